@@ -1,0 +1,10 @@
+import { defineConfig, millraceBuild } from '../../tsup.shared.ts'
+
+export default defineConfig(
+  millraceBuild({
+    index: 'src/index.ts',
+    memory: 'src/memory.ts',
+    fs: 'src/fs.ts',
+    sqlite: 'src/sqlite.ts',
+  }),
+)

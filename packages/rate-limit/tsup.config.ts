@@ -1,0 +1,3 @@
+import { defineConfig, millraceBuild } from '../../tsup.shared.ts'
+
+export default defineConfig(millraceBuild({ index: 'src/index.ts' }))

@@ -1,0 +1,25 @@
+import { requireRedisServer } from './redis-server.ts'
+import { run } from './run.ts'
+
+/** `npm test`: type-check, lint, every test that needs no more than Node and a Redis binary. */
+function main(filters: string[]): number {
+  let redis: string | undefined
+  try {
+    redis = requireRedisServer()
+  } catch (error) {
+    console.error((error as Error).message)
+    return 1
+  }
+  const env = redis ? { REDIS_SERVER_BIN: redis } : {}
+  const lint = run('biome', ['check', '.'])
+  const types =
+    run('tsc', ['-p', 'tsconfig.json']) &&
+    run('turbo', ['run', 'typecheck', '--output-logs=errors-only'])
+  const tests = run('vitest', ['run', ...filters], env)
+  for (const [name, passed] of Object.entries({ lint, types, tests })) {
+    console.log(`${name}: ${passed ? 'passed' : 'FAILED'}`)
+  }
+  return lint && types && tests ? 0 : 1
+}
+
+process.exitCode = main(process.argv.slice(2))

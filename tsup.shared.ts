@@ -1,0 +1,24 @@
+import { defineConfig, type Options } from 'tsup'
+
+/**
+ * The build of a published package: one ESM file per public entry, shared code in chunks, source maps.
+ * Declarations come from tsc (see the packages' `build` script), as tsup cannot make them with TypeScript 7.
+ *
+ * @param entry public entries by output name, for instance `{ index: 'src/index.ts' }`
+ */
+export function millraceBuild(entry: Record<string, string>, overrides: Options = {}): Options {
+  return {
+    entry,
+    format: 'esm',
+    target: 'node22.19',
+    platform: 'node',
+    sourcemap: true,
+    splitting: true,
+    treeshake: true,
+    clean: true,
+    dts: false,
+    ...overrides,
+  }
+}
+
+export { defineConfig }
