@@ -36,8 +36,8 @@ export function requireRedisServer(): string | undefined {
 export function installDebianPackages(packages: readonly string[]): boolean {
   if (!existsSync('/etc/debian_version') || process.getuid?.() !== 0) return false
   console.log(`Installing Debian packages: ${packages.join(', ')}`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  // A package's own service would take the default port and outlive the run; 101 forbids starting it.
+  // RUNLEVEL=1 keeps the packages' own services from starting: they would take default ports and outlive the run.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   const quiet = ['-y', '-qq', '--no-install-recommends', '-o', 'Dpkg::Use-Pty=0']
   const install = () =>
     spawnSync('apt-get', ['install', ...quiet, ...packages], {

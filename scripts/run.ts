@@ -5,9 +5,11 @@ export function run(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  cwd: string = process.cwd(),
 ): boolean {
   const result = spawnSync(program, args, {
-    stdio: 'inherit',
+    cwd,
+    stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...env },
   })
   if (result.error) throw result.error

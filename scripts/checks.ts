@@ -1,0 +1,35 @@
+import { appendFileSync } from 'node:fs'
+
+/** Named checks that all run, however many fail; their count goes to the file that MILLRACE_COUNTS names, for CI. */
+export class Checks {
+  #passed = 0
+  readonly #failed: string[] = []
+
+  /** Runs one check; false or an error is a failure. */
+  expect(name: string, check: () => boolean): boolean {
+    let passed = false
+    try {
+      passed = check()
+    } catch (error) {
+      console.error(error instanceof Error ? error.message : error)
+    }
+    if (passed) this.#passed++
+    else this.#failed.push(name)
+    console.log(`${passed ? 'ok    ' : 'FAILED'} ${name}`)
+    return passed
+  }
+
+  /** Prints what failed and returns the exit code. */
+  report(): number {
+    for (const name of this.#failed) console.error(`failed: ${name}`)
+    console.log(`checks: ${this.#passed} passed, ${this.#failed.length} failed`)
+    recordCounts(this.#passed, this.#failed.length)
+    return this.#failed.length === 0 ? 0 : 1
+  }
+}
+
+/** Adds one line `passed failed` to the file that MILLRACE_COUNTS names; does nothing without it. */
+export function recordCounts(passed: number, failed: number): void {
+  const file = process.env.MILLRACE_COUNTS
+  if (file) appendFileSync(file, `${passed} ${failed}\n`)
+}

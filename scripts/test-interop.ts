@@ -1,0 +1,56 @@
+import { Checks } from './checks.ts'
+import { installDebianPackages, onPath, requireRedisServer } from './redis-server.ts'
+import { run } from './run.ts'
+
+/** The real peers of the interop tests: program on PATH, and the Debian package that holds it. */
+const peers: ReadonlyArray<readonly [program: string, debianPackage: string]> = [
+  ['promtool', 'prometheus'],
+  ['prometheus', 'prometheus'],
+  ['chromium', 'chromium'],
+  ['nginx', 'nginx-light'],
+  ['haproxy', 'haproxy'],
+]
+
+/** The oldest Node the packages promise to run on, and the newest. */
+const nodeVersions = ['22.19.0', '26.10.0']
+
+/** `npm run test:interop`: the tests against other real programs, then every unit test on the other Node versions. */
+function main(filters: string[]): number {
+  const missing = () => peers.filter(([program]) => onPath(program) === undefined)
+  if (missing().length > 0) installDebianPackages([...new Set(missing().map(([, name]) => name))])
+  if (missing().length > 0) {
+    const programs = missing().map(([program, name]) => `${program} (Debian: ${name})`)
+    console.error(`The interop tests need other programs on PATH: install ${programs.join(', ')}.`)
+    return 1
+  }
+  const checks = new Checks()
+  const redis = requireRedisServer()
+  const env = redis ? { REDIS_SERVER_BIN: redis } : {}
+  checks.expect('interop', () =>
+    run('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], env),
+  )
+  for (const version of nodeVersions) {
+    checks.expect(`unit tests on Node ${version}`, () =>
+      run(
+        'npx',
+        [
+          '--yes',
+          '--package',
+          `node@${version}`,
+          '--',
+          'node',
+          'node_modules/vitest/vitest.mjs',
+          'run',
+          ...filters,
+        ],
+        {
+          ...env,
+          MILLRACE_TEST_SCALE: '0.2',
+        },
+      ),
+    )
+  }
+  return checks.report()
+}
+
+process.exitCode = main(process.argv.slice(2))
