@@ -1,1 +1,6 @@
-export {}
+export type { Choose } from './clock/seeded-scheduler.ts'
+export { everyInterleaving, SeededScheduler } from './clock/seeded-scheduler.ts'
+export type { VirtualTimer } from './clock/virtual-clock.ts'
+export { VirtualClock } from './clock/virtual-clock.ts'
+export { runs } from './random/runs.ts'
+export { seededRandom } from './random/seeded-random.ts'

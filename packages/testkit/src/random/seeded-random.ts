@@ -1,0 +1,13 @@
+/**
+ * A generator of numbers in [0, 1) that gives the same sequence for the same seed (Mulberry32, public domain by
+ * Tommy Ettinger): for reproducible jitter and orders, not for statistics or secrets.
+ */
+export function seededRandom(seed: number): () => number {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000
+  }
+}
