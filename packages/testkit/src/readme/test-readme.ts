@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { codeBlocks, printsAs } from './code-blocks.ts'
+import { checkBlocks, runBlock } from './run-block.ts'
+
+/** Options of {@link testReadme}. */
+export interface ReadmeOptions {
+  /**
+   * Environment for the blocks besides the present one, such as `REDIS_URL`; a function is called when a block starts,
+   * so that it can name a server which a hook started.
+   */
+  readonly env?: Record<string, string> | (() => Record<string, string>)
+}
+
+/**
+ * Makes one test per `ts` block of a README: the block runs as a script of its package under Node, and what it prints
+ * must be what the `text` (or `console`) block after it shows, `…` standing for what varies; without such a block it
+ * must exit with 0. One more test type-checks all blocks. A block marked `ts no-run` is only type-checked.
+ *
+ * Blocks are written to `.readme/` beside the README, so that they resolve imports as the package does.
+ *
+ * @param readme for instance `new URL('../README.md', import.meta.url)`
+ */
+export function testReadme(readme: URL | string, { env = {} }: ReadmeOptions = {}): void {
+  const path = typeof readme === 'string' ? readme : fileURLToPath(readme)
+  const folder = join(dirname(path), '.readme')
+  const blocks = codeBlocks(readFileSync(path, 'utf8')).map(block => ({
+    ...block,
+    file: join(folder, `line-${block.line}.ts`),
+  }))
+
+  describe('README', () => {
+    test('has an example', () => expect(blocks.length).toBeGreaterThan(0))
+
+    test('its examples type-check', async () => {
+      const { exit, stdout } = await checkBlocks(folder, blocks)
+      expect(stdout).toBe('')
+      expect(exit).toBe(0)
+    })
+
+    for (const { line, code, output, run, file } of blocks) {
+      if (!run) continue
+      test(`the example on line ${line} ${output === undefined ? 'runs' : 'prints what it shows'}`, async () => {
+        const extra = typeof env === 'function' ? env() : env
+        const { FORCE_COLOR: _, ...present } = process.env
+        const result = await runBlock(code, file, { ...present, NO_COLOR: '1', ...extra })
+        expect(result.exit, result.stderr).toBe(0)
+        if (output === undefined || printsAs(result.stdout, output)) return
+        expect(result.stdout.trimEnd()).toBe(output)
+      })
+    }
+  })
+}
