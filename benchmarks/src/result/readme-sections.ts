@@ -1,0 +1,47 @@
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Suite } from '../define.ts'
+import { markdownTable } from './format.ts'
+import { storedRows } from './stored-results.ts'
+import { versionsLine } from './versions.ts'
+
+const repository = new URL('../../../', import.meta.url)
+const section = /<!-- bench:([\w-]+) -->[\s\S]*?<!-- \/bench -->/g
+
+/** The READMEs that may hold a `<!-- bench:SUITE -->` … `<!-- /bench -->` section. */
+export function readmeFiles(root: URL = repository): string[] {
+  return globSync(['README.md', '{packages,apps}/*/README.md', 'benchmarks/README.md'], {
+    cwd: fileURLToPath(root),
+  }).map(path => fileURLToPath(new URL(path, root)))
+}
+
+/** Rewrites the sections of one file and returns whether that changed it. */
+export async function rewriteReadme(
+  file: string,
+  load: (suite: string) => Promise<Suite>,
+  results?: URL,
+): Promise<boolean> {
+  if (!existsSync(file)) return false
+  const text = readFileSync(file, 'utf8')
+  const bodies = new Map<string, string>()
+  for (const [, name] of text.matchAll(section)) {
+    const rows = storedRows(name!, results)
+    if (rows.length === 0) continue
+    bodies.set(name!, sectionBody(await load(name!), markdownTable(rows)))
+  }
+  const rewritten = text.replace(section, (whole, name: string) => bodies.get(name) ?? whole)
+  if (rewritten === text) return false
+  writeFileSync(file, rewritten)
+  return true
+}
+
+function sectionBody(suite: Suite, table: string): string {
+  return [
+    `<!-- bench:${suite.name} -->`,
+    suite.description,
+    table,
+    versionsLine(suite.versions),
+    `Run it yourself: \`npm run bench -- ${suite.name}\`.`,
+    '<!-- /bench -->',
+  ].join('\n\n')
+}

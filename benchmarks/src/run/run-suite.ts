@@ -1,0 +1,118 @@
+import { type Case, isBetterMore, type Suite } from '../define.ts'
+import { type MeasuredRow, median, ratioOf } from '../result/row.ts'
+import { suitesFolder } from './discover-suites.ts'
+import { ours } from './messages.ts'
+import { runRound, startFixture } from './run-child.ts'
+
+export interface RunOptions {
+  readonly quick: boolean
+  /** Which cases to run. Default: all. */
+  readonly wanted?: ((caseName: string) => boolean) | undefined
+  readonly flags?: Readonly<Record<string, string>>
+  readonly folder?: URL
+  progress?(message: string): void
+}
+
+export interface SuiteResult {
+  readonly rows: readonly MeasuredRow[]
+  /** Markdown that follows the table, from suites that measure by themselves. */
+  readonly details: string
+}
+
+/** Rounds per contender; the figure is their median. */
+export const rounds = (quick: boolean): number => (quick ? 3 : 5)
+
+/** Runs the suite's cases one after the other and returns one row for each peer of each case. */
+export async function runSuite(suite: Suite, options: RunOptions): Promise<SuiteResult> {
+  const progress = options.progress ?? (() => undefined)
+  if ('run' in suite) {
+    const { findings, details } = await suite.run({
+      quick: options.quick,
+      flags: options.flags ?? {},
+      wanted: options.wanted ?? (() => true),
+      progress,
+    })
+    const rows = findings.map(({ better, goal, ...finding }) => {
+      const ratio = ratioOf(finding.ours, finding.peer, better === 'more')
+      return {
+        suite: suite.name,
+        ...finding,
+        ratio,
+        goal: goal ?? null,
+        spread: [ratio, ratio] as const,
+      }
+    })
+    return { rows, details }
+  }
+  const rows: MeasuredRow[] = []
+  for (const one of suite.cases) {
+    if (options.wanted && !options.wanted(one.name)) continue
+    rows.push(...(await runCase(suite.name, one, { ...options, progress })))
+  }
+  return { rows, details: '' }
+}
+
+async function runCase(
+  suite: string,
+  one: Case,
+  { quick, folder = suitesFolder, progress }: RunOptions,
+): Promise<MeasuredRow[]> {
+  const task = { folder: folder.href, suite, case: one.name, quick }
+  const fixture = one.fixture && (await startFixture({ kind: 'fixture', ...task }))
+  try {
+    const contenders = [ours, ...Object.keys(one.peers)]
+    const figures = new Map<string, number[]>(contenders.map(name => [name, []]))
+    for (let round = 0; round < rounds(quick); round++) {
+      progress?.(`${suite} / ${one.name}: round ${round + 1} of ${rounds(quick)}`)
+      // Each round starts with another contender, so that none always runs on the machine the same one left behind.
+      for (let turn = 0; turn < contenders.length; turn++) {
+        const contender = contenders[(round + turn) % contenders.length]!
+        const value = await runRound(
+          { kind: 'round', ...task, contender, fixture: fixture?.value },
+          one.timeout ?? 120_000,
+        )
+        figures.get(contender)!.push(value)
+      }
+    }
+    return toRows(suite, one, figures)
+  } finally {
+    await fixture?.stop()
+  }
+}
+
+/** Medians by contender, and one row for each peer and for the absolute limit. */
+export function toRows(
+  suite: string,
+  { name, unit, better, goal, limit, peers }: Case,
+  figures: ReadonlyMap<string, readonly number[]>,
+): MeasuredRow[] {
+  const more = isBetterMore(unit, better)
+  const own = figures.get(ours)!
+  const row = (peerName: string, against: readonly number[], target: number | undefined) => {
+    const paired = own.map((value, round) => ratioOf(value, against[round]!, more))
+    const [oursMedian, peerMedian] = [median(own), median(against)]
+    return {
+      suite,
+      case: name,
+      ours: oursMedian,
+      peer: peerMedian,
+      peerName,
+      unit,
+      ratio: ratioOf(oursMedian, peerMedian, more),
+      goal: target ?? null,
+      spread: [Math.min(...paired), Math.max(...paired)] as const,
+    }
+  }
+  const rows = Object.keys(peers).map(peer =>
+    row(peer, figures.get(peer)!, typeof goal === 'number' ? goal : goal?.[peer]),
+  )
+  if (limit !== undefined)
+    rows.push(
+      row(
+        'limit',
+        own.map(() => limit),
+        1,
+      ),
+    )
+  return rows
+}
