@@ -1,18 +1,53 @@
-/** An option or argument has an impossible value. Thrown where the value is given, never later. */
+/** Stable codes of the errors this package throws. */
+export type ErrorCode =
+  | 'ERR_MILLRACE_INVALID_OPTION'
+  | 'ERR_MILLRACE_INVALID_ARGUMENT'
+  | 'ERR_MILLRACE_WEIGHER'
+  | 'ERR_MILLRACE_SNAPSHOT'
+  | 'ERR_MILLRACE_UNENCODABLE_ARGUMENT'
+  | 'ERR_MILLRACE_LOAD_RESULT'
+  | 'ERR_MILLRACE_LOAD_TIMEOUT'
+  | 'ERR_MILLRACE_PARTIAL_LOAD'
+
+/** A constructor option, or an option of one call, is outside its documented bounds. */
 export class InvalidOptionError extends TypeError {
   override readonly name = 'InvalidOptionError'
   readonly code = 'ERR_MILLRACE_INVALID_OPTION'
-  /** Name of the option or argument. */
+  /** Name of the option as the caller wrote it. */
   readonly option: string
-  /** What it may be, completing "to be". */
+  /** What would have been accepted. */
   readonly expected: string
-  readonly received: unknown
+  /** What was passed. Not enumerable, so that logging the error does not log the value. */
+  declare readonly received: unknown
 
   constructor(option: string, expected: string, received: unknown) {
     super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
     this.option = option
     this.expected = expected
+    Object.defineProperty(this, 'received', { value: received, enumerable: false })
+  }
+}
+
+/** A weigher returned something that is not a finite number of at least zero. Nothing was stored. */
+export class WeigherError extends TypeError {
+  override readonly name = 'WeigherError'
+  readonly code = 'ERR_MILLRACE_WEIGHER'
+  /** What the weigher returned. */
+  readonly received: unknown
+
+  constructor(received: unknown) {
+    super(`Expected \`weigher\` to return a finite number >= 0, got ${describe(received)}`)
     this.received = received
+  }
+}
+
+/** A snapshot handed to `load` is not one that `dump` made, or it is damaged. The cache is unchanged. */
+export class SnapshotError extends Error {
+  override readonly name = 'SnapshotError'
+  readonly code = 'ERR_MILLRACE_SNAPSHOT'
+
+  constructor(problem: string, options?: ErrorOptions) {
+    super(`Cannot load the snapshot: ${problem}`, options)
   }
 }
 
@@ -47,16 +82,60 @@ export class UnencodableArgumentError extends TypeError {
   }
 }
 
+/** A loader fulfilled with something that cannot be cached, such as `undefined`. Nothing was stored. */
+export class LoadResultError extends TypeError {
+  override readonly name = 'LoadResultError'
+  readonly code = 'ERR_MILLRACE_LOAD_RESULT'
+
+  constructor(expected: string, received: unknown) {
+    super(`Expected the loader to return ${expected}, got ${describe(received)}`)
+  }
+}
+
+/** A load took longer than its hard deadline. Its signal is aborted with this error. */
+export class LoadTimeoutError extends Error {
+  override readonly name = 'LoadTimeoutError'
+  readonly code = 'ERR_MILLRACE_LOAD_TIMEOUT'
+  /** The deadline that passed, in ms from the start of the load. */
+  readonly deadline: number
+
+  constructor(deadline: number) {
+    super(`The load did not finish within ${deadline} ms`)
+    this.deadline = deadline
+  }
+}
+
+/** Some keys of a `getOrLoadMany` have no value because their load failed; the rest is in `results`. */
+export class PartialLoadError extends Error {
+  override readonly name = 'PartialLoadError'
+  readonly code = 'ERR_MILLRACE_PARTIAL_LOAD'
+  /** Not enumerable, so that logging the error does not log keys and values. */
+  declare readonly results: ReadonlyMap<unknown, unknown>
+  /** Why each missing key failed. Not enumerable. */
+  declare readonly errors: ReadonlyMap<unknown, unknown>
+
+  constructor(results: ReadonlyMap<unknown, unknown>, errors: ReadonlyMap<unknown, unknown>) {
+    const [cause] = errors.values()
+    super(`${errors.size} of ${results.size + errors.size} keys could not be loaded`, { cause })
+    Object.defineProperty(this, 'results', { value: results })
+    Object.defineProperty(this, 'errors', { value: errors })
+  }
+}
+
+/** Names a value and its type without printing objects, which may hold secrets. */
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   switch (typeof value) {
-    case 'string':
-      return `${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)} (string)`
     case 'number':
+      return `${Object.is(value, -0) ? '-0' : value} (number)`
     case 'boolean':
     case 'bigint':
-      return `${Object.is(value, -0) ? '-0' : String(value)} (${typeof value})`
+      return `${value} (${typeof value})`
+    case 'string':
+      return value.length > 40 ? `a string of ${value.length} characters` : `'${value}' (string)`
+    case 'object':
+      return Array.isArray(value) ? `an array of ${value.length}` : 'an object'
     default:
-      return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
+      return `a ${typeof value}`
   }
 }
