@@ -1,0 +1,437 @@
+import type { TimeSource } from './clock.ts'
+import { KeyHasher } from './hash.ts'
+import type { Policy } from './policy/policy.ts'
+
+/*
+ * The bounded store under every cache, in one file because its hot path must be read, and inlined, as a whole.
+ *
+ * INTERNAL SURFACE (for `cache.ts`, `load/`, `invalidate/`)
+ *
+ * An entry is a *slot*: an index into columns (`keys`, `values`, ...). Slots are reused at once for other keys: never keep
+ * one across an `await` or across a call that may store or remove. Keep the key and look it up again.
+ *
+ *   find(key)            slot of a valid entry or ABSENT; counts a hit or a miss and tells the policy: what `get` is made of
+ *   locate(key)          slot of whatever is stored under the key, valid, expired or retained, or ABSENT; counts nothing
+ *   state(slot)          FRESH; STALE (expired, but retained for stale-while-revalidate); GONE (must not be served)
+ *   store(...)           inserts or replaces; slot or ABSENT if refused (heavier than the cache, or admission is stopped)
+ *   removeSlot(slot, r)  removes with a reason
+ *   remove(key, r)       the same by key, true if there was a valid entry
+ *   stale(slot)          ends freshness now; the entry stays for as long as it is retained
+ *   clear(r)             removes all
+ *
+ * Columns beyond `keys` and `values` exist only once an entry needs them (null until then):
+ *   expires   ms on the clock when freshness ends, Infinity = never. The clock is read only for slots below Infinity.
+ *   retained  ms until which an expired entry is kept to be served stale, Infinity = until evicted; absent = as `expires`
+ *   weights   what the weigher said
+ *   guards    what `invalidate/` attaches to an entry (tags, version): asked on every find of that entry
+ *   details   what `load/` attaches to an entry (load time, refresh state, ...): never read here, dropped with the entry
+ *
+ * `onRemove` of the kernel is told about every value that leaves, after the kernel is consistent again.
+ */
+
+/** Result of `find`, `locate` and `store` when there is no slot. */
+export const ABSENT = -1
+
+/** State of an entry: valid. */
+export const FRESH = 0
+/** State of an entry: expired, kept so that it can be served while a new value loads. */
+export const STALE = 1
+/** State of an entry: must not be served any more. */
+export const GONE = 2
+
+export type EntryState = typeof FRESH | typeof STALE | typeof GONE
+
+/**
+ * Why a value left the cache:
+ * - `evicted`: room was needed for another entry
+ * - `expired`: its time to live, or to stay idle, had passed
+ * - `deleted`: its key was deleted
+ * - `replaced`: its key was set to another value
+ * - `invalidated`: its tag, pattern, namespace or version was dropped
+ * - `cleared`: the whole cache was cleared
+ * - `resized`: the cache was made smaller
+ */
+export type RemovalReason =
+  | 'evicted'
+  | 'expired'
+  | 'deleted'
+  | 'replaced'
+  | 'invalidated'
+  | 'cleared'
+  | 'resized'
+
+/** What invalidation attaches to an entry. */
+export interface Guard {
+  /** Asked on each find; must be cheap. */
+  state(): EntryState
+}
+
+/** Columns of a kernel at the start, in slots; they double as entries come. */
+const INITIAL_SLOTS = 64
+
+export class Kernel<K, V> {
+  readonly index: Map<K, number> = new Map()
+  keys: (K | undefined)[] = []
+  values: (V | undefined)[] = []
+  expires: Float64Array | null = null
+  retained: Float64Array | null = null
+  weights: Float64Array | null = null
+  guards: (Guard | undefined)[] | null = null
+  details: unknown[] | null = null
+
+  /** Entries at most. */
+  maxEntries: number
+  /** Total weight at most; Infinity without a weigher. */
+  maxWeight: number
+  /** Total weight of all entries; 0 without a weigher. */
+  weight = 0
+  /** While true only existing keys are written: memory pressure. */
+  full = false
+  /** ms an entry may go unread; 0 = any time. */
+  readonly idle: number
+  readonly clock: TimeSource
+  readonly policy: Policy
+
+  hits = 0
+  misses = 0
+  insertions = 0
+  refusals = 0
+  readonly removals: Record<RemovalReason, number> = {
+    evicted: 0,
+    expired: 0,
+    deleted: 0,
+    replaced: 0,
+    invalidated: 0,
+    cleared: 0,
+    resized: 0,
+  }
+  /** Told of every value that left. May call back into the cache. */
+  onRemove: ((key: K, value: V, reason: RemovalReason) => void) | null = null
+
+  readonly #hasher = new KeyHasher()
+  /** The policy's column, read on every hit. */
+  #frequency: Uint8Array
+  readonly #saturation: number
+  /** Whether any entry can become invalid on its own: one test on the hit path of caches without TTL and tags. */
+  #perishable = false
+  /** Fixed ends of life where `idle` moves `expires`. */
+  #ends: Float64Array | null = null
+  #slots = 0
+  /** Slots from here on were never used. */
+  #fresh = 0
+  /** Slots that were used and are empty. */
+  readonly #free: number[] = []
+
+  constructor(
+    policy: Policy,
+    maxEntries: number,
+    maxWeight: number,
+    weighted: boolean,
+    idle: number,
+    clock: TimeSource,
+  ) {
+    this.policy = policy
+    this.maxEntries = maxEntries
+    this.maxWeight = maxWeight
+    this.idle = idle
+    this.clock = clock
+    this.#saturation = policy.saturation
+    if (weighted) this.weights = new Float64Array(0)
+    policy.resize(weighted ? maxWeight : maxEntries)
+    this.#grow(Math.min(INITIAL_SLOTS, maxEntries))
+    this.#frequency = policy.frequency
+  }
+
+  get size(): number {
+    return this.index.size
+  }
+
+  /** Slot of a valid entry, or ABSENT. O(1). */
+  find(key: K): number {
+    const slot = this.index.get(key)
+    if (slot === undefined || (this.#perishable && this.#hasPerished(slot))) {
+      this.misses++
+      return ABSENT
+    }
+    this.hits++
+    if (this.#frequency[slot]! < this.#saturation) this.policy.touch(slot)
+    return slot
+  }
+
+  /** Slot of whatever is stored under `key`, or ABSENT. Counts nothing. O(1). */
+  locate(key: K): number {
+    const slot = this.index.get(key)
+    return slot === undefined ? ABSENT : slot
+  }
+
+  /** Whether the entry may be served. O(1). */
+  state(slot: number): EntryState {
+    if (this.guards !== null) {
+      const guard = this.guards[slot]
+      if (guard !== undefined) {
+        const state = guard.state()
+        if (state !== FRESH) return state
+      }
+    }
+    if (this.expires !== null && this.expires[slot]! !== Infinity) {
+      const now = this.clock.now()
+      if (now >= this.expires[slot]!) {
+        return this.retained !== null && now < this.retained[slot]! ? STALE : GONE
+      }
+    }
+    return FRESH
+  }
+
+  /** Rest of `find` where entries can perish. Removes an entry that is not even served stale. */
+  #hasPerished(slot: number): boolean {
+    const state = this.state(slot)
+    if (state === FRESH) {
+      if (this.idle !== 0) this.#delayIdle(slot)
+      return false
+    }
+    if (state === GONE) this.removeSlot(slot, this.#reasonGone(slot))
+    return true
+  }
+
+  #reasonGone(slot: number): RemovalReason {
+    return this.guards?.[slot]?.state() === GONE ? 'invalidated' : 'expired'
+  }
+
+  #delayIdle(slot: number): void {
+    this.expires![slot] = Math.min(this.clock.now() + this.idle, this.#ends![slot]!)
+  }
+
+  /**
+   * Inserts or replaces an entry. Amortized O(1), plus one eviction for each entry that must make room.
+   *
+   * @param expires when freshness ends, ms on the clock; Infinity = never
+   * @param retained until when it may be served stale, ms on the clock; at least `expires`
+   * @param weight what the weigher said; ignored without one
+   * @returns the slot, or ABSENT if the entry was refused (an older value under the key is gone then)
+   */
+  store(
+    key: K,
+    value: V,
+    expires: number = Infinity,
+    retained: number = expires,
+    weight: number = 1,
+    guard?: Guard,
+    detail?: unknown,
+  ): number {
+    let slot = this.index.get(key)
+    if (weight > this.maxWeight || (slot === undefined && this.full)) {
+      this.refusals++
+      if (slot !== undefined) this.removeSlot(slot, 'replaced')
+      return ABSENT
+    }
+    if (slot !== undefined) {
+      this.#replace(slot, value, weight)
+    } else {
+      const hash = this.policy.hashed ? this.#hasher.hash(key) : 0
+      this.policy.arrive(hash)
+      slot = this.#take(weight)
+      this.index.set(key, slot)
+      this.keys[slot] = key
+      this.values[slot] = value
+      if (this.weights !== null) {
+        this.weights[slot] = weight
+        this.weight += weight
+      }
+      this.policy.insert(slot, hash, weight)
+      this.insertions++
+    }
+    if (expires !== Infinity || this.#perishable || guard !== undefined) {
+      this.#setLifetime(slot, expires, retained, guard)
+    }
+    if (detail !== undefined || this.details !== null) this.#setDetail(slot, detail)
+    if (this.#pending.length !== 0) this.#notify()
+    return slot
+  }
+
+  /** Removes whatever is stored under `key`. True if that was valid. O(1). */
+  remove(key: K, reason: RemovalReason): boolean {
+    const slot = this.index.get(key)
+    if (slot === undefined) return false
+    const wasFresh = !this.#perishable || this.state(slot) === FRESH
+    this.removeSlot(slot, wasFresh ? reason : 'expired')
+    return wasFresh
+  }
+
+  /** Removes the entry in `slot`. O(1). */
+  removeSlot(slot: number, reason: RemovalReason): void {
+    this.policy.remove(slot)
+    this.#vacate(slot, reason)
+    this.#free.push(slot)
+    if (this.#pending.length !== 0) this.#notify()
+  }
+
+  /** Ends the freshness of an entry now; it stays for as long as it is retained. O(1). */
+  stale(slot: number): void {
+    const now = this.clock.now()
+    const retained = this.expires === null ? Infinity : this.retainedUntil(slot)
+    this.#setLifetime(slot, now, Math.max(now, retained), this.guards?.[slot])
+  }
+
+  /** When freshness ends, ms on the clock; Infinity = never. O(1). */
+  expiresAt(slot: number): number {
+    return this.expires === null ? Infinity : this.expires[slot]!
+  }
+
+  /** Until when the entry may be served stale, ms on the clock. O(1). */
+  retainedUntil(slot: number): number {
+    return this.retained === null ? this.expiresAt(slot) : this.retained[slot]!
+  }
+
+  /** Removes every entry that must not be served any more, and returns how many there were. O(n). */
+  purge(): number {
+    if (!this.#perishable) return 0
+    let purged = 0
+    for (const slot of this.index.values()) {
+      if (this.state(slot) !== GONE) continue
+      this.removeSlot(slot, this.#reasonGone(slot))
+      purged++
+    }
+    return purged
+  }
+
+  /** Removes everything. O(n). */
+  clear(reason: RemovalReason): void {
+    this.removals[reason] += this.index.size
+    if (this.onRemove !== null) {
+      for (const [key, slot] of this.index) {
+        this.#pending.push({ key, value: this.values[slot] as V, reason })
+      }
+    }
+    this.index.clear()
+    this.policy.clear()
+    this.weight = 0
+    this.#fresh = 0
+    this.#free.length = 0
+    this.expires = this.retained = this.#ends = this.guards = this.details = null
+    this.#perishable = false
+    this.#slots = 0
+    this.keys = []
+    this.values = []
+    if (this.weights !== null) this.weights = new Float64Array(0)
+    this.#grow(Math.min(INITIAL_SLOTS, this.maxEntries))
+    if (this.#pending.length !== 0) this.#notify()
+  }
+
+  /** Changes the limits and evicts what no longer fits. O(n). */
+  resize(maxEntries: number, maxWeight: number): void {
+    this.maxEntries = maxEntries
+    this.maxWeight = maxWeight
+    this.policy.resize(this.weights === null ? maxEntries : maxWeight)
+    while (this.index.size > maxEntries || this.weight > maxWeight) {
+      const victim = this.policy.evict()
+      if (victim < 0) break
+      this.#vacate(victim, 'resized')
+      this.#free.push(victim)
+    }
+    if (this.#pending.length !== 0) this.#notify()
+  }
+
+  #replace(slot: number, value: V, weight: number): void {
+    this.removals.replaced++
+    if (this.onRemove !== null) {
+      const key = this.keys[slot] as K
+      this.#pending.push({ key, value: this.values[slot] as V, reason: 'replaced' })
+    }
+    this.values[slot] = value
+    if (this.#frequency[slot]! < this.#saturation) this.policy.touch(slot)
+    if (this.weights === null) return
+    this.weight += weight - this.weights[slot]!
+    this.weights[slot] = weight
+    this.policy.reweigh(slot, weight)
+  }
+
+  /** An empty slot for an entry of this weight, evicting as needed. */
+  #take(weight: number): number {
+    let slot = ABSENT
+    while (this.index.size >= this.maxEntries || this.weight + weight > this.maxWeight) {
+      const victim = this.policy.evict()
+      if (victim < 0) break
+      this.#vacate(victim, 'evicted')
+      if (slot !== ABSENT) this.#free.push(slot)
+      slot = victim
+    }
+    if (slot !== ABSENT) return slot
+    if (this.#free.length !== 0) return this.#free.pop()!
+    if (this.#fresh === this.#slots) this.#grow(Math.min(this.#slots * 2, this.maxEntries))
+    return this.#fresh++
+  }
+
+  /** Empties a slot that the policy no longer knows. */
+  #vacate(slot: number, reason: RemovalReason): void {
+    const key = this.keys[slot] as K
+    this.index.delete(key)
+    this.removals[reason]++
+    if (this.onRemove !== null) {
+      this.#pending.push({ key, value: this.values[slot] as V, reason })
+    }
+    this.keys[slot] = undefined
+    this.values[slot] = undefined
+    if (this.weights !== null) this.weight -= this.weights[slot]!
+    if (this.guards !== null) this.guards[slot] = undefined
+    if (this.details !== null) this.details[slot] = undefined
+  }
+
+  #setLifetime(slot: number, expires: number, retained: number, guard: Guard | undefined): void {
+    this.#perishable = true
+    if (this.expires === null && (expires !== Infinity || this.idle !== 0)) {
+      this.expires = new Float64Array(this.#slots).fill(Infinity)
+      if (this.idle !== 0) this.#ends = new Float64Array(this.#slots).fill(Infinity)
+    }
+    if (this.expires !== null) this.expires[slot] = expires
+    if (this.#ends !== null) {
+      this.#ends[slot] = expires
+      this.#delayIdle(slot)
+    }
+    if (this.retained === null && retained !== expires) {
+      this.retained = Float64Array.from(this.expires!)
+    }
+    if (this.retained !== null) this.retained[slot] = retained
+    if (this.guards === null && guard !== undefined) {
+      this.guards = new Array<Guard | undefined>(this.#slots).fill(undefined)
+    }
+    if (this.guards !== null) this.guards[slot] = guard
+  }
+
+  #setDetail(slot: number, detail: unknown): void {
+    this.details ??= new Array<unknown>(this.#slots).fill(undefined)
+    this.details[slot] = detail
+  }
+
+  #grow(slots: number): void {
+    for (let slot = this.#slots; slot < slots; slot++) {
+      this.keys.push(undefined)
+      this.values.push(undefined)
+      this.guards?.push(undefined)
+      this.details?.push(undefined)
+    }
+    if (this.expires !== null) this.expires = lengthened(this.expires, slots, Infinity)
+    if (this.retained !== null) this.retained = lengthened(this.retained, slots, Infinity)
+    if (this.#ends !== null) this.#ends = lengthened(this.#ends, slots, Infinity)
+    if (this.weights !== null) this.weights = lengthened(this.weights, slots, 0)
+    this.policy.grow(slots)
+    this.#frequency = this.policy.frequency
+    this.#slots = slots
+  }
+
+  /** Removals not yet told. */
+  readonly #pending: { key: K; value: V; reason: RemovalReason }[] = []
+
+  #notify(): void {
+    while (this.#pending.length !== 0) {
+      const { key, value, reason } = this.#pending.shift()!
+      this.onRemove?.(key, value, reason)
+    }
+  }
+}
+
+function lengthened(column: Float64Array, length: number, filler: number): Float64Array {
+  const grown = new Float64Array(length)
+  grown.set(column)
+  grown.fill(filler, column.length)
+  return grown
+}

@@ -1,0 +1,57 @@
+import type { Clock } from './clock.ts'
+import { InvalidOptionError } from './errors.ts'
+import type { RemovalReason } from './kernel.ts'
+import type { PolicyName } from './policy/policy.ts'
+
+/** Options of a {@link Cache}. Everything has a default; what is not given is not limited unless said otherwise. */
+export interface CacheOptions<K, V> {
+  /** Entries held at most: 1 to 16,777,216. Default 256 if `maxBytes` is not given either. */
+  readonly maxEntries?: number
+  /** Total weight of all entries at most, in the unit of `weigher`. Needs one. Default: no limit. */
+  readonly maxBytes?: number
+  /**
+   * Weight of an entry, a finite number >= 0, asked once when it is stored. An entry heavier than `maxBytes` is refused and
+   * counted. Weight 0 pins: the entry is never evicted to make room.
+   */
+  readonly weigher?: (value: V, key: K) => number
+  /** ms after which an entry expires, > 0. Default Infinity: never. */
+  readonly ttl?: number
+  /** ms after its last read or write at which an entry expires even if its `ttl` has not passed, > 0. Default Infinity. */
+  readonly idleTtl?: number
+  /** Fraction of its `ttl` by which each entry may expire earlier, at random, so that entries made together do not expire together: 0 to 1. Default 0. */
+  readonly ttlJitter?: number
+  /** ms between removals of expired entries in the background, > 0. Default Infinity: they go when read or when room is needed. */
+  readonly sweepInterval?: number
+  /** What decides which entry makes room. Default `'adaptive'`. */
+  readonly policy?: PolicyName
+  /** `false` turns the cache into a pass-through that stores nothing, for debugging. Default `true`. */
+  readonly enabled?: boolean
+  /** Called with every value that leaves, after the cache is consistent again. An error it throws reaches the caller of the operation. */
+  readonly onRemove?: (key: K, value: V, reason: RemovalReason) => void
+  /** Source of time. Default: the system's. */
+  readonly clock?: Clock
+}
+
+/** Largest number of keys a `Map` holds. */
+export const LARGEST_MAP: number = 2 ** 24
+
+/** Options of one `set`. */
+export interface SetOptions {
+  /** ms after which this entry expires, > 0. Default: that of the cache. */
+  readonly ttl?: number
+}
+
+/** @throws {InvalidOptionError} */
+export function assertPositive(option: string, value: number): void {
+  if (typeof value !== 'number' || !(value > 0)) {
+    throw new InvalidOptionError(option, 'a number > 0', value)
+  }
+}
+
+/** @throws {InvalidOptionError} */
+export function assertPositiveInteger(option: string, value: number, most: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > most) {
+    const expected = most === LARGEST_MAP ? 'an integer from 1 to 16,777,216' : 'a positive integer'
+    throw new InvalidOptionError(option, expected, value)
+  }
+}
