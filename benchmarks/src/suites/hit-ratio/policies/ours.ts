@@ -1,0 +1,29 @@
+import { Cache, type PolicyName } from '@millrace/cache-core'
+import type { Policy, PolicyFactory } from './policy.ts'
+
+/** Our policies, each replayed through the real cache as an application would use it: `get`, and `set` on a miss. */
+export const ours: Readonly<Record<PolicyName, PolicyFactory>> = {
+  adaptive: options => cachePolicy('adaptive', options.capacity),
+  lru: options => cachePolicy('lru', options.capacity),
+  sieve: options => cachePolicy('sieve', options.capacity),
+  's3-fifo': options => cachePolicy('s3-fifo', options.capacity),
+  'w-tinylfu': options => cachePolicy('w-tinylfu', options.capacity),
+}
+
+/** The policy a cache has when none is named: what the goals are about. */
+export const ourDefault = 'adaptive'
+
+function cachePolicy(policy: PolicyName, maxEntries: number): Policy {
+  const cache = new Cache<number, number>({ maxEntries, policy })
+  return {
+    access(id) {
+      const held = cache.get(id)
+      if (held === undefined) {
+        cache.set(id, id)
+        return false
+      }
+      if (held !== id) throw new Error(`The cache returned ${held} for the key ${id}`)
+      return true
+    },
+  }
+}

@@ -1,0 +1,35 @@
+import { defineSuite } from '../../define.ts'
+import { catalogue, findTrace, loadTrace } from './traces/catalogue.ts'
+
+export default defineSuite({
+  name: 'hit-ratio',
+  description:
+    'Recorded traces replayed over every policy at fixed capacities in entries; deterministic. Ours run through the real `Cache` (`get`, and `set` on a miss). The references were written for this suite and agree with published figures: LRU, SIEVE and S3-FIFO with the exact miss counts of libCacheSim, ARC with the FAST 2003 paper. A short run leaves out the traces of more than a million reads.',
+  versions: [],
+  async run({ quick, flags, wanted, progress }) {
+    // Imported here, as every process that loads the suites would otherwise load the cache.
+    const { measureCell } = await import('./cells.ts')
+    const { assertAsPublished, oracleTrace } = await import('./policies/oracle.ts')
+    const { findings, tables } = await import('./report.ts')
+    const cells = []
+    const missing: string[] = []
+    for (const source of catalogue) {
+      if ((quick && source.long) || !wanted(source.name)) continue
+      const path = findTrace(source, flags.traces)
+      if (path === undefined) {
+        missing.push(source.name)
+        continue
+      }
+      progress(`hit-ratio: loading ${source.name}`)
+      const trace = await loadTrace(source, path)
+      if (trace.name === oracleTrace) assertAsPublished(trace)
+      for (const capacity of source.capacities) {
+        progress(`hit-ratio: ${source.name} @${capacity}`)
+        cells.push(measureCell(trace, capacity))
+      }
+    }
+    if (cells.length === 0) throw new Error('None of the traces was found or wanted')
+    const note = missing.length > 0 ? `Not found and left out: ${missing.join(', ')}.\n\n` : ''
+    return { findings: findings(cells), details: note + tables(cells) }
+  },
+})
