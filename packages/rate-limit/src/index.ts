@@ -1,1 +1,35 @@
-export {}
+export {
+  TokenBucket,
+  type TokenBucketOptions,
+  type TokenBucketStats,
+} from './bucket/token-bucket.ts'
+export type { LimitMessage } from './channels.ts'
+export { type Clock, systemClock, type Timer } from './clock.ts'
+export {
+  AcquireTimeoutError,
+  InvalidOptionError,
+  LimiterClosedError,
+  QueueFullError,
+  RateLimitedError,
+} from './errors.ts'
+export {
+  KeyedLimiter,
+  type KeyedLimiterOptions,
+  type KeyedLimiterStats,
+} from './keyed/keyed-limiter.ts'
+export {
+  type LimiterOptions,
+  type LimiterStats,
+  MeteredLimiter,
+} from './limiter/metered-limiter.ts'
+export type { AcquireOptions, Admission, Decision, RateLimiter } from './limiter/rate-limiter.ts'
+export type { TokenBucketLimits } from './meter/gcra.ts'
+export type { Permit } from './semaphore/permit.ts'
+export {
+  Semaphore,
+  type SemaphoreAcquireOptions,
+  type SemaphoreOptions,
+  type SemaphoreStats,
+} from './semaphore/semaphore.ts'
+export { PriorityOrder, type PriorityOrderOptions } from './wait/priority-order.ts'
+export type { WaitOrder } from './wait/wait-order.ts'

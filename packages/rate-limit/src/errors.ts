@@ -1,0 +1,86 @@
+/** A bad option or argument; thrown where it was given, before anything has happened. */
+export class InvalidOptionError extends TypeError {
+  override readonly name = 'InvalidOptionError'
+  readonly code = 'ERR_MILLRACE_INVALID_OPTION'
+  /** Name of the option or argument. */
+  readonly option: string
+  /** What would have been right, as a phrase that follows "to be". */
+  readonly expected: string
+  readonly received: unknown
+
+  constructor(option: string, expected: string, received: unknown) {
+    super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
+    this.option = option
+    this.expected = expected
+    this.received = received
+  }
+}
+
+/** The limit refuses: the permit cannot be had at once, or not within the caller's timeout. Nothing was spent. */
+export class RateLimitedError extends Error {
+  override readonly name = 'RateLimitedError'
+  readonly code = 'ERR_MILLRACE_RATE_LIMITED'
+  /** When the same request could pass if nobody else came, in ms from now. */
+  readonly retryAfter: number
+  /** Name of the limiter that refused. */
+  readonly limiter: string
+
+  constructor(limiter: string, retryAfter: number, options?: ErrorOptions) {
+    super(`Limiter "${limiter}" refuses: retry after ${milliseconds(retryAfter)}`, options)
+    this.limiter = limiter
+    this.retryAfter = retryAfter
+  }
+}
+
+/** The caller's timeout passed while it waited for a permit. Nothing was spent. */
+export class AcquireTimeoutError extends Error {
+  override readonly name = 'AcquireTimeoutError'
+  readonly code = 'ERR_MILLRACE_ACQUIRE_TIMEOUT'
+  readonly limiter: string
+  /** How long the caller waited, in ms. */
+  readonly waited: number
+
+  constructor(limiter: string, waited: number, options?: ErrorOptions) {
+    super(`Limiter "${limiter}" gave no permit within ${milliseconds(waited)}`, options)
+    this.limiter = limiter
+    this.waited = waited
+  }
+}
+
+/** As many callers as `maxQueue` allows wait already. */
+export class QueueFullError extends Error {
+  override readonly name = 'QueueFullError'
+  readonly code = 'ERR_MILLRACE_QUEUE_FULL'
+  readonly limiter: string
+  readonly maxQueue: number
+
+  constructor(limiter: string, maxQueue: number) {
+    super(`Limiter "${limiter}" has ${maxQueue} of ${maxQueue} callers waiting`)
+    this.limiter = limiter
+    this.maxQueue = maxQueue
+  }
+}
+
+/** The limiter was disposed of, before the call or while it waited. */
+export class LimiterClosedError extends Error {
+  override readonly name = 'LimiterClosedError'
+  readonly code = 'ERR_MILLRACE_LIMITER_CLOSED'
+  readonly limiter: string
+
+  constructor(limiter: string) {
+    super(`Limiter "${limiter}" is closed`)
+    this.limiter = limiter
+  }
+}
+
+function milliseconds(value: number): string {
+  return `${Math.ceil(value)} ms`
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  if (value === null || value === undefined) return `${value}`
+  return `${String(value)} (${typeof value})`
+}

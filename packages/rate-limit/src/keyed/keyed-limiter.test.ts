@@ -1,0 +1,128 @@
+import { runs, VirtualClock } from '@millrace/testkit'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { TokenBucket } from '../bucket/token-bucket.ts'
+import { InvalidOptionError, LimiterClosedError, RateLimitedError } from '../errors.ts'
+import { KeyedLimiter } from './keyed-limiter.ts'
+
+describe('KeyedLimiter', () => {
+  test('each key has a bucket of its own, prototype names included', () => {
+    const clock = new VirtualClock()
+    const limiter = new KeyedLimiter({ rate: 1, burst: 2, clock })
+    for (const key of ['a', 'b', '', '__proto__', 'constructor']) {
+      expect([1, 2, 3].map(() => limiter.tryAcquire(key))).toEqual([true, true, false])
+    }
+    clock.advance(1_000)
+    expect(limiter.tryAcquire('a')).toBe(true)
+    expect(limiter.stats()).toMatchObject({ keys: 5, granted: 11, refused: 5 })
+  })
+
+  test('it decides for every key as a TokenBucket would', () =>
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0.5, max: 100, noNaN: true }),
+        fc.integer({ min: 3, max: 10 }),
+        fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.nat(3), fc.nat(500))),
+        (rate, burst, calls) => {
+          const clock = new VirtualClock()
+          const keyed = new KeyedLimiter({ rate, burst, clock })
+          const single = new Map(
+            ['a', 'b', 'c'].map(key => [key, new TokenBucket({ rate, burst, clock })]),
+          )
+          for (const [key, cost, pause] of calls) {
+            clock.advance(pause)
+            const expected = single.get(key)!.decide(cost)
+            const decision = keyed.decide(key, cost)
+            expect(decision.allowed).toBe(expected.allowed)
+            expect(decision.remaining).toBeCloseTo(expected.remaining, 6)
+            expect(decision.retryAfter).toBeCloseTo(expected.retryAfter, 6)
+            expect(decision.resetAfter).toBeCloseTo(expected.resetAfter, 6)
+          }
+        },
+      ),
+      { numRuns: runs(200) },
+    ))
+
+  test('keys whose bucket is full again make room for new ones', () => {
+    const clock = new VirtualClock()
+    const limiter = new KeyedLimiter({ rate: 10, burst: 1, maxKeys: 1_000_000, clock })
+    for (let i = 0; i < 50_000; i++) {
+      limiter.tryAcquire(`key ${i}`)
+      clock.advance(1)
+    }
+    // Each key is in use for 100 ms, so about 100 at a time.
+    expect(limiter.stats().keys).toBeLessThan(400)
+    expect(limiter.stats().evicted).toBe(0)
+  })
+
+  test('beyond maxKeys a flood of new keys displaces itself, not the key that is limited', () => {
+    const clock = new VirtualClock()
+    const limiter = new KeyedLimiter({ rate: 1, burst: 10, maxKeys: 100, clock })
+    while (limiter.tryAcquire('greedy')) {}
+    for (let i = 0; i < 5_000; i++) limiter.tryAcquire(`flood ${i}`)
+    expect(limiter.tryAcquire('greedy')).toBe(false)
+    expect(limiter.stats()).toMatchObject({ keys: 100, evicted: 4_901 })
+  })
+
+  test('callers wait for their own key only, with one timer for all', async () => {
+    const clock = new VirtualClock()
+    const limiter = new KeyedLimiter({ rate: 10, burst: 1, clock })
+    const granted: [string, number][] = []
+    for (const key of ['a', 'a', 'b', 'a', 'b']) {
+      void limiter.acquire(key).then(() => granted.push([key, clock.now()]))
+    }
+    expect(clock.pending).toBe(1)
+    expect(limiter.stats().waiting).toBe(3)
+    await clock.advanceAsync(1_000)
+    expect(granted).toEqual([
+      ['a', 0],
+      ['b', 0],
+      ['a', 100],
+      ['b', 100],
+      ['a', 200],
+    ])
+    expect(clock.pending).toBe(0)
+    expect(limiter.stats().waiting).toBe(0)
+  })
+
+  test('a key that callers wait for is never given up', async () => {
+    const clock = new VirtualClock()
+    const limiter = new KeyedLimiter({ rate: 10, burst: 1, maxKeys: 4, clock })
+    limiter.tryAcquire('awaited')
+    const waiting = limiter.acquire('awaited')
+    for (let i = 0; i < 100; i++) limiter.tryAcquire(`other ${i}`)
+    await clock.advanceAsync(100)
+    expect(await waiting).toEqual({ waited: 100 })
+  })
+
+  test('refusals, aborts, refunds, deletion and disposal', async () => {
+    const clock = new VirtualClock()
+    const limiter = new KeyedLimiter({ rate: 10, burst: 2, clock })
+    limiter.tryAcquire('a', 2)
+    await expect(limiter.acquire('a', { timeout: 99 })).rejects.toThrow(RateLimitedError)
+    await expect(limiter.acquire('a', 1, { signal: AbortSignal.abort('no') })).rejects.toBe('no')
+    const waiting = limiter.acquire('a')
+    limiter.refund('a')
+    expect(await waiting).toEqual({ waited: 0 })
+    const next = limiter.acquire('a', 2)
+    expect(limiter.delete('a')).toBe(true)
+    expect(await next).toEqual({ waited: 0 })
+    expect(limiter.delete('a')).toBe(true)
+    expect(limiter.delete('a')).toBe(false)
+    limiter.tryAcquire('b', 2)
+    const closed = expect(limiter.acquire('b')).rejects.toThrow(LimiterClosedError)
+    limiter[Symbol.dispose]()
+    await closed
+    expect(clock.pending).toBe(0)
+  })
+
+  test('bad arguments', () => {
+    const limiter = new KeyedLimiter({ rate: 10, burst: 2 })
+    expect(() => limiter.tryAcquire('a', 3)).toThrow(
+      'Expected `cost` to be a number from 0 to the burst of 2, got 3 (number)',
+    )
+    // @ts-expect-error a missing key is a frequent mistake of callers without types
+    expect(() => limiter.tryAcquire(undefined)).toThrow('Expected `key` to be a string')
+    expect(() => new KeyedLimiter({ rate: 1, maxKeys: 0 })).toThrow(InvalidOptionError)
+  })
+})

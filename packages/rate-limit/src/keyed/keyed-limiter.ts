@@ -1,0 +1,228 @@
+import { AlarmClock } from '../alarm-clock.ts'
+import { hasRefusalSubscribers, publishRefusal } from '../channels.ts'
+import { type Clock, systemClock } from '../clock.ts'
+import { InvalidOptionError } from '../errors.ts'
+import { NO_WAIT } from '../limiter/no-wait.ts'
+import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
+import type { TokenBucketLimits } from '../meter/gcra.ts'
+import { SLACK } from '../meter/meter.ts'
+import { bound, nonNegative, positive, positiveInteger } from '../option-checks.ts'
+import { type Gate, WaitList } from '../wait/wait-list.ts'
+import type { Waiter } from '../wait/waiter.ts'
+import { BucketTable } from './bucket-table.ts'
+
+export interface KeyedLimiterOptions extends TokenBucketLimits {
+  /** The most keys with a bucket that is not full; default 100,000. Beyond it the fullest of a sample is forgotten. */
+  maxKeys?: number | undefined
+  /** See {@link TokenBucketOptions.catchUp}; default 50 ms. */
+  catchUp?: number | undefined
+  /** The most callers that may wait for one key; default Infinity. */
+  maxQueue?: number | undefined
+  /** In errors, statistics and diagnostics; default `'keyed-limiter'`. Keys appear in none of them. */
+  name?: string | undefined
+  clock?: Clock | undefined
+}
+
+export interface KeyedLimiterStats {
+  /** Keys in memory. */
+  keys: number
+  maxKeys: number
+  granted: number
+  refused: number
+  refunded: number
+  /** Callers that wait now, over all keys. */
+  waiting: number
+  /** Keys forgotten while they still owed tokens, because `maxKeys` were in use. */
+  evicted: number
+}
+
+/**
+ * A token bucket per key, for users, hosts or API keys: bounded memory, no timer per key, O(1).
+ *
+ * The kernel repeats {@link Gcra} over a typed array instead of holding one object per key: 8 bytes instead of 150.
+ */
+export class KeyedLimiter {
+  readonly name: string
+  readonly #clock: Clock
+  readonly #alarms: AlarmClock
+  readonly #table: BucketTable
+  readonly #queues = new Map<string, WaitList<Admission>>()
+  readonly #maxKeys: number
+  readonly #maxQueue: number
+  readonly #interval: number
+  readonly #burst: number
+  readonly #burstSpan: number
+  readonly #backlogSpan: number
+  #granted = 0
+  #refused = 0
+  #refunded = 0
+
+  constructor({
+    rate,
+    burst = Math.max(1, rate),
+    maxKeys = 100_000,
+    catchUp = 50,
+    maxQueue = Infinity,
+    name = 'keyed-limiter',
+    clock = systemClock,
+  }: KeyedLimiterOptions) {
+    this.name = name
+    this.#clock = clock
+    this.#alarms = new AlarmClock(clock)
+    this.#interval = 1_000 / positive('rate', rate)
+    this.#burst = positive('burst', burst)
+    this.#burstSpan = burst * this.#interval
+    this.#backlogSpan = Math.max(this.#burstSpan, nonNegative('catchUp', catchUp))
+    this.#maxKeys = positiveInteger('maxKeys', maxKeys)
+    this.#maxQueue = bound('maxQueue', maxQueue)
+    this.#table = new BucketTable(maxKeys)
+  }
+
+  /**
+   * Takes `cost` tokens of the key if they are there and nobody waits for them.
+   *
+   * @throws {InvalidOptionError} if `cost` is more than a bucket can ever hold
+   */
+  tryAcquire(key: string, cost = 1): boolean {
+    if (!(cost >= 0 && cost <= this.#burst)) throw this.#badCost(cost)
+    const now = this.#clock.now()
+    if (this.#take(key, cost, now)) return true
+    this.#refused++
+    if (hasRefusalSubscribers()) publishRefusal(this.name, cost, this.#waitFor(key, cost, now))
+    return false
+  }
+
+  /** {@link tryAcquire} with all that a response header or a log line needs. */
+  decide(key: string, cost = 1): Decision {
+    const allowed = this.tryAcquire(key, cost)
+    const now = this.#clock.now()
+    const slot = this.#slotOf(key, now)
+    const waiting = this.#queues.has(key)
+    return {
+      allowed,
+      limit: this.#burst,
+      remaining: waiting ? 0 : Math.max(0, (now - slot) / this.#interval),
+      resetAfter: Math.max(0, slot - now + this.#burstSpan),
+      retryAfter: allowed ? 0 : this.#waitFor(key, cost, now),
+    }
+  }
+
+  /**
+   * Takes `cost` tokens of the key, after waiting for its turn among the callers with the same key.
+   *
+   * @throws (by rejection) as {@link TokenBucket.acquire} does
+   */
+  acquire(key: string, cost: number, options?: AcquireOptions): Promise<Admission>
+  acquire(key: string, options?: AcquireOptions): Promise<Admission>
+  acquire(
+    key: string,
+    first?: number | AcquireOptions,
+    second?: AcquireOptions,
+  ): Promise<Admission> {
+    const options = typeof first === 'object' ? first : second
+    const cost = (typeof first === 'number' ? first : options?.cost) ?? 1
+    if (!(cost >= 0 && cost <= this.#burst)) return Promise.reject(this.#badCost(cost))
+    if (!options?.signal?.aborted && this.#take(key, cost, this.#clock.now())) return NO_WAIT
+    const queue = this.#queue(key)
+    const admission = queue.wait(cost, options)
+    if (queue.size === 0) this.#queues.delete(key)
+    return admission
+  }
+
+  /** Gives back tokens that were granted to the key but not used. */
+  refund(key: string, cost = 1): void {
+    if (!(cost >= 0 && cost <= this.#granted)) {
+      throw new InvalidOptionError('cost', `a number from 0 to the ${this.#granted} granted`, cost)
+    }
+    const place = this.#table.find(key)
+    if (place === undefined) return
+    this.#table.slots[place]! -= cost * this.#interval
+    this.#granted -= cost
+    this.#refunded += cost
+    this.#queues.get(key)?.serve()
+  }
+
+  /** Forgets what the key has spent; callers that wait for it are served at once. Returns whether it was known. */
+  delete(key: string): boolean {
+    const queue = this.#queues.get(key)
+    if (queue === undefined) return this.#table.delete(key)
+    this.#table.slots[this.#table.find(key)!] = this.#clock.now() - this.#burstSpan
+    queue.serve()
+    return true
+  }
+
+  stats(): KeyedLimiterStats {
+    let waiting = 0
+    for (const queue of this.#queues.values()) waiting += queue.size
+    return {
+      keys: this.#table.size,
+      maxKeys: this.#maxKeys,
+      granted: this.#granted,
+      refused: this.#refused,
+      refunded: this.#refunded,
+      waiting,
+      evicted: this.#table.evicted,
+    }
+  }
+
+  /** Rejects all who wait with {@link LimiterClosedError}. */
+  [Symbol.dispose](): void {
+    for (const queue of [...this.#queues.values()]) queue.close()
+  }
+
+  #take(key: string, cost: number, now: number): boolean {
+    const floor = now - this.#burstSpan
+    const table = this.#table
+    const place = table.find(key) ?? table.add(key, floor, this.#queues)
+    const slot = table.slots[place]!
+    const next = Math.max(slot, floor) + cost * this.#interval
+    if (next > now + SLACK) return false
+    if (this.#queues.size !== 0 && this.#queues.has(key)) return false
+    table.slots[place] = next
+    this.#granted += cost
+    return true
+  }
+
+  #slotOf(key: string, now: number): number {
+    const floor = now - this.#burstSpan
+    const place = this.#table.find(key)
+    return place === undefined ? floor : Math.max(floor, this.#table.slots[place]!)
+  }
+
+  #waitFor(key: string, cost: number, now: number): number {
+    const ahead = this.#queues.get(key)?.costAhead() ?? 0
+    const wait = this.#slotOf(key, now) + (ahead + cost) * this.#interval - now
+    return wait > SLACK ? wait : 0
+  }
+
+  /** The queue of a key, which pins its place in the table until nobody waits. */
+  #queue(key: string): WaitList<Admission> {
+    const known = this.#queues.get(key)
+    if (known !== undefined) return known
+    const now = this.#clock.now()
+    const place = this.#table.find(key) ?? this.#table.add(key, now - this.#burstSpan, this.#queues)
+    const gate: Gate<Admission> = {
+      dueAt: (cost, ahead, at) =>
+        Math.max(this.#table.slots[place]!, at - this.#backlogSpan) +
+        (ahead + cost) * this.#interval,
+      admit: ({ cost, since }: Waiter, at) => {
+        const slot = Math.max(this.#table.slots[place]!, at - this.#backlogSpan)
+        this.#table.slots[place] = slot + cost * this.#interval
+        this.#granted += cost
+        return { waited: at - since }
+      },
+      idle: () => this.#queues.delete(key),
+    }
+    const queue = new WaitList(gate, {
+      name: this.name,
+      clock: this.#alarms,
+      maxQueue: this.#maxQueue,
+    })
+    this.#queues.set(key, queue)
+    return queue
+  }
+
+  #badCost(cost: number): InvalidOptionError {
+    return new InvalidOptionError('cost', `a number from 0 to the burst of ${this.#burst}`, cost)
+  }
+}

@@ -1,0 +1,191 @@
+import { hasRefusalSubscribers, publishRefusal } from '../channels.ts'
+import { type Clock, systemClock } from '../clock.ts'
+import { InvalidOptionError } from '../errors.ts'
+import { type Meter, SLACK } from '../meter/meter.ts'
+import { type Gate, WaitList } from '../wait/wait-list.ts'
+import type { WaitOrder } from '../wait/wait-order.ts'
+import type { Waiter } from '../wait/waiter.ts'
+import { NO_WAIT } from './no-wait.ts'
+import type { AcquireOptions, Admission, Decision, RateLimiter } from './rate-limiter.ts'
+
+/** Options that every limiter has, whatever its algorithm. */
+export interface LimiterOptions {
+  /** The most callers that may wait; default Infinity. */
+  maxQueue?: number | undefined
+  /** In which order callers that wait are served; default a new {@link PriorityOrder}. */
+  order?: WaitOrder | undefined
+  /** In errors, statistics and diagnostics; default the algorithm's name, such as `'token-bucket'`. */
+  name?: string | undefined
+  clock?: Clock | undefined
+}
+
+/** Statistics that every limiter has. */
+export interface LimiterStats {
+  /** Permits handed out, without those refunded. */
+  granted: number
+  /** Calls that got none: `tryAcquire` that returned false, impossible deadlines, full queues. */
+  refused: number
+  refunded: number
+  /** Callers that wait now. */
+  waiting: number
+  /** Waits that outlasted their timeout, because others of higher priority came. */
+  timeouts: number
+  aborts: number
+  /** Permits that could be had at once now; negative only after the limits were lowered. */
+  available: number
+}
+
+/** A {@link Meter} with a queue: what all rate limits of this package share. */
+export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLimiter {
+  readonly name: string
+  protected readonly meter: M
+  protected readonly clock: Clock
+  readonly #waiters: WaitList<Admission>
+  readonly #followers = new Set<() => void>()
+  #granted = 0
+  #refused = 0
+  #refunded = 0
+
+  protected constructor(
+    meter: M,
+    { name, clock = systemClock, order, maxQueue }: LimiterOptions & { name: string },
+  ) {
+    this.name = name
+    this.meter = meter
+    this.clock = clock
+    this.#waiters = new WaitList(this.#gate(), { name, clock, order, maxQueue })
+  }
+
+  /**
+   * Spends `cost` if that is possible now and nobody waits.
+   *
+   * @param cost default 1; whole or fractional
+   * @throws {InvalidOptionError} if `cost` is more than can ever pass
+   */
+  tryAcquire(cost = 1): boolean {
+    if (!(cost >= 0 && cost <= this.meter.maxCost)) throw this.#badCost(cost)
+    const now = this.clock.now()
+    if (this.#waiters.size === 0 && this.meter.tryTake(cost, now)) {
+      this.#granted += cost
+      return true
+    }
+    this.#refused++
+    if (hasRefusalSubscribers()) publishRefusal(this.name, cost, this.#waitFor(cost, now))
+    return false
+  }
+
+  /**
+   * Spends `cost`, after waiting for its turn if need be.
+   *
+   * @throws (by rejection) {RateLimitedError} at once, if the wait is known to exceed `timeout`; {AcquireTimeoutError}
+   *   if others of higher priority make it exceed it; `signal.reason` on abort; {QueueFullError}; {LimiterClosedError};
+   *   {InvalidOptionError} for a cost that can never pass, a negative timeout or an unknown priority
+   */
+  acquire(cost: number, options?: AcquireOptions): Promise<Admission>
+  acquire(options?: AcquireOptions): Promise<Admission>
+  acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
+    const options = typeof first === 'object' ? first : second
+    const cost = (typeof first === 'number' ? first : options?.cost) ?? 1
+    if (!(cost >= 0 && cost <= this.meter.maxCost)) return Promise.reject(this.#badCost(cost))
+    const waiters = this.#waiters
+    if (
+      waiters.size === 0 &&
+      !waiters.closed &&
+      !options?.signal?.aborted &&
+      this.meter.tryTake(cost, this.clock.now())
+    ) {
+      this.#granted += cost
+      return NO_WAIT
+    }
+    return waiters.wait(cost, options)
+  }
+
+  /**
+   * {@link tryAcquire} with all that a response header or a log line needs.
+   *
+   * @throws {InvalidOptionError} if `cost` is more than can ever pass
+   */
+  decide(cost = 1): Decision {
+    const allowed = this.tryAcquire(cost)
+    const now = this.clock.now()
+    return {
+      allowed,
+      limit: this.meter.maxCost,
+      remaining: this.#waiters.size === 0 ? Math.max(0, this.meter.available(now)) : 0,
+      resetAfter: this.meter.resetAfter(now),
+      retryAfter: allowed ? 0 : this.#waitFor(cost, now),
+    }
+  }
+
+  /**
+   * Gives back what was granted but not used. Never more than the limit is saved up by it: grants less refunds keep
+   * the bound.
+   *
+   * @throws {InvalidOptionError} for more than was granted
+   */
+  refund(cost = 1): void {
+    if (!(cost >= 0 && cost <= this.#granted)) {
+      throw new InvalidOptionError('cost', `a number from 0 to the ${this.#granted} granted`, cost)
+    }
+    this.meter.refund(cost, this.clock.now())
+    this.#granted -= cost
+    this.#refunded += cost
+    this.relaxed()
+  }
+
+  /**
+   * How long a caller that came now would wait for `cost`, in ms, if nobody of higher priority came after it.
+   *
+   * @throws {InvalidOptionError} if `cost` is more than can ever pass
+   */
+  estimateWait(cost = 1): number {
+    if (!(cost >= 0 && cost <= this.meter.maxCost)) throw this.#badCost(cost)
+    return this.#waitFor(cost, this.clock.now())
+  }
+
+  /** Rejects all who wait with {@link LimiterClosedError}, and whoever would wait from now on. */
+  [Symbol.dispose](): void {
+    this.#waiters.close()
+  }
+
+  protected limiterStats(): LimiterStats {
+    const waiters = this.#waiters
+    return {
+      granted: this.#granted,
+      refused: this.#refused + waiters.refused,
+      refunded: this.#refunded,
+      waiting: waiters.size,
+      timeouts: waiters.timeouts,
+      aborts: waiters.aborts,
+      available: this.meter.available(this.clock.now()),
+    }
+  }
+
+  /** To be called after a change that can let waiters through earlier, or some of them never. */
+  protected relaxed(): void {
+    const { maxCost } = this.meter
+    this.#waiters.evict(({ cost }) => (cost > maxCost ? this.#badCost(cost) : undefined))
+    this.#waiters.serve()
+    for (const follower of this.#followers) follower()
+  }
+
+  #gate(): Gate<Admission> {
+    return {
+      dueAt: (cost, ahead, now) => this.meter.dueAt(cost, ahead, now),
+      admit: ({ cost, since }: Waiter, now) => {
+        this.meter.take(cost, now)
+        this.#granted += cost
+        return { waited: now - since }
+      },
+    }
+  }
+
+  #waitFor(cost: number, now: number): number {
+    const wait = this.meter.dueAt(cost, this.#waiters.costAhead(), now) - now
+    return wait > SLACK ? wait : 0
+  }
+
+  #badCost(cost: number): InvalidOptionError {
+    return new InvalidOptionError('cost', `a number from 0 to ${this.meter.maxCost}`, cost)
+  }
+}

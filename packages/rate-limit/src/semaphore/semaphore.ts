@@ -1,0 +1,132 @@
+import { publishRefusal } from '../channels.ts'
+import { type Clock, systemClock } from '../clock.ts'
+import type { AcquireOptions } from '../limiter/rate-limiter.ts'
+import { positiveInteger } from '../option-checks.ts'
+import { WaitList } from '../wait/wait-list.ts'
+import type { WaitOrder } from '../wait/wait-order.ts'
+import { Permit } from './permit.ts'
+import { Room } from './room.ts'
+
+export interface SemaphoreOptions {
+  /** How many may be inside at once; a positive integer. */
+  permits: number
+  /** The most callers that may wait; default Infinity. */
+  maxQueue?: number | undefined
+  /** In which order callers that wait are served; default a new {@link PriorityOrder}. */
+  order?: WaitOrder | undefined
+  /** In errors, statistics and diagnostics; default `'semaphore'`. */
+  name?: string | undefined
+  clock?: Clock | undefined
+}
+
+export interface SemaphoreStats {
+  permits: number
+  /** Permits held now; above `permits` only after that was lowered. */
+  active: number
+  waiting: number
+  /** Permits handed out so far. */
+  granted: number
+  /** Calls that got none at once: `tryAcquire` without a permit, full queues, `timeout: 0`. */
+  refused: number
+  timeouts: number
+  aborts: number
+}
+
+export type SemaphoreAcquireOptions = Omit<AcquireOptions, 'cost'>
+
+/**
+ * At most `permits` callers inside at once; the others wait in order.
+ *
+ * A released permit goes straight to the next waiter and is never free in between, so no newcomer can overtake.
+ */
+export class Semaphore {
+  readonly name: string
+  readonly #waiters: WaitList<void>
+  readonly #clock: Clock
+  readonly #room: Room
+  #refused = 0
+
+  constructor({
+    permits,
+    maxQueue,
+    order,
+    name = 'semaphore',
+    clock = systemClock,
+  }: SemaphoreOptions) {
+    this.name = name
+    this.#clock = clock
+    this.#room = new Room(positiveInteger('permits', permits))
+    this.#waiters = new WaitList(this.#room, { name, clock, order, maxQueue })
+    this.#room.onVacancy = () => {
+      if (this.#waiters.size !== 0) this.#waiters.serve()
+    }
+  }
+
+  /** A permit, if one is free and nobody waits for it. */
+  tryAcquire(): Permit | undefined {
+    if (!this.#enter()) {
+      this.#refused++
+      publishRefusal(this.name, 1, Infinity)
+      return undefined
+    }
+    return new Permit(this.#room, 0)
+  }
+
+  /**
+   * A permit, after waiting for it if need be: `using permit = await semaphore.acquire()`.
+   *
+   * @throws (by rejection) {AcquireTimeoutError}; `signal.reason` on abort; {QueueFullError}; {LimiterClosedError};
+   *   {InvalidOptionError} for a negative timeout or an unknown priority
+   */
+  async acquire(options?: SemaphoreAcquireOptions): Promise<Permit> {
+    if (!options?.signal?.aborted && this.#enter()) return new Permit(this.#room, 0)
+    const since = this.#clock.now()
+    await this.#waiters.wait(1, options)
+    return new Permit(this.#room, this.#clock.now() - since)
+  }
+
+  /**
+   * Runs `fn` with a permit and gives it back however that ends. Cheaper than {@link acquire}: no permit object.
+   *
+   * @returns what `fn` returns
+   * @throws (by rejection) what `fn` throws, and what {@link acquire} does
+   */
+  async run<R>(fn: () => R | PromiseLike<R>, options?: SemaphoreAcquireOptions): Promise<R> {
+    if (options?.signal?.aborted || !this.#enter()) await this.#waiters.wait(1, options)
+    try {
+      return await fn()
+    } finally {
+      this.#room.leave()
+    }
+  }
+
+  /** Changes how many may be inside. Nobody is thrown out: after lowering it, nobody enters until enough have left. */
+  setPermits(permits: number): void {
+    this.#room.permits = positiveInteger('permits', permits)
+    this.#waiters.serve()
+  }
+
+  stats(): SemaphoreStats {
+    return {
+      permits: this.#room.permits,
+      active: this.#room.active,
+      waiting: this.#waiters.size,
+      granted: this.#room.granted,
+      refused: this.#refused + this.#waiters.refused,
+      timeouts: this.#waiters.timeouts,
+      aborts: this.#waiters.aborts,
+    }
+  }
+
+  /** Rejects all who wait with {@link LimiterClosedError}, and whoever would wait from now on. Holders are left alone. */
+  [Symbol.dispose](): void {
+    this.#waiters.close()
+  }
+
+  #enter(): boolean {
+    const room = this.#room
+    if (!room.free || this.#waiters.size !== 0 || this.#waiters.closed) return false
+    room.admit()
+    return true
+  }
+}

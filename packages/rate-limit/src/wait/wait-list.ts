@@ -1,0 +1,242 @@
+import { publishRefusal, publishWait } from '../channels.ts'
+import type { Clock, Timer } from '../clock.ts'
+import {
+  AcquireTimeoutError,
+  LimiterClosedError,
+  QueueFullError,
+  RateLimitedError,
+} from '../errors.ts'
+import type { AcquireOptions } from '../limiter/rate-limiter.ts'
+import { SLACK } from '../meter/meter.ts'
+import { bound, nonNegative } from '../option-checks.ts'
+import { DEFAULT_PRIORITY, PriorityOrder } from './priority-order.ts'
+import { RankedHeap } from './ranked-heap.ts'
+import { WaitBounds } from './wait-bounds.ts'
+import type { WaitOrder } from './wait-order.ts'
+import { Waiter } from './waiter.ts'
+
+/** What a list asks of the limit its callers wait for. */
+export interface Gate<T> {
+  /**
+   * When `cost` could pass after `ahead` has, ms on the clock, at any time after now if it is possible now; Infinity
+   * when no clock can tell, because a release must come first.
+   */
+  dueAt(cost: number, ahead: number, now: number): number
+  /** Takes the cost for a waiter that is due and makes what its caller receives. */
+  admit(waiter: Waiter, now: number): T
+  /** Called when nobody waits any more. */
+  idle?(): void
+}
+
+export interface WaitListOptions {
+  name: string
+  clock: Clock
+  order?: WaitOrder | undefined
+  maxQueue?: number | undefined
+}
+
+/** More grants than this in one go would keep I/O waiting; the rest follow after a turn of the event loop. */
+const GRANTS_PER_TURN = 1_000
+
+/**
+ * The callers that wait for one limit, served by one timer for all of them.
+ *
+ * Times are not assigned on arrival: only the first waiter's due time is ever computed, so that whoever leaves (abort,
+ * timeout) is unlinked in O(1) and all behind move up.
+ */
+export class WaitList<T> {
+  readonly #gate: Gate<T>
+  readonly #clock: Clock
+  readonly #order: WaitOrder
+  readonly #deadlines = new RankedHeap<WaitBounds>()
+  readonly #name: string
+  readonly #maxQueue: number
+  #timer: Timer | undefined = undefined
+  /** When the timer fires; Infinity when none is set. */
+  #wakeAt = Infinity
+  #closed = false
+  /** Calls refused at once: impossible deadline, full queue. */
+  refused = 0
+  /** Waits that outlasted their deadline. */
+  timeouts = 0
+  aborts = 0
+
+  constructor(gate: Gate<T>, { name, clock, order, maxQueue = Infinity }: WaitListOptions) {
+    this.#gate = gate
+    this.#name = name
+    this.#clock = clock
+    this.#order = order ?? new PriorityOrder()
+    this.#maxQueue = bound('maxQueue', maxQueue)
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#order.size
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Cost of those who will surely be served before a caller that came now. */
+  costAhead(priority: number = DEFAULT_PRIORITY, key?: string): number {
+    return this.#order.costAhead(priority, key)
+  }
+
+  /**
+   * Waits for `cost`. The gate must have refused it just now, or others wait.
+   *
+   * @throws (by rejection) RateLimitedError at once when the wait is known to exceed the timeout
+   */
+  wait(cost: number, options: AcquireOptions | undefined): Promise<T> {
+    const priority = options?.priority ?? DEFAULT_PRIORITY
+    const refusal = this.#refusal(cost, priority, options)
+    if (refusal !== undefined) return Promise.reject(refusal)
+    return publishWait(this.#name, cost, priority, this.#clock, () =>
+      this.#enqueue(cost, priority, options),
+    )
+  }
+
+  /** Lets through whoever is due, ends waits whose deadline has passed, and sets the timer for what comes next. */
+  serve(): void {
+    const now = this.#clock.now()
+    const order = this.#order
+    let grants = 0
+    let next = Infinity
+    for (let head = order.first(); head !== undefined; head = order.first()) {
+      const due = this.#gate.dueAt(head.cost, 0, now)
+      if (due > now + SLACK) {
+        next = due
+        break
+      }
+      if (++grants > GRANTS_PER_TURN) {
+        next = now
+        break
+      }
+      this.#unlink(head)
+      head.resolve(this.#gate.admit(head, now))
+    }
+    this.#expire(now)
+    if (order.size === 0) next = Infinity
+    this.#wake(Math.min(next, this.#earliestDeadline), now)
+  }
+
+  /** Ends the waits for which `doomed` gives an error, such as those that a changed limit can never satisfy. */
+  evict(doomed: (waiter: Waiter) => Error | undefined): void {
+    for (const waiter of [...this.#order]) {
+      const error = doomed(waiter)
+      if (error !== undefined) this.#reject(waiter, error)
+    }
+  }
+
+  /** Ends every wait with {@link LimiterClosedError} and refuses further ones. */
+  close(): void {
+    this.#closed = true
+    this.evict(() => new LimiterClosedError(this.#name))
+    this.serve()
+  }
+
+  #refusal(cost: number, priority: number, options: AcquireOptions | undefined): unknown {
+    if (this.#closed) return new LimiterClosedError(this.#name)
+    try {
+      this.#order.check(priority, options?.key)
+      if (options?.timeout !== undefined) nonNegative('timeout', options.timeout)
+    } catch (error) {
+      return error
+    }
+    if (options?.signal?.aborted) {
+      this.aborts++
+      return options.signal.reason
+    }
+    const timeout = options?.timeout ?? Infinity
+    if (timeout < Infinity) {
+      const now = this.#clock.now()
+      const ahead = this.#order.costAhead(priority, options?.key)
+      const wait = this.#gate.dueAt(cost, ahead, now) - now
+      const known = wait < Infinity
+      if (known ? wait > timeout + SLACK : timeout === 0) {
+        this.refused++
+        const error = known
+          ? new RateLimitedError(this.#name, wait)
+          : new AcquireTimeoutError(this.#name, 0)
+        publishRefusal(this.#name, cost, wait, error)
+        return error
+      }
+    }
+    if (this.#order.size >= this.#maxQueue) {
+      this.refused++
+      const error = new QueueFullError(this.#name, this.#maxQueue)
+      publishRefusal(this.#name, cost, Infinity, error)
+      return error
+    }
+    return undefined
+  }
+
+  #enqueue(cost: number, priority: number, options: AcquireOptions | undefined): Promise<T> {
+    const now = this.#clock.now()
+    const waiter = new Waiter(cost, priority, now, options?.key)
+    const promise = new Promise<unknown>(resolve => {
+      waiter.resolve = resolve
+    }) as Promise<T>
+    if (options?.timeout !== undefined || options?.signal !== undefined) {
+      const deadline = now + (options.timeout ?? Infinity)
+      waiter.bounds = new WaitBounds(waiter, deadline, options.signal, this.#onAbort)
+      if (deadline < Infinity) this.#deadlines.add(waiter.bounds)
+    }
+    this.#order.add(waiter)
+    if (this.#order.first() === waiter) this.#wake(this.#gate.dueAt(cost, 0, now), now)
+    if (waiter.bounds !== undefined) this.#wake(this.#earliestDeadline, now)
+    return promise
+  }
+
+  /** Sets the timer for `at` unless it is set for an earlier time; takes it back when nobody waits. */
+  #wake(at: number, now: number): void {
+    if (this.#order.size === 0) {
+      this.#timer?.cancel()
+      this.#timer = undefined
+      this.#wakeAt = Infinity
+      this.#gate.idle?.()
+    } else if (at < this.#wakeAt) {
+      this.#timer?.cancel()
+      this.#wakeAt = at
+      this.#timer = this.#clock.setTimer(this.#onTimer, Math.max(0, at - now))
+    }
+  }
+
+  get #earliestDeadline(): number {
+    return this.#deadlines.peek()?.rank ?? Infinity
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = undefined
+    this.#wakeAt = Infinity
+    this.serve()
+  }
+
+  readonly #onAbort = (waiter: Waiter, reason: unknown): void => {
+    this.aborts++
+    this.#reject(waiter, reason)
+    this.serve()
+  }
+
+  #expire(now: number): void {
+    for (let bounds = this.#deadlines.peek(); bounds; bounds = this.#deadlines.peek()) {
+      if (bounds.rank > now) break
+      this.timeouts++
+      this.#reject(bounds.waiter, new AcquireTimeoutError(this.#name, now - bounds.waiter.since))
+    }
+  }
+
+  #reject(waiter: Waiter, error: unknown): void {
+    this.#unlink(waiter)
+    waiter.reject(error)
+  }
+
+  #unlink(waiter: Waiter): void {
+    this.#order.remove(waiter)
+    const { bounds } = waiter
+    if (bounds === undefined) return
+    bounds.release()
+    this.#deadlines.remove(bounds)
+  }
+}
