@@ -1,26 +1,106 @@
-import assert from 'node:assert/strict'
 import { defineCase, defineSuite } from '../../define.ts'
+import { bareMap, lruCache, millrace, quickLru, tinyLru } from './contenders/caches.ts'
+import { checkChurn, churn } from './workloads/churn.ts'
+import { checkGetOrSet, type GetOrSetResult, getOrSet } from './workloads/get-or-set.ts'
+import { checkHit, hit } from './workloads/hit.ts'
+import { checkMemory, memory } from './workloads/memory.ts'
 
-const contenders = () => import('./contenders/get-hit.ts')
-const entries = 1000
+const minute = 60_000
 
 export default defineSuite({
   name: 'cache',
   description:
-    'Each figure is the median of 5 rounds, each in a process of its own, ours and the peers in turn. Keys are strings of about 20 characters.',
+    'Each figure is the median of 5 rounds, each in a process of its own, ours and the peers in turn. Keys are strings of about 20 characters, values small integers.',
   versions: ['lru-cache', 'tiny-lru', 'quick-lru'],
   cases: [
     defineCase<number>({
-      name: 'get, all hits',
-      description: '`get` of each of 1,000 keys of a full cache, in order of insertion',
+      name: 'hit',
+      description: '`get` in a full cache of 10,000 entries, keys drawn by a Zipf law',
       unit: 'ns/op',
-      ours: async context => (await contenders()).map(context),
+      goal: { 'lru-cache': 1.9, 'Map.get': 1 / 1.1 },
+      ours: hit(millrace('adaptive')),
       peers: {
-        'lru-cache': async context => (await contenders()).lruCache(context),
-        'tiny-lru': async context => (await contenders()).tinyLru(context),
-        'quick-lru': async context => (await contenders()).quickLru(context),
+        'lru-cache': hit(lruCache),
+        'Map.get': hit(bareMap),
+        'tiny-lru': hit(tinyLru),
+        'quick-lru': hit(quickLru),
       },
-      check: sum => assert.equal(sum, (entries * (entries - 1)) / 2),
+      check: checkHit,
+    }),
+    defineCase<number>({
+      name: 'hit, sieve',
+      description: 'the same with the policy `sieve`',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 1.9 },
+      ours: hit(millrace('sieve')),
+      peers: { 'lru-cache': hit(lruCache) },
+      check: checkHit,
+    }),
+    defineCase<number>({
+      name: 'hit with TTL',
+      description: 'the same with a time to live of a minute on every entry',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 2.2 },
+      ours: hit(millrace('adaptive'), { ttl: minute }),
+      peers: {
+        'lru-cache': hit(lruCache, { ttl: minute }),
+        'tiny-lru': hit(tinyLru, { ttl: minute }),
+        'quick-lru': hit(quickLru, { ttl: minute }),
+      },
+      check: checkHit,
+    }),
+    defineCase<GetOrSetResult>({
+      name: 'Zipf get-or-set',
+      description: '`get`, and `set` on a miss, of 100,000 keys by a Zipf law in a cache of 10,000',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 1.3 },
+      ours: getOrSet(millrace('adaptive')),
+      peers: {
+        'lru-cache': getOrSet(lruCache),
+        'tiny-lru': getOrSet(tinyLru),
+        'quick-lru': getOrSet(quickLru),
+      },
+      check: checkGetOrSet,
+    }),
+    defineCase<GetOrSetResult>({
+      name: 'Zipf get-or-set, sieve',
+      description: 'the same with the policy `sieve`',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 1.6 },
+      ours: getOrSet(millrace('sieve')),
+      peers: { 'lru-cache': getOrSet(lruCache) },
+      check: checkGetOrSet,
+    }),
+    defineCase<number>({
+      name: 'churn',
+      description: '`set` of keys that are not held in a full cache of 10,000: every one evicts',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 0.9 },
+      ours: churn(millrace('adaptive')),
+      peers: { 'lru-cache': churn(lruCache), 'tiny-lru': churn(tinyLru) },
+      check: checkChurn,
+    }),
+    defineCase<number>({
+      name: 'churn, sieve',
+      description: 'the same with the policy `sieve`',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 1.15 },
+      ours: churn(millrace('sieve')),
+      peers: { 'lru-cache': churn(lruCache) },
+      check: checkChurn,
+    }),
+    defineCase<number>({
+      name: 'memory',
+      description: 'bytes kept alive per entry of a full cache of 100,000, beyond keys and values',
+      unit: 'bytes/entry',
+      goal: { 'lru-cache': 1 / 1.1 },
+      ours: memory(millrace('adaptive')),
+      peers: {
+        'lru-cache': memory(lruCache),
+        'tiny-lru': memory(tinyLru),
+        'quick-lru': memory(quickLru),
+      },
+      check: checkMemory,
     }),
   ],
 })
