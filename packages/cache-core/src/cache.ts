@@ -1,6 +1,14 @@
 import { type Clock, systemClock } from './clock.ts'
 import { InvalidOptionError, WeigherError } from './errors.ts'
-import { ABSENT, FRESH, Kernel, type RemovalReason } from './kernel.ts'
+import { Glob } from './invalidate/glob.ts'
+import { type TagName, type TagStamp, TagTable } from './invalidate/tag-table.ts'
+import { ABSENT, FRESH, GONE, Kernel, type RemovalReason, STALE } from './kernel.ts'
+import { EntryDetail } from './load/entry-detail.ts'
+import type { LoadContext } from './load/flight.ts'
+import { type BatchLoader, loadMany } from './load/load-many.ts'
+import { checkTags, type LoadOptions, type LoadPlan, planLoad } from './load/load-options.ts'
+import type { Loaded } from './load/loaded.ts'
+import { type Loader, Loads } from './load/loads.ts'
 import {
   assertPositive,
   assertPositiveInteger,
@@ -28,6 +36,18 @@ export interface CacheStats {
   readonly refusals: number
   /** Removals by reason. */
   readonly removals: Readonly<Record<RemovalReason, number>>
+  /** Keys being loaded now. */
+  readonly loading: number
+  /** Calls of loaders that succeeded. */
+  readonly loads: number
+  /** Calls of loaders that failed or passed their deadline. */
+  readonly loadFailures: number
+  /** ms spent in calls of loaders. */
+  readonly loadTime: number
+  /** Loaded values not stored because the key was invalidated or set meanwhile. */
+  readonly loadsDiscarded: number
+  /** Expired values served by `staleWhileRevalidate` or `staleIfError`. */
+  readonly staleServed: number
 }
 
 /**
@@ -42,6 +62,8 @@ export class Cache<K, V> {
   readonly #ttl: number
   readonly #jitter: number
   readonly #weigher: ((value: V, key: K) => number) | undefined
+  readonly #tags = new TagTable()
+  readonly #loads: Loads<K, V>
 
   /** @throws {InvalidOptionError} if an option is outside its bounds. */
   constructor(options: CacheOptions<K, V> = {}) {
@@ -81,6 +103,14 @@ export class Cache<K, V> {
       clock,
     )
     if (onRemove !== undefined) this.#kernel.onRemove = onRemove
+    this.#loads = new Loads(
+      this.#kernel,
+      this.#tags,
+      clock,
+      (key, value, loadTtl, tags, plan) => this.#store(key, value, loadTtl ?? ttl, tags, plan),
+      planLoad(options),
+      enabled,
+    )
   }
 
   /** Number of entries, expired ones that were not yet removed included. */
@@ -109,29 +139,146 @@ export class Cache<K, V> {
   }
 
   /**
-   * Stores a value, replacing an older one.
+   * Stores a value, replacing an older one. A load of the key that is in progress will not replace it.
    *
-   * @throws {InvalidOptionError} if `ttl` is not > 0.
+   * @throws {InvalidOptionError} if `ttl` is not > 0 or `tags` is not an array of strings.
    * @throws {WeigherError} if the weigher returned something else than a finite number >= 0.
    */
   set(key: K, value: V, options?: SetOptions): this {
     if (!this.#enabled) return this
     let ttl = this.#ttl
-    if (options?.ttl !== undefined) {
-      ttl = options.ttl
-      assertPositive('ttl', ttl)
+    let tags = NO_TAGS
+    if (options !== undefined) {
+      if (options.ttl !== undefined) {
+        ttl = options.ttl
+        assertPositive('ttl', ttl)
+      }
+      if (options.tags !== undefined) tags = checkTags(options.tags)
     }
-    this.#kernel.store(key, value, this.#deadline(ttl), undefined, this.#weigh(value, key))
+    this.#store(key, value, ttl, tags, this.#loads.defaults)
+    if (this.#loads.inFlight !== 0) this.#loads.fence(key, STALE)
     return this
   }
 
-  /** Removes the entry. True if it was valid. */
+  /**
+   * The value under `key`; if there is none, `loader` is called, once for all who ask meanwhile, and its
+   * result is stored unless the key was invalidated while it loaded. A hit costs one resolved promise;
+   * see {@link getOrLoadSync} to save that too.
+   *
+   * Rejects with what the loader threw, `LoadTimeoutError`, `LoadResultError`, the reason of `signal`, or
+   * `InvalidOptionError`. Options are not looked at on a hit.
+   */
+  getOrLoad(key: K, loader: Loader<K, V>, options?: LoadOptions): Promise<V> {
+    const kernel = this.#kernel
+    const slot = kernel.find(key)
+    if (slot !== ABSENT && (kernel.details === null || !this.#loads.isDue(slot))) {
+      return Promise.resolve(kernel.values[slot] as V)
+    }
+    try {
+      return Promise.resolve(this.#loads.load(key, loader, this.#loads.plan(options)))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * As {@link getOrLoad}, but returns the value itself, without a promise, where it is in the cache or the
+   * loader is synchronous, and throws where that fails at once.
+   */
+  getOrLoadSync(
+    key: K,
+    loader: (context: LoadContext<K, V>) => V | Loaded<V>,
+    options?: LoadOptions,
+  ): V
+  getOrLoadSync(key: K, loader: Loader<K, V>, options?: LoadOptions): V | Promise<V>
+  getOrLoadSync(key: K, loader: Loader<K, V>, options?: LoadOptions): V | Promise<V> {
+    const kernel = this.#kernel
+    const slot = kernel.find(key)
+    if (slot !== ABSENT && (kernel.details === null || !this.#loads.isDue(slot))) {
+      return kernel.values[slot] as V
+    }
+    return this.#loads.load(key, loader, this.#loads.plan(options))
+  }
+
+  /**
+   * The values under `keys`, in their order. Those that are missing are loaded by one call of `loader`,
+   * except those being loaded already. A key for which the loader has no value is not in the result.
+   *
+   * Rejects with `PartialLoadError`, which has the values there are, if a key failed; with the reason
+   * of `signal`, or `InvalidOptionError`.
+   */
+  getOrLoadMany(
+    keys: Iterable<K>,
+    loader: BatchLoader<K, V>,
+    options?: LoadOptions,
+  ): Promise<Map<K, V>> {
+    try {
+      return loadMany(this.#loads, keys, loader, this.#loads.plan(options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Removes the entry. A load of the key in progress is not stored. True if there was a valid entry. */
   delete(key: K): boolean {
+    if (this.#loads.inFlight !== 0) this.#loads.fence(key, GONE)
     return this.#kernel.remove(key, 'deleted')
   }
 
-  /** Removes every entry. O(n). */
-  clear(): void {
+  /**
+   * Ends the freshness of the entry: it is not read any more, but a stale copy may serve where
+   * `staleWhileRevalidate` or `staleIfError` allow. True if there was a valid entry.
+   */
+  expire(key: K): boolean {
+    if (this.#loads.inFlight !== 0) this.#loads.fence(key, STALE)
+    const slot = this.#kernel.locate(key)
+    if (slot === ABSENT || this.#kernel.state(slot) !== FRESH) return false
+    this.#kernel.stale(slot)
+    return true
+  }
+
+  /** Removes every entry that has the tag, without looking for them: O(1), they leave when next met. */
+  deleteTag(tag: string): void {
+    this.#tags.delete(tag)
+  }
+
+  /** Expires every entry that has the tag. O(1). */
+  expireTag(tag: string): void {
+    this.#tags.expire(tag, this.#clock.now())
+  }
+
+  /**
+   * Removes every entry whose key is a string that matches a pattern of `*`, `?` and `\` (see
+   * {@link Glob}). Returns how many were valid. O(n).
+   *
+   * @throws {InvalidOptionError} if `pattern` is not a string of 1 to 1,024 characters.
+   */
+  deleteMatching(pattern: string): number {
+    const matches = keyMatcher(pattern)
+    this.#loads.fenceMatching(matches, GONE)
+    let count = 0
+    for (const key of [...this.#kernel.index.keys()].filter(matches)) {
+      if (this.#kernel.remove(key, 'invalidated')) count++
+    }
+    return count
+  }
+
+  /** Expires every entry whose key matches, as {@link deleteMatching} does. O(n). */
+  expireMatching(pattern: string): number {
+    return this.#expireWhere(keyMatcher(pattern))
+  }
+
+  /**
+   * Removes every entry; with `{ expire: true }` ends their freshness instead. Loads in progress are not
+   * stored. O(n).
+   */
+  clear({ expire = false }: { expire?: boolean } = {}): void {
+    if (expire) {
+      this.#expireWhere(() => true)
+      return
+    }
+    this.#loads.fenceMatching(() => true, GONE)
+    this.#tags.clear()
     this.#kernel.clear('cleared')
   }
 
@@ -147,6 +294,12 @@ export class Cache<K, V> {
       insertions,
       refusals,
       removals: { ...removals },
+      loading: this.#loads.inFlight,
+      loads: this.#loads.loads,
+      loadFailures: this.#loads.failures,
+      loadTime: this.#loads.time,
+      loadsDiscarded: this.#loads.discarded,
+      staleServed: this.#loads.staleServed,
     }
   }
 
@@ -172,6 +325,35 @@ export class Cache<K, V> {
     return this.entries()
   }
 
+  #expireWhere(matches: (key: K) => boolean): number {
+    const kernel = this.#kernel
+    this.#loads.fenceMatching(matches, STALE)
+    let count = 0
+    for (const [key, slot] of kernel.index) {
+      if (!matches(key) || kernel.state(slot) !== FRESH) continue
+      kernel.stale(slot)
+      count++
+    }
+    return count
+  }
+
+  #store(key: K, value: V, ttl: number, tags: readonly TagName[], plan: LoadPlan): void {
+    const kernel = this.#kernel
+    const weight = this.#weigh(value, key)
+    const expires = this.#deadline(ttl)
+    const stamp = tags.length === 0 ? undefined : this.#tags.stamp(tags, () => this.#stamps())
+    const detail =
+      plan.eagerRefresh === 0 || expires === Infinity
+        ? undefined
+        : new EntryDetail(expires - ttl * (1 - plan.eagerRefresh))
+    const retained = expires + Math.max(plan.staleWhileRevalidate, plan.staleIfError)
+    kernel.store(key, value, expires, retained, weight, stamp, detail)
+  }
+
+  *#stamps(): Generator<TagStamp> {
+    for (const guard of this.#kernel.guards ?? []) if (guard !== undefined) yield guard as TagStamp
+  }
+
   /** When an entry written now expires, ms on the clock. */
   #deadline(ttl: number): number {
     if (ttl === Infinity) return Infinity
@@ -186,4 +368,11 @@ export class Cache<K, V> {
     }
     return weight
   }
+}
+
+const NO_TAGS: readonly string[] = []
+
+function keyMatcher(pattern: string): (key: unknown) => boolean {
+  const glob = new Glob(pattern)
+  return key => typeof key === 'string' && glob.test(key)
 }

@@ -243,7 +243,7 @@ export class Kernel<K, V> {
     if (expires !== Infinity || this.#perishable || guard !== undefined) {
       this.#setLifetime(slot, expires, retained, guard)
     }
-    if (detail !== undefined || this.details !== null) this.#setDetail(slot, detail)
+    if (detail !== undefined || this.details !== null) this.setDetail(slot, detail)
     if (this.#pending.length !== 0) this.#notify()
     return slot
   }
@@ -397,7 +397,8 @@ export class Kernel<K, V> {
     if (this.guards !== null) this.guards[slot] = guard
   }
 
-  #setDetail(slot: number, detail: unknown): void {
+  /** Attaches what `load/` wants to remember of an entry. O(1), O(n) the first time. */
+  setDetail(slot: number, detail: unknown): void {
     this.details ??= new Array<unknown>(this.#slots).fill(undefined)
     this.details[slot] = detail
   }

@@ -1,10 +1,11 @@
 import type { Clock } from './clock.ts'
 import { InvalidOptionError } from './errors.ts'
 import type { RemovalReason } from './kernel.ts'
+import type { LoadBehavior } from './load/load-options.ts'
 import type { PolicyName } from './policy/policy.ts'
 
 /** Options of a {@link Cache}. Everything has a default; what is not given is not limited unless said otherwise. */
-export interface CacheOptions<K, V> {
+export interface CacheOptions<K, V> extends LoadBehavior {
   /** Entries held at most: 1 to 16,777,216. Default 256 if `maxBytes` is not given either. */
   readonly maxEntries?: number
   /** Total weight of all entries at most, in the unit of `weigher`. Needs one. Default: no limit. */
@@ -39,6 +40,8 @@ export const LARGEST_MAP: number = 2 ** 24
 export interface SetOptions {
   /** ms after which this entry expires, > 0. Default: that of the cache. */
   readonly ttl?: number
+  /** Tags of this entry, for `deleteTag` and `expireTag`. */
+  readonly tags?: readonly string[]
 }
 
 /** @throws {InvalidOptionError} */

@@ -1,0 +1,197 @@
+import { type EntryState, FRESH, GONE, type Guard, STALE } from '../kernel.ts'
+
+/** A tag's name: a string of the user's, or an object that a view uses as a tag no string can equal. */
+export type TagName = string | object
+
+/** One tag in use. `deleteTag` retires the object, so that stamps which hold it can never be fresh again. */
+interface Tag {
+  readonly name: TagName
+  /** Grows with every expiry. */
+  version: number
+  /** ms on the clock of the last expiry. */
+  expiredAt: number
+  retired: boolean
+}
+
+/** Never collected below this many tags, so that small tables are not swept again and again. */
+const SWEEP_AT_LEAST = 1_024
+
+/**
+ * How many invalidations are remembered by name for loads in progress. A load that began before the
+ * oldest of them was forgotten counts as invalidated, if its result has tags.
+ */
+const REMEMBERED = 1_024
+
+/**
+ * Tags as integer versions, without clocks. An entry holds a {@link TagStamp} of the versions it was
+ * stored under, and is checked against the table when it is read: invalidating a tag is O(1), touches
+ * no entry, and costs an untagged hit nothing and a tagged one a comparison of two integers until the
+ * next invalidation.
+ *
+ * Memory: one object per tag that some entry holds, plus at most as many again before a sweep drops
+ * those that eviction left behind.
+ */
+export class TagTable {
+  readonly #tags = new Map<TagName, Tag>()
+  /** Name -> epoch of its last invalidation, oldest first. */
+  readonly #invalidated = new Map<TagName, number>()
+  /** Loads that began before this epoch may have missed an invalidation that was forgotten. */
+  #forgotten = 0
+  #sweepAt = SWEEP_AT_LEAST
+  /** Grows with every invalidation of a tag. */
+  epoch = 0
+
+  /** Number of tags in use. */
+  get size(): number {
+    return this.#tags.size
+  }
+
+  /**
+   * The present versions of `names`, to be kept with an entry.
+   *
+   * @param stamps all stamps still in use, asked for when it is time to drop the tags that no entry
+   *   holds any more; amortized O(1) per new tag
+   */
+  stamp(names: readonly TagName[], stamps: () => Iterable<TagStamp>): TagStamp {
+    if (this.#tags.size >= this.#sweepAt) this.#sweep(stamps())
+    const tags: Tag[] = []
+    const versions: number[] = []
+    for (const name of names) {
+      let tag = this.#tags.get(name)
+      if (tag === undefined) {
+        tag = { name, version: 0, expiredAt: 0, retired: false }
+        this.#tags.set(name, tag)
+      }
+      tags.push(tag)
+      versions.push(tag.version)
+    }
+    return new TagStamp(this, tags, versions)
+  }
+
+  /**
+   * Entries that have the tag become stale. O(1).
+   *
+   * @param now ms on the clock, from which on the entries count as stale
+   */
+  expire(name: TagName, now: number): void {
+    this.#remember(name)
+    const tag = this.#tags.get(name)
+    if (tag === undefined) return
+    tag.version++
+    tag.expiredAt = now
+  }
+
+  /** Entries that have the tag are gone. O(1). */
+  delete(name: TagName): void {
+    this.#remember(name)
+    const tag = this.#tags.get(name)
+    if (tag === undefined) return
+    tag.retired = true
+    this.#tags.delete(name)
+  }
+
+  /** Forgets all tags: for a cache that has just dropped all its entries and fenced its loads. */
+  clear(): void {
+    for (const tag of this.#tags.values()) tag.retired = true
+    this.#tags.clear()
+    this.#invalidated.clear()
+    this.#forgotten = ++this.epoch
+    this.#sweepAt = SWEEP_AT_LEAST
+  }
+
+  /** Whether one of `names` was invalidated after `epoch`; true also where that is no longer known. */
+  invalidatedSince(epoch: number, names: readonly TagName[]): boolean {
+    if (epoch === this.epoch || names.length === 0) return false
+    if (epoch < this.#forgotten) return true
+    for (const name of names) {
+      if ((this.#invalidated.get(name) ?? 0) > epoch) return true
+    }
+    return false
+  }
+
+  #remember(name: TagName): void {
+    const invalidated = this.#invalidated
+    invalidated.delete(name)
+    invalidated.set(name, ++this.epoch)
+    if (invalidated.size > REMEMBERED) {
+      const [oldest, epoch] = invalidated.entries().next().value!
+      invalidated.delete(oldest)
+      this.#forgotten = epoch
+    }
+  }
+
+  #sweep(stamps: Iterable<TagStamp>): void {
+    const held = new Set<Tag>()
+    for (const stamp of stamps) stamp.collect(held)
+    for (const tag of this.#tags.values()) {
+      if (held.has(tag)) continue
+      // A stamp that outlived its entry must not miss what happens to a tag of the same name later.
+      tag.retired = true
+      this.#tags.delete(tag.name)
+    }
+    this.#sweepAt = Math.max(SWEEP_AT_LEAST, 2 * this.#tags.size)
+  }
+}
+
+/** The tags of one entry with the versions they had when it was stored. */
+export class TagStamp implements Guard {
+  readonly #table: TagTable
+  readonly #tags: readonly Tag[]
+  readonly #versions: readonly number[]
+  #state: EntryState = FRESH
+  /** Epoch of the table at which `#state` was right. */
+  #checked: number
+
+  constructor(table: TagTable, tags: readonly Tag[], versions: readonly number[]) {
+    this.#table = table
+    this.#tags = tags
+    this.#versions = versions
+    this.#checked = table.epoch
+  }
+
+  /** Names given by the user. */
+  get names(): string[] {
+    const names: string[] = []
+    for (const { name } of this.#tags) if (typeof name === 'string') names.push(name)
+    return names
+  }
+
+  /** O(1) when no tag at all was invalidated since the last call, else O(tags of this entry). */
+  state(): EntryState {
+    if (this.#checked !== this.#table.epoch) this.#check()
+    return this.#state
+  }
+
+  /** ms on the clock from which on the entry is stale; Infinity if none of its tags was expired. */
+  get staleSince(): number {
+    let since = Infinity
+    this.#tags.forEach((tag, index) => {
+      if (tag.version !== this.#versions[index]) since = Math.min(since, tag.expiredAt)
+    })
+    return since
+  }
+
+  /** The first tag that makes the entry stale or gone. */
+  get invalidatedBy(): TagName | undefined {
+    const versions = this.#versions
+    return this.#tags.find((tag, index) => tag.retired || tag.version !== versions[index])?.name
+  }
+
+  /** Adds the tags to `held`. */
+  collect(held: Set<Tag>): void {
+    for (const tag of this.#tags) held.add(tag)
+  }
+
+  #check(): void {
+    const tags = this.#tags
+    for (let index = 0; index < tags.length; index++) {
+      const tag = tags[index]!
+      if (tag.retired) {
+        this.#state = GONE
+        break
+      }
+      if (tag.version !== this.#versions[index]) this.#state = STALE
+    }
+    this.#checked = this.#table.epoch
+  }
+}

@@ -1,0 +1,16 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+
+/** Published on `millrace:cache:load:start` and, the same object, on `millrace:cache:load:end`. */
+export interface LoadMessage {
+  /** Keys the loader was called for: one, except in `getOrLoadMany`. */
+  readonly keys: readonly unknown[]
+  /** Whether callers wait for it: `false` for a refresh in the background. */
+  readonly awaited: boolean
+  /** Why it failed. Absent at the start and where it succeeded. */
+  error?: unknown
+}
+
+type LoadChannel = Channel<unknown, LoadMessage>
+
+export const loadStart: LoadChannel = channel('millrace:cache:load:start') as LoadChannel
+export const loadEnd: LoadChannel = channel('millrace:cache:load:end') as LoadChannel

@@ -1,0 +1,332 @@
+import type { Clock } from '../clock.ts'
+import { InvalidOptionError, LoadResultError } from '../errors.ts'
+import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
+import { ABSENT, type EntryState, FRESH, GONE, type Guard, type Kernel } from '../kernel.ts'
+import { EntryDetail } from './entry-detail.ts'
+import { Flight, type LoadContext } from './flight.ts'
+import { type LoadOptions, type LoadPlan, planLoad } from './load-options.ts'
+import { LoadRun } from './load-run.ts'
+import { Loaded } from './loaded.ts'
+import { wait } from './wait.ts'
+
+/** Produces the value of one key. It may be synchronous; `undefined` is refused, `null` is a value. */
+export type Loader<K, V> = (
+  context: LoadContext<K, V>,
+) => V | Loaded<V> | PromiseLike<V | Loaded<V>>
+
+/** How a loaded value is written: the cache's own time to live, jitter and weigher apply. */
+export type StoreLoaded<K, V> = (
+  key: K,
+  value: V,
+  ttl: number | undefined,
+  tags: readonly string[],
+  plan: LoadPlan,
+) => void
+
+/** What the call for one key comes to before anything is loaded. */
+export interface Look<V> {
+  /** To be returned as it is. */
+  readonly served: V | undefined
+  /** Expired value, for the loader to compare with. */
+  readonly stale: V | undefined
+  /** The stale value, as long as it may be served in place of a failure. */
+  readonly fallback: (() => V | undefined) | undefined
+  /** A refresh is due that nobody waits for. */
+  readonly refresh: boolean
+}
+
+/**
+ * Loads in progress and the rules under which their results are kept.
+ *
+ * Flights live here, outside the bounded store, so that eviction never ends one. A flight whose key is
+ * invalidated is fenced and forgotten: its callers still get its result, which is not stored, and later
+ * callers start a new one. A tag may turn out to concern a flight only when its result names it; then
+ * the epoch of the tag table, noted when the load began, decides.
+ */
+export class Loads<K, V> {
+  readonly defaults: LoadPlan
+  readonly kernel: Kernel<K, V>
+  readonly tags: TagTable
+  readonly clock: Clock
+  readonly #store: StoreLoaded<K, V>
+  readonly #enabled: boolean
+  readonly #flights = new Map<K, Flight<K, V>>()
+
+  loads = 0
+  failures = 0
+  /** ms spent in loads that succeeded or failed. */
+  time = 0
+  /** Expired values served. */
+  staleServed = 0
+  /** Results not stored because their key was invalidated or set meanwhile. */
+  discarded = 0
+
+  constructor(
+    kernel: Kernel<K, V>,
+    tags: TagTable,
+    clock: Clock,
+    store: StoreLoaded<K, V>,
+    defaults: LoadPlan,
+    enabled: boolean,
+  ) {
+    this.kernel = kernel
+    this.tags = tags
+    this.clock = clock
+    this.#store = store
+    this.defaults = defaults
+    this.#enabled = enabled
+  }
+
+  /** Number of keys being loaded. */
+  get inFlight(): number {
+    return this.#flights.size
+  }
+
+  /** Whether a load of `key` is in progress whose result may be stored. */
+  isLoading(key: K): boolean {
+    return this.#flights.has(key)
+  }
+
+  plan(options: LoadOptions | undefined): LoadPlan {
+    return options === undefined ? this.defaults : planLoad(options, this.defaults)
+  }
+
+  /** The rest of `getOrLoad` when the value is not simply there. Throws where the load ends at once in a failure. */
+  load(key: K, loader: Loader<K, V>, plan: LoadPlan): V | Promise<V> {
+    assertLoader(loader)
+    const look = this.look(key, plan)
+    if (look.refresh && this.joinable(key) === undefined)
+      this.#begin(key, loader, plan, look, false)
+    if (look.served !== undefined) return look.served
+    plan.signal?.throwIfAborted()
+    const flight = this.joinable(key)
+    if (flight === undefined) {
+      return this.answer(this.#begin(key, loader, plan, look, true), plan, look)
+    }
+    return this.join(flight, plan, look, () => this.load(key, loader, plan))
+  }
+
+  /** What is known about `key` now. */
+  look(key: K, plan: LoadPlan): Look<V> {
+    const { kernel } = this
+    const slot = kernel.locate(key)
+    const state = slot === ABSENT ? GONE : kernel.state(slot)
+    if (state === GONE) return NOTHING as Look<V>
+    const value = kernel.values[slot] as V
+    const detail = kernel.details?.[slot] as EntryDetail | undefined
+    const guard = kernel.guards?.[slot]
+    const now = this.clock.now()
+    const patient = detail !== undefined && now < detail.retryAt
+    if (state === FRESH) {
+      const refresh = detail !== undefined && now >= detail.refreshAt
+      return { served: value, stale: value, fallback: undefined, refresh: refresh && !patient }
+    }
+    const age = now - staleSince(kernel.expiresAt(slot), guard)
+    const within = age < plan.staleWhileRevalidate
+    const fallback = age < plan.staleIfError ? () => this.#fallBack(value, guard) : undefined
+    const serve = within || (patient && fallback !== undefined)
+    if (serve) this.staleServed++
+    return {
+      served: serve ? value : undefined,
+      stale: value,
+      fallback,
+      refresh: within && !patient,
+    }
+  }
+
+  /** The flight of `key` that a caller may join now, if there is one. */
+  joinable(key: K): Flight<K, V> | undefined {
+    const flight = this.#flights.get(key)
+    // A loader that asks for its own key before it returned would wait for itself.
+    if (flight === undefined || flight.run?.calling) return undefined
+    if (this.tags.invalidatedSince(flight.epoch, flight.plan.tags)) {
+      this.#fence(flight, GONE)
+      return undefined
+    }
+    return flight
+  }
+
+  /** The result of a flight for a caller that began it. */
+  answer(flight: Flight<K, V>, plan: LoadPlan, look: Look<V>): V | Promise<V> {
+    if (flight.settled) {
+      if (!flight.failed) return flight.value as V
+      const fallback = look.fallback?.()
+      if (fallback !== undefined) return fallback
+      throw flight.error
+    }
+    const fallback = look.fallback && (() => (flight.fence === GONE ? undefined : look.fallback!()))
+    if (plan.signal !== undefined || fallback !== undefined) {
+      return wait(flight, plan.signal, plan.softDeadline, this.clock, fallback)
+    }
+    flight.hold()
+    return flight.promise
+  }
+
+  /**
+   * The result of a flight for a caller that joined it. Its result does not serve a caller who came
+   * after the invalidation of a tag it turns out to have, nor one whose key a batch loader left out.
+   */
+  join(
+    flight: Flight<K, V>,
+    plan: LoadPlan,
+    look: Look<V>,
+    again: () => V | Promise<V>,
+  ): V | Promise<V> {
+    const answer = this.answer(flight, plan, look)
+    const untouched = flight.epoch === this.tags.epoch
+    if ((untouched && !flight.batched) || flight.settled) return answer
+    return (answer as Promise<V>).then(value =>
+      value === undefined || (!untouched && flight.outdated) ? again() : value,
+    )
+  }
+
+  /** Registers a flight for `key`; the caller starts its run. */
+  depart(key: K, plan: LoadPlan, look: Look<V>, batched: boolean, awaited: boolean): Flight<K, V> {
+    const flight = new Flight(key, look.stale, plan, this.tags.epoch, batched, !awaited)
+    if (this.#enabled) this.#flights.set(key, flight)
+    else flight.fence = GONE
+    return flight
+  }
+
+  /** Keeps the result of a flight unless something forbids it, and hands it to those who wait. */
+  arrive(flight: Flight<K, V>, result: V | Loaded<V> | undefined): void {
+    this.#forget(flight)
+    const { plan } = flight
+    let value: V | undefined
+    let ttl = plan.ttl
+    let tags = plan.tags
+    let keep = true
+    if (result instanceof Loaded) {
+      value = result.value
+      ttl = result.ttl ?? ttl
+      tags = result.tags ?? tags
+      keep = result.store
+    } else {
+      value = result
+    }
+    if (value === undefined) {
+      this.fail(flight, new LoadResultError('a value (`null` for "there is none")', undefined))
+      return
+    }
+    if (value === null && plan.negativeTtl !== undefined) {
+      ttl = result instanceof Loaded ? (result.ttl ?? plan.negativeTtl) : plan.negativeTtl
+    }
+    flight.outdated = this.tags.invalidatedSince(flight.epoch, tags)
+    if (flight.fence !== FRESH || flight.outdated) {
+      this.discarded++
+    } else if (keep) {
+      try {
+        this.#store(flight.key, value, ttl, tags, plan)
+      } catch (error) {
+        this.fail(flight, error)
+        return
+      }
+    }
+    flight.succeed(value)
+  }
+
+  /** Hands a failure to those who wait, and puts off the next attempt if there is a stale value to live on. */
+  fail(flight: Flight<K, V>, error: unknown): void {
+    this.#forget(flight)
+    const { kernel } = this
+    const slot = flight.fence !== FRESH || flight.abandoned ? ABSENT : kernel.locate(flight.key)
+    if (slot !== ABSENT && flight.plan.errorBackoff !== 0) {
+      let detail = kernel.details?.[slot] as EntryDetail | undefined
+      if (detail === undefined) kernel.setDetail(slot, (detail = new EntryDetail(Infinity)))
+      detail.putOff(this.clock.now(), flight.plan.errorBackoff)
+    }
+    flight.fail(error)
+  }
+
+  /** A batch loader left the key out: there is no value, and nothing to store. */
+  miss(flight: Flight<K, V>): void {
+    this.#forget(flight)
+    flight.succeed(undefined as V)
+  }
+
+  /** One call of a loader ended that began at `started`, ms on the clock. */
+  count(succeeded: boolean, started: number): void {
+    if (succeeded) this.loads++
+    else this.failures++
+    this.time += this.clock.now() - started
+  }
+
+  /** Whether a read of the entry in `slot` must look whether to refresh it. */
+  isDue(slot: number): boolean {
+    const { details } = this.kernel
+    if (details === null) return false
+    const detail = details[slot] as EntryDetail | undefined
+    return detail !== undefined && this.clock.now() >= detail.refreshAt
+  }
+
+  /** The value of `key` was invalidated (`GONE`), or expired or set (`STALE`). O(1). */
+  fence(key: K, state: EntryState): void {
+    const flight = this.#flights.get(key)
+    if (flight !== undefined) this.#fence(flight, state)
+  }
+
+  /** The same for each key in flight that `matches`. O(flights). */
+  fenceMatching(matches: (key: K) => boolean, state: EntryState): void {
+    for (const flight of this.#flights.values()) {
+      if (matches(flight.key)) this.#fence(flight, state)
+    }
+  }
+
+  #fallBack(value: V, guard: Guard | undefined): V | undefined {
+    if (guard?.state() === GONE) return undefined
+    this.staleServed++
+    return value
+  }
+
+  #fence(flight: Flight<K, V>, state: EntryState): void {
+    flight.fence = state
+    this.#forget(flight)
+  }
+
+  #forget(flight: Flight<K, V>): void {
+    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key)
+  }
+
+  #begin(
+    key: K,
+    loader: Loader<K, V>,
+    plan: LoadPlan,
+    look: Look<V>,
+    awaited: boolean,
+  ): Flight<K, V> {
+    const flight = this.depart(key, plan, look, false, awaited)
+    const started = this.clock.now()
+    const run = new LoadRun<V | Loaded<V>>(
+      {
+        succeed: result => {
+          this.count(true, started)
+          this.arrive(flight, result)
+        },
+        fail: error => {
+          this.count(false, started)
+          this.fail(flight, error)
+        },
+      },
+      1,
+    )
+    flight.run = run
+    run.start(() => loader(flight), plan.hardDeadline, this.clock, [key], awaited)
+    return flight
+  }
+}
+
+const NOTHING: Look<unknown> = {
+  served: undefined,
+  stale: undefined,
+  fallback: undefined,
+  refresh: false,
+}
+
+function staleSince(expires: number, guard: Guard | undefined): number {
+  return guard === undefined ? expires : Math.min(expires, (guard as TagStamp).staleSince)
+}
+
+/** @throws {@link InvalidOptionError} */
+export function assertLoader(loader: unknown): void {
+  if (typeof loader !== 'function') throw new InvalidOptionError('loader', 'a function', loader)
+}
