@@ -1,1 +1,42 @@
-export {}
+export type { Clock, Timer } from './clock.ts'
+export { COUNTER_WORDS, type ObserveOptions, type StatsSource } from './collect/stats-source.ts'
+export {
+  DuplicateMetricError,
+  type ErrorCode,
+  InvalidOptionError,
+  LabelError,
+  MetricNameError,
+} from './errors.ts'
+export type {
+  CounterJson,
+  GaugeJson,
+  HistogramJson,
+  MetricJson,
+  MetricsJson,
+  SeriesJson,
+} from './export/json.ts'
+export type { Counter } from './instrument/counter.ts'
+export type { Aggregation } from './instrument/family.ts'
+export type { Gauge } from './instrument/gauge.ts'
+export type { Histogram } from './instrument/histogram.ts'
+export type {
+  CounterFamily,
+  GaugeFamily,
+  HistogramFamily,
+  TimingFamily,
+  UpDownCounterFamily,
+} from './instrument/labelled.ts'
+export type {
+  GaugeOptions,
+  HistogramOptions,
+  InstrumentOptions,
+  LabelOptions,
+} from './instrument/options.ts'
+export type { MetricType } from './instrument/series.ts'
+export { timed } from './instrument/timed.ts'
+export type { Timing, TimingSpan, TimingStats } from './instrument/timing.ts'
+export type { UpDownCounter } from './instrument/up-down-counter.ts'
+export type { Labels, LabelValue } from './labels/label-index.ts'
+export { type Registration, Registry, type RegistryOptions } from './registry/registry.ts'
+export { DEFAULT_BUCKETS } from './store/classic.ts'
+export type { Distribution } from './store/distribution.ts'

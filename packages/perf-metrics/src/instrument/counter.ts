@@ -1,0 +1,51 @@
+import { Series } from './series.ts'
+
+/** A number that only goes up: requests served, bytes sent. */
+export interface Counter {
+  /**
+   * Adds `amount` (default 1). O(1), no allocation. A negative, `NaN` or infinite amount is dropped and counted in
+   * `millrace_metrics_rejected_total`.
+   */
+  inc(amount?: number): void
+  /**
+   * Takes over a total that something else counts, such as the CPU time of the process. A total below the last one
+   * means that the other side started again: it is added in full.
+   */
+  observeTotal(total: number): void
+  /** The current count. */
+  readonly value: number
+}
+
+export class CounterSeries extends Series implements Counter {
+  override readonly type = 'counter'
+  /** Updates refused. Plain field: nobody is in a hurry with a wrong amount. */
+  rejected = 0
+  #seen = 0
+
+  inc(amount = 1): void {
+    if (amount >= 0 && amount < Infinity) this.cells[this.at]! += amount
+    else this.rejected++
+  }
+
+  observeTotal(total: number): void {
+    if (!(total >= 0 && total < Infinity)) {
+      this.rejected++
+      return
+    }
+    this.cells[this.at]! += total >= this.#seen ? total - this.#seen : total
+    this.#seen = total
+  }
+
+  get value(): number {
+    return this.cells[this.at]!
+  }
+
+  override mark(): number {
+    return this.cells[this.at]!
+  }
+
+  override reset(created: number): void {
+    this.cells[this.at] = 0
+    this.created = created
+  }
+}

@@ -1,0 +1,184 @@
+import { LabelError } from '../errors.ts'
+import { LabelIndex, type LabelProblem, type Labels, readValues } from '../labels/label-index.ts'
+import type { Cells } from '../store/cells.ts'
+import type { MetricType, Series } from './series.ts'
+
+/** The label values of the series that takes what a full metric has no room for. */
+export const OVERFLOW_VALUE = '__overflow__'
+
+/** How the values of one gauge in several threads or processes become one. */
+export type Aggregation = 'sum' | 'min' | 'max' | 'last'
+
+/** What a metric is, as exporters see it. */
+export interface FamilyDescription {
+  readonly name: string
+  readonly type: MetricType
+  readonly help: string
+  readonly unit: string
+  readonly labelNames: readonly string[]
+  /** Most series with distinct labels; the rest share the overflow series. */
+  readonly maxSeries: number
+  readonly aggregate: Aggregation
+  /** Bounds of the classic buckets, without the open one; empty unless a histogram. */
+  readonly buckets: readonly number[]
+}
+
+/** Makes and unmakes the series of one family. */
+export interface SeriesFactory<S extends Series> {
+  create(labelValues: readonly string[]): S
+  /** Takes everything back from a series that nobody holds. */
+  destroy(series: S): void
+  /** Takes back what a series needs only while it counts. */
+  rest(series: S): void
+  /** Takes back the cells of a series that is gone. */
+  reclaim(block: Cells): void
+  /** Milliseconds since the epoch. */
+  now(): number
+}
+
+/** A metric: its description, and its series by label values. */
+export class Family<S extends Series = Series> {
+  readonly description: FamilyDescription
+  /** Caches of the exporters. */
+  text: unknown = undefined
+  /** Observations that went to the overflow series, and bindings that did. */
+  overflowed = 0
+  /** Updates that came with a wrong label object. */
+  mislabelled = 0
+  readonly #factory: SeriesFactory<S>
+  readonly #series = new Set<S>()
+  readonly #index: LabelIndex<S>
+  /** Expired series that a caller may still hold: found again by their labels, and revived when they change. */
+  readonly #dormant = new Map<string, Dormant<S>>()
+  #overflow: S | undefined
+  #refused: S | undefined
+
+  constructor(description: FamilyDescription, factory: SeriesFactory<S>) {
+    this.description = description
+    this.#factory = factory
+    this.#index = new LabelIndex(description.labelNames, {
+      resolve: values => this.#resolve(values),
+      refuse: () => {
+        this.mislabelled++
+        return (this.#refused ??= this.#factory.create([]))
+      },
+    })
+    // A metric without labels has exactly one series, and it is exported from the start, as zero.
+    if (description.labelNames.length === 0) this.#add(this.#factory.create([]))
+  }
+
+  /** The series in order of creation. */
+  series(): Iterable<S> {
+    return this.#series
+  }
+
+  get size(): number {
+    return this.#series.size
+  }
+
+  /** The one series of a metric without labels. */
+  get only(): S {
+    const [series] = this.#series
+    series!.handed = true
+    return series!
+  }
+
+  /** The series of `labels`, for one update. A wrong label object is counted, not thrown. */
+  find(labels: Labels): S {
+    return this.#index.find(labels)
+  }
+
+  /** @throws LabelError on a missing, surplus or unusable label */
+  bind(labels: Labels): S {
+    const values = readValues(this.description.labelNames, labels)
+    if (!isValues(values)) {
+      const { label, problem } = values
+      throw new LabelError(this.description.name, label, problem)
+    }
+    const { series } = this.#resolve(values)
+    series.handed = true
+    return series
+  }
+
+  /** The series of label values read elsewhere, in the order of the label names. */
+  resolve(values: readonly string[]): S {
+    return values.length === 0 ? this.only : this.#resolve(values).series
+  }
+
+  #resolve(values: readonly string[]): { series: S; cacheable: boolean } {
+    const found = this.#index.get(values)
+    if (found !== undefined) return { series: found, cacheable: true }
+    const revived = this.#wake(values)
+    if (revived !== undefined) return { series: revived, cacheable: true }
+    if (this.#series.size >= this.description.maxSeries) {
+      this.overflowed++
+      this.#overflow ??= this.#add(this.#factory.create(values.map(() => OVERFLOW_VALUE)))
+      return { series: this.#overflow, cacheable: false }
+    }
+    return { series: this.#add(this.#factory.create(values)), cacheable: true }
+  }
+
+  #add(series: S): S {
+    this.#series.add(series)
+    if (series.labelValues.length > 0) this.#index.set(series.labelValues, series)
+    return series
+  }
+
+  /**
+   * Drops the series that have not changed since `before` (milliseconds since the epoch). A handle to a dropped
+   * series stays valid: the next update brings the series back, counting from zero with a new start time.
+   */
+  expire(before: number): void {
+    if (this.description.labelNames.length === 0) return
+    for (const series of this.#series) {
+      if (series.lastChange > before || series === this.#overflow) continue
+      this.#series.delete(series)
+      this.#index.delete(series.labelValues)
+      series.text = undefined
+      series.window = undefined
+      if (!series.handed) {
+        this.#factory.destroy(series)
+        continue
+      }
+      series.reset(0)
+      this.#factory.rest(series)
+      series.lastMark = series.mark()
+      this.#dormant.set(JSON.stringify(series.labelValues), {
+        ref: new WeakRef(series),
+        block: series.block,
+      })
+    }
+  }
+
+  /** Brings back the expired series that were updated through a handle. Called before every export. */
+  wakeChanged(): void {
+    for (const [key, { ref, block }] of this.#dormant) {
+      const series = ref.deref()
+      if (series === undefined) {
+        this.#dormant.delete(key)
+        this.#factory.reclaim(block)
+      } else if (series.mark() !== series.lastMark) this.#wake(series.labelValues)
+    }
+  }
+
+  #wake(values: readonly string[]): S | undefined {
+    if (this.#dormant.size === 0) return undefined
+    const key = JSON.stringify(values)
+    const series = this.#dormant.get(key)?.ref.deref()
+    if (series === undefined) return undefined
+    this.#dormant.delete(key)
+    const now = this.#factory.now()
+    series.created = now
+    series.lastChange = now
+    return this.#add(series)
+  }
+}
+
+interface Dormant<S extends Series> {
+  readonly ref: WeakRef<S>
+  readonly block: Cells
+}
+
+function isValues(values: readonly string[] | LabelProblem): values is readonly string[] {
+  return Array.isArray(values)
+}

@@ -1,0 +1,294 @@
+/**
+ * Hot kernel: an observation updates an exponential histogram of 1 % precision and exact classic buckets, without a
+ * logarithm, a search or an allocation. The tables are in store/exponential.ts and store/classic.ts.
+ */
+import type { CellStore, Cells } from '../store/cells.ts'
+import type { ClassicBounds } from '../store/classic.ts'
+import { type Distribution, quantile } from '../store/distribution.ts'
+import {
+  BOUND_HIGH,
+  BOUND_LOW,
+  COARSEST_SCHEMA,
+  coarsen,
+  FINEST_SCHEMA,
+  FIRST_BUCKET,
+  ZERO_THRESHOLD,
+} from '../store/exponential.ts'
+import { Series } from './series.ts'
+
+/** A distribution of sizes or durations. */
+export interface Histogram {
+  /**
+   * Records one value. O(1), no allocation. A negative, `NaN` or infinite value is dropped and counted in
+   * `millrace_metrics_rejected_total`.
+   */
+  observe(value: number): void
+  /** The value below which a share `q` (0 to 1) of all observations lie; `NaN` when there are none. */
+  quantile(q: number): number
+  /** A copy of the whole distribution. */
+  distribution(): Distribution
+  readonly count: number
+  readonly sum: number
+}
+
+/** Sees every observation besides the buckets: exemplars, and the last values kept raw. */
+export interface Tap {
+  record(value: number): void
+}
+
+export const COUNT = 0
+export const SUM = 1
+export const MIN = 2
+export const MAX = 3
+export const ZEROS = 4
+/** Where the classic bucket counts begin. */
+export const CLASSIC = 5
+
+/** Smallest block of exponential buckets; it doubles as values spread. */
+const FIRST_BLOCK = 32
+
+const DOUBLE = new Float64Array(1)
+const WORDS = new Uint32Array(DOUBLE.buffer)
+
+/** What all series of one histogram share. */
+export interface HistogramShape {
+  readonly store: CellStore
+  readonly classic: ClassicBounds
+  /** Most exponential buckets a series holds; when values spread wider, neighbours are merged. */
+  readonly maxBuckets: number
+}
+
+export class HistogramSeries extends Series implements Histogram {
+  override readonly type = 'histogram'
+  rejected = 0
+  tap: Tap | null = null
+  readonly shape: HistogramShape
+
+  // The exponential buckets: bucket `low + i` of schema FINEST_SCHEMA - shift is counts[from + i], for i < capacity.
+  #counts: Float64Array
+  #from: number
+  #capacity: number
+  #low = 0
+  #shift = 0
+  #round = 0
+  #buckets: Cells | undefined
+
+  readonly #bounds: Float64Array
+  readonly #table: Uint8Array
+  readonly #base: number
+
+  constructor(
+    block: Cells,
+    labelValues: readonly string[],
+    created: number,
+    shape: HistogramShape,
+  ) {
+    super(block, labelValues, created)
+    this.shape = shape
+    this.#bounds = shape.classic.bounds
+    this.#table = shape.classic.table
+    this.#base = shape.classic.base
+    this.#counts = block.array
+    this.#from = 0
+    this.#capacity = 0
+    this.reset(created)
+  }
+
+  observe(value: number): void {
+    if (!(value > ZERO_THRESHOLD && value < Infinity)) {
+      this.#observeEdge(value)
+      return
+    }
+    DOUBLE[0] = value
+    const high = WORDS[1]!
+    const mantissa = high & 0xfffff
+    let k = FIRST_BUCKET[mantissa >>> 10]!
+    const bound = BOUND_HIGH[k]!
+    if (mantissa > bound || (mantissa === bound && WORDS[0]! > BOUND_LOW[k]!)) k++
+    const index = (((high >>> 20) - 1023) << 5) + k
+    const slot = ((index + this.#round) >> this.#shift) - this.#low
+    if (slot >= 0 && slot < this.#capacity) this.#counts[this.#from + slot]!++
+    else this.#place(index)
+
+    const table = this.#table
+    let cell = (high >>> 17) - this.#base
+    if (cell < 0) cell = 0
+    else if (cell >= table.length) cell = table.length - 1
+    let bucket = table[cell]!
+    while (value > this.#bounds[bucket]!) bucket++
+
+    const { cells, at } = this
+    cells[at + CLASSIC + bucket]!++
+    cells[at]!++
+    cells[at + SUM]! += value
+    if (value < cells[at + MIN]!) cells[at + MIN] = value
+    if (value > cells[at + MAX]!) cells[at + MAX] = value
+    if (this.tap !== null) this.tap.record(value)
+  }
+
+  /** Zero, which has a bucket of its own, and what is no observation. */
+  #observeEdge(value: number): void {
+    if (!(value >= 0 && value < Infinity)) {
+      this.rejected++
+      return
+    }
+    const { cells, at } = this
+    cells[at + ZEROS]!++
+    cells[at + CLASSIC]!++
+    cells[at]!++
+    cells[at + SUM]! += value
+    if (value < cells[at + MIN]!) cells[at + MIN] = value
+    if (value > cells[at + MAX]!) cells[at + MAX] = value
+    this.tap?.record(value)
+  }
+
+  /** Counts into a bucket outside the block: grows it, and merges neighbours once it may not grow further. */
+  #place(index: number): void {
+    this.#makeRoom(index, index)
+    this.#counts[this.#from + coarsen(index, this.#shift) - this.#low]!++
+  }
+
+  /** Afterwards the block covers finest buckets `first` to `last` besides all that are in use. */
+  #makeRoom(first: number, last: number): void {
+    const { maxBuckets } = this.shape
+    const used = this.#usedRange()
+    let shift = this.#shift
+    let low = coarsen(first, shift)
+    let high = coarsen(last, shift)
+    if (used !== undefined) {
+      low = Math.min(low, used.low)
+      high = Math.max(high, used.high)
+    }
+    while (high - low + 1 > maxBuckets && shift < FINEST_SCHEMA - COARSEST_SCHEMA) {
+      shift++
+      low = coarsen(low, 1)
+      high = coarsen(high, 1)
+    }
+    const span = high - low + 1
+    let capacity = Math.max(this.#capacity, FIRST_BLOCK)
+    while (capacity < span) capacity *= 2
+    capacity = Math.min(capacity, maxBuckets)
+    if (this.shape.store.fixedBuckets !== undefined) capacity = this.shape.store.fixedBuckets
+    // Room on both sides, as the next value is as likely to be smaller as larger.
+    this.#rebuild(low - ((capacity - span) >> 1), shift, capacity)
+  }
+
+  #usedRange(): { low: number; high: number } | undefined {
+    const end = this.#from + this.#capacity
+    let first = this.#from
+    while (first < end && this.#counts[first] === 0) first++
+    if (first === end) return undefined
+    let last = end - 1
+    while (this.#counts[last] === 0) last--
+    return { low: this.#low + first - this.#from, high: this.#low + last - this.#from }
+  }
+
+  #rebuild(low: number, shift: number, capacity: number): void {
+    const by = shift - this.#shift
+    const old = this.#counts.slice(this.#from, this.#from + this.#capacity)
+    const oldLow = this.#low
+    if (capacity !== this.#capacity) {
+      if (this.#buckets !== undefined) this.shape.store.free(this.#buckets)
+      this.#buckets = this.shape.store.allocate(capacity)
+      this.#counts = this.#buckets.array
+      this.#from = this.#buckets.at
+      this.#capacity = capacity
+    }
+    this.#counts.fill(0, this.#from, this.#from + capacity)
+    this.#low = low
+    this.#shift = shift
+    this.#round = (1 << shift) - 1
+    for (let i = 0; i < old.length; i++) {
+      if (old[i]! > 0) this.#counts[this.#from + coarsen(oldLow + i, by) - low]! += old[i]!
+    }
+  }
+
+  /** Adds what another process, thread or window counted. `classic` holds counts per bucket of the same bounds. */
+  absorb(other: Distribution, classic: ArrayLike<number>): void {
+    const shift = FINEST_SCHEMA - other.schema
+    const width = 2 ** shift
+    let first = -1
+    let last = -1
+    for (let i = 0; i < other.counts.length; i++) {
+      if (other.counts[i]! <= 0) continue
+      if (first < 0) first = i
+      last = i
+    }
+    if (first >= 0) {
+      if (shift > this.#shift)
+        this.#rebuild(coarsen(this.#low, shift - this.#shift), shift, this.#capacity)
+      this.#makeRoom((other.low + first) * width, (other.low + last) * width)
+      const by = this.#shift - shift
+      for (let i = first; i <= last; i++) {
+        this.#counts[this.#from + coarsen(other.low + i, by) - this.#low]! += other.counts[i]!
+      }
+    }
+    const { cells, at } = this
+    for (let i = 0; i < classic.length; i++) cells[at + CLASSIC + i]! += classic[i]!
+    cells[at]! += other.count
+    cells[at + SUM]! += other.sum
+    cells[at + ZEROS]! += other.zeros
+    if (other.min < cells[at + MIN]!) cells[at + MIN] = other.min
+    if (other.max > cells[at + MAX]!) cells[at + MAX] = other.max
+  }
+
+  get count(): number {
+    return this.cells[this.at + COUNT]!
+  }
+
+  get sum(): number {
+    return this.cells[this.at + SUM]!
+  }
+
+  /** Observations in classic bucket `i`, not cumulative. */
+  classicCount(i: number): number {
+    return this.cells[this.at + CLASSIC + i]!
+  }
+
+  quantile(q: number): number {
+    return quantile(this.distribution(), q)
+  }
+
+  distribution(): Distribution {
+    const { cells, at } = this
+    const used = this.#usedRange()
+    const count = cells[at + COUNT]!
+    const start = used === undefined ? 0 : this.#from + used.low - this.#low
+    return {
+      schema: FINEST_SCHEMA - this.#shift,
+      low: used?.low ?? 0,
+      counts: this.#counts.slice(
+        start,
+        used === undefined ? start : start + used.high - used.low + 1,
+      ),
+      zeros: cells[at + ZEROS]!,
+      count,
+      sum: cells[at + SUM]!,
+      min: count === 0 ? NaN : cells[at + MIN]!,
+      max: count === 0 ? NaN : cells[at + MAX]!,
+    }
+  }
+
+  override mark(): number {
+    return this.cells[this.at + COUNT]!
+  }
+
+  /** Gives the exponential buckets back; the caller frees {@link block}. */
+  release(): void {
+    if (this.#buckets !== undefined) this.shape.store.free(this.#buckets)
+    this.#buckets = undefined
+    this.#counts = this.cells
+    this.#capacity = 0
+  }
+
+  override reset(created: number): void {
+    const { cells, at } = this
+    cells.fill(0, at, at + CLASSIC + this.#bounds.length)
+    cells[at + MIN] = Infinity
+    cells[at + MAX] = -Infinity
+    this.#counts.fill(0, this.#from, this.#from + this.#capacity)
+    this.#shift = 0
+    this.#round = 0
+    this.created = created
+  }
+}

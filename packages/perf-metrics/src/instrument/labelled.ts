@@ -1,0 +1,125 @@
+import type { Labels } from '../labels/label-index.ts'
+import type { Counter, CounterSeries } from './counter.ts'
+import type { Family } from './family.ts'
+import type { Gauge, GaugeSeries } from './gauge.ts'
+import type { Histogram, HistogramSeries } from './histogram.ts'
+import { type Timing, TimingSeries } from './timing.ts'
+import type { UpDownCounter, UpDownCounterSeries } from './up-down-counter.ts'
+
+/** A metric with labels: bind them once with `labels`, or pass them with every update. */
+export class CounterFamily<L extends string = string> {
+  readonly family: Family<CounterSeries>
+
+  constructor(family: Family<CounterSeries>) {
+    this.family = family
+  }
+
+  /** The series of these labels, to keep and to update without a look-up. @throws LabelError */
+  labels(labels: Labels<L>): Counter {
+    return this.family.bind(labels)
+  }
+
+  /** Adds to the series of `labels`. Wrong labels are counted in `millrace_metrics_rejected_total`, not thrown. */
+  inc(labels: Labels<L>, amount = 1): void {
+    this.family.find(labels).inc(amount)
+  }
+}
+
+/** As {@link CounterFamily}, for counts that go both ways. */
+export class UpDownCounterFamily<L extends string = string> {
+  readonly family: Family<UpDownCounterSeries>
+
+  constructor(family: Family<UpDownCounterSeries>) {
+    this.family = family
+  }
+
+  labels(labels: Labels<L>): UpDownCounter {
+    return this.family.bind(labels)
+  }
+
+  inc(labels: Labels<L>, amount = 1): void {
+    this.family.find(labels).inc(amount)
+  }
+
+  dec(labels: Labels<L>, amount = 1): void {
+    this.family.find(labels).dec(amount)
+  }
+}
+
+/** As {@link CounterFamily}, for values of the moment. */
+export class GaugeFamily<L extends string = string> {
+  readonly family: Family<GaugeSeries>
+
+  constructor(family: Family<GaugeSeries>) {
+    this.family = family
+  }
+
+  labels(labels: Labels<L>): Gauge {
+    return this.family.bind(labels)
+  }
+
+  set(labels: Labels<L>, value: number): void {
+    this.family.find(labels).set(value)
+  }
+
+  inc(labels: Labels<L>, amount = 1): void {
+    this.family.find(labels).inc(amount)
+  }
+
+  dec(labels: Labels<L>, amount = 1): void {
+    this.family.find(labels).dec(amount)
+  }
+}
+
+/** As {@link CounterFamily}, for distributions. */
+export class HistogramFamily<L extends string = string> {
+  readonly family: Family<HistogramSeries>
+
+  constructor(family: Family<HistogramSeries>) {
+    this.family = family
+  }
+
+  labels(labels: Labels<L>): Histogram {
+    return this.family.bind(labels)
+  }
+
+  observe(labels: Labels<L>, value: number): void {
+    this.family.find(labels).observe(value)
+  }
+}
+
+/** As {@link CounterFamily}, for durations. */
+export class TimingFamily<L extends string = string> {
+  readonly durations: Family<HistogramSeries>
+  readonly failures: Family<CounterSeries>
+  readonly #now: () => number
+
+  constructor(
+    durations: Family<HistogramSeries>,
+    failures: Family<CounterSeries>,
+    now: () => number,
+  ) {
+    this.durations = durations
+    this.failures = failures
+    this.#now = now
+  }
+
+  labels(labels: Labels<L>): Timing {
+    return new TimingSeries(this.durations.bind(labels), this.failures.bind(labels), this.#now)
+  }
+
+  /** Measures one call under these labels. */
+  time<T>(labels: Labels<L>, fn: () => T): T {
+    return new TimingSeries(
+      this.durations.find(labels),
+      this.failures.find(labels),
+      this.#now,
+    ).time(fn)
+  }
+
+  /** Records a duration in milliseconds under these labels. */
+  record(labels: Labels<L>, milliseconds: number, failed = false): void {
+    this.durations.find(labels).observe(milliseconds / 1000)
+    if (failed) this.failures.find(labels).inc()
+  }
+}

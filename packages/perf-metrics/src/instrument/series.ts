@@ -1,0 +1,43 @@
+import type { Cells } from '../store/cells.ts'
+
+/** What a metric counts, in the terms of the exposition formats. */
+export type MetricType = 'counter' | 'updown' | 'gauge' | 'histogram'
+
+/**
+ * One time series: a metric with one set of label values. It is also the handle that callers keep, so a look-up by
+ * label ends here and an update is an addition in a typed array.
+ */
+export abstract class Series {
+  abstract readonly type: MetricType
+  /** The numbers' home. A page never moves, so holding it is safe. */
+  protected readonly cells: Float64Array
+  /** First cell of this series. */
+  protected readonly at: number
+  readonly block: Cells
+  readonly labelValues: readonly string[]
+  /** When counting started, in milliseconds since the epoch. A series that comes back after expiry starts anew. */
+  created: number
+  /** Whether a caller may hold this object, so that its cells cannot be given to another series. */
+  handed = false
+  /** Marks of the last look by the registry's clock tick: what it was then, and since when. */
+  lastMark = 0
+  lastChange: number
+  /** Per-format caches, owned by the exporters and the windows. */
+  text: unknown = undefined
+  window: unknown = undefined
+
+  constructor(block: Cells, labelValues: readonly string[], created: number) {
+    this.block = block
+    this.cells = block.array
+    this.at = block.at
+    this.labelValues = labelValues
+    this.created = created
+    this.lastChange = created
+  }
+
+  /** A number that differs whenever the series was updated in between. */
+  abstract mark(): number
+
+  /** Back to the state of a new series. */
+  abstract reset(created: number): void
+}

@@ -1,0 +1,430 @@
+import { type Clock, stopwatch, systemClock } from '../clock.ts'
+import { type ObserveOptions, readStats, type StatsSource } from '../collect/stats-source.ts'
+import { DuplicateMetricError, InvalidOptionError } from '../errors.ts'
+import { ByteWriter } from '../export/byte-writer.ts'
+import { type MetricsJson, toJson } from '../export/json.ts'
+import { summarize } from '../export/summary.ts'
+import { exposeText } from '../export/text.ts'
+import { OPENMETRICS, PROMETHEUS, type TextFormat } from '../export/text-format.ts'
+import type { Counter } from '../instrument/counter.ts'
+import { Family, type FamilyDescription, type SeriesFactory } from '../instrument/family.ts'
+import type { Gauge } from '../instrument/gauge.ts'
+import type { Histogram, HistogramSeries } from '../instrument/histogram.ts'
+import {
+  CounterFamily,
+  GaugeFamily,
+  HistogramFamily,
+  TimingFamily,
+  UpDownCounterFamily,
+} from '../instrument/labelled.ts'
+import { NoopHistogram, NoopInstrument, NoopTiming } from '../instrument/noop.ts'
+import type {
+  GaugeOptions,
+  HistogramOptions,
+  InstrumentOptions,
+  LabelOptions,
+} from '../instrument/options.ts'
+import type { MetricType, Series } from '../instrument/series.ts'
+import { type Timing, TimingSeries } from '../instrument/timing.ts'
+import type { UpDownCounter } from '../instrument/up-down-counter.ts'
+import { baseName, sampleNames, validateLabelNames, validateMetricName } from '../name.ts'
+import { HeapCells } from '../store/cells.ts'
+import { ClassicBounds, DEFAULT_BUCKETS, validateBuckets } from '../store/classic.ts'
+import {
+  counterFactory,
+  gaugeFactory,
+  histogramFactory,
+  type SeriesContext,
+  upDownCounterFactory,
+} from './series-factories.ts'
+import { Ticker } from './ticker.ts'
+
+export interface RegistryOptions {
+  /**
+   * Whether to measure at all. `false` hands out instruments whose methods are empty; exports are empty too.
+   * Default `true`.
+   */
+  enabled?: boolean
+  /** Most series per metric, 1 to 1,000,000, unless the metric says otherwise. Default 2,000. */
+  maxSeries?: number
+  /**
+   * After how many milliseconds without an update a series with labels disappears, 1,000 or more. It comes back with
+   * a new start time when updated again. Default `Infinity`: never.
+   */
+  retention?: number
+  /** Source of time. Default: the system's. */
+  clock?: Clock
+}
+
+/** Undoes a registration. */
+export interface Registration {
+  remove(): void
+  [Symbol.dispose](): void
+}
+
+const NOOP = new NoopInstrument()
+const NOOP_HISTOGRAM = new NoopHistogram()
+const NOOP_TIMING = new NoopTiming()
+
+/** Defines metrics, holds their series and exports them. */
+export class Registry {
+  readonly enabled: boolean
+  /** When this registry was made, in milliseconds since the epoch. */
+  readonly created: number
+  readonly #clock: Clock
+  readonly #stopwatch: () => number
+  readonly #maxSeries: number
+  readonly #retention: number
+  readonly #context: SeriesContext
+  readonly #families = new Map<string, Family>()
+  /** By every name a sample has in any format: the metric it belongs to. */
+  readonly #claimed = new Map<string, string>()
+  readonly #collectors = new Set<() => void>()
+  readonly #ticker: Ticker<Registry>
+  readonly #writer = new ByteWriter()
+  #collectFailures = 0
+
+  constructor(options: RegistryOptions = {}) {
+    const { enabled = true, maxSeries = 2000, retention = Infinity, clock = systemClock } = options
+    this.enabled = enabled
+    this.#maxSeries = integer('maxSeries', maxSeries, 1, 1_000_000)
+    if (!(retention >= 1000)) {
+      throw new InvalidOptionError('retention', 'at least 1000 milliseconds', retention)
+    }
+    this.#retention = retention
+    this.#clock = clock
+    this.#stopwatch = stopwatch(clock)
+    this.created = clock.now()
+    this.#context = {
+      store: new HeapCells(),
+      coarseTime: Float64Array.of(this.created),
+      now: () => clock.now(),
+    }
+    this.#ticker = new Ticker<Registry>(clock, this, registry => registry.#tick())
+  }
+
+  /** A number that only goes up. With `labels`, a metric to bind or to update by label object. */
+  counter(name: string, options?: InstrumentOptions): Counter
+  counter<const L extends string>(
+    name: string,
+    options: InstrumentOptions & LabelOptions<L>,
+  ): CounterFamily<L>
+  counter(
+    name: string,
+    options: InstrumentOptions & Partial<LabelOptions<string>> = {},
+  ): Counter | CounterFamily {
+    if (!this.enabled) return NOOP as never
+    const family = this.#define(name, 'counter', options, counterFactory(this.#context))
+    return family.description.labelNames.length === 0 ? family.only : new CounterFamily(family)
+  }
+
+  /** A count that goes both ways. */
+  upDownCounter(name: string, options?: InstrumentOptions): UpDownCounter
+  upDownCounter<const L extends string>(
+    name: string,
+    options: InstrumentOptions & LabelOptions<L>,
+  ): UpDownCounterFamily<L>
+  upDownCounter(
+    name: string,
+    options: InstrumentOptions & Partial<LabelOptions<string>> = {},
+  ): UpDownCounter | UpDownCounterFamily {
+    if (!this.enabled) return NOOP as never
+    const family = this.#define(name, 'updown', options, upDownCounterFactory(this.#context))
+    return family.description.labelNames.length === 0
+      ? family.only
+      : new UpDownCounterFamily(family)
+  }
+
+  /** A value of the moment. */
+  gauge(name: string, options?: GaugeOptions): Gauge
+  gauge<const L extends string>(
+    name: string,
+    options: GaugeOptions & LabelOptions<L>,
+  ): GaugeFamily<L>
+  gauge(
+    name: string,
+    options: GaugeOptions & Partial<LabelOptions<string>> = {},
+  ): Gauge | GaugeFamily {
+    if (!this.enabled) return NOOP as never
+    const family = this.#define(name, 'gauge', options, gaugeFactory(this.#context))
+    return family.description.labelNames.length === 0 ? family.only : new GaugeFamily(family)
+  }
+
+  /** A distribution. */
+  histogram(name: string, options?: HistogramOptions): Histogram
+  histogram<const L extends string>(
+    name: string,
+    options: HistogramOptions & LabelOptions<L>,
+  ): HistogramFamily<L>
+  histogram(
+    name: string,
+    options: HistogramOptions & Partial<LabelOptions<string>> = {},
+  ): Histogram | HistogramFamily {
+    if (!this.enabled) return NOOP_HISTOGRAM as never
+    const family = this.#defineHistogram(name, options)
+    return family.description.labelNames.length === 0 ? family.only : new HistogramFamily(family)
+  }
+
+  /** Durations and failures. The name should end in `_seconds`. */
+  timing(name: string, options?: HistogramOptions): Timing
+  timing<const L extends string>(
+    name: string,
+    options: HistogramOptions & LabelOptions<L>,
+  ): TimingFamily<L>
+  timing(
+    name: string,
+    options: HistogramOptions & Partial<LabelOptions<string>> = {},
+  ): Timing | TimingFamily {
+    if (!this.enabled) return NOOP_TIMING as never
+    const durations = this.#defineHistogram(name, { unit: 'seconds', ...options })
+    const failures = this.#define(
+      `${name.replace(/_seconds$/, '')}_failures_total`,
+      'counter',
+      {
+        help: `Failures among ${name}`,
+        maxSeries: options.maxSeries,
+        labels: options.labels,
+      },
+      counterFactory(this.#context),
+    )
+    return durations.description.labelNames.length === 0
+      ? new TimingSeries(durations.only, failures.only, this.#stopwatch)
+      : new TimingFamily(durations, failures, this.#stopwatch)
+  }
+
+  /**
+   * Exports what `source.stats()` returns, read anew before every export: a number `hitRate` as gauge
+   * `<name>_hit_rate`, a count `hits` as counter `<name>_hits_total`, a nested object under the label `kind`.
+   */
+  observe(name: string, source: StatsSource, options: ObserveOptions = {}): Registration {
+    if (typeof source?.stats !== 'function') {
+      throw new InvalidOptionError('source', 'an object with a stats() method', source)
+    }
+    validateMetricName(name)
+    const { labels = {}, counters } = options
+    const collect = (): void => {
+      for (const field of readStats(source.stats(), counters)) {
+        const values = field.kind === undefined ? labels : { ...labels, kind: field.kind }
+        const definition = { labels: Object.keys(values), help: `${field.name} of ${name}` }
+        if (field.counter) {
+          const metric = `${name}_${field.name}_total`
+          const family = this.#define(metric, 'counter', definition, counterFactory(this.#context))
+          bindAny(family, values).observeTotal(field.value)
+        } else {
+          const metric = `${name}_${field.name}`
+          const family = this.#define(metric, 'gauge', definition, gaugeFactory(this.#context))
+          bindAny(family, values).set(field.value)
+        }
+      }
+    }
+    return this.addCollector(collect)
+  }
+
+  /** Calls `collect` before every export. One that throws is counted, and hides no other. */
+  addCollector(collect: () => void): Registration {
+    if (!this.enabled) return registration(() => {})
+    this.#ticker.start()
+    this.#collectors.add(collect)
+    return registration(() => this.#collectors.delete(collect))
+  }
+
+  /** Removes a metric with all its series. Handles to it keep working and count for nothing. */
+  remove(name: string): boolean {
+    if (!this.#families.delete(name)) return false
+    for (const [claimed, owner] of this.#claimed) {
+      if (owner === name) this.#claimed.delete(claimed)
+    }
+    return true
+  }
+
+  /** Brings everything up to date and returns the metrics in order of definition. Exporters start here. */
+  collect(): readonly Family[] {
+    for (const collector of this.#collectors) {
+      try {
+        collector()
+      } catch {
+        this.#collectFailures++
+      }
+    }
+    for (const family of this.#families.values()) family.wakeChanged()
+    this.#reportItself()
+    return [...this.#families.values()]
+  }
+
+  /** Prometheus text 0.0.4. Synchronous: for more than some ten thousand series use `scrape`. */
+  toPrometheus(): string {
+    return this.#toText(PROMETHEUS)
+  }
+
+  /** OpenMetrics 1.0 text. */
+  toOpenMetrics(): string {
+    return this.#toText(OPENMETRICS)
+  }
+
+  #toText(format: TextFormat): string {
+    this.#writer.length = 0
+    for (const _ of exposeText(this.collect(), format, this.#writer));
+    return this.#writer.toString()
+  }
+
+  /** Everything there is, as plain data. */
+  toJSON(): MetricsJson {
+    return toJson(this.collect(), this.created, this.#clock.now())
+  }
+
+  /** A few lines per metric, for people. */
+  summary(): string {
+    return summarize(this.toJSON())
+  }
+
+  /** Stops the clock tick. Instruments keep counting and exports keep working. */
+  [Symbol.dispose](): void {
+    this.#ticker.stop()
+  }
+
+  #defineHistogram(
+    name: string,
+    options: HistogramOptions & Partial<LabelOptions<string>>,
+  ): Family<HistogramSeries> {
+    const { buckets = DEFAULT_BUCKETS, maxBuckets = 640 } = options
+    const shape = {
+      store: this.#context.store,
+      classic: new ClassicBounds(validateBuckets(buckets)),
+      maxBuckets: integer('maxBuckets', maxBuckets, 80, 4096),
+    }
+    return this.#define(name, 'histogram', options, histogramFactory(this.#context, shape), buckets)
+  }
+
+  #define<S extends Series>(
+    name: string,
+    type: MetricType,
+    options: GaugeOptions & Partial<LabelOptions<string>>,
+    factory: SeriesFactory<S>,
+    buckets: readonly number[] = [],
+  ): Family<S> {
+    validateMetricName(name)
+    const { labels = [], collect } = options
+    validateLabelNames(name, type, labels)
+    const description: FamilyDescription = {
+      name,
+      type,
+      help: options.help ?? wordsOf(name),
+      unit: options.unit ?? unitOf(name),
+      labelNames: [...labels],
+      maxSeries: integer('maxSeries', options.maxSeries ?? this.#maxSeries, 1, 1_000_000),
+      aggregate: options.aggregate ?? 'sum',
+      buckets: [...buckets],
+    }
+    const existing = this.#families.get(name)
+    if (existing !== undefined) {
+      checkSame(existing.description, description)
+      return existing as unknown as Family<S>
+    }
+    const names = sampleNames(name, type)
+    for (const sample of names) {
+      const owner = this.#claimed.get(sample)
+      if (owner !== undefined) {
+        throw new DuplicateMetricError(name, `is exported as ${sample}, as ${owner} is`)
+      }
+    }
+    for (const sample of names) this.#claimed.set(sample, name)
+    const family = new Family(description, factory)
+    this.#families.set(name, family as unknown as Family)
+    if (collect !== undefined) this.#collectors.add(collect)
+    this.#ticker.start()
+    return family
+  }
+
+  #tick(): void {
+    const now = this.#clock.now()
+    this.#context.coarseTime[0] = now
+    if (this.#retention < Infinity) this.#expire(now)
+  }
+
+  #expire(now: number): void {
+    for (const family of this.#families.values()) {
+      family.wakeChanged()
+      for (const series of family.series()) {
+        const mark = series.mark()
+        if (mark === series.lastMark) continue
+        series.lastMark = mark
+        series.lastChange = now
+      }
+      family.expire(now - this.#retention)
+    }
+  }
+
+  /** The registry's own counters, which exist once there is something to say. */
+  #reportItself(): void {
+    for (const family of [...this.#families.values()]) {
+      let rejected = 0
+      for (const series of family.series())
+        rejected += (series as { rejected?: number }).rejected ?? 0
+      const { name } = family.description
+      this.#report('rejected', 'Updates dropped for their value', name, rejected)
+      this.#report('mislabelled', 'Updates dropped for their labels', name, family.mislabelled)
+      this.#report('overflow', 'Updates without a series of their own', name, family.overflowed)
+    }
+    if (this.#collectFailures > 0) {
+      const metric = 'millrace_metrics_collect_failures_total'
+      const options = { help: 'Collectors that threw' }
+      this.#define(metric, 'counter', options, counterFactory(this.#context)).only.observeTotal(
+        this.#collectFailures,
+      )
+    }
+  }
+
+  #report(what: string, help: string, metric: string, total: number): void {
+    if (total === 0) return
+    const options = { help, labels: ['metric'], maxSeries: 1_000_000 }
+    const name = `millrace_metrics_${what}_total`
+    const family = this.#define(name, 'counter', options, counterFactory(this.#context))
+    family.bind({ metric }).observeTotal(total)
+  }
+}
+
+function bindAny<S extends Series>(family: Family<S>, labels: Readonly<Record<string, string>>): S {
+  return family.description.labelNames.length === 0 ? family.only : family.bind(labels)
+}
+
+function registration(undo: () => void): Registration {
+  return { remove: undo, [Symbol.dispose]: undo }
+}
+
+function integer(option: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new InvalidOptionError(option, `an integer from ${least} to ${most}`, value)
+}
+
+function checkSame(existing: FamilyDescription, wanted: FamilyDescription): void {
+  const { name } = wanted
+  if (existing.type !== wanted.type) {
+    throw new DuplicateMetricError(name, `is a ${existing.type} already, not a ${wanted.type}`)
+  }
+  if (!sameItems(existing.labelNames, wanted.labelNames)) {
+    throw new DuplicateMetricError(
+      name,
+      `has the labels [${existing.labelNames.join(', ')}] already`,
+    )
+  }
+  if (!sameItems(existing.buckets, wanted.buckets)) {
+    throw new DuplicateMetricError(name, 'has other buckets already')
+  }
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i])
+}
+
+function wordsOf(name: string): string {
+  return baseName(name)
+    .replace(/[_.:]+/g, ' ')
+    .trim()
+}
+
+const UNITS = ['seconds', 'bytes', 'ratio', 'celsius', 'joules', 'meters', 'volts', 'amperes']
+
+function unitOf(name: string): string {
+  const base = baseName(name)
+  return UNITS.find(unit => base.endsWith(`_${unit}`)) ?? ''
+}

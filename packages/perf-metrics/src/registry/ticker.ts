@@ -1,0 +1,41 @@
+import type { Clock, Timer } from '../clock.ts'
+
+/** How often coarse time advances, in milliseconds. */
+export const TICK = 1000
+
+/**
+ * Calls a registry once a second without keeping it, or the process, alive. Starts with the first instrument, so an
+ * import costs no timer.
+ */
+export class Ticker<T extends object> {
+  readonly #clock: Clock
+  readonly #target: WeakRef<T>
+  readonly #tick: (target: T) => void
+  #timer: Timer | undefined
+  #stopped = false
+
+  constructor(clock: Clock, target: T, tick: (target: T) => void) {
+    this.#clock = clock
+    this.#target = new WeakRef(target)
+    this.#tick = tick
+  }
+
+  start(): void {
+    if (this.#timer !== undefined || this.#stopped) return
+    this.#timer = this.#clock.setTimer(() => this.#fire(), TICK)
+  }
+
+  #fire(): void {
+    this.#timer = undefined
+    const target = this.#target.deref()
+    if (target === undefined) return
+    this.#tick(target)
+    this.start()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+}

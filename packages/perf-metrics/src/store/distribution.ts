@@ -1,0 +1,114 @@
+import { COARSEST_SCHEMA, coarsen, quantileError, upperBound } from './exponential.ts'
+
+/**
+ * An exponential histogram at rest: the common form of what a series holds, what a window or another process
+ * contributes, and what exporters and guards read.
+ */
+export interface Distribution {
+  /** Buckets per power of two are `2^schema`. */
+  schema: number
+  /** Index of the first bucket in {@link counts}. */
+  low: number
+  /** Observations per bucket, from `low` up. May be empty. */
+  counts: Float64Array | Uint32Array | readonly number[]
+  /** Observations of zero (or below the zero threshold). */
+  zeros: number
+  count: number
+  sum: number
+  /** Smallest observation, `NaN` where there is none or it is not known. */
+  min: number
+  /** Largest observation, `NaN` where there is none or it is not known. */
+  max: number
+}
+
+/** What an empty histogram looks like. */
+export function emptyDistribution(schema: number): Distribution {
+  return { schema, low: 0, counts: [], zeros: 0, count: 0, sum: 0, min: NaN, max: NaN }
+}
+
+/**
+ * The value below which a share `q` of the observations lie, `NaN` when there are none. Off by at most
+ * {@link quantileError} of the schema. O(buckets).
+ */
+export function quantile(d: Distribution, q: number): number {
+  if (d.count === 0 || !(q >= 0 && q <= 1)) return NaN
+  // Rank of the nearest-rank definition: the smallest value with at least q of all at or below it.
+  const rank = Math.max(1, Math.ceil(q * d.count))
+  let seen = d.zeros
+  if (seen >= rank) return clamp(0, d)
+  for (let i = 0; i < d.counts.length; i++) {
+    seen += d.counts[i]!
+    if (seen >= rank) {
+      // The geometric middle of the bucket halves the error of either bound.
+      const upper = upperBound(d.low + i, d.schema)
+      return clamp(upper / (1 + quantileError(d.schema)), d)
+    }
+  }
+  return d.max
+}
+
+function clamp(value: number, { min, max }: Distribution): number {
+  if (value < min) return min
+  return value > max ? max : value
+}
+
+/** How many observations were at most `bound`, to the precision of the buckets: whole buckets below it are counted. */
+export function countUpTo(d: Distribution, bound: number): number {
+  if (bound < 0) return 0
+  let seen = d.zeros
+  for (let i = 0; i < d.counts.length; i++) {
+    if (upperBound(d.low + i, d.schema) > bound) break
+    seen += d.counts[i]!
+  }
+  return seen
+}
+
+/** The same observations in buckets of a coarser schema. Returns `d` itself where `schema` is not coarser. */
+export function coarser(d: Distribution, schema: number): Distribution {
+  const shift = d.schema - Math.max(schema, COARSEST_SCHEMA)
+  if (shift <= 0) return d
+  if (d.counts.length === 0) return { ...d, schema: d.schema - shift }
+  const low = coarsen(d.low, shift)
+  const counts = new Float64Array(coarsen(d.low + d.counts.length - 1, shift) - low + 1)
+  for (let i = 0; i < d.counts.length; i++) counts[coarsen(d.low + i, shift) - low]! += d.counts[i]!
+  return { ...d, schema: d.schema - shift, low, counts }
+}
+
+/** `d` in the finest schema that needs at most `buckets` of them. */
+export function fit(d: Distribution, buckets: number): Distribution {
+  let result = d
+  while (result.counts.length > buckets && result.schema > COARSEST_SCHEMA) {
+    result = coarser(result, result.schema - 1)
+  }
+  return result
+}
+
+/** Both distributions' observations together. Exact: merging loses no more than the coarser schema has lost. */
+export function merge(a: Distribution, b: Distribution): Distribution {
+  const schema = Math.min(a.schema, b.schema)
+  const left = coarser(a, schema)
+  const right = coarser(b, schema)
+  const empty = left.counts.length === 0 ? right : right.counts.length === 0 ? left : undefined
+  const low = empty ? empty.low : Math.min(left.low, right.low)
+  const high = empty
+    ? low + empty.counts.length
+    : Math.max(left.low + left.counts.length, right.low + right.counts.length)
+  const counts = new Float64Array(high - low)
+  for (let i = 0; i < left.counts.length; i++) counts[left.low + i - low]! += left.counts[i]!
+  for (let i = 0; i < right.counts.length; i++) counts[right.low + i - low]! += right.counts[i]!
+  return {
+    schema,
+    low,
+    counts,
+    zeros: a.zeros + b.zeros,
+    count: a.count + b.count,
+    sum: a.sum + b.sum,
+    min: smaller(a.min, b.min),
+    max: -smaller(-a.max, -b.max),
+  }
+}
+
+function smaller(a: number, b: number): number {
+  if (Number.isNaN(a)) return b
+  return Number.isNaN(b) ? a : Math.min(a, b)
+}
