@@ -1,0 +1,119 @@
+import { FaultProxy, UpstreamServer } from '@millrace/testkit'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { HttpPool } from './index.ts'
+
+let server: UpstreamServer
+let pool: HttpPool
+
+beforeEach(async () => {
+  server = await UpstreamServer.start()
+  pool = new HttpPool({ connectionsPerHost: 1, totalTimeout: 60_000 })
+})
+
+afterEach(async () => {
+  await pool.destroy()
+  await server.kill()
+})
+
+const clean = { pending: 0, queued: 0, deadlines: 0, connections: 0 }
+
+/** Aborts once `ready`, expects the reason, and all counts back at zero. */
+async function abortWhen(
+  run: (signal: AbortSignal) => Promise<unknown>,
+  ready: () => boolean,
+): Promise<void> {
+  const controller = new AbortController()
+  const result = run(controller.signal).then(
+    () => undefined,
+    error => error,
+  )
+  await expect.poll(ready, { interval: 1 }).toBe(true)
+  controller.abort(new Error('changed my mind'))
+  expect(await result).toMatchObject({ message: 'changed my mind' })
+}
+
+test('before the call', async () => {
+  const signal = AbortSignal.abort(new Error('too late'))
+  await expect(pool.request(server.url('/'), { signal })).rejects.toThrow('too late')
+  await expect(pool.json(server.url('/'), { signal })).rejects.toThrow('too late')
+  expect(pool.stats()).toMatchObject(clean)
+  expect(server.stats().accepted).toBe(0)
+})
+
+test('while it waits for a connection', async () => {
+  server.on('*', { latency: 100, body: '1' })
+  const holder = pool.json(server.url('/'))
+  await expect.poll(() => pool.stats().open).toBe(1)
+  await abortWhen(
+    signal => pool.request(server.url('/'), { signal }),
+    () => pool.stats().queued === 1,
+  )
+  expect(pool.stats()).toMatchObject({ queued: 0, pending: 1, deadlines: 1 })
+  expect(await holder).toBe(1)
+  expect(server.requests).toHaveLength(1)
+})
+
+test('during the TLS handshake', async () => {
+  const secure = await UpstreamServer.start({ tls: true })
+  const proxy = await FaultProxy.start({ target: secure.port })
+  proxy.stall('down')
+  await abortWhen(
+    signal => pool.request(`https://127.0.0.1:${proxy.port}/`, { signal }),
+    () => proxy.stats().bytesUp > 0,
+  )
+  await expect.poll(() => pool.stats()).toMatchObject(clean)
+  await proxy.stop()
+  await secure.kill()
+})
+
+test('while it waits for the head of the response', async () => {
+  server.on('*', { fault: 'hang' })
+  await abortWhen(
+    signal => pool.request(server.url('/'), { signal }),
+    () => server.requests.length === 1,
+  )
+  await expect.poll(() => pool.stats()).toMatchObject(clean)
+  await expect.poll(() => server.stats().connections).toBe(0)
+})
+
+test('in the body', async () => {
+  server.on('*', { body: 'x'.repeat(100), chunkSize: 1, chunkDelay: 5 })
+  let begun = false
+  await abortWhen(
+    async signal => {
+      const { body } = await pool.request(server.url('/'), { signal })
+      begun = true
+      await body.text()
+    },
+    () => begun,
+  )
+  await expect.poll(() => pool.stats()).toMatchObject(clean)
+})
+
+test('while it waits for the next attempt', async () => {
+  server.on('*', { status: 503, headers: { 'retry-after': '10' } })
+  await abortWhen(
+    signal => pool.request(server.url('/'), { signal }),
+    () => pool.stats().retries === 1,
+  )
+  expect(pool.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0 })
+})
+
+test('with a body that is left unread', async () => {
+  server.on('*', { body: Buffer.alloc(1_000_000) })
+  const { body } = await pool.request(server.url('/'))
+  body.on('error', () => {}).destroy()
+  await expect.poll(() => pool.stats()).toMatchObject(clean)
+})
+
+test('the next one in the queue gets the place of one that aborts', async () => {
+  server.on('/hang', { fault: 'hang' })
+  server.on('/next', { body: '"served"' })
+  const controller = new AbortController()
+  const hanging = pool.request(server.url('/hang'), { signal: controller.signal }).catch(() => {})
+  const next = pool.json(server.url('/next'))
+  await expect.poll(() => server.requests.length).toBe(1)
+  controller.abort()
+  await hanging
+  expect(await next).toBe('served')
+})

@@ -1,0 +1,242 @@
+import { QueueFullError } from '../errors.ts'
+import type { Attempt } from '../exchange/attempt.ts'
+import type { OriginSettings } from '../options/settings.ts'
+import type { PoolCore } from '../pool-core.ts'
+import type { HostBrake } from '../retry/host-brake.ts'
+import { Connection } from './connection.ts'
+import { WaitQueue } from './wait-queue.ts'
+
+/** Running counts of one origin. */
+export interface OriginCounters {
+  requests: number
+  attempts: number
+  retries: number
+  resends: number
+  failures: number
+  /** Connects begun. */
+  created: number
+  /** Attempts that went out on a socket which had carried another before. */
+  reused: number
+}
+
+/**
+ * The connections to one origin and the attempts that wait for one.
+ *
+ * An attempt gets, in this order: the connection that was used last and is free, a new connection if the
+ * caps allow one, a place in the queue. A connection that becomes free goes straight to whoever waits
+ * longest.
+ */
+export class Origin {
+  readonly core: PoolCore
+  /** `scheme://host:port`. */
+  readonly key: string
+  readonly url: URL
+  readonly settings: OriginSettings
+  readonly brake: HostBrake | undefined
+  readonly counters: OriginCounters = {
+    requests: 0,
+    attempts: 0,
+    retries: 0,
+    resends: 0,
+    failures: 0,
+    created: 0,
+    reused: 0,
+  }
+  readonly #connections: Connection[] = []
+  /** Connections that can take one more request, the most recently used last. */
+  readonly #available: Connection[] = []
+  readonly #waiting = new WaitQueue()
+  #connecting = 0
+  #inFlight = 0
+  /** Over TLS the first handshake tells; until then one connection at a time is opened. */
+  #protocol: 'unknown' | 'h1' | 'h2'
+
+  constructor(core: PoolCore, key: string, settings: OriginSettings, brake: HostBrake | undefined) {
+    this.core = core
+    this.key = key
+    this.url = new URL(key)
+    this.settings = settings
+    this.brake = brake
+    this.#protocol = settings.allowH2 && this.url.protocol === 'https:' ? 'unknown' : 'h1'
+  }
+
+  get connectionCount(): number {
+    return this.#connections.length
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  get queued(): number {
+    return this.#waiting.size
+  }
+
+  /** Connections with an open socket. */
+  get open(): number {
+    return this.#count(connection => connection.isOpen)
+  }
+
+  /** Open connections without a request. */
+  get idle(): number {
+    return this.#count(connection => connection.isIdle && connection.isOpen)
+  }
+
+  get isUnused(): boolean {
+    return this.#connections.length === 0 && this.#waiting.size === 0 && this.#inFlight === 0
+  }
+
+  /** Sends an attempt now, or lets it wait. */
+  place(attempt: Attempt): void {
+    if (this.#waiting.size === 0 && this.#start(attempt)) return
+    const { core } = this
+    if (core.queued >= core.settings.maxQueued) {
+      if (this.#waiting.size === 0) core.sockets.leave(this)
+      attempt.fail(new QueueFullError(core.settings.maxQueued, this.key))
+      return
+    }
+    core.queued++
+    this.#waiting.push(attempt)
+    attempt.onQueued()
+  }
+
+  /** Takes an attempt out of the queue. */
+  unqueue(attempt: Attempt): void {
+    this.#waiting.remove(attempt)
+    this.core.queued--
+    if (this.#waiting.size === 0) this.#leaveLines()
+  }
+
+  /** Gives waiting attempts whatever there is. */
+  pump(): void {
+    for (let head = this.#waiting.head; head !== null; head = this.#waiting.head) {
+      if (!this.#start(head)) return
+    }
+    this.#leaveLines()
+  }
+
+  /** An attempt is over. */
+  release(connection: Connection, failed: boolean): void {
+    const { core } = this
+    connection.active--
+    this.#inFlight--
+    core.inFlight--
+    if (!connection.retired) this.#restore(connection, failed)
+    if (this.#waiting.size > 0) this.pump()
+    // Whoever waited may have taken it. If not, other origins may have its place.
+    if (connection.active === 0 && !connection.retired) core.sockets.addIdle(connection)
+    if (core.blocked.size > 0) core.pumpBlocked()
+  }
+
+  onConnect(connection: Connection, isH2: boolean): void {
+    this.#endConnecting(connection)
+    this.#protocol = isH2 ? 'h2' : 'h1'
+    if (connection.active < connection.capacity && !connection.retired) this.#offer(connection)
+    this.pump()
+  }
+
+  /** The socket of a connection in use has closed. Its request fails or is sent again by undici. */
+  onDisconnect(connection: Connection): void {
+    if (connection.active === 0) connection.retire()
+  }
+
+  forget(connection: Connection): void {
+    this.core.sockets.removeIdle(connection)
+    remove(this.#connections, connection)
+    remove(this.#available, connection)
+    this.#endConnecting(connection)
+  }
+
+  /** Closes all idle connections: they are older than one that was found dead. */
+  retireIdle(): void {
+    for (const connection of this.#available.slice()) {
+      if (connection.active === 0) connection.retire()
+    }
+  }
+
+  /** Closes everything, at once. */
+  destroy(error: Error): void {
+    for (let head = this.#waiting.head; head !== null; head = this.#waiting.head) head.fail(error)
+    for (const connection of this.#connections.slice()) connection.retire()
+  }
+
+  #start(attempt: Attempt): boolean {
+    const { core } = this
+    if (core.inFlight >= core.settings.totalConcurrency) {
+      core.blocked.add(this)
+      return false
+    }
+    if (this.#inFlight >= this.settings.concurrencyPerHost) return false
+    const connection = this.#take() ?? this.#open()
+    if (connection === undefined) return false
+    if (attempt.isQueued) {
+      this.#waiting.remove(attempt)
+      core.queued--
+    }
+    this.#inFlight++
+    core.inFlight++
+    attempt.send(connection)
+    return true
+  }
+
+  #take(): Connection | undefined {
+    const connection = this.#available.at(-1)
+    if (connection === undefined) return undefined
+    if (connection.isIdle) this.core.sockets.removeIdle(connection)
+    if (connection.active + 1 >= connection.capacity) this.#available.pop()
+    return connection
+  }
+
+  #open(): Connection | undefined {
+    if (this.#connections.length >= this.settings.connectionsPerHost) return undefined
+    // A handshake in progress may bring a connection that carries all who wait.
+    if (this.#protocol !== 'h1' && this.#connecting > 0) return undefined
+    if (!this.core.sockets.take(this)) return undefined
+    const connection = new Connection(this)
+    connection.isProbing = true
+    this.#connecting++
+    this.#connections.push(connection)
+    return connection
+  }
+
+  #restore(connection: Connection, failed: boolean): void {
+    if ((failed && connection.capacity === 1) || (connection.active === 0 && !connection.isOpen)) {
+      connection.retire()
+      return
+    }
+    const { sockets } = this.core
+    if (connection.active === 0 && sockets.wants(connection)) {
+      sockets.reclaim(connection)
+      return
+    }
+    this.#offer(connection)
+  }
+
+  #offer(connection: Connection): void {
+    if (connection.capacity === 1 || !this.#available.includes(connection)) {
+      this.#available.push(connection)
+    }
+  }
+
+  #endConnecting(connection: Connection): void {
+    if (!connection.isProbing) return
+    connection.isProbing = false
+    this.#connecting--
+  }
+
+  #leaveLines(): void {
+    this.core.sockets.leave(this)
+    this.core.blocked.delete(this)
+  }
+
+  #count(matches: (connection: Connection) => boolean): number {
+    let sum = 0
+    for (const connection of this.#connections) if (matches(connection)) sum++
+    return sum
+  }
+}
+
+function remove<T>(array: T[], item: T): void {
+  const index = array.indexOf(item)
+  if (index !== -1) array.splice(index, 1)
+}

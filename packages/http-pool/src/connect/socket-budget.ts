@@ -1,0 +1,119 @@
+import type { Connection } from './connection.ts'
+import type { Origin } from './origin.ts'
+
+/**
+ * The places for sockets that all origins of a pool share.
+ *
+ * An origin that needs one takes a free place, or the place of whichever connection has been idle for
+ * longest, or waits. Places go to waiting origins in the order in which they began to wait; a busy origin
+ * gives up connections for a waiting one only until both have as many, so that full load does not turn
+ * into an endless exchange of handshakes.
+ */
+export class SocketBudget {
+  readonly limit: number
+  /** Places taken: connections that exist, and sockets that have not closed yet. */
+  taken = 0
+  /** Connections closed to make room for another origin. */
+  evicted = 0
+  #idle = 0
+  #oldestIdle: Connection | null = null
+  #newestIdle: Connection | null = null
+  readonly #starving = new Set<Origin>()
+  /** Places that are being freed for an origin that waits. */
+  #freeing = 0
+  #onFree: (() => void) | undefined
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  get idle(): number {
+    return this.#idle
+  }
+
+  /** Takes a place at once, or sees to it that `origin.pump()` is called when there is one. */
+  take(origin: Origin): boolean {
+    if (this.taken < this.limit) {
+      this.taken++
+      this.#starving.delete(origin)
+      return true
+    }
+    this.#starving.add(origin)
+    this.#makeRoom()
+    return false
+  }
+
+  /** An origin that no longer needs a place. */
+  leave(origin: Origin): void {
+    this.#starving.delete(origin)
+  }
+
+  /** A socket has closed. */
+  free(): void {
+    this.taken--
+    if (this.#freeing > 0) this.#freeing--
+    for (const origin of this.#starving) {
+      if (this.taken >= this.limit) break
+      this.#starving.delete(origin)
+      origin.pump()
+    }
+    if (this.taken === 0) this.#onFree?.()
+  }
+
+  /** Resolves once all sockets have closed. */
+  whenFree(): Promise<void> {
+    if (this.taken === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#onFree = resolve
+    })
+  }
+
+  /** Whether `connection`, which just finished a request, is better closed for the sake of a starving origin. */
+  wants(connection: Connection): boolean {
+    const own = connection.origin
+    for (const origin of this.#starving) {
+      if (origin === own) continue
+      if (origin.connectionCount + this.#freeing + 1 < own.connectionCount) return true
+    }
+    return false
+  }
+
+  /** Closes a busy origin's connection for one that starves. */
+  reclaim(connection: Connection): void {
+    this.#freeing++
+    this.evicted++
+    connection.retire()
+  }
+
+  addIdle(connection: Connection): void {
+    connection.isIdle = true
+    connection.olderIdle = this.#newestIdle
+    if (this.#newestIdle === null) this.#oldestIdle = connection
+    else this.#newestIdle.newerIdle = connection
+    this.#newestIdle = connection
+    this.#idle++
+    if (this.#starving.size > 0) this.#makeRoom()
+  }
+
+  removeIdle(connection: Connection): void {
+    if (!connection.isIdle) return
+    connection.isIdle = false
+    const { olderIdle, newerIdle } = connection
+    if (olderIdle === null) this.#oldestIdle = newerIdle
+    else olderIdle.newerIdle = newerIdle
+    if (newerIdle === null) this.#newestIdle = olderIdle
+    else newerIdle.olderIdle = olderIdle
+    connection.olderIdle = null
+    connection.newerIdle = null
+    this.#idle--
+  }
+
+  #makeRoom(): void {
+    while (this.#freeing < this.#starving.size && this.#oldestIdle !== null) {
+      const victim = this.#oldestIdle
+      this.#freeing++
+      this.evicted++
+      victim.retire()
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import { FaultProxy, UpstreamServer } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { HttpPool, type HttpPoolOptions } from './index.ts'
+
+let server: UpstreamServer
+let pool: HttpPool | undefined
+
+beforeEach(async () => {
+  server = await UpstreamServer.start()
+})
+
+afterEach(async () => {
+  await pool?.destroy()
+  await server.kill()
+})
+
+function makePool(options: HttpPoolOptions): HttpPool {
+  pool = new HttpPool({ retry: false, ...options })
+  return pool
+}
+
+async function timed(run: () => Promise<unknown>): Promise<{ error: unknown; duration: number }> {
+  const start = performance.now()
+  const error = await run().then(
+    () => undefined,
+    reason => reason,
+  )
+  return { error, duration: performance.now() - start }
+}
+
+describe('headers timeout', () => {
+  test('ends a server that does not answer', async () => {
+    server.on('*', { fault: 'hang' })
+    const client = makePool({ headersTimeout: 50 })
+    const { error, duration } = await timed(() => client.request(server.url('/')))
+    expect(error).toMatchObject({
+      code: 'ERR_MILLRACE_HEADERS_TIMEOUT',
+      message: `The headers timeout of 50 ms passed for ${server.origin}`,
+    })
+    expect(duration).toBeGreaterThanOrEqual(50)
+    expect(duration).toBeLessThan(500)
+    await expect.poll(() => client.stats().connections).toBe(0)
+  })
+
+  // undici alone ends such a request after 588 ms, as its timers have a grain of half a second.
+  test('is not early on a reused connection: 900 ms for an answer after 700 ms', async () => {
+    server.on('/first', { body: '1' })
+    server.on('/slow', { latency: 700, body: '2' })
+    const client = makePool({ headersTimeout: 900 })
+    await client.json(server.url('/first'))
+    const results = []
+    for (let i = 0; i < 3; i++) results.push(await client.json(server.url('/slow')))
+    expect(results).toEqual([2, 2, 2])
+    expect(server.stats().accepted).toBe(1)
+  })
+
+  test('does not count the wait for a connection', async () => {
+    server.on('*', { latency: 40, body: '1' })
+    const client = makePool({ headersTimeout: 300, connectionsPerHost: 1 })
+    const results = await Promise.all(
+      Array.from({ length: 10 }, () => client.json(server.url('/'))),
+    )
+    expect(results).toHaveLength(10)
+  })
+})
+
+describe('body timeout', () => {
+  test('ends a body that stops', async () => {
+    server.on('*', { body: 'abcdef', chunkSize: 1, chunkDelay: 200 })
+    const client = makePool({ bodyTimeout: 60 })
+    const { error, duration } = await timed(async () => {
+      const { body } = await client.request(server.url('/'))
+      await body.text()
+    })
+    expect(error).toMatchObject({ code: 'ERR_MILLRACE_BODY_TIMEOUT', phase: 'body' })
+    expect(duration).toBeGreaterThanOrEqual(60)
+  })
+
+  test('counts between chunks only', async () => {
+    server.on('*', { body: 'abcdefgh', chunkSize: 1, chunkDelay: 30 })
+    const client = makePool({ bodyTimeout: 120 })
+    const { body } = await client.request(server.url('/'))
+    expect(await body.text()).toBe('abcdefgh')
+  })
+
+  test('does not run while the reader pauses', async () => {
+    server.on('*', { body: Buffer.alloc(2_000_000) })
+    const client = makePool({ bodyTimeout: 40 })
+    const { body } = await client.request(server.url('/'))
+    await new Promise(resolve => setTimeout(resolve, 150))
+    let length = 0
+    for await (const chunk of body) length += chunk.length
+    expect(length).toBe(2_000_000)
+  })
+})
+
+describe('connect timeout', () => {
+  test('ends a handshake that stalls', async () => {
+    const secure = await UpstreamServer.start({ tls: true })
+    const proxy = await FaultProxy.start({ target: secure.port })
+    proxy.stall('down')
+    const client = makePool({ connectTimeout: 80, tls: { ca: secure.certificate! } })
+    const { error, duration } = await timed(() =>
+      client.request(`https://127.0.0.1:${proxy.port}/`),
+    )
+    expect(error).toMatchObject({ code: 'ERR_MILLRACE_CONNECT_TIMEOUT', phase: 'connect' })
+    expect(duration).toBeGreaterThanOrEqual(80)
+    await expect.poll(() => client.stats().connections).toBe(0)
+    await proxy.stop()
+    await secure.kill()
+  })
+})
+
+describe('total timeout', () => {
+  test('covers attempts, delays and redirects', async () => {
+    server.on('*', 503)
+    const client = makePool({ totalTimeout: 100, retry: { baseDelay: 30, maxAttempts: 100 } })
+    const { error, duration } = await timed(async () => {
+      const { statusCode, body } = await client.request(server.url('/'))
+      await body.dump()
+      expect(statusCode).toBe(503)
+    })
+    // A delay that would pass the deadline is not begun: the last response comes instead of an error.
+    expect(error).toBeUndefined()
+    expect(duration).toBeLessThan(250)
+    expect(server.requests.length).toBeGreaterThan(1)
+  })
+
+  test('covers the body', async () => {
+    server.on('*', { body: 'abcdefghijkl', chunkSize: 1, chunkDelay: 25 })
+    const client = makePool({})
+    const { error, duration } = await timed(async () => {
+      const { body } = await client.request(server.url('/'), { totalTimeout: 100 })
+      await body.text()
+    })
+    expect(error).toMatchObject({ code: 'ERR_MILLRACE_TOTAL_TIMEOUT' })
+    expect(duration).toBeGreaterThanOrEqual(100)
+  })
+
+  test('covers the wait for a connection', async () => {
+    server.on('*', { fault: 'hang' })
+    const client = makePool({ connectionsPerHost: 1 })
+    const holder = client.request(server.url('/')).catch(() => {})
+    await expect(client.request(server.url('/'), { totalTimeout: 30 })).rejects.toMatchObject({
+      phase: 'total',
+    })
+    expect(client.stats().queued).toBe(0)
+    await client.destroy()
+    await holder
+  })
+})
+
+test('no deadline is left behind by requests that end', async () => {
+  server.on('*', { body: '1' })
+  const client = makePool({ totalTimeout: 60_000 })
+  await Promise.all(Array.from({ length: 50 }, () => client.json(server.url('/'))))
+  expect(client.stats().deadlines).toBe(0)
+})

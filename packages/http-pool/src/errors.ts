@@ -1,0 +1,184 @@
+/** The error of a constructor or call that was given an option it cannot use. */
+export class InvalidOptionError extends TypeError {
+  override readonly name = 'InvalidOptionError'
+  readonly code = 'ERR_MILLRACE_INVALID_OPTION'
+  readonly option: string
+  readonly expected: string
+  readonly received: unknown
+
+  constructor(option: string, expected: string, received: unknown) {
+    super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
+    this.option = option
+    this.expected = expected
+    this.received = received
+  }
+}
+
+/** A request that is refused before any byte is sent: its URL, method, header or body cannot be used. */
+export class InvalidRequestError extends TypeError {
+  override readonly name = 'InvalidRequestError'
+  readonly code = 'ERR_MILLRACE_INVALID_REQUEST'
+  /** The part at fault: `url`, `method`, `headers` or `body`. */
+  readonly part: RequestPart
+
+  constructor(part: RequestPart, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.part = part
+  }
+}
+
+export type RequestPart = 'url' | 'method' | 'headers' | 'body'
+
+/** What all errors of a running request have in common. */
+export abstract class HttpPoolError extends Error {
+  abstract readonly code: string
+  /** Scheme, host and port of the server, never the path: paths and queries hold user data. */
+  readonly origin: string
+
+  constructor(message: string, origin: string, options?: ErrorOptions) {
+    super(message, options)
+    this.origin = origin
+  }
+}
+
+/**
+ * The phase of a request in which its time ran out.
+ * - `acquire`: waiting for a limiter's permit or for a connection
+ * - `connect`: name lookup, TCP and TLS handshakes
+ * - `headers`: from the request's first byte to the final response's head
+ * - `body`: between two chunks of the response
+ * - `total`: from the call to the response's last byte, over all attempts
+ */
+export type TimeoutPhase = 'acquire' | 'connect' | 'headers' | 'body' | 'total'
+
+const timeoutCodes = {
+  acquire: 'ERR_MILLRACE_ACQUIRE_TIMEOUT',
+  connect: 'ERR_MILLRACE_CONNECT_TIMEOUT',
+  headers: 'ERR_MILLRACE_HEADERS_TIMEOUT',
+  body: 'ERR_MILLRACE_BODY_TIMEOUT',
+  total: 'ERR_MILLRACE_TOTAL_TIMEOUT',
+} as const
+
+/** A deadline passed. `phase` and `code` say which one. */
+export class HttpTimeoutError extends HttpPoolError {
+  override readonly name = 'HttpTimeoutError'
+  readonly code: (typeof timeoutCodes)[TimeoutPhase]
+  readonly phase: TimeoutPhase
+  /** The deadline that passed, in ms. */
+  readonly timeout: number
+
+  constructor(phase: TimeoutPhase, timeout: number, origin: string) {
+    super(`The ${phase} timeout of ${timeout} ms passed for ${origin}`, origin)
+    this.code = timeoutCodes[phase]
+    this.phase = phase
+    this.timeout = timeout
+  }
+}
+
+/** The bounded queue had no room: the request was never sent. */
+export class QueueFullError extends HttpPoolError {
+  override readonly name = 'QueueFullError'
+  readonly code = 'ERR_MILLRACE_QUEUE_FULL'
+  /** The bound that was reached. */
+  readonly maxQueued: number
+
+  constructor(maxQueued: number, origin: string) {
+    super(`${maxQueued} requests already wait for a connection, refused one to ${origin}`, origin)
+    this.maxQueued = maxQueued
+  }
+}
+
+/** The pool was closed or destroyed. */
+export class PoolClosedError extends HttpPoolError {
+  override readonly name = 'PoolClosedError'
+  readonly code = 'ERR_MILLRACE_POOL_CLOSED'
+
+  constructor(origin: string) {
+    super('The pool is closed', origin)
+  }
+}
+
+/** The caller aborted without giving a reason. */
+export class RequestAbortedError extends HttpPoolError {
+  override readonly name = 'RequestAbortedError'
+  readonly code = 'ERR_MILLRACE_REQUEST_ABORTED'
+
+  constructor(origin: string) {
+    super(`The request to ${origin} was aborted`, origin)
+  }
+}
+
+/** A redirect that must not be followed: too many, a loop, or from https to http. */
+export class RedirectError extends HttpPoolError {
+  override readonly name = 'RedirectError'
+  readonly code = 'ERR_MILLRACE_REDIRECT'
+  /**
+   * - `limit`: more than `maxRedirects`
+   * - `downgrade`: from https to http
+   * - `location`: not an http or https URL, or one with credentials
+   * - `body`: the body cannot be sent a second time
+   */
+  readonly reason: RedirectErrorReason
+
+  constructor(reason: RedirectErrorReason, message: string, origin: string) {
+    super(message, origin)
+    this.reason = reason
+  }
+}
+
+export type RedirectErrorReason = 'limit' | 'downgrade' | 'location' | 'body'
+
+/** The response was larger than `maxResponseSize`, as received or as decompressed. */
+export class ResponseTooLargeError extends HttpPoolError {
+  override readonly name = 'ResponseTooLargeError'
+  readonly code = 'ERR_MILLRACE_RESPONSE_TOO_LARGE'
+  /** The bound that was passed, in bytes. */
+  readonly limit: number
+
+  constructor(limit: number, origin: string) {
+    super(`The response of ${origin} is larger than ${limit} bytes`, origin)
+    this.limit = limit
+  }
+}
+
+/** `json()` got a status other than 2xx. */
+export class ResponseStatusError extends HttpPoolError {
+  override readonly name = 'ResponseStatusError'
+  readonly code = 'ERR_MILLRACE_RESPONSE_STATUS'
+  readonly statusCode: number
+  readonly headers: Record<string, string | string[] | undefined>
+  /** The body, as text, cut after 16 KiB. Kept out of the message: it may hold user data. */
+  readonly body: string
+
+  constructor(
+    statusCode: number,
+    headers: Record<string, string | string[] | undefined>,
+    body: string,
+    origin: string,
+  ) {
+    super(`${origin} answered ${statusCode}`, origin)
+    this.statusCode = statusCode
+    this.headers = headers
+    this.body = body
+  }
+}
+
+/** `json()` got a body that is not JSON. `cause` is the parser's error. */
+export class ResponseParseError extends HttpPoolError {
+  override readonly name = 'ResponseParseError'
+  readonly code = 'ERR_MILLRACE_RESPONSE_PARSE'
+
+  constructor(origin: string, cause: unknown) {
+    super(`The response of ${origin} is not JSON`, origin, { cause })
+  }
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (value === undefined) return 'undefined'
+  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') {
+    return `${value} (${typeof value})`
+  }
+  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
+}

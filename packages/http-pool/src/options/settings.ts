@@ -1,0 +1,191 @@
+import { buildConnector, type Client } from 'undici'
+import { InvalidOptionError } from '../errors.ts'
+import { RetryPolicy } from '../retry/retry-policy.ts'
+import { callback, count, duration, feature, flag, onlyKnown } from './check.ts'
+import type { HttpPoolOptions, OriginOptions, Timeouts } from './pool-options.ts'
+
+/** The resolved {@link OriginOptions} of one origin. */
+export interface OriginSettings {
+  readonly connectionsPerHost: number
+  readonly concurrencyPerHost: number
+  readonly connectTimeout: number
+  readonly allowH2: boolean
+  readonly maxConcurrentStreams: number
+  readonly keepAliveTimeout: number
+  /** What every undici client of the origin is made with. */
+  readonly client: Client.Options
+  readonly connector: buildConnector.connector
+}
+
+/** The resolved policy of a call: one object shared by all calls that change nothing. */
+export interface CallPolicy {
+  readonly acquireTimeout: number
+  readonly headersTimeout: number
+  readonly bodyTimeout: number
+  readonly totalTimeout: number
+  readonly maxRedirects: number
+  readonly maxResponseSize: number
+  readonly retry: RetryPolicy | undefined
+  /** The caller vouches that the request may be sent twice. */
+  readonly retryAnyMethod: boolean
+}
+
+/** The resolved {@link HttpPoolOptions}. */
+export interface PoolSettings {
+  readonly totalConnections: number
+  readonly totalConcurrency: number
+  readonly maxQueued: number
+  readonly call: CallPolicy
+  /** For requests that undici's own functions dispatch: redirects are their affair. */
+  readonly dispatch: CallPolicy
+  readonly origin: OriginSettings
+  readonly origins: ReadonlyMap<string, OriginSettings>
+}
+
+const originOptionNames = [
+  'connectionsPerHost',
+  'concurrencyPerHost',
+  'connectTimeout',
+  'keepAliveTimeout',
+  'keepAliveMaxTimeout',
+  'keepAliveMargin',
+  'allowH2',
+  'maxConcurrentStreams',
+  'maxHeaderSize',
+  'tls',
+  'lookup',
+] as const satisfies readonly (keyof OriginOptions)[]
+
+const poolOptionNames = [
+  ...originOptionNames,
+  'acquireTimeout',
+  'headersTimeout',
+  'bodyTimeout',
+  'totalTimeout',
+  'totalConnections',
+  'totalConcurrency',
+  'maxQueued',
+  'origins',
+  'maxRedirects',
+  'maxResponseSize',
+  'retry',
+  'clock',
+  'random',
+] as const satisfies readonly (keyof HttpPoolOptions)[]
+
+export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
+  onlyKnown('', options, poolOptionNames)
+  const origin = resolveOrigin('', options)
+  const origins = new Map<string, OriginSettings>()
+  for (const [name, own] of Object.entries(options.origins ?? {})) {
+    if (!URL.canParse(name) || new URL(name).origin !== name) {
+      throw new InvalidOptionError(
+        'origins',
+        'keyed by origins such as "https://example.com"',
+        name,
+      )
+    }
+    onlyKnown(`origins[${JSON.stringify(name)}]`, own, originOptionNames)
+    origins.set(name, resolveOrigin(`origins[${JSON.stringify(name)}].`, { ...options, ...own }))
+  }
+  const retry = feature('retry', options.retry, true)
+  callback('random', options.random)
+  const call: CallPolicy = {
+    ...resolveTimeouts(options, defaultTimeouts),
+    maxRedirects: count('maxRedirects', options.maxRedirects, 5, 0),
+    maxResponseSize: count('maxResponseSize', options.maxResponseSize, Number.POSITIVE_INFINITY, 0),
+    retry: retry === undefined ? undefined : new RetryPolicy(retry),
+    retryAnyMethod: false,
+  }
+  return {
+    totalConnections: count('totalConnections', options.totalConnections, 100),
+    totalConcurrency: count('totalConcurrency', options.totalConcurrency, Number.POSITIVE_INFINITY),
+    maxQueued: count('maxQueued', options.maxQueued, 10_000, 0),
+    origin,
+    origins,
+    call,
+    dispatch: { ...call, maxRedirects: 0 },
+  }
+}
+
+type ResolvedTimeouts = Pick<
+  CallPolicy,
+  'acquireTimeout' | 'headersTimeout' | 'bodyTimeout' | 'totalTimeout'
+>
+
+const defaultTimeouts: ResolvedTimeouts = {
+  acquireTimeout: 10_000,
+  headersTimeout: 30_000,
+  bodyTimeout: 30_000,
+  totalTimeout: 0,
+}
+
+export function resolveTimeouts(options: Timeouts, defaults: ResolvedTimeouts): ResolvedTimeouts {
+  return {
+    acquireTimeout: duration('acquireTimeout', options.acquireTimeout, defaults.acquireTimeout),
+    headersTimeout: duration('headersTimeout', options.headersTimeout, defaults.headersTimeout),
+    bodyTimeout: duration('bodyTimeout', options.bodyTimeout, defaults.bodyTimeout),
+    totalTimeout: duration('totalTimeout', options.totalTimeout, defaults.totalTimeout),
+  }
+}
+
+function resolveOrigin(prefix: string, options: OriginOptions): OriginSettings {
+  const allowH2 = flag(`${prefix}allowH2`, options.allowH2, true)
+  const maxConcurrentStreams = count(
+    `${prefix}maxConcurrentStreams`,
+    options.maxConcurrentStreams,
+    100,
+  )
+  const keepAliveTimeout = positive(`${prefix}keepAliveTimeout`, options.keepAliveTimeout, 4_000)
+  if (options.tls !== undefined && (typeof options.tls !== 'object' || options.tls === null)) {
+    throw new InvalidOptionError(
+      `${prefix}tls`,
+      'an object of options for tls.connect',
+      options.tls,
+    )
+  }
+  const lookup = callback(`${prefix}lookup`, options.lookup)
+  return {
+    connectionsPerHost: count(`${prefix}connectionsPerHost`, options.connectionsPerHost, 10),
+    concurrencyPerHost: count(
+      `${prefix}concurrencyPerHost`,
+      options.concurrencyPerHost,
+      Number.POSITIVE_INFINITY,
+    ),
+    connectTimeout: duration(`${prefix}connectTimeout`, options.connectTimeout, 10_000),
+    allowH2,
+    maxConcurrentStreams,
+    keepAliveTimeout,
+    client: {
+      keepAliveTimeout,
+      keepAliveMaxTimeout: positive(
+        `${prefix}keepAliveMaxTimeout`,
+        options.keepAliveMaxTimeout,
+        600_000,
+      ),
+      keepAliveTimeoutThreshold: duration(
+        `${prefix}keepAliveMargin`,
+        options.keepAliveMargin,
+        1_000,
+      ),
+      allowH2,
+      h2Options: { maxConcurrentStreams: Math.min(maxConcurrentStreams, 2 ** 31 - 1) },
+      ...(options.maxHeaderSize === undefined
+        ? undefined
+        : { maxHeaderSize: count(`${prefix}maxHeaderSize`, options.maxHeaderSize, 1) }),
+    },
+    connector: buildConnector({
+      ...options.tls,
+      ...(lookup === undefined ? undefined : { lookup }),
+      allowH2,
+      // The pool's heap keeps this time.
+      timeout: 0,
+    }),
+  }
+}
+
+function positive(option: string, value: number | undefined, fallback: number): number {
+  const resolved = duration(option, value, fallback)
+  if (resolved === 0) throw new InvalidOptionError(option, 'more than 0 ms and finite', value)
+  return resolved
+}

@@ -1,0 +1,107 @@
+import type { Clock } from './clock.ts'
+import { Origin } from './connect/origin.ts'
+import { SocketBudget } from './connect/socket-budget.ts'
+import { PoolClosedError } from './errors.ts'
+import type { Exchange } from './exchange/exchange.ts'
+import type { CallPolicy, PoolSettings } from './options/settings.ts'
+import { HostBrake } from './retry/host-brake.ts'
+import { RetryBudget } from './retry/retry-budget.ts'
+import { DeadlineHeap } from './time/deadline-heap.ts'
+import { ProcessHold } from './time/process-hold.ts'
+
+/** Origins without a connection or a request are forgotten beyond this many. */
+const maxUnusedOrigins = 1_000
+
+/** What all origins and exchanges of a pool share. */
+export class PoolCore {
+  readonly settings: PoolSettings
+  readonly clock: Clock
+  readonly random: () => number
+  readonly deadlines: DeadlineHeap
+  readonly sockets: SocketBudget
+  readonly hold: ProcessHold = new ProcessHold()
+  readonly retryBudget: RetryBudget | undefined
+  readonly origins: Map<string, Origin> = new Map()
+  readonly exchanges: Set<Exchange> = new Set()
+  /** Origins with attempts that wait for `totalConcurrency`. */
+  readonly blocked: Set<Origin> = new Set()
+  /** Attempts in queues. */
+  queued = 0
+  /** Attempts on connections. */
+  inFlight = 0
+  isClosed = false
+  isDestroyed = false
+  #onEmpty: (() => void) | undefined
+
+  constructor(settings: PoolSettings, clock: Clock, random: () => number) {
+    this.settings = settings
+    this.clock = clock
+    this.random = random
+    this.deadlines = new DeadlineHeap(clock)
+    this.sockets = new SocketBudget(settings.totalConnections)
+    const { retry } = settings.call
+    this.retryBudget =
+      retry === undefined ? undefined : new RetryBudget(retry.budget, retry.budgetFloor)
+  }
+
+  originOf(key: string): Origin {
+    const known = this.origins.get(key)
+    if (known !== undefined) return known
+    if (this.origins.size >= maxUnusedOrigins) this.#forgetUnused()
+    const { settings } = this
+    const { retry } = settings.call
+    const origin = new Origin(
+      this,
+      key,
+      settings.origins.get(key) ?? settings.origin,
+      retry === undefined ? undefined : new HostBrake(retry.hostTokens),
+    )
+    this.origins.set(key, origin)
+    return origin
+  }
+
+  isRepeatable(method: string, policy: CallPolicy): boolean {
+    return policy.retry === undefined
+      ? repeatableMethods.has(method)
+      : policy.retry.allowsMethod(method)
+  }
+
+  pumpBlocked(): void {
+    for (const origin of this.blocked) {
+      if (this.inFlight >= this.settings.totalConcurrency) return
+      this.blocked.delete(origin)
+      origin.pump()
+    }
+  }
+
+  remove(exchange: Exchange): void {
+    this.exchanges.delete(exchange)
+    if (this.#onEmpty !== undefined && this.exchanges.size === 0) this.#onEmpty()
+  }
+
+  /** Resolves once no request is left. */
+  whenEmpty(): Promise<void> {
+    if (this.exchanges.size === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#onEmpty = resolve
+    })
+  }
+
+  closedError(origin: string): PoolClosedError {
+    return new PoolClosedError(origin)
+  }
+
+  #forgetUnused(): void {
+    for (const [key, origin] of this.origins) if (origin.isUnused) this.origins.delete(key)
+  }
+}
+
+const repeatableMethods: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PUT',
+  'DELETE',
+  'QUERY',
+])

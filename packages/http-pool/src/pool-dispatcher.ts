@@ -1,0 +1,105 @@
+import { Dispatcher } from 'undici'
+import { InvalidRequestError } from './errors.ts'
+import type { ExchangeOptions } from './exchange/dispatch-options.ts'
+import { Exchange } from './exchange/exchange.ts'
+import { resolveCall } from './options/call-policy.ts'
+import type { PoolCore } from './pool-core.ts'
+
+/** The face of a pool towards undici: everything that takes a dispatcher takes this one. */
+export class PoolDispatcher extends Dispatcher {
+  readonly #core: PoolCore
+  #closing: Promise<void> | undefined
+
+  constructor(core: PoolCore) {
+    super()
+    this.#core = core
+  }
+
+  get closed(): boolean {
+    return this.#core.isClosed
+  }
+
+  get destroyed(): boolean {
+    return this.#core.isDestroyed
+  }
+
+  override dispatch(
+    options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+  ): boolean {
+    const core = this.#core
+    try {
+      const key = originKey(core, options.origin)
+      if (core.isClosed) throw core.closedError(key)
+      const origin = core.originOf(key)
+      new Exchange(core, origin, ownOptions(core, options), handler).start()
+      return core.queued < core.settings.maxQueued
+    } catch (error) {
+      if (handler.onResponseError === undefined) throw error
+      handler.onResponseError(null as never, error as Error)
+      return false
+    }
+  }
+
+  override close(callback?: () => void): Promise<void> {
+    this.#core.isClosed = true
+    this.#closing ??= this.#core.whenEmpty().then(() => this.#disconnect())
+    return settle(this.#closing, callback)
+  }
+
+  override destroy(
+    errorOrCallback?: Error | null | (() => void),
+    callback?: () => void,
+  ): Promise<void> {
+    const core = this.#core
+    const error = errorOrCallback instanceof Error ? errorOrCallback : undefined
+    core.isClosed = true
+    core.isDestroyed = true
+    for (const exchange of [...core.exchanges]) {
+      exchange.abort(error ?? core.closedError(exchange.origin.key))
+    }
+    return settle(
+      this.#disconnect(),
+      typeof errorOrCallback === 'function' ? errorOrCallback : callback,
+    )
+  }
+
+  async #disconnect(): Promise<void> {
+    const core = this.#core
+    for (const origin of core.origins.values()) origin.destroy(core.closedError(origin.key))
+    await core.sockets.whenFree()
+    core.deadlines.clear()
+  }
+}
+
+function originKey(core: PoolCore, origin: string | URL | undefined): string {
+  // Parsing costs more than all the rest of a dispatch.
+  if (typeof origin === 'string' && core.origins.has(origin)) return origin
+  const url = typeof origin === 'string' ? URL.parse(origin) : origin
+  if (url === null || url === undefined || url.origin === 'null') {
+    throw new InvalidRequestError('url', 'The origin is not a valid http or https URL')
+  }
+  return url.origin
+}
+
+/** Timeouts among undici's own options become the pool's, which keeps them to the millisecond. */
+function ownOptions(core: PoolCore, options: ExchangeOptions): ExchangeOptions {
+  const { headersTimeout, bodyTimeout } = options
+  if (typeof headersTimeout !== 'number' && typeof bodyTimeout !== 'number') return options
+  const own: ExchangeOptions = {
+    ...options,
+    headersTimeout: undefined,
+    bodyTimeout: undefined,
+  } as never
+  own.policy = resolveCall(core.settings.dispatch, {
+    ...(typeof headersTimeout === 'number' ? { headersTimeout } : undefined),
+    ...(typeof bodyTimeout === 'number' ? { bodyTimeout } : undefined),
+  })
+  return own
+}
+
+function settle(promise: Promise<void>, callback: (() => void) | undefined): Promise<void> {
+  if (callback === undefined) return promise
+  promise.then(callback, callback)
+  return promise
+}

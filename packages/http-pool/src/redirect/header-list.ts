@@ -1,0 +1,27 @@
+import type { Dispatcher } from 'undici'
+
+type Headers = Dispatcher.DispatchOptions['headers']
+
+/** Any of undici's shapes of headers as a flat list of names and values, as undici takes it too. */
+export function headerList(headers: Headers): string[] {
+  const list: string[] = []
+  if (headers === null || headers === undefined) return list
+  if (Array.isArray(headers) && !Array.isArray(headers[0])) return headers.slice() as string[]
+  const entries = Symbol.iterator in headers ? headers : Object.entries(headers)
+  for (const [name, value] of entries as Iterable<[string, string | string[] | undefined]>) {
+    if (value === undefined) continue
+    if (Array.isArray(value)) for (const each of value) list.push(name, each)
+    else list.push(name, value)
+  }
+  return list
+}
+
+/** A copy without the headers named, in lower case. */
+export function dropHeaders(headers: Headers, names: readonly string[]): string[] {
+  const list = headerList(headers)
+  const kept: string[] = []
+  for (let i = 0; i < list.length; i += 2) {
+    if (!names.includes(list[i]!.toLowerCase())) kept.push(list[i]!, list[i + 1]!)
+  }
+  return kept
+}

@@ -1,0 +1,82 @@
+import type { Dispatcher } from 'undici'
+import { RedirectError } from '../errors.ts'
+import { type ExchangeOptions, isReplayable } from '../exchange/dispatch-options.ts'
+import { dropHeaders } from './header-list.ts'
+
+interface Redirected {
+  readonly options: ExchangeOptions
+  readonly origin: { readonly key: string }
+  readonly policy: { readonly maxRedirects: number }
+}
+
+type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
+
+/** What must not reach another origin: whoever redirects there may not own it. */
+const credentialHeaders = ['authorization', 'cookie', 'proxy-authorization', 'host']
+/** What described a body that is no longer sent. */
+const bodyHeaders = [
+  'content-type',
+  'content-length',
+  'content-encoding',
+  'content-language',
+  'content-location',
+]
+
+export function isRedirect(statusCode: number): boolean {
+  return (
+    statusCode === 301 ||
+    statusCode === 302 ||
+    statusCode === 303 ||
+    statusCode === 307 ||
+    statusCode === 308
+  )
+}
+
+/** The request that follows a redirect, or why there must be none. */
+export function redirectTarget(
+  from: Redirected,
+  statusCode: number,
+  headers: Headers,
+  redirects: number,
+): ExchangeOptions | RedirectError {
+  const { options, policy } = from
+  const { key } = from.origin
+  if (redirects > policy.maxRedirects) {
+    return new RedirectError('limit', `More than ${policy.maxRedirects} redirects`, key)
+  }
+  const { location } = headers
+  const url = URL.parse(String(location), key + options.path)
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    return new RedirectError('location', `${key} redirects to no http or https URL`, key)
+  }
+  if (url.username !== '' || url.password !== '') {
+    return new RedirectError('location', `${key} redirects to a URL with credentials`, key)
+  }
+  if (key.startsWith('https:') && url.protocol === 'http:') {
+    return new RedirectError('downgrade', `${key} redirects from https to http`, key)
+  }
+  const becomesGet =
+    (statusCode === 303 && options.method !== 'HEAD') ||
+    ((statusCode === 301 || statusCode === 302) && options.method === 'POST')
+  if (!becomesGet && !isReplayable(options)) {
+    return new RedirectError('body', `${key} redirects a body that cannot be sent twice`, key)
+  }
+  const dropped = [
+    ...(url.origin === key ? [] : credentialHeaders),
+    ...(becomesGet ? bodyHeaders : []),
+  ]
+  const next: ExchangeOptions = {
+    ...options,
+    origin: url.origin,
+    path: url.pathname + url.search,
+    headers: dropped.length === 0 ? options.headers : dropHeaders(options.headers, dropped),
+  }
+  delete next.query
+  if (becomesGet) {
+    next.method = 'GET'
+    next.body = null
+    delete next.makeBody
+    delete next.idempotent
+  }
+  return next
+}

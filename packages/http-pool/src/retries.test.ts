@@ -1,0 +1,246 @@
+import { Readable } from 'node:stream'
+import { FaultProxy, type Reply, UpstreamServer } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { HttpPool, type HttpPoolOptions } from './index.ts'
+
+let server: UpstreamServer
+const pools: HttpPool[] = []
+
+beforeEach(async () => {
+  server = await UpstreamServer.start()
+})
+
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
+  await server.kill()
+})
+
+function makePool(options: HttpPoolOptions = {}): HttpPool {
+  const pool = new HttpPool({ retry: { baseDelay: 1 }, ...options })
+  pools.push(pool)
+  return pool
+}
+
+async function read(response: ReturnType<HttpPool['request']>): Promise<[number, string]> {
+  const { statusCode, body } = await response
+  return [statusCode, await body.text()]
+}
+
+describe('statuses', () => {
+  test.each([408, 425, 429, 500, 502, 503, 504])('%d is tried again', async status => {
+    server.on('/', status, status, { body: 'at last' })
+    expect(await read(makePool().request(server.url('/')))).toEqual([200, 'at last'])
+  })
+
+  test('the last response is the result when attempts are used up, with its body', async () => {
+    server.on('/', ...([1, 2, 3].map(n => ({ status: 503, body: `busy ${n}` })) as [Reply]))
+    const pool = makePool()
+    expect(await read(pool.request(server.url('/')))).toEqual([503, 'busy 3'])
+    expect(pool.stats()).toMatchObject({ requests: 1, attempts: 3, retries: 2 })
+  })
+
+  test('other statuses are not', async () => {
+    server.on('/', 404, 200)
+    expect(await read(makePool().request(server.url('/')))).toEqual([404, '404'])
+  })
+
+  test('a POST is sent once, unless told otherwise', async () => {
+    server.on('/', 503, 200)
+    const pool = makePool()
+    const post = { method: 'POST', body: 'x' } as const
+    expect(await read(pool.request(server.url('/'), post))).toEqual([503, '503'])
+    server.on('/', 503, 200)
+    expect(await read(pool.request(server.url('/'), { ...post, retry: true }))).toEqual([
+      200,
+      '200',
+    ])
+    expect(server.requests.map(({ body }) => body.toString())).toEqual(['x', 'x', 'x'])
+  })
+
+  test('retry: false sends once', async () => {
+    server.on('/', 503, 200)
+    expect(await read(makePool().request(server.url('/'), { retry: false }))).toEqual([503, '503'])
+  })
+
+  test('the connection of a discarded response is used again', async () => {
+    server.on('/', { status: 503, body: Buffer.alloc(50_000) }, { body: 'ok' })
+    await read(makePool({ retry: { baseDelay: 50 } }).request(server.url('/')))
+    expect(server.stats().accepted).toBe(1)
+  })
+
+  test('a long response is cut off rather than read to its end', async () => {
+    server.on('/', { status: 503, body: Buffer.alloc(5_000_000) }, { body: 'ok' })
+    const pool = makePool()
+    expect(await read(pool.request(server.url('/')))).toEqual([200, 'ok'])
+    expect(pool.stats().created).toBe(2)
+  })
+})
+
+describe('delays', () => {
+  test('Retry-After is the least delay', async () => {
+    server.on('/', { status: 429, headers: { 'retry-after': '1' } }, 200)
+    const start = performance.now()
+    expect((await read(makePool().request(server.url('/'))))[0]).toBe(200)
+    expect(performance.now() - start).toBeGreaterThanOrEqual(1_000)
+  })
+
+  test('a Retry-After beyond the deadline or the longest delay ends the attempts at once', async () => {
+    server.on('/', { status: 503, headers: { 'retry-after': '30' } }, 200)
+    const start = performance.now()
+    const pool = makePool()
+    expect((await read(pool.request(server.url('/'), { totalTimeout: 5_000 })))[0]).toBe(503)
+    expect(performance.now() - start).toBeLessThan(1_000)
+    server.on('/', { status: 503, headers: { 'retry-after': '30' } }, 200)
+    expect((await read(pool.request(server.url('/'))))[0]).toBe(503)
+  })
+
+  test('grow with full jitter', async () => {
+    server.on('/', 503)
+    const times: number[] = []
+    server.on('/', () => {
+      times.push(performance.now())
+      return 503
+    })
+    const pool = makePool({ retry: { baseDelay: 40, maxAttempts: 4 }, random: () => 0.5 })
+    await read(pool.request(server.url('/')))
+    const gaps = times.slice(1).map((time, i) => time - times[i]!)
+    expect(gaps[0]).toBeGreaterThanOrEqual(19)
+    expect(gaps[1]).toBeGreaterThanOrEqual(39)
+    expect(gaps[2]).toBeGreaterThanOrEqual(79)
+  })
+
+  test('no connection is held while waiting', async () => {
+    server.on('/retried', 503, 200)
+    server.on('/other', { body: 'between' })
+    const pool = makePool({ connectionsPerHost: 1, retry: { baseDelay: 200 }, random: () => 1 })
+    const retried = read(pool.request(server.url('/retried')))
+    await expect.poll(() => pool.stats().retries).toBe(1)
+    expect(await read(pool.request(server.url('/other')))).toEqual([200, 'between'])
+    expect(server.requests.map(({ url }) => url)).toEqual(['/retried', '/other'])
+    expect((await retried)[0]).toBe(200)
+  })
+})
+
+describe('connection errors', () => {
+  test('a reset before the answer is tried again for idempotent methods only', async () => {
+    server.on('/', { fault: 'reset' }, { body: 'ok' })
+    expect(await read(makePool().request(server.url('/')))).toEqual([200, 'ok'])
+    server.on('/', { fault: 'reset' }, { body: 'ok' })
+    await expect(
+      makePool().request(server.url('/'), { method: 'POST', body: 'x' }),
+    ).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|UND_ERR_SOCKET/) })
+  })
+
+  test('a refused connect is tried again for every method, as nothing was sent', async () => {
+    const { port } = server
+    await server.kill()
+    const pool = makePool({ retry: { baseDelay: 400, maxAttempts: 5 }, random: () => 1 })
+    const response = read(
+      pool.request(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'once' }),
+    )
+    await expect.poll(() => pool.stats().retries).toBe(1)
+    await server.restart()
+    expect((await response)[0]).toBe(200)
+    expect(server.requests).toHaveLength(1)
+  })
+
+  test('a stream is not sent twice; one that is made for each attempt is', async () => {
+    const stream = () => Readable.from([Buffer.from('ab'), Buffer.from('cd')])
+    server.on('/', 503, 200)
+    const pool = makePool()
+    expect((await read(pool.request(server.url('/'), { method: 'PUT', body: stream() })))[0]).toBe(
+      503,
+    )
+    server.on('/', 503, 200)
+    expect((await read(pool.request(server.url('/'), { method: 'PUT', body: stream })))[0]).toBe(
+      200,
+    )
+    expect(server.requests.map(({ body }) => body.toString())).toEqual(['abcd', 'abcd', 'abcd'])
+  })
+
+  test('a stream with retries demanded is refused before anything is sent', async () => {
+    await expect(
+      makePool().request(server.url('/'), {
+        method: 'PUT',
+        body: Readable.from(['x']),
+        retry: true,
+      }),
+    ).rejects.toMatchObject({ code: 'ERR_MILLRACE_INVALID_REQUEST', part: 'body' })
+    expect(server.stats().accepted).toBe(0)
+  })
+
+  test('a reset at every byte of a response: json() gets the value, request() the value or an error', async () => {
+    server.on('/', { body: { value: 'x'.repeat(20) }, headers: { connection: 'keep-alive' } })
+    const proxy = await FaultProxy.start({ target: server.port })
+    const url = `http://127.0.0.1:${proxy.port}/`
+    const pool = makePool({ retry: { baseDelay: 0, budgetFloor: 1_000, hostTokens: 10_000 } })
+    await pool.json(url)
+    const { bytesDown } = proxy.stats()
+    for (let offset = 1; offset < bytesDown; offset++) {
+      proxy.cutAfter(offset)
+      const cut = pool.json(url)
+      await expect.poll(() => pool.stats().failures, { interval: 1 }).toBe(offset)
+      await proxy.heal()
+      expect(await cut).toEqual({ value: 'x'.repeat(20) })
+    }
+    expect(pool.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0 })
+    await proxy.stop()
+  })
+})
+
+describe('budgets', () => {
+  test('in an outage the client sends at most 1 + budget times its requests', async () => {
+    server.on('*', 503)
+    const pool = makePool({
+      retry: { baseDelay: 0, maxAttempts: 10, budget: 0.2, budgetFloor: 0, hostTokens: 1e9 },
+    })
+    for (let i = 0; i < 20; i++) {
+      await Promise.all(Array.from({ length: 50 }, () => read(pool.request(server.url('/')))))
+    }
+    expect(pool.stats().requests).toBe(1_000)
+    expect(pool.stats().attempts).toBeLessThanOrEqual(1_200)
+    expect(pool.stats().attempts).toBeGreaterThan(1_150)
+    expect(server.requests).toHaveLength(pool.stats().attempts)
+  })
+
+  test('a host that keeps failing gets no retries, others do', async () => {
+    const healthy = await UpstreamServer.start()
+    healthy.on('/', 503, 200)
+    server.on('*', 503)
+    const pool = makePool({ retry: { baseDelay: 0, hostTokens: 10 } })
+    for (let i = 0; i < 10; i++) await read(pool.request(server.url('/')))
+    const { retries } = pool.stats().origins[server.origin]!
+    expect(retries).toBeLessThan(6)
+    expect((await read(pool.request(healthy.url('/'))))[0]).toBe(200)
+    await healthy.kill()
+  })
+})
+
+describe('reused connections', () => {
+  test('one that the server has closed costs no error, no budget and no delay', async () => {
+    server.on('*', { body: 'ok' })
+    const pool = makePool({ retry: { maxAttempts: 1, budgetFloor: 0, budget: 0 } })
+    for (let i = 0; i < 20; i++) {
+      await read(pool.request(server.url('/')))
+      await server.restart()
+    }
+    expect(pool.stats().retries).toBe(0)
+  })
+
+  test('a reset upon each second request of a connection is not seen for GET', async () => {
+    const seen = new Set<number>()
+    server.on('*', ({ connection }) => {
+      if (seen.has(connection)) return { fault: 'reset' }
+      seen.add(connection)
+      return { body: 'ok' }
+    })
+    const pool = makePool({ retry: { maxAttempts: 1 } })
+    for (let i = 0; i < 20; i++) {
+      expect(await read(pool.request(server.url('/')))).toEqual([200, 'ok'])
+    }
+    expect(pool.stats().resends).toBeGreaterThan(5)
+    await expect(
+      pool.request(server.url('/'), { method: 'POST', body: 'x' }).then(({ body }) => body.text()),
+    ).rejects.toThrow()
+  })
+})

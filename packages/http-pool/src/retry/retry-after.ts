@@ -1,0 +1,25 @@
+type Headers = Record<string, string | string[] | undefined>
+
+/**
+ * The wait that a response asks for, in ms (RFC 9110 section 10.2.3), or undefined without a usable
+ * `Retry-After`. A date is measured against the response's own `Date`, so the two clocks need not agree.
+ */
+export function retryAfter(
+  headers: Headers,
+  wallTime: () => number = Date.now,
+): number | undefined {
+  const value = headers['retry-after']
+  if (typeof value !== 'string') return undefined
+  if (/^\d+$/.test(value)) return Number(value) * 1000
+  const date = httpDate(value)
+  if (date === undefined) return undefined
+  const sent = typeof headers.date === 'string' ? httpDate(headers.date) : undefined
+  return Math.max(0, date - (sent ?? wallTime()))
+}
+
+/** Only what begins with a day's name: Date.parse alone takes "1" and "-5" for dates. */
+function httpDate(value: string): number | undefined {
+  if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value)) return undefined
+  const time = Date.parse(value)
+  return Number.isNaN(time) ? undefined : time
+}
