@@ -6,5 +6,6 @@ export default defineConfig(
     memory: 'src/memory.ts',
     fs: 'src/fs.ts',
     sqlite: 'src/sqlite.ts',
+    store: 'src/store.ts',
   }),
 )

@@ -1,0 +1,83 @@
+import { runs } from '@millrace/testkit'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { bytesCodec, structuredCodec } from './codec.ts'
+import type { Algorithm } from './compression.ts'
+import { ValuePacker } from './value-packer.ts'
+
+const algorithms: Algorithm[] = ['zstd', 'gzip', 'brotli']
+const text = 'a value that repeats itself, '.repeat(200)
+
+describe('ValuePacker', () => {
+  test.each(algorithms)('%s makes large values small and reads them back', algorithm => {
+    const packer = new ValuePacker({ compression: { algorithm } })
+    const packed = packer.pack(text)
+    expect(packed.length).toBeLessThan(text.length / 20)
+    expect(packer.unpack(packed)).toBe(text)
+  })
+
+  test('what one setting packed, every other setting unpacks', () => {
+    const packers = [false, ...algorithms.map(algorithm => ({ algorithm }))].map(
+      compression => new ValuePacker({ compression }),
+    )
+    for (const packer of packers) {
+      for (const other of packers) expect(other.unpack(packer.pack(text))).toBe(text)
+    }
+  })
+
+  test('values below the threshold, and those that do not shrink, stay as they are', () => {
+    const packer = new ValuePacker<Uint8Array>({
+      codec: bytesCodec,
+      compression: { threshold: 100 },
+    })
+    expect(packer.pack(new Uint8Array(99))).toHaveLength(100)
+    expect(packer.pack(new Uint8Array(100)).length).toBeLessThan(100)
+    const random = crypto.getRandomValues(new Uint8Array(1_000))
+    expect(packer.pack(random)).toHaveLength(1_001)
+    expect(packer.unpack(packer.pack(random))).toEqual(random)
+  })
+
+  test('the structured codec keeps what JSON loses', () => {
+    const packer = new ValuePacker({ codec: structuredCodec, compression: true })
+    const value = { at: new Date(0), map: new Map([[1n, new Set(['x'])]]), none: undefined }
+    expect(packer.unpack(packer.pack(value))).toEqual(value)
+  })
+
+  test('JSON values survive any setting', () => {
+    fc.assert(
+      fc.property(
+        fc.jsonValue(),
+        fc.constantFrom(...algorithms),
+        fc.nat(200),
+        (value, algorithm, threshold) => {
+          const packer = new ValuePacker({ compression: { algorithm, threshold } })
+          expect(packer.unpack(packer.pack(value))).toEqual(JSON.parse(JSON.stringify(value)))
+        },
+      ),
+      { numRuns: runs(100) },
+    )
+  })
+
+  test.each(algorithms)(
+    'damaged %s bytes throw instead of decoding to something else',
+    algorithm => {
+      const packer = new ValuePacker({ compression: { algorithm } })
+      const packed = packer.pack(text)
+      expect(() => packer.unpack(packed.subarray(0, packed.length - 5))).toThrow()
+      expect(() => packer.unpack(Uint8Array.of(9, ...packed))).toThrow('Unknown compression 9')
+      expect(() => packer.unpack(new Uint8Array())).toThrow('Unknown compression undefined')
+    },
+  )
+
+  test('bad options are named', () => {
+    expect(() => new ValuePacker({ compression: { level: 20 } })).toThrow(
+      'Expected `compression.level` to be an integer from 1 to 19 for zstd, got 20 (number)',
+    )
+    expect(() => new ValuePacker({ compression: { algorithm: 'toString' as Algorithm } })).toThrow(
+      "Expected `compression.algorithm` to be 'zstd', 'gzip' or 'brotli'",
+    )
+    expect(() => new ValuePacker({ compression: { threshold: Number.NaN } })).toThrow(
+      'Expected `compression.threshold` to be a number >= 0, got NaN (number)',
+    )
+  })
+})
