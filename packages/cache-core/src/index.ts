@@ -2,11 +2,23 @@ export { Cache, type CacheStats } from './cache.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export {
   InvalidOptionError,
+  LoadResultError,
+  LoadTimeoutError,
+  PartialLoadError,
   SnapshotError,
   UnencodableArgumentError,
   type UnencodableReason,
   WeigherError,
 } from './errors.ts'
 export type { RemovalReason } from './kernel.ts'
+export type { LoadContext } from './load/flight.ts'
+export type { LoadMessage } from './load/load-channels.ts'
+export type { BatchContext, BatchLoader, BatchResult } from './load/load-many.ts'
+export type { LoadBehavior, LoadOptions } from './load/load-options.ts'
+export { type Loaded, type LoadedOptions, loaded } from './load/loaded.ts'
+export type { Loader } from './load/loads.ts'
+export { cached } from './memoize/cached.ts'
+export { encodeArguments } from './memoize/encode-arguments.ts'
+export { type Memoized, type MemoizeOptions, memoize } from './memoize/memoize.ts'
 export type { CacheOptions, SetOptions } from './options.ts'
 export type { PolicyName } from './policy/policy.ts'

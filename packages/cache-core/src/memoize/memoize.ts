@@ -1,0 +1,110 @@
+import { Cache } from '../cache.ts'
+import { InvalidOptionError } from '../errors.ts'
+import { isPromiseLike } from '../load/load-run.ts'
+import { type Loaded, loaded } from '../load/loaded.ts'
+import type { CacheOptions } from '../options.ts'
+import { encodeArguments } from './encode-arguments.ts'
+import { ReceiverKeys } from './receiver-keys.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: only `any` lets every function's type through
+export type AnyFunction = (this: any, ...args: any[]) => any
+
+/** What the cache of a memoized function holds: what it returns, or what its promise resolves to. */
+export type Result<F extends AnyFunction> = Awaited<ReturnType<F>>
+
+/** Options of {@link memoize}: those of its cache, and how its keys are made. */
+export interface MemoizeOptions<F extends AnyFunction> extends CacheOptions<unknown, Result<F>> {
+  /**
+   * Makes the key from the arguments; called with the `this` of the call. Give one where arguments
+   * cannot be encoded, or where not all of them matter. Two calls share a result exactly if `Map` takes
+   * their keys for equal. Default: {@link encodeArguments}, separately for each object the function is
+   * called on.
+   */
+  readonly key?: (this: ThisParameterType<F>, ...args: Parameters<F>) => unknown
+  /** Tags of each result, for `cache.deleteTag` and `cache.expireTag`. */
+  readonly tags?: (...args: Parameters<F>) => readonly string[]
+}
+
+/** A function with its results in a cache. */
+export type Memoized<F extends AnyFunction> = F & {
+  /** Where the results are: for `stats`, `clear`, `deleteTag`. */
+  readonly cache: Cache<unknown, Result<F>>
+  /**
+   * Forgets the result for these arguments, and does not keep one that is being computed. True if there
+   * was one.
+   *
+   * @param receiver the object the function is called on, if it is a method
+   */
+  forget(args: Parameters<F>, receiver?: ThisParameterType<F>): boolean
+}
+
+/**
+ * `fn` with its results in a bounded cache: 256 of them unless `maxEntries` or `maxBytes` says otherwise.
+ *
+ * Name, length and `this` stay, and so does the kind: a synchronous function stays synchronous, one that
+ * returns promises returns promises (it counts as such from the first promise it returns). Concurrent
+ * calls share one computation. Failures are not kept, nor is `undefined`.
+ *
+ * The memoized function throws `UnencodableArgumentError`, or rejects with it if asynchronous, for an
+ * argument that cannot be part of a key, unless `key` is given.
+ *
+ * @throws {@link InvalidOptionError} if `fn`, `key` or `tags` is not a function, or for an option of the cache.
+ */
+export function memoize<F extends AnyFunction>(
+  fn: F,
+  { key: keyOf, tags: tagsOf, ...cacheOptions }: MemoizeOptions<F> = {},
+): Memoized<F> {
+  assertFunction('fn', fn)
+  if (keyOf !== undefined) assertFunction('key', keyOf)
+  if (tagsOf !== undefined) assertFunction('tags', tagsOf)
+  const cache = new Cache<unknown, unknown>(cacheOptions as CacheOptions<unknown, unknown>)
+  const receivers = new ReceiverKeys()
+  let asynchronous = fn.constructor.name === 'AsyncFunction'
+
+  const keyFor = (receiver: unknown, args: Parameters<F>): unknown => {
+    if (keyOf !== undefined) return keyOf.apply(receiver as ThisParameterType<F>, args)
+    const key = encodeArguments(args)
+    return receiver === undefined ? key : receivers.qualify(receiver, key)
+  }
+  const keep = (value: unknown, args: Parameters<F>): unknown => {
+    if (value === undefined) return NOT_KEPT
+    return tagsOf === undefined ? value : loaded(value, { tags: tagsOf(...args) })
+  }
+  const compute = (receiver: unknown, args: Parameters<F>): unknown => {
+    const result: unknown = fn.apply(receiver, args)
+    if (!isPromiseLike(result)) return keep(result, args)
+    asynchronous = true
+    return result.then(value => keep(value, args))
+  }
+
+  function memoized(this: unknown, ...args: Parameters<F>): unknown {
+    let key: unknown
+    try {
+      key = keyFor(this, args)
+    } catch (error) {
+      if (asynchronous) return Promise.reject(error)
+      throw error
+    }
+    const result = cache.getOrLoadSync(key, () => compute(this, args))
+    if (!asynchronous) return result === UNDEFINED ? undefined : result
+    if (!isPromiseLike(result)) return Promise.resolve(result === UNDEFINED ? undefined : result)
+    return result.then(value => (value === UNDEFINED ? undefined : value))
+  }
+
+  return Object.defineProperties(memoized, {
+    name: { value: fn.name, configurable: true },
+    length: { value: fn.length, configurable: true },
+    cache: { value: cache },
+    forget: {
+      value: (args: Parameters<F>, receiver?: unknown) => cache.delete(keyFor(receiver, args)),
+    },
+  }) as unknown as Memoized<F>
+}
+
+/** Stands for `undefined` on its way through the cache, which would take it for a forgotten `return`. */
+const UNDEFINED = Symbol('undefined')
+const NOT_KEPT: Loaded<unknown> = loaded<unknown>(UNDEFINED, { store: false })
+
+function assertFunction(option: string, value: unknown): void {
+  if (typeof value !== 'function') throw new InvalidOptionError(option, 'a function', value)
+}
