@@ -1,0 +1,16 @@
+import { InvalidOptionError, RedisStore } from '@millrace/cache-redis'
+import { Redis } from 'ioredis'
+
+const redis = new Redis({ lazyConnect: true })
+const store = new RedisStore({ redis, prefix: 'app:' })
+const { hits }: { hits: number } = store.stats()
+let refused: unknown
+try {
+  new RedisStore({ redis, deadline: -1 })
+} catch (error) {
+  refused = error
+}
+await store.close()
+redis.disconnect()
+if (hits !== 0 || !(refused instanceof InvalidOptionError))
+  throw new Error('cache-redis does not work')
