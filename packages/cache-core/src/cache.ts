@@ -95,7 +95,7 @@ export class Cache<K, V> {
     this.#jitter = ttlJitter
     this.#weigher = weigher
     this.#kernel = new Kernel(
-      createPolicy(policy),
+      () => createPolicy(policy),
       maxEntries,
       maxBytes,
       weigher !== undefined,

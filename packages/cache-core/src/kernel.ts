@@ -1,6 +1,7 @@
 import type { TimeSource } from './clock.ts'
 import { KeyHasher } from './hash.ts'
-import type { Policy } from './policy/policy.ts'
+import { lengthen } from './policy/lengthen.ts'
+import { type Policy, SATURATED } from './policy/policy.ts'
 
 /*
  * The bounded store under every cache, in one file because its hot path must be read, and inlined, as a whole.
@@ -27,6 +28,7 @@ import type { Policy } from './policy/policy.ts'
  *   details   what `load/` attaches to an entry (load time, refresh state, ...): never read here, dropped with the entry
  *
  * `onRemove` of the kernel is told about every value that leaves, after the kernel is consistent again.
+ * Lifetimes are set by every `store` once any entry has one, so new elements of those columns need no filler.
  */
 
 /** Result of `find`, `locate` and `store` when there is no slot. */
@@ -90,7 +92,7 @@ export class Kernel<K, V> {
   /** ms an entry may go unread; 0 = any time. */
   readonly idle: number
   readonly clock: TimeSource
-  readonly policy: Policy
+  policy: Policy
 
   hits = 0
   misses = 0
@@ -111,7 +113,7 @@ export class Kernel<K, V> {
   readonly #hasher = new KeyHasher()
   /** The policy's column, read on every hit. */
   #frequency: Uint8Array
-  readonly #saturation: number
+  readonly #createPolicy: () => Policy
   /** Whether any entry can become invalid on its own: one test on the hit path of caches without TTL and tags. */
   #perishable = false
   /** Fixed ends of life where `idle` moves `expires`. */
@@ -123,23 +125,23 @@ export class Kernel<K, V> {
   readonly #free: number[] = []
 
   constructor(
-    policy: Policy,
+    createPolicy: () => Policy,
     maxEntries: number,
     maxWeight: number,
     weighted: boolean,
     idle: number,
     clock: TimeSource,
   ) {
-    this.policy = policy
+    this.#createPolicy = createPolicy
+    this.policy = createPolicy()
     this.maxEntries = maxEntries
     this.maxWeight = maxWeight
     this.idle = idle
     this.clock = clock
-    this.#saturation = policy.saturation
+    this.#perishable = idle !== 0
     if (weighted) this.weights = new Float64Array(0)
-    policy.resize(weighted ? maxWeight : maxEntries)
-    this.#grow(Math.min(INITIAL_SLOTS, maxEntries))
-    this.#frequency = policy.frequency
+    this.#frequency = this.policy.frequency
+    this.#start()
   }
 
   get size(): number {
@@ -154,7 +156,7 @@ export class Kernel<K, V> {
       return ABSENT
     }
     this.hits++
-    if (this.#frequency[slot]! < this.#saturation) this.policy.touch(slot)
+    if ((this.#frequency[slot]! & SATURATED) !== SATURATED) this.policy.touch(slot)
     return slot
   }
 
@@ -225,11 +227,17 @@ export class Kernel<K, V> {
       return ABSENT
     }
     if (slot !== undefined) {
-      this.#replace(slot, value, weight)
+      this.#replace(slot, value)
+      if (this.weights !== null && !this.#settle(slot, key, weight)) return ABSENT
     } else {
-      const hash = this.policy.hashed ? this.#hasher.hash(key) : 0
+      const hash = this.#hash(key)
       this.policy.arrive(hash)
-      slot = this.#take(weight)
+      if (!this.#makeRoom(1, weight, 'evicted')) {
+        this.refusals++
+        if (this.#pending.length !== 0) this.#notify()
+        return ABSENT
+      }
+      slot = this.#take()
       this.index.set(key, slot)
       this.keys[slot] = key
       this.values[slot] = value
@@ -237,7 +245,7 @@ export class Kernel<K, V> {
         this.weights[slot] = weight
         this.weight += weight
       }
-      this.policy.insert(slot, hash, weight)
+      this.#enqueue(slot, hash)
       this.insertions++
     }
     if (expires !== Infinity || this.#perishable || guard !== undefined) {
@@ -259,9 +267,8 @@ export class Kernel<K, V> {
 
   /** Removes the entry in `slot`. O(1). */
   removeSlot(slot: number, reason: RemovalReason): void {
-    this.policy.remove(slot)
+    if (!this.#isPinned(slot)) this.policy.remove(slot)
     this.#vacate(slot, reason)
-    this.#free.push(slot)
     if (this.#pending.length !== 0) this.#notify()
   }
 
@@ -303,17 +310,17 @@ export class Kernel<K, V> {
       }
     }
     this.index.clear()
-    this.policy.clear()
     this.weight = 0
     this.#fresh = 0
     this.#free.length = 0
-    this.expires = this.retained = this.#ends = this.guards = this.details = null
-    this.#perishable = false
     this.#slots = 0
     this.keys = []
     this.values = []
+    this.expires = this.retained = this.#ends = this.guards = this.details = null
+    this.#perishable = this.idle !== 0
     if (this.weights !== null) this.weights = new Float64Array(0)
-    this.#grow(Math.min(INITIAL_SLOTS, this.maxEntries))
+    this.policy = this.#createPolicy()
+    this.#start()
     if (this.#pending.length !== 0) this.#notify()
   }
 
@@ -322,46 +329,87 @@ export class Kernel<K, V> {
     this.maxEntries = maxEntries
     this.maxWeight = maxWeight
     this.policy.resize(this.weights === null ? maxEntries : maxWeight)
-    while (this.index.size > maxEntries || this.weight > maxWeight) {
-      const victim = this.policy.evict()
-      if (victim < 0) break
-      this.#vacate(victim, 'resized')
-      this.#free.push(victim)
-    }
+    this.#makeRoom(0, 0, 'resized')
     if (this.#pending.length !== 0) this.#notify()
   }
 
-  #replace(slot: number, value: V, weight: number): void {
+  #start(): void {
+    this.policy.resize(this.weights === null ? this.maxEntries : this.maxWeight)
+    this.#grow(Math.min(INITIAL_SLOTS, this.maxEntries))
+  }
+
+  #replace(slot: number, value: V): void {
     this.removals.replaced++
     if (this.onRemove !== null) {
       const key = this.keys[slot] as K
       this.#pending.push({ key, value: this.values[slot] as V, reason: 'replaced' })
     }
     this.values[slot] = value
-    if (this.#frequency[slot]! < this.#saturation) this.policy.touch(slot)
-    if (this.weights === null) return
-    this.weight += weight - this.weights[slot]!
-    this.weights[slot] = weight
-    this.policy.reweigh(slot, weight)
+    if ((this.#frequency[slot]! & SATURATED) !== SATURATED) this.policy.touch(slot)
   }
 
-  /** An empty slot for an entry of this weight, evicting as needed. */
-  #take(weight: number): number {
-    let slot = ABSENT
-    while (this.index.size >= this.maxEntries || this.weight + weight > this.maxWeight) {
-      const victim = this.policy.evict()
-      if (victim < 0) break
-      this.#vacate(victim, 'evicted')
-      if (slot !== ABSENT) this.#free.push(slot)
-      slot = victim
+  /** Changes the weight of an entry, pins or unpins it. */
+  #reweigh(slot: number, weight: number): void {
+    const weights = this.weights!
+    const before = weights[slot]!
+    if (weight === before) return
+    this.weight += weight - before
+    if (weight === 0) {
+      this.policy.remove(slot)
+      this.#frequency[slot] = SATURATED
+    } else if (before !== 0) {
+      this.policy.reweigh(slot, weight)
     }
-    if (slot !== ABSENT) return slot
+    weights[slot] = weight
+    if (before === 0) this.#enqueue(slot, this.#hash(this.keys[slot] as K))
+  }
+
+  /** Hands the entry to the policy, unless it is pinned: then no hit is told either. */
+  #enqueue(slot: number, hash: number): void {
+    if (this.weights !== null && this.weights[slot] === 0) this.#frequency[slot] = SATURATED
+    else this.policy.insert(slot, hash)
+  }
+
+  #isPinned(slot: number): boolean {
+    return this.weights !== null && this.weights[slot] === 0
+  }
+
+  #hash(key: K): number {
+    return this.policy.hashed ? this.#hasher.hash(key) : 0
+  }
+
+  /** Evicts until another entry of this weight fits. False if nothing is left to evict. */
+  #makeRoom(entries: number, weight: number, reason: RemovalReason): boolean {
+    const { policy } = this
+    while (
+      this.index.size + entries > this.maxEntries ||
+      this.weight + weight > this.maxWeight ||
+      policy.owes
+    ) {
+      const victim = policy.evict()
+      if (victim === ABSENT) return false
+      this.#vacate(victim, reason)
+    }
+    return true
+  }
+
+  /** Gives a replaced entry its new weight. False if the entry itself had to make room. */
+  #settle(slot: number, key: K, weight: number): boolean {
+    this.#reweigh(slot, weight)
+    this.#makeRoom(0, 0, 'evicted')
+    if (this.index.get(key) === slot) return true
+    if (this.#pending.length !== 0) this.#notify()
+    return false
+  }
+
+  /** An empty slot. */
+  #take(): number {
     if (this.#free.length !== 0) return this.#free.pop()!
     if (this.#fresh === this.#slots) this.#grow(Math.min(this.#slots * 2, this.maxEntries))
     return this.#fresh++
   }
 
-  /** Empties a slot that the policy no longer knows. */
+  /** Empties a slot that the policy no longer knows; the next new entry gets it. */
   #vacate(slot: number, reason: RemovalReason): void {
     const key = this.keys[slot] as K
     this.index.delete(key)
@@ -374,6 +422,7 @@ export class Kernel<K, V> {
     if (this.weights !== null) this.weight -= this.weights[slot]!
     if (this.guards !== null) this.guards[slot] = undefined
     if (this.details !== null) this.details[slot] = undefined
+    this.#free.push(slot)
   }
 
   #setLifetime(slot: number, expires: number, retained: number, guard: Guard | undefined): void {
@@ -410,11 +459,11 @@ export class Kernel<K, V> {
       this.guards?.push(undefined)
       this.details?.push(undefined)
     }
-    if (this.expires !== null) this.expires = lengthened(this.expires, slots, Infinity)
-    if (this.retained !== null) this.retained = lengthened(this.retained, slots, Infinity)
-    if (this.#ends !== null) this.#ends = lengthened(this.#ends, slots, Infinity)
-    if (this.weights !== null) this.weights = lengthened(this.weights, slots, 0)
-    this.policy.grow(slots)
+    if (this.expires !== null) this.expires = lengthen(this.expires, slots)
+    if (this.retained !== null) this.retained = lengthen(this.retained, slots)
+    if (this.#ends !== null) this.#ends = lengthen(this.#ends, slots)
+    if (this.weights !== null) this.weights = lengthen(this.weights, slots)
+    this.policy.grow(slots, this.weights)
     this.#frequency = this.policy.frequency
     this.#slots = slots
   }
@@ -428,11 +477,4 @@ export class Kernel<K, V> {
       this.onRemove?.(key, value, reason)
     }
   }
-}
-
-function lengthened(column: Float64Array, length: number, filler: number): Float64Array {
-  const grown = new Float64Array(length)
-  grown.set(column)
-  grown.fill(filler, column.length)
-  return grown
 }

@@ -1,18 +1,16 @@
+import { lengthen } from './lengthen.ts'
 import type { Policy } from './policy.ts'
-import { SlotQueue } from './slot-queue.ts'
+import { Links, SlotQueue } from './slot-queue.ts'
 
-/** Evicts the entry that was used least recently. Every hit moves its entry, which costs two to four cache lines. */
+/** Evicts the entry that was used least recently. Every hit moves its entry, which touches up to four others' links. */
 export class Lru implements Policy {
   readonly name = 'lru'
   readonly hashed = false
+  readonly owes = false
   /** Stays 0, so that every hit is told. */
   frequency: Uint8Array = new Uint8Array(0)
-  readonly saturation = 1
-  readonly #queue = new SlotQueue()
-
-  get size(): number {
-    return this.#queue.size
-  }
+  readonly #links = new Links()
+  readonly #queue = new SlotQueue(this.#links)
 
   touch(slot: number): void {
     this.#queue.moveToHead(slot)
@@ -32,18 +30,16 @@ export class Lru implements Policy {
     this.#queue.unlink(slot)
   }
 
-  reweigh(): void {}
+  reweigh(slot: number, weight: number): void {
+    this.#queue.weight += weight - this.#links.weight(slot)
+  }
 
-  grow(slots: number): void {
-    this.frequency = new Uint8Array(slots)
-    this.#queue.grow(slots)
+  grow(slots: number, weights: Float64Array | null): void {
+    this.frequency = lengthen(this.frequency, slots)
+    this.#links.grow(slots, weights)
   }
 
   resize(): void {}
-
-  clear(): void {
-    this.#queue.clear()
-  }
 
   order(): number[] {
     return this.#queue.fromTail()

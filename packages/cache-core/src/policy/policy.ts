@@ -3,38 +3,41 @@
  *
  * A slot is a small integer the kernel hands out; a policy keeps its columns (links, counters, hashes) in typed
  * arrays indexed by slot, so that neither a hit nor an insert allocates. The kernel calls, in this order:
- * - on a hit: `touch`, only while `frequency[slot] < saturation`
- * - on a new key: `arrive(hash)`, then `evict` as often as room is needed, then `insert(slot, hash, weight)`
+ * - on a hit: `touch`, unless the two low bits of `frequency[slot]` are both set
+ * - on a new key: `arrive(hash)`, then `evict` until there is room, then `insert(slot, hash)`
  * - on deletion or expiry: `remove`
+ *
+ * Weights are read from the kernel's column: `weights[slot]` counts from `insert` on, and `reweigh` is called before it
+ * changes. Without a weigher the column is null and every entry weighs 1. Entries of weight 0 are pinned and
+ * never reach a policy.
  */
 export interface Policy {
   readonly name: PolicyName
-  /** Whether `arrive` and `insert` read the hash. If not the kernel passes 0 and saves computing it. */
+  /** Whether `arrive` and `insert` read the hash. If not, the kernel passes 0 and saves computing it. */
   readonly hashed: boolean
-  /** One byte per slot that only hits and the policy's own moves change. Replaced by `grow`. */
+  /**
+   * One byte per slot. The two low bits say how often the entry was hit since the policy last looked; at 3 a hit changes
+   * nothing and is not told. The other bits are the policy's own. Replaced by `grow`.
+   */
   readonly frequency: Uint8Array
-  /** Value of `frequency` from which on a hit changes nothing, so that the kernel need not call `touch`. */
-  readonly saturation: number
-  /** Number of slots queued. */
-  readonly size: number
+  /** True while the last `evict` wants another one to follow whether or not there is room by now. */
+  readonly owes: boolean
   /** Records a hit on a queued slot. O(1). */
   touch(slot: number): void
   /** Announces a key that is not in the cache and is about to be inserted. O(1). */
   arrive(hash: number): void
   /** Puts a slot that is not queued into its first place. O(1). */
-  insert(slot: number, hash: number, weight: number): void
-  /** Takes the next victim out of its queue and returns its slot, or -1 if there is none. Amortized O(1). */
+  insert(slot: number, hash: number): void
+  /** Takes the next victim out of its queue and returns its slot, or -1 if nothing is queued. Amortized O(1). */
   evict(): number
   /** Takes a slot out of its queue without counting it as evicted. O(1). */
   remove(slot: number): void
-  /** The entry in `slot` weighs differently now. O(1). */
+  /** The entry in `slot` will weigh `weight` instead of what its column says now. O(1). */
   reweigh(slot: number, weight: number): void
-  /** Makes room for slots 0 to `slots - 1`. O(n). */
-  grow(slots: number): void
-  /** Sets the total weight (or number of entries) the policy divides among its queues. */
+  /** Makes room for slots 0 to `slots - 1` and hands over the column of weights. O(n). */
+  grow(slots: number, weights: Float64Array | null): void
+  /** Sets the number of entries, or the total weight, that the policy divides among its queues. O(n). */
   resize(capacity: number): void
-  /** Forgets every slot and everything learned. */
-  clear(): void
   /** Queued slots, those to be evicted first coming first as far as the policy has an order. O(n). */
   order(): number[]
 }
@@ -48,3 +51,6 @@ export interface Policy {
  * - `w-tinylfu`: a window and a segmented main queue, admission by estimated frequency
  */
 export type PolicyName = 'adaptive' | 'lru' | 'sieve' | 's3-fifo' | 'w-tinylfu'
+
+/** Value of the two low bits of a frequency byte at which a hit is not told any more. */
+export const SATURATED = 3

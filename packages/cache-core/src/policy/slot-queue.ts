@@ -1,84 +1,76 @@
+import { lengthen } from './lengthen.ts'
+
 /** "No slot" in links and results. */
 export const NONE = -1
 
-/** Double links between slots, shared by the queues of one policy as a slot is in at most one of them. */
+/** Double links between slots, shared by the queues of one policy, as a slot is in at most one of them. */
 export class Links {
   /** Neighbour towards the tail. */
   next: Int32Array = new Int32Array(0)
   /** Neighbour towards the head. */
   prev: Int32Array = new Int32Array(0)
+  /** The kernel's column; null if every entry weighs 1. */
+  weights: Float64Array | null = null
 
-  grow(slots: number): void {
-    this.next = copy(this.next, slots)
-    this.prev = copy(this.prev, slots)
+  grow(slots: number, weights: Float64Array | null): void {
+    this.next = lengthen(this.next, slots)
+    this.prev = lengthen(this.prev, slots)
+    this.weights = weights
+  }
+
+  weight(slot: number): number {
+    return this.weights === null ? 1 : this.weights[slot]!
   }
 }
 
-function copy(column: Int32Array, length: number): Int32Array {
-  const grown = new Int32Array(length)
-  grown.set(column)
-  return grown
-}
-
-/** A queue of slots as a doubly linked list: every operation but `fromTail` and `clear` is O(1) and allocates nothing. */
+/** A queue of slots as a doubly linked list. All but `fromTail` is O(1) and allocates nothing. */
 export class SlotQueue {
   readonly links: Links
-  head = NONE
-  tail = NONE
-  size = 0
-  /** Sum of what `pushHead` was told, less what left. Equal to `size` in a cache limited by entries. */
+  head: number = NONE
+  tail: number = NONE
+  /** Total weight of the slots in it: their number in a cache without a weigher. */
   weight = 0
 
-  constructor(links: Links = new Links()) {
+  constructor(links: Links) {
     this.links = links
   }
 
-  grow(slots: number): void {
-    this.links.grow(slots)
+  get empty(): boolean {
+    return this.head === NONE
   }
 
   pushHead(slot: number): void {
-    const { next, prev } = this.links
-    const head = this.head
-    next[slot] = head
-    prev[slot] = NONE
+    const { links, head } = this
+    links.next[slot] = head
+    links.prev[slot] = NONE
     if (head === NONE) this.tail = slot
-    else prev[head] = slot
+    else links.prev[head] = slot
     this.head = slot
-    this.size++
+    this.weight += links.weight(slot)
   }
 
+  /** Takes out the oldest slot; NONE if there is none. */
   popTail(): number {
     const slot = this.tail
-    if (slot === NONE) return NONE
-    const before = this.links.prev[slot]!
-    this.tail = before
-    if (before === NONE) this.head = NONE
-    else this.links.next[before] = NONE
-    this.size--
+    if (slot !== NONE) this.unlink(slot)
     return slot
   }
 
   unlink(slot: number): void {
-    const { next, prev } = this.links
-    const after = next[slot]!
-    const before = prev[slot]!
+    const links = this.links
+    const after = links.next[slot]!
+    const before = links.prev[slot]!
     if (before === NONE) this.head = after
-    else next[before] = after
+    else links.next[before] = after
     if (after === NONE) this.tail = before
-    else prev[after] = before
-    this.size--
+    else links.prev[after] = before
+    this.weight -= links.weight(slot)
   }
 
   moveToHead(slot: number): void {
     if (slot === this.head) return
     this.unlink(slot)
     this.pushHead(slot)
-  }
-
-  clear(): void {
-    this.head = this.tail = NONE
-    this.size = this.weight = 0
   }
 
   /** All slots, oldest first. O(n). */

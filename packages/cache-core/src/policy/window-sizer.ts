@@ -1,0 +1,172 @@
+/** Ticks of the clock of pushes, and buckets of the histograms, per capacity. */
+const BUCKETS = 32
+const TICK_MASK = 0xffff
+/** Share of the cache that is window at first, and the bounds of that share. */
+const FIRST_SHARE = 0.05
+const LEAST_SHARE = 0.01
+const MOST_SHARE = 0.99
+/** How far the window moves at once, as a share of the capacity. */
+const STEP = 0.05
+/** Sizes that are considered, as multiples of the present one. */
+const MULTIPLES = [0.25, 0.5, 0.7, 1.4, 2, 4, 8, 16]
+/** Sizes that are considered, as shares of what main has now. */
+const MAIN_SHARES = [0.25, 0.5]
+/** What a hit in main that a larger window would cost weighs against one it would gain. Measured, see benchmarks. */
+const GROWTH_COST = 3
+/** The same for hits in main that a smaller window would gain. */
+const SHRINK_GAIN = 2
+/** Looks for which candidates need a margin after a flush of the main queue was seen. */
+const GUARD_LOOKS = 64
+
+/**
+ * Decides how much of the cache is window.
+ *
+ * Time is counted in pushes into the window, in ticks of 1/32 of the capacity. Two histograms say what sizes would be worth: at
+ * which age entries of the window were first hit, or came back after they were refused (a window that long would
+ * have had them); and after which gaps entries of main were hit (those beyond the reach of a smaller main would be lost). Both decay by half at each
+ * look, so that old phases are forgotten.
+ */
+export class WindowSizer {
+  /** Target weight of the window. */
+  window = 1
+  /** How much more often a candidate that was never hit must have been seen than its victim, beyond once. */
+  margin = 0
+  /** The present tick, 16 bits. */
+  now = 0
+  #capacity = 1
+  #position = 0
+  #ticksPerWeight = BUCKETS
+  /** First hits in the window, and returns of refused keys, by age; the last bucket is for more than the capacity. */
+  readonly #ages: Float64Array = new Float64Array(BUCKETS + 1)
+  /** First hits in main by the time since the last one; the last two are for the capacity and more. */
+  readonly #gaps: Float64Array = new Float64Array(BUCKETS + 2)
+  #refused = 0
+  #admitted = 0
+  /** Entries of main that came back after a candidate took their place. */
+  #regretted = 0
+  #pushes = 0
+  #lastPosition = 0
+  #guard = 0
+
+  resize(capacity: number): void {
+    const share = this.#capacity === 1 ? FIRST_SHARE : this.window / this.#capacity
+    this.#capacity = capacity
+    this.#ticksPerWeight = BUCKETS / capacity
+    this.#position = this.#lastPosition = this.now / this.#ticksPerWeight
+    this.window = Math.max(1, Math.round(capacity * share))
+  }
+
+  /** Counts what comes into the window; the tick is its stamp. */
+  advance(weight: number): number {
+    this.#position += weight
+    return (this.now = ((this.#position * this.#ticksPerWeight) >>> 0) & TICK_MASK)
+  }
+
+  hitInWindow(stamp: number): void {
+    const age = (this.now - stamp) & TICK_MASK
+    this.#ages[Math.min(age, BUCKETS)]!++
+  }
+
+  hitInMain(stamp: number): void {
+    const gap = (this.now - stamp) & TICK_MASK
+    this.#gaps[gap > BUCKETS ? BUCKETS + 1 : gap]!++
+  }
+
+  returned(age: number, fromMain: boolean): void {
+    if (age > BUCKETS) return
+    if (fromMain) this.#regretted++
+    else this.#ages[age]!++
+  }
+
+  refused(): void {
+    this.#refused++
+  }
+
+  admitted(): void {
+    this.#admitted++
+  }
+
+  /** Moves the window towards the size with the best balance, and lets the statistics decay. O(1). */
+  adapt(): void {
+    const capacity = this.#capacity
+    const step = Math.max(1, Math.floor(capacity * STEP))
+    this.#pushes = this.#pushes / 2 + this.#position - this.#lastPosition
+    this.#lastPosition = this.#position
+    const best = this.#best()
+    this.window = Math.min(Math.max(best, this.window - step), this.window + step)
+    if (this.#regretted > this.#admitted / 2 + 4) {
+      this.margin = 1
+      this.#guard = GUARD_LOOKS
+    } else if (this.#guard > 0 && --this.#guard === 0) {
+      this.margin = 0
+    }
+    for (let bucket = 0; bucket < this.#ages.length; bucket++) this.#ages[bucket]! /= 2
+    for (let bucket = 0; bucket < this.#gaps.length; bucket++) this.#gaps[bucket]! /= 2
+    this.#refused /= 2
+    this.#admitted /= 2
+    this.#regretted /= 2
+  }
+
+  #best(): number {
+    const capacity = this.#capacity
+    const least = Math.max(1, Math.floor(capacity * LEAST_SHARE))
+    const most = Math.max(1, Math.floor(capacity * MOST_SHARE))
+    let best = this.window
+    let bestBalance = 0
+    const consider = (size: number): void => {
+      const candidate = Math.min(Math.max(size, least), most)
+      if (candidate === this.window) return
+      const balance = this.#balance(candidate)
+      if (balance <= bestBalance) return
+      bestBalance = balance
+      best = candidate
+    }
+    for (const multiple of MULTIPLES) {
+      const size = Math.round(this.window * multiple)
+      consider(size === this.window ? size + Math.sign(multiple - 1) : size)
+    }
+    for (const share of MAIN_SHARES) {
+      consider(capacity - Math.round((capacity - this.window) * share))
+    }
+    return best
+  }
+
+  /** Hits per look that another size would gain, less what it would lose and what may be chance. */
+  #balance(size: number): number {
+    const { window } = this
+    const gaps = total(this.#gaps)
+    const move = (size - window) / Math.max(1, this.#capacity - window)
+    // Entries that lose their place in main will be read through the window, which then turns faster.
+    const speed = 1 + move * (gaps / Math.max(1, this.#pushes))
+    const here = this.#cumulated(this.#ages, window)
+    let gain: number
+    let cost: number
+    if (size > window) {
+      const reach = size / speed
+      const change = this.#cumulated(this.#ages, reach) - here
+      gain = Math.max(0, change)
+      cost = Math.max(0, -change) + GROWTH_COST * move * (gaps - this.#cumulated(this.#gaps, reach))
+    } else {
+      const reach = Math.min(window, size / Math.max(0.2, speed))
+      const refusedShare = this.#refused / (this.#refused + this.#admitted + 1)
+      gain = SHRINK_GAIN * -move * (gaps - this.#cumulated(this.#gaps, window))
+      cost = refusedShare * (here - this.#cumulated(this.#ages, reach))
+    }
+    return gain - cost - Math.sqrt(gain + cost)
+  }
+
+  /** Sum of a histogram up to a distance, interpolated within its bucket. */
+  #cumulated(histogram: Float64Array, distance: number): number {
+    const at = Math.min(BUCKETS, Math.max(0, distance * this.#ticksPerWeight))
+    const whole = Math.floor(at)
+    let sum = 0
+    for (let bucket = 0; bucket < whole; bucket++) sum += histogram[bucket]!
+    return whole < BUCKETS ? sum + (at - whole) * histogram[whole]! : sum
+  }
+}
+
+function total(histogram: Float64Array): number {
+  let sum = 0
+  for (let bucket = 0; bucket < histogram.length; bucket++) sum += histogram[bucket]!
+  return sum
+}
