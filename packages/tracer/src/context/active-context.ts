@@ -1,0 +1,57 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Baggage } from '../propagation/baggage.ts'
+import type { TracerSpan } from '../span/base-span.ts'
+
+/**
+ * What is active in one asynchronous flow. Immutable to everyone but {@link pushSpan}: a synchronous span puts itself
+ * into `span` and takes itself out before it returns, which costs two stores instead of a new asynchronous context.
+ */
+export class ActiveContext {
+  span: TracerSpan | null
+  readonly baggage: Baggage | null
+  /** The `@opentelemetry/api` Context this one was made from, for the keys of other libraries. */
+  readonly foreign: unknown
+  /** Nothing is traced here: the exporter's own requests. */
+  readonly suppressed: boolean
+
+  constructor(
+    span: TracerSpan | null,
+    baggage: Baggage | null,
+    foreign: unknown = null,
+    suppressed = false,
+  ) {
+    this.span = span
+    this.baggage = baggage
+    this.foreign = foreign
+    this.suppressed = suppressed
+  }
+}
+
+/** The one store of the process: further ones would slow every await on Node 22, and every `run` on Node 24. */
+const storage = new AsyncLocalStorage<ActiveContext>()
+
+/** What is active outside every `run`. */
+const ROOT = new ActiveContext(null, null)
+
+export function activeContext(): ActiveContext {
+  return storage.getStore() ?? ROOT
+}
+
+/** Runs `fn` with `context`, in it and in everything asynchronous that it starts. 150-300 ns on Node 24. */
+export function runWith<T>(context: ActiveContext, fn: () => T): T {
+  return storage.run(context, fn)
+}
+
+/** Runs `fn` with another span, everything else of the active context unchanged. */
+export function runWithSpan<T>(span: TracerSpan | null, fn: () => T): T {
+  const { baggage, foreign, suppressed } = activeContext()
+  return storage.run(new ActiveContext(span, baggage, foreign, suppressed), fn)
+}
+
+/** Runs `fn` with tracing off. */
+export function suppressTracing<T>(fn: () => T): T {
+  const { span, baggage, foreign } = activeContext()
+  return storage.run(new ActiveContext(span, baggage, foreign, true), fn)
+}
+
+export { storage as contextStorage }

@@ -1,0 +1,55 @@
+import { StatusCode } from '../span/span.ts'
+import type { SpanRecord } from '../span/span-record.ts'
+import type { Exporter, ExporterStats } from './exporter.ts'
+
+const KINDS = ['internal', 'server', 'client', 'producer', 'consumer']
+
+export interface ConsoleExporterOptions {
+  /** Takes one line per span. @default writes to standard output */
+  print?: (line: string) => void
+}
+
+/** Prints one line per ended span: for development. */
+export class ConsoleExporter implements Exporter {
+  readonly #print: (line: string) => void
+  #exported = 0
+
+  constructor(options: ConsoleExporterOptions = {}) {
+    this.#print = options.print ?? (line => process.stdout.write(`${line}\n`))
+  }
+
+  write(span: SpanRecord): void {
+    const time = new Date(span.epoch + span.start).toISOString()
+    const parts = [
+      time,
+      `${span.duration.toFixed(3)}ms`,
+      span.name,
+      `kind=${KINDS[span.kind]}`,
+      `trace=${span.traceId}`,
+      `span=${span.spanId}`,
+    ]
+    if (span.parentSpanId !== undefined) parts.push(`parent=${span.parentSpanId}`)
+    if (span.status === StatusCode.ERROR) parts.push(`error=${span.details?.statusMessage ?? ''}`)
+    const attributes = span.attributes.toObject()
+    for (const key of Object.keys(attributes)) {
+      parts.push(`${key}=${show(attributes[key])}`)
+    }
+    for (const event of span.details?.events ?? []) parts.push(`event=${event.name}`)
+    this.#print(parts.join(' '))
+    this.#exported++
+  }
+
+  send(): void {}
+
+  async flush(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  stats(): ExporterStats {
+    return { exported: this.#exported, dropped: 0, queued: 0, queuedBytes: 0 }
+  }
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item))
+}

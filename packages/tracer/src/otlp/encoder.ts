@@ -1,0 +1,27 @@
+import type { Resource } from '../resource.ts'
+import type { SpanRecord } from '../span/span-record.ts'
+
+/** Turns spans into the pieces of an OTLP request. Pieces can be joined in any number and order. */
+export interface Encoder {
+  readonly contentType: string
+  /** Bytes written since the last `take`. */
+  readonly size: number
+  /** Tells whose spans these are; before the first `write`. */
+  open(resource: Resource): void
+  write(span: SpanRecord): void
+  /** Takes what was written as one piece, and starts a new one. */
+  take(): Uint8Array
+  /** The body of a request from pieces. */
+  join(pieces: readonly Uint8Array[]): Uint8Array
+  /** What a response with status 200 says was refused. */
+  rejected(body: Uint8Array): PartialSuccess | undefined
+}
+
+export interface PartialSuccess {
+  rejectedSpans: number
+  message: string
+}
+
+/** Flags of OTLP spans and links: bits 8 and 9 tell whether the parent is known to be local or remote. */
+export const HAS_IS_REMOTE = 0x100
+export const IS_REMOTE = 0x200

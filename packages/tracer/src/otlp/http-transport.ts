@@ -1,0 +1,96 @@
+import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
+import { suppressTracing } from '../context/active-context.ts'
+
+/** What a collector answered. */
+export interface Answer {
+  status: number
+  body: Uint8Array
+  /** Milliseconds the collector asks to wait, where it says so. */
+  retryAfter: number | undefined
+}
+
+/** OTLP allows no larger response. */
+const MAX_RESPONSE = 4 * 1024 * 1024
+
+/** One kept-alive connection to a collector. The http module is loaded with the first request, not with the tracer. */
+export class HttpTransport {
+  readonly #url: URL
+  readonly #headers: Record<string, string>
+  readonly #gzip: boolean
+  readonly #timeout: number
+  #agent: Agent | null = null
+
+  constructor(url: URL, headers: Record<string, string>, gzip: boolean, timeout: number) {
+    this.#url = url
+    this.#headers = headers
+    this.#gzip = gzip
+    this.#timeout = timeout
+  }
+
+  /** Posts one request. Rejects when no complete answer came within the timeout. */
+  async post(body: Uint8Array, contentType: string): Promise<Answer> {
+    const http =
+      this.#url.protocol === 'https:' ? await import('node:https') : await import('node:http')
+    this.#agent ??= new http.Agent({ keepAlive: true, maxSockets: 1 })
+    const headers: Record<string, string | number> = {
+      ...this.#headers,
+      'content-type': contentType,
+    }
+    if (this.#gzip) {
+      body = await gzip(body)
+      headers['content-encoding'] = 'gzip'
+    }
+    headers['content-length'] = body.length
+    const options: RequestOptions = {
+      method: 'POST',
+      agent: this.#agent,
+      headers,
+      signal: AbortSignal.timeout(this.#timeout),
+    }
+    // The tracer must not trace its own exports, whatever instrumentation is loaded.
+    return suppressTracing(
+      () =>
+        new Promise<Answer>((resolve, reject) => {
+          const request = http.request(this.#url, options, response => {
+            readAnswer(response).then(resolve, reject)
+          })
+          request.on('error', reject)
+          request.end(body)
+        }),
+    )
+  }
+
+  close(): void {
+    this.#agent?.destroy()
+    this.#agent = null
+  }
+}
+
+async function readAnswer(response: IncomingMessage): Promise<Answer> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of response as AsyncIterable<Uint8Array>) {
+    size += part.length
+    if (size <= MAX_RESPONSE) parts.push(part)
+  }
+  return {
+    status: response.statusCode ?? 0,
+    body: Buffer.concat(parts),
+    retryAfter: parseRetryAfter(response.headers['retry-after']),
+  }
+}
+
+/** `Retry-After` as milliseconds from now: whole seconds, or an HTTP date. */
+export function parseRetryAfter(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined
+  if (/^\d+$/.test(header.trim())) return Number(header) * 1_000
+  const date = Date.parse(header)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
+}
+
+async function gzip(body: Uint8Array): Promise<Uint8Array> {
+  const zlib = await import('node:zlib')
+  return new Promise((resolve, reject) => {
+    zlib.gzip(body, (error, result) => (error === null ? resolve(result) : reject(error)))
+  })
+}

@@ -1,0 +1,211 @@
+import { type Clock, systemClock } from '../clock.ts'
+import { ExportError } from '../errors.ts'
+import type { Exporter, ExporterStats } from '../export/exporter.ts'
+import type { Resource } from '../resource.ts'
+import type { SpanRecord } from '../span/span-record.ts'
+import { type Chunk, ChunkQueue } from './chunk-queue.ts'
+import type { Encoder } from './encoder.ts'
+import { type Answer, HttpTransport } from './http-transport.ts'
+import { JsonEncoder } from './json-encoder.ts'
+import { type OtlpExporterOptions, type RetryOptions, validateOtlp } from './otlp-options.ts'
+
+/** Spans are cut into pieces of this many bytes, so that a full queue drops little at a time. */
+const CHUNK = 64 * 1024
+/** The statuses that OTLP/HTTP calls retryable. */
+const RETRYABLE = new Set([429, 502, 503, 504])
+
+/**
+ * Sends spans to an OpenTelemetry collector: OTLP over HTTP, protobuf or JSON.
+ *
+ * Spans are encoded as they come and wait as bytes in a bounded queue. One request is in flight at a time. A request that fails
+ * for a passing reason is retried with exponential backoff (or after `Retry-After`) until `giveUpAfter`; meanwhile the queue
+ * fills and then drops by policy. Every span is counted exactly once as exported, dropped or queued.
+ */
+export class OtlpExporter implements Exporter {
+  readonly #encoder: Encoder
+  readonly #queue: ChunkQueue
+  readonly #transport: HttpTransport
+  readonly #clock: Clock
+  readonly #maxRequestBytes: number
+  readonly #retry: Required<RetryOptions>
+  readonly #onError: (error: ExportError) => void
+  /** Spans in the encoder. */
+  #pending = 0
+  /** Spans and bytes of the request under way. */
+  #inFlight: { spans: number; bytes: number } = { spans: 0, bytes: 0 }
+  #sending: Promise<void> | null = null
+  #cutBackoffShort: (() => void) | null = null
+  #flushing = 0
+  #exported = 0
+  #refused = 0
+
+  /** @throws InvalidOptionError */
+  constructor(options: OtlpExporterOptions = {}) {
+    const url = validateOtlp(options)
+    const { retry = {} } = options
+    this.#encoder = new JsonEncoder()
+    this.#queue = new ChunkQueue(
+      options.maxQueueBytes ?? 8 * 1024 * 1024,
+      options.dropPolicy ?? 'newest',
+    )
+    this.#transport = new HttpTransport(
+      url,
+      options.headers ?? {},
+      options.compression === 'gzip',
+      options.timeout ?? 10_000,
+    )
+    this.#clock = options.clock ?? systemClock
+    this.#maxRequestBytes = options.maxRequestBytes ?? 512 * 1024
+    this.#retry = {
+      initialDelay: retry.initialDelay ?? 1_000,
+      maxDelay: retry.maxDelay ?? 5_000,
+      giveUpAfter: retry.giveUpAfter ?? 60_000,
+    }
+    this.#onError = options.onError ?? (() => {})
+  }
+
+  open(resource: Resource): void {
+    this.#encoder.open(resource)
+  }
+
+  write(span: SpanRecord): void {
+    this.#encoder.write(span)
+    this.#pending++
+    if (this.#encoder.size < CHUNK) return
+    this.#seal()
+    if (this.#queue.bytes >= this.#maxRequestBytes) this.#pump()
+  }
+
+  send(): void {
+    this.#seal()
+    this.#pump()
+  }
+
+  async flush(): Promise<void> {
+    this.#flushing++
+    this.#cutBackoffShort?.()
+    try {
+      this.send()
+      while (this.#sending !== null) {
+        await this.#sending
+        this.#pump()
+      }
+    } finally {
+      this.#flushing--
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.flush()
+    this.#transport.close()
+  }
+
+  closeSync(): void {
+    this.#seal()
+  }
+
+  stats(): ExporterStats {
+    return {
+      exported: this.#exported,
+      dropped: this.#refused + this.#queue.dropped,
+      queued: this.#pending + this.#queue.spans + this.#inFlight.spans,
+      queuedBytes: this.#encoder.size + this.#queue.bytes + this.#inFlight.bytes,
+    }
+  }
+
+  #seal(): void {
+    if (this.#pending === 0) return
+    this.#queue.push({ bytes: this.#encoder.take(), spans: this.#pending })
+    this.#pending = 0
+  }
+
+  /** Starts a request unless one is under way: exports of one exporter are never concurrent. */
+  #pump(): void {
+    if (this.#sending !== null || this.#queue.spans === 0) return
+    const chunks = this.#queue.take(this.#maxRequestBytes)
+    this.#sending = this.#deliver(chunks).finally(() => {
+      this.#sending = null
+      this.#inFlight = { spans: 0, bytes: 0 }
+      if (this.#queue.bytes >= this.#maxRequestBytes) this.#pump()
+    })
+  }
+
+  async #deliver(chunks: readonly Chunk[]): Promise<void> {
+    const body = this.#encoder.join(chunks.map(chunk => chunk.bytes))
+    const spans = chunks.reduce((sum, chunk) => sum + chunk.spans, 0)
+    this.#inFlight = { spans, bytes: body.length }
+    const started = this.#clock.now()
+    let delay = this.#retry.initialDelay
+    for (;;) {
+      const outcome = await this.#attempt(body)
+      if (outcome.answer?.status === 200) {
+        this.#accepted(outcome.answer, spans)
+        return
+      }
+      const elapsed = this.#clock.now() - started
+      const wait = outcome.answer?.retryAfter ?? delay * (0.8 + 0.4 * Math.random())
+      if (!outcome.retryable || elapsed + wait > this.#retry.giveUpAfter) {
+        this.#giveUp(outcome, spans)
+        return
+      }
+      await this.#backOff(wait)
+      delay = Math.min(delay * 2, this.#retry.maxDelay)
+    }
+  }
+
+  async #attempt(body: Uint8Array): Promise<Outcome> {
+    try {
+      const answer = await this.#transport.post(body, this.#encoder.contentType)
+      return { answer, retryable: RETRYABLE.has(answer.status) }
+    } catch (error) {
+      return { error, retryable: true }
+    }
+  }
+
+  #accepted(answer: Answer, spans: number): void {
+    const rejected = this.#encoder.rejected(answer.body)
+    const lost = Math.min(rejected?.rejectedSpans ?? 0, spans)
+    this.#exported += spans - lost
+    this.#refused += lost
+    if (rejected === undefined) return
+    this.#report(
+      new ExportError(`Collector refused spans: ${rejected.message}`, { status: 200, spans: lost }),
+    )
+  }
+
+  #giveUp({ answer, error }: Outcome, spans: number): void {
+    this.#refused += spans
+    this.#report(
+      answer === undefined
+        ? new ExportError('No answer from the collector', { spans, cause: error })
+        : new ExportError(`Collector answered ${answer.status}`, { status: answer.status, spans }),
+    )
+  }
+
+  #report(error: ExportError): void {
+    try {
+      this.#onError(error)
+    } catch {
+      // The user's listener failed; exporting goes on.
+    }
+  }
+
+  /** Waits, but only as long as nobody flushes. */
+  #backOff(delay: number): Promise<void> {
+    if (this.#flushing > 0) delay = Math.min(delay, 100)
+    return new Promise(resolve => {
+      const timer = this.#clock.setTimer(() => this.#cutBackoffShort?.(), delay)
+      this.#cutBackoffShort = () => {
+        this.#cutBackoffShort = null
+        timer.cancel()
+        resolve()
+      }
+    })
+  }
+}
+
+interface Outcome {
+  answer?: Answer
+  error?: unknown
+  retryable: boolean
+}

@@ -1,0 +1,79 @@
+/** What is flushed before the process ends. */
+interface Flushable {
+  flush(): Promise<void>
+  flushSync(): void
+}
+
+/** One listener per process event serves all tracers. */
+const listeners = new Map<string, { flushes: Set<ExitFlush>; listener: () => void }>()
+
+/**
+ * Flushes when the process is about to end: at an empty event loop, at signals, and as a last resort synchronously on
+ * `exit`. A signal is raised again once the flush is over, with its default effect, unless the program listens for it too:
+ * then ending is the program's business.
+ */
+export class ExitFlush {
+  readonly #target: Flushable
+  readonly #events: readonly string[]
+  readonly #timeout: number
+
+  constructor(target: Flushable, signals: readonly NodeJS.Signals[], timeout: number) {
+    this.#target = target
+    this.#timeout = timeout
+    this.#events = ['beforeExit', 'exit', ...signals]
+    for (const event of this.#events) listen(event).add(this)
+  }
+
+  remove(): void {
+    for (const event of this.#events) {
+      const entry = listeners.get(event)
+      if (entry === undefined || !entry.flushes.delete(this) || entry.flushes.size > 0) continue
+      process.off(event, entry.listener)
+      listeners.delete(event)
+    }
+  }
+
+  flushSync(): void {
+    this.#target.flushSync()
+  }
+
+  async flush(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<void>(resolve => {
+      // Not unref'd: it is what keeps the process alive while the flush is under way.
+      timer = setTimeout(resolve, this.#timeout)
+    })
+    await Promise.race([this.#target.flush(), timeout])
+    clearTimeout(timer)
+  }
+}
+
+function listen(event: string): Set<ExitFlush> {
+  let entry = listeners.get(event)
+  if (entry === undefined) {
+    const flushes = new Set<ExitFlush>()
+    entry = { flushes, listener: listenerFor(event, flushes) }
+    listeners.set(event, entry)
+    process.on(event, entry.listener)
+  }
+  return entry.flushes
+}
+
+function listenerFor(event: string, flushes: Set<ExitFlush>): () => void {
+  if (event === 'exit') {
+    return () => {
+      for (const flush of flushes) flush.flushSync()
+    }
+  }
+  let done = false
+  const listener = async (): Promise<void> => {
+    // The flush itself wakes the loop, and Node emits `beforeExit` again when it is empty once more.
+    if (done && event === 'beforeExit') return
+    done = true
+    await Promise.all(Array.from(flushes, flush => flush.flush()))
+    if (event === 'beforeExit') return
+    process.off(event, listener)
+    if (process.listenerCount(event) === 0) process.kill(process.pid, event)
+  }
+  return listener
+}

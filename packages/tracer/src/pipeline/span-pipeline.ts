@@ -1,0 +1,239 @@
+import { channel } from 'node:diagnostics_channel'
+import type { Clock } from '../clock.ts'
+import type { Exporter } from '../export/exporter.ts'
+import { ALWAYS, HeadSampling, NEVER } from '../sampling/head-sampling.ts'
+import type { Sampler } from '../sampling/sampler.ts'
+import type { BaseSpan, TracerSpan } from '../span/base-span.ts'
+import { IdSource } from '../span/id-source.ts'
+import { PlainSpan } from '../span/plain-span.ts'
+import { PooledSpan } from '../span/pooled-span.ts'
+import { type Scope, SpanKind, type SpanOptions, type TimeInput } from '../span/span.ts'
+import type { SpanHost } from '../span/span-host.ts'
+import { ResolvedLimits, type SpanLimits } from '../span/span-limits.ts'
+import { SpanRecord } from '../span/span-record.ts'
+import { SpanTable } from '../span/span-table.ts'
+import { toClockTime } from '../span/time-input.ts'
+import { RECORDED, type TraceRecord } from '../span/trace-record.ts'
+import { UnsampledSpan } from '../span/unsampled-span.ts'
+import type { TracerStats } from '../tracer-stats.ts'
+import { SpanDrain } from './span-drain.ts'
+
+/** Publishes each recorded span that ended, as a {@link SpanRecord} valid during the call. */
+const endChannel = channel('millrace:trace:span')
+
+export interface PipelineOptions {
+  exporter: Exporter
+  sampler: Sampler
+  clock: Clock
+  limits: SpanLimits
+  pool: number
+  lazy: boolean
+  optimized: number
+  batch: { size: number; delay: number }
+}
+
+/** Everything between the start of a span and its exporter; shared by all tracers of one provider. */
+export class SpanPipeline implements SpanHost {
+  readonly limits: ResolvedLimits
+  readonly head: HeadSampling
+  readonly drain: SpanDrain
+  readonly exporter: Exporter
+  readonly #clock: Clock
+  readonly #scope: Scope
+  readonly #poolSize: number
+  readonly #scratch: SpanRecord
+  #ids = new IdSource()
+  #table: SpanTable
+  /** Share of traces on the optimised path, in percent. */
+  #optimized: number
+  #started = 0
+  #ended = 0
+  #unpooled = 0
+  #closed = false
+  #droppedLate = 0
+
+  constructor(options: PipelineOptions, scope: Scope) {
+    this.limits = new ResolvedLimits(options.limits, options.lazy)
+    this.head = new HeadSampling(options.sampler)
+    this.exporter = options.exporter
+    this.#clock = options.clock
+    this.#scope = scope
+    this.#poolSize = options.pool
+    this.#optimized = options.optimized
+    this.#scratch = new SpanRecord(scope, this.limits.forSpan())
+    this.drain = new SpanDrain(options.exporter, options.clock, this.#scratch, options.batch)
+    this.#table = this.#newTable()
+  }
+
+  /** Starts a span. Never throws. */
+  start(
+    scope: Scope,
+    name: string,
+    parent: BaseSpan | null,
+    options: SpanOptions | undefined,
+  ): TracerSpan {
+    const serial = this.#ids.next() || this.#renewIds()
+    const { head } = this
+    let trace: TraceRecord | null = null
+    if (parent !== null) {
+      trace = head.parentBased ? parent.trace() : head.child(parent, name, options)
+      if ((trace.flags & RECORDED) === 0) return new UnsampledSpan(this.#ids, serial, trace)
+    } else if (head.mode !== ALWAYS) {
+      const decided = head.mode === NEVER ? undefined : head.root(this.#ids, serial, name, options)
+      if (decided === undefined) return new UnsampledSpan(this.#ids, serial, null)
+      trace = decided
+    }
+    return this.#record(scope, name, serial, parent, trace, options)
+  }
+
+  /** A span that is not recorded, whatever the sampler says. */
+  unrecorded(parent: BaseSpan | null): TracerSpan {
+    const serial = this.#ids.next() || this.#renewIds()
+    return new UnsampledSpan(this.#ids, serial, parent?.trace().with(0, undefined) ?? null)
+  }
+
+  #record(
+    scope: Scope,
+    name: string,
+    serial: number,
+    parent: BaseSpan | null,
+    trace: TraceRecord | null,
+    options: SpanOptions | undefined,
+  ): TracerSpan {
+    this.#started++
+    const table = this.#table
+    const start = options?.startTime === undefined ? this.now() : this.at(options.startTime)
+    const kind = options?.kind ?? SpanKind.INTERNAL
+    const pooled = this.#optimized === 100 || this.#isOptimized(serial, trace)
+    const slot = pooled ? table.open(serial, scope, name, kind, start, trace) : -1
+    let span: TracerSpan
+    if (slot < 0) {
+      span = this.#plain(scope, name, kind, start, serial, parent, trace, pooled)
+    } else {
+      if (parent !== null) {
+        table.setParent(slot, parent.spanHigh(), parent.spanLow(), parent.isRemote())
+      }
+      span = new PooledSpan(table, slot, serial, trace)
+    }
+    if (options?.attributes !== undefined) span.setAttributes(options.attributes)
+    if (options?.links !== undefined) for (const link of options.links) span.addLink(link)
+    return span
+  }
+
+  #plain(
+    scope: Scope,
+    name: string,
+    kind: SpanKind,
+    start: number,
+    serial: number,
+    parent: BaseSpan | null,
+    trace: TraceRecord | null,
+    lazy: boolean,
+  ): TracerSpan {
+    this.#unpooled++
+    const record = new SpanRecord(scope, this.limits.forSpan(lazy && this.limits.lazy))
+    record.name = name
+    record.kind = kind
+    record.start = start
+    if (parent !== null) {
+      record.parentHigh = parent.spanHigh()
+      record.parentLow = parent.spanLow()
+      record.parentRemote = parent.isRemote()
+    }
+    return new PlainSpan(this, this.#ids, serial, record, trace)
+  }
+
+  now(): number {
+    return this.#clock.now()
+  }
+
+  at(time: TimeInput | undefined): number {
+    if (time === undefined) return this.#clock.now()
+    const at = toClockTime(time, this.#clock.epoch?.() ?? 0)
+    return Number.isNaN(at) ? this.#clock.now() : at
+  }
+
+  ended(table: SpanTable, slot: number): void {
+    this.#ended++
+    if (endChannel.hasSubscribers) this.#publish(table, slot)
+    if (this.#closed) {
+      this.#droppedLate++
+      table.release(slot)
+    } else {
+      this.drain.added(table, table.enqueue(slot))
+    }
+  }
+
+  endedRecord(record: SpanRecord): void {
+    this.#ended++
+    record.epoch = this.#clock.epoch?.() ?? 0
+    if (endChannel.hasSubscribers) endChannel.publish(record)
+    if (this.#closed) this.#droppedLate++
+    else this.drain.addRecord(record)
+  }
+
+  #publish(table: SpanTable, slot: number): void {
+    table.read(slot, this.#scratch)
+    this.#scratch.epoch = this.#clock.epoch?.() ?? 0
+    endChannel.publish(this.#scratch)
+  }
+
+  setOptimized(percent: number): void {
+    this.#optimized = percent
+  }
+
+  async flush(): Promise<void> {
+    await this.drain.drain()
+    await this.exporter.flush()
+  }
+
+  flushSync(): void {
+    this.drain.drainSync()
+    this.exporter.closeSync?.()
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    await this.drain.drain()
+    this.#closed = true
+    this.drain.cancel()
+    await this.exporter.close()
+  }
+
+  stats(): TracerStats {
+    const { exported, dropped, queued, queuedBytes } = this.exporter.stats()
+    return {
+      started: this.#started,
+      ended: this.#ended,
+      unpooled: this.#unpooled,
+      poolFree: this.#table.free,
+      lateCalls: this.#table.lateCalls,
+      waiting: this.drain.waiting,
+      exported,
+      dropped: dropped + this.#droppedLate,
+      queued,
+      queuedBytes,
+      encoding: this.drain.busy,
+      optimized: this.#optimized,
+    }
+  }
+
+  /** The rollout is decided by the trace id, so all spans of a trace take the same path. */
+  #isOptimized(serial: number, trace: TraceRecord | null): boolean {
+    const word = trace === null ? this.#ids.traceWord(serial, 1) : trace.b
+    return (word >>> 0) % 100 < this.#optimized
+  }
+
+  /** After two billion spans: new keys, and a new table so that no serial ever repeats within one. */
+  #renewIds(): number {
+    this.#ids = new IdSource()
+    this.#table = this.#newTable()
+    return this.#ids.next()
+  }
+
+  #newTable(): SpanTable {
+    const table = new SpanTable(this.#poolSize, this.#ids, this, this.#scope)
+    this.drain.attach(table)
+    return table
+  }
+}

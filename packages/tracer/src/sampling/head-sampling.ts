@@ -1,0 +1,115 @@
+import { W3CTraceState } from '../propagation/trace-state.ts'
+import type { BaseSpan } from '../span/base-span.ts'
+import type { IdSource } from '../span/id-source.ts'
+import { SpanKind, type SpanOptions } from '../span/span.ts'
+import { RANDOM, RECORDED, SAMPLED, type TraceRecord } from '../span/trace-record.ts'
+import { newTrace } from '../span/unsampled-span.ts'
+import { DROP, RECORD_AND_SAMPLE, type Sampler, type SamplingRequest } from './sampler.ts'
+import { Threshold } from './threshold.ts'
+
+/** How roots are decided. The first two need no ids and no call. */
+export const NEVER = 0
+export const ALWAYS = 1
+const BY_ID = 2
+const ASK = 3
+
+/** The sampler, prepared so that the start of a span does as little as its outcome allows. */
+export class HeadSampling {
+  readonly sampler: Sampler
+  /** Whether spans with a parent simply follow it. */
+  readonly parentBased: boolean
+  /** {@link NEVER}, {@link ALWAYS}, or anything else: call {@link root}. */
+  mode: number
+  #threshold: Threshold | null = null
+  #state: W3CTraceState | undefined
+
+  constructor(sampler: Sampler) {
+    this.sampler = sampler
+    this.parentBased = sampler.parentBased ?? true
+    this.mode = ASK
+    this.limit(1)
+  }
+
+  /** Keeps at most this share of what the sampler keeps of roots; 1 lifts the limit. For the overhead governor. */
+  limit(share: number): void {
+    const { probability } = this.sampler
+    const effective = Math.min(1, probability ?? 1) * share
+    if (probability === undefined) this.mode = ASK
+    else if (effective >= 1) this.mode = ALWAYS
+    else if (effective <= 0) this.mode = NEVER
+    else this.mode = BY_ID
+    this.#threshold = effective < 1 ? new Threshold(effective) : null
+    const known = probability !== undefined && effective > 0 && effective < 1
+    this.#state = known ? new W3CTraceState(`ot=th:${this.#threshold}`) : undefined
+  }
+
+  /**
+   * Decides a root: undefined drops it; null records it without more to know; a trace records it with its flags and
+   * state.
+   */
+  root(
+    ids: IdSource,
+    serial: number,
+    name: string,
+    options: SpanOptions | undefined,
+  ): TraceRecord | null | undefined {
+    if (this.#threshold !== null) {
+      const keeps = this.#threshold.keeps(ids.traceWord(serial, 2), ids.traceWord(serial, 3))
+      if (!keeps) return undefined
+    }
+    if (this.mode !== ASK) {
+      if (this.#state === undefined) return null
+      const trace = newTrace(ids, serial, SAMPLED | RANDOM | RECORDED)
+      trace.state = this.#state
+      return trace
+    }
+    const trace = newTrace(ids, serial, SAMPLED | RANDOM | RECORDED)
+    return this.#ask(trace, name, undefined, options) ? trace : undefined
+  }
+
+  /** Decides a span with a parent where the sampler does not follow parents. Returns the trace with its new flags. */
+  child(parent: BaseSpan, name: string, options: SpanOptions | undefined): TraceRecord {
+    const trace = parent.trace()
+    const flags = this.#keepsChild(parent, trace, name, options)
+      ? trace.flags | SAMPLED | RECORDED
+      : trace.flags & ~(SAMPLED | RECORDED)
+    return flags === trace.flags ? trace : trace.with(flags, trace.state)
+  }
+
+  #keepsChild(
+    parent: BaseSpan,
+    trace: TraceRecord,
+    name: string,
+    options: SpanOptions | undefined,
+  ): boolean {
+    if (this.mode === NEVER || this.mode === ALWAYS) return this.mode === ALWAYS
+    if (this.#threshold !== null && !this.#threshold.keeps(trace.c, trace.d)) return false
+    return this.mode === BY_ID || this.#ask(trace, name, parent, options)
+  }
+
+  #ask(
+    trace: TraceRecord,
+    name: string,
+    parent: BaseSpan | undefined,
+    options: SpanOptions | undefined,
+  ): boolean {
+    const request: SamplingRequest = {
+      name,
+      kind: options?.kind ?? SpanKind.INTERNAL,
+      attributes: options?.attributes,
+      links: options?.links,
+      get parent() {
+        return parent?.spanContext()
+      },
+      get traceId() {
+        return trace.traceId
+      },
+    }
+    try {
+      return this.sampler.sample(request) === RECORD_AND_SAMPLE
+    } catch {
+      // A sampler of the user's threw: starting a span must not, so the span is simply not recorded.
+      return DROP !== 0
+    }
+  }
+}

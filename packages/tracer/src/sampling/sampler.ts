@@ -1,0 +1,30 @@
+import type { Attributes, Link, SpanContext, SpanKind } from '../span/span.ts'
+
+/** The span is not recorded. */
+export const DROP = 0
+/** The span is recorded and other processes are told to record, too. */
+export const RECORD_AND_SAMPLE = 1
+export type SamplingDecision = typeof DROP | typeof RECORD_AND_SAMPLE
+
+/** What a sampler may look at. Reading `traceId` costs a string; built-in samplers do not. */
+export interface SamplingRequest {
+  readonly name: string
+  readonly kind: SpanKind
+  readonly attributes: Attributes | undefined
+  readonly links: readonly Link[] | undefined
+  readonly parent: SpanContext | undefined
+  readonly traceId: string
+}
+
+/** Decides at the start of a span whether it is recorded. Must be fast and must not throw. */
+export interface Sampler {
+  readonly description: string
+  /**
+   * Probability in [0, 1], for samplers that are nothing but one: the tracer then decides from the trace id itself, without
+   * a call, and tells it downstream in `tracestate` (`ot=th`).
+   */
+  readonly probability?: number
+  /** Whether spans with a parent follow the parent's decision, and only roots ask. @default true */
+  readonly parentBased?: boolean
+  sample(request: SamplingRequest): SamplingDecision
+}

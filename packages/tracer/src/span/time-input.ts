@@ -1,0 +1,25 @@
+import type { TimeInput } from './span.ts'
+
+/** Tells a time from an attributes object, in the overloads of `addEvent`. */
+export function isTimeInput(value: unknown): value is TimeInput {
+  if (typeof value === 'number' || value instanceof Date) return true
+  return (
+    Array.isArray(value) &&
+    value.length === 2 &&
+    typeof value[0] === 'number' &&
+    typeof value[1] === 'number'
+  )
+}
+
+/**
+ * A moment as milliseconds on a clock whose zero is at `epoch`, or NaN where it is none. Numbers smaller than the
+ * process's time origin are `performance.now()` readings, as in `@opentelemetry/core`.
+ */
+export function toClockTime(time: TimeInput, epoch: number): number {
+  if (typeof time === 'number') {
+    return time < performance.timeOrigin ? time + performance.timeOrigin - epoch : time - epoch
+  }
+  if (time instanceof Date) return time.getTime() - epoch
+  if (isTimeInput(time)) return time[0] * 1_000 - epoch + time[1] / 1e6
+  return Number.NaN
+}

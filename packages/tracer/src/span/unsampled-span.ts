@@ -1,0 +1,43 @@
+import type { IdSource } from './id-source.ts'
+import { IdleSpan } from './idle-span.ts'
+import { RANDOM, TraceRecord } from './trace-record.ts'
+
+/**
+ * A span that is not recorded. It reads no clock and stores no attribute; its ids exist only if somebody asks, to
+ * propagate them. One object of three fields.
+ */
+export class UnsampledSpan extends IdleSpan {
+  readonly #ids: IdSource
+  readonly #serial: number
+  #trace: TraceRecord | null
+
+  constructor(ids: IdSource, serial: number, trace: TraceRecord | null) {
+    super()
+    this.#ids = ids
+    this.#serial = serial
+    this.#trace = trace
+  }
+
+  override trace(): TraceRecord {
+    return (this.#trace ??= newTrace(this.#ids, this.#serial, RANDOM))
+  }
+
+  override spanHigh(): number {
+    return this.#ids.spanHigh(this.#serial)
+  }
+
+  override spanLow(): number {
+    return this.#ids.spanLow(this.#serial)
+  }
+}
+
+/** The trace whose root has the given serial. */
+export function newTrace(ids: IdSource, serial: number, flags: number): TraceRecord {
+  return new TraceRecord(
+    ids.traceWord(serial, 0),
+    ids.traceWord(serial, 1),
+    ids.traceWord(serial, 2),
+    ids.traceWord(serial, 3),
+    flags,
+  )
+}

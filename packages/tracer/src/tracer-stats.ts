@@ -1,0 +1,27 @@
+/** A snapshot of a tracer's counters since it was made. */
+export interface TracerStats {
+  /** Recorded spans started. */
+  started: number
+  /** Recorded spans ended. */
+  ended: number
+  /** Spans that found the pool empty or were on the plain path. */
+  unpooled: number
+  /** Free slots of the pool. */
+  poolFree: number
+  /** Calls on spans that had ended. */
+  lateCalls: number
+  /** Ended spans not yet handed to the exporter. */
+  waiting: number
+  /** Spans delivered by the exporter. */
+  exported: number
+  /** Spans given up: full queue, refused, retries used up, or ended after close. */
+  dropped: number
+  /** Spans in the exporter's queue. */
+  queued: number
+  /** Bytes of the exporter's queue. */
+  queuedBytes: number
+  /** Milliseconds spent encoding. */
+  encoding: number
+  /** Percentage of traces on the pooled path. */
+  optimized: number
+}

@@ -1,0 +1,210 @@
+import { systemClock } from './clock.ts'
+import { ActiveContext, activeContext, runWith } from './context/active-context.ts'
+import { discard } from './export/discard.ts'
+import { ExitFlush } from './pipeline/exit-flush.ts'
+import { SpanPipeline } from './pipeline/span-pipeline.ts'
+import { RemoteParent } from './propagation/carrier.ts'
+import { resourceOf } from './resource.ts'
+import { alwaysOff, ratio } from './sampling/samplers.ts'
+import { BaseSpan, type TracerSpan } from './span/base-span.ts'
+import { ForeignSpan } from './span/foreign-span.ts'
+import type { Scope, Span, SpanContext, SpanOptions } from './span/span.ts'
+import { percentage, type TracerOptions, validate } from './tracer-options.ts'
+import type { TracerStats } from './tracer-stats.ts'
+import { endWith, fail } from './wrap/run-span.ts'
+import { type TracedOptions, wrap } from './wrap/traced.ts'
+
+/** What a span may be given: options, and a parent from another process. */
+export interface StartOptions extends Omit<SpanOptions, 'parent'> {
+  /** Parent to use instead of the active span; `null` starts a new trace. */
+  parent?: Span | SpanContext | RemoteParent | null
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a wrapper must accept every function type
+type AnyFunction = (this: any, ...args: any[]) => any
+
+/** Wraps a function, or decorates a method (TC39 decorators): every call is a span. */
+export type Traced = <F extends AnyFunction>(fn: F, context?: ClassMethodDecoratorContext) => F
+
+/**
+ * Makes spans, keeps the active one across asynchronous calls, and hands ended ones to an exporter.
+ *
+ * Guarantees: no call on a hot path throws; the event loop is never held for more than about 2 ms by encoding; memory is
+ * bounded by the pool and the exporter's queue; a handle kept after its end does nothing; exported + dropped + queued equals
+ * the recorded spans that ended.
+ */
+export class Tracer {
+  readonly #pipeline: SpanPipeline
+  readonly #scope: Scope
+  readonly #exit: ExitFlush | null
+  readonly #enabled: boolean
+
+  /** @throws InvalidOptionError for an option that cannot work */
+  constructor(options?: TracerOptions)
+  /** @internal one more tracer on the same pipeline */
+  constructor(options: TracerOptions, parent: Tracer)
+  constructor(options: TracerOptions = {}, parent?: Tracer) {
+    this.#scope = { name: '@millrace/tracer', ...options.scope }
+    if (parent !== undefined) {
+      this.#pipeline = parent.#pipeline
+      this.#enabled = parent.#enabled
+      this.#exit = null
+      return
+    }
+    validate(options)
+    this.#enabled = options.enabled !== false && options.exporter !== undefined
+    const exporter = options.exporter ?? discard
+    exporter.open?.(resourceOf(options.service, options.resource))
+    const { optimized = 100 } = options
+    this.#pipeline = new SpanPipeline(
+      {
+        exporter,
+        sampler: this.#enabled ? (options.sampler ?? ratio(1)) : alwaysOff,
+        clock: options.clock ?? systemClock,
+        limits: options.limits ?? {},
+        pool: this.#enabled ? (options.pool ?? 1_000) : 0,
+        lazy: options.lazy ?? true,
+        optimized: typeof optimized === 'number' ? optimized : optimized ? 100 : 0,
+        batch: { size: options.batchSize ?? 100, delay: options.delay ?? 5_000 },
+      },
+      this.#scope,
+    )
+    this.#exit = this.#enabled
+      ? new ExitFlush(this, options.signals ?? ['SIGTERM', 'SIGINT'], options.exitTimeout ?? 5_000)
+      : null
+  }
+
+  /** False where nothing is ever recorded. */
+  get enabled(): boolean {
+    return this.#enabled
+  }
+
+  /**
+   * Starts a span without making it active; its parent is the active one unless `options.parent` says otherwise.
+   * Whoever calls this ends it.
+   */
+  startSpan(name: string, options?: StartOptions): Span {
+    return this.start(name, options)
+  }
+
+  /** @internal */
+  start(name: string, options?: StartOptions): TracerSpan {
+    const active = activeContext()
+    let parent: BaseSpan | null = active.span
+    if (options?.parent !== undefined) parent = resolveParent(options.parent)
+    if (active.suppressed) return this.#pipeline.unrecorded(parent)
+    return this.#pipeline.start(this.#scope, name, parent, options as SpanOptions | undefined)
+  }
+
+  /**
+   * Runs `fn` in a new active span, which ends when `fn` returns or its promise settles. What it throws is recorded and
+   * thrown on.
+   */
+  span<T>(name: string, fn: (span: Span) => T): T
+  span<T>(name: string, options: StartOptions, fn: (span: Span) => T): T
+  span<T>(
+    name: string,
+    optionsOrFn: StartOptions | ((span: Span) => T),
+    callback?: (span: Span) => T,
+  ): T {
+    const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!
+    const options = typeof optionsOrFn === 'function' ? undefined : optionsOrFn
+    const span = this.start(name, options)
+    return runWith(contextFor(span, options), () => {
+      try {
+        return endWith(span, fn(span))
+      } catch (error) {
+        fail(span, error)
+        throw error
+      }
+    })
+  }
+
+  /** Runs `fn` with `span` active: spans started in it are its children. Does not end it. */
+  withSpan<T>(span: Span, fn: () => T): T {
+    return runWith(contextFor(resolveParent(span), undefined), fn)
+  }
+
+  /** The active span of this asynchronous flow. */
+  activeSpan(): Span | undefined {
+    return activeContext().span ?? undefined
+  }
+
+  /**
+   * Wraps a function so that each call is a span: `tracer.traced(load)`, `tracer.traced({ name })(load)`, or as a method
+   * decorator `@tracer.traced()`. Name, kind and attributes are prepared once, here. A disabled tracer returns the
+   * function itself.
+   */
+  traced<F extends AnyFunction>(fn: F, options?: TracedOptions<F>): F
+  traced(options?: TracedOptions): Traced
+  traced<F extends AnyFunction>(
+    fnOrOptions: F | TracedOptions = {},
+    options: TracedOptions<F> = {},
+  ): F | Traced {
+    if (typeof fnOrOptions === 'function') return this.#wrap(fnOrOptions, options)
+    return <G extends AnyFunction>(fn: G, context?: ClassMethodDecoratorContext): G => {
+      const named = context === undefined ? {} : { name: String(context.name) }
+      return this.#wrap(fn, { ...named, ...fnOrOptions })
+    }
+  }
+
+  #wrap<F extends AnyFunction>(fn: F, options: TracedOptions<F>): F {
+    if (!this.#enabled) return fn
+    return wrap((name, spanOptions) => this.start(name, spanOptions), fn, options)
+  }
+
+  /** A tracer for another library on the same pipeline: same sampler, exporter and limits. O(1). */
+  scoped(scope: Scope): Tracer {
+    return new Tracer({ scope }, this)
+  }
+
+  /**
+   * Moves the share of traces on the pooled path, in percent; running spans finish on the path they began on. Give it to
+   * a guard as rollback: `onTrip: () => tracer.setOptimized(0)`.
+   *
+   * @throws InvalidOptionError unless it is a number from 0 to 100
+   */
+  setOptimized(percent: number): void {
+    percentage('percent', percent)
+    this.#pipeline.setOptimized(percent)
+  }
+
+  stats(): TracerStats {
+    return this.#pipeline.stats()
+  }
+
+  /** Resolves when all spans that have ended were delivered or given up. Never rejects. */
+  async flush(): Promise<void> {
+    await this.#pipeline.flush()
+  }
+
+  /** Encodes what waits and makes a last synchronous attempt: for `process.on('exit')`. */
+  flushSync(): void {
+    this.#pipeline.flushSync()
+  }
+
+  /** Flushes, stops timers and closes the exporter. Spans that end later are dropped. Never rejects. */
+  async close(): Promise<void> {
+    this.#exit?.remove()
+    await this.#pipeline.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+function contextFor(span: TracerSpan | null, options: StartOptions | undefined): ActiveContext {
+  const active = activeContext()
+  const { parent } = options ?? {}
+  const baggage = parent instanceof RemoteParent ? parent.baggage : active.baggage
+  return new ActiveContext(span, baggage, active.foreign, active.suppressed)
+}
+
+function resolveParent(parent: Span | SpanContext | RemoteParent | null): TracerSpan | null {
+  if (parent instanceof BaseSpan) return parent as TracerSpan
+  if (parent === null || typeof parent !== 'object') return null
+  if (parent instanceof RemoteParent) return resolveParent(parent.span)
+  const context = 'spanContext' in parent ? parent.spanContext() : parent
+  return ForeignSpan.from(context) ?? null
+}

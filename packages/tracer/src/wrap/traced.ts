@@ -1,0 +1,88 @@
+import { type ActiveContext, activeContext, runWithSpan } from '../context/active-context.ts'
+import type { TracerSpan } from '../span/base-span.ts'
+import type { Attributes, Span, SpanKind, SpanOptions } from '../span/span.ts'
+import { endWith, fail } from './run-span.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: a wrapper must accept every function type
+type AnyFunction = (this: any, ...args: any[]) => any
+
+export interface TracedOptions<F extends AnyFunction = AnyFunction> {
+  /** Name of the spans. @default the function's name */
+  name?: string
+  /** @default SpanKind.INTERNAL */
+  kind?: SpanKind
+  /** Attributes of every span. */
+  attributes?: Attributes
+  /**
+   * The function finishes before it returns, and starts nothing asynchronous whose spans should be its children (they
+   * would become its siblings). The span is then activated by two stores instead of a new asynchronous context: about 60
+   * instead of 300 ns a call on Node 24. @default false
+   */
+  sync?: boolean
+  /** Adds attributes from the call. Runs only for recorded spans, before the function. */
+  before?: (span: Span, args: Parameters<F>) => void
+}
+
+/** Makes spans for wrapped functions. */
+export type SpanStarter = (name: string, options: SpanOptions) => TracerSpan
+
+/** Wraps a function so that each call is a span. Keeps `this`, name, length and whether it is async. */
+export function wrap<F extends AnyFunction>(
+  start: SpanStarter,
+  fn: F,
+  options: TracedOptions<F>,
+): F {
+  const name = options.name ?? (fn.name === '' ? 'anonymous' : fn.name)
+  const { before } = options
+  const spanOptions: SpanOptions = {}
+  if (options.kind !== undefined) spanOptions.kind = options.kind
+  if (options.attributes !== undefined) spanOptions.attributes = options.attributes
+  const begin =
+    before === undefined
+      ? () => start(name, spanOptions)
+      : (args: Parameters<F>) => {
+          const span = start(name, spanOptions)
+          if (span.isRecording()) before(span, args)
+          return span
+        }
+  const wrapped = options.sync === true ? wrapSync(begin, fn) : wrapAny(begin, fn)
+  return Object.defineProperties(wrapped, {
+    name: { value: fn.name, configurable: true },
+    length: { value: fn.length, configurable: true },
+  }) as F
+}
+
+type Begin<F extends AnyFunction> = (args: Parameters<F>) => TracerSpan
+
+function wrapAny<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
+  return function (this: ThisParameterType<F>, ...args: Parameters<F>) {
+    const span = begin(args)
+    return runWithSpan(span, () => {
+      try {
+        return endWith(span, fn.apply(this, args))
+      } catch (error) {
+        fail(span, error)
+        throw error
+      }
+    })
+  }
+}
+
+function wrapSync<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
+  return function (this: ThisParameterType<F>, ...args: Parameters<F>) {
+    const context: ActiveContext = activeContext()
+    const span = begin(args)
+    const outer = context.span
+    context.span = span
+    try {
+      const result = fn.apply(this, args)
+      span.end()
+      return result
+    } catch (error) {
+      fail(span, error)
+      throw error
+    } finally {
+      context.span = outer
+    }
+  }
+}
