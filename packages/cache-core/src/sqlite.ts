@@ -1,1 +1,6 @@
-export {}
+export type {
+  SqliteProblem,
+  SqliteStoreOptions,
+  SqliteStoreStats,
+} from './store/sqlite-store.ts'
+export { SqliteStore } from './store/sqlite-store.ts'

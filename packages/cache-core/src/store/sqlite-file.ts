@@ -1,0 +1,138 @@
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { StoreUnavailableError } from './errors.ts'
+
+/** "MILL": marks the file as ours, so that another program's database is never touched. */
+const APPLICATION_ID = 0x4d494c4c
+
+/** SQLite's primary result codes (sqlite.org/rescode.html). */
+const BUSY = 5
+const LOCKED = 6
+const CORRUPT = 11
+const NOT_A_DATABASE = 26
+
+/**
+ * Tables carry the version of their layout in their names: programs of two versions can use one file and do not see each
+ * other's entries. Large values come last in a row, so that scans of the other columns do not read them.
+ *
+ * The first epoch is the time in microseconds, and fences before it are outdated: so a fence taken before the file was lost
+ * and made anew cannot pass for a later one.
+ */
+const schema = `
+  CREATE TABLE IF NOT EXISTS state_1 (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    epoch INTEGER NOT NULL,
+    cleared INTEGER NOT NULL,
+    expired INTEGER NOT NULL,
+    horizon INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS entries_1 (
+    key TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    barrier INTEGER NOT NULL,
+    expires REAL NOT NULL,
+    retained REAL NOT NULL,
+    used INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    tags TEXT,
+    value BLOB
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS tags_1 (
+    name TEXT PRIMARY KEY,
+    deleted INTEGER NOT NULL,
+    expired INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`
+
+/** Whether the file's content is damaged, or not SQLite's at all. */
+export function isCorruption(error: unknown): boolean {
+  const code = resultCode(error)
+  return code === CORRUPT || code === NOT_A_DATABASE
+}
+
+/** Whether another connection held a lock for longer than the busy timeout. */
+export function isBusy(error: unknown): boolean {
+  const code = resultCode(error)
+  return code === BUSY || code === LOCKED
+}
+
+/** The primary result code of an error of node:sqlite; extended codes keep it in the low byte. */
+function resultCode(error: unknown): number | undefined {
+  const { errcode } = error as { errcode?: unknown }
+  return typeof errcode === 'number' ? errcode & 0xff : undefined
+}
+
+/**
+ * Opens or creates a database with the store's tables. WAL lets readers go on while one process writes; with
+ * `synchronous = NORMAL` a power cut may lose the last writes but not damage the file.
+ *
+ * @param busyTimeout ms to wait for another process's lock
+ * @throws {StoreUnavailableError} if the file is another program's
+ */
+export function openDatabase(path: string, busyTimeout: number): DatabaseSync {
+  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+  const database = new DatabaseSync(path)
+  try {
+    database.exec(`PRAGMA busy_timeout = ${Math.ceil(busyTimeout)}`)
+    if (!isOurs(database)) {
+      throw new StoreUnavailableError(path, 'is the database of another program')
+    }
+    // Before the first table is made; later it has no effect.
+    database.exec('PRAGMA auto_vacuum = INCREMENTAL')
+    useWriteAheadLog(database, busyTimeout)
+    database.exec('PRAGMA synchronous = NORMAL')
+    database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${schema}`)
+    const first = Date.now() * 1_000
+    database.exec(`INSERT OR IGNORE INTO state_1 VALUES (0, ${first}, 0, 0, ${first}); COMMIT`)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function isOurs(database: DatabaseSync): boolean {
+  const id = Object.values(database.prepare('PRAGMA application_id').get() ?? {})[0]
+  if (id === APPLICATION_ID) return true
+  const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as {
+    tables: number
+  }
+  return id === 0 && tables === 0
+}
+
+/** SQLite does not wait for locks while it changes the journal mode, so several processes starting at once must. */
+function useWriteAheadLog(database: DatabaseSync, busyTimeout: number): void {
+  const end = Date.now() + busyTimeout
+  for (;;) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL')
+      return
+    } catch (error) {
+      if (!isBusy(error) || Date.now() >= end) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+    }
+  }
+}
+
+/** What tells one file from another that took its name. */
+export function fileIdentity(path: string): string | undefined {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return stat && `${stat.dev}:${stat.ino}`
+}
+
+/**
+ * Renames a damaged database and its side files, so that a new one can take the name and the old one can be examined.
+ *
+ * @returns the new name of the database
+ */
+export function setAside(path: string): string {
+  const base = `${path}.corrupt-${new Date().toISOString().replace(/[:.]/g, '-')}`
+  let target = base
+  for (let attempt = 2; existsSync(target); attempt++) target = `${base}-${attempt}`
+  renameSync(path, target)
+  for (const suffix of ['-wal', '-shm']) {
+    if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix)
+  }
+  return target
+}
