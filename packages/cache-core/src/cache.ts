@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from './clock.ts'
 import { InvalidOptionError, WeigherError } from './errors.ts'
 import { Glob } from './invalidate/glob.ts'
-import { type TagName, type TagStamp, TagTable } from './invalidate/tag-table.ts'
+import { type TagStamp, TagTable } from './invalidate/tag-table.ts'
 import { ABSENT, FRESH, GONE, Kernel, type RemovalReason, STALE } from './kernel.ts'
 import { EntryDetail } from './load/entry-detail.ts'
 import type { LoadContext } from './load/flight.ts'
@@ -337,7 +337,7 @@ export class Cache<K, V> {
     return count
   }
 
-  #store(key: K, value: V, ttl: number, tags: readonly TagName[], plan: LoadPlan): void {
+  #store(key: K, value: V, ttl: number, tags: readonly string[], plan: LoadPlan): void {
     const kernel = this.#kernel
     const weight = this.#weigh(value, key)
     const expires = this.#deadline(ttl)

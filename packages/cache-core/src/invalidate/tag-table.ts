@@ -1,11 +1,8 @@
 import { type EntryState, FRESH, GONE, type Guard, STALE } from '../kernel.ts'
 
-/** A tag's name: a string of the user's, or an object that a view uses as a tag no string can equal. */
-export type TagName = string | object
-
 /** One tag in use. `deleteTag` retires the object, so that stamps which hold it can never be fresh again. */
 interface Tag {
-  readonly name: TagName
+  readonly name: string
   /** Grows with every expiry. */
   version: number
   /** ms on the clock of the last expiry. */
@@ -32,9 +29,9 @@ const REMEMBERED = 1_024
  * those that eviction left behind.
  */
 export class TagTable {
-  readonly #tags = new Map<TagName, Tag>()
+  readonly #tags = new Map<string, Tag>()
   /** Name -> epoch of its last invalidation, oldest first. */
-  readonly #invalidated = new Map<TagName, number>()
+  readonly #invalidated = new Map<string, number>()
   /** Loads that began before this epoch may have missed an invalidation that was forgotten. */
   #forgotten = 0
   #sweepAt = SWEEP_AT_LEAST
@@ -52,7 +49,7 @@ export class TagTable {
    * @param stamps all stamps still in use, asked for when it is time to drop the tags that no entry
    *   holds any more; amortized O(1) per new tag
    */
-  stamp(names: readonly TagName[], stamps: () => Iterable<TagStamp>): TagStamp {
+  stamp(names: readonly string[], stamps: () => Iterable<TagStamp>): TagStamp {
     if (this.#tags.size >= this.#sweepAt) this.#sweep(stamps())
     const tags: Tag[] = []
     const versions: number[] = []
@@ -73,7 +70,7 @@ export class TagTable {
    *
    * @param now ms on the clock, from which on the entries count as stale
    */
-  expire(name: TagName, now: number): void {
+  expire(name: string, now: number): void {
     this.#remember(name)
     const tag = this.#tags.get(name)
     if (tag === undefined) return
@@ -82,7 +79,7 @@ export class TagTable {
   }
 
   /** Entries that have the tag are gone. O(1). */
-  delete(name: TagName): void {
+  delete(name: string): void {
     this.#remember(name)
     const tag = this.#tags.get(name)
     if (tag === undefined) return
@@ -100,7 +97,7 @@ export class TagTable {
   }
 
   /** Whether one of `names` was invalidated after `epoch`; true also where that is no longer known. */
-  invalidatedSince(epoch: number, names: readonly TagName[]): boolean {
+  invalidatedSince(epoch: number, names: readonly string[]): boolean {
     if (epoch === this.epoch || names.length === 0) return false
     if (epoch < this.#forgotten) return true
     for (const name of names) {
@@ -109,7 +106,7 @@ export class TagTable {
     return false
   }
 
-  #remember(name: TagName): void {
+  #remember(name: string): void {
     const invalidated = this.#invalidated
     invalidated.delete(name)
     invalidated.set(name, ++this.epoch)
@@ -149,11 +146,8 @@ export class TagStamp implements Guard {
     this.#checked = table.epoch
   }
 
-  /** Names given by the user. */
   get names(): string[] {
-    const names: string[] = []
-    for (const { name } of this.#tags) if (typeof name === 'string') names.push(name)
-    return names
+    return this.#tags.map(tag => tag.name)
   }
 
   /** O(1) when no tag at all was invalidated since the last call, else O(tags of this entry). */
@@ -172,7 +166,7 @@ export class TagStamp implements Guard {
   }
 
   /** The first tag that makes the entry stale or gone. */
-  get invalidatedBy(): TagName | undefined {
+  get invalidatedBy(): string | undefined {
     const versions = this.#versions
     return this.#tags.find((tag, index) => tag.retired || tag.version !== versions[index])?.name
   }
