@@ -6,6 +6,9 @@ const PROBES_WHEN_FULL = 16
 /** The same while there is room: two per new key keep the table near the number of keys in use. */
 const PROBES = 2
 
+/** Up to this many keys, some 400 kB, none is given up: keys that come back soon need not be made anew. */
+const UNSWEPT = 4_096
+
 /**
  * Virtual times (see {@link Gcra}) by key, in a bounded table: 8 bytes each beside the key's map entry.
  *
@@ -63,6 +66,7 @@ export class BucketTable {
 
   #sweep(floor: number, pinned: { has(key: string): boolean }): void {
     const length = this.#keys.length
+    if (length < UNSWEPT && length < this.#maxKeys) return
     const full = this.#places.size >= this.#maxKeys
     const probes = Math.min(length, full ? PROBES_WHEN_FULL : PROBES)
     let nearest = -1

@@ -202,6 +202,7 @@ export class KeyedLimiter {
     const now = this.#clock.now()
     const place = this.#table.find(key) ?? this.#table.add(key, now - this.#burstSpan, this.#queues)
     const gate: Gate<Admission> = {
+      timed: true,
       dueAt: (cost, ahead, at) =>
         Math.max(this.#table.slots[place]!, at - this.#backlogSpan) +
         (ahead + cost) * this.#interval,

@@ -171,6 +171,7 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
 
   #gate(): Gate<Admission> {
     return {
+      timed: true,
       dueAt: (cost, ahead, now) => this.meter.dueAt(cost, ahead, now),
       admit: ({ cost, since }: Waiter, now) => {
         this.meter.take(cost, now)

@@ -15,8 +15,9 @@ export interface TokenBucketLimits {
  * handed out. The time between it and now, up to `burst` intervals, is the credit.
  */
 export class Gcra implements Meter {
+  // Fields start as numbers: V8 stores a number field that was ever undefined in a new object at each write.
   /** Virtual time of the last token handed out, ms. */
-  #slot: number
+  #slot = 0
   /** Ms per token. */
   #interval = 0
   #burst = 0

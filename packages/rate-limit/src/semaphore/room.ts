@@ -2,6 +2,7 @@ import type { Gate } from '../wait/wait-list.ts'
 
 /** The places of a semaphore: what permits are given back to. */
 export class Room implements Gate<void> {
+  readonly timed = false
   permits: number
   /** Permits held now. */
   active = 0

@@ -17,6 +17,8 @@ import { Waiter } from './waiter.ts'
 
 /** What a list asks of the limit its callers wait for. */
 export interface Gate<T> {
+  /** Whether time alone opens it; if not, nothing is awaited but releases and deadlines. */
+  readonly timed: boolean
   /**
    * When `cost` could pass after `ahead` has, ms on the clock, at any time after now if it is possible now; Infinity
    * when no clock can tell, because a release must come first.
@@ -99,7 +101,8 @@ export class WaitList<T> {
 
   /** Lets through whoever is due, ends waits whose deadline has passed, and sets the timer for what comes next. */
   serve(): void {
-    const now = this.#clock.now()
+    // A clock read costs 40 ns, a tenth of what a job through a semaphore does.
+    const now = this.#gate.timed || this.#deadlines.size > 0 ? this.#clock.now() : 0
     const order = this.#order
     let grants = 0
     let next = Infinity
