@@ -1,0 +1,220 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { VirtualClock } from '@millrace/testkit'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { Cache } from '../cache.ts'
+import { PartialLoadError } from '../errors.ts'
+import type { CacheOptions } from '../options.ts'
+import type { BatchContext } from './load-many.ts'
+import { loaded } from './loaded.ts'
+
+let clock: VirtualClock
+
+beforeEach(() => {
+  clock = new VirtualClock(1_000)
+})
+
+function newCache<V = string>(options: CacheOptions<string, V> = {}): Cache<string, V> {
+  return new Cache({ ttl: 100, clock, ...options })
+}
+
+const upper = vi.fn(async (keys: readonly string[]) => keys.map(key => key.toUpperCase()))
+beforeEach(() => {
+  upper.mockClear()
+})
+
+/** A batch loader whose calls end when the test says so. */
+function manualLoader() {
+  const calls: {
+    keys: readonly string[]
+    resolve(values: string[]): void
+    reject(error: unknown): void
+    context: BatchContext<string, string>
+  }[] = []
+  const load = (
+    keys: readonly string[],
+    context: BatchContext<string, string>,
+  ): Promise<string[]> =>
+    new Promise((resolve, reject) => calls.push({ keys, resolve, reject, context }))
+  return { calls, load }
+}
+
+describe('getOrLoadMany', () => {
+  it('calls the loader once, for the misses alone, and answers in the order of the keys', async () => {
+    const cache = newCache()
+    cache.set('b', 'cached')
+    const values = await cache.getOrLoadMany(['c', 'b', 'a', 'c'], upper)
+    expect([...values]).toEqual([
+      ['c', 'C'],
+      ['b', 'cached'],
+      ['a', 'A'],
+    ])
+    expect(upper.mock.calls.map(([keys]) => keys)).toEqual([['c', 'a']])
+    expect((await cache.getOrLoadMany(new Set(['a', 'b', 'c']), upper)).size).toBe(3)
+    expect(upper).toHaveBeenCalledTimes(1)
+    expect(cache.stats()).toMatchObject({ loads: 1, hits: 4, misses: 2, loading: 0 })
+  })
+
+  it('never calls the loader when nothing is missing', async () => {
+    const cache = newCache()
+    expect(await cache.getOrLoadMany([], upper)).toEqual(new Map())
+    expect(upper).not.toHaveBeenCalled()
+  })
+
+  it('leaves out the keys that have no value, and asks for them again', async () => {
+    const cache = newCache()
+    const load = vi.fn((keys: readonly string[]) => new Map(keys.includes('a') ? [['a', 'A']] : []))
+    expect([...(await cache.getOrLoadMany(['a', 'b'], load))]).toEqual([['a', 'A']])
+    expect([...(await cache.getOrLoadMany(['a', 'b'], load))]).toEqual([['a', 'A']])
+    expect(load.mock.calls.map(([keys]) => keys)).toEqual([['a', 'b'], ['b']])
+  })
+
+  it('joins what is being loaded, one by one or in batches, and is joined by it', async () => {
+    const cache = newCache()
+    const { calls, load } = manualLoader()
+    let finish = (_: string): void => {}
+    const single = cache.getOrLoad('a', () => new Promise(resolve => (finish = resolve)))
+    const one = cache.getOrLoadMany(['a', 'b'], load)
+    const two = cache.getOrLoadMany(['b', 'c'], load)
+    const joined = cache.getOrLoad('c', async () => 'never called')
+    expect(calls.map(({ keys }) => keys)).toEqual([['b'], ['c']])
+    finish('A')
+    calls[0]!.resolve(['B'])
+    calls[1]!.resolve(['C'])
+    expect(await single).toBe('A')
+    expect([...(await one)]).toEqual([
+      ['a', 'A'],
+      ['b', 'B'],
+    ])
+    expect([...(await two)]).toEqual([
+      ['b', 'B'],
+      ['c', 'C'],
+    ])
+    expect(await joined).toBe('C')
+  })
+
+  it('lets a caller that joined load for itself when the batch leaves its key out', async () => {
+    const cache = newCache()
+    let finish = (_: Map<string, string>): void => {}
+    const batch = cache.getOrLoadMany(['a'], () => new Promise(resolve => (finish = resolve)))
+    const single = cache.getOrLoad('a', async () => 'own')
+    const many = cache.getOrLoadMany(['a'], async () => new Map())
+    finish(new Map())
+    expect([...(await batch)]).toEqual([])
+    expect(await single).toBe('own')
+    expect((await many).get('a')).toBeOneOf([undefined, 'own'])
+  })
+
+  it('rejects with what it has and why the rest is missing', async () => {
+    const cache = newCache()
+    cache.set('a', 'A')
+    const down = new Error('source is down')
+    const failure = await cache.getOrLoadMany(['a', 'b', 'c'], () => [down, 'C']).catch(e => e)
+    expect(failure).toBeInstanceOf(PartialLoadError)
+    expect(failure).toMatchObject({
+      message: '1 of 3 keys could not be loaded',
+      code: 'ERR_MILLRACE_PARTIAL_LOAD',
+      cause: down,
+    })
+    expect([...failure.results]).toEqual([
+      ['a', 'A'],
+      ['c', 'C'],
+    ])
+    expect([...failure.errors]).toEqual([['b', down]])
+    expect(Object.keys(failure)).not.toContain('results')
+    expect(cache.get('c')).toBe('C')
+    await expect(
+      cache.getOrLoadMany(['x', 'y'], () => {
+        throw down
+      }),
+    ).rejects.toMatchObject({
+      message: '2 of 2 keys could not be loaded',
+    })
+    expect(cache.stats().loading).toBe(0)
+  })
+
+  it('serves stale values per key, within one call for the others', async () => {
+    const cache = newCache({ staleWhileRevalidate: 20, staleIfError: 1_000 })
+    cache.set('old', 'stale')
+    clock.advance(50)
+    cache.set('soft', 'stale')
+    clock.advance(100)
+    const { calls, load } = manualLoader()
+    const answer = cache.getOrLoadMany(['soft', 'old', 'new'], load)
+    expect(calls.map(({ keys }) => keys)).toEqual([['old', 'new', 'soft']])
+    expect(['old', 'new', 'soft'].map(calls[0]!.context.stale)).toEqual([
+      'stale',
+      undefined,
+      'stale',
+    ])
+    calls[0]!.reject(new Error('source is down'))
+    const failure = await answer.catch(e => e)
+    expect([...failure.results]).toEqual([
+      ['soft', 'stale'],
+      ['old', 'stale'],
+    ])
+    expect([...failure.errors.keys()]).toEqual(['new'])
+  })
+
+  it('gives each value the options its result asks for', async () => {
+    const cache = newCache()
+    await cache.getOrLoadMany(['a', 'b', 'c'], () => [
+      loaded('A', { ttl: 10 }),
+      loaded('B', { tags: ['t'] }),
+      loaded('C', { store: false }),
+    ])
+    expect([...cache.keys()]).toEqual(['a', 'b'])
+    clock.advance(10)
+    cache.deleteTag('t')
+    expect([...cache.keys()]).toEqual([])
+  })
+
+  it('aborts the loader when all callers of all its keys have given up, not before', async () => {
+    const cache = newCache()
+    const { calls, load } = manualLoader()
+    const [one, two] = [new AbortController(), new AbortController()]
+    const batch = cache.getOrLoadMany(['a', 'b'], load, { signal: one.signal })
+    const single = cache.getOrLoad('b', async () => 'unused', { signal: two.signal })
+    const settled = Promise.allSettled([batch, single])
+    const { signal } = calls[0]!.context
+    one.abort('first')
+    await nextTurn()
+    expect(signal.aborted).toBe(false)
+    two.abort('second')
+    expect(signal.reason).toBe('second')
+    expect(await settled).toEqual([
+      { status: 'rejected', reason: 'first' },
+      { status: 'rejected', reason: 'second' },
+    ])
+    expect(cache.stats().loading).toBe(0)
+  })
+
+  it('is wanted again when somebody joins a key that everybody else has given up', async () => {
+    const cache = newCache()
+    const { calls, load } = manualLoader()
+    const one = new AbortController()
+    const batch = cache.getOrLoadMany(['a'], load, { signal: one.signal })
+    const other = cache.getOrLoadMany(['b'], load)
+    const settled = Promise.allSettled([batch])
+    one.abort('first')
+    expect(calls[0]!.context.signal.aborted).toBe(true)
+    calls[1]!.resolve(['B'])
+    expect((await other).get('b')).toBe('B')
+    await settled
+  })
+
+  it('refuses a result that does not fit the keys', async () => {
+    const cache = newCache()
+    const failure = await cache.getOrLoadMany(['a', 'b'], () => ['A']).catch(e => e)
+    expect(failure.cause.message).toBe(
+      'Expected the loader to return a Map or an array of 2, as it was given 2 keys, got an array of 1',
+    )
+    const record = () => ({ a: 'A' }) as never
+    expect((await cache.getOrLoadMany(['a'], record).catch(e => e)).cause.code).toBe(
+      'ERR_MILLRACE_LOAD_RESULT',
+    )
+    await expect(cache.getOrLoadMany(['a'], 1 as never)).rejects.toThrow('`loader`')
+    await expect(cache.getOrLoadMany(['a'], upper, { ttl: -1 })).rejects.toThrow('`ttl`')
+    await expect(cache.getOrLoadMany(5 as never, upper)).rejects.toThrow('iterable')
+    expect(cache.stats().loading).toBe(0)
+  })
+})
