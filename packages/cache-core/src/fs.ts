@@ -1,1 +1,2 @@
-export {}
+export type { FsStoreOptions } from './store/fs-store.ts'
+export { FsStore } from './store/fs-store.ts'

@@ -1,6 +1,8 @@
 export type { Codec } from './store/codec.ts'
 export { bytesCodec, jsonCodec, structuredCodec } from './store/codec.ts'
 export type { Algorithm, CompressionOptions } from './store/compression.ts'
+export type { Envelope } from './store/envelope.ts'
+export { decodeEnvelope, EXPIRES_OFFSET, encodeEnvelope } from './store/envelope.ts'
 export { StoreClosedError, StoreUnavailableError } from './store/errors.ts'
 export type { LifetimeOptions } from './store/lifetimes.ts'
 export { Lifetimes } from './store/lifetimes.ts'

@@ -1,0 +1,173 @@
+import { execFile } from 'node:child_process'
+import {
+  appendFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { runs, VirtualClock } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { FsStore } from './fs-store.ts'
+import { storeContract } from './store.contract.ts'
+
+const run = promisify(execFile)
+
+storeContract(
+  'FsStore',
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-fs-'))
+    const clock = new VirtualClock(1_000_000)
+    const open = () => new FsStore({ folder: join(folder, 'cache'), clock })
+    const store = open()
+    return {
+      store,
+      advance: ms => clock.advance(ms),
+      peer: async () => open(),
+      remove: async () => {
+        await store.close()
+        await rm(folder, { recursive: true })
+      },
+    }
+  },
+  runs(60),
+)
+
+describe('FsStore', () => {
+  let folder: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-fs-'))
+  })
+  afterEach(() => rm(folder, { recursive: true }))
+
+  const files = async () => {
+    const names = await readdir(join(folder, 'v1', 'entries'), { recursive: true })
+    return names.filter(name => name.length > 60).map(name => join(folder, 'v1', 'entries', name))
+  }
+
+  test('values, invalidations and fences outlive the process', async () => {
+    const first = new FsStore({ folder })
+    await first.set('kept', { n: 1 }, { tags: ['a'] })
+    await first.set('gone', 2, { tags: ['b'] })
+    const fence = await first.fence()
+    await first.deleteTag('b')
+    await first.close()
+    await using second = new FsStore({ folder })
+    expect((await second.get('kept'))?.value).toEqual({ n: 1 })
+    expect(await second.get('gone')).toBeUndefined()
+    expect(await second.set('gone', 3, { tags: ['b'], fence })).toBe(false)
+  })
+
+  test('no key ever becomes part of a path, and the folder is private', async () => {
+    await using store = new FsStore({ folder: join(folder, 'private') })
+    await store.set('../../outside', 1)
+    expect(await readdir(folder)).toEqual(['private'])
+    expect((await stat(join(folder, 'private'))).mode & 0o777).toBe(0o700)
+  })
+
+  test.each([
+    ['cut short', (path: string) => truncate(path, 60)],
+    ['empty', (path: string) => truncate(path, 0)],
+    [
+      'flipped in one bit',
+      async (path: string) => {
+        const bytes = await readFile(path)
+        bytes[bytes.length - 3]! ^= 1
+        await writeFile(path, bytes)
+      },
+    ],
+    [
+      'of a later format',
+      async (path: string) => {
+        const bytes = await readFile(path)
+        bytes[1] = 2
+        await writeFile(path, bytes)
+      },
+    ],
+  ])('a file that is %s is a miss, counted and removed', async (_, damage) => {
+    await using store = new FsStore({ folder })
+    await store.set('key', 'x'.repeat(100))
+    const [path] = await files()
+    await damage(path!)
+    expect(await store.get('key')).toBeUndefined()
+    expect(store.stats()).toMatchObject({ corrupt: 1, misses: 1 })
+    expect(await files()).toEqual([])
+    await store.set('key', 'again')
+    expect((await store.get('key'))?.value).toBe('again')
+  })
+
+  test('a torn journal record loses values rather than reviving them', async () => {
+    await using store = new FsStore({ folder })
+    await store.set('key', 1)
+    await appendFile(join(folder, 'v1', 'journal'), 'kAAAA')
+    await store.delete('other')
+    expect(await store.get('key')).toBeUndefined()
+    await store.set('key', 2)
+    expect((await store.get('key'))?.value).toBe(2)
+  })
+
+  test('a journal that is none makes the folder unavailable, in one sentence', async () => {
+    await new FsStore({ folder }).close()
+    await writeFile(join(folder, 'v1', 'journal'), 'something else')
+    expect(() => new FsStore({ folder })).toThrow(
+      `The store at ${folder} failed: its journal is damaged`,
+    )
+  })
+
+  test('sweep removes what is gone and what died half written, and keeps within maxBytes', async () => {
+    const clock = new VirtualClock(Date.now())
+    await using store = new FsStore<string>({
+      folder,
+      maxBytes: 5_000,
+      clock,
+      sweepInterval: 1_000,
+    })
+    await store.set('short', 'x', { ttl: 10 })
+    await store.set('tagged', 'x', { tags: ['t'] })
+    await store.deleteTag('t')
+    const leftover = join(folder, 'v1', 'temporary', 'dead')
+    await writeFile(leftover, 'half')
+    await utimes(leftover, 0, 0)
+    clock.advance(1_000)
+    expect(await files()).toEqual([])
+    expect(await readdir(join(folder, 'v1', 'temporary'))).toEqual([])
+
+    for (let i = 0; i < 10; i++) {
+      const known = await files()
+      await store.set(`${i}`, 'x'.repeat(900))
+      const [added] = (await files()).filter(path => !known.includes(path))
+      await utimes(added!, 1_000 + i, 1_000 + i)
+    }
+    await store.get('0')
+    clock.advance(1_000)
+    expect(store.stats().evictions).toBe(5)
+    expect(await store.get('0')).toBeDefined()
+    expect(await store.get('1')).toBeUndefined()
+    expect(await store.get('9')).toBeDefined()
+  })
+
+  test('four processes write and delete the same keys and never read half a value', async () => {
+    const script = join(import.meta.dirname, 'fs-writer.fixture.ts')
+    const writers = ['a', 'b', 'c', 'd'].map(name =>
+      run(process.execPath, ['--conditions=millrace-source', script, folder, name, '200']),
+    )
+    for (const { stdout } of await Promise.all(writers)) expect(stdout).toBe('done\n')
+  })
+
+  test('a folder that cannot be made is a typed error', async () => {
+    await writeFile(join(folder, 'file'), '')
+    expect(() => new FsStore({ folder: join(folder, 'file', 'cache') })).toThrow(
+      expect.objectContaining({ code: 'ERR_MILLRACE_STORE_UNAVAILABLE' }),
+    )
+    expect(() => new FsStore({ folder: '' })).toThrow(
+      "Expected `folder` to be the path of a folder, got '' (string)",
+    )
+  })
+})
