@@ -16,21 +16,33 @@ import {
   legacyName,
 } from '../name.ts'
 import type { ByteWriter } from './byte-writer.ts'
+import { PatchedText } from './patched-text.ts'
 import type { TextFormat } from './text-format.ts'
 
 const NEWLINE = 10
-/** Room for a value, an exemplar and a line end. */
-const VALUE_ROOM = 256
+/** Room for a value and a line end. */
+const VALUE_ROOM = 32
 /** Series between two opportunities to yield. */
 const SLICE = 32
 
 const ENCODER = new TextEncoder()
 
-/** The beginnings of a series' lines, one after the other, and where each ends. */
-interface SeriesText {
+/** What a series keeps of its lines. */
+type SeriesText = SingleText | HistogramText
+
+interface SingleText {
   readonly format: TextFormat
-  readonly bytes: Uint8Array
-  readonly ends: Uint32Array
+  /** The line up to its value. */
+  readonly line: Uint8Array
+  /** The `_created` line up to its value; empty where there is none. */
+  readonly created: Uint8Array
+}
+
+interface HistogramText {
+  readonly format: TextFormat
+  /** Everything up to the sum, which comes last as its width varies. */
+  readonly head: PatchedText
+  readonly created: Uint8Array
 }
 
 /** Writes `families`, stopping after every few series so that the caller can let others run. */
@@ -78,15 +90,36 @@ function familyName(family: Family, format: TextFormat): string {
 function textOf(family: Family, series: Series, format: TextFormat): SeriesText {
   const cached = series.text as SeriesText | undefined
   if (cached !== undefined && cached.format === format) return cached
-  const parts = linePrefixes(family, series, format).map(prefix => ENCODER.encode(prefix))
-  const ends = new Uint32Array(parts.length)
-  let length = 0
-  for (let i = 0; i < parts.length; i++) ends[i] = length += parts[i]!.length
-  const bytes = new Uint8Array(length)
-  for (let i = 0, at = 0; i < parts.length; at = ends[i++]!) bytes.set(parts[i]!, at)
-  const text: SeriesText = { format, bytes, ends }
+  const lines = linePrefixes(family, series, format)
+  const text: SeriesText =
+    series.type === 'histogram'
+      ? histogramText(series as HistogramSeries, lines, format)
+      : singleText(lines, format)
   series.text = text
   return text
+}
+
+function singleText(lines: string[], format: TextFormat): SingleText {
+  const [line, created] = lines
+  return { format, line: ENCODER.encode(line), created: ENCODER.encode(created ?? '') }
+}
+
+function histogramText(
+  series: HistogramSeries,
+  lines: string[],
+  format: TextFormat,
+): HistogramText {
+  const buckets = series.shape.classic.bounds.length
+  const [count, sum, created] = lines.slice(buckets)
+  return {
+    format,
+    head: new PatchedText([
+      ...lines.slice(0, buckets).map((line, i) => (i === 0 ? line : `\n${line}`)),
+      `\n${count}`,
+      `\n${sum}`,
+    ]),
+    created: ENCODER.encode(created ?? ''),
+  }
 }
 
 function linePrefixes(family: Family, series: Series, format: TextFormat): string[] {
@@ -105,7 +138,7 @@ function linePrefixes(family: Family, series: Series, format: TextFormat): strin
   if (series.type !== 'histogram') return [line('')]
   const { bounds } = (series as HistogramSeries).shape.classic
   const buckets = Array.from(bounds, le => line('_bucket', [`le="${formatBound(le, format)}"`]))
-  return [...buckets, line('_sum'), line('_count'), ...created]
+  return [...buckets, line('_count'), line('_sum'), ...created]
 }
 
 function sample(name: string, labels: string[]): string {
@@ -134,47 +167,29 @@ function escapeHelp(help: string): string {
 }
 
 function writeSeries(series: Series, text: SeriesText, out: ByteWriter): void {
-  out.reserve(text.bytes.length + text.ends.length * VALUE_ROOM)
-  switch (series.type) {
-    case 'histogram':
-      writeHistogram(series as HistogramSeries, text, out)
-      break
-    case 'counter':
-      out.copy(text.bytes, 0, text.ends[0]!)
-      out.number((series as CounterSeries).value)
-      out.byte(NEWLINE)
-      if (text.ends.length > 1) writeCreated(series, text, 1, out)
-      break
-    default:
-      out.copy(text.bytes, 0, text.ends[0]!)
-      out.number((series as GaugeSeries | UpDownCounterSeries).value)
-      out.byte(NEWLINE)
-  }
-}
-
-function writeHistogram(series: HistogramSeries, text: SeriesText, out: ByteWriter): void {
-  const { bytes, ends } = text
-  const buckets = series.shape.classic.bounds.length
-  let start = 0
-  let seen = 0
-  for (let i = 0; i < buckets; i++) {
-    const end = ends[i]!
-    out.copy(bytes, start, end)
-    out.number((seen += series.classicCount(i)))
+  if (series.type === 'histogram') {
+    writeHistogram(series as HistogramSeries, text as HistogramText, out)
+  } else {
+    const { line } = text as SingleText
+    out.reserve(line.length + VALUE_ROOM)
+    out.copy(line)
+    out.number((series as CounterSeries | GaugeSeries | UpDownCounterSeries).value)
     out.byte(NEWLINE)
-    start = end
   }
-  out.copy(bytes, start, ends[buckets]!)
-  out.number(series.sum)
+  if (text.created.length === 0) return
+  out.reserve(text.created.length + VALUE_ROOM)
+  out.copy(text.created)
+  out.number(series.created / 1000)
   out.byte(NEWLINE)
-  out.copy(bytes, ends[buckets]!, ends[buckets + 1]!)
-  out.number(seen)
-  out.byte(NEWLINE)
-  if (ends.length > buckets + 2) writeCreated(series, text, buckets + 2, out)
 }
 
-function writeCreated(series: Series, text: SeriesText, line: number, out: ByteWriter): void {
-  out.copy(text.bytes, text.ends[line - 1]!, text.ends[line]!)
-  out.number(series.created / 1000)
+function writeHistogram(series: HistogramSeries, { head }: HistogramText, out: ByteWriter): void {
+  const buckets = series.shape.classic.bounds.length
+  let seen = 0
+  for (let i = 0; i < buckets; i++) head.set(i, (seen += series.classicCount(i)))
+  head.set(buckets, seen)
+  out.reserve(head.bytes.length + VALUE_ROOM)
+  out.block(head.bytes)
+  out.number(series.sum)
   out.byte(NEWLINE)
 }

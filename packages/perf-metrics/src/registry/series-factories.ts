@@ -1,7 +1,7 @@
 import { CounterSeries } from '../instrument/counter.ts'
 import type { SeriesFactory } from '../instrument/family.ts'
 import { GAUGE_CELLS, GaugeSeries } from '../instrument/gauge.ts'
-import { CLASSIC, HistogramSeries, type HistogramShape } from '../instrument/histogram.ts'
+import { HistogramSeries, type HistogramShape, histogramCells } from '../instrument/histogram.ts'
 import type { Series } from '../instrument/series.ts'
 import { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import type { CellStore, Cells } from '../store/cells.ts'
@@ -58,7 +58,7 @@ export function histogramFactory(
 ): SeriesFactory<HistogramSeries> {
   return factory(
     context,
-    CLASSIC + shape.classic.bounds.length,
+    histogramCells(shape.classic.bounds.length),
     (block, values) => new HistogramSeries(block, values, context.now(), shape),
     series => series.release(),
   )

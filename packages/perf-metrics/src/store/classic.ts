@@ -10,7 +10,7 @@ const WORDS = new Uint32Array(DOUBLE.buffer)
 export class ClassicBounds {
   /** Bounds in ascending order, then `Infinity`. */
   readonly bounds: Float64Array
-  /** First bucket to try, by the exponent and three mantissa bits of the value. */
+  /** First bucket to try, by the exponent and five mantissa bits of the value. */
   readonly table: Uint8Array
   /** What the first entry of {@link table} stands for. */
   readonly base: number
@@ -29,14 +29,14 @@ export class ClassicBounds {
   }
 }
 
-/** Exponent and three mantissa bits. The sign bit is clear: bounds and observations are positive. */
+/** Exponent and five mantissa bits. The sign bit is clear: bounds and observations are positive. */
 function leadingBits(value: number): number {
   DOUBLE[0] = value
-  return WORDS[1]! >>> 17
+  return WORDS[1]! >>> 15
 }
 
 function startOf(leading: number): number {
-  WORDS[1] = leading << 17
+  WORDS[1] = leading << 15
   WORDS[0] = 0
   return DOUBLE[0]!
 }

@@ -1,0 +1,118 @@
+import { defineCase, defineSuite } from '../../define.ts'
+import { millrace, openTelemetry, promClient15, promClient16 } from './contenders/instruments.ts'
+import { allocation, checkAllocation } from './workloads/allocation.ts'
+import {
+  boundCounter,
+  boundHistogram,
+  checkOperations,
+  labelledCounter,
+  labelledHistogram,
+  mixedCounter,
+} from './workloads/counting.ts'
+import { checkNoop, emptyCall, noopCounter } from './workloads/noop.ts'
+import { checkScrape, scrape } from './workloads/scrape.ts'
+import { checkStartUp, startUp } from './workloads/start-up.ts'
+
+/** The same workload for every peer. */
+function each<R>(workload: (library: typeof millrace) => R): Record<string, R> {
+  return {
+    '@prometheus-io/client': workload(promClient16),
+    'prom-client': workload(promClient15),
+    OpenTelemetry: workload(openTelemetry),
+  }
+}
+
+export default defineSuite({
+  name: 'metrics',
+  description:
+    'Each figure is the median of 5 rounds, each in a process of its own, ours and the peers in turn. Metrics have three labels and, where they are histograms, the same eleven bounds; ours keep an exponential histogram of 1 % precision besides. What was counted is compared with each library’s own export. OpenTelemetry has no bound instruments: it gets an attribute object made once.',
+  versions: ['@prometheus-io/client', 'prom-client', '@opentelemetry/sdk-metrics'],
+  cases: [
+    defineCase<number>({
+      name: 'counter, bound',
+      description: '`inc()` of a series resolved before',
+      unit: 'ns/op',
+      goal: { '@prometheus-io/client': 25, OpenTelemetry: 25 },
+      ours: boundCounter(millrace),
+      peers: each(boundCounter),
+      check: checkOperations,
+    }),
+    defineCase<number>({
+      name: 'counter, labels',
+      description: '`inc({ … })` with a label object written at the call, always the same',
+      unit: 'ns/op',
+      goal: { '@prometheus-io/client': 8, OpenTelemetry: 8 },
+      ours: labelledCounter(millrace),
+      peers: each(labelledCounter),
+      check: checkOperations,
+    }),
+    defineCase<number>({
+      name: 'counter, mixed labels',
+      description: '`inc({ … })` with one of 16 combinations in random order',
+      unit: 'ns/op',
+      ours: mixedCounter(millrace),
+      peers: each(mixedCounter),
+      check: checkOperations,
+    }),
+    defineCase<number>({
+      name: 'histogram, bound',
+      description: '`observe(value)` of a series resolved before, log-normal values',
+      unit: 'ns/op',
+      goal: { '@prometheus-io/client': 15, OpenTelemetry: 15 },
+      ours: boundHistogram(millrace),
+      peers: each(boundHistogram),
+      check: checkOperations,
+    }),
+    defineCase<number>({
+      name: 'histogram, labels',
+      description: '`observe({ … }, value)` with a label object written at the call',
+      unit: 'ns/op',
+      ours: labelledHistogram(millrace),
+      peers: each(labelledHistogram),
+      check: checkOperations,
+    }),
+    defineCase<number>({
+      name: 'allocation',
+      description: 'heap bytes allocated per observation through a handle, over 1,000,000',
+      unit: 'bytes/op',
+      limit: 1,
+      ours: allocation(millrace),
+      peers: each(allocation),
+      check: checkAllocation,
+    }),
+    defineCase<string>({
+      name: 'scrape',
+      description: 'Prometheus text of 1,000 histogram series, all changed, per series',
+      unit: 'ns/op',
+      goal: { '@prometheus-io/client': 10 },
+      ours: scrape(millrace),
+      peers: {
+        '@prometheus-io/client': scrape(promClient16),
+        'prom-client': scrape(promClient15),
+      },
+      check: checkScrape,
+    }),
+    defineCase<number>({
+      name: 'disabled',
+      description: '`inc()` with `enabled: false`, beside an empty method',
+      unit: 'ns/op',
+      goal: 0.9,
+      ours: noopCounter,
+      peers: { 'empty call': emptyCall },
+      check: checkNoop,
+    }),
+    defineCase<number>({
+      name: 'import',
+      description: 'time to import the published package in a fresh process',
+      unit: 'ms',
+      limit: 5,
+      ours: startUp('@millrace/perf-metrics'),
+      peers: {
+        '@prometheus-io/client': startUp('@prometheus-io/client'),
+        'prom-client': startUp('prom-client'),
+        OpenTelemetry: startUp('@opentelemetry/sdk-metrics'),
+      },
+      check: checkStartUp,
+    }),
+  ],
+})

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import type { Prepare } from '../../../define.ts'
+import type { MetricsLibrary } from '../contenders/instruments.ts'
+import { durations } from './labels.ts'
+
+const series = 1000
+const samplesPerSeries = 14
+
+/** The Prometheus text of 1,000 histogram series of eleven bounds, each of which changed since the last scrape. */
+export function scrape(library: MetricsLibrary): Prepare<string> {
+  return async () => {
+    const histogram = await library.histogram()
+    const values = durations(4096)
+    const handles = Array.from({ length: series }, (_, i) =>
+      histogram.bind({ method: 'GET', route: `/api/items/${i}`, status: '200' }),
+    )
+    let at = 0
+    for (const handle of handles) {
+      for (let i = 0; i < 100; i++) handle.observe(values[at++ & 4095]!)
+    }
+    return {
+      operations: series,
+      run() {
+        for (const handle of handles) handle.observe(values[at++ & 4095]!)
+        return histogram.scrape()
+      },
+    }
+  }
+}
+
+export function checkScrape(text: string): void {
+  const lines = text.split('\n').filter(line => line !== '' && !line.startsWith('#'))
+  assert.equal(lines.length, series * samplesPerSeries)
+  let count = 0
+  let open = 0
+  for (const line of lines) {
+    const value = Number(line.slice(line.lastIndexOf(' ') + 1))
+    if (line.startsWith('request_seconds_count')) count += value
+    if (line.includes('le="+Inf"')) open += value
+  }
+  assert.ok(count > series * 100)
+  assert.equal(open, count)
+}
