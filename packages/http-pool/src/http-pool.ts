@@ -13,6 +13,7 @@ import { PoolCore } from './pool-core.ts'
 import { PoolDispatcher } from './pool-dispatcher.ts'
 import { headerList } from './redirect/header-list.ts'
 import { JsonHandler } from './response/json-handler.ts'
+import { type HttpResponse, ResponseHandler } from './response/response-handler.ts'
 import { type PoolStats, poolStats } from './stats.ts'
 
 /** Options of a call: undici's for the request, the pool's for its policy. */
@@ -54,20 +55,22 @@ export class HttpPool {
   }
 
   /**
-   * Sends a request; resolves with undici's response when its head has arrived. Read its body or destroy
-   * it: until then it keeps its connection.
+   * Sends a request; resolves when the head of the response has arrived, in the shape of undici's. Read its
+   * body, `dump()` or destroy it: a body that nobody reads keeps its connection.
    *
    * A status is no error. When retries are used up, the last response is the result.
    *
    * @throws InvalidRequestError before anything is sent; HttpTimeoutError, QueueFullError, RedirectError,
    * ResponseTooLargeError, PoolClosedError; the connection's error
    */
-  request(url: string | URL, options: RequestOptions = {}): Promise<Dispatcher.ResponseData> {
-    try {
-      return this.dispatcher.request(this.#exchangeOptions(url, options, options.body ?? null))
-    } catch (error) {
-      return Promise.reject(error)
-    }
+  request(url: string | URL, options: RequestOptions = {}): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => {
+      const { signal, opaque, highWaterMark } = options
+      this.dispatcher.dispatch(
+        this.#exchangeOptions(url, options, options.body ?? null),
+        new ResponseHandler(signal, opaque, highWaterMark, resolve, reject),
+      )
+    })
   }
 
   /**
@@ -119,11 +122,11 @@ export class HttpPool {
     url: string | URL,
     options: RequestOptions,
     body: RequestBody | null,
-  ): ExchangeOptions & Dispatcher.RequestOptions {
+  ): ExchangeOptions {
     const target = parseUrl(url)
     if (options.query !== undefined) appendQuery(target, options.query)
     const makeBody = typeof body === 'function' ? body : undefined
-    const exchangeOptions = {
+    const exchangeOptions: ExchangeOptions = {
       origin: target.origin,
       path: target.search === '' ? target.pathname : target.pathname + target.search,
       method: options.method ?? (body === null ? 'GET' : 'POST'),
@@ -131,10 +134,7 @@ export class HttpPool {
       body: makeBody === undefined ? (body as ExchangeOptions['body']) : makeBody(),
       makeBody,
       policy: resolveCall(this.#core.settings.call, options),
-      signal: options.signal,
-      opaque: options.opaque,
-      highWaterMark: options.highWaterMark,
-    } as ExchangeOptions & Dispatcher.RequestOptions
+    }
     if (options.retry === true && !isReplayable(exchangeOptions)) {
       throw new InvalidRequestError(
         'body',

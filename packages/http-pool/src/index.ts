@@ -22,5 +22,7 @@ export type {
   OriginOptions,
   Timeouts,
 } from './options/pool-options.ts'
+export { ResponseBody } from './response/response-body.ts'
+export type { HttpResponse } from './response/response-handler.ts'
 export type { RetryOptions } from './retry/retry-policy.ts'
 export type { OriginStats, PoolStats } from './stats.ts'

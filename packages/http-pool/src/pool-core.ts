@@ -22,7 +22,7 @@ export class PoolCore {
   readonly hold: ProcessHold = new ProcessHold()
   readonly retryBudget: RetryBudget | undefined
   readonly origins: Map<string, Origin> = new Map()
-  readonly exchanges: Set<Exchange> = new Set()
+  #newest: Exchange | null = null
   /** Origins with attempts that wait for `totalConcurrency`. */
   readonly blocked: Set<Origin> = new Set()
   /** Attempts in queues. */
@@ -74,14 +74,34 @@ export class PoolCore {
     }
   }
 
+  /** A list through the requests themselves: a Set would cost more than the rest of the bookkeeping. */
+  add(exchange: Exchange): void {
+    const newest = this.#newest
+    exchange.previous = newest
+    if (newest !== null) newest.next = exchange
+    this.#newest = exchange
+  }
+
   remove(exchange: Exchange): void {
-    this.exchanges.delete(exchange)
-    if (this.#onEmpty !== undefined && this.exchanges.size === 0) this.#onEmpty()
+    const { previous, next } = exchange
+    if (previous !== null) previous.next = next
+    if (next !== null) next.previous = previous
+    else this.#newest = previous
+    exchange.previous = null
+    exchange.next = null
+    if (this.#newest === null) this.#onEmpty?.()
+  }
+
+  /** Ends all requests. */
+  abortAll(error: Error | undefined): void {
+    for (let exchange = this.#newest; exchange !== null; exchange = this.#newest) {
+      exchange.abort(error ?? new PoolClosedError(exchange.origin.key))
+    }
   }
 
   /** Resolves once no request is left. */
   whenEmpty(): Promise<void> {
-    if (this.exchanges.size === 0) return Promise.resolve()
+    if (this.#newest === null) return Promise.resolve()
     return new Promise(resolve => {
       this.#onEmpty = resolve
     })

@@ -29,9 +29,9 @@ export class PoolDispatcher extends Dispatcher {
   ): boolean {
     const core = this.#core
     try {
-      const key = originKey(core, options.origin)
-      if (core.isClosed) throw core.closedError(key)
-      const origin = core.originOf(key)
+      const origin =
+        core.origins.get(options.origin as string) ?? core.originOf(originKey(options.origin))
+      if (core.isClosed) throw core.closedError(origin.key)
       new Exchange(core, origin, ownOptions(core, options), handler).start()
       return core.queued < core.settings.maxQueued
     } catch (error) {
@@ -55,9 +55,7 @@ export class PoolDispatcher extends Dispatcher {
     const error = errorOrCallback instanceof Error ? errorOrCallback : undefined
     core.isClosed = true
     core.isDestroyed = true
-    for (const exchange of [...core.exchanges]) {
-      exchange.abort(error ?? core.closedError(exchange.origin.key))
-    }
+    core.abortAll(error)
     return settle(
       this.#disconnect(),
       typeof errorOrCallback === 'function' ? errorOrCallback : callback,
@@ -72,9 +70,7 @@ export class PoolDispatcher extends Dispatcher {
   }
 }
 
-function originKey(core: PoolCore, origin: string | URL | undefined): string {
-  // Parsing costs more than all the rest of a dispatch.
-  if (typeof origin === 'string' && core.origins.has(origin)) return origin
+function originKey(origin: string | URL | undefined): string {
   const url = typeof origin === 'string' ? URL.parse(origin) : origin
   if (url === null || url === undefined || url.origin === 'null') {
     throw new InvalidRequestError('url', 'The origin is not a valid http or https URL')

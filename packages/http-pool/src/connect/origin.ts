@@ -169,13 +169,16 @@ export class Origin {
     if (this.#inFlight >= this.settings.concurrencyPerHost) return false
     const connection = this.#take() ?? this.#open()
     if (connection === undefined) return false
+    this.#inFlight++
+    core.inFlight++
     if (attempt.isQueued) {
       this.#waiting.remove(attempt)
       core.queued--
+      // It is another request that made room: what undici publishes must not be taken for its doing.
+      attempt.exchange.runInAsyncScope(attempt.send, attempt, connection)
+    } else {
+      attempt.send(connection)
     }
-    this.#inFlight++
-    core.inFlight++
-    attempt.send(connection)
     return true
   }
 

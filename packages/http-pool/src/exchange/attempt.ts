@@ -69,11 +69,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
     this.connection = connection
     this.phase = 'opening'
     this.phaseDeadline = Number.POSITIVE_INFINITY
-    this.exchange.runInAsyncScope(this.#dispatch, this)
-  }
-
-  #dispatch(): void {
-    this.connection!.dispatch(this)
+    connection.dispatch(this)
   }
 
   /** Ends it with an error that is not the connection's. */

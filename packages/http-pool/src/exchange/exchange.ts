@@ -50,6 +50,10 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchContro
   heapIndex = -1
   isOver = false
 
+  /** Neighbours among the requests of the pool. */
+  previous: Exchange | null = null
+  next: Exchange | null = null
+
   #attempt: Attempt | null = null
   /** The attempt whose response goes to the caller. */
   #upstream: Dispatcher.DispatchController | null = null
@@ -71,7 +75,7 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchContro
 
   start(): void {
     const { core, origin, policy } = this
-    core.exchanges.add(this)
+    core.add(this)
     origin.counters.requests++
     if (policy.totalTimeout !== 0) {
       this.#totalDeadline = core.clock.now() + policy.totalTimeout
@@ -101,7 +105,7 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchContro
       if (this.paused) attempt.touch()
       else attempt.fail(attempt.timeoutError())
     } else if (now >= this.#retryAt) {
-      this.#wake()
+      this.runInAsyncScope(this.#wake, this)
     }
     if (this.isOver || this.heapIndex !== -1) return
     const next = Math.min(
@@ -305,7 +309,11 @@ export class Exchange extends AsyncResource implements Dispatcher.DispatchContro
       this.#retryAt = Number.POSITIVE_INFINITY
       core.hold.release()
     }
-    this.#attempt?.cancel(this.reason ?? new Error('The request is over'))
+    const attempt = this.#attempt
+    // An error costs its stack trace: none is made for the attempt that ended the request.
+    if (attempt !== null && !attempt.isOver) {
+      attempt.cancel(this.reason ?? new RequestAbortedError(this.origin.key))
+    }
     core.remove(this)
   }
 }
