@@ -1,0 +1,105 @@
+import type { HttpPoolOptions } from '@millrace/http-pool'
+import type { JsonServer } from '../servers/json-server.ts'
+import { type Client, load, workers } from './load.ts'
+
+/** Every feature that can be switched off, off. */
+const featuresOff: HttpPoolOptions = {
+  acquireTimeout: 0,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  totalTimeout: 0,
+  maxRedirects: 0,
+  retry: false,
+}
+
+/** Every feature that a request passes through, on. */
+const featuresOn: HttpPoolOptions = {
+  totalTimeout: 60_000,
+  maxResponseSize: 1_000_000,
+  retry: true,
+}
+
+function millrace(options: HttpPoolOptions) {
+  return load(async ({ certificate }: JsonServer): Promise<Client> => {
+    const { HttpPool } = await import('@millrace/http-pool')
+    const pool = new HttpPool({
+      connectionsPerHost: workers,
+      ...(certificate === undefined ? undefined : { tls: { ca: certificate } }),
+      ...options,
+    })
+    return {
+      get: async url => {
+        const { body } = await pool.request(url)
+        return (await body.text()).length
+      },
+      close: () => pool.close(),
+    }
+  })
+}
+
+export const millraceOff = millrace(featuresOff)
+export const millraceOn = millrace(featuresOn)
+
+export const undiciRequest = load(async ({ certificate }): Promise<Client> => {
+  const { Agent, request } = await import('undici')
+  const dispatcher = new Agent({
+    connections: workers,
+    ...(certificate === undefined ? undefined : { connect: { ca: certificate } }),
+  })
+  return {
+    get: async url => {
+      const { body } = await request(url, { dispatcher })
+      return (await body.text()).length
+    },
+    close: () => dispatcher.close(),
+  }
+})
+
+export const undiciFetch = load(async (): Promise<Client> => {
+  const { Agent, fetch } = await import('undici')
+  const dispatcher = new Agent({ connections: workers })
+  return {
+    get: async url => (await (await fetch(url, { dispatcher })).text()).length,
+    close: () => dispatcher.close(),
+  }
+})
+
+export const gotClient = load(async (): Promise<Client> => {
+  const { default: got } = await import('got')
+  const { Agent } = await import('node:http')
+  const agent = new Agent({ keepAlive: true, maxSockets: workers })
+  return {
+    get: async url => (await got(url, { agent: { http: agent } })).body.length,
+    close: () => agent.destroy(),
+  }
+})
+
+export const kyClient = load(async (): Promise<Client> => {
+  const { default: ky } = await import('ky')
+  return {
+    get: async url => (await ky.get(url).text()).length,
+    close: () => {},
+  }
+})
+
+/** A new connection for each request, as a client without a pool makes it. */
+export const withoutPool = load(async ({ certificate }): Promise<Client> => {
+  const http = certificate === undefined ? await import('node:http') : await import('node:https')
+  return {
+    get: url =>
+      new Promise((resolve, reject) => {
+        const options = { agent: false, ...(certificate === undefined ? {} : { ca: certificate }) }
+        http
+          .get(url, options, response => {
+            let text = ''
+            response.setEncoding('utf8')
+            response.on('data', chunk => {
+              text += chunk
+            })
+            response.on('end', () => resolve(text.length))
+          })
+          .on('error', reject)
+      }),
+    close: () => {},
+  }
+})
