@@ -31,5 +31,11 @@ export {
   type SemaphoreOptions,
   type SemaphoreStats,
 } from './semaphore/semaphore.ts'
+export { FairOrder, type FairOrderOptions } from './wait/fair-order.ts'
 export { PriorityOrder, type PriorityOrderOptions } from './wait/priority-order.ts'
 export type { WaitOrder } from './wait/wait-order.ts'
+export {
+  SlidingWindow,
+  type SlidingWindowOptions,
+  type SlidingWindowStats,
+} from './window/sliding-window.ts'

@@ -2,6 +2,7 @@ import { AlarmClock } from '../alarm-clock.ts'
 import { hasRefusalSubscribers, publishRefusal } from '../channels.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
+import { type LimitPart, type MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
 import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
 import type { TokenBucketLimits } from '../meter/gcra.ts'
@@ -16,6 +17,8 @@ export interface KeyedLimiterOptions extends TokenBucketLimits {
   maxKeys?: number | undefined
   /** See {@link TokenBucketOptions.catchUp}; default 50 ms. */
   catchUp?: number | undefined
+  /** A limit over all keys together: what passes is taken from both, or from neither. */
+  parent?: MeteredLimiter | undefined
   /** The most callers that may wait for one key; default Infinity. */
   maxQueue?: number | undefined
   /** In errors, statistics and diagnostics; default `'keyed-limiter'`. Keys appear in none of them. */
@@ -53,6 +56,7 @@ export class KeyedLimiter {
   readonly #burst: number
   readonly #burstSpan: number
   readonly #backlogSpan: number
+  readonly #parent: LimitPart | undefined
   #granted = 0
   #refused = 0
   #refunded = 0
@@ -63,6 +67,7 @@ export class KeyedLimiter {
     maxKeys = 100_000,
     catchUp = 50,
     maxQueue = Infinity,
+    parent,
     name = 'keyed-limiter',
     clock = systemClock,
   }: KeyedLimiterOptions) {
@@ -76,6 +81,7 @@ export class KeyedLimiter {
     this.#maxKeys = positiveInteger('maxKeys', maxKeys)
     this.#maxQueue = bound('maxQueue', maxQueue)
     this.#table = new BucketTable(maxKeys)
+    this.#parent = parent && partOf(parent)
   }
 
   /**
@@ -84,7 +90,7 @@ export class KeyedLimiter {
    * @throws {InvalidOptionError} if `cost` is more than a bucket can ever hold
    */
   tryAcquire(key: string, cost = 1): boolean {
-    if (!(cost >= 0 && cost <= this.#burst)) throw this.#badCost(cost)
+    if (!this.#fits(cost)) throw this.#badCost(cost)
     const now = this.#clock.now()
     if (this.#take(key, cost, now)) return true
     this.#refused++
@@ -121,11 +127,11 @@ export class KeyedLimiter {
   ): Promise<Admission> {
     const options = typeof first === 'object' ? first : second
     const cost = (typeof first === 'number' ? first : options?.cost) ?? 1
-    if (!(cost >= 0 && cost <= this.#burst)) return Promise.reject(this.#badCost(cost))
+    if (!this.#fits(cost)) return Promise.reject(this.#badCost(cost))
     if (!options?.signal?.aborted && this.#take(key, cost, this.#clock.now())) return NO_WAIT
     const queue = this.#queue(key)
     const admission = queue.wait(cost, options)
-    if (queue.size === 0) this.#queues.delete(key)
+    if (queue.size === 0) this.#forget(key)
     return admission
   }
 
@@ -139,6 +145,7 @@ export class KeyedLimiter {
     this.#table.slots[place]! -= cost * this.#interval
     this.#granted -= cost
     this.#refunded += cost
+    this.#parent?.refund(cost)
     this.#queues.get(key)?.serve()
   }
 
@@ -178,8 +185,15 @@ export class KeyedLimiter {
     const next = Math.max(slot, floor) + cost * this.#interval
     if (next > now + SLACK) return false
     if (this.#queues.size !== 0 && this.#queues.has(key)) return false
+    if (this.#parent !== undefined && !this.#takeFromParent(this.#parent, cost, now)) return false
     table.slots[place] = next
     this.#granted += cost
+    return true
+  }
+
+  #takeFromParent(parent: LimitPart, cost: number, now: number): boolean {
+    if (parent.waiting || !parent.meter.tryTake(cost, now)) return false
+    parent.count(cost)
     return true
   }
 
@@ -191,7 +205,8 @@ export class KeyedLimiter {
 
   #waitFor(key: string, cost: number, now: number): number {
     const ahead = this.#queues.get(key)?.costAhead() ?? 0
-    const wait = this.#slotOf(key, now) + (ahead + cost) * this.#interval - now
+    const own = this.#slotOf(key, now) + (ahead + cost) * this.#interval
+    const wait = Math.max(own, this.#parent?.meter.dueAt(cost, 0, now) ?? own) - now
     return wait > SLACK ? wait : 0
   }
 
@@ -203,27 +218,51 @@ export class KeyedLimiter {
     const place = this.#table.find(key) ?? this.#table.add(key, now - this.#burstSpan, this.#queues)
     const gate: Gate<Admission> = {
       timed: true,
-      dueAt: (cost, ahead, at) =>
-        Math.max(this.#table.slots[place]!, at - this.#backlogSpan) +
-        (ahead + cost) * this.#interval,
+      dueAt: (cost, ahead, at) => {
+        const base = Math.max(this.#table.slots[place]!, at - this.#backlogSpan)
+        const own = base + (ahead + cost) * this.#interval
+        return Math.max(own, this.#parent?.meter.dueAt(cost, ahead, at) ?? own)
+      },
       admit: ({ cost, since }: Waiter, at) => {
         const slot = Math.max(this.#table.slots[place]!, at - this.#backlogSpan)
         this.#table.slots[place] = slot + cost * this.#interval
         this.#granted += cost
+        if (this.#parent !== undefined) {
+          if (!this.#parent.meter.tryTake(cost, at)) this.#parent.meter.take(cost, at)
+          this.#parent.count(cost)
+        }
         return { waited: at - since }
       },
-      idle: () => this.#queues.delete(key),
+      idle: () => this.#forget(key),
     }
     const queue = new WaitList(gate, {
       name: this.name,
       clock: this.#alarms,
       maxQueue: this.#maxQueue,
     })
+    if (this.#queues.size === 0) this.#parent?.watch(this.#onParentRelaxed)
     this.#queues.set(key, queue)
     return queue
   }
 
+  #forget(key: string): void {
+    this.#queues.delete(key)
+    if (this.#queues.size === 0) this.#parent?.unwatch(this.#onParentRelaxed)
+  }
+
+  readonly #onParentRelaxed = (): void => {
+    for (const queue of [...this.#queues.values()]) {
+      queue.evict(({ cost }) => (this.#fits(cost) ? undefined : this.#badCost(cost)))
+      queue.serve()
+    }
+  }
+
+  #fits(cost: number): boolean {
+    return cost >= 0 && cost <= this.#burst && !(cost > (this.#parent?.meter.maxCost ?? cost))
+  }
+
   #badCost(cost: number): InvalidOptionError {
-    return new InvalidOptionError('cost', `a number from 0 to the burst of ${this.#burst}`, cost)
+    const most = Math.min(this.#burst, this.#parent?.meter.maxCost ?? this.#burst)
+    return new InvalidOptionError('cost', `a number from 0 to the burst of ${most}`, cost)
   }
 }

@@ -35,16 +35,35 @@ export interface LimiterStats {
   available: number
 }
 
+/** What other limiters of this package may do with a limit that they contain. */
+export interface LimitPart {
+  readonly meter: Meter
+  /** Whether callers wait for this limit itself, whom nobody may overtake. */
+  readonly waiting: boolean
+  /** Enters in the limit's own statistics what was taken from its meter. */
+  count(cost: number): void
+  refund(cost: number): void
+  watch(listener: () => void): void
+  unwatch(listener: () => void): void
+}
+
+/** Opens a limiter to other limiters of this package. */
+export let partOf: (limiter: MeteredLimiter) => LimitPart
+
 /** A {@link Meter} with a queue: what all rate limits of this package share. */
 export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLimiter {
   readonly name: string
   protected readonly meter: M
   protected readonly clock: Clock
   readonly #waiters: WaitList<Admission>
-  readonly #followers = new Set<() => void>()
+  readonly #watchers = new Set<() => void>()
   #granted = 0
   #refused = 0
   #refunded = 0
+
+  static {
+    partOf = limiter => limiter.#part()
+  }
 
   protected constructor(
     meter: M,
@@ -97,7 +116,9 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
       this.#granted += cost
       return NO_WAIT
     }
-    return waiters.wait(cost, options)
+    const admission = waiters.wait(cost, options)
+    if (waiters.size !== 0) this.meter.watch?.(this.#onRelaxed)
+    return admission
   }
 
   /**
@@ -166,7 +187,25 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
     const { maxCost } = this.meter
     this.#waiters.evict(({ cost }) => (cost > maxCost ? this.#badCost(cost) : undefined))
     this.#waiters.serve()
-    for (const follower of this.#followers) follower()
+    for (const tell of [...this.#watchers]) tell()
+  }
+
+  readonly #onRelaxed = (): void => this.relaxed()
+
+  #part(): LimitPart {
+    const waiters = this.#waiters
+    return {
+      meter: this.meter,
+      get waiting() {
+        return waiters.size !== 0
+      },
+      count: cost => {
+        this.#granted += cost
+      },
+      refund: cost => this.refund(cost),
+      watch: listener => this.#watchers.add(listener),
+      unwatch: listener => this.#watchers.delete(listener),
+    }
   }
 
   #gate(): Gate<Admission> {
@@ -178,6 +217,7 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
         this.#granted += cost
         return { waited: now - since }
       },
+      idle: () => this.meter.unwatch?.(this.#onRelaxed),
     }
   }
 

@@ -44,6 +44,10 @@ export class Gcra implements Meter {
     return this.#burst
   }
 
+  canTake(cost: number, now: number): boolean {
+    return Math.max(this.#slot, now - this.#burstSpan) + cost * this.#interval <= now + SLACK
+  }
+
   tryTake(cost: number, now: number): boolean {
     const floor = now - this.#burstSpan
     const slot = this.#slot

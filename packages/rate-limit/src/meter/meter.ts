@@ -7,6 +7,8 @@
 export interface Meter {
   /** The largest cost that can ever pass. */
   readonly maxCost: number
+  /** Whether `cost` can be spent at `now`. */
+  canTake(cost: number, now: number): boolean
   /** Spends `cost` if that is possible at `now`. */
   tryTake(cost: number, now: number): boolean
   /** When `cost` could pass after `ahead` has, in ms: any time up to `now` if it could pass now. */
@@ -19,6 +21,9 @@ export interface Meter {
   available(now: number): number
   /** In ms from `now`, until the limit is whole again if nobody comes. */
   resetAfter(now: number): number
+  /** Has `listener` called when something changes by which waiters could pass earlier; for meters that depend on others. */
+  watch?(listener: () => void): void
+  unwatch?(listener: () => void): void
 }
 
 /** Rounding in sums of many intervals must not cost a caller another timer, ms. */

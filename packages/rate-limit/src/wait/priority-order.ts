@@ -61,6 +61,10 @@ export class PriorityOrder implements WaitOrder {
     return best
   }
 
+  serve(waiter: Waiter): void {
+    this.remove(waiter)
+  }
+
   remove(waiter: Waiter): void {
     const queue = this.#queues[waiter.priority]!
     queue.remove(waiter)

@@ -116,7 +116,8 @@ export class WaitList<T> {
         next = now
         break
       }
-      this.#unlink(head)
+      order.serve(head)
+      this.#release(head)
       head.resolve(this.#gate.admit(head, now))
     }
     this.#expire(now)
@@ -231,12 +232,12 @@ export class WaitList<T> {
   }
 
   #reject(waiter: Waiter, error: unknown): void {
-    this.#unlink(waiter)
+    this.#order.remove(waiter)
+    this.#release(waiter)
     waiter.reject(error)
   }
 
-  #unlink(waiter: Waiter): void {
-    this.#order.remove(waiter)
+  #release(waiter: Waiter): void {
     const { bounds } = waiter
     if (bounds === undefined) return
     bounds.release()

@@ -11,6 +11,9 @@ export interface WaitOrder {
   add(waiter: Waiter): void
   /** Who is served next; the same waiter until the set of waiters changes. */
   first(): Waiter | undefined
+  /** Takes out the first, whose turn it is. */
+  serve(waiter: Waiter): void
+  /** Takes out one that no longer waits. */
   remove(waiter: Waiter): void
   /** Cost of those who will surely be served before a caller that came now: a lower bound, exact for one priority. */
   costAhead(priority: number, key: string | undefined): number

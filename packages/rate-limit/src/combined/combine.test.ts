@@ -1,0 +1,156 @@
+import { runs, VirtualClock } from '@millrace/testkit'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { TokenBucket } from '../bucket/token-bucket.ts'
+import { InvalidOptionError, RateLimitedError } from '../errors.ts'
+import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
+import { SlidingWindow } from '../window/sliding-window.ts'
+import { combine } from './combine.ts'
+
+function setUp() {
+  const clock = new VirtualClock()
+  const second = new TokenBucket({ rate: 10, burst: 5, clock, name: 'second' })
+  const minute = new SlidingWindow({ limit: 8, window: 60_000, clock, name: 'minute' })
+  return { clock, second, minute, both: combine([second, minute], { clock }) }
+}
+
+describe('combine', () => {
+  test('takes from all or from none', () => {
+    const { clock, second, minute, both } = setUp()
+    expect(both.tryAcquire(5)).toBe(true)
+    expect(both.tryAcquire()).toBe(false)
+    expect(minute.stats().granted).toBe(5)
+    clock.advance(500)
+    expect(both.tryAcquire(3)).toBe(true)
+    clock.advance(500)
+    expect(both.tryAcquire()).toBe(false)
+    expect(second.stats()).toMatchObject({ granted: 8, available: 5 })
+    expect(both.stats()).toMatchObject({ granted: 8, refused: 2 })
+  })
+
+  test('the wait is the longest of the waits, known at once', async () => {
+    const { clock, both } = setUp()
+    expect(both.tryAcquire(5)).toBe(true)
+    expect(both.estimateWait(2)).toBe(200)
+    const served: number[] = []
+    for (let i = 0; i < 4; i++) void both.acquire().then(() => served.push(clock.now()))
+    await expect(both.acquire({ timeout: 59_000 })).rejects.toThrow(RateLimitedError)
+    await clock.advanceAsync(60_000)
+    expect(served).toEqual([100, 200, 300, 60_000])
+  })
+
+  test('who waits is served when a limit inside is refunded or raised', async () => {
+    const { clock, second, minute, both } = setUp()
+    both.tryAcquire(5)
+    const first = both.acquire(2)
+    second.refund(2)
+    expect(await first).toEqual({ waited: 0 })
+    const next = both.acquire(1)
+    second.setLimits({ rate: 1_000, burst: 5 })
+    await clock.advanceAsync(1)
+    expect(await next).toEqual({ waited: 1 })
+    both.refund(1)
+    expect([second.stats().granted, minute.stats().granted]).toEqual([5, 7])
+  })
+
+  test('who waits for more than a lowered limit allows is told so', async () => {
+    const { second, both, clock } = setUp()
+    both.tryAcquire(5)
+    const doomed = expect(both.acquire(4)).rejects.toThrow(InvalidOptionError)
+    second.setLimits({ rate: 10, burst: 2 })
+    await doomed
+    expect(clock.pending).toBe(0)
+  })
+
+  test('nobody overtakes those who wait for a limit inside', async () => {
+    const { second, both, clock } = setUp()
+    second.tryAcquire(5)
+    const direct = second.acquire(5)
+    clock.advance(400)
+    expect(both.tryAcquire(1)).toBe(false)
+    await clock.advanceAsync(100)
+    expect(await direct).toEqual({ waited: 500 })
+  })
+
+  test('combinations contain combinations', () => {
+    const { clock, both } = setUp()
+    const whole = combine([both, new TokenBucket({ rate: 1, burst: 2, clock })], { clock })
+    expect([1, 2, 3].map(() => whole.tryAcquire())).toEqual([true, true, false])
+    expect(both.stats().granted).toBe(2)
+  })
+
+  test('a keyed limiter shares its parent among the keys, and takes from both or neither', async () => {
+    const clock = new VirtualClock()
+    const parent = new TokenBucket({ rate: 10, burst: 4, clock })
+    const perUser = new KeyedLimiter({ rate: 5, burst: 3, parent, clock })
+    expect([1, 2, 3, 4].map(() => perUser.tryAcquire('a'))).toEqual([true, true, true, false])
+    expect([1, 2].map(() => perUser.tryAcquire('b'))).toEqual([true, false])
+    expect(parent.stats()).toMatchObject({ granted: 4, refused: 0 })
+    const served: [string, number][] = []
+    for (const key of ['a', 'b', 'c']) {
+      void perUser.acquire(key).then(() => served.push([key, clock.now()]))
+    }
+    await clock.advanceAsync(1_000)
+    expect(served.map(([, time]) => time)).toEqual([100, 200, 300])
+    expect(served.map(([key]) => key).sort()).toEqual(['a', 'b', 'c'])
+    expect(() => perUser.tryAcquire('a', 4)).toThrow(InvalidOptionError)
+    parent.setLimits({ rate: 10, burst: 2 })
+    expect(() => perUser.tryAcquire('a', 3)).toThrow('from 0 to the burst of 2')
+  })
+
+  test('no limit inside is ever exceeded, and every wait ends', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.tuple(
+            fc.constantFrom('x', 'y', 'shared'),
+            fc.integer({ min: 1, max: 3 }),
+            fc.nat(300),
+          ),
+        ),
+        async plan => {
+          const clock = new VirtualClock()
+          const bucket = (rate: number) => new TokenBucket({ rate, burst: 3, catchUp: 0, clock })
+          const shared = bucket(8)
+          const limiters = {
+            x: combine([bucket(5), shared], { clock }),
+            y: combine([bucket(7), shared], { clock }),
+            shared,
+          }
+          const times: [number, number][] = []
+          let waiting = 0
+          for (const [name, cost, pause] of plan) {
+            waiting++
+            void limiters[name].acquire(cost).then(() => {
+              waiting--
+              times.push([clock.now(), cost])
+            })
+            await clock.advanceAsync(pause)
+          }
+          await clock.advanceAsync(1e6)
+          expect(waiting).toBe(0)
+          expect(clock.pending).toBe(0)
+          for (let first = 0; first < times.length; first++) {
+            let sum = 0
+            for (let last = first; last < times.length; last++) {
+              sum += times[last]![1]
+              const span = times[last]![0] - times[first]![0]
+              expect(sum).toBeLessThanOrEqual(3 + span * 0.008 + 1e-3)
+            }
+          }
+        },
+      ),
+      { numRuns: runs(100) },
+    ))
+
+  test.each([[[]], [[1]], [null]])('refuses %o', limits => {
+    expect(() => combine((limits ?? [undefined]) as never)).toThrow(InvalidOptionError)
+  })
+
+  test('refuses the same limit twice, which would count double', () => {
+    const { second } = setUp()
+    expect(() => combine([second, second])).toThrow(
+      'Expected `limits` to be at least one limiter, each once, got an object',
+    )
+  })
+})
