@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('./main.ts', import.meta.url))
+
+/** A small source tree in a folder of its own, and the demo run on it as a user would. */
+export class DemoSandbox implements AsyncDisposable {
+  readonly folder: string
+  readonly #running = new Set<ChildProcess>()
+
+  private constructor(folder: string) {
+    this.folder = folder
+  }
+
+  static async create(): Promise<DemoSandbox> {
+    const folder = await mkdtemp(join(tmpdir(), 'demo-'))
+    // Also users other than the one who made it may run the demo here.
+    await chmod(folder, 0o777)
+    const sandbox = new DemoSandbox(folder)
+    const files = {
+      'app/package.json': '{"name":"app","version":"1.0.0"}',
+      'app/index.ts': "import { a } from 'alpha'\nimport './local.ts'\nexport const b = a\n",
+      'app/local.ts': "import fs from 'node:fs'\nexport default fs\n",
+      'app/node_modules/alpha/package.json':
+        '{"name":"alpha","version":"2.1.0","description":"First letter","license":"MIT"}',
+      'app/node_modules/alpha/index.js': "exports.a = require('@greek/beta/deep')\n",
+      'app/node_modules/@greek/beta/package.json': '{"name":"@greek/beta","version":"3.0.0"}',
+      'app/node_modules/@greek/beta/deep.js': "module.exports = require('not-installed-here')\n",
+    }
+    for (const [path, text] of Object.entries(files)) await sandbox.write(path, text)
+    return sandbox
+  }
+
+  async write(path: string, text: string | Uint8Array): Promise<string> {
+    const file = join(this.folder, path)
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, text)
+    return file
+  }
+
+  start(args: readonly string[], { uid }: { uid?: number } = {}): DemoProcess {
+    const { INIT_CWD: _, ...env } = process.env
+    const child = spawn(
+      process.execPath,
+      ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning', main, ...args],
+      {
+        cwd: this.folder,
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        ...(uid !== undefined && { uid }),
+      },
+    )
+    this.#running.add(child)
+    child.once('exit', () => this.#running.delete(child))
+    return new DemoProcess(child)
+  }
+
+  /** Runs to the end. */
+  run(args: readonly string[], options: { uid?: number } = {}): Promise<DemoOutcome> {
+    return this.start(args, options).outcome()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#running) {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    await rm(this.folder, { recursive: true })
+  }
+}
+
+export interface DemoOutcome {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export class DemoProcess {
+  readonly child: ChildProcess
+  #stdout = ''
+  #stderr = ''
+  readonly #closed: Promise<unknown[]>
+
+  constructor(child: ChildProcess) {
+    this.child = child
+    this.#closed = once(child, 'close')
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text
+    })
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text
+    })
+  }
+
+  /** Waits for a line on stdout and returns the match. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.#stdout)
+      if (match) return match
+      const next = await Promise.race([once(this.child.stdout!, 'data'), this.#closed])
+      if (typeof next[0] !== 'string' && !pattern.test(this.#stdout)) {
+        throw new Error(`Ended without printing ${pattern}:\n${this.#stdout}${this.#stderr}`)
+      }
+    }
+  }
+
+  interrupt(): void {
+    this.child.kill('SIGINT')
+  }
+
+  async outcome(): Promise<DemoOutcome> {
+    const [code] = (await this.#closed) as [number | null]
+    return { code, stdout: this.#stdout, stderr: this.#stderr }
+  }
+}

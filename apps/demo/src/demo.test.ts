@@ -1,0 +1,243 @@
+import { once } from 'node:events'
+import { chmod, readdir, utimes, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DemoSandbox } from './demo.fixture.ts'
+import { EmbeddedRegistry } from './registry/embedded-registry.ts'
+import type { Report } from './report/report.ts'
+
+let sandbox: DemoSandbox
+beforeEach(async () => {
+  sandbox = await DemoSandbox.create()
+})
+afterEach(() => sandbox[Symbol.asyncDispose]())
+
+/** The sandbox's tree, without the live page. */
+const args = ['app', '--once']
+
+describe('a run', () => {
+  test('analyses the tree and asks for every package it met', async () => {
+    const { code, stdout, stderr } = await sandbox.run(args)
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    expect(stdout).toContain('app: cold run')
+    expect(stdout).toContain('4 source files')
+    expect(stdout).toContain('4 packages: 3 described by the registry, 1 not in it')
+    expect(stdout).toContain('3 imports between packages, 1 within, 1 of Node')
+    expect(stdout).toMatch(/Limiter: \d+ permits/)
+    expect(stdout).toMatch(/Connections: [1-8] opened/)
+    expect(stdout).toMatch(/parse +4 /)
+    expect(stdout).toMatch(/Slowest trace\n {2}(package|source file) /)
+  })
+
+  test('a second one reads, parses and requests nothing, and says so', async () => {
+    await sandbox.run(args)
+    const { code, stdout } = await sandbox.run(args)
+    expect(code).toBe(0)
+    expect(stdout).toContain('app: warm run')
+    expect(stdout).toContain('4 of 4 files have the size, times and inode of the last run')
+    expect(stdout).toContain('4 of 4 packages came from the store without a request')
+    expect(stdout).toMatch(/x faster than the last cold run/)
+    expect(stdout).toMatch(/source facts +4 +0 +100.0 %/)
+    expect(stdout).toContain('0 opened')
+  })
+
+  test('after edits only what changed is done again', async () => {
+    await sandbox.run(args)
+    await sandbox.write('app/local.ts', "import 'gamma'\n")
+    await sandbox.write('app/new.ts', 'export {}\n')
+    await utimes(join(sandbox.folder, 'app/index.ts'), 1, 1)
+    const { stdout } = await sandbox.run(args)
+    expect(stdout).toContain('app: mixed run')
+    expect(stdout).toContain('5 source files')
+    expect(stdout).toContain('2 unchanged, 1 touched, 2 parsed')
+    expect(stdout).toContain('5 packages: 3 described by the registry, 2 not in it')
+    expect(stdout).toContain('for 1 requests')
+  })
+})
+
+describe('the live page', () => {
+  test('serves the report, metrics, packages and graph, and Ctrl-C ends it cleanly', async () => {
+    const demo = sandbox.start(['app', '--port', '0'])
+    const [, origin] = await demo.printed(/Serving on (\S+):/)
+    const get = (path: string, accept = '*/*') => fetch(`${origin}${path}`, { headers: { accept } })
+
+    const report = (await (await get('/report', 'application/json')).json()) as Report
+    expect(report).toMatchObject({ temperature: 'cold', sources: { files: 4, parsed: 4 } })
+    expect(await (await get('/report')).text()).toContain('app: cold run')
+
+    const metrics = await (await get('/metrics')).text()
+    expect(metrics).toMatch(/^demo_parse_seconds_count 4$/m)
+    expect(metrics).toMatch(/^demo_http_pool_created_total [1-8]$/m)
+    expect(metrics).toMatch(/^demo_registry_limiter_granted_total \d+$/m)
+
+    const alpha = await (await get('/packages/alpha')).json()
+    expect(alpha).toMatchObject({
+      versions: ['2.1.0'],
+      imports: ['@greek/beta'],
+      dependents: ['app'],
+      registry: { latest: '2.1.0', license: 'MIT', description: 'First letter' },
+    })
+    const beta = await (await get('/packages/@greek%2Fbeta')).json()
+    expect(beta).toMatchObject({ name: '@greek/beta', registry: { latest: '3.0.0' } })
+    expect(await (await get('/packages/not-installed-here')).json()).toMatchObject({
+      registry: null,
+    })
+
+    const graph = (await (await get('/graph')).json()) as { name: string }[]
+    expect(graph.map(node => node.name).sort()).toEqual([
+      '@greek/beta',
+      'alpha',
+      'app',
+      'not-installed-here',
+    ])
+
+    for (const path of ['/packages/nothing', '/packages/%', '/nothing', '/packages/__proto__']) {
+      expect((await get(path)).status).toBe(404)
+    }
+    expect((await fetch(`${origin}/report`, { method: 'POST' })).status).toBe(405)
+
+    demo.interrupt()
+    const { code, stdout } = await demo.outcome()
+    expect(code).toBe(0)
+    expect(stdout).toContain('everything is flushed')
+  })
+
+  test('moves to another port when its own is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    try {
+      const demo = sandbox.start(['app', '--port', String(port)])
+      const [, origin] = await demo.printed(/Serving on (\S+):/)
+      expect((await fetch(`${origin}/report`)).status).toBe(200)
+      demo.interrupt()
+      const { code, stderr } = await demo.outcome()
+      expect(code).toBe(0)
+      expect(stderr).toMatch(new RegExp(`^Port ${port} is taken: serving on \\d+ instead\n$`))
+    } finally {
+      other.close()
+    }
+  })
+})
+
+describe('bad input', () => {
+  test.each([
+    [['nowhere', '--once'], /^Cannot analyse \/.*\/nowhere: there is no such file or folder\n$/],
+    [['app/index.ts', '--once'], /^Cannot analyse \/.*\/app\/index.ts: it is not a folder\n$/],
+    [['--port', 'x'], /^Expected --port to be 0 to 65535, got "x"\n$/],
+  ])('%j ends with exit code 1 and one line', async (args, line) => {
+    const { code, stdout, stderr } = await sandbox.run(args)
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(line)
+  })
+
+  test('an unreadable file is left out and named', async () => {
+    const secret = await sandbox.write('app/secret.ts', 'export {}')
+    await chmod(secret, 0o000)
+    // root reads everything: as root, run as a user who cannot.
+    const options = process.getuid?.() === 0 ? { uid: 65_534 } : {}
+    const { code, stdout, stderr } = await sandbox.run(args, options)
+    expect(stderr).toBe(`Left out ${secret}: permission denied\n`)
+    expect(code).toBe(0)
+    expect(stdout).toContain('4 source files')
+    expect(stdout).toContain('1 unreadable')
+  })
+
+  test('a syntax error is named by its place, and the rest goes on', async () => {
+    await sandbox.write('app/broken.ts', 'export const x = 1\nlet = = 2\n')
+    const { code, stdout, stderr } = await sandbox.run(args)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^\/.*\/app\/broken\.ts:2:\d+: .* \(kept what could be parsed\)\n$/)
+    expect(stdout).toContain('1 with syntax errors')
+    expect((await sandbox.run(args)).stdout).toContain('5 unchanged')
+  })
+
+  test('a registry that is down leaves the analysis, and what it once answered', async () => {
+    await using registry = new EmbeddedRegistry({
+      manifests: async () => [{ name: 'alpha', version: '2.1.0' }],
+      latency: [0, 1],
+    })
+    const url = await registry.listen()
+    const asked = [...args, '--registry', url.href]
+    await sandbox.run(asked)
+    await registry[Symbol.asyncDispose]()
+    await sandbox.write('app/local.ts', "import 'gamma'\n")
+    const { code, stdout, stderr } = await sandbox.run(asked)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(
+      /^Registry http:\S+ did not answer for every package \(connection refused\): 1 packages have no metadata/,
+    )
+    expect(stdout).toContain('5 packages: 1 described by the registry, 3 not in it, 1 without')
+  })
+
+  test('a registry that was never up costs one line', async () => {
+    for (const name of ['a', 'b', 'c', 'd'])
+      await sandbox.write(`app/${name}.ts`, `import '${name}'`)
+    const { code, stdout, stderr } = await sandbox.run([
+      ...args,
+      '--registry',
+      'http://127.0.0.1:1/',
+    ])
+    expect(code).toBe(0)
+    expect(stderr).toMatch(
+      /^Registry http:\/\/127\.0\.0\.1:1 cannot be reached \(connection refused\): 8 packages .*\n$/,
+    )
+    expect(stdout).toContain('0 described by the registry')
+  })
+
+  test.each([
+    ['no JSON', 200, 'hello'],
+    ['JSON of another kind', 200, '[{"versions":7}]'],
+    ['errors', 500, 'oops'],
+  ])('a registry that answers %s is survived', async (kind, status, body) => {
+    const server = createServer((_, response) => response.writeHead(status).end(body))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const { code, stdout } = await sandbox.run([...args, '--registry', `http://127.0.0.1:${port}/`])
+    server.close()
+    expect(code).toBe(0)
+    expect(stdout).toContain(
+      kind === 'JSON of another kind' ? '4 described by the registry' : '4 without an answer',
+    )
+  })
+
+  test('a damaged cache is kept aside and begun anew', async () => {
+    await sandbox.run(args)
+    await writeFile(join(sandbox.folder, '.millrace/sources.db'), 'this is no database'.repeat(500))
+    const { code, stdout, stderr } = await sandbox.run(args)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^Cache \/.*sources\.db is damaged: kept as \S+, began a new one\n$/)
+    expect(stdout).toContain('4 parsed')
+    expect(stdout).toContain('4 of 4 packages came from the store')
+    expect((await readdir(join(sandbox.folder, '.millrace'))).join()).toContain('corrupt')
+    expect((await sandbox.run(args)).stdout).toContain('app: warm run')
+  })
+
+  test('a folder that cannot hold the cache leaves a run without one', async () => {
+    await sandbox.write('.millrace', 'a file where the folder should be')
+    const { code, stdout, stderr } = await sandbox.run(args)
+    expect(stderr).toMatch(/^Cannot keep caches in \/.*\/\.millrace \(.+\): .* in memory only\n$/)
+    expect(code).toBe(0)
+    expect(stdout).toContain('4 parsed')
+  })
+})
+
+test('Ctrl-C in the middle keeps what was done', async () => {
+  const asked = Promise.withResolvers<void>()
+  const silent = createServer(() => asked.resolve()).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const demo = sandbox.start([...args, '--registry', `http://127.0.0.1:${port}/`])
+  await asked.promise
+  demo.interrupt()
+  const { code, stdout } = await demo.outcome()
+  silent.closeAllConnections()
+  silent.close()
+  expect(code).toBe(0)
+  expect(stdout).toBe('Interrupted after 4 files; the 4 parsed now are cached.\n')
+  expect((await sandbox.run(args)).stdout).toContain('4 unchanged')
+})

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { parseOptions, UsageError } from './options.ts'
+
+const env = { INIT_CWD: '/home/user/project' }
+
+test('paths are relative to where the user stands', () => {
+  expect(parseOptions(['src', '--once'], env)).toMatchObject({
+    directory: '/home/user/project/src',
+    cacheDirectory: '/home/user/project/.millrace',
+    once: true,
+    port: 4600,
+    registry: undefined,
+    redis: undefined,
+  })
+})
+
+test('the default tree are the installed dependencies of the workspace', () => {
+  expect(parseOptions([], env)).toMatchObject({
+    directory: expect.stringMatching(/\/node_modules$/),
+  })
+})
+
+test.each([
+  [['a', 'b'], 'Expected one DIR, got 2: a b'],
+  [['--nope'], "Unknown option '--nope'"],
+  [['--port', 'http'], 'Expected --port to be 0 to 65535, got "http"'],
+  [['--port', '65536'], 'Expected --port to be 0 to 65535, got "65536"'],
+  [
+    ['--registry', 'example.org'],
+    'Expected --registry to be http://… or https://…, got "example.org"',
+  ],
+  [['--redis', 'http://h'], 'Expected --redis to be redis://… or rediss://…, got "http://h"'],
+])('%j is refused in one line', (argv, message) => {
+  const parse = () => parseOptions(argv, env)
+  expect(parse).toThrow(UsageError)
+  expect(parse).toThrow(message)
+})
+
+test('help is asked for by either flag', () => {
+  expect(parseOptions(['-h'], env)).toBe('help')
+  expect(parseOptions(['--help', 'dir'], env)).toBe('help')
+})

@@ -1,0 +1,106 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+export interface DemoOptions {
+  /** The source tree to analyse, absolute. */
+  readonly directory: string
+  /** Where the caches live, absolute. */
+  readonly cacheDirectory: string
+  /** Base URL of a package registry; undefined = the embedded one. */
+  readonly registry: URL | undefined
+  /** Redis for the caches instead of SQLite. */
+  readonly redis: URL | undefined
+  /** Print the report and exit instead of serving it. */
+  readonly once: boolean
+  readonly port: number
+}
+
+export const help = `npm run demo [-- DIR] [options]
+
+Analyses the JavaScript and TypeScript sources under DIR (default: this workspace's installed
+dependencies), fetches metadata of every package it meets, and reports how long everything took
+and why. Everything is cached, so a second run is mostly verification.
+
+  --once            print the report and exit, instead of serving it
+  --port NUMBER     port of the live page on 127.0.0.1 (default 4600)
+  --registry URL    a package registry (default: an embedded one that answers from the installed packages)
+  --redis URL       cache package metadata in Redis (default: SQLite under .millrace/)
+  --help            this text`
+
+/** A command line that cannot be understood; its message is the one line to print. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+  readonly code = 'ERR_MILLRACE_USAGE'
+}
+
+const workspace = fileURLToPath(new URL('../../../', import.meta.url))
+
+/**
+ * Reads the command line. Paths are relative to where the user stands: npm runs scripts in the workspace root and leaves the
+ * user's folder in INIT_CWD.
+ *
+ * @returns the options, or `help` when that was asked for
+ * @throws {UsageError}
+ */
+export function parseOptions(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): DemoOptions | 'help' {
+  const { values, positionals } = readArguments(argv)
+  if (values.help) return 'help'
+  if (positionals.length > 1) {
+    throw new UsageError(`Expected one DIR, got ${positionals.length}: ${positionals.join(' ')}`)
+  }
+  const here = env.INIT_CWD ?? process.cwd()
+  const directory = positionals[0]
+  return {
+    directory:
+      directory === undefined ? resolve(workspace, 'node_modules') : resolve(here, directory),
+    cacheDirectory: resolve(here, '.millrace'),
+    registry: url('--registry', values.registry, ['http:', 'https:']),
+    redis: url('--redis', values.redis, ['redis:', 'rediss:']),
+    once: values.once,
+    port: port(values.port),
+  }
+}
+
+function readArguments(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        once: { type: 'boolean', default: false },
+        port: { type: 'string', default: '4600' },
+        registry: { type: 'string' },
+        redis: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('\n', 1)[0], { cause: error })
+  }
+}
+
+function url(
+  option: string,
+  text: string | undefined,
+  protocols: readonly string[],
+): URL | undefined {
+  if (text === undefined) return undefined
+  const parsed = URL.parse(text)
+  if (parsed === null || !protocols.includes(parsed.protocol)) {
+    const expected = protocols.map(protocol => `${protocol}//…`).join(' or ')
+    throw new UsageError(`Expected ${option} to be ${expected}, got ${JSON.stringify(text)}`)
+  }
+  return parsed
+}
+
+function port(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) {
+    throw new UsageError(`Expected --port to be 0 to 65535, got ${JSON.stringify(text)}`)
+  }
+  return value
+}

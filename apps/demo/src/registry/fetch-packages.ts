@@ -1,0 +1,51 @@
+import type { PackageDocument } from './package-document.ts'
+import { type RegistryClient, RegistryStatusError } from './registry-client.ts'
+
+export interface FetchedPackages {
+  /** By name; undefined for names the registry does not have. */
+  readonly documents: ReadonlyMap<string, PackageDocument | undefined>
+  /** Names without an answer. */
+  readonly failed: readonly string[]
+  /** Why the first of those failed. */
+  readonly firstError: Error | undefined
+  /** The registry was given up as it could not be reached at all. */
+  readonly unreachable: boolean
+}
+
+/** Failures without any answer, in a row, after which the registry counts as down: each costs the retries of the pool. */
+const enough = 4
+
+/** Looks up many packages, a few at a time. What is cached is answered even when the registry is down. */
+export async function fetchPackages(
+  client: RegistryClient,
+  names: readonly string[],
+  {
+    signal,
+    progress,
+  }: { readonly signal?: AbortSignal; progress(done: number, total: number): void },
+): Promise<FetchedPackages> {
+  const documents = new Map<string, PackageDocument | undefined>()
+  const failed: string[] = []
+  let firstError: Error | undefined
+  let inARow = 0
+  let next = 0
+  const down = new AbortController()
+  const either = signal ? AbortSignal.any([signal, down.signal]) : down.signal
+  const work = async () => {
+    while (next < names.length && !signal?.aborted) {
+      const name = names[next++]!
+      try {
+        documents.set(name, await client.package(name, either))
+        inARow = 0
+      } catch (error) {
+        failed.push(name)
+        if (signal?.aborted) return
+        firstError ??= error as Error
+        if (!(error instanceof RegistryStatusError) && ++inARow >= enough) down.abort(firstError)
+      }
+      progress(documents.size + failed.length, names.length)
+    }
+  }
+  await Promise.all(Array.from({ length: 32 }, work))
+  return { documents, failed, firstError, unreachable: down.signal.aborted }
+}

@@ -1,0 +1,151 @@
+import { Cache, loaded } from '@millrace/cache-core'
+import type { Store } from '@millrace/cache-core/store'
+import type { HttpPool } from '@millrace/http-pool'
+import type { TokenBucket } from '@millrace/rate-limit'
+import type { Telemetry } from '../wiring/telemetry.ts'
+import { type PackageDocument, type RegistryAnswer, toDocument } from './package-document.ts'
+
+export interface RegistryClientOptions {
+  readonly base: URL
+  /** Names the registry in stored keys: answers of one registry are not those of another. Default: its URL. */
+  readonly identity?: string
+  readonly store: Store<RegistryAnswer>
+  readonly pool: HttpPool
+  readonly limiter: TokenBucket
+  readonly telemetry: Telemetry
+}
+
+/** How the answers of this client came about, by number of packages. */
+export interface RegistryClientStats {
+  readonly fromStore: number
+  /** The registry confirmed a stored answer: 304. */
+  readonly revalidated: number
+  readonly downloaded: number
+  /** Asked for and not there: 404. */
+  readonly absent: number
+  /** A stored answer past its time served because the registry failed. */
+  readonly staleServed: number
+  /** Requests that the limiter made wait. */
+  readonly limited: number
+}
+
+/** An answer the registry gave that is none of those a package document has. */
+export class RegistryStatusError extends Error {
+  override readonly name = 'RegistryStatusError'
+  readonly code = 'ERR_MILLRACE_REGISTRY_STATUS'
+  readonly status: number
+
+  constructor(origin: string, status: number) {
+    super(`${origin} answered ${status}`)
+    this.status = status
+  }
+}
+
+const minute = 60_000
+/** How long an answer is taken as it is; registries ask for 5 minutes. */
+const fresh = 5 * minute
+/** How long an answer is kept for revalidation after that, and for registries that are down. */
+const kept = 30 * 24 * 60 * minute
+
+/**
+ * Package metadata from a registry, through memory, a store that outlives the process, and conditional requests within a rate
+ * limit. Concurrent calls for one name share one request.
+ */
+export class RegistryClient {
+  readonly #options: RegistryClientOptions
+  readonly #identity: string
+  readonly memory: Cache<string, RegistryAnswer> = new Cache({ maxEntries: 10_000, ttl: fresh })
+  readonly #counts = {
+    fromStore: 0,
+    revalidated: 0,
+    downloaded: 0,
+    absent: 0,
+    staleServed: 0,
+    limited: 0,
+  }
+
+  constructor(options: RegistryClientOptions) {
+    this.#options = options
+    this.#identity = options.identity ?? options.base.href
+  }
+
+  /**
+   * @returns the document, or undefined when the registry has no such package
+   * @throws when the registry could not be asked and nothing is stored: `RegistryStatusError` or an error of the pool
+   */
+  async package(name: string, signal?: AbortSignal): Promise<PackageDocument | undefined> {
+    const { tracer, timings } = this.#options.telemetry
+    const answer = await timings.lookup.time(() =>
+      tracer.span('package', { attributes: { 'package.name': name }, parent: null }, () =>
+        this.memory.getOrLoad(name, () => this.#load(name, signal), signal ? { signal } : {}),
+      ),
+    )
+    return answer.document
+  }
+
+  stats(): RegistryClientStats {
+    return { ...this.#counts }
+  }
+
+  async #load(name: string, signal: AbortSignal | undefined) {
+    const { store, telemetry } = this.#options
+    const key = `${this.#identity}${name}`
+    const fence = await store.fence()
+    const stored = await telemetry.tracer.span('store get', () => store.get(key))
+    const left = stored ? stored.expires - Date.now() : 0
+    if (stored && left > 0) {
+      this.#counts.fromStore++
+      return loaded(stored.value, { ttl: left })
+    }
+    try {
+      const answer = await this.#ask(name, stored?.value, signal)
+      await telemetry.tracer.span('store set', () =>
+        store.set(key, answer, { ttl: fresh, retention: kept, fence }),
+      )
+      return answer
+    } catch (error) {
+      if (stored === undefined || signal?.aborted) throw error
+      this.#counts.staleServed++
+      return loaded(stored.value, { store: false })
+    }
+  }
+
+  async #ask(
+    name: string,
+    known: RegistryAnswer | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<RegistryAnswer> {
+    const { base, pool, limiter, telemetry } = this.#options
+    const { tracer, timings } = telemetry
+    const { waited } = await tracer.span('limiter', () => limiter.acquire(signal ? { signal } : {}))
+    timings.wait.record(waited)
+    if (waited > 0) this.#counts.limited++
+    return timings.fetch.time(() =>
+      tracer.span('http request', async span => {
+        const url = new URL(
+          name.replace('/', '%2F'),
+          base.href.endsWith('/') ? base : `${base.href}/`,
+        )
+        const headers: Record<string, string> = { accept: 'application/json' }
+        if (known?.etag !== undefined) headers['if-none-match'] = known.etag
+        const response = await pool.request(url, signal ? { headers, signal } : { headers })
+        span.setAttribute('http.response.status_code', response.statusCode)
+        if (response.statusCode === 200) {
+          this.#counts.downloaded++
+          const etag = response.headers.etag
+          const document = toDocument(name, await response.body.json())
+          return { document, etag: typeof etag === 'string' ? etag : undefined }
+        }
+        await response.body.dump()
+        if (response.statusCode === 304 && known !== undefined) {
+          this.#counts.revalidated++
+          return known
+        }
+        if (response.statusCode !== 404)
+          throw new RegistryStatusError(base.origin, response.statusCode)
+        this.#counts.absent++
+        return { document: undefined, etag: undefined }
+      }),
+    )
+  }
+}

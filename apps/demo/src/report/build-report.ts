@@ -1,0 +1,151 @@
+import type { Analysis } from '../analyse/analyse-sources.ts'
+import type { ImportGraph } from '../analyse/import-graph.ts'
+import type { FetchedPackages } from '../registry/fetch-packages.ts'
+import type { RegistryClient } from '../registry/registry-client.ts'
+import type { Services } from '../wiring/services.ts'
+import { duration } from './render-report.ts'
+import type { PackageCounts, Report, SourceCounts } from './report.ts'
+import type { RunSummary } from './run-summary.ts'
+import type { Stage } from './stage-clock.ts'
+import { waterfall } from './waterfall.ts'
+
+/** What a run produced. */
+export interface RunResult {
+  readonly directory: string
+  readonly analysis: Analysis
+  readonly graph: ImportGraph
+  readonly fetched: FetchedPackages
+}
+
+export interface ReportInputs extends RunResult {
+  readonly services: Services
+  readonly stages: readonly Stage[]
+  /** From the start of the process, in ms. */
+  readonly total: number
+  readonly notices: readonly string[]
+  /** The last cold run of the same tree. */
+  readonly lastCold: RunSummary | undefined
+}
+
+export function buildReport(inputs: ReportInputs): Report {
+  const { services, analysis } = inputs
+  const { limiter, pool, client, storage, telemetry } = services
+  const sources = sourceCounts(analysis)
+  const packages = packageCounts(inputs)
+  const temperature = temperatureOf(sources, client)
+  const permits = limiter.stats()
+  const connections = pool.stats()
+  const waits = telemetry.timings.wait.histogram.distribution()
+  return {
+    directory: inputs.directory,
+    temperature,
+    reasons: reasons(inputs, sources, temperature),
+    notices: inputs.notices,
+    sources,
+    packages,
+    stages: inputs.stages,
+    total: inputs.total,
+    caches: [
+      { name: 'source facts', ...hitsOf(sources) },
+      { name: 'source store', ...pick(storage.sources.stats()) },
+      { name: 'packages in memory', ...pick(client.memory.stats()) },
+      { name: 'package store', ...pick(storage.packages.stats()) },
+    ],
+    limiter: {
+      granted: permits.granted,
+      waits: client.stats().limited,
+      waited: Number.isNaN(waits.sum) ? 0 : waits.sum * 1000,
+      rate: permits.rate,
+    },
+    connections: {
+      opened: connections.created,
+      reused: connections.reused,
+      requests: connections.requests,
+      retries: connections.retries + connections.resends,
+    },
+    operations: Object.entries(telemetry.timings)
+      .map(([name, timing]) => ({ name, ...timing.stats() }))
+      .filter(({ count }) => count > 0)
+      .map(({ name, count, p50, p95, p99 }) => ({ name, count, p50, p95, p99 })),
+    slowest: telemetry.slowest.spans.length > 0 ? waterfall(telemetry.slowest.spans) : [],
+  }
+}
+
+const pick = ({ hits, misses }: { hits: number; misses: number }) => ({ hits, misses })
+
+/** A file answered without parsing is a hit. */
+const hitsOf = ({ unchanged, touched, parsed }: SourceCounts) => ({
+  hits: unchanged + touched,
+  misses: parsed,
+})
+
+function sourceCounts({ files, unchanged, touched, parsed, unreadable }: Analysis): SourceCounts {
+  let [bytes, lines, syntaxErrors] = [0, 0, 0]
+  for (const facts of files.values()) {
+    bytes += facts.bytes
+    lines += facts.lines
+    if (facts.syntaxError !== undefined) syntaxErrors++
+  }
+  return {
+    files: files.size,
+    bytes,
+    lines,
+    unchanged,
+    touched,
+    parsed,
+    unreadable: unreadable.length,
+    syntaxErrors,
+  }
+}
+
+function packageCounts({ graph, fetched }: RunResult): PackageCounts {
+  let edges = 0
+  for (const node of graph.packages.values()) edges += node.imports.size
+  const documents = [...fetched.documents.values()]
+  return {
+    met: documents.length + fetched.failed.length,
+    described: documents.filter(document => document !== undefined).length,
+    absent: documents.filter(document => document === undefined).length,
+    failed: fetched.failed.length,
+    edges,
+    internalImports: graph.internalImports,
+    builtinImports: graph.builtinImports,
+  }
+}
+
+function temperatureOf(
+  { unchanged, touched, parsed }: SourceCounts,
+  client: RegistryClient,
+): Report['temperature'] {
+  const { downloaded, absent, fromStore } = client.stats()
+  if (unchanged + touched + fromStore === 0) return 'cold'
+  return parsed + touched + downloaded + absent === 0 ? 'warm' : 'mixed'
+}
+
+function reasons(
+  { services, total, lastCold, fetched }: ReportInputs,
+  sources: SourceCounts,
+  temperature: Report['temperature'],
+): string[] {
+  const { fromStore, revalidated, downloaded, absent, staleServed } = services.client.stats()
+  const lines = []
+  if (temperature === 'cold') {
+    lines.push(
+      `Nothing was cached: every file was read and parsed, every package asked for over HTTP.`,
+    )
+  } else {
+    lines.push(
+      `${sources.unchanged} of ${sources.files} files have the size, times and inode of the last run: their facts came from the store, no byte was read.`,
+      `${fromStore} of ${fetched.documents.size} packages came from the store without a request; ${revalidated} were confirmed by the registry, ${downloaded + absent} asked for anew.`,
+    )
+  }
+  if (staleServed > 0)
+    lines.push(`${staleServed} packages are from an earlier run, past their time.`)
+  if (temperature !== 'cold' && lastCold !== undefined) {
+    const saved = [...lastCold.stages].sort((a, b) => b.duration - a.duration)[0]
+    lines.push(
+      `${(lastCold.total / total).toFixed(1)}x faster than the last cold run (${duration(lastCold.total)}${saved ? `, of which ${duration(saved.duration)} to ${saved.name}` : ''}).`,
+    )
+  }
+  return lines
+}

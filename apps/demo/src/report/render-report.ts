@@ -1,0 +1,69 @@
+import type { Report } from './report.ts'
+
+/** The report as text for a terminal of 100 columns. */
+export function renderReport(report: Report): string {
+  const { sources, packages, limiter, connections } = report
+  const parts = [
+    `${report.directory}: ${report.temperature} run, ${duration(report.total)}`,
+    ...report.reasons.map(reason => `  ${reason}`),
+    ...(report.notices.length > 0 ? ['', 'Notices', ...indent(report.notices)] : []),
+    '',
+    `${count(sources.files)} source files, ${megabytes(sources.bytes)}, ${count(sources.lines)} lines: ${count(sources.unchanged)} unchanged, ${count(sources.touched)} touched, ${count(sources.parsed)} parsed, ${count(sources.syntaxErrors)} with syntax errors, ${count(sources.unreadable)} unreadable`,
+    `${count(packages.met)} packages: ${count(packages.described)} described by the registry, ${count(packages.absent)} not in it, ${count(packages.failed)} without an answer; ${count(packages.edges)} imports between packages, ${count(packages.internalImports)} within, ${count(packages.builtinImports)} of Node`,
+    '',
+    ...table(
+      ['stage', 'time'],
+      report.stages.map(stage => [stage.name, duration(stage.duration)]),
+    ),
+    '',
+    ...table(
+      ['cache', 'hits', 'misses', 'hit rate'],
+      report.caches.map(({ name, hits, misses }) => [
+        name,
+        count(hits),
+        count(misses),
+        hits + misses === 0 ? '-' : `${((100 * hits) / (hits + misses)).toFixed(1)} %`,
+      ]),
+    ),
+    '',
+    `Limiter: ${count(limiter.granted)} permits at ${count(limiter.rate)}/s, ${count(limiter.waits)} waited, ${duration(limiter.waited)} in all`,
+    `Connections: ${count(connections.opened)} opened, reused ${count(connections.reused)} times for ${count(connections.requests)} requests with ${count(connections.retries)} retries`,
+    '',
+    ...table(
+      ['operation', 'count', 'p50', 'p95', 'p99'],
+      report.operations.map(({ name, count: times, p50, p95, p99 }) => [
+        name,
+        count(times),
+        duration(p50),
+        duration(p95),
+        duration(p99),
+      ]),
+    ),
+    ...(report.slowest.length > 0 ? ['', 'Slowest trace', ...indent(report.slowest)] : []),
+  ]
+  return parts.join('\n')
+}
+
+const indent = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`)
+const count = (value: number): string => Math.round(value).toLocaleString('en-US')
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
+
+export function duration(milliseconds: number): string {
+  if (Number.isNaN(milliseconds)) return '-'
+  if (milliseconds >= 1000) return `${(milliseconds / 1000).toFixed(2)} s`
+  if (milliseconds >= 1) return `${milliseconds.toFixed(1)} ms`
+  return `${(milliseconds * 1000).toFixed(0)} µs`
+}
+
+/** Columns aligned: the first to the left, numbers to the right. */
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const lines = [header, ...rows]
+  const widths = header.map((_, column) => Math.max(...lines.map(line => line[column]!.length)))
+  return lines.map(line =>
+    line
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!),
+      )
+      .join('  '),
+  )
+}

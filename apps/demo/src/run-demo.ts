@@ -1,0 +1,224 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { analyseSources } from './analyse/analyse-sources.ts'
+import { buildImportGraph } from './analyse/import-graph.ts'
+import { type Manifest, readManifests } from './analyse/manifests.ts'
+import { walk } from './analyse/source-tree.ts'
+import type { DemoOptions } from './options.ts'
+import { EmbeddedRegistry } from './registry/embedded-registry.ts'
+import { fetchPackages } from './registry/fetch-packages.ts'
+import { buildReport, type RunResult } from './report/build-report.ts'
+import { ProgressBar } from './report/progress-bar.ts'
+import { duration, renderReport } from './report/render-report.ts'
+import type { Report } from './report/report.ts'
+import { StageClock } from './report/stage-clock.ts'
+import { PageServer } from './serve/page-server.ts'
+import { createServices, type Services } from './wiring/services.ts'
+import { openStorage } from './wiring/storage.ts'
+import { createTelemetry } from './wiring/telemetry.ts'
+
+/** The main job could not run; its message is the one line to print. */
+export class DemoError extends Error {
+  override readonly name = 'DemoError'
+  readonly code = 'ERR_MILLRACE_DEMO'
+}
+
+/**
+ * Analyses, fetches, reports and, unless `once`, serves until `signal` aborts. Whatever happens, what was computed is stored
+ * and everything opened is closed before it returns.
+ *
+ * @throws {DemoError} when the main job could not run
+ */
+export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<void> {
+  const notices: string[] = []
+  const notice = (line: string) => {
+    notices.push(line)
+    console.error(line)
+  }
+  await assertDirectory(options.directory)
+  const clock = new StageClock()
+  const storage = await clock.run('open caches', () => openStorage(options, notice))
+  const manifests = new InstalledManifests()
+  await using registry =
+    options.registry === undefined ? new EmbeddedRegistry({ manifests: manifests.read }) : undefined
+  const base = options.registry ?? (await registry!.listen())
+  // The embedded registry has another port each time and the same answers.
+  const identity = options.registry?.href ?? 'embedded:'
+  await using services = createServices({ base, identity }, storage, createTelemetry())
+
+  const result = await runStages({ options, services, clock, manifests, notice, signal })
+  if (signal.aborted) {
+    const { files, parsed } = result.analysis
+    console.log(`Interrupted after ${files.size} files; the ${parsed} parsed now are cached.`)
+    return
+  }
+  const report = await finish(result, { options, services, clock, notices })
+  console.log(renderReport(report))
+  if (options.once) return
+  await serve({ result, report, services }, options.port, notice, signal)
+}
+
+async function assertDirectory(directory: string): Promise<void> {
+  const found = await stat(directory).catch((error: NodeJS.ErrnoException) => {
+    throw new DemoError(`Cannot analyse ${directory}: ${explain(error.code)}`, { cause: error })
+  })
+  if (!found.isDirectory()) throw new DemoError(`Cannot analyse ${directory}: it is not a folder`)
+}
+
+interface StageInputs {
+  readonly options: DemoOptions
+  readonly services: Services
+  readonly clock: StageClock
+  readonly manifests: InstalledManifests
+  readonly notice: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+async function runStages(inputs: StageInputs): Promise<RunResult> {
+  const { options, services, clock, manifests, notice, signal } = inputs
+  const { telemetry, storage, client } = services
+  const { directory } = options
+  using bar = new ProgressBar()
+  const tree = await clock
+    .run('list files', () => walk(directory, signal))
+    .catch(error => {
+      if (signal.aborted) return { sources: [], manifests: [], unreadable: [] }
+      throw new DemoError(`Cannot analyse ${directory}: ${explain(error.code)}`, { cause: error })
+    })
+  const named = await clock.run('read manifests', () => readManifests(tree.manifests))
+  manifests.found = named.values().toArray()
+  const analysis = await clock.run('analyse files', () =>
+    analyseSources(tree.sources, {
+      store: storage.sources,
+      telemetry,
+      signal,
+      progress: (done, total) => bar.update('analysing', done, total),
+    }),
+  )
+  bar.clear()
+  reportUnreadable([...tree.unreadable, ...analysis.unreadable], notice)
+  reportSyntaxErrors(analysis.files, notice)
+  const graph = await clock.run('build graph', () => buildImportGraph(analysis.files, named))
+  const names = [...graph.packages.keys()].filter(name => !name.startsWith('('))
+  const fetched = await clock.run('fetch packages', () =>
+    fetchPackages(client, names, {
+      signal,
+      progress: (done, total) => bar.update('fetching', done, total),
+    }),
+  )
+  bar.clear()
+  if (fetched.failed.length > 0 && !signal.aborted) {
+    const origin = options.registry?.origin ?? 'the embedded registry'
+    const problem = fetched.unreachable ? 'cannot be reached' : 'did not answer for every package'
+    notice(
+      `Registry ${origin} ${problem} (${explain(fetched.firstError)}): ${fetched.failed.length} packages have no metadata, ${fetched.documents.size} came from the cache or before that`,
+    )
+  }
+  return { directory, analysis, graph, fetched }
+}
+
+interface Problem {
+  readonly path: string
+  readonly code: string
+}
+
+function reportUnreadable(problems: readonly Problem[], notice: (line: string) => void): void {
+  const [first] = problems
+  if (first === undefined) return
+  const others = problems.length > 1 ? ` and ${problems.length - 1} more` : ''
+  notice(`Left out ${first.path}${others}: ${explain(first.code)}`)
+}
+
+function reportSyntaxErrors(
+  files: RunResult['analysis']['files'],
+  notice: (line: string) => void,
+): void {
+  const broken = files.entries().filter(([, facts]) => facts.syntaxError !== undefined)
+  const [first] = [...broken.take(1)]
+  if (first === undefined) return
+  const others = broken.reduce(count => count + 1, 0)
+  const more = others > 0 ? `; ${others} more files have syntax errors` : ''
+  notice(`${first[0]}:${first[1].syntaxError} (kept what could be parsed${more})`)
+}
+
+async function finish(
+  result: RunResult,
+  {
+    options,
+    services,
+    clock,
+    notices,
+  }: {
+    options: DemoOptions
+    services: Services
+    clock: StageClock
+    notices: readonly string[]
+  },
+): Promise<Report> {
+  const { storage, telemetry } = services
+  await telemetry.tracer.flush()
+  const lastCold = (await storage.runs.get(options.directory))?.value
+  const report = buildReport({
+    ...result,
+    services,
+    stages: clock.stages,
+    total: performance.now(),
+    notices,
+    lastCold,
+  })
+  if (report.temperature === 'cold') {
+    const { total, stages, sources } = report
+    await storage.runs.set(options.directory, { total, stages, files: sources.files })
+  }
+  return report
+}
+
+async function serve(
+  content: ConstructorParameters<typeof PageServer>[0],
+  port: number,
+  notice: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await using server = new PageServer(content)
+  const { url, moved } = await server.listen(port)
+  if (moved) notice(`Port ${port} is taken: serving on ${url.port} instead`)
+  console.log(`\nServing on ${url.origin}: /report /metrics /packages/NAME /graph (Ctrl-C ends)`)
+  if (signal.aborted) return
+  await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
+  console.log(`Stopped after ${duration(performance.now())}; everything is flushed.`)
+}
+
+/** What the embedded registry knows: the packages of the analysed tree and those installed in this workspace. */
+class InstalledManifests {
+  found: readonly Manifest[] = []
+
+  readonly read = async (): Promise<Manifest[]> => {
+    const installed = fileURLToPath(new URL('../../../node_modules', import.meta.url))
+    const tree = await walkManifests(installed)
+    return [...this.found, ...(await readManifests(tree)).values()]
+  }
+}
+
+async function walkManifests(folder: string): Promise<readonly string[]> {
+  const { manifests } = await walk(folder)
+  return manifests.filter(path => path !== join(folder, 'package.json'))
+}
+
+const explanations: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  ENOTDIR: 'a part of the path is not a folder',
+  EMFILE: 'too many open files',
+  ELOOP: 'too many symbolic links',
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'no such host',
+}
+
+function explain(problem: string | Error | undefined): string {
+  if (problem === undefined) return 'unknown reason'
+  if (typeof problem === 'string') return explanations[problem] ?? problem
+  const { code } = problem as NodeJS.ErrnoException
+  return (code && explanations[code]) || problem.message
+}

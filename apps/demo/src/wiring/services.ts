@@ -1,0 +1,66 @@
+import { HttpPool } from '@millrace/http-pool'
+import { TokenBucket } from '@millrace/rate-limit'
+import { RegistryClient } from '../registry/registry-client.ts'
+import type { Storage } from './storage.ts'
+import type { Telemetry } from './telemetry.ts'
+
+/** Everything a run is made of. */
+export interface Services extends AsyncDisposable {
+  readonly storage: Storage
+  readonly telemetry: Telemetry
+  readonly limiter: TokenBucket
+  readonly pool: HttpPool
+  readonly client: RegistryClient
+}
+
+export interface RegistryAddress {
+  readonly base: URL
+  /** Names the registry in the cache. */
+  readonly identity: string
+}
+
+/** Slightly under what the embedded registry accepts, so that its 429 are met but rare. */
+const requestsPerSecond = 240
+
+/** Puts the packages together: a pooled, limited, cached, measured and traced registry client. */
+export function createServices(
+  { base, identity }: RegistryAddress,
+  storage: Storage,
+  telemetry: Telemetry,
+): Services {
+  const limiter = new TokenBucket({ rate: requestsPerSecond, burst: 40, name: 'registry' })
+  const pool = new HttpPool({
+    connectionsPerHost: 8,
+    totalTimeout: 30_000,
+    connectTimeout: 3_000,
+    retry: { maxAttempts: 4 },
+  })
+  const client = new RegistryClient({
+    base,
+    identity,
+    store: storage.packages,
+    pool,
+    limiter,
+    telemetry,
+  })
+  const { metrics } = telemetry
+  metrics.observe('demo_http_pool', pool)
+  metrics.observe('demo_registry_limiter', limiter)
+  metrics.observe('demo_registry_client', client)
+  metrics.observe('demo_package_cache', client.memory)
+  metrics.observe('demo_store', storage.sources, { labels: { store: 'sources' } })
+  metrics.observe('demo_store', storage.packages, { labels: { store: 'packages' } })
+  return {
+    storage,
+    telemetry,
+    limiter,
+    pool,
+    client,
+    async [Symbol.asyncDispose]() {
+      limiter[Symbol.dispose]()
+      await pool.destroy()
+      await telemetry[Symbol.asyncDispose]()
+      await storage[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,47 @@
+import { Registry, type Timing } from '@millrace/perf-metrics'
+import { Tracer } from '@millrace/tracer'
+import { SlowestTrace } from '../report/slowest-trace.ts'
+
+/** Operations whose durations the report shows, by the name of their metric. */
+export interface Timings {
+  readonly stat: Timing
+  readonly read: Timing
+  readonly parse: Timing
+  readonly lookup: Timing
+  readonly wait: Timing
+  readonly fetch: Timing
+}
+
+/** What observes a run: metrics, traces, and the slowest of them. */
+export interface Telemetry extends AsyncDisposable {
+  readonly metrics: Registry
+  readonly tracer: Tracer
+  readonly timings: Timings
+  readonly slowest: SlowestTrace
+}
+
+export function createTelemetry(): Telemetry {
+  const metrics = new Registry()
+  const slowest = new SlowestTrace()
+  // Signals are the program's business: it flushes everything, not only its traces.
+  const tracer = new Tracer({ service: 'millrace-demo', exporter: slowest, signals: [] })
+  const timing = (name: string, help: string) => metrics.timing(`demo_${name}_seconds`, { help })
+  metrics.observe('demo_tracer', tracer)
+  return {
+    metrics,
+    tracer,
+    slowest,
+    timings: {
+      stat: timing('stat', 'Checking whether a source file changed'),
+      read: timing('read', 'Reading and hashing a source file'),
+      parse: timing('parse', 'Parsing a source file and deriving its facts'),
+      lookup: timing('lookup', 'Answering for a package, from a cache or the registry'),
+      wait: timing('limiter_wait', 'Waiting for the registry limiter'),
+      fetch: timing('fetch', 'Fetching a package from the registry, retries included'),
+    },
+    async [Symbol.asyncDispose]() {
+      await tracer.close()
+      metrics[Symbol.dispose]()
+    },
+  }
+}
