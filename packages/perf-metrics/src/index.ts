@@ -16,6 +16,7 @@ export type {
   SeriesJson,
 } from './export/json.ts'
 export type { Counter } from './instrument/counter.ts'
+export type { Exemplar, SpanIds } from './instrument/exemplars.ts'
 export type { Aggregation } from './instrument/family.ts'
 export type { Gauge } from './instrument/gauge.ts'
 export type { Histogram } from './instrument/histogram.ts'
@@ -32,6 +33,7 @@ export type {
   InstrumentOptions,
   LabelOptions,
 } from './instrument/options.ts'
+export type { RecentStats } from './instrument/recent-values.ts'
 export type { MetricType } from './instrument/series.ts'
 export { timed } from './instrument/timed.ts'
 export type { Timing, TimingSpan, TimingStats } from './instrument/timing.ts'
@@ -40,3 +42,4 @@ export type { Labels, LabelValue } from './labels/label-index.ts'
 export { type Registration, Registry, type RegistryOptions } from './registry/registry.ts'
 export { DEFAULT_BUCKETS } from './store/classic.ts'
 export type { Distribution } from './store/distribution.ts'
+export type { DistributionStats, WindowStats } from './window/window-stats.ts'

@@ -5,6 +5,7 @@ import type { HistogramSeries } from '../instrument/histogram.ts'
 import type { MetricType, Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import { quantile } from '../store/distribution.ts'
+import { allWindows } from '../window/window-stats.ts'
 
 /** All metrics as plain data. Times in milliseconds since the epoch; what is not known yet is `null`. */
 export interface MetricsJson {
@@ -28,6 +29,8 @@ export type SeriesJson = CounterJson | GaugeJson | HistogramJson
 interface SeriesBase {
   labels: Record<string, string>
   created: number
+  /** The last 1, 5 and 15 minutes of a counter or histogram; statistics as in `WindowStats`, unknown ones `null`. */
+  windows?: Record<string, Record<string, number | null>>
 }
 
 export interface CounterJson extends SeriesBase {
@@ -58,7 +61,12 @@ export interface HistogramJson extends SeriesBase {
   exponential: { schema: number; low: number; counts: number[]; zeros: number }
 }
 
-export function toJson(families: readonly Family[], created: number, now: number): MetricsJson {
+export function toJson(
+  families: readonly Family[],
+  created: number,
+  now: number,
+  windows: boolean,
+): MetricsJson {
   return {
     timestamp: now,
     uptime: now - created,
@@ -69,7 +77,10 @@ export function toJson(families: readonly Family[], created: number, now: number
         type,
         help,
         unit,
-        series: Array.from(family.series(), series => seriesJson(family, series)),
+        series: Array.from(family.series(), series => ({
+          ...seriesJson(family, series),
+          ...(windows ? windowsJson(series, now) : undefined),
+        })),
       }
     }),
   }
@@ -94,6 +105,16 @@ function seriesJson(family: Family, series: Series): SeriesJson {
     case 'histogram':
       return { ...base, ...histogramJson(series as HistogramSeries) }
   }
+}
+
+function windowsJson(series: Series, now: number): Pick<SeriesBase, 'windows'> | undefined {
+  const windows = allWindows(series, now)
+  if (windows === undefined) return undefined
+  const json: Record<string, Record<string, number | null>> = {}
+  for (const [name, stats] of Object.entries(windows)) {
+    json[name] = Object.fromEntries(Object.entries(stats).map(([key, v]) => [key, known(v)]))
+  }
+  return { windows: json }
 }
 
 /** The labels of a series by name. From a null prototype, as names come from users. */

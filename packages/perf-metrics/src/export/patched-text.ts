@@ -55,6 +55,19 @@ export class PatchedText {
     } while (at > start)
   }
 
+  /** The text with `after(i)` behind each number. */
+  annotated(after: (i: number) => string): string {
+    const decoder = new TextDecoder()
+    let text = ''
+    let from = 0
+    for (let i = 0; i < this.#at.length; i++) {
+      const end = this.#at[i]! + this.#digits[i]!
+      text += decoder.decode(this.bytes.subarray(from, end)) + after(i)
+      from = end
+    }
+    return text + decoder.decode(this.bytes.subarray(from))
+  }
+
   #resize(i: number, digits: number): void {
     const by = digits - this.#digits[i]!
     const at = this.#at[i]!

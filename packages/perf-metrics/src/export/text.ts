@@ -3,6 +3,7 @@
  * exported and copied from then on.
  */
 import type { CounterSeries } from '../instrument/counter.ts'
+import type { Exemplar } from '../instrument/exemplars.ts'
 import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram.ts'
@@ -183,13 +184,30 @@ function writeSeries(series: Series, text: SeriesText, out: ByteWriter): void {
   out.byte(NEWLINE)
 }
 
-function writeHistogram(series: HistogramSeries, { head }: HistogramText, out: ByteWriter): void {
+function writeHistogram(
+  series: HistogramSeries,
+  { head, format }: HistogramText,
+  out: ByteWriter,
+): void {
   const buckets = series.shape.classic.bounds.length
   let seen = 0
   for (let i = 0; i < buckets; i++) head.set(i, (seen += series.classicCount(i)))
   head.set(buckets, seen)
-  out.reserve(head.bytes.length + VALUE_ROOM)
-  out.block(head.bytes)
+  const { exemplars } = series
+  if (format.kind === 'openmetrics' && exemplars !== undefined && exemplars.size > 0) {
+    out.text(head.annotated(i => (i < buckets ? exemplarText(exemplars.at(i)) : '')))
+    out.reserve(VALUE_ROOM)
+  } else {
+    out.reserve(head.bytes.length + VALUE_ROOM)
+    out.block(head.bytes)
+  }
   out.number(series.sum)
   out.byte(NEWLINE)
+}
+
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return ''
+  const { traceId, spanId, value, timestamp } = exemplar
+  const labels = `trace_id="${escapeValue(traceId)}",span_id="${escapeValue(spanId)}"`
+  return ` # {${labels}} ${value} ${timestamp / 1000}`
 }

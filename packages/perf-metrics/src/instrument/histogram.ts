@@ -14,6 +14,8 @@ import {
   FIRST_BUCKET,
   ZERO_THRESHOLD,
 } from '../store/exponential.ts'
+import { ExemplarReservoir, type SpanIds } from './exemplars.ts'
+import { type RecentStats, RecentValues } from './recent-values.ts'
 import { Series } from './series.ts'
 
 /** A distribution of sizes or durations. */
@@ -27,6 +29,8 @@ export interface Histogram {
   quantile(q: number): number
   /** A copy of the whole distribution. */
   distribution(): Distribution
+  /** Exact statistics of the last values, where the histogram was made with `recent`. */
+  recent(): RecentStats | undefined
   readonly count: number
   readonly sum: number
 }
@@ -66,13 +70,31 @@ export interface HistogramShape {
   readonly classic: ClassicBounds
   /** Most exponential buckets a series holds; when values spread wider, neighbours are merged. */
   readonly maxBuckets: number
+  /** How many values to keep as they came. */
+  readonly recent: number
+  /** Asks for the span that an exemplar is to name; without it there are none. */
+  readonly activeSpan: (() => SpanIds | undefined) | undefined
+  readonly coarseTime: Float64Array
+}
+
+function joinTaps(a: Tap | undefined, b: Tap | undefined): Tap | null {
+  if (a === undefined || b === undefined) return a ?? b ?? null
+  return {
+    record(value) {
+      a.record(value)
+      b.record(value)
+    },
+  }
 }
 
 export class HistogramSeries extends Series implements Histogram {
   override readonly type = 'histogram'
   rejected = 0
-  tap: Tap | null = null
   readonly shape: HistogramShape
+  readonly exemplars: ExemplarReservoir | undefined
+  readonly #recent: RecentValues | undefined
+  /** What sees every value besides the buckets, if anything does. */
+  readonly #tap: Tap | null
 
   // The exponential buckets: bucket `low + i` of schema FINEST_SCHEMA - shift is counts[from + i], for i < capacity.
   #counts: Float64Array
@@ -95,6 +117,11 @@ export class HistogramSeries extends Series implements Histogram {
   ) {
     super(block, labelValues, created)
     this.shape = shape
+    const { coarseTime, activeSpan, recent } = shape
+    this.exemplars =
+      activeSpan && new ExemplarReservoir(shape.classic.bounds, coarseTime, activeSpan)
+    this.#recent = recent > 0 ? new RecentValues(recent) : undefined
+    this.#tap = joinTaps(this.exemplars, this.#recent)
     this.#bounds = shape.classic.bounds
     this.#table = shape.classic.table
     this.#base = shape.classic.base
@@ -123,7 +150,7 @@ export class HistogramSeries extends Series implements Histogram {
     cells[at + SUM]! += value
     if (value < cells[at + MIN]!) cells[at + MIN] = value
     if (value > cells[at + MAX]!) cells[at + MAX] = value
-    if (this.tap !== null) this.tap.record(value)
+    if (this.#tap !== null) this.#tap.record(value)
   }
 
   #countExponential(high: number, low: number): void {
@@ -263,6 +290,10 @@ export class HistogramSeries extends Series implements Histogram {
 
   quantile(q: number): number {
     return quantile(this.distribution(), q)
+  }
+
+  recent(): RecentStats | undefined {
+    return this.#recent?.stats()
   }
 
   distribution(): Distribution {

@@ -36,6 +36,8 @@ export class NoopHistogram implements Histogram {
     return NaN
   }
 
+  recent(): undefined {}
+
   distribution(): Distribution {
     return emptyDistribution(FINEST_SCHEMA)
   }

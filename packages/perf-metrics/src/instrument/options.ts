@@ -37,4 +37,6 @@ export interface HistogramOptions extends InstrumentOptions {
    * keeps six decades within 1.1 %; 8 bytes each, taken as values spread.
    */
   maxBuckets?: number
+  /** How many of the last values to keep for exact statistics (`recent()`), 0 to 100,000. Default 0. */
+  recent?: number
 }

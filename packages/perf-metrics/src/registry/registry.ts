@@ -7,9 +7,10 @@ import { summarize } from '../export/summary.ts'
 import { exposeText } from '../export/text.ts'
 import { OPENMETRICS, PROMETHEUS, type TextFormat } from '../export/text-format.ts'
 import type { Counter } from '../instrument/counter.ts'
+import type { SpanIds } from '../instrument/exemplars.ts'
 import { Family, type FamilyDescription, type SeriesFactory } from '../instrument/family.ts'
 import type { Gauge } from '../instrument/gauge.ts'
-import type { Histogram, HistogramSeries } from '../instrument/histogram.ts'
+import type { Histogram, HistogramSeries, HistogramShape } from '../instrument/histogram.ts'
 import {
   CounterFamily,
   GaugeFamily,
@@ -24,12 +25,21 @@ import type {
   InstrumentOptions,
   LabelOptions,
 } from '../instrument/options.ts'
-import type { MetricType, Series } from '../instrument/series.ts'
+import { type MetricType, Series } from '../instrument/series.ts'
 import { type Timing, TimingSeries } from '../instrument/timing.ts'
 import type { UpDownCounter } from '../instrument/up-down-counter.ts'
 import { baseName, sampleNames, validateLabelNames, validateMetricName } from '../name.ts'
 import { HeapCells } from '../store/cells.ts'
 import { ClassicBounds, DEFAULT_BUCKETS, validateBuckets } from '../store/classic.ts'
+import { emptyDistribution } from '../store/distribution.ts'
+import { FINEST_SCHEMA } from '../store/exponential.ts'
+import { FRAME, ringOf, WINDOWS } from '../window/window-ring.ts'
+import {
+  type DistributionStats,
+  distributionStats,
+  type WindowStats,
+  windowStats,
+} from '../window/window-stats.ts'
 import {
   counterFactory,
   gaugeFactory,
@@ -37,7 +47,7 @@ import {
   type SeriesContext,
   upDownCounterFactory,
 } from './series-factories.ts'
-import { Ticker } from './ticker.ts'
+import { TICK, Ticker } from './ticker.ts'
 
 export interface RegistryOptions {
   /**
@@ -52,6 +62,13 @@ export interface RegistryOptions {
    * a new start time when updated again. Default `Infinity`: never.
    */
   retention?: number
+  /** Whether to keep 1, 5 and 15 minute windows of counters and histograms. Default `true`. */
+  windows?: boolean
+  /**
+   * Returns the ids of the active span, which OpenMetrics and OTLP exports then name as an example of each bucket:
+   * `() => tracer.activeSpan()?.spanContext()`. Asked at most once a second per bucket. Default: no exemplars.
+   */
+  activeSpan?: () => SpanIds | undefined
   /** Source of time. Default: the system's. */
   clock?: Clock
 }
@@ -75,6 +92,8 @@ export class Registry {
   readonly #stopwatch: () => number
   readonly #maxSeries: number
   readonly #retention: number
+  readonly #windows: boolean
+  readonly #activeSpan: (() => SpanIds | undefined) | undefined
   readonly #context: SeriesContext
   readonly #families = new Map<string, Family>()
   /** By every name a sample has in any format: the metric it belongs to. */
@@ -83,15 +102,19 @@ export class Registry {
   readonly #ticker: Ticker<Registry>
   readonly #writer = new ByteWriter()
   #collectFailures = 0
+  #ticks = 0
 
   constructor(options: RegistryOptions = {}) {
     const { enabled = true, maxSeries = 2000, retention = Infinity, clock = systemClock } = options
+    const { windows = true, activeSpan } = options
     this.enabled = enabled
     this.#maxSeries = integer('maxSeries', maxSeries, 1, 1_000_000)
     if (!(retention >= 1000)) {
       throw new InvalidOptionError('retention', 'at least 1000 milliseconds', retention)
     }
     this.#retention = retention
+    this.#windows = windows
+    this.#activeSpan = activeSpan
     this.#clock = clock
     this.#stopwatch = stopwatch(clock)
     this.created = clock.now()
@@ -269,7 +292,7 @@ export class Registry {
 
   /** Everything there is, as plain data. */
   toJSON(): MetricsJson {
-    return toJson(this.collect(), this.created, this.#clock.now())
+    return toJson(this.collect(), this.created, this.#clock.now(), this.#windows)
   }
 
   /** A few lines per metric, for people. */
@@ -286,9 +309,13 @@ export class Registry {
     name: string,
     options: HistogramOptions & Partial<LabelOptions<string>>,
   ): Family<HistogramSeries> {
-    const { buckets = DEFAULT_BUCKETS, maxBuckets = 640 } = options
-    const shape = {
-      store: this.#context.store,
+    const { buckets = DEFAULT_BUCKETS, maxBuckets = 640, recent = 0 } = options
+    const { store, coarseTime } = this.#context
+    const shape: HistogramShape = {
+      store,
+      coarseTime,
+      activeSpan: this.#activeSpan,
+      recent: integer('recent', recent, 0, 100_000),
       classic: new ClassicBounds(validateBuckets(buckets)),
       maxBuckets: integer('maxBuckets', maxBuckets, 80, 4096),
     }
@@ -339,6 +366,36 @@ export class Registry {
     const now = this.#clock.now()
     this.#context.coarseTime[0] = now
     if (this.#retention < Infinity) this.#expire(now)
+    if (this.#windows) this.#advanceWindows(now)
+  }
+
+  /** A tenth of all series per tick, as a look at a busy histogram takes microseconds. */
+  #advanceWindows(now: number): void {
+    const ticksPerFrame = FRAME / TICK
+    let turn = this.#ticks++ % ticksPerFrame
+    for (const family of this.#families.values()) {
+      for (const series of family.series()) {
+        if (turn++ % ticksPerFrame === 0) ringOf(series, now)?.advance(now)
+      }
+    }
+  }
+
+  /**
+   * A counter, histogram or timing over the last minute, 5 or 15 minutes (60,000, 300,000 or 900,000 ms). Windows slide
+   * in steps of 10 s (the shortest) or a minute; `span` says how long this one is.
+   */
+  window(instrument: Histogram | Timing, milliseconds: number): DistributionStats
+  window(instrument: Counter, milliseconds: number): WindowStats
+  window(instrument: Counter | Histogram | Timing, milliseconds: number): WindowStats {
+    if (!WINDOWS.includes(milliseconds as (typeof WINDOWS)[number])) {
+      throw new InvalidOptionError('milliseconds', `one of ${WINDOWS.join(', ')}`, milliseconds)
+    }
+    const series = 'histogram' in instrument ? instrument.histogram : instrument
+    const stats =
+      series instanceof Series && this.#windows
+        ? windowStats(series, milliseconds, this.#clock.now())
+        : undefined
+    return stats ?? distributionStats(emptyDistribution(FINEST_SCHEMA), milliseconds)
   }
 
   #expire(now: number): void {

@@ -1,0 +1,179 @@
+import type { CounterSeries } from '../instrument/counter.ts'
+import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { Series } from '../instrument/series.ts'
+import { coarser, type Distribution, emptyDistribution, merge } from '../store/distribution.ts'
+import { FINEST_SCHEMA } from '../store/exponential.ts'
+
+/** Milliseconds between two looks at a series. */
+export const FRAME = 10_000
+/** Frames in a minute, and minutes kept: recent time is held finely, older time coarsely. */
+const FINE_FRAMES = 6
+const MINUTES = 15
+
+/** The spans over which rates and quantiles are kept, in milliseconds. */
+export const WINDOWS: readonly [60_000, 300_000, 900_000] = [60_000, 300_000, 900_000]
+
+/** What happened to one series in a frame or a minute. */
+type Delta = number | Distribution
+
+/** What happened over a window. */
+export interface WindowView<D extends Delta> {
+  /** How long the window is in fact, in milliseconds: less than asked for when the series is younger. */
+  readonly span: number
+  readonly delta: D
+}
+
+/**
+ * The last quarter of an hour of a counter or histogram, as differences between looks at it. An update costs nothing;
+ * a look costs one pass over the buckets. Windows end now, and begin on a multiple of 10 s (the shortest) or of a
+ * minute since the series was first looked at.
+ */
+export class WindowRing<D extends Delta = Delta> {
+  readonly #fine: (D | undefined)[] = new Array(FINE_FRAMES).fill(undefined)
+  readonly #coarse: (D | undefined)[] = new Array(MINUTES).fill(undefined)
+  readonly #read: () => D
+  readonly #mark: () => number
+  readonly #start: number
+  /** Frames that have ended since the start. */
+  #frame = 0
+  /** The cumulative state at the end of the last frame, and the mark of the series then. */
+  #last: D
+  #lastMark = 0
+
+  /** @param initial the state at `start`, when the first frame begins */
+  constructor(read: () => D, mark: () => number, initial: D, start: number) {
+    this.#read = read
+    this.#mark = mark
+    this.#start = start
+    this.#last = initial
+  }
+
+  /** Ends the frames that are over. Frames missed, as when the process was suspended, count as the last one. */
+  advance(now: number): void {
+    const due = Math.floor((now - this.#start) / FRAME)
+    if (due <= this.#frame) return
+    const delta = this.#sinceLast(true)
+    for (let frame = this.#frame; frame < due; frame++) {
+      this.#endFrame(frame, frame === due - 1 ? delta : undefined)
+      if (due - frame > MINUTES * FINE_FRAMES * 2) frame = due - MINUTES * FINE_FRAMES * 2
+    }
+    this.#frame = due
+  }
+
+  /** What happened since the end of the last frame. An idle series is not even read. */
+  #sinceLast(end: boolean): D | undefined {
+    const mark = this.#mark()
+    if (mark === this.#lastMark) return undefined
+    const state = this.#read()
+    const delta = difference(state, this.#last)
+    if (end) {
+      this.#last = state
+      this.#lastMark = mark
+    }
+    return delta
+  }
+
+  #endFrame(frame: number, delta: D | undefined): void {
+    this.#fine[frame % FINE_FRAMES] = delta
+    if ((frame + 1) % FINE_FRAMES !== 0) return
+    const minute = (frame + 1) / FINE_FRAMES - 1
+    this.#coarse[minute % MINUTES] = total(this.#fine)
+  }
+
+  /** What happened in the last `window` milliseconds, one of {@link WINDOWS}. */
+  view(window: number, now: number): WindowView<D> {
+    this.advance(now)
+    const parts: (D | undefined)[] = [this.#sinceLast(false)]
+    let from: number
+    if (window <= FINE_FRAMES * FRAME) {
+      // Five ended frames and the running one span up to a minute, six a minute and more.
+      for (let back = 1; back <= Math.min(FINE_FRAMES, this.#frame); back++) {
+        parts.push(this.#fine[(this.#frame - back) % FINE_FRAMES])
+      }
+      from = this.#frame - FINE_FRAMES
+    } else {
+      const minute = Math.floor(this.#frame / FINE_FRAMES)
+      for (let frame = minute * FINE_FRAMES; frame < this.#frame; frame++) {
+        parts.push(this.#fine[frame % FINE_FRAMES])
+      }
+      const minutes = Math.min(Math.round(window / (FINE_FRAMES * FRAME)), MINUTES)
+      for (let back = 1; back <= Math.min(minutes, minute); back++) {
+        parts.push(this.#coarse[(minute - back) % MINUTES])
+      }
+      from = (minute - minutes) * FINE_FRAMES
+    }
+    const start = this.#start + Math.max(0, from) * FRAME
+    return {
+      span: Math.max(1, now - start),
+      delta: total(parts) ?? difference(this.#last, this.#last),
+    }
+  }
+}
+
+function total<D extends Delta>(parts: readonly (D | undefined)[]): D | undefined {
+  let sum: Delta | undefined
+  for (const part of parts) {
+    if (part === undefined) continue
+    if (sum === undefined) sum = part
+    else if (typeof sum === 'number') sum += part as number
+    else sum = merge(sum, part as Distribution)
+  }
+  return sum as D | undefined
+}
+
+function difference<D extends Delta>(now: D, before: D): D {
+  if (typeof now === 'number') return (now - (before as number)) as D
+  return distributionSince(now as Distribution, before as Distribution) as D
+}
+
+/**
+ * What was observed between two states of one histogram. The extremes are those of the buckets, as the states' own
+ * are of all time.
+ */
+export function distributionSince(now: Distribution, before: Distribution): Distribution {
+  if (now.count === before.count) return emptyDistribution(now.schema)
+  const old = coarser(before, now.schema)
+  const counts = new Float64Array(now.counts.length)
+  for (let i = 0; i < counts.length; i++) {
+    counts[i] = now.counts[i]! - (old.counts[now.low + i - old.low] ?? 0)
+  }
+  let first = 0
+  while (first < counts.length && counts[first] === 0) first++
+  let end = counts.length
+  while (end > first && counts[end - 1] === 0) end--
+  return {
+    schema: now.schema,
+    low: now.low + first,
+    counts: Uint32Array.from(counts.subarray(first, end)),
+    zeros: now.zeros - before.zeros,
+    count: now.count - before.count,
+    sum: now.sum - before.sum,
+    min: NaN,
+    max: NaN,
+  }
+}
+
+/** The ring of a series, made at its first look. Gauges and up-down counters have none. */
+export function ringOf(series: Series, now: number): WindowRing | undefined {
+  if (series.window === undefined) {
+    if (series.type === 'counter') {
+      const counter = series as CounterSeries
+      series.window = new WindowRing(
+        () => counter.value,
+        () => counter.mark(),
+        0,
+        now,
+      )
+    } else if (series.type === 'histogram') {
+      const histogram = series as HistogramSeries
+      const initial = emptyDistribution(FINEST_SCHEMA)
+      series.window = new WindowRing(
+        () => histogram.distribution(),
+        () => histogram.mark(),
+        initial,
+        now,
+      )
+    }
+  }
+  return series.window as WindowRing | undefined
+}
