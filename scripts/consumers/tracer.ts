@@ -3,7 +3,7 @@ import { alwaysOn, ConsoleExporter, Tracer } from '@millrace/tracer'
 const tracer = new Tracer({
   service: 'consumer',
   exporter: new ConsoleExporter(),
-  sampler: alwaysOn(),
+  sampler: alwaysOn,
 })
 const sum: number = tracer.span('add', span => {
   span.setAttribute('terms', 2)
