@@ -42,7 +42,8 @@ export function publishRefusal(
   error?: unknown,
 ): void {
   if (!hasRefusalSubscribers()) return
-  const message: LimitMessage = { limiter, cost, retryAfter, error }
+  const message: LimitMessage = { limiter, cost, retryAfter }
+  if (error !== undefined) message.error = error
   refuseChannels.start.publish(message)
   refuseChannels.end.publish(message)
 }

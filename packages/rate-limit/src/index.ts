@@ -39,3 +39,12 @@ export {
   type SlidingWindowOptions,
   type SlidingWindowStats,
 } from './window/sliding-window.ts'
+export { type ConcurrentOptions, concurrent, type Runner } from './wrap/concurrent.ts'
+export {
+  type DecidingLimiter,
+  type LimitedOptions,
+  limited,
+  type RefusingOptions,
+  type WaitingLimiter,
+} from './wrap/limited.ts'
+export type { Deferred, DeferringWrapper, TransparentWrapper } from './wrap/wrapper.ts'

@@ -1,0 +1,109 @@
+import { RateLimitedError } from '../errors.ts'
+import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
+import {
+  type AnyFunction,
+  type DeferringWrapper,
+  imitate,
+  isAsync,
+  type TransparentWrapper,
+} from './wrapper.ts'
+
+/** What {@link limited} needs of a limiter: those on Redis have it too. */
+export interface WaitingLimiter {
+  acquire(options?: AcquireOptions): Promise<Admission>
+}
+
+/** What {@link limited} needs of a limiter that is to refuse at once. */
+export interface DecidingLimiter {
+  readonly name: string
+  decide(cost?: number): Decision
+}
+
+export interface LimitedOptions<Args extends unknown[]> {
+  /** Permits per call: a number, or computed from the arguments. Default 1. */
+  cost?: number | ((...args: Args) => number) | undefined
+  /** See {@link AcquireOptions.timeout}. */
+  timeout?: number | undefined
+  /** See {@link AcquireOptions.priority}. */
+  priority?: number | undefined
+  /** See {@link AcquireOptions.key}; computed from the arguments. */
+  key?: ((...args: Args) => string) | undefined
+  /** Finds the caller's signal among the arguments. */
+  signal?: ((...args: Args) => AbortSignal | undefined) | undefined
+  wait?: true | undefined
+}
+
+/** Options of a wrapper that refuses instead of waiting. */
+export interface RefusingOptions<Args extends unknown[]> {
+  wait: false
+  /** Permits per call: a number, or computed from the arguments. Default 1. */
+  cost?: number | ((...args: Args) => number) | undefined
+}
+
+/**
+ * Has every call of a function take a permit first: `limited(bucket)(fetchUser)`, or `@limited(bucket)` on a method.
+ * `this`, name, length and types are kept. A call that gets no permit never reaches the function.
+ *
+ * The wrapper waits and so returns a promise; with `wait: false` it refuses at once with {@link RateLimitedError}, and a
+ * synchronous function stays synchronous.
+ *
+ * @throws what the limiter's `acquire` rejects with
+ */
+export function limited<Args extends unknown[] = never[]>(
+  limiter: DecidingLimiter,
+  options: RefusingOptions<Args>,
+): TransparentWrapper
+export function limited<Args extends unknown[] = never[]>(
+  limiter: WaitingLimiter,
+  options?: LimitedOptions<Args>,
+): DeferringWrapper<Args>
+export function limited<Args extends unknown[]>(
+  limiter: WaitingLimiter | DecidingLimiter,
+  options: LimitedOptions<Args> | RefusingOptions<Args> = {},
+): DeferringWrapper<Args> | TransparentWrapper {
+  const wrap =
+    options.wait === false
+      ? (fn: AnyFunction) => refusing(fn, limiter as DecidingLimiter, options)
+      : (fn: AnyFunction) => waiting(fn, limiter as WaitingLimiter, options)
+  return ((fn: AnyFunction) => imitate(wrap(fn), fn)) as DeferringWrapper<Args>
+}
+
+function waiting<Args extends unknown[]>(
+  fn: AnyFunction,
+  limiter: WaitingLimiter,
+  { cost, timeout, priority, key, signal }: LimitedOptions<Args>,
+): AnyFunction {
+  return async function (...args) {
+    await limiter.acquire({
+      cost: typeof cost === 'function' ? cost(...(args as Args)) : cost,
+      timeout,
+      priority,
+      key: key?.(...(args as Args)),
+      signal: signal?.(...(args as Args)),
+    })
+    return fn.apply(this, args)
+  }
+}
+
+function refusing<Args extends unknown[]>(
+  fn: AnyFunction,
+  limiter: DecidingLimiter,
+  { cost }: RefusingOptions<Args>,
+): AnyFunction {
+  const check = (args: unknown[]) => {
+    const { allowed, retryAfter } = limiter.decide(
+      typeof cost === 'function' ? cost(...(args as Args)) : cost,
+    )
+    if (!allowed) throw new RateLimitedError(limiter.name, retryAfter)
+  }
+  if (isAsync(fn)) {
+    return async function (...args) {
+      check(args)
+      return fn.apply(this, args)
+    }
+  }
+  return function (...args) {
+    check(args)
+    return fn.apply(this, args)
+  }
+}

@@ -1,0 +1,36 @@
+/** Any function; what a wrapper takes and gives back. */
+// biome-ignore lint/suspicious/noExplicitAny: only `any` keeps the parameter types of the function that is wrapped
+export type AnyFunction = (this: any, ...args: any[]) => any
+
+/** A function that returns the same, later; an asynchronous one is left as it is. */
+export type Deferred<F extends AnyFunction> =
+  ReturnType<F> extends Promise<unknown>
+    ? F
+    : (this: ThisParameterType<F>, ...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>
+
+/** A wrapper of functions that is a TC39 decorator of methods as well. */
+export type DeferringWrapper<Args extends unknown[]> = <F extends (...args: Args) => unknown>(
+  fn: F,
+  context?: ClassMethodDecoratorContext,
+) => Deferred<F>
+
+/** The same for a wrapper that leaves synchronous functions synchronous. */
+export type TransparentWrapper = <F extends AnyFunction>(
+  fn: F,
+  context?: ClassMethodDecoratorContext,
+) => F
+
+/** Gives a wrapper the name and length that callers of the original see. */
+export function imitate(wrapper: AnyFunction, original: AnyFunction): AnyFunction {
+  return Object.defineProperties(wrapper, {
+    name: { value: original.name, configurable: true },
+    length: { value: original.length, configurable: true },
+  })
+}
+
+const AsyncFunction = (async () => {}).constructor
+
+/** Whether a function was declared `async`. */
+export function isAsync(fn: AnyFunction): boolean {
+  return fn instanceof AsyncFunction
+}

@@ -1,0 +1,123 @@
+import { VirtualClock } from '@millrace/testkit'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { TokenBucket } from '../bucket/token-bucket.ts'
+import { RateLimitedError } from '../errors.ts'
+import { Semaphore } from '../semaphore/semaphore.ts'
+import { concurrent } from './concurrent.ts'
+import { limited } from './limited.ts'
+
+function setUp() {
+  const clock = new VirtualClock()
+  return { clock, bucket: new TokenBucket({ rate: 10, burst: 2, clock }) }
+}
+
+describe('limited', () => {
+  test('waits for a permit and keeps this, arguments, name, length and types', async () => {
+    const { clock, bucket } = setUp()
+    function add(this: { base: number }, a: number, b = 2) {
+      return this.base + a + b
+    }
+    const slow = limited(bucket)(add)
+    expect([slow.name, slow.length]).toEqual(['add', 1])
+    expectTypeOf(slow).toEqualTypeOf<
+      (this: { base: number }, a: number, b?: number) => Promise<number>
+    >()
+    const results = Promise.all([1, 2, 3].map(n => slow.call({ base: 10 }, n)))
+    await clock.advanceAsync(100)
+    expect(await results).toEqual([13, 14, 15])
+  })
+
+  test('leaves the type of an asynchronous function as it is', () => {
+    const { bucket } = setUp()
+    const fetchUser = async (id: string) => ({ id })
+    expectTypeOf(limited(bucket)(fetchUser)).toEqualTypeOf(fetchUser)
+  })
+
+  test('cost, timeout and signal come from the call', async () => {
+    const { bucket } = setUp()
+    let calls = 0
+    const wrap = limited<[{ size: number; signal?: AbortSignal }]>(bucket, {
+      cost: ({ size }) => size,
+      signal: ({ signal }) => signal,
+      timeout: 50,
+    })
+    const send = wrap(async (_: { size: number; signal?: AbortSignal }) => ++calls)
+    expect(await send({ size: 2 })).toBe(1)
+    await expect(send({ size: 1 })).rejects.toThrow(RateLimitedError)
+    await expect(send({ size: 1, signal: AbortSignal.abort('stop') })).rejects.toBe('stop')
+    await expect(send({ size: 3 })).rejects.toThrow('Expected `cost` to be a number from 0 to 2')
+    expect(calls).toBe(1)
+  })
+
+  test('with wait: false a synchronous function stays so, and an asynchronous one rejects', async () => {
+    const { bucket } = setUp()
+    const now = limited(bucket, { wait: false })((n: number) => n * 2)
+    const later = limited(bucket, { wait: false })(async (n: number) => n * 2)
+    expect(now(1)).toBe(2)
+    expect(await later(1)).toBe(2)
+    expect(() => now(1)).toThrow(RateLimitedError)
+    await expect(later(1)).rejects.toMatchObject({ retryAfter: 100 })
+  })
+
+  test('decorates methods', async () => {
+    const { clock, bucket } = setUp()
+    class Api {
+      readonly base = 10
+
+      @limited(bucket)
+      async load(id: number) {
+        return this.base + id
+      }
+
+      @limited(bucket, { wait: false })
+      peek() {
+        return this.base
+      }
+    }
+    const api = new Api()
+    expect(api.peek()).toBe(10)
+    expect(await api.load(1)).toBe(11)
+    expect(() => api.peek()).toThrow(RateLimitedError)
+    const next = api.load(2)
+    await clock.advanceAsync(100)
+    expect(await next).toBe(12)
+  })
+})
+
+describe('concurrent', () => {
+  test('bounds the calls at work, and gives the permit back when one fails', async () => {
+    const slots = new Semaphore({ permits: 2 })
+    let active = 0
+    let most = 0
+    class Worker {
+      @concurrent(slots)
+      async work(fail: boolean) {
+        most = Math.max(most, ++active)
+        await new Promise(resolve => setImmediate(resolve))
+        active--
+        if (fail) throw new Error('failed')
+        return this
+      }
+    }
+    const worker = new Worker()
+    const results = await Promise.allSettled(
+      [false, true, false, true, false].map(f => worker.work(f)),
+    )
+    expect(results.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ])
+    expect([most, slots.stats().active]).toEqual([2, 0])
+  })
+
+  test('composes with limited in either order', async () => {
+    const { bucket } = setUp()
+    const slots = new Semaphore({ permits: 1 })
+    const double = (n: number) => n * 2
+    expect(await concurrent(slots)(limited(bucket)(double))(1)).toBe(2)
+    expect(await limited(bucket)(concurrent(slots)(double))(2)).toBe(4)
+  })
+})
