@@ -1,5 +1,6 @@
 import { defineCase, defineSuite } from '../../define.ts'
 import { bareMap, lruCache, millrace, quickLru, tinyLru } from './contenders/caches.ts'
+import { loadingCases } from './loading-cases.ts'
 import { checkChurn, churn } from './workloads/churn.ts'
 import { checkGetOrSet, type GetOrSetResult, getOrSet } from './workloads/get-or-set.ts'
 import { checkHit, hit } from './workloads/hit.ts'
@@ -11,7 +12,7 @@ export default defineSuite({
   name: 'cache',
   description:
     'Each figure is the median of 5 rounds, each in a process of its own, ours and the peers in turn. Keys are strings of about 20 characters, values small integers.',
-  versions: ['lru-cache', 'tiny-lru', 'quick-lru'],
+  versions: ['lru-cache', 'tiny-lru', 'quick-lru', 'bentocache', 'cacheable'],
   cases: [
     defineCase<number>({
       name: 'hit',
@@ -102,5 +103,6 @@ export default defineSuite({
       },
       check: checkMemory,
     }),
+    ...loadingCases,
   ],
 })
