@@ -1,3 +1,8 @@
 import { defineConfig, millraceBuild } from '../../tsup.shared.ts'
 
-export default defineConfig(millraceBuild({ index: 'src/index.ts' }))
+export default defineConfig(
+  millraceBuild({
+    index: 'src/index.ts',
+    adaptive: 'src/adaptive.ts',
+  }),
+)

@@ -1,0 +1,187 @@
+import { type Clock, systemClock } from '../clock.ts'
+import { InvalidOptionError } from '../errors.ts'
+import { positive, positiveInteger } from '../option-checks.ts'
+import type { Permit } from '../semaphore/permit.ts'
+import {
+  Semaphore,
+  type SemaphoreAcquireOptions,
+  type SemaphoreOptions,
+  type SemaphoreStats,
+} from '../semaphore/semaphore.ts'
+import { AdaptivePermit, type Outcome } from './adaptive-permit.ts'
+import { Gradient } from './gradient.ts'
+import type { LimitAlgorithm } from './limit-algorithm.ts'
+
+export interface AdaptiveSemaphoreOptions extends Omit<SemaphoreOptions, 'permits'> {
+  /** Default a new {@link Gradient}; {@link Aimd} is the other. */
+  algorithm?: LimitAlgorithm | undefined
+  /** How many may be inside at first; default 20. */
+  initial?: number | undefined
+  /** The fewest the limit can fall to; default 1. */
+  min?: number | undefined
+  /** The most it can rise to; default 200. */
+  max?: number | undefined
+  /** The shortest time over which calls are summed up, in ms; default 1,000. */
+  window?: number | undefined
+  /** The fewest calls that are; default 10. */
+  minSamples?: number | undefined
+  /**
+   * What a failed call of {@link AdaptiveSemaphore.run} says about the load. Default: errors named `TimeoutError` are
+   * `'dropped'`, all others `'ignored'`, as they may have failed before they reached the peer.
+   */
+  classify?: ((error: unknown) => Outcome) | undefined
+}
+
+export interface AdaptiveSemaphoreStats extends SemaphoreStats {
+  /** The limit before rounding. */
+  limit: number
+  /** Windows after which the limit was computed. */
+  updates: number
+  dropped: number
+  ignored: number
+}
+
+/**
+ * A semaphore that finds out by itself how many calls its peer can serve at once, from how long they take and which of
+ * them are dropped.
+ */
+export class AdaptiveSemaphore {
+  readonly name: string
+  readonly #semaphore: Semaphore
+  readonly #algorithm: LimitAlgorithm
+  readonly #clock: Clock
+  readonly #min: number
+  readonly #max: number
+  readonly #window: number
+  readonly #minSamples: number
+  readonly #classify: (error: unknown) => Outcome
+  #limit: number
+  #windowStart: number
+  #samples = 0
+  #rttSum = 0
+  #inflight = 0
+  #windowDropped = false
+  #updates = 0
+  #dropped = 0
+  #ignored = 0
+
+  constructor({
+    algorithm = new Gradient(),
+    initial = 20,
+    min = 1,
+    max = 200,
+    window = 1_000,
+    minSamples = 10,
+    classify = defaultOutcome,
+    name = 'adaptive-semaphore',
+    clock = systemClock,
+    ...queue
+  }: AdaptiveSemaphoreOptions = {}) {
+    this.name = name
+    this.#min = positiveInteger('min', min)
+    this.#max = positiveInteger('max', max)
+    if (max < min) throw new InvalidOptionError('max', `at least \`min\`, ${min}`, max)
+    if (!(initial >= min && initial <= max)) {
+      throw new InvalidOptionError(
+        'initial',
+        `between \`min\` and \`max\`, ${min} and ${max}`,
+        initial,
+      )
+    }
+    this.#limit = positiveInteger('initial', initial)
+    this.#window = positive('window', window)
+    this.#minSamples = positiveInteger('minSamples', minSamples)
+    this.#algorithm = algorithm
+    this.#classify = classify
+    this.#clock = clock
+    this.#windowStart = clock.now()
+    this.#semaphore = new Semaphore({ ...queue, permits: initial, name, clock })
+  }
+
+  /** A permit, if one is free and nobody waits for it. */
+  tryAcquire(): AdaptivePermit | undefined {
+    const permit = this.#semaphore.tryAcquire()
+    return permit && this.#admit(permit)
+  }
+
+  /**
+   * A permit, after waiting for it if need be. Give it back with `release(outcome)`; the time in between is measured.
+   *
+   * @throws (by rejection) as {@link Semaphore.acquire} does
+   */
+  async acquire(options?: SemaphoreAcquireOptions): Promise<AdaptivePermit> {
+    return this.#admit(await this.#semaphore.acquire(options))
+  }
+
+  /** Runs `fn` with a permit, measures it, and gives the permit back however that ends. */
+  async run<R>(fn: () => R | PromiseLike<R>, options?: SemaphoreAcquireOptions): Promise<R> {
+    const permit = await this.acquire(options)
+    let outcome: Outcome = 'success'
+    try {
+      return await fn()
+    } catch (error) {
+      outcome = this.#classify(error)
+      throw error
+    } finally {
+      permit.release(outcome)
+    }
+  }
+
+  stats(): AdaptiveSemaphoreStats {
+    return {
+      ...this.#semaphore.stats(),
+      limit: this.#limit,
+      updates: this.#updates,
+      dropped: this.#dropped,
+      ignored: this.#ignored,
+    }
+  }
+
+  /** Rejects all who wait with {@link LimiterClosedError}, and whoever would wait from now on. */
+  [Symbol.dispose](): void {
+    this.#semaphore[Symbol.dispose]()
+  }
+
+  #admit(permit: Permit): AdaptivePermit {
+    const start = this.#clock.now()
+    this.#inflight = Math.max(this.#inflight, this.#semaphore.stats().active)
+    return new AdaptivePermit(permit.waited, outcome => {
+      this.#record(outcome, start)
+      permit.release()
+    })
+  }
+
+  #record(outcome: Outcome, start: number): void {
+    const now = this.#clock.now()
+    if (outcome === 'ignored') {
+      this.#ignored++
+      return
+    }
+    if (outcome === 'dropped') {
+      this.#dropped++
+      this.#windowDropped = true
+    }
+    this.#samples++
+    this.#rttSum += now - start
+    if (now - this.#windowStart < this.#window || this.#samples < this.#minSamples) return
+    this.#update(now)
+  }
+
+  #update(now: number): void {
+    const rtt = this.#rttSum / this.#samples
+    const sample = { rtt, inflight: this.#inflight, dropped: this.#windowDropped }
+    const limit = this.#algorithm.update(this.#limit, sample)
+    this.#limit = Math.min(this.#max, Math.max(this.#min, limit))
+    this.#updates++
+    this.#windowStart = now
+    this.#samples = 0
+    this.#rttSum = 0
+    this.#inflight = 0
+    this.#windowDropped = false
+    this.#semaphore.setPermits(Math.max(1, Math.round(this.#limit)))
+  }
+}
+
+function defaultOutcome(error: unknown): Outcome {
+  return error instanceof Error && error.name === 'TimeoutError' ? 'dropped' : 'ignored'
+}

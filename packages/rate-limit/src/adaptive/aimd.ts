@@ -1,0 +1,32 @@
+import { InvalidOptionError } from '../errors.ts'
+import { positive } from '../option-checks.ts'
+import type { LimitAlgorithm, LoadSample } from './limit-algorithm.ts'
+
+export interface AimdOptions {
+  /** What the limit is multiplied by when calls are dropped; above 0 and below 1; default 0.9. */
+  backoff?: number
+  /** A mean duration above this counts as a drop, in ms; default none. */
+  timeout?: number
+}
+
+/**
+ * Additive increase, multiplicative decrease: one more each window in which the limit was used, a tenth less when calls
+ * were dropped. Needs drops to find the limit; where durations tell enough, use {@link Gradient}.
+ */
+export class Aimd implements LimitAlgorithm {
+  readonly #backoff: number
+  readonly #timeout: number
+
+  constructor({ backoff = 0.9, timeout = Infinity }: AimdOptions = {}) {
+    if (!(backoff > 0 && backoff < 1)) {
+      throw new InvalidOptionError('backoff', 'a number above 0 and below 1', backoff)
+    }
+    this.#backoff = backoff
+    this.#timeout = timeout === Infinity ? timeout : positive('timeout', timeout)
+  }
+
+  update(limit: number, { rtt, inflight, dropped }: LoadSample): number {
+    if (dropped || rtt > this.#timeout) return Math.floor(limit * this.#backoff)
+    return 2 * inflight >= limit ? limit + 1 : limit
+  }
+}
