@@ -84,6 +84,8 @@ export interface SuiteHeader {
   readonly description: string
   /** npm packages whose versions the results state. */
   readonly versions: readonly string[]
+  /** Cases that READMEs show; `results/` has all. Default: every case. */
+  readonly readme?: RegExp
 }
 
 /** One row of the results of a suite that measures by itself. */

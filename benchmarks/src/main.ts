@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { type CommandLine, parseCommandLine, usage } from './command-line.ts'
+import type { Suite } from './define.ts'
 import { progressLine } from './progress.ts'
 import { updateBaseline } from './result/baseline.ts'
 import { terminalTable } from './result/format.ts'
@@ -32,7 +33,7 @@ async function main(command: CommandLine): Promise<number> {
       console.log(terminalTable(result.rows))
       if (result.details) console.log(`\n${result.details}`)
       rows.push(...result.rows)
-      if (command.save || !command.quick) storeResults(suite, result)
+      if (command.save || (!command.quick && isWhole(suite, command))) storeResults(suite, result)
     } catch (error) {
       line.clear()
       failures++
@@ -47,6 +48,11 @@ async function main(command: CommandLine): Promise<number> {
   if (command.updateBaseline) updateBaseline(rows)
   console.log(`\n${summary(rows, failures)}`)
   return failures > 0 || rows.length === 0 ? 1 : 0
+}
+
+/** Cases replace their own rows in stored results; a suite that measures by itself is stored as a whole or not at all. */
+function isWhole(suite: Suite, { wanted }: CommandLine): boolean {
+  return wanted === undefined || 'cases' in suite
 }
 
 function summary(rows: readonly MeasuredRow[], failures: number): string {

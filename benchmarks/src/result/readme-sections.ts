@@ -27,7 +27,9 @@ export async function rewriteReadme(
   for (const [, name] of text.matchAll(section)) {
     const rows = storedRows(name!, results)
     if (rows.length === 0) continue
-    bodies.set(name!, sectionBody(await load(name!), markdownTable(rows)))
+    const suite = await load(name!)
+    const shown = rows.filter(row => suite.readme?.test(row.case) ?? true)
+    bodies.set(name!, sectionBody(suite, markdownTable(shown)))
   }
   const rewritten = text.replace(section, (whole, name: string) => bodies.get(name) ?? whole)
   if (rewritten === text) return false

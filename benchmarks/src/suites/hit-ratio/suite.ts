@@ -6,6 +6,7 @@ export default defineSuite({
   description:
     'Recorded traces replayed over every policy at fixed capacities in entries; deterministic. Ours run through the real `Cache` (`get`, and `set` on a miss). The references were written for this suite and agree with published figures: LRU, SIEVE and S3-FIFO with the exact miss counts of libCacheSim, ARC with the FAST 2003 paper. A short run leaves out the traces of more than a million reads.',
   versions: [],
+  readme: / over \d+ cells$/,
   async run({ quick, flags, wanted, progress }) {
     // Imported here, as every process that loads the suites would otherwise load the cache.
     const { measureCell } = await import('./cells.ts')
