@@ -6,7 +6,7 @@ export class EntryDetail {
   /** ms on the clock from which on a read makes a new value load. */
   refreshAt: number
   /** ms on the clock before which no new attempt is made. */
-  retryAt = -Infinity
+  retryAt: number = -Infinity
   #failures = 0
 
   constructor(refreshAt: number) {

@@ -64,7 +64,7 @@ export function memoize<F extends AnyFunction>(
   const keyFor = (receiver: unknown, args: Parameters<F>): unknown => {
     if (keyOf !== undefined) return keyOf.apply(receiver as ThisParameterType<F>, args)
     const key = encodeArguments(args)
-    return receiver === undefined ? key : receivers.qualify(receiver, key)
+    return receivers.qualify(receiver, key)
   }
   const keep = (value: unknown, args: Parameters<F>): unknown => {
     if (value === undefined) return NOT_KEPT

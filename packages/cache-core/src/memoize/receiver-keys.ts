@@ -1,18 +1,33 @@
 import { type ArgumentsKey, encodeArguments } from './encode-arguments.ts'
 
-/** Keeps the results of one method apart for the objects it is called on, without keeping the objects. */
+/**
+ * Keeps the results of one function apart for the objects it is called on, without keeping the objects.
+ *
+ * Most functions are only ever called on one object, or on none: the first receiver's keys stay as they are, as to
+ * qualify one costs more than the whole hit.
+ */
 export class ReceiverKeys {
   readonly #numbers = new WeakMap<WeakKey, number>()
   #next = 1
+  #settled = false
+  /** The first receiver; `undefined` for calls on nothing. Once collected nobody takes its place. */
+  #first: WeakRef<WeakKey> | undefined
 
-  /** `key` for a call on `receiver`; no other receiver and no call without one has the same. O(length of key). */
-  qualify(receiver: unknown, key: ArgumentsKey): string {
+  /** `key` for a call on `receiver`; no other receiver has the same. O(length of key). */
+  qualify(receiver: unknown, key: ArgumentsKey): ArgumentsKey {
+    if (!this.#settled) {
+      this.#settled = true
+      if (receiver !== undefined && isObject(receiver)) this.#first = new WeakRef(receiver)
+    }
+    if (receiver === this.#first?.deref()) {
+      if (receiver !== undefined || this.#first === undefined) return key
+    }
     // No encoded key goes on with an @, and no other key begins with U+0000.
     return `\u0000@${this.#mark(receiver)}${typeof key === 'number' ? '#' : '$'}${key}`
   }
 
   #mark(receiver: unknown): string | number {
-    if (receiver === null || (typeof receiver !== 'object' && typeof receiver !== 'function')) {
+    if (!isObject(receiver)) {
       const encoded = encodeArguments([receiver])
       return `${String(encoded).length}${typeof encoded === 'number' ? 'd' : 's'}${encoded}`
     }
@@ -23,4 +38,8 @@ export class ReceiverKeys {
     }
     return number
   }
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
