@@ -1,1 +1,8 @@
-export {}
+export type { CommandMessage } from './channels.ts'
+export type { Client } from './client.ts'
+export type { Clock, Timer } from './clock.ts'
+export type { ConnectionStats, ConnectionTarget } from './connection.ts'
+export type { UnavailableReason } from './errors.ts'
+export { InvalidOptionError, RedisTimeoutError, RedisUnavailableError } from './errors.ts'
+export type { RedisStoreOptions, RedisStoreSettings, RedisStoreStats } from './redis-store.ts'
+export { RedisStore } from './redis-store.ts'

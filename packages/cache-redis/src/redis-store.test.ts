@@ -1,0 +1,197 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { structuredCodec } from '@millrace/cache-core/store'
+import { storeContract } from '@millrace/cache-core/store-contract'
+import { RedisServer, runs } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { Cluster, Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { RedisStore } from './redis-store.ts'
+
+let prefixes = 0
+
+describeRedis('RedisStore on one server', redis => {
+  storeContract(
+    'RedisStore',
+    async () => {
+      const prefix = `contract-${prefixes++}`
+      const open = () => new RedisStore({ url: redis.server.url, prefix })
+      const store = open()
+      return {
+        store,
+        // The server's own clock runs.
+        advance: ms => sleep(ms),
+        peer: async () => open(),
+        remove: () => store.close(),
+      }
+    },
+    runs(30),
+  )
+
+  describe('RedisStore', () => {
+    let store: RedisStore
+    let raw: Redis
+    let prefix: string
+    beforeEach(() => {
+      prefix = `own-${prefixes++}`
+      store = new RedisStore({ url: redis.server.url, prefix })
+      raw = new Redis(redis.server.port)
+    })
+    afterEach(async () => {
+      await store.close()
+      raw.disconnect()
+    })
+
+    test('stores with different prefixes do not see each other, even if one begins like the other', async () => {
+      const neighbours = ['own', 'own:{', 'ow*', '[own]'].map(prefix => prefix.replace('{', ''))
+      const stores = neighbours.map(prefix => new RedisStore({ client: raw, prefix }))
+      for (const [index, each] of stores.entries()) await each.set('key', index)
+      await stores[2]!.clear()
+      expect(await Promise.all(stores.map(async each => (await each.get('key'))?.value))).toEqual([
+        0,
+        1,
+        undefined,
+        3,
+      ])
+      for (const each of stores) await each.clear()
+    })
+
+    test('clear leaves none of its keys but the state, and no other key is touched', async () => {
+      await raw.flushall()
+      await raw.set('foreign', 'kept')
+      await store.setMany(
+        Array.from({ length: 1_200 }, (_, i) => ({ key: `k${i}`, value: i, tags: [`t${i % 7}`] })),
+      )
+      await store.delete('k0')
+      await store.clear()
+      const left = await raw.keys('*')
+      expect(left.sort()).toEqual(['foreign', expect.stringMatching(/^own-\d+:state$/)])
+      expect(await raw.get('foreign')).toBe('kept')
+    })
+
+    test('values with a ttl expire in Redis itself, with their tags', async () => {
+      await raw.flushall()
+      await store.set('key', 1, { ttl: 40, retention: 20, tags: ['t'] })
+      expect(await raw.keys('*')).toHaveLength(3)
+      await sleep(90)
+      expect(await raw.keys('*')).toEqual([expect.stringMatching(/:state$/)])
+    })
+
+    test('a fence taken before Redis lost everything is outdated by what is invalidated after', async () => {
+      await store.deleteTag('t')
+      const fence = await store.fence()
+      await raw.flushall()
+      await store.deleteTag('t')
+      await store.set('key', 'old', { fence, tags: ['t'] })
+      expect(await store.get('key')).toBeUndefined()
+      await store.set('key', 'new', { fence: await store.fence(), tags: ['t'] })
+      expect((await store.get('key'))?.value).toBe('new')
+    })
+
+    test('a value whose tag was lost is gone rather than beyond recall', async () => {
+      await store.set('key', 1, { tags: ['t'] })
+      expect(await raw.del(`${prefix}:{tt}`)).toBe(1)
+      expect(await store.get('key')).toBeUndefined()
+    })
+
+    test('a fence older than the life of barriers is refused', async () => {
+      await using brief = new RedisStore({ client: raw, prefix: 'brief', barrierLife: 20 })
+      const fence = await brief.fence()
+      await brief.delete('key')
+      await sleep(40)
+      expect(await brief.set('key', 'old', { fence })).toBe(false)
+      expect(await brief.set('key', 'new', { fence: await brief.fence() })).toBe(true)
+    })
+
+    test('bytes that are no envelope, or of another key, are a miss and counted', async () => {
+      await store.set('a', 1)
+      await store.set('b', 2)
+      const [name, other] = [`${prefix}:{ka}`, `${prefix}:{kb}`]
+      await raw.set(name, 'something else')
+      expect(await store.get('a')).toBeUndefined()
+      await raw.set(name, (await raw.getBuffer(other))!)
+      expect(await store.get('a')).toBeUndefined()
+      await raw.set(name, (await raw.getBuffer(other))!.subarray(0, 40))
+      expect(await store.get('a')).toBeUndefined()
+      expect(store.stats()).toMatchObject({ corrupt: 3, misses: 3, hits: 0 })
+    })
+
+    test('codec and compression are the store’s', async () => {
+      const { client } = store
+      await using rich = new RedisStore({
+        client,
+        prefix: 'rich',
+        codec: structuredCodec,
+        compression: { algorithm: 'zstd', threshold: 100 },
+      })
+      const value = { at: new Date(0), text: 'long '.repeat(1_000) }
+      await rich.set('key', value)
+      expect((await rich.get('key'))?.value).toEqual(value)
+      expect(await raw.strlen('rich:{kkey}')).toBeLessThan(300)
+      await rich.clear()
+    })
+
+    test('a script that the server forgot is sent again', async () => {
+      await store.set('key', 1)
+      await raw.script('FLUSH')
+      expect(await store.set('key', 2, { fence: await store.fence() })).toBe(true)
+      expect((await store.get('key'))?.value).toBe(2)
+    })
+
+    test('a client that was handed in stays open', async () => {
+      const borrowed = new RedisStore({ client: raw, prefix: 'borrowed' })
+      await borrowed.close()
+      expect(await raw.ping()).toBe('PONG')
+    })
+
+    test('Redis’ own refusals are typed, with the cause', async () => {
+      await raw.config('SET', 'maxmemory', '1')
+      await expect(store.set('key', 1)).rejects.toMatchObject({
+        code: 'ERR_MILLRACE_REDIS_UNAVAILABLE',
+        operation: 'set',
+        reason: 'reply',
+        cause: { message: expect.stringContaining('OOM') },
+      })
+      await raw.config('SET', 'maxmemory', '0')
+      expect(await store.set('key', 1)).toBe(true)
+    })
+
+    test('bad options are named', () => {
+      const url = redis.server.url
+      expect(() => new RedisStore({ url, prefix: 'a{b}' })).toThrow(
+        "Expected `prefix` to be a string without braces, not empty, got 'a{b}' (string)",
+      )
+      expect(() => new RedisStore({ url, deadline: 0 })).toThrow(
+        'Expected `deadline` to be a finite number > 0, got 0 (number)',
+      )
+      expect(() => new RedisStore({ url, barrierLife: Infinity })).toThrow('`barrierLife`')
+    })
+  })
+})
+
+describeRedis('RedisStore on a Cluster', () => {
+  let cluster: Awaited<ReturnType<typeof RedisServer.cluster>>
+  let client: Cluster
+  beforeAll(async () => {
+    cluster = await RedisServer.cluster()
+    client = new Cluster(cluster.startupNodes)
+  })
+  afterAll(async () => {
+    client.disconnect()
+    await cluster.stop()
+  })
+
+  storeContract(
+    'RedisStore',
+    async () => {
+      const prefix = `contract-${prefixes++}`
+      const store = new RedisStore({ client, prefix })
+      return {
+        store,
+        advance: ms => sleep(ms),
+        peer: async () => new RedisStore({ client, prefix }),
+        remove: () => store.close(),
+      }
+    },
+    runs(10),
+  )
+})
