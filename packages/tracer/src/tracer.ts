@@ -84,14 +84,15 @@ export class Tracer {
    * Whoever calls this ends it.
    */
   startSpan(name: string, options?: StartOptions): Span {
-    return this.start(name, options)
+    return this.start(name, options ?? undefined)
   }
 
   /** @internal */
   start(name: string, options?: StartOptions): TracerSpan {
     const active = activeContext()
     let parent: BaseSpan | null = active.span
-    if (options?.parent !== undefined) parent = resolveParent(options.parent)
+    if (options !== undefined && options.parent !== undefined)
+      parent = resolveParent(options.parent)
     if (active.suppressed) return this.#pipeline.unrecorded(parent)
     return this.#pipeline.start(this.#scope, name, parent, options as SpanOptions | undefined)
   }

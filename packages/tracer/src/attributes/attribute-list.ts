@@ -4,6 +4,9 @@ import { capture, release } from './capture.ts'
 /** Above this many pairs a list gives its storage back when cleared, so one large span does not stay for ever. */
 const KEPT_PAIRS = 32
 
+/** Stands for no limit where a limit must be a number of pairs. */
+const MAX_PAIRS = 2 ** 28
+
 /**
  * The attributes of one span, event or link. Hot: `set` is called for every attribute of every span.
  *
@@ -11,13 +14,14 @@ const KEPT_PAIRS = 32
  * list is encoded, or when it is full. Eager: both happen at each `set`, as in other tracers; there to compare.
  */
 export class AttributeList {
-  /** Keys at even, values at odd positions; valid below `2 * count`. */
+  /** Keys at even, values at odd positions, up to `end`. */
   pairs: unknown[] = []
-  count = 0
+  end = 0
   dropped = 0
   readonly limit: number
   readonly maxLength: number
-  readonly #eager: boolean
+  /** Where `set` stops appending without a second look: at the limit, or at once in an eager list. */
+  readonly #room: number
 
   /**
    * @param limit most distinct keys kept; further ones are counted in `dropped`
@@ -26,21 +30,30 @@ export class AttributeList {
   constructor(limit: number, maxLength: number, lazy: boolean) {
     this.limit = limit
     this.maxLength = maxLength
-    this.#eager = !lazy
+    this.#room = lazy ? limit * 2 : 0
+  }
+
+  /** A list without limits: of a resource, a scope or an exception. */
+  static of(attributes: Attributes): AttributeList {
+    const list = new AttributeList(MAX_PAIRS, Number.POSITIVE_INFINITY, true)
+    list.setAll(attributes)
+    return list
+  }
+
+  /** Pairs in the list, repeated keys included until `deduplicate`. */
+  get count(): number {
+    return this.end >> 1
   }
 
   set(key: string, value: AttributeValue): void {
-    let kept: unknown = value
-    if (typeof value === 'object' && value !== null) kept = capture(value)
-    // One comparison settles the common case: a full list, an odd key or an eager list take the long way.
-    if (this.#eager || this.count >= this.limit || !isPlain(kept) || !isKey(key)) {
-      this.#setCarefully(key, kept)
+    const at = this.end
+    if (at < this.#room && isScalar(value) && typeof key === 'string' && key.length > 0) {
+      this.pairs[at] = key
+      this.pairs[at + 1] = value
+      this.end = at + 2
       return
     }
-    const at = this.count * 2
-    this.pairs[at] = key
-    this.pairs[at + 1] = kept
-    this.count++
+    this.#setCarefully(key, value)
   }
 
   setAll(attributes: Attributes): void {
@@ -56,34 +69,39 @@ export class AttributeList {
     }
   }
 
-  #setCarefully(key: string, value: unknown): void {
-    if (value === undefined) return
-    if (!isKey(key) || !isPlain(value)) {
+  #setCarefully(key: string, given: AttributeValue): void {
+    if (given === undefined) return
+    let value: unknown = given
+    if (typeof value === 'object' && value !== null) value = capture(value)
+    if (typeof key !== 'string' || key.length === 0 || !isValue(value)) {
       this.dropped++
       return
     }
-    if (this.#eager) value = truncate(value, this.maxLength)
-    else if (this.count >= this.limit) this.deduplicate()
-    for (let at = 0; at < this.count * 2; at += 2) {
-      if (this.pairs[at] !== key) continue
-      this.pairs[at + 1] = value
-      return
+    if (this.#room === 0) value = truncate(value, this.maxLength)
+    if (this.end >= this.#room) {
+      this.deduplicate()
+      for (let at = 0; at < this.end; at += 2) {
+        if (this.pairs[at] !== key) continue
+        this.pairs[at + 1] = value
+        return
+      }
     }
     if (this.count >= this.limit) {
       this.dropped++
       return
     }
-    this.pairs[this.count * 2] = key
-    this.pairs[this.count * 2 + 1] = value
-    this.count++
+    this.pairs[this.end] = key
+    this.pairs[this.end + 1] = value
+    this.end += 2
   }
 
   /** Resolves repeated keys in place: first position, last value. O(n). */
   deduplicate(): void {
+    if (this.#room === 0) return
     const positions = new Map<unknown, number>()
     const { pairs } = this
     let kept = 0
-    for (let at = 0; at < this.count * 2; at += 2) {
+    for (let at = 0; at < this.end; at += 2) {
       const seen = positions.get(pairs[at])
       if (seen !== undefined) {
         pairs[seen + 1] = pairs[at + 1]
@@ -94,23 +112,23 @@ export class AttributeList {
       pairs[kept + 1] = pairs[at + 1]
       kept += 2
     }
-    this.count = kept / 2
+    this.end = kept
   }
 
   /** Forgets all values, so that a pooled list holds on to nothing of the span before. */
   clear(): void {
-    const length = this.count * 2
-    if (length > KEPT_PAIRS * 2) this.pairs = []
-    else for (let at = 0; at < length; at++) this.pairs[at] = undefined
-    this.count = 0
+    const { pairs, end } = this
+    if (end > KEPT_PAIRS * 2) this.pairs = []
+    else for (let at = 0; at < end; at++) pairs[at] = undefined
+    this.end = 0
     this.dropped = 0
   }
 
   /** An independent list with the same content. */
   copy(): AttributeList {
-    const list = new AttributeList(this.limit, this.maxLength, !this.#eager)
-    list.pairs = this.pairs.slice(0, this.count * 2)
-    list.count = this.count
+    const list = new AttributeList(this.limit, this.maxLength, this.#room > 0)
+    list.pairs = this.pairs.slice(0, this.end)
+    list.end = this.end
     list.dropped = this.dropped
     return list
   }
@@ -118,29 +136,20 @@ export class AttributeList {
   /** The final attributes as an object with no prototype. */
   toObject(): Record<string, AttributeValue> {
     const result: Record<string, AttributeValue> = Object.create(null)
-    for (let at = 0; at < this.count * 2; at += 2) {
+    for (let at = 0; at < this.end; at += 2) {
       result[this.pairs[at] as string] = release(truncate(this.pairs[at + 1], this.maxLength))
     }
     return result
   }
 }
 
-function isKey(key: unknown): boolean {
-  return typeof key === 'string' && key.length !== 0
+function isScalar(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }
 
-/** Whether a captured value can be kept: not undefined, not {@link INVALID}, not a function or symbol. */
-function isPlain(value: unknown): boolean {
-  switch (typeof value) {
-    case 'string':
-    case 'number':
-    case 'boolean':
-    case 'object':
-    case 'bigint':
-      return true
-    default:
-      return false
-  }
+/** Whether a captured value can be kept: not the mark of what cannot be, a function or a symbol. */
+function isValue(value: unknown): boolean {
+  return isScalar(value) || typeof value === 'object' || typeof value === 'bigint'
 }
 
 /** Cuts strings and bytes, also inside arrays and maps. */

@@ -28,7 +28,7 @@ export class ActiveContext {
 }
 
 /** The one store of the process: further ones would slow every await on Node 22, and every `run` on Node 24. */
-const storage = new AsyncLocalStorage<ActiveContext>()
+const storage: AsyncLocalStorage<ActiveContext> = new AsyncLocalStorage<ActiveContext>()
 
 /** What is active outside every `run`. */
 const ROOT = new ActiveContext(null, null)

@@ -1,4 +1,5 @@
 import type { Resource } from '../resource.ts'
+import type { SpanContext } from '../span/span.ts'
 import type { SpanRecord } from '../span/span-record.ts'
 
 /** Turns spans into the pieces of an OTLP request. Pieces can be joined in any number and order. */
@@ -25,3 +26,8 @@ export interface PartialSuccess {
 /** Flags of OTLP spans and links: bits 8 and 9 tell whether the parent is known to be local or remote. */
 export const HAS_IS_REMOTE = 0x100
 export const IS_REMOTE = 0x200
+
+/** The flags of a link. */
+export function contextFlags(context: SpanContext): number {
+  return (context.traceFlags & 0xff) | HAS_IS_REMOTE | (context.isRemote === true ? IS_REMOTE : 0)
+}

@@ -1,10 +1,16 @@
 import { AttributeList, truncate } from '../attributes/attribute-list.ts'
 import type { CapturedMap } from '../attributes/capture.ts'
 import type { Resource } from '../resource.ts'
-import type { Scope, SpanContext } from '../span/span.ts'
+import type { Scope } from '../span/span.ts'
 import type { SpanEvent, SpanLink } from '../span/span-details.ts'
 import type { SpanRecord } from '../span/span-record.ts'
-import { type Encoder, HAS_IS_REMOTE, IS_REMOTE, type PartialSuccess } from './encoder.ts'
+import {
+  contextFlags,
+  type Encoder,
+  HAS_IS_REMOTE,
+  IS_REMOTE,
+  type PartialSuccess,
+} from './encoder.ts'
 import { exceptionFacts } from './exception.ts'
 
 const MAX_INT64 = 2n ** 63n - 1n
@@ -25,7 +31,7 @@ export class JsonEncoder implements Encoder {
   }
 
   open(resource: Resource): void {
-    this.#resource = `{"attributes":${attributesJson(listOf(resource))}}`
+    this.#resource = `{"attributes":${attributesJson(AttributeList.of(resource))}}`
   }
 
   write(span: SpanRecord): void {
@@ -107,7 +113,7 @@ function eventJson(event: SpanEvent, epoch: number): string {
 
 function exceptionAttributes(event: SpanEvent): AttributeList {
   const { type, message, stack } = exceptionFacts(event.error)
-  const list = event.attributes?.copy() ?? listOf({})
+  const list = event.attributes?.copy() ?? AttributeList.of({})
   if (type !== '') list.set('exception.type', type)
   if (message !== '') list.set('exception.message', message)
   if (stack !== '') list.set('exception.stacktrace', stack)
@@ -125,15 +131,10 @@ function linkJson({ context, attributes }: SpanLink): string {
   return `${json},"flags":${contextFlags(context)}}`
 }
 
-/** The flags of a link. */
-export function contextFlags(context: SpanContext): number {
-  return (context.traceFlags & 0xff) | HAS_IS_REMOTE | (context.isRemote === true ? IS_REMOTE : 0)
-}
-
 function scopeJson(scope: Scope): string {
   let json = `{"name":${quote(scope.name)}`
   if (scope.version !== undefined) json += `,"version":${quote(scope.version)}`
-  const list = listOf(scope.attributes ?? {})
+  const list = AttributeList.of(scope.attributes ?? {})
   if (list.count > 0) json += `,"attributes":${attributesJson(list)}`
   return `${json}}`
 }
@@ -141,7 +142,7 @@ function scopeJson(scope: Scope): string {
 function attributesJson(list: AttributeList): string {
   list.deduplicate()
   let json = ''
-  for (let at = 0; at < list.count * 2; at += 2) {
+  for (let at = 0; at < list.end; at += 2) {
     const value = valueJson(truncate(list.pairs[at + 1], list.maxLength))
     json += `${at === 0 ? '' : ','}{"key":${quote(list.pairs[at] as string)},"value":${value}}`
   }
@@ -176,13 +177,6 @@ function numberJson(value: number): string {
   }
   // JSON has no NaN and no infinities; the protobuf mapping spells them as strings.
   return `{"doubleValue":${Number.isFinite(value) ? value : `"${value}"`}}`
-}
-
-/** A list of attributes that are not limited: of resources and scopes. */
-function listOf(attributes: Resource): AttributeList {
-  const list = new AttributeList(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, true)
-  list.setAll(attributes)
-  return list
 }
 
 function dropped(name: string, count: number): string {

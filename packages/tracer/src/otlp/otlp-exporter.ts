@@ -8,6 +8,7 @@ import type { Encoder } from './encoder.ts'
 import { type Answer, HttpTransport } from './http-transport.ts'
 import { JsonEncoder } from './json-encoder.ts'
 import { type OtlpExporterOptions, type RetryOptions, validateOtlp } from './otlp-options.ts'
+import { ProtobufEncoder } from './protobuf-encoder.ts'
 
 /** Spans are cut into pieces of this many bytes, so that a full queue drops little at a time. */
 const CHUNK = 64 * 1024
@@ -43,7 +44,7 @@ export class OtlpExporter implements Exporter {
   constructor(options: OtlpExporterOptions = {}) {
     const url = validateOtlp(options)
     const { retry = {} } = options
-    this.#encoder = new JsonEncoder()
+    this.#encoder = options.protocol === 'http/json' ? new JsonEncoder() : new ProtobufEncoder()
     this.#queue = new ChunkQueue(
       options.maxQueueBytes ?? 8 * 1024 * 1024,
       options.dropPolicy ?? 'newest',

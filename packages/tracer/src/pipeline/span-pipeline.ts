@@ -7,7 +7,7 @@ import type { BaseSpan, TracerSpan } from '../span/base-span.ts'
 import { IdSource } from '../span/id-source.ts'
 import { PlainSpan } from '../span/plain-span.ts'
 import { PooledSpan } from '../span/pooled-span.ts'
-import { type Scope, SpanKind, type SpanOptions, type TimeInput } from '../span/span.ts'
+import { type Link, type Scope, SpanKind, type SpanOptions, type TimeInput } from '../span/span.ts'
 import type { SpanHost } from '../span/span-host.ts'
 import { ResolvedLimits, type SpanLimits } from '../span/span-limits.ts'
 import { SpanRecord } from '../span/span-record.ts'
@@ -75,13 +75,16 @@ export class SpanPipeline implements SpanHost {
     const serial = this.#ids.next() || this.#renewIds()
     const { head } = this
     let trace: TraceRecord | null = null
-    if (parent !== null) {
+    if (parent === null) {
+      if (head.mode === NEVER) return new UnsampledSpan(this.#ids, serial, null)
+      if (head.mode !== ALWAYS) {
+        const decided = head.root(this.#ids, serial, name, options)
+        if (decided === undefined) return new UnsampledSpan(this.#ids, serial, null)
+        trace = decided
+      }
+    } else {
       trace = head.parentBased ? parent.trace() : head.child(parent, name, options)
       if ((trace.flags & RECORDED) === 0) return new UnsampledSpan(this.#ids, serial, trace)
-    } else if (head.mode !== ALWAYS) {
-      const decided = head.mode === NEVER ? undefined : head.root(this.#ids, serial, name, options)
-      if (decided === undefined) return new UnsampledSpan(this.#ids, serial, null)
-      trace = decided
     }
     return this.#record(scope, name, serial, parent, trace, options)
   }
@@ -102,8 +105,14 @@ export class SpanPipeline implements SpanHost {
   ): TracerSpan {
     this.#started++
     const table = this.#table
-    const start = options?.startTime === undefined ? this.now() : this.at(options.startTime)
-    const kind = options?.kind ?? SpanKind.INTERNAL
+    let start: number
+    let kind: SpanKind = SpanKind.INTERNAL
+    if (options === undefined) {
+      start = this.#clock.now()
+    } else {
+      start = this.at(options.startTime)
+      kind = options.kind ?? kind
+    }
     const pooled = this.#optimized === 100 || this.#isOptimized(serial, trace)
     const slot = pooled ? table.open(serial, scope, name, kind, start, trace) : -1
     let span: TracerSpan
@@ -115,8 +124,10 @@ export class SpanPipeline implements SpanHost {
       }
       span = new PooledSpan(table, slot, serial, trace)
     }
-    if (options?.attributes !== undefined) span.setAttributes(options.attributes)
-    if (options?.links !== undefined) for (const link of options.links) span.addLink(link)
+    if (options !== undefined) {
+      if (options.attributes !== undefined) span.setAttributes(options.attributes)
+      if (options.links !== undefined) span.addLinks(options.links as Link[])
+    }
     return span
   }
 

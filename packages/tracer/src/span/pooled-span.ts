@@ -78,7 +78,7 @@ export class PooledSpan extends BaseSpan implements Span {
   }
 
   addLinks(links: readonly Link[]): this {
-    for (const link of links) this.addLink(link)
+    if (Array.isArray(links)) for (const link of links) this.addLink(link)
     return this
   }
 

@@ -4,30 +4,30 @@ import { RANDOM, TraceRecord } from './trace-record.ts'
 
 /**
  * A span that is not recorded. It reads no clock and stores no attribute; its ids exist only if somebody asks, to
- * propagate them. One object of three fields.
+ * propagate them. One object of three fields, `declare`d so that the constructor alone defines them (see PooledSpan).
  */
 export class UnsampledSpan extends IdleSpan {
-  readonly #ids: IdSource
-  readonly #serial: number
-  #trace: TraceRecord | null
+  declare private readonly ids: IdSource
+  declare private readonly serial: number
+  declare private shared: TraceRecord | null
 
   constructor(ids: IdSource, serial: number, trace: TraceRecord | null) {
     super()
-    this.#ids = ids
-    this.#serial = serial
-    this.#trace = trace
+    this.ids = ids
+    this.serial = serial
+    this.shared = trace
   }
 
   override trace(): TraceRecord {
-    return (this.#trace ??= newTrace(this.#ids, this.#serial, RANDOM))
+    return (this.shared ??= newTrace(this.ids, this.serial, RANDOM))
   }
 
   override spanHigh(): number {
-    return this.#ids.spanHigh(this.#serial)
+    return this.ids.spanHigh(this.serial)
   }
 
   override spanLow(): number {
-    return this.#ids.spanLow(this.#serial)
+    return this.ids.spanLow(this.serial)
   }
 }
 

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import type { Prepare } from '../../../define.ts'
+import type { BenchTracer, Output, TracerLibrary } from '../contenders/tracers.ts'
+
+/** Spans per run; few enough that the output of one run is counted and forgotten before the next. */
+export const SPANS = 20_000
+
+/** One span of a workload. */
+type Work = (tracer: BenchTracer, i: number) => void
+
+/** A loop over spans; its result is the number that arrived per run. */
+export function spans(
+  library: TracerLibrary,
+  work: Work,
+  output: Output = 'bytes',
+  sampled = true,
+): Prepare<number> {
+  return async () => {
+    const tracer = await library.tracer(output, sampled)
+    return {
+      operations: SPANS,
+      run() {
+        tracer.forget()
+        for (let i = 0; i < SPANS; i++) work(tracer, i)
+        return tracer.arrived()
+      },
+    }
+  }
+}
+
+export function checkArrived(arrived: number): void {
+  assert.equal(arrived, SPANS)
+}
+
+export function checkNone(arrived: number): void {
+  assert.equal(arrived, 0)
+}
+
+/** Start and end, nothing else. */
+export const bare: Work = tracer => {
+  tracer.startSpan('operation').end()
+}
+
+const ROUTES = Array.from({ length: 20 }, (_, i) => `/api/v1/resource-${i}/:id`)
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE']
+
+/** What a request handler would set: repeated strings, a number of few values, a duration. */
+export const five: Work = (tracer, i) => {
+  const span = tracer.startSpan('GET /api')
+  span.setAttribute('http.request.method', METHODS[i & 3]!)
+  span.setAttribute('http.route', ROUTES[i % 20]!)
+  span.setAttribute('http.response.status_code', i % 50 === 0 ? 500 : 200)
+  span.setAttribute('server.address', 'api.example.com')
+  span.setAttribute('app.cost', i * 0.37)
+  span.end()
+}
+
+/** Ten keys and values of 20 characters, as OpenTelemetry's performance benchmark specification has them. */
+const KEYS = Array.from({ length: 10 }, (_, i) => `attribute.number.000${i}`)
+const VALUES = Array.from({ length: 10 }, (_, i) => `value-of-attribute-0${i}`)
+
+export const specification: Work = tracer => {
+  const span = tracer.startSpan('benchmark-span-name')
+  for (let i = 0; i < 10; i++) span.setAttribute(KEYS[i]!, VALUES[i]!)
+  span.end()
+}
+
+/** The same with values that never come twice within 4,096 spans: the worst case for caches of values. */
+const UNIQUE = Array.from(
+  { length: 40_960 },
+  (_, i) => `value-${String(i * 7919).padStart(14, '0')}`,
+)
+
+export const unique: Work = (tracer, i) => {
+  const span = tracer.startSpan('benchmark-span-name')
+  const base = (i & 4095) * 10
+  for (let n = 0; n < 10; n++) span.setAttribute(KEYS[n]!, UNIQUE[base + n]!)
+  span.end()
+}
+
+/** A function call as a span. */
+export function wrapped(library: TracerLibrary): Prepare<number> {
+  return async () => {
+    const tracer = await library.tracer('discard')
+    const fn = tracer.wrap(value => value + 1)
+    return {
+      operations: SPANS,
+      run() {
+        tracer.forget()
+        let sum = 0
+        for (let i = 0; i < SPANS; i++) sum += fn(i)
+        assert.equal(sum, (SPANS * (SPANS + 1)) / 2)
+        return tracer.arrived()
+      },
+    }
+  }
+}
+
+/** A callback in an active span. */
+export const active: Work = (tracer, i) => {
+  tracer.active('operation', () => i)
+}
