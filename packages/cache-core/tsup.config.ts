@@ -7,5 +7,6 @@ export default defineConfig(
     fs: 'src/fs.ts',
     sqlite: 'src/sqlite.ts',
     store: 'src/store.ts',
+    views: 'src/views.ts',
   }),
 )
