@@ -3,6 +3,7 @@ import { chmod, readdir, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { freePort, RedisServer } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DemoSandbox } from './demo.fixture.ts'
 import { EmbeddedRegistry } from './registry/embedded-registry.ts'
@@ -223,6 +224,57 @@ describe('bad input', () => {
     expect(stderr).toMatch(/^Cannot keep caches in \/.*\/\.millrace \(.+\): .* in memory only\n$/)
     expect(code).toBe(0)
     expect(stdout).toContain('4 parsed')
+  })
+})
+
+describe('with Redis', () => {
+  test('the caches are there, and a second run finds them', async () => {
+    await using redis = await RedisServer.start()
+    const onRedis = [...args, '--redis', `redis://127.0.0.1:${redis.port}`]
+    expect((await sandbox.run(onRedis)).stdout).toContain('app: cold run')
+    const { stdout, stderr } = await sandbox.run(onRedis)
+    expect(stderr).toBe('')
+    expect(stdout).toContain('app: warm run')
+    expect(stdout).toMatch(/package store +4 +0 +100.0 %/)
+    expect(await readdir(sandbox.folder)).not.toContain('.millrace')
+  })
+
+  test('that cannot be reached, SQLite takes over with what it has', async () => {
+    await sandbox.run(args)
+    const port = await freePort()
+    const { code, stdout, stderr } = await sandbox.run([
+      ...args,
+      '--redis',
+      `redis://:secret@127.0.0.1:${port}`,
+    ])
+    expect(code).toBe(0)
+    expect(stderr).toMatch(
+      new RegExp(`^Redis at 127\\.0\\.0\\.1:${port} cannot be used \\(.+\\): caching in SQLite\n$`),
+    )
+    expect(stdout).toContain('app: warm run')
+  })
+
+  test('that fails in the middle, the run goes on without it', async () => {
+    await using redis = await RedisServer.start()
+    const registry = createServer(async (_, response) => {
+      await redis.stop()
+      response.writeHead(404).end()
+    }).listen(0, '127.0.0.1')
+    await once(registry, 'listening')
+    const { port } = registry.address() as AddressInfo
+    const { code, stdout, stderr } = await sandbox.run([
+      ...args,
+      '--redis',
+      `redis://127.0.0.1:${redis.port}`,
+      '--registry',
+      `http://127.0.0.1:${port}`,
+    ])
+    registry.close()
+    expect(code).toBe(0)
+    expect(stderr).toMatch(
+      /^The cache of packages failed \(.+\): going on without what it misses$/m,
+    )
+    expect(stdout).toContain('4 not in it')
   })
 })
 

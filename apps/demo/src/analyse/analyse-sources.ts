@@ -1,14 +1,15 @@
 import { hash } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import type { Store, StoreItem } from '@millrace/cache-core/store'
+import type { StoreItem } from '@millrace/cache-core/store'
+import type { CacheStore } from '../wiring/forgiving-store.ts'
 import type { Telemetry } from '../wiring/telemetry.ts'
 import { deriveFacts, factsVersion } from './derive-facts.ts'
 import type { FileFacts } from './facts.ts'
 import type { SourceRecord } from './source-record.ts'
 
 export interface AnalyseOptions {
-  readonly store: Store<SourceRecord>
+  readonly store: CacheStore<SourceRecord>
   readonly telemetry: Telemetry
   readonly signal?: AbortSignal
   progress(done: number, total: number): void

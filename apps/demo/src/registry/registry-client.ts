@@ -1,7 +1,7 @@
 import { Cache, loaded } from '@millrace/cache-core'
-import type { Store } from '@millrace/cache-core/store'
 import type { HttpPool } from '@millrace/http-pool'
 import type { TokenBucket } from '@millrace/rate-limit'
+import type { CacheStore } from '../wiring/forgiving-store.ts'
 import type { Telemetry } from '../wiring/telemetry.ts'
 import { type PackageDocument, type RegistryAnswer, toDocument } from './package-document.ts'
 
@@ -9,7 +9,7 @@ export interface RegistryClientOptions {
   readonly base: URL
   /** Names the registry in stored keys: answers of one registry are not those of another. Default: its URL. */
   readonly identity?: string
-  readonly store: Store<RegistryAnswer>
+  readonly store: CacheStore<RegistryAnswer>
   readonly pool: HttpPool
   readonly limiter: TokenBucket
   readonly telemetry: Telemetry
@@ -90,7 +90,6 @@ export class RegistryClient {
   async #load(name: string, signal: AbortSignal | undefined) {
     const { store, telemetry } = this.#options
     const key = `${this.#identity}${name}`
-    const fence = await store.fence()
     const stored = await telemetry.tracer.span('store get', () => store.get(key))
     const left = stored ? stored.expires - Date.now() : 0
     if (stored && left > 0) {
@@ -100,7 +99,7 @@ export class RegistryClient {
     try {
       const answer = await this.#ask(name, stored?.value, signal)
       await telemetry.tracer.span('store set', () =>
-        store.set(key, answer, { ttl: fresh, retention: kept, fence }),
+        store.set(key, answer, { ttl: fresh, retention: kept }),
       )
       return answer
     } catch (error) {

@@ -7,47 +7,80 @@ import type { SourceRecord } from '../analyse/source-record.ts'
 import type { DemoOptions } from '../options.ts'
 import type { RegistryAnswer } from '../registry/package-document.ts'
 import type { RunSummary } from '../report/run-summary.ts'
+import { type CacheStore, ForgivingStore } from './forgiving-store.ts'
 
 /** Where a run keeps what outlives it. */
 export interface Storage extends AsyncDisposable {
-  readonly sources: Store<SourceRecord>
-  readonly packages: Store<RegistryAnswer>
-  readonly runs: Store<RunSummary>
+  readonly sources: CacheStore<SourceRecord>
+  readonly packages: CacheStore<RegistryAnswer>
+  readonly runs: CacheStore<RunSummary>
 }
 
-/** Opens the caches that the options name. */
+/** Makes one of the three stores. */
+type OpenStore = <V>(name: string) => Store<V>
+
+/** Opens the caches that the options name, or, with a notice, the next best ones. */
 export async function openStorage(
-  { cacheDirectory }: DemoOptions,
+  { cacheDirectory, redis }: DemoOptions,
   notice: (line: string) => void,
 ): Promise<Storage> {
-  return openSqlite(cacheDirectory, notice)
+  const opened = redis && (await openRedis(redis, notice))
+  return opened ?? openSqlite(cacheDirectory, notice)
 }
 
-/** Opens the caches in a folder. A damaged one begins anew, one that cannot be opened is in memory; both with a notice. */
+/** Caches in Redis; undefined when it cannot be reached. */
+async function openRedis(url: URL, notice: (line: string) => void): Promise<Storage | undefined> {
+  // Loaded only when asked for: a run on SQLite starts without a Redis client.
+  const { RedisStore } = await import('@millrace/cache-redis')
+  const storage = storageOf(
+    name => new RedisStore({ url: url.href, prefix: `millrace-demo-${name}`, compression: true }),
+    notice,
+  )
+  const probe = new RedisStore({ url: url.href, prefix: 'millrace-demo' })
+  try {
+    await probe.fence()
+    return storage
+  } catch (error) {
+    await storage[Symbol.asyncDispose]()
+    notice(`Redis at ${url.host} cannot be used (${(error as Error).message}): caching in SQLite`)
+    return undefined
+  } finally {
+    await probe.close()
+  }
+}
+
+/** Caches in files of a folder. A damaged one begins anew; without a folder they are in memory. Both with a notice. */
 function openSqlite(folder: string, notice: (line: string) => void): Storage {
   try {
     mkdirSync(folder, { recursive: true })
-    const open = <V>(name: string) =>
-      new SqliteStore<V>({
-        path: join(folder, `${name}.db`),
-        compression: true,
-        onProblem: ({ path, movedTo }) =>
-          notice(`Cache ${path} is damaged: kept as ${movedTo ?? 'another file'}, began a new one`),
-      })
-    return storage(open('sources'), open('packages'), open('runs'))
+    return storageOf(
+      name =>
+        new SqliteStore({
+          path: join(folder, `${name}.db`),
+          compression: true,
+          onProblem: ({ path, movedTo }) =>
+            notice(
+              `Cache ${path} is damaged: kept as ${movedTo ?? 'another file'}, began a new one`,
+            ),
+        }),
+      notice,
+    )
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
     notice(`Cannot keep caches in ${folder} (${message}): this run caches in memory only`)
-    return storage(new MemoryStore(), new MemoryStore(), new MemoryStore())
+    return storageOf(() => new MemoryStore(), notice)
   }
 }
 
-function storage(
-  sources: Store<SourceRecord>,
-  packages: Store<RegistryAnswer>,
-  runs: Store<RunSummary>,
-): Storage {
+function storageOf(open: OpenStore, notice: (line: string) => void): Storage {
+  const forgiving = <V>(name: string) =>
+    new ForgivingStore<V>(open<V>(name), error =>
+      notice(`The cache of ${name} failed (${error.message}): going on without what it misses`),
+    )
+  const sources = forgiving<SourceRecord>('sources')
+  const packages = forgiving<RegistryAnswer>('packages')
+  const runs = forgiving<RunSummary>('runs')
   return {
     sources,
     packages,
