@@ -1,3 +1,9 @@
 import { defineConfig, millraceBuild } from '../../tsup.shared.ts'
 
-export default defineConfig(millraceBuild({ index: 'src/index.ts' }))
+const config: ReturnType<typeof defineConfig> = defineConfig(
+  millraceBuild({
+    index: 'src/index.ts',
+    otlp: 'src/otlp.ts',
+  }),
+)
+export default config

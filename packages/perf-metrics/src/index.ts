@@ -7,6 +7,7 @@ export {
   LabelError,
   MetricNameError,
 } from './errors.ts'
+export type { MetricsHandler } from './export/http-handler.ts'
 export type {
   CounterJson,
   GaugeJson,
@@ -15,6 +16,7 @@ export type {
   MetricsJson,
   SeriesJson,
 } from './export/json.ts'
+export type { Scrape, ScrapeOptions } from './export/scrape.ts'
 export type { Counter } from './instrument/counter.ts'
 export type { Exemplar, SpanIds } from './instrument/exemplars.ts'
 export type { Aggregation } from './instrument/family.ts'
@@ -39,7 +41,12 @@ export { timed } from './instrument/timed.ts'
 export type { Timing, TimingSpan, TimingStats } from './instrument/timing.ts'
 export type { UpDownCounter } from './instrument/up-down-counter.ts'
 export type { Labels, LabelValue } from './labels/label-index.ts'
-export { type Registration, Registry, type RegistryOptions } from './registry/registry.ts'
+export {
+  type OtlpOptions,
+  type Registration,
+  Registry,
+  type RegistryOptions,
+} from './registry/registry.ts'
 export { DEFAULT_BUCKETS } from './store/classic.ts'
 export type { Distribution } from './store/distribution.ts'
 export type { DistributionStats, WindowStats } from './window/window-stats.ts'

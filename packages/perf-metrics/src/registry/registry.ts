@@ -2,7 +2,9 @@ import { type Clock, stopwatch, systemClock } from '../clock.ts'
 import { type ObserveOptions, readStats, type StatsSource } from '../collect/stats-source.ts'
 import { DuplicateMetricError, InvalidOptionError } from '../errors.ts'
 import { ByteWriter } from '../export/byte-writer.ts'
+import { type MetricsHandler, metricsHandler } from '../export/http-handler.ts'
 import { type MetricsJson, toJson } from '../export/json.ts'
+import { type Scrape, type ScrapeOptions, scrape } from '../export/scrape.ts'
 import { summarize } from '../export/summary.ts'
 import { exposeText } from '../export/text.ts'
 import { OPENMETRICS, PROMETHEUS, type TextFormat } from '../export/text-format.ts'
@@ -29,6 +31,10 @@ import { type MetricType, Series } from '../instrument/series.ts'
 import { type Timing, TimingSeries } from '../instrument/timing.ts'
 import type { UpDownCounter } from '../instrument/up-down-counter.ts'
 import { baseName, sampleNames, validateLabelNames, validateMetricName } from '../name.ts'
+import { encodeOtlpJson } from '../otlp/json-encoding.ts'
+import { type HistogramEncoding, type MetricData, MetricDataReader } from '../otlp/metric-data.ts'
+import { encodeOtlpProtobuf, type OtlpContext } from '../otlp/protobuf-encoding.ts'
+import type { ResourceAttributes } from '../otlp/resource.ts'
 import { HeapCells } from '../store/cells.ts'
 import { ClassicBounds, DEFAULT_BUCKETS, validateBuckets } from '../store/classic.ts'
 import { emptyDistribution } from '../store/distribution.ts'
@@ -71,6 +77,13 @@ export interface RegistryOptions {
   activeSpan?: () => SpanIds | undefined
   /** Source of time. Default: the system's. */
   clock?: Clock
+}
+
+export interface OtlpOptions {
+  /** Default `exponential`. */
+  histograms?: HistogramEncoding
+  /** Attributes of this process. Default: none. */
+  resource?: ResourceAttributes
 }
 
 /** Undoes a registration. */
@@ -290,12 +303,43 @@ export class Registry {
     return this.#writer.toString()
   }
 
+  /** An exposition in the format that `accept` asks for, written in slices of 2 ms. */
+  scrape(options: ScrapeOptions = {}): Promise<Scrape> {
+    return scrape(this.collect(), options)
+  }
+
+  /** Answers a scraper: `createServer(metrics.handler())`. */
+  handler(): MetricsHandler {
+    return metricsHandler(options => this.scrape(options))
+  }
+
   /** Everything there is, as plain data. */
   toJSON(): MetricsJson {
     return toJson(this.collect(), this.created, this.#clock.now(), this.#windows)
   }
 
-  /** A few lines per metric, for people. */
+  /** An OTLP `ExportMetricsServiceRequest` in protobuf, cumulative. To push, see `OtlpExporter` in `/otlp`. */
+  toOtlp(options: OtlpOptions = {}): Uint8Array<ArrayBuffer> {
+    const { metrics, context } = this.#otlp(options)
+    return encodeOtlpProtobuf(metrics, context)
+  }
+
+  /** The same request in OTLP's JSON encoding, as plain data. */
+  toOtlpJson(options: OtlpOptions = {}): object {
+    const { metrics, context } = this.#otlp(options)
+    return encodeOtlpJson(metrics, context)
+  }
+
+  #otlp({ histograms = 'exponential', resource = {} }: OtlpOptions): {
+    metrics: readonly MetricData[]
+    context: OtlpContext
+  } {
+    const time = this.#clock.now()
+    const { metrics } = new MetricDataReader('cumulative').read(this.collect(), time)
+    return { metrics, context: { time, temporality: 'cumulative', histograms, resource } }
+  }
+
+  /** A line per series, for people. */
   summary(): string {
     return summarize(this.toJSON())
   }

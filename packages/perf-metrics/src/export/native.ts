@@ -1,0 +1,148 @@
+/**
+ * The protobuf exposition of Prometheus (`io.prometheus.client.MetricFamily`, delimited): the only format in which
+ * Prometheus takes native histograms today. Both kinds of buckets are sent, and the server keeps what it is set to.
+ */
+import type { CounterSeries } from '../instrument/counter.ts'
+import type { Exemplar } from '../instrument/exemplars.ts'
+import type { Family } from '../instrument/family.ts'
+import type { GaugeSeries } from '../instrument/gauge.ts'
+import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { Series } from '../instrument/series.ts'
+import { baseName } from '../name.ts'
+import type { ProtoWriter } from '../protobuf/proto-writer.ts'
+import type { Distribution } from '../store/distribution.ts'
+import { ZERO_THRESHOLD } from '../store/exponential.ts'
+
+export const PROTOBUF_TYPE =
+  'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited'
+
+const TYPES = { counter: 0, gauge: 1, updown: 1, histogram: 4 } as const
+/** Empty buckets between two used ones up to which one span is shorter than two. */
+const GAP = 2
+
+export function* exposeNative(families: Iterable<Family>, out: ProtoWriter): Generator<void, void> {
+  for (const family of families) {
+    if (family.size === 0) continue
+    const { name, help, type, unit } = family.description
+    const message = out.beginDelimited()
+    out.string(1, type === 'counter' ? `${baseName(name)}_total` : name)
+    out.string(2, help)
+    out.uint(3, TYPES[type])
+    if (unit !== '') out.string(5, unit)
+    for (const series of family.series()) {
+      const metric = out.begin(4)
+      family.description.labelNames.forEach((label, i) => {
+        writeLabel(out, label, series.labelValues[i]!)
+      })
+      writeValue(out, series)
+      out.end(metric)
+    }
+    out.end(message)
+    yield
+  }
+}
+
+function writeLabel(out: ProtoWriter, name: string, value: string): void {
+  const label = out.begin(1)
+  out.string(1, name)
+  out.string(2, value)
+  out.end(label)
+}
+
+function writeValue(out: ProtoWriter, series: Series): void {
+  switch (series.type) {
+    case 'counter': {
+      const counter = out.begin(3)
+      out.double(1, (series as CounterSeries).value)
+      writeTimestamp(out, 3, series.created)
+      out.end(counter)
+      break
+    }
+    case 'histogram': {
+      const histogram = out.begin(7)
+      writeHistogram(out, series as HistogramSeries)
+      out.end(histogram)
+      break
+    }
+    default: {
+      const gauge = out.begin(2)
+      out.double(1, (series as GaugeSeries).value)
+      out.end(gauge)
+    }
+  }
+}
+
+function writeHistogram(out: ProtoWriter, series: HistogramSeries): void {
+  const d = series.distribution()
+  out.uint(1, d.count)
+  out.double(2, d.sum)
+  const { bounds } = series.shape.classic
+  let seen = 0
+  for (let i = 0; i < bounds.length; i++) {
+    const bucket = out.begin(3)
+    out.uint(1, (seen += series.classicCount(i)))
+    out.double(2, bounds[i]!)
+    const exemplar = series.exemplars?.at(i)
+    if (exemplar !== undefined) writeExemplar(out, 3, exemplar)
+    out.end(bucket)
+  }
+  out.sint(5, d.schema)
+  out.double(6, ZERO_THRESHOLD)
+  out.uint(7, d.zeros)
+  writeSpans(out, d)
+  writeTimestamp(out, 15, series.created)
+  for (const exemplar of series.exemplars ?? []) writeExemplar(out, 16, exemplar)
+}
+
+/** Runs of buckets, then the differences of neighbouring counts. */
+function writeSpans(out: ProtoWriter, d: Distribution): void {
+  const spans = spansOf(d)
+  // A span without buckets tells an empty native histogram from a classic one.
+  if (spans.length === 0) spans.push({ from: 0, to: 0 })
+  let previousEnd = -d.low
+  for (const { from, to } of spans) {
+    const span = out.begin(12)
+    out.sint(1, d.counts.length === 0 ? 0 : from - previousEnd)
+    out.uint(2, to - from)
+    out.end(span)
+    previousEnd = to
+  }
+  const deltas = out.begin(13)
+  let previous = 0
+  for (const { from, to } of spans) {
+    for (let i = from; i < to; i++) {
+      out.zigzag(d.counts[i]! - previous)
+      previous = d.counts[i]!
+    }
+  }
+  out.end(deltas)
+}
+
+/** The used stretches of the counts, with short gaps bridged. */
+function spansOf({ counts }: Distribution): { from: number; to: number }[] {
+  const spans: { from: number; to: number }[] = []
+  for (let i = 0; i < counts.length; i++) {
+    if (counts[i] === 0) continue
+    const last = spans.at(-1)
+    if (last !== undefined && i - last.to <= GAP) last.to = i + 1
+    else spans.push({ from: i, to: i + 1 })
+  }
+  return spans
+}
+
+function writeExemplar(out: ProtoWriter, field: number, exemplar: Exemplar): void {
+  const message = out.begin(field)
+  writeLabel(out, 'trace_id', exemplar.traceId)
+  writeLabel(out, 'span_id', exemplar.spanId)
+  out.double(2, exemplar.value)
+  writeTimestamp(out, 3, exemplar.timestamp)
+  out.end(message)
+}
+
+function writeTimestamp(out: ProtoWriter, field: number, milliseconds: number): void {
+  const message = out.begin(field)
+  const seconds = Math.floor(milliseconds / 1000)
+  out.uint(1, seconds)
+  out.uint(2, Math.floor((milliseconds - seconds * 1000) * 1e6))
+  out.end(message)
+}

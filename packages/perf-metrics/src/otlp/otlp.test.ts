@@ -1,0 +1,262 @@
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gunzipSync } from 'node:zlib'
+import { VirtualClock } from '@millrace/testkit'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { Registry } from '../index.ts'
+import { OtlpExporter } from '../otlp.ts'
+import { decoded, officialType } from '../protobuf/official.fixture.ts'
+import { upperBound } from '../store/exponential.ts'
+
+type ProtoType = Awaited<ReturnType<typeof officialType>>
+let request: ProtoType
+let response: ProtoType
+
+beforeAll(async () => {
+  const file = 'opentelemetry/proto/collector/metrics/v1/metrics_service.proto'
+  const scope = 'opentelemetry.proto.collector.metrics.v1'
+  request = await officialType(file, `${scope}.ExportMetricsServiceRequest`)
+  response = await officialType(file, `${scope}.ExportMetricsServiceResponse`)
+})
+
+const NOW = 1_700_000_000_000.25
+const span = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }
+
+function sample(): Registry {
+  const metrics = new Registry({ clock: new VirtualClock(NOW), activeSpan: () => span })
+  metrics.counter('requests_total', { labels: ['method'] }).inc({ method: 'GÉT "\n' }, 3)
+  metrics.gauge('temperature_celsius').set(-4.5)
+  metrics.upDownCounter('open').inc(7)
+  const sizes = metrics.histogram('size_bytes', { buckets: [10, 100] })
+  for (const value of [0, 1, 5, 50, 500, 5000]) sizes.observe(value)
+  return metrics
+}
+
+describe('OTLP', () => {
+  it('is decoded with the official definitions to what was measured', () => {
+    const bytes = sample().toOtlp({ resource: { 'service.name': 'shop', shard: 3, canary: true } })
+    const [{ resource, scopeMetrics }] = decoded(request, bytes).resourceMetrics
+    expect(resource.attributes).toEqual([
+      { key: 'service.name', value: { stringValue: 'shop' } },
+      { key: 'shard', value: { intValue: '3' } },
+      { key: 'canary', value: { boolValue: true } },
+    ])
+    const [counter, gauge, upDown, histogram] = scopeMetrics[0].metrics
+    const times = { startTimeUnixNano: '1700000000000250000', timeUnixNano: '1700000000000250000' }
+    expect(counter).toMatchObject({
+      name: 'requests',
+      sum: {
+        aggregationTemporality: 'AGGREGATION_TEMPORALITY_CUMULATIVE',
+        isMonotonic: true,
+        dataPoints: [
+          {
+            ...times,
+            asDouble: 3,
+            attributes: [{ key: 'method', value: { stringValue: 'GÉT "\n' } }],
+          },
+        ],
+      },
+    })
+    expect(gauge).toMatchObject({ unit: 'Cel', gauge: { dataPoints: [{ asDouble: -4.5 }] } })
+    expect(upDown.sum.isMonotonic ?? false).toBe(false)
+    expect(histogram).toMatchObject({ name: 'size_bytes', unit: 'By' })
+    const [point] = histogram.exponentialHistogram.dataPoints
+    expect(point).toMatchObject({ count: '6', sum: 5556, zeroCount: '1', min: 0, max: 5000 })
+    // Every value lies in the bucket (base^i, base^(i+1)] that OpenTelemetry's data model gives it.
+    const counts = point.positive.bucketCounts.map(Number)
+    const { offset } = point.positive
+    for (const value of [1, 5, 50, 500, 5000]) {
+      const bucket = counts.findIndex(
+        (_: number, i: number) => upperBound(offset + i + 1, point.scale) >= value,
+      )
+      expect(counts[bucket], String(value)).toBe(1)
+      expect(upperBound(offset + bucket, point.scale)).toBeLessThan(value)
+    }
+    expect(point.exemplars).toContainEqual({
+      asDouble: 500,
+      timeUnixNano: times.timeUnixNano,
+      traceId: Buffer.from(span.traceId, 'hex').toString('base64'),
+      spanId: Buffer.from(span.spanId, 'hex').toString('base64'),
+    })
+  })
+
+  it('says the same in JSON', () => {
+    const metrics = sample()
+    for (const histograms of ['exponential', 'explicit'] as const) {
+      const json = metrics.toOtlpJson({ histograms })
+      // protobufjs reads bytes as base64, OTLP writes ids in hexadecimal.
+      const text = JSON.stringify(json)
+        .replaceAll(span.traceId, Buffer.from(span.traceId, 'hex').toString('base64'))
+        .replaceAll(span.spanId, Buffer.from(span.spanId, 'hex').toString('base64'))
+      const fromJson = request.fromObject(JSON.parse(text))
+      const bytes = request.encode(fromJson).finish()
+      expect(decoded(request, bytes)).toEqual(decoded(request, metrics.toOtlp({ histograms })))
+    }
+  })
+
+  it('sends explicit buckets on demand', () => {
+    const [{ scopeMetrics }] = decoded(
+      request,
+      sample().toOtlp({ histograms: 'explicit' }),
+    ).resourceMetrics
+    expect(scopeMetrics[0].metrics[3].histogram.dataPoints[0]).toMatchObject({
+      bucketCounts: ['3', '1', '2'],
+      explicitBounds: [10, 100],
+    })
+  })
+})
+
+describe('the exporter', () => {
+  const closing: (() => Promise<unknown>)[] = []
+  afterEach(async () => {
+    for (const close of closing.splice(0)) await close()
+  })
+
+  interface Received {
+    headers: IncomingHttpHeaders
+    body: Buffer
+  }
+
+  async function collector(
+    answer: (n: number) => { status: number; headers?: object; body?: Uint8Array } = () => ({
+      status: 200,
+    }),
+  ): Promise<{ url: string; received: Received[] }> {
+    const received: Received[] = []
+    const server: Server = createServer(async (req, res) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of req) chunks.push(chunk as Buffer)
+      const body = Buffer.concat(chunks)
+      received.push({
+        headers: req.headers,
+        body: req.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body,
+      })
+      const { status, headers, body: content } = answer(received.length)
+      res.writeHead(status, { ...headers, connection: 'close' }).end(content)
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    closing.push(() => new Promise(resolve => server.close(resolve)))
+    const { port } = server.address() as AddressInfo
+    return { url: `http://127.0.0.1:${port}/v1/metrics`, received }
+  }
+
+  function firstValue(body: Uint8Array): number | undefined {
+    return decoded(request, body).resourceMetrics[0].scopeMetrics[0].metrics[0].sum.dataPoints[0]
+      .asDouble
+  }
+
+  it('posts on its interval, one export at a time, and once more at the end', async () => {
+    const clock = new VirtualClock(NOW)
+    const metrics = new Registry({ clock })
+    const counter = metrics.counter('x_total')
+    const { url, received } = await collector()
+    const exporter = new OtlpExporter(metrics, { url, clock, interval: 5000 })
+    counter.inc(2)
+    clock.advance(5000)
+    await exporter.export()
+    counter.inc(3)
+    await exporter.close()
+    await exporter.close()
+    expect(received.map(({ body }) => firstValue(body))).toEqual([2, 2, 5])
+    expect(received[0]!.headers).toMatchObject({
+      'content-type': 'application/x-protobuf',
+      'content-encoding': 'gzip',
+    })
+    expect(exporter.stats()).toMatchObject({ exports: 3, failures: 0, pointsSent: 3 })
+    expect(clock.pending).toBe(1)
+  })
+
+  it('sends changes only, with delta, and sends them again when they did not arrive', async () => {
+    const metrics = new Registry()
+    const counter = metrics.counter('x_total')
+    const histogram = metrics.histogram('h')
+    const { url, received } = await collector(n => ({ status: n === 2 ? 400 : 200 }))
+    const exporter = new OtlpExporter(metrics, { url, temporality: 'delta', compression: 'none' })
+    closing.push(() => exporter.close())
+    counter.inc(2)
+    histogram.observe(1)
+    await exporter.export()
+    counter.inc(3)
+    histogram.observe(8)
+    await expect(exporter.export()).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_EXPORT',
+      status: 400,
+      message: 'The collector answered 400 to the metrics',
+    })
+    counter.inc(4)
+    await exporter.export()
+    expect(received.map(({ body }) => firstValue(body))).toEqual([2, 3, 7])
+    const [first, , third] = received.map(
+      ({ body }) => decoded(request, body).resourceMetrics[0].scopeMetrics[0].metrics,
+    )
+    expect(first[1].exponentialHistogram.dataPoints[0]).toMatchObject({ count: '1', sum: 1 })
+    const [point] = third[1].exponentialHistogram.dataPoints
+    expect(point).toMatchObject({ count: '1', sum: 8 })
+    expect(point.startTimeUnixNano).toBe(first[1].exponentialHistogram.dataPoints[0].timeUnixNano)
+  })
+
+  it('tries again when the collector is busy, as it asks, and gives up for good answers', async () => {
+    const metrics = new Registry()
+    metrics.counter('x_total')
+    const busy = await collector(n =>
+      n < 3 ? { status: 503, headers: { 'retry-after': '0' } } : { status: 200 },
+    )
+    await using patient = new OtlpExporter(metrics, { url: busy.url })
+    await patient.export()
+    expect(patient.stats()).toMatchObject({ exports: 1, retries: 2, failures: 0 })
+    const refusing = await collector(() => ({ status: 401 }))
+    const errors: unknown[] = []
+    await using refused = new OtlpExporter(metrics, {
+      url: refusing.url,
+      onError: error => errors.push(error),
+    })
+    await expect(refused.export()).rejects.toThrow('The collector answered 401 to the metrics')
+    expect(refusing.received).toHaveLength(1)
+    expect(errors).toHaveLength(1)
+  })
+
+  it('counts the points that the collector rejects', async () => {
+    const metrics = new Registry()
+    metrics.counter('x_total')
+    metrics.counter('y_total')
+    const body = response
+      .encode(
+        response.fromObject({ partialSuccess: { rejectedDataPoints: 1, errorMessage: 'no' } }),
+      )
+      .finish()
+    const { url } = await collector(() => ({ status: 200, body }))
+    await using exporter = new OtlpExporter(metrics, { url })
+    await exporter.export()
+    expect(exporter.stats()).toMatchObject({ pointsSent: 1, pointsRejected: 1 })
+  })
+
+  it('sends JSON on demand', async () => {
+    const metrics = new Registry()
+    metrics.counter('x_total').inc(4)
+    const { url, received } = await collector()
+    await using exporter = new OtlpExporter(metrics, {
+      url,
+      encoding: 'json',
+      headers: { 'x-key': 'k' },
+      resource: { 'service.name': 'shop' },
+    })
+    await exporter.export()
+    expect(received[0]!.headers).toMatchObject({
+      'content-type': 'application/json',
+      'x-key': 'k',
+    })
+    const sent = JSON.parse(received[0]!.body.toString())
+    expect(sent.resourceMetrics[0].resource.attributes).toEqual([
+      { key: 'service.name', value: { stringValue: 'shop' } },
+    ])
+    expect(sent.resourceMetrics[0].scopeMetrics[0].metrics[0].sum.dataPoints[0].asDouble).toBe(4)
+  })
+
+  it.each([
+    [{ url: 'nowhere' }, 'Expected `url` to be a URL, got a string of 7 characters'],
+    [{ interval: 5 }, 'Expected `interval` to be at least 100 milliseconds, got 5 (number)'],
+    [{ temporality: 'low' }, 'Expected `temporality` to be one of cumulative, delta'],
+  ])('refuses the options %j', (options, message) => {
+    expect(() => new OtlpExporter(new Registry(), options as never)).toThrow(message)
+  })
+})

@@ -1,0 +1,164 @@
+import type { Exemplar } from '../instrument/exemplars.ts'
+import { ProtoWriter } from '../protobuf/proto-writer.ts'
+import { ZERO_THRESHOLD } from '../store/exponential.ts'
+import type {
+  HistogramEncoding,
+  HistogramPoint,
+  MetricData,
+  NumberPoint,
+  Temporality,
+} from './metric-data.ts'
+import type { ResourceAttributes } from './resource.ts'
+import { SCOPE_NAME } from './scope.ts'
+
+export interface OtlpContext {
+  /** When the metrics were read, in milliseconds since the epoch. */
+  readonly time: number
+  readonly temporality: Temporality
+  readonly histograms: HistogramEncoding
+  readonly resource: ResourceAttributes
+}
+
+/** An `ExportMetricsServiceRequest`. Field numbers are those of opentelemetry/proto/metrics/v1/metrics.proto. */
+export function encodeOtlpProtobuf(
+  metrics: readonly MetricData[],
+  context: OtlpContext,
+): Uint8Array<ArrayBuffer> {
+  const out = new ProtoWriter()
+  const resourceMetrics = out.begin(1)
+  const resource = out.begin(1)
+  for (const [key, value] of Object.entries(context.resource)) attribute(out, 1, key, value)
+  out.end(resource)
+  const scopeMetrics = out.begin(2)
+  const scope = out.begin(1)
+  out.string(1, SCOPE_NAME)
+  out.end(scope)
+  for (const metric of metrics) encodeMetric(out, metric, context)
+  out.end(scopeMetrics)
+  out.end(resourceMetrics)
+  return out.finish()
+}
+
+function encodeMetric(out: ProtoWriter, metric: MetricData, context: OtlpContext): void {
+  const message = out.begin(2)
+  out.string(1, metric.name)
+  out.string(2, metric.description)
+  if (metric.unit !== '') out.string(3, metric.unit)
+  const exponential = context.histograms === 'exponential'
+  const data = out.begin(
+    metric.type === 'gauge' ? 5 : metric.type === 'histogram' ? (exponential ? 10 : 9) : 7,
+  )
+  for (const point of metric.points) {
+    const one = out.begin(1)
+    if ('distribution' in point) {
+      if (exponential) exponentialPoint(out, metric, point, context)
+      else explicitPoint(out, metric, point, context)
+    } else numberPoint(out, metric, point, context)
+    out.end(one)
+  }
+  if (metric.type !== 'gauge') {
+    // Up-down counters are cumulative whatever is asked for: their value is a state.
+    out.uint(2, context.temporality === 'delta' && metric.type !== 'updown' ? 1 : 2)
+  }
+  if (metric.type === 'counter') out.uint(3, 1)
+  out.end(data)
+  out.end(message)
+}
+
+function numberPoint(
+  out: ProtoWriter,
+  { labelNames }: MetricData,
+  { labelValues, start, value }: NumberPoint,
+  { time }: OtlpContext,
+): void {
+  labelNames.forEach((name, i) => {
+    attribute(out, 7, name, labelValues[i]!)
+  })
+  out.fixed64(2, nanoseconds(start))
+  out.fixed64(3, nanoseconds(time))
+  out.double(4, value)
+}
+
+function exponentialPoint(
+  out: ProtoWriter,
+  { labelNames }: MetricData,
+  { labelValues, start, distribution: d, exemplars }: HistogramPoint,
+  { time }: OtlpContext,
+): void {
+  labelNames.forEach((name, i) => {
+    attribute(out, 1, name, labelValues[i]!)
+  })
+  out.fixed64(2, nanoseconds(start))
+  out.fixed64(3, nanoseconds(time))
+  out.fixed64(4, BigInt(d.count))
+  out.double(5, d.sum)
+  out.sint(6, d.schema)
+  out.fixed64(7, BigInt(d.zeros))
+  const positive = out.begin(8)
+  // OpenTelemetry names a bucket by its lower bound, we and Prometheus by its upper one.
+  out.sint(1, d.low - 1)
+  const counts = out.begin(2)
+  for (let i = 0; i < d.counts.length; i++) out.varint(d.counts[i]!)
+  out.end(counts)
+  out.end(positive)
+  for (const exemplar of exemplars) encodeExemplar(out, 11, exemplar)
+  if (!Number.isNaN(d.min)) out.double(12, d.min)
+  if (!Number.isNaN(d.max)) out.double(13, d.max)
+  out.double(14, ZERO_THRESHOLD)
+}
+
+function explicitPoint(
+  out: ProtoWriter,
+  { labelNames }: MetricData,
+  { labelValues, start, distribution: d, classic, bounds, exemplars }: HistogramPoint,
+  { time }: OtlpContext,
+): void {
+  labelNames.forEach((name, i) => {
+    attribute(out, 9, name, labelValues[i]!)
+  })
+  out.fixed64(2, nanoseconds(start))
+  out.fixed64(3, nanoseconds(time))
+  out.fixed64(4, BigInt(d.count))
+  out.double(5, d.sum)
+  const counts = out.begin(6)
+  for (const count of classic) out.rawFixed64(BigInt(count))
+  out.end(counts)
+  const limits = out.begin(7)
+  for (const bound of bounds) out.rawDouble(bound)
+  out.end(limits)
+  for (const exemplar of exemplars) encodeExemplar(out, 8, exemplar)
+  if (!Number.isNaN(d.min)) out.double(11, d.min)
+  if (!Number.isNaN(d.max)) out.double(12, d.max)
+}
+
+function encodeExemplar(out: ProtoWriter, field: number, exemplar: Exemplar): void {
+  const message = out.begin(field)
+  out.fixed64(2, nanoseconds(exemplar.timestamp))
+  out.double(3, exemplar.value)
+  out.bytes(4, Buffer.from(exemplar.spanId, 'hex'))
+  out.bytes(5, Buffer.from(exemplar.traceId, 'hex'))
+  out.end(message)
+}
+
+function attribute(
+  out: ProtoWriter,
+  field: number,
+  key: string,
+  value: string | number | boolean,
+): void {
+  const pair = out.begin(field)
+  out.string(1, key)
+  const any = out.begin(2)
+  if (typeof value === 'string') out.string(1, value)
+  else if (typeof value === 'boolean') out.uint(2, Number(value))
+  else if (Number.isSafeInteger(value) && value >= 0) out.uint(3, value)
+  else out.double(4, value)
+  out.end(any)
+  out.end(pair)
+}
+
+/** Milliseconds since the epoch as the nanoseconds of OTLP. Exact to the microsecond, as a double is at this size. */
+export function nanoseconds(milliseconds: number): bigint {
+  const whole = Math.floor(milliseconds)
+  return BigInt(whole) * 1_000_000n + BigInt(Math.round((milliseconds - whole) * 1e6))
+}

@@ -1,0 +1,2 @@
+/** The instrumentation scope that exports name. */
+export const SCOPE_NAME = '@millrace/perf-metrics'

@@ -1,0 +1,124 @@
+const ENCODER = new TextEncoder()
+const DOUBLE = new Float64Array(1)
+const DOUBLE_BYTES = new Uint8Array(DOUBLE.buffer)
+
+const VARINT = 0
+const FIXED64 = 1
+const BYTES = 2
+
+/** Bytes reserved for the length of a nested message, which is written once it is known: enough for 256 MiB. */
+const LENGTH_ROOM = 4
+
+/**
+ * Protocol Buffers in one pass. The lengths of nested messages are written as padded varints, which the format allows,
+ * so that nothing is measured beforehand or moved afterwards.
+ */
+export class ProtoWriter {
+  #bytes: Uint8Array
+  #length = 0
+
+  constructor(capacity = 16_384) {
+    this.#bytes = new Uint8Array(capacity)
+  }
+
+  /** Opens a nested message; {@link end} closes it. */
+  begin(field: number): number {
+    this.#tag(field, BYTES)
+    return this.beginDelimited()
+  }
+
+  /** Opens a message that stands by itself, preceded by its length. */
+  beginDelimited(): number {
+    this.#reserve(LENGTH_ROOM)
+    this.#length += LENGTH_ROOM
+    return this.#length
+  }
+
+  end(start: number): void {
+    let rest = this.#length - start
+    for (let i = 0; i < LENGTH_ROOM; i++) {
+      this.#bytes[start - LENGTH_ROOM + i] = (rest & 0x7f) | (i < LENGTH_ROOM - 1 ? 0x80 : 0)
+      rest >>>= 7
+    }
+  }
+
+  /** An unsigned whole number up to 2^53, an enum or a boolean. */
+  uint(field: number, value: number): void {
+    this.#tag(field, VARINT)
+    this.varint(value)
+  }
+
+  /** A signed whole number of at most 2^52 in zigzag coding. */
+  sint(field: number, value: number): void {
+    this.#tag(field, VARINT)
+    this.zigzag(value)
+  }
+
+  double(field: number, value: number): void {
+    this.#tag(field, FIXED64)
+    this.rawDouble(value)
+  }
+
+  fixed64(field: number, value: bigint): void {
+    this.#tag(field, FIXED64)
+    this.rawFixed64(value)
+  }
+
+  string(field: number, value: string): void {
+    const start = this.begin(field)
+    this.#reserve(value.length * 3)
+    this.#length += ENCODER.encodeInto(value, this.#bytes.subarray(this.#length)).written
+    this.end(start)
+  }
+
+  bytes(field: number, value: Uint8Array): void {
+    const start = this.begin(field)
+    this.#reserve(value.length)
+    this.#bytes.set(value, this.#length)
+    this.#length += value.length
+    this.end(start)
+  }
+
+  varint(value: number): void {
+    this.#reserve(10)
+    let rest = value
+    while (rest > 0x7f) {
+      this.#bytes[this.#length++] = (rest % 128) | 0x80
+      rest = Math.floor(rest / 128)
+    }
+    this.#bytes[this.#length++] = rest
+  }
+
+  zigzag(value: number): void {
+    this.varint(value < 0 ? -2 * value - 1 : 2 * value)
+  }
+
+  rawDouble(value: number): void {
+    DOUBLE[0] = value
+    this.#reserve(8)
+    this.#bytes.set(DOUBLE_BYTES, this.#length)
+    this.#length += 8
+  }
+
+  rawFixed64(value: bigint): void {
+    this.#reserve(8)
+    new DataView(this.#bytes.buffer).setBigUint64(this.#length, value, true)
+    this.#length += 8
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length) as Uint8Array<ArrayBuffer>
+  }
+
+  #tag(field: number, wire: number): void {
+    this.varint(field * 8 + wire)
+  }
+
+  #reserve(size: number): void {
+    if (this.#length + size <= this.#bytes.length) return
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + size))
+    grown.set(this.#bytes.subarray(0, this.#length))
+    this.#bytes = grown
+  }
+}
