@@ -88,6 +88,71 @@ export class QueueFullError extends HttpPoolError {
   }
 }
 
+/** The host's breaker is open: most attempts of late have failed. Nothing was sent. */
+export class BreakerOpenError extends HttpPoolError {
+  override readonly name = 'BreakerOpenError'
+  readonly code = 'ERR_MILLRACE_BREAKER_OPEN'
+  /** In ms, when to ask again. */
+  readonly retryAfter: number
+
+  constructor(retryAfter: number, origin: string) {
+    super(`The breaker for ${origin} is open for ${Math.ceil(retryAfter)} ms more`, origin)
+    this.retryAfter = retryAfter
+  }
+}
+
+/** The host rejects much of what it gets, so this request was rejected here. Nothing was sent. */
+export class ThrottledError extends HttpPoolError {
+  override readonly name = 'ThrottledError'
+  readonly code = 'ERR_MILLRACE_THROTTLED'
+  /** The share of requests that are rejected at present. */
+  readonly probability: number
+
+  constructor(probability: number, origin: string) {
+    super(`${Math.round(probability * 100)} % of the requests to ${origin} are rejected`, origin)
+    this.probability = probability
+  }
+}
+
+/** The host's own limit, as its responses tell it, leaves no room in time. Nothing was sent. */
+export class ServerLimitError extends HttpPoolError {
+  override readonly name = 'ServerLimitError'
+  readonly code = 'ERR_MILLRACE_SERVER_LIMIT'
+  /** In ms, when there is room. */
+  readonly retryAfter: number
+
+  constructor(retryAfter: number, origin: string) {
+    super(`The limit of ${origin} leaves no room for ${Math.ceil(retryAfter)} ms`, origin)
+    this.retryAfter = retryAfter
+  }
+}
+
+/** Nobody read the body while others waited for its connection. */
+export class BodyLeakError extends HttpPoolError {
+  override readonly name = 'BodyLeakError'
+  readonly code = 'ERR_MILLRACE_BODY_LEAK'
+  /** How long it was left, in ms. */
+  readonly timeout: number
+
+  constructor(timeout: number, origin: string) {
+    super(
+      `A body of ${origin} was not read for ${timeout} ms while others waited: read it or call dump()`,
+      origin,
+    )
+    this.timeout = timeout
+  }
+}
+
+/** A name resolved to an address that `addresses` does not allow, or the URL named one. Nothing was sent. */
+export class AddressNotAllowedError extends HttpPoolError {
+  override readonly name = 'AddressNotAllowedError'
+  readonly code = 'ERR_MILLRACE_ADDRESS_NOT_ALLOWED'
+
+  constructor(origin: string) {
+    super(`The address of ${origin} is not allowed`, origin)
+  }
+}
+
 /** The pool was closed or destroyed. */
 export class PoolClosedError extends HttpPoolError {
   override readonly name = 'PoolClosedError'
@@ -105,6 +170,16 @@ export class RequestAbortedError extends HttpPoolError {
 
   constructor(origin: string) {
     super(`The request to ${origin} was aborted`, origin)
+  }
+}
+
+/** Ends an attempt that is no longer needed; a caller never sees it, subscribers of the channels do. */
+export class SupersededError extends HttpPoolError {
+  override readonly name = 'SupersededError'
+  readonly code = 'ERR_MILLRACE_SUPERSEDED'
+
+  constructor(origin: string) {
+    super('The attempt was not needed any more', origin)
   }
 }
 

@@ -1,5 +1,10 @@
+export type { BreakerOptions, BreakerState } from './breaker/breaker.ts'
+export type { AttemptMessage, AttemptPhases, AttemptReason, RequestMessage } from './channels.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export {
+  AddressNotAllowedError,
+  BodyLeakError,
+  BreakerOpenError,
   HttpPoolError,
   HttpTimeoutError,
   InvalidOptionError,
@@ -13,9 +18,14 @@ export {
   ResponseParseError,
   ResponseStatusError,
   ResponseTooLargeError,
+  ServerLimitError,
+  ThrottledError,
   type TimeoutPhase,
 } from './errors.ts'
+export type { InjectContext, InjectHeaders } from './exchange/attempt-trace.ts'
+export type { HedgeOptions } from './hedge/hedge.ts'
 export { HttpPool, type JsonOptions, type RequestOptions } from './http-pool.ts'
+export type { Limiter } from './limits/limiter.ts'
 export type {
   CallOptions,
   HttpPoolOptions,
@@ -25,4 +35,5 @@ export type {
 export { ResponseBody } from './response/response-body.ts'
 export type { HttpResponse } from './response/response-handler.ts'
 export type { RetryOptions } from './retry/retry-policy.ts'
-export type { OriginStats, PoolStats } from './stats.ts'
+export type { GuardedOriginStats, OriginStats, PoolStats } from './stats.ts'
+export type { ThrottleOptions } from './throttle/throttle.ts'

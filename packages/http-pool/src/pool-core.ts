@@ -3,8 +3,8 @@ import { Origin } from './connect/origin.ts'
 import { SocketBudget } from './connect/socket-budget.ts'
 import { PoolClosedError } from './errors.ts'
 import type { Exchange } from './exchange/exchange.ts'
-import type { CallPolicy, PoolSettings } from './options/settings.ts'
-import { HostBrake } from './retry/host-brake.ts'
+import { HostGuard } from './host/host-guard.ts'
+import type { GuardSettings, PoolSettings } from './options/settings.ts'
 import { RetryBudget } from './retry/retry-budget.ts'
 import { DeadlineHeap } from './time/deadline-heap.ts'
 import { ProcessHold } from './time/process-hold.ts'
@@ -48,22 +48,13 @@ export class PoolCore {
     const known = this.origins.get(key)
     if (known !== undefined) return known
     if (this.origins.size >= maxUnusedOrigins) this.#forgetUnused()
-    const { settings } = this
-    const { retry } = settings.call
-    const origin = new Origin(
-      this,
-      key,
-      settings.origins.get(key) ?? settings.origin,
-      retry === undefined ? undefined : new HostBrake(retry.hostTokens),
-    )
+    const settings = this.settings.origins.get(key) ?? this.settings.origin
+    const guard = hasGuard(settings.guard)
+      ? new HostGuard(key, settings.guard, this.random)
+      : undefined
+    const origin = new Origin(this, key, settings, guard)
     this.origins.set(key, origin)
     return origin
-  }
-
-  isRepeatable(method: string, policy: CallPolicy): boolean {
-    return policy.retry === undefined
-      ? repeatableMethods.has(method)
-      : policy.retry.allowsMethod(method)
   }
 
   pumpBlocked(): void {
@@ -116,12 +107,9 @@ export class PoolCore {
   }
 }
 
-const repeatableMethods: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'TRACE',
-  'PUT',
-  'DELETE',
-  'QUERY',
-])
+function hasGuard(settings: GuardSettings): boolean {
+  const { hostTokens, breaker, throttle, hedge, learnLimits } = settings
+  return (
+    learnLimits || [hostTokens, breaker, throttle, hedge].some(feature => feature !== undefined)
+  )
+}

@@ -1,4 +1,6 @@
 import { Dispatcher } from 'undici'
+import { hasSubscribers, type RequestMessage, requestChannels } from './channels.ts'
+import type { Origin } from './connect/origin.ts'
 import { InvalidRequestError } from './errors.ts'
 import type { ExchangeOptions } from './exchange/dispatch-options.ts'
 import { Exchange } from './exchange/exchange.ts'
@@ -32,7 +34,9 @@ export class PoolDispatcher extends Dispatcher {
       const origin =
         core.origins.get(options.origin as string) ?? core.originOf(originKey(options.origin))
       if (core.isClosed) throw core.closedError(origin.key)
-      new Exchange(core, origin, ownOptions(core, options), handler).start()
+      const own = ownOptions(core, options)
+      if (hasSubscribers(requestChannels)) dispatchTraced(core, origin, own, handler)
+      else new Exchange(core, origin, own, handler).start(undefined)
       return core.queued < core.settings.maxQueued
     } catch (error) {
       if (handler.onResponseError === undefined) throw error
@@ -76,6 +80,20 @@ function originKey(origin: string | URL | undefined): string {
     throw new InvalidRequestError('url', 'The origin is not a valid http or https URL')
   }
   return url.origin
+}
+
+/** The exchange is made in the context that subscribers bind, so that all it does later happens there. */
+function dispatchTraced(
+  core: PoolCore,
+  origin: Origin,
+  options: ExchangeOptions,
+  handler: Dispatcher.DispatchHandler,
+): void {
+  const { method, path } = options
+  const message: RequestMessage = { method, origin: origin.key, path }
+  requestChannels.start.runStores(message, () => {
+    new Exchange(core, origin, options, handler).start(message)
+  })
 }
 
 /** Timeouts among undici's own options become the pool's, which keeps them to the millisecond. */

@@ -19,12 +19,28 @@ export interface OriginStats {
   retries: number
   /** Requests sent again because their reused connection was dead; no part of `retries`. */
   resends: number
+  /** Second attempts beside a slow one. */
+  hedges: number
+  /** Those whose answer came first. */
+  hedgesWon: number
   /** Attempts that ended with an error. */
   failures: number
   /** Connects begun. */
   created: number
   /** Attempts that used a connection which had carried another before. */
   reused: number
+}
+
+/** Counts of one origin, and the state of what guards it. */
+export interface GuardedOriginStats extends OriginStats {
+  /** 0 closed, 1 half-open, 2 open. */
+  breaker: number
+  /** How often the breaker has opened. */
+  breakerOpened: number
+  /** Requests rejected by the client-side throttle. */
+  throttled: number
+  /** Tokens of the brake on retries; none are made at half of `hostTokens` and below. */
+  retryTokens: number
 }
 
 /** Counts of a pool: sums over its origins, and what the origins share. */
@@ -38,7 +54,7 @@ export interface PoolStats extends OriginStats {
   /** Deadlines that are watched. */
   deadlines: number
   /** By `scheme://host:port`. */
-  origins: Record<string, OriginStats>
+  origins: Record<string, GuardedOriginStats>
 }
 
 export function poolStats(core: PoolCore): PoolStats {
@@ -51,11 +67,13 @@ export function poolStats(core: PoolCore): PoolStats {
     attempts: 0,
     retries: 0,
     resends: 0,
+    hedges: 0,
+    hedgesWon: 0,
     failures: 0,
     created: 0,
     reused: 0,
   }
-  const origins: Record<string, OriginStats> = Object.create(null)
+  const origins: Record<string, GuardedOriginStats> = Object.create(null)
   for (const origin of core.origins.values()) {
     const stats = originStats(origin)
     origins[origin.key] = stats
@@ -71,12 +89,18 @@ export function poolStats(core: PoolCore): PoolStats {
   }
 }
 
-function originStats(origin: Origin): OriginStats {
+function originStats(origin: Origin): GuardedOriginStats {
   return {
     open: origin.open,
     idle: origin.idle,
     pending: origin.inFlight,
     queued: origin.queued,
     ...origin.counters,
+    breaker: breakerLevels[origin.guard?.breaker?.state ?? 'closed'],
+    breakerOpened: origin.guard?.breaker?.opened ?? 0,
+    throttled: origin.guard?.throttle?.rejected ?? 0,
+    retryTokens: origin.guard?.brake?.tokens ?? 0,
   }
 }
+
+const breakerLevels = { closed: 0, 'half-open': 1, open: 2 } as const

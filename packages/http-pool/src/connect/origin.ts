@@ -1,8 +1,9 @@
 import { QueueFullError } from '../errors.ts'
 import type { Attempt } from '../exchange/attempt.ts'
+import type { HostGuard } from '../host/host-guard.ts'
+import type { Limiter } from '../limits/limiter.ts'
 import type { OriginSettings } from '../options/settings.ts'
 import type { PoolCore } from '../pool-core.ts'
-import type { HostBrake } from '../retry/host-brake.ts'
 import { Connection } from './connection.ts'
 import { WaitQueue } from './wait-queue.ts'
 
@@ -12,6 +13,8 @@ export interface OriginCounters {
   attempts: number
   retries: number
   resends: number
+  hedges: number
+  hedgesWon: number
   failures: number
   /** Connects begun. */
   created: number
@@ -32,12 +35,16 @@ export class Origin {
   readonly key: string
   readonly url: URL
   readonly settings: OriginSettings
-  readonly brake: HostBrake | undefined
+  /** Absent where no feature judges the host. */
+  readonly guard: HostGuard | undefined
+  readonly limiter: Limiter | undefined
   readonly counters: OriginCounters = {
     requests: 0,
     attempts: 0,
     retries: 0,
     resends: 0,
+    hedges: 0,
+    hedgesWon: 0,
     failures: 0,
     created: 0,
     reused: 0,
@@ -51,12 +58,14 @@ export class Origin {
   /** Over TLS the first handshake tells; until then one connection at a time is opened. */
   #protocol: 'unknown' | 'h1' | 'h2'
 
-  constructor(core: PoolCore, key: string, settings: OriginSettings, brake: HostBrake | undefined) {
+  constructor(core: PoolCore, key: string, settings: OriginSettings, guard: HostGuard | undefined) {
     this.core = core
     this.key = key
     this.url = new URL(key)
     this.settings = settings
-    this.brake = brake
+    this.guard = guard
+    const { limiter } = settings
+    this.limiter = typeof limiter === 'function' ? limiter(key) : limiter
     this.#protocol = settings.allowH2 && this.url.protocol === 'https:' ? 'unknown' : 'h1'
   }
 
@@ -175,7 +184,8 @@ export class Origin {
       this.#waiting.remove(attempt)
       core.queued--
       // It is another request that made room: what undici publishes must not be taken for its doing.
-      attempt.exchange.runInAsyncScope(attempt.send, attempt, connection)
+      const scope = attempt.trace?.scope ?? attempt.exchange
+      scope.runInAsyncScope(attempt.send, attempt, connection)
     } else {
       attempt.send(connection)
     }

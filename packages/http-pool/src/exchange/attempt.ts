@@ -2,12 +2,15 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Connection } from '../connect/connection.ts'
 import type { Origin } from '../connect/origin.ts'
-import { HttpTimeoutError } from '../errors.ts'
+import { HttpTimeoutError, SupersededError } from '../errors.ts'
+import { type Limiter, releasePermit } from '../limits/limiter.ts'
 import type { Timed } from '../time/deadline-heap.ts'
+import type { AttemptTrace } from './attempt-trace.ts'
 import type { ExchangeOptions } from './dispatch-options.ts'
 import type { Exchange } from './exchange.ts'
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
+type Controller = Dispatcher.DispatchController
 
 /** Bytes of an unwanted response that are read to keep its connection, and the time that may take. */
 const drainLimit = 128 * 1024
@@ -27,16 +30,21 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
   readonly exchange: Exchange
   readonly origin: Origin
   readonly options: ExchangeOptions
+  trace: AttemptTrace | undefined
   phase: AttemptPhase = 'waiting'
   /** When the present phase is too long, by the pool's clock. */
-  phaseDeadline = Number.POSITIVE_INFINITY
+  phaseDeadline: number = Number.POSITIVE_INFINITY
   connection: Connection | null = null
   /** Set once it is on the wire. */
-  controller: Dispatcher.DispatchController | null = null
+  controller: Controller | null = null
+  /** When it went on the wire. */
+  sentAt = 0
   /** Went out on a socket that had carried another request before. */
   onReusedSocket = false
   /** At least one byte of a response has arrived. */
   hasResponse = false
+  /** The origin's guard has been told how it ended. */
+  isJudged = false
 
   isQueued = false
   previous: Attempt | null = null
@@ -45,6 +53,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
   deadline = 0
   heapIndex = -1
   #drained = 0
+  #permit: unknown
+  #limiterAbort: AbortController | undefined
 
   constructor(exchange: Exchange, origin: Origin, options: ExchangeOptions) {
     this.exchange = exchange
@@ -56,12 +66,21 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
     return this.phase === 'over'
   }
 
+  /** Gets a permit and a connection, or waits for them. */
+  start(): void {
+    const { limiter } = this.origin
+    if (limiter === undefined) {
+      this.origin.place(this)
+      return
+    }
+    this.#permit = limiter.tryAcquire?.()
+    if (this.#permit) this.origin.place(this)
+    else this.#awaitPermit(limiter)
+  }
+
   /** Told by the origin: there was no connection for it yet. */
   onQueued(): void {
-    const { acquireTimeout } = this.exchange.policy
-    if (acquireTimeout === 0) return
-    this.phaseDeadline = this.origin.core.clock.now() + acquireTimeout
-    this.exchange.watch(this.phaseDeadline)
+    if (this.phaseDeadline === Number.POSITIVE_INFINITY) this.#watchAcquire()
   }
 
   /** Told by the origin: this is its connection. */
@@ -74,29 +93,29 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
 
   /** Ends it with an error that is not the connection's. */
   fail(error: Error): void {
+    if (this.isOver) return
     this.cancel(error)
     this.exchange.onAttemptError(this, error)
   }
 
-  /** Ends it silently, and frees what it holds. */
+  /** Ends it without telling its exchange, and frees what it holds. */
   cancel(error: Error): void {
-    const { phase, connection } = this
-    if (phase === 'over') return
+    if (this.isOver) return
+    const { connection, controller } = this
     this.phase = 'over'
-    this.origin.core.deadlines.cancel(this)
     if (this.isQueued) this.origin.unqueue(this)
-    if (connection === null) return
+    this.#limiterAbort?.abort(error)
     // Over HTTP/1.1 the socket is lost with the request; over HTTP/2 only the stream is.
-    if (this.controller !== null) this.controller.abort(error)
-    else if (connection.capacity === 1) connection.retire()
-    this.#release(true)
+    if (controller !== null) controller.abort(error)
+    else if (connection !== null && connection.capacity === 1) connection.retire()
+    this.#end(true, error)
   }
 
   /** Lets go of a response that has begun, at the least cost: read if short, else cut off. */
   discard(headers: Headers): void {
     const length = headers['content-length']
     if (typeof length === 'string' && Number(length) > drainLimit) {
-      this.cancel(new Error('The response is not wanted'))
+      this.cancel(new SupersededError(this.origin.key))
       return
     }
     this.phase = 'draining'
@@ -105,7 +124,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
   }
 
   onDeadline(): void {
-    this.cancel(new Error('The unwanted response took too long'))
+    this.cancel(new SupersededError(this.origin.key))
   }
 
   /** The error for a phase that took too long. */
@@ -117,23 +136,33 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
     return new HttpTimeoutError('body', policy.bodyTimeout, key)
   }
 
+  /** Gives the sender of the body another `bodyTimeout`. */
+  touch(): void {
+    const { bodyTimeout } = this.exchange.policy
+    // Never earlier than before, so the heap need not know: it looks again when its own time comes.
+    if (bodyTimeout !== 0) this.phaseDeadline = this.origin.core.clock.now() + bodyTimeout
+  }
+
   // From here on: called by undici.
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    const connection = this.connection
+  onRequestStart(controller: Controller): void {
+    const { connection } = this
     if (this.phase !== 'opening' || connection === null) {
-      controller.abort(new Error('The request was cancelled'))
+      controller.abort(new SupersededError(this.origin.key))
       return
     }
     this.controller = controller
     this.phase = 'sent'
     this.onReusedSocket = connection.served++ > 0
     if (this.onReusedSocket) this.origin.counters.reused++
+    this.sentAt = this.origin.core.clock.now()
+    this.trace?.onSent(this.onReusedSocket ? 0 : connection.connectDuration, this.onReusedSocket)
     const { headersTimeout } = this.exchange.policy
     if (headersTimeout !== 0) {
-      this.phaseDeadline = this.origin.core.clock.now() + headersTimeout
+      this.phaseDeadline = this.sentAt + headersTimeout
       this.exchange.watch(this.phaseDeadline)
     }
+    this.exchange.onAttemptSent(this)
   }
 
   onResponseStarted(): void {
@@ -150,75 +179,110 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
   }
 
   onRequestUpgrade(
-    controller: Dispatcher.DispatchController,
+    controller: Controller,
     statusCode: number,
     headers: Headers,
     socket: Duplex,
   ): void {
     this.phase = 'over'
+    this.trace?.onHeaders(statusCode)
     this.connection?.detach()
-    this.#release(false)
-    this.exchange.onAttemptUpgrade(controller, statusCode, headers, socket)
+    this.#end(false, undefined)
+    this.exchange.onAttemptUpgrade(this, controller, statusCode, headers, socket)
   }
 
   onResponseStart(
-    controller: Dispatcher.DispatchController,
+    controller: Controller,
     statusCode: number,
     headers: Headers,
     statusMessage?: string,
   ): void {
     this.hasResponse = true
     if (this.phase !== 'sent') return
+    const { exchange } = this
     if (statusCode < 200) {
-      this.exchange.downstream.onResponseStart?.(this.exchange, statusCode, headers, statusMessage)
+      exchange.downstream.onResponseStart?.(exchange, statusCode, headers, statusMessage)
       return
     }
     this.phase = 'body'
+    this.phaseDeadline = Number.POSITIVE_INFINITY
     this.touch()
-    this.exchange.watch(this.phaseDeadline)
-    this.exchange.onAttemptHeaders(this, controller, statusCode, headers, statusMessage)
+    exchange.watch(this.phaseDeadline)
+    this.trace?.onHeaders(statusCode)
+    exchange.onAttemptHeaders(this, controller, statusCode, headers, statusMessage)
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: Controller, chunk: Buffer): void {
     if (this.phase === 'body') {
       this.touch()
       this.exchange.onAttemptData(this, chunk)
     } else if (this.phase === 'draining') {
       this.#drained += chunk.length
-      if (this.#drained > drainLimit) this.cancel(new Error('The unwanted response is too long'))
+      if (this.#drained > drainLimit) this.cancel(new SupersededError(this.origin.key))
     }
   }
 
-  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Headers): void {
+  onResponseEnd(_controller: Controller, trailers: Headers): void {
     const { phase } = this
     if (phase === 'over') return
     this.phase = 'over'
-    this.origin.core.deadlines.cancel(this)
-    this.#release(false)
+    this.#end(false, undefined)
     if (phase === 'body') this.exchange.onAttemptEnd(this, trailers)
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+  onResponseError(_controller: Controller | null, error: Error): void {
     const { phase } = this
     if (phase === 'over') return
     this.phase = 'over'
-    this.origin.core.deadlines.cancel(this)
-    this.#release(true)
+    this.#end(true, error)
     if (phase !== 'draining') this.exchange.onAttemptError(this, error)
   }
 
-  /** Gives the sender of the body another `bodyTimeout`. */
-  touch(): void {
-    const { bodyTimeout } = this.exchange.policy
-    // Never earlier than before, so the heap need not know: it looks again when its own time comes.
-    this.phaseDeadline =
-      bodyTimeout === 0 ? Number.POSITIVE_INFINITY : this.origin.core.clock.now() + bodyTimeout
+  #awaitPermit(limiter: Limiter): void {
+    const { core } = this.origin
+    this.#watchAcquire()
+    this.#limiterAbort = new AbortController()
+    const last = Math.min(this.phaseDeadline, this.exchange.totalDeadline)
+    const { signal } = this.#limiterAbort
+    limiter
+      .acquire(
+        last === Number.POSITIVE_INFINITY
+          ? { signal }
+          : { signal, timeout: last - core.clock.now() },
+      )
+      .then(
+        permit => {
+          if (this.isOver) {
+            releasePermit(permit)
+            return
+          }
+          this.#permit = permit
+          this.#limiterAbort = undefined
+          this.origin.place(this)
+        },
+        error => this.fail(error),
+      )
   }
 
-  #release(failed: boolean): void {
-    const { connection } = this
-    if (connection === null) return
-    this.connection = null
-    this.origin.release(connection, failed)
+  #watchAcquire(): void {
+    const { acquireTimeout } = this.exchange.policy
+    if (acquireTimeout === 0) return
+    this.phaseDeadline = this.origin.core.clock.now() + acquireTimeout
+    this.exchange.watch(this.phaseDeadline)
+  }
+
+  #end(failed: boolean, error: Error | undefined): void {
+    const { connection, origin } = this
+    origin.core.deadlines.cancel(this)
+    this.trace?.end(error)
+    if (!this.isJudged) this.exchange.judge(this, error)
+    if (this.#permit) {
+      releasePermit(this.#permit)
+      this.#permit = undefined
+    }
+    if (connection !== null) {
+      this.connection = null
+      origin.release(connection, failed)
+    }
   }
 }

@@ -1,7 +1,12 @@
 import type { LookupFunction } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import type { BreakerOptions } from '../breaker/breaker.ts'
 import type { Clock } from '../clock.ts'
+import type { InjectHeaders } from '../exchange/attempt-trace.ts'
+import type { HedgeOptions } from '../hedge/hedge.ts'
+import type { Limiter } from '../limits/limiter.ts'
 import type { RetryOptions } from '../retry/retry-policy.ts'
+import type { ThrottleOptions } from '../throttle/throttle.ts'
 
 /** Times that the pool sets and a single call may change. All in ms; 0 or Infinity means none. */
 export interface Timeouts {
@@ -37,6 +42,20 @@ export interface OriginOptions {
   maxHeaderSize?: number
   /** Options for `tls.connect`: `ca`, `cert`, `key`, `rejectUnauthorized`, … */
   tls?: ConnectionOptions
+  /**
+   * Permits for attempts: anything with `acquire({ signal })`, for instance a limiter of
+   * `@millrace/rate-limit`. In `origins` it is that origin's own; at the top one for all of them, and a
+   * function there makes one for each. Default none.
+   */
+  limiter?: Limiter | ((origin: string) => Limiter)
+  /** Leaves hosts alone while most attempts fail. Default off. */
+  breaker?: boolean | BreakerOptions
+  /** Rejects a share of the requests here while a host rejects them there. Default off. */
+  throttle?: boolean | ThrottleOptions
+  /** Second attempts beside slow ones, for idempotent requests. Default off. */
+  hedge?: boolean | HedgeOptions
+  /** Keeps to the limits that `RateLimit`, `X-RateLimit-*` and `Retry-After` of 429 announce. Default false. */
+  learnLimits?: boolean
   /** Name lookup with the signature of `dns.lookup`. Default `dns.lookup`. */
   lookup?: LookupFunction
 }
@@ -57,6 +76,13 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
   maxResponseSize?: number
   /** Retries, default on. */
   retry?: boolean | RetryOptions
+  /**
+   * A body that nobody reads is given up after this many ms if other requests wait for a connection.
+   * Default 60,000; 0 or Infinity waits for ever.
+   */
+  bodyLeakTimeout?: number
+  /** Adds headers to each attempt, for instance `traceparent`. Called in the context that channels bound. */
+  injectHeaders?: InjectHeaders
   /** Monotonic time source. Default the system's. */
   clock?: Clock
   /** Random numbers from 0 to 1, for jitter. Default `Math.random`. */

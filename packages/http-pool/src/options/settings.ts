@@ -1,8 +1,22 @@
 import { buildConnector, type Client } from 'undici'
+import { type BreakerSettings, resolveBreaker } from '../breaker/breaker.ts'
 import { InvalidOptionError } from '../errors.ts'
+import type { InjectHeaders } from '../exchange/attempt-trace.ts'
+import { type HedgeSettings, resolveHedge } from '../hedge/hedge.ts'
+import type { Limiter } from '../limits/limiter.ts'
 import { RetryPolicy } from '../retry/retry-policy.ts'
+import { resolveThrottle, type ThrottleSettings } from '../throttle/throttle.ts'
 import { callback, count, duration, feature, flag, onlyKnown } from './check.ts'
 import type { HttpPoolOptions, OriginOptions, Timeouts } from './pool-options.ts'
+
+/** What judges a host's health, as far as it is on. */
+export interface GuardSettings {
+  readonly hostTokens: number | undefined
+  readonly breaker: BreakerSettings | undefined
+  readonly throttle: ThrottleSettings | undefined
+  readonly hedge: HedgeSettings | undefined
+  readonly learnLimits: boolean
+}
 
 /** The resolved {@link OriginOptions} of one origin. */
 export interface OriginSettings {
@@ -12,6 +26,8 @@ export interface OriginSettings {
   readonly allowH2: boolean
   readonly maxConcurrentStreams: number
   readonly keepAliveTimeout: number
+  readonly guard: GuardSettings
+  readonly limiter: Limiter | ((origin: string) => Limiter) | undefined
   /** What every undici client of the origin is made with. */
   readonly client: Client.Options
   readonly connector: buildConnector.connector
@@ -35,6 +51,8 @@ export interface PoolSettings {
   readonly totalConnections: number
   readonly totalConcurrency: number
   readonly maxQueued: number
+  readonly bodyLeakTimeout: number
+  readonly injectHeaders: InjectHeaders | undefined
   readonly call: CallPolicy
   /** For requests that undici's own functions dispatch: redirects are their affair. */
   readonly dispatch: CallPolicy
@@ -53,6 +71,11 @@ const originOptionNames = [
   'maxConcurrentStreams',
   'maxHeaderSize',
   'tls',
+  'limiter',
+  'breaker',
+  'throttle',
+  'hedge',
+  'learnLimits',
   'lookup',
 ] as const satisfies readonly (keyof OriginOptions)[]
 
@@ -69,13 +92,17 @@ const poolOptionNames = [
   'maxRedirects',
   'maxResponseSize',
   'retry',
+  'bodyLeakTimeout',
+  'injectHeaders',
   'clock',
   'random',
 ] as const satisfies readonly (keyof HttpPoolOptions)[]
 
 export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
   onlyKnown('', options, poolOptionNames)
-  const origin = resolveOrigin('', options)
+  const retryOptions = feature('retry', options.retry, true)
+  const retry = retryOptions && new RetryPolicy(retryOptions)
+  const origin = resolveOrigin('', options, retry)
   const origins = new Map<string, OriginSettings>()
   for (const [name, own] of Object.entries(options.origins ?? {})) {
     if (!URL.canParse(name) || new URL(name).origin !== name) {
@@ -86,20 +113,24 @@ export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
       )
     }
     onlyKnown(`origins[${JSON.stringify(name)}]`, own, originOptionNames)
-    origins.set(name, resolveOrigin(`origins[${JSON.stringify(name)}].`, { ...options, ...own }))
+    origins.set(
+      name,
+      resolveOrigin(`origins[${JSON.stringify(name)}].`, { ...options, ...own }, retry),
+    )
   }
-  const retry = feature('retry', options.retry, true)
   callback('random', options.random)
   const call: CallPolicy = {
     ...resolveTimeouts(options, defaultTimeouts),
     maxRedirects: count('maxRedirects', options.maxRedirects, 5, 0),
     maxResponseSize: count('maxResponseSize', options.maxResponseSize, Number.POSITIVE_INFINITY, 0),
-    retry: retry === undefined ? undefined : new RetryPolicy(retry),
+    retry,
     retryAnyMethod: false,
   }
   return {
     totalConnections: count('totalConnections', options.totalConnections, 100),
     totalConcurrency: count('totalConcurrency', options.totalConcurrency, Number.POSITIVE_INFINITY),
+    bodyLeakTimeout: duration('bodyLeakTimeout', options.bodyLeakTimeout, 60_000),
+    injectHeaders: callback('injectHeaders', options.injectHeaders),
     maxQueued: count('maxQueued', options.maxQueued, 10_000, 0),
     origin,
     origins,
@@ -129,7 +160,11 @@ export function resolveTimeouts(options: Timeouts, defaults: ResolvedTimeouts): 
   }
 }
 
-function resolveOrigin(prefix: string, options: OriginOptions): OriginSettings {
+function resolveOrigin(
+  prefix: string,
+  options: OriginOptions,
+  retry: RetryPolicy | undefined,
+): OriginSettings {
   const allowH2 = flag(`${prefix}allowH2`, options.allowH2, true)
   const maxConcurrentStreams = count(
     `${prefix}maxConcurrentStreams`,
@@ -144,6 +179,9 @@ function resolveOrigin(prefix: string, options: OriginOptions): OriginSettings {
       options.tls,
     )
   }
+  const breaker = feature(`${prefix}breaker`, options.breaker, false)
+  const throttle = feature(`${prefix}throttle`, options.throttle, false)
+  const hedge = feature(`${prefix}hedge`, options.hedge, false)
   const lookup = callback(`${prefix}lookup`, options.lookup)
   return {
     connectionsPerHost: count(`${prefix}connectionsPerHost`, options.connectionsPerHost, 10),
@@ -156,6 +194,14 @@ function resolveOrigin(prefix: string, options: OriginOptions): OriginSettings {
     allowH2,
     maxConcurrentStreams,
     keepAliveTimeout,
+    limiter: resolveLimiter(`${prefix}limiter`, options.limiter),
+    guard: {
+      hostTokens: retry?.hostTokens,
+      breaker: breaker && resolveBreaker(breaker),
+      throttle: throttle && resolveThrottle(throttle),
+      hedge: hedge && resolveHedge(hedge),
+      learnLimits: flag(`${prefix}learnLimits`, options.learnLimits, false),
+    },
     client: {
       keepAliveTimeout,
       keepAliveMaxTimeout: positive(
@@ -188,4 +234,15 @@ function positive(option: string, value: number | undefined, fallback: number): 
   const resolved = duration(option, value, fallback)
   if (resolved === 0) throw new InvalidOptionError(option, 'more than 0 ms and finite', value)
   return resolved
+}
+
+function resolveLimiter(
+  option: string,
+  limiter: OriginOptions['limiter'],
+): OriginOptions['limiter'] {
+  if (limiter === undefined || typeof limiter === 'function') return limiter
+  if (typeof limiter?.acquire !== 'function') {
+    throw new InvalidOptionError(option, 'an object with a method acquire, or a function', limiter)
+  }
+  return limiter
 }

@@ -1,0 +1,70 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+
+/** A request of a caller, over all its attempts. One object on both channels. */
+export interface RequestMessage {
+  readonly method: string
+  /** `scheme://host:port`. */
+  readonly origin: string
+  /** Path and query. May hold user data. */
+  readonly path: string
+  /** On `end`. */
+  statusCode?: number
+  attempts?: number
+  /** In ms, from the call to the last byte. */
+  duration?: number
+  error?: Error
+}
+
+/** How long each phase of an attempt took, in ms; absent if it did not come to it. */
+export interface AttemptPhases {
+  /** Waiting for a permit and a connection. */
+  queue?: number
+  /** Name lookup, TCP and TLS; 0 on a connection that was open. */
+  connect?: number
+  /** From the request's first byte to the response's head. */
+  ttfb?: number
+  /** From there to the last byte. */
+  body?: number
+}
+
+/** One attempt of a request. One object on both channels. */
+export interface AttemptMessage {
+  readonly method: string
+  readonly origin: string
+  readonly path: string
+  /** From 1. */
+  readonly attempt: number
+  /** Why it is made. */
+  readonly reason: AttemptReason
+  /** On `end`. */
+  statusCode?: number
+  reused?: boolean
+  readonly phases: AttemptPhases
+  error?: Error
+}
+
+/**
+ * - `first`: the caller's request
+ * - `retry`: after a failure or a status
+ * - `resend`: after its reused connection turned out to be dead
+ * - `hedge`: beside one that is slow
+ * - `redirect`: to where the last response points
+ */
+export type AttemptReason = 'first' | 'retry' | 'resend' | 'hedge' | 'redirect'
+
+/** The two channels of one operation. */
+export interface OperationChannels {
+  readonly start: Channel
+  readonly end: Channel
+}
+
+function operation(name: string): OperationChannels {
+  return { start: channel(`${name}:start`), end: channel(`${name}:end`) }
+}
+
+export const requestChannels: OperationChannels = operation('millrace:http:request')
+export const attemptChannels: OperationChannels = operation('millrace:http:attempt')
+
+export function hasSubscribers({ start, end }: OperationChannels): boolean {
+  return start.hasSubscribers || end.hasSubscribers
+}

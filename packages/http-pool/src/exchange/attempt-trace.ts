@@ -1,0 +1,91 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { Dispatcher } from 'undici'
+import { type AttemptMessage, type AttemptReason, attemptChannels } from '../channels.ts'
+import { headerList } from '../redirect/header-list.ts'
+import type { ExchangeOptions } from './dispatch-options.ts'
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
+
+/** What the channels are told of one attempt. Made only while somebody listens. */
+export class AttemptTrace {
+  readonly message: AttemptMessage
+  /** The context that subscribers bound; an attempt that waits continues in it. */
+  scope: AsyncResource | undefined
+  readonly #phases: Mutable<AttemptMessage['phases']> = {}
+  readonly #now: () => number
+  #phaseStart: number
+
+  constructor(
+    { method, path }: ExchangeOptions,
+    origin: string,
+    number: number,
+    reason: AttemptReason,
+    now: () => number,
+  ) {
+    this.message = { method, origin, path, attempt: number, reason, phases: this.#phases }
+    this.#now = now
+    this.#phaseStart = now()
+  }
+
+  /** Announces the attempt and runs `begin` in the context of whoever traces it. */
+  start(begin: () => void): void {
+    attemptChannels.start.runStores(this.message, () => {
+      this.scope = new AsyncResource('MillraceHttpAttempt')
+      begin()
+    })
+  }
+
+  onSent(connectDuration: number, reused: boolean): void {
+    const { message } = this
+    const waited = this.#passed()
+    this.#phases.connect = Math.min(waited, connectDuration)
+    this.#phases.queue = waited - this.#phases.connect
+    message.reused = reused
+  }
+
+  onHeaders(statusCode: number): void {
+    this.message.statusCode = statusCode
+    this.#phases.ttfb = this.#passed()
+  }
+
+  end(error: Error | undefined): void {
+    if (this.message.statusCode !== undefined) this.#phases.body = this.#passed()
+    if (error !== undefined) this.message.error = error
+    attemptChannels.end.publish(this.message)
+  }
+
+  #passed(): number {
+    const start = this.#phaseStart
+    this.#phaseStart = this.#now()
+    return this.#phaseStart - start
+  }
+}
+
+/** Writes what is to travel with an attempt, such as a trace context, into its headers. */
+export type InjectHeaders = (headers: Record<string, string>, attempt: InjectContext) => void
+
+export interface InjectContext {
+  readonly method: string
+  readonly origin: string
+  readonly path: string
+  /** From 1. */
+  readonly attempt: number
+}
+
+/** The options of an attempt with the headers that the hook adds. Those of the caller have precedence. */
+export function withInjectedHeaders(
+  options: ExchangeOptions,
+  origin: string,
+  attempt: number,
+  inject: InjectHeaders,
+): ExchangeOptions {
+  const added: Record<string, string> = Object.create(null)
+  inject(added, { method: options.method, origin, path: options.path, attempt })
+  const names = Object.keys(added)
+  if (names.length === 0) return options
+  const list = headerList(options.headers)
+  const given = new Set<string>()
+  for (let i = 0; i < list.length; i += 2) given.add(list[i]!.toLowerCase())
+  for (const name of names) if (!given.has(name.toLowerCase())) list.push(name, added[name]!)
+  return { ...options, headers: list as Dispatcher.DispatchOptions['headers'] }
+}

@@ -1,0 +1,40 @@
+import type { CallPolicy } from '../options/settings.ts'
+import { isDeadConnection } from '../retry/transient-errors.ts'
+import type { Attempt } from './attempt.ts'
+import { type ExchangeOptions, isReplayable } from './dispatch-options.ts'
+
+/** RFC 9110 section 9.2.2, and QUERY, which is safe by definition. */
+const idempotentMethods: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PUT',
+  'DELETE',
+  'QUERY',
+])
+
+/** Whether to send a request twice does no more harm than once. */
+export function isRepeatable(options: ExchangeOptions, policy: CallPolicy): boolean {
+  if (policy.retryAnyMethod || options.idempotent === true) return true
+  if (options.idempotent === false) return false
+  const { retry } = policy
+  return retry === undefined
+    ? idempotentMethods.has(options.method)
+    : retry.allowsMethod(options.method)
+}
+
+/** Whether the request of a failed attempt can be sent once more. */
+export function mayRepeat(attempt: Attempt, options: ExchangeOptions, policy: CallPolicy): boolean {
+  if (!isReplayable(options)) return false
+  // Nothing was sent: no method forbids another try.
+  return attempt.controller === null || isRepeatable(options, policy)
+}
+
+/**
+ * Whether an attempt died because the server had closed its idle connection before it read a byte of the
+ * request. net/http's Transport in Go judges the same way.
+ */
+export function diedIdle(attempt: Attempt, error: Error): boolean {
+  return attempt.onReusedSocket && !attempt.hasResponse && isDeadConnection(error)
+}

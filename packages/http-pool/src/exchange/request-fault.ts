@@ -1,0 +1,14 @@
+import { InvalidRequestError, type RequestPart } from '../errors.ts'
+
+const faultyParts: readonly { word: string; part: RequestPart }[] = [
+  { word: 'header', part: 'headers' },
+  { word: 'body', part: 'body' },
+  { word: 'method', part: 'method' },
+]
+
+/** undici finds most faults of a request while it builds its head, before a byte is sent. */
+export function toPoolError(error: Error): Error {
+  if ((error as NodeJS.ErrnoException).code !== 'UND_ERR_INVALID_ARG') return error
+  const part = faultyParts.find(each => error.message.includes(each.word))?.part ?? 'url'
+  return new InvalidRequestError(part, error.message, { cause: error })
+}

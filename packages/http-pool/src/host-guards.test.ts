@@ -1,0 +1,251 @@
+import { Semaphore, TokenBucket } from '@millrace/rate-limit'
+import { UpstreamServer } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { HttpPool, type HttpPoolOptions, type Limiter } from './index.ts'
+
+let server: UpstreamServer
+const pools: HttpPool[] = []
+
+beforeEach(async () => {
+  server = await UpstreamServer.start()
+})
+
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
+  await server.kill()
+})
+
+function makePool(options: HttpPoolOptions): HttpPool {
+  const pool = new HttpPool({ retry: false, ...options })
+  pools.push(pool)
+  return pool
+}
+
+const status = async (pool: HttpPool, path = '/'): Promise<number> => {
+  const { statusCode, body } = await pool.request(server.url(path))
+  await body.dump()
+  return statusCode
+}
+
+describe('breaker', () => {
+  const breaker = { minimumAttempts: 5, openFor: 100 }
+
+  test('stops sending to a host that fails, and comes back', async () => {
+    server.on('*', 500)
+    const pool = makePool({ breaker })
+    for (let i = 0; i < 5; i++) expect(await status(pool)).toBe(500)
+    await expect(status(pool)).rejects.toMatchObject({
+      name: 'BreakerOpenError',
+      code: 'ERR_MILLRACE_BREAKER_OPEN',
+      retryAfter: expect.any(Number),
+    })
+    expect(server.requests).toHaveLength(5)
+    expect(pool.stats().origins[server.origin]).toMatchObject({ breaker: 2, breakerOpened: 1 })
+    server.on('*', 200)
+    await expect.poll(() => status(pool).catch(() => 0)).toBe(200)
+    await expect
+      .poll(async () => {
+        await status(pool).catch(() => 0)
+        return pool.stats().origins[server.origin]!.breaker
+      })
+      .toBe(0)
+  })
+
+  test('counts connection errors and time-outs, not what callers abort', async () => {
+    server.on('*', { fault: 'hang' })
+    const pool = makePool({ breaker, headersTimeout: 20 })
+    for (let i = 0; i < 10; i++) {
+      const controller = new AbortController()
+      const aborted = pool.request(server.url('/'), { signal: controller.signal })
+      setImmediate(() => controller.abort())
+      await expect(aborted).rejects.toThrow()
+    }
+    expect(pool.stats().origins[server.origin]!.breaker).toBe(0)
+    for (let i = 0; i < 5; i++) {
+      await expect(status(pool)).rejects.toMatchObject({ phase: 'headers' })
+    }
+    expect(pool.stats().origins[server.origin]!.breaker).toBe(2)
+  })
+
+  test('of one host leaves others alone', async () => {
+    await using other = await UpstreamServer.start()
+    server.on('*', 500)
+    const pool = makePool({ breaker })
+    for (let i = 0; i < 5; i++) await status(pool)
+    const { statusCode, body } = await pool.request(other.url('/'))
+    await body.dump()
+    expect(statusCode).toBe(200)
+  })
+
+  test('an open breaker ends the retries, and the last response is the result', async () => {
+    server.on('*', 503)
+    const pool = makePool({ breaker, retry: { baseDelay: 0, maxAttempts: 10 } })
+    expect(await status(pool)).toBe(503)
+    expect(server.requests).toHaveLength(5)
+  })
+})
+
+describe('throttle', () => {
+  test('rejects here what the host rejects there', async () => {
+    server.on('*', 503)
+    const pool = makePool({ throttle: true })
+    const results = await Promise.allSettled(Array.from({ length: 300 }, () => status(pool)))
+    const refused = results.filter(({ status }) => status === 'rejected')
+    for (const each of refused) {
+      expect((each as PromiseRejectedResult).reason).toMatchObject({
+        code: 'ERR_MILLRACE_THROTTLED',
+        probability: expect.any(Number),
+      })
+    }
+    expect(refused.length).toBeGreaterThan(200)
+    expect(pool.stats().origins[server.origin]!.throttled).toBe(refused.length)
+  })
+})
+
+describe('hedge', () => {
+  test('a slow answer is overtaken by a second attempt', async () => {
+    let slow = false
+    server.on('*', () => {
+      if (!slow) return { body: '"fast"' }
+      slow = false
+      return { body: '"slow"', latency: 2_000 }
+    })
+    const pool = makePool({ hedge: { delay: 20, extra: 0.5 } })
+    for (let i = 0; i < 5; i++) await pool.json(server.url('/'))
+    slow = true
+    const start = performance.now()
+    expect(await pool.json(server.url('/'))).toBe('fast')
+    expect(performance.now() - start).toBeLessThan(1_000)
+    expect(pool.stats()).toMatchObject({ hedges: 1, hedgesWon: 1, pending: 0, deadlines: 0 })
+  })
+
+  test('waits for the other if the first to end has failed', async () => {
+    let calls = 0
+    server.on('*', () => {
+      calls++
+      if (calls <= 5) return { body: '"warm"' }
+      return calls === 6 ? { body: '"first"', latency: 100 } : { fault: 'reset' }
+    })
+    const pool = makePool({ hedge: { delay: 20, extra: 0.5 } })
+    for (let i = 0; i < 5; i++) await pool.json(server.url('/'))
+    expect(await pool.json(server.url('/'))).toBe('first')
+    expect(pool.stats()).toMatchObject({ hedges: 1, hedgesWon: 0, pending: 0 })
+  })
+
+  test('is for idempotent requests, and within its budget', async () => {
+    server.on('*', { body: '1', latency: 10 })
+    const pool = makePool({ hedge: { delay: 1, extra: 0.1 }, connectionsPerHost: 50 })
+    await Promise.all(Array.from({ length: 100 }, () => pool.json(server.url('/'))))
+    expect(pool.stats().hedges).toBeLessThanOrEqual(10)
+    expect(pool.stats().hedges).toBeGreaterThan(0)
+    const before = pool.stats().hedges
+    await Promise.all(Array.from({ length: 100 }, () => pool.json(server.url('/'), { json: 1 })))
+    expect(pool.stats().hedges).toBe(before)
+  })
+
+  test('the delay follows the measured latencies', async () => {
+    let calls = 0
+    server.on('*', () => ({ body: '1', latency: ++calls === 101 ? 1_000 : 2 }))
+    const pool = makePool({ hedge: { extra: 0.05 } })
+    for (let i = 0; i < 100; i++) await pool.json(server.url('/'))
+    const start = performance.now()
+    await pool.json(server.url('/'))
+    expect(performance.now() - start).toBeLessThan(500)
+    expect(pool.stats().hedgesWon).toBeGreaterThanOrEqual(1)
+  })
+})
+
+describe('limiter', () => {
+  test('a Semaphore bounds what is in flight and gets every permit back', async () => {
+    server.on('/ok', { body: '1', latency: 5 })
+    server.on('/reset', { fault: 'reset' })
+    server.on('/503', 503)
+    const limiter = new Semaphore({ permits: 3 })
+    const pool = makePool({ limiter, retry: { baseDelay: 1, maxAttempts: 2 } })
+    const paths = ['/ok', '/reset', '/503']
+    await Promise.allSettled(
+      Array.from({ length: 60 }, (_, i) => pool.json(server.url(paths[i % 3]!))),
+    )
+    expect(server.stats().peakActive).toBeLessThanOrEqual(3)
+    await expect.poll(() => limiter.stats().active).toBe(0)
+  })
+
+  test('a TokenBucket paces attempts, retries included', async () => {
+    server.on('*', 503)
+    const limiter = new TokenBucket({ rate: 100, burst: 1 })
+    const pool = makePool({ limiter, retry: { baseDelay: 0, maxAttempts: 3 } })
+    const start = performance.now()
+    await Promise.all(Array.from({ length: 5 }, () => status(pool)))
+    expect(server.requests).toHaveLength(15)
+    expect(performance.now() - start).toBeGreaterThanOrEqual(139)
+  })
+
+  test('a caller that aborts while it waits leaves the queue of the limiter', async () => {
+    server.on('*', { fault: 'hang' })
+    const limiter = new Semaphore({ permits: 1 })
+    const pool = makePool({ limiter })
+    const holder = new AbortController()
+    const held = pool.request(server.url('/'), { signal: holder.signal }).catch(() => {})
+    const waiter = new AbortController()
+    const waiting = pool.request(server.url('/'), { signal: waiter.signal })
+    waiter.abort(new Error('gone'))
+    await expect(waiting).rejects.toThrow('gone')
+    expect(limiter.stats().waiting).toBe(0)
+    holder.abort()
+    await held
+    expect(limiter.stats()).toMatchObject({ active: 0, waiting: 0 })
+    expect(pool.stats().deadlines).toBe(0)
+  })
+
+  test('its refusal is the error of the call', async () => {
+    const limiter: Limiter = { acquire: () => Promise.reject(new Error('not today')) }
+    await expect(status(makePool({ limiter }))).rejects.toThrow('not today')
+  })
+
+  test('one for each origin', async () => {
+    const made: string[] = []
+    const pool = makePool({
+      limiter: origin => {
+        made.push(origin)
+        return new Semaphore({ permits: 1 })
+      },
+    })
+    await status(pool)
+    await status(pool)
+    expect(made).toEqual([server.origin])
+  })
+
+  test('is not waited for beyond the acquire timeout', async () => {
+    const pool = makePool({ limiter: { acquire: () => new Promise(() => {}) }, acquireTimeout: 30 })
+    await expect(status(pool)).rejects.toMatchObject({ phase: 'acquire' })
+    expect(pool.stats()).toMatchObject({ deadlines: 0, pending: 0 })
+  })
+})
+
+describe('learned limits', () => {
+  test('the rest of the quota is not overdrawn, and calls that cannot wait fail at once', async () => {
+    server.on('*', ({ index }) => ({
+      headers: { ratelimit: `"d";r=${Math.max(0, 2 - index)};t=1` },
+      body: '1',
+    }))
+    const pool = makePool({ learnLimits: true })
+    for (let i = 0; i < 3; i++) await pool.json(server.url('/'))
+    await expect(pool.json(server.url('/'), { acquireTimeout: 50 })).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_SERVER_LIMIT',
+      retryAfter: expect.any(Number),
+    })
+    const start = performance.now()
+    await pool.json(server.url('/'))
+    expect(performance.now() - start).toBeGreaterThan(500)
+    expect(server.requests).toHaveLength(4)
+  })
+
+  test('a 429 holds back all requests to the host', async () => {
+    server.on('*', { status: 429, headers: { 'retry-after': '1' } }, 200)
+    const pool = makePool({ learnLimits: true })
+    expect(await status(pool)).toBe(429)
+    const start = performance.now()
+    expect(await Promise.all([status(pool), status(pool)])).toEqual([200, 200])
+    expect(performance.now() - start).toBeGreaterThanOrEqual(900)
+  })
+})

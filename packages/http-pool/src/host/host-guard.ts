@@ -1,0 +1,103 @@
+import { Breaker } from '../breaker/breaker.ts'
+import {
+  BreakerOpenError,
+  type HttpPoolError,
+  ServerLimitError,
+  ThrottledError,
+} from '../errors.ts'
+import { Hedge } from '../hedge/hedge.ts'
+import { serverQuota } from '../limits/rate-limit-fields.ts'
+import { ServerLimit } from '../limits/server-limit.ts'
+import type { GuardSettings } from '../options/settings.ts'
+import { HostBrake } from '../retry/host-brake.ts'
+import { retryAfter } from '../retry/retry-after.ts'
+import { Throttle } from '../throttle/throttle.ts'
+
+type Headers = Record<string, string | string[] | undefined>
+
+/** What a pool knows of one host's health, and what follows from it for the next attempt. */
+export class HostGuard {
+  readonly brake: HostBrake | undefined
+  readonly breaker: Breaker | undefined
+  readonly throttle: Throttle | undefined
+  readonly hedge: Hedge | undefined
+  readonly #origin: string
+  readonly #serverLimit: ServerLimit | undefined
+
+  constructor(origin: string, settings: GuardSettings, random: () => number) {
+    const { hostTokens, breaker, throttle, hedge, learnLimits } = settings
+    this.#origin = origin
+    this.brake = hostTokens === undefined ? undefined : new HostBrake(hostTokens)
+    this.breaker = breaker && new Breaker(breaker, random)
+    this.throttle = throttle && new Throttle(throttle, random)
+    this.hedge = hedge && new Hedge(hedge)
+    this.#serverLimit = learnLimits ? new ServerLimit() : undefined
+  }
+
+  /** Why no attempt may go to this host now. If there is no reason, one of the outcomes below must follow. */
+  refusal(now: number): HttpPoolError | undefined {
+    const { breaker, throttle } = this
+    if (breaker !== undefined && !breaker.admit(now)) {
+      return new BreakerOpenError(breaker.retryAfter(now), this.#origin)
+    }
+    if (throttle !== undefined && !throttle.admit(now)) {
+      breaker?.ignored()
+      return new ThrottledError(throttle.probability(now), this.#origin)
+    }
+    return undefined
+  }
+
+  /** In ms, how long the server's own limit makes an attempt wait; the slot is then reserved. */
+  serverDelay(now: number): number {
+    return this.#serverLimit?.take(now) ?? 0
+  }
+
+  serverLimitError(delay: number): ServerLimitError {
+    return new ServerLimitError(delay, this.#origin)
+  }
+
+  /** Whether another attempt is worth planning. */
+  allowsRetry(now: number): boolean {
+    return this.brake?.allowsRetry !== false && this.breaker?.refuses(now) !== true
+  }
+
+  /** The head of a response has come. */
+  answered(
+    statusCode: number,
+    headers: Headers,
+    isRetryable: boolean,
+    latency: number,
+    now: number,
+  ): void {
+    if (isRetryable) this.brake?.failed()
+    else this.brake?.succeeded()
+    if (statusCode >= 500) this.breaker?.failed(now)
+    else this.breaker?.succeeded(now)
+    if (statusCode < 500 && statusCode !== 429) this.throttle?.accepted(now)
+    if (statusCode < 500) this.hedge?.record(latency, now)
+    if (this.#serverLimit !== undefined) this.#learn(this.#serverLimit, statusCode, headers, now)
+  }
+
+  /** The attempt failed for a reason that is the host's or the way's to it. */
+  failed(now: number): void {
+    this.brake?.failed()
+    this.breaker?.failed(now)
+  }
+
+  /** The attempt ended by the caller's will. */
+  ignored(): void {
+    this.breaker?.ignored()
+  }
+
+  /** At least this long, when another attempt was faster or the time ran out. */
+  tookLonger(latency: number, now: number): void {
+    this.hedge?.record(latency, now)
+  }
+
+  #learn(limit: ServerLimit, statusCode: number, headers: Headers, now: number): void {
+    const wait = statusCode === 429 ? retryAfter(headers) : undefined
+    if (wait !== undefined) limit.block(wait, now)
+    const quota = serverQuota(headers)
+    if (quota !== undefined) limit.learn(quota, now)
+  }
+}

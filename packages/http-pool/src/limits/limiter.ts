@@ -1,0 +1,22 @@
+/**
+ * Anything that hands out permits: the limiters and the Semaphore of `@millrace/rate-limit`, or your own.
+ * An attempt asks before it waits for a connection; so each retry and each hedge asks again.
+ */
+export interface Limiter {
+  /**
+   * Resolves when the attempt may go. A result with a method `release` is released when the attempt is over.
+   *
+   * `timeout` is how long the attempt can wait at most, in ms, and absent if there is no bound.
+   */
+  acquire(options: { signal: AbortSignal; timeout?: number }): PromiseLike<unknown>
+  /** Spares the promise where a permit is free: a truthy result is a permit. */
+  tryAcquire?(): unknown
+}
+
+/** Gives back a permit that can be given back. */
+export function releasePermit(permit: unknown): void {
+  if (typeof permit === 'object' && permit !== null && 'release' in permit) {
+    const { release } = permit
+    if (typeof release === 'function') release.call(permit)
+  }
+}

@@ -1,0 +1,83 @@
+type Headers = Record<string, string | string[] | undefined>
+
+/** What a server says of its own limit. */
+export interface ServerQuota {
+  /** Requests left. */
+  readonly remaining: number
+  /** In ms, until there are `limit` again. */
+  readonly reset: number
+  /** Requests per window, if it says so. */
+  readonly limit: number | undefined
+}
+
+/**
+ * Reads `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), of several policies the
+ * one with least left; else `RateLimit-Remaining`/`-Reset` and `X-RateLimit-Remaining`/`-Reset` of older
+ * drafts and custom. What is malformed is ignored, as the draft demands.
+ */
+export function serverQuota(
+  headers: Headers,
+  wallTime: () => number = Date.now,
+): ServerQuota | undefined {
+  return draftQuota(headers) ?? olderQuota(headers, wallTime)
+}
+
+interface Item {
+  readonly name: string
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+function draftQuota(headers: Headers): ServerQuota | undefined {
+  const policies = new Map(items(headers['ratelimit-policy']).map(each => [each.name, each]))
+  let least: ServerQuota | undefined
+  for (const { name, parameters } of items(headers.ratelimit)) {
+    const remaining = integer(parameters.get('r'))
+    const reset = integer(parameters.get('t'))
+    if (remaining === undefined || reset === undefined) continue
+    const policy = policies.get(name)?.parameters
+    // A quota of bytes or of concurrent requests says nothing about the next request.
+    if (policy?.has('qu') === true && policy.get('qu') !== '"requests"') continue
+    if (least !== undefined && least.remaining <= remaining) continue
+    least = { remaining, reset: reset * 1000, limit: integer(policy?.get('q')) }
+  }
+  return least
+}
+
+function olderQuota(headers: Headers, wallTime: () => number): ServerQuota | undefined {
+  for (const prefix of ['ratelimit', 'x-ratelimit']) {
+    const remaining = integer(headers[`${prefix}-remaining`])
+    const reset = integer(headers[`${prefix}-reset`])
+    if (remaining === undefined || reset === undefined) continue
+    return {
+      remaining,
+      reset: Math.max(0, reset > earliestDate ? reset * 1000 - wallTime() : reset * 1000),
+      limit: integer(headers[`${prefix}-limit`]),
+    }
+  }
+  return undefined
+}
+
+/** Some servers send seconds since 1970 where others send seconds from now: nobody waits for 30 years. */
+const earliestDate = 1_000_000_000
+
+/** A list of strings or tokens with parameters, as RFC 9651 writes it; quoted commas are not used here. */
+function items(value: string | string[] | undefined): Item[] {
+  if (value === undefined) return []
+  const list: Item[] = []
+  for (const member of (Array.isArray(value) ? value.join(',') : value).split(',')) {
+    const [name, ...rest] = member.split(';').map(part => part.trim())
+    if (name === undefined || name === '') continue
+    const parameters = new Map<string, string>()
+    for (const parameter of rest) {
+      const separator = parameter.indexOf('=')
+      if (separator > 0)
+        parameters.set(parameter.slice(0, separator), parameter.slice(separator + 1))
+    }
+    list.push({ name, parameters })
+  }
+  return list
+}
+
+function integer(value: string | string[] | undefined): number | undefined {
+  return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : undefined
+}

@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { serverQuota } from './rate-limit-fields.ts'
+import { ServerLimit } from './server-limit.ts'
+
+describe('serverQuota', () => {
+  test.each([
+    [{ ratelimit: '"default";r=50;t=30' }, { remaining: 50, reset: 30_000, limit: undefined }],
+    [
+      { 'ratelimit-policy': '"default";q=100;w=60', ratelimit: '"default";r=50;t=30' },
+      { remaining: 50, reset: 30_000, limit: 100 },
+    ],
+    [
+      {
+        'ratelimit-policy': '"burst";q=100;w=60,"daily";q=1000;w=86400',
+        ratelimit: '"burst";r=50;t=30, "daily";r=7;t=600',
+      },
+      { remaining: 7, reset: 600_000, limit: 1000 },
+    ],
+    [{ 'ratelimit-policy': '"b";q=9999;qu="content-bytes"', ratelimit: '"b";r=1;t=9' }, undefined],
+    [{ ratelimit: '"default";r=-5;t=30' }, undefined],
+    [{ ratelimit: '"default";r=5' }, undefined],
+    [{ ratelimit: ';;;=,=' }, undefined],
+    [
+      { 'x-ratelimit-limit': '60', 'x-ratelimit-remaining': '3', 'x-ratelimit-reset': '12' },
+      { remaining: 3, reset: 12_000, limit: 60 },
+    ],
+    [
+      { 'x-ratelimit-remaining': '3', 'x-ratelimit-reset': '1790000010' },
+      { remaining: 3, reset: 10_000, limit: undefined },
+    ],
+    [
+      { 'ratelimit-limit': '10', 'ratelimit-remaining': '0', 'ratelimit-reset': '7' },
+      { remaining: 0, reset: 7_000, limit: 10 },
+    ],
+    [{}, undefined],
+  ])('%j', (headers, expected) => {
+    expect(serverQuota(headers, () => 1_790_000_000_000)).toEqual(expected)
+  })
+})
+
+describe('ServerLimit', () => {
+  test('sends no more than what is left before the reset', () => {
+    const limit = new ServerLimit()
+    expect(limit.take(0)).toBe(0)
+    limit.learn({ remaining: 3, reset: 10_000, limit: undefined }, 0)
+    expect([1, 2, 3].map(now => limit.take(now))).toEqual([0, 0, 0])
+    expect(limit.take(4_000)).toBe(6_000)
+    expect(limit.take(10_000)).toBe(0)
+  })
+
+  test('spreads the last fifth over the rest of the window', () => {
+    const limit = new ServerLimit()
+    limit.learn({ remaining: 10, reset: 10_000, limit: 100 }, 0)
+    const waits = Array.from({ length: 10 }, () => limit.take(0))
+    expect(waits[0]).toBe(0)
+    expect(waits[1]).toBeCloseTo(1_000)
+    expect(waits[9]).toBeCloseTo(9_000)
+  })
+
+  test('an older response of the same window gives nothing back', () => {
+    const limit = new ServerLimit()
+    limit.learn({ remaining: 1, reset: 10_000, limit: undefined }, 0)
+    limit.learn({ remaining: 5, reset: 10_000, limit: undefined }, 100)
+    expect(limit.take(200)).toBe(0)
+    expect(limit.take(200)).toBeGreaterThan(9_000)
+  })
+
+  test('waits out a refusal', () => {
+    const limit = new ServerLimit()
+    limit.block(2_000, 0)
+    expect(limit.take(500)).toBe(1_500)
+    expect(limit.take(2_000)).toBe(0)
+  })
+})

@@ -1,0 +1,67 @@
+import { atLeast, duration, onlyKnown } from '../options/check.ts'
+import { RollingWindow } from '../time/rolling-window.ts'
+
+/** Rejecting a share of the requests here while a host rejects them there. */
+export interface ThrottleOptions {
+  /** Requests sent per accepted one before any is rejected here; less is more cautious. Default 2, at least 1. */
+  multiplier?: number
+  /** Span of time that is judged, in ms. Default 120,000. */
+  window?: number
+}
+
+/** The resolved form of {@link ThrottleOptions}. */
+export interface ThrottleSettings {
+  readonly multiplier: number
+  readonly window: number
+}
+
+const requests = 0
+const accepts = 1
+const buckets = 120
+
+export function resolveThrottle(options: ThrottleOptions): ThrottleSettings {
+  onlyKnown('throttle', options, ['multiplier', 'window'])
+  return {
+    multiplier: atLeast('throttle.multiplier', options.multiplier, 2, 1),
+    window: duration('throttle.window', options.window, 120_000) || 120_000,
+  }
+}
+
+/**
+ * Client-side throttling (Google, "Site Reliability Engineering", chapter 21): with `requests` and `accepts`
+ * of the last two minutes, a request is rejected locally with the probability
+ * `max(0, (requests - multiplier * accepts) / (requests + 1))`. Requests count before they are sent, and
+ * those rejected here too, so that the share adapts at once.
+ */
+export class Throttle {
+  readonly #settings: ThrottleSettings
+  readonly #random: () => number
+  readonly #window: RollingWindow
+  /** Rejected here. */
+  rejected = 0
+
+  constructor(settings: ThrottleSettings, random: () => number) {
+    this.#settings = settings
+    this.#random = random
+    this.#window = new RollingWindow(settings.window, buckets, 2)
+  }
+
+  /** The probability with which the next request is rejected. */
+  probability(now: number): number {
+    const sent = this.#window.sum(requests, now)
+    const excess = sent - this.#settings.multiplier * this.#window.sum(accepts, now)
+    return Math.max(0, excess / (sent + 1))
+  }
+
+  admit(now: number): boolean {
+    const probability = this.probability(now)
+    this.#window.add(requests, now)
+    if (probability === 0 || this.#random() >= probability) return true
+    this.rejected++
+    return false
+  }
+
+  accepted(now: number): void {
+    this.#window.add(accepts, now)
+  }
+}
