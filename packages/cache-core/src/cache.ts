@@ -95,7 +95,7 @@ export class Cache<K, V> {
     this.#jitter = ttlJitter
     this.#weigher = weigher
     this.#kernel = new Kernel(
-      () => createPolicy(policy),
+      free => createPolicy(policy, free),
       maxEntries,
       maxBytes,
       weigher !== undefined,
@@ -284,7 +284,7 @@ export class Cache<K, V> {
 
   /** A snapshot of the counters. */
   stats(): CacheStats {
-    const { hits, misses, size, weight, insertions, refusals, removals } = this.#kernel
+    const { hits, misses, size, weight, insertions, refusals, removed } = this.#kernel
     return {
       hits,
       misses,
@@ -293,7 +293,7 @@ export class Cache<K, V> {
       bytes: weight,
       insertions,
       refusals,
-      removals: { ...removals },
+      removals: removed,
       loading: this.#loads.inFlight,
       loads: this.#loads.loads,
       loadFailures: this.#loads.failures,

@@ -33,6 +33,8 @@ import { type Policy, SATURATED } from './policy/policy.ts'
 
 /** Result of `find`, `locate` and `store` when there is no slot. */
 export const ABSENT = -1
+/** Result of making room when every entry is pinned. */
+const EXHAUSTED = -2
 
 /** State of an entry: valid. */
 export const FRESH = 0
@@ -68,6 +70,9 @@ export interface Guard {
   state(): EntryState
 }
 
+/** Stands for no key; keys may be anything else. */
+const NOTHING = Symbol('nothing')
+
 /** Columns of a kernel at the start, in slots; they double as entries come. */
 const INITIAL_SLOTS = 64
 
@@ -98,6 +103,7 @@ export class Kernel<K, V> {
   misses = 0
   insertions = 0
   refusals = 0
+  evictions = 0
   readonly removals: Record<RemovalReason, number> = {
     evicted: 0,
     expired: 0,
@@ -113,11 +119,16 @@ export class Kernel<K, V> {
   readonly #hasher = new KeyHasher()
   /** The policy's column, read on every hit. */
   #frequency: Uint8Array
-  readonly #createPolicy: () => Policy
+  readonly #createPolicy: (free: number[]) => Policy
   /** Whether any entry can become invalid on its own: one test on the hit path of caches without TTL and tags. */
   #perishable = false
   /** Fixed ends of life where `idle` moves `expires`. */
   #ends: Float64Array | null = null
+  /**
+   * Key of the last `find`, if that missed and nothing was stored since: a cache is mostly filled by `get`, then `set` of
+   * the same key, which need not be looked up again.
+   */
+  #missed: unknown = NOTHING
   #slots = 0
   /** Slots from here on were never used. */
   #fresh = 0
@@ -125,7 +136,7 @@ export class Kernel<K, V> {
   readonly #free: number[] = []
 
   constructor(
-    createPolicy: () => Policy,
+    createPolicy: (free: number[]) => Policy,
     maxEntries: number,
     maxWeight: number,
     weighted: boolean,
@@ -133,7 +144,7 @@ export class Kernel<K, V> {
     clock: TimeSource,
   ) {
     this.#createPolicy = createPolicy
-    this.policy = createPolicy()
+    this.policy = createPolicy(this.#free)
     this.maxEntries = maxEntries
     this.maxWeight = maxWeight
     this.idle = idle
@@ -148,10 +159,20 @@ export class Kernel<K, V> {
     return this.index.size
   }
 
+  /** Values that left, by reason. */
+  get removed(): Record<RemovalReason, number> {
+    return { ...this.removals, evicted: this.evictions }
+  }
+
   /** Slot of a valid entry, or ABSENT. O(1). */
   find(key: K): number {
     const slot = this.index.get(key)
-    if (slot === undefined || (this.#perishable && this.#hasPerished(slot))) {
+    if (slot === undefined) {
+      this.misses++
+      this.#missed = key
+      return ABSENT
+    }
+    if (this.#perishable && this.#hasPerished(slot)) {
       this.misses++
       return ABSENT
     }
@@ -220,7 +241,8 @@ export class Kernel<K, V> {
     guard?: Guard,
     detail?: unknown,
   ): number {
-    let slot = this.index.get(key)
+    let slot = key === this.#missed ? undefined : this.index.get(key)
+    this.#missed = NOTHING
     if (weight > this.maxWeight || (slot === undefined && this.full)) {
       this.refusals++
       if (slot !== undefined) this.removeSlot(slot, 'replaced')
@@ -232,12 +254,13 @@ export class Kernel<K, V> {
     } else {
       const hash = this.#hash(key)
       this.policy.arrive(hash)
-      if (!this.#makeRoom(1, weight, 'evicted')) {
+      slot = this.#makeRoom(1, weight, 'evicted')
+      if (slot === EXHAUSTED) {
         this.refusals++
         if (this.#pending.length !== 0) this.#notify()
         return ABSENT
       }
-      slot = this.#take()
+      if (slot === ABSENT) slot = this.#take()
       this.index.set(key, slot)
       this.keys[slot] = key
       this.values[slot] = value
@@ -267,8 +290,10 @@ export class Kernel<K, V> {
 
   /** Removes the entry in `slot`. O(1). */
   removeSlot(slot: number, reason: RemovalReason): void {
-    if (!this.#isPinned(slot)) this.policy.remove(slot)
+    const queued = !this.#isPinned(slot)
+    if (queued) this.policy.remove(slot)
     this.#vacate(slot, reason)
+    if (!queued || !this.policy.lazy) this.#free.push(slot)
     if (this.#pending.length !== 0) this.#notify()
   }
 
@@ -319,7 +344,7 @@ export class Kernel<K, V> {
     this.expires = this.retained = this.#ends = this.guards = this.details = null
     this.#perishable = this.idle !== 0
     if (this.weights !== null) this.weights = new Float64Array(0)
-    this.policy = this.#createPolicy()
+    this.policy = this.#createPolicy(this.#free)
     this.#start()
     if (this.#pending.length !== 0) this.#notify()
   }
@@ -378,19 +403,28 @@ export class Kernel<K, V> {
     return this.policy.hashed ? this.#hasher.hash(key) : 0
   }
 
-  /** Evicts until another entry of this weight fits. False if nothing is left to evict. */
-  #makeRoom(entries: number, weight: number, reason: RemovalReason): boolean {
+  /**
+   * Evicts until that many entries more, of this weight, fit.
+   *
+   * @returns the last slot emptied if the caller is to use it, ABSENT if there was none, EXHAUSTED if nothing is left to evict
+   */
+  #makeRoom(entries: number, weight: number, reason: RemovalReason): number {
     const { policy } = this
+    let slot = ABSENT
     while (
       this.index.size + entries > this.maxEntries ||
       this.weight + weight > this.maxWeight ||
       policy.owes
     ) {
       const victim = policy.evict()
-      if (victim === ABSENT) return false
+      if (slot !== ABSENT) this.#free.push(slot)
+      if (victim === ABSENT) return EXHAUSTED
       this.#vacate(victim, reason)
+      slot = victim
     }
-    return true
+    if (entries !== 0 || slot === ABSENT) return slot
+    this.#free.push(slot)
+    return ABSENT
   }
 
   /** Gives a replaced entry its new weight. False if the entry itself had to make room. */
@@ -405,15 +439,29 @@ export class Kernel<K, V> {
   /** An empty slot. */
   #take(): number {
     if (this.#free.length !== 0) return this.#free.pop()!
-    if (this.#fresh === this.#slots) this.#grow(Math.min(this.#slots * 2, this.maxEntries))
+    if (this.#fresh === this.#slots && !this.#extend()) {
+      this.policy.compact()
+      return this.#free.pop()!
+    }
     return this.#fresh++
   }
 
-  /** Empties a slot that the policy no longer knows; the next new entry gets it. */
+  /** Lengthens the columns. False if they are as long as they may be: removed entries hold slots then. */
+  #extend(): boolean {
+    // Eight removals pay for one compaction.
+    const most = this.policy.lazy ? this.maxEntries + (this.maxEntries >> 3) + 1 : this.maxEntries
+    if (this.#slots >= most) return false
+    this.#grow(this.#slots < this.maxEntries ? Math.min(this.#slots * 2, this.maxEntries) : most)
+    return true
+  }
+
+  /** Empties a slot that the policy no longer knows. */
   #vacate(slot: number, reason: RemovalReason): void {
     const key = this.keys[slot] as K
     this.index.delete(key)
-    this.removals[reason]++
+    // The common reason has a counter of its own: one that is found by name costs as much as the rest.
+    if (reason === 'evicted') this.evictions++
+    else this.removals[reason]++
     if (this.onRemove !== null) {
       this.#pending.push({ key, value: this.values[slot] as V, reason })
     }
@@ -422,7 +470,6 @@ export class Kernel<K, V> {
     if (this.weights !== null) this.weight -= this.weights[slot]!
     if (this.guards !== null) this.guards[slot] = undefined
     if (this.details !== null) this.details[slot] = undefined
-    this.#free.push(slot)
   }
 
   #setLifetime(slot: number, expires: number, retained: number, guard: Guard | undefined): void {
@@ -453,12 +500,10 @@ export class Kernel<K, V> {
   }
 
   #grow(slots: number): void {
-    for (let slot = this.#slots; slot < slots; slot++) {
-      this.keys.push(undefined)
-      this.values.push(undefined)
-      this.guards?.push(undefined)
-      this.details?.push(undefined)
-    }
+    this.keys = lengthenList(this.keys, slots)
+    this.values = lengthenList(this.values, slots)
+    if (this.guards !== null) this.guards = lengthenList(this.guards, slots)
+    if (this.details !== null) this.details = lengthenList(this.details, slots)
     if (this.expires !== null) this.expires = lengthen(this.expires, slots)
     if (this.retained !== null) this.retained = lengthen(this.retained, slots)
     if (this.#ends !== null) this.#ends = lengthen(this.#ends, slots)
@@ -477,4 +522,11 @@ export class Kernel<K, V> {
       this.onRemove?.(key, value, reason)
     }
   }
+}
+
+/** A copy of a list with exactly this length; appending would reserve half as much again. */
+function lengthenList<T>(list: (T | undefined)[], length: number): (T | undefined)[] {
+  const grown = new Array<T | undefined>(length).fill(undefined)
+  for (let slot = 0; slot < list.length; slot++) grown[slot] = list[slot]
+  return grown
 }

@@ -1,16 +1,19 @@
-import { FrequencySketch } from './frequency-sketch.ts'
+import { KeyHistory, leftMain, UNKNOWN } from './key-history.ts'
 import { lengthen } from './lengthen.ts'
 import { type Policy, SATURATED } from './policy.ts'
-import { ReturnTable } from './return-table.ts'
-import { Links, NONE, SlotQueue } from './slot-queue.ts'
+import { NONE } from './slot-queue.ts'
 import { WindowSizer } from './window-sizer.ts'
 
 /** Bit of the frequency byte: the entry is in the main queue. */
 const IN_MAIN = 4
+/** Bit of the frequency byte: the entry was removed, its slot is still queued. With it the two low bits are set: no hit is told. */
+const DEAD = 8
 /** Entries that may leave the window without a duel per insert, while the cache fills or its window shrinks. */
 const SPILL = 4
 /** Inserts between two looks at the window's size: half of what fits, at least this many. */
 const SHORTEST_PERIOD = 32
+/** Least frequency with which a loser may be admitted at random. */
+const JITTER_FREQUENCY = 6
 
 /**
  * The default policy: a window for what is new and a main queue for what proved popular, both FIFO with second chances, so that
@@ -18,25 +21,41 @@ const SHORTEST_PERIOD = 32
  * its place. How much of the cache is window follows from what each part would earn if it were larger or smaller
  * ({@link WindowSizer}), which makes it behave like LRU, like LFU or between, as the workload asks.
  *
- * A hit writes one byte, and at the first hit since the queue last turned one counter. A miss costs one word of the sketch, one of
- * the table of keys that left, and about two duels' reads.
+ * A hit writes one byte, and at the first hit since the queue last turned one counter. A miss touches one cell of the history for
+ * its key and one for each side of a duel.
+ *
+ * The queues are singly linked, which saves a column and two writes per move. A removed entry therefore stays queued until it
+ * is the oldest, or until `compact`; kernel and policy share the list of free slots.
+ *
+ * One in 128 losers that look popular is admitted at random, so that nobody who floods the counters of one victim can keep others out.
  */
 export class Adaptive implements Policy {
   readonly name = 'adaptive'
   readonly hashed = true
+  readonly lazy = true
   readonly owes = false
   frequency: Uint8Array = new Uint8Array(0)
-  readonly #links = new Links()
-  readonly #window = new SlotQueue(this.#links)
-  readonly #main = new SlotQueue(this.#links)
-  readonly #sketch = new FrequencySketch()
-  readonly #left = new ReturnTable()
+  readonly #free: number[]
+  readonly #history = new KeyHistory()
   readonly #sizer = new WindowSizer()
+  #weights: Float64Array | null = null
   #hashes: Int32Array = new Int32Array(0)
   /** When the entry came into the window, or in main was first hit since the hand last passed, in ticks of the sizer. */
   #stamps: Uint16Array = new Uint16Array(0)
+  /** Next newer slot of the same queue. */
+  #newer: Int32Array = new Int32Array(0)
+  #windowOldest: number = NONE
+  #windowNewest: number = NONE
+  #windowWeight = 0
+  #mainOldest: number = NONE
+  #mainNewest: number = NONE
   #untilLook = 0
   #wasFull = false
+
+  /** @param free where slots go that are not queued any more */
+  constructor(free: number[]) {
+    this.#free = free
+  }
 
   touch(slot: number): void {
     const frequency = this.frequency[slot]!
@@ -45,84 +64,112 @@ export class Adaptive implements Policy {
   }
 
   arrive(hash: number): void {
-    this.#sketch.increment(hash)
-    this.#left.claim(hash, this.#sizer)
+    this.#history.increment(hash)
+    const claimed = this.#history.claim(hash, this.#sizer.now)
+    if (claimed !== UNKNOWN) this.#sizer.returned(claimed & 255, leftMain(claimed))
   }
 
   insert(slot: number, hash: number): void {
     this.#hashes[slot] = hash
-    this.frequency[slot] = 0
-    this.#stamps[slot] = this.#sizer.advance(this.#links.weight(slot))
-    this.#window.pushHead(slot)
-    for (let left = SPILL; left > 0 && this.#window.weight > this.#sizer.window; left--) {
-      this.#enterMain(this.#window.popTail())
-    }
+    this.#enterWindow(slot)
+    if (this.#windowWeight > this.#sizer.window) this.#spill()
     if (--this.#untilLook < 0) this.#look()
   }
 
   evict(): number {
     this.#wasFull = true
     const { frequency } = this
-    const window = this.#window
-    const main = this.#main
-    while (!window.empty && window.weight >= this.#sizer.window) {
-      const candidate = window.popTail()
-      const hash = this.#hashes[candidate]!
+    while (this.#windowWeight >= this.#sizer.window && this.#windowOldest !== NONE) {
+      const candidate = this.#leaveWindow()
       const hits = frequency[candidate]!
-      for (let left = hits; left > 0; left--) this.#sketch.increment(hash)
+      if (hits >= DEAD) {
+        this.#free.push(candidate)
+        continue
+      }
+      const hash = this.#hashes[candidate]!
+      for (let left = hits; left > 0; left--) this.#history.increment(hash)
       const victim = this.#victim()
       if (victim === NONE) return candidate
-      const victimHash = this.#hashes[victim]!
-      const margin = hits > 0 ? 0 : this.#sizer.margin
-      if (this.#sketch.frequency(hash) > this.#sketch.frequency(victimHash) + margin) {
-        main.unlink(victim)
+      if (this.#wins(hash, hits, this.#hashes[victim]!)) {
+        this.#leaveMain()
         this.#sizer.admitted()
-        this.#left.admitted(victimHash, this.#sizer.now)
+        this.#history.remember(this.#hashes[victim]!, this.#sizer.now, true)
         this.#enterMain(candidate)
         return victim
       }
       if (hits === 0) {
         this.#sizer.refused()
-        this.#left.refused(hash, this.#stamps[candidate]!)
+        this.#history.remember(hash, this.#stamps[candidate]!, false)
         return candidate
       }
-      frequency[candidate] = 0
-      this.#stamps[candidate] = this.#sizer.advance(this.#links.weight(candidate))
-      window.pushHead(candidate)
+      this.#enterWindow(candidate)
     }
     const victim = this.#victim()
-    if (victim === NONE) return window.popTail()
-    main.unlink(victim)
+    if (victim === NONE) return this.#anyOfWindow()
+    this.#leaveMain()
     return victim
   }
 
+  /** The slot stays queued and is not free before it leaves its queue. */
   remove(slot: number): void {
-    this.#queueOf(slot).unlink(slot)
+    const frequency = this.frequency[slot]!
+    if ((frequency & IN_MAIN) === 0) this.#windowWeight -= this.#weight(slot)
+    this.frequency[slot] = frequency | DEAD | SATURATED
   }
 
   reweigh(slot: number, weight: number): void {
-    this.#queueOf(slot).weight += weight - this.#links.weight(slot)
+    if ((this.frequency[slot]! & IN_MAIN) === 0) this.#windowWeight += weight - this.#weight(slot)
   }
 
   grow(slots: number, weights: Float64Array | null): void {
     this.frequency = lengthen(this.frequency, slots)
     this.#hashes = lengthen(this.#hashes, slots)
     this.#stamps = lengthen(this.#stamps, slots)
-    this.#links.grow(slots, weights)
-    this.#sketch.grow(slots)
-    this.#left.grow(slots)
+    this.#newer = lengthen(this.#newer, slots)
+    this.#weights = weights
+    this.#history.grow(slots)
   }
 
   resize(capacity: number): void {
     this.#sizer.resize(capacity)
   }
 
-  order(): number[] {
-    return [...this.#main.fromTail(), ...this.#window.fromTail()]
+  /** Frees the slots of removed entries. O(n). */
+  compact(): void {
+    const { frequency } = this
+    const window = this.#queued(this.#windowOldest)
+    const main = this.#queued(this.#mainOldest)
+    this.#windowOldest = this.#windowNewest = this.#mainOldest = this.#mainNewest = NONE
+    for (const slot of window) {
+      if (frequency[slot]! >= DEAD) this.#free.push(slot)
+      else this.#appendWindow(slot)
+    }
+    for (const slot of main) {
+      if (frequency[slot]! >= DEAD) this.#free.push(slot)
+      else this.#appendMain(slot)
+    }
   }
 
-  #queueOf(slot: number): SlotQueue {
-    return (this.frequency[slot]! & IN_MAIN) === 0 ? this.#window : this.#main
+  order(): number[] {
+    const slots = [...this.#queued(this.#mainOldest), ...this.#queued(this.#windowOldest)]
+    return slots.filter(slot => this.frequency[slot]! < DEAD)
+  }
+
+  #queued(oldest: number): number[] {
+    const slots: number[] = []
+    for (let slot = oldest; slot !== NONE; slot = this.#newer[slot]!) slots.push(slot)
+    return slots
+  }
+
+  #weight(slot: number): number {
+    return this.#weights === null ? 1 : this.#weights[slot]!
+  }
+
+  #wins(hash: number, hits: number, victimHash: number): boolean {
+    const ours = this.#history.frequency(hash)
+    const theirs = this.#history.frequency(victimHash)
+    if (ours > theirs + (hits > 0 ? 0 : this.#sizer.margin)) return true
+    return ours >= JITTER_FREQUENCY && Math.random() < 1 / 128
   }
 
   #firstHit(slot: number, frequency: number): void {
@@ -135,21 +182,80 @@ export class Adaptive implements Policy {
     }
   }
 
+  #enterWindow(slot: number): void {
+    const weight = this.#weight(slot)
+    this.frequency[slot] = 0
+    this.#stamps[slot] = this.#sizer.advance(weight)
+    this.#windowWeight += weight
+    this.#appendWindow(slot)
+  }
+
+  #appendWindow(slot: number): void {
+    this.#newer[slot] = NONE
+    if (this.#windowOldest === NONE) this.#windowOldest = slot
+    else this.#newer[this.#windowNewest] = slot
+    this.#windowNewest = slot
+  }
+
+  #leaveWindow(): number {
+    const slot = this.#windowOldest
+    this.#windowOldest = this.#newer[slot]!
+    if (this.frequency[slot]! < DEAD) this.#windowWeight -= this.#weight(slot)
+    return slot
+  }
+
   #enterMain(slot: number): void {
     this.frequency[slot] = IN_MAIN
-    this.#main.pushHead(slot)
+    this.#appendMain(slot)
+  }
+
+  #appendMain(slot: number): void {
+    this.#newer[slot] = NONE
+    if (this.#mainOldest === NONE) this.#mainOldest = slot
+    else this.#newer[this.#mainNewest] = slot
+    this.#mainNewest = slot
+  }
+
+  #leaveMain(): number {
+    const slot = this.#mainOldest
+    this.#mainOldest = this.#newer[slot]!
+    return slot
   }
 
   /** The oldest entry of the main queue that was not hit since it was last here. It stays there. */
   #victim(): number {
     const { frequency } = this
-    const main = this.#main
     for (;;) {
-      const slot = main.tail
-      if (slot === NONE || frequency[slot] === IN_MAIN) return slot
-      frequency[slot]!--
-      this.#sketch.increment(this.#hashes[slot]!)
-      main.moveToHead(slot)
+      const slot = this.#mainOldest
+      if (slot === NONE) return NONE
+      const hits = frequency[slot]!
+      if (hits === IN_MAIN) return slot
+      this.#leaveMain()
+      if (hits >= DEAD) {
+        this.#free.push(slot)
+        continue
+      }
+      frequency[slot] = hits - 1
+      this.#history.increment(this.#hashes[slot]!)
+      this.#appendMain(slot)
+    }
+  }
+
+  /** The oldest living entry of the window where there is no main queue to choose from. */
+  #anyOfWindow(): number {
+    while (this.#windowOldest !== NONE) {
+      const slot = this.#leaveWindow()
+      if (this.frequency[slot]! < DEAD) return slot
+      this.#free.push(slot)
+    }
+    return NONE
+  }
+
+  #spill(): void {
+    for (let left = SPILL; left > 0 && this.#windowWeight > this.#sizer.window; left--) {
+      const slot = this.#leaveWindow()
+      if (this.frequency[slot]! >= DEAD) this.#free.push(slot)
+      else this.#enterMain(slot)
     }
   }
 

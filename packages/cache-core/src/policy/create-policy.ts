@@ -9,12 +9,13 @@ import { WTinyLfu } from './w-tiny-lfu.ts'
 /**
  * A new policy of that name.
  *
+ * @param free where a lazy policy puts slots that are not queued any more
  * @throws {InvalidOptionError} if there is none.
  */
-export function createPolicy(name: PolicyName): Policy {
+export function createPolicy(name: PolicyName, free: number[]): Policy {
   switch (name) {
     case 'adaptive':
-      return new Adaptive()
+      return new Adaptive(free)
     case 'lru':
       return new Lru()
     case 'sieve':

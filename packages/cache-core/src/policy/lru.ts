@@ -6,6 +6,7 @@ import { Links, SlotQueue } from './slot-queue.ts'
 export class Lru implements Policy {
   readonly name = 'lru'
   readonly hashed = false
+  readonly lazy = false
   readonly owes = false
   /** Stays 0, so that every hit is told. */
   frequency: Uint8Array = new Uint8Array(0)
@@ -40,6 +41,8 @@ export class Lru implements Policy {
   }
 
   resize(): void {}
+
+  compact(): void {}
 
   order(): number[] {
     return this.#queue.fromTail()

@@ -20,6 +20,8 @@ export interface Policy {
    * nothing and is not told. The other bits are the policy's own. Replaced by `grow`.
    */
   readonly frequency: Uint8Array
+  /** Whether the slot of a removed entry stays queued until the policy, or `compact`, puts it into the list of free slots. */
+  readonly lazy: boolean
   /** True while the last `evict` wants another one to follow whether or not there is room by now. */
   readonly owes: boolean
   /** Records a hit on a queued slot. O(1). */
@@ -38,6 +40,8 @@ export interface Policy {
   grow(slots: number, weights: Float64Array | null): void
   /** Sets the number of entries, or the total weight, that the policy divides among its queues. O(n). */
   resize(capacity: number): void
+  /** Frees all slots of removed entries. O(n). */
+  compact(): void
   /** Queued slots, those to be evicted first coming first as far as the policy has an order. O(n). */
   order(): number[]
 }

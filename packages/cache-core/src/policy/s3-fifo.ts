@@ -25,6 +25,7 @@ const IN_MAIN = 4
 export class S3Fifo implements Policy {
   readonly name = 's3-fifo'
   readonly hashed = true
+  readonly lazy = false
   frequency: Uint8Array = new Uint8Array(0)
   /** Promotions made main overflow: a small entry has still to go. */
   owes = false
@@ -85,6 +86,8 @@ export class S3Fifo implements Policy {
     this.#mainCapacity = capacity - this.#smallCapacity
     this.#ghosts.capacity = Math.floor(capacity * GHOST)
   }
+
+  compact(): void {}
 
   order(): number[] {
     return [...this.#small.fromTail(), ...this.#main.fromTail()]

@@ -14,6 +14,7 @@ import { Links, NONE, SlotQueue } from './slot-queue.ts'
 export class Sieve implements Policy {
   readonly name = 'sieve'
   readonly hashed = false
+  readonly lazy = false
   readonly owes = false
   frequency: Uint8Array = new Uint8Array(0)
   readonly #links = new Links()
@@ -63,6 +64,8 @@ export class Sieve implements Policy {
   }
 
   resize(): void {}
+
+  compact(): void {}
 
   /** From the hand on, as if nothing were hit before it comes by. */
   order(): number[] {

@@ -1,4 +1,4 @@
-import { FrequencySketch } from './frequency-sketch.ts'
+import { KeyHistory } from './key-history.ts'
 import { lengthen } from './lengthen.ts'
 import type { Policy } from './policy.ts'
 import { Links, NONE, SlotQueue } from './slot-queue.ts'
@@ -33,6 +33,7 @@ const [WINDOW_BIT, PROBATION_BIT, PROTECTED_BIT] = [4, 8, 16]
 export class WTinyLfu implements Policy {
   readonly name = 'w-tinylfu'
   readonly hashed = true
+  readonly lazy = false
   readonly owes = false
   /** The two low bits stay 0, so that every hit is told. */
   frequency: Uint8Array = new Uint8Array(0)
@@ -40,7 +41,7 @@ export class WTinyLfu implements Policy {
   readonly #window = new SlotQueue(this.#links)
   readonly #probation = new SlotQueue(this.#links)
   readonly #protected = new SlotQueue(this.#links)
-  readonly #sketch = new FrequencySketch()
+  readonly #history = new KeyHistory()
   #hashes: Int32Array = new Int32Array(0)
   #capacity = 1
   #windowCapacity = 1
@@ -51,7 +52,7 @@ export class WTinyLfu implements Policy {
   #step = 0
 
   touch(slot: number): void {
-    this.#sketch.increment(this.#hashes[slot]!)
+    this.#history.increment(this.#hashes[slot]!)
     const place = this.frequency[slot]!
     if (place === WINDOW_BIT) this.#window.moveToHead(slot)
     else if (place === PROTECTED_BIT) this.#protected.moveToHead(slot)
@@ -65,7 +66,7 @@ export class WTinyLfu implements Policy {
   }
 
   arrive(hash: number): void {
-    this.#sketch.increment(hash)
+    this.#history.increment(hash)
     this.#count()
   }
 
@@ -99,7 +100,7 @@ export class WTinyLfu implements Policy {
     this.frequency = lengthen(this.frequency, slots)
     this.#hashes = lengthen(this.#hashes, slots)
     this.#links.grow(slots, weights)
-    this.#sketch.grow(slots)
+    this.#history.grow(slots)
   }
 
   resize(capacity: number): void {
@@ -111,6 +112,8 @@ export class WTinyLfu implements Policy {
     this.#demote()
   }
 
+  compact(): void {}
+
   order(): number[] {
     return [
       ...this.#probation.fromTail(),
@@ -120,8 +123,8 @@ export class WTinyLfu implements Policy {
   }
 
   #admits(candidate: number, victim: number): boolean {
-    const ours = this.#sketch.frequency(this.#hashes[candidate]!)
-    if (ours > this.#sketch.frequency(this.#hashes[victim]!)) return true
+    const ours = this.#history.frequency(this.#hashes[candidate]!)
+    if (ours > this.#history.frequency(this.#hashes[victim]!)) return true
     return ours >= JITTER_FREQUENCY && Math.random() < 1 / 128
   }
 
