@@ -1,1 +1,13 @@
-export {}
+export type { Clock } from './clock.ts'
+export type { FileReadReason } from './errors.ts'
+export { FileReadError, InvalidOptionError } from './errors.ts'
+export type {
+  ParseCacheOptions,
+  ParseCacheStats,
+  Parsed,
+  ParseSource,
+} from './parse/parse-cache.ts'
+export { ParseCache } from './parse/parse-cache.ts'
+export type { ParseMessage } from './parse/parse-channels.ts'
+export type { FileContent, FileTableOptions, FileTableStats } from './table/file-table.ts'
+export { FileTable } from './table/file-table.ts'
