@@ -26,7 +26,7 @@ export class Flight<K, V> implements LoadContext<K, V> {
   /** Worse than FRESH as soon as something invalidated the key: the result is not kept. */
   fence: EntryState = FRESH
   run: LoadRun<never> | undefined
-  /** A tag of the result was invalidated after the load began. */
+  /** A tag that the result itself named was invalidated after the load began. */
   outdated = false
   settled = false
   /** Everybody who waited has given up. */

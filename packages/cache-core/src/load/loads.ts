@@ -211,8 +211,10 @@ export class Loads<K, V> {
     if (value === null && plan.negativeTtl !== undefined) {
       ttl = result instanceof Loaded ? (result.ttl ?? plan.negativeTtl) : plan.negativeTtl
     }
-    flight.outdated = this.tags.invalidatedSince(flight.epoch, tags)
-    if (flight.fence !== FRESH || flight.outdated) {
+    const invalidated = this.tags.invalidatedSince(flight.epoch, tags)
+    // Whoever joined knew the tags of the plan to be untouched; only others can be news to them.
+    flight.outdated = invalidated && tags !== plan.tags
+    if (flight.fence !== FRESH || invalidated) {
       this.discarded++
     } else if (keep) {
       try {
