@@ -155,9 +155,8 @@ export class Kernel<K, V> {
     this.#start()
   }
 
-  get size(): number {
-    return this.index.size
-  }
+  /** Entries now. Counted here, as reading the size of a Map is a call. */
+  size = 0
 
   /** Values that left, by reason. */
   get removed(): Record<RemovalReason, number> {
@@ -268,8 +267,9 @@ export class Kernel<K, V> {
         this.weights[slot] = weight
         this.weight += weight
       }
-      this.#enqueue(slot, hash)
+      this.size++
       this.insertions++
+      this.#enqueue(slot, hash)
     }
     if (expires !== Infinity || this.#perishable || guard !== undefined) {
       this.#setLifetime(slot, expires, retained, guard)
@@ -293,6 +293,7 @@ export class Kernel<K, V> {
     const queued = !this.#isPinned(slot)
     if (queued) this.policy.remove(slot)
     this.#vacate(slot, reason)
+    this.#wipe(slot)
     if (!queued || !this.policy.lazy) this.#free.push(slot)
     if (this.#pending.length !== 0) this.#notify()
   }
@@ -328,13 +329,14 @@ export class Kernel<K, V> {
 
   /** Removes everything. O(n). */
   clear(reason: RemovalReason): void {
-    this.removals[reason] += this.index.size
+    this.removals[reason] += this.size
     if (this.onRemove !== null) {
       for (const [key, slot] of this.index) {
         this.#pending.push({ key, value: this.values[slot] as V, reason })
       }
     }
     this.index.clear()
+    this.size = 0
     this.weight = 0
     this.#fresh = 0
     this.#free.length = 0
@@ -412,19 +414,24 @@ export class Kernel<K, V> {
     const { policy } = this
     let slot = ABSENT
     while (
-      this.index.size + entries > this.maxEntries ||
+      this.size + entries > this.maxEntries ||
       this.weight + weight > this.maxWeight ||
       policy.owes
     ) {
       const victim = policy.evict()
-      if (slot !== ABSENT) this.#free.push(slot)
+      if (slot !== ABSENT) this.#release(slot)
       if (victim === ABSENT) return EXHAUSTED
       this.#vacate(victim, reason)
       slot = victim
     }
     if (entries !== 0 || slot === ABSENT) return slot
-    this.#free.push(slot)
+    this.#release(slot)
     return ABSENT
+  }
+
+  #release(slot: number): void {
+    this.#wipe(slot)
+    this.#free.push(slot)
   }
 
   /** Gives a replaced entry its new weight. False if the entry itself had to make room. */
@@ -459,15 +466,20 @@ export class Kernel<K, V> {
   #vacate(slot: number, reason: RemovalReason): void {
     const key = this.keys[slot] as K
     this.index.delete(key)
+    this.size--
     // The common reason has a counter of its own: one that is found by name costs as much as the rest.
     if (reason === 'evicted') this.evictions++
     else this.removals[reason]++
     if (this.onRemove !== null) {
       this.#pending.push({ key, value: this.values[slot] as V, reason })
     }
+    if (this.weights !== null) this.weight -= this.weights[slot]!
+  }
+
+  /** Drops what an empty slot still refers to, which the next entry does where it takes the slot over at once. */
+  #wipe(slot: number): void {
     this.keys[slot] = undefined
     this.values[slot] = undefined
-    if (this.weights !== null) this.weight -= this.weights[slot]!
     if (this.guards !== null) this.guards[slot] = undefined
     if (this.details !== null) this.details[slot] = undefined
   }
