@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { Cache } from '@millrace/cache-core'
 import { type Clock, systemClock } from '../clock.ts'
 import { FileReadError, fileReadError, InvalidOptionError } from '../errors.ts'
-import { type FileStamp, isSettled, sameStamp, stampOf } from './file-stamp.ts'
+import { type FileStamp, isSettled, sameStamp } from './file-stamp.ts'
 import { type FileRead, readFile, readFileSync } from './read-file.ts'
 
 /** Options of a {@link FileTable}. */
@@ -117,7 +117,7 @@ export class FileTable {
    */
   async read(path: string, { signal }: { signal?: AbortSignal } = {}): Promise<FileContent> {
     signal?.throwIfAborted()
-    const full = resolve(this.root, path)
+    const full = this.#full(path)
     const held = this.#current(full)
     if (held !== undefined) return held
     try {
@@ -134,7 +134,7 @@ export class FileTable {
    * @throws {FileReadError}
    */
   readSync(path: string): FileContent {
-    const full = resolve(this.root, path)
+    const full = this.#full(path)
     const held = this.#current(full)
     if (held !== undefined) return held
     try {
@@ -150,7 +150,7 @@ export class FileTable {
    * @throws {FileReadError}
    */
   hashSync(path: string): string {
-    const full = resolve(this.root, path)
+    const full = this.#full(path)
     const record = this.#proven(full)
     if (record === undefined) return this.readSync(full).hash
     this.#hits++
@@ -159,7 +159,7 @@ export class FileTable {
 
   /** Forgets a file. Never needed for correctness. */
   forget(path: string): void {
-    this.#records.delete(resolve(this.root, path))
+    this.#records.delete(this.#full(path))
   }
 
   stats(): FileTableStats {
@@ -174,6 +174,12 @@ export class FileTable {
       unstable: this.#unstable,
       errors: this.#errors,
     }
+  }
+
+  /** The absolute path. What names a known file as it is needs no `resolve`, which takes as long as a third of a `stat`. */
+  #full(path: string): string {
+    const likely = path.startsWith('/') ? path : `${this.root}/${path}`
+    return this.#records.has(likely) ? likely : resolve(this.root, path)
   }
 
   /** What is held of the file, if it is held and proven to be current. */
@@ -199,7 +205,7 @@ export class FileTable {
       this.#records.delete(path)
       throw this.#failed(path, new FileReadError(path, 'missing'))
     }
-    if (!sameStamp(record.stamp, stampOf(stat))) return undefined
+    if (!sameStamp(record.stamp, stat)) return undefined
     if (record.settled) return record
     this.#racyReads++
     return undefined
