@@ -1,5 +1,5 @@
 import { defineCase, defineSuite } from '../../define.ts'
-import { millrace, openTelemetry } from './contenders/tracers.ts'
+import { type Arrived, millrace, openTelemetry } from './contenders/tracers.ts'
 import {
   active,
   bare,
@@ -18,7 +18,7 @@ export default defineSuite({
     'Each figure is the median of 5 rounds, each in a process of its own, ours and OpenTelemetry in turn. Both run with an AsyncLocalStorage context. “To bytes” includes OTLP protobuf encoding in batches; the bytes stay in memory and their spans are counted. OpenTelemetry’s processor is a BatchSpanProcessor without timers and without drops.',
   versions: ['@opentelemetry/sdk-trace', '@opentelemetry/otlp-transformer'],
   cases: [
-    defineCase<number>({
+    defineCase<Arrived>({
       name: 'start and end',
       description: 'a recorded span without attributes, discarded by the exporter',
       unit: 'ns/op',
@@ -27,7 +27,7 @@ export default defineSuite({
       peers: { OpenTelemetry: spans(openTelemetry, bare, 'discard') },
       check: checkArrived,
     }),
-    defineCase<number>({
+    defineCase<Arrived>({
       name: '5 attributes to bytes',
       description: 'a span with the attributes of an HTTP request, to OTLP protobuf',
       unit: 'ns/op',
@@ -36,7 +36,7 @@ export default defineSuite({
       peers: { OpenTelemetry: spans(openTelemetry, five) },
       check: checkArrived,
     }),
-    defineCase<number>({
+    defineCase<Arrived>({
       name: '10 attributes to bytes',
       description:
         'OpenTelemetry’s own benchmark: 10 attributes with keys and values of 20 characters, to OTLP protobuf',
@@ -46,7 +46,7 @@ export default defineSuite({
       peers: { OpenTelemetry: spans(openTelemetry, specification) },
       check: checkArrived,
     }),
-    defineCase<number>({
+    defineCase<Arrived>({
       name: '10 unique attributes to bytes',
       description: 'the same with values that are never repeated',
       unit: 'ns/op',
@@ -54,7 +54,7 @@ export default defineSuite({
       peers: { OpenTelemetry: spans(openTelemetry, unique) },
       check: checkArrived,
     }),
-    defineCase<number>({
+    defineCase<Arrived>({
       name: 'unsampled',
       description: 'start and end of a root that the sampler drops',
       unit: 'ns/op',
@@ -63,7 +63,7 @@ export default defineSuite({
       peers: { OpenTelemetry: spans(openTelemetry, bare, 'discard', false) },
       check: checkNone,
     }),
-    defineCase<number>({
+    defineCase<Arrived>({
       name: 'active span',
       description: 'a synchronous callback in a new active span, in a new asynchronous context',
       unit: 'ns/op',
@@ -71,7 +71,7 @@ export default defineSuite({
       peers: { OpenTelemetry: spans(openTelemetry, active, 'discard') },
       check: checkArrived,
     }),
-    defineCase<number>({
+    defineCase<Arrived>({
       name: 'wrapped function',
       description: 'a synchronous function wrapped by `traced(fn, { sync: true })` and by hand',
       unit: 'ns/op',

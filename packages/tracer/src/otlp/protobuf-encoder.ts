@@ -8,7 +8,7 @@ import { NanoClock } from './nano-clock.ts'
 import { readPartialSuccess } from './partial-success.ts'
 import { writeCount, writeDetails, writeStatus } from './protobuf-details.ts'
 import { writeAttribute } from './protobuf-values.ts'
-import { ProtobufWriter, varintSize } from './protobuf-writer.ts'
+import type { ProtobufWriter } from './protobuf-writer.ts'
 import { encodeResource, ScopeBuffer } from './scope-buffer.ts'
 
 /** Keys and names remembered with their bytes; when exceeded, all are forgotten and learnt again. */
@@ -38,7 +38,7 @@ class SpanName {
  * moved bytes. A hot kernel: every recorded span with all its attributes comes through here, which is why it keeps the write
  * position in a local variable and spells out the fields of fixed size.
  *
- * What makes it fast, in order of effect: keys, span names and repeated string values are copied as prepared words; the
+ * What makes it fast, in order of effect: keys, span names and repeated string values are copied eight prepared bytes at a time; the
  * keys of a span are expected in the order of the last span of that name (one pointer comparison instead of a lookup);
  * lengths are computed where they are known and reserved where they are not; times are two-limb integers, not BigInts.
  */
@@ -99,17 +99,14 @@ export class ProtobufEncoder implements Encoder {
   }
 
   take(): Uint8Array {
-    let inner = this.#resource.length
+    const pieces: Uint8Array[] = []
     for (const buffer of this.#scopes.values()) {
-      if (buffer.size > 0) inner += 1 + varintSize(buffer.size) + buffer.size
+      const piece = buffer.take()
+      if (piece !== undefined) pieces.push(piece)
     }
-    const out = new ProtobufWriter(inner + 16)
-    out.byte(0x0a)
-    out.varint(inner)
-    out.raw(this.#resource)
-    for (const buffer of this.#scopes.values()) buffer.moveTo(out)
+    this.#scope = null
     this.#size = 0
-    return out.bytes.subarray(0, out.pos)
+    return this.join(pieces)
   }
 
   /** Repeated fields of concatenated messages are concatenated: the body is just the pieces. */
@@ -124,6 +121,7 @@ export class ProtobufEncoder implements Encoder {
   #enterScope(scope: Scope): void {
     let buffer = this.#scopes.get(scope)
     if (buffer === undefined) this.#scopes.set(scope, (buffer = new ScopeBuffer(scope)))
+    buffer.open(this.#resource)
     this.#scope = scope
     this.#writer = buffer.writer
   }
@@ -175,8 +173,8 @@ export class ProtobufEncoder implements Encoder {
       view.setInt32(pos + 6, span.parentLow)
       pos += 10
     }
-    const { words } = field
-    for (let i = 0, at = pos; i < words.length; i++, at += 4) view.setInt32(at, words[i]!, true)
+    const { units } = field
+    for (let i = 0, at = pos; i < units.length; i++, at += 8) view.setFloat64(at, units[i]!, true)
     pos += field.length
     view.setInt16(pos, 0x3001 + span.kind)
     view.setInt8(pos + 2, 0x39)
@@ -207,6 +205,10 @@ export class ProtobufEncoder implements Encoder {
       const value = pairs[at + 1]
       if (typeof value === 'string' && value.length <= SHORT && value.length <= maxLength) {
         writeShort(writer, known, value)
+      } else if (typeof value === 'number') {
+        writeNumeric(writer, known, value)
+      } else if (typeof value === 'boolean') {
+        writeBoolean(writer, known, value)
       } else {
         writeAttribute(writer, known, truncate(value, maxLength))
       }
@@ -231,7 +233,7 @@ function writeShort(writer: ProtobufWriter, key: AttributeKey, value: string): v
   const known = key.cached(value)
   if (known !== null) {
     writer.ensure(known.length)
-    writer.prepared(known.words, known.length)
+    writer.prepared(known.units, known.length)
     return
   }
   const { head } = key
@@ -243,8 +245,8 @@ function writeShort(writer: ProtobufWriter, key: AttributeKey, value: string): v
   const size = head.length + length + 3
   if (size > 0x7f) bytes[pos++] = (size & 0x7f) | 0x80
   bytes[pos++] = size > 0x7f ? size >>> 7 : size
-  const { words } = head
-  for (let i = 0, at = pos; i < words.length; i++, at += 4) view.setInt32(at, words[i]!, true)
+  const { units } = head
+  for (let i = 0, at = pos; i < units.length; i++, at += 8) view.setFloat64(at, units[i]!, true)
   pos += head.length
   bytes[pos++] = length + 2
   bytes[pos++] = 0x0a
@@ -266,4 +268,43 @@ function writeShort(writer: ProtobufWriter, key: AttributeKey, value: string): v
   }
   if (all < 0x80) writer.pos = pos + length
   else writeAttribute(writer, key, value)
+}
+
+function writeBoolean(writer: ProtobufWriter, key: AttributeKey, value: boolean): void {
+  const known = key.cached(value)
+  if (known === null) {
+    writeAttribute(writer, key, value)
+    return
+  }
+  writer.ensure(known.length)
+  writer.prepared(known.units, known.length)
+}
+
+/** An attribute with a number: integers below 2^14 and fractions in place, the rest by the general writer. */
+function writeNumeric(writer: ProtobufWriter, key: AttributeKey, value: number): void {
+  const { head } = key
+  const isSmall = (value & 0x3fff) === value
+  if (head.length > 0x60 || (!isSmall && Number.isInteger(value))) {
+    writeAttribute(writer, key, value)
+    return
+  }
+  writer.ensure(head.length + 16)
+  const { bytes, view } = writer
+  let { pos } = writer
+  const size = isSmall ? (value > 0x7f ? 3 : 2) : 9
+  bytes[pos++] = 0x4a
+  bytes[pos++] = head.length + 1 + size
+  const { units } = head
+  for (let i = 0, at = pos; i < units.length; i++, at += 8) view.setFloat64(at, units[i]!, true)
+  pos += head.length
+  bytes[pos++] = size
+  if (!isSmall) {
+    bytes[pos] = 0x21
+    view.setFloat64(pos + 1, value, true)
+  } else {
+    bytes[pos] = 0x18
+    bytes[pos + 1] = value > 0x7f ? (value & 0x7f) | 0x80 : value
+    bytes[pos + 2] = value >>> 7
+  }
+  writer.pos = pos + size
 }

@@ -17,7 +17,7 @@ export function writeAttribute(writer: ProtobufWriter, key: AttributeKey, value:
     writer.ensure(head.length + size + 24)
     writer.byte(0x4a)
     writer.varint(head.length + varintSize(valueSize) + valueSize)
-    writer.prepared(head.words, head.length)
+    writer.prepared(head.units, head.length)
     writer.varint(valueSize)
     writer.byte(0x0a)
     writer.varint(size)
@@ -27,13 +27,21 @@ export function writeAttribute(writer: ProtobufWriter, key: AttributeKey, value:
     writer.ensure(head.length + 24)
     writer.byte(0x4a)
     writer.varint(head.length + 1 + size)
-    writer.prepared(head.words, head.length)
+    writer.prepared(head.units, head.length)
     writer.byte(size)
     writeNumber(writer, value)
+  } else if (typeof value === 'boolean') {
+    writer.ensure(head.length + 16)
+    writer.byte(0x4a)
+    writer.varint(head.length + 3)
+    writer.prepared(head.units, head.length)
+    writer.byte(2)
+    writer.byte(0x10)
+    writer.byte(value ? 1 : 0)
   } else {
     const pair = writer.begin(0x4a)
     writer.ensure(head.length)
-    writer.prepared(head.words, head.length)
+    writer.prepared(head.units, head.length)
     // The head ends with the tag of the value, which `begin` writes.
     writer.pos--
     const start = writer.begin(0x12)

@@ -1,6 +1,9 @@
 /** Strings longer than this are written by the engine; shorter ones are faster in a loop that never leaves JavaScript. */
 const NATIVE_LENGTH = 48
 
+/** Bytes kept free behind the last one that a caller may write. */
+const SLACK = 16
+
 /** Bytes that a length prefix of unknown size reserves. Padded varints are legal protobuf and spare moving the content. */
 const RESERVED = 5
 
@@ -12,20 +15,39 @@ export class ProtobufWriter {
   bytes: Buffer
   view: DataView
   pos = 0
+  /** Where `pos` may be at most after a write: the length less the slack of writers that write eight bytes at a time. */
+  #limit: number
 
   constructor(capacity: number) {
     this.bytes = Buffer.allocUnsafeSlow(capacity)
     this.view = new DataView(this.bytes.buffer)
+    this.#limit = capacity - SLACK
   }
 
-  /** Makes room for `size` more bytes, and a little slack for writers that write whole words. */
+  /** Makes room for `size` more bytes. */
   ensure(size: number): void {
-    const needed = this.pos + size + 16
-    if (needed <= this.bytes.length) return
-    const bytes = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2))
-    this.bytes.copy(bytes, 0, 0, this.pos)
-    this.bytes = bytes
-    this.view = new DataView(bytes.buffer)
+    if (this.pos + size > this.#limit) this.#grow(this.pos + size + SLACK)
+  }
+
+  #grow(needed: number): void {
+    const { bytes, pos } = this
+    this.#replace(Math.max(needed, bytes.length * 2))
+    this.bytes.set(bytes.subarray(0, pos))
+  }
+
+  #replace(capacity: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(capacity)
+    this.view = new DataView(this.bytes.buffer)
+    this.#limit = capacity - SLACK
+  }
+
+  /** Hands over what was written: the buffer itself where it is well filled, else a copy. */
+  take(capacity: number): Uint8Array {
+    const { bytes, pos } = this
+    this.pos = 0
+    if (pos < bytes.length / 2) return Buffer.from(bytes.subarray(0, pos))
+    this.#replace(capacity)
+    return bytes.subarray(0, pos)
   }
 
   /** An unsigned varint below 2^32. */
@@ -80,10 +102,10 @@ export class ProtobufWriter {
     this.pos += 8
   }
 
-  /** Bytes prepared as little-endian words; writes up to three bytes of slack behind them. */
-  prepared(words: Int32Array, length: number): void {
+  /** Prepared bytes; writes up to seven bytes of slack behind them. */
+  prepared(units: Float64Array, length: number): void {
     const { view, pos } = this
-    for (let i = 0, at = pos; i < words.length; i++, at += 4) view.setInt32(at, words[i]!, true)
+    for (let i = 0, at = pos; i < units.length; i++, at += 8) view.setFloat64(at, units[i]!, true)
     this.pos = pos + length
   }
 

@@ -4,11 +4,19 @@ import type { Scope } from '../span/span.ts'
 import { writeList } from './protobuf-values.ts'
 import { ProtobufWriter } from './protobuf-writer.ts'
 
-/** Bytes of the spans of one scope. */
+/** Room for one piece of the usual size, so that it does not grow while it fills. */
+const CAPACITY = 80 * 1024
+
+/**
+ * Collects the spans of one scope as a whole ResourceSpans message. Repeating the resource in each costs some hundred bytes
+ * per piece, and lets a finished piece go to the queue without being copied.
+ */
 export class ScopeBuffer {
   readonly #head: Uint8Array
   readonly #tail: Uint8Array
-  readonly writer: ProtobufWriter = new ProtobufWriter(16 * 1024)
+  readonly writer: ProtobufWriter = new ProtobufWriter(CAPACITY)
+  #resourceStart = 0
+  #scopeStart = 0
 
   constructor(scope: Scope) {
     this.#head = encode(writer => {
@@ -23,22 +31,26 @@ export class ScopeBuffer {
     })
   }
 
-  /** Bytes of the ScopeSpans message; 0 where there are no spans. */
-  get size(): number {
-    const { pos } = this.writer
-    return pos === 0 ? 0 : this.#head.length + pos + this.#tail.length
+  /** Begins a piece, unless one is begun. */
+  open(resource: Uint8Array): void {
+    const { writer } = this
+    if (writer.pos > 0) return
+    this.#resourceStart = writer.begin(0x0a)
+    writer.ensure(resource.length + this.#head.length)
+    writer.raw(resource)
+    this.#scopeStart = writer.begin(0x12)
+    writer.raw(this.#head)
   }
 
-  /** Appends the message as field 2 of ResourceSpans, and starts anew. */
-  moveTo(out: ProtobufWriter): void {
-    const { size, writer } = this
-    if (size === 0) return
-    out.byte(0x12)
-    out.varint(size)
-    out.raw(this.#head)
-    out.raw(writer.bytes.subarray(0, writer.pos))
-    out.raw(this.#tail)
-    writer.pos = 0
+  /** The finished piece, or undefined where none was begun. */
+  take(): Uint8Array | undefined {
+    const { writer } = this
+    if (writer.pos === 0) return undefined
+    writer.ensure(this.#tail.length)
+    writer.raw(this.#tail)
+    writer.end(this.#scopeStart)
+    writer.end(this.#resourceStart)
+    return writer.take(CAPACITY)
   }
 }
 

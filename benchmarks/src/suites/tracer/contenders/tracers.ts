@@ -11,11 +11,11 @@ export interface BenchTracer {
   active(name: string, fn: () => number): number
   /** A function whose every call is a span, for functions that are synchronous. */
   wrap(fn: (value: number) => number): (value: number) => number
-  /** Hands over everything that ended. Returns the spans that arrived, by the count of the bytes where there are bytes. */
-  arrived(): number
-  /** Gives up what arrived so far, so that a long run holds nothing. */
-  forget(): void
+  /** Takes what ended since the last call: bytes, or where they are discarded the number of spans. */
+  arrived(): Arrived
 }
+
+export type Arrived = number | readonly Uint8Array[]
 
 /** What becomes of ended spans: nothing, or OTLP protobuf bytes in memory. */
 export type Output = 'discard' | 'bytes'
@@ -35,7 +35,6 @@ export function millraceWith(options: MillraceOptions): TracerLibrary {
     async tracer(output, sampled = true) {
       const { alwaysOff, ratio, Tracer } = await import('@millrace/tracer')
       const { ProtobufEncoder } = await import('@millrace/tracer/otlp')
-      const { countSpans } = await import('./count-spans.ts')
       const encoder = new ProtobufEncoder()
       encoder.open({ 'service.name': 'bench' })
       let chunks: Uint8Array[] = []
@@ -66,15 +65,13 @@ export function millraceWith(options: MillraceOptions): TracerLibrary {
         wrap: fn => tracer.traced(fn, { name: 'wrapped', sync: true }),
         arrived() {
           tracer.flushSync()
-          if (!bytes) return discarded
-          if (encoder.size > 0) chunks.push(encoder.take())
-          return chunks.reduce((sum, chunk) => sum + countSpans(chunk), 0)
-        },
-        forget() {
-          tracer.flushSync()
-          if (encoder.size > 0) encoder.take()
-          chunks = []
+          const spans = discarded
           discarded = 0
+          if (!bytes) return spans
+          if (encoder.size > 0) chunks.push(encoder.take())
+          const taken = chunks
+          chunks = []
+          return taken
         },
       }
     },
@@ -96,7 +93,6 @@ export const openTelemetry: TracerLibrary = {
     const { AsyncLocalStorageContextManager } = await import('@opentelemetry/context-async-hooks')
     const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer')
     const { resourceFromAttributes } = await import('@opentelemetry/resources')
-    const { countSpans } = await import('./count-spans.ts')
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
     type Readable = Parameters<typeof ProtobufTraceSerializer.serializeRequest>[0][number]
     let batch: Readable[] = []
@@ -142,14 +138,13 @@ export const openTelemetry: TracerLibrary = {
       active,
       wrap: fn => value => active('wrapped', () => fn(value)),
       arrived() {
-        if (!bytes) return discarded
-        encode()
-        return chunks.reduce((sum, chunk) => sum + countSpans(chunk), 0)
-      },
-      forget() {
-        batch = []
-        chunks = []
+        const spans = discarded
         discarded = 0
+        if (!bytes) return spans
+        encode()
+        const taken = chunks
+        chunks = []
+        return taken
       },
     }
   },
