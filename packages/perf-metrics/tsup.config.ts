@@ -4,6 +4,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig(
   millraceBuild({
     index: 'src/index.ts',
     otlp: 'src/otlp.ts',
+    workers: 'src/workers.ts',
   }),
 )
 export default config

@@ -25,7 +25,10 @@ export interface FamilyDescription {
 
 /** Makes and unmakes the series of one family. */
 export interface SeriesFactory<S extends Series> {
-  create(labelValues: readonly string[]): S
+  /** @param metric the name, for cells that must be found again */
+  create(labelValues: readonly string[], metric?: string): S
+  /** Told of every series that is exported. */
+  announce(description: FamilyDescription, series: S): void
   /** Takes everything back from a series that nobody holds. */
   destroy(series: S): void
   /** Takes back what a series needs only while it counts. */
@@ -64,7 +67,11 @@ export class Family<S extends Series = Series> {
       },
     })
     // A metric without labels has exactly one series, and it is exported from the start, as zero.
-    if (description.labelNames.length === 0) this.#add(this.#factory.create([]))
+    if (description.labelNames.length === 0) this.#add(this.#create([]))
+  }
+
+  #create(values: readonly string[]): S {
+    return this.#factory.create(values, this.description.name)
   }
 
   /** The series in order of creation. */
@@ -112,14 +119,15 @@ export class Family<S extends Series = Series> {
     if (revived !== undefined) return { series: revived, cacheable: true }
     if (this.#series.size >= this.description.maxSeries) {
       this.overflowed++
-      this.#overflow ??= this.#add(this.#factory.create(values.map(() => OVERFLOW_VALUE)))
+      this.#overflow ??= this.#add(this.#create(values.map(() => OVERFLOW_VALUE)))
       return { series: this.#overflow, cacheable: false }
     }
-    return { series: this.#add(this.#factory.create(values)), cacheable: true }
+    return { series: this.#add(this.#create(values)), cacheable: true }
   }
 
   #add(series: S): S {
     this.#series.add(series)
+    this.#factory.announce(this.description, series)
     if (series.labelValues.length > 0) this.#index.set(series.labelValues, series)
     return series
   }

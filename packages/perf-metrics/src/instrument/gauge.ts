@@ -23,6 +23,11 @@ const MAX = 2
 const UPDATED = 3
 export const GAUGE_CELLS = 4
 
+/** Whether the gauge in these cells has a value, read without the series: from another thread. */
+export function wasSet(cells: Float64Array, at: number): boolean {
+  return cells[at + UPDATED] !== 0
+}
+
 export class GaugeSeries extends Series implements Gauge {
   override readonly type = 'gauge'
   rejected = 0

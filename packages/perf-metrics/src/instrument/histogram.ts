@@ -46,12 +46,39 @@ const SUM = 0
 const MIN = 1
 const MAX = 2
 const ZEROS = 3
+// Where the exponential buckets are and what they mean, for readers in other threads.
+const SHIFT = 4
+const LOWEST = 5
+const FROM = 6
+const CAPACITY = 7
 /** The first of the classic bucket counts. Their sum is the count of observations, so that is not kept apart. */
-const CLASSIC = 4
+const CLASSIC = 8
 
 /** How many cells a series with `buckets` classic buckets needs beside its exponential ones. */
 export function histogramCells(buckets: number): number {
   return CLASSIC + buckets
+}
+
+/** What the cells of a histogram series say, read without the series: from another thread. */
+export function readHistogramCells(
+  cells: Float64Array,
+  at: number,
+  buckets: number,
+): { distribution: Distribution; classic: Float64Array } {
+  const classic = cells.slice(at + CLASSIC, at + CLASSIC + buckets)
+  const count = classic.reduce((sum, n) => sum + n, 0)
+  const from = cells[at + FROM]!
+  const distribution = {
+    schema: FINEST_SCHEMA - cells[at + SHIFT]!,
+    low: cells[at + LOWEST]!,
+    counts: cells.slice(from, from + cells[at + CAPACITY]!),
+    zeros: cells[at + ZEROS]!,
+    count,
+    sum: cells[at + SUM]!,
+    min: count === 0 ? NaN : cells[at + MIN]!,
+    max: count === 0 ? NaN : cells[at + MAX]!,
+  }
+  return { distribution, classic }
 }
 
 /** Smallest block of exponential buckets; it doubles as values spread. */
@@ -128,7 +155,18 @@ export class HistogramSeries extends Series implements Histogram {
     this.#counts = block.array
     this.#from = 0
     this.#capacity = 0
-    this.reset(created)
+    if (block.adopted) this.#adopt()
+    else this.reset(created)
+  }
+
+  /** Goes on counting where the former owner of the cells ended. */
+  #adopt(): void {
+    const { cells, at } = this
+    this.#capacity = cells[at + CAPACITY]!
+    this.#from = cells[at + FROM]!
+    this.#low = cells[at + LOWEST]!
+    this.#shift = cells[at + SHIFT]!
+    this.#round = (1 << this.#shift) - 1
   }
 
   /**
@@ -223,12 +261,14 @@ export class HistogramSeries extends Series implements Histogram {
   }
 
   #rebuild(low: number, shift: number, capacity: number): void {
+    const { store } = this.shape
+    store.beginChange?.()
     const by = shift - this.#shift
     const old = this.#counts.slice(this.#from, this.#from + this.#capacity)
     const oldLow = this.#low
     if (capacity !== this.#capacity) {
-      if (this.#buckets !== undefined) this.shape.store.free(this.#buckets)
-      this.#buckets = this.shape.store.allocate(capacity)
+      if (this.#buckets !== undefined) store.free(this.#buckets)
+      this.#buckets = store.allocate(capacity)
       this.#counts = this.#buckets.array
       this.#from = this.#buckets.at
       this.#capacity = capacity
@@ -240,6 +280,14 @@ export class HistogramSeries extends Series implements Histogram {
     for (let i = 0; i < old.length; i++) {
       if (old[i]! > 0) this.#counts[this.#from + coarsen(oldLow + i, by) - low]! += old[i]!
     }
+    const { cells, at } = this
+    cells[at + SHIFT] = shift
+    cells[at + LOWEST] = low
+    // A lane without room left has its buckets elsewhere: its readers see the classic ones alone.
+    const shared = this.#counts === cells
+    cells[at + FROM] = shared ? this.#from : 0
+    cells[at + CAPACITY] = shared ? capacity : 0
+    store.endChange?.()
   }
 
   /** Adds what another process, thread or window counted. `classic` holds counts per bucket of the same bounds. */

@@ -35,7 +35,7 @@ import { encodeOtlpJson } from '../otlp/json-encoding.ts'
 import { type HistogramEncoding, type MetricData, MetricDataReader } from '../otlp/metric-data.ts'
 import { encodeOtlpProtobuf, type OtlpContext } from '../otlp/protobuf-encoding.ts'
 import type { ResourceAttributes } from '../otlp/resource.ts'
-import { HeapCells } from '../store/cells.ts'
+import { type CellStore, HeapCells } from '../store/cells.ts'
 import { ClassicBounds, DEFAULT_BUCKETS, validateBuckets } from '../store/classic.ts'
 import { emptyDistribution } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
@@ -75,6 +75,11 @@ export interface RegistryOptions {
    * `() => tracer.activeSpan()?.spanContext()`. Asked at most once a second per bucket. Default: no exemplars.
    */
   activeSpan?: () => SpanIds | undefined
+  /**
+   * Where the numbers live: a lane of memory shared with other threads (`claimLane` in `/workers`). Excludes `retention`.
+   * Default: the heap.
+   */
+  store?: CellStore
   /** Source of time. Default: the system's. */
   clock?: Clock
 }
@@ -119,11 +124,14 @@ export class Registry {
 
   constructor(options: RegistryOptions = {}) {
     const { enabled = true, maxSeries = 2000, retention = Infinity, clock = systemClock } = options
-    const { windows = true, activeSpan } = options
+    const { windows = true, activeSpan, store = new HeapCells() } = options
     this.enabled = enabled
     this.#maxSeries = integer('maxSeries', maxSeries, 1, 1_000_000)
     if (!(retention >= 1000)) {
       throw new InvalidOptionError('retention', 'at least 1000 milliseconds', retention)
+    }
+    if (retention < Infinity && options.store !== undefined) {
+      throw new InvalidOptionError('retention', 'absent beside `store`', retention)
     }
     this.#retention = retention
     this.#windows = windows
@@ -132,7 +140,7 @@ export class Registry {
     this.#stopwatch = stopwatch(clock)
     this.created = clock.now()
     this.#context = {
-      store: new HeapCells(),
+      store,
       coarseTime: Float64Array.of(this.created),
       now: () => clock.now(),
     }
@@ -254,6 +262,24 @@ export class Registry {
       }
     }
     return this.addCollector(collect)
+  }
+
+  /**
+   * The metric of this description, defined if need be: the way in for what counts elsewhere, in another thread or
+   * process.    */
+  mirror(description: FamilyDescription): Family {
+    const { name, type, help, unit, labelNames: labels, aggregate, buckets } = description
+    const options = { help, unit, labels, aggregate, buckets, maxSeries: 1_000_000 }
+    switch (type) {
+      case 'counter':
+        return this.#define(name, type, options, counterFactory(this.#context)) as never
+      case 'updown':
+        return this.#define(name, type, options, upDownCounterFactory(this.#context)) as never
+      case 'gauge':
+        return this.#define(name, type, options, gaugeFactory(this.#context)) as never
+      case 'histogram':
+        return this.#defineHistogram(name, options) as never
+    }
   }
 
   /** Calls `collect` before every export. One that throws is counted, and hides no other. */

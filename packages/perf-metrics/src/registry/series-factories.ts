@@ -21,7 +21,13 @@ function factory<S extends Series>(
   rest: (series: S) => void = () => {},
 ): SeriesFactory<S> {
   return {
-    create: labelValues => make(context.store.allocate(size), labelValues),
+    create: (labelValues, metric) => {
+      const identity = metric === undefined ? undefined : JSON.stringify([metric, ...labelValues])
+      return make(context.store.allocate(size, identity), labelValues)
+    },
+    announce: (description, series) => {
+      context.store.announce?.(description, series.labelValues, series.block)
+    },
     destroy: series => {
       rest(series)
       context.store.free(series.block)

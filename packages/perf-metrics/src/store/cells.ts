@@ -1,17 +1,27 @@
+import type { FamilyDescription } from '../instrument/family.ts'
+
 /** A run of zeroed doubles that one series owns: `array[at]` to `array[at + size - 1]`. It never moves. */
 export interface Cells {
   readonly array: Float64Array
   readonly at: number
   readonly size: number
+  /** Whether the run was another's of the same identity before, and holds what that one counted. */
+  readonly adopted?: boolean
 }
 
 /** Where the numbers of series live. */
 export interface CellStore {
-  /** Largest histogram block to allocate at once, or `undefined` to let blocks grow as values arrive. */
+  /** Largest histogram block, to allocate at once, or `undefined` to let blocks grow as values arrive. */
   readonly fixedBuckets: number | undefined
-  allocate(size: number): Cells
+  /** @param identity what the run is for, where it must be found again */
+  allocate(size: number, identity?: string): Cells
   /** Takes a run back. The caller must hold the only handle to it. */
   free(cells: Cells): void
+  /** Told of every series that is exported, where others read the cells. */
+  announce?(description: FamilyDescription, labelValues: readonly string[], cells: Cells): void
+  /** Brackets what another thread must not read half done. */
+  beginChange?(): void
+  endChange?(): void
 }
 
 const PAGE = 2048
