@@ -29,7 +29,7 @@ describe('a run', () => {
     expect(stdout).toContain('3 imports between packages, 1 within, 1 of Node')
     expect(stdout).toMatch(/Limiter: \d+ permits/)
     expect(stdout).toMatch(/Connections: [1-8] opened/)
-    expect(stdout).toMatch(/parse +4 /)
+    expect(stdout).toMatch(/facts +4 /)
     expect(stdout).toMatch(/Slowest trace\n {2}(package|source file) /)
   })
 
@@ -41,7 +41,7 @@ describe('a run', () => {
     expect(stdout).toContain('4 of 4 files have the size, times and inode of the last run')
     expect(stdout).toContain('4 of 4 packages came from the store without a request')
     expect(stdout).toMatch(/x faster than the last cold run/)
-    expect(stdout).toMatch(/source facts +4 +0 +100.0 %/)
+    expect(stdout).toMatch(/facts of files +4 +0 +100.0 %/)
     expect(stdout).toContain('0 opened')
   })
 
@@ -53,7 +53,7 @@ describe('a run', () => {
     const { stdout } = await sandbox.run(args)
     expect(stdout).toContain('app: mixed run')
     expect(stdout).toContain('5 source files')
-    expect(stdout).toContain('2 unchanged, 1 touched, 2 parsed')
+    expect(stdout).toContain('2 unchanged, 1 touched, 0 copies, 2 parsed')
     expect(stdout).toContain('5 packages: 3 described by the registry, 2 not in it')
     expect(stdout).toContain('for 1 requests')
   })
@@ -70,7 +70,7 @@ describe('the live page', () => {
     expect(await (await get('/report')).text()).toContain('app: cold run')
 
     const metrics = await (await get('/metrics')).text()
-    expect(metrics).toMatch(/^demo_parse_seconds_count 4$/m)
+    expect(metrics).toMatch(/^demo_facts_seconds_count 4$/m)
     expect(metrics).toMatch(/^demo_http_pool_created_total [1-8]$/m)
     expect(metrics).toMatch(/^demo_registry_limiter_granted_total \d+$/m)
 

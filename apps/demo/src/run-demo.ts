@@ -54,7 +54,8 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     return
   }
   const report = await finish(result, { options, services, clock, notices })
-  console.log(renderReport(report))
+  // The notices were printed when they happened.
+  console.log(renderReport({ ...report, notices: [] }))
   if (options.once) return
   await serve({ result, report, services }, options.port, notice, signal)
 }
@@ -90,6 +91,7 @@ async function runStages(inputs: StageInputs): Promise<RunResult> {
   manifests.found = named.values().toArray()
   const analysis = await clock.run('analyse files', () =>
     analyseSources(tree.sources, {
+      caches: services.sources,
       store: storage.sources,
       telemetry,
       signal,
@@ -97,7 +99,8 @@ async function runStages(inputs: StageInputs): Promise<RunResult> {
     }),
   )
   bar.clear()
-  reportUnreadable([...tree.unreadable, ...analysis.unreadable], notice)
+  const folders = tree.unreadable.map(({ path, code }) => ({ path, reason: explain(code) }))
+  reportUnreadable([...folders, ...analysis.unreadable], notice)
   reportSyntaxErrors(analysis.files, notice)
   const graph = await clock.run('build graph', () => buildImportGraph(analysis.files, named))
   const names = [...graph.packages.keys()].filter(name => !name.startsWith('('))
@@ -120,26 +123,26 @@ async function runStages(inputs: StageInputs): Promise<RunResult> {
 
 interface Problem {
   readonly path: string
-  readonly code: string
+  readonly reason: string
 }
 
 function reportUnreadable(problems: readonly Problem[], notice: (line: string) => void): void {
   const [first] = problems
   if (first === undefined) return
   const others = problems.length > 1 ? ` and ${problems.length - 1} more` : ''
-  notice(`Left out ${first.path}${others}: ${explain(first.code)}`)
+  notice(`Left out ${first.path}${others}: ${first.reason}`)
 }
 
 function reportSyntaxErrors(
   files: RunResult['analysis']['files'],
   notice: (line: string) => void,
 ): void {
-  const broken = files.entries().filter(([, facts]) => facts.syntaxError !== undefined)
-  const [first] = [...broken.take(1)]
+  const broken = [...files].filter(([, facts]) => facts.syntaxError !== undefined)
+  const [first] = broken
   if (first === undefined) return
-  const others = broken.reduce(count => count + 1, 0)
-  const more = others > 0 ? `; ${others} more files have syntax errors` : ''
-  notice(`${first[0]}:${first[1].syntaxError} (kept what could be parsed${more})`)
+  const [path, { syntaxError }] = first
+  const more = broken.length > 1 ? `; ${broken.length - 1} more files have syntax errors` : ''
+  notice(`${path}:${syntaxError} (kept what could be parsed${more})`)
 }
 
 async function finish(

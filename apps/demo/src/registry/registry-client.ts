@@ -1,6 +1,5 @@
 import { Cache, loaded } from '@millrace/cache-core'
 import type { HttpPool } from '@millrace/http-pool'
-import type { TokenBucket } from '@millrace/rate-limit'
 import type { CacheStore } from '../wiring/forgiving-store.ts'
 import type { Telemetry } from '../wiring/telemetry.ts'
 import { type PackageDocument, type RegistryAnswer, toDocument } from './package-document.ts'
@@ -11,7 +10,6 @@ export interface RegistryClientOptions {
   readonly identity?: string
   readonly store: CacheStore<RegistryAnswer>
   readonly pool: HttpPool
-  readonly limiter: TokenBucket
   readonly telemetry: Telemetry
 }
 
@@ -25,8 +23,6 @@ export interface RegistryClientStats {
   readonly absent: number
   /** A stored answer past its time served because the registry failed. */
   readonly staleServed: number
-  /** Requests that the limiter made wait. */
-  readonly limited: number
 }
 
 /** An answer the registry gave that is none of those a package document has. */
@@ -48,8 +44,8 @@ const fresh = 5 * minute
 const kept = 30 * 24 * 60 * minute
 
 /**
- * Package metadata from a registry, through memory, a store that outlives the process, and conditional requests within a rate
- * limit. Concurrent calls for one name share one request.
+ * Package metadata from a registry, through memory, a store that outlives the process, and conditional requests over the
+ * pool. Concurrent calls for one name share one request.
  */
 export class RegistryClient {
   readonly #options: RegistryClientOptions
@@ -114,37 +110,31 @@ export class RegistryClient {
     known: RegistryAnswer | undefined,
     signal: AbortSignal | undefined,
   ): Promise<RegistryAnswer> {
-    const { base, pool, limiter, telemetry } = this.#options
-    const { tracer, timings } = telemetry
-    const { waited } = await tracer.span('limiter', () => limiter.acquire(signal ? { signal } : {}))
-    timings.wait.record(waited)
-    if (waited > 0) this.#counts.limited++
-    return timings.fetch.time(() =>
-      tracer.span('http request', async span => {
-        const url = new URL(
-          name.replace('/', '%2F'),
-          base.href.endsWith('/') ? base : `${base.href}/`,
-        )
-        const headers: Record<string, string> = { accept: 'application/json' }
-        if (known?.etag !== undefined) headers['if-none-match'] = known.etag
-        const response = await pool.request(url, signal ? { headers, signal } : { headers })
-        span.setAttribute('http.response.status_code', response.statusCode)
-        if (response.statusCode === 200) {
-          this.#counts.downloaded++
-          const etag = response.headers.etag
-          const document = toDocument(name, await response.body.json())
-          return { document, etag: typeof etag === 'string' ? etag : undefined }
-        }
-        await response.body.dump()
-        if (response.statusCode === 304 && known !== undefined) {
-          this.#counts.revalidated++
-          return known
-        }
-        if (response.statusCode !== 404)
-          throw new RegistryStatusError(base.origin, response.statusCode)
-        this.#counts.absent++
-        return { document: undefined, etag: undefined }
-      }),
-    )
+    const { base, pool, telemetry } = this.#options
+    return telemetry.tracer.span('request', async span => {
+      const url = new URL(
+        name.replace('/', '%2F'),
+        base.href.endsWith('/') ? base : `${base.href}/`,
+      )
+      const headers: Record<string, string> = { accept: 'application/json' }
+      if (known?.etag !== undefined) headers['if-none-match'] = known.etag
+      const response = await pool.request(url, signal ? { headers, signal } : { headers })
+      span.setAttribute('http.response.status_code', response.statusCode)
+      if (response.statusCode === 200) {
+        this.#counts.downloaded++
+        const etag = response.headers.etag
+        const document = toDocument(name, await response.body.json())
+        return { document, etag: typeof etag === 'string' ? etag : undefined }
+      }
+      await response.body.dump()
+      if (response.statusCode === 304 && known !== undefined) {
+        this.#counts.revalidated++
+        return known
+      }
+      if (response.statusCode !== 404)
+        throw new RegistryStatusError(base.origin, response.statusCode)
+      this.#counts.absent++
+      return { document: undefined, etag: undefined }
+    })
   }
 }

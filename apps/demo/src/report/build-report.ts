@@ -35,7 +35,7 @@ export function buildReport(inputs: ReportInputs): Report {
   const temperature = temperatureOf(sources, client)
   const permits = limiter.stats()
   const connections = pool.stats()
-  const waits = telemetry.timings.wait.histogram.distribution()
+  const waits = telemetry.timings.wait.stats()
   return {
     directory: inputs.directory,
     temperature,
@@ -46,15 +46,15 @@ export function buildReport(inputs: ReportInputs): Report {
     stages: inputs.stages,
     total: inputs.total,
     caches: [
-      { name: 'source facts', ...hitsOf(sources) },
+      { name: 'facts of files', ...hitsOf(sources) },
       { name: 'source store', ...pick(storage.sources.stats()) },
       { name: 'packages in memory', ...pick(client.memory.stats()) },
       { name: 'package store', ...pick(storage.packages.stats()) },
     ],
     limiter: {
       granted: permits.granted,
-      waits: client.stats().limited,
-      waited: Number.isNaN(waits.sum) ? 0 : waits.sum * 1000,
+      waits: waits.count,
+      waited: waits.count === 0 ? 0 : waits.total,
       rate: permits.rate,
     },
     connections: {
@@ -74,12 +74,19 @@ export function buildReport(inputs: ReportInputs): Report {
 const pick = ({ hits, misses }: { hits: number; misses: number }) => ({ hits, misses })
 
 /** A file answered without parsing is a hit. */
-const hitsOf = ({ unchanged, touched, parsed }: SourceCounts) => ({
-  hits: unchanged + touched,
+const hitsOf = ({ unchanged, touched, copies, parsed }: SourceCounts) => ({
+  hits: unchanged + touched + copies,
   misses: parsed,
 })
 
-function sourceCounts({ files, unchanged, touched, parsed, unreadable }: Analysis): SourceCounts {
+function sourceCounts({
+  files,
+  unchanged,
+  touched,
+  copies,
+  parsed,
+  unreadable,
+}: Analysis): SourceCounts {
   let [bytes, lines, syntaxErrors] = [0, 0, 0]
   for (const facts of files.values()) {
     bytes += facts.bytes
@@ -92,6 +99,7 @@ function sourceCounts({ files, unchanged, touched, parsed, unreadable }: Analysi
     lines,
     unchanged,
     touched,
+    copies,
     parsed,
     unreadable: unreadable.length,
     syntaxErrors,
@@ -114,12 +122,12 @@ function packageCounts({ graph, fetched }: RunResult): PackageCounts {
 }
 
 function temperatureOf(
-  { unchanged, touched, parsed }: SourceCounts,
+  { unchanged, touched, copies, parsed }: SourceCounts,
   client: RegistryClient,
 ): Report['temperature'] {
   const { downloaded, absent, fromStore } = client.stats()
   if (unchanged + touched + fromStore === 0) return 'cold'
-  return parsed + touched + downloaded + absent === 0 ? 'warm' : 'mixed'
+  return parsed + copies + touched + downloaded + absent === 0 ? 'warm' : 'mixed'
 }
 
 function reasons(
@@ -135,7 +143,7 @@ function reasons(
     )
   } else {
     lines.push(
-      `${sources.unchanged} of ${sources.files} files have the size, times and inode of the last run: their facts came from the store, no byte was read.`,
+      `${sources.unchanged} of ${sources.files} files have the size, times and inode of the last run: their facts came from the store, no byte of them was read.`,
       `${fromStore} of ${fetched.documents.size} packages came from the store without a request; ${revalidated} were confirmed by the registry, ${downloaded + absent} asked for anew.`,
     )
   }

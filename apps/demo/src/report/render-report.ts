@@ -8,7 +8,7 @@ export function renderReport(report: Report): string {
     ...report.reasons.map(reason => `  ${reason}`),
     ...(report.notices.length > 0 ? ['', 'Notices', ...indent(report.notices)] : []),
     '',
-    `${count(sources.files)} source files, ${megabytes(sources.bytes)}, ${count(sources.lines)} lines: ${count(sources.unchanged)} unchanged, ${count(sources.touched)} touched, ${count(sources.parsed)} parsed, ${count(sources.syntaxErrors)} with syntax errors, ${count(sources.unreadable)} unreadable`,
+    `${count(sources.files)} source files, ${megabytes(sources.bytes)}, ${count(sources.lines)} lines: ${count(sources.unchanged)} unchanged, ${count(sources.touched)} touched, ${count(sources.copies)} copies, ${count(sources.parsed)} parsed, ${count(sources.syntaxErrors)} with syntax errors, ${count(sources.unreadable)} unreadable`,
     `${count(packages.met)} packages: ${count(packages.described)} described by the registry, ${count(packages.absent)} not in it, ${count(packages.failed)} without an answer; ${count(packages.edges)} imports between packages, ${count(packages.internalImports)} within, ${count(packages.builtinImports)} of Node`,
     '',
     ...table(

@@ -30,6 +30,8 @@ export interface SourceCounts {
   readonly unchanged: number
   /** Read, and found to have the same bytes as before. */
   readonly touched: number
+  /** Read, and found to have the same bytes as another file of this run. */
+  readonly copies: number
   readonly parsed: number
   readonly unreadable: number
   readonly syntaxErrors: number

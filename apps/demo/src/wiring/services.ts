@@ -1,13 +1,17 @@
 import { HttpPool } from '@millrace/http-pool'
 import { TokenBucket } from '@millrace/rate-limit'
+import { inject } from '@millrace/tracer'
+import { createSourceCaches, type SourceCaches } from '../analyse/source-caches.ts'
 import { RegistryClient } from '../registry/registry-client.ts'
 import type { Storage } from './storage.ts'
 import type { Telemetry } from './telemetry.ts'
+import { watchChannels } from './watch-channels.ts'
 
 /** Everything a run is made of. */
 export interface Services extends AsyncDisposable {
   readonly storage: Storage
   readonly telemetry: Telemetry
+  readonly sources: SourceCaches
   readonly limiter: TokenBucket
   readonly pool: HttpPool
   readonly client: RegistryClient
@@ -34,31 +38,39 @@ export function createServices(
     totalTimeout: 30_000,
     connectTimeout: 3_000,
     retry: { maxAttempts: 4 },
+    breaker: true,
+    limiter,
+    injectHeaders: headers => inject(headers),
   })
+  const sources = createSourceCaches()
+  const watching = watchChannels(telemetry)
   const client = new RegistryClient({
     base,
     identity,
     store: storage.packages,
     pool,
-    limiter,
     telemetry,
   })
   const { metrics } = telemetry
   metrics.observe('demo_http_pool', pool)
   metrics.observe('demo_registry_limiter', limiter)
   metrics.observe('demo_registry_client', client)
+  metrics.observe('demo_files', sources.files)
+  metrics.observe('demo_facts', sources.facts)
   metrics.observe('demo_package_cache', client.memory)
   metrics.observe('demo_store', storage.sources, { labels: { store: 'sources' } })
   metrics.observe('demo_store', storage.packages, { labels: { store: 'packages' } })
   return {
     storage,
     telemetry,
+    sources,
     limiter,
     pool,
     client,
     async [Symbol.asyncDispose]() {
       limiter[Symbol.dispose]()
       await pool.destroy()
+      watching[Symbol.dispose]()
       await telemetry[Symbol.asyncDispose]()
       await storage[Symbol.asyncDispose]()
     },

@@ -6,10 +6,10 @@ import { SlowestTrace } from '../report/slowest-trace.ts'
 export interface Timings {
   readonly stat: Timing
   readonly read: Timing
-  readonly parse: Timing
+  readonly facts: Timing
   readonly lookup: Timing
   readonly wait: Timing
-  readonly fetch: Timing
+  readonly attempt: Timing
 }
 
 /** What observes a run: metrics, traces, and the slowest of them. */
@@ -34,10 +34,10 @@ export function createTelemetry(): Telemetry {
     timings: {
       stat: timing('stat', 'Checking whether a source file changed'),
       read: timing('read', 'Reading and hashing a source file'),
-      parse: timing('parse', 'Parsing a source file and deriving its facts'),
+      facts: timing('facts', 'Facts of a source file, by parsing it or from a copy of it'),
       lookup: timing('lookup', 'Answering for a package, from a cache or the registry'),
       wait: timing('limiter_wait', 'Waiting for the registry limiter'),
-      fetch: timing('fetch', 'Fetching a package from the registry, retries included'),
+      attempt: timing('attempt', 'One HTTP attempt, from the wait for a permit to the last byte'),
     },
     async [Symbol.asyncDispose]() {
       await tracer.close()
