@@ -36,10 +36,12 @@ export class RedisTimeoutError extends Error {
 /**
  * Why Redis cannot be used:
  * - `disconnected`: there is no connection, and no attempt to make one is under way
+ * - `breaker`: several calls in a row were not answered, so none is sent for a while
+ * - `overloaded`: too many calls wait for an answer already
  * - `connection`: the connection broke while the reply was awaited
  * - `reply`: Redis answered with an error, such as OOM, LOADING or READONLY; see `cause`
  */
-export type UnavailableReason = 'disconnected' | 'connection' | 'reply'
+export type UnavailableReason = 'disconnected' | 'breaker' | 'overloaded' | 'connection' | 'reply'
 
 /** An operation failed because of Redis or the connection to it. */
 export class RedisUnavailableError extends Error {
@@ -52,6 +54,8 @@ export class RedisUnavailableError extends Error {
   constructor(operation: string, reason: UnavailableReason, options?: ErrorOptions) {
     const what = {
       disconnected: 'Redis is not connected',
+      breaker: 'Redis has not answered lately and is left alone for a while',
+      overloaded: 'too many calls wait for Redis already',
       connection: 'the connection to Redis broke',
       reply: 'Redis refused it',
     }[reason]

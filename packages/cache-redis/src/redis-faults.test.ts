@@ -132,6 +132,36 @@ describeRedis('RedisStore on a bad day', redis => {
     client.disconnect()
   })
 
+  test('after five silent calls Redis is left alone, and one call finds out that it is back', async () => {
+    proxy.stall()
+    const calls = Array.from({ length: 5 }, () => store.get('key'))
+    await Promise.allSettled(calls)
+    const begun = performance.now()
+    await expect(store.get('key')).rejects.toMatchObject({ ...unavailable, reason: 'breaker' })
+    expect(performance.now() - begun).toBeLessThan(20)
+    expect(store.stats()).toMatchObject({ timeouts: 5, breakerOpened: 1, breakerOpen: 1 })
+    await proxy.heal()
+    await recovered()
+    expect(store.stats().breakerOpen).toBe(0)
+  })
+
+  test('no more calls wait than maxPending', async () => {
+    await using narrow = new RedisStore({
+      connection: { port: proxy.port },
+      deadline: 60,
+      maxPending: 3,
+    })
+    proxy.stall()
+    const results = await Promise.allSettled(Array.from({ length: 5 }, () => narrow.get('key')))
+    expect(results.map(result => (result as PromiseRejectedResult).reason.reason)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      'overloaded',
+      'overloaded',
+    ])
+  })
+
   test('operations are published with their outcome', async () => {
     const messages: [string, CommandMessage][] = []
     const note = (message: unknown, name: string | symbol) =>

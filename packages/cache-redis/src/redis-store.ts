@@ -18,25 +18,29 @@ import {
 import type { Redis } from 'ioredis'
 import { type Client, primaries } from './client.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { Connection, type ConnectionStats, type ConnectionTarget } from './connection.ts'
+import {
+  Connection,
+  type ConnectionOptions,
+  type ConnectionStats,
+  type ConnectionTarget,
+} from './connection.ts'
 import { readEntries } from './entry-reader.ts'
 import { InvalidOptionError } from './errors.ts'
 import { KeySpace } from './key-space.ts'
 import { advance, expire, invalidateTag, keepTag, put, remove, takeFence } from './scripts.ts'
 
 /** Options of a {@link RedisStore}, besides where Redis is. */
-export interface RedisStoreSettings<V> extends LifetimeOptions, PackingOptions<V> {
+export interface RedisStoreSettings<V>
+  extends LifetimeOptions,
+    PackingOptions<V>,
+    ConnectionOptions {
   /** Beginning of all its keys in Redis, without braces. Stores with different prefixes do not see each other. Default `millrace`. */
   readonly prefix?: string
-  /** ms after which an operation fails if Redis has not answered, > 0. Default 1,000. */
-  readonly deadline?: number
   /**
    * ms for which a deleted key refuses values computed before, > 0: longer than any load takes, as a fence older than this
    * is refused. Default 60,000.
    */
   readonly barrierLife?: number
-  /** Source of time. Default: the system's. */
-  readonly clock?: Clock
 }
 
 /** Options of a {@link RedisStore}. */
@@ -69,23 +73,16 @@ export class RedisStore<V = unknown> implements Store<V> {
 
   /** @throws {InvalidOptionError} */
   constructor(options: RedisStoreOptions<V>) {
-    const {
-      prefix = 'millrace',
-      deadline = 1_000,
-      barrierLife = 60_000,
-      clock = systemClock,
-    } = options
-    for (const [name, value] of Object.entries({ deadline, barrierLife })) {
-      if (!(value > 0 && value < FOR_EVER)) {
-        throw new InvalidOptionError(name, 'a finite number > 0', value)
-      }
+    const { prefix = 'millrace', barrierLife = 60_000, clock = systemClock } = options
+    if (!(barrierLife > 0 && barrierLife < FOR_EVER)) {
+      throw new InvalidOptionError('barrierLife', 'a finite number > 0', barrierLife)
     }
     this.#space = new KeySpace(prefix)
     this.#packer = new ValuePacker(options)
     this.#lifetimes = new Lifetimes(options)
     this.#barrierLife = Math.ceil(barrierLife)
     this.#clock = clock
-    this.#connection = new Connection(options, deadline, clock)
+    this.#connection = new Connection(options, options)
     this.client = this.#connection.client
   }
 

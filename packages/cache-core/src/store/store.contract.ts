@@ -363,9 +363,13 @@ export function storeContract(
                 const admitted = model.admits(key, [tag], epoch)
                 const value = model.next
                 const stored = await store.set(key, value, { tags: [tag], fence })
-                // A store may refuse more than it must, and may accept what it will not serve, but not serve it.
                 if (stored && admitted) model.set(key, [tag], epoch)
-                else if (stored) model.values.delete(key)
+                if (admitted) break
+                // What came too late may be kept as a stale copy, but is not served as good.
+                const kept = await store.get(key)
+                if (kept?.value === value) expect(kept.expires).toBe(0)
+                await store.delete(key)
+                model.invalidate(`k:${key}`, 'deleted')
                 break
               }
               case 'delete':

@@ -69,7 +69,7 @@ export interface StoreStats {
  * **Invalidation.** `delete` makes values gone, `expire` makes them stale (returned, with `expires` in the past, as long as
  * they are retained); both exist for a key, a tag and everything. Each also outdates all fences taken before: a `set` with
  * such a fence is refused (resolves `false`) if it concerns the same key, tag or everything, and a `set` whose value is
- * older than the stored one is refused too. So a value that was invalidated while it was computed is never returned
+ * older than the stored one is refused too. So a value that was invalidated while it was computed is never returned as fresh
  * afterwards, whichever process computed it.
  *
  * **Errors.** A damaged entry is a miss. What fails as a whole (no connection, disk full) rejects; callers that cache decide

@@ -1,0 +1,92 @@
+import type { Clock } from './clock.ts'
+import { InvalidOptionError } from './errors.ts'
+
+/** When calls stop being sent to a Redis that does not answer. */
+export interface BreakerOptions {
+  /** Consecutive failures after which the breaker opens, a positive integer. Default 5. */
+  readonly failures?: number
+  /** ms for which an opened breaker refuses everything, > 0; doubled each time the call let through after it fails too. Default 500. */
+  readonly cooldown?: number
+  /** Most ms of that. Default 10,000. */
+  readonly maxCooldown?: number
+}
+
+/**
+ * - `closed`: calls go through
+ * - `open`: calls are refused at once
+ * - `half-open`: one call has gone through to find out; the others are refused
+ */
+export type BreakerState = 'closed' | 'open' | 'half-open'
+
+/** Spares callers the wait for a deadline, and a struggling server the calls, once several have failed in a row. */
+export class CircuitBreaker {
+  readonly #clock: Clock
+  readonly #failures: number
+  readonly #cooldown: number
+  readonly #maxCooldown: number
+  #state: BreakerState = 'closed'
+  /** Failures since the last success. */
+  #count = 0
+  #openUntil = 0
+  #nextCooldown: number
+  /** How often it has opened. */
+  opened = 0
+
+  /** @throws {InvalidOptionError} */
+  constructor(
+    { failures = 5, cooldown = 500, maxCooldown = 10_000 }: BreakerOptions,
+    clock: Clock,
+  ) {
+    if (!(Number.isInteger(failures) && failures >= 1)) {
+      throw new InvalidOptionError('breaker.failures', 'a positive integer', failures)
+    }
+    if (!(cooldown > 0 && cooldown < Infinity)) {
+      throw new InvalidOptionError('breaker.cooldown', 'a finite number > 0', cooldown)
+    }
+    if (!(maxCooldown >= cooldown && maxCooldown < Infinity)) {
+      const expected = 'a finite number of at least `breaker.cooldown`'
+      throw new InvalidOptionError('breaker.maxCooldown', expected, maxCooldown)
+    }
+    this.#clock = clock
+    this.#failures = failures
+    this.#cooldown = cooldown
+    this.#maxCooldown = maxCooldown
+    this.#nextCooldown = cooldown
+  }
+
+  get state(): BreakerState {
+    return this.#state
+  }
+
+  /** Whether a call may go through now. Whoever gets `true` must report its outcome. */
+  admit(): boolean {
+    if (this.#state === 'closed') return true
+    if (this.#state === 'half-open' || this.#clock.now() < this.#openUntil) return false
+    this.#state = 'half-open'
+    return true
+  }
+
+  /** A call was answered. */
+  succeed(): void {
+    this.#state = 'closed'
+    this.#count = 0
+    this.#nextCooldown = this.#cooldown
+  }
+
+  /** A call was not answered. */
+  fail(): void {
+    this.#count++
+    if (this.#state === 'open') return
+    if (this.#state === 'closed' && this.#count < this.#failures) return
+    this.#state = 'open'
+    this.opened++
+    this.#openUntil = this.#clock.now() + this.#nextCooldown
+    this.#nextCooldown = Math.min(this.#nextCooldown * 2, this.#maxCooldown)
+  }
+
+  /** A call was given up by its caller, which tells nothing. */
+  abandon(): void {
+    // The next call finds out instead.
+    if (this.#state === 'half-open') this.#state = 'open'
+  }
+}
