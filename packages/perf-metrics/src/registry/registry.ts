@@ -97,6 +97,9 @@ export interface Registration {
   [Symbol.dispose](): void
 }
 
+/** Bytes to set aside for a first scrape. */
+const MIN_SCRAPE = 16_384
+
 const NOOP = new NoopInstrument()
 const NOOP_HISTOGRAM = new NoopHistogram()
 const NOOP_TIMING = new NoopTiming()
@@ -121,6 +124,7 @@ export class Registry {
   readonly #writer = new ByteWriter()
   #collectFailures = 0
   #ticks = 0
+  #scrapeSize = MIN_SCRAPE
 
   constructor(options: RegistryOptions = {}) {
     const { enabled = true, maxSeries = 2000, retention = Infinity, clock = systemClock } = options
@@ -330,8 +334,10 @@ export class Registry {
   }
 
   /** An exposition in the format that `accept` asks for, written in slices of 2 ms. */
-  scrape(options: ScrapeOptions = {}): Promise<Scrape> {
-    return scrape(this.collect(), options)
+  async scrape(options: ScrapeOptions = {}): Promise<Scrape> {
+    const result = await scrape(this.collect(), options, this.#scrapeSize)
+    this.#scrapeSize = Math.max(MIN_SCRAPE, Math.ceil(result.body.length * 1.1))
+    return result
   }
 
   /** Answers a scraper: `createServer(metrics.handler())`. */
