@@ -1,6 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
 
-/** A request of a caller, over all its attempts. One object on both channels. */
+/** One request over all its attempts; a redirect is another request. One object on both channels. */
 export interface RequestMessage {
   readonly method: string
   /** `scheme://host:port`. */
@@ -48,9 +48,8 @@ export interface AttemptMessage {
  * - `retry`: after a failure or a status
  * - `resend`: after its reused connection turned out to be dead
  * - `hedge`: beside one that is slow
- * - `redirect`: to where the last response points
  */
-export type AttemptReason = 'first' | 'retry' | 'resend' | 'hedge' | 'redirect'
+export type AttemptReason = 'first' | 'retry' | 'resend' | 'hedge'
 
 /** The two channels of one operation. */
 export interface OperationChannels {

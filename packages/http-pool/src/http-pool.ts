@@ -2,6 +2,7 @@ import { type Dispatcher, fetch, type RequestInfo, type RequestInit, type Respon
 import { systemClock } from './clock.ts'
 import { InvalidRequestError } from './errors.ts'
 import {
+  type Dispatch,
   type ExchangeOptions,
   isReplayable,
   type RequestBody,
@@ -12,6 +13,7 @@ import { resolvePoolOptions } from './options/settings.ts'
 import { PoolCore } from './pool-core.ts'
 import { PoolDispatcher } from './pool-dispatcher.ts'
 import { headerList } from './redirect/header-list.ts'
+import type { Call } from './response/following-handler.ts'
 import { JsonHandler } from './response/json-handler.ts'
 import { type HttpResponse, ResponseHandler } from './response/response-handler.ts'
 import { type PoolStats, poolStats } from './stats.ts'
@@ -46,12 +48,15 @@ export class HttpPool {
   /** The pool as an undici dispatcher, for `undici.fetch`, `stream`, `pipeline`, `setGlobalDispatcher`, … */
   readonly dispatcher: Dispatcher
   readonly #core: PoolCore
+  readonly #dispatch: Dispatch
 
   /** @throws InvalidOptionError */
   constructor(options: HttpPoolOptions = {}) {
     const settings = resolvePoolOptions(options)
     this.#core = new PoolCore(settings, options.clock ?? systemClock, options.random ?? Math.random)
-    this.dispatcher = new PoolDispatcher(this.#core)
+    const dispatcher = new PoolDispatcher(this.#core)
+    this.dispatcher = dispatcher
+    this.#dispatch = (request, handler) => void dispatcher.dispatch(request, handler)
   }
 
   /**
@@ -65,11 +70,9 @@ export class HttpPool {
    */
   request(url: string | URL, options: RequestOptions = {}): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
-      const { signal, opaque, highWaterMark } = options
-      this.dispatcher.dispatch(
-        this.#exchangeOptions(url, options, options.body ?? null),
-        new ResponseHandler(signal, opaque, highWaterMark, resolve, reject),
-      )
+      const { opaque, highWaterMark } = options
+      const call = this.#call(this.#exchangeOptions(url, options, options.body ?? null), options)
+      new ResponseHandler(call, opaque, highWaterMark, resolve, reject).send()
     })
   }
 
@@ -86,11 +89,7 @@ export class HttpPool {
       const body = json === undefined ? (options.body ?? null) : JSON.stringify(json)
       const exchangeOptions = this.#exchangeOptions(url, options, body)
       exchangeOptions.headers = withJsonHeaders(options.headers, json !== undefined)
-      const origin = exchangeOptions.origin as string
-      this.dispatcher.dispatch(
-        exchangeOptions,
-        new JsonHandler<T>(origin, options.signal, resolve, reject),
-      )
+      new JsonHandler<T>(this.#call(exchangeOptions, options), resolve, reject).send()
     })
   }
 
@@ -116,6 +115,10 @@ export class HttpPool {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #call(options: ExchangeOptions, { signal }: CallOptions): Call {
+    return { dispatch: this.#dispatch, options, signal, now: this.#core.clock.now }
   }
 
   #exchangeOptions(

@@ -1,4 +1,6 @@
 export type { BreakerOptions, BreakerState } from './breaker/breaker.ts'
+export type { CacheOptions } from './cache/cache-options.ts'
+export type { CachedResponse, CachedResponses, ResponseStore } from './cache/response-store.ts'
 export type { AttemptMessage, AttemptPhases, AttemptReason, RequestMessage } from './channels.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export {
@@ -35,5 +37,7 @@ export type {
 export { ResponseBody } from './response/response-body.ts'
 export type { HttpResponse } from './response/response-handler.ts'
 export type { RetryOptions } from './retry/retry-policy.ts'
+export type { AllowAddress } from './security/guarded-lookup.ts'
+export { isPublicAddress } from './security/public-addresses.ts'
 export type { GuardedOriginStats, OriginStats, PoolStats } from './stats.ts'
 export type { ThrottleOptions } from './throttle/throttle.ts'

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { Coalescer } from './coalesce/coalescer.ts'
 import { Origin } from './connect/origin.ts'
 import { SocketBudget } from './connect/socket-budget.ts'
 import { PoolClosedError } from './errors.ts'
@@ -25,6 +26,7 @@ export class PoolCore {
   #newest: Exchange | null = null
   /** Origins with attempts that wait for `totalConcurrency`. */
   readonly blocked: Set<Origin> = new Set()
+  coalescer: Coalescer | undefined
   /** Attempts in queues. */
   queued = 0
   /** Attempts on connections. */

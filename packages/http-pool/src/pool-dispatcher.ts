@@ -1,8 +1,9 @@
 import { Dispatcher } from 'undici'
 import { hasSubscribers, type RequestMessage, requestChannels } from './channels.ts'
 import type { Origin } from './connect/origin.ts'
+import { dispatchChain } from './dispatch-chain.ts'
 import { InvalidRequestError } from './errors.ts'
-import type { ExchangeOptions } from './exchange/dispatch-options.ts'
+import type { Dispatch, ExchangeOptions } from './exchange/dispatch-options.ts'
 import { Exchange } from './exchange/exchange.ts'
 import { resolveCall } from './options/call-policy.ts'
 import type { PoolCore } from './pool-core.ts'
@@ -10,11 +11,13 @@ import type { PoolCore } from './pool-core.ts'
 /** The face of a pool towards undici: everything that takes a dispatcher takes this one. */
 export class PoolDispatcher extends Dispatcher {
   readonly #core: PoolCore
+  readonly #dispatch: Dispatch
   #closing: Promise<void> | undefined
 
   constructor(core: PoolCore) {
     super()
     this.#core = core
+    this.#dispatch = dispatchChain(core, (options, handler) => exchange(core, options, handler))
   }
 
   get closed(): boolean {
@@ -31,12 +34,7 @@ export class PoolDispatcher extends Dispatcher {
   ): boolean {
     const core = this.#core
     try {
-      const origin =
-        core.origins.get(options.origin as string) ?? core.originOf(originKey(options.origin))
-      if (core.isClosed) throw core.closedError(origin.key)
-      const own = ownOptions(core, options)
-      if (hasSubscribers(requestChannels)) dispatchTraced(core, origin, own, handler)
-      else new Exchange(core, origin, own, handler).start(undefined)
+      this.#dispatch(ownOptions(core, options), handler)
       return core.queued < core.settings.maxQueued
     } catch (error) {
       if (handler.onResponseError === undefined) throw error
@@ -80,6 +78,18 @@ function originKey(origin: string | URL | undefined): string {
     throw new InvalidRequestError('url', 'The origin is not a valid http or https URL')
   }
   return url.origin
+}
+
+function exchange(
+  core: PoolCore,
+  options: ExchangeOptions,
+  handler: Dispatcher.DispatchHandler,
+): void {
+  const origin =
+    core.origins.get(options.origin as string) ?? core.originOf(originKey(options.origin))
+  if (core.isClosed) throw core.closedError(origin.key)
+  if (hasSubscribers(requestChannels)) dispatchTraced(core, origin, options, handler)
+  else new Exchange(core, origin, options, handler).start(undefined)
 }
 
 /** The exchange is made in the context that subscribers bind, so that all it does later happens there. */

@@ -49,6 +49,8 @@ export interface PoolStats extends OriginStats {
   connections: number
   /** Idle connections closed to make room for another origin. */
   evicted: number
+  /** Requests that shared the response of another. */
+  coalesced: number
   /** Retries and hedges that the budget allows now. */
   retryBudget: number
   /** Deadlines that are watched. */
@@ -83,6 +85,7 @@ export function poolStats(core: PoolCore): PoolStats {
     ...sum,
     connections: core.sockets.taken,
     evicted: core.sockets.evicted,
+    coalesced: core.coalescer?.joined ?? 0,
     retryBudget: core.retryBudget?.balance(core.clock.now()) ?? 0,
     deadlines: core.deadlines.size,
     origins,

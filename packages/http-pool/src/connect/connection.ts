@@ -1,7 +1,8 @@
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { type buildConnector, Client } from 'undici'
-import { HttpTimeoutError } from '../errors.ts'
+import { AddressNotAllowedError, HttpTimeoutError } from '../errors.ts'
 import type { Attempt } from '../exchange/attempt.ts'
+import { RefusedAddress } from '../security/guarded-lookup.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { Origin } from './origin.ts'
 
@@ -112,22 +113,38 @@ export class Connection implements Timed {
     if (connectTimeout !== 0) core.deadlines.schedule(this, this.#connectStart + connectTimeout)
 
     let socket: Socket | undefined
-    const done = (...result: [null, Socket] | [Error, null]): void => {
+    const done: buildConnector.Callback = (...[error, connected]) => {
       this.#connecting = false
       core.deadlines.cancel(this)
       this.connectDuration = core.clock.now() - this.#connectStart
-      if (result[0] === null) this.#onConnect(result[1])
-      callback(...(result as Parameters<buildConnector.Callback>))
+      if (error === null) {
+        this.#onConnect(connected)
+        callback(null, connected)
+      } else {
+        const isRefused = error instanceof RefusedAddress
+        callback(isRefused ? new AddressNotAllowedError(this.origin.key) : error, null)
+      }
+    }
+    if (!this.#mayConnectTo(options.hostname)) {
+      done(new RefusedAddress(), null)
+      return
     }
     try {
       // buildConnector returns its socket, which its type does not say.
-      socket = settings.connector(options, done as buildConnector.Callback) as unknown as Socket
+      socket = settings.connector(options, done) as unknown as Socket
     } catch (error) {
       done(error as Error, null)
       return
     }
     this.#socket = socket
     socket.once('close', () => this.#onClose(socket))
+  }
+
+  /** A URL with an address in place of a name: no lookup will be asked. */
+  #mayConnectTo(hostname: string): boolean {
+    const { allowAddress } = this.origin.settings
+    const family = isIP(hostname)
+    return allowAddress === undefined || family === 0 || allowAddress(hostname, family)
   }
 
   #onConnect(socket: Socket & { alpnProtocol?: unknown }): void {

@@ -14,6 +14,9 @@ export interface ExchangeOptions extends Dispatcher.DispatchOptions {
   makeBody?: (() => NonNullable<Dispatcher.DispatchOptions['body']>) | undefined
 }
 
+/** Sends a request; all that follows goes to the handler. */
+export type Dispatch = (options: ExchangeOptions, handler: Dispatcher.DispatchHandler) => void
+
 /** Whether a body can be sent a second time. Streams and iterators are spent after the first. */
 export function isReplayable(options: ExchangeOptions): boolean {
   const { body, makeBody } = options

@@ -18,7 +18,6 @@ import {
 } from '../errors.ts'
 import type { CallPolicy } from '../options/settings.ts'
 import type { PoolCore } from '../pool-core.ts'
-import { isRedirect, redirectTarget } from '../redirect/redirect-target.ts'
 import { retryAfter } from '../retry/retry-after.ts'
 import { isTransient } from '../retry/transient-errors.ts'
 import type { Timed } from '../time/deadline-heap.ts'
@@ -50,7 +49,7 @@ export class Exchange extends AsyncResource implements Controller, Timed {
   readonly core: PoolCore
   readonly downstream: Handler
   readonly policy: CallPolicy
-  origin: Origin
+  readonly origin: Origin
   options: ExchangeOptions
 
   aborted = false
@@ -81,7 +80,6 @@ export class Exchange extends AsyncResource implements Controller, Timed {
   #attempts = 0
   #sendings = 0
   #resends = 0
-  #redirects = 0
   #received = 0
   #message: RequestMessage | undefined
   #startedAt = 0
@@ -202,10 +200,6 @@ export class Exchange extends AsyncResource implements Controller, Timed {
       }
     }
     this.#win(attempt)
-    if (policy.maxRedirects > 0 && isRedirect(statusCode) && headers.location !== undefined) {
-      this.#redirect(attempt, statusCode, headers)
-      return
-    }
     this.#upstream = controller
     this.rawHeaders = controller.rawHeaders ?? null
     if (this.#message !== undefined) this.#message.statusCode = statusCode
@@ -443,22 +437,6 @@ export class Exchange extends AsyncResource implements Controller, Timed {
   #renewBody(): void {
     const { makeBody } = this.options
     if (makeBody !== undefined) this.options = { ...this.options, body: makeBody() }
-  }
-
-  #redirect(attempt: Attempt, statusCode: number, headers: Headers): void {
-    this.#redirects++
-    const target = redirectTarget(this, statusCode, headers, this.#redirects)
-    attempt.discard(headers)
-    if (target instanceof Error) {
-      this.#fail(target)
-      return
-    }
-    this.options = target
-    this.origin = this.core.originOf(target.origin as string)
-    this.#attempts = 0
-    this.#resends = 0
-    this.#renewBody()
-    this.runInAsyncScope(this.#begin, this, 'redirect')
   }
 
   #judgeAnswer(attempt: Attempt, statusCode: number, headers: Headers, isRetryable: boolean): void {

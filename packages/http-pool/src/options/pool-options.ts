@@ -1,11 +1,13 @@
 import type { LookupFunction } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { BreakerOptions } from '../breaker/breaker.ts'
+import type { CacheOptions } from '../cache/cache-options.ts'
 import type { Clock } from '../clock.ts'
 import type { InjectHeaders } from '../exchange/attempt-trace.ts'
 import type { HedgeOptions } from '../hedge/hedge.ts'
 import type { Limiter } from '../limits/limiter.ts'
 import type { RetryOptions } from '../retry/retry-policy.ts'
+import type { AllowAddress } from '../security/guarded-lookup.ts'
 import type { ThrottleOptions } from '../throttle/throttle.ts'
 
 /** Times that the pool sets and a single call may change. All in ms; 0 or Infinity means none. */
@@ -56,6 +58,12 @@ export interface OriginOptions {
   hedge?: boolean | HedgeOptions
   /** Keeps to the limits that `RateLimit`, `X-RateLimit-*` and `Retry-After` of 429 announce. Default false. */
   learnLimits?: boolean
+  /**
+   * Addresses that may be connected to, asked after the name was resolved, for the very address that is
+   * used: `'public'` allows no loopback, link-local, private or otherwise special range. For URLs that
+   * come from users. Default all.
+   */
+  addresses?: 'public' | AllowAddress
   /** Name lookup with the signature of `dns.lookup`. Default `dns.lookup`. */
   lookup?: LookupFunction
 }
@@ -74,6 +82,15 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
   maxRedirects?: number
   /** Most bytes of a response's body. Default none. */
   maxResponseSize?: number
+  /**
+   * Ask for compressed responses (zstd, brotli, gzip, deflate) and hand them out plain; `maxResponseSize`
+   * then bounds the plain bytes too. Default false: bodies come as they are.
+   */
+  decompress?: boolean
+  /** One response for GET and HEAD requests that are the same and at the same time. Default false. */
+  coalesce?: boolean
+  /** Keeps responses as RFC 9111 allows. Default off. */
+  cache?: boolean | CacheOptions
   /** Retries, default on. */
   retry?: boolean | RetryOptions
   /**

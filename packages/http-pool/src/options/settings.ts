@@ -1,10 +1,13 @@
 import { buildConnector, type Client } from 'undici'
 import { type BreakerSettings, resolveBreaker } from '../breaker/breaker.ts'
+import { type CacheSettings, resolveCache } from '../cache/cache-settings.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { InjectHeaders } from '../exchange/attempt-trace.ts'
 import { type HedgeSettings, resolveHedge } from '../hedge/hedge.ts'
 import type { Limiter } from '../limits/limiter.ts'
 import { RetryPolicy } from '../retry/retry-policy.ts'
+import { type AllowAddress, guardedLookup } from '../security/guarded-lookup.ts'
+import { isPublicAddress } from '../security/public-addresses.ts'
 import { resolveThrottle, type ThrottleSettings } from '../throttle/throttle.ts'
 import { callback, count, duration, feature, flag, onlyKnown } from './check.ts'
 import type { HttpPoolOptions, OriginOptions, Timeouts } from './pool-options.ts'
@@ -27,6 +30,7 @@ export interface OriginSettings {
   readonly maxConcurrentStreams: number
   readonly keepAliveTimeout: number
   readonly guard: GuardSettings
+  readonly allowAddress: AllowAddress | undefined
   readonly limiter: Limiter | ((origin: string) => Limiter) | undefined
   /** What every undici client of the origin is made with. */
   readonly client: Client.Options
@@ -52,6 +56,9 @@ export interface PoolSettings {
   readonly totalConcurrency: number
   readonly maxQueued: number
   readonly bodyLeakTimeout: number
+  readonly decompress: boolean
+  readonly coalesce: boolean
+  readonly cache: CacheSettings | undefined
   readonly injectHeaders: InjectHeaders | undefined
   readonly call: CallPolicy
   /** For requests that undici's own functions dispatch: redirects are their affair. */
@@ -76,6 +83,7 @@ const originOptionNames = [
   'throttle',
   'hedge',
   'learnLimits',
+  'addresses',
   'lookup',
 ] as const satisfies readonly (keyof OriginOptions)[]
 
@@ -92,6 +100,9 @@ const poolOptionNames = [
   'maxRedirects',
   'maxResponseSize',
   'retry',
+  'decompress',
+  'coalesce',
+  'cache',
   'bodyLeakTimeout',
   'injectHeaders',
   'clock',
@@ -118,6 +129,7 @@ export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
       resolveOrigin(`origins[${JSON.stringify(name)}].`, { ...options, ...own }, retry),
     )
   }
+  const cache = feature('cache', options.cache, false)
   callback('random', options.random)
   const call: CallPolicy = {
     ...resolveTimeouts(options, defaultTimeouts),
@@ -130,6 +142,9 @@ export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
     totalConnections: count('totalConnections', options.totalConnections, 100),
     totalConcurrency: count('totalConcurrency', options.totalConcurrency, Number.POSITIVE_INFINITY),
     bodyLeakTimeout: duration('bodyLeakTimeout', options.bodyLeakTimeout, 60_000),
+    coalesce: flag('coalesce', options.coalesce, false),
+    cache: cache && resolveCache(cache),
+    decompress: flag('decompress', options.decompress, false),
     injectHeaders: callback('injectHeaders', options.injectHeaders),
     maxQueued: count('maxQueued', options.maxQueued, 10_000, 0),
     origin,
@@ -183,7 +198,10 @@ function resolveOrigin(
   const throttle = feature(`${prefix}throttle`, options.throttle, false)
   const hedge = feature(`${prefix}hedge`, options.hedge, false)
   const lookup = callback(`${prefix}lookup`, options.lookup)
+  const allowAddress = resolveAddresses(`${prefix}addresses`, options.addresses)
+  const guarded = allowAddress === undefined ? lookup : guardedLookup(lookup, allowAddress)
   return {
+    allowAddress,
     connectionsPerHost: count(`${prefix}connectionsPerHost`, options.connectionsPerHost, 10),
     concurrencyPerHost: count(
       `${prefix}concurrencyPerHost`,
@@ -222,7 +240,7 @@ function resolveOrigin(
     },
     connector: buildConnector({
       ...options.tls,
-      ...(lookup === undefined ? undefined : { lookup }),
+      ...(guarded === undefined ? undefined : { lookup: guarded }),
       allowH2,
       // The pool's heap keeps this time.
       timeout: 0,
@@ -245,4 +263,13 @@ function resolveLimiter(
     throw new InvalidOptionError(option, 'an object with a method acquire, or a function', limiter)
   }
   return limiter
+}
+
+function resolveAddresses(
+  option: string,
+  addresses: OriginOptions['addresses'],
+): AllowAddress | undefined {
+  if (addresses === 'public') return isPublicAddress
+  if (addresses === undefined || typeof addresses === 'function') return addresses
+  throw new InvalidOptionError(option, "'public' or a function", addresses)
 }

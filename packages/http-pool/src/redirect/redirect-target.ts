@@ -3,12 +3,6 @@ import { RedirectError } from '../errors.ts'
 import { type ExchangeOptions, isReplayable } from '../exchange/dispatch-options.ts'
 import { dropHeaders } from './header-list.ts'
 
-interface Redirected {
-  readonly options: ExchangeOptions
-  readonly origin: { readonly key: string }
-  readonly policy: { readonly maxRedirects: number }
-}
-
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
 /** What must not reach another origin: whoever redirects there may not own it. */
@@ -34,15 +28,15 @@ export function isRedirect(statusCode: number): boolean {
 
 /** The request that follows a redirect, or why there must be none. */
 export function redirectTarget(
-  from: Redirected,
+  options: ExchangeOptions,
   statusCode: number,
   headers: Headers,
   redirects: number,
 ): ExchangeOptions | RedirectError {
-  const { options, policy } = from
-  const { key } = from.origin
-  if (redirects > policy.maxRedirects) {
-    return new RedirectError('limit', `More than ${policy.maxRedirects} redirects`, key)
+  const key = options.origin as string
+  const { maxRedirects } = options.policy!
+  if (redirects > maxRedirects) {
+    return new RedirectError('limit', `More than ${maxRedirects} redirects`, key)
   }
   const { location } = headers
   const url = URL.parse(String(location), key + options.path)
@@ -78,5 +72,6 @@ export function redirectTarget(
     delete next.makeBody
     delete next.idempotent
   }
+  if (next.makeBody !== undefined) next.body = next.makeBody()
   return next
 }

@@ -1,0 +1,116 @@
+import { Buffer } from 'node:buffer'
+import { Writable } from 'node:stream'
+import type { cacheStores } from 'undici'
+
+type UndiciStore = InstanceType<typeof cacheStores.MemoryCacheStore>
+type CacheKey = Parameters<UndiciStore['get']>[0]
+type CacheValue = Parameters<UndiciStore['createWriteStream']>[1]
+type GetResult = Awaited<ReturnType<UndiciStore['get']>>
+
+/** What is asked of a store: a part of cache-core's `Store`. */
+export interface ResponseStore<V> {
+  get(key: string): Promise<{ readonly value: V } | undefined>
+  set(key: string, value: V, options?: { ttl?: number }): Promise<unknown>
+  delete(key: string): Promise<unknown>
+}
+
+/** One response as it is kept. */
+export interface CachedResponse extends Omit<CacheValue, 'vary'> {
+  readonly method: string
+  readonly vary?: Record<string, string | string[] | null>
+  /** Base64, as stores pack values as JSON. */
+  readonly body: string
+}
+
+/** All kept responses of one URL: one for each combination of the headers that they vary by. */
+export type CachedResponses = readonly CachedResponse[]
+
+/** Of one URL; more variants than this are hardly ever asked for again. */
+const maxVariants = 16
+
+/**
+ * undici's cache over any {@link ResponseStore}. A store that fails is a cache that misses: the request goes
+ * to the origin. Two writers of one URL at a time may lose a variant, never mix two.
+ */
+export class StoreAdapter {
+  readonly #store: ResponseStore<CachedResponses>
+  readonly #maxEntrySize: number
+  /** Calls of the store that failed. */
+  failures = 0
+
+  constructor(store: ResponseStore<CachedResponses>, maxEntrySize: number) {
+    this.#store = store
+    this.#maxEntrySize = maxEntrySize
+  }
+
+  async get(key: CacheKey): Promise<GetResult> {
+    const variant = (await this.#variants(key)).find(each => matches(each, key))
+    if (variant === undefined) return undefined
+    const { method: _method, body, ...value } = variant
+    return {
+      ...value,
+      cacheControlDirectives: value.cacheControlDirectives ?? {},
+      body: Buffer.from(body, 'base64'),
+    } as GetResult
+  }
+
+  createWriteStream(key: CacheKey, value: CacheValue): Writable {
+    const chunks: Buffer[] = []
+    let size = 0
+    return new Writable({
+      write: (chunk: Buffer | string, encoding, done) => {
+        const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk
+        size += bytes.length
+        // Keep taking the bytes: the response goes on, only the copy is given up.
+        if (size <= this.#maxEntrySize) chunks.push(bytes)
+        else chunks.length = 0
+        done()
+      },
+      final: done => {
+        if (size > this.#maxEntrySize) done()
+        else this.#add(key, value, Buffer.concat(chunks)).then(() => done(), done)
+      },
+    })
+  }
+
+  async delete(key: CacheKey): Promise<void> {
+    await this.#attempt(this.#store.delete(storeKey(key)), undefined)
+  }
+
+  async #add(key: CacheKey, value: CacheValue, body: Buffer): Promise<void> {
+    const others = (await this.#variants(key)).filter(each => !matches(each, key))
+    const variant: CachedResponse = { ...value, method: key.method, body: body.toString('base64') }
+    const variants = [variant, ...others].slice(0, maxVariants)
+    const ttl = Math.max(...variants.map(each => each.deleteAt)) - Date.now()
+    if (ttl > 0) await this.#attempt(this.#store.set(storeKey(key), variants, { ttl }), false)
+  }
+
+  async #variants(key: CacheKey): Promise<CachedResponses> {
+    const entry = await this.#attempt(this.#store.get(storeKey(key)), undefined)
+    const now = Date.now()
+    return Array.isArray(entry?.value) ? entry.value.filter(each => each.deleteAt > now) : []
+  }
+
+  async #attempt<T, F>(result: Promise<T>, fallback: F): Promise<T | F> {
+    try {
+      return await result
+    } catch {
+      this.failures++
+      return fallback
+    }
+  }
+}
+
+/** JSON, so that no path can imitate another origin. */
+function storeKey({ origin, path }: CacheKey): string {
+  return JSON.stringify([origin, path])
+}
+
+function matches(variant: CachedResponse, key: CacheKey): boolean {
+  if (variant.method !== key.method) return false
+  for (const [name, value] of Object.entries(variant.vary ?? {})) {
+    const own = key.headers?.[name] ?? null
+    if (JSON.stringify(own) !== JSON.stringify(value)) return false
+  }
+  return true
+}

@@ -1,0 +1,48 @@
+import type { Dispatcher } from 'undici'
+import type { Dispatch, ExchangeOptions } from '../exchange/dispatch-options.ts'
+import { headerList } from '../redirect/header-list.ts'
+import { Follower } from './follower.ts'
+import { SharedResponse } from './shared-response.ts'
+
+/**
+ * Lets GET and HEAD requests that are the same, headers included, share one response while it is under way.
+ * A request joins until the first byte of the body has come.
+ */
+export class Coalescer {
+  readonly #next: Dispatch
+  readonly #shared = new Map<string, SharedResponse>()
+  /** Requests that joined another. */
+  joined = 0
+
+  constructor(next: Dispatch) {
+    this.#next = next
+  }
+
+  dispatch(options: ExchangeOptions, handler: Dispatcher.DispatchHandler): void {
+    const { method, body } = options
+    const isShareable = (method === 'GET' || method === 'HEAD') && (body ?? null) === null
+    if (!isShareable || options.upgrade) {
+      this.#next(options, handler)
+      return
+    }
+    const key = requestKey(options)
+    const running = this.#shared.get(key)
+    if (running?.canJoin === true) {
+      this.joined++
+      running.join(new Follower(running, handler))
+      return
+    }
+    const shared = new SharedResponse(() => {
+      if (this.#shared.get(key) === shared) this.#shared.delete(key)
+    })
+    this.#shared.set(key, shared)
+    shared.join(new Follower(shared, handler))
+    // Its caller may have aborted at once.
+    if (!shared.isOver) this.#next(options, shared)
+  }
+}
+
+/** JSON, so that no header value can imitate the end of another. */
+function requestKey({ origin, method, path, headers, policy }: ExchangeOptions): string {
+  return JSON.stringify([String(origin), method, path, policy?.retryAnyMethod, headerList(headers)])
+}

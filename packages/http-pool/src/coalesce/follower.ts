@@ -1,0 +1,105 @@
+import type { Dispatcher } from 'undici'
+import { RequestAbortedError } from '../errors.ts'
+import type { SharedResponse } from './shared-response.ts'
+
+type Handler = Dispatcher.DispatchHandler
+type Controller = Dispatcher.DispatchController
+type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+
+/** One caller of a shared response: its own controller, and what it has not taken yet. */
+export class Follower implements Controller {
+  readonly #shared: SharedResponse
+  readonly #handler: Handler
+  readonly #chunks: Buffer[] = []
+  #trailers: Headers | null = null
+  #error: Error | null = null
+  #isOver = false
+  buffered = 0
+
+  aborted = false
+  paused = false
+  reason: Error | null = null
+  rawHeaders: Controller['rawHeaders'] = null
+  rawTrailers: Controller['rawTrailers'] = null
+
+  constructor(shared: SharedResponse, handler: Handler) {
+    this.#shared = shared
+    this.#handler = handler
+  }
+
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    while (this.#chunks.length > 0 && !this.paused) {
+      const chunk = this.#chunks.shift()!
+      this.buffered -= chunk.length
+      this.#handler.onResponseData?.(this, chunk)
+    }
+    if (this.#isOver) return
+    if (this.#chunks.length === 0 && !this.paused) this.#flush()
+    this.#shared.balance()
+  }
+
+  abort(reason?: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.aborted = true
+    this.reason = reason ?? new RequestAbortedError('')
+    this.#chunks.length = 0
+    this.buffered = 0
+    this.#shared.leave(this)
+    this.#handler.onResponseError?.(this, this.reason)
+  }
+
+  start(context: unknown): void {
+    this.#handler.onRequestStart?.(this, context)
+  }
+
+  head(
+    upstream: Controller,
+    statusCode: number,
+    headers: Headers,
+    statusMessage: string | undefined,
+  ): void {
+    this.rawHeaders = upstream.rawHeaders ?? null
+    this.#handler.onResponseStart?.(this, statusCode, headers, statusMessage)
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#isOver) return
+    if (!this.paused && this.#chunks.length === 0) {
+      this.#handler.onResponseData?.(this, chunk)
+      return
+    }
+    this.#chunks.push(chunk)
+    this.buffered += chunk.length
+    this.#shared.balance()
+  }
+
+  end(trailers: Headers): void {
+    this.#trailers = trailers ?? {}
+    if (this.#chunks.length === 0) this.#flush()
+  }
+
+  error(error: Error): void {
+    this.#error = error
+    this.#chunks.length = 0
+    this.buffered = 0
+    this.#flush()
+  }
+
+  #flush(): void {
+    if (this.#isOver) return
+    if (this.#error !== null) {
+      this.#isOver = true
+      this.#handler.onResponseError?.(this, this.#error)
+    } else if (this.#trailers !== null) {
+      this.#isOver = true
+      this.#handler.onResponseEnd?.(this, this.#trailers)
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import { UpstreamServer } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { HttpPool } from './index.ts'
+
+let server: UpstreamServer
+let other: UpstreamServer
+let pool: HttpPool
+
+beforeEach(async () => {
+  server = await UpstreamServer.start()
+  other = await UpstreamServer.start()
+  pool = new HttpPool({ retry: false })
+})
+
+afterEach(async () => {
+  await pool.destroy()
+  await Promise.all([server.kill(), other.kill()])
+})
+
+const to = (location: string, status = 302) => ({ status, headers: { location } })
+const credentials = {
+  authorization: 'Bearer secret',
+  cookie: 'session=1',
+  'proxy-authorization': 'Basic x',
+  accept: 'text/plain',
+}
+
+describe('redirects', () => {
+  test('are followed, with relative locations', async () => {
+    server.on('/a/b', to('../c?x=1'))
+    server.on('/c', { body: 'there' })
+    const { statusCode, body } = await pool.request(server.url('/a/b'))
+    expect([statusCode, await body.text()]).toEqual([200, 'there'])
+    expect(server.requests[1]!.url).toBe('/c?x=1')
+  })
+
+  test('are handed to the caller with maxRedirects: 0', async () => {
+    server.on('/', to('/b'))
+    const { statusCode, headers, body } = await pool.request(server.url('/'), { maxRedirects: 0 })
+    await body.dump()
+    expect([statusCode, headers.location]).toEqual([302, '/b'])
+  })
+
+  test('to another origin lose credentials, within the origin they keep them', async () => {
+    server.on('/within', to('/out'))
+    server.on('/out', to(other.url('/in')))
+    other.on('/in', { body: '1' })
+    await pool.json(server.url('/within'), { headers: credentials })
+    expect(server.requests[1]!.headers).toMatchObject(credentials)
+    const { headers } = other.requests[0]!
+    expect(headers.accept).toBe('text/plain')
+    expect(headers.host).toBe(`127.0.0.1:${other.port}`)
+    for (const name of ['authorization', 'cookie', 'proxy-authorization']) {
+      expect(headers[name]).toBeUndefined()
+    }
+  })
+
+  test.each([
+    [301, 'POST', 'GET', ''],
+    [302, 'POST', 'GET', ''],
+    [303, 'PUT', 'GET', ''],
+    [307, 'POST', 'POST', 'data'],
+    [308, 'PUT', 'PUT', 'data'],
+    [302, 'PUT', 'PUT', 'data'],
+  ])('%d turns %s into %s', async (status, method, expected, body) => {
+    server.on('/', to('/b', status))
+    server.on('/b', { body: '1' })
+    await pool.json(server.url('/'), {
+      method,
+      body: 'data',
+      headers: { 'content-type': 'text/x' },
+    })
+    expect(server.requests[1]).toMatchObject({ method: expected, body: Buffer.from(body) })
+    expect(server.requests[1]!.headers['content-type']).toBe(body === '' ? undefined : 'text/x')
+  })
+
+  test('in a loop end at the limit', async () => {
+    server.on('/a', to('/b'))
+    server.on('/b', to('/a'))
+    await expect(pool.request(server.url('/a'))).rejects.toMatchObject({
+      name: 'RedirectError',
+      code: 'ERR_MILLRACE_REDIRECT',
+      reason: 'limit',
+    })
+    expect(server.requests).toHaveLength(6)
+    expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+  })
+
+  test('from https to http are refused', async () => {
+    const secure = await UpstreamServer.start({ tls: true })
+    secure.on('/', to(server.url('/')))
+    const trusting = new HttpPool({ tls: { ca: secure.certificate! } })
+    await expect(trusting.request(secure.url('/'))).rejects.toMatchObject({ reason: 'downgrade' })
+    expect(server.requests).toHaveLength(0)
+    await trusting.destroy()
+    await secure.kill()
+  })
+
+  test.each([
+    'javascript:alert(1)',
+    'file:///etc/passwd',
+    'http://',
+    'http://user:pw@example.com/',
+  ])('to %s are refused', async location => {
+    server.on('/', to(location))
+    const error = await pool.request(server.url('/')).catch(each => each)
+    expect(error).toMatchObject({ reason: 'location' })
+    expect(error.message).not.toContain('pw')
+  })
+
+  test('that would need a spent stream again are refused', async () => {
+    server.on('/', to('/b', 307))
+    const body = ReadableStream.from([Buffer.from('x')])
+    await expect(
+      pool.request(server.url('/'), { method: 'POST', body: body as never }),
+    ).rejects.toMatchObject({ reason: 'body' })
+  })
+
+  test('share the total timeout', async () => {
+    server.on('/a', { ...to('/b'), latency: 60 })
+    server.on('/b', { fault: 'hang' })
+    const start = performance.now()
+    await expect(pool.request(server.url('/a'), { totalTimeout: 120 })).rejects.toMatchObject({
+      phase: 'total',
+    })
+    expect(performance.now() - start).toBeLessThan(600)
+    expect(server.requests).toHaveLength(2)
+  })
+
+  test('are aborted with their caller', async () => {
+    server.on('/a', to('/b'))
+    server.on('/b', { fault: 'hang' })
+    const controller = new AbortController()
+    const result = pool.request(server.url('/a'), { signal: controller.signal })
+    await expect.poll(() => server.requests.length).toBe(2)
+    controller.abort(new Error('enough'))
+    await expect(result).rejects.toThrow('enough')
+    await expect.poll(() => pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+  })
+})

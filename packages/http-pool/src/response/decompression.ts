@@ -1,0 +1,201 @@
+import type { Transform } from 'node:stream'
+import {
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createZstdDecompress,
+} from 'node:zlib'
+import type { Dispatcher } from 'undici'
+import { ResponseTooLargeError } from '../errors.ts'
+
+type Handler = Dispatcher.DispatchHandler & { readonly buffersResponse?: boolean }
+type Controller = Dispatcher.DispatchController
+type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+
+/** Sent where the caller does not say what it accepts. */
+export const acceptEncoding = 'zstd, br, gzip, deflate'
+
+/** More layers than one are not in use; RFC 9110 sets no bound, and each multiplies what a bomb can do. */
+const maxLayers = 2
+
+/** Truncated streams are an error of theirs, as for browsers and curl: a body cut short must not pass for whole. */
+const decoders: Readonly<Record<string, () => Transform>> = {
+  gzip: () => createGunzip(),
+  'x-gzip': () => createGunzip(),
+  deflate: () => createInflate(),
+  br: () => createBrotliDecompress(),
+  zstd: () => createZstdDecompress(),
+}
+
+/**
+ * Between a request and its caller: turns `content-encoding` back into plain bytes.
+ *
+ * The bound on the size holds for what comes out, and is checked while it comes out, so a small response
+ * that unpacks to gigabytes is cut off at the bound. What is not known is passed on as it is.
+ */
+export class Decompression implements Dispatcher.DispatchHandler, Controller {
+  readonly buffersResponse: boolean
+  readonly #downstream: Handler
+  readonly #maxSize: number
+  readonly #origin: string
+  #upstream: Controller | undefined
+  #decoders: Transform[] = []
+  #encodings: readonly string[] = []
+  #size = 0
+  #trailers: Headers = {}
+  #isOver = false
+
+  aborted = false
+  paused = false
+  reason: Error | null = null
+  rawHeaders: Controller['rawHeaders'] = null
+  rawTrailers: Controller['rawTrailers'] = null
+
+  constructor(downstream: Handler, maxSize: number, origin: string) {
+    this.#downstream = downstream
+    this.#maxSize = maxSize
+    this.#origin = origin
+    this.buffersResponse = downstream.buffersResponse === true
+  }
+
+  pause(): void {
+    this.paused = true
+    if (this.#decoders.length === 0) this.#upstream?.pause()
+    else this.#decoders.at(-1)!.pause()
+  }
+
+  resume(): void {
+    this.paused = false
+    if (this.#decoders.length === 0) this.#upstream?.resume()
+    else this.#decoders.at(-1)!.resume()
+  }
+
+  abort(reason: Error): void {
+    if (this.#isOver) return
+    this.aborted = true
+    this.reason = reason
+    this.#fail(reason)
+  }
+
+  onRequestStart(controller: Controller, context: unknown): void {
+    this.#upstream = controller
+    this.#downstream.onRequestStart?.(this, context)
+  }
+
+  onRequestUpgrade(
+    _controller: Controller,
+    ...rest: [number, Headers, Parameters<NonNullable<Handler['onRequestUpgrade']>>[3]]
+  ): void {
+    this.#downstream.onRequestUpgrade?.(this, ...rest)
+  }
+
+  onResponseStart(
+    controller: Controller,
+    statusCode: number,
+    headers: Headers,
+    statusMessage?: string,
+  ): void {
+    this.rawHeaders = controller.rawHeaders ?? null
+    this.#reset()
+    const encodings =
+      statusCode < 200 || statusCode === 204 || statusCode === 304 ? [] : layers(headers)
+    if (encodings.length === 0) {
+      this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
+      return
+    }
+    this.#encodings = encodings
+    const plain: Headers = { ...headers }
+    delete plain['content-encoding']
+    delete plain['content-length']
+    this.#downstream.onResponseStart?.(this, statusCode, plain, statusMessage)
+  }
+
+  onResponseData(_controller: Controller, chunk: Buffer): void {
+    // Not before there are bytes: an empty body is no compressed stream.
+    if (this.#encodings.length > 0 && this.#decoders.length === 0) this.#decode(this.#encodings)
+    const first = this.#decoders[0]
+    if (first === undefined) this.#downstream.onResponseData?.(this, chunk)
+    else if (!first.write(chunk)) this.#upstream!.pause()
+  }
+
+  onResponseEnd(_controller: Controller, trailers: Headers): void {
+    this.#trailers = trailers
+    if (this.#decoders.length > 0) {
+      this.#decoders[0]!.end()
+      return
+    }
+    this.#isOver = true
+    this.#downstream.onResponseEnd?.(this, trailers)
+  }
+
+  onResponseError(_controller: Controller | null, error: Error): void {
+    if (!this.#isOver) this.#fail(error)
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#downstream.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.#downstream.onRequestSent?.()
+  }
+
+  #decode(encodings: readonly string[]): void {
+    const chain = encodings.map(encoding => decoders[encoding]!())
+    this.#decoders = chain
+    chain[0]!.on('drain', () => this.#upstream!.resume())
+    for (const [index, decoder] of chain.entries()) {
+      decoder.on('error', error => this.#fail(error))
+      if (index > 0) chain[index - 1]!.pipe(decoder)
+    }
+    const last = chain.at(-1)!
+    last.on('data', (chunk: Buffer) => this.#onPlain(chunk))
+    last.on('end', () => {
+      if (this.#isOver) return
+      this.#isOver = true
+      this.#downstream.onResponseEnd?.(this, this.#trailers)
+    })
+    if (this.paused) last.pause()
+  }
+
+  #onPlain(chunk: Buffer): void {
+    if (this.#isOver) return
+    this.#size += chunk.length
+    if (this.#size > this.#maxSize)
+      this.#fail(new ResponseTooLargeError(this.#maxSize, this.#origin))
+    else this.#downstream.onResponseData?.(this, chunk)
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#reset()
+    this.#upstream?.abort(error)
+    this.#downstream.onResponseError?.(this, error)
+  }
+
+  /** Another attempt begins anew, and an abandoned decoder must not keep its memory. */
+  #reset(): void {
+    for (const decoder of this.#decoders)
+      decoder
+        .removeAllListeners()
+        .on('error', () => {})
+        .destroy()
+    this.#decoders = []
+    this.#encodings = []
+    this.#size = 0
+  }
+}
+
+/** The encodings in the order in which they are undone; none if one of them is unknown. */
+function layers(headers: Headers): string[] {
+  const header = headers['content-encoding']
+  if (header === undefined) return []
+  const names = String(header)
+    .toLowerCase()
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '' && name !== 'identity')
+  const areKnown = names.length <= maxLayers && names.every(name => Object.hasOwn(decoders, name))
+  return areKnown ? names.reverse() : []
+}

@@ -1,0 +1,146 @@
+import type { Dispatcher } from 'undici'
+import type { Dispatch, ExchangeOptions } from '../exchange/dispatch-options.ts'
+import { isRedirect, redirectTarget } from '../redirect/redirect-target.ts'
+
+export type Controller = Dispatcher.DispatchController
+export type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
+
+/** What a handler at the end of the line needs to send a request, and to send it again elsewhere. */
+export interface Call {
+  readonly dispatch: Dispatch
+  readonly options: ExchangeOptions
+  readonly signal: AbortSignal | undefined
+  readonly now: () => number
+}
+
+const none: readonly Controller[] = []
+
+/** A redirect whose body is longer than this is cut off rather than read. */
+const readableRedirect = 64 * 1024
+
+/**
+ * The end of the line: listens to the caller's signal and follows redirects.
+ *
+ * Redirects are followed here and not further in, so that what is cached or shared is the response of a URL
+ * and not that of wherever it points today. Each hop is a request of its own with its own controller; what
+ * comes from an earlier one is ignored.
+ */
+export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
+  #call: Call
+  #controller: Controller | null = null
+  /** The controllers of hops that have been followed. */
+  #left: readonly Controller[] = none
+  #redirects = 0
+  #startedAt = 0
+  #isSettled = false
+
+  constructor(call: Call) {
+    this.#call = call
+  }
+
+  /** The head of the response that counts. */
+  protected abstract onHead(
+    controller: Controller,
+    statusCode: number,
+    headers: Headers,
+    statusMessage: string | undefined,
+  ): void
+  protected abstract onChunk(chunk: Buffer): void
+  protected abstract onComplete(trailers: Headers): void
+  protected abstract onFailure(error: Error): void
+
+  send(): void {
+    const { dispatch, options, signal, now } = this.#call
+    if (options.policy!.totalTimeout !== 0) this.#startedAt = now()
+    if (signal !== undefined) {
+      if (signal.aborted) {
+        this.#fail(signal.reason)
+        return
+      }
+      signal.addEventListener('abort', this)
+    }
+    dispatch(options, this)
+  }
+
+  /** The signal's listener: an object, so that no closure is made per request. */
+  handleEvent(): void {
+    const { reason } = this.#call.signal!
+    if (this.#controller === null) this.#fail(reason)
+    else this.#controller.abort(reason)
+  }
+
+  onRequestStart(controller: Controller): void {
+    // Aborted while a cache looked it up.
+    if (this.#isSettled) controller.abort(this.#call.signal!.reason)
+    else this.#controller = controller
+  }
+
+  onResponseStart(
+    controller: Controller,
+    statusCode: number,
+    headers: Headers,
+    statusMessage?: string,
+  ): void {
+    if (controller !== this.#controller || statusCode < 200) return
+    const { maxRedirects } = this.#call.options.policy!
+    if (maxRedirects > 0 && isRedirect(statusCode) && headers.location !== undefined) {
+      this.#follow(controller, statusCode, headers)
+    } else {
+      this.onHead(controller, statusCode, headers, statusMessage)
+    }
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    if (controller === this.#controller) this.onChunk(chunk)
+  }
+
+  onResponseEnd(controller: Controller, trailers: Headers): void {
+    if (controller !== this.#controller) return
+    this.#settle()
+    this.onComplete(trailers)
+  }
+
+  onResponseError(controller: Controller | null, error: Error): void {
+    if (controller === null || !this.#left.includes(controller)) this.#fail(error)
+  }
+
+  #follow(controller: Controller, statusCode: number, headers: Headers): void {
+    this.#redirects++
+    const { options } = this.#call
+    const target = redirectTarget(options, statusCode, headers, this.#redirects)
+    this.#controller = null
+    this.#left = [...this.#left, controller]
+    if (target instanceof Error || Number(headers['content-length']) > readableRedirect) {
+      controller.abort(new Error('The redirect has been followed'))
+    }
+    if (target instanceof Error) {
+      this.#fail(target)
+      return
+    }
+    this.#call = { ...this.#call, options: this.#withTimeLeft(target) }
+    this.#call.dispatch(this.#call.options, this)
+  }
+
+  /** The total timeout goes on over all hops. */
+  #withTimeLeft(options: ExchangeOptions): ExchangeOptions {
+    const policy = options.policy!
+    const { totalTimeout } = policy
+    if (totalTimeout === 0) return options
+    const now = this.#call.now()
+    // 0 would be no timeout at all.
+    const left = Math.max(0.001, totalTimeout - (now - this.#startedAt))
+    this.#startedAt = now
+    return { ...options, policy: { ...policy, totalTimeout: left } }
+  }
+
+  #fail(error: Error): void {
+    if (this.#isSettled) return
+    this.#settle()
+    this.onFailure(error)
+  }
+
+  #settle(): void {
+    this.#isSettled = true
+    this.#call.signal?.removeEventListener('abort', this)
+  }
+}
