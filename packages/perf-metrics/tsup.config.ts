@@ -5,6 +5,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig(
     index: 'src/index.ts',
     otlp: 'src/otlp.ts',
     workers: 'src/workers.ts',
+    collect: 'src/collect.ts',
   }),
 )
 export default config

@@ -1,0 +1,150 @@
+import { channel } from 'node:diagnostics_channel'
+import { EventEmitter, once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { request } from 'undici'
+import { describe, expect, it } from 'vitest'
+import { collectRuntime, EventMetrics, IGNORED, instrumentChannels, UNHANDLED } from '../collect.ts'
+import { type HistogramJson, Registry } from '../index.ts'
+
+function valueOfLine(text: string, sample: string): number {
+  const line = text.split('\n').find(l => l.startsWith(`${sample} `))
+  return Number(line?.slice(sample.length + 1) ?? NaN)
+}
+
+describe('runtime metrics', () => {
+  it('report the process under the names that dashboards know', async () => {
+    const metrics = new Registry()
+    using _ = collectRuntime(metrics, { eventLoopResolution: 10 })
+    // The monitor measures from its first tick on.
+    await delay(40)
+    const end = performance.now() + 150
+    while (performance.now() < end);
+    globalThis.gc!()
+    // The observer of collections and the monitor of delays report on later turns of the loop.
+    for (let i = 0; i < 50 && !metrics.toPrometheus().includes('kind="major"'); i++) await delay(5)
+    const text = metrics.toPrometheus()
+    expect(valueOfLine(text, 'process_cpu_seconds_total')).toBeGreaterThan(0.1)
+    expect(valueOfLine(text, 'process_resident_memory_bytes')).toBeGreaterThan(1e7)
+    expect(valueOfLine(text, 'nodejs_heap_size_used_bytes')).toBeGreaterThan(1e6)
+    expect(valueOfLine(text, 'nodejs_eventloop_lag_max_seconds')).toBeGreaterThan(0.1)
+    expect(valueOfLine(text, 'nodejs_heap_space_size_used_bytes{space="old"}')).toBeGreaterThan(1e5)
+    expect(
+      valueOfLine(text, 'nodejs_gc_duration_seconds_count{kind="major"}'),
+    ).toBeGreaterThanOrEqual(1)
+    expect(text).toContain(`nodejs_version_info{version="${process.version}"`)
+    expect(valueOfLine(text, 'nodejs_eventloop_utilization_ratio')).toBeGreaterThan(0)
+    expect(valueOfLine(text, 'process_open_fds')).toBeGreaterThan(2)
+    expect(valueOfLine(text, 'process_max_fds')).toBeGreaterThan(10)
+  })
+
+  it('cost nothing when metrics are disabled', () => {
+    const metrics = new Registry({ enabled: false })
+    using _ = collectRuntime(metrics)
+    expect(metrics.toPrometheus()).toBe('')
+  })
+
+  it('refuse a resolution that would be a load of its own', () => {
+    expect(() => collectRuntime(new Registry(), { eventLoopResolution: 1 })).toThrow(
+      'Expected `eventLoopResolution` to be an integer of at least 5 milliseconds, got 1 (number)',
+    )
+  })
+})
+
+describe('diagnostics channels', () => {
+  it('turn what Millrace’s packages publish into timings', () => {
+    const metrics = new Registry()
+    const registration = instrumentChannels(metrics)
+    const publish = (operation: string, message: object): void => {
+      channel(`millrace:${operation}:start`).publish(message)
+      channel(`millrace:${operation}:end`).publish(message)
+    }
+    publish('cache:load', { keys: ['secret'], awaited: true })
+    publish('cache:load', { keys: ['secret'], awaited: false, error: new Error('x') })
+    publish('http:request', { method: 'GET', origin: 'http://a', path: '/secret', statusCode: 200 })
+    publish('http:request', { method: 'GET', origin: 'http://a', path: '/secret', error: {} })
+    publish('limit:wait', { limiter: 'api', cost: 1 })
+    channel('millrace:redis:command:end').publish({ operation: 'get' })
+    const text = metrics.toPrometheus()
+    expect(text).toContain('millrace_cache_load_seconds_count{awaited="true"} 1\n')
+    expect(text).toContain('millrace_cache_load_failures_total{awaited="false"} 1\n')
+    expect(text).toContain('{method="GET",origin="http://a",status="200"} 1\n')
+    expect(text).toContain('{method="GET",origin="http://a",status="error"} 1\n')
+    expect(text).toContain('millrace_limit_wait_seconds_count{limiter="api"} 1\n')
+    expect(text).not.toContain('secret')
+    expect(text).not.toContain('redis')
+    registration.remove()
+    publish('limit:wait', { limiter: 'api', cost: 1 })
+    expect(metrics.toPrometheus()).toBe(text)
+  })
+
+  it('see real requests of undici and of Node’s server', async () => {
+    const metrics = new Registry()
+    using _ = instrumentChannels(metrics)
+    const server = createServer((req, res) => {
+      if (req.url === '/cut') req.destroy()
+      else res.writeHead(418).end('x')
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const { body } = await request(`${origin}/private?token=1`)
+    await body.text()
+    await expect(request(`${origin}/cut`)).rejects.toThrow()
+    server.close()
+    const { metrics: all } = metrics.toJSON()
+    const series = (name: string) => all.find(metric => metric.name === name)?.series
+    expect(series('undici_request_seconds')).toMatchObject([
+      { labels: { method: 'GET', origin }, count: 2 },
+    ])
+    expect(series('undici_request_failures_total')).toMatchObject([{ value: 1 }])
+    const [served] = series('http_server_request_duration_seconds') as HistogramJson[]
+    expect(served).toMatchObject({ labels: { method: 'GET', status: '418' }, count: 1 })
+    expect(metrics.toPrometheus()).not.toContain('token')
+  })
+})
+
+describe('event servers', () => {
+  it('are counted by type and outcome', async () => {
+    const metrics = new Registry()
+    const events = new EventMetrics(metrics)
+    events.handle('rename', () => 'done')
+    await events.handle('rename', async () => 'done')
+    events.handle('cursor', () => IGNORED)
+    await events.handle('odd', async () => UNHANDLED)
+    expect(() =>
+      events.handle('bad', () => {
+        throw new Error('no')
+      }),
+    ).toThrow('no')
+    const text = metrics.toPrometheus()
+    expect(text).toContain('events_received_total{type="rename"} 2\n')
+    expect(text).toContain('events_processed_total{type="rename"} 2\n')
+    expect(text).toContain('events_ignored_total{type="cursor"} 1\n')
+    expect(text).toContain('events_unhandled_total{type="odd"} 1\n')
+    expect(text).toContain('events_processing_failures_total{type="bad"} 1\n')
+    expect(text).not.toContain('events_processed_total{type="bad"}')
+    expect(text).toContain('events_processing_seconds_count{type="rename"} 2\n')
+  })
+
+  it('may be emitters, which go on as before', () => {
+    const metrics = new Registry()
+    const events = new EventMetrics(metrics, { prefix: 'bus', maxTypes: 2 })
+    const emitter = new EventEmitter()
+    const registration = events.instrument(emitter)
+    const heard: unknown[] = []
+    emitter.on('a', (...args) => heard.push(args))
+    expect(emitter.emit('a', 1, 2)).toBe(true)
+    expect(emitter.emit('b')).toBe(false)
+    expect(emitter.emit('c')).toBe(false)
+    expect(heard).toEqual([[1, 2]])
+    const text = metrics.toPrometheus()
+    expect(text).toContain('bus_processed_total{type="a"} 1\n')
+    expect(text).toContain('bus_unhandled_total{type="b"} 1\n')
+    expect(text).toContain('bus_received_total{type="__overflow__"} 1\n')
+    registration.remove()
+    emitter.emit('a')
+    expect(metrics.toPrometheus()).toBe(text)
+  })
+})
