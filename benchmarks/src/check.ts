@@ -12,13 +12,14 @@ async function main(argv: readonly string[]): Promise<number> {
   const suites = command.suites.length > 0 ? command.suites : discoverSuites()
   const line = progressLine()
   const drops = await confirmedDrops(suites, readBaseline(), async (name, cases) => {
-    const { rows } = await runSuite(await loadSuite(name), {
+    const { rows, failures } = await runSuite(await loadSuite(name), {
       quick: command.quick,
       flags: command.flags,
       wanted: cases ? one => cases.has(one) : command.wanted,
       progress: line.show,
     })
     line.clear()
+    if (failures.length > 0) throw new Error(failures.join('\n'))
     console.log(`\n${name}\n${terminalTable(rows)}`)
     return rows
   })

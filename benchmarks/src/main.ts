@@ -29,6 +29,8 @@ async function main(command: CommandLine): Promise<number> {
     try {
       const result = await runSuite(suite, { ...command, progress: line.show })
       line.clear()
+      for (const message of result.failures) console.error(`FAILED: ${message}`)
+      failures += result.failures.length
       if (result.rows.length === 0) continue
       console.log(terminalTable(result.rows))
       if (result.details) console.log(`\n${result.details}`)
@@ -58,7 +60,7 @@ function isWhole(suite: Suite, { wanted }: CommandLine): boolean {
 function summary(rows: readonly MeasuredRow[], failures: number): string {
   const judged = rows.map(passes).filter(passed => passed !== undefined)
   const passed = judged.filter(Boolean).length
-  return `${rows.length} comparisons, ${passed} of ${judged.length} goals reached, ${failures} suites failed`
+  return `${rows.length} comparisons, ${passed} of ${judged.length} goals reached, ${failures} failures`
 }
 
 async function list(command: CommandLine): Promise<number> {

@@ -84,10 +84,14 @@ describe('stored results', () => {
   test('a run of some cases replaces their rows, keeps the others and drops cases that are gone', () => {
     storeResults(
       suite,
-      { rows: [row(), row({ case: 'set' }), row({ case: 'gone' })], details: '' },
+      { rows: [row(), row({ case: 'set' }), row({ case: 'gone' })], details: '', failures: [] },
       folder,
     )
-    storeResults(suite, { rows: [row({ case: 'set', ratio: 3 })], details: '' }, folder)
+    storeResults(
+      suite,
+      { rows: [row({ case: 'set', ratio: 3 })], details: '', failures: [] },
+      folder,
+    )
     expect(storedRows('demo', folder).map(({ case: name, ratio }) => [name, ratio])).toEqual([
       ['get', 2],
       ['set', 3],
@@ -100,7 +104,7 @@ describe('stored results', () => {
   })
 
   test('fill the section of a README and leave the rest, and unknown sections, alone', async () => {
-    storeResults(suite, { rows: [row()], details: '' }, folder)
+    storeResults(suite, { rows: [row()], details: '', failures: [] }, folder)
     const file = join(scratch, 'README.md')
     const other = '<!-- bench:other -->old<!-- /bench -->'
     writeFileSync(file, `# x\n<!-- bench:demo -->\nold\n<!-- /bench -->\n${other}\n`)

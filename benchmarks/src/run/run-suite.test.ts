@@ -95,6 +95,21 @@ test('a case gives one row per peer and one for its limit, with the true figures
   ])
 })
 
+test('a case that fails is reported and the others still run', async () => {
+  const names = new Set(['wrong result', 'throws later'])
+  const suite = await loadSuite('broken', folder)
+  const { rows, failures } = await runSuite(suite, {
+    quick: true,
+    folder,
+    wanted: name => names.has(name),
+  })
+  expect(rows).toEqual([])
+  expect(failures.map(message => message.split(':', 1)[0])).toEqual([
+    'broken / wrong result / ours',
+    'broken / throws later / ours',
+  ])
+})
+
 test('the figure of a contender is the median of its rounds', () => {
   const one = { name: 'c', unit: 'ops/s', goal: 2, peers: { p: null } } as unknown as Case
   const [row] = toRows(

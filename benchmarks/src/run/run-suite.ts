@@ -17,6 +17,8 @@ export interface SuiteResult {
   readonly rows: readonly MeasuredRow[]
   /** Markdown that follows the table, from suites that measure by themselves. */
   readonly details: string
+  /** Cases that computed the wrong thing or broke, one message each; they have no rows. */
+  readonly failures: readonly string[]
 }
 
 /** Rounds per contender; the figure is their median. */
@@ -42,14 +44,19 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Suite
         spread: [ratio, ratio] as const,
       }
     })
-    return { rows, details }
+    return { rows, details, failures: [] }
   }
   const rows: MeasuredRow[] = []
+  const failures: string[] = []
   for (const one of suite.cases) {
     if (options.wanted && !options.wanted(one.name)) continue
-    rows.push(...(await runCase(suite.name, one, { ...options, progress })))
+    try {
+      rows.push(...(await runCase(suite.name, one, { ...options, progress })))
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error))
+    }
   }
-  return { rows, details: '' }
+  return { rows, details: '', failures }
 }
 
 async function runCase(
