@@ -1,5 +1,9 @@
-import { type Clock, systemClock } from './clock.ts'
+import { type Advice, Advisor } from './advise/advisor.ts'
+import { Departures } from './advise/departures.ts'
+import { Observer } from './advise/observer.ts'
+import { type Clock, systemClock, type Timer } from './clock.ts'
 import { InvalidOptionError, WeigherError } from './errors.ts'
+import { type Explanation, explain } from './explain.ts'
 import { Glob } from './invalidate/glob.ts'
 import { type TagStamp, TagTable } from './invalidate/tag-table.ts'
 import { ABSENT, FRESH, GONE, Kernel, type RemovalReason, STALE } from './kernel.ts'
@@ -17,6 +21,9 @@ import {
   type SetOptions,
 } from './options.ts'
 import { createPolicy } from './policy/create-policy.ts'
+import { checkMemoryPressure, PressureRelief } from './size/memory-pressure.ts'
+import { repeat } from './size/repeat.ts'
+import { type CacheSnapshot, checkSnapshot, restoreSnapshot, takeSnapshot } from './snapshot.ts'
 
 /** Counters of a cache since its creation or the last `resetStats`. */
 export interface CacheStats {
@@ -64,6 +71,9 @@ export class Cache<K, V> {
   readonly #weigher: ((value: V, key: K) => number) | undefined
   readonly #tags = new TagTable()
   readonly #loads: Loads<K, V>
+  readonly #observer: Observer<K> | undefined
+  readonly #relief: PressureRelief | undefined
+  readonly #timers: Timer[] = []
 
   /** @throws {InvalidOptionError} if an option is outside its bounds. */
   constructor(options: CacheOptions<K, V> = {}) {
@@ -77,12 +87,17 @@ export class Cache<K, V> {
       policy = 'adaptive',
       enabled = true,
       onRemove,
+      sweepInterval = Infinity,
+      memoryPressure = false,
+      advice = false,
+      explanations = false,
       clock = systemClock,
     } = options
     assertPositiveInteger('maxEntries', maxEntries, LARGEST_MAP)
     assertPositive('maxBytes', maxBytes)
     assertPositive('ttl', ttl)
     assertPositive('idleTtl', idleTtl)
+    assertPositive('sweepInterval', sweepInterval)
     if (!(ttlJitter >= 0 && ttlJitter <= 1)) {
       throw new InvalidOptionError('ttlJitter', 'a number from 0 to 1', ttlJitter)
     }
@@ -102,7 +117,25 @@ export class Cache<K, V> {
       idleTtl === Infinity ? 0 : idleTtl,
       clock,
     )
-    if (onRemove !== undefined) this.#kernel.onRemove = onRemove
+    const kernel = this.#kernel
+    if (onRemove !== undefined) kernel.onRemove = onRemove
+    if (advice || explanations) {
+      this.#observer = new Observer(
+        advice
+          ? new Advisor(kernel.hasher, policy, maxEntries, maxBytes, weigher !== undefined)
+          : null,
+        explanations ? new Departures(kernel.hasher, maxEntries) : null,
+      )
+      kernel.observe(this.#observer)
+    }
+    if (sweepInterval !== Infinity) {
+      this.#timers.push(repeat(clock, sweepInterval, kernel, target => target.purge()))
+    }
+    if (memoryPressure !== false) {
+      const pressure = checkMemoryPressure(memoryPressure === true ? {} : memoryPressure)
+      this.#relief = new PressureRelief(kernel as Kernel<unknown, unknown>, pressure)
+      this.#timers.push(repeat(clock, pressure.interval, this.#relief, relief => relief.check()))
+    }
     this.#loads = new Loads(
       this.#kernel,
       this.#tags,
@@ -301,6 +334,87 @@ export class Cache<K, V> {
       loadsDiscarded: this.#loads.discarded,
       staleServed: this.#loads.staleServed,
     }
+  }
+
+  /** Sets all counters of `stats` to 0. */
+  resetStats(): void {
+    this.#kernel.resetStats()
+    this.#loads.resetStats()
+  }
+
+  /**
+   * Estimates what other sizes and policies would give, from what was read so far.
+   *
+   * @throws {InvalidOptionError} if the cache was not created with `advice: true`.
+   */
+  advise(): Advice {
+    const advisor = this.#observer?.advisor
+    if (!advisor) throw new InvalidOptionError('advice', '`true` for `advise` to work', false)
+    const { hits, misses, removed } = this.#kernel
+    const removals = Object.values(removed).reduce((sum, count) => sum + count, 0)
+    return {
+      sample: advisor.sample,
+      reads: advisor.reads,
+      hitRate: hits === 0 ? 0 : hits / (hits + misses),
+      expired: removals === 0 ? 0 : removed.expired / removals,
+      estimates: advisor.estimates(),
+    }
+  }
+
+  /** Why a read of `key` would hit or miss. Counts and changes nothing. O(1). */
+  explain(key: K): Explanation {
+    return explain(this.#kernel, key, this.#observer?.departures?.reason(key))
+  }
+
+  /**
+   * Changes the limits while the cache is in use, and evicts what no longer fits. O(n).
+   *
+   * @throws {InvalidOptionError} if a limit is outside its bounds, or `maxBytes` is given without a weigher.
+   */
+  resize({ maxEntries, maxBytes }: { maxEntries?: number; maxBytes?: number }): void {
+    const entries = maxEntries ?? this.#kernel.maxEntries
+    const weight = maxBytes ?? this.#kernel.maxWeight
+    assertPositiveInteger('maxEntries', entries, LARGEST_MAP)
+    assertPositive('maxBytes', weight)
+    if (maxBytes !== undefined && this.#weigher === undefined) {
+      throw new InvalidOptionError('weigher', 'a function, as `maxBytes` is given', undefined)
+    }
+    if (this.#relief === undefined) this.#kernel.resize(entries, weight)
+    else this.#relief.relimit(entries, weight)
+  }
+
+  /** Removes what has expired, and returns how many entries that were. Never needed for correctness. O(n). */
+  purge(): number {
+    return this.#kernel.purge()
+  }
+
+  /** A copy of the entries and of what the policy knows, as plain data, to start another cache with. O(n). */
+  dump(): CacheSnapshot<K, V> {
+    return takeSnapshot(this.#kernel, slot => {
+      const guard = this.#kernel.guards?.[slot]
+      return guard === undefined ? undefined : (guard as TagStamp).names
+    })
+  }
+
+  /**
+   * Adds the entries of a snapshot that have not expired meanwhile and whose keys are not there already, and returns how many
+   * those were. An empty cache with the same policy also goes on with what that had learned. O(n).
+   *
+   * @throws {SnapshotError} if the snapshot is damaged; nothing has changed then.
+   */
+  load(snapshot: CacheSnapshot<K, V>): number {
+    checkSnapshot(snapshot)
+    if (!this.#enabled) return 0
+    return restoreSnapshot(this.#kernel, snapshot, (entry, expires, retained) => {
+      const { key, value, tags } = entry
+      const stamp = tags === undefined ? undefined : this.#tags.stamp(tags, () => this.#stamps())
+      this.#kernel.store(key, value, expires, retained, this.#weigh(value, key), stamp)
+    })
+  }
+
+  /** Stops the timers of `sweepInterval` and `memoryPressure`. Entries stay readable. */
+  [Symbol.dispose](): void {
+    for (const timer of this.#timers) timer.cancel()
   }
 
   /** Valid entries, oldest insertion first. Entries set or deleted meanwhile may or may not appear. Counts nothing. */

@@ -6,14 +6,15 @@
  * equally; that different ones may collide costs a little hit ratio, never a wrong value.
  */
 export class KeyHasher {
-  readonly #seed: number
+  /** What makes the hashes differ from other processes'. */
+  readonly seed: number
   readonly #multiplier: number
   /** Numbers given to objects, functions and symbols, which have nothing else to hash. */
   #identities: WeakMap<WeakKey, number> | undefined
   #nextIdentity = 1
 
   constructor(seed: number = (Math.random() * 2 ** 32) | 0) {
-    this.#seed = seed | 0
+    this.seed = seed | 0
     this.#multiplier = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) | 1
   }
 
@@ -27,7 +28,7 @@ export class KeyHasher {
   #string(key: string): number {
     const multiplier = this.#multiplier
     const { length } = key
-    let hash = this.#seed ^ length
+    let hash = this.seed ^ length
     if (length <= WHOLE) {
       for (let index = 0; index < length; index++) {
         hash = Math.imul(hash ^ key.charCodeAt(index), multiplier)
@@ -51,9 +52,9 @@ export class KeyHasher {
 
   #number(key: number): number {
     const integer = key | 0
-    if (integer === key) return mix(Math.imul(integer ^ this.#seed, this.#multiplier))
+    if (integer === key) return mix(Math.imul(integer ^ this.seed, this.#multiplier))
     float[0] = key
-    return mix(Math.imul(words[0]! ^ this.#seed, this.#multiplier) ^ words[1]!)
+    return mix(Math.imul(words[0]! ^ this.seed, this.#multiplier) ^ words[1]!)
   }
 
   #other(key: unknown): number {

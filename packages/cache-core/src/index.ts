@@ -1,3 +1,5 @@
+export type { Advice, Estimate } from './advise/advisor.ts'
+export type { DepartureReason } from './advise/departures.ts'
 export { Cache, type CacheStats } from './cache.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export {
@@ -10,6 +12,7 @@ export {
   type UnencodableReason,
   WeigherError,
 } from './errors.ts'
+export type { Explanation } from './explain.ts'
 export type { RemovalReason } from './kernel.ts'
 export type { LoadContext } from './load/flight.ts'
 export type { LoadMessage } from './load/load-channels.ts'
@@ -22,3 +25,7 @@ export { encodeArguments } from './memoize/encode-arguments.ts'
 export { type Memoized, type MemoizeOptions, memoize } from './memoize/memoize.ts'
 export type { CacheOptions, SetOptions } from './options.ts'
 export type { PolicyName } from './policy/policy.ts'
+export { type PresetName, presets } from './presets.ts'
+export { approximateBytes } from './size/approximate-bytes.ts'
+export type { MemoryPressureOptions } from './size/memory-pressure.ts'
+export type { CacheSnapshot, SnapshotEntry } from './snapshot.ts'

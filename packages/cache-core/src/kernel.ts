@@ -1,3 +1,4 @@
+import type { Observer } from './advise/observer.ts'
 import type { TimeSource } from './clock.ts'
 import { KeyHasher } from './hash.ts'
 import { lengthen } from './policy/lengthen.ts'
@@ -116,12 +117,15 @@ export class Kernel<K, V> {
   /** Told of every value that left. May call back into the cache. */
   onRemove: ((key: K, value: V, reason: RemovalReason) => void) | null = null
 
-  readonly #hasher = new KeyHasher()
+  hasher: KeyHasher
   /** The policy's column, read on every hit. */
   #frequency: Uint8Array
   readonly #createPolicy: (free: number[]) => Policy
-  /** Whether any entry can become invalid on its own: one test on the hit path of caches without TTL and tags. */
+  /** Whether any entry can become invalid on its own. */
   #perishable = false
+  /** Whether anything is to be done on a hit but to tell the policy: the only test of that on a plain cache's hit. */
+  #watched = false
+  #observer: Observer<K> | null = null
   /** Fixed ends of life where `idle` moves `expires`. */
   #ends: Float64Array | null = null
   /**
@@ -129,6 +133,8 @@ export class Kernel<K, V> {
    * the same key, which need not be looked up again.
    */
   #missed: unknown = NOTHING
+  /** Frequency byte that the next new entry had before a restart. */
+  #mark = ABSENT
   #slots = 0
   /** Slots from here on were never used. */
   #fresh = 0
@@ -142,14 +148,16 @@ export class Kernel<K, V> {
     weighted: boolean,
     idle: number,
     clock: TimeSource,
+    hasher: KeyHasher = new KeyHasher(),
   ) {
+    this.hasher = hasher
     this.#createPolicy = createPolicy
     this.policy = createPolicy(this.#free)
     this.maxEntries = maxEntries
     this.maxWeight = maxWeight
     this.idle = idle
     this.clock = clock
-    this.#perishable = idle !== 0
+    this.#perishable = this.#watched = idle !== 0
     if (weighted) this.weights = new Float64Array(0)
     this.#frequency = this.policy.frequency
     this.#start()
@@ -169,9 +177,10 @@ export class Kernel<K, V> {
     if (slot === undefined) {
       this.misses++
       this.#missed = key
+      if (this.#observer !== null) this.#observer.read(key, undefined)
       return ABSENT
     }
-    if (this.#perishable && this.#hasPerished(slot)) {
+    if (this.#watched && this.#hasPerished(slot, key)) {
       this.misses++
       return ABSENT
     }
@@ -204,18 +213,32 @@ export class Kernel<K, V> {
     return FRESH
   }
 
-  /** Rest of `find` where entries can perish. Removes an entry that is not even served stale. */
-  #hasPerished(slot: number): boolean {
-    const state = this.state(slot)
+  /** Whom to tell of reads, stores and removals; null for nobody. */
+  observe(observer: Observer<K> | null): void {
+    this.#observer = observer
+    this.#watched = this.#perishable || observer !== null
+  }
+
+  /** Rest of `find` where entries can perish or somebody watches. Removes an entry that is not even served stale. */
+  #hasPerished(slot: number, key: K): boolean {
+    const state = this.#perishable ? this.state(slot) : FRESH
+    if (this.#observer !== null) {
+      this.#observer.read(key, state === FRESH ? this.#weight(slot) : undefined)
+    }
     if (state === FRESH) {
       if (this.idle !== 0) this.#delayIdle(slot)
       return false
     }
-    if (state === GONE) this.removeSlot(slot, this.#reasonGone(slot))
+    if (state === GONE) this.removeSlot(slot, this.reasonGone(slot))
     return true
   }
 
-  #reasonGone(slot: number): RemovalReason {
+  #weight(slot: number): number {
+    return this.weights === null ? 1 : this.weights[slot]!
+  }
+
+  /** Why an entry that is GONE must not be served. */
+  reasonGone(slot: number): 'expired' | 'invalidated' {
     return this.guards?.[slot]?.state() === GONE ? 'invalidated' : 'expired'
   }
 
@@ -243,9 +266,7 @@ export class Kernel<K, V> {
     let slot = key === this.#missed ? undefined : this.index.get(key)
     this.#missed = NOTHING
     if (weight > this.maxWeight || (slot === undefined && this.full)) {
-      this.refusals++
-      if (slot !== undefined) this.removeSlot(slot, 'replaced')
-      return ABSENT
+      return this.#refuse(key, slot)
     }
     if (slot !== undefined) {
       this.#replace(slot, value)
@@ -255,9 +276,7 @@ export class Kernel<K, V> {
       this.policy.arrive(hash)
       slot = this.#makeRoom(1, weight, 'evicted')
       if (slot === EXHAUSTED) {
-        this.refusals++
-        if (this.#pending.length !== 0) this.#notify()
-        return ABSENT
+        return this.#refuse(key, undefined)
       }
       if (slot === ABSENT) slot = this.#take()
       this.index.set(key, slot)
@@ -275,6 +294,7 @@ export class Kernel<K, V> {
       this.#setLifetime(slot, expires, retained, guard)
     }
     if (detail !== undefined || this.details !== null) this.setDetail(slot, detail)
+    if (this.#observer !== null) this.#observer.stored(key, this.#weight(slot))
     if (this.#pending.length !== 0) this.#notify()
     return slot
   }
@@ -321,10 +341,32 @@ export class Kernel<K, V> {
     let purged = 0
     for (const slot of this.index.values()) {
       if (this.state(slot) !== GONE) continue
-      this.removeSlot(slot, this.#reasonGone(slot))
+      this.removeSlot(slot, this.reasonGone(slot))
       purged++
     }
     return purged
+  }
+
+  /** Slots of all entries: pinned ones, then in the order in which the policy would evict them. O(n). */
+  order(): number[] {
+    const pinned = [...this.index.values()].filter(slot => this.#isPinned(slot))
+    return [...pinned, ...this.policy.order()]
+  }
+
+  /** The next new entry had this frequency byte when it was saved. */
+  markNext(mark: number): void {
+    this.#mark = mark
+  }
+
+  /** Hashes with the seed of a snapshot, so that its hashes mean the same keys. Only while empty. */
+  adopt(seed: number): void {
+    this.hasher = new KeyHasher(seed)
+  }
+
+  /** Sets all counters to 0. */
+  resetStats(): void {
+    this.hits = this.misses = this.insertions = this.refusals = this.evictions = 0
+    for (const reason of Object.keys(this.removals) as RemovalReason[]) this.removals[reason] = 0
   }
 
   /** Removes everything. O(n). */
@@ -345,6 +387,8 @@ export class Kernel<K, V> {
     this.values = []
     this.expires = this.retained = this.#ends = this.guards = this.details = null
     this.#perishable = this.idle !== 0
+    this.#watched = this.#perishable || this.#observer !== null
+    this.#observer?.cleared()
     if (this.weights !== null) this.weights = new Float64Array(0)
     this.policy = this.#createPolicy(this.#free)
     this.#start()
@@ -363,6 +407,15 @@ export class Kernel<K, V> {
   #start(): void {
     this.policy.resize(this.weights === null ? this.maxEntries : this.maxWeight)
     this.#grow(Math.min(INITIAL_SLOTS, this.maxEntries))
+  }
+
+  /** An older value must not be taken for the refused one. */
+  #refuse(key: K, slot: number | undefined): number {
+    this.refusals++
+    if (slot !== undefined) this.removeSlot(slot, 'replaced')
+    else if (this.#pending.length !== 0) this.#notify()
+    this.#observer?.refused(key)
+    return ABSENT
   }
 
   #replace(slot: number, value: V): void {
@@ -393,8 +446,14 @@ export class Kernel<K, V> {
 
   /** Hands the entry to the policy, unless it is pinned: then no hit is told either. */
   #enqueue(slot: number, hash: number): void {
-    if (this.weights !== null && this.weights[slot] === 0) this.#frequency[slot] = SATURATED
-    else this.policy.insert(slot, hash)
+    if (this.weights !== null && this.weights[slot] === 0) {
+      this.#frequency[slot] = SATURATED
+    } else if (this.#mark === ABSENT) {
+      this.policy.insert(slot, hash)
+    } else {
+      this.policy.restore(slot, hash, this.#mark)
+    }
+    this.#mark = ABSENT
   }
 
   #isPinned(slot: number): boolean {
@@ -402,7 +461,7 @@ export class Kernel<K, V> {
   }
 
   #hash(key: K): number {
-    return this.policy.hashed ? this.#hasher.hash(key) : 0
+    return this.policy.hashed ? this.hasher.hash(key) : 0
   }
 
   /**
@@ -470,6 +529,7 @@ export class Kernel<K, V> {
     // The common reason has a counter of its own: one that is found by name costs as much as the rest.
     if (reason === 'evicted') this.evictions++
     else this.removals[reason]++
+    if (this.#observer !== null) this.#observer.removed(key, reason)
     if (this.onRemove !== null) {
       this.#pending.push({ key, value: this.values[slot] as V, reason })
     }
@@ -485,7 +545,7 @@ export class Kernel<K, V> {
   }
 
   #setLifetime(slot: number, expires: number, retained: number, guard: Guard | undefined): void {
-    this.#perishable = true
+    this.#perishable = this.#watched = true
     if (this.expires === null && (expires !== Infinity || this.idle !== 0)) {
       this.expires = new Float64Array(this.#slots).fill(Infinity)
       if (this.idle !== 0) this.#ends = new Float64Array(this.#slots).fill(Infinity)

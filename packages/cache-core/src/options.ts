@@ -3,6 +3,7 @@ import { InvalidOptionError } from './errors.ts'
 import type { RemovalReason } from './kernel.ts'
 import type { LoadBehavior } from './load/load-options.ts'
 import type { PolicyName } from './policy/policy.ts'
+import type { MemoryPressureOptions } from './size/memory-pressure.ts'
 
 /** Options of a {@link Cache}. Everything has a default; what is not given is not limited unless said otherwise. */
 export interface CacheOptions<K, V> extends LoadBehavior {
@@ -29,6 +30,15 @@ export interface CacheOptions<K, V> extends LoadBehavior {
   readonly enabled?: boolean
   /** Called with every value that leaves, after the cache is consistent again. An error it throws reaches the caller of the operation. */
   readonly onRemove?: (key: K, value: V, reason: RemovalReason) => void
+  /**
+   * Gives way when memory gets scarce: first halves the cache at each check, then admits no new keys; `true` for the default
+   * thresholds of 0.8 and 0.9. Default `false`.
+   */
+  readonly memoryPressure?: MemoryPressureOptions | boolean
+  /** Simulates other sizes and policies on a sample of the keys, for `advise()`. Default `false`. */
+  readonly advice?: boolean
+  /** Remembers why keys left, 8 bytes for each entry of `maxEntries`, for `explain()`. Default `false`. */
+  readonly explanations?: boolean
   /** Source of time. Default: the system's. */
   readonly clock?: Clock
 }

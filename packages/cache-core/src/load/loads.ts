@@ -77,6 +77,11 @@ export class Loads<K, V> {
     this.#enabled = enabled
   }
 
+  /** Sets all counters to 0. */
+  resetStats(): void {
+    this.loads = this.failures = this.time = this.staleServed = this.discarded = 0
+  }
+
   /** Number of keys being loaded. */
   get inFlight(): number {
     return this.#flights.size

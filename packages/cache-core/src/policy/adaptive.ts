@@ -1,6 +1,6 @@
 import { KeyHistory, leftMain, UNKNOWN } from './key-history.ts'
 import { lengthen } from './lengthen.ts'
-import { type Policy, SATURATED } from './policy.ts'
+import { type Policy, type PolicyState, SATURATED } from './policy.ts'
 import { NONE } from './slot-queue.ts'
 import { WindowSizer } from './window-sizer.ts'
 
@@ -74,6 +74,23 @@ export class Adaptive implements Policy {
     this.#enterWindow(slot)
     if (this.#windowWeight > this.#sizer.window) this.#spill()
     if (--this.#untilLook < 0) this.#look()
+  }
+
+  restore(slot: number, hash: number, frequency: number): void {
+    this.#hashes[slot] = hash
+    const hits = frequency & SATURATED
+    if ((frequency & IN_MAIN) === 0) this.#enterWindow(slot)
+    else this.#enterMain(slot)
+    this.frequency[slot]! |= hits
+  }
+
+  save(): PolicyState {
+    return { window: this.#sizer.share, ...this.#history.save() }
+  }
+
+  load(state: PolicyState): void {
+    this.#sizer.share = state.window
+    this.#history.load(state)
   }
 
   evict(): number {

@@ -88,19 +88,23 @@ export class KeyHistory {
 
   /** Makes room for the keys around a cache of that many entries. Keeps what is known. O(n). */
   grow(entries: number): void {
-    const before = this.#cells
     const counted = Math.max(entries, FEWEST_ENTRIES)
-    this.#cells = Math.ceil(counted * CELLS_PER_ENTRY)
+    const cells = Math.ceil(counted * CELLS_PER_ENTRY)
     this.#sample = counted * SAMPLE_PER_ENTRY
-    if (before === this.#cells) return
-    const words = new Uint32Array(this.#cells * 2)
-    // Cells are found by the upper bits of the hash, so the keys of an old cell are now in neighbouring ones.
-    for (let cell = 0; before !== 0 && cell < this.#cells; cell++) {
-      const old = Math.floor((cell / this.#cells) * before) * 2
-      words[cell * 2] = this.#words[old]!
-      words[cell * 2 + 1] = this.#words[old + 1]!
-    }
-    this.#words = words
+    if (cells === this.#cells) return
+    this.#cells = cells
+    this.#words = spread(this.#words, cells)
+  }
+
+  /** What is known, as plain data. O(n). */
+  save(): { words: Uint32Array; increments: number } {
+    return { words: this.#words.slice(), increments: this.#increments }
+  }
+
+  /** Goes on with what another history knew. O(n). */
+  load({ words, increments }: { words: ArrayLike<number>; increments: number }): void {
+    this.#words = spread(words, this.#cells)
+    this.#increments = Math.min(increments, this.#sample - 1)
   }
 
   #halve(): void {
@@ -127,4 +131,19 @@ function cellOf(hash: number, cells: number): number {
 /** Three shifts, multiples of 4 up to 28, in bits 2-4, 7-9 and 12-14. */
 function shiftsOf(hash: number): number {
   return Math.imul(hash, 0x9e3779b1) >>> 16
+}
+
+/**
+ * The cells of a history in one of another size. Cells are found by the upper bits of the hash, so the keys of one cell are in
+ * neighbouring ones afterwards.
+ */
+function spread(words: ArrayLike<number>, cells: number): Uint32Array {
+  const resized = new Uint32Array(cells * 2)
+  const before = words.length / 2
+  for (let cell = 0; before !== 0 && cell < cells; cell++) {
+    const old = Math.floor((cell / cells) * before) * 2
+    resized[cell * 2] = words[old]!
+    resized[cell * 2 + 1] = words[old + 1]!
+  }
+  return resized
 }

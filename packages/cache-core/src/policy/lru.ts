@@ -23,6 +23,16 @@ export class Lru implements Policy {
     this.#queue.pushHead(slot)
   }
 
+  restore(slot: number): void {
+    this.#queue.pushHead(slot)
+  }
+
+  save(): undefined {
+    return undefined
+  }
+
+  load(): void {}
+
   evict(): number {
     return this.#queue.popTail()
   }

@@ -30,6 +30,12 @@ export interface Policy {
   arrive(hash: number): void
   /** Puts a slot that is not queued into its first place. O(1). */
   insert(slot: number, hash: number): void
+  /** Like `insert`, but where an entry belongs whose frequency byte was that before a restart. O(1). */
+  restore(slot: number, hash: number, frequency: number): void
+  /** What was learned that the order of entries does not say, as plain data; undefined if nothing. O(n). */
+  save(): PolicyState | undefined
+  /** Goes on with what `save` of a cache of perhaps another size returned. O(n). */
+  load(state: PolicyState): void
   /** Takes the next victim out of its queue and returns its slot, or -1 if nothing is queued. Amortized O(1). */
   evict(): number
   /** Takes a slot out of its queue without counting it as evicted. O(1). */
@@ -58,3 +64,13 @@ export type PolicyName = 'adaptive' | 'lru' | 'sieve' | 's3-fifo' | 'w-tinylfu'
 
 /** Value of the two low bits of a frequency byte at which a hit is not told any more. */
 export const SATURATED = 3
+
+/** What a policy learned, as plain data. */
+export interface PolicyState {
+  /** Share of the capacity that is window, 0 to 1. */
+  readonly window: number
+  /** Cells of the key history, two words each. */
+  readonly words: ArrayLike<number>
+  /** Increments since the history was halved. */
+  readonly increments: number
+}

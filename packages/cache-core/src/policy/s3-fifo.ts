@@ -59,6 +59,18 @@ export class S3Fifo implements Policy {
     this.#returns = false
   }
 
+  restore(slot: number, hash: number, frequency: number): void {
+    this.#hashes[slot] = hash
+    this.frequency[slot] = frequency & (IN_MAIN | SATURATED)
+    this.#queueOf(slot).pushHead(slot)
+  }
+
+  save(): undefined {
+    return undefined
+  }
+
+  load(): void {}
+
   evict(): number {
     if (!this.owes && (this.#main.weight > this.#mainCapacity || this.#small.empty)) {
       return this.#evictMain()

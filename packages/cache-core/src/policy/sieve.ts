@@ -33,6 +33,17 @@ export class Sieve implements Policy {
     this.#queue.pushHead(slot)
   }
 
+  restore(slot: number, _hash: number, frequency: number): void {
+    this.frequency[slot] = frequency & SATURATED
+    this.#queue.pushHead(slot)
+  }
+
+  save(): undefined {
+    return undefined
+  }
+
+  load(): void {}
+
   evict(): number {
     const { frequency } = this
     const queue = this.#queue

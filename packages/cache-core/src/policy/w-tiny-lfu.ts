@@ -1,6 +1,6 @@
 import { KeyHistory } from './key-history.ts'
 import { lengthen } from './lengthen.ts'
-import type { Policy } from './policy.ts'
+import type { Policy, PolicyState } from './policy.ts'
 import { Links, NONE, SlotQueue } from './slot-queue.ts'
 
 /** Share of the main part for entries hit since they came into it. */
@@ -74,6 +74,24 @@ export class WTinyLfu implements Policy {
     this.#hashes[slot] = hash
     this.#push(this.#window, WINDOW_BIT, slot)
     this.#spill()
+  }
+
+  restore(slot: number, hash: number, frequency: number): void {
+    this.#hashes[slot] = hash
+    const place =
+      frequency === PROBATION_BIT || frequency === PROTECTED_BIT ? frequency : WINDOW_BIT
+    this.frequency[slot] = place
+    this.#queueOf(slot).pushHead(slot)
+    this.#spill()
+    this.#demote()
+  }
+
+  save(): PolicyState {
+    return { window: this.#windowCapacity / this.#capacity, ...this.#history.save() }
+  }
+
+  load(state: PolicyState): void {
+    this.#history.load(state)
   }
 
   evict(): number {

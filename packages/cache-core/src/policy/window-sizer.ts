@@ -56,6 +56,15 @@ export class WindowSizer {
     this.window = Math.max(1, Math.round(capacity * share))
   }
 
+  /** The window as a share of the capacity. */
+  get share(): number {
+    return this.window / this.#capacity
+  }
+
+  set share(share: number) {
+    this.window = Math.max(1, Math.round(this.#capacity * share))
+  }
+
   /** Counts what comes into the window; the tick is its stamp. */
   advance(weight: number): number {
     this.#position += weight

@@ -1,0 +1,145 @@
+import { SnapshotError } from './errors.ts'
+import { ABSENT, FRESH, GONE, type Kernel, STALE } from './kernel.ts'
+import type { PolicyName, PolicyState } from './policy/policy.ts'
+
+/** One entry of a snapshot. */
+export interface SnapshotEntry<K, V> {
+  readonly key: K
+  readonly value: V
+  /** Where the policy had it. */
+  readonly mark: number
+  /** ms it was still fresh; absent = for ever. */
+  readonly freshFor?: number
+  /** ms it could still be served stale; absent = as `freshFor`. */
+  readonly keptFor?: number
+  readonly weight?: number
+  readonly tags?: readonly string[]
+}
+
+/**
+ * A copy of a cache to start another one with: entries in the order in which they would be evicted, what is left of their
+ * lives, and what the policy learned. Plain data: `structuredClone`, `v8.serialize` and, if keys and values allow, `JSON` keep it.
+ */
+export interface CacheSnapshot<K, V> {
+  readonly format: 'millrace-cache'
+  readonly version: 1
+  /** `Date.now()` when it was made. */
+  readonly savedAt: number
+  readonly policy: PolicyName
+  /** Of the hashes the policy's state is made of. */
+  readonly seed: number
+  readonly state?: PolicyState
+  readonly entries: readonly SnapshotEntry<K, V>[]
+}
+
+/** Takes a snapshot; entries that must not be served are left out. O(n). */
+export function takeSnapshot<K, V>(
+  kernel: Kernel<K, V>,
+  tagsOf: (slot: number) => readonly string[] | undefined,
+): CacheSnapshot<K, V> {
+  const now = kernel.clock.now()
+  const entries: SnapshotEntry<K, V>[] = []
+  for (const slot of kernel.order()) {
+    if (kernel.state(slot) === GONE) continue
+    const expires = kernel.expiresAt(slot)
+    const retained = kernel.retainedUntil(slot)
+    const tags = tagsOf(slot)
+    entries.push({
+      key: kernel.keys[slot] as K,
+      value: kernel.values[slot] as V,
+      mark: kernel.policy.frequency[slot]!,
+      ...(kernel.state(slot) === STALE
+        ? { freshFor: 0 }
+        : expires !== Infinity && { freshFor: expires - now }),
+      ...(retained !== expires && retained !== Infinity && { keptFor: retained - now }),
+      ...(kernel.weights !== null && { weight: kernel.weights[slot]! }),
+      ...(tags !== undefined && { tags }),
+    })
+  }
+  const state = kernel.policy.save()
+  return {
+    format: 'millrace-cache',
+    version: 1,
+    savedAt: Date.now(),
+    policy: kernel.policy.name,
+    seed: kernel.hasher.seed,
+    ...(state !== undefined && { state }),
+    entries,
+  }
+}
+
+/**
+ * Checks a snapshot before anything is changed.
+ *
+ * @throws {SnapshotError} if it is none, or damaged.
+ */
+export function checkSnapshot<K, V>(snapshot: CacheSnapshot<K, V>): void {
+  if (typeof snapshot !== 'object' || snapshot === null || snapshot.format !== 'millrace-cache') {
+    throw new SnapshotError('it is not a snapshot of a cache')
+  }
+  if (snapshot.version !== 1) throw new SnapshotError('it has another version than 1')
+  if (!Number.isFinite(snapshot.savedAt) || !Number.isInteger(snapshot.seed)) {
+    throw new SnapshotError('its header is damaged')
+  }
+  if (!Array.isArray(snapshot.entries)) throw new SnapshotError('it has no list of entries')
+  snapshot.entries.forEach((entry, index) => {
+    if (!isEntry(entry)) throw new SnapshotError(`entry ${index} is damaged`)
+  })
+  if (snapshot.state !== undefined && !isState(snapshot.state)) {
+    throw new SnapshotError('the state of the policy is damaged')
+  }
+}
+
+function isEntry(entry: unknown): boolean {
+  if (typeof entry !== 'object' || entry === null) return false
+  const { mark, freshFor, keptFor, weight, tags } = entry as Record<string, unknown>
+  return (
+    'key' in entry &&
+    'value' in entry &&
+    isByte(mark) &&
+    [freshFor, keptFor].every(time => time === undefined || Number.isFinite(time)) &&
+    (weight === undefined || (Number.isFinite(weight) && (weight as number) >= 0)) &&
+    (tags === undefined || (Array.isArray(tags) && tags.every(tag => typeof tag === 'string')))
+  )
+}
+
+function isByte(mark: unknown): boolean {
+  return Number.isInteger(mark) && (mark as number) >= 0 && (mark as number) <= 255
+}
+
+function isState({ window, words, increments }: PolicyState): boolean {
+  return (
+    window >= 0 &&
+    window <= 1 &&
+    increments >= 0 &&
+    words !== undefined &&
+    words.length % 2 === 0 &&
+    Array.from(words).every(word => Number.isInteger(word) && word >= 0 && word < 2 ** 32)
+  )
+}
+
+/** Puts checked entries into a kernel, what would be evicted first first. Keys already there keep their values. O(n). */
+export function restoreSnapshot<K, V>(
+  kernel: Kernel<K, V>,
+  snapshot: CacheSnapshot<K, V>,
+  restore: (entry: SnapshotEntry<K, V>, expires: number, retained: number) => void,
+): number {
+  const empty = kernel.size === 0
+  const samePolicy = snapshot.policy === kernel.policy.name
+  if (empty) kernel.adopt(snapshot.seed)
+  const passed = Math.max(0, Date.now() - snapshot.savedAt)
+  const now = kernel.clock.now()
+  let restored = 0
+  for (const entry of snapshot.entries) {
+    if (kernel.locate(entry.key) !== ABSENT) continue
+    const expires = entry.freshFor === undefined ? Infinity : now + entry.freshFor - passed
+    const retained = entry.keptFor === undefined ? expires : now + entry.keptFor - passed
+    if (Math.max(expires, retained) <= now) continue
+    if (samePolicy) kernel.markNext(entry.mark)
+    restore(entry, expires, retained)
+    const slot = kernel.locate(entry.key)
+    if (slot !== ABSENT && kernel.state(slot) === FRESH) restored++
+  }
+  if (empty && samePolicy && snapshot.state !== undefined) kernel.policy.load(snapshot.state)
+  return restored
+}
