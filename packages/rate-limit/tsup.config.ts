@@ -4,5 +4,6 @@ export default defineConfig(
   millraceBuild({
     index: 'src/index.ts',
     adaptive: 'src/adaptive.ts',
+    redis: 'src/redis.ts',
   }),
 )

@@ -73,6 +73,33 @@ export class LimiterClosedError extends Error {
   }
 }
 
+/**
+ * The store that holds a distributed limit did not answer in time, or is known to be down. It says nothing about the
+ * limit: unlike {@link RateLimitedError} it is no reason for a 429.
+ */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError'
+  readonly code = 'ERR_MILLRACE_STORE_UNAVAILABLE'
+  readonly limiter: string
+
+  constructor(limiter: string, options?: ErrorOptions) {
+    super(`The store of limiter "${limiter}" is not available`, options)
+    this.limiter = limiter
+  }
+}
+
+/** A distributed permit was lost while it was held: it could not be renewed in time, or the store forgot it. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError'
+  readonly code = 'ERR_MILLRACE_LEASE_LOST'
+  readonly limiter: string
+
+  constructor(limiter: string, options?: ErrorOptions) {
+    super(`A permit of limiter "${limiter}" was lost`, options)
+    this.limiter = limiter
+  }
+}
+
 function milliseconds(value: number): string {
   return `${Math.ceil(value)} ms`
 }

@@ -11,6 +11,7 @@ export {
   LimiterClosedError,
   QueueFullError,
   RateLimitedError,
+  StoreUnavailableError,
 } from './errors.ts'
 export {
   KeyedLimiter,

@@ -76,6 +76,11 @@ export class WaitList<T> {
     return this.#order.size
   }
 
+  /** What the first in line asks for; 0 if nobody waits. */
+  get firstCost(): number {
+    return this.#order.first()?.cost ?? 0
+  }
+
   get closed(): boolean {
     return this.#closed
   }

@@ -1,0 +1,78 @@
+/** Consecutive slots reserved in the store: the first at `next`, one more each interval. */
+interface Span {
+  next: number
+  left: number
+  /** When it was received: before that none of its tokens grows old, though its time may be long past. */
+  readonly since: number
+}
+
+/** Tokens reserved in advance for this process, each with the time from which it may be used. */
+export class Lease {
+  readonly #interval: number
+  readonly #lifetime: number
+  readonly #spans: Span[] = []
+  /** Tokens not yet used, those to come included. */
+  left = 0
+
+  /**
+   * @param interval ms per token
+   * @param lifetime for how long a token may be kept after its time, in ms
+   */
+  constructor(interval: number, lifetime: number) {
+    this.#interval = interval
+    this.#lifetime = lifetime
+  }
+
+  /** @param next when the first may be used, ms on the local clock */
+  add(next: number, count: number, now: number): void {
+    this.#spans.push({ next, left: count, since: now })
+    this.left += count
+  }
+
+  /** When `count` tokens will be there; Infinity if so many are not held. */
+  dueAt(count: number, now: number): number {
+    this.#expire(now)
+    let missing = count
+    for (const { next, left } of this.#spans) {
+      if (missing <= left)
+        return missing > 0 ? next + (Math.ceil(missing) - 1) * this.#interval : now
+      missing -= left
+    }
+    return missing > 0 ? Infinity : now
+  }
+
+  take(count: number): void {
+    this.left -= count
+    let missing = count
+    while (missing > 0 && this.#spans.length > 0) {
+      const span = this.#spans[0]!
+      const taken = Math.min(missing, span.left)
+      span.left -= taken
+      span.next += taken * this.#interval
+      missing -= taken
+      if (span.left <= 0) this.#spans.shift()
+    }
+  }
+
+  /** Gives up all tokens and returns how many. */
+  drain(): number {
+    const { left } = this
+    this.#spans.length = 0
+    this.left = 0
+    return left
+  }
+
+  /** Drops tokens that were kept for too long, so that they cannot pile up to a burst. */
+  #expire(now: number): void {
+    const oldest = now - this.#lifetime
+    for (let span = this.#spans[0]; span !== undefined; span = this.#spans[0]) {
+      if (Math.max(span.next, span.since) >= oldest) return
+      const dead = Math.min(span.left, Math.ceil((oldest - span.next) / this.#interval))
+      span.left -= dead
+      span.next += dead * this.#interval
+      this.left -= dead
+      if (span.left > 0) return
+      this.#spans.shift()
+    }
+  }
+}

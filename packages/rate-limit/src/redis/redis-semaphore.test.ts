@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto'
+import { FaultProxy, VirtualClock } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { AcquireTimeoutError, LeaseLostError, StoreUnavailableError } from '../errors.ts'
+import { RedisSemaphore, type RedisSemaphoreOptions } from './redis-semaphore.ts'
+
+describeRedis('RedisSemaphore', redis => {
+  let client: Redis
+  const open: { disconnect(): void }[] = []
+  beforeEach(() => {
+    client = connect()
+  })
+  afterEach(() => {
+    for (const connection of open.splice(0)) connection.disconnect()
+  })
+
+  function connect(port = redis.server.port): Redis {
+    const connection = new Redis(port, { retryStrategy: () => 20 })
+    // The tests break connections on purpose; what follows from it is seen in the semaphore's answers.
+    connection.on('error', () => {})
+    open.push(connection)
+    return connection
+  }
+
+  async function pair(options: Partial<RedisSemaphoreOptions> = {}) {
+    const id = randomUUID()
+    await client.ping()
+    const make = (subscriber: Redis) =>
+      new RedisSemaphore({ client, subscriber, id, permits: 2, deadline: 5_000, ...options })
+    return { id, a: make(connect()), b: make(connect()) }
+  }
+
+  test('no more holders than permits over all processes, and fencing tokens that grow', async () => {
+    const { a, b } = await pair()
+    const permits = [(await a.tryAcquire())!, (await b.tryAcquire())!]
+    expect(await a.tryAcquire()).toBeUndefined()
+    await permits[0]!.release()
+    await permits[0]!.release()
+    permits.push((await b.tryAcquire())!)
+    expect(await a.tryAcquire()).toBeUndefined()
+    const fences = permits.map(({ fence }) => fence)
+    expect(fences).toEqual([...new Set(fences)].sort((x, y) => x - y))
+    expect(b.stats()).toMatchObject({ active: 2, granted: 2 })
+  })
+
+  test('a waiter hears of a permit that another process releases, long before it would ask again', async () => {
+    const { a, b } = await pair({ permits: 1, poll: 60_000 })
+    const held = await a.acquire()
+    const waiting = b.acquire()
+    await expect(b.acquire({ timeout: 1 })).rejects.toThrow(AcquireTimeoutError)
+    await held.release()
+    await (await waiting).release()
+    expect(b.stats()).toMatchObject({ granted: 1, timeouts: 1, waiting: 0, active: 0 })
+  })
+
+  test('many callers of two processes: never too many inside, and all are served', async () => {
+    const { a, b } = await pair({ permits: 3 })
+    let inside = 0
+    let most = 0
+    const job = async () => {
+      most = Math.max(most, ++inside)
+      await client.ping()
+      inside--
+    }
+    await Promise.all(Array.from({ length: 60 }, (_, i) => (i % 2 ? a : b).run(job)))
+    expect(most).toBeLessThanOrEqual(3)
+    expect(a.stats().granted + b.stats().granted).toBe(60)
+  })
+
+  test('the permit of a holder that died is free when its lease ends', async () => {
+    const id = randomUUID()
+    const make = (ttl: number) =>
+      new RedisSemaphore({ client, id, permits: 1, ttl, poll: 5, deadline: 5_000 })
+    // On a clock that stands still nothing is renewed, as in a process that was frozen.
+    const frozen = new RedisSemaphore({
+      client,
+      id,
+      permits: 1,
+      ttl: 60,
+      clock: new VirtualClock(),
+    })
+    await client.ping()
+    const lost = await frozen.acquire()
+    const next = await make(60).acquire()
+    expect(next.fence).toBeGreaterThan(lost.fence)
+    await next.release()
+  })
+
+  test('a permit is renewed for as long as it is held', async () => {
+    const { a, b } = await pair({ permits: 1, ttl: 60, poll: 5 })
+    const held = await a.acquire()
+    await expect(b.acquire({ timeout: 300 })).rejects.toThrow(AcquireTimeoutError)
+    expect(held.signal.aborted).toBe(false)
+    await held.release()
+    await (await b.acquire()).release()
+  })
+
+  test('a holder learns that its place is gone and taken, and fences still grow', async () => {
+    const clock = new VirtualClock()
+    const { a, b } = await pair({ permits: 1, clock })
+    const held = await a.acquire()
+    await client.flushall()
+    const other = (await b.tryAcquire())!
+    expect(other.fence).toBeGreaterThan(held.fence)
+    const lost = new Promise(resolve => held.signal.addEventListener('abort', resolve))
+    clock.advance(10_000 / 3)
+    await lost
+    expect(held.signal.reason).toBeInstanceOf(LeaseLostError)
+    expect(a.stats()).toMatchObject({ lost: 1, active: 0 })
+    await held.release()
+    expect(await a.tryAcquire()).toBeUndefined()
+    await other.release()
+  })
+
+  test('a place that Redis forgot and nobody took is taken again', async () => {
+    const clock = new VirtualClock()
+    const { a, b } = await pair({ permits: 1, clock })
+    const held = await a.acquire()
+    await client.flushall()
+    clock.advance(10_000 / 3)
+    while (a.stats().trips < 2) await client.ping()
+    await client.ping()
+    expect(await b.tryAcquire()).toBeUndefined()
+    expect(held.signal.aborted).toBe(false)
+    await held.release()
+  })
+
+  test('a holder that cannot renew is told before its lease ends', async () => {
+    const proxy = await FaultProxy.start({ target: redis.server.port })
+    const behind = connect(proxy.port)
+    await behind.ping()
+    const clock = new VirtualClock()
+    const semaphore = new RedisSemaphore({ client: behind, id: randomUUID(), permits: 1, clock })
+    const held = await semaphore.acquire()
+    proxy.stall()
+    await clock.advanceAsync(9_000)
+    expect(held.signal.reason).toBeInstanceOf(LeaseLostError)
+    expect(held.signal.reason.cause).toBeInstanceOf(StoreUnavailableError)
+    const refused = expect(semaphore.run(() => 1)).rejects.toThrow(StoreUnavailableError)
+    await clock.advanceAsync(1_000)
+    await refused
+    await proxy.stop()
+  })
+
+  test('a server clock that was set back holds no place for longer than a lease', async () => {
+    const { id, a } = await pair({ permits: 1, ttl: 50, poll: 5 })
+    // What a server leaves behind whose clock was an hour ahead.
+    const ahead = Date.now() * 1_000 - 1_700_000_000 * 1e6 + 3_600e6
+    await client.zadd(`millrace:limit:{${id}}:holders`, ahead, 'holder of the future')
+    expect(await a.tryAcquire()).toBeUndefined()
+    await (await a.acquire({ timeout: 10_000 })).release()
+  })
+
+  test('abort, disposal and bad options', async () => {
+    const { a, b } = await pair({ permits: 1 })
+    const held = await a.acquire()
+    const controller = new AbortController()
+    const aborted = expect(b.acquire({ signal: controller.signal })).rejects.toBe('enough')
+    controller.abort('enough')
+    await aborted
+    const closed = expect(b.acquire()).rejects.toThrow('is closed')
+    await b[Symbol.asyncDispose]()
+    await closed
+    await a[Symbol.asyncDispose]()
+    await held.release()
+    expect(await client.exists(`millrace:limit:{${a.name}}:holders`)).toBe(0)
+    expect(() => new RedisSemaphore({ client, id: 'a', permits: 0 })).toThrow(
+      'Expected `permits` to be a positive integer, got 0 (number)',
+    )
+  })
+})

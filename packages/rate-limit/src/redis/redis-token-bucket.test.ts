@@ -1,0 +1,326 @@
+import { randomUUID } from 'node:crypto'
+import { FaultProxy, VirtualClock } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { InvalidOptionError, RateLimitedError, StoreUnavailableError } from '../errors.ts'
+import { RedisTokenBucket, type RedisTokenBucketOptions } from './redis-token-bucket.ts'
+
+describeRedis('RedisTokenBucket', redis => {
+  let client: Redis
+  const others: Redis[] = []
+  beforeEach(() => {
+    client = connect(redis.server.port)
+  })
+  afterEach(() => {
+    for (const other of [client, ...others.splice(0)]) other.disconnect()
+  })
+
+  function connect(port: number): Redis {
+    const connection = new Redis(port, { retryStrategy: () => 20 })
+    // The tests break connections on purpose; what follows from it is seen in the limiter's answers.
+    connection.on('error', () => {})
+    return connection
+  }
+
+  /** As many limiters as there would be processes, each on a connection of its own. */
+  async function share(count: number, options: Partial<RedisTokenBucketOptions> = {}) {
+    const id = options.id ?? randomUUID()
+    const limiters: RedisTokenBucket[] = []
+    for (let i = 0; i < count; i++) {
+      const connection = connect(redis.server.port)
+      others.push(connection)
+      await connection.ping()
+      limiters.push(
+        new RedisTokenBucket({
+          client: connection,
+          id,
+          rate: 1,
+          burst: 5,
+          deadline: 5_000,
+          ...options,
+        }),
+      )
+    }
+    return limiters
+  }
+
+  test('processes share one burst', async () => {
+    const limiters = await share(3, { rate: 0.01 })
+    const calls = Array.from({ length: 12 }, (_, i) => limiters[i % 3]!.tryAcquire())
+    expect((await Promise.all(calls)).filter(Boolean)).toHaveLength(5)
+    const [first] = limiters
+    const { allowed, limit, remaining } = await first!.decide()
+    expect([allowed, limit]).toEqual([false, 5])
+    expect(remaining).toBeLessThan(0.5)
+    const stats = limiters.map(limiter => limiter.stats())
+    expect(stats.reduce((sum, { granted }) => sum + granted, 0)).toBe(5)
+    expect(stats.reduce((sum, { refused }) => sum + refused, 0)).toBe(8)
+  })
+
+  test('waits are reserved in order of arrival over all processes, none before its slot', async () => {
+    const limiters = await share(3, { rate: 100, burst: 1 })
+    const start = performance.now()
+    const order: number[] = []
+    const times: number[] = []
+    const all: Promise<void>[] = []
+    for (let i = 0; i < 15; i++) {
+      const reserved = limiters[i % 3]!.acquire().then(() => {
+        order.push(i)
+        times.push(performance.now() - start)
+      })
+      all.push(reserved)
+      // The reservation is made before the next process asks: its reply has come, or the caller passed at once.
+      await limiters[i % 3]!.decide(0)
+    }
+    await Promise.all(all)
+    for (const process of [0, 1, 2]) {
+      const own = order.filter(i => i % 3 === process)
+      expect(own).toEqual([...own].sort((a, b) => a - b))
+    }
+    // The first passed at or after `start`; number k is k slots of 10 ms later. Timers may be 1 ms early.
+    for (const [k, time] of times.entries()) expect(time).toBeGreaterThanOrEqual(k * 10 - 1)
+    expect(limiters.map(limiter => limiter.stats().granted)).toEqual([5, 5, 5])
+  })
+
+  test('an impossible timeout is refused with the wait, and nothing is spent', async () => {
+    const [bucket] = await share(1, { rate: 0.1, burst: 1 })
+    expect(await bucket!.tryAcquire()).toBe(true)
+    const refused = await bucket!.acquire({ timeout: 500 }).catch(error => error)
+    expect(refused).toBeInstanceOf(RateLimitedError)
+    expect(refused.retryAfter).toBeGreaterThan(9_000)
+    expect(refused.retryAfter).toBeLessThanOrEqual(10_000)
+    const { retryAfter } = await bucket!.decide()
+    expect(retryAfter).toBeLessThanOrEqual(10_000)
+  })
+
+  test('an aborted wait gives its slot back', async () => {
+    const [bucket, other] = await share(2, { rate: 0.1, burst: 1 })
+    await bucket!.tryAcquire()
+    const controller = new AbortController()
+    const waiting = bucket!.acquire({ signal: controller.signal })
+    const rejected = expect(waiting).rejects.toThrow('never mind')
+    await bucket!.decide(0)
+    expect((await other!.decide()).retryAfter).toBeGreaterThan(15_000)
+    controller.abort(new Error('never mind'))
+    await rejected
+    await bucket!.decide(0)
+    expect((await other!.decide()).retryAfter).toBeLessThanOrEqual(10_000)
+    expect(bucket!.stats()).toMatchObject({ aborts: 1, waiting: 0 })
+  })
+
+  test('a refund is there for all', async () => {
+    const [bucket, other] = await share(2, { rate: 0.01 })
+    expect(await bucket!.tryAcquire(5)).toBe(true)
+    await bucket!.refund(2)
+    expect(await other!.tryAcquire(2)).toBe(true)
+    expect(await other!.tryAcquire(1)).toBe(false)
+    await expect(bucket!.refund(4)).rejects.toThrow('a number from 0 to the 3 granted')
+  })
+
+  test('after FLUSHALL the bucket is full, and scripts are sent anew', async () => {
+    const [bucket] = await share(1, { rate: 0.01 })
+    expect(await bucket!.tryAcquire(5)).toBe(true)
+    await client.flushall()
+    await client.script('FLUSH')
+    expect(await bucket!.tryAcquire(5)).toBe(true)
+    expect(await bucket!.tryAcquire(1)).toBe(false)
+  })
+
+  test('a server clock that was set back does not stop the limit for as long', async () => {
+    const id = randomUUID()
+    const [bucket] = await share(1, { id, rate: 100, burst: 2, maxWait: 1_000 })
+    // What a server leaves behind whose clock was an hour ahead.
+    const ahead = Date.now() * 1_000 - 1_700_000_000 * 1e6 + 3_600e6
+    await client.set(`millrace:limit:{${id}}`, `${ahead}.000`)
+    expect(await bucket!.tryAcquire()).toBe(false)
+    expect((await bucket!.acquire({ timeout: 1_000 })).waited).toBeLessThan(1_000)
+  })
+
+  test('an idle bucket leaves nothing in Redis', async () => {
+    const id = randomUUID()
+    const [bucket] = await share(1, { id, rate: 1_000, burst: 1, whenDown: 'closed' })
+    await bucket!.tryAcquire()
+    expect(await client.pttl(`millrace:limit:{${id}}`)).toBeLessThanOrEqual(3)
+  })
+
+  test('bad options and costs', async () => {
+    const [bucket] = await share(1)
+    await expect(bucket!.tryAcquire(6)).rejects.toThrow('a number from 0 to the burst of 5, got 6')
+    await expect(bucket!.acquire(Number.NaN)).rejects.toThrow(InvalidOptionError)
+    const make = (options: object) => new RedisTokenBucket({ client, id: 'a', rate: 1, ...options })
+    expect(() => make({ id: '' })).toThrow('Expected `id` to be a string that is not empty')
+    expect(() => make({ whenDown: 'maybe' })).toThrow(
+      "Expected `whenDown` to be one of 'closed', 'open', 'local', 'lease', got \"maybe\"",
+    )
+    expect(() => make({ deadline: 0 })).toThrow(
+      'Expected `deadline` to be a positive finite number',
+    )
+  })
+
+  describe('with leases', () => {
+    test('one call brings many permits, and the limit holds over all processes', async () => {
+      const limiters = await share(2, { rate: 10_000, burst: 1, lease: 100 })
+      const start = performance.now()
+      const work = (limiter: RedisTokenBucket) =>
+        Promise.all(
+          Array.from({ length: 50 }, async () => {
+            for (let i = 0; i < 20; i++) await limiter.acquire()
+          }),
+        )
+      await Promise.all(limiters.map(work))
+      const elapsed = performance.now() - start
+      // 2,000 permits at 10,000/s, of which two leases may be spent at once.
+      expect(elapsed).toBeGreaterThan(2_000 / 10 - 100 - 5)
+      for (const limiter of limiters) {
+        const { granted, trips } = limiter.stats()
+        expect(granted).toBe(1_000)
+        expect(trips).toBeLessThanOrEqual(granted / 20)
+        expect(limiter.stats().clients).toBe(2)
+      }
+    })
+
+    test('at low rates each permit is reserved alone', async () => {
+      const [bucket] = await share(1, { rate: 20, burst: 3, lease: 100 })
+      await Promise.all([bucket!.acquire(), bucket!.acquire(), bucket!.acquire()])
+      expect(bucket!.stats()).toMatchObject({ granted: 3, leased: 0 })
+    })
+
+    test('tokens that nobody asks for are given back', async () => {
+      const clock = new VirtualClock()
+      const id = randomUUID()
+      const [bucket] = await share(1, { id, rate: 100, burst: 100, lease: 1_000, clock })
+      for (let i = 0; i < 30; i++) await bucket!.acquire()
+      const { leased } = bucket!.stats()
+      expect(leased).toBeGreaterThan(0)
+      const { trips } = bucket!.stats()
+      await clock.advanceAsync(1_000)
+      expect(bucket!.stats()).toMatchObject({ leased: 0, trips: trips + 1 })
+    })
+
+    test('disposal gives tokens back and rejects who waits', async () => {
+      const [bucket] = await share(1, { rate: 100, burst: 10, lease: 100 })
+      await bucket!.acquire(10)
+      const waiting = Array.from({ length: 30 }, () => bucket!.acquire())
+      const failed = Promise.all(waiting).catch(error => error)
+      await bucket!.decide(0)
+      await bucket![Symbol.asyncDispose]()
+      expect((await failed).code).toBe('ERR_MILLRACE_LIMITER_CLOSED')
+      await expect(bucket!.acquire()).rejects.toThrow('is closed')
+    })
+  })
+
+  describe('while Redis is not available', () => {
+    async function behindProxy(options: Partial<RedisTokenBucketOptions>) {
+      const proxy = await FaultProxy.start({ target: redis.server.port })
+      const connection = connect(proxy.port)
+      others.push(connection)
+      await connection.ping()
+      const id = randomUUID()
+      const limits = { id, rate: 0.01, burst: 4, deadline: 40, retryAfter: 1, ...options }
+      const bucket = new RedisTokenBucket({ client: connection, ...limits })
+      const [healthy] = await share(1, { ...limits, deadline: 5_000 })
+      expect(await bucket.decide(0)).toMatchObject({ allowed: true })
+      return { proxy, bucket, healthy: healthy!, connection }
+    }
+
+    test('closed: a stall ends in StoreUnavailableError, which is not a refusal', async () => {
+      const { proxy, bucket } = await behindProxy({ whenDown: 'closed' })
+      proxy.stall()
+      const error = await bucket.acquire().catch(error => error)
+      expect(error).toBeInstanceOf(StoreUnavailableError)
+      expect(error).not.toBeInstanceOf(RateLimitedError)
+      expect(error.cause.message).toBe('Redis did not answer within 40 ms')
+      await expect(bucket.tryAcquire()).rejects.toThrow(StoreUnavailableError)
+      expect(bucket.stats()).toMatchObject({ down: 1, granted: 0 })
+      await proxy.stop()
+    })
+
+    test('open: everybody passes, and what passed is debited afterwards', async () => {
+      const { proxy, bucket, healthy } = await behindProxy({ whenDown: 'open' })
+      proxy.stall()
+      for (let i = 0; i < 3; i++) expect(await bucket.tryAcquire()).toBe(true)
+      expect(await bucket.acquire()).toEqual({ waited: 0 })
+      expect(bucket.stats()).toMatchObject({ unsettled: 4, granted: 4 })
+      await proxy.heal()
+      await recover(bucket)
+      expect(await healthy.tryAcquire()).toBe(false)
+      await proxy.stop()
+    })
+
+    test('local: the process keeps to its share, and what it spent is debited afterwards', async () => {
+      const { proxy, bucket, healthy } = await behindProxy({ whenDown: 'local' })
+      proxy.cut()
+      proxy.refuse()
+      const passed = [1, 2, 3, 4, 5, 6].map(() => bucket.tryAcquire())
+      expect((await Promise.all(passed)).filter(Boolean)).toHaveLength(4)
+      await expect(bucket.acquire({ timeout: 10 })).rejects.toThrow(RateLimitedError)
+      await proxy.heal()
+      await recover(bucket)
+      expect(await healthy.tryAcquire()).toBe(false)
+      await proxy.stop()
+    })
+
+    test('lease: tokens that are held are spent first', async () => {
+      const { proxy, bucket } = await behindProxy({
+        whenDown: 'lease',
+        rate: 1_000,
+        burst: 100,
+        lease: 60_000,
+      })
+      for (let i = 0; i < 50; i++) await bucket.acquire()
+      const held = bucket.stats().leased
+      expect(held).toBeGreaterThan(20)
+      proxy.stall()
+      const granted = await Promise.all(Array.from({ length: 20 }, () => bucket.tryAcquire()))
+      expect(granted.every(Boolean)).toBe(true)
+      expect(bucket.stats().unsettled).toBe(0)
+      await proxy.stop()
+      await bucket[Symbol.asyncDispose]()
+    })
+
+    test('a server that is killed and comes back empty is debited too', async () => {
+      const [bucket] = await share(1, {
+        rate: 0.01,
+        burst: 4,
+        deadline: 100,
+        retryAfter: 1,
+        whenDown: 'local',
+      })
+      await bucket!.decide(0)
+      await redis.server.kill()
+      expect(await bucket!.tryAcquire(3)).toBe(true)
+      await redis.server.restart()
+      await recover(bucket!)
+      expect((await bucket!.decide(0)).remaining).toBeLessThan(2)
+    })
+
+    test('after some failures in a row Redis is left alone for a while', async () => {
+      const clock = new VirtualClock()
+      const [bucket] = await share(1, { whenDown: 'closed', failures: 2, retryAfter: 1_000, clock })
+      redis.server.pause()
+      for (let i = 0; i < 5; i++) {
+        const refused = expect(bucket!.tryAcquire()).rejects.toThrow(StoreUnavailableError)
+        await clock.advanceAsync(5_000 * (i < 2 ? 1 : 0))
+        await refused
+      }
+      expect(bucket!.stats()).toMatchObject({ trips: 2, unavailable: 5 })
+      redis.server.resume()
+      clock.advance(1_000)
+      expect(await bucket!.tryAcquire()).toBe(true)
+      expect(bucket!.stats()).toMatchObject({ trips: 3, down: 0 })
+    })
+
+    /** Asks until Redis has answered and been told what was spent. */
+    async function recover(bucket: RedisTokenBucket): Promise<void> {
+      const end = Date.now() + 10_000
+      for (;;) {
+        await bucket.decide(0)
+        const { down, unsettled } = bucket.stats()
+        if (down === 0 && unsettled === 0) return
+        expect(Date.now()).toBeLessThan(end)
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    }
+  })
+})
