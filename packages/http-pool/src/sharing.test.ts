@@ -125,7 +125,8 @@ describe('cache', () => {
       const urls = server.requests.map(({ url }) => url)
       expect(urls.filter(url => url === '/fresh')).toHaveLength(1)
       expect(urls.filter(url => url === '/checked')).toHaveLength(3)
-      expect(server.requests.at(-1)!.headers['if-none-match']).toBe('"v1"')
+      const tags = server.requests.map(({ headers }) => headers['if-none-match'])
+      expect(tags).toContain('"v1"')
     })
 
     test('keeps variants apart, and what is private or forbidden not at all', async () => {

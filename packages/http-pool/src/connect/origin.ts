@@ -5,6 +5,7 @@ import type { Limiter } from '../limits/limiter.ts'
 import type { OriginSettings } from '../options/settings.ts'
 import type { PoolCore } from '../pool-core.ts'
 import { Connection } from './connection.ts'
+import { IdleLimit } from './idle-limit.ts'
 import { WaitQueue } from './wait-queue.ts'
 
 /** Running counts of one origin. */
@@ -53,6 +54,7 @@ export class Origin {
   /** Connections that can take one more request, the most recently used last. */
   readonly #available: Connection[] = []
   readonly #waiting = new WaitQueue()
+  readonly #idleLimit = new IdleLimit()
   #connecting = 0
   #inFlight = 0
   /** Over TLS the first handshake tells; until then one connection at a time is opened. */
@@ -133,7 +135,10 @@ export class Origin {
     if (!connection.retired) this.#restore(connection, failed)
     if (this.#waiting.size > 0) this.pump()
     // Whoever waited may have taken it. If not, other origins may have its place.
-    if (connection.active === 0 && !connection.retired) core.sockets.addIdle(connection)
+    if (connection.active === 0 && !connection.retired) {
+      connection.idleSince = core.clock.now()
+      core.sockets.addIdle(connection)
+    }
     if (core.blocked.size > 0) core.pumpBlocked()
   }
 
@@ -146,7 +151,9 @@ export class Origin {
 
   /** The socket of a connection in use has closed. Its request fails or is sent again by undici. */
   onDisconnect(connection: Connection): void {
-    if (connection.active === 0) connection.retire()
+    if (connection.active > 0) return
+    if (connection.isIdle) this.#idleLimit.onClosed(this.core.clock.now() - connection.idleSince)
+    connection.retire()
   }
 
   forget(connection: Connection): void {
@@ -193,11 +200,22 @@ export class Origin {
   }
 
   #take(): Connection | undefined {
-    const connection = this.#available.at(-1)
+    let connection = this.#available.at(-1)
+    while (connection?.isIdle === true && this.#isTooOld(connection)) {
+      this.#idleLimit.onRetired()
+      connection.retire()
+      connection = this.#available.at(-1)
+    }
     if (connection === undefined) return undefined
     if (connection.isIdle) this.core.sockets.removeIdle(connection)
     if (connection.active + 1 >= connection.capacity) this.#available.pop()
     return connection
+  }
+
+  #isTooOld(connection: Connection): boolean {
+    const { value } = this.#idleLimit
+    if (value === Number.POSITIVE_INFINITY) return false
+    return this.core.clock.now() - connection.idleSince >= value
   }
 
   #open(): Connection | undefined {
