@@ -8,5 +8,6 @@ export default defineConfig(
     sqlite: 'src/sqlite.ts',
     store: 'src/store.ts',
     views: 'src/views.ts',
+    tiered: 'src/tiered.ts',
   }),
 )

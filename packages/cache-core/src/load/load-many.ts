@@ -146,20 +146,37 @@ function distribute<K, V>(
   flights: readonly Flight<K, V>[],
   result: BatchResult<K, V>,
 ): void {
-  const byKey = result instanceof Map
-  if (!byKey && !(Array.isArray(result) && result.length === flights.length)) {
-    const error = new LoadResultError(
-      `a Map or an array of ${flights.length}, as it was given ${flights.length} keys`,
+  let items: BatchItem<V>[]
+  try {
+    items = itemsOf(
       result,
+      flights.map(flight => flight.key),
     )
+  } catch (error) {
     for (const flight of flights) loads.fail(flight, error)
     return
   }
-  for (let index = 0; index < flights.length; index++) {
-    const flight = flights[index]!
-    const item = byKey ? result.get(flight.key) : result[index]
+  for (const [index, flight] of flights.entries()) {
+    const item = items[index]
     if (item instanceof Error) loads.fail(flight, item)
     else if (item === undefined) loads.miss(flight)
     else loads.arrive(flight, item)
   }
+}
+
+/** What a batch loader says of one key: its value, its failure, or nothing. */
+export type BatchItem<V> = V | Loaded<V> | Error | undefined
+
+/**
+ * The result of a batch loader, one item per key.
+ *
+ * @throws {LoadResultError} unless it is a `Map` or an array of that many.
+ */
+export function itemsOf<K, V>(result: BatchResult<K, V>, keys: readonly K[]): BatchItem<V>[] {
+  if (result instanceof Map) return keys.map(key => result.get(key))
+  if (Array.isArray(result) && result.length === keys.length) return result
+  throw new LoadResultError(
+    `a Map or an array of ${keys.length}, as it was given ${keys.length} keys`,
+    result,
+  )
 }
