@@ -1,6 +1,8 @@
 export type { Clock } from './clock.ts'
 export type { FileReadReason } from './errors.ts'
 export { FileReadError, InvalidOptionError } from './errors.ts'
+export type { Derived, FactsOptions, FactsStats } from './facts/facts.ts'
+export { Facts } from './facts/facts.ts'
 export type {
   ParseCacheOptions,
   ParseCacheStats,
