@@ -73,6 +73,8 @@ describe('the live page', () => {
     expect(metrics).toMatch(/^demo_facts_seconds_count 4$/m)
     expect(metrics).toMatch(/^demo_http_pool_created_total [1-8]$/m)
     expect(metrics).toMatch(/^demo_registry_limiter_granted_total \d+$/m)
+    expect(metrics).toMatch(/^millrace_files_parse_seconds_count 4$/m)
+    expect(metrics).toMatch(/^nodejs_version_info/m)
 
     const alpha = await (await get('/packages/alpha')).json()
     expect(alpha).toMatchObject({

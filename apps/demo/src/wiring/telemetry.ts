@@ -1,4 +1,5 @@
 import { Registry, type Timing } from '@millrace/perf-metrics'
+import { collectRuntime, instrumentChannels } from '@millrace/perf-metrics/collect'
 import { Tracer } from '@millrace/tracer'
 import { SlowestTrace } from '../report/slowest-trace.ts'
 
@@ -27,6 +28,7 @@ export function createTelemetry(): Telemetry {
   const tracer = new Tracer({ service: 'millrace-demo', exporter: slowest, signals: [] })
   const timing = (name: string, help: string) => metrics.timing(`demo_${name}_seconds`, { help })
   metrics.observe('demo_tracer', tracer)
+  const collecting = [collectRuntime(metrics), instrumentChannels(metrics)]
   return {
     metrics,
     tracer,
@@ -41,6 +43,7 @@ export function createTelemetry(): Telemetry {
     },
     async [Symbol.asyncDispose]() {
       await tracer.close()
+      for (const registration of collecting) registration.remove()
       metrics[Symbol.dispose]()
     },
   }
