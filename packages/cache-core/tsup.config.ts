@@ -1,6 +1,6 @@
 import { defineConfig, millraceBuild } from '../../tsup.shared.ts'
 
-export default defineConfig(
+const config: ReturnType<typeof defineConfig> = defineConfig(
   millraceBuild({
     index: 'src/index.ts',
     memory: 'src/memory.ts',
@@ -11,3 +11,4 @@ export default defineConfig(
     tiered: 'src/tiered.ts',
   }),
 )
+export default config

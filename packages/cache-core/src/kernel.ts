@@ -268,6 +268,11 @@ export class Kernel<K, V> {
     if (weight > this.maxWeight || (slot === undefined && this.full)) {
       return this.#refuse(key, slot)
     }
+    if (slot !== undefined && this.#isPinned(slot) !== (this.weights !== null && weight === 0)) {
+      // Pinned entries are unknown to the policy, so this one starts anew.
+      this.#drop(slot, 'replaced')
+      slot = undefined
+    }
     if (slot !== undefined) {
       this.#replace(slot, value)
       if (this.weights !== null && !this.#settle(slot, key, weight)) return ABSENT
@@ -310,11 +315,7 @@ export class Kernel<K, V> {
 
   /** Removes the entry in `slot`. O(1). */
   removeSlot(slot: number, reason: RemovalReason): void {
-    const queued = !this.#isPinned(slot)
-    if (queued) this.policy.remove(slot)
-    this.#vacate(slot, reason)
-    this.#wipe(slot)
-    if (!queued || !this.policy.lazy) this.#free.push(slot)
+    this.#drop(slot, reason)
     if (this.#pending.length !== 0) this.#notify()
   }
 
@@ -428,20 +429,20 @@ export class Kernel<K, V> {
     if ((this.#frequency[slot]! & SATURATED) !== SATURATED) this.policy.touch(slot)
   }
 
-  /** Changes the weight of an entry, pins or unpins it. */
+  #drop(slot: number, reason: RemovalReason): void {
+    const queued = !this.#isPinned(slot)
+    if (queued) this.policy.remove(slot)
+    this.#vacate(slot, reason)
+    this.#wipe(slot)
+    if (!queued || !this.policy.lazy) this.#free.push(slot)
+  }
+
   #reweigh(slot: number, weight: number): void {
     const weights = this.weights!
-    const before = weights[slot]!
-    if (weight === before) return
-    this.weight += weight - before
-    if (weight === 0) {
-      this.policy.remove(slot)
-      this.#frequency[slot] = SATURATED
-    } else if (before !== 0) {
-      this.policy.reweigh(slot, weight)
-    }
+    if (weight === weights[slot]) return
+    this.policy.reweigh(slot, weight)
+    this.weight += weight - weights[slot]!
     weights[slot] = weight
-    if (before === 0) this.#enqueue(slot, this.#hash(this.keys[slot] as K))
   }
 
   /** Hands the entry to the policy, unless it is pinned: then no hit is told either. */

@@ -1,0 +1,243 @@
+import { equal, notEqual, ok } from 'node:assert/strict'
+import { runs, VirtualClock } from '@millrace/testkit'
+import fc from 'fast-check'
+import { describe, test } from 'vitest'
+import { assertConsistent } from './kernel.fixture.ts'
+import { ABSENT, FRESH, Kernel, type RemovalReason } from './kernel.ts'
+import { createPolicy } from './policy/create-policy.ts'
+import type { PolicyName } from './policy/policy.ts'
+
+/*
+ * Random commands on a kernel and on a plain model. The model knows what must be there except for what the policy chose to
+ * evict, which it learns from `onRemove`. After each command both must hold the same, and the kernel's columns, queues and sums
+ * must agree with each other.
+ */
+
+interface Configuration {
+  readonly policy: PolicyName
+  readonly maxEntries: number
+  readonly maxWeight: number
+  readonly idle: number
+}
+
+interface Held {
+  value: number
+  weight: number
+  expires: number
+  retained: number
+  /** When an unread entry expires. */
+  idleUntil: number
+}
+
+type Command =
+  | { readonly kind: 'store'; key: number; ttl: number; keep: number; weight: number }
+  | { readonly kind: 'find' | 'remove' | 'stale' | 'locate'; key: number }
+  | { readonly kind: 'advance'; by: number }
+  | { readonly kind: 'resize'; entries: number; weight: number }
+  | { readonly kind: 'clear' | 'purge' | 'compact' }
+
+const key = fc.integer({ min: 0, max: 40 })
+const commands = fc.array(
+  fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        kind: fc.constant('store' as const),
+        key,
+        ttl: fc.constantFrom(Infinity, Infinity, 5, 50),
+        keep: fc.constantFrom(0, 0, 20, Infinity),
+        weight: fc.integer({ min: 0, max: 9 }),
+      }),
+    },
+    { weight: 8, arbitrary: fc.record({ kind: fc.constant('find' as const), key }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('remove' as const, 'stale' as const, 'locate' as const),
+        key,
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant('advance' as const),
+        by: fc.integer({ min: 0, max: 30 }),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant('resize' as const),
+        entries: fc.integer({ min: 1, max: 30 }),
+        weight: fc.integer({ min: 1, max: 60 }),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('clear' as const, 'purge' as const, 'compact' as const),
+      }),
+    },
+  ),
+  { maxLength: 150, size: 'max' },
+)
+
+class Pair {
+  readonly clock = new VirtualClock(1_000)
+  readonly held = new Map<number, Held>()
+  readonly kernel: Kernel<number, number>
+  readonly #weighted: boolean
+  readonly #configuration: Configuration
+  #serial = 0
+  #storing: number | undefined
+
+  constructor(configuration: Configuration) {
+    this.#configuration = configuration
+    this.#weighted = configuration.maxWeight !== Infinity
+    this.kernel = new Kernel<number, number>(
+      free => createPolicy(configuration.policy, free),
+      configuration.maxEntries,
+      configuration.maxWeight,
+      this.#weighted,
+      configuration.idle,
+      this.clock,
+    )
+    this.kernel.onRemove = (key, value, reason) => this.#removed(key, value, reason)
+  }
+
+  run(command: Command): void {
+    const { kernel, held } = this
+    switch (command.kind) {
+      case 'store':
+        this.#store(command)
+        break
+      case 'find': {
+        const slot = kernel.find(command.key)
+        equal(slot !== ABSENT, this.#isFresh(command.key))
+        if (slot === ABSENT) break
+        equal(kernel.values[slot], held.get(command.key)!.value)
+        this.#read(held.get(command.key)!)
+        break
+      }
+      case 'locate':
+        equal(kernel.locate(command.key) !== ABSENT, held.has(command.key))
+        break
+      case 'remove': {
+        const fresh = this.#isFresh(command.key)
+        equal(kernel.remove(command.key, 'deleted'), fresh)
+        equal(held.has(command.key), false)
+        break
+      }
+      case 'stale': {
+        const slot = kernel.locate(command.key)
+        if (slot === ABSENT) break
+        kernel.stale(slot)
+        const entry = held.get(command.key)!
+        const now = this.clock.now()
+        // Without an end of its own the entry is kept for as long as the policy keeps it.
+        entry.retained = Math.max(now, entry.retained)
+        entry.expires = entry.idleUntil = now
+        break
+      }
+      case 'advance':
+        this.clock.advance(command.by)
+        break
+      case 'resize':
+        kernel.resize(command.entries, this.#weighted ? command.weight : Infinity)
+        break
+      case 'clear':
+        kernel.clear('cleared')
+        equal(held.size, 0)
+        break
+      case 'purge':
+        kernel.purge()
+        break
+      case 'compact':
+        kernel.policy.compact()
+        break
+    }
+  }
+
+  compare(): void {
+    const { kernel, held } = this
+    assertConsistent(kernel)
+    equal(kernel.size, held.size)
+    for (const [key, entry] of held) {
+      const slot = kernel.locate(key)
+      notEqual(slot, ABSENT)
+      equal(kernel.values[slot], entry.value)
+      equal(kernel.state(slot) === FRESH, this.#isFresh(key))
+    }
+  }
+
+  #store({ key, ttl, keep, weight }: Extract<Command, { kind: 'store' }>): void {
+    const { kernel, held, clock } = this
+    const value = this.#serial++
+    const expires = clock.now() + ttl
+    const entry: Held = { value, weight, expires, retained: expires + keep, idleUntil: Infinity }
+    this.#read(entry)
+    this.#storing = key
+    const before = held.get(key)
+    const slot = kernel.store(key, value, expires, expires + keep, weight)
+    this.#storing = undefined
+    if (slot === ABSENT) {
+      // Refused, or replaced and then itself what had to make room: either way nothing is left under the key.
+      equal(held.has(key) && held.get(key) !== before, false)
+      held.delete(key)
+    } else {
+      held.set(key, entry)
+    }
+  }
+
+  #removed(key: number, value: number, reason: RemovalReason): void {
+    const entry = this.held.get(key)
+    if (reason === 'replaced') equal(this.#storing, key)
+    if (reason === 'expired') equal(this.#isFresh(key), false)
+    if (key === this.#storing && entry?.value !== value) return
+    equal(entry?.value, value)
+    if (this.#weighted && (reason === 'evicted' || reason === 'resized') && key !== this.#storing) {
+      ok(entry!.weight > 0, 'weight 0 pins')
+    }
+    this.held.delete(key)
+  }
+
+  #read(entry: Held): void {
+    if (this.#configuration.idle !== 0)
+      entry.idleUntil = this.clock.now() + this.#configuration.idle
+  }
+
+  #isFresh(key: number): boolean {
+    const entry = this.held.get(key)
+    return entry !== undefined && this.clock.now() < Math.min(entry.expires, entry.idleUntil)
+  }
+}
+
+const policies: PolicyName[] = ['adaptive', 'lru', 'sieve', 's3-fifo', 'w-tinylfu']
+const limits = [
+  { maxEntries: 10, maxWeight: Infinity },
+  { maxEntries: 2 ** 24, maxWeight: 40 },
+  { maxEntries: 8, maxWeight: 40 },
+  { maxEntries: 1, maxWeight: Infinity },
+]
+
+describe.each(policies)('%s', policy => {
+  test.each(limits)('holds what a plain map would, less what it evicted: %o', limit => {
+    fc.assert(
+      fc.property(fc.constantFrom(0, 0, 15), commands, (idle, list) => {
+        const pair = new Pair({ policy, ...limit, idle })
+        for (const command of list) {
+          const present = new Map(pair.held)
+          try {
+            pair.run(command as Command)
+            pair.compare()
+          } catch (error) {
+            throw new Error(`after ${JSON.stringify(command)} with ${present.size} held`, {
+              cause: error,
+            })
+          }
+        }
+      }),
+      { numRuns: runs(100) },
+    )
+  })
+})
