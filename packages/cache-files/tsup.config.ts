@@ -1,3 +1,5 @@
-import { defineConfig, millraceBuild } from '../../tsup.shared.ts'
+import { millraceBuild } from '../../tsup.shared.ts'
 
-export default defineConfig(millraceBuild({ index: 'src/index.ts' }))
+const build: ReturnType<typeof millraceBuild> = millraceBuild({ index: 'src/index.ts' })
+
+export default build

@@ -1,3 +1,5 @@
+export type { RedisBusOptions, RedisBusSettings, RedisBusStats } from './bus/redis-bus.ts'
+export { RedisBus } from './bus/redis-bus.ts'
 export type { CommandMessage } from './channels.ts'
 export type { BreakerOptions } from './circuit-breaker.ts'
 export type { Client } from './client.ts'

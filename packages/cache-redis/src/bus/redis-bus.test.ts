@@ -1,0 +1,237 @@
+import type { Invalidation } from '@millrace/cache-core/tiered'
+import { FaultProxy, RedisServer, VirtualClock } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { Cluster, Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { decodeMessage, encodeMessage } from './bus-message.ts'
+import { Outbox } from './outbox.ts'
+import { RedisBus, type RedisBusOptions } from './redis-bus.ts'
+
+const key = (name: string): Invalidation => ({ verb: 'delete', target: 'key', name })
+
+/** What a bus tells its listeners. */
+class Log {
+  readonly events: (string | 'gap')[] = []
+
+  constructor(bus: RedisBus) {
+    bus.subscribe({
+      onInvalidations: list => {
+        for (const { verb, target, name } of list) this.events.push(`${verb} ${target} ${name}`)
+      },
+      onGap: () => this.events.push('gap'),
+    })
+  }
+
+  async until(condition: (events: readonly string[]) => boolean): Promise<void> {
+    const end = Date.now() + 10_000
+    while (!condition(this.events)) {
+      if (Date.now() > end) throw new Error(`Waited in vain; saw ${this.events.join(', ')}`)
+      await new Promise(setImmediate)
+    }
+  }
+
+  has(event: string): Promise<void> {
+    return this.until(events => events.includes(event))
+  }
+}
+
+describeRedis('RedisBus', redis => {
+  let proxy: FaultProxy
+  let clock: VirtualClock
+  const open: RedisBus[] = []
+  beforeEach(async () => {
+    proxy = await FaultProxy.start({ target: redis.server.port })
+    clock = new VirtualClock(Date.now())
+  })
+  afterEach(async () => {
+    for (const bus of open.splice(0)) await bus.close()
+    await proxy.stop()
+  })
+
+  async function bus(options: Partial<RedisBusOptions> = {}): Promise<RedisBus> {
+    const made = new RedisBus({ url: redis.server.url, clock, ...options } as RedisBusOptions)
+    open.push(made)
+    await made.ready()
+    return made
+  }
+  const viaProxy = () =>
+    bus({ connection: { port: proxy.port, retryStrategy: () => 5 }, url: undefined })
+
+  test('others on the channel hear invalidations in order; the sender and other channels do not', async () => {
+    const [a, b, other] = [await bus(), await bus(), await bus({ channel: 'other' })]
+    const [logA, logB, logOther] = [new Log(a), new Log(b), new Log(other)]
+    await a.publish([key('1'), { verb: 'expire', target: 'tag', name: 't' }])
+    await a.publish([{ verb: 'delete', target: 'pattern', name: 'u:*' }, key('\ud800')])
+    await b.publish([{ verb: 'expire', target: 'all', name: '' }])
+    await logB.has('delete key \ud800')
+    await logA.has('expire all ')
+    expect(logB.events).toEqual([
+      'delete key 1',
+      'expire tag t',
+      'delete pattern u:*',
+      'delete key \ud800',
+    ])
+    expect(logA.events).toEqual(['expire all '])
+    expect(logOther.events).toEqual([])
+    expect(a.stats()).toMatchObject({ sent: 2, received: 1, subscribed: 1 })
+  })
+
+  test('a subscriber whose connection is cut hears of the gap twice, and then what comes', async () => {
+    const [a, b] = [await bus(), await viaProxy()]
+    const log = new Log(b)
+    proxy.refuse()
+    proxy.cut()
+    await log.has('gap')
+    expect(b.stats().subscribed).toBe(0)
+    await a.publish([key('lost')])
+    await proxy.heal()
+    await log.until(events => events.length >= 2)
+    expect(log.events).toEqual(['gap', 'gap'])
+    await a.publish([key('heard')])
+    await log.has('delete key heard')
+    expect(log.events).not.toContain('delete key lost')
+  })
+
+  test('a connection that only looks alive is found by the heartbeat', async () => {
+    const [a, b] = [await bus(), await viaProxy()]
+    const log = new Log(b)
+    await clock.advanceAsync(5_000)
+    proxy.halfOpen()
+    await a.publish([key('lost')])
+    // One beat goes unanswered, the next one notices.
+    await clock.advanceAsync(5_000)
+    await clock.advanceAsync(5_000)
+    await log.has('gap')
+    await proxy.heal()
+    await log.until(() => b.stats().subscribed === 1)
+    await a.publish([key('heard')])
+    await log.has('delete key heard')
+  })
+
+  test('while there is no connection, every heartbeat is a gap', async () => {
+    const log = new Log(await viaProxy())
+    proxy.refuse()
+    proxy.cut()
+    await log.has('gap')
+    for (let beat = 1; beat <= 3; beat++) {
+      await clock.advanceAsync(5_000)
+      expect(log.events).toHaveLength(1 + beat)
+    }
+  })
+
+  test('what could not be sent is sent when Redis is back, once each, the stronger verb', async () => {
+    const [a, b] = [await viaProxy(), await bus()]
+    const log = new Log(b)
+    proxy.refuse()
+    proxy.cut()
+    const failed = await Promise.allSettled([
+      a.publish([key('k'), { verb: 'expire', target: 'tag', name: 't' }]),
+      a.publish([{ verb: 'expire', target: 'key', name: 'k' }]),
+    ])
+    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(a.stats().outbox).toBe(2)
+    await proxy.heal()
+    await log.has('expire tag t')
+    expect(log.events.filter(event => event !== 'gap')).toEqual(['delete key k', 'expire tag t'])
+    expect(a.stats().outbox).toBe(0)
+  })
+
+  test('a message that went missing is noticed by its number', async () => {
+    const b = await bus()
+    const log = new Log(b)
+    const raw = new Redis(redis.server.port)
+    const send = (sequence: number) =>
+      raw.publish(
+        '{millrace}:invalidations',
+        encodeMessage({ sender: 'x', sequence, invalidations: [key(`${sequence}`)] }),
+      )
+    for (const sequence of [7, 8, 10, 9]) await send(sequence)
+    await log.has('delete key 9')
+    expect(log.events).toEqual([
+      'delete key 7',
+      'delete key 8',
+      'gap',
+      'delete key 10',
+      'delete key 9',
+    ])
+    await raw.publish('{millrace}:invalidations', 'nonsense')
+    await log.until(events => events.length === 6)
+    expect(log.events.at(-1)).toBe('gap')
+    expect(b.stats()).toMatchObject({ undecodable: 1, received: 4 })
+    raw.disconnect()
+  })
+
+  test('a server that was killed and restarted is subscribed to again', async () => {
+    const [a, b] = [await bus(), await bus()]
+    const log = new Log(b)
+    await redis.server.kill()
+    await redis.server.restart()
+    await log.until(events => events.length >= 2 && b.stats().subscribed === 1)
+    const end = Date.now() + 10_000
+    while (!log.events.includes('delete key heard') && Date.now() < end) {
+      await a.publish([key('heard')]).catch(() => undefined)
+      await new Promise(setImmediate)
+    }
+    expect(log.events).toContain('delete key heard')
+  })
+
+  test('bad options are named', () => {
+    const { url } = redis.server
+    expect(() => new RedisBus({ url, channel: '{x}' })).toThrow('Expected `channel` to be a string')
+    expect(() => new RedisBus({ url, heartbeat: 0 })).toThrow('Expected `heartbeat`')
+    expect(() => new RedisBus({ url, maxOutbox: 0.5 })).toThrow('Expected `maxOutbox`')
+  })
+})
+
+describeRedis('RedisBus in a Cluster', () => {
+  test('sends over sharded channels, also after a fail-over', async () => {
+    await using cluster = await RedisServer.cluster()
+    const client = new Cluster(cluster.startupNodes, { clusterRetryStrategy: () => 50 })
+    client.on('error', () => undefined)
+    await using a = new RedisBus({ client, heartbeat: 200, deadline: 500 })
+    await using b = new RedisBus({ client, heartbeat: 200, deadline: 500 })
+    await Promise.all([a.ready(), b.ready()])
+    const log = new Log(b)
+    await a.publish([key('1')])
+    await log.has('delete key 1')
+    // The slot of the channel lies with one of the three primaries.
+    const slot = (await client.cluster('KEYSLOT', '{millrace}:invalidations')) as number
+    const owner = cluster.nodes[Math.floor(slot / Math.ceil(16_384 / 3))]!
+    await owner.kill()
+    const end = Date.now() + 20_000
+    while (!log.events.includes('delete key 2') && Date.now() < end) {
+      await a.publish([key('2')]).catch(() => undefined)
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    expect(log.events).toContain('delete key 2')
+    expect(log.events).toContain('gap')
+    client.disconnect()
+  })
+})
+
+describe('bus messages', () => {
+  test('survive the way, and nothing else is taken for one', () => {
+    const message = { sender: 's', sequence: 3, invalidations: [key('a:"b"'), key('')] }
+    expect(decodeMessage(encodeMessage(message))).toEqual(message)
+    for (const text of [
+      '',
+      '{}',
+      '[2,"s",1]',
+      '[1,"s"]',
+      '[1,"s",1.5]',
+      '[1,"s",1,9,0,"x"]',
+      '[1,"s",1,0,0,5]',
+    ]) {
+      expect(decodeMessage(text)).toBeUndefined()
+    }
+  })
+})
+
+test('an outbox that is full asks for everything to be deleted', () => {
+  const outbox = new Outbox(2)
+  outbox.add([key('1'), key('2'), key('3')])
+  outbox.add([key('4')])
+  expect(outbox.size).toBe(1)
+  expect(outbox.take()).toEqual([{ verb: 'delete', target: 'all', name: '' }])
+  expect(outbox.take()).toEqual([])
+})

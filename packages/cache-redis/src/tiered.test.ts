@@ -1,0 +1,116 @@
+import { TieredCache } from '@millrace/cache-core/tiered'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { RedisBus } from './bus/redis-bus.ts'
+import { RedisStore } from './redis-store.ts'
+
+/** One process of several. */
+interface Process {
+  readonly cache: TieredCache<string>
+  readonly store: RedisStore<string>
+  readonly bus: RedisBus
+}
+
+describeRedis('TieredCache over RedisStore and RedisBus', redis => {
+  const processes: Process[] = []
+  let raw: Redis
+  beforeEach(async () => {
+    raw = new Redis(redis.server.port)
+    await raw.flushall()
+  })
+  afterEach(async () => {
+    for (const { bus, store } of processes.splice(0)) {
+      await bus.close()
+      await store.close()
+    }
+    raw.disconnect()
+  })
+
+  async function start(): Promise<Process> {
+    const { url } = redis.server
+    const store = new RedisStore<string>({ url })
+    const bus = new RedisBus({ url })
+    await bus.ready()
+    const started = { cache: new TieredCache<string>({ store, bus, ttl: 60_000 }), store, bus }
+    processes.push(started)
+    return started
+  }
+
+  async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const end = Date.now() + 5_000
+    while (!(await condition())) {
+      if (Date.now() > end) throw new Error('Waited 5 s in vain')
+      await new Promise(setImmediate)
+    }
+  }
+
+  const commands = async () =>
+    Number(/total_commands_processed:(\d+)/.exec(await raw.info('stats'))![1])
+
+  test('a hit of the first tier costs Redis nothing, tags or not', async () => {
+    const { cache } = await start()
+    await cache.set('key', 'value', { tags: ['a', 'b', 'c'] })
+    await cache.getOrLoad('key', () => 'loaded')
+    const before = await commands()
+    for (let i = 0; i < 1_000; i++) {
+      expect(await cache.getOrLoad('key', () => 'loaded')).toBe('value')
+    }
+    // The two readings themselves are one command.
+    expect((await commands()) - before).toBe(1)
+  })
+
+  test('what one process loads another finds in Redis', async () => {
+    const [a, b] = [await start(), await start()]
+    expect(await a.cache.getOrLoad('key', () => 'from a')).toBe('from a')
+    await eventually(() => a.store.stats().writes === 1)
+    expect(await b.cache.getOrLoad('key', () => 'from b')).toBe('from a')
+  })
+
+  const invalidations: Record<string, (cache: TieredCache<string>) => Promise<unknown>> = {
+    delete: cache => cache.delete('user:1'),
+    deleteTag: cache => cache.deleteTag('org'),
+    deleteMatching: cache => cache.deleteMatching('user:*'),
+    clear: cache => cache.clear(),
+  }
+  for (const [name, invalidate] of Object.entries(invalidations)) {
+    test(`${name} in one process reaches the first tier of another`, async () => {
+      const [a, b] = [await start(), await start()]
+      for (const { cache } of [a, b]) {
+        await cache.getOrLoad('user:1', () => 'old', { tags: ['org'] })
+      }
+      await invalidate(a.cache)
+      await eventually(() => b.bus.stats().received > 0)
+      expect(await b.cache.getOrLoad('user:1', () => 'new', { tags: ['org'] })).toBe('new')
+      expect(await a.cache.getOrLoad('user:1', () => 'newer', { tags: ['org'] })).not.toBe('old')
+    })
+
+    test(`${name} in one process during a load of another leaves nothing of it`, async () => {
+      const [a, b] = [await start(), await start()]
+      await a.cache.set('user:1', 'older', { tags: ['org'] })
+      await a.cache.delete('user:1')
+      const gate = Promise.withResolvers<void>()
+      let loading = false
+      const slow = b.cache.getOrLoad(
+        'user:1',
+        async () => {
+          loading = true
+          await gate.promise
+          return 'old'
+        },
+        { tags: ['org'] },
+      )
+      await eventually(() => loading)
+      const { received } = b.bus.stats()
+      // A pattern deletes what is there, so there must be something.
+      await a.cache.set('user:1', 'older', { tags: ['org'] })
+      await invalidate(a.cache)
+      await eventually(() => b.bus.stats().received > received)
+      gate.resolve()
+      await slow
+      for (const { cache } of [a, b]) {
+        expect(await cache.getOrLoad('user:1', () => 'new', { tags: ['org'] })).toBe('new')
+      }
+    })
+  }
+})
