@@ -1,5 +1,7 @@
 import { replayBytes } from '../replay.ts'
 import type { Trace } from '../traces/trace.ts'
+import { oursByBytes } from './ours.ts'
+import type { PolicyFactory } from './policy.ts'
 import { references } from './references.ts'
 
 const mebibyte = 1024 * 1024
@@ -14,18 +16,27 @@ const published: Readonly<Record<string, readonly number[]>> = {
 /** The trace that the published counts are about. */
 export const oracleTrace = 'cloudPhysicsIO'
 
-/** @throws {Error} when a reference policy misses once more or less often than in libCacheSim */
+/** @throws {Error} when a reference, or our policy of that name, misses once more or less often than in libCacheSim */
 export function assertAsPublished(trace: Trace): void {
   for (const [name, misses] of Object.entries(published)) {
-    misses.forEach((expected, index) => {
-      const capacity = (index + 1) * 128 * mebibyte
-      const policy = references[name]!({ capacity, distinct: trace.distinct })
-      const own = replayBytes(trace, policy)
-      if (own !== expected) {
-        throw new Error(
-          `${name} missed ${own} times at ${capacity} bytes, in libCacheSim ${expected}`,
-        )
-      }
-    })
+    assertMisses(name, trace, references[name]!, misses)
+    assertMisses(`our ${name}`, trace, oursByBytes[name]!, misses)
   }
+}
+
+function assertMisses(
+  name: string,
+  trace: Trace,
+  create: PolicyFactory,
+  misses: readonly number[],
+): void {
+  misses.forEach((expected, index) => {
+    const capacity = (index + 1) * 128 * mebibyte
+    const own = replayBytes(trace, create({ capacity, distinct: trace.distinct }))
+    if (own !== expected) {
+      throw new Error(
+        `${name} missed ${own} times at ${capacity} bytes, in libCacheSim ${expected}`,
+      )
+    }
+  })
 }

@@ -27,3 +27,21 @@ function cachePolicy(policy: PolicyName, maxEntries: number): Policy {
     },
   }
 }
+
+/** Our policies limited by bytes, by the names of the references they implement. */
+export const oursByBytes: Readonly<Record<string, PolicyFactory>> = {
+  LRU: options => bytePolicy('lru', options.capacity),
+  SIEVE: options => bytePolicy('sieve', options.capacity),
+  'S3-FIFO': options => bytePolicy('s3-fifo', options.capacity),
+}
+
+function bytePolicy(policy: PolicyName, maxBytes: number): Policy {
+  const cache = new Cache<number, number>({ maxBytes, weigher: size => size, policy })
+  return {
+    access(id, size) {
+      if (cache.get(id) !== undefined) return true
+      cache.set(id, size)
+      return false
+    },
+  }
+}
