@@ -143,6 +143,7 @@ export class Cache<K, V> {
       (key, value, loadTtl, tags, plan) => this.#store(key, value, loadTtl ?? ttl, tags, plan),
       planLoad(options),
       enabled,
+      this.#observer,
     )
   }
 
@@ -363,7 +364,8 @@ export class Cache<K, V> {
 
   /** Why a read of `key` would hit or miss. Counts and changes nothing. O(1). */
   explain(key: K): Explanation {
-    return explain(this.#kernel, key, this.#observer?.departures?.reason(key))
+    const entry = explain(this.#kernel, key, this.#observer?.departures?.reason(key))
+    return { ...entry, ...this.#loads.explain(key) }
   }
 
   /**

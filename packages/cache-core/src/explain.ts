@@ -8,17 +8,29 @@ import { ABSENT, FRESH, type Kernel, STALE } from './kernel.ts'
  * - `absent`: nothing, because of `reason`; `unknown` means that it never was there, or left too long ago, or that the
  *   option `explanations` is off
  */
-export type Explanation =
+export type Explanation = ExplainedEntry & ExplainedLoad
+
+type ExplainedEntry =
   | { readonly state: 'fresh'; readonly expiresIn: number }
   | { readonly state: 'stale'; readonly keptFor: number }
   | { readonly state: 'absent'; readonly reason: DepartureReason | 'unknown' }
+
+/** What loading and invalidation add; each only where it says something. */
+export interface ExplainedLoad {
+  /** A value is being loaded. */
+  readonly loading?: true
+  /** Loads failed lately: ms until the next attempt, where a stale value is at hand. */
+  readonly retryIn?: number
+  /** The tag that was expired or deleted since the entry was stored. */
+  readonly tag?: string
+}
 
 /** Explains a key without counting or changing anything. O(1). */
 export function explain<K, V>(
   kernel: Kernel<K, V>,
   key: K,
   departed: DepartureReason | undefined,
-): Explanation {
+): ExplainedEntry {
   const slot = kernel.locate(key)
   if (slot === ABSENT) return { state: 'absent', reason: departed ?? 'unknown' }
   const now = kernel.clock.now()

@@ -1,8 +1,17 @@
 import type { KeyHasher } from '../hash.ts'
 import type { RemovalReason } from '../kernel.ts'
 
-/** Why a key is not there: why its entry was removed, or that its value was refused. */
-export type DepartureReason = Exclude<RemovalReason, 'replaced'> | 'refused'
+/**
+ * Why a key is not there: why its entry was removed, or why there was none to store:
+ * - `refused`: it is heavier than the cache, or admission was stopped
+ * - `discarded`: the key was invalidated or set while its value loaded
+ * - `failed`: its load failed
+ */
+export type DepartureReason =
+  | Exclude<RemovalReason, 'replaced'>
+  | 'refused'
+  | 'discarded'
+  | 'failed'
 
 const REASONS: readonly DepartureReason[] = [
   'evicted',
@@ -12,12 +21,14 @@ const REASONS: readonly DepartureReason[] = [
   'cleared',
   'resized',
   'refused',
+  'discarded',
+  'failed',
 ]
-const REASON_MASK = 7
+const REASON_MASK = 15
 
 /**
  * Remembers why keys left, without keeping them: one word per key in a table twice as large as the cache, which the next
- * key of the same place overwrites. 29 bits of the hash tell keys apart, so one explanation in hundreds of millions is another key's.
+ * key of the same place overwrites. 28 bits of the hash tell keys apart, so one explanation in hundreds of millions is another key's.
  */
 export class Departures<K> {
   readonly #hasher: KeyHasher

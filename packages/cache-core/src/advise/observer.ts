@@ -21,8 +21,9 @@ export class Observer<K> {
     this.advisor?.stored(key, weight)
   }
 
-  refused(key: K): void {
-    this.departures?.note(key, 'refused')
+  /** A value of `key` was not stored. */
+  refused(key: K, reason: 'refused' | 'discarded' | 'failed' = 'refused'): void {
+    this.departures?.note(key, reason)
   }
 
   removed(key: K, reason: RemovalReason): void {

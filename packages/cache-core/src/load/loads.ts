@@ -1,5 +1,7 @@
+import type { Observer } from '../advise/observer.ts'
 import type { Clock } from '../clock.ts'
 import { InvalidOptionError, LoadResultError } from '../errors.ts'
+import type { ExplainedLoad } from '../explain.ts'
 import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
 import { ABSENT, type EntryState, FRESH, GONE, type Guard, type Kernel } from '../kernel.ts'
 import { EntryDetail } from './entry-detail.ts'
@@ -50,6 +52,7 @@ export class Loads<K, V> {
   readonly clock: Clock
   readonly #store: StoreLoaded<K, V>
   readonly #enabled: boolean
+  readonly #observer: Observer<K> | null
   readonly #flights = new Map<K, Flight<K, V>>()
 
   loads = 0
@@ -68,6 +71,7 @@ export class Loads<K, V> {
     store: StoreLoaded<K, V>,
     defaults: LoadPlan,
     enabled: boolean,
+    observer: Observer<K> | null = null,
   ) {
     this.kernel = kernel
     this.tags = tags
@@ -75,6 +79,7 @@ export class Loads<K, V> {
     this.#store = store
     this.defaults = defaults
     this.#enabled = enabled
+    this.#observer = observer
   }
 
   /** Sets all counters to 0. */
@@ -87,9 +92,16 @@ export class Loads<K, V> {
     return this.#flights.size
   }
 
-  /** Whether a load of `key` is in progress whose result may be stored. */
-  isLoading(key: K): boolean {
-    return this.#flights.has(key)
+  /** What loading and invalidation can say about `key`. */
+  explain(key: K): ExplainedLoad {
+    const { kernel } = this
+    const slot = kernel.locate(key)
+    const loading = this.joinable(key) === undefined ? {} : { loading: true as const }
+    if (slot === ABSENT) return loading
+    const retryIn =
+      ((kernel.details?.[slot] as EntryDetail | undefined)?.retryAt ?? 0) - this.clock.now()
+    const tag = (kernel.guards?.[slot] as TagStamp | undefined)?.invalidatedBy
+    return { ...loading, ...(retryIn > 0 && { retryIn }), ...(tag !== undefined && { tag }) }
   }
 
   plan(options: LoadOptions | undefined): LoadPlan {
@@ -221,6 +233,7 @@ export class Loads<K, V> {
     flight.outdated = invalidated && tags !== plan.tags
     if (flight.fence !== FRESH || invalidated) {
       this.discarded++
+      this.#observer?.refused(flight.key, 'discarded')
     } else if (keep) {
       try {
         this.#store(flight.key, value, ttl, tags, plan)
@@ -235,6 +248,7 @@ export class Loads<K, V> {
   /** Hands a failure to those who wait, and puts off the next attempt if there is a stale value to live on. */
   fail(flight: Flight<K, V>, error: unknown): void {
     this.#forget(flight)
+    this.#observer?.refused(flight.key, 'failed')
     const { kernel } = this
     const slot = flight.fence !== FRESH || flight.abandoned ? ABSENT : kernel.locate(flight.key)
     if (slot !== ABSENT && flight.plan.errorBackoff !== 0) {
