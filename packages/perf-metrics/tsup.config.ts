@@ -6,6 +6,8 @@ const config: ReturnType<typeof defineConfig> = defineConfig(
     otlp: 'src/otlp.ts',
     workers: 'src/workers.ts',
     collect: 'src/collect.ts',
+    guard: 'src/guard.ts',
+    'compare-cli': 'src/compare-cli.ts',
   }),
 )
 export default config

@@ -173,7 +173,7 @@ function observeGc(metrics: Registry): () => void {
   })
   const observer = new PerformanceObserver(list => {
     for (const entry of list.getEntries()) {
-      const { kind } = (entry as PerformanceEntry & { detail: { kind: number } }).detail
+      const { kind } = (entry as unknown as { detail: { kind: number } }).detail
       pauses.observe({ kind: GC_KINDS[kind] ?? 'other' }, entry.duration / 1000)
     }
   })

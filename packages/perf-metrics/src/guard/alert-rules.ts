@@ -1,0 +1,124 @@
+import type { Family } from '../instrument/family.ts'
+import type { Registry } from '../registry/registry.ts'
+import { promDuration, promName, promQuantile, promRate, promSelector } from './promql.ts'
+import {
+  type BurnRateRule,
+  DEFAULT_BURN_WINDOWS,
+  type Rule,
+  type Selector,
+  type ThresholdRule,
+  validateRules,
+} from './rules.ts'
+
+type Families = ReadonlyMap<string, Family>
+
+/**
+ * The same rules for Prometheus, as the YAML of a rule file. Checked with `promtool check rules`. The registry tells
+ * counters from histograms; metrics that it does not have yet are taken for counters.
+ *
+ * A `regression` becomes a comparison of two quantiles, as PromQL has no test for chance, and a `leak` a slope.
+ */
+export function alertRules(metrics: Registry, rules: readonly Rule[], group = 'millrace'): string {
+  validateRules(rules)
+  const families: Families = new Map(
+    metrics.collect().map(family => [family.description.name, family]),
+  )
+  const lines = ['groups:', `  - name: ${quoted(group)}`, '    rules:']
+  for (const rule of rules) {
+    lines.push(`      - alert: ${rule.name}`, `        expr: ${quoted(expression(rule, families))}`)
+    if (rule.for !== undefined && rule.for > 0) {
+      lines.push(`        for: ${promDuration(rule.for)}`)
+    }
+    if (rule.recoverAfter !== undefined && rule.recoverAfter > 0) {
+      lines.push(`        keep_firing_for: ${promDuration(rule.recoverAfter)}`)
+    }
+    lines.push('        labels:', `          severity: ${rule.severity ?? 'warning'}`)
+    if (rule.summary !== undefined) {
+      lines.push('        annotations:', `          summary: ${quoted(rule.summary)}`)
+    }
+  }
+  return `${lines.join('\n')}\n`
+}
+
+/** A YAML scalar in double quotes, which JSON's are. */
+function quoted(text: string): string {
+  return JSON.stringify(text)
+}
+
+function expression(rule: Rule, families: Families): string {
+  switch (rule.type) {
+    case 'threshold':
+      return `${thresholdValue(rule, families)} ${limit(rule)}`
+    case 'ratio': {
+      const range = promDuration(rule.window ?? 300_000)
+      return `${share(rule.numerator, rule.denominator, range, families)} ${limit(rule)}`
+    }
+    case 'regression': {
+      const { quantile = 0.99, tolerance = 0.1, window = 300_000 } = rule
+      const range = promDuration(window)
+      const now = promQuantile(quantile, rule, range)
+      const past = promQuantile(quantile, rule, '15m').replace('[15m]', `[15m] offset ${range}`)
+      return `${now} > ${1 + tolerance} * ${past}`
+    }
+    case 'leak': {
+      const range = promDuration(rule.window ?? 1_800_000)
+      const selector = promSelector(promName(rule.metric, 'gauge'), rule.labels)
+      const growth =
+        rule.growthPerHour === undefined
+          ? `0.1 * sum(min_over_time(${selector}[${range}]))`
+          : String(rule.growthPerHour)
+      return `sum(deriv(${selector}[${range}])) * 3600 > ${growth}`
+    }
+    case 'burn-rate':
+      return burnRate(rule, families)
+  }
+}
+
+function limit({ above, below }: { above?: number; below?: number }): string {
+  return above === undefined ? `< ${below}` : `> ${above}`
+}
+
+function thresholdValue(rule: ThresholdRule, families: Families): string {
+  const { stat = 'value', window = 300_000, metric, labels } = rule
+  const range = promDuration(window)
+  switch (stat) {
+    case 'value':
+      return promSelector(
+        promName(metric, families.get(metric)?.description.type ?? 'gauge'),
+        labels,
+      )
+    case 'rate':
+      return promRate(rule, range, families)
+    case 'mean': {
+      const name = promName(metric, 'histogram')
+      const part = (suffix: string): string =>
+        `sum(rate(${promSelector(name + suffix, labels)}[${range}]))`
+      return `${part('_sum')} / ${part('_count')}`
+    }
+    default:
+      return promQuantile(Number(`0.${stat.slice(1)}`), rule, range)
+  }
+}
+
+function share(
+  part: Selector,
+  whole: readonly Selector[],
+  range: string,
+  families: Families,
+): string {
+  const parts = whole.map(selector => promRate(selector, range, families))
+  const sum = parts.length === 1 ? parts[0] : `(${parts.join(' + ')})`
+  return `${promRate(part, range, families)} / ${sum}`
+}
+
+function burnRate(rule: BurnRateRule, families: Families): string {
+  // A product of two shares has digits that nobody meant.
+  const budget = Number((1 - rule.objective).toPrecision(6))
+  return (rule.windows ?? DEFAULT_BURN_WINDOWS)
+    .map(({ long, short, factor }) => {
+      const burns = (window: number): string =>
+        `${share(rule.errors, rule.total, promDuration(window), families)} > ${factor} * ${budget}`
+      return `(${burns(long)} and ${burns(short)})`
+    })
+    .join(' or ')
+}

@@ -1,0 +1,87 @@
+import { InvalidOptionError, SnapshotError } from '../errors.ts'
+import type { HistogramJson, MetricsJson, SeriesJson } from '../export/json.ts'
+import { compareQuantile, mannWhitney } from '../statistics/compare-distributions.ts'
+import type { Distribution } from '../store/distribution.ts'
+
+export interface CompareOptions {
+  /** Quantile to compare. Default 0.99. */
+  quantile?: number
+  /** Tolerated rise of the quantile as a share. Default 0.1. */
+  tolerance?: number
+  /** Probability of a false alarm per histogram. Default 0.001. */
+  alpha?: number
+  /** Least observations on both sides. Default 100. */
+  minimum?: number
+  /** Which metrics to compare. Default: all histograms. */
+  metrics?: RegExp
+}
+
+export interface HistogramComparison {
+  metric: string
+  labels: Record<string, string>
+  /** The quantile in each snapshot, and the change as a share. */
+  before: number
+  after: number
+  change: number
+  /** How probable so many slow values are without a regression. */
+  p: number
+  /** Cliff's delta of all values: -1 (all faster) to 1 (all slower). */
+  shift: number
+  verdict: 'same' | 'regressed' | 'improved' | 'too few'
+}
+
+export interface SnapshotComparison {
+  comparisons: HistogramComparison[]
+  /** Whether nothing regressed. */
+  ok: boolean
+}
+
+/** Compares the histograms that two JSON exports have in common. Less is better. */
+export function compareSnapshots(
+  before: MetricsJson,
+  after: MetricsJson,
+  options: CompareOptions = {},
+): SnapshotComparison {
+  const { quantile = 0.99, tolerance = 0.1, alpha = 0.001, minimum = 100, metrics = /./ } = options
+  if (!(quantile > 0 && quantile < 1)) {
+    throw new InvalidOptionError('quantile', 'between 0 and 1', quantile)
+  }
+  if (!(tolerance >= 0)) throw new InvalidOptionError('tolerance', 'at least 0', tolerance)
+  const old = histogramsOf(before)
+  const comparisons: HistogramComparison[] = []
+  for (const [key, { metric, series }] of histogramsOf(after)) {
+    const earlier = old.get(key)
+    if (earlier === undefined || !metrics.test(metric)) continue
+    const a = distributionOf(earlier.series)
+    const b = distributionOf(series)
+    const result = compareQuantile(a, b, quantile, tolerance)
+    const reverse = compareQuantile(b, a, quantile, tolerance)
+    let verdict: HistogramComparison['verdict'] = 'same'
+    if (a.count < minimum || b.count < minimum) verdict = 'too few'
+    else if (result.p < alpha && result.change > tolerance) verdict = 'regressed'
+    else if (reverse.p < alpha && reverse.change > tolerance) verdict = 'improved'
+    const { labels } = series
+    comparisons.push({ metric, labels, ...result, shift: mannWhitney(a, b).delta, verdict })
+  }
+  return { comparisons, ok: comparisons.every(({ verdict }) => verdict !== 'regressed') }
+}
+
+function histogramsOf(
+  snapshot: MetricsJson,
+): Map<string, { metric: string; series: HistogramJson }> {
+  if (!Array.isArray(snapshot?.metrics)) {
+    throw new SnapshotError('A snapshot must be what Registry.toJSON() returned')
+  }
+  const found = new Map<string, { metric: string; series: HistogramJson }>()
+  for (const { name, type, series } of snapshot.metrics) {
+    if (type !== 'histogram') continue
+    for (const one of series as SeriesJson[] as HistogramJson[]) {
+      found.set(JSON.stringify([name, Object.entries(one.labels)]), { metric: name, series: one })
+    }
+  }
+  return found
+}
+
+function distributionOf({ exponential, count, sum, min, max }: HistogramJson): Distribution {
+  return { ...exponential, count, sum, min: min ?? NaN, max: max ?? NaN }
+}

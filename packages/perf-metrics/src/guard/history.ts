@@ -1,0 +1,44 @@
+/** Readings of one number over time, oldest first, no longer than needed: what windows of any length are cut from. */
+export class History {
+  readonly #span: number
+  readonly #times: number[] = []
+  readonly #values: number[] = []
+
+  /** @param span milliseconds to remember */
+  constructor(span: number) {
+    this.#span = span
+  }
+
+  add(time: number, value: number): void {
+    this.#times.push(time)
+    this.#values.push(value)
+    // One reading beyond the span stays, so that the span is always covered.
+    while (this.#times.length > 2 && this.#times[1]! <= time - this.#span) {
+      this.#times.shift()
+      this.#values.shift()
+    }
+  }
+
+  /** The rise of a cumulative count over the last `window` milliseconds. */
+  increase(window: number, now: number): number {
+    const last = this.#values.at(-1)
+    if (last === undefined) return 0
+    let from = this.#times.length - 1
+    while (from > 0 && this.#times[from]! > now - window) from--
+    return last - this.#values[from]!
+  }
+
+  /** The least value in each of `parts` equal parts of the span: a saw tooth's lower edge. */
+  minima(parts: number, now: number): { times: number[]; values: number[] } {
+    const width = this.#span / parts
+    const least = new Map<number, { time: number; value: number }>()
+    for (let i = 0; i < this.#times.length; i++) {
+      const part = Math.floor((this.#times[i]! - (now - this.#span)) / width)
+      const value = this.#values[i]!
+      if (part < 0 || value >= (least.get(part)?.value ?? Infinity)) continue
+      least.set(part, { time: this.#times[i]!, value })
+    }
+    const kept = [...least.values()].sort((a, b) => a.time - b.time)
+    return { times: kept.map(({ time }) => time), values: kept.map(({ value }) => value) }
+  }
+}

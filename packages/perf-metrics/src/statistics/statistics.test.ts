@@ -1,0 +1,114 @@
+import { seededRandom } from '@millrace/testkit'
+import { describe, expect, it } from 'vitest'
+import { Registry } from '../index.ts'
+import type { Distribution } from '../store/distribution.ts'
+import { binomialTail, normalTail } from './binomial.ts'
+import { compareQuantile, mannWhitney } from './compare-distributions.ts'
+import { trend } from './trend.ts'
+
+function observed(values: Iterable<number>): Distribution {
+  const histogram = new Registry().histogram('h')
+  for (const value of values) histogram.observe(value)
+  return histogram.distribution()
+}
+
+function* drawn(n: number, random: () => number, scale = 1): Generator<number> {
+  for (let i = 0; i < n; i++) yield -Math.log(1 - random()) * scale
+}
+
+describe('tails', () => {
+  it('of the normal distribution are those of the tables', () => {
+    expect(normalTail(0)).toBeCloseTo(0.5, 6)
+    expect(normalTail(1.959964)).toBeCloseTo(0.025, 6)
+    expect(normalTail(-1)).toBeCloseTo(0.8413447, 6)
+    expect(normalTail(4)).toBeCloseTo(3.167e-5, 6)
+  })
+
+  it('of the binomial distribution are exact sums', () => {
+    const choose = (n: number, k: number): number =>
+      k === 0 ? 1 : (choose(n, k - 1) * (n - k + 1)) / k
+    for (const [n, p] of [
+      [10, 0.5],
+      [40, 0.03],
+      [25, 0.9],
+    ] as const) {
+      for (let k = 0; k <= n; k++) {
+        let exact = 0
+        for (let i = k; i <= n; i++) exact += choose(n, i) * p ** i * (1 - p) ** (n - i)
+        expect(binomialTail(k, n, p)).toBeCloseTo(exact, 9)
+      }
+    }
+  })
+
+  it('of many trials meet those of few', () => {
+    // Variance 396 and 405: on either side of the approximation.
+    const exact = binomialTail(464, 40_400, 0.01)
+    const approximated = binomialTail(474, 41_330, 0.01)
+    expect(exact / approximated).toBeGreaterThan(0.8)
+    expect(exact / approximated).toBeLessThan(1.25)
+  })
+})
+
+describe('the comparison of a quantile', () => {
+  it('raises a false alarm no more often than alpha says', () => {
+    const random = seededRandom(3)
+    let alarms = 0
+    for (let i = 0; i < 400; i++) {
+      const before = observed(drawn(1000, random))
+      const after = observed(drawn(1000, random))
+      const { p, change } = compareQuantile(before, after, 0.99, 0.1)
+      if (p < 0.01 && change > 0.1) alarms++
+    }
+    expect(alarms).toBeLessThanOrEqual(12)
+  })
+
+  it('sees a slower tail that the bulk does not show', () => {
+    const random = seededRandom(4)
+    const before = observed(drawn(20_000, random))
+    const slowTail = Array.from(drawn(20_000, random), (v, i) => (i % 50 === 0 ? v + 5 : v))
+    const after = observed(slowTail)
+    const { p, change } = compareQuantile(before, after, 0.99, 0.1)
+    expect(p).toBeLessThan(1e-6)
+    expect(change).toBeGreaterThan(0.2)
+    expect(Math.abs(mannWhitney(before, after).delta)).toBeLessThan(0.05)
+  })
+})
+
+describe('the Mann-Whitney test', () => {
+  it('agrees with counting pairs', () => {
+    const random = seededRandom(5)
+    const a = Array.from(drawn(200, random))
+    const b = Array.from(drawn(300, random, 1.4))
+    let wins = 0
+    for (const x of a) for (const y of b) wins += Math.sign(y - x)
+    const { delta, z } = mannWhitney(observed(a), observed(b))
+    expect(delta).toBeCloseTo(wins / (200 * 300), 2)
+    expect(z).toBeGreaterThan(2)
+  })
+
+  it('finds nothing between equals, zeros and nothing', () => {
+    const same = observed([0, 0, 1, 2])
+    expect(mannWhitney(same, same)).toMatchObject({ z: 0, delta: 0 })
+    expect(mannWhitney(observed([]), same)).toEqual({ z: 0, p: 1, delta: 0 })
+  })
+})
+
+describe('the trend', () => {
+  it('is found under noise, and not found in noise', () => {
+    const random = seededRandom(6)
+    const times = Array.from({ length: 30 }, (_, i) => i * 1000)
+    const rising = trend(
+      times,
+      times.map(t => t * 0.002 + random() * 10),
+    )
+    expect(rising.p).toBeLessThan(1e-6)
+    expect(rising.slope).toBeCloseTo(0.002, 3)
+    expect(
+      trend(
+        times,
+        times.map(() => random()),
+      ).p,
+    ).toBeGreaterThan(0.01)
+    expect(trend([], [])).toEqual({ slope: 0, p: 1 })
+  })
+})
