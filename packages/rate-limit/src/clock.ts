@@ -2,6 +2,8 @@
 export interface Timer {
   /** Takes the timer back. Does nothing once it has run. */
   cancel(): void
+  /** Lets the process end before the timer; for timers that nobody awaits. Clocks of tests need not have it. */
+  unref?(): void
 }
 
 /** Where limiters read the time and have themselves woken; replaceable for tests and simulations. */
@@ -26,13 +28,17 @@ class SystemTimer implements Timer {
   cancel(): void {
     clearTimeout(this.#handle)
   }
+
+  unref(): void {
+    this.#handle.unref()
+  }
 }
 
 /**
  * The monotonic clock of the process.
  *
  * A limiter sets a timer only while somebody waits for it, so its timers hold the process open, as a pending socket
- * does: a script that awaits a permit must not end in the middle.
+ * does: a script that awaits a permit must not end in the middle. The few that nobody awaits are unref'd.
  */
 export const systemClock: Clock = {
   now: () => performance.now(),

@@ -100,6 +100,18 @@ export class LeaseLostError extends Error {
   }
 }
 
+/** A job ran longer than its `expiration`. Its place was given to the next; the job itself may run on. */
+export class JobExpiredError extends Error {
+  override readonly name = 'JobExpiredError'
+  readonly code = 'ERR_MILLRACE_JOB_EXPIRED'
+  readonly limiter: string
+
+  constructor(limiter: string, options?: ErrorOptions) {
+    super(`A job of "${limiter}" ran longer than its expiration`, options)
+    this.limiter = limiter
+  }
+}
+
 function milliseconds(value: number): string {
   return `${Math.ceil(value)} ms`
 }

@@ -1,0 +1,6 @@
+export { JobExpiredError } from './errors.ts'
+export type { JobOptions } from './jobs/job.ts'
+export { JobBatcher, type JobBatcherOptions } from './jobs/job-batcher.ts'
+export { JobGroup, type JobGroupOptions } from './jobs/job-group.ts'
+export { JobScheduler, type JobSchedulerStats } from './jobs/job-scheduler.ts'
+export type { JobSchedulerOptions, JobSettings, Reservoir } from './jobs/scheduler-options.ts'

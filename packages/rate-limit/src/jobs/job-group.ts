@@ -1,0 +1,75 @@
+import { type Clock, systemClock, type Timer } from '../clock.ts'
+import { positive } from '../option-checks.ts'
+import { JobScheduler } from './job-scheduler.ts'
+import type { JobSchedulerOptions } from './scheduler-options.ts'
+
+export interface JobGroupOptions extends JobSchedulerOptions {
+  /** After so long without a job a key's scheduler is closed and forgotten, in ms; default 300,000. */
+  idle?: number | undefined
+}
+
+interface Member {
+  readonly scheduler: JobScheduler
+  timer: Timer | undefined
+}
+
+/** A scheduler per key, with the same options, made when it is needed and closed when it is not. */
+export class JobGroup {
+  readonly #options: JobGroupOptions
+  readonly #clock: Clock
+  readonly #idle: number
+  readonly #members = new Map<string, Member>()
+
+  constructor({ idle = 300_000, ...options }: JobGroupOptions = {}) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#idle = positive('idle', idle)
+  }
+
+  /** The number of schedulers in memory. */
+  get size(): number {
+    return this.#members.size
+  }
+
+  /** The scheduler of a key. Ask for it each time: one that is kept may have been closed meanwhile. */
+  key(key: string): JobScheduler {
+    let member = this.#members.get(key)
+    if (member === undefined) {
+      const id = `${this.#options.id ?? 'jobs'}:${key}`
+      member = { scheduler: new JobScheduler({ ...this.#options, id }), timer: undefined }
+      this.#members.set(key, member)
+    }
+    member.timer?.cancel()
+    this.#arm(member, key)
+    return member.scheduler
+  }
+
+  /** Closes all schedulers, as {@link JobScheduler.close} does. */
+  async close(): Promise<void> {
+    const members = [...this.#members.values()]
+    this.#members.clear()
+    for (const { timer } of members) timer?.cancel()
+    await Promise.all(members.map(({ scheduler }) => scheduler.close()))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #retire(key: string): void {
+    const member = this.#members.get(key)
+    if (member === undefined) return
+    const { waiting, running } = member.scheduler.stats()
+    if (waiting + running > 0) {
+      this.#arm(member, key)
+      return
+    }
+    this.#members.delete(key)
+    void member.scheduler.close()
+  }
+
+  #arm(member: Member, key: string): void {
+    member.timer = this.#clock.setTimer(() => this.#retire(key), this.#idle)
+    member.timer.unref?.()
+  }
+}

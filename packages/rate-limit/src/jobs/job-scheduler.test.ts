@@ -1,0 +1,313 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { runs } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import Bottleneck from 'bottleneck'
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import { afterEach, describe, expect, test } from 'vitest'
+import {
+  AcquireTimeoutError,
+  InvalidOptionError,
+  JobExpiredError,
+  LimiterClosedError,
+  QueueFullError,
+} from '../errors.ts'
+import { JobBatcher } from './job-batcher.ts'
+import { JobGroup } from './job-group.ts'
+import { JobScheduler } from './job-scheduler.ts'
+import type { JobSchedulerOptions } from './scheduler-options.ts'
+
+const open: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(scheduler => scheduler.close()))
+})
+
+function create(options: JobSchedulerOptions = {}): JobScheduler {
+  const scheduler = new JobScheduler(options)
+  open.push(scheduler)
+  return scheduler
+}
+
+/** A job that runs until it is let go. */
+function gate() {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  return { wait: () => promise, open: () => resolve() }
+}
+
+describe('JobScheduler', () => {
+  test('each job runs in the context of its own caller, whoever drains the queue', async () => {
+    const scheduler = create({ maxConcurrent: 1 })
+    const store = new AsyncLocalStorage<number>()
+    const seen = await Promise.all(
+      [1, 2, 3, 4].map(id => store.run(id, () => scheduler.schedule(async () => store.getStore()))),
+    )
+    expect(seen).toEqual([1, 2, 3, 4])
+  })
+
+  test('plain bottleneck mixes the contexts up: the reason for the above', async () => {
+    const plain = new Bottleneck({ maxConcurrent: 1 })
+    const store = new AsyncLocalStorage<number>()
+    const seen = await Promise.all(
+      [1, 2, 3, 4].map(id => store.run(id, () => plain.schedule(async () => store.getStore()))),
+    )
+    expect(seen).not.toEqual([1, 2, 3, 4])
+  })
+
+  test('a job may wait no longer than its timeout, and never starts afterwards', async () => {
+    const scheduler = create({ maxConcurrent: 1 })
+    const { wait, open } = gate()
+    const first = scheduler.schedule(wait)
+    let started = false
+    const late = scheduler.schedule(() => (started = true), { timeout: 20 })
+    await expect(late).rejects.toThrow(AcquireTimeoutError)
+    open()
+    await first
+    await scheduler.schedule(() => {})
+    expect(started).toBe(false)
+    expect(scheduler.stats()).toMatchObject({ done: 2, abandoned: 1, waiting: 0, running: 0 })
+  })
+
+  test('a signal takes a job out of the queue with its reason', async () => {
+    const scheduler = create({ maxConcurrent: 1 })
+    const { wait, open } = gate()
+    const first = scheduler.schedule(wait)
+    const controller = new AbortController()
+    const aborted = scheduler.schedule(() => 1, { signal: controller.signal })
+    controller.abort('enough')
+    await expect(aborted).rejects.toBe('enough')
+    await expect(scheduler.schedule(() => 1, { signal: controller.signal })).rejects.toBe('enough')
+    open()
+    await first
+  })
+
+  test('a full queue refuses, or drops the oldest of the least urgent', async () => {
+    for (const [strategy, survivors] of [
+      ['overflow', ['a', 'b']],
+      ['leak', ['b', 'c']],
+    ] as const) {
+      const scheduler = create({ maxConcurrent: 1, maxQueue: 2, strategy })
+      const { wait, open } = gate()
+      const first = scheduler.schedule(wait)
+      await scheduler.schedule(() => {}, { timeout: 0 }).catch(() => {})
+      const log: string[] = []
+      const names = ['a', 'b', 'c']
+      // bottleneck counts the job that was given up as long as it is queued.
+      open()
+      await first
+      const second = gate()
+      const running = scheduler.schedule(second.wait)
+      while (scheduler.stats().running === 0) await new Promise(resolve => setImmediate(resolve))
+      const jobs = names.map(name => scheduler.schedule(() => log.push(name)))
+      const settled = Promise.allSettled(jobs)
+      while (scheduler.stats().dropped === 0) await new Promise(resolve => setImmediate(resolve))
+      second.open()
+      await running
+      const rejected = (await settled).find(({ status }) => status === 'rejected')
+      expect((rejected as PromiseRejectedResult).reason).toBeInstanceOf(QueueFullError)
+      expect(log).toEqual(survivors)
+    }
+  })
+
+  test('a reservoir is refilled after its settings were changed, and keeps what waits', async () => {
+    const scheduler = create({ reservoir: { refreshAmount: 5, interval: 250 } })
+    const log: number[] = []
+    const jobs = Array.from({ length: 15 }, (_, i) => scheduler.schedule(() => log.push(i)))
+    await jobs[4]
+    await scheduler.updateSettings({ maxConcurrent: 3 })
+    await Promise.all(jobs)
+    expect(log).toEqual(Array.from({ length: 15 }, (_, i) => i))
+    expect(scheduler.stats()).toMatchObject({ done: 15, waiting: 0 })
+  })
+
+  test('rates that bottleneck cannot hold are refused with a hint', () => {
+    expect(() => create({ minTime: 1 })).toThrow(InvalidOptionError)
+    expect(() => create({ minTime: 1 })).toThrow(
+      'Expected `minTime` to be no faster than 200 starts per second, which is what bottleneck holds; use TokenBucket for more, got 1 (number)',
+    )
+    expect(() => create({ reservoir: { refreshAmount: 1_000, interval: 1_000 } })).toThrow(
+      'use TokenBucket',
+    )
+    expect(() => create({ reservoir: { refreshAmount: 1, interval: 100 } })).toThrow(
+      'Expected `reservoir.interval` to be a multiple of 250 ms, got 100 (number)',
+    )
+  })
+
+  test('a job that runs too long gives its place away', async () => {
+    const scheduler = create({ maxConcurrent: 1, expiration: 20 })
+    await expect(scheduler.schedule(() => new Promise(() => {}))).rejects.toThrow(JobExpiredError)
+    expect(await scheduler.schedule(() => 'next')).toBe('next')
+    expect(scheduler.stats().expired).toBe(1)
+    await scheduler.close().catch(() => {})
+  })
+
+  test('a failed job that is tried again holds no place meanwhile', async () => {
+    const scheduler = create({
+      maxConcurrent: 1,
+      retry: (_, attempts) => (attempts < 3 ? 5 : undefined),
+    })
+    const log: string[] = []
+    let failures = 0
+    const failing = scheduler.schedule(() => {
+      log.push('failing')
+      if (++failures < 3) throw new Error('not yet')
+      return 'at last'
+    })
+    const other = scheduler.schedule(() => log.push('other'))
+    expect(await failing).toBe('at last')
+    await other
+    expect(log).toEqual(['failing', 'other', 'failing', 'failing'])
+    const hopeless = scheduler.schedule(() => Promise.reject(new Error('never')))
+    await expect(hopeless).rejects.toThrow('never')
+    expect(scheduler.stats()).toMatchObject({ done: 2, failed: 1, retried: 4 })
+  })
+
+  test('closing drops what waits and awaits what runs', async () => {
+    const scheduler = create({ maxConcurrent: 1 })
+    const { wait, open } = gate()
+    let ended = false
+    const running = scheduler.schedule(wait).then(() => (ended = true))
+    while (scheduler.stats().running === 0) await new Promise(resolve => setImmediate(resolve))
+    const dropped = expect(scheduler.schedule(() => 1)).rejects.toThrow(LimiterClosedError)
+    const closed = scheduler.close()
+    await dropped
+    open()
+    await closed
+    await running
+    expect(ended).toBe(true)
+    await expect(scheduler.schedule(() => 1)).rejects.toThrow(LimiterClosedError)
+  })
+
+  test.each([
+    [{ priority: 10 }, 'Expected `priority` to be an integer from 0 to 9, got 10 (number)'],
+    [{ weight: 3 }, 'Expected `weight` to be at most `maxConcurrent`, 2, got 3 (number)'],
+    [{ weight: Number.NaN }, 'Expected `weight` to be a positive integer, got NaN (number)'],
+    [{ timeout: -1 }, 'Expected `timeout` to be a number of at least 0, got -1 (number)'],
+  ])('refuses a job with %o, which would wait for ever', async (options, message) => {
+    await expect(create({ maxConcurrent: 2 }).schedule(() => 1, options)).rejects.toThrow(message)
+  })
+
+  test('starts jobs in the order in which plain bottleneck does', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(9), fc.integer({ min: 1, max: 2 })), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        fc.integer({ min: 2, max: 3 }),
+        async (jobs, maxConcurrent) => {
+          const ours: number[] = []
+          const theirs: number[] = []
+          const scheduler = create({ maxConcurrent })
+          const plain = new Bottleneck({ maxConcurrent })
+          const note = (log: number[], i: number) => async () => void log.push(i)
+          await Promise.all([
+            ...jobs.map(([priority, weight], i) =>
+              scheduler.schedule(note(ours, i), { priority, weight }),
+            ),
+            ...jobs.map(([priority, weight], i) =>
+              plain.schedule({ priority, weight }, note(theirs, i)),
+            ),
+          ])
+          expect(ours).toEqual(theirs)
+        },
+      ),
+      { numRuns: runs(15) },
+    ))
+})
+
+describe('JobGroup', () => {
+  test('keys have schedulers of their own, closed when idle', async () => {
+    const group = new JobGroup({ maxConcurrent: 1, idle: 20 })
+    open.push(group)
+    const { wait, open: release } = gate()
+    const held = group.key('a').schedule(wait)
+    expect(await group.key('b').schedule(() => 'b')).toBe('b')
+    expect(group.key('a')).toBe(group.key('a'))
+    while (group.size > 1) await new Promise(resolve => setTimeout(resolve, 5))
+    release()
+    await held
+    while (group.size > 0) await new Promise(resolve => setTimeout(resolve, 5))
+  })
+})
+
+describe('JobBatcher', () => {
+  test('collects up to a size or a time, and each add hears of its own batch', async () => {
+    const batches: number[][] = []
+    const batcher = new JobBatcher<number>({
+      maxSize: 2,
+      maxTime: 10,
+      run: async items => {
+        batches.push(items)
+        if (items.includes(3)) throw new Error('no threes')
+      },
+    })
+    const results = await Promise.allSettled([1, 2, 3].map(item => batcher.add(item)))
+    expect(batches).toEqual([[1, 2], [3]])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
+  })
+})
+
+describeRedis('JobScheduler on Redis', redis => {
+  const clients: Redis[] = []
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.disconnect()
+  })
+
+  function connect(): Redis {
+    const client = new Redis(redis.server.port, { retryStrategy: () => 20 })
+    // The tests break connections on purpose.
+    client.on('error', () => {})
+    clients.push(client)
+    return client
+  }
+
+  test('processes share what may run at once', async () => {
+    const schedulers = [1, 2].map(() =>
+      create({ id: 'shared', redis: connect(), maxConcurrent: 2 }),
+    )
+    let inside = 0
+    let most = 0
+    const job = async () => {
+      most = Math.max(most, ++inside)
+      await clients[0]!.ping()
+      inside--
+    }
+    const jobs = Array.from({ length: 20 }, (_, i) => schedulers[i % 2]!.schedule(job))
+    await Promise.all(jobs)
+    expect(most).toBeLessThanOrEqual(2)
+  })
+
+  test('after FLUSHALL jobs run again, which plain bottleneck never manages on Redis 7', async () => {
+    const scheduler = create({ id: 'flushed', redis: connect(), maxConcurrent: 2 })
+    expect(await scheduler.schedule(() => 1)).toBe(1)
+    const connection = new Bottleneck.IORedisConnection({ Redis, client: connect() } as never)
+    const plain = new Bottleneck({
+      id: 'plain',
+      datastore: 'ioredis',
+      connection,
+      maxConcurrent: 2,
+    })
+    plain.on('error', () => {})
+    await plain.schedule(async () => 1)
+    await clients[0]!.flushall()
+    await expect(plain.schedule(async () => 2)).rejects.toThrow('ERR SETTINGS_KEY_NOT_FOUND')
+    expect(await scheduler.schedule(() => 2)).toBe(2)
+    await connection.disconnect(false)
+  })
+
+  test('a listener of faults that throws becomes a warning, and the process lives', async () => {
+    const warning = new Promise<Error>(resolve => process.once('warning', resolve))
+    const scheduler = create({
+      id: 'faulty',
+      redis: connect(),
+      onError: () => {
+        throw new Error('from the listener')
+      },
+    })
+    await scheduler.schedule(() => 1)
+    await redis.server.kill()
+    expect((await warning).message).toBe('from the listener')
+    expect(scheduler.stats().errors).toBeGreaterThan(0)
+    await redis.server.restart()
+  })
+})

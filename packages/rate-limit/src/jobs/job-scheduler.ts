@@ -1,0 +1,259 @@
+import Bottleneck from 'bottleneck'
+import type { Redis } from 'ioredis'
+import { type Clock, systemClock } from '../clock.ts'
+import {
+  InvalidOptionError,
+  JobExpiredError,
+  LimiterClosedError,
+  QueueFullError,
+} from '../errors.ts'
+import { nonNegative, positive, positiveInteger } from '../option-checks.ts'
+import { DEFAULT_PRIORITY, PRIORITIES } from '../wait/priority-order.ts'
+import { Job, type JobOptions } from './job.ts'
+import { type JobSchedulerOptions, type JobSettings, toBottleneck } from './scheduler-options.ts'
+import { releaseConnection, shareConnection } from './shared-connection.ts'
+
+export interface JobSchedulerStats {
+  /** Jobs that wait, those included whose caller has given them up. */
+  waiting: number
+  running: number
+  /** Jobs that ended well. */
+  done: number
+  failed: number
+  /** Jobs refused or dropped because the queue was full. */
+  dropped: number
+  expired: number
+  retried: number
+  /** Jobs given up while they waited: timeout or abort. */
+  abandoned: number
+  /** Faults that belonged to no job. */
+  errors: number
+}
+
+/** bottleneck's words for a job whose `expiration` passed. */
+const EXPIRED = /^This job timed out after/
+
+/**
+ * Long-running work by bottleneck 2.19.5, in one process or over several by Redis: priorities, weights, reservoirs,
+ * queues that shed load. Its known faults are mended: see the README.
+ *
+ * A start costs it some milliseconds, so it cannot hold more than 200 per second in one process; limits of that kind are
+ * refused with a hint to {@link TokenBucket}.
+ */
+export class JobScheduler {
+  readonly name: string
+  readonly #options: JobSchedulerOptions
+  readonly #redis: Redis | undefined
+  readonly #clock: Clock
+  #settings: JobSettings
+  #limiter: Bottleneck
+  /** Jobs not yet started, in order of arrival: what must move when the limiter is replaced. */
+  readonly #queued = new Set<Job>()
+  #replacing: Promise<void> | undefined = undefined
+  #closed: Promise<void> | undefined = undefined
+  #running = 0
+  #done = 0
+  #failed = 0
+  #dropped = 0
+  #expired = 0
+  #retried = 0
+  #abandoned = 0
+  #errors = 0
+
+  /** @throws {InvalidOptionError} also for rates that bottleneck cannot hold */
+  constructor(options: JobSchedulerOptions = {}) {
+    const { id = 'jobs', redis, clock = systemClock, expiration, ...settings } = options
+    this.name = id
+    if (expiration !== undefined && expiration !== Infinity) positive('expiration', expiration)
+    this.#options = options
+    this.#redis = redis
+    this.#clock = clock
+    this.#settings = settings
+    const translated = toBottleneck(settings, redis !== undefined)
+    this.#limiter = this.#create(translated)
+  }
+
+  /**
+   * Runs `fn` when its turn comes.
+   *
+   * @returns what `fn` returns
+   * @throws (by rejection) what `fn` throws; {AcquireTimeoutError}; `signal.reason`; {QueueFullError};
+   *   {JobExpiredError}; {LimiterClosedError}; {InvalidOptionError}
+   */
+  async schedule<R>(fn: () => R | PromiseLike<R>, options: JobOptions = {}): Promise<R> {
+    this.#check(options)
+    if (this.#closed !== undefined) throw new LimiterClosedError(this.name)
+    const job = new Job(fn, options, this.name, this.#clock)
+    job.promise.catch(() => {
+      if (this.#queued.has(job)) this.#abandoned++
+    })
+    void this.#submit(job)
+    return job.promise as Promise<R>
+  }
+
+  /**
+   * Changes settings; those not named stay. A local scheduler with a reservoir is replaced by a new one, as bottleneck
+   * would stop refilling it (issue 185): what runs is awaited first, what waits keeps its order, and the reservoir its
+   * contents unless it is given anew.
+   */
+  async updateSettings(changes: JobSettings): Promise<void> {
+    await this.#replacing
+    const settings = { ...this.#settings, ...changes }
+    const translated = toBottleneck(settings, this.#redis !== undefined)
+    const hadReservoir = this.#settings.reservoir !== undefined
+    this.#settings = settings
+    if (this.#redis === undefined && (hadReservoir || settings.reservoir !== undefined)) {
+      if (changes.reservoir === undefined) {
+        translated.reservoir = await this.#limiter.currentReservoir()
+      }
+      this.#replacing = this.#replace(translated).finally(() => {
+        this.#replacing = undefined
+      })
+      await this.#replacing
+    } else await this.#limiter.updateSettings(translated as Bottleneck.ConstructorOptions)
+  }
+
+  stats(): JobSchedulerStats {
+    return {
+      waiting: this.#queued.size,
+      running: this.#running,
+      done: this.#done,
+      failed: this.#failed,
+      dropped: this.#dropped,
+      expired: this.#expired,
+      retried: this.#retried,
+      abandoned: this.#abandoned,
+      errors: this.#errors,
+    }
+  }
+
+  /** Refuses new jobs, drops those that wait with {@link LimiterClosedError}, and resolves when the others have ended. */
+  close(): Promise<void> {
+    this.#closed ??= this.#stop()
+    return this.#closed
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #create(settings: Record<string, unknown>): Bottleneck {
+    const shared = this.#redis && {
+      datastore: 'ioredis',
+      connection: shareConnection(this.#redis),
+      // The braces keep all keys of one scheduler in one slot of a Cluster.
+      id: `{${this.name}}`,
+    }
+    const options = { trackDoneStatus: false, ...settings, ...shared }
+    const limiter = new Bottleneck(options as Bottleneck.ConstructorOptions)
+    limiter.on('error', error => this.#onError(error))
+    return limiter
+  }
+
+  /** A listener that threw would be called with its own error again, until the stack ends. */
+  #onError(error: unknown): void {
+    this.#errors++
+    try {
+      this.#options.onError?.(error)
+    } catch (thrown) {
+      process.emitWarning(thrown instanceof Error ? thrown : String(thrown))
+    }
+  }
+
+  async #submit(job: Job): Promise<void> {
+    this.#queued.add(job)
+    while (this.#replacing !== undefined) await this.#replacing
+    if (!job.pending) this.#queued.delete(job)
+    else await this.#run(job, this.#limiter)
+  }
+
+  async #run(job: Job, limiter: Bottleneck): Promise<void> {
+    const { priority = DEFAULT_PRIORITY, weight = 1 } = job.options
+    const expiration = job.options.expiration ?? this.#options.expiration ?? this.#defaultExpiration
+    let started = false
+    try {
+      const value = await limiter.schedule(
+        { priority, weight, ...(expiration < Infinity && { expiration }) },
+        async () => {
+          started = true
+          this.#queued.delete(job)
+          this.#running++
+          try {
+            return await job.start()
+          } finally {
+            this.#running--
+          }
+        },
+      )
+      if (job.pending) this.#done++
+      job.succeed(value)
+    } catch (error) {
+      // Dropped by the limiter that was replaced: it waits for the new one.
+      if (!started && this.#limiter !== limiter) return this.#submit(job)
+      this.#queued.delete(job)
+      this.#settle(job, error, started)
+    }
+  }
+
+  get #defaultExpiration(): number {
+    return this.#redis === undefined ? Infinity : 300_000
+  }
+
+  #settle(job: Job, error: unknown, started: boolean): void {
+    if (!(error instanceof Bottleneck.BottleneckError)) {
+      if (started && job.pending && this.#again(job, error)) return
+      this.#failed++
+      job.fail(error)
+    } else if (EXPIRED.test(error.message)) {
+      this.#expired++
+      job.fail(new JobExpiredError(this.name, { cause: error }))
+    } else if (this.#closed !== undefined) job.fail(new LimiterClosedError(this.name))
+    else {
+      this.#dropped++
+      job.fail(new QueueFullError(this.name, this.#settings.maxQueue ?? Infinity))
+    }
+  }
+
+  #again(job: Job, error: unknown): boolean {
+    if (this.#closed !== undefined || job.options.signal?.aborted) return false
+    const delay = this.#options.retry?.(error, job.attempts)
+    if (delay === undefined) return false
+    this.#retried++
+    this.#clock.setTimer(
+      () => {
+        if (this.#closed === undefined) void this.#submit(job)
+        else job.fail(error)
+      },
+      nonNegative('retry', delay),
+    )
+    return true
+  }
+
+  async #replace(settings: Record<string, unknown>): Promise<void> {
+    const old = this.#limiter
+    this.#limiter = this.#create(settings)
+    await old.stop({ dropWaitingJobs: true })
+    await old.disconnect()
+  }
+
+  async #stop(): Promise<void> {
+    await this.#replacing
+    await this.#limiter.stop({ dropWaitingJobs: true })
+    await this.#limiter.disconnect(false)
+    if (this.#redis !== undefined) releaseConnection(this.#redis)
+  }
+
+  #check({ priority = DEFAULT_PRIORITY, weight = 1, timeout, expiration }: JobOptions): void {
+    if (!(Number.isInteger(priority) && priority >= 0 && priority < PRIORITIES)) {
+      throw new InvalidOptionError('priority', `an integer from 0 to ${PRIORITIES - 1}`, priority)
+    }
+    if (weight !== 0) positiveInteger('weight', weight)
+    const { maxConcurrent = Infinity } = this.#settings
+    // It could never start.
+    if (weight > maxConcurrent) {
+      throw new InvalidOptionError('weight', `at most \`maxConcurrent\`, ${maxConcurrent}`, weight)
+    }
+    if (timeout !== undefined) nonNegative('timeout', timeout)
+    if (expiration !== undefined) positive('expiration', expiration)
+  }
+}

@@ -1,0 +1,78 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { Clock, Timer } from '../clock.ts'
+import { AcquireTimeoutError } from '../errors.ts'
+
+export interface JobOptions {
+  /** 0 is served first, 9 last; default 5. */
+  priority?: number | undefined
+  /** How much of `maxConcurrent` and of the reservoir it takes; default 1. */
+  weight?: number | undefined
+  /** How long it may wait for its start, in ms; default no limit. */
+  timeout?: number | undefined
+  /** Takes it out of the queue, with `signal.reason`. A job that runs is not stopped: give it the signal too. */
+  signal?: AbortSignal | undefined
+  /** How long it may run, in ms; default the scheduler's. */
+  expiration?: number | undefined
+}
+
+/**
+ * One job between its caller and bottleneck, which knows neither timeouts of waiting jobs nor signals: a job that has
+ * been given up is left in its queue and does nothing when its turn comes.
+ *
+ * The function runs in the caller's asynchronous context; left to itself, bottleneck runs it in that of whatever job
+ * happened to drain the queue (issue 211).
+ */
+export class Job {
+  readonly options: JobOptions
+  readonly promise: Promise<unknown>
+  attempts = 0
+  /** Whether its caller still waits for it. */
+  pending = true
+  readonly #context = new AsyncResource('millrace.Job')
+  readonly #fn: () => unknown
+  #resolve!: (value: unknown) => void
+  #reject!: (error: unknown) => void
+  #timer: Timer | undefined = undefined
+  readonly #onAbort = (): void => this.fail(this.options.signal?.reason)
+
+  constructor(fn: () => unknown, options: JobOptions, name: string, clock: Clock) {
+    this.#fn = fn
+    this.options = options
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    const { timeout, signal } = options
+    if (timeout !== undefined && timeout < Infinity) {
+      this.#timer = clock.setTimer(() => this.fail(new AcquireTimeoutError(name, timeout)), timeout)
+    }
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal?.aborted) this.#onAbort()
+  }
+
+  /** Runs the function, unless nobody waits for it any more. */
+  async start(): Promise<unknown> {
+    if (!this.pending) return undefined
+    // From here on it runs: what bounded its wait no longer applies.
+    this.#unbind()
+    this.attempts++
+    return this.#context.runInAsyncScope(this.#fn)
+  }
+
+  succeed(value: unknown): void {
+    this.#unbind()
+    this.pending = false
+    this.#resolve(value)
+  }
+
+  fail(error: unknown): void {
+    this.#unbind()
+    this.pending = false
+    this.#reject(error)
+  }
+
+  #unbind(): void {
+    this.#timer?.cancel()
+    this.options.signal?.removeEventListener('abort', this.#onAbort)
+  }
+}

@@ -1,0 +1,58 @@
+import Bottleneck from 'bottleneck'
+import { Redis } from 'ioredis'
+
+/** What is used of bottleneck's connection object beyond its published type. */
+interface ScriptedConnection {
+  __scriptArgs__(name: string, id: string, args: unknown[], callback: Callback): unknown[]
+}
+
+type Callback = (error: Error | null, reply: unknown) => void
+
+/** A connection that several schedulers use, as each opens a second one for its messages. */
+interface Shared {
+  readonly connection: Bottleneck.IORedisConnection
+  users: number
+}
+
+const connections = new WeakMap<Redis, Shared>()
+
+/** @returns bottleneck's connection object for a client, the same for all who ask, until {@link releaseConnection} */
+export function shareConnection(client: Redis): Bottleneck.IORedisConnection {
+  let shared = connections.get(client)
+  if (shared === undefined) {
+    shared = { connection: createConnection(client), users: 0 }
+    connections.set(client, shared)
+  }
+  shared.users++
+  return shared.connection
+}
+
+/** Closes the connection for messages when its last user has gone; the client stays open. */
+export function releaseConnection(client: Redis): void {
+  const shared = connections.get(client)
+  if (shared === undefined || --shared.users > 0) return
+  connections.delete(client)
+  const { subscriber } = shared.connection as unknown as { subscriber: Redis }
+  subscriber.disconnect()
+}
+
+/** A connection object on which bottleneck 2.19.5 works with Redis 7 and later. */
+export function createConnection(client: Redis): Bottleneck.IORedisConnection {
+  const connection = new Bottleneck.IORedisConnection({ Redis, client } as never)
+  mendErrors(connection as unknown as ScriptedConnection)
+  return connection
+}
+
+/**
+ * bottleneck recovers from a flushed store, an expired key or a sleep of its own by the words of the errors that its
+ * scripts raise. Since Redis 7 such errors begin with "ERR ", so that it recognised none of them and every job failed
+ * until the process was restarted (SGrondin/bottleneck issues 205, 212, 219).
+ */
+export function mendErrors(connection: ScriptedConnection): void {
+  const original = connection.__scriptArgs__.bind(connection)
+  connection.__scriptArgs__ = (name, id, args, callback) =>
+    original(name, id, args, (error, reply) => {
+      if (error?.message.startsWith('ERR ')) error.message = error.message.slice(4)
+      callback(error, reply)
+    })
+}
