@@ -147,7 +147,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
 
   onRequestStart(controller: Controller): void {
     const { connection } = this
-    if (this.phase !== 'opening' || connection === null) {
+    // Over HTTP/2 a second time on another session, if the first went away without having processed it.
+    if ((this.phase !== 'opening' && this.phase !== 'sent') || connection === null) {
       controller.abort(new SupersededError(this.origin.key))
       return
     }

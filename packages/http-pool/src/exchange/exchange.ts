@@ -347,9 +347,10 @@ export class Exchange extends AsyncResource implements Controller, Timed {
     if (retry === undefined || this.#attempts >= retry.maxAttempts || core.isClosed) return false
     if (!mayRepeat(attempt, this.options, this.policy)) return false
     const now = core.clock.now()
-    const delay = Math.max(wait, retry.delay(this.#attempts - 1, core.random))
+    // Jitter on top of what the server asks for: all its clients were told the same time.
+    const delay = wait + retry.delay(this.#attempts - 1, core.random)
     // An attempt that begins after the deadline cannot help.
-    if (delay > retry.maxDelay || now + delay >= this.totalDeadline) return false
+    if (wait > retry.maxDelay || now + delay >= this.totalDeadline) return false
     if (origin.guard?.allowsRetry(now) === false) return false
     if (core.retryBudget?.withdraw(now) === false) return false
     origin.counters.retries++

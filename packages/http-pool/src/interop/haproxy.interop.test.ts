@@ -1,0 +1,113 @@
+import { freePort, UpstreamServer } from '@millrace/testkit'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { HttpPool, type HttpPoolOptions } from '../index.ts'
+import { Peer } from './peer.fixture.ts'
+
+let haproxy: Peer
+let backend: UpstreamServer
+let url: string
+let pool: HttpPool | undefined
+
+const config = (port: number, backendPort: number): string => `
+global
+  maxconn 256
+defaults
+  mode http
+  timeout connect 500ms
+  timeout client 2s
+  timeout server 300ms
+  timeout http-keep-alive 150ms
+  timeout queue 200ms
+  retries 0
+frontend entrance
+  bind 127.0.0.1:${port}
+  default_backend origin
+backend origin
+  server one 127.0.0.1:${backendPort} maxconn 4
+`
+
+beforeAll(async () => {
+  backend = await UpstreamServer.start()
+  const port = await freePort()
+  url = `http://127.0.0.1:${port}`
+  haproxy = await Peer.start(
+    'haproxy',
+    { 'haproxy.cfg': config(port, backend.port) },
+    folder => ['-f', `${folder}/haproxy.cfg`, '-db'],
+    port,
+  )
+})
+
+afterEach(() => pool?.destroy())
+afterAll(async () => {
+  await haproxy.stop()
+  await backend.kill()
+})
+
+function makePool(options: HttpPoolOptions = {}): HttpPool {
+  pool = new HttpPool(options)
+  return pool
+}
+
+describe('haproxy', () => {
+  test('closes idle connections after 150 ms without a hint: no call notices', async () => {
+    backend.on('*', { body: '1' })
+    const client = makePool({ retry: { maxAttempts: 1 }, connectionsPerHost: 8 })
+    const worker = async (index: number) => {
+      for (let i = 0; i < 60; i++) {
+        expect(await client.json(`${url}/`)).toBe(1)
+        await new Promise(resolve => setTimeout(resolve, 143 + ((i + index) % 14)))
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, (_, index) => worker(index)))
+    expect(client.stats()).toMatchObject({ requests: 480, failures: client.stats().resends })
+  }, 30_000)
+
+  test('answers 504 for a slow backend: tried again, and the last response is the result', async () => {
+    backend.on('/slow', { latency: 600, body: '1' }, { body: '"quick"' })
+    const client = makePool({ retry: { baseDelay: 1 } })
+    expect(await client.json(`${url}/slow`)).toBe('quick')
+    backend.on('/slow', { latency: 600, body: '1' })
+    const { statusCode, body } = await client.request(`${url}/slow`)
+    await body.dump()
+    expect(statusCode).toBe(504)
+    expect(client.stats().attempts).toBe(5)
+  })
+
+  test('answers 503 while the backend is down: the breaker spares it', async () => {
+    backend.on('*', { body: '1' })
+    await backend.kill()
+    const client = makePool({
+      retry: false,
+      breaker: { minimumAttempts: 5, openFor: 200 },
+    })
+    const outcomes = { answered: 0, refused: 0 }
+    for (let i = 0; i < 50; i++) {
+      await client.request(`${url}/`).then(
+        ({ statusCode, body }) => {
+          expect(statusCode).toBe(503)
+          outcomes.answered++
+          return body.dump()
+        },
+        error => {
+          expect(error.code).toBe('ERR_MILLRACE_BREAKER_OPEN')
+          outcomes.refused++
+        },
+      )
+    }
+    expect(outcomes).toEqual({ answered: 5, refused: 45 })
+    await backend.restart()
+    await expect.poll(() => client.json(`${url}/`).catch(() => 0), { timeout: 10_000 }).toBe(1)
+  })
+
+  test('queues beyond four requests to the backend and answers 503: retries get through', async () => {
+    backend.on('*', { body: '1', latency: 60 })
+    const client = makePool({
+      connectionsPerHost: 40,
+      retry: { maxAttempts: 10, baseDelay: 200, budgetFloor: 100, hostTokens: 10_000 },
+    })
+    const all = await Promise.all(Array.from({ length: 40 }, () => client.json(`${url}/`)))
+    expect(all).toEqual(Array(40).fill(1))
+    expect(backend.stats().peakActive).toBeLessThanOrEqual(4)
+  })
+})

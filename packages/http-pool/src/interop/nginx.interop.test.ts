@@ -1,0 +1,171 @@
+import { freePort, selfSignedCertificate } from '@millrace/testkit'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { HttpPool, type HttpPoolOptions } from '../index.ts'
+import { Peer } from './peer.fixture.ts'
+
+let nginx: Peer
+let plain: string
+let secure: string
+let certificate: string
+let pool: HttpPool | undefined
+
+const config = (port: number, tlsPort: number): string => `
+daemon off;
+worker_processes 1;
+pid $FOLDER/nginx.pid;
+error_log stderr warn;
+events { worker_connections 512; }
+http {
+  access_log off;
+  client_body_temp_path $FOLDER/body;
+  proxy_temp_path $FOLDER/proxy;
+  fastcgi_temp_path $FOLDER/fastcgi;
+  uwsgi_temp_path $FOLDER/uwsgi;
+  scgi_temp_path $FOLDER/scgi;
+  keepalive_timeout 1s;
+  keepalive_requests 50;
+  default_type application/json;
+  gzip on;
+  gzip_types application/json;
+  gzip_min_length 100;
+  limit_req_zone $server_port zone=slow:1m rate=20r/s;
+  server {
+    listen 127.0.0.1:${port};
+    location = /item { return 200 '{"from":"nginx"}'; }
+    location = /large { alias $FOLDER/large.json; }
+    location = /moved { return 301 /item; }
+    location = /cached { add_header Cache-Control "max-age=60"; return 200 '{"at":"$msec"}'; }
+    location = /limited {
+      limit_req zone=slow;
+      limit_req_status 429;
+      error_page 429 = @busy;
+      try_files /limited.json =404;
+      root $FOLDER;
+    }
+    location @busy { add_header Retry-After 1 always; return 429; }
+  }
+  server {
+    listen 127.0.0.1:${tlsPort} ssl http2;
+    ssl_certificate $FOLDER/cert.pem;
+    ssl_certificate_key $FOLDER/key.pem;
+    location = /item { return 200 '{"protocol":"$server_protocol"}'; }
+  }
+}
+`
+
+beforeAll(async () => {
+  const { key, cert } = selfSignedCertificate()
+  const [port, tlsPort] = [await freePort(), await freePort()]
+  certificate = cert
+  plain = `http://127.0.0.1:${port}`
+  secure = `https://127.0.0.1:${tlsPort}`
+  nginx = await Peer.start(
+    'nginx',
+    {
+      'nginx.conf': config(port, tlsPort),
+      'cert.pem': cert,
+      'key.pem': key,
+      'large.json': JSON.stringify(Array.from({ length: 20_000 }, (_, id) => ({ id }))),
+      'limited.json': '{"ok":true}',
+    },
+    folder => ['-p', folder, '-c', `${folder}/nginx.conf`],
+    port,
+  )
+})
+
+afterEach(() => pool?.destroy())
+afterAll(() => nginx.stop())
+
+function makePool(options: HttpPoolOptions = {}): HttpPool {
+  pool = new HttpPool({ tls: { ca: certificate }, ...options })
+  return pool
+}
+
+describe('nginx', () => {
+  test('closes connections after 50 requests and after 1 s: no call notices', async () => {
+    const client = makePool({ retry: { maxAttempts: 1 }, connectionsPerHost: 8 })
+    const worker = async (index: number) => {
+      for (let i = 0; i < 250; i++) {
+        expect(await client.json(`${plain}/item`)).toEqual({ from: 'nginx' })
+        if (i % 100 === index) await new Promise(resolve => setTimeout(resolve, 990 + index * 4))
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, (_, index) => worker(index)))
+    expect(client.stats()).toMatchObject({ requests: 2_000, pending: 0, deadlines: 0 })
+    expect(client.stats().created).toBeGreaterThanOrEqual(40)
+  })
+
+  test('compresses, and the pool unpacks', async () => {
+    const list = await makePool({ decompress: true }).json<unknown[]>(`${plain}/large`)
+    expect(list).toHaveLength(20_000)
+    const { headers, body } = await pool!.request(`${plain}/large`, {
+      headers: { 'accept-encoding': 'identity' },
+    })
+    expect(headers['content-encoding']).toBeUndefined()
+    expect((await body.bytes()).length).toBe(Number(headers['content-length']))
+  })
+
+  test('redirects', async () => {
+    expect(await makePool().json(`${plain}/moved`)).toEqual({ from: 'nginx' })
+  })
+
+  test('says how long a response is fresh', async () => {
+    const client = makePool({ cache: true })
+    const first = await client.json(`${plain}/cached`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+    expect(await client.json(`${plain}/cached`)).toEqual(first)
+    expect(client.stats().requests).toBe(1)
+  })
+
+  test('limits with 429 and Retry-After: all calls succeed in the end', async () => {
+    const client = makePool({ retry: { maxAttempts: 8, baseDelay: 200 } })
+    const all = await Promise.all(Array.from({ length: 5 }, () => client.json(`${plain}/limited`)))
+    expect(all).toEqual(Array(5).fill({ ok: true }))
+    expect(client.stats().retries).toBeGreaterThan(0)
+  })
+
+  test('speaks HTTP/2 over TLS on one connection', async () => {
+    const client = makePool()
+    const all = await Promise.all(Array.from({ length: 100 }, () => client.json(`${secure}/item`)))
+    expect(all).toEqual(Array(100).fill({ protocol: 'HTTP/2.0' }))
+    expect(client.stats().created).toBeLessThanOrEqual(3)
+  })
+
+  test('reloads its configuration under load: no call notices', async () => {
+    const client = makePool({ connectionsPerHost: 8 })
+    let stop = false
+    const failures: unknown[] = []
+    const workers = Array.from({ length: 8 }, async () => {
+      while (!stop) await client.json(`${plain}/item`).catch(error => failures.push(error))
+    })
+    for (let i = 0; i < 3; i++) {
+      await new Promise(resolve => setTimeout(resolve, 150))
+      nginx.signal('SIGHUP')
+    }
+    await new Promise(resolve => setTimeout(resolve, 300))
+    stop = true
+    await Promise.all(workers)
+    expect(failures).toEqual([])
+  })
+
+  test('restarts under load: retries bridge the gap', async () => {
+    const client = makePool({
+      connectionsPerHost: 8,
+      retry: { maxAttempts: 20, baseDelay: 50, maxDelay: 500, budgetFloor: 1_000, hostTokens: 1e6 },
+    })
+    let stop = false
+    const failures: unknown[] = []
+    const workers = Array.from({ length: 8 }, async () => {
+      while (!stop) await client.json(`${plain}/item`).catch(error => failures.push(error))
+    })
+    await new Promise(resolve => setTimeout(resolve, 100))
+    await nginx.end('SIGTERM')
+    await new Promise(resolve => setTimeout(resolve, 200))
+    await nginx.run()
+    await new Promise(resolve => setTimeout(resolve, 300))
+    stop = true
+    await Promise.all(workers)
+    expect(failures).toEqual([])
+    expect(client.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0 })
+  })
+})
