@@ -1,6 +1,6 @@
-import { Cache, loaded } from '@millrace/cache-core'
+import type { Store } from '@millrace/cache-core/store'
+import { TieredCache } from '@millrace/cache-core/tiered'
 import type { HttpPool } from '@millrace/http-pool'
-import type { CacheStore } from '../wiring/forgiving-store.ts'
 import type { Telemetry } from '../wiring/telemetry.ts'
 import { type PackageDocument, type RegistryAnswer, toDocument } from './package-document.ts'
 
@@ -8,14 +8,20 @@ export interface RegistryClientOptions {
   readonly base: URL
   /** Names the registry in stored keys: answers of one registry are not those of another. Default: its URL. */
   readonly identity?: string
-  readonly store: CacheStore<RegistryAnswer>
+  readonly store: Store<RegistryAnswer>
   readonly pool: HttpPool
   readonly telemetry: Telemetry
 }
 
 /** How the answers of this client came about, by number of packages. */
 export interface RegistryClientStats {
-  readonly fromStore: number
+  /** Answered from memory, and from the store. */
+  readonly memoryHits: number
+  readonly memoryMisses: number
+  readonly storeHits: number
+  readonly storeMisses: number
+  /** Reads and writes of the store that failed; the registry was asked instead. */
+  readonly storeFailures: number
   /** The registry confirmed a stored answer: 304. */
   readonly revalidated: number
   readonly downloaded: number
@@ -50,19 +56,18 @@ const kept = 30 * 24 * 60 * minute
 export class RegistryClient {
   readonly #options: RegistryClientOptions
   readonly #identity: string
-  readonly memory: Cache<string, RegistryAnswer> = new Cache({ maxEntries: 10_000, ttl: fresh })
-  readonly #counts = {
-    fromStore: 0,
-    revalidated: 0,
-    downloaded: 0,
-    absent: 0,
-    staleServed: 0,
-    limited: 0,
-  }
+  readonly #cache: TieredCache<RegistryAnswer>
+  readonly #counts = { revalidated: 0, downloaded: 0, absent: 0 }
 
   constructor(options: RegistryClientOptions) {
     this.#options = options
     this.#identity = options.identity ?? options.base.href
+    this.#cache = new TieredCache({
+      store: options.store,
+      maxEntries: 10_000,
+      ttl: fresh,
+      staleIfError: kept,
+    })
   }
 
   /**
@@ -73,42 +78,33 @@ export class RegistryClient {
     const { tracer, timings } = this.#options.telemetry
     const answer = await timings.lookup.time(() =>
       tracer.span('package', { attributes: { 'package.name': name }, parent: null }, () =>
-        this.memory.getOrLoad(name, () => this.#load(name, signal), signal ? { signal } : {}),
+        this.#cache.getOrLoad(
+          this.#identity + name,
+          load => this.#ask(name, load.stale, load.signal),
+          { signal },
+        ),
       ),
     )
     return answer.document
   }
 
   stats(): RegistryClientStats {
-    return { ...this.#counts }
-  }
-
-  async #load(name: string, signal: AbortSignal | undefined) {
-    const { store, telemetry } = this.#options
-    const key = `${this.#identity}${name}`
-    const stored = await telemetry.tracer.span('store get', () => store.get(key))
-    const left = stored ? stored.expires - Date.now() : 0
-    if (stored && left > 0) {
-      this.#counts.fromStore++
-      return loaded(stored.value, { ttl: left })
-    }
-    try {
-      const answer = await this.#ask(name, stored?.value, signal)
-      await telemetry.tracer.span('store set', () =>
-        store.set(key, answer, { ttl: fresh, retention: kept }),
-      )
-      return answer
-    } catch (error) {
-      if (stored === undefined || signal?.aborted) throw error
-      this.#counts.staleServed++
-      return loaded(stored.value, { store: false })
+    const { l1, storeHits, storeMisses, storeFailures } = this.#cache.stats()
+    return {
+      ...this.#counts,
+      memoryHits: l1.hits,
+      memoryMisses: l1.misses,
+      storeHits,
+      storeMisses,
+      storeFailures,
+      staleServed: l1.staleServed,
     }
   }
 
   async #ask(
     name: string,
     known: RegistryAnswer | undefined,
-    signal: AbortSignal | undefined,
+    signal: AbortSignal,
   ): Promise<RegistryAnswer> {
     const { base, pool, telemetry } = this.#options
     return telemetry.tracer.span('request', async span => {
@@ -118,7 +114,7 @@ export class RegistryClient {
       )
       const headers: Record<string, string> = { accept: 'application/json' }
       if (known?.etag !== undefined) headers['if-none-match'] = known.etag
-      const response = await pool.request(url, signal ? { headers, signal } : { headers })
+      const response = await pool.request(url, { headers, signal })
       span.setAttribute('http.response.status_code', response.statusCode)
       if (response.statusCode === 200) {
         this.#counts.downloaded++

@@ -33,6 +33,7 @@ export function buildReport(inputs: ReportInputs): Report {
   const sources = sourceCounts(analysis)
   const packages = packageCounts(inputs)
   const temperature = temperatureOf(sources, client)
+  const asked = client.stats()
   const permits = limiter.stats()
   const connections = pool.stats()
   const waits = telemetry.timings.wait.stats()
@@ -48,8 +49,8 @@ export function buildReport(inputs: ReportInputs): Report {
     caches: [
       { name: 'facts of files', ...hitsOf(sources) },
       { name: 'source store', ...pick(storage.sources.stats()) },
-      { name: 'packages in memory', ...pick(client.memory.stats()) },
-      { name: 'package store', ...pick(storage.packages.stats()) },
+      { name: 'packages in memory', hits: asked.memoryHits, misses: asked.memoryMisses },
+      { name: 'package store', hits: asked.storeHits, misses: asked.storeMisses },
     ],
     limiter: {
       granted: permits.granted,
@@ -125,8 +126,8 @@ function temperatureOf(
   { unchanged, touched, copies, parsed }: SourceCounts,
   client: RegistryClient,
 ): Report['temperature'] {
-  const { downloaded, absent, fromStore } = client.stats()
-  if (unchanged + touched + fromStore === 0) return 'cold'
+  const { downloaded, absent, storeHits } = client.stats()
+  if (unchanged + touched + storeHits === 0) return 'cold'
   return parsed + copies + touched + downloaded + absent === 0 ? 'warm' : 'mixed'
 }
 
@@ -135,7 +136,7 @@ function reasons(
   sources: SourceCounts,
   temperature: Report['temperature'],
 ): string[] {
-  const { fromStore, revalidated, downloaded, absent, staleServed } = services.client.stats()
+  const { storeHits, revalidated, downloaded, absent, staleServed } = services.client.stats()
   const lines = []
   if (temperature === 'cold') {
     lines.push(
@@ -144,7 +145,7 @@ function reasons(
   } else {
     lines.push(
       `${sources.unchanged} of ${sources.files} files have the size, times and inode of the last run: their facts came from the store, no byte of them was read.`,
-      `${fromStore} of ${fetched.documents.size} packages came from the store without a request; ${revalidated} were confirmed by the registry, ${downloaded + absent} asked for anew.`,
+      `${storeHits} of ${fetched.documents.size} packages came from the store without a request; ${revalidated} were confirmed by the registry, ${downloaded + absent} asked for anew.`,
     )
   }
   if (staleServed > 0)

@@ -57,7 +57,6 @@ export function createServices(
   metrics.observe('demo_registry_client', client)
   metrics.observe('demo_files', sources.files)
   metrics.observe('demo_facts', sources.facts)
-  metrics.observe('demo_package_cache', client.memory)
   metrics.observe('demo_store', storage.sources, { labels: { store: 'sources' } })
   metrics.observe('demo_store', storage.packages, { labels: { store: 'packages' } })
   return {

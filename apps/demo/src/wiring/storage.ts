@@ -12,7 +12,8 @@ import { type CacheStore, ForgivingStore } from './forgiving-store.ts'
 /** Where a run keeps what outlives it. */
 export interface Storage extends AsyncDisposable {
   readonly sources: CacheStore<SourceRecord>
-  readonly packages: CacheStore<RegistryAnswer>
+  /** For a tiered cache, which itself forgives. */
+  readonly packages: Store<RegistryAnswer>
   readonly runs: CacheStore<RunSummary>
 }
 
@@ -79,7 +80,7 @@ function storageOf(open: OpenStore, notice: (line: string) => void): Storage {
       notice(`The cache of ${name} failed (${error.message}): going on without what it misses`),
     )
   const sources = forgiving<SourceRecord>('sources')
-  const packages = forgiving<RegistryAnswer>('packages')
+  const packages = open<RegistryAnswer>('packages')
   const runs = forgiving<RunSummary>('runs')
   return {
     sources,
