@@ -1,3 +1,6 @@
 import { defineConfig, millraceBuild } from '../../tsup.shared.ts'
 
-export default defineConfig(millraceBuild({ index: 'src/index.ts' }))
+const config: ReturnType<typeof defineConfig> = defineConfig(
+  millraceBuild({ index: 'src/index.ts' }),
+)
+export default config
