@@ -2,7 +2,7 @@ import { FsStore } from './fs-store.ts'
 
 /** One of several processes that write to the same folder: the same keys as the others, and each time a whole value. */
 const [folder, name, count] = process.argv.slice(2) as [string, string, string]
-await using store = new FsStore<string>({ folder })
+const store = new FsStore<string>({ folder })
 for (let i = 0; i < Number(count); i++) {
   const key = `key:${i % 10}`
   await store.set(key, name.repeat(20_000))
@@ -11,4 +11,5 @@ for (let i = 0; i < Number(count); i++) {
   if (value !== undefined && value !== value[0]!.repeat(20_000)) throw new Error(`Torn ${key}`)
 }
 if (store.stats().corrupt > 0) throw new Error('Read a torn file')
+await store.close()
 console.log('done')
