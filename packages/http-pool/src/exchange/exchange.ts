@@ -259,7 +259,7 @@ export class Exchange extends AsyncResource implements Controller, Timed {
     const now = core.clock.now()
     // A connection that died idle says nothing of the host's health.
     if (error !== undefined && isTransient(error) && !diedIdle(attempt, error)) guard.failed(now)
-    else guard.ignored()
+    else guard.ignored(now)
     const tookTime = error instanceof HttpTimeoutError || error instanceof SupersededError
     if (tookTime && attempt.controller !== null) guard.tookLonger(now - attempt.sentAt, now)
   }
@@ -364,7 +364,7 @@ export class Exchange extends AsyncResource implements Controller, Timed {
     const { acquireTimeout } = this.policy
     if (now + delay >= this.totalDeadline || (acquireTimeout !== 0 && delay > acquireTimeout)) {
       const { guard } = this.origin
-      guard!.ignored()
+      guard!.ignored(now)
       this.#fail(guard!.serverLimitError(delay))
       return
     }
@@ -473,7 +473,7 @@ export class Exchange extends AsyncResource implements Controller, Timed {
     if (this.#wakeAt !== never) {
       this.#wakeAt = never
       core.hold.release()
-      if (this.#isAdmitted) this.origin.guard?.ignored()
+      if (this.#isAdmitted) this.origin.guard?.ignored(core.clock.now())
     }
     this.#cancel(this.#attempt, error)
     this.#cancel(this.#hedge, error)

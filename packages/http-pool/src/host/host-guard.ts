@@ -73,7 +73,7 @@ export class HostGuard {
     else this.brake?.succeeded()
     if (statusCode >= 500) this.breaker?.failed(now)
     else this.breaker?.succeeded(now)
-    if (statusCode < 500 && statusCode !== 429) this.throttle?.accepted(now)
+    this.throttle?.settled(statusCode < 500 && statusCode !== 429, now)
     if (statusCode < 500) this.hedge?.record(latency, now)
     if (this.#serverLimit !== undefined) this.#learn(this.#serverLimit, statusCode, headers, now)
   }
@@ -82,11 +82,13 @@ export class HostGuard {
   failed(now: number): void {
     this.brake?.failed()
     this.breaker?.failed(now)
+    this.throttle?.settled(false, now)
   }
 
-  /** The attempt ended by the caller's will. */
-  ignored(): void {
+  /** The attempt ended by the caller's will, or for want of a connection: that says nothing of the host. */
+  ignored(now: number): void {
     this.breaker?.ignored()
+    this.throttle?.settled(true, now)
   }
 
   /** At least this long, when another attempt was faster or the time ran out. */

@@ -30,13 +30,15 @@ export function resolveThrottle(options: ThrottleOptions): ThrottleSettings {
 /**
  * Client-side throttling (Google, "Site Reliability Engineering", chapter 21): with `requests` and `accepts`
  * of the last two minutes, a request is rejected locally with the probability
- * `max(0, (requests - multiplier * accepts) / (requests + 1))`. Requests count before they are sent, and
- * those rejected here too, so that the share adapts at once.
+ * `max(0, (requests - multiplier * accepts) / (requests + 1))`. Those rejected here count as requests, so
+ * that the share adapts at once; those under way do not yet, or a hundred that start together would be
+ * taken for a hundred that were refused.
  */
 export class Throttle {
   readonly #settings: ThrottleSettings
   readonly #random: () => number
   readonly #window: RollingWindow
+  #underWay = 0
   /** Rejected here. */
   rejected = 0
 
@@ -48,20 +50,26 @@ export class Throttle {
 
   /** The probability with which the next request is rejected. */
   probability(now: number): number {
-    const sent = this.#window.sum(requests, now)
+    const sent = this.#window.sum(requests, now) - this.#underWay
     const excess = sent - this.#settings.multiplier * this.#window.sum(accepts, now)
-    return Math.max(0, excess / (sent + 1))
+    return excess <= 0 ? 0 : excess / (sent + 1)
   }
 
+  /** Whether a request may go out. If so, `settled` must follow. */
   admit(now: number): boolean {
     const probability = this.probability(now)
     this.#window.add(requests, now)
-    if (probability === 0 || this.#random() >= probability) return true
+    if (probability === 0 || this.#random() >= probability) {
+      this.#underWay++
+      return true
+    }
     this.rejected++
     return false
   }
 
-  accepted(now: number): void {
-    this.#window.add(accepts, now)
+  /** The outcome of a request: the host took it, or it did not. */
+  settled(accepted: boolean, now: number): void {
+    this.#underWay--
+    if (accepted) this.#window.add(accepts, now)
   }
 }
