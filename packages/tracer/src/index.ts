@@ -11,6 +11,7 @@ export type { Resource } from './resource.ts'
 export type { Sampler, SamplingDecision, SamplingRequest } from './sampling/sampler.ts'
 export { DROP, RECORD_AND_SAMPLE } from './sampling/sampler.ts'
 export { alwaysOff, alwaysOn, rateLimited, ratio } from './sampling/samplers.ts'
+export type { TailSamplingOptions } from './sampling/tail-sampling.ts'
 export {
   type Attributes,
   type AttributeValue,

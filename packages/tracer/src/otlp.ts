@@ -1,5 +1,6 @@
 export type { DropPolicy } from './otlp/chunk-queue.ts'
 export type { Encoder, PartialSuccess } from './otlp/encoder.ts'
+export { FileExporter, type FileExporterOptions } from './otlp/file-exporter.ts'
 export { JsonEncoder } from './otlp/json-encoder.ts'
 export { OtlpExporter } from './otlp/otlp-exporter.ts'
 export type { OtlpExporterOptions, RetryOptions } from './otlp/otlp-options.ts'

@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts'
 import { InvalidOptionError } from './errors.ts'
 import type { Exporter } from './export/exporter.ts'
 import type { Sampler } from './sampling/sampler.ts'
+import type { TailSamplingOptions } from './sampling/tail-sampling.ts'
 import type { Attributes } from './span/span.ts'
 import type { SpanLimits } from './span/span-limits.ts'
 
@@ -14,6 +15,11 @@ export interface TracerOptions {
   exporter?: Exporter
   /** Which traces are recorded. @default ratio(1): all, except where a parent says no */
   sampler?: Sampler
+  /**
+   * Record every trace and decide at the end of its root: keep the slow, the failed, and those that `sampler` picked. Other
+   * processes are told the sampler's decision. @default none
+   */
+  tail?: TailSamplingOptions
   /** Name and version of the instrumented library, the `scope` of exported spans. @default '@millrace/tracer' */
   scope?: { name: string; version?: string; schemaUrl?: string; attributes?: Attributes }
   /** False: no span is recorded and wrappers return the function itself. @default true */
@@ -31,6 +37,11 @@ export interface TracerOptions {
    */
   optimized?: boolean | number
   limits?: SpanLimits
+  /**
+   * Share of one core that tracing may use, for instance 0.005. The tracer measures itself each second and lowers the share
+   * of new traces that is recorded until it fits. @default none
+   */
+  budget?: number
   /** Ended spans handed to the exporter in one slice, 1 to 10,000. @default 100 */
   batchSize?: number
   /** Longest time an ended span waits before it is sent, in milliseconds. @default 5000 */
@@ -57,6 +68,10 @@ export function validate(options: TracerOptions): void {
     if (value === Number.POSITIVE_INFINITY && name === 'valueLength') continue
     if (value !== undefined) integer(`limits.${name}`, value, 0, 1_000_000_000)
   }
+  if (options.budget !== undefined && !(options.budget > 0 && options.budget <= 1)) {
+    throw new InvalidOptionError('budget', 'a number above 0, at most 1', options.budget)
+  }
+  validateTail(options.tail)
   const { exporter } = options
   if (exporter !== undefined && typeof exporter?.write !== 'function') {
     throw new InvalidOptionError('exporter', 'an exporter', exporter)
@@ -71,6 +86,15 @@ export function percentage(name: string, value: number): void {
   if (!(value >= 0 && value <= 100)) {
     throw new InvalidOptionError(name, 'a number from 0 to 100', value)
   }
+}
+
+function validateTail({ quantile, slowerThan, maxSpans, maxAge }: TailSamplingOptions = {}): void {
+  if (quantile !== undefined && !(quantile > 0 && quantile <= 1)) {
+    throw new InvalidOptionError('tail.quantile', 'a number above 0, at most 1', quantile)
+  }
+  if (slowerThan !== Number.POSITIVE_INFINITY) positive('tail.slowerThan', slowerThan)
+  if (maxSpans !== undefined) integer('tail.maxSpans', maxSpans, 1, 10_000_000)
+  positive('tail.maxAge', maxAge)
 }
 
 function integer(name: string, value: number, min: number, max: number): void {

@@ -12,6 +12,10 @@ export interface TracerStats {
   lateCalls: number
   /** Ended spans not yet handed to the exporter. */
   waiting: number
+  /** Ended spans whose trace tail sampling has not decided yet. */
+  held: number
+  /** Ended spans of traces that tail sampling did not keep. */
+  rejected: number
   /** Spans delivered by the exporter. */
   exported: number
   /** Spans given up: full queue, refused, retries used up, or ended after close. */
@@ -22,6 +26,10 @@ export interface TracerStats {
   queuedBytes: number
   /** Milliseconds spent encoding. */
   encoding: number
+  /** Share of one core that tracing used in the last second measured; 0 without a budget. */
+  overhead: number
+  /** Share of new traces that the budget allows; 1 without one. */
+  allowed: number
   /** Percentage of traces on the pooled path. */
   optimized: number
 }

@@ -65,6 +65,8 @@ export class Tracer {
         pool: this.#enabled ? (options.pool ?? 1_000) : 0,
         lazy: options.lazy ?? true,
         optimized: typeof optimized === 'number' ? optimized : optimized ? 100 : 0,
+        tail: this.#enabled ? options.tail : undefined,
+        budget: this.#enabled ? options.budget : undefined,
         batch: { size: options.batchSize ?? 100, delay: options.delay ?? 5_000 },
       },
       this.#scope,
@@ -95,6 +97,16 @@ export class Tracer {
       parent = resolveParent(options.parent)
     if (active.suppressed) return this.#pipeline.unrecorded(parent)
     return this.#pipeline.start(this.#scope, name, parent, options as SpanOptions | undefined)
+  }
+
+  /** @internal a span under a parent that the caller has found */
+  startUnder(name: string, parent: BaseSpan | null, options: SpanOptions | undefined): TracerSpan {
+    return this.#pipeline.start(this.#scope, name, parent, options)
+  }
+
+  /** @internal a span that is not recorded */
+  startUnrecorded(parent: BaseSpan | null): TracerSpan {
+    return this.#pipeline.unrecorded(parent)
   }
 
   /**

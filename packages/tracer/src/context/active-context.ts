@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Channel } from 'node:diagnostics_channel'
 import type { Baggage } from '../propagation/baggage.ts'
 import type { TracerSpan } from '../span/base-span.ts'
 
@@ -42,6 +43,20 @@ export function runWith<T>(context: ActiveContext, fn: () => T): T {
   return storage.run(context, fn)
 }
 
+/** Makes `context` active for the rest of this asynchronous flow. */
+export function enter(context: ActiveContext): void {
+  storage.enterWith(context)
+}
+
+/** Makes what `transform` returns active while a message of `channel` runs its stores. Returns what undoes it. */
+export function bindChannel(
+  channel: Channel,
+  transform: (message: unknown) => ActiveContext,
+): () => void {
+  channel.bindStore(storage, transform as (message: unknown) => ActiveContext)
+  return () => channel.unbindStore(storage)
+}
+
 /** Runs `fn` with another span, everything else of the active context unchanged. */
 export function runWithSpan<T>(span: TracerSpan | null, fn: () => T): T {
   const { baggage, foreign, suppressed } = activeContext()
@@ -53,5 +68,3 @@ export function suppressTracing<T>(fn: () => T): T {
   const { span, baggage, foreign } = activeContext()
   return storage.run(new ActiveContext(span, baggage, foreign, true), fn)
 }
-
-export { storage as contextStorage }

@@ -11,26 +11,28 @@ export interface Chunk {
  */
 export type DropPolicy = 'newest' | 'oldest'
 
-/** A first-in first-out queue bounded by bytes. */
+/** A first-in first-out queue bounded by bytes and spans. */
 export class ChunkQueue {
   readonly #chunks: Chunk[] = []
   readonly #maxBytes: number
+  readonly #maxSpans: number
   readonly #policy: DropPolicy
   bytes = 0
   spans = 0
   /** Spans dropped because the queue was full. */
   dropped = 0
 
-  constructor(maxBytes: number, policy: DropPolicy) {
+  constructor(maxBytes: number, maxSpans: number, policy: DropPolicy) {
     this.#maxBytes = maxBytes
+    this.#maxSpans = maxSpans
     this.#policy = policy
   }
 
   push(chunk: Chunk): void {
-    if (this.#policy === 'oldest' && chunk.bytes.length <= this.#maxBytes) {
-      while (this.bytes + chunk.bytes.length > this.#maxBytes) this.dropped += this.#shift().spans
+    if (this.#policy === 'oldest') {
+      while (this.#chunks.length > 0 && !this.#fits(chunk)) this.dropped += this.#shift().spans
     }
-    if (this.bytes + chunk.bytes.length > this.#maxBytes) {
+    if (!this.#fits(chunk)) {
       this.dropped += chunk.spans
       return
     }
@@ -49,6 +51,10 @@ export class ChunkQueue {
       taken.push(this.#shift())
     }
     return taken
+  }
+
+  #fits({ bytes, spans }: Chunk): boolean {
+    return this.bytes + bytes.length <= this.#maxBytes && this.spans + spans <= this.#maxSpans
   }
 
   #shift(): Chunk {

@@ -47,6 +47,7 @@ export class OtlpExporter implements Exporter {
     this.#encoder = options.protocol === 'http/json' ? new JsonEncoder() : new ProtobufEncoder()
     this.#queue = new ChunkQueue(
       options.maxQueueBytes ?? 8 * 1024 * 1024,
+      options.maxQueueSpans ?? Number.POSITIVE_INFINITY,
       options.dropPolicy ?? 'newest',
     )
     this.#transport = new HttpTransport(

@@ -14,6 +14,8 @@ export interface OtlpExporterOptions {
   timeout?: number
   /** Bytes of encoded spans that may wait; what exceeds them is dropped and counted. @default 8 MiB */
   maxQueueBytes?: number
+  /** Spans that may wait besides. @default Infinity */
+  maxQueueSpans?: number
   /** What gives way when the queue is full. @default 'newest' */
   dropPolicy?: DropPolicy
   /** Bytes of one request before compression; one is sent early when so many wait. @default 512 KiB */
@@ -48,6 +50,8 @@ export function validateOtlp(options: OtlpExporterOptions): URL {
   }
   positive('timeout', options.timeout)
   positive('maxQueueBytes', options.maxQueueBytes)
+  if (options.maxQueueSpans !== Number.POSITIVE_INFINITY)
+    positive('maxQueueSpans', options.maxQueueSpans)
   positive('maxRequestBytes', options.maxRequestBytes, MAX_REQUEST)
   positive('retry.initialDelay', retry.initialDelay)
   positive('retry.maxDelay', retry.maxDelay)

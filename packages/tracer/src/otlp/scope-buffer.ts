@@ -4,8 +4,8 @@ import type { Scope } from '../span/span.ts'
 import { writeList } from './protobuf-values.ts'
 import { ProtobufWriter } from './protobuf-writer.ts'
 
-/** Room for one piece of the usual size, so that it does not grow while it fills. */
-const CAPACITY = 80 * 1024
+/** Room at first, and at least: a program has dozens of scopes, most of them seldom used. */
+const CAPACITY = 4 * 1024
 
 /**
  * Collects the spans of one scope as a whole ResourceSpans message. Repeating the resource in each costs some hundred bytes
@@ -50,7 +50,8 @@ export class ScopeBuffer {
     writer.raw(this.#tail)
     writer.end(this.#scopeStart)
     writer.end(this.#resourceStart)
-    return writer.take(CAPACITY)
+    // The next piece will be about as large.
+    return writer.take(Math.max(CAPACITY, Math.ceil(writer.pos * 1.25)))
   }
 }
 

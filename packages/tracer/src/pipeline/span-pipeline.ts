@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Exporter } from '../export/exporter.ts'
 import { ALWAYS, HeadSampling, NEVER } from '../sampling/head-sampling.ts'
 import type { Sampler } from '../sampling/sampler.ts'
+import { TailSampling, type TailSamplingOptions } from '../sampling/tail-sampling.ts'
 import type { BaseSpan, TracerSpan } from '../span/base-span.ts'
 import { IdSource } from '../span/id-source.ts'
 import { PlainSpan } from '../span/plain-span.ts'
@@ -16,6 +17,8 @@ import { toClockTime } from '../span/time-input.ts'
 import { RECORDED, type TraceRecord } from '../span/trace-record.ts'
 import { UnsampledSpan } from '../span/unsampled-span.ts'
 import type { TracerStats } from '../tracer-stats.ts'
+import { calibrate } from './calibrate.ts'
+import { OverheadGovernor } from './overhead-governor.ts'
 import { SpanDrain } from './span-drain.ts'
 
 /** Publishes each recorded span that ended, as a {@link SpanRecord} valid during the call. */
@@ -30,6 +33,8 @@ export interface PipelineOptions {
   lazy: boolean
   optimized: number
   batch: { size: number; delay: number }
+  tail: TailSamplingOptions | undefined
+  budget: number | undefined
 }
 
 /** Everything between the start of a span and its exporter; shared by all tracers of one provider. */
@@ -42,10 +47,13 @@ export class SpanPipeline implements SpanHost {
   readonly #scope: Scope
   readonly #poolSize: number
   readonly #scratch: SpanRecord
+  readonly #tail: TailSampling | null
+  readonly #governor: OverheadGovernor | null
   #ids = new IdSource()
   #table: SpanTable
   /** Share of traces on the optimised path, in percent. */
   #optimized: number
+  #costPerSpan: number | undefined
   #started = 0
   #ended = 0
   #unpooled = 0
@@ -62,7 +70,20 @@ export class SpanPipeline implements SpanHost {
     this.#optimized = options.optimized
     this.#scratch = new SpanRecord(scope, this.limits.forSpan())
     this.drain = new SpanDrain(options.exporter, options.clock, this.#scratch, options.batch)
+    this.#tail = options.tail === undefined ? null : new TailSampling(options.tail, this.drain)
     this.#table = this.#newTable()
+    const { budget } = options
+    this.#governor = budget === undefined ? null : new OverheadGovernor(budget, this, options.clock)
+  }
+
+  /** Milliseconds that starting, filling and ending a span takes, on this machine; measured on first use. */
+  get costPerSpan(): number {
+    return (this.#costPerSpan ??= calibrate(this.limits, this.#scope))
+  }
+
+  /** Recorded spans started so far. */
+  get started(): number {
+    return this.#started
   }
 
   /** Starts a span. Never throws. */
@@ -75,6 +96,8 @@ export class SpanPipeline implements SpanHost {
     const serial = this.#ids.next() || this.#renewIds()
     const { head } = this
     let trace: TraceRecord | null = null
+    if (this.#tail !== null)
+      return this.#startHeld(this.#tail, scope, name, serial, parent, options)
     if (parent === null) {
       if (head.mode === NEVER) return new UnsampledSpan(this.#ids, serial, null)
       if (head.mode !== ALWAYS) {
@@ -86,6 +109,28 @@ export class SpanPipeline implements SpanHost {
       trace = head.parentBased ? parent.trace() : head.child(parent, name, options)
       if ((trace.flags & RECORDED) === 0) return new UnsampledSpan(this.#ids, serial, trace)
     }
+    return this.#record(scope, name, serial, parent, trace, options)
+  }
+
+  /** With tail sampling every span is recorded, and held until its root in this process has ended. */
+  #startHeld(
+    tail: TailSampling,
+    scope: Scope,
+    name: string,
+    serial: number,
+    parent: BaseSpan | null,
+    options: SpanOptions | undefined,
+  ): TracerSpan {
+    let trace: TraceRecord
+    if (parent === null) {
+      trace = this.head.tailRoot(this.#ids, serial, name, options)
+    } else {
+      trace = this.head.parentBased ? parent.trace() : this.head.child(parent, name, options)
+      // A span without a record cannot become part of a held trace: it was suppressed.
+      if (trace.held === null && !parent.isRemote()) trace = trace.with(trace.flags, trace.state)
+    }
+    trace.flags |= RECORDED
+    if (parent === null || parent.isRemote()) tail.begin(trace, this.#clock.now())
     return this.#record(scope, name, serial, parent, trace, options)
   }
 
@@ -170,16 +215,19 @@ export class SpanPipeline implements SpanHost {
     if (this.#closed) {
       this.#droppedLate++
       table.release(slot)
+    } else if (this.#tail !== null) {
+      this.#tail.ended(table, slot, table.traces[slot]!)
     } else {
       this.drain.added(table, table.enqueue(slot))
     }
   }
 
-  endedRecord(record: SpanRecord): void {
+  endedRecord(record: SpanRecord, trace: TraceRecord | null): void {
     this.#ended++
     record.epoch = this.#clock.epoch?.() ?? 0
     if (endChannel.hasSubscribers) endChannel.publish(record)
     if (this.#closed) this.#droppedLate++
+    else if (this.#tail !== null) this.#tail.endedRecord(record, trace!)
     else this.drain.addRecord(record)
   }
 
@@ -199,14 +247,17 @@ export class SpanPipeline implements SpanHost {
   }
 
   flushSync(): void {
+    this.#tail?.decideAll()
     this.drain.drainSync()
     this.exporter.closeSync?.()
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
+    this.#tail?.decideAll()
     await this.drain.drain()
     this.#closed = true
+    this.#governor?.stop()
     this.drain.cancel()
     await this.exporter.close()
   }
@@ -220,11 +271,15 @@ export class SpanPipeline implements SpanHost {
       poolFree: this.#table.free,
       lateCalls: this.#table.lateCalls,
       waiting: this.drain.waiting,
+      held: this.#tail?.held ?? 0,
+      rejected: this.#tail?.rejected ?? 0,
       exported,
       dropped: dropped + this.#droppedLate,
       queued,
       queuedBytes,
       encoding: this.drain.busy,
+      overhead: this.#governor?.overhead ?? 0,
+      allowed: this.#governor?.allowed ?? 1,
       optimized: this.#optimized,
     }
   }

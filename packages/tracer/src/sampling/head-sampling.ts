@@ -43,6 +43,18 @@ export class HeadSampling {
     this.#state = known ? new W3CTraceState(`ot=th:${this.#threshold}`) : undefined
   }
 
+  /** Decides a root of which everything is recorded: the decision is only what other processes are told. */
+  tailRoot(
+    ids: IdSource,
+    serial: number,
+    name: string,
+    options: SpanOptions | undefined,
+  ): TraceRecord {
+    const decided = this.mode === NEVER ? undefined : this.root(ids, serial, name, options)
+    const sampled = decided === undefined ? 0 : SAMPLED
+    return decided ?? newTrace(ids, serial, sampled | RANDOM | RECORDED)
+  }
+
   /**
    * Decides a root: undefined drops it; null records it without more to know; a trace records it with its flags and
    * state.

@@ -1,3 +1,4 @@
+import type { HeldTrace } from '../sampling/held-trace.ts'
 import { readHex, traceIdHex } from './hex.ts'
 import type { SpanContext, TraceState } from './span.ts'
 
@@ -17,6 +18,8 @@ export class TraceRecord {
   /** W3C flags and {@link RECORDED}. */
   flags: number
   state: TraceState | undefined
+  /** Where tail sampling keeps the trace's ended spans until its root has ended. */
+  held: HeldTrace | null = null
 
   constructor(a: number, b: number, c: number, d: number, flags: number, state?: TraceState) {
     this.a = a

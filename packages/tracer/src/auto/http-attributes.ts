@@ -1,0 +1,39 @@
+import { type Attributes, type Span, StatusCode } from '../span/span.ts'
+
+/** Methods that may appear in span names; anything else comes from strangers and would be a name per request. */
+const METHODS = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'CONNECT',
+  'OPTIONS',
+  'TRACE',
+  'PATCH',
+  'QUERY',
+])
+
+export function spanName(method: string): string {
+  return METHODS.has(method) ? method : 'HTTP'
+}
+
+export function methodAttributes(method: string): Attributes {
+  return METHODS.has(method)
+    ? { 'http.request.method': method }
+    : { 'http.request.method': '_OTHER', 'http.request.method_original': method.slice(0, 64) }
+}
+
+/** A path without its query, which often holds what must not be stored. */
+export function withoutQuery(path: string): string {
+  const query = path.indexOf('?')
+  return query < 0 ? path : path.slice(0, query)
+}
+
+/** Notes the status; from `failing` on it means that the span failed. */
+export function setHttpStatus(span: Span, status: number, failing: number): void {
+  span.setAttribute('http.response.status_code', status)
+  if (status < failing) return
+  span.setAttribute('error.type', String(status))
+  span.setStatus({ code: StatusCode.ERROR })
+}

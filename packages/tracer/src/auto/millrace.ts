@@ -1,0 +1,110 @@
+import { channel } from 'node:diagnostics_channel'
+import { activeContext } from '../context/active-context.ts'
+import { SpanKind } from '../span/span.ts'
+import type { Tracer } from '../tracer.ts'
+import { errorType } from '../wrap/run-span.ts'
+import { type Operation, traceOperation } from './operation-spans.ts'
+
+/** The fields of the messages that other Millrace packages publish, as far as they become attributes. */
+interface Message {
+  readonly keys?: unknown
+  readonly awaited?: boolean
+  readonly operation?: string
+  readonly method?: string
+  readonly origin?: string
+  readonly attempt?: number
+  readonly reason?: string
+  readonly statusCode?: number
+  readonly attempts?: number
+  readonly limiter?: string
+  readonly cost?: number
+  readonly waited?: number
+  readonly parser?: string
+  readonly bytes?: number
+  readonly retryAfter?: number
+  readonly error?: unknown
+}
+
+/** Keys, paths and file names stay out: they are user data. */
+const OPERATIONS: readonly Operation<Message>[] = [
+  operation('cache:load', {
+    name: () => 'cache.load',
+    options: ({ keys, awaited }) => ({
+      attributes: {
+        'millrace.cache.keys': Array.isArray(keys) ? keys.length : 1,
+        'millrace.cache.awaited': awaited,
+      },
+    }),
+  }),
+  operation('redis:command', {
+    name: ({ operation: name }) => `redis.${name}`,
+    options: ({ operation: name, keys }) => ({
+      kind: SpanKind.CLIENT,
+      attributes: {
+        'db.system.name': 'redis',
+        'db.operation.name': name,
+        'db.operation.batch.size': Number(keys),
+      },
+    }),
+  }),
+  operation('http:request', {
+    name: ({ method }) => `http.request ${method}`,
+    options: ({ method, origin }) => ({
+      attributes: { 'http.request.method': method, 'server.address': origin },
+    }),
+    finish: (span, { statusCode, attempts }) => {
+      span.setAttribute('http.response.status_code', statusCode)
+      span.setAttribute('millrace.http.attempts', attempts)
+    },
+  }),
+  operation('http:attempt', {
+    name: ({ method }) => `http.attempt ${method}`,
+    options: ({ attempt, reason }) => ({
+      attributes: { 'millrace.http.attempt': attempt, 'millrace.http.reason': reason },
+    }),
+    finish: (span, { statusCode }) => {
+      span.setAttribute('http.response.status_code', statusCode)
+    },
+  }),
+  operation('limit:wait', {
+    name: () => 'limit.wait',
+    options: ({ limiter, cost }) => ({
+      attributes: { 'millrace.limit.name': limiter, 'millrace.limit.cost': cost },
+    }),
+    finish: (span, { waited }) => {
+      span.setAttribute('millrace.limit.waited', waited)
+    },
+  }),
+  operation('files:parse', {
+    name: () => 'files.parse',
+    options: ({ parser, bytes }) => ({
+      attributes: { 'millrace.files.parser': parser, 'millrace.files.bytes': bytes },
+    }),
+  }),
+]
+
+/** Spans from every Millrace package, and an event on the active span for each refusal of a limiter. */
+export function traceMillrace(tracer: Tracer, roots: boolean): () => void {
+  const undo = OPERATIONS.map(each => traceOperation(tracer, each, roots))
+  const refusals = channel('millrace:limit:refuse:end')
+  const onRefusal = (message: unknown): void => {
+    const { limiter, retryAfter, error } = message as Message
+    activeContext().span?.addEvent('limit.refuse', {
+      'millrace.limit.name': limiter,
+      'millrace.limit.retry_after': retryAfter,
+      'error.type': error === undefined ? undefined : errorType(error),
+    })
+  }
+  refusals.subscribe(onRefusal)
+  return () => {
+    for (const each of undo) each()
+    refusals.unsubscribe(onRefusal)
+  }
+}
+
+function operation(
+  name: string,
+  rest: Pick<Operation<Message>, 'name' | 'options' | 'finish'>,
+): Operation<Message> {
+  return { start: `millrace:${name}:start`, ends: [`millrace:${name}:end`], ...rest }
+}

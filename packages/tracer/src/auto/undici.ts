@@ -1,0 +1,72 @@
+import { channel } from 'node:diagnostics_channel'
+import { activeContext } from '../context/active-context.ts'
+import { inject } from '../propagation/carrier.ts'
+import type { TracerSpan } from '../span/base-span.ts'
+import { SpanKind } from '../span/span.ts'
+import type { Tracer } from '../tracer.ts'
+import { fail } from '../wrap/run-span.ts'
+import { methodAttributes, setHttpStatus, spanName, withoutQuery } from './http-attributes.ts'
+import { mayStart } from './operation-spans.ts'
+
+/** The request object of undici's channels, in undici 6 to 8 and in Node's own `fetch`. */
+interface UndiciRequest {
+  readonly origin: string | URL
+  readonly method: string
+  readonly path: string
+  addHeader(name: string, value: string): unknown
+}
+
+interface UndiciMessage {
+  readonly request: UndiciRequest
+  readonly response?: { readonly statusCode: number }
+  readonly error?: unknown
+}
+
+/** Client spans of undici and of Node's `fetch`, which send trace context along. */
+export function traceUndici(tracer: Tracer, roots: boolean): () => void {
+  const running = new WeakMap<UndiciRequest, TracerSpan>()
+  const onCreate = ({ request }: UndiciMessage): void => {
+    const active = activeContext()
+    if (!mayStart(active, roots)) return
+    const url = URL.parse(request.path, String(request.origin))
+    const span = tracer.startUnder(spanName(request.method), active.span, {
+      kind: SpanKind.CLIENT,
+      attributes: {
+        ...methodAttributes(request.method),
+        'server.address': url?.hostname,
+        'server.port': url === null ? undefined : portOf(url),
+        'url.full': url === null ? undefined : `${url.origin}${withoutQuery(request.path)}`,
+      },
+    })
+    running.set(request, span)
+    const headers: Record<string, string> = {}
+    inject(headers, span)
+    for (const name of Object.keys(headers)) request.addHeader(name, headers[name]!)
+  }
+  const onHeaders = ({ request, response }: UndiciMessage): void => {
+    const span = running.get(request)
+    if (span !== undefined) setHttpStatus(span, response!.statusCode, 400)
+  }
+  const onTrailers = ({ request }: UndiciMessage): void => {
+    running.get(request)?.end()
+  }
+  const onError = ({ request, error }: UndiciMessage): void => {
+    const span = running.get(request)
+    if (span !== undefined) fail(span, error)
+  }
+  const subscriptions = [
+    ['undici:request:create', onCreate],
+    ['undici:request:headers', onHeaders],
+    ['undici:request:trailers', onTrailers],
+    ['undici:request:error', onError],
+  ] as const
+  for (const [name, listener] of subscriptions) channel(name).subscribe(listener as never)
+  return () => {
+    for (const [name, listener] of subscriptions) channel(name).unsubscribe(listener as never)
+  }
+}
+
+export function portOf(url: URL): number {
+  if (url.port !== '') return Number(url.port)
+  return url.protocol === 'https:' ? 443 : 80
+}

@@ -1,0 +1,4 @@
+export {
+  optionsFromEnvironment,
+  tracerFromEnvironment,
+} from './environment/tracer-from-environment.ts'

@@ -1,0 +1,131 @@
+import { ConsoleExporter } from '../export/console-exporter.ts'
+import type { Exporter } from '../export/exporter.ts'
+import { OtlpExporter } from '../otlp/otlp-exporter.ts'
+import type { OtlpExporterOptions } from '../otlp/otlp-options.ts'
+import type { Sampler } from '../sampling/sampler.ts'
+import { alwaysOff, alwaysOn, ratio } from '../sampling/samplers.ts'
+import { Tracer } from '../tracer.ts'
+import type { TracerOptions } from '../tracer-options.ts'
+import { EnvironmentReader } from './reader.ts'
+
+/**
+ * A tracer as the environment asks for it, with the variables of OpenTelemetry's specification and `MILLRACE_TRACE_*`.
+ * Options given here win over variables. A variable that cannot be used warns once and counts as unset.
+ */
+export function tracerFromEnvironment(
+  options: TracerOptions = {},
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Tracer {
+  return new Tracer({ ...optionsFromEnvironment(env), ...options })
+}
+
+/** The options that the environment gives. */
+export function optionsFromEnvironment(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): TracerOptions {
+  const read = new EnvironmentReader(env)
+  const resource = read.pairs('OTEL_RESOURCE_ATTRIBUTES')
+  return defined({
+    enabled: read.flag('OTEL_SDK_DISABLED') !== true,
+    service: read.text('OTEL_SERVICE_NAME') ?? resource?.['service.name'],
+    resource,
+    sampler: samplerFrom(read),
+    exporter: exporterFrom(read),
+    batchSize: read.integer(1, 'MILLRACE_TRACE_BATCH_SIZE', 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE'),
+    delay: read.integer(1, 'OTEL_BSP_SCHEDULE_DELAY'),
+    exitTimeout: read.integer(1, 'OTEL_BSP_EXPORT_TIMEOUT'),
+    pool: read.integer(0, 'MILLRACE_TRACE_POOL_SIZE'),
+    lazy: read.flag('MILLRACE_TRACE_LAZY'),
+    optimized: optimizedFrom(read),
+    limits: defined({
+      attributes: read.integer(0, 'OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', 'OTEL_ATTRIBUTE_COUNT_LIMIT'),
+      valueLength: read.integer(
+        0,
+        'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT',
+        'OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT',
+      ),
+      events: read.integer(0, 'OTEL_SPAN_EVENT_COUNT_LIMIT'),
+      links: read.integer(0, 'OTEL_SPAN_LINK_COUNT_LIMIT'),
+      attributesPerEvent: read.integer(0, 'OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT'),
+      attributesPerLink: read.integer(0, 'OTEL_LINK_ATTRIBUTE_COUNT_LIMIT'),
+    }),
+  })
+}
+
+function samplerFrom(read: EnvironmentReader): Sampler | undefined {
+  const name = read.choice(
+    [
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ],
+    'OTEL_TRACES_SAMPLER',
+  )
+  const probability = name?.endsWith('traceidratio')
+    ? (read.number(0, 1, 'OTEL_TRACES_SAMPLER_ARG') ?? 1)
+    : 1
+  switch (name) {
+    case 'always_on':
+      return alwaysOn
+    case 'always_off':
+      return alwaysOff
+    case 'traceidratio':
+      return ratio(probability, { parentBased: false })
+    case 'parentbased_always_off':
+      return ratio(0)
+    case 'parentbased_traceidratio':
+      return ratio(probability)
+    default:
+      return undefined
+  }
+}
+
+function exporterFrom(read: EnvironmentReader): Exporter | undefined {
+  switch (read.choice(['otlp', 'console', 'none'], 'OTEL_TRACES_EXPORTER')) {
+    case 'console':
+      return new ConsoleExporter()
+    case 'none':
+      return undefined
+    default:
+      return new OtlpExporter(otlpOptions(read))
+  }
+}
+
+function otlpOptions(read: EnvironmentReader): OtlpExporterOptions {
+  const both = (name: string): [string, string] => [
+    `OTEL_EXPORTER_OTLP_TRACES_${name}`,
+    `OTEL_EXPORTER_OTLP_${name}`,
+  ]
+  return defined({
+    url: urlFrom(read),
+    headers: read.pairs(...both('HEADERS')),
+    compression: read.choice(['gzip', 'none'], ...both('COMPRESSION')),
+    timeout: read.integer(1, ...both('TIMEOUT')),
+    protocol: read.choice(['http/protobuf', 'http/json'], ...both('PROTOCOL')),
+    maxQueueSpans: read.integer(1, 'OTEL_BSP_MAX_QUEUE_SIZE'),
+  })
+}
+
+/** The endpoint of the signal is used as it is; the general one gets the path of the signal appended. */
+function urlFrom(read: EnvironmentReader): string | undefined {
+  const own = read.url('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT')
+  if (own !== undefined) return own
+  const base = read.url('OTEL_EXPORTER_OTLP_ENDPOINT')
+  return base === undefined ? undefined : `${base.replace(/\/$/, '')}/v1/traces`
+}
+
+/** `true`, `false`, or a percentage. */
+function optimizedFrom(read: EnvironmentReader): boolean | number | undefined {
+  const text = read.text('MILLRACE_TRACE_OPTIMIZED')?.toLowerCase()
+  if (text === 'true' || text === 'false') return text === 'true'
+  return read.number(0, 100, 'MILLRACE_TRACE_OPTIMIZED')
+}
+
+/** Without the entries that are undefined, which would hide defaults and other options. */
+function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
+}

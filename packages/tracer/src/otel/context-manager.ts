@@ -1,0 +1,81 @@
+import { EventEmitter } from 'node:events'
+import type { Context, ContextManagementToken, ContextManager } from '@opentelemetry/api'
+import { ActiveContext, activeContext, enter, runWith } from '../context/active-context.ts'
+import { bindEmitter } from './bind-emitter.ts'
+import { BAGGAGE_KEY, FastContext, ROOT, SPAN_KEY, SUPPRESS_KEY } from './fast-context.ts'
+import { toApiBaggage, toBaggage, toTracerSpan } from './span-bridge.ts'
+
+/** An active context that came through the API: it remembers which span was the context's own. */
+class ApiActiveContext extends ActiveContext {
+  readonly ownSpan: unknown
+
+  constructor(context: Context) {
+    const span = toTracerSpan(context.getValue(SPAN_KEY))
+    const baggage = toBaggage(context.getValue(BAGGAGE_KEY))
+    super(span, baggage, context, context.getValue(SUPPRESS_KEY) === true)
+    this.ownSpan = span
+  }
+}
+
+/**
+ * Keeps the API's active context in the tracer's own asynchronous store, so that both see the same active span and the
+ * process pays for one store. Register it with {@link MillraceTracerProvider.register}.
+ */
+export class MillraceContextManager implements ContextManager {
+  active(): Context {
+    const current = activeContext()
+    if (current instanceof ApiActiveContext && current.span === current.ownSpan) {
+      return current.foreign as Context
+    }
+    return derive(current)
+  }
+
+  with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(
+    context: Context,
+    fn: F,
+    thisArg?: ThisParameterType<F>,
+    ...args: A
+  ): ReturnType<F> {
+    return runWith(new ApiActiveContext(context), () => fn.apply(thisArg, args))
+  }
+
+  bind<T>(context: Context, target: T): T {
+    if (target instanceof EventEmitter) return bindEmitter(this, context, target) as T
+    if (typeof target !== 'function') return target
+    const fn = target as unknown as (this: unknown, ...args: unknown[]) => unknown
+    const manager = this
+    const bound = function (this: unknown, ...args: unknown[]): unknown {
+      return manager.with(context, () => fn.apply(this, args))
+    }
+    Object.defineProperty(bound, 'length', { value: fn.length, configurable: true })
+    return bound as T
+  }
+
+  attach(context: Context): ContextManagementToken {
+    const previous = activeContext()
+    enter(new ApiActiveContext(context))
+    return { dispose: () => enter(previous) }
+  }
+
+  enable(): this {
+    return this
+  }
+
+  disable(): this {
+    return this
+  }
+}
+
+/** The API's view of a context that the tracer made itself. */
+function derive({ span, baggage, foreign, suppressed }: ActiveContext): Context {
+  let context = (foreign as Context | null) ?? ROOT
+  if (context.getValue(SPAN_KEY) !== span)
+    context = FastContext.withSpan(context, span ?? undefined)
+  if (toBaggage(context.getValue(BAGGAGE_KEY)) !== baggage && baggage !== null) {
+    context = context.setValue(BAGGAGE_KEY, toApiBaggage(baggage))
+  }
+  if (suppressed && context.getValue(SUPPRESS_KEY) !== true) {
+    context = context.setValue(SUPPRESS_KEY, true)
+  }
+  return context
+}

@@ -1,0 +1,49 @@
+import {
+  type Baggage as ApiBaggage,
+  type Span as ApiSpan,
+  baggageEntryMetadataFromString,
+  propagation,
+} from '@opentelemetry/api'
+import { Baggage } from '../propagation/baggage.ts'
+import { BaseSpan, type TracerSpan } from '../span/base-span.ts'
+import { ForeignSpan } from '../span/foreign-span.ts'
+
+/** A span of the API as this package's: its own spans are what they are, others count by their context. */
+export function toTracerSpan(span: unknown): TracerSpan | null {
+  if (span === undefined || span === null) return null
+  if (span instanceof BaseSpan) return span as TracerSpan
+  return ForeignSpan.from((span as ApiSpan).spanContext()) ?? null
+}
+
+const known = new WeakMap<ApiBaggage, Baggage>()
+
+/** The API's baggage as this package's. */
+export function toBaggage(baggage: unknown): Baggage | null {
+  if (baggage === undefined || baggage === null) return null
+  const source = baggage as ApiBaggage
+  let converted = known.get(source)
+  if (converted === undefined) {
+    converted = new Baggage(
+      source.getAllEntries().map(([key, { value, metadata }]) => {
+        const text = metadata?.toString() ?? ''
+        return [key, text === '' ? { value } : { value, metadata: text }]
+      }),
+    )
+    known.set(source, converted)
+  }
+  return converted
+}
+
+/** This package's baggage as the API's. */
+export function toApiBaggage(baggage: Baggage): ApiBaggage {
+  let result = propagation.createBaggage()
+  for (const [key, { value, metadata }] of baggage.entries()) {
+    const entry =
+      metadata === undefined
+        ? { value }
+        : { value, metadata: baggageEntryMetadataFromString(metadata) }
+    result = result.setEntry(key, entry)
+  }
+  known.set(result, baggage)
+  return result
+}

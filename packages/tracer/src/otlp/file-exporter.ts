@@ -1,0 +1,122 @@
+import { appendFileSync } from 'node:fs'
+import { appendFile } from 'node:fs/promises'
+import { ExportError } from '../errors.ts'
+import type { Exporter, ExporterStats } from '../export/exporter.ts'
+import type { Resource } from '../resource.ts'
+import type { SpanRecord } from '../span/span-record.ts'
+import { type Chunk, ChunkQueue } from './chunk-queue.ts'
+import { JsonEncoder } from './json-encoder.ts'
+
+export interface FileExporterOptions {
+  /** File that lines are appended to; made if it is missing. */
+  path: string
+  /** Bytes that may wait to be written; what exceeds them is dropped and counted. @default 8 MiB */
+  maxQueueBytes?: number
+  /** Learns of spans that could not be written. @default ignores it */
+  onError?: (error: ExportError) => void
+}
+
+const LINE = 64 * 1024
+const NEWLINE = Buffer.from('\n')
+
+/**
+ * Appends OTLP JSON, one request per line, as OpenTelemetry's file exporter specification has it: a collector's `otlpjsonfile`
+ * receiver reads it. What waits when the process exits is written synchronously, so a crash loses little.
+ */
+export class FileExporter implements Exporter {
+  readonly #path: string
+  readonly #encoder = new JsonEncoder()
+  readonly #queue: ChunkQueue
+  readonly #onError: (error: ExportError) => void
+  #pending = 0
+  #inFlight = 0
+  #writing: Promise<void> | null = null
+  #exported = 0
+  #lost = 0
+
+  constructor(options: FileExporterOptions) {
+    this.#path = options.path
+    const bytes = options.maxQueueBytes ?? 8 * 1024 * 1024
+    this.#queue = new ChunkQueue(bytes, Number.POSITIVE_INFINITY, 'newest')
+    this.#onError = options.onError ?? (() => {})
+  }
+
+  open(resource: Resource): void {
+    this.#encoder.open(resource)
+  }
+
+  write(span: SpanRecord): void {
+    this.#encoder.write(span)
+    this.#pending++
+    if (this.#encoder.size >= LINE) this.send()
+  }
+
+  send(): void {
+    this.#seal()
+    if (this.#writing !== null || this.#queue.spans === 0) return
+    this.#writing = this.#append(this.#queue.take(LINE * 4)).finally(() => {
+      this.#writing = null
+      this.#inFlight = 0
+    })
+  }
+
+  async flush(): Promise<void> {
+    this.send()
+    while (this.#writing !== null) {
+      await this.#writing
+      this.send()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.flush()
+  }
+
+  closeSync(): void {
+    this.#seal()
+    const chunks = this.#queue.take(Number.POSITIVE_INFINITY)
+    if (chunks.length === 0) return
+    try {
+      appendFileSync(this.#path, Buffer.concat(chunks.map(chunk => chunk.bytes)))
+      this.#exported += spansOf(chunks)
+    } catch (error) {
+      this.#fail(chunks, error)
+    }
+  }
+
+  stats(): ExporterStats {
+    return {
+      exported: this.#exported,
+      dropped: this.#lost + this.#queue.dropped,
+      queued: this.#pending + this.#queue.spans + this.#inFlight,
+      queuedBytes: this.#encoder.size + this.#queue.bytes,
+    }
+  }
+
+  #seal(): void {
+    if (this.#pending === 0) return
+    const line = this.#encoder.join([this.#encoder.take()])
+    this.#queue.push({ bytes: Buffer.concat([line, NEWLINE]), spans: this.#pending })
+    this.#pending = 0
+  }
+
+  async #append(chunks: readonly Chunk[]): Promise<void> {
+    this.#inFlight = spansOf(chunks)
+    try {
+      await appendFile(this.#path, Buffer.concat(chunks.map(chunk => chunk.bytes)))
+      this.#exported += this.#inFlight
+    } catch (error) {
+      this.#fail(chunks, error)
+    }
+  }
+
+  #fail(chunks: readonly Chunk[], cause: unknown): void {
+    const spans = spansOf(chunks)
+    this.#lost += spans
+    this.#onError(new ExportError('Could not write spans to the file', { spans, cause }))
+  }
+}
+
+function spansOf(chunks: readonly Chunk[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.spans, 0)
+}

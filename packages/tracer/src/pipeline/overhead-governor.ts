@@ -1,0 +1,72 @@
+import type { Clock, Timer } from '../clock.ts'
+import type { HeadSampling } from '../sampling/head-sampling.ts'
+import type { SpanDrain } from './span-drain.ts'
+
+/** Time between two measurements, in milliseconds. */
+const PERIOD = 1_000
+/** Below this part of the budget, more traces are allowed again. */
+const SLACK = 0.8
+/** How much more, from one second to the next. */
+const GROWTH = 1.25
+/** The least share of traces: something must remain to measure by. */
+const FLOOR = 0.001
+
+/** What the governor watches and steers. */
+interface Governed {
+  readonly started: number
+  readonly drain: SpanDrain
+  readonly head: HeadSampling
+  readonly costPerSpan: number
+}
+
+/**
+ * Holds the tracer to a budget of CPU time. Overhead is what encoding took, which is measured, plus the spans started times
+ * the cost of one, which is calibrated once. What is spent on sockets and on collecting garbage is not in it.
+ *
+ * Only the beginning of traces is steered: traces that other processes began are recorded as they ask.
+ */
+export class OverheadGovernor {
+  readonly #budget: number
+  readonly #governed: Governed
+  readonly #clock: Clock
+  #timer: Timer
+  #since: number
+  #started: number
+  #busy: number
+  /** Share of one core used in the last period. */
+  overhead = 0
+  /** Share of new traces allowed. */
+  allowed = 1
+
+  constructor(budget: number, governed: Governed, clock: Clock) {
+    this.#budget = budget
+    this.#governed = governed
+    this.#clock = clock
+    this.#since = clock.now()
+    this.#started = governed.started
+    this.#busy = governed.drain.busy
+    this.#timer = clock.setTimer(this.#measure, PERIOD)
+  }
+
+  stop(): void {
+    this.#timer.cancel()
+  }
+
+  readonly #measure = (): void => {
+    const { started, drain, head, costPerSpan } = this.#governed
+    const now = this.#clock.now()
+    const spent = (started - this.#started) * costPerSpan + (drain.busy - this.#busy)
+    this.overhead = spent / Math.max(1, now - this.#since)
+    this.#since = now
+    this.#started = started
+    this.#busy = drain.busy
+    const { overhead, allowed } = this
+    if (overhead > this.#budget) {
+      this.allowed = Math.max(FLOOR, allowed * (this.#budget / overhead))
+    } else if (overhead < this.#budget * SLACK) {
+      this.allowed = Math.min(1, allowed * GROWTH)
+    }
+    if (this.allowed !== allowed) head.limit(this.allowed)
+    this.#timer = this.#clock.setTimer(this.#measure, PERIOD)
+  }
+}

@@ -1,0 +1,165 @@
+import type { SpanDrain } from '../pipeline/span-drain.ts'
+import { W3CTraceState } from '../propagation/trace-state.ts'
+import { StatusCode } from '../span/span.ts'
+import type { SpanRecord } from '../span/span-record.ts'
+import type { SpanTable } from '../span/span-table.ts'
+import { SAMPLED, type TraceRecord } from '../span/trace-record.ts'
+import { DurationQuantile } from './duration-quantile.ts'
+import { HeldTrace } from './held-trace.ts'
+
+export interface TailSamplingOptions {
+  /** A root slower than this quantile of the last roots of its name is kept; 1 keeps none for that. @default 0.99 */
+  quantile?: number
+  /** A root slower than this is kept, in milliseconds. @default Infinity */
+  slowerThan?: number
+  /** Traces with a failed span are kept. @default true */
+  failed?: boolean
+  /** Ended spans held at once; beyond it the trace held longest is decided without its root. @default 10000 */
+  maxSpans?: number
+  /** Longest time a trace is held, in milliseconds; then it is decided without its root. @default 60000 */
+  maxAge?: number
+}
+
+/** Roots of a name before its quantile is trusted. */
+const WARM_UP = 100
+/** Names with a quantile of their own; further ones share one. */
+const MAX_NAMES = 1_000
+
+/** Kept with certainty: such a trace stands for one. */
+const CERTAIN = new W3CTraceState('ot=th:0')
+
+/**
+ * Decides traces when their root has ended: slow against their own kind, or failed, or sampled at the head. Until then
+ * ended spans stay raw in their slots, so a trace that is dropped costs no encoding.
+ */
+export class TailSampling {
+  readonly #drain: SpanDrain
+  readonly #quantile: number
+  readonly #slowerThan: number
+  readonly #failed: boolean
+  readonly #maxSpans: number
+  readonly #maxAge: number
+  readonly #durations = new Map<string, DurationQuantile>()
+  readonly #others: DurationQuantile
+  /** In order of beginning. */
+  readonly #open = new Set<HeldTrace>()
+  /** Ended spans in held traces. */
+  held = 0
+  /** Ended spans of traces that were not kept. */
+  rejected = 0
+
+  constructor(options: TailSamplingOptions, drain: SpanDrain) {
+    this.#drain = drain
+    this.#quantile = options.quantile ?? 0.99
+    this.#slowerThan = options.slowerThan ?? Number.POSITIVE_INFINITY
+    this.#failed = options.failed ?? true
+    this.#maxSpans = options.maxSpans ?? 10_000
+    this.#maxAge = options.maxAge ?? 60_000
+    this.#others = new DurationQuantile(this.#quantile)
+  }
+
+  /** A root of this process starts. */
+  begin(trace: TraceRecord, now: number): void {
+    this.#expire(now)
+    if (trace.held !== null && trace.held.kept === undefined) {
+      trace.held.openRoots++
+      return
+    }
+    trace.held = new HeldTrace(trace, now)
+    this.#open.add(trace.held)
+  }
+
+  /** Takes a pooled span that has ended. */
+  ended(table: SpanTable, slot: number, trace: TraceRecord): void {
+    const held = trace.held
+    if (held === null || held.kept === true) {
+      this.#drain.added(table, table.enqueue(slot))
+    } else if (held.kept === false) {
+      this.rejected++
+      table.release(slot)
+    } else {
+      held.tables.push(table)
+      held.slots.push(slot)
+      const failed = table.status(slot) === StatusCode.ERROR
+      this.#add(held, failed)
+      if (!table.isLocalRoot(slot)) return
+      this.#rootEnded(held, table.names[slot]!, table.ends[slot]! - table.starts[slot]!)
+    }
+  }
+
+  /** Takes an unpooled span that has ended. */
+  endedRecord(record: SpanRecord, trace: TraceRecord): void {
+    const held = trace.held
+    if (held === null || held.kept === true) {
+      this.#drain.addRecord(record)
+    } else if (held.kept === false) {
+      this.rejected++
+    } else {
+      held.records.push(record)
+      this.#add(held, record.status === StatusCode.ERROR)
+      const isRoot = record.parentRemote || (record.parentHigh | record.parentLow) === 0
+      if (isRoot) this.#rootEnded(held, record.name, record.duration)
+    }
+  }
+
+  /** Decides all traces by what is known of them: the tracer closes. */
+  decideAll(): void {
+    for (const held of this.#open) this.#decide(held)
+  }
+
+  #add(held: HeldTrace, failed: boolean): void {
+    this.held++
+    if (failed && this.#failed) held.remarkable = true
+    if (this.held <= this.#maxSpans) return
+    const [longest] = this.#open
+    this.#decide(longest!)
+  }
+
+  #rootEnded(held: HeldTrace, name: string, duration: number): void {
+    const durations = this.#durationsOf(name)
+    const isSlow = durations.total >= WARM_UP && duration > durations.estimate
+    if ((isSlow && this.#quantile < 1) || duration > this.#slowerThan) held.remarkable = true
+    durations.add(duration)
+    if (held.kept === undefined && --held.openRoots === 0) this.#decide(held)
+  }
+
+  #durationsOf(name: string): DurationQuantile {
+    const known = this.#durations.get(name)
+    if (known !== undefined) return known
+    if (this.#durations.size >= MAX_NAMES) return this.#others
+    const added = new DurationQuantile(this.#quantile)
+    this.#durations.set(name, added)
+    return added
+  }
+
+  #expire(now: number): void {
+    for (const held of this.#open) {
+      if (now - held.since <= this.#maxAge) return
+      this.#decide(held)
+    }
+  }
+
+  #decide(held: HeldTrace): void {
+    const { trace, tables, slots, records } = held
+    this.#open.delete(held)
+    this.held -= held.size
+    held.kept = held.remarkable || (trace.flags & SAMPLED) !== 0
+    if (!held.kept) {
+      this.rejected += held.size
+      for (let i = 0; i < slots.length; i++) tables[i]!.release(slots[i]!)
+      return
+    }
+    if (held.remarkable) {
+      trace.state = trace.state === undefined ? CERTAIN : trace.state.set('ot', 'th:0')
+    }
+    trace.flags |= SAMPLED
+    for (let i = 0; i < slots.length; i++) {
+      this.#drain.added(tables[i]!, tables[i]!.enqueue(slots[i]!))
+    }
+    for (const record of records) {
+      record.traceFlags |= SAMPLED
+      record.traceState = trace.state
+      this.#drain.addRecord(record)
+    }
+  }
+}
