@@ -8,8 +8,12 @@ import {
   undiciRequest,
   withoutPool,
 } from './contenders/clients.ts'
+import { millraceRaces, type Races, raceCalls, undiciRaces } from './contenders/keep-alive-races.ts'
 import { requestsPerRun } from './contenders/load.ts'
+import { millraceSockets, type Outcome, undiciSockets } from './contenders/peak-sockets.ts'
+import { startImpatientServer } from './servers/impatient-server.ts'
 import { checkAnswers, startJsonServer, startTlsServer } from './servers/json-server.ts'
+import { startManyOrigins } from './servers/many-origins.ts'
 
 const check = (bytes: number): void => checkAnswers(bytes, requestsPerRun)
 
@@ -63,6 +67,35 @@ export default defineSuite({
       peers: { 'node:https without pooling': withoutPool },
       check,
       fixture: () => startTlsServer(),
+    }),
+    defineCase<Outcome>({
+      name: 'sockets under a cap',
+      description:
+        'most sockets at one time for 1,000 calls at once over 6 origins; our pool has a total of 20, undici knows only 20 for each origin',
+      unit: 'sockets',
+      limit: 20,
+      ours: millraceSockets,
+      peers: { 'undici request': undiciSockets },
+      check: ({ failures }, contender) => {
+        if (failures > 0) throw new Error(`${failures} calls of ${contender} failed`)
+      },
+      fixture: () => startManyOrigins(),
+    }),
+    defineCase<Races>({
+      name: 'keep-alive races',
+      description:
+        'GET calls that succeed, of 50,000, without retries, while the server closes every connection after 0 to 4 ms of idleness',
+      unit: 'calls',
+      better: 'more',
+      goal: 1,
+      ours: millraceRaces,
+      peers: { 'undici request': undiciRaces },
+      check: ({ succeeded }, contender) => {
+        if (contender === 'ours' && succeeded !== raceCalls) {
+          throw new Error(`${raceCalls - succeeded} calls failed`)
+        }
+      },
+      fixture: () => startImpatientServer(),
     }),
   ],
 })
