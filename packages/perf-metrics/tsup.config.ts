@@ -7,6 +7,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig(
     workers: 'src/workers.ts',
     collect: 'src/collect.ts',
     guard: 'src/guard.ts',
+    report: 'src/report.ts',
     'compare-cli': 'src/compare-cli.ts',
   }),
 )

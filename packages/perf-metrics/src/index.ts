@@ -1,5 +1,10 @@
 export type { Clock, Timer } from './clock.ts'
-export { COUNTER_WORDS, type ObserveOptions, type StatsSource } from './collect/stats-source.ts'
+export {
+  COUNTER_WORDS,
+  type ObservedPart,
+  type ObserveOptions,
+  type StatsSource,
+} from './collect/stats-source.ts'
 export {
   DuplicateMetricError,
   type ErrorCode,

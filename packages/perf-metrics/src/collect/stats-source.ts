@@ -13,6 +13,13 @@ export interface ObserveOptions {
   counters?: readonly string[]
 }
 
+/** An observed object and what it reports at the moment. */
+export interface ObservedPart {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly stats: object
+}
+
 /** Last words of the names of fields that are taken for counters. */
 export const COUNTER_WORDS: ReadonlySet<string> = new Set(
   (

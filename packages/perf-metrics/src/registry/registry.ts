@@ -1,5 +1,10 @@
 import { type Clock, stopwatch, systemClock } from '../clock.ts'
-import { type ObserveOptions, readStats, type StatsSource } from '../collect/stats-source.ts'
+import {
+  type ObservedPart,
+  type ObserveOptions,
+  readStats,
+  type StatsSource,
+} from '../collect/stats-source.ts'
 import { DuplicateMetricError, InvalidOptionError } from '../errors.ts'
 import { ByteWriter } from '../export/byte-writer.ts'
 import { type MetricsHandler, metricsHandler } from '../export/http-handler.ts'
@@ -120,6 +125,11 @@ export class Registry {
   /** By every name a sample has in any format: the metric it belongs to. */
   readonly #claimed = new Map<string, string>()
   readonly #collectors = new Set<() => void>()
+  readonly #observed = new Set<{
+    readonly name: string
+    readonly labels: Readonly<Record<string, string>>
+    readonly source: StatsSource
+  }>()
   readonly #ticker: Ticker<Registry>
   readonly #writer = new ByteWriter()
   #collectFailures = 0
@@ -265,7 +275,26 @@ export class Registry {
         }
       }
     }
-    return this.addCollector(collect)
+    const observed = { name, labels, source }
+    this.#observed.add(observed)
+    const collecting = this.addCollector(collect)
+    return registration(() => {
+      collecting.remove()
+      this.#observed.delete(observed)
+    })
+  }
+
+  /** What is observed at the moment, each with its stats as of now. One whose `stats()` throws is left out. */
+  observed(): ObservedPart[] {
+    const parts: ObservedPart[] = []
+    for (const { name, labels, source } of this.#observed) {
+      try {
+        parts.push({ name, labels, stats: source.stats() })
+      } catch {
+        this.#collectFailures++
+      }
+    }
+    return parts
   }
 
   /**

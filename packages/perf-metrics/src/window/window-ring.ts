@@ -33,6 +33,7 @@ export class WindowRing<D extends Delta = Delta> {
   readonly #coarse: (D | undefined)[] = new Array(MINUTES).fill(undefined)
   readonly #read: () => D
   readonly #mark: () => number
+  readonly #origin: number
   readonly #start: number
   /** Frames that have ended since the start. */
   #frame = 0
@@ -40,8 +41,12 @@ export class WindowRing<D extends Delta = Delta> {
   #last: D
   #lastMark = 0
 
-  /** @param initial the state at `start`, when the first frame begins */
-  constructor(read: () => D, mark: () => number, initial: D, start: number) {
+  /**
+   * @param initial the state when the series was created, at `origin`
+   * @param start when the first frame begins
+   */
+  constructor(read: () => D, mark: () => number, initial: D, origin: number, start: number) {
+    this.#origin = origin
     this.#read = read
     this.#mark = mark
     this.#start = start
@@ -102,7 +107,7 @@ export class WindowRing<D extends Delta = Delta> {
       }
       from = (minute - minutes) * FINE_FRAMES
     }
-    const start = this.#start + Math.max(0, from) * FRAME
+    const start = from > 0 ? this.#start + from * FRAME : this.#origin
     return {
       span: Math.max(1, now - start),
       delta: total(parts) ?? difference(this.#last, this.#last),
@@ -162,6 +167,7 @@ export function ringOf(series: Series, now: number): WindowRing | undefined {
         () => counter.value,
         () => counter.mark(),
         0,
+        series.created,
         now,
       )
     } else if (series.type === 'histogram') {
@@ -171,6 +177,7 @@ export function ringOf(series: Series, now: number): WindowRing | undefined {
         () => histogram.distribution(),
         () => histogram.mark(),
         initial,
+        series.created,
         now,
       )
     }
