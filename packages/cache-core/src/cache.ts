@@ -14,6 +14,7 @@ import { checkTags, type LoadOptions, type LoadPlan, planLoad } from './load/loa
 import type { Loaded } from './load/loaded.ts'
 import { type Loader, Loads } from './load/loads.ts'
 import {
+  assertFunction,
   assertPositive,
   assertPositiveInteger,
   type CacheOptions,
@@ -104,6 +105,8 @@ export class Cache<K, V> {
     if (weigher === undefined && maxBytes !== Infinity) {
       throw new InvalidOptionError('weigher', 'a function, as `maxBytes` is given', weigher)
     }
+    assertFunction('weigher', weigher)
+    assertFunction('onRemove', onRemove)
     this.#clock = clock
     this.#enabled = enabled
     this.#ttl = ttl
@@ -119,22 +122,23 @@ export class Cache<K, V> {
     )
     const kernel = this.#kernel
     if (onRemove !== undefined) kernel.onRemove = onRemove
-    if (advice || explanations) {
+    if (advice !== false || explanations) {
+      const { sample } = typeof advice === 'object' ? advice : {}
       this.#observer = new Observer(
-        advice
-          ? new Advisor(kernel.hasher, policy, maxEntries, maxBytes, weigher !== undefined)
-          : null,
+        advice === false
+          ? null
+          : new Advisor(kernel.hasher, policy, maxEntries, maxBytes, weigher !== undefined, sample),
         explanations ? new Departures(kernel.hasher, maxEntries) : null,
       )
       kernel.observe(this.#observer)
     }
     if (sweepInterval !== Infinity) {
-      this.#timers.push(repeat(clock, sweepInterval, kernel, target => target.purge()))
+      this.#timers.push(repeat(clock, sweepInterval, kernel as Kernel<unknown, unknown>, purge))
     }
     if (memoryPressure !== false) {
       const pressure = checkMemoryPressure(memoryPressure === true ? {} : memoryPressure)
       this.#relief = new PressureRelief(kernel as Kernel<unknown, unknown>, pressure)
-      this.#timers.push(repeat(clock, pressure.interval, this.#relief, relief => relief.check()))
+      this.#timers.push(repeat(clock, pressure.interval, this.#relief, checkPressure))
     }
     this.#loads = new Loads(
       this.#kernel,
@@ -374,8 +378,8 @@ export class Cache<K, V> {
    * @throws {InvalidOptionError} if a limit is outside its bounds, or `maxBytes` is given without a weigher.
    */
   resize({ maxEntries, maxBytes }: { maxEntries?: number; maxBytes?: number }): void {
-    const entries = maxEntries ?? this.#kernel.maxEntries
-    const weight = maxBytes ?? this.#kernel.maxWeight
+    const entries = maxEntries ?? this.#relief?.entries ?? this.#kernel.maxEntries
+    const weight = maxBytes ?? this.#relief?.weight ?? this.#kernel.maxWeight
     assertPositiveInteger('maxEntries', entries, LARGEST_MAP)
     assertPositive('maxBytes', weight)
     if (maxBytes !== undefined && this.#weigher === undefined) {
@@ -487,6 +491,15 @@ export class Cache<K, V> {
 }
 
 const NO_TAGS: readonly string[] = []
+
+// Outside the class: a function made in its constructor would keep the cache alive, and a timer the function.
+function purge(kernel: Kernel<unknown, unknown>): void {
+  kernel.purge()
+}
+
+function checkPressure(relief: PressureRelief): void {
+  relief.check()
+}
 
 function keyMatcher(pattern: string): (key: unknown) => boolean {
   const glob = new Glob(pattern)

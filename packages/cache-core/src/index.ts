@@ -1,4 +1,4 @@
-export type { Advice, Estimate } from './advise/advisor.ts'
+export type { Advice, AdviceOptions, Estimate } from './advise/advisor.ts'
 export type { DepartureReason } from './advise/departures.ts'
 export { Cache, type CacheStats } from './cache.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'

@@ -359,6 +359,12 @@ export class Kernel<K, V> {
     this.#mark = mark
   }
 
+  /** Makes room for that many entries at once. O(n). */
+  reserve(entries: number): void {
+    const slots = Math.min(entries, this.maxEntries)
+    if (slots > this.#slots) this.#grow(slots)
+  }
+
   /** Hashes with the seed of a snapshot, so that its hashes mean the same keys. Only while empty. */
   adopt(seed: number): void {
     this.hasher = new KeyHasher(seed)

@@ -1,3 +1,4 @@
+import type { AdviceOptions } from './advise/advisor.ts'
 import type { Clock } from './clock.ts'
 import { InvalidOptionError } from './errors.ts'
 import type { RemovalReason } from './kernel.ts'
@@ -36,7 +37,7 @@ export interface CacheOptions<K, V> extends LoadBehavior {
    */
   readonly memoryPressure?: MemoryPressureOptions | boolean
   /** Simulates other sizes and policies on a sample of the keys, for `advise()`. Default `false`. */
-  readonly advice?: boolean
+  readonly advice?: AdviceOptions | boolean
   /** Remembers why keys left, 8 bytes for each entry of `maxEntries`, for `explain()`. Default `false`. */
   readonly explanations?: boolean
   /** Source of time. Default: the system's. */
@@ -52,6 +53,13 @@ export interface SetOptions {
   readonly ttl?: number
   /** Tags of this entry, for `deleteTag` and `expireTag`. */
   readonly tags?: readonly string[]
+}
+
+/** @throws {InvalidOptionError} */
+export function assertFunction(option: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function') {
+    throw new InvalidOptionError(option, 'a function', value)
+  }
 }
 
 /** @throws {InvalidOptionError} */

@@ -6,7 +6,7 @@ const MEBIBYTE = 2 ** 20
 /** Names of the presets. */
 export type PresetName = 'small' | 'development' | 'production' | 'ci'
 
-type Preset = Omit<CacheOptions<never, unknown>, 'onRemove'>
+type Preset = Omit<CacheOptions<unknown, unknown>, 'onRemove'>
 
 /**
  * Options to start from; spread one and override what is known better:

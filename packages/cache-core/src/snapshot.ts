@@ -126,7 +126,11 @@ export function restoreSnapshot<K, V>(
 ): number {
   const empty = kernel.size === 0
   const samePolicy = snapshot.policy === kernel.policy.name
-  if (empty) kernel.adopt(snapshot.seed)
+  if (empty) {
+    kernel.adopt(snapshot.seed)
+    kernel.reserve(snapshot.entries.length)
+    if (samePolicy && snapshot.state !== undefined) kernel.policy.load(snapshot.state)
+  }
   const passed = Math.max(0, Date.now() - snapshot.savedAt)
   const now = kernel.clock.now()
   let restored = 0
@@ -140,6 +144,5 @@ export function restoreSnapshot<K, V>(
     const slot = kernel.locate(entry.key)
     if (slot !== ABSENT && kernel.state(slot) === FRESH) restored++
   }
-  if (empty && samePolicy && snapshot.state !== undefined) kernel.policy.load(snapshot.state)
   return restored
 }

@@ -1,5 +1,7 @@
+import { InvalidOptionError } from '../errors.ts'
 import type { KeyHasher } from '../hash.ts'
 import { ABSENT, Kernel } from '../kernel.ts'
+import { LARGEST_MAP } from '../options.ts'
 import { createPolicy } from '../policy/create-policy.ts'
 import type { PolicyName } from '../policy/policy.ts'
 
@@ -28,9 +30,19 @@ export interface Advice {
   readonly estimates: readonly Estimate[]
 }
 
+/** How `advise()` estimates. */
+export interface AdviceOptions {
+  /**
+   * Share of the keys that is watched, above 0 and up to 1. Default: what makes simulated caches of 256 entries, at least 1/64; 1/16 if only
+   * `maxBytes` limits the cache, as its number of entries is not known then.
+   */
+  readonly sample?: number
+}
+
 /** Entries a simulated cache has at least: smaller ones say too little. */
 const FEWEST_ENTRIES = 256
 const SMALLEST_SAMPLE = 1 / 64
+const UNKNOWN_SIZE_SAMPLE = 1 / 16
 const SIZES = [0.5, 2]
 const POLICIES: readonly PolicyName[] = ['adaptive', 'lru', 'sieve', 's3-fifo', 'w-tinylfu']
 
@@ -43,14 +55,17 @@ interface Simulation<K> {
 /**
  * Simulates the cache with other sizes and policies on a sample of the keys, each simulation as much smaller as the sample is: what holds for
  * a random share of the keys holds for all (C. Waldspurger et al., "Cache Modeling and Optimization using Miniature
- * Simulations", USENIX ATC 2017).
+ * Simulations", USENIX ATC 2017; the correction for popular keys is that of SHARDS, USENIX FAST 2015).
  *
  * Costs seven caches of keys alone, of at least 256 entries or 1/64 of the real one, and for each read of a watched key seven
  * reads.
  */
 export class Advisor<K> {
   readonly sample: number
+  /** Reads of watched keys. */
   reads = 0
+  /** Reads of all keys. */
+  #all = 0
   readonly #hasher: KeyHasher
   readonly #threshold: number
   readonly #simulations: Simulation<K>[]
@@ -61,9 +76,13 @@ export class Advisor<K> {
     maxEntries: number,
     maxWeight: number,
     weighted: boolean,
+    sample: number = defaultSample(maxEntries),
   ) {
+    if (!(sample > 0 && sample <= 1)) {
+      throw new InvalidOptionError('advice.sample', 'a number above 0 and up to 1', sample)
+    }
     this.#hasher = hasher
-    this.sample = Math.min(1, Math.max(SMALLEST_SAMPLE, FEWEST_ENTRIES / maxEntries))
+    this.sample = sample
     this.#threshold = this.sample * 2 ** 32
     const simulate = (name: PolicyName, size: number): Simulation<K> => ({
       policy: name,
@@ -85,6 +104,7 @@ export class Advisor<K> {
   }
 
   read(key: K, weight: number | undefined): void {
+    this.#all++
     if (!this.#watches(key)) return
     this.reads++
     for (const { kernel } of this.#simulations) {
@@ -110,8 +130,10 @@ export class Advisor<K> {
   }
 
   estimates(): Estimate[] {
+    // Whether a few very popular keys are in the sample is chance; reads that are missing from their share were hits of those.
+    const expected = this.#all * this.sample
     const rate = ({ kernel }: Simulation<K>): number =>
-      kernel.hits / Math.max(1, kernel.hits + kernel.misses)
+      Math.min(1, Math.max(0, 1 - kernel.misses / Math.max(1, expected)))
     const present = rate(this.#simulations[0]!)
     return this.#simulations.map(simulation => ({
       policy: simulation.policy,
@@ -125,4 +147,9 @@ export class Advisor<K> {
   #watches(key: K): boolean {
     return Math.imul(this.#hasher.hash(key), 0x2c1b3c6d) >>> 0 < this.#threshold
   }
+}
+
+function defaultSample(maxEntries: number): number {
+  if (maxEntries === LARGEST_MAP) return UNKNOWN_SIZE_SAMPLE
+  return Math.min(1, Math.max(SMALLEST_SAMPLE, FEWEST_ENTRIES / maxEntries))
 }

@@ -92,6 +92,7 @@ export class WTinyLfu implements Policy {
 
   load(state: PolicyState): void {
     this.#history.load(state)
+    this.#divide(state.window)
   }
 
   evict(): number {
@@ -123,11 +124,8 @@ export class WTinyLfu implements Policy {
 
   resize(capacity: number): void {
     this.#capacity = capacity
-    this.#windowCapacity = Math.max(1, Math.round(capacity * WINDOW))
-    this.#protectedCapacity = Math.floor((capacity - this.#windowCapacity) * PROTECTED)
     this.#step = -STEP * capacity
-    this.#spill()
-    this.#demote()
+    this.#divide(WINDOW)
   }
 
   compact(): void {}
@@ -138,6 +136,13 @@ export class WTinyLfu implements Policy {
       ...this.#protected.fromTail(),
       ...this.#window.fromTail(),
     ]
+  }
+
+  #divide(window: number): void {
+    this.#windowCapacity = Math.max(1, Math.round(this.#capacity * window))
+    this.#protectedCapacity = Math.floor((this.#capacity - this.#windowCapacity) * PROTECTED)
+    this.#spill()
+    this.#demote()
   }
 
   #admits(candidate: number, victim: number): boolean {

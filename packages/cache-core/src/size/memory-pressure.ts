@@ -65,23 +65,23 @@ function memoryUsage(): number {
 /** Halves a cache while memory is scarce, closes it to new keys if that does not help, and gives its limits back afterwards. */
 export class PressureRelief {
   readonly #kernel: Kernel<unknown, unknown>
-  readonly options: Required<MemoryPressureOptions>
+  readonly #options: Required<MemoryPressureOptions>
   /** Limits of the cache when memory is not scarce. */
-  #entries: number
-  #weight: number
+  entries: number
+  weight: number
   pressure: Pressure = 'normal'
 
   constructor(kernel: Kernel<unknown, unknown>, options: Required<MemoryPressureOptions>) {
     this.#kernel = kernel
-    this.options = options
-    this.#entries = kernel.maxEntries
-    this.#weight = kernel.maxWeight
+    this.#options = options
+    this.entries = kernel.maxEntries
+    this.weight = kernel.maxWeight
   }
 
   /** The user wants these limits; they hold from the next check on where memory is scarce now. */
   relimit(entries: number, weight: number): void {
-    this.#entries = entries
-    this.#weight = weight
+    this.entries = entries
+    this.weight = weight
     if (this.pressure === 'normal') this.#kernel.resize(entries, weight)
   }
 
@@ -89,13 +89,13 @@ export class PressureRelief {
   check(): void {
     const kernel = this.#kernel
     const before = this.pressure
-    this.pressure = pressureOf(this.options)
+    this.pressure = pressureOf(this.#options)
     kernel.full = this.pressure === 'full'
     if (this.pressure !== 'normal') {
       const weight = kernel.maxWeight === Infinity ? Infinity : Math.max(1, kernel.weight / 2)
       kernel.resize(Math.max(1, kernel.size >> 1), weight)
     } else if (before !== 'normal') {
-      kernel.resize(this.#entries, this.#weight)
+      kernel.resize(this.entries, this.weight)
     }
   }
 }

@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest'
+import { Cache } from './cache.ts'
+import { InvalidOptionError, WeigherError } from './errors.ts'
+import type { CacheOptions } from './options.ts'
+
+const weigher = (value: number): number => value
+
+describe('the constructor refuses', () => {
+  const notANumber = '1' as unknown as number
+  const policy = 'fifo' as 'lru'
+  test.each<[CacheOptions<string, number>, string]>([
+    [
+      { maxEntries: -1 },
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got -1 (number)',
+    ],
+    [
+      { maxEntries: Number.NaN },
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got NaN (number)',
+    ],
+    [
+      { maxEntries: 0 },
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got 0 (number)',
+    ],
+    [
+      { maxEntries: 1.5 },
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got 1.5 (number)',
+    ],
+    [
+      { maxEntries: 2 ** 24 + 1 },
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got 16777217 (number)',
+    ],
+    [
+      { maxEntries: notANumber },
+      "Expected `maxEntries` to be an integer from 1 to 16,777,216, got '1' (string)",
+    ],
+    [
+      { maxBytes: 100 },
+      'Expected `weigher` to be a function, as `maxBytes` is given, got undefined',
+    ],
+    [{ maxBytes: -1, weigher }, 'Expected `maxBytes` to be a number > 0, got -1 (number)'],
+    [{ maxBytes: Number.NaN, weigher }, 'Expected `maxBytes` to be a number > 0, got NaN (number)'],
+    [
+      { weigher: 1 as unknown as typeof weigher },
+      'Expected `weigher` to be a function, got 1 (number)',
+    ],
+    [
+      { onRemove: 'x' as unknown as () => void },
+      "Expected `onRemove` to be a function, got 'x' (string)",
+    ],
+    [{ ttl: 0 }, 'Expected `ttl` to be a number > 0, got 0 (number)'],
+    [{ ttl: Number.NaN }, 'Expected `ttl` to be a number > 0, got NaN (number)'],
+    [{ idleTtl: -5 }, 'Expected `idleTtl` to be a number > 0, got -5 (number)'],
+    [{ sweepInterval: 0 }, 'Expected `sweepInterval` to be a number > 0, got 0 (number)'],
+    [{ ttlJitter: 1.1 }, 'Expected `ttlJitter` to be a number from 0 to 1, got 1.1 (number)'],
+    [
+      { ttlJitter: Number.NaN },
+      'Expected `ttlJitter` to be a number from 0 to 1, got NaN (number)',
+    ],
+    [
+      { advice: { sample: 0 } },
+      'Expected `advice.sample` to be a number above 0 and up to 1, got 0 (number)',
+    ],
+    [
+      { policy },
+      "Expected `policy` to be 'adaptive', 'lru', 'sieve', 's3-fifo' or 'w-tinylfu', got 'fifo' (string)",
+    ],
+    [
+      { memoryPressure: { shrinkAt: 0 } },
+      'Expected `memoryPressure.shrinkAt` to be a number above 0 and up to 1, got 0 (number)',
+    ],
+    [
+      { memoryPressure: { stopAt: 0.5 } },
+      'Expected `memoryPressure.stopAt` to be a number from `shrinkAt` to 1, got 0.5 (number)',
+    ],
+    [
+      { memoryPressure: { interval: 0 } },
+      'Expected `memoryPressure.interval` to be a number > 0, got 0 (number)',
+    ],
+  ])('%o', (options, message) => {
+    const create = (): unknown => new Cache<string, number>(options)
+    expect(create).toThrow(InvalidOptionError)
+    expect(create).toThrow(message)
+  })
+})
+
+test('an error names the option and what was received in fields', () => {
+  expect(() => new Cache({ maxEntries: -1 })).toThrow(
+    expect.objectContaining({
+      code: 'ERR_MILLRACE_INVALID_OPTION',
+      option: 'maxEntries',
+      received: -1,
+    }),
+  )
+})
+
+test.each([Number.NaN, -1, Infinity, '3', undefined])(
+  'a weigher that returns %o stores nothing',
+  weight => {
+    const weights: unknown[] = [3, weight]
+    const cache = new Cache<string, number>({
+      maxBytes: 10,
+      weigher: () => weights.shift() as number,
+    })
+    cache.set('a', 1)
+    expect(() => cache.set('b', 2)).toThrow(WeigherError)
+    expect([...cache]).toEqual([['a', 1]])
+    expect(cache.stats().bytes).toBe(3)
+  },
+)
+
+test('a weigher that throws leaves the older value', () => {
+  const cache = new Cache<string, number>({
+    maxBytes: 10,
+    weigher: value => {
+      if (value === 2) throw new RangeError('no weight')
+      return 1
+    },
+  })
+  cache.set('a', 1)
+  expect(() => cache.set('a', 2)).toThrow('no weight')
+  expect(cache.get('a')).toBe(1)
+})
+
+test.each([0, -1, Number.NaN])('a ttl of %o for one entry is refused', ttl => {
+  const cache = new Cache<string, number>()
+  expect(() => cache.set('a', 1, { ttl })).toThrow('Expected `ttl` to be a number > 0')
+  expect(cache.size).toBe(0)
+})
+
+test('a limit that resize refuses changes nothing', () => {
+  const cache = new Cache<string, number>({ maxEntries: 2 })
+  expect(() => cache.resize({ maxEntries: 0 })).toThrow('Expected `maxEntries`')
+  expect(() => cache.resize({ maxBytes: 100 })).toThrow('Expected `weigher`')
+  cache.set('a', 1).set('b', 2)
+  expect(cache.size).toBe(2)
+})
+
+test('advice that was not asked for is refused', () => {
+  expect(() => new Cache().advise()).toThrow(
+    'Expected `advice` to be `true` for `advise` to work, got false',
+  )
+})
+
+test('an error thrown by onRemove reaches the caller and leaves the cache consistent', () => {
+  const cache = new Cache<string, number>({
+    maxEntries: 1,
+    onRemove: () => {
+      throw new Error('listener')
+    },
+  })
+  cache.set('a', 1)
+  expect(() => cache.set('b', 2)).toThrow('listener')
+  expect([...cache]).toEqual([['b', 2]])
+})

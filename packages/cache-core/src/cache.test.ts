@@ -1,0 +1,273 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { VirtualClock } from '@millrace/testkit'
+import { describe, expect, test } from 'vitest'
+import { Cache } from './cache.ts'
+import type { RemovalReason } from './kernel.ts'
+import type { PolicyName } from './policy/policy.ts'
+import { presets } from './presets.ts'
+
+const policies: PolicyName[] = ['adaptive', 'lru', 'sieve', 's3-fifo', 'w-tinylfu']
+
+test('any value is a key, compared as a Map compares', () => {
+  const object = {}
+  const symbol = Symbol('own')
+  const keys = [
+    0,
+    -0,
+    Number.NaN,
+    '',
+    'NaN',
+    1n,
+    true,
+    null,
+    undefined,
+    object,
+    symbol,
+    Symbol.for('shared'),
+    () => 1,
+  ]
+  for (const policy of policies) {
+    const cache = new Cache<unknown, number>({ policy })
+    const map = new Map<unknown, number>()
+    keys.forEach((key, value) => {
+      cache.set(key, value)
+      map.set(key, value)
+    })
+    expect([...cache]).toEqual([...map])
+    for (const key of keys) expect(cache.get(key)).toBe(map.get(key))
+  }
+})
+
+test('without options it holds 256 entries', () => {
+  const cache = new Cache<number, number>()
+  for (let key = 0; key < 1_000; key++) cache.set(key, key)
+  expect(cache.size).toBe(256)
+  expect(presets.small).toEqual({ maxEntries: 256 })
+})
+
+describe('expiry', () => {
+  test('an expired value is not served after the event loop was blocked', () => {
+    const cache = new Cache<string, number>({ ttl: 5 })
+    cache.set('a', 1)
+    const end = Date.now() + 20
+    while (Date.now() < end) {}
+    expect(cache.get('a')).toBeUndefined()
+    expect(cache.stats().removals.expired).toBe(1)
+  })
+
+  test('the clock is read only for entries that expire', () => {
+    let reads = 0
+    const clock = { now: () => ++reads, setTimer: () => ({ cancel() {} }) }
+    const cache = new Cache<string, number>({ clock })
+    cache.set('forever', 1)
+    for (let i = 0; i < 10; i++) cache.get('forever')
+    expect(reads).toBe(0)
+    cache.set('brief', 1, { ttl: 100 })
+    expect(cache.get('forever')).toBe(1)
+    expect(reads).toBe(1)
+    expect(cache.get('brief')).toBe(1)
+    expect(reads).toBe(2)
+  })
+
+  test('an entry set again without a ttl no longer expires', () => {
+    const clock = new VirtualClock()
+    const cache = new Cache<string, number>({ clock })
+    cache.set('a', 1, { ttl: 10 }).set('a', 2)
+    clock.advance(100)
+    expect(cache.get('a')).toBe(2)
+  })
+
+  test('an idle entry expires, a read one lives on to its ttl', () => {
+    const clock = new VirtualClock()
+    const cache = new Cache<string, number>({ clock, idleTtl: 10, ttl: 25 })
+    cache.set('read', 1).set('idle', 2)
+    for (let i = 0; i < 3; i++) {
+      clock.advance(8)
+      expect(cache.get('read')).toBe(1)
+    }
+    expect(cache.has('idle')).toBe(false)
+    clock.advance(1)
+    expect(cache.get('read')).toBeUndefined()
+  })
+
+  test('jitter ends lives early, never late, and spreads them', () => {
+    const clock = new VirtualClock()
+    const cache = new Cache<number, number>({ clock, ttl: 1_000, ttlJitter: 0.5 })
+    for (let key = 0; key < 200; key++) cache.set(key, key)
+    clock.advance(500)
+    expect(cache.purge()).toBe(0)
+    clock.advance(250)
+    const half = cache.purge()
+    expect(half).toBeGreaterThan(60)
+    expect(half).toBeLessThan(140)
+    clock.advance(250)
+    cache.purge()
+    expect(cache.size).toBe(0)
+  })
+
+  test('the sweep removes expired entries until the cache is disposed of', () => {
+    const clock = new VirtualClock()
+    const cache = new Cache<string, number>({ clock, ttl: 10, sweepInterval: 100 })
+    cache.set('a', 1)
+    clock.advance(100)
+    expect(cache.size).toBe(0)
+    cache[Symbol.dispose]()
+    cache.set('b', 1)
+    clock.advance(1_000)
+    expect(cache.size).toBe(1)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('a sweep does not keep a forgotten cache alive', async () => {
+    let timers: (() => void)[] = []
+    const clock = {
+      now: () => 0,
+      setTimer: (callback: () => void) => {
+        timers.push(callback)
+        return { cancel() {} }
+      },
+    }
+    const create = (): WeakRef<object> =>
+      new WeakRef(new Cache<string, object>({ clock, sweepInterval: 10, memoryPressure: true }))
+    const reference = create()
+    for (let pass = 0; pass < 5 && reference.deref(); pass++) {
+      // A reference that was just made or read is kept for the rest of its turn.
+      await nextTurn()
+      globalThis.gc!()
+    }
+    expect(reference.deref()).toBeUndefined()
+    for (const timer of timers.splice(0)) timer()
+    timers = timers.filter(Boolean)
+    expect(timers).toHaveLength(0)
+  })
+})
+
+describe('weights', () => {
+  test.each(policies)(
+    '%s keeps within maxBytes, refuses what is heavier, never evicts weight 0',
+    policy => {
+      const cache = new Cache<string, number>({ policy, maxBytes: 100, weigher: value => value })
+      cache.set('pinned', 0)
+      for (let i = 0; i < 200; i++) cache.set(`key ${i}`, 1 + (i % 30))
+      expect(cache.stats().bytes).toBeLessThanOrEqual(100)
+      cache.set('huge', 101)
+      expect(cache.has('huge')).toBe(false)
+      expect(cache.stats().refusals).toBe(1)
+      expect(cache.peek('pinned')).toBe(0)
+    },
+  )
+
+  test('a value replaced by one that is refused is gone', () => {
+    const cache = new Cache<string, number>({ maxBytes: 10, weigher: value => value })
+    cache.set('a', 5).set('a', 11)
+    expect(cache.get('a')).toBeUndefined()
+    expect(cache.stats().bytes).toBe(0)
+  })
+
+  test('a cache full of pins refuses', () => {
+    const cache = new Cache<number, number>({
+      maxEntries: 2,
+      maxBytes: 10,
+      weigher: value => value,
+    })
+    cache.set(1, 0).set(2, 0).set(3, 1)
+    expect([...cache.keys()]).toEqual([1, 2])
+    expect(cache.stats().refusals).toBe(1)
+  })
+})
+
+describe('removals', () => {
+  test('each is told with its reason, when the cache is consistent again', () => {
+    const clock = new VirtualClock()
+    const told: [string, number, RemovalReason, number][] = []
+    const cache: Cache<string, number> = new Cache({
+      clock,
+      maxEntries: 2,
+      policy: 'lru',
+      onRemove: (key, value, reason) => told.push([key, value, reason, cache.size]),
+    })
+    cache.set('a', 1).set('b', 2).set('c', 3)
+    cache.set('c', 4)
+    cache.delete('b')
+    cache.set('d', 5, { ttl: 1 })
+    clock.advance(1)
+    cache.get('d')
+    cache.set('e', 6).resize({ maxEntries: 1 })
+    cache.clear()
+    expect(told).toEqual([
+      ['a', 1, 'evicted', 2],
+      ['c', 3, 'replaced', 2],
+      ['b', 2, 'deleted', 1],
+      ['d', 5, 'expired', 1],
+      ['c', 4, 'resized', 1],
+      ['e', 6, 'cleared', 0],
+    ])
+  })
+
+  test('the listener may use the cache', () => {
+    const cache: Cache<number, number> = new Cache({
+      maxEntries: 4,
+      onRemove: (key, value) => {
+        if (key < 100) cache.set(key + 100, value)
+      },
+    })
+    for (let key = 0; key < 50; key++) cache.set(key, key)
+    expect(cache.size).toBe(4)
+    for (const [key, value] of cache) expect(key % 100).toBe(value)
+  })
+})
+
+test('iteration survives deletion and insertion meanwhile', () => {
+  const cache = new Cache<number, number>({ maxEntries: 10 })
+  for (let key = 0; key < 10; key++) cache.set(key, key)
+  const seen: number[] = []
+  for (const [key] of cache) {
+    seen.push(key)
+    cache.delete(key)
+    if (key < 10) cache.set(key + 100, key)
+  }
+  expect(seen.slice(0, 10)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  expect(cache.size).toBe(0)
+})
+
+test('switched off it stores nothing', async () => {
+  const cache = new Cache<string, number>({ enabled: false })
+  cache.set('a', 1)
+  expect(cache.get('a')).toBeUndefined()
+  expect(await cache.getOrLoad('a', () => 2)).toBe(2)
+  expect(cache.load(new Cache<string, number>().set('b', 1).dump())).toBe(0)
+  expect(cache.size).toBe(0)
+})
+
+test('counters are exact and can be reset', () => {
+  const cache = new Cache<string, number>({ maxEntries: 2 })
+  cache.set('a', 1)
+  cache.get('a')
+  cache.get('a')
+  cache.get('b')
+  cache.peek('a')
+  cache.has('b')
+  expect(cache.stats()).toMatchObject({
+    hits: 2,
+    misses: 1,
+    hitRate: 2 / 3,
+    entries: 1,
+    insertions: 1,
+  })
+  cache.resetStats()
+  expect(cache.stats()).toMatchObject({ hits: 0, misses: 0, hitRate: 0, entries: 1, insertions: 0 })
+})
+
+describe('resize', () => {
+  test.each(policies)('%s shrinks at once, grows as entries come', policy => {
+    const cache = new Cache<number, number>({ policy, maxEntries: 100 })
+    for (let key = 0; key < 300; key++) cache.set(key, key)
+    cache.resize({ maxEntries: 10 })
+    expect(cache.size).toBe(10)
+    for (let key = 0; key < 50; key++) cache.set(key, key)
+    expect(cache.size).toBe(10)
+    cache.resize({ maxEntries: 1_000 })
+    for (let key = 0; key < 1_000; key++) cache.set(key, key)
+    expect(cache.size).toBe(1_000)
+  })
+})

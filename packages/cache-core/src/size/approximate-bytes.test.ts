@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { approximateBytes } from './approximate-bytes.ts'
+
+test.each([
+  ['x'.repeat(1_000), 1_000, 1_100],
+  ['\u4e2d'.repeat(1_000), 2_000, 2_100],
+  [Buffer.alloc(10_000), 10_000, 10_200],
+  [new ArrayBuffer(5_000), 5_000, 5_200],
+  [42, 8, 8],
+  [{ a: 1, b: 'text' }, 50, 120],
+  [Array.from({ length: 10_000 }, (_, i) => i), 80_000, 400_000],
+  [new Map([['key', 'value']]), 60, 160],
+])('estimates %o', (value, least, most) => {
+  const bytes = approximateBytes(value)
+  expect(bytes).toBeGreaterThanOrEqual(least)
+  expect(bytes).toBeLessThanOrEqual(most)
+})
+
+test('ends on cycles', () => {
+  const cycle: Record<string, unknown> = {}
+  cycle.self = cycle
+  expect(approximateBytes(cycle)).toBeLessThan(100)
+})

@@ -1,0 +1,133 @@
+import { deserialize, serialize } from 'node:v8'
+import { VirtualClock } from '@millrace/testkit'
+import { describe, expect, test, vi } from 'vitest'
+import { Cache } from './cache.ts'
+import { SnapshotError } from './errors.ts'
+import type { PolicyName } from './policy/policy.ts'
+import type { CacheSnapshot } from './snapshot.ts'
+
+const policies: PolicyName[] = ['adaptive', 'lru', 'sieve', 's3-fifo', 'w-tinylfu']
+
+/** Reads skewed keys and sets what misses; the hit rate. */
+function replay(cache: Cache<number, number>, reads: number, seed = 1): number {
+  let state = seed
+  let hits = 0
+  for (let i = 0; i < reads; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    const key = Math.floor(2_000 * (state / 2 ** 32) ** 3)
+    if (cache.get(key) === undefined) cache.set(key, key)
+    else hits++
+  }
+  return hits / reads
+}
+
+describe.each(policies)('%s', policy => {
+  test('a restored cache holds the same and evicts as the first would', () => {
+    const first = new Cache<number, number>({ policy, maxEntries: 200 })
+    replay(first, 20_000)
+    const second = new Cache<number, number>({ policy, maxEntries: 200 })
+    const snapshot = deserialize(serialize(first.dump())) as CacheSnapshot<number, number>
+    expect(second.load(snapshot)).toBe(first.size)
+    const byKey = (a: [number, number], b: [number, number]): number => a[0] - b[0]
+    expect([...second].sort(byKey)).toEqual([...first].sort(byKey))
+    expect(second.dump().entries.map(({ key }) => key)).toEqual(
+      snapshot.entries.map(({ key }) => key),
+    )
+    expect(Math.abs(replay(second, 20_000, 7) - replay(first, 20_000, 7))).toBeLessThan(0.02)
+  })
+
+  test('a smaller cache takes what is worth most', () => {
+    const first = new Cache<number, number>({ policy, maxEntries: 200 })
+    replay(first, 20_000)
+    const second = new Cache<number, number>({ policy, maxEntries: 50 })
+    second.load(first.dump())
+    expect(second.size).toBe(50)
+  })
+})
+
+test('JSON keeps a snapshot where it keeps keys and values', () => {
+  const first = new Cache<string, number>({ maxEntries: 10 })
+  first.set('a', 1).set('b', 2, { ttl: 60_000 })
+  const second = new Cache<string, number>({ maxEntries: 10 })
+  const { state: _, ...snapshot } = JSON.parse(JSON.stringify(first.dump())) as CacheSnapshot<
+    string,
+    number
+  >
+  expect(second.load(snapshot)).toBe(2)
+  expect([...second]).toEqual([...first])
+})
+
+test('lives go on from where they were, less the time between', () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: 1_000_000 })
+  try {
+    const first = new Cache<string, number>({ clock: new VirtualClock(5) })
+    first.set('short', 1, { ttl: 100 }).set('long', 2, { ttl: 1_000 }).set('ever', 3)
+    const snapshot = first.dump()
+    vi.setSystemTime(1_000_400)
+    const clock = new VirtualClock(90_000)
+    const second = new Cache<string, number>({ clock })
+    expect(second.load(snapshot)).toBe(2)
+    clock.advance(599)
+    expect(second.get('long')).toBe(2)
+    clock.advance(1)
+    expect(second.get('long')).toBeUndefined()
+    expect(second.get('ever')).toBe(3)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('tags come along and work', () => {
+  const first = new Cache<string, number>()
+  first
+    .set('a', 1, { tags: ['x'] })
+    .set('b', 2, { tags: ['y'] })
+    .set('gone', 3, { tags: ['z'] })
+  first.deleteTag('z')
+  const second = new Cache<string, number>()
+  expect(second.load(first.dump())).toBe(2)
+  second.deleteTag('x')
+  expect([...second]).toEqual([['b', 2]])
+})
+
+test('what is there already stays', () => {
+  const first = new Cache<string, number>().set('a', 1).set('b', 1)
+  const second = new Cache<string, number>().set('a', 2)
+  expect(second.load(first.dump())).toBe(1)
+  expect(second.get('a')).toBe(2)
+})
+
+test.each([
+  [null, 'it is not a snapshot of a cache'],
+  [{}, 'it is not a snapshot of a cache'],
+  [{ format: 'millrace-cache', version: 2 }, 'it has another version than 1'],
+  [{ format: 'millrace-cache', version: 1 }, 'its header is damaged'],
+  [{ format: 'millrace-cache', version: 1, savedAt: 1, seed: 1 }, 'it has no list of entries'],
+  [
+    {
+      format: 'millrace-cache',
+      version: 1,
+      savedAt: 1,
+      seed: 1,
+      entries: [{ key: 1, value: 1, mark: 0 }, { key: 2 }],
+    },
+    'entry 1 is damaged',
+  ],
+  [
+    {
+      format: 'millrace-cache',
+      version: 1,
+      savedAt: 1,
+      seed: 1,
+      entries: [],
+      state: { window: 3, words: [], increments: 0 },
+    },
+    'the state of the policy is damaged',
+  ],
+])('a damaged snapshot is refused whole: %o', (snapshot, problem) => {
+  const cache = new Cache<number, number>()
+  const load = (): unknown => cache.load(snapshot as unknown as CacheSnapshot<number, number>)
+  expect(load).toThrow(SnapshotError)
+  expect(load).toThrow(problem)
+  expect(cache.size).toBe(0)
+})
