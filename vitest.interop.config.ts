@@ -1,19 +1,14 @@
 import { defineConfig } from 'vitest/config'
-import { projects, shared } from './vitest.shared.ts'
+import { testProjects } from './vitest.shared.ts'
 
 /** Tests against real peers (Prometheus, Chromium, nginx, haproxy): `npm run test:interop` installs those first. */
 export default defineConfig({
   test: {
-    projects: Object.entries(projects).map(([name, root]) => ({
-      ...shared,
-      root,
-      test: {
-        name,
-        include: ['src/**/*.interop.test.ts'],
-        testTimeout: 120_000,
-        hookTimeout: 120_000,
-      },
-    })),
+    projects: testProjects({
+      include: ['src/**/*.interop.test.ts'],
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+    }),
     fileParallelism: false,
     passWithNoTests: true,
     reporters: ['default', './scripts/no-silent-skips.ts'],

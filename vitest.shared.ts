@@ -1,11 +1,12 @@
 import { transform } from 'esbuild'
 import type { Plugin } from 'vite'
+import type { TestProjectInlineConfiguration } from 'vitest/config'
 
 /**
  * Lowers TC39 decorators, which vitest's transformer passes through untouched and Node cannot parse.
  * Only files that use one pay for it.
  */
-export function decorators(): Plugin {
+function decorators(): Plugin {
   return {
     name: 'millrace:decorators',
     enforce: 'pre',
@@ -30,16 +31,8 @@ function stripComments(code: string): string {
 /** The export condition under which workspace packages resolve each other's TypeScript sources. */
 const conditions = ['millrace-source', 'module', 'node', 'import', 'default']
 
-/** What every test project shares: sources instead of builds, and syntax that Node 22 understands. */
-export const shared = {
-  plugins: [decorators()],
-  oxc: { target: 'node22' },
-  resolve: { conditions },
-  ssr: { resolve: { conditions, externalConditions: conditions } },
-}
-
 /** The folders that hold tests, by project name. */
-export const projects: Record<string, string> = {
+const folders: Record<string, string> = {
   'cache-core': 'packages/cache-core',
   'cache-files': 'packages/cache-files',
   'cache-redis': 'packages/cache-redis',
@@ -50,4 +43,36 @@ export const projects: Record<string, string> = {
   tracer: 'packages/tracer',
   demo: 'apps/demo',
   benchmarks: 'benchmarks',
+}
+
+/** What the unit tests of every project run with. */
+export const unitTests = {
+  include: ['src/**/*.test.ts'],
+  exclude: ['src/**/*.interop.test.ts'],
+  execArgv: ['--expose-gc'],
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+}
+
+/** Names of the projects whose package is published. */
+export const published: readonly string[] = Object.keys(folders).filter(
+  name => folders[name]?.startsWith('packages/') && name !== 'testkit',
+)
+
+/**
+ * One test project per folder, all with the same options; sources instead of builds, and syntax lowered to what Node 22
+ * understands.
+ */
+export function testProjects(
+  test: NonNullable<TestProjectInlineConfiguration['test']>,
+  names: readonly string[] = Object.keys(folders),
+): TestProjectInlineConfiguration[] {
+  return names.map(name => ({
+    plugins: [decorators()],
+    oxc: { target: 'node22' },
+    resolve: { conditions },
+    ssr: { resolve: { conditions, externalConditions: conditions } },
+    root: folders[name],
+    test: { ...test, name },
+  }))
 }

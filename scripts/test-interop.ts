@@ -1,4 +1,3 @@
-import { projects } from '../vitest.shared.ts'
 import { Checks } from './checks.ts'
 import { installDebianPackages, onPath, requireRedisServer } from './redis-server.ts'
 import { run } from './run.ts'
@@ -15,17 +14,8 @@ const peers: ReadonlyArray<readonly [program: string, debianPackage: string]> = 
 /** The oldest Node the packages promise to run on, and the newest. */
 const nodeVersions = ['22.19.0', '26.10.0']
 
-const published = Object.keys(projects).filter(
-  name => projects[name]?.startsWith('packages/') && name !== 'testkit',
-)
-
-/** Tests of what is published; READMEs are left out, as their `using` is for Node 24 or a compiler. */
-const unitTests: readonly string[] = [
-  'node_modules/vitest/vitest.mjs',
-  'run',
-  '--exclude=**/readme.test.ts',
-  ...published.map(name => `--project=${name}`),
-]
+/** vitest as a program for whichever Node is asked for: the one in node_modules/.bin starts its own. */
+const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.versions.config.ts']
 
 /** `npm run test:interop`: the tests against other real programs, then every unit test on the other Node versions. */
 function main(filters: string[]): number {
@@ -44,14 +34,10 @@ function main(filters: string[]): number {
   )
   for (const version of nodeVersions) {
     checks.expect(`unit tests on Node ${version}`, () =>
-      run(
-        'npx',
-        ['--yes', '--package', `node@${version}`, '--', 'node', ...unitTests, ...filters],
-        {
-          ...env,
-          MILLRACE_TEST_SCALE: '0.2',
-        },
-      ),
+      run('npx', ['--yes', '--package', `node@${version}`, '--', 'node', ...vitest, ...filters], {
+        ...env,
+        MILLRACE_TEST_SCALE: '0.2',
+      }),
     )
   }
   return checks.report()

@@ -1,0 +1,18 @@
+import { availableParallelism } from 'node:os'
+import { defineConfig } from 'vitest/config'
+import { published, testProjects, unitTests } from './vitest.shared.ts'
+
+/**
+ * Tests of what is published, for other Node versions than the one that develops it. READMEs are left out: their `using`
+ * is for Node 24 or a compiler.
+ */
+export default defineConfig({
+  test: {
+    projects: testProjects(
+      { ...unitTests, exclude: [...unitTests.exclude, 'src/readme.test.ts'] },
+      published,
+    ),
+    maxWorkers: 2 * availableParallelism(),
+    reporters: ['default', './scripts/no-silent-skips.ts'],
+  },
+})
