@@ -25,7 +25,7 @@ export class Flight<K, V> implements LoadContext<K, V> {
   readonly batched: boolean
   /** Worse than FRESH as soon as something invalidated the key: the result is not kept. */
   fence: EntryState = FRESH
-  run: LoadRun<never> | undefined
+  run: LoadRun<unknown> | undefined
   /** A tag that the result itself named was invalidated after the load began. */
   outdated = false
   settled = false

@@ -1,8 +1,8 @@
-import { LoadResultError, PartialLoadError } from '../errors.ts'
+import { PartialLoadError } from '../errors.ts'
 import { ABSENT } from '../kernel.ts'
+import { BatchRun } from './batch-run.ts'
 import type { Flight } from './flight.ts'
 import type { LoadPlan } from './load-options.ts'
-import { LoadRun } from './load-run.ts'
 import type { Loaded } from './loaded.ts'
 import { assertLoader, type Loads, type Look } from './loads.ts'
 
@@ -39,144 +39,72 @@ export async function loadMany<K, V>(
   plan: LoadPlan,
 ): Promise<Map<K, V>> {
   assertLoader(loader)
-  const answers: Answers<K, V> = new Map()
+  const { kernel } = loads
+  const results: Results<K, V> = new Map()
+  const awaited: [K, Promise<V>][] = []
   const begun: [Flight<K, V>, Look<V>][] = []
   const refreshed: Flight<K, V>[] = []
-  for (const key of new Set(keys)) {
-    const slot = loads.kernel.find(key)
+  /** Takes an answer, now or later; a failure at once is awaited with the others. */
+  const take = (key: K, answer: () => V | Promise<V>): void => {
+    try {
+      const value = answer()
+      if (value instanceof Promise) awaited.push([key, value])
+      else results.set(key, value)
+    } catch (error) {
+      awaited.push([key, Promise.reject(error)])
+    }
+  }
+
+  for (const key of keys) {
+    if (results.has(key)) continue
+    const slot = kernel.find(key)
     if (slot !== ABSENT && !loads.isDue(slot)) {
-      answers.set(key, loads.kernel.values[slot])
+      results.set(key, kernel.values[slot])
       continue
     }
+    results.set(key, undefined) // keeps the caller's order
     const look = loads.look(key, plan)
     const joinable = loads.joinable(key)
     if (look.served !== undefined) {
-      answers.set(key, look.served)
+      results.set(key, look.served)
       if (look.refresh && joinable === undefined) {
         refreshed.push(loads.depart(key, plan, look, true, false))
       }
     } else if (joinable !== undefined) {
       const again = async (): Promise<V> =>
         (await loadMany(loads, [key], loader, plan)).get(key) as V
-      attempt(answers, key, () => loads.join(joinable, plan, look, again))
+      take(key, () => loads.join(joinable, plan, look, again))
     } else {
-      answers.set(key, undefined) // keeps the caller's order
       begun.push([loads.depart(key, plan, look, true, true), look])
     }
   }
   if (begun.length + refreshed.length !== 0) {
-    startBatch(
-      loads,
-      [...begun.map(([flight]) => flight), ...refreshed],
-      loader,
-      plan,
-      begun.length > 0,
-    )
+    const flights = [...begun.map(([flight]) => flight), ...refreshed]
+    new BatchRun(loads, flights, loader, plan.hardDeadline).start(begun.length !== 0)
   }
-  for (const [flight, look] of begun) {
-    attempt(answers, flight.key, () => loads.answer(flight, plan, look))
-  }
-  return gather(answers, plan.signal)
+  for (const [flight, look] of begun) take(flight.key, () => loads.answer(flight, plan, look))
+  return gather(results, awaited, plan.signal)
 }
 
-/** Per key: a value, the promise of one, or `undefined`. */
-type Answers<K, V> = Map<K, V | Promise<V> | undefined>
-
-/** Turns a failure at once into one that is awaited with the others. */
-function attempt<K, V>(answers: Answers<K, V>, key: K, answer: () => V | Promise<V>): void {
-  try {
-    answers.set(key, answer())
-  } catch (error) {
-    answers.set(key, Promise.reject(error))
-  }
-}
+/** Per key its value, or `undefined` where there is none or none yet. */
+type Results<K, V> = Map<K, V | undefined>
 
 async function gather<K, V>(
-  answers: Answers<K, V>,
+  results: Results<K, V>,
+  awaited: readonly [K, Promise<V>][],
   signal: AbortSignal | undefined,
 ): Promise<Map<K, V>> {
-  const settled = await Promise.allSettled(answers.values())
-  const results = new Map<K, V>()
   const errors = new Map<K, unknown>()
-  let index = 0
-  for (const key of answers.keys()) {
-    const answer = settled[index++]!
-    if (answer.status === 'rejected') errors.set(key, answer.reason)
-    else if (answer.value !== undefined) results.set(key, answer.value)
+  if (awaited.length !== 0) {
+    const settled = await Promise.allSettled(awaited.map(([, answer]) => answer))
+    for (const [index, [key]] of awaited.entries()) {
+      const answer = settled[index]!
+      if (answer.status === 'fulfilled') results.set(key, answer.value)
+      else errors.set(key, answer.reason)
+    }
   }
-  if (errors.size === 0) return results
+  for (const [key, value] of results) if (value === undefined) results.delete(key)
+  if (errors.size === 0) return results as Map<K, V>
   signal?.throwIfAborted()
   throw new PartialLoadError(results, errors)
-}
-
-function startBatch<K, V>(
-  loads: Loads<K, V>,
-  flights: readonly Flight<K, V>[],
-  loader: BatchLoader<K, V>,
-  plan: LoadPlan,
-  awaited: boolean,
-): void {
-  const keys = flights.map(flight => flight.key)
-  const started = loads.clock.now()
-  const run = new LoadRun<BatchResult<K, V>>(
-    {
-      succeed: result => {
-        loads.count(true, started)
-        distribute(loads, flights, result)
-      },
-      fail: error => {
-        loads.count(false, started)
-        for (const flight of flights) loads.fail(flight, error)
-      },
-    },
-    flights.length,
-  )
-  for (const flight of flights) flight.run = run
-  const context: BatchContext<K, V> = {
-    stale: key => flights[keys.indexOf(key)]?.stale,
-    get signal() {
-      return run.signal
-    },
-  }
-  run.start(() => loader(keys, context), plan.hardDeadline, loads.clock, keys, awaited)
-}
-
-function distribute<K, V>(
-  loads: Loads<K, V>,
-  flights: readonly Flight<K, V>[],
-  result: BatchResult<K, V>,
-): void {
-  let items: BatchItem<V>[]
-  try {
-    items = itemsOf(
-      result,
-      flights.map(flight => flight.key),
-    )
-  } catch (error) {
-    for (const flight of flights) loads.fail(flight, error)
-    return
-  }
-  for (const [index, flight] of flights.entries()) {
-    const item = items[index]
-    if (item instanceof Error) loads.fail(flight, item)
-    else if (item === undefined) loads.miss(flight)
-    else loads.arrive(flight, item)
-  }
-}
-
-/** What a batch loader says of one key: its value, its failure, or nothing. */
-export type BatchItem<V> = V | Loaded<V> | Error | undefined
-
-/**
- * The result of a batch loader, one item per key.
- *
- * @throws {LoadResultError} unless it is a `Map` or an array of that many.
- */
-export function itemsOf<K, V>(result: BatchResult<K, V>, keys: readonly K[]): BatchItem<V>[] {
-  if (result instanceof Map) return keys.map(key => result.get(key))
-  if (Array.isArray(result) && result.length === keys.length) return result
-  throw new LoadResultError(
-    `a Map or an array of ${keys.length}, as it was given ${keys.length} keys`,
-    result,
-  )
 }

@@ -1,29 +1,29 @@
-import type { Clock, Timer } from '../clock.ts'
-import { LoadTimeoutError } from '../errors.ts'
+import type { Deadlines, Expiring } from './deadlines.ts'
 import { type LoadMessage, loadEnd, loadStart } from './load-channels.ts'
 
-/** Who is told how a call of a loader ended: once, by one of the two. */
-export interface LoadOutcome<R> {
-  succeed(result: R): void
-  fail(error: unknown): void
-}
-
 /** One call of a loader: its deadline, its signal, its diagnostics, and its only end. */
-export class LoadRun<R> {
-  readonly #outcome: LoadOutcome<R>
+export abstract class LoadRun<R> implements Expiring {
+  readonly started: number
+  /** The loader is on the stack. */
+  calling = false
+  readonly #deadlines: Deadlines
+  readonly #duration: number
   #message: LoadMessage | undefined
-  #timer: Timer | undefined
   #controller: AbortController | undefined
   #abortReason: unknown
   #aborted = false
   #ended = false
-  /** The loader is on the stack. */
-  calling = false
   /** Callers and background work that want the result; the last one to leave aborts the call. */
   #holders: number
 
-  constructor(outcome: LoadOutcome<R>, holders: number) {
-    this.#outcome = outcome
+  /**
+   * @param started ms on the clock
+   * @param duration ms after which the run fails; Infinity = never
+   */
+  constructor(started: number, deadlines: Deadlines, duration: number, holders: number) {
+    this.started = started
+    this.#deadlines = deadlines
+    this.#duration = duration
     this.#holders = holders
   }
 
@@ -37,21 +37,15 @@ export class LoadRun<R> {
   }
 
   /** Calls the loader. A result that is not a promise ends the run before this returns. */
-  start(
-    load: () => R | PromiseLike<R>,
-    deadline: number,
-    clock: Clock,
-    keys: readonly unknown[],
-    awaited: boolean,
-  ): void {
+  start(awaited: boolean): void {
     let result: R | PromiseLike<R>
     this.calling = true
     try {
       if (loadStart.hasSubscribers || loadEnd.hasSubscribers) {
-        this.#message = { keys, awaited }
-        result = loadStart.runStores(this.#message, load)
+        this.#message = { keys: this.keys(), awaited }
+        result = loadStart.runStores(this.#message, () => this.call())
       } else {
-        result = load()
+        result = this.call()
       }
     } catch (error) {
       this.#fail(error)
@@ -63,9 +57,7 @@ export class LoadRun<R> {
       this.#succeed(result)
       return
     }
-    if (deadline !== Infinity && !this.#ended) {
-      this.#timer = clock.setTimer(() => this.abort(new LoadTimeoutError(deadline)), deadline)
-    }
+    if (this.#duration !== Infinity && !this.#ended) this.#deadlines.add(this, this.#duration)
     Promise.resolve(result).then(
       value => this.#succeed(value),
       error => this.#fail(error),
@@ -91,20 +83,26 @@ export class LoadRun<R> {
     this.#controller?.abort(reason)
   }
 
+  /** What the loader was called for. */
+  protected abstract keys(): readonly unknown[]
+  protected abstract call(): R | PromiseLike<R>
+  /** The run ended well. Called once, or `failed` is. */
+  protected abstract succeeded(result: R): void
+  protected abstract failed(error: unknown): void
+
   #succeed(result: R): void {
-    if (this.#end()) this.#outcome.succeed(result)
+    if (this.#end()) this.succeeded(result)
   }
 
   #fail(error: unknown): void {
     if (this.#message !== undefined && !this.#ended) this.#message.error = error
-    if (this.#end()) this.#outcome.fail(error)
+    if (this.#end()) this.failed(error)
   }
 
   #end(): boolean {
     if (this.#ended) return false
     this.#ended = true
-    this.#timer?.cancel()
-    this.#timer = undefined
+    if (this.#duration !== Infinity) this.#deadlines.remove(this, this.#duration)
     if (this.#message !== undefined) loadEnd.publish(this.#message)
     return true
   }

@@ -344,6 +344,7 @@ describe('stale values', () => {
     calls[0]!.resolve(2)
     await nextTurn()
     expect(cache.get('a')).toBe(2)
+    clock.advance(30_000)
     expect(clock.pending).toBe(0)
   })
 

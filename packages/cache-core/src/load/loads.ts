@@ -4,11 +4,12 @@ import { InvalidOptionError, LoadResultError } from '../errors.ts'
 import type { ExplainedLoad } from '../explain.ts'
 import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
 import { ABSENT, type EntryState, FRESH, GONE, type Guard, type Kernel } from '../kernel.ts'
+import { Deadlines } from './deadlines.ts'
 import { EntryDetail } from './entry-detail.ts'
 import { Flight, type LoadContext } from './flight.ts'
 import { type LoadOptions, type LoadPlan, planLoad } from './load-options.ts'
-import { LoadRun } from './load-run.ts'
 import { Loaded } from './loaded.ts'
+import { SingleRun } from './single-run.ts'
 import { wait } from './wait.ts'
 
 /** Produces the value of one key. It may be synchronous; `undefined` is refused, `null` is a value. */
@@ -50,6 +51,7 @@ export class Loads<K, V> {
   readonly kernel: Kernel<K, V>
   readonly tags: TagTable
   readonly clock: Clock
+  readonly deadlines: Deadlines
   readonly #store: StoreLoaded<K, V>
   readonly #enabled: boolean
   readonly #observer: Observer<K> | null
@@ -76,6 +78,7 @@ export class Loads<K, V> {
     this.kernel = kernel
     this.tags = tags
     this.clock = clock
+    this.deadlines = new Deadlines(clock)
     this.#store = store
     this.defaults = defaults
     this.#enabled = enabled
@@ -316,22 +319,9 @@ export class Loads<K, V> {
     awaited: boolean,
   ): Flight<K, V> {
     const flight = this.depart(key, plan, look, false, awaited)
-    const started = this.clock.now()
-    const run = new LoadRun<V | Loaded<V>>(
-      {
-        succeed: result => {
-          this.count(true, started)
-          this.arrive(flight, result)
-        },
-        fail: error => {
-          this.count(false, started)
-          this.fail(flight, error)
-        },
-      },
-      1,
-    )
+    const run = new SingleRun(this, flight, loader)
     flight.run = run
-    run.start(() => loader(flight), plan.hardDeadline, this.clock, [key], awaited)
+    run.start(awaited)
     return flight
   }
 }

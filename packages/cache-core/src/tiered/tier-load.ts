@@ -1,13 +1,8 @@
 import type { TimeSource } from '../clock.ts'
 import { LoadResultError } from '../errors.ts'
+import { type BatchItem, itemsOf } from '../load/batch-run.ts'
 import type { LoadContext } from '../load/flight.ts'
-import {
-  type BatchContext,
-  type BatchItem,
-  type BatchLoader,
-  type BatchResult,
-  itemsOf,
-} from '../load/load-many.ts'
+import type { BatchContext, BatchLoader, BatchResult } from '../load/load-many.ts'
 import type { LoadPlan } from '../load/load-options.ts'
 import { Loaded, loaded } from '../load/loaded.ts'
 import type { Loader } from '../load/loads.ts'

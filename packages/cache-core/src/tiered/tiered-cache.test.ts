@@ -249,6 +249,7 @@ describe('a second tier in trouble', () => {
       expect(await answer).toBe(1)
       expect(await cache.getOrLoad('a', fails)).toBe(1)
       expect(cache.stats().storeFailures).toBe(2)
+      clock.advance(30_000)
       expect(clock.pending).toBe(0)
     },
   )

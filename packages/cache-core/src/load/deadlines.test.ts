@@ -1,0 +1,65 @@
+import { VirtualClock } from '@millrace/testkit'
+import { expect, it, type Mock, vi } from 'vitest'
+import { Deadlines, type Expiring } from './deadlines.ts'
+
+const start = (clock: VirtualClock): Expiring & { abort: Mock<(reason: unknown) => void> } => ({
+  started: clock.now(),
+  abort: vi.fn<(reason: unknown) => void>(),
+})
+
+it('aborts each load at its own deadline with one timer per duration', () => {
+  const clock = new VirtualClock()
+  const deadlines = new Deadlines(clock)
+  const loads = Array.from({ length: 5 }, () => {
+    const load = start(clock)
+    deadlines.add(load, 100)
+    clock.advance(10)
+    return load
+  })
+  const long = start(clock)
+  deadlines.add(long, 1_000)
+  expect(clock.pending).toBe(2)
+  deadlines.remove(loads[0]!, 100)
+  deadlines.remove(loads[2]!, 100)
+  clock.advance(59)
+  expect(loads.map(load => load.abort.mock.calls.length)).toEqual([0, 0, 0, 0, 0])
+  clock.advance(1)
+  expect(loads.map(load => load.abort.mock.calls.length)).toEqual([0, 1, 0, 0, 0])
+  clock.advance(30)
+  expect(loads.map(load => load.abort.mock.calls.length)).toEqual([0, 1, 0, 1, 1])
+  expect(loads[1]!.abort).toHaveBeenCalledWith(expect.objectContaining({ deadline: 100 }))
+  deadlines.remove(long, 1_000)
+  clock.advance(1_000)
+  expect(long.abort).not.toHaveBeenCalled()
+  expect(clock.pending).toBe(0)
+})
+
+it('counts a load that begins while others are aborted', () => {
+  const clock = new VirtualClock()
+  const deadlines = new Deadlines(clock)
+  const first = start(clock)
+  const second = { ...start(clock), started: 100 }
+  first.abort.mockImplementation(() => deadlines.add(second, 100))
+  deadlines.add(first, 100)
+  clock.advance(100)
+  expect([first.abort.mock.calls.length, second.abort.mock.calls.length]).toEqual([1, 0])
+  expect(clock.pending).toBe(1)
+  clock.advance(100)
+  expect(second.abort).toHaveBeenCalledTimes(1)
+})
+
+it('does not wait longer when the clock is set back', () => {
+  const clock = new VirtualClock(1_000_000)
+  let setBack = 0
+  const wall = { now: () => clock.now() - setBack, setTimer: clock.setTimer.bind(clock) }
+  const deadlines = new Deadlines(wall)
+  const loads = [0, 50].map(() => {
+    const load = { ...start(clock), started: wall.now() }
+    deadlines.add(load, 100)
+    clock.advance(50)
+    return load
+  })
+  setBack = 3_600_000
+  clock.advance(100)
+  expect(loads.map(load => load.abort.mock.calls.length)).toEqual([1, 1])
+})
