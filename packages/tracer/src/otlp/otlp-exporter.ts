@@ -12,6 +12,8 @@ import { ProtobufEncoder } from './protobuf-encoder.ts'
 
 /** Spans are cut into pieces of this many bytes, so that a full queue drops little at a time. */
 const CHUNK = 64 * 1024
+/** Wait between attempts while somebody waits for a flush, in milliseconds. */
+const FLUSH_RETRY = 100
 /** The statuses that OTLP/HTTP calls retryable. */
 const RETRYABLE = new Set([429, 502, 503, 504])
 
@@ -150,7 +152,7 @@ export class OtlpExporter implements Exporter {
         this.#giveUp(outcome, spans)
         return
       }
-      await this.#backOff(wait)
+      await this.#backOff(wait, outcome.answer?.retryAfter !== undefined)
       delay = Math.min(delay * 2, this.#retry.maxDelay)
     }
   }
@@ -192,16 +194,17 @@ export class OtlpExporter implements Exporter {
     }
   }
 
-  /** Waits, but only as long as nobody flushes. */
-  #backOff(delay: number): Promise<void> {
-    if (this.#flushing > 0) delay = Math.min(delay, 100)
+  /** Waits; while somebody flushes only briefly, unless the collector asked for it. */
+  #backOff(delay: number, asked: boolean): Promise<void> {
+    if (this.#flushing > 0 && !asked) delay = Math.min(delay, FLUSH_RETRY)
     return new Promise(resolve => {
-      const timer = this.#clock.setTimer(() => this.#cutBackoffShort?.(), delay)
-      this.#cutBackoffShort = () => {
+      const end = (): void => {
         this.#cutBackoffShort = null
         timer.cancel()
         resolve()
       }
+      const timer = this.#clock.setTimer(end, delay)
+      if (!asked) this.#cutBackoffShort = end
     })
   }
 }

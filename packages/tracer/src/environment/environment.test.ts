@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { ConsoleExporter } from '../export/console-exporter.ts'
+import { MemoryExporter } from '../export/memory-exporter.ts'
+import { Collector } from '../otlp/collector.fixture.ts'
+import { OtlpExporter } from '../otlp/otlp-exporter.ts'
+import { decodeRequest } from '../otlp/otlp-messages.fixture.ts'
+import { optionsFromEnvironment, tracerFromEnvironment } from './tracer-from-environment.ts'
+
+const warnings: string[] = []
+beforeEach(() => {
+  warnings.length = 0
+  vi.spyOn(process, 'emitWarning').mockImplementation(
+    message => void warnings.push(String(message)),
+  )
+})
+afterEach(() => vi.restoreAllMocks())
+
+test('an empty environment gives the defaults', () => {
+  const { exporter, ...rest } = optionsFromEnvironment({
+    OTEL_SERVICE_NAME: '',
+    OTEL_TRACES_SAMPLER: ' ',
+  })
+  expect(exporter).toBeInstanceOf(OtlpExporter)
+  expect(rest).toEqual({ enabled: true, limits: {} })
+  expect(warnings).toEqual([])
+})
+
+test('every variable arrives where it belongs', () => {
+  const { exporter, sampler, ...rest } = optionsFromEnvironment({
+    OTEL_SDK_DISABLED: 'TRUE',
+    OTEL_SERVICE_NAME: 'shop',
+    OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=prod,team=%C3%A4%2Cb',
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: '0.25',
+    OTEL_TRACES_EXPORTER: 'console',
+    OTEL_BSP_SCHEDULE_DELAY: '1000',
+    OTEL_BSP_EXPORT_TIMEOUT: '2000',
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '256',
+    OTEL_ATTRIBUTE_COUNT_LIMIT: '10',
+    OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '20',
+    OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: '30',
+    OTEL_SPAN_EVENT_COUNT_LIMIT: '40',
+    OTEL_SPAN_LINK_COUNT_LIMIT: '50',
+    OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT: '60',
+    OTEL_LINK_ATTRIBUTE_COUNT_LIMIT: '70',
+    MILLRACE_TRACE_POOL_SIZE: '500',
+    MILLRACE_TRACE_LAZY: 'false',
+    MILLRACE_TRACE_OPTIMIZED: '25',
+  })
+  expect(exporter).toBeInstanceOf(ConsoleExporter)
+  expect(sampler).toMatchObject({ probability: 0.25, parentBased: true })
+  expect(rest).toEqual({
+    enabled: false,
+    service: 'shop',
+    resource: { 'deployment.environment.name': 'prod', team: 'ä,b' },
+    batchSize: 256,
+    delay: 1_000,
+    exitTimeout: 2_000,
+    pool: 500,
+    lazy: false,
+    optimized: 25,
+    limits: {
+      attributes: 30,
+      valueLength: 20,
+      events: 40,
+      links: 50,
+      attributesPerEvent: 60,
+      attributesPerLink: 70,
+    },
+  })
+})
+
+test.each([
+  ['always_on', { description: 'AlwaysOnSampler' }],
+  ['always_off', { description: 'AlwaysOffSampler' }],
+  ['traceidratio', { probability: 0.5, parentBased: false }],
+  ['parentbased_always_off', { probability: 0, parentBased: true }],
+  ['parentbased_always_on', undefined],
+])('the sampler %s', (name, expected) => {
+  const { sampler } = optionsFromEnvironment({
+    OTEL_TRACES_SAMPLER: name,
+    OTEL_TRACES_SAMPLER_ARG: '0.5',
+  })
+  if (expected === undefined) expect(sampler).toBeUndefined()
+  else expect(sampler).toMatchObject(expected)
+})
+
+test('spans go to the endpoint, with headers and compression', async () => {
+  await using collector = await Collector.start()
+  for (const env of [
+    { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}/` },
+    {
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+    },
+  ]) {
+    const tracer = tracerFromEnvironment(
+      { signals: [] },
+      {
+        ...env,
+        OTEL_EXPORTER_OTLP_HEADERS: 'x-key=a%20b',
+        OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+        OTEL_RESOURCE_ATTRIBUTES: 'service.name=from-resource',
+      },
+    )
+    tracer.startSpan('one').end()
+    await tracer.close()
+    expect(tracer.stats().exported).toBe(1)
+  }
+  const [{ headers, body } = { headers: {}, body: Buffer.alloc(0) }] = collector.accepted
+  expect(headers).toMatchObject({ 'x-key': 'a b', 'content-encoding': 'gzip' })
+  expect(JSON.stringify(decodeRequest(body).resourceSpans[0]?.resource)).toContain('from-resource')
+})
+
+test('what cannot be used warns once, without the value, and counts as unset', () => {
+  const env = {
+    OTEL_BSP_SCHEDULE_DELAY: 'soon',
+    OTEL_TRACES_SAMPLER: 'mine',
+    OTEL_RESOURCE_ATTRIBUTES: 'a=1,secret',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'not a url',
+    MILLRACE_TRACE_POOL_SIZE: '-1',
+    MILLRACE_TRACE_OPTIMIZED: '200',
+    MILLRACE_TRACE_LAZY: 'maybe',
+  }
+  for (let i = 0; i < 2; i++) {
+    const { exporter, ...rest } = optionsFromEnvironment(env)
+    expect(rest).toEqual({ enabled: true, limits: {} })
+  }
+  expect(warnings.sort()).toEqual([
+    'Expected MILLRACE_TRACE_LAZY to be true or false; using the default',
+    'Expected MILLRACE_TRACE_OPTIMIZED to be a number from 0 to 100; using the default',
+    'Expected MILLRACE_TRACE_POOL_SIZE to be an integer of at least 0; using the default',
+    'Expected OTEL_BSP_SCHEDULE_DELAY to be an integer of at least 1; using the default',
+    'Expected OTEL_EXPORTER_OTLP_ENDPOINT to be an http or https URL; using the default',
+    'Expected OTEL_EXPORTER_OTLP_PROTOCOL to be one of http/protobuf, http/json; using the default',
+    'Expected OTEL_RESOURCE_ATTRIBUTES to be pairs like key=value,key=value; using the default',
+    'Expected OTEL_TRACES_SAMPLER to be one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio; using the default',
+  ])
+})
+
+test('options win over variables', () => {
+  const exporter = new MemoryExporter()
+  const tracer = tracerFromEnvironment(
+    { exporter, enabled: true, signals: [] },
+    { OTEL_SDK_DISABLED: 'true' },
+  )
+  tracer.startSpan('one').end()
+  tracer.flushSync()
+  expect(exporter.spans).toHaveLength(1)
+})

@@ -1,0 +1,244 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort, VirtualClock } from '@millrace/testkit'
+import { expect, test } from 'vitest'
+import type { ExportError } from '../errors.ts'
+import { Tracer } from '../tracer.ts'
+import { Collector } from './collector.fixture.ts'
+import { FileExporter } from './file-exporter.ts'
+import { parseRetryAfter } from './http-transport.ts'
+import { OtlpExporter } from './otlp-exporter.ts'
+import { encodePartialSuccess } from './otlp-messages.fixture.ts'
+import type { OtlpExporterOptions } from './otlp-options.ts'
+
+function setup(options: OtlpExporterOptions) {
+  const clock = new VirtualClock()
+  const errors: ExportError[] = []
+  const exporter = new OtlpExporter({ clock, onError: error => errors.push(error), ...options })
+  const tracer = new Tracer({ service: 'shop', exporter, signals: [] })
+  const spans = (count: number, from = 0) => {
+    for (let i = from; i < from + count; i++) tracer.startSpan(`s${i}`, { attributes: { i } }).end()
+  }
+  return { clock, errors, tracer, spans }
+}
+
+/** Lets virtual time pass, with real sockets in between, until `promise` settles. */
+async function settle(clock: VirtualClock, promise: Promise<void>): Promise<void> {
+  let settled = false
+  void promise.finally(() => {
+    settled = true
+  })
+  while (!settled) {
+    await clock.advanceAsync(100)
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+}
+
+/** Exported, dropped, queued and waiting spans are all that ended. */
+function expectAccounted(tracer: Tracer): void {
+  const { ended, exported, dropped, queued, waiting } = tracer.stats()
+  expect(exported + dropped + queued + waiting).toBe(ended)
+}
+
+test.each([
+  { protocol: 'http/protobuf', compression: 'none', type: 'application/x-protobuf' },
+  { protocol: 'http/protobuf', compression: 'gzip', type: 'application/x-protobuf' },
+  { protocol: 'http/json', compression: 'none', type: 'application/json' },
+  { protocol: 'http/json', compression: 'gzip', type: 'application/json' },
+] as const)('sends $protocol with compression $compression', async ({ type, ...options }) => {
+  await using collector = await Collector.start()
+  const { tracer, spans } = setup({ url: collector.url, headers: { 'x-key': 'k' }, ...options })
+  spans(1_500)
+  await tracer.close()
+  expect(collector.names).toEqual(Array.from({ length: 1_500 }, (_, i) => `s${i}`))
+  expect(collector.accepted[0]?.headers).toMatchObject({ 'content-type': type, 'x-key': 'k' })
+  expect(tracer.stats()).toMatchObject({ exported: 1_500, dropped: 0, queued: 0, queuedBytes: 0 })
+})
+
+test('sends by itself after the delay, and early when a request is full', async () => {
+  await using collector = await Collector.start()
+  const clock = new VirtualClock()
+  const exporter = new OtlpExporter({ url: collector.url, clock, maxRequestBytes: 100_000 })
+  const tracer = new Tracer({ exporter, clock, signals: [], delay: 2_000 })
+  tracer.startSpan('one').end()
+  clock.advance(1_999)
+  expect(tracer.stats()).toMatchObject({ waiting: 1 })
+  clock.advance(1)
+  await collector.requested(1)
+  for (let i = 0; i < 4_000; i++) tracer.startSpan('many').end()
+  await collector.requested(2)
+  await tracer.close()
+  expect(collector.names.length).toBe(4_001)
+  expect(collector.mostConcurrent).toBe(1)
+  for (const { body } of collector.accepted) expect(body.length).toBeLessThan(180_000)
+})
+
+test('retries passing failures with growing waits, others not at all', async () => {
+  await using collector = await Collector.start()
+  const { tracer, clock, errors, spans } = setup({ url: collector.url })
+  const answers = [
+    { status: 503 },
+    { status: 200, cut: true },
+    { status: 429, headers: { 'retry-after': '7' } },
+    { status: 200 },
+  ]
+  const times: number[] = []
+  collector.answer = request => {
+    times.push(clock.now())
+    return answers[request - 1] ?? { status: 400 }
+  }
+  spans(5)
+  await settle(clock, tracer.flush())
+  // A flush shortens the waits, but what the collector asks for stands.
+  expect(times[2]! - times[0]!).toBeLessThan(2_000)
+  expect(times[3]! - times[2]!).toBeGreaterThanOrEqual(7_000)
+  expect(collector.names).toHaveLength(5)
+  expect(errors).toEqual([])
+  spans(3)
+  await tracer.flush()
+  expect(collector.requests).toBe(5)
+  expect(errors).toMatchObject([{ code: 'ERR_MILLRACE_EXPORT', status: 400, spans: 3 }])
+  expect(tracer.stats()).toMatchObject({ exported: 5, dropped: 3, queued: 0 })
+})
+
+test.each(['http/protobuf', 'http/json'] as const)(
+  'counts what the collector refuses (%s)',
+  async protocol => {
+    await using collector = await Collector.start()
+    const body =
+      protocol === 'http/json'
+        ? Buffer.from('{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}')
+        : encodePartialSuccess(2, 'too old')
+    collector.answer = () => ({ status: 200, body })
+    const { tracer, errors, spans } = setup({ url: collector.url, protocol })
+    spans(5)
+    await tracer.flush()
+    expect(tracer.stats()).toMatchObject({ exported: 3, dropped: 2 })
+    expect(errors).toMatchObject([{ message: 'Collector refused spans: too old', spans: 2 }])
+    collector.answer = () => ({ status: 200, body: Buffer.from('\xff\xffgarbage') })
+    spans(4)
+    await tracer.flush()
+    expect(tracer.stats()).toMatchObject({ exported: 7, dropped: 2 })
+  },
+)
+
+test.each(['newest', 'oldest'] as const)(
+  'a collector that is down for a minute and comes back: drops the %s, loses count of none',
+  async dropPolicy => {
+    const port = await freePort()
+    const { tracer, clock, errors, spans } = setup({
+      url: `http://127.0.0.1:${port}/v1/traces`,
+      maxQueueBytes: 200_000,
+      maxRequestBytes: 50_000,
+      dropPolicy,
+    })
+    for (let second = 0; second < 70; second++) {
+      spans(200, second * 200)
+      await tracer.flushSync()
+      await clock.advanceAsync(1_000)
+      await new Promise(resolve => setTimeout(resolve, 2))
+      expectAccounted(tracer)
+    }
+    const down = tracer.stats()
+    expect(down.exported).toBe(0)
+    expect(down.dropped).toBeGreaterThan(8_000)
+    expect(down.queuedBytes).toBeLessThan(200_000 + 120_000 + 70_000)
+    await using collector = await Collector.start(port)
+    spans(100, 70 * 200)
+    const flushed = tracer.flush()
+    let done = false
+    void flushed.then(() => (done = true))
+    while (!done) await clock.advanceAsync(500)
+    expectAccounted(tracer)
+    const { exported, dropped, queued } = tracer.stats()
+    expect(queued).toBe(0)
+    expect(exported + dropped).toBe(14_100)
+    expect(collector.names).toHaveLength(exported)
+    expect(new Set(collector.names).size).toBe(exported)
+    const newest = Math.max(...collector.names.map(name => Number(name.slice(1))))
+    if (dropPolicy === 'oldest') expect(newest).toBe(14_099)
+    expect(errors.every(error => error.message === 'No answer from the collector')).toBe(true)
+    await tracer.close()
+  },
+)
+
+test('gives up after its time and says why', async () => {
+  const { tracer, clock, errors, spans } = setup({
+    url: `http://127.0.0.1:${await freePort()}/`,
+    retry: { giveUpAfter: 3_000 },
+  })
+  spans(10)
+  await settle(clock, tracer.flush())
+  expect(errors).toMatchObject([{ spans: 10, status: undefined, cause: { code: 'ECONNREFUSED' } }])
+  expect(tracer.stats()).toMatchObject({ exported: 0, dropped: 10, queued: 0 })
+})
+
+test('spans that end after close are counted as dropped', async () => {
+  await using collector = await Collector.start()
+  const { tracer, spans } = setup({ url: collector.url })
+  const late = tracer.startSpan('late')
+  spans(1)
+  await tracer.close()
+  late.end()
+  await tracer.close()
+  expect(tracer.stats()).toMatchObject({ ended: 2, exported: 1, dropped: 1, poolFree: 1_000 })
+})
+
+test('Retry-After is seconds or a date', () => {
+  expect(parseRetryAfter('3')).toBe(3_000)
+  expect(parseRetryAfter(new Date(Date.now() + 5_000).toUTCString())).toBeGreaterThan(3_000)
+  expect(parseRetryAfter('Wed, 21 Oct 2015 07:28:00 GMT')).toBe(0)
+  expect(parseRetryAfter('soon')).toBeUndefined()
+})
+
+test.each([
+  [{ url: 'ftp://x' }, 'Expected `url` to be an http or https URL, got "ftp://x" (string)'],
+  [
+    { protocol: 'grpc' as never },
+    "Expected `protocol` to be 'http/protobuf' or 'http/json', got \"grpc\" (string)",
+  ],
+  [
+    { maxQueueBytes: 0 },
+    'Expected `maxQueueBytes` to be a number above 0, at most 9007199254740991, got 0 (number)',
+  ],
+  [
+    { maxRequestBytes: 2 ** 27 },
+    'Expected `maxRequestBytes` to be a number above 0, at most 67108864, got 134217728 (number)',
+  ],
+])('refuses %o', (options, message) => {
+  expect(() => new OtlpExporter(options)).toThrow(message)
+})
+
+test('the file exporter appends a request per line, and the rest at exit', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-tracer-'))
+  try {
+    const path = join(folder, 'traces.jsonl')
+    const tracer = new Tracer({ exporter: new FileExporter({ path }), signals: [] })
+    for (let i = 0; i < 1_000; i++) tracer.startSpan(`s${i}`).end()
+    await tracer.flush()
+    tracer.startSpan('last').end()
+    tracer.flushSync()
+    const lines = (await readFile(path, 'utf8')).trim().split('\n')
+    const names = lines.flatMap(line =>
+      JSON.parse(line).resourceSpans[0].scopeSpans[0].spans.map(
+        (span: { name: string }) => span.name,
+      ),
+    )
+    expect(names).toHaveLength(1_001)
+    expect(new Set(names).size).toBe(1_001)
+    expect(tracer.stats()).toMatchObject({ exported: 1_001, dropped: 0, queued: 0 })
+
+    const errors: ExportError[] = []
+    const broken = new Tracer({
+      exporter: new FileExporter({ path: folder, onError: error => errors.push(error) }),
+      signals: [],
+    })
+    broken.startSpan('a').end()
+    await broken.flush()
+    expect(broken.stats()).toMatchObject({ exported: 0, dropped: 1 })
+    expect(errors).toMatchObject([{ spans: 1, cause: { code: 'EISDIR' } }])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
