@@ -36,7 +36,6 @@ function main(filters: string[]): number {
     checks.expect(`unit tests on Node ${version}`, () =>
       run('npx', ['--yes', '--package', `node@${version}`, '--', 'node', ...vitest, ...filters], {
         ...env,
-        MILLRACE_TEST_SCALE: '0.2',
       }),
     )
   }
