@@ -107,30 +107,25 @@ export class RegistryClient {
     signal: AbortSignal,
   ): Promise<RegistryAnswer> {
     const { base, pool, telemetry } = this.#options
-    return telemetry.tracer.span('request', async span => {
-      const url = new URL(
-        name.replace('/', '%2F'),
-        base.href.endsWith('/') ? base : `${base.href}/`,
-      )
-      const headers: Record<string, string> = { accept: 'application/json' }
-      if (known?.etag !== undefined) headers['if-none-match'] = known.etag
-      const response = await pool.request(url, { headers, signal })
-      span.setAttribute('http.response.status_code', response.statusCode)
-      if (response.statusCode === 200) {
-        this.#counts.downloaded++
-        const etag = response.headers.etag
-        const document = toDocument(name, await response.body.json())
-        return { document, etag: typeof etag === 'string' ? etag : undefined }
-      }
-      await response.body.dump()
-      if (response.statusCode === 304 && known !== undefined) {
-        this.#counts.revalidated++
-        return known
-      }
-      if (response.statusCode !== 404)
-        throw new RegistryStatusError(base.origin, response.statusCode)
-      this.#counts.absent++
-      return { document: undefined, etag: undefined }
-    })
+    const url = new URL(name.replace('/', '%2F'), base.href.endsWith('/') ? base : `${base.href}/`)
+    const headers: Record<string, string> = { accept: 'application/json' }
+    if (known?.etag !== undefined) headers['if-none-match'] = known.etag
+    const response = await telemetry.timings.request.time(() =>
+      pool.request(url, { headers, signal }),
+    )
+    if (response.statusCode === 200) {
+      this.#counts.downloaded++
+      const { etag } = response.headers
+      const document = toDocument(name, await response.body.json())
+      return { document, etag: typeof etag === 'string' ? etag : undefined }
+    }
+    await response.body.dump()
+    if (response.statusCode === 304 && known !== undefined) {
+      this.#counts.revalidated++
+      return known
+    }
+    if (response.statusCode !== 404) throw new RegistryStatusError(base.origin, response.statusCode)
+    this.#counts.absent++
+    return { document: undefined, etag: undefined }
   }
 }

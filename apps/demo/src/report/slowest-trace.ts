@@ -1,4 +1,4 @@
-import type { Exporter, ExporterStats, SpanRecord } from '@millrace/tracer'
+import { type Exporter, type ExporterStats, type SpanRecord, StatusCode } from '@millrace/tracer'
 import type { FinishedSpan } from './waterfall.ts'
 
 /**
@@ -18,8 +18,9 @@ export class SlowestTrace implements Exporter {
 
   write(record: SpanRecord): void {
     this.#exported++
-    const { traceId, spanId, parentSpanId, name, start, end, status } = record
-    const span = { traceId, spanId, parentSpanId, name, start, end, failed: status === 2 }
+    const { traceId, spanId, parentSpanId, start, end, status } = record
+    const failed = status === StatusCode.ERROR
+    const span = { traceId, spanId, parentSpanId, name: label(record), start, end, failed }
     const trace = this.#open.get(traceId) ?? []
     trace.push(span)
     if (parentSpanId !== undefined) {
@@ -47,4 +48,11 @@ export class SlowestTrace implements Exporter {
   stats(): ExporterStats {
     return { exported: this.#exported, dropped: 0, queued: 0, queuedBytes: 0 }
   }
+}
+
+/** The name, and for HTTP what was answered: that is what explains a retry. */
+function label({ name, attributes }: SpanRecord): string {
+  if (!name.startsWith('http.')) return name
+  const status = attributes.toObject()['http.response.status_code']
+  return status === undefined ? name : `${name} ${status}`
 }

@@ -4,8 +4,7 @@ import { inject } from '@millrace/tracer'
 import { createSourceCaches, type SourceCaches } from '../analyse/source-caches.ts'
 import { RegistryClient } from '../registry/registry-client.ts'
 import type { Storage } from './storage.ts'
-import type { Telemetry } from './telemetry.ts'
-import { watchChannels } from './watch-channels.ts'
+import { registryLimiter, type Telemetry } from './telemetry.ts'
 
 /** Everything a run is made of. */
 export interface Services extends AsyncDisposable {
@@ -32,7 +31,7 @@ export function createServices(
   storage: Storage,
   telemetry: Telemetry,
 ): Services {
-  const limiter = new TokenBucket({ rate: requestsPerSecond, burst: 40, name: 'registry' })
+  const limiter = new TokenBucket({ rate: requestsPerSecond, burst: 40, name: registryLimiter })
   const pool = new HttpPool({
     connectionsPerHost: 8,
     totalTimeout: 30_000,
@@ -43,7 +42,6 @@ export function createServices(
     injectHeaders: headers => inject(headers),
   })
   const sources = createSourceCaches()
-  const watching = watchChannels(telemetry)
   const client = new RegistryClient({
     base,
     identity,
@@ -69,7 +67,6 @@ export function createServices(
     async [Symbol.asyncDispose]() {
       limiter[Symbol.dispose]()
       await pool.destroy()
-      watching[Symbol.dispose]()
       await telemetry[Symbol.asyncDispose]()
       await storage[Symbol.asyncDispose]()
     },

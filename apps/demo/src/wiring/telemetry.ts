@@ -1,6 +1,7 @@
 import { Registry, type Timing } from '@millrace/perf-metrics'
 import { collectRuntime, instrumentChannels } from '@millrace/perf-metrics/collect'
 import { Tracer } from '@millrace/tracer'
+import { instrument } from '@millrace/tracer/auto'
 import { SlowestTrace } from '../report/slowest-trace.ts'
 
 /** Operations whose durations the report shows, by the name of their metric. */
@@ -10,7 +11,7 @@ export interface Timings {
   readonly facts: Timing
   readonly lookup: Timing
   readonly wait: Timing
-  readonly attempt: Timing
+  readonly request: Timing
 }
 
 /** What observes a run: metrics, traces, and the slowest of them. */
@@ -21,6 +22,9 @@ export interface Telemetry extends AsyncDisposable {
   readonly slowest: SlowestTrace
 }
 
+/** Name of the limiter in front of the registry. */
+export const registryLimiter = 'registry'
+
 export function createTelemetry(): Telemetry {
   const metrics = new Registry()
   const slowest = new SlowestTrace()
@@ -28,7 +32,9 @@ export function createTelemetry(): Telemetry {
   const tracer = new Tracer({ service: 'millrace-demo', exporter: slowest, signals: [] })
   const timing = (name: string, help: string) => metrics.timing(`demo_${name}_seconds`, { help })
   metrics.observe('demo_tracer', tracer)
-  const collecting = [collectRuntime(metrics), instrumentChannels(metrics)]
+  // The packages know nothing of tracer and metrics: both listen to the channels on which they publish.
+  const metering = [collectRuntime(metrics), instrumentChannels(metrics)]
+  const tracing = instrument(tracer, { httpServer: false, httpClient: false, undici: false })
   return {
     metrics,
     tracer,
@@ -38,12 +44,16 @@ export function createTelemetry(): Telemetry {
       read: timing('read', 'Reading and hashing a source file'),
       facts: timing('facts', 'Facts of a source file, by parsing it or from a copy of it'),
       lookup: timing('lookup', 'Answering for a package, from a cache or the registry'),
-      wait: timing('limiter_wait', 'Waiting for the registry limiter'),
-      attempt: timing('attempt', 'One HTTP attempt, from the wait for a permit to the last byte'),
+      request: timing('request', 'One request to the registry, waits and retries included'),
+      // Measured by what the limiter publishes, as everything else of the packages is.
+      wait: metrics
+        .timing('millrace_limit_wait_seconds', { help: 'Waits for a permit', labels: ['limiter'] })
+        .labels({ limiter: registryLimiter }),
     },
     async [Symbol.asyncDispose]() {
+      tracing.stop()
       await tracer.close()
-      for (const registration of collecting) registration.remove()
+      for (const registration of metering) registration.remove()
       metrics[Symbol.dispose]()
     },
   }
