@@ -47,6 +47,45 @@ export class FileReadError extends Error {
   }
 }
 
+/** Queries asked for each other in a circle, so none of them could be computed. */
+export class CycleError extends Error {
+  override readonly name = 'CycleError'
+  readonly code = 'ERR_MILLRACE_CYCLE'
+  /** The queries of the circle as `name(key)`, each asking for the next, the first one repeated at the end. */
+  readonly cycle: readonly string[]
+
+  constructor(cycle: readonly string[]) {
+    super(`Queries ask for each other: ${cycle.join(' -> ')}`)
+    this.cycle = cycle
+  }
+}
+
+/** Files changed each time a consistent look at them was taken. Nothing wrong was stored; try again when they are quiet. */
+export class UnsettledError extends Error {
+  override readonly name = 'UnsettledError'
+  readonly code = 'ERR_MILLRACE_UNSETTLED'
+  /** A file that changed. */
+  readonly path: string
+
+  constructor(path: string, attempts: number) {
+    super(`${path} changed during each of ${attempts} attempts`)
+    this.path = path
+  }
+}
+
+/** A query used its context after it had returned, when nothing could become its dependency any more. */
+export class ContextEndedError extends Error {
+  override readonly name = 'ContextEndedError'
+  readonly code = 'ERR_MILLRACE_CONTEXT_ENDED'
+  /** Name of the query. */
+  readonly query: string
+
+  constructor(query: string) {
+    super(`The query ${query} used its context after it had returned`)
+    this.query = query
+  }
+}
+
 /** The error of a file system call on `path` as a {@link FileReadError}. */
 export function fileReadError(path: string, cause: unknown): FileReadError {
   const { code } = cause as NodeJS.ErrnoException

@@ -2,8 +2,8 @@ import { extname } from 'node:path'
 import { Cache } from '@millrace/cache-core'
 import type { Store } from '@millrace/cache-core/store'
 import { InvalidOptionError } from '../errors.ts'
+import { BestEffortStore } from '../persist/best-effort-store.ts'
 import type { FileContent, FileTable } from '../table/file-table.ts'
-import { WriteBehind } from './write-behind.ts'
 
 /** Options of {@link Facts}. */
 export interface FactsOptions<T> {
@@ -63,14 +63,11 @@ export interface FactsStats {
 export class Facts<T> implements AsyncDisposable {
   readonly id: string
   readonly #files: FileTable
-  readonly #store: Store<T>
+  readonly #store: BestEffortStore<T>
   readonly #extract: FactsOptions<T>['extract']
   readonly #variant: (path: string) => string
   readonly #held: Cache<string, { readonly value: T }>
-  readonly #writes: WriteBehind<T>
-  readonly #onStoreError: (error: unknown) => void
-  #storeBroken = false
-  #counts = { calls: 0, storeHits: 0, extractions: 0, failures: 0, storeFailures: 0 }
+  #counts = { calls: 0, storeHits: 0, extractions: 0, failures: 0 }
 
   /** @throws {InvalidOptionError} */
   constructor(options: FactsOptions<T>) {
@@ -93,12 +90,10 @@ export class Facts<T> implements AsyncDisposable {
     if (!(writeDelay > 0)) throw new InvalidOptionError('writeDelay', 'a number > 0', writeDelay)
     this.id = id
     this.#files = files
-    this.#store = store
+    this.#store = new BestEffortStore(store, writeDelay, onStoreError)
     this.#extract = extract
     this.#variant = variant
-    this.#onStoreError = onStoreError
     this.#held = new Cache({ maxEntries })
-    this.#writes = new WriteBehind(items => this.#attempt(() => store.setMany(items)), writeDelay)
   }
 
   /**
@@ -138,17 +133,16 @@ export class Facts<T> implements AsyncDisposable {
       }
     }
     const wanted = [...keys]
-    const found = await this.#attempt(() => this.#store.getMany(wanted))
-    for (const [index, entry] of (found ?? []).entries()) {
-      if (entry === undefined) continue
+    for (const [index, value] of (await this.#store.getMany(wanted)).entries()) {
+      if (value === undefined) continue
       this.#counts.storeHits++
-      this.#held.set(wanted[index]!, { value: entry.value })
+      this.#held.set(wanted[index]!, { value })
     }
   }
 
   /** Resolves when all facts derived so far are in the store, or the store has failed. */
   flush(): Promise<void> {
-    return this.#writes.flush()
+    return this.#store.flush()
   }
 
   stats(): FactsStats {
@@ -157,7 +151,8 @@ export class Facts<T> implements AsyncDisposable {
       entries: this.#held.size,
       hits: calls - counts.extractions - counts.storeHits,
       ...counts,
-      pendingWrites: this.#writes.pending,
+      storeFailures: this.#store.failures,
+      pendingWrites: this.#store.pending,
     }
   }
 
@@ -176,33 +171,19 @@ export class Facts<T> implements AsyncDisposable {
   }
 
   async #load(key: string, content: FileContent, variant: string): Promise<{ value: T }> {
-    const stored = await this.#attempt(() => this.#store.get(key))
+    const stored = await this.#store.get(key)
     if (stored !== undefined) {
       this.#counts.storeHits++
-      return { value: stored.value }
+      return { value: stored }
     }
     this.#counts.extractions++
     try {
       const value = await this.#extract(content, variant)
-      this.#writes.add({ key, value })
+      this.#store.add(key, value)
       return { value }
     } catch (error) {
       this.#counts.failures++
       throw error
-    }
-  }
-
-  /** The store is a help, never a condition: what fails in it counts as not there. */
-  async #attempt<R>(call: () => Promise<R>): Promise<R | undefined> {
-    try {
-      const result = await call()
-      this.#storeBroken = false
-      return result
-    } catch (error) {
-      this.#counts.storeFailures++
-      if (!this.#storeBroken) this.#onStoreError(error)
-      this.#storeBroken = true
-      return undefined
     }
   }
 }
