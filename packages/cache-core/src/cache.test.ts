@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
@@ -215,6 +216,28 @@ describe('removals', () => {
     expect(cache.size).toBe(4)
     for (const [key, value] of cache) expect(key % 100).toBe(value)
   })
+})
+
+test('evictions are published to those who listen', () => {
+  const messages: unknown[] = []
+  const listen = (message: unknown, name: string | symbol): void => {
+    messages.push([name, { ...(message as object) }])
+  }
+  const cache = new Cache<string, number>({ maxEntries: 1 })
+  subscribe('millrace:cache:evict:start', listen)
+  subscribe('millrace:cache:evict:end', listen)
+  try {
+    cache.set('a', 1).set('b', 2)
+    cache.delete('b')
+  } finally {
+    unsubscribe('millrace:cache:evict:start', listen)
+    unsubscribe('millrace:cache:evict:end', listen)
+  }
+  cache.set('c', 3).set('d', 4)
+  expect(messages).toEqual([
+    ['millrace:cache:evict:start', { key: 'a', reason: 'evicted' }],
+    ['millrace:cache:evict:end', { key: 'a', reason: 'evicted' }],
+  ])
 })
 
 test('iteration survives deletion and insertion meanwhile', () => {

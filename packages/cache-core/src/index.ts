@@ -12,6 +12,7 @@ export {
   type UnencodableReason,
   WeigherError,
 } from './errors.ts'
+export type { EvictMessage } from './evict-channels.ts'
 export type { Explanation } from './explain.ts'
 export type { RemovalReason } from './kernel.ts'
 export type { LoadContext } from './load/flight.ts'

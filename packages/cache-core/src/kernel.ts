@@ -1,5 +1,6 @@
 import type { Observer } from './advise/observer.ts'
 import type { TimeSource } from './clock.ts'
+import { type EvictMessage, evictEnd, evictStart, isEviction } from './evict-channels.ts'
 import { KeyHasher } from './hash.ts'
 import { lengthen } from './policy/lengthen.ts'
 import { type Policy, SATURATED } from './policy/policy.ts'
@@ -537,7 +538,7 @@ export class Kernel<K, V> {
     if (reason === 'evicted') this.evictions++
     else this.removals[reason]++
     if (this.#observer !== null) this.#observer.removed(key, reason)
-    if (this.onRemove !== null) {
+    if (this.onRemove !== null || evictStart.hasSubscribers || evictEnd.hasSubscribers) {
       this.#pending.push({ key, value: this.values[slot] as V, reason })
     }
     if (this.weights !== null) this.weight -= this.weights[slot]!
@@ -598,7 +599,24 @@ export class Kernel<K, V> {
   #notify(): void {
     while (this.#pending.length !== 0) {
       const { key, value, reason } = this.#pending.shift()!
+      if (isEviction(reason) && (evictStart.hasSubscribers || evictEnd.hasSubscribers)) {
+        this.#publish(key, value, reason)
+      } else {
+        this.onRemove?.(key, value, reason)
+      }
+    }
+  }
+
+  #publish(key: K, value: V, reason: EvictMessage['reason']): void {
+    const message: EvictMessage = { key, reason }
+    evictStart.publish(message)
+    try {
       this.onRemove?.(key, value, reason)
+    } catch (error) {
+      message.error = error
+      throw error
+    } finally {
+      evictEnd.publish(message)
     }
   }
 }
