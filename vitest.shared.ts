@@ -29,7 +29,7 @@ function stripComments(code: string): string {
 }
 
 /** The export condition under which workspace packages resolve each other's TypeScript sources. */
-const conditions = ['millrace-source', 'module', 'node', 'import', 'default']
+const conditions = ['millrace-source', 'node']
 
 /** The folders that hold tests, by project name. */
 const folders: Record<string, string> = {
@@ -71,6 +71,8 @@ export function testProjects(
     plugins: [decorators()],
     oxc: { target: 'node22' },
     resolve: { conditions },
+    // Vitest starts Node with these. Node adds `import` or `require` by itself; named here, `import` would apply to
+    // require() too and break packages that have both.
     ssr: { resolve: { conditions, externalConditions: conditions } },
     root: folders[name],
     test: { ...test, name },
