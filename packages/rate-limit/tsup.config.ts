@@ -4,6 +4,7 @@ export default defineConfig(
   millraceBuild({
     index: 'src/index.ts',
     adaptive: 'src/adaptive.ts',
+    http: 'src/http.ts',
     jobs: 'src/jobs.ts',
     redis: 'src/redis.ts',
   }),

@@ -5,6 +5,7 @@ import {
   MeteredLimiter,
 } from '../limiter/metered-limiter.ts'
 import { Gcra, type TokenBucketLimits } from '../meter/gcra.ts'
+import { nonNegative } from '../option-checks.ts'
 
 export interface TokenBucketOptions extends TokenBucketLimits, LimiterOptions {
   /**
@@ -49,6 +50,24 @@ export class TokenBucket extends MeteredLimiter<Gcra> {
   setLimits(limits: TokenBucketLimits): void {
     this.meter.setLimits(limits, this.clock.now())
     this.relaxed()
+  }
+
+  /**
+   * Leaves at most `tokens` in the bucket, because a peer that counts for itself says so.
+   *
+   * @throws {InvalidOptionError} for less than none
+   */
+  cap(tokens: number): void {
+    this.meter.cap(nonNegative('tokens', tokens), this.clock.now())
+  }
+
+  /**
+   * Empties the bucket and has the next token come after `ms`, as a peer's `Retry-After` asks. Who waits, waits on.
+   *
+   * @throws {InvalidOptionError} for a time that is none
+   */
+  pause(ms: number): void {
+    this.meter.pause(nonNegative('ms', ms), this.clock.now())
   }
 
   stats(): TokenBucketStats {

@@ -84,6 +84,16 @@ export class KeyedLimiter {
     this.#parent = parent && partOf(parent)
   }
 
+  /** Tokens per second and key. */
+  get rate(): number {
+    return 1_000 / this.#interval
+  }
+
+  /** The most tokens of a key. */
+  get burst(): number {
+    return this.#burst
+  }
+
   /**
    * Takes `cost` tokens of the key if they are there and nobody waits for them.
    *

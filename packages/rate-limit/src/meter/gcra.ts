@@ -89,6 +89,16 @@ export class Gcra implements Meter {
     return Math.max(0, this.#slot - now + this.#burstSpan)
   }
 
+  /** Leaves at most `tokens`. */
+  cap(tokens: number, now: number): void {
+    this.#slot = Math.max(this.#slot, now - tokens * this.#interval)
+  }
+
+  /** Has the next token come after `ms`, not earlier. */
+  pause(ms: number, now: number): void {
+    this.#slot = Math.max(this.#slot, now + ms - this.#interval)
+  }
+
   /** Tokens saved so far are kept, up to the new burst; a debt is kept in tokens. */
   setLimits(limits: TokenBucketLimits, now: number): void {
     const available = this.available(now)

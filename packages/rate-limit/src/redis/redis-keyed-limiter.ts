@@ -89,6 +89,16 @@ export class RedisKeyedLimiter {
     })
   }
 
+  /** Tokens per second and key. */
+  get rate(): number {
+    return 1_000 / this.#interval
+  }
+
+  /** The most tokens of a key. */
+  get burst(): number {
+    return this.#burst
+  }
+
   /** Spends `cost` of the key if that is possible now. */
   async tryAcquire(key: string, cost = 1): Promise<boolean> {
     return (await this.decide(key, cost)).allowed

@@ -1,0 +1,30 @@
+export {
+  type FastifyReplyLike,
+  type FastifyRequestLike,
+  fastifyRateLimit,
+  type HonoContextLike,
+  honoRateLimit,
+  type NodeMiddleware,
+  nodeRateLimit,
+} from './http/adapters.ts'
+export {
+  type ClientAddress,
+  type ClientAddressOptions,
+  clientAddress,
+} from './http/client-address.ts'
+export {
+  HttpLimit,
+  type HttpLimitOptions,
+  type HttpVerdict,
+  type KeyedDecider,
+  type RequestFacts,
+} from './http/http-limit.ts'
+export { LearnedLimit, type LearnedLimitStats } from './http/learned-limit.ts'
+export {
+  type HeadersLike,
+  type Policy,
+  parseRateLimitHeaders,
+  rateLimitHeaders,
+  type ServerLimit,
+  type ServerLimits,
+} from './http/rate-limit-headers.ts'

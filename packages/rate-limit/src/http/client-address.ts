@@ -1,0 +1,99 @@
+import { BlockList, isIP, SocketAddress } from 'node:net'
+import { InvalidOptionError } from '../errors.ts'
+
+export interface ClientAddressOptions {
+  /**
+   * Addresses and subnets of the proxies whose word is taken, such as `['10.0.0.0/8', '::1']`. Default none: the
+   * address is that of the connection, which nobody can forge.
+   */
+  trustedProxies?: readonly string[] | undefined
+  /**
+   * How many bits of an IPv6 address tell clients apart, 1 to 128; default 64, as whoever has one address has 2^64 of
+   * them.
+   */
+  ipv6Prefix?: number | undefined
+}
+
+/** Finds the address of a client. @returns undefined if the connection has none, such as one over a Unix socket */
+export type ClientAddress = (
+  remoteAddress: string | undefined,
+  forwardedFor: string | undefined,
+) => string | undefined
+
+/**
+ * Makes a function that finds the address of a client behind trusted proxies. `X-Forwarded-For` is read from its end, as
+ * only what trusted proxies have added can be believed: the client is the first address that is none of them.
+ */
+export function clientAddress({
+  trustedProxies = [],
+  ipv6Prefix = 64,
+}: ClientAddressOptions = {}): ClientAddress {
+  if (!(Number.isInteger(ipv6Prefix) && ipv6Prefix >= 1 && ipv6Prefix <= 128)) {
+    throw new InvalidOptionError('ipv6Prefix', 'an integer from 1 to 128', ipv6Prefix)
+  }
+  const trusted = toBlockList(trustedProxies)
+  const isTrusted = (address: string) => trusted.check(address, family(address))
+  return (remoteAddress, forwardedFor) => {
+    let client = normalize(remoteAddress ?? '')
+    if (client === undefined) return undefined
+    const hops = forwardedFor?.split(',') ?? []
+    while (isTrusted(client) && hops.length > 0) {
+      const next = normalize(hops.pop()!.trim())
+      // What is no address was not written by a proxy that can be trusted.
+      if (next === undefined) break
+      client = next
+    }
+    return isIP(client) === 6 ? network(client, ipv6Prefix) : client
+  }
+}
+
+function toBlockList(subnets: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const subnet of subnets) {
+    const [address = '', bits, rest] = subnet.split('/')
+    const most = isIP(address) === 4 ? 32 : 128
+    const prefix = bits === undefined ? most : Number(bits)
+    const valid = isIP(address) !== 0 && rest === undefined && /^\d+$/.test(bits ?? '0')
+    if (!valid || prefix > most) {
+      throw new InvalidOptionError(
+        'trustedProxies',
+        'IP addresses or subnets such as 10.0.0.0/8',
+        subnet,
+      )
+    }
+    list.addSubnet(address, prefix, family(address))
+  }
+  return list
+}
+
+function family(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 4 ? 'ipv4' : 'ipv6'
+}
+
+/** An address without port, brackets, zone and IPv4-mapping, in its shortest form. */
+function normalize(text: string): string | undefined {
+  const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? text.replace(/^([\d.]+):\d+$/, '$1')
+  const address = bare.replace(/%.*$/, '')
+  const version = isIP(address)
+  if (version === 0) return undefined
+  if (version === 4) return address
+  const short = new SocketAddress({ address, family: 'ipv6' }).address
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(short)?.[1] ?? short
+}
+
+/** The first address of a subnet, with its length: `2001:db8::/64`. */
+function network(address: string, prefix: number): string {
+  const [head = '', tail] = address.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const gap = tail === undefined ? 0 : 8 - left.length - right.length
+  const groups = [...left, ...Array(gap).fill('0'), ...right].map(group =>
+    Number.parseInt(group, 16),
+  )
+  const kept = groups.map((group, index) => {
+    const bits = Math.min(16, Math.max(0, prefix - 16 * index))
+    return (group & (0xffff << (16 - bits)) & 0xffff).toString(16)
+  })
+  const short = new SocketAddress({ address: kept.join(':'), family: 'ipv6' }).address
+  return prefix === 128 ? short : `${short}/${prefix}`
+}

@@ -1,0 +1,100 @@
+import { StoreUnavailableError } from '../errors.ts'
+import type { Decision } from '../limiter/rate-limiter.ts'
+import { oneOf } from '../option-checks.ts'
+import { type ClientAddress, type ClientAddressOptions, clientAddress } from './client-address.ts'
+import { rateLimitHeaders } from './rate-limit-headers.ts'
+
+/** What is used of a limiter: a {@link KeyedLimiter} or a {@link RedisKeyedLimiter}. */
+export interface KeyedDecider {
+  readonly name: string
+  /** Tokens per second and the most at once, from which the policy is told. */
+  readonly rate: number
+  readonly burst: number
+  decide(key: string, cost?: number): Decision | Promise<Decision>
+}
+
+/** What is used of a framework's request. */
+export interface RequestFacts {
+  readonly remoteAddress: string | undefined
+  readonly forwardedFor: string | undefined
+}
+
+export interface HttpLimitOptions<Request> extends ClientAddressOptions {
+  limiter: KeyedDecider
+  /** Whom a request counts for; default its client's address. Undefined lets it pass uncounted. */
+  key?: ((request: Request) => string | undefined | Promise<string | undefined>) | undefined
+  /** How much it costs; default 1. */
+  cost?: number | ((request: Request) => number) | undefined
+  /** Requests that pass uncounted, such as health checks. */
+  skip?: ((request: Request) => boolean) | undefined
+  /** While the limiter's store is not available: let requests pass, or answer 503; default `'open'`. */
+  whenUnavailable?: 'open' | 'closed' | undefined
+  /** Name of the policy in headers; default the limiter's. */
+  policy?: string | undefined
+}
+
+/** What to do with a request: add the headers and go on, or answer with this. */
+export type HttpVerdict =
+  | { readonly pass: true; readonly headers: Readonly<Record<string, string>> }
+  | {
+      readonly pass: false
+      readonly status: 429 | 503
+      readonly headers: Readonly<Record<string, string>>
+      readonly body: string
+    }
+
+const UNCOUNTED: HttpVerdict = { pass: true, headers: {} }
+
+/** The limit of a server, apart from any framework: adapters translate requests and verdicts. */
+export class HttpLimit<Request> {
+  readonly #options: HttpLimitOptions<Request>
+  readonly #addressOf: ClientAddress
+
+  constructor(options: HttpLimitOptions<Request>) {
+    oneOf('whenUnavailable', options.whenUnavailable ?? 'open', ['open', 'closed'])
+    this.#options = options
+    this.#addressOf = clientAddress(options)
+  }
+
+  /** @throws (by rejection) what the user's functions throw */
+  async check(request: Request, facts: RequestFacts): Promise<HttpVerdict> {
+    const { limiter, key, cost = 1, skip, whenUnavailable = 'open' } = this.#options
+    if (skip?.(request)) return UNCOUNTED
+    const whom = key
+      ? await key(request)
+      : (this.#addressOf(facts.remoteAddress, facts.forwardedFor) ?? 'unknown')
+    if (whom === undefined) return UNCOUNTED
+    try {
+      return this.#verdict(
+        await limiter.decide(whom, typeof cost === 'function' ? cost(request) : cost),
+      )
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error
+      return whenUnavailable === 'open' ? UNCOUNTED : refusal(503, 'Service Unavailable', {})
+    }
+  }
+
+  #verdict(decision: Decision): HttpVerdict {
+    const { limiter, policy = limiter.name } = this.#options
+    const { rate, burst } = limiter
+    const headers = rateLimitHeaders(decision, {
+      name: policy,
+      quota: burst,
+      window: (burst / rate) * 1_000,
+    })
+    return decision.allowed ? { pass: true, headers } : refusal(429, 'Too Many Requests', headers)
+  }
+}
+
+function refusal(
+  status: 429 | 503,
+  title: string,
+  headers: Readonly<Record<string, string>>,
+): HttpVerdict {
+  return {
+    pass: false,
+    status,
+    headers: { ...headers, 'Content-Type': 'application/problem+json' },
+    body: JSON.stringify({ title, status }),
+  }
+}

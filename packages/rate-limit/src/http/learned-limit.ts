@@ -1,0 +1,104 @@
+import {
+  TokenBucket,
+  type TokenBucketOptions,
+  type TokenBucketStats,
+} from '../bucket/token-bucket.ts'
+import { type Clock, systemClock, type Timer } from '../clock.ts'
+import type { AcquireOptions, Admission } from '../limiter/rate-limiter.ts'
+import { type HeadersLike, parseRateLimitHeaders, type ServerLimit } from './rate-limit-headers.ts'
+
+export interface LearnedLimitStats extends TokenBucketStats {
+  /** Responses that said something about limits. */
+  observed: number
+  /** 1 while the rate is below the configured one, else 0. */
+  slowed: number
+}
+
+/** Below this share of a server's quota the rest of it is spread over the time until it is reset. */
+const SCARCE = 0.2
+
+/**
+ * A client's limit that learns from the server's: give it every response. It never has more tokens than the server has
+ * left, stretches the last fifth of a quota over the time until it is reset, and pauses for `Retry-After`. It never
+ * exceeds the configured rate.
+ */
+export class LearnedLimit {
+  readonly #bucket: TokenBucket
+  readonly #clock: Clock
+  readonly #rate: number
+  readonly #burst: number
+  #restore: Timer | undefined = undefined
+  #observed = 0
+
+  constructor(options: TokenBucketOptions) {
+    const { rate, burst = Math.max(1, rate), clock = systemClock } = options
+    this.#bucket = new TokenBucket({ name: 'learned-limit', ...options })
+    this.#clock = clock
+    this.#rate = rate
+    this.#burst = burst
+  }
+
+  /** As {@link TokenBucket.acquire}. */
+  acquire(options?: AcquireOptions): Promise<Admission> {
+    return this.#bucket.acquire(options)
+  }
+
+  /** As {@link TokenBucket.tryAcquire}. */
+  tryAcquire(cost?: number): boolean {
+    return this.#bucket.tryAcquire(cost)
+  }
+
+  /** Learns from the headers of a response. */
+  observe(headers: HeadersLike): void {
+    const { limits, retryAfter } = parseRateLimitHeaders(headers)
+    if (limits.length === 0 && retryAfter === undefined) return
+    this.#observed++
+    // Of several limits the one that gives least rules.
+    const scarcest = limits.reduce<ServerLimit | undefined>(
+      (least, limit) => (rateOf(limit) < rateOf(least) ? limit : least),
+      undefined,
+    )
+    if (scarcest !== undefined) this.#follow(scarcest)
+    for (const { remaining } of limits) if (remaining !== undefined) this.#bucket.cap(remaining)
+    if (retryAfter !== undefined) this.#bucket.pause(retryAfter)
+  }
+
+  stats(): LearnedLimitStats {
+    const slowed = this.#restore === undefined ? 0 : 1
+    return { ...this.#bucket.stats(), observed: this.#observed, slowed }
+  }
+
+  /** Rejects all who wait with {@link LimiterClosedError}. */
+  [Symbol.dispose](): void {
+    this.#restore?.cancel()
+    this.#bucket[Symbol.dispose]()
+  }
+
+  #follow(limit: ServerLimit): void {
+    const { remaining = Infinity, resetAfter = 0, quota } = limit
+    const scarce = quota === undefined ? remaining === 0 : remaining < SCARCE * quota
+    this.#restore?.cancel()
+    this.#restore = undefined
+    if (!scarce || resetAfter === 0) {
+      this.#setRate(this.#rate)
+      return
+    }
+    this.#setRate(Math.min(this.#rate, rateOf(limit) || this.#rate))
+    if (remaining === 0) this.#bucket.pause(resetAfter)
+    this.#restore = this.#clock.setTimer(() => {
+      this.#restore = undefined
+      this.#setRate(this.#rate)
+    }, resetAfter)
+    this.#restore.unref?.()
+  }
+
+  #setRate(rate: number): void {
+    if (this.#bucket.stats().rate !== rate) this.#bucket.setLimits({ rate, burst: this.#burst })
+  }
+}
+
+/** What a limit leaves per second until it is reset; Infinity for none. */
+function rateOf(limit: ServerLimit | undefined): number {
+  if (limit?.remaining === undefined || !limit.resetAfter) return Infinity
+  return (limit.remaining * 1_000) / limit.resetAfter
+}

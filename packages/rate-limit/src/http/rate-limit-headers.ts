@@ -1,0 +1,134 @@
+import type { Decision } from '../limiter/rate-limiter.ts'
+import { type Item, parseList, serializeString } from './structured-fields.ts'
+
+/** What a limit promises to its clients. */
+export interface Policy {
+  /** Tells one limit of a server from another; printable ASCII. */
+  readonly name: string
+  /** The most that can pass in a window. */
+  readonly quota: number
+  /** In ms; undefined if there is no fixed window. */
+  readonly window?: number | undefined
+}
+
+/** What a server has said about one of its limits. Times in ms. */
+export interface ServerLimit {
+  readonly name: string
+  readonly remaining?: number | undefined
+  readonly resetAfter?: number | undefined
+  readonly quota?: number | undefined
+  readonly window?: number | undefined
+}
+
+/** What a response says about limits. */
+export interface ServerLimits {
+  readonly limits: readonly ServerLimit[]
+  /** In ms from now; takes precedence over the limits. */
+  readonly retryAfter?: number | undefined
+}
+
+/** A response's headers: those of `fetch`, or an object as node:http and undici have. */
+export type HeadersLike =
+  | { get(name: string): string | null | undefined }
+  | Readonly<Record<string, string | readonly string[] | undefined>>
+
+/**
+ * The headers of a response, by draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy`, `RateLimit`, and `Retry-After`
+ * where the request was refused. Times are whole seconds, rounded up: who comes then passes.
+ */
+export function rateLimitHeaders(
+  { allowed, remaining, resetAfter, retryAfter }: Decision,
+  { name, quota, window }: Policy,
+): Record<string, string> {
+  const label = serializeString(name) ?? '"default"'
+  const headers: Record<string, string> = {
+    'RateLimit-Policy': `${label};q=${Math.floor(quota)}${window === undefined ? '' : `;w=${seconds(window)}`}`,
+    RateLimit: `${label};r=${Math.floor(remaining)};t=${seconds(resetAfter)}`,
+  }
+  if (!allowed && retryAfter < Infinity) headers['Retry-After'] = `${seconds(retryAfter)}`
+  return headers
+}
+
+/**
+ * Reads what a server says about its limits: `RateLimit` and `RateLimit-Policy`, else the older `X-RateLimit-*`, and
+ * `Retry-After`. A malformed field counts as missing.
+ *
+ * @param now the client's clock in ms since 1970, for dates without a `Date` header to compare them with
+ */
+export function parseRateLimitHeaders(
+  headers: HeadersLike,
+  now: number = Date.now(),
+): ServerLimits {
+  const get = reader(headers)
+  const limits = new Map<string, ServerLimit>()
+  for (const { value, parameters } of parseList(get('ratelimit-policy') ?? '') ?? []) {
+    const quota = count(parameters.get('q'))
+    if (typeof value !== 'string' || quota === undefined) continue
+    limits.set(value, { name: value, quota, window: duration(parameters.get('w')) })
+  }
+  for (const { value, parameters } of parseList(get('ratelimit') ?? '') ?? []) {
+    const remaining = count(parameters.get('r'))
+    if (typeof value !== 'string' || remaining === undefined) continue
+    const resetAfter = duration(parameters.get('t'))
+    limits.set(value, { ...limits.get(value), name: value, remaining, resetAfter })
+  }
+  const older = limits.size === 0 ? parseOlder(get, now) : undefined
+  if (older) limits.set(older.name, older)
+  return { limits: [...limits.values()], retryAfter: parseRetryAfter(get, now) }
+}
+
+type Get = (name: string) => string | undefined
+
+function reader(headers: HeadersLike): Get {
+  if (typeof headers.get === 'function') {
+    const get = headers.get.bind(headers) as (name: string) => string | null
+    return name => get(name) ?? undefined
+  }
+  const fields = new Map<string, string>()
+  for (const [name, value] of Object.entries(headers as Record<string, string | string[]>)) {
+    if (value !== undefined) fields.set(name.toLowerCase(), `${value}`)
+  }
+  return name => fields.get(name)
+}
+
+function count(value: Item['value'] | undefined): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined
+}
+
+function duration(value: Item['value'] | undefined): number | undefined {
+  const whole = count(value)
+  return whole === undefined ? undefined : whole * 1_000
+}
+
+/** A date is compared with the response's own, as the clocks of server and client need not agree (RFC 9110, 10.2.3). */
+function parseRetryAfter(get: Get, now: number): number | undefined {
+  const text = get('retry-after')?.trim()
+  if (text === undefined) return undefined
+  if (/^\d+$/.test(text)) return Number(text) * 1_000
+  const date = Date.parse(text)
+  if (Number.isNaN(date)) return undefined
+  const sent = Date.parse(get('date') ?? '')
+  return Math.max(0, date - (Number.isNaN(sent) ? now : sent))
+}
+
+/** Before this, a reset is a number of seconds to wait; after it, a time. GitHub and others send times. */
+const EARLIEST_TIME = 1e9
+
+function parseOlder(get: Get, now: number): ServerLimit | undefined {
+  const number = (name: string) => {
+    const text = get(`x-ratelimit-${name}`)?.trim()
+    return text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined
+  }
+  const remaining = number('remaining')
+  if (remaining === undefined) return undefined
+  const reset = number('reset')
+  const time = reset !== undefined && reset >= EARLIEST_TIME
+  // Times come in seconds or in milliseconds.
+  const at = time && reset >= 1e12 ? reset : (reset ?? 0) * 1_000
+  const resetAfter = reset === undefined ? undefined : Math.max(0, time ? at - now : at)
+  return { name: 'x-ratelimit', remaining, resetAfter, quota: number('limit') }
+}
+
+function seconds(ms: number): number {
+  return Math.ceil(ms / 1_000)
+}
