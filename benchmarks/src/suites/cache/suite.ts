@@ -1,5 +1,6 @@
 import { defineCase, defineSuite } from '../../define.ts'
 import { bareMap, lruCache, millrace, quickLru, tinyLru } from './contenders/caches.ts'
+import { gridCases } from './grid-cases.ts'
 import { loadingCases } from './loading-cases.ts'
 import { checkChurn, churn } from './workloads/churn.ts'
 import { checkGetOrSet, type GetOrSetResult, getOrSet } from './workloads/get-or-set.ts'
@@ -26,7 +27,7 @@ export default defineSuite({
         'tiny-lru': hit(tinyLru),
         'quick-lru': hit(quickLru),
       },
-      check: checkHit,
+      check: checkHit(),
     }),
     defineCase<number>({
       name: 'hit, sieve',
@@ -35,7 +36,7 @@ export default defineSuite({
       goal: { 'lru-cache': 1.9 },
       ours: hit(millrace('sieve')),
       peers: { 'lru-cache': hit(lruCache) },
-      check: checkHit,
+      check: checkHit(),
     }),
     defineCase<number>({
       name: 'hit with TTL',
@@ -48,7 +49,7 @@ export default defineSuite({
         'tiny-lru': hit(tinyLru, { ttl: minute }),
         'quick-lru': hit(quickLru, { ttl: minute }),
       },
-      check: checkHit,
+      check: checkHit(),
     }),
     defineCase<GetOrSetResult>({
       name: 'Zipf get-or-set',
@@ -61,7 +62,7 @@ export default defineSuite({
         'tiny-lru': getOrSet(tinyLru),
         'quick-lru': getOrSet(quickLru),
       },
-      check: checkGetOrSet,
+      check: checkGetOrSet(),
     }),
     defineCase<GetOrSetResult>({
       name: 'Zipf get-or-set, sieve',
@@ -70,7 +71,7 @@ export default defineSuite({
       goal: { 'lru-cache': 1.6 },
       ours: getOrSet(millrace('sieve')),
       peers: { 'lru-cache': getOrSet(lruCache) },
-      check: checkGetOrSet,
+      check: checkGetOrSet(),
     }),
     defineCase<number>({
       name: 'churn',
@@ -79,7 +80,7 @@ export default defineSuite({
       goal: { 'lru-cache': 0.9 },
       ours: churn(millrace('adaptive')),
       peers: { 'lru-cache': churn(lruCache), 'tiny-lru': churn(tinyLru) },
-      check: checkChurn,
+      check: checkChurn(),
     }),
     defineCase<number>({
       name: 'churn, sieve',
@@ -88,7 +89,7 @@ export default defineSuite({
       goal: { 'lru-cache': 1.15 },
       ours: churn(millrace('sieve')),
       peers: { 'lru-cache': churn(lruCache) },
-      check: checkChurn,
+      check: checkChurn(),
     }),
     defineCase<number>({
       name: 'memory',
@@ -103,6 +104,7 @@ export default defineSuite({
       },
       check: checkMemory,
     }),
+    ...gridCases,
     ...loadingCases,
   ],
 })

@@ -1,9 +1,12 @@
 import type { PolicyName } from '@millrace/cache-core'
 
+/** Keys as services have them: names, or numbers. */
+export type Key = string | number
+
 /** What every contender has in common. Each is used as its library made it: a wrapper would cost more than a hit. */
 export interface KeyedCache {
-  get(key: string): number | undefined
-  set(key: string, value: number): unknown
+  get(key: Key): number | undefined
+  set(key: Key, value: number): unknown
 }
 
 export interface Limits {
@@ -19,27 +22,27 @@ export const millrace =
   (policy: PolicyName): CreateCache =>
   async ({ entries, ttl }) => {
     const { Cache } = await import('@millrace/cache-core')
-    return new Cache<string, number>(
+    return new Cache<Key, number>(
       ttl === undefined ? { maxEntries: entries, policy } : { maxEntries: entries, policy, ttl },
     )
   }
 
 export const lruCache: CreateCache = async ({ entries, ttl }) => {
   const { LRUCache } = await import('lru-cache')
-  return new LRUCache<string, number>(ttl === undefined ? { max: entries } : { max: entries, ttl })
+  return new LRUCache<Key, number>(ttl === undefined ? { max: entries } : { max: entries, ttl })
 }
 
 export const tinyLru: CreateCache = async ({ entries, ttl }) => {
   const { LRU } = await import('tiny-lru')
-  return new LRU<number>(entries, ttl ?? 0)
+  return new LRU<number>(entries, ttl ?? 0) as KeyedCache
 }
 
 export const quickLru: CreateCache = async ({ entries, ttl }) => {
   const { default: QuickLRU } = await import('quick-lru')
-  return new QuickLRU<string, number>(
+  return new QuickLRU<Key, number>(
     ttl === undefined ? { maxSize: entries } : { maxSize: entries, maxAge: ttl },
   )
 }
 
 /** No cache, as it has no bound: what a hit costs at the least. */
-export const bareMap: CreateCache = async () => new Map<string, number>()
+export const bareMap: CreateCache = async () => new Map<Key, number>()

@@ -1,22 +1,20 @@
 import assert from 'node:assert/strict'
 import type { Prepare } from '../../../define.ts'
 import type { CreateCache } from '../contenders/caches.ts'
-import { keys } from './keys.ts'
-
-const capacity = 10_000
-const operations = 100_000
+import { keyOf, type Shape, usual } from './keys.ts'
 
 /** Sets keys that are not held, so that each set of a full cache evicts. The result is how many of them are held afterwards. */
 export const churn =
-  (create: CreateCache): Prepare<number> =>
+  (create: CreateCache, { entries, kind }: Shape = usual): Prepare<number> =>
   async () => {
-    const cache = await create({ entries: capacity })
-    const names = keys(operations)
+    const cache = await create({ entries })
+    const operations = operationsOf(entries)
+    const names = Array.from({ length: operations }, (_, index) => keyOf(kind, index))
     let start = 0
     return {
       operations,
       run() {
-        // Key n comes again after ten times the capacity, when no policy has kept it for long.
+        // Key n comes again after several times the capacity, when no policy has kept it for long.
         for (let i = 0; i < operations; i++) cache.set(names[i]!, start + i)
         let held = 0
         // Other keys each time: a read makes an entry worth keeping, and these would be the only ones read.
@@ -29,7 +27,12 @@ export const churn =
     }
   }
 
-/** A sample of one key in a hundred finds about a hundred of the 10,000 held. */
-export function checkChurn(held: number): void {
-  assert.ok(held > 20 && held <= 200, `${held} of the sampled keys are held`)
-}
+/** A sample of one key in a hundred finds about one in a hundred of those held. */
+export const checkChurn =
+  ({ entries }: Shape = usual) =>
+  (held: number): void => {
+    assert.ok(held > entries / 500 && held <= entries / 50, `${held} sampled keys are held`)
+  }
+
+/** Ten times the capacity; three times a million. */
+const operationsOf = (entries: number): number => Math.min(entries * 10, 3_000_000)

@@ -1,7 +1,23 @@
+/** What kind of keys a workload uses. */
+export type KeyKind = 'strings' | 'integers'
+
 /** Keys as applications make them: about 20 characters, none of them an array index. */
-export function keys(count: number, from = 0): string[] {
-  return Array.from({ length: count }, (_, index) => `user:profile:${from + index}`)
+export function keys(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `user:profile:${index}`)
 }
+
+/** Key number `index`, a string made anew each time, as each request to a server brings its own. */
+export function keyOf(kind: KeyKind, index: number): string | number {
+  return kind === 'strings' ? `user:profile:${index}` : index
+}
+
+export interface Shape {
+  /** Entries that the cache holds. */
+  readonly entries: number
+  readonly kind: KeyKind
+}
+
+export const usual: Shape = { entries: 10_000, kind: 'strings' }
 
 /** Numbers from 0 to 1, the same ones in every process (mulberry32). */
 export function randomNumbers(seed: number): () => number {
