@@ -114,7 +114,11 @@ describe('connect timeout', () => {
 describe('total timeout', () => {
   test('covers attempts, delays and redirects', async () => {
     server.on('*', 503)
-    const client = makePool({ totalTimeout: 100, retry: { baseDelay: 30, maxAttempts: 100 } })
+    const client = makePool({
+      totalTimeout: 400,
+      retry: { baseDelay: 30, maxAttempts: 100 },
+      random: () => 1,
+    })
     const { error, duration } = await timed(async () => {
       const { statusCode, body } = await client.request(server.url('/'))
       await body.dump()
@@ -122,8 +126,8 @@ describe('total timeout', () => {
     })
     // A delay that would pass the deadline is not begun: the last response comes instead of an error.
     expect(error).toBeUndefined()
-    expect(duration).toBeLessThan(250)
-    expect(server.requests.length).toBeGreaterThan(1)
+    expect(duration).toBeLessThan(400)
+    expect(server.requests).toHaveLength(4)
   })
 
   test('covers the body', async () => {

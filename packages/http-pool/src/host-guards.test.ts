@@ -113,7 +113,7 @@ describe('hedge', () => {
       slow = false
       return { body: '"slow"', latency: 2_000 }
     })
-    const pool = makePool({ hedge: { delay: 20, extra: 0.5 } })
+    const pool = makePool({ hedge: { delay: 200, extra: 0.5 } })
     for (let i = 0; i < 5; i++) await pool.json(server.url('/'))
     slow = true
     const start = performance.now()
@@ -127,9 +127,9 @@ describe('hedge', () => {
     server.on('*', () => {
       calls++
       if (calls <= 5) return { body: '"warm"' }
-      return calls === 6 ? { body: '"first"', latency: 100 } : { fault: 'reset' }
+      return calls === 6 ? { body: '"first"', latency: 500 } : { fault: 'reset' }
     })
-    const pool = makePool({ hedge: { delay: 20, extra: 0.5 } })
+    const pool = makePool({ hedge: { delay: 200, extra: 0.5 } })
     for (let i = 0; i < 5; i++) await pool.json(server.url('/'))
     expect(await pool.json(server.url('/'))).toBe('first')
     expect(pool.stats()).toMatchObject({ hedges: 1, hedgesWon: 0, pending: 0 })

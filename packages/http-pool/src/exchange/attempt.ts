@@ -216,7 +216,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
   onResponseData(_controller: Controller, chunk: Buffer): void {
     if (this.phase === 'body') {
       this.touch()
-      this.exchange.onAttemptData(this, chunk)
+      this.exchange.onAttemptData(chunk)
     } else if (this.phase === 'draining') {
       this.#drained += chunk.length
       if (this.#drained > drainLimit) this.cancel(new SupersededError(this.origin.key))
@@ -228,7 +228,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
     if (phase === 'over') return
     this.phase = 'over'
     this.#end(false, undefined)
-    if (phase === 'body') this.exchange.onAttemptEnd(this, trailers)
+    if (phase === 'body') this.exchange.onAttemptEnd(trailers)
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {

@@ -1,0 +1,304 @@
+import { type AttemptReason, attemptChannels, hasSubscribers } from '../channels.ts'
+import { HttpTimeoutError, SupersededError } from '../errors.ts'
+import { retryAfter } from '../retry/retry-after.ts'
+import { isTransient } from '../retry/transient-errors.ts'
+import { Attempt } from './attempt.ts'
+import { AttemptTrace, withInjectedHeaders } from './attempt-trace.ts'
+import { isReplayable } from './dispatch-options.ts'
+import type { Exchange, Headers } from './exchange.ts'
+import { diedIdle, isRepeatable, mayRepeat } from './repeat-rules.ts'
+
+const never = Number.POSITIVE_INFINITY
+const maxResends = 3
+
+/**
+ * The attempts of one exchange: at most two at a time, the second being a hedge; when the next one begins,
+ * and whether there is one.
+ *
+ * The host's guard admits each attempt and is told its outcome, exactly once.
+ */
+export class AttemptPlan {
+  readonly #exchange: Exchange
+  #attempt: Attempt | null = null
+  #hedge: Attempt | null = null
+  #wakeAt = never
+  #wakeReason: AttemptReason = 'first'
+  /** The guard has admitted the attempt that waits: only its time has to come. */
+  #isAdmitted = false
+  #hedgeAt = never
+  /** Attempts that count against the policy: resends do not. */
+  #attempts = 0
+  #resends = 0
+  /** Attempts of all kinds. */
+  sendings = 0
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange
+  }
+
+  /** The one whose response the caller gets, or may get. */
+  get current(): Attempt | null {
+    return this.#attempt
+  }
+
+  /** When to call {@link check}. */
+  get nextDeadline(): number {
+    const phases = Math.min(
+      this.#attempt?.phaseDeadline ?? never,
+      this.#hedge?.phaseDeadline ?? never,
+    )
+    return Math.min(this.#wakeAt, this.#hedgeAt, phases)
+  }
+
+  begin(reason: AttemptReason): void {
+    const exchange = this.#exchange
+    const { core, origin } = exchange
+    const { guard } = origin
+    if (core.isDestroyed) {
+      exchange.fail(core.closedError(origin.key))
+      return
+    }
+    this.#attempts++
+    if (guard !== undefined) {
+      const now = core.clock.now()
+      const refusal = guard.refusal(now)
+      if (refusal !== undefined) {
+        exchange.fail(refusal)
+        return
+      }
+      const delay = guard.serverDelay(now)
+      if (delay > 0) {
+        this.#awaitServer(delay, now, reason)
+        return
+      }
+    }
+    this.#send(reason)
+  }
+
+  /** Does what is due at `now`. */
+  check(now: number): void {
+    this.#checkPhase(this.#attempt, now)
+    this.#checkPhase(this.#hedge, now)
+    if (now >= this.#wakeAt) this.#exchange.runInAsyncScope(this.#wake, this)
+    if (now >= this.#hedgeAt) this.#exchange.runInAsyncScope(this.#beginHedge, this, now)
+  }
+
+  /** An attempt is on the wire. */
+  onSent(attempt: Attempt): void {
+    const { hedge } = attempt.origin.guard ?? {}
+    if (hedge === undefined || attempt !== this.#attempt || this.#hedge !== null) return
+    const { delay } = hedge
+    if (delay === undefined || !this.#isHedgeable()) return
+    this.#hedgeAt = attempt.sentAt + delay
+    this.#exchange.watch(this.#hedgeAt)
+  }
+
+  /** The head of a response has come. Whether it is left for another attempt; if not, it is the one that counts. */
+  passesOver(attempt: Attempt, statusCode: number, headers: Headers): boolean {
+    const { retry } = this.#exchange.policy
+    const isRetryable = retry?.allowsStatus(statusCode) === true
+    this.#judgeAnswer(attempt, statusCode, headers, isRetryable)
+    if (isRetryable) {
+      const wait = retry.honoursRetryAfter ? (retryAfter(headers) ?? 0) : 0
+      if (this.#leaveToOther(attempt) || this.#retryIn(attempt, wait)) return true
+    }
+    this.win(attempt)
+    return false
+  }
+
+  /** An attempt has failed. Whether another one takes its place. */
+  replaces(attempt: Attempt, error: Error, hasAnswered: boolean): boolean {
+    if (this.#leaveToOther(attempt)) return true
+    if (hasAnswered) return false
+    if (this.#resend(attempt, error)) return true
+    return isTransient(error) && this.#retryIn(attempt, 0)
+  }
+
+  /** The other attempt, if there is one, is not needed any more. */
+  win(attempt: Attempt): void {
+    this.#hedgeAt = never
+    const hedge = this.#hedge
+    if (hedge === null) return
+    const loser = attempt === hedge ? this.#attempt : hedge
+    if (attempt === hedge) attempt.origin.counters.hedgesWon++
+    this.#attempt = attempt
+    this.#hedge = null
+    loser?.cancel(new SupersededError(attempt.origin.key))
+  }
+
+  /** Ends all that is under way or planned. */
+  cancel(error: Error | undefined): void {
+    const { core, origin } = this.#exchange
+    if (this.#wakeAt !== never) {
+      this.#wakeAt = never
+      core.hold.release()
+      if (this.#isAdmitted) origin.guard?.ignored(core.clock.now())
+    }
+    this.#hedgeAt = never
+    this.#end(this.#attempt, error)
+    this.#end(this.#hedge, error)
+  }
+
+  /** Tells the guard of an attempt that ended before it had an answer. */
+  judge(attempt: Attempt, error: Error | undefined): void {
+    attempt.isJudged = true
+    const { guard, core } = attempt.origin
+    if (guard === undefined) return
+    const now = core.clock.now()
+    // A connection that died idle says nothing of the host's health.
+    if (error !== undefined && isTransient(error) && !diedIdle(attempt, error)) guard.failed(now)
+    else guard.ignored(now)
+    const tookTime = error instanceof HttpTimeoutError || error instanceof SupersededError
+    if (tookTime && attempt.controller !== null) guard.tookLonger(now - attempt.sentAt, now)
+  }
+
+  #send(reason: AttemptReason): void {
+    const { origin, core, options } = this.#exchange
+    origin.counters.attempts++
+    this.sendings++
+    if (!hasSubscribers(attemptChannels)) {
+      this.#make(reason).start()
+      return
+    }
+    const trace = new AttemptTrace(options, origin.key, this.sendings, reason, core.clock.now)
+    trace.start(() => {
+      const attempt = this.#make(reason)
+      attempt.trace = trace
+      attempt.start()
+    })
+  }
+
+  #make(reason: AttemptReason): Attempt {
+    const { origin, core, options } = this.#exchange
+    const { injectHeaders } = core.settings
+    const own =
+      injectHeaders === undefined
+        ? options
+        : withInjectedHeaders(options, origin.key, this.sendings, injectHeaders)
+    const attempt = new Attempt(this.#exchange, origin, own)
+    if (reason === 'hedge') this.#hedge = attempt
+    else this.#attempt = attempt
+    return attempt
+  }
+
+  /** Sends a request again whose connection died idle: that costs no budget and no delay. */
+  #resend(attempt: Attempt, error: Error): boolean {
+    const { options, policy, origin } = this.#exchange
+    if (!diedIdle(attempt, error) || this.#resends >= maxResends) return false
+    if (!mayRepeat(attempt, options, policy)) return false
+    this.#resends++
+    origin.counters.resends++
+    // Once may be chance. Twice, and the other idle connections are taken for dead too.
+    if (this.#resends > 1) origin.retireIdle()
+    this.#attempts--
+    this.#renewBody()
+    this.#exchange.runInAsyncScope(this.begin, this, 'resend')
+    return true
+  }
+
+  /** Plans another attempt, at least `wait` ms from now, if policy, budget and time allow. */
+  #retryIn(attempt: Attempt, wait: number): boolean {
+    const { policy, options, core, origin, totalDeadline } = this.#exchange
+    const { retry } = policy
+    if (retry === undefined || this.#attempts >= retry.maxAttempts || core.isClosed) return false
+    if (!mayRepeat(attempt, options, policy)) return false
+    const now = core.clock.now()
+    // Jitter on top of what the server asks for: all its clients were told the same time.
+    const delay = wait + retry.delay(this.#attempts - 1, core.random)
+    // An attempt that begins after the deadline cannot help.
+    if (wait > retry.maxDelay || now + delay >= totalDeadline) return false
+    if (origin.guard?.allowsRetry(now) === false) return false
+    if (core.retryBudget?.withdraw(now) === false) return false
+    origin.counters.retries++
+    this.#sleep(now + delay, 'retry')
+    return true
+  }
+
+  /** Waits until the host's own limit has room, or gives up at once if that is too late. */
+  #awaitServer(delay: number, now: number, reason: AttemptReason): void {
+    const exchange = this.#exchange
+    const { acquireTimeout } = exchange.policy
+    if (now + delay >= exchange.totalDeadline || (acquireTimeout !== 0 && delay > acquireTimeout)) {
+      const { guard } = exchange.origin
+      guard!.ignored(now)
+      exchange.fail(guard!.serverLimitError(delay))
+      return
+    }
+    this.#isAdmitted = true
+    this.#sleep(now + delay, reason)
+  }
+
+  #sleep(until: number, reason: AttemptReason): void {
+    this.#attempt = null
+    this.#wakeAt = until
+    this.#wakeReason = reason
+    this.#exchange.core.hold.acquire()
+    this.#exchange.watch(until)
+  }
+
+  #wake(): void {
+    this.#wakeAt = never
+    this.#exchange.core.hold.release()
+    if (this.#isAdmitted) {
+      this.#isAdmitted = false
+      this.#send(this.#wakeReason)
+      return
+    }
+    this.#renewBody()
+    this.begin(this.#wakeReason)
+  }
+
+  #isHedgeable(): boolean {
+    const { options, policy } = this.#exchange
+    return this.#resends === 0 && isReplayable(options) && isRepeatable(options, policy)
+  }
+
+  #beginHedge(now: number): void {
+    this.#hedgeAt = never
+    const { core, origin } = this.#exchange
+    const guard = origin.guard!
+    if (this.#attempt?.phase !== 'sent' || core.isClosed) return
+    if (!guard.allowsRetry(now) || !guard.hedge!.withdraw()) return
+    if (core.retryBudget?.withdraw(now) === false || guard.refusal(now) !== undefined) return
+    origin.counters.hedges++
+    this.#renewBody()
+    this.#send('hedge')
+  }
+
+  /** If the other attempt is still under way, the outcome is left to it. */
+  #leaveToOther(attempt: Attempt): boolean {
+    const other = attempt === this.#attempt ? this.#hedge : this.#attempt
+    if (this.#hedge === null || other === null || other.isOver) return false
+    this.#attempt = other
+    this.#hedge = null
+    this.#hedgeAt = never
+    return true
+  }
+
+  #renewBody(): void {
+    const exchange = this.#exchange
+    const { makeBody } = exchange.options
+    if (makeBody !== undefined) exchange.options = { ...exchange.options, body: makeBody() }
+  }
+
+  #judgeAnswer(attempt: Attempt, statusCode: number, headers: Headers, isRetryable: boolean): void {
+    attempt.isJudged = true
+    const { guard, core } = attempt.origin
+    if (guard === undefined) return
+    const now = core.clock.now()
+    guard.answered(statusCode, headers, isRetryable, now - attempt.sentAt, now)
+  }
+
+  #checkPhase(attempt: Attempt | null, now: number): void {
+    if (attempt === null || attempt.isOver || now < attempt.phaseDeadline) return
+    // A reader that pauses the body stops the sender: that time is the reader's.
+    if (this.#exchange.paused && attempt.phase === 'body') attempt.touch()
+    else attempt.fail(attempt.timeoutError())
+  }
+
+  #end(attempt: Attempt | null, error: Error | undefined): void {
+    // An error costs its stack trace: none is made for the attempt that ended the request.
+    if (attempt === null || attempt.isOver) return
+    attempt.cancel(error ?? new SupersededError(attempt.origin.key))
+  }
+}
