@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { type Case, defineCase, defineSuite, type Prepare } from '../../define.ts'
 import type { Paced } from './contenders/accuracy.ts'
+import type { SharedRun } from './contenders/shared-rate.ts'
 
 const tryAcquire = () => import('./contenders/try-acquire.ts')
 const jobs = () => import('./contenders/jobs.ts')
 const accuracy = () => import('./contenders/accuracy.ts')
 const waiters = () => import('./contenders/waiters.ts')
+const sharedRate = () => import('./contenders/shared-rate.ts')
 
 /** Loads a module of contenders in the child that measures it, and picks one. */
 function from<M, R>(load: () => Promise<M>, pick: (module: M) => Prepare<R>): Prepare<R> {
@@ -32,6 +34,24 @@ function pace(rate: number, peers: ('limiter' | 'bottleneck')[]): Case {
       // The bound: what 100 ms bring, one of burst, and what the default `catchUp` of 50 ms makes good.
       if (contender === 'ours') assert.ok(peak <= wanted * 0.15 + 2, `${peak} permits in 100 ms`)
     },
+  })
+}
+
+function share(rate: number): Case {
+  return defineCase<SharedRun>({
+    name: `rate error of 3 processes at ${rate.toLocaleString('en')}/s`,
+    description:
+      'Three processes on one Redis, 20 callers each in a closed loop for 5 s; the first second is not counted',
+    unit: '% error',
+    better: 'less',
+    limit: 1,
+    fixture: async () => (await sharedRate()).startRedis(),
+    ours: from(sharedRate, module => module.shared('ours', rate)),
+    peers: {
+      'ours with leases': from(sharedRate, module => module.shared('ours with leases', rate)),
+      bottleneck: from(sharedRate, module => module.shared('bottleneck', rate)),
+    },
+    check: ({ permits }) => assert.ok(permits > rate / 2),
   })
 }
 
@@ -120,5 +140,18 @@ export default defineSuite({
     pace(100, ['limiter', 'bottleneck']),
     pace(1_000, ['limiter', 'bottleneck']),
     pace(10_000, ['limiter']),
+    share(200),
+    share(1_000),
+    defineCase<SharedRun>({
+      name: 'permits per Redis call at 10,000/s',
+      description: 'Three processes with leases of 100 ms that want as many permits as there are',
+      unit: 'permits/call',
+      better: 'more',
+      limit: 20,
+      fixture: async () => (await sharedRate()).startRedis(),
+      ours: from(sharedRate, module => module.permitsPerTrip(10_000)),
+      peers: {},
+      check: ({ rate }) => assert.ok(Math.abs(rate / 10_000 - 1) < 0.05, `${rate}/s`),
+    }),
   ],
 })
