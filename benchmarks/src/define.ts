@@ -32,7 +32,7 @@ export interface Measurement<Result> {
   close?(): void | Promise<void>
 }
 
-export interface Measured<Result> {
+interface Measured<Result> {
   readonly value: number
   readonly result: Result
 }
@@ -78,7 +78,7 @@ export interface CaseOptions<Result> {
 /** A case with its result type forgotten, as suites of many cases hold it. */
 export type Case = CaseOptions<unknown>
 
-export interface SuiteHeader {
+interface SuiteHeader {
   readonly name: string
   /** How the figures come about and what they do not show; markdown, above the table in the results and READMEs. */
   readonly description: string
@@ -106,7 +106,7 @@ export interface CustomRun {
   readonly details: string
 }
 
-export interface CustomRunContext {
+interface CustomRunContext {
   readonly quick: boolean
   /** The rest of the command line's `--name value` pairs, for instance `traces`. */
   readonly flags: Readonly<Record<string, string>>

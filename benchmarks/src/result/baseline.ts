@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Row } from './row.ts'
 
-export const baselineFile: URL = new URL('../../baseline.json', import.meta.url)
+const baselineFile: URL = new URL('../../baseline.json', import.meta.url)
 
 /** Ratios by `suite / case / peer`. */
 export type Baseline = Readonly<Record<string, number>>
@@ -16,7 +16,7 @@ export interface Drop {
   readonly row: Row
 }
 
-export const keyOf = (row: Row): string => `${row.suite} / ${row.case} / ${row.peerName}`
+const keyOf = (row: Row): string => `${row.suite} / ${row.case} / ${row.peerName}`
 
 export function readBaseline(file: URL = baselineFile): Baseline {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Baseline) : {}

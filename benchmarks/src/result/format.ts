@@ -14,13 +14,13 @@ export function times(ratio: number): string {
   return ratio < 10 ? `${ratio.toFixed(2)}x` : `${figure(ratio)}x`
 }
 
-export function verdict(row: Row): string {
+function verdict(row: Row): string {
   const passed = passes(row)
   return passed === undefined ? '' : passed ? 'pass' : 'miss'
 }
 
 /** The columns of a results table, shared by the terminal and markdown. */
-export const header: readonly string[] = [
+const header: readonly string[] = [
   'case',
   'ours',
   'peer',
@@ -31,7 +31,7 @@ export const header: readonly string[] = [
   '',
 ]
 
-export function columns(row: MeasuredRow): string[] {
+function columns(row: MeasuredRow): string[] {
   return [
     row.case,
     figure(row.ours),
@@ -44,16 +44,18 @@ export function columns(row: MeasuredRow): string[] {
   ]
 }
 
+/** Columns of numbers. */
+const rightAligned: ReadonlySet<number> = new Set([1, 3, 5, 6])
+
 /** A table for the terminal: columns aligned, numbers to the right. */
 export function terminalTable(rows: readonly MeasuredRow[]): string {
   const lines = [header, ...rows.map(columns)]
   const widths = header.map((_, column) => Math.max(...lines.map(line => line[column]!.length)))
-  const right = new Set([1, 3, 5, 6])
   return lines
     .map(line =>
       line
         .map((cell, column) =>
-          right.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+          rightAligned.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
         )
         .join('  ')
         .trimEnd(),
@@ -61,12 +63,21 @@ export function terminalTable(rows: readonly MeasuredRow[]): string {
     .join('\n')
 }
 
+/** A markdown table whose columns are padded, as the repository's formatter wants it. */
 export function markdownTable(rows: readonly MeasuredRow[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  return [
-    line(header),
-    '|---|--:|---|--:|---|--:|--:|---|',
-    ...rows.map(row => line(columns(row))),
-  ].join('\n')
+  const lines = [header, ...rows.map(columns)].map(cells =>
+    cells.map(cell => cell.replaceAll('|', '\\|')),
+  )
+  const widths = header.map((_, column) =>
+    Math.max(3, ...lines.map(cells => cells[column]!.length)),
+  )
+  const rule = widths.map((width, column) =>
+    rightAligned.has(column) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width),
+  )
+  const padded = lines.map(cells =>
+    cells.map((cell, column) =>
+      rightAligned.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+    ),
+  )
+  return [padded[0]!, rule, ...padded.slice(1)].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 }

@@ -111,7 +111,9 @@ describe('stored results', () => {
     expect(await rewriteReadme(file, async () => suite, folder)).toBe(true)
     const text = readFileSync(file, 'utf8')
     expect(text).toMatch(/^# x\n<!-- bench:demo -->\n\nHow it was measured\./)
-    expect(text).toContain('| get | 10.0 | peer & <co> | 20.0 | ns/op | 2.00x | 1.90x | pass |')
+    expect(text).toContain(
+      '| get  | 10.0 | peer & <co> |       20.0 | ns/op | 2.00x | 1.90x | pass |',
+    )
     expect(text).toContain(other)
     expect(await rewriteReadme(file, async () => suite, folder)).toBe(false)
   })

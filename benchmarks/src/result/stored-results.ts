@@ -6,7 +6,7 @@ import { markdownTable } from './format.ts'
 import type { MeasuredRow } from './row.ts'
 import { versionsLine } from './versions.ts'
 
-export const resultsFolder: URL = new URL('../../results/', import.meta.url)
+const resultsFolder: URL = new URL('../../results/', import.meta.url)
 
 /** The rows of a suite's last stored run; none when it never ran. */
 export function storedRows(suite: string, folder: URL = resultsFolder): MeasuredRow[] {
@@ -45,7 +45,7 @@ export function storeResults(
   )
 }
 
-export function mergeRows(
+function mergeRows(
   suite: Suite,
   stored: readonly MeasuredRow[],
   fresh: readonly MeasuredRow[],

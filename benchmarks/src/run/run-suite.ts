@@ -22,7 +22,7 @@ export interface SuiteResult {
 }
 
 /** Rounds per contender; the figure is their median. */
-export const rounds = (quick: boolean): number => (quick ? 3 : 5)
+const rounds = (quick: boolean): number => (quick ? 3 : 5)
 
 /** Runs the suite's cases one after the other and returns one row for each peer of each case. */
 export async function runSuite(suite: Suite, options: RunOptions): Promise<SuiteResult> {
