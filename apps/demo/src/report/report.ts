@@ -48,13 +48,13 @@ export interface PackageCounts {
   readonly builtinImports: number
 }
 
-export interface CacheLine {
+interface CacheLine {
   readonly name: string
   readonly hits: number
   readonly misses: number
 }
 
-export interface LimiterLine {
+interface LimiterLine {
   readonly granted: number
   readonly waits: number
   /** ms over all waits. */
@@ -63,7 +63,7 @@ export interface LimiterLine {
   readonly rate: number
 }
 
-export interface ConnectionLine {
+interface ConnectionLine {
   readonly opened: number
   readonly reused: number
   readonly requests: number
@@ -71,7 +71,7 @@ export interface ConnectionLine {
 }
 
 /** Times in ms. */
-export interface OperationLine {
+interface OperationLine {
   readonly name: string
   readonly count: number
   readonly p50: number

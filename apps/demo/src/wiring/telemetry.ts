@@ -5,7 +5,7 @@ import { instrument } from '@millrace/tracer/auto'
 import { SlowestTrace } from '../report/slowest-trace.ts'
 
 /** Operations whose durations the report shows, by the name of their metric. */
-export interface Timings {
+interface Timings {
   readonly stat: Timing
   readonly read: Timing
   readonly facts: Timing
