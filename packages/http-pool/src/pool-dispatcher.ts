@@ -35,7 +35,8 @@ export class PoolDispatcher extends Dispatcher {
     const core = this.#core
     try {
       this.#dispatch(ownOptions(core, options), handler)
-      return core.queued < core.settings.maxQueued
+      // Never "busy, wait for drain": the pool's own queue is the one that is bounded.
+      return true
     } catch (error) {
       if (handler.onResponseError === undefined) throw error
       handler.onResponseError(null as never, error as Error)

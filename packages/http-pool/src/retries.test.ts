@@ -169,20 +169,42 @@ describe('connection errors', () => {
     expect(server.stats().accepted).toBe(0)
   })
 
-  test('a reset at every byte of a response: json() gets the value, request() the value or an error', async () => {
-    server.on('/', { body: { value: 'x'.repeat(20) }, headers: { connection: 'keep-alive' } })
+  test('a reset at every byte of a response: json() gets the value, request() all of it or an error', async () => {
+    const value = { value: 'x'.repeat(20) }
+    server.on('/', { body: value })
     const proxy = await FaultProxy.start({ target: server.port })
     const url = `http://127.0.0.1:${proxy.port}/`
-    const pool = makePool({ retry: { baseDelay: 0, budgetFloor: 1_000, hostTokens: 10_000 } })
+    const retry = { baseDelay: 0, budgetFloor: 10_000, hostTokens: 100_000 }
+    const pool = makePool({ retry })
     await pool.json(url)
     const { bytesDown } = proxy.stats()
+    const outcomes = { whole: 0, broken: 0 }
+    let failures = 0
     for (let offset = 1; offset < bytesDown; offset++) {
       proxy.cutAfter(offset)
       const cut = pool.json(url)
-      await expect.poll(() => pool.stats().failures, { interval: 1 }).toBe(offset)
+      await expect.poll(() => pool.stats().failures, { interval: 1 }).toBe(++failures)
       await proxy.heal()
-      expect(await cut).toEqual({ value: 'x'.repeat(20) })
+      expect(await cut).toEqual(value)
+
+      proxy.cutAfter(offset)
+      const streamed = read(pool.request(url)).then(
+        ([, text]) => {
+          expect(JSON.parse(text)).toEqual(value)
+          outcomes.whole++
+        },
+        error => {
+          expect(error.code).toMatch(/^(UND_ERR_|ECONNRESET|EPIPE)/)
+          outcomes.broken++
+        },
+      )
+      await expect.poll(() => pool.stats().failures, { interval: 1 }).toBe(++failures)
+      await proxy.heal()
+      await streamed
     }
+    // Before the end of the head it is tried again; in the body the caller has to know.
+    expect(outcomes.broken).toBe(JSON.stringify(value).length)
+    expect(outcomes.whole).toBe(bytesDown - 1 - outcomes.broken)
     expect(pool.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0 })
     await proxy.stop()
   })

@@ -53,6 +53,16 @@ describe('coalescing', () => {
     expect(server.requests).toHaveLength(6)
   })
 
+  test('a deadline is that of its own caller', async () => {
+    server.on('*', { latency: 150, body: '"late"' })
+    const pool = makePool({ coalesce: true })
+    const patient = pool.json(server.url('/'))
+    await expect(pool.json(server.url('/'), { totalTimeout: 20 })).rejects.toMatchObject({
+      phase: 'total',
+    })
+    expect(await patient).toBe('late')
+  })
+
   test("one caller's abort leaves the others alone, the last one's ends the request", async () => {
     server.on('*', { latency: 60, body: '"shared"' })
     const pool = makePool({ coalesce: true })

@@ -42,7 +42,12 @@ export class Coalescer {
   }
 }
 
-/** JSON, so that no header value can imitate the end of another. */
+/**
+ * JSON, so that no header value can imitate the end of another. The policy is part of it: nobody's deadline
+ * may end, or outlive, the request of somebody else.
+ */
 function requestKey({ origin, method, path, headers, policy }: ExchangeOptions): string {
-  return JSON.stringify([String(origin), method, path, policy?.retryAnyMethod, headerList(headers)])
+  const { retry, ...rest } = policy ?? {}
+  const list = headerList(headers)
+  return JSON.stringify([String(origin), method, path, list, retry !== undefined, rest])
 }
