@@ -22,6 +22,8 @@ export class AttributeList {
   readonly maxLength: number
   /** Where `set` stops appending without a second look: at the limit, or at once in an eager list. */
   readonly #room: number
+  /** `end` after the last deduplication, so that a full list is not searched for duplicates at every further `set`. */
+  #unique = 0
 
   /**
    * @param limit most distinct keys kept; further ones are counted in `dropped`
@@ -97,7 +99,7 @@ export class AttributeList {
 
   /** Resolves repeated keys in place: first position, last value. O(n). */
   deduplicate(): void {
-    if (this.#room === 0) return
+    if (this.#room === 0 || this.#unique === this.end) return
     const positions = new Map<unknown, number>()
     const { pairs } = this
     let kept = 0
@@ -113,6 +115,7 @@ export class AttributeList {
       kept += 2
     }
     this.end = kept
+    this.#unique = kept
   }
 
   /** Forgets all values, so that a pooled list holds on to nothing of the span before. */
@@ -121,6 +124,7 @@ export class AttributeList {
     if (end > KEPT_PAIRS * 2) this.pairs = []
     else for (let at = 0; at < end; at++) pairs[at] = undefined
     this.end = 0
+    this.#unique = 0
     this.dropped = 0
   }
 

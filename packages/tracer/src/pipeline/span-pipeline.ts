@@ -6,6 +6,7 @@ import type { Sampler } from '../sampling/sampler.ts'
 import { TailSampling, type TailSamplingOptions } from '../sampling/tail-sampling.ts'
 import type { BaseSpan, TracerSpan } from '../span/base-span.ts'
 import { IdSource } from '../span/id-source.ts'
+import { nameText } from '../span/name-text.ts'
 import { PlainSpan } from '../span/plain-span.ts'
 import { PooledSpan } from '../span/pooled-span.ts'
 import { type Link, type Scope, SpanKind, type SpanOptions, type TimeInput } from '../span/span.ts'
@@ -93,6 +94,7 @@ export class SpanPipeline implements SpanHost {
     parent: BaseSpan | null,
     options: SpanOptions | undefined,
   ): TracerSpan {
+    if (typeof name !== 'string') name = nameText(name)
     const serial = this.#ids.next() || this.#renewIds()
     const { head } = this
     let trace: TraceRecord | null = null

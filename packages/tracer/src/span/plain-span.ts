@@ -1,10 +1,12 @@
 import { BaseSpan } from './base-span.ts'
 import type { IdSource } from './id-source.ts'
+import { nameText } from './name-text.ts'
 import type { Attributes, AttributeValue, Link, Span, SpanStatus, TimeInput } from './span.ts'
 import { StatusCode } from './span.ts'
 import { SpanDetails } from './span-details.ts'
 import type { SpanHost } from './span-host.ts'
 import type { SpanRecord } from './span-record.ts'
+import { statusInput } from './status-input.ts'
 import { isTimeInput } from './time-input.ts'
 import { RANDOM, RECORDED, SAMPLED, type TraceRecord } from './trace-record.ts'
 import { newTrace } from './unsampled-span.ts'
@@ -79,24 +81,26 @@ export class PlainSpan extends BaseSpan implements Span {
   }
 
   addLinks(links: readonly Link[]): this {
-    if (Array.isArray(links)) for (const link of links) this.addLink(link)
+    try {
+      if (Array.isArray(links)) for (const link of links) this.addLink(link)
+    } catch {
+      // A list that throws when it is walked: hot-path calls never throw.
+    }
     return this
   }
 
   setStatus(status: SpanStatus): this {
     const record = this.#record
-    const code = status?.code
-    if (this.#ended || record.status === StatusCode.OK) return this
-    if (code !== StatusCode.OK && code !== StatusCode.ERROR) return this
-    record.status = code
-    const message = code === StatusCode.ERROR ? status.message : undefined
-    if (message !== undefined) this.#details().statusMessage = String(message)
+    const wanted = statusInput(status)
+    if (this.#ended || wanted === undefined || record.status === StatusCode.OK) return this
+    record.status = wanted.code
+    if (wanted.message !== '') this.#details().statusMessage = wanted.message
     else if (record.details !== null) record.details.statusMessage = ''
     return this
   }
 
   updateName(name: string): this {
-    if (!this.#ended) this.#record.name = String(name)
+    if (!this.#ended) this.#record.name = nameText(name)
     return this
   }
 

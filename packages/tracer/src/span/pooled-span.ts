@@ -1,8 +1,10 @@
 import { BaseSpan } from './base-span.ts'
+import { nameText } from './name-text.ts'
 import type { Attributes, AttributeValue, Link, Span, SpanStatus, TimeInput } from './span.ts'
 import { StatusCode } from './span.ts'
 import { SpanDetails } from './span-details.ts'
 import type { SpanTable } from './span-table.ts'
+import { statusInput } from './status-input.ts'
 import { isTimeInput } from './time-input.ts'
 import { RANDOM, RECORDED, SAMPLED, type TraceRecord } from './trace-record.ts'
 import { newTrace } from './unsampled-span.ts'
@@ -78,7 +80,11 @@ export class PooledSpan extends BaseSpan implements Span {
   }
 
   addLinks(links: readonly Link[]): this {
-    if (Array.isArray(links)) for (const link of links) this.addLink(link)
+    try {
+      if (Array.isArray(links)) for (const link of links) this.addLink(link)
+    } catch {
+      // A list that throws when it is walked: hot-path calls never throw.
+    }
     return this
   }
 
@@ -88,18 +94,16 @@ export class PooledSpan extends BaseSpan implements Span {
       table.lateCalls++
       return this
     }
-    const code = status?.code
-    if (code !== StatusCode.OK && code !== StatusCode.ERROR) return this
-    if (table.status(slot) === StatusCode.OK) return this
-    table.setStatus(slot, code)
-    const message = code === StatusCode.ERROR ? status.message : undefined
-    if (message !== undefined) this.#details()!.statusMessage = String(message)
+    const wanted = statusInput(status)
+    if (wanted === undefined || table.status(slot) === StatusCode.OK) return this
+    table.setStatus(slot, wanted.code)
+    if (wanted.message !== '') this.#details()!.statusMessage = wanted.message
     else if (table.details[slot] !== null) table.details[slot]!.statusMessage = ''
     return this
   }
 
   updateName(name: string): this {
-    if (this.isRecording()) this.table.names[this.slot] = String(name)
+    if (this.isRecording()) this.table.names[this.slot] = nameText(name)
     else this.table.lateCalls++
     return this
   }

@@ -1,4 +1,5 @@
 import type { AttributeList } from '../attributes/attribute-list.ts'
+import { nameText } from './name-text.ts'
 import type { Attributes, Link, SpanContext } from './span.ts'
 import type { ResolvedLimits } from './span-limits.ts'
 
@@ -42,12 +43,12 @@ export class SpanDetails {
       list = limits.forEvent()
       list.setAll(attributes)
     }
-    this.events.push({ name: String(name), time, attributes: list, error })
+    this.events.push({ name: nameText(name), time, attributes: list, error })
   }
 
   addLink(limits: ResolvedLimits, link: Link): void {
-    const context = link?.context
-    if (typeof context?.traceId !== 'string' || typeof context.spanId !== 'string') return
+    const context = contextOf(link)
+    if (context === undefined) return
     if (this.links.length >= limits.links) {
       this.droppedLinks++
       return
@@ -58,5 +59,16 @@ export class SpanDetails {
       list.setAll(link.attributes)
     }
     this.links.push({ context, attributes: list })
+  }
+}
+
+/** The linked context; undefined where it names no span, or where reading it throws. */
+function contextOf(link: Link): SpanContext | undefined {
+  try {
+    const { context } = link
+    const isValid = typeof context?.traceId === 'string' && typeof context.spanId === 'string'
+    return isValid ? context : undefined
+  } catch {
+    return undefined
   }
 }

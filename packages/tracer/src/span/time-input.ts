@@ -2,13 +2,19 @@ import type { TimeInput } from './span.ts'
 
 /** Tells a time from an attributes object, in the overloads of `addEvent`. */
 export function isTimeInput(value: unknown): value is TimeInput {
-  if (typeof value === 'number' || value instanceof Date) return true
-  return (
-    Array.isArray(value) &&
-    value.length === 2 &&
-    typeof value[0] === 'number' &&
-    typeof value[1] === 'number'
-  )
+  if (typeof value !== 'object' || value === null) return typeof value === 'number'
+  try {
+    if (value instanceof Date) return true
+    return (
+      Array.isArray(value) &&
+      value.length === 2 &&
+      typeof value[0] === 'number' &&
+      typeof value[1] === 'number'
+    )
+  } catch {
+    // A revoked proxy, or one with a trap that throws.
+    return false
+  }
 }
 
 /**
@@ -19,7 +25,7 @@ export function toClockTime(time: TimeInput, epoch: number): number {
   if (typeof time === 'number') {
     return time < performance.timeOrigin ? time + performance.timeOrigin - epoch : time - epoch
   }
+  if (!isTimeInput(time)) return Number.NaN
   if (time instanceof Date) return time.getTime() - epoch
-  if (isTimeInput(time)) return time[0] * 1_000 - epoch + time[1] / 1e6
-  return Number.NaN
+  return time[0] * 1_000 - epoch + time[1] / 1e6
 }

@@ -1,7 +1,7 @@
 import { type ActiveContext, activeContext, runWithSpan } from '../context/active-context.ts'
 import type { TracerSpan } from '../span/base-span.ts'
 import type { Attributes, Span, SpanKind, SpanOptions } from '../span/span.ts'
-import { endWith, fail } from './run-span.ts'
+import { endWith, errorType, fail } from './run-span.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a wrapper must accept every function type
 type AnyFunction = (this: any, ...args: any[]) => any
@@ -42,7 +42,7 @@ export function wrap<F extends AnyFunction>(
       ? () => start(name, spanOptions)
       : (args: Parameters<F>) => {
           const span = start(name, spanOptions)
-          if (span.isRecording()) before(span, args)
+          if (span.isRecording()) tell(before, span, args)
           return span
         }
   const wrapped = options.sync === true ? wrapSync(begin, fn) : wrapAny(begin, fn)
@@ -50,6 +50,19 @@ export function wrap<F extends AnyFunction>(
     name: { value: fn.name, configurable: true },
     length: { value: fn.length, configurable: true },
   }) as F
+}
+
+/** Lets the user's hook add attributes; what it throws must not break the call it looks at. */
+function tell<F extends AnyFunction>(
+  before: (span: Span, args: Parameters<F>) => void,
+  span: Span,
+  args: Parameters<F>,
+): void {
+  try {
+    before(span, args)
+  } catch (error) {
+    span.addEvent('before failed', { 'error.type': errorType(error) })
+  }
 }
 
 type Begin<F extends AnyFunction> = (args: Parameters<F>) => TracerSpan

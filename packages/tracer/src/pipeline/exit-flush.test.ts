@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '@millrace/testkit'
+import { expect, test } from 'vitest'
+import { Collector } from '../otlp/collector.fixture.ts'
+
+const fixture = fileURLToPath(new URL('./exiting.fixture.ts', import.meta.url))
+
+function start(url: string, how: string): ChildProcess {
+  return spawn(process.execPath, ['--conditions=millrace-source', fixture, url, how], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+}
+
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s flushes, then ends the process as it would have',
+  async signal => {
+    await using collector = await Collector.start()
+    const child = start(collector.url, 'signal')
+    await once(child.stdout!, 'data')
+    child.kill(signal)
+    const [code, killedBy] = await once(child, 'exit')
+    expect([code, killedBy]).toEqual([null, signal])
+    expect(collector.names).toHaveLength(250)
+  },
+)
+
+test('a program with a handler of its own decides how it ends', async () => {
+  await using collector = await Collector.start()
+  const child = start(collector.url, 'own-handler')
+  await once(child.stdout!, 'data')
+  child.kill('SIGTERM')
+  expect((await once(child, 'exit'))[0]).toBe(7)
+  expect(collector.names).toHaveLength(250)
+})
+
+test('an empty event loop flushes and keeps the exit code', async () => {
+  await using collector = await Collector.start()
+  const [code] = await once(start(collector.url, 'exit-in-beforeExit'), 'exit')
+  expect(code).toBe(3)
+  expect(collector.names).toHaveLength(250)
+})
+
+test('a collector that is down delays the exit no longer than the timeout', async () => {
+  const began = performance.now()
+  await once(start(`http://127.0.0.1:${await freePort()}/`, 'plain'), 'exit')
+  expect(performance.now() - began).toBeLessThan(6_000)
+})

@@ -1,0 +1,25 @@
+/** A service that ends spans and then ends itself in the way its argument says: for tests of the last flush. */
+import { OtlpExporter } from '../otlp/otlp-exporter.ts'
+import { Tracer } from '../tracer.ts'
+
+const [url, how] = process.argv.slice(2) as [string, string]
+const tracer = new Tracer({ exporter: new OtlpExporter({ url }), exitTimeout: 3_000 })
+for (let i = 0; i < 250; i++) tracer.startSpan(`s${i}`).end()
+
+switch (how) {
+  case 'signal':
+    setInterval(() => {}, 1_000)
+    process.stdout.write('ready')
+    break
+  case 'own-handler':
+    setInterval(() => {}, 1_000)
+    process.on('SIGTERM', () => {
+      void tracer.close().then(() => process.exit(7))
+    })
+    process.stdout.write('ready')
+    break
+  case 'exit-in-beforeExit':
+    process.exitCode = 3
+    break
+  default:
+}

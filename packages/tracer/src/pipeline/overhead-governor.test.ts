@@ -1,0 +1,40 @@
+import { VirtualClock } from '@millrace/testkit'
+import { expect, test } from 'vitest'
+import { MemoryExporter } from '../export/memory-exporter.ts'
+import { HeadSampling } from '../sampling/head-sampling.ts'
+import { ratio } from '../sampling/samplers.ts'
+import { Tracer } from '../tracer.ts'
+import { OverheadGovernor } from './overhead-governor.ts'
+
+test('lowers the share of traces until the budget holds, and raises it when there is room', () => {
+  const clock = new VirtualClock()
+  const head = new HeadSampling(ratio(1))
+  const governed = { started: 0, drain: { busy: 0 }, head, costPerSpan: 0.001 }
+  const governor = new OverheadGovernor(0.005, governed as never, clock)
+  /** A second in which so many spans were wanted, of which the governor allowed its share. */
+  const second = (wanted: number) => {
+    const spans = wanted * governor.allowed
+    governed.started += spans
+    governed.drain.busy += spans * 0.001
+    clock.advance(1_000)
+  }
+  second(1_000)
+  expect(governor).toMatchObject({ allowed: 1, overhead: expect.closeTo(0.002) })
+  for (let i = 0; i < 10; i++) second(100_000)
+  // 100,000 spans would cost 20 % of a core, the budget is 0.5 %.
+  expect(governor.overhead).toBeCloseTo(0.005, 3)
+  expect(governor.allowed).toBeCloseTo(0.025, 3)
+  for (let i = 0; i < 30; i++) second(1_000)
+  expect(governor.allowed).toBe(1)
+  governor.stop()
+  expect(clock.pending).toBe(0)
+})
+
+test('traces that are kept say with which probability', async () => {
+  const head = new HeadSampling(ratio(0.5))
+  head.limit(0.5)
+  const exporter = new MemoryExporter()
+  const tracer = new Tracer({ exporter, signals: [], sampler: ratio(0.5), budget: 0.01 })
+  expect(tracer.stats()).toMatchObject({ allowed: 1, overhead: 0 })
+  await tracer.close()
+})

@@ -1,0 +1,297 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { runs } from '@millrace/testkit'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Exporter } from './export/exporter.ts'
+import { MemoryExporter } from './export/memory-exporter.ts'
+import { JsonEncoder } from './otlp/json-encoder.ts'
+import { decodedSpans } from './otlp/otlp-messages.fixture.ts'
+import { ProtobufEncoder } from './otlp/protobuf-encoder.ts'
+import { Tracer } from './tracer.ts'
+import type { TracerOptions } from './tracer-options.ts'
+
+/** An exporter that encodes and keeps only the sizes. */
+function encodingExporter(encoder = new ProtobufEncoder()) {
+  let spans = 0
+  let bytes = 0
+  encoder.open({})
+  const exporter: Exporter = {
+    write(span) {
+      encoder.write(span)
+      spans++
+      if (encoder.size > 65_536) bytes += encoder.take().length
+    },
+    send() {},
+    async flush() {},
+    async close() {},
+    stats: () => ({ exported: spans, dropped: 0, queued: 0, queuedBytes: 0 }),
+  }
+  return { exporter, encoder, totals: () => ({ spans, bytes: bytes + encoder.take().length }) }
+}
+
+describe('hostile values', () => {
+  const cycle: Record<string, unknown> = { name: 'cycle' }
+  cycle.self = cycle
+  let deep: unknown = 'bottom'
+  for (let i = 0; i < 10_000; i++) deep = [deep]
+  const revoked = Proxy.revocable({}, {})
+  revoked.revoke()
+  const values: Record<string, unknown> = {
+    cycle,
+    deep,
+    wide: Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`k${i}`, i])),
+    getter: {
+      get boom() {
+        throw new Error('boom')
+      },
+    },
+    proxy: new Proxy([], {
+      get: () => {
+        throw new Error('trap')
+      },
+    }),
+    revoked: revoked.proxy,
+    toJSON: {
+      toJSON: () => {
+        throw new Error('toJSON')
+      },
+      kept: 1,
+    },
+    symbol: Symbol('s'),
+    function: () => 1,
+    instance: new Date(0),
+    map: new Map([['a', 1]]),
+    sparse: new Array(5),
+    proto: JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1}'),
+    bigint: 2n ** 70n,
+    surrogate: '\ud800',
+    huge: 'x'.repeat(1_000_000),
+    bytes: new Uint8Array([1, 2, 3]),
+    nothing: undefined,
+    nil: null,
+    nan: Number.NaN,
+  }
+
+  test.each([
+    ['lazily', {}],
+    ['eagerly', { lazy: false }],
+    ['without a pool', { pool: 0 }],
+    ['cut', { limits: { valueLength: 10, attributes: 8 } }],
+  ] as [string, TracerOptions][])(
+    'never throw and never spoil the export (%s)',
+    async (_, options) => {
+      for (const encoder of [new ProtobufEncoder(), new JsonEncoder()]) {
+        encoder.open({})
+        const exporter: Exporter = {
+          write: span => encoder.write(span),
+          send() {},
+          async flush() {},
+          async close() {},
+          stats: () => ({ exported: 0, dropped: 0, queued: 0, queuedBytes: 0 }),
+        }
+        const tracer = new Tracer({ exporter, signals: [], ...options })
+        for (const [name, value] of Object.entries(values)) {
+          const span = tracer.startSpan(name, { attributes: { value: value as never } })
+          span.setAttribute('again', value as never).setAttribute(value as never, 1)
+          span.setAttributes(value as never).setAttributes(null as never)
+          span.addEvent('event', { value: value as never }).addEvent(value as never, Number.NaN)
+          span
+            .addLink({ context: value as never })
+            .addLink(value as never)
+            .addLinks(value as never)
+          span.recordException(value)
+          span.setStatus(value as never).updateName(name)
+          span.end(value as never)
+        }
+        tracer.flushSync()
+        const bytes = encoder.join([encoder.take()])
+        const names =
+          encoder instanceof JsonEncoder
+            ? jsonNames(bytes)
+            : decodedSpans(bytes).map(span => span.name)
+        expect(names).toEqual(Object.keys(values))
+      }
+      expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+    },
+  )
+
+  test('are kept as far as they can be said', async () => {
+    const exporter = new MemoryExporter()
+    const tracer = new Tracer({ exporter, signals: [] })
+    tracer.startSpan('all', { attributes: values as never }).end()
+    await tracer.flush()
+    const [span] = exporter.spans
+    expect(Object.keys(span!.attributes).sort()).toEqual(
+      ['bigint', 'bytes', 'huge', 'nan', 'nil', 'proto', 'sparse', 'surrogate']
+        .concat(['wide'])
+        .sort()
+        .filter(name => name in span!.attributes),
+    )
+    expect(span!.attributes.sparse).toEqual([null, null, null, null, null])
+    expect(Object.keys(span!.attributes.proto as object)).toEqual(['__proto__', 'constructor'])
+    expect(span!.droppedAttributes).toBeGreaterThan(5)
+  })
+
+  test('that change after they were set are exported as they were', async () => {
+    const exporter = new MemoryExporter()
+    const tracer = new Tracer({ exporter, signals: [] })
+    const list = [1]
+    const object = { a: 1, nested: { b: [1] } }
+    const bytes = new Uint8Array([1])
+    tracer.startSpan('s', { attributes: { list, object, bytes } }).end()
+    list.push(2)
+    object.nested.b[0] = 2
+    bytes[0] = 2
+    await tracer.flush()
+    expect(exporter.spans[0]?.attributes).toEqual({
+      list: [1],
+      object: { a: 1, nested: { b: [1] } },
+      bytes: new Uint8Array([1]),
+    })
+  })
+
+  test('of any kind at all', () => {
+    fc.assert(
+      fc.property(
+        fc.anything({
+          withBigInt: true,
+          withSparseArray: true,
+          withTypedArray: true,
+          withMap: true,
+        }),
+        value => {
+          const { exporter, totals } = encodingExporter()
+          const tracer = new Tracer({ exporter, signals: [] })
+          const span = tracer.startSpan('any', { attributes: { value: value as never } })
+          span.setAttributes(value as never).recordException(value)
+          span.end()
+          tracer.flushSync()
+          expect(totals().spans).toBe(1)
+        },
+      ),
+      { numRuns: runs(200) },
+    )
+  })
+
+  test('limits count what they drop', async () => {
+    const exporter = new MemoryExporter()
+    const limits = { attributes: 3, events: 2, links: 1, attributesPerEvent: 1, valueLength: 4 }
+    for (const lazy of [true, false]) {
+      const tracer = new Tracer({ exporter, signals: [], limits, lazy })
+      const span = tracer.startSpan('limited')
+      for (let i = 0; i < 10; i++) span.setAttribute(`k${i % 5}`, `value ${i}`)
+      for (let i = 0; i < 4; i++)
+        span.addEvent(`e${i}`, { a: 1, b: 2 }).addLink({ context: span.spanContext() })
+      span.end()
+      await tracer.flush()
+      const finished = exporter.spans.pop()!
+      expect(finished.attributes).toEqual({ k0: 'valu', k1: 'valu', k2: 'valu' })
+      expect(finished).toMatchObject({ droppedAttributes: 4, droppedEvents: 2, droppedLinks: 3 })
+      expect(finished.events.map(event => event.attributes)).toEqual([{ a: 1 }, { a: 1 }])
+    }
+  })
+})
+
+describe('load', () => {
+  test('a million spans leave the heap flat', () => {
+    const { exporter, totals } = encodingExporter()
+    const tracer = new Tracer({ exporter, signals: [] })
+    const spans = (count: number) => {
+      for (let i = 0; i < count; i++) {
+        const span = tracer.startSpan('load')
+        span.setAttribute('i', i).setAttribute('path', `/item/${i % 100}`)
+        tracer.startSpan('child', { parent: span }).end()
+        span.end()
+      }
+      tracer.flushSync()
+      globalThis.gc!()
+      return process.memoryUsage().heapUsed
+    }
+    const before = spans(50_000)
+    const after = spans(450_000)
+    expect(after - before).toBeLessThan(1_500_000)
+    expect(totals().spans).toBe(1_000_000)
+    expect(tracer.stats()).toMatchObject({
+      ended: 1_000_000,
+      exported: 1_000_000,
+      waiting: 0,
+      poolFree: 1_000,
+    })
+  })
+
+  test('encoding never holds the event loop for long', async () => {
+    const { exporter } = encodingExporter()
+    const tracer = new Tracer({ exporter, signals: [], pool: 20_000, batchSize: 10_000 })
+    const attributes = Object.fromEntries(
+      Array.from({ length: 60 }, (_, i) => [`attribute.${i}`, `value ${i}`]),
+    )
+    const slices: number[] = []
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 9_000; i++) tracer.startSpan('big', { attributes }).end()
+      let encoding = tracer.stats().encoding
+      const flushed = tracer.flush()
+      let done = false
+      void flushed.then(() => {
+        done = true
+      })
+      while (!done) {
+        slices.push(tracer.stats().encoding - encoding)
+        encoding = tracer.stats().encoding
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    }
+    // All at once, a round takes 20 ms and more. Some slices are longer only because the machine was busy elsewhere.
+    slices.sort((one, two) => one - two)
+    expect(slices.length).toBeGreaterThan(30)
+    expect(slices[Math.floor(slices.length * 0.8)]).toBeLessThan(3)
+    expect(tracer.stats().waiting).toBe(0)
+  })
+
+  test('worker threads trace on their own, with ids of their own', async () => {
+    const source = `
+      import { parentPort } from 'node:worker_threads'
+      import { MemoryExporter, Tracer } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
+      const exporter = new MemoryExporter()
+      const tracer = new Tracer({ exporter, signals: [] })
+      for (let i = 0; i < 500; i++) tracer.span('work', span => { tracer.startSpan('child').end() })
+      await tracer.close()
+      parentPort.postMessage(exporter.spans.map(({ traceId, spanId }) => traceId + spanId))`
+    const ids = await Promise.all(
+      [1, 2, 3].map(async () => {
+        const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
+          execArgv: ['--conditions=millrace-source'],
+        })
+        const [message] = (await once(worker, 'message')) as [string[]]
+        await worker.terminate()
+        return message
+      }),
+    )
+    expect(new Set(ids.flat()).size).toBe(3_000)
+  })
+})
+
+test('ids are unique, well mixed and never zero', () => {
+  const exporter = new MemoryExporter()
+  const tracer = new Tracer({ exporter, signals: [] })
+  const seen = new Set<string>()
+  const ones = new Array<number>(64).fill(0)
+  for (let i = 0; i < 20_000; i++) {
+    const { traceId, spanId } = tracer.startSpan('s', { parent: null }).spanContext()
+    seen.add(traceId).add(spanId)
+    const bits = BigInt(`0x${traceId.slice(16)}`)
+    for (let bit = 0; bit < 64; bit++) ones[bit]! += Number((bits >> BigInt(bit)) & 1n)
+  }
+  expect(seen.size).toBe(40_000)
+  expect(seen.has('0'.repeat(16))).toBe(false)
+  for (const count of ones) expect(Math.abs(count - 10_000)).toBeLessThan(450)
+})
+
+function jsonNames(bytes: Uint8Array): string[] {
+  const { resourceSpans } = JSON.parse(Buffer.from(bytes).toString()) as {
+    resourceSpans: { scopeSpans: { spans: { name: string }[] }[] }[]
+  }
+  return resourceSpans.flatMap(({ scopeSpans }) =>
+    scopeSpans.flatMap(({ spans }) => spans.map(span => span.name)),
+  )
+}
