@@ -1,0 +1,148 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { type Browser, chromium } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Dashboard } from '../dashboard.ts'
+import { Guard } from '../guard.ts'
+import { Registry } from '../index.ts'
+
+const PATH = '/ops/metrics'
+const metrics = new Registry()
+const load = metrics.timing('load_seconds', { labels: ['source'] })
+const users = {
+  hits: 60,
+  misses: 40,
+  entries: 7,
+  bytes: 2048,
+  maxBytes: 4096,
+  removals: { ttl: 2 },
+}
+metrics.observe('users_cache', { stats: () => users })
+metrics.observe('api_limit', { stats: () => ({ granted: 5, refused: 1, waiting: 0 }) })
+metrics.gauge('temperature').set(50)
+const guard = new Guard(metrics, {
+  interval: 100,
+  rules: [{ name: 'Overheated', type: 'threshold', metric: 'temperature', above: 90 }],
+})
+const dashboard = new Dashboard({
+  registry: metrics,
+  basePath: PATH,
+  guard,
+  interval: 100,
+  slowSpans: () => [
+    { name: '<img src=x onerror=alert(1)>', duration: 2500, start: Date.now(), traceId: 'abc123' },
+  ],
+})
+
+let server: Server
+let browser: Browser
+let port: number
+
+beforeAll(async () => {
+  server = createServer(dashboard.handler())
+  server.listen(0, '0.0.0.0')
+  await once(server, 'listening')
+  port = (server.address() as AddressInfo).port
+  browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+    ],
+  })
+})
+
+afterAll(async () => {
+  await browser?.close()
+  dashboard.close()
+  guard[Symbol.dispose]()
+  server?.close()
+  server?.closeAllConnections()
+})
+
+describe('the page in Chromium', () => {
+  it('shows values that move, under its strict policy and without a complaint', async () => {
+    const page = await browser.newPage()
+    const complaints: string[] = []
+    page.on('console', message => {
+      if (message.type() === 'error' || message.type() === 'warning')
+        complaints.push(message.text())
+    })
+    page.on('pageerror', error => complaints.push(String(error)))
+    page.on('dialog', dialog => {
+      complaints.push(dialog.message())
+      void dialog.dismiss()
+    })
+    await page.goto(`http://localhost:${port}${PATH}`)
+    const row = (table: string, text: string) => page.locator(`#${table} tr`, { hasText: text })
+    await row('caches', 'users_cache').getByText('60 %').waitFor()
+    await row('slow', '<img src=x onerror=alert(1)>').getByText('2.5 s').waitFor()
+    await page.locator('#verdict.good').waitFor()
+    expect(await page.locator('.uplot').count()).toBe(6)
+
+    users.hits = 160
+    for (let i = 0; i < 50; i++) load.record({ source: 'db' }, 30)
+    await row('caches', 'users_cache').getByText('80 %').waitFor()
+    await row('timings', 'load_seconds source=db').getByText('50', { exact: true }).waitFor()
+    metrics.gauge('temperature').set(95)
+    await page.locator('#verdict.bad', { hasText: 'Tripped: Overheated' }).waitFor()
+    await row('alerts', 'Overheated').getByText('tripped').waitFor()
+
+    const legend = page.locator('.chart', { hasText: 'Memory' }).locator('canvas')
+    expect((await legend.boundingBox())!.width).toBeGreaterThan(200)
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  it('comes back by itself after the connection was lost', async () => {
+    const page = await browser.newPage()
+    await page.goto(`http://localhost:${port}${PATH}/`)
+    await page.locator('#caches tr', { hasText: 'users_cache' }).waitFor()
+    server.closeAllConnections()
+    users.entries = 4321
+    await page.locator('#caches').getByText('4,321').waitFor()
+    await page.close()
+  })
+
+  it('grows no memory for clients that stall', async () => {
+    const stalled = Array.from({ length: 5 }, () => {
+      const socket = connect(port, '127.0.0.1')
+      socket.pause()
+      socket.write(`GET ${PATH}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      return socket
+    })
+    while (dashboard.stats().clients < 5) await new Promise(resolve => setTimeout(resolve, 10))
+    const page = await browser.newPage()
+    await page.goto(`http://localhost:${port}${PATH}/`)
+    await page.locator('#caches tr', { hasText: 'users_cache' }).waitFor()
+    globalThis.gc?.()
+    const before = process.memoryUsage()
+    await new Promise(resolve => setTimeout(resolve, 5000))
+    globalThis.gc?.()
+    const after = process.memoryUsage()
+    // What the kernel takes is bounded, and beyond it one frame per client is kept.
+    expect(
+      after.external + after.arrayBuffers - before.external - before.arrayBuffers,
+    ).toBeLessThan(5_000_000)
+    for (const socket of stalled) socket.destroy()
+    await page.close()
+  })
+
+  it('is not there for a stranger', async () => {
+    const outside = Object.values(networkInterfaces())
+      .flat()
+      .find(network => network !== undefined && !network.internal && network.family === 'IPv4')
+    if (outside === undefined) throw new Error('This test needs an address besides loopback')
+    for (const path of ['/', '/events', '/snapshot.json', '/app.js']) {
+      const response = await fetch(`http://${outside.address}:${port}${PATH}${path}`)
+      expect([response.status, await response.text()], path).toEqual([404, ''])
+    }
+  })
+})

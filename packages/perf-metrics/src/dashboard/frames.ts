@@ -1,0 +1,225 @@
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { getHeapStatistics } from 'node:v8'
+import type { Guard } from '../guard/guard.ts'
+import type { Registry } from '../registry/registry.ts'
+import { hitRatio, type Part } from '../report/parts.ts'
+import { performanceReport, type TimingReport } from '../report/performance-report.ts'
+
+/** A slow operation that a tracer kept. */
+export interface SlowSpan {
+  readonly name: string
+  /** Milliseconds. */
+  readonly duration: number
+  /** When it began, in milliseconds since the epoch. */
+  readonly start: number
+  readonly traceId: string
+  readonly error?: boolean
+}
+
+/** One moment, as the page shows it. */
+export interface Frame {
+  readonly sequence: number
+  readonly time: number
+  readonly process: {
+    readonly pid: number
+    readonly node: string
+    readonly uptime: number
+    readonly rss: number
+    readonly heapUsed: number
+    readonly heapLimit: number
+    readonly utilization: number
+    readonly delayP99: number
+  }
+  readonly verdict: { readonly level: 'good' | 'warning' | 'bad'; readonly text: string }
+  readonly parts: readonly (Part & { readonly hitRatio: number | null })[]
+  readonly timings: readonly TimingReport[]
+  /** Calls and failures per second over all timings since the last frame. */
+  readonly calls: number
+  readonly failures: number
+  readonly alerts: readonly {
+    readonly name: string
+    readonly state: string
+    readonly value: number | null
+    readonly limit: number | null
+    readonly summary: string
+  }[]
+  readonly slow: readonly SlowSpan[]
+}
+
+/** The lines of the charts, oldest first; equal lengths. */
+export interface FrameHistory {
+  readonly time: number[]
+  readonly rss: number[]
+  readonly heapUsed: number[]
+  readonly utilization: number[]
+  readonly delayP99: number[]
+  readonly calls: number[]
+  readonly failures: number[]
+  readonly p50: (number | null)[]
+  readonly p99: (number | null)[]
+  readonly hitRatio: (number | null)[]
+}
+
+export interface FrameSources {
+  readonly registry: Registry
+  readonly guard: Guard | undefined
+  readonly slowSpans: (() => readonly SlowSpan[]) | undefined
+  readonly history: number
+}
+
+const RESOLUTION = 20
+/** Rows of the tables that are sent. */
+const MOST_TIMINGS = 50
+const MOST_SPANS = 50
+
+/** Takes frames and keeps the last of their numbers. */
+export class FrameRecorder {
+  readonly #sources: FrameSources
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION })
+  readonly #history: FrameHistory = {
+    time: [],
+    rss: [],
+    heapUsed: [],
+    utilization: [],
+    delayP99: [],
+    calls: [],
+    failures: [],
+    p50: [],
+    p99: [],
+    hitRatio: [],
+  }
+  #sequence = 0
+  #utilization = performance.eventLoopUtilization()
+  #last = { time: 0, calls: 0, failures: 0 }
+
+  constructor(sources: FrameSources) {
+    this.#sources = sources
+    this.#delay.enable()
+  }
+
+  get history(): FrameHistory {
+    return this.#history
+  }
+
+  stop(): void {
+    this.#delay.disable()
+  }
+
+  take(now: number): Frame {
+    const { registry, guard, slowSpans } = this.#sources
+    const report = performanceReport(registry, now)
+    const utilization = performance.eventLoopUtilization(this.#utilization).utilization
+    this.#utilization = performance.eventLoopUtilization()
+    const delayP99 = Math.max(0, this.#delay.percentile(99) / 1e6 - RESOLUTION)
+    this.#delay.reset()
+    const rates = this.#rates(report.timings, now)
+    const heapLimit = getHeapStatistics().heap_size_limit
+    const alerts = (guard?.status() ?? []).map(({ rule, state, value, limit }) => ({
+      name: rule.name,
+      state,
+      value: known(value),
+      limit: known(limit),
+      summary: rule.summary ?? '',
+    }))
+    const frame: Frame = {
+      sequence: this.#sequence++,
+      time: now,
+      process: {
+        pid: process.pid,
+        node: process.version,
+        uptime: process.uptime(),
+        rss: report.memory.rss,
+        heapUsed: report.memory.heapUsed,
+        heapLimit,
+        utilization,
+        delayP99,
+      },
+      verdict: verdict(
+        alerts.filter(({ state }) => state === 'tripped').map(({ name }) => name),
+        utilization,
+        delayP99,
+        report.memory.heapUsed / heapLimit,
+        rates,
+      ),
+      parts: report.parts.map(part => ({ ...part, hitRatio: known(hitRatio(part)) })),
+      timings: report.timings.toSorted((a, b) => b.rate - a.rate).slice(0, MOST_TIMINGS),
+      ...rates,
+      alerts,
+      slow: (slowSpans?.() ?? []).slice(0, MOST_SPANS),
+    }
+    this.#remember(frame, report.combinedHitRatio)
+    return frame
+  }
+
+  #rates(timings: readonly TimingReport[], now: number): { calls: number; failures: number } {
+    const total = {
+      time: now,
+      calls: timings.reduce((sum, { count }) => sum + count, 0),
+      failures: timings.reduce((sum, { failures }) => sum + failures, 0),
+    }
+    const last = this.#last
+    this.#last = total
+    const seconds = (now - last.time) / 1000
+    if (last.time === 0 || seconds <= 0) return { calls: 0, failures: 0 }
+    // A series that expired takes its past along: no rate is below nothing.
+    return {
+      calls: Math.max(0, (total.calls - last.calls) / seconds),
+      failures: Math.max(0, (total.failures - last.failures) / seconds),
+    }
+  }
+
+  #remember(frame: Frame, ratio: number | null): void {
+    const history = this.#history
+    const busiest = frame.timings[0]
+    history.time.push(frame.time / 1000)
+    history.rss.push(frame.process.rss)
+    history.heapUsed.push(frame.process.heapUsed)
+    history.utilization.push(frame.process.utilization)
+    history.delayP99.push(frame.process.delayP99)
+    history.calls.push(frame.calls)
+    history.failures.push(frame.failures)
+    history.p50.push(busiest?.p50 ?? null)
+    history.p99.push(busiest?.p99 ?? null)
+    history.hitRatio.push(ratio)
+    if (history.time.length <= this.#sources.history) return
+    for (const line of Object.values(history) as unknown[][]) line.shift()
+  }
+}
+
+function verdict(
+  tripped: readonly string[],
+  utilization: number,
+  delayP99: number,
+  heap: number,
+  { calls, failures }: { calls: number; failures: number },
+): Frame['verdict'] {
+  if (tripped.length > 0) return { level: 'bad', text: `Tripped: ${tripped.join(', ')}` }
+  const percent = (share: number): string => `${Math.round(share * 100)} %`
+  if (heap > 0.85) {
+    return {
+      level: 'bad',
+      text: `Memory is running out: the heap is at ${percent(heap)} of its limit`,
+    }
+  }
+  if (utilization > 0.9) {
+    return {
+      level: 'bad',
+      text: `The event loop is the bottleneck: busy ${percent(utilization)} of the time`,
+    }
+  }
+  if (delayP99 > 100) {
+    return {
+      level: 'warning',
+      text: `Something blocks the event loop: p99 delay ${Math.round(delayP99)} ms`,
+    }
+  }
+  if (calls >= 1 && failures / calls > 0.05) {
+    return { level: 'warning', text: `${percent(failures / calls)} of the calls fail` }
+  }
+  return { level: 'good', text: 'Healthy' }
+}
+
+/** JSON has no NaN. */
+function known(value: number): number | null {
+  return Number.isFinite(value) ? value : null
+}

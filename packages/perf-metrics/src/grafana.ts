@@ -1,0 +1,1 @@
+export { type GrafanaOptions, grafanaDashboard } from './grafana/dashboard-json.ts'
