@@ -97,7 +97,20 @@ describe('the live page', () => {
       'not-installed-here',
     ])
 
-    for (const path of ['/packages/nothing', '/packages/%', '/nothing', '/packages/__proto__']) {
+    const dashboard = await get('/dashboard/')
+    expect([dashboard.status, dashboard.headers.get('content-type')]).toEqual([
+      200,
+      expect.stringContaining('text/html'),
+    ])
+    expect(await (await get('/dashboard/snapshot.json')).text()).toContain('demo_http_pool')
+
+    for (const path of [
+      '//',
+      '/packages/nothing',
+      '/packages/%',
+      '/nothing',
+      '/packages/__proto__',
+    ]) {
       expect((await get(path)).status).toBe(404)
     }
     expect((await fetch(`${origin}/report`, { method: 'POST' })).status).toBe(405)

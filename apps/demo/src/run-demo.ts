@@ -190,7 +190,9 @@ async function serve(
   await using server = new PageServer(content)
   const { url, moved } = await server.listen(port)
   if (moved) notice(`Port ${port} is taken: serving on ${url.port} instead`)
-  console.log(`\nServing on ${url.origin}: /report /metrics /packages/NAME /graph (Ctrl-C ends)`)
+  console.log(
+    `\nServing on ${url.origin}: /report /metrics /packages/NAME /graph /dashboard/ (Ctrl-C ends)`,
+  )
   if (signal.aborted) return
   await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
   console.log(`Stopped after ${duration(performance.now())}; everything is flushed.`)

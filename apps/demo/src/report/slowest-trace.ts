@@ -1,3 +1,4 @@
+import type { SlowSpan } from '@millrace/perf-metrics/dashboard'
 import { type Exporter, type ExporterStats, type SpanRecord, StatusCode } from '@millrace/tracer'
 import type { FinishedSpan } from './waterfall.ts'
 
@@ -9,11 +10,24 @@ export class SlowestTrace implements Exporter {
   readonly #open = new Map<string, FinishedSpan[]>()
   #slowest: FinishedSpan[] = []
   #duration = -1
+  /** Epoch milliseconds of the zero of the spans' times. */
+  #epoch = 0
   #exported = 0
 
   /** The spans of the slowest trace so far, its root last; none before the first root has ended. */
   get spans(): readonly FinishedSpan[] {
     return this.#slowest
+  }
+
+  /** The same spans as the dashboard shows them, the root first. */
+  slowSpans(): SlowSpan[] {
+    return this.#slowest.toReversed().map(({ name, start, end, traceId, failed }) => ({
+      name,
+      duration: end - start,
+      start: start + this.#epoch,
+      traceId,
+      error: failed,
+    }))
   }
 
   write(record: SpanRecord): void {
@@ -31,6 +45,7 @@ export class SlowestTrace implements Exporter {
     if (end - start <= this.#duration) return
     this.#duration = end - start
     this.#slowest = trace
+    this.#epoch = record.epoch
   }
 
   send(): void {

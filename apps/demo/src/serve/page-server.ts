@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Dashboard } from '@millrace/perf-metrics/dashboard'
 import type { PackageNode } from '../analyse/import-graph.ts'
 import type { RunResult } from '../report/build-report.ts'
 import { renderReport } from '../report/render-report.ts'
@@ -17,17 +18,27 @@ interface Page {
   readonly body: string
 }
 
-/** Serves a run on loopback: `/report`, `/metrics`, `/packages/:name`, `/graph`, and an index of these. */
+/** Serves a run on loopback: `/report`, `/metrics`, `/packages/:name`, `/graph`, the live `/dashboard`, and an index of these. */
 export class PageServer implements AsyncDisposable {
   readonly #content: PageContent
   readonly #server: Server
+  readonly #dashboard: Dashboard
 
   constructor(content: PageContent) {
     this.#content = content
+    const { metrics, slowest } = content.services.telemetry
+    this.#dashboard = new Dashboard({
+      registry: metrics,
+      basePath: '/dashboard',
+      slowSpans: () => slowest.slowSpans(),
+    })
+    const dashboard = this.#dashboard.handler()
     this.#server = createServer((request, response) => {
-      this.#answer(request, response).catch((error: Error) => {
-        send(response, 500, json({ error: error.message }))
-      })
+      const answer = () =>
+        this.#answer(request, response).catch((error: Error) => {
+          send(response, 500, json({ error: error.message }))
+        })
+      void dashboard(request, response, answer)
     })
   }
 
@@ -46,6 +57,7 @@ export class PageServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#dashboard.close()
     this.#server.closeAllConnections()
     await new Promise(resolve => this.#server.close(resolve))
   }
@@ -70,7 +82,7 @@ export class PageServer implements AsyncDisposable {
       response.setHeader('allow', 'GET, HEAD')
       return send(response, 405, json({ error: 'Only GET and HEAD' }))
     }
-    const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1')
+    const pathname = (request.url ?? '/').replace(/[?#].*$/s, '')
     const page = await this.#page(pathname, request.headers.accept ?? '')
     if (page === undefined) return send(response, 404, json({ error: `Nothing at ${pathname}` }))
     send(response, 200, page)
@@ -141,7 +153,7 @@ function send(response: ServerResponse, status: number, { type, body }: Page): v
 }
 
 function indexPage(report: Report): string {
-  const links = ['report', 'metrics', 'graph'].map(
+  const links = ['report', 'metrics', 'graph', 'dashboard/'].map(
     name => `<li><a href="/${name}">/${name}</a></li>`,
   )
   return `<!doctype html>
