@@ -253,6 +253,41 @@ describe('FileTable', () => {
     )
   })
 
+  test('another process knows what was dumped, and reads again only what changed', () => {
+    for (let i = 0; i < 20; i++) writeFileSync(at(`${i}`), `text ${i}`)
+    const first = settledTable()
+    for (let i = 0; i < 20; i++) first.readSync(`${i}`)
+    const bytes = first.dump()
+    writeFileSync(at('3'), 'other')
+    unlinkSync(at('4'))
+    const second = settledTable()
+    // Also where the bytes do not begin at a multiple of eight.
+    expect(second.load(Buffer.concat([Buffer.from('x'), bytes]).subarray(1))).toBe(20)
+    for (let i = 0; i < 20; i++) {
+      if (i !== 4) expect(second.hashSync(`${i}`)).toBe(sha256(readFileSync(at(`${i}`))))
+    }
+    expect(() => second.hashSync('4')).toThrow('it does not exist')
+    expect(second.stats()).toMatchObject({ hits: 18, reads: 1 })
+    expect(second.readSync('5').bytes.toString()).toBe('text 5')
+  })
+
+  test('what is not proven is not dumped, and damaged dumps are as good as none', () => {
+    writeFileSync(at('a'), 'x')
+    const racy = new FileTable({ root: folder })
+    racy.readSync('a')
+    expect(new FileTable().load(racy.dump())).toBe(0)
+    const files = settledTable()
+    files.readSync('a')
+    const bytes = files.dump()
+    expect(new FileTable().load(bytes)).toBe(1)
+    for (let index = 0; index < bytes.length; index++) {
+      const damaged = Buffer.from(bytes)
+      damaged[index]! ^= 1
+      expect(new FileTable().load(damaged)).toBe(0)
+      expect(new FileTable().load(bytes.subarray(0, index))).toBe(0)
+    }
+  })
+
   test('bad options are named', () => {
     expect(() => new FileTable({ racyWindow: -1 })).toThrow(
       'Expected `racyWindow` to be a number >= 0, got -1 (number)',
