@@ -1,5 +1,14 @@
 import { defineCase, defineSuite } from '../../define.ts'
-import { type Arrived, millrace, openTelemetry } from './contenders/tracers.ts'
+import { type Arrived, millrace, millraceWith, openTelemetry } from './contenders/tracers.ts'
+import { allocated, checkAllocated, checkRetained, retained } from './workloads/memory.ts'
+import {
+  checkReceived,
+  collector,
+  cpuShare,
+  millraceService,
+  openTelemetryService,
+} from './workloads/service.ts'
+
 import {
   active,
   bare,
@@ -11,6 +20,10 @@ import {
   unique,
   wrapped,
 } from './workloads/spans.ts'
+import { checkStartUp, openTelemetryFiles, published, startUp } from './workloads/start-up.ts'
+
+/** The path for comparison: a span object and an attribute list of its own each, values resolved at once. */
+const plain = millraceWith({ optimized: false, lazy: false })
 
 export default defineSuite({
   name: 'tracer',
@@ -79,6 +92,62 @@ export default defineSuite({
       ours: wrapped(millrace),
       peers: { OpenTelemetry: wrapped(openTelemetry) },
       check: checkArrived,
+    }),
+    defineCase<Arrived>({
+      name: 'optimised and plain path',
+      description:
+        'the span of “5 attributes to bytes” against our own path without pool and laziness',
+      unit: 'ns/op',
+      ours: spans(millrace, five),
+      peers: { 'plain path': spans(plain, five) },
+      check: checkArrived,
+    }),
+    defineCase<number>({
+      name: 'allocated',
+      description: 'heap bytes allocated by start and end of a root span, garbage included',
+      unit: 'bytes/span',
+      limit: 100,
+      ours: allocated(millrace, 0),
+      peers: { OpenTelemetry: allocated(openTelemetry, 0), 'plain path': allocated(plain, 0) },
+      check: checkAllocated,
+    }),
+    defineCase<number>({
+      name: 'allocated, 5 attributes',
+      description: 'the same with five attributes whose values are constants',
+      unit: 'bytes/span',
+      goal: { 'plain path': 1 / 0.7 },
+      ours: allocated(millrace, 5),
+      peers: { OpenTelemetry: allocated(openTelemetry, 5), 'plain path': allocated(plain, 5) },
+      check: checkAllocated,
+    }),
+    defineCase<number>({
+      name: 'retained',
+      description: 'bytes kept alive by a running span with ten attributes, beyond a full pool',
+      unit: 'bytes/span',
+      limit: 1_000,
+      ours: retained(millrace),
+      peers: { OpenTelemetry: retained(openTelemetry) },
+      check: checkRetained,
+    }),
+    defineCase<number>({
+      name: '10,000 spans a second',
+      description:
+        'share of one core, in percent, with five attributes each, sent by the real exporters to a real collector',
+      unit: '% of a core',
+      limit: 1,
+      fixture: collector,
+      ours: cpuShare(millraceService),
+      peers: { OpenTelemetry: cpuShare(openTelemetryService) },
+      check: checkReceived,
+    }),
+    defineCase<number>({
+      name: 'import',
+      description: 'time to import tracer and OTLP exporter, as published, in a fresh process',
+      unit: 'ms',
+      limit: 5,
+      ours: startUp(published),
+      peers: { OpenTelemetry: startUp(openTelemetryFiles) },
+      check: checkStartUp,
     }),
   ],
 })

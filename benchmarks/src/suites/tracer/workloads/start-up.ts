@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Prepare } from '../../../define.ts'
+
+const require = createRequire(import.meta.url)
+const repository = fileURLToPath(new URL('../../../../../', import.meta.url))
+const packageFolder = `${repository}packages/tracer`
+
+/** Milliseconds to import libraries in a fresh process, from their published files. */
+export function startUp(load: () => readonly string[]): Prepare<number> {
+  return async () => {
+    const files = load().map(file => JSON.stringify(pathToFileURL(file).href))
+    const script = `
+      const start = performance.now()
+      const modules = [${files.map(file => `await import(${file})`).join(', ')}]
+      console.log(performance.now() - start, modules.flatMap(Object.keys).length)`
+    return {
+      async measure() {
+        let best = Infinity
+        let names = 0
+        for (let i = 0; i < 5; i++) {
+          const output = execFileSync(process.execPath, ['--input-type=module', '-e', script])
+          const [time, exported] = output.toString().split(' ').map(Number)
+          best = Math.min(best, time!)
+          names = exported!
+        }
+        return { value: best, result: names }
+      },
+    }
+  }
+}
+
+/** What would be published, built first: sources pay for the removal of their types. */
+export function published(): readonly string[] {
+  execFileSync(`${repository}node_modules/.bin/tsup`, { cwd: packageFolder, stdio: 'ignore' })
+  return [`${packageFolder}/dist/index.js`, `${packageFolder}/dist/otlp.js`]
+}
+
+/** What a program needs for the same: API, SDK, context manager, OTLP exporter. */
+export function openTelemetryFiles(): readonly string[] {
+  return [
+    '@opentelemetry/api',
+    '@opentelemetry/sdk-trace',
+    '@opentelemetry/context-async-hooks',
+    '@opentelemetry/exporter-trace-otlp-proto',
+  ].map(name => require.resolve(name))
+}
+
+export function checkStartUp(names: number): void {
+  assert.ok(names > 10)
+}
