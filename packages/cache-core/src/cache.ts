@@ -460,6 +460,11 @@ export class Cache<K, V> {
   #store(key: K, value: V, ttl: number, tags: readonly string[], plan: LoadPlan): void {
     const kernel = this.#kernel
     const weight = this.#weigh(value, key)
+    if (ttl === Infinity && tags.length === 0) {
+      // Numbers that are computed would be allocated for the call.
+      kernel.store(key, value, Infinity, Infinity, weight)
+      return
+    }
     const expires = this.#deadline(ttl)
     const stamp = tags.length === 0 ? undefined : this.#tags.stamp(tags, () => this.#stamps())
     const detail =

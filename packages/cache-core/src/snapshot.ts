@@ -107,13 +107,17 @@ function isByte(mark: unknown): boolean {
   return Number.isInteger(mark) && (mark as number) >= 0 && (mark as number) <= 255
 }
 
-function isState({ window, words, increments }: PolicyState): boolean {
+function isState({ window, words, lowBits, increments }: PolicyState): boolean {
   return (
     window >= 0 &&
     window <= 1 &&
     increments >= 0 &&
+    Number.isInteger(lowBits) &&
+    lowBits >= 0 &&
+    lowBits < 16 &&
     words !== undefined &&
-    words.length % 2 === 0 &&
+    words.length > 0 &&
+    words.length % 2 ** (lowBits + 1) === 0 &&
     Array.from(words).every(word => Number.isInteger(word) && word >= 0 && word < 2 ** 32)
   )
 }

@@ -1,3 +1,5 @@
+import type { SavedHistory } from './key-history.ts'
+
 /**
  * An eviction policy: it orders slots, nothing else. Keys and values, expiry and limits are the kernel's business.
  *
@@ -66,11 +68,7 @@ export type PolicyName = 'adaptive' | 'lru' | 'sieve' | 's3-fifo' | 'w-tinylfu'
 export const SATURATED = 3
 
 /** What a policy learned, as plain data. */
-export interface PolicyState {
+export interface PolicyState extends SavedHistory {
   /** Share of the capacity that is window, 0 to 1. */
   readonly window: number
-  /** Cells of the key history, two words each. */
-  readonly words: ArrayLike<number>
-  /** Increments since the history was halved. */
-  readonly increments: number
 }
