@@ -5,6 +5,7 @@ export {
 } from './bucket/token-bucket.ts'
 export type { LimitMessage } from './channels.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
+export { CombinedLimiter, combine } from './combined/combine.ts'
 export {
   AcquireTimeoutError,
   InvalidOptionError,
