@@ -202,6 +202,26 @@ describe('getOrLoadMany', () => {
     await settled
   })
 
+  it('leaves no flight behind when the keys cannot be read to the end, or a listener throws', async () => {
+    const broken = new Error('broken')
+    function* keys(): Generator<string> {
+      yield 'a'
+      throw broken
+    }
+    const cache = newCache({
+      onRemove: () => {
+        throw broken
+      },
+    })
+    await expect(cache.getOrLoadMany(keys(), upper)).rejects.toBe(broken)
+    expect(await cache.getOrLoad('a', () => 'own')).toBe('own')
+    clock.advance(100)
+    await expect(cache.getOrLoadMany(['b', 'a'], upper)).rejects.toBe(broken)
+    expect(await cache.getOrLoad('b', () => 'own')).toBe('own')
+    expect(cache.stats().loading).toBe(0)
+    expect(upper).not.toHaveBeenCalled()
+  })
+
   it('refuses a result that does not fit the keys', async () => {
     const cache = newCache()
     const failure = await cache.getOrLoadMany(['a', 'b'], () => ['A']).catch(e => e)

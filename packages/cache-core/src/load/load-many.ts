@@ -55,28 +55,35 @@ export async function loadMany<K, V>(
     }
   }
 
-  for (const key of keys) {
-    if (results.has(key)) continue
-    const slot = kernel.find(key)
-    if (slot !== ABSENT && !loads.isDue(slot)) {
-      results.set(key, kernel.values[slot])
-      continue
-    }
-    results.set(key, undefined) // keeps the caller's order
-    const look = loads.look(key, plan)
-    const joinable = loads.joinable(key)
-    if (look.served !== undefined) {
-      results.set(key, look.served)
-      if (look.refresh && joinable === undefined) {
-        refreshed.push(loads.depart(key, plan, look, true, false))
+  try {
+    for (const key of keys) {
+      if (results.has(key)) continue
+      const slot = kernel.find(key)
+      if (slot !== ABSENT && !loads.isDue(slot)) {
+        results.set(key, kernel.values[slot])
+        continue
       }
-    } else if (joinable !== undefined) {
-      const again = async (): Promise<V> =>
-        (await loadMany(loads, [key], loader, plan)).get(key) as V
-      take(key, () => loads.join(joinable, plan, look, again))
-    } else {
-      begun.push([loads.depart(key, plan, look, true, true), look])
+      results.set(key, undefined) // keeps the caller's order
+      const look = loads.look(key, plan)
+      const joinable = loads.joinable(key)
+      if (look.served !== undefined) {
+        results.set(key, look.served)
+        if (look.refresh && joinable === undefined) {
+          refreshed.push(loads.depart(key, plan, look, true, false))
+        }
+      } else if (joinable !== undefined) {
+        const again = async (): Promise<V> =>
+          (await loadMany(loads, [key], loader, plan)).get(key) as V
+        take(key, () => loads.join(joinable, plan, look, again))
+      } else {
+        begun.push([loads.depart(key, plan, look, true, true), look])
+      }
     }
+  } catch (error) {
+    // The iterable or a listener of the cache threw: no flight may stay behind that no call will end.
+    for (const [flight] of begun) loads.fail(flight, error)
+    for (const flight of refreshed) loads.fail(flight, error)
+    throw error
   }
   if (begun.length + refreshed.length !== 0) {
     const flights = [...begun.map(([flight]) => flight), ...refreshed]
