@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
 import { Registry } from '../index.ts'
-import { type Decoded, officialType } from '../protobuf/official.fixture.ts'
+import { type Decoded, metricFamily } from '../protobuf/definitions.fixture.ts'
 import { upperBound } from '../store/exponential.ts'
 import { negotiate } from './negotiate.ts'
 import type { PROMETHEUS } from './text-format.ts'
@@ -91,10 +91,6 @@ describe('text', () => {
 
 describe('native histograms', () => {
   it('are decoded with the official definitions to the buckets observed', async () => {
-    const family = await officialType(
-      'io/prometheus/client/metrics.proto',
-      'io.prometheus.client.MetricFamily',
-    )
     const clock = new VirtualClock(1_700_000_000_500)
     const metrics = new Registry({ clock, activeSpan: () => span })
     metrics.counter('x_total', { labels: ['a'] }).inc({ a: 'ü' }, 2)
@@ -111,7 +107,7 @@ describe('native histograms', () => {
     const { default: protobuf } = await import('protobufjs')
     const reader = protobuf.Reader.create(body)
     while (reader.pos < reader.len) {
-      families.push(family.toObject(family.decodeDelimited(reader), { longs: Number }))
+      families.push(metricFamily.toObject(metricFamily.decodeDelimited(reader), { longs: Number }))
     }
     const [x, h, empty] = families
     expect(x).toMatchObject({

@@ -2,22 +2,15 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { VirtualClock } from '@millrace/testkit'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { Registry } from '../index.ts'
 import { OtlpExporter } from '../otlp.ts'
-import { decoded, officialType } from '../protobuf/official.fixture.ts'
+import {
+  decoded,
+  exportMetricsRequest as request,
+  exportMetricsResponse as response,
+} from '../protobuf/definitions.fixture.ts'
 import { upperBound } from '../store/exponential.ts'
-
-type ProtoType = Awaited<ReturnType<typeof officialType>>
-let request: ProtoType
-let response: ProtoType
-
-beforeAll(async () => {
-  const file = 'opentelemetry/proto/collector/metrics/v1/metrics_service.proto'
-  const scope = 'opentelemetry.proto.collector.metrics.v1'
-  request = await officialType(file, `${scope}.ExportMetricsServiceRequest`)
-  response = await officialType(file, `${scope}.ExportMetricsServiceResponse`)
-})
 
 const NOW = 1_700_000_000_000.25
 const span = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }
