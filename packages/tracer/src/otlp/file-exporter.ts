@@ -1,5 +1,3 @@
-import { appendFileSync } from 'node:fs'
-import { appendFile } from 'node:fs/promises'
 import { ExportError } from '../errors.ts'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../resource.ts'
@@ -77,7 +75,9 @@ export class FileExporter implements Exporter {
     const chunks = this.#queue.take(Number.POSITIVE_INFINITY)
     if (chunks.length === 0) return
     try {
-      appendFileSync(this.#path, Buffer.concat(chunks.map(chunk => chunk.bytes)))
+      process
+        .getBuiltinModule('node:fs')
+        .appendFileSync(this.#path, Buffer.concat(chunks.map(chunk => chunk.bytes)))
       this.#exported += spansOf(chunks)
     } catch (error) {
       this.#fail(chunks, error)
@@ -103,6 +103,8 @@ export class FileExporter implements Exporter {
   async #append(chunks: readonly Chunk[]): Promise<void> {
     this.#inFlight = spansOf(chunks)
     try {
+      // Imported here, as who sends spans elsewhere should not pay for loading it.
+      const { appendFile } = await import('node:fs/promises')
       await appendFile(this.#path, Buffer.concat(chunks.map(chunk => chunk.bytes)))
       this.#exported += this.#inFlight
     } catch (error) {

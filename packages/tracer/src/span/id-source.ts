@@ -1,5 +1,3 @@
-import { randomFillSync } from 'node:crypto'
-
 /** Serial numbers run from 1 to this: they stay small integers, and zero can mean "nobody". */
 const MAX_SERIAL = 0x7fff_fffe
 
@@ -16,12 +14,26 @@ export class IdSource {
   #last = 0
 
   constructor() {
-    randomFillSync(this.#keys)
+    // Not imported at the top: loading node:crypto takes 5 ms, which a program that never traces should not pay.
+    process.getBuiltinModule('node:crypto').randomFillSync(this.#keys)
   }
 
   /** Takes the next serial, or 0 when this source is used up and needs a successor. */
   next(): number {
     return this.#last === MAX_SERIAL ? 0 : ++this.#last
+  }
+
+  /** The trace id that starts with `serial`, all words at once. */
+  fill(
+    serial: number,
+    ids: { traceA: number; traceB: number; traceC: number; traceD: number },
+  ): void {
+    const keys = this.#keys
+    const base = Math.imul(serial, 0x9e3779b1)
+    ids.traceA = mix(base ^ keys[0]!)
+    ids.traceB = mix(base ^ keys[1]!)
+    ids.traceC = mix(base ^ keys[2]!)
+    ids.traceD = mix(base ^ keys[3]!)
   }
 
   /** Word 0 (most significant) to 3 of the trace id that starts with `serial`, as signed 32 bits. */

@@ -151,10 +151,7 @@ export class SpanTable {
     const flags = this.#flags[slot]!
     const { ids } = this
     if (trace === null) {
-      record.traceA = ids.traceWord(serial, 0)
-      record.traceB = ids.traceWord(serial, 1)
-      record.traceC = ids.traceWord(serial, 2)
-      record.traceD = ids.traceWord(serial, 3)
+      ids.fill(serial, record)
       record.traceFlags = SAMPLED | RANDOM
       record.traceState = undefined
     } else {

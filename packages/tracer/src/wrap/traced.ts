@@ -24,7 +24,7 @@ export interface TracedOptions<F extends AnyFunction = AnyFunction> {
 }
 
 /** Makes spans for wrapped functions. */
-export type SpanStarter = (name: string, options: SpanOptions) => TracerSpan
+export type SpanStarter = (name: string, options: SpanOptions | undefined) => TracerSpan
 
 /** Wraps a function so that each call is a span. Keeps `this`, name, length and whether it is async. */
 export function wrap<F extends AnyFunction>(
@@ -33,19 +33,21 @@ export function wrap<F extends AnyFunction>(
   options: TracedOptions<F>,
 ): F {
   const name = options.name ?? (fn.name === '' ? 'anonymous' : fn.name)
-  const { before } = options
-  const spanOptions: SpanOptions = {}
-  if (options.kind !== undefined) spanOptions.kind = options.kind
-  if (options.attributes !== undefined) spanOptions.attributes = options.attributes
-  const begin =
-    before === undefined
-      ? () => start(name, spanOptions)
-      : (args: Parameters<F>) => {
-          const span = start(name, spanOptions)
-          if (span.isRecording()) tell(before, span, args)
-          return span
-        }
-  const wrapped = options.sync === true ? wrapSync(begin, fn) : wrapAny(begin, fn)
+  const { before, kind, attributes } = options
+  let spanOptions: SpanOptions | undefined
+  if (kind !== undefined || attributes !== undefined) spanOptions = defined({ kind, attributes })
+  let begin: Begin<F> = () => start(name, spanOptions)
+  if (before !== undefined) {
+    begin = args => {
+      const span = start(name, spanOptions)
+      if (span.isRecording()) tell(before, span, args)
+      return span
+    }
+  }
+  let wrapped: AnyFunction
+  if (options.sync !== true) wrapped = wrapAny(begin, fn)
+  else if (before !== undefined) wrapped = wrapSync(begin, fn)
+  else wrapped = wrapLean(start, name, spanOptions, fn)
   return Object.defineProperties(wrapped, {
     name: { value: fn.name, configurable: true },
     length: { value: fn.length, configurable: true },
@@ -98,4 +100,41 @@ function wrapSync<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
       context.span = outer
     }
   }
+}
+
+/** As {@link wrapSync}, but its arguments only pass through, so that the engine never makes an array of them. */
+function wrapLean<F extends AnyFunction>(
+  start: SpanStarter,
+  name: string,
+  options: SpanOptions | undefined,
+  fn: F,
+): AnyFunction {
+  return function (this: ThisParameterType<F>, ...args: Parameters<F>) {
+    const context: ActiveContext = activeContext()
+    const span = start(name, options)
+    const outer = context.span
+    context.span = span
+    try {
+      const result = fn.apply(this, args)
+      span.end()
+      return result
+    } catch (error) {
+      fail(span, error)
+      throw error
+    } finally {
+      context.span = outer
+    }
+  }
+}
+
+function defined({ kind, attributes }: SpanOptionParts): SpanOptions {
+  const options: SpanOptions = {}
+  if (kind !== undefined) options.kind = kind
+  if (attributes !== undefined) options.attributes = attributes
+  return options
+}
+
+interface SpanOptionParts {
+  kind: SpanKind | undefined
+  attributes: Attributes | undefined
 }
