@@ -60,6 +60,12 @@ describe('PriorityOrder', () => {
   })
 })
 
+test('an order serves one limiter', () => {
+  const order = new PriorityOrder()
+  setUp(order)
+  expect(() => setUp(order)).toThrow('Expected `order` to be an order that no other limiter has')
+})
+
 describe('FairOrder', () => {
   test('a key that asks much does not delay one that asks little', async () => {
     const { clock, log, wait } = setUp(new FairOrder())

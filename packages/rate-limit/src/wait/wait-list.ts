@@ -2,6 +2,7 @@ import { publishRefusal, publishWait } from '../channels.ts'
 import type { Clock, Timer } from '../clock.ts'
 import {
   AcquireTimeoutError,
+  InvalidOptionError,
   LimiterClosedError,
   QueueFullError,
   RateLimitedError,
@@ -67,7 +68,7 @@ export class WaitList<T> {
     this.#gate = gate
     this.#name = name
     this.#clock = clock
-    this.#order = order ?? new PriorityOrder()
+    this.#order = claim(order ?? new PriorityOrder())
     this.#maxQueue = bound('maxQueue', maxQueue)
   }
 
@@ -248,4 +249,15 @@ export class WaitList<T> {
     bounds.release()
     this.#deadlines.remove(bounds)
   }
+}
+
+const claimed = new WeakSet<WaitOrder>()
+
+/** An order that served two limiters would hand the waiters of one to the other. */
+function claim(order: WaitOrder): WaitOrder {
+  if (claimed.has(order)) {
+    throw new InvalidOptionError('order', 'an order that no other limiter has', order)
+  }
+  claimed.add(order)
+  return order
 }
