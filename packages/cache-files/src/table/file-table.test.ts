@@ -257,7 +257,9 @@ describe('FileTable', () => {
     for (let i = 0; i < 20; i++) writeFileSync(at(`${i}`), `text ${i}`)
     const first = settledTable()
     for (let i = 0; i < 20; i++) first.readSync(`${i}`)
+    expect(first.stats().unsaved).toBe(20)
     const bytes = first.dump()
+    expect(first.stats().unsaved).toBe(0)
     writeFileSync(at('3'), 'other')
     unlinkSync(at('4'))
     const second = settledTable()
@@ -267,7 +269,8 @@ describe('FileTable', () => {
       if (i !== 4) expect(second.hashSync(`${i}`)).toBe(sha256(readFileSync(at(`${i}`))))
     }
     expect(() => second.hashSync('4')).toThrow('it does not exist')
-    expect(second.stats()).toMatchObject({ hits: 18, reads: 1 })
+    // One file is new, one is gone.
+    expect(second.stats()).toMatchObject({ hits: 18, reads: 1, unsaved: 2 })
     expect(second.readSync('5').bytes.toString()).toBe('text 5')
   })
 

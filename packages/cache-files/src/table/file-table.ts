@@ -53,6 +53,8 @@ export interface FileTableStats {
   readonly unstable: number
   /** Files that could not be read. */
   readonly errors: number
+  /** Changes of what `dump` returns since the last `dump` or `load`: while it is 0 there is nothing to save. */
+  readonly unsaved: number
 }
 
 interface FileRecord {
@@ -83,6 +85,7 @@ export class FileTable {
   #racyReads = 0
   #unstable = 0
   #errors = 0
+  #unsaved = 0
 
   /** @throws {InvalidOptionError} */
   constructor(options: FileTableOptions = {}) {
@@ -160,7 +163,7 @@ export class FileTable {
 
   /** Forgets a file. Never needed for correctness. */
   forget(path: string): void {
-    this.#records.delete(this.#full(path))
+    this.#forget(this.#full(path))
   }
 
   /**
@@ -172,6 +175,7 @@ export class FileTable {
     for (const [path, { stamp, hash, settled }] of this.#records.entries()) {
       if (settled) known.push({ path, stamp, hash })
     }
+    this.#unsaved = 0
     return encodeSnapshot(known)
   }
 
@@ -185,6 +189,7 @@ export class FileTable {
     const known = decodeSnapshot(bytes) ?? []
     for (const { path, stamp, hash } of known)
       this.#records.set(path, { stamp, hash, settled: true })
+    this.#unsaved = 0
     return known.length
   }
 
@@ -199,6 +204,7 @@ export class FileTable {
       racyReads: this.#racyReads,
       unstable: this.#unstable,
       errors: this.#errors,
+      unsaved: this.#unsaved,
     }
   }
 
@@ -228,7 +234,6 @@ export class FileTable {
       throw this.#failed(path, error)
     }
     if (stat === undefined) {
-      this.#records.delete(path)
       throw this.#failed(path, new FileReadError(path, 'missing'))
     }
     if (!sameStamp(record.stamp, stat)) return undefined
@@ -242,19 +247,24 @@ export class FileTable {
     this.#reads++
     if (!stable) {
       this.#unstable++
-      this.#records.delete(path)
+      this.#forget(path)
       return { path, bytes, hash, stable }
     }
     const settled = isSettled(stamp, begun, this.#racyWindow)
+    if (settled || this.#records.peek(path)?.settled === true) this.#unsaved++
     this.#records.set(path, { stamp, hash, settled })
     const shared = this.#contents.get(hash)
     if (shared === undefined) this.#contents.set(hash, bytes)
     return { path, bytes: shared ?? bytes, hash, stable }
   }
 
+  #forget(path: string): void {
+    if (this.#records.delete(path)) this.#unsaved++
+  }
+
   #failed(path: string, error: unknown): unknown {
     this.#errors++
-    this.#records.delete(path)
+    this.#forget(path)
     if (error instanceof FileReadError) return error
     return (error as NodeJS.ErrnoException).syscall === undefined
       ? error
