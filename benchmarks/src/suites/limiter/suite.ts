@@ -58,8 +58,8 @@ function share(rate: number): Case {
 export default defineSuite({
   name: 'limiter',
   description:
-    'Medians of 5 rounds, each in a process of its own, ours and the peers in turn. One clock read, about 40 ns on this ' +
-    'machine, is the floor of every `tryAcquire`. Jobs are asynchronous functions that do nothing, 10 at a time.',
+    'Medians of 5 rounds, each in a process of its own, ours and the peers in turn. One clock read, about 40 ns where these were taken, ' +
+    'is the floor of every `tryAcquire`. Jobs are asynchronous functions that do nothing, 10 at a time.',
   versions: ['limiter', 'rate-limiter-flexible', 'p-queue', 'p-limit', 'bottleneck'],
   cases: [
     defineCase<number>({
