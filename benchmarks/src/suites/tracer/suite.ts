@@ -28,7 +28,7 @@ const plain = millraceWith({ optimized: false, lazy: false })
 export default defineSuite({
   name: 'tracer',
   description:
-    'Each figure is the median of 5 rounds, each in a process of its own, ours and OpenTelemetry in turn. Both run with an AsyncLocalStorage context. “To bytes” includes OTLP protobuf encoding in batches; the bytes stay in memory and their spans are counted. OpenTelemetry’s processor is a BatchSpanProcessor without timers and without drops.',
+    'Each figure is the median of the rounds (5, or 3 with `--quick`), each in a process of its own, ours and OpenTelemetry in turn. Both run with an AsyncLocalStorage context. “To bytes” includes OTLP protobuf encoding in batches; the bytes stay in memory and their spans are counted. OpenTelemetry’s processor is a BatchSpanProcessor without timers and without drops.',
   versions: ['@opentelemetry/sdk-trace', '@opentelemetry/otlp-transformer'],
   cases: [
     defineCase<Arrived>({
