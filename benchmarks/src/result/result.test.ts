@@ -131,6 +131,11 @@ describe('the baseline', () => {
     ])
   })
 
+  test('errors of limiters are judged by their goals, not by ratios of almost nothing', () => {
+    updateBaseline([row({ unit: '% error' })], file())
+    expect(readBaseline(file())).toEqual({})
+  })
+
   test('a ratio may fall by ten per cent, not by more', () => {
     const baseline = { 'demo / get / peer & <co>': 2 }
     expect(findDrops([row({ ratio: 1.81 })], baseline)).toEqual([])
