@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import { Cache } from './cache.ts'
+import { turnClock } from './clock.ts'
 import type { RemovalReason } from './kernel.ts'
 import type { PolicyName } from './policy/policy.ts'
 import { presets } from './presets.ts'
@@ -68,6 +69,16 @@ describe('expiry', () => {
     expect(reads).toBe(1)
     expect(cache.get('brief')).toBe(1)
     expect(reads).toBe(2)
+  })
+
+  test('the turn clock stands still within a run of synchronous code and no longer', async () => {
+    const cache = new Cache<string, number>({ ttl: 5, clock: turnClock })
+    cache.set('a', 1)
+    const end = Date.now() + 20
+    while (Date.now() < end) {}
+    expect(cache.get('a')).toBe(1)
+    await null
+    expect(cache.get('a')).toBeUndefined()
   })
 
   test('an entry set again without a ttl no longer expires', () => {

@@ -1,7 +1,9 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
 import type { RemovalReason } from './kernel.ts'
 
-/** Published on `millrace:cache:evict:start` and, the same object, on `millrace:cache:evict:end`. */
+/**
+ * Published on `millrace:cache:evict:start` and, the same object, on `millrace:cache:evict:end`.
+ */
 export interface EvictMessage {
   readonly key: unknown
   /** Only removals that nobody asked for: to make room, by expiry, by a smaller limit. */

@@ -5,8 +5,8 @@ import { ABSENT, FRESH, type Kernel, STALE } from './kernel.ts'
  * What a read of a key would find:
  * - `fresh`: a valid entry, for `expiresIn` more ms (Infinity = no limit)
  * - `stale`: an expired one, kept `keptFor` more ms to be served while a new value loads
- * - `absent`: nothing, because of `reason`; `unknown` means that it never was there, or left too long ago, or that the
- *   option `explanations` is off
+ * - `absent`: nothing, because of `reason`; `unknown` means that it never was there, or left too
+ *   long ago, or that the option `explanations` is off
  */
 export type Explanation = ExplainedEntry & ExplainedLoad
 

@@ -1,9 +1,10 @@
 /**
  * Hashes keys to 32 bits for the policies that remember keys they no longer hold.
  *
- * Seeded at random per process, so that nobody outside can prepare keys that collide: a multiplier known to an
- * attacker could be used to lend a worthless key the frequency of a popular one. Equal keys (as `Map` compares them) hash
- * equally; that different ones may collide costs a little hit ratio, never a wrong value.
+ * Seeded at random per process, so that nobody outside can prepare keys that collide: a multiplier
+ * known to an attacker could be used to lend a worthless key the frequency of a popular one. Equal
+ * keys (as `Map` compares them) hash equally; that different ones may collide costs a little hit
+ * ratio, never a wrong value.
  */
 export class KeyHasher {
   /** What makes the hashes differ from other processes'. */
@@ -85,7 +86,10 @@ export class KeyHasher {
   }
 }
 
-/** Strings up to this length are read as a whole: reading a character is most of the cost (2.2 ns of 2.4 each). */
+/**
+ * Strings up to this length are read as a whole: reading a character is most of the cost (2.2 ns of
+ * 2.4 each).
+ */
 const WHOLE = 128
 /** Characters read from the two ends of a longer string. */
 const ENDS = 64

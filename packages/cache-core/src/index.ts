@@ -1,7 +1,7 @@
 export type { Advice, AdviceOptions, Estimate } from './advise/advisor.ts'
 export type { DepartureReason } from './advise/departures.ts'
 export { Cache, type CacheStats } from './cache.ts'
-export { type Clock, systemClock, type Timer } from './clock.ts'
+export { type Clock, systemClock, type Timer, turnClock } from './clock.ts'
 export {
   InvalidOptionError,
   LoadResultError,

@@ -6,12 +6,14 @@ import { lengthen } from './policy/lengthen.ts'
 import { type Policy, SATURATED } from './policy/policy.ts'
 
 /*
- * The bounded store under every cache, in one file because its hot path must be read, and inlined, as a whole.
+ * The bounded store under every cache, in one file because its hot path must be read, and inlined,
+ * as a whole.
  *
  * INTERNAL SURFACE (for `cache.ts`, `load/`, `invalidate/`)
  *
- * An entry is a *slot*: an index into columns (`keys`, `values`, ...). Slots are reused at once for other keys: never keep
- * one across an `await` or across a call that may store or remove. Keep the key and look it up again.
+ * An entry is a *slot*: an index into columns (`keys`, `values`, ...). Slots are reused at once for
+ * other keys: never keep one across an `await` or across a call that may store or remove. Keep the
+ * key and look it up again.
  *
  *   find(key)            slot of a valid entry or ABSENT; counts a hit or a miss and tells the policy: what `get` is made of
  *   locate(key)          slot of whatever is stored under the key, valid, expired or retained, or ABSENT; counts nothing
@@ -29,8 +31,9 @@ import { type Policy, SATURATED } from './policy/policy.ts'
  *   guards    what `invalidate/` attaches to an entry (tags, version): asked on every find of that entry
  *   details   what `load/` attaches to an entry (load time, refresh state, ...): never read here, dropped with the entry
  *
- * `onRemove` of the kernel is told about every value that leaves, after the kernel is consistent again.
- * Lifetimes are set by every `store` once any entry has one, so new elements of those columns need no filler.
+ * `onRemove` of the kernel is told about every value that leaves, after the kernel is consistent
+ * again. Lifetimes are set by every `store` once any entry has one, so new elements of those
+ * columns need no filler.
  */
 
 /** Result of `find`, `locate` and `store` when there is no slot. */
@@ -124,14 +127,17 @@ export class Kernel<K, V> {
   readonly #createPolicy: (free: number[]) => Policy
   /** Whether any entry can become invalid on its own. */
   #perishable = false
-  /** Whether anything is to be done on a hit but to tell the policy: the only test of that on a plain cache's hit. */
+  /**
+   * Whether anything is to be done on a hit but to tell the policy: the only test of that on a
+   * plain cache's hit.
+   */
   #watched = false
   #observer: Observer<K> | null = null
   /** Fixed ends of life where `idle` moves `expires`. */
   #ends: Float64Array | null = null
   /**
-   * Key of the last `find`, if that missed and nothing was stored since: a cache is mostly filled by `get`, then `set` of
-   * the same key, which need not be looked up again.
+   * Key of the last `find`, if that missed and nothing was stored since: a cache is mostly filled
+   * by `get`, then `set` of the same key, which need not be looked up again.
    */
   #missed: unknown = NOTHING
   /** Frequency byte that the next new entry had before a restart. */
@@ -220,7 +226,10 @@ export class Kernel<K, V> {
     this.#watched = this.#perishable || observer !== null
   }
 
-  /** Rest of `find` where entries can perish or somebody watches. Removes an entry that is not even served stale. */
+  /**
+   * Rest of `find` where entries can perish or somebody watches. Removes an entry that is not even
+   * served stale.
+   */
   #hasPerished(slot: number, key: K): boolean {
     const state = this.#perishable ? this.state(slot) : FRESH
     if (this.#observer !== null) {
@@ -248,12 +257,14 @@ export class Kernel<K, V> {
   }
 
   /**
-   * Inserts or replaces an entry. Amortized O(1), plus one eviction for each entry that must make room.
+   * Inserts or replaces an entry. Amortized O(1), plus one eviction for each entry that must make
+   * room.
    *
    * @param expires when freshness ends, ms on the clock; Infinity = never
    * @param retained until when it may be served stale, ms on the clock; at least `expires`
    * @param weight what the weigher said; ignored without one
-   * @returns the slot, or ABSENT if the entry was refused (an older value under the key is gone then)
+   * @returns the slot, or ABSENT if the entry was refused (an older value under the key is gone
+   *   then)
    */
   store(
     key: K,
@@ -337,7 +348,9 @@ export class Kernel<K, V> {
     return this.retained === null ? this.expiresAt(slot) : this.retained[slot]!
   }
 
-  /** Removes every entry that must not be served any more, and returns how many there were. O(n). */
+  /**
+   * Removes every entry that must not be served any more, and returns how many there were. O(n).
+   */
   purge(): number {
     if (!this.#perishable) return 0
     let purged = 0
@@ -349,7 +362,10 @@ export class Kernel<K, V> {
     return purged
   }
 
-  /** Slots of all entries: pinned ones, then in the order in which the policy would evict them. O(n). */
+  /**
+   * Slots of all entries: pinned ones, then in the order in which the policy would evict them.
+   * O(n).
+   */
   order(): number[] {
     const pinned = [...this.index.values()].filter(slot => this.#isPinned(slot))
     return [...pinned, ...this.policy.order()]
@@ -366,7 +382,9 @@ export class Kernel<K, V> {
     if (slots > this.#slots) this.#grow(slots)
   }
 
-  /** Hashes with the seed of a snapshot, so that its hashes mean the same keys. Only while empty. */
+  /**
+   * Hashes with the seed of a snapshot, so that its hashes mean the same keys. Only while empty.
+   */
   adopt(seed: number): void {
     this.hasher = new KeyHasher(seed)
   }
@@ -475,7 +493,8 @@ export class Kernel<K, V> {
   /**
    * Evicts until that many entries more, of this weight, fit.
    *
-   * @returns the last slot emptied if the caller is to use it, ABSENT if there was none, EXHAUSTED if nothing is left to evict
+   * @returns the last slot emptied if the caller is to use it, ABSENT if there was none, EXHAUSTED
+   *   if nothing is left to evict
    */
   #makeRoom(entries: number, weight: number, reason: RemovalReason): number {
     const { policy } = this
@@ -520,7 +539,10 @@ export class Kernel<K, V> {
     return this.#fresh++
   }
 
-  /** Lengthens the columns. False if they are as long as they may be: removed entries hold slots then. */
+  /**
+   * Lengthens the columns. False if they are as long as they may be: removed entries hold slots
+   * then.
+   */
   #extend(): boolean {
     // Eight removals pay for one compaction.
     const most = this.policy.lazy ? this.maxEntries + (this.maxEntries >> 3) + 1 : this.maxEntries
@@ -534,7 +556,7 @@ export class Kernel<K, V> {
     const key = this.keys[slot] as K
     this.index.delete(key)
     this.size--
-    // The common reason has a counter of its own: one that is found by name costs as much as the rest.
+    // The common reason has a counter of its own, which need not be found by name.
     if (reason === 'evicted') this.evictions++
     else this.removals[reason]++
     if (this.#observer !== null) this.#observer.removed(key, reason)
@@ -544,7 +566,10 @@ export class Kernel<K, V> {
     if (this.weights !== null) this.weight -= this.weights[slot]!
   }
 
-  /** Drops what an empty slot still refers to, which the next entry does where it takes the slot over at once. */
+  /**
+   * Drops what an empty slot still refers to, which the next entry does where it takes the slot
+   * over at once.
+   */
   #wipe(slot: number): void {
     this.keys[slot] = undefined
     this.values[slot] = undefined

@@ -6,39 +6,63 @@ import type { LoadBehavior } from './load/load-options.ts'
 import type { PolicyName } from './policy/policy.ts'
 import type { MemoryPressureOptions } from './size/memory-pressure.ts'
 
-/** Options of a {@link Cache}. Everything has a default; what is not given is not limited unless said otherwise. */
+/**
+ * Options of a {@link Cache}. Everything has a default; what is not given is not limited unless
+ * said otherwise.
+ */
 export interface CacheOptions<K, V> extends LoadBehavior {
   /** Entries held at most: 1 to 16,777,216. Default 256 if `maxBytes` is not given either. */
   readonly maxEntries?: number
-  /** Total weight of all entries at most, in the unit of `weigher`. Needs one. Default: no limit. */
+  /**
+   * Total weight of all entries at most, in the unit of `weigher`. Needs one. Default: no limit.
+   */
   readonly maxBytes?: number
   /**
-   * Weight of an entry, a finite number >= 0, asked once when it is stored. An entry heavier than `maxBytes` is refused and
-   * counted. Weight 0 pins: the entry is never evicted to make room.
+   * Weight of an entry, a finite number >= 0, asked once when it is stored. An entry heavier than
+   * `maxBytes` is refused and counted. Weight 0 pins: the entry is never evicted to make room.
    */
   readonly weigher?: (value: V, key: K) => number
   /** ms after which an entry expires, > 0. Default Infinity: never. */
   readonly ttl?: number
-  /** ms after its last read or write at which an entry expires even if its `ttl` has not passed, > 0. Default Infinity. */
+  /**
+   * ms after its last read or write at which an entry expires even if its `ttl` has not passed, >
+   * 0. Default Infinity.
+   */
   readonly idleTtl?: number
-  /** Fraction of its `ttl` by which each entry may expire earlier, at random, so that entries made together do not expire together: 0 to 1. Default 0. */
+  /**
+   * Fraction of its `ttl` by which each entry may expire earlier, at random, so that entries made
+   * together do not expire together: 0 to 1. Default 0.
+   */
   readonly ttlJitter?: number
-  /** ms between removals of expired entries in the background, > 0. Default Infinity: they go when read or when room is needed. */
+  /**
+   * ms between removals of expired entries in the background, > 0. Default Infinity: they go when
+   * read or when room is needed.
+   */
   readonly sweepInterval?: number
   /** What decides which entry makes room. Default `'adaptive'`. */
   readonly policy?: PolicyName
-  /** `false` turns the cache into a pass-through that stores nothing, for debugging. Default `true`. */
+  /**
+   * `false` turns the cache into a pass-through that stores nothing, for debugging. Default `true`.
+   */
   readonly enabled?: boolean
-  /** Called with every value that leaves, after the cache is consistent again. An error it throws reaches the caller of the operation. */
+  /**
+   * Called with every value that leaves, after the cache is consistent again. An error it throws
+   * reaches the caller of the operation.
+   */
   readonly onRemove?: (key: K, value: V, reason: RemovalReason) => void
   /**
-   * Gives way when memory gets scarce: first halves the cache at each check, then admits no new keys; `true` for the default
-   * thresholds of 0.8 and 0.9. Default `false`.
+   * Gives way when memory gets scarce: first halves the cache at each check, then admits no new
+   * keys; `true` for the default thresholds of 0.8 and 0.9. Default `false`.
    */
   readonly memoryPressure?: MemoryPressureOptions | boolean
-  /** Simulates other sizes and policies on a sample of the keys, for `advise()`. Default `false`. */
+  /**
+   * Simulates other sizes and policies on a sample of the keys, for `advise()`. Default `false`.
+   */
   readonly advice?: AdviceOptions | boolean
-  /** Remembers why keys left, 8 bytes for each entry of `maxEntries`, for `explain()`. Default `false`. */
+  /**
+   * Remembers why keys left, 8 bytes for each entry of `maxEntries`, for `explain()`. Default
+   * `false`.
+   */
   readonly explanations?: boolean
   /** Source of time. Default: the system's. */
   readonly clock?: Clock

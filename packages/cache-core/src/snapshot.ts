@@ -17,8 +17,9 @@ export interface SnapshotEntry<K, V> {
 }
 
 /**
- * A copy of a cache to start another one with: entries in the order in which they would be evicted, what is left of their
- * lives, and what the policy learned. Plain data: `structuredClone`, `v8.serialize` and, if keys and values allow, `JSON` keep it.
+ * A copy of a cache to start another one with: entries in the order in which they would be evicted,
+ * what is left of their lives, and what the policy learned. Plain data: `structuredClone`,
+ * `v8.serialize` and, if keys and values allow, `JSON` keep it.
  */
 export interface CacheSnapshot<K, V> {
   readonly format: 'millrace-cache'
@@ -122,7 +123,10 @@ function isState({ window, words, lowBits, increments }: PolicyState): boolean {
   )
 }
 
-/** Puts checked entries into a kernel, what would be evicted first first. Keys already there keep their values. O(n). */
+/**
+ * Puts checked entries into a kernel, what would be evicted first first. Keys already there keep
+ * their values. O(n).
+ */
 export function restoreSnapshot<K, V>(
   kernel: Kernel<K, V>,
   snapshot: CacheSnapshot<K, V>,

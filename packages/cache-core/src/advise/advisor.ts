@@ -24,7 +24,9 @@ export interface Advice {
   readonly reads: number
   /** The real share of hits since the last `resetStats`. */
   readonly hitRate: number
-  /** Share of the removals that were expiries, the part of the misses that no size or policy avoids. */
+  /**
+   * Share of the removals that were expiries, the part of the misses that no size or policy avoids.
+   */
   readonly expired: number
   /** The present configuration first, then half and twice the size, then the other policies. */
   readonly estimates: readonly Estimate[]
@@ -33,8 +35,9 @@ export interface Advice {
 /** How `advise()` estimates. */
 export interface AdviceOptions {
   /**
-   * Share of the keys that is watched, above 0 and up to 1. Default: what makes simulated caches of 256 entries, at least 1/64; 1/16 if only
-   * `maxBytes` limits the cache, as its number of entries is not known then.
+   * Share of the keys that is watched, above 0 and up to 1. Default: what makes simulated caches of
+   * 256 entries, at least 1/64; 1/16 if only `maxBytes` limits the cache, as its number of entries
+   * is not known then.
    */
   readonly sample?: number
 }
@@ -53,12 +56,13 @@ interface Simulation<K> {
 }
 
 /**
- * Simulates the cache with other sizes and policies on a sample of the keys, each simulation as much smaller as the sample is: what holds for
- * a random share of the keys holds for all (C. Waldspurger et al., "Cache Modeling and Optimization using Miniature
- * Simulations", USENIX ATC 2017; the correction for popular keys is that of SHARDS, USENIX FAST 2015).
+ * Simulates the cache with other sizes and policies on a sample of the keys, each simulation as
+ * much smaller as the sample is: what holds for a random share of the keys holds for all (C.
+ * Waldspurger et al., "Cache Modeling and Optimization using Miniature Simulations", USENIX ATC
+ * 2017; the correction for popular keys is that of SHARDS, USENIX FAST 2015).
  *
- * Costs seven caches of keys alone, of at least 256 entries or 1/64 of the real one, and for each read of a watched key seven
- * reads.
+ * Costs seven caches of keys alone, of at least 256 entries or 1/64 of the real one, and for each
+ * read of a watched key seven reads.
  */
 export class Advisor<K> {
   readonly sample: number
@@ -130,7 +134,8 @@ export class Advisor<K> {
   }
 
   estimates(): Estimate[] {
-    // Whether a few very popular keys are in the sample is chance; reads that are missing from their share were hits of those.
+    // Whether a few very popular keys are in the sample is chance; reads that are missing from
+    // their share were hits of those.
     const expected = this.#all * this.sample
     const rate = ({ kernel }: Simulation<K>): number =>
       Math.min(1, Math.max(0, 1 - kernel.misses / Math.max(1, expected)))
@@ -143,7 +148,10 @@ export class Advisor<K> {
     }))
   }
 
-  /** Other bits of the hash than the policies place keys by, so that the sample is as varied as the whole. */
+  /**
+   * Other bits of the hash than the policies place keys by, so that the sample is as varied as the
+   * whole.
+   */
   #watches(key: K): boolean {
     return Math.imul(this.#hasher.hash(key), 0x2c1b3c6d) >>> 0 < this.#threshold
   }

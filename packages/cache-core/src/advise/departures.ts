@@ -27,8 +27,9 @@ const REASONS: readonly DepartureReason[] = [
 const REASON_MASK = 15
 
 /**
- * Remembers why keys left, without keeping them: one word per key in a table twice as large as the cache, which the next
- * key of the same place overwrites. 28 bits of the hash tell keys apart, so one explanation in hundreds of millions is another key's.
+ * Remembers why keys left, without keeping them: one word per key in a table twice as large as the
+ * cache, which the next key of the same place overwrites. 28 bits of the hash tell keys apart, so
+ * one explanation in hundreds of millions is another key's.
  */
 export class Departures<K> {
   readonly #hasher: KeyHasher

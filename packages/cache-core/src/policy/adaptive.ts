@@ -6,9 +6,15 @@ import { WindowSizer } from './window-sizer.ts'
 
 /** Bit of the frequency byte: the entry is in the main queue. */
 const IN_MAIN = 4
-/** Bit of the frequency byte: the entry was removed, its slot is still queued. With it the two low bits are set: no hit is told. */
+/**
+ * Bit of the frequency byte: the entry was removed, its slot is still queued. With it the two low
+ * bits are set: no hit is told.
+ */
 const DEAD = 8
-/** Entries that may leave the window without a duel per insert, while the cache fills or its window shrinks. */
+/**
+ * Entries that may leave the window without a duel per insert, while the cache fills or its window
+ * shrinks.
+ */
 const SPILL = 4
 /** Inserts between two looks at the window's size: half of what fits, at least this many. */
 const SHORTEST_PERIOD = 32
@@ -16,18 +22,21 @@ const SHORTEST_PERIOD = 32
 const JITTER_FREQUENCY = 6
 
 /**
- * The default policy: a window for what is new and a main queue for what proved popular, both FIFO with second chances, so that
- * a hit moves nothing. What leaves the window must have been seen more often than the oldest of the main queue to take
- * its place. How much of the cache is window follows from what each part would earn if it were larger or smaller
- * ({@link WindowSizer}), which makes it behave like LRU, like LFU or between, as the workload asks.
+ * The default policy: a window for what is new and a main queue for what proved popular, both FIFO
+ * with second chances, so that a hit moves nothing. What leaves the window must have been seen more
+ * often than the oldest of the main queue to take its place. How much of the cache is window
+ * follows from what each part would earn if it were larger or smaller ({@link WindowSizer}), which
+ * makes it behave like LRU, like LFU or between, as the workload asks.
  *
- * A hit writes one byte, and at the first hit since the queue last turned one counter. A miss touches one cell of the history for
- * its key and one for each side of a duel.
+ * A hit writes one byte, and at the first hit since the queue last turned one counter. A miss
+ * touches one cell of the history for its key and one for each side of a duel.
  *
- * The queues are singly linked, which saves a column and two writes per move. A removed entry therefore stays queued until it
- * is the oldest, or until `compact`; kernel and policy share the list of free slots.
+ * The queues are singly linked, which saves a column and two writes per move. A removed entry
+ * therefore stays queued until it is the oldest, or until `compact`; kernel and policy share the
+ * list of free slots.
  *
- * One in 128 losers that look popular is admitted at random, so that nobody who floods the counters of one victim can keep others out.
+ * One in 128 losers that look popular is admitted at random, so that nobody who floods the counters
+ * of one victim can keep others out.
  */
 export class Adaptive implements Policy {
   readonly name = 'adaptive'
@@ -40,7 +49,10 @@ export class Adaptive implements Policy {
   readonly #sizer = new WindowSizer()
   #weights: Float64Array | null = null
   #hashes: Int32Array = new Int32Array(0)
-  /** When the entry came into the window, or in main was first hit since the hand last passed, in ticks of the sizer. */
+  /**
+   * When the entry came into the window, or in main was first hit since the hand last passed, in
+   * ticks of the sizer.
+   */
   #stamps: Uint16Array = new Uint16Array(0)
   /** Next newer slot of the same queue. */
   #newer: Int32Array = new Int32Array(0)

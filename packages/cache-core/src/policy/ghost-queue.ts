@@ -1,15 +1,19 @@
 import { lengthen } from './lengthen.ts'
 
 /**
- * Remembers the hashes of keys in the order they left, up to a total weight: a ring, and a table with open addressing that finds
- * a hash in it. Two keys with one hash are taken for one another, which costs a misplaced entry and nothing else.
+ * Remembers the hashes of keys in the order they left, up to a total weight: a ring, and a table
+ * with open addressing that finds a hash in it. Two keys with one hash are taken for one another,
+ * which costs a misplaced entry and nothing else.
  */
 export class GhostQueue {
   /** Total weight remembered at most. */
   capacity = 0
   /** Hashes remembered at most, whatever they weigh: what bounds the memory. */
   limit = 0
-  /** Hashes from oldest to newest, wrapping around. Weight -1 marks one that was taken. Length is a power of two. */
+  /**
+   * Hashes from oldest to newest, wrapping around. Weight -1 marks one that was taken. Length is a
+   * power of two.
+   */
   #hashes: Int32Array = new Int32Array(16)
   #weights: Float64Array = new Float64Array(16)
   #oldest = 0
@@ -66,7 +70,10 @@ export class GhostQueue {
     return at
   }
 
-  /** Empties a place of the table and moves up what probing would no longer reach (Knuth 6.4, algorithm R). */
+  /**
+   * Empties a place of the table and moves up what probing would no longer reach (Knuth 6.4,
+   * algorithm R).
+   */
   #vacate(hole: number): void {
     const table = this.#table
     const mask = table.length - 1

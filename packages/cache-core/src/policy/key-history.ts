@@ -2,7 +2,10 @@
 const CELLS_PER_ENTRY = 1.125
 /** Increments per entry after which all counters are halved. */
 const SAMPLE_PER_ENTRY = 15
-/** Small caches get as many cells as one of this many entries: they see as many keys in a short time. */
+/**
+ * Small caches get as many cells as one of this many entries: they see as many keys in a short
+ * time.
+ */
 const FEWEST_ENTRIES = 256
 
 /** Bits of the number of groups: with them a group is found by one multiplication of 32 bits. */
@@ -12,7 +15,9 @@ const TICK_BITS = 8
 const TICK_MASK = 2 ** TICK_BITS - 1
 /** Bit of a departure that tells keys evicted from the main queue from those it refused. */
 const FROM_MAIN = 2 ** TICK_BITS
-/** Bits of a departure from here on are from the hash; the place of the cell is another part of it. */
+/**
+ * Bits of a departure from here on are from the hash; the place of the cell is another part of it.
+ */
 const TAG_SHIFT = TICK_BITS + 1
 
 /** A history as plain data. */
@@ -26,22 +31,28 @@ export interface SavedHistory {
 export const UNKNOWN = -1
 
 /**
- * What a policy knows of keys that need not be in the cache: how often each was seen lately, and when it left. A cell is two
- * neighbouring words, so that a miss touches one cache line for both.
+ * What a policy knows of keys that need not be in the cache: how often each was seen lately, and
+ * when it left. A cell is two neighbouring words, so that a miss touches one cache line for both.
  *
- * The first word is an eighth of a count-min sketch: eight 4-bit counters, of which a key has three; only the smallest of these are incremented,
- * and all are halved periodically. Having a key's counters in one word costs some accuracy (0.2 percentage points of mean hit ratio
- * over the benchmark's traces against four rows hashed apart) and saves three quarters of the memory accesses.
+ * The first word is an eighth of a count-min sketch: eight 4-bit counters, of which a key has
+ * three; only the smallest of these are incremented, and all are halved periodically. Having a
+ * key's counters in one word costs some accuracy (0.2 percentage points of mean hit ratio over the
+ * benchmark's traces against four rows hashed apart) and saves three quarters of the memory
+ * accesses.
  *
- * The second word remembers the last key of this cell that left, by 23 bits of its hash, and when. A wrong match misleads one count
- * of a statistic.
+ * The second word remembers the last key of this cell that left, by 23 bits of its hash, and when.
+ * A wrong match misleads one count of a statistic.
  *
- * G. Einziger, R. Friedman, B. Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", ACM TOS 2017; conservative update:
- * C. Estan, G. Varghese, "New Directions in Traffic Measurement and Accounting", SIGCOMM 2002.
+ * G. Einziger, R. Friedman, B. Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", ACM TOS
+ * 2017; conservative update: C. Estan, G. Varghese, "New Directions in Traffic Measurement and
+ * Accounting", SIGCOMM 2002.
  */
 export class KeyHistory {
   #words: Uint32Array = new Uint32Array(0)
-  /** Cells are grouped by `2 ** #lowBits`; the upper 16 bits of a hash choose the group, the lower ones the cell in it. */
+  /**
+   * Cells are grouped by `2 ** #lowBits`; the upper 16 bits of a hash choose the group, the lower
+   * ones the cell in it.
+   */
   #groups = 0
   #lowBits = 0
   #increments = 0
@@ -86,8 +97,8 @@ export class KeyHistory {
   }
 
   /**
-   * How many ticks ago the key left, modulo 256, plus {@link FROM_MAIN} times one if it left the main queue; UNKNOWN if it is not
-   * remembered. Forgets it. O(1).
+   * How many ticks ago the key left, modulo 256, plus {@link FROM_MAIN} times one if it left the
+   * main queue; UNKNOWN if it is not remembered. Forgets it. O(1).
    */
   claim(hash: number, now: number): number {
     const words = this.#words
@@ -124,7 +135,7 @@ export class KeyHistory {
     this.#increments = Math.min(increments, this.#sample - 1)
   }
 
-  /** Place of the hash's cell. Whole numbers only: a float multiplication here made misses a tenth slower. */
+  /** Place of the hash's cell, by whole-number arithmetic for any number of cells. */
   #place(hash: number): number {
     const group = Math.imul(hash >>> 16, this.#groups) >>> 16
     return ((group << this.#lowBits) | (hash & ((1 << this.#lowBits) - 1))) << 1
@@ -141,7 +152,10 @@ export function leftMain(claimed: number): boolean {
   return claimed >= FROM_MAIN
 }
 
-/** Halves the counters of every cell; apart from the class so that its loop can be replaced by compiled code while it runs. */
+/**
+ * Halves the counters of every cell; apart from the class so that its loop can be replaced by
+ * compiled code while it runs.
+ */
 function halve(words: Uint32Array): void {
   for (let at = 0; at < words.length; at += 2) words[at] = (words[at]! >>> 1) & 0x77777777
 }
@@ -151,7 +165,10 @@ function shiftsOf(hash: number): number {
   return Math.imul(hash, 0x9e3779b1) >>> 16
 }
 
-/** The cells of a history in one of another size: each gets what those that share its keys' bits knew. */
+/**
+ * The cells of a history in one of another size: each gets what those that share its keys' bits
+ * knew.
+ */
 function spread(
   from: ArrayLike<number>,
   fromGroups: number,

@@ -2,7 +2,10 @@ import { lengthen } from './lengthen.ts'
 import type { Policy } from './policy.ts'
 import { Links, SlotQueue } from './slot-queue.ts'
 
-/** Evicts the entry that was used least recently. Every hit moves its entry, which touches up to four others' links. */
+/**
+ * Evicts the entry that was used least recently. Every hit moves its entry, which touches up to
+ * four others' links.
+ */
 export class Lru implements Policy {
   readonly name = 'lru'
   readonly hashed = false

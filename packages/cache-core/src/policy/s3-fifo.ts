@@ -13,14 +13,15 @@ const PROMOTION = 2
 const IN_MAIN = 4
 
 /**
- * S3-FIFO: new keys pass through a small queue; those hit at least twice there go to the main queue, where a hit buys
- * another round; the others are evicted and remembered, and go straight to the main queue should they return.
+ * S3-FIFO: new keys pass through a small queue; those hit at least twice there go to the main
+ * queue, where a hit buys another round; the others are evicted and remembered, and go straight to
+ * the main queue should they return.
  *
  * Strong on web and key-value workloads, blind to loops and scans longer than the cache.
  *
- * J. Yang et al., "FIFO Queues are All You Need for Cache Eviction", SOSP 2023. Queue shares and order of steps follow
- * libCacheSim, whose miss counts it reproduces exactly, except that an entry larger than the whole small queue is not
- * refused but goes to the main queue.
+ * J. Yang et al., "FIFO Queues are All You Need for Cache Eviction", SOSP 2023. Queue shares and
+ * order of steps follow libCacheSim, whose miss counts it reproduces exactly, except that an entry
+ * larger than the whole small queue is not refused but goes to the main queue.
  */
 export class S3Fifo implements Policy {
   readonly name = 's3-fifo'

@@ -3,13 +3,14 @@ import { type Policy, SATURATED } from './policy.ts'
 import { Links, NONE, SlotQueue } from './slot-queue.ts'
 
 /**
- * SIEVE: one queue in order of insertion and a hand that moves from old to new, evicts the first entry not hit since it last
- * passed and leaves the others where they are. A hit is one byte.
+ * SIEVE: one queue in order of insertion and a hand that moves from old to new, evicts the first
+ * entry not hit since it last passed and leaves the others where they are. A hit is one byte.
  *
- * The cheapest policy here, good on skewed workloads. Where recency is all there is (each key read a few times, then never
- * again) it can lock onto dead entries and fall far below LRU.
+ * The cheapest policy here, good on skewed workloads. Where recency is all there is (each key read
+ * a few times, then never again) it can lock onto dead entries and fall far below LRU.
  *
- * Y. Zhang et al., "SIEVE is Simpler than LRU: an Efficient Turn-Key Eviction Algorithm for Web Caches", NSDI 2024.
+ * Y. Zhang et al., "SIEVE is Simpler than LRU: an Efficient Turn-Key Eviction Algorithm for Web
+ * Caches", NSDI 2024.
  */
 export class Sieve implements Policy {
   readonly name = 'sieve'

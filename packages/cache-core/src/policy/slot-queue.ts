@@ -3,7 +3,10 @@ import { lengthen } from './lengthen.ts'
 /** "No slot" in links and results. */
 export const NONE = -1
 
-/** Double links between slots, shared by the queues of one policy, as a slot is in at most one of them. */
+/**
+ * Double links between slots, shared by the queues of one policy, as a slot is in at most one of
+ * them.
+ */
 export class Links {
   /** Neighbour towards the tail. */
   next: Int32Array = new Int32Array(0)

@@ -21,14 +21,16 @@ const JITTER_FREQUENCY = 6
 const [WINDOW_BIT, PROBATION_BIT, PROTECTED_BIT] = [4, 8, 16]
 
 /**
- * W-TinyLFU: a small LRU window whose leavers must have been seen more often than the oldest entry of a segmented LRU
- * to take its place; hill climbing on the hit ratio moves the border between the two.
+ * W-TinyLFU: a small LRU window whose leavers must have been seen more often than the oldest entry
+ * of a segmented LRU to take its place; hill climbing on the hit ratio moves the border between the
+ * two.
  *
- * Strong on loops and skewed workloads. Recency with little repetition needs a large window, which takes the climber a while
- * to find.
+ * Strong on loops and skewed workloads. Recency with little repetition needs a large window, which
+ * takes the climber a while to find.
  *
- * G. Einziger, O. Eytan, R. Friedman, B. Manes, "Adaptive Software Cache Management", Middleware 2018. One in 128 losers that
- * look popular is admitted at random, as in Caffeine, so that nobody can lock the cache by flooding one victim's counters.
+ * G. Einziger, O. Eytan, R. Friedman, B. Manes, "Adaptive Software Cache Management", Middleware
+ * 2018. One in 128 losers that look popular is admitted at random, as in Caffeine, so that nobody
+ * can lock the cache by flooding one victim's counters.
  */
 export class WTinyLfu implements Policy {
   readonly name = 'w-tinylfu'
@@ -162,7 +164,9 @@ export class WTinyLfu implements Policy {
     return place === PROTECTED_BIT ? this.#protected : this.#probation
   }
 
-  /** What the window cannot hold goes to the main part, which is full only if `evict` was called. */
+  /**
+   * What the window cannot hold goes to the main part, which is full only if `evict` was called.
+   */
   #spill(): void {
     while (this.#window.weight > this.#windowCapacity) {
       this.#push(this.#probation, PROBATION_BIT, this.#window.popTail())
@@ -179,7 +183,9 @@ export class WTinyLfu implements Policy {
     if (++this.#reads >= PERIOD * this.#hashes.length) this.#climb()
   }
 
-  /** Moves the border on in the same direction if the hit ratio rose, else back, by less each time. */
+  /**
+   * Moves the border on in the same direction if the hit ratio rose, else back, by less each time.
+   */
   #climb(): void {
     const ratio = this.#hits / this.#reads
     const change = ratio - this.#previousRatio

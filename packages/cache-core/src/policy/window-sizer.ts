@@ -11,7 +11,10 @@ const STEP = 0.05
 const MULTIPLES = [0.25, 0.5, 0.7, 1.4, 2, 4, 8, 16]
 /** Sizes that are considered, as shares of what main has now. */
 const MAIN_SHARES = [0.25, 0.5]
-/** What a hit in main that a larger window would cost weighs against one it would gain. Measured, see benchmarks. */
+/**
+ * What a hit in main that a larger window would cost weighs against one it would gain. Measured,
+ * see benchmarks.
+ */
 const GROWTH_COST = 3
 /** The same for hits in main that a smaller window would gain. */
 const SHRINK_GAIN = 2
@@ -21,24 +24,33 @@ const GUARD_LOOKS = 64
 /**
  * Decides how much of the cache is window.
  *
- * Time is counted in pushes into the window, in ticks of 1/32 of the capacity. Two histograms say what sizes would be worth: at
- * which age entries of the window were first hit, or came back after they were refused (a window that long would
- * have had them); and after which gaps entries of main were hit (those beyond the reach of a smaller main would be lost). Both decay by half at each
+ * Time is counted in pushes into the window, in ticks of 1/32 of the capacity. Two histograms say
+ * what sizes would be worth: at which age entries of the window were first hit, or came back after
+ * they were refused (a window that long would have had them); and after which gaps entries of main
+ * were hit (those beyond the reach of a smaller main would be lost). Both decay by half at each
  * look, so that old phases are forgotten.
  */
 export class WindowSizer {
   /** Target weight of the window. */
   window = 1
-  /** How much more often a candidate that was never hit must have been seen than its victim, beyond once. */
+  /**
+   * How much more often a candidate that was never hit must have been seen than its victim, beyond
+   * once.
+   */
   margin = 0
   /** The present tick, 16 bits. */
   now = 0
   #capacity = 1
   #position = 0
   #ticksPerWeight = BUCKETS
-  /** First hits in the window, and returns of refused keys, by age; the last bucket is for more than the capacity. */
+  /**
+   * First hits in the window, and returns of refused keys, by age; the last bucket is for more than
+   * the capacity.
+   */
   readonly #ages: Float64Array = new Float64Array(BUCKETS + 1)
-  /** First hits in main by the time since the last one; the last two are for the capacity and more. */
+  /**
+   * First hits in main by the time since the last one; the last two are for the capacity and more.
+   */
   readonly #gaps: Float64Array = new Float64Array(BUCKETS + 2)
   #refused = 0
   #admitted = 0
@@ -95,7 +107,9 @@ export class WindowSizer {
     this.#admitted++
   }
 
-  /** Moves the window towards the size with the best balance, and lets the statistics decay. O(1). */
+  /**
+   * Moves the window towards the size with the best balance, and lets the statistics decay. O(1).
+   */
   adapt(): void {
     const capacity = this.#capacity
     const step = Math.max(1, Math.floor(capacity * STEP))
@@ -145,7 +159,8 @@ export class WindowSizer {
     const { window } = this
     const gaps = total(this.#gaps)
     const move = (size - window) / Math.max(1, this.#capacity - window)
-    // Entries that lose their place in main will be read through the window, which then turns faster.
+    // Entries that lose their place in main will be read through the window, which then turns
+    // faster.
     const speed = 1 + move * (gaps / Math.max(1, this.#pushes))
     const here = this.#cumulated(this.#ages, window)
     let gain: number

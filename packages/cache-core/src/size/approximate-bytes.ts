@@ -1,13 +1,18 @@
 const POINTER = 8
 const HEADER = 24
-/** Values looked at in one estimate at most; what lies beyond counts as the average of what was seen. */
+/**
+ * Values looked at in one estimate at most; what lies beyond counts as the average of what was
+ * seen.
+ */
 const MOST_VALUES = 200
 
 /**
- * About how many bytes a value keeps alive in V8's heap: a weigher for `maxBytes` where sizes are not known better.
+ * About how many bytes a value keeps alive in V8's heap: a weigher for `maxBytes` where sizes are
+ * not known better.
  *
- * Strings count one byte per character (two if the first characters need it), buffers their length, other objects their fields, of which at most 200
- * are looked at. Shared parts count each time, functions and class internals not at all. O(1) by that limit.
+ * Strings count one byte per character (two if the first characters need it), buffers their length,
+ * other objects their fields, of which at most 200 are looked at. Shared parts count each time,
+ * functions and class internals not at all. O(1) by that limit.
  */
 export function approximateBytes(value: unknown): number {
   const pending: unknown[] = [value]

@@ -4,15 +4,20 @@ import type { Kernel } from '../kernel.ts'
 
 /** How a cache gives way when memory gets scarce. */
 export interface MemoryPressureOptions {
-  /** Share of the memory from which on the cache is halved at each check, above 0 and up to 1. Default 0.8. */
+  /**
+   * Share of the memory from which on the cache is halved at each check, above 0 and up to 1.
+   * Default 0.8.
+   */
   readonly shrinkAt?: number
-  /** Share from which on no new keys are admitted either, at least `shrinkAt`, up to 1. Default 0.9. */
+  /**
+   * Share from which on no new keys are admitted either, at least `shrinkAt`, up to 1. Default 0.9.
+   */
   readonly stopAt?: number
   /** ms between checks, > 0. Default 1,000. */
   readonly interval?: number
   /**
-   * Share of the memory in use, 0 to 1. Default: the larger of V8's heap against its limit and the process against the limit of its
-   * container, if it has one.
+   * Share of the memory in use, 0 to 1. Default: the larger of V8's heap against its limit and the
+   * process against the limit of its container, if it has one.
    */
   readonly usage?: () => number
 }
@@ -62,7 +67,10 @@ function memoryUsage(): number {
   return Math.max(used_heap_size / heap_size_limit, resident)
 }
 
-/** Halves a cache while memory is scarce, closes it to new keys if that does not help, and gives its limits back afterwards. */
+/**
+ * Halves a cache while memory is scarce, closes it to new keys if that does not help, and gives its
+ * limits back afterwards.
+ */
 export class PressureRelief {
   readonly #kernel: Kernel<unknown, unknown>
   readonly #options: Required<MemoryPressureOptions>

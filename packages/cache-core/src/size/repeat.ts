@@ -1,8 +1,9 @@
 import type { Clock, Timer } from '../clock.ts'
 
 /**
- * Repeats an action on an object every `interval` ms until cancelled, or until nobody else holds the object: the timer does not
- * keep it alive, so a cache that is forgotten without being disposed of does not leak.
+ * Repeats an action on an object every `interval` ms until cancelled, or until nobody else holds
+ * the object: the timer does not keep it alive, so a cache that is forgotten without being disposed
+ * of does not leak.
  */
 export function repeat<T extends object>(
   clock: Clock,
