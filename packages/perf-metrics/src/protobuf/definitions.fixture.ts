@@ -6,6 +6,7 @@ export interface MessageType {
   decode(bytes: Uint8Array | protobuf.Reader): object
   decodeDelimited(bytes: Uint8Array | protobuf.Reader): object
   encode(message: object): { finish(): Uint8Array }
+  fromObject(object: object): object
   toObject(message: object, options?: protobuf.IConversionOptions): Decoded
 }
 
@@ -18,7 +19,9 @@ const { metrics } = (definitions as Decoded).opentelemetry.proto.collector
 export const exportMetricsRequest: MessageType = metrics.v1.ExportMetricsServiceRequest
 export const exportMetricsResponse: MessageType = metrics.v1.ExportMetricsServiceResponse
 
-const field = (id: number, type: string) => ({ id, type })
+/** As in proto2: a field that was sent is there, also when it holds its type's default. */
+const options = { features: { field_presence: 'EXPLICIT' } }
+const field = (id: number, type: string) => ({ id, type, options })
 const list = (id: number, type: string) => ({ id, type, rule: 'repeated' })
 
 /** Fields and numbers of `io.prometheus.client.MetricFamily`, of which no package on npm has the definitions. */
@@ -91,7 +94,12 @@ export const metricFamily: MessageType = protobuf.Root.fromJSON({
   },
 }).lookupType('MetricFamily')
 
-/** Decodes to plain objects: 64-bit integers as decimal strings, bytes as base64. */
-export function decoded(type: MessageType, bytes: Uint8Array): Decoded {
-  return type.toObject(type.decode(bytes), { longs: String, bytes: String, enums: String })
+/** Decodes to plain objects: 64-bit integers as decimal strings, bytes as base64; fields not sent are left out unless `defaults`. */
+export function decoded(type: MessageType, bytes: Uint8Array, defaults = false): Decoded {
+  return type.toObject(type.decode(bytes), {
+    longs: String,
+    bytes: String,
+    enums: String,
+    defaults,
+  })
 }
