@@ -4,8 +4,10 @@ import {
   kyClient,
   millraceOff,
   millraceOn,
+  millraceOnStream,
   undiciFetch,
   undiciRequest,
+  undiciRequestStream,
   withoutPool,
 } from './contenders/clients.ts'
 import { millraceRaces, type Races, raceCalls, undiciRaces } from './contenders/keep-alive-races.ts'
@@ -45,6 +47,17 @@ export default defineSuite({
         got: gotClient,
         ky: kyClient,
       },
+      check,
+      fixture: () => startJsonServer(),
+    }),
+    defineCase<number>({
+      name: 'all on, read as a stream',
+      description:
+        'all features on, and both clients read the body chunk by chunk: our `text()` does without a stream, here there is one',
+      unit: 'us CPU/op',
+      goal: 1 / 1.1,
+      ours: millraceOnStream,
+      peers: { 'undici request': undiciRequestStream },
       check,
       fixture: () => startJsonServer(),
     }),

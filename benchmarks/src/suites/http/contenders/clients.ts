@@ -26,7 +26,18 @@ const featuresOn: HttpPoolOptions = {
   hedge: { minimumAnswers: 1e9 },
 }
 
-function millrace(options: HttpPoolOptions) {
+/** How a client reads a body. */
+type Read = (body: AsyncIterable<Uint8Array> & { text(): Promise<string> }) => Promise<number>
+
+const asText: Read = async body => (await body.text()).length
+
+const asStream: Read = async body => {
+  let length = 0
+  for await (const chunk of body) length += chunk.length
+  return length
+}
+
+function millrace(options: HttpPoolOptions, read: Read) {
   return load(async ({ certificate }: JsonServer): Promise<Client> => {
     const { HttpPool } = await import('@millrace/http-pool')
     const pool = new HttpPool({
@@ -37,30 +48,36 @@ function millrace(options: HttpPoolOptions) {
     return {
       get: async url => {
         const { body } = await pool.request(url)
-        return (await body.text()).length
+        return read(body)
       },
       close: () => pool.close(),
     }
   })
 }
 
-export const millraceOff = millrace(featuresOff)
-export const millraceOn = millrace(featuresOn)
+export const millraceOff = millrace(featuresOff, asText)
+export const millraceOn = millrace(featuresOn, asText)
+export const millraceOnStream = millrace(featuresOn, asStream)
 
-export const undiciRequest = load(async ({ certificate }): Promise<Client> => {
-  const { Agent, request } = await import('undici')
-  const dispatcher = new Agent({
-    connections: workers,
-    ...(certificate === undefined ? undefined : { connect: { ca: certificate } }),
+function undici(read: Read) {
+  return load(async ({ certificate }): Promise<Client> => {
+    const { Agent, request } = await import('undici')
+    const dispatcher = new Agent({
+      connections: workers,
+      ...(certificate === undefined ? undefined : { connect: { ca: certificate } }),
+    })
+    return {
+      get: async url => {
+        const { body } = await request(url, { dispatcher })
+        return read(body)
+      },
+      close: () => dispatcher.close(),
+    }
   })
-  return {
-    get: async url => {
-      const { body } = await request(url, { dispatcher })
-      return (await body.text()).length
-    },
-    close: () => dispatcher.close(),
-  }
-})
+}
+
+export const undiciRequest = undici(asText)
+export const undiciRequestStream = undici(asStream)
 
 export const undiciFetch = load(async (): Promise<Client> => {
   const { Agent, fetch } = await import('undici')
