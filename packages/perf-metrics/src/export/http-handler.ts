@@ -1,9 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
 import type { Scrape, ScrapeOptions } from './scrape.ts'
 
-const compress = promisify(gzip)
+/** Compression is loaded by the first scrape that wants it: importing it takes longer than all the rest. */
+async function compress(body: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const { gzip } = await import('node:zlib')
+  return new Promise((resolve, reject) => {
+    gzip(body, { level: 1 }, (error, zipped) => (error ? reject(error) : resolve(zipped)))
+  })
+}
+
 /** Bytes below which compression is not worth its time. */
 const WORTH_COMPRESSING = 1024
 
@@ -24,7 +29,7 @@ export function metricsHandler(
       const zipped =
         body.length >= WORTH_COMPRESSING &&
         /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))
-      const content = zipped ? await compress(body, { level: 1 }) : body
+      const content = zipped ? await compress(body) : body
       response.writeHead(200, {
         'content-type': contentType,
         'content-length': content.length,

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Family } from '../instrument/family.ts'
 import { ProtoWriter } from '../protobuf/proto-writer.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -49,7 +48,7 @@ async function inSlices(steps: Iterable<void>, signal: AbortSignal | undefined):
   let end = performance.now() + SLICE
   for (const _ of steps) {
     if (performance.now() < end) continue
-    await nextTurn()
+    await new Promise(resolve => setImmediate(resolve))
     signal?.throwIfAborted()
     end = performance.now() + SLICE
   }
