@@ -45,7 +45,10 @@ describe('TagTable', () => {
     expect([stamp.staleSince, stamp.invalidatedBy]).toEqual([Infinity, undefined])
     table.expire('b', 70)
     table.expire('a', 90)
+    table.expire('b', 110)
     expect([stamp.staleSince, stamp.invalidatedBy]).toEqual([70, 'a'])
+    for (let again = 0; again < 40; again++) table.expire('b', 200)
+    expect(stamp.staleSince).toBe(-Infinity)
     expect(stamp.names).toEqual(['a', 'b'])
   })
 

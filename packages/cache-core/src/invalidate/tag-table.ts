@@ -5,10 +5,13 @@ interface Tag {
   readonly name: string
   /** Grows with every expiry. */
   version: number
-  /** ms on the clock of the last expiry. */
-  expiredAt: number
+  /** ms on the clock of the latest expiries, oldest first. */
+  readonly expiredAt: number[]
   retired: boolean
 }
+
+/** How many expiries of a tag are remembered with their time. */
+const DATED_EXPIRIES = 32
 
 /** Never collected below this many tags, so that small tables are not swept again and again. */
 const SWEEP_AT_LEAST = 1_024
@@ -56,7 +59,7 @@ export class TagTable {
     for (const name of names) {
       let tag = this.#tags.get(name)
       if (tag === undefined) {
-        tag = { name, version: 0, expiredAt: 0, retired: false }
+        tag = { name, version: 0, expiredAt: [], retired: false }
         this.#tags.set(name, tag)
       }
       tags.push(tag)
@@ -75,7 +78,8 @@ export class TagTable {
     const tag = this.#tags.get(name)
     if (tag === undefined) return
     tag.version++
-    tag.expiredAt = now
+    tag.expiredAt.push(now)
+    if (tag.expiredAt.length > DATED_EXPIRIES) tag.expiredAt.shift()
   }
 
   /** Entries that have the tag are gone. O(1). */
@@ -160,7 +164,9 @@ export class TagStamp implements Guard {
   get staleSince(): number {
     let since = Infinity
     this.#tags.forEach((tag, index) => {
-      if (tag.version !== this.#versions[index]) since = Math.min(since, tag.expiredAt)
+      const expiries = tag.version - this.#versions[index]!
+      // The first of them counts; one too long ago to be dated leaves no stale time at all.
+      if (expiries > 0) since = Math.min(since, tag.expiredAt.at(-expiries) ?? -Infinity)
     })
     return since
   }
