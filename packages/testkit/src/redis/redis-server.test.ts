@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
@@ -101,7 +102,7 @@ describeRedis('servers of a run that dies', () => {
     const folder = /millrace-redis-\w+/.exec(JSON.stringify(reply))![0]
     await server.stop()
     await server.stop()
-    expect(existsSync(join('/tmp', folder))).toBe(false)
+    expect(existsSync(join(tmpdir(), folder))).toBe(false)
   })
 })
 
