@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { MemoryExporter } from '../export/memory-exporter.ts'
 import { HeadSampling } from '../sampling/head-sampling.ts'
 import { ratio } from '../sampling/samplers.ts'
+import { IdSource } from '../span/id-source.ts'
 import { Tracer } from '../tracer.ts'
 import { OverheadGovernor } from './overhead-governor.ts'
 
@@ -30,11 +31,28 @@ test('lowers the share of traces until the budget holds, and raises it when ther
   expect(clock.pending).toBe(0)
 })
 
-test('traces that are kept say with which probability', async () => {
+test('traces that are kept under a budget say with which probability', () => {
   const head = new HeadSampling(ratio(0.5))
   head.limit(0.5)
-  const exporter = new MemoryExporter()
-  const tracer = new Tracer({ exporter, signals: [], sampler: ratio(0.5), budget: 0.01 })
-  expect(tracer.stats()).toMatchObject({ allowed: 1, overhead: 0 })
+  const ids = new IdSource()
+  const decided = Array.from({ length: 4_000 }, () => head.root(ids, ids.next(), 'root', undefined))
+  const kept = decided.filter(trace => trace !== undefined)
+  expect(kept.length).toBeGreaterThan(850)
+  expect(kept.length).toBeLessThan(1_150)
+  expect(new Set(kept.map(trace => trace?.state?.serialize()))).toEqual(new Set(['ot=th:c']))
+  head.limit(1)
+  expect(head.root(ids, ids.next(), 'root', undefined)?.state?.serialize() ?? 'ot=th:8').toBe(
+    'ot=th:8',
+  )
+})
+
+test('a tracer measures itself and stops measuring when it is closed', async () => {
+  const clock = new VirtualClock()
+  const tracer = new Tracer({ exporter: new MemoryExporter(), signals: [], clock, budget: 1e-9 })
+  for (let i = 0; i < 1_000; i++) tracer.startSpan('s').end()
+  clock.advance(1_000)
+  expect(tracer.stats().overhead).toBeGreaterThan(1e-9)
+  expect(tracer.stats().allowed).toBe(0.001)
   await tracer.close()
+  expect(clock.pending).toBe(0)
 })
