@@ -1,6 +1,3 @@
-import { defineConfig, millraceBuild } from '../../tsup.shared.ts'
+import { millraceBuild } from '../../tsup.shared.ts'
 
-const config: ReturnType<typeof defineConfig> = defineConfig(
-  millraceBuild({ index: 'src/index.ts' }),
-)
-export default config
+export default millraceBuild({ index: 'src/index.ts' })

@@ -205,6 +205,23 @@ describe('limiter', () => {
     await expect(status(makePool({ limiter }))).rejects.toThrow('not today')
   })
 
+  test('that answers tryAcquire with a promise is awaited, and asked again when it refuses', async () => {
+    const asked: string[] = []
+    const limiter = (granted: boolean): Limiter => ({
+      tryAcquire: async () => {
+        asked.push('tryAcquire')
+        return granted
+      },
+      acquire: async () => {
+        asked.push('acquire')
+      },
+    })
+    expect(await status(makePool({ limiter: limiter(true) }))).toBe(200)
+    expect(asked).toEqual(['tryAcquire'])
+    expect(await status(makePool({ limiter: limiter(false) }))).toBe(200)
+    expect(asked).toEqual(['tryAcquire', 'tryAcquire', 'acquire'])
+  })
+
   test('one for each origin', async () => {
     const made: string[] = []
     const pool = makePool({

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Connection } from '../connect/connection.ts'
 import type { Origin } from '../connect/origin.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
-import { type Limiter, releasePermit } from '../limits/limiter.ts'
+import { isThenable, type Limiter, releasePermit } from '../limits/limiter.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
 import type { ExchangeOptions } from './dispatch-options.ts'
@@ -73,9 +73,13 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
       this.origin.place(this)
       return
     }
-    this.#permit = limiter.tryAcquire?.()
-    if (this.#permit) this.origin.place(this)
-    else this.#awaitPermit(limiter)
+    const permit = limiter.tryAcquire?.()
+    if (!permit) this.#awaitPermit(limiter)
+    else if (isThenable(permit)) this.#awaitPermit(limiter, permit)
+    else {
+      this.#permit = permit
+      this.origin.place(this)
+    }
   }
 
   /** Told by the origin: there was no connection for it yet. */
@@ -239,30 +243,32 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
     if (phase !== 'draining') this.exchange.onAttemptError(this, error)
   }
 
-  #awaitPermit(limiter: Limiter): void {
+  /** @param tried the answer of a `tryAcquire` that has to ask elsewhere, as that of a limiter on Redis */
+  #awaitPermit(limiter: Limiter, tried?: PromiseLike<unknown>): void {
     const { core } = this.origin
     this.#watchAcquire()
     this.#limiterAbort = new AbortController()
     const last = Math.min(this.phaseDeadline, this.exchange.totalDeadline)
     const { signal } = this.#limiterAbort
-    limiter
-      .acquire(
+    const acquire = () =>
+      limiter.acquire(
         last === Number.POSITIVE_INFINITY
           ? { signal }
           : { signal, timeout: last - core.clock.now() },
       )
-      .then(
-        permit => {
-          if (this.isOver) {
-            releasePermit(permit)
-            return
-          }
-          this.#permit = permit
-          this.#limiterAbort = undefined
-          this.origin.place(this)
-        },
-        error => this.fail(error),
-      )
+    const permit = tried === undefined ? acquire() : tried.then(granted => granted || acquire())
+    permit.then(
+      permit => {
+        if (this.isOver) {
+          releasePermit(permit)
+          return
+        }
+        this.#permit = permit
+        this.#limiterAbort = undefined
+        this.origin.place(this)
+      },
+      error => this.fail(error),
+    )
   }
 
   #watchAcquire(): void {

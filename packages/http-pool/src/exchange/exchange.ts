@@ -44,8 +44,8 @@ export class Exchange extends AsyncResource implements Controller, Timed {
   aborted = false
   paused = false
   reason: Error | null = null
-  rawHeaders: Controller['rawHeaders'] = null
-  rawTrailers: Controller['rawTrailers'] = null
+  rawHeaders: Exclude<Controller['rawHeaders'], undefined> = null
+  rawTrailers: Exclude<Controller['rawTrailers'], undefined> = null
 
   deadline = 0
   heapIndex = -1

@@ -9,7 +9,7 @@ export interface Limiter {
    * `timeout` is how long the attempt can wait at most, in ms, and absent if there is no bound.
    */
   acquire(options: { signal: AbortSignal; timeout?: number }): PromiseLike<unknown>
-  /** Spares the promise where a permit is free: a truthy result is a permit. */
+  /** Spares the promise where a permit is free: a truthy result is a permit, a promise is awaited for one. */
   tryAcquire?(): unknown
 }
 
@@ -19,4 +19,8 @@ export function releasePermit(permit: unknown): void {
     const { release } = permit
     if (typeof release === 'function') release.call(permit)
   }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null)?.then === 'function'
 }
