@@ -18,9 +18,8 @@ import { JobScheduler } from './job-scheduler.ts'
 import type { JobSchedulerOptions } from './scheduler-options.ts'
 
 const open: { close(): Promise<void> }[] = []
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(scheduler => scheduler.close()))
-})
+const closeAll = () => Promise.all(open.splice(0).map(scheduler => scheduler.close()))
+afterEach(closeAll)
 
 function create(options: JobSchedulerOptions = {}): JobScheduler {
   const scheduler = new JobScheduler(options)
@@ -249,7 +248,9 @@ describe('JobBatcher', () => {
 
 describeRedis('JobScheduler on Redis', redis => {
   const clients: Redis[] = []
-  afterEach(() => {
+  afterEach(async () => {
+    // Schedulers first: their last commands would fail on a closed connection.
+    await closeAll()
     for (const client of clients.splice(0)) client.disconnect()
   })
 
