@@ -1,4 +1,4 @@
-import { defineConfig, type Options } from 'tsup'
+import type { Options } from 'tsup'
 
 /**
  * The build of a published package: one ESM file per public entry, shared code in chunks, source maps.
@@ -17,8 +17,8 @@ export function millraceBuild(entry: Record<string, string>, overrides: Options 
     treeshake: true,
     clean: true,
     dts: false,
+    // `node:sqlite` exists only under that name.
+    removeNodeProtocol: false,
     ...overrides,
   }
 }
-
-export { defineConfig }

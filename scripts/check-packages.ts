@@ -8,7 +8,7 @@ import { run } from './run.ts'
 interface Manifest {
   name: string
   private?: boolean
-  exports?: Record<string, unknown>
+  publishConfig?: { exports?: Record<string, unknown> }
   dependencies?: Record<string, string>
   peerDependencies?: Record<string, string>
   peerDependenciesMeta?: Record<string, { optional?: boolean }>
@@ -99,7 +99,9 @@ function checkTarball(
   )
   if (!installed) return
 
-  const entries = Object.keys(manifest.exports ?? {}).filter(entry => entry !== './package.json')
+  const entries = Object.keys(manifest.publishConfig?.exports ?? {}).filter(
+    entry => entry !== './package.json',
+  )
   const optional = Object.keys(manifest.peerDependencies ?? {}).filter(
     name => manifest.peerDependenciesMeta?.[name]?.optional,
   )

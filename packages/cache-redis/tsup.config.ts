@@ -1,5 +1,3 @@
 import { millraceBuild } from '../../tsup.shared.ts'
 
-const build: ReturnType<typeof millraceBuild> = millraceBuild({ index: 'src/index.ts' })
-
-export default build
+export default millraceBuild({ index: 'src/index.ts' })

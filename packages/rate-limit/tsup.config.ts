@@ -1,11 +1,9 @@
-import { defineConfig, millraceBuild } from '../../tsup.shared.ts'
+import { millraceBuild } from '../../tsup.shared.ts'
 
-export default defineConfig(
-  millraceBuild({
-    index: 'src/index.ts',
-    adaptive: 'src/adaptive.ts',
-    http: 'src/http.ts',
-    jobs: 'src/jobs.ts',
-    redis: 'src/redis.ts',
-  }),
-)
+export default millraceBuild({
+  index: 'src/index.ts',
+  adaptive: 'src/adaptive.ts',
+  http: 'src/http.ts',
+  jobs: 'src/jobs.ts',
+  redis: 'src/redis.ts',
+})

@@ -1,11 +1,9 @@
 import { millraceBuild } from '../../tsup.shared.ts'
 
-const config: ReturnType<typeof millraceBuild> = millraceBuild({
+export default millraceBuild({
   index: 'src/index.ts',
   otlp: 'src/otlp.ts',
   otel: 'src/otel.ts',
   auto: 'src/auto.ts',
   environment: 'src/environment.ts',
 })
-
-export default config

@@ -2,11 +2,11 @@ import { InvalidOptionError, RedisStore } from '@millrace/cache-redis'
 import { Redis } from 'ioredis'
 
 const redis = new Redis({ lazyConnect: true })
-const store = new RedisStore({ redis, prefix: 'app:' })
+const store = new RedisStore({ client: redis, prefix: 'app' })
 const { hits }: { hits: number } = store.stats()
 let refused: unknown
 try {
-  new RedisStore({ redis, deadline: -1 })
+  new RedisStore({ client: redis, deadline: -1 })
 } catch (error) {
   refused = error
 }
