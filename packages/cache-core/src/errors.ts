@@ -1,14 +1,3 @@
-/** Stable codes of the errors this package throws. */
-export type ErrorCode =
-  | 'ERR_MILLRACE_INVALID_OPTION'
-  | 'ERR_MILLRACE_INVALID_ARGUMENT'
-  | 'ERR_MILLRACE_WEIGHER'
-  | 'ERR_MILLRACE_SNAPSHOT'
-  | 'ERR_MILLRACE_UNENCODABLE_ARGUMENT'
-  | 'ERR_MILLRACE_LOAD_RESULT'
-  | 'ERR_MILLRACE_LOAD_TIMEOUT'
-  | 'ERR_MILLRACE_PARTIAL_LOAD'
-
 /** A constructor option, or an option of one call, is outside its documented bounds. */
 export class InvalidOptionError extends TypeError {
   override readonly name = 'InvalidOptionError'

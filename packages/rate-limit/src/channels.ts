@@ -15,7 +15,7 @@ export interface LimitMessage {
 }
 
 /** The two channels of one operation. */
-export interface OperationChannels {
+interface OperationChannels {
   readonly start: Channel
   readonly end: Channel
 }
@@ -25,10 +25,10 @@ function operation(name: string): OperationChannels {
 }
 
 /** A caller waits for a permit. */
-export const waitChannels: OperationChannels = operation('millrace:limit:wait')
+const waitChannels: OperationChannels = operation('millrace:limit:wait')
 
 /** A caller is refused at once: both channels are published one after the other. */
-export const refuseChannels: OperationChannels = operation('millrace:limit:refuse')
+const refuseChannels: OperationChannels = operation('millrace:limit:refuse')
 
 export function hasRefusalSubscribers(): boolean {
   return refuseChannels.start.hasSubscribers || refuseChannels.end.hasSubscribers

@@ -10,7 +10,7 @@ import { ReceiverKeys } from './receiver-keys.ts'
 export type AnyFunction = (this: any, ...args: any[]) => any
 
 /** What the cache of a memoized function holds: what it returns, or what its promise resolves to. */
-export type Result<F extends AnyFunction> = Awaited<ReturnType<F>>
+type Result<F extends AnyFunction> = Awaited<ReturnType<F>>
 
 /** Options of {@link memoize}: those of its cache, and how its keys are made. */
 export interface MemoizeOptions<F extends AnyFunction> extends CacheOptions<unknown, Result<F>> {

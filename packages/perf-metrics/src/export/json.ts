@@ -118,7 +118,7 @@ function windowsJson(series: Series, now: number): Pick<SeriesBase, 'windows'> |
 }
 
 /** The labels of a series by name. From a null prototype, as names come from users. */
-export function labelsOf(family: Family, series: Series): Record<string, string> {
+function labelsOf(family: Family, series: Series): Record<string, string> {
   const labels: Record<string, string> = Object.create(null)
   family.description.labelNames.forEach((name, i) => {
     labels[name] = series.labelValues[i]!

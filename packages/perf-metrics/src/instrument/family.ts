@@ -4,7 +4,7 @@ import type { Cells } from '../store/cells.ts'
 import type { MetricType, Series } from './series.ts'
 
 /** The label values of the series that takes what a full metric has no room for. */
-export const OVERFLOW_VALUE = '__overflow__'
+const OVERFLOW_VALUE = '__overflow__'
 
 /** How the values of one gauge in several threads or processes become one. */
 export type Aggregation = 'sum' | 'min' | 'max' | 'last'

@@ -37,7 +37,7 @@ export function releaseConnection(client: Redis): void {
 }
 
 /** A connection object on which bottleneck 2.19.5 works with Redis 7 and later. */
-export function createConnection(client: Redis): Bottleneck.IORedisConnection {
+function createConnection(client: Redis): Bottleneck.IORedisConnection {
   const connection = new Bottleneck.IORedisConnection({ Redis, client } as never)
   mendErrors(connection as unknown as ScriptedConnection)
   return connection

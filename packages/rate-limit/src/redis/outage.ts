@@ -11,7 +11,7 @@ import { oneOf } from '../option-checks.ts'
  */
 export type OutageMode = 'closed' | 'open' | 'local' | 'lease'
 
-export const outageModes: readonly OutageMode[] = ['closed', 'open', 'local', 'lease']
+const outageModes: readonly OutageMode[] = ['closed', 'open', 'local', 'lease']
 
 /** The rules for the time without a store, and the account of what was spent meanwhile. */
 export class Outage {

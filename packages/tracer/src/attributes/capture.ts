@@ -5,7 +5,7 @@ const MAX_DEPTH = 8
 const MAX_NODES = 1_024
 
 /** Stands for a value that cannot be an attribute (functions, symbols, class instances, throwing getters). */
-export const INVALID: unique symbol = Symbol('invalid attribute')
+const INVALID: unique symbol = Symbol('invalid attribute')
 
 /**
  * A map value as captured: keys and values side by side. An object would let user keys such as `__proto__` act.

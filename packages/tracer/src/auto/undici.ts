@@ -66,7 +66,7 @@ export function traceUndici(tracer: Tracer, roots: boolean): () => void {
   }
 }
 
-export function portOf(url: URL): number {
+function portOf(url: URL): number {
   if (url.port !== '') return Number(url.port)
   return url.protocol === 'https:' ? 443 : 80
 }

@@ -55,7 +55,7 @@ export function writeAttribute(writer: ProtobufWriter, key: AttributeKey, value:
  * Writes the content of an `AnyValue` of any type, without its length prefix. Strings, booleans and numbers of span
  * attributes do not come here: the encoder writes those in place.
  */
-export function writeAnyValue(writer: ProtobufWriter, value: unknown): void {
+function writeAnyValue(writer: ProtobufWriter, value: unknown): void {
   switch (typeof value) {
     case 'string':
       writer.text(0x0a, value)
@@ -80,7 +80,7 @@ export function writeAnyValue(writer: ProtobufWriter, value: unknown): void {
 }
 
 /** An integer as `int_value`, anything else as `double_value`. */
-export function writeNumber(writer: ProtobufWriter, value: number): void {
+function writeNumber(writer: ProtobufWriter, value: number): void {
   if (isInt64(value)) {
     writer.byte(0x18)
     writeInt64(writer, value)
@@ -91,7 +91,7 @@ export function writeNumber(writer: ProtobufWriter, value: number): void {
 }
 
 /** Bytes that {@link writeNumber} writes. */
-export function numberSize(value: number): number {
+function numberSize(value: number): number {
   if (!isInt64(value)) return 9
   if (value < 0) return 11
   if (value < TWO_32) return 1 + varintSize(value)
@@ -126,7 +126,7 @@ function writeBigInt(writer: ProtobufWriter, value: bigint): void {
 }
 
 /** A bytes field with a one-byte tag. */
-export function writeBytes(writer: ProtobufWriter, tag: number, bytes: Uint8Array): void {
+function writeBytes(writer: ProtobufWriter, tag: number, bytes: Uint8Array): void {
   writer.ensure(bytes.length + 6)
   writer.byte(tag)
   writer.varint(bytes.length)

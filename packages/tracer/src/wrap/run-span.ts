@@ -30,7 +30,7 @@ export function fail(span: Span, error: unknown): void {
   span.end()
 }
 
-export function isThenable(value: unknown): boolean {
+function isThenable(value: unknown): boolean {
   return (
     typeof value === 'object' &&
     value !== null &&
