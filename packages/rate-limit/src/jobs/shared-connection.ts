@@ -32,15 +32,43 @@ export function releaseConnection(client: Redis): void {
   const shared = connections.get(client)
   if (shared === undefined || --shared.users > 0) return
   connections.delete(client)
-  const { subscriber } = shared.connection as unknown as { subscriber: Redis }
-  subscriber.disconnect()
+  disconnect(subscriberOf(shared.connection))
+}
+
+/** Not in the middle of a ready check: ioredis 6 leaves the promise of a check that is cut off unhandled. */
+function disconnect(client: Redis): void {
+  if (client.status !== 'connect') {
+    client.disconnect()
+    return
+  }
+  const end = () => client.disconnect()
+  client.once('ready', end)
+  client.once('close', end)
 }
 
 /** A connection object on which bottleneck 2.19.5 works with Redis 7 and later. */
 function createConnection(client: Redis): Bottleneck.IORedisConnection {
   const connection = new Bottleneck.IORedisConnection({ Redis, client } as never)
   mendErrors(connection as unknown as ScriptedConnection)
+  mendUnsubscribe(subscriberOf(connection))
   return connection
+}
+
+/** The second connection, which bottleneck makes for its messages and keeps to itself. */
+function subscriberOf(connection: Bottleneck.IORedisConnection): Redis {
+  return (connection as unknown as { subscriber: Redis }).subscriber
+}
+
+/**
+ * bottleneck drops a limiter's subscription without waiting for the answer, so that a connection that closed first left
+ * an unhandled rejection. A closed connection has no subscriptions: nothing is lost.
+ */
+function mendUnsubscribe(subscriber: Redis): void {
+  const unsubscribe = subscriber.unsubscribe.bind(subscriber) as (
+    ...channels: string[]
+  ) => Promise<unknown>
+  subscriber.unsubscribe = ((...channels: string[]) =>
+    unsubscribe(...channels).catch(() => undefined)) as Redis['unsubscribe']
 }
 
 /**
