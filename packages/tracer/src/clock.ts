@@ -39,9 +39,14 @@ class SystemClock implements Clock {
   }
 
   epoch(): number {
-    // Date.now() has whole milliseconds: adopt it only where it tells more than that rounding.
-    const epoch = Date.now() - performance.now()
-    if (Math.abs(epoch - this.#epoch) > MAX_DRIFT) this.#epoch = epoch
+    const before = monotonic()
+    const wall = Date.now()
+    const after = monotonic()
+    // A process that had to wait for its turn between the readings would take the wait for drift. Date.now() has whole
+    // milliseconds: what it tells is adopted only where it tells more than that rounding.
+    if (after - before < 1 && Math.abs(wall - after - this.#epoch) > MAX_DRIFT) {
+      this.#epoch = wall - after
+    }
     return this.#epoch
   }
 }
