@@ -38,11 +38,14 @@ describeRedis("bottleneck's own tests, through our connection object", redis => 
     const outcomes = await run()
     expect(outcomes.length).toBeGreaterThan(125)
     const failed = outcomes.filter(({ error }) => error !== undefined)
-    // Many of them measure times to some ten ms: on a busy machine one that fails is judged by a run alone.
+    // Many of them measure times to some ten ms: on a busy machine one that fails has three more runs, alone.
     const failedAgain: Outcome[] = []
     for (const { name } of failed) {
-      const [again] = await run(name)
-      if (again?.error !== undefined) failedAgain.push(again)
+      const again: Outcome[] = []
+      while (again.length < 3 && again.every(({ error }) => error !== undefined)) {
+        again.push((await run(name))[0]!)
+      }
+      if (again.every(({ error }) => error !== undefined)) failedAgain.push(again[0]!)
     }
     expect(failedAgain).toEqual([])
   })
