@@ -19,12 +19,14 @@ describeRedis('RedisStore on a bad day', redis => {
     await proxy.stop()
   })
 
+  // Long enough for a first connection on a busy machine, as a healthy call must not meet it.
+  const deadline = 250
   const open = () =>
     new RedisStore<string>({
       connection: { port: proxy.port, retryStrategy: () => 5 },
-      deadline: 60,
+      deadline,
     })
-  const timeout = { code: 'ERR_MILLRACE_REDIS_TIMEOUT', deadline: 60 }
+  const timeout = { code: 'ERR_MILLRACE_REDIS_TIMEOUT', deadline }
   const unavailable = { code: 'ERR_MILLRACE_REDIS_UNAVAILABLE' }
 
   /** The store serves again; each attempt fails fast until then. */
@@ -56,7 +58,7 @@ describeRedis('RedisStore on a bad day', redis => {
       store.fence(),
     ])
     for (const result of results) expect(result).toMatchObject({ reason: timeout })
-    expect(performance.now() - start).toBeLessThan(500)
+    expect(performance.now() - start).toBeLessThan(6 * deadline)
     expect(store.stats()).toMatchObject({ pending: 0, timeouts: 7 })
     await mend()
   })
@@ -138,7 +140,7 @@ describeRedis('RedisStore on a bad day', redis => {
     await Promise.allSettled(calls)
     const begun = performance.now()
     await expect(store.get('key')).rejects.toMatchObject({ ...unavailable, reason: 'breaker' })
-    expect(performance.now() - begun).toBeLessThan(20)
+    expect(performance.now() - begun).toBeLessThan(deadline)
     expect(store.stats()).toMatchObject({ timeouts: 5, breakerOpened: 1, breakerOpen: 1 })
     await proxy.heal()
     await recovered()
