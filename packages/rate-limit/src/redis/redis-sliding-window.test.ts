@@ -95,9 +95,9 @@ describeRedis('RedisKeyedLimiter', redis => {
   })
 
   test('callers wait for their slot, and an aborted one gives it back', async () => {
-    const limiter = make({ rate: 50, burst: 1 })
+    const limiter = make({ rate: 4, burst: 1 })
     await limiter.acquire('a')
-    expect((await limiter.acquire('a')).waited).toBeGreaterThanOrEqual(15)
+    expect((await limiter.acquire('a')).waited).toBeGreaterThanOrEqual(200)
     const controller = new AbortController()
     const aborted = expect(limiter.acquire('a', 1, { signal: controller.signal })).rejects.toBe(
       'no',
