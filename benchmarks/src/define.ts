@@ -71,6 +71,8 @@ export interface CaseOptions<Result> {
   check(result: Result, contender: string): void
   /** Started once for the case, before its first round, in its own process. */
   readonly fixture?: (context: { readonly quick: boolean }) => Promise<Fixture>
+  /** Rounds of a short run, for cases of which there are many. Default: 3. */
+  readonly quickRounds?: number
   /** Longest time of one round of one contender in milliseconds, preparation included. Default: 120,000. */
   readonly timeout?: number
 }
@@ -86,6 +88,8 @@ interface SuiteHeader {
   readonly versions: readonly string[]
   /** Cases that READMEs show; `results/` has all. Default: every case. */
   readonly readme?: RegExp
+  /** Cases that the front page shows. Default: none. */
+  readonly headline?: RegExp
 }
 
 /** One row of the results of a suite that measures by itself. */

@@ -77,7 +77,7 @@ async function list(command: CommandLine): Promise<number> {
 
 async function rewriteReadmes(): Promise<number> {
   for (const file of readmeFiles()) {
-    if (await rewriteReadme(file, name => loadSuite(name)))
+    if (await rewriteReadme(file, discoverSuites(), name => loadSuite(name)))
       console.log(`rewritten: ${relative(process.cwd(), file)}`)
   }
   return 0

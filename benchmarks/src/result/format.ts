@@ -19,65 +19,81 @@ function verdict(row: Row): string {
   return passed === undefined ? '' : passed ? 'pass' : 'miss'
 }
 
+type Column = readonly [title: string, align: 'left' | 'right', cell: (row: MeasuredRow) => string]
+
+const ratio: Column = ['ratio', 'right', row => times(row.ratio)]
+const goal: Column = ['goal', 'right', row => (row.goal === null ? '' : times(row.goal))]
+const judgement: Column = ['', 'left', verdict]
+
 /** The columns of a results table, shared by the terminal and markdown. */
-const header: readonly string[] = [
-  'case',
-  'ours',
-  'peer',
-  'its figure',
-  'unit',
-  'ratio',
-  'goal',
-  '',
+const resultColumns: readonly Column[] = [
+  ['case', 'left', row => row.case],
+  ['ours', 'right', row => figure(row.ours)],
+  ['peer', 'left', row => row.peerName],
+  ['its figure', 'right', row => figure(row.peer)],
+  ['unit', 'left', row => row.unit],
+  ratio,
+  goal,
+  judgement,
 ]
 
-function columns(row: MeasuredRow): string[] {
-  return [
-    row.case,
-    figure(row.ours),
-    row.peerName,
-    figure(row.peer),
-    row.unit,
-    times(row.ratio),
-    row.goal === null ? '' : times(row.goal),
-    verdict(row),
-  ]
-}
-
-/** Columns of numbers. */
-const rightAligned: ReadonlySet<number> = new Set([1, 3, 5, 6])
+/** For rows of several suites; the suite links to its results from the root of the repository. */
+const headlineColumns: readonly Column[] = [
+  ['suite', 'left', row => `[${row.suite}](benchmarks/results/${row.suite}.md)`],
+  ['case', 'left', row => row.case],
+  ['against', 'left', row => row.peerName],
+  ratio,
+  goal,
+  judgement,
+]
 
 /** A table for the terminal: columns aligned, numbers to the right. */
 export function terminalTable(rows: readonly MeasuredRow[]): string {
-  const lines = [header, ...rows.map(columns)]
-  const widths = header.map((_, column) => Math.max(...lines.map(line => line[column]!.length)))
-  return lines
-    .map(line =>
-      line
-        .map((cell, column) =>
-          rightAligned.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
+  return aligned(resultColumns, cellsOf(resultColumns, rows), 0)
+    .map(cells => cells.join('  ').trimEnd())
     .join('\n')
 }
 
 /** A markdown table whose columns are padded, as the repository's formatter wants it. */
 export function markdownTable(rows: readonly MeasuredRow[]): string {
-  const lines = [header, ...rows.map(columns)].map(cells =>
+  return markdown(resultColumns, rows)
+}
+
+/** The markdown table of the front page. */
+export function headlineTable(rows: readonly MeasuredRow[]): string {
+  return markdown(headlineColumns, rows)
+}
+
+function markdown(columns: readonly Column[], rows: readonly MeasuredRow[]): string {
+  const escaped = cellsOf(columns, rows).map(cells =>
     cells.map(cell => cell.replaceAll('|', '\\|')),
   )
-  const widths = header.map((_, column) =>
-    Math.max(3, ...lines.map(cells => cells[column]!.length)),
+  const [header, ...body] = aligned(columns, escaped, 3)
+  const rule = columns.map(([, align], index) => {
+    const width = header![index]!.length
+    return align === 'right' ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)
+  })
+  return [header!, rule, ...body].map(cells => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+function cellsOf(columns: readonly Column[], rows: readonly MeasuredRow[]): string[][] {
+  return [
+    columns.map(([title]) => title),
+    ...rows.map(row => columns.map(([, , cell]) => cell(row))),
+  ]
+}
+
+function aligned(
+  columns: readonly Column[],
+  lines: readonly string[][],
+  leastWidth: number,
+): string[][] {
+  const widths = columns.map((_, index) =>
+    Math.max(leastWidth, ...lines.map(cells => cells[index]!.length)),
   )
-  const rule = widths.map((width, column) =>
-    rightAligned.has(column) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width),
-  )
-  const padded = lines.map(cells =>
-    cells.map((cell, column) =>
-      rightAligned.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+  return lines.map(cells =>
+    cells.map((cell, index) =>
+      columns[index]![1] === 'right' ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!),
     ),
   )
-  return [padded[0]!, rule, ...padded.slice(1)].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 }

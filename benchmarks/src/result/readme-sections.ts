@@ -1,12 +1,14 @@
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Suite } from '../define.ts'
-import { markdownTable } from './format.ts'
+import { headlineTable, markdownTable } from './format.ts'
+import type { MeasuredRow } from './row.ts'
 import { storedRows } from './stored-results.ts'
 import { versionsLine } from './versions.ts'
 
 const repository = new URL('../../../', import.meta.url)
 const section = /<!-- bench:([\w-]+) -->[\s\S]*?<!-- \/bench -->/g
+const headlines = /<!-- bench-headlines -->[\s\S]*?<!-- \/bench -->/
 
 /** The READMEs that may hold a `<!-- bench:SUITE -->` … `<!-- /bench -->` section. */
 export function readmeFiles(root: URL = repository): string[] {
@@ -15,9 +17,14 @@ export function readmeFiles(root: URL = repository): string[] {
   }).map(path => fileURLToPath(new URL(path, root)))
 }
 
-/** Rewrites the sections of one file and returns whether that changed it. */
+/**
+ * Rewrites the sections of one file and returns whether that changed it.
+ *
+ * @param names of the suites whose headlines a `<!-- bench-headlines -->` section shows
+ */
 export async function rewriteReadme(
   file: string,
+  names: readonly string[],
   load: (suite: string) => Promise<Suite>,
   results?: URL,
 ): Promise<boolean> {
@@ -31,10 +38,31 @@ export async function rewriteReadme(
     const shown = rows.filter(row => suite.readme?.test(row.case) ?? true)
     bodies.set(name!, sectionBody(suite, markdownTable(shown)))
   }
-  const rewritten = text.replace(section, (whole, name: string) => bodies.get(name) ?? whole)
+  const front = headlines.test(text) ? await headlineRows(names, load, results) : []
+  const rewritten = text
+    .replace(section, (whole, name: string) => bodies.get(name) ?? whole)
+    .replace(headlines, whole => (front.length > 0 ? headlineSection(front) : whole))
   if (rewritten === text) return false
   writeFileSync(file, rewritten)
   return true
+}
+
+async function headlineRows(
+  names: readonly string[],
+  load: (suite: string) => Promise<Suite>,
+  results: URL | undefined,
+): Promise<MeasuredRow[]> {
+  const rows = await Promise.all(
+    names.map(async name => {
+      const { headline } = await load(name)
+      return storedRows(name, results).filter(row => headline?.test(row.case) === true)
+    }),
+  )
+  return rows.flat()
+}
+
+function headlineSection(rows: readonly MeasuredRow[]): string {
+  return `<!-- bench-headlines -->\n\n${headlineTable(rows)}\n\n<!-- /bench -->`
 }
 
 function sectionBody(suite: Suite, table: string): string {

@@ -108,15 +108,27 @@ describe('stored results', () => {
     const file = join(scratch, 'README.md')
     const other = '<!-- bench:other -->old<!-- /bench -->'
     writeFileSync(file, `# x\n<!-- bench:demo -->\nold\n<!-- /bench -->\n${other}\n`)
-    expect(await rewriteReadme(file, async () => suite, folder)).toBe(true)
+    expect(await rewriteReadme(file, ['demo'], async () => suite, folder)).toBe(true)
     const text = readFileSync(file, 'utf8')
     expect(text).toMatch(/^# x\n<!-- bench:demo -->\n\nHow it was measured\./)
     expect(text).toContain(
       '| get  | 10.0 | peer & <co> |       20.0 | ns/op | 2.00x | 1.90x | pass |',
     )
     expect(text).toContain(other)
-    expect(await rewriteReadme(file, async () => suite, folder)).toBe(false)
+    expect(await rewriteReadme(file, ['demo'], async () => suite, folder)).toBe(false)
   })
+})
+
+test('the front page shows the headlines of all suites', async () => {
+  storeResults(suite, { rows: [row(), row({ case: 'set' })], details: '', failures: [] }, folder)
+  const file = join(scratch, 'README.md')
+  writeFileSync(file, '# x\n<!-- bench-headlines -->\nold\n<!-- /bench -->\n')
+  const front = async () => ({ ...suite, headline: /^get$/ })
+  expect(await rewriteReadme(file, ['demo'], front, folder)).toBe(true)
+  const lines = readFileSync(file, 'utf8').split('\n')
+  expect(lines.filter(line => line.startsWith('| [demo]'))).toEqual([
+    '| [demo](benchmarks/results/demo.md) | get  | peer & <co> | 2.00x | 1.90x | pass |',
+  ])
 })
 
 describe('the baseline', () => {
