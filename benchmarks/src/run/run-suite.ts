@@ -22,7 +22,7 @@ export interface SuiteResult {
 }
 
 /** Rounds per contender; the figure is their median. */
-const rounds = (quick: boolean): number => (quick ? 3 : 5)
+const roundsOf = ({ quickRounds = 3 }: Case, quick: boolean): number => (quick ? quickRounds : 5)
 
 /** Runs the suite's cases one after the other and returns one row for each peer of each case. */
 export async function runSuite(suite: Suite, options: RunOptions): Promise<SuiteResult> {
@@ -69,8 +69,9 @@ async function runCase(
   try {
     const contenders = [ours, ...Object.keys(one.peers)]
     const figures = new Map<string, number[]>(contenders.map(name => [name, []]))
-    for (let round = 0; round < rounds(quick); round++) {
-      progress?.(`${suite} / ${one.name}: round ${round + 1} of ${rounds(quick)}`)
+    const rounds = roundsOf(one, quick)
+    for (let round = 0; round < rounds; round++) {
+      progress?.(`${suite} / ${one.name}: round ${round + 1} of ${rounds}`)
       // Each round starts with another contender, so that none always runs on the machine the same one left behind.
       for (let turn = 0; turn < contenders.length; turn++) {
         const contender = contenders[(round + turn) % contenders.length]!

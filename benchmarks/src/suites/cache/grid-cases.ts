@@ -1,12 +1,15 @@
 import type { PolicyName } from '@millrace/cache-core'
 import { type Case, defineCase } from '../../define.ts'
 import { bareMap, lruCache, millrace } from './contenders/caches.ts'
-import { checkChurn, churn } from './workloads/churn.ts'
+import { type ChurnResult, checkChurn, churn } from './workloads/churn.ts'
 import { checkGetOrSet, type GetOrSetResult, getOrSet } from './workloads/get-or-set.ts'
 import { checkHit, hit } from './workloads/hit.ts'
 import type { Shape } from './workloads/keys.ts'
 
 const minute = 60_000
+
+/** One round each in a short run: there are many, and a million entries take seconds to fill. */
+const quickRounds = 1
 
 /** Sizes and kinds of keys beside the usual one of 10,000 strings. */
 const shapes: readonly Shape[] = [
@@ -36,6 +39,7 @@ function hits(shape: Shape): Case {
     name: `hit, ${label(shape)}`,
     description: `the hits of another cache: ${label(shape)}`,
     unit: 'ns/op',
+    quickRounds,
     goal: { 'lru-cache': 1.9, 'Map.get': 1 / 1.1 },
     ours: hit(millrace('adaptive'), {}, shape),
     peers: { 'lru-cache': hit(lruCache, {}, shape), 'Map.get': hit(bareMap, {}, shape) },
@@ -48,6 +52,7 @@ function hitsWithTtl(shape: Shape): Case {
     name: `hit with TTL, ${label(shape)}`,
     description: 'the same with a time to live of a minute on every entry',
     unit: 'ns/op',
+    quickRounds,
     goal: { 'lru-cache': 2.2 },
     ours: hit(millrace('adaptive'), { ttl: minute }, shape),
     peers: { 'lru-cache': hit(lruCache, { ttl: minute }, shape) },
@@ -60,18 +65,20 @@ function mixed(shape: Shape, policy: PolicyName, goal: number): Case {
     name: `Zipf get-or-set, ${policy}, ${label(shape)}`,
     description: 'reads by a Zipf law, and `set` on a miss',
     unit: 'ns/op',
+    quickRounds,
     goal,
     ours: getOrSet(millrace(policy), shape),
     peers: { 'lru-cache': getOrSet(lruCache, shape) },
-    check: checkGetOrSet(shape),
+    check: checkGetOrSet,
   })
 }
 
 function churned(shape: Shape, policy: PolicyName, goal: number): Case {
-  return defineCase<number>({
+  return defineCase<ChurnResult>({
     name: `churn, ${policy}, ${label(shape)}`,
     description: 'sets of keys that are not held in a full cache: every one evicts',
     unit: 'ns/op',
+    quickRounds,
     goal,
     ours: churn(millrace(policy), shape),
     peers: { 'lru-cache': churn(lruCache, shape) },

@@ -9,9 +9,10 @@ import {
 } from './contenders/caches.ts'
 import { gridCases } from './grid-cases.ts'
 import { loadingCases } from './loading-cases.ts'
-import { checkChurn, churn } from './workloads/churn.ts'
+import { type ChurnResult, checkChurn, churn } from './workloads/churn.ts'
 import { checkGetOrSet, type GetOrSetResult, getOrSet } from './workloads/get-or-set.ts'
 import { checkHit, hit } from './workloads/hit.ts'
+import { usualAnew } from './workloads/keys.ts'
 import { checkMemory, memory } from './workloads/memory.ts'
 
 const minute = 60_000
@@ -24,7 +25,8 @@ export default defineSuite({
   cases: [
     defineCase<number>({
       name: 'hit',
-      description: '`get` in a full cache of 10,000 entries, keys drawn by a Zipf law',
+      description:
+        '`get` in a full cache of 10,000 entries, keys drawn by a Zipf law; reads bring the key objects that were stored',
       unit: 'ns/op',
       goal: { 'lru-cache': 1.9, 'Map.get': 1 / 1.1 },
       ours: hit(millrace('adaptive')),
@@ -35,6 +37,16 @@ export default defineSuite({
         'quick-lru': hit(quickLru),
       },
       check: checkHit(),
+    }),
+    defineCase<number>({
+      name: 'hit, key strings built anew',
+      description:
+        'the same, each read with a string object of its own: a `Map` has to compare the characters',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 1.9, 'Map.get': 1 / 1.1 },
+      ours: hit(millrace('adaptive'), {}, usualAnew),
+      peers: { 'lru-cache': hit(lruCache, {}, usualAnew), 'Map.get': hit(bareMap, {}, usualAnew) },
+      check: checkHit(usualAnew),
     }),
     defineCase<number>({
       name: 'hit, sieve',
@@ -60,6 +72,15 @@ export default defineSuite({
       check: checkHit(),
     }),
     defineCase<number>({
+      name: 'hit with TTL, key strings built anew',
+      description: 'the same, each read with a string object of its own',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 2.2 },
+      ours: hit(millrace('adaptive'), { ttl: minute }, usualAnew),
+      peers: { 'lru-cache': hit(lruCache, { ttl: minute }, usualAnew) },
+      check: checkHit(usualAnew),
+    }),
+    defineCase<number>({
       name: 'hit with TTL, turnClock',
       description:
         'the same with a clock read once per run of synchronous code, as lru-cache has it',
@@ -71,7 +92,8 @@ export default defineSuite({
     }),
     defineCase<GetOrSetResult>({
       name: 'Zipf get-or-set',
-      description: '`get`, and `set` on a miss, of 100,000 keys by a Zipf law in a cache of 10,000',
+      description:
+        '`get`, and `set` on a miss, of 100,000 keys by a Zipf law in a cache of 10,000; one string object for each key',
       unit: 'ns/op',
       goal: { 'lru-cache': 1.3 },
       ours: getOrSet(millrace('adaptive')),
@@ -80,7 +102,16 @@ export default defineSuite({
         'tiny-lru': getOrSet(tinyLru),
         'quick-lru': getOrSet(quickLru),
       },
-      check: checkGetOrSet(),
+      check: checkGetOrSet,
+    }),
+    defineCase<GetOrSetResult>({
+      name: 'Zipf get-or-set, key strings built anew',
+      description: 'the same, each read with a string object of its own',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 1.3 },
+      ours: getOrSet(millrace('adaptive'), usualAnew),
+      peers: { 'lru-cache': getOrSet(lruCache, usualAnew) },
+      check: checkGetOrSet,
     }),
     defineCase<GetOrSetResult>({
       name: 'Zipf get-or-set, sieve',
@@ -89,18 +120,28 @@ export default defineSuite({
       goal: { 'lru-cache': 1.6 },
       ours: getOrSet(millrace('sieve')),
       peers: { 'lru-cache': getOrSet(lruCache) },
-      check: checkGetOrSet(),
+      check: checkGetOrSet,
     }),
-    defineCase<number>({
+    defineCase<GetOrSetResult>({
+      name: 'Zipf get-or-set, sieve, key strings built anew',
+      description: 'the same, each read with a string object of its own',
+      unit: 'ns/op',
+      goal: { 'lru-cache': 1.6 },
+      ours: getOrSet(millrace('sieve'), usualAnew),
+      peers: { 'lru-cache': getOrSet(lruCache, usualAnew) },
+      check: checkGetOrSet,
+    }),
+    defineCase<ChurnResult>({
       name: 'churn',
-      description: '`set` of keys that are not held in a full cache of 10,000: every one evicts',
+      description:
+        '`set` of keys that are not held in a full cache of 10,000: every one evicts; one string object for each key',
       unit: 'ns/op',
       goal: { 'lru-cache': 0.9 },
       ours: churn(millrace('adaptive')),
       peers: { 'lru-cache': churn(lruCache), 'tiny-lru': churn(tinyLru) },
       check: checkChurn(),
     }),
-    defineCase<number>({
+    defineCase<ChurnResult>({
       name: 'churn, sieve',
       description: 'the same with the policy `sieve`',
       unit: 'ns/op',

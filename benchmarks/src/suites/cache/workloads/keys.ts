@@ -1,23 +1,38 @@
-/** What kind of keys a workload uses. */
+/** What kind of keys a workload uses: strings of about 20 characters, none of them an array index, or small integers. */
 export type KeyKind = 'strings' | 'integers'
 
-/** Keys as applications make them: about 20 characters, none of them an array index. */
-export function keys(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `user:profile:${index}`)
+/** Key number `index`, a string made anew each time. */
+function keyOf(kind: KeyKind, index: number): string | number {
+  return kind === 'strings' ? `user:profile:${index}` : index
 }
 
-/** Key number `index`, a string made anew each time, as each request to a server brings its own. */
-export function keyOf(kind: KeyKind, index: number): string | number {
-  return kind === 'strings' ? `user:profile:${index}` : index
+/** Keys 0 to `count - 1`. */
+export function keysOf({ kind }: Shape, count: number): (string | number)[] {
+  return Array.from({ length: count }, (_, index) => keyOf(kind, index))
+}
+
+/**
+ * The keys with these numbers, to be read one after the other: the very objects of `stored`, or strings of their own, as each
+ * request to a server brings one. A `Map` finds the former by their address and has to compare the characters of the latter.
+ */
+export function readsOf(
+  { kind, anew = false }: Shape,
+  stored: readonly (string | number)[],
+  order: Int32Array,
+): (string | number)[] {
+  return Array.from(order, index => (anew ? keyOf(kind, index) : stored[index]!))
 }
 
 export interface Shape {
   /** Entries that the cache holds. */
   readonly entries: number
   readonly kind: KeyKind
+  /** Whether reads bring other string objects than those that were stored. Default: no. */
+  readonly anew?: boolean
 }
 
 export const usual: Shape = { entries: 10_000, kind: 'strings' }
+export const usualAnew: Shape = { ...usual, anew: true }
 
 /** Numbers from 0 to 1, the same ones in every process (mulberry32). */
 export function randomNumbers(seed: number): () => number {
@@ -30,8 +45,17 @@ export function randomNumbers(seed: number): () => number {
   }
 }
 
-/** Indexes below `count` by a Zipf law: number n is drawn in proportion to 1 / (n + 1)^exponent. */
-export function zipf(draws: number, count: number, exponent = 0.99, seed = 1): Int32Array {
+const drawn = new Map<string, Int32Array>()
+
+/** Indexes below `count` by a Zipf law: number n is drawn in proportion to 1 / (n + 1)^0.99. Drawn once per process. */
+export function zipf(draws: number, count: number): Int32Array {
+  const name = `${draws} of ${count}`
+  const known = drawn.get(name) ?? drawZipf(draws, count, 0.99, 1)
+  drawn.set(name, known)
+  return known
+}
+
+function drawZipf(draws: number, count: number, exponent: number, seed: number): Int32Array {
   const cumulative = new Float64Array(count)
   let total = 0
   for (let n = 0; n < count; n++) {

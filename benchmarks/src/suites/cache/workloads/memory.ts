@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Prepare } from '../../../define.ts'
 import { retainedBytes } from '../../../measure/retained-bytes.ts'
 import type { CreateCache } from '../contenders/caches.ts'
-import { keys } from './keys.ts'
+import { keysOf, usual } from './keys.ts'
 
 const entries = 100_000
 
@@ -10,7 +10,7 @@ const entries = 100_000
 export const memory =
   (create: CreateCache): Prepare<number> =>
   async () => {
-    const names = keys(entries)
+    const names = keysOf(usual, entries)
     // Interning and hashing of the keys changes their own size; that happens here, not in the measured part.
     const warm = new Map(names.map((name, index) => [name, index]))
     // The first use loads the library and compiles it, and compiled code may hold on to what it was compiled for.
