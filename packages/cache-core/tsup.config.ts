@@ -8,4 +8,8 @@ export default millraceBuild({
   store: 'src/store.ts',
   views: 'src/views.ts',
   tiered: 'src/tiered.ts',
+  insight: 'src/insight.ts',
+  policies: 'src/policies.ts',
+  size: 'src/size.ts',
+  snapshot: 'src/snapshot.ts',
 })

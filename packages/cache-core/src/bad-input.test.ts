@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest'
+import { type CreateInsight, insight } from './advise/insight.ts'
 import { Cache } from './cache.ts'
 import { InvalidOptionError, WeigherError } from './errors.ts'
 import type { CacheOptions } from './options.ts'
+import type { CreatePolicy } from './policy/policies.ts'
+import { type CreateRelief, memoryPressure } from './size/memory-pressure.ts'
 
 const weigher = (value: number): number => value
 
 describe('the constructor refuses', () => {
   const notANumber = '1' as unknown as number
-  const policy = 'fifo' as 'lru'
   test.each<[CacheOptions<string, number>, string]>([
     [
       { maxEntries: -1 },
@@ -57,30 +59,39 @@ describe('the constructor refuses', () => {
       'Expected `ttlJitter` to be a number from 0 to 1, got NaN (number)',
     ],
     [
-      { advice: { sample: 0 } },
-      'Expected `advice.sample` to be a number above 0 and up to 1, got 0 (number)',
+      { policy: 'lru' as unknown as CreatePolicy },
+      "Expected `policy` to be one of `@millrace/cache-core/policies`, got 'lru' (string)",
     ],
     [
-      { policy },
-      "Expected `policy` to be 'adaptive', 'lru', 'sieve', 's3-fifo' or 'w-tinylfu', got 'fifo' (string)",
+      { memoryPressure: true as unknown as CreateRelief },
+      'Expected `memoryPressure` to be `memoryPressure()`, got true (boolean)',
     ],
     [
-      { memoryPressure: { shrinkAt: 0 } },
-      'Expected `memoryPressure.shrinkAt` to be a number above 0 and up to 1, got 0 (number)',
-    ],
-    [
-      { memoryPressure: { stopAt: 0.5 } },
-      'Expected `memoryPressure.stopAt` to be a number from `shrinkAt` to 1, got 0.5 (number)',
-    ],
-    [
-      { memoryPressure: { interval: 0 } },
-      'Expected `memoryPressure.interval` to be a number > 0, got 0 (number)',
+      { insight: {} as unknown as CreateInsight },
+      'Expected `insight` to be `insight()`, got an object',
     ],
   ])('%o', (options, message) => {
     const create = (): unknown => new Cache<string, number>(options)
     expect(create).toThrow(InvalidOptionError)
     expect(create).toThrow(message)
   })
+})
+
+test.each([
+  [{ shrinkAt: 0 }, '`memoryPressure.shrinkAt` to be a number above 0 and up to 1, got 0 (number)'],
+  [
+    { stopAt: 0.5 },
+    '`memoryPressure.stopAt` to be a number from `shrinkAt` to 1, got 0.5 (number)',
+  ],
+  [{ interval: 0 }, '`memoryPressure.interval` to be a number > 0, got 0 (number)'],
+])('memory pressure %o is refused', (options, message) => {
+  expect(() => memoryPressure(options)).toThrow(message)
+})
+
+test.each([0, -1, 1.5, Number.NaN])('a sample of %o is refused', sample => {
+  expect(() => new Cache({ insight: insight({ advice: { sample } }) })).toThrow(
+    'Expected `advice.sample` to be a number above 0 and up to 1',
+  )
 })
 
 test('an error names the option and what was received in fields', () => {
@@ -137,7 +148,7 @@ test('a limit that resize refuses changes nothing', () => {
 
 test('advice that was not asked for is refused', () => {
   expect(() => new Cache().advise()).toThrow(
-    'Expected `advice` to be `true` for `advise` to work, got false',
+    'Expected `insight` to be `insight()` for `advise` to work, got undefined',
   )
 })
 

@@ -4,8 +4,7 @@ import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { assertConsistent } from './kernel.fixture.ts'
 import { ABSENT, FRESH, Kernel, type RemovalReason } from './kernel.ts'
-import { createPolicy } from './policy/create-policy.ts'
-import type { PolicyName } from './policy/policy.ts'
+import { type CreatePolicy, policies } from './policy/policies.ts'
 
 /*
  * Random commands on a kernel and on a plain model. The model knows what must be there except for what the policy chose to
@@ -14,7 +13,7 @@ import type { PolicyName } from './policy/policy.ts'
  */
 
 interface Configuration {
-  readonly policy: PolicyName
+  readonly policy: CreatePolicy
   readonly maxEntries: number
   readonly maxWeight: number
   readonly idle: number
@@ -95,7 +94,7 @@ class Pair {
     this.#configuration = configuration
     this.#weighted = configuration.maxWeight !== Infinity
     this.kernel = new Kernel<number, number>(
-      free => createPolicy(configuration.policy, free),
+      configuration.policy,
       configuration.maxEntries,
       configuration.maxWeight,
       this.#weighted,
@@ -212,7 +211,6 @@ class Pair {
   }
 }
 
-const policies: PolicyName[] = ['adaptive', 'lru', 'sieve', 's3-fifo', 'w-tinylfu']
 const limits = [
   { maxEntries: 10, maxWeight: Infinity },
   { maxEntries: 2 ** 24, maxWeight: 40 },
@@ -220,7 +218,7 @@ const limits = [
   { maxEntries: 1, maxWeight: Infinity },
 ]
 
-describe.each(policies)('%s', policy => {
+describe.each(Object.entries(policies))('%s', (_name, policy) => {
   test.each(limits)('holds what a plain map would, less what it evicted: %o', limit => {
     fc.assert(
       fc.property(fc.constantFrom(0, 0, 15), commands, (idle, list) => {

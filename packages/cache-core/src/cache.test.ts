@@ -5,10 +5,13 @@ import { describe, expect, test } from 'vitest'
 import { Cache } from './cache.ts'
 import { turnClock } from './clock.ts'
 import type { RemovalReason } from './kernel.ts'
-import type { PolicyName } from './policy/policy.ts'
-import { presets } from './presets.ts'
+import { lru, policies } from './policy/policies.ts'
+import { memoryPressure } from './size/memory-pressure.ts'
+import { presets } from './size/presets.ts'
+import { dump } from './snapshot/dump.ts'
+import { load } from './snapshot/load.ts'
 
-const policies: PolicyName[] = ['adaptive', 'lru', 'sieve', 's3-fifo', 'w-tinylfu']
+const byName = Object.entries(policies)
 
 test('any value is a key, compared as a Map compares', () => {
   const object = {}
@@ -28,7 +31,7 @@ test('any value is a key, compared as a Map compares', () => {
     Symbol.for('shared'),
     () => 1,
   ]
-  for (const policy of policies) {
+  for (const policy of Object.values(policies)) {
     const cache = new Cache<unknown, number>({ policy })
     const map = new Map<unknown, number>()
     keys.forEach((key, value) => {
@@ -140,7 +143,9 @@ describe('expiry', () => {
       },
     }
     const create = (): WeakRef<object> =>
-      new WeakRef(new Cache<string, object>({ clock, sweepInterval: 10, memoryPressure: true }))
+      new WeakRef(
+        new Cache<string, object>({ clock, sweepInterval: 10, memoryPressure: memoryPressure() }),
+      )
     const reference = create()
     for (let pass = 0; pass < 5 && reference.deref(); pass++) {
       // A reference that was just made or read is kept for the rest of its turn.
@@ -155,9 +160,9 @@ describe('expiry', () => {
 })
 
 describe('weights', () => {
-  test.each(policies)(
+  test.each(byName)(
     '%s keeps within maxBytes, refuses what is heavier, never evicts weight 0',
-    policy => {
+    (_name, policy) => {
       const cache = new Cache<string, number>({ policy, maxBytes: 100, weigher: value => value })
       cache.set('pinned', 0)
       for (let i = 0; i < 200; i++) cache.set(`key ${i}`, 1 + (i % 30))
@@ -195,7 +200,7 @@ describe('removals', () => {
     const cache: Cache<string, number> = new Cache({
       clock,
       maxEntries: 2,
-      policy: 'lru',
+      policy: lru,
       onRemove: (key, value, reason) => told.push([key, value, reason, cache.size]),
     })
     cache.set('a', 1).set('b', 2).set('c', 3)
@@ -269,7 +274,7 @@ test('switched off it stores nothing', async () => {
   cache.set('a', 1)
   expect(cache.get('a')).toBeUndefined()
   expect(await cache.getOrLoad('a', () => 2)).toBe(2)
-  expect(cache.load(new Cache<string, number>().set('b', 1).dump())).toBe(0)
+  expect(load(cache, dump(new Cache<string, number>().set('b', 1)))).toBe(0)
   expect(cache.size).toBe(0)
 })
 
@@ -293,7 +298,7 @@ test('counters are exact and can be reset', () => {
 })
 
 describe('resize', () => {
-  test.each(policies)('%s shrinks at once, grows as entries come', policy => {
+  test.each(byName)('%s shrinks at once, grows as entries come', (_name, policy) => {
     const cache = new Cache<number, number>({ policy, maxEntries: 100 })
     for (let key = 0; key < 300; key++) cache.set(key, key)
     cache.resize({ maxEntries: 10 })

@@ -1,16 +1,16 @@
-import { type Advice, Advisor } from './advise/advisor.ts'
-import { Departures } from './advise/departures.ts'
-import { Observer } from './advise/observer.ts'
+import type { Advice } from './advise/advisor.ts'
+import type { Insight } from './advise/insight.ts'
+import type { CacheStats } from './cache-stats.ts'
 import { type Clock, systemClock, type Timer } from './clock.ts'
-import { InvalidOptionError, WeigherError } from './errors.ts'
+import { EntryWriter } from './entry-writer.ts'
+import { InvalidOptionError } from './errors.ts'
 import { type Explanation, explain } from './explain.ts'
-import { Glob } from './invalidate/glob.ts'
-import { type TagStamp, TagTable } from './invalidate/tag-table.ts'
-import { ABSENT, FRESH, GONE, Kernel, type RemovalReason, STALE } from './kernel.ts'
-import { EntryDetail } from './load/entry-detail.ts'
+import { keyMatcher } from './invalidate/glob.ts'
+import { TagTable } from './invalidate/tag-table.ts'
+import { ABSENT, FRESH, GONE, Kernel, STALE } from './kernel.ts'
 import type { LoadContext } from './load/flight.ts'
 import { type BatchLoader, loadMany } from './load/load-many.ts'
-import { checkTags, type LoadOptions, type LoadPlan, planLoad } from './load/load-options.ts'
+import { checkTags, type LoadOptions, planLoad } from './load/load-options.ts'
 import type { Loaded } from './load/loaded.ts'
 import { type Loader, Loads } from './load/loads.ts'
 import {
@@ -21,42 +21,20 @@ import {
   LARGEST_MAP,
   type SetOptions,
 } from './options.ts'
-import { createPolicy } from './policy/create-policy.ts'
-import { checkMemoryPressure, PressureRelief } from './size/memory-pressure.ts'
+import { Adaptive } from './policy/adaptive.ts'
+import type { CreatePolicy } from './policy/policies.ts'
+import type { PressureRelief } from './size/memory-pressure.ts'
 import { repeat } from './size/repeat.ts'
-import { type CacheSnapshot, checkSnapshot, restoreSnapshot, takeSnapshot } from './snapshot.ts'
 
-/** Counters of a cache since its creation or the last `resetStats`. */
-export interface CacheStats {
-  /** Reads that found a valid entry. */
-  readonly hits: number
-  /** Reads that did not. */
-  readonly misses: number
-  /** hits / (hits + misses); 0 before the first read. */
-  readonly hitRate: number
-  /** Entries now, expired ones that were not yet removed included. */
-  readonly entries: number
-  /** Total weight now; 0 without a weigher. */
-  readonly bytes: number
-  /** New keys stored. */
-  readonly insertions: number
-  /** Values not stored because they are heavier than the cache or admission was stopped. */
-  readonly refusals: number
-  /** Removals by reason. */
-  readonly removals: Readonly<Record<RemovalReason, number>>
-  /** Keys being loaded now. */
-  readonly loading: number
-  /** Calls of loaders that succeeded. */
-  readonly loads: number
-  /** Calls of loaders that failed or passed their deadline. */
-  readonly loadFailures: number
-  /** ms spent in calls of loaders. */
-  readonly loadTime: number
-  /** Loaded values not stored because the key was invalidated or set meanwhile. */
-  readonly loadsDiscarded: number
-  /** Expired values served by `staleWhileRevalidate` or `staleIfError`. */
-  readonly staleServed: number
+/** What is under a cache, for the other entries of this package. */
+export interface CacheInternals<K, V> {
+  readonly kernel: Kernel<K, V>
+  readonly writer: EntryWriter<K, V>
+  readonly enabled: boolean
 }
+
+/** @internal Opens a cache to the other entries of this package; no entry exports it. */
+export let internalsOf: <K, V>(cache: Cache<K, V>) => CacheInternals<K, V>
 
 /**
  * A bounded cache in the memory of this process.
@@ -64,15 +42,22 @@ export interface CacheStats {
  * Every verb is O(1) unless it says otherwise. Keys are compared as `Map` compares them and may be of any type.
  */
 export class Cache<K, V> {
+  static {
+    internalsOf = cache => ({
+      kernel: cache.#kernel,
+      writer: cache.#writer,
+      enabled: cache.#enabled,
+    })
+  }
+
   readonly #kernel: Kernel<K, V>
   readonly #clock: Clock
   readonly #enabled: boolean
-  readonly #ttl: number
-  readonly #jitter: number
-  readonly #weigher: ((value: V, key: K) => number) | undefined
+  readonly #weighted: boolean
   readonly #tags = new TagTable()
+  readonly #writer: EntryWriter<K, V>
   readonly #loads: Loads<K, V>
-  readonly #observer: Observer<K> | undefined
+  readonly #insight: Insight<K> | undefined
   readonly #relief: PressureRelief | undefined
   readonly #timers: Timer[] = []
 
@@ -85,13 +70,12 @@ export class Cache<K, V> {
       ttl = Infinity,
       idleTtl = Infinity,
       ttlJitter = 0,
-      policy = 'adaptive',
+      policy = adaptive,
       enabled = true,
       onRemove,
       sweepInterval = Infinity,
-      memoryPressure = false,
-      advice = false,
-      explanations = false,
+      memoryPressure,
+      insight,
       clock = systemClock,
     } = options
     assertPositiveInteger('maxEntries', maxEntries, LARGEST_MAP)
@@ -102,52 +86,37 @@ export class Cache<K, V> {
     if (!(ttlJitter >= 0 && ttlJitter <= 1)) {
       throw new InvalidOptionError('ttlJitter', 'a number from 0 to 1', ttlJitter)
     }
-    if (weigher === undefined && maxBytes !== Infinity) {
-      throw new InvalidOptionError('weigher', 'a function, as `maxBytes` is given', weigher)
-    }
+    this.#weighted = weigher !== undefined
+    if (maxBytes !== Infinity) this.#assertWeighted()
     assertFunction('weigher', weigher)
     assertFunction('onRemove', onRemove)
+    assertFunction('policy', policy, 'one of `@millrace/cache-core/policies`')
+    assertFunction('memoryPressure', memoryPressure, '`memoryPressure()`')
+    assertFunction('insight', insight, '`insight()`')
     this.#clock = clock
     this.#enabled = enabled
-    this.#ttl = ttl
-    this.#jitter = ttlJitter
-    this.#weigher = weigher
-    this.#kernel = new Kernel(
-      free => createPolicy(policy, free),
-      maxEntries,
-      maxBytes,
-      weigher !== undefined,
-      idleTtl === Infinity ? 0 : idleTtl,
-      clock,
-    )
-    const kernel = this.#kernel
+    const idle = idleTtl === Infinity ? 0 : idleTtl
+    const kernel = new Kernel<K, V>(policy, maxEntries, maxBytes, this.#weighted, idle, clock)
+    this.#kernel = kernel
     if (onRemove !== undefined) kernel.onRemove = onRemove
-    if (advice !== false || explanations) {
-      const { sample } = typeof advice === 'object' ? advice : {}
-      this.#observer = new Observer(
-        advice === false
-          ? null
-          : new Advisor(kernel.hasher, policy, maxEntries, maxBytes, weigher !== undefined, sample),
-        explanations ? new Departures(kernel.hasher, maxEntries) : null,
-      )
-      kernel.observe(this.#observer)
-    }
+    this.#insight = insight?.(kernel, policy)
+    kernel.observe(this.#insight ?? null)
     if (sweepInterval !== Infinity) {
       this.#timers.push(repeat(clock, sweepInterval, kernel as Kernel<unknown, unknown>, purge))
     }
-    if (memoryPressure !== false) {
-      const pressure = checkMemoryPressure(memoryPressure === true ? {} : memoryPressure)
-      this.#relief = new PressureRelief(kernel as Kernel<unknown, unknown>, pressure)
-      this.#timers.push(repeat(clock, pressure.interval, this.#relief, checkPressure))
+    this.#relief = memoryPressure?.(kernel as Kernel<unknown, unknown>)
+    if (this.#relief !== undefined) {
+      this.#timers.push(repeat(clock, this.#relief.interval, this.#relief, checkPressure))
     }
+    this.#writer = new EntryWriter(kernel, this.#tags, clock, ttl, ttlJitter, weigher)
     this.#loads = new Loads(
-      this.#kernel,
+      kernel,
       this.#tags,
       clock,
-      (key, value, loadTtl, tags, plan) => this.#store(key, value, loadTtl ?? ttl, tags, plan),
+      this.#writer,
       planLoad(options),
       enabled,
-      this.#observer,
+      this.#insight ?? null,
     )
   }
 
@@ -184,8 +153,9 @@ export class Cache<K, V> {
    */
   set(key: K, value: V, options?: SetOptions): this {
     if (!this.#enabled) return this
-    let ttl = this.#ttl
-    let tags = NO_TAGS
+    const { defaults } = this.#loads
+    let { ttl } = this.#writer
+    let { tags } = defaults
     if (options !== undefined) {
       if (options.ttl !== undefined) {
         ttl = options.ttl
@@ -193,7 +163,7 @@ export class Cache<K, V> {
       }
       if (options.tags !== undefined) tags = checkTags(options.tags)
     }
-    this.#store(key, value, ttl, tags, this.#loads.defaults)
+    this.#writer.write(key, value, ttl, tags, defaults)
     if (this.#loads.inFlight !== 0) this.#loads.fence(key, STALE)
     return this
   }
@@ -350,25 +320,19 @@ export class Cache<K, V> {
   /**
    * Estimates what other sizes and policies would give, from what was read so far.
    *
-   * @throws {InvalidOptionError} if the cache was not created with `advice: true`.
+   * @throws {InvalidOptionError} if the cache was created without `insight`.
    */
   advise(): Advice {
-    const advisor = this.#observer?.advisor
-    if (!advisor) throw new InvalidOptionError('advice', '`true` for `advise` to work', false)
-    const { hits, misses, removed } = this.#kernel
-    const removals = Object.values(removed).reduce((sum, count) => sum + count, 0)
-    return {
-      sample: advisor.sample,
-      reads: advisor.reads,
-      hitRate: hits === 0 ? 0 : hits / (hits + misses),
-      expired: removals === 0 ? 0 : removed.expired / removals,
-      estimates: advisor.estimates(),
+    const advice = this.#insight?.advise()
+    if (advice === undefined) {
+      throw new InvalidOptionError('insight', '`insight()` for `advise` to work', undefined)
     }
+    return advice
   }
 
   /** Why a read of `key` would hit or miss. Counts and changes nothing. O(1). */
   explain(key: K): Explanation {
-    const entry = explain(this.#kernel, key, this.#observer?.departures?.reason(key))
+    const entry = explain(this.#kernel, key, this.#insight?.reason(key))
     return { ...entry, ...this.#loads.explain(key) }
   }
 
@@ -382,9 +346,7 @@ export class Cache<K, V> {
     const weight = maxBytes ?? this.#relief?.weight ?? this.#kernel.maxWeight
     assertPositiveInteger('maxEntries', entries, LARGEST_MAP)
     assertPositive('maxBytes', weight)
-    if (maxBytes !== undefined && this.#weigher === undefined) {
-      throw new InvalidOptionError('weigher', 'a function, as `maxBytes` is given', undefined)
-    }
+    if (maxBytes !== undefined) this.#assertWeighted()
     if (this.#relief === undefined) this.#kernel.resize(entries, weight)
     else this.#relief.relimit(entries, weight)
   }
@@ -392,30 +354,6 @@ export class Cache<K, V> {
   /** Removes what has expired, and returns how many entries that were. Never needed for correctness. O(n). */
   purge(): number {
     return this.#kernel.purge()
-  }
-
-  /** A copy of the entries and of what the policy knows, as plain data, to start another cache with. O(n). */
-  dump(): CacheSnapshot<K, V> {
-    return takeSnapshot(this.#kernel, slot => {
-      const guard = this.#kernel.guards?.[slot]
-      return guard === undefined ? undefined : (guard as TagStamp).names
-    })
-  }
-
-  /**
-   * Adds the entries of a snapshot that have not expired meanwhile and whose keys are not there already, and returns how many
-   * those were. An empty cache with the same policy also goes on with what that had learned. O(n).
-   *
-   * @throws {SnapshotError} if the snapshot is damaged; nothing has changed then.
-   */
-  load(snapshot: CacheSnapshot<K, V>): number {
-    checkSnapshot(snapshot)
-    if (!this.#enabled) return 0
-    return restoreSnapshot(this.#kernel, snapshot, (entry, expires, retained) => {
-      const { key, value, tags } = entry
-      const stamp = tags === undefined ? undefined : this.#tags.stamp(tags, () => this.#stamps())
-      this.#kernel.store(key, value, expires, retained, this.#weigh(value, key), stamp)
-    })
   }
 
   /** Stops the timers of `sweepInterval` and `memoryPressure`. Entries stay readable. */
@@ -457,45 +395,13 @@ export class Cache<K, V> {
     return count
   }
 
-  #store(key: K, value: V, ttl: number, tags: readonly string[], plan: LoadPlan): void {
-    const kernel = this.#kernel
-    const weight = this.#weigh(value, key)
-    if (ttl === Infinity && tags.length === 0) {
-      // Numbers that are computed would be allocated for the call.
-      kernel.store(key, value, Infinity, Infinity, weight)
-      return
-    }
-    const expires = this.#deadline(ttl)
-    const stamp = tags.length === 0 ? undefined : this.#tags.stamp(tags, () => this.#stamps())
-    const detail =
-      plan.eagerRefresh === 0 || expires === Infinity
-        ? undefined
-        : new EntryDetail(expires - ttl * (1 - plan.eagerRefresh))
-    const retained = expires + Math.max(plan.staleWhileRevalidate, plan.staleIfError)
-    kernel.store(key, value, expires, retained, weight, stamp, detail)
-  }
-
-  *#stamps(): Generator<TagStamp> {
-    for (const guard of this.#kernel.guards ?? []) if (guard !== undefined) yield guard as TagStamp
-  }
-
-  /** When an entry written now expires, ms on the clock. */
-  #deadline(ttl: number): number {
-    if (ttl === Infinity) return Infinity
-    return this.#clock.now() + (this.#jitter === 0 ? ttl : ttl * (1 - Math.random() * this.#jitter))
-  }
-
-  #weigh(value: V, key: K): number {
-    if (this.#weigher === undefined) return 1
-    const weight = this.#weigher(value, key)
-    if (typeof weight !== 'number' || !(weight >= 0 && weight < Infinity)) {
-      throw new WeigherError(weight)
-    }
-    return weight
+  #assertWeighted(): void {
+    if (this.#weighted) return
+    throw new InvalidOptionError('weigher', 'a function, as `maxBytes` is given', undefined)
   }
 }
 
-const NO_TAGS: readonly string[] = []
+const adaptive: CreatePolicy = free => new Adaptive(free)
 
 // Outside the class: a function made in its constructor would keep the cache alive, and a timer the function.
 function purge(kernel: Kernel<unknown, unknown>): void {
@@ -504,9 +410,4 @@ function purge(kernel: Kernel<unknown, unknown>): void {
 
 function checkPressure(relief: PressureRelief): void {
   relief.check()
-}
-
-function keyMatcher(pattern: string): (key: unknown) => boolean {
-  const glob = new Glob(pattern)
-  return key => typeof key === 'string' && glob.test(key)
 }

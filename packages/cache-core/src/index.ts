@@ -1,13 +1,11 @@
-export type { Advice, AdviceOptions, Estimate } from './advise/advisor.ts'
-export type { DepartureReason } from './advise/departures.ts'
-export { Cache, type CacheStats } from './cache.ts'
+export { Cache } from './cache.ts'
+export type { CacheStats } from './cache-stats.ts'
 export { type Clock, systemClock, type Timer, turnClock } from './clock.ts'
 export {
   InvalidOptionError,
   LoadResultError,
   LoadTimeoutError,
   PartialLoadError,
-  SnapshotError,
   UnencodableArgumentError,
   type UnencodableReason,
   WeigherError,
@@ -25,8 +23,3 @@ export { cached } from './memoize/cached.ts'
 export { encodeArguments } from './memoize/encode-arguments.ts'
 export { type Memoized, type MemoizeOptions, memoize } from './memoize/memoize.ts'
 export type { CacheOptions, SetOptions } from './options.ts'
-export type { PolicyName } from './policy/policy.ts'
-export { type PresetName, presets } from './presets.ts'
-export { approximateBytes } from './size/approximate-bytes.ts'
-export type { MemoryPressureOptions } from './size/memory-pressure.ts'
-export type { CacheSnapshot, SnapshotEntry } from './snapshot.ts'

@@ -1,6 +1,8 @@
 import { runs } from '@millrace/testkit'
 import { expect, test } from 'vitest'
+import { insight } from './advise/insight.ts'
 import { Cache } from './cache.ts'
+import { policies } from './policy/policies.ts'
 import type { PolicyName } from './policy/policy.ts'
 
 /** Operations in all; MILLRACE_TEST_SCALE=250 makes it 100 million. */
@@ -19,10 +21,10 @@ test.each<PolicyName>(['adaptive', 'lru', 'sieve', 's3-fifo', 'w-tinylfu'])(
     let now = 0
     const clock = { now: () => now, setTimer: () => ({ cancel() {} }) }
     const cache = new Cache<string, object>({
-      policy,
+      policy: policies[policy],
       clock,
       maxEntries: 1_000,
-      explanations: true,
+      insight: insight({ advice: false }),
     })
     let serial = 0
     const work = (operations: number): void => {

@@ -1,10 +1,10 @@
-import type { AdviceOptions } from './advise/advisor.ts'
+import type { CreateInsight } from './advise/insight.ts'
 import type { Clock } from './clock.ts'
 import { InvalidOptionError } from './errors.ts'
 import type { RemovalReason } from './kernel.ts'
 import type { LoadBehavior } from './load/load-options.ts'
-import type { PolicyName } from './policy/policy.ts'
-import type { MemoryPressureOptions } from './size/memory-pressure.ts'
+import type { CreatePolicy } from './policy/policies.ts'
+import type { CreateRelief } from './size/memory-pressure.ts'
 
 /**
  * Options of a {@link Cache}. Everything has a default; what is not given is not limited unless
@@ -39,8 +39,11 @@ export interface CacheOptions<K, V> extends LoadBehavior {
    * read or when room is needed.
    */
   readonly sweepInterval?: number
-  /** What decides which entry makes room. Default `'adaptive'`. */
-  readonly policy?: PolicyName
+  /**
+   * What decides which entry makes room: a policy of `@millrace/cache-core/policies`. Default: the
+   * adaptive one.
+   */
+  readonly policy?: CreatePolicy
   /**
    * `false` turns the cache into a pass-through that stores nothing, for debugging. Default `true`.
    */
@@ -51,19 +54,15 @@ export interface CacheOptions<K, V> extends LoadBehavior {
    */
   readonly onRemove?: (key: K, value: V, reason: RemovalReason) => void
   /**
-   * Gives way when memory gets scarce: first halves the cache at each check, then admits no new
-   * keys; `true` for the default thresholds of 0.8 and 0.9. Default `false`.
+   * Gives way when memory gets scarce: `memoryPressure()` of `@millrace/cache-core/size`. Default:
+   * does not.
    */
-  readonly memoryPressure?: MemoryPressureOptions | boolean
+  readonly memoryPressure?: CreateRelief
   /**
-   * Simulates other sizes and policies on a sample of the keys, for `advise()`. Default `false`.
+   * For `advise()`, and for the reasons that `explain()` gives: `insight()` of
+   * `@millrace/cache-core/insight`. Default: none.
    */
-  readonly advice?: AdviceOptions | boolean
-  /**
-   * Remembers why keys left, 8 bytes for each entry of `maxEntries`, for `explain()`. Default
-   * `false`.
-   */
-  readonly explanations?: boolean
+  readonly insight?: CreateInsight
   /** Source of time. Default: the system's. */
   readonly clock?: Clock
 }
@@ -80,9 +79,9 @@ export interface SetOptions {
 }
 
 /** @throws {InvalidOptionError} */
-export function assertFunction(option: string, value: unknown): void {
+export function assertFunction(option: string, value: unknown, expected = 'a function'): void {
   if (value !== undefined && typeof value !== 'function') {
-    throw new InvalidOptionError(option, 'a function', value)
+    throw new InvalidOptionError(option, expected, value)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { PolicyName } from '@millrace/cache-core'
+import type { PolicyName } from '@millrace/cache-core/policies'
 import { type Case, defineCase } from '../../define.ts'
 import { bareMap, lruCache, millrace } from './contenders/caches.ts'
 import { type ChurnResult, checkChurn, churn } from './workloads/churn.ts'

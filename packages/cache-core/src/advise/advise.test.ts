@@ -1,9 +1,11 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Cache } from '../cache.ts'
+import { lru } from '../policy/policies.ts'
+import { insight } from './insight.ts'
 
 test('advice tells what twice the size would give a loop that just does not fit', () => {
-  const cache = new Cache<number, number>({ maxEntries: 1_000, policy: 'lru', advice: true })
+  const cache = new Cache<number, number>({ maxEntries: 1_000, policy: lru, insight: insight() })
   for (let i = 0; i < 60_000; i++) {
     const key = i % 1_300
     if (cache.get(key) === undefined) cache.set(key, key)
@@ -22,7 +24,7 @@ test('advice tells what twice the size would give a loop that just does not fit'
 })
 
 test('the estimate for the present configuration is near the truth', () => {
-  const cache = new Cache<number, number>({ maxEntries: 2_000, advice: true })
+  const cache = new Cache<number, number>({ maxEntries: 2_000, insight: insight() })
   let state = 1
   for (let i = 0; i < 200_000; i++) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
@@ -41,7 +43,7 @@ test('advice works for caches limited by bytes, and forgets with clear', () => {
   const cache = new Cache<number, number>({
     maxBytes: 10_000,
     weigher: () => 100,
-    advice: { sample: 1 },
+    insight: insight({ advice: { sample: 1 } }),
   })
   for (let i = 0; i < 5_000; i++) if (cache.get(i % 120) === undefined) cache.set(i % 120, i)
   expect(cache.advise().estimates.find(e => e.size === 2)!.hitRate).toBeGreaterThan(0.9)
@@ -57,8 +59,8 @@ test('explain says why a key would hit or miss', () => {
     maxEntries: 2,
     maxBytes: 100,
     weigher: value => value,
-    policy: 'lru',
-    explanations: true,
+    policy: lru,
+    insight: insight({ advice: false }),
     staleIfError: 50,
   })
   const reason = (key: string) => {

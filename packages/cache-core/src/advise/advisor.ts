@@ -2,7 +2,7 @@ import { InvalidOptionError } from '../errors.ts'
 import type { KeyHasher } from '../hash.ts'
 import { ABSENT, Kernel } from '../kernel.ts'
 import { LARGEST_MAP } from '../options.ts'
-import { createPolicy } from '../policy/create-policy.ts'
+import { type CreatePolicy, policies } from '../policy/policies.ts'
 import type { PolicyName } from '../policy/policy.ts'
 
 /** What another configuration would give. */
@@ -47,7 +47,9 @@ const FEWEST_ENTRIES = 256
 const SMALLEST_SAMPLE = 1 / 64
 const UNKNOWN_SIZE_SAMPLE = 1 / 16
 const SIZES = [0.5, 2]
-const POLICIES: readonly PolicyName[] = ['adaptive', 'lru', 'sieve', 's3-fifo', 'w-tinylfu']
+
+/** What is simulated: a kernel, or what matters of one. */
+type Observed = Pick<Kernel<unknown, unknown>, 'hasher' | 'maxEntries' | 'maxWeight' | 'weights'>
 
 interface Simulation<K> {
   readonly policy: PolicyName
@@ -74,36 +76,35 @@ export class Advisor<K> {
   readonly #threshold: number
   readonly #simulations: Simulation<K>[]
 
+  /** @throws {InvalidOptionError} */
   constructor(
-    hasher: KeyHasher,
-    policy: PolicyName,
-    maxEntries: number,
-    maxWeight: number,
-    weighted: boolean,
-    sample: number = defaultSample(maxEntries),
+    { hasher, maxEntries, maxWeight, weights }: Observed,
+    policy: CreatePolicy,
+    { sample = defaultSample(maxEntries) }: AdviceOptions = {},
   ) {
     if (!(sample > 0 && sample <= 1)) {
       throw new InvalidOptionError('advice.sample', 'a number above 0 and up to 1', sample)
     }
     this.#hasher = hasher
     this.sample = sample
-    this.#threshold = this.sample * 2 ** 32
-    const simulate = (name: PolicyName, size: number): Simulation<K> => ({
-      policy: name,
-      size,
-      kernel: new Kernel<K, true>(
-        free => createPolicy(name, free),
-        Math.max(1, Math.round(maxEntries * size * this.sample)),
-        maxWeight * size * this.sample,
-        weighted,
+    this.#threshold = sample * 2 ** 32
+    const simulate = (create: CreatePolicy, size: number): Simulation<K> => {
+      const kernel = new Kernel<K, true>(
+        create,
+        Math.max(1, Math.round(maxEntries * size * sample)),
+        maxWeight * size * sample,
+        weights !== null,
         0,
         { now: () => 0 },
-      ),
-    })
+      )
+      return { policy: kernel.policy.name, size, kernel }
+    }
+    const present = simulate(policy, 1)
+    const others = Object.values(policies).map(create => simulate(create, 1))
     this.#simulations = [
-      simulate(policy, 1),
+      present,
       ...SIZES.map(size => simulate(policy, size)),
-      ...POLICIES.filter(name => name !== policy).map(name => simulate(name, 1)),
+      ...others.filter(other => other.policy !== present.policy),
     ]
   }
 

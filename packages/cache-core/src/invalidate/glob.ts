@@ -49,6 +49,16 @@ export class Glob {
   }
 }
 
+/**
+ * Whether a key is a string that matches.
+ *
+ * @throws {@link InvalidOptionError} unless `pattern` is a string of 1 to 1,024 characters.
+ */
+export function keyMatcher(pattern: string): (key: unknown) => boolean {
+  const glob = new Glob(pattern)
+  return key => typeof key === 'string' && glob.test(key)
+}
+
 /** Text between two stars. `any` marks the places of `?`; `undefined` when there is none. */
 interface Part {
   text: string

@@ -49,10 +49,10 @@ export class TagTable {
   /**
    * The present versions of `names`, to be kept with an entry.
    *
-   * @param stamps all stamps still in use, asked for when it is time to drop the tags that no entry
+   * @param stamps all stamps still in use, with gaps, asked for when it is time to drop the tags that no entry
    *   holds any more; amortized O(1) per new tag
    */
-  stamp(names: readonly string[], stamps: () => Iterable<TagStamp>): TagStamp {
+  stamp(names: readonly string[], stamps: () => Iterable<TagStamp | undefined> | null): TagStamp {
     if (this.#tags.size >= this.#sweepAt) this.#sweep(stamps())
     const tags: Tag[] = []
     const versions: number[] = []
@@ -121,9 +121,9 @@ export class TagTable {
     }
   }
 
-  #sweep(stamps: Iterable<TagStamp>): void {
+  #sweep(stamps: Iterable<TagStamp | undefined> | null): void {
     const held = new Set<Tag>()
-    for (const stamp of stamps) stamp.collect(held)
+    for (const stamp of stamps ?? []) stamp?.collect(held)
     for (const tag of this.#tags.values()) {
       if (held.has(tag)) continue
       // A stamp that outlived its entry must not miss what happens to a tag of the same name later.

@@ -1,5 +1,6 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, it } from 'vitest'
+import { insight } from '../advise/insight.ts'
 import { Cache } from '../cache.ts'
 
 const fails = async (): Promise<never> => {
@@ -12,7 +13,7 @@ it('explains what loading and invalidation have to do with a key', async () => {
     clock,
     ttl: 100,
     staleIfError: 5_000,
-    explanations: true,
+    insight: insight({ advice: false }),
   })
   let finish = (_: number): void => {}
   const load = () => new Promise<number>(resolve => (finish = resolve))

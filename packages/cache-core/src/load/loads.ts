@@ -1,5 +1,6 @@
 import type { Observer } from '../advise/observer.ts'
 import type { Clock } from '../clock.ts'
+import type { EntryWriter } from '../entry-writer.ts'
 import { InvalidOptionError, LoadResultError } from '../errors.ts'
 import type { ExplainedLoad } from '../explain.ts'
 import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
@@ -16,15 +17,6 @@ import { wait } from './wait.ts'
 export type Loader<K, V> = (
   context: LoadContext<K, V>,
 ) => V | Loaded<V> | PromiseLike<V | Loaded<V>>
-
-/** How a loaded value is written: the cache's own time to live, jitter and weigher apply. */
-export type StoreLoaded<K, V> = (
-  key: K,
-  value: V,
-  ttl: number | undefined,
-  tags: readonly string[],
-  plan: LoadPlan,
-) => void
 
 /** What the call for one key comes to before anything is loaded. */
 export interface Look<V> {
@@ -52,7 +44,7 @@ export class Loads<K, V> {
   readonly tags: TagTable
   readonly clock: Clock
   readonly deadlines: Deadlines
-  readonly #store: StoreLoaded<K, V>
+  readonly #writer: EntryWriter<K, V>
   readonly #enabled: boolean
   readonly #observer: Observer<K> | null
   readonly #flights = new Map<K, Flight<K, V>>()
@@ -70,16 +62,16 @@ export class Loads<K, V> {
     kernel: Kernel<K, V>,
     tags: TagTable,
     clock: Clock,
-    store: StoreLoaded<K, V>,
+    writer: EntryWriter<K, V>,
     defaults: LoadPlan,
     enabled: boolean,
-    observer: Observer<K> | null = null,
+    observer: Observer<K> | null,
   ) {
     this.kernel = kernel
     this.tags = tags
     this.clock = clock
     this.deadlines = new Deadlines(clock)
-    this.#store = store
+    this.#writer = writer
     this.defaults = defaults
     this.#enabled = enabled
     this.#observer = observer
@@ -239,7 +231,7 @@ export class Loads<K, V> {
       this.#observer?.refused(flight.key, 'discarded')
     } else if (keep) {
       try {
-        this.#store(flight.key, value, ttl, tags, plan)
+        this.#writer.write(flight.key, value, ttl ?? this.#writer.ttl, tags, plan)
       } catch (error) {
         this.fail(flight, error)
         return

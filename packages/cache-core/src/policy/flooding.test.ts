@@ -2,6 +2,7 @@ import { runs, seededRandom } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import { Cache } from '../cache.ts'
 import { KeyHasher } from '../hash.ts'
+import { policies } from './policies.ts'
 import type { PolicyName } from './policy.ts'
 
 /** A working set read by a skewed law while an attacker sends keys of his own; the hit rate of the honest reads at the end. */
@@ -9,7 +10,7 @@ function hitRateUnder(
   policy: PolicyName,
   attack: (cache: Cache<string, number>, step: number) => void,
 ): number {
-  const cache = new Cache<string, number>({ policy, maxEntries: 500 })
+  const cache = new Cache<string, number>({ policy: policies[policy], maxEntries: 500 })
   const random = seededRandom(3)
   let hits = 0
   let reads = 0

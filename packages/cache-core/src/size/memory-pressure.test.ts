@@ -1,7 +1,8 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Cache } from '../cache.ts'
-import { presets } from '../presets.ts'
+import { memoryPressure } from './memory-pressure.ts'
+import { presets } from './presets.ts'
 
 test('scarce memory halves the cache, then closes it, and gives the limits back afterwards', () => {
   const clock = new VirtualClock()
@@ -9,7 +10,12 @@ test('scarce memory halves the cache, then closes it, and gives the limits back 
   using cache = new Cache<number, number>({
     clock,
     maxEntries: 1_000,
-    memoryPressure: { shrinkAt: 0.7, stopAt: 0.85, interval: 100, usage: () => share },
+    memoryPressure: memoryPressure({
+      shrinkAt: 0.7,
+      stopAt: 0.85,
+      interval: 100,
+      usage: () => share,
+    }),
   })
   for (let key = 0; key < 1_000; key++) cache.set(key, key)
   clock.advance(100)
@@ -40,7 +46,7 @@ test('byte limits shrink too, and a resize under pressure waits', () => {
     clock,
     maxBytes: 1_000,
     weigher: () => 10,
-    memoryPressure: { shrinkAt: 0.8, stopAt: 1, interval: 10, usage: () => share },
+    memoryPressure: memoryPressure({ shrinkAt: 0.8, stopAt: 1, interval: 10, usage: () => share }),
   })
   for (let key = 0; key < 100; key++) cache.set(key, key)
   clock.advance(10)

@@ -2,7 +2,7 @@ import { getHeapStatistics } from 'node:v8'
 import { InvalidOptionError } from '../errors.ts'
 import type { Kernel } from '../kernel.ts'
 
-/** How a cache gives way when memory gets scarce. */
+/** Options of {@link memoryPressure}. */
 export interface MemoryPressureOptions {
   /**
    * Share of the memory from which on the cache is halved at each check, above 0 and up to 1.
@@ -29,13 +29,21 @@ export interface MemoryPressureOptions {
  */
 export type Pressure = 'normal' | 'shrinking' | 'full'
 
-/** @throws {InvalidOptionError} */
-export function checkMemoryPressure({
+/** Makes a cache give way when memory gets scarce; called with what is under it. */
+export type CreateRelief = (kernel: Kernel<unknown, unknown>) => PressureRelief
+
+/**
+ * Makes a cache halve itself at each check while memory is scarce, admit no new keys if that does not help, and get its limits
+ * back afterwards: `new Cache({ memoryPressure: memoryPressure() })`.
+ *
+ * @throws {InvalidOptionError}
+ */
+export function memoryPressure({
   shrinkAt = 0.8,
   stopAt = 0.9,
   interval = 1_000,
   usage = memoryUsage,
-}: MemoryPressureOptions): Required<MemoryPressureOptions> {
+}: MemoryPressureOptions = {}): CreateRelief {
   if (!(shrinkAt > 0 && shrinkAt <= 1)) {
     throw new InvalidOptionError(
       'memoryPressure.shrinkAt',
@@ -49,7 +57,7 @@ export function checkMemoryPressure({
   if (!(interval > 0)) {
     throw new InvalidOptionError('memoryPressure.interval', 'a number > 0', interval)
   }
-  return { shrinkAt, stopAt, interval, usage }
+  return kernel => new PressureRelief(kernel, { shrinkAt, stopAt, interval, usage })
 }
 
 /** What a share of memory in use means for a cache. */
@@ -74,6 +82,8 @@ function memoryUsage(): number {
 export class PressureRelief {
   readonly #kernel: Kernel<unknown, unknown>
   readonly #options: Required<MemoryPressureOptions>
+  /** ms between checks. */
+  readonly interval: number
   /** Limits of the cache when memory is not scarce. */
   entries: number
   weight: number
@@ -82,6 +92,7 @@ export class PressureRelief {
   constructor(kernel: Kernel<unknown, unknown>, options: Required<MemoryPressureOptions>) {
     this.#kernel = kernel
     this.#options = options
+    this.interval = options.interval
     this.entries = kernel.maxEntries
     this.weight = kernel.maxWeight
   }

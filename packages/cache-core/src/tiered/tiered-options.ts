@@ -1,4 +1,4 @@
-import type { CacheStats } from '../cache.ts'
+import type { CacheStats } from '../cache-stats.ts'
 import type { CacheOptions } from '../options.ts'
 import type { Store, StoreStats } from '../store/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'

@@ -1,4 +1,5 @@
-import { Cache, type CacheStats } from '../cache.ts'
+import { Cache } from '../cache.ts'
+import type { CacheStats } from '../cache-stats.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { CacheOptions } from '../options.ts'
 import { View } from './view.ts'

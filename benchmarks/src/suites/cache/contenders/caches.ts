@@ -1,4 +1,4 @@
-import type { PolicyName } from '@millrace/cache-core'
+import type { PolicyName } from '@millrace/cache-core/policies'
 
 /** Keys as services have them: names, or numbers. */
 export type Key = string | number
@@ -22,9 +22,9 @@ export const millrace =
   (policy: PolicyName): CreateCache =>
   async ({ entries, ttl }) => {
     const { Cache } = await import('@millrace/cache-core')
-    return new Cache<Key, number>(
-      ttl === undefined ? { maxEntries: entries, policy } : { maxEntries: entries, policy, ttl },
-    )
+    const { policies } = await import('@millrace/cache-core/policies')
+    const options = { maxEntries: entries, policy: policies[policy] }
+    return new Cache<Key, number>(ttl === undefined ? options : { ...options, ttl })
   }
 
 /** Ours with a clock that is read once per run of synchronous code, as lru-cache reads its own at most once per ms. */

@@ -1,4 +1,5 @@
-import { Cache, type PolicyName } from '@millrace/cache-core'
+import { Cache } from '@millrace/cache-core'
+import { type PolicyName, policies } from '@millrace/cache-core/policies'
 import type { Policy, PolicyFactory } from './policy.ts'
 
 /** Our policies, each replayed through the real cache as an application would use it: `get`, and `set` on a miss. */
@@ -14,7 +15,7 @@ export const ours: Readonly<Record<PolicyName, PolicyFactory>> = {
 export const ourDefault = 'adaptive'
 
 function cachePolicy(policy: PolicyName, maxEntries: number): Policy {
-  const cache = new Cache<number, number>({ maxEntries, policy })
+  const cache = new Cache<number, number>({ maxEntries, policy: policies[policy] })
   return {
     access(id) {
       const held = cache.get(id)
@@ -36,7 +37,11 @@ export const oursByBytes: Readonly<Record<string, PolicyFactory>> = {
 }
 
 function bytePolicy(policy: PolicyName, maxBytes: number): Policy {
-  const cache = new Cache<number, number>({ maxBytes, weigher: size => size, policy })
+  const cache = new Cache<number, number>({
+    maxBytes,
+    weigher: size => size,
+    policy: policies[policy],
+  })
   return {
     access(id, size) {
       if (cache.get(id) !== undefined) return true

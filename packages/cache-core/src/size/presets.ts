@@ -1,5 +1,6 @@
-import type { CacheOptions } from './options.ts'
-import { approximateBytes } from './size/approximate-bytes.ts'
+import type { CacheOptions } from '../options.ts'
+import { approximateBytes } from './approximate-bytes.ts'
+import { memoryPressure } from './memory-pressure.ts'
 
 const MEBIBYTE = 2 ** 20
 
@@ -27,6 +28,6 @@ function sized(mebibytes: number, shrinkAt: number, stopAt: number): Preset {
   return {
     maxBytes: mebibytes * MEBIBYTE,
     weigher: approximateBytes,
-    memoryPressure: { shrinkAt, stopAt },
+    memoryPressure: memoryPressure({ shrinkAt, stopAt }),
   }
 }

@@ -1,0 +1,33 @@
+import type { RemovalReason } from './kernel.ts'
+
+/** Counters of a cache since its creation or the last `resetStats`. */
+export interface CacheStats {
+  /** Reads that found a valid entry. */
+  readonly hits: number
+  /** Reads that did not. */
+  readonly misses: number
+  /** hits / (hits + misses); 0 before the first read. */
+  readonly hitRate: number
+  /** Entries now, expired ones that were not yet removed included. */
+  readonly entries: number
+  /** Total weight now; 0 without a weigher. */
+  readonly bytes: number
+  /** New keys stored. */
+  readonly insertions: number
+  /** Values not stored because they are heavier than the cache or admission was stopped. */
+  readonly refusals: number
+  /** Removals by reason. */
+  readonly removals: Readonly<Record<RemovalReason, number>>
+  /** Keys being loaded now. */
+  readonly loading: number
+  /** Calls of loaders that succeeded. */
+  readonly loads: number
+  /** Calls of loaders that failed or passed their deadline. */
+  readonly loadFailures: number
+  /** ms spent in calls of loaders. */
+  readonly loadTime: number
+  /** Loaded values not stored because the key was invalidated or set meanwhile. */
+  readonly loadsDiscarded: number
+  /** Expired values served by `staleWhileRevalidate` or `staleIfError`. */
+  readonly staleServed: number
+}

@@ -1,0 +1,40 @@
+import { type Cache, internalsOf } from '../cache.ts'
+import type { TagStamp } from '../invalidate/tag-table.ts'
+import { GONE, STALE } from '../kernel.ts'
+import type { CacheSnapshot, SnapshotEntry } from './cache-snapshot.ts'
+
+/**
+ * A copy of the entries of a cache and of what its policy knows, as plain data, to start another cache with. Entries that must
+ * not be served are left out. O(n).
+ */
+export function dump<K, V>(cache: Cache<K, V>): CacheSnapshot<K, V> {
+  const { kernel } = internalsOf(cache)
+  const now = kernel.clock.now()
+  const entries: SnapshotEntry<K, V>[] = []
+  for (const slot of kernel.order()) {
+    const state = kernel.state(slot)
+    if (state === GONE) continue
+    const expires = kernel.expiresAt(slot)
+    const retained = kernel.retainedUntil(slot)
+    const stamp = kernel.guards?.[slot] as TagStamp | undefined
+    entries.push({
+      key: kernel.keys[slot] as K,
+      value: kernel.values[slot] as V,
+      mark: kernel.policy.frequency[slot]!,
+      ...(state === STALE ? { freshFor: 0 } : expires !== Infinity && { freshFor: expires - now }),
+      ...(retained !== expires && retained !== Infinity && { keptFor: retained - now }),
+      ...(kernel.weights !== null && { weight: kernel.weights[slot]! }),
+      ...(stamp !== undefined && { tags: stamp.names }),
+    })
+  }
+  const state = kernel.policy.save()
+  return {
+    format: 'millrace-cache',
+    version: 1,
+    savedAt: Date.now(),
+    policy: kernel.policy.name,
+    seed: kernel.hasher.seed,
+    ...(state !== undefined && { state }),
+    entries,
+  }
+}
