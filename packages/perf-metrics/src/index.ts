@@ -46,12 +46,13 @@ export { timed } from './instrument/timed.ts'
 export type { Timing, TimingSpan, TimingStats } from './instrument/timing.ts'
 export type { UpDownCounter } from './instrument/up-down-counter.ts'
 export type { Labels, LabelValue } from './labels/label-index.ts'
-export {
-  type OtlpOptions,
-  type Registration,
-  Registry,
-  type RegistryOptions,
-} from './registry/registry.ts'
+export type { Registration } from './registry/registration.ts'
+export { Registry } from './registry/registry.ts'
+export type {
+  OpenMetricsOptions,
+  OtlpOptions,
+  RegistryOptions,
+} from './registry/registry-options.ts'
 export { DEFAULT_BUCKETS } from './store/classic.ts'
 export type { Distribution } from './store/distribution.ts'
 export type { DistributionStats, WindowStats } from './window/window-stats.ts'

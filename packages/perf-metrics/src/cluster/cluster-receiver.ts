@@ -1,6 +1,6 @@
 import { Contribution } from '../collect/absorb.ts'
 import type { Family } from '../instrument/family.ts'
-import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type DeltaMessage, type HistogramDelta, isDeltaMessage } from './messages.ts'
 

@@ -1,7 +1,7 @@
 import type { CounterSeries } from '../instrument/counter.ts'
 import type { Aggregation, Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
-import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import { type Distribution, emptyDistribution } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
@@ -42,7 +42,9 @@ export class Contribution {
     else {
       const change = state - (this.#last as number)
       // A zero would mark an idle series as busy.
-      if (change !== 0) (series as CounterSeries | UpDownCounterSeries).inc(change)
+      if (change === 0) return
+      if (series.type === 'counter') (series as CounterSeries).absorb(change)
+      else (series as UpDownCounterSeries).inc(change)
     }
     this.#last = state
   }

@@ -1,7 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { TimingFamily } from '../instrument/labelled.ts'
 import type { Labels } from '../labels/label-index.ts'
-import type { Registration, Registry } from '../registry/registry.ts'
+import type { Registration } from '../registry/registration.ts'
+import type { Registry } from '../registry/registry.ts'
 
 type Message = Record<string, unknown>
 

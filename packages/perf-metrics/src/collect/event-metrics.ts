@@ -1,7 +1,8 @@
 import type { EventEmitter } from 'node:events'
 import type { CounterFamily, TimingFamily } from '../instrument/labelled.ts'
 import { isThenable } from '../instrument/timing.ts'
-import type { Registration, Registry } from '../registry/registry.ts'
+import type { Registration } from '../registry/registration.ts'
+import type { Registry } from '../registry/registry.ts'
 
 /** What a handler returns for an event it knows but leaves alone. */
 export const IGNORED: unique symbol = Symbol('event ignored')

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { constants, monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
 import { InvalidOptionError } from '../errors.ts'
-import type { Registration, Registry } from '../registry/registry.ts'
+import type { Registration } from '../registry/registration.ts'
+import type { Registry } from '../registry/registry.ts'
 
 export interface RuntimeOptions {
   /**

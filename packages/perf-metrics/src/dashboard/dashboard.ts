@@ -4,6 +4,7 @@ import { gzip } from 'node:zlib'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Guard } from '../guard/guard.ts'
+import { integerOption } from '../integer-option.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type DashboardRequest, isLocal } from './access.ts'
 import { type Asset, loadAssets } from './assets.ts'
@@ -106,14 +107,14 @@ export class Dashboard {
     }
     this.#authorize = authorize
     this.#basePath = basePath
-    this.#maxClients = inRange('maxClients', maxClients, 1, 1000)
-    this.#interval = inRange('interval', interval, 100, 10_000)
+    this.#maxClients = integerOption('maxClients', maxClients, 1, 1000)
+    this.#interval = integerOption('interval', interval, 100, 10_000)
     this.#clock = clock
     this.#recorder = new FrameRecorder({
       registry: options.registry,
       guard: options.guard,
       slowSpans: options.slowSpans,
-      history: inRange('history', history, 10, 10_000),
+      history: integerOption('history', history, 10, 10_000),
     })
     this.#subscribers = new Subscribers((callback, delay) => clock.setTimer(callback, delay))
     this.#frame = this.#recorder.take(clock.now())
@@ -317,9 +318,4 @@ export class Dashboard {
 
 function notFound(): Exclude<Answer, string> {
   return { status: 404, headers: { 'x-content-type-options': 'nosniff' } }
-}
-
-function inRange(option: string, value: number, least: number, most: number): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw new InvalidOptionError(option, `an integer from ${least} to ${most}`, value)
 }

@@ -1,7 +1,8 @@
 import type { CounterSeries } from '../instrument/counter.ts'
+import type { Exemplar, ExemplarReservoir } from '../instrument/exemplars.ts'
 import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
-import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { MetricType, Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import { quantile } from '../store/distribution.ts'
@@ -35,6 +36,8 @@ interface SeriesBase {
 
 export interface CounterJson extends SeriesBase {
   value: number
+  /** Present where there are any. */
+  exemplars?: Exemplar[]
 }
 
 export interface GaugeJson extends SeriesBase {
@@ -59,6 +62,8 @@ export interface HistogramJson extends SeriesBase {
   buckets: { le: number | '+Inf'; count: number }[]
   /** The exponential buckets: see `Distribution`. */
   exponential: { schema: number; low: number; counts: number[]; zeros: number }
+  /** Present where there are any. */
+  exemplars?: Exemplar[]
 }
 
 export function toJson(
@@ -89,9 +94,12 @@ export function toJson(
 function seriesJson(family: Family, series: Series): SeriesJson {
   const base = { labels: labelsOf(family, series), created: series.created }
   switch (series.type) {
-    case 'counter':
+    case 'counter': {
+      const { value, exemplars } = series as CounterSeries
+      return { ...base, value, ...exemplarsJson(exemplars) }
+    }
     case 'updown':
-      return { ...base, value: (series as CounterSeries | UpDownCounterSeries).value }
+      return { ...base, value: (series as UpDownCounterSeries).value }
     case 'gauge': {
       const { value, min, max, lastUpdate } = series as GaugeSeries
       return {
@@ -146,7 +154,14 @@ function histogramJson(series: HistogramSeries): Omit<HistogramJson, keyof Serie
     p999: known(quantile(d, 0.999)),
     buckets,
     exponential: { schema: d.schema, low: d.low, counts: Array.from(d.counts), zeros: d.zeros },
+    ...exemplarsJson(series.exemplars),
   }
+}
+
+function exemplarsJson(
+  exemplars: ExemplarReservoir | undefined,
+): { exemplars: Exemplar[] } | undefined {
+  return exemplars === undefined || exemplars.size === 0 ? undefined : { exemplars: [...exemplars] }
 }
 
 /** JSON has no NaN. */

@@ -2,24 +2,24 @@
  * The protobuf exposition of Prometheus (`io.prometheus.client.MetricFamily`, delimited): the only format in which
  * Prometheus takes native histograms today. Both kinds of buckets are sent, and the server keeps what it is set to.
  */
+import type { ProtoWriter } from '../bytes/proto-writer.ts'
 import type { CounterSeries } from '../instrument/counter.ts'
 import type { Exemplar } from '../instrument/exemplars.ts'
 import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
-import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
 import { baseName } from '../name.ts'
-import type { ProtoWriter } from '../protobuf/proto-writer.ts'
 import type { Distribution } from '../store/distribution.ts'
 import { ZERO_THRESHOLD } from '../store/exponential.ts'
+import { bucketSpans } from './bucket-spans.ts'
 
 export const PROTOBUF_TYPE =
   'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited'
 
 const TYPES = { counter: 0, gauge: 1, updown: 1, histogram: 4 } as const
-/** Empty buckets between two used ones up to which one span is shorter than two. */
-const GAP = 2
 
+/** Writes `families`, stopping after every series so that the caller can let others run. */
 export function* exposeNative(families: Iterable<Family>, out: ProtoWriter): Generator<void, void> {
   for (const family of families) {
     if (family.size === 0) continue
@@ -36,9 +36,9 @@ export function* exposeNative(families: Iterable<Family>, out: ProtoWriter): Gen
       })
       writeValue(out, series)
       out.end(metric)
+      yield
     }
     out.end(message)
-    yield
   }
 }
 
@@ -54,6 +54,9 @@ function writeValue(out: ProtoWriter, series: Series): void {
     case 'counter': {
       const counter = out.begin(3)
       out.double(1, (series as CounterSeries).value)
+      for (const exemplar of (series as CounterSeries).exemplars ?? []) {
+        writeExemplar(out, 2, exemplar)
+      }
       writeTimestamp(out, 3, series.created)
       out.end(counter)
       break
@@ -96,16 +99,14 @@ function writeHistogram(out: ProtoWriter, series: HistogramSeries): void {
 
 /** Runs of buckets, then the differences of neighbouring counts. */
 function writeSpans(out: ProtoWriter, d: Distribution): void {
-  const spans = spansOf(d)
+  const spans = bucketSpans(d)
   // A span without buckets tells an empty native histogram from a classic one.
-  if (spans.length === 0) spans.push({ from: 0, to: 0 })
-  let previousEnd = -d.low
-  for (const { from, to } of spans) {
+  if (spans.length === 0) spans.push({ offset: 0, from: 0, to: 0 })
+  for (const { offset, from, to } of spans) {
     const span = out.begin(12)
-    out.sint(1, d.counts.length === 0 ? 0 : from - previousEnd)
+    out.sint(1, offset)
     out.uint(2, to - from)
     out.end(span)
-    previousEnd = to
   }
   const deltas = out.begin(13)
   let previous = 0
@@ -116,18 +117,6 @@ function writeSpans(out: ProtoWriter, d: Distribution): void {
     }
   }
   out.end(deltas)
-}
-
-/** The used stretches of the counts, with short gaps bridged. */
-function spansOf({ counts }: Distribution): { from: number; to: number }[] {
-  const spans: { from: number; to: number }[] = []
-  for (let i = 0; i < counts.length; i++) {
-    if (counts[i] === 0) continue
-    const last = spans.at(-1)
-    if (last !== undefined && i - last.to <= GAP) last.to = i + 1
-    else spans.push({ from: i, to: i + 1 })
-  }
-  return spans
 }
 
 function writeExemplar(out: ProtoWriter, field: number, exemplar: Exemplar): void {

@@ -1,12 +1,11 @@
+import { ByteWriter } from '../bytes/byte-writer.ts'
+import { ProtoWriter } from '../bytes/proto-writer.ts'
 import type { Family } from '../instrument/family.ts'
-import { ProtoWriter } from '../protobuf/proto-writer.ts'
-import { ByteWriter } from './byte-writer.ts'
+import { inSlices, type Pace } from '../slices.ts'
+import { exposeComposites } from './composite-text.ts'
 import { exposeNative, PROTOBUF_TYPE } from './native.ts'
-import { negotiate } from './negotiate.ts'
-import { exposeText } from './text.ts'
-
-/** Milliseconds of work after which a scrape lets the event loop turn. */
-const SLICE = 2
+import { exposeLines } from './text.ts'
+import type { TextFormat } from './text-format.ts'
 
 export interface ScrapeOptions {
   /** The client's `Accept` header, which decides the format. Default: Prometheus text 0.0.4. */
@@ -21,35 +20,50 @@ export interface Scrape {
   readonly body: Uint8Array<ArrayBuffer>
 }
 
+/** Writes `families` in a text format, step by step. */
+export function exposeText(
+  families: readonly Family[],
+  format: TextFormat,
+  out: ByteWriter,
+): Generator<void, void> {
+  return format.kind === 'composite'
+    ? exposeComposites(families, format, out)
+    : exposeLines(families, format, out)
+}
+
 /**
  * An exposition written in slices of 2 ms, so that a large registry never holds up the event loop. A series is
  * consistent in itself; two series may be read at different times.
  *
- * @param expectedSize bytes to set aside: growing a buffer of megabytes would be a slice of its own
+ * @param expectedSize bytes to set aside for it
  */
 export async function scrape(
   families: readonly Family[],
-  { accept, signal }: ScrapeOptions,
+  { signal }: ScrapeOptions,
+  format: TextFormat | 'protobuf',
   expectedSize: number,
+  pace?: Pace,
 ): Promise<Scrape> {
-  const format = negotiate(accept)
-  if (format === 'protobuf') {
-    const out = new ProtoWriter(expectedSize)
-    await inSlices(exposeNative(families, out), signal)
-    return { contentType: PROTOBUF_TYPE, body: out.finish() }
+  const native = format === 'protobuf'
+  const out = native ? new ProtoWriter(expectedSize) : new ByteWriter(expectedSize)
+  const steps = native
+    ? exposeNative(families, out as ProtoWriter)
+    : exposeText(families, format, out)
+  await inSlices(steps, signal, pace)
+  return {
+    contentType: native ? PROTOBUF_TYPE : format.contentType,
+    body: await assembled(out, signal, pace),
   }
-  const out = new ByteWriter(expectedSize)
-  await inSlices(exposeText(families, format, out), signal)
-  return { contentType: format.contentType, body: out.view() as Uint8Array<ArrayBuffer> }
 }
 
-async function inSlices(steps: Iterable<void>, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted()
-  let end = performance.now() + SLICE
-  for (const _ of steps) {
-    if (performance.now() < end) continue
-    await new Promise(resolve => setImmediate(resolve))
-    signal?.throwIfAborted()
-    end = performance.now() + SLICE
-  }
+/** What was written, in one piece. */
+async function assembled(
+  out: ByteWriter,
+  signal: AbortSignal | undefined,
+  pace: Pace | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (out.whole) return out.finish()
+  const body = Buffer.allocUnsafe(out.size)
+  await inSlices(out.copyTo(body), signal, pace)
+  return body
 }

@@ -1,10 +1,9 @@
 /** What a text exposition looks like. Compared by identity: the formats are the constants below. */
 export interface TextFormat {
-  readonly kind: 'prometheus' | 'openmetrics'
+  /** `composite`: OpenMetrics 2.0, which has a histogram on one line. */
+  readonly kind: 'prometheus' | 'openmetrics' | 'composite'
   /** Whether names beyond ASCII appear as they are, in quotes; otherwise underscores take the place of the rest. */
   readonly utf8Names: boolean
-  /** OpenMetrics: whether start times appear, as `_created` samples. */
-  readonly created: boolean
   readonly contentType: string
 }
 
@@ -12,7 +11,6 @@ export interface TextFormat {
 export const PROMETHEUS: TextFormat = {
   kind: 'prometheus',
   utf8Names: false,
-  created: false,
   contentType: 'text/plain; version=0.0.4; charset=utf-8',
 }
 
@@ -27,7 +25,6 @@ export const PROMETHEUS_UTF8: TextFormat = {
 export const OPENMETRICS: TextFormat = {
   kind: 'openmetrics',
   utf8Names: false,
-  created: true,
   contentType: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 }
 
@@ -35,4 +32,11 @@ export const OPENMETRICS_UTF8: TextFormat = {
   ...OPENMETRICS,
   utf8Names: true,
   contentType: 'application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8',
+}
+
+/** OpenMetrics 2.0, as of the release candidate of March 2026. */
+export const OPENMETRICS_2: TextFormat = {
+  kind: 'composite',
+  utf8Names: true,
+  contentType: 'application/openmetrics-text; version=2.0.0; charset=utf-8',
 }

@@ -2,29 +2,23 @@
  * Prometheus text 0.0.4 and OpenMetrics 1.0. Everything on a line but its value is encoded when the series is first
  * exported and copied from then on.
  */
+import type { ByteWriter } from '../bytes/byte-writer.ts'
 import type { CounterSeries } from '../instrument/counter.ts'
-import type { Exemplar } from '../instrument/exemplars.ts'
+import type { ExemplarReservoir } from '../instrument/exemplars.ts'
 import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
-import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
-import {
-  baseName,
-  isLegacyLabelName,
-  isLegacyMetricName,
-  legacyLabel,
-  legacyName,
-} from '../name.ts'
-import type { ByteWriter } from './byte-writer.ts'
 import { PatchedText } from './patched-text.ts'
 import type { TextFormat } from './text-format.ts'
+import { bound, exemplarText, familyName, labelPairs, metadata, sample } from './text-parts.ts'
 
 const NEWLINE = 10
 /** Room for a value and a line end. */
 const VALUE_ROOM = 32
-/** Series between two opportunities to yield. */
-const SLICE = 32
+/** Work between two opportunities to yield, in series whose lines are kept. The first export of one is worth many. */
+const STEP = 32
 
 const ENCODER = new TextEncoder()
 
@@ -47,57 +41,35 @@ interface HistogramText {
 }
 
 /** Writes `families`, stopping after every few series so that the caller can let others run. */
-export function* exposeText(
+export function* exposeLines(
   families: Iterable<Family>,
   format: TextFormat,
   out: ByteWriter,
 ): Generator<void, void> {
+  let untilYield = STEP
   for (const family of families) {
     if (family.size === 0) continue
-    out.text(header(family, format))
-    let untilYield = SLICE
+    out.text(metadata(family, format))
     for (const series of family.series()) {
-      writeSeries(series, textOf(family, series, format), out)
-      if (--untilYield === 0) {
-        untilYield = SLICE
-        yield
+      let text = series.text as SeriesText | undefined
+      if (text === undefined || text.format !== format) {
+        series.text = text = textOf(family, series, format)
+        untilYield = 0
       }
+      writeSeries(series, text, out)
+      if (--untilYield > 0) continue
+      untilYield = STEP
+      yield
     }
-    yield
   }
   if (format.kind === 'openmetrics') out.text('# EOF\n')
 }
 
-function header(family: Family, format: TextFormat): string {
-  const { type, help, unit } = family.description
-  const name = familyName(family, format)
-  const shown = isLegacyMetricName(name) ? name : quote(name)
-  const kind = type === 'updown' ? 'gauge' : type
-  if (format.kind === 'prometheus') {
-    return `# HELP ${shown} ${escapeHelp(help)}\n# TYPE ${shown} ${kind}\n`
-  }
-  const unitLine = unit !== '' && name.endsWith(`_${unit}`) ? `# UNIT ${shown} ${unit}\n` : ''
-  return `# TYPE ${shown} ${kind}\n${unitLine}# HELP ${shown} ${escapeValue(help)}\n`
-}
-
-/** OpenMetrics names the family of a counter without `_total`, Prometheus with it. */
-function familyName(family: Family, format: TextFormat): string {
-  const { name, type } = family.description
-  const exported = format.utf8Names ? name : legacyName(name)
-  if (type !== 'counter') return exported
-  return format.kind === 'openmetrics' ? baseName(exported) : `${baseName(exported)}_total`
-}
-
 function textOf(family: Family, series: Series, format: TextFormat): SeriesText {
-  const cached = series.text as SeriesText | undefined
-  if (cached !== undefined && cached.format === format) return cached
   const lines = linePrefixes(family, series, format)
-  const text: SeriesText =
-    series.type === 'histogram'
-      ? histogramText(series as HistogramSeries, lines, format)
-      : singleText(lines, format)
-  series.text = text
-  return text
+  return series.type === 'histogram'
+    ? histogramText(series as HistogramSeries, lines, format)
+    : singleText(lines, format)
 }
 
 function singleText(lines: string[], format: TextFormat): SingleText {
@@ -125,56 +97,30 @@ function histogramText(
 
 function linePrefixes(family: Family, series: Series, format: TextFormat): string[] {
   const name = familyName(family, format)
-  const labels = family.description.labelNames.map((label, i) => {
-    const exported = format.utf8Names ? label : legacyLabel(label)
-    const shown = isLegacyLabelName(exported) ? exported : quote(exported)
-    return `${shown}="${escapeValue(series.labelValues[i]!)}"`
-  })
+  const pairs = labelPairs(family, series, format)
   const line = (suffix: string, more: string[] = []): string =>
-    `${sample(name + suffix, [...labels, ...more])} `
-  const created = format.kind === 'openmetrics' && format.created ? [line('_created')] : []
+    `${sample(name + suffix, [...pairs, ...more])} `
+  const created = format.kind === 'openmetrics' ? [line('_created')] : []
   if (series.type === 'counter') {
     return [line(format.kind === 'openmetrics' ? '_total' : ''), ...created]
   }
   if (series.type !== 'histogram') return [line('')]
   const { bounds } = (series as HistogramSeries).shape.classic
-  const buckets = Array.from(bounds, le => line('_bucket', [`le="${formatBound(le, format)}"`]))
+  const buckets = Array.from(bounds, le => line('_bucket', [`le="${bound(le, format)}"`]))
   return [...buckets, line('_count'), line('_sum'), ...created]
-}
-
-function sample(name: string, labels: string[]): string {
-  if (isLegacyMetricName(name)) return labels.length === 0 ? name : `${name}{${labels.join(',')}}`
-  return `{${[quote(name), ...labels].join(',')}}`
-}
-
-function formatBound(bound: number, format: TextFormat): string {
-  if (bound === Infinity) return '+Inf'
-  // OpenMetrics wants the canonical float, which has a decimal point.
-  return format.kind === 'openmetrics' && Number.isInteger(bound) && bound < 1e6
-    ? `${bound}.0`
-    : String(bound)
-}
-
-function quote(name: string): string {
-  return `"${escapeValue(name)}"`
-}
-
-function escapeValue(value: string): string {
-  return value.replace(/[\\\n"]/g, c => (c === '\n' ? '\\n' : `\\${c}`))
-}
-
-function escapeHelp(help: string): string {
-  return help.replace(/[\\\n]/g, c => (c === '\n' ? '\\n' : '\\\\'))
 }
 
 function writeSeries(series: Series, text: SeriesText, out: ByteWriter): void {
   if (series.type === 'histogram') {
     writeHistogram(series as HistogramSeries, text as HistogramText, out)
   } else {
-    const { line } = text as SingleText
+    const { line, format } = text as SingleText
     out.reserve(line.length + VALUE_ROOM)
     out.copy(line)
     out.number((series as CounterSeries | GaugeSeries | UpDownCounterSeries).value)
+    if (series.type === 'counter' && format.kind === 'openmetrics') {
+      writeExemplar((series as CounterSeries).exemplars, out)
+    }
     out.byte(NEWLINE)
   }
   if (text.created.length === 0) return
@@ -182,6 +128,12 @@ function writeSeries(series: Series, text: SeriesText, out: ByteWriter): void {
   out.copy(text.created)
   out.number(series.created / 1000)
   out.byte(NEWLINE)
+}
+
+function writeExemplar(exemplars: ExemplarReservoir | undefined, out: ByteWriter): void {
+  if (exemplars === undefined || exemplars.size === 0) return
+  out.text(exemplarText(exemplars.at(0)))
+  out.reserve(1)
 }
 
 function writeHistogram(
@@ -203,11 +155,4 @@ function writeHistogram(
   }
   out.number(series.sum)
   out.byte(NEWLINE)
-}
-
-function exemplarText(exemplar: Exemplar | undefined): string {
-  if (exemplar === undefined) return ''
-  const { traceId, spanId, value, timestamp } = exemplar
-  const labels = `trace_id="${escapeValue(traceId)}",span_id="${escapeValue(spanId)}"`
-  return ` # {${labels}} ${value} ${timestamp / 1000}`
 }

@@ -1,3 +1,5 @@
+import type { Cells } from '../store/cells.ts'
+import { ExemplarReservoir, type ExemplarSource } from './exemplars.ts'
 import { Series } from './series.ts'
 
 /** A number that only goes up: requests served, bytes sent. */
@@ -18,8 +20,8 @@ export interface Counter {
 
 export class CounterSeries extends Series implements Counter {
   override readonly type = 'counter'
-  /** Updates refused. Plain field: nobody is in a hurry with a wrong amount. */
-  rejected = 0
+  /** Its example, where the registry asks for them. */
+  readonly exemplars: ExemplarReservoir | undefined = undefined
   #seen = 0
 
   inc(amount = 1): void {
@@ -36,6 +38,11 @@ export class CounterSeries extends Series implements Counter {
     this.#seen = total
   }
 
+  /** Adds what was counted elsewhere: there is no span here that it belongs to. */
+  absorb(amount: number): void {
+    this.cells[this.at]! += amount
+  }
+
   get value(): number {
     return this.cells[this.at]!
   }
@@ -47,5 +54,34 @@ export class CounterSeries extends Series implements Counter {
   override reset(created: number): void {
     this.cells[this.at] = 0
     this.created = created
+  }
+}
+
+const ANY_AMOUNT = Float64Array.of(Infinity)
+
+/** A counter that keeps an example. A class of its own, so that no other counter has to ask whether it does. */
+export class ExemplarCounterSeries extends CounterSeries {
+  override readonly exemplars: ExemplarReservoir
+
+  constructor(
+    block: Cells,
+    labelValues: readonly string[],
+    created: number,
+    source: ExemplarSource,
+  ) {
+    super(block, labelValues, created)
+    this.exemplars = new ExemplarReservoir(ANY_AMOUNT, source)
+  }
+
+  override inc(amount = 1): void {
+    if (amount > 0 && amount < Infinity) {
+      this.cells[this.at]! += amount
+      this.exemplars.record(amount)
+    } else super.inc(amount)
+  }
+
+  override reset(created: number): void {
+    super.reset(created)
+    this.exemplars.clear()
   }
 }

@@ -1,53 +1,66 @@
-import type { Tap } from './histogram.ts'
+import type { Tap } from './tap.ts'
 
 /** What identifies the active span: hexadecimal ids as in W3C trace context. */
 export interface SpanIds {
   readonly traceId: string
   readonly spanId: string
+  /** W3C trace flags. A span that says it is not sampled is no example, as nobody could look at it. */
+  readonly traceFlags?: number
 }
 
-/** An observation and the span it was made in. */
-export interface Exemplar extends SpanIds {
+/** An update and the span it was made in. */
+export interface Exemplar {
+  readonly traceId: string
+  readonly spanId: string
+  /** What was observed, or added to a counter. */
   readonly value: number
   /** Milliseconds since the epoch. */
   readonly timestamp: number
 }
 
+/** Where exemplars come from. */
+export interface ExemplarSource {
+  activeSpan(): SpanIds | undefined
+  /** Milliseconds since the epoch as of the last clock tick: tells without a clock whether a new exemplar is due. */
+  readonly coarseTime: Float64Array
+  /** Milliseconds since the epoch. */
+  now(): number
+}
+
+const SAMPLED = 1
+const TRACE_ID = /^(?!0+$)[0-9a-f]{32}$/
+const SPAN_ID = /^(?!0+$)[0-9a-f]{16}$/
+
 /**
- * One example per classic bucket, renewed at most once per clock tick: what a reader clicks on is recent, and a busy
- * bucket does not ask for the active span at every observation.
+ * One example per bucket, renewed at most once per clock tick: what a reader clicks on is recent, and a busy bucket does
+ * not ask for the active span at every update.
  */
 export class ExemplarReservoir implements Tap {
   readonly #bounds: Float64Array
-  readonly #coarseTime: Float64Array
-  readonly #activeSpan: () => SpanIds | undefined
-  readonly #renewed: Float64Array
+  readonly #source: ExemplarSource
+  readonly #asked: Float64Array
   readonly #exemplars: (Exemplar | undefined)[]
   #size = 0
 
-  constructor(
-    bounds: Float64Array,
-    coarseTime: Float64Array,
-    activeSpan: () => SpanIds | undefined,
-  ) {
+  /** @param bounds inclusive upper bounds in ascending order, the last of them `Infinity` */
+  constructor(bounds: Float64Array, source: ExemplarSource) {
     this.#bounds = bounds
-    this.#coarseTime = coarseTime
-    this.#activeSpan = activeSpan
-    this.#renewed = new Float64Array(bounds.length)
+    this.#source = source
+    this.#asked = new Float64Array(bounds.length)
     this.#exemplars = new Array(bounds.length).fill(undefined)
   }
 
   record(value: number): void {
     let bucket = 0
     while (value > this.#bounds[bucket]!) bucket++
-    const now = this.#coarseTime[0]!
-    if (this.#renewed[bucket] === now) return
-    const span = this.#activeSpan()
-    if (span === undefined) return
-    this.#renewed[bucket] = now
+    const tick = this.#source.coarseTime[0]!
+    if (this.#asked[bucket] === tick) return
+    const span = this.#source.activeSpan()
+    if (span === undefined || !isExample(span)) return
+    this.#asked[bucket] = tick
     if (this.#exemplars[bucket] === undefined) this.#size++
     const { traceId, spanId } = span
-    this.#exemplars[bucket] = { traceId, spanId, value, timestamp: now }
+    this.#exemplars[bucket] = { traceId, spanId, value, timestamp: this.#source.now() }
   }
 
   /** How many buckets have one. */
@@ -55,12 +68,23 @@ export class ExemplarReservoir implements Tap {
     return this.#size
   }
 
-  /** The exemplar of classic bucket `i`. */
+  /** The exemplar of bucket `i`. */
   at(i: number): Exemplar | undefined {
     return this.#exemplars[i]
+  }
+
+  clear(): void {
+    this.#exemplars.fill(undefined)
+    this.#asked.fill(0)
+    this.#size = 0
   }
 
   *[Symbol.iterator](): Generator<Exemplar> {
     for (const exemplar of this.#exemplars) if (exemplar !== undefined) yield exemplar
   }
+}
+
+/** Ids of another form would make the exposition invalid as a whole. */
+function isExample({ traceId, spanId, traceFlags = SAMPLED }: SpanIds): boolean {
+  return (traceFlags & SAMPLED) !== 0 && TRACE_ID.test(traceId) && SPAN_ID.test(spanId)
 }

@@ -48,6 +48,8 @@ export class Family<S extends Series = Series> {
   overflowed = 0
   /** Updates that came with a wrong label object. */
   mislabelled = 0
+  /** Updates refused by series that are gone. */
+  #rejectedBefore = 0
   readonly #factory: SeriesFactory<S>
   readonly #series = new Set<S>()
   readonly #index: LabelIndex<S>
@@ -132,30 +134,36 @@ export class Family<S extends Series = Series> {
     return series
   }
 
+  /** Updates dropped for their value. O(series). */
+  get rejected(): number {
+    let rejected = this.#rejectedBefore
+    for (const series of this.#series) rejected += series.rejected
+    return rejected
+  }
+
   /**
-   * Drops the series that have not changed since `before` (milliseconds since the epoch). A handle to a dropped
-   * series stays valid: the next update brings the series back, counting from zero with a new start time.
+   * Drops an idle series, unless it is the only one or takes the overflow. A handle to it stays valid: the next update
+   * brings the series back, counting from zero with a new start time.
    */
-  expire(before: number): void {
-    if (this.description.labelNames.length === 0) return
-    for (const series of this.#series) {
-      if (series.lastChange > before || series === this.#overflow) continue
-      this.#series.delete(series)
-      this.#index.delete(series.labelValues)
-      series.text = undefined
-      series.window = undefined
-      if (!series.handed) {
-        this.#factory.destroy(series)
-        continue
-      }
-      series.reset(0)
-      this.#factory.rest(series)
-      series.lastMark = series.mark()
-      this.#dormant.set(JSON.stringify(series.labelValues), {
-        ref: new WeakRef(series),
-        block: series.block,
-      })
+  expire(series: S): void {
+    if (this.description.labelNames.length === 0 || series === this.#overflow) return
+    this.#series.delete(series)
+    this.#index.delete(series.labelValues)
+    this.#rejectedBefore += series.rejected
+    series.rejected = 0
+    series.text = undefined
+    series.window = undefined
+    if (!series.handed) {
+      this.#factory.destroy(series)
+      return
     }
+    series.reset(0)
+    this.#factory.rest(series)
+    series.lastMark = series.mark()
+    this.#dormant.set(JSON.stringify(series.labelValues), {
+      ref: new WeakRef(series),
+      block: series.block,
+    })
   }
 
   /** Brings back the expired series that were updated through a handle. Called before every export. */

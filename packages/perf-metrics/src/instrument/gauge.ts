@@ -30,7 +30,6 @@ export function wasSet(cells: Float64Array, at: number): boolean {
 
 export class GaugeSeries extends Series implements Gauge {
   override readonly type = 'gauge'
-  rejected = 0
   /** The registry's coarse time: reading a clock here would cost ten times the rest. */
   readonly #time: Float64Array
   #changes = 0

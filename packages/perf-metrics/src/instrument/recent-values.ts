@@ -1,4 +1,4 @@
-import type { Tap } from './histogram.ts'
+import type { Tap } from './tap.ts'
 
 /** Exact statistics of the last values of a histogram. `NaN` where there are none yet. */
 export interface RecentStats {
@@ -22,6 +22,10 @@ export class RecentValues implements Tap {
 
   record(value: number): void {
     this.#values[this.#recorded++ % this.#values.length] = value
+  }
+
+  clear(): void {
+    this.#recorded = 0
   }
 
   /** O(n log n) in the number of values kept. */

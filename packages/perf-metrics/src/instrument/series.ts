@@ -17,6 +17,8 @@ export abstract class Series {
   readonly labelValues: readonly string[]
   /** When counting started, in milliseconds since the epoch. A series that comes back after expiry starts anew. */
   created: number
+  /** Updates refused for their value. A plain field: nobody is in a hurry with a wrong amount. */
+  rejected = 0
   /** Whether a caller may hold this object, so that its cells cannot be given to another series. */
   handed = false
   /** Marks of the last look by the registry's clock tick: what it was then, and since when. */

@@ -12,7 +12,6 @@ export interface UpDownCounter {
 
 export class UpDownCounterSeries extends Series implements UpDownCounter {
   override readonly type = 'updown'
-  rejected = 0
   #changes = 0
 
   inc(amount = 1): void {

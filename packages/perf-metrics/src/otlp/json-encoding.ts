@@ -42,6 +42,7 @@ function metricJson(metric: MetricData, context: OtlpContext): object {
   const dataPoints = (points as readonly NumberPoint[]).map(point => ({
     ...common(point.labelValues, point.start),
     asDouble: double(point.value),
+    ...(point.exemplars.length > 0 && { exemplars: point.exemplars.map(exemplarJson) }),
   }))
   return type === 'gauge'
     ? { ...head, gauge: { dataPoints } }

@@ -2,7 +2,7 @@ import type { CounterSeries } from '../instrument/counter.ts'
 import type { Exemplar } from '../instrument/exemplars.ts'
 import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
-import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { MetricType, Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import { baseName } from '../name.ts'
@@ -31,6 +31,8 @@ interface PointBase {
   readonly labelValues: readonly string[]
   /** Milliseconds since the epoch. */
   readonly start: number
+  /** Those since the start. */
+  readonly exemplars: readonly Exemplar[]
 }
 
 export interface NumberPoint extends PointBase {
@@ -42,7 +44,6 @@ export interface HistogramPoint extends PointBase {
   /** Counts per classic bucket, not cumulative, and the bounds between them. */
   readonly classic: readonly number[]
   readonly bounds: readonly number[]
-  readonly exemplars: readonly Exemplar[]
 }
 
 /** Most buckets of an exponential point: what OpenTelemetry's own SDKs send at most. */
@@ -114,7 +115,7 @@ export class MetricDataReader {
   #point(series: Series, now: number, states: Map<Series, Exported>): Point | undefined {
     if (series.type === 'gauge' || series.type === 'updown') {
       const { value } = series as GaugeSeries | UpDownCounterSeries
-      return { labelValues: series.labelValues, start: series.created, value }
+      return { labelValues: series.labelValues, start: series.created, value, exemplars: [] }
     }
     const isHistogram = series.type === 'histogram'
     const state: Exported = isHistogram
@@ -129,7 +130,10 @@ export class MetricDataReader {
     }
     const start = before?.time ?? series.created
     const { labelValues } = series
-    if (!isHistogram) return { labelValues, start, value: state.value - (before?.value ?? 0) }
+    if (!isHistogram) {
+      const exemplars = exemplarsSince(start, series as CounterSeries)
+      return { labelValues, start, value: state.value - (before?.value ?? 0), exemplars }
+    }
     return histogramPoint(series as HistogramSeries, start, state, before)
   }
 }
@@ -155,6 +159,10 @@ function histogramPoint(
     distribution: fit(distribution, MAX_BUCKETS),
     classic: state.classic.map((count, i) => count - (before?.classic[i] ?? 0)),
     bounds: Array.from(series.shape.classic.bounds).slice(0, -1),
-    exemplars: [...(series.exemplars ?? [])].filter(({ timestamp }) => timestamp >= start),
+    exemplars: exemplarsSince(start, series),
   }
+}
+
+function exemplarsSince(start: number, { exemplars }: CounterSeries | HistogramSeries): Exemplar[] {
+  return exemplars === undefined ? [] : [...exemplars].filter(({ timestamp }) => timestamp >= start)
 }

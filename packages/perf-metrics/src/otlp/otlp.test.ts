@@ -3,13 +3,13 @@ import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { VirtualClock } from '@millrace/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Registry } from '../index.ts'
-import { OtlpExporter } from '../otlp.ts'
 import {
   decoded,
   exportMetricsRequest as request,
   exportMetricsResponse as response,
-} from '../protobuf/definitions.fixture.ts'
+} from '../bytes/definitions.fixture.ts'
+import { Registry } from '../index.ts'
+import { OtlpExporter } from '../otlp.ts'
 import { upperBound } from '../store/exponential.ts'
 
 const NOW = 1_700_000_000_000.25

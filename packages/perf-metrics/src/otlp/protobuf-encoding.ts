@@ -1,5 +1,5 @@
+import { ProtoWriter } from '../bytes/proto-writer.ts'
 import type { Exemplar } from '../instrument/exemplars.ts'
-import { ProtoWriter } from '../protobuf/proto-writer.ts'
 import { ZERO_THRESHOLD } from '../store/exponential.ts'
 import type {
   HistogramEncoding,
@@ -68,7 +68,7 @@ function encodeMetric(out: ProtoWriter, metric: MetricData, context: OtlpContext
 function numberPoint(
   out: ProtoWriter,
   { labelNames }: MetricData,
-  { labelValues, start, value }: NumberPoint,
+  { labelValues, start, value, exemplars }: NumberPoint,
   { time }: OtlpContext,
 ): void {
   labelNames.forEach((name, i) => {
@@ -77,6 +77,7 @@ function numberPoint(
   out.fixed64(2, nanoseconds(start))
   out.fixed64(3, nanoseconds(time))
   out.double(4, value)
+  for (const exemplar of exemplars) encodeExemplar(out, 5, exemplar)
 }
 
 function exponentialPoint(
@@ -135,8 +136,8 @@ function encodeExemplar(out: ProtoWriter, field: number, exemplar: Exemplar): vo
   const message = out.begin(field)
   out.fixed64(2, nanoseconds(exemplar.timestamp))
   out.double(3, exemplar.value)
-  out.bytes(4, Buffer.from(exemplar.spanId, 'hex'))
-  out.bytes(5, Buffer.from(exemplar.traceId, 'hex'))
+  out.bytesField(4, Buffer.from(exemplar.spanId, 'hex'))
+  out.bytesField(5, Buffer.from(exemplar.traceId, 'hex'))
   out.end(message)
 }
 

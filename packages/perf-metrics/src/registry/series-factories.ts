@@ -1,7 +1,12 @@
-import { CounterSeries } from '../instrument/counter.ts'
+import { CounterSeries, ExemplarCounterSeries } from '../instrument/counter.ts'
+import type { ExemplarSource } from '../instrument/exemplars.ts'
 import type { SeriesFactory } from '../instrument/family.ts'
 import { GAUGE_CELLS, GaugeSeries } from '../instrument/gauge.ts'
-import { HistogramSeries, type HistogramShape, histogramCells } from '../instrument/histogram.ts'
+import {
+  HistogramSeries,
+  type HistogramShape,
+  histogramCells,
+} from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
 import { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import type { CellStore, Cells } from '../store/cells.ts'
@@ -11,6 +16,8 @@ export interface SeriesContext {
   readonly store: CellStore
   /** Milliseconds since the epoch, as of the last clock tick. */
   readonly coarseTime: Float64Array
+  /** Where examples come from, if any are wanted. */
+  readonly exemplars: ExemplarSource | undefined
   now(): number
 }
 
@@ -39,7 +46,12 @@ function factory<S extends Series>(
 }
 
 export function counterFactory(context: SeriesContext): SeriesFactory<CounterSeries> {
-  return factory(context, 1, (block, values) => new CounterSeries(block, values, context.now()))
+  const { exemplars } = context
+  return factory(context, 1, (block, values) =>
+    exemplars === undefined
+      ? new CounterSeries(block, values, context.now())
+      : new ExemplarCounterSeries(block, values, context.now(), exemplars),
+  )
 }
 
 export function upDownCounterFactory(context: SeriesContext): SeriesFactory<UpDownCounterSeries> {

@@ -1,6 +1,6 @@
 import type { CounterSeries } from '../instrument/counter.ts'
 import type { Family } from '../instrument/family.ts'
-import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type DistributionStats, windowStats } from '../window/window-stats.ts'

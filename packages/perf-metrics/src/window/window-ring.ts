@@ -1,5 +1,5 @@
 import type { CounterSeries } from '../instrument/counter.ts'
-import type { HistogramSeries } from '../instrument/histogram.ts'
+import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
 import { coarser, type Distribution, emptyDistribution, merge } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'

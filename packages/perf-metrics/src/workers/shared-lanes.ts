@@ -2,8 +2,9 @@ import type { Worker } from 'node:worker_threads'
 import { Contribution, type RemoteState } from '../collect/absorb.ts'
 import { InvalidOptionError } from '../errors.ts'
 import { wasSet } from '../instrument/gauge.ts'
-import { readHistogramCells } from '../instrument/histogram.ts'
-import type { Registration, Registry } from '../registry/registry.ts'
+import { readHistogramCells } from '../instrument/histogram-series.ts'
+import type { Registration } from '../registry/registration.ts'
+import type { Registry } from '../registry/registry.ts'
 import { type DirectoryRecord, readRecords } from './directory.ts'
 import {
   createLaneMemory,

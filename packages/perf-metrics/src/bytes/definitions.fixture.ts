@@ -25,7 +25,7 @@ const field = (id: number, type: string) => ({ id, type, options })
 const list = (id: number, type: string) => ({ id, type, rule: 'repeated' })
 
 /** Fields and numbers of `io.prometheus.client.MetricFamily`, of which no package on npm has the definitions. */
-export const metricFamily: MessageType = protobuf.Root.fromJSON({
+const metricFamily: MessageType = protobuf.Root.fromJSON({
   nested: {
     Timestamp: { fields: { seconds: field(1, 'int64'), nanos: field(2, 'int32') } },
     LabelPair: { fields: { name: field(1, 'string'), value: field(2, 'string') } },
@@ -93,6 +93,16 @@ export const metricFamily: MessageType = protobuf.Root.fromJSON({
     },
   },
 }).lookupType('MetricFamily')
+
+/** Decodes a protobuf exposition: families, each preceded by its length. */
+export function metricFamilies(body: Uint8Array): Decoded[] {
+  const families: Decoded[] = []
+  const reader = protobuf.Reader.create(body)
+  while (reader.pos < reader.len) {
+    families.push(metricFamily.toObject(metricFamily.decodeDelimited(reader), { longs: Number }))
+  }
+  return families
+}
 
 /** Decodes to plain objects: 64-bit integers as decimal strings, bytes as base64; fields not sent are left out unless `defaults`. */
 export function decoded(type: MessageType, bytes: Uint8Array, defaults = false): Decoded {

@@ -1,4 +1,5 @@
-const ENCODER = new TextEncoder()
+import { ByteWriter } from './byte-writer.ts'
+
 const DOUBLE = new Float64Array(1)
 const DOUBLE_BYTES = new Uint8Array(DOUBLE.buffer)
 
@@ -13,14 +14,7 @@ const LENGTH_ROOM = 4
  * Protocol Buffers in one pass. The lengths of nested messages are written as padded varints, which the format allows,
  * so that nothing is measured beforehand or moved afterwards.
  */
-export class ProtoWriter {
-  #bytes: Uint8Array
-  #length = 0
-
-  constructor(capacity = 16_384) {
-    this.#bytes = new Uint8Array(capacity)
-  }
-
+export class ProtoWriter extends ByteWriter {
   /** Opens a nested message; {@link end} closes it. */
   begin(field: number): number {
     this.#tag(field, BYTES)
@@ -29,15 +23,16 @@ export class ProtoWriter {
 
   /** Opens a message that stands by itself, preceded by its length. */
   beginDelimited(): number {
-    this.#reserve(LENGTH_ROOM)
-    this.#length += LENGTH_ROOM
-    return this.#length
+    this.reserve(LENGTH_ROOM)
+    this.length += LENGTH_ROOM
+    return this.size
   }
 
+  /** @param start what the opening returned */
   end(start: number): void {
-    let rest = this.#length - start
+    let rest = this.size - start
     for (let i = 0; i < LENGTH_ROOM; i++) {
-      this.#bytes[start - LENGTH_ROOM + i] = (rest & 0x7f) | (i < LENGTH_ROOM - 1 ? 0x80 : 0)
+      this.patch(start - LENGTH_ROOM + i, (rest & 0x7f) | (i < LENGTH_ROOM - 1 ? 0x80 : 0))
       rest >>>= 7
     }
   }
@@ -66,27 +61,25 @@ export class ProtoWriter {
 
   string(field: number, value: string): void {
     const start = this.begin(field)
-    this.#reserve(value.length * 3)
-    this.#length += ENCODER.encodeInto(value, this.#bytes.subarray(this.#length)).written
+    this.text(value)
     this.end(start)
   }
 
-  bytes(field: number, value: Uint8Array): void {
+  bytesField(field: number, value: Uint8Array): void {
     const start = this.begin(field)
-    this.#reserve(value.length)
-    this.#bytes.set(value, this.#length)
-    this.#length += value.length
+    this.reserve(value.length)
+    this.block(value)
     this.end(start)
   }
 
   varint(value: number): void {
-    this.#reserve(10)
+    this.reserve(10)
     let rest = value
     while (rest > 0x7f) {
-      this.#bytes[this.#length++] = (rest % 128) | 0x80
+      this.byte((rest % 128) | 0x80)
       rest = Math.floor(rest / 128)
     }
-    this.#bytes[this.#length++] = rest
+    this.byte(rest)
   }
 
   zigzag(value: number): void {
@@ -95,30 +88,17 @@ export class ProtoWriter {
 
   rawDouble(value: number): void {
     DOUBLE[0] = value
-    this.#reserve(8)
-    this.#bytes.set(DOUBLE_BYTES, this.#length)
-    this.#length += 8
+    this.reserve(8)
+    this.block(DOUBLE_BYTES)
   }
 
   rawFixed64(value: bigint): void {
-    this.#reserve(8)
-    new DataView(this.#bytes.buffer).setBigUint64(this.#length, value, true)
-    this.#length += 8
-  }
-
-  /** A copy of what was written. */
-  finish(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length) as Uint8Array<ArrayBuffer>
+    this.reserve(8)
+    this.bytes.writeBigUInt64LE(value, this.length)
+    this.length += 8
   }
 
   #tag(field: number, wire: number): void {
     this.varint(field * 8 + wire)
-  }
-
-  #reserve(size: number): void {
-    if (this.#length + size <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + size))
-    grown.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = grown
   }
 }

@@ -1,0 +1,340 @@
+/**
+ * Hot kernel: an observation updates an exponential histogram of 1 % precision and exact classic buckets, without a
+ * logarithm, a search or an allocation. The tables are in store/exponential.ts and store/classic.ts.
+ */
+import { type BucketBlock, type BucketRange, enclosingBlock } from '../store/bucket-block.ts'
+import type { CellStore, Cells } from '../store/cells.ts'
+import type { ClassicBounds } from '../store/classic.ts'
+import { type Distribution, quantile } from '../store/distribution.ts'
+import {
+  BOUND_HIGH,
+  BOUND_LOW,
+  coarsen,
+  FINEST_SCHEMA,
+  FIRST_BUCKET,
+  ZERO_THRESHOLD,
+} from '../store/exponential.ts'
+import { ExemplarReservoir, type ExemplarSource } from './exemplars.ts'
+import type { Histogram } from './histogram.ts'
+import { type RecentStats, RecentValues } from './recent-values.ts'
+import { Series } from './series.ts'
+import { joinTaps, type Tap } from './tap.ts'
+
+// Where the numbers of a series are within its cells. Not exported: V8 folds a module's own constants into the code,
+// but reads exported and imported ones from memory at every use.
+const SUM = 0
+const MIN = 1
+const MAX = 2
+const ZEROS = 3
+// Where the exponential buckets are and what they mean, for readers in other threads.
+const SHIFT = 4
+const LOWEST = 5
+const FROM = 6
+const CAPACITY = 7
+/** The first of the classic bucket counts. Their sum is the count of observations, so that is not kept apart. */
+const CLASSIC = 8
+
+/** How many cells a series with `buckets` classic buckets needs beside its exponential ones. */
+export function histogramCells(buckets: number): number {
+  return CLASSIC + buckets
+}
+
+/** What the cells of a histogram series say, read without the series: from another thread. */
+export function readHistogramCells(
+  cells: Float64Array,
+  at: number,
+  buckets: number,
+): { distribution: Distribution; classic: Float64Array } {
+  const classic = cells.slice(at + CLASSIC, at + CLASSIC + buckets)
+  const count = classic.reduce((sum, n) => sum + n, 0)
+  const from = cells[at + FROM]!
+  const distribution = {
+    schema: FINEST_SCHEMA - cells[at + SHIFT]!,
+    low: cells[at + LOWEST]!,
+    counts: cells.slice(from, from + cells[at + CAPACITY]!),
+    zeros: cells[at + ZEROS]!,
+    count,
+    sum: cells[at + SUM]!,
+    min: count === 0 ? NaN : cells[at + MIN]!,
+    max: count === 0 ? NaN : cells[at + MAX]!,
+  }
+  return { distribution, classic }
+}
+
+const DOUBLE = new Float64Array(1)
+const WORDS = new Uint32Array(DOUBLE.buffer)
+const HIGH = BOUND_HIGH
+const LOW = BOUND_LOW
+const FIRST = FIRST_BUCKET
+const SMALLEST = ZERO_THRESHOLD
+
+/** What all series of one histogram share. */
+export interface HistogramShape {
+  readonly store: CellStore
+  readonly classic: ClassicBounds
+  /** Most exponential buckets a series holds; when values spread wider, neighbours are merged. */
+  readonly maxBuckets: number
+  /** How many values to keep as they came. */
+  readonly recent: number
+  /** Where examples of the buckets come from; without it there are none. */
+  readonly exemplars: ExemplarSource | undefined
+}
+
+export class HistogramSeries extends Series implements Histogram {
+  override readonly type = 'histogram'
+  readonly shape: HistogramShape
+  readonly exemplars: ExemplarReservoir | undefined
+  readonly #recent: RecentValues | undefined
+  /** What sees every value besides the buckets, if anything does. */
+  readonly #tap: Tap | null
+
+  // The exponential buckets: bucket `low + i` of schema FINEST_SCHEMA - shift is counts[from + i], for i < capacity.
+  #counts: Float64Array
+  #from: number
+  #capacity: number
+  #low = 0
+  #shift = 0
+  #round = 0
+  #buckets: Cells | undefined
+
+  readonly #bounds: Float64Array
+  readonly #table: Uint8Array
+  readonly #base: number
+
+  constructor(
+    block: Cells,
+    labelValues: readonly string[],
+    created: number,
+    shape: HistogramShape,
+  ) {
+    super(block, labelValues, created)
+    this.shape = shape
+    const { classic, exemplars, recent } = shape
+    this.exemplars = exemplars && new ExemplarReservoir(classic.bounds, exemplars)
+    this.#recent = recent > 0 ? new RecentValues(recent) : undefined
+    this.#tap = joinTaps(this.exemplars, this.#recent)
+    this.#bounds = classic.bounds
+    this.#table = classic.table
+    this.#base = classic.base
+    this.#counts = block.array
+    this.#from = 0
+    this.#capacity = 0
+    if (block.adopted) this.#adopt()
+    else this.reset(created)
+  }
+
+  /** Goes on counting where the former owner of the cells ended. */
+  #adopt(): void {
+    const { cells, at } = this
+    this.#capacity = cells[at + CAPACITY]!
+    this.#from = cells[at + FROM]!
+    this.#low = cells[at + LOWEST]!
+    this.#shift = cells[at + SHIFT]!
+    this.#round = (1 << this.#shift) - 1
+  }
+
+  /**
+   * In three parts, each short enough for V8 to inline: a call that is not inlined allocates 16 bytes for its argument
+   * and takes twice the time.
+   */
+  observe(value: number): void {
+    if (value > SMALLEST && value < Infinity) {
+      DOUBLE[0] = value
+      const high = WORDS[1]!
+      this.#countExponential(high, WORDS[0]!)
+      this.#countClassic(high, value)
+    } else if (value >= 0 && value < Infinity) this.#countZero()
+    else {
+      this.rejected++
+      return
+    }
+    const { cells, at } = this
+    cells[at + SUM]! += value
+    if (value < cells[at + MIN]!) cells[at + MIN] = value
+    if (value > cells[at + MAX]!) cells[at + MAX] = value
+    if (this.#tap !== null) this.#tap.record(value)
+  }
+
+  #countExponential(high: number, low: number): void {
+    const mantissa = high & 0xfffff
+    let k = FIRST[mantissa >>> 10]!
+    const bound = HIGH[k]!
+    // k++ where the mantissa is above the bound, without a branch: half of them would be mispredicted.
+    k += (bound - mantissa) >>> 31
+    if (mantissa === bound && low > LOW[k]!) k++
+    const index = (((high >>> 20) - 1023) << 5) + k
+    const slot = ((index + this.#round) >> this.#shift) - this.#low
+    if (slot >= 0 && slot < this.#capacity) this.#counts[this.#from + slot]!++
+    else this.#place(index)
+  }
+
+  #countClassic(high: number, value: number): void {
+    const table = this.#table
+    let cell = (high >>> 15) - this.#base
+    if (cell < 0) cell = 0
+    else if (cell >= table.length) cell = table.length - 1
+    let bucket = table[cell]!
+    while (value > this.#bounds[bucket]!) bucket++
+    this.cells[this.at + CLASSIC + bucket]!++
+  }
+
+  #countZero(): void {
+    this.cells[this.at + ZEROS]!++
+    this.cells[this.at + CLASSIC]!++
+  }
+
+  /** Counts into a bucket outside the block: grows it, and merges neighbours once it may not grow further. */
+  #place(index: number): void {
+    this.#makeRoom(index, index)
+    this.#counts[this.#from + coarsen(index, this.#shift) - this.#low]!++
+  }
+
+  /** Afterwards the block covers buckets `low` to `high` of the finest schema besides all that are in use. */
+  #makeRoom(low: number, high: number): void {
+    const { maxBuckets, store } = this.shape
+    const block = { low: this.#low, shift: this.#shift, capacity: this.#capacity }
+    const used = this.#usedRange()
+    this.#rebuild(enclosingBlock(block, used, { low, high }, maxBuckets, store.fixedBuckets))
+  }
+
+  #usedRange(): BucketRange | undefined {
+    const end = this.#from + this.#capacity
+    let first = this.#from
+    while (first < end && this.#counts[first] === 0) first++
+    if (first === end) return undefined
+    let last = end - 1
+    while (this.#counts[last] === 0) last--
+    return { low: this.#low + first - this.#from, high: this.#low + last - this.#from }
+  }
+
+  #rebuild({ low, shift, capacity }: BucketBlock): void {
+    const { store } = this.shape
+    store.beginChange?.()
+    const by = shift - this.#shift
+    const old = this.#counts.slice(this.#from, this.#from + this.#capacity)
+    const oldLow = this.#low
+    if (capacity !== this.#capacity) {
+      if (this.#buckets !== undefined) store.free(this.#buckets)
+      this.#buckets = store.allocate(capacity)
+      this.#counts = this.#buckets.array
+      this.#from = this.#buckets.at
+      this.#capacity = capacity
+    }
+    this.#counts.fill(0, this.#from, this.#from + capacity)
+    this.#low = low
+    this.#shift = shift
+    this.#round = (1 << shift) - 1
+    for (let i = 0; i < old.length; i++) {
+      if (old[i]! > 0) this.#counts[this.#from + coarsen(oldLow + i, by) - low]! += old[i]!
+    }
+    const { cells, at } = this
+    cells[at + SHIFT] = shift
+    cells[at + LOWEST] = low
+    // A lane without room left has its buckets elsewhere: its readers see the classic ones alone.
+    const shared = this.#counts === cells
+    cells[at + FROM] = shared ? this.#from : 0
+    cells[at + CAPACITY] = shared ? capacity : 0
+    store.endChange?.()
+  }
+
+  /** Adds what another process, thread or window counted. `classic` holds counts per bucket of the same bounds. */
+  absorb(other: Distribution, classic: ArrayLike<number>): void {
+    const shift = FINEST_SCHEMA - other.schema
+    const width = 2 ** shift
+    let first = -1
+    let last = -1
+    for (let i = 0; i < other.counts.length; i++) {
+      if (other.counts[i]! <= 0) continue
+      if (first < 0) first = i
+      last = i
+    }
+    if (first >= 0) {
+      if (shift > this.#shift) {
+        const low = coarsen(this.#low, shift - this.#shift)
+        this.#rebuild({ low, shift, capacity: this.#capacity })
+      }
+      this.#makeRoom((other.low + first) * width, (other.low + last) * width)
+      const by = this.#shift - shift
+      for (let i = first; i <= last; i++) {
+        this.#counts[this.#from + coarsen(other.low + i, by) - this.#low]! += other.counts[i]!
+      }
+    }
+    const { cells, at } = this
+    for (let i = 0; i < classic.length; i++) cells[at + CLASSIC + i]! += classic[i]!
+    cells[at + SUM]! += other.sum
+    cells[at + ZEROS]! += other.zeros
+    if (other.min < cells[at + MIN]!) cells[at + MIN] = other.min
+    if (other.max > cells[at + MAX]!) cells[at + MAX] = other.max
+  }
+
+  get count(): number {
+    const { cells } = this
+    const first = this.at + CLASSIC
+    const end = first + this.#bounds.length
+    let count = 0
+    for (let i = first; i < end; i++) count += cells[i]!
+    return count
+  }
+
+  get sum(): number {
+    return this.cells[this.at + SUM]!
+  }
+
+  /** Observations in classic bucket `i`, not cumulative. */
+  classicCount(i: number): number {
+    return this.cells[this.at + CLASSIC + i]!
+  }
+
+  quantile(q: number): number {
+    return quantile(this.distribution(), q)
+  }
+
+  recent(): RecentStats | undefined {
+    return this.#recent?.stats()
+  }
+
+  distribution(): Distribution {
+    const { cells, at } = this
+    const used = this.#usedRange()
+    const { count } = this
+    const start = used === undefined ? 0 : this.#from + used.low - this.#low
+    return {
+      schema: FINEST_SCHEMA - this.#shift,
+      low: used?.low ?? 0,
+      counts: this.#counts.slice(
+        start,
+        used === undefined ? start : start + used.high - used.low + 1,
+      ),
+      zeros: cells[at + ZEROS]!,
+      count,
+      sum: cells[at + SUM]!,
+      min: count === 0 ? NaN : cells[at + MIN]!,
+      max: count === 0 ? NaN : cells[at + MAX]!,
+    }
+  }
+
+  override mark(): number {
+    return this.count
+  }
+
+  /** Gives the exponential buckets back; the caller frees {@link block}. */
+  release(): void {
+    if (this.#buckets !== undefined) this.shape.store.free(this.#buckets)
+    this.#buckets = undefined
+    this.#counts = this.cells
+    this.#capacity = 0
+  }
+
+  override reset(created: number): void {
+    const { cells, at } = this
+    cells.fill(0, at, at + CLASSIC + this.#bounds.length)
+    cells[at + MIN] = Infinity
+    cells[at + MAX] = -Infinity
+    this.#counts.fill(0, this.#from, this.#from + this.#capacity)
+    this.#shift = 0
+    this.#round = 0
+    this.exemplars?.clear()
+    this.#recent?.clear()
+    this.created = created
+  }
+}

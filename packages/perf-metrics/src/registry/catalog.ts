@@ -1,0 +1,181 @@
+import { DuplicateMetricError } from '../errors.ts'
+import type { CounterSeries } from '../instrument/counter.ts'
+import { Family, type FamilyDescription, type SeriesFactory } from '../instrument/family.ts'
+import type { GaugeSeries } from '../instrument/gauge.ts'
+import type { HistogramSeries, HistogramShape } from '../instrument/histogram-series.ts'
+import type {
+  GaugeOptions,
+  HistogramOptions,
+  InstrumentOptions,
+  LabelOptions,
+} from '../instrument/options.ts'
+import type { MetricType, Series } from '../instrument/series.ts'
+import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
+import { integerOption } from '../integer-option.ts'
+import { baseName, sampleNames, validateLabelNames, validateMetricName } from '../name.ts'
+import { ClassicBounds, DEFAULT_BUCKETS, validateBuckets } from '../store/classic.ts'
+import {
+  counterFactory,
+  gaugeFactory,
+  histogramFactory,
+  type SeriesContext,
+  upDownCounterFactory,
+} from './series-factories.ts'
+
+/** An instrument's options, and labels where it has some. */
+export type Definition<O extends InstrumentOptions = InstrumentOptions> = O &
+  Partial<LabelOptions<string>>
+
+/** The metrics of a registry: each is defined once, and no two of them are exported under one name. */
+export class Catalog {
+  readonly #context: SeriesContext
+  readonly #maxSeries: number
+  readonly #onDefined: (options: InstrumentOptions) => void
+  readonly #families = new Map<string, Family>()
+  /** By every name a sample has in any format: the metric it belongs to. */
+  readonly #claimed = new Map<string, string>()
+
+  /**
+   * @param maxSeries cardinality budget of a metric that names none
+   * @param onDefined told of every metric that is new
+   */
+  constructor(
+    context: SeriesContext,
+    maxSeries: number,
+    onDefined: (options: InstrumentOptions) => void,
+  ) {
+    this.#context = context
+    this.#maxSeries = maxSeries
+    this.#onDefined = onDefined
+  }
+
+  /** In order of definition. */
+  families(): Iterable<Family> {
+    return this.#families.values()
+  }
+
+  counter(name: string, options: Definition): Family<CounterSeries> {
+    return this.#define(name, 'counter', options, counterFactory(this.#context))
+  }
+
+  upDownCounter(name: string, options: Definition): Family<UpDownCounterSeries> {
+    return this.#define(name, 'updown', options, upDownCounterFactory(this.#context))
+  }
+
+  gauge(name: string, options: Definition<GaugeOptions>): Family<GaugeSeries> {
+    return this.#define(name, 'gauge', options, gaugeFactory(this.#context))
+  }
+
+  histogram(name: string, options: Definition<HistogramOptions>): Family<HistogramSeries> {
+    const { buckets = DEFAULT_BUCKETS, maxBuckets = 640, recent = 0 } = options
+    const { store, exemplars } = this.#context
+    const shape: HistogramShape = {
+      store,
+      exemplars,
+      recent: integerOption('recent', recent, 0, 100_000),
+      classic: new ClassicBounds(validateBuckets(buckets)),
+      maxBuckets: integerOption('maxBuckets', maxBuckets, 80, 4096),
+    }
+    return this.#define(name, 'histogram', options, histogramFactory(this.#context, shape), buckets)
+  }
+
+  /** The metric of this description, which counts elsewhere. */
+  mirror(description: FamilyDescription): Family {
+    const { name, type, help, unit, labelNames: labels, aggregate, buckets } = description
+    const options = { help, unit, labels, aggregate, buckets, maxSeries: 1_000_000 }
+    switch (type) {
+      case 'counter':
+        return this.counter(name, options) as never
+      case 'updown':
+        return this.upDownCounter(name, options) as never
+      case 'gauge':
+        return this.gauge(name, options) as never
+      case 'histogram':
+        return this.histogram(name, options) as never
+    }
+  }
+
+  remove(name: string): boolean {
+    if (!this.#families.delete(name)) return false
+    for (const [claimed, owner] of this.#claimed) {
+      if (owner === name) this.#claimed.delete(claimed)
+    }
+    return true
+  }
+
+  #define<S extends Series>(
+    name: string,
+    type: MetricType,
+    options: Definition<GaugeOptions>,
+    factory: SeriesFactory<S>,
+    buckets: readonly number[] = [],
+  ): Family<S> {
+    validateMetricName(name)
+    const { labels = [] } = options
+    validateLabelNames(name, type, labels)
+    const description: FamilyDescription = {
+      name,
+      type,
+      help: options.help ?? wordsOf(name),
+      unit: options.unit ?? unitOf(name),
+      labelNames: [...labels],
+      maxSeries: integerOption('maxSeries', options.maxSeries ?? this.#maxSeries, 1, 1_000_000),
+      aggregate: options.aggregate ?? 'sum',
+      buckets: [...buckets],
+    }
+    const existing = this.#families.get(name)
+    if (existing !== undefined) {
+      checkSame(existing.description, description)
+      return existing as unknown as Family<S>
+    }
+    this.#claim(name, type)
+    const family = new Family(description, factory)
+    this.#families.set(name, family as unknown as Family)
+    this.#onDefined(options)
+    return family
+  }
+
+  #claim(name: string, type: MetricType): void {
+    const names = sampleNames(name, type)
+    for (const sample of names) {
+      const owner = this.#claimed.get(sample)
+      if (owner !== undefined) {
+        throw new DuplicateMetricError(name, `is exported as ${sample}, as ${owner} is`)
+      }
+    }
+    for (const sample of names) this.#claimed.set(sample, name)
+  }
+}
+
+function checkSame(existing: FamilyDescription, wanted: FamilyDescription): void {
+  const { name } = wanted
+  if (existing.type !== wanted.type) {
+    throw new DuplicateMetricError(name, `is a ${existing.type} already, not a ${wanted.type}`)
+  }
+  if (!sameItems(existing.labelNames, wanted.labelNames)) {
+    throw new DuplicateMetricError(
+      name,
+      `has the labels [${existing.labelNames.join(', ')}] already`,
+    )
+  }
+  if (!sameItems(existing.buckets, wanted.buckets)) {
+    throw new DuplicateMetricError(name, 'has other buckets already')
+  }
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i])
+}
+
+function wordsOf(name: string): string {
+  return baseName(name)
+    .replace(/[_.:]+/g, ' ')
+    .trim()
+}
+
+const UNITS = ['seconds', 'bytes', 'ratio', 'celsius', 'joules', 'meters', 'volts', 'amperes']
+
+function unitOf(name: string): string {
+  const base = baseName(name)
+  return UNITS.find(unit => base.endsWith(`_${unit}`)) ?? ''
+}
