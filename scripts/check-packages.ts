@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { keepsBundleSize } from './bundle-size.ts'
 import { Checks } from './checks.ts'
 import { run } from './run.ts'
 
@@ -115,6 +116,7 @@ function checkTarball(
     )
   }
   checks.expect(`${manifest.name}: consumer`, () => consumerRuns(short, project))
+  checks.expect(`${manifest.name}: bundle size`, () => keepsBundleSize(short, project))
 }
 
 function requiredPeers({

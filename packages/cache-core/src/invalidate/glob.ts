@@ -3,19 +3,24 @@ import { InvalidOptionError } from '../errors.ts'
 /** Longest pattern accepted, in UTF-16 code units; it bounds the cost of every match. */
 const MAX_PATTERN_LENGTH = 1_024
 
+/** Tokens of a pattern besides UTF-16 code units. */
+const STAR = -1
+const ANY = -2
+
 /**
  * A compiled key pattern: `*` stands for any run of characters, `?` for exactly one, `\` makes the
  * next character literal. Everything else is literal, and the whole key must match.
  *
- * The parts between stars are found left to right, each at its first place, which is enough for
- * patterns whose only repetition is `*`; nothing is ever tried twice. Matching is linear in the key:
- * at most key length x longest part (1,024) steps, and user text never becomes a regular expression.
+ * What follows a star is looked for from left to right, and only the last star passed is ever tried
+ * again, one character further, which is enough for patterns whose only repetition is `*`. So
+ * matching takes at most key length x longest part (1,024) steps, and user text never becomes a
+ * regular expression.
  */
 export class Glob {
   readonly pattern: string
   /** What a matching key begins with; tells an index or a store where to look. */
   readonly prefix: string
-  readonly #parts: Part[]
+  readonly #tokens: readonly number[]
 
   /** @throws {@link InvalidOptionError} unless `pattern` is a string of 1 to 1,024 characters. */
   constructor(pattern: string) {
@@ -27,25 +32,35 @@ export class Glob {
       )
     }
     this.pattern = pattern
-    this.#parts = parse(pattern)
-    this.prefix = literalPrefix(this.#parts[0]!)
+    this.#tokens = tokensOf(pattern)
+    const literals = this.#tokens.findIndex(token => token < 0)
+    this.prefix = String.fromCharCode(
+      ...this.#tokens.slice(0, literals === -1 ? undefined : literals),
+    )
   }
 
   test(key: string): boolean {
-    const parts = this.#parts
-    const first = parts[0]!
-    if (parts.length === 1) return key.length === first.text.length && matchesAt(first, key, 0)
-    const last = parts[parts.length - 1]!
-    const end = key.length - last.text.length
-    if (end < first.text.length || !matchesAt(first, key, 0)) return false
-    let from = first.text.length
-    for (let index = 1; index < parts.length - 1; index++) {
-      const part = parts[index]!
-      const at = find(part, key, from, end)
-      if (at === -1) return false
-      from = at + part.text.length
+    const tokens = this.#tokens
+    let at = 0
+    let token = 0
+    /** Token after the last star passed, and where what it stands for ends at present. */
+    let afterStar = 0
+    let starEnd = 0
+    while (at < key.length) {
+      const wanted = tokens[token]
+      if (wanted === STAR) {
+        afterStar = ++token
+        starEnd = at
+      } else if (wanted === ANY || wanted === key.charCodeAt(at)) {
+        token++
+        at++
+      } else if (afterStar !== 0) {
+        token = afterStar
+        at = ++starEnd
+      } else return false
     }
-    return matchesAt(last, key, end)
+    while (tokens[token] === STAR) token++
+    return token === tokens.length
   }
 }
 
@@ -59,55 +74,17 @@ export function keyMatcher(pattern: string): (key: unknown) => boolean {
   return key => typeof key === 'string' && glob.test(key)
 }
 
-/** Text between two stars. `any` marks the places of `?`; `undefined` when there is none. */
-interface Part {
-  text: string
-  any: boolean[] | undefined
-}
-
-function parse(pattern: string): Part[] {
-  const parts: Part[] = []
-  let text = ''
-  let any: boolean[] = []
+function tokensOf(pattern: string): number[] {
+  const tokens: number[] = []
   for (let index = 0; index < pattern.length; index++) {
-    let character = pattern[index]!
-    if (character === '*') {
-      parts.push({ text, any: any.includes(true) ? any : undefined })
-      text = ''
-      any = []
-      continue
+    const character = pattern[index]
+    if (character === '*') tokens.push(STAR)
+    else if (character === '?') tokens.push(ANY)
+    else {
+      // A backslash at the very end stands for itself.
+      if (character === '\\' && index + 1 < pattern.length) index++
+      tokens.push(pattern.charCodeAt(index))
     }
-    any.push(character === '?')
-    // A backslash at the very end stands for itself.
-    if (character === '\\' && index + 1 < pattern.length) character = pattern[++index]!
-    text += character
   }
-  parts.push({ text, any: any.includes(true) ? any : undefined })
-  return parts
-}
-
-function literalPrefix({ text, any }: Part): string {
-  return any === undefined ? text : text.slice(0, any.indexOf(true))
-}
-
-function matchesAt({ text, any }: Part, key: string, at: number): boolean {
-  if (any === undefined) return key.startsWith(text, at)
-  if (at + text.length > key.length) return false
-  for (let index = 0; index < text.length; index++) {
-    if (!any[index] && key.charCodeAt(at + index) !== text.charCodeAt(index)) return false
-  }
-  return true
-}
-
-/** First place of `part` at or after `from` that ends at or before `end`, or -1. */
-function find(part: Part, key: string, from: number, end: number): number {
-  const limit = end - part.text.length
-  if (part.any === undefined) {
-    const at = key.indexOf(part.text, from)
-    return at <= limit ? at : -1
-  }
-  for (let at = from; at <= limit; at++) {
-    if (matchesAt(part, key, at)) return at
-  }
-  return -1
+  return tokens
 }

@@ -1,6 +1,6 @@
 import { type EntryState, FRESH } from '../kernel.ts'
 import type { LoadPlan } from './load-options.ts'
-import type { LoadRun } from './load-run.ts'
+import type { AnyRun } from './load-run.ts'
 
 /** What a loader is called with. */
 export interface LoadContext<K, V> {
@@ -25,7 +25,7 @@ export class Flight<K, V> implements LoadContext<K, V> {
   readonly batched: boolean
   /** Worse than FRESH as soon as something invalidated the key: the result is not kept. */
   fence: EntryState = FRESH
-  run: LoadRun<unknown> | undefined
+  run: AnyRun | undefined
   /** A tag that the result itself named was invalidated after the load began. */
   outdated = false
   settled = false

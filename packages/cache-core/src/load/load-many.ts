@@ -1,8 +1,9 @@
 import { PartialLoadError } from '../errors.ts'
 import { ABSENT } from '../kernel.ts'
-import { BatchRun } from './batch-run.ts'
+import { itemsOf } from './batch-items.ts'
 import type { Flight } from './flight.ts'
 import type { LoadPlan } from './load-options.ts'
+import { LoadRun } from './load-run.ts'
 import type { Loaded } from './loaded.ts'
 import { assertLoader, type Loads, type Look } from './loads.ts'
 
@@ -87,10 +88,35 @@ export async function loadMany<K, V>(
   }
   if (begun.length + refreshed.length !== 0) {
     const flights = [...begun.map(([flight]) => flight), ...refreshed]
-    new BatchRun(loads, flights, loader, plan.hardDeadline).start(begun.length !== 0)
+    startBatch(loads, flights, loader, plan.hardDeadline, begun.length !== 0)
   }
   for (const [flight, look] of begun) take(flight.key, () => loads.answer(flight, plan, look))
   return gather(results, awaited, plan.signal)
+}
+
+function startBatch<K, V>(
+  loads: Loads<K, V>,
+  flights: readonly Flight<K, V>[],
+  loader: BatchLoader<K, V>,
+  duration: number,
+  awaited: boolean,
+): void {
+  const byKey = new Map(flights.map(flight => [flight.key, flight]))
+  const keys = [...byKey.keys()]
+  const run: LoadRun<K, V, BatchResult<K, V>> = new LoadRun(
+    loads,
+    flights,
+    duration,
+    () =>
+      loader(keys, {
+        stale: key => byKey.get(key)?.stale,
+        get signal() {
+          return run.signal
+        },
+      }),
+    result => itemsOf(result, keys),
+  )
+  run.start(awaited)
 }
 
 /** Per key its value, or `undefined` where there is none or none yet. */

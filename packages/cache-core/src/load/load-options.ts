@@ -76,26 +76,42 @@ const DEFAULTS: LoadPlan = {
   signal: undefined,
 }
 
+/** What an option may be, in words and as a test. */
+type Bounds = readonly [expected: string, holds: (value: number) => boolean]
+
+const POSITIVE: Bounds = ['a number > 0', value => value > 0]
+const NOT_NEGATIVE: Bounds = ['a number >= 0', value => value >= 0]
+
+const BOUNDS: Readonly<Record<keyof LoadBehavior | 'ttl', Bounds>> = {
+  ttl: POSITIVE,
+  staleWhileRevalidate: NOT_NEGATIVE,
+  staleIfError: NOT_NEGATIVE,
+  softDeadline: NOT_NEGATIVE,
+  hardDeadline: POSITIVE,
+  eagerRefresh: ['a number > 0 and < 1', value => value > 0 && value < 1],
+  negativeTtl: POSITIVE,
+  errorBackoff: NOT_NEGATIVE,
+}
+const NUMBERS = Object.keys(BOUNDS) as (keyof typeof BOUNDS)[]
+
 /**
  * The options of one load, checked.
  *
  * @throws {@link InvalidOptionError} if one is outside its bounds.
  */
 export function planLoad(options: LoadOptions, defaults: LoadPlan = DEFAULTS): LoadPlan {
-  return {
-    ttl: positive('ttl', options.ttl) ?? defaults.ttl,
-    tags: options.tags === undefined ? defaults.tags : checkTags(options.tags),
-    staleWhileRevalidate:
-      notNegative('staleWhileRevalidate', options.staleWhileRevalidate) ??
-      defaults.staleWhileRevalidate,
-    staleIfError: notNegative('staleIfError', options.staleIfError) ?? defaults.staleIfError,
-    softDeadline: notNegative('softDeadline', options.softDeadline) ?? defaults.softDeadline,
-    hardDeadline: positive('hardDeadline', options.hardDeadline) ?? defaults.hardDeadline,
-    eagerRefresh: fraction('eagerRefresh', options.eagerRefresh) ?? defaults.eagerRefresh,
-    negativeTtl: positive('negativeTtl', options.negativeTtl) ?? defaults.negativeTtl,
-    errorBackoff: notNegative('errorBackoff', options.errorBackoff) ?? defaults.errorBackoff,
-    signal: options.signal,
+  const plan = { ...defaults, signal: options.signal }
+  if (options.tags !== undefined) plan.tags = checkTags(options.tags)
+  for (const option of NUMBERS) {
+    const value = options[option]
+    if (value === undefined) continue
+    const [expected, holds] = BOUNDS[option]
+    if (typeof value !== 'number' || !holds(value)) {
+      throw new InvalidOptionError(option, expected, value)
+    }
+    plan[option] = value
   }
+  return plan
 }
 
 /** @throws {@link InvalidOptionError} unless `tags` is an array of strings. */
@@ -104,26 +120,4 @@ export function checkTags(tags: readonly string[]): readonly string[] {
     throw new InvalidOptionError('tags', 'an array of strings', tags)
   }
   return tags
-}
-
-function positive(option: string, value: number | undefined): number | undefined {
-  return check(option, value, 'a number > 0', value! > 0)
-}
-
-function notNegative(option: string, value: number | undefined): number | undefined {
-  return check(option, value, 'a number >= 0', value! >= 0)
-}
-
-function fraction(option: string, value: number | undefined): number | undefined {
-  return check(option, value, 'a number > 0 and < 1', value! > 0 && value! < 1)
-}
-
-function check(
-  option: string,
-  value: number | undefined,
-  expected: string,
-  holds: boolean,
-): number | undefined {
-  if (value === undefined || (holds && typeof value === 'number')) return value
-  throw new InvalidOptionError(option, expected, value)
 }

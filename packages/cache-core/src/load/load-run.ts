@@ -1,13 +1,25 @@
-import type { Deadlines, Expiring } from './deadlines.ts'
+import type { BatchItem } from './batch-items.ts'
+import type { Expiring } from './deadlines.ts'
+import type { Flight } from './flight.ts'
 import { type LoadMessage, loadEnd, loadStart } from './load-channels.ts'
+import type { Loads } from './loads.ts'
 
-/** One call of a loader: its deadline, its signal, its diagnostics, and its only end. */
-export abstract class LoadRun<R> implements Expiring {
+/** What ends a {@link Flight}, as far as that needs to know. */
+export type AnyRun = Pick<
+  LoadRun<unknown, unknown, unknown>,
+  'calling' | 'signal' | 'release' | 'retain'
+>
+
+/** One call of a loader, for one key or for many: its deadline, its signal, its diagnostics, and its only end. */
+export class LoadRun<K, V, R> implements Expiring {
   readonly started: number
   /** The loader is on the stack. */
   calling = false
-  readonly #deadlines: Deadlines
+  readonly #loads: Loads<K, V>
+  readonly #flights: readonly Flight<K, V>[]
   readonly #duration: number
+  readonly #call: () => R | PromiseLike<R>
+  readonly #itemsOf: (result: R) => readonly BatchItem<V>[]
   #message: LoadMessage | undefined
   #controller: AbortController | undefined
   #abortReason: unknown
@@ -17,14 +29,25 @@ export abstract class LoadRun<R> implements Expiring {
   #holders: number
 
   /**
-   * @param started ms on the clock
-   * @param duration ms after which the run fails; Infinity = never
+   * @param flights the keys it is for
+   * @param duration ms after which it fails; Infinity = never
+   * @param itemsOf takes the loader's result apart, one item per flight; what it throws is the failure of all
    */
-  constructor(started: number, deadlines: Deadlines, duration: number, holders: number) {
-    this.started = started
-    this.#deadlines = deadlines
+  constructor(
+    loads: Loads<K, V>,
+    flights: readonly Flight<K, V>[],
+    duration: number,
+    call: () => R | PromiseLike<R>,
+    itemsOf: (result: R) => readonly BatchItem<V>[],
+  ) {
+    this.started = loads.clock.now()
+    this.#loads = loads
+    this.#flights = flights
     this.#duration = duration
-    this.#holders = holders
+    this.#call = call
+    this.#itemsOf = itemsOf
+    this.#holders = flights.length
+    for (const flight of flights) flight.run = this
   }
 
   /** Made when first asked for: an AbortController costs more than a whole cache hit. */
@@ -42,10 +65,10 @@ export abstract class LoadRun<R> implements Expiring {
     this.calling = true
     try {
       if (loadStart.hasSubscribers || loadEnd.hasSubscribers) {
-        this.#message = { keys: this.keys(), awaited }
-        result = loadStart.runStores(this.#message, () => this.call())
+        this.#message = { keys: this.#flights.map(flight => flight.key), awaited }
+        result = loadStart.runStores(this.#message, this.#call)
       } else {
-        result = this.call()
+        result = this.#call()
       }
     } catch (error) {
       this.#fail(error)
@@ -57,7 +80,9 @@ export abstract class LoadRun<R> implements Expiring {
       this.#succeed(result)
       return
     }
-    if (this.#duration !== Infinity && !this.#ended) this.#deadlines.add(this, this.#duration)
+    if (this.#duration !== Infinity && !this.#ended) {
+      this.#loads.deadlines.add(this, this.#duration)
+    }
     Promise.resolve(result).then(
       value => this.#succeed(value),
       error => this.#fail(error),
@@ -83,28 +108,33 @@ export abstract class LoadRun<R> implements Expiring {
     this.#controller?.abort(reason)
   }
 
-  /** What the loader was called for. */
-  protected abstract keys(): readonly unknown[]
-  protected abstract call(): R | PromiseLike<R>
-  /** The run ended well. Called once, or `failed` is. */
-  protected abstract succeeded(result: R): void
-  protected abstract failed(error: unknown): void
-
   #succeed(result: R): void {
-    if (this.#end()) this.succeeded(result)
+    if (this.#ended) return
+    let items: readonly BatchItem<V>[]
+    try {
+      items = this.#itemsOf(result)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    this.#end(true)
+    for (const [index, flight] of this.#flights.entries()) {
+      this.#loads.arrive(flight, items[index])
+    }
   }
 
   #fail(error: unknown): void {
-    if (this.#message !== undefined && !this.#ended) this.#message.error = error
-    if (this.#end()) this.failed(error)
+    if (this.#ended) return
+    if (this.#message !== undefined) this.#message.error = error
+    this.#end(false)
+    for (const flight of this.#flights) this.#loads.fail(flight, error)
   }
 
-  #end(): boolean {
-    if (this.#ended) return false
+  #end(succeeded: boolean): void {
     this.#ended = true
-    if (this.#duration !== Infinity) this.#deadlines.remove(this, this.#duration)
+    if (this.#duration !== Infinity) this.#loads.deadlines.remove(this, this.#duration)
     if (this.#message !== undefined) loadEnd.publish(this.#message)
-    return true
+    this.#loads.count(succeeded, this.started)
   }
 }
 

@@ -5,12 +5,13 @@ import { InvalidOptionError, LoadResultError } from '../errors.ts'
 import type { ExplainedLoad } from '../explain.ts'
 import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
 import { ABSENT, type EntryState, FRESH, GONE, type Guard, type Kernel } from '../kernel.ts'
+import type { BatchItem } from './batch-items.ts'
 import { Deadlines } from './deadlines.ts'
 import { EntryDetail } from './entry-detail.ts'
 import { Flight, type LoadContext } from './flight.ts'
 import { type LoadOptions, type LoadPlan, planLoad } from './load-options.ts'
+import { LoadRun } from './load-run.ts'
 import { Loaded } from './loaded.ts'
-import { SingleRun } from './single-run.ts'
 import { wait } from './wait.ts'
 
 /** Produces the value of one key. It may be synchronous; `undefined` is refused, `null` is a value. */
@@ -201,8 +202,17 @@ export class Loads<K, V> {
   }
 
   /** Keeps the result of a flight unless something forbids it, and hands it to those who wait. */
-  arrive(flight: Flight<K, V>, result: V | Loaded<V> | undefined): void {
+  arrive(flight: Flight<K, V>, result: BatchItem<V>): void {
+    if (flight.batched && result instanceof Error) {
+      this.fail(flight, result)
+      return
+    }
     this.#forget(flight)
+    if (flight.batched && result === undefined) {
+      // A batch loader left the key out: there is no value, and nothing to store.
+      flight.succeed(undefined as V)
+      return
+    }
     const { plan } = flight
     let value: V | undefined
     let ttl = plan.ttl
@@ -214,7 +224,7 @@ export class Loads<K, V> {
       tags = result.tags ?? tags
       keep = result.store
     } else {
-      value = result
+      value = result as V | undefined
     }
     if (value === undefined) {
       this.fail(flight, new LoadResultError('a value (`null` for "there is none")', undefined))
@@ -252,12 +262,6 @@ export class Loads<K, V> {
       detail.putOff(this.clock.now(), flight.plan.errorBackoff)
     }
     flight.fail(error)
-  }
-
-  /** A batch loader left the key out: there is no value, and nothing to store. */
-  miss(flight: Flight<K, V>): void {
-    this.#forget(flight)
-    flight.succeed(undefined as V)
   }
 
   /** One call of a loader ended that began at `started`, ms on the clock. */
@@ -311,9 +315,8 @@ export class Loads<K, V> {
     awaited: boolean,
   ): Flight<K, V> {
     const flight = this.depart(key, plan, look, false, awaited)
-    const run = new SingleRun(this, flight, loader)
-    flight.run = run
-    run.start(awaited)
+    const call = (): V | Loaded<V> | PromiseLike<V | Loaded<V>> => loader(flight)
+    new LoadRun(this, [flight], plan.hardDeadline, call, onlyItem<V>).start(awaited)
     return flight
   }
 }
@@ -323,6 +326,10 @@ const NOTHING: Look<unknown> = {
   stale: undefined,
   fallback: undefined,
   refresh: false,
+}
+
+function onlyItem<V>(result: V | Loaded<V>): readonly BatchItem<V>[] {
+  return [result]
 }
 
 function staleSince(expires: number, guard: Guard | undefined): number {

@@ -1,6 +1,6 @@
 import type { TimeSource } from '../clock.ts'
 import { LoadResultError } from '../errors.ts'
-import { type BatchItem, itemsOf } from '../load/batch-run.ts'
+import { type BatchItem, itemsOf } from '../load/batch-items.ts'
 import type { LoadContext } from '../load/flight.ts'
 import type { BatchContext, BatchLoader, BatchResult } from '../load/load-many.ts'
 import type { LoadPlan } from '../load/load-options.ts'
