@@ -1,15 +1,18 @@
 import { cacheStores, type Dispatcher, interceptors } from 'undici'
 import type { CacheSettings } from './cache/cache-settings.ts'
+import { Freshening } from './cache/freshening.ts'
 import { StoreAdapter } from './cache/response-store.ts'
 import { Coalescer } from './coalesce/coalescer.ts'
+import { BoundedCall } from './exchange/bounded-call.ts'
 import type { Dispatch, ExchangeOptions } from './exchange/dispatch-options.ts'
 import type { PoolCore } from './pool-core.ts'
 import { headerList } from './redirect/header-list.ts'
 import { acceptEncoding, Decompression } from './response/decompression.ts'
+import { totalDeadline } from './time/total-deadline.ts'
 
 /**
- * What stands before an exchange, from the outside in: decompression, cache, coalescing. A feature that is
- * off has no part in it.
+ * What stands before an exchange, from the outside in: the bounds of the call, decompression, cache,
+ * coalescing. A feature that is off has no part in it.
  */
 export function dispatchChain(core: PoolCore, exchange: Dispatch): Dispatch {
   const { coalesce, cache, decompress } = core.settings
@@ -21,26 +24,52 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): Dispatch {
   }
   if (cache !== undefined) dispatch = withCache(cache, dispatch)
   if (decompress) dispatch = withDecompression(core, dispatch)
+  // Without these an exchange begins at once, and keeps the bounds itself.
+  if (coalesce || cache !== undefined) dispatch = withBounds(core, dispatch)
   return dispatch
 }
 
 function withCache(
-  { store, maxEntrySize, type, cacheByDefault }: CacheSettings,
+  { store: given, maxEntrySize, type, cacheByDefault }: CacheSettings,
   next: Dispatch,
 ): Dispatch {
+  const store =
+    given === undefined
+      ? new cacheStores.MemoryCacheStore({ maxEntrySize })
+      : new StoreAdapter(given, maxEntrySize)
   const cache = interceptors.cache({
-    store:
-      store === undefined
-        ? new cacheStores.MemoryCacheStore({ maxEntrySize })
-        : new StoreAdapter(store, maxEntrySize),
+    store,
     type,
     ...(cacheByDefault === undefined ? undefined : { cacheByDefault }),
   })
   const dispatch: Dispatcher.Dispatch = (options, handler) => {
-    next(options as ExchangeOptions, handler)
+    // The cache keeps nothing else, and does not touch its requests.
+    const isCached = options.method === 'GET' && !options.upgrade
+    try {
+      next(options, isCached ? new Freshening(store, options, handler) : handler)
+    } catch (error) {
+      // In the background there is nobody to catch it.
+      handler.onResponseError?.(null as never, error as Error)
+    }
     return true
   }
   return cache(dispatch) as unknown as Dispatch
+}
+
+function withBounds(core: PoolCore, next: Dispatch): Dispatch {
+  return (options, handler) => {
+    const { totalTimeout } = options.policy ?? core.settings.dispatch
+    const total = options.total ?? totalDeadline(totalTimeout, core.clock)
+    const call = new BoundedCall(core, String(options.origin), total, handler)
+    call.start()
+    // Its caller may have aborted at once.
+    if (call.isOver) return
+    try {
+      next({ ...options, total }, call)
+    } catch (error) {
+      call.onResponseError(null, error as Error)
+    }
+  }
 }
 
 function withDecompression(core: PoolCore, next: Dispatch): Dispatch {

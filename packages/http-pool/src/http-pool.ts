@@ -17,6 +17,7 @@ import type { Call } from './response/following-handler.ts'
 import { JsonHandler } from './response/json-handler.ts'
 import { type HttpResponse, ResponseHandler } from './response/response-handler.ts'
 import { type PoolStats, poolStats } from './stats.ts'
+import { totalDeadline } from './time/total-deadline.ts'
 
 /** Options of a call: undici's for the request, the pool's for its policy. */
 export interface RequestOptions extends CallOptions {
@@ -118,7 +119,7 @@ export class HttpPool {
   }
 
   #call(options: ExchangeOptions, { signal }: CallOptions): Call {
-    return { dispatch: this.#dispatch, options, signal, now: this.#core.clock.now }
+    return { dispatch: this.#dispatch, options, signal }
   }
 
   #exchangeOptions(
@@ -128,6 +129,8 @@ export class HttpPool {
   ): ExchangeOptions {
     const target = parseUrl(url)
     if (options.query !== undefined) appendQuery(target, options.query)
+    const { settings, clock } = this.#core
+    const policy = resolveCall(settings.call, options)
     const makeBody = typeof body === 'function' ? body : undefined
     const exchangeOptions: ExchangeOptions = {
       origin: target.origin,
@@ -136,7 +139,8 @@ export class HttpPool {
       headers: options.headers,
       body: makeBody === undefined ? (body as ExchangeOptions['body']) : makeBody(),
       makeBody,
-      policy: resolveCall(this.#core.settings.call, options),
+      policy,
+      total: totalDeadline(policy.totalTimeout, clock),
     }
     if (options.retry === true && !isReplayable(exchangeOptions)) {
       throw new InvalidRequestError(

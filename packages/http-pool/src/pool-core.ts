@@ -3,7 +3,6 @@ import type { Coalescer } from './coalesce/coalescer.ts'
 import { Origin } from './connect/origin.ts'
 import { SocketBudget } from './connect/socket-budget.ts'
 import { PoolClosedError } from './errors.ts'
-import type { Exchange } from './exchange/exchange.ts'
 import { HostGuard } from './host/host-guard.ts'
 import type { GuardSettings, PoolSettings } from './options/settings.ts'
 import { RetryBudget } from './retry/retry-budget.ts'
@@ -12,6 +11,15 @@ import { ProcessHold } from './time/process-hold.ts'
 
 /** Origins without a connection or a request are forgotten beyond this many. */
 const maxUnusedOrigins = 1_000
+
+/** What keeps a pool from closing: a request, or a call that has none yet. */
+export interface Running {
+  /** The origin: `scheme://host:port`. */
+  readonly key: string
+  previous: Running | null
+  next: Running | null
+  abort(reason: Error): void
+}
 
 /** What all origins and exchanges of a pool share. */
 export class PoolCore {
@@ -23,7 +31,7 @@ export class PoolCore {
   readonly hold: ProcessHold = new ProcessHold()
   readonly retryBudget: RetryBudget | undefined
   readonly origins: Map<string, Origin> = new Map()
-  #newest: Exchange | null = null
+  #newest: Running | null = null
   /** Origins with attempts that wait for `totalConcurrency`. */
   readonly blocked: Set<Origin> = new Set()
   coalescer: Coalescer | undefined
@@ -68,27 +76,27 @@ export class PoolCore {
   }
 
   /** A list through the requests themselves: a Set would cost more than the rest of the bookkeeping. */
-  add(exchange: Exchange): void {
+  add(running: Running): void {
     const newest = this.#newest
-    exchange.previous = newest
-    if (newest !== null) newest.next = exchange
-    this.#newest = exchange
+    running.previous = newest
+    if (newest !== null) newest.next = running
+    this.#newest = running
   }
 
-  remove(exchange: Exchange): void {
-    const { previous, next } = exchange
+  remove(running: Running): void {
+    const { previous, next } = running
     if (previous !== null) previous.next = next
     if (next !== null) next.previous = previous
     else this.#newest = previous
-    exchange.previous = null
-    exchange.next = null
+    running.previous = null
+    running.next = null
     if (this.#newest === null) this.#onEmpty?.()
   }
 
   /** Ends all requests. */
   abortAll(error: Error | undefined): void {
-    for (let exchange = this.#newest; exchange !== null; exchange = this.#newest) {
-      exchange.abort(error ?? new PoolClosedError(exchange.origin.key))
+    for (let running = this.#newest; running !== null; running = this.#newest) {
+      running.abort(error ?? new PoolClosedError(running.key))
     }
   }
 

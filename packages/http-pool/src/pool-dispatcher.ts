@@ -34,6 +34,7 @@ export class PoolDispatcher extends Dispatcher {
   ): boolean {
     const core = this.#core
     try {
+      if (core.isClosed) throw core.closedError(originKey(options.origin))
       this.#dispatch(ownOptions(core, options), handler)
       // Never "busy, wait for drain": the pool's own queue is the one that is bounded.
       return true
@@ -67,6 +68,8 @@ export class PoolDispatcher extends Dispatcher {
 
   async #disconnect(): Promise<void> {
     const core = this.#core
+    // What a cache would still send in the background finds no connection any more.
+    core.isDestroyed = true
     for (const origin of core.origins.values()) origin.destroy(core.closedError(origin.key))
     await core.sockets.whenFree()
     core.deadlines.clear()
@@ -88,7 +91,6 @@ function exchange(
 ): void {
   const origin =
     core.origins.get(options.origin as string) ?? core.originOf(originKey(options.origin))
-  if (core.isClosed) throw core.closedError(origin.key)
   if (hasSubscribers(requestChannels)) dispatchTraced(core, origin, options, handler)
   else new Exchange(core, origin, options, handler).start(undefined)
 }

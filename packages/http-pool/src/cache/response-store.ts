@@ -2,10 +2,15 @@ import { Buffer } from 'node:buffer'
 import { Writable } from 'node:stream'
 import type { cacheStores } from 'undici'
 
-type UndiciStore = InstanceType<typeof cacheStores.MemoryCacheStore>
-type CacheKey = Parameters<UndiciStore['get']>[0]
+/** What undici's cache asks of a store. */
+export type UndiciStore = Pick<
+  InstanceType<typeof cacheStores.MemoryCacheStore>,
+  'get' | 'createWriteStream' | 'delete'
+>
+export type CacheKey = Parameters<UndiciStore['get']>[0]
 type CacheValue = Parameters<UndiciStore['createWriteStream']>[1]
-type GetResult = Awaited<ReturnType<UndiciStore['get']>>
+/** What a store has found. */
+export type StoredResponse = Awaited<ReturnType<UndiciStore['get']>>
 
 /** What is asked of a store: a part of cache-core's `Store`. */
 export interface ResponseStore<V> {
@@ -32,7 +37,7 @@ const maxVariants = 16
  * undici's cache over any {@link ResponseStore}. A store that fails is a cache that misses: the request goes
  * to the origin. Two writers of one URL at a time may lose a variant, never mix two.
  */
-export class StoreAdapter {
+export class StoreAdapter implements UndiciStore {
   readonly #store: ResponseStore<CachedResponses>
   readonly #maxEntrySize: number
   /** Calls of the store that failed. */
@@ -43,7 +48,7 @@ export class StoreAdapter {
     this.#maxEntrySize = maxEntrySize
   }
 
-  async get(key: CacheKey): Promise<GetResult> {
+  async get(key: CacheKey): Promise<StoredResponse> {
     const variant = (await this.#variants(key)).find(each => matches(each, key))
     if (variant === undefined) return undefined
     const { method: _method, body, ...value } = variant
@@ -51,7 +56,7 @@ export class StoreAdapter {
       ...value,
       cacheControlDirectives: value.cacheControlDirectives ?? {},
       body: Buffer.from(body, 'base64'),
-    } as GetResult
+    } as StoredResponse
   }
 
   createWriteStream(key: CacheKey, value: CacheValue): Writable {
@@ -74,7 +79,7 @@ export class StoreAdapter {
   }
 
   async delete(key: CacheKey): Promise<void> {
-    await this.#attempt(this.#store.delete(storeKey(key)), undefined)
+    await this.#attempt(() => this.#store.delete(storeKey(key)), undefined)
   }
 
   async #add(key: CacheKey, value: CacheValue, body: Buffer): Promise<void> {
@@ -82,18 +87,18 @@ export class StoreAdapter {
     const variant: CachedResponse = { ...value, method: key.method, body: body.toString('base64') }
     const variants = [variant, ...others].slice(0, maxVariants)
     const ttl = Math.max(...variants.map(each => each.deleteAt)) - Date.now()
-    if (ttl > 0) await this.#attempt(this.#store.set(storeKey(key), variants, { ttl }), false)
+    if (ttl > 0) await this.#attempt(() => this.#store.set(storeKey(key), variants, { ttl }), false)
   }
 
   async #variants(key: CacheKey): Promise<CachedResponses> {
-    const entry = await this.#attempt(this.#store.get(storeKey(key)), undefined)
+    const entry = await this.#attempt(() => this.#store.get(storeKey(key)), undefined)
     const now = Date.now()
     return Array.isArray(entry?.value) ? entry.value.filter(each => each.deleteAt > now) : []
   }
 
-  async #attempt<T, F>(result: Promise<T>, fallback: F): Promise<T | F> {
+  async #attempt<T, F>(call: () => Promise<T>, fallback: F): Promise<T | F> {
     try {
-      return await result
+      return await call()
     } catch {
       this.failures++
       return fallback

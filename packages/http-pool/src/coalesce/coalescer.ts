@@ -26,28 +26,30 @@ export class Coalescer {
       return
     }
     const key = requestKey(options)
+    // Set by the bounds of the call.
+    const total = options.total!
     const running = this.#shared.get(key)
     if (running?.canJoin === true) {
       this.joined++
-      running.join(new Follower(running, handler))
+      running.join(new Follower(running, handler), total)
       return
     }
     const shared = new SharedResponse(() => {
       if (this.#shared.get(key) === shared) this.#shared.delete(key)
     })
     this.#shared.set(key, shared)
-    shared.join(new Follower(shared, handler))
+    shared.join(new Follower(shared, handler), total)
     // Its caller may have aborted at once.
-    if (!shared.isOver) this.#next(options, shared)
+    if (!shared.isOver) this.#next({ ...options, total: shared.total }, shared)
   }
 }
 
 /**
- * JSON, so that no header value can imitate the end of another. The policy is part of it: nobody's deadline
- * may end, or outlive, the request of somebody else.
+ * JSON, so that no header value can imitate the end of another. The policy is part of it, but for the total
+ * time, which each caller keeps for itself: nobody's limits may hold for the request of somebody else.
  */
 function requestKey({ origin, method, path, headers, policy }: ExchangeOptions): string {
-  const { retry, ...rest } = policy ?? {}
+  const { retry, totalTimeout: _own, ...rest } = policy ?? {}
   const list = headerList(headers)
   return JSON.stringify([String(origin), method, path, list, retry !== undefined, rest])
 }

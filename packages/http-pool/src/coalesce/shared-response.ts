@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { RequestAbortedError } from '../errors.ts'
+import type { TotalDeadline } from '../time/total-deadline.ts'
 import type { Follower } from './follower.ts'
 
 type Controller = Dispatcher.DispatchController
@@ -14,6 +15,8 @@ export class SharedResponse implements Dispatcher.DispatchHandler {
   /** Bytes that one caller may be behind. */
   static readonly mostBuffered: number = 1024 * 1024
 
+  /** That of the caller who has most time. The request is tried again and waited for until then. */
+  readonly total: TotalDeadline = { at: 0, timeout: 0 }
   readonly #onOver: () => void
   readonly #followers = new Set<Follower>()
   #controller: Controller | null = null
@@ -30,8 +33,9 @@ export class SharedResponse implements Dispatcher.DispatchHandler {
     return !this.#hasData && !this.isOver
   }
 
-  join(follower: Follower): void {
+  join(follower: Follower, total: TotalDeadline): void {
     this.#followers.add(follower)
+    if (total.at > this.total.at) Object.assign(this.total, total)
     follower.start(this.#context)
     if (this.#head !== null && this.#followers.has(follower)) {
       const { statusCode, headers, statusMessage } = this.#head

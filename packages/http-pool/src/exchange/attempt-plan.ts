@@ -160,7 +160,7 @@ export class AttemptPlan {
       this.#make(reason).start()
       return
     }
-    const trace = new AttemptTrace(options, origin.key, this.sendings, reason, core.clock.now)
+    const trace = new AttemptTrace(options, origin.key, this.sendings, reason, core.clock)
     trace.start(() => {
       const attempt = this.#make(reason)
       attempt.trace = trace

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 import { type AttemptMessage, type AttemptReason, attemptChannels } from '../channels.ts'
+import type { Clock } from '../clock.ts'
 import { headerList } from '../redirect/header-list.ts'
 import type { ExchangeOptions } from './dispatch-options.ts'
 
@@ -12,7 +13,7 @@ export class AttemptTrace {
   /** The context that subscribers bound; an attempt that waits continues in it. */
   scope: AsyncResource | undefined
   readonly #phases: Mutable<AttemptMessage['phases']> = {}
-  readonly #now: () => number
+  readonly #clock: Clock
   #phaseStart: number
 
   constructor(
@@ -20,11 +21,11 @@ export class AttemptTrace {
     origin: string,
     number: number,
     reason: AttemptReason,
-    now: () => number,
+    clock: Clock,
   ) {
     this.message = { method, origin, path, attempt: number, reason, phases: this.#phases }
-    this.#now = now
-    this.#phaseStart = now()
+    this.#clock = clock
+    this.#phaseStart = clock.now()
   }
 
   /** Announces the attempt and runs `begin` in the context of whoever traces it. */
@@ -56,7 +57,7 @@ export class AttemptTrace {
 
   #passed(): number {
     const start = this.#phaseStart
-    this.#phaseStart = this.#now()
+    this.#phaseStart = this.#clock.now()
     return this.#phaseStart - start
   }
 }

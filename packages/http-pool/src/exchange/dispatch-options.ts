@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { CallPolicy } from '../options/settings.ts'
+import type { TotalDeadline } from '../time/total-deadline.ts'
 
 /** A body, or a function that makes a new one for each attempt. */
 export type RequestBody =
@@ -10,6 +11,8 @@ export type RequestBody =
 export interface ExchangeOptions extends Dispatcher.DispatchOptions {
   /** Policy of this call; without it the pool's. */
   policy?: CallPolicy | undefined
+  /** The end of the call that this request is a part of; without it, one that begins now. */
+  total?: TotalDeadline | undefined
   /** Makes the body of every further attempt. */
   makeBody?: (() => NonNullable<Dispatcher.DispatchOptions['body']>) | undefined
 }

@@ -10,8 +10,9 @@ import {
   ResponseTooLargeError,
 } from '../errors.ts'
 import type { CallPolicy } from '../options/settings.ts'
-import type { PoolCore } from '../pool-core.ts'
+import type { PoolCore, Running } from '../pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
+import { type TotalDeadline, totalDeadline } from '../time/total-deadline.ts'
 import type { Attempt } from './attempt.ts'
 import { AttemptPlan } from './attempt-plan.ts'
 import type { ExchangeOptions } from './dispatch-options.ts'
@@ -34,7 +35,7 @@ const never = Number.POSITIVE_INFINITY
  * All its times (the total deadline, the phases of its attempts, its delays) share one entry of the heap:
  * whichever comes first.
  */
-export class Exchange extends AsyncResource implements Controller, Timed {
+export class Exchange extends AsyncResource implements Controller, Timed, Running {
   readonly core: PoolCore
   readonly downstream: Handler
   readonly policy: CallPolicy
@@ -49,14 +50,14 @@ export class Exchange extends AsyncResource implements Controller, Timed {
 
   deadline = 0
   heapIndex = -1
-  totalDeadline: number = never
   isOver = false
 
   /** Neighbours among the requests of the pool. */
-  previous: Exchange | null = null
-  next: Exchange | null = null
+  previous: Running | null = null
+  next: Running | null = null
 
   readonly #plan: AttemptPlan
+  readonly #total: TotalDeadline
   /** The attempt whose response goes to the caller. */
   #upstream: Controller | null = null
   #leakAt = never
@@ -71,7 +72,17 @@ export class Exchange extends AsyncResource implements Controller, Timed {
     this.options = options
     this.downstream = downstream
     this.policy = options.policy ?? core.settings.dispatch
+    this.#total = options.total ?? totalDeadline(this.policy.totalTimeout, core.clock)
     this.#plan = new AttemptPlan(this)
+  }
+
+  get key(): string {
+    return this.origin.key
+  }
+
+  /** When the caller's time is over, by the pool's clock. */
+  get totalDeadline(): number {
+    return this.#total.at
   }
 
   /** @param message of the request, if its channels have subscribers */
@@ -83,10 +94,7 @@ export class Exchange extends AsyncResource implements Controller, Timed {
       this.#message = message
       this.#startedAt = core.clock.now()
     }
-    if (policy.totalTimeout !== 0) {
-      this.totalDeadline = core.clock.now() + policy.totalTimeout
-      core.deadlines.schedule(this, this.totalDeadline)
-    }
+    this.watch(this.totalDeadline)
     this.downstream.onRequestStart?.(this, null)
     if (this.isOver) return
     if (policy.retry !== undefined) core.retryBudget?.deposit(core.clock.now())
@@ -102,7 +110,7 @@ export class Exchange extends AsyncResource implements Controller, Timed {
 
   onDeadline(now: number): void {
     if (now >= this.totalDeadline) {
-      this.fail(new HttpTimeoutError('total', this.policy.totalTimeout, this.origin.key))
+      this.fail(new HttpTimeoutError('total', this.#total.timeout, this.key))
       return
     }
     if (now >= this.#leakAt) this.#checkLeak(now)

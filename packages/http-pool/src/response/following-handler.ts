@@ -10,7 +10,6 @@ export interface Call {
   readonly dispatch: Dispatch
   readonly options: ExchangeOptions
   readonly signal: AbortSignal | undefined
-  readonly now: () => number
 }
 
 const none: readonly Controller[] = []
@@ -31,7 +30,6 @@ export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
   /** The controllers of hops that have been followed. */
   #left: readonly Controller[] = none
   #redirects = 0
-  #startedAt = 0
   #isSettled = false
 
   constructor(call: Call) {
@@ -50,8 +48,7 @@ export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
   protected abstract onFailure(error: Error): void
 
   send(): void {
-    const { dispatch, options, signal, now } = this.#call
-    if (options.policy!.totalTimeout !== 0) this.#startedAt = now()
+    const { dispatch, options, signal } = this.#call
     if (signal !== undefined) {
       if (signal.aborted) {
         this.#fail(signal.reason)
@@ -117,20 +114,8 @@ export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
       this.#fail(target)
       return
     }
-    this.#call = { ...this.#call, options: this.#withTimeLeft(target) }
+    this.#call = { ...this.#call, options: target }
     this.#call.dispatch(this.#call.options, this)
-  }
-
-  /** The total timeout goes on over all hops. */
-  #withTimeLeft(options: ExchangeOptions): ExchangeOptions {
-    const policy = options.policy!
-    const { totalTimeout } = policy
-    if (totalTimeout === 0) return options
-    const now = this.#call.now()
-    // 0 would be no timeout at all.
-    const left = Math.max(0.001, totalTimeout - (now - this.#startedAt))
-    this.#startedAt = now
-    return { ...options, policy: { ...policy, totalTimeout: left } }
   }
 
   #fail(error: Error): void {

@@ -1,0 +1,160 @@
+import { Buffer } from 'node:buffer'
+import type { Dispatcher } from 'undici'
+import type { ExchangeOptions } from '../exchange/dispatch-options.ts'
+import { withValidAge } from './age-field.ts'
+import { correspond, freshened } from './freshened-headers.ts'
+import type { CacheKey, StoredResponse, UndiciStore } from './response-store.ts'
+
+type Handler = Dispatcher.DispatchHandler
+type Controller = Dispatcher.DispatchController
+type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+
+/**
+ * Between undici's cache and the request: turns a 304 into the whole response that it stands for, the stored
+ * one with its headers brought up to date (RFC 9111 section 4.3.4). The cache takes that for a new response
+ * and keeps it with its new lifetime.
+ *
+ * Without it undici 8 hands out the stored response as it was: the new headers are lost, each further
+ * request is validated again, and if the 304 has a `Cache-Control` the entry is dropped.
+ */
+export class Freshening implements Handler, Controller {
+  readonly #store: UndiciStore
+  readonly #options: ExchangeOptions
+  readonly #downstream: Handler
+  #upstream: Controller | null = null
+  #notModified: { headers: Headers; statusMessage: string | undefined } | undefined
+  /** The answer to a 304 has been handed on, up to its end. */
+  #isAnswered = false
+  #isOver = false
+
+  aborted = false
+  paused = false
+  reason: Error | null = null
+  rawHeaders: Controller['rawHeaders'] = null
+  rawTrailers: Controller['rawTrailers'] = null
+
+  constructor(store: UndiciStore, options: ExchangeOptions, downstream: Handler) {
+    this.#store = store
+    this.#options = options
+    this.#downstream = downstream
+  }
+
+  pause(): void {
+    this.paused = true
+    if (this.#notModified === undefined) this.#upstream?.pause()
+  }
+
+  resume(): void {
+    this.paused = false
+    if (this.#notModified === undefined) this.#upstream?.resume()
+    else if (this.#isAnswered) this.#end({})
+  }
+
+  abort(reason: Error): void {
+    if (this.#isOver) return
+    this.aborted = true
+    this.reason = reason
+    this.#fail(reason)
+    this.#upstream?.abort(reason)
+  }
+
+  onRequestStart(controller: Controller, context: unknown): void {
+    this.#upstream = controller
+    this.#downstream.onRequestStart?.(this, context)
+  }
+
+  onResponseStarted(): void {
+    this.#downstream.onResponseStarted?.()
+  }
+
+  onResponseStart(
+    controller: Controller,
+    statusCode: number,
+    headers: Headers,
+    statusMessage?: string,
+  ): void {
+    this.rawHeaders = controller.rawHeaders ?? null
+    const valid = withValidAge(headers)
+    if (statusCode === 304) this.#notModified = { headers: valid, statusMessage }
+    else this.#downstream.onResponseStart?.(this, statusCode, valid, statusMessage)
+  }
+
+  onResponseData(_controller: Controller, chunk: Buffer): void {
+    this.#downstream.onResponseData?.(this, chunk)
+  }
+
+  onResponseEnd(controller: Controller, trailers: Headers): void {
+    this.rawTrailers = controller.rawTrailers ?? null
+    if (this.#notModified === undefined) {
+      this.#end(trailers)
+      return
+    }
+    const { origin, path, method, headers } = this.#options
+    const key = { origin: String(origin), path, method, headers } as CacheKey
+    const stored = this.#store.get(key)
+    if (stored instanceof Promise) {
+      stored.then(found => this.#answer(found)).catch(error => this.#fail(error))
+    } else {
+      this.#answer(stored)
+    }
+  }
+
+  onResponseError(_controller: Controller | null, error: Error): void {
+    this.#fail(error)
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#downstream.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.#downstream.onRequestSent?.()
+  }
+
+  /** The store has said what it holds. If it is not what the 304 is about, that goes on as it came. */
+  #answer(stored: StoredResponse): void {
+    if (this.#isOver) return
+    const { headers, statusMessage } = this.#notModified!
+    const asked = this.#options.headers as Headers
+    if (stored === undefined || !correspond(asked, headers, stored)) {
+      this.#downstream.onResponseStart?.(this, 304, headers, statusMessage)
+    } else {
+      const updated = freshened(stored.headers, headers)
+      this.rawHeaders = rawHeaders(updated)
+      this.#downstream.onResponseStart?.(this, stored.statusCode, updated, stored.statusMessage)
+      for (const chunk of chunks(stored.body)) this.#downstream.onResponseData?.(this, chunk)
+    }
+    this.#isAnswered = true
+    // The cache pauses while it looks for what a 304 is about.
+    if (!this.paused) this.#end({})
+  }
+
+  #end(trailers: Headers): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#downstream.onResponseEnd?.(this, trailers)
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#downstream.onResponseError?.(this, error)
+  }
+}
+
+/** Neither undici's memory store nor ours keeps streams. */
+function chunks(body: NonNullable<StoredResponse>['body']): Iterable<Buffer> {
+  if (body === undefined) return []
+  return Buffer.isBuffer(body) ? [body] : (body as Buffer[])
+}
+
+/** As they would have come over the wire: `undici.fetch` reads these and not the parsed ones. */
+function rawHeaders(headers: Headers): Buffer[] {
+  const list: Buffer[] = []
+  for (const [name, value] of Object.entries(headers)) {
+    for (const each of Array.isArray(value) ? value : [value]) {
+      list.push(Buffer.from(name, 'latin1'), Buffer.from(String(each), 'latin1'))
+    }
+  }
+  return list
+}

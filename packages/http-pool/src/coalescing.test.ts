@@ -1,0 +1,130 @@
+import { UpstreamServer } from '@millrace/testkit'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { HttpPool, type HttpPoolOptions } from './index.ts'
+
+let server: UpstreamServer
+const pools: HttpPool[] = []
+
+beforeEach(async () => {
+  server = await UpstreamServer.start()
+})
+
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
+  await server.kill()
+})
+
+function makePool(options: HttpPoolOptions = {}): HttpPool {
+  const pool = new HttpPool({ retry: false, coalesce: true, ...options })
+  pools.push(pool)
+  return pool
+}
+
+test('one request serves all that are the same', async () => {
+  server.on('*', { latency: 20, body: { large: 'x'.repeat(300_000) } })
+  const pool = makePool()
+  const all = await Promise.all(
+    Array.from({ length: 50 }, () => pool.json<{ large: string }>(server.url('/'))),
+  )
+  expect(all.every(({ large }) => large.length === 300_000)).toBe(true)
+  expect(server.requests).toHaveLength(1)
+  expect(pool.stats()).toMatchObject({ requests: 1, coalesced: 49, pending: 0 })
+  await pool.json(server.url('/'))
+  expect(server.requests).toHaveLength(2)
+})
+
+test('other URLs, headers and methods are not the same', async () => {
+  server.on('*', { latency: 10, body: '1' })
+  const pool = makePool()
+  await Promise.all([
+    pool.json(server.url('/a')),
+    pool.json(server.url('/b')),
+    pool.json(server.url('/a'), { headers: { authorization: 'x' } }),
+    pool.json(server.url('/a'), { headers: { authorization: 'y' } }),
+    pool.json(server.url('/a'), { json: {} }),
+    pool.json(server.url('/a'), { json: {} }),
+  ])
+  expect(server.requests).toHaveLength(6)
+})
+
+test('a deadline is that of its own caller', async () => {
+  server.on('*', { latency: 150, body: '"late"' })
+  const pool = makePool()
+  const patient = pool.json(server.url('/'))
+  await expect(pool.json(server.url('/'), { totalTimeout: 20 })).rejects.toMatchObject({
+    phase: 'total',
+  })
+  expect(await patient).toBe('late')
+})
+
+test('each caller has its own total time, however late it joined', async () => {
+  server.on('*', { latency: 220, body: '"late"' })
+  const pool = makePool()
+  const first = pool.json(server.url('/'), { totalTimeout: 150 })
+  const firstEnded = first.catch(error => error)
+  await expect.poll(() => server.requests.length).toBe(1)
+  const patient = pool.json(server.url('/'), { totalTimeout: 5_000 })
+  const unbounded = pool.json(server.url('/'))
+  expect(pool.stats().coalesced).toBe(2)
+  expect(await firstEnded).toMatchObject({ phase: 'total', timeout: 150 })
+  expect(await Promise.all([patient, unbounded])).toEqual(['late', 'late'])
+  expect(server.requests).toHaveLength(1)
+  expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+})
+
+test('attempts are planned for the caller who has most time', async () => {
+  server.on('*', 503, { body: '"second"' })
+  const pool = makePool({ retry: { baseDelay: 100 }, random: () => 1 })
+  const hurried = pool.json(server.url('/'), { totalTimeout: 40 }).catch(error => error)
+  expect(await pool.json(server.url('/'), { totalTimeout: 5_000 })).toBe('second')
+  expect(await hurried).toMatchObject({ phase: 'total', timeout: 40 })
+  expect(server.requests).toHaveLength(2)
+})
+
+test("one caller's abort leaves the others alone, the last one's ends the request", async () => {
+  server.on('*', { latency: 60, body: '"shared"' })
+  const pool = makePool()
+  const first = new AbortController()
+  const aborted = pool.json(server.url('/'), { signal: first.signal })
+  const served = pool.json(server.url('/'))
+  first.abort(new Error('first left'))
+  await expect(aborted).rejects.toThrow('first left')
+  expect(await served).toBe('shared')
+  expect(server.requests).toHaveLength(1)
+
+  server.on('*', { fault: 'hang' })
+  const controller = new AbortController()
+  const all = [1, 2].map(() => pool.json(server.url('/'), { signal: controller.signal }))
+  await expect.poll(() => server.requests.length).toBe(2)
+  controller.abort(new Error('all left'))
+  for (const each of await Promise.allSettled(all)) {
+    expect(each).toMatchObject({ status: 'rejected', reason: { message: 'all left' } })
+  }
+  await expect.poll(() => pool.stats()).toMatchObject({ pending: 0, connections: 0, deadlines: 0 })
+})
+
+test('a reader that lags gets all of it, and so do the others', async () => {
+  const size = 3_000_000
+  server.on('*', { body: Buffer.alloc(size, 'z') })
+  const pool = makePool()
+  const [slow, fast] = await Promise.all([
+    pool.request(server.url('/')),
+    pool.request(server.url('/')),
+  ])
+  expect(server.requests).toHaveLength(1)
+  const fastLength = fast.body.bytes().then(bytes => bytes.length)
+  let slowLength = 0
+  for await (const chunk of slow.body) {
+    slowLength += chunk.length
+    await new Promise(setImmediate)
+  }
+  expect([slowLength, await fastLength]).toEqual([size, size])
+})
+
+test('a failure is the failure of all', async () => {
+  server.on('*', { fault: 'reset' })
+  const pool = makePool()
+  const all = await Promise.allSettled([1, 2, 3].map(() => pool.json(server.url('/'))))
+  expect(all.every(({ status }) => status === 'rejected')).toBe(true)
+  expect(server.requests).toHaveLength(1)
+})

@@ -1,0 +1,151 @@
+import type { Duplex } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { HttpTimeoutError, RequestAbortedError } from '../errors.ts'
+import type { PoolCore, Running } from '../pool-core.ts'
+import type { Timed } from '../time/deadline-heap.ts'
+import type { TotalDeadline } from '../time/total-deadline.ts'
+
+type Handler = Dispatcher.DispatchHandler
+type Controller = Dispatcher.DispatchController
+type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+
+/**
+ * One call where something may answer, or keep it waiting, before there is an exchange: the store of a
+ * cache, or the request of somebody else.
+ *
+ * The caller has its controller from the first moment, and the call ends at its deadline or by its caller's
+ * abort whatever the layers further in are waiting for. What they bring later is dropped.
+ */
+export class BoundedCall implements Handler, Controller, Timed, Running {
+  readonly key: string
+  readonly #core: PoolCore
+  readonly #total: TotalDeadline
+  readonly #downstream: Handler
+  #upstream: Controller | null = null
+  isOver = false
+
+  aborted = false
+  paused = false
+  reason: Error | null = null
+  rawHeaders: Controller['rawHeaders'] = null
+  rawTrailers: Controller['rawTrailers'] = null
+
+  deadline = 0
+  heapIndex = -1
+  previous: Running | null = null
+  next: Running | null = null
+
+  constructor(core: PoolCore, key: string, total: TotalDeadline, downstream: Handler) {
+    this.#core = core
+    this.key = key
+    this.#total = total
+    this.#downstream = downstream
+  }
+
+  start(): void {
+    this.#core.add(this)
+    const { at } = this.#total
+    if (at !== Number.POSITIVE_INFINITY) this.#core.deadlines.schedule(this, at)
+    this.#downstream.onRequestStart?.(this, null)
+  }
+
+  onDeadline(): void {
+    this.#fail(new HttpTimeoutError('total', this.#total.timeout, this.key))
+  }
+
+  // From here on: called by the caller's handler.
+
+  pause(): void {
+    this.paused = true
+    this.#upstream?.pause()
+  }
+
+  resume(): void {
+    this.paused = false
+    this.#upstream?.resume()
+  }
+
+  abort(reason?: Error): void {
+    if (this.isOver) return
+    this.aborted = true
+    this.reason = reason ?? new RequestAbortedError(this.key)
+    this.#fail(this.reason)
+  }
+
+  // From here on: called by the layer further in. It may start anew: after a look-up, a revalidation.
+
+  onRequestStart(controller: Controller): void {
+    this.#upstream = controller
+    if (this.isOver) controller.abort(this.reason ?? new RequestAbortedError(this.key))
+    else if (this.paused) controller.pause()
+  }
+
+  onResponseStarted(): void {
+    if (!this.isOver) this.#downstream.onResponseStarted?.()
+  }
+
+  onResponseStart(
+    controller: Controller,
+    statusCode: number,
+    headers: Headers,
+    statusMessage?: string,
+  ): void {
+    if (this.isOver) return
+    this.rawHeaders = controller.rawHeaders ?? null
+    this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
+  }
+
+  onResponseData(_controller: Controller, chunk: Buffer): void {
+    if (!this.isOver) this.#downstream.onResponseData?.(this, chunk)
+  }
+
+  onResponseEnd(controller: Controller, trailers: Headers): void {
+    if (this.isOver) return
+    this.rawTrailers = controller.rawTrailers ?? null
+    this.#finish()
+    this.#downstream.onResponseEnd?.(this, trailers)
+  }
+
+  onRequestUpgrade(
+    controller: Controller,
+    statusCode: number,
+    headers: Headers,
+    socket: Duplex,
+  ): void {
+    if (this.isOver) {
+      socket.destroy()
+      return
+    }
+    this.rawHeaders = controller.rawHeaders ?? null
+    this.#finish()
+    this.#downstream.onRequestUpgrade?.(this, statusCode, headers, socket)
+  }
+
+  onResponseError(_controller: Controller | null, error: Error): void {
+    if (this.isOver) return
+    this.#finish()
+    this.#downstream.onResponseError?.(this, error)
+  }
+
+  onBodySent(chunk: Buffer): void {
+    if (!this.isOver) this.#downstream.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    if (!this.isOver) this.#downstream.onRequestSent?.()
+  }
+
+  #fail(error: Error): void {
+    if (this.isOver) return
+    this.#finish()
+    this.reason ??= error
+    this.#upstream?.abort(error)
+    this.#downstream.onResponseError?.(this, error)
+  }
+
+  #finish(): void {
+    this.isOver = true
+    this.#core.deadlines.cancel(this)
+    this.#core.remove(this)
+  }
+}

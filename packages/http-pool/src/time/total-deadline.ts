@@ -1,0 +1,19 @@
+import type { Clock } from '../clock.ts'
+
+/**
+ * When the time of a call is over: all attempts, delays, redirects and look-ups included. One object for
+ * the whole call; that of a shared response moves when somebody joins who has more time.
+ */
+export interface TotalDeadline {
+  /** By the pool's clock. */
+  at: number
+  /** What the caller allowed, in ms. */
+  timeout: number
+}
+
+const unbounded: TotalDeadline = Object.freeze({ at: Number.POSITIVE_INFINITY, timeout: 0 })
+
+/** @param timeout in ms; 0 means none */
+export function totalDeadline(timeout: number, clock: Clock): TotalDeadline {
+  return timeout === 0 ? unbounded : { at: clock.now() + timeout, timeout }
+}
