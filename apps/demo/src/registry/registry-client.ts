@@ -44,8 +44,8 @@ export class RegistryStatusError extends Error {
 }
 
 const minute = 60_000
-/** How long an answer is taken as it is; registries ask for 5 minutes. */
-const fresh = 5 * minute
+/** How long an answer is taken as it is. Registries ask for 5 minutes, for the sake of new versions; what is installed is older. */
+const fresh = 60 * minute
 /** How long an answer is kept for revalidation after that, and for registries that are down. */
 const kept = 30 * 24 * 60 * minute
 

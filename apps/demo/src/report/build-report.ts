@@ -3,7 +3,7 @@ import type { ImportGraph } from '../analyse/import-graph.ts'
 import type { FetchedPackages } from '../registry/fetch-packages.ts'
 import type { RegistryClient } from '../registry/registry-client.ts'
 import type { Services } from '../wiring/services.ts'
-import { duration } from './render-report.ts'
+import { count, duration } from './render-report.ts'
 import type { PackageCounts, Report, SourceCounts } from './report.ts'
 import type { RunSummary } from './run-summary.ts'
 import type { Stage } from './stage-clock.ts'
@@ -144,8 +144,8 @@ function reasons(
     )
   } else {
     lines.push(
-      `${sources.unchanged} of ${sources.files} files have the size, times and inode of the last run: their facts came from the store, no byte of them was read.`,
-      `${storeHits} of ${fetched.documents.size} packages came from the store without a request; ${revalidated} were confirmed by the registry, ${downloaded + absent} asked for anew.`,
+      `${count(sources.unchanged)} of ${count(sources.files)} files have the size, times and inode of the last run: their facts came from the store, no byte of them was read.`,
+      `${count(storeHits)} of ${count(fetched.documents.size)} packages came from the store without a request; ${revalidated} were confirmed by the registry, ${downloaded + absent} asked for anew.`,
     )
   }
   if (staleServed > 0)

@@ -45,7 +45,7 @@ export function renderReport(report: Report): string {
 }
 
 const indent = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`)
-const count = (value: number): string => Math.round(value).toLocaleString('en-US')
+export const count = (value: number): string => Math.round(value).toLocaleString('en-US')
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
 export function duration(milliseconds: number): string {
