@@ -18,17 +18,19 @@ const SPAN_LENGTH = 3
 const MAX_SPAN = 0x20_0000
 /** Upper bound of a span's fixed fields without its name: ids, kind, times, and their tags. */
 const FIXED_FIELDS = 96
-/** Strings up to this length are written in place; with that, lengths of pairs take at most two bytes. */
+/** Strings and keys up to this length are written in place; with that, lengths of pairs take at most two bytes. */
 const SHORT = 64
-/** Upper bound of a pair with a short string, without its key. */
-const SHORT_PAIR = SHORT + 24
+/** Upper bound of a pair with a short key and a short string in UTF-8, which is how much room it gets unasked. */
+const SHORT_PAIR = SHORT * 4 + 24
 
 /** A span name with its bytes and the attribute keys that spans of this name had last, in order. */
 class SpanName {
+  readonly name: string
   readonly field: Prepared
   readonly keys: AttributeKey[] = []
 
   constructor(name: string) {
+    this.name = name
     this.field = prepare(writer => writer.text(0x2a, name))
   }
 }
@@ -50,6 +52,8 @@ export class ProtobufEncoder implements Encoder {
   readonly #scopes = new Map<Scope, ScopeBuffer>()
   readonly #clock = new NanoClock()
   #scope: Scope | null = null
+  /** Of the span before: most come in runs of the same name. */
+  #lastName: SpanName = new SpanName('')
   #writer!: ProtobufWriter
   #mark = 0
   #size = 0
@@ -69,7 +73,10 @@ export class ProtobufEncoder implements Encoder {
     this.#clock.setEpoch(span.epoch)
     const writer = this.#writer
     const before = writer.pos
-    const name = this.#names.get(span.name) ?? this.#learnName(span.name)
+    let name = this.#lastName
+    if (span.name !== name.name) {
+      this.#lastName = name = this.#names.get(span.name) ?? this.#learnName(span.name)
+    }
     this.#fixedFields(writer, span, name)
     const start = before + 1 + SPAN_LENGTH
     const { attributes, details } = span
@@ -141,6 +148,7 @@ export class ProtobufEncoder implements Encoder {
   #forget(): void {
     this.#keys.clear()
     this.#names.clear()
+    this.#lastName = new SpanName('')
   }
 
   /** Fields 1 to 8. Room for the tag and length of the span is left in front. */
@@ -188,32 +196,57 @@ export class ProtobufEncoder implements Encoder {
   #attributes(writer: ProtobufWriter, list: AttributeList, name: SpanName): boolean {
     const { pairs, end, maxLength } = list
     const { keys: expected } = name
+    const longest = Math.min(SHORT, maxLength)
     const mark = (this.#mark = (this.#mark + 1) | 0)
     const rewind = writer.pos
+    writer.ensure((end >> 1) * SHORT_PAIR)
+    let { bytes, view, pos } = writer
     for (let at = 0, i = 0; at < end; at += 2, i++) {
       const key = pairs[at] as string
-      let known = i < expected.length ? expected[i]! : undefined
-      if (known === undefined || known.key !== key) {
-        known = this.#keys.get(key) ?? this.#learnKey(key)
-        if (i <= expected.length) expected[i] = known
-      }
+      let known = i < expected.length ? expected[i]! : null
+      if (known === null || known.key !== key) known = this.#expect(expected, i, key)
       if (known.mark === mark) {
         writer.pos = rewind
         return false
       }
       known.mark = mark
       const value = pairs[at + 1]
-      if (typeof value === 'string' && value.length <= SHORT && value.length <= maxLength) {
-        writeShort(writer, known, value)
-      } else if (typeof value === 'number') {
-        writeNumeric(writer, known, value)
-      } else if (typeof value === 'boolean') {
-        writeBoolean(writer, known, value)
-      } else {
-        writeAttribute(writer, known, truncate(value, maxLength))
+      let written = -1
+      if (typeof value === 'string') {
+        if (value.length <= longest) {
+          const pair = value === known.lastText ? known.lastPair : known.pairOf(value)
+          if (pair !== null && pair.length <= SHORT_PAIR) {
+            const { units } = pair
+            for (let u = 0, to = pos; u < units.length; u++, to += 8) {
+              view.setFloat64(to, units[u]!, true)
+            }
+            written = pos + pair.length
+          } else if (known.isShort) {
+            written = writeAscii(bytes, view, pos, known, value)
+          }
+        }
+      } else if (typeof value === 'number' && known.isShort) {
+        written = writeNumeric(bytes, view, pos, known, value)
       }
+      if (written < 0) {
+        writer.pos = pos
+        writeAttribute(writer, known, truncate(value, maxLength))
+        writer.ensure(((end - at) >> 1) * SHORT_PAIR)
+        bytes = writer.bytes
+        view = writer.view
+        written = writer.pos
+      }
+      pos = written
     }
+    writer.pos = pos
     return true
+  }
+
+  /** The key at a place where another was expected, or none. */
+  #expect(expected: AttributeKey[], i: number, key: string): AttributeKey {
+    const known = this.#keys.get(key) ?? this.#learnKey(key)
+    if (i <= expected.length) expected[i] = known
+    return known
   }
 
   /** A span of more than 2 MiB needs two more bytes of length, for which its content moves. */
@@ -226,32 +259,33 @@ export class ProtobufEncoder implements Encoder {
 }
 
 /**
- * An attribute with a string of at most {@link SHORT} characters: a copy where the value is known, else four characters at a time
- * on the assumption that they are ASCII. When they turn out not to be, the engine writes it.
+ * Writes an attribute with a short key and a string of at most {@link SHORT} characters, four at a time on the assumption that they
+ * are ASCII. Returns the position behind it, or -1 where they turn out not to be.
  */
-function writeShort(writer: ProtobufWriter, key: AttributeKey, value: string): void {
-  const known = key.cached(value)
-  if (known !== null) {
-    writer.ensure(known.length)
-    writer.prepared(known.units, known.length)
-    return
-  }
-  const { head } = key
-  const { length } = value
-  writer.ensure(head.length + SHORT_PAIR)
-  const { bytes, view } = writer
-  let { pos } = writer
-  bytes[pos++] = 0x4a
-  const size = head.length + length + 3
-  if (size > 0x7f) bytes[pos++] = (size & 0x7f) | 0x80
-  bytes[pos++] = size > 0x7f ? size >>> 7 : size
+function writeAscii(
+  bytes: Uint8Array,
+  view: DataView,
+  pos: number,
+  { head }: AttributeKey,
+  value: string,
+): number {
   const { units } = head
+  const { length } = value
+  const size = head.length + length + 3
+  bytes[pos++] = 0x4a
+  if (size > 0x7f) {
+    bytes[pos++] = (size & 0x7f) | 0x80
+    bytes[pos++] = size >>> 7
+  } else {
+    bytes[pos++] = size
+  }
   for (let i = 0, at = pos; i < units.length; i++, at += 8) view.setFloat64(at, units[i]!, true)
   pos += head.length
-  bytes[pos++] = length + 2
-  bytes[pos++] = 0x0a
-  bytes[pos++] = length
-  let all = size >>> 14 > 0 ? 0x80 : 0
+  bytes[pos] = length + 2
+  bytes[pos + 1] = 0x0a
+  bytes[pos + 2] = length
+  pos += 3
+  let all = 0
   let i = 0
   for (; i + 3 < length; i += 4) {
     const a = value.charCodeAt(i)
@@ -266,45 +300,37 @@ function writeShort(writer: ProtobufWriter, key: AttributeKey, value: string): v
     all |= code
     bytes[pos + i] = code
   }
-  if (all < 0x80) writer.pos = pos + length
-  else writeAttribute(writer, key, value)
+  return all < 0x80 ? pos + length : -1
 }
 
-function writeBoolean(writer: ProtobufWriter, key: AttributeKey, value: boolean): void {
-  const known = key.cached(value)
-  if (known === null) {
-    writeAttribute(writer, key, value)
-    return
-  }
-  writer.ensure(known.length)
-  writer.prepared(known.units, known.length)
-}
-
-/** An attribute with a number: integers below 2^14 and fractions in place, the rest by the general writer. */
-function writeNumeric(writer: ProtobufWriter, key: AttributeKey, value: number): void {
-  const { head } = key
+/**
+ * Writes an attribute with a short key and an integer from 0 to 2^14 - 1 or a fraction. Returns the position behind it, or -1 for
+ * other integers.
+ */
+function writeNumeric(
+  bytes: Uint8Array,
+  view: DataView,
+  pos: number,
+  { head }: AttributeKey,
+  value: number,
+): number {
   const isSmall = (value & 0x3fff) === value
-  if (head.length > 0x60 || (!isSmall && Number.isInteger(value))) {
-    writeAttribute(writer, key, value)
-    return
-  }
-  writer.ensure(head.length + 16)
-  const { bytes, view } = writer
-  let { pos } = writer
-  const size = isSmall ? (value > 0x7f ? 3 : 2) : 9
-  bytes[pos++] = 0x4a
-  bytes[pos++] = head.length + 1 + size
+  if (!isSmall && Number.isInteger(value)) return -1
   const { units } = head
+  const size = isSmall ? (value > 0x7f ? 3 : 2) : 9
+  bytes[pos] = 0x4a
+  bytes[pos + 1] = head.length + 1 + size
+  pos += 2
   for (let i = 0, at = pos; i < units.length; i++, at += 8) view.setFloat64(at, units[i]!, true)
   pos += head.length
-  bytes[pos++] = size
-  if (!isSmall) {
-    bytes[pos] = 0x21
-    view.setFloat64(pos + 1, value, true)
+  bytes[pos] = size
+  if (isSmall) {
+    bytes[pos + 1] = 0x18
+    bytes[pos + 2] = value > 0x7f ? (value & 0x7f) | 0x80 : value
+    bytes[pos + 3] = value >>> 7
   } else {
-    bytes[pos] = 0x18
-    bytes[pos + 1] = value > 0x7f ? (value & 0x7f) | 0x80 : value
-    bytes[pos + 2] = value >>> 7
+    bytes[pos + 1] = 0x21
+    view.setFloat64(pos + 2, value, true)
   }
-  writer.pos = pos + size
+  return pos + 1 + size
 }

@@ -103,7 +103,7 @@ export class ProtobufWriter {
   }
 
   /** Prepared bytes; writes up to seven bytes of slack behind them. */
-  prepared(units: Float64Array, length: number): void {
+  prepared(units: readonly number[], length: number): void {
     const { view, pos } = this
     for (let i = 0, at = pos; i < units.length; i++, at += 8) view.setFloat64(at, units[i]!, true)
     this.pos = pos + length

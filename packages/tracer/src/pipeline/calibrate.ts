@@ -1,9 +1,10 @@
+import { systemClock } from '../clock.ts'
 import { IdSource } from '../span/id-source.ts'
-import { PooledSpan } from '../span/pooled-span.ts'
+import { RecordedSpan } from '../span/recorded-span.ts'
 import type { Scope } from '../span/span.ts'
 import type { SpanHost } from '../span/span-host.ts'
 import type { ResolvedLimits } from '../span/span-limits.ts'
-import { SpanTable } from '../span/span-table.ts'
+import { SpanPool } from '../span/span-pool.ts'
 import { toClockTime } from '../span/time-input.ts'
 
 const SPANS = 2_000
@@ -12,23 +13,25 @@ const KEYS = ['one', 'two', 'three', 'four', 'five']
 
 /** Milliseconds that a span with five attributes costs its caller, from a few hundred microseconds of trying it out. */
 export function calibrate(limits: ResolvedLimits, scope: Scope): number {
+  const { now } = systemClock
   const host: SpanHost = {
     limits,
-    now: () => performance.now(),
-    at: time =>
-      time === undefined ? performance.now() : toClockTime(time, performance.timeOrigin),
-    ended: (table, slot) => table.release(slot),
-    endedRecord() {},
+    now,
+    at: time => (time === undefined ? now() : toClockTime(time, systemClock.epoch())),
+    ended: record => record.pool.release(record),
   }
   const ids = new IdSource()
-  const table = new SpanTable(1, ids, host, scope)
-  const began = performance.now()
+  const pool = new SpanPool(1, ids, host, scope)
+  const began = now()
   for (let i = 0; i < SPANS; i++) {
     const serial = ids.next()
-    const slot = table.open(serial, scope, 'calibration', 0, performance.now(), null)
-    const span = new PooledSpan(table, slot, serial, null)
+    const record = pool.take()!
+    record.owner = serial
+    record.serial = serial
+    record.start = now()
+    const span = new RecordedSpan(record, serial, null)
     for (const key of KEYS) span.setAttribute(key, i)
     span.end()
   }
-  return (performance.now() - began) / SPANS
+  return (now() - began) / SPANS
 }

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Exporter } from '../export/exporter.ts'
+import { SpanQueue } from '../span/span-queue.ts'
 import type { SpanRecord } from '../span/span-record.ts'
-import type { SpanTable } from '../span/span-table.ts'
 
 /** Longest time one slice may hold the event loop, in milliseconds. */
 const SLICE = 2
@@ -16,49 +16,31 @@ const STRIDE = 16
 export class SpanDrain {
   readonly #exporter: Exporter
   readonly #clock: Clock
-  readonly #record: SpanRecord
   readonly #delay: number
   readonly #batchSize: number
-  /** Tables with ended spans; one, except after the serials of a table have run out. */
-  #tables: SpanTable[] = []
-  /** Ended spans that own their data. */
-  #records: SpanRecord[] = []
+  readonly #queue = new SpanQueue()
   #timer: Timer | null = null
   #slice: NodeJS.Immediate | null = null
   /** Time spent encoding, in milliseconds; the overhead governor reads it. */
   busy = 0
 
-  constructor(
-    exporter: Exporter,
-    clock: Clock,
-    scratch: SpanRecord,
-    batch: { size: number; delay: number },
-  ) {
+  constructor(exporter: Exporter, clock: Clock, batch: { size: number; delay: number }) {
     this.#exporter = exporter
     this.#clock = clock
-    this.#record = scratch
     this.#batchSize = batch.size
     this.#delay = batch.delay
   }
 
-  attach(table: SpanTable): void {
-    this.#tables = [...this.#tables.filter(old => old.free < old.capacity), table]
-  }
-
+  /** Ended spans that the exporter has not seen. */
   get waiting(): number {
-    return this.#tables.reduce((sum, table) => sum + table.waiting, this.#records.length)
+    return this.#queue.length
   }
 
-  /** Called for each span that ends, with the number of spans waiting in its table. */
-  added(table: SpanTable, waiting: number): void {
+  /** Takes a span that has ended. */
+  add(record: SpanRecord): void {
+    const waiting = this.#queue.push(record)
     if (waiting === 1) this.#schedule()
-    else if (waiting >= this.#batchSize) this.#overfull(waiting, table.capacity / 2)
-  }
-
-  addRecord(record: SpanRecord): void {
-    const waiting = this.#records.push(record)
-    if (waiting === 1) this.#schedule()
-    else if (waiting >= this.#batchSize) this.#overfull(waiting, Number.POSITIVE_INFINITY)
+    else if (waiting >= this.#batchSize) this.#overfull(waiting, record)
   }
 
   /** Hands over everything, in slices. */
@@ -83,10 +65,11 @@ export class SpanDrain {
     this.#timer ??= this.#clock.setTimer(this.#tick, this.#delay)
   }
 
-  #overfull(waiting: number, most: number): void {
+  #overfull(waiting: number, { pooled, pool }: SpanRecord): void {
     this.#slice ??= setImmediate(this.#continue)
-    // Two batches: a program that yields has them encoded by the immediate; for one that does not, few slots in use stay in
+    // Two batches: a program that yields has them encoded by the immediate; for one that does not, few records in use stay in
     // the processor's cache.
+    const most = pooled ? pool.capacity / 2 : Number.POSITIVE_INFINITY
     if (waiting >= Math.min(this.#batchSize * 2, most))
       this.#work(this.#batchSize, Number.POSITIVE_INFINITY)
   }
@@ -117,30 +100,16 @@ export class SpanDrain {
     return this.waiting > 0
   }
 
+  /** Hands over at most `limit` spans; returns how many. */
   #encode(limit: number, epoch: number): number {
-    const record = this.#record
-    record.epoch = epoch
-    let done = 0
-    for (const table of this.#tables) {
-      while (done < limit) {
-        const slot = table.dequeue()
-        if (slot < 0) break
-        table.read(slot, record)
-        this.#exporter.write(record)
-        table.release(slot)
-        done++
-      }
-    }
-    return done + this.#encodeRecords(limit - done, epoch)
-  }
-
-  #encodeRecords(limit: number, epoch: number): number {
-    if (limit === 0 || this.#records.length === 0) return 0
-    const batch = this.#records.splice(0, limit)
-    for (const record of batch) {
-      record.epoch = epoch
+    const queue = this.#queue
+    for (let done = 0; done < limit; done++) {
+      const record = queue.shift()
+      if (record === null) return done
+      record.complete(epoch)
       this.#exporter.write(record)
+      record.pool.release(record)
     }
-    return batch.length
+    return limit
   }
 }

@@ -7,13 +7,12 @@ import { TailSampling, type TailSamplingOptions } from '../sampling/tail-samplin
 import type { BaseSpan, TracerSpan } from '../span/base-span.ts'
 import { IdSource } from '../span/id-source.ts'
 import { nameText } from '../span/name-text.ts'
-import { PlainSpan } from '../span/plain-span.ts'
-import { PooledSpan } from '../span/pooled-span.ts'
-import { type Link, type Scope, SpanKind, type SpanOptions, type TimeInput } from '../span/span.ts'
+import { RecordedSpan } from '../span/recorded-span.ts'
+import { type Scope, SpanKind, type SpanOptions, StatusCode, type TimeInput } from '../span/span.ts'
 import type { SpanHost } from '../span/span-host.ts'
 import { ResolvedLimits, type SpanLimits } from '../span/span-limits.ts'
-import { SpanRecord } from '../span/span-record.ts'
-import { SpanTable } from '../span/span-table.ts'
+import { SpanPool } from '../span/span-pool.ts'
+import type { SpanRecord } from '../span/span-record.ts'
 import { toClockTime } from '../span/time-input.ts'
 import { RECORDED, type TraceRecord } from '../span/trace-record.ts'
 import { UnsampledSpan } from '../span/unsampled-span.ts'
@@ -47,11 +46,10 @@ export class SpanPipeline implements SpanHost {
   readonly #clock: Clock
   readonly #scope: Scope
   readonly #poolSize: number
-  readonly #scratch: SpanRecord
   readonly #tail: TailSampling | null
   readonly #governor: OverheadGovernor | null
   #ids = new IdSource()
-  #table: SpanTable
+  #pool: SpanPool
   /** Share of traces on the optimised path, in percent. */
   #optimized: number
   #costPerSpan: number | undefined
@@ -69,10 +67,9 @@ export class SpanPipeline implements SpanHost {
     this.#scope = scope
     this.#poolSize = options.pool
     this.#optimized = options.optimized
-    this.#scratch = new SpanRecord(scope, this.limits.forSpan())
-    this.drain = new SpanDrain(options.exporter, options.clock, this.#scratch, options.batch)
+    this.drain = new SpanDrain(options.exporter, options.clock, options.batch)
     this.#tail = options.tail === undefined ? null : new TailSampling(options.tail, this.drain)
-    this.#table = this.#newTable()
+    this.#pool = this.#newPool()
     const { budget } = options
     this.#governor = budget === undefined ? null : new OverheadGovernor(budget, this, options.clock)
   }
@@ -151,54 +148,44 @@ export class SpanPipeline implements SpanHost {
     options: SpanOptions | undefined,
   ): TracerSpan {
     this.#started++
-    const table = this.#table
-    let start: number
-    let kind: SpanKind = SpanKind.INTERNAL
-    if (options === undefined) {
-      start = this.#clock.now()
-    } else {
-      start = this.at(options.startTime)
-      kind = options.kind ?? kind
-    }
     const pooled = this.#optimized === 100 || this.#isOptimized(serial, trace)
-    const slot = pooled ? table.open(serial, scope, name, kind, start, trace) : -1
-    let span: TracerSpan
-    if (slot < 0) {
-      span = this.#plain(scope, name, kind, start, serial, parent, trace, pooled)
-    } else {
-      if (parent !== null) {
-        table.setParent(slot, parent.spanHigh(), parent.spanLow(), parent.isRemote())
-      }
-      span = new PooledSpan(table, slot, serial, trace)
-    }
-    if (options !== undefined) {
-      if (options.attributes !== undefined) span.setAttributes(options.attributes)
-      if (options.links !== undefined) span.addLinks(options.links as Link[])
-    }
-    return span
-  }
-
-  #plain(
-    scope: Scope,
-    name: string,
-    kind: SpanKind,
-    start: number,
-    serial: number,
-    parent: BaseSpan | null,
-    trace: TraceRecord | null,
-    lazy: boolean,
-  ): TracerSpan {
-    this.#unpooled++
-    const record = new SpanRecord(scope, this.limits.forSpan(lazy && this.limits.lazy))
+    const record = (pooled ? this.#pool.take() : null) ?? this.#single(pooled)
+    record.owner = serial
+    record.serial = serial
+    record.scope = scope
     record.name = name
-    record.kind = kind
-    record.start = start
-    if (parent !== null) {
+    record.trace = trace
+    record.status = StatusCode.UNSET
+    if (parent === null) {
+      record.parentHigh = 0
+      record.parentLow = 0
+      record.parentRemote = false
+    } else {
       record.parentHigh = parent.spanHigh()
       record.parentLow = parent.spanLow()
       record.parentRemote = parent.isRemote()
     }
-    return new PlainSpan(this, this.#ids, serial, record, trace)
+    const span = new RecordedSpan(record, serial, trace)
+    if (options === undefined) {
+      record.kind = SpanKind.INTERNAL
+      record.start = this.#clock.now()
+    } else {
+      this.#apply(options, record, span)
+    }
+    return span
+  }
+
+  #apply(options: SpanOptions, record: SpanRecord, span: RecordedSpan): void {
+    record.kind = options.kind ?? SpanKind.INTERNAL
+    record.start = this.at(options.startTime)
+    if (options.attributes !== undefined) span.setAttributes(options.attributes)
+    if (options.links !== undefined) span.addLinks(options.links)
+  }
+
+  /** A record beside the pool: all are taken, or the trace is on the plain path. */
+  #single(lazy: boolean): SpanRecord {
+    this.#unpooled++
+    return this.#pool.makeSingle(lazy && this.limits.lazy)
   }
 
   now(): number {
@@ -207,36 +194,28 @@ export class SpanPipeline implements SpanHost {
 
   at(time: TimeInput | undefined): number {
     if (time === undefined) return this.#clock.now()
-    const at = toClockTime(time, this.#clock.epoch?.() ?? 0)
+    const at = toClockTime(time, this.#epoch())
     return Number.isNaN(at) ? this.#clock.now() : at
   }
 
-  ended(table: SpanTable, slot: number): void {
+  ended(record: SpanRecord): void {
     this.#ended++
-    if (endChannel.hasSubscribers) this.#publish(table, slot)
+    if (endChannel.hasSubscribers) {
+      record.complete(this.#epoch())
+      endChannel.publish(record)
+    }
     if (this.#closed) {
       this.#droppedLate++
-      table.release(slot)
+      record.pool.release(record)
     } else if (this.#tail !== null) {
-      this.#tail.ended(table, slot, table.traces[slot]!)
+      this.#tail.ended(record)
     } else {
-      this.drain.added(table, table.enqueue(slot))
+      this.drain.add(record)
     }
   }
 
-  endedRecord(record: SpanRecord, trace: TraceRecord | null): void {
-    this.#ended++
-    record.epoch = this.#clock.epoch?.() ?? 0
-    if (endChannel.hasSubscribers) endChannel.publish(record)
-    if (this.#closed) this.#droppedLate++
-    else if (this.#tail !== null) this.#tail.endedRecord(record, trace!)
-    else this.drain.addRecord(record)
-  }
-
-  #publish(table: SpanTable, slot: number): void {
-    table.read(slot, this.#scratch)
-    this.#scratch.epoch = this.#clock.epoch?.() ?? 0
-    endChannel.publish(this.#scratch)
+  #epoch(): number {
+    return this.#clock.epoch?.() ?? 0
   }
 
   setOptimized(percent: number): void {
@@ -270,8 +249,8 @@ export class SpanPipeline implements SpanHost {
       started: this.#started,
       ended: this.#ended,
       unpooled: this.#unpooled,
-      poolFree: this.#table.free,
-      lateCalls: this.#table.lateCalls,
+      poolFree: this.#pool.free,
+      lateCalls: this.#pool.lateCalls,
       waiting: this.drain.waiting,
       held: this.#tail?.held ?? 0,
       rejected: this.#tail?.rejected ?? 0,
@@ -292,16 +271,14 @@ export class SpanPipeline implements SpanHost {
     return (word >>> 0) % 100 < this.#optimized
   }
 
-  /** After two billion spans: new keys, and a new table so that no serial ever repeats within one. */
+  /** After two billion spans: new keys, and a new pool so that no serial ever repeats within one. */
   #renewIds(): number {
     this.#ids = new IdSource()
-    this.#table = this.#newTable()
+    this.#pool = this.#newPool()
     return this.#ids.next()
   }
 
-  #newTable(): SpanTable {
-    const table = new SpanTable(this.#poolSize, this.#ids, this, this.#scope)
-    this.drain.attach(table)
-    return table
+  #newPool(): SpanPool {
+    return new SpanPool(this.#poolSize, this.#ids, this, this.#scope)
   }
 }

@@ -1,5 +1,4 @@
 import type { SpanRecord } from '../span/span-record.ts'
-import type { SpanTable } from '../span/span-table.ts'
 import type { TraceRecord } from '../span/trace-record.ts'
 
 /** The ended spans of a trace whose roots in this process have not all ended. */
@@ -7,8 +6,6 @@ export class HeldTrace {
   readonly trace: TraceRecord
   /** Milliseconds on the tracer's clock when the first root began. */
   readonly since: number
-  readonly tables: SpanTable[] = []
-  readonly slots: number[] = []
   readonly records: SpanRecord[] = []
   openRoots = 1
   /** A span failed or a root was slow: the trace is kept for its own sake. */
@@ -19,9 +16,5 @@ export class HeldTrace {
   constructor(trace: TraceRecord, since: number) {
     this.trace = trace
     this.since = since
-  }
-
-  get size(): number {
-    return this.slots.length + this.records.length
   }
 }

@@ -2,7 +2,6 @@ import type { SpanDrain } from '../pipeline/span-drain.ts'
 import { W3CTraceState } from '../propagation/trace-state.ts'
 import { StatusCode } from '../span/span.ts'
 import type { SpanRecord } from '../span/span-record.ts'
-import type { SpanTable } from '../span/span-table.ts'
 import { SAMPLED, type TraceRecord } from '../span/trace-record.ts'
 import { DurationQuantile } from './duration-quantile.ts'
 import { HeldTrace } from './held-trace.ts'
@@ -69,50 +68,34 @@ export class TailSampling {
     this.#open.add(trace.held)
   }
 
-  /** Takes a pooled span that has ended. */
-  ended(table: SpanTable, slot: number, trace: TraceRecord): void {
-    const held = trace.held
+  /** Takes a span that has ended. */
+  ended(record: SpanRecord): void {
+    const held = record.trace?.held ?? null
     if (held === null || held.kept === true) {
-      this.#drain.added(table, table.enqueue(slot))
+      this.#drain.add(record)
     } else if (held.kept === false) {
       this.rejected++
-      table.release(slot)
+      record.pool.release(record)
     } else {
-      held.tables.push(table)
-      held.slots.push(slot)
-      const failed = table.status(slot) === StatusCode.ERROR
-      this.#add(held, failed)
-      if (!table.isLocalRoot(slot)) return
-      this.#rootEnded(held, table.names[slot]!, table.ends[slot]! - table.starts[slot]!)
+      this.#hold(held, record)
     }
   }
 
-  /** Takes an unpooled span that has ended. */
-  endedRecord(record: SpanRecord, trace: TraceRecord): void {
-    const held = trace.held
-    if (held === null || held.kept === true) {
-      this.#drain.addRecord(record)
-    } else if (held.kept === false) {
-      this.rejected++
-    } else {
-      held.records.push(record)
-      this.#add(held, record.status === StatusCode.ERROR)
-      const isRoot = record.parentRemote || (record.parentHigh | record.parentLow) === 0
-      if (isRoot) this.#rootEnded(held, record.name, record.duration)
+  #hold(held: HeldTrace, record: SpanRecord): void {
+    const { isLocalRoot, name, duration } = record
+    held.records.push(record)
+    this.held++
+    if (this.#failed && record.status === StatusCode.ERROR) held.remarkable = true
+    if (this.held > this.#maxSpans) {
+      const [longest] = this.#open
+      this.#decide(longest!)
     }
+    if (isLocalRoot) this.#rootEnded(held, name, duration)
   }
 
   /** Decides all traces by what is known of them: the tracer closes. */
   decideAll(): void {
     for (const held of this.#open) this.#decide(held)
-  }
-
-  #add(held: HeldTrace, failed: boolean): void {
-    this.held++
-    if (failed && this.#failed) held.remarkable = true
-    if (this.held <= this.#maxSpans) return
-    const [longest] = this.#open
-    this.#decide(longest!)
   }
 
   #rootEnded(held: HeldTrace, name: string, duration: number): void {
@@ -140,26 +123,20 @@ export class TailSampling {
   }
 
   #decide(held: HeldTrace): void {
-    const { trace, tables, slots, records } = held
+    const { trace } = held
+    const records = held.records.splice(0)
     this.#open.delete(held)
-    this.held -= held.size
+    this.held -= records.length
     held.kept = held.remarkable || (trace.flags & SAMPLED) !== 0
     if (!held.kept) {
-      this.rejected += held.size
-      for (let i = 0; i < slots.length; i++) tables[i]!.release(slots[i]!)
+      this.rejected += records.length
+      for (const record of records) record.pool.release(record)
       return
     }
     if (held.remarkable) {
       trace.state = trace.state === undefined ? CERTAIN : trace.state.set('ot', 'th:0')
     }
     trace.flags |= SAMPLED
-    for (let i = 0; i < slots.length; i++) {
-      this.#drain.added(tables[i]!, tables[i]!.enqueue(slots[i]!))
-    }
-    for (const record of records) {
-      record.traceFlags |= SAMPLED
-      record.traceState = trace.state
-      this.#drain.addRecord(record)
-    }
+    for (const record of records) this.#drain.add(record)
   }
 }

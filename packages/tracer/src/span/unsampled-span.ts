@@ -4,7 +4,7 @@ import { RANDOM, TraceRecord } from './trace-record.ts'
 
 /**
  * A span that is not recorded. It reads no clock and stores no attribute; its ids exist only if somebody asks, to
- * propagate them. One object of three fields, `declare`d so that the constructor alone defines them (see PooledSpan).
+ * propagate them. One object of three fields, `declare`d so that the constructor alone defines them (see RecordedSpan).
  */
 export class UnsampledSpan extends IdleSpan {
   declare private readonly ids: IdSource

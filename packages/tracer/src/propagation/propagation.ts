@@ -1,0 +1,64 @@
+import { activeContext } from '../context/active-context.ts'
+import { BaseSpan } from '../span/base-span.ts'
+import { ForeignSpan } from '../span/foreign-span.ts'
+import type { Span } from '../span/span.ts'
+import { Baggage } from './baggage.ts'
+import { type Headers, RemoteParent } from './carrier.ts'
+import { formatTraceparent, parseTraceparent } from './traceparent.ts'
+
+/** The headers that travel, by the names that OpenTelemetry's `OTEL_PROPAGATORS` has for them. */
+export const PROPAGATORS = ['tracecontext', 'baggage'] as const
+export type PropagatorName = (typeof PROPAGATORS)[number]
+
+/** What is read from incoming headers and written to outgoing ones. */
+export class Propagation {
+  /** Whether `traceparent` and `tracestate` are. */
+  readonly traceContext: boolean
+  /** Whether `baggage` is. */
+  readonly baggage: boolean
+
+  constructor(names: readonly PropagatorName[] = PROPAGATORS) {
+    this.traceContext = names.includes('tracecontext')
+    this.baggage = names.includes('baggage')
+  }
+
+  /** The headers that may be set. */
+  get fields(): string[] {
+    const fields = this.traceContext ? ['traceparent', 'tracestate'] : []
+    return this.baggage ? [...fields, 'baggage'] : fields
+  }
+
+  extract(headers: Headers): RemoteParent {
+    let span: ForeignSpan | undefined
+    const traceparent = this.traceContext ? single(headers.traceparent) : undefined
+    if (traceparent !== undefined) span = parseTraceparent(traceparent, joined(headers.tracestate))
+    const baggage = this.baggage ? joined(headers.baggage) : undefined
+    return new RemoteParent(span ?? null, baggage === undefined ? null : Baggage.parse(baggage))
+  }
+
+  inject(headers: Record<string, unknown>, span?: Span): void {
+    const { span: active, baggage } = activeContext()
+    const sender = span === undefined ? active : asBaseSpan(span)
+    if (this.traceContext && sender !== null) {
+      headers.traceparent = formatTraceparent(sender)
+      const state = sender.trace().state?.serialize()
+      if (state !== undefined && state !== '') headers.tracestate = state
+    }
+    if (this.baggage && baggage !== null && baggage.size > 0) headers.baggage = baggage.serialize()
+  }
+}
+
+function asBaseSpan(span: Span): BaseSpan | null {
+  return span instanceof BaseSpan ? span : (ForeignSpan.from(span.spanContext()) ?? null)
+}
+
+/** The value of a header that may come once only; undefined where it came more often. */
+function single(value: string | string[] | undefined): string | undefined {
+  if (Array.isArray(value)) return value.length === 1 ? value[0] : undefined
+  return value
+}
+
+/** The value of a header that may come in pieces. */
+export function joined(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(',') : value
+}
