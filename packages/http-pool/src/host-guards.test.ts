@@ -103,6 +103,15 @@ describe('throttle', () => {
     expect(refused.length).toBeGreaterThan(200)
     expect(pool.stats().origins[server.origin]!.throttled).toBe(refused.length)
   })
+
+  test('that refuses a retry leaves the caller the last response', async () => {
+    server.on('*', 503)
+    const pool = makePool({ throttle: true, retry: { baseDelay: 1 }, random: () => 0 })
+    const { statusCode, body } = await pool.request(server.url('/'))
+    expect([statusCode, await body.text()]).toEqual([503, '503'])
+    expect(pool.stats()).toMatchObject({ attempts: 1, retries: 0, deadlines: 0 })
+    expect(pool.stats().origins[server.origin]!.throttled).toBe(1)
+  })
 })
 
 describe('hedge', () => {

@@ -39,15 +39,6 @@ describe('request', () => {
     })
   })
 
-  test('adds the query to that of the URL', async () => {
-    server.on('*', { body: 'ok' })
-    const url = new URL(server.url('/a?x=1'))
-    const { body } = await pool.request(url, { query: { y: [1, 2], z: 'a b', t: true } })
-    await body.dump()
-    expect(server.requests[0]!.url).toBe('/a?x=1&y=1&y=2&z=a+b&t=true')
-    expect(url.search).toBe('?x=1')
-  })
-
   test('streams large bodies both ways under back-pressure', async () => {
     const large = Buffer.alloc(3_000_000, 'x')
     server.on('*', ({ body }) => ({ body }))

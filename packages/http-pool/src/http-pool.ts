@@ -1,44 +1,21 @@
 import { type Dispatcher, fetch, type RequestInfo, type RequestInit, type Response } from 'undici'
 import { systemClock } from './clock.ts'
 import { InvalidRequestError } from './errors.ts'
-import {
-  type Dispatch,
-  type ExchangeOptions,
-  isReplayable,
-  type RequestBody,
-} from './exchange/dispatch-options.ts'
+import { type Dispatch, type ExchangeOptions, isReplayable } from './exchange/dispatch-options.ts'
 import { resolveCall } from './options/call-policy.ts'
-import type { CallOptions, HttpPoolOptions } from './options/pool-options.ts'
+import type { HttpPoolOptions } from './options/pool-options.ts'
 import { resolvePoolOptions } from './options/settings.ts'
 import { PoolCore } from './pool-core.ts'
 import { PoolDispatcher } from './pool-dispatcher.ts'
 import { headerList } from './redirect/header-list.ts'
+import { type BodyContent, contentTypeOf, jsonBody, wireBody } from './request/request-body.ts'
+import { checkNames, type JsonOptions, type RequestOptions } from './request/request-options.ts'
+import { requestUrl } from './request/request-url.ts'
 import type { Call } from './response/following-handler.ts'
 import { JsonHandler } from './response/json-handler.ts'
 import { type HttpResponse, ResponseHandler } from './response/response-handler.ts'
 import { type PoolStats, poolStats } from './stats.ts'
 import { totalDeadline } from './time/total-deadline.ts'
-
-/** Options of a call: undici's for the request, the pool's for its policy. */
-export interface RequestOptions extends CallOptions {
-  /** Default GET, or POST with a body. */
-  method?: Dispatcher.HttpMethod
-  headers?: Dispatcher.DispatchOptions['headers']
-  /** Added to the URL's own query. */
-  query?: Record<string, string | number | boolean | readonly (string | number | boolean)[]>
-  /** A function makes a new body for each attempt: with it, streams can be retried too. */
-  body?: RequestBody | null
-  /** Passed through to the response. */
-  opaque?: unknown
-  /** Bytes of the body that are held for a slow reader. Default 64 KiB. */
-  highWaterMark?: number
-}
-
-export interface JsonOptions extends Omit<RequestOptions, 'body' | 'opaque' | 'highWaterMark'> {
-  /** A value to send as JSON. */
-  json?: unknown
-  body?: RequestBody | null
-}
 
 /**
  * An HTTP client: undici's connections under one cap, with deadlines, a bounded queue and retries.
@@ -72,7 +49,7 @@ export class HttpPool {
   request(url: string | URL, options: RequestOptions = {}): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
       const { opaque, highWaterMark } = options
-      const call = this.#call(this.#exchangeOptions(url, options, options.body ?? null), options)
+      const call = this.#call(url, options, false)
       new ResponseHandler(call, opaque, highWaterMark, resolve, reject).send()
     })
   }
@@ -80,17 +57,14 @@ export class HttpPool {
   /**
    * Sends a request and parses its response.
    *
-   * As nothing is handed out before the last byte, an attempt that breaks off in the body is retried too.
+   * As nothing is handed out before the last byte, an attempt that breaks off in the body is retried too;
+   * not so with `cache` or `coalesce`, as then others may have had a part of it.
    *
    * @throws ResponseStatusError unless the status is 2xx; ResponseParseError; all that `request` throws
    */
   json<T = unknown>(url: string | URL, options: JsonOptions = {}): Promise<T> {
     return new Promise((resolve, reject) => {
-      const { json } = options
-      const body = json === undefined ? (options.body ?? null) : JSON.stringify(json)
-      const exchangeOptions = this.#exchangeOptions(url, options, body)
-      exchangeOptions.headers = withJsonHeaders(options.headers, json !== undefined)
-      new JsonHandler<T>(this.#call(exchangeOptions, options), resolve, reject).send()
+      new JsonHandler<T>(this.#call(url, options, true), resolve, reject).send()
     })
   }
 
@@ -118,27 +92,21 @@ export class HttpPool {
     await this.close()
   }
 
-  #call(options: ExchangeOptions, { signal }: CallOptions): Call {
-    return { dispatch: this.#dispatch, options, signal }
-  }
-
-  #exchangeOptions(
-    url: string | URL,
-    options: RequestOptions,
-    body: RequestBody | null,
-  ): ExchangeOptions {
-    const target = parseUrl(url)
-    if (options.query !== undefined) appendQuery(target, options.query)
+  #call(url: string | URL, options: RequestOptions, acceptsJson: boolean): Call {
+    checkNames(options)
     const { settings, clock } = this.#core
+    const { json, signal } = options
+    const target = requestUrl(url, options.query)
+    const given = json === undefined ? (options.body ?? undefined) : jsonBody(json)
+    const content = typeof given === 'function' ? given() : given
     const policy = resolveCall(settings.call, options)
-    const makeBody = typeof body === 'function' ? body : undefined
     const exchangeOptions: ExchangeOptions = {
       origin: target.origin,
       path: target.search === '' ? target.pathname : target.pathname + target.search,
-      method: options.method ?? (body === null ? 'GET' : 'POST'),
-      headers: options.headers,
-      body: makeBody === undefined ? (body as ExchangeOptions['body']) : makeBody(),
-      makeBody,
+      method: options.method ?? (content === undefined ? 'GET' : 'POST'),
+      headers: requestHeaders(options, content, acceptsJson),
+      body: content === undefined ? null : wireBody(content),
+      makeBody: typeof given === 'function' ? () => wireBody(given()) : undefined,
       policy,
       total: totalDeadline(policy.totalTimeout, clock),
     }
@@ -148,39 +116,25 @@ export class HttpPool {
         'A stream cannot be sent twice: give a function that makes the body, or leave out `retry: true`',
       )
     }
-    return exchangeOptions
+    return { dispatch: this.#dispatch, options: exchangeOptions, signal }
   }
 }
 
-function parseUrl(url: string | URL): URL {
-  const parsed = typeof url === 'string' ? URL.parse(url) : url instanceof URL ? new URL(url) : null
-  if (parsed === null) throw new InvalidRequestError('url', 'The URL is not absolute or not valid')
-  if (parsed.protocol !== 'https:' && parsed.protocol !== 'http:') {
-    throw new InvalidRequestError('url', `Cannot send to a URL of the scheme ${parsed.protocol}`)
-  }
-  if (parsed.username !== '' || parsed.password !== '') {
-    throw new InvalidRequestError('url', 'Credentials belong into a header, not into the URL')
-  }
-  return parsed
-}
-
-function appendQuery(url: URL, query: NonNullable<RequestOptions['query']>): void {
-  for (const [name, value] of Object.entries(query)) {
-    if (Array.isArray(value)) for (const each of value) url.searchParams.append(name, String(each))
-    else url.searchParams.append(name, String(value))
-  }
-}
-
-function withJsonHeaders(headers: RequestOptions['headers'], hasBody: boolean): string[] {
+/** The caller's headers, and those that follow from what is sent and asked for. */
+function requestHeaders(
+  { headers, json }: RequestOptions,
+  content: BodyContent | undefined,
+  acceptsJson: boolean,
+): ExchangeOptions['headers'] {
+  const contentType = json === undefined ? contentTypeOf(content) : 'application/json'
+  if (contentType === undefined && !acceptsJson) return headers
   const list = headerList(headers)
-  let accept = false
-  let contentType = false
-  for (let i = 0; i < list.length; i += 2) {
-    const name = list[i]!.toLowerCase()
-    accept ||= name === 'accept'
-    contentType ||= name === 'content-type'
-  }
-  if (!accept) list.push('accept', 'application/json')
-  if (hasBody && !contentType) list.push('content-type', 'application/json')
+  if (acceptsJson) addMissing(list, 'accept', 'application/json')
+  if (contentType !== undefined) addMissing(list, 'content-type', contentType)
   return list
+}
+
+function addMissing(list: string[], name: string, value: string): void {
+  for (let i = 0; i < list.length; i += 2) if (list[i]!.toLowerCase() === name) return
+  list.push(name, value)
 }

@@ -26,7 +26,7 @@ export {
 } from './errors.ts'
 export type { InjectContext, InjectHeaders } from './exchange/attempt-trace.ts'
 export type { HedgeOptions } from './hedge/hedge.ts'
-export { HttpPool, type JsonOptions, type RequestOptions } from './http-pool.ts'
+export { HttpPool } from './http-pool.ts'
 export type { Limiter } from './limits/limiter.ts'
 export type {
   CallOptions,
@@ -34,6 +34,9 @@ export type {
   OriginOptions,
   Timeouts,
 } from './options/pool-options.ts'
+export type { BodyContent, RequestBody } from './request/request-body.ts'
+export type { JsonOptions, RequestOptions } from './request/request-options.ts'
+export type { Query } from './request/request-url.ts'
 export { ResponseBody } from './response/response-body.ts'
 export type { HttpResponse } from './response/response-handler.ts'
 export type { RetryOptions } from './retry/retry-policy.ts'

@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts'
 import type { Coalescer } from './coalesce/coalescer.ts'
 import { Origin } from './connect/origin.ts'
 import { SocketBudget } from './connect/socket-budget.ts'
+import { StreamWatch } from './connect/stream-watch.ts'
 import { PoolClosedError } from './errors.ts'
 import { HostGuard } from './host/host-guard.ts'
 import type { GuardSettings, PoolSettings } from './options/settings.ts'
@@ -28,6 +29,7 @@ export class PoolCore {
   readonly random: () => number
   readonly deadlines: DeadlineHeap
   readonly sockets: SocketBudget
+  readonly streams: StreamWatch = new StreamWatch()
   readonly hold: ProcessHold = new ProcessHold()
   readonly retryBudget: RetryBudget | undefined
   readonly origins: Map<string, Origin> = new Map()

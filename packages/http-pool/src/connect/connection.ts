@@ -25,6 +25,8 @@ export class Connection implements Timed {
   idleSince = 0
   /** How long its last connect took, in ms. */
   connectDuration = 0
+  /** Its socket speaks HTTP/2. */
+  isH2 = false
   retired = false
   /** Whether its first handshake is still to come, which tells the protocol. */
   isProbing = false
@@ -125,11 +127,8 @@ export class Connection implements Timed {
         callback(isRefused ? new AddressNotAllowedError(this.origin.key) : error, null)
       }
     }
-    if (!this.#mayConnectTo(options.hostname)) {
-      done(new RefusedAddress(), null)
-      return
-    }
     try {
+      if (!this.#mayConnectTo(options.hostname)) throw new RefusedAddress()
       // buildConnector returns its socket, which its type does not say.
       socket = settings.connector(options, done) as unknown as Socket
     } catch (error) {
@@ -148,9 +147,14 @@ export class Connection implements Timed {
   }
 
   #onConnect(socket: Socket & { alpnProtocol?: unknown }): void {
-    if (socket.alpnProtocol === 'h2') this.capacity = this.origin.settings.maxConcurrentStreams
-    else this.capacity = 1
-    this.origin.onConnect(this, socket.alpnProtocol === 'h2')
+    const { core, settings } = this.origin
+    this.isH2 = socket.alpnProtocol === 'h2'
+    this.capacity = this.isH2 ? settings.maxConcurrentStreams : 1
+    if (this.isH2) {
+      core.streams.add()
+      socket.once('close', () => core.streams.remove())
+    }
+    this.origin.onConnect(this, this.isH2)
   }
 
   #onClose(socket: Socket): void {

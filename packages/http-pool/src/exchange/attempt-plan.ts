@@ -23,8 +23,8 @@ export class AttemptPlan {
   #hedge: Attempt | null = null
   #wakeAt = never
   #wakeReason: AttemptReason = 'first'
-  /** The guard has admitted the attempt that waits: only its time has to come. */
-  #isAdmitted = false
+  /** The attempt that waits has its place within the server's own limit as well. */
+  #hasServerSlot = false
   #hedgeAt = never
   /** Attempts that count against the policy: resends do not. */
   #attempts = 0
@@ -58,21 +58,9 @@ export class AttemptPlan {
       exchange.fail(core.closedError(origin.key))
       return
     }
-    this.#attempts++
-    if (guard !== undefined) {
-      const now = core.clock.now()
-      const refusal = guard.refusal(now)
-      if (refusal !== undefined) {
-        exchange.fail(refusal)
-        return
-      }
-      const delay = guard.serverDelay(now)
-      if (delay > 0) {
-        this.#awaitServer(delay, now, reason)
-        return
-      }
-    }
-    this.#send(reason)
+    const refusal = guard?.refusal(core.clock.now())
+    if (refusal === undefined) this.#proceed(reason)
+    else exchange.fail(refusal)
   }
 
   /** Does what is due at `now`. */
@@ -132,7 +120,7 @@ export class AttemptPlan {
     if (this.#wakeAt !== never) {
       this.#wakeAt = never
       core.hold.release()
-      if (this.#isAdmitted) origin.guard?.ignored(core.clock.now())
+      origin.guard?.ignored(core.clock.now())
     }
     this.#hedgeAt = never
     this.#end(this.#attempt, error)
@@ -152,14 +140,35 @@ export class AttemptPlan {
     if (tookTime && attempt.controller !== null) guard.tookLonger(now - attempt.sentAt, now)
   }
 
+  /** The guard has admitted an attempt: it goes out as soon as the server's own limit has room. */
+  #proceed(reason: AttemptReason): void {
+    const { origin, core } = this.#exchange
+    this.#attempts++
+    const now = core.clock.now()
+    const delay = origin.guard?.serverDelay(now) ?? 0
+    if (delay > 0) this.#awaitServer(delay, now, reason)
+    else this.#send(reason)
+  }
+
   #send(reason: AttemptReason): void {
-    const { origin, core, options } = this.#exchange
+    const { origin, core } = this.#exchange
     origin.counters.attempts++
     this.sendings++
-    if (!hasSubscribers(attemptChannels)) {
-      this.#make(reason).start()
-      return
+    // What the user gave is called here: bodies and headers are made, a limiter is asked.
+    try {
+      if (reason !== 'first') this.#renewBody()
+      if (hasSubscribers(attemptChannels)) this.#startTraced(reason)
+      else this.#make(reason).start()
+    } catch (error) {
+      const attempt = reason === 'hedge' ? this.#hedge : this.#attempt
+      // The guard has admitted an attempt that nobody will tell it the end of.
+      if (attempt === null || attempt.isOver) origin.guard?.ignored(core.clock.now())
+      this.#exchange.fail(error as Error)
     }
+  }
+
+  #startTraced(reason: AttemptReason): void {
+    const { origin, core, options } = this.#exchange
     const trace = new AttemptTrace(options, origin.key, this.sendings, reason, core.clock)
     trace.start(() => {
       const attempt = this.#make(reason)
@@ -191,7 +200,6 @@ export class AttemptPlan {
     // Once may be chance. Twice, and the other idle connections are taken for dead too.
     if (this.#resends > 1) origin.retireIdle()
     this.#attempts--
-    this.#renewBody()
     this.#exchange.runInAsyncScope(this.begin, this, 'resend')
     return true
   }
@@ -209,7 +217,10 @@ export class AttemptPlan {
     if (wait > retry.maxDelay || now + delay >= totalDeadline) return false
     if (origin.guard?.allowsRetry(now) === false) return false
     if (core.retryBudget?.withdraw(now) === false) return false
+    // Asked for now, while there still is a response to hand out if it refuses.
+    if (origin.guard?.refusal(now) !== undefined) return false
     origin.counters.retries++
+    this.#hasServerSlot = false
     this.#sleep(now + delay, 'retry')
     return true
   }
@@ -224,7 +235,7 @@ export class AttemptPlan {
       exchange.fail(guard!.serverLimitError(delay))
       return
     }
-    this.#isAdmitted = true
+    this.#hasServerSlot = true
     this.#sleep(now + delay, reason)
   }
 
@@ -239,13 +250,8 @@ export class AttemptPlan {
   #wake(): void {
     this.#wakeAt = never
     this.#exchange.core.hold.release()
-    if (this.#isAdmitted) {
-      this.#isAdmitted = false
-      this.#send(this.#wakeReason)
-      return
-    }
-    this.#renewBody()
-    this.begin(this.#wakeReason)
+    if (this.#hasServerSlot) this.#send(this.#wakeReason)
+    else this.#proceed(this.#wakeReason)
   }
 
   #isHedgeable(): boolean {
@@ -261,7 +267,6 @@ export class AttemptPlan {
     if (!guard.allowsRetry(now) || !guard.hedge!.withdraw()) return
     if (core.retryBudget?.withdraw(now) === false || guard.refusal(now) !== undefined) return
     origin.counters.hedges++
-    this.#renewBody()
     this.#send('hedge')
   }
 

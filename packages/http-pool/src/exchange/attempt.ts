@@ -1,7 +1,9 @@
+import type { ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Connection } from '../connect/connection.ts'
 import type { Origin } from '../connect/origin.ts'
+import { resetError, type StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
 import { isThenable, type Limiter, releasePermit } from '../limits/limiter.ts'
 import type { Timed } from '../time/deadline-heap.ts'
@@ -26,7 +28,7 @@ const drainTimeout = 2_000
 export type AttemptPhase = 'waiting' | 'opening' | 'sent' | 'body' | 'draining' | 'over'
 
 /** One sending of a request: the handler that undici calls, and a place in the queue. */
-export class Attempt implements Dispatcher.DispatchHandler, Timed {
+export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
   readonly exchange: Exchange
   readonly origin: Origin
   readonly options: ExchangeOptions
@@ -37,6 +39,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
   connection: Connection | null = null
   /** Set once it is on the wire. */
   controller: Controller | null = null
+  /** Over HTTP/2, what carries it. */
+  stream: ClientHttp2Stream | null = null
   /** When it went on the wire. */
   sentAt = 0
   /** Went out on a socket that had carried another request before. */
@@ -156,6 +160,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
       controller.abort(new SupersededError(this.origin.key))
       return
     }
+    if (connection.isH2) this.origin.core.streams.expect(this)
     this.controller = controller
     this.phase = 'sent'
     this.onReusedSocket = connection.served++ > 0
@@ -227,9 +232,13 @@ export class Attempt implements Dispatcher.DispatchHandler, Timed {
     }
   }
 
-  onResponseEnd(_controller: Controller, trailers: Headers): void {
-    const { phase } = this
+  onResponseEnd(controller: Controller, trailers: Headers): void {
+    const { phase, stream } = this
     if (phase === 'over') return
+    if (stream !== null && stream.rstCode !== 0) {
+      this.onResponseError(controller, resetError(stream))
+      return
+    }
     this.phase = 'over'
     this.#end(false, undefined)
     if (phase === 'body') this.exchange.onAttemptEnd(trailers)

@@ -14,6 +14,8 @@ const transientCodes: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
   'UND_ERR_SOCKET',
   'UND_ERR_CONNECT_TIMEOUT',
+  // Of undici for what its sockets and streams go through: reset, closed, gone away.
+  'UND_ERR_INFO',
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
   'ERR_HTTP2_GOAWAY_SESSION',
   'ERR_HTTP2_STREAM_ERROR',

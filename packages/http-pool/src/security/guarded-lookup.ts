@@ -24,7 +24,13 @@ export function guardedLookup(
         callback(error, '', 0)
         return
       }
-      const allowed = addresses.filter(({ address, family }) => allow(address, family))
+      let allowed: LookupAddress[]
+      try {
+        allowed = addresses.filter(({ address, family }) => allow(address, family))
+      } catch (error) {
+        callback(error as NodeJS.ErrnoException, '', 0)
+        return
+      }
       const first = allowed[0]
       if (first === undefined) callback(new RefusedAddress(), '', 0)
       else if (options.all) (callback as unknown as AllCallback)(null, allowed)

@@ -1,0 +1,144 @@
+import { channel } from 'node:diagnostics_channel'
+import { constants } from 'node:http2'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { H2Server } from './h2-server.fixture.ts'
+import { HttpPool, type HttpPoolOptions } from './index.ts'
+
+const {
+  NGHTTP2_CANCEL,
+  NGHTTP2_ENHANCE_YOUR_CALM,
+  NGHTTP2_INTERNAL_ERROR,
+  NGHTTP2_NO_ERROR,
+  NGHTTP2_REFUSED_STREAM,
+} = constants
+const text = '{"whole":true}'
+
+let server: H2Server
+let pool: HttpPool
+
+beforeEach(async () => {
+  server = await H2Server.start()
+})
+
+afterEach(async () => {
+  await pool.destroy()
+  server.stop()
+})
+
+function makePool(options: HttpPoolOptions = {}): void {
+  pool = new HttpPool({ tls: { ca: server.certificate }, retry: false, ...options })
+}
+
+describe.each([
+  ['CANCEL', NGHTTP2_CANCEL],
+  ['INTERNAL_ERROR', NGHTTP2_INTERNAL_ERROR],
+  ['REFUSED_STREAM', NGHTTP2_REFUSED_STREAM],
+  ['ENHANCE_YOUR_CALM', NGHTTP2_ENHANCE_YOUR_CALM],
+])('a stream that is reset with %s', (_name, code) => {
+  test('at any byte of a body without content-length is an error', async () => {
+    makePool()
+    for (let offset = 0; offset <= text.length; offset++) {
+      server.script = ({ head, data, reset }) => {
+        head()
+        if (offset > 0) data(text.slice(0, offset))
+        reset(code)
+      }
+      const ended = pool.request(server.url).then(({ body }) => body.text())
+      await expect(ended).rejects.toMatchObject({ code: 'ERR_HTTP2_STREAM_ERROR' })
+    }
+    expect(pool.stats()).toMatchObject({ created: 1, pending: 0, deadlines: 0 })
+    expect(pool.stats().failures).toBe(text.length + 1)
+  })
+
+  test('while the reader pauses is an error as well', async () => {
+    makePool()
+    let finish = () => {}
+    server.script = ({ head, data, reset }) => {
+      head()
+      data(text)
+      finish = () => reset(code)
+    }
+    const { body } = await pool.request(server.url, { highWaterMark: 1 })
+    finish()
+    await expect(body.text()).rejects.toMatchObject({ code: 'ERR_HTTP2_STREAM_ERROR' })
+  })
+
+  test('is another attempt for json()', async () => {
+    makePool({ retry: { baseDelay: 0 } })
+    server.script = ({ head, data, reset }) => {
+      head()
+      data(text, server.requests > 1)
+      if (server.requests === 1) reset(code)
+    }
+    expect(await pool.json(server.url)).toEqual({ whole: true })
+    expect(pool.stats()).toMatchObject({ requests: 1, attempts: 2, retries: 1, created: 1 })
+  })
+
+  test('before the head is another attempt', async () => {
+    makePool({ retry: { baseDelay: 0 } })
+    server.script = ({ head, data, reset }) => {
+      if (server.requests === 1) {
+        reset(code)
+        return
+      }
+      head()
+      data(text, true)
+    }
+    const { body } = await pool.request(server.url)
+    expect(await body.text()).toBe(text)
+    expect(server.requests).toBe(2)
+  })
+
+  test('after its end is whole', async () => {
+    makePool()
+    server.script = ({ head, data, reset }) => {
+      head()
+      data(text, true)
+      reset(code)
+    }
+    expect(await pool.json(server.url)).toEqual({ whole: true })
+    expect(await pool.json(server.url)).toEqual({ whole: true })
+  })
+})
+
+test('NO_ERROR after the end of a response only ends the sending of the request', async () => {
+  makePool()
+  server.script = ({ head, data, reset }) => {
+    head()
+    data(text, true)
+    reset(NGHTTP2_NO_ERROR)
+  }
+  async function* endless() {
+    yield Buffer.from('begun')
+    await new Promise(() => {})
+  }
+  const { body } = await pool.request(server.url, { method: 'POST', body: endless() })
+  expect(await body.json()).toEqual({ whole: true })
+})
+
+test('each of many streams on one connection is judged for itself', async () => {
+  makePool()
+  server.script = ({ head, data, reset }) => {
+    const isCut = server.requests % 3 === 0
+    head()
+    data(text, !isCut)
+    if (isCut) reset(NGHTTP2_CANCEL)
+  }
+  const all = await Promise.allSettled(Array.from({ length: 60 }, () => pool.json(server.url)))
+  expect(all.filter(({ status }) => status === 'rejected')).toHaveLength(20)
+  expect(pool.stats()).toMatchObject({ created: 1, failures: 20, pending: 0 })
+})
+
+test('nobody listens to streams when no connection speaks HTTP/2 any more', async () => {
+  const created = channel('http2.client.stream.created')
+  makePool()
+  server.script = ({ head, data }) => {
+    head()
+    data(text, true)
+  }
+  expect(created.hasSubscribers).toBe(false)
+  await pool.json(server.url)
+  expect(created.hasSubscribers).toBe(true)
+  await pool.close()
+  expect(created.hasSubscribers).toBe(false)
+})

@@ -1,0 +1,48 @@
+import type { Readable } from 'node:stream'
+import { type Dispatcher, FormData } from 'undici'
+import { InvalidRequestError } from '../errors.ts'
+
+type Chunks = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>
+
+/** What a request can carry. */
+export type BodyContent =
+  | string
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | URLSearchParams
+  | globalThis.FormData
+  | FormData
+  | Readable
+  | Chunks
+
+/** A body, or a function that makes a new one for each attempt. */
+export type RequestBody = BodyContent | (() => BodyContent)
+
+/** A body as undici takes it. */
+export type WireBody = NonNullable<Dispatcher.DispatchOptions['body']>
+
+const formType = 'application/x-www-form-urlencoded;charset=UTF-8'
+
+/** The type that a body has by itself, unless the caller names another. */
+export function contentTypeOf(body: BodyContent | undefined): string | undefined {
+  if (body instanceof URLSearchParams) return formType
+  return body instanceof Blob && body.type !== '' ? body.type : undefined
+}
+
+/** undici takes no `URLSearchParams`, and no `FormData` but its own. */
+export function wireBody(body: BodyContent): WireBody {
+  if (body instanceof URLSearchParams) return body.toString()
+  if (!(body instanceof globalThis.FormData) || body instanceof FormData) return body as WireBody
+  const form = new FormData()
+  // Of Node's own classes, which undici uses too.
+  for (const [name, value] of body) form.append(name, value as string)
+  return form
+}
+
+/** A value as JSON. */
+export function jsonBody(value: unknown): string {
+  const text: string | undefined = JSON.stringify(value)
+  if (text !== undefined) return text
+  throw new InvalidRequestError('body', `JSON has no form for a value of type ${typeof value}`)
+}

@@ -1,0 +1,38 @@
+import { InvalidRequestError } from '../errors.ts'
+
+type QueryValue = string | number | boolean | null | undefined
+
+/** Parameters of a query; an array gives one for each of its items. */
+export type Query = URLSearchParams | Readonly<Record<string, QueryValue | readonly QueryValue[]>>
+
+/** A copy of a URL that requests can go to, with the query added. */
+export function requestUrl(url: string | URL, query: Query | undefined): URL {
+  const target = parse(url)
+  if (query instanceof URLSearchParams) {
+    for (const [name, value] of query) target.searchParams.append(name, value)
+  } else if (query !== undefined) {
+    for (const [name, value] of Object.entries(query)) append(target.searchParams, name, value)
+  }
+  return target
+}
+
+function parse(url: string | URL): URL {
+  const parsed = typeof url === 'string' ? URL.parse(url) : url instanceof URL ? new URL(url) : null
+  if (parsed === null) throw new InvalidRequestError('url', 'The URL is not absolute or not valid')
+  if (parsed.protocol !== 'https:' && parsed.protocol !== 'http:') {
+    throw new InvalidRequestError('url', `Cannot send to a URL of the scheme ${parsed.protocol}`)
+  }
+  if (parsed.username !== '' || parsed.password !== '') {
+    throw new InvalidRequestError('url', 'Credentials belong into a header, not into the URL')
+  }
+  return parsed
+}
+
+function append(
+  parameters: URLSearchParams,
+  name: string,
+  value: QueryValue | readonly QueryValue[],
+): void {
+  if (Array.isArray(value)) for (const each of value) append(parameters, name, each)
+  else if (value !== null && value !== undefined) parameters.append(name, String(value))
+}
