@@ -1,4 +1,14 @@
-import { KeyHistory, leftMain, UNKNOWN } from './key-history.ts'
+import {
+  DepartedKeys,
+  DISPLACED,
+  departureOf,
+  FORGOTTEN,
+  MOST_SIGHTS,
+  REFUSED,
+  sightsOf,
+  ticksSince,
+  WITHDRAWN,
+} from './departed-keys.ts'
 import { lengthen } from './lengthen.ts'
 import { type Policy, type PolicyState, SATURATED } from './policy.ts'
 import { NONE } from './slot-queue.ts'
@@ -11,6 +21,13 @@ const IN_MAIN = 4
  * bits are set: no hit is told.
  */
 const DEAD = 8
+/** The upper half of the frequency byte: how often the key was seen lately, within and before this stay in the cache. */
+const SIGHTS_SHIFT = 4
+const SIGHTS = 0xf0
+/** Sights per entry after which all counts are halved. */
+const SAMPLE_PER_ENTRY = 15
+/** Small caches count as long as one of this many entries. */
+const FEWEST_ENTRIES = 256
 /**
  * Entries that may leave the window without a duel per insert, while the cache fills or its window
  * shrinks.
@@ -28,8 +45,12 @@ const JITTER_FREQUENCY = 6
  * follows from what each part would earn if it were larger or smaller ({@link WindowSizer}), which
  * makes it behave like LRU, like LFU or between, as the workload asks.
  *
+ * How often a key was seen is kept with its entry, in four bits, and in {@link DepartedKeys} when it leaves. It grows with every
+ * miss of the key, and by the hits since its queue last turned when it is the oldest; all counts are halved periodically, so
+ * that old fame fades.
+ *
  * A hit writes one byte, and at the first hit since the queue last turned one counter. A miss
- * touches one cell of the history for its key and one for each side of a duel.
+ * touches one bucket of the memory of departed keys, and another one for the victim.
  *
  * The queues are singly linked, which saves a column and two writes per move. A removed entry
  * therefore stays queued until it is the oldest, or until `compact`; kernel and policy share the
@@ -45,7 +66,7 @@ export class Adaptive implements Policy {
   readonly owes = false
   frequency: Uint8Array = new Uint8Array(0)
   readonly #free: number[]
-  readonly #history = new KeyHistory()
+  readonly #departed = new DepartedKeys()
   readonly #sizer = new WindowSizer()
   #weights: Float64Array | null = null
   #hashes: Int32Array = new Int32Array(0)
@@ -62,6 +83,10 @@ export class Adaptive implements Policy {
   #mainOldest: number = NONE
   #mainNewest: number = NONE
   #untilLook = 0
+  #sights = 0
+  #sample = FEWEST_ENTRIES * SAMPLE_PER_ENTRY
+  /** How often the key announced last was seen. */
+  #arriving = 1
   #wasFull = false
 
   /** @param free where slots go that are not queued any more */
@@ -76,13 +101,21 @@ export class Adaptive implements Policy {
   }
 
   arrive(hash: number): void {
-    this.#history.increment(hash)
-    const claimed = this.#history.claim(hash, this.#sizer.now)
-    if (claimed !== UNKNOWN) this.#sizer.returned(claimed & 255, leftMain(claimed))
+    this.#count(1)
+    const recalled = this.#departed.recall(hash)
+    if (recalled === FORGOTTEN) {
+      this.#arriving = 1
+      return
+    }
+    this.#arriving = Math.min(sightsOf(recalled) + 1, MOST_SIGHTS)
+    const departure = departureOf(recalled)
+    if (departure === WITHDRAWN) return
+    this.#sizer.returned(ticksSince(recalled, this.#sizer.now), departure === DISPLACED)
   }
 
   insert(slot: number, hash: number): void {
     this.#hashes[slot] = hash
+    this.frequency[slot] = this.#arriving << SIGHTS_SHIFT
     this.#enterWindow(slot)
     if (this.#windowWeight > this.#sizer.window) this.#spill()
     if (--this.#untilLook < 0) this.#look()
@@ -90,19 +123,20 @@ export class Adaptive implements Policy {
 
   restore(slot: number, hash: number, frequency: number): void {
     this.#hashes[slot] = hash
-    const hits = frequency & SATURATED
+    this.frequency[slot] = frequency & SIGHTS
     if ((frequency & IN_MAIN) === 0) this.#enterWindow(slot)
     else this.#enterMain(slot)
-    this.frequency[slot]! |= hits
+    this.frequency[slot]! |= frequency & SATURATED
   }
 
   save(): PolicyState {
-    return { window: this.#sizer.share, ...this.#history.save() }
+    return { window: this.#sizer.share, increments: this.#sights, ...this.#departed.save() }
   }
 
   load(state: PolicyState): void {
     this.#sizer.share = state.window
-    this.#history.load(state)
+    this.#sights = Math.min(state.increments, this.#sample - 1)
+    this.#departed.load(state)
   }
 
   evict(): number {
@@ -110,25 +144,31 @@ export class Adaptive implements Policy {
     const { frequency } = this
     while (this.#windowWeight >= this.#sizer.window && this.#windowOldest !== NONE) {
       const candidate = this.#leaveWindow()
-      const hits = frequency[candidate]!
-      if (hits >= DEAD) {
+      const state = frequency[candidate]!
+      if ((state & DEAD) !== 0) {
         this.#free.push(candidate)
         continue
       }
-      const hash = this.#hashes[candidate]!
-      for (let left = hits; left > 0; left--) this.#history.increment(hash)
+      const hits = state & SATURATED
+      if (hits !== 0) this.#credit(candidate, hits)
       const victim = this.#victim()
       if (victim === NONE) return candidate
-      if (this.#wins(hash, hits, this.#hashes[victim]!)) {
+      if (
+        this.#wins(
+          frequency[candidate]! >>> SIGHTS_SHIFT,
+          hits,
+          frequency[victim]! >>> SIGHTS_SHIFT,
+        )
+      ) {
         this.#leaveMain()
         this.#sizer.admitted()
-        this.#history.remember(this.#hashes[victim]!, this.#sizer.now, true)
+        this.#depart(victim, DISPLACED, this.#sizer.now)
         this.#enterMain(candidate)
         return victim
       }
       if (hits === 0) {
         this.#sizer.refused()
-        this.#history.remember(hash, this.#stamps[candidate]!, false)
+        this.#depart(candidate, REFUSED, this.#stamps[candidate]!)
         return candidate
       }
       this.#enterWindow(candidate)
@@ -136,6 +176,7 @@ export class Adaptive implements Policy {
     const victim = this.#victim()
     if (victim === NONE) return this.#anyOfWindow()
     this.#leaveMain()
+    this.#depart(victim, WITHDRAWN, this.#sizer.now)
     return victim
   }
 
@@ -143,6 +184,8 @@ export class Adaptive implements Policy {
   remove(slot: number): void {
     const frequency = this.frequency[slot]!
     if ((frequency & IN_MAIN) === 0) this.#windowWeight -= this.#weight(slot)
+    this.#credit(slot, frequency & SATURATED)
+    this.#depart(slot, WITHDRAWN, this.#sizer.now)
     this.frequency[slot] = frequency | DEAD | SATURATED
   }
 
@@ -156,7 +199,8 @@ export class Adaptive implements Policy {
     this.#stamps = lengthen(this.#stamps, slots)
     this.#newer = lengthen(this.#newer, slots)
     this.#weights = weights
-    this.#history.grow(slots)
+    this.#departed.grow(slots)
+    this.#sample = Math.max(slots, FEWEST_ENTRIES) * SAMPLE_PER_ENTRY
   }
 
   resize(capacity: number): void {
@@ -170,18 +214,18 @@ export class Adaptive implements Policy {
     const main = this.#queued(this.#mainOldest)
     this.#windowOldest = this.#windowNewest = this.#mainOldest = this.#mainNewest = NONE
     for (const slot of window) {
-      if (frequency[slot]! >= DEAD) this.#free.push(slot)
+      if ((frequency[slot]! & DEAD) !== 0) this.#free.push(slot)
       else this.#appendWindow(slot)
     }
     for (const slot of main) {
-      if (frequency[slot]! >= DEAD) this.#free.push(slot)
+      if ((frequency[slot]! & DEAD) !== 0) this.#free.push(slot)
       else this.#appendMain(slot)
     }
   }
 
   order(): number[] {
     const slots = [...this.#queued(this.#mainOldest), ...this.#queued(this.#windowOldest)]
-    return slots.filter(slot => this.frequency[slot]! < DEAD)
+    return slots.filter(slot => (this.frequency[slot]! & DEAD) === 0)
   }
 
   #queued(oldest: number): number[] {
@@ -194,11 +238,34 @@ export class Adaptive implements Policy {
     return this.#weights === null ? 1 : this.#weights[slot]!
   }
 
-  #wins(hash: number, hits: number, victimHash: number): boolean {
-    const ours = this.#history.frequency(hash)
-    const theirs = this.#history.frequency(victimHash)
-    if (ours > theirs + (hits > 0 ? 0 : this.#sizer.margin)) return true
-    return ours >= JITTER_FREQUENCY && Math.random() < 1 / 128
+  /** @param hits those of the candidate since it came into the window */
+  #wins(candidate: number, hits: number, victim: number): boolean {
+    if (candidate > victim + (hits > 0 ? 0 : this.#sizer.margin)) return true
+    return candidate >= JITTER_FREQUENCY && Math.random() < 1 / 128
+  }
+
+  #depart(slot: number, departure: number, tick: number): void {
+    const sights = this.frequency[slot]! >>> SIGHTS_SHIFT
+    this.#departed.remember(this.#hashes[slot]!, sights, departure, tick)
+  }
+
+  /** Adds hits to how often the key was seen. */
+  #credit(slot: number, hits: number): void {
+    this.#count(hits)
+    const state = this.frequency[slot]!
+    const sights = Math.min((state >>> SIGHTS_SHIFT) + hits, MOST_SIGHTS)
+    this.frequency[slot] = (sights << SIGHTS_SHIFT) | (state & ~SIGHTS)
+  }
+
+  #count(sights: number): void {
+    this.#sights += sights
+    if (this.#sights >= this.#sample) this.#fade()
+  }
+
+  #fade(): void {
+    this.#sights >>>= 1
+    this.#departed.halve()
+    halveSights(this.frequency)
   }
 
   #firstHit(slot: number, frequency: number): void {
@@ -213,7 +280,7 @@ export class Adaptive implements Policy {
 
   #enterWindow(slot: number): void {
     const weight = this.#weight(slot)
-    this.frequency[slot] = 0
+    this.frequency[slot]! &= SIGHTS
     this.#stamps[slot] = this.#sizer.advance(weight)
     this.#windowWeight += weight
     this.#appendWindow(slot)
@@ -229,12 +296,12 @@ export class Adaptive implements Policy {
   #leaveWindow(): number {
     const slot = this.#windowOldest
     this.#windowOldest = this.#newer[slot]!
-    if (this.frequency[slot]! < DEAD) this.#windowWeight -= this.#weight(slot)
+    if ((this.frequency[slot]! & DEAD) === 0) this.#windowWeight -= this.#weight(slot)
     return slot
   }
 
   #enterMain(slot: number): void {
-    this.frequency[slot] = IN_MAIN
+    this.frequency[slot] = (this.frequency[slot]! & SIGHTS) | IN_MAIN
     this.#appendMain(slot)
   }
 
@@ -257,15 +324,15 @@ export class Adaptive implements Policy {
     for (;;) {
       const slot = this.#mainOldest
       if (slot === NONE) return NONE
-      const hits = frequency[slot]!
-      if (hits === IN_MAIN) return slot
+      const state = frequency[slot]!
+      if ((state & ~SIGHTS) === IN_MAIN) return slot
       this.#leaveMain()
-      if (hits >= DEAD) {
+      if ((state & DEAD) !== 0) {
         this.#free.push(slot)
         continue
       }
-      frequency[slot] = hits - 1
-      this.#history.increment(this.#hashes[slot]!)
+      frequency[slot] = state - 1
+      this.#credit(slot, 1)
       this.#appendMain(slot)
     }
   }
@@ -274,7 +341,7 @@ export class Adaptive implements Policy {
   #anyOfWindow(): number {
     while (this.#windowOldest !== NONE) {
       const slot = this.#leaveWindow()
-      if (this.frequency[slot]! < DEAD) return slot
+      if ((this.frequency[slot]! & DEAD) === 0) return slot
       this.#free.push(slot)
     }
     return NONE
@@ -283,7 +350,7 @@ export class Adaptive implements Policy {
   #spill(): void {
     for (let left = SPILL; left > 0 && this.#windowWeight > this.#sizer.window; left--) {
       const slot = this.#leaveWindow()
-      if (this.frequency[slot]! >= DEAD) this.#free.push(slot)
+      if ((this.frequency[slot]! & DEAD) !== 0) this.#free.push(slot)
       else this.#enterMain(slot)
     }
   }
@@ -291,5 +358,13 @@ export class Adaptive implements Policy {
   #look(): void {
     this.#untilLook = Math.max(SHORTEST_PERIOD, this.#hashes.length >> 1)
     if (this.#wasFull) this.#sizer.adapt()
+  }
+}
+
+/** Apart from the class so that its loop can be replaced by compiled code while it runs. */
+function halveSights(frequency: Uint8Array): void {
+  for (let slot = 0; slot < frequency.length; slot++) {
+    const state = frequency[slot]!
+    frequency[slot] = ((state >>> 1) & 0x70) | (state & ~SIGHTS)
   }
 }

@@ -1,5 +1,3 @@
-import type { SavedHistory } from './key-history.ts'
-
 /**
  * An eviction policy: it orders slots, nothing else. Keys and values, expiry and limits are the
  * kernel's business.
@@ -93,7 +91,12 @@ export type PolicyName = 'adaptive' | 'lru' | 'sieve' | 's3-fifo' | 'w-tinylfu'
 export const SATURATED = 3
 
 /** What a policy learned, as plain data. */
-export interface PolicyState extends SavedHistory {
+export interface PolicyState {
   /** Share of the capacity that is window, 0 to 1. */
   readonly window: number
+  /** What is known of keys, in words of 32 bits, and how they are arranged. */
+  readonly words: ArrayLike<number>
+  readonly lowBits: number
+  /** Sights counted since all counts were halved. */
+  readonly increments: number
 }

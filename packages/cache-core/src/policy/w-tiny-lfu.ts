@@ -1,4 +1,4 @@
-import { KeyHistory } from './key-history.ts'
+import { FrequencySketch } from './frequency-sketch.ts'
 import { lengthen } from './lengthen.ts'
 import type { Policy, PolicyState } from './policy.ts'
 import { Links, NONE, SlotQueue } from './slot-queue.ts'
@@ -43,7 +43,7 @@ export class WTinyLfu implements Policy {
   readonly #window = new SlotQueue(this.#links)
   readonly #probation = new SlotQueue(this.#links)
   readonly #protected = new SlotQueue(this.#links)
-  readonly #history = new KeyHistory()
+  readonly #sketch = new FrequencySketch()
   #hashes: Int32Array = new Int32Array(0)
   #capacity = 1
   #windowCapacity = 1
@@ -54,7 +54,7 @@ export class WTinyLfu implements Policy {
   #step = 0
 
   touch(slot: number): void {
-    this.#history.increment(this.#hashes[slot]!)
+    this.#sketch.increment(this.#hashes[slot]!)
     const place = this.frequency[slot]!
     if (place === WINDOW_BIT) this.#window.moveToHead(slot)
     else if (place === PROTECTED_BIT) this.#protected.moveToHead(slot)
@@ -68,7 +68,7 @@ export class WTinyLfu implements Policy {
   }
 
   arrive(hash: number): void {
-    this.#history.increment(hash)
+    this.#sketch.increment(hash)
     this.#count()
   }
 
@@ -89,11 +89,11 @@ export class WTinyLfu implements Policy {
   }
 
   save(): PolicyState {
-    return { window: this.#windowCapacity / this.#capacity, ...this.#history.save() }
+    return { window: this.#windowCapacity / this.#capacity, ...this.#sketch.save() }
   }
 
   load(state: PolicyState): void {
-    this.#history.load(state)
+    this.#sketch.load(state)
     this.#divide(state.window)
   }
 
@@ -121,7 +121,7 @@ export class WTinyLfu implements Policy {
     this.frequency = lengthen(this.frequency, slots)
     this.#hashes = lengthen(this.#hashes, slots)
     this.#links.grow(slots, weights)
-    this.#history.grow(slots)
+    this.#sketch.grow(slots)
   }
 
   resize(capacity: number): void {
@@ -148,8 +148,8 @@ export class WTinyLfu implements Policy {
   }
 
   #admits(candidate: number, victim: number): boolean {
-    const ours = this.#history.frequency(this.#hashes[candidate]!)
-    if (ours > this.#history.frequency(this.#hashes[victim]!)) return true
+    const ours = this.#sketch.frequency(this.#hashes[candidate]!)
+    if (ours > this.#sketch.frequency(this.#hashes[victim]!)) return true
     return ours >= JITTER_FREQUENCY && Math.random() < 1 / 128
   }
 

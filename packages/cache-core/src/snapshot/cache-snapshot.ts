@@ -81,7 +81,7 @@ function isState({ window, words, lowBits, increments }: PolicyState): boolean {
     lowBits < 16 &&
     words !== undefined &&
     words.length > 0 &&
-    words.length % 2 ** (lowBits + 1) === 0 &&
+    words.length % 2 ** lowBits === 0 &&
     Array.from(words).every(word => Number.isInteger(word) && word >= 0 && word < 2 ** 32)
   )
 }
