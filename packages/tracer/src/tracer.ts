@@ -86,16 +86,23 @@ export class Tracer {
    * Whoever calls this ends it.
    */
   startSpan(name: string, options?: StartOptions): Span {
-    return this.start(name, options ?? undefined)
+    return this.start(name, options ?? undefined, activeContext())
   }
 
-  /** @internal */
-  start(name: string, options?: StartOptions): TracerSpan {
-    const active = activeContext()
-    let parent: BaseSpan | null = active.span
-    if (options !== undefined && options.parent !== undefined)
-      parent = resolveParent(options.parent)
-    if (active.suppressed) return this.#pipeline.unrecorded(parent)
+  /** @internal `active` is the active context, for callers that have it at hand. */
+  start(name: string, options: StartOptions | undefined, active: ActiveContext): TracerSpan {
+    if (options !== undefined || active.suppressed) return this.#startWith(name, options, active)
+    return this.#pipeline.start(this.#scope, name, active.span, undefined)
+  }
+
+  /** Apart from {@link start}, which is small enough for the engine to put into its callers. */
+  #startWith(
+    name: string,
+    options: StartOptions | undefined,
+    { span, suppressed }: ActiveContext,
+  ): TracerSpan {
+    const parent = options?.parent === undefined ? span : resolveParent(options.parent)
+    if (suppressed) return this.#pipeline.unrecorded(parent)
     return this.#pipeline.start(this.#scope, name, parent, options as SpanOptions | undefined)
   }
 
@@ -122,8 +129,9 @@ export class Tracer {
   ): T {
     const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!
     const options = typeof optionsOrFn === 'function' ? undefined : optionsOrFn
-    const span = this.start(name, options)
-    return runWith(contextFor(span, options), () => {
+    const active = activeContext()
+    const span = this.start(name, options, active)
+    return runWith(contextFor(active, span, options), () => {
       try {
         return endWith(span, fn(span))
       } catch (error) {
@@ -135,7 +143,7 @@ export class Tracer {
 
   /** Runs `fn` with `span` active: spans started in it are its children. Does not end it. */
   withSpan<T>(span: Span, fn: () => T): T {
-    return runWith(contextFor(resolveParent(span), undefined), fn)
+    return runWith(contextFor(activeContext(), resolveParent(span), undefined), fn)
   }
 
   /** The active span of this asynchronous flow. */
@@ -163,7 +171,7 @@ export class Tracer {
 
   #wrap<F extends AnyFunction>(fn: F, options: TracedOptions<F>): F {
     if (!this.#enabled) return fn
-    return wrap((name, spanOptions) => this.start(name, spanOptions), fn, options)
+    return wrap(this, fn, options)
   }
 
   /** A tracer for another library on the same pipeline: same sampler, exporter and limits. O(1). */
@@ -207,8 +215,11 @@ export class Tracer {
   }
 }
 
-function contextFor(span: TracerSpan | null, options: StartOptions | undefined): ActiveContext {
-  const active = activeContext()
+function contextFor(
+  active: ActiveContext,
+  span: TracerSpan | null,
+  options: StartOptions | undefined,
+): ActiveContext {
   const { parent } = options ?? {}
   const baggage = parent instanceof RemoteParent ? parent.baggage : active.baggage
   return new ActiveContext(span, baggage, active.foreign, active.suppressed)

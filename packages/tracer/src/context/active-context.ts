@@ -26,6 +26,11 @@ export class ActiveContext {
     this.foreign = foreign
     this.suppressed = suppressed
   }
+
+  /** The same context with another span. */
+  withSpan(span: TracerSpan | null): ActiveContext {
+    return new ActiveContext(span, this.baggage, this.foreign, this.suppressed)
+  }
 }
 
 /** The one store of the process: further ones would slow every await on Node 22, and every `run` on Node 24. */
@@ -55,12 +60,6 @@ export function bindChannel(
 ): () => void {
   channel.bindStore(storage, transform as (message: unknown) => ActiveContext)
   return () => channel.unbindStore(storage)
-}
-
-/** Runs `fn` with another span, everything else of the active context unchanged. */
-export function runWithSpan<T>(span: TracerSpan | null, fn: () => T): T {
-  const { baggage, foreign, suppressed } = activeContext()
-  return storage.run(new ActiveContext(span, baggage, foreign, suppressed), fn)
 }
 
 /** Runs `fn` with tracing off. */

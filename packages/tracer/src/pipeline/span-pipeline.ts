@@ -91,24 +91,32 @@ export class SpanPipeline implements SpanHost {
     parent: BaseSpan | null,
     options: SpanOptions | undefined,
   ): TracerSpan {
-    if (typeof name !== 'string') name = nameText(name)
-    const serial = this.#ids.next() || this.#renewIds()
-    const { head } = this
-    let trace: TraceRecord | null = null
-    if (this.#tail !== null)
-      return this.#startHeld(this.#tail, scope, name, serial, parent, options)
-    if (parent === null) {
-      if (head.mode === NEVER) return new UnsampledSpan(this.#ids, serial, null)
-      if (head.mode !== ALWAYS) {
-        const decided = head.root(this.#ids, serial, name, options)
-        if (decided === undefined) return new UnsampledSpan(this.#ids, serial, null)
-        trace = decided
-      }
-    } else {
-      trace = head.parentBased ? parent.trace() : head.child(parent, name, options)
-      if ((trace.flags & RECORDED) === 0) return new UnsampledSpan(this.#ids, serial, trace)
+    // The cheapest outcome first, and by itself: this much the engine puts into the caller.
+    if (parent === null && this.head.mode === NEVER && this.#tail === null) {
+      return new UnsampledSpan(this.#ids, 0, null)
     }
-    return this.#record(scope, name, serial, parent, trace, options)
+    return this.#decide(scope, name, parent, options)
+  }
+
+  #decide(
+    scope: Scope,
+    name: string,
+    parent: BaseSpan | null,
+    options: SpanOptions | undefined,
+  ): TracerSpan {
+    if (typeof name !== 'string') name = nameText(name)
+    const { head } = this
+    if (this.#tail !== null) return this.#startHeld(this.#tail, scope, name, parent, options)
+    if (parent !== null) {
+      const trace = head.parentBased ? parent.trace() : head.child(parent, name, options)
+      if ((trace.flags & RECORDED) === 0) return new UnsampledSpan(this.#ids, 0, trace)
+      return this.#record(scope, name, this.#serial(), parent, trace, options)
+    }
+    const serial = this.#serial()
+    if (head.mode === ALWAYS) return this.#record(scope, name, serial, null, null, options)
+    const trace = head.root(this.#ids, serial, name, options)
+    if (trace === undefined) return new UnsampledSpan(this.#ids, serial, null)
+    return this.#record(scope, name, serial, null, trace, options)
   }
 
   /** With tail sampling every span is recorded, and held until its root in this process has ended. */
@@ -116,10 +124,10 @@ export class SpanPipeline implements SpanHost {
     tail: TailSampling,
     scope: Scope,
     name: string,
-    serial: number,
     parent: BaseSpan | null,
     options: SpanOptions | undefined,
   ): TracerSpan {
+    const serial = this.#serial()
     let trace: TraceRecord
     if (parent === null) {
       trace = this.head.tailRoot(this.#ids, serial, name, options)
@@ -135,8 +143,7 @@ export class SpanPipeline implements SpanHost {
 
   /** A span that is not recorded, whatever the sampler says. */
   unrecorded(parent: BaseSpan | null): TracerSpan {
-    const serial = this.#ids.next() || this.#renewIds()
-    return new UnsampledSpan(this.#ids, serial, parent?.trace().with(0, undefined) ?? null)
+    return new UnsampledSpan(this.#ids, 0, parent?.trace().with(0, undefined) ?? null)
   }
 
   #record(
@@ -271,11 +278,15 @@ export class SpanPipeline implements SpanHost {
     return (word >>> 0) % 100 < this.#optimized
   }
 
+  #serial(): number {
+    return this.#ids.next() || this.#renewIds()
+  }
+
   /** After two billion spans: new keys, and a new pool so that no serial ever repeats within one. */
   #renewIds(): number {
-    this.#ids = new IdSource()
+    this.#ids = this.#ids.successor
     this.#pool = this.#newPool()
-    return this.#ids.next()
+    return this.#serial()
   }
 
   #newPool(): SpanPool {

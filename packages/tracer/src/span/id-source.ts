@@ -12,6 +12,7 @@ const MAX_SERIAL = 0x7fff_fffe
 export class IdSource {
   readonly #keys = new Int32Array(6)
   #last = 0
+  #successor: IdSource | null = null
 
   constructor() {
     // Not imported at the top: loading node:crypto takes 5 ms, which a program that never traces should not pay.
@@ -21,6 +22,11 @@ export class IdSource {
   /** Takes the next serial, or 0 when this source is used up and needs a successor. */
   next(): number {
     return this.#last === MAX_SERIAL ? 0 : ++this.#last
+  }
+
+  /** The source to go on with when this one is used up. */
+  get successor(): IdSource {
+    return (this.#successor ??= new IdSource())
   }
 
   /** Both ids of the span with this serial, if it is the root of its trace; of others, the span id. */

@@ -1,4 +1,4 @@
-import { BaseSpan } from './base-span.ts'
+import { BaseSpan, inherit } from './base-span.ts'
 import { nameText } from './name-text.ts'
 import type { Attributes, AttributeValue, Link, Span, SpanStatus, TimeInput } from './span.ts'
 import { StatusCode } from './span.ts'
@@ -14,19 +14,19 @@ import { newTrace } from './unsampled-span.ts'
  * attributes. The fields are `declare`d so that the constructor alone defines them: a class field would first be
  * `undefined`, and V8 would then not keep the integer as a small integer.
  */
-export class RecordedSpan extends BaseSpan implements Span {
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: `inherit` below makes it true
+export class RecordedSpan implements Span {
   declare private readonly record: SpanRecord
   declare private readonly serial: number
   declare private shared: TraceRecord | null
 
   constructor(record: SpanRecord, serial: number, trace: TraceRecord | null) {
-    super()
     this.record = record
     this.serial = serial
     this.shared = trace
   }
 
-  override trace(): TraceRecord {
+  trace(): TraceRecord {
     if (this.shared === null) {
       const { record } = this
       this.shared = newTrace(record.pool.ids, this.serial, SAMPLED | RANDOM | RECORDED)
@@ -35,11 +35,11 @@ export class RecordedSpan extends BaseSpan implements Span {
     return this.shared
   }
 
-  override spanHigh(): number {
+  spanHigh(): number {
     return this.record.pool.ids.spanHigh(this.serial)
   }
 
-  override spanLow(): number {
+  spanLow(): number {
     return this.record.pool.ids.spanLow(this.serial)
   }
 
@@ -135,3 +135,6 @@ export class RecordedSpan extends BaseSpan implements Span {
     return null
   }
 }
+
+export interface RecordedSpan extends BaseSpan {}
+inherit(RecordedSpan, BaseSpan)

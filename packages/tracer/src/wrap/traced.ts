@@ -1,4 +1,4 @@
-import { type ActiveContext, activeContext, runWithSpan } from '../context/active-context.ts'
+import { type ActiveContext, activeContext, runWith } from '../context/active-context.ts'
 import type { TracerSpan } from '../span/base-span.ts'
 import type { Attributes, Span, SpanKind, SpanOptions } from '../span/span.ts'
 import { endWith, errorType, fail } from './run-span.ts'
@@ -23,12 +23,14 @@ export interface TracedOptions<F extends AnyFunction = AnyFunction> {
   before?: (span: Span, args: Parameters<F>) => void
 }
 
-/** Makes spans for wrapped functions. */
-export type SpanStarter = (name: string, options: SpanOptions | undefined) => TracerSpan
+/** Makes spans for wrapped functions; a tracer. */
+export interface SpanStarter {
+  start(name: string, options: SpanOptions | undefined, active: ActiveContext): TracerSpan
+}
 
 /** Wraps a function so that each call is a span. Keeps `this`, name, length and whether it is async. */
 export function wrap<F extends AnyFunction>(
-  start: SpanStarter,
+  tracer: SpanStarter,
   fn: F,
   options: TracedOptions<F>,
 ): F {
@@ -36,10 +38,10 @@ export function wrap<F extends AnyFunction>(
   const { before, kind, attributes } = options
   let spanOptions: SpanOptions | undefined
   if (kind !== undefined || attributes !== undefined) spanOptions = defined({ kind, attributes })
-  let begin: Begin<F> = () => start(name, spanOptions)
+  let begin: Begin<F> = (_, active) => tracer.start(name, spanOptions, active)
   if (before !== undefined) {
-    begin = args => {
-      const span = start(name, spanOptions)
+    begin = (args, active) => {
+      const span = tracer.start(name, spanOptions, active)
       if (span.isRecording()) tell(before, span, args)
       return span
     }
@@ -47,7 +49,7 @@ export function wrap<F extends AnyFunction>(
   let wrapped: AnyFunction
   if (options.sync !== true) wrapped = wrapAny(begin, fn)
   else if (before !== undefined) wrapped = wrapSync(begin, fn)
-  else wrapped = wrapLean(start, name, spanOptions, fn)
+  else wrapped = wrapLean(tracer, name, spanOptions, fn)
   return Object.defineProperties(wrapped, {
     name: { value: fn.name, configurable: true },
     length: { value: fn.length, configurable: true },
@@ -67,12 +69,13 @@ function tell<F extends AnyFunction>(
   }
 }
 
-type Begin<F extends AnyFunction> = (args: Parameters<F>) => TracerSpan
+type Begin<F extends AnyFunction> = (args: Parameters<F>, active: ActiveContext) => TracerSpan
 
 function wrapAny<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
   return function (this: ThisParameterType<F>, ...args: Parameters<F>) {
-    const span = begin(args)
-    return runWithSpan(span, () => {
+    const active = activeContext()
+    const span = begin(args, active)
+    return runWith(active.withSpan(span), () => {
       try {
         return endWith(span, fn.apply(this, args))
       } catch (error) {
@@ -85,8 +88,8 @@ function wrapAny<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
 
 function wrapSync<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
   return function (this: ThisParameterType<F>, ...args: Parameters<F>) {
-    const context: ActiveContext = activeContext()
-    const span = begin(args)
+    const context = activeContext()
+    const span = begin(args, context)
     const outer = context.span
     context.span = span
     try {
@@ -104,14 +107,14 @@ function wrapSync<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
 
 /** As {@link wrapSync}, but its arguments only pass through, so that the engine never makes an array of them. */
 function wrapLean<F extends AnyFunction>(
-  start: SpanStarter,
+  tracer: SpanStarter,
   name: string,
   options: SpanOptions | undefined,
   fn: F,
 ): AnyFunction {
   return function (this: ThisParameterType<F>, ...args: Parameters<F>) {
-    const context: ActiveContext = activeContext()
-    const span = start(name, options)
+    const context = activeContext()
+    const span = tracer.start(name, options, context)
     const outer = context.span
     context.span = span
     try {
