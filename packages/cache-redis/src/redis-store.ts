@@ -244,22 +244,15 @@ export class RedisStore<V = unknown> implements Store<V> {
       ...this.#lifetimes.of(item, now),
     }))
     const stored = await this.#connection.run(operation, items.length, signal, async client => {
-      // A value without a fence of its own begins now.
       const unfenced = items.some(item => item.fence === undefined)
-      const present = unfenced ? await this.#takeFence(client) : undefined
+      const own = unfenced ? Number(await this.#advance(client, '')) : Number.NaN
       return Promise.all(
         writes.map(({ item, packed, expires, retained }) => {
-          const { key, tags = [], fence = present! } = item
-          const stored = {
-            key: storableKey(key),
-            expires,
-            retained,
-            version: fence.epoch,
-            tags,
-            packed,
-          }
+          const { key, tags = [], fence } = item
+          const version = fence?.epoch ?? own
+          const stored = { key: storableKey(key), expires, retained, version, tags, packed }
           const life = Math.ceil(retained - now)
-          return this.#put(client, key, stored, life < FOR_EVER ? life : 0, item.fence)
+          return this.#put(client, key, stored, life < FOR_EVER ? life : 0, fence)
         }),
       )
     })
@@ -277,7 +270,9 @@ export class RedisStore<V = unknown> implements Store<V> {
     const names = [this.#space.value(key), this.#space.barrier(key)]
     const version = envelope.version.toFixed(0)
     const guard =
-      fence === undefined ? ['', 0, 0] : [version, fence.at * 1_000, this.#barrierLife * 1_000]
+      fence === undefined
+        ? ['', version, this.#barrierLife]
+        : [version, fence.at * 1_000, this.#barrierLife * 1_000]
     const [stored, ...tagVersions] = await Promise.all([
       put.run(client, names, [encodeEnvelope(envelope), life, ...guard]),
       ...envelope.tags.map(tag => keepTag.run(client, [this.#space.tag(tag)], [version, life])),

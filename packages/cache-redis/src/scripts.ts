@@ -40,16 +40,28 @@ local function versionOf(key)
 end
 `
 
+/** Remembers a version under which everything older is refused, for so many ms. */
+const raise = `
+local function raise(barrier, version, life)
+  if tonumber(redis.call('GET', barrier) or 0) < tonumber(version) then
+    redis.call('SET', barrier, version, 'PX', life)
+  end
+end
+`
+
 /**
- * KEYS value, barrier; ARGV envelope, life in ms or 0 for ever, fence epoch or '', fence time in us, longest life of a fence
- * in us. Returns 1, or 0 if the value was invalidated since the fence or a later one is there.
+ * KEYS value, barrier; ARGV envelope, life in ms or 0 for ever, then of a load: fence epoch, fence time in us, longest life of
+ * a fence in us; of a write, which wins over all loads that began before: '', its version, life of the barrier in ms. Returns 1,
+ * or 0 if the value was invalidated since the fence or a later one is there.
  */
-export const put: Script = new Script(`${nextVersion}${versionOf}
+export const put: Script = new Script(`${nextVersion}${versionOf}${raise}
 if ARGV[3] ~= '' then
   local fence = tonumber(ARGV[3])
   if tonumber(redis.call('GET', KEYS[2]) or 0) > fence then return 0 end
   if versionOf(KEYS[1]) > fence then return 0 end
   if now() - tonumber(ARGV[4]) > tonumber(ARGV[5]) then return 0 end
+else
+  raise(KEYS[2], ARGV[4], ARGV[5])
 end
 if ARGV[2] == '0' then
   redis.call('SET', KEYS[1], ARGV[1])
@@ -59,21 +71,15 @@ end
 return 1`)
 
 /** KEYS value, barrier; ARGV version, life of the barrier in ms. Returns whether there was a value. */
-export const remove: Script = new Script(`${versionOf}
-local version = tonumber(ARGV[1])
-if tonumber(redis.call('GET', KEYS[2]) or 0) < version then
-  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-end
-if versionOf(KEYS[1]) >= version then return 0 end
+export const remove: Script = new Script(`${versionOf}${raise}
+raise(KEYS[2], ARGV[1], ARGV[2])
+if versionOf(KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
 return redis.call('UNLINK', KEYS[1])`)
 
 /** Like {@link remove}, but the value stays and is stale: its `expires` becomes 0 where it lies. */
-export const expire: Script = new Script(`${versionOf}
-local version = tonumber(ARGV[1])
-if tonumber(redis.call('GET', KEYS[2]) or 0) < version then
-  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-end
-if redis.call('EXISTS', KEYS[1]) == 0 or versionOf(KEYS[1]) >= version then return 0 end
+export const expire: Script = new Script(`${versionOf}${raise}
+raise(KEYS[2], ARGV[1], ARGV[2])
+if redis.call('EXISTS', KEYS[1]) == 0 or versionOf(KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
 redis.call('SETRANGE', KEYS[1], 8, string.rep('\\0', 8))
 return 1`)
 

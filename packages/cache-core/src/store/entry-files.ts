@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path'
 import { decodeEnvelope, type Envelope, encodeEnvelope } from './envelope.ts'
 import { storableKey } from './storable-key.ts'
+import type { StoreCounters } from './store-counters.ts'
 
 /** Where a key's value lies. */
 export interface Place {
@@ -53,11 +54,11 @@ function journalName(digest: Buffer): string {
 export class EntryFiles {
   readonly #entries: string
   readonly #temporary: string
-  /** Files that were found torn, damaged, or of another format. */
-  corrupt = 0
+  readonly #counters: StoreCounters
 
   /** Makes the folders. */
-  constructor(folder: string) {
+  constructor(folder: string, counters: StoreCounters) {
+    this.#counters = counters
     this.#entries = join(folder, 'entries')
     this.#temporary = join(folder, 'temporary')
     mkdirSync(this.#entries, { recursive: true })
@@ -68,7 +69,10 @@ export class EntryFiles {
   read(path: string): Envelope | undefined {
     const bytes = unlessGone(() => readFileSync(join(this.#entries, path)))
     const envelope = bytes && decodeEnvelope(bytes)
-    if (bytes !== undefined && envelope === undefined) this.discard(path)
+    if (bytes !== undefined && envelope === undefined) {
+      this.#counters.corrupt++
+      this.remove(path)
+    }
     return envelope
   }
 
@@ -87,12 +91,6 @@ export class EntryFiles {
 
   remove(path: string): void {
     unlessGone(() => unlinkSync(join(this.#entries, path)))
-  }
-
-  /** Removes a file whose content is worthless. */
-  discard(path: string): void {
-    this.corrupt++
-    this.remove(path)
   }
 
   /** Notes that a file was used, in its mtime. */

@@ -106,7 +106,7 @@ describe('FsStore', () => {
   test('a torn journal record loses values rather than reviving them', async () => {
     await using store = new FsStore({ folder })
     await store.set('key', 1)
-    await appendFile(join(folder, 'v1', 'journal'), 'kAAAA')
+    await appendFile(join(folder, 'v1', 'journal-1'), 'kAAAA')
     await store.delete('other')
     expect(await store.get('key')).toBeUndefined()
     await store.set('key', 2)
@@ -115,7 +115,7 @@ describe('FsStore', () => {
 
   test('a journal that is none makes the folder unavailable, in one sentence', async () => {
     await new FsStore({ folder }).close()
-    await writeFile(join(folder, 'v1', 'journal'), 'something else')
+    await writeFile(join(folder, 'v1', 'journal-1'), 'something else')
     expect(() => new FsStore({ folder })).toThrow(
       `The store at ${folder} failed: its journal is damaged`,
     )
@@ -160,6 +160,68 @@ describe('FsStore', () => {
     )
     for (const { stdout } of await Promise.all(writers)) expect(stdout).toBe('done\n')
   })
+
+  test('the journal is rotated, and another instance goes on with it', async () => {
+    const clock = new VirtualClock(Date.now())
+    const options = { folder, clock, sweepInterval: Infinity }
+    await using one = new FsStore<string>(options)
+    await using two = new FsStore<string>(options)
+    await two.set('kept', 'value', { tags: ['kept'] })
+    await two.set('gone', 'value', { tags: ['gone'] })
+    const early = await two.fence()
+    for (let i = 0; i < 44_000; i++) await one.deleteTag('gone')
+    one.sweep()
+    const late = await two.fence()
+    clock.advance(59_999)
+    one.sweep()
+    expect(await readdir(join(folder, 'v1'))).toContain('journal-1')
+    clock.advance(1)
+    one.sweep()
+    const [journal, ...more] = (await readdir(join(folder, 'v1'))).filter(name =>
+      name.startsWith('journal'),
+    )
+    expect([journal, more]).toEqual(['journal-2', []])
+    expect((await stat(join(folder, 'v1', 'journal-2'))).size).toBeLessThan(100)
+
+    expect((await two.get('kept'))?.value).toBe('value')
+    expect(await two.get('gone')).toBeUndefined()
+    expect(await two.set('gone', 'old', { tags: ['gone'], fence: early })).toBe(false)
+    expect(await two.set('new', 'value', { tags: ['new'], fence: late })).toBe(true)
+    await two.deleteTag('kept')
+    expect(await one.get('kept')).toBeUndefined()
+    expect((await one.get('new'))?.value).toBe('value')
+    await using three = new FsStore<string>(options)
+    expect(await three.set('kept', 'old', { tags: ['kept'], fence: late })).toBe(false)
+  })
+
+  test.each([
+    ['linkSync', 'before'],
+    ['linkSync', 'after'],
+    ['unlinkSync', 'before'],
+    ['unlinkSync', 'after'],
+  ])(
+    'a process killed in the rotation, at %s, %s, leaves nothing lost and nothing revived',
+    async (call, when) => {
+      const script = join(import.meta.dirname, 'fs-rotation.fixture.ts')
+      const child = run(process.execPath, [
+        '--conditions=millrace-source',
+        script,
+        folder,
+        call,
+        when,
+      ])
+      await expect(child).rejects.toMatchObject({ signal: 'SIGKILL', stdout: '' })
+      await using store = new FsStore<string>({ folder })
+      expect(
+        (await store.getMany(['kept', 'tagged', 'stale', 'later'])).map(entry => entry?.expires),
+      ).toEqual([Infinity, undefined, 0, undefined])
+      await store.deleteTag('kept')
+      expect(await store.get('kept')).toBeUndefined()
+      const journals = (await readdir(join(folder, 'v1'))).filter(name => /^journal/.test(name))
+      expect(journals).toEqual(['journal-2'])
+      expect((await stat(join(folder, 'v1', 'journal-2'))).size).toBeLessThan(500)
+    },
+  )
 
   test('a folder that cannot be made is a typed error', async () => {
     await writeFile(join(folder, 'file'), '')

@@ -16,7 +16,7 @@ export interface EntryWrite {
   readonly expires: number
   readonly retained: number
   readonly tags: readonly string[]
-  /** Epoch of the fence, or `undefined` to store whatever happened. */
+  /** Epoch of the fence, or `undefined` for a write that outdates the fences before it. */
   readonly epoch: number | undefined
 }
 
@@ -69,9 +69,9 @@ export class SqliteEntries {
     )
     this.#put = database.prepare(`
       INSERT INTO entries_1 (key, version, barrier, expires, retained, used, size, tags, value)
-      VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT (key) DO UPDATE SET version = excluded.version, expires = excluded.expires,
-        retained = excluded.retained, used = excluded.used, size = excluded.size,
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (key) DO UPDATE SET version = excluded.version,
+        barrier = max(barrier, excluded.barrier), expires = excluded.expires, retained = excluded.retained, used = excluded.used, size = excluded.size,
         tags = excluded.tags, value = excluded.value`)
     this.#advance = database.prepare('UPDATE state_1 SET epoch = epoch + 1 RETURNING epoch')
     this.#bury = database.prepare(`
@@ -104,9 +104,10 @@ export class SqliteEntries {
   write({ key, value, expires, retained, tags, epoch }: EntryWrite, now: number): boolean {
     const names = tags.length === 0 ? null : JSON.stringify(tags)
     if (epoch !== undefined && !this.#admits(key, names, epoch, now)) return false
-    const version = epoch ?? this.#stateRow().epoch
+    const version = epoch ?? this.#nextEpoch()
     const size = value.length + 2 * key.length
-    this.#put.run(key, version, expires, retained, Math.floor(now), size, names, value)
+    const barrier = epoch === undefined ? version : 0
+    this.#put.run(key, version, barrier, expires, retained, Math.floor(now), size, names, value)
     return true
   }
 
@@ -156,9 +157,9 @@ export class SqliteEntries {
     return rows.map(row => row.key)
   }
 
-  /** Removes a row whose value cannot be read, unless it was replaced meanwhile. */
+  /** Removes a row whose value cannot be read, unless it was replaced meanwhile. Run it within {@link transaction}. */
   discard(key: string, version: number): void {
-    this.#run('DELETE FROM entries_1 WHERE key = ? AND version = ? AND barrier = 0', key, version)
+    this.#delete('key = ? AND version = ? AND value IS NOT NULL', key, version)
   }
 
   totals(): { entries: number; bytes: number } {

@@ -29,7 +29,10 @@ export interface StoreSetOptions {
   readonly retention?: number
   /** Names under which `deleteTag` and `expireTag` find the value. Default none. */
   readonly tags?: readonly string[]
-  /** From {@link Store.fence}, taken before the value was computed. Default: now, so that the value is always stored. */
+  /**
+   * From {@link Store.fence}, taken before the value was computed. Default: none; the value wins over everything that began
+   * before.
+   */
   readonly fence?: Fence
 }
 
@@ -53,7 +56,7 @@ export interface StoreStats {
   readonly misses: number
   /** Values stored. */
   readonly writes: number
-  /** Values not stored because they were invalidated while they were computed. */
+  /** Values not stored because they were invalidated while they were computed, or are larger than the store. */
   readonly refused: number
   /** Keys deleted or expired by name. */
   readonly deletes: number
@@ -71,6 +74,9 @@ export interface StoreStats {
  * such a fence is refused (resolves `false`) if it concerns the same key, tag or everything, and a `set` whose value is
  * older than the stored one is refused too. So a value that was invalidated while it was computed is never returned as fresh
  * afterwards, whichever process computed it.
+ *
+ * **Writes.** A `set` without a fence is a write of its own. It outdates the fences taken before as a `delete` does, so that no
+ * load which began earlier is stored over it, and it replaces the value in one step: a reader gets the old one or the new one.
  *
  * **Errors.** A damaged entry is a miss. What fails as a whole (no connection, disk full) rejects; callers that cache decide
  * to go on without.

@@ -73,11 +73,10 @@ export class TieredCache<V> implements AsyncDisposable {
   /** The value of `key` in either tier, or what `loader` returns, as `Cache.getOrLoad`. */
   getOrLoad(key: string, loader: Loader<string, V>, options?: LoadOptions): Promise<V> {
     try {
-      const plan = this.#plan(options)
       assertLoader(loader)
       const answer = this.#l1.getOrLoadSync(
         key,
-        context => this.#load.one(context, loader, plan),
+        context => this.#load.one(context, loader, this.#plan(options)),
         options,
       )
       if (!isPromiseLike(answer)) return Promise.resolve(answer)
@@ -159,8 +158,6 @@ export class TieredCache<V> implements AsyncDisposable {
     const retention = Math.max(staleWhileRevalidate, staleIfError)
     let stored = false
     try {
-      // A store refuses a load that an invalidation overtook, but not one that a write did.
-      await this.#store.delete(key)
       stored = await this.#store.set(key, value, { ttl, retention, ...options })
     } finally {
       // Readers may have brought back the old value meanwhile, and later writes or invalidations may have come.

@@ -80,6 +80,35 @@ describe.each(Object.entries(kinds))('over two %s, without a bus', (_, kind) => 
     },
   )
 
+  it('does not put a load that began before a set in another process over what that wrote', async () => {
+    const { promise, resolve: finish } = Promise.withResolvers<User>()
+    const { promise: running, resolve: started } = Promise.withResolvers<void>()
+    const answer = here.getOrLoad('u:1', () => {
+      started()
+      return promise
+    })
+    await running
+    await there.set('u:1', { name: 'written' })
+    finish({ name: 'old' })
+    expect(await answer).toEqual({ name: 'old' })
+    expect(here.stats()).toMatchObject({ storeRefusals: 1, l1: { entries: 0 } })
+    expect(await here.get('u:1')).toEqual({ name: 'written' })
+    expect(await there.get('u:1')).toEqual({ name: 'written' })
+  })
+
+  it('leaves no moment in which another process finds nothing while one writes', async () => {
+    await here.set('u:1', { name: 'first' })
+    const found: Promise<User | undefined>[] = []
+    const writes: Promise<void>[] = []
+    for (let round = 0; round < 50; round++) {
+      writes.push(here.set('u:1', { name: `${round}` }))
+      found.push(new TieredCache({ store: stores[1]! }).get('u:1'))
+      await Promise.resolve()
+    }
+    await Promise.all(writes)
+    expect(await Promise.all(found)).not.toContain(undefined)
+  })
+
   it('finds by pattern what either stored', async () => {
     await here.set('u:1', { name: 'one' })
     await there.set('u:2', { name: 'two' })
