@@ -1,5 +1,5 @@
 /** Milliseconds of work after which the event loop gets its turn. */
-export const SLICE = 2
+export const SLICE = 1
 
 /** How work in slices tells the time, and how it lets others run. */
 export interface Pace {

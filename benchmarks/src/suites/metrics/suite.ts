@@ -9,6 +9,7 @@ import {
   labelledHistogram,
   mixedCounter,
 } from './workloads/counting.ts'
+import { checkFirstScrape, longestBlock } from './workloads/longest-block.ts'
 import { checkNoop, emptyCall, noopCounter } from './workloads/noop.ts'
 import { checkScrape, scrape } from './workloads/scrape.ts'
 import { checkStartUp, startUp } from './workloads/start-up.ts'
@@ -91,6 +92,19 @@ export default defineSuite({
         'prom-client': scrape(promClient15),
       },
       check: checkScrape,
+    }),
+    defineCase<string>({
+      name: 'scrape, longest block',
+      description:
+        'longest turn of the event loop during the first scrape of 20,000 histogram series',
+      unit: 'ms',
+      limit: 5,
+      ours: longestBlock(millrace),
+      peers: {
+        '@prometheus-io/client': longestBlock(promClient16),
+        'prom-client': longestBlock(promClient15),
+      },
+      check: checkFirstScrape,
     }),
     defineCase<number>({
       name: 'disabled',

@@ -107,16 +107,21 @@ export class ByteWriter {
   finish(): Uint8Array<ArrayBuffer> {
     if (this.#full.length === 0) return this.bytes.subarray(0, this.length)
     const whole = Buffer.allocUnsafe(this.size)
-    for (const _ of this.copyTo(whole));
+    this.copyTo(whole, 0)
     return whole
   }
 
-  /** Copies everything to `target`, chunk by chunk, stopping after each. */
-  *copyTo(target: Uint8Array): Generator<void> {
-    let at = 0
+  /** Copies everything to `target`, from its byte `at` on. */
+  copyTo(target: Uint8Array, at: number): void {
+    for (const _ of this.copySteps(target, at));
+  }
+
+  /** As {@link copyTo}, stopping after each chunk. */
+  *copySteps(target: Uint8Array, at: number): Generator<void> {
+    let next = at
     for (const chunk of [...this.#full, this.bytes.subarray(0, this.length)]) {
-      target.set(chunk, at)
-      at += chunk.length
+      target.set(chunk, next)
+      next += chunk.length
       yield
     }
   }
@@ -126,9 +131,9 @@ export class ByteWriter {
     return this.#full.length === 0
   }
 
-  /** Starts again, with a first chunk that would have held it all. */
+  /** Starts again, with a first chunk that would have held it all and a little more. */
   reset(): void {
-    if (!this.whole) this.bytes = Buffer.allocUnsafe(this.size)
+    if (!this.whole) this.bytes = Buffer.allocUnsafe(Math.ceil(this.size * 1.1))
     this.#full = []
     this.#before = 0
     this.length = 0

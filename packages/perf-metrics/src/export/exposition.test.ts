@@ -6,6 +6,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Decoded, metricFamilies } from '../bytes/definitions.fixture.ts'
 import { Registry } from '../index.ts'
+import type { HistogramSeries } from '../instrument/histogram-series.ts'
+import { emptyDistribution } from '../store/distribution.ts'
 import { upperBound } from '../store/exponential.ts'
 import { negotiate } from './negotiate.ts'
 import { type CompositeSample, readOpenMetrics2 } from './open-metrics-2.fixture.ts'
@@ -70,6 +72,34 @@ describe('text', () => {
     clock.advance(5000)
     handle.observe(4)
     expect(shown()).toBe(expected(0, 0, 1, 4))
+  })
+})
+
+describe('kept lines', () => {
+  const counts = fc.array(fc.tuple(fc.nat(2), fc.nat(15), fc.nat(9)), { maxLength: 40 })
+
+  it('show the counts they would have if they were written anew', () => {
+    fc.assert(
+      fc.property(counts, fc.string({ unit: 'grapheme' }), (steps, k) => {
+        const kept = new Registry()
+        const [series, other] = ['h', 'other'].map(name =>
+          kept.histogram(name, { labels: ['k'], buckets: [1, 2] }).labels({ k }),
+        ) as [HistogramSeries, HistogramSeries]
+        other.observe(1)
+        const total = [0, 0, 0]
+        for (const [bucket, power, digit] of steps) {
+          const classic = [0, 0, 0]
+          classic[bucket] = digit * 10 ** power
+          total[bucket]! += classic[bucket]!
+          series.absorb(emptyDistribution(5), classic)
+          const anew = new Registry()
+          const fresh = anew.histogram('h', { labels: ['k'], buckets: [1, 2] }).labels({ k })
+          ;(fresh as HistogramSeries).absorb(emptyDistribution(5), total)
+          expect(kept.toPrometheus().split('# HELP other')[0]).toBe(anew.toPrometheus())
+        }
+      }),
+      { numRuns: runs(200) },
+    )
   })
 })
 

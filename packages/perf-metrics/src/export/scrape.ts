@@ -32,7 +32,7 @@ export function exposeText(
 }
 
 /**
- * An exposition written in slices of 2 ms, so that a large registry never holds up the event loop. A series is
+ * An exposition written in slices of 1 ms, so that a large registry never holds up the event loop. A series is
  * consistent in itself; two series may be read at different times.
  *
  * @param expectedSize bytes to set aside for it
@@ -64,6 +64,6 @@ async function assembled(
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (out.whole) return out.finish()
   const body = Buffer.allocUnsafe(out.size)
-  await inSlices(out.copyTo(body), signal, pace)
+  await inSlices(out.copySteps(body, 0), signal, pace)
   return body
 }

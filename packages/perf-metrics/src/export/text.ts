@@ -2,6 +2,7 @@
  * Prometheus text 0.0.4 and OpenMetrics 1.0. Everything on a line but its value is encoded when the series is first
  * exported and copied from then on.
  */
+import { KEPT } from '../bytes/byte-pool.ts'
 import type { ByteWriter } from '../bytes/byte-writer.ts'
 import type { CounterSeries } from '../instrument/counter.ts'
 import type { ExemplarReservoir } from '../instrument/exemplars.ts'
@@ -10,34 +11,26 @@ import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
-import { PatchedText } from './patched-text.ts'
+import { HistogramLines, type LineShape, lineShape } from './histogram-lines.ts'
 import type { TextFormat } from './text-format.ts'
-import { bound, exemplarText, familyName, labelPairs, metadata, sample } from './text-parts.ts'
+import { exemplarText, familyName, labelPairs, metadata, sample } from './text-parts.ts'
 
 const NEWLINE = 10
 /** Room for a value and a line end. */
 const VALUE_ROOM = 32
-/** Work between two opportunities to yield, in series whose lines are kept. The first export of one is worth many. */
+/** Work between two opportunities to yield, in series whose lines are kept, and what the first export of one is worth. */
 const STEP = 32
-
-const ENCODER = new TextEncoder()
+const FIRST_EXPORT = 8
 
 /** What a series keeps of its lines. */
-type SeriesText = SingleText | HistogramText
+type SeriesText = SingleLine | HistogramLines
 
-interface SingleText {
+interface SingleLine {
   readonly format: TextFormat
   /** The line up to its value. */
   readonly line: Uint8Array
-  /** The `_created` line up to its value; empty where there is none. */
-  readonly created: Uint8Array
-}
-
-interface HistogramText {
-  readonly format: TextFormat
-  /** Everything up to the sum, which comes last as its width varies. */
-  readonly head: PatchedText
-  readonly created: Uint8Array
+  /** The `_created` line up to its value, where the format has one. */
+  readonly created: Uint8Array | undefined
 }
 
 /** Writes `families`, stopping after every few series so that the caller can let others run. */
@@ -54,7 +47,7 @@ export function* exposeLines(
       let text = series.text as SeriesText | undefined
       if (text === undefined || text.format !== format) {
         series.text = text = textOf(family, series, format)
-        untilYield = 0
+        untilYield -= FIRST_EXPORT
       }
       writeSeries(series, text, out)
       if (--untilYield > 0) continue
@@ -66,55 +59,34 @@ export function* exposeLines(
 }
 
 function textOf(family: Family, series: Series, format: TextFormat): SeriesText {
-  const lines = linePrefixes(family, series, format)
-  return series.type === 'histogram'
-    ? histogramText(series as HistogramSeries, lines, format)
-    : singleText(lines, format)
-}
-
-function singleText(lines: string[], format: TextFormat): SingleText {
-  const [line, created] = lines
-  return { format, line: ENCODER.encode(line), created: ENCODER.encode(created ?? '') }
-}
-
-function histogramText(
-  series: HistogramSeries,
-  lines: string[],
-  format: TextFormat,
-): HistogramText {
-  const buckets = series.shape.classic.bounds.length
-  const [count, sum, created] = lines.slice(buckets)
-  return {
-    format,
-    head: new PatchedText([
-      ...lines.slice(0, buckets).map((line, i) => (i === 0 ? line : `\n${line}`)),
-      `\n${count}`,
-      `\n${sum}`,
-    ]),
-    created: ENCODER.encode(created ?? ''),
-  }
-}
-
-function linePrefixes(family: Family, series: Series, format: TextFormat): string[] {
   const name = familyName(family, format)
   const pairs = labelPairs(family, series, format)
-  const line = (suffix: string, more: string[] = []): string =>
-    `${sample(name + suffix, [...pairs, ...more])} `
-  const created = format.kind === 'openmetrics' ? [line('_created')] : []
-  if (series.type === 'counter') {
-    return [line(format.kind === 'openmetrics' ? '_total' : ''), ...created]
+  const line = (suffix: string): Uint8Array => KEPT.text(`${sample(name + suffix, pairs)} `)
+  const open = format.kind === 'openmetrics'
+  if (series.type === 'histogram') {
+    const labels = Buffer.from(pairs.join(','))
+    const created = open ? line('_created') : undefined
+    return new HistogramLines(series as HistogramSeries, shapeOf(family, format), labels, created)
   }
-  if (series.type !== 'histogram') return [line('')]
-  const { bounds } = (series as HistogramSeries).shape.classic
-  const buckets = Array.from(bounds, le => line('_bucket', [`le="${bound(le, format)}"`]))
-  return [...buckets, line('_count'), line('_sum'), ...created]
+  const counter = open && series.type === 'counter'
+  return {
+    format,
+    line: line(counter ? '_total' : ''),
+    created: counter ? line('_created') : undefined,
+  }
+}
+
+function shapeOf(family: Family, format: TextFormat): LineShape {
+  let shape = family.text as LineShape | undefined
+  if (shape?.format !== format) family.text = shape = lineShape(family, format)
+  return shape
 }
 
 function writeSeries(series: Series, text: SeriesText, out: ByteWriter): void {
   if (series.type === 'histogram') {
-    writeHistogram(series as HistogramSeries, text as HistogramText, out)
+    writeHistogram(series as HistogramSeries, text as HistogramLines, out)
   } else {
-    const { line, format } = text as SingleText
+    const { format, line } = text as SingleLine
     out.reserve(line.length + VALUE_ROOM)
     out.copy(line)
     out.number((series as CounterSeries | GaugeSeries | UpDownCounterSeries).value)
@@ -123,9 +95,10 @@ function writeSeries(series: Series, text: SeriesText, out: ByteWriter): void {
     }
     out.byte(NEWLINE)
   }
-  if (text.created.length === 0) return
-  out.reserve(text.created.length + VALUE_ROOM)
-  out.copy(text.created)
+  const { created } = text
+  if (created === undefined) return
+  out.reserve(created.length + VALUE_ROOM)
+  out.copy(created)
   out.number(series.created / 1000)
   out.byte(NEWLINE)
 }
@@ -136,23 +109,13 @@ function writeExemplar(exemplars: ExemplarReservoir | undefined, out: ByteWriter
   out.reserve(1)
 }
 
-function writeHistogram(
-  series: HistogramSeries,
-  { head, format }: HistogramText,
-  out: ByteWriter,
-): void {
-  const buckets = series.shape.classic.bounds.length
-  let seen = 0
-  for (let i = 0; i < buckets; i++) head.set(i, (seen += series.classicCount(i)))
-  head.set(buckets, seen)
+function writeHistogram(series: HistogramSeries, lines: HistogramLines, out: ByteWriter): void {
   const { exemplars } = series
-  if (format.kind === 'openmetrics' && exemplars !== undefined && exemplars.size > 0) {
-    out.text(head.annotated(i => (i < buckets ? exemplarText(exemplars.at(i)) : '')))
+  if (lines.format.kind === 'openmetrics' && exemplars !== undefined && exemplars.size > 0) {
+    const buckets = series.shape.classic.bounds.length
+    out.text(lines.annotated(i => (i < buckets ? exemplarText(exemplars.at(i)) : '')))
     out.reserve(VALUE_ROOM)
-  } else {
-    out.reserve(head.bytes.length + VALUE_ROOM)
-    out.block(head.bytes)
-  }
+  } else lines.write(out)
   out.number(series.sum)
   out.byte(NEWLINE)
 }

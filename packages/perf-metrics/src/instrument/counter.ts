@@ -26,12 +26,12 @@ export class CounterSeries extends Series implements Counter {
 
   inc(amount = 1): void {
     if (amount >= 0 && amount < Infinity) this.cells[this.at]! += amount
-    else this.rejected++
+    else this.reject()
   }
 
   observeTotal(total: number): void {
     if (!(total >= 0 && total < Infinity)) {
-      this.rejected++
+      this.reject()
       return
     }
     this.cells[this.at]! += total >= this.#seen ? total - this.#seen : total

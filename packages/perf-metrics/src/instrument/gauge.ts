@@ -48,7 +48,7 @@ export class GaugeSeries extends Series implements Gauge {
     const { cells, at } = this
     // biome-ignore lint/suspicious/noSelfCompare: the cheapest test for NaN
     if (value !== value) {
-      this.rejected++
+      this.reject()
       return
     }
     if (cells[at + UPDATED] === 0) {

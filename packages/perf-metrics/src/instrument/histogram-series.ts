@@ -145,7 +145,7 @@ export class HistogramSeries extends Series implements Histogram {
       this.#countClassic(high, value)
     } else if (value >= 0 && value < Infinity) this.#countZero()
     else {
-      this.rejected++
+      this.reject()
       return
     }
     const { cells, at } = this

@@ -3,6 +3,13 @@ import type { Cells } from '../store/cells.ts'
 /** What a metric counts, in the terms of the exposition formats. */
 export type MetricType = 'counter' | 'updown' | 'gauge' | 'histogram'
 
+let rejections = 0
+
+/** Updates refused by all series of this thread: while it stands still, no series need be asked. */
+export function allRejections(): number {
+  return rejections
+}
+
 /**
  * One time series: a metric with one set of label values. It is also the handle that callers keep, so a look-up by
  * label ends here and an update is an addition in a typed array.
@@ -17,7 +24,7 @@ export abstract class Series {
   readonly labelValues: readonly string[]
   /** When counting started, in milliseconds since the epoch. A series that comes back after expiry starts anew. */
   created: number
-  /** Updates refused for their value. A plain field: nobody is in a hurry with a wrong amount. */
+  /** Updates refused for their value. */
   rejected = 0
   /** Whether a caller may hold this object, so that its cells cannot be given to another series. */
   handed = false
@@ -35,6 +42,12 @@ export abstract class Series {
     this.labelValues = labelValues
     this.created = created
     this.lastChange = created
+  }
+
+  /** Counts an update whose value is none. */
+  protected reject(): void {
+    this.rejected++
+    rejections++
   }
 
   /** A number that differs whenever the series was updated in between. */

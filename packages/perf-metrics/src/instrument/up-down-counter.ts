@@ -18,7 +18,7 @@ export class UpDownCounterSeries extends Series implements UpDownCounter {
     if (amount > -Infinity && amount < Infinity) {
       this.cells[this.at]! += amount
       this.#changes++
-    } else this.rejected++
+    } else this.reject()
   }
 
   dec(amount = 1): void {

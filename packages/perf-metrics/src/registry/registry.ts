@@ -48,7 +48,7 @@ import { Collectors } from './collectors.ts'
 import { ObservedSources } from './observed-sources.ts'
 import { type Registration, registration } from './registration.ts'
 import type { OpenMetricsOptions, OtlpOptions, RegistryOptions } from './registry-options.ts'
-import { reportItself } from './self-report.ts'
+import { SelfReport } from './self-report.ts'
 import { Ticker } from './ticker.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -72,6 +72,7 @@ export class Registry {
   readonly #catalog: Catalog
   readonly #collectors = new Collectors()
   readonly #observed: ObservedSources
+  readonly #selfReport: SelfReport
   readonly #upkeep: Upkeep
   readonly #ticker: Ticker<Registry>
   readonly #writer = new ByteWriter()
@@ -105,6 +106,7 @@ export class Registry {
       },
     )
     this.#observed = new ObservedSources(this.#catalog, this.#collectors)
+    this.#selfReport = new SelfReport(this.#catalog)
     this.#upkeep = new Upkeep({
       catalog: this.#catalog,
       clock,
@@ -224,7 +226,7 @@ export class Registry {
     if (!this.enabled) return []
     this.#collectors.run()
     for (const family of this.#catalog.families()) family.wakeChanged()
-    reportItself(this.#catalog, this.#collectors.failures)
+    this.#selfReport.update(this.#collectors.failures)
     return [...this.#catalog.families()]
   }
 
@@ -244,7 +246,7 @@ export class Registry {
     return this.#writer.toString()
   }
 
-  /** An exposition in the format that `accept` asks for, written in slices of 2 ms. */
+  /** An exposition in the format that `accept` asks for, written in slices of 1 ms. */
   async scrape(options: ScrapeOptions = {}): Promise<Scrape> {
     const format = negotiate(options.accept, this.#openMetrics2)
     const result = await scrape(this.collect(), options, format, this.#scrapeSize)

@@ -1,22 +1,38 @@
+import { allRejections } from '../instrument/series.ts'
 import type { Catalog } from './catalog.ts'
 
 /** The registry's own counters, which exist once there is something to say. */
-export function reportItself(catalog: Catalog, collectFailures: number): void {
-  const report = (what: string, help: string, metric: string, total: number): void => {
-    if (total === 0) return
-    const options = { help, labels: ['metric'], maxSeries: 1_000_000 }
-    catalog.counter(`millrace_metrics_${what}_total`, options).bind({ metric }).observeTotal(total)
+export class SelfReport {
+  readonly #catalog: Catalog
+  #seenRejections = allRejections()
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog
   }
-  for (const family of [...catalog.families()]) {
-    const { name } = family.description
-    report('rejected', 'Updates dropped for their value', name, family.rejected)
-    report('mislabelled', 'Updates dropped for their labels', name, family.mislabelled)
-    report('overflow', 'Updates without a series of their own', name, family.overflowed)
-  }
-  if (collectFailures > 0) {
+
+  /** Brings the counters up to date. O(metrics), and O(series) where an update was refused since the last time. */
+  update(collectFailures: number): void {
+    const rejections = allRejections()
+    for (const family of [...this.#catalog.families()]) {
+      const { name } = family.description
+      if (rejections !== this.#seenRejections) {
+        this.#report('rejected', 'Updates dropped for their value', name, family.rejected)
+      }
+      this.#report('mislabelled', 'Updates dropped for their labels', name, family.mislabelled)
+      this.#report('overflow', 'Updates without a series of their own', name, family.overflowed)
+    }
+    this.#seenRejections = rejections
+    if (collectFailures === 0) return
     const options = { help: 'Collectors that threw' }
-    catalog
+    this.#catalog
       .counter('millrace_metrics_collect_failures_total', options)
       .only.observeTotal(collectFailures)
+  }
+
+  #report(what: string, help: string, metric: string, total: number): void {
+    if (total === 0) return
+    const options = { help, labels: ['metric'], maxSeries: 1_000_000 }
+    const family = this.#catalog.counter(`millrace_metrics_${what}_total`, options)
+    family.bind({ metric }).observeTotal(total)
   }
 }

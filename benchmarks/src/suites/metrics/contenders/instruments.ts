@@ -18,6 +18,8 @@ export interface HistogramLibrary {
   count(): number | Promise<number>
   /** The Prometheus text. */
   scrape(): string | Promise<string>
+  /** The same as a server answers a scraper with it. */
+  serve(): Promise<string | Uint8Array>
 }
 
 export interface MetricsLibrary {
@@ -42,13 +44,14 @@ export const millrace: MetricsLibrary = {
   },
   async histogram() {
     const { Registry } = await import('@millrace/perf-metrics')
-    const metrics = new Registry()
+    const metrics = new Registry({ maxSeries: 1_000_000 })
     const histogram = metrics.histogram('request_seconds', { labels: labelNames, buckets })
     return {
       observe: (labels, value) => histogram.observe(labels, value),
       bind: labels => histogram.labels(labels),
       count: () => sumOf(metrics.toPrometheus(), 'request_seconds_count'),
       scrape: () => metrics.toPrometheus(),
+      serve: async () => (await metrics.scrape()).body,
     }
   },
 }
@@ -101,6 +104,7 @@ function promClient(load: () => Promise<PromClient>): MetricsLibrary {
         bind: labels => histogram.labels(labels),
         count: async () => sumOf(await registry.metrics(), 'request_seconds_count'),
         scrape: () => registry.metrics(),
+        serve: () => registry.metrics(),
       }
     },
   }
@@ -135,11 +139,14 @@ export const openTelemetry: MetricsLibrary = {
       bind: labels => ({ observe: value => histogram.record(value, labels) }),
       count: async () =>
         (await collect()).reduce<number>((sum, v) => sum + (v as { count: number }).count, 0),
-      scrape: () => {
-        throw new Error('needs an exporter')
-      },
+      scrape: needsAnExporter,
+      serve: needsAnExporter,
     }
   },
+}
+
+function needsAnExporter(): never {
+  throw new Error('OpenTelemetry exports Prometheus text through a package of its own')
 }
 
 async function meterAndReader() {
