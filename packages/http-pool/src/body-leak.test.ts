@@ -1,35 +1,60 @@
-import { UpstreamServer } from '@millrace/testkit'
-import { expect, test } from 'vitest'
+import { UpstreamServer, VirtualClock } from '@millrace/testkit'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { HttpPool } from './index.ts'
 
-test('bodies that nobody reads are given up when others wait, not before', async () => {
-  await using server = await UpstreamServer.start()
+const bodyLeakTimeout = 60_000
+
+let server: UpstreamServer
+let clock: VirtualClock
+let pool: HttpPool
+
+beforeEach(async () => {
+  server = await UpstreamServer.start()
   server.on('/large', { body: Buffer.alloc(5_000_000) })
   server.on('/small', { body: '"served"' })
-  const pool = new HttpPool({ connectionsPerHost: 2, bodyLeakTimeout: 60 })
+  clock = new VirtualClock()
+  // Without the other deadlines, whatever is watched is a body that nobody reads.
+  const none = { acquireTimeout: 0, headersTimeout: 0, bodyTimeout: 0, connectTimeout: 0 }
+  pool = new HttpPool({ ...none, connectionsPerHost: 2, bodyLeakTimeout, clock })
+})
+
+afterEach(async () => {
+  await pool.destroy()
+  await server.kill()
+})
+
+test('bodies that nobody reads are given up when others wait, not before', async () => {
   const leaked = await Promise.all([1, 2].map(() => pool.request(server.url('/large'))))
   const errors = leaked.map(({ body }) => new Promise(resolve => body.on('error', resolve)))
-  await new Promise(resolve => setTimeout(resolve, 200))
-  expect(pool.stats().pending).toBe(2)
-  expect(await pool.json(server.url('/small'))).toBe('served')
-  const error = await Promise.race(errors)
-  expect(error).toMatchObject({ code: 'ERR_MILLRACE_BODY_LEAK', timeout: 60 })
-  await pool.destroy()
+  await expect.poll(() => pool.stats().deadlines).toBe(2)
+  clock.advance(3 * bodyLeakTimeout)
+  expect(pool.stats()).toMatchObject({ pending: 2, failures: 0 })
+
+  const small = pool.json(server.url('/small'))
+  expect(pool.stats().queued).toBe(1)
+  clock.advance(bodyLeakTimeout)
+  expect(await small).toBe('served')
+  expect(await Promise.race(errors)).toMatchObject({
+    code: 'ERR_MILLRACE_BODY_LEAK',
+    timeout: bodyLeakTimeout,
+  })
 })
 
 test('a slow reader is no leak', async () => {
-  await using server = await UpstreamServer.start()
-  server.on('/large', { body: Buffer.alloc(2_000_000) })
-  server.on('/small', { body: '"served"' })
-  const pool = new HttpPool({ connectionsPerHost: 1, bodyLeakTimeout: 150 })
-  const { body } = await pool.request(server.url('/large'))
+  const bodies = await Promise.all([1, 2].map(() => pool.request(server.url('/large'))))
   const small = pool.json(server.url('/small'))
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.length
-    if (length % 500_000 < 70_000) await new Promise(resolve => setTimeout(resolve, 30))
+  expect(pool.stats().queued).toBe(1)
+  const read = async (body: AsyncIterable<Uint8Array>): Promise<number> => {
+    let length = 0
+    for await (const chunk of body) {
+      // Many times the timeout in all.
+      if (length % 500_000 > (length + chunk.length) % 500_000) clock.advance(bodyLeakTimeout / 3)
+      length += chunk.length
+      await new Promise(setImmediate)
+    }
+    return length
   }
-  expect(length).toBe(2_000_000)
+  expect(await Promise.all(bodies.map(({ body }) => read(body)))).toEqual([5_000_000, 5_000_000])
+  expect(clock.now()).toBeGreaterThan(3 * bodyLeakTimeout)
   expect(await small).toBe('served')
-  await pool.close()
 })

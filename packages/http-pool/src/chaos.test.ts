@@ -3,7 +3,8 @@ import { FaultProxy, runs, seededRandom, UpstreamServer } from '@millrace/testki
 import { expect, test } from 'vitest'
 import { HttpPool } from './index.ts'
 
-// Everything at once: whatever happens to a call, all that it held comes back, and every call ends.
+// Everything at once: whatever happens to a call, all that it held comes back, and every call ends. In real time, as
+// sockets, timers and aborts have to meet in orders that nobody thought of.
 test.each([1, 2, 3])(
   'after a storm of faults, aborts and deadlines all counts are zero (seed %d)',
   async seed => {
@@ -47,19 +48,22 @@ test.each([1, 2, 3])(
         return
       }
       const { body } = await pool.request(url, { signal })
-      if (random() < 0.1) body.on('error', () => {}).destroy()
+      if (random() < 0.1) body.destroy()
       else if (random() < 0.5) await body.text()
       else for await (const _ of body) await new Promise(setImmediate)
     }
     const calls: Promise<unknown>[] = []
+    let failures = 0
     for (let i = 0; i < runs(300); i++) {
-      calls.push(call().catch(() => {}))
+      calls.push(call().catch(() => failures++))
       if (i % 50 === 25) proxy.cut()
       if (i % 100 === 60) proxy.stall('down')
       if (i % 100 === 90) await proxy.heal()
       if (i % 5 === 0) await new Promise(resolve => setTimeout(resolve, random() * 8))
     }
     await Promise.all(calls)
+    // How many fail is chance, and the machine's load; that many do is what makes it a storm.
+    expect(failures).toBeGreaterThan(calls.length / 20)
     const idle = { pending: 0, queued: 0, deadlines: 0 }
     await expect.poll(() => pool.stats()).toMatchObject(idle)
     expect(limiter.stats()).toMatchObject({ active: 0, waiting: 0 })

@@ -1,4 +1,4 @@
-import { FaultProxy, UpstreamServer } from '@millrace/testkit'
+import { FaultProxy, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool, type HttpPoolOptions } from './index.ts'
 
@@ -42,7 +42,8 @@ describe('headers timeout', () => {
     await expect.poll(() => client.stats().connections).toBe(0)
   })
 
-  // undici alone ends such a request after 588 ms, as its timers have a grain of half a second.
+  // undici alone ends such a request after 588 ms, as its timers have a grain of half a second. In real time, as
+  // those are the timers that must not fire.
   test('is not early on a reused connection: 900 ms for an answer after 700 ms', async () => {
     server.on('/first', { body: '1' })
     server.on('/slow', { latency: 700, body: '2' })
@@ -77,17 +78,26 @@ describe('body timeout', () => {
   })
 
   test('counts between chunks only', async () => {
-    server.on('*', { body: 'abcdefgh', chunkSize: 1, chunkDelay: 30 })
-    const client = makePool({ bodyTimeout: 120 })
+    server.on('*', { body: 'abcdefgh', chunkSize: 1, chunkDelay: 5 })
+    const clock = new VirtualClock()
+    const client = makePool({ bodyTimeout: 120, clock })
     const { body } = await client.request(server.url('/'))
-    expect(await body.text()).toBe('abcdefgh')
+    let text = ''
+    for await (const chunk of body) {
+      text += chunk
+      clock.advance(100)
+    }
+    expect(text).toBe('abcdefgh')
+    expect(clock.now()).toBeGreaterThan(120)
   })
 
   test('does not run while the reader pauses', async () => {
     server.on('*', { body: Buffer.alloc(2_000_000) })
-    const client = makePool({ bodyTimeout: 40 })
-    const { body } = await client.request(server.url('/'))
-    await new Promise(resolve => setTimeout(resolve, 150))
+    const clock = new VirtualClock()
+    const client = makePool({ bodyTimeout: 40, clock })
+    // The first bytes come with the head, and stop the sender.
+    const { body } = await client.request(server.url('/'), { highWaterMark: 1 })
+    clock.advance(150)
     let length = 0
     for await (const chunk of body) length += chunk.length
     expect(length).toBe(2_000_000)
@@ -144,13 +154,13 @@ describe('total timeout', () => {
   test('covers the wait for a connection', async () => {
     server.on('*', { fault: 'hang' })
     const client = makePool({ connectionsPerHost: 1 })
-    const holder = client.request(server.url('/')).catch(() => {})
+    const holder = client.request(server.url('/')).catch(error => error)
     await expect(client.request(server.url('/'), { totalTimeout: 30 })).rejects.toMatchObject({
       phase: 'total',
     })
     expect(client.stats().queued).toBe(0)
     await client.destroy()
-    await holder
+    expect(await holder).toMatchObject({ code: 'ERR_MILLRACE_POOL_CLOSED' })
   })
 })
 

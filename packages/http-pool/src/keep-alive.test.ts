@@ -40,6 +40,7 @@ async function impatientServer(idle: () => number): Promise<string> {
 const pause = (ms: number): Promise<void> =>
   ms < 1 ? Promise.resolve() : new Promise(resolve => setTimeout(resolve, ms))
 
+// In real time: what is shown is that the server's close and the next request meet.
 describe('keep-alive races', () => {
   test('a server that closes idle connections at any moment is not seen for idempotent calls', async () => {
     const random = seededRandom(7)
