@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
+import { gzipped } from '../bytes/gzip.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Guard } from '../guard/guard.ts'
@@ -10,8 +9,6 @@ import { type DashboardRequest, isLocal } from './access.ts'
 import { type Asset, loadAssets } from './assets.ts'
 import { type Frame, FrameRecorder, type SlowSpan } from './frames.ts'
 import { type Sink, Subscribers } from './subscribers.ts'
-
-const compress = promisify(gzip)
 
 export interface DashboardOptions {
   registry: Registry
@@ -70,6 +67,8 @@ const STREAM_HEADERS = {
 }
 
 const IDLE_FACTOR = 10
+/** Level of compression for what is compressed once. */
+const SMALLEST = 9
 
 /**
  * A live page over a registry, to mount in any server. Read-only, closed to other machines unless `authorize` is given.
@@ -249,7 +248,7 @@ export class Dashboard {
       return { status: 200, headers, body }
     }
     let zipped = this.#zipped.get(asset)
-    if (zipped === undefined) this.#zipped.set(asset, (zipped = await compress(body, { level: 9 })))
+    if (zipped === undefined) this.#zipped.set(asset, (zipped = await gzipped(body, SMALLEST)))
     return { status: 200, headers: { ...headers, 'content-encoding': 'gzip' }, body: zipped }
   }
 

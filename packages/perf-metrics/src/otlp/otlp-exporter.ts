@@ -1,5 +1,4 @@
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
+import { gzipped } from '../bytes/gzip.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { ExportError, InvalidOptionError } from '../errors.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -9,12 +8,12 @@ import { type PartialSuccess, readPartialSuccess } from './partial-success.ts'
 import { encodeOtlpProtobuf } from './protobuf-encoding.ts'
 import { type ResourceAttributes, resourceFromEnvironment } from './resource.ts'
 
-const compress = promisify(gzip)
-
 /** Statuses after which the specification has a client try again. */
 const RETRYABLE = new Set([429, 502, 503, 504])
 const TRIES = 5
 const FIRST_BACKOFF = 1000
+/** What zlib calls its default. */
+const COMPRESSION_LEVEL = 6
 
 export interface OtlpExporterOptions {
   /**
@@ -171,7 +170,7 @@ export class OtlpExporter {
 
   async #post(content: Uint8Array<ArrayBuffer>): Promise<PartialSuccess> {
     const { compression, headers, encoding, url, timeout } = this.#options
-    const body = compression === 'gzip' ? await compress(content) : content
+    const body = compression === 'gzip' ? await gzipped(content, COMPRESSION_LEVEL) : content
     const request = {
       method: 'POST',
       body,
