@@ -147,10 +147,19 @@ describe('Facts', () => {
   test('new facts are written after the delay without being asked for', async () => {
     write('a', 'x')
     const store = new MemoryStore<number>()
+    const written = Promise.withResolvers<boolean[]>()
+    const setMany = store.setMany.bind(store)
+    store.setMany = (...args) => {
+      const writing = setMany(...args)
+      written.resolve(writing)
+      return writing
+    }
     const facts = new Facts<number>({ files, store, id: 'n@1', extract: () => 1, writeDelay: 5 })
     await facts.get('a')
     expect(facts.stats().pendingWrites).toBe(1)
-    while (facts.stats().pendingWrites > 0) await new Promise(resolve => setTimeout(resolve, 5))
+    expect(await written.promise).toEqual([true])
+    await facts.flush()
+    expect(facts.stats().pendingWrites).toBe(0)
     expect(store.stats().writes).toBe(1)
   })
 

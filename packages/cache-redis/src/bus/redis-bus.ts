@@ -217,7 +217,12 @@ export class RedisBus implements InvalidationBus {
 
   async #flush(): Promise<void> {
     const waiting = this.#outbox.take()
-    if (waiting.length > 0 && !this.#closed) await this.publish(waiting).catch(() => undefined)
+    if (waiting.length === 0 || this.#closed) return
+    try {
+      await this.publish(waiting)
+    } catch {
+      // They are in the outbox again, for the next beat.
+    }
   }
 
   #scheduleHeartbeat(): void {
