@@ -2,6 +2,7 @@ import type { Observer } from './advise/observer.ts'
 import type { TimeSource } from './clock.ts'
 import { type EvictMessage, evictEnd, evictStart, isEviction } from './evict-channels.ts'
 import { KeyHasher } from './hash.ts'
+import { hintOf } from './key-hint.ts'
 import { lengthen } from './policy/lengthen.ts'
 import { type Policy, SATURATED } from './policy/policy.ts'
 
@@ -78,6 +79,14 @@ export interface Guard {
 /** Stands for no key; keys may be anything else. */
 const NOTHING = Symbol('nothing')
 
+/**
+ * Hints are four times as many as slots, so that few keys share one, but no more than this, which fit a processor's cache. Caches
+ * of more slots than this have none: their keys do not fit it either, and reading characters costs more than it saves.
+ */
+const MOST_HINTS = 2 ** 14
+/** Look-ups that no hint saved, after which it is asked whether hints pay. */
+const DETOURS = 4096
+
 /** Columns of a kernel at the start, in slots; they double as entries come. */
 const INITIAL_SLOTS = 64
 
@@ -132,6 +141,17 @@ export class Kernel<K, V> {
    * plain cache's hit.
    */
   #watched = false
+  /** `expires` if time is all that can end an entry, and nobody watches; else null. */
+  #deadlines: Float64Array | null = null
+  /**
+   * Slots in which keys were found last, by what `hintOf` says of them; null where that does not pay. A key found in its slot
+   * needs no look-up in the index: a hit among 10,000 strings takes 19 ns instead of 27, where the index alone takes 24.
+   */
+  #hints: Int32Array | null = null
+  /** By how much a hint is shifted to be a place in that table. */
+  #hintShift = 0
+  #detours = 0
+  #hitsAtReview = 0
   #observer: Observer<K> | null = null
   /** Fixed ends of life where `idle` moves `expires`. */
   #ends: Float64Array | null = null
@@ -180,20 +200,61 @@ export class Kernel<K, V> {
 
   /** Slot of a valid entry, or ABSENT. O(1). */
   find(key: K): number {
-    const slot = this.index.get(key)
+    let slot: number | undefined
+    const hints = this.#hints
+    if (hints !== null && (typeof key === 'string' || typeof key === 'number')) {
+      const place = hintOf(key) >>> this.#hintShift
+      slot = hints[place]!
+      if (this.keys[slot] !== key) slot = this.#lookUp(key, place)
+    } else {
+      slot = this.index.get(key)
+    }
     if (slot === undefined) {
       this.misses++
       this.#missed = key
       if (this.#observer !== null) this.#observer.read(key, undefined)
       return ABSENT
     }
-    if (this.#watched && this.#hasPerished(slot, key)) {
+    if (this.#watched && this.#mayHavePerished(slot) && this.#hasPerished(slot, key)) {
       this.misses++
       return ABSENT
     }
     this.hits++
     if ((this.#frequency[slot]! & SATURATED) !== SATURATED) this.policy.touch(slot)
     return slot
+  }
+
+  /** Slot of whatever is stored under `key`; leaves a hint to it. */
+  #lookUp(key: K, place: number): number | undefined {
+    const slot = this.index.get(key)
+    if (slot !== undefined) {
+      this.#hints![place] = slot
+      if (++this.#detours === DETOURS) this.#reviewHints()
+    }
+    return slot
+  }
+
+  /** Gives hints up where less than half of the hits were found by one. */
+  #reviewHints(): void {
+    if (this.hits - this.#hitsAtReview < DETOURS * 2) this.#hints = null
+    this.#hitsAtReview = this.hits
+    this.#detours = 0
+  }
+
+  /** Makes a table of hints for that many slots, whether or not an older one was given up. */
+  #sizeHints(slots: number): void {
+    const shift = Math.clz32(Math.min(slots * 4, MOST_HINTS) - 1)
+    if (slots > MOST_HINTS) this.#hints = null
+    else if (shift !== this.#hintShift) this.#hints = new Int32Array(2 ** (32 - shift))
+    this.#hintShift = shift
+  }
+
+  /** False if the entry is valid and nobody wants to know. */
+  #mayHavePerished(slot: number): boolean {
+    const deadlines = this.#deadlines
+    if (deadlines === null) return true
+    const deadline = deadlines[slot]!
+    return deadline !== Infinity && this.clock.now() >= deadline
   }
 
   /** Slot of whatever is stored under `key`, or ABSENT. Counts nothing. O(1). */
@@ -223,7 +284,13 @@ export class Kernel<K, V> {
   /** Whom to tell of reads, stores and removals; null for nobody. */
   observe(observer: Observer<K> | null): void {
     this.#observer = observer
-    this.#watched = this.#perishable || observer !== null
+    this.#watch()
+  }
+
+  #watch(): void {
+    this.#watched = this.#perishable || this.#observer !== null
+    const timeIsAll = this.#observer === null && this.guards === null && this.idle === 0
+    this.#deadlines = timeIsAll ? this.expires : null
   }
 
   /**
@@ -392,6 +459,7 @@ export class Kernel<K, V> {
   /** Sets all counters to 0. */
   resetStats(): void {
     this.hits = this.misses = this.insertions = this.refusals = this.evictions = 0
+    this.#hitsAtReview = 0
     for (const reason of Object.keys(this.removals) as RemovalReason[]) this.removals[reason] = 0
   }
 
@@ -413,7 +481,7 @@ export class Kernel<K, V> {
     this.values = []
     this.expires = this.retained = this.#ends = this.guards = this.details = null
     this.#perishable = this.idle !== 0
-    this.#watched = this.#perishable || this.#observer !== null
+    this.#watch()
     this.#observer?.cleared()
     if (this.weights !== null) this.weights = new Float64Array(0)
     this.policy = this.#createPolicy(this.#free)
@@ -432,6 +500,9 @@ export class Kernel<K, V> {
 
   #start(): void {
     this.policy.resize(this.weights === null ? this.maxEntries : this.maxWeight)
+    this.#detours = 0
+    this.#hitsAtReview = this.hits
+    this.#hintShift = 32
     this.#grow(Math.min(INITIAL_SLOTS, this.maxEntries))
   }
 
@@ -578,7 +649,9 @@ export class Kernel<K, V> {
   }
 
   #setLifetime(slot: number, expires: number, retained: number, guard: Guard | undefined): void {
-    this.#perishable = this.#watched = true
+    const { expires: deadlines, guards } = this
+    const perishable = this.#perishable
+    this.#perishable = true
     if (this.expires === null && (expires !== Infinity || this.idle !== 0)) {
       this.expires = new Float64Array(this.#slots).fill(Infinity)
       if (this.idle !== 0) this.#ends = new Float64Array(this.#slots).fill(Infinity)
@@ -596,6 +669,7 @@ export class Kernel<K, V> {
       this.guards = new Array<Guard | undefined>(this.#slots).fill(undefined)
     }
     if (this.guards !== null) this.guards[slot] = guard
+    if (!perishable || this.expires !== deadlines || this.guards !== guards) this.#watch()
   }
 
   /** Attaches what `load/` wants to remember of an entry. O(1), O(n) the first time. */
@@ -616,6 +690,8 @@ export class Kernel<K, V> {
     this.policy.grow(slots, this.weights)
     this.#frequency = this.policy.frequency
     this.#slots = slots
+    this.#watch()
+    this.#sizeHints(slots)
   }
 
   /** Removals not yet told. */
