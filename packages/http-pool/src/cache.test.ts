@@ -167,6 +167,19 @@ describe.each(stores)('in %s', (_name, makeCache) => {
     expect(pool.stats()).toMatchObject({ pending: 0, connections: 0, deadlines: 0 })
   })
 
+  test('counts what it answers', async () => {
+    server.on('/', { body: '"kept"', etag: 'v', cacheControl: 'max-age=60' })
+    const pool = makePool({ cache: makeCache(), coalesce: true })
+    await pool.json(server.url('/'))
+    await kept()
+    await pool.json(server.url('/'))
+    await pool.json(server.url('/'))
+    // A validation is a request.
+    await pool.json(server.url('/'), { headers: { 'cache-control': 'no-cache' } })
+    await pool.json(server.url('/'), { method: 'PUT', json: 1 })
+    expect(pool.stats()).toMatchObject({ cached: 2, requests: 3, storeFailures: 0 })
+  })
+
   test('a redirect is not kept as what it points to', async () => {
     server.on('/moving', { status: 302, headers: { location: '/target' } })
     server.on('/target', { body: '"target"', cacheControl: 'max-age=60' })
@@ -238,8 +251,37 @@ describe('a store', () => {
     server.on('/', { body: '"origin"', cacheControl: 'max-age=60' })
     const pool = makePool({ cache: { store: { get: broken, set: broken, delete: broken } } })
     expect(await pool.json(server.url('/'))).toBe('origin')
+    await kept()
     expect(await pool.json(server.url('/'))).toBe('origin')
+    await kept()
     expect(server.requests).toHaveLength(2)
+    // A look-up before, one beside and a write after each of them.
+    expect(pool.stats().storeFailures).toBe(6)
+  })
+
+  test('that is slow to take a response: it can be found at once, until it is deleted', async () => {
+    server.on('/', { body: '"first"', cacheControl: 'max-age=60' })
+    const memory = new MemoryStore<CachedResponses>()
+    const writes: (() => Promise<unknown>)[] = []
+    const store: Store = {
+      get: key => memory.get(key),
+      delete: key => memory.delete(key),
+      set: (...parameters) =>
+        new Promise(resolve => {
+          writes.push(() => memory.set(...parameters).then(resolve))
+        }),
+    }
+    const pool = makePool({ cache: { store } })
+    for (let i = 0; i < 3; i++) expect(await pool.json(server.url('/'))).toBe('first')
+    expect(server.requests).toHaveLength(1)
+    await writes[0]!()
+    expect(await pool.json(server.url('/'))).toBe('first')
+    expect(pool.stats().cached).toBe(3)
+
+    server.on('/', { body: '"second"', cacheControl: 'max-age=60' })
+    await pool.json(server.url('/'), { method: 'POST', json: 1 })
+    expect(await pool.json(server.url('/'))).toBe('second')
+    expect(server.requests).toHaveLength(3)
   })
 
   test('that never takes a response holds nobody up', async () => {

@@ -22,7 +22,7 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): Dispatch {
     core.coalescer = coalescer
     dispatch = coalescer.dispatch.bind(coalescer)
   }
-  if (cache !== undefined) dispatch = withCache(cache, dispatch)
+  if (cache !== undefined) dispatch = withCache(core, cache, dispatch)
   if (decompress) dispatch = withDecompression(core, dispatch)
   // Without these an exchange begins at once, and keeps the bounds itself.
   if (coalesce || cache !== undefined) dispatch = withBounds(core, dispatch)
@@ -30,19 +30,19 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): Dispatch {
 }
 
 function withCache(
+  core: PoolCore,
   { store: given, maxEntrySize, type, cacheByDefault }: CacheSettings,
   next: Dispatch,
 ): Dispatch {
-  const store =
-    given === undefined
-      ? new cacheStores.MemoryCacheStore({ maxEntrySize })
-      : new StoreAdapter(given, maxEntrySize)
+  if (given !== undefined) core.store = new StoreAdapter(given, maxEntrySize)
+  const store = core.store ?? new cacheStores.MemoryCacheStore({ maxEntrySize })
   const cache = interceptors.cache({
     store,
     type,
     ...(cacheByDefault === undefined ? undefined : { cacheByDefault }),
   })
-  const dispatch: Dispatcher.Dispatch = (options, handler) => {
+  const dispatch: Dispatcher.Dispatch = (options: ExchangeOptions, handler) => {
+    if (options.call !== undefined) options.call.isForwarded = true
     // The cache keeps nothing else, and does not touch its requests.
     const isCached = options.method === 'GET' && !options.upgrade
     try {
@@ -65,7 +65,7 @@ function withBounds(core: PoolCore, next: Dispatch): Dispatch {
     // Its caller may have aborted at once.
     if (call.isOver) return
     try {
-      next({ ...options, total }, call)
+      next({ ...options, total, call }, call)
     } catch (error) {
       call.onResponseError(null, error as Error)
     }

@@ -1,3 +1,4 @@
+import type { StoreAdapter } from './cache/response-store.ts'
 import type { Clock } from './clock.ts'
 import type { Coalescer } from './coalesce/coalescer.ts'
 import { Origin } from './connect/origin.ts'
@@ -37,6 +38,9 @@ export class PoolCore {
   /** Origins with attempts that wait for `totalConcurrency`. */
   readonly blocked: Set<Origin> = new Set()
   coalescer: Coalescer | undefined
+  store: StoreAdapter | undefined
+  /** Calls that a cache answered. */
+  cached = 0
   /** Attempts in queues. */
   queued = 0
   /** Attempts on connections. */

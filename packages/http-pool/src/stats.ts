@@ -51,6 +51,10 @@ export interface PoolStats extends OriginStats {
   evicted: number
   /** Requests that shared the response of another. */
   coalesced: number
+  /** Calls that the cache answered without a request, fresh or stale. */
+  cached: number
+  /** Calls of the cache's store that failed. */
+  storeFailures: number
   /** Retries and hedges that the budget allows now. */
   retryBudget: number
   /** Deadlines that are watched. */
@@ -86,6 +90,8 @@ export function poolStats(core: PoolCore): PoolStats {
     connections: core.sockets.taken,
     evicted: core.sockets.evicted,
     coalesced: core.coalescer?.joined ?? 0,
+    cached: core.cached,
+    storeFailures: core.store?.failures ?? 0,
     retryBudget: core.retryBudget?.balance(core.clock.now()) ?? 0,
     deadlines: core.deadlines.size,
     origins,

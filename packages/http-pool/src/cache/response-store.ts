@@ -30,16 +30,22 @@ export interface CachedResponse extends Omit<CacheValue, 'vary'> {
 /** All kept responses of one URL: one for each combination of the headers that they vary by. */
 export type CachedResponses = readonly CachedResponse[]
 
+/** URLs whose responses are on their way into the store at one time; further ones are found once they are in it. */
+const maxArriving = 100
+
 /** Of one URL; more variants than this are hardly ever asked for again. */
 const maxVariants = 16
 
 /**
  * undici's cache over any {@link ResponseStore}. A store that fails is a cache that misses: the request goes
- * to the origin. Two writers of one URL at a time may lose a variant, never mix two.
+ * to the origin. A response can be found from the moment on that it is complete, however slow the store, and
+ * not any more once it was deleted. Two writers of one URL at a time may lose a variant, never mix two.
  */
 export class StoreAdapter implements UndiciStore {
   readonly #store: ResponseStore<CachedResponses>
   readonly #maxEntrySize: number
+  /** Responses on their way into the store, by its key. */
+  readonly #arriving = new Map<string, Set<CachedResponse>>()
   /** Calls of the store that failed. */
   failures = 0
 
@@ -49,7 +55,10 @@ export class StoreAdapter implements UndiciStore {
   }
 
   async get(key: CacheKey): Promise<StoredResponse> {
-    const variant = (await this.#variants(key)).find(each => matches(each, key))
+    const arriving = [...(this.#arriving.get(storeKey(key)) ?? [])]
+    const variant =
+      arriving.findLast(each => matches(each, key)) ??
+      (await this.#variants(key)).find(each => matches(each, key))
     if (variant === undefined) return undefined
     const { method: _method, body, ...value } = variant
     return {
@@ -79,15 +88,26 @@ export class StoreAdapter implements UndiciStore {
   }
 
   async delete(key: CacheKey): Promise<void> {
-    await this.#attempt(() => this.#store.delete(storeKey(key)), undefined)
+    const name = storeKey(key)
+    this.#arriving.get(name)?.clear()
+    await this.#attempt(() => this.#store.delete(name), undefined)
   }
 
   async #add(key: CacheKey, value: CacheValue, body: Buffer): Promise<void> {
-    const others = (await this.#variants(key)).filter(each => !matches(each, key))
+    const name = storeKey(key)
     const variant: CachedResponse = { ...value, method: key.method, body: body.toString('base64') }
+    const arriving = this.#arriving.get(name) ?? new Set()
+    if (this.#arriving.size < maxArriving) this.#arriving.set(name, arriving)
+    arriving.add(variant)
+    const others = (await this.#variants(key)).filter(each => !matches(each, key))
     const variants = [variant, ...others].slice(0, maxVariants)
     const ttl = Math.max(...variants.map(each => each.deleteAt)) - Date.now()
-    if (ttl > 0) await this.#attempt(() => this.#store.set(storeKey(key), variants, { ttl }), false)
+    // Not if the URL was deleted meanwhile.
+    if (ttl > 0 && arriving.has(variant)) {
+      await this.#attempt(() => this.#store.set(name, variants, { ttl }), false)
+    }
+    arriving.delete(variant)
+    if (arriving.size === 0 && this.#arriving.get(name) === arriving) this.#arriving.delete(name)
   }
 
   async #variants(key: CacheKey): Promise<CachedResponses> {

@@ -22,6 +22,8 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   readonly #total: TotalDeadline
   readonly #downstream: Handler
   #upstream: Controller | null = null
+  /** It has gone further than a cache: to the origin, or to be validated there. */
+  isForwarded: boolean
   isOver = false
 
   aborted = false
@@ -37,6 +39,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
 
   constructor(core: PoolCore, key: string, total: TotalDeadline, downstream: Handler) {
     this.#core = core
+    this.isForwarded = core.settings.cache === undefined
     this.key = key
     this.#total = total
     this.#downstream = downstream
@@ -91,6 +94,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
     statusMessage?: string,
   ): void {
     if (this.isOver) return
+    if (!this.isForwarded && statusCode >= 200) this.#core.cached++
     this.rawHeaders = controller.rawHeaders ?? null
     this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
   }

@@ -9,6 +9,8 @@ export interface ExchangeOptions extends Dispatcher.DispatchOptions {
   policy?: CallPolicy | undefined
   /** The end of the call that this request is a part of; without it, one that begins now. */
   total?: TotalDeadline | undefined
+  /** Told when a cache passes the request on instead of answering it. */
+  call?: { isForwarded: boolean } | undefined
   /** Makes the body of every further attempt. */
   makeBody?: (() => WireBody) | undefined
 }
