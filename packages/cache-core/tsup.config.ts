@@ -12,4 +12,5 @@ export default millraceBuild({
   policies: 'src/policies.ts',
   size: 'src/size.ts',
   snapshot: 'src/snapshot.ts',
+  ticker: 'src/ticker.ts',
 })

@@ -33,6 +33,15 @@ export const millraceTurnClock: CreateCache = async ({ entries, ttl }) => {
   return new Cache<Key, number>({ maxEntries: entries, ttl: ttl ?? Infinity, clock: turnClock })
 }
 
+/** Ours with a clock that a thread keeps, awaited until it runs. */
+export const millraceTickerClock: CreateCache = async ({ entries, ttl }) => {
+  const { Cache } = await import('@millrace/cache-core')
+  const { TickerClock } = await import('@millrace/cache-core/ticker')
+  const clock = new TickerClock()
+  while (!clock.ticking) await new Promise(resolve => setImmediate(resolve))
+  return new Cache<Key, number>({ maxEntries: entries, ttl: ttl ?? Infinity, clock })
+}
+
 export const lruCache: CreateCache = async ({ entries, ttl }) => {
   const { LRUCache } = await import('lru-cache')
   return new LRUCache<Key, number>(ttl === undefined ? { max: entries } : { max: entries, ttl })
