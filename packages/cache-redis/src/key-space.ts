@@ -28,6 +28,11 @@ export class KeySpace {
     return `${this.value(key)}!`
   }
 
+  /** Beside the others, so that `clear` does not take it for a value. */
+  lease(key: string): string {
+    return `${this.prefix}:lease:{k${storableKey(key)}}`
+  }
+
   tag(tag: string): string {
     return `${this.prefix}:{t${storableKey(tag)}}`
   }

@@ -83,6 +83,11 @@ if redis.call('EXISTS', KEYS[1]) == 0 or versionOf(KEYS[1]) >= tonumber(ARGV[1])
 redis.call('SETRANGE', KEYS[1], 8, string.rep('\\0', 8))
 return 1`)
 
+/** KEYS lease; ARGV token. Ends it unless it has run out and another has it. */
+export const dropLease: Script = new Script(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('UNLINK', KEYS[1])`)
+
 /** Extends a key's life to at least so many ms; 0 is for ever. */
 const keepFor = `
 local function keepFor(key, life, existed)

@@ -7,6 +7,7 @@ import type { LoadPlan } from '../load/load-options.ts'
 import { Loaded, loaded } from '../load/loaded.ts'
 import type { Loader } from '../load/loads.ts'
 import type { StoreEntry, StoreItem } from '../store/store.ts'
+import type { LeaseHold, LoadLease } from './load-lease.ts'
 import type { SecondTier } from './second-tier.ts'
 
 /** Stands for "neither tier has it" where a flight must have a value. */
@@ -23,6 +24,7 @@ export class TierLoad<V> {
   /** ms for which the first tier keeps a value at most. */
   readonly l1Ttl: number
   readonly #tier: SecondTier<V>
+  readonly #lease: LoadLease | undefined
   readonly #clock: TimeSource
   readonly #enabled: boolean
   /** Keys being loaded, with how many times over. */
@@ -31,9 +33,18 @@ export class TierLoad<V> {
   readonly #due = new Set<string>()
   hits = 0
   misses = 0
+  /** Values that another process loaded while this one waited. */
+  leased = 0
 
-  constructor(tier: SecondTier<V>, clock: TimeSource, l1Ttl: number, enabled: boolean) {
+  constructor(
+    tier: SecondTier<V>,
+    lease: LoadLease | undefined,
+    clock: TimeSource,
+    l1Ttl: number,
+    enabled: boolean,
+  ) {
     this.#tier = tier
+    this.#lease = enabled ? lease : undefined
     this.#clock = clock
     this.l1Ttl = l1Ttl
     this.#enabled = enabled
@@ -74,7 +85,7 @@ export class TierLoad<V> {
       if (result !== undefined) return [result]
       throw new LoadResultError('a value (`null` for "there is none")', undefined)
     }
-    const [item] = await this.#load([key], () => context.stale, call, plan, refresh)
+    const [item] = await this.#load([key], () => context.stale, call, plan, refresh, context)
     return item as V | Loaded<V>
   }
 
@@ -102,6 +113,7 @@ export class TierLoad<V> {
     call: CallLoader<V>,
     plan: LoadPlan,
     refresh: boolean,
+    waiter?: { readonly signal: AbortSignal },
   ): Promise<BatchItem<V>[]> {
     this.#register(keys)
     try {
@@ -120,11 +132,46 @@ export class TierLoad<V> {
       }
       const missing = keys.filter(key => !items.has(key))
       if (missing.length !== 0) {
-        await this.#loadMissing(missing, entries, heldStale, call, plan, items)
+        const load = () => this.#loadMissing(missing, entries, heldStale, call, plan, items)
+        if (this.#lease === undefined || waiter === undefined) await load()
+        else await this.#inTurn(missing[0]!, waiter.signal, items, load)
       }
       return keys.map(key => items.get(key))
     } finally {
       this.#unregister(keys)
+    }
+  }
+
+  /** Calls `load` as the only process, or takes what another one stored meanwhile. */
+  async #inTurn(
+    key: string,
+    signal: AbortSignal,
+    items: Map<string, BatchItem<V>>,
+    load: () => Promise<void>,
+  ): Promise<void> {
+    let hold: LeaseHold | undefined
+    try {
+      hold = await this.#lease!.acquire(key, { signal })
+    } catch {
+      // A lease is never needed: whoever cannot get one loads, as without.
+      signal.throwIfAborted()
+      await load()
+      return
+    }
+    if (hold === undefined) {
+      const [entry] = await this.#tier.getMany([key])
+      const fresh = this.#fresh(entry)
+      if (fresh !== undefined) {
+        this.leased++
+        items.set(key, fresh)
+        return
+      }
+      // The other one failed, or may not be kept: to wait in turn would be a convoy.
+    }
+    try {
+      await load()
+    } finally {
+      await hold?.release()
     }
   }
 

@@ -46,7 +46,7 @@ export class TieredCache<V> implements AsyncDisposable {
 
   /** @throws {InvalidOptionError} if an option is outside its bounds. */
   constructor(options: TieredCacheOptions<V>) {
-    const { store, bus, l1Ttl = Infinity, storeDeadline = 2_000, ...l1 } = options
+    const { store, bus, lease, l1Ttl = Infinity, storeDeadline = 2_000, ...l1 } = options
     const clock: Clock = options.clock ?? systemClock
     if (typeof store?.fence !== 'function') throw new InvalidOptionError('store', 'a Store', store)
     assertPositive('l1Ttl', l1Ttl)
@@ -55,7 +55,7 @@ export class TieredCache<V> implements AsyncDisposable {
     this.#store = store
     this.#tier = new SecondTier(store, clock, storeDeadline)
     this.#enabled = options.enabled ?? true
-    this.#load = new TierLoad(this.#tier, clock, l1Ttl, this.#enabled)
+    this.#load = new TierLoad(this.#tier, lease, clock, l1Ttl, this.#enabled)
     this.#defaults = planLoad(l1)
     this.#bus = bus
     this.#unsubscribe = bus?.subscribe(this.#listener())
@@ -221,6 +221,7 @@ export class TieredCache<V> implements AsyncDisposable {
       storeMisses: this.#load.misses,
       storeFailures: this.#tier.failures,
       storeRefusals: this.#tier.refusals,
+      leased: this.#load.leased,
       received: this.#received,
       gaps: this.#gaps,
       publishFailures: this.#publishFailures,

@@ -2,6 +2,7 @@ import type { CacheStats } from '../cache-stats.ts'
 import type { CacheOptions } from '../options.ts'
 import type { Store, StoreStats } from '../store/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
+import type { LoadLease } from './load-lease.ts'
 
 /** Options of a `TieredCache`: those of its first tier, a `Cache`, and what it is put over. */
 export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
@@ -9,6 +10,8 @@ export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
   readonly store: Store<V>
   /** Tells the first tiers of other processes what changed. The caller closes it. Default: none, see `l1Ttl`. */
   readonly bus?: InvalidationBus
+  /** Lets one process of many call the loader of `getOrLoad`. The caller closes it. Default: each process loads for itself. */
+  readonly lease?: LoadLease
   /**
    * ms for which the first tier keeps a value at most, > 0. Without a bus that is how long this process may serve what
    * another one has changed. Default: as long as the second tier does.
@@ -32,6 +35,8 @@ export interface TieredStats {
   readonly storeFailures: number
   /** Loaded values the second tier refused, as they were invalidated meanwhile. */
   readonly storeRefusals: number
+  /** Loads that another process made meanwhile, whose value was taken from the second tier. */
+  readonly leased: number
   /** Invalidations received from other processes. */
   readonly received: number
   /** Times the first tier was dropped as invalidations may have been lost. */

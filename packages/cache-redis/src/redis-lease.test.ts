@@ -1,0 +1,137 @@
+import { LoadTimeoutError } from '@millrace/cache-core'
+import { TieredCache } from '@millrace/cache-core/tiered'
+import { VirtualClock } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { RedisLease, type RedisLeaseSettings } from './redis-lease.ts'
+import { RedisStore } from './redis-store.ts'
+
+/** One process of several. */
+interface Process {
+  readonly cache: TieredCache<string>
+  readonly store: RedisStore<string>
+  readonly lease: RedisLease
+}
+
+describeRedis('RedisLease', redis => {
+  const processes: Process[] = []
+  let raw: Redis
+  beforeEach(async () => {
+    raw = new Redis(redis.server.port)
+    await raw.flushall()
+  })
+  afterEach(async () => {
+    for (const { lease, store } of processes.splice(0)) {
+      await lease.close()
+      await store.close()
+    }
+    raw.disconnect()
+  })
+
+  function start(settings: RedisLeaseSettings = {}): Process {
+    const { url } = redis.server
+    const store = new RedisStore<string>({ url })
+    const lease = new RedisLease({ url, ...settings })
+    const started = { cache: new TieredCache<string>({ store, lease, ttl: 60_000 }), store, lease }
+    processes.push(started)
+    return started
+  }
+  const total = (counter: (stats: ReturnType<RedisLease['stats']>) => number) =>
+    processes.reduce((sum, { lease }) => sum + counter(lease.stats()), 0)
+
+  test('one of ten processes loads, the others take its value', async () => {
+    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
+    let loads = 0
+    const answers = Array.from({ length: 10 }, () =>
+      start().cache.getOrLoad('key', async () => {
+        loads++
+        await mayEnd
+        return 'value'
+      }),
+    )
+    while (total(({ waited }) => waited) < 9) await new Promise(setImmediate)
+    end()
+    expect(await Promise.all(answers)).toEqual(Array(10).fill('value'))
+    expect([loads, total(({ acquired }) => acquired)]).toEqual([1, 1])
+    expect(processes.map(({ cache }) => cache.stats().leased).sort()).toEqual([
+      0,
+      ...Array(9).fill(1),
+    ])
+    expect(await raw.keys('*lease*')).toEqual([])
+  })
+
+  test('when the one that loads fails, the others load too, at once and not in turn', async () => {
+    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
+    const [one, two, three] = [start(), start(), start()]
+    const failing = one.cache.getOrLoad('key', async () => {
+      await mayEnd
+      throw new Error('no')
+    })
+    while (one.lease.stats().acquired === 0) await new Promise(setImmediate)
+    const both = Promise.withResolvers<void>()
+    let loading = 0
+    const load = async () => {
+      if (++loading === 2) both.resolve()
+      await both.promise
+      return 'value'
+    }
+    const answers = [two.cache.getOrLoad('key', load), three.cache.getOrLoad('key', load)]
+    while (two.lease.stats().waited + three.lease.stats().waited < 2) {
+      await new Promise(setImmediate)
+    }
+    end()
+    await expect(failing).rejects.toThrow('no')
+    expect(await Promise.all(answers)).toEqual(['value', 'value'])
+  })
+
+  test('nobody waits longer than the patience, or than the lease of a process that died', async () => {
+    const clock = new VirtualClock(Date.now())
+    await raw.set('millrace:lease:{kkey}', 'dead', 'PX', 60_000)
+    const { cache, lease } = start({ clock, patience: 1_000 })
+    const answer = cache.getOrLoad('key', () => 'value')
+    while (lease.stats().waited === 0) await new Promise(setImmediate)
+    while (clock.pending > 0) {
+      await clock.advanceAsync(50)
+      await raw.ping()
+    }
+    expect(await answer).toBe('value')
+    expect(lease.stats().acquired).toBe(0)
+    expect(await raw.get('millrace:lease:{kkey}')).toBe('dead')
+    await start({ life: 20_000 }).lease.acquire('other')
+    expect(await raw.pttl('millrace:lease:{kother}')).toBeGreaterThan(19_000)
+  })
+
+  test('to let go of a lease that ran out does not take it from the next one', async () => {
+    const { lease } = start()
+    const hold = (await lease.acquire('key'))!
+    await raw.set('millrace:lease:{kkey}', 'another')
+    await hold.release()
+    expect(await raw.get('millrace:lease:{kkey}')).toBe('another')
+  })
+
+  test('without Redis everybody loads, and to let go does not fail', async () => {
+    const { cache, lease } = start({ deadline: 50 })
+    const hold = (await lease.acquire('other'))!
+    await lease.close()
+    expect(await cache.getOrLoad('key', () => 'value')).toBe('value')
+    await hold.release()
+  })
+
+  test('the deadline of a load ends the wait for another’s', async () => {
+    const { cache, lease } = start()
+    await raw.set('millrace:lease:{kkey}', 'slow')
+    const answer = cache.getOrLoad('key', () => 'value', { hardDeadline: 30 })
+    await expect(answer).rejects.toThrow(LoadTimeoutError)
+    while (lease.stats().pending > 0) await new Promise(setImmediate)
+  })
+
+  test('bad options are named', () => {
+    const { url } = redis.server
+    expect(() => new RedisLease({ url, life: 0 })).toThrow(
+      'Expected `life` to be a finite number > 0, got 0 (number)',
+    )
+    expect(() => new RedisLease({ url, patience: Infinity })).toThrow('Expected `patience`')
+    expect(() => new RedisLease({ url, prefix: '' })).toThrow('Expected `prefix`')
+  })
+})
