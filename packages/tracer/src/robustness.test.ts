@@ -105,7 +105,7 @@ describe('hostile values', () => {
           span.end(value as never)
         }
         tracer.flushSync()
-        const bytes = encoder.join([encoder.take()])
+        const bytes = Buffer.concat(encoder.frame([encoder.take()]))
         const names =
           encoder instanceof JsonEncoder
             ? jsonNames(bytes)

@@ -95,8 +95,8 @@ export class FileExporter implements Exporter {
 
   #seal(): void {
     if (this.#pending === 0) return
-    const line = this.#encoder.join([this.#encoder.take()])
-    this.#queue.push({ bytes: Buffer.concat([line, NEWLINE]), spans: this.#pending })
+    const line = [...this.#encoder.frame([this.#encoder.take()]), NEWLINE]
+    this.#queue.push({ bytes: Buffer.concat(line), spans: this.#pending })
     this.#pending = 0
   }
 

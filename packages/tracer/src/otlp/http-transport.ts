@@ -1,4 +1,4 @@
-import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { suppressTracing } from '../context/active-context.ts'
 
 /** What a collector answered. */
@@ -7,6 +7,8 @@ export interface Answer {
   body: Uint8Array
   /** Milliseconds the collector asks to wait, where it says so. */
   retryAfter: number | undefined
+  /** Whether the whole request had left the process before the answer was complete. */
+  sent: boolean
 }
 
 /** OTLP allows no larger response. */
@@ -27,8 +29,8 @@ export class HttpTransport {
     this.#timeout = timeout
   }
 
-  /** Posts one request. Rejects when no complete answer came within the timeout. */
-  async post(body: Uint8Array, contentType: string): Promise<Answer> {
+  /** Posts one request, whose body comes in parts. Rejects when no complete answer came within the timeout. */
+  async post(parts: readonly Uint8Array[], contentType: string): Promise<Answer> {
     const http =
       this.#url.protocol === 'https:' ? await import('node:https') : await import('node:http')
     this.#agent ??= new http.Agent({ keepAlive: true, maxSockets: 1 })
@@ -37,27 +39,35 @@ export class HttpTransport {
       'content-type': contentType,
     }
     if (this.#gzip) {
-      body = await gzip(body)
+      parts = [await gzip(Buffer.concat(parts))]
       headers['content-encoding'] = 'gzip'
     }
-    headers['content-length'] = body.length
-    const options: RequestOptions = {
-      method: 'POST',
-      agent: this.#agent,
-      headers,
-      signal: AbortSignal.timeout(this.#timeout),
-    }
+    headers['content-length'] = byteLength(parts)
+    const options: RequestOptions = { method: 'POST', agent: this.#agent, headers }
     // The tracer must not trace its own exports, whatever instrumentation is loaded.
     return suppressTracing(
       () =>
         new Promise<Answer>((resolve, reject) => {
           const request = http.request(this.#url, options, response => {
-            readAnswer(response).then(resolve, reject)
+            readAnswer(request, response).then(resolve, reject)
           })
+          this.#limit(request)
           request.on('error', reject)
-          request.end(body)
+          // Held back until the end, so that the parts leave together without having been copied into one.
+          request.cork()
+          for (const part of parts) request.write(part)
+          request.end()
         }),
     )
+  }
+
+  /** Ends a request that takes too long. The timer does not keep the process alive; who flushes has one that does. */
+  #limit(request: ClientRequest): void {
+    const timer = setTimeout(() => {
+      request.destroy(new Error(`No complete answer within ${this.#timeout} ms`))
+    }, this.#timeout)
+    timer.unref()
+    request.once('close', () => clearTimeout(timer))
   }
 
   close(): void {
@@ -66,7 +76,12 @@ export class HttpTransport {
   }
 }
 
-async function readAnswer(response: IncomingMessage): Promise<Answer> {
+/** Bytes of a body in parts. */
+export function byteLength(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0)
+}
+
+async function readAnswer(request: ClientRequest, response: IncomingMessage): Promise<Answer> {
   const parts: Uint8Array[] = []
   let size = 0
   for await (const part of response as AsyncIterable<Uint8Array>) {
@@ -77,6 +92,7 @@ async function readAnswer(response: IncomingMessage): Promise<Answer> {
     status: response.statusCode ?? 0,
     body: Buffer.concat(parts),
     retryAfter: parseRetryAfter(response.headers['retry-after']),
+    sent: request.writableFinished,
   }
 }
 

@@ -52,14 +52,14 @@ export class JsonEncoder implements Encoder {
     return Buffer.from(`{"resource":${this.#resource},"scopeSpans":[${scopes.join(',')}]}`)
   }
 
-  join(pieces: readonly Uint8Array[]): Uint8Array {
+  frame(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
     const parts: Uint8Array[] = [Buffer.from('{"resourceSpans":[')]
     pieces.forEach((piece, i) => {
       if (i > 0) parts.push(Buffer.from(','))
       parts.push(piece)
     })
     parts.push(Buffer.from(']}'))
-    return Buffer.concat(parts)
+    return parts
   }
 
   rejected(body: Uint8Array): PartialSuccess | undefined {

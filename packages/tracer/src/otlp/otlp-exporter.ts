@@ -5,7 +5,7 @@ import type { Resource } from '../resource.ts'
 import type { SpanRecord } from '../span/span-record.ts'
 import { type Chunk, ChunkQueue } from './chunk-queue.ts'
 import type { Encoder } from './encoder.ts'
-import { type Answer, HttpTransport } from './http-transport.ts'
+import { type Answer, byteLength, HttpTransport } from './http-transport.ts'
 import { JsonEncoder } from './json-encoder.ts'
 import { type OtlpExporterOptions, type RetryOptions, validateOtlp } from './otlp-options.ts'
 import { ProtobufEncoder } from './protobuf-encoder.ts'
@@ -135,15 +135,17 @@ export class OtlpExporter implements Exporter {
   }
 
   async #deliver(chunks: readonly Chunk[]): Promise<void> {
-    const body = this.#encoder.join(chunks.map(chunk => chunk.bytes))
+    const body = this.#encoder.frame(chunks.map(chunk => chunk.bytes))
     const spans = chunks.reduce((sum, chunk) => sum + chunk.spans, 0)
-    this.#inFlight = { spans, bytes: body.length }
+    this.#inFlight = { spans, bytes: byteLength(body) }
     const started = this.#clock.now()
     let delay = this.#retry.initialDelay
     for (;;) {
       const outcome = await this.#attempt(body)
       if (outcome.answer?.status === 200) {
         this.#accepted(outcome.answer, spans)
+        // Where the collector answered before it had read everything, the socket may still hold the bytes.
+        if (outcome.answer.sent) for (const { bytes } of chunks) this.#encoder.giveBack?.(bytes)
         return
       }
       const elapsed = this.#clock.now() - started
@@ -157,7 +159,7 @@ export class OtlpExporter implements Exporter {
     }
   }
 
-  async #attempt(body: Uint8Array): Promise<Outcome> {
+  async #attempt(body: readonly Uint8Array[]): Promise<Outcome> {
     try {
       const answer = await this.#transport.post(body, this.#encoder.contentType)
       return { answer, retryable: RETRYABLE.has(answer.status) }

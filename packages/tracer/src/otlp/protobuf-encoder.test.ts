@@ -27,7 +27,7 @@ function encoding(encoder: Encoder = new ProtobufEncoder()) {
     tracer,
     bytes() {
       tracer.flushSync()
-      return encoder.join([encoder.take()])
+      return Buffer.concat(encoder.frame([encoder.take()]))
     },
   }
 }
@@ -287,7 +287,7 @@ describe('protobuf bytes', () => {
     tracer.startSpan('one').end()
     const first = bytes()
     tracer.startSpan('two').end()
-    const joined = encoder.join([first, bytes()])
+    const joined = Buffer.concat(encoder.frame([first, bytes()]))
     expect(decodedSpans(joined).map(span => span.name)).toEqual(['one', 'two'])
   })
 })

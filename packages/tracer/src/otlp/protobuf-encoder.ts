@@ -3,6 +3,7 @@ import type { Resource } from '../resource.ts'
 import type { Scope } from '../span/span.ts'
 import type { SpanRecord } from '../span/span-record.ts'
 import { AttributeKey, type Prepared, prepare } from './attribute-key.ts'
+import { BufferStock } from './buffer-stock.ts'
 import { type Encoder, HAS_IS_REMOTE, IS_REMOTE, type PartialSuccess } from './encoder.ts'
 import { NanoClock } from './nano-clock.ts'
 import { readPartialSuccess } from './partial-success.ts'
@@ -51,6 +52,7 @@ export class ProtobufEncoder implements Encoder {
   readonly #keys = new Map<string, AttributeKey>()
   readonly #scopes = new Map<Scope, ScopeBuffer>()
   readonly #clock = new NanoClock()
+  readonly #stock = new BufferStock()
   #scope: Scope | null = null
   /** Of the span before: most come in runs of the same name. */
   #lastName: SpanName = new SpanName('')
@@ -113,12 +115,19 @@ export class ProtobufEncoder implements Encoder {
     }
     this.#scope = null
     this.#size = 0
-    return this.join(pieces)
+    if (pieces.length === 1) return pieces[0]!
+    const joined = Buffer.concat(pieces)
+    for (const piece of pieces) this.#stock.giveBack(piece)
+    return joined
   }
 
   /** Repeated fields of concatenated messages are concatenated: the body is just the pieces. */
-  join(pieces: readonly Uint8Array[]): Uint8Array {
-    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+  frame(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+    return pieces
+  }
+
+  giveBack(piece: Uint8Array): void {
+    this.#stock.giveBack(piece)
   }
 
   rejected(body: Uint8Array): PartialSuccess | undefined {
@@ -127,7 +136,8 @@ export class ProtobufEncoder implements Encoder {
 
   #enterScope(scope: Scope): void {
     let buffer = this.#scopes.get(scope)
-    if (buffer === undefined) this.#scopes.set(scope, (buffer = new ScopeBuffer(scope)))
+    if (buffer === undefined)
+      this.#scopes.set(scope, (buffer = new ScopeBuffer(scope, this.#stock)))
     buffer.open(this.#resource)
     this.#scope = scope
     this.#writer = buffer.writer

@@ -1,3 +1,5 @@
+import type { BufferStock } from './buffer-stock.ts'
+
 /** Strings longer than this are written by the engine; shorter ones are faster in a loop that never leaves JavaScript. */
 const NATIVE_LENGTH = 48
 
@@ -17,8 +19,11 @@ export class ProtobufWriter {
   pos = 0
   /** Where `pos` may be at most after a write: the length less the slack of writers that write eight bytes at a time. */
   #limit: number
+  readonly #stock: BufferStock | null
 
-  constructor(capacity: number) {
+  /** @param stock where further buffers come from; none: new ones */
+  constructor(capacity: number, stock: BufferStock | null = null) {
+    this.#stock = stock
     this.bytes = Buffer.allocUnsafeSlow(capacity)
     this.view = new DataView(this.bytes.buffer)
     this.#limit = capacity - SLACK
@@ -36,9 +41,9 @@ export class ProtobufWriter {
   }
 
   #replace(capacity: number): void {
-    this.bytes = Buffer.allocUnsafeSlow(capacity)
+    this.bytes = this.#stock?.take(capacity) ?? Buffer.allocUnsafeSlow(capacity)
     this.view = new DataView(this.bytes.buffer)
-    this.#limit = capacity - SLACK
+    this.#limit = this.bytes.length - SLACK
   }
 
   /** Hands over what was written: the buffer itself where it is well filled, else a copy. */
@@ -47,7 +52,8 @@ export class ProtobufWriter {
     this.pos = 0
     if (pos < bytes.length / 2) return Buffer.from(bytes.subarray(0, pos))
     this.#replace(capacity)
-    return bytes.subarray(0, pos)
+    const taken = bytes.subarray(0, pos)
+    return this.#stock?.lend(taken) ?? taken
   }
 
   /** An unsigned varint below 2^32. */

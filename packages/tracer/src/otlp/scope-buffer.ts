@@ -1,6 +1,7 @@
 import { AttributeList } from '../attributes/attribute-list.ts'
 import type { Resource } from '../resource.ts'
 import type { Scope } from '../span/span.ts'
+import type { BufferStock } from './buffer-stock.ts'
 import { writeList } from './protobuf-values.ts'
 import { ProtobufWriter } from './protobuf-writer.ts'
 
@@ -14,11 +15,12 @@ const CAPACITY = 4 * 1024
 export class ScopeBuffer {
   readonly #head: Uint8Array
   readonly #tail: Uint8Array
-  readonly writer: ProtobufWriter = new ProtobufWriter(CAPACITY)
+  readonly writer: ProtobufWriter
   #resourceStart = 0
   #scopeStart = 0
 
-  constructor(scope: Scope) {
+  constructor(scope: Scope, stock: BufferStock) {
+    this.writer = new ProtobufWriter(CAPACITY, stock)
     this.#head = encode(writer => {
       const start = writer.begin(0x0a)
       writer.text(0x0a, scope.name)

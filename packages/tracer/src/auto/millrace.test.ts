@@ -1,0 +1,183 @@
+import { channel } from 'node:diagnostics_channel'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate as immediate } from 'node:timers/promises'
+import { TieredCache } from '@millrace/cache-core/tiered'
+import { FileTable, ParseCache } from '@millrace/cache-files'
+import { RedisStore } from '@millrace/cache-redis'
+import { HttpPool } from '@millrace/http-pool'
+import { RateLimitedError, TokenBucket } from '@millrace/rate-limit'
+import { RedisServer, VirtualClock } from '@millrace/testkit'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type FinishedSpan, MemoryExporter } from '../export/memory-exporter.ts'
+import { StatusCode } from '../span/span.ts'
+import { Tracer } from '../tracer.ts'
+import { type Instrumentation, instrument } from './instrument.ts'
+
+let redis: RedisServer
+let server: Server
+let origin: string
+let exporter: MemoryExporter
+let tracer: Tracer
+let instrumentation: Instrumentation
+
+beforeAll(async () => {
+  redis = await RedisServer.start()
+  let requests = 0
+  server = createServer((incoming, response) => {
+    // The first answer is a failure, so that there is a second attempt to see.
+    response.statusCode = requests++ === 0 ? 503 : 200
+    response.end(JSON.stringify(incoming.headers.traceparent))
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(async () => {
+  server.closeAllConnections()
+  server.close()
+  await redis.stop()
+})
+beforeEach(() => {
+  exporter = new MemoryExporter()
+  tracer = new Tracer({ exporter, signals: [] })
+  instrumentation = instrument(tracer)
+})
+afterEach(async () => {
+  instrumentation.stop()
+  await tracer.close()
+})
+
+/** Each span behind its ancestors, in alphabetical order. */
+async function paths(): Promise<string[]> {
+  // The server's response may close a moment after the client has read it.
+  for (let i = 0; i < 5; i++) await immediate()
+  await tracer.flush()
+  const byId = new Map(exporter.spans.map(span => [span.spanId, span]))
+  const path = (span: FinishedSpan): string => {
+    const parent = byId.get(span.parentSpanId ?? '')
+    return `${parent === undefined ? '' : `${path(parent)} > `}${span.name}`
+  }
+  return exporter.spans.map(path).sort()
+}
+
+const named = (name: string): FinishedSpan[] => exporter.spans.filter(span => span.name === name)
+
+/** Lets virtual time pass whenever somebody begins to wait for a permit. */
+function grantPermits(clock: VirtualClock): Disposable {
+  const waits = channel('millrace:limit:wait:start')
+  const advance = (): void => void setImmediate(() => clock.advance(1_000))
+  waits.subscribe(advance)
+  return { [Symbol.dispose]: () => void waits.unsubscribe(advance) }
+}
+
+test('a load through all packages is one trace, each step the child of what asked for it', async () => {
+  await using store = new RedisStore<string>({ url: redis.url, prefix: 'users' })
+  // Outside every span: connects, and lets Redis learn the scripts.
+  const fence = await store.fence()
+  await store.set('warm', 'up', { fence })
+  const users = new TieredCache<string>({ store, ttl: 60_000 })
+  const clock = new VirtualClock()
+  using _ = grantPermits(clock)
+  const limiter = new TokenBucket({ rate: 1, burst: 1, name: 'upstream', clock })
+  await using pool = new HttpPool({ limiter, retry: { baseDelay: 1 } })
+
+  const load = () =>
+    users.getOrLoad('user:secret', () => pool.json<string>(`${origin}/users?token=secret`))
+  const traceparent = await tracer.span('root', load)
+
+  const request = 'root > cache.load > http.request GET'
+  expect(await paths()).toEqual([
+    'root',
+    'root > cache.load',
+    request,
+    `${request} > http.attempt GET`,
+    `${request} > http.attempt GET`,
+    `${request} > http.attempt GET > GET`,
+    `${request} > http.attempt GET > GET`,
+    `${request} > http.attempt GET > GET > GET`,
+    `${request} > http.attempt GET > GET > GET`,
+    `${request} > http.attempt GET > limit.wait`,
+    'root > cache.load > redis.fence',
+    'root > cache.load > redis.fence > EVALSHA',
+    'root > cache.load > redis.get',
+    'root > cache.load > redis.get > GET',
+    'root > cache.load > redis.get > HMGET',
+    'root > cache.load > redis.set',
+    'root > cache.load > redis.set > EVALSHA',
+  ])
+  const [root] = named('root')
+  expect(new Set(exporter.spans.map(span => span.traceId))).toEqual(new Set([root!.traceId]))
+  expect(traceparent).toContain(root!.traceId)
+  expect(named('http.request GET')[0]!.attributes).toMatchObject({
+    'http.response.status_code': 200,
+    'millrace.http.attempts': 2,
+  })
+  expect(named('http.attempt GET').map(span => span.attributes['millrace.http.reason'])).toEqual([
+    'first',
+    'retry',
+  ])
+  expect(named('limit.wait')[0]!.attributes).toMatchObject({ 'millrace.limit.name': 'upstream' })
+  expect(JSON.stringify(exporter.spans)).not.toContain('secret')
+
+  // What the first tier holds is no operation, and makes no span.
+  exporter.spans.length = 0
+  await tracer.span('again', load)
+  expect(await paths()).toEqual(['again'])
+})
+
+test('refusals of a limiter are events of the span that was refused', async () => {
+  const bucket = new TokenBucket({ rate: 0.1, burst: 1, name: 'narrow', clock: new VirtualClock() })
+  bucket.tryAcquire()
+  await tracer.span('caller', async () => {
+    await expect(bucket.acquire(1, { timeout: 10 })).rejects.toThrow(RateLimitedError)
+  })
+  await paths()
+  expect(named('caller')[0]!.events).toMatchObject([
+    {
+      name: 'limit.refuse',
+      attributes: {
+        'millrace.limit.name': 'narrow',
+        'millrace.limit.retry_after': 10_000,
+        'error.type': 'ERR_MILLRACE_RATE_LIMITED',
+      },
+    },
+  ])
+})
+
+test('parses of files are spans without their paths, and fail with their parser', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-tracer-'))
+  try {
+    const files = new FileTable({ root: folder })
+    const parsed = new ParseCache({ files, id: 'json@1', parse: text => JSON.parse(text) })
+    await writeFile(join(folder, 'good.json'), '[1]')
+    await writeFile(join(folder, 'bad.json'), '[1')
+    await tracer.span('build', async () => {
+      await parsed.get('good.json')
+      await expect(parsed.get('bad.json')).rejects.toThrow()
+    })
+    // Results of a parser are held by a cache of cache-core, which loads them.
+    expect(await paths()).toEqual([
+      'build',
+      'build > cache.load',
+      'build > cache.load',
+      'build > cache.load > files.parse',
+      'build > cache.load > files.parse',
+    ])
+    expect(named('files.parse').map(span => span.status.code)).toEqual([
+      StatusCode.UNSET,
+      StatusCode.ERROR,
+    ])
+    expect(named('files.parse')[0]!.attributes).toEqual({
+      'millrace.files.parser': 'json@1',
+      'millrace.files.bytes': 3,
+    })
+    expect(exporter.spans.every(span => !JSON.stringify(span.attributes).includes('.json'))).toBe(
+      true,
+    )
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
