@@ -1,6 +1,6 @@
 /**
- * A number by which a key may be found again, in the upper bits: cheap, not unique and easy to make collide, so whoever uses it
- * looks whether the key is the same. Of a string it reads the length and the last four characters, which is where ids are; a
+ * 32 bits by which a key may be found again: cheap, not unique and easy to make collide, so whoever uses them looks whether the
+ * key is the same. Of a string it reads the length and the last four characters, which is where ids are; a
  * `Map` has to load the hash that the string keeps, and often goes through a few other keys.
  */
 export function hintOf(key: string | number): number {
