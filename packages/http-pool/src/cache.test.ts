@@ -180,6 +180,17 @@ describe.each(stores)('in %s', (_name, makeCache) => {
     expect(pool.stats()).toMatchObject({ cached: 2, requests: 3, storeFailures: 0 })
   })
 
+  test('what it holds is too large for a call that takes less', async () => {
+    server.on('/', { body: 'x'.repeat(100), cacheControl: 'max-age=60' })
+    const pool = makePool({ cache: makeCache() })
+    await (await pool.request(server.url('/'))).body.dump()
+    await kept()
+    const { body } = await pool.request(server.url('/'), { maxResponseSize: 99 })
+    await expect(body.text()).rejects.toMatchObject({ name: 'ResponseTooLargeError', limit: 99 })
+    expect(server.requests).toHaveLength(1)
+    expect(pool.stats()).toMatchObject({ cached: 1, pending: 0, deadlines: 0 })
+  })
+
   test('a redirect is not kept as what it points to', async () => {
     server.on('/moving', { status: 302, headers: { location: '/target' } })
     server.on('/target', { body: '"target"', cacheControl: 'max-age=60' })

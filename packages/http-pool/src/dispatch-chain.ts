@@ -58,9 +58,9 @@ function withCache(
 
 function withBounds(core: PoolCore, next: Dispatch): Dispatch {
   return (options, handler) => {
-    const { totalTimeout } = options.policy ?? core.settings.dispatch
-    const total = options.total ?? totalDeadline(totalTimeout, core.clock)
-    const call = new BoundedCall(core, String(options.origin), total, handler)
+    const policy = options.policy ?? core.settings.dispatch
+    const total = options.total ?? totalDeadline(policy.totalTimeout, core.clock)
+    const call = new BoundedCall(core, String(options.origin), total, policy, handler)
     call.start()
     // Its caller may have aborted at once.
     if (call.isOver) return

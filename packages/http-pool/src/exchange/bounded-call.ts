@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { HttpTimeoutError, RequestAbortedError } from '../errors.ts'
+import { HttpTimeoutError, RequestAbortedError, ResponseTooLargeError } from '../errors.ts'
+import type { CallPolicy } from '../options/settings.ts'
 import type { PoolCore, Running } from '../pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
@@ -20,8 +21,10 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   readonly key: string
   readonly #core: PoolCore
   readonly #total: TotalDeadline
+  readonly #policy: CallPolicy
   readonly #downstream: Handler
   #upstream: Controller | null = null
+  #received = 0
   /** It has gone further than a cache: to the origin, or to be validated there. */
   isForwarded: boolean
   isOver = false
@@ -37,8 +40,15 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   previous: Running | null = null
   next: Running | null = null
 
-  constructor(core: PoolCore, key: string, total: TotalDeadline, downstream: Handler) {
+  constructor(
+    core: PoolCore,
+    key: string,
+    total: TotalDeadline,
+    policy: CallPolicy,
+    downstream: Handler,
+  ) {
     this.#core = core
+    this.#policy = policy
     this.isForwarded = core.settings.cache === undefined
     this.key = key
     this.#total = total
@@ -100,7 +110,15 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   }
 
   onResponseData(_controller: Controller, chunk: Buffer): void {
-    if (!this.isOver) this.#downstream.onResponseData?.(this, chunk)
+    if (this.isOver) return
+    this.#received += chunk.length
+    const { maxResponseSize } = this.#policy
+    // What a cache holds was within the limit of another call.
+    if (this.#received > maxResponseSize) {
+      this.#fail(new ResponseTooLargeError(maxResponseSize, this.key))
+    } else {
+      this.#downstream.onResponseData?.(this, chunk)
+    }
   }
 
   onResponseEnd(controller: Controller, trailers: Headers): void {

@@ -1,15 +1,16 @@
-import { freePort, selfSignedCertificate } from '@millrace/testkit'
+import { freePort, selfSignedCertificate, UpstreamServer } from '@millrace/testkit'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { HttpPool, type HttpPoolOptions } from '../index.ts'
 import { Peer } from './peer.fixture.ts'
 
 let nginx: Peer
+let backend: UpstreamServer
 let plain: string
 let secure: string
 let certificate: string
 let pool: HttpPool | undefined
 
-const config = (port: number, tlsPort: number): string => `
+const config = (port: number, tlsPort: number, backendPort: number): string => `
 daemon off;
 worker_processes 1;
 pid $FOLDER/nginx.pid;
@@ -49,6 +50,11 @@ http {
     ssl_certificate $FOLDER/cert.pem;
     ssl_certificate_key $FOLDER/key.pem;
     location = /item { return 200 '{"protocol":"$server_protocol"}'; }
+    location = /proxied {
+      proxy_pass http://127.0.0.1:${backendPort};
+      proxy_http_version 1.1;
+      proxy_buffering off;
+    }
   }
 }
 `
@@ -56,13 +62,14 @@ http {
 beforeAll(async () => {
   const { key, cert } = selfSignedCertificate()
   const [port, tlsPort] = [await freePort(), await freePort()]
+  backend = await UpstreamServer.start()
   certificate = cert
   plain = `http://127.0.0.1:${port}`
   secure = `https://127.0.0.1:${tlsPort}`
   nginx = await Peer.start(
     'nginx',
     {
-      'nginx.conf': config(port, tlsPort),
+      'nginx.conf': config(port, tlsPort, backend.port),
       'cert.pem': cert,
       'key.pem': key,
       'large.json': JSON.stringify(Array.from({ length: 20_000 }, (_, id) => ({ id }))),
@@ -74,7 +81,10 @@ beforeAll(async () => {
 })
 
 afterEach(() => pool?.destroy())
-afterAll(() => nginx.stop())
+afterAll(async () => {
+  await nginx.stop()
+  await backend.kill()
+})
 
 function makePool(options: HttpPoolOptions = {}): HttpPool {
   pool = new HttpPool({ tls: { ca: certificate }, ...options })
@@ -129,6 +139,20 @@ describe('nginx', () => {
     const all = await Promise.all(Array.from({ length: 100 }, () => client.json(`${secure}/item`)))
     expect(all).toEqual(Array(100).fill({ protocol: 'HTTP/2.0' }))
     expect(client.stats().created).toBeLessThanOrEqual(3)
+  })
+
+  test('resets the HTTP/2 stream of a backend that breaks off: no cut body passes for whole', async () => {
+    const client = makePool({ retry: { baseDelay: 1 } })
+    const text = JSON.stringify({ some: 'text' })
+    const chunked = { body: text, headers: { 'content-length': undefined } }
+    for (let offset = 1; offset <= text.length; offset++) {
+      backend.on('/proxied', { ...chunked, resetAfter: offset }, chunked)
+      const { body } = await client.request(`${secure}/proxied`, { retry: false })
+      await expect(body.text()).rejects.toMatchObject({ code: 'ERR_HTTP2_STREAM_ERROR' })
+      backend.on('/proxied', { ...chunked, resetAfter: offset }, chunked)
+      expect(await client.json(`${secure}/proxied`)).toEqual({ some: 'text' })
+    }
+    expect(client.stats()).toMatchObject({ created: 1, retries: text.length, pending: 0 })
   })
 
   test('reloads its configuration under load: no call notices', async () => {
