@@ -24,6 +24,12 @@ export function bound(option: string, value: number): number {
   throw new InvalidOptionError(option, 'a non-negative integer or Infinity', value)
 }
 
+/** @returns the value, known to be a string with something in it */
+export function nonEmpty(option: string, value: string): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw new InvalidOptionError(option, 'a string that is not empty', value)
+}
+
 /** @returns the value, known to be one of those named */
 export function oneOf<T extends string>(option: string, value: T, allowed: readonly T[]): T {
   if (allowed.includes(value)) return value

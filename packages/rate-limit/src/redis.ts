@@ -1,5 +1,6 @@
 export { LeaseLostError, StoreUnavailableError } from './errors.ts'
-export type { OutageMode } from './redis/outage.ts'
+export type { RedisSubscriber } from './redis/free-channel.ts'
+export type { OutageMode } from './redis/outage/outage-mode.ts'
 export type { RedisClient } from './redis/redis-client.ts'
 export {
   RedisKeyedLimiter,
@@ -11,7 +12,6 @@ export {
   RedisSemaphore,
   type RedisSemaphoreOptions,
   type RedisSemaphoreStats,
-  type RedisSubscriber,
 } from './redis/redis-semaphore.ts'
 export {
   RedisSlidingWindow,

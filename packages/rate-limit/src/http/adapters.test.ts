@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
-import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
+import { goneClient } from '../redis/connections.fixture.ts'
 import { RedisKeyedLimiter } from '../redis/redis-keyed-limiter.ts'
 import { fastifyRateLimit, honoRateLimit, nodeRateLimit } from './adapters.ts'
 import type { HttpLimitOptions } from './http-limit.ts'
@@ -125,7 +125,7 @@ describe.each(Object.keys(frameworks))('%s', name => {
   })
 
   test('without its store it lets requests pass, or answers 503, never 429', async () => {
-    const client = new Redis(1, { lazyConnect: true })
+    const client = goneClient()
     const limiter = new RedisKeyedLimiter({ client, id: 'api', rate: 1, whenDown: 'closed' })
     await using open = await serve({ limiter })
     expect((await fetch(open.url)).status).toBe(200)

@@ -8,7 +8,7 @@ import {
   QueueFullError,
 } from '../errors.ts'
 import { nonNegative, positive, positiveInteger } from '../option-checks.ts'
-import { DEFAULT_PRIORITY, PRIORITIES } from '../wait/priority-order.ts'
+import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
 import { Job, type JobOptions } from './job.ts'
 import { type JobSchedulerOptions, type JobSettings, toBottleneck } from './scheduler-options.ts'
 import { releaseConnection, shareConnection } from './shared-connection.ts'
@@ -244,9 +244,7 @@ export class JobScheduler {
   }
 
   #check({ priority = DEFAULT_PRIORITY, weight = 1, timeout, expiration }: JobOptions): void {
-    if (!(Number.isInteger(priority) && priority >= 0 && priority < PRIORITIES)) {
-      throw new InvalidOptionError('priority', `an integer from 0 to ${PRIORITIES - 1}`, priority)
-    }
+    checkPriority(priority)
     if (weight !== 0) positiveInteger('weight', weight)
     const { maxConcurrent = Infinity } = this.#settings
     // It could never start.

@@ -52,10 +52,12 @@ export class KeyedLimiter {
   readonly #queues = new Map<string, WaitList<Admission>>()
   readonly #maxKeys: number
   readonly #maxQueue: number
-  readonly #interval: number
-  readonly #burst: number
-  readonly #burstSpan: number
-  readonly #backlogSpan: number
+  readonly #catchUp: number
+  // Numbers from the start: see Gcra.
+  #interval = 0
+  #burst = 0
+  #burstSpan = 0
+  #backlogSpan = 0
   readonly #parent: LimitPart | undefined
   #granted = 0
   #refused = 0
@@ -63,7 +65,7 @@ export class KeyedLimiter {
 
   constructor({
     rate,
-    burst = Math.max(1, rate),
+    burst,
     maxKeys = 100_000,
     catchUp = 50,
     maxQueue = Infinity,
@@ -74,10 +76,8 @@ export class KeyedLimiter {
     this.name = name
     this.#clock = clock
     this.#alarms = new AlarmClock(clock)
-    this.#interval = 1_000 / positive('rate', rate)
-    this.#burst = positive('burst', burst)
-    this.#burstSpan = burst * this.#interval
-    this.#backlogSpan = Math.max(this.#burstSpan, nonNegative('catchUp', catchUp))
+    this.#catchUp = nonNegative('catchUp', catchUp)
+    this.#assign({ rate, burst })
     this.#maxKeys = positiveInteger('maxKeys', maxKeys)
     this.#maxQueue = bound('maxQueue', maxQueue)
     this.#table = new BucketTable(maxKeys)
@@ -168,6 +168,21 @@ export class KeyedLimiter {
     return true
   }
 
+  /**
+   * Changes rate and burst of every key at once, as {@link TokenBucket.setLimits} does. O(keys).
+   */
+  setLimits(limits: TokenBucketLimits): void {
+    const now = this.#clock.now()
+    const [interval, floor] = [this.#interval, now - this.#burstSpan]
+    this.#assign(limits)
+    const { slots } = this.#table
+    for (let place = 0; place < slots.length; place++) {
+      const tokens = (now - Math.max(slots[place]!, floor)) / interval
+      slots[place] = now - Math.min(tokens, this.#burst) * this.#interval
+    }
+    this.#onRelaxed()
+  }
+
   stats(): KeyedLimiterStats {
     let waiting = 0
     for (const queue of this.#queues.values()) waiting += queue.size
@@ -250,21 +265,29 @@ export class KeyedLimiter {
       clock: this.#alarms,
       maxQueue: this.#maxQueue,
     })
-    if (this.#queues.size === 0) this.#parent?.watch(this.#onParentRelaxed)
+    if (this.#queues.size === 0) this.#parent?.watch(this.#onRelaxed)
     this.#queues.set(key, queue)
     return queue
   }
 
   #forget(key: string): void {
     this.#queues.delete(key)
-    if (this.#queues.size === 0) this.#parent?.unwatch(this.#onParentRelaxed)
+    if (this.#queues.size === 0) this.#parent?.unwatch(this.#onRelaxed)
   }
 
-  readonly #onParentRelaxed = (): void => {
+  readonly #onRelaxed = (): void => {
     for (const queue of [...this.#queues.values()]) {
       queue.evict(({ cost }) => (this.#fits(cost) ? undefined : this.#badCost(cost)))
       queue.serve()
     }
+  }
+
+  #assign({ rate, burst = Math.max(1, rate) }: TokenBucketLimits): void {
+    const interval = 1_000 / positive('rate', rate)
+    this.#burst = positive('burst', burst)
+    this.#interval = interval
+    this.#burstSpan = burst * interval
+    this.#backlogSpan = Math.max(this.#burstSpan, this.#catchUp)
   }
 
   #fits(cost: number): boolean {

@@ -1,3 +1,4 @@
+import { countPeers } from './outage/peers.ts'
 import { Script } from './script.ts'
 
 /*
@@ -31,18 +32,14 @@ return { 1, math.ceil(math.max(wait, 0)), math.floor(-wait) }
 `)
 
 /**
- * Reserves the next tokens for a client to hand out by itself. Keys: bucket, clients. Arguments: burst, horizon, us per
- * token, tokens, client, us after which a silent client is no longer counted.
- * Answers { time of the first slot from now in us, clients }.
+ * Reserves the next tokens for a process to hand out by itself, and counts it. Keys: bucket, peers. Arguments: burst,
+ * horizon, us per token, tokens, process, us after which a silent one no longer counts.
+ * Answers { time of the first slot from now in us, processes }.
  */
-export const leaseScript: Script = new Script(`${load}
-local span = tonumber(ARGV[3]) * tonumber(ARGV[4])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[6])
-redis.call('ZADD', KEYS[2], now, ARGV[5])
-redis.call('PEXPIRE', KEYS[2], math.ceil(ARGV[6] / 1000))
-local clients = redis.call('ZCARD', KEYS[2])
-store(slot + span)
-return { math.ceil(slot + tonumber(ARGV[3]) - now), clients }
+export const leaseScript: Script = new Script(`${load}${countPeers}
+local interval = tonumber(ARGV[3])
+store(slot + interval * tonumber(ARGV[4]))
+return { math.ceil(slot + interval - now), count(KEYS[2], ARGV[5], tonumber(ARGV[6])) }
 `)
 
 /** Gives a cost back. Keys: bucket. Arguments: burst, horizon, cost in us. */

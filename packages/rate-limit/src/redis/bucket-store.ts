@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { debitScript, leaseScript, refundScript, reserveScript } from './bucket-scripts.ts'
+import { PEER_MEMORY } from './outage/peers.ts'
 import type { RedisClient } from './redis-client.ts'
 import type { Script } from './script.ts'
 import { StoreGuard, type StoreGuardOptions } from './store-guard.ts'
@@ -22,9 +23,6 @@ export interface BucketStoreOptions extends StoreGuardOptions {
   /** The longest wait anybody may reserve, in ms. */
   maxWait: number
 }
-
-/** After so long without a call a process is no longer counted among those that share a limit, us. */
-const CLIENT_MEMORY = 3_000_000
 
 /** Token buckets in Redis: the scripts in ms and tokens instead of microseconds. One round trip per call. */
 export class BucketStore {
@@ -49,13 +47,13 @@ export class BucketStore {
 
   /** @returns ms from now to the first of `count` consecutive slots, and how many processes share the limit */
   async lease(
-    keys: readonly [bucket: string, clients: string],
+    keys: readonly [bucket: string, peers: string],
     count: number,
-    client: string,
-  ): Promise<{ first: number; clients: number }> {
-    const reply = await this.#run(leaseScript, keys, this.#interval, count, client, CLIENT_MEMORY)
-    const [first, clients] = reply as [number, number]
-    return { first: first / 1_000, clients }
+    process: string,
+  ): Promise<{ first: number; processes: number }> {
+    const reply = await this.#run(leaseScript, keys, this.#interval, count, process, PEER_MEMORY)
+    const [first, processes] = reply as [number, number]
+    return { first: first / 1_000, processes }
   }
 
   async refund(key: string, cost: number): Promise<void> {

@@ -13,7 +13,7 @@ export interface LeasedTokensOptions {
   /** How far ahead tokens are reserved, in ms. */
   duration: number
   /** How many processes share the limit. */
-  clients(): number
+  processes(): number
   /** Reserves tokens; resolves with the ms from now to the first. */
   reserve(count: number): Promise<number>
   refund(count: number): void
@@ -114,8 +114,8 @@ export class LeasedTokens {
   }
 
   #most(): number {
-    const { duration, interval, clients } = this.#options
-    return Math.floor(duration / interval / clients())
+    const { duration, interval, processes } = this.#options
+    return Math.floor(duration / interval / processes())
   }
 
   #note(cost: number, now: number): void {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { FaultProxy, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AcquireTimeoutError, LeaseLostError, StoreUnavailableError } from '../errors.ts'
 import { RedisSemaphore, type RedisSemaphoreOptions } from './redis-semaphore.ts'
 
@@ -142,6 +142,91 @@ describeRedis('RedisSemaphore', redis => {
     await clock.advanceAsync(1_000)
     await refused
     await proxy.stop()
+  })
+
+  describe('while Redis is away', () => {
+    async function cutOff(options: Partial<RedisSemaphoreOptions>) {
+      const proxy = await FaultProxy.start({ target: redis.server.port })
+      open.push({ disconnect: () => void proxy.stop() })
+      const behind = connect(proxy.port)
+      await behind.ping()
+      const clock = new VirtualClock()
+      const limits = { id: randomUUID(), permits: 4, clock, retryAfter: 1, failures: 1 }
+      const semaphore = new RedisSemaphore({ client: behind, ...limits, ...options })
+      const well = new RedisSemaphore({ client, ...limits, deadline: 5_000 })
+      const goAway = async () => {
+        proxy.cut()
+        proxy.refuse()
+        while (behind.status === 'ready') await client.ping()
+      }
+      const comeBack = async () => {
+        await proxy.heal()
+        while (behind.status !== 'ready') await client.ping()
+        while (semaphore.stats().unsettled > 0) {
+          clock.advance(1)
+          await client.ping()
+        }
+      }
+      return { semaphore, well, clock, goAway, comeBack }
+    }
+
+    test('lease: a released permit passes on within the process, with its fence, until its lease ends', async () => {
+      const { semaphore, well, clock, goAway, comeBack } = await cutOff({ whenDown: 'lease' })
+      const first = await semaphore.acquire()
+      const second = await semaphore.acquire()
+      await goAway()
+      const waiting = semaphore.acquire()
+      await expect(semaphore.acquire({ timeout: 0 })).rejects.toThrow(AcquireTimeoutError)
+      await first.release()
+      const heir = await waiting
+      expect(heir.fence).toBe(first.fence)
+      await second.release()
+      expect(semaphore.stats()).toMatchObject({ active: 1, unsettled: 2 })
+
+      await comeBack()
+      // The one that nobody wanted was left in Redis, the other is still held.
+      const others = [1, 2, 3, 4].map(() => well.tryAcquire())
+      expect((await Promise.all(others)).filter(Boolean)).toHaveLength(3)
+
+      await goAway()
+      const told = new Promise(resolve => heir.signal.addEventListener('abort', resolve))
+      for (let beat = 0; beat < 3; beat++) await clock.advanceAsync(10_000 / 3)
+      await told
+      await expect(semaphore.acquire()).rejects.toThrow(StoreUnavailableError)
+    })
+
+    test('local: who is inside stays within the share, and Redis is told of all', async () => {
+      const { semaphore, well, clock, goAway, comeBack } = await cutOff({
+        whenDown: 'local',
+        processes: 2,
+      })
+      const held = await semaphore.acquire()
+      while (semaphore.stats().processes !== 1) await client.ping()
+      await goAway()
+      const locals = [await semaphore.tryAcquire(), await semaphore.tryAcquire()]
+      expect(locals.map(permit => permit?.fence)).toEqual([0, 0])
+      for (let beat = 0; beat < 4; beat++) await clock.advanceAsync(10_000 / 3)
+      expect(held.signal.aborted).toBe(false)
+      // One that left before Redis was told need never be entered.
+      await locals[0]!.release()
+      expect(semaphore.stats()).toMatchObject({ active: 2, lost: 0, unsettled: 2 })
+      await comeBack()
+      const others = [1, 2, 3, 4].map(() => well.tryAcquire())
+      expect((await Promise.all(others)).filter(Boolean)).toHaveLength(2)
+      await clock.advanceAsync(10_000 / 3)
+      expect(locals[1]!.signal.aborted).toBe(false)
+    })
+
+    test('closed: a permit released meanwhile is free as soon as Redis is back', async () => {
+      const { semaphore, well, goAway, comeBack } = await cutOff({ permits: 1 })
+      const held = await semaphore.acquire()
+      await goAway()
+      await held.release()
+      expect(semaphore.stats()).toMatchObject({ active: 0, unsettled: 1 })
+      await comeBack()
+      const others = [1, 2, 3, 4].map(() => well.tryAcquire())
+      expect((await Promise.all(others)).every(Boolean)).toBe(true)
+    })
   })
 
   test('a server clock that was set back holds no place for longer than a lease', async () => {

@@ -1,21 +1,25 @@
 import { randomUUID } from 'node:crypto'
-import { type Clock, systemClock, type Timer } from '../clock.ts'
-import { LeaseLostError, StoreUnavailableError } from '../errors.ts'
-import { positive, positiveInteger } from '../option-checks.ts'
+import { type Clock, systemClock } from '../clock.ts'
+import { StoreUnavailableError } from '../errors.ts'
+import { nonEmpty, positive, positiveInteger } from '../option-checks.ts'
 import type { SemaphoreAcquireOptions } from '../semaphore/semaphore.ts'
 import type { WaitOrder } from '../wait/wait-order.ts'
+import { FreeChannel, type RedisSubscriber } from './free-channel.ts'
+import { HeldPermits, type Place } from './held-permits.ts'
+import { Ledger } from './outage/ledger.ts'
+import { Outage } from './outage/outage.ts'
+import { type OutageMode, outageOptions } from './outage/outage-mode.ts'
+import { Peers } from './outage/peers.ts'
 import type { RedisClient } from './redis-client.ts'
 import { RedisPermit } from './redis-permit.ts'
 import { type Attempt, RemoteQueue } from './remote-queue.ts'
-import { enterScript, leaveScript, renewScript } from './semaphore-scripts.ts'
+import { SemaphoreStore } from './semaphore-store.ts'
 import { StoreGuard, type StoreGuardOptions } from './store-guard.ts'
 
-/** What hears of released permits; an ioredis `Redis` or `Cluster`, used for nothing else. */
-export interface RedisSubscriber {
-  subscribe(channel: string): Promise<unknown>
-  on(event: 'message', listener: (channel: string) => void): unknown
-  off(event: 'message', listener: (channel: string) => void): unknown
-}
+/** A semaphore that lets everybody in bounds nothing, so that there is no `'open'`. */
+type SemaphoreOutageMode = Exclude<OutageMode, 'open'>
+
+const modes: readonly SemaphoreOutageMode[] = ['closed', 'local', 'lease']
 
 export interface RedisSemaphoreOptions extends StoreGuardOptions {
   /** An ioredis `Redis` or `Cluster`. It is not closed with the semaphore. */
@@ -33,6 +37,17 @@ export interface RedisSemaphoreOptions extends StoreGuardOptions {
   ttl?: number | undefined
   /** How long to wait between two questions, in ms; default 1,000 with a subscriber, else 50. */
   poll?: number | undefined
+  /**
+   * What happens while Redis is not available:
+   * - `'closed'` (default): nobody enters, and who is inside loses its permit when its lease ends
+   * - `'lease'`: the same, but a permit that is released goes to another caller of this process, with its fence, until its
+   *   lease ends: still never more than `permits`
+   * - `'local'`: up to this process' share, the permits divided by the processes and rounded down, are inside and stay.
+   *   Their fence is 0 and excludes nobody: for bounding load, not for exclusion
+   */
+  whenDown?: SemaphoreOutageMode | undefined
+  /** As how many processes this one counts itself until it has heard from Redis, for its local share; default 1. */
+  processes?: number | undefined
   /** Before the id in Redis; default `'millrace:limit:'`. */
   prefix?: string | undefined
   /** The most callers of this process that may wait; default Infinity. */
@@ -54,38 +69,40 @@ export interface RedisSemaphoreStats {
   aborts: number
   /** Permits lost while they were held. */
   lost: number
+  /** Calls to Redis. */
   trips: number
+  /** Calls that Redis did not answer, or that were not made because it was known to be down. */
   unavailable: number
-}
-
-interface Holding {
-  readonly controller: AbortController
-  /** When the lease ends unless it is renewed, ms on the local clock, counted from before the call. */
-  until: number
+  /** 1 while Redis is not available, else 0. */
+  down: number
+  /** Permits taken or released without Redis, which it does not know of yet. */
+  unsettled: number
+  /** Processes that share the permits, as far as known. */
+  processes: number
 }
 
 /**
  * At most `permits` holders over all processes. A holder that dies loses its permit after `ttl`; one that lives but
  * cannot renew it is told by its signal in time, and what it guards can tell it by its fencing token. In order within a
- * process; between processes whoever asks first. Redis away means {@link StoreUnavailableError}, whatever it guards.
+ * process; between processes whoever asks first.
  */
 export class RedisSemaphore {
   readonly name: string
   readonly #clock: Clock
   readonly #guard: StoreGuard
-  readonly #queue: RemoteQueue<{ holder: string; fence: number; until: number }>
-  readonly #subscriber: RedisSubscriber | undefined
-  readonly #holders: string
-  readonly #fence: string
-  readonly #channel: string
+  readonly #store: SemaphoreStore
+  readonly #ledger: Ledger<true>
+  readonly #outage: Outage<SemaphoreOutageMode, true>
+  readonly #peers: Peers
+  readonly #queue: RemoteQueue<Place>
+  readonly #news: FreeChannel | undefined
+  readonly #held: HeldPermits
+  /** Released while Redis was away, with leases that still run. */
+  readonly #spare: Place[] = []
   readonly #permits: number
-  readonly #ttl: number
-  readonly #held = new Map<string, Holding>()
-  #subscribed = false
-  #heartbeat: Timer | undefined = undefined
+  readonly #poll: number
   #granted = 0
   #refused = 0
-  #lost = 0
 
   constructor({
     client,
@@ -94,6 +111,8 @@ export class RedisSemaphore {
     permits,
     ttl = 10_000,
     poll = subscriber === undefined ? 50 : 1_000,
+    whenDown = 'closed',
+    processes: expected,
     prefix = 'millrace:limit:',
     maxQueue,
     order,
@@ -103,33 +122,52 @@ export class RedisSemaphore {
   }: RedisSemaphoreOptions) {
     this.name = name
     this.#clock = clock
+    const key = `${prefix}{${nonEmpty('id', id)}}`
     this.#permits = positiveInteger('permits', permits)
-    this.#ttl = positive('ttl', ttl)
-    this.#holders = `${prefix}{${id}}:holders`
-    this.#fence = `${prefix}{${id}}:fence`
-    this.#channel = `${prefix}{${id}}:free`
-    this.#subscriber = subscriber
+    this.#poll = positive('poll', poll)
     this.#guard = new StoreGuard(client, name, clock, guard)
-    positive('poll', poll)
+    const keys = { holders: `${key}:holders`, fence: `${key}:fence`, channel: `${key}:free` }
+    this.#store = new SemaphoreStore(this.#guard, keys, permits, positive('ttl', ttl), clock)
+    this.#held = new HeldPermits({
+      name,
+      clock,
+      ttl,
+      renew: holders => this.#store.renew(holders),
+      keeps: place => this.#keepLocally(place),
+    })
+    const { mode, processes } = outageOptions({ whenDown, processes: expected }, modes)
+    this.#peers = new Peers(`${key}:peers`, this.#guard, clock, processes)
+    this.#ledger = new Ledger<true>({
+      tell: holder => this.#tell(holder),
+      merge: () => true,
+      amount: () => 1,
+    })
+    this.#outage = new Outage({
+      mode,
+      ledger: this.#ledger,
+      peers: mode === 'local' ? this.#peers : undefined,
+      clock,
+      retryAfter: this.#guard.retryAfter,
+    })
     this.#queue = new RemoteQueue({
       name,
       clock,
       maxQueue,
       order,
-      attempt: async () => {
-        const attempt = await this.#enter()
-        return attempt.granted
-          ? attempt
-          : { granted: false, retryIn: Math.min(poll, attempt.retryIn) }
-      },
-      giveBack: ({ holder }) => void this.#leave(holder),
+      attempt: () => this.#attempt(),
+      giveBack: place => void this.#leave(place),
     })
+    this.#news = subscriber && new FreeChannel(subscriber, keys.channel, () => this.#queue.poke())
   }
 
-  /** A permit, if one is free now and nobody in this process waits. @throws (by rejection) {StoreUnavailableError} */
+  /**
+   * A permit, if one is free now and nobody in this process waits.
+   *
+   * @throws (by rejection) {StoreUnavailableError} where `whenDown` gives this process nothing
+   */
   async tryAcquire(): Promise<RedisPermit | undefined> {
     if (this.#queue.size === 0) {
-      const attempt = await this.#enter()
+      const attempt = await this.#attempt()
       if (attempt.granted) return this.#hold(attempt.value, 0)
     }
     this.#refused++
@@ -140,13 +178,13 @@ export class RedisSemaphore {
    * A permit, after waiting for it if need be: `await using permit = await semaphore.acquire()`.
    *
    * @throws (by rejection) {AcquireTimeoutError}; `signal.reason` on abort; {QueueFullError}; {LimiterClosedError};
-   *   {StoreUnavailableError}; {InvalidOptionError}
+   *   {StoreUnavailableError} as {@link tryAcquire} does; {InvalidOptionError}
    */
   async acquire(options?: SemaphoreAcquireOptions): Promise<RedisPermit> {
     const since = this.#clock.now()
-    await this.#listen()
-    const grant = await this.#queue.wait(1, options)
-    return this.#hold(grant, this.#clock.now() - since)
+    this.#news?.open()
+    const place = await this.#queue.wait(1, options)
+    return this.#hold(place, this.#clock.now() - since)
   }
 
   /** Runs `fn` with a permit and gives it back however that ends; its signal aborts when the permit is lost. */
@@ -171,113 +209,106 @@ export class RedisSemaphore {
       refused: this.#refused + this.#queue.refused,
       timeouts: this.#queue.timeouts,
       aborts: this.#queue.aborts,
-      lost: this.#lost,
+      lost: this.#held.lost,
       trips: this.#guard.trips,
       unavailable: this.#guard.unavailable,
+      down: this.#guard.down ? 1 : 0,
+      unsettled: this.#outage.owed,
+      processes: this.#peers.count,
     }
   }
 
   /** Rejects all who wait with {@link LimiterClosedError} and releases what this process holds. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#queue.close()
-    this.#subscriber?.off('message', this.#onMessage)
-    this.#subscribed = false
-    await Promise.all([...this.#held.keys()].map(holder => this.#leave(holder)))
+    this.#news?.close()
+    await Promise.all(this.#held.places.map(place => this.#leave(place)))
+    this.#outage.close()
   }
 
-  async #enter(): Promise<Attempt<{ holder: string; fence: number; until: number }>> {
-    const holder = randomUUID()
-    const until = this.#clock.now() + this.#ttl
-    const args = [this.#ttl * 1_000, this.#permits, holder]
-    const [granted, value] = await this.#guard.run(enterScript, [this.#holders, this.#fence], args)
-    if (granted === 1) return { granted: true, value: { holder, fence: value!, until } }
-    return { granted: false, retryIn: value! / 1_000 }
+  #attempt(): Promise<Attempt<Place>> {
+    return this.#outage.bridge(
+      async () => {
+        // A place that comes too late is nobody's: it is left again.
+        const attempt = await this.#store.enter(holder => this.#outage.owe(holder, true))
+        if (attempt.granted) return attempt
+        return { granted: false, retryIn: Math.min(this.#poll, attempt.retryIn) }
+      },
+      error => this.#attemptAlone(error),
+    )
   }
 
-  #hold(
-    { holder, fence, until }: { holder: string; fence: number; until: number },
-    waited: number,
-  ): RedisPermit {
-    const controller = new AbortController()
-    this.#held.set(holder, { controller, until })
-    this.#granted++
-    this.#beat()
-    return new RedisPermit(fence, waited, controller.signal, () => this.#leave(holder))
+  /** @throws the store's error where not even the return of a permit within this process can help */
+  #attemptAlone(error: Error): Attempt<Place> {
+    const local = this.#outage.mode === 'local'
+    const place = local ? this.#takeShare() : this.#takeSpare()
+    if (place !== undefined) return { granted: true, value: place }
+    if (local ? this.#share === 0 : this.#held.size === 0) throw error
+    return { granted: false, retryIn: this.#poll }
   }
 
-  async #leave(holder: string): Promise<void> {
-    this.#held.delete(holder)
-    if (this.#held.size === 0) {
-      this.#heartbeat?.cancel()
-      this.#heartbeat = undefined
+  #takeShare(): Place | undefined {
+    if (this.#held.size >= this.#share) return undefined
+    const place = { holder: randomUUID(), fence: 0, until: Infinity }
+    this.#outage.owe(place.holder, true)
+    return place
+  }
+
+  #takeSpare(): Place | undefined {
+    // It must last until its holder is told of its end.
+    const earliest = this.#clock.now() + this.#held.beat
+    for (let place = this.#spare.pop(); place !== undefined; place = this.#spare.pop()) {
+      if (place.until > earliest) return place
     }
+    return undefined
+  }
+
+  /** Permits of this process while Redis is away. Rounded down: one too many would not be bounded at all. */
+  get #share(): number {
+    return Math.floor(this.#permits / this.#outage.processes)
+  }
+
+  /** Whether a permit whose lease ends while Redis is away goes on as one of this process' share. */
+  #keepLocally(place: Place): boolean {
+    if (this.#outage.mode !== 'local' || this.#held.size > this.#share) return false
+    place.until = Infinity
+    this.#outage.owe(place.holder, true)
+    return true
+  }
+
+  #hold(place: Place, waited: number): RedisPermit {
+    const signal = this.#held.add(place)
+    this.#granted++
+    return new RedisPermit(place.fence, waited, signal, () => this.#leave(place))
+  }
+
+  async #leave(place: Place): Promise<void> {
+    this.#held.remove(place.holder)
+    // Of what Redis has not been told yet it need not hear.
+    const unknown = place.until === Infinity && this.#ledger.delete(place.holder)
     try {
-      await this.#guard.run(
-        leaveScript,
-        [this.#holders],
-        [this.#ttl * 1_000, holder, this.#channel],
-      )
+      if (!unknown) await this.#store.leave(place.holder)
     } catch (error) {
-      // Redis lets the place go by itself when its lease ends.
       if (!(error instanceof StoreUnavailableError)) throw error
+      // Told when Redis is back; if that is later than the end of its lease the place is free already.
+      this.#outage.owe(place.holder, true)
+      if (this.#outage.mode === 'lease') this.#spare.push(place)
     }
     this.#queue.poke()
   }
 
-  #beat(): void {
-    this.#heartbeat ??= this.#clock.setTimer(() => {
-      this.#heartbeat = undefined
-      void this.#renew()
-    }, this.#ttl / 3)
-  }
-
-  async #renew(): Promise<void> {
-    const holders = [...this.#held.keys()]
-    if (holders.length === 0) return
-    const until = this.#clock.now() + this.#ttl
+  /** Tells Redis what became of a holder while it was away. */
+  async #tell(holder: string): Promise<void> {
+    const place = this.#held.get(holder)
+    if (place !== undefined) return this.#store.restore(place)
+    // Nobody takes it over while Redis is told that it is free.
+    const index = this.#spare.findIndex(spare => spare.holder === holder)
+    const [spare] = index < 0 ? [] : this.#spare.splice(index, 1)
     try {
-      const args = [this.#ttl * 1_000, this.#permits, ...holders]
-      const kept = await this.#guard.run(renewScript, [this.#holders], args)
-      for (const [index, holder] of holders.entries()) {
-        const holding = this.#held.get(holder)
-        if (holding === undefined) continue
-        if (kept[index] === 1) holding.until = until
-        else this.#lose(holder, holding)
-      }
+      await this.#store.leave(holder)
     } catch (error) {
-      this.#expire(error)
+      if (spare !== undefined) this.#spare.push(spare)
+      throw error
     }
-    if (this.#held.size > 0) this.#beat()
-  }
-
-  /** Redis cannot be reached: permits whose lease ends before the next try count as lost. */
-  #expire(cause: unknown): void {
-    const next = this.#clock.now() + this.#ttl / 3
-    for (const [holder, holding] of this.#held) {
-      if (holding.until <= next) this.#lose(holder, holding, cause)
-    }
-  }
-
-  #lose(holder: string, { controller }: Holding, cause?: unknown): void {
-    this.#held.delete(holder)
-    this.#lost++
-    controller.abort(new LeaseLostError(this.name, cause === undefined ? undefined : { cause }))
-  }
-
-  async #listen(): Promise<void> {
-    if (this.#subscriber === undefined || this.#subscribed) return
-    this.#subscribed = true
-    this.#subscriber.on('message', this.#onMessage)
-    try {
-      await this.#subscriber.subscribe(this.#channel)
-    } catch (cause) {
-      this.#subscribed = false
-      this.#subscriber.off('message', this.#onMessage)
-      throw new StoreUnavailableError(this.name, { cause })
-    }
-  }
-
-  readonly #onMessage = (channel: string): void => {
-    if (channel === this.#channel) this.#queue.poke()
   }
 }

@@ -1,60 +1,135 @@
 import { randomUUID } from 'node:crypto'
+import { VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Redis } from 'ioredis'
+import { beforeEach, expect, test } from 'vitest'
 import { StoreUnavailableError } from '../errors.ts'
-import { RedisKeyedLimiter } from './redis-keyed-limiter.ts'
-import { RedisSlidingWindow } from './redis-sliding-window.ts'
+import { connections, goneClient } from './connections.fixture.ts'
+import { RedisSlidingWindow, type RedisSlidingWindowOptions } from './redis-sliding-window.ts'
+
+/** Long against any test: time passes only where a test says so. */
+const WINDOW = 3_600_000
 
 describeRedis('RedisSlidingWindow', redis => {
+  const connect = connections()
   let client: Redis
-  beforeAll(async () => {
-    client = new Redis(redis.server.port)
-    await client.ping()
+  beforeEach(async () => {
+    client = await connect(redis.server.port)
   })
-  afterAll(() => client.disconnect())
 
-  function pair(window: number, id: string = randomUUID()) {
-    const make = () => new RedisSlidingWindow({ client, id, limit: 3, window, deadline: 5_000 })
-    return { id, a: make(), b: make() }
+  function pair(options: Partial<RedisSlidingWindowOptions> = {}) {
+    const id = randomUUID()
+    const make = () =>
+      new RedisSlidingWindow({ client, id, limit: 3, window: WINDOW, deadline: 5_000, ...options })
+    return { key: `millrace:limit:{${id}}:window`, a: make(), b: make() }
+  }
+
+  /** Makes all permits older, as time would. */
+  async function age(key: string, ms: number): Promise<void> {
+    for (const member of await client.zrange(key, '0', '-1')) {
+      await client.zincrby(key, -ms * 1_000, member as string)
+    }
   }
 
   test('processes share one exact window', async () => {
-    const { a, b } = pair(60_000)
+    const { a, b } = pair()
     const calls = [a, b, a, b, a].map(limiter => limiter.tryAcquire())
     expect((await Promise.all(calls)).filter(Boolean)).toHaveLength(3)
     const decision = await a.decide()
     expect(decision).toMatchObject({ allowed: false, limit: 3, remaining: 0 })
-    expect(decision.retryAfter).toBeGreaterThan(50_000)
+    expect(decision.retryAfter).toBeGreaterThan(WINDOW / 2)
     expect(decision.resetAfter).toBeGreaterThanOrEqual(decision.retryAfter)
   })
 
-  test('who waits is served when the window has room, in order, and never earlier', async () => {
-    const { a } = pair(60)
-    const times: number[] = []
-    const start = performance.now()
-    await Promise.all(
-      Array.from({ length: 7 }, () =>
-        a.acquire().then(() => times.push(performance.now() - start)),
-      ),
-    )
-    expect(times[3]).toBeGreaterThanOrEqual(59)
-    expect(times[6]).toBeGreaterThanOrEqual(119)
+  test('what leaves the window makes room for as much, and no more', async () => {
+    const { key, a, b } = pair()
+    await a.acquire()
+    await age(key, WINDOW / 2)
+    await b.acquire(2)
+    const { retryAfter } = await a.decide(2)
+    // The second to leave is one of those that came together, half a window later.
+    expect(retryAfter).toBeGreaterThan(WINDOW / 2)
+    await age(key, WINDOW / 2)
+    expect(await a.tryAcquire(2)).toBe(false)
+    expect(await a.tryAcquire()).toBe(true)
+    expect(await a.tryAcquire()).toBe(false)
+  })
+
+  test('who waits is served in order when the window has room', async () => {
+    const clock = new VirtualClock()
+    const { key, a } = pair({ clock, whenDown: 'closed' })
+    await a.acquire(3)
+    const served: number[] = []
+    for (const [caller, cost] of [2, 1, 1].entries()) {
+      void a.acquire(cost).then(() => served.push(caller))
+    }
+    const asked = async (trips: number) => {
+      while (a.stats().trips < trips) await client.ping()
+      await client.ping()
+    }
+    await asked(2)
+    expect(served).toEqual([])
+    await age(key, WINDOW)
+    clock.advance(WINDOW)
+    // The third does not fit any more.
+    await asked(5)
+    expect(served).toEqual([0, 1])
+    await age(key, WINDOW)
+    clock.advance(WINDOW)
+    await asked(6)
+    expect(served).toEqual([0, 1, 2])
     expect(a.stats()).toMatchObject({ granted: 7, waiting: 0 })
   })
 
   test('a server clock that was set back does not stop the window for as long', async () => {
-    const { id, a } = pair(50)
+    const { key, a } = pair({ window: 60_000 })
     // What a server leaves behind whose clock was an hour ahead.
     const ahead = Date.now() * 1_000 - 1_700_000_000 * 1e6 + 3_600e6
-    const key = `millrace:limit:{${id}}:window`
     await client.zadd(key, ahead, 'x', ahead + 1, 'y', ahead + 2, 'z')
-    expect(await a.tryAcquire()).toBe(false)
-    expect((await a.acquire({ timeout: 10_000 })).waited).toBeGreaterThanOrEqual(40)
+    const { allowed, retryAfter } = await a.decide()
+    expect(allowed).toBe(false)
+    expect(retryAfter).toBeLessThanOrEqual(60_000)
+    await age(key, 60_000)
+    expect(await a.tryAcquire()).toBe(true)
+  })
+
+  test('a local share counts exactly, and costs beyond it have to wait for Redis', async () => {
+    const clock = new VirtualClock()
+    const window = new RedisSlidingWindow({
+      ...{ client: goneClient(), id: 'a', limit: 10, window: 1_000, processes: 3, clock },
+    })
+    expect(await window.tryAcquire(2)).toBe(true)
+    clock.advance(400)
+    expect(await window.decide()).toMatchObject({ allowed: true, remaining: 0, resetAfter: 1_000 })
+    expect(await window.decide()).toMatchObject({ allowed: false, retryAfter: 600 })
+    await expect(window.tryAcquire(4)).rejects.toThrow(StoreUnavailableError)
+    clock.advance(600)
+    expect(await window.decide(2)).toMatchObject({ allowed: true, remaining: 0 })
+    expect(window.stats()).toMatchObject({ granted: 5, unsettled: 5, down: 1 })
+  })
+
+  test('what passed without Redis is entered with its age', async () => {
+    const clock = new VirtualClock()
+    const late = await connect(redis.server.port)
+    const { key, a, b } = pair({ client: late, clock, retryAfter: 500 })
+    late.disconnect()
+    while (late.status !== 'end') await client.ping()
+    await a.acquire(2)
+    clock.advance(WINDOW / 2)
+    await a.acquire(1)
+    await late.connect()
+    clock.advance(500)
+    while (a.stats().unsettled > 0) await client.ping()
+    const permits = await client.zrange(key, '0', '-1', 'WITHSCORES')
+    const scores = permits.flat().filter((_, index) => index % 2 === 1)
+    const [first, second, third] = scores.map(Number)
+    expect(second! - first!).toBe(0)
+    expect(third! - first!).toBeCloseTo((WINDOW / 2) * 1_000, -1)
+    expect(await b.tryAcquire()).toBe(false)
   })
 
   test('abort, disposal, outage and bad options', async () => {
-    const { a } = pair(60_000)
+    const { a } = pair()
     await a.acquire(3)
     const controller = new AbortController()
     const aborted = expect(a.acquire({ signal: controller.signal })).rejects.toBe('enough')
@@ -64,59 +139,11 @@ describeRedis('RedisSlidingWindow', redis => {
     a[Symbol.dispose]()
     await closed
     await expect(a.acquire(4)).rejects.toThrow('an integer from 1 to the limit of 3, got 4')
-    const gone = new Redis(1, { lazyConnect: true })
-    const lonely = new RedisSlidingWindow({ client: gone, id: 'x', limit: 1, window: 1 })
+    const options = { client: goneClient(), id: 'x', limit: 1, window: 1 }
+    const lonely = new RedisSlidingWindow({ ...options, whenDown: 'closed' })
     await expect(lonely.acquire()).rejects.toThrow(StoreUnavailableError)
-  })
-})
-
-describeRedis('RedisKeyedLimiter', redis => {
-  let client: Redis
-  beforeAll(async () => {
-    client = new Redis(redis.server.port)
-    await client.ping()
-  })
-  afterAll(() => client.disconnect())
-
-  function make(options: object = {}) {
-    const limits = { rate: 0.01, burst: 2, deadline: 5_000 }
-    return new RedisKeyedLimiter({ client, id: randomUUID(), ...limits, ...options })
-  }
-
-  test('each key has a bucket, whatever it contains', async () => {
-    const limiter = make()
-    for (const key of ['a', 'b:c', '{x}', '__proto__', '']) {
-      const calls = [1, 2, 3].map(() => limiter.tryAcquire(key))
-      expect(await Promise.all(calls)).toEqual([true, true, false])
-    }
-    await limiter.refund('a')
-    expect(await limiter.decide('a')).toMatchObject({ allowed: true, limit: 2 })
-    expect(limiter.stats()).toMatchObject({ granted: 11, refused: 5, trips: 17 })
-  })
-
-  test('callers wait for their slot, and an aborted one gives it back', async () => {
-    const limiter = make({ rate: 4, burst: 1 })
-    await limiter.acquire('a')
-    expect((await limiter.acquire('a')).waited).toBeGreaterThanOrEqual(200)
-    const controller = new AbortController()
-    const aborted = expect(limiter.acquire('a', 1, { signal: controller.signal })).rejects.toBe(
-      'no',
+    expect(() => new RedisSlidingWindow({ ...options, window: -1 })).toThrow(
+      'Expected `window` to be a positive finite number, got -1 (number)',
     )
-    controller.abort('no')
-    await aborted
-    await expect(limiter.acquire('a', 1, { timeout: 1 })).rejects.toThrow('refuses')
-  })
-
-  test('without Redis: closed fails, open passes, local keeps a share of each key', async () => {
-    const gone = new Redis(1, { lazyConnect: true })
-    const closed = make({ client: gone, whenDown: 'closed' })
-    await expect(closed.tryAcquire('a')).rejects.toThrow(StoreUnavailableError)
-    const open = make({ client: gone, whenDown: 'open' })
-    expect(await Promise.all([1, 2, 3].map(() => open.tryAcquire('a')))).toEqual([true, true, true])
-    const local = make({ client: gone, processes: 2, burst: 4 })
-    const calls = [1, 2, 3].map(() => local.tryAcquire('a'))
-    expect(await Promise.all(calls)).toEqual([true, true, false])
-    expect(await local.tryAcquire('b')).toBe(true)
-    expect(local.stats().down).toBe(1)
   })
 })

@@ -3,12 +3,22 @@ import { publishRefusal } from '../channels.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
-import { positive, positiveInteger } from '../option-checks.ts'
+import { nonEmpty, positive, positiveInteger } from '../option-checks.ts'
 import type { WaitOrder } from '../wait/wait-order.ts'
+import { SlidingWindow } from '../window/sliding-window.ts'
+import { Ledger } from './outage/ledger.ts'
+import { Outage } from './outage/outage.ts'
+import { type OutageMode, outageOptions } from './outage/outage-mode.ts'
+import { Peers } from './outage/peers.ts'
 import type { RedisClient } from './redis-client.ts'
 import { type Attempt, RemoteQueue } from './remote-queue.ts'
 import { StoreGuard, type StoreGuardOptions } from './store-guard.ts'
-import { forgetScript, windowScript } from './window-scripts.ts'
+import { type WindowGrant, WindowStore } from './window-store.ts'
+
+/** No process holds permits ahead, so that there is no `'lease'`. */
+type WindowOutageMode = Exclude<OutageMode, 'lease'>
+
+const modes: readonly WindowOutageMode[] = ['closed', 'open', 'local']
 
 export interface RedisSlidingWindowOptions extends StoreGuardOptions {
   /** An ioredis `Redis` or `Cluster`. It is not closed with the limiter. */
@@ -19,6 +29,13 @@ export interface RedisSlidingWindowOptions extends StoreGuardOptions {
   limit: number
   /** Its length in ms. */
   window: number
+  /**
+   * What happens while Redis is not available; default `'local'`, this process' share of the limit, at least one permit.
+   * What passed is entered with its time when Redis is back.
+   */
+  whenDown?: WindowOutageMode | undefined
+  /** As how many processes this one counts itself until it has heard from Redis, for its local share; default 1. */
+  processes?: number | undefined
   /** Before the id in Redis; default `'millrace:limit:'`. */
   prefix?: string | undefined
   /** The most callers of this process that may wait; default Infinity. */
@@ -35,27 +52,35 @@ export interface RedisSlidingWindowStats {
   waiting: number
   timeouts: number
   aborts: number
+  /** Calls to Redis. */
   trips: number
+  /** Calls that Redis did not answer, or that were not made because it was known to be down. */
   unavailable: number
+  /** 1 while Redis is not available, else 0. */
+  down: number
+  /** Permits that passed without Redis and that it does not know of yet. */
+  unsettled: number
+  /** Processes that share the limit, as far as known. */
+  processes: number
 }
 
-interface Grant {
-  readonly nonce: string
-  readonly cost: number
-}
+/** Under which all that is owed to the one window stands in the ledger. */
+const DEBT = ''
 
 /**
  * At most `limit` permits of all processes in any window: an exact log in Redis. Callers that wait do so in order within
- * a process; between processes whoever asks first when a permit is free. Redis away means {@link StoreUnavailableError}.
+ * a process; between processes whoever asks first when a permit is free.
  */
 export class RedisSlidingWindow {
   readonly name: string
   readonly #clock: Clock
   readonly #guard: StoreGuard
-  readonly #queue: RemoteQueue<Grant>
-  readonly #key: string
+  readonly #store: WindowStore
+  readonly #outage: Outage<WindowOutageMode, WindowGrant[]>
+  readonly #peers: Peers
+  readonly #local: SlidingWindow
+  readonly #queue: RemoteQueue<WindowGrant>
   readonly #limit: number
-  readonly #window: number
   readonly #identity = randomUUID()
   #calls = 0
   #granted = 0
@@ -66,6 +91,8 @@ export class RedisSlidingWindow {
     id,
     limit,
     window,
+    whenDown = 'local',
+    processes: expected,
     prefix = 'millrace:limit:',
     maxQueue,
     order,
@@ -75,49 +102,70 @@ export class RedisSlidingWindow {
   }: RedisSlidingWindowOptions) {
     this.name = name
     this.#clock = clock
-    this.#key = `${prefix}{${id}}:window`
+    nonEmpty('id', id)
     this.#limit = positiveInteger('limit', limit)
-    this.#window = positive('window', window)
+    positive('window', window)
     this.#guard = new StoreGuard(client, name, clock, guard)
-    this.#queue = new RemoteQueue<Grant>({
+    this.#store = new WindowStore(this.#guard, `${prefix}{${id}}:window`, limit, window, clock)
+    this.#local = new SlidingWindow({ limit, window, name, clock })
+    const { mode, processes } = outageOptions({ whenDown, processes: expected }, modes)
+    this.#peers = new Peers(`${prefix}{${id}}:peers`, this.#guard, clock, processes)
+    this.#outage = new Outage({
+      mode,
+      ledger: new Ledger<WindowGrant[]>({
+        tell: (_, grants) => this.#store.enter(grants),
+        merge: (grants, later) => newest(grants.concat(later), limit),
+        amount: total,
+      }),
+      peers: mode === 'local' ? this.#peers : undefined,
+      clock,
+      retryAfter: this.#guard.retryAfter,
+    })
+    this.#queue = new RemoteQueue<WindowGrant>({
       name,
       clock,
       maxQueue,
       order,
       attempt: cost => this.#attempt(cost),
-      giveBack: grant => this.#forget(grant),
+      // What cannot be given back leaves the window by itself.
+      giveBack: grant => void this.#store.forget(grant).catch(() => {}),
     })
   }
 
-  /** Spends `cost` if that is possible now and nobody in this process waits. */
+  /** Spends `cost` if that is possible now. @throws (by rejection) as {@link decide} does */
   async tryAcquire(cost = 1): Promise<boolean> {
     return (await this.decide(cost)).allowed
   }
 
-  /** {@link tryAcquire} with all that a response header or a log line needs. */
+  /**
+   * {@link tryAcquire} with all that a response header or a log line needs.
+   *
+   * @throws (by rejection) {StoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share;
+   *   {InvalidOptionError} if it is more than the limit
+   */
   async decide(cost = 1): Promise<Decision> {
     this.#checkCost(cost)
-    const [granted, wait, remaining, reset] = await this.#ask(cost)
-    if (granted === 1) this.#granted += cost
+    const grant = this.#grant(cost)
+    const decision = await this.#outage.bridge(
+      () => this.#store.take(grant),
+      error => this.#decideAlone(grant, error),
+    )
+    if (decision.allowed) this.#granted += cost
     else {
       this.#refused++
-      publishRefusal(this.name, cost, wait / 1_000)
+      publishRefusal(this.name, cost, decision.retryAfter)
     }
-    return {
-      allowed: granted === 1,
-      limit: this.#limit,
-      remaining,
-      resetAfter: reset / 1_000,
-      retryAfter: wait / 1_000,
-    }
+    return decision
   }
 
   /**
    * Spends `cost`, after waiting for its turn if need be.
    *
    * @throws (by rejection) {AcquireTimeoutError}; `signal.reason` on abort; {QueueFullError}; {LimiterClosedError};
-   *   {StoreUnavailableError}; {InvalidOptionError}
+   *   {StoreUnavailableError} as {@link decide} does; {InvalidOptionError}
    */
+  acquire(cost: number, options?: AcquireOptions): Promise<Admission>
+  acquire(options?: AcquireOptions): Promise<Admission>
   async acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = typeof first === 'object' ? first : second
     const cost = (typeof first === 'number' ? first : options?.cost) ?? 1
@@ -137,43 +185,76 @@ export class RedisSlidingWindow {
       aborts: this.#queue.aborts,
       trips: this.#guard.trips,
       unavailable: this.#guard.unavailable,
+      down: this.#guard.down ? 1 : 0,
+      unsettled: this.#outage.owed,
+      processes: this.#peers.count,
     }
   }
 
   /** Rejects all who wait with {@link LimiterClosedError}. */
   [Symbol.dispose](): void {
+    this.#outage.close()
     this.#queue.close()
   }
 
-  async #attempt(cost: number): Promise<Attempt<Grant>> {
-    const [granted, wait] = await this.#ask(cost)
-    if (granted === 0) return { granted: false, retryIn: wait / 1_000 }
-    return { granted: true, value: { nonce: this.#nonce(), cost } }
+  async #attempt(cost: number): Promise<Attempt<WindowGrant>> {
+    const grant = this.#grant(cost)
+    const { allowed, retryAfter } = await this.#outage.bridge(
+      () => this.#store.take(grant),
+      error => {
+        const decision = this.#decideAlone(grant, error)
+        // Not for longer than until Redis may be back, which has permits that are nobody's share.
+        return { ...decision, retryAfter: Math.min(decision.retryAfter, this.#guard.retryAfter) }
+      },
+    )
+    return allowed ? { granted: true, value: grant } : { granted: false, retryIn: retryAfter }
   }
 
-  async #ask(cost: number): Promise<[number, number, number, number]> {
-    this.#calls++
-    const args = [this.#window * 1_000, this.#limit, cost, this.#nonce()]
-    return (await this.#guard.run(windowScript, [this.#key], args)) as [
-      number,
-      number,
-      number,
-      number,
-    ]
+  #decideAlone(grant: WindowGrant, error: Error): Decision {
+    const share = this.#outage.mode === 'open' ? Infinity : this.#share
+    if (grant.cost > share) throw error
+    const decision = share === Infinity ? this.#unbounded : this.#decideLocally(grant.cost, share)
+    if (decision.allowed) this.#outage.owe(DEBT, [grant])
+    return decision
   }
 
-  #nonce(): string {
-    return `${this.#identity}:${this.#calls}`
+  get #unbounded(): Decision {
+    return { allowed: true, limit: this.#limit, remaining: 0, resetAfter: 0, retryAfter: 0 }
   }
 
-  #forget({ nonce, cost }: Grant): void {
-    const members = Array.from({ length: cost }, (_, index) => `${nonce}:${index + 1}`)
-    // What cannot be given back leaves the window by itself.
-    this.#guard.run(forgetScript, [this.#key], [this.#window * 1_000, ...members]).catch(() => {})
+  /** The local log has room for the whole limit, of which the shares of the others are taken to be used. */
+  #decideLocally(cost: number, share: number): Decision {
+    const others = this.#limit - share
+    const retryAfter = this.#local.estimateWait(cost + others)
+    const allowed = retryAfter === 0
+    const decision = this.#local.decide(allowed ? cost : 0)
+    const remaining = Math.max(0, decision.remaining - others)
+    return { ...decision, allowed, remaining, retryAfter }
+  }
+
+  /** Permits in any window that this process may give without Redis. */
+  get #share(): number {
+    return Math.max(1, Math.floor(this.#limit / this.#outage.processes))
+  }
+
+  #grant(cost: number): WindowGrant {
+    return { nonce: `${this.#identity}:${this.#calls++}`, cost, at: this.#clock.now() }
   }
 
   #checkCost(cost: number): void {
     if (Number.isInteger(cost) && cost >= 1 && cost <= this.#limit) return
     throw new InvalidOptionError('cost', `an integer from 1 to the limit of ${this.#limit}`, cost)
   }
+}
+
+/** More than the limit the window need not know of: it is full either way. */
+function newest(grants: WindowGrant[], limit: number): WindowGrant[] {
+  let permits = 0
+  let first = grants.length
+  while (first > 0 && permits < limit) permits += grants[--first]!.cost
+  return first === 0 ? grants : grants.slice(first)
+}
+
+function total(grants: readonly WindowGrant[]): number {
+  return grants.reduce((sum, { cost }) => sum + cost, 0)
 }

@@ -176,7 +176,7 @@ describeRedis('RedisTokenBucket', redis => {
         const { granted, trips } = limiter.stats()
         expect(granted).toBe(1_000)
         expect(trips).toBeLessThanOrEqual(granted / 20)
-        expect(limiter.stats().clients).toBe(2)
+        expect(limiter.stats().processes).toBe(2)
       }
     })
 

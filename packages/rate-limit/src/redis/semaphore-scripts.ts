@@ -48,6 +48,13 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(ttl / 1000) + 1)
 return kept
 `)
 
+/** Enters a holder, however many there are already. Keys: holders. Arguments: lease in us, holder. */
+export const restoreScript: Script = new Script(`${load}
+redis.call('ZADD', KEYS[1], latest, ARGV[2])
+redis.call('PEXPIRE', KEYS[1], math.ceil(ttl / 1000) + 1)
+return { 1 }
+`)
+
 /** Keys: holders. Arguments: lease in us, holder, channel on which to tell those who wait. */
 export const leaveScript: Script = new Script(`${load}
 local left = redis.call('ZREM', KEYS[1], ARGV[2])

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { StoreUnavailableError } from '../errors.ts'
 import { positive, positiveInteger } from '../option-checks.ts'
 import type { RedisClient } from './redis-client.ts'
@@ -23,7 +23,8 @@ export class StoreGuard {
   readonly #clock: Clock
   readonly #deadline: number
   readonly #failures: number
-  readonly #retryAfter: number
+  /** How long Redis is left alone after failures, in ms. */
+  readonly retryAfter: number
   #failed = 0
   #closedUntil = -Infinity
   /** Calls made, for statistics. */
@@ -41,7 +42,7 @@ export class StoreGuard {
     this.#clock = clock
     this.#deadline = positive('deadline', deadline)
     this.#failures = positiveInteger('failures', failures)
-    this.#retryAfter = positive('retryAfter', retryAfter)
+    this.retryAfter = positive('retryAfter', retryAfter)
   }
 
   /** Whether the last call failed, and none has succeeded since. */
@@ -49,20 +50,25 @@ export class StoreGuard {
     return this.#failed > 0
   }
 
-  /** @throws {StoreUnavailableError} with the cause, if there is one */
+  /**
+   * @param late hears of an answer that came after the deadline, when nobody waited for it any more
+   * @throws {StoreUnavailableError} with the cause, if there is one
+   */
   async run(
     script: Script,
     keys: readonly string[],
     args: readonly (string | number)[],
+    late?: (reply: number[]) => unknown,
   ): Promise<number[]> {
     const now = this.#clock.now()
     if (now < this.#closedUntil) throw this.#unavailable()
-    if (this.#failed >= this.#failures) this.#closedUntil = now + this.#retryAfter
-    if (this.#client.status !== 'ready')
-      throw this.#fail(new Error(`Redis is ${this.#client.status}`))
+    if (this.#failed >= this.#failures) this.#closedUntil = now + this.retryAfter
+    const { status } = this.#client
+    // A lazy client ('wait') connects when it is given its first command.
+    if (status !== 'ready' && status !== 'wait') throw this.#fail(new Error(`Redis is ${status}`))
     this.trips++
     try {
-      const reply = await this.#bounded(script.run(this.#client, keys, args))
+      const reply = await this.#bounded(script.run(this.#client, keys, args), late)
       this.#failed = 0
       this.#closedUntil = -Infinity
       return reply
@@ -71,22 +77,33 @@ export class StoreGuard {
     }
   }
 
-  #bounded<T>(reply: Promise<T>): Promise<T> {
-    let timer: Timer | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = this.#clock.setTimer(
-        () => reject(new Error(`Redis did not answer within ${this.#deadline} ms`)),
-        this.#deadline,
+  #bounded(
+    reply: Promise<number[]>,
+    late: ((reply: number[]) => unknown) | undefined,
+  ): Promise<number[]> {
+    return new Promise((resolve, reject) => {
+      let expired = false
+      const timer = this.#clock.setTimer(() => {
+        expired = true
+        reject(new Error(`Redis did not answer within ${this.#deadline} ms`))
+      }, this.#deadline)
+      reply.then(
+        answer => {
+          timer.cancel()
+          resolve(answer)
+          if (expired) late?.(answer)
+        },
+        error => {
+          timer.cancel()
+          reject(error)
+        },
       )
     })
-    // A reply that comes after the deadline has nobody left to hear of its failure.
-    reply.catch(() => undefined)
-    return Promise.race([reply, late]).finally(() => timer?.cancel())
   }
 
   #fail(cause: unknown): StoreUnavailableError {
     this.#failed++
-    if (this.#failed >= this.#failures) this.#closedUntil = this.#clock.now() + this.#retryAfter
+    if (this.#failed >= this.#failures) this.#closedUntil = this.#clock.now() + this.retryAfter
     return this.#unavailable(cause)
   }
 

@@ -10,19 +10,21 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.forma
   redis.call('ZADD', KEYS[1], now, member)
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - window))
-local used = redis.call('ZCARD', KEYS[1])
+local function enter(at, nonce, cost)
+  for i = 1, cost do redis.call('ZADD', KEYS[1], at, nonce .. ':' .. i) end
+  redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000) + 1)
+end
 `
 
 /**
  * Keys: window. Arguments: window in us, limit, cost, a name for the permits that is used once.
  * Answers { 1 if granted, us until it could be, permits left, us until the window is empty }.
  */
-export const windowScript: Script = new Script(`${load}
+export const takeScript: Script = new Script(`${load}
 local limit, cost = tonumber(ARGV[2]), tonumber(ARGV[3])
-local wait = 0
+local used, wait = redis.call('ZCARD', KEYS[1]), 0
 if used + cost <= limit then
-  for i = 1, cost do redis.call('ZADD', KEYS[1], now, ARGV[4] .. ':' .. i) end
-  redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000) + 1)
+  enter(now, ARGV[4], cost)
   used = used + cost
 else
   local place = used + cost - limit - 1
@@ -30,11 +32,20 @@ else
 end
 local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
 local reset = last and last + window - now or 0
-return { wait == 0 and 1 or 0, math.ceil(wait), limit - used, math.ceil(reset) }
+return { wait == 0 and 1 or 0, math.ceil(wait), math.max(0, limit - used), math.ceil(reset) }
 `)
 
-/** Takes permits back by their names. Keys: window. Arguments: window in us, members. */
+/**
+ * Enters permits that passed while the store was away, however many there are already. Keys: window. Arguments: window in
+ * us, then of each grant: its age in us, its name, its cost.
+ */
+export const enterScript: Script = new Script(`${load}
+for i = 2, #ARGV, 3 do enter(now - ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
+return { 1 }
+`)
+
+/** Takes permits back. Keys: window. Arguments: window in us, their name, their cost. */
 export const forgetScript: Script = new Script(`${load}
-for i = 2, #ARGV do redis.call('ZREM', KEYS[1], ARGV[i]) end
+for i = 1, tonumber(ARGV[3]) do redis.call('ZREM', KEYS[1], ARGV[2] .. ':' .. i) end
 return { 1 }
 `)

@@ -13,10 +13,16 @@ export interface PriorityOrderOptions {
 }
 
 /** The number of priorities: 0 (first) to 9 (last). */
-export const PRIORITIES = 10
+const PRIORITIES = 10
 
 /** What a caller has that names none. */
 export const DEFAULT_PRIORITY = 5
+
+/** @throws {InvalidOptionError} for a priority that there is not */
+export function checkPriority(priority: number): void {
+  if (Number.isInteger(priority) && priority >= 0 && priority < PRIORITIES) return
+  throw new InvalidOptionError('priority', `an integer from 0 to ${PRIORITIES - 1}`, priority)
+}
 
 /**
  * First come, first served within a priority; between priorities the more urgent first, with ageing. The default order.
@@ -37,8 +43,7 @@ export class PriorityOrder implements WaitOrder {
   }
 
   check(priority: number): void {
-    if (Number.isInteger(priority) && priority >= 0 && priority < PRIORITIES) return
-    throw new InvalidOptionError('priority', `an integer from 0 to ${PRIORITIES - 1}`, priority)
+    checkPriority(priority)
   }
 
   add(waiter: Waiter): void {

@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto'
+import { FaultProxy, type RedisServer } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { connections, goneClient } from '../connections.fixture.ts'
+import { LIMIT, limiters, type Outcome, type Subject } from './limiters.fixture.ts'
+import type { OutageMode } from './outage-mode.ts'
+
+/** How Redis can go away, and come back. */
+interface Fault {
+  strike(proxy: FaultProxy, server: RedisServer): Promise<void> | void
+  mend(proxy: FaultProxy, server: RedisServer): Promise<void>
+  /** Whether Redis has forgotten what was there before. */
+  readonly forgets: boolean
+}
+
+const faults: Readonly<Record<string, Fault>> = {
+  'a network that stalls': {
+    strike: proxy => proxy.stall(),
+    mend: proxy => proxy.heal(),
+    forgets: false,
+  },
+  'connections that break and are refused': {
+    strike: proxy => {
+      proxy.cut()
+      proxy.refuse()
+    },
+    mend: proxy => proxy.heal(),
+    forgets: false,
+  },
+  'a server that hangs': {
+    strike: (_, server) => server.pause(),
+    mend: async (_, server) => server.resume(),
+    forgets: false,
+  },
+  'a server that is killed and comes back empty': {
+    strike: (_, server) => server.kill(),
+    mend: (_, server) => server.restart(),
+    forgets: true,
+  },
+}
+
+const cases = Object.entries(limiters).flatMap(([name, { modes }]) =>
+  modes.flatMap(mode => Object.keys(faults).map(fault => ({ name, mode, fault }))),
+)
+
+describeRedis('every limiter on Redis, in every mode', redis => {
+  const connect = connections()
+  const open: AsyncDisposable[] = []
+  afterEach(async () => {
+    // Where a test failed in the middle of an outage.
+    redis.server.resume()
+    if (!redis.server.running) await redis.server.restart()
+    for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]()
+  })
+
+  async function join(
+    name: string,
+    id: string,
+    whenDown: OutageMode,
+    { port = redis.server.port, deadline = 5_000 } = {},
+  ): Promise<Subject> {
+    const client = await connect(port)
+    const subject = limiters[name]!.make({ client, id, whenDown, deadline, retryAfter: 10 })
+    open.push(subject)
+    return subject
+  }
+
+  async function times(count: number, take: () => Promise<Outcome>): Promise<Outcome[]> {
+    const outcomes: Outcome[] = []
+    while (outcomes.length < count) outcomes.push(await take())
+    return outcomes
+  }
+
+  /** A failure says what was awaited; nothing goes on in the background then. */
+  async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const end = performance.now() + 10_000
+    while (!(await condition())) {
+      if (performance.now() > end) throw new Error(`Never: ${condition}`)
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+
+  const passes = (outcomes: Outcome[]) => outcomes.filter(outcome => outcome === 'passed').length
+
+  /** Of seven calls while Redis is away, after each of two processes had one permit of six. */
+  function expected(name: string, mode: OutageMode): { passed: number; rest: Outcome } {
+    const semaphore = name === 'RedisSemaphore'
+    if (mode === 'closed') return { passed: 0, rest: 'unavailable' }
+    if (mode === 'open') return { passed: 7, rest: 'passed' }
+    // What was released by nobody cannot be passed on.
+    if (mode === 'lease' && semaphore) return { passed: 0, rest: 'refused' }
+    // A share of three; in a semaphore the permit from before is one of them.
+    return { passed: semaphore ? 2 : 3, rest: 'refused' }
+  }
+
+  test.each(cases)('$name, $mode: $fault', async ({ name, mode, fault }) => {
+    const proxy = await FaultProxy.start({ target: redis.server.port })
+    open.push(proxy)
+    const { strike, mend, forgets } = faults[fault]!
+    const id = randomUUID()
+    const well = await join(name, id, 'closed')
+    const other = await join(name, id, mode)
+    const cutOff = await join(name, id, mode, { port: proxy.port, deadline: 50 })
+    expect(await other.take()).toBe('passed')
+    const divides = mode === 'local' || (mode === 'lease' && name === 'RedisTokenBucket')
+    const client = await connect(redis.server.port)
+    if (divides)
+      await until(async () => (await client.exists(`millrace:limit:{${id}}:peers`)) === 1)
+    expect(await cutOff.take()).toBe('passed')
+    if (divides) await until(() => cutOff.stats().processes === 2)
+
+    await strike(proxy, redis.server)
+    const { passed, rest } = expected(name, mode)
+    const outcomes = await times(7, () => cutOff.take())
+    expect(outcomes).toEqual([...Array(passed).fill('passed'), ...Array(7 - passed).fill(rest)])
+    const waited = await cutOff.wait()
+    expect(waited).toBe(rest)
+    const unsettled = passed + (waited === 'passed' ? 1 : 0)
+    // A window that is full need not know of more.
+    const owed = name === 'RedisSlidingWindow' ? Math.min(unsettled, LIMIT) : unsettled
+    expect(cutOff.stats()).toMatchObject({ down: 1, unsettled: owed, waiting: 0 })
+
+    await mend(proxy, redis.server)
+    // It is told without anybody's call.
+    await until(() => cutOff.stats().unsettled === 0)
+    await until(async () => (await client.ping().catch(() => 'away')) === 'PONG')
+    const left = Math.max(0, LIMIT - unsettled - (forgets ? 0 : 2))
+    if (name !== 'RedisSemaphore') {
+      // Calls that reach Redis late spend a permit for nothing.
+      const after = await times(LIMIT, () => well.take())
+      expect(passes(after)).toBeLessThanOrEqual(left)
+    } else {
+      let after = 0
+      // Late ones are left again. Until its connection is back it finds nothing.
+      await until(
+        async () => after === left || ((await well.take()) === 'passed' && ++after === left),
+      )
+      expect(passes(await times(LIMIT, () => well.take()))).toBe(0)
+    }
+    await until(async () => (await cutOff.take()) !== 'unavailable' && cutOff.stats().down === 0)
+    expect(cutOff.stats()).toMatchObject({ unsettled: 0 })
+  })
+
+  test.each(Object.keys(limiters))(
+    '%s: FLUSHALL and SCRIPT FLUSH let it start anew',
+    async name => {
+      const subject = await join(name, randomUUID(), 'closed')
+      const all = [...Array<Outcome>(LIMIT).fill('passed'), 'refused']
+      expect(await times(LIMIT + 1, () => subject.take())).toEqual(all)
+      const client = await connect(redis.server.port)
+      await client.flushall()
+      await client.script('FLUSH')
+      expect(await times(LIMIT + 1, () => subject.take())).toEqual(all)
+    },
+  )
+})
+
+describe.each(Object.entries(limiters))('%s', (_, { modes, make }) => {
+  const options = { client: goneClient(), id: 'a', whenDown: modes[0]!, retryAfter: 1 }
+
+  test('refuses a mode that it has not, no id and no processes', () => {
+    expect(() => make({ ...options, whenDown: 'ajar' as never })).toThrow(
+      `Expected \`whenDown\` to be one of ${modes.map(mode => `'${mode}'`).join(', ')}, got "ajar"`,
+    )
+    expect(() => make({ ...options, id: '' })).toThrow(
+      'Expected `id` to be a string that is not empty',
+    )
+    expect(() => make({ ...options, processes: 0 })).toThrow(
+      'Expected `processes` to be a positive integer, got 0 (number)',
+    )
+  })
+
+  test('before it has ever heard from Redis it counts itself as one of `processes`', async () => {
+    if (!modes.includes('local')) return
+    const alone = make({ ...options, whenDown: 'local', processes: 3 })
+    const outcomes = [await alone.take(), await alone.take(), await alone.take()]
+    expect(outcomes).toEqual(['passed', 'passed', 'refused'])
+    const crowd = make({ ...options, whenDown: 'local', processes: LIMIT * 2 })
+    // A share of less than one is one to a rate, and none to a semaphore.
+    expect(['passed', 'unavailable']).toContain(await crowd.take())
+  })
+})

@@ -1,0 +1,92 @@
+import type { Clock, Timer } from '../../clock.ts'
+import { StoreUnavailableError } from '../../errors.ts'
+import type { Ledger } from './ledger.ts'
+import type { OutageMode } from './outage-mode.ts'
+import type { Peers } from './peers.ts'
+
+export interface OutageRules<Mode extends OutageMode, Debt> {
+  mode: Mode
+  ledger: Ledger<Debt>
+  /** Whom the limit is divided among meanwhile; undefined where the mode does not divide it. */
+  peers: Peers | undefined
+  clock: Clock
+  /** How often a store that is owed something is tried, in ms. */
+  retryAfter: number
+}
+
+/**
+ * The way of every limiter around a store that is away: ask it; failing that, do what the mode says and keep account;
+ * and once it is back tell it first what passed without it, whether anybody calls or not.
+ */
+export class Outage<Mode extends OutageMode, Debt> {
+  readonly mode: Mode
+  readonly #rules: OutageRules<Mode, Debt>
+  #timer: Timer | undefined = undefined
+  #closed = false
+
+  constructor(rules: OutageRules<Mode, Debt>) {
+    this.mode = rules.mode
+    this.#rules = rules
+  }
+
+  /** Permits that passed without the store and that it does not know of yet. */
+  get owed(): number {
+    return this.#rules.ledger.owed
+  }
+
+  /** How many processes share the limit, as far as is known. */
+  get processes(): number {
+    return this.#rules.peers?.count ?? 1
+  }
+
+  /**
+   * @param ask asks the store, after what is owed under `key` has been settled, or without a key all that is owed
+   * @param instead does what the mode says while the store is away; not called where that is `'closed'`
+   * @throws (by rejection) {StoreUnavailableError} where the mode is `'closed'`; what `ask` and `instead` throw
+   */
+  async bridge<T>(
+    ask: () => Promise<T>,
+    instead: (error: StoreUnavailableError) => T | Promise<T>,
+    key?: string,
+  ): Promise<T> {
+    try {
+      await this.settle(key)
+      const answer = await ask()
+      this.#rules.peers?.refresh()
+      return answer
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError) || this.mode === 'closed') throw error
+      return instead(error)
+    }
+  }
+
+  /** Enters what passed without the store. */
+  owe(key: string, debt: Debt): void {
+    this.#rules.ledger.add(key, debt)
+    this.#remind()
+  }
+
+  /** Tells the store what passed without it. @throws (by rejection) {StoreUnavailableError} */
+  settle(key?: string): Promise<void> | undefined {
+    const { ledger } = this.#rules
+    if (ledger.empty) return undefined
+    return key === undefined ? ledger.settleAll() : ledger.settle(key)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+  }
+
+  #remind(): void {
+    const { ledger, clock, retryAfter } = this.#rules
+    if (ledger.empty || this.#timer !== undefined || this.#closed) return
+    const again = () => {
+      this.#timer = undefined
+      this.#remind()
+    }
+    // While the store is still away what is owed stays in the ledger, for the next time.
+    this.#timer = clock.setTimer(() => void ledger.settleAll().then(again, again), retryAfter)
+    this.#timer.unref?.()
+  }
+}

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto'
+import { describeRedis } from '@millrace/testkit/vitest'
+import type { Redis } from 'ioredis'
+import { beforeEach, expect, test } from 'vitest'
+import { InvalidOptionError } from '../errors.ts'
+import { connections, goneClient } from './connections.fixture.ts'
+import { RedisKeyedLimiter } from './redis-keyed-limiter.ts'
+
+describeRedis('RedisKeyedLimiter', redis => {
+  const connect = connections()
+  let client: Redis
+  beforeEach(async () => {
+    client = await connect(redis.server.port)
+  })
+
+  function make(options: object = {}) {
+    const limits = { rate: 0.01, burst: 2, deadline: 5_000 }
+    return new RedisKeyedLimiter({ client, id: randomUUID(), ...limits, ...options })
+  }
+
+  test('each key has a bucket, whatever it contains', async () => {
+    const limiter = make({ whenDown: 'closed' })
+    for (const key of ['a', 'b:c', '{x}', '__proto__', '']) {
+      const calls = [1, 2, 3].map(() => limiter.tryAcquire(key))
+      expect(await Promise.all(calls)).toEqual([true, true, false])
+    }
+    await limiter.refund('a')
+    expect(await limiter.decide('a')).toMatchObject({ allowed: true, limit: 2 })
+    const stats = limiter.stats()
+    expect(stats).toMatchObject({ granted: 10, refunded: 1, refused: 5, trips: 17 })
+  })
+
+  test('callers wait for their slot, and an aborted one gives it back', async () => {
+    const limiter = make({ rate: 4, burst: 1 })
+    await limiter.acquire('a')
+    expect((await limiter.acquire('a')).waited).toBeGreaterThanOrEqual(200)
+    const controller = new AbortController()
+    const aborted = expect(limiter.acquire('a', { signal: controller.signal })).rejects.toBe('no')
+    controller.abort('no')
+    await aborted
+    await expect(limiter.acquire('a', { timeout: 1 })).rejects.toThrow('refuses')
+    expect(limiter.stats()).toMatchObject({ granted: 2, aborts: 1, waiting: 0 })
+  })
+
+  test('disposal rejects who waits and gives the slot back', async () => {
+    const id = randomUUID()
+    const [limiter, other] = [1, 2].map(() => make({ id, rate: 0.05, burst: 1 })) as [
+      RedisKeyedLimiter,
+      RedisKeyedLimiter,
+    ]
+    await limiter.acquire('a')
+    const waiting = expect(limiter.acquire('a')).rejects.toThrow('is closed')
+    while (limiter.stats().waiting === 0) await client.ping()
+    await limiter[Symbol.asyncDispose]()
+    await waiting
+    // It would be twice as long if the slot were still reserved.
+    expect((await other.decide('a')).retryAfter).toBeLessThanOrEqual(20_000)
+    await expect(limiter.acquire('a')).rejects.toThrow('is closed')
+  })
+
+  test('of keys that owe, no more are kept than there may be', async () => {
+    const limiter = make({ client: goneClient(), whenDown: 'open', maxKeys: 3 })
+    for (let i = 0; i < 5; i++) await limiter.tryAcquire(`${i}`, 2)
+    expect(limiter.stats()).toMatchObject({ granted: 10, unsettled: 6, down: 1 })
+  })
+
+  test('a refund while Redis is away is struck from what it will be told', async () => {
+    const limiter = make({ client: goneClient() })
+    await limiter.acquire('a', 2)
+    expect(await limiter.tryAcquire('a')).toBe(false)
+    await limiter.refund('a')
+    expect(limiter.stats()).toMatchObject({ granted: 1, refunded: 1, unsettled: 1 })
+    expect(await limiter.tryAcquire('a')).toBe(true)
+  })
+
+  test('bad arguments', async () => {
+    const limiter = make()
+    await expect(limiter.tryAcquire(1 as never)).rejects.toThrow(
+      'Expected `key` to be a string, got 1 (number)',
+    )
+    await expect(limiter.acquire('a', 3)).rejects.toThrow(InvalidOptionError)
+    await expect(limiter.acquire('a', Number.NaN)).rejects.toThrow('to the burst of 2, got NaN')
+    await expect(limiter.acquire('a', { priority: 10 })).rejects.toThrow(
+      'Expected `priority` to be an integer from 0 to 9, got 10 (number)',
+    )
+    await expect(limiter.refund('a', 1)).rejects.toThrow('a number from 0 to the 0 granted')
+  })
+})
