@@ -4,6 +4,7 @@ import { ourDefault } from './policies/ours.ts'
 
 /** Hit ratios by trace, capacity and policy, then what each policy gives away over all of them; markdown. */
 export function tables(cells: readonly Cell[]): string {
+  if (cells.length === 0) return ''
   const own = [...cells[0]!.ours.keys()]
   const others = [...cells[0]!.references.keys()]
   const ratios = [
@@ -45,6 +46,7 @@ const percent = (value: number): string => value.toFixed(2)
  * halving them from 2 % to 1 % is a ratio of 2.
  */
 export function findings(cells: readonly Cell[]): Finding[] {
+  if (cells.length === 0) return []
   const byCell = cells.map((cell): Finding => {
     const [peerName, best] = bestReference(cell)
     return misses(cell.name, cell.ours.get(ourDefault)!, best, peerName)
@@ -69,6 +71,18 @@ export function findings(cells: readonly Cell[]): Finding[] {
     limit(`worst gap to the best ${over}`, own.worst, 3),
     limit(`most below LRU ${over}`, own.belowLru, 1),
   ]
+}
+
+/** The default policy over streams that no constant was tuned on, in sums only. */
+export function syntheticFindings(cells: readonly Cell[]): Finding[] {
+  if (cells.length === 0) return []
+  const over = `over ${cells.length} synthetic cells`
+  const own = regretOf(cells, cell => cell.ours.get(ourDefault)!)
+  const references = [...cells[0]!.references.keys()].map(name => {
+    const { meanHitRatio } = regretOf(cells, cell => cell.references.get(name)!)
+    return misses(`mean ${over}`, own.meanHitRatio, meanHitRatio, name)
+  })
+  return [...references, limit(`most below LRU ${over}`, own.belowLru, 1)]
 }
 
 function misses(
