@@ -5,8 +5,8 @@ import Bottleneck from 'bottleneck'
 import { mendErrors } from './shared-connection.ts'
 
 /**
- * Runs the test files that bottleneck ships, on ioredis and with our connection object, and prints one line of JSON per
- * test: `{ name, error? }`. They are written for mocha; what they use of it is here, so that no second copy of ioredis'
+ * Runs the test files that bottleneck ships, on ioredis, and prints one line of JSON per test: `{ name, error? }`.
+ * Arguments: `ours` for our connection object or `plain` for bottleneck's own, and the one test to run; default all. They are written for mocha; what they use of it is here, so that no second copy of ioredis'
  * dependencies comes in with mocha.
  */
 
@@ -62,16 +62,14 @@ async function run(body: Body): Promise<void> {
   await Promise.race([finished, late]).finally(() => clearTimeout(timer))
 }
 
+/** @returns what the test or one of its hooks failed with; those after it run in any case, as they close connections */
 async function runTest(suite: Suite, body: Body): Promise<unknown> {
-  try {
-    for (const hook of suite.beforeEach) await run(hook)
-    await run(body)
-    return undefined
-  } catch (error) {
-    return error
-  } finally {
-    for (const hook of suite.afterEach) await run(hook).catch(() => undefined)
-  }
+  let failure: unknown
+  const attempt = (step: Body) => run(step).catch(error => (failure ??= error))
+  for (const hook of suite.beforeEach) await attempt(hook)
+  if (failure === undefined) await attempt(body)
+  for (const hook of suite.afterEach) await attempt(hook)
+  return failure
 }
 
 async function main(): Promise<void> {
@@ -83,14 +81,14 @@ async function main(): Promise<void> {
     resolve: (specifier, context, next) =>
       next(specifier === 'ioredis' ? ioredis : specifier, context),
   })
-  mendErrors(Bottleneck.IORedisConnection.prototype as never)
+  const [connection, wanted] = process.argv.slice(2)
+  if (connection === 'ours') mendErrors(Bottleneck.IORedisConnection.prototype as never)
   Object.assign(globalThis, { describe, it, ...hooks })
 
   const folder = join(dirname(require.resolve('bottleneck/package.json')), 'test')
   // The other client has its own file.
   const files = readdirSync(folder).filter(file => file.endsWith('.js') && file !== 'node_redis.js')
   for (const file of files) require(join(folder, file))
-  const wanted = process.argv[2]
   for (const suite of suites) {
     for (const { name, body } of suite.tests) {
       const full = `${suite.name}: ${name}`
