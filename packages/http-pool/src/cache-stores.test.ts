@@ -1,0 +1,215 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FsStore } from '@millrace/cache-core/fs'
+import { MemoryStore } from '@millrace/cache-core/memory'
+import { UpstreamServer } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  type CachedResponses,
+  HttpPool,
+  type HttpPoolOptions,
+  type ResponseStore,
+} from './index.ts'
+
+type Store = ResponseStore<CachedResponses>
+
+let server: UpstreamServer
+const pools: HttpPool[] = []
+
+beforeEach(async () => {
+  server = await UpstreamServer.start()
+})
+
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
+  await server.kill()
+})
+
+function makePool(options: HttpPoolOptions): HttpPool {
+  const pool = new HttpPool({ retry: false, ...options })
+  pools.push(pool)
+  return pool
+}
+
+/** A response is kept after its caller has it. In memory that takes no more than promises and next ticks. */
+const kept = (): Promise<unknown> => new Promise(setImmediate)
+
+test('on disk outlives the pool', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'http-pool-cache-'))
+  server.on('/', { body: '"kept"', cacheControl: 'max-age=60' })
+  for (let i = 0; i < 2; i++) {
+    await using disk = new FsStore<CachedResponses>({ folder })
+    const writes: Promise<unknown>[] = []
+    const store: Store = {
+      get: key => disk.get(key),
+      delete: key => disk.delete(key),
+      set: (key, value, options) => {
+        const write = disk.set(key, value, options)
+        writes.push(write)
+        return write
+      },
+    }
+    const pool = makePool({ cache: { store } })
+    expect(await pool.json(server.url('/'))).toBe('kept')
+    await expect.poll(() => writes.length + server.requests.length).toBe(i === 0 ? 2 : 1)
+    await Promise.all(writes)
+  }
+  expect(server.requests).toHaveLength(1)
+  await rm(folder, { recursive: true })
+})
+
+describe('a store', () => {
+  const never = () => new Promise<never>(() => {})
+
+  test.each<[string, () => Promise<never>]>([
+    ['rejects', () => Promise.reject(new Error('gone'))],
+    [
+      'throws',
+      () => {
+        throw new Error('gone')
+      },
+    ],
+  ])('that %s is a cache that misses', async (_name, broken) => {
+    server.on('/', { body: '"origin"', cacheControl: 'max-age=60' })
+    const pool = makePool({ cache: { store: { get: broken, set: broken, delete: broken } } })
+    expect(await pool.json(server.url('/'))).toBe('origin')
+    await kept()
+    expect(await pool.json(server.url('/'))).toBe('origin')
+    await kept()
+    expect(server.requests).toHaveLength(2)
+    // A look-up before, one beside and a write after each of them.
+    expect(pool.stats().storeFailures).toBe(6)
+  })
+
+  test('that is slow to take a response: it can be found at once, until it is deleted', async () => {
+    server.on('/', { body: '"first"', cacheControl: 'max-age=60' })
+    const memory = new MemoryStore<CachedResponses>()
+    const writes: (() => Promise<unknown>)[] = []
+    const store: Store = {
+      get: key => memory.get(key),
+      delete: key => memory.delete(key),
+      set: (...parameters) =>
+        new Promise(resolve => {
+          writes.push(() => memory.set(...parameters).then(resolve))
+        }),
+    }
+    const pool = makePool({ cache: { store } })
+    for (let i = 0; i < 3; i++) expect(await pool.json(server.url('/'))).toBe('first')
+    expect(server.requests).toHaveLength(1)
+    await writes[0]!()
+    expect(await pool.json(server.url('/'))).toBe('first')
+    expect(pool.stats().cached).toBe(3)
+
+    server.on('/', { body: '"second"', cacheControl: 'max-age=60' })
+    await pool.json(server.url('/'), { method: 'POST', json: 1 })
+    expect(await pool.json(server.url('/'))).toBe('second')
+    expect(server.requests).toHaveLength(3)
+  })
+
+  test('that never takes a response holds nobody up', async () => {
+    server.on('/', { body: '"origin"', cacheControl: 'max-age=60' })
+    const get = async () => undefined
+    const pool = makePool({ cache: { store: { get, set: never, delete: never } } })
+    expect(await pool.json(server.url('/'))).toBe('origin')
+    await pool.close()
+    expect(pool.stats()).toMatchObject({ connections: 0, deadlines: 0 })
+  })
+
+  describe('that never answers a look-up', () => {
+    const store: Store = { get: never, set: never, delete: never }
+    const clean = { pending: 0, queued: 0, connections: 0, deadlines: 0 }
+
+    test.each(['request', 'json', 'fetch'] as const)(
+      'holds %s() no longer than its total time',
+      async method => {
+        const pool = makePool({ cache: { store }, totalTimeout: 40 })
+        const start = performance.now()
+        const error = await (pool[method](server.url('/')) as Promise<unknown>).catch(
+          error => error,
+        )
+        expect(performance.now() - start).toBeGreaterThanOrEqual(40)
+        const total = { code: 'ERR_MILLRACE_TOTAL_TIMEOUT', timeout: 40, origin: server.origin }
+        expect(method === 'fetch' ? (error as Error).cause : error).toMatchObject(total)
+        expect(pool.stats()).toMatchObject({ ...clean, requests: 0 })
+        expect(server.stats().accepted).toBe(0)
+      },
+    )
+
+    test('is left by an abort at once', async () => {
+      const pool = makePool({ cache: { store }, coalesce: true, totalTimeout: 60_000 })
+      const controller = new AbortController()
+      const { signal } = controller
+      const all = [
+        pool.request(server.url('/'), { signal }),
+        pool.json(server.url('/'), { signal }),
+        pool.fetch(server.url('/'), { signal }),
+      ]
+      controller.abort(new Error('left'))
+      for (const each of all) await expect(each).rejects.toThrow('left')
+      expect(pool.stats()).toMatchObject(clean)
+    })
+
+    test('is left by destroy() at once', async () => {
+      const pool = makePool({ cache: { store } })
+      const result = pool.json(server.url('/')).catch(error => error)
+      await pool.destroy()
+      expect(await result).toMatchObject({ code: 'ERR_MILLRACE_POOL_CLOSED' })
+    })
+  })
+
+  test('that answers late brings nothing back to a call that is over', async () => {
+    const answers: (() => void)[] = []
+    const get = () =>
+      new Promise<undefined>(resolve => {
+        answers.push(() => resolve(undefined))
+      })
+    const pool = makePool({ cache: { store: { get, set: never, delete: never } } })
+    const controller = new AbortController()
+    const aborted = pool.json(server.url('/'), { signal: controller.signal })
+    controller.abort(new Error('left'))
+    await expect(aborted).rejects.toThrow('left')
+    answers[0]!()
+    await kept()
+    expect(server.stats().accepted).toBe(0)
+    expect(pool.stats()).toMatchObject({ pending: 0, connections: 0, deadlines: 0 })
+  })
+
+  test('that is slow still lets a pool close behind the call', async () => {
+    server.on('/', { body: '"origin"' })
+    let answer = () => {}
+    const get = () =>
+      new Promise<undefined>(resolve => {
+        answer = () => resolve(undefined)
+      })
+    const pool = makePool({ cache: { store: { get, set: never, delete: never } } })
+    const result = pool.json(server.url('/'))
+    const closed = pool.close()
+    await expect(pool.json(server.url('/'))).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_POOL_CLOSED',
+    })
+    answer()
+    expect(await result).toBe('origin')
+    await closed
+  })
+
+  test('that stops answering in a revalidation holds a call no longer than its total time', async () => {
+    const memory = new MemoryStore<CachedResponses>()
+    let lookUps = 0
+    const store: Store = {
+      get: key => (++lookUps > 3 ? never() : memory.get(key)),
+      set: (key, value, options) => memory.set(key, value, options),
+      delete: key => memory.delete(key),
+    }
+    const headers = { etag: '"v"', 'cache-control': 'max-age=0' }
+    server.on('/', { body: '"kept"', headers }, { status: 304, headers })
+    const pool = makePool({ cache: { store } })
+    await pool.json(server.url('/'))
+    await kept()
+    expect(lookUps).toBe(2)
+    const error = await pool.json(server.url('/'), { totalTimeout: 80 }).catch(error => error)
+    expect(error).toMatchObject({ phase: 'total', timeout: 80 })
+    expect(server.requests).toHaveLength(2)
+    expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+  })
+})
