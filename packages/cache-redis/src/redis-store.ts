@@ -16,7 +16,7 @@ import {
   ValuePacker,
 } from '@millrace/cache-core/store'
 import type { Redis } from 'ioredis'
-import { type Client, primaries } from './client.ts'
+import { type Client, isCluster, primaries } from './client.ts'
 import { type Clock, systemClock } from './clock.ts'
 import {
   Connection,
@@ -268,14 +268,14 @@ export class RedisStore<V = unknown> implements Store<V> {
     fence: Fence | undefined,
   ): Promise<boolean> {
     const names = [this.#space.value(key), this.#space.barrier(key)]
+    const tags = envelope.tags.map(tag => this.#space.tag(tag))
     const version = envelope.version.toFixed(0)
-    const guard =
-      fence === undefined
-        ? ['', version, this.#barrierLife]
-        : [version, fence.at * 1_000, this.#barrierLife * 1_000]
+    const begun = fence === undefined ? '' : fence.at * 1_000
+    const args = [version, encodeEnvelope(envelope), life, begun, this.#barrierLife]
+    if (!isCluster(client)) return (await put.run(client, [...names, ...tags], args)) === 1
     const [stored, ...tagVersions] = await Promise.all([
-      put.run(client, names, [encodeEnvelope(envelope), life, ...guard]),
-      ...envelope.tags.map(tag => keepTag.run(client, [this.#space.tag(tag)], [version, life])),
+      put.run(client, names, args),
+      ...tags.map(tag => keepTag.run(client, [tag], [version, life])),
     ])
     // A value whose tag was invalidated meanwhile may have been stored, but no reader takes it.
     return stored === 1 && tagVersions.every(invalidated => Number(invalidated) <= envelope.version)
