@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import { InvalidOptionError } from './errors.ts'
 import type { Exporter } from './export/exporter.ts'
+import { PROPAGATORS, type PropagatorName } from './propagation/propagation.ts'
 import type { Sampler } from './sampling/sampler.ts'
 import type { TailSamplingOptions } from './sampling/tail-sampling.ts'
 import type { Attributes } from './span/span.ts'
@@ -38,6 +39,11 @@ export interface TracerOptions {
   optimized?: boolean | number
   limits?: SpanLimits
   /**
+   * Headers that travel to and from other processes, where `/auto` and `/otel` read and write them.
+   * @default ['tracecontext', 'baggage']
+   */
+  propagators?: readonly PropagatorName[]
+  /**
    * Share of one core that tracing may use, for instance 0.005. The tracer measures itself each second and lowers the share
    * of new traces that is recorded until it fits. @default none
    */
@@ -72,7 +78,14 @@ export function validate(options: TracerOptions): void {
     throw new InvalidOptionError('budget', 'a number above 0, at most 1', options.budget)
   }
   validateTail(options.tail)
-  const { exporter } = options
+  const { exporter, propagators = [] } = options
+  if (!Array.isArray(propagators) || propagators.some(name => !PROPAGATORS.includes(name))) {
+    throw new InvalidOptionError(
+      'propagators',
+      `a list of ${PROPAGATORS.map(name => `'${name}'`).join(' and ')}`,
+      propagators,
+    )
+  }
   if (exporter !== undefined && typeof exporter?.write !== 'function') {
     throw new InvalidOptionError('exporter', 'an exporter', exporter)
   }

@@ -4,6 +4,7 @@ import { discard } from './export/discard.ts'
 import { ExitFlush } from './pipeline/exit-flush.ts'
 import { SpanPipeline } from './pipeline/span-pipeline.ts'
 import { RemoteParent } from './propagation/carrier.ts'
+import { Propagation } from './propagation/propagation.ts'
 import { resourceOf } from './resource.ts'
 import { alwaysOff, ratio } from './sampling/samplers.ts'
 import { BaseSpan, type TracerSpan } from './span/base-span.ts'
@@ -38,6 +39,8 @@ export class Tracer {
   readonly #scope: Scope
   readonly #exit: ExitFlush | null
   readonly #enabled: boolean
+  /** @internal Which headers are read and written for this tracer. */
+  readonly propagation: Propagation
 
   /** @throws InvalidOptionError for an option that cannot work */
   constructor(options?: TracerOptions)
@@ -48,10 +51,12 @@ export class Tracer {
     if (parent !== undefined) {
       this.#pipeline = parent.#pipeline
       this.#enabled = parent.#enabled
+      this.propagation = parent.propagation
       this.#exit = null
       return
     }
     validate(options)
+    this.propagation = new Propagation(options.propagators)
     this.#enabled = options.enabled !== false && options.exporter !== undefined
     const exporter = options.exporter ?? discard
     exporter.open?.(resourceOf(options.service, options.resource))

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { ActiveContext, activeContext, enter } from '../context/active-context.ts'
-import { extract, type Headers, inject } from '../propagation/carrier.ts'
+import type { Headers } from '../propagation/carrier.ts'
 import type { TracerSpan } from '../span/base-span.ts'
 import { SpanKind, StatusCode } from '../span/span.ts'
 import type { Tracer } from '../tracer.ts'
@@ -17,7 +17,7 @@ export function traceHttpServer(tracer: Tracer): () => void {
   const onStart = (message: unknown): void => {
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
     if (activeContext().suppressed) return
-    const remote = extract(request.headers as Headers)
+    const remote = tracer.propagation.extract(request.headers as Headers)
     const method = request.method ?? 'GET'
     const span = tracer.startUnder(spanName(method), remote.span as TracerSpan | null, {
       kind: SpanKind.SERVER,
@@ -61,7 +61,7 @@ export function traceHttpClient(tracer: Tracer, roots: boolean): () => void {
     // Headers given as an array are sent already: such a request is traced, but not told so.
     if (!request.headersSent) {
       const headers: Record<string, string> = {}
-      inject(headers, span)
+      tracer.propagation.inject(headers, span)
       for (const name of Object.keys(headers)) request.setHeader(name, headers[name]!)
     }
     request.once('close', () => span.end())

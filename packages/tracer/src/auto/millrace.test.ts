@@ -75,9 +75,6 @@ function grantPermits(clock: VirtualClock): Disposable {
 
 test('a load through all packages is one trace, each step the child of what asked for it', async () => {
   await using store = new RedisStore<string>({ url: redis.url, prefix: 'users' })
-  // Outside every span: connects, and lets Redis learn the scripts.
-  const fence = await store.fence()
-  await store.set('warm', 'up', { fence })
   const users = new TieredCache<string>({ store, ttl: 60_000 })
   const clock = new VirtualClock()
   using _ = grantPermits(clock)
@@ -89,7 +86,10 @@ test('a load through all packages is one trace, each step the child of what aske
   const traceparent = await tracer.span('root', load)
 
   const request = 'root > cache.load > http.request GET'
-  expect(await paths()).toEqual([
+  const tree = await paths()
+  // Which commands an operation of the store takes is the store's business.
+  const isCommand = (path: string) => /redis\.\w+ > /.test(path)
+  expect(tree.filter(path => !isCommand(path))).toEqual([
     'root',
     'root > cache.load',
     request,
@@ -101,13 +101,15 @@ test('a load through all packages is one trace, each step the child of what aske
     `${request} > http.attempt GET > GET > GET`,
     `${request} > http.attempt GET > limit.wait`,
     'root > cache.load > redis.fence',
-    'root > cache.load > redis.fence > EVALSHA',
     'root > cache.load > redis.get',
-    'root > cache.load > redis.get > GET',
-    'root > cache.load > redis.get > HMGET',
     'root > cache.load > redis.set',
-    'root > cache.load > redis.set > EVALSHA',
   ])
+  for (const operation of ['fence', 'get', 'set']) {
+    const commands = tree.filter(path =>
+      path.startsWith(`root > cache.load > redis.${operation} > `),
+    )
+    expect(commands.length, operation).toBeGreaterThan(0)
+  }
   const [root] = named('root')
   expect(new Set(exporter.spans.map(span => span.traceId))).toEqual(new Set([root!.traceId]))
   expect(traceparent).toContain(root!.traceId)

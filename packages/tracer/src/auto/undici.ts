@@ -1,6 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
 import { activeContext } from '../context/active-context.ts'
-import { inject } from '../propagation/carrier.ts'
 import type { TracerSpan } from '../span/base-span.ts'
 import { SpanKind } from '../span/span.ts'
 import type { Tracer } from '../tracer.ts'
@@ -40,7 +39,7 @@ export function traceUndici(tracer: Tracer, roots: boolean): () => void {
     })
     running.set(request, span)
     const headers: Record<string, string> = {}
-    inject(headers, span)
+    tracer.propagation.inject(headers, span)
     for (const name of Object.keys(headers)) request.addHeader(name, headers[name]!)
   }
   const onHeaders = ({ request, response }: UndiciMessage): void => {

@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { ActiveContext, runWith } from '../context/active-context.ts'
 import { ConsoleExporter } from '../export/console-exporter.ts'
 import { MemoryExporter } from '../export/memory-exporter.ts'
 import { Collector } from '../otlp/collector.fixture.ts'
 import { OtlpExporter } from '../otlp/otlp-exporter.ts'
 import { decodeRequest } from '../otlp/otlp-messages.fixture.ts'
+import { Baggage } from '../propagation/baggage.ts'
+import { extract } from '../propagation/carrier.ts'
 import { optionsFromEnvironment, tracerFromEnvironment } from './tracer-from-environment.ts'
 
 const warnings: string[] = []
@@ -33,6 +36,7 @@ test('every variable arrives where it belongs', () => {
     OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
     OTEL_TRACES_SAMPLER_ARG: '0.25',
     OTEL_TRACES_EXPORTER: 'console',
+    OTEL_PROPAGATORS: 'baggage, tracecontext,baggage',
     OTEL_BSP_SCHEDULE_DELAY: '1000',
     OTEL_BSP_EXPORT_TIMEOUT: '2000',
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '256',
@@ -53,6 +57,7 @@ test('every variable arrives where it belongs', () => {
     enabled: false,
     service: 'shop',
     resource: { 'deployment.environment.name': 'prod', team: 'ä,b' },
+    propagators: ['tracecontext', 'baggage'],
     batchSize: 256,
     delay: 1_000,
     exitTimeout: 2_000,
@@ -130,13 +135,81 @@ test('what cannot be used warns once, without the value, and counts as unset', (
   expect(warnings.sort()).toEqual([
     'Expected MILLRACE_TRACE_LAZY to be true or false; using the default',
     'Expected MILLRACE_TRACE_OPTIMIZED to be a number from 0 to 100; using the default',
-    'Expected MILLRACE_TRACE_POOL_SIZE to be an integer of at least 0; using the default',
-    'Expected OTEL_BSP_SCHEDULE_DELAY to be an integer of at least 1; using the default',
+    'Expected MILLRACE_TRACE_POOL_SIZE to be an integer from 0 to 1000000; using the default',
+    'Expected OTEL_BSP_SCHEDULE_DELAY to be an integer from 0 to 2147483647; using the default',
     'Expected OTEL_EXPORTER_OTLP_ENDPOINT to be an http or https URL; using the default',
     'Expected OTEL_EXPORTER_OTLP_PROTOCOL to be one of http/protobuf, http/json; using the default',
     'Expected OTEL_RESOURCE_ATTRIBUTES to be pairs like key=value,key=value; using the default',
     'Expected OTEL_TRACES_SAMPLER to be one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio; using the default',
   ])
+})
+
+test.each([
+  ['none', []],
+  ['tracecontext', ['traceparent', 'tracestate']],
+  ['baggage', ['baggage']],
+  ['', ['traceparent', 'tracestate', 'baggage']],
+])('OTEL_PROPAGATORS=%s sends and reads just those headers', (OTEL_PROPAGATORS, fields) => {
+  const { propagation } = tracerFromEnvironment({ signals: [] }, { OTEL_PROPAGATORS })
+  expect(propagation.fields).toEqual(fields)
+  const incoming = {
+    traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+    tracestate: 'x=1',
+    baggage: 'tenant=acme',
+  }
+  const parent = propagation.extract(incoming)
+  expect([parent.span !== null, parent.baggage !== null]).toEqual([
+    fields.includes('traceparent'),
+    fields.includes('baggage'),
+  ])
+  const outgoing: Record<string, string> = {}
+  // Of everything that arrived, so that only what may be sent decides.
+  runWith(new ActiveContext(extract(incoming).span as never, Baggage.parse('tenant=acme')), () =>
+    propagation.inject(outgoing),
+  )
+  expect(Object.keys(outgoing)).toEqual(fields)
+})
+
+test('what is not supported says so once, and is ignored', () => {
+  const env = {
+    OTEL_CONFIG_FILE: '/etc/otel.yaml',
+    OTEL_EXPORTER_OTLP_CLIENT_KEY: '/etc/key.pem',
+    OTEL_PROPAGATORS: 'b3,tracecontext',
+  }
+  for (let i = 0; i < 2; i++) {
+    expect(optionsFromEnvironment(env).propagators).toEqual(['tracecontext'])
+  }
+  expect(warnings).toEqual([
+    'OTEL_CONFIG_FILE is not supported; ignoring it',
+    'OTEL_EXPORTER_OTLP_CLIENT_KEY is not supported; ignoring it',
+    'Expected OTEL_PROPAGATORS to be none or a list of tracecontext, baggage; ignoring the rest',
+  ])
+})
+
+test('OTEL_LOG_LEVEL silences warnings', () => {
+  for (const OTEL_LOG_LEVEL of ['none', 'ERROR']) {
+    optionsFromEnvironment({ OTEL_LOG_LEVEL, OTEL_TRACES_EXPORTER: 'zipkin' })
+  }
+  expect(warnings).toEqual([])
+  optionsFromEnvironment({ OTEL_LOG_LEVEL: 'warn', OTEL_TRACES_EXPORTER: 'zipkin' })
+  expect(warnings).toHaveLength(1)
+})
+
+test('no variable makes the constructor throw, and a limit of zero means none', async () => {
+  const tracer = tracerFromEnvironment(
+    { signals: [] },
+    {
+      OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '2147483647',
+      OTEL_BSP_SCHEDULE_DELAY: '0',
+      OTEL_BSP_EXPORT_TIMEOUT: '0',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '0',
+      OTEL_ATTRIBUTE_COUNT_LIMIT: '2147483647',
+      MILLRACE_TRACE_POOL_SIZE: '99999999999',
+    },
+  )
+  expect(tracer.startSpan('one').isRecording()).toBe(true)
+  expect(optionsFromEnvironment({ OTEL_BSP_SCHEDULE_DELAY: '0' }).delay).toBe(1)
+  expect(optionsFromEnvironment({ OTEL_BSP_EXPORT_TIMEOUT: '0' }).exitTimeout).toBe(2 ** 31 - 1)
 })
 
 test('options win over variables', () => {

@@ -1,3 +1,6 @@
+/** The largest integer and the longest time that the specification wants understood; also the longest of Node's timers. */
+export const MAX_INTEGER: number = 2 ** 31 - 1
+
 /** Variables warned about: once per process, as the specification asks. */
 const warned = new Set<string>()
 
@@ -5,8 +8,11 @@ const warned = new Set<string>()
 export class EnvironmentReader {
   readonly #env: Readonly<Record<string, string | undefined>>
 
+  readonly #silent: boolean
+
   constructor(env: Readonly<Record<string, string | undefined>>) {
     this.#env = env
+    this.#silent = /^(none|error)$/i.test(env.OTEL_LOG_LEVEL?.trim() ?? '')
   }
 
   /** The first of `names` that is set. */
@@ -22,13 +28,19 @@ export class EnvironmentReader {
     return this.#refuse(name, 'true or false')
   }
 
-  /** An integer of at least `min`. */
-  integer(min: number, ...names: string[]): number | undefined {
+  /** An integer within bounds. */
+  integer(min: number, max: number, ...names: string[]): number | undefined {
     const found = this.#first(names)
     if (found === undefined) return undefined
     const value = Number(found[1])
-    if (Number.isInteger(value) && value >= min) return value
-    return this.#refuse(found[0], `an integer of at least ${min}`)
+    if (Number.isInteger(value) && value >= min && value <= max) return value
+    return this.#refuse(found[0], `an integer from ${min} to ${max}`)
+  }
+
+  /** A time limit in milliseconds, of which the specification says that 0 is none. */
+  timeout(...names: string[]): number | undefined {
+    const value = this.integer(0, MAX_INTEGER, ...names)
+    return value === 0 ? MAX_INTEGER : value
   }
 
   /** A number within bounds. */
@@ -55,6 +67,29 @@ export class EnvironmentReader {
     return this.#refuse(found[0], `one of ${choices.join(', ')}`)
   }
 
+  /** Those of `choices` in a list separated by commas, each once; the others warn. */
+  list<T extends string>(choices: readonly T[], name: string): T[] | undefined {
+    const text = this.text(name)?.toLowerCase()
+    if (text === undefined) return undefined
+    const items = new Set(text.split(',').map(item => item.trim()))
+    items.delete('')
+    if (items.size === 1 && items.has('none')) return []
+    const known = choices.filter(choice => items.has(choice))
+    if (known.length === items.size) return known
+    this.#warn(
+      name,
+      `Expected ${name} to be none or a list of ${choices.join(', ')}; ignoring the rest`,
+    )
+    return known
+  }
+
+  /** Warns about variables that mean something to other SDKs and nothing here. */
+  unsupported(...names: string[]): void {
+    for (const name of names) {
+      if (this.text(name) !== undefined) this.#warn(name, `${name} is not supported; ignoring it`)
+    }
+  }
+
   /** `key=value` pairs separated by commas, percent-encoded; one that is malformed voids them all. */
   pairs(...names: string[]): Record<string, string> | undefined {
     const found = this.#first(names)
@@ -73,13 +108,13 @@ export class EnvironmentReader {
 
   /** Warns about a variable that cannot be used. Its value is left out, as it may be a secret. */
   #refuse(name: string, expected: string): undefined {
-    if (!warned.has(name)) {
-      warned.add(name)
-      process.emitWarning(`Expected ${name} to be ${expected}; using the default`, {
-        code: 'MILLRACE_TRACER_ENVIRONMENT',
-      })
-    }
-    return undefined
+    this.#warn(name, `Expected ${name} to be ${expected}; using the default`)
+  }
+
+  #warn(name: string, message: string): void {
+    if (warned.has(name) || this.#silent) return
+    warned.add(name)
+    process.emitWarning(message, { code: 'MILLRACE_TRACER_ENVIRONMENT' })
   }
 
   #first(names: readonly string[]): [name: string, text: string] | undefined {

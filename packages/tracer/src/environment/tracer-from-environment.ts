@@ -2,11 +2,27 @@ import { ConsoleExporter } from '../export/console-exporter.ts'
 import type { Exporter } from '../export/exporter.ts'
 import { OtlpExporter } from '../otlp/otlp-exporter.ts'
 import type { OtlpExporterOptions } from '../otlp/otlp-options.ts'
+import { PROPAGATORS } from '../propagation/propagation.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import { alwaysOff, alwaysOn, ratio } from '../sampling/samplers.ts'
 import { Tracer } from '../tracer.ts'
 import type { TracerOptions } from '../tracer-options.ts'
-import { EnvironmentReader } from './reader.ts'
+import { EnvironmentReader, MAX_INTEGER } from './reader.ts'
+
+/** The bounds of the tracer's options, so that no variable can make its constructor throw. */
+const MAX_BATCH = 10_000
+const MAX_POOL = 1_000_000
+const MAX_LIMIT = 1_000_000_000
+
+/** Variables of the specification that have no counterpart here. Those of other signals and of gRPC are not named. */
+const UNSUPPORTED = [
+  'OTEL_CONFIG_FILE',
+  'OTEL_EXPERIMENTAL_CONFIG_FILE',
+  ...['CERTIFICATE', 'CLIENT_KEY', 'CLIENT_CERTIFICATE'].flatMap(name => [
+    `OTEL_EXPORTER_OTLP_${name}`,
+    `OTEL_EXPORTER_OTLP_TRACES_${name}`,
+  ]),
+]
 
 /**
  * A tracer as the environment asks for it, with the variables of OpenTelemetry's specification and `MILLRACE_TRACE_*`.
@@ -24,32 +40,45 @@ export function optionsFromEnvironment(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): TracerOptions {
   const read = new EnvironmentReader(env)
+  read.unsupported(...UNSUPPORTED)
   const resource = read.pairs('OTEL_RESOURCE_ATTRIBUTES')
+  const limit = (...names: string[]) => read.integer(0, MAX_LIMIT, ...names)
   return defined({
     enabled: read.flag('OTEL_SDK_DISABLED') !== true,
     service: read.text('OTEL_SERVICE_NAME') ?? resource?.['service.name'],
     resource,
     sampler: samplerFrom(read),
     exporter: exporterFrom(read),
-    batchSize: read.integer(1, 'MILLRACE_TRACE_BATCH_SIZE', 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE'),
-    delay: read.integer(1, 'OTEL_BSP_SCHEDULE_DELAY'),
-    exitTimeout: read.integer(1, 'OTEL_BSP_EXPORT_TIMEOUT'),
-    pool: read.integer(0, 'MILLRACE_TRACE_POOL_SIZE'),
+    propagators: read.list(PROPAGATORS, 'OTEL_PROPAGATORS'),
+    batchSize: read.integer(
+      1,
+      MAX_BATCH,
+      'MILLRACE_TRACE_BATCH_SIZE',
+      'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
+    ),
+    delay: delayFrom(read),
+    exitTimeout: read.timeout('OTEL_BSP_EXPORT_TIMEOUT'),
+    pool: read.integer(0, MAX_POOL, 'MILLRACE_TRACE_POOL_SIZE'),
     lazy: read.flag('MILLRACE_TRACE_LAZY'),
     optimized: optimizedFrom(read),
     limits: defined({
-      attributes: read.integer(0, 'OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', 'OTEL_ATTRIBUTE_COUNT_LIMIT'),
-      valueLength: read.integer(
-        0,
+      attributes: limit('OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', 'OTEL_ATTRIBUTE_COUNT_LIMIT'),
+      valueLength: limit(
         'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT',
         'OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT',
       ),
-      events: read.integer(0, 'OTEL_SPAN_EVENT_COUNT_LIMIT'),
-      links: read.integer(0, 'OTEL_SPAN_LINK_COUNT_LIMIT'),
-      attributesPerEvent: read.integer(0, 'OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT'),
-      attributesPerLink: read.integer(0, 'OTEL_LINK_ATTRIBUTE_COUNT_LIMIT'),
+      events: limit('OTEL_SPAN_EVENT_COUNT_LIMIT'),
+      links: limit('OTEL_SPAN_LINK_COUNT_LIMIT'),
+      attributesPerEvent: limit('OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT'),
+      attributesPerLink: limit('OTEL_LINK_ATTRIBUTE_COUNT_LIMIT'),
     }),
   })
+}
+
+/** Of 0 the specification means "at once", which is as soon as a timer can fire. */
+function delayFrom(read: EnvironmentReader): number | undefined {
+  const delay = read.integer(0, MAX_INTEGER, 'OTEL_BSP_SCHEDULE_DELAY')
+  return delay === 0 ? 1 : delay
 }
 
 function samplerFrom(read: EnvironmentReader): Sampler | undefined {
@@ -103,9 +132,10 @@ function otlpOptions(read: EnvironmentReader): OtlpExporterOptions {
     url: urlFrom(read),
     headers: read.pairs(...both('HEADERS')),
     compression: read.choice(['gzip', 'none'], ...both('COMPRESSION')),
-    timeout: read.integer(1, ...both('TIMEOUT')),
+    timeout: read.timeout(...both('TIMEOUT')),
     protocol: read.choice(['http/protobuf', 'http/json'], ...both('PROTOCOL')),
-    maxQueueSpans: read.integer(1, 'OTEL_BSP_MAX_QUEUE_SIZE'),
+    maxQueueSpans: read.integer(1, MAX_INTEGER, 'OTEL_BSP_MAX_QUEUE_SIZE'),
+    retry: defined({ giveUpAfter: read.timeout('OTEL_BSP_EXPORT_TIMEOUT') }),
   })
 }
 

@@ -52,7 +52,9 @@ export class MillraceTracerProvider implements TracerProvider {
   register(): boolean {
     const provider = trace.setGlobalTracerProvider(this)
     const manager = contextApi.setGlobalContextManager(new MillraceContextManager())
-    const propagator = propagation.setGlobalPropagator(new MillracePropagator())
+    const propagator = propagation.setGlobalPropagator(
+      new MillracePropagator(this.#tracer.propagation),
+    )
     return provider && manager && propagator
   }
 
