@@ -1,0 +1,78 @@
+import { VirtualClock } from '@millrace/testkit'
+import { describe, expect, test } from 'vitest'
+import { InvalidOptionError } from '../errors.ts'
+import { MemoryExporter } from '../export/memory-exporter.ts'
+import { Tracer } from '../tracer.ts'
+import { rateLimited } from './samplers.ts'
+
+function setup(tracesPerSecond: number) {
+  const clock = new VirtualClock()
+  const tracer = new Tracer({
+    exporter: new MemoryExporter(),
+    clock,
+    signals: [],
+    sampler: rateLimited(tracesPerSecond, clock),
+  })
+  /** How many of so many new traces are recorded. */
+  const recorded = (count: number) => {
+    let kept = 0
+    for (let i = 0; i < count; i++) {
+      const span = tracer.startSpan('root', { parent: null })
+      if (span.isRecording()) kept++
+      span.end()
+    }
+    return kept
+  }
+  return { clock, tracer, recorded }
+}
+
+describe('a rate-limited sampler', () => {
+  test('keeps so many new traces a second, however many come', () => {
+    const { clock, recorded } = setup(10)
+    let kept = recorded(1_000)
+    expect(kept).toBe(10)
+    for (let second = 1; second <= 20; second++) {
+      for (let slice = 0; slice < 20; slice++) {
+        clock.advance(50)
+        kept += recorded(5)
+      }
+      expect(kept).toBe(10 + second * 10)
+    }
+  })
+
+  test('saves up no more than a second', () => {
+    const { clock, recorded } = setup(10)
+    recorded(100)
+    clock.advance(60_000)
+    expect(recorded(100)).toBe(10)
+    clock.advance(100)
+    expect(recorded(100)).toBe(1)
+  })
+
+  test('below one a second keeps one each time that it has become due', () => {
+    const { clock, recorded } = setup(0.5)
+    expect(recorded(10)).toBe(1)
+    clock.advance(1_999)
+    expect(recorded(10)).toBe(0)
+    clock.advance(1)
+    expect(recorded(10)).toBe(1)
+  })
+
+  test('is not asked about spans with a parent, which follow it', () => {
+    const { tracer, recorded } = setup(1)
+    const root = tracer.startSpan('root', { parent: null })
+    const dropped = tracer.startSpan('dropped', { parent: null })
+    for (let i = 0; i < 10; i++) {
+      expect(tracer.startSpan('child', { parent: root }).isRecording()).toBe(true)
+      expect(tracer.startSpan('child', { parent: dropped }).isRecording()).toBe(false)
+    }
+    expect(recorded(1)).toBe(0)
+  })
+
+  test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('refuses %d', value => {
+    expect(() => rateLimited(value)).toThrow(InvalidOptionError)
+    expect(() => rateLimited(value)).toThrow(
+      'Expected `tracesPerSecond` to be a finite number above 0',
+    )
+  })
+})
