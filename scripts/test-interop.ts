@@ -9,6 +9,7 @@ const peers: ReadonlyArray<readonly [program: string, debianPackage: string]> = 
   ['chromium', 'chromium'],
   ['nginx', 'nginx-light'],
   ['haproxy', 'haproxy'],
+  ['faketime', 'faketime'],
 ]
 
 /** The oldest Node the packages promise to run on, and the newest. */

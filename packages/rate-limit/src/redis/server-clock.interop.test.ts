@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { RedisServer, redisBinary, VirtualClock } from '@millrace/testkit'
+import type { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { AcquireTimeoutError } from '../errors.ts'
+import { connections } from './connections.fixture.ts'
+import { RedisKeyedLimiter } from './redis-keyed-limiter.ts'
+import { RedisSemaphore } from './redis-semaphore.ts'
+import { RedisSlidingWindow } from './redis-sliding-window.ts'
+import { RedisTokenBucket } from './redis-token-bucket.ts'
+
+const HOUR = 3_600_000
+
+/**
+ * A server whose clock libfaketime moves by what is in a file, read anew at each look at the clock. libc's allocator goes
+ * before jemalloc, which asks for the time before libfaketime is ready.
+ */
+describe('a server clock that is really moved', () => {
+  const connect = connections()
+  let folder: string
+  let server: RedisServer
+  let client: Redis
+  let shift = 0
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-clock-'))
+    await writeFile(join(folder, 'shift'), '+0')
+    const program = join(folder, 'redis-server')
+    await writeFile(
+      program,
+      `#!/bin/sh
+export LD_PRELOAD='/usr/$LIB/faketime/libfaketimeMT.so.1 libc.so.6' FAKETIME_TIMESTAMP_FILE='${folder}/shift'
+export FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1
+exec '${redisBinary()}' "$@"
+`,
+      { mode: 0o755 },
+    )
+    const before = process.env.REDIS_SERVER_BIN
+    process.env.REDIS_SERVER_BIN = program
+    try {
+      server = await RedisServer.start()
+    } finally {
+      if (before === undefined) delete process.env.REDIS_SERVER_BIN
+      else process.env.REDIS_SERVER_BIN = before
+    }
+  })
+  afterAll(async () => {
+    await server?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+  beforeEach(async () => {
+    client = await connect(server.port)
+  })
+
+  /** Moves the server's clock by `ms` more. */
+  async function move(ms: number): Promise<void> {
+    shift += ms
+    await writeFile(join(folder, 'shift'), `${shift < 0 ? '' : '+'}${shift / 1_000}`)
+    const [seconds] = await client.time()
+    expect(Math.abs(Number(seconds) * 1_000 - Date.now() - shift)).toBeLessThan(60_000)
+  }
+
+  const shared = () => ({ client, id: randomUUID(), deadline: 5_000, whenDown: 'closed' }) as const
+
+  test('set back, a bucket is empty once; set forward, it is full and no more', async () => {
+    const limits = { rate: 0.1, burst: 3, maxWait: 10_000 }
+    const bucket = new RedisTokenBucket({ ...shared(), ...limits })
+    const keyed = new RedisKeyedLimiter({ ...shared(), ...limits })
+    for (const decide of [() => bucket.decide(), () => keyed.decide('a')]) {
+      expect((await decide()).allowed).toBe(true)
+      await move(-HOUR)
+      const { allowed, retryAfter } = await decide()
+      expect(allowed).toBe(false)
+      expect(retryAfter).toBeLessThanOrEqual(10_000)
+      await move(2 * HOUR)
+      const outcomes = [await decide(), await decide(), await decide(), await decide()]
+      expect(outcomes.map(({ allowed }) => allowed)).toEqual([true, true, true, false])
+      await move(-HOUR)
+    }
+  })
+
+  test('leases made before it was set back are served, and later ones soon', async () => {
+    const bucket = new RedisTokenBucket({
+      ...shared(),
+      rate: 1_000,
+      burst: 50,
+      lease: 100,
+      maxWait: 1_000,
+    })
+    await Promise.all(Array.from({ length: 100 }, () => bucket.acquire()))
+    await move(-HOUR)
+    const waits = await Promise.all(Array.from({ length: 100 }, () => bucket.acquire()))
+    expect(Math.max(...waits.map(({ waited }) => waited))).toBeLessThan(10_000)
+    expect(bucket.stats()).toMatchObject({ granted: 200, refused: 0 })
+    await bucket[Symbol.asyncDispose]()
+    await move(HOUR)
+  })
+
+  test('set back, a window is as full as it was for one window more; set forward, it is empty', async () => {
+    const window = new RedisSlidingWindow({ ...shared(), limit: 2, window: 60_000 })
+    await window.acquire(2)
+    await move(-HOUR)
+    const { allowed, retryAfter, remaining } = await window.decide()
+    expect({ allowed, remaining }).toEqual({ allowed: false, remaining: 0 })
+    expect(retryAfter).toBeLessThanOrEqual(60_000)
+    await move(60_000)
+    expect(await window.tryAcquire(2)).toBe(true)
+    expect(await window.tryAcquire()).toBe(false)
+    await move(HOUR - 60_000)
+    expect(await window.tryAcquire(2)).toBe(true)
+  })
+
+  test('set back, the permit of a holder that died is free after one lease; one that is renewed is kept', async () => {
+    const options = { ...shared(), permits: 1, ttl: 30_000, poll: 5 }
+    const clock = new VirtualClock()
+    // On a clock that stands still nothing is renewed, as in a process that died.
+    const dead = await new RedisSemaphore({ ...options, clock }).acquire()
+    await move(-HOUR)
+    const semaphore = new RedisSemaphore(options)
+    await expect(semaphore.acquire({ timeout: 50 })).rejects.toThrow(AcquireTimeoutError)
+    await move(30_000)
+    const next = await semaphore.acquire()
+    expect(next.fence).toBeGreaterThan(dead.fence)
+    const held = new Promise(resolve => dead.signal.addEventListener('abort', resolve))
+    clock.advance(10_000)
+    await held
+    await next.release()
+
+    const living = new VirtualClock()
+    const keeper = new RedisSemaphore({ ...options, clock: living })
+    const permit = await keeper.acquire()
+    await move(-HOUR)
+    for (let beat = 0; beat < 4; beat++) {
+      const { trips } = keeper.stats()
+      living.advance(10_000)
+      while (keeper.stats().trips === trips) await client.ping()
+      await move(10_000)
+    }
+    expect(permit.signal.aborted).toBe(false)
+    expect(await semaphore.tryAcquire()).toBeUndefined()
+    await permit.release()
+    await move(2 * HOUR - 70_000)
+  })
+
+  test('processes are counted aright all the time', async () => {
+    const clocks = [new VirtualClock(), new VirtualClock()]
+    const options = { ...shared(), rate: 1, burst: 100, whenDown: 'local' } as const
+    const buckets = clocks.map(clock => new RedisTokenBucket({ ...options, clock }))
+    const count = async () => {
+      for (const [index, bucket] of buckets.entries()) {
+        clocks[index]!.advance(1_000)
+        const { trips } = bucket.stats()
+        await bucket.acquire()
+        while (bucket.stats().trips < trips + 2) await client.ping()
+        // The count has come before the first answer, and is noted before the second.
+        await client.ping()
+        await client.ping()
+      }
+      return buckets.map(bucket => bucket.stats().processes)
+    }
+    expect(await count()).toEqual([1, 2])
+    await move(-HOUR)
+    // The first forgets what was said in the future; the second says it again.
+    expect(await count()).toEqual([1, 2])
+    expect(await count()).toEqual([2, 2])
+    await move(HOUR)
+  })
+})
