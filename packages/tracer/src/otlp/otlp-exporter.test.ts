@@ -74,6 +74,27 @@ test('sends by itself after the delay, and early when a request is full', async 
   for (const { body } of collector.accepted) expect(body.length).toBeLessThan(180_000)
 })
 
+test('memory that is written on again never shows in what was sent before', async () => {
+  await using collector = await Collector.start()
+  // Every fifth attempt is repeated, from the same memory.
+  collector.answer = request => ({ status: request % 5 === 0 ? 503 : 200 })
+  const { tracer, clock } = setup({ url: collector.url, maxRequestBytes: 200_000 })
+  const expected: string[] = []
+  for (let round = 0; round < 30; round++) {
+    for (let i = 0; i < 400; i++) {
+      const text = `${round}-${i}-${'x'.repeat((i * 7919) % 900)}`
+      expected.push(text)
+      tracer.startSpan('s', { attributes: { text } }).end()
+    }
+    await settle(clock, tracer.flush())
+  }
+  const received = collector.accepted.flatMap(({ spans }) =>
+    spans.map(({ attributes }) => attributes[0]?.value.stringValue),
+  )
+  expect(received).toEqual(expected)
+  expect(tracer.stats()).toMatchObject({ exported: 12_000, dropped: 0 })
+})
+
 test('retries passing failures with growing waits, others not at all', async () => {
   await using collector = await Collector.start()
   const { tracer, clock, errors, spans } = setup({ url: collector.url })

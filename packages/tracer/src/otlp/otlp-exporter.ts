@@ -164,6 +164,7 @@ export class OtlpExporter implements Exporter {
       const answer = await this.#transport.post(body, this.#encoder.contentType)
       return { answer, retryable: RETRYABLE.has(answer.status) }
     } catch (error) {
+      // Not lost: it becomes the cause of the ExportError where the request is given up. A retry that succeeds makes up for it.
       return { error, retryable: true }
     }
   }
@@ -192,7 +193,7 @@ export class OtlpExporter implements Exporter {
     try {
       this.#onError(error)
     } catch {
-      // The user's listener failed; exporting goes on.
+      // The user's listener failed, and there is nobody left to tell; the loss itself is counted.
     }
   }
 
