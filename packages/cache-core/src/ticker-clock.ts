@@ -31,8 +31,8 @@ Atomics.store(words, ${ELAPSED}, -1)
  * thread does not wait for the event loop, neither does time: a value that expires while code blocks is not served to that code.
  *
  * The time is behind by `interval` at most, and by what the operating system takes to run the thread, which matters where there
- * are fewer processors than busy threads. The thread costs some 5 MB and about half a percent of a processor; share one clock among all
- * caches. It does not keep the process alive. Until it has begun, and after `Symbol.dispose`, readings ask the system.
+ * are fewer processors than busy threads. The thread costs some 20 MB, and 3 % of a processor at an interval of 1 ms (measured); share
+ * one clock among all caches. It does not keep the process alive. Until it has begun, and after `Symbol.dispose`, readings ask the system.
  */
 export class TickerClock implements Clock {
   readonly #interval: number
