@@ -54,8 +54,8 @@ const KEYS_PER_SCAN = 500
 const FOR_EVER = 2 ** 53
 
 /**
- * A {@link Store} in Redis or Valkey, one server, Sentinel or Cluster. Reads take one round trip (two where values have
- * tags), a `set` with a fence one, other writes two.
+ * A {@link Store} in Redis or Valkey, one server, Sentinel or Cluster. Reads take one round trip (in a Cluster two where values
+ * have tags), a `set` with a fence one, other writes two.
  *
  * Every operation ends by its deadline, in a result or a typed error. The promise that a value invalidated while it was
  * computed is never served holds as long as Redis evicts no barrier within its life: give Redis room, or the policy `noeviction`.
