@@ -5,10 +5,10 @@ import {
   checkReceived,
   collector,
   cpuShare,
+  exported,
   millraceService,
   openTelemetryService,
 } from './workloads/service.ts'
-
 import {
   active,
   bare,
@@ -128,6 +128,17 @@ export default defineSuite({
       ours: retained(millrace),
       peers: { OpenTelemetry: retained(openTelemetry) },
       check: checkRetained,
+    }),
+    defineCase<number>({
+      name: '10 attributes, exported',
+      description:
+        'OpenTelemetry’s own benchmark to the end: the same spans, sent by the real exporters to a real collector',
+      unit: 'us CPU/span',
+      goal: 10,
+      fixture: collector,
+      ours: exported(millraceService),
+      peers: { OpenTelemetry: exported(openTelemetryService) },
+      check: checkReceived,
     }),
     defineCase<number>({
       name: '10,000 spans a second',
