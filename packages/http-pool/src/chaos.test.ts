@@ -1,7 +1,8 @@
+import { MemoryStore } from '@millrace/cache-core/memory'
 import { Semaphore } from '@millrace/rate-limit'
 import { FaultProxy, runs, seededRandom, UpstreamServer } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import { HttpPool } from './index.ts'
+import { type CachedResponses, HttpPool } from './index.ts'
 
 // Everything at once: whatever happens to a call, all that it held comes back, and every call ends. In real time, as
 // sockets, timers and aborts have to meet in orders that nobody thought of.
@@ -18,6 +19,7 @@ test.each([1, 2, 3])(
     server.on('/503', ({ index }) => (index % 2 === 0 ? 503 : { body: '{"ok":true}' }))
     server.on('/cut', { body: '{"ok":true}', resetAfter: 4 })
     server.on('/moved', { status: 302, headers: { location: '/ok' } })
+    server.on('/checked', { body: '{"ok":true}', etag: 'v', cacheControl: 'max-age=0' })
     const limiter = new Semaphore({ permits: 6 })
     const pool = new HttpPool({
       connectionsPerHost: 5,
@@ -32,10 +34,11 @@ test.each([1, 2, 3])(
       hedge: { delay: 10, extra: 0.3 },
       limiter,
       coalesce: true,
+      cache: { store: new MemoryStore<CachedResponses>() },
       decompress: true,
     })
     const origins = [server.origin, `http://127.0.0.1:${proxy.port}`]
-    const paths = ['/ok', '/slow', '/chunks', '/large', '/503', '/cut', '/moved']
+    const paths = ['/ok', '/slow', '/chunks', '/large', '/503', '/cut', '/moved', '/checked']
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
 
     const call = async (): Promise<void> => {

@@ -98,11 +98,13 @@ export class StoreAdapter implements UndiciStore {
     const variant: CachedResponse = { ...value, method: key.method, body: body.toString('base64') }
     const arriving = this.#arriving.get(name) ?? new Set()
     if (this.#arriving.size < maxArriving) this.#arriving.set(name, arriving)
+    // Of a store that never takes what it is given, no more than the latest is remembered.
+    for (const each of arriving) if (matches(each, key)) arriving.delete(each)
     arriving.add(variant)
     const others = (await this.#variants(key)).filter(each => !matches(each, key))
     const variants = [variant, ...others].slice(0, maxVariants)
     const ttl = Math.max(...variants.map(each => each.deleteAt)) - Date.now()
-    // Not if the URL was deleted meanwhile.
+    // Not if the URL was deleted meanwhile, or has changed again.
     if (ttl > 0 && arriving.has(variant)) {
       await this.#attempt(() => this.#store.set(name, variants, { ttl }), false)
     }
