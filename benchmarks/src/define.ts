@@ -71,7 +71,7 @@ export interface CaseOptions<Result> {
   check(result: Result, contender: string): void
   /** Started once for the case, before its first round, in its own process. */
   readonly fixture?: (context: { readonly quick: boolean }) => Promise<Fixture>
-  /** Rounds of a short run, for cases of which there are many. Default: 3. */
+  /** Rounds of a short run, for cases of which there are many; 0 leaves the case out of it. Default: 3. */
   readonly quickRounds?: number
   /** Longest time of one round of one contender in milliseconds, preparation included. Default: 120,000. */
   readonly timeout?: number

@@ -16,7 +16,7 @@ import {
   millraceMemoizeObject,
 } from './workloads/get-or-load.ts'
 
-const quickRounds = 2
+const quickRounds = 1
 const hitGoal = { 'lru-cache fetch': 1.5, 'bentocache getOrSet': 30, 'cacheable getOrSet': 50 }
 
 /** Loading through the cache, where the value is there already: what nearly every call comes to. */

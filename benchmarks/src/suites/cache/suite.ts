@@ -17,6 +17,7 @@ import { usualAnew } from './workloads/keys.ts'
 import { checkMemory, memory } from './workloads/memory.ts'
 
 const minute = 60_000
+const quickRounds = 2
 
 export default defineSuite({
   name: 'cache',
@@ -29,6 +30,7 @@ export default defineSuite({
       description:
         '`get` in a full cache of 10,000 entries, keys drawn by a Zipf law; reads bring the key objects that were stored',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 1.9, 'Map.get': 1 / 1.1 },
       ours: hit(millrace('adaptive')),
       peers: {
@@ -44,6 +46,7 @@ export default defineSuite({
       description:
         'the same, each read with a string object of its own: a `Map` has to compare the characters',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 1.9, 'Map.get': 1 / 1.1 },
       ours: hit(millrace('adaptive'), {}, usualAnew),
       peers: { 'lru-cache': hit(lruCache, {}, usualAnew), 'Map.get': hit(bareMap, {}, usualAnew) },
@@ -53,6 +56,7 @@ export default defineSuite({
       name: 'hit, sieve',
       description: 'the same with the policy `sieve`',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 1.9 },
       ours: hit(millrace('sieve')),
       peers: { 'lru-cache': hit(lruCache) },
@@ -63,6 +67,7 @@ export default defineSuite({
       description:
         'the same with a time to live of a minute on every entry; ours reads the clock for each hit, lru-cache once per ms',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 2.2 },
       ours: hit(millrace('adaptive'), { ttl: minute }),
       peers: {
@@ -76,6 +81,7 @@ export default defineSuite({
       name: 'hit with TTL, key strings built anew',
       description: 'the same, each read with a string object of its own',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 2.2 },
       ours: hit(millrace('adaptive'), { ttl: minute }, usualAnew),
       peers: { 'lru-cache': hit(lruCache, { ttl: minute }, usualAnew) },
@@ -86,6 +92,7 @@ export default defineSuite({
       description:
         'the same with a clock read once per run of synchronous code, as lru-cache has it',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 2.2 },
       ours: hit(millraceTurnClock, { ttl: minute }),
       peers: { 'lru-cache': hit(lruCache, { ttl: minute }) },
@@ -96,6 +103,7 @@ export default defineSuite({
       description:
         'the same with a clock that a thread keeps: no expired value is served, whatever blocks',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 2.2 },
       ours: hit(millraceTickerClock, { ttl: minute }),
       peers: { 'lru-cache': hit(lruCache, { ttl: minute }) },
@@ -106,6 +114,7 @@ export default defineSuite({
       description:
         '`get`, and `set` on a miss, of 100,000 keys by a Zipf law in a cache of 10,000; one string object for each key',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 1.3 },
       ours: getOrSet(millrace('adaptive')),
       peers: {
@@ -119,6 +128,7 @@ export default defineSuite({
       name: 'Zipf get-or-set, key strings built anew',
       description: 'the same, each read with a string object of its own',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 1.3 },
       ours: getOrSet(millrace('adaptive'), usualAnew),
       peers: { 'lru-cache': getOrSet(lruCache, usualAnew) },
@@ -128,6 +138,7 @@ export default defineSuite({
       name: 'Zipf get-or-set, sieve',
       description: 'the same with the policy `sieve`',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 1.6 },
       ours: getOrSet(millrace('sieve')),
       peers: { 'lru-cache': getOrSet(lruCache) },
@@ -137,6 +148,7 @@ export default defineSuite({
       name: 'Zipf get-or-set, sieve, key strings built anew',
       description: 'the same, each read with a string object of its own',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 1.6 },
       ours: getOrSet(millrace('sieve'), usualAnew),
       peers: { 'lru-cache': getOrSet(lruCache, usualAnew) },
@@ -147,6 +159,7 @@ export default defineSuite({
       description:
         '`set` of keys that are not held in a full cache of 10,000: every one evicts; one string object for each key',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 0.9 },
       ours: churn(millrace('adaptive')),
       peers: { 'lru-cache': churn(lruCache), 'tiny-lru': churn(tinyLru) },
@@ -156,6 +169,7 @@ export default defineSuite({
       name: 'churn, sieve',
       description: 'the same with the policy `sieve`',
       unit: 'ns/op',
+      quickRounds,
       goal: { 'lru-cache': 1.15 },
       ours: churn(millrace('sieve')),
       peers: { 'lru-cache': churn(lruCache) },
@@ -165,6 +179,7 @@ export default defineSuite({
       name: 'memory',
       description: 'bytes kept alive per entry of a full cache of 100,000, beyond keys and values',
       unit: 'bytes/entry',
+      quickRounds: 1,
       goal: { 'lru-cache': 1 / 1.1 },
       ours: memory(millrace('adaptive')),
       peers: {
