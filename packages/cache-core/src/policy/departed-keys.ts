@@ -99,7 +99,7 @@ export class DepartedKeys {
     halve(this.#words)
   }
 
-  /** Makes room for the keys around a cache of that many entries. Keeps what is known. O(n). */
+  /** Makes room for the keys around a cache of that many entries. Keeps most of what is known. O(n). */
   grow(entries: number): void {
     const buckets = Math.ceil((Math.max(entries, FEWEST_ENTRIES) * WORDS_PER_ENTRY) / WAYS)
     const lowBits = Math.max(0, 32 - Math.clz32(buckets) - GROUP_BITS)
@@ -152,7 +152,10 @@ function halve(words: Int32Array): void {
   }
 }
 
-/** The buckets of a table in one of another size: each gets what those knew that share its keys' bits. */
+/**
+ * The buckets of a table in one of another size: each gets what that one knew in which most of its keys were. The others' are
+ * forgotten, none where the size doubles.
+ */
 function spread(
   from: ArrayLike<number>,
   fromGroups: number,
@@ -164,7 +167,7 @@ function spread(
   if (fromGroups === 0) return words
   const mask = 2 ** lowBits - 1
   for (let bucket = 0; bucket < words.length / WAYS; bucket++) {
-    const group = Math.floor(((bucket >>> lowBits) / groups) * fromGroups)
+    const group = Math.floor((((bucket >>> lowBits) + 0.5) / groups) * fromGroups)
     const old = (group << fromLowBits) | (bucket & mask & (2 ** fromLowBits - 1))
     for (let way = 0; way < WAYS; way++) words[bucket * WAYS + way] = from[old * WAYS + way]!
   }
