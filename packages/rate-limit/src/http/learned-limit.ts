@@ -48,9 +48,10 @@ export class LearnedLimit {
     return this.#bucket.tryAcquire(cost)
   }
 
-  /** Learns from the headers of a response. */
+  /** Learns from the headers of a response; of one that a cache has kept, nothing: its limits are not the present ones. */
   observe(headers: HeadersLike): void {
-    const { limits, retryAfter } = parseRateLimitHeaders(headers)
+    const { limits, retryAfter, stored } = parseRateLimitHeaders(headers)
+    if (stored) return
     if (limits.length === 0 && retryAfter === undefined) return
     this.#observed++
     // Of several limits the one that gives least rules.
@@ -58,7 +59,7 @@ export class LearnedLimit {
       (least, limit) => (rateOf(limit) < rateOf(least) ? limit : least),
       undefined,
     )
-    if (scarcest !== undefined) this.#follow(scarcest)
+    if (scarcest !== undefined) this.#follow(scarcest, retryAfter)
     for (const { remaining } of limits) if (remaining !== undefined) this.#bucket.cap(remaining)
     if (retryAfter !== undefined) this.#bucket.pause(retryAfter)
   }
@@ -74,7 +75,8 @@ export class LearnedLimit {
     this.#bucket[Symbol.dispose]()
   }
 
-  #follow(limit: ServerLimit): void {
+  /** @param retryAfter where there is one it says when to come again, not the limit's reset */
+  #follow(limit: ServerLimit, retryAfter: number | undefined): void {
     const { remaining = Infinity, resetAfter = 0, quota } = limit
     const scarce = quota === undefined ? remaining === 0 : remaining < SCARCE * quota
     this.#restore?.cancel()
@@ -84,7 +86,7 @@ export class LearnedLimit {
       return
     }
     this.#setRate(Math.min(this.#rate, rateOf(limit) || this.#rate))
-    if (remaining === 0) this.#bucket.pause(resetAfter)
+    if (remaining === 0 && retryAfter === undefined) this.#bucket.pause(resetAfter)
     this.#restore = this.#clock.setTimer(() => {
       this.#restore = undefined
       this.#setRate(this.#rate)

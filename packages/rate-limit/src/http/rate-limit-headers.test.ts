@@ -16,7 +16,7 @@ describe('RateLimit headers', () => {
     const refused = { ...decision, allowed: false, remaining: 0, retryAfter: 1 }
     expect(rateLimitHeaders(refused, { name: 'a"b', quota: 5 })).toEqual({
       'RateLimit-Policy': '"a\\"b";q=5',
-      RateLimit: '"a\\"b";r=0;t=30',
+      RateLimit: '"a\\"b";r=0;t=1',
       'Retry-After': '1',
     })
   })
@@ -36,6 +36,7 @@ describe('RateLimit headers', () => {
           expect(parseRateLimitHeaders(written)).toEqual({
             limits: [{ name, remaining, quota, resetAfter: s * 1_000, window: 60_000 }],
             retryAfter: undefined,
+            stored: false,
           })
         },
       ),
@@ -150,6 +151,18 @@ describe('LearnedLimit', () => {
       await clock.advanceAsync(10_000)
       expect(at).toBe(5_000)
     }
+  })
+
+  test('Retry-After takes precedence over a reset, and what a cache has kept says nothing', async () => {
+    const { clock, limit } = setUp()
+    limit.observe({ RateLimit: '"a";r=0;t=60', 'Retry-After': '5' })
+    let at = -1
+    void limit.acquire().then(() => (at = clock.now()))
+    await clock.advanceAsync(10_000)
+    expect(at).toBe(5_000)
+    limit.observe({ RateLimit: '"a";r=0;t=60', Age: '3' })
+    expect(limit.stats()).toMatchObject({ observed: 1 })
+    expect(limit.tryAcquire()).toBe(true)
   })
 
   test('says nothing about responses that say nothing', () => {

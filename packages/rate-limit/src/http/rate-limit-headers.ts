@@ -25,6 +25,8 @@ export interface ServerLimits {
   readonly limits: readonly ServerLimit[]
   /** In ms from now; takes precedence over the limits. */
   readonly retryAfter?: number | undefined
+  /** Whether the response comes from a cache (it has an `Age`), so that its limits may be past. */
+  readonly stored: boolean
 }
 
 /** A response's headers: those of `fetch`, or an object as node:http and undici have. */
@@ -34,18 +36,20 @@ export type HeadersLike =
 
 /**
  * The headers of a response, by draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy`, `RateLimit`, and `Retry-After`
- * where the request was refused. Times are whole seconds, rounded up: who comes then passes.
+ * where the request was refused: `t` then names the same time, as the draft asks. Times are whole seconds, rounded up: who
+ * comes then passes.
  */
 export function rateLimitHeaders(
   { allowed, remaining, resetAfter, retryAfter }: Decision,
   { name, quota, window }: Policy,
 ): Record<string, string> {
+  const refused = !allowed && retryAfter < Infinity
   const label = serializeString(name) ?? '"default"'
   const headers: Record<string, string> = {
     'RateLimit-Policy': `${label};q=${Math.floor(quota)}${window === undefined ? '' : `;w=${seconds(window)}`}`,
-    RateLimit: `${label};r=${Math.floor(remaining)};t=${seconds(resetAfter)}`,
+    RateLimit: `${label};r=${Math.floor(remaining)};t=${seconds(refused ? retryAfter : resetAfter)}`,
   }
-  if (!allowed && retryAfter < Infinity) headers['Retry-After'] = `${seconds(retryAfter)}`
+  if (refused) headers['Retry-After'] = `${seconds(retryAfter)}`
   return headers
 }
 
@@ -74,7 +78,11 @@ export function parseRateLimitHeaders(
   }
   const older = limits.size === 0 ? parseOlder(get, now) : undefined
   if (older) limits.set(older.name, older)
-  return { limits: [...limits.values()], retryAfter: parseRetryAfter(get, now) }
+  return {
+    limits: [...limits.values()],
+    retryAfter: parseRetryAfter(get, now),
+    stored: Number(get('age')) > 0,
+  }
 }
 
 type Get = (name: string) => string | undefined

@@ -68,4 +68,37 @@ suite('on a Redis Cluster', () => {
     await held.release()
     await (await waiting).release()
   })
+
+  // Last, as it leaves the cluster with a node less.
+  test('a fail-over is an outage: shares pass, and the new primary is told of them', async () => {
+    const id = randomUUID()
+    const shared = { client, id, deadline: 200, retryAfter: 20 }
+    const bucket = new RedisTokenBucket({ ...shared, rate: 0.001, burst: 6 })
+    const window = new RedisSlidingWindow({ ...shared, limit: 6, window: 600_000 })
+    const semaphore = new RedisSemaphore({ ...shared, permits: 6, whenDown: 'local' })
+    const slot = Number(await client.cluster('KEYSLOT', `{${id}}`))
+    type Range = [first: number, last: number, primary: [host: string, port: number]]
+    const ranges = (await client.cluster('SLOTS')) as unknown as Range[]
+    const [, , [, port]] = ranges.find(([first, last]) => first <= slot && slot <= last)!
+    await cluster.nodes.find(node => node.port === port)!.kill()
+
+    expect(await bucket.tryAcquire(2)).toBe(true)
+    expect(await window.tryAcquire(2)).toBe(true)
+    const permits = [await semaphore.tryAcquire(), await semaphore.tryAcquire()]
+    expect(permits.map(permit => permit?.fence)).toEqual([0, 0])
+    const limiters = [bucket, window, semaphore]
+    expect(limiters.map(limiter => limiter.stats().unsettled)).toEqual([2, 2, 2])
+
+    while (limiters.some(limiter => limiter.stats().unsettled > 0)) {
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    const well = { client, id, deadline: 5_000, whenDown: 'closed' } as const
+    const other = new RedisTokenBucket({ ...well, rate: 0.001, burst: 6 })
+    expect((await other.decide(0)).remaining).toBeLessThan(5)
+    const others = Array.from({ length: 6 }, () =>
+      new RedisSemaphore({ ...well, permits: 6 }).tryAcquire(),
+    )
+    expect((await Promise.all(others)).filter(Boolean)).toHaveLength(4)
+    await semaphore[Symbol.asyncDispose]()
+  })
 })
