@@ -26,7 +26,8 @@ export interface TracerOptions {
   /** False: no span is recorded and wrappers return the function itself. @default true */
   enabled?: boolean
   /**
-   * Span slots kept for reuse. Spans beyond it work and are allocated one by one; more slots cost about 300 bytes each.
+   * Span records kept for reuse, made when they are first needed: about 400 bytes each. Spans beyond work, and are
+   * allocated one by one.
    * 0 to 1,000,000. @default 1000
    */
   pool?: number
