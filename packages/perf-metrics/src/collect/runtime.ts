@@ -172,9 +172,13 @@ function observeGc(metrics: Registry): () => void {
     labels: ['kind'],
     buckets: [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1],
   })
+  const floor = metrics.gauge('nodejs_heap_size_after_gc_bytes', {
+    help: 'Heap in use after the last major garbage collection: what is still referred to',
+  })
   const observer = new PerformanceObserver(list => {
     for (const entry of list.getEntries()) {
       const { kind } = (entry as unknown as { detail: { kind: number } }).detail
+      if (kind === constants.NODE_PERFORMANCE_GC_MAJOR) floor.set(process.memoryUsage().heapUsed)
       pauses.observe({ kind: GC_KINDS[kind] ?? 'other' }, entry.duration / 1000)
     }
   })

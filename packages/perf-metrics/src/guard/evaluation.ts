@@ -3,6 +3,7 @@ import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { Series } from '../instrument/series.ts'
 import { compareQuantile } from '../statistics/compare-distributions.ts'
+import { floorGrowth } from '../statistics/floor.ts'
 import { trend } from '../statistics/trend.ts'
 import { type Distribution, emptyDistribution, merge } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
@@ -37,8 +38,9 @@ export interface Evaluator {
 
 const UNKNOWN: Finding = { holds: undefined, value: NaN, limit: NaN }
 const QUARTER_HOUR = 900_000
-/** Samples of a leak's trend, and how sure it must be. */
-const LEAK_SAMPLES = 30
+/** Parts of a leak's window, in how many of them at least something was read, and how sure its trend must be. */
+const LEAK_PARTS = 30
+const LEAK_READINGS = 8
 const LEAK_ALPHA = 0.001
 
 export function evaluatorOf(rule: Rule): Evaluator {
@@ -66,7 +68,8 @@ function threshold(
   if (series.length === 0) return UNKNOWN
   let value: number
   if (stat === 'value') {
-    const values = series.map(one => (one as GaugeSeries).value)
+    const values = knownValues(series)
+    if (values.length === 0) return UNKNOWN
     value = rule.above === undefined ? Math.min(...values) : Math.max(...values)
   } else if (series[0]!.type === 'histogram') {
     const { span, delta } = windowOf(series, window, now)
@@ -136,22 +139,37 @@ function subtract(all: Distribution, part: Distribution): Distribution {
 function leak(rule: LeakRule): Evaluator {
   const { window = 1_800_000 } = rule
   const history = new History(window)
+  let begun = Infinity
+  let read = -1
   return {
     evaluate(families, now) {
       const series = select(rule, families)
-      if (series.length === 0) return UNKNOWN
-      history.add(
-        now,
-        series.reduce((sum, one) => sum + (one as GaugeSeries).value, 0),
-      )
-      const { times, values } = history.minima(LEAK_SAMPLES, now)
-      if (values.length < LEAK_SAMPLES * 0.8) return UNKNOWN
-      const { slope, p } = trend(times, values)
-      const perHour = slope * 3_600_000
+      const known = knownValues(series)
+      if (known.length === 0) return UNKNOWN
+      const updated = lastUpdate(series) ?? now
+      if (updated !== read) {
+        // A value that nobody has set since says nothing new, and would be taken for another like it.
+        history.add(
+          now,
+          known.reduce((sum, value) => sum + value, 0),
+        )
+        read = updated
+        begun = Math.min(begun, now)
+      }
+      const { times, values } = history.minima(LEAK_PARTS, now)
+      if (now - begun < window * 0.8 || values.length < LEAK_READINGS) return UNKNOWN
+      const { p } = trend(times, values)
+      const perHour = floorGrowth(times, values) * 3_600_000
       const limit = rule.growthPerHour ?? Math.abs(values[0]!) * 0.1
       return { holds: p < LEAK_ALPHA && perHour > limit, value: perHour, limit }
     },
   }
+}
+
+/** When the gauges among `series` were last set; `undefined` where there are others, which do not say. */
+function lastUpdate(series: readonly Series[]): number | undefined {
+  if (series.some(({ type }) => type !== 'gauge')) return undefined
+  return Math.max(...(series as readonly GaugeSeries[]).map(one => one.lastUpdate))
 }
 
 function burnRate(rule: BurnRateRule): Evaluator {
@@ -190,6 +208,13 @@ function select(
   return [...family.series()].filter(series =>
     wanted.every(([i, value]) => series.labelValues[i] === value),
   )
+}
+
+/** The values there are: a gauge that was never set has none, and is not at 0. */
+function knownValues(series: readonly Series[]): number[] {
+  return (series as readonly GaugeSeries[])
+    .filter(one => one.type !== 'gauge' || one.lastUpdate !== 0)
+    .map(({ value }) => value)
 }
 
 /** Counts of counters and histograms added up. */

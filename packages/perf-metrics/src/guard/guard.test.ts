@@ -187,6 +187,47 @@ describe('a leak', () => {
   })
 })
 
+describe('a leak in a real process', () => {
+  const run = (kind: string): { trips: number[]; kept: number } => {
+    const file = fileURLToPath(new URL('./leaking-process.fixture.ts', import.meta.url))
+    const flags = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning']
+    const output = execFileSync(process.execPath, ['--expose-gc', ...flags, file, kind])
+    return JSON.parse(output.toString())
+  }
+
+  it('is found, and its size too', () => {
+    const { trips, kept } = run('leaking')
+    expect(kept).toBe(4800)
+    expect(trips).toHaveLength(1)
+    // 20 kB a second are 72 MB an hour.
+    expect(trips[0]).toBeGreaterThan(50e6)
+    expect(trips[0]).toBeLessThan(110e6)
+  })
+
+  it('is not seen where there is none', () => {
+    expect(run('steady')).toEqual({ trips: [], kept: 0 })
+  })
+
+  it('is not seen in a gauge that was set but once or never', () => {
+    const { metrics, log, run } = watch({ name: 'Leak', type: 'leak', metric: 'heap_bytes' })
+    const gauge = metrics.gauge('heap_bytes')
+    run(900, () => {})
+    gauge.set(10)
+    run(900, () => {})
+    gauge.set(20)
+    run(1800, () => {})
+    expect(log).toEqual([])
+  })
+
+  it('is not seen in teeth that are minutes long', () => {
+    const { metrics, log, run } = watch({ name: 'Leak', type: 'leak', metric: 'heap_bytes' })
+    const gauge = metrics.gauge('heap_bytes')
+    let second = 0
+    run(7200, () => gauge.set(20e6 + (second++ % 550) * 40_000))
+    expect(log).toEqual([])
+  })
+})
+
 describe('a burn rate', () => {
   it('trips on a fast burn, and not on a short peak', () => {
     const { metrics, log, run } = watch({
@@ -215,7 +256,7 @@ describe('a burn rate', () => {
 
 describe('a guard', () => {
   it('reports what a callback throws and goes on', async () => {
-    const clock = new VirtualClock()
+    const clock = new VirtualClock(1_000_000)
     const metrics = new Registry({ clock })
     metrics.gauge('g').set(5)
     const failures: [unknown, RuleStatus][] = []
