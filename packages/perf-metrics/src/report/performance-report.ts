@@ -76,11 +76,11 @@ function timingReports(families: readonly Family[], now: number): TimingReport[]
   for (const family of families) {
     const { name, type, labelNames } = family.description
     if (type !== 'histogram' || !name.endsWith('_seconds')) continue
-    const failures = byName.get(`${name.replace(/_seconds$/, '')}_failures_total`)
+    const failures = failureCounts(byName.get(`${name.replace(/_seconds$/, '')}_failures_total`))
     for (const series of family.series()) {
       const { count } = series as HistogramSeries
       const stats = windowStats(series, FIVE_MINUTES, now) as DistributionStats
-      const failed = failures === undefined ? 0 : failureCount(failures, series)
+      const failed = failures.get(keyOf(series)) ?? 0
       reports.push({
         name,
         labels: Object.fromEntries(labelNames.map((label, i) => [label, series.labelValues[i]!])),
@@ -97,12 +97,17 @@ function timingReports(families: readonly Family[], now: number): TimingReport[]
   return reports
 }
 
-function failureCount(failures: Family, { labelValues }: Series): number {
-  const key = JSON.stringify(labelValues)
-  for (const series of failures.series()) {
-    if (JSON.stringify(series.labelValues) === key) return (series as CounterSeries).value
+/** Failures by label values. */
+function failureCounts(family: Family | undefined): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const series of family?.series() ?? []) {
+    counts.set(keyOf(series), (series as CounterSeries).value)
   }
-  return 0
+  return counts
+}
+
+function keyOf({ labelValues }: Series): string {
+  return JSON.stringify(labelValues)
 }
 
 function inMilliseconds(seconds: number): number | null {
