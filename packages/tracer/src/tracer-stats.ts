@@ -6,7 +6,7 @@ export interface TracerStats {
   ended: number
   /** Spans that found the pool empty or were on the plain path. */
   unpooled: number
-  /** Free slots of the pool. */
+  /** Records of the pool that no span occupies. */
   poolFree: number
   /** Calls on spans that had ended. */
   lateCalls: number

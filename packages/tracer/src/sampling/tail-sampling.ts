@@ -29,7 +29,7 @@ const CERTAIN = new W3CTraceState('ot=th:0')
 
 /**
  * Decides traces when their root has ended: slow against their own kind, or failed, or sampled at the head. Until then
- * ended spans stay raw in their slots, so a trace that is dropped costs no encoding.
+ * ended spans stay raw in their records, so a trace that is dropped costs no encoding.
  */
 export class TailSampling {
   readonly #drain: SpanDrain
