@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { runs } from '@millrace/testkit'
+import { runs, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import Bottleneck from 'bottleneck'
 import fc from 'fast-check'
@@ -216,16 +216,19 @@ describe('JobScheduler', () => {
 
 describe('JobGroup', () => {
   test('keys have schedulers of their own, closed when idle', async () => {
-    const group = new JobGroup({ maxConcurrent: 1, idle: 20 })
+    const clock = new VirtualClock()
+    const group = new JobGroup({ maxConcurrent: 1, idle: 1_000, clock })
     open.push(group)
     const { wait, open: release } = gate()
     const held = group.key('a').schedule(wait)
     expect(await group.key('b').schedule(() => 'b')).toBe('b')
     expect(group.key('a')).toBe(group.key('a'))
-    while (group.size > 1) await new Promise(resolve => setTimeout(resolve, 5))
+    clock.advance(1_000)
+    expect(group.size).toBe(1)
     release()
     await held
-    while (group.size > 0) await new Promise(resolve => setTimeout(resolve, 5))
+    clock.advance(1_000)
+    expect(group.size).toBe(0)
   })
 })
 
