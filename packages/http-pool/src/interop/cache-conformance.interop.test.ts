@@ -50,9 +50,20 @@ test.concurrent.each<CacheType>(['private', 'shared'])(
       results('pool with a store', type),
     ])
     expect(Object.keys(undici).length).toBeGreaterThan(250)
-    for (const ours of [memory, store]) {
+    const contenders: [Contender, Results][] = [
+      ['pool', memory],
+      ['pool with a store', store],
+    ]
+    for (const [contender, ours] of contenders) {
       expect(Object.keys(ours)).toEqual(Object.keys(undici))
-      expect(failed(ours).filter(id => undici[id] === true)).toEqual([])
+      let worse = failed(ours).filter(id => undici[id] === true)
+      // Some responses live for a second by dates with a grain of one: on a busy machine they may be stale on
+      // arrival. What is worse is worse twice.
+      if (worse.length > 0) {
+        const again = await results(contender, type)
+        worse = worse.filter(id => again[id] !== true)
+      }
+      expect(worse).toEqual([])
       const mended = failed(undici).filter(id => ours[id] === true)
       expect(mended.filter(id => id.startsWith('304-etag-update-')).length).toBeGreaterThan(5)
     }
