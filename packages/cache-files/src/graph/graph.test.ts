@@ -244,6 +244,39 @@ describe('Graph', () => {
     },
   )
 
+  test('what a failed query still waits for does not hide a circle in the next look', async () => {
+    const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let first = true
+    const slow: Query<string, number> = graph.query<number>('slow', async context => {
+      context.untracked()
+      if (!first) return context.get(outer, '')
+      begun.resolve()
+      await gate.promise
+      return 1
+    })
+    const bad = graph.query<number>('bad', () => {
+      throw new Error('bad')
+    })
+    const outer: Query<string, number> = graph.query<number>('outer', async context => {
+      if (!first) return context.get(slow, '')
+      const [sum] = await Promise.all([context.get(slow, ''), context.get(bad, '')])
+      return sum
+    })
+    let failed = false
+    const failure = expect(graph.get(outer, ''))
+      .rejects.toThrow('bad')
+      .then(() => {
+        failed = true
+      })
+    await begun.promise
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
+    expect(failed).toBe(false)
+    gate.resolve()
+    await failure
+    first = false
+    await expect(graph.get(outer, '')).rejects.toMatchObject({ name: 'CycleError' })
+  })
+
   test('a circle that an edit makes is found, and forgotten when another edit breaks it', async () => {
     const reach: Query<string, string> = graph.query<string>('reach', async (context, path) => {
       const next = (await context.read(path)).bytes.toString()

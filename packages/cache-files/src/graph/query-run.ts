@@ -32,12 +32,18 @@ export class QueryRun implements QueryContext {
     this.#ask = ask
   }
 
-  /** Runs the query; waits also for what it asked for and did not wait for, as that is part of the trace. */
+  /**
+   * Runs the query. Waits also for what it asked for and did not wait for: that is part of the trace of a result, and
+   * after an error it must not reach into the next look, where its end would take the edge in which a circle is found.
+   */
   async run(): Promise<{ value: unknown; trace: readonly Dependency[] }> {
     try {
       const value = await this.#node.query.compute(this, this.#node.key)
-      while (this.#open.size > 0) await Promise.allSettled(this.#open)
+      await this.#settled()
       return { value, trace: this.#trace as Dependency[] }
+    } catch (error) {
+      await this.#settled()
+      throw error
     } finally {
       this.#ended = true
     }
@@ -99,6 +105,10 @@ export class QueryRun implements QueryContext {
 
   untracked(): void {
     this.#fill(this.#reserve('untracked'), this.#input('untracked', '', 'always'))
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#open.size > 0) await Promise.allSettled(this.#open)
   }
 
   /** Looks at an input whose fingerprint says all of it. */
