@@ -165,8 +165,14 @@ function showTimings(frame) {
 // --- charts --------------------------------------------------------------------------------------------------------
 
 const cursor = { sync: { key: 'millrace' }, drag: { setScale: false } }
+const POWERS_OF_TWO = Array.from({ length: 50 }, (_, i) => 2 ** i)
 const CHARTS = [
-  { title: 'Memory', format: bytes, lines: { rss: 'resident', heapUsed: 'heap' } },
+  {
+    title: 'Memory',
+    format: bytes,
+    lines: { rss: 'resident', heapUsed: 'heap' },
+    incrs: POWERS_OF_TWO,
+  },
   {
     title: 'Event loop: busy share',
     format: percent,
@@ -215,7 +221,9 @@ function createCharts() {
   })
 }
 
-function chartOptions({ log, range, format, lines }, width, ink) {
+const clockTime = seconds => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false })
+
+function chartOptions({ log, range, format, lines, incrs }, width, ink) {
   const fromZero = (_, min, max) => [Math.min(0, min), max * 1.1 || 1]
   return {
     width: Math.max(200, width - 26),
@@ -223,15 +231,16 @@ function chartOptions({ log, range, format, lines }, width, ink) {
     cursor,
     scales: { x: { time: true }, y: log ? { distr: 3 } : { range: range ?? fromZero } },
     axes: [
-      ink,
+      { ...ink, size: 32, space: 80, values: (_, ticks) => ticks.map(clockTime) },
       {
         ...ink,
+        ...(incrs && { incrs }),
         size: 72,
         values: (_, ticks) => ticks.map(tick => (tick === null ? '' : format(tick))),
       },
     ],
     series: [
-      {},
+      { label: 'time', value: (_, at) => (at === null ? '–' : clockTime(at)) },
       ...Object.values(lines).map((label, i) => ({
         label,
         ...STROKES[i],
