@@ -88,7 +88,7 @@ interface SuiteHeader {
   readonly versions: readonly string[]
   /** Cases that READMEs show; `results/` has all. Default: every case. */
   readonly readme?: RegExp
-  /** Cases that the front page shows. Default: none. */
+  /** Cases that the front page shows, against the peers for which they have a goal. Default: none. */
   readonly headline?: RegExp
 }
 

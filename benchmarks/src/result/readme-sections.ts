@@ -55,7 +55,9 @@ async function headlineRows(
   const rows = await Promise.all(
     names.map(async name => {
       const { headline } = await load(name)
-      return storedRows(name, results).filter(row => headline?.test(row.case) === true)
+      return storedRows(name, results).filter(
+        row => row.goal !== null && headline?.test(row.case) === true,
+      )
     }),
   )
   return rows.flat()

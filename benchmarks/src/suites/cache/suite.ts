@@ -24,6 +24,7 @@ export default defineSuite({
   description:
     'Each figure is the median of 5 rounds, each in a process of its own, ours and the peers in turn. Keys are strings of about 20 characters, values small integers.',
   versions: ['lru-cache', 'tiny-lru', 'quick-lru', 'bentocache', 'cacheable'],
+  headline: /^(hit|hit with TTL|Zipf get-or-set|churn|memory|getOrLoad hit)$/,
   cases: [
     defineCase<number>({
       name: 'hit',

@@ -18,6 +18,7 @@ export default defineSuite({
     'Real files on the disk of the machine, in its page cache. Each figure is the median of 5 rounds, each in a process of ' +
     'its own, ours and the peers in turn.',
   versions: ['file-entry-cache'],
+  headline: /^no-op run/,
   cases: [
     defineCase<number>({
       name: 'no-op run over 10,000 files',

@@ -24,6 +24,7 @@ export default defineSuite({
   description:
     'CPU time of the client process per request: 16 loops over 16 kept-alive connections to a node:http server on loopback, which runs in a process of its own and answers 53 bytes of JSON that the client reads as text. Each figure is the median of 5 rounds, each in a new process, ours and the peers in turn.',
   versions: ['undici', 'got', 'ky'],
+  headline: /^(features off|all features on)$/,
   cases: [
     defineCase<number>({
       name: 'features off',

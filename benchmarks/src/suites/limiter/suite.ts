@@ -61,6 +61,7 @@ export default defineSuite({
     'Medians of 5 rounds, each in a process of its own, ours and the peers in turn. One clock read, about 40 ns where these were taken, ' +
     'is the floor of every `tryAcquire`. Jobs are asynchronous functions that do nothing, 10 at a time.',
   versions: ['limiter', 'rate-limiter-flexible', 'p-queue', 'p-limit', 'bottleneck'],
+  headline: /^(tryAcquire by key, passes|jobs, one by one|permits per Redis call at 10,000\/s)$/,
   cases: [
     defineCase<number>({
       name: 'tryAcquire, passes',

@@ -28,6 +28,7 @@ export default defineSuite({
   description:
     'Each figure is the median of 5 rounds, each in a process of its own, ours and the peers in turn. Metrics have three labels and, where they are histograms, the same eleven bounds; ours keep an exponential histogram of 1 % precision besides. What was counted is compared with each library’s own export. OpenTelemetry has no bound instruments: it gets an attribute object made once.',
   versions: ['@prometheus-io/client', 'prom-client', '@opentelemetry/sdk-metrics'],
+  headline: /^(counter, bound|histogram, bound|scrape)$/,
   cases: [
     defineCase<number>({
       name: 'counter, bound',

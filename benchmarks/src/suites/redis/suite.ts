@@ -14,6 +14,7 @@ export default defineSuite({
   description:
     'A cache in memory over a Redis server on loopback, every value with a tag. CPU time is that of the client process; the server has its own. Each figure is the median of 5 rounds, each in a process of its own, ours and the peer in turn.',
   versions: ['bentocache', 'ioredis'],
+  headline: /^L1 and L2, mixed$/,
   cases: [
     defineCase<number>({
       name: 'L1 and L2, mixed',

@@ -30,6 +30,7 @@ export default defineSuite({
   description:
     'Each figure is the median of the rounds (5, or 3 with `--quick`), each in a process of its own, ours and OpenTelemetry in turn. Both run with an AsyncLocalStorage context. “To bytes” includes OTLP protobuf encoding in batches; the bytes stay in memory and their spans are counted. OpenTelemetry’s processor is a BatchSpanProcessor without timers and without drops.',
   versions: ['@opentelemetry/sdk-trace', '@opentelemetry/otlp-transformer'],
+  headline: /^(start and end|5 attributes to bytes|unsampled)$/,
   cases: [
     defineCase<Arrived>({
       name: 'start and end',
