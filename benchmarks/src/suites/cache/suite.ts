@@ -22,7 +22,7 @@ const quickRounds = 2
 export default defineSuite({
   name: 'cache',
   description:
-    'Each figure is the median of 5 rounds, each in a process of its own, ours and the peers in turn. Keys are strings of about 20 characters, values small integers.',
+    'Each figure is the median of the rounds (5, or up to 3 with `--quick`), each in a process of its own, ours and the peers in turn. Keys are strings of about 20 characters, values small integers.',
   versions: ['lru-cache', 'tiny-lru', 'quick-lru', 'bentocache', 'cacheable'],
   headline: /^(hit|hit with TTL|Zipf get-or-set|churn|memory|getOrLoad hit)$/,
   cases: [

@@ -15,7 +15,7 @@ const rewrites = 500
 export default defineSuite({
   name: 'files',
   description:
-    'Real files on the disk of the machine, in its page cache. Each figure is the median of 5 rounds, each in a process of ' +
+    'Real files on the disk of the machine, in its page cache. Each figure is the median of the rounds (5, or up to 3 with `--quick`), each in a process of ' +
     'its own, ours and the peers in turn.',
   versions: ['file-entry-cache'],
   headline: /^no-op run/,

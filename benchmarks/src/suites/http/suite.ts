@@ -22,7 +22,7 @@ const check = (bytes: number): void => checkAnswers(bytes, requestsPerRun)
 export default defineSuite({
   name: 'http',
   description:
-    'CPU time of the client process per request: 16 loops over 16 kept-alive connections to a node:http server on loopback, which runs in a process of its own and answers 53 bytes of JSON that the client reads as text. Each figure is the median of 5 rounds, each in a new process, ours and the peers in turn.',
+    'CPU time of the client process per request: 16 loops over 16 kept-alive connections to a node:http server on loopback, which runs in a process of its own and answers 53 bytes of JSON that the client reads as text. Each figure is the median of the rounds (5, or up to 3 with `--quick`), each in a new process, ours and the peers in turn.',
   versions: ['undici', 'got', 'ky'],
   headline: /^(features off|all features on)$/,
   cases: [

@@ -12,7 +12,7 @@ async function redisServer(): Promise<Fixture> {
 export default defineSuite({
   name: 'redis',
   description:
-    'A cache in memory over a Redis server on loopback, every value with a tag. CPU time is that of the client process; the server has its own. Each figure is the median of 5 rounds, each in a process of its own, ours and the peer in turn.',
+    'A cache in memory over a Redis server on loopback, every value with a tag. CPU time is that of the client process; the server has its own. Each figure is the median of the rounds (5, or up to 3 with `--quick`), each in a process of its own, ours and the peer in turn.',
   versions: ['bentocache', 'ioredis'],
   headline: /^L1 and L2, mixed$/,
   cases: [
