@@ -148,9 +148,9 @@ describe('FsStore', () => {
     await store.get('0')
     clock.advance(1_000)
     expect(store.stats().evictions).toBe(5)
-    expect(await store.get('0')).toBeDefined()
+    expect((await store.get('0'))?.value).toBe('x'.repeat(900))
     expect(await store.get('1')).toBeUndefined()
-    expect(await store.get('9')).toBeDefined()
+    expect((await store.get('9'))?.value).toBe('x'.repeat(900))
   })
 
   test('four processes write and delete the same keys and never read half a value', async () => {

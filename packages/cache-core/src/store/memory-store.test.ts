@@ -27,7 +27,7 @@ describe('MemoryStore', () => {
     const { bytes, entries, evictions } = store.stats()
     expect(bytes).toBeLessThanOrEqual(10_000)
     expect(entries + evictions).toBe(101)
-    expect(await store.get('hot')).toBeDefined()
+    expect((await store.get('hot'))?.value).toBe('x'.repeat(1_000))
   })
 
   test('a value larger than the store is not kept, and the old one is gone', async () => {

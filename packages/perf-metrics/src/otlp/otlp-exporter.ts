@@ -104,6 +104,7 @@ export class OtlpExporter {
 
   /** Exports now, after the export under way if there is one. Rejects with an `ExportError`. */
   async export(): Promise<void> {
+    // Its own caller is told of its failure.
     while (this.#running !== undefined) await this.#running.catch(() => {})
     const running = this.#exportOnce()
     this.#running = running
