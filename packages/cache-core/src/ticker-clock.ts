@@ -7,21 +7,30 @@ export interface TickerOptions {
   readonly interval?: number
 }
 
-/** Ticks: ms since the thread was started, -1 while there is none. */
+/** The latest tick: ms since the thread was started. Without a thread, -1 less the latest reading that was asked of the system. */
 const ELAPSED = 0
 /** Set to 1 to end the thread. */
 const STOP = 1
 /** What 31 bits hold of ms: 24 days, after which a new thread starts at 0. */
 const LONGEST_RUN = 2 ** 31 - 2 ** 20
 
-/** The thread's program; not a file of its own, which bundlers would not find. */
+/**
+ * The thread's program; not a file of its own, which bundlers would not find. The first tick takes the place of the reading
+ * that it was compared with or is taken anew: the thread may have been held up before it wrote, and time would run back for
+ * code that went on asking the system.
+ */
 const PROGRAM = `
 const { words, origin, interval, longestRun } = require('node:worker_threads').workerData
-let elapsed
+const read = () => Number((process.hrtime.bigint() - origin) / 1000000n)
+let asked, elapsed
 do {
-  elapsed = Number((process.hrtime.bigint() - origin) / 1000000n)
+  asked = Atomics.load(words, ${ELAPSED})
+  elapsed = read()
+} while (Atomics.compareExchange(words, ${ELAPSED}, asked, elapsed) !== asked)
+while (elapsed < longestRun && Atomics.wait(words, ${STOP}, 0, interval) === 'timed-out') {
+  elapsed = read()
   if (elapsed < longestRun) Atomics.store(words, ${ELAPSED}, elapsed)
-} while (elapsed < longestRun && Atomics.wait(words, ${STOP}, 0, interval) === 'timed-out')
+}
 Atomics.store(words, ${ELAPSED}, -1)
 `
 
@@ -54,7 +63,7 @@ export class TickerClock implements Clock {
   /** ms since this clock was made. */
   now(): number {
     const elapsed = Atomics.load(this.#words, ELAPSED)
-    return elapsed < 0 ? this.#ask() : this.#base + elapsed
+    return elapsed < 0 ? this.#base + this.#askThreadless(elapsed) : this.#base + elapsed
   }
 
   /** Whether the thread is running. */
@@ -71,6 +80,14 @@ export class TickerClock implements Clock {
     this.#disposed = true
     Atomics.store(this.#words, STOP, 1)
     Atomics.notify(this.#words, STOP)
+  }
+
+  /** ms since the thread was started, for which the system is asked unless the thread has just begun. */
+  #askThreadless(word: number): number {
+    const elapsed = this.#ask() - this.#base
+    const asked = -1 - Math.min(elapsed, LONGEST_RUN)
+    const tick = Atomics.compareExchange(this.#words, ELAPSED, word, asked)
+    return tick < 0 ? elapsed : tick
   }
 
   #ask(): number {
