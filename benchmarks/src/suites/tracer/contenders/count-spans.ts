@@ -1,17 +1,18 @@
-/** Counts the `Span` messages in the bytes of an ExportTraceServiceRequest, by walking its length prefixes. */
+/** Where the field `spans` is found: ExportTraceServiceRequest, ResourceSpans, ScopeSpans have it or its way in these fields. */
+const PATH = [1, 2, 2] as const
+
+/**
+ * Counts the `Span` messages in the bytes of an ExportTraceServiceRequest, by walking its length prefixes; throws on anything
+ * malformed. Allocates nothing and skips the content of spans, as it is part of what is timed.
+ */
 export function countSpans(bytes: Uint8Array): number {
-  let spans = 0
-  for (const resourceSpans of fields(bytes, 1)) {
-    for (const scopeSpans of fields(resourceSpans, 2)) spans += fields(scopeSpans, 2).length
-  }
-  return spans
+  return countIn(bytes, 0, bytes.length, 0)
 }
 
-/** The contents of the length-delimited fields with this number; throws on anything malformed. */
-function fields(bytes: Uint8Array, number: number): Uint8Array[] {
-  const found: Uint8Array[] = []
-  let at = 0
-  while (at < bytes.length) {
+function countIn(bytes: Uint8Array, at: number, end: number, depth: number): number {
+  const wanted = PATH[depth]
+  let spans = 0
+  while (at < end) {
     const tag = bytes[at++]!
     if ((tag & 7) !== 2) throw new Error(`unexpected wire type ${tag & 7}`)
     let length = 0
@@ -20,9 +21,11 @@ function fields(bytes: Uint8Array, number: number): Uint8Array[] {
       length += (byte & 0x7f) * 2 ** shift
       if (byte < 0x80) break
     }
-    if (at + length > bytes.length) throw new Error('truncated message')
-    if (tag >> 3 === number) found.push(bytes.subarray(at, at + length))
+    if (at + length > end) throw new Error('truncated message')
+    if (tag >> 3 === wanted) {
+      spans += depth === PATH.length - 1 ? 1 : countIn(bytes, at, at + length, depth + 1)
+    }
     at += length
   }
-  return found
+  return spans
 }

@@ -1,3 +1,5 @@
+import { countSpans } from './count-spans.ts'
+
 /** Tracers behind the part of the Span interface that both libraries have. */
 
 export interface BenchSpan {
@@ -11,11 +13,9 @@ export interface BenchTracer {
   active(name: string, fn: () => number): number
   /** A function whose every call is a span, for functions that are synchronous. */
   wrap(fn: (value: number) => number): (value: number) => number
-  /** Takes what ended since the last call: bytes, or where they are discarded the number of spans. */
-  arrived(): Arrived
+  /** The number of spans that ended since the last call, counted in their bytes where there are any. */
+  arrived(): number
 }
-
-export type Arrived = number | readonly Uint8Array[]
 
 /** What becomes of ended spans: nothing, or OTLP protobuf bytes in memory. */
 export type Output = 'discard' | 'bytes'
@@ -69,9 +69,14 @@ export function millraceWith(options: MillraceOptions): TracerLibrary {
           discarded = 0
           if (!bytes) return spans
           if (encoder.size > 0) chunks.push(encoder.take())
-          const taken = chunks
+          let counted = 0
+          for (const chunk of chunks) {
+            counted += countSpans(chunk)
+            // As OtlpExporter does once the collector has answered.
+            encoder.giveBack(chunk)
+          }
           chunks = []
-          return taken
+          return counted
         },
       }
     },
@@ -142,9 +147,10 @@ export const openTelemetry: TracerLibrary = {
         discarded = 0
         if (!bytes) return spans
         encode()
-        const taken = chunks
+        let counted = 0
+        for (const chunk of chunks) counted += countSpans(chunk)
         chunks = []
-        return taken
+        return counted
       },
     }
   },

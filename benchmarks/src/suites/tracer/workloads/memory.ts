@@ -32,7 +32,7 @@ export function allocated(library: TracerLibrary, attributes: number): Prepare<n
         run()
         const { profile } = await session.post('HeapProfiler.stopSampling')
         session.disconnect()
-        return { value: total(profile.head) / SPANS, result: tracer.arrived() as number }
+        return { value: total(profile.head) / SPANS, result: tracer.arrived() }
       },
     }
   }
@@ -70,7 +70,7 @@ export function retained(library: TracerLibrary): Prepare<number> {
         const pooled = open(1_000)
         const { bytes, built } = await retainedBytes(() => open(OPEN))
         for (const span of [...pooled, ...built]) span.end()
-        return { value: bytes / OPEN, result: tracer.arrived() as number }
+        return { value: bytes / OPEN, result: tracer.arrived() }
       },
     }
   }
