@@ -20,11 +20,12 @@ const write = (name: string, text: string) => writeFileSync(join(folder, name), 
 const open = () => new SqliteStore<string[]>({ path: join(folder, 'facts.db'), compression: true })
 
 /** The modules a source imports: real facts by a real parser. */
-const imports = (store: SqliteStore<string[]>, id = 'imports@1') =>
+const imports = (store: SqliteStore<string[]>, id = 'imports@1', writeDelay = 100) =>
   new Facts<string[]>({
     files,
     store,
     id,
+    writeDelay,
     extract: ({ bytes }, variant) =>
       parseSync(`file${variant}`, bytes.toString()).module.staticImports.map(
         ({ moduleRequest }) => moduleRequest.value,
@@ -70,7 +71,7 @@ describe('Facts', () => {
     const paths = Array.from({ length: 50 }, (_, i) => `${i}.ts`)
     {
       await using store = open()
-      await using facts = imports(store)
+      await using facts = imports(store, 'imports@1', 60_000)
       for (const path of paths) await facts.get(path)
       expect(facts.stats().pendingWrites).toBe(50)
     }
