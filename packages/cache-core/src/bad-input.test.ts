@@ -163,3 +163,25 @@ test('an error thrown by onRemove reaches the caller and leaves the cache consis
   expect(() => cache.set('b', 2)).toThrow('listener')
   expect([...cache]).toEqual([['b', 2]])
 })
+
+test('an error thrown by onRemove does not keep the rest of what a pattern names', () => {
+  const told: string[] = []
+  const cache = new Cache<string, number>({
+    onRemove: key => {
+      told.push(key)
+      throw new Error(`listener of ${key}`)
+    },
+  })
+  cache.set('a:1', 1).set('a:2', 2).set('b', 3)
+  expect(() => cache.deleteMatching('a:*')).toThrow('listener of a:1')
+  expect(told).toEqual(['a:1', 'a:2'])
+  expect([...cache.keys()]).toEqual(['b'])
+})
+
+test('a tag that is none is refused, as it would invalidate nothing', () => {
+  const cache = new Cache<string, number>()
+  expect(() => cache.deleteTag(['a'] as never)).toThrow(
+    'Expected `tag` to be a string, got an array of 1',
+  )
+  expect(() => cache.expireTag(undefined as never)).toThrow('Expected `tag`')
+})

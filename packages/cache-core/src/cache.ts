@@ -245,7 +245,11 @@ export class Cache<K, V> {
     return true
   }
 
-  /** Removes every entry that has the tag, without looking for them: O(1), they leave when next met. */
+  /**
+   * Removes every entry that has the tag, without looking for them: O(1), they leave when next met.
+   *
+   * @throws {InvalidOptionError} if `tag` is not a string.
+   */
   deleteTag(tag: string): void {
     this.#tags.delete(tag)
   }
@@ -264,10 +268,17 @@ export class Cache<K, V> {
   deleteMatching(pattern: string): number {
     const matches = keyMatcher(pattern)
     this.#loads.fenceMatching(matches, GONE)
+    const errors: unknown[] = []
     let count = 0
     for (const key of [...this.#kernel.index.keys()].filter(matches)) {
-      if (this.#kernel.remove(key, 'invalidated')) count++
+      try {
+        if (this.#kernel.remove(key, 'invalidated')) count++
+      } catch (error) {
+        // Of `onRemove`: the other keys must go all the same.
+        errors.push(error)
+      }
     }
+    if (errors.length !== 0) throw errors[0]
     return count
   }
 

@@ -1,3 +1,4 @@
+import { InvalidOptionError } from '../errors.ts'
 import { type EntryState, FRESH, GONE, type Guard, STALE } from '../kernel.ts'
 
 /** One tag in use. `deleteTag` retires the object, so that stamps which hold it can never be fresh again. */
@@ -111,6 +112,8 @@ export class TagTable {
   }
 
   #remember(name: string): void {
+    // A list of tags, for one, would silently invalidate nothing.
+    if (typeof name !== 'string') throw new InvalidOptionError('tag', 'a string', name)
     const invalidated = this.#invalidated
     invalidated.delete(name)
     invalidated.set(name, ++this.epoch)

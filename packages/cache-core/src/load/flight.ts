@@ -25,6 +25,9 @@ export class Flight<K, V> implements LoadContext<K, V> {
   readonly batched: boolean
   /** Worse than FRESH as soon as something invalidated the key: the result is not kept. */
   fence: EntryState = FRESH
+  /** The next flights of the same key, where there are several: kept by `Flights`. */
+  older: Flight<K, V> | undefined
+  newer: Flight<K, V> | undefined
   run: AnyRun | undefined
   /** A tag that the result itself named was invalidated after the load began. */
   outdated = false

@@ -101,7 +101,19 @@ describe('getOrLoadMany', () => {
     finish(new Map())
     expect([...(await batch)]).toEqual([])
     expect(await single).toBe('own')
-    expect((await many).get('a')).toBeOneOf([undefined, 'own'])
+    // It joins the load that `single` has just begun.
+    expect((await many).get('a')).toBe('own')
+  })
+
+  it('names the cause of a failure itself where a second attempt was needed', async () => {
+    const cache = newCache()
+    const down = new Error('source is down')
+    let finish = (_: Map<string, string>): void => {}
+    const batch = cache.getOrLoadMany(['a'], () => new Promise(resolve => (finish = resolve)))
+    const joined = cache.getOrLoadMany(['a'], () => [down]).catch(e => e)
+    finish(new Map())
+    await batch
+    expect([...(await joined).errors]).toEqual([['a', down]])
   })
 
   it('rejects with what it has and why the rest is missing', async () => {
@@ -191,15 +203,29 @@ describe('getOrLoadMany', () => {
   it('is wanted again when somebody joins a key that everybody else has given up', async () => {
     const cache = newCache()
     const { calls, load } = manualLoader()
-    const one = new AbortController()
-    const batch = cache.getOrLoadMany(['a'], load, { signal: one.signal })
-    const other = cache.getOrLoadMany(['b'], load)
-    const settled = Promise.allSettled([batch])
-    one.abort('first')
-    expect(calls[0]!.context.signal.aborted).toBe(true)
-    calls[1]!.resolve(['B'])
-    expect((await other).get('b')).toBe('B')
-    await settled
+    const [first, second, third] = [0, 1, 2].map(() => new AbortController())
+    const batch = cache.getOrLoadMany(['a', 'b'], load, { signal: first!.signal })
+    const ofB = cache.getOrLoad('b', async () => 'unused', { signal: second!.signal })
+    const gaveUp = Promise.allSettled([batch, ofB])
+    first!.abort('first')
+    const ofA = cache.getOrLoad('a', async () => 'unused', { signal: third!.signal })
+    second!.abort('second')
+    expect(calls[0]!.context.signal.aborted).toBe(false)
+    calls[0]!.resolve(['A', 'B'])
+    expect(await ofA).toBe('A')
+    expect((await gaveUp).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(cache.get('b')).toBe('B')
+    expect(calls).toHaveLength(1)
+  })
+
+  it('does not load for a caller who has given up already, but serves hits', async () => {
+    const cache = newCache()
+    const signal = AbortSignal.abort('gone')
+    cache.set('a', 'A')
+    await expect(cache.getOrLoadMany(['a', 'b'], upper, { signal })).rejects.toBe('gone')
+    expect(upper).not.toHaveBeenCalled()
+    expect(await cache.getOrLoadMany(['a'], upper, { signal })).toEqual(new Map([['a', 'A']]))
+    expect(cache.stats().loading).toBe(0)
   })
 
   it('leaves no flight behind when the keys cannot be read to the end, or a listener throws', async () => {

@@ -72,16 +72,17 @@ export async function loadMany<K, V>(
         if (look.refresh && joinable === undefined) {
           refreshed.push(loads.depart(key, plan, look, true, false))
         }
-      } else if (joinable !== undefined) {
-        const again = async (): Promise<V> =>
-          (await loadMany(loads, [key], loader, plan)).get(key) as V
-        take(key, () => loads.join(joinable, plan, look, again))
+        continue
+      }
+      plan.signal?.throwIfAborted()
+      if (joinable !== undefined) {
+        take(key, () => loads.join(joinable, plan, look, () => loadOne(loads, key, loader, plan)))
       } else {
         begun.push([loads.depart(key, plan, look, true, true), look])
       }
     }
   } catch (error) {
-    // The iterable or a listener of the cache threw: no flight may stay behind that no call will end.
+    // The iterable or a listener of the cache threw, or the caller has given up: no flight may stay behind that no call will end.
     for (const [flight] of begun) loads.fail(flight, error)
     for (const flight of refreshed) loads.fail(flight, error)
     throw error
@@ -92,6 +93,20 @@ export async function loadMany<K, V>(
   }
   for (const [flight, look] of begun) take(flight.key, () => loads.answer(flight, plan, look))
   return gather(results, awaited, plan.signal)
+}
+
+/** One more attempt at a key that a flight in progress turned out not to answer. */
+async function loadOne<K, V>(
+  loads: Loads<K, V>,
+  key: K,
+  loader: BatchLoader<K, V>,
+  plan: LoadPlan,
+): Promise<V> {
+  try {
+    return (await loadMany(loads, [key], loader, plan)).get(key) as V
+  } catch (error) {
+    throw error instanceof PartialLoadError ? error.cause : error
+  }
 }
 
 function startBatch<K, V>(

@@ -62,6 +62,7 @@ export class LoadRun<K, V, R> implements Expiring {
   /** Calls the loader. A result that is not a promise ends the run before this returns. */
   start(awaited: boolean): void {
     let result: R | PromiseLike<R>
+    let pending: boolean
     this.calling = true
     try {
       if (loadStart.hasSubscribers || loadEnd.hasSubscribers) {
@@ -70,14 +71,16 @@ export class LoadRun<K, V, R> implements Expiring {
       } else {
         result = this.#call()
       }
+      // May throw, as looking for `then` runs code of the result.
+      pending = isPromiseLike(result)
     } catch (error) {
       this.#fail(error)
       return
     } finally {
       this.calling = false
     }
-    if (!isPromiseLike(result)) {
-      this.#succeed(result)
+    if (!pending) {
+      this.#succeed(result as R)
       return
     }
     if (this.#duration !== Infinity && !this.#ended) {

@@ -158,10 +158,29 @@ describe('getOrLoad', () => {
     expect(cache.stats()).toMatchObject({ bytes: 5, loading: 0, refusals: 1 })
   })
 
+  it('leaves no flight behind when the result cannot even be looked at', async () => {
+    const cache = newCache<object>()
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    await expect(cache.getOrLoad('a', () => proxy)).rejects.toThrow(TypeError)
+    expect(cache.stats().loading).toBe(0)
+  })
+
   it('does not let a loader wait for itself', async () => {
     const cache = newCache()
     const inner = (): Promise<number> => cache.getOrLoad('a', () => 2)
     expect(await cache.getOrLoad('a', inner)).toBe(2)
+    cache.delete('a')
+    let finish = (_: number): void => {}
+    const outer = cache.getOrLoad('a', async () => {
+      await cache.getOrLoad('a', () => 2)
+      return new Promise<number>(resolve => (finish = resolve))
+    })
+    await nextTurn()
+    cache.delete('a')
+    finish(1)
+    expect(await outer).toBe(1)
+    expect(cache.size).toBe(0)
   })
 
   it('passes through when switched off: every call loads, nothing is kept', async () => {
@@ -251,6 +270,17 @@ describe('deadlines and signals', () => {
     expect(load).not.toHaveBeenCalled()
     cache.set('a', 5)
     expect(await cache.getOrLoad('a', load, { signal })).toBe(5)
+  })
+
+  it('lets a caller go whose own loader aborted the signal', async () => {
+    const cache = newCache()
+    const controller = new AbortController()
+    const load = () => {
+      controller.abort('gone')
+      return new Promise<number>(() => {})
+    }
+    await expect(cache.getOrLoad('a', load, { signal: controller.signal })).rejects.toBe('gone')
+    expect(cache.stats().loading).toBe(0)
   })
 
   it('makes no AbortController for a loader that does not look at its signal', async () => {
@@ -366,6 +396,38 @@ describe('stale values', () => {
       calls[0]!.reject(new Error('source is down'))
       expect(await answer, verb).toBe(served)
     }
+  })
+
+  it.each(['set', 'expire'] as const)(
+    'does not serve what was deleted after a %s had already fenced the load',
+    async first => {
+      const cache = newCache({ staleIfError: 1_000 })
+      const { calls, load } = manualLoader()
+      cache.set('a', 1)
+      clock.advance(100)
+      const oldest = cache.getOrLoad('a', load)
+      if (first === 'set') cache.set('a', 2, { ttl: 1 })
+      else cache.expire('a')
+      clock.advance(1)
+      const newer = cache.getOrLoad('a', load)
+      cache.delete('a')
+      const outcomes = Promise.allSettled([oldest, newer])
+      for (const call of calls) call.reject(new Error('source is down'))
+      expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+      expect(cache.stats().loading).toBe(0)
+    },
+  )
+
+  it('serves what was expired by a tag to all who wait, even if one of them came after that', async () => {
+    const cache = newCache({ staleIfError: 1_000 })
+    const { calls, load } = manualLoader()
+    cache.set('a', 1, { tags: ['t'] })
+    clock.advance(100)
+    const before = cache.getOrLoad('a', load, { tags: ['t'] })
+    cache.expireTag('t')
+    const after = cache.getOrLoad('a', load, { tags: ['t'] })
+    for (const call of calls) call.reject(new Error('source is down'))
+    expect(await Promise.all([before, after])).toEqual([1, 1])
   })
 
   it('are kept for as long as anything may ask for them', async () => {

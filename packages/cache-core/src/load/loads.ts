@@ -4,11 +4,12 @@ import type { EntryWriter } from '../entry-writer.ts'
 import { InvalidOptionError, LoadResultError } from '../errors.ts'
 import type { ExplainedLoad } from '../explain.ts'
 import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
-import { ABSENT, type EntryState, FRESH, GONE, type Guard, type Kernel } from '../kernel.ts'
+import { ABSENT, type EntryState, FRESH, GONE, type Guard, type Kernel, STALE } from '../kernel.ts'
 import type { BatchItem } from './batch-items.ts'
 import { Deadlines } from './deadlines.ts'
 import { EntryDetail } from './entry-detail.ts'
 import { Flight, type LoadContext } from './flight.ts'
+import { Flights } from './flights.ts'
 import { type LoadOptions, type LoadPlan, planLoad } from './load-options.ts'
 import { LoadRun } from './load-run.ts'
 import { Loaded } from './loaded.ts'
@@ -35,8 +36,8 @@ export interface Look<V> {
  * Loads in progress and the rules under which their results are kept.
  *
  * Flights live here, outside the bounded store, so that eviction never ends one. A flight whose key is
- * invalidated is fenced and forgotten: its callers still get its result, which is not stored, and later
- * callers start a new one. A tag may turn out to concern a flight only when its result names it; then
+ * invalidated is fenced: its callers still get its result, which is not stored, and later callers start
+ * a new one. A tag may turn out to concern a flight only when its result names it; then
  * the epoch of the tag table, noted when the load began, decides.
  */
 export class Loads<K, V> {
@@ -48,7 +49,7 @@ export class Loads<K, V> {
   readonly #writer: EntryWriter<K, V>
   readonly #enabled: boolean
   readonly #observer: Observer<K> | null
-  readonly #flights = new Map<K, Flight<K, V>>()
+  readonly #flights = new Flights<K, V>()
 
   loads = 0
   failures = 0
@@ -153,7 +154,8 @@ export class Loads<K, V> {
     // A loader that asks for its own key before it returned would wait for itself.
     if (flight === undefined || flight.run?.calling) return undefined
     if (this.tags.invalidatedSince(flight.epoch, flight.plan.tags)) {
-      this.#fence(flight, GONE)
+      // No harder: whether a stale value may still stand in is for its own tags to say.
+      this.fence(key, STALE)
       return undefined
     }
     return flight
@@ -196,7 +198,7 @@ export class Loads<K, V> {
   /** Registers a flight for `key`; the caller starts its run. */
   depart(key: K, plan: LoadPlan, look: Look<V>, batched: boolean, awaited: boolean): Flight<K, V> {
     const flight = new Flight(key, look.stale, plan, this.tags.epoch, batched, !awaited)
-    if (this.#enabled) this.#flights.set(key, flight)
+    if (this.#enabled) this.#flights.add(flight)
     else flight.fence = GONE
     return flight
   }
@@ -207,7 +209,7 @@ export class Loads<K, V> {
       this.fail(flight, result)
       return
     }
-    this.#forget(flight)
+    this.#flights.remove(flight)
     if (flight.batched && result === undefined) {
       // A batch loader left the key out: there is no value, and nothing to store.
       flight.succeed(undefined as V)
@@ -252,7 +254,7 @@ export class Loads<K, V> {
 
   /** Hands a failure to those who wait, and puts off the next attempt if there is a stale value to live on. */
   fail(flight: Flight<K, V>, error: unknown): void {
-    this.#forget(flight)
+    this.#flights.remove(flight)
     this.#observer?.refused(flight.key, 'failed')
     const { kernel } = this
     const slot = flight.fence !== FRESH || flight.abandoned ? ABSENT : kernel.locate(flight.key)
@@ -281,30 +283,18 @@ export class Loads<K, V> {
 
   /** The value of `key` was invalidated (`GONE`), or expired or set (`STALE`). O(1). */
   fence(key: K, state: EntryState): void {
-    const flight = this.#flights.get(key)
-    if (flight !== undefined) this.#fence(flight, state)
+    this.#flights.fence(key, state)
   }
 
   /** The same for each key in flight that `matches`. O(flights). */
   fenceMatching(matches: (key: K) => boolean, state: EntryState): void {
-    for (const flight of this.#flights.values()) {
-      if (matches(flight.key)) this.#fence(flight, state)
-    }
+    this.#flights.fenceMatching(matches, state)
   }
 
   #fallBack(value: V, guard: Guard | undefined): V | undefined {
     if (guard?.state() === GONE) return undefined
     this.staleServed++
     return value
-  }
-
-  #fence(flight: Flight<K, V>, state: EntryState): void {
-    flight.fence = state
-    this.#forget(flight)
-  }
-
-  #forget(flight: Flight<K, V>): void {
-    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key)
   }
 
   #begin(

@@ -27,6 +27,11 @@ export function wait<K, V>(
       flight.leave(signal!.reason)
       reject(signal!.reason)
     }
+    if (signal?.aborted) {
+      // By the loader itself, before it returned.
+      giveUp()
+      return
+    }
     signal?.addEventListener('abort', giveUp)
     if (fallback !== undefined && softDeadline !== Infinity) {
       timer = clock.setTimer(() => {

@@ -10,9 +10,6 @@ import type { StoreEntry, StoreItem } from '../store/store.ts'
 import type { LeaseHold, LoadLease } from './load-lease.ts'
 import type { SecondTier } from './second-tier.ts'
 
-/** Stands for "neither tier has it" where a flight must have a value. */
-export const ABSENT: unique symbol = Symbol('absent')
-
 /** Calls the loader, whichever kind, for keys that neither tier has fresh. */
 type CallLoader<V> = (
   keys: readonly string[],
@@ -60,10 +57,10 @@ export class TierLoad<V> {
     return this.#due.size !== 0 && this.#due.delete(key)
   }
 
-  /** The fresh value of the second tier, or ABSENT. */
-  async find(key: string): Promise<Loaded<V | typeof ABSENT>> {
-    const [entry] = this.#enabled ? await this.#tier.getMany([key]) : []
-    return this.#fresh(entry) ?? loaded(ABSENT, { store: false })
+  /** The fresh values of the second tier, `undefined` where it has none. */
+  async find(keys: readonly string[]): Promise<(Loaded<V> | undefined)[]> {
+    const entries = this.#enabled ? await this.#tier.getMany(keys) : keys.map(() => undefined)
+    return entries.map(entry => this.#fresh(entry))
   }
 
   /** For one key. With `refresh` a stale value does not do. */

@@ -118,6 +118,40 @@ describe('reading', () => {
     expect(await reader.get('a')).toBe(2)
   })
 
+  it('gets no stale value, whatever may be served to those who load', async () => {
+    const cache = newCache({ staleWhileRevalidate: 60_000, staleIfError: 60_000 })
+    await cache.set('a', 1)
+    await cache.set('b', 1)
+    await cache.expire('b')
+    clock.advance(12_000)
+    expect([await cache.get('a'), await cache.get('b')]).toEqual([undefined, undefined])
+    expect(await cache.getOrLoad('a', fails)).toBe(1)
+    expect(await cache.getOrLoad('b', fails)).toBe(1)
+    await nextTurn()
+    expect([await cache.get('a'), await cache.get('b')]).toEqual([undefined, undefined])
+  })
+
+  it('fails a get that joined a load with the failure of that', async () => {
+    const cache = newCache()
+    const load = cache.getOrLoad('a', fails)
+    const got = cache.get('a')
+    await expect(load).rejects.toThrow('source is down')
+    await expect(got).rejects.toThrow('source is down')
+  })
+
+  it('tells only values and failures where one key was looked up without a loader and another failed', async () => {
+    const cache = newCache()
+    const [got, failure] = await Promise.all([
+      cache.get('a'),
+      cache
+        .getOrLoadMany(['a', 'b'], keys => keys.map(key => (key === 'b' ? new Error('b') : 1)))
+        .catch(e => e),
+    ])
+    expect(got).toBeUndefined()
+    expect([...failure.results]).toEqual([['a', 1]])
+    expect([...failure.errors.keys()]).toEqual(['b'])
+  })
+
   it('lets a caller with a loader load when one without found nothing', async () => {
     const cache = newCache()
     const [found, value] = await Promise.all([cache.get('a'), cache.getOrLoad('a', () => 1)])
@@ -274,6 +308,12 @@ describe('a second tier in trouble', () => {
     expect(await cache.delete('a')).toBe(true)
     expect(cache.stats().publishFailures).toBe(2)
   })
+})
+
+it('rejects where a pattern or a tag is none, and throws nothing', async () => {
+  const cache = newCache()
+  await expect(cache.deleteMatching('')).rejects.toThrow('`pattern`')
+  await expect(cache.deleteTag(['t'] as never)).rejects.toThrow('Expected `tag` to be a string')
 })
 
 it('refuses options that are none', () => {

@@ -1,21 +1,23 @@
 import { Cache } from '../cache.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import { InvalidOptionError } from '../errors.ts'
+import { InvalidOptionError, PartialLoadError } from '../errors.ts'
 import { Glob } from '../invalidate/glob.ts'
 import type { BatchLoader } from '../load/load-many.ts'
 import { type LoadOptions, type LoadPlan, planLoad } from '../load/load-options.ts'
 import { isPromiseLike } from '../load/load-run.ts'
-import type { Loaded } from '../load/loaded.ts'
 import { assertLoader, type Loader } from '../load/loads.ts'
 import { assertPositive, type SetOptions } from '../options.ts'
 import type { Store } from '../store/store.ts'
 import type { BusListener, Invalidation, InvalidationBus } from './invalidation-bus.ts'
 import { SecondTier } from './second-tier.ts'
-import { ABSENT, TierLoad } from './tier-load.ts'
+import { TierLoad } from './tier-load.ts'
 import type { TieredCacheOptions, TieredStats } from './tiered-options.ts'
 
 /** Keys deleted or expired at a time by a pattern. */
 const BATCH = 500
+
+/** How `get` reads: it has no loader to serve a stale value in place of. */
+const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
 
 /**
  * A `Cache` over a `Store`: the same verbs, with values that outlive the process or are shared by several.
@@ -61,13 +63,17 @@ export class TieredCache<V> implements AsyncDisposable {
     this.#unsubscribe = bus?.subscribe(this.#listener())
   }
 
-  /** The value of `key` in either tier, or `undefined`. */
+  /** The fresh value of `key` in either tier, or `undefined`. */
   async get(key: string): Promise<V | undefined> {
-    const value = await this.#l1.getOrLoadSync(
-      key,
-      () => this.#load.find(key) as Promise<Loaded<V>>,
-    )
-    return isAbsent(value) ? undefined : value
+    if (this.#l1.has(key)) return this.#l1.get(key)
+    try {
+      // A batch may leave a key out; whoever joins it with a loader then calls that.
+      const found = await this.#l1.getOrLoadMany([key], keys => this.#load.find(keys), FRESH_ONLY)
+      return found.get(key)
+    } catch (error) {
+      // It joined a load that failed.
+      throw error instanceof PartialLoadError ? error.cause : error
+    }
   }
 
   /** The value of `key` in either tier, or what `loader` returns, as `Cache.getOrLoad`. */
@@ -80,31 +86,13 @@ export class TieredCache<V> implements AsyncDisposable {
         options,
       )
       if (!isPromiseLike(answer)) return Promise.resolve(answer)
-      return answer.then(value => this.#finish(key, value, loader, options))
+      return answer.then(value => {
+        if (this.#load.takeDue(key)) this.#refresh(key, loader, options)
+        return value
+      })
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  #finish(
-    key: string,
-    value: V,
-    loader: Loader<string, V>,
-    options: LoadOptions | undefined,
-  ): V | Promise<V> {
-    // A `get` in progress found nothing; it had no loader to call.
-    if (isAbsent(value)) return this.getOrLoad(key, loader, options)
-    if (this.#load.takeDue(key)) {
-      const plan = this.#plan(options)
-      const refresh = this.#l1.getOrLoad(
-        key,
-        context => this.#load.one(context, loader, plan, true),
-        { ...options, signal: undefined },
-      )
-      // Nobody waits for it: its failure is counted and published by the first tier.
-      refresh.catch(() => {})
-    }
-    return value
   }
 
   /**
@@ -123,27 +111,15 @@ export class TieredCache<V> implements AsyncDisposable {
       (missing, context) => this.#load.many(missing, context, loader, plan),
       options,
     )
-    const absent: string[] = []
-    const due: string[] = []
-    for (const [key, value] of results) {
-      if (isAbsent(value)) absent.push(key)
-      else if (this.#load.takeDue(key)) due.push(key)
-    }
+    const due = [...results.keys()].filter(key => this.#load.takeDue(key))
     if (due.length !== 0) {
       const refresh = this.#l1.getOrLoadMany(
         due,
         (missing, context) => this.#load.many(missing, context, loader, plan, true),
         { ...options, signal: undefined },
       )
-      // As above: nobody waits.
+      // Nobody waits for it: its failure is counted and published by the first tier.
       refresh.catch(() => {})
-    }
-    if (absent.length !== 0) {
-      const found = await this.getOrLoadMany(absent, loader, options)
-      for (const key of absent) {
-        if (found.has(key)) results.set(key, found.get(key)!)
-        else results.delete(key)
-      }
     }
     return results
   }
@@ -234,6 +210,17 @@ export class TieredCache<V> implements AsyncDisposable {
     this.#l1.clear()
   }
 
+  #refresh(key: string, loader: Loader<string, V>, options: LoadOptions | undefined): void {
+    const plan = this.#plan(options)
+    const refresh = this.#l1.getOrLoad(
+      key,
+      context => this.#load.one(context, loader, plan, true),
+      { ...options, signal: undefined },
+    )
+    // As above: nobody waits.
+    refresh.catch(() => {})
+  }
+
   #plan(options: LoadOptions | undefined): LoadPlan {
     return options === undefined ? this.#defaults : planLoad(options, this.#defaults)
   }
@@ -255,9 +242,9 @@ export class TieredCache<V> implements AsyncDisposable {
     }
   }
 
-  #matching(verb: Invalidation['verb'], pattern: string): Promise<void> {
+  async #matching(verb: Invalidation['verb'], pattern: string): Promise<void> {
     const glob = new Glob(pattern)
-    return this.#invalidate(verb, 'pattern', pattern, async () => {
+    await this.#invalidate(verb, 'pattern', pattern, async () => {
       // First of all to the others, whose loads would else fill the store behind the search.
       await this.#publish([{ verb, target: 'pattern', name: pattern }])
       // What is being loaded here may not be in the store yet: to invalidate it outdates its fence.
@@ -341,8 +328,4 @@ export class TieredCache<V> implements AsyncDisposable {
     }
     await this.#publish(keys.map(key => ({ verb, target: 'key', name: key })))
   }
-}
-
-function isAbsent(value: unknown): boolean {
-  return value === ABSENT
 }

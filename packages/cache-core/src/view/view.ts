@@ -1,4 +1,5 @@
 import type { Cache } from '../cache.ts'
+import { InvalidOptionError } from '../errors.ts'
 import type { LoadContext } from '../load/flight.ts'
 import type { BatchLoader, BatchResult } from '../load/load-many.ts'
 import type { LoadOptions } from '../load/load-options.ts'
@@ -6,6 +7,9 @@ import type { Loaded } from '../load/loaded.ts'
 import type { Loader } from '../load/loads.ts'
 import { encodeArguments } from '../memoize/encode-arguments.ts'
 import type { SetOptions } from '../options.ts'
+
+/** What a cache takes, in UTF-16 code units, less room for the prefix of the view. */
+const MAX_PATTERN_LENGTH = 1_000
 
 /** One typed namespace of a cache that it shares with others: its keys meet no other view's. Made by `Views`. */
 export class View<K, V> {
@@ -98,14 +102,18 @@ export class View<K, V> {
     return this.#cache.expire(this.#qualify(key))
   }
 
-  /** Removes every entry whose key is a string that matches, and returns how many were valid. O(entries of all views). */
+  /**
+   * Removes every entry whose key is a string that matches, and returns how many were valid. O(entries of all views).
+   *
+   * @throws {InvalidOptionError} if `pattern` is not a string of 1 to 1,000 characters.
+   */
   deleteMatching(pattern: string): number {
-    return this.#cache.deleteMatching(`${this.#prefix}s${pattern}`)
+    return this.#cache.deleteMatching(this.#qualifyPattern(pattern))
   }
 
-  /** Expires every entry whose key is a string that matches. O(entries of all views). */
+  /** Expires every entry whose key is a string that matches, as {@link deleteMatching} does. */
   expireMatching(pattern: string): number {
-    return this.#cache.expireMatching(`${this.#prefix}s${pattern}`)
+    return this.#cache.expireMatching(this.#qualifyPattern(pattern))
   }
 
   /**
@@ -120,9 +128,18 @@ export class View<K, V> {
 
   /** s: the string itself; d: a number; e: encoded. */
   #qualify(key: K): string {
+    // Without encoding even one that looks encoded, as patterns are for strings as they are.
+    if (typeof key === 'string') return `${this.#prefix}s${key}`
     const encoded = encodeArguments([key])
-    if (typeof encoded === 'number') return `${this.#prefix}d${encoded}`
-    return `${this.#prefix}${encoded.charCodeAt(0) === 0 ? 'e' : 's'}${encoded}`
+    return `${this.#prefix}${typeof encoded === 'number' ? 'd' : 'e'}${encoded}`
+  }
+
+  #qualifyPattern(pattern: string): string {
+    if (typeof pattern !== 'string' || pattern === '' || pattern.length > MAX_PATTERN_LENGTH) {
+      const expected = `a string of 1 to ${MAX_PATTERN_LENGTH} characters`
+      throw new InvalidOptionError('pattern', expected, pattern)
+    }
+    return `${this.#prefix}s${pattern}`
   }
 
   #unqualify(key: K, loader: Loader<K, V>): Loader<string, V> {

@@ -124,6 +124,18 @@ describe('Views', () => {
     expect(counts()).toEqual(views.map(() => 0))
   })
 
+  it('matches every string, even one that looks encoded, and refuses patterns that are none', () => {
+    const view = new Views().view<string, number>('v')
+    view.set('\u0000x', 1).set('undefined', 2).set('', 3)
+    expect(view.deleteMatching('*x')).toBe(1)
+    expect(() => view.deleteMatching(undefined as never)).toThrow(
+      'Expected `pattern` to be a string of 1 to 1000 characters, got undefined',
+    )
+    expect(() => view.expireMatching('')).toThrow('`pattern`')
+    expect(() => view.deleteMatching('x'.repeat(1_001))).toThrow('`pattern`')
+    expect([view.get('undefined'), view.get('')]).toEqual([2, 3])
+  })
+
   it('loads many by the keys of the view', async () => {
     const view = new Views().view<{ id: number }, string>('by object')
     const load = vi.fn(
