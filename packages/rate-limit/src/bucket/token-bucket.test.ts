@@ -118,6 +118,20 @@ describe('TokenBucket', () => {
     expect(bucket.stats()).toMatchObject({ timeouts: 1, granted: 10 })
   })
 
+  test('who stood behind a large cost that times out is served at that moment', async () => {
+    const { clock, bucket, acquire, granted } = setUp()
+    bucket.tryAcquire(5)
+    const large = expect(acquire('large', 5, { timeout: 700 })).rejects.toThrow(AcquireTimeoutError)
+    void acquire('small')
+    void acquire('urgent', 5, { priority: 0 })
+    await clock.advanceAsync(2_000)
+    await large
+    expect(granted).toEqual([
+      ['urgent', 500],
+      ['small', 700],
+    ])
+  })
+
   test('abort ends one wait with the reason, and all behind move up', async () => {
     const { clock, bucket, acquire, granted } = setUp()
     const controller = new AbortController()
@@ -275,15 +289,19 @@ describe('TokenBucket', () => {
 
   test.each([
     [6, {}, 'Expected `cost` to be a number from 0 to 5, got 6 (number)'],
+    ['1', {}, 'Expected `cost` to be a number from 0 to 5, got "1" (string)'],
     [Number.NaN, {}, 'Expected `cost` to be a number from 0 to 5, got NaN (number)'],
     [-1, {}, 'Expected `cost` to be a number from 0 to 5, got -1 (number)'],
     [5, { priority: 10 }, 'Expected `priority` to be an integer from 0 to 9, got 10 (number)'],
     [5, { priority: 0.5 }, 'Expected `priority` to be an integer from 0 to 9, got 0.5 (number)'],
     [5, { timeout: -1 }, 'Expected `timeout` to be a number of at least 0, got -1 (number)'],
-  ])('refuses to acquire %d with %o', async (cost, options, message) => {
+    [5, { signal: {} }, 'Expected `signal` to be an AbortSignal, got an object'],
+  ])('refuses to acquire %d with %o, wait or not', async (cost, options, message) => {
     const { bucket } = setUp()
+    const refused = () => bucket.acquire(cost as number, options as never)
+    await expect(refused()).rejects.toThrow(message)
     bucket.tryAcquire()
-    await expect(bucket.acquire(cost, options)).rejects.toThrow(message)
+    await expect(refused()).rejects.toThrow(message)
     expect(bucket.stats()).toMatchObject({ granted: 1, waiting: 0 })
   })
 })

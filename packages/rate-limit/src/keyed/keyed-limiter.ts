@@ -136,7 +136,7 @@ export class KeyedLimiter {
     second?: AcquireOptions,
   ): Promise<Admission> {
     const options = typeof first === 'object' ? first : second
-    const cost = (typeof first === 'number' ? first : options?.cost) ?? 1
+    const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
     if (!this.#fits(cost)) return Promise.reject(this.#badCost(cost))
     if (!options?.signal?.aborted && this.#take(key, cost, this.#clock.now())) return NO_WAIT
     const queue = this.#queue(key)
@@ -291,7 +291,8 @@ export class KeyedLimiter {
   }
 
   #fits(cost: number): boolean {
-    return cost >= 0 && cost <= this.#burst && !(cost > (this.#parent?.meter.maxCost ?? cost))
+    if (typeof cost !== 'number' || !(cost >= 0 && cost <= this.#burst)) return false
+    return this.#parent === undefined || cost <= this.#parent.meter.maxCost
   }
 
   #badCost(cost: number): InvalidOptionError {

@@ -60,6 +60,8 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   #granted = 0
   #refused = 0
   #refunded = 0
+  /** The meter's, as known last. */
+  #maxCost: number
 
   static {
     partOf = limiter => limiter.#part()
@@ -72,6 +74,7 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
     this.name = name
     this.meter = meter
     this.clock = clock
+    this.#maxCost = meter.maxCost
     this.#waiters = new WaitList(this.#gate(), { name, clock, order, maxQueue })
   }
 
@@ -82,7 +85,7 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
    * @throws {InvalidOptionError} if `cost` is more than can ever pass
    */
   tryAcquire(cost = 1): boolean {
-    if (!(cost >= 0 && cost <= this.meter.maxCost)) throw this.#badCost(cost)
+    if (!this.#fits(cost)) throw this.#badCost(cost)
     const now = this.clock.now()
     if (this.#waiters.size === 0 && this.meter.tryTake(cost, now)) {
       this.#granted += cost
@@ -104,15 +107,10 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   acquire(options?: AcquireOptions): Promise<Admission>
   acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = typeof first === 'object' ? first : second
-    const cost = (typeof first === 'number' ? first : options?.cost) ?? 1
-    if (!(cost >= 0 && cost <= this.meter.maxCost)) return Promise.reject(this.#badCost(cost))
+    const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
+    if (!this.#fits(cost)) return Promise.reject(this.#badCost(cost))
     const waiters = this.#waiters
-    if (
-      waiters.size === 0 &&
-      !waiters.closed &&
-      !options?.signal?.aborted &&
-      this.meter.tryTake(cost, this.clock.now())
-    ) {
+    if (waiters.admits(options) && this.meter.tryTake(cost, this.clock.now())) {
       this.#granted += cost
       return NO_WAIT
     }
@@ -160,7 +158,7 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
    * @throws {InvalidOptionError} if `cost` is more than can ever pass
    */
   estimateWait(cost = 1): number {
-    if (!(cost >= 0 && cost <= this.meter.maxCost)) throw this.#badCost(cost)
+    if (!this.#fits(cost)) throw this.#badCost(cost)
     return this.#waitFor(cost, this.clock.now())
   }
 
@@ -185,7 +183,11 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   /** To be called after a change that can let waiters through earlier, or some of them never. */
   protected relaxed(): void {
     const { maxCost } = this.meter
-    this.#waiters.evict(({ cost }) => (cost > maxCost ? this.#badCost(cost) : undefined))
+    // All waiters are looked at only when some may have become impossible, not at every refund.
+    if (maxCost < this.#maxCost) {
+      this.#waiters.evict(({ cost }) => (cost > maxCost ? this.#badCost(cost) : undefined))
+    }
+    this.#maxCost = maxCost
     this.#waiters.serve()
     for (const tell of [...this.#watchers]) tell()
   }
@@ -224,6 +226,10 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   #waitFor(cost: number, now: number): number {
     const wait = this.meter.dueAt(cost, this.#waiters.costAhead(), now) - now
     return wait > SLACK ? wait : 0
+  }
+
+  #fits(cost: number): boolean {
+    return typeof cost === 'number' && cost >= 0 && cost <= this.meter.maxCost
   }
 
   #badCost(cost: number): InvalidOptionError {

@@ -84,7 +84,7 @@ export class RedisKeyedLimiter {
     second?: AcquireOptions,
   ): Promise<Admission> {
     const options = typeof first === 'object' ? first : second
-    const cost = (typeof first === 'number' ? first : options?.cost) ?? 1
+    const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
     return this.#buckets.acquire(this.#keyOf(key), cost, options)
   }
 

@@ -168,7 +168,7 @@ export class RedisSlidingWindow {
   acquire(options?: AcquireOptions): Promise<Admission>
   async acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = typeof first === 'object' ? first : second
-    const cost = (typeof first === 'number' ? first : options?.cost) ?? 1
+    const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
     this.#checkCost(cost)
     const since = this.#clock.now()
     await this.#queue.wait(cost, options)

@@ -93,7 +93,7 @@ export class RedisTokenBucket {
   acquire(options?: AcquireOptions): Promise<Admission>
   acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = typeof first === 'object' ? first : second
-    const cost = (typeof first === 'number' ? first : options?.cost) ?? 1
+    const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
     if (!this.#buckets.closed && !options?.signal?.aborted && this.#takeLeased(cost)) {
       return NO_WAIT
     }

@@ -222,7 +222,7 @@ export class SharedBuckets<Mode extends OutageMode> {
 
   /** Whether a bucket can ever hold so much. */
   fits(cost: number): boolean {
-    return cost >= 0 && cost <= this.burst
+    return typeof cost === 'number' && cost >= 0 && cost <= this.burst
   }
 
   #check(cost: number): void {

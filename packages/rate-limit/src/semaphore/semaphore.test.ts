@@ -134,6 +134,15 @@ describe('Semaphore', () => {
     )
   })
 
+  test('a mistake in the options is refused although a permit is free', async () => {
+    const semaphore = new Semaphore({ permits: 1 })
+    await expect(semaphore.acquire({ priority: 10 })).rejects.toThrow('Expected `priority`')
+    await expect(semaphore.run(() => 1, { timeout: Number.NaN })).rejects.toThrow(
+      'Expected `timeout`',
+    )
+    expect(semaphore.stats()).toMatchObject({ active: 0, granted: 0 })
+  })
+
   test('never more inside than permits, in order, and nobody forgotten, whatever happens', () =>
     fc.assert(
       fc.asyncProperty(

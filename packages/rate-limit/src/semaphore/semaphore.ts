@@ -64,7 +64,7 @@ export class Semaphore {
 
   /** A permit, if one is free and nobody waits for it. */
   tryAcquire(): Permit | undefined {
-    if (!this.#enter()) {
+    if (!this.#enter(undefined)) {
       this.#refused++
       publishRefusal(this.name, 1, Infinity)
       return undefined
@@ -79,7 +79,7 @@ export class Semaphore {
    *   {InvalidOptionError} for a negative timeout or an unknown priority
    */
   async acquire(options?: SemaphoreAcquireOptions): Promise<Permit> {
-    if (!options?.signal?.aborted && this.#enter()) return new Permit(this.#room, 0)
+    if (this.#enter(options)) return new Permit(this.#room, 0)
     const since = this.#clock.now()
     await this.#waiters.wait(1, options)
     return new Permit(this.#room, this.#clock.now() - since)
@@ -92,7 +92,7 @@ export class Semaphore {
    * @throws (by rejection) what `fn` throws, and what {@link acquire} does
    */
   async run<R>(fn: () => R | PromiseLike<R>, options?: SemaphoreAcquireOptions): Promise<R> {
-    if (options?.signal?.aborted || !this.#enter()) await this.#waiters.wait(1, options)
+    if (!this.#enter(options)) await this.#waiters.wait(1, options)
     try {
       return await fn()
     } finally {
@@ -123,9 +123,9 @@ export class Semaphore {
     this.#waiters.close()
   }
 
-  #enter(): boolean {
+  #enter(options: SemaphoreAcquireOptions | undefined): boolean {
     const room = this.#room
-    if (!room.free || this.#waiters.size !== 0 || this.#waiters.closed) return false
+    if (!room.free || !this.#waiters.admits(options)) return false
     room.admit()
     return true
   }

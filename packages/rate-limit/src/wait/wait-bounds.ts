@@ -1,3 +1,6 @@
+import { InvalidOptionError } from '../errors.ts'
+import type { AcquireOptions } from '../limiter/rate-limiter.ts'
+import { nonNegative } from '../option-checks.ts'
 import type { Ranked } from './ranked-heap.ts'
 import type { Waiter } from './waiter.ts'
 
@@ -31,5 +34,13 @@ export class WaitBounds implements Ranked {
   /** Stops listening, so that a long-lived signal keeps nothing of a finished wait. */
   release(): void {
     this.signal?.removeEventListener('abort', this)
+  }
+}
+
+/** @throws {InvalidOptionError} for a timeout that is none, or a signal that cannot be listened to */
+export function checkBounds({ timeout, signal }: AcquireOptions): void {
+  if (timeout !== undefined) nonNegative('timeout', timeout)
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw new InvalidOptionError('signal', 'an AbortSignal', signal)
   }
 }
