@@ -50,9 +50,10 @@ return { 1 }
 
 /**
  * Enters what was spent while the store was away. Time has refilled the bucket meanwhile, so that it is empty at worst.
- * Keys: bucket. Arguments: burst, horizon, cost in us.
+ * Keys: bucket. Arguments: burst, horizon, cost in us. Answers { what was entered in ns }, the rest being forgiven.
  */
 export const debitScript: Script = new Script(`${load}
-store(math.max(slot, math.min(slot + tonumber(ARGV[3]), now)))
-return { 1 }
+local entered = math.max(slot, math.min(slot + tonumber(ARGV[3]), now))
+store(entered)
+return { math.floor((entered - slot) * 1000) }
 `)

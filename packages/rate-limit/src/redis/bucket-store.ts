@@ -2,7 +2,6 @@ import type { Clock } from '../clock.ts'
 import { debitScript, leaseScript, refundScript, reserveScript } from './bucket-scripts.ts'
 import { PEER_MEMORY } from './outage/peers.ts'
 import type { RedisClient } from './redis-client.ts'
-import type { Script } from './script.ts'
 import { StoreGuard, type StoreGuardOptions } from './store-guard.ts'
 
 /** What a reservation came to. Times in ms. */
@@ -39,32 +38,54 @@ export class BucketStore {
     this.#span = [burstSpan, burstSpan + 2_000 * maxWait]
   }
 
-  async reserve(key: string, cost: number, maxWait: number): Promise<Reservation> {
-    const reply = await this.#run(reserveScript, [key], cost * this.#interval, maxWait * 1_000)
+  /** @param late hears of a reservation that was made when nobody waited for it any more */
+  async reserve(
+    key: string,
+    cost: number,
+    maxWait: number,
+    late: () => void,
+  ): Promise<Reservation> {
+    const args = [...this.#span, cost * this.#interval, maxWait * 1_000]
+    const reply = await this.guard.run(
+      reserveScript,
+      [key],
+      args,
+      ([granted]) => granted === 1 && late(),
+    )
     const [granted, wait, credit] = reply as [number, number, number]
     return { granted: granted === 1, wait: wait / 1_000, available: credit / this.#interval }
   }
 
-  /** @returns ms from now to the first of `count` consecutive slots, and how many processes share the limit */
+  /**
+   * @param late hears of a lease that was given when nobody waited for it any more
+   * @returns ms from now to the first of `count` consecutive slots, and how many processes share the limit
+   */
   async lease(
     keys: readonly [bucket: string, peers: string],
     count: number,
     process: string,
+    late: () => void,
   ): Promise<{ first: number; processes: number }> {
-    const reply = await this.#run(leaseScript, keys, this.#interval, count, process, PEER_MEMORY)
+    const args = [...this.#span, this.#interval, count, process, PEER_MEMORY]
+    const reply = await this.guard.run(leaseScript, keys, args, late)
     const [first, processes] = reply as [number, number]
     return { first: first / 1_000, processes }
   }
 
   async refund(key: string, cost: number): Promise<void> {
-    await this.#run(refundScript, [key], cost * this.#interval)
+    await this.guard.run(refundScript, [key], [...this.#span, cost * this.#interval])
   }
 
-  async debit(key: string, cost: number): Promise<void> {
-    await this.#run(debitScript, [key], cost * this.#interval)
-  }
-
-  #run(script: Script, keys: readonly string[], ...args: (string | number)[]): Promise<number[]> {
-    return this.guard.run(script, keys, [...this.#span, ...args])
+  /**
+   * Enters what passed without the store, as far as the bucket holds it.
+   *
+   * @param late hears of what was entered when nobody waited for it any more
+   * @returns how much was entered
+   */
+  async debit(key: string, cost: number, late: (entered: number) => void): Promise<number> {
+    const args = [...this.#span, cost * this.#interval]
+    const toTokens = ([entered]: number[]) => entered! / 1_000 / this.#interval
+    const reply = await this.guard.run(debitScript, [key], args, answer => late(toTokens(answer)))
+    return toTokens(reply)
   }
 }

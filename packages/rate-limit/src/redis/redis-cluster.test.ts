@@ -76,6 +76,7 @@ suite('on a Redis Cluster', () => {
     const bucket = new RedisTokenBucket({ ...shared, rate: 0.001, burst: 6 })
     const window = new RedisSlidingWindow({ ...shared, limit: 6, window: 600_000 })
     const semaphore = new RedisSemaphore({ ...shared, permits: 6, whenDown: 'local' })
+    const keyed = new RedisKeyedLimiter({ ...shared, rate: 0.001, burst: 6 })
     const slot = Number(await client.cluster('KEYSLOT', `{${id}}`))
     type Range = [first: number, last: number, primary: [host: string, port: number]]
     const ranges = (await client.cluster('SLOTS')) as unknown as Range[]
@@ -84,10 +85,12 @@ suite('on a Redis Cluster', () => {
 
     expect(await bucket.tryAcquire(2)).toBe(true)
     expect(await window.tryAcquire(2)).toBe(true)
+    // The key of that name lies on the node that is gone; others are asked of the rest.
+    expect(await keyed.tryAcquire(id, 2)).toBe(true)
     const permits = [await semaphore.tryAcquire(), await semaphore.tryAcquire()]
     expect(permits.map(permit => permit?.fence)).toEqual([0, 0])
-    const limiters = [bucket, window, semaphore]
-    expect(limiters.map(limiter => limiter.stats().unsettled)).toEqual([2, 2, 2])
+    const limiters = [bucket, window, keyed, semaphore]
+    expect(limiters.map(limiter => limiter.stats().unsettled)).toEqual([2, 2, 2, 2])
 
     while (limiters.some(limiter => limiter.stats().unsettled > 0)) {
       await new Promise(resolve => setImmediate(resolve))
@@ -95,6 +98,8 @@ suite('on a Redis Cluster', () => {
     const well = { client, id, deadline: 5_000, whenDown: 'closed' } as const
     const other = new RedisTokenBucket({ ...well, rate: 0.001, burst: 6 })
     expect((await other.decide(0)).remaining).toBeLessThan(5)
+    const otherKeyed = new RedisKeyedLimiter({ ...well, rate: 0.001, burst: 6 })
+    expect((await otherKeyed.decide(id, 0)).remaining).toBeLessThan(5)
     const others = Array.from({ length: 6 }, () =>
       new RedisSemaphore({ ...well, permits: 6 }).tryAcquire(),
     )

@@ -64,7 +64,7 @@ export interface RedisSlidingWindowStats {
   processes: number
 }
 
-/** Under which all that is owed to the one window stands in the ledger. */
+/** Under which all that passed alone stands in the ledger; what was given for nothing stands under its own name. */
 const DEBT = ''
 
 /**
@@ -113,9 +113,11 @@ export class RedisSlidingWindow {
     this.#outage = new Outage({
       mode,
       ledger: new Ledger<WindowGrant[]>({
-        tell: (_, grants) => this.#store.enter(grants),
+        tell: (key, grants) => {
+          return key === DEBT ? this.#store.enter(grants) : this.#store.forget(grants[0]!)
+        },
         merge: (grants, later) => newest(grants.concat(later), limit),
-        amount: total,
+        amount: (grants, key) => (key === DEBT ? total(grants) : 0),
       }),
       peers: mode === 'local' ? this.#peers : undefined,
       clock,
@@ -145,11 +147,7 @@ export class RedisSlidingWindow {
    */
   async decide(cost = 1): Promise<Decision> {
     this.#checkCost(cost)
-    const grant = this.#grant(cost)
-    const decision = await this.#outage.bridge(
-      () => this.#store.take(grant),
-      error => this.#decideAlone(grant, error),
-    )
+    const { decision } = await this.#ask(cost)
     if (decision.allowed) this.#granted += cost
     else {
       this.#refused++
@@ -198,16 +196,32 @@ export class RedisSlidingWindow {
   }
 
   async #attempt(cost: number): Promise<Attempt<WindowGrant>> {
+    const { grant, decision, alone } = await this.#ask(cost)
+    if (decision.allowed) return { granted: true, value: grant }
+    // Not for longer than until Redis may be back, which has permits that are nobody's share.
+    const most = alone ? this.#guard.retryAfter : Infinity
+    return { granted: false, retryIn: Math.min(decision.retryAfter, most) }
+  }
+
+  /** @returns with the decision whether it was made without Redis */
+  async #ask(cost: number): Promise<{ grant: WindowGrant; decision: Decision; alone: boolean }> {
     const grant = this.#grant(cost)
-    const { allowed, retryAfter } = await this.#outage.bridge(
-      () => this.#store.take(grant),
+    let alone = false
+    let passed = false
+    const late = () => {
+      // Entered by its name, what passed alone is the same permit.
+      if (!passed) this.#outage.owe(grant.nonce, [grant])
+    }
+    const decision = await this.#outage.bridge(
+      () => this.#store.take(grant, late),
       error => {
-        const decision = this.#decideAlone(grant, error)
-        // Not for longer than until Redis may be back, which has permits that are nobody's share.
-        return { ...decision, retryAfter: Math.min(decision.retryAfter, this.#guard.retryAfter) }
+        alone = true
+        const decided = this.#decideAlone(grant, error)
+        passed = decided.allowed
+        return decided
       },
     )
-    return allowed ? { granted: true, value: grant } : { granted: false, retryIn: retryAfter }
+    return { grant, decision, alone }
   }
 
   #decideAlone(grant: WindowGrant, error: Error): Decision {

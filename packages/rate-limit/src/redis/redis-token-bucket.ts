@@ -137,7 +137,8 @@ export class RedisTokenBucket {
     try {
       await outage.settle(this.#key)
       const keys = [this.#key, peers.key] as const
-      const { first, processes } = await store.lease(keys, count, peers.identity)
+      const late = () => this.#buckets.returnLate(this.#key, count)
+      const { first, processes } = await store.lease(keys, count, peers.identity, late)
       peers.note(processes)
       return first
     } catch (error) {

@@ -112,9 +112,9 @@ export class SharedBuckets<Mode extends OutageMode> {
     this.#local = new KeyedLimiter({ rate, burst, maxKeys, name, clock })
     this.store = new BucketStore({ client, name, clock, rate, burst, maxWait, ...guard })
     this.#ledger = new Ledger<number>({
-      tell: (key, spent) => this.store.debit(key, spent),
+      tell: (key, spent) => (spent < 0 ? this.#credit(key, -spent) : this.#debit(key, spent)),
       merge: (spent, later) => spent + later,
-      amount: spent => spent,
+      amount: spent => Math.max(0, spent),
       maxKeys,
     })
     const { mode, processes } = outageOptions({ whenDown, processes: expected }, modes)
@@ -136,7 +136,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   async decide(key: string, cost: number): Promise<Decision> {
     this.#check(cost)
     const decision = await this.outage.bridge(
-      async () => this.#toDecision(await this.store.reserve(key, cost, 0)),
+      async () => this.#toDecision(await this.#ask(key, cost, 0)),
       error => this.#decideAlone(key, cost, error),
       key,
     )
@@ -192,6 +192,11 @@ export class SharedBuckets<Mode extends OutageMode> {
     this.#refunded += cost
   }
 
+  /** Notes tokens that Redis gave when nobody waited for them any more: what passed alone is made up for by them first. */
+  returnLate(key: string, cost: number): void {
+    this.outage.owe(key, -cost)
+  }
+
   /** Gives back what nobody waits for any more. */
   giveBack(key: string, cost: number): void {
     // A slot that cannot be given back stays empty: the limit is kept all the same.
@@ -230,12 +235,32 @@ export class SharedBuckets<Mode extends OutageMode> {
     throw new InvalidOptionError('cost', `a number from 0 to the burst of ${this.burst}`, cost)
   }
 
+  /** Tells Redis of what passed without it. @throws (by rejection) {StoreUnavailableError}: it is told again */
+  async #debit(key: string, spent: number): Promise<void> {
+    const entered = await this.store.debit(key, spent, late => this.returnLate(key, late))
+    // What the bucket could not hold is forgiven, and with it what came back before: answers keep the order of calls.
+    const credit = -(this.#ledger.get(key) ?? 0)
+    if (credit > 0) this.#ledger.add(key, Math.min(credit, spent - entered))
+  }
+
+  /** Gives back late tokens, at most once: repeated because its answer was lost, it would let too many pass. */
+  async #credit(key: string, tokens: number): Promise<void> {
+    const sent = this.store.guard.reachable
+    await this.store.refund(key, tokens).catch(error => {
+      if (!sent) throw error
+    })
+  }
+
+  #ask(key: string, cost: number, maxWait: number): Promise<Reservation> {
+    return this.store.reserve(key, cost, maxWait, () => this.returnLate(key, cost))
+  }
+
   #reserve(key: string, cost: number, options: AcquireOptions | undefined): Promise<Admission> {
     const { priority = DEFAULT_PRIORITY, timeout = Infinity, signal } = options ?? {}
     return publishWait(this.name, cost, priority, this.#clock, async () => {
       const since = this.#clock.now()
       const most = Math.min(timeout, this.#maxWait)
-      const { granted, wait } = await this.store.reserve(key, cost, most)
+      const { granted, wait } = await this.#ask(key, cost, most)
       if (!granted) throw this.#refuse(cost, wait)
       try {
         signal?.throwIfAborted()

@@ -50,6 +50,14 @@ export class StoreGuard {
     return this.#failed > 0
   }
 
+  /** Whether a call made now would be sent. */
+  get reachable(): boolean {
+    const { status } = this.#client
+    // A lazy client ('wait') connects when it is given its first command.
+    const connected = status === 'ready' || status === 'wait'
+    return connected && this.#clock.now() >= this.#closedUntil
+  }
+
   /**
    * @param late hears of an answer that came after the deadline, when nobody waited for it any more
    * @throws {StoreUnavailableError} with the cause, if there is one

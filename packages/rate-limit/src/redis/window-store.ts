@@ -28,13 +28,15 @@ export class WindowStore {
     this.#clock = clock
   }
 
-  async take({ nonce, cost }: WindowGrant): Promise<Decision> {
-    const reply = await this.#guard.run(takeScript, this.#keys, [
-      this.#window * 1_000,
-      this.#limit,
-      cost,
-      nonce,
-    ])
+  /** @param late hears of permits that were given when nobody waited for them any more */
+  async take({ nonce, cost }: WindowGrant, late: () => void): Promise<Decision> {
+    const args = [this.#window * 1_000, this.#limit, cost, nonce]
+    const reply = await this.#guard.run(
+      takeScript,
+      this.#keys,
+      args,
+      ([granted]) => granted === 1 && late(),
+    )
     const [granted, wait, remaining, reset] = reply as [number, number, number, number]
     return {
       allowed: granted === 1,
@@ -55,7 +57,7 @@ export class WindowStore {
     await this.#guard.run(enterScript, this.#keys, [this.#window * 1_000, ...args])
   }
 
-  /** Takes permits back. */
+  /** Takes permits back, however often. */
   async forget({ nonce, cost }: WindowGrant): Promise<void> {
     await this.#guard.run(forgetScript, this.#keys, [this.#window * 1_000, nonce, cost])
   }

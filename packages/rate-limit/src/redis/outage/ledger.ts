@@ -3,8 +3,8 @@ export interface LedgerOptions<Debt> {
   tell(key: string, debt: Debt): Promise<void>
   /** One debt that stands for two of the same key, the older first. */
   merge(debt: Debt, later: Debt): Debt
-  /** How many permits a debt stands for. */
-  amount(debt: Debt): number
+  /** For how many permits that passed a debt stands. */
+  amount(debt: Debt, key: string): number
   /** The most keys that may owe; beyond it the oldest debt is forgiven. Default Infinity. */
   maxKeys?: number | undefined
 }
@@ -47,10 +47,10 @@ export class Ledger<Debt> {
     const { merge, amount } = this.#options
     const old = this.#debts.get(key)
     if (old === undefined && this.#debts.size >= this.#maxKeys) this.#forgiveOldest()
-    if (old !== undefined) this.#owed -= amount(old)
+    if (old !== undefined) this.#owed -= amount(old, key)
     const whole = old === undefined ? debt : merge(old, debt)
     this.#debts.set(key, whole)
-    this.#owed += amount(whole)
+    this.#owed += amount(whole, key)
   }
 
   /** Strikes a debt out. @returns whether there was one that the store is not being told of already */
@@ -58,7 +58,7 @@ export class Ledger<Debt> {
     const debt = this.#debts.get(key)
     if (debt === undefined) return false
     this.#debts.delete(key)
-    this.#owed -= this.#options.amount(debt)
+    this.#owed -= this.#options.amount(debt, key)
     return true
   }
 
@@ -87,11 +87,11 @@ export class Ledger<Debt> {
     const { tell, merge, amount } = this.#options
     try {
       await tell(key, debt)
-      this.#owed -= amount(debt)
+      this.#owed -= amount(debt, key)
     } catch (error) {
       const later = this.#debts.get(key)
       this.delete(key)
-      this.#owed -= amount(debt)
+      this.#owed -= amount(debt, key)
       this.add(key, later === undefined ? debt : merge(debt, later))
       throw error
     }
