@@ -93,12 +93,14 @@ export function openDatabase(path: string, busyTimeout: number): DatabaseSync {
 }
 
 function isOurs(database: DatabaseSync): boolean {
-  const id = Object.values(database.prepare('PRAGMA application_id').get() ?? {})[0]
-  if (id === APPLICATION_ID) return true
   const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as {
     tables: number
   }
-  return id === 0 && tables === 0
+  // Read after the tables, as another process may commit both between the two readings.
+  const { application_id } = database.prepare('PRAGMA application_id').get() as {
+    application_id: number
+  }
+  return application_id === APPLICATION_ID || (application_id === 0 && tables === 0)
 }
 
 /** SQLite does not wait for locks while it changes the journal mode, so several processes starting at once must. */
