@@ -89,10 +89,19 @@ describeRedis('RedisSemaphore', redis => {
   })
 
   test('a permit is renewed for as long as it is held', async () => {
-    const { a, b } = await pair({ permits: 1, ttl: 60, poll: 5 })
+    const clock = new VirtualClock()
+    const { id, a, b } = await pair({ permits: 1, clock })
     const held = await a.acquire()
-    await expect(b.acquire({ timeout: 300 })).rejects.toThrow(AcquireTimeoutError)
+    const holders = `millrace:limit:{${id}}:holders`
+    const end = async () => Number((await client.zrange(holders, '0', '-1', 'WITHSCORES'))[1])
+    for (let beat = 1; beat <= 4; beat++) {
+      const before = await end()
+      clock.advance(10_000 / 3)
+      while ((await end()) === before) await client.ping()
+      expect(await end()).toBeGreaterThan(before)
+    }
     expect(held.signal.aborted).toBe(false)
+    expect(await b.tryAcquire()).toBeUndefined()
     await held.release()
     await (await b.acquire()).release()
   })
