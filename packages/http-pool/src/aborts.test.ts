@@ -1,18 +1,14 @@
+import { Readable } from 'node:stream'
 import { FaultProxy, UpstreamServer } from '@millrace/testkit'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { HttpPool } from './index.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { BodyContent, HttpPool } from './index.ts'
+import { server, useUpstream } from './upstream.fixture.ts'
 
-let server: UpstreamServer
 let pool: HttpPool
+const makePool = useUpstream({ connectionsPerHost: 1, totalTimeout: 60_000 })
 
-beforeEach(async () => {
-  server = await UpstreamServer.start()
-  pool = new HttpPool({ connectionsPerHost: 1, totalTimeout: 60_000 })
-})
-
-afterEach(async () => {
-  await pool.destroy()
-  await server.kill()
+beforeEach(() => {
+  pool = makePool()
 })
 
 const clean = { pending: 0, queued: 0, deadlines: 0, connections: 0 }
@@ -104,6 +100,31 @@ test('with a body that is left unread', async () => {
   const { body } = await pool.request(server.url('/'))
   body.destroy()
   await expect.poll(() => pool.stats()).toMatchObject(clean)
+})
+
+describe('an upload that is never sent closes its stream', () => {
+  let closed = 0
+
+  test.each<[string, () => BodyContent]>([
+    ['a Readable', () => new Readable({ read() {} })],
+    ['a ReadableStream', () => new ReadableStream({ cancel: () => void closed++ })],
+  ])('%s', async (_name, makeBody) => {
+    closed = 0
+    const upload = (signal: AbortSignal) => {
+      const body = makeBody()
+      if (body instanceof Readable) body.on('close', () => closed++)
+      return pool.request(server.url('/'), { method: 'PUT', body: () => body, signal })
+    }
+    const reason = new Error('changed my mind')
+    await expect(upload(AbortSignal.abort(reason))).rejects.toBe(reason)
+    await expect.poll(() => closed).toBe(1)
+    server.on('*', { fault: 'hang' })
+    const holder = pool.request(server.url('/')).catch(error => error.message)
+    await abortWhen(upload, () => pool.stats().queued === 1)
+    await expect.poll(() => closed).toBe(2)
+    await pool.destroy(new Error('over'))
+    expect(await holder).toBe('over')
+  })
 })
 
 test('the next one in the queue gets the place of one that aborts', async () => {

@@ -1,27 +1,11 @@
 import { MemoryStore } from '@millrace/cache-core/memory'
-import { UpstreamServer } from '@millrace/testkit'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type CachedResponses, HttpPool, type HttpPoolOptions } from './index.ts'
+import { describe, expect, test } from 'vitest'
+import type { CachedResponses, HttpPoolOptions } from './index.ts'
+import { server, useUpstream } from './upstream.fixture.ts'
 
 type CacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>
 
-let server: UpstreamServer
-const pools: HttpPool[] = []
-
-beforeEach(async () => {
-  server = await UpstreamServer.start()
-})
-
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
-  await server.kill()
-})
-
-function makePool(options: HttpPoolOptions): HttpPool {
-  const pool = new HttpPool({ retry: false, ...options })
-  pools.push(pool)
-  return pool
-}
+const makePool = useUpstream({ retry: false })
 
 /** A response is kept after its caller has it. In memory that takes no more than promises and next ticks. */
 const kept = (): Promise<unknown> => new Promise(setImmediate)

@@ -1,24 +1,7 @@
-import { UpstreamServer } from '@millrace/testkit'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { HttpPool, type HttpPoolOptions } from './index.ts'
+import { expect, test } from 'vitest'
+import { server, useUpstream } from './upstream.fixture.ts'
 
-let server: UpstreamServer
-const pools: HttpPool[] = []
-
-beforeEach(async () => {
-  server = await UpstreamServer.start()
-})
-
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
-  await server.kill()
-})
-
-function makePool(options: HttpPoolOptions = {}): HttpPool {
-  const pool = new HttpPool({ retry: false, coalesce: true, ...options })
-  pools.push(pool)
-  return pool
-}
+const makePool = useUpstream({ retry: false, coalesce: true })
 
 test('one request serves all that are the same', async () => {
   server.on('*', { latency: 20, body: { large: 'x'.repeat(300_000) } })

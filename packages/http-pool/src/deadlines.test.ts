@@ -1,23 +1,8 @@
 import { FaultProxy, UpstreamServer, VirtualClock } from '@millrace/testkit'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { HttpPool, type HttpPoolOptions } from './index.ts'
+import { describe, expect, test } from 'vitest'
+import { server, useUpstream } from './upstream.fixture.ts'
 
-let server: UpstreamServer
-let pool: HttpPool | undefined
-
-beforeEach(async () => {
-  server = await UpstreamServer.start()
-})
-
-afterEach(async () => {
-  await pool?.destroy()
-  await server.kill()
-})
-
-function makePool(options: HttpPoolOptions): HttpPool {
-  pool = new HttpPool({ retry: false, ...options })
-  return pool
-}
+const makePool = useUpstream({ retry: false })
 
 async function timed(run: () => Promise<unknown>): Promise<{ error: unknown; duration: number }> {
   const start = performance.now()
@@ -53,6 +38,24 @@ describe('headers timeout', () => {
     for (let i = 0; i < 3; i++) results.push(await client.json(server.url('/slow')))
     expect(results).toEqual([2, 2, 2])
     expect(server.stats().accepted).toBe(1)
+  })
+
+  test('counts from the last chunk of an upload that makes progress', async () => {
+    const clock = new VirtualClock()
+    server.on('*', { body: '1' })
+    const client = makePool({ headersTimeout: 100, clock })
+    async function* slowly() {
+      for (let i = 0; i < 10; i++) {
+        clock.advance(60)
+        yield 'chunk'
+      }
+    }
+    expect(await client.json(server.url('/'), { method: 'PUT', body: slowly() })).toBe(1)
+    server.on('*', { fault: 'hang' })
+    const hanging = client.json(server.url('/'), { method: 'PUT', body: slowly() })
+    await expect.poll(() => server.requests.length).toBe(2)
+    clock.advance(100)
+    await expect(hanging).rejects.toMatchObject({ phase: 'headers' })
   })
 
   test('does not count the wait for a connection', async () => {

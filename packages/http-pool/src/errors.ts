@@ -45,7 +45,7 @@ export abstract class HttpPoolError extends Error {
  * The phase of a request in which its time ran out.
  * - `acquire`: waiting for a limiter's permit or for a connection
  * - `connect`: name lookup, TCP and TLS handshakes
- * - `headers`: from the request's first byte to the final response's head
+ * - `headers`: from the request's latest chunk to the final response's head
  * - `body`: between two chunks of the response
  * - `total`: from the call to the response's last byte, over all attempts
  */
@@ -190,7 +190,7 @@ export class RedirectError extends HttpPoolError {
   /**
    * - `limit`: more than `maxRedirects`
    * - `downgrade`: from https to http
-   * - `location`: not an http or https URL, or one with credentials
+   * - `location`: not an http or https URL, one with credentials, or more than one
    * - `body`: the body cannot be sent a second time
    */
   readonly reason: RedirectErrorReason

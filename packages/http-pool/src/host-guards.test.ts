@@ -1,25 +1,10 @@
 import { Semaphore, TokenBucket } from '@millrace/rate-limit'
 import { UpstreamServer } from '@millrace/testkit'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { HttpPool, type HttpPoolOptions, type Limiter } from './index.ts'
+import { describe, expect, test } from 'vitest'
+import type { HttpPool, Limiter } from './index.ts'
+import { server, useUpstream } from './upstream.fixture.ts'
 
-let server: UpstreamServer
-const pools: HttpPool[] = []
-
-beforeEach(async () => {
-  server = await UpstreamServer.start()
-})
-
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
-  await server.kill()
-})
-
-function makePool(options: HttpPoolOptions): HttpPool {
-  const pool = new HttpPool({ retry: false, ...options })
-  pools.push(pool)
-  return pool
-}
+const makePool = useUpstream({ retry: false })
 
 const status = async (pool: HttpPool, path = '/'): Promise<number> => {
   const { statusCode, body } = await pool.request(server.url(path))

@@ -3,22 +3,16 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable, Writable } from 'node:stream'
-import { UpstreamServer } from '@millrace/testkit'
 import { stream, upgrade } from 'undici'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool } from './index.ts'
+import { server, useUpstream } from './upstream.fixture.ts'
 
-let server: UpstreamServer
 let pool: HttpPool
+const makePool = useUpstream()
 
-beforeEach(async () => {
-  server = await UpstreamServer.start()
-  pool = new HttpPool()
-})
-
-afterEach(async () => {
-  await pool.destroy()
-  await server.kill()
+beforeEach(() => {
+  pool = makePool()
 })
 
 describe('request', () => {
@@ -97,6 +91,13 @@ describe('json', () => {
       body: '{"error":"name is taken"}',
       message: `${server.origin} answered 422`,
     })
+  })
+
+  test('no content is undefined, a byte order mark is no content', async () => {
+    server.on('/none', 204)
+    server.on('/marked', { body: '\ufeff{"a":1}' })
+    expect(await pool.json(server.url('/none'), { method: 'DELETE' })).toBeUndefined()
+    expect(await pool.json(server.url('/marked'))).toEqual({ a: 1 })
   })
 
   test('what is not JSON is an error', async () => {
@@ -194,6 +195,20 @@ describe('close', () => {
     for (const error of await Promise.all(all)) expect(error.message).toBe('going down')
     expect(narrow.stats()).toMatchObject({ connections: 0, queued: 0, pending: 0, deadlines: 0 })
   })
+})
+
+test.each<[string, (pool: HttpPool) => Promise<void>[]]>([
+  ['close beside destroy', each => [each.close(), each.destroy()]],
+  ['destroy beside close', each => [each.destroy(), each.close()]],
+  ['destroy twice', each => [each.destroy(), each.destroy()]],
+])('%s: both end', async (_name, end) => {
+  server.on('/hang', { fault: 'hang' })
+  await pool.json(server.url('/'))
+  const failed = pool.request(server.url('/hang')).catch(error => error.code)
+  await expect.poll(() => server.requests.length).toBe(2)
+  await Promise.all(end(pool))
+  expect(await failed).toBe('ERR_MILLRACE_POOL_CLOSED')
+  expect(pool.stats()).toMatchObject({ connections: 0, deadlines: 0 })
 })
 
 test('the caller continues in its own async context', async () => {

@@ -9,7 +9,8 @@ import { PoolCore } from './pool-core.ts'
 import { PoolDispatcher } from './pool-dispatcher.ts'
 import { headerList } from './redirect/header-list.ts'
 import { type BodyContent, contentTypeOf, jsonBody, wireBody } from './request/request-body.ts'
-import { checkNames, type JsonOptions, type RequestOptions } from './request/request-options.ts'
+import { requestMethod } from './request/request-method.ts'
+import { checkOptions, type JsonOptions, type RequestOptions } from './request/request-options.ts'
 import { requestUrl } from './request/request-url.ts'
 import type { Call } from './response/following-handler.ts'
 import { JsonHandler } from './response/json-handler.ts'
@@ -55,7 +56,7 @@ export class HttpPool {
   }
 
   /**
-   * Sends a request and parses its response.
+   * Sends a request and parses its response; `undefined` if it has no content (204, 205).
    *
    * As nothing is handed out before the last byte, an attempt that breaks off in the body is retried too;
    * not so with `cache` or `coalesce`, as then others may have had a part of it.
@@ -93,7 +94,7 @@ export class HttpPool {
   }
 
   #call(url: string | URL, options: RequestOptions, acceptsJson: boolean): Call {
-    checkNames(options)
+    checkOptions(options)
     const { settings, clock } = this.#core
     const { json, signal } = options
     const target = requestUrl(url, options.query)
@@ -103,7 +104,7 @@ export class HttpPool {
     const exchangeOptions: ExchangeOptions = {
       origin: target.origin,
       path: target.search === '' ? target.pathname : target.pathname + target.search,
-      method: options.method ?? (content === undefined ? 'GET' : 'POST'),
+      method: requestMethod(options.method, content !== undefined),
       headers: requestHeaders(options, content, acceptsJson),
       body: content === undefined ? null : wireBody(content),
       makeBody: typeof given === 'function' ? () => wireBody(given()) : undefined,

@@ -4,6 +4,7 @@ import { runs, seededRandom, UpstreamServer } from '@millrace/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { IdleLimit } from './connect/idle-limit.ts'
 import { HttpPool } from './index.ts'
+import { Load } from './load.fixture.ts'
 
 const closers: (() => unknown)[] = []
 
@@ -105,25 +106,16 @@ test('an upstream that is killed and comes back under load costs no idempotent c
     retry: { baseDelay: 40, maxAttempts: 20, budgetFloor: 1_000, hostTokens: 100_000 },
   })
   closers.push(() => pool.destroy())
-  let stop = false
-  let calls = 0
-  const failures: unknown[] = []
-  const workers = Array.from({ length: 20 }, async () => {
-    while (!stop) {
-      await pool.json(server.url('/')).catch(error => failures.push(error))
-      calls++
-    }
-  })
+  const load = new Load(20, () => pool.json(server.url('/')))
   for (let i = 0; i < 5; i++) {
-    await pause(60)
+    await load.goesOn(40)
+    const { retries } = pool.stats()
     await server.kill()
-    await pause(30)
+    await expect.poll(() => pool.stats().retries, { interval: 1 }).toBeGreaterThan(retries + 20)
     await server.restart()
   }
-  await pause(60)
-  stop = true
-  await Promise.all(workers)
-  expect(failures).toEqual([])
-  expect(calls).toBeGreaterThan(100)
+  await load.goesOn(40)
+  await load.stop()
+  expect(load.failures).toEqual([])
   expect(pool.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0 })
 })

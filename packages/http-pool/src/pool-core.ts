@@ -8,6 +8,7 @@ import { PoolClosedError } from './errors.ts'
 import { HostGuard } from './host/host-guard.ts'
 import type { GuardSettings, PoolSettings } from './options/settings.ts'
 import { RetryBudget } from './retry/retry-budget.ts'
+import { RetryPolicy } from './retry/retry-policy.ts'
 import { DeadlineHeap } from './time/deadline-heap.ts'
 import { ProcessHold } from './time/process-hold.ts'
 
@@ -32,7 +33,7 @@ export class PoolCore {
   readonly sockets: SocketBudget
   readonly streams: StreamWatch = new StreamWatch()
   readonly hold: ProcessHold = new ProcessHold()
-  readonly retryBudget: RetryBudget | undefined
+  readonly retryBudget: RetryBudget
   readonly origins: Map<string, Origin> = new Map()
   #newest: Running | null = null
   /** Origins with attempts that wait for `totalConcurrency`. */
@@ -55,9 +56,9 @@ export class PoolCore {
     this.random = random
     this.deadlines = new DeadlineHeap(clock)
     this.sockets = new SocketBudget(settings.totalConnections)
-    const { retry } = settings.call
-    this.retryBudget =
-      retry === undefined ? undefined : new RetryBudget(retry.budget, retry.budgetFloor)
+    // Without retries as well: a single call may ask for them.
+    const { budget, budgetFloor } = settings.call.retry ?? new RetryPolicy()
+    this.retryBudget = new RetryBudget(budget, budgetFloor)
   }
 
   originOf(key: string): Origin {

@@ -7,6 +7,7 @@ import type { Dispatch, ExchangeOptions } from './exchange/dispatch-options.ts'
 import { Exchange } from './exchange/exchange.ts'
 import { resolveCall } from './options/call-policy.ts'
 import type { PoolCore } from './pool-core.ts'
+import { headerList } from './redirect/header-list.ts'
 
 /** The face of a pool towards undici: everything that takes a dispatcher takes this one. */
 export class PoolDispatcher extends Dispatcher {
@@ -109,8 +110,16 @@ function dispatchTraced(
   })
 }
 
+/** Headers that can be read only once: a second attempt would go out without them. */
+function isIterator(headers: ExchangeOptions['headers']): boolean {
+  return typeof headers === 'object' && headers !== null && 'next' in headers
+}
+
 /** Timeouts among undici's own options become the pool's, which keeps them to the millisecond. */
-function ownOptions(core: PoolCore, options: ExchangeOptions): ExchangeOptions {
+function ownOptions(core: PoolCore, given: ExchangeOptions): ExchangeOptions {
+  const options = isIterator(given.headers)
+    ? { ...given, headers: headerList(given.headers) }
+    : given
   const { headersTimeout, bodyTimeout } = options
   if (typeof headersTimeout !== 'number' && typeof bodyTimeout !== 'number') return options
   const own: ExchangeOptions = {

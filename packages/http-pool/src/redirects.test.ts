@@ -1,21 +1,18 @@
 import { UpstreamServer } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool } from './index.ts'
+import { server, useUpstream } from './upstream.fixture.ts'
 
-let server: UpstreamServer
 let other: UpstreamServer
 let pool: HttpPool
+const makePool = useUpstream({ retry: false })
 
 beforeEach(async () => {
-  server = await UpstreamServer.start()
   other = await UpstreamServer.start()
-  pool = new HttpPool({ retry: false })
+  pool = makePool()
 })
 
-afterEach(async () => {
-  await pool.destroy()
-  await Promise.all([server.kill(), other.kill()])
-})
+afterEach(() => other.kill())
 
 const to = (location: string, status = 302) => ({ status, headers: { location } })
 const credentials = {
@@ -125,6 +122,23 @@ describe('redirects', () => {
     })
     expect(performance.now() - start).toBeLessThan(600)
     expect(server.requests).toHaveLength(2)
+  })
+
+  test.each([
+    ['endless', { chunkSize: 1, chunkDelay: 5 }],
+    ['large', { chunkSize: 32 * 1024 }],
+  ])('with an %s body do not outlive the call', async (_name, pace) => {
+    const headers = { location: '/b', 'content-length': undefined }
+    server.on('/a', { status: 302, headers, body: Buffer.alloc(1_000_000), ...pace })
+    server.on('/b', { body: 'there' })
+    const { body } = await pool.request(server.url('/a'))
+    expect(await body.text()).toBe('there')
+    await expect.poll(() => pool.stats()).toMatchObject({ pending: 0, deadlines: 0, open: 1 })
+  })
+
+  test('with two locations are refused', async () => {
+    server.on('/a', { status: 302, headers: { location: ['/b', '/c'] as never } })
+    await expect(pool.request(server.url('/a'))).rejects.toMatchObject({ reason: 'location' })
   })
 
   test('are aborted with their caller', async () => {

@@ -1,21 +1,15 @@
 import { Readable } from 'node:stream'
-import { UpstreamServer } from '@millrace/testkit'
 import { FormData as UndiciFormData } from 'undici'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { HttpPool, type RequestBody, type RequestOptions } from './index.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { HttpPool, RequestBody, RequestOptions } from './index.ts'
+import { server, useUpstream } from './upstream.fixture.ts'
 
-let server: UpstreamServer
 let pool: HttpPool
+const makePool = useUpstream({ retry: { baseDelay: 0 } })
 
-beforeEach(async () => {
-  server = await UpstreamServer.start()
+beforeEach(() => {
   server.on('*', { body: 'ok' })
-  pool = new HttpPool({ retry: { baseDelay: 0 } })
-})
-
-afterEach(async () => {
-  await pool.destroy()
-  await server.kill()
+  pool = makePool()
 })
 
 /** The request as the server got it. */
@@ -108,6 +102,12 @@ describe('bodies', () => {
       })
     }
     expect(server.requests).toHaveLength(0)
+  })
+})
+
+describe('methods', () => {
+  test.each(['get', 'Patch', 'delete', 'query'])('%s is sent in capitals', async method => {
+    expect((await sent({ method: method as 'GET' })).method).toBe(method.toUpperCase())
   })
 })
 

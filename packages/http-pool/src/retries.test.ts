@@ -1,25 +1,10 @@
 import { Readable } from 'node:stream'
 import { FaultProxy, type Reply, UpstreamServer } from '@millrace/testkit'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { HttpPool, type HttpPoolOptions } from './index.ts'
+import { describe, expect, test } from 'vitest'
+import type { HttpPool } from './index.ts'
+import { server, useUpstream } from './upstream.fixture.ts'
 
-let server: UpstreamServer
-const pools: HttpPool[] = []
-
-beforeEach(async () => {
-  server = await UpstreamServer.start()
-})
-
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
-  await server.kill()
-})
-
-function makePool(options: HttpPoolOptions = {}): HttpPool {
-  const pool = new HttpPool({ retry: { baseDelay: 1 }, ...options })
-  pools.push(pool)
-  return pool
-}
+const makePool = useUpstream({ retry: { baseDelay: 1 } })
 
 async function read(response: ReturnType<HttpPool['request']>): Promise<[number, string]> {
   const { statusCode, body } = await response
@@ -55,6 +40,17 @@ describe('statuses', () => {
       '200',
     ])
     expect(server.requests.map(({ body }) => body.toString())).toEqual(['x', 'x', 'x'])
+  })
+
+  test('headers that can be read only once are sent every time', async () => {
+    const names = () => new Map([['x-name', 'value']])
+    for (const options of [{}, { coalesce: true }, { decompress: true }]) {
+      server.on('/', 503, 200)
+      const pool = makePool(options)
+      await read(pool.request(server.url('/'), { headers: names().entries() }))
+      await read(Promise.resolve(await pool.request(server.url('/'), { headers: names() })))
+    }
+    expect(server.requests.map(({ headers }) => headers['x-name'])).toEqual(Array(9).fill('value'))
   })
 
   test('retry: false sends once', async () => {
@@ -223,6 +219,19 @@ describe('budgets', () => {
     expect(pool.stats().attempts).toBeLessThanOrEqual(1_200)
     expect(pool.stats().attempts).toBeGreaterThan(1_150)
     expect(server.requests).toHaveLength(pool.stats().attempts)
+  })
+
+  test('holds for calls that ask for retries of a pool without', async () => {
+    server.on('*', 503)
+    const pool = makePool({ retry: false })
+    for (let i = 0; i < 4; i++) {
+      const calls = Array.from({ length: 50 }, () =>
+        read(pool.request(server.url('/'), { retry: true })),
+      )
+      await Promise.all(calls)
+    }
+    // A fifth of the 200 requests, and the floor of 10 per second.
+    expect(pool.stats().retries).toBe(40 + 100)
   })
 
   test('a host that keeps failing gets no retries, others do', async () => {

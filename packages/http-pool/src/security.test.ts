@@ -1,26 +1,17 @@
 import type { LookupAddress } from 'node:dns'
-import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
+import {
+  brotliCompressSync,
+  deflateRawSync,
+  deflateSync,
+  gzipSync,
+  zstdCompressSync,
+} from 'node:zlib'
 import { UpstreamServer } from '@millrace/testkit'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { HttpPool, type HttpPoolOptions, isPublicAddress } from './index.ts'
+import { describe, expect, test } from 'vitest'
+import { type HttpPoolOptions, isPublicAddress } from './index.ts'
+import { server, useUpstream } from './upstream.fixture.ts'
 
-let server: UpstreamServer
-const pools: HttpPool[] = []
-
-beforeEach(async () => {
-  server = await UpstreamServer.start()
-})
-
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
-  await server.kill()
-})
-
-function makePool(options: HttpPoolOptions): HttpPool {
-  const pool = new HttpPool({ retry: false, ...options })
-  pools.push(pool)
-  return pool
-}
+const makePool = useUpstream({ retry: false })
 
 /** A lookup that answers with these addresses. */
 const resolvesTo =
@@ -55,6 +46,8 @@ describe('addresses', () => {
     ['::ffff:8.8.8.8', false],
     ['64:ff9b::7f00:1', false],
     ['2002:7f00:1::', false],
+    ['::ffff:0:127.0.0.1', false],
+    ['4000::1', false],
     ['fe80::1%eth0', false],
     ['fd00::1', false],
     ['ff02::1', false],
@@ -159,6 +152,20 @@ describe('decompression', () => {
     let streamed = ''
     for await (const chunk of body.setEncoding('utf8')) streamed += chunk
     expect(streamed).toBe(text)
+  })
+
+  test('of deflate without its wrapper', async () => {
+    server.on('/', { body: deflateRawSync(text), headers: { 'content-encoding': 'deflate' } })
+    expect(await makePool({ decompress: true }).json(server.url('/'))).toEqual(JSON.parse(text))
+  })
+
+  test('for fetch, which unpacks nothing a second time', async () => {
+    server.on('/', { body: gzipSync(text), headers: { 'content-encoding': 'gzip' } })
+    for (const options of [{}, { cache: true, coalesce: true }]) {
+      const response = await makePool({ decompress: true, ...options }).fetch(server.url('/'))
+      expect(await response.text()).toBe(text)
+      expect(response.headers.has('content-encoding')).toBe(false)
+    }
   })
 
   test('of two layers, and not of what is unknown', async () => {

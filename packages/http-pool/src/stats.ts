@@ -92,7 +92,7 @@ export function poolStats(core: PoolCore): PoolStats {
     coalesced: core.coalescer?.joined ?? 0,
     cached: core.cached,
     storeFailures: core.store?.failures ?? 0,
-    retryBudget: core.retryBudget?.balance(core.clock.now()) ?? 0,
+    retryBudget: core.retryBudget.balance(core.clock.now()),
     deadlines: core.deadlines.size,
     origins,
   }

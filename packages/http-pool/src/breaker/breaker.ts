@@ -1,4 +1,4 @@
-import { count, duration, onlyKnown, ratio } from '../options/check.ts'
+import { count, onlyKnown, ratio, span } from '../options/check.ts'
 import { RollingWindow } from '../time/rolling-window.ts'
 
 /** When a host that fails is left alone. */
@@ -50,9 +50,9 @@ export function resolveBreaker(options: BreakerOptions): BreakerSettings {
   return {
     failureRatio: ratio('breaker.failureRatio', options.failureRatio, 0.5, 0.001),
     minimumAttempts: count('breaker.minimumAttempts', options.minimumAttempts, 20),
-    window: duration('breaker.window', options.window, 10_000) || 10_000,
-    openFor: duration('breaker.openFor', options.openFor, 5_000) || 5_000,
-    maxOpenFor: duration('breaker.maxOpenFor', options.maxOpenFor, 60_000) || 60_000,
+    window: span('breaker.window', options.window, 10_000),
+    openFor: span('breaker.openFor', options.openFor, 5_000),
+    maxOpenFor: span('breaker.maxOpenFor', options.maxOpenFor, 60_000),
   }
 }
 

@@ -21,7 +21,7 @@ export class SocketBudget {
   readonly #starving = new Set<Origin>()
   /** Places that are being freed for an origin that waits. */
   #freeing = 0
-  #onFree: (() => void) | undefined
+  #allFree: PromiseWithResolvers<void> | undefined
 
   constructor(limit: number) {
     this.limit = limit
@@ -57,15 +57,16 @@ export class SocketBudget {
       this.#starving.delete(origin)
       origin.pump()
     }
-    if (this.taken === 0) this.#onFree?.()
+    if (this.taken > 0) return
+    this.#allFree?.resolve()
+    this.#allFree = undefined
   }
 
   /** Resolves once all sockets have closed. */
   whenFree(): Promise<void> {
     if (this.taken === 0) return Promise.resolve()
-    return new Promise(resolve => {
-      this.#onFree = resolve
-    })
+    this.#allFree ??= Promise.withResolvers()
+    return this.#allFree.promise
   }
 
   /** Whether `connection`, which just finished a request, is better closed for the sake of a starving origin. */

@@ -216,7 +216,7 @@ export class AttemptPlan {
     // An attempt that begins after the deadline cannot help.
     if (wait > retry.maxDelay || now + delay >= totalDeadline) return false
     if (origin.guard?.allowsRetry(now) === false) return false
-    if (core.retryBudget?.withdraw(now) === false) return false
+    if (core.retryBudget.withdraw(now) === false) return false
     // Asked for now, while there still is a response to hand out if it refuses.
     if (origin.guard?.refusal(now) !== undefined) return false
     origin.counters.retries++
@@ -265,7 +265,7 @@ export class AttemptPlan {
     const guard = origin.guard!
     if (this.#attempt?.phase !== 'sent' || core.isClosed) return
     if (!guard.allowsRetry(now) || !guard.hedge!.withdraw()) return
-    if (core.retryBudget?.withdraw(now) === false || guard.refusal(now) !== undefined) return
+    if (core.retryBudget.withdraw(now) === false || guard.refusal(now) !== undefined) return
     origin.counters.hedges++
     this.#send('hedge')
   }

@@ -6,6 +6,7 @@ import type { Origin } from '../connect/origin.ts'
 import { resetError, type StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
 import { isThenable, type Limiter, releasePermit } from '../limits/limiter.ts'
+import { discardBody } from '../request/request-body.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
 import type { ExchangeOptions } from './dispatch-options.ts'
@@ -111,6 +112,8 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
     if (this.isOver) return
     const { connection, controller } = this
     this.phase = 'over'
+    // Whatever went to a connection undici looks after.
+    if (connection === null) discardBody(this.options.body)
     if (this.isQueued) this.origin.unqueue(this)
     this.#limiterAbort?.abort(error)
     // Over HTTP/1.1 the socket is lost with the request; over HTTP/2 only the stream is.
@@ -167,11 +170,8 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
     if (this.onReusedSocket) this.origin.counters.reused++
     this.sentAt = this.origin.core.clock.now()
     this.trace?.onSent(this.onReusedSocket ? 0 : connection.connectDuration, this.onReusedSocket)
-    const { headersTimeout } = this.exchange.policy
-    if (headersTimeout !== 0) {
-      this.phaseDeadline = this.sentAt + headersTimeout
-      this.exchange.watch(this.phaseDeadline)
-    }
+    this.#awaitHead(this.sentAt)
+    this.exchange.watch(this.phaseDeadline)
     this.exchange.onAttemptSent(this)
   }
 
@@ -181,6 +181,7 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
   }
 
   onBodySent(chunk: Buffer): void {
+    if (this.phase === 'sent') this.#awaitHead(this.origin.core.clock.now())
     this.exchange.downstream.onBodySent?.(chunk)
   }
 
@@ -285,6 +286,12 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
     if (acquireTimeout === 0) return
     this.phaseDeadline = this.origin.core.clock.now() + acquireTimeout
     this.exchange.watch(this.phaseDeadline)
+  }
+
+  /** Counts from the latest chunk sent: an upload may take as long as it makes progress. */
+  #awaitHead(lastSentAt: number): void {
+    const { headersTimeout } = this.exchange.policy
+    if (headersTimeout !== 0) this.phaseDeadline = lastSentAt + headersTimeout
   }
 
   #end(failed: boolean, error: Error | undefined): void {

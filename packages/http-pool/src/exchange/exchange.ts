@@ -11,6 +11,7 @@ import {
 } from '../errors.ts'
 import type { CallPolicy } from '../options/settings.ts'
 import type { PoolCore, Running } from '../pool-core.ts'
+import { discardBody } from '../request/request-body.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import { type TotalDeadline, totalDeadline } from '../time/total-deadline.ts'
 import type { Attempt } from './attempt.ts'
@@ -97,7 +98,9 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
     this.watch(this.totalDeadline)
     this.downstream.onRequestStart?.(this, null)
     if (this.isOver) return
-    if (policy.retry !== undefined) core.retryBudget?.deposit(core.clock.now())
+    if (policy.retry !== undefined || origin.guard !== undefined) {
+      core.retryBudget.deposit(core.clock.now())
+    }
     origin.guard?.hedge?.deposit()
     this.#plan.begin('first')
   }
@@ -234,6 +237,7 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
     this.isOver = true
     this.core.deadlines.cancel(this)
     this.#plan.cancel(error)
+    if (error !== undefined) discardBody(this.options.body)
     this.core.remove(this)
     if (this.#message !== undefined) this.#publishEnd(this.#message, error)
   }

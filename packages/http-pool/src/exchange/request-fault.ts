@@ -8,7 +8,9 @@ const faultyParts: readonly { word: string; part: RequestPart }[] = [
 
 /** undici finds most faults of a request while it builds its head, before a byte is sent. */
 export function toPoolError(error: Error): Error {
-  if ((error as NodeJS.ErrnoException).code !== 'UND_ERR_INVALID_ARG') return error
+  const { code } = error as NodeJS.ErrnoException
+  // The second one for `Expect`, which undici does not send.
+  if (code !== 'UND_ERR_INVALID_ARG' && code !== 'UND_ERR_NOT_SUPPORTED') return error
   const part = faultyParts.find(each => error.message.includes(each.word))?.part ?? 'url'
   return new InvalidRequestError(part, error.message, { cause: error })
 }

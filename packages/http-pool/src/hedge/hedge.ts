@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../errors.ts'
-import { count, duration, onlyKnown, ratio } from '../options/check.ts'
+import { count, onlyKnown, ratio, wait } from '../options/check.ts'
 import { LatencyWindow } from './latency-window.ts'
 
 /** Sending a slow request a second time, and taking whichever answer comes first. */
@@ -42,8 +42,8 @@ export function resolveHedge(options: HedgeOptions): HedgeSettings {
   if (extra === 0) throw new InvalidOptionError('hedge.extra', 'above 0', extra)
   return {
     extra,
-    minDelay: duration('hedge.minDelay', options.minDelay, 1),
-    delay: options.delay === undefined ? undefined : duration('hedge.delay', options.delay, 0),
+    minDelay: wait('hedge.minDelay', options.minDelay, 1),
+    delay: options.delay === undefined ? undefined : wait('hedge.delay', options.delay, 0),
     minimumAnswers: count('hedge.minimumAnswers', options.minimumAnswers, 20),
   }
 }

@@ -50,6 +50,7 @@ function makePool(options: HttpPoolOptions = {}): HttpPool {
 }
 
 describe('haproxy', () => {
+  // In real time: what is shown is that the server's close and the next request meet.
   test('closes idle connections after 150 ms without a hint: no call notices', async () => {
     backend.on('*', { body: '1' })
     const client = makePool({ retry: { maxAttempts: 1 }, connectionsPerHost: 8 })

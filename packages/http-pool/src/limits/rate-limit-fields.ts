@@ -50,15 +50,22 @@ function olderQuota(headers: Headers, wallTime: () => number): ServerQuota | und
     if (remaining === undefined || reset === undefined) continue
     return {
       remaining,
-      reset: Math.max(0, reset > earliestDate ? reset * 1000 - wallTime() : reset * 1000),
+      reset: untilReset(reset, wallTime),
       limit: integer(headers[`${prefix}-limit`]),
     }
   }
   return undefined
 }
 
-/** Some servers send seconds since 1970 where others send seconds from now: nobody waits for 30 years. */
-const earliestDate = 1_000_000_000
+/** Some servers send seconds or ms since 1970 where others send seconds from now: nobody waits for 30 years. */
+const earliestSeconds = 1_000_000_000
+const earliestMilliseconds = 1000 * earliestSeconds
+
+/** In ms from now. */
+function untilReset(reset: number, wallTime: () => number): number {
+  if (reset < earliestSeconds) return reset * 1000
+  return Math.max(0, (reset < earliestMilliseconds ? reset * 1000 : reset) - wallTime())
+}
 
 /** A list of strings or tokens with parameters, as RFC 9651 writes it; quoted commas are not used here. */
 function items(value: string | string[] | undefined): Item[] {

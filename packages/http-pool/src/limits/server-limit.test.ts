@@ -32,6 +32,10 @@ describe('serverQuota', () => {
       { 'ratelimit-limit': '10', 'ratelimit-remaining': '0', 'ratelimit-reset': '7' },
       { remaining: 0, reset: 7_000, limit: 10 },
     ],
+    [
+      { 'x-ratelimit-remaining': '3', 'x-ratelimit-reset': '1790000010000' },
+      { remaining: 3, reset: 10_000, limit: undefined },
+    ],
     [{}, undefined],
   ])('%j', (headers, expected) => {
     expect(serverQuota(headers, () => 1_790_000_000_000)).toEqual(expected)
@@ -70,5 +74,17 @@ describe('ServerLimit', () => {
     limit.block(2_000, 0)
     expect(limit.take(500)).toBe(1_500)
     expect(limit.take(2_000)).toBe(0)
+  })
+
+  test('no response shuts the host out for more than a day', () => {
+    const day = 24 * 3_600_000
+    for (const wait of [1e15, Number.POSITIVE_INFINITY]) {
+      const refused = new ServerLimit()
+      refused.block(wait, 0)
+      expect(refused.take(0)).toBe(day)
+      const spent = new ServerLimit()
+      spent.learn({ remaining: 0, reset: wait, limit: undefined }, 0)
+      expect(spent.take(0)).toBe(day)
+    }
   })
 })

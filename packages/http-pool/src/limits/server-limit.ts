@@ -2,6 +2,8 @@ import type { ServerQuota } from './rate-limit-fields.ts'
 
 /** Share of the quota below which the rest is spread over the rest of the window. */
 const pacedShare = 0.2
+/** A host cannot be shut out for longer than this, in ms, by what one of its responses said: no other would be asked for. */
+const longestWait = 24 * 3_600_000
 /** Two resets this close, in ms, belong to the same window: servers say whole seconds. */
 const sameWindow = 1_500
 
@@ -29,7 +31,7 @@ export class ServerLimit {
 
   /** Takes in what a response says. */
   learn(quota: ServerQuota, now: number): void {
-    const resetAt = now + quota.reset
+    const resetAt = now + Math.min(quota.reset, longestWait)
     const isSameWindow = Math.abs(resetAt - this.#resetAt) < sameWindow
     // Responses come in any order, and requests under way are not in their count.
     this.#remaining = isSameWindow ? Math.min(this.#remaining, quota.remaining) : quota.remaining
@@ -39,7 +41,7 @@ export class ServerLimit {
 
   /** The host refused and said for how long. */
   block(duration: number, now: number): void {
-    this.#blockedUntil = Math.max(this.#blockedUntil, now + duration)
+    this.#blockedUntil = Math.max(this.#blockedUntil, now + Math.min(duration, longestWait))
   }
 
   #pace(now: number): number {

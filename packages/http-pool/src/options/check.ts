@@ -9,6 +9,24 @@ export function duration(option: string, value: number | undefined, fallback: nu
   return value === Number.POSITIVE_INFINITY ? 0 : value
 }
 
+/** Milliseconds that are no limit: 0 is none of them, and for ever has no sense. */
+export function wait(option: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback
+  if (!Number.isFinite(value) || value < 0) {
+    throw new InvalidOptionError(option, 'a finite number of milliseconds, 0 or more', value)
+  }
+  return value
+}
+
+/** Milliseconds, more than none. */
+export function span(option: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new InvalidOptionError(option, 'more than 0 ms and finite', value)
+  }
+  return value
+}
+
 /** A whole number of things, or Infinity. */
 export function count(
   option: string,

@@ -14,7 +14,7 @@ import type { ThrottleOptions } from '../throttle/throttle.ts'
 export interface Timeouts {
   /** Waiting for a permit and a connection. Default 10,000. */
   acquireTimeout?: number
-  /** From the first byte sent to the head of the final response. Default 30,000. */
+  /** From the latest chunk sent to the head of the final response. Default 30,000. */
   headersTimeout?: number
   /** Between two chunks of the response, while the reader keeps up. Default 30,000. */
   bodyTimeout?: number

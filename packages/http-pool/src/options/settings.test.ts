@@ -66,6 +66,22 @@ describe('options', () => {
       { origins: { 'http://example.com': { connectionsPerHost: 0 } } },
       'Expected `origins["http://example.com"].connectionsPerHost` to be a positive integer or Infinity, got 0 (number)',
     ],
+    [
+      { retry: { maxDelay: Number.POSITIVE_INFINITY } },
+      'Expected `retry.maxDelay` to be a finite number of milliseconds, 0 or more, got Infinity (number)',
+    ],
+    [
+      { hedge: { delay: Number.POSITIVE_INFINITY } },
+      'Expected `hedge.delay` to be a finite number of milliseconds, 0 or more, got Infinity (number)',
+    ],
+    [
+      { breaker: { openFor: 0 } },
+      'Expected `breaker.openFor` to be more than 0 ms and finite, got 0 (number)',
+    ],
+    [
+      { throttle: { window: Number.POSITIVE_INFINITY } },
+      'Expected `throttle.window` to be more than 0 ms and finite, got Infinity (number)',
+    ],
     [{ allowH2: 1 }, 'Expected `allowH2` to be true or false, got 1 (number)'],
     [{ lookup: 'dns' }, 'Expected `lookup` to be a function, got "dns" (string)'],
   ])('%j', (options, message) => {
@@ -86,6 +102,14 @@ describe('options', () => {
     await expect(
       pool.request('http://127.0.0.1:1/', { maxRedirects: Number.NaN }),
     ).rejects.toMatchObject({ option: 'maxRedirects' })
+    for (const highWaterMark of [-1, 0, 1.5, '1' as never]) {
+      await expect(pool.request('http://127.0.0.1:1/', { highWaterMark })).rejects.toMatchObject({
+        option: 'highWaterMark',
+      })
+    }
+    await expect(
+      pool.request('http://127.0.0.1:1/', { signal: {} as AbortSignal }),
+    ).rejects.toMatchObject({ option: 'signal' })
     expect(pool.stats().requests).toBe(0)
   })
 })
@@ -100,6 +124,13 @@ describe('requests', () => {
     ['http://127.0.0.1:1/', { headers: ['odd'] }, 'headers'],
     ['http://127.0.0.1:1/', { method: 'GET / HTTP/1.1\r\nx: y' }, 'method'],
     ['http://127.0.0.1:1/', { method: 'POST', body: 12 as never }, 'body'],
+    ['http://127.0.0.1:1/', { body: 'text', json: 1 }, 'body'],
+    ['http://127.0.0.1:1/', { method: 'CONNECT' }, 'method'],
+    ['http://127.0.0.1:1/', { method: 5 as never }, 'method'],
+    ['http://127.0.0.1:1/', { headers: { upgrade: 'websocket' } }, 'headers'],
+    ['http://127.0.0.1:1/', { headers: { expect: '100-continue' } }, 'headers'],
+    ['http://127.0.0.1:1/', { query: 'a=b' as never }, 'url'],
+    ['http://127.0.0.1:1/', { query: { a: { b: 1 } } as never }, 'url'],
   ])('%s %j is refused', async (url, options, part) => {
     const pool = new HttpPool()
     const error = await pool.request(url, options).catch(reason => reason)

@@ -9,7 +9,7 @@ import { RetryPolicy } from '../retry/retry-policy.ts'
 import { type AllowAddress, guardedLookup } from '../security/guarded-lookup.ts'
 import { isPublicAddress } from '../security/public-addresses.ts'
 import { resolveThrottle, type ThrottleSettings } from '../throttle/throttle.ts'
-import { callback, count, duration, feature, flag, onlyKnown } from './check.ts'
+import { callback, count, duration, feature, flag, onlyKnown, span, wait } from './check.ts'
 import type { HttpPoolOptions, OriginOptions, Timeouts } from './pool-options.ts'
 
 /** What judges a host's health, as far as it is on. */
@@ -186,7 +186,7 @@ function resolveOrigin(
     options.maxConcurrentStreams,
     100,
   )
-  const keepAliveTimeout = positive(`${prefix}keepAliveTimeout`, options.keepAliveTimeout, 4_000)
+  const keepAliveTimeout = span(`${prefix}keepAliveTimeout`, options.keepAliveTimeout, 4_000)
   if (options.tls !== undefined && (typeof options.tls !== 'object' || options.tls === null)) {
     throw new InvalidOptionError(
       `${prefix}tls`,
@@ -222,16 +222,12 @@ function resolveOrigin(
     },
     client: {
       keepAliveTimeout,
-      keepAliveMaxTimeout: positive(
+      keepAliveMaxTimeout: span(
         `${prefix}keepAliveMaxTimeout`,
         options.keepAliveMaxTimeout,
         600_000,
       ),
-      keepAliveTimeoutThreshold: duration(
-        `${prefix}keepAliveMargin`,
-        options.keepAliveMargin,
-        1_000,
-      ),
+      keepAliveTimeoutThreshold: wait(`${prefix}keepAliveMargin`, options.keepAliveMargin, 1_000),
       allowH2,
       h2Options: { maxConcurrentStreams: Math.min(maxConcurrentStreams, 2 ** 31 - 1) },
       ...(options.maxHeaderSize === undefined
@@ -246,12 +242,6 @@ function resolveOrigin(
       timeout: 0,
     }),
   }
-}
-
-function positive(option: string, value: number | undefined, fallback: number): number {
-  const resolved = duration(option, value, fallback)
-  if (resolved === 0) throw new InvalidOptionError(option, 'more than 0 ms and finite', value)
-  return resolved
 }
 
 function resolveLimiter(

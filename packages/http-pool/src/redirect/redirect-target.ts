@@ -39,7 +39,8 @@ export function redirectTarget(
     return new RedirectError('limit', `More than ${maxRedirects} redirects`, key)
   }
   const { location } = headers
-  const url = URL.parse(String(location), key + options.path)
+  // Of two, there is no telling which is meant; one of them may be injected.
+  const url = typeof location === 'string' ? URL.parse(location, key + options.path) : null
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     return new RedirectError('location', `${key} redirects to no http or https URL`, key)
   }

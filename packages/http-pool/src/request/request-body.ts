@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { type Dispatcher, FormData } from 'undici'
 import { InvalidRequestError } from '../errors.ts'
 
@@ -39,6 +39,18 @@ export function wireBody(body: BodyContent): WireBody {
   for (const [name, value] of body) form.append(name, value as string)
   return form
 }
+
+/** Closes a stream that will not be sent: it may hold a file open. */
+export function discardBody(body: unknown): void {
+  if (body instanceof Readable) {
+    // Why it is not sent is told to the caller.
+    if (!body.destroyed) body.on('error', ignoreError).destroy()
+  } else if (body instanceof ReadableStream && !body.locked) {
+    body.cancel().catch(ignoreError)
+  }
+}
+
+function ignoreError(): void {}
 
 /** A value as JSON. */
 export function jsonBody(value: unknown): string {

@@ -11,6 +11,9 @@ export function requestUrl(url: string | URL, query: Query | undefined): URL {
   if (query instanceof URLSearchParams) {
     for (const [name, value] of query) target.searchParams.append(name, value)
   } else if (query !== undefined) {
+    if (typeof query !== 'object' || query === null) {
+      throw new InvalidRequestError('url', 'The query must be an object or URLSearchParams')
+    }
     for (const [name, value] of Object.entries(query)) append(target.searchParams, name, value)
   }
   return target
@@ -34,5 +37,7 @@ function append(
   value: QueryValue | readonly QueryValue[],
 ): void {
   if (Array.isArray(value)) for (const each of value) append(parameters, name, each)
-  else if (value !== null && value !== undefined) parameters.append(name, String(value))
+  else if (typeof value === 'object' && value !== null) {
+    throw new InvalidRequestError('url', 'A query has no form for objects: give strings or numbers')
+  } else if (value !== null && value !== undefined) parameters.append(name, String(value))
 }

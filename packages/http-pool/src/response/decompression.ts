@@ -3,6 +3,7 @@ import {
   createBrotliDecompress,
   createGunzip,
   createInflate,
+  createInflateRaw,
   createZstdDecompress,
 } from 'node:zlib'
 import type { Dispatcher } from 'undici'
@@ -12,6 +13,9 @@ type Handler = Dispatcher.DispatchHandler & { readonly buffersResponse?: boolean
 type Controller = Dispatcher.DispatchController
 type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
 
+/** What describes the bytes as they were sent. */
+const encodedHeaders: readonly string[] = ['content-encoding', 'content-length']
+
 /** Sent where the caller does not say what it accepts. */
 export const acceptEncoding = 'zstd, br, gzip, deflate'
 
@@ -19,10 +23,11 @@ export const acceptEncoding = 'zstd, br, gzip, deflate'
 const maxLayers = 2
 
 /** Truncated streams are an error of theirs, as for browsers and curl: a body cut short must not pass for whole. */
-const decoders: Readonly<Record<string, () => Transform>> = {
+const decoders: Readonly<Record<string, (first: Buffer) => Transform>> = {
   gzip: () => createGunzip(),
   'x-gzip': () => createGunzip(),
-  deflate: () => createInflate(),
+  // RFC 9110 section 8.4.1.2: some servers leave out the zlib wrapper, whose first byte names its method, 8.
+  deflate: first => ((first[0]! & 0x0f) === 8 ? createInflate() : createInflateRaw()),
   br: () => createBrotliDecompress(),
   zstd: () => createZstdDecompress(),
 }
@@ -105,14 +110,15 @@ export class Decompression implements Dispatcher.DispatchHandler, Controller {
     }
     this.#encodings = encodings
     const plain: Headers = { ...headers }
-    delete plain['content-encoding']
-    delete plain['content-length']
+    for (const name of encodedHeaders) delete plain[name]
+    this.rawHeaders = plainRawHeaders(controller.rawHeaders)
     this.#downstream.onResponseStart?.(this, statusCode, plain, statusMessage)
   }
 
   onResponseData(_controller: Controller, chunk: Buffer): void {
     // Not before there are bytes: an empty body is no compressed stream.
-    if (this.#encodings.length > 0 && this.#decoders.length === 0) this.#decode(this.#encodings)
+    if (this.#encodings.length > 0 && this.#decoders.length === 0)
+      this.#decode(this.#encodings, chunk)
     const first = this.#decoders[0]
     if (first === undefined) this.#downstream.onResponseData?.(this, chunk)
     else if (!first.write(chunk)) this.#upstream!.pause()
@@ -140,8 +146,8 @@ export class Decompression implements Dispatcher.DispatchHandler, Controller {
     this.#downstream.onRequestSent?.()
   }
 
-  #decode(encodings: readonly string[]): void {
-    const chain = encodings.map(encoding => decoders[encoding]!())
+  #decode(encodings: readonly string[], first: Buffer): void {
+    const chain = encodings.map(encoding => decoders[encoding]!(first))
     this.#decoders = chain
     chain[0]!.on('drain', () => this.#upstream!.resume())
     for (const [index, decoder] of chain.entries()) {
@@ -185,6 +191,18 @@ export class Decompression implements Dispatcher.DispatchHandler, Controller {
     this.#encodings = []
     this.#size = 0
   }
+}
+
+/** Without what described the compressed bytes: `undici.fetch` reads these and would unpack a second time. */
+function plainRawHeaders(raw: Controller['rawHeaders']): Buffer[] | null {
+  if (!Array.isArray(raw)) return null
+  const plain: Buffer[] = []
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as Buffer
+    if (encodedHeaders.includes(name.toString('latin1').toLowerCase())) continue
+    plain.push(name, raw[i + 1] as Buffer)
+  }
+  return plain
 }
 
 /** The encodings in the order in which they are undone; none if one of them is unknown. */

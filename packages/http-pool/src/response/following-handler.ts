@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Dispatch, ExchangeOptions } from '../exchange/dispatch-options.ts'
 import { isRedirect, redirectTarget } from '../redirect/redirect-target.ts'
+import { discardBody } from '../request/request-body.ts'
 
 export type Controller = Dispatcher.DispatchController
 export type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
@@ -14,7 +15,7 @@ export interface Call {
 
 const none: readonly Controller[] = []
 
-/** A redirect whose body is longer than this is cut off rather than read. */
+/** A redirect whose body is longer than this is cut off rather than read to keep its connection. */
 const readableRedirect = 64 * 1024
 
 /**
@@ -29,6 +30,8 @@ export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
   #controller: Controller | null = null
   /** The controllers of hops that have been followed. */
   #left: readonly Controller[] = none
+  /** Bytes that they have sent since. */
+  #leftBytes = 0
   #redirects = 0
   #isSettled = false
 
@@ -88,7 +91,12 @@ export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
-    if (controller === this.#controller) this.onChunk(chunk)
+    if (controller === this.#controller) {
+      this.onChunk(chunk)
+      return
+    }
+    this.#leftBytes += chunk.length
+    if (this.#leftBytes > readableRedirect) this.#cutOff()
   }
 
   onResponseEnd(controller: Controller, trailers: Headers): void {
@@ -108,7 +116,7 @@ export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
     this.#controller = null
     this.#left = [...this.#left, controller]
     if (target instanceof Error || Number(headers['content-length']) > readableRedirect) {
-      controller.abort(new Error('The redirect has been followed'))
+      this.#cutOff()
     }
     if (target instanceof Error) {
       this.#fail(target)
@@ -121,11 +129,20 @@ export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
   #fail(error: Error): void {
     if (this.#isSettled) return
     this.#settle()
+    discardBody(this.#call.options.body)
     this.onFailure(error)
   }
 
   #settle(): void {
     this.#isSettled = true
     this.#call.signal?.removeEventListener('abort', this)
+    // What a redirect still sends must not outlive the call: no deadline of a caller would end it.
+    this.#cutOff()
+  }
+
+  #cutOff(): void {
+    for (const controller of this.#left) {
+      controller.abort(new Error('The redirect has been followed'))
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { ResponseParseError, ResponseStatusError } from '../errors.ts'
+import { toText } from './body-text.ts'
 import { type Call, type Controller, FollowingHandler, type Headers } from './following-handler.ts'
 
 const shownBodyLength = 16 * 1024
@@ -32,6 +33,10 @@ export class JsonHandler<T> extends FollowingHandler {
   }
 
   protected override onComplete(): void {
+    if (this.#statusCode === 204 || this.#statusCode === 205) {
+      this.#resolve(undefined as T)
+      return
+    }
     const chunks = this.#chunks
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     if (this.#statusCode < 200 || this.#statusCode > 299) {
@@ -40,7 +45,7 @@ export class JsonHandler<T> extends FollowingHandler {
       return
     }
     try {
-      this.#resolve(JSON.parse(bytes.toString()))
+      this.#resolve(JSON.parse(toText(bytes)))
     } catch (error) {
       this.#reject(new ResponseParseError(this.#origin, error))
     }

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { toText } from './body-text.ts'
 
 type Mode =
   /** Nobody reads yet: chunks are held here. */
@@ -179,8 +180,3 @@ export class ResponseBody extends Readable {
 }
 
 function ignore(): void {}
-
-function toText(bytes: Buffer): string {
-  const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
-  return bytes.toString('utf8', hasMark ? 3 : 0)
-}

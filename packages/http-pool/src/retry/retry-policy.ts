@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../errors.ts'
-import { atLeast, count, duration, flag, onlyKnown, ratio } from '../options/check.ts'
+import { atLeast, count, flag, onlyKnown, ratio, wait } from '../options/check.ts'
 
 /** How failed attempts are tried again. */
 export interface RetryOptions {
@@ -7,7 +7,7 @@ export interface RetryOptions {
   maxAttempts?: number
   /** Upper bound of the first delay in ms; it doubles with every attempt. Default 100. */
   baseDelay?: number
-  /** Upper bound of every delay in ms. Default 20,000. */
+  /** Upper bound of every delay in ms; a longer `Retry-After` ends the attempts. Default 20,000. */
   maxDelay?: number
   /** Methods that may be sent twice. Default: the idempotent ones of RFC 9110 section 9.2.2, and QUERY. */
   methods?: readonly string[]
@@ -57,8 +57,8 @@ export class RetryPolicy {
   constructor(options: RetryOptions = {}) {
     onlyKnown('retry', options, optionNames)
     this.maxAttempts = count('retry.maxAttempts', options.maxAttempts, 3)
-    this.baseDelay = duration('retry.baseDelay', options.baseDelay, 100)
-    this.maxDelay = duration('retry.maxDelay', options.maxDelay, 20_000)
+    this.baseDelay = wait('retry.baseDelay', options.baseDelay, 100)
+    this.maxDelay = wait('retry.maxDelay', options.maxDelay, 20_000)
     this.honoursRetryAfter = flag('retry.retryAfter', options.retryAfter, true)
     this.budget = ratio('retry.budget', options.budget, 0.2, 0, 1000)
     this.budgetFloor = atLeast('retry.budgetFloor', options.budgetFloor, 10, 0)

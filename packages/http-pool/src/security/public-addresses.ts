@@ -2,8 +2,7 @@ import { BlockList, isIP } from 'node:net'
 
 /**
  * Ranges that no public service has: loopback, link-local (with the metadata services of clouds), private,
- * shared, documentation, multicast, reserved, and the IPv6 prefixes that embed an IPv4 address (IANA's
- * special-purpose registries, RFC 6890).
+ * shared, documentation, multicast, reserved (IANA's special-purpose registries, RFC 6890).
  */
 const special4 = new BlockList()
 for (const [network, prefix] of [
@@ -25,23 +24,19 @@ for (const [network, prefix] of [
 ] as const) {
   special4.addSubnet(network, prefix, 'ipv4')
 }
-// Of its own, as a list that holds ::ffff:0:0/96 answers yes for every IPv4 address.
+/**
+ * All that IANA has given out as global unicast so far (RFC 4291 section 2.4). What lies outside is special, or
+ * embeds an IPv4 address: mapped, translated, NAT64.
+ */
+const global6 = new BlockList()
+global6.addSubnet('2000::', 3, 'ipv6')
+/** Within it: Teredo and other protocols, documentation, 6to4. */
 const special6 = new BlockList()
 for (const [network, prefix] of [
-  ['::', 96],
-  ['::ffff:0:0', 96],
-  ['64:ff9b::', 96],
-  ['64:ff9b:1::', 48],
-  ['100::', 64],
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
   ['3fff::', 20],
-  ['5f00::', 16],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['fec0::', 10],
-  ['ff00::', 8],
 ] as const) {
   special6.addSubnet(network, prefix, 'ipv6')
 }
@@ -51,5 +46,5 @@ export function isPublicAddress(address: string): boolean {
   const plain = address.split('%', 1)[0]!
   const family = isIP(plain)
   if (family === 4) return !special4.check(plain, 'ipv4')
-  return family === 6 && !special6.check(plain, 'ipv6')
+  return family === 6 && global6.check(plain, 'ipv6') && !special6.check(plain, 'ipv6')
 }

@@ -1,4 +1,4 @@
-import { atLeast, duration, onlyKnown } from '../options/check.ts'
+import { atLeast, onlyKnown, span } from '../options/check.ts'
 import { RollingWindow } from '../time/rolling-window.ts'
 
 /** Rejecting a share of the requests here while a host rejects them there. */
@@ -23,7 +23,7 @@ export function resolveThrottle(options: ThrottleOptions): ThrottleSettings {
   onlyKnown('throttle', options, ['multiplier', 'window'])
   return {
     multiplier: atLeast('throttle.multiplier', options.multiplier, 2, 1),
-    window: duration('throttle.window', options.window, 120_000) || 120_000,
+    window: span('throttle.window', options.window, 120_000),
   }
 }
 
