@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { runs, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
@@ -137,6 +138,42 @@ describe('JobScheduler', () => {
     expect(await scheduler.schedule(() => 'next')).toBe('next')
     expect(scheduler.stats().expired).toBe(1)
     await scheduler.close().catch(() => {})
+  })
+
+  test.each([
+    ['throws', () => assert.fail('retry failed'), 'retry failed'],
+    ['gives no delay', () => Number.NaN, 'Expected `retry` to be a number of at least 0'],
+  ])(
+    'a `retry` that %s fails its job instead of leaving it for ever',
+    async (_, retry, message) => {
+      const scheduler = create({ retry })
+      await expect(scheduler.schedule(() => Promise.reject(new Error('job')))).rejects.toThrow(
+        message,
+      )
+      expect(scheduler.stats()).toMatchObject({ failed: 1, waiting: 0, running: 0 })
+    },
+  )
+
+  test('a job that rests before it is tried again heeds abort, timeout and closing', async () => {
+    const clock = new VirtualClock()
+    const scheduler = create({ clock, retry: () => 60_000 })
+    const controller = new AbortController()
+    const fail = () => Promise.reject(new Error('job'))
+    const aborted = scheduler.schedule(fail, { signal: controller.signal })
+    const late = scheduler.schedule(fail, { timeout: 1_000 })
+    const closed = scheduler.schedule(fail)
+    const ends = Promise.allSettled([aborted, late, closed])
+    while (scheduler.stats().retried < 3) await new Promise(resolve => setImmediate(resolve))
+    expect(scheduler.stats()).toMatchObject({ waiting: 3, running: 0 })
+    controller.abort('gone')
+    await expect(aborted).rejects.toBe('gone')
+    clock.advance(1_000)
+    await expect(late).rejects.toThrow(AcquireTimeoutError)
+    await scheduler.close()
+    await expect(closed).rejects.toThrow(LimiterClosedError)
+    await ends
+    expect(clock.pending).toBe(0)
+    expect(scheduler.stats()).toMatchObject({ abandoned: 2, waiting: 0 })
   })
 
   test('a failed job that is tried again holds no place meanwhile', async () => {

@@ -1,6 +1,6 @@
 import Bottleneck from 'bottleneck'
 import type { Redis } from 'ioredis'
-import { type Clock, systemClock } from '../clock.ts'
+import { type Clock, systemClock, type Timer } from '../clock.ts'
 import {
   InvalidOptionError,
   JobExpiredError,
@@ -49,6 +49,8 @@ export class JobScheduler {
   #limiter: Bottleneck
   /** Jobs not yet started, in order of arrival: what must move when the limiter is replaced. */
   readonly #queued = new Set<Job>()
+  /** Jobs that failed and are to be tried again, before they are in line. */
+  readonly #resting = new Map<Job, Timer>()
   #replacing: Promise<void> | undefined = undefined
   #closed: Promise<void> | undefined = undefined
   #running = 0
@@ -85,7 +87,8 @@ export class JobScheduler {
     if (this.#closed !== undefined) throw new LimiterClosedError(this.name)
     const job = new Job(fn, options, this.name, this.#clock)
     job.promise.catch(() => {
-      if (this.#queued.has(job)) this.#abandoned++
+      if (this.#queued.has(job) || this.#resting.has(job)) this.#abandoned++
+      this.#wakeNoMore(job)
     })
     void this.#submit(job)
     return job.promise as Promise<R>
@@ -115,7 +118,7 @@ export class JobScheduler {
 
   stats(): JobSchedulerStats {
     return {
-      waiting: this.#queued.size,
+      waiting: this.#queued.size + this.#resting.size,
       running: this.#running,
       done: this.#done,
       failed: this.#failed,
@@ -201,9 +204,15 @@ export class JobScheduler {
 
   #settle(job: Job, error: unknown, started: boolean): void {
     if (!(error instanceof Bottleneck.BottleneckError)) {
-      if (started && job.pending && this.#again(job, error)) return
+      let reason = error
+      try {
+        if (started && job.pending && this.#again(job, error)) return
+      } catch (thrown) {
+        // A `retry` that fails must not leave its caller waiting for ever.
+        reason = thrown
+      }
       this.#failed++
-      job.fail(error)
+      job.fail(reason)
     } else if (EXPIRED.test(error.message)) {
       this.#expired++
       job.fail(new JobExpiredError(this.name, { cause: error }))
@@ -214,19 +223,28 @@ export class JobScheduler {
     }
   }
 
+  /** @returns whether the job will be tried again @throws what `retry` throws, and for a delay that is none */
   #again(job: Job, error: unknown): boolean {
     if (this.#closed !== undefined || job.options.signal?.aborted) return false
     const delay = this.#options.retry?.(error, job.attempts)
     if (delay === undefined) return false
+    nonNegative('retry', delay)
     this.#retried++
-    this.#clock.setTimer(
-      () => {
-        if (this.#closed === undefined) void this.#submit(job)
-        else job.fail(error)
-      },
-      nonNegative('retry', delay),
+    // Until it is in line again it waits like all others: closing, abort and timeout end that.
+    this.#resting.set(
+      job,
+      this.#clock.setTimer(() => {
+        this.#resting.delete(job)
+        void this.#submit(job)
+      }, delay),
     )
+    job.wait()
     return true
+  }
+
+  #wakeNoMore(job: Job): void {
+    this.#resting.get(job)?.cancel()
+    this.#resting.delete(job)
   }
 
   async #replace(settings: Record<string, unknown>): Promise<void> {
@@ -237,6 +255,10 @@ export class JobScheduler {
   }
 
   async #stop(): Promise<void> {
+    for (const job of [...this.#resting.keys()]) {
+      this.#wakeNoMore(job)
+      job.fail(new LimiterClosedError(this.name))
+    }
     await this.#replacing
     await this.#limiter.stop({ dropWaitingJobs: true })
     await this.#limiter.disconnect(false)

@@ -30,6 +30,8 @@ export class Job {
   pending = true
   readonly #context = new AsyncResource('millrace.Job')
   readonly #fn: () => unknown
+  readonly #name: string
+  readonly #clock: Clock
   #resolve!: (value: unknown) => void
   #reject!: (error: unknown) => void
   #timer: Timer | undefined = undefined
@@ -38,13 +40,21 @@ export class Job {
   constructor(fn: () => unknown, options: JobOptions, name: string, clock: Clock) {
     this.#fn = fn
     this.options = options
+    this.#name = name
+    this.#clock = clock
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    const { timeout, signal } = options
+    this.wait()
+  }
+
+  /** Bounds the wait for its start, the first or that of another attempt, by its timeout and its signal. */
+  wait(): void {
+    const { timeout, signal } = this.options
     if (timeout !== undefined && timeout < Infinity) {
-      this.#timer = clock.setTimer(() => this.fail(new AcquireTimeoutError(name, timeout)), timeout)
+      const giveUp = () => this.fail(new AcquireTimeoutError(this.#name, timeout))
+      this.#timer = this.#clock.setTimer(giveUp, timeout)
     }
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (signal?.aborted) this.#onAbort()
