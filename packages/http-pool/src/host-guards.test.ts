@@ -1,5 +1,5 @@
 import { Semaphore, TokenBucket } from '@millrace/rate-limit'
-import { UpstreamServer } from '@millrace/testkit'
+import { UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import type { HttpPool, Limiter } from './index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
@@ -17,23 +17,24 @@ describe('breaker', () => {
 
   test('stops sending to a host that fails, and comes back', async () => {
     server.on('*', 500)
-    const pool = makePool({ breaker })
+    const clock = new VirtualClock()
+    const pool = makePool({ breaker, clock, random: () => 0 })
     for (let i = 0; i < 5; i++) expect(await status(pool)).toBe(500)
     await expect(status(pool)).rejects.toMatchObject({
       name: 'BreakerOpenError',
       code: 'ERR_MILLRACE_BREAKER_OPEN',
-      retryAfter: expect.any(Number),
+      retryAfter: 100,
     })
     expect(server.requests).toHaveLength(5)
     expect(pool.stats().origins[server.origin]).toMatchObject({ breaker: 2, breakerOpened: 1 })
     server.on('*', 200)
-    await expect.poll(() => status(pool).catch(() => 0)).toBe(200)
-    await expect
-      .poll(async () => {
-        await status(pool).catch(() => 0)
-        return pool.stats().origins[server.origin]!.breaker
-      })
-      .toBe(0)
+    clock.advance(100)
+    expect(await status(pool)).toBe(200)
+    expect(pool.stats().origins[server.origin]!.breaker).toBe(1)
+    // From 5 % to all of them in five steps of 20 ms.
+    clock.advance(100)
+    expect(await status(pool)).toBe(200)
+    expect(pool.stats().origins[server.origin]!.breaker).toBe(0)
   })
 
   test('counts connection errors and time-outs, not what callers abort', async () => {
