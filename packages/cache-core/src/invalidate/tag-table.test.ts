@@ -15,7 +15,7 @@ describe('TagTable', () => {
       fc.record({ do: fc.constant('clear'), names: fc.constant([] as string[]) }),
     )
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 30 }), steps => {
+      fc.property(fc.array(step, { maxLength: 30, size: 'max' }), steps => {
         const table = new TagTable()
         const stamps: { stamp: TagStamp; names: string[]; expected: number }[] = []
         for (const { do: verb, names } of steps) {

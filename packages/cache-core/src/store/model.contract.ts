@@ -6,7 +6,7 @@ import type { Fence, Store } from './store.ts'
 export function modelContract(opened: () => Store<unknown>, numRuns: number): void {
   test('behaves as a plain map with versions, whatever is done in whatever order', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(command, { maxLength: 40 }), async commands => {
+      fc.asyncProperty(fc.array(command, { maxLength: 40, size: 'max' }), async commands => {
         const store = opened()
         await store.clear()
         const model = new Model()

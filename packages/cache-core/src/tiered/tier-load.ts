@@ -209,8 +209,9 @@ export class TierLoad<V> {
     }
     if (writes.length === 0) return
     const stored = await this.#tier.setMany(writes)
-    for (const [index, { key, value }] of writes.entries()) {
-      if (!stored[index]) items.set(key, loaded(value, { store: false }))
+    for (const [index, { key, value, tags }] of writes.entries()) {
+      // With its tags: by them the first tier knows whom the value, as it was invalidated, does not serve.
+      if (!stored[index]) items.set(key, loaded(value, { tags, store: false }))
     }
   }
 
