@@ -2,6 +2,7 @@ import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Registry } from '../index.ts'
+import { LabelIndex } from './label-index.ts'
 
 const nasty = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -68,5 +69,45 @@ describe('series identity', () => {
     for (let round = 0; round < 3; round++) for (const l of labels) counter.inc(l)
     expect(counter.family.size).toBe(600)
     for (const l of labels) expect(counter.labels(l).value).toBe(3)
+  })
+})
+
+describe('the table before the maps', () => {
+  it('comes to know values that differ in the middle alone', () => {
+    let resolved = 0
+    const index: LabelIndex<string> = new LabelIndex(['method', 'route'], {
+      resolve: values => {
+        resolved++
+        return { series: values.join(' '), cacheable: true }
+      },
+      refuse: () => 'refused',
+    })
+    const routes = Array.from({ length: 50 }, (_, i) => `/items-${String(i).padStart(3, '0')}/x`)
+    const round = (): void => {
+      for (const route of routes) {
+        expect(index.find({ method: 'GET', route })).toBe(`GET ${route}`)
+      }
+    }
+    for (let i = 0; i < 5; i++) round()
+    resolved = 0
+    round()
+    // A few share a slot of the 256 whatever the hash is.
+    expect(resolved).toBeLessThan(15)
+  })
+
+  it('takes values of any length and kind for what they are', () => {
+    const values = ['', 'a', 'b', 'ab', 'ba', 'é', '1', 'true', 1, true, false, -0, 1e21]
+    const counter = new Registry().counter('c_total', { labels: ['a', 'b'] })
+    for (let round = 0; round < 3; round++) {
+      for (const a of values) for (const b of values) counter.inc({ a, b })
+    }
+    const names = [...new Set(values.map(String))]
+    expect(counter.family.size).toBe(names.length ** 2)
+    for (const a of names) {
+      for (const b of names) {
+        const spellings = (name: string) => values.filter(value => String(value) === name).length
+        expect(counter.labels({ a, b }).value).toBe(3 * spellings(a) * spellings(b))
+      }
+    }
   })
 })
