@@ -53,6 +53,25 @@ describe('breaker', () => {
     expect(pool.stats().origins[server.origin]!.breaker).toBe(2)
   })
 
+  test('what was sent before it opened lets no further probe through', async () => {
+    const clock = new VirtualClock()
+    const pool = makePool({ breaker, clock, random: () => 0, connectionsPerHost: 20 })
+    server.on('/hang', { fault: 'hang' })
+    server.on('/', 500)
+    const controller = new AbortController()
+    const old = pool.request(server.url('/hang'), { signal: controller.signal }).catch(() => 0)
+    await expect.poll(() => server.requests.length).toBe(1)
+    for (let i = 0; i < 5; i++) await status(pool)
+    clock.advance(100)
+    const probe = pool.request(server.url('/hang')).catch(error => error)
+    await expect.poll(() => server.requests.length).toBe(7)
+    controller.abort()
+    await old
+    await expect(status(pool)).rejects.toMatchObject({ name: 'BreakerOpenError' })
+    await pool.destroy()
+    expect((await probe).code).toBe('ERR_MILLRACE_POOL_CLOSED')
+  })
+
   test('of one host leaves others alone', async () => {
     await using other = await UpstreamServer.start()
     server.on('*', 500)

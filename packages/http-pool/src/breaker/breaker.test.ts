@@ -53,6 +53,20 @@ describe('Breaker', () => {
     expect(breaker.admit(1_000)).toBe(true)
   })
 
+  test('attempts from before the opening are neither probes nor news', () => {
+    const breaker = new Breaker(settings, () => 0)
+    for (let i = 0; i < 20; i++) expect(breaker.admit(0)).toBe(true)
+    for (let i = 0; i < 10; i++) breaker.failed(0, 0)
+    expect([breaker.admit(1_000), breaker.opened]).toEqual([true, 1])
+    breaker.ignored(0)
+    breaker.succeeded(1_000, 0)
+    expect([breaker.state, breaker.admit(1_000)]).toEqual(['half-open', false])
+    breaker.failed(1_000, 0)
+    expect(breaker.state).toBe('half-open')
+    breaker.succeeded(1_000, 1)
+    expect(breaker.admit(1_000)).toBe(true)
+  })
+
   test('comes back by degrees', () => {
     let random = 0.5
     const breaker = openBreaker(() => random)

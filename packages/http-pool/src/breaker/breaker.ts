@@ -85,7 +85,10 @@ export class Breaker {
     return this.#state
   }
 
-  /** Whether an attempt may go out now. If so, `succeeded`, `failed` or `ignored` must follow. */
+  /**
+   * Whether an attempt may go out now. If so, `succeeded`, `failed` or `ignored` must follow, with the count
+   * {@link opened} of this moment: an attempt from before the last opening is neither a probe nor news.
+   */
   admit(now: number): boolean {
     if (this.#state === 'closed') return true
     if (this.#state === 'open') {
@@ -116,7 +119,8 @@ export class Breaker {
     return this.#state === 'open' ? Math.max(0, this.#openUntil - now) : 0
   }
 
-  succeeded(now: number): void {
+  succeeded(now: number, opened: number = this.opened): void {
+    if (opened !== this.opened) return
     this.#leave()
     this.#window.add(attempts, now)
     if (this.#state === 'half-open' && this.#share === 0) {
@@ -125,7 +129,8 @@ export class Breaker {
     }
   }
 
-  failed(now: number): void {
+  failed(now: number, opened: number = this.opened): void {
+    if (opened !== this.opened) return
     this.#leave()
     const window = this.#window
     window.add(attempts, now)
@@ -140,8 +145,8 @@ export class Breaker {
   }
 
   /** The attempt ended without saying anything of the host: its caller aborted it. */
-  ignored(): void {
-    this.#leave()
+  ignored(opened: number = this.opened): void {
+    if (opened === this.opened) this.#leave()
   }
 
   #leave(): void {

@@ -1,5 +1,6 @@
 import { type AttemptReason, attemptChannels, hasSubscribers } from '../channels.ts'
-import { HttpTimeoutError, SupersededError } from '../errors.ts'
+import { type HttpPoolError, HttpTimeoutError, SupersededError } from '../errors.ts'
+import type { HostGuard } from '../host/host-guard.ts'
 import { retryAfter } from '../retry/retry-after.ts'
 import { isTransient } from '../retry/transient-errors.ts'
 import { Attempt } from './attempt.ts'
@@ -23,6 +24,8 @@ export class AttemptPlan {
   #hedge: Attempt | null = null
   #wakeAt = never
   #wakeReason: AttemptReason = 'first'
+  /** Of the attempt that the guard has admitted last. */
+  #era = 0
   /** The attempt that waits has its place within the server's own limit as well. */
   #hasServerSlot = false
   #hedgeAt = never
@@ -58,7 +61,7 @@ export class AttemptPlan {
       exchange.fail(core.closedError(origin.key))
       return
     }
-    const refusal = guard?.refusal(core.clock.now())
+    const refusal = this.#refusal(guard, core.clock.now())
     if (refusal === undefined) this.#proceed(reason)
     else exchange.fail(refusal)
   }
@@ -120,7 +123,7 @@ export class AttemptPlan {
     if (this.#wakeAt !== never) {
       this.#wakeAt = never
       core.hold.release()
-      origin.guard?.ignored(core.clock.now())
+      origin.guard?.ignored(core.clock.now(), this.#era)
     }
     this.#hedgeAt = never
     this.#end(this.#attempt, error)
@@ -134,8 +137,10 @@ export class AttemptPlan {
     if (guard === undefined) return
     const now = core.clock.now()
     // A connection that died idle says nothing of the host's health.
-    if (error !== undefined && isTransient(error) && !diedIdle(attempt, error)) guard.failed(now)
-    else guard.ignored(now)
+    const { era } = attempt
+    const isFailure = error !== undefined && isTransient(error) && !diedIdle(attempt, error)
+    if (isFailure) guard.failed(now, era)
+    else guard.ignored(now, era)
     const tookTime = error instanceof HttpTimeoutError || error instanceof SupersededError
     if (tookTime && attempt.controller !== null) guard.tookLonger(now - attempt.sentAt, now)
   }
@@ -162,7 +167,9 @@ export class AttemptPlan {
     } catch (error) {
       const attempt = reason === 'hedge' ? this.#hedge : this.#attempt
       // The guard has admitted an attempt that nobody will tell it the end of.
-      if (attempt === null || attempt.isOver) origin.guard?.ignored(core.clock.now())
+      if (attempt === null || attempt.isOver) {
+        origin.guard?.ignored(core.clock.now(), this.#era)
+      }
       this.#exchange.fail(error as Error)
     }
   }
@@ -185,6 +192,7 @@ export class AttemptPlan {
         ? options
         : withInjectedHeaders(options, origin.key, this.sendings, injectHeaders)
     const attempt = new Attempt(this.#exchange, origin, own)
+    attempt.era = this.#era
     if (reason === 'hedge') this.#hedge = attempt
     else this.#attempt = attempt
     return attempt
@@ -216,9 +224,9 @@ export class AttemptPlan {
     // An attempt that begins after the deadline cannot help.
     if (wait > retry.maxDelay || now + delay >= totalDeadline) return false
     if (origin.guard?.allowsRetry(now) === false) return false
-    if (core.retryBudget.withdraw(now) === false) return false
+    if (!core.retryBudget.withdraw(now)) return false
     // Asked for now, while there still is a response to hand out if it refuses.
-    if (origin.guard?.refusal(now) !== undefined) return false
+    if (this.#refusal(origin.guard, now) !== undefined) return false
     origin.counters.retries++
     this.#hasServerSlot = false
     this.#sleep(now + delay, 'retry')
@@ -231,7 +239,7 @@ export class AttemptPlan {
     const { acquireTimeout } = exchange.policy
     if (now + delay >= exchange.totalDeadline || (acquireTimeout !== 0 && delay > acquireTimeout)) {
       const { guard } = exchange.origin
-      guard!.ignored(now)
+      guard!.ignored(now, this.#era)
       exchange.fail(guard!.serverLimitError(delay))
       return
     }
@@ -265,7 +273,7 @@ export class AttemptPlan {
     const guard = origin.guard!
     if (this.#attempt?.phase !== 'sent' || core.isClosed) return
     if (!guard.allowsRetry(now) || !guard.hedge!.withdraw()) return
-    if (core.retryBudget.withdraw(now) === false || guard.refusal(now) !== undefined) return
+    if (!core.retryBudget.withdraw(now) || this.#refusal(guard, now) !== undefined) return
     origin.counters.hedges++
     this.#send('hedge')
   }
@@ -291,7 +299,14 @@ export class AttemptPlan {
     const { guard, core } = attempt.origin
     if (guard === undefined) return
     const now = core.clock.now()
-    guard.answered(statusCode, headers, isRetryable, now - attempt.sentAt, now)
+    guard.answered(statusCode, headers, isRetryable, now - attempt.sentAt, now, attempt.era)
+  }
+
+  #refusal(guard: HostGuard | undefined, now: number): HttpPoolError | undefined {
+    if (guard === undefined) return undefined
+    const refusal = guard.refusal(now)
+    this.#era = guard.era
+    return refusal
   }
 
   #checkPhase(attempt: Attempt | null, now: number): void {

@@ -48,6 +48,8 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
   onReusedSocket = false
   /** At least one byte of a response has arrived. */
   hasResponse = false
+  /** What the origin's guard wants back with its outcome. */
+  era = 0
   /** The origin's guard has been told how it ended. */
   isJudged = false
 

@@ -34,6 +34,11 @@ export class HostGuard {
     this.#serverLimit = learnLimits ? new ServerLimit() : undefined
   }
 
+  /** What an admitted attempt hands back with its outcome: the opening of the breaker that it came after. */
+  get era(): number {
+    return this.breaker?.opened ?? 0
+  }
+
   /** Why no attempt may go to this host now. If there is no reason, one of the outcomes below must follow. */
   refusal(now: number): HttpPoolError | undefined {
     const { breaker, throttle } = this
@@ -68,26 +73,27 @@ export class HostGuard {
     isRetryable: boolean,
     latency: number,
     now: number,
+    era: number,
   ): void {
     if (isRetryable) this.brake?.failed()
     else this.brake?.succeeded()
-    if (statusCode >= 500) this.breaker?.failed(now)
-    else this.breaker?.succeeded(now)
+    if (statusCode >= 500) this.breaker?.failed(now, era)
+    else this.breaker?.succeeded(now, era)
     this.throttle?.settled(statusCode < 500 && statusCode !== 429, now)
     if (statusCode < 500) this.hedge?.record(latency, now)
     if (this.#serverLimit !== undefined) this.#learn(this.#serverLimit, statusCode, headers, now)
   }
 
   /** The attempt failed for a reason that is the host's or the way's to it. */
-  failed(now: number): void {
+  failed(now: number, era: number): void {
     this.brake?.failed()
-    this.breaker?.failed(now)
+    this.breaker?.failed(now, era)
     this.throttle?.settled(false, now)
   }
 
   /** The attempt ended by the caller's will, or for want of a connection: that says nothing of the host. */
-  ignored(now: number): void {
-    this.breaker?.ignored()
+  ignored(now: number, era: number): void {
+    this.breaker?.ignored(era)
     this.throttle?.settled(true, now)
   }
 
