@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { TokenBucket } from '../bucket/token-bucket.ts'
 import { InvalidOptionError, RateLimitedError } from '../errors.ts'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
+import { FairOrder } from '../wait/fair-order.ts'
 import { SlidingWindow } from '../window/sliding-window.ts'
 import { combine } from './combine.ts'
 
@@ -96,6 +97,73 @@ describe('combine', () => {
     expect(() => perUser.tryAcquire('a', 4)).toThrow(InvalidOptionError)
     parent.setLimits({ rate: 10, burst: 2 })
     expect(() => perUser.tryAcquire('a', 3)).toThrow('from 0 to the burst of 2')
+  })
+
+  test('who waits for a limit by itself and who waits for it among others are served in turn', async () => {
+    const clock = new VirtualClock()
+    const shared = new TokenBucket({ rate: 10, burst: 2, clock })
+    shared.tryAcquire(2)
+    const ways = {
+      itself: () => shared.acquire(),
+      combined: () => combined.acquire(),
+      large: () => other.acquire(2),
+    }
+    const combined = combine([new TokenBucket({ rate: 100, clock }), shared], { clock })
+    const other = combine([shared, new SlidingWindow({ limit: 9, window: 1, clock })], { clock })
+    const served: string[] = []
+    for (let round = 0; round < 4; round++) {
+      for (const [name, acquire] of Object.entries(ways)) {
+        void acquire().then(() => served.push(name))
+      }
+    }
+    expect(clock.pending).toBe(1)
+    await clock.advanceAsync(1_600)
+    // A combination has one caller in the line at a time, whose successor stands at the end.
+    const rounds = [
+      'itself combined large',
+      'itself itself itself',
+      ...Array(3).fill('combined large'),
+    ]
+    expect(served.join(' ')).toBe(rounds.join(' '))
+    expect(clock.pending).toBe(0)
+    expect(shared.stats()).toMatchObject({ waiting: 0, granted: 18 })
+  })
+
+  test('keys that wait for their parent are served in turn, the large costs too, or by share', async () => {
+    const clock = new VirtualClock()
+    for (const order of [undefined, new FairOrder()]) {
+      const parent = new TokenBucket({ rate: 10, burst: 2, clock, order })
+      parent.tryAcquire(2)
+      const perUser = new KeyedLimiter({ rate: 1_000, burst: 2, parent, clock })
+      const served = { ann: 0, bob: 0, cid: 0 }
+      const aborting = new AbortController()
+      for (const key of ['ann', 'bob', 'cid'] as const) {
+        for (let i = 0; i < 100; i++) {
+          const cost = key === 'cid' ? 2 : 1
+          perUser.acquire(key, cost, { signal: aborting.signal }).then(
+            () => {
+              served[key] += cost
+            },
+            () => {},
+          )
+        }
+      }
+      await clock.advanceAsync(12_000)
+      expect(served.ann + served.bob + served.cid).toBeGreaterThanOrEqual(119)
+      for (const tokens of Object.values(served)) expect(tokens).toBeGreaterThanOrEqual(29)
+      aborting.abort()
+      expect(clock.pending).toBe(0)
+      expect(parent.stats().waiting).toBe(0)
+    }
+  })
+
+  test('disposing of a limit inside leaves nobody waiting for ever', async () => {
+    const { second, both, clock } = setUp()
+    both.tryAcquire(5)
+    const waiting = [both.acquire(), both.acquire()]
+    second[Symbol.dispose]()
+    await clock.advanceAsync(10_000)
+    expect(await Promise.all(waiting)).toHaveLength(2)
   })
 
   test('no limit inside is ever exceeded, and every wait ends', () =>

@@ -23,8 +23,9 @@ export class CombinedLimiter extends MeteredLimiter<CombinedMeter> {
  * One limiter out of several, such as 10 per second and 300 per minute, or a user's share within a common limit. What
  * passes is taken from every limit, and what does not from none. Combinations may contain combinations.
  *
- * Who waits for a combination waits in the combination's queue. Among combinations that share a limit the order is that
- * of their timers, and callers that wait for a shared limit itself go first.
+ * Who waits for a combination waits in the combination's queue, the first of whom stands in the line of the limit that is
+ * due last, among all others that wait for it. A caller is let through when its turn comes there and the other limits are
+ * ready too; if one is not, it goes on to that one's line.
  *
  * @throws {InvalidOptionError} if the same limit is given twice, or none
  */

@@ -8,6 +8,7 @@ import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limite
 import type { TokenBucketLimits } from '../meter/gcra.ts'
 import { SLACK } from '../meter/meter.ts'
 import { bound, nonNegative, positive, positiveInteger } from '../option-checks.ts'
+import { LinePlace } from '../wait/line-place.ts'
 import { type Gate, WaitList } from '../wait/wait-list.ts'
 import type { Waiter } from '../wait/waiter.ts'
 import { BucketTable } from './bucket-table.ts'
@@ -17,7 +18,10 @@ export interface KeyedLimiterOptions extends TokenBucketLimits {
   maxKeys?: number | undefined
   /** See {@link TokenBucketOptions.catchUp}; default 50 ms. */
   catchUp?: number | undefined
-  /** A limit over all keys together: what passes is taken from both, or from neither. */
+  /**
+   * A limit over all keys together: what passes is taken from both, or from neither. Keys that wait for it have one caller
+   * each in its line, so that its `order` shares it among them.
+   */
   parent?: MeteredLimiter | undefined
   /** The most callers that may wait for one key; default Infinity. */
   maxQueue?: number | undefined
@@ -216,6 +220,10 @@ export class KeyedLimiter {
     return true
   }
 
+  #ready(parent: LimitPart, cost: number, now: number): boolean {
+    return !parent.waiting && parent.meter.canTake(cost, now)
+  }
+
   #takeFromParent(parent: LimitPart, cost: number, now: number): boolean {
     if (parent.waiting || !parent.meter.tryTake(cost, now)) return false
     parent.count(cost)
@@ -241,12 +249,29 @@ export class KeyedLimiter {
     if (known !== undefined) return known
     const now = this.#clock.now()
     const place = this.#table.find(key) ?? this.#table.add(key, now - this.#burstSpan, this.#queues)
+    const inLine = new LinePlace(() => queue.serve())
     const gate: Gate<Admission> = {
       timed: true,
       dueAt: (cost, ahead, at) => {
         const base = Math.max(this.#table.slots[place]!, at - this.#backlogSpan)
         const own = base + (ahead + cost) * this.#interval
         return Math.max(own, this.#parent?.meter.dueAt(cost, ahead, at) ?? own)
+      },
+      lineUp: (head, at) => {
+        const base = Math.max(this.#table.slots[place]!, at - this.#backlogSpan)
+        const own = base + head.cost * this.#interval
+        const called = inLine.takeTurn()
+        const parent = this.#parent
+        // For the parent it stands in line only when its own bucket is ready: it would keep others up.
+        if (parent === undefined || own > at + SLACK) return own
+        if (
+          called
+            ? parent.meter.dueAt(head.cost, 0, at) <= at + SLACK
+            : this.#ready(parent, head.cost, at)
+        )
+          return at
+        inLine.stand(head, key, parent)
+        return Infinity
       },
       admit: ({ cost, since }: Waiter, at) => {
         const slot = Math.max(this.#table.slots[place]!, at - this.#backlogSpan)
@@ -258,7 +283,10 @@ export class KeyedLimiter {
         }
         return { waited: at - since }
       },
-      idle: () => this.#forget(key),
+      idle: () => {
+        inLine.leave()
+        this.#forget(key)
+      },
     }
     const queue = new WaitList(gate, {
       name: this.name,

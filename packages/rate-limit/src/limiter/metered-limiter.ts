@@ -2,6 +2,8 @@ import { hasRefusalSubscribers, publishRefusal } from '../channels.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import { type Meter, SLACK } from '../meter/meter.ts'
+import { LinePlace } from '../wait/line-place.ts'
+import type { StandIn } from '../wait/stand-in.ts'
 import { type Gate, WaitList } from '../wait/wait-list.ts'
 import type { WaitOrder } from '../wait/wait-order.ts'
 import type { Waiter } from '../wait/waiter.ts'
@@ -26,7 +28,7 @@ export interface LimiterStats {
   /** Calls that got none: `tryAcquire` that returned false, impossible deadlines, full queues. */
   refused: number
   refunded: number
-  /** Callers that wait now. */
+  /** Callers that wait now; of those that wait in a combination, the one that stands in line here. */
   waiting: number
   /** Waits that outlasted their timeout, because others of higher priority came. */
   timeouts: number
@@ -40,6 +42,11 @@ export interface LimitPart {
   readonly meter: Meter
   /** Whether callers wait for this limit itself, whom nobody may overtake. */
   readonly waiting: boolean
+  /** Has a caller of another limiter wait in this limit's line, and calls `onTurn` instead of letting it pass. */
+  stand(head: Waiter, key: string | undefined, onTurn: () => void): StandIn
+  leave(standIn: StandIn): void
+  /** Cost of those who wait for this limit itself and come before a caller that came now. */
+  costAhead(priority: number, key: string | undefined): number
   /** Enters in the limit's own statistics what was taken from its meter. */
   count(cost: number): void
   refund(cost: number): void
@@ -201,6 +208,9 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
       get waiting() {
         return waiters.size !== 0
       },
+      stand: (head, key, onTurn) => waiters.stand(head, key, onTurn),
+      leave: standIn => waiters.leave(standIn),
+      costAhead: (priority, key) => waiters.costAhead(priority, key ?? ''),
       count: cost => {
         this.#granted += cost
       },
@@ -211,15 +221,20 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   }
 
   #gate(): Gate<Admission> {
+    const place = new LinePlace(() => this.#waiters.serve())
     return {
       timed: true,
       dueAt: (cost, ahead, now) => this.meter.dueAt(cost, ahead, now),
+      lineUp: this.meter.lineUp && ((head, now) => this.meter.lineUp!(head, now, place)),
       admit: ({ cost, since }: Waiter, now) => {
         this.meter.take(cost, now)
         this.#granted += cost
         return { waited: now - since }
       },
-      idle: () => this.meter.unwatch?.(this.#onRelaxed),
+      idle: () => {
+        place.leave()
+        this.meter.unwatch?.(this.#onRelaxed)
+      },
     }
   }
 

@@ -1,5 +1,7 @@
 import type { LimitPart } from '../limiter/metered-limiter.ts'
-import type { Meter } from './meter.ts'
+import type { LinePlace } from '../wait/line-place.ts'
+import type { Waiter } from '../wait/waiter.ts'
+import { type Meter, SLACK } from './meter.ts'
 
 /** Several limits as one: a cost is taken from all of them or from none. O(limits). */
 export class CombinedMeter implements Meter {
@@ -27,6 +29,27 @@ export class CombinedMeter implements Meter {
     let due = -Infinity
     for (const { meter } of this.#parts) due = Math.max(due, meter.dueAt(cost, ahead, now))
     return due
+  }
+
+  /**
+   * Stands in the line of the limit that is due last, so that all who share it are served as they came. If another one has
+   * fallen behind when its turn comes, it goes on to that one's line.
+   */
+  lineUp(head: Waiter, now: number, place: LinePlace): number {
+    const { cost, priority, key } = head
+    if (place.takeTurn() ? this.dueAt(cost, 0, now) <= now + SLACK : this.canTake(cost, now)) {
+      return now
+    }
+    let last = this.#parts[0]!
+    let latest = -Infinity
+    for (const part of this.#parts) {
+      const due = part.meter.dueAt(cost, part.costAhead(priority, key), now)
+      if (due <= latest) continue
+      latest = due
+      last = part
+    }
+    place.stand(head, key, last)
+    return Infinity
   }
 
   take(cost: number, now: number): void {

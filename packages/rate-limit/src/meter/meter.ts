@@ -1,3 +1,6 @@
+import type { LinePlace } from '../wait/line-place.ts'
+import type { Waiter } from '../wait/waiter.ts'
+
 /**
  * The arithmetic of one limit, without queue, clock or timer: it is told the time and answers in O(1).
  *
@@ -21,6 +24,8 @@ export interface Meter {
   available(now: number): number
   /** In ms from `now`, until the limit is whole again if nobody comes. */
   resetAfter(now: number): number
+  /** {@link dueAt} for the first who waits, who stands in line meanwhile; for meters that depend on others. */
+  lineUp?(head: Waiter, now: number, place: LinePlace): number
   /** Has `listener` called when something changes by which waiters could pass earlier; for meters that depend on others. */
   watch?(listener: () => void): void
   unwatch?(listener: () => void): void

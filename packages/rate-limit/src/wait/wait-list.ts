@@ -12,6 +12,7 @@ import { SLACK } from '../meter/meter.ts'
 import { bound } from '../option-checks.ts'
 import { DEFAULT_PRIORITY, PriorityOrder } from './priority-order.ts'
 import { RankedHeap } from './ranked-heap.ts'
+import { StandIn } from './stand-in.ts'
 import { checkBounds, WaitBounds } from './wait-bounds.ts'
 import type { WaitOrder } from './wait-order.ts'
 import { Waiter } from './waiter.ts'
@@ -27,6 +28,8 @@ export interface Gate<T> {
   dueAt(cost: number, ahead: number, now: number): number
   /** Takes the cost for a waiter that is due and makes what its caller receives. */
   admit(waiter: Waiter, now: number): T
+  /** The same for the first in line, who may have to stand in other lines for it. Default {@link dueAt}. */
+  lineUp?(head: Waiter, now: number): number
   /** Called when nobody waits any more. */
   idle?(): void
 }
@@ -128,6 +131,21 @@ export class WaitList<T> {
     this.#wake(Math.min(next, this.#earliestDeadline), now)
   }
 
+  /** Has a caller of another queue wait in this line. Neither `maxQueue` nor closing keeps it out. */
+  stand(head: Waiter, key: string | undefined, onTurn: () => void): StandIn {
+    const now = this.#clock.now()
+    const standIn = new StandIn(head, key, onTurn)
+    this.#order.add(standIn)
+    if (this.#order.first() === standIn) this.#wake(this.#dueAt(standIn, now), now)
+    return standIn
+  }
+
+  leave(standIn: StandIn): void {
+    standIn.standing = false
+    this.#order.remove(standIn)
+    this.serve()
+  }
+
   /** Ends the waits for which `doomed` gives an error, such as those that a changed limit can never satisfy. */
   evict(doomed: (waiter: Waiter) => Error | undefined): void {
     for (const waiter of [...this.#order]) {
@@ -148,12 +166,12 @@ export class WaitList<T> {
     const order = this.#order
     let grants = 0
     for (let head = order.first(); head !== undefined; head = order.first()) {
-      const due = this.#gate.dueAt(head.cost, 0, now)
+      const due = this.#dueAt(head, now)
       if (due > now + SLACK) return due
       if (++grants > GRANTS_PER_TURN) return now
       order.serve(head)
       this.#release(head)
-      head.resolve(this.#gate.admit(head, now))
+      head.admit(this.#gate, now)
     }
     return Infinity
   }
@@ -212,9 +230,13 @@ export class WaitList<T> {
       if (deadline < Infinity) this.#deadlines.add(waiter.bounds)
     }
     this.#order.add(waiter)
-    if (this.#order.first() === waiter) this.#wake(this.#gate.dueAt(cost, 0, now), now)
+    if (this.#order.first() === waiter) this.#wake(this.#dueAt(waiter, now), now)
     if (waiter.bounds !== undefined) this.#wake(this.#earliestDeadline, now)
     return promise
+  }
+
+  #dueAt(head: Waiter, now: number): number {
+    return this.#gate.lineUp?.(head, now) ?? this.#gate.dueAt(head.cost, 0, now)
   }
 
   /** Sets the timer for `at` unless it is set for an earlier time; takes it back when nobody waits. */

@@ -1,4 +1,5 @@
 import type { WaitBounds } from './wait-bounds.ts'
+import type { Gate } from './wait-list.ts'
 
 /**
  * One caller in a queue. Its fields are few on purpose: 100,000 of them may wait at once, so that what most waits do
@@ -23,6 +24,11 @@ export class Waiter {
     this.priority = priority
     this.since = since
     this.key = key
+  }
+
+  /** Settles it with what the gate makes of its turn. */
+  admit(gate: Gate<unknown>, now: number): void {
+    this.resolve(gate.admit(this, now))
   }
 
   reject(error: unknown): void {
