@@ -270,7 +270,7 @@ export class Cache<K, V> {
     this.#loads.fenceMatching(matches, GONE)
     const errors: unknown[] = []
     let count = 0
-    for (const key of [...this.#kernel.index.keys()].filter(matches)) {
+    for (const key of Array.from(this.#kernel.index, ([key]) => key).filter(matches)) {
       try {
         if (this.#kernel.remove(key, 'invalidated')) count++
       } catch (error) {
@@ -372,7 +372,7 @@ export class Cache<K, V> {
     for (const timer of this.#timers) timer.cancel()
   }
 
-  /** Valid entries, oldest insertion first. Entries set or deleted meanwhile may or may not appear. Counts nothing. */
+  /** Valid entries, in no particular order. Entries deleted meanwhile do not appear, those set may. Counts nothing. */
   *entries(): IterableIterator<[K, V]> {
     const kernel = this.#kernel
     for (const [key, slot] of kernel.index) {

@@ -1,8 +1,9 @@
 import type { Observer } from './advise/observer.ts'
 import type { TimeSource } from './clock.ts'
 import { type EvictMessage, evictEnd, evictStart, isEviction } from './evict-channels.ts'
-import { KeyHasher } from './hash.ts'
-import { hintOf } from './key-hint.ts'
+import { KeyHasher } from './key/key-hasher.ts'
+import { hintOf } from './key/key-hint.ts'
+import { KeyIndex } from './key/key-index.ts'
 import { lengthen } from './policy/lengthen.ts'
 import { type Policy, SATURATED } from './policy/policy.ts'
 
@@ -98,7 +99,7 @@ const PATIENCE = 64
 const INITIAL_SLOTS = 64
 
 export class Kernel<K, V> {
-  readonly index: Map<K, number> = new Map()
+  readonly index: KeyIndex<K> = new KeyIndex()
   keys: (K | undefined)[] = []
   values: (V | undefined)[] = []
   expires: Float64Array | null = null
@@ -152,7 +153,8 @@ export class Kernel<K, V> {
   #deadlines: Float64Array | null = null
   /**
    * Slots in which keys were found last, by what `hintOf` says of them; null while that does not pay. A key found in its slot
-   * needs no look-up in the index: a hit among 10,000 strings takes 19 ns instead of 27, where the index alone takes 24.
+   * needs no look-up in the index: a hit among 10,000 strings takes 17 ns instead of 25, where a `Map` alone takes 19, and one
+   * among integers 10 instead of 13.
    */
   #hints: Int32Array | null = null
   /** By how much a hint is shifted to be a place in that table. */
@@ -208,7 +210,7 @@ export class Kernel<K, V> {
 
   /** Slot of a valid entry, or ABSENT. O(1). */
   find(key: K): number {
-    let slot: number | undefined
+    let slot: number
     const hints = this.#hints
     if (hints !== null && (typeof key === 'string' || typeof key === 'number')) {
       const hint = hintOf(key)
@@ -222,7 +224,7 @@ export class Kernel<K, V> {
       slot = this.index.get(key)
       if (++this.#detours === 0) this.#sizeHints(this.#slots)
     }
-    if (slot === undefined) {
+    if (slot === ABSENT) {
       this.misses++
       this.#missed = key
       if (this.#observer !== null) this.#observer.read(key, undefined)
@@ -238,10 +240,10 @@ export class Kernel<K, V> {
   }
 
   /** Slot of whatever is stored under `key`; leaves a hint to it. */
-  #lookUp(key: K, hint: number): number | undefined {
+  #lookUp(key: K, hint: number): number {
     const slot = this.index.get(key)
     const hints = this.#hints!
-    if (slot !== undefined) hints[hint >>> this.#hintShift] = (hint << SLOT_BITS) | slot
+    if (slot !== ABSENT) hints[hint >>> this.#hintShift] = (hint << SLOT_BITS) | slot
     if (++this.#detours > hints.length) this.#judgeHints()
     return slot
   }
@@ -280,8 +282,7 @@ export class Kernel<K, V> {
 
   /** Slot of whatever is stored under `key`, or ABSENT. Counts nothing. O(1). */
   locate(key: K): number {
-    const slot = this.index.get(key)
-    return slot === undefined ? ABSENT : slot
+    return this.index.get(key)
   }
 
   /** Whether the entry may be served. O(1). */
@@ -363,17 +364,17 @@ export class Kernel<K, V> {
     guard?: Guard,
     detail?: unknown,
   ): number {
-    let slot = key === this.#missed ? undefined : this.index.get(key)
+    let slot = key === this.#missed ? ABSENT : this.index.get(key)
     this.#missed = NOTHING
-    if (weight > this.maxWeight || (slot === undefined && this.full)) {
+    if (weight > this.maxWeight || (slot === ABSENT && this.full)) {
       return this.#refuse(key, slot)
     }
-    if (slot !== undefined && this.#isPinned(slot) !== (this.weights !== null && weight === 0)) {
+    if (slot !== ABSENT && this.#isPinned(slot) !== (this.weights !== null && weight === 0)) {
       // Pinned entries are unknown to the policy, so this one starts anew.
       this.#drop(slot, 'replaced')
-      slot = undefined
+      slot = ABSENT
     }
-    if (slot !== undefined) {
+    if (slot !== ABSENT) {
       this.#replace(slot, value)
       if (this.weights !== null && !this.#settle(slot, key, weight)) return ABSENT
     } else {
@@ -381,10 +382,10 @@ export class Kernel<K, V> {
       this.policy.arrive(hash)
       slot = this.#makeRoom(1, weight, 'evicted')
       if (slot === EXHAUSTED) {
-        return this.#refuse(key, undefined)
+        return this.#refuse(key, ABSENT)
       }
       if (slot === ABSENT) slot = this.#take()
-      this.index.set(key, slot)
+      this.index.add(key, slot)
       this.keys[slot] = key
       this.values[slot] = value
       if (this.weights !== null) {
@@ -407,7 +408,7 @@ export class Kernel<K, V> {
   /** Removes whatever is stored under `key`. True if that was valid. O(1). */
   remove(key: K, reason: RemovalReason): boolean {
     const slot = this.index.get(key)
-    if (slot === undefined) return false
+    if (slot === ABSENT) return false
     const wasFresh = !this.#perishable || this.state(slot) === FRESH
     this.removeSlot(slot, wasFresh ? reason : 'expired')
     return wasFresh
@@ -442,7 +443,7 @@ export class Kernel<K, V> {
   purge(): number {
     if (!this.#perishable) return 0
     let purged = 0
-    for (const slot of this.index.values()) {
+    for (const [, slot] of this.index) {
       if (this.state(slot) !== GONE) continue
       this.removeSlot(slot, this.reasonGone(slot))
       purged++
@@ -455,7 +456,7 @@ export class Kernel<K, V> {
    * O(n).
    */
   order(): number[] {
-    const pinned = [...this.index.values()].filter(slot => this.#isPinned(slot))
+    const pinned = Array.from(this.index, ([, slot]) => slot).filter(slot => this.#isPinned(slot))
     return [...pinned, ...this.policy.order()]
   }
 
@@ -525,9 +526,9 @@ export class Kernel<K, V> {
   }
 
   /** An older value must not be taken for the refused one. */
-  #refuse(key: K, slot: number | undefined): number {
+  #refuse(key: K, slot: number): number {
     this.refusals++
-    if (slot !== undefined) this.removeSlot(slot, 'replaced')
+    if (slot !== ABSENT) this.removeSlot(slot, 'replaced')
     else if (this.#pending.length !== 0) this.#notify()
     this.#observer?.refused(key)
     return ABSENT
@@ -643,7 +644,7 @@ export class Kernel<K, V> {
   /** Empties a slot that the policy no longer knows. */
   #vacate(slot: number, reason: RemovalReason): void {
     const key = this.keys[slot] as K
-    this.index.delete(key)
+    this.index.delete(key, slot)
     this.size--
     // The common reason has a counter of its own, which need not be found by name.
     if (reason === 'evicted') this.evictions++

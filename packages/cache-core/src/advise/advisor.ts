@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../errors.ts'
-import type { KeyHasher } from '../hash.ts'
 import { ABSENT, Kernel } from '../kernel.ts'
+import type { KeyHasher } from '../key/key-hasher.ts'
 import { LARGEST_MAP } from '../options.ts'
 import { type CreatePolicy, policies } from '../policy/policies.ts'
 import type { PolicyName } from '../policy/policy.ts'

@@ -1,5 +1,5 @@
-import type { KeyHasher } from '../hash.ts'
 import type { RemovalReason } from '../kernel.ts'
+import type { KeyHasher } from '../key/key-hasher.ts'
 
 /**
  * Why a key is not there: why its entry was removed, or why there was none to store:
