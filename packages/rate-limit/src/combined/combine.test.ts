@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { TokenBucket } from '../bucket/token-bucket.ts'
 import { InvalidOptionError, RateLimitedError } from '../errors.ts'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
+import type { AcquireOptions } from '../limiter/rate-limiter.ts'
 import { FairOrder } from '../wait/fair-order.ts'
 import { SlidingWindow } from '../window/sliding-window.ts'
 import { combine } from './combine.ts'
@@ -209,6 +210,78 @@ describe('combine', () => {
         },
       ),
       { numRuns: runs(100) },
+    ))
+
+  test('over limits that are shared in every way, no wait is lost, whatever is given up or changed', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.oneof(
+            fc.record({
+              do: fc.constant('acquire' as const),
+              way: fc.nat(5),
+              cost: fc.integer({ min: 1, max: 3 }),
+              timeout: fc.option(fc.nat(2_000), { nil: undefined }),
+              priority: fc.constantFrom(5, 5, 0, 9),
+            }),
+            fc.record({ do: fc.constant('abort' as const), which: fc.nat(30) }),
+            fc.record({ do: fc.constant('refund' as const), which: fc.nat(1) }),
+            fc.record({
+              do: fc.constant('limits' as const),
+              which: fc.nat(1),
+              burst: fc.integer({ min: 1, max: 4 }),
+            }),
+            fc.record({ do: fc.constant('advance' as const), ms: fc.nat(400) }),
+            fc.record({ do: fc.constant('stall' as const), ms: fc.nat(400) }),
+          ),
+          { maxLength: 60 },
+        ),
+        async plan => {
+          const clock = new VirtualClock()
+          const shared = [8, 11].map(rate => new TokenBucket({ rate, burst: 3, clock })) as [
+            TokenBucket,
+            TokenBucket,
+          ]
+          const own = () => new TokenBucket({ rate: 6, burst: 3, clock })
+          const pair = combine(shared, { clock })
+          const keyed = new KeyedLimiter({ rate: 7, burst: 3, parent: shared[0], clock })
+          const ways: ((cost: number, options: AcquireOptions) => Promise<unknown>)[] = [
+            ...[shared[0], pair, combine([own(), pair], { clock })].map(
+              limiter => (cost: number, options: AcquireOptions) => limiter.acquire(cost, options),
+            ),
+            (cost, options) => both.acquire(cost, options),
+            (cost, options) => keyed.acquire('a', cost, options),
+            (cost, options) => keyed.acquire('b', cost, options),
+          ]
+          const both = combine([shared[1], own()], { clock })
+          const controllers: AbortController[] = []
+          let settled = 0
+          for (const step of plan) {
+            if (step.do === 'acquire') {
+              const { cost, timeout, priority } = step
+              const controller = new AbortController()
+              controllers.push(controller)
+              const { signal } = controller
+              const end = () => settled++
+              ways[step.way]!(cost, { timeout, priority, signal }).then(end, end)
+              await clock.advanceAsync(0)
+            } else if (step.do === 'abort') controllers[step.which]?.abort()
+            else if (step.do === 'advance') await clock.advanceAsync(step.ms)
+            else if (step.do === 'stall') clock.jumpTo(clock.now() + step.ms)
+            else if (step.do === 'limits') {
+              shared[step.which as 0].setLimits({ rate: 9, burst: step.burst })
+            } else {
+              const bucket = shared[step.which as 0]
+              bucket.refund(Math.min(1, bucket.stats().granted))
+            }
+          }
+          await clock.advanceAsync(1e6)
+          expect(settled).toBe(controllers.length)
+          expect(clock.pending).toBe(0)
+          for (const bucket of shared) expect(bucket.stats().waiting).toBe(0)
+        },
+      ),
+      { numRuns: runs(300) },
     ))
 
   test.each([[[]], [[1]], [null]])('refuses %o', limits => {
