@@ -149,6 +149,15 @@ describe('dispatcher', () => {
     expect(Buffer.concat(chunks).toString()).toBe('streamed')
   })
 
+  test('serves the fetch of Node', async () => {
+    server.on('*', { body: 'fetched' })
+    const { dispatcher } = pool
+    const init: object = { dispatcher, signal: AbortSignal.timeout(5_000) }
+    const response = await globalThis.fetch(server.url('/'), init)
+    expect([response.status, await response.text()]).toEqual([200, 'fetched'])
+    expect(pool.stats()).toMatchObject({ requests: 1, pending: 0 })
+  })
+
   test('upgrades', async () => {
     const upgrading = createServer().on('upgrade', (_request, socket) => {
       socket.write(

@@ -1,4 +1,4 @@
-import { Dispatcher } from 'undici'
+import { Dispatcher, Dispatcher1Wrapper } from 'undici'
 import { hasSubscribers, type RequestMessage, requestChannels } from './channels.ts'
 import type { Origin } from './connect/origin.ts'
 import { dispatchChain } from './dispatch-chain.ts'
@@ -13,6 +13,7 @@ import { headerList } from './redirect/header-list.ts'
 export class PoolDispatcher extends Dispatcher {
   readonly #core: PoolCore
   readonly #dispatch: Dispatch
+  #legacy: Dispatcher | undefined
   #closing: Promise<void> | undefined
 
   constructor(core: PoolCore) {
@@ -33,6 +34,11 @@ export class PoolDispatcher extends Dispatcher {
     options: Dispatcher.DispatchOptions,
     handler: Dispatcher.DispatchHandler,
   ): boolean {
+    if (handler.onRequestStart === undefined) {
+      // The `fetch` of Node 22 and 24 still has the handlers of undici 7.
+      this.#legacy ??= new Dispatcher1Wrapper(this)
+      return this.#legacy.dispatch(options, handler)
+    }
     const core = this.#core
     try {
       if (core.isClosed) throw core.closedError(originKey(options.origin))
