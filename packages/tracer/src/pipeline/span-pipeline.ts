@@ -43,6 +43,8 @@ export class SpanPipeline implements SpanHost {
   readonly head: HeadSampling
   readonly drain: SpanDrain
   readonly exporter: Exporter
+  /** Whether no root is ever recorded; no budget changes that. */
+  readonly dropsRoots: boolean
   readonly #clock: Clock
   readonly #scope: Scope
   readonly #poolSize: number
@@ -69,6 +71,7 @@ export class SpanPipeline implements SpanHost {
     this.#optimized = options.optimized
     this.drain = new SpanDrain(options.exporter, options.clock, options.batch)
     this.#tail = options.tail === undefined ? null : new TailSampling(options.tail, this.drain)
+    this.dropsRoots = this.head.mode === NEVER && this.#tail === null
     this.#pool = this.#newPool()
     const { budget } = options
     this.#governor = budget === undefined ? null : new OverheadGovernor(budget, this, options.clock)
@@ -91,19 +94,7 @@ export class SpanPipeline implements SpanHost {
     parent: BaseSpan | null,
     options: SpanOptions | undefined,
   ): TracerSpan {
-    // The cheapest outcome first, and by itself: this much the engine puts into the caller.
-    if (parent === null && this.head.mode === NEVER && this.#tail === null) {
-      return new UnsampledSpan(this.#ids, 0, null)
-    }
-    return this.#decide(scope, name, parent, options)
-  }
-
-  #decide(
-    scope: Scope,
-    name: string,
-    parent: BaseSpan | null,
-    options: SpanOptions | undefined,
-  ): TracerSpan {
+    if (parent === null && this.dropsRoots) return this.droppedRoot()
     if (typeof name !== 'string') name = nameText(name)
     const { head } = this
     if (this.#tail !== null) return this.#startHeld(this.#tail, scope, name, parent, options)
@@ -117,6 +108,11 @@ export class SpanPipeline implements SpanHost {
     const trace = head.root(this.#ids, serial, name, options)
     if (trace === undefined) return new UnsampledSpan(this.#ids, serial, null)
     return this.#record(scope, name, serial, null, trace, options)
+  }
+
+  /** What starts instead of a root that is not recorded. Apart from {@link start}, so that the engine puts it into its callers. */
+  droppedRoot(): TracerSpan {
+    return new UnsampledSpan(this.#ids, 0, null)
   }
 
   /** With tail sampling every span is recorded, and held until its root in this process has ended. */
