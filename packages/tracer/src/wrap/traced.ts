@@ -92,16 +92,17 @@ function wrapSync<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
     const span = begin(args, context)
     const outer = context.span
     context.span = span
+    let result: unknown
     try {
-      const result = fn.apply(this, args)
-      span.end()
-      return result
+      result = fn.apply(this, args)
     } catch (error) {
+      context.span = outer
       fail(span, error)
       throw error
-    } finally {
-      context.span = outer
     }
+    context.span = outer
+    span.end()
+    return result
   }
 }
 
@@ -117,16 +118,17 @@ function wrapLean<F extends AnyFunction>(
     const span = tracer.start(name, options, context)
     const outer = context.span
     context.span = span
+    let result: unknown
     try {
-      const result = fn.apply(this, args)
-      span.end()
-      return result
+      result = fn.apply(this, args)
     } catch (error) {
+      context.span = outer
       fail(span, error)
       throw error
-    } finally {
-      context.span = outer
     }
+    context.span = outer
+    span.end()
+    return result
   }
 }
 
