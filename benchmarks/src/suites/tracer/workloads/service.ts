@@ -2,13 +2,17 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Fixture, Prepare } from '../../../define.ts'
+import { median } from '../../../result/row.ts'
 import { countSpans } from '../contenders/count-spans.ts'
 import type { BenchSpan } from '../contenders/tracers.ts'
 import { fillBySpecification } from './spans.ts'
 
 const RATE = 10_000
 const TICK = 10
-const WARM_UP = 60_000
+/** Spans after which the compiler has done its work: a service runs for days. */
+const WARM_UP = 300_000
+/** Seconds of one turn with or without spans. */
+const PACED = 2
 
 /** A collector in a process of its own. `GET` tells how many spans it has received, and starts anew. */
 export async function collector(): Promise<Fixture> {
@@ -39,6 +43,8 @@ export async function collector(): Promise<Fixture> {
 export interface Service {
   /** Starts, fills and ends one span. */
   span(i: number): void
+  /** Resolves when what has ended so far has arrived. */
+  flush(): Promise<void>
   /** Resolves when all of them have arrived. */
   close(): Promise<void>
 }
@@ -50,7 +56,6 @@ type StartService = (url: string, fill: Fill) => Promise<Service>
 
 const EXPORTED = 100_000
 const BURST = 1_000
-const WARM_RUNS = 3
 
 /**
  * Microseconds of CPU time that one span costs from its start to its arrival at a collector, HTTP and collection of garbage
@@ -74,51 +79,58 @@ export function exported(start: StartService): Prepare<number> {
     return {
       async measure() {
         await (await fetch(url)).text()
-        // The compiler goes on improving the code for some 300,000 spans, of which a service makes more.
-        for (let i = 0; i < WARM_RUNS; i++) await run()
+        for (let warm = 0; warm < WARM_UP; warm += EXPORTED) await run()
         const value = await run()
         const received = Number(await (await fetch(url)).text())
-        return { value, result: received / (EXPORTED * (WARM_RUNS + 1)) }
+        return { value, result: received / (WARM_UP + EXPORTED) }
       },
     }
   }
 }
 
 /**
- * The share of one core, in percent, that 10,000 spans a second cost: CPU time of the whole process (encoding, HTTP and
- * collection included) less that of a process with the same timer and no spans.
+ * The share of one core, in percent, that 10,000 spans a second cost: CPU time of the whole process (encoding, HTTP, collection
+ * of garbage and the last flush included) less that of the same process with the same timer and no spans. Seconds with and
+ * without spans take turns, as waking up alone costs from 0.5 to 3 % of a core here, depending on what else the machine does.
  */
 export function cpuShare(start: StartService): Prepare<number> {
   return async ({ fixture, quick }) => {
     const url = String(fixture)
-    const seconds = quick ? 3 : 6
+    const turns = quick ? 3 : 5
     return {
       async measure() {
-        const idle = await paced(() => {}, 1)
         await (await fetch(url)).text()
         const service = await start(url, fillRequest)
-        // The compiler has done its work before the measurement: a service runs for days.
-        for (let burst = 0; burst < WARM_UP / 1_000; burst++) {
-          for (let i = 0; i < 1_000; i++) service.span(i)
+        for (let burst = 0; burst < WARM_UP / BURST; burst++) {
+          for (let i = 0; i < BURST; i++) service.span(i)
           await new Promise(resolve => setTimeout(resolve, TICK))
         }
-        await paced(i => service.span(i), 2)
-        const { cpu, calls } = await paced(i => service.span(i), seconds)
+        const traced = async (): Promise<number> => {
+          const cpu = process.cpuUsage()
+          await paced(i => service.span(i), PACED)
+          await service.flush()
+          return seconds(process.cpuUsage(cpu))
+        }
+        const idle = async (): Promise<number> => {
+          const cpu = process.cpuUsage()
+          await paced(() => {}, PACED)
+          return seconds(process.cpuUsage(cpu))
+        }
+        await traced()
+        const added: number[] = []
+        for (let turn = 0; turn < turns; turn++) added.push((await traced()) - (await idle()))
         await service.close()
         const received = Number(await (await fetch(url)).text())
-        const share = cpu / seconds - idle.cpu
-        return { value: share * 100, result: received / (WARM_UP + calls + RATE * 2) }
+        const share = median(added) / PACED
+        const sent = WARM_UP + RATE * PACED * (turns + 1)
+        return { value: share * 100, result: received / sent }
       },
     }
   }
 }
 
-/** Calls `work` 10,000 times a second; returns the CPU seconds used. */
-async function paced(
-  work: (i: number) => void,
-  seconds: number,
-): Promise<{ cpu: number; calls: number }> {
-  const cpu = process.cpuUsage()
+/** Calls `work` 10,000 times a second. */
+async function paced(work: (i: number) => void, seconds: number): Promise<void> {
   const began = performance.now()
   const calls = RATE * seconds
   for (let done = 0; done < calls; ) {
@@ -126,8 +138,10 @@ async function paced(
     while (done < due) work(done++)
     await new Promise(resolve => setTimeout(resolve, TICK))
   }
-  const { user, system } = process.cpuUsage(cpu)
-  return { cpu: (user + system) / 1e6, calls }
+}
+
+function seconds({ user, system }: NodeJS.CpuUsage): number {
+  return (user + system) / 1e6
 }
 
 export function checkReceived(share: number): void {
@@ -140,6 +154,7 @@ export async function millraceService(url: string, fill: Fill): Promise<Service>
   const tracer = new Tracer({ exporter: new OtlpExporter({ url }), signals: [] })
   return {
     span: i => fill(tracer.startSpan('GET /api'), i),
+    flush: () => tracer.flush(),
     close: () => tracer.close(),
   }
 }
@@ -158,6 +173,7 @@ export async function openTelemetryService(url: string, fill: Fill): Promise<Ser
   const tracer = provider.getTracer('bench')
   return {
     span: i => fill(tracer.startSpan('GET /api'), i),
+    flush: () => provider.forceFlush(),
     close: () => provider.shutdown(),
   }
 }
