@@ -111,15 +111,32 @@ describe('KeyedLimiter', () => {
     expect(limiter.delete('a')).toBe(false)
     limiter.tryAcquire('b', 2)
     const closed = expect(limiter.acquire('b')).rejects.toThrow(LimiterClosedError)
+    expect(limiter.stats()).toMatchObject({ refused: 1, aborts: 1, timeouts: 0 })
     limiter[Symbol.dispose]()
     await closed
+    await expect(limiter.acquire('c')).rejects.toThrow(LimiterClosedError)
     expect(clock.pending).toBe(0)
   })
 
-  test('bad arguments', () => {
+  test('a parent counts in what is left, and is refunded for keys that are forgotten', () => {
+    const clock = new VirtualClock()
+    const parent = new TokenBucket({ rate: 0.001, burst: 3, clock })
+    const limiter = new KeyedLimiter({ rate: 10, burst: 2, maxKeys: 1, parent, clock })
+    expect(limiter.decide('a', 2)).toMatchObject({ allowed: true, remaining: 0 })
+    expect(limiter.decide('b')).toMatchObject({ allowed: true, remaining: 0 })
+    limiter.refund('a', 2)
+    expect(parent.stats()).toMatchObject({ granted: 1, refunded: 2 })
+    expect(limiter.decide('c', 0)).toMatchObject({ limit: 2, remaining: 2 })
+  })
+
+  test('bad arguments', async () => {
     const limiter = new KeyedLimiter({ rate: 10, burst: 2 })
     expect(() => limiter.tryAcquire('a', 3)).toThrow(
       'Expected `cost` to be a number from 0 to the burst of 2, got 3 (number)',
+    )
+    await expect(limiter.acquire('a', { priority: 11 })).rejects.toThrow('Expected `priority`')
+    await expect(limiter.acquire('a', { timeout: Number.NaN })).rejects.toThrow(
+      'Expected `timeout`',
     )
     // @ts-expect-error a missing key is a frequent mistake of callers without types
     expect(() => limiter.tryAcquire(undefined)).toThrow('Expected `key` to be a string')

@@ -1,13 +1,14 @@
 import { AlarmClock } from '../alarm-clock.ts'
 import { hasRefusalSubscribers, publishRefusal } from '../channels.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import { InvalidOptionError } from '../errors.ts'
+import { InvalidOptionError, LimiterClosedError } from '../errors.ts'
 import { type LimitPart, type MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
 import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
 import type { TokenBucketLimits } from '../meter/gcra.ts'
 import { SLACK } from '../meter/meter.ts'
 import { bound, nonNegative, positive, positiveInteger } from '../option-checks.ts'
+import { checkAcquireOptions } from '../wait/check-acquire-options.ts'
 import { LinePlace } from '../wait/line-place.ts'
 import { type Gate, WaitList } from '../wait/wait-list.ts'
 import type { Waiter } from '../wait/waiter.ts'
@@ -37,6 +38,9 @@ export interface KeyedLimiterStats {
   granted: number
   refused: number
   refunded: number
+  /** Waits that outlasted their timeout, because others of higher priority came. */
+  timeouts: number
+  aborts: number
   /** Callers that wait now, over all keys. */
   waiting: number
   /** Keys forgotten while they still owed tokens, because `maxKeys` were in use. */
@@ -66,6 +70,9 @@ export class KeyedLimiter {
   #granted = 0
   #refused = 0
   #refunded = 0
+  #timeouts = 0
+  #aborts = 0
+  #closed = false
 
   constructor({
     rate,
@@ -121,7 +128,9 @@ export class KeyedLimiter {
     return {
       allowed,
       limit: this.#burst,
-      remaining: waiting ? 0 : Math.max(0, (now - slot) / this.#interval),
+      remaining: waiting
+        ? 0
+        : Math.max(0, Math.min((now - slot) / this.#interval, this.#left(now))),
       resetAfter: Math.max(0, slot - now + this.#burstSpan),
       retryAfter: allowed ? 0 : this.#waitFor(key, cost, now),
     }
@@ -142,6 +151,12 @@ export class KeyedLimiter {
     const options = typeof first === 'object' ? first : second
     const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
     if (!this.#fits(cost)) return Promise.reject(this.#badCost(cost))
+    if (this.#closed) return Promise.reject(new LimiterClosedError(this.name))
+    try {
+      if (options !== undefined) checkAcquireOptions(options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
     if (!options?.signal?.aborted && this.#take(key, cost, this.#clock.now())) return NO_WAIT
     const queue = this.#queue(key)
     const admission = queue.wait(cost, options)
@@ -155,8 +170,8 @@ export class KeyedLimiter {
       throw new InvalidOptionError('cost', `a number from 0 to the ${this.#granted} granted`, cost)
     }
     const place = this.#table.find(key)
-    if (place === undefined) return
-    this.#table.slots[place]! -= cost * this.#interval
+    // A key that is not known has a full bucket; its parent need not have.
+    if (place !== undefined) this.#table.slots[place]! -= cost * this.#interval
     this.#granted -= cost
     this.#refunded += cost
     this.#parent?.refund(cost)
@@ -189,20 +204,29 @@ export class KeyedLimiter {
 
   stats(): KeyedLimiterStats {
     let waiting = 0
-    for (const queue of this.#queues.values()) waiting += queue.size
+    let [refused, timeouts, aborts] = [this.#refused, this.#timeouts, this.#aborts]
+    for (const queue of this.#queues.values()) {
+      waiting += queue.size
+      refused += queue.refused
+      timeouts += queue.timeouts
+      aborts += queue.aborts
+    }
     return {
       keys: this.#table.size,
       maxKeys: this.#maxKeys,
       granted: this.#granted,
-      refused: this.#refused,
+      refused,
       refunded: this.#refunded,
+      timeouts,
+      aborts,
       waiting,
       evicted: this.#table.evicted,
     }
   }
 
-  /** Rejects all who wait with {@link LimiterClosedError}. */
+  /** Rejects all who wait with {@link LimiterClosedError}, and {@link acquire} from now on. */
   [Symbol.dispose](): void {
+    this.#closed = true
     for (const queue of [...this.#queues.values()]) queue.close()
   }
 
@@ -218,6 +242,12 @@ export class KeyedLimiter {
     table.slots[place] = next
     this.#granted += cost
     return true
+  }
+
+  /** What the parent leaves to anybody. */
+  #left(now: number): number {
+    if (this.#parent === undefined) return Infinity
+    return this.#parent.waiting ? 0 : this.#parent.meter.available(now)
   }
 
   #ready(parent: LimitPart, cost: number, now: number): boolean {
@@ -299,6 +329,11 @@ export class KeyedLimiter {
   }
 
   #forget(key: string): void {
+    const queue = this.#queues.get(key)
+    if (queue === undefined) return
+    this.#refused += queue.refused
+    this.#timeouts += queue.timeouts
+    this.#aborts += queue.aborts
     this.#queues.delete(key)
     if (this.#queues.size === 0) this.#parent?.unwatch(this.#onRelaxed)
   }

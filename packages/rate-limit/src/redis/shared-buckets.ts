@@ -4,8 +4,9 @@ import { InvalidOptionError, LimiterClosedError, RateLimitedError } from '../err
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
 import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
-import { nonEmpty, nonNegative, positive } from '../option-checks.ts'
-import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
+import { nonEmpty, positive } from '../option-checks.ts'
+import { checkAcquireOptions } from '../wait/check-acquire-options.ts'
+import { DEFAULT_PRIORITY } from '../wait/priority-order.ts'
 import { BucketStore, type Reservation } from './bucket-store.ts'
 import { Ledger } from './outage/ledger.ts'
 import { Outage } from './outage/outage.ts'
@@ -156,8 +157,7 @@ export class SharedBuckets<Mode extends OutageMode> {
     reserve: () => Promise<Admission> = () => this.#reserve(key, cost, options),
   ): Promise<Admission> {
     this.#check(cost)
-    if (options?.timeout !== undefined) nonNegative('timeout', options.timeout)
-    checkPriority(options?.priority ?? DEFAULT_PRIORITY)
+    if (options !== undefined) checkAcquireOptions(options)
     if (this.#closed) throw new LimiterClosedError(this.name)
     options?.signal?.throwIfAborted()
     const admission = await this.outage.bridge(
