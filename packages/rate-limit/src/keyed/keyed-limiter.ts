@@ -13,6 +13,7 @@ import { LinePlace } from '../wait/line-place.ts'
 import { type Gate, WaitList } from '../wait/wait-list.ts'
 import type { Waiter } from '../wait/waiter.ts'
 import { BucketTable } from './bucket-table.ts'
+import { KeyQueues } from './key-queues.ts'
 
 export interface KeyedLimiterOptions extends TokenBucketLimits {
   /** The most keys with a bucket that is not full; default 100,000. Beyond it the fullest of a sample is forgotten. */
@@ -57,7 +58,7 @@ export class KeyedLimiter {
   readonly #clock: Clock
   readonly #alarms: AlarmClock
   readonly #table: BucketTable
-  readonly #queues = new Map<string, WaitList<Admission>>()
+  readonly #queues = new KeyQueues()
   readonly #maxKeys: number
   readonly #maxQueue: number
   readonly #catchUp: number
@@ -70,8 +71,6 @@ export class KeyedLimiter {
   #granted = 0
   #refused = 0
   #refunded = 0
-  #timeouts = 0
-  #aborts = 0
   #closed = false
 
   constructor({
@@ -203,19 +202,12 @@ export class KeyedLimiter {
   }
 
   stats(): KeyedLimiterStats {
-    let waiting = 0
-    let [refused, timeouts, aborts] = [this.#refused, this.#timeouts, this.#aborts]
-    for (const queue of this.#queues.values()) {
-      waiting += queue.size
-      refused += queue.refused
-      timeouts += queue.timeouts
-      aborts += queue.aborts
-    }
+    const { waiting, refused, timeouts, aborts } = this.#queues.totals()
     return {
       keys: this.#table.size,
       maxKeys: this.#maxKeys,
       granted: this.#granted,
-      refused,
+      refused: this.#refused + refused,
       refunded: this.#refunded,
       timeouts,
       aborts,
@@ -227,7 +219,7 @@ export class KeyedLimiter {
   /** Rejects all who wait with {@link LimiterClosedError}, and {@link acquire} from now on. */
   [Symbol.dispose](): void {
     this.#closed = true
-    for (const queue of [...this.#queues.values()]) queue.close()
+    for (const queue of this.#queues.list()) queue.close()
   }
 
   #take(key: string, cost: number, now: number): boolean {
@@ -324,22 +316,17 @@ export class KeyedLimiter {
       maxQueue: this.#maxQueue,
     })
     if (this.#queues.size === 0) this.#parent?.watch(this.#onRelaxed)
-    this.#queues.set(key, queue)
+    this.#queues.add(key, queue)
     return queue
   }
 
   #forget(key: string): void {
-    const queue = this.#queues.get(key)
-    if (queue === undefined) return
-    this.#refused += queue.refused
-    this.#timeouts += queue.timeouts
-    this.#aborts += queue.aborts
-    this.#queues.delete(key)
+    this.#queues.forget(key)
     if (this.#queues.size === 0) this.#parent?.unwatch(this.#onRelaxed)
   }
 
   readonly #onRelaxed = (): void => {
-    for (const queue of [...this.#queues.values()]) {
+    for (const queue of this.#queues.list()) {
       queue.evict(({ cost }) => (this.#fits(cost) ? undefined : this.#badCost(cost)))
       queue.serve()
     }
