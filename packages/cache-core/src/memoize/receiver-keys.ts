@@ -1,32 +1,30 @@
 import { type ArgumentsKey, encodeArguments } from './encode-arguments.ts'
 
+/** Number of the first receiver, whose keys stay as they are. */
+const FIRST = 0
+
 /**
  * Keeps the results of one function apart for the objects it is called on, without keeping the objects.
  *
- * Most functions are only ever called on one object, or on none: the first receiver's keys stay as they are, as to
- * qualify one costs more than the whole hit.
+ * Most functions are only ever called on one object, or on none: the first receiver's keys stay as they are, as to qualify one
+ * costs more than the whole hit.
  */
 export class ReceiverKeys {
   readonly #numbers = new WeakMap<WeakKey, number>()
-  #next = 1
-  #settled = false
-  /** The first receiver; `undefined` for calls on nothing. Once collected nobody takes its place. */
-  #first: WeakRef<WeakKey> | undefined
+  #next = FIRST
+  /** Number of calls on nothing, once there was one. */
+  #ofNothing: number | undefined
 
   /** `key` for a call on `receiver`; no other receiver has the same. O(length of key). */
   qualify(receiver: unknown, key: ArgumentsKey): ArgumentsKey {
-    if (!this.#settled) {
-      this.#settled = true
-      if (receiver !== undefined && isObject(receiver)) this.#first = new WeakRef(receiver)
-    }
-    if (receiver === this.#first?.deref()) {
-      if (receiver !== undefined || this.#first === undefined) return key
-    }
+    const mark = this.#mark(receiver)
+    if (mark === FIRST) return key
     // No encoded key goes on with an @, and no other key begins with U+0000.
-    return `\u0000@${this.#mark(receiver)}${typeof key === 'number' ? '#' : '$'}${key}`
+    return `\u0000@${mark}${typeof key === 'number' ? '#' : '$'}${key}`
   }
 
   #mark(receiver: unknown): string | number {
+    if (receiver === undefined) return (this.#ofNothing ??= this.#next++)
     if (!isObject(receiver)) {
       const encoded = encodeArguments([receiver])
       return `${String(encoded).length}${typeof encoded === 'number' ? 'd' : 's'}${encoded}`
