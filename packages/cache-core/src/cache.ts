@@ -15,9 +15,11 @@ import type { Loaded } from './load/loaded.ts'
 import { type Loader, Loads } from './load/loads.ts'
 import {
   assertFunction,
+  assertNumber,
   assertPositive,
-  assertPositiveInteger,
   type CacheOptions,
+  ENTRIES,
+  FRACTION,
   LARGEST_MAP,
   type SetOptions,
 } from './options.ts'
@@ -78,14 +80,12 @@ export class Cache<K, V> {
       insight,
       clock = systemClock,
     } = options
-    assertPositiveInteger('maxEntries', maxEntries, LARGEST_MAP)
+    assertNumber('maxEntries', maxEntries, ENTRIES)
     assertPositive('maxBytes', maxBytes)
     assertPositive('ttl', ttl)
     assertPositive('idleTtl', idleTtl)
     assertPositive('sweepInterval', sweepInterval)
-    if (!(ttlJitter >= 0 && ttlJitter <= 1)) {
-      throw new InvalidOptionError('ttlJitter', 'a number from 0 to 1', ttlJitter)
-    }
+    assertNumber('ttlJitter', ttlJitter, FRACTION)
     this.#weighted = weigher !== undefined
     if (maxBytes !== Infinity) this.#assertWeighted()
     assertFunction('weigher', weigher)
@@ -355,7 +355,7 @@ export class Cache<K, V> {
   resize({ maxEntries, maxBytes }: { maxEntries?: number; maxBytes?: number }): void {
     const entries = maxEntries ?? this.#relief?.entries ?? this.#kernel.maxEntries
     const weight = maxBytes ?? this.#relief?.weight ?? this.#kernel.maxWeight
-    assertPositiveInteger('maxEntries', entries, LARGEST_MAP)
+    assertNumber('maxEntries', entries, ENTRIES)
     assertPositive('maxBytes', weight)
     if (maxBytes !== undefined) this.#assertWeighted()
     if (this.#relief === undefined) this.#kernel.resize(entries, weight)

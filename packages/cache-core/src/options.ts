@@ -85,17 +85,25 @@ export function assertFunction(option: string, value: unknown, expected = 'a fun
   }
 }
 
+/** What a number may be, in words and as a test. */
+export type Bounds = readonly [expected: string, holds: (value: number) => boolean]
+
+export const POSITIVE: Bounds = ['a number > 0', value => value > 0]
+export const NOT_NEGATIVE: Bounds = ['a number >= 0', value => value >= 0]
+export const FRACTION: Bounds = ['a number from 0 to 1', value => value >= 0 && value <= 1]
+export const ENTRIES: Bounds = [
+  'an integer from 1 to 16,777,216',
+  value => Number.isInteger(value) && value >= 1 && value <= LARGEST_MAP,
+]
+
 /** @throws {InvalidOptionError} */
-export function assertPositive(option: string, value: number): void {
-  if (typeof value !== 'number' || !(value > 0)) {
-    throw new InvalidOptionError(option, 'a number > 0', value)
+export function assertNumber(option: string, value: unknown, [expected, holds]: Bounds): void {
+  if (typeof value !== 'number' || !holds(value)) {
+    throw new InvalidOptionError(option, expected, value)
   }
 }
 
 /** @throws {InvalidOptionError} */
-export function assertPositiveInteger(option: string, value: number, most: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > most) {
-    const expected = most === LARGEST_MAP ? 'an integer from 1 to 16,777,216' : 'a positive integer'
-    throw new InvalidOptionError(option, expected, value)
-  }
+export function assertPositive(option: string, value: unknown): void {
+  assertNumber(option, value, POSITIVE)
 }

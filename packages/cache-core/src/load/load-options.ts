@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../errors.ts'
+import { assertNumber, type Bounds, NOT_NEGATIVE, POSITIVE } from '../options.ts'
 
 /** How values are loaded; for a whole cache in its constructor, or for one call. */
 export interface LoadBehavior {
@@ -76,12 +77,6 @@ const DEFAULTS: LoadPlan = {
   signal: undefined,
 }
 
-/** What an option may be, in words and as a test. */
-type Bounds = readonly [expected: string, holds: (value: number) => boolean]
-
-const POSITIVE: Bounds = ['a number > 0', value => value > 0]
-const NOT_NEGATIVE: Bounds = ['a number >= 0', value => value >= 0]
-
 const BOUNDS: Readonly<Record<keyof LoadBehavior | 'ttl', Bounds>> = {
   ttl: POSITIVE,
   staleWhileRevalidate: NOT_NEGATIVE,
@@ -100,15 +95,16 @@ const NUMBERS = Object.keys(BOUNDS) as (keyof typeof BOUNDS)[]
  * @throws {@link InvalidOptionError} if one is outside its bounds.
  */
 export function planLoad(options: LoadOptions, defaults: LoadPlan = DEFAULTS): LoadPlan {
-  const plan = { ...defaults, signal: options.signal }
+  const { signal } = options
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InvalidOptionError('signal', 'an AbortSignal', signal)
+  }
+  const plan = { ...defaults, signal }
   if (options.tags !== undefined) plan.tags = checkTags(options.tags)
   for (const option of NUMBERS) {
     const value = options[option]
     if (value === undefined) continue
-    const [expected, holds] = BOUNDS[option]
-    if (typeof value !== 'number' || !holds(value)) {
-      throw new InvalidOptionError(option, expected, value)
-    }
+    assertNumber(option, value, BOUNDS[option])
     plan[option] = value
   }
   return plan

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../errors.ts'
+import { assertPositive } from '../options.ts'
 import { checkTags } from './load-options.ts'
 
 /** What a loader can decide about the value it returns. */
@@ -19,9 +19,7 @@ export class Loaded<V> {
   readonly store: boolean
 
   constructor(value: V, { ttl, tags, store = true }: LoadedOptions) {
-    if (ttl !== undefined && !(typeof ttl === 'number' && ttl > 0)) {
-      throw new InvalidOptionError('ttl', 'a number > 0', ttl)
-    }
+    if (ttl !== undefined) assertPositive('ttl', ttl)
     this.value = value
     this.ttl = ttl
     this.tags = tags === undefined ? undefined : checkTags(tags)

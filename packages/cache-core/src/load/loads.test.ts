@@ -144,6 +144,9 @@ describe('getOrLoad', () => {
     await expect(cache.getOrLoad('a', () => loaded(1, { tags: [1] as never }))).rejects.toThrow(
       '`tags`',
     )
+    await expect(cache.getOrLoad('a', load, { signal: {} as never })).rejects.toThrow(
+      'Expected `signal` to be an AbortSignal, got an object',
+    )
     expect(() => newCache({ staleIfError: Number.NaN })).toThrow('`staleIfError`')
     expect(cache.size).toBe(0)
     expect(cache.stats().loading).toBe(0)
