@@ -24,6 +24,9 @@ const SHORT = 64
 /** Upper bound of a pair with a short key and a short string in UTF-8, which is how much room it gets unasked. */
 const SHORT_PAIR = SHORT * 4 + 24
 
+/** The ids of the span that is being written. */
+const ids = new Int32Array(6)
+
 /** A span name with its bytes and the attribute keys that spans of this name had last, in order. */
 class SpanName {
   readonly name: string
@@ -169,13 +172,11 @@ export class ProtobufEncoder implements Encoder {
     pos += 1 + SPAN_LENGTH
     let { view } = writer
     view.setInt16(pos, 0x0a10)
-    view.setInt32(pos + 2, span.traceA)
-    view.setInt32(pos + 6, span.traceB)
-    view.setInt32(pos + 10, span.traceC)
-    view.setInt32(pos + 14, span.traceD)
+    span.readIds(ids)
+    for (let word = 0, at = pos + 2; word < 4; word++, at += 4) view.setInt32(at, ids[word]!)
     view.setInt16(pos + 18, 0x1208)
-    view.setInt32(pos + 20, span.spanHigh)
-    view.setInt32(pos + 24, span.spanLow)
+    view.setInt32(pos + 20, ids[4]!)
+    view.setInt32(pos + 24, ids[5]!)
     pos += 28
     if (span.traceState !== undefined) {
       writer.pos = pos

@@ -106,7 +106,7 @@ export class SpanDrain {
     for (let done = 0; done < limit; done++) {
       const record = queue.shift()
       if (record === null) return done
-      record.complete(epoch)
+      record.epoch = epoch
       this.#exporter.write(record)
       record.pool.release(record)
     }

@@ -204,7 +204,7 @@ export class SpanPipeline implements SpanHost {
   ended(record: SpanRecord): void {
     this.#ended++
     if (endChannel.hasSubscribers) {
-      record.complete(this.#epoch())
+      record.epoch = this.#epoch()
       endChannel.publish(record)
     }
     if (this.#closed) {

@@ -29,30 +29,8 @@ export class IdSource {
     return (this.#successor ??= new IdSource())
   }
 
-  /** Both ids of the span with this serial, if it is the root of its trace; of others, the span id. */
-  fill(
-    serial: number,
-    ids: {
-      traceA: number
-      traceB: number
-      traceC: number
-      traceD: number
-      spanHigh: number
-      spanLow: number
-    },
-  ): void {
-    const keys = this.#keys
-    const base = Math.imul(serial, 0x9e3779b1)
-    ids.traceA = mix(base ^ keys[0]!)
-    ids.traceB = mix(base ^ keys[1]!)
-    ids.traceC = mix(base ^ keys[2]!)
-    ids.traceD = mix(base ^ keys[3]!)
-    ids.spanHigh = mix(base ^ keys[4]!)
-    ids.spanLow = mix(base ^ keys[5]!) || 1
-  }
-
   /** Word 0 (most significant) to 3 of the trace id that starts with `serial`, as signed 32 bits. */
-  traceWord(serial: number, word: 0 | 1 | 2 | 3): number {
+  traceWord(serial: number, word: number): number {
     return mix(Math.imul(serial, 0x9e3779b1) ^ this.#keys[word]!)
   }
 

@@ -61,7 +61,6 @@ export class SpanPool {
     if (!record.pooled) return
     record.name = ''
     record.trace = null
-    record.traceState = undefined
     record.details = null
     record.attributes.clear()
     record.next = this.#firstFree

@@ -5,6 +5,8 @@ import type { SpanDetails } from './span-details.ts'
 import type { SpanPool } from './span-pool.ts'
 import { RANDOM, RECORDED, SAMPLED, type TraceRecord } from './trace-record.ts'
 
+const scratch = new Int32Array(6)
+
 /**
  * The data of one recorded span, and what exporters read when it has ended. Records are used again and again: an exporter that
  * keeps data takes it out during `write`. Times are milliseconds on the tracer's clock; add `epoch` for epoch milliseconds.
@@ -19,21 +21,11 @@ export class SpanRecord {
   end: number = Number.NaN
   /** Epoch milliseconds of the clock's zero. */
   epoch: number = Number.NaN
-  /** The trace id, most significant word first, as signed 32-bit integers. */
-  traceA = 0
-  traceB = 0
-  traceC = 0
-  traceD = 0
-  spanHigh = 0
-  spanLow = 0
   /** Both zero where the span has no parent. */
   parentHigh = 0
   parentLow = 0
   /** Whether the parent is in another process. */
   parentRemote = false
-  /** W3C flags. */
-  traceFlags = 0
-  traceState: TraceState | undefined = undefined
   readonly attributes: AttributeList
   details: SpanDetails | null = null
 
@@ -57,12 +49,42 @@ export class SpanRecord {
     this.attributes = attributes
   }
 
+  /**
+   * Both ids as signed 32-bit words, most significant first: four of the trace id, two of the span id. They are computed from the
+   * serial by whoever needs them, so a span that no exporter reads does not pay for them (8 ns of 110).
+   */
+  readIds(words: Int32Array): void {
+    const { trace, serial } = this
+    const { ids } = this.pool
+    if (trace === null) {
+      for (let word = 0; word < 4; word++) words[word] = ids.traceWord(serial, word)
+    } else {
+      words[0] = trace.a
+      words[1] = trace.b
+      words[2] = trace.c
+      words[3] = trace.d
+    }
+    words[4] = ids.spanHigh(serial)
+    words[5] = ids.spanLow(serial)
+  }
+
+  /** W3C flags. */
+  get traceFlags(): number {
+    return this.trace === null ? SAMPLED | RANDOM : this.trace.flags & ~RECORDED
+  }
+
+  get traceState(): TraceState | undefined {
+    return this.trace === null ? undefined : this.trace.state
+  }
+
   get traceId(): string {
-    return traceIdHex(this.traceA, this.traceB, this.traceC, this.traceD)
+    this.readIds(scratch)
+    return traceIdHex(scratch[0]!, scratch[1]!, scratch[2]!, scratch[3]!)
   }
 
   get spanId(): string {
-    return spanIdHex(this.spanHigh, this.spanLow)
+    this.readIds(scratch)
+    return spanIdHex(scratch[4]!, scratch[5]!)
   }
 
   /** 16 hex digits, or undefined for a root. */
@@ -79,22 +101,5 @@ export class SpanRecord {
   /** @internal Whether the span begins its trace in this process. */
   get isLocalRoot(): boolean {
     return this.parentRemote || (this.parentHigh | this.parentLow) === 0
-  }
-
-  /** @internal Fills in what nobody needs before an exporter does: identifiers, flags, the clock's zero. */
-  complete(epoch: number): void {
-    const { trace } = this
-    this.epoch = epoch
-    this.pool.ids.fill(this.serial, this)
-    if (trace === null) {
-      this.traceFlags = SAMPLED | RANDOM
-      return
-    }
-    this.traceA = trace.a
-    this.traceB = trace.b
-    this.traceC = trace.c
-    this.traceD = trace.d
-    this.traceFlags = trace.flags & ~RECORDED
-    this.traceState = trace.state
   }
 }
