@@ -1,5 +1,5 @@
 import Bottleneck from 'bottleneck'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 
 /** What is used of bottleneck's connection object beyond its published type. */
 interface ScriptedConnection {
@@ -48,7 +48,11 @@ function disconnect(client: Redis): void {
 
 /** A connection object on which bottleneck 2.19.5 works with Redis 7 and later. */
 function createConnection(client: Redis): Bottleneck.IORedisConnection {
-  const connection = new Bottleneck.IORedisConnection({ Redis, client } as never)
+  // Its class comes with the client, so that a scheduler of one process needs no ioredis.
+  const connection = new Bottleneck.IORedisConnection({
+    Redis: client.constructor,
+    client,
+  } as never)
   mendErrors(connection as unknown as ScriptedConnection)
   mendUnsubscribe(subscriberOf(connection))
   return connection
