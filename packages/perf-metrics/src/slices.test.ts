@@ -1,8 +1,12 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
+import { Dashboard } from './dashboard.ts'
 import { negotiate } from './export/negotiate.ts'
 import { scrape } from './export/scrape.ts'
 import { Registry } from './index.ts'
+import { OtlpExporter } from './otlp.ts'
 import { inSlices, type Pace, SLICE } from './slices.ts'
 
 /** A clock by which every look at it takes `cost` milliseconds, and the number of pauses so far. */
@@ -92,25 +96,107 @@ describe('a scrape', () => {
   })
 })
 
+/** A clock by which every second look ends a slice, and how often work was put off to a later turn. */
+function slowClock() {
+  const virtual = new VirtualClock(1_000_000)
+  let skew = 0
+  const clock = {
+    continuations: 0,
+    now: () => virtual.now() + (skew += SLICE / 2),
+    setTimer: (callback: () => void, delay: number) => {
+      if (delay === 0) clock.continuations++
+      return virtual.setTimer(callback, delay)
+    },
+    advance: (milliseconds: number) => virtual.advance(milliseconds),
+  }
+  return clock
+}
+
+describe('a push', () => {
+  it.each(['protobuf', 'json'] as const)(
+    'of %s lets the loop turn every few series',
+    async encoding => {
+      const clock = slowClock()
+      const metrics = new Registry({ clock })
+      const histogram = metrics.histogram('h', { labels: ['i'] })
+      for (let i = 0; i < 1000; i++) histogram.observe({ i }, i)
+      let turns = 0
+      let watching = true
+      let turnsUntilRequest = 0
+      const server = createServer((request, response) => {
+        turnsUntilRequest = turns
+        request.resume().on('end', () => response.writeHead(200, { connection: 'close' }).end())
+      })
+      await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const exporter = new OtlpExporter(metrics, {
+        url,
+        encoding,
+        temporality: 'delta',
+        clock,
+      })
+      setImmediate(function turn() {
+        turns++
+        if (watching) setImmediate(turn)
+      })
+      for (const round of [1, 2]) {
+        turns = 0
+        await exporter.export()
+        // The second time there is nothing new in any series, which takes a look at each of them all the same.
+        expect(exporter.stats().pointsSent).toBe(1000)
+        if (round === 1) expect(turnsUntilRequest).toBeGreaterThan(400)
+        else expect(turns).toBeGreaterThan(400)
+      }
+      watching = false
+      await exporter.close()
+      server.close()
+    },
+  )
+})
+
+describe('a frame of the dashboard', () => {
+  it('is taken over many turns of the loop, and shows all when it is whole', async () => {
+    const clock = slowClock()
+    const registry = new Registry({ clock: new VirtualClock(1_000_000), maxSeries: 1000 })
+    const timing = registry.timing('t_seconds', { labels: ['i'] })
+    for (let i = 0; i < 1000; i++) for (let n = 0; n <= i % 7; n++) timing.record({ i }, 5, n === 6)
+    using dashboard = new Dashboard({ registry, clock, authorize: () => true })
+    expect(clock.continuations).toBe(1)
+    const snapshot = dashboard.fetch(new Request('http://any/snapshot.json'))
+    for (let i = 0; i < 1000; i++) clock.advance(0)
+    const { frame } = JSON.parse(await (await snapshot).text())
+    expect(clock.continuations).toBeGreaterThan(300)
+    expect(frame.sequence).toBe(0)
+    expect(frame.timings).toHaveLength(50)
+    expect(new Set(frame.timings.map(({ count }: { count: number }) => count))).toEqual(
+      new Set([7]),
+    )
+  })
+
+  it('that is not whole yet goes when the dashboard is closed', async () => {
+    const clock = slowClock()
+    const registry = new Registry({ clock })
+    const timing = registry.timing('t_seconds', { labels: ['i'] })
+    for (let i = 0; i < 100; i++) timing.record({ i }, 5)
+    const dashboard = new Dashboard({ registry, clock, authorize: () => true })
+    const waiting = dashboard.fetch(new Request('http://any/events'))
+    dashboard.close()
+    expect((await waiting).status).toBe(404)
+    const { continuations } = clock
+    clock.advance(0)
+    expect(clock.continuations).toBe(continuations)
+  })
+})
+
 describe('the upkeep of many series', () => {
   it('is spread over the turns of the loop', () => {
-    const virtual = new VirtualClock(1_000_000)
-    // By this clock a look takes half a slice, so that every second step ends one.
-    let skew = 0
-    let continuations = 0
-    const clock = {
-      now: () => virtual.now() + (skew += SLICE / 2),
-      setTimer: (callback: () => void, delay: number) => {
-        if (delay === 0) continuations++
-        return virtual.setTimer(callback, delay)
-      },
-    }
+    const clock = slowClock()
     const metrics = new Registry({ clock, retention: 5000, windows: false })
     const counter = metrics.counter('c_total', { labels: ['i'] })
     for (let i = 0; i < 1000; i++) counter.inc({ i })
-    virtual.advance(1000)
-    expect(continuations).toBeGreaterThan(250)
-    virtual.advance(60_000)
+    clock.advance(1000)
+    expect(clock.continuations).toBeGreaterThan(250)
+    clock.advance(60_000)
     expect(counter.family.size).toBe(0)
     metrics[Symbol.dispose]()
   })

@@ -1,6 +1,8 @@
 /** Milliseconds of work after which the event loop gets its turn. */
 export const SLICE = 1
 
+import { type Clock, stopwatch } from './clock.ts'
+
 /** How work in slices tells the time, and how it lets others run. */
 export interface Pace {
   /** Milliseconds from any origin. */
@@ -13,22 +15,63 @@ const eventLoop: Pace = {
   pause: () => new Promise(resolve => setImmediate(resolve)),
 }
 
+/** The event loop's turns, with the time of `clock`. */
+export function paceOf(clock: Clock): Pace {
+  return { now: stopwatch(clock), pause: eventLoop.pause }
+}
+
 /**
  * Does `steps` in slices of {@link SLICE}, and lets the event loop turn between them. A slice is as much longer as a step.
  *
  * @throws the reason of `signal`, once it is aborted, between two slices
  */
-export async function inSlices(
-  steps: Iterable<void>,
+export async function inSlices<R>(
+  steps: Iterator<void, R>,
   signal?: AbortSignal,
   pace: Pace = eventLoop,
-): Promise<void> {
+): Promise<R> {
   signal?.throwIfAborted()
   let end = pace.now() + SLICE
-  for (const _ of steps) {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
     if (pace.now() < end) continue
     await pace.pause()
     signal?.throwIfAborted()
     end = pace.now() + SLICE
   }
+}
+
+/** Work in slices that began, on timers that do not keep the process alive. */
+export interface SlicedWork {
+  /** Goes on with it no more. */
+  cancel(): void
+}
+
+/**
+ * As {@link inSlices}, but begins at once: what fits into one slice is done when this returns.
+ *
+ * @param stopwatch milliseconds from any origin
+ * @param finished called with what the steps return
+ */
+export function startSlices<R>(
+  steps: Iterator<void, R>,
+  clock: Clock,
+  stopwatch: () => number,
+  finished: (result: R) => void,
+): SlicedWork {
+  let cancel = (): void => {}
+  const slice = (): void => {
+    const end = stopwatch() + SLICE
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done) return finished(value)
+      if (stopwatch() < end) continue
+      const timer = clock.setTimer(slice, 0)
+      cancel = () => timer.cancel()
+      return
+    }
+  }
+  slice()
+  return { cancel: () => cancel() }
 }

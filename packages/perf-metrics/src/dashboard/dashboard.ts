@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gzipped } from '../bytes/gzip.ts'
-import { type Clock, systemClock, type Timer } from '../clock.ts'
+import { type Clock, stopwatch, systemClock, type Timer } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Guard } from '../guard/guard.ts'
 import { integerOption } from '../integer-option.ts'
 import type { Registry } from '../registry/registry.ts'
+import { type SlicedWork, startSlices } from '../slices.ts'
 import { type DashboardRequest, isLocal } from './access.ts'
 import { type Asset, loadAssets } from './assets.ts'
 import { type Frame, FrameRecorder, type SlowSpan } from './frames.ts'
@@ -27,7 +28,7 @@ export interface DashboardOptions {
   maxClients?: number
   /** Milliseconds between two frames, 100 to 10,000. Default 1,000; a tenth of the frames while nobody looks. */
   interval?: number
-  /** Frames to keep for a first look, 10 to 10,000. Default 600. */
+  /** Frames to keep for a first look, 10 to 3,600. Default 600. */
   history?: number
   /** Source of time. Default: the system's. */
   clock?: Clock
@@ -39,7 +40,7 @@ export interface DashboardStats {
   dropped: number
   /** Bytes of the last frame. */
   frameBytes: number
-  /** Milliseconds that the last frame took to make. */
+  /** Milliseconds from the beginning of the last frame to its end; a large registry is read in slices of 1 ms. */
   frameTime: number
 }
 
@@ -86,7 +87,11 @@ export class Dashboard {
   readonly #zipped = new Map<Asset, Uint8Array<ArrayBuffer>>()
   readonly #recorder: FrameRecorder
   readonly #subscribers: Subscribers
-  #frame: Frame
+  readonly #stopwatch: () => number
+  /** Settled once there is a frame. */
+  readonly #first = Promise.withResolvers<void>()
+  #frame!: Frame
+  #frameUnderWay: SlicedWork | undefined
   #frameBytes = 0
   #frameTime = 0
   #timer: Timer | undefined
@@ -113,30 +118,47 @@ export class Dashboard {
       registry: options.registry,
       guard: options.guard,
       slowSpans: options.slowSpans,
-      history: integerOption('history', history, 10, 10_000),
+      history: integerOption('history', history, 10, 3600),
     })
     this.#subscribers = new Subscribers((callback, delay) => clock.setTimer(callback, delay))
-    this.#frame = this.#recorder.take(clock.now())
+    this.#stopwatch = stopwatch(clock)
+    this.#record()
     this.#schedule()
   }
 
   #schedule(): void {
     const delay = this.#subscribers.size > 0 ? this.#interval : this.#interval * IDLE_FACTOR
     this.#timer = this.#clock.setTimer(() => {
-      this.#record()
+      // A frame that takes longer than the interval goes on, and the next waits its turn.
+      if (this.#frameUnderWay === undefined) this.#record()
       this.#schedule()
     }, delay)
   }
 
   #record(): void {
-    const start = performance.now()
-    this.#frame = this.#recorder.take(this.#clock.now())
-    if (this.#subscribers.size > 0) {
-      const frame = this.#event('frame', this.#frame)
-      this.#frameBytes = frame.length
-      this.#subscribers.broadcast(frame)
-    }
-    this.#frameTime = performance.now() - start
+    const start = this.#stopwatch()
+    let finished = false
+    const work = startSlices(
+      this.#recorder.take(this.#clock.now()),
+      this.#clock,
+      this.#stopwatch,
+      frame => {
+        finished = true
+        this.#frameUnderWay = undefined
+        this.#publish(frame)
+        this.#frameTime = this.#stopwatch() - start
+      },
+    )
+    if (!finished) this.#frameUnderWay = work
+  }
+
+  #publish(frame: Frame): void {
+    this.#frame = frame
+    this.#first.resolve()
+    if (this.#subscribers.size === 0) return
+    const event = this.#event('frame', frame)
+    this.#frameBytes = event.length
+    this.#subscribers.broadcast(event)
   }
 
   #event(name: string, data: object): Uint8Array<ArrayBuffer> {
@@ -202,8 +224,11 @@ export class Dashboard {
       return { status: 308, headers: { ...SECURITY, location: `./${last}/` } }
     }
     const name = path.slice(this.#basePath.length + 1)
-    if (name === 'events') return this.#admit(request)
-    if (name === 'snapshot.json') return this.#json()
+    if (name === 'events' || name === 'snapshot.json') {
+      await this.#first.promise
+      if (this.#closed) return notFound()
+      return name === 'events' ? this.#admit(request) : this.#json()
+    }
     const asset = this.#assets.get(name)
     return asset === undefined ? notFound() : this.#file(asset, request)
   }
@@ -306,6 +331,8 @@ export class Dashboard {
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
+    this.#frameUnderWay?.cancel()
+    this.#first.resolve()
     this.#subscribers.close()
     this.#recorder.stop()
   }

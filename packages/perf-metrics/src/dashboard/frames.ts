@@ -2,8 +2,9 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import type { Guard } from '../guard/guard.ts'
 import type { Registry } from '../registry/registry.ts'
-import { hitRatio, type Part } from '../report/parts.ts'
-import { performanceReport, type TimingReport } from '../report/performance-report.ts'
+import { hitRatio, type Part, partOf } from '../report/parts.ts'
+import { combinedHitRatio, type TimingReport, timingReports } from '../report/performance-report.ts'
+import { Busiest } from './busiest.ts'
 
 /** A slow operation that a tracer kept. */
 export interface SlowSpan {
@@ -105,14 +106,21 @@ export class FrameRecorder {
     this.#delay.disable()
   }
 
-  take(now: number): Frame {
+  /** Takes a frame, stopping after every timing so that the caller can let others run. */
+  *take(now: number): Generator<void, Frame> {
     const { registry, guard, slowSpans } = this.#sources
-    const report = performanceReport(registry, now)
+    const busiest = new Busiest(MOST_TIMINGS)
+    for (const timing of timingReports(registry.collect(), now)) {
+      busiest.add(timing)
+      yield
+    }
+    const parts = registry.observed().map(partOf)
+    const { rss, heapUsed } = process.memoryUsage()
     const utilization = performance.eventLoopUtilization(this.#utilization).utilization
     this.#utilization = performance.eventLoopUtilization()
     const delayP99 = Math.max(0, this.#delay.percentile(99) / 1e6 - RESOLUTION)
     this.#delay.reset()
-    const rates = this.#rates(report.timings, now)
+    const rates = this.#rates(busiest, now)
     const heapLimit = getHeapStatistics().heap_size_limit
     const alerts = (guard?.status() ?? []).map(({ rule, state, value, limit }) => ({
       name: rule.name,
@@ -128,8 +136,8 @@ export class FrameRecorder {
         pid: process.pid,
         node: process.version,
         uptime: process.uptime(),
-        rss: report.memory.rss,
-        heapUsed: report.memory.heapUsed,
+        rss,
+        heapUsed,
         heapLimit,
         utilization,
         delayP99,
@@ -138,25 +146,24 @@ export class FrameRecorder {
         alerts.filter(({ state }) => state === 'tripped').map(({ name }) => name),
         utilization,
         delayP99,
-        report.memory.heapUsed / heapLimit,
+        heapUsed / heapLimit,
         rates,
       ),
-      parts: report.parts.map(part => ({ ...part, hitRatio: known(hitRatio(part)) })),
-      timings: report.timings.toSorted((a, b) => b.rate - a.rate).slice(0, MOST_TIMINGS),
+      parts: parts.map(part => ({ ...part, hitRatio: known(hitRatio(part)) })),
+      timings: busiest.timings(),
       ...rates,
       alerts,
       slow: (slowSpans?.() ?? []).slice(0, MOST_SPANS),
     }
-    this.#remember(frame, report.combinedHitRatio)
+    this.#remember(frame, combinedHitRatio(parts))
     return frame
   }
 
-  #rates(timings: readonly TimingReport[], now: number): { calls: number; failures: number } {
-    const total = {
-      time: now,
-      calls: timings.reduce((sum, { count }) => sum + count, 0),
-      failures: timings.reduce((sum, { failures }) => sum + failures, 0),
-    }
+  #rates(
+    { calls, failures }: { calls: number; failures: number },
+    now: number,
+  ): { calls: number; failures: number } {
+    const total = { time: now, calls, failures }
     const last = this.#last
     this.#last = total
     const seconds = (now - last.time) / 1000

@@ -1,3 +1,4 @@
+import { assembled } from '../bytes/assembled.ts'
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
 import type { Family } from '../instrument/family.ts'
@@ -54,16 +55,4 @@ export async function scrape(
     contentType: native ? PROTOBUF_TYPE : format.contentType,
     body: await assembled(out, signal, pace),
   }
-}
-
-/** What was written, in one piece. */
-async function assembled(
-  out: ByteWriter,
-  signal: AbortSignal | undefined,
-  pace: Pace | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
-  if (out.whole) return out.finish()
-  const body = Buffer.allocUnsafe(out.size)
-  await inSlices(out.copySteps(body, 0), signal, pace)
-  return body
 }

@@ -109,6 +109,13 @@ export class Family<S extends Series = Series> {
     return series
   }
 
+  /** The series of these label values, if there is one. */
+  peek(values: readonly string[]): S | undefined {
+    if (values.length > 0) return this.#index.get(values)
+    const [only] = this.#series
+    return only
+  }
+
   /** The series of label values read elsewhere, in the order of the label names. */
   resolve(values: readonly string[]): S {
     return values.length === 0 ? this.only : this.#resolve(values).series

@@ -1,52 +1,102 @@
+import type { ByteWriter } from '../bytes/byte-writer.ts'
 import type { Exemplar } from '../instrument/exemplars.ts'
 import { ZERO_THRESHOLD } from '../store/exponential.ts'
-import type { HistogramPoint, MetricData, NumberPoint } from './metric-data.ts'
+import type { HistogramPoint, MetricData, Point } from './metric-data.ts'
 import { nanoseconds, type OtlpContext } from './protobuf-encoding.ts'
 import { SCOPE_NAME } from './scope.ts'
 
 /** An `ExportMetricsServiceRequest` in OTLP's JSON: ids in hexadecimal, 64-bit integers as decimal strings. */
-export function encodeOtlpJson(metrics: readonly MetricData[], context: OtlpContext): object {
+export function toOtlpJson(metrics: Iterable<MetricData>, context: OtlpContext): object {
+  const sent: object[] = []
+  for (const metric of metrics) {
+    const dataPoints: object[] = []
+    for (const point of metric.points) {
+      if (point !== undefined) dataPoints.push(pointJson(metric, point, context))
+    }
+    if (dataPoints.length === 0) continue
+    const { head, kind, tail } = partsOf(metric, context)
+    sent.push({ ...head, [kind]: { dataPoints, ...tail } })
+  }
+  const { resource, scope } = envelope(context)
+  return { resourceMetrics: [{ resource, scopeMetrics: [{ scope, metrics: sent }] }] }
+}
+
+/** Writes the text of the same, stopping after every series so that the caller can let others run. */
+export function* encodeOtlpJson(
+  metrics: Iterable<MetricData>,
+  context: OtlpContext,
+  out: ByteWriter,
+): Generator<void, void> {
+  const { resource, scope } = envelope(context)
+  out.text(`{"resourceMetrics":[{"resource":${JSON.stringify(resource)},`)
+  out.text(`"scopeMetrics":[{"scope":${JSON.stringify(scope)},"metrics":[`)
+  let metricsBefore = ''
+  for (const metric of metrics) {
+    const { head, kind, tail } = partsOf(metric, context)
+    // Before the first point, the metric's own fields: one without points is not sent.
+    let before = `${metricsBefore}${JSON.stringify(head).slice(0, -1)},"${kind}":{"dataPoints":[`
+    let empty = true
+    for (const point of metric.points) {
+      if (point !== undefined) {
+        out.text(before + JSON.stringify(pointJson(metric, point, context)))
+        before = ','
+        empty = false
+      }
+      yield
+    }
+    if (empty) continue
+    metricsBefore = ','
+    const fields = Object.entries(tail).map(([field, value]) => `,"${field}":${value}`)
+    out.text(`]${fields.join('')}}}`)
+  }
+  out.text(']}]}]}')
+}
+
+function envelope({ resource }: OtlpContext): { resource: object; scope: object } {
   return {
-    resourceMetrics: [
-      {
-        resource: { attributes: attributes(Object.entries(context.resource)) },
-        scopeMetrics: [
-          {
-            scope: { name: SCOPE_NAME },
-            metrics: metrics.map(metric => metricJson(metric, context)),
-          },
-        ],
-      },
-    ],
+    resource: { attributes: attributes(Object.entries(resource)) },
+    scope: { name: SCOPE_NAME },
   }
 }
 
-function metricJson(metric: MetricData, context: OtlpContext): object {
-  const { name, description, unit, type, labelNames, points } = metric
+/** A metric's fields around its points. */
+function partsOf(
+  { name, description, unit, type }: MetricData,
+  { temporality, histograms }: OtlpContext,
+): { head: object; kind: string; tail: Readonly<Record<string, number | boolean>> } {
   const head = { name, description, unit }
-  const aggregationTemporality = context.temporality === 'delta' && type !== 'updown' ? 1 : 2
-  const common = (labelValues: readonly string[], start: number): object => ({
+  const aggregationTemporality = temporality === 'delta' && type !== 'updown' ? 1 : 2
+  switch (type) {
+    case 'gauge':
+      return { head, kind: 'gauge', tail: {} }
+    case 'histogram': {
+      const kind = histograms === 'exponential' ? 'exponentialHistogram' : 'histogram'
+      return { head, kind, tail: { aggregationTemporality } }
+    }
+    default: {
+      const tail = { aggregationTemporality, isMonotonic: type === 'counter' }
+      return { head, kind: 'sum', tail }
+    }
+  }
+}
+
+function pointJson({ labelNames }: MetricData, point: Point, context: OtlpContext): object {
+  const { labelValues, start } = point
+  const common = {
     attributes: attributes(labelNames.map((label, i) => [label, labelValues[i]!])),
     startTimeUnixNano: String(nanoseconds(start)),
     timeUnixNano: String(nanoseconds(context.time)),
-  })
-  if (type === 'histogram') {
-    const exponential = context.histograms === 'exponential'
-    const dataPoints = (points as readonly HistogramPoint[]).map(point => ({
-      ...common(point.labelValues, point.start),
-      ...(exponential ? exponentialJson(point) : explicitJson(point)),
-    }))
-    const data = { dataPoints, aggregationTemporality }
-    return exponential ? { ...head, exponentialHistogram: data } : { ...head, histogram: data }
   }
-  const dataPoints = (points as readonly NumberPoint[]).map(point => ({
-    ...common(point.labelValues, point.start),
-    asDouble: double(point.value),
-    ...(point.exemplars.length > 0 && { exemplars: point.exemplars.map(exemplarJson) }),
-  }))
-  return type === 'gauge'
-    ? { ...head, gauge: { dataPoints } }
-    : { ...head, sum: { dataPoints, aggregationTemporality, isMonotonic: type === 'counter' } }
+  if ('distribution' in point) {
+    const exponential = context.histograms === 'exponential'
+    return { ...common, ...(exponential ? exponentialJson(point) : explicitJson(point)) }
+  }
+  const { value, exemplars } = point
+  return {
+    ...common,
+    asDouble: double(value),
+    ...(exemplars.length > 0 && { exemplars: exemplars.map(exemplarJson) }),
+  }
 }
 
 function exponentialJson({ distribution: d, exemplars }: HistogramPoint): object {

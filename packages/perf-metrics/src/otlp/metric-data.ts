@@ -15,14 +15,15 @@ export type Temporality = 'cumulative' | 'delta'
 /** How histograms are sent. Backends without exponential histograms want `explicit`. */
 export type HistogramEncoding = 'exponential' | 'explicit'
 
-/** A metric and its points, before they take one of the two encodings of OTLP. */
+/** A metric before it takes one of the two encodings of OTLP. */
 export interface MetricData {
   readonly name: string
   readonly description: string
   readonly unit: string
   readonly type: MetricType
   readonly labelNames: readonly string[]
-  readonly points: readonly Point[]
+  /** Read as they are iterated. `undefined` is a series with nothing to tell, and an opportunity to pause as others are. */
+  readonly points: Iterable<Point | undefined>
 }
 
 export type Point = NumberPoint | HistogramPoint
@@ -61,84 +62,106 @@ const UNITS: Readonly<Record<string, string>> = {
   amperes: 'A',
 }
 
-interface Exported {
+/** One look at the metrics: read while they are iterated, once, so that whoever encodes them can pause between points. */
+export interface Reading {
+  readonly metrics: Iterable<MetricData>
+  /** How many points were read so far. */
+  points: number
+  /** To be set once the destination has them. Until then the next reading contains the same changes again. */
+  delivered: boolean
+}
+
+/** What a reading found of a series. */
+interface State {
   readonly time: number
   readonly value: number
   readonly distribution: Distribution | undefined
   readonly classic: readonly number[]
 }
 
+/** The last two states of a series that matter: the one that was read last, and the last before it that arrived. */
+interface Track {
+  reading: Reading
+  current: State
+  arrived: State | undefined
+}
+
 /** Reads the metrics, and with delta temporality remembers what was delivered. One per destination. */
 export class MetricDataReader {
   readonly #temporality: Temporality
-  #delivered = new WeakMap<Series, Exported>()
+  readonly #tracks = new WeakMap<Series, Track>()
 
   constructor(temporality: Temporality) {
     this.#temporality = temporality
   }
 
-  /**
-   * The metrics as of `now`. Call `delivered` once the destination has them: until then the next reading contains the
-   * same changes again.
-   */
-  read(
-    families: readonly Family[],
-    now: number,
-  ): { metrics: MetricData[]; points: number; delivered(): void } {
-    const states = new Map<Series, Exported>()
-    const metrics: MetricData[] = []
-    let points = 0
-    for (const family of families) {
-      const { name, help, unit, type, labelNames } = family.description
-      const data: Point[] = []
-      for (const series of family.series()) {
-        const point = this.#point(series, now, states)
-        if (point !== undefined) data.push(point)
-      }
-      if (data.length === 0) continue
-      points += data.length
-      metrics.push({
-        name: baseName(name),
-        description: help,
-        unit: UNITS[unit] ?? '',
-        type,
-        labelNames,
-        points: data,
-      })
-    }
-    const delivered = (): void => {
-      for (const [series, state] of states) this.#delivered.set(series, state)
-    }
-    return { metrics, points, delivered }
+  /** The metrics as of `now`. Series that begin later are left to the next reading. */
+  read(families: readonly Family[], now: number): Reading {
+    const metrics = (reader: MetricDataReader): Iterable<MetricData> => ({
+      *[Symbol.iterator]() {
+        for (const family of families) yield reader.#metric(family, now, reading)
+      },
+    })
+    const reading: Reading = { metrics: metrics(this), points: 0, delivered: false }
+    return reading
   }
 
-  #point(series: Series, now: number, states: Map<Series, Exported>): Point | undefined {
+  #metric(family: Family, now: number, reading: Reading): MetricData {
+    const { name, help, unit, type, labelNames } = family.description
+    return {
+      name: baseName(name),
+      description: help,
+      unit: UNITS[unit] ?? '',
+      type,
+      labelNames,
+      points: this.#points(family, now, reading),
+    }
+  }
+
+  *#points(family: Family, now: number, reading: Reading): Generator<Point | undefined> {
+    for (const series of family.series()) {
+      const point = series.created > now ? undefined : this.#point(series, now, reading)
+      if (point !== undefined) reading.points++
+      yield point
+    }
+  }
+
+  #point(series: Series, now: number, reading: Reading): Point | undefined {
+    const { labelValues, created } = series
     if (series.type === 'gauge' || series.type === 'updown') {
       const { value } = series as GaugeSeries | UpDownCounterSeries
-      return { labelValues: series.labelValues, start: series.created, value, exemplars: [] }
+      return { labelValues, start: created, value, exemplars: [] }
     }
     const isHistogram = series.type === 'histogram'
-    const state: Exported = isHistogram
+    const state: State = isHistogram
       ? histogramState(series as HistogramSeries, now)
       : { time: now, value: (series as CounterSeries).value, distribution: undefined, classic: [] }
-    let before: Exported | undefined
-    if (this.#temporality === 'delta') {
-      states.set(series, state)
-      before = this.#delivered.get(series)
-      // A series that expired and came back began anew.
-      if (before !== undefined && before.time < series.created) before = undefined
-    }
-    const start = before?.time ?? series.created
-    const { labelValues } = series
+    let before = this.#temporality === 'delta' ? this.#advance(series, state, reading) : undefined
+    // A series that expired and came back began anew.
+    if (before !== undefined && before.time < created) before = undefined
+    const start = before?.time ?? created
     if (!isHistogram) {
       const exemplars = exemplarsSince(start, series as CounterSeries)
       return { labelValues, start, value: state.value - (before?.value ?? 0), exemplars }
     }
     return histogramPoint(series as HistogramSeries, start, state, before)
   }
+
+  /** Keeps the state and returns the last one that arrived. */
+  #advance(series: Series, current: State, reading: Reading): State | undefined {
+    const track = this.#tracks.get(series)
+    if (track === undefined) {
+      this.#tracks.set(series, { reading, current, arrived: undefined })
+      return undefined
+    }
+    if (track.reading.delivered) track.arrived = track.current
+    track.reading = reading
+    track.current = current
+    return track.arrived
+  }
 }
 
-function histogramState(series: HistogramSeries, now: number): Exported {
+function histogramState(series: HistogramSeries, now: number): State {
   const distribution = series.distribution()
   const classic = Array.from(series.shape.classic.bounds, (_, i) => series.classicCount(i))
   return { time: now, value: distribution.count, distribution, classic }
@@ -147,8 +170,8 @@ function histogramState(series: HistogramSeries, now: number): Exported {
 function histogramPoint(
   series: HistogramSeries,
   start: number,
-  state: Exported,
-  before: Exported | undefined,
+  state: State,
+  before: State | undefined,
 ): HistogramPoint | undefined {
   const whole = state.distribution!
   const distribution = before === undefined ? whole : distributionSince(whole, before.distribution!)

@@ -1,7 +1,11 @@
+import { assembled } from '../bytes/assembled.ts'
+import { ByteWriter } from '../bytes/byte-writer.ts'
 import { gzipped } from '../bytes/gzip.ts'
+import { ProtoWriter } from '../bytes/proto-writer.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { ExportError, InvalidOptionError } from '../errors.ts'
 import type { Registry } from '../registry/registry.ts'
+import { inSlices, type Pace, paceOf } from '../slices.ts'
 import { encodeOtlpJson } from './json-encoding.ts'
 import { type HistogramEncoding, MetricDataReader, type Temporality } from './metric-data.ts'
 import { type PartialSuccess, readPartialSuccess } from './partial-success.ts'
@@ -12,6 +16,8 @@ import { type ResourceAttributes, resourceFromEnvironment } from './resource.ts'
 const RETRYABLE = new Set([429, 502, 503, 504])
 const TRIES = 5
 const FIRST_BACKOFF = 1000
+/** Bytes to set aside for a first request. */
+const MIN_REQUEST = 16_384
 /** What zlib calls its default. */
 const COMPRESSION_LEVEL = 6
 
@@ -58,12 +64,17 @@ export interface OtlpExporterStats {
   bytes: number
 }
 
-/** Pushes a registry to an OpenTelemetry collector over OTLP/HTTP, on an interval and at the end. */
+/**
+ * Pushes a registry to an OpenTelemetry collector over OTLP/HTTP, on an interval and at the end. Requests are written in
+ * slices of 1 ms; a series is consistent in itself, and two series may be read at different times.
+ */
 export class OtlpExporter {
   readonly #registry: Registry
   readonly #options: Required<Omit<OtlpExporterOptions, 'onError'>>
   readonly #onError: (error: ExportError) => void
   readonly #reader: MetricDataReader
+  readonly #pace: Pace
+  #lastSize = MIN_REQUEST
   readonly #stats: OtlpExporterStats = {
     exports: 0,
     failures: 0,
@@ -99,6 +110,7 @@ export class OtlpExporter {
     }
     if (!URL.canParse(this.#options.url)) throw new InvalidOptionError('url', 'a URL', options.url)
     this.#reader = new MetricDataReader(this.#options.temporality)
+    this.#pace = paceOf(this.#options.clock)
     this.#schedule()
   }
 
@@ -145,18 +157,22 @@ export class OtlpExporter {
   async #exportOnce(): Promise<void> {
     const { clock, temporality, histograms, resource, encoding } = this.#options
     const time = clock.now()
-    const { metrics, points, delivered } = this.#reader.read(this.#registry.collect(), time)
-    if (points === 0) return
+    const reading = this.#reader.read(this.#registry.collect(), time)
     const context = { time, temporality, histograms, resource }
-    const content =
-      encoding === 'json'
-        ? Buffer.from(JSON.stringify(encodeOtlpJson(metrics, context)))
-        : encodeOtlpProtobuf(metrics, context)
+    const json = encoding === 'json'
+    const out = json ? new ByteWriter(this.#lastSize) : new ProtoWriter(this.#lastSize)
+    const steps = json
+      ? encodeOtlpJson(reading.metrics, context, out)
+      : encodeOtlpProtobuf(reading.metrics, context, out as ProtoWriter)
+    await inSlices(steps, undefined, this.#pace)
+    if (reading.points === 0) return
+    this.#lastSize = Math.max(MIN_REQUEST, Math.ceil(out.size * 1.1))
+    const content = await assembled(out, undefined, this.#pace)
     try {
       const { rejected } = await this.#post(content)
-      delivered()
+      reading.delivered = true
       this.#stats.exports++
-      this.#stats.pointsSent += points - rejected
+      this.#stats.pointsSent += reading.points - rejected
       this.#stats.pointsRejected += rejected
     } catch (cause) {
       this.#stats.failures++

@@ -88,6 +88,23 @@ describe('OTLP', () => {
     }
   })
 
+  it('leaves out what has no points, and what begins only later', () => {
+    const clock = new VirtualClock(NOW)
+    const metrics = new Registry({ clock })
+    metrics.counter('unused_total', { labels: ['a'] })
+    metrics.counter('later_total', { labels: ['a'] })
+    const used = metrics.counter('used_total')
+    used.inc()
+    const names = (bytes: Uint8Array): string[] =>
+      decoded(request, bytes).resourceMetrics[0].scopeMetrics[0].metrics.map(
+        ({ name }: { name: string }) => name,
+      )
+    expect(names(metrics.toOtlp())).toEqual(['used'])
+    expect(metrics.toOtlpJson()).toMatchObject({
+      resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'used' }] }] }],
+    })
+  })
+
   it('sends explicit buckets on demand', () => {
     const [{ scopeMetrics }] = decoded(
       request,
@@ -224,26 +241,25 @@ describe('the exporter', () => {
     expect(exporter.stats()).toMatchObject({ pointsSent: 1, pointsRejected: 1 })
   })
 
-  it('sends JSON on demand', async () => {
-    const metrics = new Registry()
-    metrics.counter('x_total').inc(4)
+  it('sends JSON on demand, which says what toOtlpJson() does', async () => {
+    const metrics = sample()
+    metrics.counter('unused_total', { labels: ['a'] })
     const { url, received } = await collector()
-    await using exporter = new OtlpExporter(metrics, {
-      url,
-      encoding: 'json',
-      headers: { 'x-key': 'k' },
-      resource: { 'service.name': 'shop' },
-    })
-    await exporter.export()
-    expect(received[0]!.headers).toMatchObject({
-      'content-type': 'application/json',
-      'x-key': 'k',
-    })
-    const sent = JSON.parse(received[0]!.body.toString())
-    expect(sent.resourceMetrics[0].resource.attributes).toEqual([
-      { key: 'service.name', value: { stringValue: 'shop' } },
-    ])
-    expect(sent.resourceMetrics[0].scopeMetrics[0].metrics[0].sum.dataPoints[0].asDouble).toBe(4)
+    const resource = { 'service.name': 'shop "é"' }
+    for (const histograms of ['exponential', 'explicit'] as const) {
+      await using exporter = new OtlpExporter(metrics, {
+        url,
+        histograms,
+        encoding: 'json',
+        headers: { 'x-key': 'k' },
+        resource,
+        clock: new VirtualClock(NOW),
+      })
+      await exporter.export()
+      const { headers, body } = received.at(-1)!
+      expect(headers).toMatchObject({ 'content-type': 'application/json', 'x-key': 'k' })
+      expect(JSON.parse(body.toString())).toEqual(metrics.toOtlpJson({ histograms, resource }))
+    }
   })
 
   it.each([

@@ -1,4 +1,4 @@
-import { ProtoWriter } from '../bytes/proto-writer.ts'
+import type { ProtoWriter } from '../bytes/proto-writer.ts'
 import type { Exemplar } from '../instrument/exemplars.ts'
 import { ZERO_THRESHOLD } from '../store/exponential.ts'
 import type {
@@ -6,6 +6,7 @@ import type {
   HistogramPoint,
   MetricData,
   NumberPoint,
+  Point,
   Temporality,
 } from './metric-data.ts'
 import type { ResourceAttributes } from './resource.ts'
@@ -19,12 +20,15 @@ export interface OtlpContext {
   readonly resource: ResourceAttributes
 }
 
-/** An `ExportMetricsServiceRequest`. Field numbers are those of opentelemetry/proto/metrics/v1/metrics.proto. */
-export function encodeOtlpProtobuf(
-  metrics: readonly MetricData[],
+/**
+ * Writes an `ExportMetricsServiceRequest`, stopping after every series so that the caller can let others run. Field
+ * numbers are those of opentelemetry/proto/metrics/v1/metrics.proto.
+ */
+export function* encodeOtlpProtobuf(
+  metrics: Iterable<MetricData>,
   context: OtlpContext,
-): Uint8Array<ArrayBuffer> {
-  const out = new ProtoWriter()
+  out: ProtoWriter,
+): Generator<void, void> {
   const resourceMetrics = out.begin(1)
   const resource = out.begin(1)
   for (const [key, value] of Object.entries(context.resource)) attribute(out, 1, key, value)
@@ -33,36 +37,60 @@ export function encodeOtlpProtobuf(
   const scope = out.begin(1)
   out.string(1, SCOPE_NAME)
   out.end(scope)
-  for (const metric of metrics) encodeMetric(out, metric, context)
+  for (const metric of metrics) yield* encodeMetric(out, metric, context)
   out.end(scopeMetrics)
   out.end(resourceMetrics)
-  return out.finish()
 }
 
-function encodeMetric(out: ProtoWriter, metric: MetricData, context: OtlpContext): void {
-  const message = out.begin(2)
-  out.string(1, metric.name)
-  out.string(2, metric.description)
-  if (metric.unit !== '') out.string(3, metric.unit)
-  const exponential = context.histograms === 'exponential'
-  const data = out.begin(
-    metric.type === 'gauge' ? 5 : metric.type === 'histogram' ? (exponential ? 10 : 9) : 7,
-  )
+function* encodeMetric(
+  out: ProtoWriter,
+  metric: MetricData,
+  context: OtlpContext,
+): Generator<void, void> {
+  // A metric without points is not sent.
+  let open: { message: number; data: number } | undefined
   for (const point of metric.points) {
-    const one = out.begin(1)
-    if ('distribution' in point) {
-      if (exponential) exponentialPoint(out, metric, point, context)
-      else explicitPoint(out, metric, point, context)
-    } else numberPoint(out, metric, point, context)
-    out.end(one)
+    if (point !== undefined) {
+      open ??= beginMetric(out, metric, context)
+      const one = out.begin(1)
+      encodePoint(out, metric, point, context)
+      out.end(one)
+    }
+    yield
   }
+  if (open === undefined) return
   if (metric.type !== 'gauge') {
     // Up-down counters are cumulative whatever is asked for: their value is a state.
     out.uint(2, context.temporality === 'delta' && metric.type !== 'updown' ? 1 : 2)
   }
   if (metric.type === 'counter') out.uint(3, 1)
-  out.end(data)
-  out.end(message)
+  out.end(open.data)
+  out.end(open.message)
+}
+
+function beginMetric(
+  out: ProtoWriter,
+  { name, description, unit, type }: MetricData,
+  { histograms }: OtlpContext,
+): { message: number; data: number } {
+  const message = out.begin(2)
+  out.string(1, name)
+  out.string(2, description)
+  if (unit !== '') out.string(3, unit)
+  const histogram = histograms === 'exponential' ? 10 : 9
+  const data = out.begin(type === 'gauge' ? 5 : type === 'histogram' ? histogram : 7)
+  return { message, data }
+}
+
+function encodePoint(
+  out: ProtoWriter,
+  metric: MetricData,
+  point: Point,
+  context: OtlpContext,
+): void {
+  if (!('distribution' in point)) numberPoint(out, metric, point, context)
+  else if (context.histograms === 'exponential') exponentialPoint(out, metric, point, context)
+  else explicitPoint(out, metric, point, context)
 }
 
 function numberPoint(

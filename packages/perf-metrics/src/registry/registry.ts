@@ -1,4 +1,5 @@
 import { ByteWriter } from '../bytes/byte-writer.ts'
+import { ProtoWriter } from '../bytes/proto-writer.ts'
 import { type Clock, stopwatch, systemClock } from '../clock.ts'
 import type { ObservedPart, ObserveOptions, StatsSource } from '../collect/stats-source.ts'
 import { InvalidOptionError } from '../errors.ts'
@@ -30,8 +31,8 @@ import { Series } from '../instrument/series.ts'
 import { type Timing, TimingSeries } from '../instrument/timing.ts'
 import type { UpDownCounter } from '../instrument/up-down-counter.ts'
 import { integerOption } from '../integer-option.ts'
-import { encodeOtlpJson } from '../otlp/json-encoding.ts'
-import { type MetricData, MetricDataReader } from '../otlp/metric-data.ts'
+import { toOtlpJson } from '../otlp/json-encoding.ts'
+import { MetricDataReader, type Reading } from '../otlp/metric-data.ts'
 import { encodeOtlpProtobuf, type OtlpContext } from '../otlp/protobuf-encoding.ts'
 import { HeapCells } from '../store/cells.ts'
 import { emptyDistribution } from '../store/distribution.ts'
@@ -267,18 +268,20 @@ export class Registry {
   /** An OTLP `ExportMetricsServiceRequest` in protobuf, cumulative. To push, see `OtlpExporter` in `/otlp`. */
   toOtlp(options: OtlpOptions = {}): Uint8Array<ArrayBuffer> {
     const { metrics, context } = this.#otlp(options)
+    const out = new ProtoWriter()
+    for (const _ of encodeOtlpProtobuf(metrics, context, out));
     // A copy, as the writer's memory is larger than what it wrote.
-    return new Uint8Array(encodeOtlpProtobuf(metrics, context))
+    return new Uint8Array(out.finish())
   }
 
   /** The same request in OTLP's JSON encoding, as plain data. */
   toOtlpJson(options: OtlpOptions = {}): object {
     const { metrics, context } = this.#otlp(options)
-    return encodeOtlpJson(metrics, context)
+    return toOtlpJson(metrics, context)
   }
 
   #otlp({ histograms = 'exponential', resource = {} }: OtlpOptions): {
-    metrics: readonly MetricData[]
+    metrics: Reading['metrics']
     context: OtlpContext
   } {
     const time = this.#clock.now()

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { SLICE } from '../slices.ts'
+import { startSlices } from '../slices.ts'
 import { FRAME, ringOf } from '../window/window-ring.ts'
 import type { Catalog } from './catalog.ts'
 import { TICK } from './ticker.ts'
@@ -22,8 +22,7 @@ const TICKS_PER_FRAME = FRAME / TICK
  */
 export class Upkeep {
   readonly #options: UpkeepOptions
-  /** The round under way, if one was interrupted. */
-  #round: Iterator<void> | undefined
+  #underWay = false
   #ticks = 0
 
   constructor(options: UpkeepOptions) {
@@ -32,20 +31,12 @@ export class Upkeep {
 
   /** Begins a round, unless the last one is not finished. */
   tick(): void {
-    if (this.#round !== undefined) return
-    this.#round = this.#work()
-    this.#run()
-  }
-
-  #run(): void {
+    if (this.#underWay) return
+    this.#underWay = true
     const { stopwatch, clock } = this.#options
-    const end = stopwatch() + SLICE
-    while (this.#round!.next().done !== true) {
-      if (stopwatch() < end) continue
-      clock.setTimer(() => this.#run(), 0)
-      return
-    }
-    this.#round = undefined
+    startSlices(this.#work(), clock, stopwatch, () => {
+      this.#underWay = false
+    })
   }
 
   *#work(): Generator<void> {

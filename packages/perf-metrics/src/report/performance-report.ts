@@ -1,7 +1,6 @@
 import type { CounterSeries } from '../instrument/counter.ts'
 import type { Family } from '../instrument/family.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
-import type { Series } from '../instrument/series.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type DistributionStats, windowStats } from '../window/window-stats.ts'
 import { hitRatio, type Part, partOf } from './parts.ts'
@@ -54,10 +53,7 @@ const ENOUGH = 100
 export function performanceReport(metrics: Registry, now: number = Date.now()): PerformanceReport {
   const families = metrics.collect()
   const parts = metrics.observed().map(partOf)
-  const timings = timingReports(families, now)
-  const caches = parts.filter(part => part.kind === 'cache')
-  const hits = sumOf(caches, 'hits')
-  const lookups = hits + sumOf(caches, 'misses')
+  const timings = [...timingReports(families, now)]
   const { rss, heapUsed, heapTotal } = process.memoryUsage()
   return {
     timestamp: now,
@@ -65,23 +61,26 @@ export function performanceReport(metrics: Registry, now: number = Date.now()): 
     memory: { rss, heapUsed, heapTotal },
     timings,
     parts,
-    combinedHitRatio: lookups === 0 ? null : hits / lookups,
+    combinedHitRatio: combinedHitRatio(parts),
     findings: [...timings.flatMap(judgeTiming), ...parts.flatMap(judgePart)],
   }
 }
 
-function timingReports(families: readonly Family[], now: number): TimingReport[] {
+/** Reports of all timings one by one, so that the caller can pause. */
+export function* timingReports(
+  families: readonly Family[],
+  now: number,
+): Generator<TimingReport, void> {
   const byName = new Map(families.map(family => [family.description.name, family]))
-  const reports: TimingReport[] = []
   for (const family of families) {
     const { name, type, labelNames } = family.description
     if (type !== 'histogram' || !name.endsWith('_seconds')) continue
-    const failures = failureCounts(byName.get(`${name.replace(/_seconds$/, '')}_failures_total`))
+    const failures = byName.get(`${name.replace(/_seconds$/, '')}_failures_total`)
     for (const series of family.series()) {
       const { count } = series as HistogramSeries
       const stats = windowStats(series, FIVE_MINUTES, now) as DistributionStats
-      const failed = failures.get(keyOf(series)) ?? 0
-      reports.push({
+      const failed = (failures?.peek(series.labelValues) as CounterSeries | undefined)?.value ?? 0
+      yield {
         name,
         labels: Object.fromEntries(labelNames.map((label, i) => [label, series.labelValues[i]!])),
         count,
@@ -91,23 +90,17 @@ function timingReports(families: readonly Family[], now: number): TimingReport[]
         p99: inMilliseconds(stats.p99),
         failures: failed,
         failureRate: count === 0 ? null : failed / count,
-      })
+      }
     }
   }
-  return reports
 }
 
-/** Failures by label values. */
-function failureCounts(family: Family | undefined): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const series of family?.series() ?? []) {
-    counts.set(keyOf(series), (series as CounterSeries).value)
-  }
-  return counts
-}
-
-function keyOf({ labelValues }: Series): string {
-  return JSON.stringify(labelValues)
+/** Hits among look-ups of all caches together, `null` before the first. */
+export function combinedHitRatio(parts: readonly Part[]): number | null {
+  const caches = parts.filter(({ kind }) => kind === 'cache')
+  const hits = sumOf(caches, 'hits')
+  const lookups = hits + sumOf(caches, 'misses')
+  return lookups === 0 ? null : hits / lookups
 }
 
 function inMilliseconds(seconds: number): number | null {
