@@ -4,6 +4,7 @@ import { getHeapSpaceStatistics } from 'node:v8'
 import { InvalidOptionError } from '../errors.ts'
 import type { Registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
+import { delayReading } from './event-loop-delay.ts'
 
 export interface RuntimeOptions {
   /**
@@ -12,9 +13,6 @@ export interface RuntimeOptions {
    */
   eventLoopResolution?: number
 }
-
-/** Milliseconds that the statistics of event-loop delay cover at least, so that two scrapers do not halve them. */
-const DELAY_WINDOW = 10_000
 
 const GC_KINDS: Readonly<Record<number, string>> = {
   [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
@@ -39,12 +37,13 @@ export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}):
   if (!metrics.enabled) return metrics.addCollector(() => {})
   collectVersion(metrics)
   const stopGc = observeGc(metrics)
-  const delay = eventLoopDelay(metrics, eventLoopResolution)
+  const delay = monitorEventLoopDelay({ resolution: eventLoopResolution })
+  delay.enable()
   const readings = [
     processReading(metrics),
     eventLoopUtilization(metrics),
     heapReading(metrics),
-    delay.read,
+    delayReading(metrics, delay, eventLoopResolution),
     ...(process.platform === 'linux' ? [linuxReading(metrics)] : []),
   ]
   const collecting = metrics.addCollector(() => {
@@ -53,7 +52,7 @@ export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}):
   const remove = (): void => {
     collecting.remove()
     stopGc()
-    delay.stop()
+    delay.disable()
   }
   return { remove, [Symbol.dispose]: remove }
 }
@@ -134,36 +133,6 @@ function eventLoopUtilization(metrics: Registry): () => void {
     utilization.set(performance.eventLoopUtilization(now, last).utilization)
     last = now
   }
-}
-
-function eventLoopDelay(
-  metrics: Registry,
-  resolution: number,
-): { read: () => void; stop: () => void } {
-  const monitor = monitorEventLoopDelay({ resolution })
-  monitor.enable()
-  const gauge = (name: string, what: string) =>
-    metrics.gauge(`nodejs_eventloop_lag${name}_seconds`, { help: `Event-loop delay, ${what}` })
-  const mean = gauge('', 'mean')
-  const min = gauge('_min', 'least')
-  const max = gauge('_max', 'most')
-  const deviation = gauge('_stddev', 'standard deviation')
-  const percentiles = [50, 90, 99].map(p => ({ p, gauge: gauge(`_p${p}`, `percentile ${p}`) }))
-  let since = performance.now()
-  // The monitor measures from one of its ticks to the next: the delay is what exceeds the resolution.
-  const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - resolution / 1e3)
-  const read = (): void => {
-    if (monitor.count === 0) return
-    mean.set(late(monitor.mean))
-    min.set(late(monitor.min))
-    max.set(late(monitor.max))
-    deviation.set(monitor.stddev / 1e9)
-    for (const { p, gauge } of percentiles) gauge.set(late(monitor.percentile(p)))
-    if (performance.now() - since < DELAY_WINDOW) return
-    monitor.reset()
-    since = performance.now()
-  }
-  return { read, stop: () => monitor.disable() }
 }
 
 function observeGc(metrics: Registry): () => void {
