@@ -64,6 +64,17 @@ describe('combine', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('also when the limit is inside another combination, and had been raised before', async () => {
+    const { second, both, clock } = setUp()
+    const outer = combine([new TokenBucket({ rate: 1_000, clock }), both], { clock })
+    second.setLimits({ rate: 10, burst: 7 })
+    outer.tryAcquire(5)
+    const doomed = expect(outer.acquire(3)).rejects.toThrow(InvalidOptionError)
+    second.setLimits({ rate: 10, burst: 2 })
+    await doomed
+    expect(clock.pending).toBe(0)
+  })
+
   test('nobody overtakes those who wait for a limit inside', async () => {
     const { second, both, clock } = setUp()
     second.tryAcquire(5)

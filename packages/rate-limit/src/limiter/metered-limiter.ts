@@ -67,8 +67,8 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   #granted = 0
   #refused = 0
   #refunded = 0
-  /** The meter's, as known last. */
-  #maxCost: number
+  /** No caller that waits asks for more. */
+  #largest = 0
 
   static {
     partOf = limiter => limiter.#part()
@@ -81,7 +81,6 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
     this.name = name
     this.meter = meter
     this.clock = clock
-    this.#maxCost = meter.maxCost
     this.#waiters = new WaitList(this.#gate(), { name, clock, order, maxQueue })
   }
 
@@ -121,6 +120,7 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
       this.#granted += cost
       return NO_WAIT
     }
+    this.#largest = Math.max(this.#largest, cost)
     const admission = waiters.wait(cost, options)
     if (waiters.size !== 0) this.meter.watch?.(this.#onRelaxed)
     return admission
@@ -191,10 +191,10 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   protected relaxed(): void {
     const { maxCost } = this.meter
     // All waiters are looked at only when some may have become impossible, not at every refund.
-    if (maxCost < this.#maxCost) {
+    if (maxCost < this.#largest) {
       this.#waiters.evict(({ cost }) => (cost > maxCost ? this.#badCost(cost) : undefined))
     }
-    this.#maxCost = maxCost
+    this.#largest = Math.min(this.#largest, maxCost)
     this.#waiters.serve()
     for (const tell of [...this.#watchers]) tell()
   }
@@ -215,9 +215,20 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
         this.#granted += cost
       },
       refund: cost => this.refund(cost),
-      watch: listener => this.#watchers.add(listener),
-      unwatch: listener => this.#watchers.delete(listener),
+      // What changes in a limit inside this one is news for those around it too.
+      watch: listener => {
+        this.#watchers.add(listener)
+        this.meter.watch?.(this.#onRelaxed)
+      },
+      unwatch: listener => {
+        this.#watchers.delete(listener)
+        this.#unwatch()
+      },
     }
+  }
+
+  #unwatch(): void {
+    if (this.#watchers.size === 0 && this.#waiters.size === 0) this.meter.unwatch?.(this.#onRelaxed)
   }
 
   #gate(): Gate<Admission> {
@@ -233,7 +244,7 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
       },
       idle: () => {
         place.leave()
-        this.meter.unwatch?.(this.#onRelaxed)
+        this.#unwatch()
       },
     }
   }
