@@ -15,7 +15,7 @@ export interface TracedOptions<F extends AnyFunction = AnyFunction> {
   attributes?: Attributes
   /**
    * The function finishes before it returns, and starts nothing asynchronous whose spans should be its children (they
-   * would become its siblings). The span is then activated by two stores instead of a new asynchronous context: about 115
+   * would become its siblings). The span is then activated by two stores instead of a new asynchronous context: about 100
    * instead of 300 ns a call on Node 24. @default false
    */
   sync?: boolean
