@@ -16,8 +16,6 @@ import { type ResourceAttributes, resourceFromEnvironment } from './resource.ts'
 const RETRYABLE = new Set([429, 502, 503, 504])
 const TRIES = 5
 const FIRST_BACKOFF = 1000
-/** Bytes to set aside for a first request. */
-const MIN_REQUEST = 16_384
 /** What zlib calls its default. */
 const COMPRESSION_LEVEL = 6
 
@@ -74,7 +72,6 @@ export class OtlpExporter {
   readonly #onError: (error: ExportError) => void
   readonly #reader: MetricDataReader
   readonly #pace: Pace
-  #lastSize = MIN_REQUEST
   readonly #stats: OtlpExporterStats = {
     exports: 0,
     failures: 0,
@@ -160,13 +157,12 @@ export class OtlpExporter {
     const reading = this.#reader.read(this.#registry.collect(), time)
     const context = { time, temporality, histograms, resource }
     const json = encoding === 'json'
-    const out = json ? new ByteWriter(this.#lastSize) : new ProtoWriter(this.#lastSize)
+    const out = json ? new ByteWriter() : new ProtoWriter()
     const steps = json
       ? encodeOtlpJson(reading.metrics, context, out)
       : encodeOtlpProtobuf(reading.metrics, context, out as ProtoWriter)
     await inSlices(steps, undefined, this.#pace)
     if (reading.points === 0) return
-    this.#lastSize = Math.max(MIN_REQUEST, Math.ceil(out.size * 1.1))
     const content = await assembled(out, undefined, this.#pace)
     try {
       const { rejected } = await this.#post(content)
