@@ -11,6 +11,7 @@ import {
 } from './workloads/counting.ts'
 import { checkFirstScrape, longestBlock } from './workloads/longest-block.ts'
 import { checkNoop, emptyCall, noopCounter } from './workloads/noop.ts'
+import { checkSeries, longestFrame, longestPush } from './workloads/pushes.ts'
 import { checkScrape, scrape } from './workloads/scrape.ts'
 import { checkStartUp, startUp } from './workloads/start-up.ts'
 
@@ -107,6 +108,24 @@ export default defineSuite({
         'prom-client': longestBlock(promClient15),
       },
       check: checkFirstScrape,
+    }),
+    defineCase<number>({
+      name: 'push, longest block',
+      description: 'longest turn of the event loop during a push of 20,000 timings over OTLP',
+      unit: 'ms',
+      limit: 5,
+      ours: longestPush,
+      peers: {},
+      check: checkSeries,
+    }),
+    defineCase<number>({
+      name: 'dashboard, longest block',
+      description: 'longest turn of the event loop during the first frames of 20,000 timings',
+      unit: 'ms',
+      limit: 5,
+      ours: longestFrame,
+      peers: {},
+      check: checkSeries,
     }),
     defineCase<number>({
       name: 'disabled',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Prepare } from '../../../define.ts'
 import type { MetricsLibrary } from '../contenders/instruments.ts'
 import { durations } from './labels.ts'
+import { longestTurn } from './longest-turn.ts'
 
 const series = 20_000
 const samplesPerSeries = 14
@@ -17,25 +18,12 @@ export function longestBlock(library: MetricsLibrary): Prepare<string> {
     }
     return {
       async measure() {
-        // What was made so far is no concern of the scrape.
-        globalThis.gc!()
-        globalThis.gc!()
-        let longest = 0
-        let last = performance.now()
-        let watching = true
-        const watch = (): void => {
-          const now = performance.now()
-          longest = Math.max(longest, now - last)
-          last = now
-          if (watching) setImmediate(watch)
-        }
-        setImmediate(watch)
-        const answer = await histogram.serve()
-        // The turn in which the scrape ended counts too.
-        await new Promise(resolve => setImmediate(resolve))
-        watching = false
+        let answer: string | Uint8Array = ''
+        const value = await longestTurn(async () => {
+          answer = await histogram.serve()
+        })
         return {
-          value: longest,
+          value,
           result: typeof answer === 'string' ? answer : Buffer.from(answer).toString(),
         }
       },

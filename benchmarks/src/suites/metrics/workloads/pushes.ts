@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Prepare } from '../../../define.ts'
+import { durations } from './labels.ts'
+import { longestTurn } from './longest-turn.ts'
+
+const series = 20_000
+
+async function largeRegistry() {
+  const { Registry } = await import('@millrace/perf-metrics')
+  const registry = new Registry({ maxSeries: series })
+  const timing = registry.timing('request_seconds', { labels: ['route'] })
+  const values = durations(4096)
+  for (let i = 0; i < series; i++) {
+    const handle = timing.labels({ route: `/api/items/${i}` })
+    for (let k = 0; k < 5; k++) handle.record(values[(i * 5 + k) & 4095]! * 1000)
+  }
+  return registry
+}
+
+/** The longest turn of the event loop in milliseconds while a large registry is pushed over OTLP. */
+export const longestPush: Prepare<number> = async () => {
+  const { OtlpExporter } = await import('@millrace/perf-metrics/otlp')
+  const registry = await largeRegistry()
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => response.writeHead(200, { connection: 'close' }).end())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  // A first push of any size loads zlib and Node's fetch: 20 ms, once.
+  const { Registry } = await import('@millrace/perf-metrics')
+  const small = new Registry()
+  small.counter('x_total').inc()
+  await using _ = new OtlpExporter(small, { url })
+  const exporter = new OtlpExporter(registry, { url })
+  return {
+    async measure() {
+      const value = await longestTurn(() => exporter.export())
+      // Timings count their failures too.
+      return { value, result: exporter.stats().pointsSent / 2 }
+    },
+    async close() {
+      await exporter.close()
+      server.close()
+    },
+  }
+}
+
+/** The longest turn while the dashboard takes a frame of a large registry and sends it to a browser. */
+export const longestFrame: Prepare<number> = async () => {
+  const { Dashboard } = await import('@millrace/perf-metrics/dashboard')
+  const registry = await largeRegistry()
+  return {
+    async measure() {
+      let seen = 0
+      const value = await longestTurn(async () => {
+        using dashboard = new Dashboard({ registry, interval: 100, authorize: () => true })
+        const stream = await dashboard.fetch(new Request('http://localhost/events'))
+        const reader = stream.body!.getReader()
+        while (dashboard.stats().frameBytes === 0) await reader.read()
+        const snapshot = await dashboard.fetch(new Request('http://localhost/snapshot.json'))
+        const { frame } = (await snapshot.json()) as { frame: { sequence: number } }
+        if (frame.sequence > 0) seen = series
+      })
+      return { value, result: seen }
+    },
+  }
+}
+
+export function checkSeries(seen: number): void {
+  assert.equal(seen, series)
+}
