@@ -16,6 +16,7 @@ const percent = share => (share === null ? '–' : `${digits(share * 100)} %`)
 
 function milliseconds(value) {
   if (value === null || value === undefined) return '–'
+  if (value === 0) return '0 ms'
   if (value >= 60_000) return `${digits(value / 60_000)} min`
   if (value >= 1000) return `${digits(value / 1000)} s`
   return value >= 1 ? `${digits(value)} ms` : `${digits(value * 1000)} µs`
@@ -110,13 +111,13 @@ function showParts(frame) {
       .join(', ')
   fill(
     'pools',
-    ['pool', 'numbers'],
-    kind('pool').map(part => [part.name, all(part)]),
+    ['pool', ['numbers', 'text']],
+    kind('pool').map(part => [part.name, [all(part), 'text']]),
   )
   fill(
     'others',
-    ['part', 'numbers'],
-    kind('other').map(part => [part.name, all(part)]),
+    ['part', ['numbers', 'text']],
+    kind('other').map(part => [part.name, [all(part), 'text']]),
   )
 }
 
@@ -140,24 +141,24 @@ function showTimings(frame) {
   )
   fill(
     'alerts',
-    ['rule', 'state', 'value', 'limit', ''],
+    ['rule', 'state', 'value', 'limit', ['summary', 'text']],
     frame.alerts.map(alert => [
       alert.name,
       [alert.state, alert.state],
       digits(alert.value),
       digits(alert.limit),
-      alert.summary,
+      [alert.summary, 'text'],
     ]),
   )
   fill(
     'slow',
-    ['span', 'duration', 'began', 'outcome', 'trace'],
+    ['span', 'duration', 'began', 'outcome', ['trace', 'text']],
     frame.slow.map(span => [
       span.name,
       milliseconds(span.duration),
-      new Date(span.start).toLocaleTimeString(),
+      clockTime(span.start / 1000),
       span.error ? ['failed', 'tripped'] : 'ok',
-      span.traceId,
+      [span.traceId, 'text'],
     ]),
   )
 }
@@ -223,6 +224,12 @@ function createCharts() {
 
 const clockTime = seconds => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false })
 
+/** The value under the cursor, or the latest one. */
+const legendValue = format => (plot, value, series, index) => {
+  const shown = index === null ? plot.data[series].at(-1) : value
+  return shown === null || shown === undefined ? '–' : format(shown)
+}
+
 function chartOptions({ log, range, format, lines, incrs }, width, ink) {
   const fromZero = (_, min, max) => [Math.min(0, min), max * 1.1 || 1]
   return {
@@ -240,12 +247,12 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
       },
     ],
     series: [
-      { label: 'time', value: (_, at) => (at === null ? '–' : clockTime(at)) },
+      { label: 'time', value: legendValue(clockTime) },
       ...Object.values(lines).map((label, i) => ({
         label,
         ...STROKES[i],
         points: { show: false },
-        value: (_, value) => (value === null ? '–' : format(value)),
+        value: legendValue(format),
       })),
     ],
   }
@@ -263,6 +270,10 @@ function axisColours() {
 function drawCharts() {
   if (plots.length === 0) createCharts()
   else for (const { chart, plot } of plots) plot.setData(dataOf(chart))
+  for (const { box, plot } of plots) {
+    const [, ...lines] = plot.data
+    box.classList.toggle('empty', !lines.some(line => line.some(Number.isFinite)))
+  }
 }
 
 addEventListener('resize', () => {
