@@ -49,6 +49,12 @@ export class LeasedTokens {
       {
         timed: true,
         dueAt: (cost, ahead, now) => this.#lease.dueAt(cost + ahead, now),
+        lineUp: ({ cost }, now) => {
+          const due = this.#lease.dueAt(cost, now)
+          // After a stall of the event loop all that was reserved may be too old, and whoever waits asks no second time.
+          if (due === Infinity) this.#renew(now)
+          return due
+        },
         admit: ({ cost, since }, now) => {
           this.#lease.take(cost)
           return { waited: now - since }
@@ -87,15 +93,18 @@ export class LeasedTokens {
     if (this.#lease.dueAt(cost, now) > now + SLACK) return false
     this.#lease.take(cost)
     this.#note(cost, now)
+    this.#renew(now)
     return true
   }
 
   /** Waits for tokens. @throws (by rejection) {StoreUnavailableError} if they could not be reserved */
   async acquire(cost: number, options: AcquireOptions | undefined): Promise<Admission> {
+    const now = this.#options.clock.now()
     this.#queued += cost
+    this.#note(cost, now)
     try {
       const admission = this.#waiters.wait(cost, options)
-      this.#note(cost, this.#options.clock.now())
+      this.#renew(now)
       return await admission
     } finally {
       this.#queued -= cost
@@ -121,7 +130,6 @@ export class LeasedTokens {
   #note(cost: number, now: number): void {
     this.#asked += cost
     this.#usedAt = now
-    this.#renew(now)
   }
 
   #renew(now: number): void {

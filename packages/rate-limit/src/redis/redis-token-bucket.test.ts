@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FaultProxy, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
@@ -178,6 +179,23 @@ describeRedis('RedisTokenBucket', redis => {
         expect(trips).toBeLessThanOrEqual(granted / 20)
         expect(limiter.stats().processes).toBe(2)
       }
+    })
+
+    test('who waits for tokens that a stall has made too old gets others', async () => {
+      const clock = new VirtualClock()
+      const limits = { rate: 1_000, burst: 1, lease: 100, deadline: 600_000 }
+      const [bucket] = await share(1, { ...limits, clock })
+      const all = Promise.all(Array.from({ length: 30 }, () => bucket!.acquire()))
+      // So many that it has no reason to ask for more, all of them in the future.
+      while (bucket!.stats().leased < 80) await nextTurn()
+      clock.jumpTo(clock.now() + 1_000)
+      const end = clock.now() + 500_000
+      while (bucket!.stats().granted < 30) {
+        expect(clock.now()).toBeLessThan(end)
+        await clock.advanceAsync(1)
+      }
+      await all
+      expect(bucket!.stats()).toMatchObject({ unavailable: 0, waiting: 0 })
     })
 
     test('at low rates each permit is reserved alone', async () => {
