@@ -270,7 +270,7 @@ export class Cache<K, V> {
     this.#loads.fenceMatching(matches, GONE)
     const errors: unknown[] = []
     let count = 0
-    for (const key of Array.from(this.#kernel.index, ([key]) => key).filter(matches)) {
+    for (const key of Array.from(this.#kernel.entries(), ([key]) => key).filter(matches)) {
       try {
         if (this.#kernel.remove(key, 'invalidated')) count++
       } catch (error) {
@@ -375,7 +375,7 @@ export class Cache<K, V> {
   /** Valid entries, in no particular order. Entries deleted meanwhile do not appear, those set may. Counts nothing. */
   *entries(): IterableIterator<[K, V]> {
     const kernel = this.#kernel
-    for (const [key, slot] of kernel.index) {
+    for (const [key, slot] of kernel.entries()) {
       if (kernel.state(slot) === FRESH) yield [key, kernel.values[slot] as V]
     }
   }
@@ -398,7 +398,7 @@ export class Cache<K, V> {
     const kernel = this.#kernel
     this.#loads.fenceMatching(matches, STALE)
     let count = 0
-    for (const [key, slot] of kernel.index) {
+    for (const [key, slot] of kernel.entries()) {
       if (!matches(key) || kernel.state(slot) !== FRESH) continue
       kernel.stale(slot)
       count++

@@ -3,11 +3,14 @@ import type { Kernel } from './kernel.ts'
 
 /** Fails unless index, columns, limits and the policy's queues agree with each other. */
 export function assertConsistent<K, V>(kernel: Kernel<K, V>): void {
-  const slots = Array.from(kernel.index, ([, slot]) => slot)
+  const slots = Array.from(kernel.entries(), ([, slot]) => slot)
   equal(new Set(slots).size, slots.length, 'slots are used once')
   equal(kernel.size, slots.length)
   ok(kernel.size <= kernel.maxEntries || kernel.policy.order().length === 0, 'only pins exceed it')
-  for (const [key, slot] of kernel.index) equal(kernel.keys[slot], key)
+  for (const [key, slot] of kernel.entries()) {
+    equal(kernel.keys[slot], key)
+    equal(kernel.locate(key), slot)
+  }
   const occupied = new Set(slots)
   for (let slot = 0; slot < kernel.keys.length; slot++) {
     if (occupied.has(slot)) continue

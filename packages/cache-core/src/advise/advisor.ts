@@ -49,7 +49,7 @@ const UNKNOWN_SIZE_SAMPLE = 1 / 16
 const SIZES = [0.5, 2]
 
 /** What is simulated: a kernel, or what matters of one. */
-type Observed = Pick<Kernel<unknown, unknown>, 'hasher' | 'maxEntries' | 'maxWeight' | 'weights'>
+type Observed = Pick<Kernel<unknown, unknown>, 'index' | 'maxEntries' | 'maxWeight' | 'weights'>
 
 interface Simulation<K> {
   readonly policy: PolicyName
@@ -78,14 +78,14 @@ export class Advisor<K> {
 
   /** @throws {InvalidOptionError} */
   constructor(
-    { hasher, maxEntries, maxWeight, weights }: Observed,
+    { index, maxEntries, maxWeight, weights }: Observed,
     policy: CreatePolicy,
     { sample = defaultSample(maxEntries) }: AdviceOptions = {},
   ) {
     if (!(sample > 0 && sample <= 1)) {
       throw new InvalidOptionError('advice.sample', 'a number above 0 and up to 1', sample)
     }
-    this.#hasher = hasher
+    this.#hasher = index.hasher
     this.sample = sample
     this.#threshold = sample * 2 ** 32
     const simulate = (create: CreatePolicy, size: number): Simulation<K> => {

@@ -39,7 +39,7 @@ export function insight({
     new KernelInsight(
       kernel,
       advice === false ? null : new Advisor(kernel, policy, options),
-      explanations ? new Departures(kernel.hasher, kernel.maxEntries) : null,
+      explanations ? new Departures(kernel.index.hasher, kernel.maxEntries) : null,
     )
 }
 

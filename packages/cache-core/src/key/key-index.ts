@@ -1,46 +1,78 @@
-import { IntegerIndex } from './integer-index.ts'
+import type { KeyHasher } from './key-hasher.ts'
+import { SlotTable } from './slot-table.ts'
 
-/** Which slot a key has: integers of 32 bits in a table of our own, which is faster, all other keys in a `Map`. */
+/** Longest string in the table: a character takes 2.3 ns to hash, and a `Map` finds the hash with the string. */
+const LONGEST_STRING = 32
+/**
+ * Most entries of a cache whose strings are in the table: of 100,000, the characters are no longer in the processor's cache, and a
+ * hit took 148 ns instead of 80.
+ */
+const MOST_STRINGS = 2 ** 14
+
+/**
+ * Which slot a key has. Integers of 32 bits and, in caches that are not large, short strings are in a table of our own, where a
+ * set that evicts costs a third of what it does in a `Map`; all other keys are in a `Map`.
+ */
 export class KeyIndex<K> {
-  readonly #integers = new IntegerIndex()
-  readonly #others = new Map<K, number>()
+  hasher: KeyHasher
+  /** Hash of the key sought last, if it is one for the table. */
+  hash = 0
+  readonly #longest: number
+  readonly #table = new SlotTable()
+  /** Keys that are not in the table. */
+  readonly others: Map<K, number> = new Map()
 
-  /** The slot, or -1. O(1). */
-  get(key: K): number {
-    if (isInteger(key)) return this.#integers.get(key)
-    const slot = this.#others.get(key)
+  /** @param entries how many there will be at most, as far as is known */
+  constructor(hasher: KeyHasher, entries: number) {
+    this.hasher = hasher
+    this.#longest = entries <= MOST_STRINGS ? LONGEST_STRING : -1
+  }
+
+  /** Whether a key is one for the table. -0 is the integer 0, as it is to a `Map`. */
+  isTabled(key: K): boolean {
+    if (typeof key === 'string') return key.length <= this.#longest
+    return typeof key === 'number' && ((key as number) | 0) === key
+  }
+
+  /**
+   * The slot, or -1. O(1).
+   *
+   * @param keys by slot: its key
+   */
+  get(key: K, keys: readonly (K | undefined)[]): number {
+    if (this.isTabled(key)) {
+      const hash = this.hasher.hash(key)
+      this.hash = hash
+      return this.#table.get(hash, key, keys)
+    }
+    const slot = this.others.get(key)
     return slot === undefined ? -1 : slot
   }
 
-  /** Adds a key that has no slot. Amortized O(1). */
-  add(key: K, slot: number): void {
-    if (isInteger(key)) this.#integers.add(key, slot)
-    else this.#others.set(key, slot)
+  /**
+   * Adds a key that has no slot. Amortized O(1).
+   *
+   * @param hash the key's, if it is one for the table
+   */
+  add(key: K, hash: number, slot: number): void {
+    if (this.isTabled(key)) this.#table.add(hash, slot)
+    else this.others.set(key, slot)
   }
 
   /** Removes a key from the slot that it has. O(1). */
   delete(key: K, slot: number): void {
-    if (isInteger(key)) this.#integers.delete(key, slot)
-    else this.#others.delete(key)
+    if (this.isTabled(key)) this.#table.delete(slot)
+    else this.others.delete(key)
   }
 
   /** O(n). */
   clear(): void {
-    this.#integers.clear()
-    this.#others.clear()
+    this.#table.clear()
+    this.others.clear()
   }
 
-  /** Keys with their slots; those removed meanwhile do not appear, those added may. O(n). */
-  *[Symbol.iterator](): IterableIterator<[K, number]> {
-    yield* this.#others
-    for (const key of this.#integers.keys() as K[]) {
-      const slot = this.get(key)
-      if (slot !== -1) yield [key, slot]
-    }
+  /** Slots of the keys in the table, in no particular order. O(n). */
+  tabled(): number[] {
+    return this.#table.slots()
   }
-}
-
-/** -0 is the integer 0, as it is to a `Map`. */
-function isInteger(key: unknown): key is number {
-  return typeof key === 'number' && (key | 0) === key
 }

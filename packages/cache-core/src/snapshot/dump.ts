@@ -33,7 +33,7 @@ export function dump<K, V>(cache: Cache<K, V>): CacheSnapshot<K, V> {
     version: 1,
     savedAt: Date.now(),
     policy: kernel.policy.name,
-    seed: kernel.hasher.seed,
+    seed: kernel.index.hasher.seed,
     ...(state !== undefined && { state }),
     entries,
   }
