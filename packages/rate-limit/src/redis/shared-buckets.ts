@@ -245,8 +245,11 @@ export class SharedBuckets<Mode extends OutageMode> {
 
   /** Gives back late tokens, at most once: repeated because its answer was lost, it would let too many pass. */
   async #credit(key: string, tokens: number): Promise<void> {
-    const sent = this.store.guard.reachable
-    await this.store.refund(key, tokens).catch(error => {
+    const { guard } = this.store
+    const before = guard.trips
+    const refund = this.store.refund(key, tokens)
+    const sent = guard.trips > before
+    await refund.catch(error => {
       if (!sent) throw error
     })
   }

@@ -27,7 +27,7 @@ export class StoreGuard {
   readonly retryAfter: number
   #failed = 0
   #closedUntil = -Infinity
-  /** Calls made, for statistics. */
+  /** Calls that were sent. */
   trips = 0
   unavailable = 0
 
@@ -48,14 +48,6 @@ export class StoreGuard {
   /** Whether the last call failed, and none has succeeded since. */
   get down(): boolean {
     return this.#failed > 0
-  }
-
-  /** Whether a call made now would be sent. */
-  get reachable(): boolean {
-    const { status } = this.#client
-    // A lazy client ('wait') connects when it is given its first command.
-    const connected = status === 'ready' || status === 'wait'
-    return connected && this.#clock.now() >= this.#closedUntil
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import type { Clock } from '../../clock.ts'
 import { type RateLimitedError, StoreUnavailableError } from '../../errors.ts'
 import { RedisKeyedLimiter } from '../redis-keyed-limiter.ts'
 import { RedisSemaphore } from '../redis-semaphore.ts'
@@ -12,12 +13,18 @@ export type Outcome = 'passed' | 'refused' | 'unavailable'
 /** One limiter, of whatever kind, that lets six callers pass and then nobody for minutes. */
 export interface Subject extends AsyncDisposable {
   take(): Promise<Outcome>
-  /** Waits for its turn for no longer than 20 ms. */
+  /** Waits for its turn for no longer than {@link PATIENCE}. */
   wait(): Promise<Outcome>
   stats(): { unsettled: number; down: number; waiting: number; processes: number }
 }
 
 export const LIMIT = 6
+
+/** For how long callers wait, in ms: longer than any deadline of a call to Redis, so that it is the store that fails. */
+const PATIENCE = 100_000
+
+/** Longer than any test on any clock, in ms: what passes stays passed. */
+const A_DAY = 86_400_000
 
 export interface SubjectOptions {
   client: Redis
@@ -25,6 +32,7 @@ export interface SubjectOptions {
   whenDown: OutageMode
   deadline?: number
   retryAfter: number
+  clock?: Clock
   processes?: number
 }
 
@@ -41,7 +49,7 @@ async function outcome(call: () => Promise<unknown>): Promise<Outcome> {
 
 type Make = (options: SubjectOptions) => Subject
 
-const timeout = 20
+const timeout = PATIENCE
 
 /** Every limiter on Redis, with the modes that it has. */
 export const limiters: Readonly<Record<string, { modes: readonly OutageMode[]; make: Make }>> = {
@@ -77,7 +85,7 @@ export const limiters: Readonly<Record<string, { modes: readonly OutageMode[]; m
   RedisSlidingWindow: {
     modes: ['closed', 'open', 'local'],
     make: options => {
-      const limits = { limit: LIMIT, window: 600_000 }
+      const limits = { limit: LIMIT, window: A_DAY }
       const window = new RedisSlidingWindow({
         ...options,
         ...limits,
@@ -94,7 +102,7 @@ export const limiters: Readonly<Record<string, { modes: readonly OutageMode[]; m
   RedisSemaphore: {
     modes: ['closed', 'local', 'lease'],
     make: options => {
-      const limits = { permits: LIMIT, ttl: 600_000, poll: 5 }
+      const limits = { permits: LIMIT, ttl: A_DAY, poll: 5 }
       const semaphore = new RedisSemaphore({
         ...options,
         ...limits,

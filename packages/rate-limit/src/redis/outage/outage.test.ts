@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { FaultProxy, type RedisServer } from '@millrace/testkit'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { FaultProxy, type RedisServer, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { afterEach, describe, expect, test } from 'vitest'
 import { connections, goneClient } from '../connections.fixture.ts'
@@ -40,6 +41,9 @@ const faults: Readonly<Record<string, Fault>> = {
   },
 }
 
+/** How long Redis may take for an answer, in ms. */
+const DEADLINE = 10_000
+
 const cases = Object.entries(limiters).flatMap(([name, { modes }]) =>
   modes.flatMap(mode => Object.keys(faults).map(fault => ({ name, mode, fault }))),
 )
@@ -58,10 +62,12 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     name: string,
     id: string,
     whenDown: OutageMode,
-    { port = redis.server.port, deadline = 5_000 } = {},
+    rest: { port?: number; clock?: VirtualClock } = {},
   ): Promise<Subject> {
+    const { port = redis.server.port, ...clock } = rest
     const client = await connect(port)
-    const subject = limiters[name]!.make({ client, id, whenDown, deadline, retryAfter: 10 })
+    const options = { client, id, whenDown, deadline: DEADLINE, retryAfter: 10, ...clock }
+    const subject = limiters[name]!.make(options)
     open.push(subject)
     return subject
   }
@@ -72,12 +78,23 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     return outcomes
   }
 
+  /** Moves the clock until the call ends, in such steps that a deadline passes at once where nothing answers. */
+  async function during<T>(clock: VirtualClock, step: number, call: Promise<T>): Promise<T> {
+    let ended = false
+    const end = () => {
+      ended = true
+    }
+    call.then(end, end)
+    while (!ended) await clock.advanceAsync(step)
+    return call
+  }
+
   /** A failure says what was awaited; nothing goes on in the background then. */
   async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    const end = performance.now() + 10_000
+    const end = performance.now() + 20_000
     while (!(await condition())) {
       if (performance.now() > end) throw new Error(`Never: ${condition}`)
-      await new Promise(resolve => setImmediate(resolve))
+      await nextTurn()
     }
   }
 
@@ -101,7 +118,9 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     const id = randomUUID()
     const well = await join(name, id, 'closed')
     const other = await join(name, id, mode)
-    const cutOff = await join(name, id, mode, { port: proxy.port, deadline: 50 })
+    // Its deadlines pass when the test says so, not when the machine is busy.
+    const clock = new VirtualClock()
+    const cutOff = await join(name, id, mode, { port: proxy.port, clock })
     expect(await other.take()).toBe('passed')
     const divides = mode === 'local' || (mode === 'lease' && name === 'RedisTokenBucket')
     const client = await connect(redis.server.port)
@@ -112,9 +131,9 @@ describeRedis('every limiter on Redis, in every mode', redis => {
 
     await strike(proxy, redis.server)
     const { passed, rest } = expected(name, mode)
-    const outcomes = await times(7, () => cutOff.take())
+    const outcomes = await times(7, () => during(clock, DEADLINE / 2, cutOff.take()))
     expect(outcomes).toEqual([...Array(passed).fill('passed'), ...Array(7 - passed).fill(rest)])
-    const waited = await cutOff.wait()
+    const waited = await during(clock, DEADLINE / 2, cutOff.wait())
     expect(waited).toBe(rest)
     const unsettled = passed + (waited === 'passed' ? 1 : 0)
     // A window that is full need not know of more.
@@ -122,17 +141,27 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     expect(cutOff.stats()).toMatchObject({ down: 1, unsettled: owed, waiting: 0 })
 
     await mend(proxy, redis.server)
+    /** In steps that leave Redis thousands of turns of the event loop for an answer. */
+    const later = (condition: () => boolean | Promise<boolean>) =>
+      until(async () => {
+        const met = await condition()
+        if (!met) await clock.advanceAsync(1)
+        return met
+      })
     // It is told without anybody's call.
-    await until(() => cutOff.stats().unsettled === 0)
+    await later(() => cutOff.stats().unsettled === 0)
     await until(async () => (await client.ping().catch(() => 'away')) === 'PONG')
     const left = Math.max(0, LIMIT - unsettled - (forgets ? 0 : 2))
     let after = 0
     // Calls that reach Redis late are made up for. Until its connection is back it finds nothing.
-    await until(
+    await later(
       async () => after === left || ((await well.take()) === 'passed' && ++after === left),
     )
     expect(passes(await times(LIMIT, () => well.take()))).toBe(0)
-    await until(async () => (await cutOff.take()) !== 'unavailable' && cutOff.stats().down === 0)
+    await later(async () => {
+      const outcome = await during(clock, 1, cutOff.take())
+      return outcome !== 'unavailable' && cutOff.stats().down === 0
+    })
     expect(cutOff.stats()).toMatchObject({ unsettled: 0 })
   })
 

@@ -57,8 +57,10 @@ export class Peers {
     const now = this.#clock.now()
     if (now - this.#countedAt < INTERVAL) return
     this.#countedAt = now
-    this.#guard.run(countScript, [this.key], [this.identity, PEER_MEMORY]).then(
-      ([count]) => this.note(count!),
+    const note = ([count]: number[]) => this.note(count!)
+    // A late answer is as true.
+    this.#guard.run(countScript, [this.key], [this.identity, PEER_MEMORY], note).then(
+      note,
       // Not counted this time; the call that asked for it meets the same outage and deals with it.
       () => {},
     )
