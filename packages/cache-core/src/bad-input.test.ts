@@ -164,6 +164,22 @@ test('an error thrown by onRemove reaches the caller and leaves the cache consis
   expect([...cache]).toEqual([['b', 2]])
 })
 
+test('an error thrown by onRemove does not let a load in progress replace the value that was set', async () => {
+  const cache = new Cache<string, number>({
+    maxEntries: 1,
+    onRemove: () => {
+      throw new Error('listener')
+    },
+  })
+  const { promise, resolve } = Promise.withResolvers<number>()
+  const load = cache.getOrLoad('b', () => promise)
+  cache.set('a', 1)
+  expect(() => cache.set('b', 2)).toThrow('listener')
+  resolve(1)
+  expect(await load).toBe(1)
+  expect(cache.get('b')).toBe(2)
+})
+
 test('an error thrown by onRemove does not keep the rest of what a pattern names', () => {
   const told: string[] = []
   const cache = new Cache<string, number>({

@@ -163,8 +163,9 @@ export class Cache<K, V> {
       }
       if (options.tags !== undefined) tags = checkTags(options.tags)
     }
-    this.#writer.write(key, value, ttl, tags, defaults)
+    // First, as `onRemove` may throw when the value is stored already.
     if (this.#loads.inFlight !== 0) this.#loads.fence(key, STALE)
+    this.#writer.write(key, value, ttl, tags, defaults)
     return this
   }
 

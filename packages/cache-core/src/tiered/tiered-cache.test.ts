@@ -301,6 +301,24 @@ describe('a second tier in trouble', () => {
     expect(await one.get('a')).toBe(1)
   })
 
+  it('tells the store and other processes of an invalidation though onRemove throws', async () => {
+    const cache = newCache({
+      onRemove: key => {
+        throw new Error(`listener of ${key}`)
+      },
+    })
+    const other = newCache()
+    for (const key of ['a', 'b']) {
+      await cache.set(key, 1)
+      expect(await other.get(key)).toBe(1)
+    }
+    await expect(cache.delete('a')).rejects.toThrow('listener of a')
+    expect(await store.get('a')).toBeUndefined()
+    expect(await other.get('a')).toBeUndefined()
+    await other.delete('b')
+    expect(await cache.get('b')).toBeUndefined()
+  })
+
   it('is not harmed by a bus that fails', async () => {
     const bus = { publish: () => Promise.reject(new Error('down')), subscribe: () => () => {} }
     const cache = newCache({ bus })

@@ -233,7 +233,18 @@ export class TieredCache<V> implements AsyncDisposable {
     act: () => Promise<T>,
   ): Promise<T> {
     const invalidation = { verb, target, name }
-    this.#apply(invalidation)
+    try {
+      this.#apply(invalidation)
+    } catch (error) {
+      // Of `onRemove`: the store and the other processes must hear of it all the same.
+      await this.#tell(invalidation, act)
+      throw error
+    }
+    return this.#tell(invalidation, act)
+  }
+
+  /** Tells the store, then the first tier again of what was stored meanwhile, then the other processes. */
+  async #tell<T>(invalidation: Invalidation, act: () => Promise<T>): Promise<T> {
     try {
       return await act()
     } finally {
@@ -299,11 +310,18 @@ export class TieredCache<V> implements AsyncDisposable {
   #listener(): BusListener {
     return {
       onInvalidations: invalidations => {
+        const errors: unknown[] = []
         for (const invalidation of invalidations) {
           this.#received++
-          this.#apply(invalidation)
+          try {
+            this.#apply(invalidation)
+          } catch (error) {
+            // Of `onRemove`: the other invalidations hold all the same.
+            errors.push(error)
+          }
           if (invalidation.target === 'pattern') void this.#outdateLoads(invalidation)
         }
+        if (errors.length !== 0) throw errors[0]
       },
       onGap: () => {
         this.#gaps++
