@@ -6,6 +6,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { InvalidOptionError, RateLimitedError, StoreUnavailableError } from '../errors.ts'
 import { RedisTokenBucket, type RedisTokenBucketOptions } from './redis-token-bucket.ts'
+import { during } from './virtual-time.fixture.ts'
 
 describeRedis('RedisTokenBucket', redis => {
   let client: Redis
@@ -229,67 +230,74 @@ describeRedis('RedisTokenBucket', redis => {
   })
 
   describe('while Redis is not available', () => {
+    /** In ms on a clock that the tests move: passed at once where nothing answers, never where Redis is only slow. */
+    const deadline = 10_000
+
     async function behindProxy(options: Partial<RedisTokenBucketOptions>) {
       const proxy = await FaultProxy.start({ target: redis.server.port })
       const connection = connect(proxy.port)
       others.push(connection)
       await connection.ping()
       const id = randomUUID()
-      const limits = { id, rate: 0.01, burst: 4, deadline: 40, retryAfter: 1, ...options }
-      const bucket = new RedisTokenBucket({ client: connection, ...limits })
-      const [healthy] = await share(1, { ...limits, deadline: 5_000 })
+      const clock = new VirtualClock()
+      const limits = { id, rate: 0.001, burst: 4, deadline, retryAfter: 1, ...options }
+      const bucket = new RedisTokenBucket({ client: connection, clock, ...limits })
+      const [healthy] = await share(1, limits)
       expect(await bucket.decide(0)).toMatchObject({ allowed: true })
-      return { proxy, bucket, healthy: healthy!, connection }
+      const away = <T>(call: Promise<T>) => during(clock, deadline / 2, call)
+      return { proxy, bucket, healthy: healthy!, clock, away }
     }
 
     test('closed: a stall ends in StoreUnavailableError, which is not a refusal', async () => {
-      const { proxy, bucket } = await behindProxy({ whenDown: 'closed' })
+      const { proxy, bucket, away } = await behindProxy({ whenDown: 'closed' })
       proxy.stall()
-      const error = await bucket.acquire().catch(error => error)
+      const error = await away(bucket.acquire().catch(error => error))
       expect(error).toBeInstanceOf(StoreUnavailableError)
       expect(error).not.toBeInstanceOf(RateLimitedError)
-      expect(error.cause.message).toBe('Redis did not answer within 40 ms')
-      await expect(bucket.tryAcquire()).rejects.toThrow(StoreUnavailableError)
+      expect(error.cause.message).toBe('Redis did not answer within 10000 ms')
+      await expect(away(bucket.tryAcquire())).rejects.toThrow(StoreUnavailableError)
       expect(bucket.stats()).toMatchObject({ down: 1, granted: 0 })
       await proxy.stop()
     })
 
     test('open: everybody passes, and what passed is debited afterwards', async () => {
-      const { proxy, bucket, healthy } = await behindProxy({ whenDown: 'open' })
+      const { proxy, bucket, healthy, clock, away } = await behindProxy({ whenDown: 'open' })
       proxy.stall()
-      for (let i = 0; i < 3; i++) expect(await bucket.tryAcquire()).toBe(true)
-      expect(await bucket.acquire()).toEqual({ waited: 0 })
+      for (let i = 0; i < 3; i++) expect(await away(bucket.tryAcquire())).toBe(true)
+      expect(await away(bucket.acquire())).toEqual({ waited: 0 })
       expect(bucket.stats()).toMatchObject({ unsettled: 4, granted: 4 })
       await proxy.heal()
-      await recover(bucket)
+      await recover(bucket, clock)
       expect(await healthy.tryAcquire()).toBe(false)
       await proxy.stop()
     })
 
     test('local: the process keeps to its share, and what it spent is debited afterwards', async () => {
-      const { proxy, bucket, healthy } = await behindProxy({ whenDown: 'local' })
+      const { proxy, bucket, healthy, clock, away } = await behindProxy({ whenDown: 'local' })
       proxy.cut()
       proxy.refuse()
-      const passed = [1, 2, 3, 4, 5, 6].map(() => bucket.tryAcquire())
-      expect((await Promise.all(passed)).filter(Boolean)).toHaveLength(4)
-      await expect(bucket.acquire({ timeout: 10 })).rejects.toThrow(RateLimitedError)
+      const passed = await away(Promise.all([1, 2, 3, 4, 5, 6].map(() => bucket.tryAcquire())))
+      expect(passed.filter(Boolean)).toHaveLength(4)
+      await expect(away(bucket.acquire({ timeout: 10 }))).rejects.toThrow(RateLimitedError)
       await proxy.heal()
-      await recover(bucket)
+      await recover(bucket, clock)
       expect(await healthy.tryAcquire()).toBe(false)
       await proxy.stop()
     })
 
     test('lease: tokens that are held are spent first', async () => {
-      const { proxy, bucket } = await behindProxy({
+      const { proxy, bucket, clock } = await behindProxy({
         whenDown: 'lease',
         rate: 1_000,
         burst: 100,
         lease: 60_000,
       })
-      for (let i = 0; i < 50; i++) await bucket.acquire()
+      for (let i = 0; i < 50; i++) await during(clock, 1, bucket.acquire())
       const held = bucket.stats().leased
       expect(held).toBeGreaterThan(20)
       proxy.stall()
+      // Until the tokens are due.
+      await clock.advanceAsync(held)
       const granted = await Promise.all(Array.from({ length: 20 }, () => bucket.tryAcquire()))
       expect(granted.every(Boolean)).toBe(true)
       expect(bucket.stats().unsettled).toBe(0)
@@ -298,18 +306,14 @@ describeRedis('RedisTokenBucket', redis => {
     })
 
     test('a server that is killed and comes back empty is debited too', async () => {
-      const [bucket] = await share(1, {
-        rate: 0.01,
-        burst: 4,
-        deadline: 100,
-        retryAfter: 1,
-        whenDown: 'local',
-      })
+      const clock = new VirtualClock()
+      const limits = { rate: 0.001, burst: 4, retryAfter: 1, deadline, clock } as const
+      const [bucket] = await share(1, { ...limits, whenDown: 'local' })
       await bucket!.decide(0)
       await redis.server.kill()
-      expect(await bucket!.tryAcquire(3)).toBe(true)
+      expect(await during(clock, deadline / 2, bucket!.tryAcquire(3))).toBe(true)
       await redis.server.restart()
-      await recover(bucket!)
+      await recover(bucket!, clock)
       expect((await bucket!.decide(0)).remaining).toBeLessThan(2)
     })
 
@@ -330,14 +334,13 @@ describeRedis('RedisTokenBucket', redis => {
     })
 
     /** Asks until Redis has answered and been told what was spent. */
-    async function recover(bucket: RedisTokenBucket): Promise<void> {
-      const end = Date.now() + 10_000
+    async function recover(bucket: RedisTokenBucket, clock: VirtualClock): Promise<void> {
+      const end = performance.now() + 20_000
       for (;;) {
-        await bucket.decide(0)
+        await during(clock, 1, bucket.decide(0))
         const { down, unsettled } = bucket.stats()
         if (down === 0 && unsettled === 0) return
-        expect(Date.now()).toBeLessThan(end)
-        await new Promise(resolve => setImmediate(resolve))
+        expect(performance.now()).toBeLessThan(end)
       }
     }
   })

@@ -4,6 +4,7 @@ import { FaultProxy, type RedisServer, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { afterEach, describe, expect, test } from 'vitest'
 import { connections, goneClient } from '../connections.fixture.ts'
+import { during } from '../virtual-time.fixture.ts'
 import { LIMIT, limiters, type Outcome, type Subject } from './limiters.fixture.ts'
 import type { OutageMode } from './outage-mode.ts'
 
@@ -76,17 +77,6 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     const outcomes: Outcome[] = []
     while (outcomes.length < count) outcomes.push(await take())
     return outcomes
-  }
-
-  /** Moves the clock until the call ends, in such steps that a deadline passes at once where nothing answers. */
-  async function during<T>(clock: VirtualClock, step: number, call: Promise<T>): Promise<T> {
-    let ended = false
-    const end = () => {
-      ended = true
-    }
-    call.then(end, end)
-    while (!ended) await clock.advanceAsync(step)
-    return call
   }
 
   /** A failure says what was awaited; nothing goes on in the background then. */
