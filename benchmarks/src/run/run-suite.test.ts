@@ -18,7 +18,7 @@ const round = (suite: string, name: string) =>
       quick: true,
       fixture: undefined,
     },
-    5000,
+    60_000,
   )
 
 describe('a round in its own process', () => {
@@ -58,7 +58,7 @@ test('the fixture is another process than the contender, and ends with the case'
   const fixture = await startFixture({ kind: 'fixture', ...task })
   const pid = await runRound(
     { kind: 'round', ...task, contender: 'ours', fixture: fixture.value },
-    5000,
+    60_000,
   )
   expect(pid).not.toBe(process.pid)
   process.kill(pid, 0)
