@@ -28,6 +28,12 @@ test('an empty environment gives the defaults', () => {
   expect(warnings).toEqual([])
 })
 
+test("our own name for the batch size goes before the specification's", () => {
+  const both = { MILLRACE_TRACE_BATCH_SIZE: '50', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '256' }
+  expect(optionsFromEnvironment(both).batchSize).toBe(50)
+  expect(optionsFromEnvironment({ MILLRACE_TRACE_BATCH_SIZE: '50' }).batchSize).toBe(50)
+})
+
 test('every variable arrives where it belongs', () => {
   const { exporter, sampler, ...rest } = optionsFromEnvironment({
     OTEL_SDK_DISABLED: 'TRUE',
