@@ -165,7 +165,8 @@ export async function openTelemetryService(url: string, fill: Fill): Promise<Ser
   const provider = new TracerProvider({
     spanProcessors: [
       new BatchSpanProcessor({
-        exporter: new OTLPTraceExporter({ url }),
+        // By default thirty requests at once, after which it fails: a flush of all that a run made asks for more.
+        exporter: new OTLPTraceExporter({ url, concurrencyLimit: 10_000 }),
         maxQueueSize: 1_000_000,
       } as never),
     ],
