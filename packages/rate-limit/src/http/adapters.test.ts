@@ -133,3 +133,19 @@ describe.each(Object.keys(frameworks))('%s', name => {
     expect((await fetch(closed.url)).status).toBe(503)
   })
 })
+
+test('node:http with `next`: what follows is called once, though it throws', async () => {
+  const limit = nodeRateLimit({ limiter: new KeyedLimiter({ rate: 0.1, burst: 2 }) })
+  const calls: unknown[] = []
+  const server = await listen(async (request, response) => {
+    const outcome = await limit(request, response, error => {
+      calls.push(error)
+      throw new Error('what follows is broken')
+    }).catch(error => error.message)
+    response.end(outcome)
+  })
+  const response = await fetch(server.url)
+  expect(await response.text()).toBe('what follows is broken')
+  expect(calls).toEqual([undefined])
+  await server.close()
+})

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { HttpLimit, type HttpLimitOptions } from './http-limit.ts'
+import { HttpLimit, type HttpLimitOptions, type HttpVerdict } from './http-limit.ts'
 
 /** Middleware of node:http, Connect and Express. */
 export type NodeMiddleware = (
@@ -17,24 +17,26 @@ export type NodeMiddleware = (
 export function nodeRateLimit(options: HttpLimitOptions<IncomingMessage>): NodeMiddleware {
   const limit = new HttpLimit(options)
   return async (request, response, next) => {
+    let verdict: HttpVerdict
     try {
-      const verdict = await limit.check(request, {
+      verdict = await limit.check(request, {
         remoteAddress: request.socket.remoteAddress,
         forwardedFor: joined(request.headers['x-forwarded-for']),
       })
       for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value)
-      if (verdict.pass) {
-        next?.()
-        return true
-      }
-      response.statusCode = verdict.status
-      response.end(verdict.body)
-      return false
     } catch (error) {
       if (next === undefined) throw error
       next(error)
       return false
     }
+    if (verdict.pass) {
+      // Outside the try: what follows must not be called a second time with its own error.
+      next?.()
+      return true
+    }
+    response.statusCode = verdict.status
+    response.end(verdict.body)
+    return false
   }
 }
 

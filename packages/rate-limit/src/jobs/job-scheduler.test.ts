@@ -108,17 +108,6 @@ describe('JobScheduler', () => {
     }
   })
 
-  test('a reservoir is refilled after its settings were changed, and keeps what waits', async () => {
-    const scheduler = create({ reservoir: { refreshAmount: 5, interval: 250 } })
-    const log: number[] = []
-    const jobs = Array.from({ length: 15 }, (_, i) => scheduler.schedule(() => log.push(i)))
-    await jobs[4]
-    await scheduler.updateSettings({ maxConcurrent: 3 })
-    await Promise.all(jobs)
-    expect(log).toEqual(Array.from({ length: 15 }, (_, i) => i))
-    expect(scheduler.stats()).toMatchObject({ done: 15, waiting: 0 })
-  })
-
   test('rates that bottleneck cannot hold are refused with a hint', () => {
     expect(() => create({ minTime: 1 })).toThrow(InvalidOptionError)
     expect(() => create({ minTime: 1 })).toThrow(

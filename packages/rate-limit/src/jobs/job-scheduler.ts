@@ -52,6 +52,8 @@ export class JobScheduler {
   /** Jobs that failed and are to be tried again, before they are in line. */
   readonly #resting = new Map<Job, Timer>()
   #replacing: Promise<void> | undefined = undefined
+  /** Resolves when the last change of settings is made; never rejects. */
+  #updated: Promise<unknown> = Promise.resolve()
   #closed: Promise<void> | undefined = undefined
   #running = 0
   #done = 0
@@ -97,23 +99,16 @@ export class JobScheduler {
   /**
    * Changes settings; those not named stay. A local scheduler with a reservoir is replaced by a new one, as bottleneck
    * would stop refilling it (issue 185): what runs is awaited first, what waits keeps its order, and the reservoir its
-   * contents unless it is given anew.
+   * contents unless it is given anew. Changes are made one after another.
+   *
+   * @throws (by rejection) {InvalidOptionError}; {LimiterClosedError}
    */
   async updateSettings(changes: JobSettings): Promise<void> {
-    await this.#replacing
-    const settings = { ...this.#settings, ...changes }
-    const translated = toBottleneck(settings, this.#redis !== undefined)
-    const hadReservoir = this.#settings.reservoir !== undefined
-    this.#settings = settings
-    if (this.#redis === undefined && (hadReservoir || settings.reservoir !== undefined)) {
-      if (changes.reservoir === undefined) {
-        translated.reservoir = await this.#limiter.currentReservoir()
-      }
-      this.#replacing = this.#replace(translated).finally(() => {
-        this.#replacing = undefined
-      })
-      await this.#replacing
-    } else await this.#limiter.updateSettings(translated as Bottleneck.ConstructorOptions)
+    if (this.#closed !== undefined) throw new LimiterClosedError(this.name)
+    const update = this.#updated.then(() => this.#update(changes))
+    // Its own caller hears of what went wrong.
+    this.#updated = update.catch(() => {})
+    await update
   }
 
   stats(): JobSchedulerStats {
@@ -247,6 +242,22 @@ export class JobScheduler {
     this.#resting.delete(job)
   }
 
+  async #update(changes: JobSettings): Promise<void> {
+    const settings = { ...this.#settings, ...changes }
+    const translated = toBottleneck(settings, this.#redis !== undefined)
+    const hadReservoir = this.#settings.reservoir !== undefined
+    this.#settings = settings
+    if (this.#redis === undefined && (hadReservoir || settings.reservoir !== undefined)) {
+      if (changes.reservoir === undefined) {
+        translated.reservoir = await this.#limiter.currentReservoir()
+      }
+      this.#replacing = this.#replace(translated).finally(() => {
+        this.#replacing = undefined
+      })
+      await this.#replacing
+    } else await this.#limiter.updateSettings(translated as Bottleneck.ConstructorOptions)
+  }
+
   async #replace(settings: Record<string, unknown>): Promise<void> {
     const old = this.#limiter
     this.#limiter = this.#create(settings)
@@ -259,7 +270,7 @@ export class JobScheduler {
       this.#wakeNoMore(job)
       job.fail(new LimiterClosedError(this.name))
     }
-    await this.#replacing
+    await this.#updated
     await this.#limiter.stop({ dropWaitingJobs: true })
     await this.#limiter.disconnect(false)
     if (this.#redis !== undefined) releaseConnection(this.#redis)

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { LimiterClosedError } from '../errors.ts'
+import { JobScheduler } from './job-scheduler.ts'
+
+/** Long against any test: nothing is refilled. */
+const AN_HOUR = 3_600_000
+
+test('a reservoir is refilled after its settings were changed, and keeps what waits', async () => {
+  await using scheduler = new JobScheduler({ reservoir: { refreshAmount: 5, interval: 250 } })
+  const log: number[] = []
+  const jobs = Array.from({ length: 15 }, (_, i) => scheduler.schedule(() => log.push(i)))
+  await jobs[4]
+  await scheduler.updateSettings({ maxConcurrent: 3 })
+  await Promise.all(jobs)
+  expect(log).toEqual(Array.from({ length: 15 }, (_, i) => i))
+  expect(scheduler.stats()).toMatchObject({ done: 15, waiting: 0 })
+})
+
+test('changes that are made at once are all in force afterwards', async () => {
+  const refill = { refreshAmount: 5, interval: AN_HOUR }
+  await using scheduler = new JobScheduler({ reservoir: { ...refill, initial: 0 } })
+  const log: number[] = []
+  const jobs = Array.from({ length: 5 }, (_, i) => scheduler.schedule(() => log.push(i)))
+  await Promise.all([
+    scheduler.updateSettings({ maxConcurrent: 2 }),
+    scheduler.updateSettings({ reservoir: { ...refill, initial: 5 } }),
+  ])
+  await Promise.all(jobs)
+  expect(log).toEqual([0, 1, 2, 3, 4])
+  await expect(scheduler.schedule(() => {}, { weight: 3 })).rejects.toThrow('`maxConcurrent`, 2')
+})
+
+test('a change that is refused changes nothing, nor does one after closing', async () => {
+  const scheduler = new JobScheduler({ maxConcurrent: 2 })
+  const changes = [
+    scheduler.updateSettings({ minTime: 1 }),
+    scheduler.updateSettings({ maxConcurrent: 3 }),
+  ]
+  const outcomes = await Promise.allSettled(changes)
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+  expect(await scheduler.schedule(() => 'runs', { weight: 3 })).toBe('runs')
+  await scheduler.close()
+  await expect(scheduler.updateSettings({ maxConcurrent: 4 })).rejects.toThrow(LimiterClosedError)
+})
