@@ -189,8 +189,8 @@ test('an error thrown by onRemove does not keep the rest of what a pattern names
     },
   })
   cache.set('a:1', 1).set('a:2', 2).set('b', 3)
-  expect(() => cache.deleteMatching('a:*')).toThrow('listener of a:1')
-  expect(told).toEqual(['a:1', 'a:2'])
+  expect(() => cache.deleteMatching('a:*')).toThrow(/^listener of a:[12]$/)
+  expect(told.toSorted()).toEqual(['a:1', 'a:2'])
   expect([...cache.keys()]).toEqual(['b'])
 })
 

@@ -65,7 +65,10 @@ export function startSlices<R>(
     const end = stopwatch() + SLICE
     for (;;) {
       const { done, value } = steps.next()
-      if (done) return finished(value)
+      if (done) {
+        finished(value)
+        return
+      }
       if (stopwatch() < end) continue
       const timer = clock.setTimer(slice, 0)
       cancel = () => timer.cancel()
