@@ -2,7 +2,12 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
-import { type DecodedSpan, decodedSpans } from './otlp-messages.fixture.ts'
+import {
+  type DecodedSpan,
+  decodedSpans,
+  decodeJsonRequest,
+  spansOf,
+} from './otlp-messages.fixture.ts'
 
 export interface Received {
   headers: IncomingHttpHeaders
@@ -50,7 +55,7 @@ export class Collector {
           this.accepted.push({
             headers: incoming.headers,
             body,
-            spans: json ? jsonSpans(body) : decodedSpans(body),
+            spans: json ? spansOf(decodeJsonRequest(body)) : decodedSpans(body),
           })
         }
         response.writeHead(status, headers).end(reply)
@@ -93,11 +98,4 @@ export class Collector {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
-}
-
-function jsonSpans(body: Buffer): DecodedSpan[] {
-  const { resourceSpans } = JSON.parse(body.toString()) as {
-    resourceSpans: { scopeSpans: { spans: DecodedSpan[] }[] }[]
-  }
-  return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
 }

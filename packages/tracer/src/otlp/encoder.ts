@@ -33,3 +33,8 @@ export const IS_REMOTE = 0x200
 export function contextFlags(context: SpanContext): number {
   return (context.traceFlags & 0xff) | HAS_IS_REMOTE | (context.isRemote === true ? IS_REMOTE : 0)
 }
+
+/** An id of a link, or nothing where it is malformed: what a collector cannot read would cost the whole request. */
+export function linkedId(id: string, digits: number): string {
+  return id.length === digits && /^[0-9a-f]+$/i.test(id) ? id.toLowerCase() : ''
+}

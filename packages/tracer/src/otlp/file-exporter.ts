@@ -115,7 +115,11 @@ export class FileExporter implements Exporter {
   #fail(chunks: readonly Chunk[], cause: unknown): void {
     const spans = spansOf(chunks)
     this.#lost += spans
-    this.#onError(new ExportError('Could not write spans to the file', { spans, cause }))
+    try {
+      this.#onError(new ExportError('Could not write spans to the file', { spans, cause }))
+    } catch {
+      // The user's listener failed, and there is nobody left to tell; the loss itself is counted.
+    }
   }
 }
 

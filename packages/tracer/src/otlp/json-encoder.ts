@@ -1,7 +1,7 @@
 import { AttributeList, truncate } from '../attributes/attribute-list.ts'
 import type { CapturedMap } from '../attributes/capture.ts'
 import type { Resource } from '../resource.ts'
-import type { Scope } from '../span/span.ts'
+import { type Scope, StatusCode } from '../span/span.ts'
 import type { SpanEvent, SpanLink } from '../span/span-details.ts'
 import type { SpanRecord } from '../span/span-record.ts'
 import {
@@ -9,12 +9,11 @@ import {
   type Encoder,
   HAS_IS_REMOTE,
   IS_REMOTE,
+  linkedId,
   type PartialSuccess,
 } from './encoder.ts'
 import { exceptionFacts } from './exception.ts'
-
-const MAX_INT64 = 2n ** 63n - 1n
-const MIN_INT64 = -(2n ** 63n)
+import { fitsInt64, isInt64 } from './int64.ts'
 
 /**
  * OTLP as JSON, by string templates: no tree of objects. Ids are hex, 64-bit integers decimal strings and bytes base64, as
@@ -99,9 +98,11 @@ function spanJson(span: SpanRecord): string {
     if (links.length > 0) json += `,"links":[${links.join(',')}]`
     json += dropped('droppedLinksCount', details.droppedLinks)
   }
-  json += `,"status":{"code":${span.status}`
-  if (message !== '') json += `,"message":${quote(message)}`
-  return `${json}},"flags":${flags}}`
+  if (span.status !== StatusCode.UNSET) {
+    const text = message === '' ? '' : `,"message":${quote(message)}`
+    json += `,"status":{"code":${span.status}${text}}`
+  }
+  return `${json},"flags":${flags}}`
 }
 
 function eventJson(event: SpanEvent, epoch: number): string {
@@ -122,7 +123,7 @@ function exceptionAttributes(event: SpanEvent): AttributeList {
 
 function linkJson({ context, attributes }: SpanLink): string {
   const state = context.traceState?.serialize() ?? ''
-  let json = `{"traceId":${quote(context.traceId)},"spanId":${quote(context.spanId)}`
+  let json = `{"traceId":"${linkedId(context.traceId, 32)}","spanId":"${linkedId(context.spanId, 16)}"`
   if (state !== '') json += `,"traceState":${quote(state)}`
   if (attributes !== null && attributes.count > 0) {
     json += `,"attributes":${attributesJson(attributes)}`
@@ -158,8 +159,7 @@ function valueJson(value: unknown): string {
     case 'number':
       return numberJson(value)
     case 'bigint':
-      if (value > MAX_INT64 || value < MIN_INT64) return `{"stringValue":"${value}"}`
-      return `{"intValue":"${value}"}`
+      return fitsInt64(value) ? `{"intValue":"${value}"}` : `{"stringValue":"${value}"}`
   }
   if (value === null || value === undefined) return '{}'
   if (value instanceof Uint8Array) {
@@ -172,7 +172,7 @@ function valueJson(value: unknown): string {
 }
 
 function numberJson(value: number): string {
-  if (Number.isInteger(value) && Math.abs(value) < 2 ** 63) {
+  if (isInt64(value)) {
     return `{"intValue":"${Number.isSafeInteger(value) ? value : BigInt(value)}"}`
   }
   // JSON has no NaN and no infinities; the protobuf mapping spells them as strings.

@@ -2,7 +2,7 @@ import { AttributeList } from '../attributes/attribute-list.ts'
 import { readHex } from '../span/hex.ts'
 import type { SpanDetails, SpanEvent, SpanLink } from '../span/span-details.ts'
 import type { SpanRecord } from '../span/span-record.ts'
-import { contextFlags } from './encoder.ts'
+import { contextFlags, linkedId } from './encoder.ts'
 import { exceptionFacts } from './exception.ts'
 import type { NanoClock } from './nano-clock.ts'
 import { writeList } from './protobuf-values.ts'
@@ -58,9 +58,9 @@ function writeException(writer: ProtobufWriter, error: unknown): void {
   writeList(writer, 0x1a, list)
 }
 
-/** An id field of a link; a malformed one is left out. */
-function writeId(writer: ProtobufWriter, tag: number, hex: string, digits: number): void {
-  if (hex.length !== digits) return
+function writeId(writer: ProtobufWriter, tag: number, id: string, digits: number): void {
+  const hex = linkedId(id, digits)
+  if (hex === '') return
   writer.byte(tag)
   writer.byte(digits / 2)
   for (let at = 0; at < digits; at += 8) writer.word(readHex(hex, at))

@@ -4,33 +4,19 @@ import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Exporter } from '../export/exporter.ts'
+import { extract } from '../propagation/carrier.ts'
 import type { AttributeValue, Span } from '../span/span.ts'
 import { Tracer } from '../tracer.ts'
-import type { Encoder } from './encoder.ts'
+import { EncodingExporter, encodingTracer } from './encoding-exporter.fixture.ts'
 import { JsonEncoder } from './json-encoder.ts'
-import { type DecodedSpan, decodedSpans, decodeRequest } from './otlp-messages.fixture.ts'
+import {
+  type DecodedRequest,
+  type DecodedSpan,
+  decodedSpans,
+  decodeRequest,
+  spansOf,
+} from './otlp-messages.fixture.ts'
 import { ProtobufEncoder } from './protobuf-encoder.ts'
-
-/** A tracer whose spans end up in one piece of bytes. */
-function encoding(encoder: Encoder = new ProtobufEncoder()) {
-  encoder.open({ 'service.name': 'test', nested: { a: [1] } })
-  const exporter: Exporter = {
-    write: span => encoder.write(span),
-    send() {},
-    async flush() {},
-    async close() {},
-    stats: () => ({ exported: 0, dropped: 0, queued: 0, queuedBytes: 0 }),
-  }
-  const tracer = new Tracer({ exporter, signals: [] })
-  return {
-    tracer,
-    bytes() {
-      tracer.flushSync()
-      return Buffer.concat(encoder.frame([encoder.take()]))
-    },
-  }
-}
 
 const text = fc.oneof(
   fc.string({ maxLength: 80 }),
@@ -174,11 +160,19 @@ function comparable(span: DecodedSpan) {
   }
 }
 
+/** Everything of a request by scope: ours repeat the resource for each in protobuf, and name it once in JSON. */
+function byScope({ resourceSpans }: DecodedRequest) {
+  const scopes = resourceSpans.flatMap(({ scopeSpans, ...rest }) =>
+    scopeSpans.map(scope => ({ ...rest, ...scope })),
+  )
+  return Object.fromEntries(scopes.map(scope => [scope.scope.name, scope]))
+}
+
 describe('protobuf bytes', () => {
   test('decode to what @opentelemetry/otlp-transformer encodes of the same spans', () => {
     fc.assert(
       fc.property(fc.array(spanModel, { minLength: 1, maxLength: 6 }), models => {
-        const ours = encoding()
+        const ours = encodingTracer()
         const memory = new InMemorySpanExporter()
         const theirs = new TracerProvider({
           spanProcessors: [new SimpleSpanProcessor({ exporter: memory })],
@@ -203,30 +197,50 @@ describe('protobuf bytes', () => {
     )
   })
 
-  test('say the same as the JSON encoding', () => {
+  test('and JSON say the same, message by message', () => {
     fc.assert(
-      fc.property(fc.array(spanModel, { minLength: 1, maxLength: 3 }), models => {
-        const names = (bytes: Uint8Array) =>
-          decodedSpans(bytes).map(span => [span.name, span.attributes.length, span.events.length])
-        const binary = encoding()
-        const json = encoding(new JsonEncoder())
-        for (const { tracer } of [binary, json]) {
-          for (const model of models)
-            fill(tracer.startSpan(model.name), model, tracer.startSpan('linked'))
-        }
-        const request = JSON.parse(Buffer.from(json.bytes()).toString())
-        const spans = request.resourceSpans[0].scopeSpans[0].spans as DecodedSpan[]
-        expect(
-          spans.map(span => [span.name, span.attributes?.length ?? 0, span.events?.length ?? 0]),
-        ).toEqual(names(binary.bytes()))
-        for (const span of spans) expect(span.traceId).toMatch(/^[0-9a-f]{32}$/)
-      }),
-      { numRuns: runs(60) },
+      fc.property(
+        fc.array(fc.tuple(spanModel, fc.boolean()), { minLength: 1, maxLength: 4 }),
+        fc.option(fc.constantFrom('vendor=1', 'a=b,c=d')),
+        (models, tracestate) => {
+          const exporter = new EncodingExporter(new ProtobufEncoder(), new JsonEncoder())
+          const limits = {
+            attributes: 12,
+            events: 2,
+            links: 1,
+            attributesPerEvent: 4,
+            valueLength: 60,
+          }
+          const tracer = new Tracer({ exporter, signals: [], limits })
+          const library = tracer.scoped({
+            name: 'lib',
+            version: '1.2.3',
+            schemaUrl: 'https://x/1',
+            attributes: { a: 1 },
+          })
+          const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+          const { span: remote } = extract({ traceparent, tracestate: tracestate ?? undefined })
+          for (const [model, scoped] of models) {
+            const span = (scoped ? library : tracer).startSpan(model.name, {
+              kind: model.kind as never,
+              startTime: moment(model.start),
+              parent: scoped ? remote : null,
+              links: scoped ? [{ context: remote!.spanContext() }] : [],
+            })
+            fill(span, model, tracer.startSpan('linked'))
+          }
+          tracer.flushSync()
+          const [binary, json] = exporter.takeDecoded()
+          expect(byScope(json!)).toEqual(byScope(binary!))
+          expect(spansOf(binary!)).toHaveLength(models.length)
+        },
+      ),
+      { numRuns: runs(150) },
     )
   })
 
   test('carry resource, scopes and their spans apart', () => {
-    const { tracer, bytes } = encoding()
+    const { tracer, bytes } = encodingTracer()
     const other = tracer.scoped({
       name: 'lib',
       version: '1.2.3',
@@ -254,8 +268,31 @@ describe('protobuf bytes', () => {
     ])
   })
 
+  test('leave out malformed ids of links, which would cost the whole request', () => {
+    const exporter = new EncodingExporter(new ProtobufEncoder(), new JsonEncoder())
+    const tracer = new Tracer({ exporter, signals: [] })
+    const span = tracer.startSpan('linked')
+    for (const [traceId, spanId] of [
+      ['', 'x'],
+      ['g'.repeat(32), '1'.repeat(16)],
+      ['AB'.repeat(16), 'CD'.repeat(8)],
+    ] as const) {
+      span.addLink({ context: { traceId, spanId, traceFlags: 1 } })
+    }
+    span.end()
+    tracer.flushSync()
+    const base64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64')
+    for (const [decoded] of exporter.takeDecoded().map(spansOf)) {
+      expect((decoded!.links as DecodedSpan[]).map(link => [link.traceId, link.spanId])).toEqual([
+        ['', ''],
+        ['', base64('11'.repeat(8))],
+        [base64('ab'.repeat(16)), base64('cd'.repeat(8))],
+      ])
+    }
+  })
+
   test('hold a span of more than two megabytes', () => {
-    const { tracer, bytes } = encoding()
+    const { tracer, bytes } = encodingTracer()
     tracer.startSpan('before').end()
     tracer.startSpan('large', { attributes: { text: 'é'.repeat(1_500_000), after: 1 } }).end()
     tracer.startSpan('behind', { attributes: { after: 2 } }).end()
@@ -266,7 +303,7 @@ describe('protobuf bytes', () => {
   })
 
   test('stay right when more keys and names come than are remembered', () => {
-    const { tracer, bytes } = encoding()
+    const { tracer, bytes } = encodingTracer()
     for (let i = 0; i < 3_000; i++) {
       const span = tracer.startSpan(`name ${i}`)
       for (const value of [1, 2]) span.setAttribute(`key ${i}`, value).setAttribute('same', `${i}`)
@@ -283,7 +320,7 @@ describe('protobuf bytes', () => {
 
   test('can be joined in pieces', () => {
     const encoder = new ProtobufEncoder()
-    const { tracer, bytes } = encoding(encoder)
+    const { tracer, bytes } = encodingTracer(encoder)
     tracer.startSpan('one').end()
     const first = bytes()
     tracer.startSpan('two').end()

@@ -1,12 +1,10 @@
 import { type AttributeList, truncate } from '../attributes/attribute-list.ts'
 import type { CapturedMap } from '../attributes/capture.ts'
 import type { AttributeKey } from './attribute-key.ts'
+import { fitsInt64, isInt64 } from './int64.ts'
 import { type ProtobufWriter, varintSize } from './protobuf-writer.ts'
 
 const TWO_32 = 2 ** 32
-const TWO_63 = 2 ** 63
-const MAX_INT64 = 2n ** 63n - 1n
-const MIN_INT64 = -(2n ** 63n)
 
 /** The `attributes` field of a span with any value. */
 export function writeAttribute(writer: ProtobufWriter, key: AttributeKey, value: unknown): void {
@@ -100,10 +98,6 @@ function numberSize(value: number): number {
   return size + 1
 }
 
-function isInt64(value: number): boolean {
-  return Number.isInteger(value) && value >= -TWO_63 && value < TWO_63
-}
-
 function writeInt64(writer: ProtobufWriter, value: number): void {
   if (value >= 0 && value < TWO_32) {
     writer.varint(value)
@@ -115,7 +109,7 @@ function writeInt64(writer: ProtobufWriter, value: number): void {
 }
 
 function writeBigInt(writer: ProtobufWriter, value: bigint): void {
-  if (value > MAX_INT64 || value < MIN_INT64) {
+  if (!fitsInt64(value)) {
     writer.text(0x0a, String(value))
     return
   }
