@@ -7,6 +7,8 @@ export interface LoadContext<K, V> {
   readonly key: K
   /** The expired value, if one is still held: for conditional requests. Return it to keep it. */
   readonly stale: V | undefined
+  /** Whether it is a refresh behind a value that was served, so that nobody waited when it began. */
+  readonly background: boolean
   /**
    * Aborted when the hard deadline passes, or when every caller has given up. Reading it costs an
    * `AbortController`; loaders that do not read it do not pay for one.
@@ -23,6 +25,7 @@ export class Flight<K, V> implements LoadContext<K, V> {
   readonly epoch: number
   /** Part of a `getOrLoadMany`, whose loader may leave the key out. */
   readonly batched: boolean
+  readonly background: boolean
   /** Worse than FRESH as soon as something invalidated the key: the result is not kept. */
   fence: EntryState = FRESH
   /** The next flights of the same key, where there are several: kept by `Flights`. */
@@ -51,14 +54,14 @@ export class Flight<K, V> implements LoadContext<K, V> {
     plan: LoadPlan,
     epoch: number,
     batched: boolean,
-    held: boolean,
+    background: boolean,
   ) {
     this.key = key
     this.stale = stale
     this.plan = plan
     this.epoch = epoch
     this.batched = batched
-    this.#held = held
+    this.#held = this.background = background
   }
 
   get signal(): AbortSignal {

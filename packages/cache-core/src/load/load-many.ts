@@ -11,6 +11,8 @@ import { assertLoader, type Loads, type Look } from './loads.ts'
 export interface BatchContext<K, V> {
   /** The expired value of a key, if one is still held: return it to keep it. */
   stale(key: K): V | undefined
+  /** Whether the key is refreshed behind a value that was served, so that nobody waited for it when this began. */
+  background(key: K): boolean
   /** Aborted when the hard deadline passes, or when every caller has given up. */
   readonly signal: AbortSignal
 }
@@ -125,6 +127,7 @@ function startBatch<K, V>(
     () =>
       loader(keys, {
         stale: key => byKey.get(key)?.stale,
+        background: key => byKey.get(key)?.background === true,
         get signal() {
           return run.signal
         },

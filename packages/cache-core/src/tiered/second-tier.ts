@@ -19,9 +19,15 @@ export class SecondTier<V> {
   }
 
   async getMany(keys: readonly string[]): Promise<readonly (StoreEntry<V> | undefined)[]> {
+    return (await this.tryMany(keys)) ?? keys.map(() => undefined)
+  }
+
+  /** `undefined` if the store does not answer. */
+  tryMany(keys: readonly string[]): Promise<readonly (StoreEntry<V> | undefined)[] | undefined> {
     const [only] = keys
-    if (keys.length === 1) return [await this.#attempt(() => this.store.get(only!))]
-    return (await this.#attempt(() => this.store.getMany(keys))) ?? keys.map(() => undefined)
+    return keys.length === 1
+      ? this.#attempt(async () => [await this.store.get(only!)])
+      : this.#attempt(() => this.store.getMany(keys))
   }
 
   /** `undefined` if there is none to be had: then nothing may be written. */

@@ -1,28 +1,21 @@
-import type { TimeSource } from '../clock.ts'
 import { LoadResultError } from '../errors.ts'
 import { type BatchItem, itemsOf } from '../load/batch-items.ts'
 import type { LoadContext } from '../load/flight.ts'
-import type { BatchContext, BatchLoader, BatchResult } from '../load/load-many.ts'
+import type { BatchContext, BatchLoader } from '../load/load-many.ts'
 import type { LoadPlan } from '../load/load-options.ts'
-import { Loaded, loaded } from '../load/loaded.ts'
+import { type Loaded, loaded } from '../load/loaded.ts'
 import type { Loader } from '../load/loads.ts'
 import type { StoreEntry, StoreItem } from '../store/store.ts'
+import type { EntryUses } from './entry-uses.ts'
 import type { LeaseHold, LoadLease } from './load-lease.ts'
 import type { SecondTier } from './second-tier.ts'
-
-/** Calls the loader, whichever kind, for keys that neither tier has fresh. */
-type CallLoader<V> = (
-  keys: readonly string[],
-  stale: (key: string) => V | undefined,
-) => BatchResult<string, V> | PromiseLike<BatchResult<string, V>>
+import { toWrite } from './tier-write.ts'
 
 /** How the first tier gets values it lacks: from the second tier, else from the loader, whose results fill both. */
 export class TierLoad<V> {
-  /** ms for which the first tier keeps a value at most. */
-  readonly l1Ttl: number
   readonly #tier: SecondTier<V>
   readonly #lease: LoadLease | undefined
-  readonly #clock: TimeSource
+  readonly #uses: EntryUses<V>
   readonly #enabled: boolean
   /** Keys being loaded, with how many times over. */
   readonly #loading = new Map<string, number>()
@@ -36,14 +29,12 @@ export class TierLoad<V> {
   constructor(
     tier: SecondTier<V>,
     lease: LoadLease | undefined,
-    clock: TimeSource,
-    l1Ttl: number,
+    uses: EntryUses<V>,
     enabled: boolean,
   ) {
     this.#tier = tier
     this.#lease = enabled ? lease : undefined
-    this.#clock = clock
-    this.l1Ttl = l1Ttl
+    this.#uses = uses
     this.#enabled = enabled
   }
 
@@ -60,21 +51,34 @@ export class TierLoad<V> {
   /** The fresh values of the second tier, `undefined` where it has none. */
   async find(keys: readonly string[]): Promise<(Loaded<V> | undefined)[]> {
     const entries = this.#enabled ? await this.#tier.getMany(keys) : keys.map(() => undefined)
-    return entries.map(entry => this.#fresh(entry))
+    return entries.map(entry => {
+      const found = this.#uses.fresh(entry, 0)
+      if (found === undefined) this.misses++
+      else this.hits++
+      return found
+    })
   }
 
-  /** For one key. With `refresh` a stale value does not do. */
+  /** For one key. With `refresh` it is loaded behind a stale value of the second tier that was served. */
   async one(
     context: LoadContext<string, V>,
     loader: Loader<string, V>,
     plan: LoadPlan,
-    refresh = false,
+    refresh: boolean = context.background,
   ): Promise<V | Loaded<V>> {
     const { key } = context
-    const call: CallLoader<V> = async (_keys, stale) => {
+    const batch: BatchContext<string, V> = {
+      stale: () => context.stale,
+      background: () => refresh,
+      get signal() {
+        return context.signal
+      },
+    }
+    const call: BatchLoader<string, V> = async (_keys, { stale }) => {
       const result = await loader({
         key,
         stale: stale(key),
+        background: refresh,
         get signal() {
           return context.signal
         },
@@ -82,7 +86,7 @@ export class TierLoad<V> {
       if (result !== undefined) return [result]
       throw new LoadResultError('a value (`null` for "there is none")', undefined)
     }
-    const [item] = await this.#load([key], () => context.stale, call, plan, refresh, context)
+    const [item] = await this.#load([key], batch, call, plan, this.#lease)
     return item as V | Loaded<V>
   }
 
@@ -94,23 +98,40 @@ export class TierLoad<V> {
     plan: LoadPlan,
     refresh = false,
   ): Promise<BatchItem<V>[]> {
-    const call: CallLoader<V> = (missing, stale) =>
-      loader(missing, {
-        stale,
-        get signal() {
-          return context.signal
-        },
-      })
-    return this.#load(keys, key => context.stale(key), call, plan, refresh)
+    const batch: BatchContext<string, V> = {
+      stale: key => context.stale(key),
+      background: key => refresh || context.background(key),
+      get signal() {
+        return context.signal
+      },
+    }
+    return this.#load(keys, batch, loader, plan, undefined)
+  }
+
+  /**
+   * What the second tier has now to stand in for values that are late or failed: fresh ones, and stale ones that
+   * `staleIfError` allows. `undefined` if it does not answer.
+   */
+  async standIns(
+    keys: readonly string[],
+    plan: LoadPlan,
+  ): Promise<Map<string, Loaded<V>> | undefined> {
+    const entries = await this.#tier.tryMany(keys)
+    if (entries === undefined) return undefined
+    const found = new Map<string, Loaded<V>>()
+    for (const [index, entry] of entries.entries()) {
+      const standIn = this.#uses.fresh(entry, 0) ?? this.#uses.standIn(entry, plan)
+      if (standIn !== undefined) found.set(keys[index]!, standIn)
+    }
+    return found
   }
 
   async #load(
     keys: readonly string[],
-    heldStale: (key: string) => V | undefined,
-    call: CallLoader<V>,
+    context: BatchContext<string, V>,
+    loader: BatchLoader<string, V>,
     plan: LoadPlan,
-    refresh: boolean,
-    waiter?: { readonly signal: AbortSignal },
+    lease: LoadLease | undefined,
   ): Promise<BatchItem<V>[]> {
     this.#register(keys)
     try {
@@ -124,14 +145,15 @@ export class TierLoad<V> {
       const items = new Map<string, BatchItem<V>>()
       for (const key of keys) {
         const entry = entries.get(key)
-        const served = this.#fresh(entry) ?? (refresh ? undefined : this.#stale(key, entry, plan))
+        const served =
+          this.#found(key, entry, context, plan) ?? this.#stale(key, entry, context, plan)
         if (served !== undefined) items.set(key, served)
       }
       const missing = keys.filter(key => !items.has(key))
       if (missing.length !== 0) {
-        const load = () => this.#loadMissing(missing, entries, heldStale, call, plan, items)
-        if (this.#lease === undefined || waiter === undefined) await load()
-        else await this.#inTurn(missing[0]!, waiter.signal, items, load)
+        const load = () => this.#loadMissing(missing, entries, context, loader, plan, items)
+        if (lease === undefined) await load()
+        else await this.#inTurn(lease, missing[0]!, context, plan, items, load)
       }
       return keys.map(key => items.get(key))
     } finally {
@@ -141,14 +163,17 @@ export class TierLoad<V> {
 
   /** Calls `load` as the only process, or takes what another one stored meanwhile. */
   async #inTurn(
+    lease: LoadLease,
     key: string,
-    signal: AbortSignal,
+    context: BatchContext<string, V>,
+    plan: LoadPlan,
     items: Map<string, BatchItem<V>>,
     load: () => Promise<void>,
   ): Promise<void> {
+    const { signal } = context
     let hold: LeaseHold | undefined
     try {
-      hold = await this.#lease!.acquire(key, { signal })
+      hold = await lease.acquire(key, { signal })
     } catch {
       // A lease is never needed: whoever cannot get one loads, as without.
       signal.throwIfAborted()
@@ -157,10 +182,10 @@ export class TierLoad<V> {
     }
     if (hold === undefined) {
       const [entry] = await this.#tier.getMany([key])
-      const fresh = this.#fresh(entry)
-      if (fresh !== undefined) {
+      const found = this.#found(key, entry, context, plan)
+      if (found !== undefined) {
         this.leased++
-        items.set(key, fresh)
+        items.set(key, found)
         return
       }
       // The other one failed, or may not be kept: to wait in turn would be a convoy.
@@ -175,38 +200,46 @@ export class TierLoad<V> {
   async #loadMissing(
     missing: readonly string[],
     entries: ReadonlyMap<string, StoreEntry<V>>,
-    heldStale: (key: string) => V | undefined,
-    call: CallLoader<V>,
+    context: BatchContext<string, V>,
+    loader: BatchLoader<string, V>,
     plan: LoadPlan,
     items: Map<string, BatchItem<V>>,
   ): Promise<void> {
     // Before the loader looks at the source: what is invalidated from now on refuses its result.
     const fence = this.#enabled ? await this.#tier.fence() : undefined
-    let results: readonly BatchItem<V>[]
+    const writes: StoreItem<V>[] = []
+    const failures = new Map<string, Error>()
     try {
-      const stale = (key: string): V | undefined => entries.get(key)?.value ?? heldStale(key)
-      results = itemsOf(await call(missing, stale), missing)
+      const results = itemsOf(
+        await loader(missing, {
+          stale: key => entries.get(key)?.value ?? context.stale(key),
+          background: key => context.background(key),
+          get signal() {
+            return context.signal
+          },
+        }),
+        missing,
+      )
+      for (const [index, key] of missing.entries()) {
+        const item = results[index]
+        if (item instanceof Error) {
+          failures.set(key, item)
+        } else if (item !== undefined) {
+          const write = toWrite(key, item, plan)
+          const { value, ttl, tags, store } = write
+          items.set(key, loaded(value, { ttl: Math.min(this.#uses.l1Ttl, ttl), tags, store }))
+          if (store && value !== undefined && fence !== undefined) writes.push({ ...write, fence })
+        }
+      }
     } catch (error) {
-      const fallbacks = missing.map(key => this.#fallback(entries.get(key), plan))
-      if (fallbacks.every(fallback => fallback === undefined)) throw error
       const failure =
         error instanceof Error ? error : new Error('The load failed', { cause: error })
-      results = fallbacks.map(fallback => fallback ?? failure)
-      for (const [index, key] of missing.entries()) items.set(key, results[index])
+      for (const key of missing) failures.set(key, failure)
+      // As it is, if nothing stands in for any of them.
+      if (!(await this.#standIn(failures, entries, context, plan, items))) throw error
       return
     }
-    const writes: StoreItem<V>[] = []
-    for (const [index, key] of missing.entries()) {
-      const item = results[index]
-      if (item instanceof Error) {
-        items.set(key, this.#fallback(entries.get(key), plan) ?? item)
-      } else if (item !== undefined) {
-        const write = toItem(key, item, plan)
-        const { value, ttl, tags, store } = write
-        items.set(key, loaded(value, { ttl: Math.min(this.l1Ttl, ttl), tags, store }))
-        if (store && value !== undefined && fence !== undefined) writes.push({ ...write, fence })
-      }
-    }
+    await this.#standIn(failures, entries, context, plan, items)
     if (writes.length === 0) return
     const stored = await this.#tier.setMany(writes)
     for (const [index, { key, value, tags }] of writes.entries()) {
@@ -215,34 +248,60 @@ export class TierLoad<V> {
     }
   }
 
-  #fresh(entry: StoreEntry<V> | undefined): Loaded<V> | undefined {
-    const left = entry === undefined ? 0 : entry.expires - this.#clock.now()
-    if (!(left > 0)) {
-      this.misses++
-      return undefined
+  /**
+   * Fills in what failed: stale values of the second tier, read anew as they may have been deleted meanwhile, else the
+   * failures. A failed refresh is left to the first tier, which holds the value that it was for. Whether any was found.
+   */
+  async #standIn(
+    failures: ReadonlyMap<string, Error>,
+    entries: ReadonlyMap<string, StoreEntry<V>>,
+    context: BatchContext<string, V>,
+    plan: LoadPlan,
+    items: Map<string, BatchItem<V>>,
+  ): Promise<boolean> {
+    const known = new Map<string, Loaded<V>>()
+    for (const key of failures.keys()) {
+      const standIn = context.background(key)
+        ? undefined
+        : this.#uses.standIn(entries.get(key), plan)
+      if (standIn !== undefined) known.set(key, standIn)
     }
-    this.hits++
-    return loaded(entry!.value, { ttl: Math.min(this.l1Ttl, left), tags: entry!.tags })
+    const found = known.size === 0 ? known : await this.standIns([...known.keys()], plan)
+    for (const [key, failure] of failures) items.set(key, (found ?? known).get(key) ?? failure)
+    return (found ?? known).size !== 0
   }
 
-  /** Served but not kept: the first tier would take it for fresh. */
-  #stale(key: string, entry: StoreEntry<V> | undefined, plan: LoadPlan): Loaded<V> | undefined {
-    if (entry === undefined || !(this.#age(entry) < plan.staleWhileRevalidate)) return undefined
-    this.#due.add(key)
-    return loaded(entry.value, { store: false })
+  /** The entry if it will do, counted. A refresh wants one that is not itself due for one. */
+  #found(
+    key: string,
+    entry: StoreEntry<V> | undefined,
+    context: BatchContext<string, V>,
+    plan: LoadPlan,
+  ): Loaded<V> | undefined {
+    const { eagerRefresh, ttl = Infinity } = plan
+    const eager = eagerRefresh !== 0 && context.background(key)
+    // One that outlives the first tier's next copy is not due, however long its own ttl was.
+    const found = this.#uses.fresh(
+      entry,
+      eager ? Math.min(this.#uses.l1Ttl, ttl * (1 - eagerRefresh)) : 0,
+    )
+    if (found === undefined) this.misses++
+    else this.hits++
+    return found
   }
 
-  /** Kept for a while, so that a source in trouble is left alone; unless somebody said it is stale. */
-  #fallback(entry: StoreEntry<V> | undefined, plan: LoadPlan): Loaded<V> | undefined {
-    if (entry === undefined || !(this.#age(entry) < plan.staleIfError)) return undefined
-    const { value, tags } = entry
-    if (entry.expires === 0 || plan.errorBackoff === 0) return loaded(value, { store: false })
-    return loaded(value, { ttl: Math.min(this.l1Ttl, plan.errorBackoff), tags })
-  }
-
-  /** ms since the entry became stale; after an `expire`, which leaves no time, as long as it is retained. */
-  #age({ expires }: StoreEntry<V>): number {
-    return expires === 0 ? 0 : this.#clock.now() - expires
+  /** The entry if a stale one will do, whose refresh is then due. */
+  #stale(
+    key: string,
+    entry: StoreEntry<V> | undefined,
+    context: BatchContext<string, V>,
+    plan: LoadPlan,
+  ): Loaded<V> | undefined {
+    if (context.background(key)) return undefined
+    const stale = this.#uses.stale(entry, plan)
+    // If aborted, nobody is left who would begin the refresh.
+    if (stale !== undefined && !context.signal.aborted) this.#due.add(key)
+    return stale
   }
 
   #register(keys: readonly string[]): void {
@@ -256,22 +315,4 @@ export class TierLoad<V> {
       else this.#loading.set(key, count)
     }
   }
-}
-
-interface Write<V> {
-  readonly key: string
-  readonly value: V
-  readonly ttl: number
-  readonly retention: number
-  readonly tags: readonly string[]
-  readonly store: boolean
-}
-
-/** What the loader's result and the call's options come to. */
-function toItem<V>(key: string, item: V | Loaded<V>, plan: LoadPlan): Write<V> {
-  const own = item instanceof Loaded ? item : undefined
-  const value = own === undefined ? (item as V) : own.value
-  const ttl = own?.ttl ?? (value === null ? plan.negativeTtl : undefined) ?? plan.ttl ?? Infinity
-  const retention = Math.max(plan.staleWhileRevalidate, plan.staleIfError)
-  return { key, value, ttl, retention, tags: own?.tags ?? plan.tags, store: own?.store ?? true }
 }

@@ -319,6 +319,22 @@ describe('a second tier in trouble', () => {
     expect(await cache.get('b')).toBeUndefined()
   })
 
+  it('tells other processes of a new value though the listener of what made room for it throws', async () => {
+    const cache = newCache({
+      maxEntries: 1,
+      onRemove: key => {
+        if (key === 'a') throw new Error('listener of a')
+      },
+    })
+    const other = newCache()
+    await other.set('b', 1)
+    expect(await other.get('b')).toBe(1)
+    await cache.set('a', 1)
+    await expect(cache.set('b', 2)).rejects.toThrow('listener of a')
+    expect((await store.get('b'))!.value).toBe(2)
+    expect(await other.get('b')).toBe(2)
+  })
+
   it('is not harmed by a bus that fails', async () => {
     const bus = { publish: () => Promise.reject(new Error('down')), subscribe: () => () => {} }
     const cache = newCache({ bus })

@@ -1,20 +1,18 @@
 import { Cache } from '../cache.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { InvalidOptionError, PartialLoadError } from '../errors.ts'
-import { Glob } from '../invalidate/glob.ts'
 import type { BatchLoader } from '../load/load-many.ts'
 import { type LoadOptions, type LoadPlan, planLoad } from '../load/load-options.ts'
 import { isPromiseLike } from '../load/load-run.ts'
 import { assertLoader, type Loader } from '../load/loads.ts'
 import { assertPositive, type SetOptions } from '../options.ts'
 import type { Store } from '../store/store.ts'
-import type { BusListener, Invalidation, InvalidationBus } from './invalidation-bus.ts'
+import { EntryUses } from './entry-uses.ts'
 import { SecondTier } from './second-tier.ts'
+import { withSoftDeadline } from './soft-deadline.ts'
+import { TierChanges } from './tier-changes.ts'
 import { TierLoad } from './tier-load.ts'
 import type { TieredCacheOptions, TieredStats } from './tiered-options.ts'
-
-/** Keys deleted or expired at a time by a pattern. */
-const BATCH = 500
 
 /** How `get` reads: it has no loader to serve a stale value in place of. */
 const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
@@ -33,18 +31,13 @@ const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
  */
 export class TieredCache<V> implements AsyncDisposable {
   readonly #l1: Cache<string, V>
+  readonly #clock: Clock
   readonly #store: Store<V>
   readonly #tier: SecondTier<V>
   readonly #load: TierLoad<V>
-  readonly #bus: InvalidationBus | undefined
-  readonly #unsubscribe: (() => void) | undefined
+  readonly #changes: TierChanges<V>
   readonly #defaults: LoadPlan
   readonly #enabled: boolean
-  /** The last `set` of each key that is on its way to the store. */
-  readonly #writes = new Map<string, object>()
-  #received = 0
-  #gaps = 0
-  #publishFailures = 0
 
   /** @throws {InvalidOptionError} if an option is outside its bounds. */
   constructor(options: TieredCacheOptions<V>) {
@@ -54,13 +47,13 @@ export class TieredCache<V> implements AsyncDisposable {
     assertPositive('l1Ttl', l1Ttl)
     assertPositive('storeDeadline', storeDeadline)
     this.#l1 = new Cache({ ...l1, ttl: Math.min(l1Ttl, l1.ttl ?? Infinity) })
+    this.#clock = clock
     this.#store = store
     this.#tier = new SecondTier(store, clock, storeDeadline)
     this.#enabled = options.enabled ?? true
-    this.#load = new TierLoad(this.#tier, lease, clock, l1Ttl, this.#enabled)
+    this.#load = new TierLoad(this.#tier, lease, new EntryUses<V>(clock, l1Ttl), this.#enabled)
     this.#defaults = planLoad(l1)
-    this.#bus = bus
-    this.#unsubscribe = bus?.subscribe(this.#listener())
+    this.#changes = new TierChanges(this.#l1, l1Ttl, this.#tier, this.#load, bus)
   }
 
   /** The fresh value of `key` in either tier, or `undefined`. */
@@ -78,6 +71,23 @@ export class TieredCache<V> implements AsyncDisposable {
 
   /** The value of `key` in either tier, or what `loader` returns, as `Cache.getOrLoad`. */
   getOrLoad(key: string, loader: Loader<string, V>, options?: LoadOptions): Promise<V> {
+    try {
+      if (this.#mayStandIn(options) && !this.#l1.has(key)) {
+        const plan = this.#plan(options)
+        return withSoftDeadline(
+          plan,
+          this.#clock,
+          signal => this.#getOrLoad(key, loader, { ...options, signal }),
+          async () => (await this.#load.standIns([key], plan))?.get(key)?.value,
+        )
+      }
+      return this.#getOrLoad(key, loader, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #getOrLoad(key: string, loader: Loader<string, V>, options?: LoadOptions): Promise<V> {
     try {
       assertLoader(loader)
       const answer = this.#l1.getOrLoadSync(
@@ -104,6 +114,22 @@ export class TieredCache<V> implements AsyncDisposable {
     loader: BatchLoader<string, V>,
     options?: LoadOptions,
   ): Promise<Map<string, V>> {
+    if (!this.#mayStandIn(options)) return this.#getOrLoadMany(keys, loader, options)
+    const plan = this.#plan(options)
+    const wanted = [...new Set(keys)]
+    return withSoftDeadline(
+      plan,
+      this.#clock,
+      signal => this.#getOrLoadMany(wanted, loader, { ...options, signal }),
+      () => this.#standIns(wanted, plan),
+    )
+  }
+
+  async #getOrLoadMany(
+    keys: Iterable<string>,
+    loader: BatchLoader<string, V>,
+    options?: LoadOptions,
+  ): Promise<Map<string, V>> {
     assertLoader(loader)
     const plan = this.#plan(options)
     const results = await this.#l1.getOrLoadMany(
@@ -126,47 +152,27 @@ export class TieredCache<V> implements AsyncDisposable {
 
   /** Stores a value in both tiers and drops it from the first tiers of other processes. Rejects if the store fails. */
   async set(key: string, value: V, options: SetOptions = {}): Promise<void> {
-    if (!this.#enabled) return
-    const write = {}
-    this.#l1.delete(key)
-    this.#writes.set(key, write)
-    const { staleWhileRevalidate, staleIfError, ttl = Infinity } = this.#defaults
-    const retention = Math.max(staleWhileRevalidate, staleIfError)
-    let stored = false
-    try {
-      stored = await this.#store.set(key, value, { ttl, retention, ...options })
-    } finally {
-      // Readers may have brought back the old value meanwhile, and later writes or invalidations may have come.
-      const last = this.#writes.get(key) === write
-      if (last) this.#writes.delete(key)
-      if (last && stored) {
-        const l1Ttl = Math.min(this.#load.l1Ttl, options.ttl ?? ttl)
-        this.#l1.set(key, value, { ...options, ttl: l1Ttl })
-      } else {
-        this.#l1.delete(key)
-      }
-      await this.#publish([{ verb: 'delete', target: 'key', name: key }])
-    }
+    if (this.#enabled) await this.#changes.set(key, value, options, this.#defaults)
   }
 
   /** Removes the value from both tiers. Whether the store had one. */
   delete(key: string): Promise<boolean> {
-    return this.#invalidate('delete', 'key', key, () => this.#store.delete(key))
+    return this.#changes.invalidate('delete', 'key', key, () => this.#store.delete(key))
   }
 
   /** Makes the value stale in both tiers. Whether the store had one. */
   expire(key: string): Promise<boolean> {
-    return this.#invalidate('expire', 'key', key, () => this.#store.expire(key))
+    return this.#changes.invalidate('expire', 'key', key, () => this.#store.expire(key))
   }
 
   /** Removes every value that has the tag, without visiting them. */
   deleteTag(tag: string): Promise<void> {
-    return this.#invalidate('delete', 'tag', tag, () => this.#store.deleteTag(tag))
+    return this.#changes.invalidate('delete', 'tag', tag, () => this.#store.deleteTag(tag))
   }
 
   /** Makes every value that has the tag stale, without visiting them. */
   expireTag(tag: string): Promise<void> {
-    return this.#invalidate('expire', 'tag', tag, () => this.#store.expireTag(tag))
+    return this.#changes.invalidate('expire', 'tag', tag, () => this.#store.expireTag(tag))
   }
 
   /**
@@ -175,18 +181,18 @@ export class TieredCache<V> implements AsyncDisposable {
    * as no store knows patterns; tags leave no such gap.
    */
   deleteMatching(pattern: string): Promise<void> {
-    return this.#matching('delete', pattern)
+    return this.#changes.matching('delete', pattern)
   }
 
   /** Makes every value whose key matches stale. As {@link deleteMatching}. */
   expireMatching(pattern: string): Promise<void> {
-    return this.#matching('expire', pattern)
+    return this.#changes.matching('expire', pattern)
   }
 
   /** Removes everything from both tiers; with `{ expire: true }` makes it stale. */
   clear({ expire = false }: { expire?: boolean } = {}): Promise<void> {
     const verb = expire ? 'expire' : 'delete'
-    return this.#invalidate(verb, 'all', '', () => this.#store.clear({ expire }))
+    return this.#changes.invalidate(verb, 'all', '', () => this.#store.clear({ expire }))
   }
 
   stats(): TieredStats {
@@ -198,16 +204,38 @@ export class TieredCache<V> implements AsyncDisposable {
       storeFailures: this.#tier.failures,
       storeRefusals: this.#tier.refusals,
       leased: this.#load.leased,
-      received: this.#received,
-      gaps: this.#gaps,
-      publishFailures: this.#publishFailures,
+      received: this.#changes.received,
+      gaps: this.#changes.gaps,
+      publishFailures: this.#changes.publishFailures,
     }
   }
 
   /** Leaves the bus and forgets the first tier. The store and the bus stay open. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#unsubscribe?.()
+    this.#changes.unsubscribe?.()
     this.#l1.clear()
+  }
+
+  /** Whether a caller may get a stale value at a soft deadline. */
+  #mayStandIn(options: LoadOptions | undefined): boolean {
+    const { softDeadline, staleIfError } = this.#defaults
+    return (
+      this.#enabled &&
+      (options?.softDeadline ?? softDeadline) !== Infinity &&
+      (options?.staleIfError ?? staleIfError) !== 0
+    )
+  }
+
+  /** The values of all `keys`, fresh or stale, or `undefined` if one has none. */
+  async #standIns(keys: readonly string[], plan: LoadPlan): Promise<Map<string, V> | undefined> {
+    const found = await this.#load.standIns(keys, plan)
+    const values = new Map<string, V>()
+    for (const key of keys) {
+      const value = this.#l1.peek(key) ?? found?.get(key)?.value
+      if (value === undefined) return undefined
+      values.set(key, value)
+    }
+    return values
   }
 
   #refresh(key: string, loader: Loader<string, V>, options: LoadOptions | undefined): void {
@@ -223,127 +251,5 @@ export class TieredCache<V> implements AsyncDisposable {
 
   #plan(options: LoadOptions | undefined): LoadPlan {
     return options === undefined ? this.#defaults : planLoad(options, this.#defaults)
-  }
-
-  /** Before the store, so that nobody starts from the old value; after it, as somebody may have; then the others. */
-  async #invalidate<T>(
-    verb: Invalidation['verb'],
-    target: Invalidation['target'],
-    name: string,
-    act: () => Promise<T>,
-  ): Promise<T> {
-    const invalidation = { verb, target, name }
-    try {
-      this.#apply(invalidation)
-    } catch (error) {
-      // Of `onRemove`: the store and the other processes must hear of it all the same.
-      await this.#tell(invalidation, act)
-      throw error
-    }
-    return this.#tell(invalidation, act)
-  }
-
-  /** Tells the store, then the first tier again of what was stored meanwhile, then the other processes. */
-  async #tell<T>(invalidation: Invalidation, act: () => Promise<T>): Promise<T> {
-    try {
-      return await act()
-    } finally {
-      this.#apply(invalidation)
-      await this.#publish([invalidation])
-    }
-  }
-
-  async #matching(verb: Invalidation['verb'], pattern: string): Promise<void> {
-    const glob = new Glob(pattern)
-    await this.#invalidate(verb, 'pattern', pattern, async () => {
-      // First of all to the others, whose loads would else fill the store behind the search.
-      await this.#publish([{ verb, target: 'pattern', name: pattern }])
-      // What is being loaded here may not be in the store yet: to invalidate it outdates its fence.
-      let batch = this.#load.loading(key => glob.test(key))
-      for await (const key of this.#store.keys({ prefix: glob.prefix })) {
-        if (!glob.test(key)) continue
-        if (batch.push(key) < BATCH) continue
-        await this.#eliminate(verb, batch)
-        batch = []
-      }
-      await this.#eliminate(verb, batch)
-    })
-  }
-
-  async #eliminate(verb: Invalidation['verb'], keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return
-    if (verb === 'delete') await this.#store.deleteMany(keys)
-    else await Promise.all(keys.map(key => this.#store.expire(key)))
-  }
-
-  #apply({ verb, target, name }: Invalidation): void {
-    const l1 = this.#l1
-    switch (target) {
-      case 'key':
-        this.#writes.delete(name)
-        l1[verb](name)
-        return
-      case 'tag':
-        this.#writes.clear()
-        if (verb === 'delete') l1.deleteTag(name)
-        else l1.expireTag(name)
-        return
-      case 'pattern':
-        this.#writes.clear()
-        if (verb === 'delete') l1.deleteMatching(name)
-        else l1.expireMatching(name)
-        return
-      case 'all':
-        this.#writes.clear()
-        l1.clear({ expire: verb === 'expire' })
-    }
-  }
-
-  async #publish(invalidations: readonly Invalidation[]): Promise<void> {
-    try {
-      await this.#bus?.publish(invalidations)
-    } catch {
-      this.#publishFailures++
-    }
-  }
-
-  #listener(): BusListener {
-    return {
-      onInvalidations: invalidations => {
-        const errors: unknown[] = []
-        for (const invalidation of invalidations) {
-          this.#received++
-          try {
-            this.#apply(invalidation)
-          } catch (error) {
-            // Of `onRemove`: the other invalidations hold all the same.
-            errors.push(error)
-          }
-          if (invalidation.target === 'pattern') void this.#outdateLoads(invalidation)
-        }
-        if (errors.length !== 0) throw errors[0]
-      },
-      onGap: () => {
-        this.#gaps++
-        this.#writes.clear()
-        this.#l1.clear()
-      },
-    }
-  }
-
-  /**
-   * No store knows patterns, so the loads of this process that one concerns are invalidated by key; in case one of them was
-   * stored and read before that, everybody hears of it once more.
-   */
-  async #outdateLoads({ verb, name }: Invalidation): Promise<void> {
-    const glob = new Glob(name)
-    const keys = this.#load.loading(key => glob.test(key))
-    if (keys.length === 0) return
-    try {
-      await this.#eliminate(verb, keys)
-    } catch {
-      this.#tier.failures++
-    }
-    await this.#publish(keys.map(key => ({ verb, target: 'key', name: key })))
   }
 }

@@ -76,9 +76,9 @@ export class View<K, V> {
       byQualified.keys(),
       async (wanted, context) => {
         const own = wanted.map(qualified => byQualified.get(qualified)!)
-        const stale = (key: K): V | undefined => context.stale(this.#qualify(key))
         const result: BatchResult<K, V> = await loader(own, {
-          stale,
+          stale: key => context.stale(this.#qualify(key)),
+          background: key => context.background(this.#qualify(key)),
           get signal() {
             return context.signal
           },
@@ -149,6 +149,7 @@ export class View<K, V> {
       loader({
         key,
         stale: context.stale,
+        background: context.background,
         get signal() {
           return context.signal
         },
