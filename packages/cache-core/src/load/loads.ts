@@ -106,7 +106,12 @@ export class Loads<K, V> {
   }
 
   /** The rest of `getOrLoad` when the value is not simply there. Throws where the load ends at once in a failure. */
-  load(key: K, loader: Loader<K, V>, plan: LoadPlan): V | Promise<V> {
+  load(
+    key: K,
+    loader: Loader<K, V>,
+    plan: LoadPlan,
+    since: number = this.tags.epoch,
+  ): V | Promise<V> {
     assertLoader(loader)
     const look = this.look(key, plan)
     if (look.refresh && this.joinable(key) === undefined)
@@ -117,7 +122,7 @@ export class Loads<K, V> {
     if (flight === undefined) {
       return this.answer(this.#begin(key, loader, plan, look, true), plan, look)
     }
-    return this.join(flight, plan, look, () => this.load(key, loader, plan))
+    return this.join(flight, plan, look, since, () => this.load(key, loader, plan, since))
   }
 
   /** What is known about `key` now. */
@@ -153,7 +158,7 @@ export class Loads<K, V> {
     const flight = this.#flights.get(key)
     // A loader that asks for its own key before it returned would wait for itself.
     if (flight === undefined || flight.run?.calling) return undefined
-    if (this.tags.invalidatedSince(flight.epoch, flight.plan.tags)) {
+    if (this.#isOvertaken(flight)) {
       // No harder: whether a stale value may still stand in is for its own tags to say.
       this.fence(key, STALE)
       return undefined
@@ -178,20 +183,29 @@ export class Loads<K, V> {
   }
 
   /**
-   * The result of a flight for a caller that joined it. Its result does not serve a caller who came
-   * after the invalidation of a tag it turns out to have, nor one whose key a batch loader left out.
+   * The result of a flight for a caller that joined it. A flight that began before the caller came, who came after the
+   * invalidation of some tag, does not serve with a result that turns out to have it, nor with a failure, which tells no tags;
+   * none serves with a key that a batch loader left out.
+   *
+   * @param since epoch of the tag table when the caller came
    */
   join(
     flight: Flight<K, V>,
     plan: LoadPlan,
     look: Look<V>,
+    since: number,
     again: () => V | Promise<V>,
   ): V | Promise<V> {
     const answer = this.answer(flight, plan, look)
-    const untouched = flight.epoch === this.tags.epoch
+    const untouched = flight.epoch >= since
     if ((untouched && !flight.batched) || flight.settled) return answer
-    return (answer as Promise<V>).then(value =>
-      value === undefined || (!untouched && flight.outdated) ? again() : value,
+    return (answer as Promise<V>).then(
+      value =>
+        value === undefined || (!untouched && (flight.outdated || flight.failed)) ? again() : value,
+      error => {
+        if (untouched || !flight.failed) throw error
+        return again()
+      },
     )
   }
 
@@ -257,7 +271,8 @@ export class Loads<K, V> {
     this.#flights.remove(flight)
     this.#observer?.refused(flight.key, 'failed')
     const { kernel } = this
-    const slot = flight.fence !== FRESH || flight.abandoned ? ABSENT : kernel.locate(flight.key)
+    const counts = flight.fence === FRESH && !flight.abandoned && !this.#isOvertaken(flight)
+    const slot = counts ? kernel.locate(flight.key) : ABSENT
     if (slot !== ABSENT && flight.plan.errorBackoff !== 0) {
       let detail = kernel.details?.[slot] as EntryDetail | undefined
       if (detail === undefined) kernel.setDetail(slot, (detail = new EntryDetail(Infinity)))
@@ -289,6 +304,17 @@ export class Loads<K, V> {
   /** The same for each key in flight that `matches`. O(flights). */
   fenceMatching(matches: (key: K) => boolean, state: EntryState): void {
     this.#flights.fenceMatching(matches, state)
+  }
+
+  /** Whether a tag that the flight was given, or that the entry has which it is to replace, was invalidated since it began. */
+  #isOvertaken({ key, epoch, plan }: Flight<K, V>): boolean {
+    const { tags, kernel } = this
+    if (epoch === tags.epoch) return false
+    const stamp = kernel.guards?.[kernel.locate(key)] as TagStamp | undefined
+    return (
+      tags.invalidatedSince(epoch, plan.tags) ||
+      (stamp !== undefined && tags.invalidatedSince(epoch, stamp.names))
+    )
   }
 
   #fallBack(value: V, guard: Guard | undefined): V | undefined {
