@@ -49,8 +49,8 @@ const JITTER_FREQUENCY = 6
  * miss of the key, and by the hits since its queue last turned when it is the oldest; all counts are halved periodically, so
  * that old fame fades.
  *
- * A hit writes one byte, and at the first hit since the queue last turned one counter. A miss
- * touches one bucket of the memory of departed keys, and another one for the victim.
+ * A hit writes one byte, and one counter at the first hit in the window and the first three in main since its queue last turned.
+ * A miss touches one bucket of the memory of departed keys, and another one for the victim.
  *
  * The queues are singly linked, which saves a column and two writes per move. A removed entry
  * therefore stays queued until it is the oldest, or until `compact`; kernel and policy share the
@@ -71,8 +71,8 @@ export class Adaptive implements Policy {
   #weights: Float64Array | null = null
   #hashes: Int32Array = new Int32Array(0)
   /**
-   * When the entry came into the window, or in main was first hit since the hand last passed, in
-   * ticks of the sizer.
+   * When the entry came into the window, or in main was hit last or passed by the hand after a hit, in ticks of the sizer. Of
+   * the hits since the hand last passed only the first three are told.
    */
   #stamps: Uint16Array = new Uint16Array(0)
   /** Next newer slot of the same queue. */
@@ -97,7 +97,8 @@ export class Adaptive implements Policy {
   touch(slot: number): void {
     const frequency = this.frequency[slot]!
     this.frequency[slot] = frequency + 1
-    if ((frequency & SATURATED) === 0) this.#firstHit(slot, frequency)
+    if ((frequency & IN_MAIN) !== 0) this.#hitInMain(slot)
+    else if ((frequency & SATURATED) === 0) this.#sizer.hitInWindow(this.#stamps[slot]!)
   }
 
   arrive(hash: number): void {
@@ -268,14 +269,10 @@ export class Adaptive implements Policy {
     halveSights(this.frequency)
   }
 
-  #firstHit(slot: number, frequency: number): void {
+  #hitInMain(slot: number): void {
     const sizer = this.#sizer
-    if ((frequency & IN_MAIN) === 0) {
-      sizer.hitInWindow(this.#stamps[slot]!)
-    } else {
-      sizer.hitInMain(this.#stamps[slot]!)
-      this.#stamps[slot] = sizer.now
-    }
+    sizer.hitInMain(this.#stamps[slot]!)
+    this.#stamps[slot] = sizer.now
   }
 
   #enterWindow(slot: number): void {
@@ -332,6 +329,8 @@ export class Adaptive implements Policy {
         continue
       }
       frequency[slot] = state - 1
+      // Hits of a saturated entry were not told, so its last stamp may be as old as the last turn of the hand.
+      this.#stamps[slot] = this.#sizer.now
       this.#credit(slot, 1)
       this.#appendMain(slot)
     }

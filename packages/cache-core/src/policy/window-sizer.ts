@@ -11,13 +11,6 @@ const STEP = 0.05
 const MULTIPLES = [0.25, 0.5, 0.7, 1.4, 2, 4, 8, 16]
 /** Sizes that are considered, as shares of what main has now. */
 const MAIN_SHARES = [0.25, 0.5]
-/**
- * What a hit in main that a larger window would cost weighs against one it would gain. Measured,
- * see benchmarks.
- */
-const GROWTH_COST = 3
-/** The same for hits in main that a smaller window would gain. */
-const SHRINK_GAIN = 2
 /** Looks for which candidates need a margin after a flush of the main queue was seen. */
 const GUARD_LOOKS = 64
 
@@ -48,9 +41,7 @@ export class WindowSizer {
    * the capacity.
    */
   readonly #ages: Float64Array = new Float64Array(BUCKETS + 1)
-  /**
-   * First hits in main by the time since the last one; the last two are for the capacity and more.
-   */
+  /** Hits in main by the time since the last one; the last two are for the capacity and more. */
   readonly #gaps: Float64Array = new Float64Array(BUCKETS + 2)
   #refused = 0
   #admitted = 0
@@ -169,11 +160,11 @@ export class WindowSizer {
       const reach = size / speed
       const change = this.#cumulated(this.#ages, reach) - here
       gain = Math.max(0, change)
-      cost = Math.max(0, -change) + GROWTH_COST * move * (gaps - this.#cumulated(this.#gaps, reach))
+      cost = Math.max(0, -change) + move * (gaps - this.#cumulated(this.#gaps, reach))
     } else {
       const reach = Math.min(window, size / Math.max(0.2, speed))
       const refusedShare = this.#refused / (this.#refused + this.#admitted + 1)
-      gain = SHRINK_GAIN * -move * (gaps - this.#cumulated(this.#gaps, window))
+      gain = -move * (gaps - this.#cumulated(this.#gaps, window))
       cost = refusedShare * (here - this.#cumulated(this.#ages, reach))
     }
     return gain - cost - Math.sqrt(gain + cost)

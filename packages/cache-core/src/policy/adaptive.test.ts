@@ -1,0 +1,68 @@
+import { seededRandom } from '@millrace/testkit'
+import { expect, test } from 'vitest'
+import { Cache } from '../cache.ts'
+import { adaptive, type CreatePolicy, lru, wTinyLfu } from './policies.ts'
+
+const READS = 200_000
+
+/** Share of reads that hit, of a cache that is filled on a miss. */
+function hitRate(policy: CreatePolicy, maxEntries: number, read: () => number): number {
+  const cache = new Cache<number, number>({ policy, maxEntries })
+  let hits = 0
+  for (let i = 0; i < READS; i++) {
+    const key = read()
+    if (cache.get(key) === undefined) cache.set(key, key)
+    else hits++
+  }
+  return hits / READS
+}
+
+/** The key that was read d other keys ago, d falling off exponentially; one read in ten is a new key. */
+function recency(depth: number): () => number {
+  const random = seededRandom(6)
+  const recent: number[] = []
+  let fresh = 0
+  return () => {
+    const at = recent.length - 1 - Math.floor(-Math.log(1 - random()) * depth)
+    const key = at < 0 || random() < 0.1 ? fresh++ : recent.splice(at, 1)[0]!
+    recent.push(key)
+    if (recent.length > depth * 20) recent.splice(0, depth)
+    return key
+  }
+}
+
+function loop(keys: number): () => number {
+  let next = 0
+  return () => next++ % keys
+}
+
+/** Each of `keys` as often as its rank says, under a law that prefers the first by far. */
+function skewed(keys: number): () => number {
+  const random = seededRandom(7)
+  return () => Math.floor(keys * random() ** 4)
+}
+
+test('where only recency counts it does what LRU does', () => {
+  for (const [depth, maxEntries] of [
+    [300, 200],
+    [300, 500],
+    [1000, 1000],
+  ] as const) {
+    const lost =
+      hitRate(lru, maxEntries, recency(depth)) - hitRate(adaptive, maxEntries, recency(depth))
+    expect(lost, `depth ${depth}, ${maxEntries} entries`).toBeLessThan(0.035)
+  }
+})
+
+test('where only frequency counts it does what W-TinyLFU does', () => {
+  for (const maxEntries of [100, 1000]) {
+    const gained =
+      hitRate(adaptive, maxEntries, skewed(20_000)) - hitRate(wTinyLfu, maxEntries, skewed(20_000))
+    expect(gained, `${maxEntries} entries`).toBeGreaterThan(-0.005)
+  }
+})
+
+test('a loop larger than the cache hits for nearly all that fits, where LRU never does', () => {
+  expect(hitRate(lru, 800, loop(1000))).toBe(0)
+  expect(hitRate(adaptive, 800, loop(1000))).toBeGreaterThan(0.76)
+})
