@@ -4,5 +4,5 @@ export {
   type PerformanceReport,
   performanceReport,
   type ReportFinding,
-  type TimingReport,
 } from './report/performance-report.ts'
+export type { TimingReport } from './report/timing-report.ts'

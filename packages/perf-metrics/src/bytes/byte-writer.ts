@@ -3,6 +3,9 @@ const ENCODER = new TextEncoder()
 /** Smallest chunk after the first, in bytes. */
 const CHUNK = 262_144
 
+/** Characters up to which a loop is faster than a call of the encoder, which needs a view of the rest of the chunk. */
+const SHORT = 64
+
 /**
  * Hot kernel: text straight into bytes. Callers reserve room once per series and write without checks. What does not fit
  * begins a new chunk, as moving megabytes to a larger buffer would hold up the event loop.
@@ -36,7 +39,20 @@ export class ByteWriter {
   /** Any text. Reserves for itself. */
   text(text: string): void {
     this.reserve(text.length * 3)
+    if (text.length <= SHORT && this.#shortAscii(text)) return
     this.length += ENCODER.encodeInto(text, this.bytes.subarray(this.length)).written
+  }
+
+  #shortAscii(text: string): boolean {
+    const { bytes } = this
+    let at = this.length
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i)
+      if (code > 0x7f) return false
+      bytes[at++] = code
+    }
+    this.length = at
+    return true
   }
 
   /** All of `source`, by a native copy: for some hundred bytes and more. */

@@ -54,9 +54,24 @@ export class ProtoWriter extends ByteWriter {
     this.rawDouble(value)
   }
 
-  fixed64(field: number, value: bigint): void {
+  /** An unsigned whole number up to 2^53. */
+  fixed64(field: number, value: number): void {
     this.#tag(field, FIXED64)
     this.rawFixed64(value)
+  }
+
+  /**
+   * Milliseconds since the epoch as nanoseconds, exact to the microsecond, as a double is at this size. In two halves:
+   * a BigInt and its temporaries for each time of each point were a third of what a push left to the garbage collector.
+   */
+  nanoseconds(field: number, milliseconds: number): void {
+    this.#tag(field, FIXED64)
+    const whole = Math.floor(milliseconds)
+    const upper = Math.floor(whole / 2 ** 20) * 1e6
+    const lower = (whole % 2 ** 20) * 1e6 + Math.round((milliseconds - whole) * 1e6)
+    // upper * 2^20 + lower, without a number beyond 2^53.
+    const rest = (upper % 2 ** 12) * 2 ** 20 + lower
+    this.#words(rest, Math.floor(upper / 2 ** 12) + Math.floor(rest / 2 ** 32))
   }
 
   string(field: number, value: string): void {
@@ -92,10 +107,18 @@ export class ProtoWriter extends ByteWriter {
     this.block(DOUBLE_BYTES)
   }
 
-  rawFixed64(value: bigint): void {
+  rawFixed64(value: number): void {
+    this.#words(value, Math.floor(value / 2 ** 32))
+  }
+
+  /** @param low of which the lower 32 bits count */
+  #words(low: number, high: number): void {
     this.reserve(8)
-    this.bytes.writeBigUInt64LE(value, this.length)
-    this.length += 8
+    const { bytes } = this
+    let at = this.length
+    for (let word = low >>> 0, i = 0; i < 4; i++, word >>>= 8) bytes[at++] = word
+    for (let word = high >>> 0, i = 0; i < 4; i++, word >>>= 8) bytes[at++] = word
+    this.length = at
   }
 
   #tag(field: number, wire: number): void {

@@ -25,7 +25,7 @@ interface Sent {
   mark: number
   value: number
   distribution: Distribution
-  classic: readonly number[]
+  classic: ArrayLike<number>
 }
 
 /**
@@ -97,15 +97,13 @@ export class ClusterSender {
     if (series.type === 'histogram') {
       const histogram = series as HistogramSeries
       const distribution = histogram.distribution()
-      const classic = Array.from(histogram.shape.classic.bounds, (_, i) =>
-        histogram.classicCount(i),
-      )
+      const classic = histogram.classicCounts()
       this.#sent.set(series, { mark, value: 0, distribution, classic })
       const delta = distributionSince(distribution, before.distribution)
       const { min, max } = distribution
       return {
         distribution: { ...delta, counts: Array.from(delta.counts), min, max },
-        classic: classic.map((count, i) => count - (before.classic[i] ?? 0)),
+        classic: Array.from(classic, (count, i) => count - (before.classic[i] ?? 0)),
       }
     }
     const { value } = series as CounterSeries | UpDownCounterSeries | GaugeSeries

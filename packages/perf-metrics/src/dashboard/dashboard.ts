@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { gzipped } from '../bytes/gzip.ts'
-import { type Clock, stopwatch, systemClock, type Timer } from '../clock.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Guard } from '../guard/guard.ts'
 import { integerOption } from '../integer-option.ts'
 import type { Registry } from '../registry/registry.ts'
-import { type SlicedWork, startSlices } from '../slices.ts'
 import { type DashboardRequest, isLocal } from './access.ts'
-import { type Asset, loadAssets } from './assets.ts'
-import { type Frame, FrameRecorder, type SlowSpan } from './frames.ts'
-import { type Sink, Subscribers } from './subscribers.ts'
+import { type Answer, NOT_FOUND, SECURITY, STREAM_HEADERS } from './answer.ts'
+import type { SlowSpan } from './frames.ts'
+import { type DashboardStats, LiveFrames } from './live-frames.ts'
+import { PageFiles } from './page-files.ts'
+import type { Sink } from './subscribers.ts'
 
 export interface DashboardOptions {
   registry: Registry
@@ -34,43 +34,6 @@ export interface DashboardOptions {
   clock?: Clock
 }
 
-export interface DashboardStats {
-  clients: number
-  /** Frames not sent to clients that did not read. */
-  dropped: number
-  /** Bytes of the last frame. */
-  frameBytes: number
-  /** Milliseconds from the beginning of the last frame to its end; a large registry is read in slices of 1 ms. */
-  frameTime: number
-}
-
-/** What to answer, before it takes the form of either kind of server. */
-type Answer =
-  | { status: number; headers: Record<string, string>; body?: Uint8Array<ArrayBuffer> }
-  | 'stream'
-  | 'elsewhere'
-
-const SECURITY = {
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-  'x-robots-tag': 'noindex',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-resource-policy': 'same-origin',
-}
-
-const STREAM_HEADERS = {
-  ...SECURITY,
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-store, no-transform',
-  // nginx buffers event streams unless told otherwise.
-  'x-accel-buffering': 'no',
-}
-
-const IDLE_FACTOR = 10
-/** Level of compression for what is compressed once. */
-const SMALLEST = 9
-
 /**
  * A live page over a registry, to mount in any server. Read-only, closed to other machines unless `authorize` is given.
  *
@@ -81,20 +44,8 @@ export class Dashboard {
   readonly #authorize: NonNullable<DashboardOptions['authorize']>
   readonly #basePath: string
   readonly #maxClients: number
-  readonly #interval: number
-  readonly #clock: Clock
-  readonly #assets: ReadonlyMap<string, Asset> = loadAssets()
-  readonly #zipped = new Map<Asset, Uint8Array<ArrayBuffer>>()
-  readonly #recorder: FrameRecorder
-  readonly #subscribers: Subscribers
-  readonly #stopwatch: () => number
-  /** Settled once there is a frame. */
-  readonly #first = Promise.withResolvers<void>()
-  #frame!: Frame
-  #frameUnderWay: SlicedWork | undefined
-  #frameBytes = 0
-  #frameTime = 0
-  #timer: Timer | undefined
+  readonly #files = new PageFiles()
+  readonly #frames: LiveFrames
   #closed = false
 
   constructor(options: DashboardOptions) {
@@ -112,63 +63,13 @@ export class Dashboard {
     this.#authorize = authorize
     this.#basePath = basePath
     this.#maxClients = integerOption('maxClients', maxClients, 1, 1000)
-    this.#interval = integerOption('interval', interval, 100, 10_000)
-    this.#clock = clock
-    this.#recorder = new FrameRecorder({
+    const sources = {
       registry: options.registry,
       guard: options.guard,
       slowSpans: options.slowSpans,
       history: integerOption('history', history, 10, 3600),
-    })
-    this.#subscribers = new Subscribers((callback, delay) => clock.setTimer(callback, delay))
-    this.#stopwatch = stopwatch(clock)
-    this.#record()
-    this.#schedule()
-  }
-
-  #schedule(): void {
-    const delay = this.#subscribers.size > 0 ? this.#interval : this.#interval * IDLE_FACTOR
-    this.#timer = this.#clock.setTimer(() => {
-      // A frame that takes longer than the interval goes on, and the next waits its turn.
-      if (this.#frameUnderWay === undefined) this.#record()
-      this.#schedule()
-    }, delay)
-  }
-
-  #record(): void {
-    const start = this.#stopwatch()
-    let finished = false
-    const work = startSlices(
-      this.#recorder.take(this.#clock.now()),
-      this.#clock,
-      this.#stopwatch,
-      frame => {
-        finished = true
-        this.#frameUnderWay = undefined
-        this.#publish(frame)
-        this.#frameTime = this.#stopwatch() - start
-      },
-    )
-    if (!finished) this.#frameUnderWay = work
-  }
-
-  #publish(frame: Frame): void {
-    this.#frame = frame
-    this.#first.resolve()
-    if (this.#subscribers.size === 0) return
-    const event = this.#event('frame', frame)
-    this.#frameBytes = event.length
-    this.#subscribers.broadcast(event)
-  }
-
-  #event(name: string, data: object): Uint8Array<ArrayBuffer> {
-    return Buffer.from(
-      `id: ${this.#frame.sequence}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`,
-    )
-  }
-
-  #snapshot(): Uint8Array<ArrayBuffer> {
-    return this.#event('snapshot', { frame: this.#frame, history: this.#recorder.history })
+    }
+    this.#frames = new LiveFrames(sources, integerOption('interval', interval, 100, 10_000), clock)
   }
 
   /** For `node:http` and everything built on it. Calls `next`, or answers 404, for paths outside `basePath`. */
@@ -190,7 +91,7 @@ export class Dashboard {
       if (answer === 'stream') this.#streamTo(response)
       else if (answer === 'elsewhere' && next !== undefined) next()
       else {
-        const { status, headers, body } = answer === 'elsewhere' ? notFound() : answer
+        const { status, headers, body } = answer === 'elsewhere' ? NOT_FOUND : answer
         response.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : body)
       }
     }
@@ -206,15 +107,16 @@ export class Dashboard {
       header: name => request.headers.get(name) ?? (name === 'host' ? host : undefined),
     })
     if (answer === 'stream') return new Response(this.#webStream(), { headers: STREAM_HEADERS })
-    const { status, headers, body } = answer === 'elsewhere' ? notFound() : answer
+    const { status, headers, body } = answer === 'elsewhere' ? NOT_FOUND : answer
     return new Response(request.method === 'HEAD' ? null : (body ?? null), { status, headers })
   }
 
-  async #answer(request: DashboardRequest): Promise<Answer> {
+  /** `stream` for what is answered frame by frame, `elsewhere` for what is not ours to answer. */
+  async #answer(request: DashboardRequest): Promise<Answer | 'stream' | 'elsewhere'> {
     const path = request.url.replace(/[?#].*$/s, '')
     const inside = path === this.#basePath || path.startsWith(`${this.#basePath}/`)
     if (!inside) return 'elsewhere'
-    if (this.#closed || !(await this.#allowed(request))) return notFound()
+    if (this.#closed || !(await this.#allowed(request))) return NOT_FOUND
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return { status: 405, headers: { ...SECURITY, allow: 'GET, HEAD' } }
     }
@@ -224,13 +126,10 @@ export class Dashboard {
       return { status: 308, headers: { ...SECURITY, location: `./${last}/` } }
     }
     const name = path.slice(this.#basePath.length + 1)
-    if (name === 'events' || name === 'snapshot.json') {
-      await this.#first.promise
-      if (this.#closed) return notFound()
-      return name === 'events' ? this.#admit(request) : this.#json()
-    }
-    const asset = this.#assets.get(name)
-    return asset === undefined ? notFound() : this.#file(asset, request)
+    if (name !== 'events' && name !== 'snapshot.json') return this.#files.answer(name, request)
+    await this.#frames.ready
+    if (this.#closed) return NOT_FOUND
+    return name === 'events' ? this.#admit(request) : this.#json()
   }
 
   /** An `authorize` that throws or rejects lets nobody in. */
@@ -242,39 +141,18 @@ export class Dashboard {
     }
   }
 
-  #admit(request: DashboardRequest): Answer {
+  #admit(request: DashboardRequest): Answer | 'stream' {
     if (request.method === 'HEAD') return { status: 200, headers: STREAM_HEADERS }
-    if (this.#subscribers.size < this.#maxClients) return 'stream'
+    if (this.#frames.stats().clients < this.#maxClients) return 'stream'
     return { status: 503, headers: { ...SECURITY, 'retry-after': '10' } }
   }
 
   #json(): Answer {
-    const { clients, dropped, frameBytes, frameTime } = this.stats()
-    const own = { clients, dropped, frameBytes, frameTime }
-    const data = { frame: this.#frame, history: this.#recorder.history, dashboard: own }
     return {
       status: 200,
       headers: { ...SECURITY, 'content-type': 'application/json', 'cache-control': 'no-store' },
-      body: Buffer.from(JSON.stringify(data)),
+      body: this.#frames.json(),
     }
-  }
-
-  async #file(asset: Asset, request: DashboardRequest): Promise<Answer> {
-    const { body, type, etag } = asset
-    const headers = {
-      ...SECURITY,
-      'content-type': type,
-      'cache-control': 'no-cache',
-      vary: 'accept-encoding',
-      etag,
-    }
-    if (request.header('if-none-match') === etag) return { status: 304, headers }
-    if (!/\bgzip\b/.test(request.header('accept-encoding') ?? '')) {
-      return { status: 200, headers, body }
-    }
-    let zipped = this.#zipped.get(asset)
-    if (zipped === undefined) this.#zipped.set(asset, (zipped = await gzipped(body, SMALLEST)))
-    return { status: 200, headers: { ...headers, 'content-encoding': 'gzip' }, body: zipped }
   }
 
   #streamTo(response: ServerResponse): void {
@@ -283,9 +161,9 @@ export class Dashboard {
       write: frame => response.write(frame),
       end: () => response.destroy(),
     }
-    response.on('drain', () => this.#subscribers.drained(sink, () => this.#snapshot()))
-    response.on('close', () => this.#subscribers.remove(sink))
-    this.#join(sink)
+    response.on('drain', () => this.#frames.drained(sink))
+    response.on('close', () => this.#frames.leave(sink))
+    this.#frames.join(sink)
   }
 
   #webStream(): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -300,48 +178,26 @@ export class Dashboard {
             },
             end: () => controller.close(),
           }
-          this.#join(sink)
+          this.#frames.join(sink)
         },
-        pull: () => this.#subscribers.drained(sink, () => this.#snapshot()),
-        cancel: () => this.#subscribers.remove(sink),
+        pull: () => this.#frames.drained(sink),
+        cancel: () => this.#frames.leave(sink),
       },
       { highWaterMark: 65_536, size: chunk => chunk?.byteLength ?? 0 },
     )
   }
 
-  #join(sink: Sink): void {
-    const first = this.#subscribers.size === 0
-    this.#subscribers.add(sink, Buffer.concat([Buffer.from('retry: 2000\n\n'), this.#snapshot()]))
-    if (!first) return
-    // The idle rhythm may have most of its pause ahead.
-    this.#timer?.cancel()
-    this.#schedule()
-  }
-
   stats(): DashboardStats {
-    return {
-      clients: this.#subscribers.size,
-      dropped: this.#subscribers.dropped,
-      frameBytes: this.#frameBytes,
-      frameTime: this.#frameTime,
-    }
+    return this.#frames.stats()
   }
 
   /** Ends all streams and stops. Requests get 404 from now on. */
   close(): void {
     this.#closed = true
-    this.#timer?.cancel()
-    this.#frameUnderWay?.cancel()
-    this.#first.resolve()
-    this.#subscribers.close()
-    this.#recorder.stop()
+    this.#frames.close()
   }
 
   [Symbol.dispose](): void {
     this.close()
   }
-}
-
-function notFound(): Exclude<Answer, string> {
-  return { status: 404, headers: { 'x-content-type-options': 'nosniff' } }
 }

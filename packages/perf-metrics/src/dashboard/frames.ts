@@ -3,7 +3,8 @@ import { getHeapStatistics } from 'node:v8'
 import type { Guard } from '../guard/guard.ts'
 import type { Registry } from '../registry/registry.ts'
 import { hitRatio, type Part, partOf } from '../report/parts.ts'
-import { combinedHitRatio, type TimingReport, timingReports } from '../report/performance-report.ts'
+import { combinedHitRatio } from '../report/performance-report.ts'
+import { type TimingReport, timedSeries, timingReport } from '../report/timing-report.ts'
 import { Busiest } from './busiest.ts'
 
 /** A slow operation that a tracer kept. */
@@ -109,9 +110,14 @@ export class FrameRecorder {
   /** Takes a frame, stopping after every timing so that the caller can let others run. */
   *take(now: number): Generator<void, Frame> {
     const { registry, guard, slowSpans } = this.#sources
-    const busiest = new Busiest(MOST_TIMINGS)
-    for (const timing of timingReports(registry.collect(), now)) {
-      busiest.add(timing)
+    const busiest = new Busiest(MOST_TIMINGS, now)
+    for (const timed of timedSeries(registry.collect())) {
+      busiest.add(timed)
+      yield
+    }
+    const timings: TimingReport[] = []
+    for (const timed of busiest.timings()) {
+      timings.push(timingReport(timed, now))
       yield
     }
     const parts = registry.observed().map(partOf)
@@ -150,7 +156,7 @@ export class FrameRecorder {
         rates,
       ),
       parts: parts.map(part => ({ ...part, hitRatio: known(hitRatio(part)) })),
-      timings: busiest.timings(),
+      timings,
       ...rates,
       alerts,
       slow: (slowSpans?.() ?? []).slice(0, MOST_SPANS),

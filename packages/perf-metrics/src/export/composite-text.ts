@@ -69,7 +69,7 @@ function writeNumber(
 }
 
 function writeHistogram(series: HistogramSeries, bounds: readonly string[], out: ByteWriter): void {
-  const d = series.distribution()
+  const d = series.liveDistribution()
   out.reserve(4 * NUMBER_ROOM)
   out.ascii('{count:')
   out.number(d.count)

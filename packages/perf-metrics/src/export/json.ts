@@ -135,7 +135,7 @@ function labelsOf(family: Family, series: Series): Record<string, string> {
 }
 
 function histogramJson(series: HistogramSeries): Omit<HistogramJson, keyof SeriesBase> {
-  const d = series.distribution()
+  const d = series.liveDistribution()
   let seen = 0
   const buckets = Array.from(series.shape.classic.bounds, (le, i) => ({
     le: le === Infinity ? ('+Inf' as const) : le,

@@ -76,7 +76,7 @@ function writeValue(out: ProtoWriter, series: Series): void {
 }
 
 function writeHistogram(out: ProtoWriter, series: HistogramSeries): void {
-  const d = series.distribution()
+  const d = series.liveDistribution()
   out.uint(1, d.count)
   out.double(2, d.sum)
   const { bounds } = series.shape.classic

@@ -285,8 +285,14 @@ export class HistogramSeries extends Series implements Histogram {
     return this.cells[this.at + CLASSIC + i]!
   }
 
+  /** Observations per classic bucket, not cumulative. */
+  classicCounts(): Float64Array {
+    const first = this.at + CLASSIC
+    return this.cells.slice(first, first + this.#bounds.length)
+  }
+
   quantile(q: number): number {
-    return quantile(this.distribution(), q)
+    return quantile(this.liveDistribution(), q)
   }
 
   recent(): RecentStats | undefined {
@@ -294,17 +300,24 @@ export class HistogramSeries extends Series implements Histogram {
   }
 
   distribution(): Distribution {
+    const live = this.liveDistribution()
+    return { ...live, counts: live.counts.slice() }
+  }
+
+  /**
+   * The same without a copy of the buckets: to be read before anything else is counted. A copy has memory of its own
+   * outside the heap, which costs a microsecond and, for 20,000 series in a row, pauses to give it back.
+   */
+  liveDistribution(): Distribution & { counts: Float64Array } {
     const { cells, at } = this
     const used = this.#usedRange()
     const { count } = this
     const start = used === undefined ? 0 : this.#from + used.low - this.#low
+    const end = used === undefined ? start : start + used.high - used.low + 1
     return {
       schema: FINEST_SCHEMA - this.#shift,
       low: used?.low ?? 0,
-      counts: this.#counts.slice(
-        start,
-        used === undefined ? start : start + used.high - used.low + 1,
-      ),
+      counts: this.#counts.subarray(start, end),
       zeros: cells[at + ZEROS]!,
       count,
       sum: cells[at + SUM]!,

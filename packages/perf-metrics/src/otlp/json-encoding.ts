@@ -2,7 +2,7 @@ import type { ByteWriter } from '../bytes/byte-writer.ts'
 import type { Exemplar } from '../instrument/exemplars.ts'
 import { ZERO_THRESHOLD } from '../store/exponential.ts'
 import type { HistogramPoint, MetricData, Point } from './metric-data.ts'
-import { nanoseconds, type OtlpContext } from './protobuf-encoding.ts'
+import type { OtlpContext } from './protobuf-encoding.ts'
 import { SCOPE_NAME } from './scope.ts'
 
 /** An `ExportMetricsServiceRequest` in OTLP's JSON: ids in hexadecimal, 64-bit integers as decimal strings. */
@@ -116,8 +116,8 @@ function explicitJson({ distribution: d, classic, bounds, exemplars }: Histogram
   return {
     count: String(d.count),
     sum: d.sum,
-    bucketCounts: classic.map(String),
-    explicitBounds: bounds,
+    bucketCounts: Array.from(classic, String),
+    explicitBounds: Array.from(bounds),
     ...extremes(d),
     exemplars: exemplars.map(exemplarJson),
   }
@@ -144,4 +144,10 @@ function anyValue(value: string | number | boolean): object {
   if (typeof value === 'string') return { stringValue: value }
   if (typeof value === 'boolean') return { boolValue: value }
   return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value }
+}
+
+/** Milliseconds since the epoch as the nanoseconds of OTLP. Exact to the microsecond, as a double is at this size. */
+function nanoseconds(milliseconds: number): bigint {
+  const whole = Math.floor(milliseconds)
+  return BigInt(whole) * 1_000_000n + BigInt(Math.round((milliseconds - whole) * 1e6))
 }

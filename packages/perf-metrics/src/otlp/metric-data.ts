@@ -42,9 +42,9 @@ export interface NumberPoint extends PointBase {
 
 export interface HistogramPoint extends PointBase {
   readonly distribution: Distribution
-  /** Counts per classic bucket, not cumulative, and the bounds between them. */
-  readonly classic: readonly number[]
-  readonly bounds: readonly number[]
+  /** Counts per classic bucket, not cumulative, where histograms are sent as those, and the bounds between them. */
+  readonly classic: Float64Array
+  readonly bounds: Float64Array
 }
 
 /** Most buckets of an exponential point: what OpenTelemetry's own SDKs send at most. */
@@ -75,9 +75,13 @@ export interface Reading {
 interface State {
   readonly time: number
   readonly value: number
-  readonly distribution: Distribution | undefined
-  readonly classic: readonly number[]
+  /** Of a histogram. */
+  readonly distribution?: Distribution
+  readonly classic?: Float64Array
 }
+
+const NONE: readonly Exemplar[] = []
+const NO_COUNTS = new Float64Array(0)
 
 /** The last two states of a series that matter: the one that was read last, and the last before it that arrived. */
 interface Track {
@@ -89,13 +93,18 @@ interface Track {
 /** Reads the metrics, and with delta temporality remembers what was delivered. One per destination. */
 export class MetricDataReader {
   readonly #temporality: Temporality
+  readonly #histograms: HistogramEncoding
   readonly #tracks = new WeakMap<Series, Track>()
 
-  constructor(temporality: Temporality) {
+  constructor(temporality: Temporality, histograms: HistogramEncoding) {
     this.#temporality = temporality
+    this.#histograms = histograms
   }
 
-  /** The metrics as of `now`. Series that begin later are left to the next reading. */
+  /**
+   * The metrics as of `now`. Series that begin later are left to the next reading: their points would begin after they
+   * end. A point is good until the next one is asked for, or something is counted.
+   */
   read(families: readonly Family[], now: number): Reading {
     const metrics = (reader: MetricDataReader): Iterable<MetricData> => ({
       *[Symbol.iterator]() {
@@ -127,65 +136,82 @@ export class MetricDataReader {
   }
 
   #point(series: Series, now: number, reading: Reading): Point | undefined {
+    if (series.type === 'histogram') {
+      return this.#histogramPoint(series as HistogramSeries, now, reading)
+    }
     const { labelValues, created } = series
-    if (series.type === 'gauge' || series.type === 'updown') {
+    if (series.type !== 'counter') {
       const { value } = series as GaugeSeries | UpDownCounterSeries
-      return { labelValues, start: created, value, exemplars: [] }
+      return { labelValues, start: created, value, exemplars: NONE }
     }
-    const isHistogram = series.type === 'histogram'
-    const state: State = isHistogram
-      ? histogramState(series as HistogramSeries, now)
-      : { time: now, value: (series as CounterSeries).value, distribution: undefined, classic: [] }
-    let before = this.#temporality === 'delta' ? this.#advance(series, state, reading) : undefined
-    // A series that expired and came back began anew.
-    if (before !== undefined && before.time < created) before = undefined
+    const { value } = series as CounterSeries
+    const before = this.#advance(series, reading, () => ({ time: now, value }))
     const start = before?.time ?? created
-    if (!isHistogram) {
-      const exemplars = exemplarsSince(start, series as CounterSeries)
-      return { labelValues, start, value: state.value - (before?.value ?? 0), exemplars }
-    }
-    return histogramPoint(series as HistogramSeries, start, state, before)
+    const exemplars = exemplarsSince(start, series as CounterSeries)
+    return { labelValues, start, value: value - (before?.value ?? 0), exemplars }
   }
 
-  /** Keeps the state and returns the last one that arrived. */
-  #advance(series: Series, current: State, reading: Reading): State | undefined {
+  #histogramPoint(
+    series: HistogramSeries,
+    now: number,
+    reading: Reading,
+  ): HistogramPoint | undefined {
+    const { labelValues, created } = series
+    const explicit = this.#histograms === 'explicit'
+    const before = this.#advance(series, reading, last => {
+      const value = series.count
+      // Nothing was counted since the last look: neither are the buckets other ones.
+      if (last?.value === value) return { ...last, time: now }
+      const classic = explicit ? series.classicCounts() : NO_COUNTS
+      return { time: now, value, distribution: series.distribution(), classic }
+    })
+    const start = before?.time ?? created
+    const live = series.liveDistribution()
+    const distribution = before === undefined ? live : distributionSince(live, before.distribution!)
+    if (before !== undefined && distribution.count === 0) return undefined
+    return {
+      labelValues,
+      start,
+      distribution: fit(distribution, MAX_BUCKETS),
+      classic: explicit ? countsSince(series.classicCounts(), before?.classic) : NO_COUNTS,
+      bounds: series.shape.classic.finite,
+      exemplars: exemplarsSince(start, series),
+    }
+  }
+
+  /** With delta temporality, keeps the state and returns the last one that arrived. */
+  #advance(
+    series: Series,
+    reading: Reading,
+    state: (last: State | undefined) => State,
+  ): State | undefined {
+    if (this.#temporality !== 'delta') return undefined
     const track = this.#tracks.get(series)
     if (track === undefined) {
-      this.#tracks.set(series, { reading, current, arrived: undefined })
+      this.#tracks.set(series, { reading, current: state(undefined), arrived: undefined })
       return undefined
     }
     if (track.reading.delivered) track.arrived = track.current
     track.reading = reading
-    track.current = current
-    return track.arrived
+    track.current = state(ofSameLife(track.current, series))
+    return ofSameLife(track.arrived, series)
   }
 }
 
-function histogramState(series: HistogramSeries, now: number): State {
-  const distribution = series.distribution()
-  const classic = Array.from(series.shape.classic.bounds, (_, i) => series.classicCount(i))
-  return { time: now, value: distribution.count, distribution, classic }
+/** A series that expired and came back began anew. */
+function ofSameLife(state: State | undefined, { created }: Series): State | undefined {
+  return state !== undefined && state.time >= created ? state : undefined
 }
 
-function histogramPoint(
-  series: HistogramSeries,
+function countsSince(counts: Float64Array, before: Float64Array | undefined): Float64Array {
+  return before === undefined ? counts : counts.map((count, i) => count - before[i]!)
+}
+
+function exemplarsSince(
   start: number,
-  state: State,
-  before: State | undefined,
-): HistogramPoint | undefined {
-  const whole = state.distribution!
-  const distribution = before === undefined ? whole : distributionSince(whole, before.distribution!)
-  if (before !== undefined && distribution.count === 0) return undefined
-  return {
-    labelValues: series.labelValues,
-    start,
-    distribution: fit(distribution, MAX_BUCKETS),
-    classic: state.classic.map((count, i) => count - (before?.classic[i] ?? 0)),
-    bounds: Array.from(series.shape.classic.bounds).slice(0, -1),
-    exemplars: exemplarsSince(start, series),
-  }
-}
-
-function exemplarsSince(start: number, { exemplars }: CounterSeries | HistogramSeries): Exemplar[] {
-  return exemplars === undefined ? [] : [...exemplars].filter(({ timestamp }) => timestamp >= start)
+  { exemplars }: CounterSeries | HistogramSeries,
+): readonly Exemplar[] {
+  return exemplars === undefined
+    ? NONE
+    : [...exemplars].filter(({ timestamp }) => timestamp >= start)
 }

@@ -106,7 +106,7 @@ export class OtlpExporter {
       clock: options.clock ?? systemClock,
     }
     if (!URL.canParse(this.#options.url)) throw new InvalidOptionError('url', 'a URL', options.url)
-    this.#reader = new MetricDataReader(this.#options.temporality)
+    this.#reader = new MetricDataReader(this.#options.temporality, this.#options.histograms)
     this.#pace = paceOf(this.#options.clock)
     this.#schedule()
   }

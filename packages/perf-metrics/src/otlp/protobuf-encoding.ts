@@ -102,8 +102,8 @@ function numberPoint(
   labelNames.forEach((name, i) => {
     attribute(out, 7, name, labelValues[i]!)
   })
-  out.fixed64(2, nanoseconds(start))
-  out.fixed64(3, nanoseconds(time))
+  out.nanoseconds(2, start)
+  out.nanoseconds(3, time)
   out.double(4, value)
   for (const exemplar of exemplars) encodeExemplar(out, 5, exemplar)
 }
@@ -117,12 +117,12 @@ function exponentialPoint(
   labelNames.forEach((name, i) => {
     attribute(out, 1, name, labelValues[i]!)
   })
-  out.fixed64(2, nanoseconds(start))
-  out.fixed64(3, nanoseconds(time))
-  out.fixed64(4, BigInt(d.count))
+  out.nanoseconds(2, start)
+  out.nanoseconds(3, time)
+  out.fixed64(4, d.count)
   out.double(5, d.sum)
   out.sint(6, d.schema)
-  out.fixed64(7, BigInt(d.zeros))
+  out.fixed64(7, d.zeros)
   const positive = out.begin(8)
   // OpenTelemetry names a bucket by its lower bound, we and Prometheus by its upper one.
   out.sint(1, d.low - 1)
@@ -145,12 +145,12 @@ function explicitPoint(
   labelNames.forEach((name, i) => {
     attribute(out, 9, name, labelValues[i]!)
   })
-  out.fixed64(2, nanoseconds(start))
-  out.fixed64(3, nanoseconds(time))
-  out.fixed64(4, BigInt(d.count))
+  out.nanoseconds(2, start)
+  out.nanoseconds(3, time)
+  out.fixed64(4, d.count)
   out.double(5, d.sum)
   const counts = out.begin(6)
-  for (const count of classic) out.rawFixed64(BigInt(count))
+  for (const count of classic) out.rawFixed64(count)
   out.end(counts)
   const limits = out.begin(7)
   for (const bound of bounds) out.rawDouble(bound)
@@ -162,7 +162,7 @@ function explicitPoint(
 
 function encodeExemplar(out: ProtoWriter, field: number, exemplar: Exemplar): void {
   const message = out.begin(field)
-  out.fixed64(2, nanoseconds(exemplar.timestamp))
+  out.nanoseconds(2, exemplar.timestamp)
   out.double(3, exemplar.value)
   out.bytesField(4, Buffer.from(exemplar.spanId, 'hex'))
   out.bytesField(5, Buffer.from(exemplar.traceId, 'hex'))
@@ -184,10 +184,4 @@ function attribute(
   else out.double(4, value)
   out.end(any)
   out.end(pair)
-}
-
-/** Milliseconds since the epoch as the nanoseconds of OTLP. Exact to the microsecond, as a double is at this size. */
-export function nanoseconds(milliseconds: number): bigint {
-  const whole = Math.floor(milliseconds)
-  return BigInt(whole) * 1_000_000n + BigInt(Math.round((milliseconds - whole) * 1e6))
 }

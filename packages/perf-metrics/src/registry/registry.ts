@@ -285,7 +285,8 @@ export class Registry {
     context: OtlpContext
   } {
     const time = this.#clock.now()
-    const { metrics } = new MetricDataReader('cumulative').read(this.collect(), time)
+    const reader = new MetricDataReader('cumulative', histograms)
+    const { metrics } = reader.read(this.collect(), time)
     return { metrics, context: { time, temporality: 'cumulative', histograms, resource } }
   }
 

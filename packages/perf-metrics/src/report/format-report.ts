@@ -1,6 +1,7 @@
 import { quantity } from '../export/summary.ts'
 import { hitRatio, type Part } from './parts.ts'
-import type { PerformanceReport, TimingReport } from './performance-report.ts'
+import type { PerformanceReport } from './performance-report.ts'
+import type { TimingReport } from './timing-report.ts'
 
 /** A report as text for a terminal or a log. */
 export function formatReport(report: PerformanceReport): string {

@@ -1,25 +1,6 @@
-import type { CounterSeries } from '../instrument/counter.ts'
-import type { Family } from '../instrument/family.ts'
-import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Registry } from '../registry/registry.ts'
-import { type DistributionStats, windowStats } from '../window/window-stats.ts'
 import { hitRatio, type Part, partOf } from './parts.ts'
-
-/** An operation that is timed, over the last five minutes. Times in milliseconds; `null` where nothing happened. */
-export interface TimingReport {
-  readonly name: string
-  readonly labels: Readonly<Record<string, string>>
-  /** Calls since the start. */
-  readonly count: number
-  /** Calls per second. */
-  readonly rate: number
-  readonly p50: number | null
-  readonly p95: number | null
-  readonly p99: number | null
-  /** Failures since the start, and among the calls as a share. */
-  readonly failures: number
-  readonly failureRate: number | null
-}
+import { type TimingReport, timedSeries, timingReport } from './timing-report.ts'
 
 /** Something a reader should look at. */
 export interface ReportFinding {
@@ -42,7 +23,6 @@ export interface PerformanceReport {
   readonly findings: readonly ReportFinding[]
 }
 
-const FIVE_MINUTES = 300_000
 /** Below this share of hits a cache is worth a word (seed: 0.7). */
 const LOW_HIT_RATIO = 0.7
 const HIGH_FAILURE_RATE = 0.01
@@ -53,7 +33,7 @@ const ENOUGH = 100
 export function performanceReport(metrics: Registry, now: number = Date.now()): PerformanceReport {
   const families = metrics.collect()
   const parts = metrics.observed().map(partOf)
-  const timings = [...timingReports(families, now)]
+  const timings = Array.from(timedSeries(families), timed => timingReport(timed, now))
   const { rss, heapUsed, heapTotal } = process.memoryUsage()
   return {
     timestamp: now,
@@ -66,45 +46,12 @@ export function performanceReport(metrics: Registry, now: number = Date.now()): 
   }
 }
 
-/** Reports of all timings one by one, so that the caller can pause. */
-export function* timingReports(
-  families: readonly Family[],
-  now: number,
-): Generator<TimingReport, void> {
-  const byName = new Map(families.map(family => [family.description.name, family]))
-  for (const family of families) {
-    const { name, type, labelNames } = family.description
-    if (type !== 'histogram' || !name.endsWith('_seconds')) continue
-    const failures = byName.get(`${name.replace(/_seconds$/, '')}_failures_total`)
-    for (const series of family.series()) {
-      const { count } = series as HistogramSeries
-      const stats = windowStats(series, FIVE_MINUTES, now) as DistributionStats
-      const failed = (failures?.peek(series.labelValues) as CounterSeries | undefined)?.value ?? 0
-      yield {
-        name,
-        labels: Object.fromEntries(labelNames.map((label, i) => [label, series.labelValues[i]!])),
-        count,
-        rate: stats.rate,
-        p50: inMilliseconds(stats.p50),
-        p95: inMilliseconds(stats.p95),
-        p99: inMilliseconds(stats.p99),
-        failures: failed,
-        failureRate: count === 0 ? null : failed / count,
-      }
-    }
-  }
-}
-
 /** Hits among look-ups of all caches together, `null` before the first. */
 export function combinedHitRatio(parts: readonly Part[]): number | null {
   const caches = parts.filter(({ kind }) => kind === 'cache')
   const hits = sumOf(caches, 'hits')
   const lookups = hits + sumOf(caches, 'misses')
   return lookups === 0 ? null : hits / lookups
-}
-
-function inMilliseconds(seconds: number): number | null {
-  return Number.isNaN(seconds) ? null : seconds * 1000
 }
 
 function sumOf(parts: readonly Part[], field: string): number {

@@ -10,6 +10,8 @@ const WORDS = new Uint32Array(DOUBLE.buffer)
 export class ClassicBounds {
   /** Bounds in ascending order, then `Infinity`. */
   readonly bounds: Float64Array
+  /** Those without `Infinity`. */
+  readonly finite: Float64Array
   /** First bucket to try, by the exponent and five mantissa bits of the value. */
   readonly table: Uint8Array
   /** What the first entry of {@link table} stands for. */
@@ -17,6 +19,7 @@ export class ClassicBounds {
 
   constructor(bounds: readonly number[]) {
     this.bounds = Float64Array.from([...bounds, Infinity])
+    this.finite = this.bounds.subarray(0, -1)
     const first = bounds.length === 0 ? 0 : leadingBits(bounds[0]!)
     const last = bounds.length === 0 ? 0 : leadingBits(bounds.at(-1)!)
     this.base = first

@@ -1,7 +1,10 @@
 import { seededRandom, VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
 import { Registry } from '../index.ts'
+import type { Series } from '../instrument/series.ts'
 import { quantileError } from '../store/exponential.ts'
+import { ringOf, WINDOWS } from './window-ring.ts'
+import { windowRate, windowStats } from './window-stats.ts'
 
 const MINUTE = 60_000
 
@@ -80,6 +83,40 @@ describe('windows', () => {
     }
     expect(JSON.parse(json(true)).metrics[0].series[0].windows['5m']).toMatchObject({ count: 1 })
     expect(json(false)).not.toContain('windows')
+  })
+
+  it('give the same rate with quantiles and without', () => {
+    const clock = new VirtualClock(1_000_000)
+    const random = seededRandom(7)
+    const metrics = new Registry({ clock })
+    const counter = metrics.counter('x_total')
+    const histogram = metrics.histogram('h')
+    const idle = metrics.histogram('idle')
+    for (let step = 0; step < 400; step++) {
+      if (random() < 0.6) counter.inc(Math.floor(random() * 100))
+      for (let n = random() < 0.5 ? 0 : random() * 20; n > 0; n--) histogram.observe(random())
+      clock.advance(Math.floor(random() ** 4 * 200_000))
+      for (const instrument of [counter, histogram, idle] as unknown as Series[]) {
+        for (const window of WINDOWS) {
+          const now = clock.now()
+          ringOf(instrument, now)
+          const rate = windowRate(instrument, window, now)
+          expect(rate).toBe(windowStats(instrument, window, now)!.rate)
+        }
+      }
+    }
+    expect(metrics.window(histogram, 900_000).count).toBeGreaterThan(0)
+  })
+
+  it('of a series that none were kept of span its life', () => {
+    const clock = new VirtualClock(1_000_000)
+    const metrics = new Registry({ clock, windows: false })
+    const counter = metrics.counter('x_total')
+    counter.inc(50)
+    clock.advance(3_600_000)
+    const series = counter as unknown as Series
+    expect(windowRate(series, MINUTE, clock.now())).toBeCloseTo(50 / 3600, 9)
+    expect(series.window).toBeUndefined()
   })
 
   it('refuse other spans', () => {

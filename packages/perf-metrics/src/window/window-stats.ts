@@ -1,6 +1,6 @@
 import type { Series } from '../instrument/series.ts'
 import { type Distribution, quantile } from '../store/distribution.ts'
-import { ringOf, WINDOWS } from './window-ring.ts'
+import { ringOf, WINDOWS, type WindowRing } from './window-ring.ts'
 
 /** A counter over a window. */
 export interface WindowStats {
@@ -38,6 +38,13 @@ export function windowStats(
   return typeof delta === 'number'
     ? { span, count: delta, rate: (delta * 1000) / span }
     : distributionStats(delta, span)
+}
+
+/** By how much a counter or histogram rises per second over `window`, or since its start where no window is kept of it. */
+export function windowRate(series: Series, window: number, now: number): number {
+  const ring = series.window as WindowRing | undefined
+  if (ring !== undefined) return ring.rate(window, now)
+  return (series.mark() * 1000) / Math.max(1, now - series.created)
 }
 
 export function distributionStats(d: Distribution, span: number): DistributionStats {

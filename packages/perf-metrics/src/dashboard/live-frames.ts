@@ -1,0 +1,130 @@
+import { type Clock, stopwatch, type Timer } from '../clock.ts'
+import { type SlicedWork, startSlices } from '../slices.ts'
+import { type Frame, FrameRecorder, type FrameSources } from './frames.ts'
+import { type Sink, Subscribers } from './subscribers.ts'
+
+export interface DashboardStats {
+  clients: number
+  /** Frames not sent to clients that did not read. */
+  dropped: number
+  /** Bytes of the last frame. */
+  frameBytes: number
+  /** Milliseconds from the beginning of the last frame to its end; a large registry is read in slices of 1 ms. */
+  frameTime: number
+}
+
+const IDLE_FACTOR = 10
+
+/** Takes a frame at every interval, and sends it to those who look. */
+export class LiveFrames {
+  /** Settled once there is a frame, or never will be. */
+  readonly ready: Promise<void>
+  readonly #recorder: FrameRecorder
+  readonly #subscribers: Subscribers
+  readonly #clock: Clock
+  readonly #stopwatch: () => number
+  readonly #interval: number
+  readonly #setReady: () => void
+  #frame!: Frame
+  #underWay: SlicedWork | undefined
+  #timer: Timer | undefined
+  #bytes = 0
+  #time = 0
+
+  /** @param interval milliseconds between two frames while somebody looks; ten times as long while nobody does */
+  constructor(sources: FrameSources, interval: number, clock: Clock) {
+    this.#recorder = new FrameRecorder(sources)
+    this.#subscribers = new Subscribers((callback, delay) => clock.setTimer(callback, delay))
+    this.#clock = clock
+    this.#stopwatch = stopwatch(clock)
+    this.#interval = interval
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.ready = promise
+    this.#setReady = resolve
+    this.#record()
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    const delay = this.#subscribers.size > 0 ? this.#interval : this.#interval * IDLE_FACTOR
+    this.#timer = this.#clock.setTimer(() => {
+      // A frame that takes longer than the interval goes on, and the next waits its turn.
+      if (this.#underWay === undefined) this.#record()
+      this.#schedule()
+    }, delay)
+  }
+
+  #record(): void {
+    const start = this.#stopwatch()
+    let finished = false
+    const steps = this.#recorder.take(this.#clock.now())
+    const work = startSlices(steps, this.#clock, this.#stopwatch, frame => {
+      finished = true
+      this.#underWay = undefined
+      this.#publish(frame)
+      this.#time = this.#stopwatch() - start
+    })
+    if (!finished) this.#underWay = work
+  }
+
+  #publish(frame: Frame): void {
+    this.#frame = frame
+    this.#setReady()
+    if (this.#subscribers.size === 0) return
+    const event = this.#event('frame', frame)
+    this.#bytes = event.length
+    this.#subscribers.broadcast(event)
+  }
+
+  #event(name: string, data: object): Uint8Array<ArrayBuffer> {
+    return Buffer.from(
+      `id: ${this.#frame.sequence}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`,
+    )
+  }
+
+  #snapshot(): Uint8Array<ArrayBuffer> {
+    return this.#event('snapshot', { frame: this.#frame, history: this.#recorder.history })
+  }
+
+  /** Sends everything to a new client, and every frame from then on. */
+  join(sink: Sink): void {
+    const first = this.#subscribers.size === 0
+    this.#subscribers.add(sink, Buffer.concat([Buffer.from('retry: 2000\n\n'), this.#snapshot()]))
+    if (!first) return
+    // The idle rhythm may have most of its pause ahead.
+    this.#timer?.cancel()
+    this.#schedule()
+  }
+
+  /** The client has read everything it was sent. */
+  drained(sink: Sink): void {
+    this.#subscribers.drained(sink, () => this.#snapshot())
+  }
+
+  leave(sink: Sink): void {
+    this.#subscribers.remove(sink)
+  }
+
+  /** The last frame and those before it, as JSON. */
+  json(): Uint8Array<ArrayBuffer> {
+    const { history } = this.#recorder
+    return Buffer.from(JSON.stringify({ frame: this.#frame, history, dashboard: this.stats() }))
+  }
+
+  stats(): DashboardStats {
+    return {
+      clients: this.#subscribers.size,
+      dropped: this.#subscribers.dropped,
+      frameBytes: this.#bytes,
+      frameTime: this.#time,
+    }
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+    this.#underWay?.cancel()
+    this.#setReady()
+    this.#subscribers.close()
+    this.#recorder.stop()
+  }
+}
