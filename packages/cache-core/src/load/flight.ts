@@ -1,6 +1,8 @@
+import type { TagStamp } from '../invalidate/tag-table.ts'
 import { type EntryState, FRESH } from '../kernel.ts'
 import type { LoadPlan } from './load-options.ts'
 import type { AnyRun } from './load-run.ts'
+import type { Look } from './loads.ts'
 
 /** What a loader is called with. */
 export interface LoadContext<K, V> {
@@ -21,6 +23,8 @@ export class Flight<K, V> implements LoadContext<K, V> {
   readonly key: K
   readonly stale: V | undefined
   readonly plan: LoadPlan
+  /** Tags of the value that is to be replaced. */
+  readonly replaces: TagStamp | undefined
   /** Epoch of the tag table when the load began. */
   readonly epoch: number
   /** Part of a `getOrLoadMany`, whose loader may leave the key out. */
@@ -50,14 +54,15 @@ export class Flight<K, V> implements LoadContext<K, V> {
 
   constructor(
     key: K,
-    stale: V | undefined,
+    look: Look<V>,
     plan: LoadPlan,
     epoch: number,
     batched: boolean,
     background: boolean,
   ) {
     this.key = key
-    this.stale = stale
+    this.stale = look.stale
+    this.replaces = look.stamp
     this.plan = plan
     this.epoch = epoch
     this.batched = batched

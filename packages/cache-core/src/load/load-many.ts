@@ -40,7 +40,6 @@ export async function loadMany<K, V>(
   keys: Iterable<K>,
   loader: BatchLoader<K, V>,
   plan: LoadPlan,
-  since: number = loads.tags.epoch,
 ): Promise<Map<K, V>> {
   assertLoader(loader)
   const { kernel } = loads
@@ -79,9 +78,7 @@ export async function loadMany<K, V>(
       }
       plan.signal?.throwIfAborted()
       if (joinable !== undefined) {
-        take(key, () =>
-          loads.join(joinable, plan, look, since, () => loadOne(loads, key, loader, plan, since)),
-        )
+        take(key, () => loads.join(joinable, plan, look, () => loadOne(loads, key, loader, plan)))
       } else {
         begun.push([loads.depart(key, plan, look, true, true), look])
       }
@@ -106,10 +103,9 @@ async function loadOne<K, V>(
   key: K,
   loader: BatchLoader<K, V>,
   plan: LoadPlan,
-  since: number,
 ): Promise<V> {
   try {
-    return (await loadMany(loads, [key], loader, plan, since)).get(key) as V
+    return (await loadMany(loads, [key], loader, plan)).get(key) as V
   } catch (error) {
     throw error instanceof PartialLoadError ? error.cause : error
   }

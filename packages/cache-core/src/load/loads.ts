@@ -28,6 +28,8 @@ export interface Look<V> {
   readonly stale: V | undefined
   /** The stale value, as long as it may be served in place of a failure. */
   readonly fallback: (() => V | undefined) | undefined
+  /** Tags of the expired value. */
+  readonly stamp: TagStamp | undefined
   /** A refresh is due that nobody waits for. */
   readonly refresh: boolean
 }
@@ -106,12 +108,7 @@ export class Loads<K, V> {
   }
 
   /** The rest of `getOrLoad` when the value is not simply there. Throws where the load ends at once in a failure. */
-  load(
-    key: K,
-    loader: Loader<K, V>,
-    plan: LoadPlan,
-    since: number = this.tags.epoch,
-  ): V | Promise<V> {
+  load(key: K, loader: Loader<K, V>, plan: LoadPlan): V | Promise<V> {
     assertLoader(loader)
     const look = this.look(key, plan)
     if (look.refresh && this.joinable(key) === undefined)
@@ -122,7 +119,7 @@ export class Loads<K, V> {
     if (flight === undefined) {
       return this.answer(this.#begin(key, loader, plan, look, true), plan, look)
     }
-    return this.join(flight, plan, look, since, () => this.load(key, loader, plan, since))
+    return this.join(flight, plan, look, () => this.load(key, loader, plan))
   }
 
   /** What is known about `key` now. */
@@ -133,22 +130,29 @@ export class Loads<K, V> {
     if (state === GONE) return NOTHING as Look<V>
     const value = kernel.values[slot] as V
     const detail = kernel.details?.[slot] as EntryDetail | undefined
-    const guard = kernel.guards?.[slot]
+    const stamp = kernel.guards?.[slot] as TagStamp | undefined
     const now = this.clock.now()
     const patient = detail !== undefined && now < detail.retryAt
     if (state === FRESH) {
       const refresh = detail !== undefined && now >= detail.refreshAt
-      return { served: value, stale: value, fallback: undefined, refresh: refresh && !patient }
+      return {
+        served: value,
+        stale: value,
+        fallback: undefined,
+        stamp,
+        refresh: refresh && !patient,
+      }
     }
-    const age = now - staleSince(kernel.expiresAt(slot), guard)
+    const age = now - staleSince(kernel.expiresAt(slot), stamp)
     const within = age < plan.staleWhileRevalidate
-    const fallback = age < plan.staleIfError ? () => this.#fallBack(value, guard) : undefined
+    const fallback = age < plan.staleIfError ? () => this.#fallBack(value, stamp) : undefined
     const serve = within || (patient && fallback !== undefined)
     if (serve) this.staleServed++
     return {
       served: serve ? value : undefined,
       stale: value,
       fallback,
+      stamp,
       refresh: within && !patient,
     }
   }
@@ -183,35 +187,26 @@ export class Loads<K, V> {
   }
 
   /**
-   * The result of a flight for a caller that joined it. A flight that began before the caller came, who came after the
-   * invalidation of some tag, does not serve with a result that turns out to have it, nor with a failure, which tells no tags;
-   * none serves with a key that a batch loader left out.
-   *
-   * @param since epoch of the tag table when the caller came
+   * The result of a flight for a caller that joined it. Its result does not serve a caller who came
+   * after the invalidation of a tag it turns out to have, nor one whose key a batch loader left out.
    */
   join(
     flight: Flight<K, V>,
     plan: LoadPlan,
     look: Look<V>,
-    since: number,
     again: () => V | Promise<V>,
   ): V | Promise<V> {
     const answer = this.answer(flight, plan, look)
-    const untouched = flight.epoch >= since
+    const untouched = flight.epoch === this.tags.epoch
     if ((untouched && !flight.batched) || flight.settled) return answer
-    return (answer as Promise<V>).then(
-      value =>
-        value === undefined || (!untouched && (flight.outdated || flight.failed)) ? again() : value,
-      error => {
-        if (untouched || !flight.failed) throw error
-        return again()
-      },
+    return (answer as Promise<V>).then(value =>
+      value === undefined || (!untouched && flight.outdated) ? again() : value,
     )
   }
 
   /** Registers a flight for `key`; the caller starts its run. */
   depart(key: K, plan: LoadPlan, look: Look<V>, batched: boolean, awaited: boolean): Flight<K, V> {
-    const flight = new Flight(key, look.stale, plan, this.tags.epoch, batched, !awaited)
+    const flight = new Flight(key, look, plan, this.tags.epoch, batched, !awaited)
     if (this.#enabled) this.#flights.add(flight)
     else flight.fence = GONE
     return flight
@@ -306,14 +301,13 @@ export class Loads<K, V> {
     this.#flights.fenceMatching(matches, state)
   }
 
-  /** Whether a tag that the flight was given, or that the entry has which it is to replace, was invalidated since it began. */
-  #isOvertaken({ key, epoch, plan }: Flight<K, V>): boolean {
-    const { tags, kernel } = this
+  /** Whether a tag of the call, or of the entry that is to be replaced, was invalidated since the flight began. */
+  #isOvertaken({ epoch, plan, replaces }: Flight<K, V>): boolean {
+    const { tags } = this
     if (epoch === tags.epoch) return false
-    const stamp = kernel.guards?.[kernel.locate(key)] as TagStamp | undefined
     return (
       tags.invalidatedSince(epoch, plan.tags) ||
-      (stamp !== undefined && tags.invalidatedSince(epoch, stamp.names))
+      (replaces !== undefined && tags.invalidatedSince(epoch, replaces.names))
     )
   }
 
@@ -341,6 +335,7 @@ const NOTHING: Look<unknown> = {
   served: undefined,
   stale: undefined,
   fallback: undefined,
+  stamp: undefined,
   refresh: false,
 }
 
@@ -348,8 +343,8 @@ function onlyItem<V>(result: V | Loaded<V>): readonly BatchItem<V>[] {
   return [result]
 }
 
-function staleSince(expires: number, guard: Guard | undefined): number {
-  return guard === undefined ? expires : Math.min(expires, (guard as TagStamp).staleSince)
+function staleSince(expires: number, stamp: TagStamp | undefined): number {
+  return stamp === undefined ? expires : Math.min(expires, stamp.staleSince)
 }
 
 /** @throws {@link InvalidOptionError} */
