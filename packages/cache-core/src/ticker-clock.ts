@@ -62,7 +62,9 @@ export class TickerClock implements Clock {
 
   /** ms since this clock was made. */
   now(): number {
-    const elapsed = Atomics.load(this.#words, ELAPSED)
+    // Not `Atomics.load`, a call of 6 ns where this takes 1 or 2. Nothing else is read, so no order is needed; V8 moves no
+    // load of an array out of a loop, which a test sees to.
+    const elapsed = this.#words[ELAPSED]!
     return elapsed < 0 ? this.#base + this.#askThreadless(elapsed) : this.#base + elapsed
   }
 
