@@ -19,8 +19,8 @@ export interface Answer {
   status: number
   headers?: Record<string, string>
   body?: Uint8Array
-  /** Cuts the connection instead of answering. */
-  cut?: boolean
+  /** Cuts the connection instead of answering, or in the middle of the answer. */
+  cut?: 'at once' | 'in the body'
 }
 
 /** A collector over real HTTP that decodes what it receives and answers as it is told. */
@@ -47,8 +47,11 @@ export class Collector {
         cut,
       } = await this.answer(++this.requests)
       this.concurrent--
-      if (cut) {
+      if (cut === 'at once') {
         incoming.socket.destroy()
+      } else if (cut === 'in the body') {
+        response.writeHead(status, { 'content-length': 100 })
+        response.write('half', () => incoming.socket.destroy())
       } else {
         if (status === 200) {
           const json = incoming.headers['content-type'] === 'application/json'

@@ -11,7 +11,7 @@ import { type OtlpExporterOptions, type RetryOptions, validateOtlp } from './otl
 import { ProtobufEncoder } from './protobuf-encoder.ts'
 
 /** Spans are cut into pieces of this many bytes, so that a full queue drops little at a time. */
-const CHUNK = 64 * 1024
+const CHUNK = 128 * 1024
 /** Wait between attempts while somebody waits for a flush, in milliseconds. */
 const FLUSH_RETRY = 100
 /** The statuses that OTLP/HTTP calls retryable. */

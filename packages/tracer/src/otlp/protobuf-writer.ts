@@ -1,4 +1,4 @@
-import type { BufferStock } from './buffer-stock.ts'
+import { allocate, type BufferStock } from './buffer-stock.ts'
 
 /** Strings longer than this are written by the engine; shorter ones are faster in a loop that never leaves JavaScript. */
 const NATIVE_LENGTH = 48
@@ -24,8 +24,9 @@ export class ProtobufWriter {
   /** @param stock where further buffers come from; none: new ones */
   constructor(capacity: number, stock: BufferStock | null = null) {
     this.#stock = stock
-    this.bytes = Buffer.allocUnsafeSlow(capacity)
-    this.view = new DataView(this.bytes.buffer)
+    const { bytes, view } = allocate(capacity)
+    this.bytes = bytes
+    this.view = view
     this.#limit = capacity - SLACK
   }
 
@@ -41,19 +42,20 @@ export class ProtobufWriter {
   }
 
   #replace(capacity: number): void {
-    this.bytes = this.#stock?.take(capacity) ?? Buffer.allocUnsafeSlow(capacity)
-    this.view = new DataView(this.bytes.buffer)
-    this.#limit = this.bytes.length - SLACK
+    const { bytes, view } = this.#stock?.take(capacity) ?? allocate(capacity)
+    this.bytes = bytes
+    this.view = view
+    this.#limit = bytes.length - SLACK
   }
 
   /** Hands over what was written: the buffer itself where it is well filled, else a copy. */
   take(capacity: number): Uint8Array {
-    const { bytes, pos } = this
+    const { bytes, view, pos } = this
     this.pos = 0
     if (pos < bytes.length / 2) return Buffer.from(bytes.subarray(0, pos))
     this.#replace(capacity)
-    const taken = bytes.subarray(0, pos)
-    return this.#stock?.lend(taken) ?? taken
+    this.#stock?.lend({ bytes, view })
+    return bytes.subarray(0, pos)
   }
 
   /** An unsigned varint below 2^32. */
