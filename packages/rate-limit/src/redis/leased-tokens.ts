@@ -111,15 +111,15 @@ export class LeasedTokens {
     }
   }
 
-  /** Forgets the tokens held, as they must not be used. */
+  /** Gives the tokens back that are held, as they must not be used. */
   drop(): void {
-    this.#lease.drain()
+    const left = this.#lease.drain()
+    if (left > 0) this.#options.refund(left)
   }
 
   async close(): Promise<void> {
     this.#waiters.close()
-    const left = this.#lease.drain()
-    if (left > 0) this.#options.refund(left)
+    this.drop()
   }
 
   #most(): number {
@@ -168,14 +168,11 @@ export class LeasedTokens {
   #sweep(): void {
     if (this.#sweeping || this.#lease.left === 0) return
     this.#sweeping = true
-    const { clock, duration, refund } = this.#options
+    const { clock, duration } = this.#options
     clock.setTimer(() => {
       this.#sweeping = false
       if (this.#waiters.size > 0 || clock.now() - this.#usedAt < duration) this.#sweep()
-      else {
-        const left = this.#lease.drain()
-        if (left > 0) refund(left)
-      }
+      else this.drop()
     }, duration)
   }
 }

@@ -88,7 +88,11 @@ export class RedisKeyedLimiter {
     return this.#buckets.acquire(this.#keyOf(key), cost, options)
   }
 
-  /** Gives back what was granted to the key but not used. */
+  /**
+   * Gives back what was granted to the key but not used; while Redis is away, once it is back.
+   *
+   * @throws (by rejection) {InvalidOptionError} for more than was granted
+   */
   async refund(key: string, cost = 1): Promise<void> {
     await this.#buckets.refund(this.#keyOf(key), cost)
   }

@@ -233,6 +233,11 @@ describeRedis('RedisTokenBucket', redis => {
     /** In ms on a clock that the tests move: passed at once where nothing answers, never where Redis is only slow. */
     const deadline = 10_000
 
+    async function until(condition: () => Promise<boolean>): Promise<void> {
+      const end = performance.now() + 20_000
+      while (!(await condition())) expect(performance.now()).toBeLessThan(end)
+    }
+
     async function behindProxy(options: Partial<RedisTokenBucketOptions>) {
       const proxy = await FaultProxy.start({ target: redis.server.port })
       const connection = connect(proxy.port)
@@ -305,6 +310,26 @@ describeRedis('RedisTokenBucket', redis => {
       await bucket[Symbol.asyncDispose]()
     })
 
+    test('closed: tokens that are held are given back, as they must not be used', async () => {
+      const limits = { id: randomUUID(), rate: 0.001, burst: 1_000, whenDown: 'closed' } as const
+      const { proxy, bucket, clock, away } = await behindProxy({ ...limits, lease: 100_000_000 })
+      const [plain] = await share(1, limits)
+      for (let i = 0; i < 50; i++) await bucket.acquire()
+      expect(bucket.stats().leased).toBeGreaterThan(10)
+      proxy.stall()
+      // Until more are asked for and do not come.
+      while (bucket.stats().down === 0) await away(bucket.tryAcquire().catch(() => false))
+      expect(bucket.stats().leased).toBe(0)
+      await proxy.heal()
+      await recover(bucket, clock)
+      await until(async () => {
+        await clock.advanceAsync(1)
+        const { granted, leased } = bucket.stats()
+        return Math.round((await plain!.decide(0)).remaining) === 1_000 - granted - leased
+      })
+      await proxy.stop()
+    })
+
     test('a server that is killed and comes back empty is debited too', async () => {
       const clock = new VirtualClock()
       const limits = { rate: 0.001, burst: 4, retryAfter: 1, deadline, clock } as const
@@ -337,7 +362,11 @@ describeRedis('RedisTokenBucket', redis => {
     async function recover(bucket: RedisTokenBucket, clock: VirtualClock): Promise<void> {
       const end = performance.now() + 20_000
       for (;;) {
-        await during(clock, 1, bucket.decide(0))
+        await during(
+          clock,
+          1,
+          bucket.decide(0).catch(() => false),
+        )
         const { down, unsettled } = bucket.stats()
         if (down === 0 && unsettled === 0) return
         expect(performance.now()).toBeLessThan(end)

@@ -106,7 +106,11 @@ export class RedisTokenBucket {
     )
   }
 
-  /** Gives back what was granted but not used. */
+  /**
+   * Gives back what was granted but not used; while Redis is away, once it is back.
+   *
+   * @throws (by rejection) {InvalidOptionError} for more than was granted
+   */
   async refund(cost = 1): Promise<void> {
     await this.#buckets.refund(this.#key, cost)
   }

@@ -1,6 +1,11 @@
 import { publishRefusal, publishWait } from '../channels.ts'
 import type { Clock } from '../clock.ts'
-import { InvalidOptionError, LimiterClosedError, RateLimitedError } from '../errors.ts'
+import {
+  InvalidOptionError,
+  LimiterClosedError,
+  RateLimitedError,
+  StoreUnavailableError,
+} from '../errors.ts'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
 import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
@@ -179,17 +184,10 @@ export class SharedBuckets<Mode extends OutageMode> {
       throw new InvalidOptionError('cost', `a number from 0 to the ${this.#granted} granted`, cost)
     }
     this.#granted -= cost
-    try {
-      await this.outage.bridge(
-        () => this.store.refund(key, cost),
-        () => this.#refundAlone(key, cost),
-        key,
-      )
-    } catch (error) {
-      this.#granted += cost
-      throw error
-    }
     this.#refunded += cost
+    const alone = Math.min(cost, this.#ledger.get(key) ?? 0)
+    if (alone > 0 && this.outage.mode !== 'open') this.#local.refund(key, alone)
+    await this.#return(key, cost)
   }
 
   /** Notes tokens that Redis gave when nobody waited for them any more: what passed alone is made up for by them first. */
@@ -199,8 +197,7 @@ export class SharedBuckets<Mode extends OutageMode> {
 
   /** Gives back what nobody waits for any more. */
   giveBack(key: string, cost: number): void {
-    // A slot that cannot be given back stays empty: the limit is kept all the same.
-    this.store.refund(key, cost).catch(() => {})
+    void this.#return(key, cost)
   }
 
   stats(): SharedBucketsStats {
@@ -243,7 +240,11 @@ export class SharedBuckets<Mode extends OutageMode> {
     if (credit > 0) this.#ledger.add(key, Math.min(credit, spent - entered))
   }
 
-  /** Gives back late tokens, at most once: repeated because its answer was lost, it would let too many pass. */
+  /**
+   * Gives tokens back at most once: repeated because its answer was lost, it would let too many pass.
+   *
+   * @throws (by rejection) {StoreUnavailableError} if the call was not even sent
+   */
   async #credit(key: string, tokens: number): Promise<void> {
     const { guard } = this.store
     const before = guard.trips
@@ -252,6 +253,17 @@ export class SharedBuckets<Mode extends OutageMode> {
     await refund.catch(error => {
       if (!sent) throw error
     })
+  }
+
+  /** Gives tokens back to Redis now, or as soon as it is there and knows of what passed alone before. */
+  async #return(key: string, tokens: number): Promise<void> {
+    if (this.#ledger.get(key) !== undefined) return this.outage.owe(key, -tokens)
+    try {
+      await this.#credit(key, tokens)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error
+      this.outage.owe(key, -tokens)
+    }
   }
 
   #ask(key: string, cost: number, maxWait: number): Promise<Reservation> {
@@ -316,14 +328,6 @@ export class SharedBuckets<Mode extends OutageMode> {
         : await this.#shareFor(cost, error).acquire(key, cost, options)
     this.outage.owe(key, cost)
     return admission
-  }
-
-  /** What the store does not know of yet is struck out; for the rest it cannot be told. */
-  #refundAlone(key: string, cost: number): void {
-    const known = Math.min(cost, this.#ledger.get(key) ?? 0)
-    if (known <= 0) return
-    this.outage.owe(key, -known)
-    if (this.outage.mode !== 'open') this.#local.refund(key, known)
   }
 
   /** This process' share of every bucket. @throws the store's error for a cost that does not fit into it */

@@ -83,9 +83,13 @@ export class StoreGuard {
   ): Promise<number[]> {
     return new Promise((resolve, reject) => {
       let expired = false
-      const timer = this.#clock.setTimer(() => {
+      const expire = () => {
         expired = true
         reject(new Error(`Redis did not answer within ${this.#deadline} ms`))
+      }
+      // After a stall of the event loop this runs before an answer that has long come is read: one turn for it.
+      let timer = this.#clock.setTimer(() => {
+        timer = this.#clock.setTimer(expire, 0)
       }, this.#deadline)
       reply.then(
         answer => {

@@ -5,7 +5,13 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { afterEach, describe, expect, test } from 'vitest'
 import { connections, goneClient } from '../connections.fixture.ts'
 import { during } from '../virtual-time.fixture.ts'
-import { LIMIT, limiters, type Outcome, type Subject } from './limiters.fixture.ts'
+import {
+  LIMIT,
+  limiters,
+  type Outcome,
+  type Subject,
+  type SubjectOptions,
+} from './limiters.fixture.ts'
 import type { OutageMode } from './outage-mode.ts'
 
 /** How Redis can go away, and come back. */
@@ -63,11 +69,11 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     name: string,
     id: string,
     whenDown: OutageMode,
-    rest: { port?: number; clock?: VirtualClock } = {},
+    rest: { port?: number } & Partial<SubjectOptions> = {},
   ): Promise<Subject> {
-    const { port = redis.server.port, ...clock } = rest
+    const { port = redis.server.port, ...more } = rest
     const client = await connect(port)
-    const options = { client, id, whenDown, deadline: DEADLINE, retryAfter: 10, ...clock }
+    const options = { client, id, whenDown, deadline: DEADLINE, retryAfter: 10, ...more }
     const subject = limiters[name]!.make(options)
     open.push(subject)
     return subject
@@ -154,6 +160,56 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     })
     expect(cutOff.stats()).toMatchObject({ unsettled: 0 })
   })
+
+  const kinds = Object.entries(limiters).flatMap(([name, { modes }]) =>
+    modes.map(mode => ({ name, mode })),
+  )
+
+  test.each(kinds)(
+    '$name, $mode: a server that is well, but slower than the deadline',
+    async ({ name, mode }) => {
+      const proxy = await FaultProxy.start({ target: redis.server.port })
+      open.push(proxy)
+      const id = randomUUID()
+      const well = await join(name, id, 'closed')
+      // On the real clock: no answer comes within 60 ms.
+      proxy.latency(30)
+      const far = await join(name, id, mode, { port: proxy.port, deadline: 20, processes: 2 })
+      const outcomes = await Promise.all(Array.from({ length: LIMIT + 1 }, () => far.take()))
+      const semaphore = name === 'RedisSemaphore'
+      const share = mode === 'local' || (mode === 'lease' && !semaphore) ? LIMIT / 2 : 0
+      const passed = mode === 'open' ? LIMIT + 1 : share
+      // A semaphore in this mode has nothing to pass on.
+      const rest = mode === 'closed' || (mode === 'lease' && semaphore) ? 'unavailable' : 'refused'
+      const not = Array<Outcome>(LIMIT + 1 - passed).fill(rest)
+      expect(outcomes).toEqual([...Array<Outcome>(passed).fill('passed'), ...not])
+
+      await proxy.heal()
+      await until(() => far.stats().unsettled === 0)
+      // It had answered all of them, if too late, and has the rest back.
+      const left = Math.max(0, LIMIT - passed)
+      let after = 0
+      await until(
+        async () => after === left || ((await well.take()) === 'passed' && ++after === left),
+      )
+      expect(passes(await times(LIMIT, () => well.take()))).toBe(0)
+    },
+  )
+
+  test.each(Object.keys(limiters))(
+    '%s: an answer that came in time passes for one, though the event loop stalled',
+    async name => {
+      const subject = await join(name, randomUUID(), 'closed', { deadline: 50 })
+      // The script is known to the server then.
+      await until(async () => (await subject.take()) === 'passed')
+      const taken = subject.take()
+      // By microtasks alone: it is sent, and no answer is read yet.
+      for (let i = 0; i < 100; i++) await undefined
+      const end = performance.now() + 200
+      while (performance.now() < end) {}
+      expect(await taken).toBe('passed')
+    },
+  )
 
   test.each(Object.keys(limiters))(
     '%s: FLUSHALL and SCRIPT FLUSH let it start anew',
