@@ -1,11 +1,12 @@
 import type { Advice } from './advise/advisor.ts'
 import type { Insight } from './advise/insight.ts'
 import type { CacheStats } from './cache-stats.ts'
-import { type Clock, systemClock, type Timer } from './clock.ts'
+import type { Clock } from './clock.ts'
 import { EntryWriter } from './entry-writer.ts'
 import { InvalidOptionError } from './errors.ts'
 import { type Explanation, explain } from './explain.ts'
 import { keyMatcher } from './invalidate/glob.ts'
+import { expireWhere, removeWhere } from './invalidate/matching.ts'
 import { TagTable } from './invalidate/tag-table.ts'
 import { ABSENT, FRESH, GONE, Kernel, STALE } from './kernel.ts'
 import type { LoadContext } from './load/flight.ts'
@@ -13,20 +14,9 @@ import { type BatchLoader, loadMany } from './load/load-many.ts'
 import { checkTags, type LoadOptions, planLoad } from './load/load-options.ts'
 import type { Loaded } from './load/loaded.ts'
 import { type Loader, Loads } from './load/loads.ts'
-import {
-  assertFunction,
-  assertNumber,
-  assertPositive,
-  type CacheOptions,
-  ENTRIES,
-  FRACTION,
-  LARGEST_MAP,
-  type SetOptions,
-} from './options.ts'
-import { Adaptive } from './policy/adaptive.ts'
-import type { CreatePolicy } from './policy/policies.ts'
-import type { PressureRelief } from './size/memory-pressure.ts'
-import { repeat } from './size/repeat.ts'
+import { assertPositive, type CacheOptions, type SetOptions } from './options.ts'
+import { settingsOf } from './settings.ts'
+import { Upkeep } from './size/upkeep.ts'
 
 /** What is under a cache, for the other entries of this package. */
 export interface CacheInternals<K, V> {
@@ -55,59 +45,28 @@ export class Cache<K, V> {
   readonly #kernel: Kernel<K, V>
   readonly #clock: Clock
   readonly #enabled: boolean
-  readonly #weighted: boolean
   readonly #tags = new TagTable()
   readonly #writer: EntryWriter<K, V>
   readonly #loads: Loads<K, V>
   readonly #insight: Insight<K> | undefined
-  readonly #relief: PressureRelief | undefined
-  readonly #timers: Timer[] = []
+  readonly #upkeep: Upkeep
 
   /** @throws {InvalidOptionError} if an option is outside its bounds. */
   constructor(options: CacheOptions<K, V> = {}) {
-    const {
-      maxBytes = Infinity,
-      maxEntries = maxBytes === Infinity ? 256 : LARGEST_MAP,
-      weigher,
-      ttl = Infinity,
-      idleTtl = Infinity,
-      ttlJitter = 0,
-      policy = adaptive,
-      enabled = true,
-      onRemove,
-      sweepInterval = Infinity,
-      memoryPressure,
-      insight,
-      clock = systemClock,
-    } = options
-    assertNumber('maxEntries', maxEntries, ENTRIES)
-    assertPositive('maxBytes', maxBytes)
-    assertPositive('ttl', ttl)
-    assertPositive('idleTtl', idleTtl)
-    assertPositive('sweepInterval', sweepInterval)
-    assertNumber('ttlJitter', ttlJitter, FRACTION)
-    this.#weighted = weigher !== undefined
-    if (maxBytes !== Infinity) this.#assertWeighted()
-    assertFunction('weigher', weigher)
-    assertFunction('onRemove', onRemove)
-    assertFunction('policy', policy, 'one of `@millrace/cache-core/policies`')
-    assertFunction('memoryPressure', memoryPressure, '`memoryPressure()`')
-    assertFunction('insight', insight, '`insight()`')
+    const settings = settingsOf(options)
+    const { maxEntries, maxBytes, weigher, idleTtl, policy, enabled, insight, clock } = settings
+    const weighted = weigher !== undefined
+    const idle = idleTtl === Infinity ? 0 : idleTtl
+    const kernel = new Kernel<K, V>(policy, maxEntries, maxBytes, weighted, idle, clock)
+    if (options.onRemove !== undefined) kernel.onRemove = options.onRemove
+    this.#kernel = kernel
     this.#clock = clock
     this.#enabled = enabled
-    const idle = idleTtl === Infinity ? 0 : idleTtl
-    const kernel = new Kernel<K, V>(policy, maxEntries, maxBytes, this.#weighted, idle, clock)
-    this.#kernel = kernel
-    if (onRemove !== undefined) kernel.onRemove = onRemove
     this.#insight = insight?.(kernel, policy)
     kernel.observe(this.#insight ?? null)
-    if (sweepInterval !== Infinity) {
-      this.#timers.push(repeat(clock, sweepInterval, kernel as Kernel<unknown, unknown>, purge))
-    }
-    this.#relief = memoryPressure?.(kernel as Kernel<unknown, unknown>)
-    if (this.#relief !== undefined) {
-      this.#timers.push(repeat(clock, this.#relief.interval, this.#relief, checkPressure))
-    }
+    const { ttl, ttlJitter, sweepInterval, memoryPressure } = settings
+    const held = kernel as Kernel<unknown, unknown>
+    this.#upkeep = new Upkeep(held, clock, sweepInterval, memoryPressure)
     this.#writer = new EntryWriter(kernel, this.#tags, clock, ttl, ttlJitter, weigher)
     this.#loads = new Loads(
       kernel,
@@ -269,18 +228,7 @@ export class Cache<K, V> {
   deleteMatching(pattern: string): number {
     const matches = keyMatcher(pattern)
     this.#loads.fenceMatching(matches, GONE)
-    const errors: unknown[] = []
-    let count = 0
-    for (const key of Array.from(this.#kernel.entries(), ([key]) => key).filter(matches)) {
-      try {
-        if (this.#kernel.remove(key, 'invalidated')) count++
-      } catch (error) {
-        // Of `onRemove`: the other keys must go all the same.
-        errors.push(error)
-      }
-    }
-    if (errors.length !== 0) throw errors[0]
-    return count
+    return removeWhere(this.#kernel, matches)
   }
 
   /** Expires every entry whose key matches, as {@link deleteMatching} does. O(n). */
@@ -354,13 +302,7 @@ export class Cache<K, V> {
    * @throws {InvalidOptionError} if a limit is outside its bounds, or `maxBytes` is given without a weigher.
    */
   resize({ maxEntries, maxBytes }: { maxEntries?: number; maxBytes?: number }): void {
-    const entries = maxEntries ?? this.#relief?.entries ?? this.#kernel.maxEntries
-    const weight = maxBytes ?? this.#relief?.weight ?? this.#kernel.maxWeight
-    assertNumber('maxEntries', entries, ENTRIES)
-    assertPositive('maxBytes', weight)
-    if (maxBytes !== undefined) this.#assertWeighted()
-    if (this.#relief === undefined) this.#kernel.resize(entries, weight)
-    else this.#relief.relimit(entries, weight)
+    this.#upkeep.resize(maxEntries, maxBytes)
   }
 
   /** Removes what has expired, and returns how many entries that were. Never needed for correctness. O(n). */
@@ -370,7 +312,7 @@ export class Cache<K, V> {
 
   /** Stops the timers of `sweepInterval` and `memoryPressure`. Entries stay readable. */
   [Symbol.dispose](): void {
-    for (const timer of this.#timers) timer.cancel()
+    this.#upkeep[Symbol.dispose]()
   }
 
   /** Valid entries, in no particular order. Entries deleted meanwhile do not appear, those set may. Counts nothing. */
@@ -396,30 +338,7 @@ export class Cache<K, V> {
   }
 
   #expireWhere(matches: (key: K) => boolean): number {
-    const kernel = this.#kernel
     this.#loads.fenceMatching(matches, STALE)
-    let count = 0
-    for (const [key, slot] of kernel.entries()) {
-      if (!matches(key) || kernel.state(slot) !== FRESH) continue
-      kernel.stale(slot)
-      count++
-    }
-    return count
+    return expireWhere(this.#kernel, matches)
   }
-
-  #assertWeighted(): void {
-    if (this.#weighted) return
-    throw new InvalidOptionError('weigher', 'a function, as `maxBytes` is given', undefined)
-  }
-}
-
-const adaptive: CreatePolicy = free => new Adaptive(free)
-
-// Outside the class: a function made in its constructor would keep the cache alive, and a timer the function.
-function purge(kernel: Kernel<unknown, unknown>): void {
-  kernel.purge()
-}
-
-function checkPressure(relief: PressureRelief): void {
-  relief.check()
 }

@@ -107,3 +107,9 @@ export function assertNumber(option: string, value: unknown, [expected, holds]: 
 export function assertPositive(option: string, value: unknown): void {
   assertNumber(option, value, POSITIVE)
 }
+
+/** @throws {InvalidOptionError} */
+export function assertWeighted(weighted: boolean): void {
+  if (weighted) return
+  throw new InvalidOptionError('weigher', 'a function, as `maxBytes` is given', undefined)
+}
