@@ -12,7 +12,10 @@ export interface Timer {
 export interface Clock {
   /** The present reading in ms. It must not run backwards and may start anywhere. */
   now(): number
-  /** Runs `callback` once, not before `delay` ms have passed. */
+  /**
+   * Runs `callback` once, after `delay` ms. It may be up to 1 ms early, as Node's timers are: limiters look at the time then
+   * and sleep on, so that nobody passes early.
+   */
   setTimer(callback: () => void, delay: number): Timer
 }
 
