@@ -32,7 +32,7 @@ export class EntryWriter<K, V> {
   }
 
   /**
-   * Stores a value that lives `ttl` ms from now.
+   * Stores a value that lives `ttl` ms from now, or has been stale for `-ttl` ms.
    *
    * @param plan says how long it is retained after that, and when it is refreshed
    * @throws {WeigherError} if the weigher returned something else than a finite number >= 0
@@ -72,7 +72,8 @@ export class EntryWriter<K, V> {
   /** When an entry written now expires, ms on the clock. */
   #deadline(ttl: number): number {
     if (ttl === Infinity) return Infinity
-    return this.#clock.now() + (this.#jitter === 0 ? ttl : ttl * (1 - Math.random() * this.#jitter))
+    const exact = this.#jitter === 0 || ttl <= 0
+    return this.#clock.now() + (exact ? ttl : ttl * (1 - Math.random() * this.#jitter))
   }
 
   #stamp(tags: readonly string[]): TagStamp | undefined {

@@ -18,11 +18,11 @@ export class Loaded<V> {
   readonly tags: readonly string[] | undefined
   readonly store: boolean
 
+  /** A `ttl` that is not > 0 makes a value that has been stale for as long. */
   constructor(value: V, { ttl, tags, store = true }: LoadedOptions) {
-    if (ttl !== undefined) assertPositive('ttl', ttl)
     this.value = value
     this.ttl = ttl
-    this.tags = tags === undefined ? undefined : checkTags(tags)
+    this.tags = tags
     this.store = store
   }
 }
@@ -34,5 +34,7 @@ export class Loaded<V> {
  * @throws {@link InvalidOptionError} if `ttl` or `tags` is outside its bounds.
  */
 export function loaded<V>(value: V, options: LoadedOptions): Loaded<V> {
+  if (options.ttl !== undefined) assertPositive('ttl', options.ttl)
+  if (options.tags !== undefined) checkTags(options.tags)
   return new Loaded(value, options)
 }

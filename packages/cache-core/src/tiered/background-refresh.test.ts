@@ -80,6 +80,35 @@ describe.each(Object.entries(ways))('%s', (_, read) => {
 })
 
 describe('a refresh', () => {
+  it('keeps nobody waiting behind a stale value that only the second tier had', async () => {
+    await store.set('a', 1, { ttl: 1, retention: 60_000 })
+    clock.advance(10)
+    const cache = newCache({ staleWhileRevalidate: 60_000 })
+    const { promise, resolve } = Promise.withResolvers<number>()
+    const load = vi.fn(() => promise)
+    expect(await cache.getOrLoad('a', load)).toBe(1)
+    expect(await cache.getOrLoad('a', load)).toBe(1)
+    expect([...(await cache.getOrLoadMany(['a'], async () => [await load()]))]).toEqual([['a', 1]])
+    await nextTurn()
+    expect(load).toHaveBeenCalledTimes(1)
+    resolve(2)
+    await nextTurn()
+    expect(await cache.get('a')).toBe(2)
+  })
+
+  it('does not make the value stale from now on', async () => {
+    await store.set('a', 1, { ttl: 1, retention: 60_000 })
+    clock.advance(2_000)
+    const cache = newCache({ staleWhileRevalidate: 3_000, errorBackoff: 0, ttlJitter: 1 })
+    const load = async () => {
+      throw new Error('source is down')
+    }
+    expect(await cache.getOrLoad('a', load)).toBe(1)
+    await nextTurn()
+    clock.advance(1_500)
+    await expect(cache.getOrLoad('a', load)).rejects.toThrow('source is down')
+  })
+
   it('says to the loader what it is', async () => {
     const cache = newCache({ staleWhileRevalidate: 60_000 })
     const seen: boolean[] = []

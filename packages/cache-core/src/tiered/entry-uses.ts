@@ -1,6 +1,6 @@
 import type { TimeSource } from '../clock.ts'
 import type { LoadPlan } from '../load/load-options.ts'
-import { type Loaded, loaded } from '../load/loaded.ts'
+import { Loaded, loaded } from '../load/loaded.ts'
 import type { StoreEntry } from '../store/store.ts'
 
 /** What an entry of the second tier is good for: how the first tier may take it, or `undefined` where it may not. */
@@ -22,10 +22,12 @@ export class EntryUses<V> {
     return loaded(entry.value, { ttl: Math.min(this.l1Ttl, left), tags: entry.tags })
   }
 
-  /** The entry if it may be served while a new value loads: not kept, as the first tier would take it for fresh. */
+  /** The entry if it may be served while a new value loads, for the first tier to keep as a stale one. */
   stale(entry: StoreEntry<V> | undefined, plan: LoadPlan): Loaded<V> | undefined {
-    if (entry === undefined || !(this.#age(entry) < plan.staleWhileRevalidate)) return undefined
-    return loaded(entry.value, { tags: entry.tags, store: false })
+    if (entry === undefined) return undefined
+    const age = this.#age(entry)
+    if (!(age < plan.staleWhileRevalidate)) return undefined
+    return new Loaded(entry.value, { ttl: -age, tags: entry.tags })
   }
 
   /**

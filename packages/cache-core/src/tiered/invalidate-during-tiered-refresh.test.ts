@@ -1,0 +1,170 @@
+import { everyInterleaving, VirtualClock } from '@millrace/testkit'
+import { describe, expect, it } from 'vitest'
+import { loaded } from '../load/loaded.ts'
+import { MemoryStore } from '../store/memory-store.ts'
+import { MemoryChannel } from './memory-bus.ts'
+import { TieredCache } from './tiered-cache.ts'
+import type { TieredCacheOptions } from './tiered-options.ts'
+
+/*
+ * The race table of `load/invalidate-during-refresh.test.ts`, in two tiers: the copy that is due for a refresh is in both or in
+ * the second alone, and the writer is in the process of the readers or in another one.
+ */
+
+type Numbers = TieredCache<number>
+
+/** How a copy comes to be refreshed: after `age` ms, while `wait` ms pass, from a source that may be `down` until the write. */
+interface Refresh {
+  readonly options: Partial<TieredCacheOptions<number>>
+  readonly age: number
+  readonly wait?: number
+  readonly conditional?: true
+  readonly down?: true
+}
+
+const ever = 1_000_000
+
+const refreshes: Record<string, Refresh> = {
+  'stale-while-revalidate': { options: { staleWhileRevalidate: ever }, age: 150 },
+  'eager refresh': { options: { eagerRefresh: 0.5 }, age: 60 },
+  'eager refresh, then stale-while-revalidate': {
+    options: { eagerRefresh: 0.5, staleWhileRevalidate: ever },
+    age: 60,
+    wait: 40,
+  },
+  'a soft deadline': { options: { staleIfError: ever, softDeadline: 10 }, age: 150, wait: 10 },
+  'stale-if-error': { options: { staleIfError: ever, errorBackoff: 0 }, age: 150, down: true },
+  'a failing stale-while-revalidate': {
+    options: { staleWhileRevalidate: ever, staleIfError: ever, errorBackoff: 500 },
+    age: 150,
+    down: true,
+  },
+  'a failing eager refresh': {
+    options: { eagerRefresh: 0.5, errorBackoff: 500 },
+    age: 60,
+    down: true,
+  },
+  'a conditional refresh': {
+    options: { staleWhileRevalidate: ever },
+    age: 150,
+    conditional: true,
+  },
+}
+
+/** Each way to say that `k`, tagged `t`, has changed. */
+const verbs: Record<string, (cache: Numbers, version: number) => Promise<unknown>> = {
+  delete: cache => cache.delete('k'),
+  expire: cache => cache.expire('k'),
+  deleteTag: cache => cache.deleteTag('t'),
+  expireTag: cache => cache.expireTag('t'),
+  deleteMatching: cache => cache.deleteMatching('k*'),
+  expireMatching: cache => cache.expireMatching('*'),
+  clear: cache => cache.clear(),
+  'clear with expire': cache => cache.clear({ expire: true }),
+  set: (cache, version) => cache.set('k', version, { tags: ['t'] }),
+}
+
+type Source = (copy: number | undefined) => Promise<number>
+
+/** Each way to read `k`. */
+const reads: Record<string, (cache: Numbers, source: Source) => Promise<number>> = {
+  getOrLoad: (cache, source) => cache.getOrLoad('k', ({ stale }) => source(stale), { tags: ['t'] }),
+  'getOrLoad with a tag that only the result names': (cache, source) =>
+    cache.getOrLoad('k', async ({ stale }) => loaded(await source(stale), { tags: ['t'] })),
+  getOrLoadMany: async (cache, source) => {
+    const load = async (_: unknown, { stale }: { stale(key: string): number | undefined }) => [
+      loaded(await source(stale('k')), { tags: ['t'] }),
+    ]
+    try {
+      return (await cache.getOrLoadMany(['k'], load)).get('k')!
+    } catch (error) {
+      throw (error as Error).cause
+    }
+  },
+}
+
+const softly = /expire/i
+const writers = ['the same process', 'another process']
+const places = ['both tiers', 'the second tier']
+const cells = Object.keys(verbs).flatMap(verb => writers.map(writer => ({ verb, writer })))
+
+describe.each(Object.entries(refreshes))('%s', (_, { options, age, wait, conditional, down }) => {
+  describe.each(places)('of a copy in %s', place => {
+    describe.each(Object.entries(reads))('by %s', (_, read) => {
+      it.each(cells)('is never overtaken by $verb in $writer', async ({ verb, writer }) => {
+        // A load that failed has no result to name its tags, which this process learns from no copy of its own.
+        const nameless = verb === 'deleteTag' && place !== 'both tiers' && read !== reads.getOrLoad
+        const orders = await everyInterleaving(async scheduler => {
+          const clock = new VirtualClock(1_000_000)
+          const store = new MemoryStore<number>({ clock })
+          const channel = new MemoryChannel()
+          const connect = (): Numbers =>
+            new TieredCache({ store, bus: channel.connect(), clock, ttl: 100, ...options })
+          const [here, there] = [connect(), connect()]
+          const first = conditional ? 1 : 0
+          await (place === 'both tiers' ? here : there).set('k', first, { tags: ['t'] })
+          clock.advance(age)
+
+          let version = 1
+          let written = false
+          let announced = false
+          let readSince = false
+          /** What a load has stored last, until it is overtaken. */
+          let copy = first
+          let failedBefore = false
+          const source: Source = async stale => {
+            await scheduler.gate('source:start')
+            const value = version
+            await scheduler.gate('source:end')
+            if (down && value === 1) {
+              failedBefore ||= !written
+              throw new Error('source is down')
+            }
+            if (!written) copy = value
+            return conditional && stale === value ? stale : value
+          }
+          const reader = async (): Promise<void> => {
+            const since = announced
+            let value: number
+            try {
+              value = await read(here, source)
+            } catch (error) {
+              // Nothing may stand in for what was deleted.
+              expect((error as Error).message).toBe('source is down')
+              expect([since && !nameless, softly.test(verb)]).toEqual([false, false])
+              return
+            }
+            readSince ||= since
+            if (since && softly.test(verb)) expect([version, copy]).toContain(value)
+            else if (since) expect(value).toBe(version)
+            // What the source said may reach those who asked before, the copy may not outlive its deletion.
+            else if (announced && !softly.test(verb) && verb !== 'set' && !conditional)
+              expect(value).not.toBe(first)
+          }
+          const done = [
+            scheduler.defer(reader, 'read'),
+            scheduler.defer(async () => {
+              written = true
+              await verbs[verb]!(writer === 'the same process' ? here : there, ++version)
+              announced = true
+            }, 'write'),
+            scheduler.defer(reader, 'read'),
+          ]
+          if (wait !== undefined) done.push(scheduler.defer(() => clock.advance(wait), 'wait'))
+          await scheduler.settle()
+          await Promise.all(done)
+          // An expiry leaves the source in peace after a failure, as its stale copy serves.
+          const patient = failedBefore && softly.test(verb)
+          const kept = await here.get('k')
+          if (readSince || verb === 'set') expect(patient ? version : kept).toBe(version)
+          else expect(kept).toBeUndefined()
+          expect((await there.get('k')) ?? version).toBe(version)
+          const entry = await store.get('k')
+          if (entry !== undefined && entry.expires > clock.now()) expect(entry.value).toBe(version)
+          expect(here.stats().l1.loading).toBe(0)
+        })
+        expect(orders).toBeGreaterThan(5)
+      })
+    })
+  })
+})
