@@ -1,7 +1,13 @@
-/** Milliseconds of work after which the event loop gets its turn. */
-export const SLICE = 1
-
 import { type Clock, stopwatch } from './clock.ts'
+
+/**
+ * Milliseconds of work after which the event loop gets its turn, by the clock, as a series takes ten times as long while
+ * its code is cold. No slice prevents what else holds up a thread: garbage collection (a pause grows with what survives
+ * it), and where there are fewer cores than busy threads the kernel's time slice of some 3 ms, which V8's compilers take
+ * while the code is new. With one such thread (`--v8-pool-size=1`) no step of a first push of 40,000 series was longer
+ * than 0.7 ms; with the usual four on two cores some took 3 to 5.
+ */
+export const SLICE = 0.5
 
 /** How work in slices tells the time, and how it lets others run. */
 export interface Pace {

@@ -12,10 +12,10 @@ class BytePool {
   #used = 0
   #scratch = new Uint8Array(1024)
 
-  /** Takes `size` bytes. Returns where in {@link chunk} they begin. */
+  /** Takes `size` bytes of any content. Returns where in {@link chunk} they begin. */
   take(size: number): number {
     if (this.#used + size > this.chunk.length) {
-      this.chunk = Buffer.alloc(Math.max(CHUNK, size))
+      this.chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK, size))
       this.#used = 0
     }
     const start = this.#used

@@ -61,12 +61,12 @@ export class ByteWriter {
     this.length += source.length
   }
 
-  /** All of `source`. A loop, as a native copy of fifty bytes spends its time on the call. */
-  copy(source: Uint8Array): void {
+  /** `source` from byte `from` to `to`. A loop, as a native copy of fifty bytes spends its time on the call. */
+  copy(source: Uint8Array, from = 0, to: number = source.length): void {
     const { bytes } = this
-    const start = this.length
-    for (let i = 0; i < source.length; i++) bytes[start + i] = source[i]!
-    this.length = start + source.length
+    let at = this.length
+    for (let i = from; i < to; i++) bytes[at++] = source[i]!
+    this.length = at
   }
 
   /** One byte. */
@@ -129,17 +129,23 @@ export class ByteWriter {
 
   /** Copies everything to `target`, from its byte `at` on. */
   copyTo(target: Uint8Array, at: number): void {
-    for (const _ of this.copySteps(target, at));
+    if (this.whole) this.bytes.copy(target, at, 0, this.length)
+    else for (const _ of this.copySteps(target, at));
   }
 
   /** As {@link copyTo}, stopping after each chunk. */
   *copySteps(target: Uint8Array, at: number): Generator<void> {
     let next = at
-    for (const chunk of [...this.#full, this.bytes.subarray(0, this.length)]) {
+    for (const chunk of this.chunks()) {
       target.set(chunk, next)
       next += chunk.length
       yield
     }
+  }
+
+  /** What was written, in order; valid until the next write. */
+  chunks(): Uint8Array<ArrayBuffer>[] {
+    return [...this.#full, this.bytes.subarray(0, this.length)]
   }
 
   /** Whether one chunk held everything. */
@@ -157,7 +163,7 @@ export class ByteWriter {
 
   toString(): string {
     // No text is split between two chunks.
-    return [...this.#full, this.bytes.subarray(0, this.length)]
+    return this.chunks()
       .map(chunk => Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('utf8'))
       .join('')
   }

@@ -16,15 +16,27 @@ const FILES: Readonly<Record<string, { file: string; type: string }>> = {
   'uplot.css': { file: 'uPlot.min.css', type: 'text/css; charset=utf-8' },
 }
 
-/** The page's files by path. Read once: the build has put uPlot beside the page, sources find it as a dependency. */
-export function loadAssets(): ReadonlyMap<string, Asset> {
-  const assets = new Map<string, Asset>()
-  for (const [path, { file, type }] of Object.entries(FILES)) {
-    const body = readFileSync(locate(file))
+/**
+ * The page's files by path. The build has put uPlot beside the page, sources find it as a dependency. That all are there
+ * is seen at once, each is read when it is first asked for: all of them would hold up the event loop for 3 ms.
+ */
+export class Assets {
+  readonly #unread = new Map(
+    Object.entries(FILES).map(([path, { file, type }]) => [path, { url: locate(file), type }]),
+  )
+  readonly #read = new Map<string, Asset>()
+
+  get(path: string): Asset | undefined {
+    const read = this.#read.get(path)
+    const unread = this.#unread.get(path)
+    if (read !== undefined || unread === undefined) return read
+    const { url, type } = unread
+    const body = readFileSync(url)
     const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
-    assets.set(path, { body, type, etag })
+    const asset = { body, type, etag }
+    this.#read.set(path, asset)
+    return asset
   }
-  return assets
 }
 
 function locate(file: string): URL {

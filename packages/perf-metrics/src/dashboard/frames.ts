@@ -107,11 +107,13 @@ export class FrameRecorder {
     this.#delay.disable()
   }
 
-  /** Takes a frame, stopping after every timing so that the caller can let others run. */
+  /** Takes a frame, stopping after every timing and before what else takes time, so that the caller can let others run. */
   *take(now: number): Generator<void, Frame> {
     const { registry, guard, slowSpans } = this.#sources
     const busiest = new Busiest(MOST_TIMINGS, now)
-    for (const timed of timedSeries(registry.collect())) {
+    const families = registry.collect()
+    yield
+    for (const timed of timedSeries(families)) {
       busiest.add(timed)
       yield
     }
@@ -121,6 +123,7 @@ export class FrameRecorder {
       yield
     }
     const parts = registry.observed().map(partOf)
+    yield
     const { rss, heapUsed } = process.memoryUsage()
     const utilization = performance.eventLoopUtilization(this.#utilization).utilization
     this.#utilization = performance.eventLoopUtilization()
@@ -162,6 +165,7 @@ export class FrameRecorder {
       slow: (slowSpans?.() ?? []).slice(0, MOST_SPANS),
     }
     this.#remember(frame, combinedHitRatio(parts))
+    yield
     return frame
   }
 

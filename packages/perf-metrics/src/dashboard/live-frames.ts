@@ -9,7 +9,7 @@ export interface DashboardStats {
   dropped: number
   /** Bytes of the last frame. */
   frameBytes: number
-  /** Milliseconds from the beginning of the last frame to its end; a large registry is read in slices of 1 ms. */
+  /** Milliseconds from the beginning of the last frame to its end; a large registry is read in slices of half a millisecond. */
   frameTime: number
 }
 

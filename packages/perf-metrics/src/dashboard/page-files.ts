@@ -1,14 +1,14 @@
 import { gzipped } from '../bytes/gzip.ts'
 import type { DashboardRequest } from './access.ts'
 import { type Answer, NOT_FOUND, SECURITY } from './answer.ts'
-import { type Asset, loadAssets } from './assets.ts'
+import { type Asset, Assets } from './assets.ts'
 
 /** Level of compression for what is compressed once. */
 const SMALLEST = 9
 
 /** Serves the files of the page, compressed and with validators. */
 export class PageFiles {
-  readonly #assets: ReadonlyMap<string, Asset> = loadAssets()
+  readonly #assets = new Assets()
   readonly #zipped = new Map<Asset, Uint8Array<ArrayBuffer>>()
 
   /** @param path relative to where the dashboard is mounted */
@@ -28,7 +28,7 @@ export class PageFiles {
       return { status: 200, headers, body }
     }
     let zipped = this.#zipped.get(asset)
-    if (zipped === undefined) this.#zipped.set(asset, (zipped = await gzipped(body, SMALLEST)))
+    if (zipped === undefined) this.#zipped.set(asset, (zipped = await gzipped([body], SMALLEST)))
     return { status: 200, headers: { ...headers, 'content-encoding': 'gzip' }, body: zipped }
   }
 }

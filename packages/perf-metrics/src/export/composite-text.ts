@@ -14,7 +14,15 @@ import type { Distribution } from '../store/distribution.ts'
 import { ZERO_THRESHOLD } from '../store/exponential.ts'
 import { bucketSpans } from './bucket-spans.ts'
 import type { TextFormat } from './text-format.ts'
-import { bound, exemplarText, familyName, labelPairs, metadata, sample } from './text-parts.ts'
+import {
+  bound,
+  exemplarText,
+  familyName,
+  labelNames,
+  labelText,
+  metadata,
+  sample,
+} from './text-parts.ts'
 
 const NEWLINE = 10
 const COMMA = 44
@@ -37,9 +45,11 @@ export function* exposeComposites(
   for (const family of families) {
     if (family.size === 0) continue
     out.text(metadata(family, format))
+    const name = familyName(family, format)
+    const labels = labelNames(family, format)
     const bounds = family.description.buckets.concat(Infinity).map(le => bound(le, format))
     for (const series of family.series()) {
-      out.text(lineOf(family, series, format))
+      out.text(lineOf(series, name, labels, format))
       if (series.type === 'histogram') writeHistogram(series as HistogramSeries, bounds, out)
       else writeNumber(series as CounterSeries | GaugeSeries | UpDownCounterSeries, out)
       out.reserve(1)
@@ -50,11 +60,15 @@ export function* exposeComposites(
   out.text('# EOF\n')
 }
 
-function lineOf(family: Family, series: Series, format: TextFormat): string {
+function lineOf(
+  series: Series,
+  name: string,
+  labels: readonly string[],
+  format: TextFormat,
+): string {
   const kept = series.text as CompositeText | undefined
   if (kept?.format === format) return kept.line
-  const name = familyName(family, format)
-  const line = `${sample(name, labelPairs(family, series, format))} `
+  const line = `${sample(name, labels.length === 0 ? [] : [labelText(labels, series)])} `
   series.text = { format, line } satisfies CompositeText
   return line
 }

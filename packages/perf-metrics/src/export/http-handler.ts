@@ -24,7 +24,7 @@ export function metricsHandler(
       const zipped =
         body.length >= WORTH_COMPRESSING &&
         /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))
-      const content = zipped ? await gzipped(body, FASTEST) : body
+      const content = zipped ? await gzipped([body], FASTEST) : body
       response.writeHead(200, {
         'content-type': contentType,
         'content-length': content.length,

@@ -33,7 +33,7 @@ export function exposeText(
 }
 
 /**
- * An exposition written in slices of 1 ms, so that a large registry never holds up the event loop. A series is
+ * An exposition written in slices of half a millisecond, so that a large registry never holds up the event loop. A series is
  * consistent in itself; two series may be read at different times.
  *
  * @param expectedSize bytes to set aside for it

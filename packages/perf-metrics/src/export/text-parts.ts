@@ -33,13 +33,21 @@ export function familyName(family: Family, format: TextFormat): string {
   return format.kind === 'openmetrics' ? baseName(exported) : `${baseName(exported)}_total`
 }
 
-/** `name="value"` for each label. */
-export function labelPairs(family: Family, series: Series, format: TextFormat): string[] {
-  return family.description.labelNames.map((label, i) => {
+/** The labels as they stand before `=`. */
+export function labelNames(family: Family, format: TextFormat): string[] {
+  return family.description.labelNames.map(label => {
     const exported = format.utf8Names ? label : legacyLabel(label)
-    const shown = isLegacyLabelName(exported) ? exported : quoted(exported)
-    return `${shown}="${escaped(series.labelValues[i]!)}"`
+    return isLegacyLabelName(exported) ? exported : quoted(exported)
   })
+}
+
+/** `name="value"` for each label, with commas between them. */
+export function labelText(names: readonly string[], { labelValues }: Series): string {
+  let text = ''
+  for (let i = 0; i < names.length; i++) {
+    text += `${i === 0 ? '' : ','}${names[i]}="${escaped(labelValues[i]!)}"`
+  }
+  return text
 }
 
 /** A sample up to its value. */

@@ -159,6 +159,7 @@ export class Family<S extends Series = Series> {
     this.#rejectedBefore += series.rejected
     series.rejected = 0
     series.text = undefined
+    series.textBytes = undefined
     series.window = undefined
     if (!series.handed) {
       this.#factory.destroy(series)

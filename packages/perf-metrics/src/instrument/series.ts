@@ -34,6 +34,13 @@ export abstract class Series {
   /** Per-format caches, owned by the exporters and the windows. */
   text: unknown = undefined
   window: unknown = undefined
+  // Where the lines kept by the text exporter are. Fields, as an object per series is what a first scrape would pause for
+  // when it survives a garbage collection: 2 ms and more of 20,000 series.
+  textBytes: Uint8Array | undefined = undefined
+  textAt = 0
+  textLength = 0
+  textRoom = 0
+  labelsLength = 0
 
   constructor(block: Cells, labelValues: readonly string[], created: number) {
     this.block = block

@@ -9,6 +9,7 @@ import { inSlices, type Pace, paceOf } from '../slices.ts'
 import { encodeOtlpJson } from './json-encoding.ts'
 import { type HistogramEncoding, MetricDataReader, type Temporality } from './metric-data.ts'
 import { type PartialSuccess, readPartialSuccess } from './partial-success.ts'
+import { type PostOptions, post } from './post.ts'
 import { encodeOtlpProtobuf } from './protobuf-encoding.ts'
 import { type ResourceAttributes, resourceFromEnvironment } from './resource.ts'
 
@@ -64,7 +65,7 @@ export interface OtlpExporterStats {
 
 /**
  * Pushes a registry to an OpenTelemetry collector over OTLP/HTTP, on an interval and at the end. Requests are written in
- * slices of 1 ms; a series is consistent in itself, and two series may be read at different times.
+ * slices of half a millisecond; a series is consistent in itself, and two series may be read at different times.
  */
 export class OtlpExporter {
   readonly #registry: Registry
@@ -105,7 +106,9 @@ export class OtlpExporter {
       resource: { ...resourceFromEnvironment(env), ...options.resource },
       clock: options.clock ?? systemClock,
     }
-    if (!URL.canParse(this.#options.url)) throw new InvalidOptionError('url', 'a URL', options.url)
+    if (!/^https?:$/.test(URL.parse(this.#options.url)?.protocol ?? '')) {
+      throw new InvalidOptionError('url', 'an http or https URL', this.#options.url)
+    }
     this.#reader = new MetricDataReader(this.#options.temporality, this.#options.histograms)
     this.#pace = paceOf(this.#options.clock)
     this.#schedule()
@@ -163,9 +166,9 @@ export class OtlpExporter {
       : encodeOtlpProtobuf(reading.metrics, context, out as ProtoWriter)
     await inSlices(steps, undefined, this.#pace)
     if (reading.points === 0) return
-    const content = await assembled(out, undefined, this.#pace)
     try {
-      const { rejected } = await this.#post(content)
+      const body = await this.#body(out)
+      const { rejected } = await this.#post(body)
       reading.delivered = true
       this.#stats.exports++
       this.#stats.pointsSent += reading.points - rejected
@@ -181,12 +184,17 @@ export class OtlpExporter {
     }
   }
 
-  async #post(content: Uint8Array<ArrayBuffer>): Promise<PartialSuccess> {
+  #body(out: ByteWriter): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#options.compression === 'gzip'
+      ? gzipped(out.chunks(), COMPRESSION_LEVEL)
+      : assembled(out, undefined, this.#pace)
+  }
+
+  async #post(body: Uint8Array<ArrayBuffer>): Promise<PartialSuccess> {
     const { compression, headers, encoding, url, timeout } = this.#options
-    const body = compression === 'gzip' ? await gzipped(content, COMPRESSION_LEVEL) : content
     const request = {
-      method: 'POST',
       body,
+      timeout,
       headers: {
         ...headers,
         'content-type': encoding === 'json' ? 'application/json' : 'application/x-protobuf',
@@ -195,7 +203,7 @@ export class OtlpExporter {
     }
     for (let attempt = 1; ; attempt++) {
       this.#stats.bytes += body.length
-      const outcome = await attemptPost(url, request, timeout)
+      const outcome = await attemptPost(url, request)
       if ('answer' in outcome) return readPartialSuccess(outcome.answer, encoding)
       const { error, retryAfter, retryable } = outcome
       if (!retryable || attempt === TRIES || this.#ended.signal.aborted) throw error
@@ -224,18 +232,14 @@ type Outcome =
   | { answer: Uint8Array }
   | { error: unknown; retryable: boolean; retryAfter?: number | undefined }
 
-async function attemptPost(url: string, request: RequestInit, timeout: number): Promise<Outcome> {
+async function attemptPost(url: string, request: PostOptions): Promise<Outcome> {
   try {
-    const response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeout) })
-    const answer = new Uint8Array(await response.arrayBuffer())
-    if (response.ok) return { answer }
+    const { status, headers, body } = await post(url, request)
+    if (status >= 200 && status < 300) return { answer: body }
     return {
-      error: new ExportError(
-        `The collector answered ${response.status} to the metrics`,
-        response.status,
-      ),
-      retryable: RETRYABLE.has(response.status),
-      retryAfter: retryDelay(response.headers.get('retry-after')),
+      error: new ExportError(`The collector answered ${status} to the metrics`, status),
+      retryable: RETRYABLE.has(status),
+      retryAfter: retryDelay(headers['retry-after']),
     }
   } catch (error) {
     return { error, retryable: true }
@@ -243,8 +247,8 @@ async function attemptPost(url: string, request: RequestInit, timeout: number): 
 }
 
 /** `Retry-After` in milliseconds: seconds or a date. */
-function retryDelay(header: string | null): number | undefined {
-  if (header === null) return undefined
+function retryDelay(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined
   const delay = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now()
   return Number.isNaN(delay) ? undefined : Math.max(0, delay)
 }

@@ -294,6 +294,31 @@ describe('the exporter', () => {
     expect(errors).toHaveLength(1)
   })
 
+  it('gives up a collector that does not answer, once, when it is closed', async () => {
+    const metrics = new Registry()
+    metrics.counter('x_total')
+    let asked = 0
+    const server = createServer(() => asked++)
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const errors: unknown[] = []
+    const onError = (error: unknown) => errors.push(error)
+    const exporter = new OtlpExporter(metrics, { url, timeout: 50, onError })
+    await exporter.close()
+    expect(asked).toBe(1)
+    expect(errors[0]).toMatchObject({ code: 'ERR_MILLRACE_EXPORT', cause: { name: 'AbortError' } })
+    expect(exporter.stats()).toMatchObject({ exports: 0, failures: 1, retries: 0 })
+    server.closeAllConnections()
+    server.close()
+    // Nobody listens there any more.
+    const late = new OtlpExporter(metrics, { url, onError })
+    await late.close()
+    expect(errors[1]).toMatchObject({
+      code: 'ERR_MILLRACE_EXPORT',
+      cause: { code: 'ECONNREFUSED' },
+    })
+  })
+
   it('counts the points that the collector rejects', async () => {
     const metrics = new Registry()
     metrics.counter('x_total')
@@ -331,7 +356,8 @@ describe('the exporter', () => {
   })
 
   it.each([
-    [{ url: 'nowhere' }, 'Expected `url` to be a URL, got a string of 7 characters'],
+    [{ url: 'nowhere' }, 'Expected `url` to be an http or https URL, got a string of 7 characters'],
+    [{ url: 'ftp://a/b' }, 'Expected `url` to be an http or https URL, got a string of 9'],
     [{ interval: 5 }, 'Expected `interval` to be at least 100 milliseconds, got 5 (number)'],
     [{ temporality: 'low' }, 'Expected `temporality` to be one of cumulative, delta'],
   ])('refuses the options %j', (options, message) => {

@@ -247,7 +247,7 @@ export class Registry {
     return this.#writer.toString()
   }
 
-  /** An exposition in the format that `accept` asks for, written in slices of 1 ms. */
+  /** An exposition in the format that `accept` asks for, written in slices of half a millisecond. */
   async scrape(options: ScrapeOptions = {}): Promise<Scrape> {
     const format = negotiate(options.accept, this.#openMetrics2)
     const result = await scrape(this.collect(), options, format, this.#scrapeSize)

@@ -17,7 +17,7 @@ export interface UpkeepOptions {
 const TICKS_PER_FRAME = FRAME / TICK
 
 /**
- * What a registry does once a second: lets windows move on, and idle series go. In slices of 1 ms, so that 100,000 series
+ * What a registry does once a second: lets windows move on, and idle series go. In slices of half a millisecond, so that 100,000 series
  * do not hold up the event loop.
  */
 export class Upkeep {
