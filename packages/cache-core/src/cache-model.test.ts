@@ -2,6 +2,7 @@ import { equal, notEqual, ok } from 'node:assert/strict'
 import { runs, VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
+import { insight } from './advise/insight.ts'
 import { assertConsistent } from './kernel.fixture.ts'
 import { ABSENT, FRESH, Kernel, type RemovalReason } from './kernel.ts'
 import { type CreatePolicy, policies } from './policy/policies.ts'
@@ -17,7 +18,17 @@ interface Configuration {
   readonly maxEntries: number
   readonly maxWeight: number
   readonly idle: number
+  readonly keyOf: (n: number) => unknown
+  readonly watched: boolean
 }
+
+/** Keys of each kind that is held in another way, and mixed. */
+const kinds: ((n: number) => unknown)[] = [
+  n => n,
+  n => `k${n}`,
+  n => `${n}`.padStart(40, 'long key '),
+  n => [n, `${n}`, BigInt(n), -n, n / 2 ** 40][n % 5],
+]
 
 interface Held {
   value: number
@@ -35,7 +46,14 @@ type Command =
   | { readonly kind: 'resize'; entries: number; weight: number }
   | { readonly kind: 'clear' | 'purge' | 'compact' }
 
-const key = fc.integer({ min: 0, max: 40 })
+/** Keys are made of the integers up to this. */
+const MOST = 40
+const key = fc.integer({ min: 0, max: MOST })
+const settings = {
+  idle: fc.constantFrom(0, 0, 15),
+  keyOf: fc.constantFrom(...kinds),
+  watched: fc.boolean(),
+}
 const commands = fc.array(
   fc.oneof(
     {
@@ -84,7 +102,8 @@ const commands = fc.array(
 class Pair {
   readonly clock = new VirtualClock(1_000)
   readonly held = new Map<number, Held>()
-  readonly kernel: Kernel<number, number>
+  readonly kernel: Kernel<unknown, number>
+  readonly #numbers = new Map<unknown, number>()
   readonly #weighted: boolean
   readonly #configuration: Configuration
   #serial = 0
@@ -93,7 +112,9 @@ class Pair {
   constructor(configuration: Configuration) {
     this.#configuration = configuration
     this.#weighted = configuration.maxWeight !== Infinity
-    this.kernel = new Kernel<number, number>(
+    for (let n = 0; n <= MOST; n++) this.#numbers.set(configuration.keyOf(n), n)
+    equal(this.#numbers.size, MOST + 1)
+    this.kernel = new Kernel<unknown, number>(
       configuration.policy,
       configuration.maxEntries,
       configuration.maxWeight,
@@ -101,7 +122,11 @@ class Pair {
       configuration.idle,
       this.clock,
     )
-    this.kernel.onRemove = (key, value, reason) => this.#removed(key, value, reason)
+    this.kernel.onRemove = (key, value, reason) =>
+      this.#removed(this.#numbers.get(key)!, value, reason)
+    if (configuration.watched) {
+      this.kernel.observe(insight()(this.kernel, configuration.policy))
+    }
   }
 
   run(command: Command): void {
@@ -111,7 +136,7 @@ class Pair {
         this.#store(command)
         break
       case 'find': {
-        const slot = kernel.find(command.key)
+        const slot = kernel.find(this.#keyOf(command.key))
         equal(slot !== ABSENT, this.#isFresh(command.key))
         if (slot === ABSENT) break
         equal(kernel.values[slot], held.get(command.key)!.value)
@@ -119,16 +144,16 @@ class Pair {
         break
       }
       case 'locate':
-        equal(kernel.locate(command.key) !== ABSENT, held.has(command.key))
+        equal(kernel.locate(this.#keyOf(command.key)) !== ABSENT, held.has(command.key))
         break
       case 'remove': {
         const fresh = this.#isFresh(command.key)
-        equal(kernel.remove(command.key, 'deleted'), fresh)
+        equal(kernel.remove(this.#keyOf(command.key), 'deleted'), fresh)
         equal(held.has(command.key), false)
         break
       }
       case 'stale': {
-        const slot = kernel.locate(command.key)
+        const slot = kernel.locate(this.#keyOf(command.key))
         if (slot === ABSENT) break
         kernel.stale(slot)
         const entry = held.get(command.key)!
@@ -162,7 +187,7 @@ class Pair {
     assertConsistent(kernel)
     equal(kernel.size, held.size)
     for (const [key, entry] of held) {
-      const slot = kernel.locate(key)
+      const slot = kernel.locate(this.#keyOf(key))
       notEqual(slot, ABSENT)
       equal(kernel.values[slot], entry.value)
       equal(kernel.state(slot) === FRESH, this.#isFresh(key))
@@ -177,7 +202,7 @@ class Pair {
     this.#read(entry)
     this.#storing = key
     const before = held.get(key)
-    const slot = kernel.store(key, value, expires, expires + keep, weight)
+    const slot = kernel.store(this.#keyOf(key), value, expires, expires + keep, weight)
     this.#storing = undefined
     if (slot === ABSENT) {
       // Refused, or replaced and then itself what had to make room: either way nothing is left under the key.
@@ -198,6 +223,10 @@ class Pair {
       ok(entry!.weight > 0, 'weight 0 pins')
     }
     this.held.delete(key)
+  }
+
+  #keyOf(n: number): unknown {
+    return this.#configuration.keyOf(n)
   }
 
   #read(entry: Held): void {
@@ -221,8 +250,8 @@ const limits = [
 describe.each(Object.entries(policies))('%s', (_name, policy) => {
   test.each(limits)('holds what a plain map would, less what it evicted: %o', limit => {
     fc.assert(
-      fc.property(fc.constantFrom(0, 0, 15), commands, (idle, list) => {
-        const pair = new Pair({ policy, ...limit, idle })
+      fc.property(fc.record(settings), commands, (setting, list) => {
+        const pair = new Pair({ policy, ...limit, ...setting })
         for (const command of list) {
           const present = new Map(pair.held)
           try {

@@ -84,6 +84,15 @@ describe('expiry', () => {
     expect(cache.get('a')).toBeUndefined()
   })
 
+  test('no entry has a timer of its own', () => {
+    const clock = new VirtualClock()
+    const cache = new Cache<number, number>({ clock, ttl: 10, idleTtl: 5, ttlJitter: 0.5 })
+    for (let key = 0; key < 100; key++) cache.set(key, key, { ttl: 1 + key })
+    expect(clock.pending).toBe(0)
+    for (let key = 0; key < 100; key++) cache.get(key)
+    expect(clock.pending).toBe(0)
+  })
+
   test('an entry set again without a ttl no longer expires', () => {
     const clock = new VirtualClock()
     const cache = new Cache<string, number>({ clock })
@@ -191,6 +200,28 @@ describe('weights', () => {
     expect([...cache.keys()].toSorted()).toEqual([1, 2])
     expect(cache.stats().refusals).toBe(1)
   })
+})
+
+test.each(byName)('a hit under %s allocates nothing', (_name, policy) => {
+  const cache = new Cache<string, object>({ policy, maxEntries: 1_000 })
+  const keys = Array.from({ length: 1_000 }, (_, n) => `key ${n}`)
+  for (const key of keys) cache.set(key, {})
+  const read = (times: number): number => {
+    let hits = 0
+    for (let n = 0; n < times * keys.length; n++) {
+      // An iterator would allocate.
+      if (cache.get(keys[n % keys.length]!) !== undefined) hits++
+    }
+    return hits
+  }
+  read(500)
+  globalThis.gc!()
+  const before = process.memoryUsage().heapUsed
+  const hits = read(100)
+  const allocated = process.memoryUsage().heapUsed - before
+  expect(hits).toBe(100_000)
+  // No object is of less than 8 bytes; what is measured here besides does not grow with the reads.
+  expect(allocated / hits).toBeLessThan(4)
 })
 
 describe('removals', () => {
