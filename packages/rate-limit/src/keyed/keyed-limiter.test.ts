@@ -118,6 +118,38 @@ describe('KeyedLimiter', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('a penalty spends what is not there yet too', async () => {
+    const clock = new VirtualClock()
+    const parent = new TokenBucket({ rate: 10, burst: 10, clock })
+    const limiter = new KeyedLimiter({ rate: 10, burst: 2, parent, clock })
+    limiter.penalize('a')
+    expect(limiter.tryAcquire('a')).toBe(true)
+    limiter.penalize('a', 3)
+    expect(limiter.decide('a')).toMatchObject({ allowed: false, remaining: 0, retryAfter: 400 })
+    expect(limiter.tryAcquire('b')).toBe(true)
+    const waiting = limiter.acquire('a')
+    limiter.penalize('a')
+    await clock.advanceAsync(1_000)
+    expect(await waiting).toEqual({ waited: 500 })
+    expect(limiter.stats()).toMatchObject({ granted: 3, refunded: 0 })
+    expect(parent.stats().granted).toBe(3)
+  })
+
+  test('a key that is paused has its next token when that ends, and is free when it is deleted', async () => {
+    const clock = new VirtualClock()
+    const limiter = new KeyedLimiter({ rate: 10, burst: 2, clock })
+    limiter.pause('a', 60_000)
+    expect(limiter.decide('a')).toMatchObject({ allowed: false, retryAfter: 60_000 })
+    // A shorter pause does not end a longer one.
+    limiter.pause('a', 1)
+    const waiting = limiter.acquire('a')
+    await clock.advanceAsync(60_000)
+    expect(await waiting).toEqual({ waited: 60_000 })
+    expect(limiter.tryAcquire('a')).toBe(false)
+    expect(limiter.delete('a')).toBe(true)
+    expect(limiter.tryAcquire('a', 2)).toBe(true)
+  })
+
   test('a parent counts in what is left, and is refunded for keys that are forgotten', () => {
     const clock = new VirtualClock()
     const parent = new TokenBucket({ rate: 0.001, burst: 3, clock })
@@ -140,6 +172,10 @@ describe('KeyedLimiter', () => {
     )
     // @ts-expect-error a missing key is a frequent mistake of callers without types
     expect(() => limiter.tryAcquire(undefined)).toThrow('Expected `key` to be a string')
+    expect(() => limiter.penalize('a', -1)).toThrow(
+      'Expected `cost` to be a number of at least 0, got -1 (number)',
+    )
+    expect(() => limiter.pause('a', Number.NaN)).toThrow('Expected `ms`')
     expect(() => new KeyedLimiter({ rate: 1, maxKeys: 0 })).toThrow(InvalidOptionError)
   })
 })

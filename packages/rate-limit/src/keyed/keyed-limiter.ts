@@ -2,18 +2,19 @@ import { AlarmClock } from '../alarm-clock.ts'
 import { hasRefusalSubscribers, publishRefusal } from '../channels.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { InvalidOptionError, LimiterClosedError } from '../errors.ts'
-import { type LimitPart, type MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
+import type { MeteredLimiter } from '../limiter/metered-limiter.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
 import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
 import type { TokenBucketLimits } from '../meter/gcra.ts'
 import { SLACK } from '../meter/meter.ts'
-import { bound, nonNegative, positive, positiveInteger } from '../option-checks.ts'
+import { bound, nonNegative, positiveInteger } from '../option-checks.ts'
 import { checkAcquireOptions } from '../wait/check-acquire-options.ts'
 import { LinePlace } from '../wait/line-place.ts'
 import { type Gate, WaitList } from '../wait/wait-list.ts'
 import type { Waiter } from '../wait/waiter.ts'
-import { BucketTable } from './bucket-table.ts'
 import { KeyQueues } from './key-queues.ts'
+import { KeyedBuckets } from './keyed-buckets.ts'
+import { ParentLimit } from './parent-limit.ts'
 
 export interface KeyedLimiterOptions extends TokenBucketLimits {
   /** The most keys with a bucket that is not full; default 100,000. Beyond it the fullest of a sample is forgotten. */
@@ -48,26 +49,16 @@ export interface KeyedLimiterStats {
   evicted: number
 }
 
-/**
- * A token bucket per key, for users, hosts or API keys: bounded memory, no timer per key, O(1).
- *
- * The kernel repeats {@link Gcra} over a typed array instead of holding one object per key: 8 bytes instead of 150.
- */
+/** A token bucket per key, for users, hosts or API keys: bounded memory, no timer per key, O(1). */
 export class KeyedLimiter {
   readonly name: string
   readonly #clock: Clock
   readonly #alarms: AlarmClock
-  readonly #table: BucketTable
+  readonly #buckets: KeyedBuckets
   readonly #queues = new KeyQueues()
   readonly #maxKeys: number
   readonly #maxQueue: number
-  readonly #catchUp: number
-  // Numbers from the start: see Gcra.
-  #interval = 0
-  #burst = 0
-  #burstSpan = 0
-  #backlogSpan = 0
-  readonly #parent: LimitPart | undefined
+  readonly #parent: ParentLimit | undefined
   #granted = 0
   #refused = 0
   #refunded = 0
@@ -86,22 +77,20 @@ export class KeyedLimiter {
     this.name = name
     this.#clock = clock
     this.#alarms = new AlarmClock(clock)
-    this.#catchUp = nonNegative('catchUp', catchUp)
-    this.#assign({ rate, burst })
     this.#maxKeys = positiveInteger('maxKeys', maxKeys)
     this.#maxQueue = bound('maxQueue', maxQueue)
-    this.#table = new BucketTable(maxKeys)
-    this.#parent = parent && partOf(parent)
+    this.#buckets = new KeyedBuckets({ rate, burst }, catchUp, maxKeys)
+    this.#parent = parent && new ParentLimit(parent)
   }
 
   /** Tokens per second and key. */
   get rate(): number {
-    return 1_000 / this.#interval
+    return 1_000 / this.#buckets.interval
   }
 
   /** The most tokens of a key. */
   get burst(): number {
-    return this.#burst
+    return this.#buckets.burst
   }
 
   /**
@@ -122,15 +111,12 @@ export class KeyedLimiter {
   decide(key: string, cost = 1): Decision {
     const allowed = this.tryAcquire(key, cost)
     const now = this.#clock.now()
-    const slot = this.#slotOf(key, now)
-    const waiting = this.#queues.has(key)
+    const own = this.#queues.has(key) ? 0 : this.#buckets.available(key, now)
     return {
       allowed,
-      limit: this.#burst,
-      remaining: waiting
-        ? 0
-        : Math.max(0, Math.min((now - slot) / this.#interval, this.#left(now))),
-      resetAfter: Math.max(0, slot - now + this.#burstSpan),
+      limit: this.#buckets.burst,
+      remaining: Math.max(0, Math.min(own, this.#parent?.left(now) ?? own)),
+      resetAfter: this.#buckets.resetAfter(key, now),
       retryAfter: allowed ? 0 : this.#waitFor(key, cost, now),
     }
   }
@@ -168,9 +154,7 @@ export class KeyedLimiter {
     if (!(cost >= 0 && cost <= this.#granted)) {
       throw new InvalidOptionError('cost', `a number from 0 to the ${this.#granted} granted`, cost)
     }
-    const place = this.#table.find(key)
-    // A key that is not known has a full bucket; its parent need not have.
-    if (place !== undefined) this.#table.slots[place]! -= cost * this.#interval
+    this.#buckets.refund(key, cost)
     this.#granted -= cost
     this.#refunded += cost
     this.#parent?.refund(cost)
@@ -180,31 +164,49 @@ export class KeyedLimiter {
   /** Forgets what the key has spent; callers that wait for it are served at once. Returns whether it was known. */
   delete(key: string): boolean {
     const queue = this.#queues.get(key)
-    if (queue === undefined) return this.#table.delete(key)
-    this.#table.slots[this.#table.find(key)!] = this.#clock.now() - this.#burstSpan
+    if (queue === undefined) return this.#buckets.delete(key)
+    const now = this.#clock.now()
+    this.#buckets.fill(this.#placeOf(key, now), now)
     queue.serve()
     return true
+  }
+
+  /**
+   * Spends `cost` tokens of the key as a penalty, such as for a failed login: also such as are not there yet, which then
+   * come to it later. Who waits for the key waits on. The parent is left alone, as nothing passes.
+   *
+   * @throws {InvalidOptionError} for a cost below 0
+   */
+  penalize(key: string, cost = 1): void {
+    nonNegative('cost', cost)
+    const now = this.#clock.now()
+    const place = this.#placeOf(key, now)
+    this.#buckets.set(place, this.#buckets.next(place, cost, now))
+  }
+
+  /**
+   * Empties the key's bucket and has its next token come after `ms`, to block it for a while. Who waits for it waits on.
+   *
+   * @throws {InvalidOptionError} for a time that is none
+   */
+  pause(key: string, ms: number): void {
+    nonNegative('ms', ms)
+    const now = this.#clock.now()
+    this.#buckets.pause(this.#placeOf(key, now), ms, now)
   }
 
   /**
    * Changes rate and burst of every key at once, as {@link TokenBucket.setLimits} does. O(keys).
    */
   setLimits(limits: TokenBucketLimits): void {
-    const now = this.#clock.now()
-    const [interval, floor] = [this.#interval, now - this.#burstSpan]
-    this.#assign(limits)
-    const { slots } = this.#table
-    for (let place = 0; place < slots.length; place++) {
-      const tokens = (now - Math.max(slots[place]!, floor)) / interval
-      slots[place] = now - Math.min(tokens, this.#burst) * this.#interval
-    }
+    this.#buckets.setLimits(limits, this.#clock.now())
     this.#onRelaxed()
   }
 
   stats(): KeyedLimiterStats {
     const { waiting, refused, timeouts, aborts } = this.#queues.totals()
     return {
-      keys: this.#table.size,
+      keys: this.#buckets.size,
       maxKeys: this.#maxKeys,
       granted: this.#granted,
       refused: this.#refused + refused,
@@ -212,7 +214,7 @@ export class KeyedLimiter {
       timeouts,
       aborts,
       waiting,
-      evicted: this.#table.evicted,
+      evicted: this.#buckets.evicted,
     }
   }
 
@@ -223,45 +225,25 @@ export class KeyedLimiter {
   }
 
   #take(key: string, cost: number, now: number): boolean {
-    const floor = now - this.#burstSpan
-    const table = this.#table
-    const place = table.find(key) ?? table.add(key, floor, this.#queues)
-    const slot = table.slots[place]!
-    const next = Math.max(slot, floor) + cost * this.#interval
+    const buckets = this.#buckets
+    const place = buckets.placeOf(key, now, this.#queues)
+    const next = buckets.next(place, cost, now)
     if (next > now + SLACK) return false
     if (this.#queues.size !== 0 && this.#queues.has(key)) return false
-    if (this.#parent !== undefined && !this.#takeFromParent(this.#parent, cost, now)) return false
-    table.slots[place] = next
+    if (this.#parent !== undefined && !this.#parent.tryTake(cost, now)) return false
+    buckets.set(place, next)
     this.#granted += cost
     return true
   }
 
-  /** What the parent leaves to anybody. */
-  #left(now: number): number {
-    if (this.#parent === undefined) return Infinity
-    return this.#parent.waiting ? 0 : this.#parent.meter.available(now)
-  }
-
-  #ready(parent: LimitPart, cost: number, now: number): boolean {
-    return !parent.waiting && parent.meter.canTake(cost, now)
-  }
-
-  #takeFromParent(parent: LimitPart, cost: number, now: number): boolean {
-    if (parent.waiting || !parent.meter.tryTake(cost, now)) return false
-    parent.count(cost)
-    return true
-  }
-
-  #slotOf(key: string, now: number): number {
-    const floor = now - this.#burstSpan
-    const place = this.#table.find(key)
-    return place === undefined ? floor : Math.max(floor, this.#table.slots[place]!)
+  #placeOf(key: string, now: number): number {
+    return this.#buckets.placeOf(key, now, this.#queues)
   }
 
   #waitFor(key: string, cost: number, now: number): number {
     const ahead = this.#queues.get(key)?.costAhead() ?? 0
-    const own = this.#slotOf(key, now) + (ahead + cost) * this.#interval
-    const wait = Math.max(own, this.#parent?.meter.dueAt(cost, 0, now) ?? own) - now
+    const own = this.#buckets.nextOf(key, ahead + cost, now)
+    const wait = Math.max(own, this.#parent?.dueAt(cost, 0, now) ?? own) - now
     return wait > SLACK ? wait : 0
   }
 
@@ -269,48 +251,8 @@ export class KeyedLimiter {
   #queue(key: string): WaitList<Admission> {
     const known = this.#queues.get(key)
     if (known !== undefined) return known
-    const now = this.#clock.now()
-    const place = this.#table.find(key) ?? this.#table.add(key, now - this.#burstSpan, this.#queues)
-    const inLine = new LinePlace(() => queue.serve())
-    const gate: Gate<Admission> = {
-      timed: true,
-      dueAt: (cost, ahead, at) => {
-        const base = Math.max(this.#table.slots[place]!, at - this.#backlogSpan)
-        const own = base + (ahead + cost) * this.#interval
-        return Math.max(own, this.#parent?.meter.dueAt(cost, ahead, at) ?? own)
-      },
-      lineUp: (head, at) => {
-        const base = Math.max(this.#table.slots[place]!, at - this.#backlogSpan)
-        const own = base + head.cost * this.#interval
-        const called = inLine.takeTurn()
-        const parent = this.#parent
-        // For the parent it stands in line only when its own bucket is ready: it would keep others up.
-        if (parent === undefined || own > at + SLACK) return own
-        if (
-          called
-            ? parent.meter.dueAt(head.cost, 0, at) <= at + SLACK
-            : this.#ready(parent, head.cost, at)
-        )
-          return at
-        inLine.stand(head, key, parent)
-        return Infinity
-      },
-      admit: ({ cost, since }: Waiter, at) => {
-        const slot = Math.max(this.#table.slots[place]!, at - this.#backlogSpan)
-        this.#table.slots[place] = slot + cost * this.#interval
-        this.#granted += cost
-        if (this.#parent !== undefined) {
-          if (!this.#parent.meter.tryTake(cost, at)) this.#parent.meter.take(cost, at)
-          this.#parent.count(cost)
-        }
-        return { waited: at - since }
-      },
-      idle: () => {
-        inLine.leave()
-        this.#forget(key)
-      },
-    }
-    const queue = new WaitList(gate, {
+    const place = this.#placeOf(key, this.#clock.now())
+    const queue = new WaitList(this.#gate(key, place), {
       name: this.name,
       clock: this.#alarms,
       maxQueue: this.#maxQueue,
@@ -318,6 +260,35 @@ export class KeyedLimiter {
     if (this.#queues.size === 0) this.#parent?.watch(this.#onRelaxed)
     this.#queues.add(key, queue)
     return queue
+  }
+
+  #gate(key: string, place: number): Gate<Admission> {
+    const buckets = this.#buckets
+    const parent = this.#parent
+    const inLine = new LinePlace(() => this.#queues.get(key)?.serve())
+    return {
+      timed: true,
+      dueAt: (cost, ahead, now) => {
+        const own = buckets.dueAt(place, ahead + cost, now)
+        return Math.max(own, parent?.dueAt(cost, ahead, now) ?? own)
+      },
+      lineUp: (head, now) => {
+        const own = buckets.dueAt(place, head.cost, now)
+        // For the parent it stands in line only when its own bucket is ready: it would keep others up.
+        if (parent === undefined || own > now + SLACK) return own
+        return parent.lineUp(head, key, now, inLine)
+      },
+      admit: ({ cost, since }: Waiter, now) => {
+        buckets.set(place, buckets.dueAt(place, cost, now))
+        parent?.take(cost, now)
+        this.#granted += cost
+        return { waited: now - since }
+      },
+      idle: () => {
+        inLine.leave()
+        this.#forget(key)
+      },
+    }
   }
 
   #forget(key: string): void {
@@ -332,21 +303,16 @@ export class KeyedLimiter {
     }
   }
 
-  #assign({ rate, burst = Math.max(1, rate) }: TokenBucketLimits): void {
-    const interval = 1_000 / positive('rate', rate)
-    this.#burst = positive('burst', burst)
-    this.#interval = interval
-    this.#burstSpan = burst * interval
-    this.#backlogSpan = Math.max(this.#burstSpan, this.#catchUp)
+  get #maxCost(): number {
+    const { burst } = this.#buckets
+    return this.#parent === undefined ? burst : Math.min(burst, this.#parent.maxCost)
   }
 
   #fits(cost: number): boolean {
-    if (typeof cost !== 'number' || !(cost >= 0 && cost <= this.#burst)) return false
-    return this.#parent === undefined || cost <= this.#parent.meter.maxCost
+    return typeof cost === 'number' && cost >= 0 && cost <= this.#maxCost
   }
 
   #badCost(cost: number): InvalidOptionError {
-    const most = Math.min(this.#burst, this.#parent?.meter.maxCost ?? this.#burst)
-    return new InvalidOptionError('cost', `a number from 0 to the burst of ${most}`, cost)
+    return new InvalidOptionError('cost', `a number from 0 to the burst of ${this.#maxCost}`, cost)
   }
 }

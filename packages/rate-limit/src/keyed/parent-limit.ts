@@ -1,0 +1,68 @@
+import { type LimitPart, type MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
+import { SLACK } from '../meter/meter.ts'
+import type { LinePlace } from '../wait/line-place.ts'
+import type { Waiter } from '../wait/waiter.ts'
+
+/** The limit over all keys together: what a key lets through must pass it too, in its line and by its order. */
+export class ParentLimit {
+  readonly #part: LimitPart
+
+  constructor(limiter: MeteredLimiter) {
+    this.#part = partOf(limiter)
+  }
+
+  /** The largest cost that can ever pass. */
+  get maxCost(): number {
+    return this.#part.meter.maxCost
+  }
+
+  /** What it leaves to anybody who does not wait. */
+  left(now: number): number {
+    return this.#part.waiting ? 0 : this.#part.meter.available(now)
+  }
+
+  dueAt(cost: number, ahead: number, now: number): number {
+    return this.#part.meter.dueAt(cost, ahead, now)
+  }
+
+  /** Takes the cost if nobody waits for it. */
+  tryTake(cost: number, now: number): boolean {
+    if (this.#part.waiting || !this.#part.meter.tryTake(cost, now)) return false
+    this.#part.count(cost)
+    return true
+  }
+
+  /** Takes the cost for a caller that {@link lineUp} has let through. */
+  take(cost: number, now: number): void {
+    if (!this.#part.meter.tryTake(cost, now)) this.#part.meter.take(cost, now)
+    this.#part.count(cost)
+  }
+
+  /**
+   * Has the first caller of a key stand in the line, unless it can pass.
+   *
+   * @returns `now` if it can, Infinity if it is called when its turn comes
+   */
+  lineUp(head: Waiter, key: string, now: number, place: LinePlace): number {
+    const part = this.#part
+    const { cost } = head
+    const passes = place.takeTurn()
+      ? part.meter.dueAt(cost, 0, now) <= now + SLACK
+      : !part.waiting && part.meter.canTake(cost, now)
+    if (passes) return now
+    place.stand(head, key, part)
+    return Infinity
+  }
+
+  refund(cost: number): void {
+    this.#part.refund(cost)
+  }
+
+  watch(listener: () => void): void {
+    this.#part.watch(listener)
+  }
+
+  unwatch(listener: () => void): void {
+    this.#part.unwatch(listener)
+  }
+}
