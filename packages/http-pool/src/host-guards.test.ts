@@ -87,6 +87,38 @@ describe('breaker', () => {
     const pool = makePool({ breaker, retry: { baseDelay: 0, maxAttempts: 10 } })
     expect(await status(pool)).toBe(503)
     expect(server.requests).toHaveLength(5)
+    // The attempts after the first: the one that the breaker refused has cost nothing.
+    expect(pool.stats()).toMatchObject({ retries: 4, retryBudget: 100 - 4 })
+  })
+
+  test('that refuses a retry leaves its token in the budget', async () => {
+    const clock = new VirtualClock()
+    const pool = makePool({ breaker, clock, random: () => 0, connectionsPerHost: 20 })
+    let release = () => {}
+    const gate = new Promise<void>(resolve => {
+      release = resolve
+    })
+    server.on('/busy', async () => {
+      await gate
+      return 503
+    })
+    server.on('/', 500)
+    const before = pool.stats().retryBudget
+    const busy = pool.request(server.url('/busy'), { retry: true })
+    await expect.poll(() => server.requests.length).toBe(1)
+    // It opens, and is half-open with its only probe under way.
+    for (let i = 0; i < 5; i++) await status(pool)
+    clock.advance(100)
+    server.on('/', { fault: 'hang' })
+    const probe = pool.request(server.url('/')).catch(error => error)
+    await expect.poll(() => server.requests.length).toBe(7)
+    release()
+    const { statusCode, body } = await busy
+    await body.dump()
+    expect(statusCode).toBe(503)
+    expect(pool.stats()).toMatchObject({ retries: 0, retryBudget: before + 1 })
+    await pool.destroy()
+    await probe
   })
 })
 
@@ -272,6 +304,41 @@ describe('learned limits', () => {
     await pool.json(server.url('/'))
     expect(performance.now() - start).toBeGreaterThan(500)
     expect(server.requests).toHaveLength(4)
+  })
+
+  test('a retry that they put off for too long is not begun: the last response is the result', async () => {
+    server.on('*', { status: 503, headers: { ratelimit: '"d";r=0;t=9' }, body: 'busy' })
+    const pool = makePool({ learnLimits: true, retry: { baseDelay: 1 } })
+    const { statusCode, body } = await pool.request(server.url('/'), { totalTimeout: 5_000 })
+    expect([statusCode, await body.text()]).toEqual([503, 'busy'])
+    expect(pool.stats()).toMatchObject({ attempts: 1, retries: 0, deadlines: 0 })
+  })
+
+  test('leave no room for a hedge that there is no quota for', async () => {
+    server.on('/', { body: '1' }, { headers: { ratelimit: '"d";r=1;t=600' }, body: '1' })
+    server.on('/slow', { body: '"first"', latency: 100 })
+    const pool = makePool({ learnLimits: true, hedge: { delay: 10, extra: 0.5 } })
+    for (let i = 0; i < 2; i++) await pool.json(server.url('/'))
+    expect(await pool.json(server.url('/slow'))).toBe('first')
+    expect(pool.stats().hedges).toBe(0)
+    expect(server.requests).toHaveLength(3)
+  })
+
+  test('a call that is refused takes no place in what is left', async () => {
+    const quota = { 'ratelimit-policy': '"d";q=100', ratelimit: '"d";r=10;t=10' }
+    server.on('*', { headers: quota, body: '1' })
+    const clock = new VirtualClock()
+    const pool = makePool({ learnLimits: true, clock })
+    await pool.json(server.url('/'))
+    await pool.json(server.url('/'))
+    // The next place is a second away.
+    for (let i = 0; i < 20; i++) {
+      const refused = pool.json(server.url('/'), { acquireTimeout: 100 })
+      await expect(refused).rejects.toMatchObject({ name: 'ServerLimitError', retryAfter: 1_000 })
+    }
+    const paced = pool.json(server.url('/'))
+    clock.advance(1_000)
+    expect(await paced).toBe(1)
   })
 
   test('a 429 holds back all requests to the host', async () => {

@@ -4,6 +4,7 @@ import type { Coalescer } from './coalesce/coalescer.ts'
 import { Origin } from './connect/origin.ts'
 import { SocketBudget } from './connect/socket-budget.ts'
 import { StreamWatch } from './connect/stream-watch.ts'
+import { addTo, type Counters, zeroCounters } from './counters.ts'
 import { PoolClosedError } from './errors.ts'
 import { HostGuard } from './host/host-guard.ts'
 import type { GuardSettings, PoolSettings } from './options/settings.ts'
@@ -12,7 +13,7 @@ import { RetryPolicy } from './retry/retry-policy.ts'
 import { DeadlineHeap } from './time/deadline-heap.ts'
 import { ProcessHold } from './time/process-hold.ts'
 
-/** Origins without a connection or a request are forgotten beyond this many. */
+/** Origins that nothing uses are forgotten beyond this many. */
 const maxUnusedOrigins = 1_000
 
 /** What keeps a pool from closing: a request, or a call that has none yet. */
@@ -35,6 +36,9 @@ export class PoolCore {
   readonly hold: ProcessHold = new ProcessHold()
   readonly retryBudget: RetryBudget
   readonly origins: Map<string, Origin> = new Map()
+  /** What origins had counted that are forgotten. */
+  readonly forgotten: Counters = zeroCounters()
+  #forgetAt = maxUnusedOrigins
   #newest: Running | null = null
   /** Origins with attempts that wait for `totalConcurrency`. */
   readonly blocked: Set<Origin> = new Set()
@@ -64,7 +68,7 @@ export class PoolCore {
   originOf(key: string): Origin {
     const known = this.origins.get(key)
     if (known !== undefined) return known
-    if (this.origins.size >= maxUnusedOrigins) this.#forgetUnused()
+    if (this.origins.size >= this.#forgetAt) this.#forgetUnused()
     const settings = this.settings.origins.get(key) ?? this.settings.origin
     const guard = hasGuard(settings.guard)
       ? new HostGuard(key, settings.guard, this.random)
@@ -120,7 +124,14 @@ export class PoolCore {
   }
 
   #forgetUnused(): void {
-    for (const [key, origin] of this.origins) if (origin.isUnused) this.origins.delete(key)
+    const now = this.clock.now()
+    for (const [key, origin] of this.origins) {
+      if (!origin.isUnused(now)) continue
+      addTo(this.forgotten, origin.counters)
+      this.origins.delete(key)
+    }
+    // However many are in use, the search costs O(1) for each new origin.
+    this.#forgetAt = Math.max(maxUnusedOrigins, 2 * this.origins.size)
   }
 }
 

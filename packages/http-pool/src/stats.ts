@@ -1,8 +1,9 @@
 import type { Origin } from './connect/origin.ts'
+import { addTo, type Counters } from './counters.ts'
 import type { PoolCore } from './pool-core.ts'
 
-/** Counts of one origin. */
-export interface OriginStats {
+/** What an origin has at present, and its counts. */
+export interface OriginStats extends Counters {
   /** Open connections. */
   open: number
   /** Open connections without a request. */
@@ -11,24 +12,6 @@ export interface OriginStats {
   pending: number
   /** Attempts that wait for a connection. */
   queued: number
-  /** Requests begun, since the start; cached answers and further attempts do not count. */
-  requests: number
-  /** Attempts begun. */
-  attempts: number
-  /** Further attempts after a failure or a status. */
-  retries: number
-  /** Requests sent again because their reused connection was dead; no part of `retries`. */
-  resends: number
-  /** Second attempts beside a slow one. */
-  hedges: number
-  /** Those whose answer came first. */
-  hedgesWon: number
-  /** Attempts that ended with an error. */
-  failures: number
-  /** Connects begun. */
-  created: number
-  /** Attempts that used a connection which had carried another before. */
-  reused: number
 }
 
 /** Counts of one origin, and the state of what guards it. */
@@ -43,7 +26,7 @@ export interface GuardedOriginStats extends OriginStats {
   retryTokens: number
 }
 
-/** Counts of a pool: sums over its origins, and what the origins share. */
+/** Counts of a pool: sums over its origins, the forgotten ones included, and what the origins share. */
 export interface PoolStats extends OriginStats {
   /** Places for connections that are taken, those being opened and closed included. */
   connections: number
@@ -59,31 +42,17 @@ export interface PoolStats extends OriginStats {
   retryBudget: number
   /** Deadlines that are watched. */
   deadlines: number
-  /** By `scheme://host:port`. */
+  /** By `scheme://host:port`. Beyond 1,000, those that nothing uses are forgotten. */
   origins: Record<string, GuardedOriginStats>
 }
 
 export function poolStats(core: PoolCore): PoolStats {
-  const sum: OriginStats = {
-    open: 0,
-    idle: 0,
-    pending: 0,
-    queued: 0,
-    requests: 0,
-    attempts: 0,
-    retries: 0,
-    resends: 0,
-    hedges: 0,
-    hedgesWon: 0,
-    failures: 0,
-    created: 0,
-    reused: 0,
-  }
+  const sum: OriginStats = { open: 0, idle: 0, pending: 0, queued: 0, ...core.forgotten }
   const origins: Record<string, GuardedOriginStats> = Object.create(null)
   for (const origin of core.origins.values()) {
     const stats = originStats(origin)
     origins[origin.key] = stats
-    for (const name of Object.keys(sum) as (keyof OriginStats)[]) sum[name] += stats[name]
+    addTo<OriginStats>(sum, stats)
   }
   return {
     ...sum,

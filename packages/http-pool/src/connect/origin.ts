@@ -1,3 +1,4 @@
+import { type Counters, zeroCounters } from '../counters.ts'
 import { QueueFullError } from '../errors.ts'
 import type { Attempt } from '../exchange/attempt.ts'
 import type { HostGuard } from '../host/host-guard.ts'
@@ -7,21 +8,6 @@ import type { PoolCore } from '../pool-core.ts'
 import { Connection } from './connection.ts'
 import { IdleLimit } from './idle-limit.ts'
 import { WaitQueue } from './wait-queue.ts'
-
-/** Running counts of one origin. */
-export interface OriginCounters {
-  requests: number
-  attempts: number
-  retries: number
-  resends: number
-  hedges: number
-  hedgesWon: number
-  failures: number
-  /** Connects begun. */
-  created: number
-  /** Attempts that went out on a socket which had carried another before. */
-  reused: number
-}
 
 /**
  * The connections to one origin and the attempts that wait for one.
@@ -39,17 +25,9 @@ export class Origin {
   /** Absent where no feature judges the host. */
   readonly guard: HostGuard | undefined
   readonly limiter: Limiter | undefined
-  readonly counters: OriginCounters = {
-    requests: 0,
-    attempts: 0,
-    retries: 0,
-    resends: 0,
-    hedges: 0,
-    hedgesWon: 0,
-    failures: 0,
-    created: 0,
-    reused: 0,
-  }
+  readonly counters: Counters = zeroCounters()
+  /** Requests that have not ended; some have no connection and are in no queue. */
+  exchanges = 0
   readonly #connections: Connection[] = []
   /** Connections that can take one more request, the most recently used last. */
   readonly #available: Connection[] = []
@@ -93,8 +71,10 @@ export class Origin {
     return this.#count(connection => connection.isIdle && connection.isOpen)
   }
 
-  get isUnused(): boolean {
-    return this.#connections.length === 0 && this.#waiting.size === 0 && this.#inFlight === 0
+  /** Whether nothing is lost but its counts if it is forgotten. */
+  isUnused(now: number): boolean {
+    const isIdle = this.#connections.length === 0 && this.exchanges === 0
+    return isIdle && this.guard?.keepsOut(now) !== true
   }
 
   /** Sends an attempt now, or lets it wait. */

@@ -1,5 +1,6 @@
 import { type AttemptReason, attemptChannels, hasSubscribers } from '../channels.ts'
-import { type HttpPoolError, HttpTimeoutError, SupersededError } from '../errors.ts'
+import { type HttpPoolError, SupersededError } from '../errors.ts'
+import type { Hedge } from '../hedge/hedge.ts'
 import type { HostGuard } from '../host/host-guard.ts'
 import { retryAfter } from '../retry/retry-after.ts'
 import { isTransient } from '../retry/transient-errors.ts'
@@ -7,6 +8,7 @@ import { Attempt } from './attempt.ts'
 import { AttemptTrace, withInjectedHeaders } from './attempt-trace.ts'
 import { isReplayable } from './dispatch-options.ts'
 import type { Exchange, Headers } from './exchange.ts'
+import { reportAnswer } from './guard-report.ts'
 import { diedIdle, isRepeatable, mayRepeat } from './repeat-rules.ts'
 
 const never = Number.POSITIVE_INFINITY
@@ -26,8 +28,6 @@ export class AttemptPlan {
   #wakeReason: AttemptReason = 'first'
   /** Of the attempt that the guard has admitted last. */
   #era = 0
-  /** The attempt that waits has its place within the server's own limit as well. */
-  #hasServerSlot = false
   #hedgeAt = never
   /** Attempts that count against the policy: resends do not. */
   #attempts = 0
@@ -61,9 +61,9 @@ export class AttemptPlan {
       exchange.fail(core.closedError(origin.key))
       return
     }
-    const refusal = this.#refusal(guard, core.clock.now())
-    if (refusal === undefined) this.#proceed(reason)
-    else exchange.fail(refusal)
+    if (reason !== 'resend') this.#attempts++
+    if (guard === undefined) this.#send(reason)
+    else this.#beginGuarded(guard, core.clock.now(), reason)
   }
 
   /** Does what is due at `now`. */
@@ -88,7 +88,7 @@ export class AttemptPlan {
   passesOver(attempt: Attempt, statusCode: number, headers: Headers): boolean {
     const { retry } = this.#exchange.policy
     const isRetryable = retry?.allowsStatus(statusCode) === true
-    this.#judgeAnswer(attempt, statusCode, headers, isRetryable)
+    reportAnswer(attempt, statusCode, headers, isRetryable)
     if (isRetryable) {
       const wait = retry.honoursRetryAfter ? (retryAfter(headers) ?? 0) : 0
       if (this.#leaveToOther(attempt) || this.#retryIn(attempt, wait)) return true
@@ -130,29 +130,37 @@ export class AttemptPlan {
     this.#end(this.#hedge, error)
   }
 
-  /** Tells the guard of an attempt that ended before it had an answer. */
-  judge(attempt: Attempt, error: Error | undefined): void {
-    attempt.isJudged = true
-    const { guard, core } = attempt.origin
-    if (guard === undefined) return
-    const now = core.clock.now()
-    // A connection that died idle says nothing of the host's health.
-    const { era } = attempt
-    const isFailure = error !== undefined && isTransient(error) && !diedIdle(attempt, error)
-    if (isFailure) guard.failed(now, era)
-    else guard.ignored(now, era)
-    const tookTime = error instanceof HttpTimeoutError || error instanceof SupersededError
-    if (tookTime && attempt.controller !== null) guard.tookLonger(now - attempt.sentAt, now)
+  /** Waits until the host's own limit has room; not if that is too late, nor if the guard admits no attempt. */
+  #beginGuarded(guard: HostGuard, now: number, reason: AttemptReason): void {
+    const exchange = this.#exchange
+    const { acquireTimeout } = exchange.policy
+    const delay = guard.serverDelay(now)
+    const isTooLate = acquireTimeout !== 0 && delay > acquireTimeout
+    const refusal =
+      isTooLate || (delay > 0 && now + delay >= exchange.totalDeadline)
+        ? guard.serverLimitError(delay)
+        : this.#admit(guard, now)
+    if (refusal !== undefined) exchange.fail(refusal)
+    else if (delay > 0) this.#sleep(now + delay, reason)
+    else this.#send(reason)
   }
 
-  /** The guard has admitted an attempt: it goes out as soon as the server's own limit has room. */
-  #proceed(reason: AttemptReason): void {
-    const { origin, core } = this.#exchange
-    this.#attempts++
-    const now = core.clock.now()
-    const delay = origin.guard?.serverDelay(now) ?? 0
-    if (delay > 0) this.#awaitServer(delay, now, reason)
-    else this.#send(reason)
+  #admit(guard: HostGuard, now: number): HttpPoolError | undefined {
+    const refusal = guard.admit(now)
+    this.#era = guard.era
+    return refusal
+  }
+
+  /** One attempt more than was asked for. It is paid for only if it may go out. */
+  #admitExtra(now: number, hedge: Hedge | undefined): boolean {
+    const { core, origin } = this.#exchange
+    const { guard } = origin
+    if (guard?.allowsRetry(now) === false || hedge?.isAffordable === false) return false
+    if (core.retryBudget.balance(now) < 1) return false
+    if (guard !== undefined && this.#admit(guard, now) !== undefined) return false
+    core.retryBudget.withdraw(now)
+    hedge?.withdraw()
+    return true
   }
 
   #send(reason: AttemptReason): void {
@@ -207,44 +215,28 @@ export class AttemptPlan {
     origin.counters.resends++
     // Once may be chance. Twice, and the other idle connections are taken for dead too.
     if (this.#resends > 1) origin.retireIdle()
-    this.#attempts--
     this.#exchange.runInAsyncScope(this.begin, this, 'resend')
     return true
   }
 
-  /** Plans another attempt, at least `wait` ms from now, if policy, budget and time allow. */
+  /** Plans another attempt, at least `wait` ms from now, if policy, time, budget and guard allow. */
   #retryIn(attempt: Attempt, wait: number): boolean {
     const { policy, options, core, origin, totalDeadline } = this.#exchange
     const { retry } = policy
     if (retry === undefined || this.#attempts >= retry.maxAttempts || core.isClosed) return false
     if (!mayRepeat(attempt, options, policy)) return false
     const now = core.clock.now()
+    const least = Math.max(wait, origin.guard?.serverDelay(now) ?? 0)
     // Jitter on top of what the server asks for: all its clients were told the same time.
-    const delay = wait + retry.delay(this.#attempts - 1, core.random)
+    const delay = least + retry.delay(this.#attempts - 1, core.random)
     // An attempt that begins after the deadline cannot help.
-    if (wait > retry.maxDelay || now + delay >= totalDeadline) return false
-    if (origin.guard?.allowsRetry(now) === false) return false
-    if (!core.retryBudget.withdraw(now)) return false
-    // Asked for now, while there still is a response to hand out if it refuses.
-    if (this.#refusal(origin.guard, now) !== undefined) return false
+    if (least > retry.maxDelay || now + delay >= totalDeadline) return false
+    // Asked for now, while there still is a response to hand out if it is refused.
+    if (!this.#admitExtra(now, undefined)) return false
+    this.#attempts++
     origin.counters.retries++
-    this.#hasServerSlot = false
     this.#sleep(now + delay, 'retry')
     return true
-  }
-
-  /** Waits until the host's own limit has room, or gives up at once if that is too late. */
-  #awaitServer(delay: number, now: number, reason: AttemptReason): void {
-    const exchange = this.#exchange
-    const { acquireTimeout } = exchange.policy
-    if (now + delay >= exchange.totalDeadline || (acquireTimeout !== 0 && delay > acquireTimeout)) {
-      const { guard } = exchange.origin
-      guard!.ignored(now, this.#era)
-      exchange.fail(guard!.serverLimitError(delay))
-      return
-    }
-    this.#hasServerSlot = true
-    this.#sleep(now + delay, reason)
   }
 
   #sleep(until: number, reason: AttemptReason): void {
@@ -258,8 +250,7 @@ export class AttemptPlan {
   #wake(): void {
     this.#wakeAt = never
     this.#exchange.core.hold.release()
-    if (this.#hasServerSlot) this.#send(this.#wakeReason)
-    else this.#proceed(this.#wakeReason)
+    this.#send(this.#wakeReason)
   }
 
   #isHedgeable(): boolean {
@@ -272,8 +263,7 @@ export class AttemptPlan {
     const { core, origin } = this.#exchange
     const guard = origin.guard!
     if (this.#attempt?.phase !== 'sent' || core.isClosed) return
-    if (!guard.allowsRetry(now) || !guard.hedge!.withdraw()) return
-    if (!core.retryBudget.withdraw(now) || this.#refusal(guard, now) !== undefined) return
+    if (guard.serverDelay(now) > 0 || !this.#admitExtra(now, guard.hedge)) return
     origin.counters.hedges++
     this.#send('hedge')
   }
@@ -292,21 +282,6 @@ export class AttemptPlan {
     const exchange = this.#exchange
     const { makeBody } = exchange.options
     if (makeBody !== undefined) exchange.options = { ...exchange.options, body: makeBody() }
-  }
-
-  #judgeAnswer(attempt: Attempt, statusCode: number, headers: Headers, isRetryable: boolean): void {
-    attempt.isJudged = true
-    const { guard, core } = attempt.origin
-    if (guard === undefined) return
-    const now = core.clock.now()
-    guard.answered(statusCode, headers, isRetryable, now - attempt.sentAt, now, attempt.era)
-  }
-
-  #refusal(guard: HostGuard | undefined, now: number): HttpPoolError | undefined {
-    if (guard === undefined) return undefined
-    const refusal = guard.refusal(now)
-    this.#era = guard.era
-    return refusal
   }
 
   #checkPhase(attempt: Attempt | null, now: number): void {

@@ -5,12 +5,13 @@ import type { Connection } from '../connect/connection.ts'
 import type { Origin } from '../connect/origin.ts'
 import { resetError, type StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
-import { isThenable, type Limiter, releasePermit } from '../limits/limiter.ts'
+import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
 import { discardBody } from '../request/request-body.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
 import type { ExchangeOptions } from './dispatch-options.ts'
 import type { Exchange } from './exchange.ts'
+import { reportEnd } from './guard-report.ts'
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 type Controller = Dispatcher.DispatchController
@@ -29,7 +30,7 @@ const drainTimeout = 2_000
 export type AttemptPhase = 'waiting' | 'opening' | 'sent' | 'body' | 'draining' | 'over'
 
 /** One sending of a request: the handler that undici calls, and a place in the queue. */
-export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
+export class Attempt implements Dispatcher.DispatchHandler, PermitOwner, StreamOwner, Timed {
   readonly exchange: Exchange
   readonly origin: Origin
   readonly options: ExchangeOptions
@@ -51,7 +52,7 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
   /** What the origin's guard wants back with its outcome. */
   era = 0
   /** The origin's guard has been told how it ended. */
-  isJudged = false
+  isReported = false
 
   isQueued = false
   previous: Attempt | null = null
@@ -60,8 +61,7 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
   deadline = 0
   heapIndex = -1
   #drained = 0
-  #permit: unknown
-  #limiterAbort: AbortController | undefined
+  #permit: PermitTurn | undefined
 
   constructor(exchange: Exchange, origin: Origin, options: ExchangeOptions) {
     this.exchange = exchange
@@ -76,17 +76,21 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
   /** Gets a permit and a connection, or waits for them. */
   start(): void {
     const { limiter } = this.origin
-    if (limiter === undefined) {
-      this.origin.place(this)
-      return
+    if (limiter !== undefined) {
+      this.#permit = new PermitTurn(limiter)
+      if (!this.#permit.take()) {
+        this.#watchAcquire()
+        const last = Math.min(this.phaseDeadline, this.exchange.totalDeadline)
+        this.#permit.wait(last - this.origin.core.clock.now(), this)
+        return
+      }
     }
-    const permit = limiter.tryAcquire?.()
-    if (!permit) this.#awaitPermit(limiter)
-    else if (isThenable(permit)) this.#awaitPermit(limiter, permit)
-    else {
-      this.#permit = permit
-      this.origin.place(this)
-    }
+    this.origin.place(this)
+  }
+
+  /** Told by its turn at the limiter. */
+  onPermit(): void {
+    this.origin.place(this)
   }
 
   /** Told by the origin: there was no connection for it yet. */
@@ -117,7 +121,6 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
     // Whatever went to a connection undici looks after.
     if (connection === null) discardBody(this.options.body)
     if (this.isQueued) this.origin.unqueue(this)
-    this.#limiterAbort?.abort(error)
     // Over HTTP/1.1 the socket is lost with the request; over HTTP/2 only the stream is.
     if (controller !== null) controller.abort(error)
     else if (connection !== null && connection.capacity === 1) connection.retire()
@@ -255,34 +258,6 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
     if (phase !== 'draining') this.exchange.onAttemptError(this, error)
   }
 
-  /** @param tried the answer of a `tryAcquire` that has to ask elsewhere, as that of a limiter on Redis */
-  #awaitPermit(limiter: Limiter, tried?: PromiseLike<unknown>): void {
-    const { core } = this.origin
-    this.#watchAcquire()
-    this.#limiterAbort = new AbortController()
-    const last = Math.min(this.phaseDeadline, this.exchange.totalDeadline)
-    const { signal } = this.#limiterAbort
-    const acquire = () =>
-      limiter.acquire(
-        last === Number.POSITIVE_INFINITY
-          ? { signal }
-          : { signal, timeout: last - core.clock.now() },
-      )
-    const permit = tried === undefined ? acquire() : tried.then(granted => granted || acquire())
-    permit.then(
-      permit => {
-        if (this.isOver) {
-          releasePermit(permit)
-          return
-        }
-        this.#permit = permit
-        this.#limiterAbort = undefined
-        this.origin.place(this)
-      },
-      error => this.fail(error),
-    )
-  }
-
   #watchAcquire(): void {
     const { acquireTimeout } = this.exchange.policy
     if (acquireTimeout === 0) return
@@ -300,11 +275,8 @@ export class Attempt implements Dispatcher.DispatchHandler, StreamOwner, Timed {
     const { connection, origin } = this
     origin.core.deadlines.cancel(this)
     this.trace?.end(error)
-    if (!this.isJudged) this.exchange.judge(this, error)
-    if (this.#permit) {
-      releasePermit(this.#permit)
-      this.#permit = undefined
-    }
+    if (!this.isReported) reportEnd(this, error)
+    this.#permit?.end(error)
     if (connection !== null) {
       this.connection = null
       origin.release(connection, failed)

@@ -91,6 +91,7 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
     const { core, origin, policy } = this
     core.add(this)
     origin.counters.requests++
+    origin.exchanges++
     if (message !== undefined) {
       this.#message = message
       this.#startedAt = core.clock.now()
@@ -222,11 +223,6 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
     }
   }
 
-  /** An attempt has ended before it had an answer. */
-  judge(attempt: Attempt, error: Error | undefined): void {
-    this.#plan.judge(attempt, error)
-  }
-
   #checkLeak(now: number): void {
     const { settings, queued } = this.core
     if (queued > 0) this.fail(new BodyLeakError(settings.bodyLeakTimeout, this.origin.key))
@@ -238,6 +234,7 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
     this.core.deadlines.cancel(this)
     this.#plan.cancel(error)
     if (error !== undefined) discardBody(this.options.body)
+    this.origin.exchanges--
     this.core.remove(this)
     if (this.#message !== undefined) this.#publishEnd(this.#message, error)
   }

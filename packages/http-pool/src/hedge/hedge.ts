@@ -75,11 +75,14 @@ export class Hedge {
     if (this.#budget < mostSaved) this.#budget += this.#settings.extra
   }
 
-  withdraw(): boolean {
+  /** Whether the budget holds a hedge. */
+  get isAffordable(): boolean {
     // Sums of ratios are rounded.
-    if (this.#budget < 1 - 1e-7) return false
+    return this.#budget >= 1 - 1e-7
+  }
+
+  withdraw(): void {
     this.#budget--
-    return true
   }
 
   /** Answers, time-outs and attempts that were overtaken; not fast failures, which would draw the delay down. */

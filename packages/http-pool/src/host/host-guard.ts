@@ -39,8 +39,11 @@ export class HostGuard {
     return this.breaker?.opened ?? 0
   }
 
-  /** Why no attempt may go to this host now. If there is no reason, one of the outcomes below must follow. */
-  refusal(now: number): HttpPoolError | undefined {
+  /**
+   * Why no attempt may go to this host now. If there is no reason, it has its place in the server's own limit,
+   * {@link serverDelay} from now, and one of the outcomes below must follow.
+   */
+  admit(now: number): HttpPoolError | undefined {
     const { breaker, throttle } = this
     if (breaker !== undefined && !breaker.admit(now)) {
       return new BreakerOpenError(breaker.retryAfter(now), this.#origin)
@@ -49,16 +52,22 @@ export class HostGuard {
       breaker?.ignored()
       return new ThrottledError(throttle.probability(now), this.#origin)
     }
+    this.#serverLimit?.take(now)
     return undefined
   }
 
-  /** In ms, how long the server's own limit makes an attempt wait; the slot is then reserved. */
+  /** In ms, how long the server's own limit makes the next attempt wait. */
   serverDelay(now: number): number {
-    return this.#serverLimit?.take(now) ?? 0
+    return this.#serverLimit?.delay(now) ?? 0
   }
 
   serverLimitError(delay: number): ServerLimitError {
     return new ServerLimitError(delay, this.#origin)
+  }
+
+  /** Whether it knows that nothing may go out now, which must not be forgotten. */
+  keepsOut(now: number): boolean {
+    return this.breaker?.refuses(now) === true || this.serverDelay(now) > 0
   }
 
   /** Whether another attempt is worth planning. */

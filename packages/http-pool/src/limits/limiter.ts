@@ -12,15 +12,3 @@ export interface Limiter {
   /** Spares the promise where a permit is free: a truthy result is a permit, a promise is awaited for one. */
   tryAcquire?(): unknown
 }
-
-/** Gives back a permit that can be given back. */
-export function releasePermit(permit: unknown): void {
-  if (typeof permit === 'object' && permit !== null && 'release' in permit) {
-    const { release } = permit
-    if (typeof release === 'function') release.call(permit)
-  }
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null)?.then === 'function'
-}

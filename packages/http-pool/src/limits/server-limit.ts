@@ -18,15 +18,19 @@ export class ServerLimit {
   #nextAt = 0
   #blockedUntil = 0
 
-  /** Reserves the next slot; in ms from now, when it is. 0 is now. */
-  take(now: number): number {
-    let at = Math.max(now, this.#blockedUntil)
-    if (now < this.#resetAt) {
-      if (this.#remaining < 1) at = Math.max(at, this.#resetAt)
-      else at = Math.max(at, this.#pace(now))
-      this.#remaining--
+  /** In ms, when the next slot is; 0 is now. */
+  delay(now: number): number {
+    return Math.max(now, this.#blockedUntil, this.#nextSlot(now)) - now
+  }
+
+  /** Reserves the next slot. */
+  take(now: number): void {
+    if (now >= this.#resetAt) return
+    if (this.#isPaced) {
+      const at = Math.max(now, this.#nextAt)
+      this.#nextAt = at + Math.max(0, this.#resetAt - at) / this.#remaining
     }
-    return at - now
+    this.#remaining--
   }
 
   /** Takes in what a response says. */
@@ -44,10 +48,14 @@ export class ServerLimit {
     this.#blockedUntil = Math.max(this.#blockedUntil, now + Math.min(duration, longestWait))
   }
 
-  #pace(now: number): number {
-    if (this.#limit === undefined || this.#remaining >= this.#limit * pacedShare) return now
-    const at = Math.max(now, this.#nextAt)
-    this.#nextAt = at + Math.max(0, this.#resetAt - at) / this.#remaining
-    return at
+  get #isPaced(): boolean {
+    if (this.#limit === undefined || this.#remaining < 1) return false
+    return this.#remaining < this.#limit * pacedShare
+  }
+
+  #nextSlot(now: number): number {
+    if (now >= this.#resetAt) return now
+    if (this.#remaining < 1) return this.#resetAt
+    return this.#isPaced ? this.#nextAt : now
   }
 }

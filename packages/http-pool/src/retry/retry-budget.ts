@@ -29,11 +29,9 @@ export class RetryBudget {
     this.#window.add(requests, now)
   }
 
-  /** Takes one retry, if there is one. */
-  withdraw(now: number): boolean {
-    if (this.#exactBalance(now) < 1) return false
+  /** Takes one retry of those that {@link balance} tells of. */
+  withdraw(now: number): void {
     this.#window.add(spent, now)
-    return true
   }
 
   #exactBalance(now: number): number {

@@ -1,0 +1,71 @@
+import type { Limiter } from './limiter.ts'
+
+/** Whoever waits for a permit. */
+export interface PermitOwner {
+  onPermit(): void
+  fail(error: Error): void
+}
+
+/** One attempt's turn at a limiter: what it is granted goes back exactly once, however late it comes. */
+export class PermitTurn {
+  readonly #limiter: Limiter
+  #permit: unknown
+  /** The answer of a `tryAcquire` that has to ask elsewhere, as that of a limiter on Redis. */
+  #tried: PromiseLike<unknown> | undefined
+  #abort: AbortController | undefined
+  #isOver = false
+
+  constructor(limiter: Limiter) {
+    this.#limiter = limiter
+  }
+
+  /** Whether a permit was free. If not, {@link wait} for one. */
+  take(): boolean {
+    const permit = this.#limiter.tryAcquire?.()
+    if (isThenable(permit)) {
+      this.#tried = permit
+      return false
+    }
+    this.#permit = permit
+    return Boolean(permit)
+  }
+
+  /** @param timeout in ms, or Infinity */
+  wait(timeout: number, owner: PermitOwner): void {
+    this.#abort = new AbortController()
+    const { signal } = this.#abort
+    const bounds = timeout === Number.POSITIVE_INFINITY ? { signal } : { signal, timeout }
+    const acquire = () => this.#limiter.acquire(bounds)
+    const permit = this.#tried?.then(granted => granted || acquire()) ?? acquire()
+    permit.then(
+      granted => {
+        if (this.#isOver) {
+          giveBack(granted)
+          return
+        }
+        this.#permit = granted
+        this.#abort = undefined
+        owner.onPermit()
+      },
+      error => owner.fail(error),
+    )
+  }
+
+  end(error: Error | undefined): void {
+    this.#isOver = true
+    this.#abort?.abort(error)
+    giveBack(this.#permit)
+    this.#permit = undefined
+  }
+}
+
+/** Gives back a permit that can be given back. */
+function giveBack(permit: unknown): void {
+  if (typeof permit !== 'object' || permit === null || !('release' in permit)) return
+  const { release } = permit
+  if (typeof release === 'function') release.call(permit)
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null)?.then === 'function'
+}
