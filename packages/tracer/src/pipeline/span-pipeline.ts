@@ -50,7 +50,7 @@ export class SpanPipeline implements SpanHost {
   readonly #poolSize: number
   readonly #tail: TailSampling | null
   readonly #governor: OverheadGovernor | null
-  #ids = new IdSource()
+  #ids = IdSource.shared()
   #pool: SpanPool
   /** Share of traces on the optimised path, in percent. */
   #optimized: number
@@ -100,19 +100,19 @@ export class SpanPipeline implements SpanHost {
     if (this.#tail !== null) return this.#startHeld(this.#tail, scope, name, parent, options)
     if (parent !== null) {
       const trace = head.parentBased ? parent.trace() : head.child(parent, name, options)
-      if ((trace.flags & RECORDED) === 0) return new UnsampledSpan(this.#ids, 0, trace)
+      if ((trace.flags & RECORDED) === 0) return new UnsampledSpan(trace)
       return this.#record(scope, name, this.#serial(), parent, trace, options)
     }
     const serial = this.#serial()
     if (head.mode === ALWAYS) return this.#record(scope, name, serial, null, null, options)
     const trace = head.root(this.#ids, serial, name, options)
-    if (trace === undefined) return new UnsampledSpan(this.#ids, serial, null)
+    if (trace === undefined) return new UnsampledSpan(serial)
     return this.#record(scope, name, serial, null, trace, options)
   }
 
   /** What starts instead of a root that is not recorded. Apart from {@link start}, so that the engine puts it into its callers. */
   droppedRoot(): TracerSpan {
-    return new UnsampledSpan(this.#ids, 0, null)
+    return new UnsampledSpan(0)
   }
 
   /** With tail sampling every span is recorded, and held until its root in this process has ended. */
@@ -139,7 +139,7 @@ export class SpanPipeline implements SpanHost {
 
   /** A span that is not recorded, whatever the sampler says. */
   unrecorded(parent: BaseSpan | null): TracerSpan {
-    return new UnsampledSpan(this.#ids, 0, parent?.trace().with(0, undefined) ?? null)
+    return new UnsampledSpan(parent?.trace().with(0, undefined) ?? 0)
   }
 
   #record(

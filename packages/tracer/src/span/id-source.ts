@@ -1,5 +1,8 @@
-/** Serial numbers run from 1 to this: they stay small integers, and zero can mean "nobody". */
+/** Serial numbers go this far from zero: they stay small integers, and zero can mean "nobody". */
 const MAX_SERIAL = 0x7fff_fffe
+
+/** The sources that tracers take from: the newest one of positive serials, and of negative ones. */
+const shared: { up: IdSource | null; down: IdSource | null } = { up: null, down: null }
 
 /**
  * Trace and span ids by counter (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"): a span only takes
@@ -8,25 +11,52 @@ const MAX_SERIAL = 0x7fff_fffe
  *
  * The keys come from the system's generator, so two processes share an id sequence with probability 2^-96, and within
  * one source no two trace ids are equal, as each word is a permutation of the serial.
+ *
+ * All tracers of a process take from one source. When it is used up, another one follows that counts the other way, so that the sign of
+ * a serial tells which of the two it is of.
  */
 export class IdSource {
   readonly #keys = new Int32Array(6)
-  #last = 0
+  readonly #step: 1 | -1
+  #last: number
   #successor: IdSource | null = null
 
-  constructor() {
+  /**
+   * @param step 1 for positive serials, -1 for negative ones
+   * @param used serials that are taken to be used already
+   */
+  constructor(step: 1 | -1 = 1, used = 0) {
     // Not imported at the top: loading node:crypto takes 5 ms, which a program that never traces should not pay.
     process.getBuiltinModule('node:crypto').randomFillSync(this.#keys)
+    this.#step = step
+    this.#last = used * step
+  }
+
+  /** The source that a new tracer takes from. */
+  static shared(): IdSource {
+    return (shared.up ??= new IdSource())
+  }
+
+  /** The source that gave `serial`, unless more than two billion have been taken since. */
+  static of(serial: number): IdSource {
+    return (serial > 0 ? shared.up : shared.down) ?? IdSource.shared()
   }
 
   /** Takes the next serial, or 0 when this source is used up and needs a successor. */
   next(): number {
-    return this.#last === MAX_SERIAL ? 0 : ++this.#last
+    if (this.#last === MAX_SERIAL * this.#step) return 0
+    return (this.#last += this.#step)
   }
 
   /** The source to go on with when this one is used up. */
   get successor(): IdSource {
-    return (this.#successor ??= new IdSource())
+    if (this.#successor === null) {
+      const next = new IdSource(this.#step === 1 ? -1 : 1)
+      if (shared.up === this) shared.down = next
+      else if (shared.down === this) shared.up = next
+      this.#successor = next
+    }
+    return this.#successor
   }
 
   /** Word 0 (most significant) to 3 of the trace id that starts with `serial`, as signed 32 bits. */
