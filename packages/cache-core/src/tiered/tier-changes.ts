@@ -40,70 +40,99 @@ export class TierChanges<V> {
     this.unsubscribe = bus?.subscribe(this.#listener())
   }
 
-  /** Stores a value in both tiers and drops it from the first tiers of other processes. Rejects if the store fails. */
+  /** Stores values in both tiers and drops them from the first tiers of other processes. Rejects if the store fails. */
   async set(
-    key: string,
-    value: V,
+    values: ReadonlyMap<string, V>,
     options: SetOptions,
     { ttl = Infinity, staleWhileRevalidate, staleIfError }: LoadPlan,
   ): Promise<void> {
+    const { store } = this.#tier
     const write = {}
-    this.#l1.delete(key)
-    this.#writes.set(key, write)
+    const gone = Array.from(
+      values.keys(),
+      (name): Invalidation => ({
+        verb: 'delete',
+        target: 'key',
+        name,
+      }),
+    )
+    this.#apply(gone)
+    for (const key of values.keys()) this.#writes.set(key, write)
     const retention = Math.max(staleWhileRevalidate, staleIfError)
-    let stored = false
+    const how = { ...options, ttl: options.ttl ?? ttl, retention }
+    const stored = new Set<string>()
     try {
-      stored = await this.#tier.store.set(key, value, { ttl, retention, ...options })
+      const items = Array.from(values, ([key, value]) => ({ ...how, key, value }))
+      const kept =
+        items.length === 1
+          ? [await store.set(items[0]!.key, items[0]!.value, how)]
+          : await store.setMany(items)
+      for (const [index, { key }] of items.entries()) if (kept[index]) stored.add(key)
     } finally {
-      // Readers may have brought back the old value meanwhile, and later writes or invalidations may have come.
+      try {
+        this.#keep(values, stored, write, { ...options, ttl: Math.min(this.#l1Ttl, how.ttl) })
+      } finally {
+        await this.#publish(gone)
+      }
+    }
+  }
+
+  /** Readers may have brought back the old values meanwhile, and later writes or invalidations may have come. */
+  #keep(
+    values: ReadonlyMap<string, V>,
+    stored: ReadonlySet<string>,
+    write: object,
+    options: SetOptions,
+  ): void {
+    const errors: unknown[] = []
+    for (const [key, value] of values) {
       const last = this.#writes.get(key) === write
       if (last) this.#writes.delete(key)
       try {
-        if (last && stored) {
-          this.#l1.set(key, value, { ...options, ttl: Math.min(this.#l1Ttl, options.ttl ?? ttl) })
-        } else {
-          this.#l1.delete(key)
-        }
-      } finally {
-        await this.#publish([{ verb: 'delete', target: 'key', name: key }])
+        if (last && stored.has(key)) this.#l1.set(key, value, options)
+        else this.#l1.delete(key)
+      } catch (error) {
+        // Of `onRemove`: the other values are kept all the same.
+        errors.push(error)
       }
     }
+    if (errors.length !== 0) throw errors[0]
   }
 
   /** Before the store, so that nobody starts from the old value; after it, as somebody may have; then the others. */
   async invalidate<T>(
     verb: Invalidation['verb'],
     target: Invalidation['target'],
-    name: string,
+    names: readonly string[],
     act: () => Promise<T>,
   ): Promise<T> {
-    const invalidation = { verb, target, name }
+    const invalidations = names.map(name => ({ verb, target, name }))
     try {
-      this.#apply(invalidation)
+      this.#apply(invalidations)
     } catch (error) {
       // Of `onRemove`: the store and the other processes must hear of it all the same.
-      await this.#tell(invalidation, act)
+      await this.#tell(invalidations, act)
       throw error
     }
-    return this.#tell(invalidation, act)
+    return this.#tell(invalidations, act)
   }
 
   /** Tells the store, then the first tier again of what was stored meanwhile, then the other processes. */
-  async #tell<T>(invalidation: Invalidation, act: () => Promise<T>): Promise<T> {
+  async #tell<T>(invalidations: readonly Invalidation[], act: () => Promise<T>): Promise<T> {
     try {
       return await act()
     } finally {
       try {
-        this.#apply(invalidation)
+        this.#apply(invalidations)
       } finally {
-        await this.#publish([invalidation])
+        await this.#publish(invalidations)
       }
     }
   }
 
   async matching(verb: Invalidation['verb'], pattern: string): Promise<void> {
     const glob = new Glob(pattern)
-    await this.invalidate(verb, 'pattern', pattern, async () => {
+    await this.invalidate(verb, 'pattern', [pattern], async () => {
       // First of all to the others, whose loads would else fill the store behind the search.
       await this.#publish([{ verb, target: 'pattern', name: pattern }])
       // What is being loaded here may not be in the store yet: to invalidate it outdates its fence.
@@ -124,7 +153,20 @@ export class TierChanges<V> {
     else await Promise.all(keys.map(key => this.#tier.store.expire(key)))
   }
 
-  #apply({ verb, target, name }: Invalidation): void {
+  #apply(invalidations: readonly Invalidation[]): void {
+    const errors: unknown[] = []
+    for (const invalidation of invalidations) {
+      try {
+        this.#applyOne(invalidation)
+      } catch (error) {
+        // Of `onRemove`: the other invalidations hold all the same.
+        errors.push(error)
+      }
+    }
+    if (errors.length !== 0) throw errors[0]
+  }
+
+  #applyOne({ verb, target, name }: Invalidation): void {
     const l1 = this.#l1
     switch (target) {
       case 'key':
@@ -158,18 +200,14 @@ export class TierChanges<V> {
   #listener(): BusListener {
     return {
       onInvalidations: invalidations => {
-        const errors: unknown[] = []
-        for (const invalidation of invalidations) {
-          this.received++
-          try {
-            this.#apply(invalidation)
-          } catch (error) {
-            // Of `onRemove`: the other invalidations hold all the same.
-            errors.push(error)
+        this.received += invalidations.length
+        try {
+          this.#apply(invalidations)
+        } finally {
+          for (const invalidation of invalidations) {
+            if (invalidation.target === 'pattern') void this.#outdateLoads(invalidation)
           }
-          if (invalidation.target === 'pattern') void this.#outdateLoads(invalidation)
         }
-        if (errors.length !== 0) throw errors[0]
       },
       onGap: () => {
         this.gaps++

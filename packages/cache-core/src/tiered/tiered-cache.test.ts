@@ -222,6 +222,67 @@ describe('stale values of the second tier', () => {
   })
 })
 
+describe('many at once', () => {
+  it('are read, written and deleted by one call of the store each', async () => {
+    const [one, other] = [newCache(), newCache()]
+    const setMany = vi.spyOn(store, 'setMany')
+    const getMany = vi.spyOn(store, 'getMany')
+    const deleteMany = vi.spyOn(store, 'deleteMany')
+    const values = new Map([
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+    ])
+    await one.setMany(values, { tags: ['t'], ttl: 5_000 })
+    expect([...(await other.getMany(['a', 'b', 'd']))]).toEqual([
+      ['a', 1],
+      ['b', 2],
+    ])
+    expect([...(await other.getMany(['b', 'c', 'a']))]).toEqual([
+      ['b', 2],
+      ['c', 3],
+      ['a', 1],
+    ])
+    await one.setMany([
+      ['a', 4],
+      ['a', 5],
+    ])
+    expect(await other.get('a')).toBe(5)
+    expect(await one.deleteMany(['a', 'c', 'd', 'a'])).toBe(2)
+    expect([...(await other.getMany(values.keys()))]).toEqual([['b', 2]])
+    expect([setMany, getMany, deleteMany].map(({ mock }) => mock.calls.length)).toEqual([1, 2, 1])
+    await one.deleteTag('t')
+    expect(await other.getMany(['b'])).toEqual(new Map())
+    await one.setMany([])
+    expect(await one.deleteMany([])).toBe(0)
+    expect(setMany).toHaveBeenCalledTimes(1)
+  })
+
+  it('reach both tiers and every process though a listener throws', async () => {
+    const cache = newCache({
+      onRemove: key => {
+        throw new Error(`listener of ${key}`)
+      },
+    })
+    const other = newCache()
+    await cache.setMany(Object.entries({ a: 1, b: 2 }))
+    expect((await other.getMany(['a', 'b'])).size).toBe(2)
+    await expect(cache.deleteMany(['a', 'b'])).rejects.toThrow('listener of a')
+    expect(await other.getMany(['a', 'b'])).toEqual(new Map())
+    expect(await store.getMany(['a', 'b'])).toEqual([undefined, undefined])
+  })
+
+  it('keep in the first tier what the second took and nothing else', async () => {
+    const tier = breakable()
+    const cache = newCache({ store: tier.store })
+    await cache.setMany(Object.entries({ a: 1, b: 2 }))
+    tier.broken = 'rejects'
+    await expect(cache.setMany(Object.entries({ a: 3, b: 4 }))).rejects.toThrow('no connection')
+    tier.broken = 'no'
+    expect([...(await cache.getMany(['a', 'b'])).values()]).toEqual([1, 2])
+  })
+})
+
 describe('writing and invalidating', () => {
   it.each([
     'delete',

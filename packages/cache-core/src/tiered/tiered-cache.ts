@@ -60,13 +60,19 @@ export class TieredCache<V> implements AsyncDisposable {
   async get(key: string): Promise<V | undefined> {
     if (this.#l1.has(key)) return this.#l1.get(key)
     try {
-      // A batch may leave a key out; whoever joins it with a loader then calls that.
-      const found = await this.#l1.getOrLoadMany([key], keys => this.#load.find(keys), FRESH_ONLY)
-      return found.get(key)
+      return (await this.getMany([key])).get(key)
     } catch (error) {
-      // It joined a load that failed.
       throw error instanceof PartialLoadError ? error.cause : error
     }
+  }
+
+  /**
+   * The fresh values of `keys` in either tier, those that the first tier lacks by one read of the second. Rejects with
+   * `PartialLoadError` where a key is being loaded and that fails.
+   */
+  getMany(keys: Iterable<string>): Promise<Map<string, V>> {
+    // A batch may leave a key out; whoever joins it with a loader then calls that.
+    return this.#l1.getOrLoadMany(keys, missing => this.#load.find(missing), FRESH_ONLY)
   }
 
   /** The value of `key` in either tier, or what `loader` returns, as `Cache.getOrLoad`. */
@@ -152,27 +158,42 @@ export class TieredCache<V> implements AsyncDisposable {
 
   /** Stores a value in both tiers and drops it from the first tiers of other processes. Rejects if the store fails. */
   async set(key: string, value: V, options: SetOptions = {}): Promise<void> {
-    if (this.#enabled) await this.#changes.set(key, value, options, this.#defaults)
+    await this.setMany([[key, value]], options)
+  }
+
+  /** Stores values in both tiers by one write, as {@link set}. Of several for one key the last one counts. */
+  async setMany(entries: Iterable<readonly [string, V]>, options: SetOptions = {}): Promise<void> {
+    const values = new Map(entries)
+    if (this.#enabled && values.size !== 0) {
+      await this.#changes.set(values, options, this.#defaults)
+    }
   }
 
   /** Removes the value from both tiers. Whether the store had one. */
   delete(key: string): Promise<boolean> {
-    return this.#changes.invalidate('delete', 'key', key, () => this.#store.delete(key))
+    return this.#changes.invalidate('delete', 'key', [key], () => this.#store.delete(key))
+  }
+
+  /** Removes values from both tiers by one call of the store. How many the store had. */
+  async deleteMany(keys: Iterable<string>): Promise<number> {
+    const names = [...new Set(keys)]
+    if (names.length === 0) return 0
+    return this.#changes.invalidate('delete', 'key', names, () => this.#store.deleteMany(names))
   }
 
   /** Makes the value stale in both tiers. Whether the store had one. */
   expire(key: string): Promise<boolean> {
-    return this.#changes.invalidate('expire', 'key', key, () => this.#store.expire(key))
+    return this.#changes.invalidate('expire', 'key', [key], () => this.#store.expire(key))
   }
 
   /** Removes every value that has the tag, without visiting them. */
   deleteTag(tag: string): Promise<void> {
-    return this.#changes.invalidate('delete', 'tag', tag, () => this.#store.deleteTag(tag))
+    return this.#changes.invalidate('delete', 'tag', [tag], () => this.#store.deleteTag(tag))
   }
 
   /** Makes every value that has the tag stale, without visiting them. */
   expireTag(tag: string): Promise<void> {
-    return this.#changes.invalidate('expire', 'tag', tag, () => this.#store.expireTag(tag))
+    return this.#changes.invalidate('expire', 'tag', [tag], () => this.#store.expireTag(tag))
   }
 
   /**
@@ -192,7 +213,7 @@ export class TieredCache<V> implements AsyncDisposable {
   /** Removes everything from both tiers; with `{ expire: true }` makes it stale. */
   clear({ expire = false }: { expire?: boolean } = {}): Promise<void> {
     const verb = expire ? 'expire' : 'delete'
-    return this.#changes.invalidate(verb, 'all', '', () => this.#store.clear({ expire }))
+    return this.#changes.invalidate(verb, 'all', [''], () => this.#store.clear({ expire }))
   }
 
   stats(): TieredStats {
