@@ -17,6 +17,7 @@ export {
   type HttpLimitOptions,
   type HttpVerdict,
   type KeyedDecider,
+  type Refusal,
   type RequestFacts,
 } from './http/http-limit.ts'
 export { LearnedLimit, type LearnedLimitStats } from './http/learned-limit.ts'

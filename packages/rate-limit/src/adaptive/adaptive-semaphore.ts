@@ -127,6 +127,11 @@ export class AdaptiveSemaphore {
     }
   }
 
+  /** As {@link Semaphore.onIdle}. */
+  onIdle(): Promise<void> {
+    return this.#semaphore.onIdle()
+  }
+
   stats(): AdaptiveSemaphoreStats {
     return {
       ...this.#semaphore.stats(),

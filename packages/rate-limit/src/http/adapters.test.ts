@@ -83,7 +83,12 @@ describe.each(Object.keys(frameworks))('%s', name => {
     expect((await fetch(server.url)).status).toBe(200)
     const refused = await fetch(server.url)
     expect(refused.status).toBe(429)
-    expect(await refused.json()).toEqual({ title: 'Too Many Requests', status: 429 })
+    expect(await refused.json()).toEqual({
+      type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+      title: 'Too Many Requests',
+      status: 429,
+      'violated-policies': ['api'],
+    })
     expect(refused.headers.get('retry-after')).toBe('10')
     expect(refused.headers.get('content-type')).toContain('application/problem+json')
   })
@@ -115,6 +120,23 @@ describe.each(Object.keys(frameworks))('%s', name => {
     expect(statuses[2]!.headers.get('ratelimit')).toBeNull()
   })
 
+  test('the answer to who is refused may be the application’s, with the headers of the limit', async () => {
+    const limiter = new KeyedLimiter({ rate: 0.1, burst: 1, name: 'api' })
+    await using server = await serve({
+      limiter,
+      refuse: async ({ status, headers }) => ({
+        status: status === 429 ? 420 : status,
+        headers: { ...headers, 'Content-Type': 'text/plain' },
+        body: 'Calm down',
+      }),
+    })
+    expect((await fetch(server.url)).status).toBe(200)
+    const refused = await fetch(server.url)
+    expect([refused.status, await refused.text()]).toEqual([420, 'Calm down'])
+    expect(refused.headers.get('content-type')).toContain('text/plain')
+    expect(refused.headers.get('retry-after')).toBe('10')
+  })
+
   test('a fault in the application’s function is the framework’s to answer', async () => {
     await using server = await serve({
       key: () => {
@@ -130,7 +152,9 @@ describe.each(Object.keys(frameworks))('%s', name => {
     await using open = await serve({ limiter })
     expect((await fetch(open.url)).status).toBe(200)
     await using closed = await serve({ limiter, whenUnavailable: 'closed' })
-    expect((await fetch(closed.url)).status).toBe(503)
+    const refused = await fetch(closed.url)
+    expect(refused.status).toBe(503)
+    expect(await refused.json()).toEqual({ title: 'Service Unavailable', status: 503 })
   })
 })
 

@@ -74,7 +74,7 @@ export interface HonoContextLike {
   readonly req: { header(name: string): string | undefined }
   readonly env: unknown
   header(name: string, value: string): void
-  body(body: string, status: 429 | 503, headers: Record<string, string>): Response
+  body(body: string, status: number, headers: Record<string, string>): Response
 }
 
 /** Limits requests of Hono: `app.use(honoRateLimit(options))`. */

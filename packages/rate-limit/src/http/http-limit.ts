@@ -31,17 +31,25 @@ export interface HttpLimitOptions<Request> extends ClientAddressOptions {
   whenUnavailable?: 'open' | 'closed' | undefined
   /** Name of the policy in headers; default the limiter's. */
   policy?: string | undefined
+  /** Makes another answer of the one that a refused request would get; default a problem document (RFC 9457). */
+  refuse?: ((refusal: Refusal, request: Request) => Refusal | Promise<Refusal>) | undefined
+}
+
+/** The answer to a request that does not pass. */
+export interface Refusal {
+  /** 429 where the limit is exceeded, 503 where its store is away. */
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
 }
 
 /** What to do with a request: add the headers and go on, or answer with this. */
 export type HttpVerdict =
   | { readonly pass: true; readonly headers: Readonly<Record<string, string>> }
-  | {
-      readonly pass: false
-      readonly status: 429 | 503
-      readonly headers: Readonly<Record<string, string>>
-      readonly body: string
-    }
+  | ({ readonly pass: false } & Refusal)
+
+/** By draft-ietf-httpapi-ratelimit-headers, section Problem Types. */
+const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded'
 
 const UNCOUNTED: HttpVerdict = { pass: true, headers: {} }
 
@@ -64,37 +72,33 @@ export class HttpLimit<Request> {
       ? await key(request)
       : (this.#addressOf(facts.remoteAddress, facts.forwardedFor) ?? 'unknown')
     if (whom === undefined) return UNCOUNTED
+    let decision: Decision
     try {
-      return this.#verdict(
-        await limiter.decide(whom, typeof cost === 'function' ? cost(request) : cost),
-      )
+      decision = await limiter.decide(whom, typeof cost === 'function' ? cost(request) : cost)
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error
-      return whenUnavailable === 'open' ? UNCOUNTED : refusal(503, 'Service Unavailable', {})
+      if (whenUnavailable === 'open') return UNCOUNTED
+      return this.#refuse({ title: 'Service Unavailable', status: 503 }, {}, request)
     }
-  }
-
-  #verdict(decision: Decision): HttpVerdict {
-    const { limiter, policy = limiter.name } = this.#options
+    const { policy = limiter.name } = this.#options
     const { rate, burst } = limiter
-    const headers = rateLimitHeaders(decision, {
-      name: policy,
-      quota: burst,
-      window: (burst / rate) * 1_000,
-    })
-    return decision.allowed ? { pass: true, headers } : refusal(429, 'Too Many Requests', headers)
+    const window = (burst / rate) * 1_000
+    const headers = rateLimitHeaders(decision, { name: policy, quota: burst, window })
+    if (decision.allowed) return { pass: true, headers }
+    const problem = { type: QUOTA_EXCEEDED, title: 'Too Many Requests', status: 429 }
+    return this.#refuse({ ...problem, 'violated-policies': [policy] }, headers, request)
   }
-}
 
-function refusal(
-  status: 429 | 503,
-  title: string,
-  headers: Readonly<Record<string, string>>,
-): HttpVerdict {
-  return {
-    pass: false,
-    status,
-    headers: { ...headers, 'Content-Type': 'application/problem+json' },
-    body: JSON.stringify({ title, status }),
+  async #refuse(
+    problem: { readonly status: number; readonly [member: string]: unknown },
+    headers: Readonly<Record<string, string>>,
+    request: Request,
+  ): Promise<HttpVerdict> {
+    const refusal: Refusal = {
+      status: problem.status,
+      headers: { ...headers, 'Content-Type': 'application/problem+json' },
+      body: JSON.stringify(problem),
+    }
+    return { ...((await this.#options.refuse?.(refusal, request)) ?? refusal), pass: false }
   }
 }

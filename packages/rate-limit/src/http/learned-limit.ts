@@ -50,8 +50,10 @@ export class LearnedLimit {
 
   /** Learns from the headers of a response; of one that a cache has kept, nothing: its limits are not the present ones. */
   observe(headers: HeadersLike): void {
-    const { limits, retryAfter, stored } = parseRateLimitHeaders(headers)
+    const { limits: all, retryAfter, stored } = parseRateLimitHeaders(headers)
     if (stored) return
+    // Bytes or open requests are no rate of requests.
+    const limits = all.filter(({ unit }) => unit === undefined)
     if (limits.length === 0 && retryAfter === undefined) return
     this.#observed++
     // Of several limits the one that gives least rules.

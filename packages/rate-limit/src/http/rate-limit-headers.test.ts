@@ -46,11 +46,18 @@ describe('RateLimit headers', () => {
     const headers = new Headers({
       'RateLimit-Policy':
         '"burst";q=100;w=60, "daily";q=1000;w=86400;qu="content-bytes";pk=:dHJpYWw=:',
-      RateLimit: '"burst";r=50;t=30 ,"daily";r=900;x=?1;y',
+      RateLimit: '"burst";r=50;t=30;acme-at=@1659578233 ,"daily";r=900;x=?1;y;z=%"f%c3%bcr"',
     })
     expect(parseRateLimitHeaders(headers).limits).toEqual([
       { name: 'burst', quota: 100, window: 60_000, remaining: 50, resetAfter: 30_000 },
-      { name: 'daily', quota: 1_000, window: 86_400_000, remaining: 900, resetAfter: undefined },
+      {
+        name: 'daily',
+        quota: 1_000,
+        window: 86_400_000,
+        unit: 'content-bytes',
+        remaining: 900,
+        resetAfter: undefined,
+      },
     ])
   })
 
@@ -163,6 +170,15 @@ describe('LearnedLimit', () => {
     limit.observe({ RateLimit: '"a";r=0;t=60', Age: '3' })
     expect(limit.stats()).toMatchObject({ observed: 1 })
     expect(limit.tryAcquire()).toBe(true)
+  })
+
+  test('takes bytes and open requests for no rate', () => {
+    const { limit } = setUp()
+    limit.observe({
+      'RateLimit-Policy': '"open";q=4;qu="concurrent-requests", "a";q=100;qu="requests"',
+      RateLimit: '"open";r=0, "a";r=50;t=60',
+    })
+    expect(limit.tryAcquire(20)).toBe(true)
   })
 
   test('says nothing about responses that say nothing', () => {

@@ -18,6 +18,8 @@ export interface ServerLimit {
   readonly resetAfter?: number | undefined
   readonly quota?: number | undefined
   readonly window?: number | undefined
+  /** What it counts, such as `'content-bytes'`; undefined for requests. */
+  readonly unit?: string | undefined
 }
 
 /** What a response says about limits. */
@@ -68,7 +70,9 @@ export function parseRateLimitHeaders(
   for (const { value, parameters } of parseList(get('ratelimit-policy') ?? '') ?? []) {
     const quota = count(parameters.get('q'))
     if (typeof value !== 'string' || quota === undefined) continue
-    limits.set(value, { name: value, quota, window: duration(parameters.get('w')) })
+    const unit = parameters.get('qu')
+    const counted = typeof unit === 'string' && unit !== 'requests' ? { unit } : undefined
+    limits.set(value, { name: value, quota, window: duration(parameters.get('w')), ...counted })
   }
   for (const { value, parameters } of parseList(get('ratelimit') ?? '') ?? []) {
     const remaining = count(parameters.get('r'))

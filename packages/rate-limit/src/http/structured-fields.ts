@@ -9,6 +9,8 @@ const NUMBER = /-?\d{1,12}(?:\.\d{1,3})?(?![\d.])|-?\d{13,15}(?![\d.])/y
 const STRING = /"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"/y
 const TOKEN = /[A-Za-z*][!#$%&'*+\-.^_`|~\w:/]*/y
 const BYTES = /:([A-Za-z0-9+/=]*):/y
+const DATE = /@(-?\d{1,15})(?![\d.])/y
+const DISPLAY = /%"((?:[\x20-\x21\x23-\x24\x26-\x7e]|%[0-9a-f]{2})*)"/y
 const BOOLEAN = /\?([01])/y
 const SPACE = /[ \t]*/y
 
@@ -72,6 +74,10 @@ class Reader {
     if (token) return token[0]
     const bytes = this.match(BYTES)
     if (bytes) return bytes[1]!
+    const date = this.match(DATE)
+    if (date) return Number(date[1])
+    const display = this.match(DISPLAY)
+    if (display) return display[1]!
     const boolean = this.match(BOOLEAN)
     return boolean ? boolean[1] === '1' : undefined
   }

@@ -117,6 +117,33 @@ describe('Semaphore', () => {
     ;(await last).release()
   })
 
+  test('tells when the last has left and nobody waits', async () => {
+    const semaphore = new Semaphore({ permits: 1 })
+    await semaphore.onIdle()
+    const log: string[] = []
+    const permit = await semaphore.acquire()
+    const waiting = semaphore.acquire()
+    const controller = new AbortController()
+    const aborted = semaphore.acquire({ signal: controller.signal }).catch(() => {})
+    const idle = Promise.all([semaphore.onIdle(), semaphore.onIdle()]).then(() => log.push('idle'))
+    permit.release()
+    controller.abort()
+    await aborted
+    const last = await waiting
+    await turn()
+    expect(log).toEqual([])
+    last.release()
+    await idle
+    // Whoever comes later is waited for anew.
+    await semaphore.run(async () => {
+      void semaphore.onIdle().then(() => log.push('idle again'))
+      await turn()
+      expect(log).toEqual(['idle'])
+    })
+    await semaphore.onIdle()
+    expect(log).toEqual(['idle', 'idle again'])
+  })
+
   test('disposal rejects who waits; holders may leave', async () => {
     const semaphore = new Semaphore({ permits: 1 })
     const held = await semaphore.acquire()

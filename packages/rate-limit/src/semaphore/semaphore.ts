@@ -44,6 +44,7 @@ export class Semaphore {
   readonly #waiters: WaitList<void>
   readonly #clock: Clock
   readonly #room: Room
+  #idle: PromiseWithResolvers<void> | undefined = undefined
   #refused = 0
 
   constructor({
@@ -59,6 +60,10 @@ export class Semaphore {
     this.#waiters = new WaitList(this.#room, { name, clock, order, maxQueue })
     this.#room.onVacancy = () => {
       if (this.#waiters.size !== 0) this.#waiters.serve()
+      if (this.#idle !== undefined && this.#room.active === 0) {
+        this.#idle.resolve()
+        this.#idle = undefined
+      }
     }
   }
 
@@ -104,6 +109,14 @@ export class Semaphore {
   setPermits(permits: number): void {
     this.#room.permits = positiveInteger('permits', permits)
     this.#waiters.serve()
+  }
+
+  /** Resolves as soon as nobody is inside and nobody waits: at once, if that is so now. */
+  onIdle(): Promise<void> {
+    // Nobody waits while all places are free.
+    if (this.#room.active === 0) return Promise.resolve()
+    this.#idle ??= Promise.withResolvers()
+    return this.#idle.promise
   }
 
   stats(): SemaphoreStats {
