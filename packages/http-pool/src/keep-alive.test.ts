@@ -46,20 +46,23 @@ describe('keep-alive races', () => {
   test('a server that closes idle connections at any moment is not seen for idempotent calls', async () => {
     const random = seededRandom(7)
     const url = await impatientServer(() => Math.ceil(random() * 4))
-    const pool = new HttpPool({ connectionsPerHost: 20, retry: { maxAttempts: 1 } })
+    const workers = 40
+    const pool = new HttpPool({ connectionsPerHost: workers, retry: { maxAttempts: 1 } })
     closers.push(() => pool.destroy())
     // The benchmark makes 50,000 of them.
-    const calls = runs(3_000)
+    const calls = runs(5_000)
     let errors = 0
     const worker = async () => {
-      for (let i = 0; i < calls / 20; i++) {
+      for (let i = 0; i < calls / workers; i++) {
         await pool.json(url).catch(() => errors++)
         await pause(random() * 5)
       }
     }
-    await Promise.all(Array.from({ length: 20 }, worker))
+    await Promise.all(Array.from({ length: workers }, worker))
     expect(errors).toBe(0)
     expect(pool.stats()).toMatchObject({ retries: 0, pending: 0, queued: 0, deadlines: 0 })
+    // The close and the request did meet.
+    expect(pool.stats().resends).toBeGreaterThan(calls / 1_000)
   })
 
   test('calls that may not be repeated keep clear of the time at which the server closes', async () => {

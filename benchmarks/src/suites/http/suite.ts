@@ -102,6 +102,8 @@ export default defineSuite({
       unit: 'calls',
       better: 'more',
       goal: 1,
+      // All of the calls, however short the run.
+      quickRounds: 1,
       ours: millraceRaces,
       peers: { 'undici request': undiciRaces },
       check: ({ succeeded }, contender) => {
