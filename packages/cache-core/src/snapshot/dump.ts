@@ -21,7 +21,10 @@ export function dump<K, V>(cache: Cache<K, V>): CacheSnapshot<K, V> {
       key: kernel.keys[slot] as K,
       value: kernel.values[slot] as V,
       mark: kernel.policy.frequency[slot]!,
-      ...(state === STALE ? { freshFor: 0 } : expires !== Infinity && { freshFor: expires - now }),
+      // A tag may have ended what time would not have yet.
+      ...(state === STALE
+        ? { freshFor: Math.min(0, expires - now) }
+        : expires !== Infinity && { freshFor: expires - now }),
       ...(retained !== expires && retained !== Infinity && { keptFor: retained - now }),
       ...(kernel.weights !== null && { weight: kernel.weights[slot]! }),
       ...(stamp !== undefined && { tags: stamp.names }),

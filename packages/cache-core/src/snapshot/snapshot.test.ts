@@ -77,6 +77,27 @@ test('lives go on from where they were, less the time between', () => {
   }
 })
 
+test('a stale copy is as old as it was, and serves no longer', async () => {
+  const clock = new VirtualClock()
+  const options = { clock, ttl: 10, staleWhileRevalidate: 50, staleIfError: 500, errorBackoff: 0 }
+  const first = new Cache<string, number>(options)
+  first.set('timed', 1).set('tagged', 2, { ttl: 1_000, tags: ['t'] })
+  first.expireTag('t')
+  clock.advance(40)
+  const second = new Cache<string, number>(options)
+  load(second, dump(first))
+  const fails = (): never => {
+    throw new Error('source is down')
+  }
+  expect(second.get('timed')).toBeUndefined()
+  expect(await second.getOrLoad('timed', fails)).toBe(1)
+  expect(await second.getOrLoad('tagged', fails)).toBe(2)
+  clock.advance(30)
+  await expect(second.getOrLoad('timed', fails, { staleIfError: 0 })).rejects.toThrow(
+    'source is down',
+  )
+})
+
 test('tags come along and work', () => {
   const first = new Cache<string, number>()
   first
