@@ -1,0 +1,87 @@
+import { setImmediate as immediate } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { memoryTracer } from '../memory-tracer.fixture.ts'
+import { SpanKind, StatusCode } from '../span/span.ts'
+import { Tracer } from '../tracer.ts'
+
+describe('wrappers', () => {
+  test('keep this, name, length, result and errors, sync and async', async () => {
+    const { tracer, spans } = memoryTracer()
+    const object = {
+      base: 10,
+      add: tracer.traced(function add(this: { base: number }, a: number, b: number) {
+        return this.base + a + b
+      }),
+      addLater: tracer.traced(async function addLater(this: { base: number }, a: number) {
+        await immediate()
+        return this.base + a
+      }),
+      addNow: tracer.traced(
+        function addNow(this: { base: number }, a: number) {
+          return this.base + a
+        },
+        { sync: true, attributes: { fixed: 1 }, before: (span, [a]) => span.setAttribute('a', a) },
+      ),
+    }
+    expect(object.add(1, 2)).toBe(13)
+    await expect(object.addLater(5)).resolves.toBe(15)
+    expect(object.addNow(7)).toBe(17)
+    expect([object.add.name, object.add.length]).toEqual(['add', 2])
+    const byName = await spans()
+    expect(Object.keys(byName).sort()).toEqual(['add', 'addLater', 'addNow'])
+    expect(byName.addNow?.attributes).toEqual({ fixed: 1, a: 7 })
+  })
+
+  test('synchronous spans nest, also when they throw', async () => {
+    const { tracer, spans } = memoryTracer()
+    const failing = tracer.traced(
+      function inner() {
+        throw new Error('inside')
+      },
+      { sync: true },
+    )
+    const enclosing = tracer.traced(
+      function outer() {
+        expect(failing).toThrow('inside')
+        tracer.startSpan('after').end()
+      },
+      { sync: true },
+    )
+    enclosing()
+    expect(tracer.activeSpan()).toBeUndefined()
+    const byName = await spans()
+    expect(byName.inner?.parentSpanId).toBe(byName.outer?.spanId)
+    expect(byName.after?.parentSpanId).toBe(byName.outer?.spanId)
+    expect(byName.inner?.status.code).toBe(StatusCode.ERROR)
+  })
+
+  test('decorate methods', async () => {
+    const { tracer, spans } = memoryTracer()
+    class Users {
+      readonly table = 'users'
+
+      @tracer.traced({ kind: SpanKind.CLIENT })
+      async load(id: number) {
+        return `${this.table}:${id}`
+      }
+
+      @tracer.traced({ name: 'users.save' })
+      save(id: number) {
+        return id
+      }
+    }
+    const users = new Users()
+    await expect(users.load(1)).resolves.toBe('users:1')
+    expect(users.save(2)).toBe(2)
+    const byName = await spans()
+    expect(byName.load?.kind).toBe(SpanKind.CLIENT)
+    expect(byName['users.save']?.kind).toBe(SpanKind.INTERNAL)
+  })
+
+  test('of a disabled tracer are the functions themselves', () => {
+    const fn = () => 1
+    expect(memoryTracer({ enabled: false }).tracer.traced(fn)).toBe(fn)
+    expect(new Tracer().traced()(fn)).toBe(fn)
+    expect(new Tracer().startSpan('x').isRecording()).toBe(false)
+  })
+})
