@@ -117,10 +117,14 @@ describe('TokenBucket, whatever happens', () => {
       { numRuns: runs(300) },
     ))
 
-  test('within a priority those who are served are served in order of arrival', () =>
+  const changes = fc.array(limits, { minLength: 1, maxLength: 60 })
+
+  test('within a priority those who are served are served in order of arrival, over changes too', () =>
     fc.assert(
-      fc.asyncProperty(limits, steps, async (limit, plan) => {
-        const { order } = await simulate(limit, plan)
+      fc.asyncProperty(limits, steps, fc.option(changes), async (limit, plan, changed) => {
+        const { order } = await simulate(limit, plan, (bucket, step) => {
+          if (changed && step % 3 === 0) bucket.setLimits(changed[step % changed.length]!)
+        })
         const last = new Map<number, number>()
         for (const { priority, id } of order) {
           expect(id).toBeGreaterThan(last.get(priority) ?? -1)
@@ -132,16 +136,11 @@ describe('TokenBucket, whatever happens', () => {
 
   test('no wake-up is lost over changes of rate and burst', () =>
     fc.assert(
-      fc.asyncProperty(
-        limits,
-        steps,
-        fc.array(limits, { minLength: 1, maxLength: 60 }),
-        async (limit, plan, changes) => {
-          await simulate(limit, plan, (bucket, step) => {
-            if (step % 3 === 0) bucket.setLimits(changes[step % changes.length]!)
-          })
-        },
-      ),
+      fc.asyncProperty(limits, steps, changes, async (limit, plan, changed) => {
+        await simulate(limit, plan, (bucket, step) => {
+          if (step % 3 === 0) bucket.setLimits(changed[step % changed.length]!)
+        })
+      }),
       { numRuns: runs(200) },
     ))
 

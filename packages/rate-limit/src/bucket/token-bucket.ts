@@ -26,7 +26,7 @@ export interface TokenBucketStats extends LimiterStats {
   forfeited: number
   /** Share of the tokens due that were granted: 1 unless tokens were forfeited. */
   accuracy: number
-  /** The most tokens granted beyond the bound in any stretch of the last minute; 0 or less when it was kept. */
+  /** The most tokens granted beyond the bound in any stretch of the last minute, or as found before; at most 0 if it was kept. */
   overshoot: number
 }
 

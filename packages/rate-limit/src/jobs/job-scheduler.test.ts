@@ -307,6 +307,17 @@ describeRedis('JobScheduler on Redis', redis => {
     expect(most).toBeLessThanOrEqual(2)
   })
 
+  test('a job without an expiration gives its place away after five minutes, should its process die', async () => {
+    const scheduler = create({ id: 'expiring', redis: connect(), maxConcurrent: 1 })
+    const expirations = await scheduler.schedule(() =>
+      clients[0]!.zrange('b_{expiring}_job_expirations', 0, -1, 'WITHSCORES'),
+    )
+    const [, at] = expirations.flat() as string[]
+    const left = Number(at) - Date.now()
+    expect(left).toBeGreaterThan(240_000)
+    expect(left).toBeLessThanOrEqual(300_000)
+  })
+
   test('after FLUSHALL jobs run again, which plain bottleneck never manages on Redis 7', async () => {
     const scheduler = create({ id: 'flushed', redis: connect(), maxConcurrent: 2 })
     expect(await scheduler.schedule(() => 1)).toBe(1)

@@ -107,7 +107,7 @@ export class Gcra implements Meter {
     this.#audit.reset()
   }
 
-  /** The most tokens granted beyond the bound in any stretch of the last minute; 0 or less when it was kept. */
+  /** The most tokens granted beyond the bound in any stretch of the last minute, or as found before; at most 0 if it was kept. */
   overshoot(): number {
     const perMs = 1 / this.#interval
     return this.#audit.overshoot(this.#backlogSpan * perMs, perMs)

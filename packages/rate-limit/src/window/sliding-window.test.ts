@@ -101,6 +101,37 @@ describe('SlidingWindow', () => {
       ),
   )
 
+  test('log: grants less refunds stay within the limit in every window', () =>
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 3, max: 8 }),
+        fc.array(fc.tuple(fc.nat(400), fc.integer({ min: -3, max: 3 })), {
+          maxLength: 60,
+          size: 'max',
+        }),
+        (limit, plan) => {
+          const clock = new VirtualClock()
+          const window = new SlidingWindow({ limit, window: 1_000, clock })
+          const flows: [time: number, cost: number][] = []
+          for (const [pause, cost] of plan) {
+            clock.advance(pause)
+            if (cost >= 0) {
+              if (window.tryAcquire(cost)) flows.push([clock.now(), cost])
+            } else if (window.stats().granted >= -cost) {
+              window.refund(-cost)
+              flows.push([clock.now(), cost])
+            }
+          }
+          for (const [end] of flows) {
+            const within = flows.filter(([time]) => time > end - 1_000 && time <= end)
+            const sum = within.reduce((total, [, cost]) => total + cost, 0)
+            expect(sum).toBeLessThanOrEqual(limit)
+          }
+        },
+      ),
+      { numRuns: runs(300) },
+    ))
+
   test('the counter keeps its limit over evenly spread calls and tells when to come again', () => {
     const clock = new VirtualClock()
     const window = new SlidingWindow({ limit: 100, window: 1_000, algorithm: 'counter', clock })
