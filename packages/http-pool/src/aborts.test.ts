@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { FaultProxy, UpstreamServer } from '@millrace/testkit'
+import { FaultProxy, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { BodyContent, HttpPool } from './index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
@@ -49,6 +49,20 @@ test('while it waits for a connection', async () => {
   expect(server.requests).toHaveLength(1)
 })
 
+test('while it waits for the addresses of a name', async () => {
+  let asked = false
+  pool = makePool({
+    lookup: () => {
+      asked = true
+    },
+  })
+  await abortWhen(
+    signal => pool.request('http://name.example/', { signal }),
+    () => asked,
+  )
+  await expect.poll(() => pool.stats()).toMatchObject(clean)
+})
+
 test('during the TLS handshake', async () => {
   const secure = await UpstreamServer.start({ tls: true })
   const proxy = await FaultProxy.start({ target: secure.port })
@@ -60,6 +74,50 @@ test('during the TLS handshake', async () => {
   await expect.poll(() => pool.stats()).toMatchObject(clean)
   await proxy.stop()
   await secure.kill()
+})
+
+test('in an upload', async () => {
+  const proxy = await FaultProxy.start({ target: server.port })
+  const body = new Readable({ read() {} })
+  body.push('begun')
+  await abortWhen(
+    signal => pool.request(`http://127.0.0.1:${proxy.port}/`, { method: 'PUT', body, signal }),
+    () => proxy.stats().bytesUp > 100,
+  )
+  await expect.poll(() => pool.stats()).toMatchObject(clean)
+  await expect.poll(() => body.destroyed).toBe(true)
+  await proxy.stop()
+})
+
+test('while a hedge is under way beside it', async () => {
+  const clock = new VirtualClock()
+  pool = makePool({ connectionsPerHost: 2, hedge: { delay: 50, extra: 0.5 }, clock })
+  server.on('/hang', { fault: 'hang' })
+  await (await pool.request(server.url('/'))).body.dump()
+  const hanging = () => server.requests.length - 1
+  await abortWhen(
+    async signal => {
+      const response = pool.request(server.url('/hang'), { signal })
+      await expect.poll(hanging, { interval: 1 }).toBe(1)
+      clock.advance(50)
+      await response
+    },
+    () => hanging() === 2,
+  )
+  expect(pool.stats().hedges).toBe(1)
+  await expect.poll(() => pool.stats()).toMatchObject(clean)
+  await expect.poll(() => server.stats().connections).toBe(0)
+})
+
+test('while it waits for the limit that the server has told', async () => {
+  pool = makePool({ learnLimits: true })
+  server.on('*', { headers: { ratelimit: '"d";r=0;t=5' } })
+  await (await pool.request(server.url('/'))).body.dump()
+  await abortWhen(
+    signal => pool.request(server.url('/'), { signal }),
+    () => pool.stats().requests === 2,
+  )
+  expect(pool.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0, open: 1 })
 })
 
 test('while it waits for the head of the response', async () => {

@@ -40,6 +40,17 @@ test('bodies that nobody reads are given up when others wait, not before', async
   })
 })
 
+test('bodies that nobody reads hold up a pool that closes no longer than that', async () => {
+  const { body } = await pool.request(server.url('/large'))
+  const failed = new Promise(resolve => body.on('error', resolve))
+  await expect.poll(() => pool.stats().deadlines).toBe(1)
+  const closed = pool.close()
+  clock.advance(bodyLeakTimeout)
+  expect(await failed).toMatchObject({ code: 'ERR_MILLRACE_BODY_LEAK' })
+  await closed
+  expect(pool.stats()).toMatchObject({ pending: 0, connections: 0, deadlines: 0 })
+})
+
 test('a slow reader is no leak', async () => {
   const bodies = await Promise.all([1, 2].map(() => pool.request(server.url('/large'))))
   const small = pool.json(server.url('/small'))

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { runs, seededRandom, UpstreamServer } from '@millrace/testkit'
+import { runs, seededRandom, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { IdleLimit } from './connect/idle-limit.ts'
-import { HttpPool } from './index.ts'
+import { HttpPool, type HttpPoolOptions } from './index.ts'
 import { Load } from './load.fixture.ts'
 
 const closers: (() => unknown)[] = []
@@ -12,8 +12,12 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close()
 })
 
-/** A server that closes each connection when it has been idle for a time that `idle` gives, without a hint. */
-async function impatientServer(idle: () => number): Promise<string> {
+/**
+ * A server that closes each connection when it has been idle for a time that `idle` gives.
+ * @param hint what it says of that, in seconds; default nothing
+ */
+async function impatientServer(idle: () => number, hint?: number): Promise<string> {
+  const field = hint === undefined ? '' : `keep-alive: timeout=${hint}\r\n`
   const sockets = new Set<Socket>()
   const server: Server = createServer(socket => {
     sockets.add(socket)
@@ -25,7 +29,7 @@ async function impatientServer(idle: () => number): Promise<string> {
     })
     socket.on('data', () => {
       clearTimeout(timer)
-      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1')
+      socket.write(`HTTP/1.1 200 OK\r\n${field}content-length: 1\r\n\r\n1`)
       timer = setTimeout(() => socket.end(), idle())
     })
   })
@@ -64,22 +68,69 @@ describe('keep-alive races', () => {
     // The close and the request did meet.
     expect(pool.stats().resends).toBeGreaterThan(calls / 1_000)
   })
+})
 
-  test('calls that may not be repeated keep clear of the time at which the server closes', async () => {
-    const url = await impatientServer(() => 60)
-    const pool = new HttpPool({ connectionsPerHost: 4 })
-    closers.push(() => pool.destroy())
-    const post = () => pool.json(url, { method: 'POST', body: 'x' })
-    for (let i = 0; i < 6; i++) {
-      await post()
-      await pause(90)
-    }
+test('calls that may not be repeated keep clear of the time at which the server closes', async () => {
+  await using server = await UpstreamServer.start()
+  server.on('*', { body: '1' })
+  const clock = new VirtualClock()
+  const pool = new HttpPool({ clock })
+  closers.push(() => pool.destroy())
+  const createdByPost = async () => {
     const { created } = pool.stats()
-    await post()
-    await pause(55)
-    await post()
-    // At 55 of 60 ms the connection was open still, and too old to trust.
-    expect(pool.stats().created).toBeGreaterThanOrEqual(created + 2)
+    await pool.json(server.url('/'), { method: 'POST', body: 'x' })
+    return pool.stats().created - created
+  }
+  for (let i = 0; i < 4; i++) {
+    expect(await createdByPost()).toBe(1)
+    clock.advance(60)
+    await server.restart()
+    await expect.poll(() => pool.stats().open).toBe(0)
+  }
+  expect(await createdByPost()).toBe(1)
+  clock.advance(47)
+  expect(await createdByPost()).toBe(0)
+  clock.advance(48)
+  // Four fifths of what is usual: open still, and too old to trust.
+  expect(pool.stats().open).toBe(1)
+  expect(await createdByPost()).toBe(1)
+})
+
+// In real time, as undici's timers are.
+describe('an idle connection is kept', () => {
+  const patient = () => 60_000
+
+  /** Whether the connection is gone within half a second, and how many there were after another request. */
+  async function afterIdling(options: HttpPoolOptions, hint?: number): Promise<[boolean, number]> {
+    const url = await impatientServer(patient, hint)
+    const pool = new HttpPool(options)
+    closers.push(() => pool.destroy())
+    await pool.json(url)
+    const isClosed = () => pool.stats().open === 0
+    for (let waited = 0; waited < 500 && !isClosed(); waited += 50) await pause(50)
+    const closed = isClosed()
+    await pool.json(url)
+    return [closed, pool.stats().created]
+  }
+
+  test('as long as the server says', async () => {
+    expect(await afterIdling({ keepAliveTimeout: 50 }, 30)).toEqual([false, 1])
+  })
+
+  test('less the margin', async () => {
+    expect(await afterIdling({ keepAliveMargin: 29_900 }, 30)).toEqual([true, 2])
+  })
+
+  test('not at all if the margin is more', async () => {
+    expect(await afterIdling({ keepAliveMargin: 1_000 }, 1)).toEqual([true, 2])
+  })
+
+  test('at most keepAliveMaxTimeout', async () => {
+    expect(await afterIdling({ keepAliveMaxTimeout: 50 }, 30)).toEqual([true, 2])
+  })
+
+  test('for keepAliveTimeout if the server says nothing', async () => {
+    expect(await afterIdling({ keepAliveTimeout: 50 })).toEqual([true, 2])
   })
 })
 

@@ -165,61 +165,82 @@ describe('connection errors', () => {
     expect(server.stats().accepted).toBe(0)
   })
 
-  test('a reset at every byte of a response: json() gets the value, request() all of it or an error', async () => {
-    const value = { value: 'x'.repeat(20) }
-    server.on('/', { body: value })
-    const proxy = await FaultProxy.start({ target: server.port })
-    const url = `http://127.0.0.1:${proxy.port}/`
-    const retry = { baseDelay: 0, budgetFloor: 10_000, hostTokens: 100_000 }
-    const pool = makePool({ retry })
-    await pool.json(url)
-    const { bytesDown } = proxy.stats()
-    const outcomes = { whole: 0, broken: 0 }
-    let failures = 0
-    for (let offset = 1; offset < bytesDown; offset++) {
-      proxy.cutAfter(offset)
-      const cut = pool.json(url)
-      await expect.poll(() => pool.stats().failures, { interval: 1 }).toBe(++failures)
-      await proxy.heal()
-      expect(await cut).toEqual(value)
+  const value = { value: 'x'.repeat(20) }
+  const { length } = JSON.stringify(value)
 
-      proxy.cutAfter(offset)
-      const streamed = read(pool.request(url)).then(
-        ([, text]) => {
-          expect(JSON.parse(text)).toEqual(value)
-          outcomes.whole++
-        },
-        error => {
-          expect(error.code).toMatch(/^(UND_ERR_|ECONNRESET|EPIPE)/)
-          outcomes.broken++
-        },
-      )
-      await expect.poll(() => pool.stats().failures, { interval: 1 }).toBe(++failures)
-      await proxy.heal()
-      await streamed
-    }
-    // Before the end of the head it is tried again; in the body the caller has to know.
-    expect(outcomes.broken).toBe(JSON.stringify(value).length)
-    expect(outcomes.whole).toBe(bytesDown - 1 - outcomes.broken)
-    expect(pool.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0 })
-    await proxy.stop()
-  })
+  test.each([
+    ['with its length', {}, length],
+    // With the size of the only chunk, the ends of both lines, and the last chunk.
+    ['in chunks', { 'content-length': undefined }, length + '1f\r\n'.length + 7],
+  ])(
+    'a reset at every byte of a response %s: json() gets the value, request() all of it or an error',
+    async (_name, headers, bodyLength) => {
+      server.on('/', { body: value, headers })
+      const proxy = await FaultProxy.start({ target: server.port })
+      const url = `http://127.0.0.1:${proxy.port}/`
+      const retry = { baseDelay: 0, budgetFloor: 10_000, hostTokens: 100_000 }
+      const pool = makePool({ retry })
+      await pool.json(url)
+      const { bytesDown } = proxy.stats()
+      const outcomes = { whole: 0, broken: 0 }
+      let failures = 0
+      for (let offset = 1; offset < bytesDown; offset++) {
+        proxy.cutAfter(offset)
+        const cut = pool.json(url)
+        await expect.poll(() => pool.stats().failures, { interval: 1 }).toBe(++failures)
+        await proxy.heal()
+        expect(await cut).toEqual(value)
+
+        proxy.cutAfter(offset)
+        const streamed = read(pool.request(url)).then(
+          ([, text]) => {
+            expect(JSON.parse(text)).toEqual(value)
+            outcomes.whole++
+          },
+          error => {
+            expect(error.code).toMatch(/^(UND_ERR_|ECONNRESET|EPIPE)/)
+            outcomes.broken++
+          },
+        )
+        await expect.poll(() => pool.stats().failures, { interval: 1 }).toBe(++failures)
+        await proxy.heal()
+        await streamed
+      }
+      // Before the end of the head it is tried again; in the body the caller has to know.
+      expect(outcomes.broken).toBe(bodyLength)
+      expect(outcomes.whole).toBe(bytesDown - 1 - outcomes.broken)
+      expect(pool.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0 })
+      await proxy.stop()
+    },
+  )
 })
 
 describe('budgets', () => {
-  test('in an outage the client sends at most 1 + budget times its requests', async () => {
-    server.on('*', 503)
-    const pool = makePool({
-      retry: { baseDelay: 0, maxAttempts: 10, budget: 0.2, budgetFloor: 0, hostTokens: 1e9 },
-    })
-    for (let i = 0; i < 20; i++) {
-      await Promise.all(Array.from({ length: 50 }, () => read(pool.request(server.url('/')))))
-    }
-    expect(pool.stats().requests).toBe(1_000)
-    expect(pool.stats().attempts).toBeLessThanOrEqual(1_200)
-    expect(pool.stats().attempts).toBeGreaterThan(1_150)
-    expect(server.requests).toHaveLength(pool.stats().attempts)
-  })
+  test.each<[string, () => unknown]>([
+    ['503', () => server.on('*', 503)],
+    ['a reset', () => server.on('*', { fault: 'reset' })],
+    ['a refused connect', () => server.kill()],
+  ])(
+    'in an outage of %s the client sends at most 1 + budget times its requests',
+    async (_name, fail) => {
+      await fail()
+      const pool = makePool({
+        retry: { baseDelay: 0, maxAttempts: 10, budget: 0.2, budgetFloor: 0, hostTokens: 1e9 },
+        // Hedges are paid from it too.
+        hedge: { delay: 0, extra: 0.5 },
+      })
+      for (let i = 0; i < 20; i++) {
+        const calls = Array.from({ length: 50 }, () => read(pool.request(server.url('/'))))
+        await Promise.allSettled(calls)
+      }
+      const { requests, attempts, retries, hedges, resends, created } = pool.stats()
+      expect(requests).toBe(1_000)
+      expect(attempts).toBe(requests + retries + hedges + resends)
+      expect(attempts).toBeLessThanOrEqual(1_200)
+      expect(attempts).toBeGreaterThan(1_150)
+      expect(Math.max(server.requests.length, created)).toBe(attempts)
+    },
+  )
 
   test('holds for calls that ask for retries of a pool without', async () => {
     server.on('*', 503)

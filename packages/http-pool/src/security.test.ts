@@ -1,4 +1,6 @@
-import type { LookupAddress } from 'node:dns'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:tls'
 import {
   brotliCompressSync,
   deflateRawSync,
@@ -6,24 +8,13 @@ import {
   gzipSync,
   zstdCompressSync,
 } from 'node:zlib'
-import { UpstreamServer } from '@millrace/testkit'
+import { FaultProxy, selfSignedCertificate, UpstreamServer } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
-import { type HttpPoolOptions, isPublicAddress } from './index.ts'
+import { isPublicAddress } from './index.ts'
+import { resolvesTo } from './lookup.fixture.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false })
-
-/** A lookup that answers with these addresses. */
-const resolvesTo =
-  (...addresses: string[]): NonNullable<HttpPoolOptions['lookup']> =>
-  (_hostname, options, callback) => {
-    const all: LookupAddress[] = addresses.map(address => ({
-      address,
-      family: address.includes(':') ? 6 : 4,
-    }))
-    if (options.all) (callback as unknown as (e: null, a: LookupAddress[]) => void)(null, all)
-    else callback(null, all[0]!.address, all[0]!.family)
-  }
 
 describe('addresses', () => {
   test.each([
@@ -99,12 +90,6 @@ describe('addresses', () => {
       code: 'ERR_MILLRACE_ADDRESS_NOT_ALLOWED',
       origin: 'http://169.254.169.254',
     })
-  })
-
-  test('of several, one that does not answer gives way to the next', async () => {
-    server.on('*', { body: '"second"' })
-    const pool = makePool({ lookup: resolvesTo('127.0.0.2', '127.0.0.1') })
-    expect(await pool.json(`http://two.example:${server.port}/`)).toBe('second')
   })
 })
 
@@ -241,6 +226,40 @@ describe('TLS', () => {
     expect(trusting.stats().attempts).toBe(1)
     const { body } = await trusting.request(secure.url('/'))
     expect(await body.text()).toBe('200')
+    await secure.kill()
+  })
+
+  test('no version in common is an error that is not retried', async () => {
+    const { key, cert } = selfSignedCertificate()
+    const modern = createServer({ key, cert, minVersion: 'TLSv1.3' })
+    modern.on('tlsClientError', () => {})
+    modern.listen(0, '127.0.0.1')
+    await once(modern, 'listening')
+    const { port } = modern.address() as AddressInfo
+    const pool = makePool({ retry: { baseDelay: 0 }, tls: { ca: cert, maxVersion: 'TLSv1.2' } })
+    await expect(pool.request(`https://127.0.0.1:${port}/`)).rejects.toMatchObject({
+      code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+    })
+    expect(pool.stats()).toMatchObject({ attempts: 1, open: 0, deadlines: 0 })
+    modern.close()
+  })
+
+  test('a handshake that is cut off is tried again, whatever the method', async () => {
+    const secure = await UpstreamServer.start({ tls: true })
+    const proxy = await FaultProxy.start({ target: secure.port })
+    proxy.cutAfter(100)
+    secure.on('*', { body: '"sent"' })
+    const pool = makePool({
+      retry: { baseDelay: 1_000 },
+      random: () => 1,
+      tls: { ca: secure.certificate! },
+    })
+    const answer = pool.json(`https://127.0.0.1:${proxy.port}/`, { json: 1 })
+    await expect.poll(() => pool.stats().retries).toBe(1)
+    await proxy.heal()
+    expect(await answer).toBe('sent')
+    expect(secure.requests).toHaveLength(1)
+    await proxy.stop()
     await secure.kill()
   })
 

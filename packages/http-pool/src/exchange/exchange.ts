@@ -224,8 +224,9 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
   }
 
   #checkLeak(now: number): void {
-    const { settings, queued } = this.core
-    if (queued > 0) this.fail(new BodyLeakError(settings.bodyLeakTimeout, this.origin.key))
+    const { settings, queued, isClosed } = this.core
+    if (queued > 0 || isClosed)
+      this.fail(new BodyLeakError(settings.bodyLeakTimeout, this.origin.key))
     else this.#leakAt = now + settings.bodyLeakTimeout
   }
 
