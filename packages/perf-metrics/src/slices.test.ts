@@ -2,12 +2,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
+import type { DeltaMessage } from './cluster/messages.ts'
 import { Dashboard } from './dashboard.ts'
 import { negotiate } from './export/negotiate.ts'
 import { scrape } from './export/scrape.ts'
+import { Guard } from './guard.ts'
 import { Registry } from './index.ts'
 import { OtlpExporter } from './otlp.ts'
 import { inSlices, type Pace, SLICE } from './slices.ts'
+import { ClusterSender } from './workers.ts'
 
 /** A clock by which every look at it takes `cost` milliseconds, and the number of pauses so far. */
 function pacing(cost: number): Pace & { pauses: number } {
@@ -185,6 +188,82 @@ describe('a frame of the dashboard', () => {
     const { continuations } = clock
     clock.advance(0)
     expect(clock.continuations).toBe(continuations)
+  })
+})
+
+describe('a guard', () => {
+  it('evaluates over many turns of the loop by itself, and at once when it is asked', () => {
+    const clock = slowClock()
+    const metrics = new Registry({ clock: new VirtualClock(1_000_000) })
+    const timing = metrics.timing('t_seconds', { labels: ['i'] })
+    const trips: number[] = []
+    using guard = new Guard(metrics, {
+      clock,
+      rules: [{ name: 'Slow', type: 'threshold', metric: 't_seconds', stat: 'p99', above: 1 }],
+      onTrip: ({ value }) => {
+        trips.push(value)
+      },
+    })
+    for (let i = 0; i < 1000; i++) timing.record({ i }, 2000)
+    const before = clock.continuations
+    clock.advance(10_000)
+    expect(clock.continuations - before).toBeGreaterThan(400)
+    expect(trips).toEqual([expect.closeTo(2, 1)])
+    guard.evaluate()
+    expect(clock.continuations - before).toBeLessThan(600)
+  })
+
+  it('that is closed by what it calls evaluates no more', () => {
+    const clock = slowClock()
+    const metrics = new Registry({ clock: new VirtualClock(1_000_000) })
+    const gauge = metrics.gauge('g')
+    const trips: string[] = []
+    const rules = ['A', 'B'].map(
+      name => ({ name, type: 'threshold', metric: 'g', above: 1 }) as const,
+    )
+    const guard = new Guard(metrics, {
+      clock,
+      rules,
+      onTrip: ({ rule }) => {
+        trips.push(rule.name)
+        guard[Symbol.dispose]()
+      },
+    })
+    gauge.set(2)
+    clock.advance(60_000)
+    expect(trips).toEqual(['A'])
+  })
+})
+
+describe('the reports of a child process', () => {
+  it('are spread over the turns of the loop, in messages of some series each, and finished when asked', () => {
+    const clock = slowClock()
+    const metrics = new Registry({ clock: new VirtualClock(1_000_000) })
+    const counter = metrics.counter('c_total', { labels: ['i'] })
+    const messages: DeltaMessage[] = []
+    const sender = new ClusterSender(metrics, { clock, send: message => messages.push(message) })
+    const sum = (): number =>
+      messages
+        .flatMap(({ series }) => series)
+        .reduce((total, { value }) => total + Number(value), 0)
+    for (let i = 0; i < 1000; i++) counter.inc({ i })
+    clock.advance(1000)
+    expect(clock.continuations).toBeGreaterThan(400)
+    expect(messages.length).toBe(Math.ceil(1000 / 32))
+    expect(sum()).toBe(1000)
+    for (let i = 0; i < 1000; i++) counter.inc({ i })
+    // One turn's worth of the next report, then the rest in one piece.
+    let turns = 0
+    const { setTimer } = clock
+    clock.setTimer = (callback, delay) => {
+      if (delay === 0 && ++turns === 40) return { cancel: () => {} }
+      return setTimer(callback, delay)
+    }
+    clock.advance(1000)
+    expect(sum()).toBeLessThan(1100)
+    sender.flush()
+    expect(sum()).toBe(2000)
+    sender[Symbol.dispose]()
   })
 })
 

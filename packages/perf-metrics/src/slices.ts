@@ -1,4 +1,4 @@
-import { type Clock, stopwatch } from './clock.ts'
+import { type Clock, stopwatch, type Timer } from './clock.ts'
 
 /**
  * Milliseconds of work after which the event loop gets its turn, by the clock, as a series takes ten times as long while
@@ -52,6 +52,8 @@ export async function inSlices<R>(
 export interface SlicedWork {
   /** Goes on with it no more. */
   cancel(): void
+  /** Does the rest of it at once. */
+  finish(): void
 }
 
 /**
@@ -66,21 +68,31 @@ export function startSlices<R>(
   stopwatch: () => number,
   finished: (result: R) => void,
 ): SlicedWork {
-  let cancel = (): void => {}
-  const slice = (): void => {
-    const end = stopwatch() + SLICE
-    for (;;) {
+  let ended = false
+  let timer: Timer | undefined
+  const workUntil = (end: number): void => {
+    // What the steps call may cancel them.
+    while (!ended) {
       const { done, value } = steps.next()
       if (done) {
+        ended = true
         finished(value)
-        return
-      }
-      if (stopwatch() < end) continue
-      const timer = clock.setTimer(slice, 0)
-      cancel = () => timer.cancel()
-      return
+      } else if (stopwatch() >= end) return
     }
   }
+  const slice = (): void => {
+    workUntil(stopwatch() + SLICE)
+    if (!ended) timer = clock.setTimer(slice, 0)
+  }
   slice()
-  return { cancel: () => cancel() }
+  return {
+    cancel() {
+      ended = true
+      timer?.cancel()
+    },
+    finish() {
+      timer?.cancel()
+      workUntil(Infinity)
+    },
+  }
 }

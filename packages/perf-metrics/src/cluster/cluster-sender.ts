@@ -1,12 +1,13 @@
-import { type Clock, systemClock, type Timer } from '../clock.ts'
+import { type Clock, stopwatch, systemClock, type Timer } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { CounterSeries } from '../instrument/counter.ts'
-import type { Family } from '../instrument/family.ts'
+import type { Family, FamilyDescription } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import type { Registry } from '../registry/registry.ts'
+import { type SlicedWork, startSlices } from '../slices.ts'
 import { type Distribution, emptyDistribution } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
 import { distributionSince } from '../window/window-ring.ts'
@@ -20,6 +21,9 @@ export interface ClusterSenderOptions {
   /** Source of time. Default: the system's. */
   clock?: Clock
 }
+
+/** Series of one message, as it is written in one piece. */
+const MOST_SERIES = 32
 
 interface Sent {
   mark: number
@@ -39,7 +43,10 @@ export class ClusterSender {
   readonly #clock: Clock
   readonly #numbers = new Map<Family, number>()
   readonly #sent = new WeakMap<Series, Sent>()
+  readonly #stopwatch: () => number
   #timer: Timer | undefined
+  /** What the interval began to send. */
+  #underWay: SlicedWork | undefined
 
   constructor(registry: Registry, options: ClusterSenderOptions = {}) {
     const { interval = 1000, clock = systemClock, send = process.send?.bind(process) } = options
@@ -53,20 +60,44 @@ export class ClusterSender {
     this.#interval = interval
     this.#send = send
     this.#clock = clock
+    this.#stopwatch = stopwatch(clock)
     this.#schedule()
   }
 
   #schedule(): void {
     this.#timer = this.#clock.setTimer(() => {
-      this.flush()
+      if (this.#underWay === undefined) this.#sendInSlices()
       this.#schedule()
     }, this.#interval)
   }
 
-  /** Sends what has changed since the last message, if anything has. */
+  #sendInSlices(): void {
+    let finished = false
+    const work = startSlices(this.#steps(), this.#clock, this.#stopwatch, () => {
+      finished = true
+      this.#underWay = undefined
+    })
+    if (!finished) this.#underWay = work
+  }
+
+  /**
+   * Sends what has changed since the last message, if anything has: all of it at once, where the interval does it in
+   * slices of half a millisecond.
+   */
   flush(): void {
-    const families: DeltaMessage['families'][number][] = []
-    const series: SeriesDelta[] = []
+    this.#underWay?.finish()
+    for (const _ of this.#steps());
+  }
+
+  *#steps(): Generator<void, void> {
+    let families: FamilyDescription[] = []
+    let series: SeriesDelta[] = []
+    const send = (): void => {
+      if (families.length === 0 && series.length === 0) return
+      this.#send({ channel: CHANNEL, families, series })
+      families = []
+      series = []
+    }
     for (const family of this.#registry.collect()) {
       let number = this.#numbers.get(family)
       if (number === undefined) {
@@ -78,11 +109,11 @@ export class ClusterSender {
         const value = this.#change(one)
         if (value !== undefined)
           series.push({ family: number, labelValues: one.labelValues, value })
+        if (series.length === MOST_SERIES) send()
+        yield
       }
     }
-    if (families.length > 0 || series.length > 0) {
-      this.#send({ channel: CHANNEL, families, series })
-    }
+    send()
   }
 
   #change(series: Series): SeriesDelta['value'] | undefined {

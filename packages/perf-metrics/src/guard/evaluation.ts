@@ -33,7 +33,8 @@ export interface Finding {
 
 /** A rule with the memory it needs. */
 export interface Evaluator {
-  evaluate(families: ReadonlyMap<string, Family>, now: number): Finding
+  /** What the rule finds, or the steps to it where buckets are read, so that the caller can let others run. */
+  evaluate(families: ReadonlyMap<string, Family>, now: number): Finding | Generator<void, Finding>
 }
 
 const UNKNOWN: Finding = { holds: undefined, value: NaN, limit: NaN }
@@ -58,11 +59,11 @@ export function evaluatorOf(rule: Rule): Evaluator {
   }
 }
 
-function threshold(
+function* threshold(
   rule: ThresholdRule,
   families: ReadonlyMap<string, Family>,
   now: number,
-): Finding {
+): Generator<void, Finding> {
   const { stat = 'value', window = 300_000 } = rule
   const series = select(rule, families)
   if (series.length === 0) return UNKNOWN
@@ -72,7 +73,7 @@ function threshold(
     if (values.length === 0) return UNKNOWN
     value = rule.above === undefined ? Math.min(...values) : Math.max(...values)
   } else if (series[0]!.type === 'histogram') {
-    const { span, delta } = windowOf(series, window, now)
+    const { span, delta } = yield* windowOf(series, window, now)
     value = distributionStats(delta, span)[stat]
   } else {
     value = 0
@@ -105,15 +106,15 @@ function ratio(rule: RatioRule): Evaluator {
   }
 }
 
-function regression(
+function* regression(
   rule: RegressionRule,
   families: ReadonlyMap<string, Family>,
   now: number,
-): Finding {
+): Generator<void, Finding> {
   const { window = 300_000, quantile = 0.99, tolerance = 0.1, alpha = 0.001, minimum = 100 } = rule
   const series = select(rule, families)
-  const recent = windowOf(series, window, now).delta
-  const all = windowOf(series, QUARTER_HOUR, now).delta
+  const recent = (yield* windowOf(series, window, now)).delta
+  const all = (yield* windowOf(series, QUARTER_HOUR, now)).delta
   const baseline = subtract(all, recent)
   if (recent.count < minimum || baseline.count < minimum) return UNKNOWN
   const { before, after, change, p } = compareQuantile(baseline, recent, quantile, tolerance)
@@ -228,11 +229,11 @@ function total(selectors: readonly Selector[], families: ReadonlyMap<string, Fam
   return sum
 }
 
-function windowOf(
+function* windowOf(
   series: readonly Series[],
   window: number,
   now: number,
-): { span: number; delta: Distribution } {
+): Generator<void, { span: number; delta: Distribution }> {
   let span = 1
   let delta = emptyDistribution(FINEST_SCHEMA)
   for (const one of series) {
@@ -240,6 +241,7 @@ function windowOf(
     if (view === undefined) continue
     span = Math.max(span, view.span)
     delta = merge(delta, view.delta as Distribution)
+    yield
   }
   return { span, delta }
 }

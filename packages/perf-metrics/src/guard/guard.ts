@@ -1,6 +1,7 @@
-import { type Clock, systemClock, type Timer } from '../clock.ts'
+import { type Clock, stopwatch, systemClock, type Timer } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Registry } from '../registry/registry.ts'
+import { type SlicedWork, startSlices } from '../slices.ts'
 import { type Evaluator, evaluatorOf, type Finding } from './evaluation.ts'
 import { type Rule, validateRules } from './rules.ts'
 
@@ -58,7 +59,10 @@ export class Guard {
   readonly #registry: Registry
   readonly #options: Required<Pick<GuardOptions, 'interval' | 'clock' | 'onError'>> & GuardOptions
   readonly #watched: readonly Watched[]
+  readonly #stopwatch: () => number
   #timer: Timer | undefined
+  /** The evaluation that the interval began. */
+  #underWay: SlicedWork | undefined
   #trips = 0
   #recoveries = 0
 
@@ -70,6 +74,7 @@ export class Guard {
     }
     this.#registry = registry
     this.#options = { ...options, interval, clock, onError }
+    this.#stopwatch = stopwatch(clock)
     const now = clock.now()
     this.#watched = rules.map(rule => ({
       rule,
@@ -85,22 +90,46 @@ export class Guard {
   }
 
   #schedule(): void {
-    this.#timer = this.#options.clock.setTimer(() => {
-      this.evaluate()
+    const { clock, interval } = this.#options
+    this.#timer = clock.setTimer(() => {
+      // An evaluation that takes longer than the interval goes on, and the next waits its turn.
+      if (this.#underWay === undefined) this.#evaluateInSlices()
       this.#schedule()
-    }, this.#options.interval)
+    }, interval)
   }
 
-  /** Evaluates all rules now. Happens by itself on the interval. */
+  #evaluateInSlices(): void {
+    let finished = false
+    const work = startSlices(this.#steps(), this.#options.clock, this.#stopwatch, () => {
+      finished = true
+      this.#underWay = undefined
+    })
+    if (!finished) this.#underWay = work
+  }
+
+  /**
+   * Evaluates all rules now. Happens by itself on the interval, and then in slices of half a millisecond; called like
+   * this it is done when it returns: 0.1 ms per 1,000 series that a rule counts, some 10 ms per 1,000
+   * histograms of which it reads a quantile.
+   */
   evaluate(): void {
+    this.#underWay?.cancel()
+    this.#underWay = undefined
+    for (const _ of this.#steps());
+  }
+
+  *#steps(): Generator<void, void> {
     const now = this.#options.clock.now()
     const families = new Map(
       this.#registry.collect().map(family => [family.description.name, family]),
     )
+    yield
     for (const watched of this.#watched) {
-      watched.finding = watched.evaluator.evaluate(families, now)
+      const found = watched.evaluator.evaluate(families, now)
+      watched.finding = 'next' in found ? yield* found : found
       const { holds } = watched.finding
       if (holds !== undefined) this.#step(watched, holds, now)
+      yield
     }
   }
 
@@ -163,6 +192,7 @@ export class Guard {
 
   [Symbol.dispose](): void {
     this.#timer?.cancel()
+    this.#underWay?.cancel()
   }
 }
 

@@ -33,6 +33,8 @@ export interface SeriesFactory<S extends Series> {
   destroy(series: S): void
   /** Takes back what a series needs only while it counts. */
   rest(series: S): void
+  /** Whether cells can be taken back at all. */
+  readonly reclaims: boolean
   /** Takes back the cells of a series that is gone. */
   reclaim(block: Cells): void
   /** Milliseconds since the epoch. */
@@ -99,14 +101,23 @@ export class Family<S extends Series = Series> {
 
   /** @throws LabelError on a missing, surplus or unusable label */
   bind(labels: Labels): S {
-    const values = readValues(this.description.labelNames, labels)
-    if (!isValues(values)) {
-      const { label, problem } = values
-      throw new LabelError(this.description.name, label, problem)
-    }
-    const { series } = this.#resolve(values)
+    const { series } = this.#resolve(this.#values(labels))
     series.handed = true
     return series
+  }
+
+  #values(labels: Labels): readonly string[] {
+    const values = readValues(this.description.labelNames, labels)
+    if (isValues(values)) return values
+    throw new LabelError(this.description.name, values.label, values.problem)
+  }
+
+  /** As {@link expire}, by labels. Returns whether there was such a series, and it is gone. @throws LabelError */
+  remove(labels: Labels): boolean {
+    const series = this.#index.get(this.#values(labels))
+    if (series === undefined || series === this.#overflow || !this.#factory.reclaims) return false
+    this.expire(series)
+    return true
   }
 
   /** The series of these label values, if there is one. */
@@ -126,7 +137,8 @@ export class Family<S extends Series = Series> {
     if (found !== undefined) return { series: found, cacheable: true }
     const revived = this.#wake(values)
     if (revived !== undefined) return { series: revived, cacheable: true }
-    if (this.#series.size >= this.description.maxSeries) {
+    const own = this.#series.size - (this.#overflow === undefined ? 0 : 1)
+    if (own >= this.description.maxSeries) {
       this.overflowed++
       this.#overflow ??= this.#add(this.#create(values.map(() => OVERFLOW_VALUE)))
       return { series: this.#overflow, cacheable: false }

@@ -4,36 +4,46 @@ import type { Family } from './family.ts'
 import type { Gauge, GaugeSeries } from './gauge.ts'
 import type { Histogram } from './histogram.ts'
 import type { HistogramSeries } from './histogram-series.ts'
+import type { Series } from './series.ts'
 import { type Timing, TimingSeries } from './timing.ts'
 import type { UpDownCounter, UpDownCounterSeries } from './up-down-counter.ts'
 
-/** A metric with labels: bind them once with `labels`, or pass them with every update. */
-export class CounterFamily<L extends string = string> {
-  readonly family: Family<CounterSeries>
+/** What all metrics with labels have in common. */
+class Labelled<L extends string, S extends Series> {
+  readonly family: Family<S>
 
-  constructor(family: Family<CounterSeries>) {
+  constructor(family: Family<S>) {
     this.family = family
   }
 
+  /**
+   * Drops the series of `labels`: a tenant that left, a queue that was closed. A handle to it stays valid, and its next
+   * update brings the series back, from zero and with a new start time. Returns whether it is gone: there may be none, and
+   * the overflow series and those in memory shared with other threads stay. @throws LabelError
+   */
+  remove(labels: Labels<L>): boolean {
+    return this.family.remove(labels)
+  }
+}
+
+/** A metric with labels: bind them once with `labels`, or pass them with every update. */
+export class CounterFamily<L extends string = string> extends Labelled<L, CounterSeries> {
   /** The series of these labels, to keep and to update without a look-up. @throws LabelError */
   labels(labels: Labels<L>): Counter {
     return this.family.bind(labels)
   }
 
-  /** Adds to the series of `labels`. Wrong labels are counted in `millrace_metrics_rejected_total`, not thrown. */
+  /** Adds to the series of `labels`. Wrong labels are counted in `millrace_metrics_mislabelled_total`, not thrown. */
   inc(labels: Labels<L>, amount = 1): void {
     this.family.find(labels).inc(amount)
   }
 }
 
 /** As {@link CounterFamily}, for counts that go both ways. */
-export class UpDownCounterFamily<L extends string = string> {
-  readonly family: Family<UpDownCounterSeries>
-
-  constructor(family: Family<UpDownCounterSeries>) {
-    this.family = family
-  }
-
+export class UpDownCounterFamily<L extends string = string> extends Labelled<
+  L,
+  UpDownCounterSeries
+> {
   labels(labels: Labels<L>): UpDownCounter {
     return this.family.bind(labels)
   }
@@ -48,13 +58,7 @@ export class UpDownCounterFamily<L extends string = string> {
 }
 
 /** As {@link CounterFamily}, for values of the moment. */
-export class GaugeFamily<L extends string = string> {
-  readonly family: Family<GaugeSeries>
-
-  constructor(family: Family<GaugeSeries>) {
-    this.family = family
-  }
-
+export class GaugeFamily<L extends string = string> extends Labelled<L, GaugeSeries> {
   labels(labels: Labels<L>): Gauge {
     return this.family.bind(labels)
   }
@@ -73,13 +77,7 @@ export class GaugeFamily<L extends string = string> {
 }
 
 /** As {@link CounterFamily}, for distributions. */
-export class HistogramFamily<L extends string = string> {
-  readonly family: Family<HistogramSeries>
-
-  constructor(family: Family<HistogramSeries>) {
-    this.family = family
-  }
-
+export class HistogramFamily<L extends string = string> extends Labelled<L, HistogramSeries> {
   labels(labels: Labels<L>): Histogram {
     return this.family.bind(labels)
   }
@@ -122,5 +120,11 @@ export class TimingFamily<L extends string = string> {
   record(labels: Labels<L>, milliseconds: number, failed = false): void {
     this.durations.find(labels).observe(milliseconds / 1000)
     if (failed) this.failures.find(labels).inc()
+  }
+
+  /** As {@link CounterFamily.remove}, with the failures beside it. */
+  remove(labels: Labels<L>): boolean {
+    const removed = this.failures.remove(labels)
+    return this.durations.remove(labels) || removed
   }
 }

@@ -24,6 +24,10 @@ export class NoopInstrument implements Counter, Gauge {
   labels(_labels: Labels): this {
     return this
   }
+
+  remove(_labels: Labels): boolean {
+    return false
+  }
 }
 
 export class NoopHistogram implements Histogram {
@@ -44,6 +48,10 @@ export class NoopHistogram implements Histogram {
 
   labels(_labels: Labels): this {
     return this
+  }
+
+  remove(_labels: Labels): boolean {
+    return false
   }
 }
 
@@ -88,5 +96,9 @@ export class NoopTiming implements Timing {
 
   labels(_labels: Labels): this {
     return this
+  }
+
+  remove(_labels: Labels): boolean {
+    return false
   }
 }

@@ -141,6 +141,39 @@ describe('labels', () => {
   })
 })
 
+describe('a series that is removed', () => {
+  it('is gone with its failures, and begins anew when it is updated', () => {
+    const clock = new VirtualClock(1_000_000)
+    const metrics = new Registry({ clock })
+    const counter = metrics.counter('x_total', { labels: ['tenant'] })
+    const held = counter.labels({ tenant: 'a' })
+    held.inc(5)
+    counter.inc({ tenant: 'b' }, 2)
+    expect(counter.remove({ tenant: 'a' })).toBe(true)
+    expect(counter.remove({ tenant: 'a' })).toBe(false)
+    expect(metrics.toPrometheus()).toContain('# TYPE x_total counter\nx_total{tenant="b"} 2\n')
+    clock.advance(3000)
+    held.inc(3)
+    const text = metrics.toOpenMetrics()
+    expect(text).toContain('x_total{tenant="a"} 3\nx_created{tenant="a"} 1003\n')
+    const timing = metrics.timing('t_seconds', { labels: ['tenant'] })
+    timing.record({ tenant: 'a' }, 5, true)
+    expect(timing.remove({ tenant: 'a' })).toBe(true)
+    expect(metrics.toPrometheus()).not.toContain('t_')
+    expect(metrics.summary()).not.toContain('t_failures')
+  })
+
+  it('makes room under the budget; what took the overflow stays', () => {
+    const gauge = new Registry({ maxSeries: 1 }).gauge('g', { labels: ['k'] })
+    gauge.set({ k: 1 }, 1)
+    gauge.set({ k: 2 }, 2)
+    expect(gauge.remove({ k: '__overflow__' })).toBe(false)
+    expect(gauge.remove({ k: 1 })).toBe(true)
+    expect(gauge.labels({ k: 3 }).value).toBe(0)
+    expect(() => gauge.remove({} as never)).toThrow('Label "k" of metric "g" is missing')
+  })
+})
+
 describe('values', () => {
   it('counts, but does not take, what is no amount', () => {
     const metrics = new Registry()

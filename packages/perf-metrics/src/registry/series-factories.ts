@@ -40,6 +40,7 @@ function factory<S extends Series>(
       context.store.free(series.block)
     },
     rest,
+    reclaims: context.store.reclaims,
     reclaim: block => context.store.free(block),
     now: () => context.now(),
   }

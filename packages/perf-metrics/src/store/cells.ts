@@ -15,6 +15,8 @@ export interface CellStore {
   readonly fixedBuckets: number | undefined
   /** @param identity what the run is for, where it must be found again */
   allocate(size: number, identity?: string): Cells
+  /** Whether runs can be taken back. */
+  readonly reclaims: boolean
   /** Takes a run back. The caller must hold the only handle to it. */
   free(cells: Cells): void
   /** Told of every series that is exported, where others read the cells. */
@@ -32,6 +34,7 @@ const PAGE = 2048
  */
 export class HeapCells implements CellStore {
   readonly fixedBuckets = undefined
+  readonly reclaims = true
   #page = new Float64Array(0)
   #used = 0
   readonly #free = new Map<number, Cells[]>()

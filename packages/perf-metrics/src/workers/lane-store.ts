@@ -32,6 +32,8 @@ export function claimLane(buffer: SharedArrayBuffer): CellStore {
 
 class LaneStore implements CellStore {
   readonly fixedBuckets: number = SHARED_BUCKETS
+  /** A lane is not compacted: its readers know where things are. */
+  readonly reclaims = false
   readonly #lane: Lane
   /** Series of the lane's former owner, by identity. */
   readonly #inherited = new Map<string, Cells>()
@@ -64,7 +66,6 @@ class LaneStore implements CellStore {
     return { array: cells, at, size }
   }
 
-  /** A lane is not compacted: its readers know where things are. */
   free(): void {}
 
   announce(description: FamilyDescription, labelValues: readonly string[], block: Cells): void {

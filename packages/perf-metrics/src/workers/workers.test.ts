@@ -84,5 +84,6 @@ describe('worker threads', () => {
     const shared = metrics.toPrometheus().match(/^c_total\{/gm)!.length
     expect(shared).toBeGreaterThan(50)
     expect(lanes.stats().unshared).toBe(500 - shared)
+    expect(counter.remove({ i: 0 })).toBe(false)
   })
 })
