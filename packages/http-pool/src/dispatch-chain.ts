@@ -6,7 +6,7 @@ import { Coalescer } from './coalesce/coalescer.ts'
 import { BoundedCall } from './exchange/bounded-call.ts'
 import type { Dispatch, ExchangeOptions } from './exchange/dispatch-options.ts'
 import type { PoolCore } from './pool-core.ts'
-import { headerList } from './redirect/header-list.ts'
+import { addMissing, headerList } from './request/header-list.ts'
 import { acceptEncoding, Decompression } from './response/decompression.ts'
 import { totalDeadline } from './time/total-deadline.ts'
 
@@ -89,9 +89,6 @@ function withDecompression(core: PoolCore, next: Dispatch): Dispatch {
 
 function withAcceptEncoding(headers: ExchangeOptions['headers']): string[] {
   const list = headerList(headers)
-  for (let i = 0; i < list.length; i += 2) {
-    if (list[i]!.toLowerCase() === 'accept-encoding') return list
-  }
-  list.push('accept-encoding', acceptEncoding)
+  addMissing(list, 'accept-encoding', acceptEncoding)
   return list
 }

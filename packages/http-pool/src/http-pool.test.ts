@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable, Writable } from 'node:stream'
-import { stream, upgrade } from 'undici'
+import { interceptors, request, stream, upgrade } from 'undici'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool } from './index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
@@ -147,6 +147,15 @@ describe('dispatcher', () => {
       })
     })
     expect(Buffer.concat(chunks).toString()).toBe('streamed')
+  })
+
+  test('takes interceptors around it', async () => {
+    server.on('*', 404)
+    const strict = pool.dispatcher.compose(interceptors.responseError())
+    await expect(request(server.url('/'), { dispatcher: strict })).rejects.toMatchObject({
+      statusCode: 404,
+    })
+    expect(pool.stats()).toMatchObject({ requests: 1, pending: 0 })
   })
 
   test('serves the fetch of Node', async () => {

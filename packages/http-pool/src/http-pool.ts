@@ -7,7 +7,7 @@ import type { HttpPoolOptions } from './options/pool-options.ts'
 import { resolvePoolOptions } from './options/settings.ts'
 import { PoolCore } from './pool-core.ts'
 import { PoolDispatcher } from './pool-dispatcher.ts'
-import { headerList } from './redirect/header-list.ts'
+import { addMissing, headerList } from './request/header-list.ts'
 import { type BodyContent, contentTypeOf, jsonBody, wireBody } from './request/request-body.ts'
 import { requestMethod } from './request/request-method.ts'
 import { checkOptions, type JsonOptions, type RequestOptions } from './request/request-options.ts'
@@ -133,9 +133,4 @@ function requestHeaders(
   if (acceptsJson) addMissing(list, 'accept', 'application/json')
   if (contentType !== undefined) addMissing(list, 'content-type', contentType)
   return list
-}
-
-function addMissing(list: string[], name: string, value: string): void {
-  for (let i = 0; i < list.length; i += 2) if (list[i]!.toLowerCase() === name) return
-  list.push(name, value)
 }

@@ -7,7 +7,7 @@ import type { Dispatch, ExchangeOptions } from './exchange/dispatch-options.ts'
 import { Exchange } from './exchange/exchange.ts'
 import { resolveCall } from './options/call-policy.ts'
 import type { PoolCore } from './pool-core.ts'
-import { headerList } from './redirect/header-list.ts'
+import { addMissing, headerList } from './request/header-list.ts'
 
 /** The face of a pool towards undici: everything that takes a dispatcher takes this one. */
 export class PoolDispatcher extends Dispatcher {
@@ -42,7 +42,9 @@ export class PoolDispatcher extends Dispatcher {
     const core = this.#core
     try {
       if (core.isClosed) throw core.closedError(originKey(options.origin))
-      this.#dispatch(ownOptions(core, options), handler)
+      const own = ownOptions(core, options)
+      // Here, outside the cache: credentials among them decide what it may keep.
+      this.#dispatch(core.settings.hasHeaders ? withOriginHeaders(core, own) : own, handler)
       // Never "busy, wait for drain": the pool's own queue is the one that is bounded.
       return true
     } catch (error) {
@@ -117,6 +119,15 @@ function dispatchTraced(
 }
 
 /** Headers that can be read only once: a second attempt would go out without them. */
+/** With the headers of the options, unless the request has them itself. */
+function withOriginHeaders({ settings }: PoolCore, options: ExchangeOptions): ExchangeOptions {
+  const { headers } = settings.origins.get(originKey(options.origin)) ?? settings.origin
+  if (headers === undefined) return options
+  const list = headerList(options.headers)
+  for (const name in headers) addMissing(list, name, headers[name]!)
+  return { ...options, headers: list }
+}
+
 function isIterator(headers: ExchangeOptions['headers']): boolean {
   return typeof headers === 'object' && headers !== null && 'next' in headers
 }

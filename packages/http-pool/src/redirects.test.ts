@@ -26,16 +26,17 @@ describe('redirects', () => {
   test('are followed, with relative locations', async () => {
     server.on('/a/b', to('../c?x=1'))
     server.on('/c', { body: 'there' })
-    const { statusCode, body } = await pool.request(server.url('/a/b'))
-    expect([statusCode, await body.text()]).toEqual([200, 'there'])
+    const { url, statusCode, body } = await pool.request(server.url('/a/b'))
+    expect([url, statusCode, await body.text()]).toEqual([server.url('/c?x=1'), 200, 'there'])
     expect(server.requests[1]!.url).toBe('/c?x=1')
   })
 
   test('are handed to the caller with maxRedirects: 0', async () => {
     server.on('/', to('/b'))
-    const { statusCode, headers, body } = await pool.request(server.url('/'), { maxRedirects: 0 })
-    await body.dump()
-    expect([statusCode, headers.location]).toEqual([302, '/b'])
+    const response = await pool.request(server.url('/'), { maxRedirects: 0 })
+    await response.body.dump()
+    const { url, statusCode, headers } = response
+    expect([url, statusCode, headers.location]).toEqual([server.url('/'), 302, '/b'])
   })
 
   test('to another origin lose credentials, within the origin they keep them', async () => {

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Dispatch, ExchangeOptions } from '../exchange/dispatch-options.ts'
-import { headerList } from '../redirect/header-list.ts'
+import { headerList } from '../request/header-list.ts'
 import { Follower } from './follower.ts'
 import { SharedResponse } from './shared-response.ts'
 

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 import { type AttemptMessage, type AttemptReason, attemptChannels } from '../channels.ts'
 import type { Clock } from '../clock.ts'
-import { headerList } from '../redirect/header-list.ts'
+import { addMissing, headerList } from '../request/header-list.ts'
 import type { ExchangeOptions } from './dispatch-options.ts'
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
@@ -85,8 +85,6 @@ export function withInjectedHeaders(
   const names = Object.keys(added)
   if (names.length === 0) return options
   const list = headerList(options.headers)
-  const given = new Set<string>()
-  for (let i = 0; i < list.length; i += 2) given.add(list[i]!.toLowerCase())
-  for (const name of names) if (!given.has(name.toLowerCase())) list.push(name, added[name]!)
+  for (const name of names) addMissing(list, name, added[name]!)
   return { ...options, headers: list as Dispatcher.DispatchOptions['headers'] }
 }

@@ -42,6 +42,11 @@ export interface OriginOptions {
   maxConcurrentStreams?: number
   /** Most bytes of a response's head. Default Node's, 16 KiB. */
   maxHeaderSize?: number
+  /**
+   * Sent with each request that does not have them itself. In `origins` they are sent to that origin alone,
+   * beside those of the pool: no redirect takes them elsewhere, and credentials are allowed there only.
+   */
+  headers?: Readonly<Record<string, string>>
   /** Options for `tls.connect`: `ca`, `cert`, `key`, `rejectUnauthorized`, … */
   tls?: ConnectionOptions
   /**

@@ -10,6 +10,7 @@ import { type AllowAddress, guardedLookup } from '../security/guarded-lookup.ts'
 import { isPublicAddress } from '../security/public-addresses.ts'
 import { resolveThrottle, type ThrottleSettings } from '../throttle/throttle.ts'
 import { callback, count, duration, feature, flag, onlyKnown, span, wait } from './check.ts'
+import { resolveHeaders } from './origin-headers.ts'
 import type { HttpPoolOptions, OriginOptions, Timeouts } from './pool-options.ts'
 
 /** What judges a host's health, as far as it is on. */
@@ -31,6 +32,8 @@ export interface OriginSettings {
   readonly keepAliveTimeout: number
   readonly guard: GuardSettings
   readonly allowAddress: AllowAddress | undefined
+  /** Sent with each request that does not have them, by names in lower case. */
+  readonly headers: Readonly<Record<string, string>> | undefined
   readonly limiter: Limiter | ((origin: string) => Limiter) | undefined
   /** What every undici client of the origin is made with. */
   readonly client: Client.Options
@@ -60,6 +63,8 @@ export interface PoolSettings {
   readonly coalesce: boolean
   readonly cache: CacheSettings | undefined
   readonly injectHeaders: InjectHeaders | undefined
+  /** Some origin has headers of its own. */
+  readonly hasHeaders: boolean
   readonly call: CallPolicy
   /** For requests that undici's own functions dispatch: redirects are their affair. */
   readonly dispatch: CallPolicy
@@ -77,6 +82,7 @@ const originOptionNames = [
   'allowH2',
   'maxConcurrentStreams',
   'maxHeaderSize',
+  'headers',
   'tls',
   'limiter',
   'breaker',
@@ -113,7 +119,7 @@ export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
   onlyKnown('', options, poolOptionNames)
   const retryOptions = feature('retry', options.retry, true)
   const retry = retryOptions && new RetryPolicy(retryOptions)
-  const origin = resolveOrigin('', options, retry)
+  const origin = resolveOrigin('', options, retry, resolveHeaders('headers', options.headers))
   const origins = new Map<string, OriginSettings>()
   for (const [name, own] of Object.entries(options.origins ?? {})) {
     if (!URL.canParse(name) || new URL(name).origin !== name) {
@@ -123,11 +129,10 @@ export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
         name,
       )
     }
-    onlyKnown(`origins[${JSON.stringify(name)}]`, own, originOptionNames)
-    origins.set(
-      name,
-      resolveOrigin(`origins[${JSON.stringify(name)}].`, { ...options, ...own }, retry),
-    )
+    const prefix = `origins[${JSON.stringify(name)}]`
+    onlyKnown(prefix, own, originOptionNames)
+    const headers = resolveHeaders(`${prefix}.headers`, options.headers, own.headers ?? {})
+    origins.set(name, resolveOrigin(`${prefix}.`, { ...options, ...own }, retry, headers))
   }
   const cache = feature('cache', options.cache, false)
   callback('random', options.random)
@@ -145,6 +150,7 @@ export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
     coalesce: flag('coalesce', options.coalesce, false),
     cache: cache && resolveCache(cache),
     decompress: flag('decompress', options.decompress, false),
+    hasHeaders: [origin, ...origins.values()].some(({ headers }) => headers !== undefined),
     injectHeaders: callback('injectHeaders', options.injectHeaders),
     maxQueued: count('maxQueued', options.maxQueued, 10_000, 0),
     origin,
@@ -179,6 +185,7 @@ function resolveOrigin(
   prefix: string,
   options: OriginOptions,
   retry: RetryPolicy | undefined,
+  headers: OriginSettings['headers'],
 ): OriginSettings {
   const allowH2 = flag(`${prefix}allowH2`, options.allowH2, true)
   const maxConcurrentStreams = count(
@@ -202,6 +209,7 @@ function resolveOrigin(
   const guarded = allowAddress === undefined ? lookup : guardedLookup(lookup, allowAddress)
   return {
     allowAddress,
+    headers,
     connectionsPerHost: count(`${prefix}connectionsPerHost`, options.connectionsPerHost, 10),
     concurrencyPerHost: count(
       `${prefix}concurrencyPerHost`,

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { RedirectError } from '../errors.ts'
 import { type ExchangeOptions, isReplayable } from '../exchange/dispatch-options.ts'
-import { dropHeaders } from './header-list.ts'
+import { dropHeaders } from '../request/header-list.ts'
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 

@@ -39,6 +39,12 @@ export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
     this.#call = call
   }
 
+  /** Of the request that is under way: after redirects the latest. */
+  protected get url(): string {
+    const { origin, path } = this.#call.options
+    return (origin as string) + path
+  }
+
   /** The head of the response that counts. */
   protected abstract onHead(
     controller: Controller,

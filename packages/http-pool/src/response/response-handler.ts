@@ -3,6 +3,8 @@ import { ResponseBody } from './response-body.ts'
 
 /** A response whose head has arrived. */
 export interface HttpResponse<Opaque = unknown> {
+  /** Where it came from in the end: another URL than asked for after redirects. */
+  url: string
   statusCode: number
   statusText: string
   /** By name in lower case; a repeated header is an array. */
@@ -44,6 +46,7 @@ export class ResponseHandler extends FollowingHandler {
   ): void {
     const contentType = headers['content-type'] as string | undefined
     this.#response = {
+      url: this.url,
       statusCode,
       statusText: statusMessage ?? '',
       headers,

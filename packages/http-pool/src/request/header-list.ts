@@ -16,6 +16,13 @@ export function headerList(headers: Headers): string[] {
   return list
 }
 
+/** Adds a header to a list that has none of that name, in whatever case. */
+export function addMissing(list: string[], name: string, value: string): void {
+  const wanted = name.toLowerCase()
+  for (let i = 0; i < list.length; i += 2) if (list[i]!.toLowerCase() === wanted) return
+  list.push(name, value)
+}
+
 /** A copy without the headers named, in lower case. */
 export function dropHeaders(headers: Headers, names: readonly string[]): string[] {
   const list = headerList(headers)
