@@ -4,6 +4,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
+import { RedisServer } from '@millrace/testkit'
+import { Redis } from 'ioredis'
 import { request } from 'undici'
 import { describe, expect, it } from 'vitest'
 import { collectRuntime, EventMetrics, IGNORED, instrumentChannels, UNHANDLED } from '../collect.ts'
@@ -134,6 +136,29 @@ describe('diagnostics channels', () => {
     const [served] = series('http_server_request_duration_seconds') as HistogramJson[]
     expect(served).toMatchObject({ labels: { method: 'GET', status: '418' }, count: 1 })
     expect(metrics.toPrometheus()).not.toContain('token')
+  })
+})
+
+describe('diagnostics channels of ioredis', () => {
+  it('see the commands of a real client, and which of them failed', async () => {
+    const metrics = new Registry()
+    using _ = instrumentChannels(metrics)
+    await using server = await RedisServer.start()
+    const client = new Redis(server.port, '127.0.0.1')
+    try {
+      await client.set('secret', 'x')
+      await client.get('secret')
+      await expect(client.incr('secret')).rejects.toThrow('not an integer')
+    } finally {
+      client.disconnect()
+    }
+    const text = metrics.toPrometheus()
+    for (const command of ['set', 'get', 'incr']) {
+      expect(text).toContain(`ioredis_command_seconds_count{command="${command}"} 1\n`)
+    }
+    expect(text).toContain('ioredis_command_failures_total{command="incr"} 1\n')
+    expect(text).not.toContain('ioredis_command_failures_total{command="get"} 1')
+    expect(text).not.toContain('secret')
   })
 })
 

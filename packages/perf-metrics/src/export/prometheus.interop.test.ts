@@ -22,6 +22,8 @@ const closing: (() => unknown)[] = [
   () => rmSync(folder, { recursive: true }),
 ]
 let api: string
+/** Of a server that takes no protobuf, and so asks for OpenMetrics. */
+let textApi: string
 
 async function freePort(): Promise<number> {
   const server = createTcpServer().listen(0, '127.0.0.1')
@@ -37,8 +39,8 @@ interface Sample {
   value: [number, string]
 }
 
-async function query(expression: string): Promise<Sample[]> {
-  const response = await fetch(`${api}/query?query=${encodeURIComponent(expression)}`)
+async function query(expression: string, from = api): Promise<Sample[]> {
+  const response = await fetch(`${from}/query?query=${encodeURIComponent(expression)}`)
   const { status, data, error } = (await response.json()) as {
     status: string
     data: { result: Sample[] }
@@ -49,23 +51,24 @@ async function query(expression: string): Promise<Sample[]> {
 }
 
 /** The value of a query once Prometheus has scraped often enough to answer it. */
-async function eventually(expression: string, accept: (value: number) => boolean): Promise<number> {
+async function eventually(
+  expression: string,
+  accept: (value: number) => boolean,
+  from = api,
+): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
-    const value = Number((await query(expression))[0]?.value[1] ?? NaN)
+    const value = Number((await query(expression, from))[0]?.value[1] ?? NaN)
     if (accept(value)) return value
     await delay(100)
   }
   throw new Error(`${expression} never came to the value expected`)
 }
 
-beforeAll(async () => {
-  const server = createServer(metrics.handler()).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  closing.unshift(() => server.close())
+/** Starts a server that scrapes `port`, and returns the address of its API. */
+async function prometheusOf(port: number, name: string, features: string): Promise<string> {
   const own = await freePort()
   writeFileSync(
-    join(folder, 'prometheus.yml'),
+    join(folder, `${name}.yml`),
     `global: { scrape_interval: 500ms, scrape_timeout: 400ms }
 scrape_configs:
   - job_name: shop
@@ -75,10 +78,10 @@ scrape_configs:
   const prometheus = spawn(
     'prometheus',
     [
-      '--config.file=prometheus.yml',
+      `--config.file=${name}.yml`,
       `--web.listen-address=127.0.0.1:${own}`,
-      '--storage.tsdb.path=data',
-      '--enable-feature=native-histograms,exemplar-storage',
+      `--storage.tsdb.path=${name}`,
+      `--enable-feature=${features}`,
     ],
     { cwd: folder, stdio: 'ignore' },
   )
@@ -87,7 +90,42 @@ scrape_configs:
     prometheus.kill()
     await exited
   })
-  api = `http://127.0.0.1:${own}/api/v1`
+  return `http://127.0.0.1:${own}/api/v1`
+}
+
+/** Waits until a server has scraped for the first time. */
+async function scraped(from: string): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const up = await query('up', from).catch(() => [])
+    if (up[0]?.value[1] === '1') return
+    await delay(100)
+  }
+  throw new Error('Prometheus did not scrape')
+}
+
+async function exemplarsOf(series: string, from = api) {
+  const end = Date.now() / 1000 + 60
+  const range = { query: series, start: String(end - 3600), end: String(end) }
+  const response = await fetch(`${from}/query_exemplars?${new URLSearchParams(range)}`)
+  const { data } = (await response.json()) as {
+    data: { exemplars: { labels: Record<string, string>; value: string }[] }[]
+  }
+  return data.flatMap(({ exemplars }) => exemplars)
+}
+
+const accepted: string[] = []
+
+beforeAll(async () => {
+  const handler = metrics.handler()
+  const server = createServer((request, response) => {
+    accepted.push(String(request.headers.accept))
+    void handler(request, response)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  closing.unshift(() => server.close())
+  api = await prometheusOf(port, 'native', 'native-histograms,exemplar-storage')
+  textApi = await prometheusOf(port, 'text', 'exemplar-storage')
 })
 
 afterAll(async () => {
@@ -100,17 +138,7 @@ describe('a real Prometheus', () => {
     requests.inc({ path: nasty }, 7)
     const sizes = metrics.histogram('shop_size_bytes', { buckets: [10, 100] })
     for (let i = 1; i <= 1000; i++) sizes.observe(i)
-    for (let attempt = 0; ; attempt++) {
-      if (
-        await query('up').then(
-          ([up]) => up?.value[1] === '1',
-          () => false,
-        )
-      )
-        break
-      if (attempt > 200) throw new Error('Prometheus did not scrape')
-      await delay(100)
-    }
+    await scraped(api)
     await eventually('shop_requests_total', value => value === 7)
     const [series] = await query('shop_requests_total')
     expect(series!.metric).toMatchObject({ path: nasty, job: 'shop' })
@@ -130,19 +158,23 @@ describe('a real Prometheus', () => {
   })
 
   it('keeps the exemplars, which name the trace', async () => {
-    const end = Date.now() / 1000 + 60
-    const parameters = new URLSearchParams({
-      query: 'shop_size_bytes',
-      start: String(end - 3600),
-      end: String(end),
-    })
-    const response = await fetch(`${api}/query_exemplars?${parameters}`)
-    const { data } = (await response.json()) as {
-      data: { exemplars: { labels: Record<string, string>; value: string }[] }[]
-    }
-    const [exemplar] = data[0]!.exemplars
+    const [exemplar] = await exemplarsOf('shop_size_bytes')
     expect(exemplar!.labels.trace_id).toBe(traceId)
     expect(Number(exemplar!.value)).toBeGreaterThan(0)
+  })
+
+  it('reads OpenMetrics, with every label, bucket and exemplar, where it takes no protobuf', async () => {
+    await scraped(textApi)
+    expect(accepted.some(accept => accept.startsWith('application/openmetrics-text'))).toBe(true)
+    await eventually('sum(shop_requests_total)', value => value === 10, textApi)
+    const [series] = await query('shop_requests_total', textApi)
+    expect(series!.metric).toMatchObject({ path: nasty, job: 'shop' })
+    await eventually('shop_size_bytes_bucket{le="100.0"}', value => value === 100, textApi)
+    await eventually('shop_size_bytes_sum', value => value === 500_500, textApi)
+    for (const sample of ['shop_size_bytes_bucket', 'shop_requests_total']) {
+      const [exemplar] = await exemplarsOf(sample, textApi)
+      expect(exemplar!.labels.trace_id, sample).toBe(traceId)
+    }
   })
 
   it('understands every query of the Grafana dashboard', async () => {
