@@ -88,15 +88,17 @@ export class QueueFullError extends HttpPoolError {
   }
 }
 
-/** The host's breaker is open: most attempts of late have failed. Nothing was sent. */
+/** The host's breaker is open, or half-open: most attempts of late have failed. Nothing was sent. */
 export class BreakerOpenError extends HttpPoolError {
   override readonly name = 'BreakerOpenError'
   readonly code = 'ERR_MILLRACE_BREAKER_OPEN'
-  /** In ms, when to ask again. */
+  /** In ms, when to ask again; 0 while it is half-open. */
   readonly retryAfter: number
 
   constructor(retryAfter: number, origin: string) {
-    super(`The breaker for ${origin} is open for ${Math.ceil(retryAfter)} ms more`, origin)
+    const state =
+      retryAfter > 0 ? `is open for ${Math.ceil(retryAfter)} ms more` : 'lets only a few through'
+    super(`The breaker for ${origin} ${state}`, origin)
     this.retryAfter = retryAfter
   }
 }

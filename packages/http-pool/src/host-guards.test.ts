@@ -67,7 +67,11 @@ describe('breaker', () => {
     await expect.poll(() => server.requests.length).toBe(7)
     controller.abort()
     await old
-    await expect(status(pool)).rejects.toMatchObject({ name: 'BreakerOpenError' })
+    await expect(status(pool)).rejects.toMatchObject({
+      name: 'BreakerOpenError',
+      message: `The breaker for ${server.origin} lets only a few through`,
+      retryAfter: 0,
+    })
     await pool.destroy()
     expect((await probe).code).toBe('ERR_MILLRACE_POOL_CLOSED')
   })

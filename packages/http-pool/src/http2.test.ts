@@ -98,6 +98,19 @@ test('an abort or a time-out ends its stream and leaves the others alone', async
   expect(pool.stats()).toMatchObject({ pending: 0, open: 1, deadlines: 0 })
 })
 
+test('a stream that fails leaves its connection, also where it carries one at a time', async () => {
+  makePool({ maxConcurrentStreams: 1, connectionsPerHost: 1 })
+  await pool.json(`${url}/first`)
+  const controller = new AbortController()
+  const aborted = pool.json(`${url}/hang`, { signal: controller.signal })
+  await expect.poll(() => open.length).toBe(1)
+  controller.abort(new Error('left'))
+  await expect(aborted).rejects.toThrow('left')
+  expect(await pool.json(`${url}/next`)).toEqual({ path: '/next' })
+  expect(sessions).toBe(1)
+  expect(pool.stats()).toMatchObject({ created: 1, open: 1, pending: 0 })
+})
+
 test('is off with allowH2: false', async () => {
   await pool?.destroy()
   makePool({ allowH2: false })

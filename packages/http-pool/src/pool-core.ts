@@ -119,10 +119,6 @@ export class PoolCore {
     })
   }
 
-  closedError(origin: string): PoolClosedError {
-    return new PoolClosedError(origin)
-  }
-
   #forgetUnused(): void {
     const now = this.clock.now()
     for (const [key, origin] of this.origins) {

@@ -2,9 +2,10 @@ import { Dispatcher, Dispatcher1Wrapper } from 'undici'
 import { hasSubscribers, type RequestMessage, requestChannels } from './channels.ts'
 import type { Origin } from './connect/origin.ts'
 import { dispatchChain } from './dispatch-chain.ts'
-import { InvalidRequestError } from './errors.ts'
+import { InvalidRequestError, PoolClosedError } from './errors.ts'
 import type { Dispatch, ExchangeOptions } from './exchange/dispatch-options.ts'
 import { Exchange } from './exchange/exchange.ts'
+import type { Handler } from './handler.ts'
 import { resolveCall } from './options/call-policy.ts'
 import type { PoolCore } from './pool-core.ts'
 import { addMissing, headerList } from './request/header-list.ts'
@@ -30,10 +31,7 @@ export class PoolDispatcher extends Dispatcher {
     return this.#core.isDestroyed
   }
 
-  override dispatch(
-    options: Dispatcher.DispatchOptions,
-    handler: Dispatcher.DispatchHandler,
-  ): boolean {
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Handler): boolean {
     if (handler.onRequestStart === undefined) {
       // The `fetch` of Node 22 and 24 still has the handlers of undici 7.
       this.#legacy ??= new Dispatcher1Wrapper(this)
@@ -41,7 +39,7 @@ export class PoolDispatcher extends Dispatcher {
     }
     const core = this.#core
     try {
-      if (core.isClosed) throw core.closedError(originKey(options.origin))
+      if (core.isClosed) throw new PoolClosedError(originKey(options.origin))
       const own = ownOptions(core, options)
       // Here, outside the cache: credentials among them decide what it may keep.
       this.#dispatch(core.settings.hasHeaders ? withOriginHeaders(core, own) : own, handler)
@@ -79,7 +77,7 @@ export class PoolDispatcher extends Dispatcher {
     const core = this.#core
     // What a cache would still send in the background finds no connection any more.
     core.isDestroyed = true
-    for (const origin of core.origins.values()) origin.destroy(core.closedError(origin.key))
+    for (const origin of core.origins.values()) origin.destroy(new PoolClosedError(origin.key))
     await core.sockets.whenFree()
     core.deadlines.clear()
   }
@@ -93,11 +91,7 @@ function originKey(origin: string | URL | undefined): string {
   return url.origin
 }
 
-function exchange(
-  core: PoolCore,
-  options: ExchangeOptions,
-  handler: Dispatcher.DispatchHandler,
-): void {
+function exchange(core: PoolCore, options: ExchangeOptions, handler: Handler): void {
   const origin =
     core.origins.get(options.origin as string) ?? core.originOf(originKey(options.origin))
   if (hasSubscribers(requestChannels)) dispatchTraced(core, origin, options, handler)
@@ -109,7 +103,7 @@ function dispatchTraced(
   core: PoolCore,
   origin: Origin,
   options: ExchangeOptions,
-  handler: Dispatcher.DispatchHandler,
+  handler: Handler,
 ): void {
   const { method, path } = options
   const message: RequestMessage = { method, origin: origin.key, path }

@@ -1,4 +1,4 @@
-type Headers = Record<string, string | string[] | undefined>
+import type { Headers } from '../handler.ts'
 
 /**
  * RFC 9111 section 5.1: of several values of `Age` the first counts, and what is no number is ignored.

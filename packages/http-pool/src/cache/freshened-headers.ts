@@ -1,7 +1,5 @@
-import type { Dispatcher } from 'undici'
+import type { Headers } from '../handler.ts'
 import type { StoredResponse } from './response-store.ts'
-
-type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
 /**
  * What a 304 must not change: what described the connection it came over, and what describes the stored

@@ -1,13 +1,9 @@
 import { Buffer } from 'node:buffer'
-import type { Dispatcher } from 'undici'
 import type { ExchangeOptions } from '../exchange/dispatch-options.ts'
+import type { Controller, Handler, Headers } from '../handler.ts'
 import { withValidAge } from './age-field.ts'
 import { correspond, freshened } from './freshened-headers.ts'
 import type { CacheKey, StoredResponse, UndiciStore } from './response-store.ts'
-
-type Handler = Dispatcher.DispatchHandler
-type Controller = Dispatcher.DispatchController
-type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
 
 /**
  * Between undici's cache and the request: turns a 304 into the whole response that it stands for, the stored

@@ -1,5 +1,5 @@
-import type { Dispatcher } from 'undici'
 import type { Dispatch, ExchangeOptions } from '../exchange/dispatch-options.ts'
+import type { Handler } from '../handler.ts'
 import { headerList } from '../request/header-list.ts'
 import { Follower } from './follower.ts'
 import { SharedResponse } from './shared-response.ts'
@@ -18,7 +18,7 @@ export class Coalescer {
     this.#next = next
   }
 
-  dispatch(options: ExchangeOptions, handler: Dispatcher.DispatchHandler): void {
+  dispatch(options: ExchangeOptions, handler: Handler): void {
     const { method, body } = options
     const isShareable = (method === 'GET' || method === 'HEAD') && (body ?? null) === null
     if (!isShareable || options.upgrade) {

@@ -1,10 +1,6 @@
-import type { Dispatcher } from 'undici'
 import { RequestAbortedError } from '../errors.ts'
+import type { Controller, Handler, Headers } from '../handler.ts'
 import type { SharedResponse } from './shared-response.ts'
-
-type Handler = Dispatcher.DispatchHandler
-type Controller = Dispatcher.DispatchController
-type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
 
 /** One caller of a shared response: its own controller, and what it has not taken yet. */
 export class Follower implements Controller {

@@ -1,17 +1,14 @@
-import type { Dispatcher } from 'undici'
 import { RequestAbortedError } from '../errors.ts'
+import type { Controller, Handler, Headers } from '../handler.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
 import type { Follower } from './follower.ts'
-
-type Controller = Dispatcher.DispatchController
-type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
 /**
  * A response under way to several callers. Each may pause or abort for itself: an abort takes one caller
  * out, the last one ends the request; a caller that pauses gets its chunks later, and holds up the others
  * only once it is {@link mostBuffered} behind.
  */
-export class SharedResponse implements Dispatcher.DispatchHandler {
+export class SharedResponse implements Handler {
   /** Bytes that one caller may be behind. */
   static readonly mostBuffered: number = 1024 * 1024
 

@@ -61,15 +61,6 @@ export class Connection implements Timed {
     return this.#socket !== null && !this.#connecting
   }
 
-  get isConnecting(): boolean {
-    return this.#connecting
-  }
-
-  /** The same socket serves the next request without a handshake. */
-  get isReusable(): boolean {
-    return this.isOpen && this.#socket!.destroyed === false
-  }
-
   dispatch(attempt: Attempt): void {
     this.active++
     this.#client.dispatch(attempt.options, attempt)

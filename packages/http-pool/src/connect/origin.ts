@@ -82,7 +82,7 @@ export class Origin {
     if (this.#waiting.size === 0 && this.#start(attempt)) return
     const { core } = this
     if (core.queued >= core.settings.maxQueued) {
-      if (this.#waiting.size === 0) core.sockets.leave(this)
+      if (this.#waiting.size === 0) this.#leaveLines()
       attempt.fail(new QueueFullError(core.settings.maxQueued, this.key))
       return
     }
@@ -211,7 +211,7 @@ export class Origin {
   }
 
   #restore(connection: Connection, failed: boolean): void {
-    if ((failed && connection.capacity === 1) || (connection.active === 0 && !connection.isOpen)) {
+    if ((failed && !connection.isH2) || (connection.active === 0 && !connection.isOpen)) {
       connection.retire()
       return
     }

@@ -15,7 +15,6 @@ export class SocketBudget {
   taken = 0
   /** Connections closed to make room for another origin. */
   evicted = 0
-  #idle = 0
   #oldestIdle: Connection | null = null
   #newestIdle: Connection | null = null
   readonly #starving = new Set<Origin>()
@@ -25,10 +24,6 @@ export class SocketBudget {
 
   constructor(limit: number) {
     this.limit = limit
-  }
-
-  get idle(): number {
-    return this.#idle
   }
 
   /** Takes a place at once, or sees to it that `origin.pump()` is called when there is one. */
@@ -92,7 +87,6 @@ export class SocketBudget {
     if (this.#newestIdle === null) this.#oldestIdle = connection
     else this.#newestIdle.newerIdle = connection
     this.#newestIdle = connection
-    this.#idle++
     if (this.#starving.size > 0) this.#makeRoom()
   }
 
@@ -106,7 +100,6 @@ export class SocketBudget {
     else newerIdle.olderIdle = olderIdle
     connection.olderIdle = null
     connection.newerIdle = null
-    this.#idle--
   }
 
   #makeRoom(): void {

@@ -1,5 +1,6 @@
 import { type AttemptReason, attemptChannels, hasSubscribers } from '../channels.ts'
-import { type HttpPoolError, SupersededError } from '../errors.ts'
+import { type HttpPoolError, PoolClosedError, SupersededError } from '../errors.ts'
+import type { Headers } from '../handler.ts'
 import type { Hedge } from '../hedge/hedge.ts'
 import type { HostGuard } from '../host/host-guard.ts'
 import { retryAfter } from '../retry/retry-after.ts'
@@ -7,7 +8,7 @@ import { isTransient } from '../retry/transient-errors.ts'
 import { Attempt } from './attempt.ts'
 import { AttemptTrace, withInjectedHeaders } from './attempt-trace.ts'
 import { isReplayable } from './dispatch-options.ts'
-import type { Exchange, Headers } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import { reportAnswer } from './guard-report.ts'
 import { diedIdle, isRepeatable, mayRepeat } from './repeat-rules.ts'
 
@@ -58,7 +59,7 @@ export class AttemptPlan {
     const { core, origin } = exchange
     const { guard } = origin
     if (core.isDestroyed) {
-      exchange.fail(core.closedError(origin.key))
+      exchange.fail(new PoolClosedError(origin.key))
       return
     }
     if (reason !== 'resend') this.#attempts++

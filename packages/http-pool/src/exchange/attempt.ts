@@ -1,10 +1,10 @@
 import type { ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import type { Connection } from '../connect/connection.ts'
 import type { Origin } from '../connect/origin.ts'
 import { resetError, type StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
+import type { Controller, Handler, Headers } from '../handler.ts'
 import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
 import { discardBody } from '../request/request-body.ts'
 import type { Timed } from '../time/deadline-heap.ts'
@@ -12,9 +12,6 @@ import type { AttemptTrace } from './attempt-trace.ts'
 import type { ExchangeOptions } from './dispatch-options.ts'
 import type { Exchange } from './exchange.ts'
 import { reportEnd } from './guard-report.ts'
-
-type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
-type Controller = Dispatcher.DispatchController
 
 /** Bytes of an unwanted response that are read to keep its connection, and the time that may take. */
 const drainLimit = 128 * 1024
@@ -30,7 +27,7 @@ const drainTimeout = 2_000
 export type AttemptPhase = 'waiting' | 'opening' | 'sent' | 'body' | 'draining' | 'over'
 
 /** One sending of a request: the handler that undici calls, and a place in the queue. */
-export class Attempt implements Dispatcher.DispatchHandler, PermitOwner, StreamOwner, Timed {
+export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   readonly exchange: Exchange
   readonly origin: Origin
   readonly options: ExchangeOptions
@@ -123,7 +120,7 @@ export class Attempt implements Dispatcher.DispatchHandler, PermitOwner, StreamO
     if (this.isQueued) this.origin.unqueue(this)
     // Over HTTP/1.1 the socket is lost with the request; over HTTP/2 only the stream is.
     if (controller !== null) controller.abort(error)
-    else if (connection !== null && connection.capacity === 1) connection.retire()
+    else if (connection !== null && !connection.isH2) connection.retire()
     this.#end(true, error)
   }
 

@@ -1,14 +1,10 @@
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import { HttpTimeoutError, RequestAbortedError, ResponseTooLargeError } from '../errors.ts'
+import type { Controller, Handler, Headers } from '../handler.ts'
 import type { CallPolicy } from '../options/settings.ts'
 import type { PoolCore, Running } from '../pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
-
-type Handler = Dispatcher.DispatchHandler
-type Controller = Dispatcher.DispatchController
-type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
 
 /**
  * One call where something may answer, or keep it waiting, before there is an exchange: the store of a

@@ -1,4 +1,5 @@
 import { type Dispatcher, FormData } from 'undici'
+import type { Handler } from '../handler.ts'
 import type { CallPolicy } from '../options/settings.ts'
 import type { WireBody } from '../request/request-body.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
@@ -16,7 +17,7 @@ export interface ExchangeOptions extends Dispatcher.DispatchOptions {
 }
 
 /** Sends a request; all that follows goes to the handler. */
-export type Dispatch = (options: ExchangeOptions, handler: Dispatcher.DispatchHandler) => void
+export type Dispatch = (options: ExchangeOptions, handler: Handler) => void
 
 /** Whether a body can be sent a second time. Streams and iterators are spent after the first. */
 export function isReplayable(options: ExchangeOptions): boolean {

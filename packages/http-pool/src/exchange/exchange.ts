@@ -1,6 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import { type RequestMessage, requestChannels } from '../channels.ts'
 import type { Origin } from '../connect/origin.ts'
 import {
@@ -9,6 +8,7 @@ import {
   RequestAbortedError,
   ResponseTooLargeError,
 } from '../errors.ts'
+import type { Controller, Handler, Headers } from '../handler.ts'
 import type { CallPolicy } from '../options/settings.ts'
 import type { PoolCore, Running } from '../pool-core.ts'
 import { discardBody } from '../request/request-body.ts'
@@ -18,11 +18,6 @@ import type { Attempt } from './attempt.ts'
 import { AttemptPlan } from './attempt-plan.ts'
 import type { ExchangeOptions } from './dispatch-options.ts'
 import { toPoolError } from './request-fault.ts'
-
-/** A handler that hands nothing out before the last byte can start over with another attempt. */
-export type Handler = Dispatcher.DispatchHandler & { readonly buffersResponse?: boolean }
-export type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
-type Controller = Dispatcher.DispatchController
 
 const never = Number.POSITIVE_INFINITY
 

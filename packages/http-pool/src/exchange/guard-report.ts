@@ -1,7 +1,7 @@
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
+import type { Headers } from '../handler.ts'
 import { isTransient } from '../retry/transient-errors.ts'
 import type { Attempt } from './attempt.ts'
-import type { Headers } from './exchange.ts'
 import { diedIdle } from './repeat-rules.ts'
 
 // The host's guard has admitted each attempt and is told its outcome, exactly once.

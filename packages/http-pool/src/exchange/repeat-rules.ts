@@ -1,18 +1,8 @@
 import type { CallPolicy } from '../options/settings.ts'
+import { idempotentMethods } from '../retry/idempotent-methods.ts'
 import { isDeadConnection } from '../retry/transient-errors.ts'
 import type { Attempt } from './attempt.ts'
 import { type ExchangeOptions, isReplayable } from './dispatch-options.ts'
-
-/** RFC 9110 section 9.2.2, and QUERY, which is safe by definition. */
-const idempotentMethods: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'TRACE',
-  'PUT',
-  'DELETE',
-  'QUERY',
-])
 
 /** Whether to send a request twice does no more harm than once. */
 export function isRepeatable(options: ExchangeOptions, policy: CallPolicy): boolean {
@@ -20,7 +10,7 @@ export function isRepeatable(options: ExchangeOptions, policy: CallPolicy): bool
   if (options.idempotent === false) return false
   const { retry } = policy
   return retry === undefined
-    ? idempotentMethods.has(options.method)
+    ? idempotentMethods.includes(options.method)
     : retry.allowsMethod(options.method)
 }
 

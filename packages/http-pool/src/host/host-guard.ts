@@ -5,6 +5,7 @@ import {
   ServerLimitError,
   ThrottledError,
 } from '../errors.ts'
+import type { Headers } from '../handler.ts'
 import { Hedge } from '../hedge/hedge.ts'
 import { serverQuota } from '../limits/rate-limit-fields.ts'
 import { ServerLimit } from '../limits/server-limit.ts'
@@ -12,8 +13,6 @@ import type { GuardSettings } from '../options/settings.ts'
 import { HostBrake } from '../retry/host-brake.ts'
 import { retryAfter } from '../retry/retry-after.ts'
 import { Throttle } from '../throttle/throttle.ts'
-
-type Headers = Record<string, string | string[] | undefined>
 
 /** What a pool knows of one host's health, and what follows from it for the next attempt. */
 export class HostGuard {

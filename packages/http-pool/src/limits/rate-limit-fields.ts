@@ -1,4 +1,4 @@
-type Headers = Record<string, string | string[] | undefined>
+import type { Headers } from '../handler.ts'
 
 /** What a server says of its own limit. */
 export interface ServerQuota {

@@ -29,7 +29,6 @@ export interface OriginSettings {
   readonly connectTimeout: number
   readonly allowH2: boolean
   readonly maxConcurrentStreams: number
-  readonly keepAliveTimeout: number
   readonly guard: GuardSettings
   readonly allowAddress: AllowAddress | undefined
   /** Sent with each request that does not have them, by names in lower case. */
@@ -193,7 +192,6 @@ function resolveOrigin(
     options.maxConcurrentStreams,
     100,
   )
-  const keepAliveTimeout = span(`${prefix}keepAliveTimeout`, options.keepAliveTimeout, 4_000)
   if (options.tls !== undefined && (typeof options.tls !== 'object' || options.tls === null)) {
     throw new InvalidOptionError(
       `${prefix}tls`,
@@ -219,7 +217,6 @@ function resolveOrigin(
     connectTimeout: duration(`${prefix}connectTimeout`, options.connectTimeout, 10_000),
     allowH2,
     maxConcurrentStreams,
-    keepAliveTimeout,
     limiter: resolveLimiter(`${prefix}limiter`, options.limiter),
     guard: {
       hostTokens: retry?.hostTokens,
@@ -229,7 +226,7 @@ function resolveOrigin(
       learnLimits: flag(`${prefix}learnLimits`, options.learnLimits, false),
     },
     client: {
-      keepAliveTimeout,
+      keepAliveTimeout: span(`${prefix}keepAliveTimeout`, options.keepAliveTimeout, 4_000),
       keepAliveMaxTimeout: span(
         `${prefix}keepAliveMaxTimeout`,
         options.keepAliveMaxTimeout,

@@ -1,9 +1,7 @@
-import type { Dispatcher } from 'undici'
 import { RedirectError } from '../errors.ts'
 import { type ExchangeOptions, isReplayable } from '../exchange/dispatch-options.ts'
+import type { Headers } from '../handler.ts'
 import { dropHeaders } from '../request/header-list.ts'
-
-type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
 /** What must not reach another origin: whoever redirects there may not own it. */
 const credentialHeaders = ['authorization', 'cookie', 'proxy-authorization', 'host']

@@ -6,12 +6,8 @@ import {
   createInflateRaw,
   createZstdDecompress,
 } from 'node:zlib'
-import type { Dispatcher } from 'undici'
 import { ResponseTooLargeError } from '../errors.ts'
-
-type Handler = Dispatcher.DispatchHandler & { readonly buffersResponse?: boolean }
-type Controller = Dispatcher.DispatchController
-type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+import type { Controller, Handler, Headers } from '../handler.ts'
 
 /** What describes the bytes as they were sent. */
 const encodedHeaders: readonly string[] = ['content-encoding', 'content-length']
@@ -38,7 +34,7 @@ const decoders: Readonly<Record<string, (first: Buffer) => Transform>> = {
  * The bound on the size holds for what comes out, and is checked while it comes out, so a small response
  * that unpacks to gigabytes is cut off at the bound. What is not known is passed on as it is.
  */
-export class Decompression implements Dispatcher.DispatchHandler, Controller {
+export class Decompression implements Handler, Controller {
   readonly buffersResponse: boolean
   readonly #downstream: Handler
   readonly #maxSize: number
@@ -92,6 +88,10 @@ export class Decompression implements Dispatcher.DispatchHandler, Controller {
     ...rest: [number, Headers, Parameters<NonNullable<Handler['onRequestUpgrade']>>[3]]
   ): void {
     this.#downstream.onRequestUpgrade?.(this, ...rest)
+  }
+
+  onResponseStarted(): void {
+    this.#downstream.onResponseStarted?.()
   }
 
   onResponseStart(

@@ -1,10 +1,7 @@
-import type { Dispatcher } from 'undici'
 import type { Dispatch, ExchangeOptions } from '../exchange/dispatch-options.ts'
+import type { Controller, Handler, Headers } from '../handler.ts'
 import { isRedirect, redirectTarget } from '../redirect/redirect-target.ts'
 import { discardBody } from '../request/request-body.ts'
-
-export type Controller = Dispatcher.DispatchController
-export type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
 /** What a handler at the end of the line needs to send a request, and to send it again elsewhere. */
 export interface Call {
@@ -25,7 +22,7 @@ const readableRedirect = 64 * 1024
  * and not that of wherever it points today. Each hop is a request of its own with its own controller; what
  * comes from an earlier one is ignored.
  */
-export abstract class FollowingHandler implements Dispatcher.DispatchHandler {
+export abstract class FollowingHandler implements Handler {
   #call: Call
   #controller: Controller | null = null
   /** The controllers of hops that have been followed. */

@@ -1,6 +1,7 @@
 import { ResponseParseError, ResponseStatusError } from '../errors.ts'
+import type { Controller, Headers } from '../handler.ts'
 import { toText } from './body-text.ts'
-import { type Call, type Controller, FollowingHandler, type Headers } from './following-handler.ts'
+import { type Call, FollowingHandler } from './following-handler.ts'
 
 const shownBodyLength = 16 * 1024
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
+import type { Controller } from '../handler.ts'
 import { toText } from './body-text.ts'
 
 type Mode =
@@ -23,7 +23,7 @@ const dumpLimit = 128 * 1024
  * are held and the server has to wait.
  */
 export class ResponseBody extends Readable {
-  readonly #controller: Dispatcher.DispatchController
+  readonly #controller: Controller
   readonly #contentType: string
   readonly #highWaterMark: number
   #mode: Mode = 'idle'
@@ -37,7 +37,7 @@ export class ResponseBody extends Readable {
   #convert: ((bytes: Buffer) => unknown) | undefined
 
   constructor(
-    controller: Dispatcher.DispatchController,
+    controller: Controller,
     contentType: string | undefined,
     highWaterMark: number | undefined,
   ) {

@@ -1,4 +1,5 @@
-import { type Call, type Controller, FollowingHandler, type Headers } from './following-handler.ts'
+import type { Controller, Headers } from '../handler.ts'
+import { type Call, FollowingHandler } from './following-handler.ts'
 import { ResponseBody } from './response-body.ts'
 
 /** A response whose head has arrived. */

@@ -1,4 +1,4 @@
-type Headers = Record<string, string | string[] | undefined>
+import type { Headers } from '../handler.ts'
 
 /**
  * The wait that a response asks for, in ms (RFC 9110 section 10.2.3), or undefined without a usable

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../errors.ts'
 import { atLeast, count, flag, onlyKnown, ratio, wait } from '../options/check.ts'
+import { idempotentMethods } from './idempotent-methods.ts'
 
 /** How failed attempts are tried again. */
 export interface RetryOptions {
@@ -27,7 +28,6 @@ export interface RetryOptions {
   hostTokens?: number
 }
 
-const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']
 const transientStatuses = [408, 425, 429, 500, 502, 503, 504]
 
 const optionNames = [
@@ -63,8 +63,9 @@ export class RetryPolicy {
     this.budget = ratio('retry.budget', options.budget, 0.2, 0, 1000)
     this.budgetFloor = atLeast('retry.budgetFloor', options.budgetFloor, 10, 0)
     this.hostTokens = count('retry.hostTokens', options.hostTokens, 100)
-    this.#methods = new Set(list('retry.methods', options.methods, idempotentMethods, isMethod))
-    this.#statuses = new Set(list('retry.statuses', options.statuses, transientStatuses, isStatus))
+    const { methods = idempotentMethods, statuses = transientStatuses } = options
+    this.#methods = new Set(list('retry.methods', methods, 'upper-case method names', isMethod))
+    this.#statuses = new Set(list('retry.statuses', statuses, 'statuses from 400 to 599', isStatus))
   }
 
   allowsMethod(method: string): boolean {
@@ -94,13 +95,11 @@ function isStatus(value: unknown): boolean {
 
 function list<T>(
   option: string,
-  value: readonly T[] | undefined,
-  fallback: readonly T[],
+  value: readonly T[],
+  expected: string,
   isValid: (value: unknown) => boolean,
 ): readonly T[] {
-  if (value === undefined) return fallback
   if (!Array.isArray(value) || !value.every(isValid)) {
-    const expected = isValid === isStatus ? 'statuses from 400 to 599' : 'upper-case method names'
     throw new InvalidOptionError(option, `an array of ${expected}`, value)
   }
   return value

@@ -1,0 +1,10 @@
+import type { Dispatcher } from 'undici'
+
+/** What is told of a request. One that hands nothing out before the last byte can start over with another attempt. */
+export type Handler = Dispatcher.DispatchHandler & { readonly buffersResponse?: boolean }
+
+/** By which a handler holds its request up or ends it. */
+export type Controller = Dispatcher.DispatchController
+
+/** Of a response, by names in lower case; a repeated header is an array. */
+export type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
