@@ -13,6 +13,8 @@ const NEWLINE = 10
 const ZERO = 48
 /** Room for a value and a line end. */
 export const VALUE_ROOM = 32
+/** Bytes from which a native copy takes less than a loop. */
+const NATIVE_COPY = 256
 /** Bytes set aside per count for the digits to come. */
 const SPARE = 2
 
@@ -49,7 +51,7 @@ export function keepLines(series: Series, shape: LineShape): void {
 /** Writes the kept lines as they are. */
 export function writeLines({ textBytes, textAt, textLength }: Series, out: ByteWriter): void {
   out.reserve(textLength + VALUE_ROOM)
-  if (textLength > 256) out.block(textBytes!.subarray(textAt, textAt + textLength))
+  if (textLength >= NATIVE_COPY) out.block(textBytes!.subarray(textAt, textAt + textLength))
   else out.copy(textBytes!, textAt, textAt + textLength)
 }
 

@@ -7,7 +7,7 @@ export interface PostOptions {
   readonly timeout: number
 }
 
-export interface PostAnswer {
+interface PostAnswer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: Uint8Array

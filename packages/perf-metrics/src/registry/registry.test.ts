@@ -314,6 +314,20 @@ describe('observe', () => {
   })
 })
 
+describe('an instrument with a callback', () => {
+  it('is brought up to date before every export', () => {
+    const metrics = new Registry()
+    let queue = 3
+    const gauge = metrics.gauge('queue', { collect: () => gauge.set(queue) })
+    const seen = metrics.counter('seen_total', { collect: () => seen.observeTotal(queue * 10) })
+    expect(metrics.toPrometheus()).toContain('queue 3\n')
+    queue = 5
+    const text = metrics.toPrometheus()
+    expect(text).toContain('queue 5\n')
+    expect(text).toContain('seen_total 50\n')
+  })
+})
+
 describe('retention', () => {
   it('drops idle series, keeps the busy, and brings one back with a new start time', () => {
     const clock = new VirtualClock(1_000_000)
