@@ -46,13 +46,18 @@ export class Peer {
   async run(): Promise<void> {
     const process = spawn(this.#program, this.#args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = process
+    let isMissing = false
+    process.on('error', error => {
+      isMissing = true
+      this.#output += error.message
+    })
     for (const stream of [process.stdout, process.stderr]) {
       stream.on('data', chunk => {
         this.#output += chunk
       })
     }
     for (let attempt = 0; attempt < 200; attempt++) {
-      if (process.exitCode !== null) break
+      if (isMissing || process.exitCode !== null) break
       if (await answers(this.#port)) return
       await new Promise(resolve => setTimeout(resolve, 25))
     }
