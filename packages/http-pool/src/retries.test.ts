@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { FaultProxy, type Reply, UpstreamServer } from '@millrace/testkit'
+import { FaultProxy, type Reply, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import type { HttpPool } from './index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
@@ -78,6 +78,22 @@ describe('delays', () => {
     const start = performance.now()
     expect((await read(makePool().request(server.url('/'))))[0]).toBe(200)
     expect(performance.now() - start).toBeGreaterThanOrEqual(1_000)
+  })
+
+  test('Retry-After may be a date, which is compared with that of the response', async () => {
+    const headers = {
+      date: 'Fri, 20 Nov 2026 10:00:00 GMT',
+      'retry-after': 'Fri, 20 Nov 2026 10:00:05 GMT',
+    }
+    server.on('/', { status: 503, headers }, 200)
+    const clock = new VirtualClock()
+    const pool = makePool({ clock, random: () => 0 })
+    const response = read(pool.request(server.url('/')))
+    await expect.poll(() => pool.stats().retries).toBe(1)
+    clock.advance(4_999)
+    expect(pool.stats().attempts).toBe(1)
+    clock.advance(1)
+    expect((await response)[0]).toBe(200)
   })
 
   test('a Retry-After beyond the deadline or the longest delay ends the attempts at once', async () => {

@@ -80,10 +80,11 @@ export class ResponseBody extends Readable {
    */
   dump({ limit = dumpLimit }: { limit?: number } = {}): Promise<void> {
     this.#dumpLimit = limit
-    const size = this.#size
-    const done = this.#gather<void>(() => undefined, 'dump')
-    if (size > limit) this.destroy()
-    return done
+    if (this.#mode === 'idle') {
+      this.#chunks = []
+      this.#size = 0
+    }
+    return this.#gather<void>(() => undefined, 'dump')
   }
 
   // From here on: called by the handler of the response.
