@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Readable, Writable } from 'node:stream'
+import { type Duplex, Readable, Writable } from 'node:stream'
 import { interceptors, request, stream, upgrade } from 'undici'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool } from './index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
@@ -167,26 +167,49 @@ describe('dispatcher', () => {
     expect(pool.stats()).toMatchObject({ requests: 1, pending: 0 })
   })
 
-  test('upgrades', async () => {
-    const upgrading = createServer().on('upgrade', (_request, socket) => {
-      socket.write(
-        'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n',
-      )
-      socket.pipe(socket)
+  describe('upgrades', () => {
+    let upgrading: Server
+    let socket: Duplex
+
+    beforeEach(async () => {
+      upgrading = createServer().on('upgrade', (_request, socket) => {
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n',
+        )
+        socket.pipe(socket)
+      })
+      upgrading.listen(0, '127.0.0.1')
+      await once(upgrading, 'listening')
+      const { port } = upgrading.address() as AddressInfo
+      const { dispatcher } = pool
+      const url = `http://127.0.0.1:${port}/`
+      socket = (await upgrade(url, { dispatcher, protocol: 'echo' })).socket
     })
-    upgrading.listen(0, '127.0.0.1')
-    await once(upgrading, 'listening')
-    const { port } = upgrading.address() as AddressInfo
-    const { socket } = await upgrade(`http://127.0.0.1:${port}/`, {
-      dispatcher: pool.dispatcher,
-      protocol: 'echo',
+
+    afterEach(() => {
+      socket.destroy()
+      upgrading.close()
     })
-    socket.write('hello')
-    const [echo] = await once(socket, 'data')
-    expect(String(echo)).toBe('hello')
-    socket.destroy()
-    await expect.poll(() => pool.stats().connections).toBe(0)
-    upgrading.close()
+
+    async function expectEcho(): Promise<void> {
+      socket.write('hello')
+      const [echo] = await once(socket, 'data')
+      expect(String(echo)).toBe('hello')
+    }
+
+    test('to a socket, which keeps its place in the total', async () => {
+      await expectEcho()
+      expect(pool.stats()).toMatchObject({ pending: 0, open: 0, connections: 1 })
+      socket.destroy()
+      await expect.poll(() => pool.stats().connections).toBe(0)
+    })
+
+    test.each(['close', 'destroy'] as const)('to a socket that outlives %s()', async end => {
+      await pool[end]()
+      await expectEcho()
+      socket.destroy()
+      await expect.poll(() => pool.stats().connections).toBe(0)
+    })
   })
 })
 

@@ -41,6 +41,7 @@ export class Connection implements Timed {
   heapIndex = -1
 
   #socket: Socket | null = null
+  #isLent = false
   #connecting = false
   #connectStart = 0
 
@@ -85,10 +86,13 @@ export class Connection implements Timed {
 
   /** Hands its socket, which now speaks another protocol, to the caller; its place is free once that closes. */
   detach(): void {
+    const { sockets } = this.origin.core
     this.retired = true
     this.origin.forget(this)
     this.#client.destroy(null, ignoreError)
-    if (this.#socket === null) this.origin.core.sockets.free()
+    this.#isLent = this.#socket !== null
+    if (this.#isLent) sockets.lend()
+    else sockets.free()
   }
 
   onDeadline(): void {
@@ -152,7 +156,9 @@ export class Connection implements Timed {
     if (this.#socket !== socket) return
     this.#socket = null
     this.#connecting = false
-    if (this.retired) this.origin.core.sockets.free()
+    const { sockets } = this.origin.core
+    if (this.#isLent) sockets.giveBack()
+    else if (this.retired) sockets.free()
     else this.origin.onDisconnect(this)
   }
 }

@@ -20,6 +20,8 @@ export class SocketBudget {
   readonly #starving = new Set<Origin>()
   /** Places that are being freed for an origin that waits. */
   #freeing = 0
+  /** Places of sockets that callers have taken over. */
+  #lent = 0
   #allFree: PromiseWithResolvers<void> | undefined
 
   constructor(limit: number) {
@@ -52,16 +54,27 @@ export class SocketBudget {
       this.#starving.delete(origin)
       origin.pump()
     }
-    if (this.taken > 0) return
-    this.#allFree?.resolve()
-    this.#allFree = undefined
+    this.#settle()
   }
 
-  /** Resolves once all sockets have closed. */
+  /** A socket speaks another protocol from now on: it keeps its place, and nobody waits for it to close. */
+  lend(): void {
+    this.#lent++
+    this.#settle()
+  }
+
+  /** Such a socket has closed. */
+  giveBack(): void {
+    this.#lent--
+    this.free()
+  }
+
+  /** Resolves once all sockets have closed that are not lent. */
   whenFree(): Promise<void> {
-    if (this.taken === 0) return Promise.resolve()
     this.#allFree ??= Promise.withResolvers()
-    return this.#allFree.promise
+    const { promise } = this.#allFree
+    this.#settle()
+    return promise
   }
 
   /** Whether `connection`, which just finished a request, is better closed for the sake of a starving origin. */
@@ -100,6 +113,12 @@ export class SocketBudget {
     else newerIdle.olderIdle = olderIdle
     connection.olderIdle = null
     connection.newerIdle = null
+  }
+
+  #settle(): void {
+    if (this.taken > this.#lent) return
+    this.#allFree?.resolve()
+    this.#allFree = undefined
   }
 
   #makeRoom(): void {
