@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { constants } from 'node:http2'
+import { FaultProxy } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { H2Server } from './h2-server.fixture.ts'
 import { HttpPool, type HttpPoolOptions } from './index.ts'
@@ -99,6 +100,43 @@ describe.each([
     expect(await pool.json(server.url)).toEqual({ whole: true })
     expect(await pool.json(server.url)).toEqual({ whole: true })
   })
+})
+
+test('a connection that breaks off anywhere, from the handshake on, is another attempt', async () => {
+  server.script = ({ head, data }) => {
+    head()
+    data(text, true)
+  }
+  const proxy = await FaultProxy.start({ target: Number(new URL(server.url).port) })
+  const url = `https://127.0.0.1:${proxy.port}/`
+  // Each attempt on a connection of its own, as all are cut.
+  const whole = async () => {
+    makePool({ retry: { baseDelay: 10, budgetFloor: 1_000, hostTokens: 10_000 } })
+    expect(await pool.json(url, { method: 'POST', retry: true, body: 'x' })).toEqual({
+      whole: true,
+    })
+    const { pending, queued, deadlines, failures } = pool.stats()
+    expect({ pending, queued, deadlines }).toEqual({ pending: 0, queued: 0, deadlines: 0 })
+    await pool.destroy()
+    return failures
+  }
+  expect(await whole()).toBe(0)
+  const { bytesDown } = proxy.stats()
+  let broken = 0
+  const offsets = 60
+  for (let offset = 1; offset < bytesDown; offset += Math.ceil(bytesDown / offsets)) {
+    proxy.cutAfter(offset)
+    let ended = false
+    const failures = whole().finally(() => {
+      ended = true
+    })
+    await expect.poll(() => ended || pool.stats().failures > 0, { interval: 1 }).toBe(true)
+    await proxy.heal()
+    if ((await failures) > 0) broken++
+  }
+  // The last bytes are of TLS, and may come after the response.
+  expect(broken).toBeGreaterThan(offsets / 2)
+  await proxy.stop()
 })
 
 test('NO_ERROR after the end of a response only ends the sending of the request', async () => {
