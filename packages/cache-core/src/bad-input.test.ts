@@ -84,6 +84,7 @@ test.each([
     '`memoryPressure.stopAt` to be a number from `shrinkAt` to 1, got 0.5 (number)',
   ],
   [{ interval: 0 }, '`memoryPressure.interval` to be a number > 0, got 0 (number)'],
+  [{ usage: 0.5 as never }, '`memoryPressure.usage` to be a function, got 0.5 (number)'],
 ])('memory pressure %o is refused', (options, message) => {
   expect(() => memoryPressure(options)).toThrow(message)
 })

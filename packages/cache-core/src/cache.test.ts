@@ -252,6 +252,22 @@ describe('removals', () => {
     ])
   })
 
+  test('a value whose tag or pattern was dropped is told as invalidated', () => {
+    const told: [string, RemovalReason][] = []
+    const cache = new Cache<string, number>({
+      onRemove: (key, _, reason) => told.push([key, reason]),
+    })
+    cache.set('tagged', 1, { tags: ['t'] }).set('a:1', 2)
+    cache.deleteTag('t')
+    cache.get('tagged')
+    cache.deleteMatching('a:*')
+    expect(told).toEqual([
+      ['tagged', 'invalidated'],
+      ['a:1', 'invalidated'],
+    ])
+    expect(cache.stats().removals).toMatchObject({ invalidated: 2, deleted: 0 })
+  })
+
   test('the listener may use the cache', () => {
     const cache: Cache<number, number> = new Cache({
       maxEntries: 4,

@@ -32,6 +32,15 @@ test('advice tells what twice the size would give a loop that just does not fit'
   const of = (policy: string, size: number) =>
     estimates.find(e => e.policy === policy && e.size === size)!
   expect(sample).toBeCloseTo(0.256)
+  expect(estimates.map(e => [e.policy, e.size])).toEqual([
+    ['lru', 1],
+    ['lru', 0.5],
+    ['lru', 2],
+    ['adaptive', 1],
+    ['sieve', 1],
+    ['s3-fifo', 1],
+    ['w-tinylfu', 1],
+  ])
   expect(hitRate).toBe(0)
   // Every simulated read misses, as every real one does. Reads that the sample lacks count as hits of popular keys, and here
   // no key is: that is off by the spread of a sample of 333 out of 1,300 keys, 4.7 % (one standard deviation).

@@ -67,6 +67,21 @@ describe('getOrLoad', () => {
     })
   })
 
+  it('counts the time of loads, whether they succeed or fail, until that is reset', async () => {
+    const cache = newCache()
+    const { calls, load } = manualLoader()
+    const answers = [cache.getOrLoad('a', load), cache.getOrLoad('b', load).catch(() => 0)]
+    clock.advance(30)
+    calls[0]!.resolve(1)
+    await answers[0]
+    clock.advance(20)
+    calls[1]!.reject(new Error('source is down'))
+    await answers[1]
+    expect(cache.stats()).toMatchObject({ loads: 1, loadFailures: 1, loadTime: 80 })
+    cache.resetStats()
+    expect(cache.stats()).toMatchObject({ loads: 0, loadFailures: 0, loadTime: 0 })
+  })
+
   it('shares one failure, keeps nothing of it, and calls the loader once', async () => {
     const cache = newCache()
     const { calls, load } = manualLoader()

@@ -1,6 +1,7 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Cache } from '../cache.ts'
+import type { CacheOptions } from '../options.ts'
 import { memoryPressure } from './memory-pressure.ts'
 import { presets } from './presets.ts'
 
@@ -58,10 +59,44 @@ test('byte limits shrink too, and a resize under pressure waits', () => {
   expect(cache.stats().bytes).toBe(2_000)
 })
 
-test('the real measures are shares', () => {
-  const clock = new VirtualClock()
-  using cache = new Cache<string, string>({ ...presets.production, clock })
-  cache.set('a', 'x')
-  clock.advance(1_000)
-  expect(cache.stats().bytes).toBeGreaterThan(20)
-})
+test.each([
+  [0.000_1, 500],
+  [1, 1_000],
+])(
+  'the real measures are shares of what there is: of those from %f on, %i entries stay',
+  (shrinkAt, left) => {
+    const clock = new VirtualClock()
+    using cache = new Cache<number, number>({
+      clock,
+      maxEntries: 1_000,
+      memoryPressure: memoryPressure({ shrinkAt, stopAt: 1 }),
+    })
+    for (let key = 0; key < 1_000; key++) cache.set(key, key)
+    clock.advance(1_000)
+    expect(cache.size).toBe(left)
+  },
+)
+
+test.each([
+  ['ci', 50],
+  ['development', 75],
+  ['production', 100],
+] as const)(
+  'the preset %s takes values of up to %i MiB, and each of its options may be overridden',
+  (name, mebibytes) => {
+    const clock = new VirtualClock()
+    const bytes = (count: number): Buffer => Buffer.allocUnsafe(count * 2 ** 20)
+    using cache = new Cache<string, Buffer>({ ...presets[name], clock } as CacheOptions<
+      string,
+      Buffer
+    >)
+    cache.set('large', bytes(mebibytes - 1)).set('larger', bytes(mebibytes + 1))
+    expect([cache.has('large'), cache.has('larger')]).toEqual([true, false])
+    using smaller = new Cache<string, Buffer>({
+      ...presets[name],
+      maxBytes: 2 ** 20,
+      clock,
+    } as CacheOptions<string, Buffer>)
+    expect(smaller.set('a', bytes(2)).size).toBe(0)
+  },
+)

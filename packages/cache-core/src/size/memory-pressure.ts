@@ -57,6 +57,9 @@ export function memoryPressure({
   if (!(interval > 0)) {
     throw new InvalidOptionError('memoryPressure.interval', 'a number > 0', interval)
   }
+  if (typeof usage !== 'function') {
+    throw new InvalidOptionError('memoryPressure.usage', 'a function', usage)
+  }
   return kernel => new PressureRelief(kernel, { shrinkAt, stopAt, interval, usage })
 }
 
