@@ -3,6 +3,7 @@ import { ActiveContext, activeContext, runWith } from './context/active-context.
 import { discard } from './export/discard.ts'
 import { ExitFlush } from './pipeline/exit-flush.ts'
 import { SpanPipeline } from './pipeline/span-pipeline.ts'
+import type { Baggage } from './propagation/baggage.ts'
 import { RemoteParent } from './propagation/carrier.ts'
 import { Propagation } from './propagation/propagation.ts'
 import { resourceOf } from './resource.ts'
@@ -109,7 +110,7 @@ export class Tracer {
     options: StartOptions | undefined,
     { span, suppressed }: ActiveContext,
   ): TracerSpan {
-    const parent = options?.parent === undefined ? span : resolveParent(options.parent)
+    const parent = parentFor(options, span)
     if (suppressed) return this.#pipeline.unrecorded(parent)
     return this.#pipeline.start(this.#scope, name, parent, options as SpanOptions | undefined)
   }
@@ -136,7 +137,7 @@ export class Tracer {
     callback?: (span: Span) => T,
   ): T {
     const fn = typeof optionsOrFn === 'function' ? optionsOrFn : callback!
-    const options = typeof optionsOrFn === 'function' ? undefined : optionsOrFn
+    const options = typeof optionsOrFn === 'function' ? undefined : (optionsOrFn ?? undefined)
     const active = activeContext()
     const span = this.start(name, options, active)
     return runWith(contextFor(active, span, options), () => {
@@ -151,7 +152,7 @@ export class Tracer {
 
   /** Runs `fn` with `span` active: spans started in it are its children. Does not end it. */
   withSpan<T>(span: Span, fn: () => T): T {
-    return runWith(contextFor(activeContext(), resolveParent(span), undefined), fn)
+    return runWith(activeContext().withSpan(ForeignSpan.asTracerSpan(span)), fn)
   }
 
   /** The active span of this asynchronous flow. */
@@ -225,18 +226,37 @@ export class Tracer {
 
 function contextFor(
   active: ActiveContext,
-  span: TracerSpan | null,
+  span: TracerSpan,
   options: StartOptions | undefined,
 ): ActiveContext {
-  const { parent } = options ?? {}
-  const baggage = parent instanceof RemoteParent ? parent.baggage : active.baggage
+  const baggage = baggageFor(options, active.baggage)
   return new ActiveContext(span, baggage, active.foreign, active.suppressed)
 }
 
-function resolveParent(parent: Span | SpanContext | RemoteParent | null): TracerSpan | null {
-  if (parent instanceof BaseSpan) return parent as TracerSpan
-  if (parent === null || typeof parent !== 'object') return null
-  if (parent instanceof RemoteParent) return resolveParent(parent.span)
-  const context = 'spanContext' in parent ? parent.spanContext() : parent
-  return ForeignSpan.from(context) ?? null
+/** What travels along with the parent of the options; `active` where it comes from here. */
+function baggageFor(options: StartOptions | undefined, active: Baggage | null): Baggage | null {
+  try {
+    const parent = options?.parent
+    return parent instanceof RemoteParent ? parent.baggage : active
+  } catch {
+    return active
+  }
+}
+
+/** The parent that options ask for: `active` where they say nothing, none where they cannot be read, as with invalid headers. */
+function parentFor(
+  options: StartOptions | undefined,
+  active: TracerSpan | null,
+): TracerSpan | null {
+  try {
+    const parent = options?.parent
+    if (parent === undefined) return active
+    if (parent instanceof RemoteParent) return ForeignSpan.asTracerSpan(parent.span)
+    if (parent instanceof BaseSpan) return parent as TracerSpan
+    if (parent === null || typeof parent !== 'object') return null
+    if ('spanContext' in parent) return ForeignSpan.asTracerSpan(parent)
+    return ForeignSpan.from(parent) ?? null
+  } catch {
+    return null
+  }
 }

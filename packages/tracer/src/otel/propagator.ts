@@ -1,9 +1,10 @@
 import type { Context, TextMapGetter, TextMapPropagator, TextMapSetter } from '@opentelemetry/api'
 import { Baggage } from '../propagation/baggage.ts'
-import { joined, Propagation } from '../propagation/propagation.ts'
+import { joined, Propagation, single } from '../propagation/propagation.ts'
 import { formatTraceparent, parseTraceparent } from '../propagation/traceparent.ts'
+import { ForeignSpan } from '../span/foreign-span.ts'
 import { BAGGAGE_KEY, SPAN_KEY, SUPPRESS_KEY } from './fast-context.ts'
-import { toApiBaggage, toBaggage, toTracerSpan } from './span-bridge.ts'
+import { toApiBaggage, toBaggage } from './span-bridge.ts'
 
 /** W3C trace context (level 2) and baggage for `@opentelemetry/api`. Invalid headers leave the context as it is. */
 export class MillracePropagator implements TextMapPropagator {
@@ -14,7 +15,7 @@ export class MillracePropagator implements TextMapPropagator {
   }
 
   inject(context: Context, carrier: unknown, setter: TextMapSetter): void {
-    const span = toTracerSpan(context.getValue(SPAN_KEY))
+    const span = ForeignSpan.asTracerSpan(context.getValue(SPAN_KEY))
     if (context.getValue(SUPPRESS_KEY) === true) return
     if (this.#propagation.traceContext && span !== null) {
       setter.set(carrier, 'traceparent', formatTraceparent(span))
@@ -28,10 +29,9 @@ export class MillracePropagator implements TextMapPropagator {
 
   extract(context: Context, carrier: unknown, getter: TextMapGetter): Context {
     const { traceContext } = this.#propagation
-    const traceparent = traceContext ? getter.get(carrier, 'traceparent') : undefined
-    const state = joined(getter.get(carrier, 'tracestate'))
-    if (Array.isArray(traceparent) ? traceparent.length === 1 : traceparent !== undefined) {
-      const span = parseTraceparent(String(traceparent), state)
+    const traceparent = traceContext ? single(getter.get(carrier, 'traceparent')) : undefined
+    if (traceparent !== undefined) {
+      const span = parseTraceparent(traceparent, joined(getter.get(carrier, 'tracestate')))
       if (span !== undefined) context = context.setValue(SPAN_KEY, span)
     }
     const baggage = this.#propagation.baggage ? joined(getter.get(carrier, 'baggage')) : undefined

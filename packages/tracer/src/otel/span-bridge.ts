@@ -1,19 +1,9 @@
 import {
   type Baggage as ApiBaggage,
-  type Span as ApiSpan,
   baggageEntryMetadataFromString,
   propagation,
 } from '@opentelemetry/api'
 import { Baggage } from '../propagation/baggage.ts'
-import { BaseSpan, type TracerSpan } from '../span/base-span.ts'
-import { ForeignSpan } from '../span/foreign-span.ts'
-
-/** A span of the API as this package's: its own spans are what they are, others count by their context. */
-export function toTracerSpan(span: unknown): TracerSpan | null {
-  if (span === undefined || span === null) return null
-  if (span instanceof BaseSpan) return span as TracerSpan
-  return ForeignSpan.from((span as ApiSpan).spanContext()) ?? null
-}
 
 const known = new WeakMap<ApiBaggage, Baggage>()
 

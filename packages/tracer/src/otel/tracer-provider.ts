@@ -11,12 +11,12 @@ import {
 } from '@opentelemetry/api'
 import { activeContext } from '../context/active-context.ts'
 import type { TracerSpan } from '../span/base-span.ts'
+import { ForeignSpan } from '../span/foreign-span.ts'
 import type { SpanOptions } from '../span/span.ts'
 import type { Tracer } from '../tracer.ts'
 import { MillraceContextManager } from './context-manager.ts'
 import { SPAN_KEY, SUPPRESS_KEY } from './fast-context.ts'
 import { MillracePropagator } from './propagator.ts'
-import { toTracerSpan } from './span-bridge.ts'
 
 /**
  * Puts a {@link Tracer} behind `@opentelemetry/api`, so that instrumentation libraries work on it unchanged. Spans made
@@ -109,7 +109,7 @@ class ScopedTracer implements ApiTracer {
       parent = active.span
       suppressed = active.suppressed
     } else {
-      parent = toTracerSpan(context.getValue(SPAN_KEY))
+      parent = ForeignSpan.asTracerSpan(context.getValue(SPAN_KEY))
       suppressed = context.getValue(SUPPRESS_KEY) === true
     }
     if (options?.root === true) parent = null

@@ -6,6 +6,7 @@ import type { Sampler } from '../sampling/sampler.ts'
 import { TailSampling, type TailSamplingOptions } from '../sampling/tail-sampling.ts'
 import type { BaseSpan, TracerSpan } from '../span/base-span.ts'
 import { IdSource } from '../span/id-source.ts'
+import { kindInput } from '../span/kind-input.ts'
 import { nameText } from '../span/name-text.ts'
 import { RecordedSpan } from '../span/recorded-span.ts'
 import { type Scope, SpanKind, type SpanOptions, StatusCode, type TimeInput } from '../span/span.ts'
@@ -179,10 +180,17 @@ export class SpanPipeline implements SpanHost {
   }
 
   #apply(options: SpanOptions, record: SpanRecord, span: RecordedSpan): void {
-    record.kind = options.kind ?? SpanKind.INTERNAL
-    record.start = this.at(options.startTime)
-    if (options.attributes !== undefined) span.setAttributes(options.attributes)
-    if (options.links !== undefined) span.addLinks(options.links)
+    record.kind = SpanKind.INTERNAL
+    record.start = Number.NaN
+    try {
+      record.start = this.at(options.startTime)
+      record.kind = kindInput(options.kind)
+      if (options.attributes !== undefined) span.setAttributes(options.attributes)
+      if (options.links !== undefined) span.addLinks(options.links)
+    } catch {
+      // A getter of the caller's options threw: starting a span never does. What was read before it stays.
+      if (Number.isNaN(record.start)) record.start = this.#clock.now()
+    }
   }
 
   /** A record beside the pool: all are taken, or the trace is on the plain path. */

@@ -1,5 +1,4 @@
 import { activeContext } from '../context/active-context.ts'
-import { BaseSpan } from '../span/base-span.ts'
 import { ForeignSpan } from '../span/foreign-span.ts'
 import type { Span } from '../span/span.ts'
 import { Baggage } from './baggage.ts'
@@ -29,16 +28,23 @@ export class Propagation {
   }
 
   extract(headers: Headers): RemoteParent {
-    let span: ForeignSpan | undefined
-    const traceparent = this.traceContext ? single(headers.traceparent) : undefined
-    if (traceparent !== undefined) span = parseTraceparent(traceparent, joined(headers.tracestate))
-    const baggage = this.baggage ? joined(headers.baggage) : undefined
-    return new RemoteParent(span ?? null, baggage === undefined ? null : Baggage.parse(baggage))
+    try {
+      let span: ForeignSpan | undefined
+      const traceparent = this.traceContext ? single(headers.traceparent) : undefined
+      if (traceparent !== undefined) {
+        span = parseTraceparent(traceparent, joined(headers.tracestate))
+      }
+      const baggage = this.baggage ? joined(headers.baggage) : undefined
+      return new RemoteParent(span ?? null, baggage === undefined ? null : Baggage.parse(baggage))
+    } catch {
+      // No headers at all, or an object whose getters throw.
+      return new RemoteParent(null, null)
+    }
   }
 
   inject(headers: Record<string, unknown>, span?: Span): void {
     const { span: active, baggage } = activeContext()
-    const sender = span === undefined ? active : asBaseSpan(span)
+    const sender = span === undefined ? active : ForeignSpan.asTracerSpan(span)
     if (this.traceContext && sender !== null) {
       headers.traceparent = formatTraceparent(sender)
       const state = sender.trace().state?.serialize()
@@ -48,17 +54,14 @@ export class Propagation {
   }
 }
 
-function asBaseSpan(span: Span): BaseSpan | null {
-  return span instanceof BaseSpan ? span : (ForeignSpan.from(span.spanContext()) ?? null)
+/** The value of a header that may come once only; undefined where it came more often, or is no text. */
+export function single(value: unknown): string | undefined {
+  const only: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value
+  return typeof only === 'string' ? only : undefined
 }
 
-/** The value of a header that may come once only; undefined where it came more often. */
-function single(value: string | string[] | undefined): string | undefined {
-  if (Array.isArray(value)) return value.length === 1 ? value[0] : undefined
-  return value
-}
-
-/** The value of a header that may come in pieces. */
-export function joined(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value.join(',') : value
+/** The value of a header that may come in pieces; undefined where it is no text. */
+export function joined(value: unknown): string | undefined {
+  const text: unknown = Array.isArray(value) ? value.join(',') : value
+  return typeof text === 'string' ? text : undefined
 }

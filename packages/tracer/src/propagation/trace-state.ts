@@ -22,6 +22,13 @@ export class W3CTraceState implements TraceState {
     this.#members = members
   }
 
+  /** Another library's as one of ours, read once, so that no code of strangers runs at export. May throw what that throws. */
+  static from(state: TraceState | undefined): W3CTraceState | undefined {
+    if (state === undefined || state instanceof W3CTraceState) return state
+    const raw = String(state.serialize())
+    return raw === '' ? undefined : new W3CTraceState(raw)
+  }
+
   get(key: string): string | undefined {
     return this.#parsed().get(key)
   }

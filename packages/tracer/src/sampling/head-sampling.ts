@@ -1,10 +1,11 @@
 import { W3CTraceState } from '../propagation/trace-state.ts'
 import type { BaseSpan } from '../span/base-span.ts'
 import type { IdSource } from '../span/id-source.ts'
-import { SpanKind, type SpanOptions } from '../span/span.ts'
+import { kindInput } from '../span/kind-input.ts'
+import type { SpanOptions } from '../span/span.ts'
 import { RANDOM, RECORDED, SAMPLED, type TraceRecord } from '../span/trace-record.ts'
 import { newTrace } from '../span/unsampled-span.ts'
-import { DROP, RECORD_AND_SAMPLE, type Sampler, type SamplingRequest } from './sampler.ts'
+import { RECORD_AND_SAMPLE, type Sampler, type SamplingRequest } from './sampler.ts'
 import { Threshold } from './threshold.ts'
 
 /** How roots are decided. The first two need no ids and no call. */
@@ -105,23 +106,23 @@ export class HeadSampling {
     parent: BaseSpan | undefined,
     options: SpanOptions | undefined,
   ): boolean {
-    const request: SamplingRequest = {
-      name,
-      kind: options?.kind ?? SpanKind.INTERNAL,
-      attributes: options?.attributes,
-      links: options?.links,
-      get parent() {
-        return parent?.spanContext()
-      },
-      get traceId() {
-        return trace.traceId
-      },
-    }
     try {
+      const request: SamplingRequest = {
+        name,
+        kind: kindInput(options?.kind),
+        attributes: options?.attributes,
+        links: options?.links,
+        get parent() {
+          return parent?.spanContext()
+        },
+        get traceId() {
+          return trace.traceId
+        },
+      }
       return this.sampler.sample(request) === RECORD_AND_SAMPLE
     } catch {
-      // A sampler of the user's threw: starting a span must not, so the span is simply not recorded.
-      return DROP !== 0
+      // The sampler threw, or a getter of the options: starting a span must not, so the span is simply not recorded.
+      return false
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { AttributeList } from '../attributes/attribute-list.ts'
+import { W3CTraceState } from '../propagation/trace-state.ts'
 import { nameText } from './name-text.ts'
 import type { Attributes, Link, SpanContext } from './span.ts'
 import type { ResolvedLimits } from './span-limits.ts'
@@ -47,27 +48,35 @@ export class SpanDetails {
   }
 
   addLink(limits: ResolvedLimits, link: Link): void {
-    const context = contextOf(link)
-    if (context === undefined) return
+    const copied = copyLink(link)
+    if (copied === undefined) return
     if (this.links.length >= limits.links) {
       this.droppedLinks++
       return
     }
     let list: AttributeList | null = null
-    if (link.attributes !== undefined) {
+    const { context, attributes } = copied
+    if (attributes !== undefined) {
       list = limits.forLink()
-      list.setAll(link.attributes)
+      list.setAll(attributes)
     }
     this.links.push({ context, attributes: list })
   }
 }
 
-/** The linked context; undefined where it names no span, or where reading it throws. */
-function contextOf(link: Link): SpanContext | undefined {
+/**
+ * A link as it is now, so that no code of strangers runs at export; undefined where it names no span, or where reading it throws.
+ */
+function copyLink(link: Link): Link | undefined {
   try {
-    const { context } = link
-    const isValid = typeof context?.traceId === 'string' && typeof context.spanId === 'string'
-    return isValid ? context : undefined
+    const { context, attributes } = link
+    const { traceId, spanId, traceFlags, isRemote } = context
+    if (typeof traceId !== 'string' || typeof spanId !== 'string') return undefined
+    const copy: SpanContext = { traceId, spanId, traceFlags: traceFlags & 0xff }
+    if (isRemote === true) copy.isRemote = true
+    const traceState = W3CTraceState.from(context.traceState)
+    if (traceState !== undefined) copy.traceState = traceState
+    return attributes === undefined ? { context: copy } : { context: copy, attributes }
   } catch {
     return undefined
   }

@@ -26,6 +26,11 @@ export function toClockTime(time: TimeInput, epoch: number): number {
     return time < performance.timeOrigin ? time + performance.timeOrigin - epoch : time - epoch
   }
   if (!isTimeInput(time)) return Number.NaN
-  if (time instanceof Date) return time.getTime() - epoch
-  return time[0] * 1_000 - epoch + time[1] / 1e6
+  try {
+    if (time instanceof Date) return time.getTime() - epoch
+    return time[0] * 1_000 - epoch + time[1] / 1e6
+  } catch {
+    // A proxy of a Date is an instance of it, and yet has no time.
+    return Number.NaN
+  }
 }

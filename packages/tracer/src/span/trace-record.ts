@@ -1,3 +1,4 @@
+import { W3CTraceState } from '../propagation/trace-state.ts'
 import type { HeldTrace } from '../sampling/held-trace.ts'
 import { readHex, traceIdHex } from './hex.ts'
 import type { SpanContext, TraceState } from './span.ts'
@@ -40,7 +41,8 @@ export class TraceRecord {
     const d = readHex(traceId, 24)
     if (Number.isNaN(a + b + c + d) || (a | b | c | d) === 0) return undefined
     const sampled = (traceFlags & SAMPLED) === 0 ? 0 : RECORDED
-    return new TraceRecord(a, b, c, d, (traceFlags & (SAMPLED | RANDOM)) | sampled, traceState)
+    const flags = (traceFlags & (SAMPLED | RANDOM)) | sampled
+    return new TraceRecord(a, b, c, d, flags, W3CTraceState.from(traceState))
   }
 
   /** The same trace under another sampling decision. */
