@@ -228,3 +228,44 @@ test('options win over variables', () => {
   tracer.flushSync()
   expect(exporter.spans).toHaveLength(1)
 })
+
+test('options and variables are merged entry by entry, and what is undefined counts as not given', async () => {
+  const exporter = new MemoryExporter()
+  let opened: unknown
+  const open = (resource: unknown) => {
+    opened = resource
+  }
+  const tracer = tracerFromEnvironment(
+    {
+      exporter: Object.assign(exporter, { open }),
+      signals: [],
+      service: undefined as never,
+      resource: { team: 'code', 'host.name': 'h' },
+      limits: { events: 1 },
+    },
+    {
+      OTEL_SERVICE_NAME: 'shop',
+      OTEL_RESOURCE_ATTRIBUTES: 'team=variable,region=eu',
+      OTEL_SPAN_EVENT_COUNT_LIMIT: '7',
+      OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: '1',
+    },
+  )
+  expect(opened).toMatchObject({
+    'service.name': 'shop',
+    team: 'code',
+    region: 'eu',
+    'host.name': 'h',
+  })
+  tracerFromEnvironment(
+    {
+      exporter: Object.assign(new MemoryExporter(), { open }),
+      resource: { 'service.name': 'code' },
+    },
+    { OTEL_SERVICE_NAME: 'variable' },
+  )
+  expect(opened).toMatchObject({ 'service.name': 'code' })
+  const span = tracer.startSpan('one', { attributes: { a: 1, b: 2 } })
+  span.addEvent('first').addEvent('second').end()
+  await tracer.flush()
+  expect(exporter.spans[0]).toMatchObject({ droppedAttributes: 1, droppedEvents: 1 })
+})

@@ -26,13 +26,21 @@ const UNSUPPORTED = [
 
 /**
  * A tracer as the environment asks for it, with the variables of OpenTelemetry's specification and `MILLRACE_TRACE_*`.
- * Options given here win over variables. A variable that cannot be used warns once and counts as unset.
+ * Options given here win over variables, in `resource` and `limits` entry by entry. A variable that cannot be used warns once and counts as unset.
  */
 export function tracerFromEnvironment(
   options: TracerOptions = {},
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Tracer {
-  return new Tracer({ ...optionsFromEnvironment(env), ...options })
+  const fromVariables = optionsFromEnvironment(env)
+  const given = defined(options)
+  return new Tracer({
+    ...fromVariables,
+    ...defined({ service: given.resource?.['service.name'] as string | undefined }),
+    ...given,
+    resource: { ...fromVariables.resource, ...given.resource },
+    limits: { ...fromVariables.limits, ...given.limits },
+  })
 }
 
 /** The options that the environment gives. */
