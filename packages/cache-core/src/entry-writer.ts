@@ -72,8 +72,8 @@ export class EntryWriter<K, V> {
   /** When an entry written now expires, ms on the clock. */
   #deadline(ttl: number): number {
     if (ttl === Infinity) return Infinity
-    const exact = this.#jitter === 0 || ttl <= 0
-    return this.#clock.now() + (exact ? ttl : ttl * (1 - Math.random() * this.#jitter))
+    const early = this.#jitter && Math.max(0, ttl) * Math.random() * this.#jitter
+    return this.#clock.now() + ttl - early
   }
 
   #stamp(tags: readonly string[]): TagStamp | undefined {

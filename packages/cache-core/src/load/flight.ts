@@ -1,8 +1,6 @@
-import type { TagStamp } from '../invalidate/tag-table.ts'
 import { type EntryState, FRESH } from '../kernel.ts'
 import type { LoadPlan } from './load-options.ts'
 import type { AnyRun } from './load-run.ts'
-import type { Look } from './loads.ts'
 
 /** What a loader is called with. */
 export interface LoadContext<K, V> {
@@ -23,8 +21,8 @@ export class Flight<K, V> implements LoadContext<K, V> {
   readonly key: K
   readonly stale: V | undefined
   readonly plan: LoadPlan
-  /** Tags of the value that is to be replaced. */
-  readonly replaces: TagStamp | undefined
+  /** Tags of the call, and those of the value that is to be replaced: the result may well have the same. */
+  readonly tags: readonly string[]
   /** Epoch of the tag table when the load began. */
   readonly epoch: number
   /** Part of a `getOrLoadMany`, whose loader may leave the key out. */
@@ -54,16 +52,17 @@ export class Flight<K, V> implements LoadContext<K, V> {
 
   constructor(
     key: K,
-    look: Look<V>,
+    stale: V | undefined,
     plan: LoadPlan,
+    tags: readonly string[],
     epoch: number,
     batched: boolean,
     background: boolean,
   ) {
     this.key = key
-    this.stale = look.stale
-    this.replaces = look.stamp
+    this.stale = stale
     this.plan = plan
+    this.tags = tags
     this.epoch = epoch
     this.batched = batched
     this.#held = this.background = background

@@ -127,7 +127,7 @@ function startBatch<K, V>(
     () =>
       loader(keys, {
         stale: key => byKey.get(key)?.stale,
-        background: key => byKey.get(key)?.background === true,
+        background: key => byKey.get(key)?.background ?? false,
         get signal() {
           return run.signal
         },

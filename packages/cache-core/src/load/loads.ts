@@ -28,8 +28,6 @@ export interface Look<V> {
   readonly stale: V | undefined
   /** The stale value, as long as it may be served in place of a failure. */
   readonly fallback: (() => V | undefined) | undefined
-  /** Tags of the expired value. */
-  readonly stamp: TagStamp | undefined
   /** A refresh is due that nobody waits for. */
   readonly refresh: boolean
 }
@@ -111,15 +109,15 @@ export class Loads<K, V> {
   load(key: K, loader: Loader<K, V>, plan: LoadPlan): V | Promise<V> {
     assertLoader(loader)
     const look = this.look(key, plan)
-    if (look.refresh && this.joinable(key) === undefined)
-      this.#begin(key, loader, plan, look, false)
-    if (look.served !== undefined) return look.served
-    plan.signal?.throwIfAborted()
     const flight = this.joinable(key)
-    if (flight === undefined) {
-      return this.answer(this.#begin(key, loader, plan, look, true), plan, look)
+    if (look.served !== undefined) {
+      if (look.refresh && flight === undefined) this.#begin(key, loader, plan, look, false)
+      return look.served
     }
-    return this.join(flight, plan, look, () => this.load(key, loader, plan))
+    plan.signal?.throwIfAborted()
+    return flight === undefined
+      ? this.answer(this.#begin(key, loader, plan, look, true), plan, look)
+      : this.join(flight, plan, look, () => this.load(key, loader, plan))
   }
 
   /** What is known about `key` now. */
@@ -132,29 +130,23 @@ export class Loads<K, V> {
     const detail = kernel.details?.[slot] as EntryDetail | undefined
     const stamp = kernel.guards?.[slot] as TagStamp | undefined
     const now = this.clock.now()
-    const patient = detail !== undefined && now < detail.retryAt
+    const patient = now < (detail?.retryAt ?? -Infinity)
+    let served: V | undefined
+    let fallback: (() => V | undefined) | undefined
+    let refresh: boolean
     if (state === FRESH) {
-      const refresh = detail !== undefined && now >= detail.refreshAt
-      return {
-        served: value,
-        stale: value,
-        fallback: undefined,
-        stamp,
-        refresh: refresh && !patient,
+      served = value
+      refresh = now >= (detail?.refreshAt ?? Infinity)
+    } else {
+      const age = now - staleSince(kernel.expiresAt(slot), stamp)
+      refresh = age < plan.staleWhileRevalidate
+      if (age < plan.staleIfError) fallback = () => this.#fallBack(value, stamp)
+      if (refresh || (patient && fallback !== undefined)) {
+        served = value
+        this.staleServed++
       }
     }
-    const age = now - staleSince(kernel.expiresAt(slot), stamp)
-    const within = age < plan.staleWhileRevalidate
-    const fallback = age < plan.staleIfError ? () => this.#fallBack(value, stamp) : undefined
-    const serve = within || (patient && fallback !== undefined)
-    if (serve) this.staleServed++
-    return {
-      served: serve ? value : undefined,
-      stale: value,
-      fallback,
-      stamp,
-      refresh: within && !patient,
-    }
+    return { served, stale: value, fallback, refresh: refresh && !patient }
   }
 
   /** The flight of `key` that a caller may join now, if there is one. */
@@ -162,7 +154,7 @@ export class Loads<K, V> {
     const flight = this.#flights.get(key)
     // A loader that asks for its own key before it returned would wait for itself.
     if (flight === undefined || flight.run?.calling) return undefined
-    if (this.#isOvertaken(flight)) {
+    if (this.tags.invalidatedSince(flight.epoch, flight.tags)) {
       // No harder: whether a stale value may still stand in is for its own tags to say.
       this.fence(key, STALE)
       return undefined
@@ -206,7 +198,9 @@ export class Loads<K, V> {
 
   /** Registers a flight for `key`; the caller starts its run. */
   depart(key: K, plan: LoadPlan, look: Look<V>, batched: boolean, awaited: boolean): Flight<K, V> {
-    const flight = new Flight(key, look, plan, this.tags.epoch, batched, !awaited)
+    const stamp = this.kernel.guards?.[this.kernel.locate(key)] as TagStamp | undefined
+    const tags = stamp === undefined ? plan.tags : plan.tags.concat(stamp.names)
+    const flight = new Flight(key, look.stale, plan, tags, this.tags.epoch, batched, !awaited)
     if (this.#enabled) this.#flights.add(flight)
     else flight.fence = GONE
     return flight
@@ -225,34 +219,24 @@ export class Loads<K, V> {
       return
     }
     const { plan } = flight
-    let value: V | undefined
-    let ttl = plan.ttl
-    let tags = plan.tags
-    let keep = true
-    if (result instanceof Loaded) {
-      value = result.value
-      ttl = result.ttl ?? ttl
-      tags = result.tags ?? tags
-      keep = result.store
-    } else {
-      value = result as V | undefined
-    }
+    const own = result instanceof Loaded ? result : undefined
+    const value = own === undefined ? (result as V | undefined) : own.value
     if (value === undefined) {
       this.fail(flight, new LoadResultError('a value (`null` for "there is none")', undefined))
       return
     }
-    if (value === null && plan.negativeTtl !== undefined) {
-      ttl = result instanceof Loaded ? (result.ttl ?? plan.negativeTtl) : plan.negativeTtl
-    }
+    const tags = own?.tags ?? plan.tags
     const invalidated = this.tags.invalidatedSince(flight.epoch, tags)
     // Whoever joined knew the tags of the plan to be untouched; only others can be news to them.
     flight.outdated = invalidated && tags !== plan.tags
     if (flight.fence !== FRESH || invalidated) {
       this.discarded++
       this.#observer?.refused(flight.key, 'discarded')
-    } else if (keep) {
+    } else if (own?.store !== false) {
+      const negative = value === null ? plan.negativeTtl : undefined
+      const ttl = own?.ttl ?? negative ?? plan.ttl ?? this.#writer.ttl
       try {
-        this.#writer.write(flight.key, value, ttl ?? this.#writer.ttl, tags, plan)
+        this.#writer.write(flight.key, value, ttl, tags, plan)
       } catch (error) {
         this.fail(flight, error)
         return
@@ -266,11 +250,13 @@ export class Loads<K, V> {
     this.#flights.remove(flight)
     this.#observer?.refused(flight.key, 'failed')
     const { kernel } = this
-    const counts = flight.fence === FRESH && !flight.abandoned && !this.#isOvertaken(flight)
-    const slot = counts ? kernel.locate(flight.key) : ABSENT
+    const overtaken =
+      flight.fence !== FRESH || this.tags.invalidatedSince(flight.epoch, flight.tags)
+    const slot = overtaken || flight.abandoned ? ABSENT : kernel.locate(flight.key)
     if (slot !== ABSENT && flight.plan.errorBackoff !== 0) {
-      let detail = kernel.details?.[slot] as EntryDetail | undefined
-      if (detail === undefined) kernel.setDetail(slot, (detail = new EntryDetail(Infinity)))
+      const known = kernel.details?.[slot] as EntryDetail | undefined
+      const detail = known ?? new EntryDetail(Infinity)
+      kernel.setDetail(slot, detail)
       detail.putOff(this.clock.now(), flight.plan.errorBackoff)
     }
     flight.fail(error)
@@ -285,9 +271,7 @@ export class Loads<K, V> {
 
   /** Whether a read of the entry in `slot` must look whether to refresh it. */
   isDue(slot: number): boolean {
-    const { details } = this.kernel
-    if (details === null) return false
-    const detail = details[slot] as EntryDetail | undefined
+    const detail = this.kernel.details?.[slot] as EntryDetail | undefined
     return detail !== undefined && this.clock.now() >= detail.refreshAt
   }
 
@@ -299,16 +283,6 @@ export class Loads<K, V> {
   /** The same for each key in flight that `matches`. O(flights). */
   fenceMatching(matches: (key: K) => boolean, state: EntryState): void {
     this.#flights.fenceMatching(matches, state)
-  }
-
-  /** Whether a tag of the call, or of the entry that is to be replaced, was invalidated since the flight began. */
-  #isOvertaken({ epoch, plan, replaces }: Flight<K, V>): boolean {
-    const { tags } = this
-    if (epoch === tags.epoch) return false
-    return (
-      tags.invalidatedSince(epoch, plan.tags) ||
-      (replaces !== undefined && tags.invalidatedSince(epoch, replaces.names))
-    )
   }
 
   #fallBack(value: V, guard: Guard | undefined): V | undefined {
@@ -335,7 +309,6 @@ const NOTHING: Look<unknown> = {
   served: undefined,
   stale: undefined,
   fallback: undefined,
-  stamp: undefined,
   refresh: false,
 }
 
