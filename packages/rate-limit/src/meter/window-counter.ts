@@ -1,4 +1,4 @@
-import { positive } from '../option-checks.ts'
+import { positive, positiveInteger } from '../option-checks.ts'
 import { type Meter, SLACK } from './meter.ts'
 
 /**
@@ -15,7 +15,7 @@ export class WindowCounter implements Meter {
   #present = 0
 
   constructor(limit: number, window: number, now: number) {
-    this.maxCost = positive('limit', limit)
+    this.maxCost = positiveInteger('limit', limit)
     this.#window = positive('window', window)
     this.#start = now
   }

@@ -85,6 +85,21 @@ describeRedis('RedisTokenBucket', redis => {
     expect(limiters.map(limiter => limiter.stats().granted)).toEqual([5, 5, 5])
   })
 
+  test('the first call of a connection brings its script along, so that no later one overtakes it', async () => {
+    const limiters = await share(2, { rate: 0.01, whenDown: 'closed' })
+    await client.script('FLUSH')
+    await client.config('RESETSTAT')
+    const [first, second] = limiters
+    const calls = [
+      first!.tryAcquire(4),
+      first!.tryAcquire(2),
+      second!.tryAcquire(),
+      first!.decide(0),
+    ]
+    expect((await Promise.all(calls)).slice(0, 2)).toEqual([true, false])
+    expect(await client.info('errorstats')).not.toContain('NOSCRIPT')
+  })
+
   test('an impossible timeout is refused with the wait, and nothing is spent', async () => {
     const [bucket] = await share(1, { rate: 0.1, burst: 1 })
     expect(await bucket!.tryAcquire()).toBe(true)

@@ -10,10 +10,14 @@ local time = redis.call('TIME')
 local now = (time[1] - 1700000000) * 1000000 + time[2]
 `
 
-/** A Lua script that answers with whole numbers; sent by its hash, and by its text when the server does not know it. */
+/**
+ * A Lua script that answers with whole numbers. A connection's first call brings its text along, so that none made after it
+ * can overtake it; the others are sent by its hash, and anew by its text where the server has forgotten it.
+ */
 export class Script {
   readonly #text: string
   readonly #sha: string
+  readonly #told = new WeakSet<RedisClient>()
 
   constructor(body: string) {
     this.#text = clock + body
@@ -25,11 +29,23 @@ export class Script {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<number[]> {
+    if (!this.#told.has(client)) {
+      this.#told.add(client)
+      return this.#runText(client, keys, args)
+    }
     try {
       return (await client.evalsha(this.#sha, keys.length, ...keys, ...args)) as number[]
     } catch (error) {
       if (!(error instanceof Error && error.message.includes('NOSCRIPT'))) throw error
-      return (await client.eval(this.#text, keys.length, ...keys, ...args)) as number[]
+      return this.#runText(client, keys, args)
     }
+  }
+
+  async #runText(
+    client: RedisClient,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<number[]> {
+    return (await client.eval(this.#text, keys.length, ...keys, ...args)) as number[]
   }
 }

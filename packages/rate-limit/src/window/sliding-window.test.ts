@@ -151,6 +151,10 @@ describe('SlidingWindow', () => {
 
   test.each([
     [{ limit: 1.5 }, 'Expected `limit` to be a positive integer, got 1.5 (number)'],
+    [
+      { limit: 0.5, algorithm: 'counter' as const },
+      'Expected `limit` to be a positive integer, got 0.5 (number)',
+    ],
     [{ window: 0 }, 'Expected `window` to be a positive finite number, got 0 (number)'],
     [
       { algorithm: 'fixed' as 'log' },
