@@ -17,10 +17,20 @@ let tracer: Tracer
 let instrumentation: Instrumentation
 let server: Server
 let origin: string
+let releaseBody: () => void
 
 beforeAll(async () => {
   server = createServer(async (incoming, response) => {
     if (incoming.url === '/hang') return
+    if (incoming.url === '/slow-body') {
+      response.write('first')
+      releaseBody = () => response.end('last')
+      return
+    }
+    if (incoming.url === '/cut-body') {
+      response.write('first', () => setImmediate(() => incoming.socket.destroy()))
+      return
+    }
     if (incoming.url === '/reset') {
       incoming.socket.destroy()
       return
@@ -63,6 +73,20 @@ function named(name: string): FinishedSpan {
   return exporter.spans.find(span => span.name === name)!
 }
 
+/** Resolves when a client has read the headers of an answer, and the instrumentation has seen them. */
+function answered(): Promise<void> {
+  const channels = ['http.client.response.finish', 'undici:request:headers'].map(name =>
+    channel(name),
+  )
+  return new Promise(resolve => {
+    const onHeaders = () => {
+      for (const each of channels) each.unsubscribe(onHeaders)
+      resolve()
+    }
+    for (const each of channels) each.subscribe(onHeaders)
+  })
+}
+
 const clients: Record<string, (url: string) => Promise<string>> = {
   'node:http': async url => {
     const [response] = (await once(http.get(url), 'response')) as [http.IncomingMessage]
@@ -91,12 +115,33 @@ describe.each(Object.entries(clients))('a call by %s', (_, get) => {
     expect(client.attributes).toMatchObject({
       'http.request.method': 'GET',
       'url.full': `${origin}/path`,
+      'server.address': '127.0.0.1',
+      'server.port': (server.address() as AddressInfo).port,
       'http.response.status_code': 200,
     })
     expect(service.attributes).toMatchObject({
       'url.path': '/path',
       'http.response.status_code': 200,
     })
+  })
+
+  test('takes as long as its body', async () => {
+    const headersReceived = answered()
+    const call = tracer.span('root', () => get(`${origin}/slow-body`))
+    await headersReceived
+    expect(tracer.stats().ended).toBe(0)
+    releaseBody()
+    await call
+    await expect.poll(() => tracer.stats().ended).toBe(3)
+  })
+
+  test('fails when the connection is lost in the middle of the body', async () => {
+    await expect(tracer.span('root', () => get(`${origin}/cut-body`))).rejects.toThrow()
+    await paths()
+    const client = exporter.spans.find(span => span.kind === SpanKind.CLIENT)!
+    expect(client.attributes['http.response.status_code']).toBe(200)
+    expect(client.status.code).toBe(StatusCode.ERROR)
+    expect(client.attributes['error.type']).toEqual(expect.any(String))
   })
 
   test('fails with the status of the answer', async () => {

@@ -30,6 +30,13 @@ export function withoutQuery(path: string): string {
   return query < 0 ? path : path.slice(0, query)
 }
 
+/** The port that an address names, or its protocol's. */
+export function portOf(url: URL | null): number | undefined {
+  if (url === null) return undefined
+  if (url.port !== '') return Number(url.port)
+  return url.protocol === 'https:' ? 443 : 80
+}
+
 /** Notes the status; from `failing` on it means that the span failed. */
 export function setHttpStatus(span: Span, status: number, failing: number): void {
   span.setAttribute('http.response.status_code', status)

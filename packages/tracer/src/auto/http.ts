@@ -3,10 +3,16 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { ActiveContext, activeContext, enter } from '../context/active-context.ts'
 import type { Headers } from '../propagation/carrier.ts'
 import type { TracerSpan } from '../span/base-span.ts'
-import { SpanKind, StatusCode } from '../span/span.ts'
+import { type Span, SpanKind, StatusCode } from '../span/span.ts'
 import type { Tracer } from '../tracer.ts'
 import { fail } from '../wrap/run-span.ts'
-import { methodAttributes, setHttpStatus, spanName, withoutQuery } from './http-attributes.ts'
+import {
+  methodAttributes,
+  portOf,
+  setHttpStatus,
+  spanName,
+  withoutQuery,
+} from './http-attributes.ts'
 import { mayStart } from './operation-spans.ts'
 
 /**
@@ -33,7 +39,7 @@ export function traceHttpServer(tracer: Tracer): () => void {
     response.once('close', () => {
       if (response.headersSent) setHttpStatus(span, response.statusCode, 500)
       if (!response.writableFinished) {
-        span.setAttribute('error.type', 'aborted').setStatus({ code: StatusCode.ERROR })
+        abort(span)
       }
       span.end()
     })
@@ -49,12 +55,14 @@ export function traceHttpClient(tracer: Tracer, roots: boolean): () => void {
     const { request } = message as { request: ClientRequest }
     const active = activeContext()
     if (!mayStart(active, roots)) return
+    const origin = `${request.protocol}//${request.getHeader('host') ?? request.host}`
     const span = tracer.startUnder(spanName(request.method), active.span, {
       kind: SpanKind.CLIENT,
       attributes: {
         ...methodAttributes(request.method),
         'server.address': request.host,
-        'url.full': `${request.protocol}//${request.getHeader('host') ?? request.host}${withoutQuery(request.path)}`,
+        'server.port': portOf(URL.parse(origin)),
+        'url.full': `${origin}${withoutQuery(request.path)}`,
       },
     })
     running.set(request, span)
@@ -64,14 +72,18 @@ export function traceHttpClient(tracer: Tracer, roots: boolean): () => void {
       tracer.propagation.inject(headers, span)
       for (const name of Object.keys(headers)) request.setHeader(name, headers[name]!)
     }
+    // After the last byte of the answer; the channel tells of the answer when its headers are there.
     request.once('close', () => span.end())
   }
-  const onFinish = (message: unknown): void => {
+  const onResponse = (message: unknown): void => {
     const { request, response } = message as { request: ClientRequest; response: IncomingMessage }
     const span = running.get(request)
     if (span === undefined) return
     setHttpStatus(span, response.statusCode ?? 0, 400)
-    span.end()
+    // Before the listener that ends the span.
+    request.prependOnceListener('close', () => {
+      if (!response.complete) abort(span)
+    })
   }
   const onError = (message: unknown): void => {
     const { request, error } = message as { request: ClientRequest; error: unknown }
@@ -80,11 +92,16 @@ export function traceHttpClient(tracer: Tracer, roots: boolean): () => void {
   }
   const subscriptions = [
     ['http.client.request.created', onCreated],
-    ['http.client.response.finish', onFinish],
+    ['http.client.response.finish', onResponse],
     ['http.client.request.error', onError],
   ] as const
   for (const [name, listener] of subscriptions) channel(name).subscribe(listener)
   return () => {
     for (const [name, listener] of subscriptions) channel(name).unsubscribe(listener)
   }
+}
+
+/** Notes that the connection was lost before the last byte. */
+function abort(span: Span): void {
+  span.setAttribute('error.type', 'aborted').setStatus({ code: StatusCode.ERROR })
 }

@@ -4,7 +4,13 @@ import type { TracerSpan } from '../span/base-span.ts'
 import { SpanKind } from '../span/span.ts'
 import type { Tracer } from '../tracer.ts'
 import { fail } from '../wrap/run-span.ts'
-import { methodAttributes, setHttpStatus, spanName, withoutQuery } from './http-attributes.ts'
+import {
+  methodAttributes,
+  portOf,
+  setHttpStatus,
+  spanName,
+  withoutQuery,
+} from './http-attributes.ts'
 import { mayStart } from './operation-spans.ts'
 
 /** The request object of undici's channels, in undici 6 to 8 and in Node's own `fetch`. */
@@ -33,7 +39,7 @@ export function traceUndici(tracer: Tracer, roots: boolean): () => void {
       attributes: {
         ...methodAttributes(request.method),
         'server.address': url?.hostname,
-        'server.port': url === null ? undefined : portOf(url),
+        'server.port': portOf(url),
         'url.full': url === null ? undefined : `${url.origin}${withoutQuery(request.path)}`,
       },
     })
@@ -63,9 +69,4 @@ export function traceUndici(tracer: Tracer, roots: boolean): () => void {
   return () => {
     for (const [name, listener] of subscriptions) channel(name).unsubscribe(listener as never)
   }
-}
-
-function portOf(url: URL): number {
-  if (url.port !== '') return Number(url.port)
-  return url.protocol === 'https:' ? 443 : 80
 }
