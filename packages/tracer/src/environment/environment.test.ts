@@ -201,6 +201,28 @@ test('OTEL_LOG_LEVEL silences warnings', () => {
   expect(warnings).toHaveLength(1)
 })
 
+test('spans that are lost warn once for each reason, as nobody gave a listener', async () => {
+  await using collector = await Collector.start()
+  const statuses = [400, 400, 401, 400]
+  collector.answer = request => ({ status: statuses[request - 1]! })
+  const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collector.url }
+  const tracer = tracerFromEnvironment({ signals: [] }, env)
+  for (const _ of statuses) {
+    tracer.startSpan('lost').end()
+    await tracer.flush()
+  }
+  expect(tracer.stats().dropped).toBe(4)
+  expect(warnings).toEqual([
+    'Collector answered 400; spans are lost, see tracer.stats()',
+    'Collector answered 401; spans are lost, see tracer.stats()',
+  ])
+  const silent = tracerFromEnvironment({ signals: [] }, { ...env, OTEL_LOG_LEVEL: 'none' })
+  collector.answer = () => ({ status: 403 })
+  silent.startSpan('lost').end()
+  await silent.close()
+  expect(warnings).toHaveLength(2)
+})
+
 test('no variable makes the constructor throw, and a limit of zero means none', async () => {
   const tracer = tracerFromEnvironment(
     { signals: [] },

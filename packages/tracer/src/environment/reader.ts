@@ -1,3 +1,5 @@
+import type { ExportError } from '../errors.ts'
+
 /** The largest integer and the longest time that the specification wants understood; also the longest of Node's timers. */
 export const MAX_INTEGER: number = 2 ** 31 - 1
 
@@ -104,6 +106,13 @@ export class EnvironmentReader {
       pairs.push(pair)
     }
     return Object.fromEntries(pairs)
+  }
+
+  /** Warns that spans were lost: once per process for each status, as it would otherwise come every few seconds. */
+  lost({ message, status }: ExportError): void {
+    // Of a refusal the message is the collector's; it goes no further than `onError`.
+    const text = status === 200 ? 'Collector refused spans' : message
+    this.#warn(`export ${status}`, `${text}; spans are lost, see tracer.stats()`)
   }
 
   /** Warns about a variable that cannot be used. Its value is left out, as it may be a secret. */

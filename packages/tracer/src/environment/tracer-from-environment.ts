@@ -1,3 +1,4 @@
+import type { ExportError } from '../errors.ts'
 import { ConsoleExporter } from '../export/console-exporter.ts'
 import type { Exporter } from '../export/exporter.ts'
 import { OtlpExporter } from '../otlp/otlp-exporter.ts'
@@ -143,6 +144,7 @@ function otlpOptions(read: EnvironmentReader): OtlpExporterOptions {
     timeout: read.timeout(...both('TIMEOUT')),
     protocol: read.choice(['http/protobuf', 'http/json'], ...both('PROTOCOL')),
     maxQueueSpans: read.integer(1, MAX_INTEGER, 'OTEL_BSP_MAX_QUEUE_SIZE'),
+    onError: (error: ExportError) => read.lost(error),
     retry: defined({ giveUpAfter: read.timeout('OTEL_BSP_EXPORT_TIMEOUT') }),
   })
 }
