@@ -1,6 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { millraceBuild } from '../../tsup.shared.ts'
 
+const { version } = JSON.parse(
+  await readFile(new URL('./package.json', import.meta.url), 'utf8'),
+) as { version: string }
+
 type Options = NonNullable<Parameters<typeof millraceBuild>[1]>
 type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 
@@ -35,5 +39,6 @@ export default millraceBuild(Object.fromEntries(ENTRIES.map(entry => [entry, `sr
   esbuildOptions(options) {
     options.minifyWhitespace = true
     options.minifySyntax = true
+    options.define = { ...options.define, MILLRACE_TRACER_VERSION: JSON.stringify(version) }
   },
 })

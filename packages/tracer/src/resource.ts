@@ -1,5 +1,10 @@
 import type { Attributes } from './span/span.ts'
 
+/** Put in by the build, from package.json. */
+declare const MILLRACE_TRACER_VERSION: string | undefined
+
+const VERSION = typeof MILLRACE_TRACER_VERSION === 'string' ? MILLRACE_TRACER_VERSION : '0.0.0'
+
 /** Describes the process that makes the spans: sent once per request. */
 export type Resource = Attributes
 
@@ -9,7 +14,7 @@ export function resourceOf(service: string | undefined, attributes: Attributes =
     'service.name': service ?? attributes['service.name'] ?? 'unknown_service:node',
     'telemetry.sdk.name': 'millrace',
     'telemetry.sdk.language': 'nodejs',
-    'telemetry.sdk.version': '0.0.0',
+    'telemetry.sdk.version': VERSION,
     ...without(attributes, 'service.name'),
   }
 }
