@@ -1,4 +1,5 @@
 import { Semaphore, TokenBucket } from '@millrace/rate-limit'
+import { AdaptiveSemaphore, Aimd } from '@millrace/rate-limit/adaptive'
 import { UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import type { HttpPool, Limiter } from './index.ts'
@@ -248,6 +249,31 @@ describe('limiter', () => {
     await expect(held).rejects.toThrow('done')
     expect(limiter.stats()).toMatchObject({ active: 0, waiting: 0 })
     expect(pool.stats().deadlines).toBe(0)
+  })
+
+  test('an AdaptiveSemaphore hears how attempts went, and lets fewer in while their host has too much to do', async () => {
+    server.on('/ok', { body: '1' })
+    server.on('/busy', 503)
+    server.on('/hang', { fault: 'hang' })
+    server.on('/reset', { fault: 'reset' })
+    const limiter = new AdaptiveSemaphore({
+      algorithm: new Aimd(),
+      initial: 8,
+      window: 1,
+      minSamples: 4,
+    })
+    const pool = makePool({ limiter, headersTimeout: 30 })
+    const call = (path: string) =>
+      Promise.allSettled(Array.from({ length: 12 }, () => status(pool, path)))
+    await call('/ok')
+    await call('/reset')
+    expect(limiter.stats()).toMatchObject({ dropped: 0, active: 0 })
+    const before = limiter.stats().limit
+    await call('/busy')
+    expect(limiter.stats().dropped).toBe(12)
+    await call('/hang')
+    expect(limiter.stats()).toMatchObject({ dropped: 24, active: 0 })
+    expect(limiter.stats().limit).toBeLessThan(before)
   })
 
   test('its refusal is the error of the call', async () => {

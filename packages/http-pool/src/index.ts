@@ -27,7 +27,7 @@ export {
 export type { InjectContext, InjectHeaders } from './exchange/attempt-trace.ts'
 export type { HedgeOptions } from './hedge/hedge.ts'
 export { HttpPool } from './http-pool.ts'
-export type { Limiter } from './limits/limiter.ts'
+export type { Limiter, PermitOutcome } from './limits/limiter.ts'
 export type {
   CallOptions,
   HttpPoolOptions,

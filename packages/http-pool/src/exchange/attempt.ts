@@ -5,6 +5,7 @@ import type { Origin } from '../connect/origin.ts'
 import { resetError, type StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
+import type { PermitOutcome } from '../limits/limiter.ts'
 import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
 import { discardBody } from '../request/request-body.ts'
 import type { Timed } from '../time/deadline-heap.ts'
@@ -46,6 +47,8 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   onReusedSocket = false
   /** At least one byte of a response has arrived. */
   hasResponse = false
+  /** Of the final response; 0 until its head has come. */
+  statusCode = 0
   /** What the origin's guard wants back with its outcome. */
   era = 0
   /** The origin's guard has been told how it ended. */
@@ -218,6 +221,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
       return
     }
     this.phase = 'body'
+    this.statusCode = statusCode
     this.phaseDeadline = Number.POSITIVE_INFINITY
     this.touch()
     exchange.watch(this.phaseDeadline)
@@ -268,12 +272,18 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
     if (headersTimeout !== 0) this.phaseDeadline = lastSentAt + headersTimeout
   }
 
+  #outcome(error: Error | undefined): PermitOutcome {
+    if (this.statusCode === 429 || this.statusCode === 503) return 'dropped'
+    if (error === undefined) return 'success'
+    return error instanceof HttpTimeoutError && this.controller !== null ? 'dropped' : 'ignored'
+  }
+
   #end(failed: boolean, error: Error | undefined): void {
     const { connection, origin } = this
     origin.core.deadlines.cancel(this)
     this.trace?.end(error)
     if (!this.isReported) reportEnd(this, error)
-    this.#permit?.end(error)
+    this.#permit?.end(error, this.#outcome(error))
     if (connection !== null) {
       this.connection = null
       origin.release(connection, failed)

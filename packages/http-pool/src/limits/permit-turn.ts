@@ -1,4 +1,4 @@
-import type { Limiter } from './limiter.ts'
+import type { Limiter, PermitOutcome } from './limiter.ts'
 
 /** Whoever waits for a permit. */
 export interface PermitOwner {
@@ -40,7 +40,7 @@ export class PermitTurn {
     permit.then(
       granted => {
         if (this.#isOver) {
-          giveBack(granted)
+          giveBack(granted, 'ignored')
           return
         }
         this.#permit = granted
@@ -51,19 +51,19 @@ export class PermitTurn {
     )
   }
 
-  end(error: Error | undefined): void {
+  end(error: Error | undefined, outcome: PermitOutcome): void {
     this.#isOver = true
     this.#abort?.abort(error)
-    giveBack(this.#permit)
+    giveBack(this.#permit, outcome)
     this.#permit = undefined
   }
 }
 
 /** Gives back a permit that can be given back. */
-function giveBack(permit: unknown): void {
+function giveBack(permit: unknown, outcome: PermitOutcome): void {
   if (typeof permit !== 'object' || permit === null || !('release' in permit)) return
   const { release } = permit
-  if (typeof release === 'function') release.call(permit)
+  if (typeof release === 'function') release.call(permit, outcome)
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
