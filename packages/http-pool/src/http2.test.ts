@@ -3,7 +3,7 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Stream } fr
 import type { AddressInfo } from 'node:net'
 import { selfSignedCertificate } from '@millrace/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { HttpPool, type HttpPoolOptions } from './index.ts'
+import { HttpPool, type HttpPoolOptions, HttpTimeoutError } from './index.ts'
 
 let server: Http2SecureServer
 let url: string
@@ -55,6 +55,24 @@ function makePool(options: HttpPoolOptions = {}): HttpPool {
   pool = new HttpPool({ tls: { ca: certificate }, retry: false, ...options })
   return pool
 }
+
+test.each(['headersTimeout', 'totalTimeout'])(
+  'a connection from which nothing came until %s passed gets no more requests, and closes after those it has',
+  async timeout => {
+    makePool({ [timeout]: 100 })
+    await pool.json(`${url}/a`)
+    gate = 2
+    const whole = pool.json(`${url}/b`, { [timeout]: 5_000 })
+    await expect.poll(() => open.length).toBe(1)
+    await expect(pool.request(`${url}/hang`)).rejects.toBeInstanceOf(HttpTimeoutError)
+    expect(sessions).toBe(1)
+    gate = 1
+    expect(await pool.json(`${url}/c`)).toEqual({ path: '/c' })
+    expect(sessions).toBe(2)
+    expect(await whole).toEqual({ path: '/b' })
+    await expect.poll(() => pool.stats().open).toBe(1)
+  },
+)
 
 test('requests share one connection', async () => {
   makePool()

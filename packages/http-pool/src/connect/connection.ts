@@ -21,6 +21,8 @@ export class Connection implements Timed {
   capacity = 1
   /** Requests it has carried on its present socket. */
   served = 0
+  /** Heads and parts of bodies it has brought, for whomever: a sign of life. */
+  heard = 0
   /** When it last became idle, by the pool's clock. */
   idleSince = 0
   /** How long its last connect took, in ms. */
@@ -28,6 +30,8 @@ export class Connection implements Timed {
   /** Its socket speaks HTTP/2. */
   isH2 = false
   retired = false
+  /** It gets no more requests, and closes after those it has. */
+  isDraining = false
   /** Whether its first handshake is still to come, which tells the protocol. */
   isProbing = false
 

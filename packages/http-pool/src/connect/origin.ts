@@ -136,6 +136,12 @@ export class Origin {
     connection.retire()
   }
 
+  /** Gives a connection no more requests; it closes after those it has. */
+  drain(connection: Connection): void {
+    connection.isDraining = true
+    remove(this.#available, connection)
+  }
+
   forget(connection: Connection): void {
     this.core.sockets.removeIdle(connection)
     remove(this.#connections, connection)
@@ -211,12 +217,14 @@ export class Origin {
   }
 
   #restore(connection: Connection, failed: boolean): void {
-    if ((failed && !connection.isH2) || (connection.active === 0 && !connection.isOpen)) {
+    const isLast = connection.active === 0
+    if ((failed && !connection.isH2) || (isLast && (connection.isDraining || !connection.isOpen))) {
       connection.retire()
       return
     }
+    if (connection.isDraining) return
     const { sockets } = this.core
-    if (connection.active === 0 && sockets.wants(connection)) {
+    if (isLast && sockets.wants(connection)) {
       sockets.reclaim(connection)
       return
     }

@@ -61,6 +61,8 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   deadline = 0
   heapIndex = -1
   #drained = 0
+  /** What its connection had brought when it went out. */
+  #heard = 0
   #permit: PermitTurn | undefined
 
   constructor(exchange: Exchange, origin: Origin, options: ExchangeOptions) {
@@ -117,6 +119,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   cancel(error: Error): void {
     if (this.isOver) return
     const { connection, controller } = this
+    if (error instanceof HttpTimeoutError) this.#doubt(connection)
     this.phase = 'over'
     // Whatever went to a connection undici looks after.
     if (connection === null) discardBody(this.options.body)
@@ -171,6 +174,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
     if (connection.isH2) this.origin.core.streams.expect(this)
     this.controller = controller
     this.phase = 'sent'
+    this.#heard = connection.heard
     this.onReusedSocket = connection.served++ > 0
     if (this.onReusedSocket) this.origin.counters.reused++
     this.sentAt = this.origin.core.clock.now()
@@ -214,6 +218,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
     statusMessage?: string,
   ): void {
     this.hasResponse = true
+    if (this.connection !== null) this.connection.heard++
     if (this.phase !== 'sent') return
     const { exchange } = this
     if (statusCode < 200) {
@@ -230,6 +235,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   }
 
   onResponseData(_controller: Controller, chunk: Buffer): void {
+    if (this.connection !== null) this.connection.heard++
     if (this.phase === 'body') {
       this.touch()
       this.exchange.onAttemptData(chunk)
@@ -270,6 +276,12 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   #awaitHead(lastSentAt: number): void {
     const { headersTimeout } = this.exchange.policy
     if (headersTimeout !== 0) this.phaseDeadline = lastSentAt + headersTimeout
+  }
+
+  /** A dead connection of whose end there was no word would get the next attempts too: over HTTP/2 it outlives this one. */
+  #doubt(connection: Connection | null): void {
+    if (this.phase !== 'sent' || connection === null || !connection.isH2) return
+    if (connection.heard === this.#heard) this.origin.drain(connection)
   }
 
   #outcome(error: Error | undefined): PermitOutcome {
