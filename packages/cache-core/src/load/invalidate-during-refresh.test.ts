@@ -5,6 +5,7 @@ import type { CacheOptions } from '../options.ts'
 import type { View } from '../view/view.ts'
 import { Views } from '../view/views.ts'
 import { loaded } from './loaded.ts'
+import { RefreshedSource, readMany, type Source } from './refreshed-source.fixture.ts'
 
 /*
  * The race table for loads that run behind a value which is, or may be, served in their place. A source has a version, and a
@@ -75,7 +76,6 @@ const refreshes: Record<string, Refresh> = {
   },
 }
 
-type Source = (copy: number | undefined) => Promise<number>
 type Read = (cache: Numbers, source: Source) => Promise<number>
 
 /** Each way to read `k`. */
@@ -88,16 +88,7 @@ const reads: Record<string, Read> = {
       tags: ['t'],
       signal: new AbortController().signal,
     }),
-  getOrLoadMany: async (cache, source) => {
-    const load = async (_: unknown, { stale }: { stale(key: string): number | undefined }) => [
-      loaded(await source(stale('k')), { tags: ['t'] }),
-    ]
-    try {
-      return (await cache.getOrLoadMany(['k'], load)).get('k')!
-    } catch (error) {
-      throw (error as Error).cause
-    }
-  },
+  getOrLoadMany: readMany,
 }
 
 /** What is read, and each way to say that `k`, tagged `t`, has changed. */
@@ -156,54 +147,37 @@ describe.each(Object.entries(refreshes))('%s', (_, { options, age, wait, conditi
         cache.set('k', first, { tags: ['t'] })
         clock.advance(age)
 
-        let version = 1
-        let written = false
+        const source = new RefreshedSource(scheduler, first, { conditional, down })
         let readSince = false
-        /** What a load has stored last, until it is overtaken. */
-        let copy = first
-        let failedBefore = false
-        const source: Source = async stale => {
-          await scheduler.gate('source:start')
-          const value = version
-          await scheduler.gate('source:end')
-          if (down && value === 1) {
-            failedBefore ||= !written
-            throw new Error('source is down')
-          }
-          if (!written) copy = value
-          return conditional && stale === value ? stale : value
-        }
         const reader = async (): Promise<void> => {
-          const since = written
+          const since = source.written
           readSince ||= since
           let value: number
           try {
-            value = await read(cache, source)
+            value = await read(cache, source.load)
           } catch (error) {
             // Nothing may stand in for what was deleted.
             expect((error as Error).message).toBe('source is down')
             expect([since, softly.test(verb)]).toEqual([false, false])
             return
           }
-          if (since && softly.test(verb)) expect([version, copy]).toContain(value)
-          else if (since) expect(value).toBe(version)
+          if (since && softly.test(verb)) expect([source.version, source.copy]).toContain(value)
+          else if (since) expect(value).toBe(source.version)
           // What the source said may reach those who asked before, the copy may not outlive its deletion.
-          else if (written && !softly.test(verb) && !verb.includes('set') && !conditional)
+          else if (source.written && !softly.test(verb) && !verb.includes('set') && !conditional)
             expect(value).not.toBe(first)
         }
         const done = [
           scheduler.defer(reader, 'read'),
-          scheduler.defer(() => {
-            written = true
-            verbs[verb]!(++version)
-          }, 'write'),
+          scheduler.defer(() => verbs[verb]!(source.write()), 'write'),
           scheduler.defer(reader, 'read'),
         ]
         if (wait !== undefined) done.push(scheduler.defer(() => clock.advance(wait), 'wait'))
         await scheduler.settle()
         await Promise.all(done)
         // An expiry leaves the source in peace after a failure, as its stale copy serves.
-        const patient = failedBefore && softly.test(verb)
+        const { version } = source
+        const patient = source.failedBefore && softly.test(verb)
         if (readSince || verb.includes('set')) {
           if (!patient) expect(cache.get('k')).toBe(version)
           else expect([version, undefined]).toContain(cache.get('k'))

@@ -56,6 +56,8 @@ const JITTER_FREQUENCY = 6
  * therefore stays queued until it is the oldest, or until `compact`; kernel and policy share the
  * list of free slots.
  *
+ * One file, as a hit and a miss must be read, and inlined, as a whole; what can stand apart does: {@link WindowSizer}, {@link DepartedKeys}.
+ *
  * One in 128 losers that look popular is admitted at random, so that nobody who floods the counters
  * of one victim can keep others out.
  */

@@ -2,6 +2,7 @@ import { everyInterleaving, VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
 import { loaded } from '../load/loaded.ts'
 import { MemoryStore } from '../store/memory-store.ts'
+import { changeVerbs } from './change-verbs.fixture.ts'
 import { MemoryChannel } from './memory-bus.ts'
 import { TieredCache } from './tiered-cache.ts'
 
@@ -11,22 +12,6 @@ import { TieredCache } from './tiered-cache.ts'
  */
 
 type Numbers = TieredCache<number>
-
-/** Each way to say that `k`, tagged `t`, has changed. */
-const verbs: Record<string, (cache: Numbers, version: number) => Promise<unknown>> = {
-  delete: cache => cache.delete('k'),
-  expire: cache => cache.expire('k'),
-  deleteTag: cache => cache.deleteTag('t'),
-  expireTag: cache => cache.expireTag('t'),
-  deleteMatching: cache => cache.deleteMatching('k*'),
-  expireMatching: cache => cache.expireMatching('*'),
-  clear: cache => cache.clear(),
-  'clear with expire': cache => cache.clear({ expire: true }),
-  set: (cache, version) => cache.set('k', version, { tags: ['t'] }),
-  deleteMany: cache => cache.deleteMany(['j', 'k']),
-  setMany: (cache, version) =>
-    cache.setMany(Object.entries({ j: version, k: version }), { tags: ['t'] }),
-}
 
 type Read = (cache: Numbers, source: () => Promise<number>) => Promise<number>
 
@@ -60,7 +45,7 @@ function start(): { clock: VirtualClock; store: MemoryStore<number>; caches: [Nu
 
 describe.each(Object.entries(processes))('invalidation %s', (_, pick) => {
   describe.each(Object.entries(loads))('%s', (_, read) => {
-    it.each(Object.entries(verbs))('is never overtaken by %s', async (_, invalidate) => {
+    it.each(Object.entries(changeVerbs))('is never overtaken by %s', async (_, invalidate) => {
       const orders = await everyInterleaving(async scheduler => {
         const { clock, store, caches } = start()
         const [here] = caches
@@ -90,7 +75,7 @@ describe.each(Object.entries(processes))('invalidation %s', (_, pick) => {
       expect(orders).toBeGreaterThan(10)
     })
 
-    it.each(Object.entries(verbs))(
+    it.each(Object.entries(changeVerbs))(
       'is stored in both tiers if %s came before',
       async (_, invalidate) => {
         const { clock, store, caches } = start()
@@ -103,7 +88,7 @@ describe.each(Object.entries(processes))('invalidation %s', (_, pick) => {
       },
     )
 
-    it.each(Object.entries(verbs))(
+    it.each(Object.entries(changeVerbs))(
       'is followed by a new load if %s comes after',
       async (name, invalidate) => {
         const { caches } = start()

@@ -1,7 +1,9 @@
 import { everyInterleaving, VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
 import { loaded } from '../load/loaded.ts'
+import { RefreshedSource, readMany, type Source } from '../load/refreshed-source.fixture.ts'
 import { MemoryStore } from '../store/memory-store.ts'
+import { changeVerbs } from './change-verbs.fixture.ts'
 import { MemoryChannel } from './memory-bus.ts'
 import { TieredCache } from './tiered-cache.ts'
 import type { TieredCacheOptions } from './tiered-options.ts'
@@ -51,46 +53,19 @@ const refreshes: Record<string, Refresh> = {
   },
 }
 
-/** Each way to say that `k`, tagged `t`, has changed. */
-const verbs: Record<string, (cache: Numbers, version: number) => Promise<unknown>> = {
-  delete: cache => cache.delete('k'),
-  expire: cache => cache.expire('k'),
-  deleteTag: cache => cache.deleteTag('t'),
-  expireTag: cache => cache.expireTag('t'),
-  deleteMatching: cache => cache.deleteMatching('k*'),
-  expireMatching: cache => cache.expireMatching('*'),
-  clear: cache => cache.clear(),
-  'clear with expire': cache => cache.clear({ expire: true }),
-  set: (cache, version) => cache.set('k', version, { tags: ['t'] }),
-  deleteMany: cache => cache.deleteMany(['j', 'k']),
-  setMany: (cache, version) =>
-    cache.setMany(Object.entries({ j: version, k: version }), { tags: ['t'] }),
-}
-
-type Source = (copy: number | undefined) => Promise<number>
-
 /** Each way to read `k`. */
 const reads: Record<string, (cache: Numbers, source: Source) => Promise<number>> = {
   getOrLoad: (cache, source) => cache.getOrLoad('k', ({ stale }) => source(stale), { tags: ['t'] }),
   'getOrLoad with a tag that only the result names': (cache, source) =>
     cache.getOrLoad('k', async ({ stale }) => loaded(await source(stale), { tags: ['t'] })),
-  getOrLoadMany: async (cache, source) => {
-    const load = async (_: unknown, { stale }: { stale(key: string): number | undefined }) => [
-      loaded(await source(stale('k')), { tags: ['t'] }),
-    ]
-    try {
-      return (await cache.getOrLoadMany(['k'], load)).get('k')!
-    } catch (error) {
-      throw (error as Error).cause
-    }
-  },
+  getOrLoadMany: readMany,
 }
 
 const softly = /expire/i
 const writes = /^set/
 const writers = ['the same process', 'another process']
 const places = ['both tiers', 'the second tier']
-const cells = Object.keys(verbs).flatMap(verb => writers.map(writer => ({ verb, writer })))
+const cells = Object.keys(changeVerbs).flatMap(verb => writers.map(writer => ({ verb, writer })))
 
 describe.each(Object.entries(refreshes))('%s', (_, { options, age, wait, conditional, down }) => {
   describe.each(places)('of a copy in %s', place => {
@@ -109,29 +84,14 @@ describe.each(Object.entries(refreshes))('%s', (_, { options, age, wait, conditi
           await (place === 'both tiers' ? here : there).set('k', first, { tags: ['t'] })
           clock.advance(age)
 
-          let version = 1
-          let written = false
+          const source = new RefreshedSource(scheduler, first, { conditional, down })
           let announced = false
           let readSince = false
-          /** What a load has stored last, until it is overtaken. */
-          let copy = first
-          let failedBefore = false
-          const source: Source = async stale => {
-            await scheduler.gate('source:start')
-            const value = version
-            await scheduler.gate('source:end')
-            if (down && value === 1) {
-              failedBefore ||= !written
-              throw new Error('source is down')
-            }
-            if (!written) copy = value
-            return conditional && stale === value ? stale : value
-          }
           const reader = async (): Promise<void> => {
             const since = announced
             let value: number
             try {
-              value = await read(here, source)
+              value = await read(here, source.load)
             } catch (error) {
               // Nothing may stand in for what was deleted.
               expect((error as Error).message).toBe('source is down')
@@ -139,8 +99,8 @@ describe.each(Object.entries(refreshes))('%s', (_, { options, age, wait, conditi
               return
             }
             readSince ||= since
-            if (since && softly.test(verb)) expect([version, copy]).toContain(value)
-            else if (since) expect(value).toBe(version)
+            if (since && softly.test(verb)) expect([source.version, source.copy]).toContain(value)
+            else if (since) expect(value).toBe(source.version)
             // What the source said may reach those who asked before, the copy may not outlive its deletion.
             else if (announced && !softly.test(verb) && !writes.test(verb) && !conditional)
               expect(value).not.toBe(first)
@@ -148,8 +108,8 @@ describe.each(Object.entries(refreshes))('%s', (_, { options, age, wait, conditi
           const done = [
             scheduler.defer(reader, 'read'),
             scheduler.defer(async () => {
-              written = true
-              await verbs[verb]!(writer === 'the same process' ? here : there, ++version)
+              const writing = writer === 'the same process' ? here : there
+              await changeVerbs[verb]!(writing, source.write())
               announced = true
             }, 'write'),
             scheduler.defer(reader, 'read'),
@@ -158,7 +118,8 @@ describe.each(Object.entries(refreshes))('%s', (_, { options, age, wait, conditi
           await scheduler.settle()
           await Promise.all(done)
           // An expiry leaves the source in peace after a failure, as its stale copy serves.
-          const patient = failedBefore && softly.test(verb)
+          const patient = source.failedBefore && softly.test(verb)
+          const { version } = source
           const kept = await here.get('k')
           if (readSince || writes.test(verb)) expect(patient ? version : kept).toBe(version)
           else expect(kept).toBeUndefined()

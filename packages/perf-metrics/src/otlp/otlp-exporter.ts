@@ -136,6 +136,7 @@ export class OtlpExporter {
     if (this.#ended.signal.aborted) return
     this.#timer?.cancel()
     this.#ended.abort()
+    // A failure has been counted and reported by then, and there is no later try.
     await this.export().catch(() => {})
   }
 

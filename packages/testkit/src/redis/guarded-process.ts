@@ -24,6 +24,7 @@ export class GuardedProcess {
   constructor(command: string, args: readonly string[], folder: string) {
     const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
+    // A command that cannot be run is told below, by its missing pid.
     this.#exited = once(child, 'close').catch(() => undefined)
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8')
