@@ -17,6 +17,8 @@ export function millraceBuild(entry: Record<string, string>, overrides: Options 
     treeshake: true,
     clean: true,
     dts: false,
+    // Private, so each package carries its own copy.
+    noExternal: ['@millrace/kit'],
     // `node:sqlite` exists only under that name.
     removeNodeProtocol: false,
     ...overrides,

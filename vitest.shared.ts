@@ -37,6 +37,7 @@ const folders: Record<string, string> = {
   'cache-files': 'packages/cache-files',
   'cache-redis': 'packages/cache-redis',
   'http-pool': 'packages/http-pool',
+  kit: 'packages/kit',
   'perf-metrics': 'packages/perf-metrics',
   'rate-limit': 'packages/rate-limit',
   testkit: 'packages/testkit',
@@ -57,7 +58,7 @@ export const unitTests = {
 
 /** Names of the projects whose package is published. */
 export const published: readonly string[] = Object.keys(folders).filter(
-  name => folders[name]?.startsWith('packages/') && name !== 'testkit',
+  name => folders[name]?.startsWith('packages/') && name !== 'testkit' && name !== 'kit',
 )
 
 /**

@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest'
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkIntegerOrInfinity,
+  checkList,
+  checkMethods,
+  checkNonNegative,
+  checkNonNegativeOrInfinity,
+  checkOneOf,
+  checkOptions,
+  checkPositive,
+  checkPositiveOrInfinity,
+  checkRange,
+  checkText,
+} from './checks.ts'
+import { InvalidOptionError } from './invalid-option-error.ts'
+
+type Check = (option: string, value: unknown) => unknown
+
+const numbers: Record<string, [check: Check, right: unknown[], wrong: unknown[]]> = {
+  checkPositive: [checkPositive, [1e-9, 5], [0, -1, Infinity, Number.NaN, '5', null, undefined]],
+  checkPositiveOrInfinity: [checkPositiveOrInfinity, [1, Infinity], [0, Number.NaN, '1', 1n]],
+  checkNonNegative: [checkNonNegative, [0, 2.5], [-0.1, Infinity, Number.NaN, []]],
+  checkNonNegativeOrInfinity: [checkNonNegativeOrInfinity, [0, Infinity], [-1, Number.NaN, {}]],
+  checkRange: [(o, v) => checkRange(o, v, 0, 1), [0, 0.5, 1], [-0.1, 1.1, Number.NaN, '0']],
+  checkInteger: [(o, v) => checkInteger(o, v, 1, 10), [1, 10], [0, 11, 1.5, '1', Infinity]],
+  checkIntegerOrInfinity: [
+    (o, v) => checkIntegerOrInfinity(o, v, 0),
+    [0, 7, Infinity],
+    [-1, 0.5, -Infinity, 2 ** 53],
+  ],
+  checkBoolean: [checkBoolean, [true, false], [0, 'true', undefined]],
+  checkText: [checkText, ['x'], ['', 1, null]],
+  checkFunction: [checkFunction, [() => 1, class {}], [{}, undefined]],
+  checkList: [(o, v) => checkList(o, v as []), [[], [1]], [{}, 'ab', undefined]],
+  checkOneOf: [(o, v) => checkOneOf(o, v, ['a', 'b']), ['a', 'b'], ['c', 1, undefined]],
+  checkMethods: [
+    (o, v) => checkMethods(o, v, 'a Store', ['get', 'set']),
+    [{ get() {}, set() {} }],
+    [{ get() {} }, null, 'x', 1],
+  ],
+}
+
+describe.each(Object.entries(numbers))('%s', (_, [check, right, wrong]) => {
+  test('returns what is right', () => {
+    for (const value of right) expect(check('o', value)).toBe(value)
+  })
+
+  test('refuses what is wrong, by name', () => {
+    for (const value of wrong) {
+      expect(() => check('o', value)).toThrow(InvalidOptionError)
+      expect(() => check('o', value)).toThrow(/^Expected `o` to be .+, got .+/)
+    }
+  })
+})
+
+describe('checkOptions', () => {
+  interface Options {
+    maxEntries?: number
+    ttl?: number
+  }
+  const names = { maxEntries: true, ttl: true } as const
+
+  test('accepts known names and returns the options', () => {
+    const options: Options = { ttl: 1 }
+    expect(checkOptions('', options, names)).toBe(options)
+    expect(checkOptions<Options>('', {}, names)).toEqual({})
+  })
+
+  test('refuses an unknown name and hints at the nearest', () => {
+    const refuse = (path: string, options: object) => () =>
+      checkOptions(path, options as Options, names)
+    expect(refuse('', { maxEntires: 5 })).toThrow(
+      'Expected `maxEntires` to be absent, as there is no such option (did you mean `maxEntries`?), got a positive integer of 1 digit',
+    )
+    expect(refuse('cache', { TTL: 5 })).toThrow('`cache.TTL`')
+    expect(refuse('cache', { TTL: 5 })).toThrow('`ttl`?')
+    expect(refuse('', { somethingElse: 5 })).not.toThrow(/did you mean/)
+    expect(refuse('', { somethingElse: 5 })).toThrow(InvalidOptionError)
+  })
+
+  test('is not misled by names of Object.prototype', () => {
+    expect(() => checkOptions('', { toString: 1 } as Options, names)).toThrow('`toString`')
+    expect(() => checkOptions('', JSON.parse('{"__proto__": 1}') as Options, names)).toThrow(
+      '`__proto__`',
+    )
+  })
+
+  test('refuses what is no object', () => {
+    for (const options of [null, undefined, 5, 'x', []]) {
+      expect(() => checkOptions('', options as never, names)).toThrow('`options`')
+      expect(() => checkOptions('retry', options as never, names)).toThrow('`retry`')
+    }
+  })
+})

@@ -1,0 +1,179 @@
+import { InvalidOptionError } from './invalid-option-error.ts'
+
+/*
+ * One dialect: `check…(option, value, …bounds)` returns the value, known to be right, or throws. Defaults are put in before, so that
+ * `undefined` is as wrong here as anything else.
+ */
+
+/** The option names of `O`, of which TypeScript demands every one. */
+export type OptionNames<O> = Readonly<Record<keyof O, true>>
+
+/** A finite number above 0. */
+export function checkPositive(option: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0 && value < Infinity) return value
+  throw new InvalidOptionError(option, 'a finite number above 0', value)
+}
+
+/** A number above 0, or Infinity for no limit. */
+export function checkPositiveOrInfinity(option: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0) return value
+  throw new InvalidOptionError(option, 'a number above 0 or Infinity', value)
+}
+
+/** A finite number of at least 0. */
+export function checkNonNegative(option: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value < Infinity) return value
+  throw new InvalidOptionError(option, 'a finite number of at least 0', value)
+}
+
+/** A number of at least 0, or Infinity for no limit. */
+export function checkNonNegativeOrInfinity(option: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0) return value
+  throw new InvalidOptionError(option, 'a number of at least 0 or Infinity', value)
+}
+
+/** A number from `least` to `most`, both included. */
+export function checkRange(option: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && value >= least && value <= most) return value
+  throw new InvalidOptionError(option, `a number from ${least} to ${most}`, value)
+}
+
+/** A whole number from `least` to `most`, both included. */
+export function checkInteger(
+  option: string,
+  value: unknown,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (isInteger(value, least, most)) return value
+  throw new InvalidOptionError(option, `an integer ${integerRange(least, most)}`, value)
+}
+
+/** A whole number of at least `least`, or Infinity for no limit. */
+export function checkIntegerOrInfinity(option: string, value: unknown, least: number): number {
+  if (value === Infinity || isInteger(value, least, Number.MAX_SAFE_INTEGER)) return value
+  throw new InvalidOptionError(option, `an integer of at least ${least} or Infinity`, value)
+}
+
+function isInteger(value: unknown, least: number, most: number): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
+}
+
+function integerRange(least: number, most: number): string {
+  if (most === Number.MAX_SAFE_INTEGER) return `of at least ${grouped(least)}`
+  return `from ${grouped(least)} to ${grouped(most)}`
+}
+
+function grouped(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+/** `true` or `false`. */
+export function checkBoolean(option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new InvalidOptionError(option, 'true or false', value)
+}
+
+/** A string that is not empty. */
+export function checkText(option: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw new InvalidOptionError(option, 'a string that is not empty', value)
+}
+
+/** A function. */
+export function checkFunction<F>(option: string, value: F, expected = 'a function'): F {
+  if (typeof value === 'function') return value
+  throw new InvalidOptionError(option, expected, value)
+}
+
+/** One of the strings in `allowed`. */
+export function checkOneOf<T extends string>(
+  option: string,
+  value: unknown,
+  allowed: readonly T[],
+): T {
+  if (allowed.includes(value as T)) return value as T
+  const names = allowed.map(name => `'${name}'`).join(', ')
+  throw new InvalidOptionError(option, allowed.length === 1 ? names : `one of ${names}`, value)
+}
+
+/** An array. */
+export function checkList<T>(option: string, value: readonly T[], of = 'an array'): readonly T[] {
+  if (Array.isArray(value)) return value
+  throw new InvalidOptionError(option, of, value)
+}
+
+/**
+ * An object, or a function, with the methods named: what an interface demands of what a user implements.
+ *
+ * @param expected phrase such as `a Store`
+ */
+export function checkMethods<T>(
+  option: string,
+  value: T,
+  expected: string,
+  methods: readonly string[],
+): T {
+  const methodful =
+    (typeof value === 'object' && value !== null) || typeof value === 'function'
+      ? (value as Record<string, unknown>)
+      : undefined
+  const missing = methods.find(name => typeof methodful?.[name] !== 'function')
+  if (missing === undefined && methodful !== undefined) return value
+  const what = missing === undefined ? expected : `${expected}, with a method \`${missing}\``
+  throw new InvalidOptionError(option, what, value)
+}
+
+/**
+ * An object in which every name is known: a misspelt limit must not silently be no limit.
+ *
+ * @param path what stands before the names in errors, such as `retry`; empty for the options of a constructor
+ * @param names of all options, as a record so that TypeScript refuses one too few
+ * @throws {InvalidOptionError} that names the nearest known option
+ */
+export function checkOptions<O extends object>(path: string, options: O, names: OptionNames<O>): O {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new InvalidOptionError(path === '' ? 'options' : path, 'an object of options', options)
+  }
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(names, name)) continue
+    const nearest = nearestName(name, Object.keys(names))
+    const hint = nearest === undefined ? '' : ` (did you mean \`${nearest}\`?)`
+    throw new InvalidOptionError(
+      path === '' ? name : `${path}.${name}`,
+      `absent, as there is no such option${hint}`,
+      (options as Record<string, unknown>)[name],
+    )
+  }
+  return options
+}
+
+/** The known name with the fewest letters to change, if that is at most a third of them. */
+function nearestName(name: string, known: readonly string[]): string | undefined {
+  let nearest: string | undefined
+  let fewest = Math.max(1, Math.floor(name.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (distance < fewest) {
+      fewest = distance
+      nearest = candidate
+    }
+  }
+  return nearest
+}
+
+/** Levenshtein's distance, by one row of its table. */
+function editDistance(from: string, to: string): number {
+  const row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= from.length; i++) {
+    let diagonal = row[0]!
+    row[0] = i
+    for (let j = 1; j <= to.length; j++) {
+      const above = row[j]!
+      const changed = from[i - 1] === to[j - 1] ? 0 : 1
+      row[j] = Math.min(above + 1, row[j - 1]! + 1, diagonal + changed)
+      diagonal = above
+    }
+  }
+  return row[to.length]!
+}

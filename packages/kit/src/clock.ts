@@ -1,0 +1,88 @@
+import { endianness } from 'node:os'
+
+/** A pending callback of a {@link Clock}. */
+export interface Timer {
+  /** Drops the callback if it has not run yet. Has no effect afterwards. */
+  cancel(): void
+}
+
+/** A source of time that can also wait. Tests pass a virtual one. */
+export interface Clock {
+  /** Present time in ms. What zero means, and whether it may step back, is up to the clock. */
+  now(): number
+  /** Runs `callback` once, at least `delay` ms from now, without keeping the process alive. */
+  setTimer(callback: () => void, delay: number): Timer
+}
+
+/** The part of a {@link Clock} that code needs which only compares times. */
+export type TimeSource = Pick<Clock, 'now'>
+
+/** Longest delay in ms that Node's timers honour, 24.8 days; a longer one would fire at once. */
+export const LONGEST_DELAY: number = 2 ** 31 - 1
+
+class SystemTimer implements Timer {
+  readonly #callback: () => void
+  /** ms that remain after the timer that is set. */
+  #rest = 0
+  #timeout: NodeJS.Timeout | undefined = undefined
+  readonly #ref: boolean
+
+  constructor(callback: () => void, delay: number, ref: boolean) {
+    this.#callback = callback
+    this.#ref = ref
+    this.#set(delay)
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timeout)
+    this.#timeout = undefined
+  }
+
+  #set(delay: number): void {
+    // Node cuts fractions off, which would make a timer early.
+    const whole = Math.min(Math.ceil(delay), LONGEST_DELAY)
+    this.#rest = delay - whole
+    this.#timeout = setTimeout(whole < delay ? this.#goOn : this.#callback, whole)
+    if (!this.#ref) this.#timeout.unref()
+  }
+
+  readonly #goOn = (): void => this.#set(this.#rest)
+}
+
+/**
+ * Runs `callback` once after `delay` ms: rounded up to whole ms, in several steps where Node's timers do not reach that far, never for
+ * Infinity.
+ *
+ * @param ref whether the timer keeps the process alive. Default: false
+ */
+export function setSystemTimer(callback: () => void, delay: number, ref = false): Timer {
+  return new SystemTimer(callback, delay, ref)
+}
+
+const setTimer = (callback: () => void, delay: number): Timer => setSystemTimer(callback, delay)
+
+/** ms since 1970. May step either way when the machine's time is set: for what is compared with other processes or with files. */
+export const wallClock: Clock = { now: () => Date.now(), setTimer }
+
+/*
+ * The cheapest reading of the monotonic clock with sub-millisecond resolution: in compiled code no BigInt comes to be, as it goes
+ * straight into an array. Benchmark case: limiter "tryAcquire".
+ */
+const readNanoseconds: () => bigint = process.hrtime.bigint
+const nanoseconds = new BigInt64Array(1)
+const halves = new Uint32Array(nanoseconds.buffer)
+/** Which half is the less significant one depends on the machine's byte order. */
+const LOW = endianness() === 'LE' ? 0 : 1
+const HIGH = 1 - LOW
+/** Zero is near, so that a double has room for nanoseconds. */
+nanoseconds[0] = readNanoseconds()
+const zeroHigh = halves[HIGH]!
+const zeroLow = halves[LOW]!
+
+function monotonic(): number {
+  nanoseconds[0] = readNanoseconds()
+  return ((halves[HIGH]! - zeroHigh) * 2 ** 32 + halves[LOW]! - zeroLow) * 1e-6
+}
+
+/** ms, fractions included, since the process loaded this module. Never steps back, whatever is done to the machine's time. */
+export const monotonicClock: Clock = { now: monotonic, setTimer }

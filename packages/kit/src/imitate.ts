@@ -1,0 +1,20 @@
+/** Own properties of a function that belong to the wrapper itself. */
+const OF_THE_FUNCTION: ReadonlySet<PropertyKey> = new Set(['prototype', 'arguments', 'caller'])
+
+/**
+ * Gives a wrapper the identity of what it wraps: name, length and the properties of its own that others read, such as the `cache` of a
+ * memoized function.
+ *
+ * @returns the wrapper, typed as what it wraps
+ */
+export function imitate<F extends (...args: never[]) => unknown>(
+  wrapper: (...args: never[]) => unknown,
+  wrapped: F,
+): F {
+  for (const key of Reflect.ownKeys(wrapped)) {
+    if (OF_THE_FUNCTION.has(key)) continue
+    const descriptor = Object.getOwnPropertyDescriptor(wrapped, key)!
+    Object.defineProperty(wrapper, key, { ...descriptor, configurable: true })
+  }
+  return wrapper as F
+}

@@ -1,0 +1,31 @@
+export {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkIntegerOrInfinity,
+  checkList,
+  checkMethods,
+  checkNonNegative,
+  checkNonNegativeOrInfinity,
+  checkOneOf,
+  checkOptions,
+  checkPositive,
+  checkPositiveOrInfinity,
+  checkRange,
+  checkText,
+  type OptionNames,
+} from './checks.ts'
+export {
+  type Clock,
+  LONGEST_DELAY,
+  monotonicClock,
+  setSystemTimer,
+  type Timer,
+  type TimeSource,
+  wallClock,
+} from './clock.ts'
+export { describe } from './describe.ts'
+export { imitate } from './imitate.ts'
+export { InvalidOptionError } from './invalid-option-error.ts'
+export { OperationChannels } from './operation-channels.ts'
+export { isThenable } from './thenable.ts'

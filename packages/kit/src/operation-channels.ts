@@ -1,0 +1,41 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+
+/**
+ * The two diagnostics channels of one operation, `NAME:start` and `NAME:end`. Both carry the same message object, completed at the end
+ * with `error` if it failed. Publishing by hand instead of `TracingChannel` keeps an operation without subscribers at two comparisons.
+ */
+export class OperationChannels<M extends { error?: unknown }> {
+  readonly start: Channel<unknown, M>
+  readonly end: Channel<unknown, M>
+
+  /** @param name such as `millrace:cache:load` */
+  constructor(name: string) {
+    this.start = channel(`${name}:start`) as Channel<unknown, M>
+    this.end = channel(`${name}:end`) as Channel<unknown, M>
+  }
+
+  /** Whether a message has to be made at all. */
+  get hasSubscribers(): boolean {
+    return this.start.hasSubscribers || this.end.hasSubscribers
+  }
+
+  /**
+   * Runs `operation` between the two messages, in the context that subscribers bind to the start channel, so that a tracer can make it
+   * the parent of what happens inside. Call it only where {@link hasSubscribers} holds.
+   *
+   * @param settle completes the message before it is published on the end channel
+   */
+  trace<T>(message: M, operation: () => PromiseLike<T>, settle?: (message: M) => void): Promise<T> {
+    return this.start.runStores(message, async () => {
+      try {
+        return await operation()
+      } catch (error) {
+        message.error = error
+        throw error
+      } finally {
+        settle?.(message)
+        this.end.publish(message)
+      }
+    })
+  }
+}
