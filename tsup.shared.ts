@@ -15,7 +15,8 @@ export function millraceBuild(entry: Record<string, string>, overrides: Options 
     sourcemap: true,
     splitting: true,
     treeshake: true,
-    clean: true,
+    // Declarations are another task's (scripts/declarations.ts).
+    clean: ['!**/*.d.ts', '!**/*.d.ts.map'],
     dts: false,
     // Private, so each package carries its own copy.
     noExternal: ['@millrace/kit'],

@@ -1,17 +1,16 @@
-import { cpSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
+import { run } from './run.ts'
 
 const specifier = /(['"])@millrace\/kit\1/g
 
 /**
- * Gives the package in the working directory its own copy of the kit's declarations, in `dist/kit/`, and points its declarations
- * there: the kit is bundled and never published, so no `.d.ts` may name it. Runs after tsup and tsc in each package's `build`.
+ * Emits the declarations of the package in the working directory, then gives it a copy of the kit's in `dist/kit/` and points
+ * imports there: the kit is bundled and never published, so no `.d.ts` may name it.
  */
-function main(dist: string): void {
-  const kit = resolve(import.meta.dirname, '../packages/kit/dist')
-  if (!existsSync(join(kit, 'index.d.ts'))) {
-    throw new Error(`${kit} holds no declarations: build the kit first (turbo does)`)
-  }
+function main(dist: string): number {
+  for (const old of globSync('**/*.d.ts{,.map}', { cwd: dist })) rmSync(join(dist, old))
+  if (!run('tsc', ['-p', 'tsconfig.build.json'])) return 1
   let used = false
   for (const file of globSync('**/*.d.ts', { cwd: dist })) {
     const path = join(dist, file)
@@ -21,7 +20,8 @@ function main(dist: string): void {
     used = true
     writeFileSync(path, rewritten)
   }
-  if (used) cpSync(kit, join(dist, 'kit'), { recursive: true })
+  if (used) cpSync(resolve('../kit/dist'), join(dist, 'kit'), { recursive: true })
+  return 0
 }
 
 function toKit(dist: string, path: string): string {
@@ -31,4 +31,4 @@ function toKit(dist: string, path: string): string {
   return target.startsWith('.') ? target : `./${target}`
 }
 
-main(resolve('dist'))
+process.exitCode = main(resolve('dist'))

@@ -1,7 +1,7 @@
 import { requireRedisServer } from './redis-server.ts'
 import { run } from './run.ts'
 
-/** `npm test`: type-check, lint, every test that needs no more than Node and a Redis binary. */
+/** `npm test`: lint (import cycles included), types, public surfaces, every test that needs no more than Node and a Redis binary. */
 function main(filters: string[]): number {
   let redis: string | undefined
   try {
@@ -15,11 +15,13 @@ function main(filters: string[]): number {
   const types =
     run('tsc', ['-p', 'tsconfig.json']) &&
     run('turbo', ['run', 'typecheck', '--output-logs=errors-only'])
+  const api = types && run('node', ['scripts/api-report.ts'])
   const tests = run('vitest', ['run', ...filters], env)
-  for (const [name, passed] of Object.entries({ lint, types, tests })) {
+  const parts = { lint, types, api, tests }
+  for (const [name, passed] of Object.entries(parts)) {
     console.log(`${name}: ${passed ? 'passed' : 'FAILED'}`)
   }
-  return lint && types && tests ? 0 : 1
+  return Object.values(parts).every(Boolean) ? 0 : 1
 }
 
 process.exitCode = main(process.argv.slice(2))

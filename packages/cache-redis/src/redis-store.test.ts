@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { structuredCodec } from '@millrace/cache-core/store'
 import { storeContract } from '@millrace/cache-core/store-contract'
-import { RedisServer, runs } from '@millrace/testkit'
+import { runs, startCluster } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -179,10 +179,10 @@ describeRedis('RedisStore on one server', redis => {
 })
 
 describeRedis('RedisStore on a Cluster', () => {
-  let cluster: Awaited<ReturnType<typeof RedisServer.cluster>>
+  let cluster: Awaited<ReturnType<typeof startCluster>>
   let client: Cluster
   beforeAll(async () => {
-    cluster = await RedisServer.cluster()
+    cluster = await startCluster()
     client = new Cluster(cluster.startupNodes)
   })
   afterAll(async () => {

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import type { Invalidation } from '@millrace/cache-core/tiered'
-import { FaultProxy, RedisServer, VirtualClock } from '@millrace/testkit'
+import { FaultProxy, startCluster, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Cluster, Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -195,7 +195,7 @@ describeRedis('RedisBus', redis => {
 
 describeRedis('RedisBus in a Cluster', () => {
   test('sends over sharded channels, also after a fail-over', async () => {
-    await using cluster = await RedisServer.cluster()
+    await using cluster = await startCluster()
     const client = new Cluster(cluster.startupNodes, { clusterRetryStrategy: () => 50 })
     client.on('error', () => undefined)
     await using a = new RedisBus({ client, heartbeat: 200, deadline: 500 })

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { RedisServer } from '@millrace/testkit'
+import { startCluster } from '@millrace/testkit'
 import { Cluster } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { RedisKeyedLimiter } from './redis-keyed-limiter.ts'
@@ -10,11 +10,11 @@ import { RedisTokenBucket } from './redis-token-bucket.ts'
 const suite = process.env.MILLRACE_SKIP_REDIS === '1' ? describe.skip : describe
 
 suite('on a Redis Cluster', () => {
-  let cluster: Awaited<ReturnType<typeof RedisServer.cluster>>
+  let cluster: Awaited<ReturnType<typeof startCluster>>
   let client: Cluster
   let subscriber: Cluster
   beforeAll(async () => {
-    cluster = await RedisServer.cluster()
+    cluster = await startCluster()
     client = new Cluster(cluster.startupNodes)
     subscriber = new Cluster(cluster.startupNodes)
     await Promise.all([client.ping(), subscriber.ping()])

@@ -31,11 +31,12 @@ export class RedisCluster {
   }
 }
 
+/** Starts three primaries with a replica each and waits until all agree that the cluster is complete. */
 export async function startCluster({
   args = [],
 }: {
   args?: readonly string[]
-}): Promise<RedisCluster> {
+} = {}): Promise<RedisCluster> {
   const starts = Array.from({ length: primaries * 2 }, () =>
     RedisServer.start({
       args: [

@@ -41,11 +41,12 @@ export class RedisSentinel {
   }
 }
 
+/** Starts a primary, one replica of it and a Sentinel that watches them. */
 export async function startSentinel({
   name = 'millrace',
 }: {
   name?: string
-}): Promise<RedisSentinel> {
+} = {}): Promise<RedisSentinel> {
   const primary = await RedisServer.start()
   const replica = await RedisServer.start({
     args: ['--replicaof', primary.host, `${primary.port}`, '--repl-diskless-sync-delay', '0'],

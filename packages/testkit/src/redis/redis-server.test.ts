@@ -8,6 +8,8 @@ import { Cluster, Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { describeRedis } from './describe-redis.ts'
 import { RedisNotFoundError, redisBinary } from './redis-binary.ts'
+import { startCluster } from './redis-cluster.ts'
+import { startSentinel } from './redis-sentinel.ts'
 import { RedisServer } from './redis-server.ts'
 
 const client = (port: number) => new Redis(port, { retryStrategy: () => 20 })
@@ -108,7 +110,7 @@ describeRedis('servers of a run that dies', () => {
 
 describeRedis('a cluster', () => {
   test('serves all slots and fails over when a primary dies', async () => {
-    await using cluster = await RedisServer.cluster()
+    await using cluster = await startCluster()
     const connection = quietly(
       new Cluster(cluster.startupNodes, { clusterRetryStrategy: () => 50 }),
     )
@@ -125,7 +127,7 @@ describeRedis('a cluster', () => {
 
 describeRedis('a Sentinel set', () => {
   test('promotes the replica when the primary dies', async () => {
-    await using set = await RedisServer.sentinel()
+    await using set = await startSentinel()
     const connection = quietly(
       new Redis({
         sentinels: set.sentinels,

@@ -6,10 +6,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../net/free-port.ts'
 import { GuardedProcess } from './guarded-process.ts'
 import { redisBinary } from './redis-binary.ts'
-import type { RedisCluster } from './redis-cluster.ts'
-import { startCluster } from './redis-cluster.ts'
-import type { RedisSentinel } from './redis-sentinel.ts'
-import { startSentinel } from './redis-sentinel.ts'
 
 /** Options of {@link RedisServer.start}. */
 export interface RedisServerOptions {
@@ -65,16 +61,6 @@ export class RedisServer {
       const taken = options.port === undefined && output.includes('Address already in use')
       if (!taken || attempt === 5) throw new Error(`The Redis server did not start:\n${output}`)
     }
-  }
-
-  /** Starts a cluster of three primaries with a replica each and waits until all agree that it is complete. */
-  static cluster(options: { args?: readonly string[] } = {}): Promise<RedisCluster> {
-    return startCluster(options)
-  }
-
-  /** Starts a primary, one replica of it and a Sentinel that watches them. */
-  static sentinel(options: { name?: string } = {}): Promise<RedisSentinel> {
-    return startSentinel(options)
   }
 
   get host(): '127.0.0.1' {
