@@ -1,3 +1,4 @@
+import type { Clock } from '@millrace/cache-core'
 import {
   type Envelope,
   encodeEnvelope,
@@ -15,18 +16,18 @@ import {
   storableKey,
   ValuePacker,
 } from '@millrace/cache-core/store'
+import { checkOptions, checkPositive, wallClock } from '@millrace/kit'
 import type { Redis } from 'ioredis'
-import { type Client, isCluster, primaries } from './client.ts'
-import { type Clock, systemClock } from './clock.ts'
+import { type Client, isCluster, primaries } from '../connection/client.ts'
 import {
+  CONNECTION_OPTIONS,
   Connection,
   type ConnectionOptions,
   type ConnectionStats,
   type ConnectionTarget,
-} from './connection.ts'
+} from '../connection/connection.ts'
 import { readEntries } from './entry-reader.ts'
-import { InvalidOptionError } from './errors.ts'
-import { KeySpace } from './key-space.ts'
+import { DEFAULT_PREFIX, KeySpace } from './key-space.ts'
 import { advance, expire, invalidateTag, keepTag, put, remove, takeFence } from './scripts.ts'
 
 /** Options of a {@link RedisStore}, besides where Redis is. */
@@ -34,13 +35,13 @@ export interface RedisStoreSettings<V>
   extends LifetimeOptions,
     PackingOptions<V>,
     ConnectionOptions {
-  /** Beginning of all its keys in Redis, without braces. Stores with different prefixes do not see each other. Default `millrace`. */
-  readonly prefix?: string
+  /** Beginning of all its keys in Redis, without braces. Stores with different prefixes do not see each other. Default: `millrace:cache`. */
+  readonly prefix?: string | undefined
   /**
    * ms for which a deleted key refuses values computed before, > 0: longer than any load takes, as a fence older than this
-   * is refused. Default 60,000.
+   * is refused. Default: 60,000.
    */
-  readonly barrierLife?: number
+  readonly barrierTtl?: number | undefined
 }
 
 /** Options of a {@link RedisStore}. */
@@ -49,9 +50,19 @@ export type RedisStoreOptions<V> = RedisStoreSettings<V> & ConnectionTarget
 /** Counters of a {@link RedisStore}. */
 export interface RedisStoreStats extends StoreStats, ConnectionStats {}
 
+const NAMES = {
+  ...CONNECTION_OPTIONS,
+  prefix: true,
+  barrierTtl: true,
+  ttl: true,
+  retention: true,
+  codec: true,
+  compression: true,
+} as const
+
 const KEYS_PER_SCAN = 500
 /** Beyond this many ms Redis' own arithmetic could overflow; it is 285,000 years. */
-const FOR_EVER = 2 ** 53
+const UNLIMITED = 2 ** 53
 
 /**
  * A {@link Store} in Redis or Valkey, one server, Sentinel or Cluster. Reads take one round trip (in a Cluster two where values
@@ -67,20 +78,19 @@ export class RedisStore<V = unknown> implements Store<V> {
   readonly #space: KeySpace
   readonly #packer: ValuePacker<V>
   readonly #lifetimes: Lifetimes
-  readonly #barrierLife: number
+  readonly #barrierTtl: number
   readonly #clock: Clock
   readonly #counters = new StoreCounters()
 
   /** @throws {InvalidOptionError} */
   constructor(options: RedisStoreOptions<V>) {
-    const { prefix = 'millrace', barrierLife = 60_000, clock = systemClock } = options
-    if (!(barrierLife > 0 && barrierLife < FOR_EVER)) {
-      throw new InvalidOptionError('barrierLife', 'a finite number > 0', barrierLife)
-    }
+    checkOptions<object>('', options, NAMES)
+    const { prefix = DEFAULT_PREFIX, barrierTtl = 60_000, clock = wallClock } = options
+    checkPositive('barrierTtl', barrierTtl)
     this.#space = new KeySpace(prefix)
-    this.#packer = new ValuePacker(options)
-    this.#lifetimes = new Lifetimes(options)
-    this.#barrierLife = Math.ceil(barrierLife)
+    this.#packer = new ValuePacker({ codec: options.codec, compression: options.compression })
+    this.#lifetimes = new Lifetimes({ ttl: options.ttl, retention: options.retention })
+    this.#barrierTtl = Math.ceil(barrierTtl)
     this.#clock = clock
     this.#connection = new Connection(options, options)
     this.client = this.#connection.client
@@ -128,7 +138,7 @@ export class RedisStore<V = unknown> implements Store<V> {
     const there = await this.#connection.run('expire', 1, signal, async client => {
       const version = await this.#advance(client, '')
       const names = [this.#space.value(key), this.#space.barrier(key)]
-      return (await expire.run(client, names, [version, this.#barrierLife])) === 1
+      return (await expire.run(client, names, [version, this.#barrierTtl])) === 1
     })
     if (there) this.#counters.deletes++
     return there
@@ -162,7 +172,7 @@ export class RedisStore<V = unknown> implements Store<V> {
   async *keys({
     prefix = '',
     signal,
-  }: { readonly prefix?: string } & StoreCallOptions = {}): AsyncGenerator<
+  }: { readonly prefix?: string | undefined } & StoreCallOptions = {}): AsyncGenerator<
     string,
     void,
     undefined
@@ -252,7 +262,7 @@ export class RedisStore<V = unknown> implements Store<V> {
           const version = fence?.epoch ?? own
           const stored = { key: storableKey(key), expires, retained, version, tags, packed }
           const life = Math.ceil(retained - now)
-          return this.#put(client, key, stored, life < FOR_EVER ? life : 0, fence)
+          return this.#put(client, key, stored, life < UNLIMITED ? life : 0, fence)
         }),
       )
     })
@@ -271,7 +281,7 @@ export class RedisStore<V = unknown> implements Store<V> {
     const tags = envelope.tags.map(tag => this.#space.tag(tag))
     const version = envelope.version.toFixed(0)
     const begun = fence === undefined ? '' : fence.at * 1_000
-    const args = [version, encodeEnvelope(envelope), life, begun, this.#barrierLife]
+    const args = [version, encodeEnvelope(envelope), life, begun, this.#barrierTtl]
     if (!isCluster(client)) return (await put.run(client, [...names, ...tags], args)) === 1
     const [stored, ...tagVersions] = await Promise.all([
       put.run(client, names, args),
@@ -292,7 +302,7 @@ export class RedisStore<V = unknown> implements Store<V> {
       const results = await Promise.all(
         keys.map(key => {
           const names = [this.#space.value(key), this.#space.barrier(key)]
-          return remove.run(client, names, [version, this.#barrierLife])
+          return remove.run(client, names, [version, this.#barrierTtl])
         }),
       )
       return results.filter(result => result === 1).length
@@ -309,7 +319,7 @@ export class RedisStore<V = unknown> implements Store<V> {
   ): Promise<void> {
     return this.#connection.run(operation, 0, signal, async client => {
       const version = await this.#advance(client, '')
-      await invalidateTag.run(client, [this.#space.tag(tag)], [field, version, this.#barrierLife])
+      await invalidateTag.run(client, [this.#space.tag(tag)], [field, version, this.#barrierTtl])
     })
   }
 

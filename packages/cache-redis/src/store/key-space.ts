@@ -1,5 +1,8 @@
 import { originalKey, storableKey } from '@millrace/cache-core/store'
-import { InvalidOptionError } from './errors.ts'
+import { InvalidOptionError } from '@millrace/kit'
+
+/** Beginning of the names of all keys and channels unless an option says otherwise. */
+export const DEFAULT_PREFIX = 'millrace:cache'
 
 /**
  * Names of a store's keys in Redis. A value lies under `PREFIX:{kKEY}`, what refuses late values under the same name and `!`:
