@@ -1,6 +1,7 @@
-export { Cache } from './cache.ts'
-export type { CacheStats } from './cache-stats.ts'
-export { type Clock, systemClock, type Timer, turnClock } from './clock.ts'
+export { Cache } from './cache/cache.ts'
+export type { CacheOptions, SetOptions } from './cache/cache-options.ts'
+export type { CacheStats } from './cache/cache-stats.ts'
+export type { Explanation } from './cache/explain.ts'
 export {
   InvalidOptionError,
   LoadResultError,
@@ -10,9 +11,9 @@ export {
   type UnencodableReason,
   WeigherError,
 } from './errors.ts'
-export type { EvictMessage } from './evict-channels.ts'
-export type { Explanation } from './explain.ts'
-export type { RemovalReason } from './kernel.ts'
+export type { EvictMessage } from './kernel/evict-channels.ts'
+export type { RemovalReason } from './kernel/kernel.ts'
+export { encodeArguments } from './key/encode-arguments.ts'
 export type { LoadContext } from './load/flight.ts'
 export type { LoadMessage } from './load/load-channels.ts'
 export type { BatchContext, BatchLoader, BatchResult } from './load/load-many.ts'
@@ -20,6 +21,5 @@ export type { LoadBehavior, LoadOptions } from './load/load-options.ts'
 export { type Loaded, type LoadedOptions, loaded } from './load/loaded.ts'
 export type { Loader } from './load/loads.ts'
 export { cached } from './memoize/cached.ts'
-export { encodeArguments } from './memoize/encode-arguments.ts'
 export { type Memoized, type MemoizeOptions, memoize } from './memoize/memoize.ts'
-export type { CacheOptions, SetOptions } from './options.ts'
+export { type Clock, systemClock, type Timer, turnClock } from './time/turn-clock.ts'

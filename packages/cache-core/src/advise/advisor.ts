@@ -1,7 +1,7 @@
+import { LARGEST_MAP } from '../cache/cache-options.ts'
 import { InvalidOptionError } from '../errors.ts'
-import { ABSENT, Kernel } from '../kernel.ts'
+import { ABSENT, Kernel } from '../kernel/kernel.ts'
 import type { KeyHasher } from '../key/key-hasher.ts'
-import { LARGEST_MAP } from '../options.ts'
 import { type CreatePolicy, policies } from '../policy/policies.ts'
 import type { PolicyName } from '../policy/policy.ts'
 

@@ -1,4 +1,4 @@
-import type { RemovalReason } from '../kernel.ts'
+import type { RemovalReason } from '../kernel/kernel.ts'
 import type { KeyHasher } from '../key/key-hasher.ts'
 
 /**

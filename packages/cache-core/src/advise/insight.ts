@@ -1,8 +1,8 @@
-import type { Kernel, RemovalReason } from '../kernel.ts'
+import type { Kernel, RemovalReason } from '../kernel/kernel.ts'
+import type { Observer } from '../kernel/observer.ts'
 import type { CreatePolicy } from '../policy/policies.ts'
 import { type Advice, type AdviceOptions, Advisor } from './advisor.ts'
 import { type DepartureReason, Departures } from './departures.ts'
-import type { Observer } from './observer.ts'
 
 /** What a cache knows of its keys beyond its entries: made by {@link insight}. */
 export interface Insight<K> extends Observer<K> {

@@ -1,4 +1,4 @@
-import { FRESH, type Kernel } from '../kernel.ts'
+import { FRESH, type Kernel } from '../kernel/kernel.ts'
 
 /**
  * Removes every entry whose key matches, and returns how many were valid. What `onRemove` throws is thrown when the others are

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
 import { hintOf } from './key-hint.ts'
 
 describe('keys with the same hint are told apart', () => {

@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../clock.ts'
 import { LoadTimeoutError } from '../errors.ts'
+import type { Clock, Timer } from '../time/turn-clock.ts'
 
 /** What has a deadline. */
 export interface Expiring {

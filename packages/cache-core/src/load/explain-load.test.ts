@@ -1,7 +1,7 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, it } from 'vitest'
 import { insight } from '../advise/insight.ts'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
 
 const fails = async (): Promise<never> => {
   throw new Error('source is down')

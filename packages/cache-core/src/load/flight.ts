@@ -1,4 +1,4 @@
-import { type EntryState, FRESH } from '../kernel.ts'
+import { type EntryState, FRESH } from '../kernel/kernel.ts'
 import type { LoadPlan } from './load-options.ts'
 import type { AnyRun } from './load-run.ts'
 

@@ -1,7 +1,7 @@
 import { everyInterleaving, runs, SeededScheduler } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
 import { loaded } from './loaded.ts'
 
 /*

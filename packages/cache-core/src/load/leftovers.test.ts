@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { runs } from '@millrace/testkit'
 import { expect, it } from 'vitest'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
 
 /** One load of each kind of ending, many times over, under one long-lived signal. */
 async function work(

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { VirtualClock } from '@millrace/testkit'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
+import type { CacheOptions } from '../cache/cache-options.ts'
 import { PartialLoadError } from '../errors.ts'
-import type { CacheOptions } from '../options.ts'
 import type { BatchContext } from './load-many.ts'
 import { loaded } from './loaded.ts'
 

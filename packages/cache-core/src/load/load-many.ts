@@ -1,5 +1,5 @@
 import { PartialLoadError } from '../errors.ts'
-import { ABSENT } from '../kernel.ts'
+import { ABSENT } from '../kernel/kernel.ts'
 import { itemsOf } from './batch-items.ts'
 import type { Flight } from './flight.ts'
 import type { LoadPlan } from './load-options.ts'

@@ -1,5 +1,5 @@
+import { assertNumber, type Bounds, NOT_NEGATIVE, POSITIVE } from '../cache/cache-options.ts'
 import { InvalidOptionError } from '../errors.ts'
-import { assertNumber, type Bounds, NOT_NEGATIVE, POSITIVE } from '../options.ts'
 
 /** How values are loaded; for a whole cache in its constructor, or for one call. */
 export interface LoadBehavior {

@@ -1,4 +1,4 @@
-import { assertPositive } from '../options.ts'
+import { assertPositive } from '../cache/cache-options.ts'
 import { checkTags } from './load-options.ts'
 
 /** What a loader can decide about the value it returns. */

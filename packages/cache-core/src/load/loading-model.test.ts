@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { runs, VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
 
 /*
  * Loading against a sequential specification: plain maps, invalidation by looking at everything, no versions, no epochs.

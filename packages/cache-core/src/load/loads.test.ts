@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
+import type { CacheOptions } from '../cache/cache-options.ts'
 import { LoadResultError, LoadTimeoutError } from '../errors.ts'
-import type { CacheOptions } from '../options.ts'
 import { loaded } from './loaded.ts'
 
 let clock: VirtualClock

@@ -1,13 +1,21 @@
-import type { Observer } from '../advise/observer.ts'
-import type { Clock } from '../clock.ts'
-import type { EntryWriter } from '../entry-writer.ts'
+import type { ExplainedLoad } from '../cache/explain.ts'
+import { EntryDetail } from '../entry/entry-detail.ts'
+import type { EntryWriter } from '../entry/entry-writer.ts'
 import { InvalidOptionError, LoadResultError } from '../errors.ts'
-import type { ExplainedLoad } from '../explain.ts'
 import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
-import { ABSENT, type EntryState, FRESH, GONE, type Guard, type Kernel, STALE } from '../kernel.ts'
+import {
+  ABSENT,
+  type EntryState,
+  FRESH,
+  GONE,
+  type Guard,
+  type Kernel,
+  STALE,
+} from '../kernel/kernel.ts'
+import type { Observer } from '../kernel/observer.ts'
+import type { Clock } from '../time/turn-clock.ts'
 import type { BatchItem } from './batch-items.ts'
 import { Deadlines } from './deadlines.ts'
-import { EntryDetail } from './entry-detail.ts'
 import { Flight, type LoadContext } from './flight.ts'
 import { Flights } from './flights.ts'
 import { type LoadOptions, type LoadPlan, planLoad } from './load-options.ts'

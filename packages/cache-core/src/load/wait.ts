@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock, Timer } from '../time/turn-clock.ts'
 import type { Flight } from './flight.ts'
 
 /**

@@ -1,9 +1,9 @@
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
+import type { CacheOptions } from '../cache/cache-options.ts'
 import { InvalidOptionError } from '../errors.ts'
+import { encodeArguments } from '../key/encode-arguments.ts'
 import { isPromiseLike } from '../load/load-run.ts'
 import { type Loaded, loaded } from '../load/loaded.ts'
-import type { CacheOptions } from '../options.ts'
-import { encodeArguments } from './encode-arguments.ts'
 import { ReceiverKeys } from './receiver-keys.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: only `any` lets every function's type through

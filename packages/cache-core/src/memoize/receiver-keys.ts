@@ -1,4 +1,4 @@
-import { type ArgumentsKey, encodeArguments } from './encode-arguments.ts'
+import { type ArgumentsKey, encodeArguments } from '../key/encode-arguments.ts'
 
 /** Number of the first receiver, whose keys stay as they are. */
 const FIRST = 0

@@ -1,6 +1,6 @@
 import { seededRandom } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
 import { adaptive, type CreatePolicy, lru, wTinyLfu } from './policies.ts'
 
 const READS = 200_000

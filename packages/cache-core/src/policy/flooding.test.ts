@@ -1,6 +1,6 @@
 import { runs, seededRandom } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
 import { KeyHasher } from '../key/key-hasher.ts'
 import { policies } from './policies.ts'
 import type { PolicyName } from './policy.ts'

@@ -1,7 +1,7 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import { Cache } from '../cache.ts'
-import type { CacheOptions } from '../options.ts'
+import { Cache } from '../cache/cache.ts'
+import type { CacheOptions } from '../cache/cache-options.ts'
 import { memoryPressure } from './memory-pressure.ts'
 import { presets } from './presets.ts'
 

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8'
 import { InvalidOptionError } from '../errors.ts'
-import type { Kernel } from '../kernel.ts'
+import type { Kernel } from '../kernel/kernel.ts'
 
 /** Options of {@link memoryPressure}. */
 export interface MemoryPressureOptions {

@@ -1,4 +1,4 @@
-import type { CacheOptions } from '../options.ts'
+import type { CacheOptions } from '../cache/cache-options.ts'
 import { approximateBytes } from './approximate-bytes.ts'
 import { memoryPressure } from './memory-pressure.ts'
 

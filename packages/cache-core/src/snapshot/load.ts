@@ -1,5 +1,5 @@
-import { type Cache, internalsOf } from '../cache.ts'
-import { ABSENT, FRESH } from '../kernel.ts'
+import { type Cache, internalsOf } from '../cache/cache.ts'
+import { ABSENT, FRESH } from '../kernel/kernel.ts'
 import { type CacheSnapshot, checkSnapshot } from './cache-snapshot.ts'
 
 /**

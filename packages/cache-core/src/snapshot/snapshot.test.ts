@@ -1,7 +1,7 @@
 import { deserialize, serialize } from 'node:v8'
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, test, vi } from 'vitest'
-import { Cache } from '../cache.ts'
+import { Cache } from '../cache/cache.ts'
 import { SnapshotError } from '../errors.ts'
 import { policies } from '../policy/policies.ts'
 import type { CacheSnapshot } from './cache-snapshot.ts'

@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
+import type { Clock } from '../time/turn-clock.ts'
 import { FsEntries } from './fs-entries.ts'
 import type { LifetimeOptions } from './lifetimes.ts'
 import { SweptStore } from './swept-store.ts'

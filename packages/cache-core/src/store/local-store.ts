@@ -1,4 +1,4 @@
-import type { TimeSource } from '../clock.ts'
+import type { TimeSource } from '../time/turn-clock.ts'
 import type { Backend } from './backend.ts'
 import { StoreClosedError } from './errors.ts'
 import { type LifetimeOptions, Lifetimes } from './lifetimes.ts'

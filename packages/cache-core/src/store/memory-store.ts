@@ -1,5 +1,5 @@
-import { systemClock, type TimeSource } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
+import { systemClock, type TimeSource } from '../time/turn-clock.ts'
 import type { LifetimeOptions } from './lifetimes.ts'
 import { LocalStore } from './local-store.ts'
 import { MemoryEntries } from './memory-entries.ts'

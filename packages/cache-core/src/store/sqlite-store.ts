@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
+import type { Clock } from '../time/turn-clock.ts'
 import type { LifetimeOptions } from './lifetimes.ts'
 import { SqliteBackend, type SqliteProblem } from './sqlite-backend.ts'
 import type { StoreStats } from './store.ts'

@@ -1,6 +1,6 @@
-import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import { repeat } from '../size/repeat.ts'
+import { type Clock, systemClock, type Timer } from '../time/turn-clock.ts'
 import type { SweptBackend } from './backend.ts'
 import { StoreUnavailableError } from './errors.ts'
 import { LocalStore, type LocalStoreOptions } from './local-store.ts'

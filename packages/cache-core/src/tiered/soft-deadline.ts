@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../clock.ts'
 import type { LoadPlan } from '../load/load-options.ts'
+import type { Clock, Timer } from '../time/turn-clock.ts'
 
 /**
  * The answer of a load, or what stands in for it once `softDeadline` ms have passed, whichever is there first. A caller who

@@ -1,12 +1,12 @@
-import type { Cache } from '../cache.ts'
+import type { Cache } from '../cache/cache.ts'
+import type { SetOptions } from '../cache/cache-options.ts'
 import { InvalidOptionError } from '../errors.ts'
+import { encodeArguments } from '../key/encode-arguments.ts'
 import type { LoadContext } from '../load/flight.ts'
 import type { BatchLoader, BatchResult } from '../load/load-many.ts'
 import type { LoadOptions } from '../load/load-options.ts'
 import type { Loaded } from '../load/loaded.ts'
 import type { Loader } from '../load/loads.ts'
-import { encodeArguments } from '../memoize/encode-arguments.ts'
-import type { SetOptions } from '../options.ts'
 
 /** What a cache takes, in UTF-16 code units, less room for the prefix of the view. */
 const MAX_PATTERN_LENGTH = 1_000

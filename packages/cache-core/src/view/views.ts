@@ -1,7 +1,7 @@
-import { Cache } from '../cache.ts'
-import type { CacheStats } from '../cache-stats.ts'
+import { Cache } from '../cache/cache.ts'
+import type { CacheOptions } from '../cache/cache-options.ts'
+import type { CacheStats } from '../cache/cache-stats.ts'
 import { InvalidOptionError } from '../errors.ts'
-import type { CacheOptions } from '../options.ts'
 import { View } from './view.ts'
 
 /** What identifies a version of the source: a hash of its tree, a revision, a time stamp. Compared with `Object.is`. */

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { type Clock, systemClock, type Timer } from './clock.ts'
-import { InvalidOptionError } from './errors.ts'
+import { InvalidOptionError } from '../errors.ts'
+import { type Clock, systemClock, type Timer } from './turn-clock.ts'
 
 export interface TickerOptions {
   /** ms between two ticks, an integer from 1 to 1,000. Default 1. */

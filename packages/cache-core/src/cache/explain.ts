@@ -1,5 +1,5 @@
-import type { DepartureReason } from './advise/departures.ts'
-import { ABSENT, FRESH, type Kernel, STALE } from './kernel.ts'
+import type { DepartureReason } from '../advise/departures.ts'
+import { ABSENT, FRESH, type Kernel, STALE } from '../kernel/kernel.ts'
 
 /**
  * What a read of a key would find:

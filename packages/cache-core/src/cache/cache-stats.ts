@@ -1,4 +1,4 @@
-import type { RemovalReason } from './kernel.ts'
+import type { RemovalReason } from '../kernel/kernel.ts'
 
 /** Counters of a cache since its creation or the last `resetStats`. */
 export interface CacheStats {

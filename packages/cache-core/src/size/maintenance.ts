@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../clock.ts'
-import type { Kernel } from '../kernel.ts'
-import { assertNumber, assertPositive, assertWeighted, ENTRIES } from '../options.ts'
+import { assertNumber, assertPositive, assertWeighted, ENTRIES } from '../cache/cache-options.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Clock, Timer } from '../time/turn-clock.ts'
 import type { CreateRelief, PressureRelief } from './memory-pressure.ts'
 import { repeat } from './repeat.ts'
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { type CreateInsight, insight } from './advise/insight.ts'
+import { type CreateInsight, insight } from '../advise/insight.ts'
+import { InvalidOptionError, WeigherError } from '../errors.ts'
+import type { CreatePolicy } from '../policy/policies.ts'
+import { type CreateRelief, memoryPressure } from '../size/memory-pressure.ts'
 import { Cache } from './cache.ts'
-import { InvalidOptionError, WeigherError } from './errors.ts'
-import type { CacheOptions } from './options.ts'
-import type { CreatePolicy } from './policy/policies.ts'
-import { type CreateRelief, memoryPressure } from './size/memory-pressure.ts'
+import type { CacheOptions } from './cache-options.ts'
 
 const weigher = (value: number): number => value
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { Cache } from './cache.ts'
+import { Cache } from '../cache/cache.ts'
 import { TickerClock } from './ticker-clock.ts'
 
 /** Waits without giving the event loop a turn: what is tested is that time does not wait for it. */

@@ -1,9 +1,9 @@
 import { runs } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import { insight } from './advise/insight.ts'
+import { insight } from '../advise/insight.ts'
+import { policies } from '../policy/policies.ts'
+import type { PolicyName } from '../policy/policy.ts'
 import { Cache } from './cache.ts'
-import { policies } from './policy/policies.ts'
-import type { PolicyName } from './policy/policy.ts'
 
 /** Operations in all; MILLRACE_TEST_SCALE=250 makes it 100 million. */
 const OPERATIONS = runs(400_000)

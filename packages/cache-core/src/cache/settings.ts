@@ -1,5 +1,8 @@
-import type { CreateInsight } from './advise/insight.ts'
-import { type Clock, systemClock } from './clock.ts'
+import type { CreateInsight } from '../advise/insight.ts'
+import { Adaptive } from '../policy/adaptive.ts'
+import type { CreatePolicy } from '../policy/policies.ts'
+import type { CreateRelief } from '../size/memory-pressure.ts'
+import { type Clock, systemClock } from '../time/turn-clock.ts'
 import {
   assertFunction,
   assertNumber,
@@ -9,10 +12,7 @@ import {
   ENTRIES,
   FRACTION,
   LARGEST_MAP,
-} from './options.ts'
-import { Adaptive } from './policy/adaptive.ts'
-import type { CreatePolicy } from './policy/policies.ts'
-import type { CreateRelief } from './size/memory-pressure.ts'
+} from './cache-options.ts'
 
 /** Options of a cache, checked, with what was not given. */
 export interface Settings<K, V> {

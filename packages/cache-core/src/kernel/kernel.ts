@@ -1,11 +1,11 @@
-import type { Observer } from './advise/observer.ts'
-import type { TimeSource } from './clock.ts'
+import { KeyHasher } from '../key/key-hasher.ts'
+import { hintOf } from '../key/key-hint.ts'
+import { KeyIndex } from '../key/key-index.ts'
+import { lengthen } from '../policy/lengthen.ts'
+import { type Policy, SATURATED } from '../policy/policy.ts'
+import type { TimeSource } from '../time/turn-clock.ts'
 import { type EvictMessage, evictEnd, evictStart, isEviction } from './evict-channels.ts'
-import { KeyHasher } from './key/key-hasher.ts'
-import { hintOf } from './key/key-hint.ts'
-import { KeyIndex } from './key/key-index.ts'
-import { lengthen } from './policy/lengthen.ts'
-import { type Policy, SATURATED } from './policy/policy.ts'
+import type { Observer } from './observer.ts'
 
 /*
  * The bounded store under every cache, in one file because its hot path must be read, and inlined,

@@ -1,10 +1,10 @@
-import type { CreateInsight } from './advise/insight.ts'
-import type { Clock } from './clock.ts'
-import { InvalidOptionError } from './errors.ts'
-import type { RemovalReason } from './kernel.ts'
-import type { LoadBehavior } from './load/load-options.ts'
-import type { CreatePolicy } from './policy/policies.ts'
-import type { CreateRelief } from './size/memory-pressure.ts'
+import type { CreateInsight } from '../advise/insight.ts'
+import { InvalidOptionError } from '../errors.ts'
+import type { RemovalReason } from '../kernel/kernel.ts'
+import type { LoadBehavior } from '../load/load-options.ts'
+import type { CreatePolicy } from '../policy/policies.ts'
+import type { CreateRelief } from '../size/memory-pressure.ts'
+import type { Clock } from '../time/turn-clock.ts'
 
 /**
  * Options of a {@link Cache}. Everything has a default; what is not given is not limited unless

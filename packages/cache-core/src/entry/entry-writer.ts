@@ -1,9 +1,9 @@
-import type { Clock } from './clock.ts'
-import { WeigherError } from './errors.ts'
-import type { TagStamp, TagTable } from './invalidate/tag-table.ts'
-import type { Kernel } from './kernel.ts'
-import { EntryDetail } from './load/entry-detail.ts'
-import type { LoadPlan } from './load/load-options.ts'
+import { WeigherError } from '../errors.ts'
+import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { LoadPlan } from '../load/load-options.ts'
+import type { Clock } from '../time/turn-clock.ts'
+import { EntryDetail } from './entry-detail.ts'
 
 /** Turns a value, its time to live and its tags into an entry of the kernel. */
 export class EntryWriter<K, V> {

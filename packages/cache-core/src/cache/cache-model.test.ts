@@ -2,10 +2,10 @@ import { equal, notEqual, ok } from 'node:assert/strict'
 import { runs, VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
-import { insight } from './advise/insight.ts'
-import { assertConsistent } from './kernel.fixture.ts'
-import { ABSENT, FRESH, Kernel, type RemovalReason } from './kernel.ts'
-import { type CreatePolicy, policies } from './policy/policies.ts'
+import { insight } from '../advise/insight.ts'
+import { assertConsistent } from '../kernel/kernel.fixture.ts'
+import { ABSENT, FRESH, Kernel, type RemovalReason } from '../kernel/kernel.ts'
+import { type CreatePolicy, policies } from '../policy/policies.ts'
 
 /*
  * Random commands on a kernel and on a plain model. The model knows what must be there except for what the policy chose to

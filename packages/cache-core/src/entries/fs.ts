@@ -1,0 +1,2 @@
+export type { FsStoreOptions } from '../store/fs-store.ts'
+export { FsStore } from '../store/fs-store.ts'

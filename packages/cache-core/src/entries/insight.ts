@@ -1,0 +1,3 @@
+export type { Advice, AdviceOptions, Estimate } from '../advise/advisor.ts'
+export type { DepartureReason } from '../advise/departures.ts'
+export { type CreateInsight, type InsightOptions, insight } from '../advise/insight.ts'

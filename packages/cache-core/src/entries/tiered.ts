@@ -1,0 +1,5 @@
+export type { BusListener, Invalidation, InvalidationBus } from '../tiered/invalidation-bus.ts'
+export type { LeaseHold, LoadLease } from '../tiered/load-lease.ts'
+export { MemoryBus, MemoryChannel } from '../tiered/memory-bus.ts'
+export { TieredCache } from '../tiered/tiered-cache.ts'
+export type { TieredCacheOptions, TieredStats } from '../tiered/tiered-options.ts'
