@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
+import { JsonEncoder } from './otlp/encoding/json-encoder.ts'
 import { EncodingExporter } from './otlp/encoding-exporter.fixture.ts'
-import { JsonEncoder } from './otlp/json-encoder.ts'
 import { type DecodedSpan, spansOf } from './otlp/otlp-messages.fixture.ts'
-import { ProtobufEncoder } from './otlp/protobuf-encoder.ts'
+import { ProtobufEncoder } from './otlp/protobuf/protobuf-encoder.ts'
 import { extract, inject } from './propagation/carrier.ts'
 import { RECORD_AND_SAMPLE } from './sampling/sampler.ts'
 import { ratio } from './sampling/samplers.ts'
-import { Tracer } from './tracer.ts'
-import type { TracerOptions } from './tracer-options.ts'
+import { Tracer } from './tracer/tracer.ts'
+import type { TracerOptions } from './tracer/tracer-options.ts'
 
 const boom = () => {
   throw new Error('boom')

@@ -1,17 +1,22 @@
-export type { Clock, Timer } from './clock.ts'
-export { systemClock } from './clock.ts'
-export { ExportError, InvalidOptionError } from './errors.ts'
+export { type Clock, InvalidOptionError, type Timer } from '@millrace/kit'
+export { Baggage, type BaggageEntry } from './context/baggage.ts'
 export { ConsoleExporter, type ConsoleExporterOptions } from './export/console-exporter.ts'
 export type { Exporter, ExporterStats } from './export/exporter.ts'
-export { type FinishedSpan, MemoryExporter } from './export/memory-exporter.ts'
-export { Baggage, type BaggageEntry } from './propagation/baggage.ts'
-export { extract, type Headers, inject, RemoteParent } from './propagation/carrier.ts'
+export {
+  type FinishedEvent,
+  type FinishedLink,
+  type FinishedSpan,
+  MemoryExporter,
+} from './export/memory-exporter.ts'
+export type { Resource } from './export/resource.ts'
+export { SpanExportError } from './export/span-export-error.ts'
+export type { TracerStats } from './pipeline/tracer-stats.ts'
+export { extract, inject } from './propagation/carrier.ts'
 export type { PropagatorName } from './propagation/propagation.ts'
-export { W3CTraceState } from './propagation/trace-state.ts'
-export type { Resource } from './resource.ts'
+export { type Headers, RemoteParent } from './propagation/remote-parent.ts'
 export type { Sampler, SamplingDecision, SamplingRequest } from './sampling/sampler.ts'
 export { DROP, RECORD_AND_SAMPLE } from './sampling/sampler.ts'
-export { alwaysOff, alwaysOn, rateLimited, ratio } from './sampling/samplers.ts'
+export { alwaysOff, alwaysOn, type RatioOptions, rateLimited, ratio } from './sampling/samplers.ts'
 export type { TailSamplingOptions } from './sampling/tail-sampling.ts'
 export {
   type Attributes,
@@ -26,11 +31,14 @@ export {
   StatusCode,
   type TimeInput,
   type TraceState,
-} from './span/span.ts'
-export type { SpanEvent, SpanLink } from './span/span-details.ts'
-export type { SpanLimits } from './span/span-limits.ts'
-export { SpanRecord } from './span/span-record.ts'
-export { type StartOptions, type Traced, Tracer } from './tracer.ts'
-export type { TracerOptions } from './tracer-options.ts'
-export type { TracerStats } from './tracer-stats.ts'
-export type { TracedOptions } from './wrap/traced.ts'
+} from './span/api/span.ts'
+export { AttributeList } from './span/attributes/attribute-list.ts'
+export { W3CTraceState } from './span/ids/trace-state.ts'
+export type { SpanDetails, SpanEvent, SpanLink } from './span/recorded/span-details.ts'
+export type { SpanLimits } from './span/recorded/span-limits.ts'
+export { SpanRecord } from './span/recorded/span-record.ts'
+export { type EpochClock, systemClock } from './time/clock.ts'
+export type { ScopedTracer, StartOptions, Traced } from './tracer/scoped-tracer.ts'
+export { Tracer } from './tracer/tracer.ts'
+export type { TracerOptions } from './tracer/tracer-options.ts'
+export type { AnyFunction, TracedOptions } from './wrap/traced.ts'

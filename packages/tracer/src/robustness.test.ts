@@ -4,13 +4,13 @@ import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { MemoryExporter } from './export/memory-exporter.ts'
+import { JsonEncoder } from './otlp/encoding/json-encoder.ts'
 import { EncodingExporter } from './otlp/encoding-exporter.fixture.ts'
-import { JsonEncoder } from './otlp/json-encoder.ts'
 import { spansOf } from './otlp/otlp-messages.fixture.ts'
-import { ProtobufEncoder } from './otlp/protobuf-encoder.ts'
-import type { SpanRecord } from './span/span-record.ts'
-import { Tracer } from './tracer.ts'
-import type { TracerOptions } from './tracer-options.ts'
+import { ProtobufEncoder } from './otlp/protobuf/protobuf-encoder.ts'
+import type { SpanRecord } from './span/recorded/span-record.ts'
+import { Tracer } from './tracer/tracer.ts'
+import type { TracerOptions } from './tracer/tracer-options.ts'
 
 describe('hostile values', () => {
   const cycle: Record<string, unknown> = { name: 'cycle' }

@@ -51,7 +51,7 @@ export function createTelemetry(): Telemetry {
         .labels({ limiter: registryLimiter }),
     },
     async [Symbol.asyncDispose]() {
-      tracing.stop()
+      tracing.close()
       await tracer.close()
       for (const registration of metering) registration.remove()
       metrics[Symbol.dispose]()

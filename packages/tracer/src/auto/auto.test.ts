@@ -8,8 +8,8 @@ import { Redis } from 'ioredis'
 import { fetch as undiciFetch, request as undiciRequest } from 'undici'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type FinishedSpan, MemoryExporter } from '../export/memory-exporter.ts'
-import { SpanKind, StatusCode } from '../span/span.ts'
-import { Tracer } from '../tracer.ts'
+import { SpanKind, StatusCode } from '../span/api/span.ts'
+import { Tracer } from '../tracer/tracer.ts'
 import { type Instrumentation, instrument } from './instrument.ts'
 
 let exporter: MemoryExporter
@@ -53,7 +53,7 @@ beforeEach(() => {
   instrumentation = instrument(tracer)
 })
 afterEach(async () => {
-  instrumentation.stop()
+  instrumentation.close()
   await tracer.close()
 })
 
@@ -275,7 +275,7 @@ test('Millrace operations become parents of what they start', async () => {
 })
 
 test('stops, and may begin traces where that is wanted', async () => {
-  instrumentation.stop()
+  instrumentation.close()
   expect(channel('millrace:cache:load:start').hasSubscribers).toBe(false)
   expect(channel('undici:request:create').hasSubscribers).toBe(false)
   using _ = instrument(tracer, { roots: true, httpServer: false })

@@ -1,4 +1,4 @@
-import { type Attributes, type Span, StatusCode } from '../span/span.ts'
+import { type Attributes, type Span, StatusCode } from '../span/api/span.ts'
 
 /** Methods that may appear in span names; anything else comes from strangers and would be a name per request. */
 const METHODS = new Set([

@@ -1,10 +1,10 @@
 import { channel } from 'node:diagnostics_channel'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { ActiveContext, activeContext, enter } from '../context/active-context.ts'
-import type { Headers } from '../propagation/carrier.ts'
-import type { TracerSpan } from '../span/base-span.ts'
-import { type Span, SpanKind, StatusCode } from '../span/span.ts'
-import type { Tracer } from '../tracer.ts'
+import type { Headers } from '../propagation/remote-parent.ts'
+import { type Span, SpanKind, StatusCode } from '../span/api/span.ts'
+import type { TracerSpan } from '../span/tracer-span.ts'
+import type { Tracer } from '../tracer/tracer.ts'
 import { fail } from '../wrap/run-span.ts'
 import {
   methodAttributes,

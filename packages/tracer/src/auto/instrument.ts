@@ -1,31 +1,31 @@
-import type { Tracer } from '../tracer.ts'
+import type { Tracer } from '../tracer/tracer.ts'
 import { traceHttpClient, traceHttpServer } from './http.ts'
 import { traceIoredis } from './ioredis.ts'
 import { traceMillrace } from './millrace.ts'
 import { traceUndici } from './undici.ts'
 
 export interface InstrumentOptions {
-  /** Requests that node:http servers receive. They are roots, or continue the caller's trace. @default true */
-  httpServer?: boolean
-  /** Requests by node:http and node:https. @default true */
-  httpClient?: boolean
-  /** Requests by undici and Node's `fetch`. @default true */
-  undici?: boolean
-  /** Commands of ioredis 6. @default true */
-  ioredis?: boolean
-  /** Operations of the other Millrace packages. @default true */
-  millrace?: boolean
+  /** Requests that node:http servers receive. They are roots, or continue the caller's trace. Default: true */
+  readonly httpServer?: boolean | undefined
+  /** Requests by node:http and node:https. Default: true */
+  readonly httpClient?: boolean | undefined
+  /** Requests by undici and Node's `fetch`. Default: true */
+  readonly undici?: boolean | undefined
+  /** Commands of ioredis 6. Default: true */
+  readonly ioredis?: boolean | undefined
+  /** Operations of the other Millrace packages. Default: true */
+  readonly millrace?: boolean | undefined
   /**
    * Whether client calls and operations outside every span begin traces of their own. Otherwise background work makes no
-   * spans. @default false
+   * spans. Default: false
    */
-  roots?: boolean
+  readonly roots?: boolean | undefined
 }
 
 /** A running instrumentation. */
 export interface Instrumentation extends Disposable {
   /** Stops making spans; those that run end as usual. */
-  stop(): void
+  close(): void
 }
 
 /**
@@ -42,8 +42,8 @@ export function instrument(tracer: Tracer, options: InstrumentOptions = {}): Ins
     if (options.ioredis ?? true) undo.push(traceIoredis(tracer, roots))
     if (options.millrace ?? true) undo.push(traceMillrace(tracer, roots))
   }
-  const stop = (): void => {
+  const close = (): void => {
     for (const each of undo.splice(0)) each()
   }
-  return { stop, [Symbol.dispose]: stop }
+  return { close, [Symbol.dispose]: close }
 }

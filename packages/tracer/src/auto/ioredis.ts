@@ -1,5 +1,5 @@
-import { type Attributes, SpanKind } from '../span/span.ts'
-import type { Tracer } from '../tracer.ts'
+import { type Attributes, SpanKind } from '../span/api/span.ts'
+import type { Tracer } from '../tracer/tracer.ts'
 import { traceOperation } from './operation-spans.ts'
 
 /** What ioredis 6 publishes. Arguments are left out: they hold keys and values of users. */

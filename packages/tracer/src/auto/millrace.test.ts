@@ -13,8 +13,8 @@ import { RateLimitedError, TokenBucket } from '@millrace/rate-limit'
 import { RedisServer, VirtualClock } from '@millrace/testkit'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type FinishedSpan, MemoryExporter } from '../export/memory-exporter.ts'
-import { StatusCode } from '../span/span.ts'
-import { Tracer } from '../tracer.ts'
+import { StatusCode } from '../span/api/span.ts'
+import { Tracer } from '../tracer/tracer.ts'
 import { type Instrumentation, instrument } from './instrument.ts'
 
 let redis: RedisServer
@@ -46,7 +46,7 @@ beforeEach(() => {
   instrumentation = instrument(tracer)
 })
 afterEach(async () => {
-  instrumentation.stop()
+  instrumentation.close()
   await tracer.close()
 })
 

@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import { activeContext } from '../context/active-context.ts'
-import { SpanKind } from '../span/span.ts'
-import type { Tracer } from '../tracer.ts'
-import { errorType } from '../wrap/run-span.ts'
+import { SpanKind } from '../span/api/span.ts'
+import { errorType } from '../span/recorded/exception-facts.ts'
+import type { Tracer } from '../tracer/tracer.ts'
 import { type Operation, traceOperation } from './operation-spans.ts'
 
 /** The fields of the messages that other Millrace packages publish, as far as they become attributes. */

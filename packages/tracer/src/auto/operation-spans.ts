@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import { ActiveContext, activeContext, bindChannel } from '../context/active-context.ts'
-import type { TracerSpan } from '../span/base-span.ts'
-import type { Span, SpanOptions } from '../span/span.ts'
-import type { Tracer } from '../tracer.ts'
+import type { Span, SpanOptions } from '../span/api/span.ts'
+import type { TracerSpan } from '../span/tracer-span.ts'
+import type { Tracer } from '../tracer/tracer.ts'
 import { fail } from '../wrap/run-span.ts'
 
 /** How the messages of one operation become spans. */

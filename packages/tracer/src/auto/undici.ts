@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import { activeContext } from '../context/active-context.ts'
-import type { TracerSpan } from '../span/base-span.ts'
-import { SpanKind } from '../span/span.ts'
-import type { Tracer } from '../tracer.ts'
+import { SpanKind } from '../span/api/span.ts'
+import type { TracerSpan } from '../span/tracer-span.ts'
+import type { Tracer } from '../tracer/tracer.ts'
 import { fail } from '../wrap/run-span.ts'
 import {
   methodAttributes,

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Channel } from 'node:diagnostics_channel'
-import type { Baggage } from '../propagation/baggage.ts'
-import type { TracerSpan } from '../span/base-span.ts'
+import type { TracerSpan } from '../span/tracer-span.ts'
+import type { Baggage } from './baggage.ts'
 
 /**
  * What is active in one asynchronous flow. Immutable to everyone but {@link pushSpan}: a synchronous span puts itself

@@ -1,7 +1,7 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { memoryTracer } from '../memory-tracer.fixture.ts'
-import { StatusCode } from '../span/span.ts'
+import { StatusCode } from '../span/api/span.ts'
+import { memoryTracer } from '../tracer/memory-tracer.fixture.ts'
 
 describe('the active span', () => {
   test('is the parent across awaits, timers and nested spans', async () => {

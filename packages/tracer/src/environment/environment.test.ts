@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ActiveContext, runWith } from '../context/active-context.ts'
+import { Baggage } from '../context/baggage.ts'
 import { ConsoleExporter } from '../export/console-exporter.ts'
 import { MemoryExporter } from '../export/memory-exporter.ts'
 import { Collector } from '../otlp/collector.fixture.ts'
 import { OtlpExporter } from '../otlp/otlp-exporter.ts'
 import { decodeRequest } from '../otlp/otlp-messages.fixture.ts'
-import { Baggage } from '../propagation/baggage.ts'
 import { extract } from '../propagation/carrier.ts'
 import { optionsFromEnvironment, tracerFromEnvironment } from './tracer-from-environment.ts'
 

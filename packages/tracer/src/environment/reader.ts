@@ -1,4 +1,4 @@
-import type { ExportError } from '../errors.ts'
+import type { SpanExportError } from '../export/span-export-error.ts'
 
 /** The largest integer and the longest time that the specification wants understood; also the longest of Node's timers. */
 export const MAX_INTEGER: number = 2 ** 31 - 1
@@ -109,7 +109,7 @@ export class EnvironmentReader {
   }
 
   /** Warns that spans were lost: once per process for each status, as it would otherwise come every few seconds. */
-  lost({ message, status }: ExportError): void {
+  lost({ message, status }: SpanExportError): void {
     // Of a refusal the message is the collector's; it goes no further than `onError`.
     const text = status === 200 ? 'Collector refused spans' : message
     this.#warn(`export ${status}`, `${text}; spans are lost, see tracer.stats()`)

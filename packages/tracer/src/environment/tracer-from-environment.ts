@@ -1,13 +1,13 @@
-import type { ExportError } from '../errors.ts'
 import { ConsoleExporter } from '../export/console-exporter.ts'
 import type { Exporter } from '../export/exporter.ts'
+import type { SpanExportError } from '../export/span-export-error.ts'
 import { OtlpExporter } from '../otlp/otlp-exporter.ts'
 import type { OtlpExporterOptions } from '../otlp/otlp-options.ts'
 import { PROPAGATORS } from '../propagation/propagation.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import { alwaysOff, alwaysOn, ratio } from '../sampling/samplers.ts'
-import { Tracer } from '../tracer.ts'
-import type { TracerOptions } from '../tracer-options.ts'
+import { Tracer } from '../tracer/tracer.ts'
+import type { TracerOptions } from '../tracer/tracer-options.ts'
 import { EnvironmentReader, MAX_INTEGER } from './reader.ts'
 
 /** The bounds of the tracer's options, so that no variable can make its constructor throw. */
@@ -144,8 +144,8 @@ function otlpOptions(read: EnvironmentReader): OtlpExporterOptions {
     timeout: read.timeout(...both('TIMEOUT')),
     protocol: read.choice(['http/protobuf', 'http/json'], ...both('PROTOCOL')),
     maxQueueSpans: read.integer(1, MAX_INTEGER, 'OTEL_BSP_MAX_QUEUE_SIZE'),
-    onError: (error: ExportError) => read.lost(error),
-    retry: defined({ giveUpAfter: read.timeout('OTEL_BSP_EXPORT_TIMEOUT') }),
+    onError: (error: SpanExportError) => read.lost(error),
+    retry: defined({ timeout: read.timeout('OTEL_BSP_EXPORT_TIMEOUT') }),
   })
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { SpanKind, StatusCode } from '../span/span.ts'
-import { Tracer } from '../tracer.ts'
+import { SpanKind, StatusCode } from '../span/api/span.ts'
+import { Tracer } from '../tracer/tracer.ts'
 import { ConsoleExporter } from './console-exporter.ts'
 
 test('a span is one line with all that a developer looks for, whatever its values hold', async () => {

@@ -1,12 +1,13 @@
-import { StatusCode } from '../span/span.ts'
-import type { SpanRecord } from '../span/span-record.ts'
+import { checkFunction, checkOptions } from '@millrace/kit'
+import { StatusCode } from '../span/api/span.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
 import type { Exporter, ExporterStats } from './exporter.ts'
 
 const KINDS = ['internal', 'server', 'client', 'producer', 'consumer']
 
 export interface ConsoleExporterOptions {
-  /** Takes one line per span. @default writes to standard output */
-  print?: (line: string) => void
+  /** Takes one line per span. Default: writes to standard output */
+  readonly print?: ((line: string) => void) | undefined
 }
 
 /** Prints one line per ended span: for development. */
@@ -15,7 +16,9 @@ export class ConsoleExporter implements Exporter {
   #exported = 0
 
   constructor(options: ConsoleExporterOptions = {}) {
-    this.#print = options.print ?? (line => process.stdout.write(`${line}\n`))
+    const { print } = checkOptions('', options, { print: true })
+    if (print !== undefined) checkFunction('print', print)
+    this.#print = print ?? (line => process.stdout.write(`${line}\n`))
   }
 
   write(span: SpanRecord): void {

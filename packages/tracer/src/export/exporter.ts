@@ -1,5 +1,5 @@
-import type { Resource } from '../resource.ts'
-import type { SpanRecord } from '../span/span-record.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
+import type { Resource } from './resource.ts'
 
 /**
  * Where ended spans go. The tracer hands them over in slices from a macrotask of its own and never calls two

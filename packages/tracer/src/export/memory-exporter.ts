@@ -1,31 +1,47 @@
-import { exceptionFacts } from '../otlp/exception.ts'
-import type { AttributeValue, Scope, SpanKind, StatusCode } from '../span/span.ts'
-import type { SpanRecord } from '../span/span-record.ts'
+import type { AttributeValue, Scope, SpanKind, StatusCode } from '../span/api/span.ts'
+import { exceptionFacts } from '../span/recorded/exception-facts.ts'
+import type { SpanEvent, SpanLink } from '../span/recorded/span-details.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
 import type { Exporter, ExporterStats } from './exporter.ts'
+
+/** An event of an ended span as ordinary data. */
+export interface FinishedEvent {
+  readonly name: string
+  /** Epoch milliseconds. */
+  readonly time: number
+  readonly attributes: Readonly<Record<string, AttributeValue>>
+}
+
+/** A link of an ended span as ordinary data. */
+export interface FinishedLink {
+  readonly traceId: string
+  readonly spanId: string
+  readonly attributes: Readonly<Record<string, AttributeValue>>
+}
 
 /** An ended span as ordinary data. */
 export interface FinishedSpan {
-  name: string
-  traceId: string
-  spanId: string
-  parentSpanId: string | undefined
-  parentRemote: boolean
-  traceFlags: number
+  readonly name: string
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId: string | undefined
+  readonly parentRemote: boolean
+  readonly traceFlags: number
   /** `tracestate` as it would be sent; empty where there is none. */
-  traceState: string
-  kind: SpanKind
-  status: { code: StatusCode; message: string }
+  readonly traceState: string
+  readonly kind: SpanKind
+  readonly status: { readonly code: StatusCode; readonly message: string }
   /** Epoch milliseconds. */
-  start: number
+  readonly start: number
   /** Milliseconds. */
-  duration: number
-  attributes: Record<string, AttributeValue>
-  droppedAttributes: number
-  events: { name: string; time: number; attributes: Record<string, AttributeValue> }[]
-  droppedEvents: number
-  links: { traceId: string; spanId: string; attributes: Record<string, AttributeValue> }[]
-  droppedLinks: number
-  scope: Scope
+  readonly duration: number
+  readonly attributes: Readonly<Record<string, AttributeValue>>
+  readonly droppedAttributes: number
+  readonly events: readonly FinishedEvent[]
+  readonly droppedEvents: number
+  readonly links: readonly FinishedLink[]
+  readonly droppedLinks: number
+  readonly scope: Scope
 }
 
 /** Keeps ended spans as objects: for tests. Unbounded. */
@@ -51,7 +67,7 @@ export class MemoryExporter implements Exporter {
 
 function finish(span: SpanRecord): FinishedSpan {
   const { attributes, details } = span
-  const finished: FinishedSpan = {
+  return {
     name: span.name,
     traceId: span.traceId,
     spanId: span.spanId,
@@ -65,23 +81,23 @@ function finish(span: SpanRecord): FinishedSpan {
     duration: span.duration,
     attributes: attributes.toObject(),
     droppedAttributes: attributes.dropped,
-    events: [],
+    events: details?.events.map(event => finishEvent(event, span.epoch)) ?? [],
     droppedEvents: details?.droppedEvents ?? 0,
-    links: [],
+    links: details?.links.map(finishLink) ?? [],
     droppedLinks: details?.droppedLinks ?? 0,
     scope: span.scope,
   }
-  for (const event of details?.events ?? []) {
-    const given = event.attributes?.toObject() ?? {}
-    const facts = event.error === undefined ? {} : exceptionFields(event.error)
-    const time = span.epoch + event.time
-    finished.events.push({ name: event.name, time, attributes: { ...facts, ...given } })
-  }
-  for (const { context, attributes } of details?.links ?? []) {
-    const { traceId, spanId } = context
-    finished.links.push({ traceId, spanId, attributes: attributes?.toObject() ?? {} })
-  }
-  return finished
+}
+
+function finishEvent(event: SpanEvent, epoch: number): FinishedEvent {
+  const given = event.attributes?.toObject() ?? {}
+  const facts = event.error === undefined ? {} : exceptionFields(event.error)
+  return { name: event.name, time: epoch + event.time, attributes: { ...facts, ...given } }
+}
+
+function finishLink({ context, attributes }: SpanLink): FinishedLink {
+  const { traceId, spanId } = context
+  return { traceId, spanId, attributes: attributes?.toObject() ?? {} }
 }
 
 function exceptionFields(error: unknown): Record<string, AttributeValue> {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Context, ContextManagementToken, ContextManager } from '@opentelemetry/api'
 import { ActiveContext, activeContext, enter, runWith } from '../context/active-context.ts'
-import { ForeignSpan } from '../span/foreign-span.ts'
+import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import { bindEmitter } from './bind-emitter.ts'
 import { BAGGAGE_KEY, FastContext, ROOT, SPAN_KEY, SUPPRESS_KEY } from './fast-context.ts'
 import { toApiBaggage, toBaggage } from './span-bridge.ts'
@@ -11,7 +11,7 @@ class ApiActiveContext extends ActiveContext {
   readonly ownSpan: unknown
 
   constructor(context: Context) {
-    const span = ForeignSpan.asTracerSpan(context.getValue(SPAN_KEY))
+    const span = asTracerSpan(context.getValue(SPAN_KEY))
     const baggage = toBaggage(context.getValue(BAGGAGE_KEY))
     super(span, baggage, context, context.getValue(SUPPRESS_KEY) === true)
     this.ownSpan = span

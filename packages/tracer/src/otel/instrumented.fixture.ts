@@ -11,7 +11,7 @@ import { registerInstrumentations } from '@opentelemetry/instrumentation'
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http'
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
 import { MemoryExporter } from '../export/memory-exporter.ts'
-import { Tracer } from '../tracer.ts'
+import { Tracer } from '../tracer/tracer.ts'
 import { MillraceTracerProvider } from './tracer-provider.ts'
 
 const exporter = new MemoryExporter()

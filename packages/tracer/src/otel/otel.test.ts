@@ -15,7 +15,7 @@ import { suppressTracing } from '@opentelemetry/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { MemoryExporter } from '../export/memory-exporter.ts'
 import { inject } from '../propagation/carrier.ts'
-import { Tracer } from '../tracer.ts'
+import { Tracer } from '../tracer/tracer.ts'
 import { MillraceTracerProvider } from './tracer-provider.ts'
 
 const exporter = new MemoryExporter()

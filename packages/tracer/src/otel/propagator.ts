@@ -1,8 +1,8 @@
 import type { Context, TextMapGetter, TextMapPropagator, TextMapSetter } from '@opentelemetry/api'
-import { Baggage } from '../propagation/baggage.ts'
+import { Baggage } from '../context/baggage.ts'
 import { joined, Propagation, single } from '../propagation/propagation.ts'
 import { formatTraceparent, parseTraceparent } from '../propagation/traceparent.ts'
-import { ForeignSpan } from '../span/foreign-span.ts'
+import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import { BAGGAGE_KEY, SPAN_KEY, SUPPRESS_KEY } from './fast-context.ts'
 import { toApiBaggage, toBaggage } from './span-bridge.ts'
 
@@ -15,7 +15,7 @@ export class MillracePropagator implements TextMapPropagator {
   }
 
   inject(context: Context, carrier: unknown, setter: TextMapSetter): void {
-    const span = ForeignSpan.asTracerSpan(context.getValue(SPAN_KEY))
+    const span = asTracerSpan(context.getValue(SPAN_KEY))
     if (context.getValue(SUPPRESS_KEY) === true) return
     if (this.#propagation.traceContext && span !== null) {
       setter.set(carrier, 'traceparent', formatTraceparent(span))

@@ -3,7 +3,7 @@ import {
   baggageEntryMetadataFromString,
   propagation,
 } from '@opentelemetry/api'
-import { Baggage } from '../propagation/baggage.ts'
+import { Baggage } from '../context/baggage.ts'
 
 const known = new WeakMap<ApiBaggage, Baggage>()
 

@@ -10,10 +10,11 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { activeContext } from '../context/active-context.ts'
-import type { TracerSpan } from '../span/base-span.ts'
-import { ForeignSpan } from '../span/foreign-span.ts'
-import type { SpanOptions } from '../span/span.ts'
-import type { Tracer } from '../tracer.ts'
+import type { SpanOptions } from '../span/api/span.ts'
+import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
+import type { TracerSpan } from '../span/tracer-span.ts'
+import type { ScopedTracer } from '../tracer/scoped-tracer.ts'
+import type { Tracer } from '../tracer/tracer.ts'
 import { MillraceContextManager } from './context-manager.ts'
 import { SPAN_KEY, SUPPRESS_KEY } from './fast-context.ts'
 import { MillracePropagator } from './propagator.ts'
@@ -39,7 +40,7 @@ export class MillraceTracerProvider implements TracerProvider {
     const key = JSON.stringify([scope.name, scope.version, scope.schemaUrl])
     let known = this.#tracers.get(key)
     if (known === undefined) {
-      known = new ScopedTracer(this.#tracer.scoped(scope))
+      known = new ApiScopedTracer(this.#tracer.scoped(scope))
       this.#tracers.set(key, known)
     }
     return known
@@ -67,10 +68,10 @@ export class MillraceTracerProvider implements TracerProvider {
   }
 }
 
-class ScopedTracer implements ApiTracer {
-  readonly #tracer: Tracer
+class ApiScopedTracer implements ApiTracer {
+  readonly #tracer: ScopedTracer
 
-  constructor(tracer: Tracer) {
+  constructor(tracer: ScopedTracer) {
     this.#tracer = tracer
   }
 
@@ -109,7 +110,7 @@ class ScopedTracer implements ApiTracer {
       parent = active.span
       suppressed = active.suppressed
     } else {
-      parent = ForeignSpan.asTracerSpan(context.getValue(SPAN_KEY))
+      parent = asTracerSpan(context.getValue(SPAN_KEY))
       suppressed = context.getValue(SUPPRESS_KEY) === true
     }
     if (options?.root === true) parent = null

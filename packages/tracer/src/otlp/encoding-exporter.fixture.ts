@@ -1,10 +1,10 @@
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
-import type { SpanRecord } from '../span/span-record.ts'
-import { Tracer } from '../tracer.ts'
-import type { TracerOptions } from '../tracer-options.ts'
-import type { Encoder } from './encoder.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
+import { Tracer } from '../tracer/tracer.ts'
+import type { TracerOptions } from '../tracer/tracer-options.ts'
+import type { Encoder } from './encoding/encoder.ts'
 import { type DecodedRequest, decodeJsonRequest, decodeRequest } from './otlp-messages.fixture.ts'
-import { ProtobufEncoder } from './protobuf-encoder.ts'
+import { ProtobufEncoder } from './protobuf/protobuf-encoder.ts'
 
 /** Encodes what it is given, with each of its encoders, and sends it nowhere. */
 export class EncodingExporter implements Exporter {

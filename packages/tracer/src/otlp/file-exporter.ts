@@ -1,18 +1,27 @@
-import { ExportError } from '../errors.ts'
+import {
+  checkFunction,
+  checkOptions,
+  checkPositive,
+  checkText,
+  type OptionNames,
+} from '@millrace/kit'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
-import type { Resource } from '../resource.ts'
-import type { SpanRecord } from '../span/span-record.ts'
+import type { Resource } from '../export/resource.ts'
+import { SpanExportError } from '../export/span-export-error.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
 import { type Chunk, ChunkQueue } from './chunk-queue.ts'
-import { JsonEncoder } from './json-encoder.ts'
+import { JsonEncoder } from './encoding/json-encoder.ts'
 
 export interface FileExporterOptions {
   /** File that lines are appended to; made if it is missing. */
-  path: string
-  /** Bytes that may wait to be written; what exceeds them is dropped and counted. @default 8 MiB */
-  maxQueueBytes?: number
-  /** Learns of spans that could not be written. @default ignores it */
-  onError?: (error: ExportError) => void
+  readonly path: string
+  /** Bytes that may wait to be written; what exceeds them is dropped and counted. Default: 8 MiB */
+  readonly maxQueueBytes?: number | undefined
+  /** Learns of spans that could not be written. Default: ignores it */
+  readonly onError?: ((error: SpanExportError) => void) | undefined
 }
+
+const NAMES: OptionNames<FileExporterOptions> = { path: true, maxQueueBytes: true, onError: true }
 
 const LINE = 64 * 1024
 const NEWLINE = Buffer.from('\n')
@@ -25,17 +34,22 @@ export class FileExporter implements Exporter {
   readonly #path: string
   readonly #encoder = new JsonEncoder()
   readonly #queue: ChunkQueue
-  readonly #onError: (error: ExportError) => void
+  readonly #onError: (error: SpanExportError) => void
   #pending = 0
   #inFlight = 0
   #writing: Promise<void> | null = null
   #exported = 0
   #lost = 0
 
+  /** @throws InvalidOptionError for an option that is unknown or cannot work */
   constructor(options: FileExporterOptions) {
+    const { path, maxQueueBytes, onError } = checkOptions('', options, NAMES)
+    checkText('path', path)
+    if (maxQueueBytes !== undefined) checkPositive('maxQueueBytes', maxQueueBytes)
+    if (onError !== undefined) checkFunction('onError', onError)
     this.#path = options.path
     const bytes = options.maxQueueBytes ?? 8 * 1024 * 1024
-    this.#queue = new ChunkQueue(bytes, Number.POSITIVE_INFINITY, 'newest')
+    this.#queue = new ChunkQueue(bytes, Infinity, 'newest')
     this.#onError = options.onError ?? (() => {})
   }
 
@@ -72,7 +86,7 @@ export class FileExporter implements Exporter {
 
   closeSync(): void {
     this.#seal()
-    const chunks = this.#queue.take(Number.POSITIVE_INFINITY)
+    const chunks = this.#queue.take(Infinity)
     if (chunks.length === 0) return
     try {
       process
@@ -116,7 +130,7 @@ export class FileExporter implements Exporter {
     const spans = spansOf(chunks)
     this.#lost += spans
     try {
-      this.#onError(new ExportError('Could not write spans to the file', { spans, cause }))
+      this.#onError(new SpanExportError('Could not write spans to the file', { spans, cause }))
     } catch {
       // The user's listener failed, and there is nobody left to tell; the loss itself is counted.
     }

@@ -1,14 +1,14 @@
-import { type Clock, systemClock } from '../clock.ts'
-import { ExportError } from '../errors.ts'
+import { type Clock, monotonicClock } from '@millrace/kit'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
-import type { Resource } from '../resource.ts'
-import type { SpanRecord } from '../span/span-record.ts'
+import type { Resource } from '../export/resource.ts'
+import { SpanExportError } from '../export/span-export-error.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
 import { type Chunk, ChunkQueue } from './chunk-queue.ts'
-import type { Encoder } from './encoder.ts'
+import type { Encoder } from './encoding/encoder.ts'
+import { JsonEncoder } from './encoding/json-encoder.ts'
 import { type Answer, byteLength, HttpTransport } from './http-transport.ts'
-import { JsonEncoder } from './json-encoder.ts'
-import { type OtlpExporterOptions, type RetryOptions, validateOtlp } from './otlp-options.ts'
-import { ProtobufEncoder } from './protobuf-encoder.ts'
+import { checkOtlp, type OtlpExporterOptions, type RetryOptions } from './otlp-options.ts'
+import { ProtobufEncoder } from './protobuf/protobuf-encoder.ts'
 
 /** Spans are cut into pieces of this many bytes, so that a full queue drops little at a time. */
 const CHUNK = 128 * 1024
@@ -21,7 +21,7 @@ const RETRYABLE = new Set([429, 502, 503, 504])
  * Sends spans to an OpenTelemetry collector: OTLP over HTTP, protobuf or JSON.
  *
  * Spans are encoded as they come and wait as bytes in a bounded queue. One request is in flight at a time. A request that fails
- * for a passing reason is retried with exponential backoff (or after `Retry-After`) until `giveUpAfter`; meanwhile the queue
+ * for a passing reason is retried with exponential backoff (or after `Retry-After`) until the `timeout` of `retry`; meanwhile the queue
  * fills and then drops by policy. Every span is counted exactly once as exported, dropped or queued.
  */
 export class OtlpExporter implements Exporter {
@@ -31,7 +31,7 @@ export class OtlpExporter implements Exporter {
   readonly #clock: Clock
   readonly #maxRequestBytes: number
   readonly #retry: Required<RetryOptions>
-  readonly #onError: (error: ExportError) => void
+  readonly #onError: (error: SpanExportError) => void
   /** Spans in the encoder. */
   #pending = 0
   /** Spans and bytes of the request under way. */
@@ -44,12 +44,12 @@ export class OtlpExporter implements Exporter {
 
   /** @throws InvalidOptionError */
   constructor(options: OtlpExporterOptions = {}) {
-    const url = validateOtlp(options)
+    const url = checkOtlp(options)
     const { retry = {} } = options
     this.#encoder = options.protocol === 'http/json' ? new JsonEncoder() : new ProtobufEncoder()
     this.#queue = new ChunkQueue(
       options.maxQueueBytes ?? 8 * 1024 * 1024,
-      options.maxQueueSpans ?? Number.POSITIVE_INFINITY,
+      options.maxQueueSpans ?? Infinity,
       options.dropPolicy ?? 'newest',
     )
     this.#transport = new HttpTransport(
@@ -58,12 +58,12 @@ export class OtlpExporter implements Exporter {
       options.compression === 'gzip',
       options.timeout ?? 10_000,
     )
-    this.#clock = options.clock ?? systemClock
+    this.#clock = options.clock ?? monotonicClock
     this.#maxRequestBytes = options.maxRequestBytes ?? 512 * 1024
     this.#retry = {
       initialDelay: retry.initialDelay ?? 1_000,
       maxDelay: retry.maxDelay ?? 5_000,
-      giveUpAfter: retry.giveUpAfter ?? 60_000,
+      timeout: retry.timeout ?? 60_000,
     }
     this.#onError = options.onError ?? (() => {})
   }
@@ -150,7 +150,7 @@ export class OtlpExporter implements Exporter {
       }
       const elapsed = this.#clock.now() - started
       const wait = outcome.answer?.retryAfter ?? delay * (0.8 + 0.4 * Math.random())
-      if (!outcome.retryable || elapsed + wait > this.#retry.giveUpAfter) {
+      if (!outcome.retryable || elapsed + wait > this.#retry.timeout) {
         this.#giveUp(outcome, spans)
         return
       }
@@ -164,7 +164,7 @@ export class OtlpExporter implements Exporter {
       const answer = await this.#transport.post(body, this.#encoder.contentType)
       return { answer, retryable: RETRYABLE.has(answer.status) }
     } catch (error) {
-      // Not lost: it becomes the cause of the ExportError where the request is given up. A retry that succeeds makes up for it.
+      // Not lost: it becomes the cause of the SpanExportError where the request is given up. A retry that succeeds makes up for it.
       return { error, retryable: true }
     }
   }
@@ -176,7 +176,10 @@ export class OtlpExporter implements Exporter {
     this.#refused += lost
     if (rejected === undefined) return
     this.#report(
-      new ExportError(`Collector refused spans: ${rejected.message}`, { status: 200, spans: lost }),
+      new SpanExportError(`Collector refused spans: ${rejected.message}`, {
+        status: 200,
+        spans: lost,
+      }),
     )
   }
 
@@ -184,12 +187,15 @@ export class OtlpExporter implements Exporter {
     this.#refused += spans
     this.#report(
       answer === undefined
-        ? new ExportError('No answer from the collector', { spans, cause: error })
-        : new ExportError(`Collector answered ${answer.status}`, { status: answer.status, spans }),
+        ? new SpanExportError('No answer from the collector', { spans, cause: error })
+        : new SpanExportError(`Collector answered ${answer.status}`, {
+            status: answer.status,
+            spans,
+          }),
     )
   }
 
-  #report(error: ExportError): void {
+  #report(error: SpanExportError): void {
     try {
       this.#onError(error)
     } catch {

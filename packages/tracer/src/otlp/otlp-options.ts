@@ -1,65 +1,116 @@
-import type { Clock } from '../clock.ts'
-import { type ExportError, InvalidOptionError } from '../errors.ts'
+import {
+  type Clock,
+  checkFunction,
+  checkMethods,
+  checkOneOf,
+  checkOptions,
+  checkPositive,
+  checkPositiveOrInfinity,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
+import type { SpanExportError } from '../export/span-export-error.ts'
 import type { DropPolicy } from './chunk-queue.ts'
 
 export interface OtlpExporterOptions {
-  /** Address that spans are posted to, used as it is. @default 'http://localhost:4318/v1/traces' */
-  url?: string
-  headers?: Record<string, string>
-  /** Wire format. @default 'http/protobuf' */
-  protocol?: 'http/protobuf' | 'http/json'
-  /** @default 'none' */
-  compression?: 'gzip' | 'none'
-  /** Time for one attempt, in milliseconds. @default 10000 */
-  timeout?: number
-  /** Bytes of encoded spans that may wait; what exceeds them is dropped and counted. @default 8 MiB */
-  maxQueueBytes?: number
-  /** Spans that may wait besides. @default Infinity */
-  maxQueueSpans?: number
-  /** What gives way when the queue is full. @default 'newest' */
-  dropPolicy?: DropPolicy
-  /** Bytes of one request before compression; one is sent early when so many wait. @default 512 KiB */
-  maxRequestBytes?: number
-  retry?: RetryOptions
-  /** Learns of spans that were given up. Not called for a full queue, which is counted. @default ignores it */
-  onError?: (error: ExportError) => void
-  clock?: Clock
+  /** Address that spans are posted to, used as it is. Default: 'http://localhost:4318/v1/traces' */
+  readonly url?: string | undefined
+  /** Headers of every request, for instance a credential. Default: none */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Wire format. Default: 'http/protobuf' */
+  readonly protocol?: 'http/protobuf' | 'http/json' | undefined
+  /** Compression of requests. Default: 'none' */
+  readonly compression?: 'gzip' | 'none' | undefined
+  /** Time for one attempt, in milliseconds. Default: 10000 */
+  readonly timeout?: number | undefined
+  /** Bytes of encoded spans that may wait; what exceeds them is dropped and counted. Default: 8 MiB */
+  readonly maxQueueBytes?: number | undefined
+  /** Spans that may wait besides. Default: Infinity */
+  readonly maxQueueSpans?: number | undefined
+  /** What gives way when the queue is full. Default: 'newest' */
+  readonly dropPolicy?: DropPolicy | undefined
+  /** Bytes of one request before compression, at most 64 MiB; one is sent early when so many wait. Default: 512 KiB */
+  readonly maxRequestBytes?: number | undefined
+  /** How requests are repeated that failed for a passing reason. */
+  readonly retry?: RetryOptions | undefined
+  /** Learns of spans that were given up. Not called for a full queue, which is counted. Default: ignores it */
+  readonly onError?: ((error: SpanExportError) => void) | undefined
+  /** Where waits and timeouts read time. Default: the monotonic clock */
+  readonly clock?: Clock | undefined
 }
 
 export interface RetryOptions {
-  /** Wait before the first retry, in milliseconds; doubled for each further one, with 20 % jitter. @default 1000 */
-  initialDelay?: number
-  /** Longest wait between two attempts, in milliseconds. @default 5000 */
-  maxDelay?: number
-  /** Time after which a request is given up, in milliseconds. @default 60000 */
-  giveUpAfter?: number
+  /** Wait before the first retry, in milliseconds; doubled for each further one, with 20 % jitter. Default: 1000 */
+  readonly initialDelay?: number | undefined
+  /** Longest wait between two attempts, in milliseconds. Default: 5000 */
+  readonly maxDelay?: number | undefined
+  /** Time after which a request is given up, attempts and waits together, in milliseconds. Default: 60000 */
+  readonly timeout?: number | undefined
 }
+
+const NAMES: OptionNames<OtlpExporterOptions> = {
+  url: true,
+  headers: true,
+  protocol: true,
+  compression: true,
+  timeout: true,
+  maxQueueBytes: true,
+  maxQueueSpans: true,
+  dropPolicy: true,
+  maxRequestBytes: true,
+  retry: true,
+  onError: true,
+  clock: true,
+}
+
+const RETRY_NAMES: OptionNames<RetryOptions> = { initialDelay: true, maxDelay: true, timeout: true }
 
 /** OTLP collectors need not accept more. */
 const MAX_REQUEST = 64 * 1024 * 1024
 
 /** @throws InvalidOptionError */
-export function validateOtlp(options: OtlpExporterOptions): URL {
-  const { url = 'http://localhost:4318/v1/traces', retry = {}, protocol } = options
+export function checkOtlp(options: OtlpExporterOptions): URL {
+  checkOptions('', options, NAMES)
+  const { url = 'http://localhost:4318/v1/traces', headers, retry = {}, maxRequestBytes } = options
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
     throw new InvalidOptionError('url', 'an http or https URL', url)
   }
-  if (protocol !== undefined && protocol !== 'http/protobuf' && protocol !== 'http/json') {
-    throw new InvalidOptionError('protocol', "'http/protobuf' or 'http/json'", protocol)
+  if (headers !== undefined) checkHeaders(headers)
+  if (options.protocol !== undefined) {
+    checkOneOf('protocol', options.protocol, ['http/protobuf', 'http/json'])
   }
-  positive('timeout', options.timeout)
-  positive('maxQueueBytes', options.maxQueueBytes)
-  if (options.maxQueueSpans !== Number.POSITIVE_INFINITY)
-    positive('maxQueueSpans', options.maxQueueSpans)
-  positive('maxRequestBytes', options.maxRequestBytes, MAX_REQUEST)
-  positive('retry.initialDelay', retry.initialDelay)
-  positive('retry.maxDelay', retry.maxDelay)
-  positive('retry.giveUpAfter', retry.giveUpAfter)
+  if (options.compression !== undefined) {
+    checkOneOf('compression', options.compression, ['gzip', 'none'])
+  }
+  if (options.dropPolicy !== undefined) {
+    checkOneOf('dropPolicy', options.dropPolicy, ['newest', 'oldest'])
+  }
+  if (options.timeout !== undefined) checkPositive('timeout', options.timeout)
+  if (options.maxQueueBytes !== undefined) checkPositive('maxQueueBytes', options.maxQueueBytes)
+  if (options.maxQueueSpans !== undefined) {
+    checkPositiveOrInfinity('maxQueueSpans', options.maxQueueSpans)
+  }
+  if (maxRequestBytes !== undefined && !(maxRequestBytes > 0 && maxRequestBytes <= MAX_REQUEST)) {
+    const expected = `a number above 0, at most ${MAX_REQUEST}`
+    throw new InvalidOptionError('maxRequestBytes', expected, maxRequestBytes)
+  }
+  checkOptions('retry', retry, RETRY_NAMES)
+  for (const name of ['initialDelay', 'maxDelay', 'timeout'] as const) {
+    if (retry[name] !== undefined) checkPositive(`retry.${name}`, retry[name])
+  }
+  if (options.onError !== undefined) checkFunction('onError', options.onError)
+  if (options.clock !== undefined) {
+    checkMethods('clock', options.clock, 'a clock', ['now', 'setTimer'])
+  }
   return parsed
 }
 
-function positive(name: string, value: number | undefined, max = Number.MAX_SAFE_INTEGER): void {
-  if (value === undefined || (value > 0 && value <= max)) return
-  throw new InvalidOptionError(name, `a number above 0, at most ${max}`, value)
+function checkHeaders(headers: Readonly<Record<string, string>>): void {
+  if (typeof headers !== 'object' || headers === null) {
+    throw new InvalidOptionError('headers', 'an object of texts', headers)
+  }
+  for (const value of Object.values(headers)) {
+    if (typeof value !== 'string') throw new InvalidOptionError('headers', 'texts', value)
+  }
 }

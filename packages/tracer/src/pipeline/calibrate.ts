@@ -1,11 +1,11 @@
-import { systemClock } from '../clock.ts'
-import { IdSource } from '../span/id-source.ts'
-import { RecordedSpan } from '../span/recorded-span.ts'
-import type { Scope } from '../span/span.ts'
-import type { SpanHost } from '../span/span-host.ts'
-import type { ResolvedLimits } from '../span/span-limits.ts'
-import { SpanPool } from '../span/span-pool.ts'
-import { toClockTime } from '../span/time-input.ts'
+import type { Scope } from '../span/api/span.ts'
+import { IdSource } from '../span/ids/id-source.ts'
+import { toClockTime } from '../span/inputs.ts'
+import { RecordedSpan } from '../span/recorded/recorded-span.ts'
+import type { ResolvedLimits } from '../span/recorded/span-limits.ts'
+import { SpanPool } from '../span/recorded/span-pool.ts'
+import type { SpanHost } from '../span/recorded/span-record.ts'
+import { systemClock } from '../time/clock.ts'
 
 const SPANS = 2_000
 /** Attributes of a typical span. */

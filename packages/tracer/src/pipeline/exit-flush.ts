@@ -1,3 +1,5 @@
+import { setSystemTimer, type Timer } from '@millrace/kit'
+
 /** What is flushed before the process ends. */
 interface Flushable {
   flush(): Promise<void>
@@ -24,7 +26,7 @@ export class ExitFlush {
     for (const event of this.#events) listen(event).add(this)
   }
 
-  remove(): void {
+  close(): void {
     for (const event of this.#events) {
       const entry = listeners.get(event)
       if (entry === undefined || !entry.flushes.delete(this) || entry.flushes.size > 0) continue
@@ -38,13 +40,13 @@ export class ExitFlush {
   }
 
   async flush(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
+    let timer: Timer | undefined
     const timeout = new Promise<void>(resolve => {
-      // Not unref'd: it is what keeps the process alive while the flush is under way.
-      timer = setTimeout(resolve, this.#timeout)
+      // It is what keeps the process alive while the flush is under way.
+      timer = setSystemTimer(resolve, this.#timeout, true)
     })
     await Promise.race([this.#target.flush(), timeout])
-    clearTimeout(timer)
+    timer?.cancel()
   }
 }
 

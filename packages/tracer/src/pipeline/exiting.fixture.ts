@@ -1,6 +1,6 @@
 /** A service that ends spans and then ends itself in the way its argument says: for tests of the last flush. */
 import { OtlpExporter } from '../otlp/otlp-exporter.ts'
-import { Tracer } from '../tracer.ts'
+import { Tracer } from '../tracer/tracer.ts'
 
 const [url, how] = process.argv.slice(2) as [string, string]
 const tracer = new Tracer({ exporter: new OtlpExporter({ url }), exitTimeout: 3_000 })

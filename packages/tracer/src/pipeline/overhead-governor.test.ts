@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { MemoryExporter } from '../export/memory-exporter.ts'
 import { HeadSampling } from '../sampling/head-sampling.ts'
 import { ratio } from '../sampling/samplers.ts'
-import { IdSource } from '../span/id-source.ts'
-import { Tracer } from '../tracer.ts'
+import { IdSource } from '../span/ids/id-source.ts'
+import { Tracer } from '../tracer/tracer.ts'
 import { OverheadGovernor } from './overhead-governor.ts'
 
 test('lowers the share of traces until the budget holds, and raises it when there is room', () => {
@@ -27,7 +27,7 @@ test('lowers the share of traces until the budget holds, and raises it when ther
   expect(governor.allowed).toBeCloseTo(0.025, 3)
   for (let i = 0; i < 30; i++) second(1_000)
   expect(governor.allowed).toBe(1)
-  governor.stop()
+  governor.close()
   expect(clock.pending).toBe(0)
 })
 

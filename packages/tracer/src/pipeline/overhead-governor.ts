@@ -1,5 +1,6 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Timer } from '@millrace/kit'
 import type { HeadSampling } from '../sampling/head-sampling.ts'
+import type { EpochClock } from '../time/clock.ts'
 import type { SpanDrain } from './span-drain.ts'
 
 /** Time between two measurements, in milliseconds. */
@@ -28,7 +29,7 @@ interface Governed {
 export class OverheadGovernor {
   readonly #budget: number
   readonly #governed: Governed
-  readonly #clock: Clock
+  readonly #clock: EpochClock
   #timer: Timer
   #since: number
   #started: number
@@ -38,7 +39,7 @@ export class OverheadGovernor {
   /** Share of new traces allowed. */
   allowed = 1
 
-  constructor(budget: number, governed: Governed, clock: Clock) {
+  constructor(budget: number, governed: Governed, clock: EpochClock) {
     this.#budget = budget
     this.#governed = governed
     this.#clock = clock
@@ -48,7 +49,7 @@ export class OverheadGovernor {
     this.#timer = clock.setTimer(this.#measure, PERIOD)
   }
 
-  stop(): void {
+  close(): void {
     this.#timer.cancel()
   }
 

@@ -3,9 +3,9 @@ import { VirtualClock } from '@millrace/testkit'
 import { afterEach, expect, test } from 'vitest'
 import { MemoryExporter } from '../export/memory-exporter.ts'
 import { alwaysOff } from '../sampling/samplers.ts'
-import type { SpanRecord } from '../span/span-record.ts'
-import { Tracer } from '../tracer.ts'
-import type { TracerOptions } from '../tracer-options.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
+import { Tracer } from '../tracer/tracer.ts'
+import type { TracerOptions } from '../tracer/tracer-options.ts'
 
 const spans = channel('millrace:trace:span')
 let undo = (): void => {}

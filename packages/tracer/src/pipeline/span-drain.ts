@@ -1,7 +1,8 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Timer } from '@millrace/kit'
 import type { Exporter } from '../export/exporter.ts'
-import { SpanQueue } from '../span/span-queue.ts'
-import type { SpanRecord } from '../span/span-record.ts'
+import { SpanQueue } from '../span/recorded/span-queue.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
+import type { EpochClock } from '../time/clock.ts'
 
 /** Longest time one slice may hold the event loop, in milliseconds. */
 const SLICE = 2
@@ -15,7 +16,7 @@ const STRIDE = 16
  */
 export class SpanDrain {
   readonly #exporter: Exporter
-  readonly #clock: Clock
+  readonly #clock: EpochClock
   readonly #delay: number
   readonly #batchSize: number
   readonly #queue = new SpanQueue()
@@ -24,7 +25,7 @@ export class SpanDrain {
   /** Time spent encoding, in milliseconds; the overhead governor reads it. */
   busy = 0
 
-  constructor(exporter: Exporter, clock: Clock, batch: { size: number; delay: number }) {
+  constructor(exporter: Exporter, clock: EpochClock, batch: { size: number; delay: number }) {
     this.#exporter = exporter
     this.#clock = clock
     this.#batchSize = batch.size
@@ -50,7 +51,7 @@ export class SpanDrain {
 
   /** Hands over everything at once, for a process that is exiting. */
   drainSync(): void {
-    this.#work(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
+    this.#work(Infinity, Infinity)
     this.cancel()
   }
 
@@ -69,9 +70,8 @@ export class SpanDrain {
     this.#slice ??= setImmediate(this.#continue)
     // Two batches: a program that yields has them encoded by the immediate; for one that does not, few records in use stay in
     // the processor's cache.
-    const most = pooled ? pool.capacity / 2 : Number.POSITIVE_INFINITY
-    if (waiting >= Math.min(this.#batchSize * 2, most))
-      this.#work(this.#batchSize, Number.POSITIVE_INFINITY)
+    const most = pooled ? pool.capacity / 2 : Infinity
+    if (waiting >= Math.min(this.#batchSize * 2, most)) this.#work(this.#batchSize, Infinity)
   }
 
   readonly #tick = (): void => {
@@ -82,7 +82,7 @@ export class SpanDrain {
 
   readonly #continue = (): void => {
     this.#slice = null
-    if (this.#work(Number.POSITIVE_INFINITY)) this.#slice = setImmediate(this.#continue)
+    if (this.#work(Infinity)) this.#slice = setImmediate(this.#continue)
   }
 
   /** Encodes until nothing waits, `count` spans are done or the slice is over; returns whether something waits. */

@@ -1,26 +1,29 @@
 import { channel } from 'node:diagnostics_channel'
-import type { Clock } from '../clock.ts'
 import type { Exporter } from '../export/exporter.ts'
 import { ALWAYS, HeadSampling, NEVER } from '../sampling/head-sampling.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import { TailSampling, type TailSamplingOptions } from '../sampling/tail-sampling.ts'
-import type { BaseSpan, TracerSpan } from '../span/base-span.ts'
-import { IdSource } from '../span/id-source.ts'
-import { kindInput } from '../span/kind-input.ts'
-import { nameText } from '../span/name-text.ts'
-import { RecordedSpan } from '../span/recorded-span.ts'
-import { type Scope, SpanKind, type SpanOptions, StatusCode, type TimeInput } from '../span/span.ts'
-import type { SpanHost } from '../span/span-host.ts'
-import { ResolvedLimits, type SpanLimits } from '../span/span-limits.ts'
-import { SpanPool } from '../span/span-pool.ts'
-import type { SpanRecord } from '../span/span-record.ts'
-import { toClockTime } from '../span/time-input.ts'
-import { RECORDED, type TraceRecord } from '../span/trace-record.ts'
-import { UnsampledSpan } from '../span/unsampled-span.ts'
-import type { TracerStats } from '../tracer-stats.ts'
+import {
+  type Scope,
+  SpanKind,
+  type SpanOptions,
+  StatusCode,
+  type TimeInput,
+} from '../span/api/span.ts'
+import { IdleSpan } from '../span/idle/idle-span.ts'
+import { IdSource } from '../span/ids/id-source.ts'
+import { RECORDED, type TraceRecord } from '../span/ids/trace-record.ts'
+import { kindInput, nameText, toClockTime } from '../span/inputs.ts'
+import { RecordedSpan } from '../span/recorded/recorded-span.ts'
+import { ResolvedLimits, type SpanLimits } from '../span/recorded/span-limits.ts'
+import { SpanPool } from '../span/recorded/span-pool.ts'
+import type { SpanHost, SpanRecord } from '../span/recorded/span-record.ts'
+import type { TracerSpan } from '../span/tracer-span.ts'
+import type { EpochClock } from '../time/clock.ts'
 import { calibrate } from './calibrate.ts'
 import { OverheadGovernor } from './overhead-governor.ts'
 import { SpanDrain } from './span-drain.ts'
+import type { TracerStats } from './tracer-stats.ts'
 
 /** Publishes each recorded span that ended, as a {@link SpanRecord} valid during the call. */
 const endChannel = channel('millrace:trace:span')
@@ -28,7 +31,7 @@ const endChannel = channel('millrace:trace:span')
 export interface PipelineOptions {
   exporter: Exporter
   sampler: Sampler
-  clock: Clock
+  clock: EpochClock
   limits: SpanLimits
   pool: number
   lazy: boolean
@@ -46,7 +49,7 @@ export class SpanPipeline implements SpanHost {
   readonly exporter: Exporter
   /** Whether no root is ever recorded; no budget changes that. */
   readonly dropsRoots: boolean
-  readonly #clock: Clock
+  readonly #clock: EpochClock
   readonly #scope: Scope
   readonly #poolSize: number
   readonly #tail: TailSampling | null
@@ -92,7 +95,7 @@ export class SpanPipeline implements SpanHost {
   start(
     scope: Scope,
     name: string,
-    parent: BaseSpan | null,
+    parent: TracerSpan | null,
     options: SpanOptions | undefined,
   ): TracerSpan {
     if (parent === null && this.dropsRoots) return this.droppedRoot()
@@ -101,19 +104,19 @@ export class SpanPipeline implements SpanHost {
     if (this.#tail !== null) return this.#startHeld(this.#tail, scope, name, parent, options)
     if (parent !== null) {
       const trace = head.parentBased ? parent.trace() : head.child(parent, name, options)
-      if ((trace.flags & RECORDED) === 0) return new UnsampledSpan(trace)
+      if ((trace.flags & RECORDED) === 0) return new IdleSpan(trace)
       return this.#record(scope, name, this.#serial(), parent, trace, options)
     }
     const serial = this.#serial()
     if (head.mode === ALWAYS) return this.#record(scope, name, serial, null, null, options)
     const trace = head.root(this.#ids, serial, name, options)
-    if (trace === undefined) return new UnsampledSpan(serial)
+    if (trace === undefined) return new IdleSpan(serial)
     return this.#record(scope, name, serial, null, trace, options)
   }
 
   /** What starts instead of a root that is not recorded. Apart from {@link start}, so that the engine puts it into its callers. */
   droppedRoot(): TracerSpan {
-    return new UnsampledSpan(0)
+    return new IdleSpan(0)
   }
 
   /** With tail sampling every span is recorded, and held until its root in this process has ended. */
@@ -121,7 +124,7 @@ export class SpanPipeline implements SpanHost {
     tail: TailSampling,
     scope: Scope,
     name: string,
-    parent: BaseSpan | null,
+    parent: TracerSpan | null,
     options: SpanOptions | undefined,
   ): TracerSpan {
     const serial = this.#serial()
@@ -139,15 +142,15 @@ export class SpanPipeline implements SpanHost {
   }
 
   /** A span that is not recorded, whatever the sampler says. */
-  unrecorded(parent: BaseSpan | null): TracerSpan {
-    return new UnsampledSpan(parent?.trace().with(0, undefined) ?? 0)
+  unrecorded(parent: TracerSpan | null): TracerSpan {
+    return new IdleSpan(parent?.trace().with(0, undefined) ?? 0)
   }
 
   #record(
     scope: Scope,
     name: string,
     serial: number,
-    parent: BaseSpan | null,
+    parent: TracerSpan | null,
     trace: TraceRecord | null,
     options: SpanOptions | undefined,
   ): TracerSpan {
@@ -249,7 +252,7 @@ export class SpanPipeline implements SpanHost {
     this.#tail?.decideAll()
     await this.drain.drain()
     this.#closed = true
-    this.#governor?.stop()
+    this.#governor?.close()
     this.drain.cancel()
     await this.exporter.close()
   }

@@ -1,11 +1,12 @@
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Baggage } from '../context/baggage.ts'
 import { MemoryExporter } from '../export/memory-exporter.ts'
-import { Tracer } from '../tracer.ts'
-import { Baggage } from './baggage.ts'
-import { extract, inject, RemoteParent } from './carrier.ts'
-import { W3CTraceState } from './trace-state.ts'
+import { W3CTraceState } from '../span/ids/trace-state.ts'
+import { Tracer } from '../tracer/tracer.ts'
+import { extract, inject } from './carrier.ts'
+import { RemoteParent } from './remote-parent.ts'
 
 describe('tracestate', () => {
   test('is sent on as it came while nobody changes it', () => {

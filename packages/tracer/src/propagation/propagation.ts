@@ -1,8 +1,9 @@
 import { activeContext } from '../context/active-context.ts'
-import { ForeignSpan } from '../span/foreign-span.ts'
-import type { Span } from '../span/span.ts'
-import { Baggage } from './baggage.ts'
-import { type Headers, RemoteParent } from './carrier.ts'
+import { Baggage } from '../context/baggage.ts'
+import type { Span } from '../span/api/span.ts'
+import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
+import type { IdleSpan } from '../span/idle/idle-span.ts'
+import { type Headers, RemoteParent } from './remote-parent.ts'
 import { formatTraceparent, parseTraceparent } from './traceparent.ts'
 
 /** The headers that travel, by the names that OpenTelemetry's `OTEL_PROPAGATORS` has for them. */
@@ -29,7 +30,7 @@ export class Propagation {
 
   extract(headers: Headers): RemoteParent {
     try {
-      let span: ForeignSpan | undefined
+      let span: IdleSpan | undefined
       const traceparent = this.traceContext ? single(headers.traceparent) : undefined
       if (traceparent !== undefined) {
         span = parseTraceparent(traceparent, joined(headers.tracestate))
@@ -44,7 +45,7 @@ export class Propagation {
 
   inject(headers: Record<string, unknown>, span?: Span): void {
     const { span: active, baggage } = activeContext()
-    const sender = span === undefined ? active : ForeignSpan.asTracerSpan(span)
+    const sender = span === undefined ? active : asTracerSpan(span)
     if (this.traceContext && sender !== null) {
       headers.traceparent = formatTraceparent(sender)
       const state = sender.trace().state?.serialize()

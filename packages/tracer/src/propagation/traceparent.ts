@@ -1,8 +1,8 @@
-import type { BaseSpan } from '../span/base-span.ts'
-import { ForeignSpan } from '../span/foreign-span.ts'
-import { readHex, writeHex } from '../span/hex.ts'
-import { RANDOM, RECORDED, SAMPLED, TraceRecord } from '../span/trace-record.ts'
-import { W3CTraceState } from './trace-state.ts'
+import { IdleSpan } from '../span/idle/idle-span.ts'
+import { readHex, writeHex } from '../span/ids/hex.ts'
+import { RANDOM, RECORDED, SAMPLED, TraceRecord } from '../span/ids/trace-record.ts'
+import { W3CTraceState } from '../span/ids/trace-state.ts'
+import type { TracerSpan } from '../span/tracer-span.ts'
 
 const LENGTH = 55
 const DASH = 45
@@ -10,7 +10,7 @@ const DASH = 45
 const scratch = Buffer.from(`00-${'0'.repeat(32)}-${'0'.repeat(16)}-00`, 'latin1')
 
 /** `00-<trace id>-<span id>-<flags>` (W3C trace context level 2). */
-export function formatTraceparent(span: BaseSpan): string {
+export function formatTraceparent(span: TracerSpan): string {
   const trace = span.trace()
   writeHex(scratch, 3, trace.a)
   writeHex(scratch, 11, trace.b)
@@ -26,7 +26,7 @@ export function formatTraceparent(span: BaseSpan): string {
  * The parent that a pair of headers names, or undefined where `traceparent` is not valid: the receiver then starts a
  * new trace. Versions from 01 on are read by their first 55 characters, as the specification asks.
  */
-export function parseTraceparent(header: string, traceState?: string): ForeignSpan | undefined {
+export function parseTraceparent(header: string, traceState?: string): IdleSpan | undefined {
   const text = header.trim()
   if (text.length < LENGTH) return undefined
   if (text.charCodeAt(2) !== DASH || text.charCodeAt(35) !== DASH) return undefined
@@ -48,7 +48,7 @@ export function parseTraceparent(header: string, traceState?: string): ForeignSp
   const state = traceState === undefined ? undefined : new W3CTraceState(traceState)
   const recorded = (flags & SAMPLED) === 0 ? 0 : RECORDED
   const trace = new TraceRecord(a, b, c, d, (flags & (SAMPLED | RANDOM)) | recorded, state)
-  return new ForeignSpan(trace, high, low, true)
+  return IdleSpan.foreign(trace, high, low, true)
 }
 
 /** Two lower-case hex digits, or NaN. */

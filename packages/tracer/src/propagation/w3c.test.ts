@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MemoryExporter } from '../export/memory-exporter.ts'
-import { Tracer } from '../tracer.ts'
+import { Tracer } from '../tracer/tracer.ts'
 import { extract, inject } from './carrier.ts'
 
 /**

@@ -15,7 +15,7 @@ export class DurationQuantile {
   readonly #quantile: number
   #total = 0
   #sinceRefresh = 0
-  #estimate = Number.POSITIVE_INFINITY
+  #estimate = Infinity
 
   constructor(quantile: number) {
     this.#quantile = quantile

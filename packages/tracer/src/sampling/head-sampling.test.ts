@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { memoryTracer } from '../memory-tracer.fixture.ts'
-import type { TracerOptions } from '../tracer-options.ts'
+import { memoryTracer } from '../tracer/memory-tracer.fixture.ts'
+import type { TracerOptions } from '../tracer/tracer-options.ts'
 import { alwaysOff, alwaysOn, ratio } from './samplers.ts'
 
 describe('sampling', () => {

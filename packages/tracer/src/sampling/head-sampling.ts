@@ -1,10 +1,9 @@
-import { W3CTraceState } from '../propagation/trace-state.ts'
-import type { BaseSpan } from '../span/base-span.ts'
-import type { IdSource } from '../span/id-source.ts'
-import { kindInput } from '../span/kind-input.ts'
-import type { SpanOptions } from '../span/span.ts'
-import { RANDOM, RECORDED, SAMPLED, type TraceRecord } from '../span/trace-record.ts'
-import { newTrace } from '../span/unsampled-span.ts'
+import type { SpanOptions } from '../span/api/span.ts'
+import type { IdSource } from '../span/ids/id-source.ts'
+import { RANDOM, RECORDED, SAMPLED, TraceRecord } from '../span/ids/trace-record.ts'
+import { W3CTraceState } from '../span/ids/trace-state.ts'
+import { kindInput } from '../span/inputs.ts'
+import type { TracerSpan } from '../span/tracer-span.ts'
 import { RECORD_AND_SAMPLE, type Sampler, type SamplingRequest } from './sampler.ts'
 import { Threshold } from './threshold.ts'
 
@@ -53,7 +52,7 @@ export class HeadSampling {
   ): TraceRecord {
     const decided = this.mode === NEVER ? undefined : this.root(ids, serial, name, options)
     const sampled = decided === undefined ? 0 : SAMPLED
-    return decided ?? newTrace(ids, serial, sampled | RANDOM | RECORDED)
+    return decided ?? TraceRecord.root(ids, serial, sampled | RANDOM | RECORDED)
   }
 
   /**
@@ -72,16 +71,16 @@ export class HeadSampling {
     }
     if (this.mode !== ASK) {
       if (this.#state === undefined) return null
-      const trace = newTrace(ids, serial, SAMPLED | RANDOM | RECORDED)
+      const trace = TraceRecord.root(ids, serial, SAMPLED | RANDOM | RECORDED)
       trace.state = this.#state
       return trace
     }
-    const trace = newTrace(ids, serial, SAMPLED | RANDOM | RECORDED)
+    const trace = TraceRecord.root(ids, serial, SAMPLED | RANDOM | RECORDED)
     return this.#ask(trace, name, undefined, options) ? trace : undefined
   }
 
   /** Decides a span with a parent where the sampler does not follow parents. Returns the trace with its new flags. */
-  child(parent: BaseSpan, name: string, options: SpanOptions | undefined): TraceRecord {
+  child(parent: TracerSpan, name: string, options: SpanOptions | undefined): TraceRecord {
     const trace = parent.trace()
     const flags = this.#keepsChild(parent, trace, name, options)
       ? trace.flags | SAMPLED | RECORDED
@@ -90,7 +89,7 @@ export class HeadSampling {
   }
 
   #keepsChild(
-    parent: BaseSpan,
+    parent: TracerSpan,
     trace: TraceRecord,
     name: string,
     options: SpanOptions | undefined,
@@ -103,7 +102,7 @@ export class HeadSampling {
   #ask(
     trace: TraceRecord,
     name: string,
-    parent: BaseSpan | undefined,
+    parent: TracerSpan | undefined,
     options: SpanOptions | undefined,
   ): boolean {
     try {

@@ -1,5 +1,5 @@
-import type { SpanRecord } from '../span/span-record.ts'
-import type { TraceRecord } from '../span/trace-record.ts'
+import type { TraceRecord } from '../span/ids/trace-record.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
 
 /** The ended spans of a trace whose roots in this process have not all ended. */
 export class HeldTrace {

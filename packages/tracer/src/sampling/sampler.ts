@@ -1,4 +1,4 @@
-import type { Attributes, Link, SpanContext, SpanKind } from '../span/span.ts'
+import type { Attributes, Link, SpanContext, SpanKind } from '../span/api/span.ts'
 
 /** The span is not recorded. */
 export const DROP = 0
@@ -23,8 +23,8 @@ export interface Sampler {
    * Probability in [0, 1], for samplers that are nothing but one: the tracer then decides from the trace id itself, without
    * a call, and tells it downstream in `tracestate` (`ot=th`).
    */
-  readonly probability?: number
-  /** Whether spans with a parent follow the parent's decision, and only roots ask. @default true */
-  readonly parentBased?: boolean
+  readonly probability?: number | undefined
+  /** Whether spans with a parent follow the parent's decision, and only roots ask. Default: true */
+  readonly parentBased?: boolean | undefined
   sample(request: SamplingRequest): SamplingDecision
 }

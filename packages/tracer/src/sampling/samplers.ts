@@ -1,5 +1,11 @@
-import { type Clock, systemClock } from '../clock.ts'
-import { InvalidOptionError } from '../errors.ts'
+import {
+  checkBoolean,
+  checkOptions,
+  checkPositive,
+  checkRange,
+  type TimeSource,
+} from '@millrace/kit'
+import { systemClock } from '../time/clock.ts'
 import { DROP, RECORD_AND_SAMPLE, type Sampler, type SamplingDecision } from './sampler.ts'
 
 /** Records every span, whatever its parent says. */
@@ -18,6 +24,11 @@ export const alwaysOff: Sampler = {
   sample: () => DROP,
 }
 
+export interface RatioOptions {
+  /** Whether spans with a parent follow it, and only roots are decided. Default: true */
+  readonly parentBased?: boolean | undefined
+}
+
 /**
  * Keeps a share of all traces, decided by the trace id, so that every service with the same probability keeps the same
  * traces. The probability is sent along as `ot=th`. Spans with a parent follow it unless `parentBased` is false.
@@ -25,14 +36,14 @@ export const alwaysOff: Sampler = {
  * @param probability from 0 to 1
  * @throws InvalidOptionError where it is not
  */
-export function ratio(probability: number, options: { parentBased?: boolean } = {}): Sampler {
-  if (!(probability >= 0 && probability <= 1)) {
-    throw new InvalidOptionError('probability', 'a number from 0 to 1', probability)
-  }
+export function ratio(probability: number, options: RatioOptions = {}): Sampler {
+  checkRange('probability', probability, 0, 1)
+  const { parentBased = true } = checkOptions('', options, { parentBased: true })
+  checkBoolean('parentBased', parentBased)
   return {
     description: `ProbabilitySampler{${probability}}`,
     probability,
-    parentBased: options.parentBased ?? true,
+    parentBased,
     // The tracer decides by the id itself; this is for callers outside it.
     sample: ({ traceId }) =>
       Number.parseInt(traceId.slice(18), 16) >= (1 - probability) * 2 ** 56 && probability > 0
@@ -47,10 +58,8 @@ export function ratio(probability: number, options: { parentBased?: boolean } = 
  * @param tracesPerSecond above 0
  * @throws InvalidOptionError where it is not
  */
-export function rateLimited(tracesPerSecond: number, clock: Clock = systemClock): Sampler {
-  if (!(tracesPerSecond > 0 && Number.isFinite(tracesPerSecond))) {
-    throw new InvalidOptionError('tracesPerSecond', 'a finite number above 0', tracesPerSecond)
-  }
+export function rateLimited(tracesPerSecond: number, clock: TimeSource = systemClock): Sampler {
+  checkPositive('tracesPerSecond', tracesPerSecond)
   const burst = Math.max(1, tracesPerSecond)
   let tokens = burst
   let last = clock.now()
@@ -58,7 +67,8 @@ export function rateLimited(tracesPerSecond: number, clock: Clock = systemClock)
     description: `RateLimitingSampler{${tracesPerSecond}}`,
     sample(): SamplingDecision {
       const now = clock.now()
-      tokens = Math.min(burst, tokens + ((now - last) / 1_000) * tracesPerSecond)
+      // A clock that was set back earns nothing, and costs nothing either.
+      tokens = Math.min(burst, tokens + (Math.max(0, now - last) / 1_000) * tracesPerSecond)
       last = now
       if (tokens < 1) return DROP
       tokens--

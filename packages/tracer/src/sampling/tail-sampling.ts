@@ -1,22 +1,55 @@
-import type { SpanDrain } from '../pipeline/span-drain.ts'
-import { W3CTraceState } from '../propagation/trace-state.ts'
-import { StatusCode } from '../span/span.ts'
-import type { SpanRecord } from '../span/span-record.ts'
-import { SAMPLED, type TraceRecord } from '../span/trace-record.ts'
+import {
+  checkBoolean,
+  checkInteger,
+  checkOptions,
+  checkPositive,
+  checkPositiveOrInfinity,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
+import { StatusCode } from '../span/api/span.ts'
+import { SAMPLED, type TraceRecord } from '../span/ids/trace-record.ts'
+import { W3CTraceState } from '../span/ids/trace-state.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
 import { DurationQuantile } from './duration-quantile.ts'
 import { HeldTrace } from './held-trace.ts'
 
 export interface TailSamplingOptions {
-  /** A root slower than this quantile of the last roots of its name is kept; 1 keeps none for that. @default 0.99 */
-  quantile?: number
-  /** A root slower than this is kept, in milliseconds. @default Infinity */
-  slowerThan?: number
-  /** Traces with a failed span are kept. @default true */
-  failed?: boolean
-  /** Ended spans held at once; beyond it the trace held longest is decided without its root. @default 10000 */
-  maxSpans?: number
-  /** Longest time a trace is held, in milliseconds; then it is decided without its root. @default 60000 */
-  maxAge?: number
+  /** A root slower than this quantile of the last roots of its name is kept; 1 keeps none for that. Default: 0.99 */
+  readonly quantile?: number | undefined
+  /** A root slower than this is kept, in milliseconds. Default: Infinity */
+  readonly slowerThan?: number | undefined
+  /** Traces with a failed span are kept. Default: true */
+  readonly failed?: boolean | undefined
+  /** Ended spans held at once; beyond it the trace held longest is decided without its root. Default: 10000 */
+  readonly maxSpans?: number | undefined
+  /** Longest time a trace is held, in milliseconds; then it is decided without its root. Default: 60000 */
+  readonly maxAge?: number | undefined
+}
+
+const NAMES: OptionNames<TailSamplingOptions> = {
+  quantile: true,
+  slowerThan: true,
+  failed: true,
+  maxSpans: true,
+  maxAge: true,
+}
+
+/** @throws InvalidOptionError */
+export function checkTail(options: TailSamplingOptions): void {
+  const { quantile, slowerThan, failed, maxSpans, maxAge } = checkOptions('tail', options, NAMES)
+  if (quantile !== undefined && !(quantile > 0 && quantile <= 1)) {
+    throw new InvalidOptionError('tail.quantile', 'a number above 0, at most 1', quantile)
+  }
+  if (slowerThan !== undefined) checkPositiveOrInfinity('tail.slowerThan', slowerThan)
+  if (failed !== undefined) checkBoolean('tail.failed', failed)
+  if (maxSpans !== undefined) checkInteger('tail.maxSpans', maxSpans, 1, 10_000_000)
+  if (maxAge !== undefined) checkPositive('tail.maxAge', maxAge)
+}
+
+/** Where the spans of traces that are kept go. */
+export interface SpanSink {
+  add(record: SpanRecord): void
 }
 
 /** Roots of a name before its quantile is trusted. */
@@ -32,7 +65,7 @@ const CERTAIN = new W3CTraceState('ot=th:0')
  * ended spans stay raw in their records, so a trace that is dropped costs no encoding.
  */
 export class TailSampling {
-  readonly #drain: SpanDrain
+  readonly #drain: SpanSink
   readonly #quantile: number
   readonly #slowerThan: number
   readonly #failed: boolean
@@ -47,10 +80,10 @@ export class TailSampling {
   /** Ended spans of traces that were not kept. */
   rejected = 0
 
-  constructor(options: TailSamplingOptions, drain: SpanDrain) {
+  constructor(options: TailSamplingOptions, drain: SpanSink) {
     this.#drain = drain
     this.#quantile = options.quantile ?? 0.99
-    this.#slowerThan = options.slowerThan ?? Number.POSITIVE_INFINITY
+    this.#slowerThan = options.slowerThan ?? Infinity
     this.#failed = options.failed ?? true
     this.#maxSpans = options.maxSpans ?? 10_000
     this.#maxAge = options.maxAge ?? 60_000
@@ -60,17 +93,19 @@ export class TailSampling {
   /** A root of this process starts. */
   begin(trace: TraceRecord, now: number): void {
     this.#expire(now)
-    if (trace.held !== null && trace.held.kept === undefined) {
-      trace.held.openRoots++
+    const open = heldOf(trace)
+    if (open !== null && open.kept === undefined) {
+      open.openRoots++
       return
     }
-    trace.held = new HeldTrace(trace, now)
-    this.#open.add(trace.held)
+    const held = new HeldTrace(trace, now)
+    trace.held = held
+    this.#open.add(held)
   }
 
   /** Takes a span that has ended. */
   ended(record: SpanRecord): void {
-    const held = record.trace?.held ?? null
+    const held = record.trace === null ? null : heldOf(record.trace)
     if (held === null || held.kept === true) {
       this.#drain.add(record)
     } else if (held.kept === false) {
@@ -139,4 +174,8 @@ export class TailSampling {
     trace.flags |= SAMPLED
     for (const record of records) this.#drain.add(record)
   }
+}
+
+function heldOf(trace: TraceRecord): HeldTrace | null {
+  return trace.held as HeldTrace | null
 }

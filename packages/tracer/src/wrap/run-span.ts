@@ -1,5 +1,7 @@
-import type { TracerSpan } from '../span/base-span.ts'
-import { type Span, StatusCode } from '../span/span.ts'
+import { isThenable } from '@millrace/kit'
+import { type Span, StatusCode } from '../span/api/span.ts'
+import { errorMessage, errorType } from '../span/recorded/exception-facts.ts'
+import type { TracerSpan } from '../span/tracer-span.ts'
 
 /** Ends `span` when `result` is there: at once, or when the promise settles. Returns what the caller should see. */
 export function endWith<T>(span: TracerSpan, result: T): T {
@@ -28,32 +30,4 @@ export function fail(span: Span, error: unknown): void {
     span.setStatus({ code: StatusCode.ERROR, message: errorMessage(error) })
   }
   span.end()
-}
-
-function isThenable(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  )
-}
-
-/** A low-cardinality name of an error: its code, else its class. Anything may be thrown, so nothing is trusted. */
-export function errorType(error: unknown): string {
-  try {
-    const { code, name } = error as { code?: unknown; name?: unknown }
-    if (typeof code === 'string' && code !== '') return code
-    if (typeof name === 'string' && name !== '') return name
-  } catch {
-    // A throwing getter, or null: only the type is known.
-  }
-  return typeof error
-}
-
-export function errorMessage(error: unknown): string {
-  try {
-    return error instanceof Error ? String(error.message) : String(error)
-  } catch {
-    return ''
-  }
 }

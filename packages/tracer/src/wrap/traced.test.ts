@@ -1,8 +1,8 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { memoryTracer } from '../memory-tracer.fixture.ts'
-import { SpanKind, StatusCode } from '../span/span.ts'
-import { Tracer } from '../tracer.ts'
+import { SpanKind, StatusCode } from '../span/api/span.ts'
+import { memoryTracer } from '../tracer/memory-tracer.fixture.ts'
+import { Tracer } from '../tracer/tracer.ts'
 
 describe('wrappers', () => {
   test('keep this, name, length, result and errors, sync and async', async () => {

@@ -1,0 +1,195 @@
+import type { Resource } from '../../export/resource.ts'
+import { type Scope, StatusCode } from '../../span/api/span.ts'
+import { AttributeList, truncate } from '../../span/attributes/attribute-list.ts'
+import type { CapturedMap } from '../../span/attributes/capture.ts'
+import { exceptionFacts } from '../../span/recorded/exception-facts.ts'
+import type { SpanEvent, SpanLink } from '../../span/recorded/span-details.ts'
+import type { SpanRecord } from '../../span/recorded/span-record.ts'
+import {
+  contextFlags,
+  type Encoder,
+  HAS_IS_REMOTE,
+  IS_REMOTE,
+  linkedId,
+  type PartialSuccess,
+} from './encoder.ts'
+import { fitsInt64, isInt64 } from './int64.ts'
+
+/**
+ * OTLP as JSON, by string templates: no tree of objects. Ids are hex, 64-bit integers decimal strings and bytes base64, as
+ * the OTLP specification lays down.
+ */
+export class JsonEncoder implements Encoder {
+  readonly contentType = 'application/json'
+  #resource = '{}'
+  #scopes = new Map<Scope, string[]>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  open(resource: Resource): void {
+    this.#resource = `{"attributes":${attributesJson(AttributeList.of(resource))}}`
+  }
+
+  write(span: SpanRecord): void {
+    let spans = this.#scopes.get(span.scope)
+    if (spans === undefined) this.#scopes.set(span.scope, (spans = []))
+    const json = spanJson(span)
+    this.#size += json.length
+    spans.push(json)
+  }
+
+  take(): Uint8Array {
+    const scopes = Array.from(this.#scopes, ([scope, spans]) => {
+      const url = scope.schemaUrl === undefined ? '' : `,"schemaUrl":${quote(scope.schemaUrl)}`
+      return `{"scope":${scopeJson(scope)},"spans":[${spans.join(',')}]${url}}`
+    })
+    this.#scopes = new Map()
+    this.#size = 0
+    return Buffer.from(`{"resource":${this.#resource},"scopeSpans":[${scopes.join(',')}]}`)
+  }
+
+  frame(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+    const parts: Uint8Array[] = [Buffer.from('{"resourceSpans":[')]
+    pieces.forEach((piece, i) => {
+      if (i > 0) parts.push(Buffer.from(','))
+      parts.push(piece)
+    })
+    parts.push(Buffer.from(']}'))
+    return parts
+  }
+
+  rejected(body: Uint8Array): PartialSuccess | undefined {
+    if (body.length === 0) return undefined
+    let answer: { partialSuccess?: { rejectedSpans?: unknown; errorMessage?: unknown } }
+    try {
+      answer = JSON.parse(Buffer.from(body).toString()) ?? {}
+    } catch {
+      // A collector that answers 200 with something else accepted everything.
+      return undefined
+    }
+    const rejectedSpans = Number(answer.partialSuccess?.rejectedSpans ?? 0)
+    const message = answer.partialSuccess?.errorMessage ?? ''
+    return rejectedSpans > 0 ? { rejectedSpans, message: String(message) } : undefined
+  }
+}
+
+function spanJson(span: SpanRecord): string {
+  const { parentSpanId, attributes, details } = span
+  const flags = span.traceFlags | HAS_IS_REMOTE | (span.parentRemote ? IS_REMOTE : 0)
+  const state = span.traceState?.serialize() ?? ''
+  let json = `{"traceId":"${span.traceId}","spanId":"${span.spanId}"`
+  if (state !== '') json += `,"traceState":${quote(state)}`
+  if (parentSpanId !== undefined) json += `,"parentSpanId":"${parentSpanId}"`
+  json += `,"name":${quote(span.name)},"kind":${span.kind + 1}`
+  json += `,"startTimeUnixNano":"${unixNanos(span.epoch, span.start)}"`
+  json += `,"endTimeUnixNano":"${unixNanos(span.epoch, span.end)}"`
+  if (attributes.count > 0) json += `,"attributes":${attributesJson(attributes)}`
+  json += dropped('droppedAttributesCount', attributes.dropped)
+  let message = ''
+  if (details !== null) {
+    message = details.statusMessage
+    const events = details.events.map(event => eventJson(event, span.epoch))
+    const links = details.links.map(linkJson)
+    if (events.length > 0) json += `,"events":[${events.join(',')}]`
+    json += dropped('droppedEventsCount', details.droppedEvents)
+    if (links.length > 0) json += `,"links":[${links.join(',')}]`
+    json += dropped('droppedLinksCount', details.droppedLinks)
+  }
+  if (span.status !== StatusCode.UNSET) {
+    const text = message === '' ? '' : `,"message":${quote(message)}`
+    json += `,"status":{"code":${span.status}${text}}`
+  }
+  return `${json},"flags":${flags}}`
+}
+
+function eventJson(event: SpanEvent, epoch: number): string {
+  const list = event.error === undefined ? event.attributes : exceptionAttributes(event)
+  let json = `{"timeUnixNano":"${unixNanos(epoch, event.time)}","name":${quote(event.name)}`
+  if (list !== null && list.count > 0) json += `,"attributes":${attributesJson(list)}`
+  return `${json}${dropped('droppedAttributesCount', list?.dropped ?? 0)}}`
+}
+
+function exceptionAttributes(event: SpanEvent): AttributeList {
+  const { type, message, stack } = exceptionFacts(event.error)
+  const list = event.attributes?.copy() ?? AttributeList.of({})
+  if (type !== '') list.set('exception.type', type)
+  if (message !== '') list.set('exception.message', message)
+  if (stack !== '') list.set('exception.stacktrace', stack)
+  return list
+}
+
+function linkJson({ context, attributes }: SpanLink): string {
+  const state = context.traceState?.serialize() ?? ''
+  let json = `{"traceId":"${linkedId(context.traceId, 32)}","spanId":"${linkedId(context.spanId, 16)}"`
+  if (state !== '') json += `,"traceState":${quote(state)}`
+  if (attributes !== null && attributes.count > 0) {
+    json += `,"attributes":${attributesJson(attributes)}`
+  }
+  json += dropped('droppedAttributesCount', attributes?.dropped ?? 0)
+  return `${json},"flags":${contextFlags(context)}}`
+}
+
+function scopeJson(scope: Scope): string {
+  let json = `{"name":${quote(scope.name)}`
+  if (scope.version !== undefined) json += `,"version":${quote(scope.version)}`
+  const list = AttributeList.of(scope.attributes ?? {})
+  if (list.count > 0) json += `,"attributes":${attributesJson(list)}`
+  return `${json}}`
+}
+
+function attributesJson(list: AttributeList): string {
+  list.deduplicate()
+  let json = ''
+  for (let at = 0; at < list.end; at += 2) {
+    const value = valueJson(truncate(list.pairs[at + 1], list.maxLength))
+    json += `${at === 0 ? '' : ','}{"key":${quote(list.pairs[at] as string)},"value":${value}}`
+  }
+  return `[${json}]`
+}
+
+function valueJson(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return `{"stringValue":${quote(value)}}`
+    case 'boolean':
+      return `{"boolValue":${value}}`
+    case 'number':
+      return numberJson(value)
+    case 'bigint':
+      return fitsInt64(value) ? `{"intValue":"${value}"}` : `{"stringValue":"${value}"}`
+  }
+  if (value === null || value === undefined) return '{}'
+  if (value instanceof Uint8Array) {
+    return `{"bytesValue":"${Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')}"}`
+  }
+  if (Array.isArray(value)) return `{"arrayValue":{"values":[${value.map(valueJson).join(',')}]}}`
+  const { keys, values } = value as CapturedMap
+  const pairs = keys.map((key, i) => `{"key":${quote(key)},"value":${valueJson(values[i])}}`)
+  return `{"kvlistValue":{"values":[${pairs.join(',')}]}}`
+}
+
+function numberJson(value: number): string {
+  if (isInt64(value)) {
+    return `{"intValue":"${Number.isSafeInteger(value) ? value : BigInt(value)}"}`
+  }
+  // JSON has no NaN and no infinities; the protobuf mapping spells them as strings.
+  return `{"doubleValue":${Number.isFinite(value) ? value : `"${value}"`}}`
+}
+
+function dropped(name: string, count: number): string {
+  return count === 0 ? '' : `,"${name}":${count}`
+}
+
+/** JSON strings are Unicode: a lone surrogate becomes U+FFFD, as in UTF-8. */
+function quote(text: string): string {
+  return JSON.stringify(text.toWellFormed())
+}
+
+/** Nanoseconds since 1970, exactly rounded to the clock's resolution. */
+function unixNanos(epoch: number, time: number): bigint {
+  // Two parts, since one double of epoch nanoseconds has a resolution of 256.
+  return BigInt(Math.round(epoch * 1_000)) * 1_000n + BigInt(Math.round(time * 1e6))
+}

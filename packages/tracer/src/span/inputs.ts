@@ -1,0 +1,68 @@
+import { SpanKind, type SpanStatus, StatusCode, type TimeInput } from './api/span.ts'
+
+/*
+ * What a program passes to a span, brought into the form that records hold. Nothing here throws, whatever it is given.
+ */
+
+/** A span's kind; INTERNAL for anything that is none, which would spoil the bytes of the export. */
+export function kindInput(kind: unknown): SpanKind {
+  const known =
+    Number.isInteger(kind) && (kind as number) >= 0 && (kind as number) <= SpanKind.CONSUMER
+  return known ? (kind as SpanKind) : SpanKind.INTERNAL
+}
+/** A name as text, whatever it is: hot-path calls never throw, and converting a stranger's object can. */
+export function nameText(name: unknown): string {
+  if (typeof name === 'string') return name
+  try {
+    return String(name)
+  } catch {
+    return ''
+  }
+}
+
+/** What a status asks for; undefined where it is no status, or UNSET, which changes nothing. */
+export function statusInput(status: SpanStatus): { code: StatusCode; message: string } | undefined {
+  try {
+    const { code, message } = status
+    if (code === StatusCode.OK) return { code, message: '' }
+    if (code !== StatusCode.ERROR) return undefined
+    return { code, message: message === undefined ? '' : nameText(message) }
+  } catch {
+    return undefined
+  }
+}
+
+/** Tells a time from an attributes object, in the overloads of `addEvent`. */
+export function isTimeInput(value: unknown): value is TimeInput {
+  if (typeof value !== 'object' || value === null) return typeof value === 'number'
+  try {
+    if (value instanceof Date) return true
+    return (
+      Array.isArray(value) &&
+      value.length === 2 &&
+      typeof value[0] === 'number' &&
+      typeof value[1] === 'number'
+    )
+  } catch {
+    // A revoked proxy, or one with a trap that throws.
+    return false
+  }
+}
+
+/**
+ * A moment as milliseconds on a clock whose zero is at `epoch`, or NaN where it is none. Numbers smaller than the
+ * process's time origin are `performance.now()` readings, as in `@opentelemetry/core`.
+ */
+export function toClockTime(time: TimeInput, epoch: number): number {
+  if (typeof time === 'number') {
+    return time < performance.timeOrigin ? time + performance.timeOrigin - epoch : time - epoch
+  }
+  if (!isTimeInput(time)) return Number.NaN
+  try {
+    if (time instanceof Date) return time.getTime() - epoch
+    return time[0] * 1_000 - epoch + time[1] / 1e6
+  } catch {
+    // A proxy of a Date is an instance of it, and yet has no time.
+    return Number.NaN
+  }
+}

@@ -1,0 +1,77 @@
+import { inspect } from 'node:util'
+import { InvalidOptionError } from '@millrace/kit'
+import { describe, expect, test } from 'vitest'
+import { MemoryExporter } from '../export/memory-exporter.ts'
+import { Tracer } from './tracer.ts'
+import type { TracerOptions } from './tracer-options.ts'
+
+describe('options', () => {
+  test.each([
+    [{ pool: -1 }, '`pool` to be an integer from 0 to 1,000,000, got a negative integer'],
+    [{ batchSize: 1.5 }, '`batchSize` to be an integer from 1 to 10,000, got a positive number'],
+    [{ delay: 0 }, '`delay` to be a finite number above 0, got 0'],
+    [{ optimized: 120 }, '`optimized` to be a number from 0 to 100, got a positive integer'],
+    [{ limits: { events: -5 } }, '`limits.events` to be an integer from 0 to 1,000,000,000'],
+    [{ limits: { event: 5 } as never }, '`limits.event` to be absent'],
+    [{ exporter: 'console' as never }, '`exporter` to be an exporter, with a method `write`'],
+    [{ sampler: {} as never }, '`sampler` to be a sampler, with a method `sample`'],
+    [{ clock: Date as never }, '`clock` to be a clock, with a method `setTimer`'],
+    [{ scope: { version: '1' } as never }, '`scope.name` to be a string that is not empty'],
+    [{ propagators: ['b3'] as never }, "`propagators` to be one of 'tracecontext', 'baggage'"],
+    [{ tail: { quantile: 0 } }, '`tail.quantile` to be a number above 0, at most 1'],
+    [{ tail: { failed: 'yes' } as never }, '`tail.failed` to be true or false'],
+    [{ enabled: 'no' } as never, '`enabled` to be true or false'],
+    [{ budget: Number.NaN }, '`budget` to be a number above 0, at most 1, got NaN'],
+    [{ exportr: new MemoryExporter() } as never, '(did you mean `exporter`?)'],
+    [null as never, '`options` to be an object of options, got null'],
+  ] as [TracerOptions, string][])('refuses %o', (options, message) => {
+    expect(() => new Tracer(options)).toThrow(InvalidOptionError)
+    expect(() => new Tracer(options)).toThrow(message)
+  })
+
+  test('may be undefined, each', () => {
+    const tracer = new Tracer({
+      service: undefined,
+      exporter: undefined,
+      sampler: undefined,
+      tail: undefined,
+      scope: undefined,
+      limits: { events: undefined, valueLength: Infinity },
+      clock: undefined,
+      delay: undefined,
+    })
+    expect(tracer.enabled).toBe(false)
+  })
+
+  test('in a wrong place do not show their value', () => {
+    const secret = 'Bearer secret-0123456789'
+    const given: (() => unknown)[] = [
+      () => new Tracer({ exporter: secret as never }),
+      () => new Tracer({ [secret.slice(7, 13)]: secret } as never),
+      () => new Tracer().traced(() => {}, { kind: secret as never }),
+    ]
+    for (const give of given) {
+      let thrown: unknown
+      try {
+        give()
+      } catch (error) {
+        thrown = error
+      }
+      expect(thrown).toBeInstanceOf(InvalidOptionError)
+      expect(inspect(thrown)).not.toContain('0123456789')
+    }
+  })
+})
+
+test('a delay beyond what timers reach is long, not short', async () => {
+  const exporter = new MemoryExporter()
+  let sends = 0
+  exporter.send = () => {
+    sends++
+  }
+  const tracer = new Tracer({ exporter, delay: 2 ** 31, signals: [] })
+  tracer.startSpan('one').end()
+  await new Promise(resolve => setTimeout(resolve, 20))
+  expect(sends).toBe(0)
+  await tracer.close()
+})
