@@ -1,6 +1,6 @@
 import { type Attributes, type Span, StatusCode } from '../span/api/span.ts'
 
-/** Methods that may appear in span names; anything else comes from strangers and would be a name per request. */
+/** Methods that may appear in span names; any other is the client's invention and could be a name per request. */
 const METHODS = new Set([
   'GET',
   'HEAD',

@@ -29,8 +29,8 @@ export interface Instrumentation extends Disposable {
 }
 
 /**
- * Makes spans from diagnostics channels. Nothing is patched: libraries publish what they do, and publish nothing while nobody
- * listens. Arguments, keys, queries and bodies are never recorded.
+ * Makes spans from diagnostics channels. Nothing is patched: libraries publish what they do, and publish nothing without
+ * subscribers. Arguments, keys, queries and bodies are never recorded.
  */
 export function instrument(tracer: Tracer, options: InstrumentOptions = {}): Instrumentation {
   const { roots = false } = options

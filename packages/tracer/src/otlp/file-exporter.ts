@@ -117,7 +117,7 @@ export class FileExporter implements Exporter {
   async #append(chunks: readonly Chunk[]): Promise<void> {
     this.#inFlight = spansOf(chunks)
     try {
-      // Imported here, as who sends spans elsewhere should not pay for loading it.
+      // Imported here, so that programs which send spans elsewhere do not load it.
       const { appendFile } = await import('node:fs/promises')
       await appendFile(this.#path, Buffer.concat(chunks.map(chunk => chunk.bytes)))
       this.#exported += this.#inFlight
@@ -132,7 +132,7 @@ export class FileExporter implements Exporter {
     try {
       this.#onError(new SpanExportError('Could not write spans to the file', { spans, cause }))
     } catch {
-      // The user's listener failed, and there is nobody left to tell; the loss itself is counted.
+      // The listener itself failed: there is no further place to report to, and the loss is counted.
     }
   }
 }

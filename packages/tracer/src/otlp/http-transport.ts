@@ -21,7 +21,7 @@ export class HttpTransport {
   readonly #headers: Record<string, string>
   readonly #gzip: boolean
   readonly #timeout: number
-  /** The module to make requests with: asking the loader for it again takes 100 us, a third of a request. */
+  /** The module to make requests with: asking the loader for it again costs a good part of a request. */
   #http: Pick<typeof import('node:http'), 'Agent' | 'request'> | null = null
   #agent: Agent | null = null
 
@@ -69,7 +69,7 @@ export class HttpTransport {
     )
   }
 
-  /** Ends a request that takes too long. The timer does not keep the process alive; who flushes has one that does. */
+  /** Ends a request that takes too long. The timer does not keep the process alive; a flush at the end of the process has one that does. */
   #limit(request: ClientRequest): void {
     const timer = setTimeout(() => {
       request.destroy(new Error(`No complete answer within ${this.#timeout} ms`))

@@ -220,15 +220,15 @@ test.each([
     { protocol: 'grpc' as never },
     "Expected `protocol` to be one of 'http/protobuf', 'http/json', got a string of length 4",
   ],
-  [
-    { maxQueueBytes: 0 },
-    'Expected `maxQueueBytes` to be a finite number above 0, got 0',
-  ],
+  [{ maxQueueBytes: 0 }, 'Expected `maxQueueBytes` to be a finite number above 0, got 0'],
   [
     { maxRequestBytes: 2 ** 27 },
     'Expected `maxRequestBytes` to be a number above 0, at most 67108864, got a positive integer of 9 digits',
   ],
-  [{ retry: { timout: 1 } as never }, '`retry.timout` to be absent, as there is no such option (did you mean `timeout`?)'],
+  [
+    { retry: { timout: 1 } as never },
+    '`retry.timout` to be absent, as there is no such option (did you mean `timeout`?)',
+  ],
   [{ headers: { authorization: 5 as never } }, 'Expected `headers` to be texts'],
 ])('refuses %o', (options, message) => {
   expect(() => new OtlpExporter(options)).toThrow(message)

@@ -12,7 +12,7 @@ import { ProtobufEncoder } from './protobuf/protobuf-encoder.ts'
 
 /** Spans are cut into pieces of this many bytes, so that a full queue drops little at a time. */
 const CHUNK = 128 * 1024
-/** Wait between attempts while somebody waits for a flush, in milliseconds. */
+/** Wait between attempts during a flush, in milliseconds. */
 const FLUSH_RETRY = 100
 /** The statuses that OTLP/HTTP calls retryable. */
 const RETRYABLE = new Set([429, 502, 503, 504])
@@ -199,11 +199,11 @@ export class OtlpExporter implements Exporter {
     try {
       this.#onError(error)
     } catch {
-      // The user's listener failed, and there is nobody left to tell; the loss itself is counted.
+      // The listener itself failed: there is no further place to report to, and the loss is counted.
     }
   }
 
-  /** Waits; while somebody flushes only briefly, unless the collector asked for it. */
+  /** Waits; during a flush only briefly, unless the collector asked for the wait. */
   #backOff(delay: number, asked: boolean): Promise<void> {
     if (this.#flushing > 0 && !asked) delay = Math.min(delay, FLUSH_RETRY)
     return new Promise(resolve => {

@@ -14,7 +14,7 @@ export interface Encoder {
   take(): Uint8Array
   /** The body of a request from pieces, in parts to be sent one after the other. */
   frame(pieces: readonly Uint8Array[]): readonly Uint8Array[]
-  /** Takes back a piece whose bytes nobody reads any more, to write on its memory again. */
+  /** Takes back a piece whose bytes are not read any more, to write on its memory again. */
   giveBack?(piece: Uint8Array): void
   /** What a response with status 200 says was refused. */
   rejected(body: Uint8Array): PartialSuccess | undefined

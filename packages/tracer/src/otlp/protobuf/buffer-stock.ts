@@ -18,12 +18,12 @@ export function allocate(capacity: number): Memory {
 }
 
 /**
- * The buffers of an encoder, used again once their bytes have left the process. At 10,000 spans per second, a new buffer for every
- * piece made V8 collect its whole heap every few seconds: half of what tracing cost.
+ * The buffers of an encoder, used again once their bytes have left the process. A new buffer for every piece
+ * makes V8 collect its whole heap again and again. Benchmark case: "10,000 spans a second".
  */
 export class BufferStock {
   readonly #spare: Memory[] = []
-  /** Those that were handed out: a piece may also be a copy that shares its memory with strangers. */
+  /** Those that were handed out: a piece may also be a copy that shares its memory with other code. */
   readonly #lent = new WeakMap<ArrayBufferLike, Memory>()
 
   /** Memory of at least `capacity` bytes. */
@@ -38,7 +38,7 @@ export class BufferStock {
     this.#lent.set(memory.bytes.buffer, memory)
   }
 
-  /** Takes back bytes that nobody reads any more; those that were not lent are ignored. */
+  /** Takes back bytes that are not read any more; those that were not lent are ignored. */
   giveBack({ buffer }: Uint8Array): void {
     const memory = this.#lent.get(buffer)
     if (memory === undefined) return

@@ -3,7 +3,7 @@ import { ProtobufWriter } from './protobuf-writer.ts'
 const scratch = new ProtobufWriter(1024)
 
 /**
- * Bytes ready to be copied eight at a time, as doubles (48 bytes: 5 ns; as 32-bit words 10 ns; `copyWithin` 18 ns), which are an
+ * Bytes ready to be copied eight at a time, as doubles, the fastest way that JavaScript has for some dozen bytes. They are an
  * ordinary array, as an element of it needs one check less than one of a Float64Array. No eight of them can be a NaN, whose
  * bits an engine may change: that takes a byte 0x7f or 0xff behind one of 0xf0 or more, which UTF-8 does not contain and no
  * length follows.

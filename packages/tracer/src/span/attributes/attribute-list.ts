@@ -1,7 +1,7 @@
 import type { Attributes, AttributeValue } from '../api/span.ts'
 import { capture, release } from './capture.ts'
 
-/** Above this many pairs a list gives its storage back when cleared, so one large span does not stay for ever. */
+/** Above this many pairs a list gives its storage back when cleared, so that one large span does not stay in memory. */
 const KEPT_PAIRS = 32
 
 /** Stands for no limit where a limit must be a number of pairs. */

@@ -1,4 +1,4 @@
-/** Serial numbers go this far from zero: they stay small integers, and zero can mean "nobody". */
+/** Serial numbers go this far from zero: they stay small integers, and zero can mean "none". */
 const MAX_SERIAL = 0x7fff_fffe
 
 /** The sources that tracers take from: the newest one of positive serials, and of negative ones. */
@@ -6,8 +6,8 @@ const shared: { up: IdSource | null; down: IdSource | null } = { up: null, down:
 
 /**
  * Trace and span ids by counter (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"): a span only takes
- * the next serial number, and its ids are six keyed bijections of it, computed when somebody reads them. Most ids are read
- * once, by the encoder, as integers; nobody pays for hex or buffers at the start of a span.
+ * the next serial number, and its ids are six keyed bijections of it, computed when they are read. Most ids are read
+ * once, by the encoder, as integers; the start of a span makes neither hex nor buffers.
  *
  * The keys come from the system's generator, so two processes share an id sequence with probability 2^-96, and within
  * one source no two trace ids are equal, as each word is a permutation of the serial.
@@ -26,7 +26,7 @@ export class IdSource {
    * @param used serials that are taken to be used already
    */
   constructor(step: 1 | -1 = 1, used = 0) {
-    // Not imported at the top: loading node:crypto takes 5 ms, which a program that never traces should not pay.
+    // Not imported at the top: loading node:crypto takes longer than all of this package, and a program that never traces does not need it.
     process.getBuiltinModule('node:crypto').randomFillSync(this.#keys)
     this.#step = step
     this.#last = used * step

@@ -10,7 +10,7 @@ const KEY = /^[a-z0-9][a-z0-9_\-*/@]{0,255}$/
 const VALUE = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
 
 /**
- * An immutable W3C tracestate. It keeps the header as received and sends exactly that on while nobody changes it; it is
+ * An immutable W3C tracestate. It keeps the header as received and sends exactly that on until it is changed; it is
  * parsed once, when it is first needed. One malformed member voids the whole header, as the specification asks.
  */
 export class W3CTraceState implements TraceState {
@@ -22,7 +22,7 @@ export class W3CTraceState implements TraceState {
     this.#members = members
   }
 
-  /** Another library's as one of ours, read once, so that no code of strangers runs at export. May throw what that throws. */
+  /** Another library's as one of ours, read once, so that no foreign code runs at export. Throws what that throws. */
   static from(state: TraceState | undefined): W3CTraceState | undefined {
     if (state === undefined || state instanceof W3CTraceState) return state
     const raw = String(state.serialize())

@@ -65,7 +65,7 @@ export class SpanDetails {
 }
 
 /**
- * A link as it is now, so that no code of strangers runs at export; undefined where it names no span, or where reading it throws.
+ * A link as it is now, so that no foreign code runs at export; undefined where it names no span, or where reading it throws.
  */
 function copyLink(link: Link): Link | undefined {
   try {

@@ -9,7 +9,7 @@ import { type RecordPool, type SpanHost, SpanRecord } from './span-record.ts'
  *
  * One object per span, not columns of typed arrays: a field of an object is one load behind a check that is made once per
  * span, an element of a column is a load behind checks of the array, its buffer and its bounds for every field, and a cache
- * line of its own (start and end: 108 against 120 ns).
+ * line of its own. Benchmark case: "5 attributes to bytes".
  *
  * Invariant: each record is in exactly one of the free list, the hands of its owner, a held trace, the queue of ended ones.
  */
