@@ -18,7 +18,7 @@ const nodeVersions = ['22.19.0', '26.10.0']
 /** vitest as a program for whichever Node is asked for: the one in node_modules/.bin starts its own. */
 const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.versions.config.ts']
 
-/** `npm run test:interop`: the tests against other real programs, then every unit test on the other Node versions. */
+/** `npm run test:interop`: the tests against other real programs, a rehearsed release, every unit test on the other Node versions. */
 function main(filters: string[]): number {
   const missing = () => peers.filter(([program]) => onPath(program) === undefined)
   if (missing().length > 0) installDebianPackages([...new Set(missing().map(([, name]) => name))])
@@ -33,6 +33,7 @@ function main(filters: string[]): number {
   checks.expect('interop', () =>
     run('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], env),
   )
+  checks.expect('two releases', () => run('node', ['scripts/rehearse-release.ts']))
   for (const version of nodeVersions) {
     checks.expect(`unit tests on Node ${version}`, () =>
       run('npx', ['--yes', '--package', `node@${version}`, '--', 'node', ...vitest, ...filters], {

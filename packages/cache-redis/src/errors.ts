@@ -1,16 +1,35 @@
-/** Redis did not answer within its timeout. What was sent may still take effect. */
+/** A constructor option, or an option of one call, is outside its documented bounds. */
+export class InvalidOptionError extends TypeError {
+  override readonly name = 'InvalidOptionError'
+  readonly code = 'ERR_MILLRACE_INVALID_OPTION'
+  /** Name of the option as the caller wrote it. */
+  readonly option: string
+  /** What would have been accepted. */
+  readonly expected: string
+  /** What was passed. Not enumerable, so that logging the error does not log the value. */
+  declare readonly received: unknown
+
+  constructor(option: string, expected: string, received: unknown) {
+    super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
+    this.option = option
+    this.expected = expected
+    Object.defineProperty(this, 'received', { value: received, enumerable: false })
+  }
+}
+
+/** Redis did not answer within the deadline. What was sent may still take effect. */
 export class RedisTimeoutError extends Error {
   override readonly name = 'RedisTimeoutError'
   readonly code = 'ERR_MILLRACE_REDIS_TIMEOUT'
   /** The operation, such as `get`. */
   readonly operation: string
-  /** How long it was waited for, in ms. */
-  readonly timeout: number
+  /** The deadline that passed, in ms. */
+  readonly deadline: number
 
-  constructor(operation: string, timeout: number) {
-    super(`Redis did not answer \`${operation}\` within ${timeout} ms`)
+  constructor(operation: string, deadline: number) {
+    super(`Redis did not answer \`${operation}\` within ${deadline} ms`)
     this.operation = operation
-    this.timeout = timeout
+    this.deadline = deadline
   }
 }
 
@@ -44,4 +63,14 @@ export class RedisUnavailableError extends Error {
     this.operation = operation
     this.reason = reason
   }
+}
+
+/** Names a value and its type without printing objects, which may hold secrets. */
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'number' || typeof value === 'boolean') return `${value} (${typeof value})`
+  if (typeof value === 'string') {
+    return value.length > 40 ? `a string of ${value.length} characters` : `'${value}' (string)`
+  }
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

@@ -69,7 +69,7 @@ describeRedis('RedisBus', redis => {
     bus({ connection: { port: proxy.port, retryStrategy: () => 5 }, url: undefined })
 
   test('others on the channel hear invalidations in order; the sender and other channels do not', async () => {
-    const [a, b, other] = [await bus(), await bus(), await bus({ prefix: 'other' })]
+    const [a, b, other] = [await bus(), await bus(), await bus({ channel: 'other' })]
     const [logA, logB, logOther] = [new Log(a), new Log(b), new Log(other)]
     await a.publish([key('1'), { verb: 'expire', target: 'tag', name: 't' }])
     await a.publish([{ verb: 'delete', target: 'pattern', name: 'u:*' }, key('\ud800')])
@@ -153,7 +153,7 @@ describeRedis('RedisBus', redis => {
     const raw = new Redis(redis.server.port)
     const send = (sequence: number) =>
       raw.publish(
-        '{millrace:cache}:invalidations',
+        '{millrace}:invalidations',
         encodeMessage({ sender: 'x', sequence, invalidations: [key(`${sequence}`)] }),
       )
     for (const sequence of [7, 8, 10, 9]) await send(sequence)
@@ -165,7 +165,7 @@ describeRedis('RedisBus', redis => {
       'delete key 10',
       'delete key 9',
     ])
-    await raw.publish('{millrace:cache}:invalidations', 'nonsense')
+    await raw.publish('{millrace}:invalidations', 'nonsense')
     await log.until(events => events.length === 6)
     expect(log.events.at(-1)).toBe('gap')
     expect(b.stats()).toMatchObject({ undecodable: 1, received: 4 })
@@ -187,7 +187,7 @@ describeRedis('RedisBus', redis => {
 
   test('bad options are named', () => {
     const { url } = redis.server
-    expect(() => new RedisBus({ url, prefix: '{x}' })).toThrow('Expected `prefix` to be a string')
+    expect(() => new RedisBus({ url, channel: '{x}' })).toThrow('Expected `channel` to be a string')
     expect(() => new RedisBus({ url, heartbeat: 0 })).toThrow('Expected `heartbeat`')
     expect(() => new RedisBus({ url, maxOutbox: 0.5 })).toThrow('Expected `maxOutbox`')
   })
@@ -198,14 +198,14 @@ describeRedis('RedisBus in a Cluster', () => {
     await using cluster = await startCluster()
     const client = new Cluster(cluster.startupNodes, { clusterRetryStrategy: () => 50 })
     client.on('error', () => undefined)
-    await using a = new RedisBus({ client, heartbeat: 200, timeout: 500 })
-    await using b = new RedisBus({ client, heartbeat: 200, timeout: 500 })
+    await using a = new RedisBus({ client, heartbeat: 200, deadline: 500 })
+    await using b = new RedisBus({ client, heartbeat: 200, deadline: 500 })
     await Promise.all([a.ready(), b.ready()])
     const log = new Log(b)
     await a.publish([key('1')])
     await log.has('delete key 1')
     // The slot of the channel lies with one of the three primaries.
-    const slot = (await client.cluster('KEYSLOT', '{millrace:cache}:invalidations')) as number
+    const slot = (await client.cluster('KEYSLOT', '{millrace}:invalidations')) as number
     const owner = cluster.nodes[Math.floor(slot / Math.ceil(16_384 / 3))]!
     await owner.kill()
     // Refused while the sender does not know the new primary, lost before the receiver does; each beat without one is a gap.

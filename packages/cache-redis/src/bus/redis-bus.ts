@@ -1,37 +1,29 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock, Timer } from '@millrace/cache-core'
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
+import { isCluster } from '../client.ts'
+import { type Clock, systemClock, type Timer } from '../clock.ts'
 import {
-  checkInteger,
-  checkOptions,
-  checkPositive,
-  InvalidOptionError,
-  monotonicClock,
-} from '@millrace/kit'
-import { isCluster } from '../connection/client.ts'
-import {
-  CONNECTION_OPTIONS,
   Connection,
   type ConnectionOptions,
   type ConnectionStats,
   type ConnectionTarget,
-} from '../connection/connection.ts'
-import { DEFAULT_PREFIX } from '../store/key-space.ts'
+} from '../connection.ts'
+import { InvalidOptionError } from '../errors.ts'
 import { decodeMessage, encodeMessage } from './bus-message.ts'
 import { Outbox } from './outbox.ts'
 import { Subscription } from './subscription.ts'
 
 /** Options of a {@link RedisBus}, besides where Redis is. */
 export interface RedisBusSettings extends ConnectionOptions {
-  /** Beginning of the channel's name, without braces: that of the store. Buses with the same one hear each other. Default: `millrace:cache`. */
-  readonly prefix?: string | undefined
+  /** Name of the channel, without braces. Buses with the same one hear each other. Default `millrace`. */
+  readonly channel?: string
   /**
    * ms between proofs that messages still arrive, > 0: how long a connection that broke without a word goes unnoticed, and
-   * how long first tiers serve what they hold while there is none. Default: 5,000.
+   * how long first tiers serve what they hold while there is none. Default 5,000.
    */
-  readonly heartbeat?: number | undefined
-  /** Unsent invalidations remembered by name, a positive integer; more become one that deletes everything. Default: 10,000. */
-  readonly maxOutbox?: number | undefined
+  readonly heartbeat?: number
+  /** Unsent invalidations remembered by name, a positive integer; more become one that deletes everything. Default 10,000. */
+  readonly maxOutbox?: number
 }
 
 /** Options of a {@link RedisBus}. */
@@ -52,8 +44,6 @@ export interface RedisBusStats extends ConnectionStats {
   /** 1 while messages arrive, else 0. */
   readonly subscribed: number
 }
-
-const NAMES = { ...CONNECTION_OPTIONS, prefix: true, heartbeat: true, maxOutbox: true } as const
 
 /** How many senders' sequence numbers are remembered; when there are more, listeners are told of a gap and all are forgotten. */
 const SENDERS = 10_000
@@ -86,22 +76,25 @@ export class RedisBus implements InvalidationBus {
 
   /** @throws {InvalidOptionError} */
   constructor(options: RedisBusOptions) {
-    checkOptions<object>('', options, NAMES)
     const {
-      prefix = DEFAULT_PREFIX,
+      channel = 'millrace',
       heartbeat = 5_000,
       maxOutbox = 10_000,
-      clock = monotonicClock,
+      clock = systemClock,
     } = options
-    if (typeof prefix !== 'string' || prefix === '' || /[{}]/.test(prefix)) {
-      throw new InvalidOptionError('prefix', 'a string without braces, not empty', prefix)
+    if (typeof channel !== 'string' || channel === '' || /[{}]/.test(channel)) {
+      throw new InvalidOptionError('channel', 'a string without braces, not empty', channel)
     }
-    checkPositive('heartbeat', heartbeat)
-    checkInteger('maxOutbox', maxOutbox, 1)
+    if (!(heartbeat > 0 && heartbeat < Infinity)) {
+      throw new InvalidOptionError('heartbeat', 'a finite number > 0', heartbeat)
+    }
+    if (!(Number.isInteger(maxOutbox) && maxOutbox >= 1)) {
+      throw new InvalidOptionError('maxOutbox', 'a positive integer', maxOutbox)
+    }
     this.#outbox = new Outbox(maxOutbox)
     this.#clock = clock
     this.#heartbeat = heartbeat
-    this.#channel = `{${prefix}}:invalidations`
+    this.#channel = `{${channel}}:invalidations`
     this.#ownChannel = `${this.#channel}:${this.#id}`
     this.#connection = new Connection(options, options)
     this.#subscription = new Subscription(
@@ -155,7 +148,7 @@ export class RedisBus implements InvalidationBus {
     this.#closed = true
     this.#timer?.cancel()
     this.#listeners.clear()
-    this.#subscription.close()
+    this.#subscription.stop()
     await this.#connection.close()
   }
 

@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis'
-import { type Client, isCluster } from '../connection/client.ts'
+import { type Client, isCluster } from '../client.ts'
 
 /** What a {@link Subscription} reports. */
 export interface SubscriptionEvents {
@@ -19,7 +19,7 @@ export class Subscription {
   readonly #channels: readonly string[]
   readonly #events: SubscriptionEvents
   #subscriber: Client
-  #closed = false
+  #stopped = false
 
   /** @param client whose connection options are used; it is not used itself */
   constructor(client: Client, channels: readonly string[], events: SubscriptionEvents) {
@@ -31,13 +31,13 @@ export class Subscription {
 
   /** Gives up the present connection, which does not seem to work, for a new one. */
   restart(): void {
-    if (this.#closed) return
+    if (this.#stopped) return
     this.#drop()
     this.#subscriber = this.#start()
   }
 
-  close(): void {
-    this.#closed = true
+  stop(): void {
+    this.#stopped = true
     this.#drop()
   }
 
@@ -69,7 +69,7 @@ export class Subscription {
         // The connection broke meanwhile, which `close` reports; the next `ready` tries again.
         return
       }
-      if (subscriber !== this.#subscriber || this.#closed) return
+      if (subscriber !== this.#subscriber || this.#stopped) return
       up = true
       this.#events.onUp()
     })

@@ -1,6 +1,6 @@
 import { decodeEnvelope, type Envelope, storableKey } from '@millrace/cache-core/store'
 import type { Cluster, Redis } from 'ioredis'
-import { type Client, isCluster } from '../connection/client.ts'
+import { type Client, isCluster } from './client.ts'
 import type { KeySpace } from './key-space.ts'
 import { readAll } from './scripts.ts'
 import { slotOf } from './slot.ts'

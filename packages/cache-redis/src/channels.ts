@@ -1,4 +1,4 @@
-import { OperationChannels } from '@millrace/kit'
+import { type Channel, channel } from 'node:diagnostics_channel'
 
 /** What the channels `millrace:redis:command:start` and `…:end` carry, the same object on both. */
 export interface CommandMessage {
@@ -10,9 +10,21 @@ export interface CommandMessage {
   error?: unknown
 }
 
-const channels = new OperationChannels<CommandMessage>('millrace:redis:command')
+const start: Channel = channel('millrace:redis:command:start')
+const end: Channel = channel('millrace:redis:command:end')
 
 /** Runs an operation and publishes its start and end; without subscribers, at the cost of two comparisons. */
 export function traced<T>(operation: string, keys: number, run: () => Promise<T>): Promise<T> {
-  return channels.hasSubscribers ? channels.trace({ operation, keys }, run) : run()
+  if (!start.hasSubscribers && !end.hasSubscribers) return run()
+  const message: CommandMessage = { operation, keys }
+  return start.runStores(message, async () => {
+    try {
+      return await run()
+    } catch (error) {
+      message.error = error
+      throw error
+    } finally {
+      end.publish(message)
+    }
+  })
 }

@@ -1,25 +1,24 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '@millrace/cache-core'
 import type { LeaseHold, LoadLease } from '@millrace/cache-core/tiered'
-import { checkOptions, checkPositive, monotonicClock } from '@millrace/kit'
+import { type Clock, systemClock } from './clock.ts'
 import {
-  CONNECTION_OPTIONS,
   Connection,
   type ConnectionOptions,
   type ConnectionStats,
   type ConnectionTarget,
-} from '../connection/connection.ts'
-import { DEFAULT_PREFIX, KeySpace } from '../store/key-space.ts'
-import { dropLease } from '../store/scripts.ts'
+} from './connection.ts'
+import { InvalidOptionError } from './errors.ts'
+import { KeySpace } from './key-space.ts'
+import { dropLease } from './scripts.ts'
 
 /** Options of a {@link RedisLease}, besides where Redis is. */
 export interface RedisLeaseSettings extends ConnectionOptions {
-  /** Beginning of its keys in Redis, without braces; that of the store it is for will do. Default: `millrace:cache`. */
-  readonly prefix?: string | undefined
-  /** ms after which the lease of a process that died ends, > 0: as long as loads take. Default: 10,000. */
-  readonly ttl?: number | undefined
-  /** ms for which others wait for one who loads, > 0. Default: `ttl`. */
-  readonly waitTimeout?: number | undefined
+  /** Beginning of its keys in Redis, without braces; that of the store it is for will do. Default `millrace`. */
+  readonly prefix?: string
+  /** ms after which the lease of a process that died ends, > 0: as long as loads take. Default 10,000. */
+  readonly life?: number
+  /** ms for which others wait for one who loads, > 0. Default `life`. */
+  readonly patience?: number
 }
 
 /** Options of a {@link RedisLease}. */
@@ -33,8 +32,6 @@ export interface RedisLeaseStats extends ConnectionStats {
   readonly waited: number
 }
 
-const NAMES = { ...CONNECTION_OPTIONS, prefix: true, ttl: true, waitTimeout: true } as const
-
 /** ms between two looks at a lease that another has: the first, and the most. Half as long again each time. */
 const FIRST_LOOK = 5
 const LATEST_LOOK = 100
@@ -47,31 +44,29 @@ const LATEST_LOOK = 100
 export class RedisLease implements LoadLease {
   readonly #connection: Connection
   readonly #space: KeySpace
-  readonly #ttl: number
-  readonly #waitTimeout: number
+  readonly #life: number
+  readonly #patience: number
   readonly #clock: Clock
   #acquired = 0
   #waited = 0
 
   /** @throws {InvalidOptionError} */
   constructor(options: RedisLeaseOptions) {
-    const {
-      prefix = DEFAULT_PREFIX,
-      ttl = 10_000,
-      waitTimeout = ttl,
-      clock = monotonicClock,
-    } = checkOptions<object>('', options, NAMES) as RedisLeaseOptions
-    checkPositive('ttl', ttl)
-    checkPositive('waitTimeout', waitTimeout)
+    const { prefix = 'millrace', life = 10_000, patience = life, clock = systemClock } = options
+    for (const [name, value] of Object.entries({ life, patience })) {
+      if (!(value > 0 && value < Infinity)) {
+        throw new InvalidOptionError(name, 'a finite number > 0', value)
+      }
+    }
     this.#space = new KeySpace(prefix)
-    this.#ttl = Math.ceil(ttl)
-    this.#waitTimeout = waitTimeout
+    this.#life = Math.ceil(life)
+    this.#patience = patience
     this.#clock = clock
     this.#connection = new Connection(options, options)
   }
 
   /**
-   * The hold if the key is free now; otherwise `undefined`, as soon as whoever has it lets go, or after `waitTimeout`.
+   * The hold if the key is free now; otherwise `undefined`, as soon as whoever has it lets go, or after `patience`.
    *
    * Rejects with `RedisTimeoutError`, `RedisUnavailableError` or the signal's reason.
    */
@@ -82,14 +77,14 @@ export class RedisLease implements LoadLease {
     const name = this.#space.lease(key)
     const token = randomUUID()
     const taken = await this.#connection.run('acquire', 1, signal, client =>
-      client.set(name, token, 'PX', this.#ttl, 'NX'),
+      client.set(name, token, 'PX', this.#life, 'NX'),
     )
     if (taken !== null) {
       this.#acquired++
       return { release: () => this.#release(name, token) }
     }
     this.#waited++
-    const end = this.#clock.now() + this.#waitTimeout
+    const end = this.#clock.now() + this.#patience
     for (let pause = FIRST_LOOK; ; pause = Math.min(pause * 1.5, LATEST_LOOK)) {
       const left = end - this.#clock.now()
       if (left <= 0) return undefined

@@ -1,4 +1,3 @@
-import type { Clock } from '@millrace/cache-core'
 import {
   type Envelope,
   encodeEnvelope,
@@ -16,18 +15,18 @@ import {
   storableKey,
   ValuePacker,
 } from '@millrace/cache-core/store'
-import { checkOptions, checkPositive, wallClock } from '@millrace/kit'
 import type { Redis } from 'ioredis'
-import { type Client, isCluster, primaries } from '../connection/client.ts'
+import { type Client, isCluster, primaries } from './client.ts'
+import { type Clock, systemClock } from './clock.ts'
 import {
-  CONNECTION_OPTIONS,
   Connection,
   type ConnectionOptions,
   type ConnectionStats,
   type ConnectionTarget,
-} from '../connection/connection.ts'
+} from './connection.ts'
 import { readEntries } from './entry-reader.ts'
-import { DEFAULT_PREFIX, KeySpace } from './key-space.ts'
+import { InvalidOptionError } from './errors.ts'
+import { KeySpace } from './key-space.ts'
 import { advance, expire, invalidateTag, keepTag, put, remove, takeFence } from './scripts.ts'
 
 /** Options of a {@link RedisStore}, besides where Redis is. */
@@ -35,13 +34,13 @@ export interface RedisStoreSettings<V>
   extends LifetimeOptions,
     PackingOptions<V>,
     ConnectionOptions {
-  /** Beginning of all its keys in Redis, without braces. Stores with different prefixes do not see each other. Default: `millrace:cache`. */
-  readonly prefix?: string | undefined
+  /** Beginning of all its keys in Redis, without braces. Stores with different prefixes do not see each other. Default `millrace`. */
+  readonly prefix?: string
   /**
    * ms for which a deleted key refuses values computed before, > 0: longer than any load takes, as a fence older than this
-   * is refused. Default: 60,000.
+   * is refused. Default 60,000.
    */
-  readonly barrierTtl?: number | undefined
+  readonly barrierLife?: number
 }
 
 /** Options of a {@link RedisStore}. */
@@ -50,19 +49,9 @@ export type RedisStoreOptions<V> = RedisStoreSettings<V> & ConnectionTarget
 /** Counters of a {@link RedisStore}. */
 export interface RedisStoreStats extends StoreStats, ConnectionStats {}
 
-const NAMES = {
-  ...CONNECTION_OPTIONS,
-  prefix: true,
-  barrierTtl: true,
-  ttl: true,
-  retention: true,
-  codec: true,
-  compression: true,
-} as const
-
 const KEYS_PER_SCAN = 500
 /** Beyond this many ms Redis' own arithmetic could overflow; it is 285,000 years. */
-const UNLIMITED = 2 ** 53
+const FOR_EVER = 2 ** 53
 
 /**
  * A {@link Store} in Redis or Valkey, one server, Sentinel or Cluster. Reads take one round trip (in a Cluster two where values
@@ -78,19 +67,20 @@ export class RedisStore<V = unknown> implements Store<V> {
   readonly #space: KeySpace
   readonly #packer: ValuePacker<V>
   readonly #lifetimes: Lifetimes
-  readonly #barrierTtl: number
+  readonly #barrierLife: number
   readonly #clock: Clock
   readonly #counters = new StoreCounters()
 
   /** @throws {InvalidOptionError} */
   constructor(options: RedisStoreOptions<V>) {
-    checkOptions<object>('', options, NAMES)
-    const { prefix = DEFAULT_PREFIX, barrierTtl = 60_000, clock = wallClock } = options
-    checkPositive('barrierTtl', barrierTtl)
+    const { prefix = 'millrace', barrierLife = 60_000, clock = systemClock } = options
+    if (!(barrierLife > 0 && barrierLife < FOR_EVER)) {
+      throw new InvalidOptionError('barrierLife', 'a finite number > 0', barrierLife)
+    }
     this.#space = new KeySpace(prefix)
-    this.#packer = new ValuePacker({ codec: options.codec, compression: options.compression })
-    this.#lifetimes = new Lifetimes({ ttl: options.ttl, retention: options.retention })
-    this.#barrierTtl = Math.ceil(barrierTtl)
+    this.#packer = new ValuePacker(options)
+    this.#lifetimes = new Lifetimes(options)
+    this.#barrierLife = Math.ceil(barrierLife)
     this.#clock = clock
     this.#connection = new Connection(options, options)
     this.client = this.#connection.client
@@ -138,7 +128,7 @@ export class RedisStore<V = unknown> implements Store<V> {
     const there = await this.#connection.run('expire', 1, signal, async client => {
       const version = await this.#advance(client, '')
       const names = [this.#space.value(key), this.#space.barrier(key)]
-      return (await expire.run(client, names, [version, this.#barrierTtl])) === 1
+      return (await expire.run(client, names, [version, this.#barrierLife])) === 1
     })
     if (there) this.#counters.deletes++
     return there
@@ -172,7 +162,7 @@ export class RedisStore<V = unknown> implements Store<V> {
   async *keys({
     prefix = '',
     signal,
-  }: { readonly prefix?: string | undefined } & StoreCallOptions = {}): AsyncGenerator<
+  }: { readonly prefix?: string } & StoreCallOptions = {}): AsyncGenerator<
     string,
     void,
     undefined
@@ -262,7 +252,7 @@ export class RedisStore<V = unknown> implements Store<V> {
           const version = fence?.epoch ?? own
           const stored = { key: storableKey(key), expires, retained, version, tags, packed }
           const life = Math.ceil(retained - now)
-          return this.#put(client, key, stored, life < UNLIMITED ? life : 0, fence)
+          return this.#put(client, key, stored, life < FOR_EVER ? life : 0, fence)
         }),
       )
     })
@@ -281,7 +271,7 @@ export class RedisStore<V = unknown> implements Store<V> {
     const tags = envelope.tags.map(tag => this.#space.tag(tag))
     const version = envelope.version.toFixed(0)
     const begun = fence === undefined ? '' : fence.at * 1_000
-    const args = [version, encodeEnvelope(envelope), life, begun, this.#barrierTtl]
+    const args = [version, encodeEnvelope(envelope), life, begun, this.#barrierLife]
     if (!isCluster(client)) return (await put.run(client, [...names, ...tags], args)) === 1
     const [stored, ...tagVersions] = await Promise.all([
       put.run(client, names, args),
@@ -302,7 +292,7 @@ export class RedisStore<V = unknown> implements Store<V> {
       const results = await Promise.all(
         keys.map(key => {
           const names = [this.#space.value(key), this.#space.barrier(key)]
-          return remove.run(client, names, [version, this.#barrierTtl])
+          return remove.run(client, names, [version, this.#barrierLife])
         }),
       )
       return results.filter(result => result === 1).length
@@ -319,7 +309,7 @@ export class RedisStore<V = unknown> implements Store<V> {
   ): Promise<void> {
     return this.#connection.run(operation, 0, signal, async client => {
       const version = await this.#advance(client, '')
-      await invalidateTag.run(client, [this.#space.tag(tag)], [field, version, this.#barrierTtl])
+      await invalidateTag.run(client, [this.#space.tag(tag)], [field, version, this.#barrierLife])
     })
   }
 

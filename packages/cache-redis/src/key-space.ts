@@ -1,8 +1,5 @@
 import { originalKey, storableKey } from '@millrace/cache-core/store'
-import { InvalidOptionError } from '@millrace/kit'
-
-/** Beginning of the names of all keys and channels unless an option says otherwise. */
-export const DEFAULT_PREFIX = 'millrace:cache'
+import { InvalidOptionError } from './errors.ts'
 
 /**
  * Names of a store's keys in Redis. A value lies under `PREFIX:{kKEY}`, what refuses late values under the same name and `!`:

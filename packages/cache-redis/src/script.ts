@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Client } from '../connection/client.ts'
+import type { Client } from './client.ts'
 
 type Argument = string | number | Buffer
 

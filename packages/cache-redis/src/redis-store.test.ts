@@ -168,12 +168,12 @@ describeRedis('RedisStore on one server', redis => {
     test('bad options are named', () => {
       const url = redis.server.url
       expect(() => new RedisStore({ url, prefix: 'a{b}' })).toThrow(
-        'Expected `prefix` to be a string without braces, not empty, got a string of length 4',
+        "Expected `prefix` to be a string without braces, not empty, got 'a{b}' (string)",
       )
-      expect(() => new RedisStore({ url, timeout: 0 })).toThrow(
-        'Expected `timeout` to be a finite number above 0, got 0',
+      expect(() => new RedisStore({ url, deadline: 0 })).toThrow(
+        'Expected `deadline` to be a finite number > 0, got 0 (number)',
       )
-      expect(() => new RedisStore({ url, barrierTtl: Infinity })).toThrow('`barrierTtl`')
+      expect(() => new RedisStore({ url, barrierLife: Infinity })).toThrow('`barrierLife`')
     })
   })
 })

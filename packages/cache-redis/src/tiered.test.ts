@@ -2,7 +2,7 @@ import { TieredCache } from '@millrace/cache-core/tiered'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { RedisBus } from '../bus/redis-bus.ts'
+import { RedisBus } from './bus/redis-bus.ts'
 import { RedisStore } from './redis-store.ts'
 
 /** One process of several. */

@@ -1,11 +1,15 @@
-import type { Clock } from '@millrace/cache-core'
 import { StoreClosedError } from '@millrace/cache-core/store'
-import { checkInteger, checkPositive, monotonicClock, type OptionNames } from '@millrace/kit'
 import { Redis, type RedisOptions } from 'ioredis'
-import { RedisTimeoutError, RedisUnavailableError, type UnavailableReason } from '../errors.ts'
 import { traced } from './channels.ts'
 import { type BreakerOptions, CircuitBreaker } from './circuit-breaker.ts'
 import type { Client } from './client.ts'
+import { type Clock, systemClock } from './clock.ts'
+import {
+  InvalidOptionError,
+  RedisTimeoutError,
+  RedisUnavailableError,
+  type UnavailableReason,
+} from './errors.ts'
 
 /** Where Redis is. */
 export type ConnectionTarget =
@@ -19,33 +23,20 @@ export type ConnectionTarget =
 /** How a {@link Connection} meets trouble. */
 export interface ConnectionOptions {
   /** ms after which an operation fails if Redis has not answered, > 0. Default 1,000. */
-  readonly timeout?: number | undefined
+  readonly deadline?: number
   /** Operations that may wait for an answer at one time, a positive integer; more fail at once. Default 10,000. */
-  readonly maxPending?: number | undefined
+  readonly maxPending?: number
   /** When to stop asking a Redis that does not answer; `false` for never. */
-  readonly breaker?: BreakerOptions | false | undefined
-  /** Source of time. Default: the system's monotonic clock. */
-  readonly clock?: Clock | undefined
-}
-
-/** Names of all options that say where Redis is and how it is met. */
-export const CONNECTION_OPTIONS: OptionNames<
-  ConnectionOptions & { client: unknown; url: unknown; connection: unknown }
-> = {
-  client: true,
-  url: true,
-  connection: true,
-  timeout: true,
-  maxPending: true,
-  breaker: true,
-  clock: true,
+  readonly breaker?: BreakerOptions | false
+  /** Source of time. Default: the system's. */
+  readonly clock?: Clock
 }
 
 /** Counters of a {@link Connection}. */
 export interface ConnectionStats {
   /** Operations that wait for an answer now. */
   readonly pending: number
-  /** Operations given up at their timeout. */
+  /** Operations given up at their deadline. */
   readonly timeouts: number
   /** Operations that failed otherwise, except by their caller's signal. */
   readonly failures: number
@@ -56,13 +47,13 @@ export interface ConnectionStats {
 }
 
 /**
- * Operations on Redis that end in time: with a result, or with a typed error at the timeout at the latest, whatever state
+ * Operations on Redis that end in time: with a result, or with a typed error at the deadline at the latest, whatever state
  * the connection is in.
  */
 export class Connection {
   readonly client: Client
   readonly #owned: boolean
-  readonly #timeout: number
+  readonly #deadline: number
   readonly #maxPending: number
   readonly #breaker: CircuitBreaker | undefined
   readonly #clock: Clock
@@ -73,11 +64,15 @@ export class Connection {
 
   /** @throws {InvalidOptionError} */
   constructor(target: ConnectionTarget, options: ConnectionOptions = {}) {
-    const { timeout = 1_000, maxPending = 10_000, breaker = {}, clock = monotonicClock } = options
-    checkPositive('timeout', timeout)
-    checkInteger('maxPending', maxPending, 1)
+    const { deadline = 1_000, maxPending = 10_000, breaker = {}, clock = systemClock } = options
+    if (!(deadline > 0 && deadline < Infinity)) {
+      throw new InvalidOptionError('deadline', 'a finite number > 0', deadline)
+    }
+    if (!(Number.isInteger(maxPending) && maxPending >= 1)) {
+      throw new InvalidOptionError('maxPending', 'a positive integer', maxPending)
+    }
     this.#breaker = breaker === false ? undefined : new CircuitBreaker(breaker, clock)
-    this.#timeout = timeout
+    this.#deadline = deadline
     this.#maxPending = maxPending
     this.#clock = clock
     this.#owned = target.client === undefined
@@ -87,7 +82,7 @@ export class Connection {
   /**
    * Runs an operation of one or more commands.
    *
-   * @throws RedisTimeoutError at the timeout
+   * @throws RedisTimeoutError at the deadline
    * @throws RedisUnavailableError if there is no connection, it breaks, the breaker is open, too much waits already, or Redis
    *   answers with an error
    * @throws the signal's reason
@@ -149,9 +144,9 @@ export class Connection {
         settle(() => {
           this.#timeouts++
           this.#breaker?.fail()
-          reject(new RedisTimeoutError(operation, this.#timeout))
+          reject(new RedisTimeoutError(operation, this.#deadline))
         })
-      }, this.#timeout)
+      }, this.#deadline)
       this.#pending++
       signal?.addEventListener('abort', abort)
       work(this.client).then(
@@ -188,7 +183,7 @@ function connect(target: Exclude<ConnectionTarget, { readonly client: Client }>)
   const options: RedisOptions = {
     // Commands written in one turn of the event loop travel together.
     enableAutoPipelining: true,
-    // Waiting longer is the timeout's business.
+    // Waiting longer is the deadline's business.
     maxRetriesPerRequest: 1,
     ...(target.url === undefined ? (target as { connection: RedisOptions }).connection : {}),
   }

@@ -1,0 +1,178 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Checks } from './checks.ts'
+import { run } from './run.ts'
+
+const root = resolve(import.meta.dirname, '..')
+const verdaccio = '6.10.4'
+
+/** What a project asks for after the first release, and goes on asking for after the second. */
+const ranges = {
+  '@millrace/cache-core': '^0.1.0',
+  '@millrace/cache-files': '^0.1.0',
+  '@millrace/cache-redis': '^0.1.0',
+}
+
+/** The packages of which one builds on another. */
+const only = Object.keys(ranges).map(name => `--filter=${name}`)
+
+/**
+ * Publishes two releases to a registry on loopback, the second with a breaking (minor, as all is 0.x) change of cache-core alone, and
+ * installs by npm and pnpm what projects then have in their package.json: the ranges of the first release, and the newest of all.
+ * The rule that makes both work stands in SUPPORT.md.
+ */
+async function main(): Promise<number> {
+  const checks = new Checks()
+  const work = mkdtempSync(join(tmpdir(), 'millrace-release-'))
+  const copy = join(work, 'repository')
+  const registry = await startRegistry(work)
+  try {
+    checks.expect('copy of the repository', () => cloneInto(copy))
+    checks.expect('first release', () => release(copy, registry.url, []))
+    checks.expect('second release', () => release(copy, registry.url, ['@millrace/cache-core']))
+    for (const client of ['npm', 'pnpm'] as const) {
+      checks.expect(`${client}: the first release's ranges`, () =>
+        installs(join(work, `${client}-old`), client, registry.url, ranges, '0.1.'),
+      )
+      const newest = Object.fromEntries(Object.keys(ranges).map(name => [name, 'latest']))
+      checks.expect(`${client}: the newest`, () =>
+        installs(join(work, `${client}-new`), client, registry.url, newest, '0.2.'),
+      )
+    }
+  } finally {
+    registry.process.kill()
+    rmSync(work, { recursive: true, force: true })
+  }
+  return checks.report()
+}
+
+function cloneInto(copy: string): boolean {
+  return (
+    run('git', ['clone', '--quiet', '--no-hardlinks', root, copy]) &&
+    run('pnpm', ['install', '--frozen-lockfile', '--prefer-offline', '--silent'], {}, copy)
+  )
+}
+
+/** Turns the changesets that are there, and one for each package in `broken`, into versions, and publishes them. */
+function release(copy: string, registry: string, broken: readonly string[]): boolean {
+  for (const name of broken) {
+    const file = join(copy, '.changeset', `${name.replace(/\W/g, '-')}.md`)
+    writeFileSync(file, `---\n'${name}': minor\n---\n\nBreak something.\n`)
+  }
+  const identity = ['-c', 'user.name=release', '-c', 'user.email=release@example.test']
+  return (
+    run('changeset', ['version'], {}, copy) &&
+    run('git', ['add', '--all'], {}, copy) &&
+    run('git', [...identity, 'commit', '--quiet', '--message', 'Version'], {}, copy) &&
+    run('turbo', ['run', 'build', ...only, '--output-logs=errors-only'], {}, copy) &&
+    run(
+      'pnpm',
+      ['--recursive', ...only, 'publish', '--no-git-checks', '--silent', '--registry', registry],
+      { NPM_CONFIG_PROVENANCE: 'false', ...token(registry) },
+      copy,
+    )
+  )
+}
+
+/** Any token will do: the registry lets everybody publish, but clients insist on one. */
+function token(registry: string): NodeJS.ProcessEnv {
+  return { [`npm_config_${registry.slice('http:'.length)}:_authToken`]: 'anybody' }
+}
+
+function installs(
+  project: string,
+  client: 'npm' | 'pnpm',
+  registry: string,
+  dependencies: Readonly<Record<string, string>>,
+  expected: string,
+): boolean {
+  mkdirSync(project)
+  writeFileSync(
+    join(project, 'package.json'),
+    JSON.stringify({
+      name: 'consumer',
+      private: true,
+      type: 'module',
+      dependencies: { ...dependencies, ioredis: '^6.0.0' },
+    }),
+  )
+  writeFileSync(join(project, '.npmrc'), `@millrace:registry=${registry}\n`)
+  const flags = client === 'npm' ? ['--no-audit', '--no-fund', '--loglevel=error'] : ['--silent']
+  if (!run(client, ['install', ...flags], {}, project)) return false
+  const versions = Object.keys(dependencies).map(name => {
+    const manifest = join(project, 'node_modules', name, 'package.json')
+    return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
+  })
+  const imports = Object.keys(dependencies).map(name => `await import('${name}')`)
+  return (
+    versions.every(version => version.startsWith(expected)) &&
+    run('node', ['--input-type=module', '--eval', imports.join(';')], {}, project)
+  )
+}
+
+interface RunningRegistry {
+  readonly url: string
+  readonly process: ChildProcess
+}
+
+async function startRegistry(work: string): Promise<RunningRegistry> {
+  const config = join(work, 'registry.yaml')
+  writeFileSync(
+    config,
+    [
+      `storage: ${join(work, 'storage')}`,
+      'packages:',
+      "  '@millrace/*': { access: $all, publish: $anonymous }",
+      'log: { type: stdout, format: pretty, level: warn }',
+    ].join('\n'),
+  )
+  const program = join(work, 'registry')
+  mkdirSync(program)
+  writeFileSync(
+    join(program, 'package.json'),
+    JSON.stringify({
+      private: true,
+      dependencies: { verdaccio },
+      // One of its plugins asks for a dist-tag, which not every mirror of the public registry has.
+      overrides: { 'node-fetch': '2.7.0' },
+    }),
+  )
+  if (!run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], {}, program)) {
+    throw new Error(`verdaccio ${verdaccio} could not be installed`)
+  }
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}/`
+  const child = spawn(
+    join(program, 'node_modules', '.bin', 'verdaccio'),
+    ['--config', config, '--listen', `127.0.0.1:${port}`],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  )
+  for (let attempt = 0; attempt < 600; attempt++) {
+    if (child.exitCode !== null) throw new Error(`verdaccio ended with ${child.exitCode}`)
+    const answered = await fetch(`${url}-/ping`).then(
+      response => response.ok,
+      () => false,
+    )
+    if (answered) return { url, process: child }
+    await sleep(200)
+  }
+  child.kill()
+  throw new Error('verdaccio did not answer')
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolvePort(port))
+    })
+  })
+}
+
+process.exitCode = await main()
