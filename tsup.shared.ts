@@ -23,5 +23,10 @@ export function millraceBuild(entry: Record<string, string>, overrides: Options 
     // `node:sqlite` exists only under that name.
     removeNodeProtocol: false,
     ...overrides,
+    esbuildOptions(options, context) {
+      // Maps name the sources; copies of them would double the tarball.
+      options.sourcesContent = false
+      overrides.esbuildOptions?.(options, context)
+    },
   }
 }

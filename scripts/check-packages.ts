@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { keepsBundleSize } from './bundle-size.ts'
@@ -106,17 +115,35 @@ function checkTarball(
   const optional = Object.keys(manifest.peerDependencies ?? {}).filter(
     name => manifest.peerDependenciesMeta?.[name]?.optional,
   )
+  const alone: string[] = []
   for (const entry of entries) {
     const specifier = manifest.name + entry.slice(1)
-    checks.expect(`${specifier}: import`, () =>
-      loads(project, `await import('${specifier}')`, 'module', optional),
-    )
-    checks.expect(`${specifier}: require`, () =>
-      loads(project, `require('${specifier}')`, 'commonjs', optional),
+    checks.expect(`${specifier}: import`, () => {
+      const loaded = load(project, `await import('${specifier}')`, 'module', optional)
+      if (loaded === 'loaded') alone.push(specifier)
+      return loaded !== 'failed'
+    })
+    checks.expect(
+      `${specifier}: require`,
+      () => load(project, `require('${specifier}')`, 'commonjs', optional) !== 'failed',
     )
   }
   checks.expect(`${manifest.name}: consumer`, () => consumerRuns(short, project))
   checks.expect(`${manifest.name}: bundle size`, () => keepsBundleSize(short, project))
+  for (const bundler of ['esbuild', 'rolldown', 'webpack']) {
+    checks.expect(`${manifest.name}: bundled by ${bundler}`, () =>
+      bundleRuns(bundler, short, project, alone, optional),
+    )
+  }
+  checks.expect(`${manifest.name}: source maps`, () =>
+    hasLeanMaps(join(project, 'node_modules', manifest.name)),
+  )
+  checks.expect(`${manifest.name}: declarations`, () =>
+    namesNoKit(join(project, 'node_modules', manifest.name)),
+  )
+  checks.expect(`${manifest.name}: links`, () =>
+    linksHold(join(project, 'node_modules', manifest.name)),
+  )
 }
 
 function requiredPeers({
@@ -131,21 +158,89 @@ function requiredPeers({
 }
 
 /** Loads an entry in a child; a missing optional peer is the one failure allowed, as the peer is the user's to add. */
-function loads(
+function load(
   project: string,
   code: string,
   type: 'module' | 'commonjs',
   optional: readonly string[],
-): boolean {
+): 'loaded' | 'peer missing' | 'failed' {
   const loaded = spawnSync('node', [`--input-type=${type}`, '--eval', code], {
     cwd: project,
     encoding: 'utf8',
   })
-  if (loaded.status === 0) return true
+  if (loaded.status === 0) return 'loaded'
   const missing = /Cannot find (?:package|module) '([^']+)'/.exec(loaded.stderr)?.[1]
-  if (missing !== undefined && optional.includes(missing)) return true
+  if (missing !== undefined && optional.includes(missing)) return 'peer missing'
   console.error(loaded.stderr)
-  return false
+  return 'failed'
+}
+
+/** Bundles every entry that loads without further packages, with what scripts/bundles does with them, and runs it from an empty folder. */
+function bundleRuns(
+  bundler: string,
+  short: string,
+  project: string,
+  specifiers: readonly string[],
+  external: readonly string[],
+): boolean {
+  const entry = join(project, `bundled-by-${bundler}.js`)
+  const namespaces = specifiers.map((_, index) => `entry${index}`)
+  const use = join(root, 'scripts', 'bundles', `${short}.js`)
+  writeFileSync(
+    entry,
+    [
+      ...specifiers.map((name, index) => `import * as ${namespaces[index]} from '${name}'`),
+      `if ([${namespaces}].some(entry => Object.keys(entry).length === 0)) throw new Error('an entry is empty')`,
+      existsSync(use) ? readFileSync(use, 'utf8') : '',
+    ].join('\n'),
+  )
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-bundle-'))
+  const outfile = join(folder, 'bundle.mjs')
+  try {
+    return (
+      run('node', [join(root, 'scripts', 'bundle.ts'), bundler, entry, outfile, ...external]) &&
+      run('node', [outfile], {}, folder)
+    )
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Maps name the sources that the repository holds; a copy of them in the tarball would double its size. */
+function hasLeanMaps(folder: string): boolean {
+  return globSync('dist/**/*.map', { cwd: folder }).every(file => {
+    const map: { sourcesContent?: unknown[] } = JSON.parse(readFileSync(join(folder, file), 'utf8'))
+    return map.sourcesContent === undefined
+  })
+}
+
+/** The kit is bundled and never published: nothing may ask for it. */
+function namesNoKit(folder: string): boolean {
+  return globSync('dist/**/*.{js,d.ts}', { cwd: folder }).every(
+    file => !/['"]@millrace\/kit/.test(readFileSync(join(folder, file), 'utf8')),
+  )
+}
+
+/** Links of the packed README lead to files of the tarball, headings of its own, or another site. */
+function linksHold(folder: string): boolean {
+  const readme = readFileSync(join(folder, 'README.md'), 'utf8')
+  const headings = new Set(
+    [...readme.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+      heading!
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+  const dead = [...readme.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target]) => target!)
+    .filter(target => {
+      if (/^(https?|mailto):/.test(target)) return false
+      if (target.startsWith('#')) return !headings.has(target.slice(1))
+      return !existsSync(join(folder, target.split('#')[0]!))
+    })
+  for (const target of dead) console.error(`README.md: dead link ${target}`)
+  return dead.length === 0
 }
 
 /** Type-checks the package's ten-line consumer against the declarations in the tarball, builds it and runs it. */

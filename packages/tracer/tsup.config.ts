@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { millraceBuild } from '../../tsup.shared.ts'
 
 const { version } = JSON.parse(
@@ -23,7 +24,7 @@ const oneChunk: Plugin = {
       sideEffects: true,
     }))
     build.onLoad({ filter: /[/\\]src[/\\][a-z]+\.ts$/ }, async ({ path }) => {
-      if (!ENTRIES.some(entry => path.endsWith(`/src/${entry}.ts`))) return undefined
+      if (!ENTRIES.some(entry => path === resolve('src', `${entry}.ts`))) return undefined
       const contents = await readFile(path, 'utf8')
       return {
         contents: `import 'whole:index.ts'\nimport 'whole:otlp.ts'\n${contents}`,
