@@ -1,30 +1,18 @@
-/** A constructor option, or an option of one call, is outside its documented bounds. */
-export class InvalidOptionError extends TypeError {
-  override readonly name = 'InvalidOptionError'
-  readonly code = 'ERR_MILLRACE_INVALID_OPTION'
-  /** Name of the option as the caller wrote it. */
-  readonly option: string
-  /** What would have been accepted. */
-  readonly expected: string
-  /** What was passed. Not enumerable, so that logging the error does not log the value. */
-  declare readonly received: unknown
-
-  constructor(option: string, expected: string, received: unknown) {
-    super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
-    this.option = option
-    this.expected = expected
-    Object.defineProperty(this, 'received', { value: received, enumerable: false })
-  }
-}
-
 /**
  * Why a file could not be read:
  * - `missing`: there is nothing under the path
  * - `not-a-file`: a folder, socket or device is
  * - `denied`: this process may not read it
+ * - `too-large`: it has more bytes than `maxFileBytes`
  * - `failed`: anything else, see `cause`
  */
-export type FileReadReason = 'missing' | 'not-a-file' | 'denied' | 'failed'
+export type FileReadReason = 'missing' | 'not-a-file' | 'denied' | 'too-large' | 'failed'
+
+/** Options of a {@link FileReadError}. */
+export interface FileReadErrorOptions extends ErrorOptions {
+  /** The `maxFileBytes` that the file exceeds. */
+  readonly limit?: number | undefined
+}
 
 /** A file could not be read. Nothing is remembered of it. */
 export class FileReadError extends Error {
@@ -33,17 +21,21 @@ export class FileReadError extends Error {
   /** Absolute path. */
   readonly path: string
   readonly reason: FileReadReason
+  /** The `maxFileBytes` that a file exceeds which is too large. */
+  readonly limit: number | undefined
 
-  constructor(path: string, reason: FileReadReason, options?: ErrorOptions) {
+  constructor(path: string, reason: FileReadReason, options?: FileReadErrorOptions) {
     const problem = {
       missing: 'it does not exist',
       'not-a-file': 'it is not a regular file',
       denied: 'permission denied',
+      'too-large': `it has more than ${options?.limit} bytes`,
       failed: (options?.cause as Error | undefined)?.message ?? 'unknown error',
     }[reason]
     super(`Cannot read ${path}: ${problem}`, options)
     this.path = path
     this.reason = reason
+    this.limit = options?.limit
   }
 }
 
@@ -96,12 +88,108 @@ export function fileReadError(path: string, cause: unknown): FileReadError {
   return new FileReadError(path, reason, { cause })
 }
 
-/** Names a value and its type without printing objects. */
-function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value)
-  if (typeof value === 'number' || typeof value === 'boolean') return `${value} (${typeof value})`
-  if (typeof value === 'string') {
-    return value.length > 40 ? `a string of ${value.length} characters` : `'${value}' (string)`
+/** A parser or extractor took longer than its `timeout`. Nothing is remembered. */
+export class ParseTimeoutError extends Error {
+  override readonly name = 'ParseTimeoutError'
+  readonly code = 'ERR_MILLRACE_PARSE_TIMEOUT'
+  /** The `id` of the cache. */
+  readonly parser: string
+  /** Absolute path of the file. */
+  readonly path: string
+  /** ms it had. */
+  readonly timeout: number
+
+  constructor(parser: string, path: string, timeout: number) {
+    super(`${parser} took longer than ${timeout} ms for ${path}`)
+    this.parser = parser
+    this.path = path
+    this.timeout = timeout
   }
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/** A query took longer than its `timeout`, the time it waited for other queries not counted. Nothing is remembered. */
+export class QueryTimeoutError extends Error {
+  override readonly name = 'QueryTimeoutError'
+  readonly code = 'ERR_MILLRACE_QUERY_TIMEOUT'
+  /** Name of the query. */
+  readonly query: string
+  /** ms it had. */
+  readonly timeout: number
+
+  constructor(query: string, timeout: number) {
+    super(`The query ${query} took longer than ${timeout} ms`)
+    this.query = query
+    this.timeout = timeout
+  }
+}
+
+/** A query called `graph.get`, whose result would not have become its dependency. Its context has a `get`. */
+export class NestedGetError extends Error {
+  override readonly name = 'NestedGetError'
+  readonly code = 'ERR_MILLRACE_NESTED_GET'
+  /** Name of the query that called. */
+  readonly query: string
+  /** Name of the query it asked for. */
+  readonly asked: string
+
+  constructor(query: string, asked: string) {
+    super(`The query ${query} asked the graph for ${asked}; ask the query's context instead`)
+    this.query = query
+    this.asked = asked
+  }
+}
+
+/**
+ * Why a result was refused:
+ * - `incomparable`: it holds a function, a symbol, or an instance whose state does not show, so that no change of it could be noticed; give
+ *   the query a `fingerprint`
+ * - `not-encodable`: the codec threw
+ * - `not-preserved`: it came back from the codec as something else, as a `Map` comes back from JSON as `{}`
+ */
+export type ResultProblem = 'incomparable' | 'not-encodable' | 'not-preserved'
+
+/** A result cannot be kept, or not be told from another one. Nothing is stored of it. */
+export class ResultError extends Error {
+  override readonly name = 'ResultError'
+  readonly code = 'ERR_MILLRACE_RESULT'
+  /** Name of the query, or `id` of the facts. */
+  readonly query: string
+  readonly problem: ResultProblem
+
+  constructor(query: string, problem: ResultProblem, options?: ErrorOptions) {
+    const why = {
+      incomparable: 'cannot be compared with another one',
+      'not-encodable': 'cannot be encoded',
+      'not-preserved': 'does not survive its codec',
+    }[problem]
+    // A codec's own message may quote the value.
+    const named = problem === 'incomparable' && options?.cause instanceof Error
+    const detail = named ? `: ${(options.cause as Error).message}` : ''
+    super(`The result of ${query} ${why}${detail}`, options)
+    this.query = query
+    this.problem = problem
+  }
+}
+
+/** The store did not answer within `storeTimeout`. Told to `onStoreError`; work goes on without the store. */
+export class StoreTimeoutError extends Error {
+  override readonly name = 'StoreTimeoutError'
+  readonly code = 'ERR_MILLRACE_FILES_STORE_TIMEOUT'
+  /** ms it had. */
+  readonly timeout: number
+
+  constructor(timeout: number) {
+    super(`The store did not answer within ${timeout} ms`)
+    this.timeout = timeout
+  }
+}
+
+/** The graph was closed. */
+export class GraphClosedError extends Error {
+  override readonly name = 'GraphClosedError'
+  readonly code = 'ERR_MILLRACE_GRAPH_CLOSED'
+
+  constructor() {
+    super('The graph is closed')
+  }
 }

@@ -1,17 +1,24 @@
-export type { Clock } from './clock.ts'
-export type { FileReadReason } from './errors.ts'
+export { type Clock, InvalidOptionError } from '@millrace/cache-core'
+export type { FileReadErrorOptions, FileReadReason, ResultProblem } from './errors.ts'
 export {
   ContextEndedError,
   CycleError,
   FileReadError,
-  InvalidOptionError,
+  GraphClosedError,
+  NestedGetError,
+  ParseTimeoutError,
+  QueryTimeoutError,
+  ResultError,
+  StoreTimeoutError,
   UnsettledError,
 } from './errors.ts'
 export type { Derived, FactsOptions, FactsStats } from './facts/facts.ts'
 export { Facts } from './facts/facts.ts'
-export type { GraphOptions, GraphStats } from './graph/graph.ts'
+export type { DurableFolder } from './graph/durable-inputs.ts'
+export type { GraphStats } from './graph/graph.ts'
 export { Graph } from './graph/graph.ts'
-export type { PathKind, Query, QueryContext, QueryOptions } from './graph/query.ts'
+export type { GraphOptions } from './graph/graph-options.ts'
+export type { Query, QueryContext, QueryOptions } from './graph/query.ts'
 export type { TraceRecord } from './graph/trace-record.ts'
 export type {
   ParseCacheOptions,
@@ -21,5 +28,14 @@ export type {
 } from './parse/parse-cache.ts'
 export { ParseCache } from './parse/parse-cache.ts'
 export type { ParseMessage } from './parse/parse-channels.ts'
-export type { FileContent, FileTableOptions, FileTableStats } from './table/file-table.ts'
+export type { KeepingOptions } from './persist/keeping-options.ts'
+export type { StoredResult } from './persist/stored-result.ts'
+export type { ChangeFeed, ChangeReports } from './table/change-feed.ts'
+export type { FileStamp } from './table/file-stamp.ts'
+export type { FileContent, FileTableStats } from './table/file-table.ts'
 export { FileTable } from './table/file-table.ts'
+export type { FileTableOptions } from './table/file-table-options.ts'
+export type { FolderList } from './table/folder-lists.ts'
+export type { PathKind } from './table/path-kind.ts'
+export type { KnownFile } from './table/table-snapshot.ts'
+export { contentKey, type OptionEffects, parserId } from './value/content-key.ts'

@@ -5,6 +5,7 @@ import { MemoryStore } from '@millrace/cache-core/memory'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
 import { parseSync } from 'oxc-parser'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { StoredResult } from '../persist/stored-result.ts'
 import { FileTable } from '../table/file-table.ts'
 import { Facts } from './facts.ts'
 
@@ -17,10 +18,11 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
-const open = () => new SqliteStore<string[]>({ path: join(folder, 'facts.db'), compression: true })
+const open = () =>
+  new SqliteStore<StoredResult>({ path: join(folder, 'facts.db'), compression: true })
 
 /** The modules a source imports: real facts by a real parser. */
-const imports = (store: SqliteStore<string[]>, id = 'imports@1', writeDelay = 100) =>
+const imports = (store: SqliteStore<StoredResult>, id = 'imports@1', writeDelay = 100) =>
   new Facts<string[]>({
     files,
     store,
@@ -86,7 +88,7 @@ describe('Facts', () => {
   test('an edit during a derivation is not filed under the new bytes', async () => {
     write('a', 'old')
     const gate = Promise.withResolvers<void>()
-    const store = new MemoryStore<string>()
+    const store = new MemoryStore<StoredResult>()
     const facts = new Facts<string>({
       files,
       store,
@@ -147,7 +149,7 @@ describe('Facts', () => {
 
   test('new facts are written after the delay without being asked for', async () => {
     write('a', 'x')
-    const store = new MemoryStore<number>()
+    const store = new MemoryStore<StoredResult>()
     const written = Promise.withResolvers<boolean[]>()
     const setMany = store.setMany.bind(store)
     store.setMany = (...args) => {
@@ -165,8 +167,13 @@ describe('Facts', () => {
   })
 
   test('bad options are named', () => {
-    const base = { files, store: new MemoryStore<number>(), extract: () => 1 }
-    expect(() => new Facts({ ...base, id: '' })).toThrow('Expected `id` to be a string that names')
+    const base = { files, store: new MemoryStore<StoredResult>(), extract: () => 1 }
+    expect(() => new Facts({ ...base, id: '' })).toThrow(
+      'Expected `id` to be a string that is not empty',
+    )
     expect(() => new Facts({ ...base, id: 'x', writeDelay: 0 })).toThrow('Expected `writeDelay`')
+    expect(() => new Facts({ ...base, id: 'x', codecc: 1 } as never)).toThrow(
+      'did you mean `codec`',
+    )
   })
 })

@@ -1,31 +1,53 @@
 import { extname } from 'node:path'
-import { Cache } from '@millrace/cache-core'
-import type { Store } from '@millrace/cache-core/store'
-import { InvalidOptionError } from '../errors.ts'
+import { Cache, type Clock } from '@millrace/cache-core'
+import type { Codec, Store } from '@millrace/cache-core/store'
+import {
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  checkPositiveOrInfinity,
+  checkText,
+  type OptionNames,
+} from '@millrace/kit'
+import { FileReadError, ParseTimeoutError } from '../errors.ts'
 import { BestEffortStore } from '../persist/best-effort-store.ts'
+import {
+  KEEPING_OPTIONS,
+  type KeepingOptions,
+  keepingSettings,
+} from '../persist/keeping-options.ts'
+import {
+  packResult,
+  resultFingerprint,
+  type StoredResult,
+  unpackResult,
+} from '../persist/stored-result.ts'
 import type { FileContent, FileTable } from '../table/file-table.ts'
+import { boundedWork } from '../time/bounded-work.ts'
+import { contentKey } from '../value/content-key.ts'
 
 /** Options of {@link Facts}. */
-export interface FactsOptions<T> {
+export interface FactsOptions<T> extends KeepingOptions {
   /** Where files are read. */
   readonly files: FileTable
   /** Where facts outlive the process, such as a `SqliteStore`. The caller made it and closes it after `close`. */
-  readonly store: Store<T>
-  /** Name and version of the extractor with whatever options matter, such as `imports@3`. A new one makes all facts anew. */
+  readonly store: Store<StoredResult>
+  /**
+   * Name and version of the extractor with whatever options matter, such as `imports@3`; see `parserId`. A new one makes all facts anew.
+   */
   readonly id: string
   /**
-   * Derives the facts from a content. They must depend on its bytes and the variant only, survive the store's codec, and never
-   * be changed, as they are shared. What it throws reaches the callers that wait and is not remembered.
+   * Derives the facts from a content. They must depend on its bytes and the variant only, survive the codec, and never be changed, as
+   * they are shared. What it throws reaches the callers that wait and is not remembered.
    */
-  readonly extract: (content: FileContent, variant: string) => T | Promise<T>
-  /** What else than its bytes decides about the facts of a file. Default its extension. */
-  readonly variant?: (path: string) => string
-  /** Facts held in memory at most. Default 10,000. */
-  readonly maxEntries?: number
-  /** ms for which new facts wait for others to be written with them, > 0. Default 100. */
-  readonly writeDelay?: number
-  /** Told of a failure of the store, at most once until it works again: facts are derived anew meanwhile. Default: not told. */
-  readonly onStoreError?: (error: unknown) => void
+  readonly extract: (content: FileContent, variant: string, signal: AbortSignal) => T | Promise<T>
+  /** What else than its bytes decides about the facts of a file. Default: its extension. */
+  readonly variant?: ((path: string) => string) | undefined
+  /** Facts held in memory at most, 1 to 16,777,216. Default: 10,000. */
+  readonly maxEntries?: number | undefined
+  /** ms an extractor that returns a promise may take, > 0; Infinity for no limit. Default: 60,000. */
+  readonly timeout?: number | undefined
 }
 
 /** Facts and the bytes they were derived from. */
@@ -55,6 +77,17 @@ export interface FactsStats {
   readonly pendingWrites: number
 }
 
+const OPTIONS: OptionNames<FactsOptions<unknown>> = {
+  ...KEEPING_OPTIONS,
+  files: true,
+  store: true,
+  id: true,
+  extract: true,
+  variant: true,
+  maxEntries: true,
+  timeout: true,
+}
+
 /**
  * Small summaries of files (imports, exports, symbols), derived once per content and kept across processes. They are found by
  * content, so no edit, checkout or clock can make an old one pass for new. Worth it for what takes longer to derive than to look
@@ -63,9 +96,12 @@ export interface FactsStats {
 export class Facts<T> implements AsyncDisposable {
   readonly id: string
   readonly #files: FileTable
-  readonly #store: BestEffortStore<T>
+  readonly #store: BestEffortStore<StoredResult>
+  readonly #codec: Codec<unknown>
   readonly #extract: FactsOptions<T>['extract']
   readonly #variant: (path: string) => string
+  readonly #timeout: number
+  readonly #clock: Clock
   readonly #held: Cache<string, { readonly value: T }>
   #counts = { calls: 0, storeHits: 0, extractions: 0, failures: 0 }
 
@@ -78,66 +114,77 @@ export class Facts<T> implements AsyncDisposable {
       extract,
       variant = extname,
       maxEntries = 10_000,
-      writeDelay = 100,
-      onStoreError = () => undefined,
-    } = options
-    if (typeof id !== 'string' || id === '') {
-      throw new InvalidOptionError('id', 'a string that names the extractor', id)
-    }
-    if (typeof extract !== 'function') {
-      throw new InvalidOptionError('extract', 'a function', extract)
-    }
-    if (!(writeDelay > 0)) throw new InvalidOptionError('writeDelay', 'a number > 0', writeDelay)
-    this.id = id
-    this.#files = files
-    this.#store = new BestEffortStore(store, writeDelay, onStoreError)
-    this.#extract = extract
-    this.#variant = variant
-    this.#held = new Cache({ maxEntries })
+      timeout = 60_000,
+    } = checkOptions('', options, OPTIONS as OptionNames<FactsOptions<T>>)
+    const keeping = keepingSettings(options)
+    this.id = checkText('id', id)
+    this.#files = checkMethods('files', files, 'a FileTable', ['read'])
+    checkMethods('store', store, 'a Store', ['get', 'getMany', 'setMany', 'delete'])
+    this.#store = new BestEffortStore(store, keeping)
+    this.#codec = keeping.codec
+    this.#clock = keeping.clock
+    this.#extract = checkFunction('extract', extract)
+    this.#variant = checkFunction('variant', variant)
+    this.#timeout = checkPositiveOrInfinity('timeout', timeout)
+    this.#held = new Cache({ maxEntries: checkInteger('maxEntries', maxEntries, 1, 2 ** 24) })
   }
 
   /**
    * The facts of the file as it is now. Calls for the same bytes share one derivation.
    *
-   * @throws FileReadError if the file cannot be read
+   * @throws {FileReadError} if the file cannot be read
+   * @throws {ParseTimeoutError}
+   * @throws {ResultError} if the facts do not survive the codec
    * @throws what the extractor throws
    */
-  async get(path: string, options: { signal?: AbortSignal } = {}): Promise<Derived<T>> {
+  async get(
+    path: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Derived<T>> {
     return this.of(await this.#files.read(path, options), options)
   }
 
   /** The facts of a content that was read already. */
-  async of(content: FileContent, options: { signal?: AbortSignal } = {}): Promise<Derived<T>> {
+  async of(
+    content: FileContent,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Derived<T>> {
     this.#counts.calls++
     const { hash, path } = content
     const variant = this.#variant(path)
-    const key = this.#key(hash, variant)
+    const key = contentKey(hash, this.id, variant)
     const held =
       this.#held.get(key) ??
-      (await this.#held.getOrLoad(key, () => this.#load(key, content, variant), options))
+      (await this.#held.getOrLoad(
+        key,
+        load => this.#load(key, content, variant, load.signal),
+        signal && { signal },
+      ))
     return { value: held.value, hash, path }
   }
 
   /**
-   * Looks many files up in the store at once, so that `get` finds them in memory: for a warm start. Files that cannot be read
-   * are left to `get`.
+   * Looks many files up in the store at once, so that `get` finds them in memory: for a warm start, in the order of `files.lastOrder`. Files
+   * that cannot be read are left to `get`.
+   *
+   * @returns how many facts were found
    */
-  async preload(paths: Iterable<string>): Promise<void> {
+  async preload(paths: Iterable<string>): Promise<number> {
     const keys = new Set<string>()
     for (const path of paths) {
-      try {
-        const key = this.#key(this.#files.hashSync(path), this.#variant(path))
-        if (!this.#held.has(key)) keys.add(key)
-      } catch {
-        // `get` reports it to whoever wants this file.
-      }
+      const key = this.#keyOf(path)
+      if (key !== undefined && !this.#held.has(key)) keys.add(key)
     }
     const wanted = [...keys]
-    for (const [index, value] of (await this.#store.getMany(wanted)).entries()) {
-      if (value === undefined) continue
+    let found = 0
+    for (const [index, record] of (await this.#store.getMany(wanted)).entries()) {
+      const kept = record && unpackResult(this.#codec, record)
+      if (kept === undefined) continue
       this.#counts.storeHits++
-      this.#held.set(wanted[index]!, { value })
+      found++
+      this.#held.set(wanted[index]!, kept as { readonly value: T })
     }
+    return found
   }
 
   /** Resolves when all facts derived so far are in the store, or the store has failed. */
@@ -165,21 +212,38 @@ export class Facts<T> implements AsyncDisposable {
     return this.close()
   }
 
-  /** A hash has a fixed length, and JSON keeps its parts apart whatever is in them. */
-  #key(hash: string, variant: string): string {
-    return JSON.stringify([hash, this.id, variant])
+  #keyOf(path: string): string | undefined {
+    try {
+      return contentKey(this.#files.hashSync(path), this.id, this.#variant(path))
+    } catch (error) {
+      if (error instanceof FileReadError) return undefined
+      throw error
+    }
   }
 
-  async #load(key: string, content: FileContent, variant: string): Promise<{ value: T }> {
-    const stored = await this.#store.get(key)
-    if (stored !== undefined) {
+  async #load(
+    key: string,
+    content: FileContent,
+    variant: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly value: T }> {
+    const record = await this.#store.get(key)
+    const kept = record && unpackResult(this.#codec, record)
+    if (kept !== undefined) {
       this.#counts.storeHits++
-      return { value: stored }
+      return kept as { readonly value: T }
     }
     this.#counts.extractions++
     try {
-      const value = await this.#extract(content, variant)
-      this.#store.add(key, value)
+      const timeout = this.#timeout
+      const value = await boundedWork(inner => this.#extract(content, variant, inner), {
+        timeout,
+        clock: this.#clock,
+        signal,
+        expired: () => new ParseTimeoutError(this.id, content.path, timeout),
+      })
+      const fingerprint = resultFingerprint(this.id, value)
+      this.#store.add(key, packResult(this.id, this.#codec, { value, fingerprint }))
       return { value }
     } catch (error) {
       this.#counts.failures++

@@ -1,121 +1,297 @@
 import { CycleError } from '../errors.ts'
-import type { FileTable } from '../table/file-table.ts'
-import { defaultFingerprint } from './fingerprint.ts'
-import { type AnyQuery, type GraphNode, waitPath } from './graph-node.ts'
-import { QueryRun } from './query-run.ts'
-import { type Revision, RevisionConflict } from './revision.ts'
+import { Flight, FlightAbandoned, type Look, Waiter, waitPath } from './flight.ts'
+import type { AnyQuery, GraphNode, Outcome, Trace } from './graph-node.ts'
+import { type QueryEnvironment, QueryRun, type RunResult } from './query-run.ts'
+import { RevisionConflict } from './revision.ts'
 
 /** What an {@link Evaluator} needs of the graph around it. */
 export interface NodeSource {
   /** The node of a query and key, made if there is none. */
   node(query: AnyQuery, key: string): GraphNode
   /** Fills in a trace that was kept elsewhere, if there is one. Called once per node. */
-  seek(node: GraphNode): Promise<void>
-  /** Keeps a new result elsewhere. */
-  keep(node: GraphNode): void
+  seek(node: GraphNode): Promise<void> | undefined
+  /** The value of a trace, if it is in memory. */
+  value(node: GraphNode, trace: Trace): { readonly value: unknown } | undefined
+  /** The value of a trace, if it was kept elsewhere. */
+  restore(node: GraphNode, trace: Trace): Promise<{ readonly value: unknown } | undefined>
+  /** Keeps a new result, and returns its trace. */
+  keep(node: GraphNode, result: RunResult): Trace
+  /** The present epoch of durable inputs. */
+  readonly durableEpoch: number
 }
 
-/** How deep updates may call each other before one waits for the stack to unwind: a chain of files may be thousands long. */
-const DEPTH = 100
+/** One who asked for a node from outside, and may leave. */
+export interface Asker {
+  /** What he waits for. */
+  readonly waiters: Set<Waiter>
+  readonly gone: boolean
+}
+
+/** How deep flights may start each other before one waits for the stack to unwind: a chain of files may be thousands long. */
+const DEPTH = 50
+/** How deep traces are verified on one stack. */
+const VERIFY_DEPTH = 1_000
 
 /** Brings nodes up to date within revisions: verifies their traces and computes those that do not hold. */
 export class Evaluator {
-  readonly #files: FileTable
   readonly #source: NodeSource
-  /** Updates on the present stack. */
+  readonly #environment: QueryEnvironment
+  /** The computation of a node that runs, in whichever revision. */
+  readonly #computing = new Map<GraphNode, Flight>()
+  /** Flights starting on the present stack. */
   #depth = 0
   verified = 0
   computed = 0
   cutoffs = 0
   failures = 0
 
-  constructor(files: FileTable, source: NodeSource) {
-    this.#files = files
+  constructor(source: NodeSource, environment: Omit<QueryEnvironment, 'ask'>) {
     this.#source = source
+    this.#environment = {
+      ...environment,
+      resolve: path => environment.resolve(path),
+      isDurable: (kind, name) => environment.isDurable(kind, name),
+      ask: async (asker, query, key) => {
+        const node = source.node(query, key)
+        return [node, await this.#valued(asker, node)]
+      },
+    }
   }
 
-  /** Brings a node up to date; its value and fingerprint are then those of the revision. */
-  async update(node: GraphNode, revision: Revision): Promise<void> {
-    if (node.checked === revision.number) return
-    if (node.flight?.revision !== revision.number) {
-      // A failed flight stays for the rest of the revision, so that the query is not run again in it.
+  /** The value of a node in a revision, for one who may leave. */
+  async demand(node: GraphNode, revision: Look, asker: Asker): Promise<unknown> {
+    for (;;) {
+      const outcome = this.#ready(node, revision, true)
+      if (outcome !== undefined) return outcome.held!.value
+      if (asker.gone) throw new FlightAbandoned()
+      const flight = this.#flight(node, revision)
+      const waiter = new Waiter(flight)
+      asker.waiters.add(waiter)
+      try {
+        await flight.landed
+      } finally {
+        waiter.leave()
+        asker.waiters.delete(waiter)
+      }
+    }
+  }
+
+  /** A node with its value, for a flight of the same revision. */
+  async #valued(asker: Flight, node: GraphNode): Promise<Outcome> {
+    for (;;) {
+      const outcome = this.#ready(node, asker.revision, true)
+      if (outcome !== undefined) return outcome
+      await this.#wait(asker, this.#flight(node, asker.revision))
+    }
+  }
+
+  /** What a node comes to in a revision, if that can be told without waiting. */
+  #ready(node: GraphNode, revision: Look, valued: boolean): Outcome | undefined {
+    let outcome = revision.outcomes.get(node)
+    if (outcome === undefined) {
+      if (revision.flights.has(node)) return undefined
+      outcome = this.#verify(node, revision, 0)
+    }
+    if (outcome === undefined || !valued || outcome.held !== undefined) return outcome
+    const { trace } = outcome
+    const held = this.#source.value(node, trace)
+    if (held === undefined) return undefined
+    outcome = { trace, held }
+    revision.outcomes.set(node, outcome)
+    return outcome
+  }
+
+  /**
+   * Verifies a trace on this stack; `undefined` if it does not hold, or cannot be told. Traces that lead in a circle end at the
+   * depth's limit. Benchmark case: files "verify a graph of 10,000 files".
+   */
+  #verify(node: GraphNode, revision: Look, depth: number): Outcome | undefined {
+    const { trace } = node
+    if (trace === undefined || depth > VERIFY_DEPTH) return undefined
+    if (!(trace.durable && node.durableEpoch === this.#source.durableEpoch)) {
+      for (const dependency of trace.dependencies) {
+        if (dependency.node === undefined) {
+          const { kind, name, fingerprint } = dependency
+          if (!revision.holds(kind, name, fingerprint)) return undefined
+          continue
+        }
+        const source = this.#live(dependency.node)
+        let outcome = revision.outcomes.get(source)
+        if (outcome === undefined) {
+          if (revision.flights.has(source)) return undefined
+          outcome = this.#verify(source, revision, depth + 1)
+        }
+        if (outcome?.trace.fingerprint !== dependency.fingerprint) return undefined
+      }
+    }
+    return this.#good(node, revision, trace)
+  }
+
+  #good(node: GraphNode, revision: Look, trace: Trace): Outcome {
+    this.verified++
+    node.usedAt = revision.startedAt
+    if (trace.durable) node.durableEpoch = this.#source.durableEpoch
+    const outcome = { trace, held: undefined }
+    revision.outcomes.set(node, outcome)
+    return outcome
+  }
+
+  /** The flight of a node in a revision, begun if there is none. */
+  #flight(node: GraphNode, revision: Look): Flight {
+    let flight = revision.flights.get(node)
+    if (flight === undefined) {
+      flight = new Flight(node, revision)
+      revision.flights.set(node, flight)
       this.#depth++
-      node.flight = { revision: revision.number, done: this.#update(node, revision) }
+      void this.#fly(flight)
       this.#depth--
     }
-    await node.flight.done
+    return flight
   }
 
-  async #update(node: GraphNode, revision: Revision): Promise<void> {
-    if (this.#depth > DEPTH) await undefined
+  /** Never rejects: what fails is told to those who wait. */
+  async #fly(flight: Flight): Promise<void> {
+    try {
+      if (this.#depth > DEPTH) await undefined
+      const outcome = await this.#outcome(flight)
+      flight.land(outcome)
+    } catch (error) {
+      if (!(error instanceof RevisionConflict || error instanceof FlightAbandoned)) this.failures++
+      flight.fail(error)
+    }
+  }
+
+  async #outcome(flight: Flight): Promise<Outcome> {
+    const { node, revision } = flight
+    const known = revision.outcomes.get(node)
+    if (known !== undefined) return (await this.#restored(node, known)) ?? this.#compute(flight)
     if (!node.sought) {
       node.sought = true
       await this.#source.seek(node)
     }
-    if (await this.#holds(node, revision)) {
-      node.checked = revision.number
-      this.verified++
-    } else await this.#compute(node, revision)
-    node.flight = undefined
+    let trace = await this.#holding(flight)
+    if (trace === undefined && (await this.#borrowed(flight))) trace = await this.#holding(flight)
+    if (flight.over) throw new FlightAbandoned()
+    return trace === undefined ? this.#compute(flight) : this.#good(node, revision, trace)
   }
 
-  /** Whether everything the result was computed from is the same, asked in the order in which it was asked for then. */
-  async #holds(node: GraphNode, revision: Revision): Promise<boolean> {
-    if (node.trace === undefined) return false
-    for (const dependency of node.trace) {
+  async #restored(node: GraphNode, { trace }: Outcome): Promise<Outcome | undefined> {
+    const held = this.#source.value(node, trace) ?? (await this.#source.restore(node, trace))
+    return held && { trace, held }
+  }
+
+  /** The node's trace if everything in it is the same, asked in the order in which it was asked for then. */
+  async #holding(flight: Flight): Promise<Trace | undefined> {
+    const { node, revision } = flight
+    const { trace } = node
+    if (trace === undefined) return undefined
+    if (trace.durable && node.durableEpoch === this.#source.durableEpoch) return trace
+    for (const dependency of trace.dependencies) {
+      if (flight.over) return undefined
       if (dependency.node === undefined) {
         const { kind, name, fingerprint } = dependency
-        if (revision.fingerprint(kind, name) !== fingerprint) return false
+        if (!revision.holds(kind, name, fingerprint)) return undefined
         continue
       }
-      let source = dependency.node
-      if (source.dropped) source = this.#source.node(source.query, source.key)
-      if (source.checked !== revision.number) {
+      const source = this.#live(dependency.node)
+      let outcome = this.#ready(source, revision, false)
+      if (outcome === undefined) {
         try {
-          await this.#await(node, source, revision)
+          outcome = await this.#wait(flight, this.#flight(source, revision))
         } catch {
           // Whether the failure still matters is for the query to find out.
-          return false
+          return undefined
         }
       }
-      if (source.fingerprint !== dependency.fingerprint) return false
+      if (outcome.trace.fingerprint !== dependency.fingerprint) return undefined
     }
+    return trace
+  }
+
+  /**
+   * Waits while the same node is computed in another revision, whose result may serve this one too. Not where that one waits for
+   * this: then, or when it comes to that, each computes for itself.
+   *
+   * @returns whether it has waited
+   */
+  async #borrowed(flight: Flight): Promise<boolean> {
+    const other = this.#computing.get(flight.node)
+    if (other === undefined || other.over || flight.over) return false
+    if (waitPath(other, flight) !== undefined) return false
+    const released = Promise.withResolvers<void>()
+    const waiter = new Waiter(other)
+    flight.asked.set(other, waiter)
+    flight.release = () => {
+      flight.release = undefined
+      flight.asked.delete(other)
+      waiter.leave()
+      released.resolve()
+    }
+    await Promise.race([
+      other.landed.then(
+        () => undefined,
+        () => undefined,
+      ),
+      released.promise,
+    ])
+    flight.release?.()
     return true
   }
 
-  async #compute(node: GraphNode, revision: Revision): Promise<void> {
+  async #compute(flight: Flight): Promise<Outcome> {
+    const { node, revision } = flight
     this.computed++
-    const run = new QueryRun(node, revision, this.#files.root, async (asker, query, key) => {
-      const source = this.#source.node(query, key)
-      if (source.checked !== revision.number) await this.#await(asker, source, revision)
-      return source
-    })
+    this.#computing.set(node, flight)
+    const run = new QueryRun(flight, this.#environment)
+    flight.stopped = () => {
+      run.stop()
+      if (this.#computing.get(node) === flight) this.#computing.delete(node)
+    }
     try {
-      const { value, trace } = await run.run()
+      const result = await run.run()
       // A query may have caught the conflict.
       if (revision.conflict !== undefined) throw new RevisionConflict(revision.conflict)
-      const fingerprint = (node.query.fingerprint ?? defaultFingerprint)(value)
-      if (node.trace !== undefined && fingerprint === node.fingerprint) this.cutoffs++
-      node.fingerprint = fingerprint
-      node.trace = trace
-      node.held = { value }
-      node.checked = revision.number
-    } catch (error) {
-      if (!(error instanceof RevisionConflict)) this.failures++
-      throw error
+      if (flight.over) throw new FlightAbandoned()
+      const before = node.trace?.fingerprint
+      const trace = this.#source.keep(node, result)
+      if (trace.fingerprint === before) this.cutoffs++
+      node.usedAt = revision.startedAt
+      if (trace.durable) node.durableEpoch = this.#source.durableEpoch
+      return { trace, held: { value: result.value } }
+    } finally {
+      flight.stopped()
+      flight.stopped = undefined
     }
-    this.#source.keep(node)
   }
 
-  /** Waits for another node, unless that node waits for this one. */
-  async #await(asker: GraphNode, source: GraphNode, revision: Revision): Promise<void> {
-    const path = waitPath(source, asker)
-    if (path !== undefined) throw new CycleError([asker, ...path].map(({ label }) => label))
-    asker.waiting.add(source)
-    try {
-      await this.update(source, revision)
-    } finally {
-      asker.waiting.delete(source)
+  /** Waits for another flight of the same revision, unless that one waits for this. */
+  async #wait(asker: Flight, target: Flight): Promise<Outcome> {
+    if (asker.over) throw new FlightAbandoned()
+    for (;;) {
+      const path = waitPath(target, asker)
+      if (path === undefined) break
+      const borrower = path.find(
+        (flight, index) => flight.release && flight.revision !== path[index + 1]?.revision,
+      )
+      if (borrower?.release === undefined) {
+        throw new CycleError([asker, ...path].map(({ node }) => node.label))
+      }
+      borrower.release()
     }
+    let waiter = asker.asked.get(target)
+    if (waiter === undefined) {
+      waiter = new Waiter(target)
+      asker.asked.set(target, waiter)
+    }
+    try {
+      return await target.landed
+    } finally {
+      waiter.leave()
+      asker.asked.delete(target)
+    }
+  }
+
+  #live(node: GraphNode): GraphNode {
+    return node.dropped ? this.#source.node(node.query, node.key) : node
   }
 }

@@ -15,53 +15,47 @@ export type Dependency =
 export type AnyQuery = Query<string, unknown>
 
 /**
- * The result of one query for one key with its trace: what it was computed from. The result is good whenever every dependency,
- * asked in the recorded order, has the recorded fingerprint (a "verifying trace"; Mokhov, Mitchell, Peyton Jones, "Build Systems
- * à la Carte", section 4.2.2). A trace never lies: fingerprints come from what was read, not from a later look.
+ * The trace of a result: what it was computed from. The result is good whenever every dependency, asked in the recorded order, has the
+ * recorded fingerprint (a "verifying trace"; Mokhov, Mitchell, Peyton Jones, "Build Systems à la Carte", section 4.2.2). A trace never
+ * lies: fingerprints come from what was read, not from a later look, so it may be kept whatever happens around it.
  */
+export interface Trace {
+  readonly fingerprint: string
+  readonly dependencies: readonly Dependency[]
+  /** Whether all it rests on, through other results too, lies in durable folders. */
+  readonly durable: boolean
+}
+
+/** What a node came to in a look. */
+export interface Outcome {
+  readonly trace: Trace
+  /** The value, if it is at hand. */
+  readonly held: { readonly value: unknown } | undefined
+}
+
+/** One query for one key, with the trace of its last result. Values are held elsewhere, so that a trace may outlive its value. */
 export class GraphNode {
   readonly query: AnyQuery
   readonly key: string
+  readonly id: string
   /** Undefined until the first result, in this process or found in the store. */
-  trace: readonly Dependency[] | undefined
-  fingerprint = ''
-  /** The result; it may be dropped to save memory while the trace stays. */
-  held: { readonly value: unknown } | undefined
-  /** Revision for which the trace was last found good. */
-  checked = 0
-  /** The check or computation under way. */
-  flight: { readonly revision: number; readonly done: Promise<void> } | undefined
-  /** What the flight waits for: an edge of the waits-for graph in which cycles are sought. */
-  readonly waiting: Set<GraphNode> = new Set()
-  /** Whether the graph has forgotten it, while dependents still hold it. */
-  dropped = false
+  trace: Trace | undefined
+  /** When a revision last used it, on the graph's clock. */
+  usedAt = 0
+  /** The durable epoch for which a durable trace was last found good. */
+  durableEpoch = -1
   /** Whether the store was asked for it. */
   sought = false
+  /** Whether the graph has forgotten it, while traces of others still name it. */
+  dropped = false
 
-  constructor(query: AnyQuery, key: string) {
+  constructor(query: AnyQuery, key: string, id: string) {
     this.query = query
     this.key = key
+    this.id = id
   }
 
   get label(): string {
     return `${this.query.name}(${this.key})`
   }
-}
-
-/** The way by which `from` waits for `to`, ends included, or `undefined`. O(edges of flights). */
-export function waitPath(from: GraphNode, to: GraphNode): GraphNode[] | undefined {
-  if (from.waiting.size === 0 && from !== to) return undefined
-  const cameFrom = new Map<GraphNode, GraphNode | undefined>([[from, undefined]])
-  // A Map is walked in insertion order, new entries included, which makes this breadth first.
-  for (const [node] of cameFrom) {
-    if (node === to) {
-      const path: GraphNode[] = []
-      for (let step: GraphNode | undefined = node; step !== undefined; step = cameFrom.get(step)) {
-        path.unshift(step)
-      }
-      return path
-    }
-    for (const next of node.waiting) if (!cameFrom.has(next)) cameFrom.set(next, node)
-  }
-  return undefined
 }

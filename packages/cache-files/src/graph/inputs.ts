@@ -1,75 +1,64 @@
-import { createHash } from 'node:crypto'
-import { readdirSync, realpathSync, statSync } from 'node:fs'
-import { FileReadError } from '../errors.ts'
-import type { FileTable } from '../table/file-table.ts'
-import type { PathKind } from './query.ts'
+import { createHmac, hash, randomBytes } from 'node:crypto'
+import { realpathSync } from 'node:fs'
+import type { FolderList } from '../table/folder-lists.ts'
 
 /** Where a result depends on the world outside the graph. */
-export type InputKind = 'file' | 'kind' | 'list' | 'realPath' | 'env' | 'untracked'
-
-/** The present state of an input, in a form that is equal exactly when nothing changed. */
-export function inputFingerprint(files: FileTable, kind: InputKind, name: string): string {
-  switch (kind) {
-    case 'file':
-      try {
-        return files.hashSync(name)
-      } catch (error) {
-        if (error instanceof FileReadError) return `error ${error.reason}`
-        throw error
-      }
-    case 'kind':
-      return pathKind(name)
-    case 'list':
-      return listFingerprint(listFolder(name))
-    case 'realPath':
-      return realPath(name) ?? ''
-    case 'env':
-      return envFingerprint(process.env[name])
-    case 'untracked':
-      return ''
-  }
-}
-
-function pathKind(path: string): PathKind {
-  try {
-    const stat = statSync(path, { throwIfNoEntry: false })
-    if (stat === undefined) return 'none'
-    if (stat.isFile()) return 'file'
-    return stat.isDirectory() ? 'folder' : 'other'
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    return code === 'ENOTDIR' ? 'none' : 'other'
-  }
-}
-
-export function listFolder(path: string): string[] | undefined {
-  try {
-    return readdirSync(path).sort()
-  } catch {
-    return undefined
-  }
-}
+export type InputKind =
+  | 'file'
+  | 'kind'
+  | 'list'
+  | 'glob'
+  | 'realPath'
+  | 'env'
+  | 'option'
+  | 'untracked'
 
 /** Names hold no NUL, so it keeps them apart. */
-export function listFingerprint(names: readonly string[] | undefined): string {
-  return names === undefined
-    ? 'none'
-    : createHash('sha256').update(names.join('\0')).digest('base64')
+export function namesFingerprint(names: readonly string[] | undefined): string {
+  return names === undefined ? 'none' : hash('sha256', names.join('\0'), 'base64')
 }
 
-function realPath(path: string): string | undefined {
+const listFingerprints = new WeakMap<FolderList, string>()
+
+/** The fingerprint of a folder's names, computed once per list. */
+export function listFingerprint(list: FolderList): string {
+  let fingerprint = listFingerprints.get(list)
+  if (fingerprint === undefined) {
+    fingerprint = namesFingerprint(list.names)
+    listFingerprints.set(list, fingerprint)
+  }
+  return fingerprint
+}
+
+/** The path with all links followed; empty if nothing is there. */
+export function realPath(path: string): string {
   try {
     return realpathSync(path)
   } catch {
-    return undefined
+    // Missing, a circle of links, or not to be looked at: in each case there is no such path.
+    return ''
   }
 }
 
-function envFingerprint(value: string | undefined): string {
-  return value === undefined ? 'unset' : `set ${value}`
+/** A new one for each process, so that equal values do not show as equal hashes in two caches. */
+const salt = randomBytes(16).toString('hex')
+
+/**
+ * A variable's state without its value, which may be a credential: `unset`, or a salt and the HMAC under it.
+ *
+ * @param key secret that does not lie in the cache
+ */
+export function environmentFingerprint(
+  value: string | undefined,
+  key: string,
+  withSalt: string = salt,
+): string {
+  if (value === undefined) return 'unset'
+  const mac = createHmac('sha256', `${withSalt}:${key}`).update(value).digest('base64')
+  return `${withSalt}:${mac}`
 }
 
-/** The variable's value, back from its fingerprint. */
-export function envValue(fingerprint: string): string | undefined {
-  return fingerprint === 'unset' ? undefined : fingerprint.slice('set '.length)
+/** The salt of a fingerprint that {@link environmentFingerprint} made. */
+export function saltOf(fingerprint: string): string {
+  return fingerprint.slice(0, Math.max(0, fingerprint.indexOf(':')))
 }

@@ -1,139 +1,194 @@
-import { resolve } from 'node:path'
-import { ContextEndedError, FileReadError } from '../errors.ts'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Clock, Timer } from '@millrace/cache-core'
+import { isThenable } from '@millrace/kit'
+import { ContextEndedError, FileReadError, QueryTimeoutError } from '../errors.ts'
 import type { FileContent } from '../table/file-table.ts'
-import type { Dependency, GraphNode } from './graph-node.ts'
-import { envValue, type InputKind } from './inputs.ts'
-import type { PathKind, Query, QueryContext } from './query.ts'
-import type { Revision } from './revision.ts'
+import type { PathKind } from '../table/path-kind.ts'
+import { type Flight, FlightAbandoned } from './flight.ts'
+import type { Dependency, GraphNode, Outcome } from './graph-node.ts'
+import { type InputKind, listFingerprint, namesFingerprint } from './inputs.ts'
+import type { Query, QueryContext } from './query.ts'
 
-/** Finds the node of another query and brings it up to date, for `asker`. */
-export type Ask = (
-  asker: GraphNode,
-  query: Query<string, unknown>,
-  key: string,
-) => Promise<GraphNode>
+/** What a {@link QueryRun} needs of the graph. */
+export interface QueryEnvironment {
+  /** The graph, which a query must not ask but through its context. */
+  readonly owner: object
+  readonly clock: Clock
+  /** Absolute form of a path. */
+  resolve(path: string): string
+  /** Whether an input is looked at once per epoch only. */
+  isDurable(kind: InputKind, name: string): boolean
+  /** Brings another query up to date, for the flight that asks. */
+  ask(asker: Flight, query: Query<string, unknown>, key: string): Promise<[GraphNode, Outcome]>
+}
+
+/** What a run came to. */
+export interface RunResult {
+  readonly value: unknown
+  readonly dependencies: readonly Dependency[]
+  readonly durable: boolean
+}
+
+const running = new AsyncLocalStorage<QueryRun>()
+
+/** Name of the query of `owner` within which this code runs, if it does. */
+export function runningQuery(owner: object): string | undefined {
+  const run = running.getStore()
+  return run !== undefined && !run.ended && run.owner === owner ? run.name : undefined
+}
 
 /** One computation of a node: the context handed to the query, which writes down what is asked for, in order. */
 export class QueryRun implements QueryContext {
-  readonly #node: GraphNode
-  readonly #revision: Revision
-  readonly #root: string
-  readonly #ask: Ask
+  readonly #flight: Flight
+  readonly #environment: QueryEnvironment
   /** In order of asking; a hole until the answer is there. */
   readonly #trace: (Dependency | undefined)[] = []
   readonly #asked = new Map<string, number>()
   readonly #open = new Set<Promise<unknown>>()
-  #ended = false
+  /** Queries it waits for: while there are any, its own time stands still. */
+  #waitingFor = 0
+  #ownTime = 0
+  #since = 0
+  #timer: Timer | undefined
+  #timedOut: ((error: Error) => void) | undefined
+  #durable = true
+  ended = false
 
-  constructor(node: GraphNode, revision: Revision, root: string, ask: Ask) {
-    this.#node = node
-    this.#revision = revision
-    this.#root = root
-    this.#ask = ask
+  constructor(flight: Flight, environment: QueryEnvironment) {
+    this.#flight = flight
+    this.#environment = environment
+  }
+
+  get owner(): object {
+    return this.#environment.owner
+  }
+
+  get name(): string {
+    return this.#flight.node.query.name
+  }
+
+  get signal(): AbortSignal {
+    return this.#flight.signal
   }
 
   /**
-   * Runs the query. Waits also for what it asked for and did not wait for: that is part of the trace of a result, and
-   * after an error it must not reach into the next look, where its end would take the edge in which a circle is found.
+   * Runs the query. A result also waits for what was asked for and not waited for, as that is part of its trace.
+   *
+   * @throws {QueryTimeoutError}
+   * @throws what the query throws
    */
-  async run(): Promise<{ value: unknown; trace: readonly Dependency[] }> {
+  async run(): Promise<RunResult> {
+    const { query, key } = this.#flight.node
     try {
-      const value = await this.#node.query.compute(this, this.#node.key)
-      await this.#settled()
-      return { value, trace: this.#trace as Dependency[] }
-    } catch (error) {
-      await this.#settled()
-      throw error
+      const result = running.run(this, () => query.compute(this, key))
+      const pending = isThenable(result) || this.#open.size > 0
+      const value = pending ? await this.#inTime(result) : result
+      return { value, dependencies: this.#trace as Dependency[], durable: this.#durable }
     } finally {
-      this.#ended = true
+      this.stop()
     }
+  }
+
+  /** From now on nothing can be asked for. */
+  stop(): void {
+    this.ended = true
+    this.#timer?.cancel()
   }
 
   get<K extends string, V>(query: Query<K, V>, key: K): Promise<V> {
     const asked = query as unknown as Query<string, unknown>
     const index = this.#reserve(`${asked.name}(${key}`)
     return this.#track(async () => {
+      this.#pause()
       try {
-        const node = await this.#ask(this.#node, asked, key)
-        this.#fill(index, { node, fingerprint: node.fingerprint })
-        return node.held!.value as V
+        const [node, { trace, held }] = await this.#environment.ask(this.#flight, asked, key)
+        this.#durable &&= trace.durable
+        this.#trace[index] = { node, fingerprint: trace.fingerprint }
+        return held!.value as V
       } catch (error) {
         // It may succeed next time without any input having changed.
-        this.#fill(index, this.#input('untracked', asked.name, 'failed'))
+        this.#fill(index, 'untracked', asked.name, 'failed')
         throw error
+      } finally {
+        this.#resume()
       }
     })
   }
 
   read(path: string): Promise<FileContent> {
-    const full = resolve(this.#root, path)
+    const full = this.#environment.resolve(path)
     const index = this.#reserve(`file:${full}`)
     return this.#track(async () => {
       try {
-        const content = await this.#revision.read(full)
-        this.#fill(index, this.#input('file', full, content.hash))
+        const content = await this.#flight.revision.read(full)
+        this.#fill(index, 'file', full, content.hash)
         return content
       } catch (error) {
-        if (error instanceof FileReadError) {
-          const fingerprint = this.#revision.note('file', full, `error ${error.reason}`)
-          this.#fill(index, this.#input('file', full, fingerprint))
-        } else this.#fill(index, this.#input('untracked', full, 'failed'))
+        if (error instanceof FileReadError) this.#fill(index, 'file', full, `error ${error.reason}`)
+        else this.#fill(index, 'untracked', full, 'failed')
         throw error
       }
     })
   }
 
   kind(path: string): PathKind {
-    return this.#look('kind', resolve(this.#root, path)) as PathKind
+    return this.#look('kind', this.#environment.resolve(path)) as PathKind
   }
 
   list(path: string): readonly string[] | undefined {
-    const full = resolve(this.#root, path)
+    const full = this.#environment.resolve(path)
     const index = this.#reserve(`list:${full}`)
-    const names = this.#revision.list(full)
-    this.#fill(index, this.#input('list', full, this.#revision.fingerprint('list', full)))
-    return names
+    const list = this.#flight.revision.list(full)
+    this.#fill(index, 'list', full, listFingerprint(list))
+    return list.names
+  }
+
+  glob(pattern: string): readonly string[] {
+    const index = this.#reserve(`glob:${pattern}`)
+    const paths = this.#flight.revision.glob(pattern)
+    this.#fill(index, 'glob', pattern, namesFingerprint(paths))
+    return paths
   }
 
   realPath(path: string): string | undefined {
-    return this.#look('realPath', resolve(this.#root, path)) || undefined
+    return this.#look('realPath', this.#environment.resolve(path)) || undefined
   }
 
   env(name: string): string | undefined {
-    return envValue(this.#look('env', name))
+    this.#look('env', name)
+    return this.#flight.revision.env(name)
+  }
+
+  option(name: string): unknown {
+    this.#look('option', name)
+    return this.#flight.revision.option(name)
   }
 
   untracked(): void {
-    this.#fill(this.#reserve('untracked'), this.#input('untracked', '', 'always'))
+    this.#fill(this.#reserve('untracked'), 'untracked', '', 'always')
   }
 
-  async #settled(): Promise<void> {
-    while (this.#open.size > 0) await Promise.allSettled(this.#open)
-  }
-
-  /** Looks at an input whose fingerprint says all of it. */
+  /** Looks at an input whose fingerprint says all of it, or is not for the query. */
   #look(kind: InputKind, name: string): string {
     const index = this.#reserve(`${kind}:${name}`)
-    const fingerprint = this.#revision.fingerprint(kind, name)
-    this.#fill(index, this.#input(kind, name, fingerprint))
+    const fingerprint = this.#flight.revision.fingerprint(kind, name)
+    this.#fill(index, kind, name, fingerprint)
     return fingerprint
-  }
-
-  #input(kind: InputKind, name: string, fingerprint: string): Dependency {
-    return { node: undefined, kind, name, fingerprint }
   }
 
   /** The place in the trace of something that is asked for now, the same one if it was asked for before. */
   #reserve(id: string): number {
-    if (this.#ended) throw new ContextEndedError(this.#node.query.name)
+    if (this.#flight.abandoned) throw new FlightAbandoned()
+    if (this.ended) throw new ContextEndedError(this.name)
     const known = this.#asked.get(id)
     if (known !== undefined) return known
     this.#asked.set(id, this.#trace.length)
     return this.#trace.push(undefined) - 1
   }
 
-  #fill(index: number, dependency: Dependency): void {
-    this.#trace[index] = dependency
+  #fill(index: number, kind: InputKind, name: string, fingerprint: string): void {
+    this.#trace[index] = { node: undefined, kind, name, fingerprint }
+    this.#durable &&= this.#environment.isDurable(kind, name)
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {
@@ -142,5 +197,48 @@ export class QueryRun implements QueryContext {
     const forget = () => this.#open.delete(done)
     done.then(forget, forget)
     return done
+  }
+
+  async #inTime<T>(result: T | PromiseLike<T>): Promise<T> {
+    const { timeout } = this.#flight.node.query
+    const whole = this.#whole(result)
+    if (timeout === Infinity) return whole
+    const { promise, reject } = Promise.withResolvers<never>()
+    this.#timedOut = reject
+    this.#since = this.#environment.clock.now()
+    if (this.#waitingFor === 0) this.#arm()
+    return Promise.race([whole, promise])
+  }
+
+  async #whole<T>(result: T | PromiseLike<T>): Promise<T> {
+    const value = await result
+    while (this.#open.size > 0) await Promise.allSettled(this.#open)
+    return value
+  }
+
+  /** Sets the timer for the time that is left, once; it sets itself anew where time stood still meanwhile. */
+  #arm(): void {
+    if (this.#timer !== undefined || this.ended || this.#timedOut === undefined) return
+    const { query } = this.#flight.node
+    const { clock } = this.#environment
+    const expire = (): void => {
+      this.#timer = undefined
+      if (this.ended || this.#waitingFor > 0) return
+      if (this.#ownTime + clock.now() - this.#since < query.timeout) this.#arm()
+      else this.#timedOut?.(new QueryTimeoutError(query.name, query.timeout))
+    }
+    const spent = this.#ownTime + clock.now() - this.#since
+    this.#timer = clock.setTimer(expire, Math.max(0, query.timeout - spent))
+  }
+
+  #pause(): void {
+    if (this.#waitingFor++ > 0 || this.#timedOut === undefined) return
+    this.#ownTime += this.#environment.clock.now() - this.#since
+  }
+
+  #resume(): void {
+    if (--this.#waitingFor > 0 || this.#timedOut === undefined) return
+    this.#since = this.#environment.clock.now()
+    this.#arm()
   }
 }

@@ -1,45 +1,53 @@
 import type { FileContent } from '../table/file-table.ts'
+import type { PathKind } from '../table/path-kind.ts'
 
 /** What a query may ask for while it computes. Everything asked for becomes a dependency of its result. */
 export interface QueryContext {
+  /** Aborts when nobody waits for the result any more, or the query's time is over. */
+  readonly signal: AbortSignal
   /** The result of another query. */
   get<K extends string, V>(query: Query<K, V>, key: K): Promise<V>
   /**
    * A file's content. A missing file is a dependency too: the result is computed anew once it appears.
    *
-   * @throws FileReadError
+   * @throws {FileReadError}
    */
   read(path: string): Promise<FileContent>
   /** What is under a path now, without reading it: for resolving names, where a file that appears may shadow another. */
   kind(path: string): PathKind
   /** Names in a folder, sorted; `undefined` if it is none. Changes when a name appears or goes, not when a file is edited. */
   list(path: string): readonly string[] | undefined
+  /**
+   * Paths of what matches a pattern, sorted and absolute. A pattern is a path whose parts may have `*`, `?` and `{a,b}`, or be `**` for any
+   * number of folders; names that begin with a dot match only where the pattern's part does. Linked folders are not entered.
+   */
+  glob(pattern: string): readonly string[]
   /** The path with all symbolic links followed, or `undefined` if nothing is there. */
   realPath(path: string): string | undefined
-  /** An environment variable. */
+  /** An environment variable. Kept as a salted hash. */
   env(name: string): string | undefined
-  /** Says that the result depends on something else as well: it is computed anew for every revision. */
+  /** An option of the graph, such as a compiler's target or the version of a tool. */
+  option(name: string): unknown
+  /** Says that the result depends on something else as well: it is computed anew for every call. */
   untracked(): void
 }
-
-/**
- * - `none`: nothing is there
- * - `other`: neither a file nor a folder
- */
-export type PathKind = 'none' | 'file' | 'folder' | 'other'
 
 /** Options of one query. */
 export interface QueryOptions<V> {
   /**
-   * Tells results apart: dependents are computed anew when it changes. Default a SHA-256 of the structured clone; give a cheaper
+   * Tells results apart: dependents are computed anew when it changes. Default: a SHA-256 of everything in the value; give a cheaper
    * one where something smaller decides, such as the hash of the source for a syntax tree.
    */
-  readonly fingerprint?: (value: V) => string
+  readonly fingerprint?: ((value: V) => string) | undefined
   /**
    * Version of the function with whatever it depends on besides its context, such as `3`. Given, results outlive the process if
-   * the graph has a store; they must then survive the store's codec. Default: results are kept in memory only.
+   * the graph has a store; they must then survive the graph's codec. Default: results are kept in memory only.
    */
-  readonly version?: string
+  readonly version?: string | undefined
+  /**
+   * ms the query may take, > 0, the time it waits for other queries not counted; Infinity for no limit. Default: that of the graph.
+   */
+  readonly timeout?: number | undefined
 }
 
 /** A function from keys to values whose results a graph keeps for as long as what they depended on is the same. */
@@ -48,4 +56,6 @@ export interface Query<K extends string, V> {
   readonly compute: (context: QueryContext, key: K) => V | Promise<V>
   readonly fingerprint: ((value: V) => string) | undefined
   readonly version: string | undefined
+  /** ms. */
+  readonly timeout: number
 }

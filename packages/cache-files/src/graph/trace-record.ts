@@ -1,30 +1,40 @@
-import type { Dependency, GraphNode } from './graph-node.ts'
+import type { StoredResult } from '../persist/stored-result.ts'
+import type { Dependency, GraphNode, Trace } from './graph-node.ts'
 import type { InputKind } from './inputs.ts'
 
 /**
  * A result and its trace as a store keeps them. Paths below the root are kept relative to it, so that a checkout may be moved or
- * its cache carried to another machine.
+ * its cache carried to another machine. Values of environment variables are not in it, only salted hashes of them.
  */
-export interface TraceRecord {
-  readonly fingerprint: string
-  readonly value: unknown
+export interface TraceRecord extends StoredResult {
   /** `[kind, name, fingerprint]` of an input, `['query', name, key, fingerprint]` of a query. */
   readonly trace: readonly (readonly string[])[]
+  readonly durable: boolean
 }
 
-const pathKinds: ReadonlySet<string> = new Set<InputKind>(['file', 'kind', 'list', 'realPath'])
+const PATH_KINDS: ReadonlySet<string> = new Set<InputKind>(['file', 'kind', 'list', 'realPath'])
+const KINDS: ReadonlySet<string> = new Set<InputKind>([
+  'file',
+  'kind',
+  'list',
+  'glob',
+  'realPath',
+  'env',
+  'option',
+  'untracked',
+])
 
-export function recordOf(node: GraphNode, root: string): TraceRecord {
-  const trace = node.trace!.map(dependency => {
+export function recordOf(stored: StoredResult, trace: Trace, root: string): TraceRecord {
+  const steps = trace.dependencies.map(dependency => {
     if (dependency.node !== undefined) {
       const { query, key } = dependency.node
       return ['query', query.name, key, dependency.fingerprint]
     }
     const { kind, name, fingerprint } = dependency
-    const inside = pathKinds.has(kind) && name.startsWith(`${root}/`)
+    const inside = PATH_KINDS.has(kind) && name.startsWith(`${root}/`)
     return [kind, inside ? name.slice(root.length) : `=${name}`, fingerprint]
   })
-  return { fingerprint: node.fingerprint, value: node.held!.value, trace }
+  return { ...stored, trace: steps, durable: trace.durable }
 }
 
 /** The trace of a record, or `undefined` if it is none, or depends on a query that `find` does not know. */
@@ -32,20 +42,30 @@ export function traceOf(
   record: TraceRecord,
   root: string,
   find: (query: string, key: string) => GraphNode | undefined,
-): readonly Dependency[] | undefined {
+): Trace | undefined {
   if (typeof record?.fingerprint !== 'string' || !Array.isArray(record.trace)) return undefined
-  const trace: Dependency[] = []
-  for (const parts of record.trace) {
-    const [kind, name, third, fourth] = parts
-    if (kind === 'query') {
-      const node = find(name!, third!)
-      if (node === undefined || fourth === undefined) return undefined
-      trace.push({ node, fingerprint: fourth })
-    } else {
-      if (name === undefined || third === undefined) return undefined
-      const full = name.startsWith('=') ? name.slice(1) : root + name
-      trace.push({ node: undefined, kind: kind as InputKind, name: full, fingerprint: third })
-    }
+  const dependencies: Dependency[] = []
+  for (const step of record.trace) {
+    const dependency = Array.isArray(step) ? dependencyOf(step, root, find) : undefined
+    if (dependency === undefined) return undefined
+    dependencies.push(dependency)
   }
-  return trace
+  return { fingerprint: record.fingerprint, dependencies, durable: record.durable === true }
+}
+
+function dependencyOf(
+  step: readonly unknown[],
+  root: string,
+  find: (query: string, key: string) => GraphNode | undefined,
+): Dependency | undefined {
+  if (!step.every(part => typeof part === 'string')) return undefined
+  const [kind, name, third, fourth] = step
+  if (kind === undefined || name === undefined || third === undefined) return undefined
+  if (kind === 'query') {
+    const node = find(name, third)
+    return node && fourth !== undefined ? { node, fingerprint: fourth } : undefined
+  }
+  if (!KINDS.has(kind)) return undefined
+  const full = name.startsWith('=') ? name.slice(1) : root + name
+  return { node: undefined, kind: kind as InputKind, name: full, fingerprint: third }
 }

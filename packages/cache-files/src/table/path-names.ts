@@ -1,0 +1,65 @@
+import { lstatSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+
+/**
+ * One string per path: absolute, without `.` and `..`, and, where the file system takes letters of either case for the same, folded. What
+ * is kept of a path is found under this name, and no path is kept as a string twice.
+ */
+export class PathNames {
+  readonly root: string
+  readonly caseSensitive: boolean
+  readonly #limit: number
+  #names = new Map<string, string>()
+
+  /**
+   * @param limit names held at most; beyond, all are forgotten, which costs time only
+   * @param caseSensitive default: tried at the root
+   */
+  constructor(root: string, limit: number, caseSensitive?: boolean) {
+    this.root = resolve(root)
+    this.#limit = limit
+    this.caseSensitive = caseSensitive ?? tellsCasesApart(this.root)
+  }
+
+  /** Names held. */
+  get size(): number {
+    return this.#names.size
+  }
+
+  /** The one string for a path, which may be relative to the root. */
+  intern(path: string): string {
+    const known = this.#names.get(path)
+    if (known !== undefined) return known
+    const full = this.#canonical(path)
+    if (this.#names.size >= this.#limit) this.#names = new Map()
+    const name = this.#names.get(full) ?? full
+    this.#names.set(name, name)
+    if (path !== name) this.#names.set(path, name)
+    return name
+  }
+
+  #canonical(path: string): string {
+    const full = resolve(this.root, path)
+    return this.caseSensitive ? full : full.normalize('NFC').toLowerCase()
+  }
+}
+
+/** Whether the file system at a folder keeps names apart that differ in case only: asked by the folder's own name, spelt otherwise. */
+function tellsCasesApart(folder: string): boolean {
+  for (let path = folder; ; path = dirname(path)) {
+    const name = basename(path)
+    if (name === '') return true
+    const other = name === name.toLowerCase() ? name.toUpperCase() : name.toLowerCase()
+    if (other === name) continue
+    try {
+      const own = lstatSync(path, { bigint: true })
+      const twin = lstatSync(join(dirname(path), other), {
+        bigint: true,
+        throwIfNoEntry: false,
+      })
+      return twin === undefined || twin.ino !== own.ino || twin.dev !== own.dev
+    } catch {
+      // A root that does not exist yet, or may not be looked at: its parent tells.
+    }
+  }
+}
