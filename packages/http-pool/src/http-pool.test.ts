@@ -6,7 +6,7 @@ import { type Duplex, Readable, Writable } from 'node:stream'
 import { interceptors, request, stream, upgrade } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool } from './index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from './testing/upstream.fixture.ts'
 
 let pool: HttpPool
 const makePool = useUpstream()

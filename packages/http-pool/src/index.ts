@@ -1,4 +1,3 @@
-export type { BreakerOptions, BreakerState } from './breaker/breaker.ts'
 export type { CacheOptions } from './cache/cache-options.ts'
 export type { CachedResponse, CachedResponses, ResponseStore } from './cache/response-store.ts'
 export type { AttemptMessage, AttemptPhases, AttemptReason, RequestMessage } from './channels.ts'
@@ -25,7 +24,9 @@ export {
   type TimeoutPhase,
 } from './errors.ts'
 export type { InjectContext, InjectHeaders } from './exchange/attempt-trace.ts'
-export type { HedgeOptions } from './hedge/hedge.ts'
+export type { BreakerOptions, BreakerState } from './host/breaker.ts'
+export type { HedgeOptions } from './host/hedge.ts'
+export type { ThrottleOptions } from './host/throttle.ts'
 export { HttpPool } from './http-pool.ts'
 export type { Limiter, PermitOutcome } from './limits/limiter.ts'
 export type {
@@ -43,4 +44,3 @@ export type { RetryOptions } from './retry/retry-policy.ts'
 export type { AllowAddress } from './security/guarded-lookup.ts'
 export { isPublicAddress } from './security/public-addresses.ts'
 export type { GuardedOriginStats, OriginStats, PoolStats } from './stats.ts'
-export type { ThrottleOptions } from './throttle/throttle.ts'

@@ -1,6 +1,6 @@
+import { addTo, type Counters } from './connect/counters.ts'
 import type { Origin } from './connect/origin.ts'
-import { addTo, type Counters } from './counters.ts'
-import type { PoolCore } from './pool-core.ts'
+import type { PoolCore } from './shared/pool-core.ts'
 
 /** What an origin has at present, and its counts. */
 export interface OriginStats extends Counters {

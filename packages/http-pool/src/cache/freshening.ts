@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
-import type { ExchangeOptions } from '../exchange/dispatch-options.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
+import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { withValidAge } from './age-field.ts'
 import { correspond, freshened } from './freshened-headers.ts'
 import type { CacheKey, StoredResponse, UndiciStore } from './response-store.ts'

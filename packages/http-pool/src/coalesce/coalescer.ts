@@ -1,5 +1,5 @@
-import type { Dispatch, ExchangeOptions } from '../exchange/dispatch-options.ts'
 import type { Handler } from '../handler.ts'
+import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { headerList } from '../request/header-list.ts'
 import { Follower } from './follower.ts'
 import { SharedResponse } from './shared-response.ts'

@@ -1,11 +1,11 @@
-import { type Counters, zeroCounters } from '../counters.ts'
 import { QueueFullError } from '../errors.ts'
 import type { Attempt } from '../exchange/attempt.ts'
 import type { HostGuard } from '../host/host-guard.ts'
 import type { Limiter } from '../limits/limiter.ts'
 import type { OriginSettings } from '../options/settings.ts'
-import type { PoolCore } from '../pool-core.ts'
+import type { PoolCore } from '../shared/pool-core.ts'
 import { Connection } from './connection.ts'
+import { type Counters, zeroCounters } from './counters.ts'
 import { IdleLimit } from './idle-limit.ts'
 import { WaitQueue } from './wait-queue.ts'
 

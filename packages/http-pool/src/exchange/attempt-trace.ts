@@ -2,8 +2,8 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 import { type AttemptMessage, type AttemptReason, attemptChannels } from '../channels.ts'
 import type { Clock } from '../clock.ts'
+import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { addMissing, headerList } from '../request/header-list.ts'
-import type { ExchangeOptions } from './dispatch-options.ts'
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
 

@@ -10,13 +10,13 @@ import {
 } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
 import type { CallPolicy } from '../options/settings.ts'
-import type { PoolCore, Running } from '../pool-core.ts'
+import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { discardBody } from '../request/request-body.ts'
+import type { PoolCore, Running } from '../shared/pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import { type TotalDeadline, totalDeadline } from '../time/total-deadline.ts'
 import type { Attempt } from './attempt.ts'
 import { AttemptPlan } from './attempt-plan.ts'
-import type { ExchangeOptions } from './dispatch-options.ts'
 import { toPoolError } from './request-fault.ts'
 
 const never = Number.POSITIVE_INFINITY

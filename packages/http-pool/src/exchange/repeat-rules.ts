@@ -1,8 +1,8 @@
 import type { CallPolicy } from '../options/settings.ts'
+import { type ExchangeOptions, isReplayable } from '../request/exchange-options.ts'
 import { idempotentMethods } from '../retry/idempotent-methods.ts'
 import { isDeadConnection } from '../retry/transient-errors.ts'
 import type { Attempt } from './attempt.ts'
-import { type ExchangeOptions, isReplayable } from './dispatch-options.ts'
 
 /** Whether to send a request twice does no more harm than once. */
 export function isRepeatable(options: ExchangeOptions, policy: CallPolicy): boolean {

@@ -1,4 +1,3 @@
-import { Breaker } from '../breaker/breaker.ts'
 import {
   BreakerOpenError,
   type HttpPoolError,
@@ -6,13 +5,14 @@ import {
   ThrottledError,
 } from '../errors.ts'
 import type { Headers } from '../handler.ts'
-import { Hedge } from '../hedge/hedge.ts'
-import { serverQuota } from '../limits/rate-limit-fields.ts'
-import { ServerLimit } from '../limits/server-limit.ts'
 import type { GuardSettings } from '../options/settings.ts'
-import { HostBrake } from '../retry/host-brake.ts'
 import { retryAfter } from '../retry/retry-after.ts'
-import { Throttle } from '../throttle/throttle.ts'
+import { Breaker } from './breaker.ts'
+import { Hedge } from './hedge.ts'
+import { HostBrake } from './host-brake.ts'
+import { serverQuota } from './rate-limit-fields.ts'
+import { ServerLimit } from './server-limit.ts'
+import { Throttle } from './throttle.ts'
 
 /** What a pool knows of one host's health, and what follows from it for the next attempt. */
 export class HostGuard {

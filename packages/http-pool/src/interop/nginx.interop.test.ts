@@ -1,7 +1,7 @@
 import { freePort, selfSignedCertificate, UpstreamServer } from '@millrace/testkit'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { HttpPool, type HttpPoolOptions } from '../index.ts'
-import { Load } from '../load.fixture.ts'
+import { Load } from '../testing/load.fixture.ts'
 import { Peer } from './peer.fixture.ts'
 
 let nginx: Peer

@@ -1,14 +1,14 @@
 import type { LookupFunction } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import type { BreakerOptions } from '../breaker/breaker.ts'
 import type { CacheOptions } from '../cache/cache-options.ts'
 import type { Clock } from '../clock.ts'
 import type { InjectHeaders } from '../exchange/attempt-trace.ts'
-import type { HedgeOptions } from '../hedge/hedge.ts'
+import type { BreakerOptions } from '../host/breaker.ts'
+import type { HedgeOptions } from '../host/hedge.ts'
+import type { ThrottleOptions } from '../host/throttle.ts'
 import type { Limiter } from '../limits/limiter.ts'
 import type { RetryOptions } from '../retry/retry-policy.ts'
 import type { AllowAddress } from '../security/guarded-lookup.ts'
-import type { ThrottleOptions } from '../throttle/throttle.ts'
 
 /** Times that the pool sets and a single call may change. All in ms; 0 or Infinity means none. */
 export interface Timeouts {

@@ -1,6 +1,6 @@
-import type { Dispatch, ExchangeOptions } from '../exchange/dispatch-options.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
-import { isRedirect, redirectTarget } from '../redirect/redirect-target.ts'
+import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
+import { isRedirect, redirectTarget } from '../request/redirect-target.ts'
 import { discardBody } from '../request/request-body.ts'
 
 /** What a handler at the end of the line needs to send a request, and to send it again elsewhere. */

@@ -1,7 +1,7 @@
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { HostBrake } from './host-brake.ts'
+import { HostBrake } from '../host/host-brake.ts'
 import { RetryBudget } from './retry-budget.ts'
 
 /** Whether there was a retry to take. */

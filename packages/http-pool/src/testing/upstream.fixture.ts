@@ -1,6 +1,6 @@
 import { UpstreamServer } from '@millrace/testkit'
 import { afterEach, beforeEach } from 'vitest'
-import { HttpPool, type HttpPoolOptions } from './index.ts'
+import { HttpPool, type HttpPoolOptions } from '../index.ts'
 
 /** The upstream of the test that runs. */
 export let server: UpstreamServer

@@ -1,6 +1,6 @@
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { describe, expect, test } from 'vitest'
-import type { CachedResponses, HttpPoolOptions } from './index.ts'
+import type { CachedResponses, HttpPoolOptions } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 type CacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>

@@ -1,5 +1,5 @@
 import type { LookupAddress } from 'node:dns'
-import type { HttpPoolOptions } from './index.ts'
+import type { HttpPoolOptions } from '../index.ts'
 
 /** A lookup that answers with these addresses. */
 export const resolvesTo =

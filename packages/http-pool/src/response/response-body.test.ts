@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { HttpPool, HttpResponse, ResponseBody } from './index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import type { HttpPool, HttpResponse, ResponseBody } from '../index.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 let pool: HttpPool
 const makePool = useUpstream({ retry: false })

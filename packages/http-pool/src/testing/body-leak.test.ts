@@ -1,6 +1,6 @@
 import { UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { HttpPool } from './index.ts'
+import { HttpPool } from '../index.ts'
 
 const bodyLeakTimeout = 60_000
 

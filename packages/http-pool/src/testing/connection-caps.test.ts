@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import { UpstreamServer } from '@millrace/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
-import { HttpPool, type HttpPoolOptions } from './index.ts'
+import { HttpPool, type HttpPoolOptions } from '../index.ts'
 
 const servers: UpstreamServer[] = []
 const pools: HttpPool[] = []

@@ -1,6 +1,6 @@
 import { UpstreamServer } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { HttpPool, type HttpPoolOptions } from './index.ts'
+import { HttpPool, type HttpPoolOptions } from '../index.ts'
 
 // What users give to a pool is called deep inside it. If it throws, one call fails with that very error, and
 // nothing is left behind.

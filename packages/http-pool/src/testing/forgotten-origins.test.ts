@@ -1,6 +1,6 @@
 import { VirtualClock } from '@millrace/testkit'
 import { beforeEach, expect, test } from 'vitest'
-import type { HttpPool, HttpPoolOptions } from './index.ts'
+import type { HttpPool, HttpPoolOptions } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 const strangers = 1_200

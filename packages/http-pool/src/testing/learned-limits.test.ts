@@ -1,6 +1,6 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import type { HttpPool } from './index.ts'
+import type { HttpPool } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false })

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { FaultProxy, type Reply, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
-import type { HttpPool } from './index.ts'
+import type { HttpPool } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: { baseDelay: 1 } })

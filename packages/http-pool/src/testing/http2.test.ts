@@ -3,7 +3,7 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Stream } fr
 import type { AddressInfo } from 'node:net'
 import { selfSignedCertificate } from '@millrace/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { HttpPool, type HttpPoolOptions, HttpTimeoutError } from './index.ts'
+import { HttpPool, type HttpPoolOptions, HttpTimeoutError } from '../index.ts'
 
 let server: Http2SecureServer
 let url: string

@@ -1,7 +1,7 @@
 import { RedirectError } from '../errors.ts'
-import { type ExchangeOptions, isReplayable } from '../exchange/dispatch-options.ts'
 import type { Headers } from '../handler.ts'
-import { dropHeaders } from '../request/header-list.ts'
+import { type ExchangeOptions, isReplayable } from './exchange-options.ts'
+import { dropHeaders } from './header-list.ts'
 
 /** What must not reach another origin: whoever redirects there may not own it. */
 const credentialHeaders = ['authorization', 'cookie', 'proxy-authorization', 'host']

@@ -1,8 +1,8 @@
 import { type Dispatcher, FormData } from 'undici'
 import type { Handler } from '../handler.ts'
 import type { CallPolicy } from '../options/settings.ts'
-import type { WireBody } from '../request/request-body.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
+import type { WireBody } from './request-body.ts'
 
 /** undici's options and the pool's own, which travel with them. */
 export interface ExchangeOptions extends Dispatcher.DispatchOptions {

@@ -1,6 +1,6 @@
 import { UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { HttpPool } from './index.ts'
+import { HttpPool } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 let other: UpstreamServer

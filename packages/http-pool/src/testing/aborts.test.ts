@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { FaultProxy, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { BodyContent, HttpPool } from './index.ts'
+import type { BodyContent, HttpPool } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 let pool: HttpPool

@@ -1,14 +1,14 @@
 import { Dispatcher, Dispatcher1Wrapper } from 'undici'
-import { hasSubscribers, type RequestMessage, requestChannels } from './channels.ts'
-import type { Origin } from './connect/origin.ts'
+import { hasSubscribers, type RequestMessage, requestChannels } from '../channels.ts'
+import type { Origin } from '../connect/origin.ts'
+import { InvalidRequestError, PoolClosedError } from '../errors.ts'
+import { Exchange } from '../exchange/exchange.ts'
+import type { Handler } from '../handler.ts'
+import { resolveCall } from '../options/call-policy.ts'
+import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
+import { addMissing, headerList } from '../request/header-list.ts'
+import type { PoolCore } from '../shared/pool-core.ts'
 import { dispatchChain } from './dispatch-chain.ts'
-import { InvalidRequestError, PoolClosedError } from './errors.ts'
-import type { Dispatch, ExchangeOptions } from './exchange/dispatch-options.ts'
-import { Exchange } from './exchange/exchange.ts'
-import type { Handler } from './handler.ts'
-import { resolveCall } from './options/call-policy.ts'
-import type { PoolCore } from './pool-core.ts'
-import { addMissing, headerList } from './request/header-list.ts'
 
 /** The face of a pool towards undici: everything that takes a dispatcher takes this one. */
 export class PoolDispatcher extends Dispatcher {

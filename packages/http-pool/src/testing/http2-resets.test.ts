@@ -2,8 +2,8 @@ import { channel } from 'node:diagnostics_channel'
 import { constants } from 'node:http2'
 import { FaultProxy } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { HttpPool, type HttpPoolOptions } from '../index.ts'
 import { H2Server } from './h2-server.fixture.ts'
-import { HttpPool, type HttpPoolOptions } from './index.ts'
 
 const {
   NGHTTP2_CANCEL,

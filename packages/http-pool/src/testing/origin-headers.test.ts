@@ -1,6 +1,6 @@
 import { UpstreamServer } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { HttpPoolOptions } from './index.ts'
+import type { HttpPoolOptions } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 let other: UpstreamServer

@@ -10,7 +10,7 @@ import {
 } from 'node:zlib'
 import { FaultProxy, selfSignedCertificate, UpstreamServer } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
-import { isPublicAddress } from './index.ts'
+import { isPublicAddress } from '../index.ts'
 import { resolvesTo } from './lookup.fixture.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 

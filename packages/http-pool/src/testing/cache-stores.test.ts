@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { FsStore } from '@millrace/cache-core/fs'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { describe, expect, test } from 'vitest'
-import type { CachedResponses, ResponseStore } from './index.ts'
+import type { CachedResponses, ResponseStore } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 type Store = ResponseStore<CachedResponses>

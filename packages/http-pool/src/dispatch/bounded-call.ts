@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { HttpTimeoutError, RequestAbortedError, ResponseTooLargeError } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
 import type { CallPolicy } from '../options/settings.ts'
-import type { PoolCore, Running } from '../pool-core.ts'
+import type { PoolCore, Running } from '../shared/pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
 

@@ -2,7 +2,7 @@ import { Semaphore, TokenBucket } from '@millrace/rate-limit'
 import { AdaptiveSemaphore, Aimd } from '@millrace/rate-limit/adaptive'
 import { UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
-import type { HttpPool, Limiter } from './index.ts'
+import type { HttpPool, Limiter } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false })

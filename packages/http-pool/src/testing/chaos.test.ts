@@ -2,7 +2,7 @@ import { MemoryStore } from '@millrace/cache-core/memory'
 import { Semaphore } from '@millrace/rate-limit'
 import { FaultProxy, runs, seededRandom, UpstreamServer } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import { type CachedResponses, HttpPool } from './index.ts'
+import { type CachedResponses, HttpPool } from '../index.ts'
 
 // Everything at once: whatever happens to a call, all that it held comes back, and every call ends. In real time, as
 // sockets, timers and aborts have to meet in orders that nobody thought of.
