@@ -1,4 +1,4 @@
-import { type Channel, channel } from 'node:diagnostics_channel'
+import { OperationChannels } from '@millrace/kit'
 
 /** One request over all its attempts; a redirect is another request. One object on both channels. */
 export interface RequestMessage {
@@ -51,19 +51,9 @@ export interface AttemptMessage {
  */
 export type AttemptReason = 'first' | 'retry' | 'resend' | 'hedge'
 
-/** The two channels of one operation. */
-export interface OperationChannels {
-  readonly start: Channel
-  readonly end: Channel
-}
-
-function operation(name: string): OperationChannels {
-  return { start: channel(`${name}:start`), end: channel(`${name}:end`) }
-}
-
-export const requestChannels: OperationChannels = operation('millrace:http:request')
-export const attemptChannels: OperationChannels = operation('millrace:http:attempt')
-
-export function hasSubscribers({ start, end }: OperationChannels): boolean {
-  return start.hasSubscribers || end.hasSubscribers
-}
+export const requestChannels: OperationChannels<RequestMessage> = new OperationChannels(
+  'millrace:http:request',
+)
+export const attemptChannels: OperationChannels<AttemptMessage> = new OperationChannels(
+  'millrace:http:attempt',
+)

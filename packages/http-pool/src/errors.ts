@@ -1,18 +1,4 @@
-/** The error of a constructor or call that was given an option it cannot use. */
-export class InvalidOptionError extends TypeError {
-  override readonly name = 'InvalidOptionError'
-  readonly code = 'ERR_MILLRACE_INVALID_OPTION'
-  readonly option: string
-  readonly expected: string
-  readonly received: unknown
-
-  constructor(option: string, expected: string, received: unknown) {
-    super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
-    this.option = option
-    this.expected = expected
-    this.received = received
-  }
-}
+export { InvalidOptionError } from '@millrace/kit'
 
 /** A request that is refused before any byte is sent: its URL, method, header or body cannot be used. */
 export class InvalidRequestError extends TypeError {
@@ -51,34 +37,34 @@ export abstract class HttpPoolError extends Error {
  */
 export type TimeoutPhase = 'acquire' | 'connect' | 'headers' | 'body' | 'total'
 
-const timeoutCodes = {
-  acquire: 'ERR_MILLRACE_ACQUIRE_TIMEOUT',
-  connect: 'ERR_MILLRACE_CONNECT_TIMEOUT',
-  headers: 'ERR_MILLRACE_HEADERS_TIMEOUT',
-  body: 'ERR_MILLRACE_BODY_TIMEOUT',
-  total: 'ERR_MILLRACE_TOTAL_TIMEOUT',
+const TIMEOUT_CODES = {
+  acquire: 'ERR_MILLRACE_HTTP_ACQUIRE_TIMEOUT',
+  connect: 'ERR_MILLRACE_HTTP_CONNECT_TIMEOUT',
+  headers: 'ERR_MILLRACE_HTTP_HEADERS_TIMEOUT',
+  body: 'ERR_MILLRACE_HTTP_BODY_TIMEOUT',
+  total: 'ERR_MILLRACE_HTTP_TOTAL_TIMEOUT',
 } as const
 
 /** A deadline passed. `phase` and `code` say which one. */
 export class HttpTimeoutError extends HttpPoolError {
   override readonly name = 'HttpTimeoutError'
-  readonly code: (typeof timeoutCodes)[TimeoutPhase]
+  readonly code: (typeof TIMEOUT_CODES)[TimeoutPhase]
   readonly phase: TimeoutPhase
   /** The deadline that passed, in ms. */
   readonly timeout: number
 
   constructor(phase: TimeoutPhase, timeout: number, origin: string) {
     super(`The ${phase} timeout of ${timeout} ms passed for ${origin}`, origin)
-    this.code = timeoutCodes[phase]
+    this.code = TIMEOUT_CODES[phase]
     this.phase = phase
     this.timeout = timeout
   }
 }
 
 /** The bounded queue had no room: the request was never sent. */
-export class QueueFullError extends HttpPoolError {
-  override readonly name = 'QueueFullError'
-  readonly code = 'ERR_MILLRACE_QUEUE_FULL'
+export class PoolQueueFullError extends HttpPoolError {
+  override readonly name = 'PoolQueueFullError'
+  readonly code = 'ERR_MILLRACE_POOL_QUEUE_FULL'
   /** The bound that was reached. */
   readonly maxQueued: number
 
@@ -129,7 +115,7 @@ export class ServerLimitError extends HttpPoolError {
   }
 }
 
-/** Nobody read the body while others waited for its connection. */
+/** The body was not read while other requests waited for its connection. */
 export class BodyLeakError extends HttpPoolError {
   override readonly name = 'BodyLeakError'
   readonly code = 'ERR_MILLRACE_BODY_LEAK'
@@ -248,14 +234,4 @@ export class ResponseParseError extends HttpPoolError {
   constructor(origin: string, cause: unknown) {
     super(`The response of ${origin} is not JSON`, origin, { cause })
   }
-}
-
-function describe(value: unknown): string {
-  if (value === null) return 'null'
-  if (value === undefined) return 'undefined'
-  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') {
-    return `${value} (${typeof value})`
-  }
-  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
 }

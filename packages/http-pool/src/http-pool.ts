@@ -1,15 +1,15 @@
+import { monotonicClock } from '@millrace/kit'
 import { type Dispatcher, fetch, type RequestInfo, type RequestInit, type Response } from 'undici'
-import { systemClock } from './clock.ts'
 import { PoolDispatcher } from './dispatch/pool-dispatcher.ts'
 import { InvalidRequestError } from './errors.ts'
 import { resolveCall } from './options/call-policy.ts'
 import type { HttpPoolOptions } from './options/pool-options.ts'
-import { resolvePoolOptions } from './options/settings.ts'
+import { resolvePoolOptions } from './options/pool-settings.ts'
 import { type Dispatch, type ExchangeOptions, isReplayable } from './request/exchange-options.ts'
 import { addMissing, headerList } from './request/header-list.ts'
 import { type BodyContent, contentTypeOf, jsonBody, wireBody } from './request/request-body.ts'
 import { requestMethod } from './request/request-method.ts'
-import { checkOptions, type JsonOptions, type RequestOptions } from './request/request-options.ts'
+import { checkRequest, type JsonOptions, type RequestOptions } from './request/request-options.ts'
 import { requestUrl } from './request/request-url.ts'
 import type { Call } from './response/following-handler.ts'
 import { JsonHandler } from './response/json-handler.ts'
@@ -32,7 +32,11 @@ export class HttpPool {
   /** @throws InvalidOptionError */
   constructor(options: HttpPoolOptions = {}) {
     const settings = resolvePoolOptions(options)
-    this.#core = new PoolCore(settings, options.clock ?? systemClock, options.random ?? Math.random)
+    this.#core = new PoolCore(
+      settings,
+      options.clock ?? monotonicClock,
+      options.random ?? Math.random,
+    )
     const dispatcher = new PoolDispatcher(this.#core)
     this.dispatcher = dispatcher
     this.#dispatch = (request, handler) => void dispatcher.dispatch(request, handler)
@@ -44,7 +48,7 @@ export class HttpPool {
    *
    * A status is no error. When retries are used up, the last response is the result.
    *
-   * @throws InvalidRequestError before anything is sent; HttpTimeoutError, QueueFullError, RedirectError,
+   * @throws InvalidRequestError before anything is sent; HttpTimeoutError, PoolQueueFullError, RedirectError,
    * ResponseTooLargeError, PoolClosedError; the connection's error
    */
   request(url: string | URL, options: RequestOptions = {}): Promise<HttpResponse> {
@@ -94,7 +98,7 @@ export class HttpPool {
   }
 
   #call(url: string | URL, options: RequestOptions, acceptsJson: boolean): Call {
-    checkOptions(options)
+    checkRequest(options)
     const { settings, clock } = this.#core
     const { json, signal } = options
     const target = requestUrl(url, options.query)

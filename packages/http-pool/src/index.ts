@@ -1,7 +1,7 @@
+export { type Clock, monotonicClock, type Timer } from '@millrace/kit'
 export type { CacheOptions } from './cache/cache-options.ts'
 export type { CachedResponse, CachedResponses, ResponseStore } from './cache/response-store.ts'
 export type { AttemptMessage, AttemptPhases, AttemptReason, RequestMessage } from './channels.ts'
-export { type Clock, systemClock, type Timer } from './clock.ts'
 export {
   AddressNotAllowedError,
   BodyLeakError,
@@ -11,7 +11,7 @@ export {
   InvalidOptionError,
   InvalidRequestError,
   PoolClosedError,
-  QueueFullError,
+  PoolQueueFullError,
   RedirectError,
   type RedirectErrorReason,
   RequestAbortedError,
@@ -23,7 +23,6 @@ export {
   ThrottledError,
   type TimeoutPhase,
 } from './errors.ts'
-export type { InjectContext, InjectHeaders } from './exchange/attempt-trace.ts'
 export type { BreakerOptions, BreakerState } from './host/breaker.ts'
 export type { HedgeOptions } from './host/hedge.ts'
 export type { ThrottleOptions } from './host/throttle.ts'
@@ -35,6 +34,7 @@ export type {
   OriginOptions,
   Timeouts,
 } from './options/pool-options.ts'
+export type { InjectContext, InjectHeaders } from './request/inject-headers.ts'
 export type { BodyContent, RequestBody } from './request/request-body.ts'
 export type { JsonOptions, RequestOptions } from './request/request-options.ts'
 export type { Query } from './request/request-url.ts'

@@ -74,11 +74,11 @@ function originStats(origin: Origin): GuardedOriginStats {
     pending: origin.inFlight,
     queued: origin.queued,
     ...origin.counters,
-    breaker: breakerLevels[origin.guard?.breaker?.state ?? 'closed'],
+    breaker: BREAKER_LEVELS[origin.guard?.breaker?.state ?? 'closed'],
     breakerOpened: origin.guard?.breaker?.opened ?? 0,
     throttled: origin.guard?.throttle?.rejected ?? 0,
     retryTokens: origin.guard?.brake?.tokens ?? 0,
   }
 }
 
-const breakerLevels = { closed: 0, 'half-open': 1, open: 2 } as const
+const BREAKER_LEVELS = { closed: 0, 'half-open': 1, open: 2 } as const

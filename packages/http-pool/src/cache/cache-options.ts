@@ -4,16 +4,16 @@ import type { CachedResponses, ResponseStore } from './response-store.ts'
 export interface CacheOptions {
   /**
    * Where they are kept: any store of `@millrace/cache-core` or `@millrace/cache-redis`, or an object of the
-   * same shape. Default a `MemoryCacheStore` of undici's, of at most 1,024 responses and 100 MB.
+   * same shape. Default: a `MemoryCacheStore` of undici's, of at most 1,024 responses and 100 MB
    */
-  store?: ResponseStore<CachedResponses>
-  /** Largest body that is kept, in bytes. Default 5 MB. */
-  maxEntrySize?: number
+  readonly store?: ResponseStore<CachedResponses> | undefined
+  /** Largest body that is kept, in bytes. Default: 5 MiB */
+  readonly maxEntrySize?: number | undefined
   /**
    * `shared` keeps what is meant for everybody; `private` also what is meant for one user, and so is for a
-   * pool that serves one user. Default `shared`.
+   * pool that serves one user. Default: `shared`
    */
-  type?: 'shared' | 'private'
-  /** Seconds for which a response is fresh that says nothing about it. Default: such responses are not kept. */
-  cacheByDefault?: number
+  readonly type?: 'shared' | 'private' | undefined
+  /** Seconds for which a response is fresh that says nothing about it. Default: such responses are not kept */
+  readonly cacheByDefault?: number | undefined
 }

@@ -1,5 +1,11 @@
-import { InvalidOptionError } from '../errors.ts'
-import { atLeast, count, onlyKnown } from '../options/check.ts'
+import {
+  checkIntegerOrInfinity,
+  checkMethods,
+  checkNonNegative,
+  checkOneOf,
+  checkOptions,
+  type OptionNames,
+} from '@millrace/kit'
 import type { CacheOptions } from './cache-options.ts'
 
 /** The resolved form of {@link CacheOptions}. */
@@ -10,29 +16,20 @@ export interface CacheSettings {
   readonly cacheByDefault: number | undefined
 }
 
-export function resolveCache(options: CacheOptions): CacheSettings {
-  onlyKnown('cache', options, ['store', 'maxEntrySize', 'type', 'cacheByDefault'])
-  const { store, type = 'shared', cacheByDefault } = options
-  if (store !== undefined && !isStore(store)) {
-    throw new InvalidOptionError('cache.store', 'an object with get, set and delete', store)
-  }
-  if (type !== 'shared' && type !== 'private') {
-    throw new InvalidOptionError('cache.type', "'shared' or 'private'", type)
-  }
-  return {
-    store,
-    type,
-    maxEntrySize: count('cache.maxEntrySize', options.maxEntrySize, 5 * 1024 * 1024, 0),
-    cacheByDefault:
-      cacheByDefault === undefined
-        ? undefined
-        : atLeast('cache.cacheByDefault', cacheByDefault, 0, 0),
-  }
+const OPTION_NAMES: OptionNames<CacheOptions> = {
+  store: true,
+  maxEntrySize: true,
+  type: true,
+  cacheByDefault: true,
 }
 
-function isStore(store: unknown): boolean {
-  if (typeof store !== 'object' || store === null) return false
-  return ['get', 'set', 'delete'].every(
-    name => typeof (store as Record<string, unknown>)[name] === 'function',
-  )
+export function resolveCache(options: CacheOptions): CacheSettings {
+  checkOptions('cache', options, OPTION_NAMES)
+  const { store, type = 'shared', cacheByDefault, maxEntrySize = 5 * 1024 * 1024 } = options
+  return {
+    store: store && checkMethods('cache.store', store, 'a store', ['get', 'set', 'delete']),
+    type: checkOneOf('cache.type', type, ['shared', 'private']),
+    maxEntrySize: checkIntegerOrInfinity('cache.maxEntrySize', maxEntrySize, 0),
+    cacheByDefault: cacheByDefault && checkNonNegative('cache.cacheByDefault', cacheByDefault),
+  }
 }

@@ -5,7 +5,7 @@ import type { StoredResponse } from './response-store.ts'
  * What a 304 must not change: what described the connection it came over, and what describes the stored
  * bytes (RFC 9111 section 3.2).
  */
-const keptHeaders: ReadonlySet<string> = new Set([
+const KEPT_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -26,7 +26,7 @@ const keptHeaders: ReadonlySet<string> = new Set([
 export function freshened(stored: Headers, notModified: Headers): Headers {
   const headers: Headers = { ...stored }
   for (const [name, value] of Object.entries(notModified)) {
-    if (!keptHeaders.has(name)) headers[name] = value
+    if (!KEPT_HEADERS.has(name)) headers[name] = value
   }
   // RFC 9110 section 6.6.1: a response without a date is as old as its arrival, not as the stored one.
   headers.date = notModified.date ?? new Date().toUTCString()

@@ -21,7 +21,7 @@ export class Freshening implements Handler, Controller {
   #notModified: { headers: Headers; statusMessage: string | undefined } | undefined
   /** The answer to a 304 has been handed on, up to its end. */
   #isAnswered = false
-  #isOver = false
+  #settled = false
 
   aborted = false
   paused = false
@@ -47,7 +47,7 @@ export class Freshening implements Handler, Controller {
   }
 
   abort(reason: Error): void {
-    if (this.#isOver) return
+    if (this.#settled) return
     this.aborted = true
     this.reason = reason
     this.#fail(reason)
@@ -109,7 +109,7 @@ export class Freshening implements Handler, Controller {
 
   /** The store has said what it holds. If it is not what the 304 is about, that goes on as it came. */
   #answer(stored: StoredResponse): void {
-    if (this.#isOver) return
+    if (this.#settled) return
     const { headers, statusMessage } = this.#notModified!
     const asked = this.#options.headers as Headers
     if (stored === undefined || !correspond(asked, headers, stored)) {
@@ -126,14 +126,14 @@ export class Freshening implements Handler, Controller {
   }
 
   #end(trailers: Headers): void {
-    if (this.#isOver) return
-    this.#isOver = true
+    if (this.#settled) return
+    this.#settled = true
     this.#downstream.onResponseEnd?.(this, trailers)
   }
 
   #fail(error: Error): void {
-    if (this.#isOver) return
-    this.#isOver = true
+    if (this.#settled) return
+    this.#settled = true
     this.#downstream.onResponseError?.(this, error)
   }
 }

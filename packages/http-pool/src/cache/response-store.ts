@@ -31,10 +31,10 @@ export interface CachedResponse extends Omit<CacheValue, 'vary'> {
 export type CachedResponses = readonly CachedResponse[]
 
 /** URLs whose responses are on their way into the store at one time; further ones are found once they are in it. */
-const maxArriving = 100
+const MAX_ARRIVING = 100
 
 /** Of one URL; more variants than this are hardly ever asked for again. */
-const maxVariants = 16
+const MAX_VARIANTS = 16
 
 /**
  * undici's cache over any {@link ResponseStore}. A store that fails is a cache that misses: the request goes
@@ -97,12 +97,12 @@ export class StoreAdapter implements UndiciStore {
     const name = storeKey(key)
     const variant: CachedResponse = { ...value, method: key.method, body: body.toString('base64') }
     const arriving = this.#arriving.get(name) ?? new Set()
-    if (this.#arriving.size < maxArriving) this.#arriving.set(name, arriving)
+    if (this.#arriving.size < MAX_ARRIVING) this.#arriving.set(name, arriving)
     // Of a store that never takes what it is given, no more than the latest is remembered.
     for (const each of arriving) if (matches(each, key)) arriving.delete(each)
     arriving.add(variant)
     const others = (await this.#variants(key)).filter(each => !matches(each, key))
-    const variants = [variant, ...others].slice(0, maxVariants)
+    const variants = [variant, ...others].slice(0, MAX_VARIANTS)
     const ttl = Math.max(...variants.map(each => each.deleteAt)) - Date.now()
     // Not if the URL was deleted meanwhile, or has changed again.
     if (ttl > 0 && arriving.has(variant)) {

@@ -40,7 +40,7 @@ export class Coalescer {
     this.#shared.set(key, shared)
     shared.join(new Follower(shared, handler), total)
     // Its caller may have aborted at once.
-    if (!shared.isOver) this.#next({ ...options, total: shared.total }, shared)
+    if (!shared.settled) this.#next({ ...options, total: shared.total }, shared)
   }
 }
 

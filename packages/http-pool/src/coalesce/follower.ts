@@ -1,15 +1,22 @@
 import { RequestAbortedError } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
-import type { SharedResponse } from './shared-response.ts'
+
+/** The response that several callers share, as one of them sees it. */
+export interface FollowerOwner {
+  /** The caller has taken, or could not take, some bytes. */
+  balance(): void
+  /** The caller has aborted. */
+  leave(follower: Follower): void
+}
 
 /** One caller of a shared response: its own controller, and what it has not taken yet. */
 export class Follower implements Controller {
-  readonly #shared: SharedResponse
+  readonly #shared: FollowerOwner
   readonly #handler: Handler
   readonly #chunks: Buffer[] = []
   #trailers: Headers | null = null
   #error: Error | null = null
-  #isOver = false
+  #settled = false
   buffered = 0
 
   aborted = false
@@ -18,7 +25,7 @@ export class Follower implements Controller {
   rawHeaders: Controller['rawHeaders'] = null
   rawTrailers: Controller['rawTrailers'] = null
 
-  constructor(shared: SharedResponse, handler: Handler) {
+  constructor(shared: FollowerOwner, handler: Handler) {
     this.#shared = shared
     this.#handler = handler
   }
@@ -35,14 +42,14 @@ export class Follower implements Controller {
       this.buffered -= chunk.length
       this.#handler.onResponseData?.(this, chunk)
     }
-    if (this.#isOver) return
+    if (this.#settled) return
     if (this.#chunks.length === 0 && !this.paused) this.#flush()
     this.#shared.balance()
   }
 
   abort(reason?: Error): void {
-    if (this.#isOver) return
-    this.#isOver = true
+    if (this.#settled) return
+    this.#settled = true
     this.aborted = true
     this.reason = reason ?? new RequestAbortedError('')
     this.#chunks.length = 0
@@ -66,7 +73,7 @@ export class Follower implements Controller {
   }
 
   data(chunk: Buffer): void {
-    if (this.#isOver) return
+    if (this.#settled) return
     if (!this.paused && this.#chunks.length === 0) {
       this.#handler.onResponseData?.(this, chunk)
       return
@@ -89,12 +96,12 @@ export class Follower implements Controller {
   }
 
   #flush(): void {
-    if (this.#isOver) return
+    if (this.#settled) return
     if (this.#error !== null) {
-      this.#isOver = true
+      this.#settled = true
       this.#handler.onResponseError?.(this, this.#error)
     } else if (this.#trailers !== null) {
-      this.#isOver = true
+      this.#settled = true
       this.#handler.onResponseEnd?.(this, this.#trailers)
     }
   }

@@ -1,14 +1,14 @@
 import { RequestAbortedError } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
-import type { Follower } from './follower.ts'
+import type { Follower, FollowerOwner } from './follower.ts'
 
 /**
  * A response under way to several callers. Each may pause or abort for itself: an abort takes one caller
  * out, the last one ends the request; a caller that pauses gets its chunks later, and holds up the others
  * only once it is {@link mostBuffered} behind.
  */
-export class SharedResponse implements Handler {
+export class SharedResponse implements Handler, FollowerOwner {
   /** Bytes that one caller may be behind. */
   static readonly mostBuffered: number = 1024 * 1024
 
@@ -20,14 +20,14 @@ export class SharedResponse implements Handler {
   #context: unknown = null
   #head: { statusCode: number; headers: Headers; statusMessage: string | undefined } | null = null
   #hasData = false
-  isOver = false
+  settled = false
 
   constructor(onOver: () => void) {
     this.#onOver = onOver
   }
 
   get canJoin(): boolean {
-    return !this.#hasData && !this.isOver
+    return !this.#hasData && !this.settled
   }
 
   join(follower: Follower, total: TotalDeadline): void {
@@ -42,7 +42,7 @@ export class SharedResponse implements Handler {
 
   /** A caller has aborted. */
   leave(follower: Follower): void {
-    if (!this.#followers.delete(follower) || this.#followers.size > 0 || this.isOver) return
+    if (!this.#followers.delete(follower) || this.#followers.size > 0 || this.settled) return
     this.#end()
     this.#controller?.abort(follower.reason ?? new RequestAbortedError(''))
   }
@@ -58,7 +58,7 @@ export class SharedResponse implements Handler {
   onRequestStart(controller: Controller, context: unknown): void {
     this.#controller = controller
     this.#context = context
-    if (this.isOver) controller.abort(new RequestAbortedError(''))
+    if (this.settled) controller.abort(new RequestAbortedError(''))
   }
 
   onResponseStart(
@@ -87,14 +87,14 @@ export class SharedResponse implements Handler {
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {
-    if (this.isOver) return
+    if (this.settled) return
     const followers = [...this.#followers]
     this.#end()
     for (const follower of followers) follower.error(error)
   }
 
   #end(): void {
-    this.isOver = true
+    this.settled = true
     this.#followers.clear()
     this.#onOver()
   }

@@ -1,10 +1,32 @@
 import { isIP, type Socket } from 'node:net'
 import { type buildConnector, Client } from 'undici'
 import { AddressNotAllowedError, HttpTimeoutError } from '../errors.ts'
-import type { Attempt } from '../exchange/attempt.ts'
+import type { OriginSettings } from '../options/origin-settings.ts'
 import { RefusedAddress } from '../security/guarded-lookup.ts'
 import type { Timed } from '../time/deadline-heap.ts'
-import type { Origin } from './origin.ts'
+import type { Carried, Carrier } from './carried.ts'
+import type { Counters } from './counters.ts'
+import type { PoolLoad } from './pool-load.ts'
+import type { Demand, Idle } from './socket-budget.ts'
+
+/** The origin, as its connections see it. */
+export interface ConnectionOwner extends Demand {
+  readonly load: PoolLoad
+  /** `scheme://host:port`. */
+  readonly key: string
+  readonly url: URL
+  readonly settings: OriginSettings
+  readonly counters: Counters
+  onConnect(connection: Connection): void
+  /** Its socket has closed, and not by `retire`. */
+  onDisconnect(connection: Connection): void
+  /** A request on it has ended. */
+  release(connection: Connection, failed: boolean): void
+  /** It gets no more requests. */
+  drain(connection: Connection): void
+  /** It is out of use. */
+  forget(connection: Connection): void
+}
 
 const ignoreError = (): void => {}
 
@@ -12,8 +34,8 @@ const ignoreError = (): void => {}
  * One undici client, and so at most one socket. It counts against the pool's total from the moment it is
  * made until its socket has closed, whether or not the socket is connected yet: the cap is never passed.
  */
-export class Connection implements Timed {
-  readonly origin: Origin
+export class Connection implements Carrier, Idle, Timed {
+  readonly owner: ConnectionOwner
   readonly #client: Client
   /** Requests it carries. */
   active = 0
@@ -21,7 +43,7 @@ export class Connection implements Timed {
   capacity = 1
   /** Requests it has carried on its present socket. */
   served = 0
-  /** Heads and parts of bodies it has brought, for whomever: a sign of life. */
+  /** Heads and parts of bodies it has brought, for whatever request: a sign of life. */
   heard = 0
   /** When it last became idle, by the pool's clock. */
   idleSince = 0
@@ -36,8 +58,8 @@ export class Connection implements Timed {
   isProbing = false
 
   /** Neighbours in the pool's list of idle connections, least recently used first. */
-  olderIdle: Connection | null = null
-  newerIdle: Connection | null = null
+  olderIdle: Idle | null = null
+  newerIdle: Idle | null = null
   isIdle = false
 
   /** The deadline of a connect in progress. */
@@ -49,10 +71,10 @@ export class Connection implements Timed {
   #connecting = false
   #connectStart = 0
 
-  constructor(origin: Origin) {
-    this.origin = origin
-    const { client } = origin.settings
-    this.#client = new Client(origin.url, {
+  constructor(owner: ConnectionOwner) {
+    this.owner = owner
+    const { client } = owner.settings
+    this.#client = new Client(owner.url, {
       ...client,
       connect: (options, callback) => this.#connect(options, callback),
       // The pool's heap keeps these times; undici's timers have a grain of half a second and can be early.
@@ -66,22 +88,31 @@ export class Connection implements Timed {
     return this.#socket !== null && !this.#connecting
   }
 
-  dispatch(attempt: Attempt): void {
+  dispatch(carried: Carried): void {
     this.active++
-    this.#client.dispatch(attempt.options, attempt)
+    this.#client.dispatch(carried.options, carried)
+  }
+
+  release(failed: boolean): void {
+    this.owner.release(this, failed)
+  }
+
+  drain(): void {
+    this.isDraining = true
+    this.owner.drain(this)
   }
 
   /** Takes it out of use; its place in the total is free once the socket has closed. */
   retire(): void {
     if (this.retired) return
     this.retired = true
-    this.origin.core.deadlines.cancel(this)
-    this.origin.forget(this)
+    this.owner.load.deadlines.cancel(this)
+    this.owner.forget(this)
     const socket = this.#socket
-    // Errors of a socket that nobody uses any more concern nobody.
+    // Every request of it has ended: errors of its socket concern no call.
     this.#client.destroy(null, ignoreError)
     if (socket === null) {
-      this.origin.core.sockets.free()
+      this.owner.load.sockets.free()
     } else {
       socket.on('error', ignoreError)
       socket.destroy()
@@ -90,9 +121,9 @@ export class Connection implements Timed {
 
   /** Hands its socket, which now speaks another protocol, to the caller; its place is free once that closes. */
   detach(): void {
-    const { sockets } = this.origin.core
+    const { sockets } = this.owner.load
     this.retired = true
-    this.origin.forget(this)
+    this.owner.forget(this)
     this.#client.destroy(null, ignoreError)
     this.#isLent = this.#socket !== null
     if (this.#isLent) sockets.lend()
@@ -100,30 +131,30 @@ export class Connection implements Timed {
   }
 
   onDeadline(): void {
-    const { connectTimeout } = this.origin.settings
-    this.#socket?.destroy(new HttpTimeoutError('connect', connectTimeout, this.origin.key))
+    const { connectTimeout } = this.owner.settings
+    this.#socket?.destroy(new HttpTimeoutError('connect', connectTimeout, this.owner.key))
   }
 
   #connect(options: buildConnector.Options, callback: buildConnector.Callback): void {
-    const { core, settings } = this.origin
+    const { load, settings } = this.owner
     const { connectTimeout } = settings
     this.#connecting = true
     this.served = 0
-    this.#connectStart = core.clock.now()
-    this.origin.counters.created++
-    if (connectTimeout !== 0) core.deadlines.schedule(this, this.#connectStart + connectTimeout)
+    this.#connectStart = load.clock.now()
+    this.owner.counters.created++
+    if (connectTimeout !== 0) load.deadlines.schedule(this, this.#connectStart + connectTimeout)
 
     let socket: Socket | undefined
     const done: buildConnector.Callback = (...[error, connected]) => {
       this.#connecting = false
-      core.deadlines.cancel(this)
-      this.connectDuration = core.clock.now() - this.#connectStart
+      load.deadlines.cancel(this)
+      this.connectDuration = load.clock.now() - this.#connectStart
       if (error === null) {
         this.#onConnect(connected)
         callback(null, connected)
       } else {
         const isRefused = error instanceof RefusedAddress
-        callback(isRefused ? new AddressNotAllowedError(this.origin.key) : error, null)
+        callback(isRefused ? new AddressNotAllowedError(this.owner.key) : error, null)
       }
     }
     try {
@@ -140,29 +171,29 @@ export class Connection implements Timed {
 
   /** A URL with an address in place of a name: no lookup will be asked. */
   #mayConnectTo(hostname: string): boolean {
-    const { allowAddress } = this.origin.settings
+    const { allowAddress } = this.owner.settings
     const family = isIP(hostname)
     return allowAddress === undefined || family === 0 || allowAddress(hostname, family)
   }
 
   #onConnect(socket: Socket & { alpnProtocol?: unknown }): void {
-    const { core, settings } = this.origin
+    const { load, settings } = this.owner
     this.isH2 = socket.alpnProtocol === 'h2'
     this.capacity = this.isH2 ? settings.maxConcurrentStreams : 1
     if (this.isH2) {
-      core.streams.add()
-      socket.once('close', () => core.streams.remove())
+      load.streams.add()
+      socket.once('close', () => load.streams.remove())
     }
-    this.origin.onConnect(this, this.isH2)
+    this.owner.onConnect(this)
   }
 
   #onClose(socket: Socket): void {
     if (this.#socket !== socket) return
     this.#socket = null
     this.#connecting = false
-    const { sockets } = this.origin.core
+    const { sockets } = this.owner.load
     if (this.#isLent) sockets.giveBack()
     else if (this.retired) sockets.free()
-    else this.origin.onDisconnect(this)
+    else this.owner.onDisconnect(this)
   }
 }

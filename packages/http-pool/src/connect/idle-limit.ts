@@ -1,9 +1,9 @@
-const samples = 8
-const enough = 4
+const SAMPLES = 8
+const ENOUGH = 4
 /** Share of the age at which a server closes that a connection is still trusted for. */
-const trusted = 0.8
+const TRUSTED = 0.8
 /** After a restart of the server, or a change of its configuration, what was learned has to wear off. */
-const relaxation = 1.1
+const RELAXATION = 1.1
 
 /**
  * Learns how long a server keeps idle connections, where it gives no hint, from the ages at which it closed
@@ -12,7 +12,7 @@ const relaxation = 1.1
  */
 export class IdleLimit {
   readonly #ages: number[] = []
-  #value = Number.POSITIVE_INFINITY
+  #value = Infinity
 
   /** In ms, Infinity while nothing is known. */
   get value(): number {
@@ -22,14 +22,14 @@ export class IdleLimit {
   /** The other side closed a connection that had been idle for `age` ms. */
   onClosed(age: number): void {
     this.#ages.push(age)
-    if (this.#ages.length > samples) this.#ages.shift()
-    if (this.#ages.length < enough) return
+    if (this.#ages.length > SAMPLES) this.#ages.shift()
+    if (this.#ages.length < ENOUGH) return
     const sorted = this.#ages.toSorted((a, b) => a - b)
-    this.#value = trusted * sorted[sorted.length >> 1]!
+    this.#value = TRUSTED * sorted[sorted.length >> 1]!
   }
 
   /** A connection was given up because of this limit. */
   onRetired(): void {
-    this.#value *= relaxation
+    this.#value *= RELAXATION
   }
 }

@@ -1,23 +1,23 @@
-import { QueueFullError } from '../errors.ts'
-import type { Attempt } from '../exchange/attempt.ts'
+import { PoolQueueFullError } from '../errors.ts'
 import type { HostGuard } from '../host/host-guard.ts'
 import type { Limiter } from '../limits/limiter.ts'
-import type { OriginSettings } from '../options/settings.ts'
-import type { PoolCore } from '../shared/pool-core.ts'
-import { Connection } from './connection.ts'
+import type { OriginSettings } from '../options/origin-settings.ts'
+import type { Carried } from './carried.ts'
+import { Connection, type ConnectionOwner } from './connection.ts'
 import { type Counters, zeroCounters } from './counters.ts'
 import { IdleLimit } from './idle-limit.ts'
+import type { PoolLoad } from './pool-load.ts'
 import { WaitQueue } from './wait-queue.ts'
 
 /**
  * The connections to one origin and the attempts that wait for one.
  *
  * An attempt gets, in this order: the connection that was used last and is free, a new connection if the
- * caps allow one, a place in the queue. A connection that becomes free goes straight to whoever waits
- * longest.
+ * caps allow one, a place in the queue. A connection that becomes free goes straight to the attempt
+ * that has waited longest.
  */
-export class Origin {
-  readonly core: PoolCore
+export class Origin implements ConnectionOwner {
+  readonly load: PoolLoad
   /** `scheme://host:port`. */
   readonly key: string
   readonly url: URL
@@ -38,8 +38,8 @@ export class Origin {
   /** Over TLS the first handshake tells; until then one connection at a time is opened. */
   #protocol: 'unknown' | 'h1' | 'h2'
 
-  constructor(core: PoolCore, key: string, settings: OriginSettings, guard: HostGuard | undefined) {
-    this.core = core
+  constructor(load: PoolLoad, key: string, settings: OriginSettings, guard: HostGuard | undefined) {
+    this.load = load
     this.key = key
     this.url = new URL(key)
     this.settings = settings
@@ -78,23 +78,23 @@ export class Origin {
   }
 
   /** Sends an attempt now, or lets it wait. */
-  place(attempt: Attempt): void {
-    if (this.#waiting.size === 0 && this.#start(attempt)) return
-    const { core } = this
-    if (core.queued >= core.settings.maxQueued) {
+  place(carried: Carried): void {
+    if (this.#waiting.size === 0 && this.#start(carried)) return
+    const { load } = this
+    if (load.queued >= load.maxQueued) {
       if (this.#waiting.size === 0) this.#leaveLines()
-      attempt.fail(new QueueFullError(core.settings.maxQueued, this.key))
+      carried.fail(new PoolQueueFullError(load.maxQueued, this.key))
       return
     }
-    core.queued++
-    this.#waiting.push(attempt)
-    attempt.onQueued()
+    load.queued++
+    this.#waiting.push(carried)
+    carried.onQueued()
   }
 
   /** Takes an attempt out of the queue. */
-  unqueue(attempt: Attempt): void {
-    this.#waiting.remove(attempt)
-    this.core.queued--
+  unqueue(carried: Carried): void {
+    this.#waiting.remove(carried)
+    this.load.queued--
     if (this.#waiting.size === 0) this.#leaveLines()
   }
 
@@ -108,23 +108,23 @@ export class Origin {
 
   /** An attempt is over. */
   release(connection: Connection, failed: boolean): void {
-    const { core } = this
+    const { load } = this
     connection.active--
     this.#inFlight--
-    core.inFlight--
+    load.inFlight--
     if (!connection.retired) this.#restore(connection, failed)
     if (this.#waiting.size > 0) this.pump()
     // Whoever waited may have taken it. If not, other origins may have its place.
     if (connection.active === 0 && !connection.retired) {
-      connection.idleSince = core.clock.now()
-      core.sockets.addIdle(connection)
+      connection.idleSince = load.clock.now()
+      load.sockets.addIdle(connection)
     }
-    if (core.blocked.size > 0) core.pumpBlocked()
+    if (load.blocked.size > 0) load.pumpBlocked()
   }
 
-  onConnect(connection: Connection, isH2: boolean): void {
+  onConnect(connection: Connection): void {
     this.#endConnecting(connection)
-    this.#protocol = isH2 ? 'h2' : 'h1'
+    this.#protocol = connection.isH2 ? 'h2' : 'h1'
     if (connection.active < connection.capacity && !connection.retired) this.#offer(connection)
     this.pump()
   }
@@ -132,18 +132,16 @@ export class Origin {
   /** The socket of a connection in use has closed. Its request fails or is sent again by undici. */
   onDisconnect(connection: Connection): void {
     if (connection.active > 0) return
-    if (connection.isIdle) this.#idleLimit.onClosed(this.core.clock.now() - connection.idleSince)
+    if (connection.isIdle) this.#idleLimit.onClosed(this.load.clock.now() - connection.idleSince)
     connection.retire()
   }
 
-  /** Gives a connection no more requests; it closes after those it has. */
   drain(connection: Connection): void {
-    connection.isDraining = true
     remove(this.#available, connection)
   }
 
   forget(connection: Connection): void {
-    this.core.sockets.removeIdle(connection)
+    this.load.sockets.removeIdle(connection)
     remove(this.#connections, connection)
     remove(this.#available, connection)
     this.#endConnecting(connection)
@@ -162,25 +160,24 @@ export class Origin {
     for (const connection of this.#connections.slice()) connection.retire()
   }
 
-  #start(attempt: Attempt): boolean {
-    const { core } = this
-    if (core.inFlight >= core.settings.totalConcurrency) {
-      core.blocked.add(this)
+  #start(carried: Carried): boolean {
+    const { load } = this
+    if (load.isFull) {
+      load.blocked.add(this)
       return false
     }
     if (this.#inFlight >= this.settings.concurrencyPerHost) return false
     const connection = this.#take() ?? this.#open()
     if (connection === undefined) return false
     this.#inFlight++
-    core.inFlight++
-    if (attempt.isQueued) {
-      this.#waiting.remove(attempt)
-      core.queued--
+    load.inFlight++
+    if (carried.isQueued) {
+      this.#waiting.remove(carried)
+      load.queued--
       // It is another request that made room: what undici publishes must not be taken for its doing.
-      const scope = attempt.trace?.scope ?? attempt.exchange
-      scope.runInAsyncScope(attempt.send, attempt, connection)
+      carried.scope.runInAsyncScope(carried.send, carried, connection)
     } else {
-      attempt.send(connection)
+      carried.send(connection)
     }
     return true
   }
@@ -193,22 +190,22 @@ export class Origin {
       connection = this.#available.at(-1)
     }
     if (connection === undefined) return undefined
-    if (connection.isIdle) this.core.sockets.removeIdle(connection)
+    if (connection.isIdle) this.load.sockets.removeIdle(connection)
     if (connection.active + 1 >= connection.capacity) this.#available.pop()
     return connection
   }
 
   #isTooOld(connection: Connection): boolean {
     const { value } = this.#idleLimit
-    if (value === Number.POSITIVE_INFINITY) return false
-    return this.core.clock.now() - connection.idleSince >= value
+    if (value === Infinity) return false
+    return this.load.clock.now() - connection.idleSince >= value
   }
 
   #open(): Connection | undefined {
     if (this.#connections.length >= this.settings.connectionsPerHost) return undefined
     // A handshake in progress may bring a connection that carries all who wait.
     if (this.#protocol !== 'h1' && this.#connecting > 0) return undefined
-    if (!this.core.sockets.take(this)) return undefined
+    if (!this.load.sockets.take(this)) return undefined
     const connection = new Connection(this)
     connection.isProbing = true
     this.#connecting++
@@ -223,7 +220,7 @@ export class Origin {
       return
     }
     if (connection.isDraining) return
-    const { sockets } = this.core
+    const { sockets } = this.load
     if (isLast && sockets.wants(connection)) {
       sockets.reclaim(connection)
       return
@@ -244,8 +241,8 @@ export class Origin {
   }
 
   #leaveLines(): void {
-    this.core.sockets.leave(this)
-    this.core.blocked.delete(this)
+    this.load.sockets.leave(this)
+    this.load.blocked.delete(this)
   }
 
   #count(matches: (connection: Connection) => boolean): number {

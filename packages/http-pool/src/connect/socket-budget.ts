@@ -1,5 +1,18 @@
-import type { Connection } from './connection.ts'
-import type { Origin } from './origin.ts'
+/** An origin that needs places for sockets. */
+export interface Demand {
+  readonly connectionCount: number
+  /** There may be a place for it. */
+  pump(): void
+}
+
+/** A connection without a request, in the budget's list of them. */
+export interface Idle {
+  readonly owner: Demand
+  isIdle: boolean
+  olderIdle: Idle | null
+  newerIdle: Idle | null
+  retire(): void
+}
 
 /**
  * The places for sockets that all origins of a pool share.
@@ -15,9 +28,9 @@ export class SocketBudget {
   taken = 0
   /** Connections closed to make room for another origin. */
   evicted = 0
-  #oldestIdle: Connection | null = null
-  #newestIdle: Connection | null = null
-  readonly #starving = new Set<Origin>()
+  #oldestIdle: Idle | null = null
+  #newestIdle: Idle | null = null
+  readonly #starving = new Set<Demand>()
   /** Places that are being freed for an origin that waits. */
   #freeing = 0
   /** Places of sockets that callers have taken over. */
@@ -29,7 +42,7 @@ export class SocketBudget {
   }
 
   /** Takes a place at once, or sees to it that `origin.pump()` is called when there is one. */
-  take(origin: Origin): boolean {
+  take(origin: Demand): boolean {
     if (this.taken < this.limit) {
       this.taken++
       this.#starving.delete(origin)
@@ -41,7 +54,7 @@ export class SocketBudget {
   }
 
   /** An origin that no longer needs a place. */
-  leave(origin: Origin): void {
+  leave(origin: Demand): void {
     this.#starving.delete(origin)
   }
 
@@ -57,7 +70,7 @@ export class SocketBudget {
     this.#settle()
   }
 
-  /** A socket speaks another protocol from now on: it keeps its place, and nobody waits for it to close. */
+  /** A socket speaks another protocol from now on: it keeps its place, and closing the pool does not wait for it. */
   lend(): void {
     this.#lent++
     this.#settle()
@@ -78,8 +91,8 @@ export class SocketBudget {
   }
 
   /** Whether `connection`, which just finished a request, is better closed for the sake of a starving origin. */
-  wants(connection: Connection): boolean {
-    const own = connection.origin
+  wants(connection: Idle): boolean {
+    const own = connection.owner
     for (const origin of this.#starving) {
       if (origin === own) continue
       if (origin.connectionCount + this.#freeing + 1 < own.connectionCount) return true
@@ -88,13 +101,13 @@ export class SocketBudget {
   }
 
   /** Closes a busy origin's connection for one that starves. */
-  reclaim(connection: Connection): void {
+  reclaim(connection: Idle): void {
     this.#freeing++
     this.evicted++
     connection.retire()
   }
 
-  addIdle(connection: Connection): void {
+  addIdle(connection: Idle): void {
     connection.isIdle = true
     connection.olderIdle = this.#newestIdle
     if (this.#newestIdle === null) this.#oldestIdle = connection
@@ -103,7 +116,7 @@ export class SocketBudget {
     if (this.#starving.size > 0) this.#makeRoom()
   }
 
-  removeIdle(connection: Connection): void {
+  removeIdle(connection: Idle): void {
     if (!connection.isIdle) return
     connection.isIdle = false
     const { olderIdle, newerIdle } = connection

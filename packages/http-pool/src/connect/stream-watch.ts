@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientHttp2Stream } from 'node:http2'
 
 /** Node publishes it in the call that opens a stream, which is also the call in which undici announces the request. */
-const created = 'http2.client.stream.created'
+const CREATED = 'http2.client.stream.created'
 
 /** Something that gets an HTTP/2 stream. */
 export interface StreamOwner {
@@ -22,12 +22,12 @@ export class StreamWatch {
 
   /** A connection speaks HTTP/2. */
   add(): void {
-    if (this.#connections++ === 0) subscribe(created, this.#onCreated)
+    if (this.#connections++ === 0) subscribe(CREATED, this.#onCreated)
   }
 
   /** It has closed. */
   remove(): void {
-    if (--this.#connections === 0) unsubscribe(created, this.#onCreated)
+    if (--this.#connections === 0) unsubscribe(CREATED, this.#onCreated)
   }
 
   /** The stream that opens next is this one's. */

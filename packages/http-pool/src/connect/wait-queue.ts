@@ -1,12 +1,12 @@
-import type { Attempt } from '../exchange/attempt.ts'
+import type { Carried } from './carried.ts'
 
-/** First in, first out, with O(1) removal from anywhere: the links are fields of the attempts. */
+/** First in, first out, with O(1) removal from anywhere: the links are fields of what waits. */
 export class WaitQueue {
-  #head: Attempt | null = null
-  #tail: Attempt | null = null
+  #head: Carried | null = null
+  #tail: Carried | null = null
   #size = 0
 
-  get head(): Attempt | null {
+  get head(): Carried | null {
     return this.#head
   }
 
@@ -14,25 +14,25 @@ export class WaitQueue {
     return this.#size
   }
 
-  push(attempt: Attempt): void {
-    attempt.isQueued = true
-    attempt.previous = this.#tail
-    if (this.#tail === null) this.#head = attempt
-    else this.#tail.next = attempt
-    this.#tail = attempt
+  push(carried: Carried): void {
+    carried.isQueued = true
+    carried.previous = this.#tail
+    if (this.#tail === null) this.#head = carried
+    else this.#tail.next = carried
+    this.#tail = carried
     this.#size++
   }
 
-  /** Takes out an attempt that is in this queue. */
-  remove(attempt: Attempt): void {
-    const { previous, next } = attempt
+  /** Takes out what is in this queue. */
+  remove(carried: Carried): void {
+    const { previous, next } = carried
     if (previous === null) this.#head = next
     else previous.next = next
     if (next === null) this.#tail = previous
     else next.previous = previous
-    attempt.isQueued = false
-    attempt.previous = null
-    attempt.next = null
+    carried.isQueued = false
+    carried.previous = null
+    carried.next = null
     this.#size--
   }
 }

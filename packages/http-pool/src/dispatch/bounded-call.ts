@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { HttpTimeoutError, RequestAbortedError, ResponseTooLargeError } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
-import type { CallPolicy } from '../options/settings.ts'
+import type { CallPolicy } from '../options/call-policy.ts'
 import type { PoolCore, Running } from '../shared/pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
@@ -23,7 +23,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   #received = 0
   /** It has gone further than a cache: to the origin, or to be validated there. */
   isForwarded: boolean
-  isOver = false
+  settled = false
 
   aborted = false
   paused = false
@@ -54,7 +54,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   start(): void {
     this.#core.add(this)
     const { at } = this.#total
-    if (at !== Number.POSITIVE_INFINITY) this.#core.deadlines.schedule(this, at)
+    if (at !== Infinity) this.#core.deadlines.schedule(this, at)
     this.#downstream.onRequestStart?.(this, null)
   }
 
@@ -75,7 +75,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   }
 
   abort(reason?: Error): void {
-    if (this.isOver) return
+    if (this.settled) return
     this.aborted = true
     this.reason = reason ?? new RequestAbortedError(this.key)
     this.#fail(this.reason)
@@ -85,12 +85,12 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
 
   onRequestStart(controller: Controller): void {
     this.#upstream = controller
-    if (this.isOver) controller.abort(this.reason ?? new RequestAbortedError(this.key))
+    if (this.settled) controller.abort(this.reason ?? new RequestAbortedError(this.key))
     else if (this.paused) controller.pause()
   }
 
   onResponseStarted(): void {
-    if (!this.isOver) this.#downstream.onResponseStarted?.()
+    if (!this.settled) this.#downstream.onResponseStarted?.()
   }
 
   onResponseStart(
@@ -99,14 +99,14 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
     headers: Headers,
     statusMessage?: string,
   ): void {
-    if (this.isOver) return
+    if (this.settled) return
     if (!this.isForwarded && statusCode >= 200) this.#core.cached++
     this.rawHeaders = controller.rawHeaders ?? null
     this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
   }
 
   onResponseData(_controller: Controller, chunk: Buffer): void {
-    if (this.isOver) return
+    if (this.settled) return
     this.#received += chunk.length
     const { maxResponseSize } = this.#policy
     // What a cache holds was within the limit of another call.
@@ -118,7 +118,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   }
 
   onResponseEnd(controller: Controller, trailers: Headers): void {
-    if (this.isOver) return
+    if (this.settled) return
     this.rawTrailers = controller.rawTrailers ?? null
     this.#finish()
     this.#downstream.onResponseEnd?.(this, trailers)
@@ -130,7 +130,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
     headers: Headers,
     socket: Duplex,
   ): void {
-    if (this.isOver) {
+    if (this.settled) {
       socket.destroy()
       return
     }
@@ -140,21 +140,21 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {
-    if (this.isOver) return
+    if (this.settled) return
     this.#finish()
     this.#downstream.onResponseError?.(this, error)
   }
 
   onBodySent(chunk: Buffer): void {
-    if (!this.isOver) this.#downstream.onBodySent?.(chunk)
+    if (!this.settled) this.#downstream.onBodySent?.(chunk)
   }
 
   onRequestSent(): void {
-    if (!this.isOver) this.#downstream.onRequestSent?.()
+    if (!this.settled) this.#downstream.onRequestSent?.()
   }
 
   #fail(error: Error): void {
-    if (this.isOver) return
+    if (this.settled) return
     this.#finish()
     this.reason ??= error
     this.#upstream?.abort(error)
@@ -162,7 +162,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   }
 
   #finish(): void {
-    this.isOver = true
+    this.settled = true
     this.#core.deadlines.cancel(this)
     this.#core.remove(this)
   }

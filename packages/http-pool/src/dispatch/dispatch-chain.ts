@@ -5,7 +5,7 @@ import { StoreAdapter } from '../cache/response-store.ts'
 import { Coalescer } from '../coalesce/coalescer.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { addMissing, headerList } from '../request/header-list.ts'
-import { acceptEncoding, Decompression } from '../response/decompression.ts'
+import { ACCEPT_ENCODING, Decompression } from '../response/decompression.ts'
 import type { PoolCore } from '../shared/pool-core.ts'
 import { totalDeadline } from '../time/total-deadline.ts'
 import { BoundedCall } from './bounded-call.ts'
@@ -63,7 +63,7 @@ function withBounds(core: PoolCore, next: Dispatch): Dispatch {
     const call = new BoundedCall(core, String(options.origin), total, policy, handler)
     call.start()
     // Its caller may have aborted at once.
-    if (call.isOver) return
+    if (call.settled) return
     try {
       next({ ...options, total, call }, call)
     } catch (error) {
@@ -89,6 +89,6 @@ function withDecompression(core: PoolCore, next: Dispatch): Dispatch {
 
 function withAcceptEncoding(headers: ExchangeOptions['headers']): string[] {
   const list = headerList(headers)
-  addMissing(list, 'accept-encoding', acceptEncoding)
+  addMissing(list, 'accept-encoding', ACCEPT_ENCODING)
   return list
 }

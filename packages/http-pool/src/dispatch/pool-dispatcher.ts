@@ -1,5 +1,5 @@
 import { Dispatcher, Dispatcher1Wrapper } from 'undici'
-import { hasSubscribers, type RequestMessage, requestChannels } from '../channels.ts'
+import { type RequestMessage, requestChannels } from '../channels.ts'
 import type { Origin } from '../connect/origin.ts'
 import { InvalidRequestError, PoolClosedError } from '../errors.ts'
 import { Exchange } from '../exchange/exchange.ts'
@@ -24,11 +24,11 @@ export class PoolDispatcher extends Dispatcher {
   }
 
   get closed(): boolean {
-    return this.#core.isClosed
+    return this.#core.closed
   }
 
   get destroyed(): boolean {
-    return this.#core.isDestroyed
+    return this.#core.destroyed
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Handler): boolean {
@@ -39,7 +39,7 @@ export class PoolDispatcher extends Dispatcher {
     }
     const core = this.#core
     try {
-      if (core.isClosed) throw new PoolClosedError(originKey(options.origin))
+      if (core.closed) throw new PoolClosedError(originKey(options.origin))
       const own = ownOptions(core, options)
       // Here, outside the cache: credentials among them decide what it may keep.
       this.#dispatch(core.settings.hasHeaders ? withOriginHeaders(core, own) : own, handler)
@@ -53,7 +53,7 @@ export class PoolDispatcher extends Dispatcher {
   }
 
   override close(callback?: () => void): Promise<void> {
-    this.#core.isClosed = true
+    this.#core.closed = true
     this.#closing ??= this.#core.whenEmpty().then(() => this.#disconnect())
     return settle(this.#closing, callback)
   }
@@ -64,8 +64,8 @@ export class PoolDispatcher extends Dispatcher {
   ): Promise<void> {
     const core = this.#core
     const error = errorOrCallback instanceof Error ? errorOrCallback : undefined
-    core.isClosed = true
-    core.isDestroyed = true
+    core.closed = true
+    core.destroyed = true
     core.abortAll(error)
     return settle(
       this.#disconnect(),
@@ -76,7 +76,7 @@ export class PoolDispatcher extends Dispatcher {
   async #disconnect(): Promise<void> {
     const core = this.#core
     // What a cache would still send in the background finds no connection any more.
-    core.isDestroyed = true
+    core.destroyed = true
     for (const origin of core.origins.values()) origin.destroy(new PoolClosedError(origin.key))
     await core.sockets.whenFree()
     core.deadlines.clear()
@@ -94,7 +94,7 @@ function originKey(origin: string | URL | undefined): string {
 function exchange(core: PoolCore, options: ExchangeOptions, handler: Handler): void {
   const origin =
     core.origins.get(options.origin as string) ?? core.originOf(originKey(options.origin))
-  if (hasSubscribers(requestChannels)) dispatchTraced(core, origin, options, handler)
+  if (requestChannels.hasSubscribers) dispatchTraced(core, origin, options, handler)
   else new Exchange(core, origin, options, handler).start(undefined)
 }
 
@@ -112,7 +112,6 @@ function dispatchTraced(
   })
 }
 
-/** Headers that can be read only once: a second attempt would go out without them. */
 /** With the headers of the options, unless the request has them itself. */
 function withOriginHeaders({ settings }: PoolCore, options: ExchangeOptions): ExchangeOptions {
   const { headers } = settings.origins.get(originKey(options.origin)) ?? settings.origin
@@ -122,6 +121,7 @@ function withOriginHeaders({ settings }: PoolCore, options: ExchangeOptions): Ex
   return { ...options, headers: list }
 }
 
+/** Headers that can be read only once: a second attempt would go out without them. */
 function isIterator(headers: ExchangeOptions['headers']): boolean {
   return typeof headers === 'object' && headers !== null && 'next' in headers
 }

@@ -1,19 +1,30 @@
-import { type AttemptReason, attemptChannels, hasSubscribers } from '../channels.ts'
+import { type AttemptReason, attemptChannels } from '../channels.ts'
+import type { Origin } from '../connect/origin.ts'
 import { type HttpPoolError, PoolClosedError, SupersededError } from '../errors.ts'
 import type { Headers } from '../handler.ts'
 import type { Hedge } from '../host/hedge.ts'
 import type { HostGuard } from '../host/host-guard.ts'
-import { isReplayable } from '../request/exchange-options.ts'
+import { type ExchangeOptions, isReplayable } from '../request/exchange-options.ts'
 import { retryAfter } from '../retry/retry-after.ts'
 import { isTransient } from '../retry/transient-errors.ts'
-import { Attempt } from './attempt.ts'
-import { AttemptTrace, withInjectedHeaders } from './attempt-trace.ts'
-import type { Exchange } from './exchange.ts'
+import type { PoolCore } from '../shared/pool-core.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
+import { AttemptTrace } from './attempt-trace.ts'
 import { reportAnswer } from './guard-report.ts'
+import { withInjectedHeaders } from './injected-headers.ts'
 import { diedIdle, isRepeatable, mayRepeat } from './repeat-rules.ts'
 
-const never = Number.POSITIVE_INFINITY
-const maxResends = 3
+const MAX_RESENDS = 3
+
+/** The exchange, as the plan of its attempts sees it. */
+export interface PlanOwner extends AttemptOwner {
+  readonly core: PoolCore
+  readonly origin: Origin
+  /** With a new body for each attempt after the first. */
+  options: ExchangeOptions
+  readonly paused: boolean
+  fail(error: Error): void
+}
 
 /**
  * The attempts of one exchange: at most two at a time, the second being a hedge; when the next one begins,
@@ -22,21 +33,21 @@ const maxResends = 3
  * The host's guard admits each attempt and is told its outcome, exactly once.
  */
 export class AttemptPlan {
-  readonly #exchange: Exchange
+  readonly #exchange: PlanOwner
   #attempt: Attempt | null = null
   #hedge: Attempt | null = null
-  #wakeAt = never
+  #wakeAt = Infinity
   #wakeReason: AttemptReason = 'first'
   /** Of the attempt that the guard has admitted last. */
   #era = 0
-  #hedgeAt = never
+  #hedgeAt = Infinity
   /** Attempts that count against the policy: resends do not. */
   #attempts = 0
   #resends = 0
   /** Attempts of all kinds. */
   sendings = 0
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: PlanOwner) {
     this.#exchange = exchange
   }
 
@@ -48,8 +59,8 @@ export class AttemptPlan {
   /** When to call {@link check}. */
   get nextDeadline(): number {
     const phases = Math.min(
-      this.#attempt?.phaseDeadline ?? never,
-      this.#hedge?.phaseDeadline ?? never,
+      this.#attempt?.phaseDeadline ?? Infinity,
+      this.#hedge?.phaseDeadline ?? Infinity,
     )
     return Math.min(this.#wakeAt, this.#hedgeAt, phases)
   }
@@ -58,7 +69,7 @@ export class AttemptPlan {
     const exchange = this.#exchange
     const { core, origin } = exchange
     const { guard } = origin
-    if (core.isDestroyed) {
+    if (core.destroyed) {
       exchange.fail(new PoolClosedError(origin.key))
       return
     }
@@ -108,7 +119,7 @@ export class AttemptPlan {
 
   /** The other attempt, if there is one, is not needed any more. */
   win(attempt: Attempt): void {
-    this.#hedgeAt = never
+    this.#hedgeAt = Infinity
     const hedge = this.#hedge
     if (hedge === null) return
     const loser = attempt === hedge ? this.#attempt : hedge
@@ -121,12 +132,12 @@ export class AttemptPlan {
   /** Ends all that is under way or planned. */
   cancel(error: Error | undefined): void {
     const { core, origin } = this.#exchange
-    if (this.#wakeAt !== never) {
-      this.#wakeAt = never
+    if (this.#wakeAt !== Infinity) {
+      this.#wakeAt = Infinity
       core.hold.release()
       origin.guard?.ignored(core.clock.now(), this.#era)
     }
-    this.#hedgeAt = never
+    this.#hedgeAt = Infinity
     this.#end(this.#attempt, error)
     this.#end(this.#hedge, error)
   }
@@ -171,12 +182,12 @@ export class AttemptPlan {
     // What the user gave is called here: bodies and headers are made, a limiter is asked.
     try {
       if (reason !== 'first') this.#renewBody()
-      if (hasSubscribers(attemptChannels)) this.#startTraced(reason)
+      if (attemptChannels.hasSubscribers) this.#startTraced(reason)
       else this.#make(reason).start()
     } catch (error) {
       const attempt = reason === 'hedge' ? this.#hedge : this.#attempt
       // The guard has admitted an attempt that nobody will tell it the end of.
-      if (attempt === null || attempt.isOver) {
+      if (attempt === null || attempt.settled) {
         origin.guard?.ignored(core.clock.now(), this.#era)
       }
       this.#exchange.fail(error as Error)
@@ -210,7 +221,7 @@ export class AttemptPlan {
   /** Sends a request again whose connection died idle: that costs no budget and no delay. */
   #resend(attempt: Attempt, error: Error): boolean {
     const { options, policy, origin } = this.#exchange
-    if (!diedIdle(attempt, error) || this.#resends >= maxResends) return false
+    if (!diedIdle(attempt, error) || this.#resends >= MAX_RESENDS) return false
     if (!mayRepeat(attempt, options, policy)) return false
     this.#resends++
     origin.counters.resends++
@@ -224,7 +235,7 @@ export class AttemptPlan {
   #retryIn(attempt: Attempt, wait: number): boolean {
     const { policy, options, core, origin, totalDeadline } = this.#exchange
     const { retry } = policy
-    if (retry === undefined || this.#attempts >= retry.maxAttempts || core.isClosed) return false
+    if (retry === undefined || this.#attempts >= retry.maxAttempts || core.closed) return false
     if (!mayRepeat(attempt, options, policy)) return false
     const now = core.clock.now()
     const least = Math.max(wait, origin.guard?.serverDelay(now) ?? 0)
@@ -249,7 +260,7 @@ export class AttemptPlan {
   }
 
   #wake(): void {
-    this.#wakeAt = never
+    this.#wakeAt = Infinity
     this.#exchange.core.hold.release()
     this.#send(this.#wakeReason)
   }
@@ -260,10 +271,10 @@ export class AttemptPlan {
   }
 
   #beginHedge(now: number): void {
-    this.#hedgeAt = never
+    this.#hedgeAt = Infinity
     const { core, origin } = this.#exchange
     const guard = origin.guard!
-    if (this.#attempt?.phase !== 'sent' || core.isClosed) return
+    if (this.#attempt?.phase !== 'sent' || core.closed) return
     if (guard.serverDelay(now) > 0 || !this.#admitExtra(now, guard.hedge)) return
     origin.counters.hedges++
     this.#send('hedge')
@@ -272,10 +283,10 @@ export class AttemptPlan {
   /** If the other attempt is still under way, the outcome is left to it. */
   #leaveToOther(attempt: Attempt): boolean {
     const other = attempt === this.#attempt ? this.#hedge : this.#attempt
-    if (this.#hedge === null || other === null || other.isOver) return false
+    if (this.#hedge === null || other === null || other.settled) return false
     this.#attempt = other
     this.#hedge = null
-    this.#hedgeAt = never
+    this.#hedgeAt = Infinity
     return true
   }
 
@@ -286,7 +297,7 @@ export class AttemptPlan {
   }
 
   #checkPhase(attempt: Attempt | null, now: number): void {
-    if (attempt === null || attempt.isOver || now < attempt.phaseDeadline) return
+    if (attempt === null || attempt.settled || now < attempt.phaseDeadline) return
     // A reader that pauses the body stops the sender: that time is the reader's.
     if (this.#exchange.paused && attempt.phase === 'body') attempt.touch()
     else attempt.fail(attempt.timeoutError())
@@ -294,7 +305,7 @@ export class AttemptPlan {
 
   #end(attempt: Attempt | null, error: Error | undefined): void {
     // An error costs its stack trace: none is made for the attempt that ended the request.
-    if (attempt === null || attempt.isOver) return
+    if (attempt === null || attempt.settled) return
     attempt.cancel(error ?? new SupersededError(attempt.origin.key))
   }
 }

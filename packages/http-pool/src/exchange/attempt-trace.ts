@@ -1,9 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
-import type { Dispatcher } from 'undici'
+import type { Clock } from '@millrace/kit'
 import { type AttemptMessage, type AttemptReason, attemptChannels } from '../channels.ts'
-import type { Clock } from '../clock.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
-import { addMissing, headerList } from '../request/header-list.ts'
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
 
@@ -60,31 +58,4 @@ export class AttemptTrace {
     this.#phaseStart = this.#clock.now()
     return this.#phaseStart - start
   }
-}
-
-/** Writes what is to travel with an attempt, such as a trace context, into its headers. */
-export type InjectHeaders = (headers: Record<string, string>, attempt: InjectContext) => void
-
-export interface InjectContext {
-  readonly method: string
-  readonly origin: string
-  readonly path: string
-  /** From 1. */
-  readonly attempt: number
-}
-
-/** The options of an attempt with the headers that the hook adds. Those of the caller have precedence. */
-export function withInjectedHeaders(
-  options: ExchangeOptions,
-  origin: string,
-  attempt: number,
-  inject: InjectHeaders,
-): ExchangeOptions {
-  const added: Record<string, string> = Object.create(null)
-  inject(added, { method: options.method, origin, path: options.path, attempt })
-  const names = Object.keys(added)
-  if (names.length === 0) return options
-  const list = headerList(options.headers)
-  for (const name of names) addMissing(list, name, added[name]!)
-  return { ...options, headers: list as Dispatcher.DispatchOptions['headers'] }
 }

@@ -1,22 +1,23 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import type { Connection } from '../connect/connection.ts'
+import type { Carried, Carrier } from '../connect/carried.ts'
 import type { Origin } from '../connect/origin.ts'
 import { resetError, type StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
 import type { PermitOutcome } from '../limits/limiter.ts'
 import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
+import type { CallPolicy } from '../options/call-policy.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { discardBody } from '../request/request-body.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
-import type { Exchange } from './exchange.ts'
-import { reportEnd } from './guard-report.ts'
+import { type ReportedAttempt, reportEnd } from './guard-report.ts'
 
 /** Bytes of an unwanted response that are read to keep its connection, and the time that may take. */
-const drainLimit = 128 * 1024
-const drainTimeout = 2_000
+const DRAIN_LIMIT = 128 * 1024
+const DRAIN_TIMEOUT = 2_000
 
 /**
  * - `waiting`: for a permit or a connection
@@ -27,16 +28,48 @@ const drainTimeout = 2_000
  */
 export type AttemptPhase = 'waiting' | 'opening' | 'sent' | 'body' | 'draining' | 'over'
 
+/** The exchange, as its attempts see it. */
+export interface AttemptOwner extends AsyncResource {
+  readonly policy: CallPolicy
+  readonly downstream: Handler
+  /** When the caller's time is over, by the pool's clock. */
+  readonly totalDeadline: number
+  /** Sees to it that the attempt's deadline is looked at by then. */
+  watch(deadline: number): void
+  /** It is on the wire. */
+  onAttemptSent(attempt: Attempt): void
+  /** The head of its final response has come. */
+  onAttemptHeaders(
+    attempt: Attempt,
+    controller: Controller,
+    statusCode: number,
+    headers: Headers,
+    statusMessage: string | undefined,
+  ): void
+  onAttemptInterim(statusCode: number, headers: Headers, statusMessage: string | undefined): void
+  onAttemptData(chunk: Buffer): void
+  onAttemptEnd(trailers: Headers): void
+  onAttemptUpgrade(
+    attempt: Attempt,
+    controller: Controller,
+    statusCode: number,
+    headers: Headers,
+    socket: Duplex,
+  ): void
+  /** It has failed, before its end or in it. */
+  onAttemptError(attempt: Attempt, error: Error): void
+}
+
 /** One sending of a request: the handler that undici calls, and a place in the queue. */
-export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
-  readonly exchange: Exchange
+export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwner, Timed {
+  readonly exchange: AttemptOwner
   readonly origin: Origin
   readonly options: ExchangeOptions
   trace: AttemptTrace | undefined
   phase: AttemptPhase = 'waiting'
   /** When the present phase is too long, by the pool's clock. */
-  phaseDeadline: number = Number.POSITIVE_INFINITY
-  connection: Connection | null = null
+  phaseDeadline: number = Infinity
+  connection: Carrier | null = null
   /** Set once it is on the wire. */
   controller: Controller | null = null
   /** Over HTTP/2, what carries it. */
@@ -55,8 +88,8 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   isReported = false
 
   isQueued = false
-  previous: Attempt | null = null
-  next: Attempt | null = null
+  previous: Carried | null = null
+  next: Carried | null = null
 
   deadline = 0
   heapIndex = -1
@@ -65,13 +98,17 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   #heard = 0
   #permit: PermitTurn | undefined
 
-  constructor(exchange: Exchange, origin: Origin, options: ExchangeOptions) {
+  constructor(exchange: AttemptOwner, origin: Origin, options: ExchangeOptions) {
     this.exchange = exchange
     this.origin = origin
     this.options = options
   }
 
-  get isOver(): boolean {
+  get scope(): AsyncResource {
+    return this.trace?.scope ?? this.exchange
+  }
+
+  get settled(): boolean {
     return this.phase === 'over'
   }
 
@@ -83,7 +120,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
       if (!this.#permit.take()) {
         this.#watchAcquire()
         const last = Math.min(this.phaseDeadline, this.exchange.totalDeadline)
-        this.#permit.wait(last - this.origin.core.clock.now(), this)
+        this.#permit.wait(last - this.origin.load.clock.now(), this)
         return
       }
     }
@@ -97,27 +134,27 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
 
   /** Told by the origin: there was no connection for it yet. */
   onQueued(): void {
-    if (this.phaseDeadline === Number.POSITIVE_INFINITY) this.#watchAcquire()
+    if (this.phaseDeadline === Infinity) this.#watchAcquire()
   }
 
   /** Told by the origin: this is its connection. */
-  send(connection: Connection): void {
+  send(connection: Carrier): void {
     this.connection = connection
     this.phase = 'opening'
-    this.phaseDeadline = Number.POSITIVE_INFINITY
+    this.phaseDeadline = Infinity
     connection.dispatch(this)
   }
 
   /** Ends it with an error that is not the connection's. */
   fail(error: Error): void {
-    if (this.isOver) return
+    if (this.settled) return
     this.cancel(error)
     this.exchange.onAttemptError(this, error)
   }
 
   /** Ends it without telling its exchange, and frees what it holds. */
   cancel(error: Error): void {
-    if (this.isOver) return
+    if (this.settled) return
     const { connection, controller } = this
     if (error instanceof HttpTimeoutError) this.#doubt(connection)
     this.phase = 'over'
@@ -133,13 +170,13 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   /** Lets go of a response that has begun, at the least cost: read if short, else cut off. */
   discard(headers: Headers): void {
     const length = headers['content-length']
-    if (typeof length === 'string' && Number(length) > drainLimit) {
+    if (typeof length === 'string' && Number(length) > DRAIN_LIMIT) {
       this.cancel(new SupersededError(this.origin.key))
       return
     }
     this.phase = 'draining'
-    const { core } = this.origin
-    core.deadlines.schedule(this, core.clock.now() + drainTimeout)
+    const { load } = this.origin
+    load.deadlines.schedule(this, load.clock.now() + DRAIN_TIMEOUT)
   }
 
   onDeadline(): void {
@@ -159,7 +196,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   touch(): void {
     const { bodyTimeout } = this.exchange.policy
     // Never earlier than before, so the heap need not know: it looks again when its own time comes.
-    if (bodyTimeout !== 0) this.phaseDeadline = this.origin.core.clock.now() + bodyTimeout
+    if (bodyTimeout !== 0) this.phaseDeadline = this.origin.load.clock.now() + bodyTimeout
   }
 
   // From here on: called by undici.
@@ -171,13 +208,13 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
       controller.abort(new SupersededError(this.origin.key))
       return
     }
-    if (connection.isH2) this.origin.core.streams.expect(this)
+    if (connection.isH2) this.origin.load.streams.expect(this)
     this.controller = controller
     this.phase = 'sent'
     this.#heard = connection.heard
     this.onReusedSocket = connection.served++ > 0
     if (this.onReusedSocket) this.origin.counters.reused++
-    this.sentAt = this.origin.core.clock.now()
+    this.sentAt = this.origin.load.clock.now()
     this.trace?.onSent(this.onReusedSocket ? 0 : connection.connectDuration, this.onReusedSocket)
     this.#awaitHead(this.sentAt)
     this.exchange.watch(this.phaseDeadline)
@@ -190,7 +227,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   }
 
   onBodySent(chunk: Buffer): void {
-    if (this.phase === 'sent') this.#awaitHead(this.origin.core.clock.now())
+    if (this.phase === 'sent') this.#awaitHead(this.origin.load.clock.now())
     this.exchange.downstream.onBodySent?.(chunk)
   }
 
@@ -222,12 +259,12 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
     if (this.phase !== 'sent') return
     const { exchange } = this
     if (statusCode < 200) {
-      exchange.downstream.onResponseStart?.(exchange, statusCode, headers, statusMessage)
+      exchange.onAttemptInterim(statusCode, headers, statusMessage)
       return
     }
     this.phase = 'body'
     this.statusCode = statusCode
-    this.phaseDeadline = Number.POSITIVE_INFINITY
+    this.phaseDeadline = Infinity
     this.touch()
     exchange.watch(this.phaseDeadline)
     this.trace?.onHeaders(statusCode)
@@ -241,7 +278,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
       this.exchange.onAttemptData(chunk)
     } else if (this.phase === 'draining') {
       this.#drained += chunk.length
-      if (this.#drained > drainLimit) this.cancel(new SupersededError(this.origin.key))
+      if (this.#drained > DRAIN_LIMIT) this.cancel(new SupersededError(this.origin.key))
     }
   }
 
@@ -268,7 +305,7 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
   #watchAcquire(): void {
     const { acquireTimeout } = this.exchange.policy
     if (acquireTimeout === 0) return
-    this.phaseDeadline = this.origin.core.clock.now() + acquireTimeout
+    this.phaseDeadline = this.origin.load.clock.now() + acquireTimeout
     this.exchange.watch(this.phaseDeadline)
   }
 
@@ -278,10 +315,10 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
     if (headersTimeout !== 0) this.phaseDeadline = lastSentAt + headersTimeout
   }
 
-  /** A dead connection of whose end there was no word would get the next attempts too: over HTTP/2 it outlives this one. */
-  #doubt(connection: Connection | null): void {
+  /** A dead connection whose end was not heard of would get the next attempts too: over HTTP/2 it outlives this one. */
+  #doubt(connection: Carrier | null): void {
     if (this.phase !== 'sent' || connection === null || !connection.isH2) return
-    if (connection.heard === this.#heard) this.origin.drain(connection)
+    if (connection.heard === this.#heard) connection.drain()
   }
 
   #outcome(error: Error | undefined): PermitOutcome {
@@ -292,13 +329,13 @@ export class Attempt implements Handler, PermitOwner, StreamOwner, Timed {
 
   #end(failed: boolean, error: Error | undefined): void {
     const { connection, origin } = this
-    origin.core.deadlines.cancel(this)
+    origin.load.deadlines.cancel(this)
     this.trace?.end(error)
     if (!this.isReported) reportEnd(this, error)
     this.#permit?.end(error, this.#outcome(error))
     if (connection !== null) {
       this.connection = null
-      origin.release(connection, failed)
+      connection.release(failed)
     }
   }
 }

@@ -9,17 +9,15 @@ import {
   ResponseTooLargeError,
 } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
-import type { CallPolicy } from '../options/settings.ts'
+import type { CallPolicy } from '../options/call-policy.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { discardBody } from '../request/request-body.ts'
 import type { PoolCore, Running } from '../shared/pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import { type TotalDeadline, totalDeadline } from '../time/total-deadline.ts'
 import type { Attempt } from './attempt.ts'
-import { AttemptPlan } from './attempt-plan.ts'
+import { AttemptPlan, type PlanOwner } from './attempt-plan.ts'
 import { toPoolError } from './request-fault.ts'
-
-const never = Number.POSITIVE_INFINITY
 
 /**
  * One request of a caller, from the call to the last byte, over all its attempts.
@@ -31,7 +29,7 @@ const never = Number.POSITIVE_INFINITY
  * All its times (the total deadline, the phases of its attempts, its delays) share one entry of the heap:
  * whichever comes first.
  */
-export class Exchange extends AsyncResource implements Controller, Timed, Running {
+export class Exchange extends AsyncResource implements Controller, PlanOwner, Running, Timed {
   readonly core: PoolCore
   readonly downstream: Handler
   readonly policy: CallPolicy
@@ -46,7 +44,7 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
 
   deadline = 0
   heapIndex = -1
-  isOver = false
+  settled = false
 
   /** Neighbours among the requests of the pool. */
   previous: Running | null = null
@@ -56,7 +54,7 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
   readonly #total: TotalDeadline
   /** The attempt whose response goes to the caller. */
   #upstream: Controller | null = null
-  #leakAt = never
+  #leakAt = Infinity
   #received = 0
   #message: RequestMessage | undefined
   #startedAt = 0
@@ -93,7 +91,7 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
     }
     this.watch(this.totalDeadline)
     this.downstream.onRequestStart?.(this, null)
-    if (this.isOver) return
+    if (this.settled) return
     if (policy.retry !== undefined || origin.guard !== undefined) {
       core.retryBudget.deposit(core.clock.now())
     }
@@ -104,7 +102,7 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
   /** Sees to it that the heap calls at `deadline` or before. */
   watch(deadline: number): void {
     const isSooner = this.heapIndex === -1 || deadline < this.deadline
-    if (isSooner && deadline !== never) this.core.deadlines.schedule(this, deadline)
+    if (isSooner && deadline !== Infinity) this.core.deadlines.schedule(this, deadline)
   }
 
   onDeadline(now: number): void {
@@ -114,13 +112,13 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
     }
     if (now >= this.#leakAt) this.#checkLeak(now)
     this.#plan.check(now)
-    if (this.isOver) return
+    if (this.settled) return
     this.watch(Math.min(this.totalDeadline, this.#leakAt, this.#plan.nextDeadline))
   }
 
   /** Ends it with an error. */
   fail(error: Error): void {
-    if (this.isOver) return
+    if (this.settled) return
     this.#finish(error)
     this.downstream.onResponseError?.(this, error)
   }
@@ -141,13 +139,13 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
   resume(): void {
     if (!this.paused) return
     this.paused = false
-    this.#leakAt = never
+    this.#leakAt = Infinity
     this.#plan.current?.touch()
     this.#upstream?.resume()
   }
 
   abort(reason?: Error): void {
-    if (this.isOver) return
+    if (this.settled) return
     this.aborted = true
     this.reason = reason ?? new RequestAbortedError(this.origin.key)
     this.fail(this.reason)
@@ -174,7 +172,11 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
     this.rawHeaders = controller.rawHeaders ?? null
     if (this.#message !== undefined) this.#message.statusCode = statusCode
     this.downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
-    if (this.paused && !this.isOver) controller.pause()
+    if (this.paused && !this.settled) controller.pause()
+  }
+
+  onAttemptInterim(statusCode: number, headers: Headers, statusMessage: string | undefined): void {
+    this.downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
   }
 
   onAttemptData(chunk: Buffer): void {
@@ -207,7 +209,7 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
   }
 
   onAttemptError(attempt: Attempt, error: Error): void {
-    if (this.isOver) return
+    if (this.settled) return
     attempt.origin.counters.failures++
     const hasAnswered = this.#upstream !== null && this.downstream.buffersResponse !== true
     if (this.#plan.replaces(attempt, error, hasAnswered)) {
@@ -219,14 +221,14 @@ export class Exchange extends AsyncResource implements Controller, Timed, Runnin
   }
 
   #checkLeak(now: number): void {
-    const { settings, queued, isClosed } = this.core
-    if (queued > 0 || isClosed)
+    const { settings, queued, closed } = this.core
+    if (queued > 0 || closed)
       this.fail(new BodyLeakError(settings.bodyLeakTimeout, this.origin.key))
     else this.#leakAt = now + settings.bodyLeakTimeout
   }
 
   #finish(error: Error | undefined): void {
-    this.isOver = true
+    this.settled = true
     this.core.deadlines.cancel(this)
     this.#plan.cancel(error)
     if (error !== undefined) discardBody(this.options.body)

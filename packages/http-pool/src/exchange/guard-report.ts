@@ -1,31 +1,38 @@
+import type { Origin } from '../connect/origin.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
 import type { Headers } from '../handler.ts'
 import { isTransient } from '../retry/transient-errors.ts'
-import type { Attempt } from './attempt.ts'
-import { diedIdle } from './repeat-rules.ts'
+import { diedIdle, type SentAttempt } from './repeat-rules.ts'
 
-// The host's guard has admitted each attempt and is told its outcome, exactly once.
+/** What a report of an attempt is made of. The host's guard has admitted it and is told its outcome, exactly once. */
+export interface ReportedAttempt extends SentAttempt {
+  readonly origin: Origin
+  /** What the guard wants back with the outcome. */
+  readonly era: number
+  readonly sentAt: number
+  isReported: boolean
+}
 
 /** The head of a response has come. */
 export function reportAnswer(
-  attempt: Attempt,
+  attempt: ReportedAttempt,
   statusCode: number,
   headers: Headers,
   isRetryable: boolean,
 ): void {
   attempt.isReported = true
-  const { guard, core } = attempt.origin
+  const { guard, load } = attempt.origin
   if (guard === undefined) return
-  const now = core.clock.now()
+  const now = load.clock.now()
   guard.answered(statusCode, headers, isRetryable, now - attempt.sentAt, now, attempt.era)
 }
 
 /** The attempt has ended before it had an answer. */
-export function reportEnd(attempt: Attempt, error: Error | undefined): void {
+export function reportEnd(attempt: ReportedAttempt, error: Error | undefined): void {
   attempt.isReported = true
-  const { guard, core } = attempt.origin
+  const { guard, load } = attempt.origin
   if (guard === undefined) return
-  const now = core.clock.now()
+  const now = load.clock.now()
   // A connection that died idle says nothing of the host's health.
   const isFailure = error !== undefined && isTransient(error) && !diedIdle(attempt, error)
   if (isFailure) guard.failed(now, attempt.era)

@@ -1,8 +1,16 @@
-import type { CallPolicy } from '../options/settings.ts'
+import type { Controller } from '../handler.ts'
+import type { CallPolicy } from '../options/call-policy.ts'
 import { type ExchangeOptions, isReplayable } from '../request/exchange-options.ts'
-import { idempotentMethods } from '../retry/idempotent-methods.ts'
+import { IDEMPOTENT_METHODS } from '../retry/idempotent-methods.ts'
 import { isDeadConnection } from '../retry/transient-errors.ts'
-import type { Attempt } from './attempt.ts'
+
+/** How far an attempt came. */
+export interface SentAttempt {
+  /** Set once it is on the wire. */
+  readonly controller: Controller | null
+  readonly onReusedSocket: boolean
+  readonly hasResponse: boolean
+}
 
 /** Whether to send a request twice does no more harm than once. */
 export function isRepeatable(options: ExchangeOptions, policy: CallPolicy): boolean {
@@ -10,12 +18,16 @@ export function isRepeatable(options: ExchangeOptions, policy: CallPolicy): bool
   if (options.idempotent === false) return false
   const { retry } = policy
   return retry === undefined
-    ? idempotentMethods.includes(options.method)
+    ? IDEMPOTENT_METHODS.includes(options.method)
     : retry.allowsMethod(options.method)
 }
 
 /** Whether the request of a failed attempt can be sent once more. */
-export function mayRepeat(attempt: Attempt, options: ExchangeOptions, policy: CallPolicy): boolean {
+export function mayRepeat(
+  attempt: SentAttempt,
+  options: ExchangeOptions,
+  policy: CallPolicy,
+): boolean {
   if (!isReplayable(options)) return false
   // Nothing was sent: no method forbids another try.
   return attempt.controller === null || isRepeatable(options, policy)
@@ -25,6 +37,6 @@ export function mayRepeat(attempt: Attempt, options: ExchangeOptions, policy: Ca
  * Whether an attempt died because the server had closed its idle connection before it read a byte of the
  * request. net/http's Transport in Go judges the same way.
  */
-export function diedIdle(attempt: Attempt, error: Error): boolean {
+export function diedIdle(attempt: SentAttempt, error: Error): boolean {
   return attempt.onReusedSocket && !attempt.hasResponse && isDeadConnection(error)
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Breaker, resolveBreaker } from './breaker.ts'
 
-const settings = resolveBreaker({ minimumAttempts: 10, openFor: 1_000 })
+const settings = resolveBreaker({ minimumAttempts: 10, cooldown: 1_000 })
 
 function openBreaker(random = () => 0): Breaker {
   const breaker = new Breaker(settings, random)
@@ -128,4 +128,18 @@ describe('Breaker', () => {
       { numRuns: runs(200) },
     )
   })
+})
+
+test('opens after `failures` in a row, and a success in between starts the count anew', () => {
+  const breaker = new Breaker(resolveBreaker({ failures: 3 }), () => 0)
+  const attempt = (succeeds: boolean) => {
+    expect(breaker.admit(0)).toBe(true)
+    if (succeeds) breaker.succeeded(0)
+    else breaker.failed(0)
+  }
+  for (const succeeds of [false, false, true, false, false]) attempt(succeeds)
+  expect(breaker.state).toBe('closed')
+  attempt(false)
+  expect(breaker.state).toBe('open')
+  expect(breaker.admit(0)).toBe(false)
 })

@@ -1,27 +1,36 @@
-import { count, onlyKnown, ratio, span } from '../options/check.ts'
+import {
+  checkIntegerOrInfinity,
+  checkOptions,
+  checkPositive,
+  checkRange,
+  type OptionNames,
+} from '@millrace/kit'
 import { RollingWindow } from '../time/rolling-window.ts'
 
 /** When a host that fails is left alone. */
 export interface BreakerOptions {
-  /** Share of failed attempts that opens the breaker, above 0 and at most 1. Default 0.5. */
-  failureRatio?: number
-  /** Attempts within the window below which it never opens. Default 20. */
-  minimumAttempts?: number
-  /** Span of time that is judged, in ms. Default 10,000. */
-  window?: number
-  /** How long it stays open the first time, in ms; doubles with every further time. Default 5,000. */
-  openFor?: number
-  /** Longest time that it stays open, in ms. Default 60,000. */
-  maxOpenFor?: number
+  /** Failed attempts in a row that open the breaker, whatever the ratio; at least 1. Default: Infinity, the ratio alone. */
+  readonly failures?: number | undefined
+  /** How long it stays open the first time, in ms; doubles with every further time. Default: 5,000 */
+  readonly cooldown?: number | undefined
+  /** Longest time that it stays open, in ms. Default: 60,000 */
+  readonly maxCooldown?: number | undefined
+  /** Share of failed attempts that opens the breaker, from 0.001 to 1. Default: 0.5 */
+  readonly failureRatio?: number | undefined
+  /** Attempts within the window below which the ratio does not open it. Default: 20 */
+  readonly minimumAttempts?: number | undefined
+  /** Length of time that the ratio is taken over, in ms. Default: 10,000 */
+  readonly window?: number | undefined
 }
 
 /** The resolved form of {@link BreakerOptions}. */
 export interface BreakerSettings {
+  readonly failures: number
+  readonly cooldown: number
+  readonly maxCooldown: number
   readonly failureRatio: number
   readonly minimumAttempts: number
   readonly window: number
-  readonly openFor: number
-  readonly maxOpenFor: number
 }
 
 /**
@@ -31,28 +40,38 @@ export interface BreakerSettings {
  */
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
-const attempts = 0
-const failures = 1
-const firstShare = 0.05
-/** Steps of the ramp in one `openFor`. */
-const stepsPerOpening = 5
+const ATTEMPTS = 0
+const FAILURES = 1
+const FIRST_SHARE = 0.05
+/** Steps of the ramp in one `cooldown`. */
+const STEPS_PER_COOLDOWN = 5
 
-const optionNames = [
-  'failureRatio',
-  'minimumAttempts',
-  'window',
-  'openFor',
-  'maxOpenFor',
-] as const satisfies readonly (keyof BreakerOptions)[]
+const OPTION_NAMES: OptionNames<BreakerOptions> = {
+  failures: true,
+  cooldown: true,
+  maxCooldown: true,
+  failureRatio: true,
+  minimumAttempts: true,
+  window: true,
+}
 
 export function resolveBreaker(options: BreakerOptions): BreakerSettings {
-  onlyKnown('breaker', options, optionNames)
+  checkOptions('breaker', options, OPTION_NAMES)
+  const {
+    failures = Infinity,
+    cooldown = 5_000,
+    maxCooldown = 60_000,
+    failureRatio = 0.5,
+    minimumAttempts = 20,
+    window = 10_000,
+  } = options
   return {
-    failureRatio: ratio('breaker.failureRatio', options.failureRatio, 0.5, 0.001),
-    minimumAttempts: count('breaker.minimumAttempts', options.minimumAttempts, 20),
-    window: span('breaker.window', options.window, 10_000),
-    openFor: span('breaker.openFor', options.openFor, 5_000),
-    maxOpenFor: span('breaker.maxOpenFor', options.maxOpenFor, 60_000),
+    failures: checkIntegerOrInfinity('breaker.failures', failures, 1),
+    cooldown: checkPositive('breaker.cooldown', cooldown),
+    maxCooldown: checkPositive('breaker.maxCooldown', maxCooldown),
+    failureRatio: checkRange('breaker.failureRatio', failureRatio, 0.001, 1),
+    minimumAttempts: checkIntegerOrInfinity('breaker.minimumAttempts', minimumAttempts, 1),
+    window: checkPositive('breaker.window', window),
   }
 }
 
@@ -67,10 +86,12 @@ export class Breaker {
   readonly #window: RollingWindow
   #state: BreakerState = 'closed'
   #openUntil = 0
-  #openFor: number
+  #cooldown: number
   #share = 0
   #nextStep = 0
   #probes = 0
+  /** Failures since the last success. */
+  #failuresInRow = 0
   /** How often it has opened. */
   opened = 0
 
@@ -78,7 +99,7 @@ export class Breaker {
     this.#settings = settings
     this.#random = random
     this.#window = new RollingWindow(settings.window, 10, 2)
-    this.#openFor = settings.openFor
+    this.#cooldown = settings.cooldown
   }
 
   get state(): BreakerState {
@@ -122,9 +143,10 @@ export class Breaker {
   succeeded(now: number, opened: number = this.opened): void {
     if (opened !== this.opened) return
     this.#leave()
-    this.#window.add(attempts, now)
+    this.#failuresInRow = 0
+    this.#window.add(ATTEMPTS, now)
     if (this.#state === 'half-open' && this.#share === 0) {
-      this.#share = firstShare
+      this.#share = FIRST_SHARE
       this.#nextStep = now + this.#stepDuration()
     }
   }
@@ -133,15 +155,16 @@ export class Breaker {
     if (opened !== this.opened) return
     this.#leave()
     const window = this.#window
-    window.add(attempts, now)
-    window.add(failures, now)
+    window.add(ATTEMPTS, now)
+    window.add(FAILURES, now)
+    this.#failuresInRow++
     if (this.#state === 'open') return
-    const { failureRatio, minimumAttempts } = this.#settings
+    const { failures, failureRatio, minimumAttempts } = this.#settings
     const minimum = this.#state === 'half-open' ? Math.min(5, minimumAttempts) : minimumAttempts
-    const total = window.sum(attempts, now)
+    const total = window.sum(ATTEMPTS, now)
     const isProbe = this.#state === 'half-open' && this.#share === 0
-    const fails = total >= minimum && window.sum(failures, now) >= total * failureRatio
-    if (isProbe || fails) this.#open(now)
+    const fails = total >= minimum && window.sum(FAILURES, now) >= total * failureRatio
+    if (isProbe || fails || this.#failuresInRow >= failures) this.#open(now)
   }
 
   /** The attempt ended without saying anything of the host: its caller aborted it. */
@@ -160,21 +183,22 @@ export class Breaker {
     }
     if (this.#share < 1) return
     this.#state = 'closed'
-    this.#openFor = this.#settings.openFor
+    this.#cooldown = this.#settings.cooldown
   }
 
   #open(now: number): void {
     this.opened++
     const again = this.#state === 'half-open'
-    const { openFor, maxOpenFor } = this.#settings
-    this.#openFor = again ? Math.min(maxOpenFor, this.#openFor * 2) : openFor
+    const { cooldown, maxCooldown } = this.#settings
+    this.#cooldown = again ? Math.min(maxCooldown, this.#cooldown * 2) : cooldown
     this.#state = 'open'
     // Up to a quarter less, so that many clients do not come back together.
-    this.#openUntil = now + this.#openFor * (1 - 0.25 * this.#random())
+    this.#openUntil = now + this.#cooldown * (1 - 0.25 * this.#random())
     this.#window.clear()
+    this.#failuresInRow = 0
   }
 
   #stepDuration(): number {
-    return this.#settings.openFor / stepsPerOpening
+    return this.#settings.cooldown / STEPS_PER_COOLDOWN
   }
 }

@@ -1,20 +1,25 @@
-import { InvalidOptionError } from '../errors.ts'
-import { count, onlyKnown, ratio, wait } from '../options/check.ts'
+import {
+  checkIntegerOrInfinity,
+  checkNonNegative,
+  checkOptions,
+  checkRange,
+  type OptionNames,
+} from '@millrace/kit'
 import { LatencyWindow } from './latency-window.ts'
 
 /** Sending a slow request a second time, and taking whichever answer comes first. */
 export interface HedgeOptions {
   /**
    * Share of additional requests, which sets the delay: with 0.05 a second attempt goes out once a request
-   * has taken longer than 95 % of those of its host. Default 0.05, above 0 and at most 0.5.
+   * has taken longer than 95 % of those of its host. From 0.001 to 0.5. Default: 0.05
    */
-  extra?: number
-  /** Never earlier than this, in ms. Default 1. */
-  minDelay?: number
-  /** A fixed delay in ms, in place of the measured one. */
-  delay?: number
-  /** Answers of a host before it is hedged. Default 20. */
-  minimumAnswers?: number
+  readonly extra?: number | undefined
+  /** Never earlier than this, in ms. Default: 1 */
+  readonly minDelay?: number | undefined
+  /** A fixed delay in ms, in place of the measured one. Default: measured */
+  readonly delay?: number | undefined
+  /** Answers of a host before it is hedged. Default: 20 */
+  readonly minimumAnswers?: number | undefined
 }
 
 /** The resolved form of {@link HedgeOptions}. */
@@ -25,26 +30,26 @@ export interface HedgeSettings {
   readonly minimumAnswers: number
 }
 
-const optionNames = [
-  'extra',
-  'minDelay',
-  'delay',
-  'minimumAnswers',
-] as const satisfies readonly (keyof HedgeOptions)[]
+const OPTION_NAMES: OptionNames<HedgeOptions> = {
+  extra: true,
+  minDelay: true,
+  delay: true,
+  minimumAnswers: true,
+}
 
-const refresh = 3_000
+/** How often the delay is computed anew, in ms. */
+const REFRESH = 3_000
 /** Hedges that a quiet time can save up. */
-const mostSaved = 10
+const MOST_SAVED = 10
 
 export function resolveHedge(options: HedgeOptions): HedgeSettings {
-  onlyKnown('hedge', options, optionNames)
-  const extra = ratio('hedge.extra', options.extra, 0.05, 0, 0.5)
-  if (extra === 0) throw new InvalidOptionError('hedge.extra', 'above 0', extra)
+  checkOptions('hedge', options, OPTION_NAMES)
+  const { extra = 0.05, minDelay = 1, delay, minimumAnswers = 20 } = options
   return {
-    extra,
-    minDelay: wait('hedge.minDelay', options.minDelay, 1),
-    delay: options.delay === undefined ? undefined : wait('hedge.delay', options.delay, 0),
-    minimumAnswers: count('hedge.minimumAnswers', options.minimumAnswers, 20),
+    extra: checkRange('hedge.extra', extra, 0.001, 0.5),
+    minDelay: checkNonNegative('hedge.minDelay', minDelay),
+    delay: delay === undefined ? undefined : checkNonNegative('hedge.delay', delay),
+    minimumAnswers: checkIntegerOrInfinity('hedge.minimumAnswers', minimumAnswers, 1),
   }
 }
 
@@ -59,7 +64,7 @@ export class Hedge {
 
   constructor(settings: HedgeSettings) {
     this.#settings = settings
-    this.#latencies = new LatencyWindow(1 - settings.extra, refresh, settings.minimumAnswers)
+    this.#latencies = new LatencyWindow(1 - settings.extra, REFRESH, settings.minimumAnswers)
   }
 
   /** In ms after which a second attempt goes out, or undefined if none does. */
@@ -72,7 +77,7 @@ export class Hedge {
 
   /** Counts a request. */
   deposit(): void {
-    if (this.#budget < mostSaved) this.#budget += this.#settings.extra
+    if (this.#budget < MOST_SAVED) this.#budget += this.#settings.extra
   }
 
   /** Whether the budget holds a hedge. */

@@ -1,4 +1,4 @@
-const successShare = 0.1
+const SUCCESS_SHARE = 0.1
 
 /**
  * Stops retries to one host while it keeps failing, whatever the budget says: a count of tokens and no
@@ -23,7 +23,7 @@ export class HostBrake {
 
   succeeded(): void {
     if (this.#tokens < this.#limit) {
-      this.#tokens = Math.min(this.#limit, this.#tokens + successShare)
+      this.#tokens = Math.min(this.#limit, this.#tokens + SUCCESS_SHARE)
     }
   }
 

@@ -5,14 +5,22 @@ import {
   ThrottledError,
 } from '../errors.ts'
 import type { Headers } from '../handler.ts'
-import type { GuardSettings } from '../options/settings.ts'
 import { retryAfter } from '../retry/retry-after.ts'
-import { Breaker } from './breaker.ts'
-import { Hedge } from './hedge.ts'
+import { Breaker, type BreakerSettings } from './breaker.ts'
+import { Hedge, type HedgeSettings } from './hedge.ts'
 import { HostBrake } from './host-brake.ts'
 import { serverQuota } from './rate-limit-fields.ts'
 import { ServerLimit } from './server-limit.ts'
-import { Throttle } from './throttle.ts'
+import { Throttle, type ThrottleSettings } from './throttle.ts'
+
+/** What judges a host's health, as far as it is on. */
+export interface GuardSettings {
+  readonly hostTokens: number | undefined
+  readonly breaker: BreakerSettings | undefined
+  readonly throttle: ThrottleSettings | undefined
+  readonly hedge: HedgeSettings | undefined
+  readonly learnLimits: boolean
+}
 
 /** What a pool knows of one host's health, and what follows from it for the next attempt. */
 export class HostGuard {

@@ -1,7 +1,7 @@
 /** Buckets of 5 % each from 50 us on: the last one begins at 3.6 hours. */
-const buckets = 400
-const least = 0.05
-const growth = Math.log(1.05)
+const BUCKETS = 400
+const LEAST = 0.05
+const GROWTH = Math.log(1.05)
 
 /**
  * Latencies of the recent past in exponential buckets, and one quantile of them, which is computed anew
@@ -12,7 +12,7 @@ export class LatencyWindow {
   readonly #quantile: number
   readonly #refresh: number
   readonly #minimum: number
-  readonly #counts = new Float64Array(buckets)
+  readonly #counts = new Float64Array(BUCKETS)
   #total = 0
   #refreshAt = 0
   #value: number | undefined
@@ -29,8 +29,8 @@ export class LatencyWindow {
   }
 
   record(latency: number, now: number): void {
-    const index = latency <= least ? 0 : Math.ceil(Math.log(latency / least) / growth)
-    this.#counts[Math.min(index, buckets - 1)]!++
+    const index = latency <= LEAST ? 0 : Math.ceil(Math.log(latency / LEAST) / GROWTH)
+    this.#counts[Math.min(index, BUCKETS - 1)]!++
     this.#total++
     if (now >= this.#refreshAt) this.#recompute(now)
   }
@@ -47,14 +47,14 @@ export class LatencyWindow {
     const rank = this.#total * this.#quantile
     let below = 0
     let index = 0
-    while (index < buckets - 1) {
+    while (index < BUCKETS - 1) {
       below += counts[index]!
       if (below >= rank) break
       index++
     }
-    this.#value = least * Math.exp(index * growth)
+    this.#value = LEAST * Math.exp(index * GROWTH)
     let total = 0
-    for (let i = 0; i < buckets; i++) {
+    for (let i = 0; i < BUCKETS; i++) {
       counts[i]! /= 2
       total += counts[i]!
     }

@@ -58,13 +58,13 @@ function olderQuota(headers: Headers, wallTime: () => number): ServerQuota | und
 }
 
 /** Some servers send seconds or ms since 1970 where others send seconds from now: nobody waits for 30 years. */
-const earliestSeconds = 1_000_000_000
-const earliestMilliseconds = 1000 * earliestSeconds
+const EARLIEST_SECONDS = 1_000_000_000
+const EARLIEST_MILLISECONDS = 1000 * EARLIEST_SECONDS
 
 /** In ms from now. */
 function untilReset(reset: number, wallTime: () => number): number {
-  if (reset < earliestSeconds) return reset * 1000
-  return Math.max(0, (reset < earliestMilliseconds ? reset * 1000 : reset) - wallTime())
+  if (reset < EARLIEST_SECONDS) return reset * 1000
+  return Math.max(0, (reset < EARLIEST_MILLISECONDS ? reset * 1000 : reset) - wallTime())
 }
 
 /** A list of strings or tokens with parameters, as RFC 9651 writes it; quoted commas are not used here. */

@@ -1,12 +1,12 @@
-import { atLeast, onlyKnown, span } from '../options/check.ts'
+import { checkOptions, checkPositive, checkRange, type OptionNames } from '@millrace/kit'
 import { RollingWindow } from '../time/rolling-window.ts'
 
 /** Rejecting a share of the requests here while a host rejects them there. */
 export interface ThrottleOptions {
-  /** Requests sent per accepted one before any is rejected here; less is more cautious. Default 2, at least 1. */
-  multiplier?: number
-  /** Span of time that is judged, in ms. Default 120,000. */
-  window?: number
+  /** Requests sent per accepted one before any is rejected here; less is more cautious. At least 1. Default: 2 */
+  readonly multiplier?: number | undefined
+  /** Length of time that is judged, in ms. Default: 120,000 */
+  readonly window?: number | undefined
 }
 
 /** The resolved form of {@link ThrottleOptions}. */
@@ -15,15 +15,18 @@ export interface ThrottleSettings {
   readonly window: number
 }
 
-const requests = 0
-const accepts = 1
-const buckets = 120
+const REQUESTS = 0
+const ACCEPTS = 1
+const BUCKETS = 120
+
+const OPTION_NAMES: OptionNames<ThrottleOptions> = { multiplier: true, window: true }
 
 export function resolveThrottle(options: ThrottleOptions): ThrottleSettings {
-  onlyKnown('throttle', options, ['multiplier', 'window'])
+  checkOptions('throttle', options, OPTION_NAMES)
+  const { multiplier = 2, window = 120_000 } = options
   return {
-    multiplier: atLeast('throttle.multiplier', options.multiplier, 2, 1),
-    window: span('throttle.window', options.window, 120_000),
+    multiplier: checkRange('throttle.multiplier', multiplier, 1, Number.MAX_VALUE),
+    window: checkPositive('throttle.window', window),
   }
 }
 
@@ -45,20 +48,20 @@ export class Throttle {
   constructor(settings: ThrottleSettings, random: () => number) {
     this.#settings = settings
     this.#random = random
-    this.#window = new RollingWindow(settings.window, buckets, 2)
+    this.#window = new RollingWindow(settings.window, BUCKETS, 2)
   }
 
   /** The probability with which the next request is rejected. */
   probability(now: number): number {
-    const sent = this.#window.sum(requests, now) - this.#underWay
-    const excess = sent - this.#settings.multiplier * this.#window.sum(accepts, now)
+    const sent = this.#window.sum(REQUESTS, now) - this.#underWay
+    const excess = sent - this.#settings.multiplier * this.#window.sum(ACCEPTS, now)
     return excess <= 0 ? 0 : excess / (sent + 1)
   }
 
   /** Whether a request may go out. If so, `settled` must follow. */
   admit(now: number): boolean {
     const probability = this.probability(now)
-    this.#window.add(requests, now)
+    this.#window.add(REQUESTS, now)
     if (probability === 0 || this.#random() >= probability) {
       this.#underWay++
       return true
@@ -70,6 +73,6 @@ export class Throttle {
   /** The outcome of a request: the host took it, or it did not. */
   settled(accepted: boolean, now: number): void {
     this.#underWay--
-    if (accepted) this.#window.add(accepts, now)
+    if (accepted) this.#window.add(ACCEPTS, now)
   }
 }

@@ -80,7 +80,7 @@ describe('haproxy', () => {
     await backend.kill()
     const client = makePool({
       retry: false,
-      breaker: { minimumAttempts: 5, openFor: 200 },
+      breaker: { minimumAttempts: 5, cooldown: 200 },
     })
     const outcomes = { answered: 0, refused: 0 }
     for (let i = 0; i < 50; i++) {

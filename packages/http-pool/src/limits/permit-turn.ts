@@ -1,3 +1,4 @@
+import { isThenable } from '@millrace/kit'
 import type { Limiter, PermitOutcome } from './limiter.ts'
 
 /** Whoever waits for a permit. */
@@ -13,7 +14,7 @@ export class PermitTurn {
   /** The answer of a `tryAcquire` that has to ask elsewhere, as that of a limiter on Redis. */
   #tried: PromiseLike<unknown> | undefined
   #abort: AbortController | undefined
-  #isOver = false
+  #settled = false
 
   constructor(limiter: Limiter) {
     this.#limiter = limiter
@@ -34,12 +35,12 @@ export class PermitTurn {
   wait(timeout: number, owner: PermitOwner): void {
     this.#abort = new AbortController()
     const { signal } = this.#abort
-    const bounds = timeout === Number.POSITIVE_INFINITY ? { signal } : { signal, timeout }
+    const bounds = timeout === Infinity ? { signal } : { signal, timeout }
     const acquire = () => this.#limiter.acquire(bounds)
     const permit = this.#tried?.then(granted => granted || acquire()) ?? acquire()
     permit.then(
       granted => {
-        if (this.#isOver) {
+        if (this.#settled) {
           giveBack(granted, 'ignored')
           return
         }
@@ -52,7 +53,7 @@ export class PermitTurn {
   }
 
   end(error: Error | undefined, outcome: PermitOutcome): void {
-    this.#isOver = true
+    this.#settled = true
     this.#abort?.abort(error)
     giveBack(this.#permit, outcome)
     this.#permit = undefined
@@ -64,8 +65,4 @@ function giveBack(permit: unknown, outcome: PermitOutcome): void {
   if (typeof permit !== 'object' || permit === null || !('release' in permit)) return
   const { release } = permit
   if (typeof release === 'function') release.call(permit, outcome)
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null)?.then === 'function'
 }

@@ -1,7 +1,7 @@
-import { InvalidOptionError } from '../errors.ts'
+import { InvalidOptionError } from '@millrace/kit'
 
 /** A redirect to anywhere would take these along, were they sent to all origins. */
-const credentials: readonly string[] = ['authorization', 'cookie', 'proxy-authorization']
+const CREDENTIALS: readonly string[] = ['authorization', 'cookie', 'proxy-authorization']
 
 /**
  * What is sent with each request to an origin, by names in lower case, or undefined if there is nothing.
@@ -14,12 +14,12 @@ export function resolveHeaders(
   own?: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> | undefined {
   const headers = Object.assign(Object.create(null), parse('headers', common), parse(option, own))
-  for (const name of credentials) {
+  for (const name of CREDENTIALS) {
     if (own === undefined && Object.hasOwn(headers, name)) {
       throw new InvalidOptionError(
-        'headers',
-        'without credentials: those belong in `origins`',
-        name,
+        named('headers', name),
+        'absent, as credentials belong in `origins`',
+        headers[name],
       )
     }
   }
@@ -36,15 +36,28 @@ function parse(
   }
   const parsed: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
-    try {
-      if (typeof value !== 'string') throw new TypeError('No text')
-      // Checks both as the Fetch standard has it, line breaks included.
-      new Headers([[name, value]])
-    } catch {
-      // Values may be secrets: only the name is told.
-      throw new InvalidOptionError(option, 'valid names and values of headers', name)
+    if (!isValid(name, '')) {
+      throw new InvalidOptionError(option, 'named by valid names of headers', name)
+    }
+    if (typeof value !== 'string' || !isValid(name, value)) {
+      throw new InvalidOptionError(named(option, name), 'a valid value of a header', value)
     }
     parsed[name.toLowerCase()] = value
   }
   return parsed
+}
+
+function named(option: string, header: string): string {
+  return `${option}[${JSON.stringify(header)}]`
+}
+
+/** As the Fetch standard has it, line breaks included. */
+function isValid(name: string, value: string): boolean {
+  try {
+    new Headers([[name, value]])
+    return true
+  } catch {
+    // Why is the same for all: the caller's error says it.
+    return false
+  }
 }

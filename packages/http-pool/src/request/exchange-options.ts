@@ -1,6 +1,6 @@
 import { type Dispatcher, FormData } from 'undici'
 import type { Handler } from '../handler.ts'
-import type { CallPolicy } from '../options/settings.ts'
+import type { CallPolicy } from '../options/call-policy.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
 import type { WireBody } from './request-body.ts'
 

@@ -4,9 +4,9 @@ import { type ExchangeOptions, isReplayable } from './exchange-options.ts'
 import { dropHeaders } from './header-list.ts'
 
 /** What must not reach another origin: whoever redirects there may not own it. */
-const credentialHeaders = ['authorization', 'cookie', 'proxy-authorization', 'host']
+const CREDENTIAL_HEADERS = ['authorization', 'cookie', 'proxy-authorization', 'host']
 /** What described a body that is no longer sent. */
-const bodyHeaders = [
+const BODY_HEADERS = [
   'content-type',
   'content-length',
   'content-encoding',
@@ -55,8 +55,8 @@ export function redirectTarget(
     return new RedirectError('body', `${key} redirects a body that cannot be sent twice`, key)
   }
   const dropped = [
-    ...(url.origin === key ? [] : credentialHeaders),
-    ...(becomesGet ? bodyHeaders : []),
+    ...(url.origin === key ? [] : CREDENTIAL_HEADERS),
+    ...(becomesGet ? BODY_HEADERS : []),
   ]
   const next: ExchangeOptions = {
     ...options,

@@ -22,11 +22,11 @@ export type RequestBody = BodyContent | (() => BodyContent)
 /** A body as undici takes it. */
 export type WireBody = NonNullable<Dispatcher.DispatchOptions['body']>
 
-const formType = 'application/x-www-form-urlencoded;charset=UTF-8'
+const FORM_TYPE = 'application/x-www-form-urlencoded;charset=UTF-8'
 
 /** The type that a body has by itself, unless the caller names another. */
 export function contentTypeOf(body: BodyContent | undefined): string | undefined {
-  if (body instanceof URLSearchParams) return formType
+  if (body instanceof URLSearchParams) return FORM_TYPE
   return body instanceof Blob && body.type !== '' ? body.type : undefined
 }
 

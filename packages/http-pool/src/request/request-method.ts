@@ -1,7 +1,7 @@
 import { InvalidRequestError } from '../errors.ts'
 
 /** Methods are case-sensitive (RFC 9110 section 9.1), and no server knows these in lower case. */
-const usualMethods: ReadonlySet<string> = new Set([
+const USUAL_METHODS: ReadonlySet<string> = new Set([
   'GET',
   'HEAD',
   'POST',
@@ -15,7 +15,7 @@ const usualMethods: ReadonlySet<string> = new Set([
 /** The method to send; the usual ones may be given in any case, as to `fetch`. */
 export function requestMethod(given: string | undefined, hasBody: boolean): string {
   if (given === undefined) return hasBody ? 'POST' : 'GET'
-  if (usualMethods.has(given)) return given
+  if (USUAL_METHODS.has(given)) return given
   if (typeof given !== 'string') {
     throw new InvalidRequestError('method', `The method must be a string, got a ${typeof given}`)
   }
@@ -23,5 +23,5 @@ export function requestMethod(given: string | undefined, hasBody: boolean): stri
   if (method === 'CONNECT') {
     throw new InvalidRequestError('method', 'CONNECT has no response: use `dispatcher.connect()`')
   }
-  return usualMethods.has(method) ? method : given
+  return USUAL_METHODS.has(method) ? method : given
 }

@@ -1,29 +1,30 @@
+import { checkInteger, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
 import type { Dispatcher } from 'undici'
-import { InvalidOptionError, InvalidRequestError } from '../errors.ts'
+import { InvalidRequestError } from '../errors.ts'
 import type { CallOptions } from '../options/pool-options.ts'
 import type { RequestBody } from './request-body.ts'
 import type { Query } from './request-url.ts'
 
 /** Options of a call: undici's for the request, the pool's for its policy. */
 export interface RequestOptions extends CallOptions {
-  /** Default GET, or POST with a body; CONNECT is refused. */
-  method?: Dispatcher.HttpMethod
-  headers?: Dispatcher.DispatchOptions['headers']
+  /** CONNECT is refused. Default: GET, or POST with a body */
+  readonly method?: Dispatcher.HttpMethod | undefined
+  readonly headers?: Dispatcher.DispatchOptions['headers'] | undefined
   /** Added to the URL's own query. What is null or undefined is left out. */
-  query?: Query
+  readonly query?: Query | undefined
   /** A function makes a new body for each attempt: with it, streams can be retried too. */
-  body?: RequestBody | null
+  readonly body?: RequestBody | null | undefined
   /** A value to send as JSON; not beside a body. */
-  json?: unknown
+  readonly json?: unknown
   /** Passed through to the response. */
-  opaque?: unknown
-  /** Bytes of the body that are held for a slow reader, 1 or more. Default 64 KiB. */
-  highWaterMark?: number
+  readonly opaque?: unknown
+  /** Bytes of the body that are held for a slow reader, 1 or more. Default: 64 KiB */
+  readonly highWaterMark?: number | undefined
 }
 
 export interface JsonOptions extends Omit<RequestOptions, 'opaque' | 'highWaterMark'> {}
 
-const names: Readonly<Record<keyof RequestOptions, true>> = {
+const OPTION_NAMES: OptionNames<RequestOptions> = {
   method: true,
   headers: true,
   query: true,
@@ -41,17 +42,9 @@ const names: Readonly<Record<keyof RequestOptions, true>> = {
   retry: true,
 }
 
-/**
- * Refuses what the request could not be sent with, and names that no option has: a misspelt time limit must
- * not silently be none.
- */
-export function checkOptions(options: RequestOptions): void {
-  for (const name in options) {
-    if (!Object.hasOwn(names, name)) {
-      const received = (options as Record<string, unknown>)[name]
-      throw new InvalidOptionError(name, 'absent, as there is no such option', received)
-    }
-  }
+/** Refuses what the request could not be sent with. */
+export function checkRequest(options: RequestOptions): void {
+  checkOptions('', options, OPTION_NAMES)
   const { json, body, signal, highWaterMark } = options
   if (json !== undefined && (body ?? undefined) !== undefined) {
     throw new InvalidRequestError('body', 'Give `json` or `body`, not both')
@@ -59,7 +52,5 @@ export function checkOptions(options: RequestOptions): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidOptionError('signal', 'an AbortSignal', signal)
   }
-  if (highWaterMark !== undefined && !(Number.isSafeInteger(highWaterMark) && highWaterMark > 0)) {
-    throw new InvalidOptionError('highWaterMark', 'a positive integer', highWaterMark)
-  }
+  if (highWaterMark !== undefined) checkInteger('highWaterMark', highWaterMark, 1)
 }

@@ -10,13 +10,13 @@ import { ResponseTooLargeError } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
 
 /** What describes the bytes as they were sent. */
-const encodedHeaders: readonly string[] = ['content-encoding', 'content-length']
+const ENCODED_HEADERS: readonly string[] = ['content-encoding', 'content-length']
 
 /** Sent where the caller does not say what it accepts. */
-export const acceptEncoding = 'zstd, br, gzip, deflate'
+export const ACCEPT_ENCODING = 'zstd, br, gzip, deflate'
 
 /** More layers than one are not in use; RFC 9110 sets no bound, and each multiplies what a bomb can do. */
-const maxLayers = 2
+const MAX_LAYERS = 2
 
 /** Truncated streams are an error of theirs, as for browsers and curl: a body cut short must not pass for whole. */
 const decoders: Readonly<Record<string, (first: Buffer) => Transform>> = {
@@ -44,7 +44,7 @@ export class Decompression implements Handler, Controller {
   #encodings: readonly string[] = []
   #size = 0
   #trailers: Headers = {}
-  #isOver = false
+  #settled = false
 
   aborted = false
   paused = false
@@ -72,7 +72,7 @@ export class Decompression implements Handler, Controller {
   }
 
   abort(reason: Error): void {
-    if (this.#isOver) return
+    if (this.#settled) return
     this.aborted = true
     this.reason = reason
     this.#fail(reason)
@@ -110,7 +110,7 @@ export class Decompression implements Handler, Controller {
     }
     this.#encodings = encodings
     const plain: Headers = { ...headers }
-    for (const name of encodedHeaders) delete plain[name]
+    for (const name of ENCODED_HEADERS) delete plain[name]
     this.rawHeaders = plainRawHeaders(controller.rawHeaders)
     this.#downstream.onResponseStart?.(this, statusCode, plain, statusMessage)
   }
@@ -130,12 +130,12 @@ export class Decompression implements Handler, Controller {
       this.#decoders[0]!.end()
       return
     }
-    this.#isOver = true
+    this.#settled = true
     this.#downstream.onResponseEnd?.(this, trailers)
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {
-    if (!this.#isOver) this.#fail(error)
+    if (!this.#settled) this.#fail(error)
   }
 
   onBodySent(chunk: Buffer): void {
@@ -157,15 +157,15 @@ export class Decompression implements Handler, Controller {
     const last = chain.at(-1)!
     last.on('data', (chunk: Buffer) => this.#onPlain(chunk))
     last.on('end', () => {
-      if (this.#isOver) return
-      this.#isOver = true
+      if (this.#settled) return
+      this.#settled = true
       this.#downstream.onResponseEnd?.(this, this.#trailers)
     })
     if (this.paused) last.pause()
   }
 
   #onPlain(chunk: Buffer): void {
-    if (this.#isOver) return
+    if (this.#settled) return
     this.#size += chunk.length
     if (this.#size > this.#maxSize)
       this.#fail(new ResponseTooLargeError(this.#maxSize, this.#origin))
@@ -173,8 +173,8 @@ export class Decompression implements Handler, Controller {
   }
 
   #fail(error: Error): void {
-    if (this.#isOver) return
-    this.#isOver = true
+    if (this.#settled) return
+    this.#settled = true
     this.#reset()
     this.#upstream?.abort(error)
     this.#downstream.onResponseError?.(this, error)
@@ -199,7 +199,7 @@ function plainRawHeaders(raw: Controller['rawHeaders']): Buffer[] | null {
   const plain: Buffer[] = []
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as Buffer
-    if (encodedHeaders.includes(name.toString('latin1').toLowerCase())) continue
+    if (ENCODED_HEADERS.includes(name.toString('latin1').toLowerCase())) continue
     plain.push(name, raw[i + 1] as Buffer)
   }
   return plain
@@ -214,6 +214,6 @@ function layers(headers: Headers): string[] {
     .split(',')
     .map(name => name.trim())
     .filter(name => name !== '' && name !== 'identity')
-  const areKnown = names.length <= maxLayers && names.every(name => Object.hasOwn(decoders, name))
+  const areKnown = names.length <= MAX_LAYERS && names.every(name => Object.hasOwn(decoders, name))
   return areKnown ? names.reverse() : []
 }

@@ -10,10 +10,10 @@ export interface Call {
   readonly signal: AbortSignal | undefined
 }
 
-const none: readonly Controller[] = []
+const NONE: readonly Controller[] = []
 
 /** A redirect whose body is longer than this is cut off rather than read to keep its connection. */
-const readableRedirect = 64 * 1024
+const READABLE_REDIRECT = 64 * 1024
 
 /**
  * The end of the line: listens to the caller's signal and follows redirects.
@@ -26,7 +26,7 @@ export abstract class FollowingHandler implements Handler {
   #call: Call
   #controller: Controller | null = null
   /** The controllers of hops that have been followed. */
-  #left: readonly Controller[] = none
+  #left: readonly Controller[] = NONE
   /** Bytes that they have sent since. */
   #leftBytes = 0
   #redirects = 0
@@ -99,7 +99,7 @@ export abstract class FollowingHandler implements Handler {
       return
     }
     this.#leftBytes += chunk.length
-    if (this.#leftBytes > readableRedirect) this.#cutOff()
+    if (this.#leftBytes > READABLE_REDIRECT) this.#cutOff()
   }
 
   onResponseEnd(controller: Controller, trailers: Headers): void {
@@ -118,7 +118,7 @@ export abstract class FollowingHandler implements Handler {
     const target = redirectTarget(options, statusCode, headers, this.#redirects)
     this.#controller = null
     this.#left = [...this.#left, controller]
-    if (target instanceof Error || Number(headers['content-length']) > readableRedirect) {
+    if (target instanceof Error || Number(headers['content-length']) > READABLE_REDIRECT) {
       this.#cutOff()
     }
     if (target instanceof Error) {

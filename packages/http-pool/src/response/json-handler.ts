@@ -3,7 +3,7 @@ import type { Controller, Headers } from '../handler.ts'
 import { toText } from './body-text.ts'
 import { type Call, FollowingHandler } from './following-handler.ts'
 
-const shownBodyLength = 16 * 1024
+const SHOWN_BODY_LENGTH = 16 * 1024
 
 /** Collects a response and parses it, without a stream in between. */
 export class JsonHandler<T> extends FollowingHandler {
@@ -41,7 +41,7 @@ export class JsonHandler<T> extends FollowingHandler {
     const chunks = this.#chunks
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     if (this.#statusCode < 200 || this.#statusCode > 299) {
-      const body = bytes.toString('utf8', 0, shownBodyLength)
+      const body = bytes.toString('utf8', 0, SHOWN_BODY_LENGTH)
       this.#reject(new ResponseStatusError(this.#statusCode, this.#headers, body, this.#origin))
       return
     }

@@ -12,8 +12,8 @@ type Mode =
   /** Chunks are thrown away. */
   | 'dump'
 
-const defaultHighWaterMark = 64 * 1024
-const dumpLimit = 128 * 1024
+const DEFAULT_HIGH_WATER_MARK = 64 * 1024
+const DUMP_LIMIT = 128 * 1024
 
 /**
  * The body of a response: a stream, or read whole by one of its methods.
@@ -30,8 +30,8 @@ export class ResponseBody extends Readable {
   #chunks: Buffer[] = []
   #size = 0
   #isComplete = false
-  #isOver = false
-  #dumpLimit = dumpLimit
+  #settled = false
+  #dumpLimit = DUMP_LIMIT
   #resolve: ((value: never) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
   #convert: ((bytes: Buffer) => unknown) | undefined
@@ -41,10 +41,10 @@ export class ResponseBody extends Readable {
     contentType: string | undefined,
     highWaterMark: number | undefined,
   ) {
-    super({ highWaterMark: highWaterMark ?? defaultHighWaterMark })
+    super({ highWaterMark: highWaterMark ?? DEFAULT_HIGH_WATER_MARK })
     this.#controller = controller
     this.#contentType = contentType ?? ''
-    this.#highWaterMark = highWaterMark ?? defaultHighWaterMark
+    this.#highWaterMark = highWaterMark ?? DEFAULT_HIGH_WATER_MARK
   }
 
   /** Whether somebody has begun to read it. */
@@ -78,7 +78,7 @@ export class ResponseBody extends Readable {
    * Throws the body away: the connection is kept if no more than `limit` bytes are still to come, default
    * 128 KiB, and closed otherwise.
    */
-  dump({ limit = dumpLimit }: { limit?: number } = {}): Promise<void> {
+  dump({ limit = DUMP_LIMIT }: { limit?: number } = {}): Promise<void> {
     this.#dumpLimit = limit
     if (this.#mode === 'idle') {
       this.#chunks = []
@@ -137,7 +137,7 @@ export class ResponseBody extends Readable {
       this.#isComplete = true
       this.#controller.abort(error as Error)
     }
-    this.#isOver = true
+    this.#settled = true
     const reject = this.#reject
     if (reject !== undefined) {
       if (this.#mode === 'dump' && error === null) (this.#resolve as () => void)()
@@ -150,7 +150,7 @@ export class ResponseBody extends Readable {
 
   #gather<T>(convert: (bytes: Buffer) => T, mode: 'gather' | 'dump' = 'gather'): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#isOver) {
+      if (this.#settled) {
         reject(this.errored ?? new TypeError('The body was read or destroyed before'))
       } else if (this.#mode !== 'idle') {
         reject(new TypeError('The body can be read only once'))
@@ -168,7 +168,7 @@ export class ResponseBody extends Readable {
   #settle(): void {
     const chunks = this.#chunks
     this.#chunks = []
-    this.#isOver = true
+    this.#settled = true
     const resolve = this.#resolve as (value: unknown) => void
     const reject = this.#reject!
     this.#reject = undefined

@@ -1,5 +1,5 @@
 /** RFC 9110 section 9.2.2, and QUERY, which is safe by definition. */
-export const idempotentMethods: readonly string[] = [
+export const IDEMPOTENT_METHODS: readonly string[] = [
   'GET',
   'HEAD',
   'OPTIONS',

@@ -1,8 +1,8 @@
 import { RollingWindow } from '../time/rolling-window.ts'
 
-const span = 10_000
-const requests = 0
-const spent = 1
+const SPAN = 10_000
+const REQUESTS = 0
+const SPENT = 1
 
 /**
  * How many retries and hedges a whole client may send: over the last ten seconds, a share of its requests
@@ -13,11 +13,11 @@ const spent = 1
 export class RetryBudget {
   readonly #ratio: number
   readonly #reserve: number
-  readonly #window = new RollingWindow(span, 10, 2)
+  readonly #window = new RollingWindow(SPAN, 10, 2)
 
   constructor(ratio: number, floor: number) {
     this.#ratio = ratio
-    this.#reserve = (floor * span) / 1000
+    this.#reserve = (floor * SPAN) / 1000
   }
 
   /** Whole retries left at `now`. */
@@ -26,17 +26,17 @@ export class RetryBudget {
   }
 
   deposit(now: number): void {
-    this.#window.add(requests, now)
+    this.#window.add(REQUESTS, now)
   }
 
   /** Takes one retry of those that {@link balance} tells of. */
   withdraw(now: number): void {
-    this.#window.add(spent, now)
+    this.#window.add(SPENT, now)
   }
 
   #exactBalance(now: number): number {
     const window = this.#window
     // A tenth of a millionth forgives the rounding of sums of ratios.
-    return window.sum(requests, now) * this.#ratio + this.#reserve - window.sum(spent, now) + 1e-7
+    return window.sum(REQUESTS, now) * this.#ratio + this.#reserve - window.sum(SPENT, now) + 1e-7
   }
 }

@@ -1,46 +1,52 @@
-import { InvalidOptionError } from '../errors.ts'
-import { atLeast, count, flag, onlyKnown, ratio, wait } from '../options/check.ts'
-import { idempotentMethods } from './idempotent-methods.ts'
+import {
+  checkBoolean,
+  checkIntegerOrInfinity,
+  checkNonNegative,
+  checkOptions,
+  checkRange,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
+import { IDEMPOTENT_METHODS } from './idempotent-methods.ts'
 
 /** How failed attempts are tried again. */
 export interface RetryOptions {
-  /** Attempts in all, the first included. Default 3, at least 1. */
-  maxAttempts?: number
-  /** Upper bound of the first delay in ms; it doubles with every attempt. Default 100. */
-  baseDelay?: number
-  /** Upper bound of every delay in ms; a longer `Retry-After` ends the attempts. Default 20,000. */
-  maxDelay?: number
-  /** Methods that may be sent twice. Default: the idempotent ones of RFC 9110 section 9.2.2, and QUERY. */
-  methods?: readonly string[]
-  /** Statuses worth another attempt. Default 408, 425, 429, 500, 502, 503, 504. */
-  statuses?: readonly number[]
-  /** Whether `Retry-After` sets the least delay. Default true. */
-  retryAfter?: boolean
-  /** Retries per request that the whole pool may spend over ten seconds, beyond `budgetFloor`. Default 0.2. */
-  budget?: number
-  /** Retries per second that the budget always allows, so that a quiet client can retry. Default 10. */
-  budgetFloor?: number
+  /** Attempts in all, the first included. At least 1. Default: 3 */
+  readonly maxAttempts?: number | undefined
+  /** Upper bound of the first delay in ms; it doubles with every attempt. Default: 100 */
+  readonly baseDelay?: number | undefined
+  /** Upper bound of every delay in ms; a longer `Retry-After` ends the attempts. Default: 20,000 */
+  readonly maxDelay?: number | undefined
+  /** Methods that may be sent twice. Default: the idempotent ones of RFC 9110 section 9.2.2, and QUERY */
+  readonly methods?: readonly string[] | undefined
+  /** Statuses worth another attempt. Default: 408, 425, 429, 500, 502, 503, 504 */
+  readonly statuses?: readonly number[] | undefined
+  /** Whether `Retry-After` sets the least delay. Default: true */
+  readonly retryAfter?: boolean | undefined
+  /** Retries per request that the whole pool may spend over ten seconds, beyond `budgetFloor`. From 0 to 1,000. Default: 0.2 */
+  readonly budget?: number | undefined
+  /** Retries per second that the budget always allows, so that a quiet client can retry. Default: 10 */
+  readonly budgetFloor?: number | undefined
   /**
    * Failures in a row after which a host gets no retries: a failure takes one of this many tokens, a
-   * success gives back a tenth, and there are retries while more than half are left. Default 100.
-   * The scheme is that of gRPC (proposal A6).
+   * success gives back a tenth, and there are retries while more than half are left. The scheme is that of gRPC (proposal A6). Default: 100
    */
-  hostTokens?: number
+  readonly hostTokens?: number | undefined
 }
 
-const transientStatuses = [408, 425, 429, 500, 502, 503, 504]
+const TRANSIENT_STATUSES = [408, 425, 429, 500, 502, 503, 504]
 
-const optionNames = [
-  'maxAttempts',
-  'baseDelay',
-  'maxDelay',
-  'methods',
-  'statuses',
-  'retryAfter',
-  'budget',
-  'budgetFloor',
-  'hostTokens',
-] as const satisfies readonly (keyof RetryOptions)[]
+const OPTION_NAMES: OptionNames<RetryOptions> = {
+  maxAttempts: true,
+  baseDelay: true,
+  maxDelay: true,
+  methods: true,
+  statuses: true,
+  retryAfter: true,
+  budget: true,
+  budgetFloor: true,
+  hostTokens: true,
+}
 
 /** The resolved form of {@link RetryOptions}. */
 export class RetryPolicy {
@@ -55,15 +61,25 @@ export class RetryPolicy {
   readonly #statuses: ReadonlySet<number>
 
   constructor(options: RetryOptions = {}) {
-    onlyKnown('retry', options, optionNames)
-    this.maxAttempts = count('retry.maxAttempts', options.maxAttempts, 3)
-    this.baseDelay = wait('retry.baseDelay', options.baseDelay, 100)
-    this.maxDelay = wait('retry.maxDelay', options.maxDelay, 20_000)
-    this.honoursRetryAfter = flag('retry.retryAfter', options.retryAfter, true)
-    this.budget = ratio('retry.budget', options.budget, 0.2, 0, 1000)
-    this.budgetFloor = atLeast('retry.budgetFloor', options.budgetFloor, 10, 0)
-    this.hostTokens = count('retry.hostTokens', options.hostTokens, 100)
-    const { methods = idempotentMethods, statuses = transientStatuses } = options
+    checkOptions('retry', options, OPTION_NAMES)
+    const {
+      maxAttempts = 3,
+      baseDelay = 100,
+      maxDelay = 20_000,
+      retryAfter = true,
+      budget = 0.2,
+      budgetFloor = 10,
+      hostTokens = 100,
+      methods = IDEMPOTENT_METHODS,
+      statuses = TRANSIENT_STATUSES,
+    } = options
+    this.maxAttempts = checkIntegerOrInfinity('retry.maxAttempts', maxAttempts, 1)
+    this.baseDelay = checkNonNegative('retry.baseDelay', baseDelay)
+    this.maxDelay = checkNonNegative('retry.maxDelay', maxDelay)
+    this.honoursRetryAfter = checkBoolean('retry.retryAfter', retryAfter)
+    this.budget = checkRange('retry.budget', budget, 0, 1_000)
+    this.budgetFloor = checkNonNegative('retry.budgetFloor', budgetFloor)
+    this.hostTokens = checkIntegerOrInfinity('retry.hostTokens', hostTokens, 1)
     this.#methods = new Set(list('retry.methods', methods, 'upper-case method names', isMethod))
     this.#statuses = new Set(list('retry.statuses', statuses, 'statuses from 400 to 599', isStatus))
   }

@@ -1,7 +1,7 @@
 import { HttpTimeoutError } from '../errors.ts'
 
 /** Failures of a connection or of an attempt that may be gone at the next one. */
-const transientCodes: ReadonlySet<string> = new Set([
+const TRANSIENT_CODES: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'ECONNREFUSED',
   'ECONNRESET',
@@ -32,7 +32,7 @@ export function isTransient(error: Error): boolean {
     return error.phase === 'connect' || error.phase === 'headers' || error.phase === 'body'
   }
   const { code } = error as NodeJS.ErrnoException
-  if (typeof code === 'string') return transientCodes.has(code)
+  if (typeof code === 'string') return TRANSIENT_CODES.has(code)
   // Every address of a name failed: worth another attempt if any of them is.
   return error instanceof AggregateError && error.errors.some(each => isTransient(each))
 }

@@ -4,7 +4,7 @@ import { BlockList, isIP } from 'node:net'
  * Ranges that no public service has: loopback, link-local (with the metadata services of clouds), private,
  * shared, documentation, multicast, reserved (IANA's special-purpose registries, RFC 6890).
  */
-const special4 = new BlockList()
+const SPECIAL4 = new BlockList()
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -22,29 +22,29 @@ for (const [network, prefix] of [
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
 ] as const) {
-  special4.addSubnet(network, prefix, 'ipv4')
+  SPECIAL4.addSubnet(network, prefix, 'ipv4')
 }
 /**
  * All that IANA has given out as global unicast so far (RFC 4291 section 2.4). What lies outside is special, or
  * embeds an IPv4 address: mapped, translated, NAT64.
  */
-const global6 = new BlockList()
-global6.addSubnet('2000::', 3, 'ipv6')
+const GLOBAL6 = new BlockList()
+GLOBAL6.addSubnet('2000::', 3, 'ipv6')
 /** Within it: Teredo and other protocols, documentation, 6to4. */
-const special6 = new BlockList()
+const SPECIAL6 = new BlockList()
 for (const [network, prefix] of [
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
   ['3fff::', 20],
 ] as const) {
-  special6.addSubnet(network, prefix, 'ipv6')
+  SPECIAL6.addSubnet(network, prefix, 'ipv6')
 }
 
 /** Whether an address is one that a service on the public Internet can have. */
 export function isPublicAddress(address: string): boolean {
   const plain = address.split('%', 1)[0]!
   const family = isIP(plain)
-  if (family === 4) return !special4.check(plain, 'ipv4')
-  return family === 6 && global6.check(plain, 'ipv6') && !special6.check(plain, 'ipv6')
+  if (family === 4) return !SPECIAL4.check(plain, 'ipv4')
+  return family === 6 && GLOBAL6.check(plain, 'ipv6') && !SPECIAL6.check(plain, 'ipv6')
 }

@@ -1,20 +1,18 @@
+import type { Clock } from '@millrace/kit'
 import type { StoreAdapter } from '../cache/response-store.ts'
-import type { Clock } from '../clock.ts'
 import type { Coalescer } from '../coalesce/coalescer.ts'
 import { addTo, type Counters, zeroCounters } from '../connect/counters.ts'
 import { Origin } from '../connect/origin.ts'
-import { SocketBudget } from '../connect/socket-budget.ts'
-import { StreamWatch } from '../connect/stream-watch.ts'
+import { PoolLoad } from '../connect/pool-load.ts'
 import { PoolClosedError } from '../errors.ts'
-import { HostGuard } from '../host/host-guard.ts'
-import type { GuardSettings, PoolSettings } from '../options/settings.ts'
+import { type GuardSettings, HostGuard } from '../host/host-guard.ts'
+import type { PoolSettings } from '../options/pool-settings.ts'
 import { RetryBudget } from '../retry/retry-budget.ts'
 import { RetryPolicy } from '../retry/retry-policy.ts'
-import { DeadlineHeap } from '../time/deadline-heap.ts'
 import { ProcessHold } from '../time/process-hold.ts'
 
 /** Origins that nothing uses are forgotten beyond this many. */
-const maxUnusedOrigins = 1_000
+const MAX_UNUSED_ORIGINS = 1_000
 
 /** What keeps a pool from closing: a request, or a call that has none yet. */
 export interface Running {
@@ -25,41 +23,29 @@ export interface Running {
   abort(reason: Error): void
 }
 
-/** What all origins and exchanges of a pool share. */
-export class PoolCore {
+/** What all exchanges of a pool share. */
+export class PoolCore extends PoolLoad {
   readonly settings: PoolSettings
-  readonly clock: Clock
   readonly random: () => number
-  readonly deadlines: DeadlineHeap
-  readonly sockets: SocketBudget
-  readonly streams: StreamWatch = new StreamWatch()
   readonly hold: ProcessHold = new ProcessHold()
   readonly retryBudget: RetryBudget
   readonly origins: Map<string, Origin> = new Map()
   /** What origins had counted that are forgotten. */
   readonly forgotten: Counters = zeroCounters()
-  #forgetAt = maxUnusedOrigins
+  #forgetAt = MAX_UNUSED_ORIGINS
   #newest: Running | null = null
-  /** Origins with attempts that wait for `totalConcurrency`. */
-  readonly blocked: Set<Origin> = new Set()
   coalescer: Coalescer | undefined
   store: StoreAdapter | undefined
   /** Calls that a cache answered. */
   cached = 0
-  /** Attempts in queues. */
-  queued = 0
-  /** Attempts on connections. */
-  inFlight = 0
-  isClosed = false
-  isDestroyed = false
+  closed = false
+  destroyed = false
   #onEmpty: (() => void) | undefined
 
   constructor(settings: PoolSettings, clock: Clock, random: () => number) {
+    super(settings, clock)
     this.settings = settings
-    this.clock = clock
     this.random = random
-    this.deadlines = new DeadlineHeap(clock)
-    this.sockets = new SocketBudget(settings.totalConnections)
     // Without retries as well: a single call may ask for them.
     const { budget, budgetFloor } = settings.call.retry ?? new RetryPolicy()
     this.retryBudget = new RetryBudget(budget, budgetFloor)
@@ -76,14 +62,6 @@ export class PoolCore {
     const origin = new Origin(this, key, settings, guard)
     this.origins.set(key, origin)
     return origin
-  }
-
-  pumpBlocked(): void {
-    for (const origin of this.blocked) {
-      if (this.inFlight >= this.settings.totalConcurrency) return
-      this.blocked.delete(origin)
-      origin.pump()
-    }
   }
 
   /** A list through the requests themselves: a Set would cost more than the rest of the bookkeeping. */
@@ -127,7 +105,7 @@ export class PoolCore {
       this.origins.delete(key)
     }
     // However many are in use, the search costs O(1) for each new origin.
-    this.#forgetAt = Math.max(maxUnusedOrigins, 2 * this.origins.size)
+    this.#forgetAt = Math.max(MAX_UNUSED_ORIGINS, 2 * this.origins.size)
   }
 }
 

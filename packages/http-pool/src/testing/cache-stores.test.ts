@@ -108,7 +108,11 @@ describe('a store', () => {
           error => error,
         )
         expect(performance.now() - start).toBeGreaterThanOrEqual(40)
-        const total = { code: 'ERR_MILLRACE_TOTAL_TIMEOUT', timeout: 40, origin: server.origin }
+        const total = {
+          code: 'ERR_MILLRACE_HTTP_TOTAL_TIMEOUT',
+          timeout: 40,
+          origin: server.origin,
+        }
         expect(method === 'fetch' ? (error as Error).cause : error).toMatchObject(total)
         expect(pool.stats()).toMatchObject({ ...clean, requests: 0 })
         expect(server.stats().accepted).toBe(0)

@@ -30,7 +30,7 @@ test.each([1, 2, 3])(
       bodyTimeout: 40,
       totalTimeout: 200,
       retry: { baseDelay: 5 },
-      breaker: { openFor: 20 },
+      breaker: { cooldown: 20 },
       hedge: { delay: 10, extra: 0.3 },
       limiter,
       coalesce: true,

@@ -148,8 +148,8 @@ describe('queue', () => {
       'rejected',
     ])
     expect((results[4] as PromiseRejectedResult).reason).toMatchObject({
-      name: 'QueueFullError',
-      code: 'ERR_MILLRACE_QUEUE_FULL',
+      name: 'PoolQueueFullError',
+      code: 'ERR_MILLRACE_POOL_QUEUE_FULL',
       maxQueued: 2,
       message: `2 requests already wait for a connection, refused one to ${server!.origin}`,
     })
@@ -172,7 +172,7 @@ describe('queue', () => {
     const holder = pool.request(server!.url('/')).catch(error => error)
     const start = performance.now()
     await expect(pool.request(server!.url('/'))).rejects.toMatchObject({
-      code: 'ERR_MILLRACE_ACQUIRE_TIMEOUT',
+      code: 'ERR_MILLRACE_HTTP_ACQUIRE_TIMEOUT',
       phase: 'acquire',
       timeout: 40,
     })

@@ -24,7 +24,7 @@ describe('headers timeout', () => {
     expect(client.stats().pending).toBe(1)
     clock.advance(1)
     expect(await failed).toMatchObject({
-      code: 'ERR_MILLRACE_HEADERS_TIMEOUT',
+      code: 'ERR_MILLRACE_HTTP_HEADERS_TIMEOUT',
       message: `The headers timeout of 50 ms passed for ${server.origin}`,
     })
     await expect.poll(() => client.stats().connections).toBe(0)
@@ -79,7 +79,7 @@ describe('body timeout', () => {
       const { body } = await client.request(server.url('/'))
       await body.text()
     })
-    expect(error).toMatchObject({ code: 'ERR_MILLRACE_BODY_TIMEOUT', phase: 'body' })
+    expect(error).toMatchObject({ code: 'ERR_MILLRACE_HTTP_BODY_TIMEOUT', phase: 'body' })
     expect(duration).toBeGreaterThanOrEqual(60)
   })
 
@@ -119,7 +119,7 @@ describe('connect timeout', () => {
     const { error, duration } = await timed(() =>
       client.request(`https://127.0.0.1:${proxy.port}/`),
     )
-    expect(error).toMatchObject({ code: 'ERR_MILLRACE_CONNECT_TIMEOUT', phase: 'connect' })
+    expect(error).toMatchObject({ code: 'ERR_MILLRACE_HTTP_CONNECT_TIMEOUT', phase: 'connect' })
     expect(duration).toBeGreaterThanOrEqual(80)
     await expect.poll(() => client.stats().connections).toBe(0)
     await proxy.stop()
@@ -156,7 +156,7 @@ describe('total timeout', () => {
       const { body } = await client.request(server.url('/'), { totalTimeout: 100 })
       await body.text()
     })
-    expect(error).toMatchObject({ code: 'ERR_MILLRACE_TOTAL_TIMEOUT' })
+    expect(error).toMatchObject({ code: 'ERR_MILLRACE_HTTP_TOTAL_TIMEOUT' })
     expect(duration).toBeGreaterThanOrEqual(100)
   })
 

@@ -65,7 +65,7 @@ test('an origin is not forgotten while a request to it waits for a permit', asyn
 
 test('an origin is not forgotten while its breaker is open', async () => {
   server.on('*', 500)
-  const pool = makeNarrowPool({ retry: false, breaker: { minimumAttempts: 5, openFor: 1_000 } })
+  const pool = makeNarrowPool({ retry: false, breaker: { minimumAttempts: 5, cooldown: 1_000 } })
   for (let i = 0; i < 5; i++) await pool.json(server.url('/')).catch(() => {})
   await server.restart()
   await expect.poll(() => pool.stats().open).toBe(0)

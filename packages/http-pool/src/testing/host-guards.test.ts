@@ -14,7 +14,7 @@ const status = async (pool: HttpPool, path = '/'): Promise<number> => {
 }
 
 describe('breaker', () => {
-  const breaker = { minimumAttempts: 5, openFor: 100 }
+  const breaker = { minimumAttempts: 5, cooldown: 100 }
 
   test('stops sending to a host that fails, and comes back', async () => {
     server.on('*', 500)

@@ -59,12 +59,14 @@ function makePool(options: HttpPoolOptions = {}): HttpPool {
 test.each(['headersTimeout', 'totalTimeout'])(
   'a connection from which nothing came until %s passed gets no more requests, and closes after those it has',
   async timeout => {
-    makePool({ [timeout]: 100 })
+    makePool()
     await pool.json(`${url}/a`)
     gate = 2
     const whole = pool.json(`${url}/b`, { [timeout]: 5_000 })
     await expect.poll(() => open.length).toBe(1)
-    await expect(pool.request(`${url}/hang`)).rejects.toBeInstanceOf(HttpTimeoutError)
+    await expect(pool.request(`${url}/hang`, { [timeout]: 100 })).rejects.toBeInstanceOf(
+      HttpTimeoutError,
+    )
     expect(sessions).toBe(1)
     gate = 1
     expect(await pool.json(`${url}/c`)).toEqual({ path: '/c' })

@@ -138,7 +138,7 @@ describe('IdleLimit', () => {
   test('is four fifths of what is usual, once there is enough to judge by', () => {
     const limit = new IdleLimit()
     for (const age of [1_000, 1_010, 990]) limit.onClosed(age)
-    expect(limit.value).toBe(Number.POSITIVE_INFINITY)
+    expect(limit.value).toBe(Infinity)
     limit.onClosed(5)
     expect(limit.value).toBeCloseTo(800)
   })

@@ -73,31 +73,31 @@ describe('are refused', () => {
   test.each<[Record<string, unknown>, string]>([
     [
       { headers: 'a: b' },
-      'Expected `headers` to be an object of names and values, got "a: b" (string)',
+      'Expected `headers` to be an object of names and values, got a string of length 4',
     ],
     [
       { headers: [['a', 'b']] },
-      'Expected `headers` to be an object of names and values, got an array',
+      'Expected `headers` to be an object of names and values, got an array of length 1',
     ],
     [
       { headers: { 'x a': 'secret' } },
-      'Expected `headers` to be valid names and values of headers, got "x a" (string)',
+      'Expected `headers` to be named by valid names of headers, got a string of length 3',
     ],
     [
       { headers: { 'x-a': 'secret\r\nx-b: c' } },
-      'Expected `headers` to be valid names and values of headers, got "x-a" (string)',
+      'Expected `headers["x-a"]` to be a valid value of a header, got a string of length 14',
     ],
     [
       { headers: { 'x-a': 1 } },
-      'Expected `headers` to be valid names and values of headers, got "x-a" (string)',
+      'Expected `headers["x-a"]` to be a valid value of a header, got a positive integer of 1 digit',
     ],
     [
       { headers: { Authorization: 'secret' } },
-      'Expected `headers` to be without credentials: those belong in `origins`, got "authorization" (string)',
+      'Expected `headers["authorization"]` to be absent, as credentials belong in `origins`, got a string of length 6',
     ],
     [
       { origins: { 'http://a.example': { headers: { '': 'secret' } } } },
-      'Expected `origins["http://a.example"].headers` to be valid names and values of headers, got "" (string)',
+      'Expected `origins["http://a.example"].headers` to be named by valid names of headers, got an empty string',
     ],
   ])('%j', (options, message) => {
     expect(() => makePool(options)).toThrow(expect.objectContaining({ message }))

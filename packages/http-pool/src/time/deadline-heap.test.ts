@@ -1,7 +1,7 @@
+import { monotonicClock } from '@millrace/kit'
 import { runs, VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { systemClock } from '../clock.ts'
 import { DeadlineHeap, type Timed } from './deadline-heap.ts'
 
 class Entry implements Timed {
@@ -65,7 +65,7 @@ describe('DeadlineHeap', () => {
   })
 
   test('never calls early in real time', async () => {
-    const heap = new DeadlineHeap(systemClock)
+    const heap = new DeadlineHeap(monotonicClock)
     const late: number[] = []
     await Promise.all(
       Array.from({ length: 200 }, (_, i) => {
@@ -74,7 +74,7 @@ describe('DeadlineHeap', () => {
           late.push(calledAt! - deadline)
           resolve()
         })
-        heap.schedule(entry, systemClock.now() + 5 + i / 7)
+        heap.schedule(entry, monotonicClock.now() + 5 + i / 7)
         return promise
       }),
     )

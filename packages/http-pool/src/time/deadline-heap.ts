@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock, Timer } from '@millrace/kit'
 
 /** Something that wants to be called at a time. `deadline` and `heapIndex` belong to the heap. */
 export interface Timed {
@@ -10,9 +10,6 @@ export interface Timed {
   onDeadline(now: number): void
 }
 
-/** Beyond this, setTimeout fires at once. */
-const longestTimer = 2 ** 31 - 1
-
 /**
  * All deadlines of a pool behind one timer: a binary heap, O(log n) to add and to take away.
  *
@@ -23,7 +20,7 @@ export class DeadlineHeap {
   readonly #clock: Clock
   readonly #entries: Timed[] = []
   #timer: Timer | undefined
-  #timerAt = Number.POSITIVE_INFINITY
+  #timerAt = Infinity
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -79,19 +76,19 @@ export class DeadlineHeap {
     this.#timer?.cancel()
     this.#timerAt = deadline
     const delay = Math.ceil(deadline - this.#clock.now())
-    this.#timer = this.#clock.setTimer(this.#onTimer, Math.min(Math.max(delay, 1), longestTimer))
+    this.#timer = this.#clock.setTimer(this.#onTimer, Math.max(delay, 1))
   }
 
   #disarm(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    this.#timerAt = Number.POSITIVE_INFINITY
+    this.#timerAt = Infinity
   }
 
   readonly #onTimer = (): void => {
     this.#timer = undefined
     // Entries that are scheduled while others are called must not arm a timer each.
-    this.#timerAt = Number.NEGATIVE_INFINITY
+    this.#timerAt = -Infinity
     const now = this.#clock.now()
     const entries = this.#entries
     try {
@@ -100,7 +97,7 @@ export class DeadlineHeap {
         head.onDeadline(now)
       }
     } finally {
-      this.#timerAt = Number.POSITIVE_INFINITY
+      this.#timerAt = Infinity
       const next = entries[0]
       if (next !== undefined) this.#arm(next.deadline)
     }

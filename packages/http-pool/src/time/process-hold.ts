@@ -1,4 +1,4 @@
-const longestTimer = 2 ** 31 - 1
+import { LONGEST_DELAY } from '@millrace/kit'
 
 /**
  * Keeps the process alive while a request sleeps before its next attempt: it has no socket then, and the
@@ -9,7 +9,7 @@ export class ProcessHold {
   #timer: NodeJS.Timeout | undefined
 
   acquire(): void {
-    if (++this.#count === 1) this.#timer = setInterval(() => {}, longestTimer)
+    if (++this.#count === 1) this.#timer = setInterval(() => {}, LONGEST_DELAY)
   }
 
   release(): void {

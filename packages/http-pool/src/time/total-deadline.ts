@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@millrace/kit'
 
 /**
  * When the time of a call is over: all attempts, delays, redirects and look-ups included. One object for
@@ -11,9 +11,9 @@ export interface TotalDeadline {
   timeout: number
 }
 
-const unbounded: TotalDeadline = Object.freeze({ at: Number.POSITIVE_INFINITY, timeout: 0 })
+const UNBOUNDED: TotalDeadline = Object.freeze({ at: Infinity, timeout: 0 })
 
 /** @param timeout in ms; 0 means none */
 export function totalDeadline(timeout: number, clock: Clock): TotalDeadline {
-  return timeout === 0 ? unbounded : { at: clock.now() + timeout, timeout }
+  return timeout === 0 ? UNBOUNDED : { at: clock.now() + timeout, timeout }
 }

@@ -15,75 +15,75 @@ describe('options', () => {
   test.each<[HttpPoolOptions | Record<string, unknown>, string]>([
     [
       { totalConnections: -1 },
-      'Expected `totalConnections` to be a positive integer or Infinity, got -1 (number)',
+      'Expected `totalConnections` to be an integer of at least 1 or Infinity, got a negative integer of 1 digit',
     ],
     [
       { connectionsPerHost: 0 },
-      'Expected `connectionsPerHost` to be a positive integer or Infinity, got 0 (number)',
+      'Expected `connectionsPerHost` to be an integer of at least 1 or Infinity, got 0',
     ],
     [
       { maxQueued: 1.5 },
-      'Expected `maxQueued` to be an integer, 0 or more, or Infinity, got 1.5 (number)',
+      'Expected `maxQueued` to be an integer of at least 0 or Infinity, got a positive number with a fraction',
     ],
     [
       { acquireTimeout: -5 },
-      'Expected `acquireTimeout` to be a number of milliseconds, 0 or more, got -5 (number)',
+      'Expected `acquireTimeout` to be a number of at least 0 or Infinity, got a negative integer of 1 digit',
     ],
     [
       { headersTimeout: '30s' },
-      'Expected `headersTimeout` to be a number of milliseconds, 0 or more, got "30s" (string)',
+      'Expected `headersTimeout` to be a number of at least 0 or Infinity, got a string of length 3',
     ],
+    [{ keepAliveTimeout: 0 }, 'Expected `keepAliveTimeout` to be a finite number above 0, got 0'],
     [
-      { keepAliveTimeout: 0 },
-      'Expected `keepAliveTimeout` to be more than 0 ms and finite, got 0 (number)',
+      { retry: 3 },
+      'Expected `retry` to be true, false or an object of options, got a positive integer of 1 digit',
     ],
-    [{ retry: 3 }, 'Expected `retry` to be true, false or an object of options, got 3 (number)'],
     [
       { retry: { statuses: [200] } },
-      'Expected `retry.statuses` to be an array of statuses from 400 to 599, got an array',
+      'Expected `retry.statuses` to be an array of statuses from 400 to 599, got an array of length 1',
     ],
     [
       { retry: { methods: ['get'] } },
-      'Expected `retry.methods` to be an array of upper-case method names, got an array',
+      'Expected `retry.methods` to be an array of upper-case method names, got an array of length 1',
     ],
     [
       { retry: { maxAttempts: 0 } },
-      'Expected `retry.maxAttempts` to be a positive integer or Infinity, got 0 (number)',
+      'Expected `retry.maxAttempts` to be an integer of at least 1 or Infinity, got 0',
     ],
     [
       { retry: { attempts: 3 } },
-      'Expected `retry.attempts` to be absent, as there is no such option, got 3 (number)',
+      'Expected `retry.attempts` to be absent, as there is no such option, got a positive integer of 1 digit',
     ],
     [
       { conectionsPerHost: 3 },
-      'Expected `conectionsPerHost` to be absent, as there is no such option, got 3 (number)',
+      'Expected `conectionsPerHost` to be absent, as there is no such option (did you mean `connectionsPerHost`?), got a positive integer of 1 digit',
     ],
     [
       { origins: { 'example.com': {} } },
-      'Expected `origins` to be keyed by origins such as "https://example.com", got "example.com" (string)',
+      'Expected `origins` to be keyed by origins such as "https://example.com", got a string of length 11',
     ],
     [
       { origins: { 'http://example.com': { connectionsPerHost: 0 } } },
-      'Expected `origins["http://example.com"].connectionsPerHost` to be a positive integer or Infinity, got 0 (number)',
+      'Expected `origins["http://example.com"].connectionsPerHost` to be an integer of at least 1 or Infinity, got 0',
     ],
     [
-      { retry: { maxDelay: Number.POSITIVE_INFINITY } },
-      'Expected `retry.maxDelay` to be a finite number of milliseconds, 0 or more, got Infinity (number)',
+      { retry: { maxDelay: Infinity } },
+      'Expected `retry.maxDelay` to be a finite number of at least 0, got Infinity',
     ],
     [
-      { hedge: { delay: Number.POSITIVE_INFINITY } },
-      'Expected `hedge.delay` to be a finite number of milliseconds, 0 or more, got Infinity (number)',
+      { hedge: { delay: Infinity } },
+      'Expected `hedge.delay` to be a finite number of at least 0, got Infinity',
     ],
     [
-      { breaker: { openFor: 0 } },
-      'Expected `breaker.openFor` to be more than 0 ms and finite, got 0 (number)',
+      { breaker: { cooldown: 0 } },
+      'Expected `breaker.cooldown` to be a finite number above 0, got 0',
     ],
     [
-      { throttle: { window: Number.POSITIVE_INFINITY } },
-      'Expected `throttle.window` to be more than 0 ms and finite, got Infinity (number)',
+      { throttle: { window: Infinity } },
+      'Expected `throttle.window` to be a finite number above 0, got Infinity',
     ],
-    [{ allowH2: 1 }, 'Expected `allowH2` to be true or false, got 1 (number)'],
-    [{ lookup: 'dns' }, 'Expected `lookup` to be a function, got "dns" (string)'],
+    [{ allowH2: 1 }, 'Expected `allowH2` to be true or false, got a positive integer of 1 digit'],
+    [{ lookup: 'dns' }, 'Expected `lookup` to be a function, got a string of length 3'],
   ])('%j', (options, message) => {
     const error = refusal(options)
     expect(error.message).toBe(message)
