@@ -2,13 +2,13 @@ import { Semaphore, TokenBucket } from '@millrace/rate-limit'
 import { AdaptiveSemaphore, Aimd } from '@millrace/rate-limit/adaptive'
 import { UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
-import type { HttpPool, Limiter } from '../index.ts'
+import type { HttpPool, Limiter, RequestOptions } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false })
 
-const status = async (pool: HttpPool, path = '/'): Promise<number> => {
-  const { statusCode, body } = await pool.request(server.url(path))
+const status = async (pool: HttpPool, path = '/', options?: RequestOptions): Promise<number> => {
+  const { statusCode, body } = await pool.request(server.url(path), options)
   await body.dump()
   return statusCode
 }
@@ -262,16 +262,16 @@ describe('limiter', () => {
       window: 1,
       minSamples: 4,
     })
-    const pool = makePool({ limiter, headersTimeout: 30 })
-    const call = (path: string) =>
-      Promise.allSettled(Array.from({ length: 12 }, () => status(pool, path)))
+    const pool = makePool({ limiter })
+    const call = (path: string, options?: RequestOptions) =>
+      Promise.allSettled(Array.from({ length: 12 }, () => status(pool, path, options)))
     await call('/ok')
     await call('/reset')
     expect(limiter.stats()).toMatchObject({ dropped: 0, active: 0 })
     const before = limiter.stats().limit
     await call('/busy')
     expect(limiter.stats().dropped).toBe(12)
-    await call('/hang')
+    await call('/hang', { headersTimeout: 30 })
     expect(limiter.stats()).toMatchObject({ dropped: 24, active: 0 })
     expect(limiter.stats().limit).toBeLessThan(before)
   })

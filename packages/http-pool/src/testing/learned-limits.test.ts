@@ -38,8 +38,8 @@ test('a retry that they put off for too long is not begun: the last response is 
 
 test('leave no room for a hedge that there is no quota for', async () => {
   server.on('/', { body: '1' }, { headers: { ratelimit: '"d";r=1;t=600' }, body: '1' })
-  server.on('/slow', { body: '"first"', latency: 100 })
-  const pool = makePool({ learnLimits: true, hedge: { delay: 10, extra: 0.5 } })
+  server.on('/slow', { body: '"first"', latency: 400 })
+  const pool = makePool({ learnLimits: true, hedge: { delay: 200, extra: 0.5 } })
   for (let i = 0; i < 2; i++) await pool.json(server.url('/'))
   expect(await pool.json(server.url('/slow'))).toBe('first')
   expect(pool.stats().hedges).toBe(0)

@@ -9,7 +9,7 @@ const script = fileURLToPath(new URL('process-life.fixture.ts', import.meta.url)
 /** What the script printed; rejects unless it ended by itself with 0. */
 async function run(action: string, url: string): Promise<string> {
   const args = ['--experimental-strip-types', '--no-warnings', script, action, url]
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 20_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 })
   return stdout.trim()
 }
 
@@ -18,7 +18,7 @@ test('an idle pool that nobody closes lets the process end', async () => {
   server.on('*', { body: '"done"', headers: { connection: 'keep-alive' } })
   const start = performance.now()
   expect(await run('leave-idle', server.url('/'))).toBe('done')
-  expect(performance.now() - start).toBeLessThan(10_000)
+  expect(performance.now() - start).toBeLessThan(40_000)
 })
 
 test('the wait for the next attempt keeps the process alive', async () => {
