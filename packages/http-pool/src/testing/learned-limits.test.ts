@@ -66,8 +66,8 @@ test('a call that is refused takes no place in what is left', async () => {
 test('a 429 holds back all requests to the host', async () => {
   server.on('*', { status: 429, headers: { 'retry-after': '1' } }, 200)
   const pool = makePool({ learnLimits: true })
-  expect(await status(pool)).toBe(429)
   const start = performance.now()
+  expect(await status(pool)).toBe(429)
   expect(await Promise.all([status(pool), status(pool)])).toEqual([200, 200])
-  expect(performance.now() - start).toBeGreaterThanOrEqual(900)
+  expect(performance.now() - start).toBeGreaterThanOrEqual(1_000)
 })
