@@ -5,7 +5,7 @@ import {
   MeteredLimiter,
   partOf,
 } from '../limiter/metered-limiter.ts'
-import { CombinedMeter } from '../meter/combined-meter.ts'
+import { CombinedMeter } from './combined-meter.ts'
 
 /** Several limits that are passed together or not at all; made by {@link combine}. */
 export class CombinedLimiter extends MeteredLimiter<CombinedMeter> {

@@ -1,4 +1,4 @@
-import { AlarmClock } from '../alarm-clock.ts'
+import { AlarmClock } from '../wait/alarm-clock.ts'
 import { hasRefusalSubscribers, publishRefusal } from '../channels.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { InvalidOptionError, LimiterClosedError } from '../errors.ts'

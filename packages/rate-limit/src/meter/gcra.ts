@@ -1,5 +1,5 @@
 import { nonNegative, positive } from '../option-checks.ts'
-import { GrantAudit } from './grant-audit.ts'
+import { GrantAudit } from './testing/grant-audit.ts'
 import { type Meter, SLACK } from './meter.ts'
 
 /** Of a token bucket: what may be changed while it is in use. */

@@ -1,4 +1,4 @@
-import type { Room } from './room.ts'
+import type { Room } from './permit-counter.ts'
 
 /** The right to be one of those inside. Give it back once: by `using`, or by `release()`. */
 export class Permit {

@@ -5,7 +5,7 @@ import { positiveInteger } from '../option-checks.ts'
 import { WaitList } from '../wait/wait-list.ts'
 import type { WaitOrder } from '../wait/wait-order.ts'
 import { Permit } from './permit.ts'
-import { Room } from './room.ts'
+import { Room } from './permit-counter.ts'
 
 export interface SemaphoreOptions {
   /** How many may be inside at once; a positive integer. */

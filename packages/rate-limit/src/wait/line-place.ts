@@ -1,5 +1,5 @@
 import type { LimitPart } from '../limiter/metered-limiter.ts'
-import type { StandIn } from './stand-in.ts'
+import type { StandIn } from './queue-proxy.ts'
 import type { Waiter } from './waiter.ts'
 
 /** Where the first caller of a queue stands among others that want the same limit: in one line at a time. */

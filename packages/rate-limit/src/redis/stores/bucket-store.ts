@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts'
-import { debitScript, leaseScript, refundScript, reserveScript } from './bucket-scripts.ts'
-import { PEER_MEMORY } from './outage/peers.ts'
-import type { RedisClient } from './redis-client.ts'
-import { StoreGuard, type StoreGuardOptions } from './store-guard.ts'
+import type { Clock } from '../../clock.ts'
+import { debitScript, leaseScript, refundScript, reserveScript } from '../scripts/bucket-scripts.ts'
+import { PEER_MEMORY } from '../outage/peers.ts'
+import type { RedisClient } from '../client/redis-client.ts'
+import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
 
 /** What a reservation came to. Times in ms. */
 export interface Reservation {

@@ -1,7 +1,7 @@
 import type { LimitPart } from '../limiter/metered-limiter.ts'
 import type { LinePlace } from '../wait/line-place.ts'
 import type { Waiter } from '../wait/waiter.ts'
-import { type Meter, SLACK } from './meter.ts'
+import { type Meter, SLACK } from '../meter/meter.ts'
 
 /** Several limits as one: a cost is taken from all of them or from none. O(limits). */
 export class CombinedMeter implements Meter {

@@ -3,8 +3,8 @@ import { VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import type { Redis } from 'ioredis'
 import { beforeEach, expect, test } from 'vitest'
-import { StoreUnavailableError } from '../errors.ts'
-import { connections, goneClient } from './connections.fixture.ts'
+import { StoreUnavailableError } from '../../errors.ts'
+import { connections, goneClient } from '../testing/connections.fixture.ts'
 import { RedisSlidingWindow, type RedisSlidingWindowOptions } from './redis-sliding-window.ts'
 
 /** Long against any test: time passes only where a test says so. */

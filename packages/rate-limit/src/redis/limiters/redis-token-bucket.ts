@@ -1,9 +1,9 @@
-import { systemClock } from '../clock.ts'
-import { NO_WAIT } from '../limiter/no-wait.ts'
-import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
-import { nonNegative } from '../option-checks.ts'
+import { systemClock } from '../../clock.ts'
+import { NO_WAIT } from '../../limiter/no-wait.ts'
+import type { AcquireOptions, Admission, Decision } from '../../limiter/rate-limiter.ts'
+import { nonNegative } from '../../option-checks.ts'
 import { LeasedTokens } from './leased-tokens.ts'
-import type { OutageMode } from './outage/outage-mode.ts'
+import type { OutageMode } from '../outage/outage-mode.ts'
 import {
   SharedBuckets,
   type SharedBucketsOptions,

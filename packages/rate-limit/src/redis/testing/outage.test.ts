@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FaultProxy, type RedisServer, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { afterEach, describe, expect, test } from 'vitest'
-import { connections, goneClient } from '../connections.fixture.ts'
-import { during } from '../virtual-time.fixture.ts'
+import { connections, goneClient } from './connections.fixture.ts'
+import { during } from './virtual-time.fixture.ts'
 import {
   LIMIT,
   limiters,
@@ -12,7 +12,7 @@ import {
   type Subject,
   type SubjectOptions,
 } from './limiters.fixture.ts'
-import type { OutageMode } from './outage-mode.ts'
+import type { OutageMode } from '../outage/outage-mode.ts'
 
 /** How Redis can go away, and come back. */
 interface Fault {

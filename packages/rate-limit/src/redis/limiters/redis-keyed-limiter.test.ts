@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { describeRedis } from '@millrace/testkit/vitest'
 import type { Redis } from 'ioredis'
 import { beforeEach, expect, test } from 'vitest'
-import { InvalidOptionError, RateLimitedError } from '../errors.ts'
-import { connections, goneClient } from './connections.fixture.ts'
+import { InvalidOptionError, RateLimitedError } from '../../errors.ts'
+import { connections, goneClient } from '../testing/connections.fixture.ts'
 import { RedisKeyedLimiter } from './redis-keyed-limiter.ts'
 
 describeRedis('RedisKeyedLimiter', redis => {

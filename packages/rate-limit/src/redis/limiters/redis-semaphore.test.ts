@@ -3,7 +3,7 @@ import { FaultProxy, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { AcquireTimeoutError, LeaseLostError, StoreUnavailableError } from '../errors.ts'
+import { AcquireTimeoutError, LeaseLostError, StoreUnavailableError } from '../../errors.ts'
 import { RedisSemaphore, type RedisSemaphoreOptions } from './redis-semaphore.ts'
 
 describeRedis('RedisSemaphore', redis => {

@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../../clock.ts'
 import { type RateLimitedError, StoreUnavailableError } from '../../errors.ts'
-import { RedisKeyedLimiter } from '../redis-keyed-limiter.ts'
-import { RedisSemaphore } from '../redis-semaphore.ts'
-import { RedisSlidingWindow } from '../redis-sliding-window.ts'
-import { RedisTokenBucket } from '../redis-token-bucket.ts'
-import type { OutageMode } from './outage-mode.ts'
+import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
+import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
+import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
+import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
+import type { OutageMode } from '../outage/outage-mode.ts'
 
 /** What one call came to. */
 export type Outcome = 'passed' | 'refused' | 'unavailable'

@@ -1,7 +1,7 @@
-import { systemClock } from '../clock.ts'
-import { InvalidOptionError } from '../errors.ts'
-import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
-import type { OutageMode } from './outage/outage-mode.ts'
+import { systemClock } from '../../clock.ts'
+import { InvalidOptionError } from '../../errors.ts'
+import type { AcquireOptions, Admission, Decision } from '../../limiter/rate-limiter.ts'
+import type { OutageMode } from '../outage/outage-mode.ts'
 import {
   SharedBuckets,
   type SharedBucketsOptions,

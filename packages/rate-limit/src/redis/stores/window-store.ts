@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.ts'
-import type { Decision } from '../limiter/rate-limiter.ts'
-import type { StoreGuard } from './store-guard.ts'
-import { enterScript, forgetScript, takeScript } from './window-scripts.ts'
+import type { Clock } from '../../clock.ts'
+import type { Decision } from '../../limiter/rate-limiter.ts'
+import type { StoreGuard } from '../client/store-guard.ts'
+import { enterScript, forgetScript, takeScript } from '../scripts/window-scripts.ts'
 
 /** Permits that passed together. */
 export interface WindowGrant {

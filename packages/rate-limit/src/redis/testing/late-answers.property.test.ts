@@ -5,8 +5,8 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { RateLimitedError, StoreUnavailableError } from '../../errors.ts'
-import { connections } from '../connections.fixture.ts'
-import { RedisTokenBucket } from '../redis-token-bucket.ts'
+import { connections } from './connections.fixture.ts'
+import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
 
 type Step =
   | { do: 'take' | 'wait' | 'refund' | 'heal' }

@@ -1,7 +1,7 @@
-import type { Clock, Timer } from '../clock.ts'
-import type { AcquireOptions } from '../limiter/rate-limiter.ts'
-import { WaitList } from '../wait/wait-list.ts'
-import type { WaitOrder } from '../wait/wait-order.ts'
+import type { Clock, Timer } from '../../clock.ts'
+import type { AcquireOptions } from '../../limiter/rate-limiter.ts'
+import { WaitList } from '../../wait/wait-list.ts'
+import type { WaitOrder } from '../../wait/wait-order.ts'
 
 /** What one call to the store came to. */
 export type Attempt<G> = { granted: true; value: G } | { granted: false; retryIn: number }

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis'
-import { RedisKeyedLimiter } from './redis-keyed-limiter.ts'
-import { RedisSemaphore } from './redis-semaphore.ts'
-import { RedisSlidingWindow } from './redis-sliding-window.ts'
-import { RedisTokenBucket } from './redis-token-bucket.ts'
+import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
+import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
+import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
+import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
 
 /** What the parent asks for: one call of a limiter, answered when it is made and again when it is through. */
 export interface Request {

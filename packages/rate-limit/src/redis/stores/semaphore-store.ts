@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../clock.ts'
-import type { Place } from './held-permits.ts'
-import type { Attempt } from './remote-queue.ts'
-import { enterScript, leaveScript, renewScript, restoreScript } from './semaphore-scripts.ts'
-import type { StoreGuard } from './store-guard.ts'
+import type { Clock } from '../../clock.ts'
+import type { Place } from '../limiters/held-permits.ts'
+import type { Attempt } from '../limiters/remote-queue.ts'
+import { enterScript, leaveScript, renewScript, restoreScript } from '../scripts/semaphore-scripts.ts'
+import type { StoreGuard } from '../client/store-guard.ts'
 
 export interface SemaphoreKeys {
   readonly holders: string

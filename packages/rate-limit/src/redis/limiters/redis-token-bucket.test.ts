@@ -4,9 +4,9 @@ import { FaultProxy, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { InvalidOptionError, RateLimitedError, StoreUnavailableError } from '../errors.ts'
+import { InvalidOptionError, RateLimitedError, StoreUnavailableError } from '../../errors.ts'
 import { RedisTokenBucket, type RedisTokenBucketOptions } from './redis-token-bucket.ts'
-import { during } from './virtual-time.fixture.ts'
+import { during } from '../testing/virtual-time.fixture.ts'
 
 describeRedis('RedisTokenBucket', redis => {
   let client: Redis

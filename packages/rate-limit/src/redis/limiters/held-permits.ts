@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../clock.ts'
-import { LeaseLostError } from '../errors.ts'
+import type { Clock, Timer } from '../../clock.ts'
+import { LeaseLostError } from '../../errors.ts'
 
 /** A place in the semaphore that this process has. */
 export interface Place {

@@ -1,4 +1,4 @@
-import { countPeers } from './outage/peers.ts'
+import { countPeers } from '../outage/peers.ts'
 import { Script } from './script.ts'
 
 /*

@@ -1,25 +1,25 @@
-import { publishRefusal, publishWait } from '../channels.ts'
-import type { Clock } from '../clock.ts'
+import { publishRefusal, publishWait } from '../../channels.ts'
+import type { Clock } from '../../clock.ts'
 import {
   InvalidOptionError,
   LimiterClosedError,
   RateLimitedError,
   StoreUnavailableError,
-} from '../errors.ts'
-import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
-import { NO_WAIT } from '../limiter/no-wait.ts'
-import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
-import { nonEmpty, positive } from '../option-checks.ts'
-import { checkAcquireOptions } from '../wait/check-acquire-options.ts'
-import { DEFAULT_PRIORITY } from '../wait/priority-order.ts'
-import { BucketStore, type Reservation } from './bucket-store.ts'
-import { Ledger } from './outage/ledger.ts'
-import { Outage } from './outage/outage.ts'
-import { type OutageMode, outageOptions } from './outage/outage-mode.ts'
-import { Peers } from './outage/peers.ts'
-import type { RedisClient } from './redis-client.ts'
+} from '../../errors.ts'
+import { KeyedLimiter } from '../../keyed/keyed-limiter.ts'
+import { NO_WAIT } from '../../limiter/no-wait.ts'
+import type { AcquireOptions, Admission, Decision } from '../../limiter/rate-limiter.ts'
+import { nonEmpty, positive } from '../../option-checks.ts'
+import { checkAcquireOptions } from '../../wait/check-acquire-options.ts'
+import { DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
+import { BucketStore, type Reservation } from '../stores/bucket-store.ts'
+import { Ledger } from '../outage/ledger.ts'
+import { Outage } from '../outage/outage.ts'
+import { type OutageMode, outageOptions } from '../outage/outage-mode.ts'
+import { Peers } from '../outage/peers.ts'
+import type { RedisClient } from '../client/redis-client.ts'
 import { Sleepers } from './sleepers.ts'
-import type { StoreGuardOptions } from './store-guard.ts'
+import type { StoreGuardOptions } from '../client/store-guard.ts'
 
 /** Options that all limiters of buckets in Redis have. */
 export interface SharedBucketsOptions extends StoreGuardOptions {

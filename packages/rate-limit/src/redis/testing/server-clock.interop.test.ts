@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { RedisServer, redisBinary, VirtualClock } from '@millrace/testkit'
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { AcquireTimeoutError } from '../errors.ts'
+import { AcquireTimeoutError } from '../../errors.ts'
 import { connections } from './connections.fixture.ts'
-import { RedisKeyedLimiter } from './redis-keyed-limiter.ts'
-import { RedisSemaphore } from './redis-semaphore.ts'
-import { RedisSlidingWindow } from './redis-sliding-window.ts'
-import { RedisTokenBucket } from './redis-token-bucket.ts'
+import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
+import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
+import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
+import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
 
 const HOUR = 3_600_000
 

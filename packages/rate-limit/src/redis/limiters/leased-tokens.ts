@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts'
-import { StoreUnavailableError } from '../errors.ts'
-import type { AcquireOptions, Admission } from '../limiter/rate-limiter.ts'
-import { SLACK } from '../meter/meter.ts'
-import { WaitList } from '../wait/wait-list.ts'
+import type { Clock } from '../../clock.ts'
+import { StoreUnavailableError } from '../../errors.ts'
+import type { AcquireOptions, Admission } from '../../limiter/rate-limiter.ts'
+import { SLACK } from '../../meter/meter.ts'
+import { WaitList } from '../../wait/wait-list.ts'
 import { Lease } from './lease.ts'
 
 export interface LeasedTokensOptions {

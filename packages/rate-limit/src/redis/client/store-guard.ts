@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts'
-import { StoreUnavailableError } from '../errors.ts'
-import { positive, positiveInteger } from '../option-checks.ts'
+import type { Clock } from '../../clock.ts'
+import { StoreUnavailableError } from '../../errors.ts'
+import { positive, positiveInteger } from '../../option-checks.ts'
 import type { RedisClient } from './redis-client.ts'
-import type { Script } from './script.ts'
+import type { Script } from '../scripts/script.ts'
 
 export interface StoreGuardOptions {
   /** How long one call to Redis may take, in ms; default 250. */
