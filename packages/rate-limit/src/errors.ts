@@ -1,26 +1,10 @@
-/** A bad option or argument; thrown where it was given, before anything has happened. */
-export class InvalidOptionError extends TypeError {
-  override readonly name = 'InvalidOptionError'
-  readonly code = 'ERR_MILLRACE_INVALID_OPTION'
-  /** Name of the option or argument. */
-  readonly option: string
-  /** What would have been right, as a phrase that follows "to be". */
-  readonly expected: string
-  readonly received: unknown
+export { InvalidOptionError } from '@millrace/kit'
 
-  constructor(option: string, expected: string, received: unknown) {
-    super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
-    this.option = option
-    this.expected = expected
-    this.received = received
-  }
-}
-
-/** The limit refuses: the permit cannot be had at once, or not within the caller's timeout. Nothing was spent. */
+/** The limit refuses: the permit cannot be had at once, or not within the call's timeout. Nothing was spent. */
 export class RateLimitedError extends Error {
   override readonly name = 'RateLimitedError'
   readonly code = 'ERR_MILLRACE_RATE_LIMITED'
-  /** When the same request could pass if nobody else came, in ms from now. */
+  /** When the same request could pass if nothing else came, in ms from now. */
   readonly retryAfter: number
   /** Name of the limiter that refused. */
   readonly limiter: string
@@ -32,12 +16,12 @@ export class RateLimitedError extends Error {
   }
 }
 
-/** The caller's timeout passed while it waited for a permit. Nothing was spent. */
+/** The call's timeout passed while it waited for a permit. Nothing was spent. */
 export class AcquireTimeoutError extends Error {
   override readonly name = 'AcquireTimeoutError'
   readonly code = 'ERR_MILLRACE_ACQUIRE_TIMEOUT'
   readonly limiter: string
-  /** How long the caller waited, in ms. */
+  /** How long the call waited, in ms. */
   readonly waited: number
 
   constructor(limiter: string, waited: number, options?: ErrorOptions) {
@@ -47,7 +31,7 @@ export class AcquireTimeoutError extends Error {
   }
 }
 
-/** As many callers as `maxQueue` allows wait already. */
+/** As many calls as `maxQueue` allows wait already. */
 export class QueueFullError extends Error {
   override readonly name = 'QueueFullError'
   readonly code = 'ERR_MILLRACE_QUEUE_FULL'
@@ -55,13 +39,13 @@ export class QueueFullError extends Error {
   readonly maxQueue: number
 
   constructor(limiter: string, maxQueue: number) {
-    super(`Limiter "${limiter}" has ${maxQueue} of ${maxQueue} callers waiting`)
+    super(`Limiter "${limiter}" has ${maxQueue} of ${maxQueue} calls waiting`)
     this.limiter = limiter
     this.maxQueue = maxQueue
   }
 }
 
-/** The limiter was disposed of, before the call or while it waited. */
+/** The limiter was closed, before the call or while it waited. */
 export class LimiterClosedError extends Error {
   override readonly name = 'LimiterClosedError'
   readonly code = 'ERR_MILLRACE_LIMITER_CLOSED'
@@ -77,9 +61,9 @@ export class LimiterClosedError extends Error {
  * The store that holds a distributed limit did not answer in time, or is known to be down. It says nothing about the
  * limit: unlike {@link RateLimitedError} it is no reason for a 429.
  */
-export class StoreUnavailableError extends Error {
-  override readonly name = 'StoreUnavailableError'
-  readonly code = 'ERR_MILLRACE_STORE_UNAVAILABLE'
+export class LimitStoreUnavailableError extends Error {
+  override readonly name = 'LimitStoreUnavailableError'
+  readonly code = 'ERR_MILLRACE_LIMIT_STORE_UNAVAILABLE'
   readonly limiter: string
 
   constructor(limiter: string, options?: ErrorOptions) {
@@ -114,12 +98,4 @@ export class JobExpiredError extends Error {
 
 function milliseconds(value: number): string {
   return `${Math.ceil(value)} ms`
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
-  if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null) return 'an object'
-  if (value === null || value === undefined) return `${value}`
-  return `${String(value)} (${typeof value})`
 }

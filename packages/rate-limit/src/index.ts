@@ -3,16 +3,15 @@ export {
   type TokenBucketOptions,
   type TokenBucketStats,
 } from './bucket/token-bucket.ts'
-export type { LimitMessage } from './channels.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export { CombinedLimiter, combine } from './combined/combine.ts'
 export {
   AcquireTimeoutError,
   InvalidOptionError,
   LimiterClosedError,
+  LimitStoreUnavailableError,
   QueueFullError,
   RateLimitedError,
-  StoreUnavailableError,
 } from './errors.ts'
 export {
   KeyedLimiter,
@@ -24,8 +23,9 @@ export {
   type LimiterStats,
   MeteredLimiter,
 } from './limiter/metered-limiter.ts'
-export type { AcquireOptions, Admission, Decision, RateLimiter } from './limiter/rate-limiter.ts'
-export type { TokenBucketLimits } from './meter/gcra.ts'
+export type { Decision, RateLimiter } from './limiter/rate-limiter.ts'
+export type { Meter } from './meter/meter.ts'
+export type { TokenBucketLimits } from './meter/token-bucket-limits.ts'
 export type { Permit } from './semaphore/permit.ts'
 export {
   Semaphore,
@@ -33,9 +33,12 @@ export {
   type SemaphoreOptions,
   type SemaphoreStats,
 } from './semaphore/semaphore.ts'
+export type { AcquireOptions, Admission } from './wait/acquire-options.ts'
+export type { LimitMessage } from './wait/channels.ts'
 export { FairOrder, type FairOrderOptions } from './wait/fair-order.ts'
 export { PriorityOrder, type PriorityOrderOptions } from './wait/priority-order.ts'
 export type { WaitOrder } from './wait/wait-order.ts'
+export type { Waiter } from './wait/waiter.ts'
 export {
   SlidingWindow,
   type SlidingWindowOptions,

@@ -1,7 +1,7 @@
-export { LeaseLostError, StoreUnavailableError } from './errors.ts'
+export { LeaseLostError, LimitStoreUnavailableError } from './errors.ts'
 export type { RedisSubscriber } from './redis/client/free-channel.ts'
-export type { OutageMode } from './redis/outage/outage-mode.ts'
 export type { RedisClient } from './redis/client/redis-client.ts'
+export type { StoreGuardOptions } from './redis/client/store-guard.ts'
 export {
   RedisKeyedLimiter,
   type RedisKeyedLimiterOptions,
@@ -23,4 +23,4 @@ export {
   type RedisTokenBucketOptions,
   type RedisTokenBucketStats,
 } from './redis/limiters/redis-token-bucket.ts'
-export type { StoreGuardOptions } from './redis/client/store-guard.ts'
+export type { OutageMode } from './redis/outage/outage-mode.ts'

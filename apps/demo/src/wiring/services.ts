@@ -65,7 +65,7 @@ export function createServices(
     pool,
     client,
     async [Symbol.asyncDispose]() {
-      limiter[Symbol.dispose]()
+      limiter.close()
       await pool.destroy()
       await telemetry[Symbol.asyncDispose]()
       await storage[Symbol.asyncDispose]()

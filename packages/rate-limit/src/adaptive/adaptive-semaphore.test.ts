@@ -125,10 +125,19 @@ describe('AdaptiveSemaphore', () => {
   })
 
   test.each([
-    [{ max: 0 }, 'Expected `max` to be a positive integer, got 0 (number)'],
-    [{ min: 10, max: 5 }, 'Expected `max` to be at least `min`, 10, got 5 (number)'],
-    [{ initial: 300 }, 'Expected `initial` to be between `min` and `max`, 1 and 200, got 300'],
-    [{ window: -1 }, 'Expected `window` to be a positive finite number, got -1 (number)'],
+    [{ max: 0 }, 'Expected `max` to be an integer of at least 1, got 0'],
+    [
+      { min: 10, max: 5 },
+      'Expected `max` to be at least `min`, 10, got a positive integer of 1 digit',
+    ],
+    [
+      { initial: 300 },
+      'Expected `initial` to be between `min` and `max`, 1 and 200, got a positive integer of 3 digits',
+    ],
+    [
+      { window: -1 },
+      'Expected `window` to be a finite number above 0, got a negative integer of 1 digit',
+    ],
   ])('refuses %o', (options, message) => {
     expect(() => setUp(options)).toThrow(message)
   })

@@ -1,6 +1,14 @@
-import { type Clock, systemClock } from '../clock.ts'
+import {
+  type Clock,
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  checkPositive,
+  type OptionNames,
+} from '@millrace/kit'
+import { systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
-import { positive, positiveInteger } from '../option-checks.ts'
 import type { Permit } from '../semaphore/permit.ts'
 import {
   Semaphore,
@@ -14,22 +22,36 @@ import type { LimitAlgorithm } from './limit-algorithm.ts'
 
 export interface AdaptiveSemaphoreOptions extends Omit<SemaphoreOptions, 'permits'> {
   /** Default a new {@link Gradient}; {@link Aimd} is the other. */
-  algorithm?: LimitAlgorithm | undefined
+  readonly algorithm?: LimitAlgorithm | undefined
   /** How many may be inside at first; default 20. */
-  initial?: number | undefined
+  readonly initial?: number | undefined
   /** The fewest the limit can fall to; default 1. */
-  min?: number | undefined
+  readonly min?: number | undefined
   /** The most it can rise to; default 200. */
-  max?: number | undefined
+  readonly max?: number | undefined
   /** The shortest time over which calls are summed up, in ms; default 1,000. */
-  window?: number | undefined
+  readonly window?: number | undefined
   /** The fewest calls that are; default 10. */
-  minSamples?: number | undefined
+  readonly minSamples?: number | undefined
   /**
    * What a failed call of {@link AdaptiveSemaphore.run} says about the load. Default: errors named `TimeoutError` are
    * `'dropped'`, all others `'ignored'`, as they may have failed before they reached the peer.
    */
-  classify?: ((error: unknown) => Outcome) | undefined
+  readonly classify?: ((error: unknown) => Outcome) | undefined
+}
+
+const NAMES: OptionNames<AdaptiveSemaphoreOptions> = {
+  algorithm: true,
+  initial: true,
+  min: true,
+  max: true,
+  window: true,
+  minSamples: true,
+  classify: true,
+  maxQueue: true,
+  order: true,
+  name: true,
+  clock: true,
 }
 
 export interface AdaptiveSemaphoreStats extends SemaphoreStats {
@@ -65,21 +87,22 @@ export class AdaptiveSemaphore {
   #dropped = 0
   #ignored = 0
 
-  constructor({
-    algorithm = new Gradient(),
-    initial = 20,
-    min = 1,
-    max = 200,
-    window = 1_000,
-    minSamples = 10,
-    classify = defaultOutcome,
-    name = 'adaptive-semaphore',
-    clock = systemClock,
-    ...queue
-  }: AdaptiveSemaphoreOptions = {}) {
+  constructor(options: AdaptiveSemaphoreOptions = {}) {
+    const {
+      algorithm = new Gradient(),
+      initial = 20,
+      min = 1,
+      max = 200,
+      window = 1_000,
+      minSamples = 10,
+      classify = defaultOutcome,
+      name = 'adaptive-semaphore',
+      clock = systemClock,
+      ...queue
+    } = checkOptions('', options, NAMES)
     this.name = name
-    this.#min = positiveInteger('min', min)
-    this.#max = positiveInteger('max', max)
+    this.#min = checkInteger('min', min, 1)
+    this.#max = checkInteger('max', max, 1)
     if (max < min) throw new InvalidOptionError('max', `at least \`min\`, ${min}`, max)
     if (!(initial >= min && initial <= max)) {
       throw new InvalidOptionError(
@@ -88,11 +111,11 @@ export class AdaptiveSemaphore {
         initial,
       )
     }
-    this.#limit = positiveInteger('initial', initial)
-    this.#window = positive('window', window)
-    this.#minSamples = positiveInteger('minSamples', minSamples)
-    this.#algorithm = algorithm
-    this.#classify = classify
+    this.#limit = checkInteger('initial', initial, 1)
+    this.#window = checkPositive('window', window)
+    this.#minSamples = checkInteger('minSamples', minSamples, 1)
+    this.#algorithm = checkMethods('algorithm', algorithm, 'a LimitAlgorithm', ['update'])
+    this.#classify = checkFunction('classify', classify)
     this.#clock = clock
     this.#windowStart = clock.now()
     this.#semaphore = new Semaphore({ ...queue, permits: initial, name, clock })
@@ -143,8 +166,12 @@ export class AdaptiveSemaphore {
   }
 
   /** Rejects all who wait with {@link LimiterClosedError}, and whoever would wait from now on. */
+  close(): void {
+    this.#semaphore.close()
+  }
+
   [Symbol.dispose](): void {
-    this.#semaphore[Symbol.dispose]()
+    this.close()
   }
 
   #admit(permit: Permit): AdaptivePermit {

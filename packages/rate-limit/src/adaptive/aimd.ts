@@ -1,12 +1,12 @@
+import { checkOptions, checkPositive } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
-import { positive } from '../option-checks.ts'
 import type { LimitAlgorithm, LoadSample } from './limit-algorithm.ts'
 
 export interface AimdOptions {
   /** What the limit is multiplied by when calls are dropped; above 0 and below 1; default 0.9. */
-  backoff?: number
+  readonly backoff?: number | undefined
   /** A mean duration above this counts as a drop, in ms; default none. */
-  timeout?: number
+  readonly timeout?: number | undefined
 }
 
 /**
@@ -17,12 +17,14 @@ export class Aimd implements LimitAlgorithm {
   readonly #backoff: number
   readonly #timeout: number
 
-  constructor({ backoff = 0.9, timeout = Infinity }: AimdOptions = {}) {
+  constructor(options: AimdOptions = {}) {
+    checkOptions('', options, { backoff: true, timeout: true })
+    const { backoff = 0.9, timeout = Infinity } = options
     if (!(backoff > 0 && backoff < 1)) {
       throw new InvalidOptionError('backoff', 'a number above 0 and below 1', backoff)
     }
     this.#backoff = backoff
-    this.#timeout = timeout === Infinity ? timeout : positive('timeout', timeout)
+    this.#timeout = timeout === Infinity ? timeout : checkPositive('timeout', timeout)
   }
 
   update(limit: number, { rtt, inflight, dropped }: LoadSample): number {

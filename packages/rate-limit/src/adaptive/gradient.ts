@@ -1,16 +1,23 @@
+import { checkOptions, checkPositive, type OptionNames } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
-import { positive } from '../option-checks.ts'
 import type { LimitAlgorithm, LoadSample } from './limit-algorithm.ts'
 
 export interface GradientOptions {
   /** By which factor a window may be slower than usual before the limit falls; at least 1; default 1.5. */
-  tolerance?: number
+  readonly tolerance?: number | undefined
   /** How fast the limit follows: 0 (never) to 1 (at once); default 0.2. */
-  smoothing?: number
+  readonly smoothing?: number | undefined
   /** How many windows the usual duration is averaged over; default 600. */
-  longWindow?: number
+  readonly longWindow?: number | undefined
   /** By how many the limit grows in each window without queueing, before smoothing; default 4. */
-  queueSize?: number
+  readonly queueSize?: number | undefined
+}
+
+const NAMES: OptionNames<GradientOptions> = {
+  tolerance: true,
+  smoothing: true,
+  longWindow: true,
+  queueSize: true,
 }
 
 /** Windows over which the usual duration is a plain mean, before it becomes a moving one. */
@@ -40,12 +47,13 @@ export class Gradient implements LimitAlgorithm {
   #usual = 0
   #fastest = Infinity
 
-  constructor({
-    tolerance = 1.5,
-    smoothing = 0.2,
-    longWindow = 600,
-    queueSize = 4,
-  }: GradientOptions = {}) {
+  constructor(options: GradientOptions = {}) {
+    const {
+      tolerance = 1.5,
+      smoothing = 0.2,
+      longWindow = 600,
+      queueSize = 4,
+    } = checkOptions('', options, NAMES)
     if (!(tolerance >= 1)) {
       throw new InvalidOptionError('tolerance', 'a number of at least 1', tolerance)
     }
@@ -54,8 +62,8 @@ export class Gradient implements LimitAlgorithm {
     }
     this.#tolerance = tolerance
     this.#smoothing = smoothing
-    this.#longWindow = positive('longWindow', longWindow)
-    this.#queueSize = positive('queueSize', queueSize)
+    this.#longWindow = checkPositive('longWindow', longWindow)
+    this.#queueSize = checkPositive('queueSize', queueSize)
   }
 
   update(limit: number, { rtt, inflight, dropped }: LoadSample): number {

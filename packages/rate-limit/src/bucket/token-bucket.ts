@@ -1,21 +1,38 @@
+import {
+  checkBoolean,
+  checkNonNegative,
+  checkNonNegativeOrInfinity,
+  checkOptions,
+  type OptionNames,
+} from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import {
+  LIMITER_OPTIONS,
   type LimiterOptions,
   type LimiterStats,
   MeteredLimiter,
 } from '../limiter/metered-limiter.ts'
-import { Gcra, type TokenBucketLimits } from '../meter/gcra.ts'
-import { nonNegative } from '../option-checks.ts'
+import { Gcra } from '../meter/gcra.ts'
+import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
 
 export interface TokenBucketOptions extends TokenBucketLimits, LimiterOptions {
   /**
-   * How much of a late wake-up is made good while callers wait, in ms; default 50. Timers and busy event loops are
-   * late by some ms each time; without this the rate falls short by as much. In return up to `catchUp * rate / 1000`
-   * tokens, where that is more than `burst`, may pass at once after a stall.
+   * How much of a late wake-up is made good while calls wait, in ms. Timers and busy event loops are late by some ms each
+   * time; without this the rate falls short by as much. In return up to `catchUp * rate / 1000` tokens, where that is more
+   * than `burst`, may pass at once after a stall. Default: 50
    */
-  catchUp?: number | undefined
-  /** Never more than `burst` at once, whatever rate that costs: `catchUp: 0`. Default false. */
-  strict?: boolean | undefined
+  readonly catchUp?: number | undefined
+  /** Never more than `burst` at once, whatever rate that costs: `catchUp: 0`. Default: false */
+  readonly strict?: boolean | undefined
+}
+
+/** The names of {@link TokenBucketOptions}. */
+export const TOKEN_BUCKET_OPTIONS: OptionNames<TokenBucketOptions> = {
+  ...LIMITER_OPTIONS,
+  rate: true,
+  burst: true,
+  catchUp: true,
+  strict: true,
 }
 
 export interface TokenBucketStats extends LimiterStats {
@@ -26,8 +43,6 @@ export interface TokenBucketStats extends LimiterStats {
   forfeited: number
   /** Share of the tokens due that were granted: 1 unless tokens were forfeited. */
   accuracy: number
-  /** The most tokens granted beyond the bound in any stretch of the last minute, or as found before; at most 0 if it was kept. */
-  overshoot: number
 }
 
 /**
@@ -37,18 +52,23 @@ export interface TokenBucketStats extends LimiterStats {
  * Every operation is O(1); nothing runs while nobody waits, and one timer serves all who do. See {@link Gcra} for the
  * algorithm.
  */
-export class TokenBucket extends MeteredLimiter<Gcra> {
+export class TokenBucket extends MeteredLimiter {
+  readonly #gcra: Gcra
+
   constructor(options: TokenBucketOptions) {
+    checkOptions('', options, TOKEN_BUCKET_OPTIONS)
     const { catchUp = 50, strict = false, name = 'token-bucket', clock = systemClock } = options
-    super(new Gcra(options, strict ? 0 : catchUp, clock.now()), { ...options, name, clock })
+    const gcra = new Gcra(options, checkBoolean('strict', strict) ? 0 : catchUp, clock.now())
+    super(gcra, { ...options, name, clock })
+    this.#gcra = gcra
   }
 
   /**
    * Changes rate and burst at once. Tokens saved so far are kept, up to the new burst; a debt is kept in tokens.
-   * Callers that wait for more than the new burst are rejected with {@link InvalidOptionError}, the others served anew.
+   * Calls that wait for more than the new burst are rejected with {@link InvalidOptionError}, the others served anew.
    */
   setLimits(limits: TokenBucketLimits): void {
-    this.meter.setLimits(limits, this.clock.now())
+    this.#gcra.setLimits(limits, this.clock.now())
     this.relaxed()
   }
 
@@ -58,21 +78,21 @@ export class TokenBucket extends MeteredLimiter<Gcra> {
    * @throws {InvalidOptionError} for less than none
    */
   cap(tokens: number): void {
-    this.meter.cap(nonNegative('tokens', tokens), this.clock.now())
+    this.#gcra.cap(checkNonNegativeOrInfinity('tokens', tokens), this.clock.now())
   }
 
   /**
-   * Empties the bucket and has the next token come after `ms`, as a peer's `Retry-After` asks. Who waits, waits on.
+   * Empties the bucket and has the next token come after `ms`, as a peer's `Retry-After` asks. What waits, waits on.
    *
    * @throws {InvalidOptionError} for a time that is none
    */
   pause(ms: number): void {
-    this.meter.pause(nonNegative('ms', ms), this.clock.now())
+    this.#gcra.pause(checkNonNegative('ms', ms), this.clock.now())
   }
 
   stats(): TokenBucketStats {
     const base = this.limiterStats()
-    const { rate, maxCost, forfeited } = this.meter
+    const { rate, maxCost, forfeited } = this.#gcra
     const delivered = base.granted + base.refunded
     return {
       ...base,
@@ -80,7 +100,6 @@ export class TokenBucket extends MeteredLimiter<Gcra> {
       burst: maxCost,
       forfeited,
       accuracy: delivered === 0 ? 1 : delivered / (delivered + forfeited),
-      overshoot: this.meter.overshoot(),
     }
   }
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { TokenBucket } from '../bucket/token-bucket.ts'
 import { InvalidOptionError, RateLimitedError } from '../errors.ts'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
-import type { AcquireOptions } from '../limiter/rate-limiter.ts'
+import type { AcquireOptions } from '../wait/acquire-options.ts'
 import { FairOrder } from '../wait/fair-order.ts'
 import { SlidingWindow } from '../window/sliding-window.ts'
 import { combine } from './combine.ts'
@@ -302,7 +302,7 @@ describe('combine', () => {
   test('refuses the same limit twice, which would count double', () => {
     const { second } = setUp()
     expect(() => combine([second, second])).toThrow(
-      'Expected `limits` to be at least one limiter, each once, got an object',
+      'Expected `limits` to be limiters that are each contained once, got an array of length 2',
     )
   })
 })

@@ -1,5 +1,6 @@
-import { InvalidOptionError } from '../errors.ts'
+import { checkOptions, InvalidOptionError } from '@millrace/kit'
 import {
+  LIMITER_OPTIONS,
   type LimiterOptions,
   type LimiterStats,
   MeteredLimiter,
@@ -8,9 +9,10 @@ import {
 import { CombinedMeter } from './combined-meter.ts'
 
 /** Several limits that are passed together or not at all; made by {@link combine}. */
-export class CombinedLimiter extends MeteredLimiter<CombinedMeter> {
+export class CombinedLimiter extends MeteredLimiter {
   /** @internal */
   constructor(limits: readonly MeteredLimiter[], options: LimiterOptions) {
+    checkOptions('', options, LIMITER_OPTIONS)
     super(new CombinedMeter(limits.map(partOf)), { ...options, name: options.name ?? 'combined' })
   }
 
@@ -23,18 +25,18 @@ export class CombinedLimiter extends MeteredLimiter<CombinedMeter> {
  * One limiter out of several, such as 10 per second and 300 per minute, or a user's share within a common limit. What
  * passes is taken from every limit, and what does not from none. Combinations may contain combinations.
  *
- * Who waits for a combination waits in the combination's queue, the first of whom stands in the line of the limit that is
- * due last, among all others that wait for it. A caller is let through when its turn comes there and the other limits are
- * ready too; if one is not, it goes on to that one's line.
+ * Calls wait in the combination's own queue. Its first call also takes its turn in the lines of the limits inside, beside
+ * the calls that wait for one of them directly, and passes when it has had its turn and all limits are ready. No call
+ * starves, whatever the other limits are used for.
  *
- * @throws {InvalidOptionError} if the same limit is given twice, or none
+ * @throws {InvalidOptionError} if the same limit is given twice, at whatever depth, or none
  */
 export function combine(
   limits: readonly MeteredLimiter[],
   options: LimiterOptions = {},
 ): CombinedLimiter {
-  if (limits.length === 0 || new Set(limits).size !== limits.length) {
-    throw new InvalidOptionError('limits', 'at least one limiter, each once', limits)
+  if (!Array.isArray(limits) || limits.length === 0) {
+    throw new InvalidOptionError('limits', 'an array of at least one limiter', limits)
   }
   for (const limit of limits) {
     if (!(limit instanceof MeteredLimiter)) {

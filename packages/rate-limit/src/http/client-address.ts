@@ -6,12 +6,12 @@ export interface ClientAddressOptions {
    * Addresses and subnets of the proxies whose word is taken, such as `['10.0.0.0/8', '::1']`. Default none: the
    * address is that of the connection, which nobody can forge.
    */
-  trustedProxies?: readonly string[] | undefined
+  readonly trustedProxies?: readonly string[] | undefined
   /**
    * How many bits of an IPv6 address tell clients apart, 1 to 128; default 64, as whoever has one address has 2^64 of
    * them.
    */
-  ipv6Prefix?: number | undefined
+  readonly ipv6Prefix?: number | undefined
 }
 
 /** Finds the address of a client. @returns undefined if the connection has none, such as one over a Unix socket */

@@ -1,6 +1,6 @@
-import { StoreUnavailableError } from '../errors.ts'
+import { checkOneOf } from '@millrace/kit'
+import { LimitStoreUnavailableError } from '../errors.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
-import { oneOf } from '../option-checks.ts'
 import { type ClientAddress, type ClientAddressOptions, clientAddress } from './client-address.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 
@@ -20,19 +20,21 @@ export interface RequestFacts {
 }
 
 export interface HttpLimitOptions<Request> extends ClientAddressOptions {
-  limiter: KeyedDecider
+  readonly limiter: KeyedDecider
   /** Whom a request counts for; default its client's address. Undefined lets it pass uncounted. */
-  key?: ((request: Request) => string | undefined | Promise<string | undefined>) | undefined
+  readonly key?:
+    | ((request: Request) => string | undefined | Promise<string | undefined>)
+    | undefined
   /** How much it costs; default 1. */
-  cost?: number | ((request: Request) => number) | undefined
+  readonly cost?: number | ((request: Request) => number) | undefined
   /** Requests that pass uncounted, such as health checks. */
-  skip?: ((request: Request) => boolean) | undefined
+  readonly skip?: ((request: Request) => boolean) | undefined
   /** While the limiter's store is not available: let requests pass, or answer 503; default `'open'`. */
-  whenUnavailable?: 'open' | 'closed' | undefined
+  readonly whenUnavailable?: 'open' | 'closed' | undefined
   /** Name of the policy in headers; default the limiter's. */
-  policy?: string | undefined
+  readonly policy?: string | undefined
   /** Makes another answer of the one that a refused request would get; default a problem document (RFC 9457). */
-  refuse?: ((refusal: Refusal, request: Request) => Refusal | Promise<Refusal>) | undefined
+  readonly refuse?: ((refusal: Refusal, request: Request) => Refusal | Promise<Refusal>) | undefined
 }
 
 /** The answer to a request that does not pass. */
@@ -59,7 +61,7 @@ export class HttpLimit<Request> {
   readonly #addressOf: ClientAddress
 
   constructor(options: HttpLimitOptions<Request>) {
-    oneOf('whenUnavailable', options.whenUnavailable ?? 'open', ['open', 'closed'])
+    checkOneOf('whenUnavailable', options.whenUnavailable ?? 'open', ['open', 'closed'])
     this.#options = options
     this.#addressOf = clientAddress(options)
   }
@@ -76,7 +78,7 @@ export class HttpLimit<Request> {
     try {
       decision = await limiter.decide(whom, typeof cost === 'function' ? cost(request) : cost)
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error
+      if (!(error instanceof LimitStoreUnavailableError)) throw error
       if (whenUnavailable === 'open') return UNCOUNTED
       return this.#refuse({ title: 'Service Unavailable', status: 503 }, {}, request)
     }

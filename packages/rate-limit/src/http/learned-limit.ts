@@ -1,10 +1,11 @@
+import type { Clock, Timer } from '@millrace/kit'
 import {
   TokenBucket,
   type TokenBucketOptions,
   type TokenBucketStats,
 } from '../bucket/token-bucket.ts'
-import { type Clock, systemClock, type Timer } from '../clock.ts'
-import type { AcquireOptions, Admission } from '../limiter/rate-limiter.ts'
+import { backgroundClock, systemClock } from '../clock.ts'
+import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
 import { type HeadersLike, parseRateLimitHeaders, type ServerLimit } from './rate-limit-headers.ts'
 
 export interface LearnedLimitStats extends TokenBucketStats {
@@ -33,7 +34,7 @@ export class LearnedLimit {
   constructor(options: TokenBucketOptions) {
     const { rate, burst = Math.max(1, rate), clock = systemClock } = options
     this.#bucket = new TokenBucket({ name: 'learned-limit', ...options })
-    this.#clock = clock
+    this.#clock = backgroundClock(clock)
     this.#rate = rate
     this.#burst = burst
   }
@@ -93,7 +94,6 @@ export class LearnedLimit {
       this.#restore = undefined
       this.#setRate(this.#rate)
     }, resetAfter)
-    this.#restore.unref?.()
   }
 
   #setRate(rate: number): void {

@@ -1,14 +1,14 @@
 import { AsyncResource } from 'node:async_hooks'
+import { checkInteger, checkPositive } from '@millrace/kit'
 import Bottleneck from 'bottleneck'
-import { positive, positiveInteger } from '../option-checks.ts'
 
 export interface JobBatcherOptions<T> {
   /** A batch is complete with so many items; default 100. */
-  maxSize?: number | undefined
+  readonly maxSize?: number | undefined
   /** Or so long after its first item, in ms; default 100. */
-  maxTime?: number | undefined
+  readonly maxTime?: number | undefined
   /** Processes a batch; its promise, if it returns one, is what {@link JobBatcher.add} waits for. */
-  run: (items: T[]) => unknown
+  readonly run: (items: T[]) => unknown
 }
 
 /** Collects items into batches, by bottleneck's Batcher. */
@@ -22,8 +22,8 @@ export class JobBatcher<T> {
   constructor({ maxSize = 100, maxTime = 100, run }: JobBatcherOptions<T>) {
     this.#run = run
     this.#batcher = new Bottleneck.Batcher({
-      maxSize: positiveInteger('maxSize', maxSize),
-      maxTime: positive('maxTime', maxTime),
+      maxSize: checkInteger('maxSize', maxSize, 1),
+      maxTime: checkPositive('maxTime', maxTime),
     })
     // A batch belongs to no single caller: it runs in the context in which the batcher was made.
     this.#batcher.on('batch', items => this.#context.runInAsyncScope(() => this.#process(items)))

@@ -1,11 +1,11 @@
-import { type Clock, systemClock, type Timer } from '../clock.ts'
-import { positive } from '../option-checks.ts'
+import { type Clock, checkPositive, type Timer } from '@millrace/kit'
+import { backgroundClock, systemClock } from '../clock.ts'
 import { JobScheduler } from './job-scheduler.ts'
 import type { JobSchedulerOptions } from './scheduler-options.ts'
 
 export interface JobGroupOptions extends JobSchedulerOptions {
   /** After so long without a job a key's scheduler is closed and forgotten, in ms; default 300,000. */
-  idle?: number | undefined
+  readonly idle?: number | undefined
 }
 
 interface Member {
@@ -22,8 +22,8 @@ export class JobGroup {
 
   constructor({ idle = 300_000, ...options }: JobGroupOptions = {}) {
     this.#options = options
-    this.#clock = options.clock ?? systemClock
-    this.#idle = positive('idle', idle)
+    this.#clock = backgroundClock(options.clock ?? systemClock)
+    this.#idle = checkPositive('idle', idle)
   }
 
   /** The number of schedulers in memory. */
@@ -70,6 +70,5 @@ export class JobGroup {
 
   #arm(member: Member, key: string): void {
     member.timer = this.#clock.setTimer(() => this.#retire(key), this.#idle)
-    member.timer.unref?.()
   }
 }

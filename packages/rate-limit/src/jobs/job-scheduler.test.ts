@@ -111,13 +111,13 @@ describe('JobScheduler', () => {
   test('rates that bottleneck cannot hold are refused with a hint', () => {
     expect(() => create({ minTime: 1 })).toThrow(InvalidOptionError)
     expect(() => create({ minTime: 1 })).toThrow(
-      'Expected `minTime` to be no faster than 200 starts per second, which is what bottleneck holds; use TokenBucket for more, got 1 (number)',
+      'Expected `minTime` to be no faster than 200 starts per second, which is what bottleneck holds; use TokenBucket for more, got a positive integer of 1 digit',
     )
     expect(() => create({ reservoir: { refreshAmount: 1_000, interval: 1_000 } })).toThrow(
       'use TokenBucket',
     )
     expect(() => create({ reservoir: { refreshAmount: 1, interval: 100 } })).toThrow(
-      'Expected `reservoir.interval` to be a multiple of 250 ms, got 100 (number)',
+      'Expected `reservoir.interval` to be a multiple of 250 ms, got a positive integer of 3 digits',
     )
   })
 
@@ -203,10 +203,19 @@ describe('JobScheduler', () => {
   })
 
   test.each([
-    [{ priority: 10 }, 'Expected `priority` to be an integer from 0 to 9, got 10 (number)'],
-    [{ weight: 3 }, 'Expected `weight` to be at most `maxConcurrent`, 2, got 3 (number)'],
-    [{ weight: Number.NaN }, 'Expected `weight` to be a positive integer, got NaN (number)'],
-    [{ timeout: -1 }, 'Expected `timeout` to be a number of at least 0, got -1 (number)'],
+    [
+      { priority: 10 },
+      'Expected `priority` to be an integer from 0 to 9, got a positive integer of 2 digits',
+    ],
+    [
+      { weight: 3 },
+      'Expected `weight` to be at most `maxConcurrent`, 2, got a positive integer of 1 digit',
+    ],
+    [{ weight: Number.NaN }, 'Expected `weight` to be an integer of at least 1, got NaN'],
+    [
+      { timeout: -1 },
+      'Expected `timeout` to be a number of at least 0 or Infinity, got a negative integer of 1 digit',
+    ],
   ])('refuses a job with %o, which would wait for ever', async (options, message) => {
     await expect(create({ maxConcurrent: 2 }).schedule(() => 1, options)).rejects.toThrow(message)
   })

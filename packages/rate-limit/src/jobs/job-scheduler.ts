@@ -1,13 +1,19 @@
+import {
+  type Clock,
+  checkInteger,
+  checkNonNegativeOrInfinity,
+  checkPositive,
+  type Timer,
+} from '@millrace/kit'
 import Bottleneck from 'bottleneck'
 import type { Redis } from 'ioredis'
-import { type Clock, systemClock, type Timer } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import {
   InvalidOptionError,
   JobExpiredError,
   LimiterClosedError,
   QueueFullError,
 } from '../errors.ts'
-import { nonNegative, positive, positiveInteger } from '../option-checks.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
 import { Job, type JobOptions } from './job.ts'
 import { type JobSchedulerOptions, type JobSettings, toBottleneck } from './scheduler-options.ts'
@@ -68,7 +74,7 @@ export class JobScheduler {
   constructor(options: JobSchedulerOptions = {}) {
     const { id = 'jobs', redis, clock = systemClock, expiration, ...settings } = options
     this.name = id
-    if (expiration !== undefined && expiration !== Infinity) positive('expiration', expiration)
+    if (expiration !== undefined && expiration !== Infinity) checkPositive('expiration', expiration)
     this.#options = options
     this.#redis = redis
     this.#clock = clock
@@ -223,7 +229,7 @@ export class JobScheduler {
     if (this.#closed !== undefined || job.options.signal?.aborted) return false
     const delay = this.#options.retry?.(error, job.attempts)
     if (delay === undefined) return false
-    nonNegative('retry', delay)
+    checkNonNegativeOrInfinity('retry', delay)
     this.#retried++
     // Until it is in line again it waits like all others: closing, abort and timeout end that.
     this.#resting.set(
@@ -278,13 +284,13 @@ export class JobScheduler {
 
   #check({ priority = DEFAULT_PRIORITY, weight = 1, timeout, expiration }: JobOptions): void {
     checkPriority(priority)
-    if (weight !== 0) positiveInteger('weight', weight)
+    if (weight !== 0) checkInteger('weight', weight, 1)
     const { maxConcurrent = Infinity } = this.#settings
     // It could never start.
     if (weight > maxConcurrent) {
       throw new InvalidOptionError('weight', `at most \`maxConcurrent\`, ${maxConcurrent}`, weight)
     }
-    if (timeout !== undefined) nonNegative('timeout', timeout)
-    if (expiration !== undefined) positive('expiration', expiration)
+    if (timeout !== undefined) checkNonNegativeOrInfinity('timeout', timeout)
+    if (expiration !== undefined) checkPositive('expiration', expiration)
   }
 }

@@ -4,15 +4,15 @@ import { AcquireTimeoutError } from '../errors.ts'
 
 export interface JobOptions {
   /** 0 is served first, 9 last; default 5. */
-  priority?: number | undefined
+  readonly priority?: number | undefined
   /** How much of `maxConcurrent` and of the reservoir it takes; default 1. */
-  weight?: number | undefined
+  readonly weight?: number | undefined
   /** How long it may wait for its start, in ms; default no limit. */
-  timeout?: number | undefined
+  readonly timeout?: number | undefined
   /** Takes it out of the queue, with `signal.reason`. A job that runs is not stopped: give it the signal too. */
-  signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal | undefined
   /** How long it may run, in ms; default the scheduler's. */
-  expiration?: number | undefined
+  readonly expiration?: number | undefined
 }
 
 /**

@@ -1,29 +1,35 @@
+import {
+  checkInteger,
+  checkIntegerOrInfinity,
+  checkNonNegative,
+  checkOneOf,
+  checkPositive,
+} from '@millrace/kit'
 import type { Redis } from 'ioredis'
 import type { Clock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
-import { bound, nonNegative, oneOf, positive, positiveInteger } from '../option-checks.ts'
 
 /** A number of starts, refilled in steps. */
 export interface Reservoir {
   /** How many jobs may start before the first refill; default `refreshAmount`, or 0. */
-  initial?: number | undefined
+  readonly initial?: number | undefined
   /** Set to this each `interval`… */
-  refreshAmount?: number | undefined
+  readonly refreshAmount?: number | undefined
   /** …or raised by this, up to `maximum`. One of the two. */
-  increaseAmount?: number | undefined
-  maximum?: number | undefined
+  readonly increaseAmount?: number | undefined
+  readonly maximum?: number | undefined
   /** In ms, a multiple of 250 (5,000 with Redis), as bottleneck looks no more often. */
-  interval: number
+  readonly interval: number
 }
 
 /** What may be changed while a scheduler is in use. */
 export interface JobSettings {
   /** How many jobs, or weights of jobs, may run at once; default Infinity. */
-  maxConcurrent?: number | undefined
+  readonly maxConcurrent?: number | undefined
   /** The least time between two starts, in ms; default 0. Locally at least 5, as bottleneck can start no more per second. */
-  minTime?: number | undefined
+  readonly minTime?: number | undefined
   /** The most jobs that may wait; default Infinity. */
-  maxQueue?: number | undefined
+  readonly maxQueue?: number | undefined
   /**
    * What happens to one job more:
    * - `'overflow'` (default): it is refused
@@ -31,28 +37,28 @@ export interface JobSettings {
    * - `'overflow-priority'`: the same, if it is less urgent than the new one
    * - `'block'`: all waiting jobs are dropped, and for `penalty` ms every new one
    */
-  strategy?: 'overflow' | 'leak' | 'overflow-priority' | 'block' | undefined
+  readonly strategy?: 'overflow' | 'leak' | 'overflow-priority' | 'block' | undefined
   /** In ms; default 15 times `minTime`, or 5,000. */
-  penalty?: number | undefined
+  readonly penalty?: number | undefined
   /** Bounds starts rather than running jobs; default none. */
-  reservoir?: Reservoir | undefined
+  readonly reservoir?: Reservoir | undefined
 }
 
 export interface JobSchedulerOptions extends JobSettings {
   /** Which scheduler: with `redis`, processes that give the same id share one. In errors and statistics too. Default `'jobs'`. */
-  id?: string | undefined
+  readonly id?: string | undefined
   /** An ioredis 6 connection, by which the scheduler is shared. It is not closed with the scheduler. */
-  redis?: Redis | undefined
+  readonly redis?: Redis | undefined
   /** How long a job may run, in ms, before its place is given away; default 300,000 with `redis`, else Infinity. */
-  expiration?: number | undefined
+  readonly expiration?: number | undefined
   /**
    * Called with what a job failed with and how often it has; returns in how many ms to try again, or undefined to give
    * up. The job waits in line again, with its limits, and holds no place meanwhile. Default: never again.
    */
-  retry?: ((error: unknown, attempts: number) => number | undefined) | undefined
+  readonly retry?: ((error: unknown, attempts: number) => number | undefined) | undefined
   /** Hears of faults that belong to no job, such as lost connections. What it throws becomes a process warning. */
-  onError?: ((error: unknown) => void) | undefined
-  clock?: Clock | undefined
+  readonly onError?: ((error: unknown) => void) | undefined
+  readonly clock?: Clock | undefined
 }
 
 /** The rate up to which bottleneck's local scheduler keeps pace, in ms between starts (measured: 380 to 420 starts/s). */
@@ -65,7 +71,9 @@ const LOCAL_HEARTBEAT = 250
 const REDIS_HEARTBEAT = 5_000
 
 /** Numbers of bottleneck's strategies, which it exposes on its class only. */
-const strategies = { leak: 1, overflow: 2, 'overflow-priority': 4, block: 3 } as const
+const STRATEGIES = { leak: 1, overflow: 2, 'overflow-priority': 4, block: 3 } as const
+
+type Strategy = keyof typeof STRATEGIES
 
 /**
  * The settings in bottleneck's terms.
@@ -78,11 +86,14 @@ export function toBottleneck(settings: JobSettings, shared: boolean): Record<str
     maxConcurrent:
       maxConcurrent === undefined || maxConcurrent === Infinity
         ? null
-        : positiveInteger('maxConcurrent', maxConcurrent),
-    minTime: checkRate('minTime', nonNegative('minTime', minTime), shared),
-    highWater: maxQueue === undefined || bound('maxQueue', maxQueue) === Infinity ? null : maxQueue,
-    strategy: strategies[oneOf('strategy', strategy, Object.keys(strategies) as never)],
-    penalty: penalty === undefined ? null : nonNegative('penalty', penalty),
+        : checkInteger('maxConcurrent', maxConcurrent, 1),
+    minTime: checkRate('minTime', checkNonNegative('minTime', minTime), shared),
+    highWater:
+      maxQueue === undefined || checkIntegerOrInfinity('maxQueue', maxQueue, 0) === Infinity
+        ? null
+        : maxQueue,
+    strategy: STRATEGIES[checkOneOf('strategy', strategy, Object.keys(STRATEGIES) as Strategy[])],
+    penalty: penalty === undefined ? null : checkNonNegative('penalty', penalty),
   }
   return settings.reservoir ? { ...result, ...toReservoir(settings.reservoir, shared) } : result
 }
@@ -100,7 +111,7 @@ function toReservoir(reservoir: Reservoir, shared: boolean): Record<string, unkn
   if (!(interval > 0 && interval % heartbeat === 0)) {
     throw new InvalidOptionError('reservoir.interval', `a multiple of ${heartbeat} ms`, interval)
   }
-  const amount = positive('reservoir amount', (refreshAmount ?? increaseAmount)!)
+  const amount = checkPositive('reservoir amount', (refreshAmount ?? increaseAmount)!)
   checkRate('reservoir', interval / amount, shared)
   const refill =
     refreshAmount === undefined

@@ -1,4 +1,4 @@
-import type { Admission } from '../limiter/rate-limiter.ts'
+import type { Admission } from '../wait/acquire-options.ts'
 import type { WaitList } from '../wait/wait-list.ts'
 
 /** What all queues together have come to. */

@@ -1,5 +1,5 @@
-import type { TokenBucketLimits } from '../meter/gcra.ts'
-import { nonNegative, positive } from '../option-checks.ts'
+import { checkNonNegative, checkPositive } from '@millrace/kit'
+import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
 import { BucketTable } from './bucket-table.ts'
 
 /**
@@ -17,7 +17,7 @@ export class KeyedBuckets {
   #backlogSpan = 0
 
   constructor(limits: TokenBucketLimits, catchUp: number, maxKeys: number) {
-    this.#catchUp = nonNegative('catchUp', catchUp)
+    this.#catchUp = checkNonNegative('catchUp', catchUp)
     this.#assign(limits)
     this.#table = new BucketTable(maxKeys)
   }
@@ -101,8 +101,8 @@ export class KeyedBuckets {
   }
 
   #assign({ rate, burst = Math.max(1, rate) }: TokenBucketLimits): void {
-    const interval = 1_000 / positive('rate', rate)
-    this.burst = positive('burst', burst)
+    const interval = 1_000 / checkPositive('rate', rate)
+    this.burst = checkPositive('burst', burst)
     this.interval = interval
     this.#burstSpan = burst * interval
     this.#backlogSpan = Math.max(this.#burstSpan, this.#catchUp)

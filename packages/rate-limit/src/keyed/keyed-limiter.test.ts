@@ -164,7 +164,7 @@ describe('KeyedLimiter', () => {
   test('bad arguments', async () => {
     const limiter = new KeyedLimiter({ rate: 10, burst: 2 })
     expect(() => limiter.tryAcquire('a', 3)).toThrow(
-      'Expected `cost` to be a number from 0 to the burst of 2, got 3 (number)',
+      'Expected `cost` to be a number from 0 to the burst of 2, got a positive integer of 1 digit',
     )
     await expect(limiter.acquire('a', { priority: 11 })).rejects.toThrow('Expected `priority`')
     await expect(limiter.acquire('a', { timeout: Number.NaN })).rejects.toThrow(
@@ -173,7 +173,7 @@ describe('KeyedLimiter', () => {
     // @ts-expect-error a missing key is a frequent mistake of callers without types
     expect(() => limiter.tryAcquire(undefined)).toThrow('Expected `key` to be a string')
     expect(() => limiter.penalize('a', -1)).toThrow(
-      'Expected `cost` to be a number of at least 0, got -1 (number)',
+      'Expected `cost` to be a finite number of at least 0, got a negative integer of 1 digit',
     )
     expect(() => limiter.pause('a', Number.NaN)).toThrow('Expected `ms`')
     expect(() => new KeyedLimiter({ rate: 1, maxKeys: 0 })).toThrow(InvalidOptionError)

@@ -1,16 +1,28 @@
-import { AlarmClock } from '../wait/alarm-clock.ts'
-import { hasRefusalSubscribers, publishRefusal } from '../channels.ts'
-import { type Clock, systemClock } from '../clock.ts'
+import {
+  type Clock,
+  checkInteger,
+  checkIntegerOrInfinity,
+  checkNonNegative,
+  checkOptions,
+  checkText,
+  type OptionNames,
+} from '@millrace/kit'
+import { systemClock } from '../clock.ts'
 import { InvalidOptionError, LimiterClosedError } from '../errors.ts'
+import type { LimitPart } from '../limiter/limit-part.ts'
 import type { MeteredLimiter } from '../limiter/metered-limiter.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
-import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
-import type { TokenBucketLimits } from '../meter/gcra.ts'
-import { SLACK } from '../meter/meter.ts'
-import { bound, nonNegative, positiveInteger } from '../option-checks.ts'
-import { checkAcquireOptions } from '../wait/check-acquire-options.ts'
+import type { Decision } from '../limiter/rate-limiter.ts'
+import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
+import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
+import { checkAcquireOptions, costOf, optionsOf } from '../wait/acquire-options.ts'
+import { AlarmClock } from '../wait/alarm-clock.ts'
+import { hasRefusalSubscribers, publishRefusal } from '../wait/channels.ts'
+import type { Gate } from '../wait/gate.ts'
 import { LinePlace } from '../wait/line-place.ts'
-import { type Gate, WaitList } from '../wait/wait-list.ts'
+import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
+import { SLACK } from '../wait/slack.ts'
+import { WaitList } from '../wait/wait-list.ts'
 import type { Waiter } from '../wait/waiter.ts'
 import { KeyQueues } from './key-queues.ts'
 import { KeyedBuckets } from './keyed-buckets.ts'
@@ -18,19 +30,30 @@ import { ParentLimit } from './parent-limit.ts'
 
 export interface KeyedLimiterOptions extends TokenBucketLimits {
   /** The most keys with a bucket that is not full; default 100,000. Beyond it the fullest of a sample is forgotten. */
-  maxKeys?: number | undefined
+  readonly maxKeys?: number | undefined
   /** See {@link TokenBucketOptions.catchUp}; default 50 ms. */
-  catchUp?: number | undefined
+  readonly catchUp?: number | undefined
   /**
    * A limit over all keys together: what passes is taken from both, or from neither. Keys that wait for it have one caller
    * each in its line, so that its `order` shares it among them.
    */
-  parent?: MeteredLimiter | undefined
+  readonly parent?: MeteredLimiter | undefined
   /** The most callers that may wait for one key; default Infinity. */
-  maxQueue?: number | undefined
+  readonly maxQueue?: number | undefined
   /** In errors, statistics and diagnostics; default `'keyed-limiter'`. Keys appear in none of them. */
-  name?: string | undefined
-  clock?: Clock | undefined
+  readonly name?: string | undefined
+  readonly clock?: Clock | undefined
+}
+
+const NAMES: OptionNames<KeyedLimiterOptions> = {
+  rate: true,
+  burst: true,
+  maxKeys: true,
+  catchUp: true,
+  parent: true,
+  maxQueue: true,
+  name: true,
+  clock: true,
 }
 
 export interface KeyedLimiterStats {
@@ -64,21 +87,22 @@ export class KeyedLimiter {
   #refunded = 0
   #closed = false
 
-  constructor({
-    rate,
-    burst,
-    maxKeys = 100_000,
-    catchUp = 50,
-    maxQueue = Infinity,
-    parent,
-    name = 'keyed-limiter',
-    clock = systemClock,
-  }: KeyedLimiterOptions) {
-    this.name = name
+  constructor(options: KeyedLimiterOptions) {
+    const {
+      rate,
+      burst,
+      maxKeys = 100_000,
+      catchUp = 50,
+      maxQueue = Infinity,
+      parent,
+      name = 'keyed-limiter',
+      clock = systemClock,
+    } = checkOptions('', options, NAMES)
+    this.name = checkText('name', name)
     this.#clock = clock
     this.#alarms = new AlarmClock(clock)
-    this.#maxKeys = positiveInteger('maxKeys', maxKeys)
-    this.#maxQueue = bound('maxQueue', maxQueue)
+    this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
+    this.#maxQueue = checkIntegerOrInfinity('maxQueue', maxQueue, 0)
     this.#buckets = new KeyedBuckets({ rate, burst }, catchUp, maxKeys)
     this.#parent = parent && new ParentLimit(parent)
   }
@@ -133,12 +157,15 @@ export class KeyedLimiter {
     first?: number | AcquireOptions,
     second?: AcquireOptions,
   ): Promise<Admission> {
-    const options = typeof first === 'object' ? first : second
-    const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
+    const options = optionsOf(first, second)
+    const cost = costOf(first, options)
     if (!this.#fits(cost)) return Promise.reject(this.#badCost(cost))
     if (this.#closed) return Promise.reject(new LimiterClosedError(this.name))
     try {
-      if (options !== undefined) checkAcquireOptions(options)
+      if (options !== undefined) {
+        checkAcquireOptions(options)
+        checkPriority(options.priority ?? DEFAULT_PRIORITY)
+      }
     } catch (error) {
       return Promise.reject(error)
     }
@@ -178,7 +205,7 @@ export class KeyedLimiter {
    * @throws {InvalidOptionError} for a cost below 0
    */
   penalize(key: string, cost = 1): void {
-    nonNegative('cost', cost)
+    checkNonNegative('cost', cost)
     const now = this.#clock.now()
     const place = this.#placeOf(key, now)
     this.#buckets.set(place, this.#buckets.next(place, cost, now))
@@ -190,7 +217,7 @@ export class KeyedLimiter {
    * @throws {InvalidOptionError} for a time that is none
    */
   pause(key: string, ms: number): void {
-    nonNegative('ms', ms)
+    checkNonNegative('ms', ms)
     const now = this.#clock.now()
     this.#buckets.pause(this.#placeOf(key, now), ms, now)
   }
@@ -218,10 +245,14 @@ export class KeyedLimiter {
     }
   }
 
-  /** Rejects all who wait with {@link LimiterClosedError}, and {@link acquire} from now on. */
-  [Symbol.dispose](): void {
+  /** Rejects all that waits with {@link LimiterClosedError}, and {@link acquire} from now on. */
+  close(): void {
     this.#closed = true
     for (const queue of this.#queues.list()) queue.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #take(key: string, cost: number, now: number): boolean {
@@ -265,7 +296,7 @@ export class KeyedLimiter {
   #gate(key: string, place: number): Gate<Admission> {
     const buckets = this.#buckets
     const parent = this.#parent
-    const inLine = new LinePlace(() => this.#queues.get(key)?.serve())
+    const inLine = new LinePlace<LimitPart>(() => this.#queues.get(key)?.serve())
     return {
       timed: true,
       dueAt: (cost, ahead, now) => {
@@ -281,6 +312,7 @@ export class KeyedLimiter {
       admit: ({ cost, since }: Waiter, now) => {
         buckets.set(place, buckets.dueAt(place, cost, now))
         parent?.take(cost, now)
+        inLine.leave()
         this.#granted += cost
         return { waited: now - since }
       },

@@ -1,6 +1,7 @@
-import { type LimitPart, type MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
-import { SLACK } from '../meter/meter.ts'
+import type { LimitPart } from '../limiter/limit-part.ts'
+import { type MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
 import type { LinePlace } from '../wait/line-place.ts'
+import { SLACK } from '../wait/slack.ts'
 import type { Waiter } from '../wait/waiter.ts'
 
 /** The limit over all keys together: what a key lets through must pass it too, in its line and by its order. */
@@ -43,9 +44,10 @@ export class ParentLimit {
    *
    * @returns `now` if it can, Infinity if it is called when its turn comes
    */
-  lineUp(head: Waiter, key: string, now: number, place: LinePlace): number {
+  lineUp(head: Waiter, key: string, now: number, place: LinePlace<LimitPart>): number {
     const part = this.#part
     const { cost } = head
+    place.serves(cost)
     const passes = place.takeTurn()
       ? part.meter.dueAt(cost, 0, now) <= now + SLACK
       : !part.waiting && part.meter.canTake(cost, now)

@@ -1,24 +1,34 @@
-import { hasRefusalSubscribers, publishRefusal } from '../channels.ts'
-import { type Clock, systemClock } from '../clock.ts'
-import { InvalidOptionError } from '../errors.ts'
-import { type Meter, SLACK } from '../meter/meter.ts'
-import { LinePlace } from '../wait/line-place.ts'
-import type { StandIn } from '../wait/queue-proxy.ts'
-import { type Gate, WaitList } from '../wait/wait-list.ts'
+import { type Clock, checkText, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import { systemClock } from '../clock.ts'
+import type { Meter } from '../meter/meter.ts'
+import { type AcquireOptions, type Admission, costOf, optionsOf } from '../wait/acquire-options.ts'
+import { hasRefusalSubscribers, publishRefusal } from '../wait/channels.ts'
+import type { Gate } from '../wait/gate.ts'
+import { SLACK } from '../wait/slack.ts'
+import { WaitList } from '../wait/wait-list.ts'
 import type { WaitOrder } from '../wait/wait-order.ts'
 import type { Waiter } from '../wait/waiter.ts'
+import type { LimitPart } from './limit-part.ts'
 import { NO_WAIT } from './no-wait.ts'
-import type { AcquireOptions, Admission, Decision, RateLimiter } from './rate-limiter.ts'
+import type { Decision, RateLimiter } from './rate-limiter.ts'
 
 /** Options that every limiter has, whatever its algorithm. */
 export interface LimiterOptions {
-  /** The most callers that may wait; default Infinity. */
-  maxQueue?: number | undefined
-  /** In which order callers that wait are served; default a new {@link PriorityOrder}. */
-  order?: WaitOrder | undefined
-  /** In errors, statistics and diagnostics; default the algorithm's name, such as `'token-bucket'`. */
-  name?: string | undefined
-  clock?: Clock | undefined
+  /** The most calls that may wait. Default: Infinity */
+  readonly maxQueue?: number | undefined
+  /** In which order calls that wait are served. Default: a new {@link PriorityOrder} */
+  readonly order?: WaitOrder | undefined
+  /** In errors, statistics and diagnostics. Default: the algorithm's name, such as `'token-bucket'` */
+  readonly name?: string | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** The names of {@link LimiterOptions}. */
+export const LIMITER_OPTIONS: OptionNames<LimiterOptions> = {
+  maxQueue: true,
+  order: true,
+  name: true,
+  clock: true,
 }
 
 /** Statistics that every limiter has. */
@@ -28,7 +38,7 @@ export interface LimiterStats {
   /** Calls that got none: `tryAcquire` that returned false, impossible deadlines, full queues. */
   refused: number
   refunded: number
-  /** Callers that wait now; of those that wait in a combination, the one that stands in line here. */
+  /** Calls that wait now; of those that wait in a combination, the one that stands in line here. */
   waiting: number
   /** Waits that outlasted their timeout, because others of higher priority came. */
   timeouts: number
@@ -37,37 +47,22 @@ export interface LimiterStats {
   available: number
 }
 
-/** What other limiters of this package may do with a limit that they contain. */
-export interface LimitPart {
-  readonly meter: Meter
-  /** Whether callers wait for this limit itself, whom nobody may overtake. */
-  readonly waiting: boolean
-  /** Has a caller of another limiter wait in this limit's line, and calls `onTurn` instead of letting it pass. */
-  stand(head: Waiter, key: string | undefined, onTurn: () => void): StandIn
-  leave(standIn: StandIn): void
-  /** Cost of those who wait for this limit itself and come before a caller that came now. */
-  costAhead(priority: number, key: string | undefined): number
-  /** Enters in the limit's own statistics what was taken from its meter. */
-  count(cost: number): void
-  refund(cost: number): void
-  watch(listener: () => void): void
-  unwatch(listener: () => void): void
-}
-
 /** Opens a limiter to other limiters of this package. */
 export let partOf: (limiter: MeteredLimiter) => LimitPart
 
 /** A {@link Meter} with a queue: what all rate limits of this package share. */
-export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLimiter {
+export abstract class MeteredLimiter implements RateLimiter {
   readonly name: string
-  protected readonly meter: M
+  protected readonly meter: Meter
   protected readonly clock: Clock
   readonly #waiters: WaitList<Admission>
   readonly #watchers = new Set<() => void>()
   #granted = 0
   #refused = 0
   #refunded = 0
-  /** No caller that waits asks for more. */
+  /** How many combinations around this limit have it wait for their first call. */
+  #holds = 0
+  /** No call that waits asks for more. */
   #largest = 0
 
   static {
@@ -75,13 +70,19 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   }
 
   protected constructor(
-    meter: M,
+    meter: Meter,
     { name, clock = systemClock, order, maxQueue }: LimiterOptions & { name: string },
   ) {
     this.name = name
     this.meter = meter
     this.clock = clock
-    this.#waiters = new WaitList(this.#gate(), { name, clock, order, maxQueue })
+    this.#waiters = new WaitList(this.#gate(), {
+      name: checkText('name', name),
+      clock,
+      order,
+      maxQueue,
+    })
+    meter.attach?.(() => this.#waiters.serve())
   }
 
   /**
@@ -112,8 +113,8 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   acquire(cost: number, options?: AcquireOptions): Promise<Admission>
   acquire(options?: AcquireOptions): Promise<Admission>
   acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
-    const options = typeof first === 'object' ? first : second
-    const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
+    const options = optionsOf(first, second)
+    const cost = costOf(first, options)
     if (!this.#fits(cost)) return Promise.reject(this.#badCost(cost))
     const waiters = this.#waiters
     if (waiters.admits(options) && this.meter.tryTake(cost, this.clock.now())) {
@@ -169,9 +170,13 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
     return this.#waitFor(cost, this.clock.now())
   }
 
-  /** Rejects all who wait with {@link LimiterClosedError}, and whoever would wait from now on. */
-  [Symbol.dispose](): void {
+  /** Rejects all that waits with {@link LimiterClosedError}, and what would wait from now on. */
+  close(): void {
     this.#waiters.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   protected limiterStats(): LimiterStats {
@@ -208,8 +213,24 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
       get waiting() {
         return waiters.size !== 0
       },
-      stand: (head, key, onTurn) => waiters.stand(head, key, onTurn),
-      leave: standIn => waiters.leave(standIn),
+      join: (head, key, returned, onTurn) =>
+        waiters.join(head, key, returned, () => {
+          onTurn()
+          // Its turn is over, unless it is held until another limit is ready.
+          if (this.#holds === 0) this.meter.leave?.()
+        }),
+      hold: head => {
+        this.#holds++
+        this.meter.hold?.(head)
+        return waiters.hold(head)
+      },
+      leave: proxy => {
+        if (proxy.held) {
+          this.#holds--
+          if (this.#holds === 0) this.meter.leave?.()
+        }
+        waiters.leave(proxy)
+      },
       costAhead: (priority, key) => waiters.costAhead(priority, key ?? ''),
       count: cost => {
         this.#granted += cost
@@ -232,18 +253,18 @@ export abstract class MeteredLimiter<M extends Meter = Meter> implements RateLim
   }
 
   #gate(): Gate<Admission> {
-    const place = new LinePlace(() => this.#waiters.serve())
     return {
       timed: true,
       dueAt: (cost, ahead, now) => this.meter.dueAt(cost, ahead, now),
-      lineUp: this.meter.lineUp && ((head, now) => this.meter.lineUp!(head, now, place)),
+      lineUp: this.meter.lineUp && ((head, now) => this.meter.lineUp!(head, now)),
       admit: ({ cost, since }: Waiter, now) => {
         this.meter.take(cost, now)
+        this.meter.leave?.()
         this.#granted += cost
         return { waited: now - since }
       },
       idle: () => {
-        place.leave()
+        this.meter.leave?.()
         this.#unwatch()
       },
     }

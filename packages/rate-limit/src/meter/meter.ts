@@ -1,10 +1,9 @@
-import type { LinePlace } from '../wait/line-place.ts'
 import type { Waiter } from '../wait/waiter.ts'
 
 /**
  * The arithmetic of one limit, without queue, clock or timer: it is told the time and answers in O(1).
  *
- * A limiter calls {@link tryTake} for whoever need not wait; while callers wait, {@link dueAt} for the first of them and
+ * A limiter calls {@link tryTake} for what need not wait; while calls wait, {@link dueAt} for the first of them and
  * {@link take} once that time has come.
  */
 export interface Meter {
@@ -22,14 +21,19 @@ export interface Meter {
   refund(cost: number, now: number): void
   /** What could pass at once at `now`; negative after limits were lowered. */
   available(now: number): number
-  /** In ms from `now`, until the limit is whole again if nobody comes. */
+  /** In ms from `now`, until the limit is whole again if nothing passes. */
   resetAfter(now: number): number
-  /** {@link dueAt} for the first who waits, who stands in line meanwhile; for meters that depend on others. */
-  lineUp?(head: Waiter, now: number, place: LinePlace): number
-  /** Has `listener` called when something changes by which waiters could pass earlier; for meters that depend on others. */
+  /** How long the first in line waits for `cost` at most while others use the limit up, in ms. */
+  pace(cost: number): number
+  /** For a meter made of others: is told once how the queue in front of it is served. */
+  attach?(serve: () => void): void
+  /** {@link dueAt} for the first that waits, which stands in other lines meanwhile: Infinity until it is its turn there. */
+  lineUp?(head: Waiter, now: number): number
+  /** What {@link lineUp} stood for has passed, or nothing waits any more. */
+  leave?(): void
+  /** Keeps what is free for `head`, which waits elsewhere, until {@link leave}. */
+  hold?(head: Waiter): void
+  /** Has `listener` called when something changes by which waiters could pass earlier. */
   watch?(listener: () => void): void
   unwatch?(listener: () => void): void
 }
-
-/** Rounding in sums of many intervals must not cost a caller another timer, ms. */
-export const SLACK = 1e-6

@@ -1,5 +1,6 @@
-import { positive, positiveInteger } from '../option-checks.ts'
-import { type Meter, SLACK } from './meter.ts'
+import { checkInteger, checkPositive } from '@millrace/kit'
+import { SLACK } from '../wait/slack.ts'
+import type { Meter } from './meter.ts'
 
 /**
  * Approximate sliding window: the count of the present window and, as far as it overlaps, a share of the one before. Two
@@ -15,8 +16,8 @@ export class WindowCounter implements Meter {
   #present = 0
 
   constructor(limit: number, window: number, now: number) {
-    this.maxCost = positiveInteger('limit', limit)
-    this.#window = positive('window', window)
+    this.maxCost = checkInteger('limit', limit, 1)
+    this.#window = checkPositive('window', window)
     this.#start = now
   }
 
@@ -60,6 +61,10 @@ export class WindowCounter implements Meter {
   available(now: number): number {
     this.#roll(now)
     return this.maxCost - this.#estimate(now)
+  }
+
+  pace(): number {
+    return 2 * this.#window
   }
 
   resetAfter(now: number): number {

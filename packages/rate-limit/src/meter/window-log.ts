@@ -1,4 +1,4 @@
-import { positive, positiveInteger } from '../option-checks.ts'
+import { checkInteger, checkPositive } from '@millrace/kit'
 import type { Meter } from './meter.ts'
 
 /**
@@ -13,8 +13,8 @@ export class WindowLog implements Meter {
   #oldest = 0
 
   constructor(limit: number, window: number) {
-    this.maxCost = positiveInteger('limit', limit)
-    this.#window = positive('window', window)
+    this.maxCost = checkInteger('limit', limit, 1)
+    this.#window = checkPositive('window', window)
     this.#times = new Float64Array(limit).fill(-Infinity)
   }
 
@@ -56,6 +56,10 @@ export class WindowLog implements Meter {
 
   available(now: number): number {
     return this.maxCost - this.#used(now)
+  }
+
+  pace(): number {
+    return this.#window
   }
 
   resetAfter(now: number): number {

@@ -1,7 +1,7 @@
-import type { Gate } from '../wait/wait-list.ts'
+import type { Gate } from '../wait/gate.ts'
 
 /** The places of a semaphore: what permits are given back to. */
-export class Room implements Gate<void> {
+export class PermitCounter implements Gate<void> {
   readonly timed = false
   permits: number
   /** Permits held now. */

@@ -1,13 +1,13 @@
-import type { Room } from './permit-counter.ts'
+import type { PermitCounter } from './permit-counter.ts'
 
 /** The right to be one of those inside. Give it back once: by `using`, or by `release()`. */
 export class Permit {
   /** How long the caller waited for it, in ms. */
   readonly waited: number
-  #room: Room | undefined
+  #room: PermitCounter | undefined
 
   /** @internal */
-  constructor(room: Room, waited: number) {
+  constructor(room: PermitCounter, waited: number) {
     this.#room = room
     this.waited = waited
   }

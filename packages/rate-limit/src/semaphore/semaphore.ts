@@ -1,22 +1,22 @@
-import { publishRefusal } from '../channels.ts'
-import { type Clock, systemClock } from '../clock.ts'
-import type { AcquireOptions } from '../limiter/rate-limiter.ts'
-import { positiveInteger } from '../option-checks.ts'
+import { type Clock, checkInteger } from '@millrace/kit'
+import { systemClock } from '../clock.ts'
+import type { AcquireOptions } from '../wait/acquire-options.ts'
+import { publishRefusal } from '../wait/channels.ts'
 import { WaitList } from '../wait/wait-list.ts'
 import type { WaitOrder } from '../wait/wait-order.ts'
 import { Permit } from './permit.ts'
-import { Room } from './permit-counter.ts'
+import { PermitCounter } from './permit-counter.ts'
 
 export interface SemaphoreOptions {
   /** How many may be inside at once; a positive integer. */
-  permits: number
+  readonly permits: number
   /** The most callers that may wait; default Infinity. */
-  maxQueue?: number | undefined
+  readonly maxQueue?: number | undefined
   /** In which order callers that wait are served; default a new {@link PriorityOrder}. */
-  order?: WaitOrder | undefined
+  readonly order?: WaitOrder | undefined
   /** In errors, statistics and diagnostics; default `'semaphore'`. */
-  name?: string | undefined
-  clock?: Clock | undefined
+  readonly name?: string | undefined
+  readonly clock?: Clock | undefined
 }
 
 export interface SemaphoreStats {
@@ -43,7 +43,7 @@ export class Semaphore {
   readonly name: string
   readonly #waiters: WaitList<void>
   readonly #clock: Clock
-  readonly #room: Room
+  readonly #room: PermitCounter
   #idle: PromiseWithResolvers<void> | undefined = undefined
   #refused = 0
 
@@ -56,7 +56,7 @@ export class Semaphore {
   }: SemaphoreOptions) {
     this.name = name
     this.#clock = clock
-    this.#room = new Room(positiveInteger('permits', permits))
+    this.#room = new PermitCounter(checkInteger('permits', permits, 1))
     this.#waiters = new WaitList(this.#room, { name, clock, order, maxQueue })
     this.#room.onVacancy = () => {
       if (this.#waiters.size !== 0) this.#waiters.serve()
@@ -107,7 +107,7 @@ export class Semaphore {
 
   /** Changes how many may be inside. Nobody is thrown out: after lowering it, nobody enters until enough have left. */
   setPermits(permits: number): void {
-    this.#room.permits = positiveInteger('permits', permits)
+    this.#room.permits = checkInteger('permits', permits, 1)
     this.#waiters.serve()
   }
 
@@ -132,8 +132,12 @@ export class Semaphore {
   }
 
   /** Rejects all who wait with {@link LimiterClosedError}, and whoever would wait from now on. Holders are left alone. */
-  [Symbol.dispose](): void {
+  close(): void {
     this.#waiters.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #enter(options: SemaphoreAcquireOptions | undefined): boolean {

@@ -1,5 +1,5 @@
+import { checkFunction, checkOptions, checkPositive } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
-import { positive } from '../option-checks.ts'
 import { type Ranked, RankedHeap } from './ranked-heap.ts'
 import type { WaitOrder } from './wait-order.ts'
 import { WaitQueue } from './wait-queue.ts'
@@ -7,7 +7,7 @@ import type { Waiter } from './waiter.ts'
 
 export interface FairOrderOptions {
   /** A key's share in proportion to the others'; called when a key begins to wait; above 0. Default 1 for all. */
-  weight?: (key: string) => number
+  readonly weight?: ((key: string) => number) | undefined
 }
 
 /** The callers of one key; its rank is the start tag of the first of them. */
@@ -42,13 +42,14 @@ export class FairOrder implements WaitOrder {
   #now = 0
   #sweepAt = SWEEP_FROM
 
-  constructor({ weight = () => 1 }: FairOrderOptions = {}) {
-    this.#weight = weight
+  constructor(options: FairOrderOptions = {}) {
+    const { weight = () => 1 } = checkOptions('', options, { weight: true })
+    this.#weight = checkFunction('weight', weight)
   }
 
   check(_priority: number, key: string | undefined): void {
     if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
-    if (!this.#flows.has(key)) positive(`weight of the key`, this.#weight(key))
+    if (!this.#flows.has(key)) checkPositive(`weight of the key`, this.#weight(key))
   }
 
   add(waiter: Waiter): void {

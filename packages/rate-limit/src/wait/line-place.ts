@@ -1,46 +1,82 @@
-import type { LimitPart } from '../limiter/metered-limiter.ts'
-import type { StandIn } from './queue-proxy.ts'
+import type { Line } from './line.ts'
+import type { QueueProxy } from './queue-proxy.ts'
 import type { Waiter } from './waiter.ts'
 
-/** Where the first caller of a queue stands among others that want the same limit: in one line at a time. */
-export class LinePlace {
+/**
+ * Where the first call of a queue stands among others that want the same limits: in one line at a time, beside those it
+ * holds. It belongs to the queue, not to the call: a successor of the same cost goes on with it.
+ */
+export class LinePlace<L extends Line> {
   readonly #onTurn: () => void
-  #part: LimitPart | undefined = undefined
-  #standIn: StandIn | undefined = undefined
-  #called = false
+  #cost = Number.NaN
+  #line: L | undefined = undefined
+  #proxy: QueueProxy | undefined = undefined
+  readonly #held = new Map<L, QueueProxy>()
+  /** Lines in which it has had a turn. */
+  readonly #visited = new Set<L>()
+  #called: L | undefined = undefined
 
   /** @param onTurn called when its turn has come, to serve the queue */
   constructor(onTurn: () => void) {
     this.#onTurn = onTurn
   }
 
-  /** Whether its turn has just come. True for one question only. */
-  takeTurn(): boolean {
+  /** Whether it stands in a line and waits for its turn there. */
+  get standing(): boolean {
+    return this.#proxy?.standing ?? false
+  }
+
+  /** The line in which its turn has just come. Answers once only. */
+  takeTurn(): L | undefined {
     const called = this.#called
-    this.#called = false
+    this.#called = undefined
     return called
   }
 
-  /**
-   * Has `head` stand in a line, unless one of the same cost does so already: its place is the queue's.
-   *
-   * @param key whose turn it is there, where the limit is shared among keys
-   */
-  stand(head: Waiter, key: string | undefined, part: LimitPart): void {
-    if (this.#standIn?.standing && this.#standIn.cost === head.cost) return
-    this.leave()
-    this.#part = part
-    this.#standIn = part.stand(head, key, this.#call)
+  visited(line: L): boolean {
+    return this.#visited.has(line)
+  }
+
+  /** Leaves everything if the queue's first call costs something else than the one before. */
+  serves(cost: number): void {
+    if (cost !== this.#cost) this.leave()
+    this.#cost = cost
+  }
+
+  /** Has `head` stand in a line, unless it stands in one already. */
+  stand(head: Waiter, key: string | undefined, line: L): void {
+    if (this.standing) return
+    const held = this.#held.get(line)
+    if (held !== undefined) {
+      // What it held has been taken from it.
+      this.#held.delete(line)
+      line.leave(held)
+    }
+    this.#line = line
+    this.#proxy = line.join(head, key, this.#visited.has(line), () => this.#call(line))
+  }
+
+  /** Has a line wait with it, in which its turn has come. */
+  hold(head: Waiter, line: L): void {
+    if (!this.#held.has(line)) this.#held.set(line, line.hold(head))
   }
 
   leave(): void {
-    if (this.#standIn?.standing) this.#part!.leave(this.#standIn)
-    this.#standIn = undefined
+    this.#visited.clear()
+    this.#called = undefined
+    const proxy = this.#proxy
+    this.#proxy = undefined
+    if (proxy?.standing) this.#line!.leave(proxy)
+    if (this.#held.size === 0) return
+    const held = [...this.#held]
+    this.#held.clear()
+    for (const [line, holder] of held) line.leave(holder)
   }
 
-  readonly #call = (): void => {
-    this.#called = true
+  #call(line: L): void {
+    this.#visited.add(line)
+    this.#called = line
     this.#onTurn()
-    this.#called = false
+    this.#called = undefined
   }
 }

@@ -55,7 +55,7 @@ describe('PriorityOrder', () => {
 
   test('refuses an age that is none', () => {
     expect(() => new PriorityOrder({ ageAfter: -1 })).toThrow(
-      'Expected `ageAfter` to be a number of at least 0, got -1 (number)',
+      'Expected `ageAfter` to be a number of at least 0 or Infinity, got a negative integer of 1 digit',
     )
   })
 })

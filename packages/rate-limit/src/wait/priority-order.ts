@@ -1,5 +1,5 @@
+import { checkNonNegativeOrInfinity, checkOptions } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
-import { nonNegative } from '../option-checks.ts'
 import type { WaitOrder } from './wait-order.ts'
 import { WaitQueue } from './wait-queue.ts'
 import type { Waiter } from './waiter.ts'
@@ -9,7 +9,7 @@ export interface PriorityOrderOptions {
    * After this many ms of waiting a caller counts as one priority higher, so that nobody starves; default 5,000.
    * Infinity makes priorities strict; 0 ignores them.
    */
-  ageAfter?: number
+  readonly ageAfter?: number | undefined
 }
 
 /** The number of priorities: 0 (first) to 9 (last). */
@@ -38,8 +38,9 @@ export class PriorityOrder implements WaitOrder {
   /** Bit p is set when somebody waits with priority p. */
   #occupied = 0
 
-  constructor({ ageAfter = 5_000 }: PriorityOrderOptions = {}) {
-    this.#ageAfter = nonNegative('ageAfter', ageAfter)
+  constructor(options: PriorityOrderOptions = {}) {
+    const { ageAfter = 5_000 } = checkOptions('', options, { ageAfter: true })
+    this.#ageAfter = checkNonNegativeOrInfinity('ageAfter', ageAfter)
   }
 
   check(priority: number): void {

@@ -1,23 +1,19 @@
-import { InvalidOptionError } from '../errors.ts'
-import type { AcquireOptions } from '../limiter/rate-limiter.ts'
-import { nonNegative } from '../option-checks.ts'
 import type { Ranked } from './ranked-heap.ts'
-import type { Waiter } from './waiter.ts'
 
 /** What can end one wait early: a deadline, which is its rank, a signal, or both. */
-export class WaitBounds implements Ranked {
+export class WaitBounds<W> implements Ranked {
   index = -1
   /** The deadline, ms on the limiter's clock; Infinity for none. */
   readonly rank: number
-  readonly waiter: Waiter
+  readonly waiter: W
   readonly signal: AbortSignal | undefined
-  readonly #onAbort: (waiter: Waiter, reason: unknown) => void
+  readonly #onAbort: (waiter: W, reason: unknown) => void
 
   constructor(
-    waiter: Waiter,
+    waiter: W,
     deadline: number,
     signal: AbortSignal | undefined,
-    onAbort: (waiter: Waiter, reason: unknown) => void,
+    onAbort: (waiter: W, reason: unknown) => void,
   ) {
     this.waiter = waiter
     this.rank = deadline
@@ -34,13 +30,5 @@ export class WaitBounds implements Ranked {
   /** Stops listening, so that a long-lived signal keeps nothing of a finished wait. */
   release(): void {
     this.signal?.removeEventListener('abort', this)
-  }
-}
-
-/** @throws {InvalidOptionError} for a timeout that is none, or a signal that cannot be listened to */
-export function checkBounds({ timeout, signal }: AcquireOptions): void {
-  if (timeout !== undefined) nonNegative('timeout', timeout)
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw new InvalidOptionError('signal', 'an AbortSignal', signal)
   }
 }

@@ -1,44 +1,28 @@
-import { publishRefusal, publishWait } from '../channels.ts'
-import type { Clock, Timer } from '../clock.ts'
+import { type Clock, checkIntegerOrInfinity, InvalidOptionError, type Timer } from '@millrace/kit'
 import {
   AcquireTimeoutError,
-  InvalidOptionError,
   LimiterClosedError,
   QueueFullError,
   RateLimitedError,
 } from '../errors.ts'
-import type { AcquireOptions } from '../limiter/rate-limiter.ts'
-import { SLACK } from '../meter/meter.ts'
-import { bound } from '../option-checks.ts'
+import { type AcquireOptions, checkAcquireOptions } from './acquire-options.ts'
+import { publishRefusal, publishWait } from './channels.ts'
+import type { Gate } from './gate.ts'
+import { PendingCall } from './pending-call.ts'
 import { DEFAULT_PRIORITY, PriorityOrder } from './priority-order.ts'
+import { QueueProxy } from './queue-proxy.ts'
 import { RankedHeap } from './ranked-heap.ts'
-import { StandIn } from './queue-proxy.ts'
-import { checkBounds, WaitBounds } from './wait-bounds.ts'
+import { SLACK } from './slack.ts'
+import { WaitBounds } from './wait-bounds.ts'
 import type { WaitOrder } from './wait-order.ts'
-import { Waiter } from './waiter.ts'
-
-/** What a list asks of the limit its callers wait for. */
-export interface Gate<T> {
-  /** Whether time alone opens it; if not, nothing is awaited but releases and deadlines. */
-  readonly timed: boolean
-  /**
-   * When `cost` could pass after `ahead` has, ms on the clock, at any time after now if it is possible now; Infinity
-   * when no clock can tell, because a release must come first.
-   */
-  dueAt(cost: number, ahead: number, now: number): number
-  /** Takes the cost for a waiter that is due and makes what its caller receives. */
-  admit(waiter: Waiter, now: number): T
-  /** The same for the first in line, who may have to stand in other lines for it. Default {@link dueAt}. */
-  lineUp?(head: Waiter, now: number): number
-  /** Called when nobody waits any more. */
-  idle?(): void
-}
+import { WaitQueue } from './wait-queue.ts'
+import type { Waiter } from './waiter.ts'
 
 export interface WaitListOptions {
-  name: string
-  clock: Clock
-  order?: WaitOrder | undefined
-  maxQueue?: number | undefined
+  readonly name: string
+  readonly clock: Clock
+  readonly order?: WaitOrder | undefined
+  readonly maxQueue?: number | undefined
 }
 
 /** More grants than this in one go would keep I/O waiting; the rest follow after a turn of the event loop. */
@@ -54,7 +38,10 @@ export class WaitList<T> {
   readonly #gate: Gate<T>
   readonly #clock: Clock
   readonly #order: WaitOrder
-  readonly #deadlines = new RankedHeap<WaitBounds>()
+  /** Proxies that come back after a turn, first those that hold the line. */
+  readonly #returned = new WaitQueue()
+  #returns = 0
+  readonly #deadlines = new RankedHeap<WaitBounds<PendingCall>>()
   readonly #name: string
   readonly #maxQueue: number
   #timer: Timer | undefined = undefined
@@ -72,17 +59,17 @@ export class WaitList<T> {
     this.#name = name
     this.#clock = clock
     this.#order = claim(order ?? new PriorityOrder())
-    this.#maxQueue = bound('maxQueue', maxQueue)
+    this.#maxQueue = checkIntegerOrInfinity('maxQueue', maxQueue, 0)
   }
 
   /** How many wait. */
   get size(): number {
-    return this.#order.size
+    return this.#order.size + this.#returns
   }
 
-  /** What the first in line asks for; 0 if nobody waits. */
-  get firstCost(): number {
-    return this.#order.first()?.cost ?? 0
+  /** The first in line. */
+  get first(): Waiter | undefined {
+    return this.#returned.head ?? this.#order.first()
   }
 
   get closed(): boolean {
@@ -91,7 +78,7 @@ export class WaitList<T> {
 
   /** Cost of those who will surely be served before a caller that came now. */
   costAhead(priority: number = DEFAULT_PRIORITY, key?: string): number {
-    return this.#order.costAhead(priority, key)
+    return this.#order.costAhead(priority, key) + this.#returned.cost
   }
 
   /**
@@ -100,7 +87,7 @@ export class WaitList<T> {
    */
   admits(options: AcquireOptions | undefined): boolean {
     return (
-      this.#order.size === 0 &&
+      this.size === 0 &&
       !this.#closed &&
       !options?.signal?.aborted &&
       this.#invalid(options) === undefined
@@ -131,26 +118,38 @@ export class WaitList<T> {
     this.#wake(Math.min(next, this.#earliestDeadline), now)
   }
 
-  /** Has a caller of another queue wait in this line. Neither `maxQueue` nor closing keeps it out. */
-  stand(head: Waiter, key: string | undefined, onTurn: () => void): StandIn {
+  /** Has a call of another queue wait in this line. Neither `maxQueue` nor closing keeps it out. See {@link Line}. */
+  join(head: Waiter, key: string | undefined, returned: boolean, onTurn: () => void): QueueProxy {
     const now = this.#clock.now()
-    const standIn = new StandIn(head, key, onTurn)
-    this.#order.add(standIn)
-    if (this.#order.first() === standIn) this.#wake(this.#dueAt(standIn, now), now)
-    return standIn
+    const proxy = new QueueProxy(head, key, returned, onTurn)
+    if (returned) {
+      this.#returned.push(proxy)
+      this.#returns++
+    } else this.#order.add(proxy)
+    if (this.first === proxy) this.#wake(this.#dueAt(proxy, now), now)
+    return proxy
   }
 
-  leave(standIn: StandIn): void {
-    standIn.standing = false
-    this.#order.remove(standIn)
+  /** Lets nothing pass before the proxy has left. */
+  hold(head: Waiter): QueueProxy {
+    const proxy = new QueueProxy(head, undefined, true, ignore)
+    proxy.held = true
+    this.#returned.unshift(proxy)
+    this.#returns++
+    return proxy
+  }
+
+  leave(proxy: QueueProxy): void {
+    proxy.standing = false
+    this.#unlink(proxy)
     this.serve()
   }
 
   /** Ends the waits for which `doomed` gives an error, such as those that a changed limit can never satisfy. */
   evict(doomed: (waiter: Waiter) => Error | undefined): void {
-    for (const waiter of [...this.#order]) {
+    for (const waiter of [...this.#returned, ...this.#order] as PendingCall[]) {
       const error = doomed(waiter)
-      if (error !== undefined) this.#reject(waiter, error)
+      if (error !== undefined && !(waiter as QueueProxy).held) this.#reject(waiter, error)
     }
   }
 
@@ -165,15 +164,19 @@ export class WaitList<T> {
   #grant(now: number): number {
     const order = this.#order
     let grants = 0
-    for (let head = order.first(); head !== undefined; head = order.first()) {
+    for (;;) {
+      const returned = this.#returned.head as QueueProxy | undefined
+      if (returned?.held) return Infinity
+      const head = (returned ?? order.first()) as PendingCall | undefined
+      if (head === undefined) return Infinity
       const due = this.#dueAt(head, now)
       if (due > now + SLACK) return due
       if (++grants > GRANTS_PER_TURN) return now
-      order.serve(head)
+      if (returned === undefined) order.serve(head)
+      else this.#unlink(returned)
       this.#release(head)
       head.admit(this.#gate, now)
     }
-    return Infinity
   }
 
   #refusal(cost: number, priority: number, options: AcquireOptions | undefined): unknown {
@@ -187,7 +190,7 @@ export class WaitList<T> {
     const timeout = options?.timeout ?? Infinity
     if (timeout < Infinity) {
       const now = this.#clock.now()
-      const ahead = this.#order.costAhead(priority, options?.key)
+      const ahead = this.costAhead(priority, options?.key)
       const wait = this.#gate.dueAt(cost, ahead, now) - now
       const known = wait < Infinity
       if (known ? wait > timeout + SLACK : timeout === 0) {
@@ -199,7 +202,7 @@ export class WaitList<T> {
         return error
       }
     }
-    if (this.#order.size >= this.#maxQueue) {
+    if (this.size >= this.#maxQueue) {
       this.refused++
       const error = new QueueFullError(this.#name, this.#maxQueue)
       publishRefusal(this.#name, cost, Infinity, error)
@@ -211,7 +214,7 @@ export class WaitList<T> {
   #invalid(options: AcquireOptions | undefined): unknown {
     try {
       this.#order.check(options?.priority ?? DEFAULT_PRIORITY, options?.key)
-      if (options !== undefined) checkBounds(options)
+      if (options !== undefined) checkAcquireOptions(options)
       return undefined
     } catch (error) {
       return error
@@ -220,7 +223,7 @@ export class WaitList<T> {
 
   #enqueue(cost: number, priority: number, options: AcquireOptions | undefined): Promise<T> {
     const now = this.#clock.now()
-    const waiter = new Waiter(cost, priority, now, options?.key)
+    const waiter = new PendingCall(cost, priority, now, options?.key)
     const promise = new Promise<unknown>(resolve => {
       waiter.resolve = resolve
     }) as Promise<T>
@@ -230,7 +233,7 @@ export class WaitList<T> {
       if (deadline < Infinity) this.#deadlines.add(waiter.bounds)
     }
     this.#order.add(waiter)
-    if (this.#order.first() === waiter) this.#wake(this.#dueAt(waiter, now), now)
+    if (this.first === waiter) this.#wake(this.#dueAt(waiter, now), now)
     if (waiter.bounds !== undefined) this.#wake(this.#earliestDeadline, now)
     return promise
   }
@@ -241,7 +244,7 @@ export class WaitList<T> {
 
   /** Sets the timer for `at` unless it is set for an earlier time; takes it back when nobody waits. */
   #wake(at: number, now: number): void {
-    if (this.#order.size === 0) {
+    if (this.size === 0) {
       this.#timer?.cancel()
       this.#timer = undefined
       this.#wakeAt = Infinity
@@ -263,7 +266,7 @@ export class WaitList<T> {
     this.serve()
   }
 
-  readonly #onAbort = (waiter: Waiter, reason: unknown): void => {
+  readonly #onAbort = (waiter: PendingCall, reason: unknown): void => {
     this.aborts++
     this.#reject(waiter, reason)
     this.serve()
@@ -280,19 +283,28 @@ export class WaitList<T> {
     return this.timeouts > before
   }
 
-  #reject(waiter: Waiter, error: unknown): void {
-    this.#order.remove(waiter)
+  #reject(waiter: PendingCall, error: unknown): void {
+    this.#unlink(waiter)
     this.#release(waiter)
     waiter.reject(error)
   }
 
-  #release(waiter: Waiter): void {
+  #unlink(waiter: PendingCall): void {
+    if (waiter instanceof QueueProxy && waiter.returned) {
+      this.#returned.remove(waiter)
+      this.#returns--
+    } else this.#order.remove(waiter)
+  }
+
+  #release(waiter: PendingCall): void {
     const { bounds } = waiter
     if (bounds === undefined) return
     bounds.release()
     this.#deadlines.remove(bounds)
   }
 }
+
+function ignore(): void {}
 
 const claimed = new WeakSet<WaitOrder>()
 

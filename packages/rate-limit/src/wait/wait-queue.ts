@@ -15,6 +15,14 @@ export class WaitQueue {
     this.cost += waiter.cost
   }
 
+  unshift(waiter: Waiter): void {
+    waiter.next = this.head
+    if (this.head === undefined) this.#tail = waiter
+    else this.head.prev = waiter
+    this.head = waiter
+    this.cost += waiter.cost
+  }
+
   remove(waiter: Waiter): void {
     const { prev, next } = waiter
     if (prev === undefined) this.head = next

@@ -150,15 +150,18 @@ describe('SlidingWindow', () => {
   })
 
   test.each([
-    [{ limit: 1.5 }, 'Expected `limit` to be a positive integer, got 1.5 (number)'],
+    [
+      { limit: 1.5 },
+      'Expected `limit` to be an integer of at least 1, got a positive number with a fraction',
+    ],
     [
       { limit: 0.5, algorithm: 'counter' as const },
-      'Expected `limit` to be a positive integer, got 0.5 (number)',
+      'Expected `limit` to be an integer of at least 1, got a positive number with a fraction',
     ],
-    [{ window: 0 }, 'Expected `window` to be a positive finite number, got 0 (number)'],
+    [{ window: 0 }, 'Expected `window` to be a finite number above 0, got 0'],
     [
       { algorithm: 'fixed' as 'log' },
-      "Expected `algorithm` to be one of 'log', 'counter', got \"fixed\" (string)",
+      "Expected `algorithm` to be one of 'log', 'counter', got a string of length 5",
     ],
   ])('refuses %o', (options, message) => {
     expect(() => new SlidingWindow({ limit: 1, window: 1, ...options })).toThrow(message)

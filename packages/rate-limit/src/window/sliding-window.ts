@@ -1,23 +1,33 @@
+import { checkOneOf, checkOptions, type OptionNames } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import {
+  LIMITER_OPTIONS,
   type LimiterOptions,
   type LimiterStats,
   MeteredLimiter,
 } from '../limiter/metered-limiter.ts'
 import { WindowCounter } from '../meter/window-counter.ts'
 import { WindowLog } from '../meter/window-log.ts'
-import { oneOf } from '../option-checks.ts'
 
 export interface SlidingWindowOptions extends LimiterOptions {
   /** The most permits in any `window`; a positive integer. */
-  limit: number
+  readonly limit: number
   /** Its length in ms. */
-  window: number
+  readonly window: number
   /**
-   * - `'log'` (default): exact; 8 bytes per permit of `limit`; fractional costs are rounded up
+   * - `'log'`: exact; 8 bytes per permit of `limit`; fractional costs are rounded up
    * - `'counter'`: two numbers, exact only for evenly spread permits
+   *
+   * Default: `'log'`
    */
-  algorithm?: 'log' | 'counter' | undefined
+  readonly algorithm?: 'log' | 'counter' | undefined
+}
+
+const NAMES: OptionNames<SlidingWindowOptions> = {
+  ...LIMITER_OPTIONS,
+  limit: true,
+  window: true,
+  algorithm: true,
 }
 
 export interface SlidingWindowStats extends LimiterStats {
@@ -34,6 +44,7 @@ export class SlidingWindow extends MeteredLimiter {
   readonly #window: number
 
   constructor(options: SlidingWindowOptions) {
+    checkOptions('', options, NAMES)
     const {
       limit,
       window,
@@ -41,7 +52,7 @@ export class SlidingWindow extends MeteredLimiter {
       name = 'sliding-window',
       clock = systemClock,
     } = options
-    oneOf('algorithm', algorithm, ['log', 'counter'])
+    checkOneOf('algorithm', algorithm, ['log', 'counter'])
     super(
       algorithm === 'log'
         ? new WindowLog(limit, window)

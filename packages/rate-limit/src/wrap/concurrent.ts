@@ -1,5 +1,6 @@
+import { imitate } from '@millrace/kit'
 import type { SemaphoreAcquireOptions } from '../semaphore/semaphore.ts'
-import { type AnyFunction, type DeferringWrapper, imitate } from './wrapper.ts'
+import type { AnyFunction, DeferringWrapper } from './wrapper.ts'
 
 /** What {@link concurrent} needs: a {@link Semaphore}, or one that adapts or is distributed. */
 export interface Runner {
@@ -8,13 +9,13 @@ export interface Runner {
 
 export interface ConcurrentOptions<Args extends unknown[]> {
   /** See {@link AcquireOptions.timeout}; it bounds the wait, not the call. */
-  timeout?: number | undefined
+  readonly timeout?: number | undefined
   /** See {@link AcquireOptions.priority}. */
-  priority?: number | undefined
+  readonly priority?: number | undefined
   /** See {@link AcquireOptions.key}; computed from the arguments. */
-  key?: ((...args: Args) => string) | undefined
+  readonly key?: ((...args: Args) => string) | undefined
   /** Finds the caller's signal among the arguments. */
-  signal?: ((...args: Args) => AbortSignal | undefined) | undefined
+  readonly signal?: ((...args: Args) => AbortSignal | undefined) | undefined
 }
 
 /**

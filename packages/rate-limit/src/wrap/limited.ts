@@ -1,9 +1,10 @@
+import { imitate } from '@millrace/kit'
 import { RateLimitedError } from '../errors.ts'
-import type { AcquireOptions, Admission, Decision } from '../limiter/rate-limiter.ts'
+import type { Decision } from '../limiter/rate-limiter.ts'
+import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
 import {
   type AnyFunction,
   type DeferringWrapper,
-  imitate,
   isAsync,
   type TransparentWrapper,
 } from './wrapper.ts'
@@ -21,23 +22,23 @@ export interface DecidingLimiter {
 
 export interface LimitedOptions<Args extends unknown[]> {
   /** Permits per call: a number, or computed from the arguments. Default 1. */
-  cost?: number | ((...args: Args) => number) | undefined
+  readonly cost?: number | ((...args: Args) => number) | undefined
   /** See {@link AcquireOptions.timeout}. */
-  timeout?: number | undefined
+  readonly timeout?: number | undefined
   /** See {@link AcquireOptions.priority}. */
-  priority?: number | undefined
+  readonly priority?: number | undefined
   /** See {@link AcquireOptions.key}; computed from the arguments. */
-  key?: ((...args: Args) => string) | undefined
+  readonly key?: ((...args: Args) => string) | undefined
   /** Finds the caller's signal among the arguments. */
-  signal?: ((...args: Args) => AbortSignal | undefined) | undefined
-  wait?: true | undefined
+  readonly signal?: ((...args: Args) => AbortSignal | undefined) | undefined
+  readonly wait?: true | undefined
 }
 
 /** Options of a wrapper that refuses instead of waiting. */
 export interface RefusingOptions<Args extends unknown[]> {
-  wait: false
+  readonly wait: false
   /** Permits per call: a number, or computed from the arguments. Default 1. */
-  cost?: number | ((...args: Args) => number) | undefined
+  readonly cost?: number | ((...args: Args) => number) | undefined
 }
 
 /**

@@ -20,14 +20,6 @@ export type TransparentWrapper = <F extends AnyFunction>(
   context?: ClassMethodDecoratorContext,
 ) => F
 
-/** Gives a wrapper the name and length that callers of the original see. */
-export function imitate(wrapper: AnyFunction, original: AnyFunction): AnyFunction {
-  return Object.defineProperties(wrapper, {
-    name: { value: original.name, configurable: true },
-    length: { value: original.length, configurable: true },
-  })
-}
-
 const AsyncFunction = (async () => {}).constructor
 
 /** Whether a function was declared `async`. */

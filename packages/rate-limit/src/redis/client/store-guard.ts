@@ -1,30 +1,44 @@
-import type { Clock } from '../../clock.ts'
-import { StoreUnavailableError } from '../../errors.ts'
-import { positive, positiveInteger } from '../../option-checks.ts'
-import type { RedisClient } from './redis-client.ts'
+import {
+  type Clock,
+  checkIntegerOrInfinity,
+  checkMethods,
+  checkOptions,
+  checkPositive,
+} from '@millrace/kit'
+import { LimitStoreUnavailableError } from '../../errors.ts'
 import type { Script } from '../scripts/script.ts'
+import type { RedisClient } from './redis-client.ts'
 
-export interface StoreGuardOptions {
-  /** How long one call to Redis may take, in ms; default 250. */
-  deadline?: number | undefined
-  /** After so many failures in a row Redis is left alone for a while; default 3. */
-  failures?: number | undefined
-  /** How long, in ms; then one call tries it again; default 1,000. */
-  retryAfter?: number | undefined
+/** When a store that fails is left alone. */
+export interface BreakerOptions {
+  /** After so many failures in a row. Default: 3 */
+  readonly failures?: number | undefined
+  /** For so many ms; then one call tries it again. Default: 1,000 */
+  readonly cooldown?: number | undefined
 }
 
+export interface StoreGuardOptions {
+  /** How long one call to Redis may take, in ms. Default: 250 */
+  readonly timeout?: number | undefined
+  /** When Redis is left alone for a while; `false` to ask it each time. */
+  readonly breaker?: BreakerOptions | false | undefined
+}
+
+/** How often a store that is owed something is tried where there is no breaker, in ms. */
+const DEFAULT_COOLDOWN = 1_000
+
 /**
- * Bounds every call to Redis: by a deadline, by a look at the connection first (a command for one that is down would sit
+ * Bounds every call to Redis: by a timeout, by a look at the connection first (a command for one that is down would sit
  * in the client's queue for seconds), and by a breaker.
  */
 export class StoreGuard {
   readonly #client: RedisClient
   readonly #name: string
   readonly #clock: Clock
-  readonly #deadline: number
+  readonly #timeout: number
   readonly #failures: number
   /** How long Redis is left alone after failures, in ms. */
-  readonly retryAfter: number
+  readonly cooldown: number
   #failed = 0
   #closedUntil = -Infinity
   /** Calls that were sent. */
@@ -35,14 +49,18 @@ export class StoreGuard {
     client: RedisClient,
     name: string,
     clock: Clock,
-    { deadline = 250, failures = 3, retryAfter = 1_000 }: StoreGuardOptions,
+    { timeout = 250, breaker = {} }: StoreGuardOptions,
   ) {
-    this.#client = client
+    this.#client = checkMethods('client', client, 'an ioredis client', ['eval', 'evalsha'])
     this.#name = name
     this.#clock = clock
-    this.#deadline = positive('deadline', deadline)
-    this.#failures = positiveInteger('failures', failures)
-    this.retryAfter = positive('retryAfter', retryAfter)
+    this.#timeout = checkPositive('timeout', timeout)
+    const { failures = 3, cooldown = DEFAULT_COOLDOWN } =
+      breaker === false
+        ? { failures: Infinity }
+        : checkOptions('breaker', breaker, { failures: true, cooldown: true })
+    this.#failures = checkIntegerOrInfinity('breaker.failures', failures, 1)
+    this.cooldown = checkPositive('breaker.cooldown', cooldown)
   }
 
   /** Whether the last call failed, and none has succeeded since. */
@@ -51,8 +69,8 @@ export class StoreGuard {
   }
 
   /**
-   * @param late hears of an answer that came after the deadline, when nobody waited for it any more
-   * @throws {StoreUnavailableError} with the cause, if there is one
+   * @param late hears of an answer that came after the timeout, when nobody waited for it any more
+   * @throws {LimitStoreUnavailableError} with the cause, if there is one
    */
   async run(
     script: Script,
@@ -62,7 +80,7 @@ export class StoreGuard {
   ): Promise<number[]> {
     const now = this.#clock.now()
     if (now < this.#closedUntil) throw this.#unavailable()
-    if (this.#failed >= this.#failures) this.#closedUntil = now + this.retryAfter
+    if (this.#failed >= this.#failures) this.#closedUntil = now + this.cooldown
     const { status } = this.#client
     // A lazy client ('wait') connects when it is given its first command.
     if (status !== 'ready' && status !== 'wait') throw this.#fail(new Error(`Redis is ${status}`))
@@ -85,12 +103,12 @@ export class StoreGuard {
       let expired = false
       const expire = () => {
         expired = true
-        reject(new Error(`Redis did not answer within ${this.#deadline} ms`))
+        reject(new Error(`Redis did not answer within ${this.#timeout} ms`))
       }
       // After a stall of the event loop this runs before an answer that has long come is read: one turn for it.
       let timer = this.#clock.setTimer(() => {
         timer = this.#clock.setTimer(expire, 0)
-      }, this.#deadline)
+      }, this.#timeout)
       reply.then(
         answer => {
           timer.cancel()
@@ -105,14 +123,14 @@ export class StoreGuard {
     })
   }
 
-  #fail(cause: unknown): StoreUnavailableError {
+  #fail(cause: unknown): LimitStoreUnavailableError {
     this.#failed++
-    if (this.#failed >= this.#failures) this.#closedUntil = this.#clock.now() + this.retryAfter
+    if (this.#failed >= this.#failures) this.#closedUntil = this.#clock.now() + this.cooldown
     return this.#unavailable(cause)
   }
 
-  #unavailable(cause?: unknown): StoreUnavailableError {
+  #unavailable(cause?: unknown): LimitStoreUnavailableError {
     this.unavailable++
-    return new StoreUnavailableError(this.#name, cause === undefined ? undefined : { cause })
+    return new LimitStoreUnavailableError(this.#name, cause === undefined ? undefined : { cause })
   }
 }

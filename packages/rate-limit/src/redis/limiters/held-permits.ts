@@ -12,10 +12,10 @@ export interface Place {
 }
 
 export interface HeldPermitsOptions {
-  name: string
-  clock: Clock
+  readonly name: string
+  readonly clock: Clock
   /** For how long a lease lasts, in ms. */
-  ttl: number
+  readonly ttl: number
   /** Renews leases. @returns 1 or 0 for each: 0 if it was lost @throws (by rejection) where the store is away */
   renew(holders: readonly string[]): Promise<readonly number[]>
   /** Whether a place whose lease ends without a store stays held all the same. */

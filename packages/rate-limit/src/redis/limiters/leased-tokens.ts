@@ -1,17 +1,17 @@
 import type { Clock } from '../../clock.ts'
-import { StoreUnavailableError } from '../../errors.ts'
-import type { AcquireOptions, Admission } from '../../limiter/rate-limiter.ts'
-import { SLACK } from '../../meter/meter.ts'
+import { LimitStoreUnavailableError } from '../../errors.ts'
+import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
+import { SLACK } from '../../wait/slack.ts'
 import { WaitList } from '../../wait/wait-list.ts'
 import { Lease } from './lease.ts'
 
 export interface LeasedTokensOptions {
-  name: string
-  clock: Clock
+  readonly name: string
+  readonly clock: Clock
   /** Ms per token. */
-  interval: number
+  readonly interval: number
   /** How far ahead tokens are reserved, in ms. */
-  duration: number
+  readonly duration: number
   /** How many processes share the limit. */
   processes(): number
   /** Reserves tokens; resolves with the ms from now to the first. */
@@ -97,7 +97,7 @@ export class LeasedTokens {
     return true
   }
 
-  /** Waits for tokens. @throws (by rejection) {StoreUnavailableError} if they could not be reserved */
+  /** Waits for tokens. @throws (by rejection) {LimitStoreUnavailableError} if they could not be reserved */
   async acquire(cost: number, options: AcquireOptions | undefined): Promise<Admission> {
     const now = this.#options.clock.now()
     this.#queued += cost
@@ -143,7 +143,7 @@ export class LeasedTokens {
     this.#asked = 0
     this.#renewedAt = now
     // The first in line must fit, whatever it costs.
-    void this.#extend(Math.max(1, Math.ceil(want), this.#waiters.firstCost))
+    void this.#extend(Math.max(1, Math.ceil(want), this.#waiters.first?.cost ?? 0))
   }
 
   async #extend(count: number): Promise<void> {
@@ -154,7 +154,7 @@ export class LeasedTokens {
       this.#lease.add(now + first, count, now)
     } catch (error) {
       this.#waiters.serve()
-      if (!(error instanceof StoreUnavailableError)) throw error
+      if (!(error instanceof LimitStoreUnavailableError)) throw error
       this.#waiters.evict(() => error)
     } finally {
       this.#renewing = false

@@ -14,7 +14,7 @@ describeRedis('RedisKeyedLimiter', redis => {
   })
 
   function make(options: object = {}) {
-    const limits = { rate: 0.01, burst: 2, deadline: 5_000 }
+    const limits = { rate: 0.01, burst: 2, timeout: 5_000 }
     return new RedisKeyedLimiter({ client, id: randomUUID(), ...limits, ...options })
   }
 
@@ -91,12 +91,12 @@ describeRedis('RedisKeyedLimiter', redis => {
   test('bad arguments', async () => {
     const limiter = make()
     await expect(limiter.tryAcquire(1 as never)).rejects.toThrow(
-      'Expected `key` to be a string, got 1 (number)',
+      'Expected `key` to be a string, got a positive integer of 1 digit',
     )
     await expect(limiter.acquire('a', 3)).rejects.toThrow(InvalidOptionError)
     await expect(limiter.acquire('a', Number.NaN)).rejects.toThrow('to the burst of 2, got NaN')
     await expect(limiter.acquire('a', { priority: 10 })).rejects.toThrow(
-      'Expected `priority` to be an integer from 0 to 9, got 10 (number)',
+      'Expected `priority` to be an integer from 0 to 9, got a positive integer of 2 digits',
     )
     await expect(limiter.refund('a', 1)).rejects.toThrow('a number from 0 to the 0 granted')
   })

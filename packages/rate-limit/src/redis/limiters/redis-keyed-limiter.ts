@@ -1,6 +1,7 @@
 import { systemClock } from '../../clock.ts'
 import { InvalidOptionError } from '../../errors.ts'
-import type { AcquireOptions, Admission, Decision } from '../../limiter/rate-limiter.ts'
+import type { Decision } from '../../limiter/rate-limiter.ts'
+import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
 import {
   SharedBuckets,
@@ -18,12 +19,12 @@ export interface RedisKeyedLimiterOptions extends SharedBucketsOptions {
    * What happens while Redis is not available; default `'local'`, a share of each key's rate. What passed is debited from
    * each key when Redis is back.
    */
-  whenDown?: KeyedOutageMode | undefined
+  readonly whenDown?: KeyedOutageMode | undefined
   /**
    * The most keys kept in this process while Redis is not available; default 100,000. Beyond it the debt of the key that
    * has owed for longest is forgiven.
    */
-  maxKeys?: number | undefined
+  readonly maxKeys?: number | undefined
 }
 
 export type RedisKeyedLimiterStats = SharedBucketsStats
@@ -37,9 +38,9 @@ export class RedisKeyedLimiter {
   readonly #prefix: string
 
   constructor({ whenDown = 'local', maxKeys, ...options }: RedisKeyedLimiterOptions) {
-    const { clock = systemClock, prefix = 'millrace:limit:', id } = options
+    const { clock = systemClock, prefix = 'millrace:limit', id } = options
     this.#buckets = new SharedBuckets(options, { clock, whenDown, modes, maxKeys })
-    this.#prefix = `${prefix}${id}:`
+    this.#prefix = `${prefix}:${id}:`
   }
 
   get name(): string {
@@ -64,7 +65,7 @@ export class RedisKeyedLimiter {
   /**
    * {@link tryAcquire} with all that a response header or a log line needs.
    *
-   * @throws (by rejection) {StoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share
+   * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share
    *   holds; {InvalidOptionError} if it is more than a bucket can ever hold
    */
   async decide(key: string, cost = 1): Promise<Decision> {

@@ -3,7 +3,7 @@ import { FaultProxy, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { AcquireTimeoutError, LeaseLostError, StoreUnavailableError } from '../../errors.ts'
+import { AcquireTimeoutError, LeaseLostError, LimitStoreUnavailableError } from '../../errors.ts'
 import { RedisSemaphore, type RedisSemaphoreOptions } from './redis-semaphore.ts'
 
 describeRedis('RedisSemaphore', redis => {
@@ -28,7 +28,7 @@ describeRedis('RedisSemaphore', redis => {
     const id = randomUUID()
     await client.ping()
     const make = (subscriber: Redis) =>
-      new RedisSemaphore({ client, subscriber, id, permits: 2, deadline: 5_000, ...options })
+      new RedisSemaphore({ client, subscriber, id, permits: 2, timeout: 5_000, ...options })
     return { id, a: make(connect()), b: make(connect()) }
   }
 
@@ -72,7 +72,7 @@ describeRedis('RedisSemaphore', redis => {
   test('the permit of a holder that died is free when its lease ends', async () => {
     const id = randomUUID()
     const make = (ttl: number) =>
-      new RedisSemaphore({ client, id, permits: 1, ttl, poll: 5, deadline: 5_000 })
+      new RedisSemaphore({ client, id, permits: 1, ttl, poll: 5, timeout: 5_000 })
     // On a clock that stands still nothing is renewed, as in a process that was frozen.
     const frozen = new RedisSemaphore({
       client,
@@ -146,8 +146,8 @@ describeRedis('RedisSemaphore', redis => {
     proxy.stall()
     await clock.advanceAsync(9_000)
     expect(held.signal.reason).toBeInstanceOf(LeaseLostError)
-    expect(held.signal.reason.cause).toBeInstanceOf(StoreUnavailableError)
-    const refused = expect(semaphore.run(() => 1)).rejects.toThrow(StoreUnavailableError)
+    expect(held.signal.reason.cause).toBeInstanceOf(LimitStoreUnavailableError)
+    const refused = expect(semaphore.run(() => 1)).rejects.toThrow(LimitStoreUnavailableError)
     await clock.advanceAsync(1_000)
     await refused
     await proxy.stop()
@@ -160,9 +160,9 @@ describeRedis('RedisSemaphore', redis => {
       const behind = connect(proxy.port)
       await behind.ping()
       const clock = new VirtualClock()
-      const limits = { id: randomUUID(), permits: 4, clock, retryAfter: 1, failures: 1 }
+      const limits = { id: randomUUID(), permits: 4, clock, breaker: { cooldown: 1, failures: 1 } }
       const semaphore = new RedisSemaphore({ client: behind, ...limits, ...options })
-      const well = new RedisSemaphore({ client, ...limits, deadline: 5_000 })
+      const well = new RedisSemaphore({ client, ...limits, timeout: 5_000 })
       const goAway = async () => {
         proxy.cut()
         proxy.refuse()
@@ -179,7 +179,7 @@ describeRedis('RedisSemaphore', redis => {
       return { semaphore, well, clock, goAway, comeBack }
     }
 
-    test('lease: a released permit passes on within the process, with its fence, until its lease ends', async () => {
+    test('leaseTtl: a released permit passes on within the process, with its fence, until its lease ends', async () => {
       const { semaphore, well, clock, goAway, comeBack } = await cutOff({ whenDown: 'lease' })
       const first = await semaphore.acquire()
       const second = await semaphore.acquire()
@@ -201,7 +201,7 @@ describeRedis('RedisSemaphore', redis => {
       const told = new Promise(resolve => heir.signal.addEventListener('abort', resolve))
       for (let beat = 0; beat < 3; beat++) await clock.advanceAsync(10_000 / 3)
       await told
-      await expect(semaphore.acquire()).rejects.toThrow(StoreUnavailableError)
+      await expect(semaphore.acquire()).rejects.toThrow(LimitStoreUnavailableError)
     })
 
     test('local: who is inside stays within the share, and Redis is told of all', async () => {
@@ -261,7 +261,7 @@ describeRedis('RedisSemaphore', redis => {
     await held.release()
     expect(await client.exists(`millrace:limit:{${a.name}}:holders`)).toBe(0)
     expect(() => new RedisSemaphore({ client, id: 'a', permits: 0 })).toThrow(
-      'Expected `permits` to be a positive integer, got 0 (number)',
+      'Expected `permits` to be an integer of at least 1, got 0',
     )
   })
 })

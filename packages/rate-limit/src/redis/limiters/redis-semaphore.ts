@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import { type Clock, systemClock } from '../../clock.ts'
-import { StoreUnavailableError } from '../../errors.ts'
-import { nonEmpty, positive, positiveInteger } from '../../option-checks.ts'
+import { type Clock, checkInteger, checkPositive, checkText } from '@millrace/kit'
+import { systemClock } from '../../clock.ts'
+import { LimitStoreUnavailableError } from '../../errors.ts'
 import type { SemaphoreAcquireOptions } from '../../semaphore/semaphore.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
 import { FreeChannel, type RedisSubscriber } from '../client/free-channel.ts'
-import { HeldPermits, type Place } from './held-permits.ts'
+import type { RedisClient } from '../client/redis-client.ts'
+import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
 import { Ledger } from '../outage/ledger.ts'
 import { Outage } from '../outage/outage.ts'
 import { type OutageMode, outageOptions } from '../outage/outage-mode.ts'
 import { Peers } from '../outage/peers.ts'
-import type { RedisClient } from '../client/redis-client.ts'
+import { SemaphoreStore } from '../stores/semaphore-store.ts'
+import { HeldPermits, type Place } from './held-permits.ts'
 import { RedisPermit } from './redis-permit.ts'
 import { type Attempt, RemoteQueue } from './remote-queue.ts'
-import { SemaphoreStore } from '../stores/semaphore-store.ts'
-import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
 
 /** A semaphore that lets everybody in bounds nothing, so that there is no `'open'`. */
 type SemaphoreOutageMode = Exclude<OutageMode, 'open'>
@@ -23,20 +23,20 @@ const modes: readonly SemaphoreOutageMode[] = ['closed', 'local', 'lease']
 
 export interface RedisSemaphoreOptions extends StoreGuardOptions {
   /** An ioredis `Redis` or `Cluster`. It is not closed with the semaphore. */
-  client: RedisClient
+  readonly client: RedisClient
   /**
    * A second connection, such as `client.duplicate()`, on which processes that wait hear of released permits. Without
    * one they ask again every `poll` ms.
    */
-  subscriber?: RedisSubscriber | undefined
+  readonly subscriber?: RedisSubscriber | undefined
   /** Which semaphore: processes that give the same id and permits share it. */
-  id: string
+  readonly id: string
   /** How many may be inside at once, over all processes; a positive integer. */
-  permits: number
+  readonly permits: number
   /** For how long a permit is held without being renewed, in ms; default 10,000. It is renewed every third of that. */
-  ttl?: number | undefined
+  readonly ttl?: number | undefined
   /** How long to wait between two questions, in ms; default 1,000 with a subscriber, else 50. */
-  poll?: number | undefined
+  readonly poll?: number | undefined
   /**
    * What happens while Redis is not available:
    * - `'closed'` (default): nobody enters, and who is inside loses its permit when its lease ends
@@ -45,17 +45,17 @@ export interface RedisSemaphoreOptions extends StoreGuardOptions {
    * - `'local'`: up to this process' share, the permits divided by the processes and rounded down, are inside and stay.
    *   Their fence is 0 and excludes nobody: for bounding load, not for exclusion
    */
-  whenDown?: SemaphoreOutageMode | undefined
+  readonly whenDown?: SemaphoreOutageMode | undefined
   /** As how many processes this one counts itself until it has heard from Redis, for its local share; default 1. */
-  processes?: number | undefined
-  /** Before the id in Redis; default `'millrace:limit:'`. */
-  prefix?: string | undefined
+  readonly processes?: number | undefined
+  /** Before the id in Redis; default `'millrace:limit'`. */
+  readonly prefix?: string | undefined
   /** The most callers of this process that may wait; default Infinity. */
-  maxQueue?: number | undefined
-  order?: WaitOrder | undefined
+  readonly maxQueue?: number | undefined
+  readonly order?: WaitOrder | undefined
   /** In errors, statistics and diagnostics; default the id. */
-  name?: string | undefined
-  clock?: Clock | undefined
+  readonly name?: string | undefined
+  readonly clock?: Clock | undefined
 }
 
 export interface RedisSemaphoreStats {
@@ -113,7 +113,7 @@ export class RedisSemaphore {
     poll = subscriber === undefined ? 50 : 1_000,
     whenDown = 'closed',
     processes: expected,
-    prefix = 'millrace:limit:',
+    prefix = 'millrace:limit',
     maxQueue,
     order,
     name = id,
@@ -122,12 +122,12 @@ export class RedisSemaphore {
   }: RedisSemaphoreOptions) {
     this.name = name
     this.#clock = clock
-    const key = `${prefix}{${nonEmpty('id', id)}}`
-    this.#permits = positiveInteger('permits', permits)
-    this.#poll = positive('poll', poll)
+    const key = `${prefix}:{${checkText('id', id)}}`
+    this.#permits = checkInteger('permits', permits, 1)
+    this.#poll = checkPositive('poll', poll)
     this.#guard = new StoreGuard(client, name, clock, guard)
     const keys = { holders: `${key}:holders`, fence: `${key}:fence`, channel: `${key}:free` }
-    this.#store = new SemaphoreStore(this.#guard, keys, permits, positive('ttl', ttl), clock)
+    this.#store = new SemaphoreStore(this.#guard, keys, permits, checkPositive('ttl', ttl), clock)
     this.#held = new HeldPermits({
       name,
       clock,
@@ -147,7 +147,7 @@ export class RedisSemaphore {
       ledger: this.#ledger,
       peers: mode === 'local' ? this.#peers : undefined,
       clock,
-      retryAfter: this.#guard.retryAfter,
+      retryAfter: this.#guard.cooldown,
     })
     this.#queue = new RemoteQueue({
       name,
@@ -163,7 +163,7 @@ export class RedisSemaphore {
   /**
    * A permit, if one is free now and nobody in this process waits.
    *
-   * @throws (by rejection) {StoreUnavailableError} where `whenDown` gives this process nothing
+   * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` gives this process nothing
    */
   async tryAcquire(): Promise<RedisPermit | undefined> {
     if (this.#queue.size === 0) {
@@ -178,7 +178,7 @@ export class RedisSemaphore {
    * A permit, after waiting for it if need be: `await using permit = await semaphore.acquire()`.
    *
    * @throws (by rejection) {AcquireTimeoutError}; `signal.reason` on abort; {QueueFullError}; {LimiterClosedError};
-   *   {StoreUnavailableError} as {@link tryAcquire} does; {InvalidOptionError}
+   *   {LimitStoreUnavailableError} as {@link tryAcquire} does; {InvalidOptionError}
    */
   async acquire(options?: SemaphoreAcquireOptions): Promise<RedisPermit> {
     const since = this.#clock.now()
@@ -289,7 +289,7 @@ export class RedisSemaphore {
     try {
       if (!unknown) await this.#store.leave(place.holder)
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error
+      if (!(error instanceof LimitStoreUnavailableError)) throw error
       // Told when Redis is back; if that is later than the end of its lease the place is free already.
       this.#outage.owe(place.holder, true)
       if (this.#outage.mode === 'lease') this.#spare.push(place)

@@ -3,7 +3,7 @@ import { VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import type { Redis } from 'ioredis'
 import { beforeEach, expect, test } from 'vitest'
-import { StoreUnavailableError } from '../../errors.ts'
+import { LimitStoreUnavailableError } from '../../errors.ts'
 import { connections, goneClient } from '../testing/connections.fixture.ts'
 import { RedisSlidingWindow, type RedisSlidingWindowOptions } from './redis-sliding-window.ts'
 
@@ -20,7 +20,7 @@ describeRedis('RedisSlidingWindow', redis => {
   function pair(options: Partial<RedisSlidingWindowOptions> = {}) {
     const id = randomUUID()
     const make = () =>
-      new RedisSlidingWindow({ client, id, limit: 3, window: WINDOW, deadline: 5_000, ...options })
+      new RedisSlidingWindow({ client, id, limit: 3, window: WINDOW, timeout: 5_000, ...options })
     return { key: `millrace:limit:{${id}}:window`, a: make(), b: make() }
   }
 
@@ -104,7 +104,7 @@ describeRedis('RedisSlidingWindow', redis => {
     clock.advance(400)
     expect(await window.decide()).toMatchObject({ allowed: true, remaining: 0, resetAfter: 1_000 })
     expect(await window.decide()).toMatchObject({ allowed: false, retryAfter: 600 })
-    await expect(window.tryAcquire(4)).rejects.toThrow(StoreUnavailableError)
+    await expect(window.tryAcquire(4)).rejects.toThrow(LimitStoreUnavailableError)
     clock.advance(600)
     expect(await window.decide(2)).toMatchObject({ allowed: true, remaining: 0 })
     expect(window.stats()).toMatchObject({ granted: 5, unsettled: 5, down: 1 })
@@ -113,7 +113,7 @@ describeRedis('RedisSlidingWindow', redis => {
   test('what passed without Redis is entered with its age', async () => {
     const clock = new VirtualClock()
     const late = await connect(redis.server.port)
-    const { key, a, b } = pair({ client: late, clock, retryAfter: 500 })
+    const { key, a, b } = pair({ client: late, clock, breaker: { cooldown: 500 } })
     late.disconnect()
     while (late.status !== 'end') await client.ping()
     await a.acquire(2)
@@ -140,12 +140,14 @@ describeRedis('RedisSlidingWindow', redis => {
     const closed = expect(a.acquire()).rejects.toThrow('is closed')
     a[Symbol.dispose]()
     await closed
-    await expect(a.acquire(4)).rejects.toThrow('an integer from 1 to the limit of 3, got 4')
+    await expect(a.acquire(4)).rejects.toThrow(
+      'Expected `cost` to be an integer from 1 to the limit of 3, got a positive integer of 1 digit',
+    )
     const options = { client: goneClient(), id: 'x', limit: 1, window: 1 }
     const lonely = new RedisSlidingWindow({ ...options, whenDown: 'closed' })
-    await expect(lonely.acquire()).rejects.toThrow(StoreUnavailableError)
+    await expect(lonely.acquire()).rejects.toThrow(LimitStoreUnavailableError)
     expect(() => new RedisSlidingWindow({ ...options, window: -1 })).toThrow(
-      'Expected `window` to be a positive finite number, got -1 (number)',
+      'Expected `window` to be a finite number above 0, got a negative integer of 1 digit',
     )
   })
 })

@@ -1,19 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import { publishRefusal } from '../../channels.ts'
-import { type Clock, systemClock } from '../../clock.ts'
+import { type Clock, checkInteger, checkPositive, checkText } from '@millrace/kit'
+import { systemClock } from '../../clock.ts'
 import { InvalidOptionError } from '../../errors.ts'
-import type { AcquireOptions, Admission, Decision } from '../../limiter/rate-limiter.ts'
-import { nonEmpty, positive, positiveInteger } from '../../option-checks.ts'
+import type { Decision } from '../../limiter/rate-limiter.ts'
+import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
+import { publishRefusal } from '../../wait/channels.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
 import { SlidingWindow } from '../../window/sliding-window.ts'
+import type { RedisClient } from '../client/redis-client.ts'
+import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
 import { Ledger } from '../outage/ledger.ts'
 import { Outage } from '../outage/outage.ts'
 import { type OutageMode, outageOptions } from '../outage/outage-mode.ts'
 import { Peers } from '../outage/peers.ts'
-import type { RedisClient } from '../client/redis-client.ts'
-import { type Attempt, RemoteQueue } from './remote-queue.ts'
-import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
 import { type WindowGrant, WindowStore } from '../stores/window-store.ts'
+import { type Attempt, RemoteQueue } from './remote-queue.ts'
 
 /** No process holds permits ahead, so that there is no `'lease'`. */
 type WindowOutageMode = Exclude<OutageMode, 'lease'>
@@ -22,28 +23,28 @@ const modes: readonly WindowOutageMode[] = ['closed', 'open', 'local']
 
 export interface RedisSlidingWindowOptions extends StoreGuardOptions {
   /** An ioredis `Redis` or `Cluster`. It is not closed with the limiter. */
-  client: RedisClient
+  readonly client: RedisClient
   /** Which limit: processes that give the same id, limit and window share it. */
-  id: string
+  readonly id: string
   /** The most permits in any `window`; a positive integer. Redis keeps some 100 bytes for each. */
-  limit: number
+  readonly limit: number
   /** Its length in ms. */
-  window: number
+  readonly window: number
   /**
    * What happens while Redis is not available; default `'local'`, this process' share of the limit, at least one permit.
    * What passed is entered with its time when Redis is back.
    */
-  whenDown?: WindowOutageMode | undefined
+  readonly whenDown?: WindowOutageMode | undefined
   /** As how many processes this one counts itself until it has heard from Redis, for its local share; default 1. */
-  processes?: number | undefined
-  /** Before the id in Redis; default `'millrace:limit:'`. */
-  prefix?: string | undefined
+  readonly processes?: number | undefined
+  /** Before the id in Redis; default `'millrace:limit'`. */
+  readonly prefix?: string | undefined
   /** The most callers of this process that may wait; default Infinity. */
-  maxQueue?: number | undefined
-  order?: WaitOrder | undefined
+  readonly maxQueue?: number | undefined
+  readonly order?: WaitOrder | undefined
   /** In errors, statistics and diagnostics; default the id. */
-  name?: string | undefined
-  clock?: Clock | undefined
+  readonly name?: string | undefined
+  readonly clock?: Clock | undefined
 }
 
 export interface RedisSlidingWindowStats {
@@ -93,7 +94,7 @@ export class RedisSlidingWindow {
     window,
     whenDown = 'local',
     processes: expected,
-    prefix = 'millrace:limit:',
+    prefix = 'millrace:limit',
     maxQueue,
     order,
     name = id,
@@ -102,14 +103,14 @@ export class RedisSlidingWindow {
   }: RedisSlidingWindowOptions) {
     this.name = name
     this.#clock = clock
-    nonEmpty('id', id)
-    this.#limit = positiveInteger('limit', limit)
-    positive('window', window)
+    checkText('id', id)
+    this.#limit = checkInteger('limit', limit, 1)
+    checkPositive('window', window)
     this.#guard = new StoreGuard(client, name, clock, guard)
-    this.#store = new WindowStore(this.#guard, `${prefix}{${id}}:window`, limit, window, clock)
+    this.#store = new WindowStore(this.#guard, `${prefix}:{${id}}:window`, limit, window, clock)
     this.#local = new SlidingWindow({ limit, window, name, clock })
     const { mode, processes } = outageOptions({ whenDown, processes: expected }, modes)
-    this.#peers = new Peers(`${prefix}{${id}}:peers`, this.#guard, clock, processes)
+    this.#peers = new Peers(`${prefix}:{${id}}:peers`, this.#guard, clock, processes)
     this.#outage = new Outage({
       mode,
       ledger: new Ledger<WindowGrant[]>({
@@ -121,7 +122,7 @@ export class RedisSlidingWindow {
       }),
       peers: mode === 'local' ? this.#peers : undefined,
       clock,
-      retryAfter: this.#guard.retryAfter,
+      retryAfter: this.#guard.cooldown,
     })
     this.#queue = new RemoteQueue<WindowGrant>({
       name,
@@ -142,7 +143,7 @@ export class RedisSlidingWindow {
   /**
    * {@link tryAcquire} with all that a response header or a log line needs.
    *
-   * @throws (by rejection) {StoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share;
+   * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share;
    *   {InvalidOptionError} if it is more than the limit
    */
   async decide(cost = 1): Promise<Decision> {
@@ -160,7 +161,7 @@ export class RedisSlidingWindow {
    * Spends `cost`, after waiting for its turn if need be.
    *
    * @throws (by rejection) {AcquireTimeoutError}; `signal.reason` on abort; {QueueFullError}; {LimiterClosedError};
-   *   {StoreUnavailableError} as {@link decide} does; {InvalidOptionError}
+   *   {LimitStoreUnavailableError} as {@link decide} does; {InvalidOptionError}
    */
   acquire(cost: number, options?: AcquireOptions): Promise<Admission>
   acquire(options?: AcquireOptions): Promise<Admission>
@@ -199,7 +200,7 @@ export class RedisSlidingWindow {
     const { grant, decision, alone } = await this.#ask(cost)
     if (decision.allowed) return { granted: true, value: grant }
     // Not for longer than until Redis may be back, which has permits that are nobody's share.
-    const most = alone ? this.#guard.retryAfter : Infinity
+    const most = alone ? this.#guard.cooldown : Infinity
     return { granted: false, retryIn: Math.min(decision.retryAfter, most) }
   }
 

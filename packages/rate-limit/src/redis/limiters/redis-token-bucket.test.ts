@@ -4,9 +4,9 @@ import { FaultProxy, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { InvalidOptionError, RateLimitedError, StoreUnavailableError } from '../../errors.ts'
-import { RedisTokenBucket, type RedisTokenBucketOptions } from './redis-token-bucket.ts'
+import { InvalidOptionError, LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
 import { during } from '../testing/virtual-time.fixture.ts'
+import { RedisTokenBucket, type RedisTokenBucketOptions } from './redis-token-bucket.ts'
 
 describeRedis('RedisTokenBucket', redis => {
   let client: Redis
@@ -39,7 +39,7 @@ describeRedis('RedisTokenBucket', redis => {
           id,
           rate: 1,
           burst: 5,
-          deadline: 5_000,
+          timeout: 5_000,
           ...options,
         }),
       )
@@ -163,21 +163,21 @@ describeRedis('RedisTokenBucket', redis => {
 
   test('bad options and costs', async () => {
     const [bucket] = await share(1)
-    await expect(bucket!.tryAcquire(6)).rejects.toThrow('a number from 0 to the burst of 5, got 6')
+    await expect(bucket!.tryAcquire(6)).rejects.toThrow(
+      'Expected `cost` to be a number from 0 to the burst of 5, got a positive integer of 1 digit',
+    )
     await expect(bucket!.acquire(Number.NaN)).rejects.toThrow(InvalidOptionError)
     const make = (options: object) => new RedisTokenBucket({ client, id: 'a', rate: 1, ...options })
     expect(() => make({ id: '' })).toThrow('Expected `id` to be a string that is not empty')
     expect(() => make({ whenDown: 'maybe' })).toThrow(
       "Expected `whenDown` to be one of 'closed', 'open', 'local', 'lease', got \"maybe\"",
     )
-    expect(() => make({ deadline: 0 })).toThrow(
-      'Expected `deadline` to be a positive finite number',
-    )
+    expect(() => make({ timeout: 0 })).toThrow('Expected `timeout` to be a finite number above 0')
   })
 
   describe('with leases', () => {
     test('one call brings many permits, and the limit holds over all processes', async () => {
-      const limiters = await share(2, { rate: 10_000, burst: 1, lease: 100 })
+      const limiters = await share(2, { rate: 10_000, burst: 1, leaseTtl: 100 })
       const start = performance.now()
       const work = (limiter: RedisTokenBucket) =>
         Promise.all(
@@ -199,7 +199,7 @@ describeRedis('RedisTokenBucket', redis => {
 
     test('who waits for tokens that a stall has made too old gets others', async () => {
       const clock = new VirtualClock()
-      const limits = { rate: 1_000, burst: 1, lease: 100, deadline: 600_000 }
+      const limits = { rate: 1_000, burst: 1, leaseTtl: 100, timeout: 600_000 }
       const [bucket] = await share(1, { ...limits, clock })
       const all = Promise.all(Array.from({ length: 30 }, () => bucket!.acquire()))
       // So many that it has no reason to ask for more, all of them in the future.
@@ -215,7 +215,7 @@ describeRedis('RedisTokenBucket', redis => {
     })
 
     test('at low rates each permit is reserved alone', async () => {
-      const [bucket] = await share(1, { rate: 20, burst: 3, lease: 100 })
+      const [bucket] = await share(1, { rate: 20, burst: 3, leaseTtl: 100 })
       await Promise.all([bucket!.acquire(), bucket!.acquire(), bucket!.acquire()])
       expect(bucket!.stats()).toMatchObject({ granted: 3, leased: 0 })
     })
@@ -223,7 +223,7 @@ describeRedis('RedisTokenBucket', redis => {
     test('tokens that nobody asks for are given back', async () => {
       const clock = new VirtualClock()
       const id = randomUUID()
-      const [bucket] = await share(1, { id, rate: 100, burst: 100, lease: 1_000, clock })
+      const [bucket] = await share(1, { id, rate: 100, burst: 100, leaseTtl: 1_000, clock })
       for (let i = 0; i < 30; i++) await bucket!.acquire()
       const { leased } = bucket!.stats()
       expect(leased).toBeGreaterThan(0)
@@ -233,7 +233,7 @@ describeRedis('RedisTokenBucket', redis => {
     })
 
     test('disposal gives tokens back and rejects who waits', async () => {
-      const [bucket] = await share(1, { rate: 100, burst: 10, lease: 100 })
+      const [bucket] = await share(1, { rate: 100, burst: 10, leaseTtl: 100 })
       await bucket!.acquire(10)
       const waiting = Array.from({ length: 30 }, () => bucket!.acquire())
       const failed = Promise.all(waiting).catch(error => error)
@@ -260,7 +260,14 @@ describeRedis('RedisTokenBucket', redis => {
       await connection.ping()
       const id = randomUUID()
       const clock = new VirtualClock()
-      const limits = { id, rate: 0.001, burst: 4, deadline, retryAfter: 1, ...options }
+      const limits = {
+        id,
+        rate: 0.001,
+        burst: 4,
+        timeout: deadline,
+        breaker: { cooldown: 1 },
+        ...options,
+      }
       const bucket = new RedisTokenBucket({ client: connection, clock, ...limits })
       const [healthy] = await share(1, limits)
       expect(await bucket.decide(0)).toMatchObject({ allowed: true })
@@ -268,14 +275,14 @@ describeRedis('RedisTokenBucket', redis => {
       return { proxy, bucket, healthy: healthy!, clock, away }
     }
 
-    test('closed: a stall ends in StoreUnavailableError, which is not a refusal', async () => {
+    test('closed: a stall ends in LimitStoreUnavailableError, which is not a refusal', async () => {
       const { proxy, bucket, away } = await behindProxy({ whenDown: 'closed' })
       proxy.stall()
       const error = await away(bucket.acquire().catch(error => error))
-      expect(error).toBeInstanceOf(StoreUnavailableError)
+      expect(error).toBeInstanceOf(LimitStoreUnavailableError)
       expect(error).not.toBeInstanceOf(RateLimitedError)
       expect(error.cause.message).toBe('Redis did not answer within 10000 ms')
-      await expect(away(bucket.tryAcquire())).rejects.toThrow(StoreUnavailableError)
+      await expect(away(bucket.tryAcquire())).rejects.toThrow(LimitStoreUnavailableError)
       expect(bucket.stats()).toMatchObject({ down: 1, granted: 0 })
       await proxy.stop()
     })
@@ -305,12 +312,12 @@ describeRedis('RedisTokenBucket', redis => {
       await proxy.stop()
     })
 
-    test('lease: tokens that are held are spent first', async () => {
+    test('leaseTtl: tokens that are held are spent first', async () => {
       const { proxy, bucket, clock } = await behindProxy({
         whenDown: 'lease',
         rate: 1_000,
         burst: 100,
-        lease: 60_000,
+        leaseTtl: 60_000,
       })
       for (let i = 0; i < 50; i++) await during(clock, 1, bucket.acquire())
       const held = bucket.stats().leased
@@ -327,7 +334,7 @@ describeRedis('RedisTokenBucket', redis => {
 
     test('closed: tokens that are held are given back, as they must not be used', async () => {
       const limits = { id: randomUUID(), rate: 0.001, burst: 1_000, whenDown: 'closed' } as const
-      const { proxy, bucket, clock, away } = await behindProxy({ ...limits, lease: 100_000_000 })
+      const { proxy, bucket, clock, away } = await behindProxy({ ...limits, leaseTtl: 100_000_000 })
       const [plain] = await share(1, limits)
       for (let i = 0; i < 50; i++) await bucket.acquire()
       expect(bucket.stats().leased).toBeGreaterThan(10)
@@ -347,7 +354,13 @@ describeRedis('RedisTokenBucket', redis => {
 
     test('a server that is killed and comes back empty is debited too', async () => {
       const clock = new VirtualClock()
-      const limits = { rate: 0.001, burst: 4, retryAfter: 1, deadline, clock } as const
+      const limits = {
+        rate: 0.001,
+        burst: 4,
+        breaker: { cooldown: 1 },
+        timeout: deadline,
+        clock,
+      } as const
       const [bucket] = await share(1, { ...limits, whenDown: 'local' })
       await bucket!.decide(0)
       await redis.server.kill()
@@ -359,10 +372,14 @@ describeRedis('RedisTokenBucket', redis => {
 
     test('after some failures in a row Redis is left alone for a while', async () => {
       const clock = new VirtualClock()
-      const [bucket] = await share(1, { whenDown: 'closed', failures: 2, retryAfter: 1_000, clock })
+      const [bucket] = await share(1, {
+        whenDown: 'closed',
+        breaker: { failures: 2, cooldown: 1_000 },
+        clock,
+      })
       redis.server.pause()
       for (let i = 0; i < 5; i++) {
-        const refused = expect(bucket!.tryAcquire()).rejects.toThrow(StoreUnavailableError)
+        const refused = expect(bucket!.tryAcquire()).rejects.toThrow(LimitStoreUnavailableError)
         await clock.advanceAsync(5_000 * (i < 2 ? 1 : 0))
         await refused
       }

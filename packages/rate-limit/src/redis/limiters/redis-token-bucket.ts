@@ -1,9 +1,10 @@
+import { checkNonNegative } from '@millrace/kit'
 import { systemClock } from '../../clock.ts'
 import { NO_WAIT } from '../../limiter/no-wait.ts'
-import type { AcquireOptions, Admission, Decision } from '../../limiter/rate-limiter.ts'
-import { nonNegative } from '../../option-checks.ts'
-import { LeasedTokens } from './leased-tokens.ts'
+import type { Decision } from '../../limiter/rate-limiter.ts'
+import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
+import { LeasedTokens } from './leased-tokens.ts'
 import {
   SharedBuckets,
   type SharedBucketsOptions,
@@ -17,9 +18,9 @@ export interface RedisTokenBucketOptions extends SharedBucketsOptions {
    * Reserves tokens for so many ms ahead in one call, as far as they are in demand; default 0: one call per permit.
    * At rates where a process' share would be fewer than five tokens it reserves one by one all the same.
    */
-  lease?: number | undefined
+  readonly leaseTtl?: number | undefined
   /** What happens while Redis is not available; default `'local'`. */
-  whenDown?: OutageMode | undefined
+  readonly whenDown?: OutageMode | undefined
 }
 
 export interface RedisTokenBucketStats extends SharedBucketsStats {
@@ -31,7 +32,7 @@ export interface RedisTokenBucketStats extends SharedBucketsStats {
  * A token bucket that processes share through Redis.
  *
  * One script reads the server's clock, reserves the next slot and answers with the time until it: the caller sleeps here,
- * first come, first served over all processes, without polling. Slots are given back on abort. With `lease` a process
+ * first come, first served over all processes, without polling. Slots are given back on abort. With `leaseTtl` a process
  * reserves many slots at once and hands them out itself: grants never exceed the rate over the length of a lease, and
  * the burst grows by the leases that are not used up.
  */
@@ -40,17 +41,17 @@ export class RedisTokenBucket {
   readonly #key: string
   readonly #leased: LeasedTokens | undefined
 
-  constructor({ lease = 0, whenDown = 'local', ...options }: RedisTokenBucketOptions) {
-    const { clock = systemClock, prefix = 'millrace:limit:', id } = options
+  constructor({ leaseTtl = 0, whenDown = 'local', ...options }: RedisTokenBucketOptions) {
+    const { clock = systemClock, prefix = 'millrace:limit', id } = options
     const buckets = new SharedBuckets(options, { clock, whenDown, modes })
     this.#buckets = buckets
-    this.#key = `${prefix}{${id}}`
-    if (nonNegative('lease', lease) === 0) return
+    this.#key = `${prefix}:{${id}}`
+    if (checkNonNegative('leaseTtl', leaseTtl) === 0) return
     this.#leased = new LeasedTokens({
       name: buckets.name,
       clock,
       interval: 1_000 / buckets.rate,
-      duration: lease,
+      duration: leaseTtl,
       processes: () => buckets.peers.count,
       reserve: count => this.#reserveAhead(count),
       refund: count => buckets.giveBack(this.#key, count),
@@ -64,7 +65,7 @@ export class RedisTokenBucket {
   /**
    * Spends `cost` if that is possible now.
    *
-   * @throws (by rejection) {StoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share
+   * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share
    *   holds; {InvalidOptionError} if it is more than the bucket can ever hold
    */
   async tryAcquire(cost = 1): Promise<boolean> {
@@ -86,7 +87,7 @@ export class RedisTokenBucket {
    * Spends `cost`, after waiting for its turn if need be.
    *
    * @throws (by rejection) {RateLimitedError} at once, if the wait is known to exceed `timeout` or `maxWait`;
-   *   `signal.reason` on abort, the token being given back; {StoreUnavailableError} as {@link tryAcquire} does;
+   *   `signal.reason` on abort, the token being given back; {LimitStoreUnavailableError} as {@link tryAcquire} does;
    *   {InvalidOptionError}; {LimiterClosedError}
    */
   acquire(cost: number, options?: AcquireOptions): Promise<Admission>

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../clock.ts'
-import type { AcquireOptions } from '../../limiter/rate-limiter.ts'
+import type { AcquireOptions } from '../../wait/acquire-options.ts'
 import { WaitList } from '../../wait/wait-list.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
 
@@ -7,10 +7,10 @@ import type { WaitOrder } from '../../wait/wait-order.ts'
 export type Attempt<G> = { granted: true; value: G } | { granted: false; retryIn: number }
 
 export interface RemoteQueueOptions<G> {
-  name: string
-  clock: Clock
-  maxQueue: number | undefined
-  order: WaitOrder | undefined
+  readonly name: string
+  readonly clock: Clock
+  readonly maxQueue: number | undefined
+  readonly order: WaitOrder | undefined
   attempt(cost: number): Promise<Attempt<G>>
   /** Takes back a grant whose caller has left meanwhile. */
   giveBack(value: G): void
@@ -89,7 +89,7 @@ export class RemoteQueue<G> {
     this.#pumping = true
     try {
       while (this.#waiters.size > 0) {
-        const cost = this.#waiters.firstCost
+        const cost = this.#waiters.first!.cost
         this.#poked = false
         const result = await this.#options.attempt(cost)
         if (result.granted) this.#handOut(result.value, cost)

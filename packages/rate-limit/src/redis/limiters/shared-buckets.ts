@@ -1,45 +1,46 @@
-import { publishRefusal, publishWait } from '../../channels.ts'
+import { checkPositive, checkText } from '@millrace/kit'
 import type { Clock } from '../../clock.ts'
 import {
   InvalidOptionError,
   LimiterClosedError,
+  LimitStoreUnavailableError,
   RateLimitedError,
-  StoreUnavailableError,
 } from '../../errors.ts'
 import { KeyedLimiter } from '../../keyed/keyed-limiter.ts'
 import { NO_WAIT } from '../../limiter/no-wait.ts'
-import type { AcquireOptions, Admission, Decision } from '../../limiter/rate-limiter.ts'
-import { nonEmpty, positive } from '../../option-checks.ts'
-import { checkAcquireOptions } from '../../wait/check-acquire-options.ts'
-import { DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
-import { BucketStore, type Reservation } from '../stores/bucket-store.ts'
+import type { Decision } from '../../limiter/rate-limiter.ts'
+import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
+import { checkAcquireOptions } from '../../wait/acquire-options.ts'
+import { publishRefusal, publishWait } from '../../wait/channels.ts'
+import { checkPriority, DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
+import type { RedisClient } from '../client/redis-client.ts'
+import type { StoreGuardOptions } from '../client/store-guard.ts'
 import { Ledger } from '../outage/ledger.ts'
 import { Outage } from '../outage/outage.ts'
 import { type OutageMode, outageOptions } from '../outage/outage-mode.ts'
 import { Peers } from '../outage/peers.ts'
-import type { RedisClient } from '../client/redis-client.ts'
+import { BucketStore, type Reservation } from '../stores/bucket-store.ts'
 import { Sleepers } from './sleepers.ts'
-import type { StoreGuardOptions } from '../client/store-guard.ts'
 
 /** Options that all limiters of buckets in Redis have. */
 export interface SharedBucketsOptions extends StoreGuardOptions {
   /** An ioredis `Redis` or `Cluster`. It is not closed with the limiter. */
-  client: RedisClient
+  readonly client: RedisClient
   /** Which limit: processes that give the same id, rate and burst share it. */
-  id: string
+  readonly id: string
   /** Tokens per second, of all processes together; above 0. */
-  rate: number
+  readonly rate: number
   /** The most tokens that can be saved up; above 0. Default: `rate`, at least 1. */
-  burst?: number | undefined
-  /** Before the id in Redis; default `'millrace:limit:'`. */
-  prefix?: string | undefined
+  readonly burst?: number | undefined
+  /** Before the id in Redis; default `'millrace:limit'`. */
+  readonly prefix?: string | undefined
   /** The longest anybody may wait, in ms, and the timeout of callers that give none; default 60,000. */
-  maxWait?: number | undefined
+  readonly maxWait?: number | undefined
   /** As how many processes this one counts itself until it has heard from Redis, for its local share; default 1. */
-  processes?: number | undefined
+  readonly processes?: number | undefined
   /** In errors, statistics and diagnostics; default the id. */
-  name?: string | undefined
-  clock?: Clock | undefined
+  readonly name?: string | undefined
+  readonly clock?: Clock | undefined
 }
 
 /** Statistics that all of them have. */
@@ -99,7 +100,7 @@ export class SharedBuckets<Mode extends OutageMode> {
       id,
       rate,
       burst = Math.max(1, rate),
-      prefix = 'millrace:limit:',
+      prefix = 'millrace:limit',
       maxWait = 60_000,
       processes: expected,
       name = id,
@@ -109,11 +110,11 @@ export class SharedBuckets<Mode extends OutageMode> {
     { clock, whenDown, modes, maxKeys = 100_000 }: Rules<Mode>,
   ) {
     this.name = name
-    nonEmpty('id', id)
-    this.rate = positive('rate', rate)
-    this.burst = positive('burst', burst)
+    checkText('id', id)
+    this.rate = checkPositive('rate', rate)
+    this.burst = checkPositive('burst', burst)
     this.#clock = clock
-    this.#maxWait = positive('maxWait', maxWait)
+    this.#maxWait = checkPositive('maxWait', maxWait)
     this.#sleepers = new Sleepers(clock)
     this.#local = new KeyedLimiter({ rate, burst, maxKeys, name, clock })
     this.store = new BucketStore({ client, name, clock, rate, burst, maxWait, ...guard })
@@ -125,13 +126,13 @@ export class SharedBuckets<Mode extends OutageMode> {
     })
     const { mode, processes } = outageOptions({ whenDown, processes: expected }, modes)
     // The braces put all keys of one limit into one slot of a Cluster.
-    this.peers = new Peers(`${prefix}{${id}}:peers`, this.store.guard, clock, processes)
+    this.peers = new Peers(`${prefix}:{${id}}:peers`, this.store.guard, clock, processes)
     this.outage = new Outage({
       mode,
       ledger: this.#ledger,
       peers: mode === 'local' || mode === 'lease' ? this.peers : undefined,
       clock,
-      retryAfter: this.store.guard.retryAfter,
+      retryAfter: this.store.guard.cooldown,
     })
   }
 
@@ -162,7 +163,10 @@ export class SharedBuckets<Mode extends OutageMode> {
     reserve: () => Promise<Admission> = () => this.#reserve(key, cost, options),
   ): Promise<Admission> {
     this.#check(cost)
-    if (options !== undefined) checkAcquireOptions(options)
+    if (options !== undefined) {
+      checkAcquireOptions(options)
+      checkPriority(options.priority ?? DEFAULT_PRIORITY)
+    }
     if (this.#closed) throw new LimiterClosedError(this.name)
     options?.signal?.throwIfAborted()
     const admission = await this.outage.bridge(
@@ -232,7 +236,7 @@ export class SharedBuckets<Mode extends OutageMode> {
     throw new InvalidOptionError('cost', `a number from 0 to the burst of ${this.burst}`, cost)
   }
 
-  /** Tells Redis of what passed without it. @throws (by rejection) {StoreUnavailableError}: it is told again */
+  /** Tells Redis of what passed without it. @throws (by rejection) {LimitStoreUnavailableError}: it is told again */
   async #debit(key: string, spent: number): Promise<void> {
     const entered = await this.store.debit(key, spent, late => this.returnLate(key, late))
     // What the bucket could not hold is forgiven, and with it what came back before: answers keep the order of calls.
@@ -243,7 +247,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   /**
    * Gives tokens back at most once: repeated because its answer was lost, it would let too many pass.
    *
-   * @throws (by rejection) {StoreUnavailableError} if the call was not even sent
+   * @throws (by rejection) {LimitStoreUnavailableError} if the call was not even sent
    */
   async #credit(key: string, tokens: number): Promise<void> {
     const { guard } = this.store
@@ -261,7 +265,7 @@ export class SharedBuckets<Mode extends OutageMode> {
     try {
       await this.#credit(key, tokens)
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error
+      if (!(error instanceof LimitStoreUnavailableError)) throw error
       this.outage.owe(key, -tokens)
     }
   }

@@ -1,5 +1,5 @@
-import { AlarmClock } from '../../wait/alarm-clock.ts'
 import type { Clock, Timer } from '../../clock.ts'
+import { AlarmClock } from '../../wait/alarm-clock.ts'
 
 /** Callers that hold a reservation and wait for its time, all on one timer. */
 export class Sleepers {

@@ -6,7 +6,7 @@ export interface LedgerOptions<Debt> {
   /** For how many permits that passed a debt stands. */
   amount(debt: Debt, key: string): number
   /** The most keys that may owe; beyond it the oldest debt is forgiven. Default Infinity. */
-  maxKeys?: number | undefined
+  readonly maxKeys?: number | undefined
 }
 
 /** So many keys are told at once, so that a long list does not keep callers waiting behind it. */

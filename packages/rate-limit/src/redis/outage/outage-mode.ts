@@ -1,8 +1,8 @@
-import { oneOf, positiveInteger } from '../../option-checks.ts'
+import { checkInteger, checkOneOf } from '@millrace/kit'
 
 /**
  * What a limiter does while its store is not available:
- * - `'closed'`: nobody passes; calls fail with {@link StoreUnavailableError}
+ * - `'closed'`: nobody passes; calls fail with {@link LimitStoreUnavailableError}
  * - `'open'`: everybody passes
  * - `'local'`: each process keeps to its share, the limit divided by the processes known last
  * - `'lease'`: what this process holds of the store already is used up first
@@ -12,9 +12,9 @@ import { oneOf, positiveInteger } from '../../option-checks.ts'
 export type OutageMode = 'closed' | 'open' | 'local' | 'lease'
 
 export interface OutageOptions<Mode extends OutageMode> {
-  whenDown: Mode
+  readonly whenDown: Mode
   /** As how many processes this one counts itself until it has heard from the store; default 1. */
-  processes?: number | undefined
+  readonly processes?: number | undefined
 }
 
 /** @returns the options, known to be modes that the limiter has and a number of processes */
@@ -23,7 +23,7 @@ export function outageOptions<Mode extends OutageMode>(
   modes: readonly Mode[],
 ): { mode: Mode; processes: number } {
   return {
-    mode: oneOf('whenDown', whenDown, modes),
-    processes: positiveInteger('processes', processes),
+    mode: checkOneOf('whenDown', whenDown, modes),
+    processes: checkInteger('processes', processes, 1),
   }
 }

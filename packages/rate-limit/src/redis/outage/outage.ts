@@ -1,5 +1,6 @@
-import type { Clock, Timer } from '../../clock.ts'
-import { StoreUnavailableError } from '../../errors.ts'
+import type { Clock, Timer } from '@millrace/kit'
+import { backgroundClock } from '../../clock.ts'
+import { LimitStoreUnavailableError } from '../../errors.ts'
 import type { Ledger } from './ledger.ts'
 import type { OutageMode } from './outage-mode.ts'
 import type { Peers } from './peers.ts'
@@ -42,11 +43,11 @@ export class Outage<Mode extends OutageMode, Debt> {
   /**
    * @param ask asks the store, after what is owed under `key` has been settled, or without a key all that is owed
    * @param instead does what the mode says while the store is away; not called where that is `'closed'`
-   * @throws (by rejection) {StoreUnavailableError} where the mode is `'closed'`; what `ask` and `instead` throw
+   * @throws (by rejection) {LimitStoreUnavailableError} where the mode is `'closed'`; what `ask` and `instead` throw
    */
   async bridge<T>(
     ask: () => Promise<T>,
-    instead: (error: StoreUnavailableError) => T | Promise<T>,
+    instead: (error: LimitStoreUnavailableError) => T | Promise<T>,
     key?: string,
   ): Promise<T> {
     try {
@@ -55,7 +56,7 @@ export class Outage<Mode extends OutageMode, Debt> {
       this.#rules.peers?.refresh()
       return answer
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError) || this.mode === 'closed') throw error
+      if (!(error instanceof LimitStoreUnavailableError) || this.mode === 'closed') throw error
       return instead(error)
     }
   }
@@ -66,7 +67,7 @@ export class Outage<Mode extends OutageMode, Debt> {
     this.#remind()
   }
 
-  /** Tells the store what passed without it. @throws (by rejection) {StoreUnavailableError} */
+  /** Tells the store what passed without it. @throws (by rejection) {LimitStoreUnavailableError} */
   settle(key?: string): Promise<void> | undefined {
     const { ledger } = this.#rules
     if (ledger.empty) return undefined
@@ -86,7 +87,9 @@ export class Outage<Mode extends OutageMode, Debt> {
       this.#remind()
     }
     // While the store is still away what is owed stays in the ledger, for the next time.
-    this.#timer = clock.setTimer(() => void ledger.settleAll().then(again, again), retryAfter)
-    this.#timer.unref?.()
+    this.#timer = backgroundClock(clock).setTimer(
+      () => void ledger.settleAll().then(again, again),
+      retryAfter,
+    )
   }
 }

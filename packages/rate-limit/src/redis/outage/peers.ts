@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
-import { Script } from '../scripts/script.ts'
 import type { StoreGuard } from '../client/store-guard.ts'
+import { Script } from '../scripts/script.ts'
 
 /** How often a process has itself counted, in ms. */
 const INTERVAL = 1_000

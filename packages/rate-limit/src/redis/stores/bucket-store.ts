@@ -1,8 +1,8 @@
 import type { Clock } from '../../clock.ts'
-import { debitScript, leaseScript, refundScript, reserveScript } from '../scripts/bucket-scripts.ts'
-import { PEER_MEMORY } from '../outage/peers.ts'
 import type { RedisClient } from '../client/redis-client.ts'
 import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
+import { PEER_MEMORY } from '../outage/peers.ts'
+import { debitScript, leaseScript, refundScript, reserveScript } from '../scripts/bucket-scripts.ts'
 
 /** What a reservation came to. Times in ms. */
 export interface Reservation {
@@ -14,13 +14,13 @@ export interface Reservation {
 }
 
 export interface BucketStoreOptions extends StoreGuardOptions {
-  client: RedisClient
-  name: string
-  clock: Clock
-  rate: number
-  burst: number
+  readonly client: RedisClient
+  readonly name: string
+  readonly clock: Clock
+  readonly rate: number
+  readonly burst: number
   /** The longest wait anybody may reserve, in ms. */
-  maxWait: number
+  readonly maxWait: number
 }
 
 /** Token buckets in Redis: the scripts in ms and tokens instead of microseconds. One round trip per call. */

@@ -1,9 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
+import type { StoreGuard } from '../client/store-guard.ts'
 import type { Place } from '../limiters/held-permits.ts'
 import type { Attempt } from '../limiters/remote-queue.ts'
-import { enterScript, leaveScript, renewScript, restoreScript } from '../scripts/semaphore-scripts.ts'
-import type { StoreGuard } from '../client/store-guard.ts'
+import {
+  enterScript,
+  leaveScript,
+  renewScript,
+  restoreScript,
+} from '../scripts/semaphore-scripts.ts'
 
 export interface SemaphoreKeys {
   readonly holders: string

@@ -4,9 +4,9 @@ import { FaultProxy, runs, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
-import { RateLimitedError, StoreUnavailableError } from '../../errors.ts'
-import { connections } from './connections.fixture.ts'
+import { LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
 import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
+import { connections } from './connections.fixture.ts'
 
 type Step =
   | { do: 'take' | 'wait' | 'refund' | 'heal' }
@@ -46,8 +46,13 @@ describeRedis('calls whose answers come late, or never', redis => {
         fc.asyncProperty(steps, async plan => {
           const clock = new VirtualClock()
           const id = randomUUID()
-          const limits = { id, rate: 1e-4, burst: BURST, deadline: DEADLINE, whenDown }
-          const bucket = new RedisTokenBucket({ ...limits, client, retryAfter: 10, clock })
+          const limits = { id, rate: 1e-4, burst: BURST, timeout: DEADLINE, whenDown }
+          const bucket = new RedisTokenBucket({
+            ...limits,
+            client,
+            breaker: { cooldown: 10 },
+            clock,
+          })
           /** Permits that callers hold. */
           let held = 0
           let pending = 0
@@ -57,7 +62,7 @@ describeRedis('calls whose answers come late, or never', redis => {
               if ((await ask) !== false) held += change
             } catch (error) {
               const expected =
-                error instanceof StoreUnavailableError || error instanceof RateLimitedError
+                error instanceof LimitStoreUnavailableError || error instanceof RateLimitedError
               if (!expected) throw error
             } finally {
               pending--
@@ -94,7 +99,7 @@ describeRedis('calls whose answers come late, or never', redis => {
           }
           await Promise.all(calls)
           await bucket[Symbol.asyncDispose]()
-          const fresh = new RedisTokenBucket({ ...limits, client: direct, deadline: 10_000 })
+          const fresh = new RedisTokenBucket({ ...limits, client: direct, timeout: 10_000 })
           const { remaining } = await fresh.decide(0)
           await fresh[Symbol.asyncDispose]()
           expect(Math.round(remaining)).toBe(BURST - held)

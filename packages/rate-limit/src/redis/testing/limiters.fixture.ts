@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../../clock.ts'
-import { type RateLimitedError, StoreUnavailableError } from '../../errors.ts'
+import { LimitStoreUnavailableError, type RateLimitedError } from '../../errors.ts'
 import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
 import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
 import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
@@ -30,8 +30,8 @@ export interface SubjectOptions {
   client: Redis
   id: string
   whenDown: OutageMode
-  deadline?: number
-  retryAfter: number
+  timeout?: number
+  breaker: { cooldown: number }
   clock?: Clock
   processes?: number
 }
@@ -40,7 +40,7 @@ async function outcome(call: () => Promise<unknown>): Promise<Outcome> {
   try {
     return (await call()) ? 'passed' : 'refused'
   } catch (error) {
-    if (error instanceof StoreUnavailableError) return 'unavailable'
+    if (error instanceof LimitStoreUnavailableError) return 'unavailable'
     const { code } = error as RateLimitedError
     if (/RATE_LIMITED|ACQUIRE_TIMEOUT/.test(code)) return 'refused'
     throw error

@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FaultProxy, type RedisServer, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { OutageMode } from '../outage/outage-mode.ts'
 import { connections, goneClient } from './connections.fixture.ts'
-import { during } from './virtual-time.fixture.ts'
 import {
   LIMIT,
   limiters,
@@ -12,7 +12,7 @@ import {
   type Subject,
   type SubjectOptions,
 } from './limiters.fixture.ts'
-import type { OutageMode } from '../outage/outage-mode.ts'
+import { during } from './virtual-time.fixture.ts'
 
 /** How Redis can go away, and come back. */
 interface Fault {
@@ -73,7 +73,7 @@ describeRedis('every limiter on Redis, in every mode', redis => {
   ): Promise<Subject> {
     const { port = redis.server.port, ...more } = rest
     const client = await connect(port)
-    const options = { client, id, whenDown, deadline: DEADLINE, retryAfter: 10, ...more }
+    const options = { client, id, whenDown, timeout: DEADLINE, breaker: { cooldown: 10 }, ...more }
     const subject = limiters[name]!.make(options)
     open.push(subject)
     return subject
@@ -174,7 +174,7 @@ describeRedis('every limiter on Redis, in every mode', redis => {
       const well = await join(name, id, 'closed')
       // On the real clock: no answer comes within 60 ms.
       proxy.latency(30)
-      const far = await join(name, id, mode, { port: proxy.port, deadline: 20, processes: 2 })
+      const far = await join(name, id, mode, { port: proxy.port, timeout: 20, processes: 2 })
       const outcomes = await Promise.all(Array.from({ length: LIMIT + 1 }, () => far.take()))
       const semaphore = name === 'RedisSemaphore'
       const share = mode === 'local' || (mode === 'lease' && !semaphore) ? LIMIT / 2 : 0
@@ -199,7 +199,7 @@ describeRedis('every limiter on Redis, in every mode', redis => {
   test.each(Object.keys(limiters))(
     '%s: an answer that came in time passes for one, though the event loop stalled',
     async name => {
-      const subject = await join(name, randomUUID(), 'closed', { deadline: 50 })
+      const subject = await join(name, randomUUID(), 'closed', { timeout: 50 })
       // The script is known to the server then.
       await until(async () => (await subject.take()) === 'passed')
       const taken = subject.take()
@@ -226,17 +226,17 @@ describeRedis('every limiter on Redis, in every mode', redis => {
 })
 
 describe.each(Object.entries(limiters))('%s', (_, { modes, make }) => {
-  const options = { client: goneClient(), id: 'a', whenDown: modes[0]!, retryAfter: 1 }
+  const options = { client: goneClient(), id: 'a', whenDown: modes[0]!, breaker: { cooldown: 1 } }
 
   test('refuses a mode that it has not, no id and no processes', () => {
     expect(() => make({ ...options, whenDown: 'ajar' as never })).toThrow(
-      `Expected \`whenDown\` to be one of ${modes.map(mode => `'${mode}'`).join(', ')}, got "ajar"`,
+      `Expected \`whenDown\` to be one of ${modes.map(mode => `'${mode}'`).join(', ')}, got a string of length 4`,
     )
     expect(() => make({ ...options, id: '' })).toThrow(
       'Expected `id` to be a string that is not empty',
     )
     expect(() => make({ ...options, processes: 0 })).toThrow(
-      'Expected `processes` to be a positive integer, got 0 (number)',
+      'Expected `processes` to be an integer of at least 1, got 0',
     )
   })
 

@@ -27,8 +27,8 @@ suite('on a Redis Cluster', () => {
 
   test('buckets, leases and counts of processes stay in one slot', async () => {
     for (let i = 0; i < 10; i++) {
-      const options = { client, id: randomUUID(), rate: 1_000, burst: 10, deadline: 5_000 }
-      const bucket = new RedisTokenBucket({ ...options, lease: 100 })
+      const options = { client, id: randomUUID(), rate: 1_000, burst: 10, timeout: 5_000 }
+      const bucket = new RedisTokenBucket({ ...options, leaseTtl: 100 })
       await Promise.all(Array.from({ length: 40 }, () => bucket.acquire()))
       expect(bucket.stats()).toMatchObject({ granted: 40, unavailable: 0 })
       await bucket[Symbol.asyncDispose]()
@@ -41,7 +41,7 @@ suite('on a Redis Cluster', () => {
       id: 'api',
       rate: 0.01,
       burst: 1,
-      deadline: 5_000,
+      timeout: 5_000,
     })
     const keys = Array.from({ length: 60 }, (_, i) => `user ${i}`)
     expect((await Promise.all(keys.map(key => limiter.tryAcquire(key)))).every(Boolean)).toBe(true)
@@ -56,11 +56,11 @@ suite('on a Redis Cluster', () => {
       id: 'w',
       limit: 2,
       window: 50,
-      deadline: 5_000,
+      timeout: 5_000,
     })
     for (let i = 0; i < 3; i++) await window.acquire()
     expect(window.stats().granted).toBe(3)
-    const options = { client, subscriber, id: 's', permits: 1, poll: 60_000, deadline: 5_000 }
+    const options = { client, subscriber, id: 's', permits: 1, poll: 60_000, timeout: 5_000 }
     const [a, b] = [new RedisSemaphore(options), new RedisSemaphore(options)]
     const held = await a.acquire()
     const waiting = b.acquire()
@@ -72,7 +72,7 @@ suite('on a Redis Cluster', () => {
   // Last, as it leaves the cluster with a node less.
   test('a fail-over is an outage: shares pass, and the new primary is told of them', async () => {
     const id = randomUUID()
-    const shared = { client, id, deadline: 200, retryAfter: 20 }
+    const shared = { client, id, timeout: 200, breaker: { cooldown: 20 } }
     const bucket = new RedisTokenBucket({ ...shared, rate: 0.001, burst: 6 })
     const window = new RedisSlidingWindow({ ...shared, limit: 6, window: 600_000 })
     const semaphore = new RedisSemaphore({ ...shared, permits: 6, whenDown: 'local' })
@@ -95,7 +95,7 @@ suite('on a Redis Cluster', () => {
     while (limiters.some(limiter => limiter.stats().unsettled > 0)) {
       await new Promise(resolve => setImmediate(resolve))
     }
-    const well = { client, id, deadline: 5_000, whenDown: 'closed' } as const
+    const well = { client, id, timeout: 5_000, whenDown: 'closed' } as const
     const other = new RedisTokenBucket({ ...well, rate: 0.001, burst: 6 })
     expect((await other.decide(0)).remaining).toBeLessThan(5)
     const otherKeyed = new RedisKeyedLimiter({ ...well, rate: 0.001, burst: 6 })

@@ -6,11 +6,11 @@ import { RedisServer, redisBinary, VirtualClock } from '@millrace/testkit'
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { AcquireTimeoutError } from '../../errors.ts'
-import { connections } from './connections.fixture.ts'
 import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
 import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
 import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
 import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
+import { connections } from './connections.fixture.ts'
 
 const HOUR = 3_600_000
 
@@ -63,7 +63,7 @@ exec '${redisBinary()}' "$@"
     expect(Math.abs(Number(seconds) * 1_000 - Date.now() - shift)).toBeLessThan(60_000)
   }
 
-  const shared = () => ({ client, id: randomUUID(), deadline: 5_000, whenDown: 'closed' }) as const
+  const shared = () => ({ client, id: randomUUID(), timeout: 5_000, whenDown: 'closed' }) as const
 
   test('set back, a bucket is empty once; set forward, it is full and no more', async () => {
     const limits = { rate: 0.1, burst: 3, maxWait: 10_000 }
@@ -87,7 +87,7 @@ exec '${redisBinary()}' "$@"
       ...shared(),
       rate: 1_000,
       burst: 50,
-      lease: 100,
+      leaseTtl: 100,
       maxWait: 1_000,
     })
     await Promise.all(Array.from({ length: 100 }, () => bucket.acquire()))

@@ -2,9 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { VirtualClock } from '@millrace/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
-import { TokenBucket } from './bucket/token-bucket.ts'
-import type { LimitMessage } from './channels.ts'
-import { Semaphore } from './semaphore/semaphore.ts'
+import { TokenBucket } from '../bucket/token-bucket.ts'
+import { Semaphore } from '../semaphore/semaphore.ts'
+import type { LimitMessage } from '../wait/channels.ts'
 
 const undo: (() => void)[] = []
 afterEach(() => {
