@@ -43,7 +43,14 @@ async function connect(task: WorkerTask): Promise<Shared> {
   }
   const { RedisTokenBucket } = await import('@millrace/rate-limit/redis')
   const lease = task.library === 'ours' ? 0 : 100
-  const bucket = new RedisTokenBucket({ client, id, rate, burst: 1, leaseTtl: lease, timeout: 5_000 })
+  const bucket = new RedisTokenBucket({
+    client,
+    id,
+    rate,
+    burst: 1,
+    leaseTtl: lease,
+    timeout: 5_000,
+  })
   return { acquire: () => bucket.acquire(), trips: () => bucket.stats().trips }
 }
 
