@@ -13,4 +13,5 @@ export default millraceBuild({
   size: 'src/entries/size.ts',
   snapshot: 'src/entries/snapshot.ts',
   ticker: 'src/entries/ticker.ts',
+  'store-contract': 'src/entries/store-contract.ts',
 })

@@ -10,9 +10,10 @@ import { RedisStore } from './redis-store.ts'
 let prefixes = 0
 
 describeRedis('RedisStore on one server', redis => {
-  storeContract(
-    'RedisStore',
-    async () => {
+  storeContract('RedisStore', {
+    runner: { describe, test },
+    modelRuns: runs(30),
+    open: async () => {
       const prefix = `contract-${prefixes++}`
       const open = () => new RedisStore({ url: redis.server.url, prefix })
       const store = open()
@@ -24,8 +25,7 @@ describeRedis('RedisStore on one server', redis => {
         remove: () => store.close(),
       }
     },
-    runs(30),
-  )
+  })
 
   describe('RedisStore', () => {
     let store: RedisStore
@@ -190,9 +190,10 @@ describeRedis('RedisStore on a Cluster', () => {
     await cluster.stop()
   })
 
-  storeContract(
-    'RedisStore',
-    async () => {
+  storeContract('RedisStore', {
+    runner: { describe, test },
+    modelRuns: runs(10),
+    open: async () => {
       const prefix = `contract-${prefixes++}`
       const store = new RedisStore({ client, prefix })
       return {
@@ -203,6 +204,5 @@ describeRedis('RedisStore on a Cluster', () => {
         remove: () => store.close(),
       }
     },
-    runs(10),
-  )
+  })
 })

@@ -10,6 +10,7 @@ import {
   StoreCounters,
   type StoreEntry,
   type StoreItem,
+  type StoreLookup,
   type StoreSetOptions,
   type StoreStats,
   storableKey,
@@ -102,6 +103,14 @@ export class RedisStore<V = unknown> implements Store<V> {
     return this.#read('getMany', keys, signal)
   }
 
+  async lookup(
+    keys: readonly string[],
+    { signal }: StoreCallOptions = {},
+  ): Promise<StoreLookup<V>> {
+    const fence = await this.fence({ signal })
+    return { entries: await this.#read('lookup', keys, signal), fence }
+  }
+
   async set(
     key: string,
     value: V,
@@ -132,6 +141,11 @@ export class RedisStore<V = unknown> implements Store<V> {
     })
     if (there) this.#counters.deletes++
     return there
+  }
+
+  async expireMany(keys: readonly string[], options: StoreCallOptions = {}): Promise<number> {
+    const expired = await Promise.all(keys.map(key => this.expire(key, options)))
+    return expired.filter(Boolean).length
   }
 
   deleteTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {

@@ -1,2 +1,2 @@
-export type { FsStoreOptions } from '../store/fs-store.ts'
-export { FsStore } from '../store/fs-store.ts'
+export type { FsStoreOptions } from '../store/fs/fs-store.ts'
+export { FsStore } from '../store/fs/fs-store.ts'

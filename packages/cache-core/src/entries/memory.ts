@@ -1,2 +1,2 @@
-export type { MemoryStoreOptions, MemoryStoreStats } from '../store/memory-store.ts'
-export { MemoryStore } from '../store/memory-store.ts'
+export type { MemoryStoreOptions, MemoryStoreStats } from '../store/memory/memory-store.ts'
+export { MemoryStore } from '../store/memory/memory-store.ts'

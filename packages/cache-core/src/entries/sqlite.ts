@@ -1,3 +1,3 @@
-export type { SqliteProblem } from '../store/sqlite-backend.ts'
-export type { SqliteStoreOptions, SqliteStoreStats } from '../store/sqlite-store.ts'
-export { SqliteStore } from '../store/sqlite-store.ts'
+export type { SqliteProblem } from '../store/sqlite/sqlite-backend.ts'
+export type { SqliteStoreOptions, SqliteStoreStats } from '../store/sqlite/sqlite-store.ts'
+export { SqliteStore } from '../store/sqlite/sqlite-store.ts'

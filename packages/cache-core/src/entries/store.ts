@@ -1,21 +1,28 @@
-export type { Codec } from '../store/codec.ts'
-export { bytesCodec, jsonCodec, structuredCodec } from '../store/codec.ts'
-export type { Algorithm, CompressionOptions } from '../store/compression.ts'
-export type { Envelope } from '../store/envelope.ts'
-export { decodeEnvelope, EXPIRES_OFFSET, encodeEnvelope } from '../store/envelope.ts'
-export { StoreClosedError, StoreUnavailableError } from '../store/errors.ts'
-export type { LifetimeOptions } from '../store/lifetimes.ts'
-export { Lifetimes } from '../store/lifetimes.ts'
-export { originalKey, storableKey } from '../store/storable-key.ts'
+export {
+  StoreClosedError,
+  StoreUnavailableError,
+  UnencodableValueError,
+} from '../store/contract/errors.ts'
 export type {
   Fence,
   Store,
   StoreCallOptions,
+  StoreClearOptions,
   StoreEntry,
   StoreItem,
+  StoreKeysOptions,
+  StoreLookup,
   StoreSetOptions,
   StoreStats,
-} from '../store/store.ts'
+} from '../store/contract/store.ts'
+export type { Codec } from '../store/format/codec.ts'
+export { bytesCodec, jsonCodec, structuredCodec } from '../store/format/codec.ts'
+export type { Algorithm, CompressionOptions } from '../store/format/compression.ts'
+export type { Envelope } from '../store/format/envelope.ts'
+export { decodeEnvelope, EXPIRES_OFFSET, encodeEnvelope } from '../store/format/envelope.ts'
+export { originalKey, storableKey } from '../store/format/storable-key.ts'
+export type { PackingOptions } from '../store/format/value-packer.ts'
+export { ValuePacker } from '../store/format/value-packer.ts'
+export type { LifetimeOptions } from '../store/lifetimes.ts'
+export { Lifetimes } from '../store/lifetimes.ts'
 export { StoreCounters } from '../store/store-counters.ts'
-export type { PackingOptions } from '../store/value-packer.ts'
-export { ValuePacker } from '../store/value-packer.ts'

@@ -1,4 +1,4 @@
-import type { Fence } from './store.ts'
+import type { Fence } from './contract/store.ts'
 
 /** A value as a {@link Backend} keeps it. */
 export interface StoredValue {
@@ -22,20 +22,19 @@ export interface StoredWrite {
 }
 
 /**
- * What is under a {@link LocalStore}: packed values, and which invalidations concern them. Every call is synchronous and one
- * step for the other callers of this process. `now` is ms on the store's clock.
+ * What is under a {@link LocalStore}: packed values, and which invalidations concern them. Every call is synchronous, one
+ * step for the other callers of this process, and one snapshot of what other processes do. `now` is ms on the store's clock.
  */
 export interface Backend {
   /** Version of the latest invalidation. */
   epoch(): number
   /** The value of a key unless it is gone. */
   read(key: string, now: number): StoredValue | undefined
-  /** Which of the values were written; the others their fences, or a limit, forbade. */
+  readMany(keys: readonly string[], now: number): (StoredValue | undefined)[]
+  /** Which of the values were written; the others their fences, or a limit, forbade. All or none are, if it throws. */
   write(writes: readonly StoredWrite[], now: number): boolean[]
-  /** Deletes values, and outdates fences for their keys; how many there were. */
-  remove(keys: readonly string[], now: number): number
-  /** Makes a value stale, and outdates fences for its key; whether there was one. */
-  expire(key: string, now: number): boolean
+  /** Deletes values, or makes them stale, and outdates fences for their keys; how many there were. */
+  invalidate(keys: readonly string[], expire: boolean, now: number): number
   invalidateTag(tag: string, expire: boolean): void
   clear(expire: boolean): void
   /** Keys of values that are not gone. What is written or removed meanwhile may be among them. */

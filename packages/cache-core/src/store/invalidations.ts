@@ -1,4 +1,4 @@
-import type { Fence } from './store.ts'
+import type { Fence } from './contract/store.ts'
 
 /** What an invalidation concerns. */
 export type Scope = 'key' | 'tag' | 'all'
@@ -25,7 +25,7 @@ const REMEMBERED_KEYS = 65_536
 export class Invalidations {
   /** Version of the latest invalidation. */
   epoch = 0
-  readonly #all: Barrier = { deleted: 0, expired: 0 }
+  #all: Barrier = { deleted: 0, expired: 0 }
   readonly #tags = new Map<string, Barrier>()
   /** Oldest first. */
   readonly #keys = new Map<string, Barrier>()
@@ -35,6 +35,17 @@ export class Invalidations {
   /** How many tags have been invalidated since the last {@link forgetNames}. */
   get tags(): number {
     return this.#tags.size
+  }
+
+  /**
+   * Begins anew at `epoch`, with no names and all fences outdated.
+   *
+   * @param origin what is older is gone, as its invalidations may be lost
+   */
+  begin(epoch: number, origin: number): void {
+    this.epoch = epoch
+    this.#all = { deleted: origin, expired: 0 }
+    this.forgetNames()
   }
 
   /** Notes an invalidation; `version` must be greater than any before. `name` is ignored for `all`. */
@@ -56,15 +67,22 @@ export class Invalidations {
   /** Whether a value under `key` may be stored with this fence: nothing that concerns it was invalidated since. */
   admits({ epoch }: Fence, key: string, tags: readonly string[]): boolean {
     if (epoch < this.#horizon || epoch < latest(this.#all)) return false
+    // From a time that is lost.
+    if (epoch > this.epoch) return false
     if (epoch < latest(this.#keys.get(key))) return false
     return tags.every(tag => epoch >= latest(this.#tags.get(tag)))
   }
 
-  /** Whether a delete of its key, of one of its tags or of everything came after the value. */
+  /** Whether a delete of its key, of one of its tags or of everything came after the value, or the value is from a time that is lost. */
   isDeleted(key: string, { version, tags }: Versioned): boolean {
-    if (this.#all.deleted > version) return true
+    if (this.#all.deleted > version || version > this.epoch) return true
     if ((this.#keys.get(key)?.deleted ?? 0) > version) return true
     return tags.some(tag => (this.#tags.get(tag)?.deleted ?? 0) > version)
+  }
+
+  /** Whether its key was deleted or written by name after a value of this version. */
+  isKeyDeleted(key: string, version: number): boolean {
+    return (this.#keys.get(key)?.deleted ?? 0) > version
   }
 
   /** Whether an expiry of its key, of one of its tags or of everything came after the value. */

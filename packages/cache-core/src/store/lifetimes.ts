@@ -1,12 +1,12 @@
-import { InvalidOptionError } from '../errors.ts'
-import type { StoreSetOptions } from './store.ts'
+import { checkNonNegativeOrInfinity, checkPositiveOrInfinity } from '@millrace/kit'
+import type { StoreSetOptions } from './contract/store.ts'
 
 /** Options that every store takes. */
 export interface LifetimeOptions {
-  /** ms for which values are fresh unless their `set` says otherwise, > 0. Default Infinity. */
-  readonly ttl?: number
-  /** ms for which stale copies are kept after that, >= 0. Default 0. */
-  readonly retention?: number
+  /** ms for which values are fresh unless their `set` says otherwise, above 0. Default: Infinity. */
+  readonly ttl?: number | undefined
+  /** ms for which stale copies are kept after that, at least 0. Default: 0. */
+  readonly retention?: number | undefined
 }
 
 /** Lifetimes of a store's values: its own defaults and the options of one `set`, validated. */
@@ -35,6 +35,6 @@ export class Lifetimes {
 }
 
 function check(ttl: number, retention: number): void {
-  if (!(ttl > 0)) throw new InvalidOptionError('ttl', 'a number > 0', ttl)
-  if (!(retention >= 0)) throw new InvalidOptionError('retention', 'a number >= 0', retention)
+  checkPositiveOrInfinity('ttl', ttl)
+  checkNonNegativeOrInfinity('retention', retention)
 }

@@ -1,27 +1,28 @@
-import type { TimeSource } from '../time/turn-clock.ts'
-import type { Backend } from './backend.ts'
-import { StoreClosedError } from './errors.ts'
-import { type LifetimeOptions, Lifetimes } from './lifetimes.ts'
+import type { TimeSource } from '@millrace/kit'
+import type { Backend, StoredValue, StoredWrite } from './backend.ts'
+import { StoreClosedError, UnencodableValueError } from './contract/errors.ts'
 import type {
   Fence,
   Store,
   StoreCallOptions,
+  StoreClearOptions,
   StoreEntry,
   StoreItem,
+  StoreKeysOptions,
+  StoreLookup,
   StoreSetOptions,
   StoreStats,
-} from './store.ts'
+} from './contract/store.ts'
+import { type PackingOptions, ValuePacker } from './format/value-packer.ts'
+import { type LifetimeOptions, Lifetimes } from './lifetimes.ts'
 import { StoreCounters } from './store-counters.ts'
-import { type PackingOptions, ValuePacker } from './value-packer.ts'
 
 /** Options of every {@link LocalStore}. */
 export interface LocalStoreOptions<V> extends LifetimeOptions, PackingOptions<V> {
   readonly clock: TimeSource
 }
 
-/**
- * A {@link Store} over a synchronous {@link Backend}: packs values, gives them their lives, counts, and answers with promises.
- */
+/** A {@link Store} over a synchronous {@link Backend}: packs values, gives them their lives, counts, and answers with promises. */
 export class LocalStore<V, B extends Backend> implements Store<V> {
   protected readonly backend: B
   protected readonly clock: TimeSource
@@ -31,7 +32,7 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
   #closed = false
 
   /**
-   * @param open makes the backend once the options are known to be good; it counts evictions, refusals and damage
+   * @param open makes the backend once the options are known to be good; it counts evictions and damage
    * @throws {InvalidOptionError}
    */
   constructor(options: LocalStoreOptions<V>, open: (counters: StoreCounters) => B) {
@@ -48,7 +49,7 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
 
   async get(key: string, { signal }: StoreCallOptions = {}): Promise<StoreEntry<V> | undefined> {
     this.enter(signal)
-    return this.#read(key)
+    return this.#entry(key, this.backend.read(key, this.clock.now()))
   }
 
   async getMany(
@@ -56,7 +57,17 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     { signal }: StoreCallOptions = {},
   ): Promise<(StoreEntry<V> | undefined)[]> {
     this.enter(signal)
-    return keys.map(key => this.#read(key))
+    return this.#read(keys)
+  }
+
+  async lookup(
+    keys: readonly string[],
+    { signal }: StoreCallOptions = {},
+  ): Promise<StoreLookup<V>> {
+    this.enter(signal)
+    // Before the values: what is invalidated in between refuses the results of loads.
+    const fence = { epoch: this.backend.epoch(), at: this.clock.now() }
+    return { entries: this.#read(keys), fence }
   }
 
   async set(
@@ -65,7 +76,13 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     options: StoreSetOptions & StoreCallOptions = {},
   ): Promise<boolean> {
     this.enter(options.signal)
-    return this.#write([{ ...options, key, value }])[0]!
+    const now = this.clock.now()
+    const write = this.#toWrite({ ...options, key, value }, now)
+    if (write instanceof UnencodableValueError) {
+      this.#counters.refused++
+      throw write
+    }
+    return this.#write([write], now)[0]!
   }
 
   async setMany(
@@ -73,24 +90,34 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     { signal }: StoreCallOptions = {},
   ): Promise<boolean[]> {
     this.enter(signal)
-    return this.#write(items)
+    const now = this.clock.now()
+    const writes = items.map(item => this.#toWrite(item, now))
+    const good = writes.filter(isWrite)
+    const written = this.#write(good, now)
+    if (good.length === items.length) return written
+    this.#counters.refused += items.length - good.length
+    let next = 0
+    return writes.map(write => isWrite(write) && written[next++]!)
   }
 
   async delete(key: string, { signal }: StoreCallOptions = {}): Promise<boolean> {
     this.enter(signal)
-    return this.#remove([key]) === 1
+    return this.#invalidate([key], false) === 1
   }
 
   async deleteMany(keys: readonly string[], { signal }: StoreCallOptions = {}): Promise<number> {
     this.enter(signal)
-    return this.#remove(keys)
+    return this.#invalidate(keys, false)
   }
 
   async expire(key: string, { signal }: StoreCallOptions = {}): Promise<boolean> {
     this.enter(signal)
-    const expired = this.backend.expire(key, this.clock.now())
-    if (expired) this.#counters.deletes++
-    return expired
+    return this.#invalidate([key], true) === 1
+  }
+
+  async expireMany(keys: readonly string[], { signal }: StoreCallOptions = {}): Promise<number> {
+    this.enter(signal)
+    return this.#invalidate(keys, true)
   }
 
   async deleteTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
@@ -103,10 +130,7 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     this.backend.invalidateTag(tag, true)
   }
 
-  async clear({
-    expire = false,
-    signal,
-  }: { readonly expire?: boolean } & StoreCallOptions = {}): Promise<void> {
+  async clear({ expire = false, signal }: StoreClearOptions = {}): Promise<void> {
     this.enter(signal)
     this.backend.clear(expire)
   }
@@ -114,11 +138,7 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
   async *keys({
     prefix = '',
     signal,
-  }: { readonly prefix?: string } & StoreCallOptions = {}): AsyncGenerator<
-    string,
-    void,
-    undefined
-  > {
+  }: StoreKeysOptions = {}): AsyncGenerator<string, void, undefined> {
     this.enter(signal)
     for (const key of this.backend.keys(this.clock.now())) {
       if (key.startsWith(prefix)) yield key
@@ -150,8 +170,12 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     if (this.#closed) throw new StoreClosedError()
   }
 
-  #read(key: string): StoreEntry<V> | undefined {
-    const stored = this.backend.read(key, this.clock.now())
+  #read(keys: readonly string[]): (StoreEntry<V> | undefined)[] {
+    const found = this.backend.readMany(keys, this.clock.now())
+    return keys.map((key, index) => this.#entry(key, found[index]))
+  }
+
+  #entry(key: string, stored: StoredValue | undefined): StoreEntry<V> | undefined {
     if (stored === undefined) {
       this.#counters.misses++
       return undefined
@@ -160,7 +184,7 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     try {
       const value = this.#packer.unpack(packed)
       this.#counters.hits++
-      return { value, expires, retained, version, tags }
+      return { value, expires, retained, version, tags, at: this.clock.now() }
     } catch {
       // Damaged, or of another codec: a miss as any other, and counted by itself.
       this.#counters.misses++
@@ -170,22 +194,37 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     }
   }
 
-  #write(items: readonly StoreItem<V>[]): boolean[] {
-    if (items.length === 0) return []
-    const now = this.clock.now()
-    const writes = items.map(({ key, value, tags = [], fence, ...options }) => {
-      const { expires, retained } = this.#lifetimes.of(options, now)
-      return { key, packed: this.#packer.pack(value), expires, retained, tags, fence }
-    })
+  /** @throws {InvalidOptionError} */
+  #toWrite(
+    { key, value, tags = NO_TAGS, fence, ...lives }: StoreItem<V>,
+    now: number,
+  ): StoredWrite | UnencodableValueError {
+    const { expires, retained } = this.#lifetimes.of(lives, now)
+    try {
+      const packed = this.#packer.pack(value)
+      return { key, packed, expires, retained, tags: [...tags], fence }
+    } catch (cause) {
+      return cause instanceof UnencodableValueError ? cause : new UnencodableValueError({ cause })
+    }
+  }
+
+  #write(writes: readonly StoredWrite[], now: number): boolean[] {
+    if (writes.length === 0) return []
     const written = this.backend.write(writes, now)
     for (const stored of written) this.#counters[stored ? 'writes' : 'refused']++
     return written
   }
 
-  #remove(keys: readonly string[]): number {
+  #invalidate(keys: readonly string[], expire: boolean): number {
     if (keys.length === 0) return 0
-    const removed = this.backend.remove(keys, this.clock.now())
-    this.#counters.deletes += removed
-    return removed
+    const concerned = this.backend.invalidate(keys, expire, this.clock.now())
+    this.#counters.deletes += concerned
+    return concerned
   }
+}
+
+const NO_TAGS: readonly string[] = []
+
+function isWrite(write: StoredWrite | UnencodableValueError): write is StoredWrite {
+  return !(write instanceof UnencodableValueError)
 }

@@ -1,4 +1,4 @@
-import type { StoreStats } from './store.ts'
+import type { StoreStats } from './contract/store.ts'
 
 /** The counters of {@link StoreStats}, counted. */
 export class StoreCounters {

@@ -1,9 +1,9 @@
-import { InvalidOptionError } from '../errors.ts'
+import { type Clock, checkPositiveOrInfinity, type Timer } from '@millrace/kit'
 import { repeat } from '../size/repeat.ts'
-import { type Clock, systemClock, type Timer } from '../time/turn-clock.ts'
 import type { SweptBackend } from './backend.ts'
-import { StoreUnavailableError } from './errors.ts'
+import { StoreUnavailableError } from './contract/errors.ts'
 import { LocalStore, type LocalStoreOptions } from './local-store.ts'
+import { SteadyClock } from './steady-clock.ts'
 import type { StoreCounters } from './store-counters.ts'
 
 /** Options of every {@link SweptStore}. */
@@ -17,11 +17,13 @@ export class SweptStore<V, B extends SweptBackend> extends LocalStore<V, B> {
   readonly #timer: Timer | undefined
 
   /** @throws {InvalidOptionError} */
-  constructor(options: SweptStoreOptions<V>, open: (counters: StoreCounters, clock: Clock) => B) {
-    const { sweepInterval, clock = systemClock } = options
-    if (!(sweepInterval > 0)) {
-      throw new InvalidOptionError('sweepInterval', 'a number > 0', sweepInterval)
-    }
+  constructor(
+    options: SweptStoreOptions<V>,
+    open: (counters: StoreCounters, clock: SteadyClock) => B,
+  ) {
+    const { sweepInterval } = options
+    checkPositiveOrInfinity('sweepInterval', sweepInterval)
+    const clock = new SteadyClock(options.clock)
     super({ ...options, clock }, counters => open(counters, clock))
     if (sweepInterval === Infinity) return
     this.#timer = repeat(clock, sweepInterval, this.backend, backend => {

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SeededScheduler, VirtualClock } from '@millrace/testkit'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { loaded } from '../load/loaded.ts'
-import { MemoryStore } from '../store/memory-store.ts'
+import { MemoryStore } from '../store/memory/memory-store.ts'
 import { TieredCache } from './tiered-cache.ts'
 import type { TieredCacheOptions } from './tiered-options.ts'
 

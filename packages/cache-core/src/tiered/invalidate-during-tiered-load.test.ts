@@ -1,7 +1,7 @@
 import { everyInterleaving, VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
 import { loaded } from '../load/loaded.ts'
-import { MemoryStore } from '../store/memory-store.ts'
+import { MemoryStore } from '../store/memory/memory-store.ts'
 import { changeVerbs } from './change-verbs.fixture.ts'
 import { MemoryChannel } from './memory-bus.ts'
 import { TieredCache } from './tiered-cache.ts'

@@ -1,4 +1,4 @@
-import type { Fence, Store, StoreEntry, StoreItem } from '../store/store.ts'
+import type { Fence, Store, StoreEntry, StoreItem } from '../store/contract/store.ts'
 import type { Clock } from '../time/turn-clock.ts'
 
 /**

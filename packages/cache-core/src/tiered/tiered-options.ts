@@ -1,6 +1,6 @@
 import type { CacheOptions } from '../cache/cache-options.ts'
 import type { CacheStats } from '../cache/cache-stats.ts'
-import type { Store, StoreStats } from '../store/store.ts'
+import type { Store, StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import type { LoadLease } from './load-lease.ts'
 

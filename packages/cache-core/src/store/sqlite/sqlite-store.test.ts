@@ -6,30 +6,32 @@ import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { runs, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { storeContract } from '../contract/suite/store-contract.ts'
 import { SqliteStore } from './sqlite-store.ts'
-import { storeContract } from './store.contract.ts'
 
 const run = promisify(execFile)
 
-storeContract(
-  'SqliteStore',
-  async () => {
+storeContract('SqliteStore', {
+  runner: { describe, test },
+  modelRuns: runs(60),
+  open: async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-sqlite-'))
     const clock = new VirtualClock(1_000_000)
-    const open = () => new SqliteStore({ path: join(folder, 'cache.db'), clock })
+    const open = (maxBytes?: number) =>
+      new SqliteStore({ path: join(folder, `cache-${maxBytes}.db`), clock, maxBytes })
     const store = open()
     return {
       store,
       advance: ms => clock.advance(ms),
       peer: async () => open(),
+      limited: async maxBytes => open(maxBytes),
       remove: async () => {
         await store.close()
         await rm(folder, { recursive: true })
       },
     }
   },
-  runs(60),
-)
+})
 
 describe('SqliteStore', () => {
   let folder: string
@@ -104,9 +106,9 @@ describe('SqliteStore', () => {
     await store.expireTag('expired')
     const database = new DatabaseSync(path)
     database.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 17000)
-      INSERT INTO tags_1 SELECT 'tag:' || i, 1, 0 FROM n`)
+      INSERT INTO tags_2 SELECT 'tag:' || i, 1, 0 FROM n`)
     store.sweep()
-    expect(database.prepare('SELECT count(*) AS n FROM tags_1').get()).toEqual({ n: 0 })
+    expect(database.prepare('SELECT count(*) AS n FROM tags_2').get()).toEqual({ n: 0 })
     database.close()
     expect(await store.getMany(['kept', 'stale'])).toMatchObject([
       { expires: Infinity },
@@ -182,7 +184,7 @@ describe('SqliteStore', () => {
     await store.set('bad', 'value')
     await store.set('good', 'value')
     const database = new DatabaseSync(path)
-    database.exec("UPDATE entries_1 SET value = x'0022' WHERE key = 'bad'")
+    database.exec("UPDATE entries_2 SET value = x'0022' WHERE key = 'bad'")
     expect(await store.get('bad')).toBeUndefined()
     expect((await store.get('good'))?.value).toBe('value')
     expect(store.stats()).toMatchObject({ corrupt: 1, misses: 1, entries: 1 })
@@ -233,10 +235,12 @@ describe('SqliteStore', () => {
   })
 
   test('bad options are named', () => {
-    expect(() => new SqliteStore({ path: '' })).toThrow('Expected `path` to be the path of a file')
+    expect(() => new SqliteStore({ path: '' })).toThrow(
+      'Expected `path` to be a string that is not empty',
+    )
     expect(() => new SqliteStore({ path, busyTimeout: 0 })).toThrow('Expected `busyTimeout`')
     expect(() => new SqliteStore({ path, maxBytes: Number.NaN })).toThrow(
-      'Expected `maxBytes` to be a number > 0, got NaN (number)',
+      'Expected `maxBytes` to be a number above 0 or Infinity, got NaN',
     )
   })
 })

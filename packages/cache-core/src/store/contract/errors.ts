@@ -20,3 +20,14 @@ export class StoreUnavailableError extends Error {
     this.path = path
   }
 }
+
+/** A value has no form that the store's codec can read back. Nothing was stored, and the key has the value that it had. */
+export class UnencodableValueError extends TypeError {
+  override readonly name = 'UnencodableValueError'
+  readonly code = 'ERR_MILLRACE_UNENCODABLE_VALUE'
+
+  /** @param options with what the codec threw as `cause` */
+  constructor(options?: ErrorOptions) {
+    super('The value cannot be encoded for the store', options)
+  }
+}

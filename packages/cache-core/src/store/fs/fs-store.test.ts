@@ -15,30 +15,32 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { runs, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { storeContract } from '../contract/suite/store-contract.ts'
 import { FsStore } from './fs-store.ts'
-import { storeContract } from './store.contract.ts'
 
 const run = promisify(execFile)
 
-storeContract(
-  'FsStore',
-  async () => {
+storeContract('FsStore', {
+  runner: { describe, test },
+  modelRuns: runs(60),
+  open: async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-fs-'))
     const clock = new VirtualClock(1_000_000)
-    const open = () => new FsStore({ folder: join(folder, 'cache'), clock })
+    const open = (maxBytes?: number) =>
+      new FsStore({ folder: join(folder, `cache-${maxBytes}`), clock, maxBytes })
     const store = open()
     return {
       store,
       advance: ms => clock.advance(ms),
       peer: async () => open(),
+      limited: async maxBytes => open(maxBytes),
       remove: async () => {
         await store.close()
         await rm(folder, { recursive: true })
       },
     }
   },
-  runs(60),
-)
+})
 
 describe('FsStore', () => {
   let folder: string
@@ -48,8 +50,8 @@ describe('FsStore', () => {
   afterEach(() => rm(folder, { recursive: true }))
 
   const files = async () => {
-    const names = await readdir(join(folder, 'v1', 'entries'), { recursive: true })
-    return names.filter(name => name.length > 60).map(name => join(folder, 'v1', 'entries', name))
+    const names = await readdir(join(folder, 'v2', 'entries'), { recursive: true })
+    return names.filter(name => name.length > 60).map(name => join(folder, 'v2', 'entries', name))
   }
 
   test('values, invalidations and fences outlive the process', async () => {
@@ -87,7 +89,7 @@ describe('FsStore', () => {
       'of a later format',
       async (path: string) => {
         const bytes = await readFile(path)
-        bytes[1] = 2
+        bytes[1] = 3
         await writeFile(path, bytes)
       },
     ],
@@ -106,7 +108,7 @@ describe('FsStore', () => {
   test('a torn journal record loses values rather than reviving them', async () => {
     await using store = new FsStore({ folder })
     await store.set('key', 1)
-    await appendFile(join(folder, 'v1', 'journal-1'), 'kAAAA')
+    await appendFile(join(folder, 'v2', 'journal-1'), 'kAAAA')
     await store.delete('other')
     expect(await store.get('key')).toBeUndefined()
     await store.set('key', 2)
@@ -115,7 +117,7 @@ describe('FsStore', () => {
 
   test('a journal that is none makes the folder unavailable, in one sentence', async () => {
     await new FsStore({ folder }).close()
-    await writeFile(join(folder, 'v1', 'journal-1'), 'something else')
+    await writeFile(join(folder, 'v2', 'journal-1'), 'something else')
     expect(() => new FsStore({ folder })).toThrow(
       `The store at ${folder} failed: its journal is damaged`,
     )
@@ -132,12 +134,12 @@ describe('FsStore', () => {
     await store.set('short', 'x', { ttl: 10 })
     await store.set('tagged', 'x', { tags: ['t'] })
     await store.deleteTag('t')
-    const leftover = join(folder, 'v1', 'temporary', 'dead')
+    const leftover = join(folder, 'v2', 'temporary', 'dead')
     await writeFile(leftover, 'half')
     await utimes(leftover, 0, 0)
     clock.advance(1_000)
     expect(await files()).toEqual([])
-    expect(await readdir(join(folder, 'v1', 'temporary'))).toEqual([])
+    expect(await readdir(join(folder, 'v2', 'temporary'))).toEqual([])
 
     for (let i = 0; i < 10; i++) {
       const known = await files()
@@ -174,14 +176,14 @@ describe('FsStore', () => {
     const late = await two.fence()
     clock.advance(59_999)
     one.sweep()
-    expect(await readdir(join(folder, 'v1'))).toContain('journal-1')
+    expect(await readdir(join(folder, 'v2'))).toContain('journal-1')
     clock.advance(1)
     one.sweep()
-    const [journal, ...more] = (await readdir(join(folder, 'v1'))).filter(name =>
+    const [journal, ...more] = (await readdir(join(folder, 'v2'))).filter(name =>
       name.startsWith('journal'),
     )
     expect([journal, more]).toEqual(['journal-2', []])
-    expect((await stat(join(folder, 'v1', 'journal-2'))).size).toBeLessThan(100)
+    expect((await stat(join(folder, 'v2', 'journal-2'))).size).toBeLessThan(110)
 
     expect((await two.get('kept'))?.value).toBe('value')
     expect(await two.get('gone')).toBeUndefined()
@@ -217,9 +219,9 @@ describe('FsStore', () => {
       ).toEqual([Infinity, undefined, 0, undefined])
       await store.deleteTag('kept')
       expect(await store.get('kept')).toBeUndefined()
-      const journals = (await readdir(join(folder, 'v1'))).filter(name => /^journal/.test(name))
+      const journals = (await readdir(join(folder, 'v2'))).filter(name => /^journal/.test(name))
       expect(journals).toEqual(['journal-2'])
-      expect((await stat(join(folder, 'v1', 'journal-2'))).size).toBeLessThan(500)
+      expect((await stat(join(folder, 'v2', 'journal-2'))).size).toBeLessThan(500)
     },
   )
 
@@ -229,7 +231,7 @@ describe('FsStore', () => {
       expect.objectContaining({ code: 'ERR_MILLRACE_STORE_UNAVAILABLE' }),
     )
     expect(() => new FsStore({ folder: '' })).toThrow(
-      "Expected `folder` to be the path of a folder, got '' (string)",
+      'Expected `folder` to be a string that is not empty, got an empty string',
     )
   })
 })

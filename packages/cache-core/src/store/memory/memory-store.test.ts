@@ -1,20 +1,21 @@
 import { runs, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
+import { storeContract } from '../contract/suite/store-contract.ts'
 import { MemoryStore } from './memory-store.ts'
-import { storeContract } from './store.contract.ts'
 
-storeContract(
-  'MemoryStore',
-  async () => {
+storeContract('MemoryStore', {
+  runner: { describe, test },
+  modelRuns: runs(300),
+  open: async () => {
     const clock = new VirtualClock(1_000_000)
     return {
       store: new MemoryStore({ clock }),
+      limited: async maxBytes => new MemoryStore({ clock, maxBytes }),
       advance: ms => clock.advance(ms),
       remove: async () => undefined,
     }
   },
-  runs(300),
-)
+})
 
 describe('MemoryStore', () => {
   test('stays within maxBytes and keeps what is read', async () => {
@@ -60,9 +61,9 @@ describe('MemoryStore', () => {
 
   test('bad options are named', () => {
     expect(() => new MemoryStore({ maxBytes: 0 })).toThrow(
-      'Expected `maxBytes` to be a number > 0, got 0 (number)',
+      'Expected `maxBytes` to be a number above 0 or Infinity, got 0',
     )
-    expect(() => new MemoryStore({ ttl: -1 })).toThrow('Expected `ttl` to be a number > 0')
+    expect(() => new MemoryStore({ ttl: -1 })).toThrow('Expected `ttl` to be a number above 0')
     expect(() => new MemoryStore({ retention: Number.NaN })).toThrow('Expected `retention`')
   })
 })

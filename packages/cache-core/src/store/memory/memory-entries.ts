@@ -1,6 +1,6 @@
-import type { Backend, StoredValue, StoredWrite } from './backend.ts'
-import { Invalidations } from './invalidations.ts'
-import type { StoreCounters } from './store-counters.ts'
+import type { Backend, StoredValue, StoredWrite } from '../backend.ts'
+import { Invalidations } from '../invalidations.ts'
+import type { StoreCounters } from '../store-counters.ts'
 
 interface Held extends StoredValue {
   expires: number
@@ -47,24 +47,27 @@ export class MemoryEntries implements Backend {
     return held
   }
 
-  write(writes: readonly StoredWrite[], now: number): boolean[] {
-    return writes.map(write => this.#write(write, now))
+  readMany(keys: readonly string[], now: number): (StoredValue | undefined)[] {
+    return keys.map(key => this.read(key, now))
   }
 
-  remove(keys: readonly string[], now: number): number {
+  write(writes: readonly StoredWrite[], now: number): boolean[] {
+    const { evictions } = this.#counters
+    const written = writes.map(write => this.#write(write, now))
+    if (writes.length === 1 || this.#counters.evictions === evictions) return written
+    // A batch may be larger than the store, and its end have pushed its beginning out.
+    return writes.map(({ key }, index) => written[index]! && this.#entries.has(key))
+  }
+
+  invalidate(keys: readonly string[], expire: boolean, now: number): number {
     return keys.filter(key => {
       const held = this.#live(key, now)
-      this.#invalidate('key', key, false)
-      if (held !== undefined) this.#drop(key, held)
-      return held !== undefined
+      this.#invalidate('key', key, expire)
+      if (held === undefined) return false
+      if (expire) held.expires = 0
+      else this.#drop(key, held)
+      return true
     }).length
-  }
-
-  expire(key: string, now: number): boolean {
-    const held = this.#live(key, now)
-    this.#invalidate('key', key, true)
-    if (held !== undefined) held.expires = 0
-    return held !== undefined
   }
 
   invalidateTag(tag: string, expire: boolean): void {
@@ -109,18 +112,11 @@ export class MemoryEntries implements Backend {
     if (present !== undefined) this.#drop(key, present)
     const size = packed.length + 2 * key.length
     if (size > this.#maxBytes) return false
+    // Before the new value is in, which would else be met unread while all others were read.
+    while (this.bytes + size > this.#maxBytes) this.#evictOne(now)
     const version = fence?.epoch ?? this.#invalidations.epoch
-    this.#entries.set(key, {
-      packed,
-      expires,
-      retained,
-      version,
-      tags: [...tags],
-      size,
-      visited: false,
-    })
+    this.#entries.set(key, { packed, expires, retained, version, tags, size, visited: false })
     this.bytes += size
-    while (this.bytes > this.#maxBytes) this.#evictOne(now)
     return true
   }
 

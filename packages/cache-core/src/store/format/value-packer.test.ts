@@ -71,13 +71,13 @@ describe('ValuePacker', () => {
 
   test('bad options are named', () => {
     expect(() => new ValuePacker({ compression: { level: 20 } })).toThrow(
-      'Expected `compression.level` to be an integer from 1 to 19 for zstd, got 20 (number)',
+      'Expected `compression.level` to be an integer from 1 to 19, got a positive integer of 2 digits',
     )
     expect(() => new ValuePacker({ compression: { algorithm: 'toString' as Algorithm } })).toThrow(
-      "Expected `compression.algorithm` to be 'zstd', 'gzip' or 'brotli'",
+      "Expected `compression.algorithm` to be one of 'zstd', 'gzip', 'brotli'",
     )
     expect(() => new ValuePacker({ compression: { threshold: Number.NaN } })).toThrow(
-      'Expected `compression.threshold` to be a number >= 0, got NaN (number)',
+      'Expected `compression.threshold` to be a number of at least 0 or Infinity, got NaN',
     )
   })
 })

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { StoreUnavailableError } from './errors.ts'
+import { StoreUnavailableError } from '../contract/errors.ts'
 
 /** "MILL": marks the file as ours, so that another program's database is never touched. */
 const APPLICATION_ID = 0x4d494c4c
@@ -17,17 +17,18 @@ const NOT_A_DATABASE = 26
  * other's entries. Large values come last in a row, so that scans of the other columns do not read them.
  *
  * The first epoch is the time in microseconds, and fences before it are outdated: so a fence taken before the file was lost
- * and made anew cannot pass for a later one.
+ * and made anew cannot pass for a later one. `time` is the latest that any process has reached, in ms since 1970.
  */
 const schema = `
-  CREATE TABLE IF NOT EXISTS state_1 (
+  CREATE TABLE IF NOT EXISTS state_2 (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     epoch INTEGER NOT NULL,
     cleared INTEGER NOT NULL,
     expired INTEGER NOT NULL,
-    horizon INTEGER NOT NULL
+    horizon INTEGER NOT NULL,
+    time INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS entries_1 (
+  CREATE TABLE IF NOT EXISTS entries_2 (
     key TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
     barrier INTEGER NOT NULL,
@@ -38,7 +39,7 @@ const schema = `
     tags TEXT,
     value BLOB
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS tags_1 (
+  CREATE TABLE IF NOT EXISTS tags_2 (
     name TEXT PRIMARY KEY,
     deleted INTEGER NOT NULL,
     expired INTEGER NOT NULL
@@ -68,9 +69,10 @@ function resultCode(error: unknown): number | undefined {
  * `synchronous = NORMAL` a power cut may lose the last writes but not damage the file.
  *
  * @param busyTimeout ms to wait for another process's lock
+ * @param now the present time, ms since 1970
  * @throws {StoreUnavailableError} if the file is another program's
  */
-export function openDatabase(path: string, busyTimeout: number): DatabaseSync {
+export function openDatabase(path: string, busyTimeout: number, now: number): DatabaseSync {
   if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
   const database = new DatabaseSync(path)
   try {
@@ -83,8 +85,10 @@ export function openDatabase(path: string, busyTimeout: number): DatabaseSync {
     useWriteAheadLog(database, busyTimeout)
     database.exec('PRAGMA synchronous = NORMAL')
     database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${schema}`)
-    const first = Date.now() * 1_000
-    database.exec(`INSERT OR IGNORE INTO state_1 VALUES (0, ${first}, 0, 0, ${first}); COMMIT`)
+    const first = Math.floor(now) * 1_000
+    database.exec(
+      `INSERT OR IGNORE INTO state_2 VALUES (0, ${first}, 0, 0, ${first}, ${Math.floor(now)}); COMMIT`,
+    )
     return database
   } catch (error) {
     database.close()
@@ -105,13 +109,13 @@ function isOurs(database: DatabaseSync): boolean {
 
 /** SQLite does not wait for locks while it changes the journal mode, so several processes starting at once must. */
 function useWriteAheadLog(database: DatabaseSync, busyTimeout: number): void {
-  const end = Date.now() + busyTimeout
+  const end = performance.now() + busyTimeout
   for (;;) {
     try {
       database.exec('PRAGMA journal_mode = WAL')
       return
     } catch (error) {
-      if (!isBusy(error) || Date.now() >= end) throw error
+      if (!isBusy(error) || performance.now() >= end) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
     }
   }
@@ -133,8 +137,11 @@ export function setAside(path: string): string {
   let target = base
   for (let attempt = 2; existsSync(target); attempt++) target = `${base}-${attempt}`
   renameSync(path, target)
-  for (const suffix of ['-wal', '-shm']) {
+  for (const suffix of SIDE_FILES) {
     if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix)
   }
   return target
 }
+
+/** Suffixes of the files beside a database in WAL mode. */
+export const SIDE_FILES = ['-wal', '-shm'] as const

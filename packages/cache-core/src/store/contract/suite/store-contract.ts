@@ -1,0 +1,37 @@
+import { fenceTests } from './fences.ts'
+import { housekeepingTests } from './housekeeping.ts'
+import { invalidationTests } from './invalidation.ts'
+import { lifetimeTests } from './lifetimes.ts'
+import { modelTests } from './model.ts'
+import { type StoreFixture, StoreSuite, type TestRunner } from './store-suite.ts'
+import { valueTests } from './values.ts'
+
+/** What a store's contract is tested with. */
+export interface StoreContractOptions {
+  /** The functions of the test runner: `import { describe, test } from 'node:test'`, or Vitest's, Jest's, Mocha's. */
+  readonly runner: TestRunner
+  /** Makes an empty store that packs values as JSON, whose values never expire by default. Called before each test. */
+  readonly open: () => Promise<StoreFixture>
+  /** Random command sequences in the model test. Default: 100. */
+  readonly modelRuns?: number | undefined
+}
+
+/**
+ * Registers the test suite of `Store`, for every implementation. It needs nothing but the runner that it is given.
+ *
+ * @param name of the implementation, for the report
+ */
+export function storeContract(
+  name: string,
+  { runner, open, modelRuns = 100 }: StoreContractOptions,
+): void {
+  const suite = new StoreSuite(runner, open)
+  suite.group(`${name} keeps the store contract`, () => {
+    suite.group('values', () => valueTests(suite))
+    suite.group('time', () => lifetimeTests(suite))
+    suite.group('invalidation', () => invalidationTests(suite))
+    suite.group('the fence', () => fenceTests(suite))
+    suite.group('housekeeping', () => housekeepingTests(suite))
+    suite.group('the model', () => modelTests(suite, modelRuns))
+  })
+}

@@ -1,0 +1,112 @@
+import {
+  checkInteger,
+  checkMethods,
+  checkNonNegativeOrInfinity,
+  checkOneOf,
+  checkOptions,
+  type OptionNames,
+} from '@millrace/kit'
+import { UnencodableValueError } from '../contract/errors.ts'
+import { type Codec, jsonCodec } from './codec.ts'
+import {
+  type Algorithm,
+  type CompressionOptions,
+  methodById,
+  methods,
+  UNCOMPRESSED,
+} from './compression.ts'
+
+/** How a store turns values into bytes. */
+export interface PackingOptions<V> {
+  /** How values become bytes. Default: {@link jsonCodec}. */
+  readonly codec?: Codec<V> | undefined
+  /** `true` for the defaults of {@link CompressionOptions}. Default: false. Values are read back whatever this says. */
+  readonly compression?: CompressionOptions | boolean | undefined
+}
+
+const ALGORITHMS: readonly Algorithm[] = ['zstd', 'gzip', 'brotli']
+const COMPRESSION_OPTIONS: OptionNames<CompressionOptions> = {
+  algorithm: true,
+  threshold: true,
+  level: true,
+}
+
+/** The names of {@link PackingOptions}. */
+export const PACKING_OPTIONS: OptionNames<PackingOptions<unknown>> = {
+  codec: true,
+  compression: true,
+}
+
+/** Largest value that is unpacked, in bytes: a few bytes of damaged or hostile input must not become gigabytes. */
+const LARGEST_VALUE = 256 * 1024 * 1024
+
+/** Packs values as one byte that names the compression, then the encoded and perhaps compressed value. */
+export class ValuePacker<V> {
+  readonly #codec: Codec<V>
+  readonly #threshold: number
+  readonly #level: number
+  readonly #method: (typeof methods)[keyof typeof methods]
+
+  /** @throws {InvalidOptionError} */
+  constructor({ codec = jsonCodec as Codec<V>, compression = false }: PackingOptions<V> = {}) {
+    checkMethods('codec', codec, 'a Codec', ['encode', 'decode'])
+    if (typeof compression !== 'boolean') {
+      checkOptions('compression', compression, COMPRESSION_OPTIONS)
+    }
+    const chosen = compression === true ? {} : compression
+    const { algorithm = 'zstd', threshold = 1_024, level } = chosen || {}
+    const method = methods[checkOneOf('compression.algorithm', algorithm, ALGORITHMS)]
+    const [lowest, highest, preset] = method.levels
+    checkNonNegativeOrInfinity('compression.threshold', threshold)
+    if (level !== undefined) checkInteger('compression.level', level, lowest, highest)
+    this.#codec = codec
+    this.#method = method
+    this.#threshold = chosen === false ? Infinity : threshold
+    this.#level = level ?? preset
+  }
+
+  /** @throws {UnencodableValueError} for `undefined`, and for what the codec throws for */
+  pack(value: V): Uint8Array {
+    const plain = this.#encode(value)
+    if (plain.length >= this.#threshold) {
+      const compressed = this.#method.compress(plain, this.#level)
+      if (compressed.length < plain.length) return prefixed(this.#method.id, compressed)
+    }
+    return prefixed(UNCOMPRESSED, plain)
+  }
+
+  /** @throws if the bytes are damaged or of a compression that this version does not know */
+  unpack(packed: Uint8Array): V {
+    const id = packed[0]
+    const body = packed.subarray(1)
+    if (id === UNCOMPRESSED) return this.#decode(body)
+    const method = methodById(id ?? -1)
+    if (method === undefined) throw new RangeError(`Unknown compression ${id}`)
+    return this.#decode(method.decompress(body, LARGEST_VALUE))
+  }
+
+  #encode(value: V): Uint8Array {
+    if (value === undefined) throw new UnencodableValueError()
+    try {
+      const bytes = this.#codec.encode(value)
+      if (bytes instanceof Uint8Array && bytes.length <= LARGEST_VALUE) return bytes
+    } catch (cause) {
+      throw new UnencodableValueError({ cause })
+    }
+    // More than is ever unpacked, or a codec that returns something else.
+    throw new UnencodableValueError()
+  }
+
+  #decode(bytes: Uint8Array): V {
+    const value = this.#codec.decode(bytes)
+    if (value === undefined) throw new TypeError('Decoded `undefined`, which stands for no value')
+    return value
+  }
+}
+
+function prefixed(id: number, bytes: Uint8Array): Uint8Array {
+  const packed = Buffer.allocUnsafe(bytes.length + 1)
+  packed[0] = id
+  packed.set(bytes, 1)
+  return packed
+}

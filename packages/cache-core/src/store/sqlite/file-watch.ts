@@ -1,0 +1,44 @@
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileIdentity, SIDE_FILES } from './sqlite-file.ts'
+
+/** A folder that changed less than this many ms ago may change again without another modification time. */
+const TIME_RESOLUTION = 50
+
+/**
+ * Tells whether a database's files are still those that were opened. A file that was removed remains readable and writable for who
+ * has it open, while everyone else begins a new one: what one of them invalidates the other would never hear of.
+ *
+ * One `stat` of the folder while nothing in it is made, renamed or removed.
+ */
+export class FileWatch {
+  readonly #path: string
+  readonly #folder: string
+  readonly #identity: string
+  /** The folder when it was last known to be untouched for a while. */
+  #inode = -1
+  #modified = -1
+
+  /** Call it when the database has been opened and its side files exist. */
+  constructor(path: string) {
+    this.#path = path
+    this.#folder = dirname(path)
+    this.#identity = identityOf(path)
+  }
+
+  /** Whether the files are in place. */
+  holds(): boolean {
+    const folder = statSync(this.#folder, { throwIfNoEntry: false })
+    if (folder === undefined) return false
+    const { ino, mtimeMs } = folder
+    if (ino === this.#inode && mtimeMs === this.#modified) return true
+    if (identityOf(this.#path) !== this.#identity) return false
+    this.#inode = Date.now() - mtimeMs > TIME_RESOLUTION ? ino : -1
+    this.#modified = mtimeMs
+    return true
+  }
+}
+
+function identityOf(path: string): string {
+  return ['', ...SIDE_FILES].map(suffix => fileIdentity(path + suffix)).join()
+}

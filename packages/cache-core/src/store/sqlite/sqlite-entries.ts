@@ -1,0 +1,284 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+
+/** A value as its row holds it. */
+export interface EntryRow {
+  readonly version: number
+  readonly expires: number
+  readonly retained: number
+  /** When it was last written or noted as read, ms. */
+  readonly used: number
+  readonly tags: string | null
+  readonly value: Uint8Array
+}
+
+/** What a `set` writes. */
+export interface EntryWrite {
+  readonly key: string
+  readonly value: Uint8Array
+  /** Bytes that count against the store's limit. */
+  readonly size: number
+  readonly expires: number
+  readonly retained: number
+  /** As a JSON array of storable names; `null` for none. */
+  readonly tags: string | null
+  /** Epoch of the fence, or `undefined` for a write that outdates the fences before it. */
+  readonly epoch: number | undefined
+}
+
+interface StateRow {
+  readonly epoch: number
+  /** Version of the last clear to gone. */
+  readonly cleared: number
+  /** Version of the last clear to stale. */
+  readonly expired: number
+  /** Fences before it may have missed an invalidation that is no longer remembered by name. */
+  readonly horizon: number
+  /** The latest time of any process, in ms. */
+  readonly time: number
+}
+
+/** How long a deleted key is remembered by name, in ms; after that, fences older than its deletion are outdated. */
+const TOMBSTONE_LIFE = 60_000
+
+/** How many invalidated tags are remembered by name before they are applied to all rows; see {@link SqliteEntries.sweep}. */
+const REMEMBERED_TAGS = 16_384
+
+const isLive = 'value IS NOT NULL AND retained > ?'
+const tagVersions = `
+  SELECT ifnull(max(deleted), 0) AS deleted, ifnull(max(expired), 0) AS expired
+  FROM tags_2 WHERE name IN (SELECT value FROM json_each(?))`
+/** Whether a tag of the row was invalidated after the value. Not asked of rows without tags. */
+const tagged = (column: 'deleted' | 'expired'): string => `
+  (tags IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(entries_2.tags) AS tag
+    JOIN tags_2 ON tags_2.name = tag.value WHERE tags_2.${column} > entries_2.version))`
+
+/**
+ * The rows of a {@link SqliteStore} and what is done to them. A read is one statement, so one snapshot, whatever other processes
+ * commit meanwhile; what needs several runs within {@link transaction} or {@link snapshot}. A deleted key leaves a row without
+ * value (a tombstone) that refuses what was computed before; when it goes, the horizon takes its place.
+ */
+export class SqliteEntries {
+  readonly #database: DatabaseSync
+  readonly #read: StatementSync
+  readonly #tagVersions: StatementSync
+  readonly #state: StatementSync
+  readonly #present: StatementSync
+  readonly #put: StatementSync
+  readonly #advance: StatementSync
+  readonly #bury: StatementSync
+  readonly #stale: StatementSync
+  readonly #touch: StatementSync
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+    this.#read = database.prepare(`
+      SELECT version, retained, used, tags, value,
+        iif(expires <> 0 AND (state_2.expired > version OR ${tagged('expired')}), 0.0, expires) AS expires
+      FROM entries_2, state_2 WHERE key = ? AND ${isLive} AND NOT ${tagged('deleted')}`)
+    this.#tagVersions = database.prepare(tagVersions)
+    this.#state = database.prepare('SELECT epoch, cleared, expired, horizon, time FROM state_2')
+    this.#present = database.prepare(
+      `SELECT version, barrier, (${isLive} AND NOT ${tagged('deleted')}) AS live FROM entries_2 WHERE key = ?`,
+    )
+    this.#put = database.prepare(`
+      INSERT INTO entries_2 (key, version, barrier, expires, retained, used, size, tags, value)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (key) DO UPDATE SET version = excluded.version,
+        barrier = max(barrier, excluded.barrier), expires = excluded.expires, retained = excluded.retained,
+        used = excluded.used, size = excluded.size, tags = excluded.tags, value = excluded.value`)
+    this.#advance = database.prepare('UPDATE state_2 SET epoch = epoch + 1 RETURNING epoch')
+    this.#bury = database.prepare(`
+      INSERT INTO entries_2 (key, version, barrier, expires, retained, used, size)
+      VALUES (?, 0, ?, 0, ?, 0, 0)
+      ON CONFLICT (key) DO UPDATE SET version = 0, barrier = excluded.barrier, expires = 0,
+        retained = excluded.retained, used = 0, size = 0, tags = NULL, value = NULL`)
+    this.#stale = database.prepare('UPDATE entries_2 SET expires = 0, barrier = ? WHERE key = ?')
+    this.#touch = database.prepare('UPDATE entries_2 SET used = ? WHERE key = ? AND used < ?')
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  epoch(): number {
+    return this.#stateRow().epoch
+  }
+
+  /** The latest time of any process that was noted, in ms. */
+  time(): number {
+    return this.#stateRow().time
+  }
+
+  /** The row of a key unless it is gone; `expires` is 0 if it was expired by tag or as a whole. One statement. */
+  read(key: string, now: number): EntryRow | undefined {
+    return this.#read.get(key, now) as EntryRow | undefined
+  }
+
+  /** Whether it was written. Run it within {@link transaction}. */
+  write(write: EntryWrite, now: number): boolean {
+    const { key, value, size, expires, retained, tags, epoch } = write
+    if (epoch !== undefined && !this.#admits(key, tags, epoch, now)) return false
+    const version = epoch ?? this.#nextEpoch()
+    const barrier = epoch === undefined ? version : 0
+    this.#put.run(key, version, barrier, expires, retained, now, size, tags, value)
+    return true
+  }
+
+  /** As {@link write} for a value that is too large to be kept: an older one goes if this one outdates it. */
+  refuse({ key, tags, epoch }: EntryWrite, now: number): void {
+    if (epoch === undefined) this.invalidate(key, false, now)
+    else if (this.#admits(key, tags, epoch, now)) this.#delete('key = ? AND value IS NOT NULL', key)
+  }
+
+  /** Deletes a value or makes it stale, and remembers that; whether there was one. Run it within {@link transaction}. */
+  invalidate(key: string, expire: boolean, now: number): boolean {
+    const there = this.read(key, now) !== undefined
+    const epoch = this.#nextEpoch()
+    if (there && expire) this.#stale.run(epoch, key)
+    else this.#bury.run(key, epoch, now + TOMBSTONE_LIFE)
+    return there
+  }
+
+  /** Run it within {@link transaction}. */
+  invalidateTag(tag: string, expire: boolean): void {
+    const column = expire ? 'expired' : 'deleted'
+    const epoch = this.#nextEpoch()
+    this.#run(
+      `INSERT INTO tags_2 (name, deleted, expired) VALUES (?, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET ${column} = excluded.${column}`,
+      tag,
+      expire ? 0 : epoch,
+      expire ? epoch : 0,
+    )
+  }
+
+  /** Run it within {@link transaction}. */
+  clear(expire: boolean): void {
+    this.#run(`UPDATE state_2 SET ${expire ? 'expired' : 'cleared'} = ?`, this.#nextEpoch())
+    if (expire) return
+    // What these rows refused is older than `cleared` and refused by it.
+    this.#run('DELETE FROM entries_2')
+    this.#run('DELETE FROM tags_2')
+  }
+
+  /** Keys of live rows that come after `key`, in order. One statement. */
+  keysAfter(key: string | undefined, limit: number, now: number): string[] {
+    const rows = this.#database
+      .prepare(
+        `SELECT key FROM entries_2 WHERE ${isLive} AND NOT ${tagged('deleted')}
+          AND (? IS NULL OR key > ?) ORDER BY key LIMIT ?`,
+      )
+      .all(now, key ?? null, key ?? null, limit) as { key: string }[]
+    return rows.map(row => row.key)
+  }
+
+  /** Removes a row whose value cannot be read, unless it was replaced meanwhile. Run it within {@link transaction}. */
+  discard(key: string, version: number): void {
+    this.#delete('key = ? AND version = ? AND value IS NOT NULL', key, version)
+  }
+
+  totals(): { entries: number; bytes: number } {
+    return this.#database
+      .prepare('SELECT count(value) AS entries, ifnull(sum(size), 0) AS bytes FROM entries_2')
+      .get() as { entries: number; bytes: number }
+  }
+
+  /** Notes that keys were read, and the time. Run it within {@link transaction}. */
+  touch(keys: Iterable<string>, now: number): void {
+    for (const key of keys) this.#touch.run(now, key, now)
+    this.#run('UPDATE state_2 SET time = ? WHERE time < ?', now, now)
+  }
+
+  /** Removes what is gone by time or by tag. O(rows). Run it within {@link transaction}. */
+  sweep(now: number): void {
+    this.#delete('retained <= ?', now)
+    this.#delete(tagged('deleted'))
+    const { tags } = this.#database.prepare('SELECT count(*) AS tags FROM tags_2').get() as {
+      tags: number
+    }
+    if (tags <= REMEMBERED_TAGS) return
+    this.#run(`UPDATE entries_2 SET expires = 0 WHERE ${tagged('expired')}`)
+    this.#run('DELETE FROM tags_2')
+    this.#run('UPDATE state_2 SET horizon = epoch')
+  }
+
+  /**
+   * Deletes the least recently used values until their sizes sum up to `bytes` at most, of which the most recent one is in any case kept;
+   * returns how many. O(rows log rows). Run it within {@link transaction}.
+   */
+  evictTo(bytes: number): number {
+    return this.#delete(
+      `value IS NOT NULL AND key IN (
+         SELECT key FROM (
+           SELECT key, sum(size) OVER newest AS total, row_number() OVER newest AS place FROM entries_2
+           WHERE value IS NOT NULL WINDOW newest AS (ORDER BY used DESC, version DESC, key)
+         ) WHERE total > ? AND place > 1)`,
+      bytes,
+    )
+  }
+
+  /** Gives free pages back to the file system. */
+  shrink(): void {
+    this.#database.exec('PRAGMA incremental_vacuum')
+  }
+
+  /** Runs `work` atomically; other processes wait for it. */
+  transaction<T>(work: () => T): T {
+    return this.#within('BEGIN IMMEDIATE', work)
+  }
+
+  /** Runs `work`, whose statements all see the same state of the file. Nobody waits. */
+  snapshot<T>(work: () => T): T {
+    return this.#within('BEGIN', work)
+  }
+
+  #within<T>(begin: string, work: () => T): T {
+    this.#database.exec(begin)
+    try {
+      const result = work()
+      this.#database.exec('COMMIT')
+      return result
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #admits(key: string, tags: string | null, fence: number, now: number): boolean {
+    const { epoch, cleared, expired, horizon } = this.#stateRow()
+    // A fence from the future was taken in a file that was lost.
+    if (fence < Math.max(cleared, expired, horizon) || fence > epoch) return false
+    const present = this.#present.get(now, key) as
+      | { version: number; barrier: number; live: number }
+      | undefined
+    if (present !== undefined) {
+      if (present.barrier > fence || (present.live === 1 && present.version > fence)) return false
+    }
+    if (tags === null) return true
+    const versions = this.#tagVersions.get(tags) as { deleted: number; expired: number }
+    return Math.max(versions.deleted, versions.expired) <= fence
+  }
+
+  #stateRow(): StateRow {
+    return this.#state.get() as unknown as StateRow
+  }
+
+  #nextEpoch(): number {
+    return (this.#advance.get() as { epoch: number }).epoch
+  }
+
+  /** Deletes rows, and raises the horizon to what they refused. */
+  #delete(where: string, ...values: SQLInputValue[]): number {
+    const rows = this.#database
+      .prepare(`DELETE FROM entries_2 WHERE ${where} RETURNING barrier`)
+      .all(...values) as { barrier: number }[]
+    let horizon = 0
+    for (const { barrier } of rows) if (barrier > horizon) horizon = barrier
+    if (horizon > 0) this.#run('UPDATE state_2 SET horizon = max(horizon, ?)', horizon)
+    return rows.length
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#database.prepare(sql).run(...values).changes)
+  }
+}

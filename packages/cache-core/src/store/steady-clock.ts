@@ -1,0 +1,56 @@
+import { type Clock, monotonicClock, type Timer, type TimeSource, wallClock } from '@millrace/kit'
+
+/** Adds up the forward movements of a clock, so that a step back costs what passed since the last reading and no more. */
+class ForwardSource implements TimeSource {
+  readonly #clock: TimeSource
+  #last: number
+  #total = 0
+
+  constructor(clock: TimeSource) {
+    this.#clock = clock
+    this.#last = clock.now()
+  }
+
+  now(): number {
+    const now = this.#clock.now()
+    if (now > this.#last) this.#total += now - this.#last
+    this.#last = now
+    return this.#total
+  }
+}
+
+/**
+ * Time for what is persisted: ms since 1970 that never steps back. It goes on with the monotonic clock where the wall clock is set
+ * back, follows it where it is set forward, and is at least any time that was met in the store, so that processes with different
+ * ideas of the time measure the same lives. A hybrid logical clock without its counter (Kulkarni et al., 2014).
+ */
+export class SteadyClock implements Clock {
+  readonly #wall: Clock
+  readonly #monotonic: TimeSource
+  /** What is added to the monotonic time. Only grows. */
+  #base = -Infinity
+
+  /** @param clock Default: the system's two clocks. One that is given is both, its steps back left out. */
+  constructor(clock?: Clock | undefined) {
+    this.#wall = clock ?? wallClock
+    this.#monotonic = clock === undefined ? monotonicClock : new ForwardSource(clock)
+  }
+
+  /** Whole ms, so that sums with times to live are exact. */
+  now(): number {
+    const monotonic = this.#monotonic.now()
+    const base = this.#wall.now() - monotonic
+    if (base > this.#base) this.#base = base
+    return Math.floor(monotonic + this.#base)
+  }
+
+  /** Makes the time at least `time`, which another process, or this one before it was restarted, had already reached. */
+  reach(time: number): void {
+    const base = time - this.#monotonic.now()
+    if (base > this.#base) this.#base = base
+  }
+
+  setTimer(callback: () => void, delay: number): Timer {
+    return this.#wall.setTimer(callback, delay)
+  }
+}
