@@ -5,27 +5,10 @@ export type ErrorCode =
   | 'ERR_MILLRACE_DUPLICATE_METRIC'
   | 'ERR_MILLRACE_LABELS'
   | 'ERR_MILLRACE_LANES_FULL'
-  | 'ERR_MILLRACE_SNAPSHOT'
-  | 'ERR_MILLRACE_EXPORT'
+  | 'ERR_MILLRACE_METRICS_SNAPSHOT'
+  | 'ERR_MILLRACE_METRICS_EXPORT'
 
-/** A constructor option, or an option of one call, is outside its documented bounds. */
-export class InvalidOptionError extends TypeError {
-  override readonly name = 'InvalidOptionError'
-  readonly code = 'ERR_MILLRACE_INVALID_OPTION'
-  /** Name of the option as the caller wrote it. */
-  readonly option: string
-  /** What would have been accepted. */
-  readonly expected: string
-  /** What was passed. Not enumerable, so that logging the error does not log the value. */
-  declare readonly received: unknown
-
-  constructor(option: string, expected: string, received: unknown) {
-    super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
-    this.option = option
-    this.expected = expected
-    Object.defineProperty(this, 'received', { value: received, enumerable: false })
-  }
-}
+export { InvalidOptionError } from '@millrace/kit'
 
 /** The name of a metric, or of one of its labels, cannot be exported. */
 export class MetricNameError extends TypeError {
@@ -83,15 +66,15 @@ export class LanesFullError extends Error {
 }
 
 /** A snapshot is not one this package wrote, or it is damaged. */
-export class SnapshotError extends Error {
-  override readonly name = 'SnapshotError'
-  readonly code = 'ERR_MILLRACE_SNAPSHOT'
+export class MetricsSnapshotError extends Error {
+  override readonly name = 'MetricsSnapshotError'
+  readonly code = 'ERR_MILLRACE_METRICS_SNAPSHOT'
 }
 
 /** An export to a collector failed for good: refused, or still failing after the last retry. */
-export class ExportError extends Error {
-  override readonly name = 'ExportError'
-  readonly code = 'ERR_MILLRACE_EXPORT'
+export class MetricsExportError extends Error {
+  override readonly name = 'MetricsExportError'
+  readonly code = 'ERR_MILLRACE_METRICS_EXPORT'
   /** HTTP status of the last answer, where there was one. */
   readonly status: number | undefined
 
@@ -99,13 +82,4 @@ export class ExportError extends Error {
     super(message, options)
     this.status = status
   }
-}
-
-/** Names a value in a message by kind: enough to find the mistake, never a secret or a user's data. */
-function describe(value: unknown): string {
-  if (value === null) return 'null'
-  if (value === undefined) return 'undefined'
-  if (typeof value === 'number' || typeof value === 'boolean') return `${value} (${typeof value})`
-  if (typeof value === 'string') return `a string of ${value.length} characters`
-  return Array.isArray(value) ? `an array of ${value.length}` : `a value of type ${typeof value}`
 }

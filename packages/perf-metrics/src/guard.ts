@@ -5,7 +5,13 @@ export {
   type HistogramComparison,
   type SnapshotComparison,
 } from './guard/compare-snapshots.ts'
-export { Guard, type GuardOptions, type RuleState, type RuleStatus } from './guard/guard.ts'
+export {
+  Guard,
+  type GuardOptions,
+  type GuardStats,
+  type RuleState,
+  type RuleStatus,
+} from './guard/guard.ts'
 export type {
   BurnRateRule,
   LeakRule,

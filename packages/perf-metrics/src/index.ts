@@ -1,10 +1,4 @@
-export type { Clock, Timer } from './clock.ts'
-export {
-  COUNTER_WORDS,
-  type ObservedPart,
-  type ObserveOptions,
-  type StatsSource,
-} from './collect/stats-source.ts'
+export type { Clock, Timer, TimeSource } from '@millrace/kit'
 export {
   DuplicateMetricError,
   type ErrorCode,
@@ -24,7 +18,6 @@ export type {
 export type { Scrape, ScrapeOptions } from './export/scrape.ts'
 export type { Counter } from './instrument/counter.ts'
 export type { Exemplar, SpanIds } from './instrument/exemplars.ts'
-export type { Aggregation } from './instrument/family.ts'
 export type { Gauge } from './instrument/gauge.ts'
 export type { Histogram } from './instrument/histogram.ts'
 export type {
@@ -41,11 +34,11 @@ export type {
   LabelOptions,
 } from './instrument/options.ts'
 export type { RecentStats } from './instrument/recent-values.ts'
-export type { MetricType } from './instrument/series.ts'
 export { timed } from './instrument/timed.ts'
 export type { Timing, TimingSpan, TimingStats } from './instrument/timing.ts'
 export type { UpDownCounter } from './instrument/up-down-counter.ts'
 export type { Labels, LabelValue } from './labels/label-index.ts'
+export type { Aggregation, MetricType } from './metric/family-description.ts'
 export type { Registration } from './registry/registration.ts'
 export { Registry } from './registry/registry.ts'
 export type {
@@ -53,6 +46,12 @@ export type {
   OtlpOptions,
   RegistryOptions,
 } from './registry/registry-options.ts'
+export {
+  COUNTER_WORDS,
+  type ObservedPart,
+  type ObserveOptions,
+  type StatsSource,
+} from './registry/stats-source.ts'
 export { DEFAULT_BUCKETS } from './store/classic.ts'
 export type { Distribution } from './store/distribution.ts'
 export type { DistributionStats, WindowStats } from './window/window-stats.ts'

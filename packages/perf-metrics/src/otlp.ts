@@ -1,8 +1,8 @@
-export { ExportError } from './errors.ts'
+export { MetricsExportError } from './errors.ts'
 export type { HistogramEncoding, Temporality } from './otlp/metric-data.ts'
+export type { ResourceAttributes } from './otlp/resource.ts'
 export {
   OtlpExporter,
   type OtlpExporterOptions,
   type OtlpExporterStats,
-} from './otlp/otlp-exporter.ts'
-export type { ResourceAttributes } from './otlp/resource.ts'
+} from './push/otlp-exporter.ts'

@@ -53,8 +53,8 @@ export function createTelemetry(): Telemetry {
     async [Symbol.asyncDispose]() {
       tracing.close()
       await tracer.close()
-      for (const registration of metering) registration.remove()
-      metrics[Symbol.dispose]()
+      for (const registration of metering) registration.close()
+      metrics.close()
     },
   }
 }

@@ -1,4 +1,4 @@
-import { inSlices, type Pace } from '../slices.ts'
+import { inSlices, type Pace } from '../time/slices.ts'
 import type { ByteWriter } from './byte-writer.ts'
 
 /** What was written, in one piece: without a copy where one chunk held it, and otherwise copied in slices. */

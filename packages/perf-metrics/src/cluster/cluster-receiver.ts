@@ -1,4 +1,4 @@
-import { Contribution } from '../collect/absorb.ts'
+import { Contribution } from '../aggregate/contribution.ts'
 import type { Family } from '../instrument/family.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Registry } from '../registry/registry.ts'

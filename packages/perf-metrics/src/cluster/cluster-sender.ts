@@ -1,26 +1,34 @@
-import { type Clock, stopwatch, systemClock, type Timer } from '../clock.ts'
+import {
+  type Clock,
+  checkFunction,
+  checkOptions,
+  type OptionNames,
+  type Timer,
+} from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
 import type { CounterSeries } from '../instrument/counter.ts'
-import type { Family, FamilyDescription } from '../instrument/family.ts'
+import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
+import type { FamilyDescription } from '../metric/family-description.ts'
 import type { Registry } from '../registry/registry.ts'
-import { type SlicedWork, startSlices } from '../slices.ts'
-import { type Distribution, emptyDistribution } from '../store/distribution.ts'
+import { type Distribution, distributionSince, emptyDistribution } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
-import { distributionSince } from '../window/window-ring.ts'
+import { type SlicedWork, startSlices } from '../time/slices.ts'
 import { CHANNEL, type DeltaMessage, type SeriesDelta } from './messages.ts'
 
 export interface ClusterSenderOptions {
-  /** Milliseconds between two messages, 50 or more. Default 1,000. */
-  interval?: number
-  /** How to reach the parent. Default: `process.send`. */
-  send?: (message: DeltaMessage) => void
-  /** Source of time. Default: the system's. */
-  clock?: Clock
+  /** ms between two messages, 50 or more. Default: 1,000 */
+  readonly interval?: number | undefined
+  /** How to reach the parent. Default: `process.send` */
+  readonly send?: ((message: DeltaMessage) => void) | undefined
+  /** Source of time. Default: the registry's */
+  readonly clock?: Clock | undefined
 }
+
+const OPTIONS: OptionNames<ClusterSenderOptions> = { interval: true, send: true, clock: true }
 
 /** Series of one message, as it is written in one piece. */
 const MOST_SERIES = 32
@@ -43,24 +51,26 @@ export class ClusterSender {
   readonly #clock: Clock
   readonly #numbers = new Map<Family, number>()
   readonly #sent = new WeakMap<Series, Sent>()
-  readonly #stopwatch: () => number
   #timer: Timer | undefined
+  #closed = false
   /** What the interval began to send. */
   #underWay: SlicedWork | undefined
 
   constructor(registry: Registry, options: ClusterSenderOptions = {}) {
-    const { interval = 1000, clock = systemClock, send = process.send?.bind(process) } = options
-    if (!(interval >= 50)) {
-      throw new InvalidOptionError('interval', 'at least 50 milliseconds', interval)
+    checkOptions('', options, OPTIONS)
+    const {
+      interval = 1000,
+      clock = registry.timeline,
+      send = process.send?.bind(process),
+    } = options
+    if (!(interval >= 50 && interval < Infinity)) {
+      throw new InvalidOptionError('interval', 'a finite number of at least 50', interval)
     }
-    if (send === undefined) {
-      throw new InvalidOptionError('send', 'given where the process has no parent to talk to', send)
-    }
+    checkFunction('send', send, 'a function where the process has no parent to talk to')
     this.#registry = registry
     this.#interval = interval
-    this.#send = send
+    this.#send = send!
     this.#clock = clock
-    this.#stopwatch = stopwatch(clock)
     this.#schedule()
   }
 
@@ -73,7 +83,7 @@ export class ClusterSender {
 
   #sendInSlices(): void {
     let finished = false
-    const work = startSlices(this.#steps(), this.#clock, this.#stopwatch, () => {
+    const work = startSlices(this.#steps(), this.#clock, () => {
       finished = true
       this.#underWay = undefined
     })
@@ -143,8 +153,15 @@ export class ClusterSender {
   }
 
   /** Sends a last time and stops. */
-  [Symbol.dispose](): void {
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
     this.#timer?.cancel()
     this.flush()
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close()
   }
 }

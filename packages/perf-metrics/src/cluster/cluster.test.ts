@@ -81,7 +81,7 @@ describe('child processes', () => {
       },
     ])
     counter.inc(4)
-    sender[Symbol.dispose]()
+    sender.close()
     expect(messages[2]!.series[0]!.value).toBe(4)
     clock.advance(5000)
     expect(messages).toHaveLength(3)
@@ -89,7 +89,7 @@ describe('child processes', () => {
 
   it('need a parent', () => {
     expect(() => new ClusterSender(new Registry(), { send: undefined, interval: 1 })).toThrow(
-      'Expected `interval` to be at least 50 milliseconds',
+      'Expected `interval` to be a finite number of at least 50 milliseconds',
     )
   })
 })

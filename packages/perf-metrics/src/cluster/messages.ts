@@ -1,4 +1,4 @@
-import type { FamilyDescription } from '../instrument/family.ts'
+import type { FamilyDescription } from '../metric/family-description.ts'
 import type { Distribution } from '../store/distribution.ts'
 
 /** Marks our messages among whatever else the processes tell each other. */

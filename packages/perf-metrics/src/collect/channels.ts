@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { TimingFamily } from '../instrument/labelled.ts'
 import type { Labels } from '../labels/label-index.ts'
-import type { Registration } from '../registry/registration.ts'
+import { type Registration, registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
 
 type Message = Record<string, unknown>
@@ -108,10 +108,9 @@ export function instrumentChannels(
   operations: readonly ChannelOperation[] = CHANNEL_OPERATIONS,
 ): Registration {
   const undo = metrics.enabled ? operations.map(operation => instrument(metrics, operation)) : []
-  const remove = (): void => {
+  return registration(() => {
     for (const stop of undo.splice(0)) stop()
-  }
-  return { remove, [Symbol.dispose]: remove }
+  })
 }
 
 function instrument(metrics: Registry, operation: ChannelOperation): () => void {

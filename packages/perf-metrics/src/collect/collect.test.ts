@@ -81,7 +81,7 @@ describe('runtime metrics', () => {
 
   it('refuse a resolution that would be a load of its own', () => {
     expect(() => collectRuntime(new Registry(), { eventLoopResolution: 1 })).toThrow(
-      'Expected `eventLoopResolution` to be an integer of at least 5 milliseconds, got 1 (number)',
+      'Expected `eventLoopResolution` to be an integer of at least 5, got a positive integer of 1 digit',
     )
   })
 })
@@ -108,7 +108,7 @@ describe('diagnostics channels', () => {
     expect(text).toContain('millrace_limit_wait_seconds_count{limiter="api"} 1\n')
     expect(text).not.toContain('secret')
     expect(text).not.toContain('redis')
-    registration.remove()
+    registration.close()
     publish('limit:wait', { limiter: 'api', cost: 1 })
     expect(metrics.toPrometheus()).toBe(text)
   })
@@ -200,7 +200,7 @@ describe('event servers', () => {
     expect(text).toContain('bus_processed_total{type="a"} 1\n')
     expect(text).toContain('bus_unhandled_total{type="b"} 1\n')
     expect(text).toContain('bus_received_total{type="__overflow__"} 1\n')
-    registration.remove()
+    registration.close()
     emitter.emit('a')
     expect(metrics.toPrometheus()).toBe(text)
   })

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
+import { checkOptions, isThenable, type OptionNames } from '@millrace/kit'
 import type { CounterFamily, TimingFamily } from '../instrument/labelled.ts'
-import { isThenable } from '../instrument/timing.ts'
-import type { Registration } from '../registry/registration.ts'
+import { type Registration, registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
 
 /** What a handler returns for an event it knows but leaves alone. */
@@ -10,11 +10,13 @@ export const IGNORED: unique symbol = Symbol('event ignored')
 export const UNHANDLED: unique symbol = Symbol('event unhandled')
 
 export interface EventMetricsOptions {
-  /** What the names of the metrics begin with. Default `events`. */
-  prefix?: string
-  /** Most event types to tell apart; the rest are counted together. Default 200. */
-  maxTypes?: number
+  /** What the names of the metrics begin with. Default: `events` */
+  readonly prefix?: string | undefined
+  /** Most event types to tell apart; the rest are counted together. Default: 200 */
+  readonly maxTypes?: number | undefined
 }
+
+const OPTIONS: OptionNames<EventMetricsOptions> = { prefix: true, maxTypes: true }
 
 /**
  * The metrics of an event server, by event type: received, processed, ignored, unhandled, errors, duration. Events come
@@ -27,7 +29,9 @@ export class EventMetrics {
   readonly #unhandled: CounterFamily<'type'>
   readonly #duration: TimingFamily<'type'>
 
-  constructor(metrics: Registry, { prefix = 'events', maxTypes = 200 }: EventMetricsOptions = {}) {
+  constructor(metrics: Registry, options: EventMetricsOptions = {}) {
+    checkOptions('', options, OPTIONS)
+    const { prefix = 'events', maxTypes = 200 } = options
     const counter = (what: string, help: string): CounterFamily<'type'> =>
       metrics.counter(`${prefix}_${what}_total`, { help, labels: ['type'], maxSeries: maxTypes })
     this.#received = counter('received', 'Events that arrived')
@@ -81,9 +85,8 @@ export class EventMetrics {
       })
       return handled
     }
-    const remove = (): void => {
+    return registration(() => {
       emitter.emit = emit
-    }
-    return { remove, [Symbol.dispose]: remove }
+    })
   }
 }

@@ -1,18 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { constants, monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
-import { InvalidOptionError } from '../errors.ts'
-import type { Registration } from '../registry/registration.ts'
+import { checkInteger, checkOptions, type OptionNames } from '@millrace/kit'
+import { type Registration, registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
 import { delayReading } from './event-loop-delay.ts'
 
 export interface RuntimeOptions {
-  /**
-   * Milliseconds between two samples of the event loop's delay, 5 or more. A timer of 10 ms costs a percent of a core
-   * and more. Default 20.
-   */
-  eventLoopResolution?: number
+  /** ms between two samples of the event loop's delay, 5 or more: each is a timer that fires. Default: 20 */
+  readonly eventLoopResolution?: number | undefined
 }
+
+const OPTIONS: OptionNames<RuntimeOptions> = { eventLoopResolution: true }
 
 const GC_KINDS: Readonly<Record<number, string>> = {
   [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
@@ -26,14 +25,9 @@ const GC_KINDS: Readonly<Record<number, string>> = {
  * CPU, memory, file descriptors, event-loop delay and utilisation, garbage collection, heap spaces, active resources.
  */
 export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}): Registration {
+  checkOptions('', options, OPTIONS)
   const { eventLoopResolution = 20 } = options
-  if (!(Number.isInteger(eventLoopResolution) && eventLoopResolution >= 5)) {
-    throw new InvalidOptionError(
-      'eventLoopResolution',
-      'an integer of at least 5 milliseconds',
-      eventLoopResolution,
-    )
-  }
+  checkInteger('eventLoopResolution', eventLoopResolution, 5)
   if (!metrics.enabled) return metrics.addCollector(() => {})
   collectVersion(metrics)
   const stopGc = observeGc(metrics)
@@ -49,12 +43,11 @@ export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}):
   const collecting = metrics.addCollector(() => {
     for (const read of readings) read()
   })
-  const remove = (): void => {
-    collecting.remove()
+  return registration(() => {
+    collecting.close()
     stopGc()
     delay.disable()
-  }
-  return { remove, [Symbol.dispose]: remove }
+  })
 }
 
 function collectVersion(metrics: Registry): void {

@@ -62,7 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close()
   dashboard.close()
-  guard[Symbol.dispose]()
+  guard.close()
   server?.close()
   server?.closeAllConnections()
 })

@@ -165,7 +165,7 @@ describe('the handler', () => {
   it('refuses options out of bounds', () => {
     const registry = new Registry()
     expect(() => new Dashboard({ registry, basePath: 'dash/' })).toThrow(
-      'Expected `basePath` to be a path like /dashboard, got a string of 5 characters',
+      'Expected `basePath` to be a path like /dashboard, got a string of length 5',
     )
     expect(() => new Dashboard({ registry, maxClients: 0 })).toThrow('Expected `maxClients`')
     expect(() => new Dashboard({ registry, interval: 5 })).toThrow('Expected `interval`')

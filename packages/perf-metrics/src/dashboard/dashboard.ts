@@ -1,8 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Clock, systemClock } from '../clock.ts'
+import {
+  type Clock,
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  type OptionNames,
+} from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
 import type { Guard } from '../guard/guard.ts'
-import { integerOption } from '../integer-option.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type DashboardRequest, isLocal } from './access.ts'
 import { type Answer, NOT_FOUND, SECURITY, STREAM_HEADERS } from './answer.ts'
@@ -12,26 +18,38 @@ import { PageFiles } from './page-files.ts'
 import type { Sink } from './subscribers.ts'
 
 export interface DashboardOptions {
-  registry: Registry
+  readonly registry: Registry
   /**
    * Decides on every request: page, stream, data and files alike. Default: requests from this machine, by its own name
-   * and not through a proxy; everyone else gets 404.
+   * and not through a proxy; everyone else gets 404
    */
-  authorize?: (request: DashboardRequest) => boolean | Promise<boolean>
-  /** Path the dashboard is mounted at, without a slash at the end: `/dashboard`. Default: the root. */
-  basePath?: string
+  readonly authorize?: ((request: DashboardRequest) => boolean | Promise<boolean>) | undefined
+  /** Path the dashboard is mounted at, without a slash at the end: `/dashboard`. Default: the root */
+  readonly basePath?: string | undefined
   /** Rules to show. */
-  guard?: Guard
+  readonly guard?: Guard | undefined
   /** The slow operations that a tracer kept, newest first. */
-  slowSpans?: () => readonly SlowSpan[]
-  /** Most browsers at a time; more get 503. 1 to 1,000, default 20. */
-  maxClients?: number
-  /** Milliseconds between two frames, 100 to 10,000. Default 1,000; a tenth of the frames while nobody looks. */
-  interval?: number
-  /** Frames to keep for a first look, 10 to 3,600. Default 600. */
-  history?: number
-  /** Source of time. Default: the system's. */
-  clock?: Clock
+  readonly slowSpans?: (() => readonly SlowSpan[]) | undefined
+  /** Most browsers at a time, 1 to 1,000; more get 503. Default: 20 */
+  readonly maxClients?: number | undefined
+  /** ms between two frames, 100 to 10,000; ten times as long while nobody looks. Default: 1,000 */
+  readonly interval?: number | undefined
+  /** Frames to keep for a first look, 10 to 3,600. Default: 600 */
+  readonly history?: number | undefined
+  /** Source of the timers. Default: the registry's */
+  readonly clock?: Clock | undefined
+}
+
+const OPTIONS: OptionNames<DashboardOptions> = {
+  registry: true,
+  authorize: true,
+  basePath: true,
+  guard: true,
+  slowSpans: true,
+  maxClients: true,
+  interval: true,
+  history: true,
+  clock: true,
 }
 
 /**
@@ -49,27 +67,29 @@ export class Dashboard {
   #closed = false
 
   constructor(options: DashboardOptions) {
+    checkOptions('', options, OPTIONS)
+    checkMethods('registry', options.registry, 'a Registry', ['collect', 'observed'])
     const {
       authorize = isLocal,
       basePath = '',
       maxClients = 20,
       interval = 1000,
       history = 600,
-      clock = systemClock,
+      clock = options.registry.timeline,
     } = options
     if (basePath !== '' && !/^\/.*[^/]$/.test(basePath)) {
       throw new InvalidOptionError('basePath', 'a path like /dashboard', basePath)
     }
-    this.#authorize = authorize
+    this.#authorize = checkFunction('authorize', authorize)
     this.#basePath = basePath
-    this.#maxClients = integerOption('maxClients', maxClients, 1, 1000)
+    this.#maxClients = checkInteger('maxClients', maxClients, 1, 1000)
     const sources = {
       registry: options.registry,
       guard: options.guard,
       slowSpans: options.slowSpans,
-      history: integerOption('history', history, 10, 3600),
+      history: checkInteger('history', history, 10, 3600),
     }
-    this.#frames = new LiveFrames(sources, integerOption('interval', interval, 100, 10_000), clock)
+    this.#frames = new LiveFrames(sources, checkInteger('interval', interval, 100, 10_000), clock)
   }
 
   /** For `node:http` and everything built on it. Calls `next`, or answers 404, for paths outside `basePath`. */

@@ -21,7 +21,10 @@ export interface SlowSpan {
 /** One moment, as the page shows it. */
 export interface Frame {
   readonly sequence: number
+  /** ms since 1970. */
   readonly time: number
+  /** ms from any origin that never step back: what rates are taken over. */
+  readonly elapsed: number
   readonly process: {
     readonly pid: number
     readonly node: string
@@ -103,13 +106,14 @@ export class FrameRecorder {
     return this.#history
   }
 
-  stop(): void {
+  close(): void {
     this.#delay.disable()
   }
 
   /** Takes a frame, stopping after every timing and before what else takes time, so that the caller can let others run. */
-  *take(now: number): Generator<void, Frame> {
+  *take(): Generator<void, Frame> {
     const { registry, guard, slowSpans } = this.#sources
+    const now = registry.timeline.now()
     const busiest = new Busiest(MOST_TIMINGS, now)
     const families = registry.collect()
     yield
@@ -140,7 +144,8 @@ export class FrameRecorder {
     }))
     const frame: Frame = {
       sequence: this.#sequence++,
-      time: now,
+      time: registry.timeline.date(),
+      elapsed: now,
       process: {
         pid: process.pid,
         node: process.version,

@@ -1,5 +1,5 @@
-import { type Clock, stopwatch, type Timer } from '../clock.ts'
-import { type SlicedWork, startSlices } from '../slices.ts'
+import type { Clock, Timer } from '@millrace/kit'
+import { type SlicedWork, startSlices } from '../time/slices.ts'
 import { type Frame, FrameRecorder, type FrameSources } from './frames.ts'
 import { type Sink, Subscribers } from './subscribers.ts'
 
@@ -22,7 +22,6 @@ export class LiveFrames {
   readonly #recorder: FrameRecorder
   readonly #subscribers: Subscribers
   readonly #clock: Clock
-  readonly #stopwatch: () => number
   readonly #interval: number
   readonly #setReady: () => void
   #frame!: Frame
@@ -36,7 +35,6 @@ export class LiveFrames {
     this.#recorder = new FrameRecorder(sources)
     this.#subscribers = new Subscribers((callback, delay) => clock.setTimer(callback, delay))
     this.#clock = clock
-    this.#stopwatch = stopwatch(clock)
     this.#interval = interval
     const { promise, resolve } = Promise.withResolvers<void>()
     this.ready = promise
@@ -55,14 +53,14 @@ export class LiveFrames {
   }
 
   #record(): void {
-    const start = this.#stopwatch()
+    const start = this.#clock.now()
     let finished = false
-    const steps = this.#recorder.take(this.#clock.now())
-    const work = startSlices(steps, this.#clock, this.#stopwatch, frame => {
+    const steps = this.#recorder.take()
+    const work = startSlices(steps, this.#clock, frame => {
       finished = true
       this.#underWay = undefined
       this.#publish(frame)
-      this.#time = this.#stopwatch() - start
+      this.#time = this.#clock.now() - start
     })
     if (!finished) this.#underWay = work
   }
@@ -125,6 +123,6 @@ export class LiveFrames {
     this.#underWay?.cancel()
     this.#setReady()
     this.#subscribers.close()
-    this.#recorder.stop()
+    this.#recorder.close()
   }
 }

@@ -1,4 +1,4 @@
-import type { Timer } from '../clock.ts'
+import type { Timer } from '@millrace/kit'
 
 /** A stream to one browser. */
 export interface Sink {
@@ -7,8 +7,8 @@ export interface Sink {
   end(): void
 }
 
-/** Milliseconds that a client may take no data before it is let go. */
-const PATIENCE = 30_000
+/** ms that a client may take no data before it is let go. */
+const DRAIN_TIMEOUT = 30_000
 
 /**
  * The browsers that listen. A frame is encoded once and the same bytes go to all. One that does not read is sent nothing
@@ -61,7 +61,7 @@ export class Subscribers {
     state.giveUp = this.#setTimer(() => {
       this.remove(sink)
       sink.end()
-    }, PATIENCE)
+    }, DRAIN_TIMEOUT)
   }
 
   close(): void {

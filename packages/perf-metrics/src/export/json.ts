@@ -3,9 +3,11 @@ import type { Exemplar, ExemplarReservoir } from '../instrument/exemplars.ts'
 import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
-import type { MetricType, Series } from '../instrument/series.ts'
+import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
+import type { MetricType } from '../metric/family-description.ts'
 import { quantile } from '../store/distribution.ts'
+import type { Timeline } from '../time/timeline.ts'
 import { allWindows } from '../window/window-stats.ts'
 
 /** All metrics as plain data. Times in milliseconds since the epoch; what is not known yet is `null`. */
@@ -67,14 +69,14 @@ export interface HistogramJson extends SeriesBase {
 }
 
 export function toJson(
+  { timeline, uptime }: { readonly timeline: Timeline; readonly uptime: number },
   families: readonly Family[],
-  created: number,
-  now: number,
   windows: boolean,
 ): MetricsJson {
+  const now = timeline.now()
   return {
-    timestamp: now,
-    uptime: now - created,
+    timestamp: timeline.date(),
+    uptime,
     metrics: families.map(family => {
       const { name, type, help, unit } = family.description
       return {

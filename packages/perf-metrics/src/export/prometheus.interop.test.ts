@@ -18,7 +18,7 @@ const runtime = collectRuntime(metrics)
 const nasty = 'a"b\\c\nd{},=|é値🎈'
 const folder = mkdtempSync(join(tmpdir(), 'millrace-prometheus-'))
 const closing: (() => unknown)[] = [
-  () => runtime.remove(),
+  () => runtime.close(),
   () => rmSync(folder, { recursive: true }),
 ]
 let api: string

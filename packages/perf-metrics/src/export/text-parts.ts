@@ -8,7 +8,7 @@ import {
   isLegacyMetricName,
   legacyLabel,
   legacyName,
-} from '../name.ts'
+} from '../metric/name.ts'
 import type { TextFormat } from './text-format.ts'
 
 /** The lines before a family's samples. */

@@ -1,6 +1,7 @@
 import { promName } from '../guard/promql.ts'
-import type { Family, FamilyDescription } from '../instrument/family.ts'
-import { legacyLabel, legacyName } from '../name.ts'
+import type { Family } from '../instrument/family.ts'
+import type { FamilyDescription } from '../metric/family-description.ts'
+import { legacyLabel, legacyName } from '../metric/name.ts'
 import type { Registry } from '../registry/registry.ts'
 
 export interface GrafanaOptions {

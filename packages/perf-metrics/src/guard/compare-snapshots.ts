@@ -1,4 +1,4 @@
-import { InvalidOptionError, SnapshotError } from '../errors.ts'
+import { InvalidOptionError, MetricsSnapshotError } from '../errors.ts'
 import type { HistogramJson, MetricsJson, SeriesJson } from '../export/json.ts'
 import { compareQuantile, mannWhitney } from '../statistics/compare-distributions.ts'
 import type { Distribution } from '../store/distribution.ts'
@@ -70,7 +70,7 @@ function histogramsOf(
   snapshot: MetricsJson,
 ): Map<string, { metric: string; series: HistogramJson }> {
   if (!Array.isArray(snapshot?.metrics)) {
-    throw new SnapshotError('A snapshot must be what Registry.toJSON() returned')
+    throw new MetricsSnapshotError('A snapshot must be what Registry.toJSON() returned')
   }
   const found = new Map<string, { metric: string; series: HistogramJson }>()
   for (const { name, type, series } of snapshot.metrics) {

@@ -281,11 +281,11 @@ describe('a guard', () => {
     [{ name: 'A', type: 'threshold', metric: 'x' }, 'Expected `A.above` to be given, or `below`'],
     [
       { name: 'A', type: 'threshold', metric: 'x', above: 1, window: 5 },
-      'Expected `A.window` to be one of 60000, 300000, 900000, got 5 (number)',
+      'Expected `A.window` to be one of 60000, 300000, 900000, got a positive integer of 1 digit',
     ],
     [
       { name: 'A', type: 'burn-rate', objective: 1, errors: { metric: 'e' }, total: [] },
-      'Expected `A.objective` to be from 0.5 to 0.999999, got 1 (number)',
+      'Expected `A.objective` to be from 0.5 to 0.999999, got a positive integer of 1 digit',
     ],
   ] as [Rule, string][])('refuses %j', (rule, message) => {
     expect(() => new Guard(new Registry(), { rules: [rule] })).toThrow(message)
@@ -312,7 +312,7 @@ describe('the comparison of snapshots', () => {
     expect(verdicts(10, 10)).toEqual(['same', 'same'])
     expect(verdicts(10, 30, 50)).toEqual(['too few', 'too few'])
     expect(() => compareSnapshots({} as never, {} as never)).toThrow(
-      expect.objectContaining({ code: 'ERR_MILLRACE_SNAPSHOT' }),
+      expect.objectContaining({ code: 'ERR_MILLRACE_METRICS_SNAPSHOT' }),
     )
   })
 

@@ -1,7 +1,13 @@
-import { type Clock, stopwatch, systemClock, type Timer } from '../clock.ts'
-import { InvalidOptionError } from '../errors.ts'
+import {
+  type Clock,
+  checkFunction,
+  checkOptions,
+  checkRange,
+  type OptionNames,
+  type Timer,
+} from '@millrace/kit'
 import type { Registry } from '../registry/registry.ts'
-import { type SlicedWork, startSlices } from '../slices.ts'
+import { type SlicedWork, startSlices } from '../time/slices.ts'
 import { type Evaluator, evaluatorOf, type Finding } from './evaluation.ts'
 import { type Rule, validateRules } from './rules.ts'
 
@@ -17,7 +23,7 @@ export type RuleState = 'ok' | 'pending' | 'tripped'
 export interface RuleStatus {
   readonly rule: Rule
   readonly state: RuleState
-  /** Since when it is in this state, in milliseconds since the epoch. */
+  /** Since when it is in this state, in ms since 1970. */
   readonly since: number
   /** The value judged last and its limit; `NaN` while there is too little to judge by. */
   readonly value: number
@@ -25,17 +31,36 @@ export interface RuleStatus {
 }
 
 export interface GuardOptions {
-  rules: readonly Rule[]
+  readonly rules: readonly Rule[]
   /** Called when a rule trips: flip the flag, take the old path. */
-  onTrip?: (status: RuleStatus) => void | Promise<void>
+  readonly onTrip?: ((status: RuleStatus) => void | Promise<void>) | undefined
   /** Called when a tripped rule has recovered. */
-  onRecover?: (status: RuleStatus) => void | Promise<void>
-  /** Told what `onTrip` or `onRecover` threw. Default: a process warning. */
-  onError?: (error: unknown, status: RuleStatus) => void
-  /** Milliseconds between two evaluations, 100 to 60,000. Default 10,000. */
-  interval?: number
-  /** Source of time; give the registry the same one. Default: the system's. */
-  clock?: Clock
+  readonly onRecover?: ((status: RuleStatus) => void | Promise<void>) | undefined
+  /** Told what `onTrip` or `onRecover` threw. Default: a process warning */
+  readonly onError?: ((error: unknown, status: RuleStatus) => void) | undefined
+  /** ms between two evaluations, 100 to 60,000. Default: 10,000 */
+  readonly interval?: number | undefined
+  /** Source of the timer between them. Default: the registry's */
+  readonly clock?: Clock | undefined
+}
+
+export interface GuardStats {
+  readonly rules: number
+  /** Rules whose condition holds, not yet for long enough. */
+  readonly pending: number
+  readonly tripped: number
+  /** Trips and recoveries since the start. */
+  readonly trips: number
+  readonly recoveries: number
+}
+
+const OPTIONS: OptionNames<GuardOptions> = {
+  rules: true,
+  onTrip: true,
+  onRecover: true,
+  onError: true,
+  interval: true,
+  clock: true,
 }
 
 interface Watched {
@@ -43,7 +68,7 @@ interface Watched {
   readonly evaluator: Evaluator
   state: RuleState
   since: number
-  /** When the condition last changed between holding and not. */
+  /** When the condition last changed between holding and not, on the registry's timeline. */
   changed: number
   held: boolean
   finding: Finding
@@ -57,30 +82,36 @@ const LEAST_RECOVERY = 60_000
  */
 export class Guard {
   readonly #registry: Registry
-  readonly #options: Required<Pick<GuardOptions, 'interval' | 'clock' | 'onError'>> & GuardOptions
+  readonly #options: GuardOptions & {
+    readonly interval: number
+    readonly clock: Clock
+    readonly onError: NonNullable<GuardOptions['onError']>
+  }
   readonly #watched: readonly Watched[]
-  readonly #stopwatch: () => number
   #timer: Timer | undefined
   /** The evaluation that the interval began. */
   #underWay: SlicedWork | undefined
+  #closed = false
   #trips = 0
   #recoveries = 0
 
   constructor(registry: Registry, options: GuardOptions) {
-    const { rules, interval = 10_000, clock = systemClock, onError = warn } = options
+    checkOptions('', options, OPTIONS)
+    const { rules, interval = 10_000, clock = registry.timeline, onError = warn } = options
     validateRules(rules)
-    if (!(interval >= 100 && interval <= 60_000)) {
-      throw new InvalidOptionError('interval', 'from 100 to 60000 milliseconds', interval)
+    checkRange('interval', interval, 100, 60_000)
+    for (const name of ['onTrip', 'onRecover', 'onError'] as const) {
+      if (options[name] !== undefined) checkFunction(name, options[name])
     }
     this.#registry = registry
     this.#options = { ...options, interval, clock, onError }
-    this.#stopwatch = stopwatch(clock)
-    const now = clock.now()
+    const now = registry.timeline.now()
+    const since = registry.timeline.date()
     this.#watched = rules.map(rule => ({
       rule,
       evaluator: evaluatorOf(rule),
       state: 'ok',
-      since: now,
+      since,
       changed: now,
       held: false,
       finding: { holds: undefined, value: NaN, limit: NaN },
@@ -94,13 +125,13 @@ export class Guard {
     this.#timer = clock.setTimer(() => {
       // An evaluation that takes longer than the interval goes on, and the next waits its turn.
       if (this.#underWay === undefined) this.#evaluateInSlices()
-      this.#schedule()
+      if (!this.#closed) this.#schedule()
     }, interval)
   }
 
   #evaluateInSlices(): void {
     let finished = false
-    const work = startSlices(this.#steps(), this.#options.clock, this.#stopwatch, () => {
+    const work = startSlices(this.#steps(), this.#options.clock, () => {
       finished = true
       this.#underWay = undefined
     })
@@ -119,12 +150,14 @@ export class Guard {
   }
 
   *#steps(): Generator<void, void> {
-    const now = this.#options.clock.now()
+    const now = this.#registry.timeline.now()
     const families = new Map(
       this.#registry.collect().map(family => [family.description.name, family]),
     )
     yield
     for (const watched of this.#watched) {
+      // A callback may have closed the guard.
+      if (this.#closed) return
       const found = watched.evaluator.evaluate(families, now)
       watched.finding = 'next' in found ? yield* found : found
       const { holds } = watched.finding
@@ -143,23 +176,23 @@ export class Guard {
     const hold = rule.for ?? 0
     if (watched.state === 'tripped') {
       if (!holds && lasted >= (rule.recoverAfter ?? Math.max(hold, LEAST_RECOVERY))) {
-        this.#enter(watched, 'ok', now)
+        this.#enter(watched, 'ok')
         this.#recoveries++
         this.#notify(this.#options.onRecover, watched)
       }
-    } else if (!holds) this.#enter(watched, 'ok', now)
-    else if (lasted < hold) this.#enter(watched, 'pending', now)
+    } else if (!holds) this.#enter(watched, 'ok')
+    else if (lasted < hold) this.#enter(watched, 'pending')
     else {
-      this.#enter(watched, 'tripped', now)
+      this.#enter(watched, 'tripped')
       this.#trips++
       this.#notify(this.#options.onTrip, watched)
     }
   }
 
-  #enter(watched: Watched, state: RuleState, now: number): void {
+  #enter(watched: Watched, state: RuleState): void {
     if (watched.state === state) return
     watched.state = state
-    watched.since = now
+    watched.since = this.#registry.timeline.date()
   }
 
   #notify(callback: GuardOptions['onTrip'], watched: Watched): void {
@@ -178,7 +211,7 @@ export class Guard {
     return this.#watched.map(statusOf)
   }
 
-  stats(): { rules: number; pending: number; tripped: number; trips: number; recoveries: number } {
+  stats(): GuardStats {
     const count = (state: RuleState): number =>
       this.#watched.filter(watched => watched.state === state).length
     return {
@@ -190,9 +223,16 @@ export class Guard {
     }
   }
 
-  [Symbol.dispose](): void {
+  /** Evaluates no more. */
+  close(): void {
+    this.#closed = true
     this.#timer?.cancel()
     this.#underWay?.cancel()
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close()
   }
 }
 

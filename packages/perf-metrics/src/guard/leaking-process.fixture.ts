@@ -56,6 +56,6 @@ const guard = new Guard(metrics, {
   },
 })
 for (let i = 0; i < 3000; i++) await second()
-guard[Symbol.dispose]()
-runtime.remove()
+guard.close()
+runtime.close()
 console.log(JSON.stringify({ trips, kept: forgotten.length }))

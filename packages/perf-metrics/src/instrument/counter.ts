@@ -1,4 +1,5 @@
 import type { Cells } from '../store/cells.ts'
+import type { Timeline } from '../time/timeline.ts'
 import { ExemplarReservoir, type ExemplarSource } from './exemplars.ts'
 import { Series } from './series.ts'
 
@@ -51,9 +52,8 @@ export class CounterSeries extends Series implements Counter {
     return this.cells[this.at]!
   }
 
-  override reset(created: number): void {
+  override reset(): void {
     this.cells[this.at] = 0
-    this.created = created
   }
 }
 
@@ -66,10 +66,10 @@ export class ExemplarCounterSeries extends CounterSeries {
   constructor(
     block: Cells,
     labelValues: readonly string[],
-    created: number,
+    timeline: Timeline,
     source: ExemplarSource,
   ) {
-    super(block, labelValues, created)
+    super(block, labelValues, timeline)
     this.exemplars = new ExemplarReservoir(ANY_AMOUNT, source)
   }
 
@@ -80,8 +80,8 @@ export class ExemplarCounterSeries extends CounterSeries {
     } else super.inc(amount)
   }
 
-  override reset(created: number): void {
-    super.reset(created)
+  override reset(): void {
+    super.reset()
     this.exemplars.clear()
   }
 }

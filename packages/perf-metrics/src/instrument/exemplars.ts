@@ -1,4 +1,4 @@
-import type { Tap } from './tap.ts'
+import type { SampleListener } from './sample-listener.ts'
 
 /** What identifies the active span: hexadecimal ids as in W3C trace context. */
 export interface SpanIds {
@@ -23,8 +23,8 @@ export interface ExemplarSource {
   activeSpan(): SpanIds | undefined
   /** Milliseconds since the epoch as of the last clock tick: tells without a clock whether a new exemplar is due. */
   readonly coarseTime: Float64Array
-  /** Milliseconds since the epoch. */
-  now(): number
+  /** ms since 1970. */
+  date(): number
 }
 
 const SAMPLED = 1
@@ -35,7 +35,7 @@ const SPAN_ID = /^(?!0+$)[0-9a-f]{16}$/
  * One example per bucket, renewed at most once per clock tick: what a reader clicks on is recent, and a busy bucket does
  * not ask for the active span at every update.
  */
-export class ExemplarReservoir implements Tap {
+export class ExemplarReservoir implements SampleListener {
   readonly #bounds: Float64Array
   readonly #source: ExemplarSource
   readonly #asked: Float64Array
@@ -60,7 +60,7 @@ export class ExemplarReservoir implements Tap {
     this.#asked[bucket] = tick
     if (this.#exemplars[bucket] === undefined) this.#size++
     const { traceId, spanId } = span
-    this.#exemplars[bucket] = { traceId, spanId, value, timestamp: this.#source.now() }
+    this.#exemplars[bucket] = { traceId, spanId, value, timestamp: this.#source.date() }
   }
 
   /** How many buckets have one. */

@@ -1,27 +1,12 @@
 import { LabelError } from '../errors.ts'
 import { LabelIndex, type LabelProblem, type Labels, readValues } from '../labels/label-index.ts'
+import type { FamilyDescription } from '../metric/family-description.ts'
 import type { Cells } from '../store/cells.ts'
-import type { MetricType, Series } from './series.ts'
+import type { Timeline } from '../time/timeline.ts'
+import type { Series } from './series.ts'
 
 /** The label values of the series that takes what a full metric has no room for. */
 const OVERFLOW_VALUE = '__overflow__'
-
-/** How the values of one gauge in several threads or processes become one. */
-export type Aggregation = 'sum' | 'min' | 'max' | 'last'
-
-/** What a metric is, as exporters see it. */
-export interface FamilyDescription {
-  readonly name: string
-  readonly type: MetricType
-  readonly help: string
-  readonly unit: string
-  readonly labelNames: readonly string[]
-  /** Most series with distinct labels; the rest share the overflow series. */
-  readonly maxSeries: number
-  readonly aggregate: Aggregation
-  /** Bounds of the classic buckets, without the open one; empty unless a histogram. */
-  readonly buckets: readonly number[]
-}
 
 /** Makes and unmakes the series of one family. */
 export interface SeriesFactory<S extends Series> {
@@ -37,8 +22,7 @@ export interface SeriesFactory<S extends Series> {
   readonly reclaims: boolean
   /** Takes back the cells of a series that is gone. */
   reclaim(block: Cells): void
-  /** Milliseconds since the epoch. */
-  now(): number
+  readonly timeline: Timeline
 }
 
 /** A metric: its description, and its series by label values. */
@@ -177,7 +161,7 @@ export class Family<S extends Series = Series> {
       this.#factory.destroy(series)
       return
     }
-    series.reset(0)
+    series.reset()
     this.#factory.rest(series)
     series.lastMark = series.mark()
     this.#dormant.set(JSON.stringify(series.labelValues), {
@@ -203,9 +187,7 @@ export class Family<S extends Series = Series> {
     const series = this.#dormant.get(key)?.ref.deref()
     if (series === undefined) return undefined
     this.#dormant.delete(key)
-    const now = this.#factory.now()
-    series.created = now
-    series.lastChange = now
+    series.begin(this.#factory.timeline)
     return this.#add(series)
   }
 }

@@ -1,4 +1,5 @@
 import type { Cells } from '../store/cells.ts'
+import type { Timeline } from '../time/timeline.ts'
 import { Series } from './series.ts'
 
 /** A value that is what it is at the moment: a temperature, a queue's length, bytes in use. */
@@ -37,10 +38,10 @@ export class GaugeSeries extends Series implements Gauge {
   constructor(
     block: Cells,
     labelValues: readonly string[],
-    created: number,
+    timeline: Timeline,
     coarseTime: Float64Array,
   ) {
-    super(block, labelValues, created)
+    super(block, labelValues, timeline)
     this.#time = coarseTime
   }
 
@@ -89,8 +90,7 @@ export class GaugeSeries extends Series implements Gauge {
     return this.#changes
   }
 
-  override reset(created: number): void {
+  override reset(): void {
     this.cells.fill(0, this.at, this.at + GAUGE_CELLS)
-    this.created = created
   }
 }

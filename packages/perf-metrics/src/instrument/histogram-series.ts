@@ -14,11 +14,12 @@ import {
   FIRST_BUCKET,
   ZERO_THRESHOLD,
 } from '../store/exponential.ts'
+import type { Timeline } from '../time/timeline.ts'
 import { ExemplarReservoir, type ExemplarSource } from './exemplars.ts'
 import type { Histogram } from './histogram.ts'
 import { type RecentStats, RecentValues } from './recent-values.ts'
+import { joinListeners, type SampleListener } from './sample-listener.ts'
 import { Series } from './series.ts'
-import { joinTaps, type Tap } from './tap.ts'
 
 // Where the numbers of a series are within its cells. Not exported: V8 folds a module's own constants into the code,
 // but reads exported and imported ones from memory at every use.
@@ -86,7 +87,7 @@ export class HistogramSeries extends Series implements Histogram {
   readonly exemplars: ExemplarReservoir | undefined
   readonly #recent: RecentValues | undefined
   /** What sees every value besides the buckets, if anything does. */
-  readonly #tap: Tap | null
+  readonly #listener: SampleListener | null
 
   // The exponential buckets: bucket `low + i` of schema FINEST_SCHEMA - shift is counts[from + i], for i < capacity.
   #counts: Float64Array
@@ -104,15 +105,15 @@ export class HistogramSeries extends Series implements Histogram {
   constructor(
     block: Cells,
     labelValues: readonly string[],
-    created: number,
+    timeline: Timeline,
     shape: HistogramShape,
   ) {
-    super(block, labelValues, created)
+    super(block, labelValues, timeline)
     this.shape = shape
     const { classic, exemplars, recent } = shape
     this.exemplars = exemplars && new ExemplarReservoir(classic.bounds, exemplars)
     this.#recent = recent > 0 ? new RecentValues(recent) : undefined
-    this.#tap = joinTaps(this.exemplars, this.#recent)
+    this.#listener = joinListeners(this.exemplars, this.#recent)
     this.#bounds = classic.bounds
     this.#table = classic.table
     this.#base = classic.base
@@ -120,7 +121,7 @@ export class HistogramSeries extends Series implements Histogram {
     this.#from = 0
     this.#capacity = 0
     if (block.adopted) this.#adopt()
-    else this.reset(created)
+    else this.reset()
   }
 
   /** Goes on counting where the former owner of the cells ended. */
@@ -152,7 +153,7 @@ export class HistogramSeries extends Series implements Histogram {
     cells[at + SUM]! += value
     if (value < cells[at + MIN]!) cells[at + MIN] = value
     if (value > cells[at + MAX]!) cells[at + MAX] = value
-    if (this.#tap !== null) this.#tap.record(value)
+    if (this.#listener !== null) this.#listener.record(value)
   }
 
   #countExponential(high: number, low: number): void {
@@ -338,7 +339,7 @@ export class HistogramSeries extends Series implements Histogram {
     this.#capacity = 0
   }
 
-  override reset(created: number): void {
+  override reset(): void {
     const { cells, at } = this
     cells.fill(0, at, at + CLASSIC + this.#bounds.length)
     cells[at + MIN] = Infinity
@@ -348,6 +349,5 @@ export class HistogramSeries extends Series implements Histogram {
     this.#round = 0
     this.exemplars?.clear()
     this.#recent?.clear()
-    this.created = created
   }
 }

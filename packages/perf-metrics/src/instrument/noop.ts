@@ -56,7 +56,7 @@ export class NoopHistogram implements Histogram {
 }
 
 const ENDED: TimingSpan = {
-  stop: () => 0,
+  close: () => 0,
   fail: () => 0,
   [Symbol.dispose]: () => {},
 }

@@ -1,4 +1,4 @@
-import type { Tap } from './tap.ts'
+import type { SampleListener } from './sample-listener.ts'
 
 /** Exact statistics of the last values of a histogram. `NaN` where there are none yet. */
 export interface RecentStats {
@@ -12,7 +12,7 @@ export interface RecentStats {
 }
 
 /** The last `capacity` values as they came: exact, where the last hundred matter more than the last quarter-hour. */
-export class RecentValues implements Tap {
+export class RecentValues implements SampleListener {
   readonly #values: Float64Array
   #recorded = 0
 

@@ -1,7 +1,6 @@
+import type { MetricType } from '../metric/family-description.ts'
 import type { Cells } from '../store/cells.ts'
-
-/** What a metric counts, in the terms of the exposition formats. */
-export type MetricType = 'counter' | 'updown' | 'gauge' | 'histogram'
+import type { Timeline } from '../time/timeline.ts'
 
 let rejections = 0
 
@@ -22,15 +21,17 @@ export abstract class Series {
   protected readonly at: number
   readonly block: Cells
   readonly labelValues: readonly string[]
-  /** When counting started, in milliseconds since the epoch. A series that comes back after expiry starts anew. */
-  created: number
+  /** When counting started, in ms since 1970. A series that comes back after expiry starts anew. */
+  created = 0
+  /** The same on the registry's timeline. */
+  begun = 0
   /** Updates refused for their value. */
   rejected = 0
   /** Whether a caller may hold this object, so that its cells cannot be given to another series. */
   handed = false
-  /** Marks of the last look by the registry's clock tick: what it was then, and since when. */
+  /** Marks of the last look by the registry's clock tick: what it was then, and since when on the timeline. */
   lastMark = 0
-  lastChange: number
+  lastChange = 0
   /** Per-format caches, owned by the exporters and the windows. */
   text: unknown = undefined
   window: unknown = undefined
@@ -42,13 +43,19 @@ export abstract class Series {
   textRoom = 0
   labelsLength = 0
 
-  constructor(block: Cells, labelValues: readonly string[], created: number) {
+  constructor(block: Cells, labelValues: readonly string[], timeline: Timeline) {
     this.block = block
     this.cells = block.array
     this.at = block.at
     this.labelValues = labelValues
-    this.created = created
-    this.lastChange = created
+    this.begin(timeline)
+  }
+
+  /** Counting starts now. */
+  begin(timeline: Timeline): void {
+    this.created = timeline.date()
+    this.begun = timeline.now()
+    this.lastChange = this.begun
   }
 
   /** Counts an update whose value is none. */
@@ -60,6 +67,6 @@ export abstract class Series {
   /** A number that differs whenever the series was updated in between. */
   abstract mark(): number
 
-  /** Back to the state of a new series. */
-  abstract reset(created: number): void
+  /** Counts from zero again. */
+  abstract reset(): void
 }

@@ -1,14 +1,15 @@
+import { isThenable } from '@millrace/kit'
 import { type Distribution, quantile } from '../store/distribution.ts'
 import type { Counter } from './counter.ts'
 import type { Histogram } from './histogram.ts'
 
-/** A running measurement. Ends once: by `stop`, by `fail`, or by leaving the scope of a `using` declaration. */
+/** A running measurement. Ends once: by `close`, by `fail`, or by leaving the scope of a `using` declaration. */
 export interface TimingSpan {
   /** Records a success. Returns the duration in milliseconds; 0 if the measurement had ended already. */
-  stop(): number
+  close(): number
   /** Records a failure. Returns the duration in milliseconds; 0 if the measurement had ended already. */
   fail(): number
-  /** As {@link stop}. `using` cannot tell how its scope was left: call {@link fail} where that matters, or `time`. */
+  /** As {@link close}. `using` cannot tell how its scope was left: call {@link fail} where that matters, or `time`. */
   [Symbol.dispose](): void
 }
 
@@ -128,7 +129,7 @@ class RunningSpan implements TimingSpan {
     this.#start = now()
   }
 
-  stop(): number {
+  close(): number {
     return this.#end(false)
   }
 
@@ -147,12 +148,4 @@ class RunningSpan implements TimingSpan {
     this.#timing.record(milliseconds, failed)
     return milliseconds
   }
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  )
 }

@@ -33,8 +33,7 @@ export class UpDownCounterSeries extends Series implements UpDownCounter {
     return this.#changes
   }
 
-  override reset(created: number): void {
+  override reset(): void {
     this.cells[this.at] = 0
-    this.created = created
   }
 }

@@ -3,11 +3,12 @@ import type { Exemplar } from '../instrument/exemplars.ts'
 import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
-import type { MetricType, Series } from '../instrument/series.ts'
+import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
-import { baseName } from '../name.ts'
-import { type Distribution, fit } from '../store/distribution.ts'
-import { distributionSince } from '../window/window-ring.ts'
+import type { MetricType } from '../metric/family-description.ts'
+import { baseName } from '../metric/name.ts'
+import { type Distribution, distributionSince, fit } from '../store/distribution.ts'
+import type { Timeline } from '../time/timeline.ts'
 
 /** Whether a point tells what happened since the series began, or since the last export. */
 export type Temporality = 'cumulative' | 'delta'
@@ -30,7 +31,7 @@ export type Point = NumberPoint | HistogramPoint
 
 interface PointBase {
   readonly labelValues: readonly string[]
-  /** Milliseconds since the epoch. */
+  /** ms since 1970; not after the time of the reading, even where the machine's time was set back. */
   readonly start: number
   /** Those since the start. */
   readonly exemplars: readonly Exemplar[]
@@ -71,9 +72,14 @@ export interface Reading {
   delivered: boolean
 }
 
+/** When a reading was made: in ms since 1970, which may step either way, and on the registry's timeline. */
+interface Moment {
+  readonly date: number
+  readonly elapsed: number
+}
+
 /** What a reading found of a series. */
-interface State {
-  readonly time: number
+interface State extends Moment {
   readonly value: number
   /** Of a histogram. */
   readonly distribution?: Distribution
@@ -102,10 +108,11 @@ export class MetricDataReader {
   }
 
   /**
-   * The metrics as of `now`. Series that begin later are left to the next reading: their points would begin after they
+   * The metrics as of now. Series that begin later are left to the next reading: their points would begin after they
    * end. A point is good until the next one is asked for, or something is counted.
    */
-  read(families: readonly Family[], now: number): Reading {
+  read(families: readonly Family[], timeline: Timeline): Reading {
+    const now: Moment = { date: timeline.date(), elapsed: timeline.now() }
     const metrics = (reader: MetricDataReader): Iterable<MetricData> => ({
       *[Symbol.iterator]() {
         for (const family of families) yield reader.#metric(family, now, reading)
@@ -115,7 +122,7 @@ export class MetricDataReader {
     return reading
   }
 
-  #metric(family: Family, now: number, reading: Reading): MetricData {
+  #metric(family: Family, now: Moment, reading: Reading): MetricData {
     const { name, help, unit, type, labelNames } = family.description
     return {
       name: baseName(name),
@@ -127,33 +134,33 @@ export class MetricDataReader {
     }
   }
 
-  *#points(family: Family, now: number, reading: Reading): Generator<Point | undefined> {
+  *#points(family: Family, now: Moment, reading: Reading): Generator<Point | undefined> {
     for (const series of family.series()) {
-      const point = series.created > now ? undefined : this.#point(series, now, reading)
+      const point = series.begun > now.elapsed ? undefined : this.#point(series, now, reading)
       if (point !== undefined) reading.points++
       yield point
     }
   }
 
-  #point(series: Series, now: number, reading: Reading): Point | undefined {
+  #point(series: Series, now: Moment, reading: Reading): Point | undefined {
     if (series.type === 'histogram') {
       return this.#histogramPoint(series as HistogramSeries, now, reading)
     }
     const { labelValues, created } = series
     if (series.type !== 'counter') {
       const { value } = series as GaugeSeries | UpDownCounterSeries
-      return { labelValues, start: created, value, exemplars: NONE }
+      return { labelValues, start: Math.min(created, now.date), value, exemplars: NONE }
     }
     const { value } = series as CounterSeries
-    const before = this.#advance(series, reading, () => ({ time: now, value }))
-    const start = before?.time ?? created
+    const before = this.#advance(series, reading, () => ({ ...now, value }))
+    const start = Math.min(before?.date ?? created, now.date)
     const exemplars = exemplarsSince(start, series as CounterSeries)
     return { labelValues, start, value: value - (before?.value ?? 0), exemplars }
   }
 
   #histogramPoint(
     series: HistogramSeries,
-    now: number,
+    now: Moment,
     reading: Reading,
   ): HistogramPoint | undefined {
     const { labelValues, created } = series
@@ -161,11 +168,11 @@ export class MetricDataReader {
     const before = this.#advance(series, reading, last => {
       const value = series.count
       // Nothing was counted since the last look: neither are the buckets other ones.
-      if (last?.value === value) return { ...last, time: now }
+      if (last?.value === value) return { ...last, ...now }
       const classic = explicit ? series.classicCounts() : NO_COUNTS
-      return { time: now, value, distribution: series.distribution(), classic }
+      return { ...now, value, distribution: series.distribution(), classic }
     })
-    const start = before?.time ?? created
+    const start = Math.min(before?.date ?? created, now.date)
     const live = series.liveDistribution()
     const distribution = before === undefined ? live : distributionSince(live, before.distribution!)
     if (before !== undefined && distribution.count === 0) return undefined
@@ -199,8 +206,8 @@ export class MetricDataReader {
 }
 
 /** A series that expired and came back began anew. */
-function ofSameLife(state: State | undefined, { created }: Series): State | undefined {
-  return state !== undefined && state.time >= created ? state : undefined
+function ofSameLife(state: State | undefined, { begun }: Series): State | undefined {
+  return state !== undefined && state.elapsed >= begun ? state : undefined
 }
 
 function countsSince(counts: Float64Array, before: Float64Array | undefined): Float64Array {

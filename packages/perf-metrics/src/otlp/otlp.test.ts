@@ -189,7 +189,7 @@ describe('the exporter', () => {
     counter.inc(3)
     histogram.observe(8)
     await expect(exporter.export()).rejects.toMatchObject({
-      code: 'ERR_MILLRACE_EXPORT',
+      code: 'ERR_MILLRACE_METRICS_EXPORT',
       status: 400,
       message: 'The collector answered 400 to the metrics',
     })
@@ -306,7 +306,10 @@ describe('the exporter', () => {
     const exporter = new OtlpExporter(metrics, { url, timeout: 50, onError })
     await exporter.close()
     expect(asked).toBe(1)
-    expect(errors[0]).toMatchObject({ code: 'ERR_MILLRACE_EXPORT', cause: { name: 'AbortError' } })
+    expect(errors[0]).toMatchObject({
+      code: 'ERR_MILLRACE_METRICS_EXPORT',
+      cause: { name: 'AbortError' },
+    })
     expect(exporter.stats()).toMatchObject({ exports: 0, failures: 1, retries: 0 })
     server.closeAllConnections()
     server.close()
@@ -314,7 +317,7 @@ describe('the exporter', () => {
     const late = new OtlpExporter(metrics, { url, onError })
     await late.close()
     expect(errors[1]).toMatchObject({
-      code: 'ERR_MILLRACE_EXPORT',
+      code: 'ERR_MILLRACE_METRICS_EXPORT',
       cause: { code: 'ECONNREFUSED' },
     })
   })
@@ -357,8 +360,11 @@ describe('the exporter', () => {
 
   it.each([
     [{ url: 'nowhere' }, 'Expected `url` to be an http or https URL, got a string of 7 characters'],
-    [{ url: 'ftp://a/b' }, 'Expected `url` to be an http or https URL, got a string of 9'],
-    [{ interval: 5 }, 'Expected `interval` to be at least 100 milliseconds, got 5 (number)'],
+    [{ url: 'ftp://a/b' }, 'Expected `url` to be an http or https URL, got a string of length 9'],
+    [
+      { interval: 5 },
+      'Expected `interval` to be at least 100 milliseconds, got a positive integer of 1 digit',
+    ],
     [{ temporality: 'low' }, 'Expected `temporality` to be one of cumulative, delta'],
   ])('refuses the options %j', (options, message) => {
     expect(() => new OtlpExporter(new Registry(), options as never)).toThrow(message)

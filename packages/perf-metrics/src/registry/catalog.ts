@@ -1,18 +1,22 @@
+import { checkInteger, checkOneOf, checkOptions } from '@millrace/kit'
 import { DuplicateMetricError } from '../errors.ts'
 import type { CounterSeries } from '../instrument/counter.ts'
-import { Family, type FamilyDescription, type SeriesFactory } from '../instrument/family.ts'
+import { Family, type SeriesFactory } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries, HistogramShape } from '../instrument/histogram-series.ts'
-import type {
-  GaugeOptions,
-  HistogramOptions,
-  InstrumentOptions,
-  LabelOptions,
+import {
+  GAUGE_OPTIONS,
+  type GaugeOptions,
+  HISTOGRAM_OPTIONS,
+  type HistogramOptions,
+  INSTRUMENT_OPTIONS,
+  type InstrumentOptions,
+  type LabelOptions,
 } from '../instrument/options.ts'
-import type { MetricType, Series } from '../instrument/series.ts'
+import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
-import { integerOption } from '../integer-option.ts'
-import { baseName, sampleNames, validateLabelNames, validateMetricName } from '../name.ts'
+import type { Aggregation, FamilyDescription, MetricType } from '../metric/family-description.ts'
+import { baseName, sampleNames, validateLabelNames, validateMetricName } from '../metric/name.ts'
 import { ClassicBounds, DEFAULT_BUCKETS, validateBuckets } from '../store/classic.ts'
 import {
   counterFactory,
@@ -21,6 +25,8 @@ import {
   type SeriesContext,
   upDownCounterFactory,
 } from './series-factories.ts'
+
+const AGGREGATIONS: readonly Aggregation[] = ['sum', 'min', 'max', 'last']
 
 /** An instrument's options, and labels where it has some. */
 export type Definition<O extends InstrumentOptions = InstrumentOptions> = O &
@@ -55,26 +61,30 @@ export class Catalog {
   }
 
   counter(name: string, options: Definition): Family<CounterSeries> {
+    checkOptions(name, options, INSTRUMENT_OPTIONS)
     return this.#define(name, 'counter', options, counterFactory(this.#context))
   }
 
   upDownCounter(name: string, options: Definition): Family<UpDownCounterSeries> {
+    checkOptions(name, options, INSTRUMENT_OPTIONS)
     return this.#define(name, 'updown', options, upDownCounterFactory(this.#context))
   }
 
   gauge(name: string, options: Definition<GaugeOptions>): Family<GaugeSeries> {
+    checkOptions(name, options, GAUGE_OPTIONS)
     return this.#define(name, 'gauge', options, gaugeFactory(this.#context))
   }
 
   histogram(name: string, options: Definition<HistogramOptions>): Family<HistogramSeries> {
+    checkOptions(name, options, HISTOGRAM_OPTIONS)
     const { buckets = DEFAULT_BUCKETS, maxBuckets = 640, recent = 0 } = options
     const { store, exemplars } = this.#context
     const shape: HistogramShape = {
       store,
       exemplars,
-      recent: integerOption('recent', recent, 0, 100_000),
+      recent: checkInteger('recent', recent, 0, 100_000),
       classic: new ClassicBounds(validateBuckets(buckets)),
-      maxBuckets: integerOption('maxBuckets', maxBuckets, 80, 4096),
+      maxBuckets: checkInteger('maxBuckets', maxBuckets, 80, 4096),
     }
     return this.#define(name, 'histogram', options, histogramFactory(this.#context, shape), buckets)
   }
@@ -82,16 +92,16 @@ export class Catalog {
   /** The metric of this description, which counts elsewhere. */
   mirror(description: FamilyDescription): Family {
     const { name, type, help, unit, labelNames: labels, aggregate, buckets } = description
-    const options = { help, unit, labels, aggregate, buckets, maxSeries: 1_000_000 }
+    const options = { help, unit, labels, maxSeries: 1_000_000 }
     switch (type) {
       case 'counter':
         return this.counter(name, options) as never
       case 'updown':
         return this.upDownCounter(name, options) as never
       case 'gauge':
-        return this.gauge(name, options) as never
+        return this.gauge(name, { ...options, aggregate }) as never
       case 'histogram':
-        return this.histogram(name, options) as never
+        return this.histogram(name, { ...options, buckets }) as never
     }
   }
 
@@ -119,8 +129,8 @@ export class Catalog {
       help: options.help ?? wordsOf(name),
       unit: options.unit ?? unitOf(name),
       labelNames: [...labels],
-      maxSeries: integerOption('maxSeries', options.maxSeries ?? this.#maxSeries, 1, 1_000_000),
-      aggregate: options.aggregate ?? 'sum',
+      maxSeries: checkInteger('maxSeries', options.maxSeries ?? this.#maxSeries, 1, 1_000_000),
+      aggregate: checkOneOf('aggregate', options.aggregate ?? 'sum', AGGREGATIONS),
       buckets: [...buckets],
     }
     const existing = this.#families.get(name)

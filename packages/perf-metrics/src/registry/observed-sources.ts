@@ -1,16 +1,17 @@
+import { checkMethods, checkOptions } from '@millrace/kit'
+import type { Family } from '../instrument/family.ts'
+import type { Series } from '../instrument/series.ts'
+import { validateMetricName } from '../metric/name.ts'
+import type { Catalog } from './catalog.ts'
+import type { Collectors } from './collectors.ts'
+import { type Registration, registration } from './registration.ts'
 import {
+  OBSERVE_OPTIONS,
   type ObservedPart,
   type ObserveOptions,
   readStats,
   type StatsSource,
-} from '../collect/stats-source.ts'
-import { InvalidOptionError } from '../errors.ts'
-import type { Family } from '../instrument/family.ts'
-import type { Series } from '../instrument/series.ts'
-import { validateMetricName } from '../name.ts'
-import type { Catalog } from './catalog.ts'
-import type { Collectors } from './collectors.ts'
-import { type Registration, registration } from './registration.ts'
+} from './stats-source.ts'
 
 interface Observed {
   readonly name: string
@@ -30,21 +31,20 @@ export class ObservedSources {
   }
 
   add(name: string, source: StatsSource, options: ObserveOptions): Registration {
-    if (typeof source?.stats !== 'function') {
-      throw new InvalidOptionError('source', 'an object with a stats() method', source)
-    }
+    checkMethods('source', source, 'an object', ['stats'])
+    checkOptions('observe', options, OBSERVE_OPTIONS)
     validateMetricName(name)
     const observed = { name, source, labels: options.labels ?? {} }
     this.#observed.add(observed)
     const collecting = this.#collectors.add(() => this.#collect(observed, options.counters))
     return registration(() => {
-      collecting.remove()
+      collecting.close()
       this.#observed.delete(observed)
     })
   }
 
   #collect({ name, labels, source }: Observed, counters: ObserveOptions['counters']): void {
-    for (const field of readStats(source.stats(), counters)) {
+    for (const field of readStats(source, counters)) {
       const values = field.kind === undefined ? labels : { ...labels, kind: field.kind }
       const definition = { labels: Object.keys(values), help: `${field.name} of ${name}` }
       if (field.counter) {

@@ -1,9 +1,11 @@
-/** Undoes a registration. */
+/** Something that goes on until it is closed. */
 export interface Registration {
-  remove(): void
+  /** Ends it. Has no effect the second time. */
+  close(): void
+  /** As {@link close}. */
   [Symbol.dispose](): void
 }
 
-export function registration(undo: () => void): Registration {
-  return { remove: undo, [Symbol.dispose]: undo }
+export function registration(close: () => void): Registration {
+  return { close, [Symbol.dispose]: close }
 }

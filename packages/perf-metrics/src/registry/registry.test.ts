@@ -81,8 +81,11 @@ describe('definition', () => {
   })
 
   it.each([
-    [{ maxSeries: 0 }, 'Expected `maxSeries` to be an integer from 1 to 1000000, got 0 (number)'],
-    [{ retention: 5 }, 'Expected `retention` to be at least 1000 milliseconds, got 5 (number)'],
+    [{ maxSeries: 0 }, 'Expected `maxSeries` to be an integer from 1 to 1,000,000, got 0'],
+    [
+      { retention: 5 },
+      'Expected `retention` to be a number of at least 1,000, got a positive integer of 1 digit',
+    ],
   ])('refuses the option %j', (options, message) => {
     expect(() => new Registry(options)).toThrow(
       expect.objectContaining({ code: 'ERR_MILLRACE_INVALID_OPTION', message }),
@@ -240,8 +243,8 @@ describe('timing', () => {
     await timing.time(async () => clock.advance(30))
     const span = timing.start()
     clock.advance(40)
-    expect(span.stop()).toBe(40)
-    expect(span.stop()).toBe(0)
+    expect(span.close()).toBe(40)
+    expect(span.close()).toBe(0)
     expect(timing.stats()).toMatchObject({ count: 4, successes: 4, total: 100, mean: 25, max: 40 })
   })
 
@@ -295,7 +298,7 @@ describe('observe', () => {
     expect(text).toContain('cache_removals_total{cache="a",kind="ttl"} 1\n')
     expect(text).toContain('cache_open{cache="a"} 1\n')
     expect(text).not.toContain('name')
-    registration.remove()
+    registration.close()
     stats.hits = 9
     expect(metrics.toPrometheus()).toContain('cache_hits_total{cache="a"} 7\n')
   })
@@ -391,7 +394,7 @@ describe('disabled', () => {
 describe('clock tick', () => {
   const open: Registry[] = []
   afterEach(() => {
-    for (const metrics of open.splice(0)) metrics[Symbol.dispose]()
+    for (const metrics of open.splice(0)) metrics.close()
   })
 
   it('starts with the first instrument and ends with the registry', () => {
@@ -403,7 +406,7 @@ describe('clock tick', () => {
     expect(clock.pending).toBe(1)
     clock.advance(5000)
     expect(clock.pending).toBe(1)
-    metrics[Symbol.dispose]()
+    metrics.close()
     expect(clock.pending).toBe(0)
   })
 })

@@ -1,7 +1,13 @@
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  type OptionNames,
+} from '@millrace/kit'
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
-import { type Clock, stopwatch, systemClock } from '../clock.ts'
-import type { ObservedPart, ObserveOptions, StatsSource } from '../collect/stats-source.ts'
 import { InvalidOptionError } from '../errors.ts'
 import { type MetricsHandler, metricsHandler } from '../export/http-handler.ts'
 import { type MetricsJson, toJson } from '../export/json.ts'
@@ -10,7 +16,7 @@ import { exposeText, type Scrape, type ScrapeOptions, scrape } from '../export/s
 import { summarize } from '../export/summary.ts'
 import { OPENMETRICS, OPENMETRICS_2, PROMETHEUS, type TextFormat } from '../export/text-format.ts'
 import type { Counter } from '../instrument/counter.ts'
-import type { Family, FamilyDescription } from '../instrument/family.ts'
+import type { Family } from '../instrument/family.ts'
 import type { Gauge } from '../instrument/gauge.ts'
 import type { Histogram } from '../instrument/histogram.ts'
 import {
@@ -30,13 +36,14 @@ import type {
 import { Series } from '../instrument/series.ts'
 import { type Timing, TimingSeries } from '../instrument/timing.ts'
 import type { UpDownCounter } from '../instrument/up-down-counter.ts'
-import { integerOption } from '../integer-option.ts'
+import type { FamilyDescription } from '../metric/family-description.ts'
 import { toOtlpJson } from '../otlp/json-encoding.ts'
 import { MetricDataReader, type Reading } from '../otlp/metric-data.ts'
 import { encodeOtlpProtobuf, type OtlpContext } from '../otlp/protobuf-encoding.ts'
 import { HeapCells } from '../store/cells.ts'
 import { emptyDistribution } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
+import { Timeline } from '../time/timeline.ts'
 import { WINDOWS } from '../window/window-ring.ts'
 import {
   type DistributionStats,
@@ -46,15 +53,28 @@ import {
 } from '../window/window-stats.ts'
 import { Catalog, type Definition } from './catalog.ts'
 import { Collectors } from './collectors.ts'
+import { Maintenance } from './maintenance.ts'
 import { ObservedSources } from './observed-sources.ts'
 import { type Registration, registration } from './registration.ts'
 import type { OpenMetricsOptions, OtlpOptions, RegistryOptions } from './registry-options.ts'
 import { SelfReport } from './self-report.ts'
+import type { ObservedPart, ObserveOptions, StatsSource } from './stats-source.ts'
 import { Ticker } from './ticker.ts'
-import { Upkeep } from './upkeep.ts'
 
 /** Bytes to set aside for a first scrape. */
 const MIN_SCRAPE = 16_384
+
+const OPTIONS: OptionNames<RegistryOptions> = {
+  enabled: true,
+  maxSeries: true,
+  retention: true,
+  windows: true,
+  activeSpan: true,
+  openMetrics2: true,
+  store: true,
+  clock: true,
+  wallClock: true,
+}
 
 const NOOP = new NoopInstrument()
 const NOOP_HISTOGRAM = new NoopHistogram()
@@ -63,10 +83,11 @@ const NOOP_TIMING = new NoopTiming()
 /** Defines metrics, holds their series and exports them. */
 export class Registry {
   readonly enabled: boolean
-  /** When this registry was made, in milliseconds since the epoch. */
+  /** When this registry was made, in ms since 1970. */
   readonly created: number
-  readonly #clock: Clock
-  readonly #stopwatch: () => number
+  /** What its windows, rates and exports take for the time. */
+  readonly timeline: Timeline
+  readonly #begun: number
   readonly #windows: boolean
   readonly #openMetrics2: boolean
   readonly #coarseTime: Float64Array
@@ -74,33 +95,37 @@ export class Registry {
   readonly #collectors = new Collectors()
   readonly #observed: ObservedSources
   readonly #selfReport: SelfReport
-  readonly #upkeep: Upkeep
+  readonly #maintenance: Maintenance
   readonly #ticker: Ticker<Registry>
   readonly #writer = new ByteWriter()
   #scrapeSize = MIN_SCRAPE
 
   constructor(options: RegistryOptions = {}) {
-    const { enabled = true, maxSeries = 2000, retention = Infinity, clock = systemClock } = options
+    checkOptions('', options, OPTIONS)
+    const { enabled = true, maxSeries = 2000, retention = Infinity, clock, wallClock } = options
     const { windows = true, openMetrics2 = false, activeSpan, store = new HeapCells() } = options
     if (!(retention >= 1000)) {
-      throw new InvalidOptionError('retention', 'at least 1000 milliseconds', retention)
+      throw new InvalidOptionError('retention', 'a number of at least 1,000', retention)
     }
     if (retention < Infinity && options.store !== undefined) {
       throw new InvalidOptionError('retention', 'absent beside `store`', retention)
     }
-    this.enabled = enabled
-    this.#windows = windows
-    this.#openMetrics2 = openMetrics2
-    this.#clock = clock
-    this.#stopwatch = stopwatch(clock)
-    this.created = clock.now()
-    const now = (): number => clock.now()
+    if (clock !== undefined) checkMethods('clock', clock, 'a clock', ['now', 'setTimer'])
+    if (wallClock !== undefined) checkMethods('wallClock', wallClock, 'a time source', ['now'])
+    if (activeSpan !== undefined) checkFunction('activeSpan', activeSpan)
+    this.enabled = checkBoolean('enabled', enabled)
+    this.#windows = checkBoolean('windows', windows)
+    this.#openMetrics2 = checkBoolean('openMetrics2', openMetrics2)
+    const timeline = new Timeline(clock, wallClock)
+    this.timeline = timeline
+    this.created = timeline.date()
+    this.#begun = timeline.now()
     const coarseTime = Float64Array.of(this.created)
     this.#coarseTime = coarseTime
-    const exemplars = activeSpan && { activeSpan, coarseTime, now }
+    const exemplars = activeSpan && { activeSpan, coarseTime, date: () => timeline.date() }
     this.#catalog = new Catalog(
-      { store, coarseTime, exemplars, now },
-      integerOption('maxSeries', maxSeries, 1, 1_000_000),
+      { store, coarseTime, exemplars, timeline },
+      checkInteger('maxSeries', maxSeries, 1, 1_000_000),
       ({ collect }) => {
         if (collect !== undefined) this.#collectors.add(collect)
         this.#ticker.start()
@@ -108,14 +133,13 @@ export class Registry {
     )
     this.#observed = new ObservedSources(this.#catalog, this.#collectors)
     this.#selfReport = new SelfReport(this.#catalog)
-    this.#upkeep = new Upkeep({
-      catalog: this.#catalog,
-      clock,
-      stopwatch: this.#stopwatch,
-      retention,
-      windows,
-    })
-    this.#ticker = new Ticker<Registry>(clock, this, registry => registry.#tick())
+    this.#maintenance = new Maintenance({ catalog: this.#catalog, timeline, retention, windows })
+    this.#ticker = new Ticker<Registry>(timeline, this, registry => registry.#tick())
+  }
+
+  /** ms since this registry was made. */
+  get uptime(): number {
+    return this.timeline.now() - this.#begun
   }
 
   /** A number that only goes up. With `labels`, a metric to bind or to update by label object. */
@@ -184,8 +208,8 @@ export class Registry {
       labels,
     })
     return durations.description.labelNames.length === 0
-      ? new TimingSeries(durations.only, failures.only, this.#stopwatch)
-      : new TimingFamily(durations, failures, this.#stopwatch)
+      ? new TimingSeries(durations.only, failures.only, this.timeline.stopwatch)
+      : new TimingFamily(durations, failures, this.timeline.stopwatch)
   }
 
   /**
@@ -265,7 +289,7 @@ export class Registry {
 
   /** Everything there is, as plain data. In one piece, 40 ms per 1,000 histogram series. */
   toJSON(): MetricsJson {
-    return toJson(this.collect(), this.created, this.#clock.now(), this.#windows)
+    return toJson(this, this.collect(), this.#windows)
   }
 
   /**
@@ -290,9 +314,9 @@ export class Registry {
     metrics: Reading['metrics']
     context: OtlpContext
   } {
-    const time = this.#clock.now()
+    const time = this.timeline.date()
     const reader = new MetricDataReader('cumulative', histograms)
-    const { metrics } = reader.read(this.collect(), time)
+    const { metrics } = reader.read(this.collect(), this.timeline)
     return { metrics, context: { time, temporality: 'cumulative', histograms, resource } }
   }
 
@@ -301,14 +325,19 @@ export class Registry {
     return summarize(this.toJSON())
   }
 
-  /** Stops the clock tick. Instruments keep counting and exports keep working. */
+  /** Stops the clock tick, on which windows and retention depend. Instruments keep counting and exports keep working. */
+  close(): void {
+    this.#ticker.close()
+  }
+
+  /** As {@link close}. */
   [Symbol.dispose](): void {
-    this.#ticker.stop()
+    this.close()
   }
 
   #tick(): void {
-    this.#coarseTime[0] = this.#clock.now()
-    this.#upkeep.tick()
+    this.#coarseTime[0] = this.timeline.date()
+    this.#maintenance.tick()
   }
 
   /**
@@ -324,7 +353,7 @@ export class Registry {
     const series = 'histogram' in instrument ? instrument.histogram : instrument
     const stats =
       series instanceof Series && this.#windows
-        ? windowStats(series, milliseconds, this.#clock.now())
+        ? windowStats(series, milliseconds, this.timeline.now())
         : undefined
     return stats ?? distributionStats(emptyDistribution(FINEST_SCHEMA), milliseconds)
   }

@@ -10,15 +10,16 @@ import {
 import type { Series } from '../instrument/series.ts'
 import { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import type { CellStore, Cells } from '../store/cells.ts'
+import type { Timeline } from '../time/timeline.ts'
 
 /** What series are made of. */
 export interface SeriesContext {
   readonly store: CellStore
-  /** Milliseconds since the epoch, as of the last clock tick. */
+  /** ms since 1970, as of the last clock tick. */
   readonly coarseTime: Float64Array
   /** Where examples come from, if any are wanted. */
   readonly exemplars: ExemplarSource | undefined
-  now(): number
+  readonly timeline: Timeline
 }
 
 function factory<S extends Series>(
@@ -42,7 +43,7 @@ function factory<S extends Series>(
     rest,
     reclaims: context.store.reclaims,
     reclaim: block => context.store.free(block),
-    now: () => context.now(),
+    timeline: context.timeline,
   }
 }
 
@@ -50,8 +51,8 @@ export function counterFactory(context: SeriesContext): SeriesFactory<CounterSer
   const { exemplars } = context
   return factory(context, 1, (block, values) =>
     exemplars === undefined
-      ? new CounterSeries(block, values, context.now())
-      : new ExemplarCounterSeries(block, values, context.now(), exemplars),
+      ? new CounterSeries(block, values, context.timeline)
+      : new ExemplarCounterSeries(block, values, context.timeline, exemplars),
   )
 }
 
@@ -59,7 +60,7 @@ export function upDownCounterFactory(context: SeriesContext): SeriesFactory<UpDo
   return factory(
     context,
     1,
-    (block, values) => new UpDownCounterSeries(block, values, context.now()),
+    (block, values) => new UpDownCounterSeries(block, values, context.timeline),
   )
 }
 
@@ -67,7 +68,7 @@ export function gaugeFactory(context: SeriesContext): SeriesFactory<GaugeSeries>
   return factory(
     context,
     GAUGE_CELLS,
-    (block, values) => new GaugeSeries(block, values, context.now(), context.coarseTime),
+    (block, values) => new GaugeSeries(block, values, context.timeline, context.coarseTime),
   )
 }
 
@@ -78,7 +79,7 @@ export function histogramFactory(
   return factory(
     context,
     histogramCells(shape.classic.bounds.length),
-    (block, values) => new HistogramSeries(block, values, context.now(), shape),
+    (block, values) => new HistogramSeries(block, values, context.timeline, shape),
     series => series.release(),
   )
 }

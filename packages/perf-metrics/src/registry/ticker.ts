@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock, Timer } from '@millrace/kit'
 
 /** How often coarse time advances, in milliseconds. */
 export const TICK = 1000
@@ -12,7 +12,7 @@ export class Ticker<T extends object> {
   readonly #target: WeakRef<T>
   readonly #tick: (target: T) => void
   #timer: Timer | undefined
-  #stopped = false
+  #closed = false
 
   constructor(clock: Clock, target: T, tick: (target: T) => void) {
     this.#clock = clock
@@ -21,7 +21,7 @@ export class Ticker<T extends object> {
   }
 
   start(): void {
-    if (this.#timer !== undefined || this.#stopped) return
+    if (this.#timer !== undefined || this.#closed) return
     this.#timer = this.#clock.setTimer(() => this.#fire(), TICK)
   }
 
@@ -33,8 +33,8 @@ export class Ticker<T extends object> {
     this.start()
   }
 
-  stop(): void {
-    this.#stopped = true
+  close(): void {
+    this.#closed = true
     this.#timer?.cancel()
     this.#timer = undefined
   }

@@ -1,4 +1,4 @@
-import type { ObservedPart } from '../collect/stats-source.ts'
+import type { ObservedPart } from '../registry/stats-source.ts'
 
 /** What an observed object is, told by the numbers it reports. */
 export type PartKind = 'cache' | 'limiter' | 'pool' | 'other'

@@ -11,7 +11,7 @@ export interface ReportFinding {
 }
 
 export interface PerformanceReport {
-  /** Milliseconds since the epoch. */
+  /** ms since 1970. */
   readonly timestamp: number
   /** Milliseconds since the registry was made. */
   readonly uptime: number
@@ -33,14 +33,16 @@ const ENOUGH = 100
  * The performance of everything that is measured or observed, with advice where the numbers call for some.
  * In one piece: 4 ms per 1,000 timings.
  */
-export function performanceReport(metrics: Registry, now: number = Date.now()): PerformanceReport {
+export function performanceReport(metrics: Registry): PerformanceReport {
+  const { timeline, uptime } = metrics
+  const now = timeline.now()
   const families = metrics.collect()
   const parts = metrics.observed().map(partOf)
   const timings = Array.from(timedSeries(families), timed => timingReport(timed, now))
   const { rss, heapUsed, heapTotal } = process.memoryUsage()
   return {
-    timestamp: now,
-    uptime: now - metrics.created,
+    timestamp: timeline.date(),
+    uptime,
     memory: { rss, heapUsed, heapTotal },
     timings,
     parts,

@@ -22,7 +22,7 @@ it('reports operations, parts and advice, as data and as text', () => {
     },
   })
   clock.advance(10_000)
-  const report = performanceReport(metrics, clock.now())
+  const report = performanceReport(metrics)
   expect(report).toMatchObject({
     uptime: 10_000,
     combinedHitRatio: 0.3,

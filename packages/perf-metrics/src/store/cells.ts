@@ -1,4 +1,4 @@
-import type { FamilyDescription } from '../instrument/family.ts'
+import type { FamilyDescription } from '../metric/family-description.ts'
 
 /** A run of zeroed doubles that one series owns: `array[at]` to `array[at + size - 1]`. It never moves. */
 export interface Cells {

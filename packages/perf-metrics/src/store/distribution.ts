@@ -112,3 +112,31 @@ function smaller(a: number, b: number): number {
   if (Number.isNaN(a)) return b
   return Number.isNaN(b) ? a : Math.min(a, b)
 }
+
+/**
+ * What was observed between two states of one histogram. The extremes are those of the buckets, as the states' own
+ * are of all time.
+ */
+export function distributionSince(now: Distribution, before: Distribution): Distribution {
+  if (now.count === before.count) return emptyDistribution(now.schema)
+  const old = coarser(before, now.schema)
+  const counts = Float64Array.from(now.counts)
+  // What is not empty in the old buckets is in the new ones too: a look beside either costs ten times a difference.
+  for (let i = 0; i < old.counts.length; i++) {
+    if (old.counts[i] !== 0) counts[old.low + i - now.low]! -= old.counts[i]!
+  }
+  let first = 0
+  while (first < counts.length && counts[first] === 0) first++
+  let end = counts.length
+  while (end > first && counts[end - 1] === 0) end--
+  return {
+    schema: now.schema,
+    low: now.low + first,
+    counts: Uint32Array.from(counts.subarray(first, end)),
+    zeros: now.zeros - before.zeros,
+    count: now.count - before.count,
+    sum: now.sum - before.sum,
+    min: NaN,
+    max: NaN,
+  }
+}

@@ -68,10 +68,8 @@ describe('windows', () => {
     clock.advance(20 * MINUTE)
     expect(metrics.window(histogram, 15 * MINUTE)).toMatchObject({ count: 0, rate: 0, p99: NaN })
     histogram.observe(1)
-    metrics[Symbol.dispose]()
+    metrics.close()
     clock.advance(10 * 24 * 60 * MINUTE)
-    expect(metrics.window(histogram, MINUTE).count).toBe(1)
-    clock.advance(2 * MINUTE)
     expect(metrics.window(histogram, MINUTE).count).toBe(0)
   })
 
@@ -122,7 +120,7 @@ describe('windows', () => {
   it('refuse other spans', () => {
     const metrics = new Registry()
     expect(() => metrics.window(metrics.counter('x'), 1000)).toThrow(
-      'Expected `milliseconds` to be one of 60000, 300000, 900000, got 1000 (number)',
+      'Expected `milliseconds` to be one of 60000, 300000, 900000, got a positive integer of 4 digits',
     )
   })
 })

@@ -1,11 +1,18 @@
 import type { CounterSeries } from '../instrument/counter.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
-import { coarser, type Distribution, emptyDistribution, merge } from '../store/distribution.ts'
+import {
+  type Distribution,
+  distributionSince,
+  emptyDistribution,
+  merge,
+} from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
 
-/** Milliseconds between two looks at a series. */
+/** ms between two looks at a series. */
 export const FRAME = 10_000
+/** Shortest span of a rate, in ms: what counted for the first time just now did not do so a thousand times a second. */
+export const LEAST_SPAN = 1000
 /** Frames in a minute, and minutes kept: recent time is held finely, older time coarsely. */
 const FINE_FRAMES = 6
 const MINUTES = 15
@@ -25,8 +32,8 @@ export interface WindowView<D extends Delta> {
 
 /** What a ring looks at. */
 interface Cumulative {
-  /** When it began to count, in milliseconds since the epoch. */
-  readonly created: number
+  /** When it began to count, on the registry's timeline. */
+  readonly begun: number
   /** How often or by how much it has counted. */
   mark(): number
 }
@@ -66,7 +73,10 @@ export class WindowRing<D extends Delta = Delta, S extends Cumulative = Cumulati
     this.#last = initial
   }
 
-  /** Ends the frames that are over. Frames missed, as when the process was suspended, count as the last one. */
+  /**
+   * Ends the frames that are over. Where several are, the process was asleep or its loop blocked, and what was counted belongs to the
+   * first of them.
+   */
   advance(now: number): void {
     const due = Math.floor((now - this.#start) / FRAME)
     if (due <= this.#frame) return
@@ -77,7 +87,7 @@ export class WindowRing<D extends Delta = Delta, S extends Cumulative = Cumulati
     }
     if (this.#fine !== undefined) {
       for (let frame = this.#frame; frame < due; frame++) {
-        this.#endFrame(frame, frame === due - 1 ? delta : undefined)
+        this.#endFrame(frame, frame === this.#frame ? delta : undefined)
         if (due - frame > MINUTES * FINE_FRAMES * 2) frame = due - MINUTES * FINE_FRAMES * 2
       }
     }
@@ -150,8 +160,8 @@ export class WindowRing<D extends Delta = Delta, S extends Cumulative = Cumulati
 
   /** Milliseconds from the beginning of frame `from`, or of the series, until now. */
   #span(from: number, now: number): number {
-    const start = from > 0 ? this.#start + from * FRAME : this.#source.created
-    return Math.max(1, now - start)
+    const start = from > 0 ? this.#start + from * FRAME : this.#source.begun
+    return Math.max(LEAST_SPAN, now - start)
   }
 }
 
@@ -169,34 +179,6 @@ function total<D extends Delta>(parts: readonly (D | undefined)[]): D | undefine
 function difference<D extends Delta>(now: D, before: D): D {
   if (typeof now === 'number') return (now - (before as number)) as D
   return distributionSince(now as Distribution, before as Distribution) as D
-}
-
-/**
- * What was observed between two states of one histogram. The extremes are those of the buckets, as the states' own
- * are of all time.
- */
-export function distributionSince(now: Distribution, before: Distribution): Distribution {
-  if (now.count === before.count) return emptyDistribution(now.schema)
-  const old = coarser(before, now.schema)
-  const counts = Float64Array.from(now.counts)
-  // What is not empty in the old buckets is in the new ones too: a look beside either costs ten times a difference.
-  for (let i = 0; i < old.counts.length; i++) {
-    if (old.counts[i] !== 0) counts[old.low + i - now.low]! -= old.counts[i]!
-  }
-  let first = 0
-  while (first < counts.length && counts[first] === 0) first++
-  let end = counts.length
-  while (end > first && counts[end - 1] === 0) end--
-  return {
-    schema: now.schema,
-    low: now.low + first,
-    counts: Uint32Array.from(counts.subarray(first, end)),
-    zeros: now.zeros - before.zeros,
-    count: now.count - before.count,
-    sum: now.sum - before.sum,
-    min: NaN,
-    max: NaN,
-  }
 }
 
 const NOTHING = emptyDistribution(FINEST_SCHEMA)

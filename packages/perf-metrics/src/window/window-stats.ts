@@ -1,10 +1,10 @@
 import type { Series } from '../instrument/series.ts'
 import { type Distribution, quantile } from '../store/distribution.ts'
-import { ringOf, WINDOWS, type WindowRing } from './window-ring.ts'
+import { LEAST_SPAN, ringOf, WINDOWS, type WindowRing } from './window-ring.ts'
 
 /** A counter over a window. */
 export interface WindowStats {
-  /** How long the window is in fact, in milliseconds: shorter than asked for when the series is younger. */
+  /** How long the window is in fact, in ms: shorter than asked for while the series is younger, never below 1,000. */
   span: number
   /** By how much the counter rose, or how many values were observed. */
   count: number
@@ -44,7 +44,7 @@ export function windowStats(
 export function windowRate(series: Series, window: number, now: number): number {
   const ring = series.window as WindowRing | undefined
   if (ring !== undefined) return ring.rate(window, now)
-  return (series.mark() * 1000) / Math.max(1, now - series.created)
+  return (series.mark() * 1000) / Math.max(LEAST_SPAN, now - series.begun)
 }
 
 export function distributionStats(d: Distribution, span: number): DistributionStats {

@@ -1,4 +1,4 @@
-import type { FamilyDescription } from '../instrument/family.ts'
+import type { FamilyDescription } from '../metric/family-description.ts'
 
 /** One series of a lane, as its writer announces it to readers. */
 export interface DirectoryRecord {

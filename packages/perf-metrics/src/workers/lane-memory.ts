@@ -1,4 +1,4 @@
-import { SnapshotError } from '../errors.ts'
+import { MetricsSnapshotError } from '../errors.ts'
 
 /**
  * The layout of the shared memory: a header, then lanes of equal size. A lane has one writer, so an increment needs no
@@ -40,10 +40,10 @@ export function createLaneMemory(
   return buffer
 }
 
-/** @throws SnapshotError unless `createLaneMemory` made the buffer */
+/** @throws MetricsSnapshotError unless `createLaneMemory` made the buffer */
 export function lanesOf(buffer: SharedArrayBuffer): Lane[] {
   const [magic, count, cells, directoryBytes] = new Int32Array(buffer, 0, HEADER)
-  if (magic !== MAGIC) throw new SnapshotError('The buffer holds no metrics lanes')
+  if (magic !== MAGIC) throw new MetricsSnapshotError('The buffer holds no metrics lanes')
   return Array.from({ length: count! }, (_, index) => {
     const start = lanesOffset(count!) + index * laneBytes(cells!, directoryBytes!)
     return {

@@ -1,6 +1,6 @@
 import { threadId } from 'node:worker_threads'
 import { LanesFullError } from '../errors.ts'
-import type { FamilyDescription } from '../instrument/family.ts'
+import type { FamilyDescription } from '../metric/family-description.ts'
 import { type CellStore, type Cells, HeapCells } from '../store/cells.ts'
 import { appendRecord, readRecords } from './directory.ts'
 import {

@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads'
-import { Contribution, type RemoteState } from '../collect/absorb.ts'
-import { InvalidOptionError } from '../errors.ts'
+import { checkInteger, checkOptions, type OptionNames } from '@millrace/kit'
+import { Contribution, type RemoteState } from '../aggregate/contribution.ts'
 import { wasSet } from '../instrument/gauge.ts'
 import { readHistogramCells } from '../instrument/histogram-series.ts'
 import type { Registration } from '../registry/registration.ts'
@@ -18,20 +18,22 @@ import {
 
 export interface SharedLanesOptions {
   /** Most worker threads at a time, 1 to 1,024. */
-  threads: number
+  readonly threads: number
   /**
    * Bytes per thread, 65,536 or more. A counter takes 8 and its description some 200; a histogram 5,300. Series
-   * without room are counted in `stats().unshared`. Default 1 MiB.
+   * without room are counted in `stats().unshared`. Default: 1 MiB
    */
-  bytesPerThread?: number
+  readonly bytesPerThread?: number | undefined
 }
 
+const OPTIONS: OptionNames<SharedLanesOptions> = { threads: true, bytesPerThread: true }
+
 export interface SharedLanesStats {
-  lanes: number
+  readonly lanes: number
   /** Lanes that belong to a thread. */
-  live: number
+  readonly live: number
   /** Series that had no room and are missing from the sums. */
-  unshared: number
+  readonly unshared: number
 }
 
 /** Tries to read a histogram between two of its rearrangements before leaving it to the next scrape. */
@@ -46,13 +48,10 @@ export class SharedLanes {
   readonly buffer: SharedArrayBuffer
   readonly #lanes: readonly LaneReader[]
 
-  constructor({ threads, bytesPerThread = 2 ** 20 }: SharedLanesOptions) {
-    if (!(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
-      throw new InvalidOptionError('threads', 'an integer from 1 to 1024', threads)
-    }
-    if (!(Number.isInteger(bytesPerThread) && bytesPerThread >= 65_536)) {
-      throw new InvalidOptionError('bytesPerThread', 'an integer of at least 65536', bytesPerThread)
-    }
+  constructor(options: SharedLanesOptions) {
+    const { threads, bytesPerThread = 2 ** 20 } = checkOptions('', options, OPTIONS)
+    checkInteger('threads', threads, 1, 1024)
+    checkInteger('bytesPerThread', bytesPerThread, 65_536)
     const directoryBytes = Math.floor(bytesPerThread / 4)
     const cells = Math.floor((bytesPerThread - directoryBytes) / 8)
     this.buffer = createLaneMemory(threads, cells, directoryBytes)

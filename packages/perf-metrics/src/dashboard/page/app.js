@@ -65,7 +65,7 @@ let previous
 /** Change per second of a count since the last frame. */
 function rate(frame, part, field) {
   const before = previous?.parts.find(other => other.name === part.name)
-  const seconds = previous ? (frame.time - previous.time) / 1000 : 0
+  const seconds = previous ? (frame.elapsed - previous.elapsed) / 1000 : 0
   if (!before || seconds <= 0 || part.values[field] === undefined) return null
   return Math.max(0, (part.values[field] - before.values[field]) / seconds)
 }

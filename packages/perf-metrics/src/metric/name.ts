@@ -1,5 +1,5 @@
-import { MetricNameError } from './errors.ts'
-import type { MetricType } from './instrument/series.ts'
+import { MetricNameError } from '../errors.ts'
+import type { MetricType } from './family-description.ts'
 
 const LEGACY_METRIC = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
 const LEGACY_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/

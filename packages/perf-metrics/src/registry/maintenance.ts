@@ -1,40 +1,48 @@
-import type { Clock } from '../clock.ts'
-import { startSlices } from '../slices.ts'
+import { startSlices } from '../time/slices.ts'
+import type { Timeline } from '../time/timeline.ts'
 import { FRAME, ringOf } from '../window/window-ring.ts'
 import type { Catalog } from './catalog.ts'
 import { TICK } from './ticker.ts'
 
-export interface UpkeepOptions {
+export interface MaintenanceOptions {
   readonly catalog: Catalog
-  readonly clock: Clock
-  /** Milliseconds, for the length of a slice. */
-  readonly stopwatch: () => number
-  /** Milliseconds after which an idle series goes; `Infinity` for never. */
+  readonly timeline: Timeline
+  /** ms after which an idle series goes; `Infinity` for never. */
   readonly retention: number
   readonly windows: boolean
 }
 
 const TICKS_PER_FRAME = FRAME / TICK
+/** Between two ticks of a process that is awake, in ms. */
+const LONGEST_TICK = 5 * TICK
 
 /**
  * What a registry does once a second: lets windows move on, and idle series go. In slices of half a millisecond, so that 100,000 series
  * do not hold up the event loop.
  */
-export class Upkeep {
-  readonly #options: UpkeepOptions
+export class Maintenance {
+  readonly #options: MaintenanceOptions
   #underWay = false
   #ticks = 0
+  #lastTick: number
+  /** ms that the process was asleep or blocked. */
+  #absent = 0
 
-  constructor(options: UpkeepOptions) {
+  constructor(options: MaintenanceOptions) {
     this.#options = options
+    this.#lastTick = options.timeline.now()
   }
 
   /** Begins a round, unless the last one is not finished. */
   tick(): void {
     if (this.#underWay) return
     this.#underWay = true
-    const { stopwatch, clock } = this.#options
-    startSlices(this.#work(), clock, stopwatch, () => {
+    const { timeline } = this.#options
+    const now = timeline.now()
+    // A process that was asleep or blocked was not there to update anything: that time makes no series idle.
+    this.#absent += Math.max(0, now - this.#lastTick - LONGEST_TICK)
+    this.#lastTick = now
+    startSlices(this.#work(), timeline, () => {
       this.#underWay = false
     })
   }
@@ -46,15 +54,16 @@ export class Upkeep {
   }
 
   *#expire(): Generator<void> {
-    const { catalog, clock, retention } = this.#options
+    const { catalog, timeline, retention } = this.#options
     for (const family of catalog.families()) {
       family.wakeChanged()
       for (const series of family.series()) {
         const mark = series.mark()
+        const now = timeline.now() - this.#absent
         if (mark !== series.lastMark) {
           series.lastMark = mark
-          series.lastChange = clock.now()
-        } else if (series.lastChange <= clock.now() - retention) family.expire(series)
+          series.lastChange = now
+        } else if (series.lastChange <= now - retention) family.expire(series)
         yield
       }
     }
@@ -62,12 +71,12 @@ export class Upkeep {
 
   /** A tenth of all series per round, as a look at a busy histogram takes microseconds. */
   *#advanceWindows(): Generator<void> {
-    const { catalog, clock } = this.#options
+    const { catalog, timeline } = this.#options
     let turn = this.#ticks++ % TICKS_PER_FRAME
     for (const family of catalog.families()) {
       for (const series of family.series()) {
         if (turn++ % TICKS_PER_FRAME !== 0) continue
-        const now = clock.now()
+        const now = timeline.now()
         ringOf(series, now)?.advance(now)
         yield
       }

@@ -1,17 +1,17 @@
+import type { Clock, Timer } from '@millrace/kit'
 import { assembled } from '../bytes/assembled.ts'
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { gzipped } from '../bytes/gzip.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
-import { type Clock, systemClock, type Timer } from '../clock.ts'
-import { ExportError, InvalidOptionError } from '../errors.ts'
+import { InvalidOptionError, MetricsExportError } from '../errors.ts'
+import { encodeOtlpJson } from '../otlp/json-encoding.ts'
+import { type HistogramEncoding, MetricDataReader, type Temporality } from '../otlp/metric-data.ts'
+import { encodeOtlpProtobuf } from '../otlp/protobuf-encoding.ts'
+import { type ResourceAttributes, resourceFromEnvironment } from '../otlp/resource.ts'
 import type { Registry } from '../registry/registry.ts'
-import { inSlices, type Pace, paceOf } from '../slices.ts'
-import { encodeOtlpJson } from './json-encoding.ts'
-import { type HistogramEncoding, MetricDataReader, type Temporality } from './metric-data.ts'
+import { inSlices, type Pace, paceOf } from '../time/slices.ts'
 import { type PartialSuccess, readPartialSuccess } from './partial-success.ts'
 import { type PostOptions, post } from './post.ts'
-import { encodeOtlpProtobuf } from './protobuf-encoding.ts'
-import { type ResourceAttributes, resourceFromEnvironment } from './resource.ts'
 
 /** Statuses after which the specification has a client try again. */
 const RETRYABLE = new Set([429, 502, 503, 504])
@@ -43,7 +43,7 @@ export interface OtlpExporterOptions {
   /** Attributes of this process, over those of `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`. */
   resource?: ResourceAttributes
   /** Told of every export that failed for good. Default: only counted in `stats()`. */
-  onError?: (error: ExportError) => void
+  onError?: (error: MetricsExportError) => void
   /** Source of time. Default: the system's. */
   clock?: Clock
 }
@@ -70,7 +70,7 @@ export interface OtlpExporterStats {
 export class OtlpExporter {
   readonly #registry: Registry
   readonly #options: Required<Omit<OtlpExporterOptions, 'onError'>>
-  readonly #onError: (error: ExportError) => void
+  readonly #onError: (error: MetricsExportError) => void
   readonly #reader: MetricDataReader
   readonly #pace: Pace
   readonly #stats: OtlpExporterStats = {
@@ -104,7 +104,7 @@ export class OtlpExporter {
       encoding: oneOf('encoding', ['protobuf', 'json'], options.encoding),
       compression: oneOf('compression', ['gzip', 'none'], options.compression),
       resource: { ...resourceFromEnvironment(env), ...options.resource },
-      clock: options.clock ?? systemClock,
+      clock: options.clock ?? registry.timeline,
     }
     if (!/^https?:$/.test(URL.parse(this.#options.url)?.protocol ?? '')) {
       throw new InvalidOptionError('url', 'an http or https URL', this.#options.url)
@@ -114,7 +114,7 @@ export class OtlpExporter {
     this.#schedule()
   }
 
-  /** Exports now, after the export under way if there is one. Rejects with an `ExportError`. */
+  /** Exports now, after the export under way if there is one. Rejects with an `MetricsExportError`. */
   async export(): Promise<void> {
     // Its own caller is told of its failure.
     while (this.#running !== undefined) await this.#running.catch(() => {})
@@ -156,9 +156,10 @@ export class OtlpExporter {
   }
 
   async #exportOnce(): Promise<void> {
-    const { clock, temporality, histograms, resource, encoding } = this.#options
-    const time = clock.now()
-    const reading = this.#reader.read(this.#registry.collect(), time)
+    const { temporality, histograms, resource, encoding } = this.#options
+    const { timeline } = this.#registry
+    const time = timeline.date()
+    const reading = this.#reader.read(this.#registry.collect(), timeline)
     const context = { time, temporality, histograms, resource }
     const json = encoding === 'json'
     const out = json ? new ByteWriter() : new ProtoWriter()
@@ -177,9 +178,9 @@ export class OtlpExporter {
     } catch (cause) {
       this.#stats.failures++
       const error =
-        cause instanceof ExportError
+        cause instanceof MetricsExportError
           ? cause
-          : new ExportError('The metrics could not be delivered', undefined, { cause })
+          : new MetricsExportError('The metrics could not be delivered', undefined, { cause })
       this.#onError(error)
       throw error
     }
@@ -238,7 +239,7 @@ async function attemptPost(url: string, request: PostOptions): Promise<Outcome> 
     const { status, headers, body } = await post(url, request)
     if (status >= 200 && status < 300) return { answer: body }
     return {
-      error: new ExportError(`The collector answered ${status} to the metrics`, status),
+      error: new MetricsExportError(`The collector answered ${status} to the metrics`, status),
       retryable: RETRYABLE.has(status),
       retryAfter: retryDelay(headers['retry-after']),
     }

@@ -1,11 +1,9 @@
-import { type Clock, stopwatch, type Timer } from './clock.ts'
+import type { Clock, Timer } from '@millrace/kit'
 
 /**
- * Milliseconds of work after which the event loop gets its turn, by the clock, as a series takes ten times as long while
- * its code is cold. No slice prevents what else holds up a thread: garbage collection (a pause grows with what survives
- * it), and where there are fewer cores than busy threads the kernel's time slice of some 3 ms, which V8's compilers take
- * while the code is new. With one such thread (`--v8-pool-size=1`) no step of a first push of 40,000 series was longer
- * than 0.7 ms; with the usual four on two cores some took 3 to 5.
+ * ms of work after which the event loop gets its turn. By the clock and not by count, as a series takes ten times as long while its code
+ * is cold. What slices do not shorten: garbage collection, whose pauses grow with what survives them, and, where busy threads outnumber
+ * cores, the kernel's time slice. Longest blocks: benchmarks/results, suite `metrics`.
  */
 export const SLICE = 0.5
 
@@ -23,7 +21,7 @@ const eventLoop: Pace = {
 
 /** The event loop's turns, with the time of `clock`. */
 export function paceOf(clock: Clock): Pace {
-  return { now: stopwatch(clock), pause: eventLoop.pause }
+  return { now: () => clock.now(), pause: eventLoop.pause }
 }
 
 /**
@@ -59,13 +57,11 @@ export interface SlicedWork {
 /**
  * As {@link inSlices}, but begins at once: what fits into one slice is done when this returns.
  *
- * @param stopwatch milliseconds from any origin
  * @param finished called with what the steps return
  */
 export function startSlices<R>(
   steps: Iterator<void, R>,
   clock: Clock,
-  stopwatch: () => number,
   finished: (result: R) => void,
 ): SlicedWork {
   let ended = false
@@ -77,11 +73,11 @@ export function startSlices<R>(
       if (done) {
         ended = true
         finished(value)
-      } else if (stopwatch() >= end) return
+      } else if (clock.now() >= end) return
     }
   }
   const slice = (): void => {
-    workUntil(stopwatch() + SLICE)
+    workUntil(clock.now() + SLICE)
     if (!ended) timer = clock.setTimer(slice, 0)
   }
   slice()

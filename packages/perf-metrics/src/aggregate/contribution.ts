@@ -1,11 +1,11 @@
 import type { CounterSeries } from '../instrument/counter.ts'
-import type { Aggregation, Family } from '../instrument/family.ts'
+import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
-import { type Distribution, emptyDistribution } from '../store/distribution.ts'
+import type { Aggregation } from '../metric/family-description.ts'
+import { type Distribution, distributionSince, emptyDistribution } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
-import { distributionSince } from '../window/window-ring.ts'
 
 /** The state of a series somewhere else: a number, or a histogram with its classic buckets. */
 export type RemoteState = number | RemoteHistogram

@@ -2,15 +2,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
-import type { DeltaMessage } from './cluster/messages.ts'
-import { Dashboard } from './dashboard.ts'
-import { negotiate } from './export/negotiate.ts'
-import { scrape } from './export/scrape.ts'
-import { Guard } from './guard.ts'
-import { Registry } from './index.ts'
-import { OtlpExporter } from './otlp.ts'
+import type { DeltaMessage } from '../cluster/messages.ts'
+import { Dashboard } from '../dashboard.ts'
+import { negotiate } from '../export/negotiate.ts'
+import { scrape } from '../export/scrape.ts'
+import { Guard } from '../guard.ts'
+import { Registry } from '../index.ts'
+import { OtlpExporter } from '../otlp.ts'
+import { ClusterSender } from '../workers.ts'
 import { inSlices, type Pace, SLICE } from './slices.ts'
-import { ClusterSender } from './workers.ts'
 
 /** A clock by which every look at it takes `cost` milliseconds, and the number of pauses so far. */
 function pacing(cost: number): Pace & { pauses: number } {
@@ -226,7 +226,7 @@ describe('a guard', () => {
       rules,
       onTrip: ({ rule }) => {
         trips.push(rule.name)
-        guard[Symbol.dispose]()
+        guard.close()
       },
     })
     gauge.set(2)
@@ -263,7 +263,7 @@ describe('the reports of a child process', () => {
     expect(sum()).toBeLessThan(1100)
     sender.flush()
     expect(sum()).toBe(2000)
-    sender[Symbol.dispose]()
+    sender.close()
   })
 })
 
@@ -277,6 +277,6 @@ describe('the upkeep of many series', () => {
     expect(clock.continuations).toBeGreaterThan(250)
     clock.advance(60_000)
     expect(counter.family.size).toBe(0)
-    metrics[Symbol.dispose]()
+    metrics.close()
   })
 })

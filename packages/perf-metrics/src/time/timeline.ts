@@ -1,0 +1,43 @@
+import { type Clock, monotonicClock, type Timer, type TimeSource, wallClock } from '@millrace/kit'
+
+/**
+ * The two times of a registry. {@link now} is for what lasts: windows, rates, retention, durations. It never steps back, whatever its
+ * clock does. {@link date} is for what is exported, and steps whenever the machine's time is set.
+ */
+export class Timeline implements Clock {
+  readonly #clock: Clock
+  readonly #wall: TimeSource
+  /** What the clock has stepped back so far. */
+  #lost = 0
+  #last = -Infinity
+  /** ms from any origin, for durations of calls: {@link now}, or the bare clock where that cannot step back. */
+  readonly stopwatch: () => number
+
+  /**
+   * @param clock of durations and timers. Default: the monotonic clock
+   * @param wall of dates. Default: `clock` where that is given, else the system's
+   */
+  constructor(clock?: Clock, wall?: TimeSource) {
+    this.#clock = clock ?? monotonicClock
+    this.#wall = wall ?? clock ?? wallClock
+    this.stopwatch = clock === undefined ? monotonicClock.now : () => this.now()
+  }
+
+  /** ms from any origin; never less than before. */
+  now(): number {
+    const reading = this.#clock.now() + this.#lost
+    if (reading < this.#last) this.#lost += this.#last - reading
+    else this.#last = reading
+    return this.#last
+  }
+
+  /** ms since 1970. */
+  date(): number {
+    return this.#wall.now()
+  }
+
+  /** Runs `callback` once after `delay` ms, without keeping the process alive. */
+  setTimer(callback: () => void, delay: number): Timer {
+    return this.#clock.setTimer(callback, delay)
+  }
+}
