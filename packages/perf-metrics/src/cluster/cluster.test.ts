@@ -89,7 +89,7 @@ describe('child processes', () => {
 
   it('need a parent', () => {
     expect(() => new ClusterSender(new Registry(), { send: undefined, interval: 1 })).toThrow(
-      'Expected `interval` to be a finite number of at least 50 milliseconds',
+      'Expected `interval` to be a finite number of at least 50',
     )
   })
 })

@@ -8,7 +8,7 @@ import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import type { MetricType } from '../metric/family-description.ts'
 import { baseName } from '../metric/name.ts'
 import { type Distribution, distributionSince, fit } from '../store/distribution.ts'
-import type { Timeline } from '../time/timeline.ts'
+import type { Moment } from '../time/timeline.ts'
 
 /** Whether a point tells what happened since the series began, or since the last export. */
 export type Temporality = 'cumulative' | 'delta'
@@ -72,12 +72,6 @@ export interface Reading {
   delivered: boolean
 }
 
-/** When a reading was made: in ms since 1970, which may step either way, and on the registry's timeline. */
-interface Moment {
-  readonly date: number
-  readonly elapsed: number
-}
-
 /** What a reading found of a series. */
 interface State extends Moment {
   readonly value: number
@@ -108,11 +102,10 @@ export class MetricDataReader {
   }
 
   /**
-   * The metrics as of now. Series that begin later are left to the next reading: their points would begin after they
+   * The metrics as of `now`. Series that begin later are left to the next reading: their points would begin after they
    * end. A point is good until the next one is asked for, or something is counted.
    */
-  read(families: readonly Family[], timeline: Timeline): Reading {
-    const now: Moment = { date: timeline.date(), elapsed: timeline.now() }
+  read(families: readonly Family[], now: Moment): Reading {
     const metrics = (reader: MetricDataReader): Iterable<MetricData> => ({
       *[Symbol.iterator]() {
         for (const family of families) yield reader.#metric(family, now, reading)

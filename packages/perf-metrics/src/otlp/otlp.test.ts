@@ -359,7 +359,7 @@ describe('the exporter', () => {
   })
 
   it.each([
-    [{ url: 'nowhere' }, 'Expected `url` to be an http or https URL, got a string of 7 characters'],
+    [{ url: 'nowhere' }, 'Expected `url` to be an http or https URL, got a string of length 7'],
     [{ url: 'ftp://a/b' }, 'Expected `url` to be an http or https URL, got a string of length 9'],
     [
       { interval: 5 },

@@ -158,8 +158,9 @@ export class OtlpExporter {
   async #exportOnce(): Promise<void> {
     const { temporality, histograms, resource, encoding } = this.#options
     const { timeline } = this.#registry
-    const time = timeline.date()
-    const reading = this.#reader.read(this.#registry.collect(), timeline)
+    const moment = timeline.moment()
+    const time = moment.date
+    const reading = this.#reader.read(this.#registry.collect(), moment)
     const context = { time, temporality, histograms, resource }
     const json = encoding === 'json'
     const out = json ? new ByteWriter() : new ProtoWriter()

@@ -314,9 +314,10 @@ export class Registry {
     metrics: Reading['metrics']
     context: OtlpContext
   } {
-    const time = this.timeline.date()
+    const moment = this.timeline.moment()
+    const time = moment.date
     const reader = new MetricDataReader('cumulative', histograms)
-    const { metrics } = reader.read(this.collect(), this.timeline)
+    const { metrics } = reader.read(this.collect(), moment)
     return { metrics, context: { time, temporality: 'cumulative', histograms, resource } }
   }
 

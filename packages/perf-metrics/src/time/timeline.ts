@@ -1,5 +1,13 @@
 import { type Clock, monotonicClock, type Timer, type TimeSource, wallClock } from '@millrace/kit'
 
+/** A point in time. */
+export interface Moment {
+  /** ms since 1970, which may step either way. */
+  readonly date: number
+  /** ms from any origin, which never step back. */
+  readonly elapsed: number
+}
+
 /**
  * The two times of a registry. {@link now} is for what lasts: windows, rates, retention, durations. It never steps back, whatever its
  * clock does. {@link date} is for what is exported, and steps whenever the machine's time is set.
@@ -34,6 +42,10 @@ export class Timeline implements Clock {
   /** ms since 1970. */
   date(): number {
     return this.#wall.now()
+  }
+
+  moment(): Moment {
+    return { date: this.date(), elapsed: this.now() }
   }
 
   /** Runs `callback` once after `delay` ms, without keeping the process alive. */
