@@ -109,9 +109,11 @@ export class EnvironmentReader {
   }
 
   /** Warns that spans were lost: once per process for each status, as it would otherwise come every few seconds. */
-  lost({ message, status }: SpanExportError): void {
-    // Of a refusal the message is the collector's; it goes no further than `onError`.
-    const text = status === 200 ? 'Collector refused spans' : message
+  lost({ message, status, spans }: SpanExportError): void {
+    // A warning of the collector loses nothing, and its words go no further than `onError`; so do those of a refusal.
+    if (spans === 0) return
+    const refused = status !== undefined && status < 300
+    const text = refused ? 'Collector refused spans' : message
     this.#warn(`export ${status}`, `${text}; spans are lost, see tracer.stats()`)
   }
 

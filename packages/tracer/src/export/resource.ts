@@ -3,7 +3,9 @@ import type { Attributes } from '../span/api/span.ts'
 /** Put in by the build, from package.json. */
 declare const MILLRACE_TRACER_VERSION: string | undefined
 
-const VERSION = typeof MILLRACE_TRACER_VERSION === 'string' ? MILLRACE_TRACER_VERSION : '0.0.0'
+/** Version of this package; 0.0.0 when run from source. */
+export const VERSION: string =
+  typeof MILLRACE_TRACER_VERSION === 'string' ? MILLRACE_TRACER_VERSION : '0.0.0'
 
 /** Describes the process that makes the spans: sent once per request. */
 export type Resource = Attributes

@@ -53,6 +53,15 @@ export class ChunkQueue {
     return taken
   }
 
+  /** Drops everything; returns how many spans that were. */
+  clear(): number {
+    const { spans } = this
+    this.#chunks.length = 0
+    this.bytes = 0
+    this.spans = 0
+    return spans
+  }
+
   #fits({ bytes, spans }: Chunk): boolean {
     return this.bytes + bytes.length <= this.#maxBytes && this.spans + spans <= this.#maxSpans
   }

@@ -53,7 +53,7 @@ export class Collector {
         response.writeHead(status, { 'content-length': 100 })
         response.write('half', () => incoming.socket.destroy())
       } else {
-        if (status === 200) {
+        if (status >= 200 && status < 300) {
           const json = incoming.headers['content-type'] === 'application/json'
           this.accepted.push({
             headers: incoming.headers,

@@ -1,6 +1,8 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { urlToHttpOptions } from 'node:url'
+import { setSystemTimer } from '@millrace/kit'
 import { suppressTracing } from '../context/active-context.ts'
+import { VERSION } from '../export/resource.ts'
 
 /** What a collector answered. */
 export interface Answer {
@@ -12,6 +14,9 @@ export interface Answer {
   sent: boolean
 }
 
+/** Names exporter, language and version, as OTLP asks. */
+const USER_AGENT = `Millrace-OTLP-Exporter-JavaScript/${VERSION}`
+
 /** OTLP allows no larger response. */
 const MAX_RESPONSE = 4 * 1024 * 1024
 
@@ -20,20 +25,19 @@ export class HttpTransport {
   readonly #target: RequestOptions
   readonly #headers: Record<string, string>
   readonly #gzip: boolean
-  readonly #timeout: number
   /** The module to make requests with: asking the loader for it again costs a good part of a request. */
   #http: Pick<typeof import('node:http'), 'Agent' | 'request'> | null = null
   #agent: Agent | null = null
 
-  constructor(url: URL, headers: Record<string, string>, gzip: boolean, timeout: number) {
+  constructor(url: URL, headers: Readonly<Record<string, string>>, gzip: boolean) {
     this.#target = urlToHttpOptions(url) as RequestOptions
-    this.#headers = headers
+    this.#headers = { 'user-agent': USER_AGENT }
+    for (const name of Object.keys(headers)) this.#headers[name.toLowerCase()] = headers[name]!
     this.#gzip = gzip
-    this.#timeout = timeout
   }
 
-  /** Posts one request, whose body comes in parts. Rejects when no complete answer came within the timeout. */
-  async post(parts: readonly Uint8Array[], contentType: string): Promise<Answer> {
+  /** Posts one request, whose body comes in parts. Rejects when no complete answer came within `timeout` ms. */
+  async post(parts: readonly Uint8Array[], contentType: string, timeout: number): Promise<Answer> {
     const http = (this.#http ??=
       this.#target.protocol === 'https:' ? await import('node:https') : await import('node:http'))
     this.#agent ??= new http.Agent({ keepAlive: true, maxSockets: 1 })
@@ -59,7 +63,7 @@ export class HttpTransport {
           const request = http.request(options, response => {
             readAnswer(request, response).then(resolve, reject)
           })
-          this.#limit(request)
+          limit(request, timeout)
           request.on('error', reject)
           // Held back until the end, so that the parts leave together without having been copied into one.
           request.cork()
@@ -69,19 +73,18 @@ export class HttpTransport {
     )
   }
 
-  /** Ends a request that takes too long. The timer does not keep the process alive; a flush at the end of the process has one that does. */
-  #limit(request: ClientRequest): void {
-    const timer = setTimeout(() => {
-      request.destroy(new Error(`No complete answer within ${this.#timeout} ms`))
-    }, this.#timeout)
-    timer.unref()
-    request.once('close', () => clearTimeout(timer))
-  }
-
   close(): void {
     this.#agent?.destroy()
     this.#agent = null
   }
+}
+
+/** Ends a request that takes too long. The timer does not keep the process alive; a flush at the end of the process has one that does. */
+function limit(request: ClientRequest, timeout: number): void {
+  const timer = setSystemTimer(() => {
+    request.destroy(new Error(`No complete answer within ${Math.round(timeout)} ms`))
+  }, timeout)
+  request.once('close', () => timer.cancel())
 }
 
 /** Bytes of a body in parts. */

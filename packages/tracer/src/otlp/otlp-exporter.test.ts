@@ -196,6 +196,97 @@ test('gives up after its time and says why', async () => {
   expect(tracer.stats()).toMatchObject({ exported: 0, dropped: 10, queued: 0 })
 })
 
+test.each([200, 201, 202, 204, 299])(
+  'takes an answer with status %i for a success',
+  async status => {
+    await using collector = await Collector.start()
+    collector.answer = () => ({ status })
+    const { tracer, errors, spans } = setup({ url: collector.url })
+    spans(3)
+    await tracer.flush()
+    expect(errors).toEqual([])
+    expect(tracer.stats()).toMatchObject({ exported: 3, dropped: 0, queued: 0 })
+  },
+)
+
+test.each(['http/protobuf', 'http/json'] as const)(
+  'reports a warning of the collector, with nothing lost (%s)',
+  async protocol => {
+    await using collector = await Collector.start()
+    const body =
+      protocol === 'http/json'
+        ? Buffer.from('{"partialSuccess":{"errorMessage":"use v2"}}')
+        : encodePartialSuccess(0, 'use v2')
+    collector.answer = () => ({ status: 200, body })
+    const { tracer, errors, spans } = setup({ url: collector.url, protocol })
+    spans(2)
+    await tracer.flush()
+    expect(errors).toMatchObject([{ message: 'Collector warns: use v2', spans: 0, status: 200 }])
+    expect(tracer.stats()).toMatchObject({ exported: 2, dropped: 0 })
+  },
+)
+
+test('obeys Retry-After up to its limit, and gives up beyond it', async () => {
+  await using collector = await Collector.start()
+  const waits = ['30', '3600', new Date(Date.now() + 3_600_000).toUTCString()]
+  collector.answer = request => {
+    const wait = waits[request - 1]
+    return wait === undefined ? { status: 200 } : { status: 503, headers: { 'retry-after': wait } }
+  }
+  const { tracer, clock, errors, spans } = setup({ url: collector.url })
+  spans(1)
+  await settle(clock, tracer.flush())
+  // Waited for 30 s, as asked; then dropped, as an hour was asked for.
+  expect(clock.now()).toBeGreaterThanOrEqual(30_000)
+  expect(collector.requests).toBe(2)
+  expect(errors).toMatchObject([
+    { message: 'Collector answered 503 and asks to wait 3600000 ms', spans: 1, status: 503 },
+  ])
+  spans(1)
+  await tracer.flush()
+  expect(errors).toHaveLength(2)
+  spans(1)
+  await tracer.flush()
+  expect(tracer.stats()).toMatchObject({ exported: 1, dropped: 2, queued: 0 })
+})
+
+test('a collector that never answers holds neither flush nor close beyond the timeout', async () => {
+  await using collector = await Collector.start()
+  collector.answer = () => new Promise(() => {})
+  const errors: SpanExportError[] = []
+  const exporter = new OtlpExporter({
+    url: collector.url,
+    maxRequestBytes: 20_000,
+    timeout: 60_000,
+    retry: { timeout: 100 },
+    onError: error => errors.push(error),
+  })
+  const tracer = new Tracer({ exporter, signals: [] })
+  // Several requests: the timeout of a flush is for all of them together.
+  for (let i = 0; i < 2_000; i++) tracer.startSpan(`s${i}`, { attributes: { i } }).end()
+  const began = performance.now()
+  await tracer.flush()
+  await tracer.close()
+  expect(performance.now() - began).toBeLessThan(10_000)
+  expect(tracer.stats()).toMatchObject({ exported: 0, dropped: 2_000, queued: 0, queuedBytes: 0 })
+  expect(errors[0]?.cause).toMatchObject({ message: 'No complete answer within 100 ms' })
+})
+
+test('names itself, unless headers name something else', async () => {
+  await using collector = await Collector.start()
+  for (const headers of [{}, { 'User-Agent': 'mine/1', 'Content-Type': 'text/plain' }]) {
+    const { tracer, spans } = setup({ url: collector.url, headers })
+    spans(1)
+    await tracer.close()
+  }
+  const [own, given] = collector.accepted.map(({ headers }) => headers)
+  expect(own?.['user-agent']).toMatch(/^Millrace-OTLP-Exporter-JavaScript\/\d+\.\d+\.\d+$/)
+  expect(given).toMatchObject({
+    'user-agent': 'mine/1',
+    'content-type': 'application/x-protobuf',
+  })
+})
+
 test('spans that end after close are counted as dropped', async () => {
   await using collector = await Collector.start()
   const { tracer, spans } = setup({ url: collector.url })

@@ -1,4 +1,4 @@
-import { type Clock, monotonicClock } from '@millrace/kit'
+import { type Clock, monotonicClock, type Timer } from '@millrace/kit'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../export/resource.ts'
 import { SpanExportError } from '../export/span-export-error.ts'
@@ -21,7 +21,7 @@ const RETRYABLE = new Set([429, 502, 503, 504])
  * Sends spans to an OpenTelemetry collector: OTLP over HTTP, protobuf or JSON.
  *
  * Spans are encoded as they come and wait as bytes in a bounded queue. One request is in flight at a time. A request that fails
- * for a passing reason is retried with exponential backoff (or after `Retry-After`) until the `timeout` of `retry`; meanwhile the queue
+ * for a passing reason is retried with exponential backoff (or after `Retry-After`, up to `maxRetryAfter`) until the `timeout` of `retry`; meanwhile the queue
  * fills and then drops by policy. Every span is counted exactly once as exported, dropped or queued.
  */
 export class OtlpExporter implements Exporter {
@@ -30,14 +30,18 @@ export class OtlpExporter implements Exporter {
   readonly #transport: HttpTransport
   readonly #clock: Clock
   readonly #maxRequestBytes: number
-  readonly #retry: Required<RetryOptions>
+  readonly #timeout: number
+  readonly #retry: { readonly [K in keyof RetryOptions]-?: number }
   readonly #onError: (error: SpanExportError) => void
   /** Spans in the encoder. */
   #pending = 0
   /** Spans and bytes of the request under way. */
   #inFlight: { spans: number; bytes: number } = { spans: 0, bytes: 0 }
   #sending: Promise<void> | null = null
+  /** Ends the wait between two attempts; the second one only where the collector did not ask for the wait. */
+  #endBackoff: (() => void) | null = null
   #cutBackoffShort: (() => void) | null = null
+  #closed = false
   #flushing = 0
   #exported = 0
   #refused = 0
@@ -52,17 +56,14 @@ export class OtlpExporter implements Exporter {
       options.maxQueueSpans ?? Infinity,
       options.dropPolicy ?? 'newest',
     )
-    this.#transport = new HttpTransport(
-      url,
-      options.headers ?? {},
-      options.compression === 'gzip',
-      options.timeout ?? 10_000,
-    )
+    this.#transport = new HttpTransport(url, options.headers ?? {}, options.compression === 'gzip')
+    this.#timeout = options.timeout ?? 10_000
     this.#clock = options.clock ?? monotonicClock
     this.#maxRequestBytes = options.maxRequestBytes ?? 512 * 1024
     this.#retry = {
       initialDelay: retry.initialDelay ?? 1_000,
       maxDelay: retry.maxDelay ?? 5_000,
+      maxRetryAfter: retry.maxRetryAfter ?? 30_000,
       timeout: retry.timeout ?? 60_000,
     }
     this.#onError = options.onError ?? (() => {})
@@ -85,13 +86,15 @@ export class OtlpExporter implements Exporter {
     this.#pump()
   }
 
+  /** Sends what was written. Resolves after `retry.timeout` at the latest, while requests under way go on. */
   async flush(): Promise<void> {
+    const deadline = this.#clock.now() + this.#retry.timeout
     this.#flushing++
     this.#cutBackoffShort?.()
     try {
       this.send()
-      while (this.#sending !== null) {
-        await this.#sending
+      while (this.#sending !== null && this.#clock.now() < deadline) {
+        await this.#before(deadline, this.#sending)
         this.#pump()
       }
     } finally {
@@ -99,9 +102,14 @@ export class OtlpExporter implements Exporter {
     }
   }
 
+  /** Flushes; what could not be sent within `retry.timeout` is dropped. */
   async close(): Promise<void> {
     await this.flush()
+    this.#closed = true
     this.#transport.close()
+    this.#endBackoff?.()
+    await this.#sending
+    this.#refused += this.#queue.clear()
   }
 
   closeSync(): void {
@@ -138,30 +146,36 @@ export class OtlpExporter implements Exporter {
     const body = this.#encoder.frame(chunks.map(chunk => chunk.bytes))
     const spans = chunks.reduce((sum, chunk) => sum + chunk.spans, 0)
     this.#inFlight = { spans, bytes: byteLength(body) }
-    const started = this.#clock.now()
+    const deadline = this.#clock.now() + this.#retry.timeout
     let delay = this.#retry.initialDelay
     for (;;) {
-      const outcome = await this.#attempt(body)
-      if (outcome.answer?.status === 200) {
+      const outcome = await this.#attempt(body, deadline - this.#clock.now())
+      if (isSuccess(outcome)) {
         this.#accepted(outcome.answer, spans)
         // Where the collector answered before it had read everything, the socket may still hold the bytes.
         if (outcome.answer.sent) for (const { bytes } of chunks) this.#encoder.giveBack?.(bytes)
         return
       }
-      const elapsed = this.#clock.now() - started
-      const wait = outcome.answer?.retryAfter ?? delay * (0.8 + 0.4 * Math.random())
-      if (!outcome.retryable || elapsed + wait > this.#retry.timeout) {
+      const asked = outcome.answer?.retryAfter
+      const wait = asked ?? delay * (0.8 + 0.4 * Math.random())
+      if (
+        this.#closed ||
+        !outcome.retryable ||
+        (asked !== undefined && asked > this.#retry.maxRetryAfter) ||
+        this.#clock.now() + wait >= deadline
+      ) {
         this.#giveUp(outcome, spans)
         return
       }
-      await this.#backOff(wait, outcome.answer?.retryAfter !== undefined)
+      await this.#backOff(wait, asked !== undefined)
       delay = Math.min(delay * 2, this.#retry.maxDelay)
     }
   }
 
-  async #attempt(body: readonly Uint8Array[]): Promise<Outcome> {
+  async #attempt(body: readonly Uint8Array[], rest: number): Promise<Outcome> {
+    const timeout = Math.min(this.#timeout, rest)
     try {
-      const answer = await this.#transport.post(body, this.#encoder.contentType)
+      const answer = await this.#transport.post(body, this.#encoder.contentType, timeout)
       return { answer, retryable: RETRYABLE.has(answer.status) }
     } catch (error) {
       // Not lost: it becomes the cause of the SpanExportError where the request is given up. A retry that succeeds makes up for it.
@@ -170,29 +184,26 @@ export class OtlpExporter implements Exporter {
   }
 
   #accepted(answer: Answer, spans: number): void {
-    const rejected = this.#encoder.rejected(answer.body)
-    const lost = Math.min(rejected?.rejectedSpans ?? 0, spans)
+    const partial = this.#encoder.partialSuccess(answer.body)
+    const lost = Math.min(partial?.rejectedSpans ?? 0, spans)
     this.#exported += spans - lost
     this.#refused += lost
-    if (rejected === undefined) return
+    if (partial === undefined) return
+    const what = lost > 0 ? 'Collector refused spans' : 'Collector warns'
     this.#report(
-      new SpanExportError(`Collector refused spans: ${rejected.message}`, {
-        status: 200,
-        spans: lost,
-      }),
+      new SpanExportError(`${what}: ${partial.message}`, { status: answer.status, spans: lost }),
     )
   }
 
   #giveUp({ answer, error }: Outcome, spans: number): void {
     this.#refused += spans
-    this.#report(
-      answer === undefined
-        ? new SpanExportError('No answer from the collector', { spans, cause: error })
-        : new SpanExportError(`Collector answered ${answer.status}`, {
-            status: answer.status,
-            spans,
-          }),
-    )
+    if (answer === undefined) {
+      this.#report(new SpanExportError('No answer from the collector', { spans, cause: error }))
+      return
+    }
+    const { status, retryAfter } = answer
+    const asks = retryAfter === undefined ? '' : ` and asks to wait ${retryAfter} ms`
+    this.#report(new SpanExportError(`Collector answered ${status}${asks}`, { status, spans }))
   }
 
   #report(error: SpanExportError): void {
@@ -208,13 +219,25 @@ export class OtlpExporter implements Exporter {
     if (this.#flushing > 0 && !asked) delay = Math.min(delay, FLUSH_RETRY)
     return new Promise(resolve => {
       const end = (): void => {
+        this.#endBackoff = null
         this.#cutBackoffShort = null
         timer.cancel()
         resolve()
       }
       const timer = this.#clock.setTimer(end, delay)
+      this.#endBackoff = end
       if (!asked) this.#cutBackoffShort = end
     })
+  }
+
+  /** Resolves when `work` does, at the deadline at the latest. */
+  async #before(deadline: number, work: Promise<void>): Promise<void> {
+    let timer: Timer | undefined
+    const late = new Promise<void>(resolve => {
+      timer = this.#clock.setTimer(resolve, deadline - this.#clock.now())
+    })
+    await Promise.race([work, late])
+    timer?.cancel()
   }
 }
 
@@ -222,4 +245,10 @@ interface Outcome {
   answer?: Answer
   error?: unknown
   retryable: boolean
+}
+
+/** OTLP names 200; proxies and gateways in front of collectors answer 202 and 204 as well. */
+function isSuccess(outcome: Outcome): outcome is Outcome & { answer: Answer } {
+  const { answer } = outcome
+  return answer !== undefined && answer.status >= 200 && answer.status < 300
 }

@@ -21,7 +21,7 @@ export interface OtlpExporterOptions {
   readonly protocol?: 'http/protobuf' | 'http/json' | undefined
   /** Compression of requests. Default: 'none' */
   readonly compression?: 'gzip' | 'none' | undefined
-  /** Time for one attempt, in milliseconds. Default: 10000 */
+  /** Time for one attempt, up to the last byte of the answer, in milliseconds. Default: 10000 */
   readonly timeout?: number | undefined
   /** Bytes of encoded spans that may wait; what exceeds them is dropped and counted. Default: 8 MiB */
   readonly maxQueueBytes?: number | undefined
@@ -33,7 +33,10 @@ export interface OtlpExporterOptions {
   readonly maxRequestBytes?: number | undefined
   /** How requests are repeated that failed for a passing reason. */
   readonly retry?: RetryOptions | undefined
-  /** Learns of spans that were given up. Not called for a full queue, which is counted. Default: ignores it */
+  /**
+   * Learns of spans that were given up or refused, and of warnings, which lose none (`spans: 0`). Not called for a full queue,
+   * which is counted. Default: ignores it
+   */
   readonly onError?: ((error: SpanExportError) => void) | undefined
   /** Where waits and timeouts read time. Default: the monotonic clock */
   readonly clock?: Clock | undefined
@@ -44,6 +47,8 @@ export interface RetryOptions {
   readonly initialDelay?: number | undefined
   /** Longest wait between two attempts, in milliseconds. Default: 5000 */
   readonly maxDelay?: number | undefined
+  /** Longest `Retry-After` that is waited for; one that asks for more is given up, in milliseconds. Default: 30000 */
+  readonly maxRetryAfter?: number | undefined
   /** Time after which a request is given up, attempts and waits together, in milliseconds. Default: 60000 */
   readonly timeout?: number | undefined
 }
@@ -63,7 +68,12 @@ const NAMES: OptionNames<OtlpExporterOptions> = {
   clock: true,
 }
 
-const RETRY_NAMES: OptionNames<RetryOptions> = { initialDelay: true, maxDelay: true, timeout: true }
+const RETRY_NAMES: OptionNames<RetryOptions> = {
+  initialDelay: true,
+  maxDelay: true,
+  maxRetryAfter: true,
+  timeout: true,
+}
 
 /** OTLP collectors need not accept more. */
 const MAX_REQUEST = 64 * 1024 * 1024
@@ -96,7 +106,7 @@ export function checkOtlp(options: OtlpExporterOptions): URL {
     throw new InvalidOptionError('maxRequestBytes', expected, maxRequestBytes)
   }
   checkOptions('retry', retry, RETRY_NAMES)
-  for (const name of ['initialDelay', 'maxDelay', 'timeout'] as const) {
+  for (const name of ['initialDelay', 'maxDelay', 'maxRetryAfter', 'timeout'] as const) {
     if (retry[name] !== undefined) checkPositive(`retry.${name}`, retry[name])
   }
   if (options.onError !== undefined) checkFunction('onError', options.onError)

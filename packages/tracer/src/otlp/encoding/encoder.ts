@@ -16,13 +16,21 @@ export interface Encoder {
   frame(pieces: readonly Uint8Array[]): readonly Uint8Array[]
   /** Takes back a piece whose bytes are not read any more, to write on its memory again. */
   giveBack?(piece: Uint8Array): void
-  /** What a response with status 200 says was refused. */
-  rejected(body: Uint8Array): PartialSuccess | undefined
+  /** What the response of a success says besides: spans that were refused, or a warning. */
+  partialSuccess(body: Uint8Array): PartialSuccess | undefined
 }
 
+/** OTLP's ExportTracePartialSuccess. */
 export interface PartialSuccess {
-  rejectedSpans: number
-  message: string
+  /** 0 where the message is a warning only. */
+  readonly rejectedSpans: number
+  readonly message: string
+}
+
+/** A partial success, or undefined where the response says that all is well. */
+export function partialSuccess(rejectedSpans: number, message: string): PartialSuccess | undefined {
+  const rejected = Math.max(0, rejectedSpans || 0)
+  return rejected > 0 || message !== '' ? { rejectedSpans: rejected, message } : undefined
 }
 
 /** Flags of OTLP spans and links: bits 8 and 9 tell whether the parent is known to be local or remote. */

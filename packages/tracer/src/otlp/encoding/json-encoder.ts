@@ -12,6 +12,7 @@ import {
   IS_REMOTE,
   linkedId,
   type PartialSuccess,
+  partialSuccess,
 } from './encoder.ts'
 import { fitsInt64, isInt64 } from './int64.ts'
 
@@ -61,18 +62,17 @@ export class JsonEncoder implements Encoder {
     return parts
   }
 
-  rejected(body: Uint8Array): PartialSuccess | undefined {
+  partialSuccess(body: Uint8Array): PartialSuccess | undefined {
     if (body.length === 0) return undefined
     let answer: { partialSuccess?: { rejectedSpans?: unknown; errorMessage?: unknown } }
     try {
       answer = JSON.parse(Buffer.from(body).toString()) ?? {}
     } catch {
-      // A collector that answers 200 with something else accepted everything.
+      // A collector that answers a success with something else accepted everything.
       return undefined
     }
-    const rejectedSpans = Number(answer.partialSuccess?.rejectedSpans ?? 0)
-    const message = answer.partialSuccess?.errorMessage ?? ''
-    return rejectedSpans > 0 ? { rejectedSpans, message: String(message) } : undefined
+    const { rejectedSpans, errorMessage = '' } = answer.partialSuccess ?? {}
+    return partialSuccess(Number(rejectedSpans ?? 0), String(errorMessage))
   }
 }
 

@@ -1,4 +1,4 @@
-import type { PartialSuccess } from '../encoding/encoder.ts'
+import { type PartialSuccess, partialSuccess } from '../encoding/encoder.ts'
 
 /** Reads an `ExportTraceServiceResponse`; undefined where it reports nothing or is malformed. */
 export function readPartialSuccess(body: Uint8Array): PartialSuccess | undefined {
@@ -11,7 +11,7 @@ export function readPartialSuccess(body: Uint8Array): PartialSuccess | undefined
     if (number === 1) rejectedSpans = value
     if (number === 2 && bytes !== undefined) message = Buffer.from(bytes).toString('utf8')
   }
-  return rejectedSpans > 0 ? { rejectedSpans, message } : undefined
+  return partialSuccess(rejectedSpans, message)
 }
 
 interface Field {

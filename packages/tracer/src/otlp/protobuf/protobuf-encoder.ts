@@ -134,7 +134,7 @@ export class ProtobufEncoder implements Encoder {
     this.#stock.giveBack(piece)
   }
 
-  rejected(body: Uint8Array): PartialSuccess | undefined {
+  partialSuccess(body: Uint8Array): PartialSuccess | undefined {
     return readPartialSuccess(body)
   }
 
