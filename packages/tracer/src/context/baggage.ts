@@ -1,9 +1,11 @@
-/** W3C baggage: a header of more bytes or members is cut at the last member that fits. */
+import { nameText } from '../span/inputs.ts'
+
+/** W3C baggage: of a header with more bytes or members, those members count that fit as a whole. */
 const MAX_BYTES = 8_192
 const MAX_MEMBERS = 180
 
 /** A token of RFC 7230, as the specification requires of keys. */
-const KEY = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 export interface BaggageEntry {
   readonly value: string
@@ -31,7 +33,12 @@ export class Baggage {
     return new Map(this.#entries).entries()
   }
 
+  /**
+   * Adds or replaces an entry. A key may be any text but the empty one, which changes nothing; one that is no token of HTTP is sent
+   * percent-encoded, as OpenTelemetry's own propagators do.
+   */
   set(key: string, value: string, metadata?: string): Baggage {
+    if (typeof key !== 'string' || key === '') return this
     const entry = metadata === undefined ? { value } : { value, metadata }
     return new Baggage([...this.#entries, [key, entry]])
   }
@@ -43,17 +50,19 @@ export class Baggage {
   /** Reads a header. Malformed members are left out; never throws. */
   static parse(header: string): Baggage {
     const entries: [string, BaggageEntry][] = []
-    for (const member of header.slice(0, MAX_BYTES).split(',')) {
+    let end = -1
+    for (const member of header.split(',')) {
+      end += member.length + 1
+      if (end > MAX_BYTES || entries.length === MAX_MEMBERS) break
       const semicolon = member.indexOf(';')
       const pair = semicolon < 0 ? member : member.slice(0, semicolon)
       const equals = pair.indexOf('=')
       const key = pair.slice(0, equals).trim()
-      if (equals < 1 || !KEY.test(key)) continue
+      if (equals < 1 || !TOKEN.test(key)) continue
       const value = decode(pair.slice(equals + 1).trim())
       if (value === undefined) continue
       const metadata = semicolon < 0 ? '' : member.slice(semicolon + 1).trim()
-      entries.push([key, metadata === '' ? { value } : { value, metadata }])
-      if (entries.length === MAX_MEMBERS) break
+      entries.push([decodeKey(key), metadata === '' ? { value } : { value, metadata }])
     }
     return new Baggage(entries)
   }
@@ -63,11 +72,11 @@ export class Baggage {
     let header = ''
     let members = 0
     for (const [key, { value, metadata }] of this.#entries) {
-      if (!KEY.test(key)) continue
-      let member = `${key}=${encode(value)}`
+      let member = `${encodeKey(key)}=${encode(value)}`
       if (metadata !== undefined && isHeaderSafe(metadata)) member += `;${metadata}`
       const next = header === '' ? member : `${header},${member}`
-      if (next.length > MAX_BYTES || members === MAX_MEMBERS) break
+      if (members === MAX_MEMBERS) break
+      if (next.length > MAX_BYTES || key === '') continue
       header = next
       members++
     }
@@ -80,9 +89,22 @@ function isHeaderSafe(text: string): boolean {
   return /^[\x20-\x2b\x2d-\x7e]*$/.test(text)
 }
 
+/** A key as it is sent: tokens as they are, unless the receiver would take them for encoded ones. */
+function encodeKey(key: string): string {
+  if (TOKEN.test(key) && decodeKey(key) === key) return key
+  return encode(key).replace(/[()]/g, paren => (paren === '(' ? '%28' : '%29'))
+}
+
+/** What was sent as this key: itself, unless it is what {@link encodeKey} makes of another one. */
+function decodeKey(sent: string): string {
+  if (!sent.includes('%')) return sent
+  const key = decode(sent)
+  return key !== undefined && key !== sent && encodeKey(key) === sent ? key : sent
+}
+
 /** Percent-encodes what a baggage octet cannot be; lone surrogates become U+FFFD instead of an exception. */
 function encode(value: string): string {
-  return encodeURIComponent(String(value).toWellFormed())
+  return encodeURIComponent(nameText(value).toWellFormed())
 }
 
 function decode(value: string): string | undefined {

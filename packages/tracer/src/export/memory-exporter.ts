@@ -1,5 +1,4 @@
 import type { AttributeValue, Scope, SpanKind, StatusCode } from '../span/api/span.ts'
-import { exceptionFacts } from '../span/recorded/exception-facts.ts'
 import type { SpanEvent, SpanLink } from '../span/recorded/span-details.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
 import type { Exporter, ExporterStats } from './exporter.ts'
@@ -90,21 +89,11 @@ function finish(span: SpanRecord): FinishedSpan {
 }
 
 function finishEvent(event: SpanEvent, epoch: number): FinishedEvent {
-  const given = event.attributes?.toObject() ?? {}
-  const facts = event.error === undefined ? {} : exceptionFields(event.error)
-  return { name: event.name, time: epoch + event.time, attributes: { ...facts, ...given } }
+  const { name, time, attributes } = event
+  return { name, time: epoch + time, attributes: attributes?.toObject() ?? {} }
 }
 
 function finishLink({ context, attributes }: SpanLink): FinishedLink {
   const { traceId, spanId } = context
   return { traceId, spanId, attributes: attributes?.toObject() ?? {} }
-}
-
-function exceptionFields(error: unknown): Record<string, AttributeValue> {
-  const { type, message, stack } = exceptionFacts(error)
-  return {
-    'exception.type': type,
-    'exception.message': message,
-    'exception.stacktrace': stack,
-  }
 }

@@ -17,7 +17,7 @@ export function calibrate(limits: ResolvedLimits, scope: Scope): number {
   const host: SpanHost = {
     limits,
     now,
-    at: time => (time === undefined ? now() : toClockTime(time, systemClock.epoch())),
+    at: (time, epoch) => (time === undefined ? now() : toClockTime(time, epoch)),
     ended: record => record.pool.release(record),
   }
   const ids = new IdSource()

@@ -57,7 +57,8 @@ export class OverheadGovernor {
     const { started, drain, head, costPerSpan } = this.#governed
     const now = this.#clock.now()
     const spent = (started - this.#started) * costPerSpan + (drain.busy - this.#busy)
-    this.overhead = spent / Math.max(1, now - this.#since)
+    // A clock that was set back, or stands still, measures nothing.
+    if (now > this.#since) this.overhead = spent / (now - this.#since)
     this.#since = now
     this.#started = started
     this.#busy = drain.busy

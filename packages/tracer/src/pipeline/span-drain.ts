@@ -1,8 +1,7 @@
-import type { Timer } from '@millrace/kit'
+import type { Clock, Timer } from '@millrace/kit'
 import type { Exporter } from '../export/exporter.ts'
 import { SpanQueue } from '../span/recorded/span-queue.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
-import type { EpochClock } from '../time/clock.ts'
 
 /** Longest time one slice may hold the event loop, in milliseconds. */
 const SLICE = 2
@@ -16,7 +15,7 @@ const STRIDE = 16
  */
 export class SpanDrain {
   readonly #exporter: Exporter
-  readonly #clock: EpochClock
+  readonly #clock: Clock
   readonly #delay: number
   readonly #batchSize: number
   readonly #queue = new SpanQueue()
@@ -25,7 +24,7 @@ export class SpanDrain {
   /** Time spent encoding, in milliseconds; the overhead governor reads it. */
   busy = 0
 
-  constructor(exporter: Exporter, clock: EpochClock, batch: { size: number; delay: number }) {
+  constructor(exporter: Exporter, clock: Clock, batch: { size: number; delay: number }) {
     this.#exporter = exporter
     this.#clock = clock
     this.#batchSize = batch.size
@@ -88,11 +87,10 @@ export class SpanDrain {
   /** Encodes until nothing waits, `count` spans are done or the slice is over; returns whether something waits. */
   #work(count: number, budget: number = SLICE): boolean {
     const started = this.#clock.now()
-    const epoch = this.#clock.epoch?.() ?? 0
     let spent = 0
     while (count > 0 && spent < budget) {
       const stride = Math.min(count, STRIDE)
-      if (this.#encode(stride, epoch) < stride) count = 0
+      if (this.#encode(stride) < stride) count = 0
       count -= stride
       spent = this.#clock.now() - started
     }
@@ -101,12 +99,11 @@ export class SpanDrain {
   }
 
   /** Hands over at most `limit` spans; returns how many. */
-  #encode(limit: number, epoch: number): number {
+  #encode(limit: number): number {
     const queue = this.#queue
     for (let done = 0; done < limit; done++) {
       const record = queue.shift()
       if (record === null) return done
-      record.epoch = epoch
       this.#exporter.write(record)
       record.pool.release(record)
     }

@@ -13,8 +13,9 @@ import {
 import { IdleSpan } from '../span/idle/idle-span.ts'
 import { IdSource } from '../span/ids/id-source.ts'
 import { RECORDED, type TraceRecord } from '../span/ids/trace-record.ts'
-import { kindInput, nameText, toClockTime } from '../span/inputs.ts'
+import { exactNanos, kindInput, nameText, toClockTime } from '../span/inputs.ts'
 import { RecordedSpan } from '../span/recorded/recorded-span.ts'
+import { SpanDetails } from '../span/recorded/span-details.ts'
 import { ResolvedLimits, type SpanLimits } from '../span/recorded/span-limits.ts'
 import { SpanPool } from '../span/recorded/span-pool.ts'
 import type { SpanHost, SpanRecord } from '../span/recorded/span-record.ts'
@@ -27,6 +28,9 @@ import type { TracerStats } from './tracer-stats.ts'
 
 /** Publishes each recorded span that ended, as a {@link SpanRecord} valid during the call. */
 const endChannel = channel('millrace:trace:span')
+
+/** Time between two looks at the wall clock while traces begin, in milliseconds. */
+const VERIFY = 1_000
 
 export interface PipelineOptions {
   exporter: Exporter
@@ -58,6 +62,9 @@ export class SpanPipeline implements SpanHost {
   #pool: SpanPool
   /** Share of traces on the optimised path, in percent. */
   #optimized: number
+  /** Epoch milliseconds of the clock's zero, and when that was last asked. */
+  #epoch: number
+  #verified: number
   #costPerSpan: number | undefined
   #started = 0
   #ended = 0
@@ -73,6 +80,8 @@ export class SpanPipeline implements SpanHost {
     this.#scope = scope
     this.#poolSize = options.pool
     this.#optimized = options.optimized
+    this.#epoch = options.clock.epoch?.() ?? 0
+    this.#verified = options.clock.now()
     this.drain = new SpanDrain(options.exporter, options.clock, options.batch)
     this.#tail = options.tail === undefined ? null : new TailSampling(options.tail, this.drain)
     this.dropsRoots = this.head.mode === NEVER && this.#tail === null
@@ -173,26 +182,23 @@ export class SpanPipeline implements SpanHost {
       record.parentRemote = parent.isRemote()
     }
     const span = new RecordedSpan(record, serial, trace)
-    if (options === undefined) {
-      record.kind = SpanKind.INTERNAL
-      record.start = this.#clock.now()
-    } else {
-      this.#apply(options, record, span)
-    }
+    const now = this.#clock.now()
+    record.kind = SpanKind.INTERNAL
+    record.start = now
+    record.epoch = this.#epochOf(trace, now)
+    if (options !== undefined) this.#apply(options, record, span)
     return span
   }
 
   #apply(options: SpanOptions, record: SpanRecord, span: RecordedSpan): void {
-    record.kind = SpanKind.INTERNAL
-    record.start = Number.NaN
     try {
-      record.start = this.at(options.startTime)
+      const { startTime } = options
+      if (startTime !== undefined) beginAt(record, startTime)
       record.kind = kindInput(options.kind)
       if (options.attributes !== undefined) span.setAttributes(options.attributes)
       if (options.links !== undefined) span.addLinks(options.links)
     } catch {
       // A getter of the caller's options threw: starting a span never does. What was read before it stays.
-      if (Number.isNaN(record.start)) record.start = this.#clock.now()
     }
   }
 
@@ -206,18 +212,15 @@ export class SpanPipeline implements SpanHost {
     return this.#clock.now()
   }
 
-  at(time: TimeInput | undefined): number {
+  at(time: TimeInput | undefined, epoch: number): number {
     if (time === undefined) return this.#clock.now()
-    const at = toClockTime(time, this.#epoch())
+    const at = toClockTime(time, epoch)
     return Number.isNaN(at) ? this.#clock.now() : at
   }
 
   ended(record: SpanRecord): void {
     this.#ended++
-    if (endChannel.hasSubscribers) {
-      record.epoch = this.#epoch()
-      endChannel.publish(record)
-    }
+    if (endChannel.hasSubscribers) endChannel.publish(record)
     if (this.#closed) {
       this.#droppedLate++
       record.pool.release(record)
@@ -228,8 +231,21 @@ export class SpanPipeline implements SpanHost {
     }
   }
 
-  #epoch(): number {
-    return this.#clock.epoch?.() ?? 0
+  /** Where the clock's zero is for spans of this trace: where it was when the trace began here. */
+  #epochOf(trace: TraceRecord | null, now: number): number {
+    if (trace === null) return this.#epochAt(now)
+    // Not yet: the trace begins here.
+    if (Number.isNaN(trace.epoch)) trace.epoch = this.#epochAt(now)
+    return trace.epoch
+  }
+
+  #epochAt(now: number): number {
+    // Both ways, as the clock that was given may be a wall clock.
+    if (Math.abs(now - this.#verified) >= VERIFY) {
+      this.#epoch = this.#clock.epoch?.() ?? 0
+      this.#verified = now
+    }
+    return this.#epoch
   }
 
   setOptimized(percent: number): void {
@@ -299,4 +315,13 @@ export class SpanPipeline implements SpanHost {
   #newPool(): SpanPool {
     return new SpanPool(this.#poolSize, this.#ids, this, this.#scope)
   }
+}
+
+/** Moves the start to a time that was given, if it is one. */
+function beginAt(record: SpanRecord, time: TimeInput): void {
+  const at = toClockTime(time, record.epoch)
+  if (Number.isNaN(at)) return
+  record.start = at
+  const nanos = exactNanos(time)
+  if (nanos !== undefined) (record.details ??= new SpanDetails()).startNanos = nanos
 }

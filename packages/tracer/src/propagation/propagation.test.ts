@@ -59,6 +59,41 @@ describe('baggage', () => {
     ).toBe('a=1')
   })
 
+  test('a header that is too long loses whole members', () => {
+    const pad = `p=${'x'.repeat(8_192 - 2 - ',tenant=acme'.length)}`
+    const { baggage } = extract({ baggage: `${pad},tenant=acme-production,a=1` })
+    expect([...(baggage?.entries() ?? [])].map(([key]) => key)).toEqual(['p'])
+    expect(extract({ baggage: `${pad},tenant=acme` }).baggage?.get('tenant')).toBe('acme')
+    const sent = new Baggage([
+      ['a', { value: '1' }],
+      ['b', { value: 'x'.repeat(9_000) }],
+      ['c', { value: '2' }],
+    ]).serialize()
+    expect(sent).toBe('a=1,c=2')
+  })
+
+  test('keys of any kind arrive as they were', () => {
+    expect(Baggage.parse('user%20id=1,100%=2,a%41=3').serialize()).toBe('user%20id=1,100%=2,a%41=3')
+    expect(Baggage.parse('user%20id=1').get('user id')).toBe('1')
+    expect(new Baggage().set('', 'x').size).toBe(0)
+    const key = fc.oneof(
+      fc.string({ minLength: 1 }),
+      fc.string({ minLength: 1, unit: 'binary' }),
+      fc.stringMatching(/^[%a-c0-2() =,;]{1,8}$/),
+    )
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.tuple(key, fc.string()), { selector: ([k]) => k }), given => {
+        const baggage = new Baggage(given.map(([k, value]) => [k, { value }]))
+        const header = baggage.serialize()
+        expect(header).toMatch(/^[\x21-\x7e]*$/)
+        const parsed = Baggage.parse(header)
+        expect([...parsed.entries()]).toEqual([...baggage.entries()])
+        expect(parsed.serialize()).toBe(header)
+      }),
+      { numRuns: runs(300) },
+    )
+  })
+
   test('is active inside the spans of a remote parent and is sent on', () => {
     const tracer = new Tracer({ exporter: new MemoryExporter(), signals: [] })
     const parent = extract({ baggage: 'tenant=acme' })

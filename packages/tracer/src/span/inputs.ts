@@ -49,20 +49,45 @@ export function isTimeInput(value: unknown): value is TimeInput {
   }
 }
 
+/** OTLP counts nanoseconds since 1970 in 64 bits, without sign: until 2554. */
+const END_NANOS = 2n ** 64n
+const END = Number(END_NANOS / 1_000_000n)
+
 /**
- * A moment as milliseconds on a clock whose zero is at `epoch`, or NaN where it is none. Numbers smaller than the
- * process's time origin are `performance.now()` readings, as in `@opentelemetry/core`.
+ * A moment as milliseconds on a clock whose zero is at `epoch`, or NaN where it is none, or none that can be exported. Numbers
+ * smaller than the process's time origin are `performance.now()` readings, as in `@opentelemetry/core`.
  */
 export function toClockTime(time: TimeInput, epoch: number): number {
+  const at = toTime(time, epoch)
+  const moment = at + epoch
+  return moment >= 0 && moment < END ? at : Number.NaN
+}
+
+function toTime(time: TimeInput, epoch: number): number {
   if (typeof time === 'number') {
     return time < performance.timeOrigin ? time + performance.timeOrigin - epoch : time - epoch
   }
   if (!isTimeInput(time)) return Number.NaN
   try {
     if (time instanceof Date) return time.getTime() - epoch
-    return time[0] * 1_000 - epoch + time[1] / 1e6
+    // In whole microseconds, which a double has room for, as an epoch has to exporters.
+    return (time[0] * 1e6 - Math.round(epoch * 1e3)) / 1e3 + time[1] / 1e6
   } catch {
     // A proxy of a Date is an instance of it, and yet has no time.
     return Number.NaN
+  }
+}
+
+/** Nanoseconds since 1970 of `[seconds, nanoseconds]`, for which a double has no room; undefined for all other forms. */
+export function exactNanos(time: TimeInput | undefined): bigint | undefined {
+  try {
+    if (!Array.isArray(time)) return undefined
+    const [seconds, nanos] = time as readonly number[]
+    if (!Number.isSafeInteger(seconds) || !Number.isSafeInteger(nanos)) return undefined
+    const exact = BigInt(seconds!) * 1_000_000_000n + BigInt(nanos!)
+    return exact >= 0n && exact < END_NANOS ? exact : undefined
+  } catch {
+    // A revoked proxy.
+    return undefined
   }
 }

@@ -2,9 +2,8 @@ import type { Resource } from '../../export/resource.ts'
 import { type Scope, StatusCode } from '../../span/api/span.ts'
 import { AttributeList, truncate } from '../../span/attributes/attribute-list.ts'
 import type { CapturedMap } from '../../span/attributes/capture.ts'
-import { exceptionFacts } from '../../span/recorded/exception-facts.ts'
 import type { SpanEvent, SpanLink } from '../../span/recorded/span-details.ts'
-import type { SpanRecord } from '../../span/recorded/span-record.ts'
+import { type SpanRecord, unixNanos } from '../../span/recorded/span-record.ts'
 import {
   contextFlags,
   type Encoder,
@@ -84,8 +83,8 @@ function spanJson(span: SpanRecord): string {
   if (state !== '') json += `,"traceState":${quote(state)}`
   if (parentSpanId !== undefined) json += `,"parentSpanId":"${parentSpanId}"`
   json += `,"name":${quote(span.name)},"kind":${span.kind + 1}`
-  json += `,"startTimeUnixNano":"${unixNanos(span.epoch, span.start)}"`
-  json += `,"endTimeUnixNano":"${unixNanos(span.epoch, span.end)}"`
+  json += `,"startTimeUnixNano":"${span.startUnixNano}"`
+  json += `,"endTimeUnixNano":"${span.endUnixNano}"`
   if (attributes.count > 0) json += `,"attributes":${attributesJson(attributes)}`
   json += dropped('droppedAttributesCount', attributes.dropped)
   let message = ''
@@ -105,20 +104,12 @@ function spanJson(span: SpanRecord): string {
   return `${json},"flags":${flags}}`
 }
 
-function eventJson(event: SpanEvent, epoch: number): string {
-  const list = event.error === undefined ? event.attributes : exceptionAttributes(event)
-  let json = `{"timeUnixNano":"${unixNanos(epoch, event.time)}","name":${quote(event.name)}`
-  if (list !== null && list.count > 0) json += `,"attributes":${attributesJson(list)}`
-  return `${json}${dropped('droppedAttributesCount', list?.dropped ?? 0)}}`
-}
-
-function exceptionAttributes(event: SpanEvent): AttributeList {
-  const { type, message, stack } = exceptionFacts(event.error)
-  const list = event.attributes?.copy() ?? AttributeList.of({})
-  if (type !== '') list.set('exception.type', type)
-  if (message !== '') list.set('exception.message', message)
-  if (stack !== '') list.set('exception.stacktrace', stack)
-  return list
+function eventJson({ name, time, nanos, attributes }: SpanEvent, epoch: number): string {
+  let json = `{"timeUnixNano":"${nanos ?? unixNanos(epoch, time)}","name":${quote(name)}`
+  if (attributes !== null && attributes.count > 0) {
+    json += `,"attributes":${attributesJson(attributes)}`
+  }
+  return `${json}${dropped('droppedAttributesCount', attributes?.dropped ?? 0)}}`
 }
 
 function linkJson({ context, attributes }: SpanLink): string {
@@ -186,10 +177,4 @@ function dropped(name: string, count: number): string {
 /** JSON strings are Unicode: a lone surrogate becomes U+FFFD, as in UTF-8. */
 function quote(text: string): string {
   return JSON.stringify(text.toWellFormed())
-}
-
-/** Nanoseconds since 1970, exactly rounded to the clock's resolution. */
-function unixNanos(epoch: number, time: number): bigint {
-  // Two parts, since one double of epoch nanoseconds has a resolution of 256.
-  return BigInt(Math.round(epoch * 1_000)) * 1_000n + BigInt(Math.round(time * 1e6))
 }

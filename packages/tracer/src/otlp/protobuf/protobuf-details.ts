@@ -1,6 +1,4 @@
-import { AttributeList } from '../../span/attributes/attribute-list.ts'
 import { readHex } from '../../span/ids/hex.ts'
-import { exceptionFacts } from '../../span/recorded/exception-facts.ts'
 import type { SpanDetails, SpanEvent, SpanLink } from '../../span/recorded/span-details.ts'
 import type { SpanRecord } from '../../span/recorded/span-record.ts'
 import { contextFlags, linkedId } from '../encoding/encoder.ts'
@@ -20,10 +18,10 @@ function writeEvent(writer: ProtobufWriter, event: SpanEvent, clock: NanoClock):
   const start = writer.begin(0x5a)
   writer.ensure(9)
   writer.byte(0x09)
-  clock.write(writer.view, writer.pos, event.time)
+  if (event.nanos === undefined) clock.write(writer.view, writer.pos, event.time)
+  else writer.view.setBigUint64(writer.pos, event.nanos, true)
   writer.pos += 8
   writer.text(0x12, event.name)
-  if (event.error !== undefined) writeException(writer, event.error)
   if (event.attributes !== null) {
     writeList(writer, 0x1a, event.attributes)
     if (event.attributes.dropped > 0) writeCount(writer, 0x20, event.attributes.dropped)
@@ -46,16 +44,6 @@ function writeLink(writer: ProtobufWriter, { context, attributes }: SpanLink): v
   writer.byte(0x35)
   writer.fixed32(contextFlags(context))
   writer.end(start)
-}
-
-function writeException(writer: ProtobufWriter, error: unknown): void {
-  const { type, message, stack } = exceptionFacts(error)
-  const list = AttributeList.of({
-    'exception.type': type === '' ? undefined : type,
-    'exception.message': message === '' ? undefined : message,
-    'exception.stacktrace': stack === '' ? undefined : stack,
-  })
-  writeList(writer, 0x1a, list)
 }
 
 function writeId(writer: ProtobufWriter, tag: number, id: string, digits: number): void {

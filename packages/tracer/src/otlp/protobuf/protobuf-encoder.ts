@@ -1,6 +1,7 @@
 import type { Resource } from '../../export/resource.ts'
 import type { Scope } from '../../span/api/span.ts'
 import { type AttributeList, truncate } from '../../span/attributes/attribute-list.ts'
+import type { SpanDetails } from '../../span/recorded/span-details.ts'
 import type { SpanRecord } from '../../span/recorded/span-record.ts'
 import { type Encoder, HAS_IS_REMOTE, IS_REMOTE, type PartialSuccess } from '../encoding/encoder.ts'
 import { AttributeKey } from './attribute-key.ts'
@@ -86,6 +87,7 @@ export class ProtobufEncoder implements Encoder {
     this.#fixedFields(writer, span, name)
     const start = before + 1 + SPAN_LENGTH
     const { attributes, details } = span
+    if (details !== null) writeExactTimes(writer, span, details)
     if (attributes.end > 0 && !this.#attributes(writer, attributes, name)) {
       // A key came twice: resolve that in the list, and write them again.
       attributes.deduplicate()
@@ -268,6 +270,16 @@ export class ProtobufEncoder implements Encoder {
     writer.pos += 2
     writer.padded(start - SPAN_LENGTH, length, SPAN_LENGTH + 2)
   }
+}
+
+/** Overwrites the times, which end the fixed fields, where they were given in nanoseconds. */
+function writeExactTimes(
+  { view, pos }: ProtobufWriter,
+  span: SpanRecord,
+  details: SpanDetails,
+): void {
+  if (details.startNanos !== undefined) view.setBigUint64(pos - 17, span.startUnixNano, true)
+  if (details.endNanos !== undefined) view.setBigUint64(pos - 8, span.endUnixNano, true)
 }
 
 /**

@@ -19,6 +19,11 @@ export class TraceRecord {
   /** W3C flags and {@link RECORDED}. */
   flags: number
   state: TraceState | undefined
+  /**
+   * Epoch milliseconds of the clock's zero, for all spans of the trace in this process, so that a step of the wall clock never
+   * puts a child outside of its parent. NaN until a span of it is recorded.
+   */
+  epoch: number = Number.NaN
   /** Where tail sampling keeps the trace's ended spans until its root has ended; nothing else looks into it. */
   held: object | null = null
 
@@ -58,7 +63,9 @@ export class TraceRecord {
 
   /** The same trace under another sampling decision. */
   with(flags: number, state: TraceState | undefined): TraceRecord {
-    return new TraceRecord(this.a, this.b, this.c, this.d, flags, state)
+    const changed = new TraceRecord(this.a, this.b, this.c, this.d, flags, state)
+    changed.epoch = this.epoch
+    return changed
   }
 
   get traceId(): string {

@@ -1,5 +1,7 @@
+import type { Attributes } from '../api/span.ts'
+
 /** What the semantic conventions want to know of an exception. */
-export interface ExceptionFacts {
+interface ExceptionFacts {
   type: string
   message: string
   /** Empty where there is none. */
@@ -7,10 +9,10 @@ export interface ExceptionFacts {
 }
 
 /**
- * Reads a recorded exception, at export. Formatting a stack costs microseconds, which is why spans keep the raw value.
+ * What is known of an exception now: its owner may change it later, the stack included, as libraries that add to messages do.
  * Anything can be thrown, getters included, so nothing here may throw.
  */
-export function exceptionFacts(error: unknown): ExceptionFacts {
+function exceptionFacts(error: unknown): ExceptionFacts {
   const facts: ExceptionFacts = { type: '', message: '', stack: '' }
   if (typeof error !== 'object' || error === null) {
     facts.message = errorMessage(error)
@@ -26,6 +28,16 @@ export function exceptionFacts(error: unknown): ExceptionFacts {
     // A getter threw; what was read before stays.
   }
   return facts
+}
+
+/** The attributes of an `exception` event. */
+export function exceptionAttributes(error: unknown): Attributes {
+  const { type, message, stack } = exceptionFacts(error)
+  return {
+    'exception.type': type === '' ? undefined : type,
+    'exception.message': message === '' ? undefined : message,
+    'exception.stacktrace': stack === '' ? undefined : stack,
+  }
 }
 
 function text(value: unknown): string {

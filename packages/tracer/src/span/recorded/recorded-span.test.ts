@@ -75,7 +75,40 @@ describe('spans', () => {
     expect((await spans()).work?.status).toEqual({ code: StatusCode.OK, message: '' })
   })
 
-  test('exceptions keep type, message and stack, read at export', async () => {
+  test('exceptions are what they were when they were recorded', async () => {
+    const { tracer, spans } = memoryTracer()
+    let outer: Error | undefined
+    expect(() =>
+      tracer.span('outer', () => {
+        try {
+          tracer.span('inner', () => {
+            throw new Error('refused')
+          })
+        } catch (error) {
+          outer = error as Error
+          outer.message = 'wrapped'
+          outer.name = 'WrappedError'
+          outer.stack += '\nadded later'
+          throw outer
+        }
+      }),
+    ).toThrow('wrapped')
+    outer!.message = outer!.stack = 'changed after the end'
+    const byName = await spans()
+    expect(byName.inner?.status.message).toBe('refused')
+    expect(byName.inner?.events[0]?.attributes).toMatchObject({
+      'exception.type': 'Error',
+      'exception.message': 'refused',
+      'exception.stacktrace': expect.not.stringMatching(/added later|changed/),
+    })
+    expect(byName.outer?.events[0]?.attributes).toMatchObject({
+      'exception.type': 'WrappedError',
+      'exception.message': 'wrapped',
+      'exception.stacktrace': expect.stringMatching(/recorded-span.test.ts[\s\S]*added later$/),
+    })
+  })
+
+  test('exceptions keep type, message and stack', async () => {
     const { tracer, spans } = memoryTracer()
     const span = tracer.startSpan('work')
     span.recordException(new RangeError('too far'))

@@ -8,9 +8,10 @@ import type {
 } from '../api/span.ts'
 import { StatusCode } from '../api/span.ts'
 import { RANDOM, RECORDED, SAMPLED, TraceRecord } from '../ids/trace-record.ts'
-import { isTimeInput, nameText, statusInput } from '../inputs.ts'
+import { exactNanos, isTimeInput, nameText, statusInput } from '../inputs.ts'
 import { contextOf, type TracerSpan } from '../tracer-span.ts'
-import { SpanDetails } from './span-details.ts'
+import { exceptionAttributes } from './exception-facts.ts'
+import { type Moment, SpanDetails } from './span-details.ts'
 import type { SpanRecord } from './span-record.ts'
 
 /**
@@ -34,7 +35,10 @@ export class RecordedSpan implements TracerSpan {
     if (this.shared === null) {
       const { record } = this
       this.shared = TraceRecord.root(record.pool.ids, this.serial, SAMPLED | RANDOM | RECORDED)
-      if (record.owner === this.serial) record.trace = this.shared
+      if (record.owner === this.serial) {
+        this.shared.epoch = record.epoch
+        record.trace = this.shared
+      }
     }
     return this.shared
   }
@@ -76,11 +80,11 @@ export class RecordedSpan implements TracerSpan {
   addEvent(name: string, attributesOrTime?: Attributes | TimeInput, time?: TimeInput): this {
     const details = detailsOf(this.record, this.serial)
     if (details === null) return this
-    const { host } = this.record.pool
+    const { limits } = this.record.pool.host
     if (isTimeInput(attributesOrTime)) {
-      details.addEvent(host.limits, name, host.at(attributesOrTime), undefined)
+      details.addEvent(limits, name, momentOf(this.record, attributesOrTime), undefined)
     } else {
-      details.addEvent(host.limits, name, host.at(time), attributesOrTime)
+      details.addEvent(limits, name, momentOf(this.record, time), attributesOrTime)
     }
     return this
   }
@@ -121,14 +125,11 @@ export class RecordedSpan implements TracerSpan {
   }
 
   recordException(exception: unknown, time?: TimeInput): void {
-    const { host } = this.record.pool
-    detailsOf(this.record, this.serial)?.addEvent(
-      host.limits,
-      'exception',
-      host.at(time),
-      undefined,
-      exception,
-    )
+    const details = detailsOf(this.record, this.serial)
+    if (details === null) return
+    const { limits } = this.record.pool.host
+    const moment = momentOf(this.record, time)
+    details.addEvent(limits, 'exception', moment, exceptionAttributes(exception))
   }
 
   end(time?: TimeInput): void {
@@ -139,7 +140,7 @@ export class RecordedSpan implements TracerSpan {
       return
     }
     const { host } = pool
-    const end = time === undefined ? host.now() : host.at(time)
+    const end = time === undefined ? host.now() : endAt(record, time)
     record.owner = 0
     // Never before the start: a negative duration would break every consumer.
     record.end = Math.max(end, record.start)
@@ -152,4 +153,15 @@ function detailsOf(record: SpanRecord, serial: number): SpanDetails | null {
   if (record.owner === serial) return (record.details ??= new SpanDetails())
   record.pool.lateCalls++
   return null
+}
+
+function momentOf(record: SpanRecord, time: TimeInput | undefined): Moment {
+  return { time: record.pool.host.at(time, record.epoch), nanos: exactNanos(time) }
+}
+
+/** An end that was given; nanoseconds go into the details, as the record has no room for them. */
+function endAt(record: SpanRecord, time: TimeInput): number {
+  const nanos = exactNanos(time)
+  if (nanos !== undefined) (record.details ??= new SpanDetails()).endNanos = nanos
+  return record.pool.host.at(time, record.epoch)
 }

@@ -9,9 +9,9 @@ export interface SpanEvent {
   readonly name: string
   /** Milliseconds on the tracer's clock. */
   readonly time: number
+  /** Nanoseconds since 1970 where the time was given with them. */
+  readonly nanos: bigint | undefined
   readonly attributes: AttributeList | null
-  /** What was thrown, for `exception` events: its type, message and stack are read at export. */
-  readonly error: unknown
 }
 
 /** A reference to another span. */
@@ -20,6 +20,9 @@ export interface SpanLink {
   readonly attributes: AttributeList | null
 }
 
+/** A time as spans keep it. */
+export type Moment = Pick<SpanEvent, 'time' | 'nanos'>
+
 /** What only some spans have: made on first use. */
 export class SpanDetails {
   readonly events: SpanEvent[] = []
@@ -27,13 +30,15 @@ export class SpanDetails {
   droppedEvents = 0
   droppedLinks = 0
   statusMessage = ''
+  /** Nanoseconds since 1970 where start or end were given with them. */
+  startNanos: bigint | undefined = undefined
+  endNanos: bigint | undefined = undefined
 
   addEvent(
     limits: ResolvedLimits,
     name: string,
-    time: number,
+    { time, nanos }: Moment,
     attributes: Attributes | undefined,
-    error?: unknown,
   ): void {
     if (this.events.length >= limits.events) {
       this.droppedEvents++
@@ -44,7 +49,7 @@ export class SpanDetails {
       list = limits.forEvent()
       list.setAll(attributes)
     }
-    this.events.push({ name: nameText(name), time, attributes: list, error })
+    this.events.push({ name: nameText(name), time, nanos, attributes: list })
   }
 
   addLink(limits: ResolvedLimits, link: Link): void {

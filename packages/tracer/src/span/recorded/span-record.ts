@@ -11,8 +11,8 @@ export interface SpanHost {
   readonly limits: ResolvedLimits
   /** Milliseconds on the tracer's clock. */
   now(): number
-  /** A user's moment on the tracer's clock; now where it is undefined or not a time. */
-  at(time: TimeInput | undefined): number
+  /** A user's moment on the tracer's clock with its zero at `epoch`; now where it is undefined or not a time. */
+  at(time: TimeInput | undefined, epoch: number): number
   /** Takes over the record of a span that has just ended. */
   ended(record: SpanRecord): void
 }
@@ -43,7 +43,7 @@ export class SpanRecord {
   // Not 0: V8 would lay these out as small integers first, and lay out every record anew at the first fraction.
   start: number = Number.NaN
   end: number = Number.NaN
-  /** Epoch milliseconds of the clock's zero. */
+  /** Epoch milliseconds of the clock's zero, as it was when the trace began in this process. */
   epoch: number = Number.NaN
   /** Both zero where the span has no parent. */
   parentHigh = 0
@@ -117,6 +117,19 @@ export class SpanRecord {
     return spanIdHex(this.parentHigh, this.parentLow)
   }
 
+  /** Nanoseconds since 1970. */
+  get startUnixNano(): bigint {
+    return this.details?.startNanos ?? unixNanos(this.epoch, this.start)
+  }
+
+  /** Nanoseconds since 1970, never before the start. */
+  get endUnixNano(): bigint {
+    const { startUnixNano: start } = this
+    const end = this.details?.endNanos ?? unixNanos(this.epoch, this.end)
+    if (end < start) return start
+    return end
+  }
+
   /** Milliseconds between start and end. */
   get duration(): number {
     return this.end - this.start
@@ -126,4 +139,10 @@ export class SpanRecord {
   get isLocalRoot(): boolean {
     return this.parentRemote || (this.parentHigh | this.parentLow) === 0
   }
+}
+
+/** Nanoseconds since 1970 of a time in milliseconds on a clock whose zero is at `epoch`, exact to the clock's resolution. */
+export function unixNanos(epoch: number, time: number): bigint {
+  // Two parts, since one double of epoch nanoseconds has a resolution of 256.
+  return BigInt(Math.round(epoch * 1_000)) * 1_000n + BigInt(Math.round(time * 1e6))
 }

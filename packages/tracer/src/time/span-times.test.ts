@@ -1,0 +1,181 @@
+import { runs } from '@millrace/testkit'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { MemoryExporter } from '../export/memory-exporter.ts'
+import { JsonEncoder } from '../otlp/encoding/json-encoder.ts'
+import { EncodingExporter } from '../otlp/encoding-exporter.fixture.ts'
+import { spansOf } from '../otlp/otlp-messages.fixture.ts'
+import { ProtobufEncoder } from '../otlp/protobuf/protobuf-encoder.ts'
+import type { Span, TimeInput } from '../span/api/span.ts'
+import { Tracer } from '../tracer/tracer.ts'
+
+const HOUR = 3_600_000
+
+/** A monotonic clock beside a wall clock that may be set. */
+class SetClock {
+  time = 0
+  wall = Date.UTC(2026, 0, 1)
+
+  now(): number {
+    return this.time
+  }
+
+  epoch(): number {
+    return this.wall - this.time
+  }
+
+  setTimer() {
+    return { cancel() {} }
+  }
+
+  pass(milliseconds: number): void {
+    this.time += milliseconds
+    this.wall += milliseconds
+  }
+}
+
+function setup() {
+  const clock = new SetClock()
+  const exporter = new MemoryExporter()
+  const tracer = new Tracer({ exporter, clock, signals: [] })
+  return { clock, exporter, tracer }
+}
+
+describe('when the wall clock is set', () => {
+  test.each([-HOUR, HOUR])('by %i ms, spans keep their length and their place', async step => {
+    const { clock, exporter, tracer } = setup()
+    const began = clock.wall
+    const root = tracer.startSpan('root')
+    clock.pass(5)
+    tracer.startSpan('before', { parent: root }).end()
+    await tracer.flush()
+    clock.wall += step
+    clock.pass(2_000)
+    const after = tracer.startSpan('after', { parent: root })
+    clock.pass(10)
+    after.end()
+    root.end()
+    tracer.startSpan('next').end()
+    await tracer.flush()
+    const [before, late, whole, next] = exporter.spans
+    expect(before).toMatchObject({ start: began + 5, duration: 0 })
+    expect(late).toMatchObject({ start: began + 2_005, duration: 10 })
+    expect(whole).toMatchObject({ start: began, duration: 2_015 })
+    // A trace that begins later tells the time as it is now.
+    expect(next).toMatchObject({ start: clock.wall, duration: 0 })
+  })
+
+  test('in any way, children stay within their parents', () => {
+    const action = fc.oneof(
+      fc.record({ pass: fc.double({ min: 0, max: HOUR, noNaN: true }) }),
+      fc.record({ step: fc.integer({ min: -24 * HOUR, max: 24 * HOUR }) }),
+      fc.record({ start: fc.nat({ max: 3 }) }),
+      fc.constant('end' as const),
+      fc.constant('export' as const),
+    )
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 60 }), actions => {
+        const { clock, exporter, tracer } = setup()
+        const open: { span: Span; began: number }[] = []
+        const lengths = new Map<string, number>()
+        const end = () => {
+          const { span, began } = open.pop()!
+          span.end()
+          lengths.set(span.spanContext().spanId, clock.time - began)
+        }
+        for (const each of actions) {
+          if (each === 'export') tracer.flushSync()
+          else if (each === 'end') open.length > 0 && end()
+          else if ('pass' in each) clock.pass(each.pass)
+          else if ('step' in each) clock.wall += each.step
+          else {
+            // 0 starts a new trace; otherwise the child of the innermost open span.
+            const parent = each.start === 0 ? null : (open.at(-1)?.span ?? null)
+            open.push({ span: tracer.startSpan('s', { parent }), began: clock.time })
+          }
+        }
+        while (open.length > 0) end()
+        tracer.flushSync()
+        const byId = new Map(exporter.spans.map(span => [span.spanId, span]))
+        expect(byId.size).toBe(lengths.size)
+        for (const { spanId, parentSpanId, start, duration } of exporter.spans) {
+          expect(duration).toBeCloseTo(lengths.get(spanId)!, 6)
+          const parent = byId.get(parentSpanId ?? '')
+          if (parent === undefined) continue
+          // To the resolution of a double of epoch milliseconds.
+          expect(start).toBeGreaterThanOrEqual(parent.start - 0.001)
+          expect(start + duration).toBeLessThanOrEqual(parent.start + parent.duration + 0.001)
+        }
+      }),
+      { numRuns: runs(150) },
+    )
+  })
+
+  test('a process that did not run for an hour has a span of an hour', async () => {
+    const { clock, exporter, tracer } = setup()
+    const span = tracer.startSpan('long')
+    clock.pass(HOUR)
+    span.end()
+    await tracer.flush()
+    expect(exporter.spans[0]?.duration).toBe(HOUR)
+  })
+})
+
+test.each([
+  [
+    [1_700_000_000, 123_456_789],
+    [1_700_000_001, 987_654_321],
+  ],
+  [
+    [0, 1],
+    [18_446_744_072, 999_999_999],
+  ],
+] as [TimeInput, TimeInput][])('%j to %j keeps its nanoseconds', (start, end) => {
+  const exporter = new EncodingExporter(new ProtobufEncoder(), new JsonEncoder())
+  const tracer = new Tracer({ exporter, signals: [] })
+  const span = tracer.startSpan('exact', { startTime: start })
+  span.addEvent('first', start).addEvent('last', {}, end)
+  span.recordException('thrown', end)
+  span.end(end)
+  tracer.startSpan('backwards', { startTime: end }).end(start)
+  tracer.flushSync()
+  const [binary, json] = exporter.takeDecoded().map(spansOf)
+  expect(json).toEqual(binary)
+  const [from, to] = [nanos(start), nanos(end)]
+  expect(binary).toMatchObject([
+    {
+      startTimeUnixNano: from,
+      endTimeUnixNano: to,
+      events: [{ timeUnixNano: from }, { timeUnixNano: to }, { timeUnixNano: to }],
+    },
+    { startTimeUnixNano: to, endTimeUnixNano: to },
+  ])
+})
+
+test.each([
+  [new Date(8.64e15)],
+  [new Date(-1)],
+  [[253_402_300_799, 0]],
+  [[-1, 0]],
+  [-1e300],
+  [Infinity],
+] as [TimeInput][])('%j, for which OTLP has no number, counts as now', given => {
+  const exporter = new EncodingExporter(new ProtobufEncoder(), new JsonEncoder())
+  const tracer = new Tracer({ exporter, signals: [] })
+  const before = BigInt(Date.now() - 1_000) * 1_000_000n
+  tracer.startSpan('s', { startTime: given }).addEvent('e', given).end(given)
+  tracer.flushSync()
+  const [binary, json] = exporter.takeDecoded().map(spansOf)
+  expect(json).toEqual(binary)
+  const [span] = binary!
+  const after = BigInt(Date.now() + 1_000) * 1_000_000n
+  for (const time of [span!.startTimeUnixNano, span!.endTimeUnixNano]) {
+    expect(BigInt(time as string)).toBeGreaterThan(before)
+    expect(BigInt(time as string)).toBeLessThan(after)
+  }
+})
+
+function nanos(time: TimeInput): string {
+  const [seconds, rest] = time as readonly [number, number]
+  return String(BigInt(seconds) * 1_000_000_000n + BigInt(rest))
+}
