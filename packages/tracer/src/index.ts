@@ -14,7 +14,12 @@ export type { TracerStats } from './pipeline/tracer-stats.ts'
 export { extract, inject } from './propagation/carrier.ts'
 export type { PropagatorName } from './propagation/propagation.ts'
 export { type Headers, RemoteParent } from './propagation/remote-parent.ts'
-export type { Sampler, SamplingDecision, SamplingRequest } from './sampling/sampler.ts'
+export type {
+  Sampler,
+  SamplingDecision,
+  SamplingRequest,
+  SamplingResult,
+} from './sampling/sampler.ts'
 export { DROP, RECORD_AND_SAMPLE } from './sampling/sampler.ts'
 export { alwaysOff, alwaysOn, type RatioOptions, rateLimited, ratio } from './sampling/samplers.ts'
 export type { TailSamplingOptions } from './sampling/tail-sampling.ts'

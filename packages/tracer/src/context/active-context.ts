@@ -27,6 +27,11 @@ export class ActiveContext {
     this.suppressed = suppressed
   }
 
+  /** Whether nothing was ever made active here. */
+  get isRoot(): boolean {
+    return this === ROOT
+  }
+
   /** The same context with another span. */
   withSpan(span: TracerSpan | null): ActiveContext {
     return new ActiveContext(span, this.baggage, this.foreign, this.suppressed)

@@ -1,9 +1,21 @@
 import { EventEmitter } from 'node:events'
-import type { Context, ContextManagementToken, ContextManager } from '@opentelemetry/api'
+import {
+  type Context,
+  type ContextManagementToken,
+  type ContextManager,
+  ROOT_CONTEXT,
+} from '@opentelemetry/api'
 import { ActiveContext, activeContext, enter, runWith } from '../context/active-context.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import { bindEmitter } from './bind-emitter.ts'
-import { BAGGAGE_KEY, FastContext, ROOT, SPAN_KEY, SUPPRESS_KEY } from './fast-context.ts'
+import {
+  BAGGAGE_KEY,
+  isContext,
+  SPAN_KEY,
+  SUPPRESS_KEY,
+  valueIn,
+  withSpan,
+} from './fast-context.ts'
 import { toApiBaggage, toBaggage } from './span-bridge.ts'
 
 /** An active context that came through the API: it remembers which span was the context's own. */
@@ -11,9 +23,14 @@ class ApiActiveContext extends ActiveContext {
   readonly ownSpan: unknown
 
   constructor(context: Context) {
-    const span = asTracerSpan(context.getValue(SPAN_KEY))
-    const baggage = toBaggage(context.getValue(BAGGAGE_KEY))
-    super(span, baggage, context, context.getValue(SUPPRESS_KEY) === true)
+    const span = asTracerSpan(valueIn(context, SPAN_KEY))
+    const baggage = toBaggage(valueIn(context, BAGGAGE_KEY))
+    super(
+      span,
+      baggage,
+      isContext(context) ? context : ROOT_CONTEXT,
+      valueIn(context, SUPPRESS_KEY) === true,
+    )
     this.ownSpan = span
   }
 }
@@ -69,13 +86,13 @@ export class MillraceContextManager implements ContextManager {
 
 /** The API's view of a context that the tracer made itself. */
 function derive({ span, baggage, foreign, suppressed }: ActiveContext): Context {
-  let context = (foreign as Context | null) ?? ROOT
-  if (context.getValue(SPAN_KEY) !== span)
-    context = FastContext.withSpan(context, span ?? undefined)
-  if (toBaggage(context.getValue(BAGGAGE_KEY)) !== baggage && baggage !== null) {
+  let context = (foreign as Context | null) ?? ROOT_CONTEXT
+  const current = span ?? undefined
+  if (valueIn(context, SPAN_KEY) !== current) context = withSpan(context, current)
+  if (baggage !== null && toBaggage(valueIn(context, BAGGAGE_KEY)) !== baggage) {
     context = context.setValue(BAGGAGE_KEY, toApiBaggage(baggage))
   }
-  if (suppressed && context.getValue(SUPPRESS_KEY) !== true) {
+  if (suppressed && valueIn(context, SUPPRESS_KEY) !== true) {
     context = context.setValue(SUPPRESS_KEY, true)
   }
   return context

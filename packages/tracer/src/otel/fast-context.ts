@@ -1,4 +1,4 @@
-import type { Context } from '@opentelemetry/api'
+import { type Context, ROOT_CONTEXT } from '@opentelemetry/api'
 
 /** The keys under which `@opentelemetry/api` and `@opentelemetry/core` keep what this package knows, too. */
 export const SPAN_KEY: symbol = Symbol.for('OpenTelemetry Context Key SPAN')
@@ -17,11 +17,6 @@ export class FastContext implements Context {
   constructor(span: unknown, rest: ReadonlyMap<symbol, unknown> | null) {
     this.#span = span
     this.#rest = rest
-  }
-
-  /** The same context as `base` with another span. */
-  static withSpan(base: Context, span: unknown): Context {
-    return base.setValue(SPAN_KEY, span)
   }
 
   getValue(key: symbol): unknown {
@@ -44,3 +39,33 @@ export class FastContext implements Context {
 
 /** The context in which nothing is set; everything derived from it is fast, too. */
 export const ROOT: Context = new FastContext(undefined, null)
+
+/** Whether a program passed a context: JavaScript may pass anything. */
+export function isContext(context: unknown): context is Context {
+  try {
+    return typeof (context as Context | undefined)?.getValue === 'function'
+  } catch {
+    return false
+  }
+}
+
+/** What a context holds under `key`; nothing where it is no context, or throws. */
+export function valueIn(context: unknown, key: symbol): unknown {
+  try {
+    return (context as Context | undefined)?.getValue(key)
+  } catch {
+    // Not a context: `null` is dealt with above, and a program in JavaScript may pass anything else.
+    return undefined
+  }
+}
+
+/** The same context with `span` active; from the root where it is no context. */
+export function withSpan(context: Context, span: unknown): Context {
+  if (context === ROOT_CONTEXT) return ROOT.setValue(SPAN_KEY, span)
+  try {
+    return context.setValue(SPAN_KEY, span)
+  } catch {
+    // As above.
+    return ROOT.setValue(SPAN_KEY, span)
+  }
+}

@@ -7,21 +7,31 @@ import { Baggage } from '../context/baggage.ts'
 
 const known = new WeakMap<ApiBaggage, Baggage>()
 
-/** The API's baggage as this package's. */
+/** The API's baggage as this package's; none where it is none, or throws. */
 export function toBaggage(baggage: unknown): Baggage | null {
-  if (baggage === undefined || baggage === null) return null
+  if (typeof baggage !== 'object' || baggage === null) return null
   const source = baggage as ApiBaggage
   let converted = known.get(source)
   if (converted === undefined) {
-    converted = new Baggage(
+    converted = convert(source)
+    if (converted === undefined) return null
+    known.set(source, converted)
+  }
+  return converted
+}
+
+function convert(source: ApiBaggage): Baggage | undefined {
+  try {
+    return new Baggage(
       source.getAllEntries().map(([key, { value, metadata }]) => {
         const text = metadata?.toString() ?? ''
         return [key, text === '' ? { value } : { value, metadata: text }]
       }),
     )
-    known.set(source, converted)
+  } catch {
+    // Something else under baggage's key: a program in JavaScript may set anything.
+    return undefined
   }
-  return converted
 }
 
 /** This package's baggage as the API's. */

@@ -10,13 +10,14 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { activeContext } from '../context/active-context.ts'
-import type { SpanOptions } from '../span/api/span.ts'
+import type { Scope, SpanOptions } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
+import { nameText } from '../span/inputs.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
 import type { ScopedTracer } from '../tracer/scoped-tracer.ts'
 import type { Tracer } from '../tracer/tracer.ts'
 import { MillraceContextManager } from './context-manager.ts'
-import { SPAN_KEY, SUPPRESS_KEY } from './fast-context.ts'
+import { SPAN_KEY, SUPPRESS_KEY, valueIn, withSpan } from './fast-context.ts'
 import { MillracePropagator } from './propagator.ts'
 
 /**
@@ -32,11 +33,7 @@ export class MillraceTracerProvider implements TracerProvider {
   }
 
   getTracer(name: string, version?: string, options?: ApiTracerOptions): ApiTracer {
-    const scope: { name: string; version?: string; schemaUrl?: string } = {
-      name: name || 'unknown',
-    }
-    if (version !== undefined) scope.version = version
-    if (options?.schemaUrl !== undefined) scope.schemaUrl = options.schemaUrl
+    const scope = scopeOf(name, version, options)
     const key = JSON.stringify([scope.name, scope.version, scope.schemaUrl])
     let known = this.#tracers.get(key)
     if (known === undefined) {
@@ -47,16 +44,17 @@ export class MillraceTracerProvider implements TracerProvider {
   }
 
   /**
-   * Registers provider, context manager and propagator globally. Returns false where another SDK was registered first;
-   * the API keeps that one.
+   * Registers provider, context manager and propagator globally. Returns false, and registers none of them, where another SDK
+   * has registered its provider or its context manager. A propagator that was registered before stays.
    */
   register(): boolean {
-    const provider = trace.setGlobalTracerProvider(this)
-    const manager = contextApi.setGlobalContextManager(new MillraceContextManager())
-    const propagator = propagation.setGlobalPropagator(
-      new MillracePropagator(this.#tracer.propagation),
-    )
-    return provider && manager && propagator
+    if (!contextApi.setGlobalContextManager(new MillraceContextManager())) return false
+    if (!trace.setGlobalTracerProvider(this)) {
+      contextApi.disable()
+      return false
+    }
+    propagation.setGlobalPropagator(new MillracePropagator(this.#tracer.propagation))
+    return true
   }
 
   forceFlush(): Promise<void> {
@@ -97,24 +95,54 @@ class ApiScopedTracer implements ApiTracer {
   ): ReturnType<F> {
     const fn = rest[rest.length - 1] as F
     const options = rest.length > 1 ? (rest[0] as ApiSpanOptions) : undefined
-    const base = rest.length > 2 ? (rest[1] as Context) : contextApi.active()
+    const given = rest.length > 2 ? (rest[1] as Context | undefined) : undefined
+    const base = given ?? contextApi.active()
     const span = this.#start(name, options, base) as ApiSpan
-    return contextApi.with(base.setValue(SPAN_KEY, span), () => fn(span)) as ReturnType<F>
+    return contextApi.with(withSpan(base, span), () => fn(span)) as ReturnType<F>
   }
 
   #start(name: string, options?: ApiSpanOptions, context?: Context): TracerSpan {
     let parent: TracerSpan | null
     let suppressed: boolean
-    if (context === undefined) {
-      const active = activeContext()
+    const active = activeContext()
+    if ((context === undefined || context === null) && !active.isRoot) {
       parent = active.span
       suppressed = active.suppressed
     } else {
-      parent = asTracerSpan(context.getValue(SPAN_KEY))
-      suppressed = context.getValue(SUPPRESS_KEY) === true
+      // Where the tracer's own store holds nothing, another context manager may be at work behind the API.
+      const asked = context ?? contextApi.active()
+      parent = asTracerSpan(valueIn(asked, SPAN_KEY))
+      suppressed = valueIn(asked, SUPPRESS_KEY) === true
     }
-    if (options?.root === true) parent = null
+    if (asksForRoot(options)) parent = null
     if (suppressed) return this.#tracer.startUnrecorded(parent)
-    return this.#tracer.startUnder(name, parent, options as SpanOptions | undefined)
+    return this.#tracer.startUnder(name, parent, (options ?? undefined) as SpanOptions | undefined)
+  }
+}
+
+function asksForRoot(options: ApiSpanOptions | undefined): boolean {
+  try {
+    return options?.root === true
+  } catch {
+    // A getter of the caller's options threw: starting a span never does.
+    return false
+  }
+}
+
+/** The API takes any name, and no options that throw. */
+function scopeOf(name: unknown, version: unknown, options: ApiTracerOptions | undefined): Scope {
+  const schemaUrl = schemaUrlOf(options)
+  return {
+    name: nameText(name ?? '') || 'unknown',
+    version: version === undefined || version === null ? undefined : nameText(version),
+    schemaUrl: typeof schemaUrl === 'string' ? schemaUrl : undefined,
+  }
+}
+
+function schemaUrlOf(options: ApiTracerOptions | undefined): unknown {
+  try {
+    return options?.schemaUrl
+  } catch {
+    return undefined
   }
 }

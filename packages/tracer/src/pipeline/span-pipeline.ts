@@ -114,13 +114,14 @@ export class SpanPipeline implements SpanHost {
     if (parent !== null) {
       const trace = head.parentBased ? parent.trace() : head.child(parent, name, options)
       if ((trace.flags & RECORDED) === 0) return new IdleSpan(trace)
-      return this.#record(scope, name, this.#serial(), parent, trace, options)
+      return this.#granted(this.#record(scope, name, this.#serial(), parent, trace, options))
     }
     const serial = this.#serial()
     if (head.mode === ALWAYS) return this.#record(scope, name, serial, null, null, options)
     const trace = head.root(this.#ids, serial, name, options)
     if (trace === undefined) return new IdleSpan(serial)
-    return this.#record(scope, name, serial, null, trace, options)
+    if (trace !== null && (trace.flags & RECORDED) === 0) return new IdleSpan(trace)
+    return this.#granted(this.#record(scope, name, serial, null, trace, options))
   }
 
   /** What starts instead of a root that is not recorded. Apart from {@link start}, so that the engine puts it into its callers. */
@@ -147,7 +148,17 @@ export class SpanPipeline implements SpanHost {
     }
     trace.flags |= RECORDED
     if (parent === null || parent.isRemote()) tail.begin(trace, this.#clock.now())
-    return this.#record(scope, name, serial, parent, trace, options)
+    return this.#granted(this.#record(scope, name, serial, parent, trace, options))
+  }
+
+  /** Gives a span the attributes that the sampler has for it. */
+  #granted(span: TracerSpan): TracerSpan {
+    const { granted } = this.head
+    if (granted !== undefined) {
+      this.head.granted = undefined
+      span.setAttributes(granted)
+    }
+    return span
   }
 
   /** A span that is not recorded, whatever the sampler says. */

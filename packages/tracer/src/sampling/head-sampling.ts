@@ -1,10 +1,10 @@
-import type { SpanOptions } from '../span/api/span.ts'
+import type { Attributes, SpanOptions } from '../span/api/span.ts'
 import type { IdSource } from '../span/ids/id-source.ts'
 import { RANDOM, RECORDED, SAMPLED, TraceRecord } from '../span/ids/trace-record.ts'
 import { W3CTraceState } from '../span/ids/trace-state.ts'
 import { kindInput } from '../span/inputs.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
-import { RECORD_AND_SAMPLE, type Sampler, type SamplingRequest } from './sampler.ts'
+import { RECORD_AND_SAMPLE, type Sampler } from './sampler.ts'
 import { Threshold } from './threshold.ts'
 
 /** How roots are decided. The first two need no ids and no call. */
@@ -20,6 +20,8 @@ export class HeadSampling {
   readonly parentBased: boolean
   /** {@link NEVER}, {@link ALWAYS}, or anything else: call {@link root}. */
   mode: number
+  /** Attributes that the sampler gives to the span which it has just decided; cleared by the pipeline, which applies them. */
+  granted: Attributes | undefined = undefined
   #threshold: Threshold | null = null
   #state: W3CTraceState | undefined
 
@@ -52,12 +54,12 @@ export class HeadSampling {
   ): TraceRecord {
     const decided = this.mode === NEVER ? undefined : this.root(ids, serial, name, options)
     const sampled = decided === undefined ? 0 : SAMPLED
-    return decided ?? TraceRecord.root(ids, serial, sampled | RANDOM | RECORDED)
+    return decided ?? TraceRecord.root(ids, serial, sampled | RANDOM)
   }
 
   /**
-   * Decides a root: undefined drops it; null records it without more to know; a trace records it with its flags and
-   * state.
+   * Decides a root: undefined drops it; null records it without more to know; a trace has its flags and state, and is recorded
+   * where they say so.
    */
   root(
     ids: IdSource,
@@ -76,37 +78,44 @@ export class HeadSampling {
       return trace
     }
     const trace = TraceRecord.root(ids, serial, SAMPLED | RANDOM | RECORDED)
-    return this.#ask(trace, name, undefined, options) ? trace : undefined
+    if (this.#ask(trace, trace, name, undefined, options)) return trace
+    if (trace.state === undefined) return undefined
+    trace.flags = RANDOM
+    return trace
   }
 
-  /** Decides a span with a parent where the sampler does not follow parents. Returns the trace with its new flags. */
+  /** Decides a span with a parent where the sampler does not follow parents. Returns the trace with its new flags and state. */
   child(parent: TracerSpan, name: string, options: SpanOptions | undefined): TraceRecord {
     const trace = parent.trace()
-    const flags = this.#keepsChild(parent, trace, name, options)
-      ? trace.flags | SAMPLED | RECORDED
-      : trace.flags & ~(SAMPLED | RECORDED)
-    return flags === trace.flags ? trace : trace.with(flags, trace.state)
+    const told = { state: trace.state }
+    const keeps = this.#keepsChild(parent, trace, told, name, options)
+    const flags = keeps ? trace.flags | SAMPLED | RECORDED : trace.flags & ~(SAMPLED | RECORDED)
+    const same = flags === trace.flags && told.state === trace.state
+    return same ? trace : trace.with(flags, told.state)
   }
 
   #keepsChild(
     parent: TracerSpan,
     trace: TraceRecord,
+    told: Pick<TraceRecord, 'state'>,
     name: string,
     options: SpanOptions | undefined,
   ): boolean {
     if (this.mode === NEVER || this.mode === ALWAYS) return this.mode === ALWAYS
     if (this.#threshold !== null && !this.#threshold.keeps(trace.c, trace.d)) return false
-    return this.mode === BY_ID || this.#ask(trace, name, parent, options)
+    return this.mode === BY_ID || this.#ask(trace, told, name, parent, options)
   }
 
+  /** Asks the sampler; what it says besides its decision goes into `told` and {@link granted}. */
   #ask(
     trace: TraceRecord,
+    told: Pick<TraceRecord, 'state'>,
     name: string,
     parent: TracerSpan | undefined,
     options: SpanOptions | undefined,
   ): boolean {
     try {
-      const request: SamplingRequest = {
+      const result = this.sampler.sample({
         name,
         kind: kindInput(options?.kind),
         attributes: options?.attributes,
@@ -117,8 +126,13 @@ export class HeadSampling {
         get traceId() {
           return trace.traceId
         },
-      }
-      return this.sampler.sample(request) === RECORD_AND_SAMPLE
+      })
+      if (typeof result !== 'object' || result === null) return result === RECORD_AND_SAMPLE
+      const { decision, attributes, traceState } = result
+      if (traceState !== undefined) told.state = W3CTraceState.from(traceState)
+      if (decision !== RECORD_AND_SAMPLE) return false
+      this.granted = attributes
+      return true
     } catch {
       // The sampler threw, or a getter of the options: starting a span must not, so the span is simply not recorded.
       return false

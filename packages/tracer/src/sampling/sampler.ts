@@ -1,10 +1,19 @@
-import type { Attributes, Link, SpanContext, SpanKind } from '../span/api/span.ts'
+import type { Attributes, Link, SpanContext, SpanKind, TraceState } from '../span/api/span.ts'
 
 /** The span is not recorded. */
 export const DROP = 0
 /** The span is recorded and other processes are told to record, too. */
 export const RECORD_AND_SAMPLE = 1
 export type SamplingDecision = typeof DROP | typeof RECORD_AND_SAMPLE
+
+/** A decision with what the sampler has to say about it. */
+export interface SamplingResult {
+  readonly decision: SamplingDecision
+  /** Attributes that a recorded span gets; they win over those it was started with. Default: none */
+  readonly attributes?: Attributes | undefined
+  /** The `tracestate` that travels on from the span, recorded or not. Default: the parent's */
+  readonly traceState?: TraceState | undefined
+}
 
 /** What a sampler may look at. Reading `traceId` costs a string; built-in samplers do not. */
 export interface SamplingRequest {
@@ -26,5 +35,5 @@ export interface Sampler {
   readonly probability?: number | undefined
   /** Whether spans with a parent follow the parent's decision, and only roots ask. Default: true */
   readonly parentBased?: boolean | undefined
-  sample(request: SamplingRequest): SamplingDecision
+  sample(request: SamplingRequest): SamplingDecision | SamplingResult
 }

@@ -2,7 +2,9 @@ import { InvalidOptionError } from '@millrace/kit'
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import { MemoryExporter } from '../export/memory-exporter.ts'
+import { W3CTraceState } from '../span/ids/trace-state.ts'
 import { Tracer } from '../tracer/tracer.ts'
+import { DROP, RECORD_AND_SAMPLE, type Sampler, type SamplingResult } from './sampler.ts'
 import { rateLimited } from './samplers.ts'
 
 function setup(tracesPerSecond: number) {
@@ -75,4 +77,63 @@ describe('a rate-limited sampler', () => {
       'Expected `tracesPerSecond` to be a finite number above 0',
     )
   })
+})
+
+describe('a sampler of your own', () => {
+  const decisions: Record<string, SamplingResult> = {
+    kept: {
+      decision: RECORD_AND_SAMPLE,
+      attributes: { 'sampling.rule': 'kept', given: 'by the sampler' },
+      traceState: new W3CTraceState('rule=kept'),
+    },
+    dropped: { decision: DROP, traceState: new W3CTraceState('rule=dropped') },
+    broken: { decision: RECORD_AND_SAMPLE, traceState: { serialize: 5 } as never },
+  }
+  const sampler = (parentBased: boolean): Sampler => ({
+    description: 'by name',
+    parentBased,
+    sample: ({ name }) => decisions[name] ?? RECORD_AND_SAMPLE,
+  })
+
+  test.each([
+    ['roots', true],
+    ['roots, and every child', false],
+  ])('may add attributes and tracestate to %s', async (_, parentBased) => {
+    const exporter = new MemoryExporter()
+    const tracer = new Tracer({ exporter, signals: [], sampler: sampler(parentBased) })
+    const kept = tracer.startSpan('kept', { attributes: { given: 'at the start', own: 1 } })
+    const dropped = tracer.startSpan('dropped')
+    const plain = tracer.startSpan('plain', { parent: null })
+    const child = tracer.startSpan('dropped', { parent: kept })
+    expect(tracer.startSpan('broken').isRecording()).toBe(false)
+    expect(dropped.isRecording()).toBe(false)
+    expect(dropped.spanContext()).toMatchObject({ traceFlags: 2 })
+    expect(dropped.spanContext().traceState?.serialize()).toBe('rule=dropped')
+    expect(child.isRecording()).toBe(parentBased)
+    expect(child.spanContext().traceState?.serialize()).toBe(
+      parentBased ? 'rule=kept' : 'rule=dropped',
+    )
+    expect(child.spanContext().traceId).toBe(kept.spanContext().traceId)
+    for (const span of [child, plain, kept]) span.end()
+    await tracer.flush()
+    const byName = Object.fromEntries(exporter.spans.map(span => [span.name, span]))
+    expect(byName.kept).toMatchObject({
+      attributes: { given: 'by the sampler', own: 1, 'sampling.rule': 'kept' },
+      traceState: 'rule=kept',
+    })
+    expect(byName.plain).toMatchObject({ attributes: {}, traceState: '' })
+    if (parentBased) expect(byName.dropped).toMatchObject({ attributes: {} })
+  })
+})
+
+test('a clock that is set back neither stops nor floods a rate-limited sampler', () => {
+  let now = 10_000_000
+  const limited = rateLimited(1, { now: () => now })
+  const sample = () => limited.sample({} as never)
+  expect(sample()).toBe(RECORD_AND_SAMPLE)
+  now -= 3_600_000
+  expect(sample()).toBe(DROP)
+  now += 1_000
+  expect(sample()).toBe(RECORD_AND_SAMPLE)
+  expect(sample()).toBe(DROP)
 })

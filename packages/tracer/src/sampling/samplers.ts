@@ -45,7 +45,7 @@ export function ratio(probability: number, options: RatioOptions = {}): Sampler 
     probability,
     parentBased,
     // The tracer decides by the id itself; this is for callers outside it.
-    sample: ({ traceId }) =>
+    sample: ({ traceId }): SamplingDecision =>
       Number.parseInt(traceId.slice(18), 16) >= (1 - probability) * 2 ** 56 && probability > 0
         ? RECORD_AND_SAMPLE
         : DROP,
