@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { chmod, readdir, utimes, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { freePort, RedisServer } from '@millrace/testkit'
@@ -14,6 +14,13 @@ beforeEach(async () => {
   sandbox = await DemoSandbox.create()
 })
 afterEach(() => sandbox[Symbol.asyncDispose]())
+
+/** The status of a page asked for under another name than the machine's own. */
+async function statusFor(url: string, host: string): Promise<number | undefined> {
+  const [response] = await once(get(url, { headers: { host } }), 'response')
+  response.resume()
+  return response.statusCode
+}
 
 /** The sandbox's tree, without the live page. */
 const args = ['app', '--once']
@@ -45,6 +52,12 @@ describe('a run', () => {
     expect(stdout).toContain('0 opened')
   })
 
+  test('prints its report as JSON where that is asked for', async () => {
+    const { code, stdout } = await sandbox.run([...args, '--json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ temperature: 'cold', sources: { files: 4 } })
+  })
+
   test('after edits only what changed is done again', async () => {
     await sandbox.run(args)
     await sandbox.write('app/local.ts', "import 'gamma'\n")
@@ -63,33 +76,34 @@ describe('the live page', () => {
   test('serves the report, metrics, packages and graph, and Ctrl-C ends it cleanly', async () => {
     const demo = sandbox.start(['app', '--port', '0'])
     const [, origin] = await demo.printed(/Serving on (\S+):/)
-    const get = (path: string, accept = '*/*') => fetch(`${origin}${path}`, { headers: { accept } })
+    const page = (path: string, accept = '*/*') =>
+      fetch(`${origin}${path}`, { headers: { accept } })
 
-    const report = (await (await get('/report', 'application/json')).json()) as Report
+    const report = (await (await page('/report', 'application/json')).json()) as Report
     expect(report).toMatchObject({ temperature: 'cold', sources: { files: 4, parsed: 4 } })
-    expect(await (await get('/report')).text()).toContain('app: cold run')
+    expect(await (await page('/report')).text()).toContain('app: cold run')
 
-    const metrics = await (await get('/metrics')).text()
+    const metrics = await (await page('/metrics')).text()
     expect(metrics).toMatch(/^demo_facts_seconds_count 4$/m)
     expect(metrics).toMatch(/^demo_http_pool_created_total [1-8]$/m)
     expect(metrics).toMatch(/^demo_registry_limiter_granted_total \d+$/m)
     expect(metrics).toMatch(/^millrace_files_parse_seconds_count 4$/m)
     expect(metrics).toMatch(/^nodejs_version_info/m)
 
-    const alpha = await (await get('/packages/alpha')).json()
+    const alpha = await (await page('/packages/alpha')).json()
     expect(alpha).toMatchObject({
       versions: ['2.1.0'],
       imports: ['@greek/beta'],
       dependents: ['app'],
       registry: { latest: '2.1.0', license: 'MIT', description: 'First letter' },
     })
-    const beta = await (await get('/packages/@greek%2Fbeta')).json()
+    const beta = await (await page('/packages/@greek%2Fbeta')).json()
     expect(beta).toMatchObject({ name: '@greek/beta', registry: { latest: '3.0.0' } })
-    expect(await (await get('/packages/not-installed-here')).json()).toMatchObject({
+    expect(await (await page('/packages/not-installed-here')).json()).toMatchObject({
       registry: null,
     })
 
-    const graph = (await (await get('/graph')).json()) as { name: string }[]
+    const graph = (await (await page('/graph')).json()) as { name: string }[]
     expect(graph.map(node => node.name).sort()).toEqual([
       '@greek/beta',
       'alpha',
@@ -97,12 +111,12 @@ describe('the live page', () => {
       'not-installed-here',
     ])
 
-    const dashboard = await get('/dashboard/')
+    const dashboard = await page('/dashboard/')
     expect([dashboard.status, dashboard.headers.get('content-type')]).toEqual([
       200,
       expect.stringContaining('text/html'),
     ])
-    expect(await (await get('/dashboard/snapshot.json')).text()).toContain('demo_http_pool')
+    expect(await (await page('/dashboard/snapshot.json')).text()).toContain('demo_http_pool')
 
     for (const path of [
       '//',
@@ -111,9 +125,12 @@ describe('the live page', () => {
       '/nothing',
       '/packages/__proto__',
     ]) {
-      expect((await get(path)).status).toBe(404)
+      expect((await page(path)).status).toBe(404)
     }
     expect((await fetch(`${origin}/report`, { method: 'POST' })).status).toBe(405)
+    for (const path of ['/', '/report', '/metrics', '/graph', '/packages/alpha', '/dashboard/']) {
+      expect([path, await statusFor(`${origin}${path}`, 'rebound.example')]).toEqual([path, 403])
+    }
 
     demo.interrupt()
     const { code, stdout } = await demo.outcome()

@@ -55,7 +55,8 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
   }
   const report = await finish(result, { options, services, clock, notices })
   // The notices were printed when they happened.
-  console.log(renderReport({ ...report, notices: [] }))
+  const shown = { ...report, notices: [] }
+  console.log(options.json ? JSON.stringify(shown) : renderReport(shown))
   if (options.once) return
   await serve({ result, report, services }, options.port, notice, signal)
 }

@@ -24,7 +24,7 @@ export function indexPage(report: Report, packages: Iterable<PackageNode>): stri
 ${report.reasons.map(reason => `<p>${escaped(reason)}</p>`).join('\n')}
 <h2>Look further</h2>
 <dl>
-<dt><a href="/dashboard/">/dashboard/</a></dt><dd>caches, limiter, pool and runtime, live</dd>
+<dt><a href="/dashboard/">/dashboard/</a></dt><dd>caches, limiter, pool and runtime, live; a few look-ups per second are the demo's own, so that something moves</dd>
 <dt><a href="/report">/report</a></dt><dd>what the terminal showed; as JSON where that is accepted</dd>
 <dt><a href="/metrics">/metrics</a></dt><dd>for Prometheus</dd>
 <dt><a href="/graph">/graph</a></dt><dd>which package imports which, as JSON</dd>

@@ -6,6 +6,7 @@ import type { RunResult } from '../report/build-report.ts'
 import { renderReport } from '../report/render-report.ts'
 import type { Report } from '../report/report.ts'
 import type { Services } from '../wiring/services.ts'
+import { BackgroundLoad } from './background-load.ts'
 import { indexPage } from './index-page.ts'
 
 export interface PageContent {
@@ -13,6 +14,9 @@ export interface PageContent {
   readonly report: Report
   readonly services: Services
 }
+
+/** A page in another site's frame or behind a rebound name may not read what runs here. */
+const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i
 
 interface Page {
   readonly type: string
@@ -24,6 +28,7 @@ export class PageServer implements AsyncDisposable {
   readonly #content: PageContent
   readonly #server: Server
   readonly #dashboard: Dashboard
+  readonly #background: BackgroundLoad
 
   constructor(content: PageContent) {
     this.#content = content
@@ -35,11 +40,19 @@ export class PageServer implements AsyncDisposable {
     })
     const dashboard = this.#dashboard.handler()
     this.#server = createServer((request, response) => {
+      if (!LOOPBACK_HOST.test(request.headers.host ?? '')) {
+        return send(response, 403, json({ error: 'Only for this machine' }))
+      }
       const answer = () =>
         this.#answer(request, response).catch((error: Error) => {
           send(response, 500, json({ error: error.message }))
         })
       void dashboard(request, response, answer)
+    })
+    this.#background = new BackgroundLoad({
+      client: content.services.client,
+      telemetry: content.services.telemetry,
+      packages: [...content.result.graph.packages.keys()].filter(name => !name.startsWith('(')),
     })
   }
 
@@ -58,6 +71,7 @@ export class PageServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#background.close()
     this.#dashboard.close()
     this.#server.closeAllConnections()
     await new Promise(resolve => this.#server.close(resolve))
