@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { createServer, type RequestListener } from 'node:http'
+import { Session } from 'node:inspector/promises'
+import type { AddressInfo } from 'node:net'
+import type { Prepare } from '../../../define.ts'
+import { median } from '../../../result/row.ts'
+import type { Load } from './generator.ts'
+
+/** A service under load, and what it says of itself afterwards. */
+export interface Service {
+  readonly listener: RequestListener
+  /** Requests counted by its own metrics. */
+  counted(): Promise<number>
+  /** Hits of its cache by its look-ups. */
+  hitRatio(): number
+  /** Sends what spans are left. */
+  close(): Promise<void>
+}
+
+/** Makes the service; spans go to `collector`. */
+export type StartService = (collector: string) => Promise<Service>
+
+export interface ServedRun {
+  readonly sent: number
+  readonly counted: number
+  readonly spans: number
+  readonly hitRatio: number
+}
+
+/** What every service answers. */
+export function user(id: string): string {
+  return JSON.stringify({ id, name: `User ${id}`, roles: ['reader', 'writer'], active: true })
+}
+
+/** The part of the path after `/users/`. */
+export function userOf(url: string | undefined): string {
+  return (url ?? '').slice('/users/'.length)
+}
+
+const bare: RequestListener = (request, response) => {
+  const body = user(userOf(request.url))
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(body)
+}
+
+type Sample = (send: () => Promise<Load>) => Promise<number>
+
+/** Microseconds of CPU time of this process per request beyond the bare server's. */
+export const cpuBeyondBare = (start: StartService): Prepare<ServedRun> =>
+  inTurns(start, 4_000, true, async send => {
+    const before = process.cpuUsage()
+    const { ok } = await send()
+    const { user: own, system } = process.cpuUsage(before)
+    return (own + system) / ok
+  })
+
+/** Bytes allocated per request beyond the bare server's, by V8's sampling of every 4 kB. */
+export const bytesBeyondBare = (start: StartService): Prepare<ServedRun> =>
+  inTurns(start, 2_000, true, async send => {
+    const session = new Session()
+    session.connect()
+    await session.post('HeapProfiler.startSampling', {
+      samplingInterval: 4_096,
+      includeObjectsCollectedByMajorGC: true,
+      includeObjectsCollectedByMinorGC: true,
+    } as never)
+    const { ok } = await send()
+    const { profile } = await session.post('HeapProfiler.stopSampling')
+    session.disconnect()
+    const { samples } = profile as unknown as { samples: { size: number }[] }
+    return samples.reduce((sum, { size }) => sum + size, 0) / ok
+  })
+
+/** ms within which 99 % of the requests were answered. */
+export const slowestPercentile = (start: StartService): Prepare<ServedRun> =>
+  inTurns(start, 4_000, false, async send => (await send()).p99)
+
+/** Sends `requests` to the service and, where its figure is subtracted, to the bare server in turn, after a warm-up of both. */
+function inTurns(
+  start: StartService,
+  requests: number,
+  subtract: boolean,
+  sample: Sample,
+): Prepare<ServedRun> {
+  return async ({ fixture, quick }) => {
+    const generator = String(fixture)
+    const turns = quick ? 3 : 7
+    return {
+      async measure() {
+        const spansBefore = await spansAt(generator)
+        const service = await start(generator)
+        const [full, plain] = [await serve(service.listener), await serve(bare)]
+        let sent = 0
+        const send = async (port: number): Promise<Load> => {
+          const response = await fetch(`${generator}/load?port=${port}&requests=${requests}`)
+          const load = (await response.json()) as Load
+          if (port === full.port) sent += load.ok
+          return load
+        }
+        for (let i = 0; i < 3; i++) for (const { port } of [full, plain]) await send(port)
+        const samples: number[] = []
+        const floors: number[] = []
+        for (let turn = 0; turn < turns; turn++) {
+          samples.push(await sample(() => send(full.port)))
+          if (subtract) floors.push(await sample(() => send(plain.port)))
+        }
+        const counted = await service.counted()
+        const hitRatio = service.hitRatio()
+        await service.close()
+        full.close()
+        plain.close()
+        const value = median(samples) - (subtract ? median(floors) : 0)
+        const spans = (await spansAt(generator)) - spansBefore
+        return { value, result: { sent, counted, spans, hitRatio } }
+      },
+    }
+  }
+}
+
+async function spansAt(generator: string): Promise<number> {
+  return Number(await (await fetch(`${generator}/spans`)).text())
+}
+
+async function serve(listener: RequestListener): Promise<{ port: number; close(): void }> {
+  const server = createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+export function checkServed({ sent, counted, spans, hitRatio }: ServedRun): void {
+  assert.equal(counted, sent)
+  assert.equal(spans, sent)
+  assert.ok(hitRatio > 0.85 && hitRatio < 0.91, `a hit ratio of ${hitRatio}`)
+}
