@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { VirtualClock } from '@millrace/testkit'
 import { type ParseResult, parseSync } from 'oxc-parser'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FileTable } from '../table/file-table.ts'
@@ -167,6 +168,34 @@ describe('ParseCache', () => {
       ['start', message],
       ['end', { ...message, error: new Error('no') }],
     ])
+  })
+
+  test('a parser that never returns is given up after its timeout, and told so', async () => {
+    writeFileSync(at('a'), 'x')
+    const clock = new VirtualClock()
+    let told: AbortSignal | undefined
+    const trees = new ParseCache({
+      files,
+      id: 'slow@1',
+      clock,
+      timeout: 1_000,
+      parse: (_, { signal }) => {
+        told = signal
+        return new Promise<string>(() => undefined)
+      },
+    })
+    const answer = trees.get('a')
+    answer.catch(() => undefined)
+    while (told === undefined) await new Promise(setImmediate)
+    clock.advance(1_000)
+    await expect(answer).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_PARSE_TIMEOUT',
+      parser: 'slow@1',
+      path: at('a'),
+      timeout: 1_000,
+    })
+    expect(told.aborted).toBe(true)
+    expect(trees.stats()).toMatchObject({ entries: 0, failures: 1 })
   })
 
   test('bad options are named', () => {
