@@ -39,3 +39,12 @@ export type { FolderList } from './table/folder-lists.ts'
 export type { PathKind } from './table/path-kind.ts'
 export type { KnownFile } from './table/table-snapshot.ts'
 export { contentKey, type OptionEffects, parserId } from './value/content-key.ts'
+export { ManualSource } from './watch/manual-source.ts'
+export {
+  ResultStream,
+  type ResultStreamOptions,
+  type ResultStreamStats,
+  type StreamedResult,
+} from './watch/result-stream.ts'
+export type { ChangeAllReason, ReportedChanges, WatchSource } from './watch/watch-source.ts'
+export { type Tick, Watcher, type WatcherOptions, type WatcherStats } from './watch/watcher.ts'

@@ -1,0 +1,44 @@
+import type { ReportedChanges, WatchSource } from './watch-source.ts'
+
+/** Reports what the host reports: an editor, another watcher, a test. */
+export class ManualSource implements WatchSource {
+  #report: (changes: ReportedChanges) => void = () => undefined
+  #complete: boolean
+
+  /** @param complete whether the host reports every change before it asks for anything. Default: false */
+  constructor(complete = false) {
+    this.#complete = complete
+  }
+
+  get complete(): boolean {
+    return this.#complete
+  }
+
+  /** What is under these absolute paths may have changed. */
+  changed(paths: readonly string[]): void {
+    this.#report({ paths, folders: [], all: undefined })
+  }
+
+  /** What is under these absolute paths, and anything below them, may have changed. */
+  changedBelow(folders: readonly string[]): void {
+    this.#report({ paths: [], folders, all: undefined })
+  }
+
+  /** Anything may have changed. */
+  changedAll(): void {
+    this.#report({ paths: [], folders: [], all: 'manual' })
+  }
+
+  async start(_root: string, report: (changes: ReportedChanges) => void): Promise<void> {
+    this.#report = report
+  }
+
+  async settled(): Promise<void> {
+    // The host reports before it asks.
+  }
+
+  async close(): Promise<void> {
+    this.#complete = false
+    this.#report = () => undefined
+  }
+}
