@@ -86,9 +86,10 @@ interface SuiteHeader {
   readonly description: string
   /** npm packages whose versions the results state. */
   readonly versions: readonly string[]
-  /** Cases that READMEs show; `results/` has all. Default: every case. */
-  readonly readme?: RegExp
-  /** Cases that the front page shows, against the peers for which they have a goal. Default: none. */
+  /**
+   * Cases that the front page shows, against the peers for which they have a goal, and of which the package's README shows the first
+   * three. Default: none.
+   */
   readonly headline?: RegExp
 }
 

@@ -59,6 +59,12 @@ export function markdownTable(rows: readonly MeasuredRow[]): string {
   return markdown(resultColumns, rows)
 }
 
+/** One row as an item of a list. */
+export function resultLine(row: MeasuredRow): string {
+  const { unit } = row
+  return `- ${row.case}: ${figure(row.ours)} ${unit}, ${row.peerName} ${figure(row.peer)} ${unit} (${times(row.ratio)})`
+}
+
 /** The markdown table of the front page. */
 export function headlineTable(rows: readonly MeasuredRow[]): string {
   return markdown(headlineColumns, rows)

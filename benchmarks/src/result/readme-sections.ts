@@ -1,10 +1,9 @@
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Suite } from '../define.ts'
-import { headlineTable, markdownTable } from './format.ts'
+import { headlineTable, resultLine } from './format.ts'
 import type { MeasuredRow } from './row.ts'
 import { storedRows } from './stored-results.ts'
-import { versionsLine } from './versions.ts'
 
 const repository = new URL('../../../', import.meta.url)
 const section = /<!-- bench:([\w-]+) -->[\s\S]*?<!-- \/bench -->/g
@@ -34,9 +33,7 @@ export async function rewriteReadme(
   for (const [, name] of text.matchAll(section)) {
     const rows = storedRows(name!, results)
     if (rows.length === 0) continue
-    const suite = await load(name!)
-    const shown = rows.filter(row => suite.readme?.test(row.case) ?? true)
-    bodies.set(name!, sectionBody(suite, markdownTable(shown)))
+    bodies.set(name!, sectionBody(await load(name!), rows))
   }
   const front = headlines.test(text) ? await headlineRows(names, load, results) : []
   const rewritten = text
@@ -67,13 +64,20 @@ function headlineSection(rows: readonly MeasuredRow[]): string {
   return `<!-- bench-headlines -->\n\n${headlineTable(rows)}\n\n<!-- /bench -->`
 }
 
-function sectionBody(suite: Suite, table: string): string {
+const LINES = 3
+const resultsFolder = 'https://github.com/millrace/millrace/blob/main/benchmarks/results'
+
+/** Three lines and a link: a README says what a package does, its results how fast. The packed README has no folders beside it. */
+function sectionBody(suite: Suite, rows: readonly MeasuredRow[]): string {
+  const headlined = rows.filter(row => suite.headline?.test(row.case) === true)
+  const candidates = headlined.length > 0 ? headlined : rows
+  const shown = candidates
+    .filter((row, index) => candidates.findIndex(other => other.case === row.case) === index)
+    .slice(0, LINES)
   return [
     `<!-- bench:${suite.name} -->`,
-    suite.description,
-    table,
-    versionsLine(suite.versions),
-    `Run it yourself: \`npm run bench -- ${suite.name}\`.`,
+    shown.map(resultLine).join('\n'),
+    `How they come about, and all others, the losses too: [results](${resultsFolder}/${suite.name}.md).`,
     '<!-- /bench -->',
   ].join('\n\n')
 }

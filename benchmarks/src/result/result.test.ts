@@ -28,19 +28,21 @@ const row = (changes: Partial<MeasuredRow> = {}): MeasuredRow => ({
 const never = async () => {
   throw new Error('not run')
 }
-const suite = defineSuite({
-  name: 'demo',
-  description: 'How it was measured.',
-  versions: ['benny'],
-  cases: ['get', 'set'].map(name => ({
-    name,
-    description: `${name} of one key`,
-    unit: 'ns/op',
-    ours: never,
-    peers: {},
-    check: () => undefined,
-  })),
-})
+const suiteOf = (cases: readonly string[]) =>
+  defineSuite({
+    name: 'demo',
+    description: 'How it was measured.',
+    versions: ['benny'],
+    cases: cases.map(name => ({
+      name,
+      description: `${name} of one key`,
+      unit: 'ns/op',
+      ours: never,
+      peers: {},
+      check: () => undefined,
+    })),
+  })
+const suite = suiteOf(['get', 'set'])
 
 let scratch: string
 let folder: URL
@@ -103,19 +105,20 @@ describe('stored results', () => {
     expect(page).not.toContain(String(new Date().getFullYear()))
   })
 
-  test('fill the section of a README and leave the rest, and unknown sections, alone', async () => {
-    storeResults(suite, { rows: [row()], details: '', failures: [] }, folder)
+  test('give a README three lines and a link, and leave the rest, and unknown sections, alone', async () => {
+    const names = ['get', 'set', 'has', 'delete']
+    const wide = suiteOf(names)
+    const rows = names.flatMap(name => [row({ case: name }), row({ case: name, peerName: 'b' })])
+    storeResults(wide, { rows, details: '', failures: [] }, folder)
     const file = join(scratch, 'README.md')
     const other = '<!-- bench:other -->old<!-- /bench -->'
     writeFileSync(file, `# x\n<!-- bench:demo -->\nold\n<!-- /bench -->\n${other}\n`)
-    expect(await rewriteReadme(file, ['demo'], async () => suite, folder)).toBe(true)
+    expect(await rewriteReadme(file, ['demo'], async () => wide, folder)).toBe(true)
     const text = readFileSync(file, 'utf8')
-    expect(text).toMatch(/^# x\n<!-- bench:demo -->\n\nHow it was measured\./)
-    expect(text).toContain(
-      '| get  | 10.0 | peer & <co> |       20.0 | ns/op | 2.00x | 1.90x | pass |',
-    )
+    expect(text).toMatch(/^# x\n<!-- bench:demo -->\n\n(- .+\n){3}\n.+\/results\/demo\.md\)/)
+    expect(text).toContain('- get: 10.0 ns/op, peer & <co> 20.0 ns/op (2.00x)\n')
     expect(text).toContain(other)
-    expect(await rewriteReadme(file, ['demo'], async () => suite, folder)).toBe(false)
+    expect(await rewriteReadme(file, ['demo'], async () => wide, folder)).toBe(false)
   })
 })
 

@@ -7,7 +7,6 @@ export default defineSuite({
   description:
     'Recorded traces replayed over every policy at fixed capacities in entries. Ours run through the real `Cache` (`get`, and `set` on a miss), which hashes keys with a seed of its own: figures move by some hundredths from run to run. The references are deterministic, were written for this suite and agree with published figures: LRU, SIEVE and S3-FIFO with the exact miss counts of libCacheSim, ARC with the FAST 2003 paper. A short run leaves out the traces of more than a million reads. A second table has synthetic streams on which nothing was tuned.',
   versions: [],
-  readme: / over \d+ (synthetic )?cells$/,
   headline: / over \d+ cells$/,
   async run({ quick, flags, wanted, progress }) {
     // Imported here, as every process that loads the suites would otherwise load the cache.
