@@ -1,32 +1,31 @@
-/** A constructor option, or an option of one call, is outside its documented bounds. */
-export class InvalidOptionError extends TypeError {
-  override readonly name = 'InvalidOptionError'
-  readonly code = 'ERR_MILLRACE_INVALID_OPTION'
-  /** Name of the option as the caller wrote it. */
-  readonly option: string
-  /** What would have been accepted. */
-  readonly expected: string
-  /** What was passed. Not enumerable, so that logging the error does not log the value. */
-  declare readonly received: unknown
+import { describe } from '@millrace/kit'
 
-  constructor(option: string, expected: string, received: unknown) {
-    super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
-    this.option = option
-    this.expected = expected
-    Object.defineProperty(this, 'received', { value: received, enumerable: false })
-  }
-}
+export { InvalidOptionError } from '@millrace/kit'
 
 /** A weigher returned something that is not a finite number of at least zero. Nothing was stored. */
 export class WeigherError extends TypeError {
   override readonly name = 'WeigherError'
   readonly code = 'ERR_MILLRACE_WEIGHER'
-  /** What the weigher returned. */
-  readonly received: unknown
+  /** What the weigher returned, by type, length and shape. */
+  readonly received: string
 
-  constructor(received: unknown) {
-    super(`Expected \`weigher\` to return a finite number >= 0, got ${describe(received)}`)
+  constructor(value: unknown) {
+    const received = describe(value)
+    super(`Expected \`weigher\` to return a finite number >= 0, got ${received}`)
     this.received = received
+  }
+}
+
+/** A listener of a cache threw, which ended nothing. Emitted as a `warning` of the process; what it threw is the `cause`. */
+export class ListenerError extends Error {
+  override readonly name = 'ListenerError'
+  readonly code = 'ERR_MILLRACE_LISTENER'
+  /** Name of the listener, as the option is called. */
+  readonly listener: string
+
+  constructor(listener: string, cause: unknown) {
+    super(`\`${listener}\` of a cache threw`, { cause })
+    this.listener = listener
   }
 }
 
@@ -81,16 +80,16 @@ export class LoadResultError extends TypeError {
   }
 }
 
-/** A load took longer than its hard deadline. Its signal is aborted with this error. */
+/** A load took longer than its `hardTimeout`. Its signal is aborted with this error. */
 export class LoadTimeoutError extends Error {
   override readonly name = 'LoadTimeoutError'
   readonly code = 'ERR_MILLRACE_LOAD_TIMEOUT'
-  /** The deadline that passed, in ms from the start of the load. */
-  readonly deadline: number
+  /** What passed, in ms from the start of the load. */
+  readonly timeout: number
 
-  constructor(deadline: number) {
-    super(`The load did not finish within ${deadline} ms`)
-    this.deadline = deadline
+  constructor(timeout: number) {
+    super(`The load did not finish within ${timeout} ms`)
+    this.timeout = timeout
   }
 }
 
@@ -108,23 +107,5 @@ export class PartialLoadError extends Error {
     super(`${errors.size} of ${results.size + errors.size} keys could not be loaded`, { cause })
     Object.defineProperty(this, 'results', { value: results })
     Object.defineProperty(this, 'errors', { value: errors })
-  }
-}
-
-/** Names a value and its type without printing objects, which may hold secrets. */
-function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value)
-  switch (typeof value) {
-    case 'number':
-      return `${Object.is(value, -0) ? '-0' : value} (number)`
-    case 'boolean':
-    case 'bigint':
-      return `${value} (${typeof value})`
-    case 'string':
-      return value.length > 40 ? `a string of ${value.length} characters` : `'${value}' (string)`
-    case 'object':
-      return Array.isArray(value) ? `an array of ${value.length}` : 'an object'
-    default:
-      return `a ${typeof value}`
   }
 }

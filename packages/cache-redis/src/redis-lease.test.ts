@@ -121,7 +121,7 @@ describeRedis('RedisLease', redis => {
   test('the deadline of a load ends the wait for another’s', async () => {
     const { cache, lease } = start()
     await raw.set('millrace:lease:{kkey}', 'slow')
-    const answer = cache.getOrLoad('key', () => 'value', { hardDeadline: 30 })
+    const answer = cache.getOrLoad('key', () => 'value', { hardTimeout: 30 })
     await expect(answer).rejects.toThrow(LoadTimeoutError)
     while (lease.stats().pending > 0) await new Promise(setImmediate)
   })

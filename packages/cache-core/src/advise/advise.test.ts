@@ -14,8 +14,8 @@ function watched(
 ): { advice: () => Advice; read: (key: number) => void } {
   const clock = { now: () => 0 }
   const seeded = new KeyHasher(1)
-  const kernel = new Kernel<number, number>(policy, maxEntries, Infinity, false, 0, clock, seeded)
-  const observer = insight()(kernel, policy)
+  const kernel = new Kernel<number, number>({ policy, maxEntries, clock, hasher: seeded })
+  const observer = insight()<number>(kernel, policy)
   kernel.observe(observer)
   return {
     advice: () => observer.advise()!,

@@ -1,7 +1,7 @@
-import { LARGEST_MAP } from '../cache/cache-options.ts'
-import { InvalidOptionError } from '../errors.ts'
+import { InvalidOptionError } from '@millrace/kit'
 import { ABSENT, Kernel } from '../kernel/kernel.ts'
 import type { KeyHasher } from '../key/key-hasher.ts'
+import { LARGEST_MAP } from '../key/key-index.ts'
 import { type CreatePolicy, policies } from '../policy/policies.ts'
 import type { PolicyName } from '../policy/policy.ts'
 
@@ -37,9 +37,9 @@ export interface AdviceOptions {
   /**
    * Share of the keys that is watched, above 0 and up to 1. Default: what makes simulated caches of
    * 256 entries, at least 1/64; 1/16 if only `maxBytes` limits the cache, as its number of entries
-   * is not known then.
+   * is not known then
    */
-  readonly sample?: number
+  readonly sample?: number | undefined
 }
 
 /** Entries a simulated cache has at least: smaller ones say too little. */
@@ -48,8 +48,14 @@ const SMALLEST_SAMPLE = 1 / 64
 const UNKNOWN_SIZE_SAMPLE = 1 / 16
 const SIZES = [0.5, 2]
 
-/** What is simulated: a kernel, or what matters of one. */
-type Observed = Pick<Kernel<unknown, unknown>, 'index' | 'maxEntries' | 'maxWeight' | 'weights'>
+/** What is simulated: what matters of the inside of a cache. */
+export interface Simulated {
+  readonly index: { readonly hasher: KeyHasher }
+  readonly maxEntries: number
+  readonly maxWeight: number
+  /** Null if every entry weighs 1. */
+  readonly weights: Float64Array | null
+}
 
 interface Simulation<K> {
   readonly policy: PolicyName
@@ -78,7 +84,7 @@ export class Advisor<K> {
 
   /** @throws {InvalidOptionError} */
   constructor(
-    { index, maxEntries, maxWeight, weights }: Observed,
+    { index, maxEntries, maxWeight, weights }: Simulated,
     policy: CreatePolicy,
     { sample = defaultSample(maxEntries) }: AdviceOptions = {},
   ) {
@@ -89,14 +95,13 @@ export class Advisor<K> {
     this.sample = sample
     this.#threshold = sample * 2 ** 32
     const simulate = (create: CreatePolicy, size: number): Simulation<K> => {
-      const kernel = new Kernel<K, true>(
-        create,
-        Math.max(1, Math.round(maxEntries * size * sample)),
-        maxWeight * size * sample,
-        weights !== null,
-        0,
-        { now: () => 0 },
-      )
+      const kernel = new Kernel<K, true>({
+        policy: create,
+        maxEntries: Math.max(1, Math.round(maxEntries * size * sample)),
+        maxWeight: maxWeight * size * sample,
+        weighted: weights !== null,
+        clock: { now: () => 0 },
+      })
       return { policy: kernel.policy.name, size, kernel }
     }
     const present = simulate(policy, 1)
@@ -113,15 +118,14 @@ export class Advisor<K> {
     if (!this.#watches(key)) return
     this.reads++
     for (const { kernel } of this.#simulations) {
-      if (kernel.find(key) === ABSENT && weight !== undefined)
-        kernel.store(key, true, Infinity, Infinity, weight)
+      if (kernel.find(key) === ABSENT && weight !== undefined) kernel.store(key, true, weight)
     }
   }
 
   stored(key: K, weight: number): void {
     if (!this.#watches(key)) return
     for (const { kernel } of this.#simulations) {
-      if (kernel.locate(key) === ABSENT) kernel.store(key, true, Infinity, Infinity, weight)
+      if (kernel.locate(key) === ABSENT) kernel.store(key, true, weight)
     }
   }
 

@@ -1,4 +1,4 @@
-import type { RemovalReason } from '../kernel/kernel.ts'
+import type { RemovalReason } from '../kernel/entry.ts'
 import type { KeyHasher } from '../key/key-hasher.ts'
 
 /**

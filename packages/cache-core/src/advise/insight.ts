@@ -1,7 +1,8 @@
-import type { Kernel, RemovalReason } from '../kernel/kernel.ts'
+import { checkBoolean, checkOptions, type OptionNames } from '@millrace/kit'
+import type { RemovalReason } from '../kernel/entry.ts'
 import type { Observer } from '../kernel/observer.ts'
 import type { CreatePolicy } from '../policy/policies.ts'
-import { type Advice, type AdviceOptions, Advisor } from './advisor.ts'
+import { type Advice, type AdviceOptions, Advisor, type Simulated } from './advisor.ts'
 import { type DepartureReason, Departures } from './departures.ts'
 
 /** What a cache knows of its keys beyond its entries: made by {@link insight}. */
@@ -12,44 +13,58 @@ export interface Insight<K> extends Observer<K> {
   reason(key: K): DepartureReason | undefined
 }
 
-/** Makes the insight of one cache. */
-export type CreateInsight = <K, V>(kernel: Kernel<K, V>, policy: CreatePolicy) => Insight<K>
+/** What an insight is an insight into: the inside of a cache. */
+export interface InsightTarget extends Simulated {
+  readonly hits: number
+  readonly misses: number
+  readonly removed: Readonly<Record<RemovalReason, number>>
+}
+
+/** Makes the insight of one cache: the result of {@link insight}. */
+export type CreateInsight = <K>(target: InsightTarget, policy: CreatePolicy) => Insight<K>
 
 /** Options of {@link insight}. */
 export interface InsightOptions {
   /**
    * Simulates other sizes and policies on a sample of the keys, for `advise()`: a hit of a watched key costs seven more.
-   * `false` switches it off. Default `true`.
+   * `false` switches it off. Default: true
    */
-  readonly advice?: AdviceOptions | boolean
-  /** Remembers why keys left, 8 to 16 bytes for each entry of `maxEntries`, for `explain()`. Default `true`. */
-  readonly explanations?: boolean
+  readonly advice?: AdviceOptions | boolean | undefined
+  /** Remembers why keys left, 8 to 16 bytes for each entry of `maxEntries`, for `explain()`. Default: true */
+  readonly explanations?: boolean | undefined
 }
 
 /**
  * Lets a cache answer `advise()`, and `explain()` for keys that are not there:
  * `new Cache({ insight: insight() })`.
+ *
+ * @throws {InvalidOptionError} if an option is outside its bounds or unknown.
  */
-export function insight({
-  advice = true,
-  explanations = true,
-}: InsightOptions = {}): CreateInsight {
-  const options = typeof advice === 'object' ? advice : {}
-  return (kernel, policy) =>
-    new KernelInsight(
-      kernel,
-      advice === false ? null : new Advisor(kernel, policy, options),
-      explanations ? new Departures(kernel.index.hasher, kernel.maxEntries) : null,
+export function insight(options: InsightOptions = {}): CreateInsight {
+  checkOptions('', options, INSIGHT_OPTIONS)
+  const { advice = true, explanations = true } = options
+  const adviceOptions = typeof advice === 'object' ? advice : {}
+  checkOptions('advice', adviceOptions, ADVICE_OPTIONS)
+  if (typeof advice !== 'object') checkBoolean('advice', advice)
+  checkBoolean('explanations', explanations)
+  return <K>(target: InsightTarget, policy: CreatePolicy) =>
+    new CacheInsight<K>(
+      target,
+      advice === false ? null : new Advisor(target, policy, adviceOptions),
+      explanations ? new Departures(target.index.hasher, target.maxEntries) : null,
     )
 }
 
-class KernelInsight<K, V> implements Insight<K> {
-  readonly #kernel: Kernel<K, V>
+const INSIGHT_OPTIONS: OptionNames<InsightOptions> = { advice: true, explanations: true }
+const ADVICE_OPTIONS: OptionNames<AdviceOptions> = { sample: true }
+
+class CacheInsight<K> implements Insight<K> {
+  readonly #target: InsightTarget
   readonly #advisor: Advisor<K> | null
   readonly #departures: Departures<K> | null
 
-  constructor(kernel: Kernel<K, V>, advisor: Advisor<K> | null, departures: Departures<K> | null) {
-    this.#kernel = kernel
+  constructor(target: InsightTarget, advisor: Advisor<K> | null, departures: Departures<K> | null) {
+    this.#target = target
     this.#advisor = advisor
     this.#departures = departures
   }
@@ -57,7 +72,7 @@ class KernelInsight<K, V> implements Insight<K> {
   advise(): Advice | undefined {
     const advisor = this.#advisor
     if (advisor === null) return undefined
-    const { hits, misses, removed } = this.#kernel
+    const { hits, misses, removed } = this.#target
     const removals = Object.values(removed).reduce((sum, count) => sum + count, 0)
     return {
       sample: advisor.sample,

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { type CreateInsight, insight } from '../advise/insight.ts'
 import { InvalidOptionError, WeigherError } from '../errors.ts'
+import { loaded } from '../load/loaded.ts'
+import { memoize } from '../memoize/memoize.ts'
 import type { CreatePolicy } from '../policy/policies.ts'
-import { type CreateRelief, memoryPressure } from '../size/memory-pressure.ts'
+import { type MemoryPressureFactory, memoryPressure } from '../size/memory-pressure.ts'
 import { Cache } from './cache.ts'
 import type { CacheOptions } from './cache-options.ts'
 
@@ -13,58 +15,64 @@ describe('the constructor refuses', () => {
   test.each<[CacheOptions<string, number>, string]>([
     [
       { maxEntries: -1 },
-      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got -1 (number)',
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got a negative integer of 1 digit',
     ],
     [
       { maxEntries: Number.NaN },
-      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got NaN (number)',
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got NaN',
     ],
-    [
-      { maxEntries: 0 },
-      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got 0 (number)',
-    ],
+    [{ maxEntries: 0 }, 'Expected `maxEntries` to be an integer from 1 to 16,777,216, got 0'],
     [
       { maxEntries: 1.5 },
-      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got 1.5 (number)',
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got a positive number with a fraction',
     ],
     [
       { maxEntries: 2 ** 24 + 1 },
-      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got 16777217 (number)',
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got a positive integer of 8 digits',
     ],
     [
       { maxEntries: notANumber },
-      "Expected `maxEntries` to be an integer from 1 to 16,777,216, got '1' (string)",
+      'Expected `maxEntries` to be an integer from 1 to 16,777,216, got a string of length 1',
     ],
     [
       { maxBytes: 100 },
       'Expected `weigher` to be a function, as `maxBytes` is given, got undefined',
     ],
-    [{ maxBytes: -1, weigher }, 'Expected `maxBytes` to be a number > 0, got -1 (number)'],
-    [{ maxBytes: Number.NaN, weigher }, 'Expected `maxBytes` to be a number > 0, got NaN (number)'],
+    [
+      { maxBytes: -1, weigher },
+      'Expected `maxBytes` to be a number above 0 or Infinity, got a negative integer of 1 digit',
+    ],
+    [
+      { maxBytes: Number.NaN, weigher },
+      'Expected `maxBytes` to be a number above 0 or Infinity, got NaN',
+    ],
     [
       { weigher: 1 as unknown as typeof weigher },
-      'Expected `weigher` to be a function, got 1 (number)',
+      'Expected `weigher` to be a function, got a positive integer of 1 digit',
     ],
     [
       { onRemove: 'x' as unknown as () => void },
-      "Expected `onRemove` to be a function, got 'x' (string)",
+      'Expected `onRemove` to be a function, got a string of length 1',
     ],
-    [{ ttl: 0 }, 'Expected `ttl` to be a number > 0, got 0 (number)'],
-    [{ ttl: Number.NaN }, 'Expected `ttl` to be a number > 0, got NaN (number)'],
-    [{ idleTtl: -5 }, 'Expected `idleTtl` to be a number > 0, got -5 (number)'],
-    [{ sweepInterval: 0 }, 'Expected `sweepInterval` to be a number > 0, got 0 (number)'],
-    [{ ttlJitter: 1.1 }, 'Expected `ttlJitter` to be a number from 0 to 1, got 1.1 (number)'],
+    [{ ttl: 0 }, 'Expected `ttl` to be a number above 0 or Infinity, got 0'],
+    [{ ttl: Number.NaN }, 'Expected `ttl` to be a number above 0 or Infinity, got NaN'],
     [
-      { ttlJitter: Number.NaN },
-      'Expected `ttlJitter` to be a number from 0 to 1, got NaN (number)',
+      { idleTtl: -5 },
+      'Expected `idleTtl` to be a number above 0 or Infinity, got a negative integer of 1 digit',
     ],
+    [{ sweepInterval: 0 }, 'Expected `sweepInterval` to be a number above 0 or Infinity, got 0'],
+    [
+      { ttlJitter: 1.1 },
+      'Expected `ttlJitter` to be a number from 0 to 1, got a positive number with a fraction',
+    ],
+    [{ ttlJitter: Number.NaN }, 'Expected `ttlJitter` to be a number from 0 to 1, got NaN'],
     [
       { policy: 'lru' as unknown as CreatePolicy },
-      "Expected `policy` to be one of `@millrace/cache-core/policies`, got 'lru' (string)",
+      'Expected `policy` to be one of `@millrace/cache-core/policies`, got a string of length 3',
     ],
     [
-      { memoryPressure: true as unknown as CreateRelief },
-      'Expected `memoryPressure` to be `memoryPressure()`, got true (boolean)',
+      { memoryPressure: true as unknown as MemoryPressureFactory },
+      'Expected `memoryPressure` to be `memoryPressure()`, got a boolean',
     ],
     [
       { insight: {} as unknown as CreateInsight },
@@ -78,13 +86,16 @@ describe('the constructor refuses', () => {
 })
 
 test.each([
-  [{ shrinkAt: 0 }, '`memoryPressure.shrinkAt` to be a number above 0 and up to 1, got 0 (number)'],
+  [{ shrinkAt: 0 }, '`memoryPressure.shrinkAt` to be a number above 0 and up to 1, got 0'],
   [
     { stopAt: 0.5 },
-    '`memoryPressure.stopAt` to be a number from `shrinkAt` to 1, got 0.5 (number)',
+    '`memoryPressure.stopAt` to be a number from 0.8 to 1, got a positive number with a fraction',
   ],
-  [{ interval: 0 }, '`memoryPressure.interval` to be a number > 0, got 0 (number)'],
-  [{ usage: 0.5 as never }, '`memoryPressure.usage` to be a function, got 0.5 (number)'],
+  [{ interval: 0 }, '`memoryPressure.interval` to be a number above 0 or Infinity, got 0'],
+  [
+    { usage: 0.5 as never },
+    '`memoryPressure.usage` to be a function, got a positive number with a fraction',
+  ],
 ])('memory pressure %o is refused', (options, message) => {
   expect(() => memoryPressure(options)).toThrow(message)
 })
@@ -100,7 +111,7 @@ test('an error names the option and what was received in fields', () => {
     expect.objectContaining({
       code: 'ERR_MILLRACE_INVALID_OPTION',
       option: 'maxEntries',
-      received: -1,
+      received: 'a negative integer of 1 digit',
     }),
   )
 })
@@ -135,7 +146,9 @@ test('a weigher that throws leaves the older value', () => {
 
 test.each([0, -1, Number.NaN])('a ttl of %o for one entry is refused', ttl => {
   const cache = new Cache<string, number>()
-  expect(() => cache.set('a', 1, { ttl })).toThrow('Expected `ttl` to be a number > 0')
+  expect(() => cache.set('a', 1, { ttl })).toThrow(
+    'Expected `ttl` to be a number above 0 or Infinity',
+  )
   expect(cache.size).toBe(0)
 })
 
@@ -153,52 +166,28 @@ test('advice that was not asked for is refused', () => {
   )
 })
 
-test('an error thrown by onRemove reaches the caller and leaves the cache consistent', () => {
-  const cache = new Cache<string, number>({
-    maxEntries: 1,
-    onRemove: () => {
-      throw new Error('listener')
-    },
-  })
-  cache.set('a', 1)
-  expect(() => cache.set('b', 2)).toThrow('listener')
-  expect([...cache]).toEqual([['b', 2]])
-})
-
-test('an error thrown by onRemove does not let a load in progress replace the value that was set', async () => {
-  const cache = new Cache<string, number>({
-    maxEntries: 1,
-    onRemove: () => {
-      throw new Error('listener')
-    },
-  })
-  const { promise, resolve } = Promise.withResolvers<number>()
-  const load = cache.getOrLoad('b', () => promise)
-  cache.set('a', 1)
-  expect(() => cache.set('b', 2)).toThrow('listener')
-  resolve(1)
-  expect(await load).toBe(1)
-  expect(cache.get('b')).toBe(2)
-})
-
-test('an error thrown by onRemove does not keep the rest of what a pattern names', () => {
-  const told: string[] = []
-  const cache = new Cache<string, number>({
-    onRemove: key => {
-      told.push(key)
-      throw new Error(`listener of ${key}`)
-    },
-  })
-  cache.set('a:1', 1).set('a:2', 2).set('b', 3)
-  expect(() => cache.deleteMatching('a:*')).toThrow(/^listener of a:[12]$/)
-  expect(told.toSorted()).toEqual(['a:1', 'a:2'])
-  expect([...cache.keys()]).toEqual(['b'])
-})
-
 test('a tag that is none is refused, as it would invalidate nothing', () => {
   const cache = new Cache<string, number>()
   expect(() => cache.deleteTag(['a'] as never)).toThrow(
-    'Expected `tag` to be a string, got an array of 1',
+    'Expected `tag` to be a string, got an array of length 1',
   )
   expect(() => cache.expireTag(undefined as never)).toThrow('Expected `tag`')
+})
+
+test.each<[string, (cache: Cache<string, number>) => unknown]>([
+  ['maxEntires', () => new Cache({ maxEntires: 5 } as CacheOptions<string, number>)],
+  ['TTL', cache => cache.set('a', 1, { TTL: 5 } as never)],
+  ['tag', cache => cache.set('a', 1, { tag: 'x' } as never)],
+  ['hardDeadline', cache => cache.getOrLoadSync('a', () => 1, { hardDeadline: 5 } as never)],
+  ['tag', () => loaded(1, { tag: ['x'] } as never)],
+  ['maxEntry', cache => cache.resize({ maxEntry: 5 } as never)],
+  ['expired', cache => cache.clear({ expired: true } as never)],
+  ['memoryPressure.shrinksAt', () => memoryPressure({ shrinksAt: 0.5 } as never)],
+  ['advise', () => insight({ advise: true } as never)],
+  ['advice.samples', () => insight({ advice: { samples: 1 } } as never)],
+  ['keys', () => memoize(() => 1, { keys: () => 1 } as never)],
+])('an option `%s` is refused, as there is none', (option, use) => {
+  const cache = new Cache<string, number>()
+  expect(() => use(cache)).toThrow(expect.objectContaining({ option }))
+  expect(cache.size).toBe(0)
 })

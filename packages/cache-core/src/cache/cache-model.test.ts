@@ -3,8 +3,9 @@ import { runs, VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { insight } from '../advise/insight.ts'
+import { FRESH, Lifetime, type RemovalReason } from '../kernel/entry.ts'
 import { assertConsistent } from '../kernel/kernel.fixture.ts'
-import { ABSENT, FRESH, Kernel, type RemovalReason } from '../kernel/kernel.ts'
+import { ABSENT, Kernel } from '../kernel/kernel.ts'
 import { type CreatePolicy, policies } from '../policy/policies.ts'
 
 /*
@@ -114,14 +115,14 @@ class Pair {
     this.#weighted = configuration.maxWeight !== Infinity
     for (let n = 0; n <= MOST; n++) this.#numbers.set(configuration.keyOf(n), n)
     equal(this.#numbers.size, MOST + 1)
-    this.kernel = new Kernel<unknown, number>(
-      configuration.policy,
-      configuration.maxEntries,
-      configuration.maxWeight,
-      this.#weighted,
-      configuration.idle,
-      this.clock,
-    )
+    this.kernel = new Kernel<unknown, number>({
+      policy: configuration.policy,
+      maxEntries: configuration.maxEntries,
+      maxWeight: configuration.maxWeight,
+      weighted: this.#weighted,
+      idle: configuration.idle,
+      clock: this.clock,
+    })
     this.kernel.onRemove = (key, value, reason) =>
       this.#removed(this.#numbers.get(key)!, value, reason)
     if (configuration.watched) {
@@ -202,7 +203,8 @@ class Pair {
     this.#read(entry)
     this.#storing = key
     const before = held.get(key)
-    const slot = kernel.store(this.#keyOf(key), value, expires, expires + keep, weight)
+    const lifetime = Object.assign(new Lifetime(), { expires, retained: expires + keep })
+    const slot = kernel.store(this.#keyOf(key), value, weight, lifetime)
     this.#storing = undefined
     if (slot === ABSENT) {
       // Refused, or replaced and then itself what had to make room: either way nothing is left under the key.

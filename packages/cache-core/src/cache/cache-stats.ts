@@ -1,4 +1,4 @@
-import type { RemovalReason } from '../kernel/kernel.ts'
+import type { RemovalReason } from '../kernel/entry.ts'
 
 /** Counters of a cache since its creation or the last `resetStats`. */
 export interface CacheStats {

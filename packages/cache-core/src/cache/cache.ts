@@ -1,21 +1,29 @@
+import {
+  type Clock,
+  checkBoolean,
+  checkOptions,
+  checkPositiveOrInfinity,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import type { Advice } from '../advise/advisor.ts'
 import type { Insight } from '../advise/insight.ts'
 import { EntryWriter } from '../entry/entry-writer.ts'
-import { InvalidOptionError } from '../errors.ts'
 import { keyMatcher } from '../invalidate/glob.ts'
 import { expireWhere, removeWhere } from '../invalidate/matching.ts'
 import { TagTable } from '../invalidate/tag-table.ts'
-import { ABSENT, FRESH, GONE, Kernel, STALE } from '../kernel/kernel.ts'
-import type { LoadContext } from '../load/flight.ts'
-import { type BatchLoader, loadMany } from '../load/load-many.ts'
-import { checkTags, type LoadOptions, planLoad } from '../load/load-options.ts'
+import { FRESH, GONE, STALE } from '../kernel/entry.ts'
+import { ABSENT, Kernel } from '../kernel/kernel.ts'
+import type { BatchLoader } from '../load/batch-loader.ts'
+import { loadMany } from '../load/load-many.ts'
+import { checkTags, type LoadOptions } from '../load/load-options.ts'
 import type { Loaded } from '../load/loaded.ts'
-import { type Loader, Loads } from '../load/loads.ts'
-import { Upkeep } from '../size/maintenance.ts'
-import type { Clock } from '../time/turn-clock.ts'
-import { assertPositive, type CacheOptions, type SetOptions } from './cache-options.ts'
+import type { LoadContext, Loader } from '../load/loader.ts'
+import { Loads } from '../load/loads.ts'
+import type { CacheOptions, ClearOptions, Limits, SetOptions } from './cache-options.ts'
 import type { CacheStats } from './cache-stats.ts'
 import { type Explanation, explain } from './explain.ts'
+import { Maintenance } from './maintenance.ts'
 import { settingsOf } from './settings.ts'
 
 /** What is under a cache, for the other entries of this package. */
@@ -49,34 +57,33 @@ export class Cache<K, V> {
   readonly #writer: EntryWriter<K, V>
   readonly #loads: Loads<K, V>
   readonly #insight: Insight<K> | undefined
-  readonly #upkeep: Upkeep
+  readonly #maintenance: Maintenance
 
-  /** @throws {InvalidOptionError} if an option is outside its bounds. */
+  /** @throws {InvalidOptionError} if an option is outside its bounds or unknown. */
   constructor(options: CacheOptions<K, V> = {}) {
     const settings = settingsOf(options)
     const { maxEntries, maxBytes, weigher, idleTtl, policy, enabled, insight, clock } = settings
-    const weighted = weigher !== undefined
-    const idle = idleTtl === Infinity ? 0 : idleTtl
-    const kernel = new Kernel<K, V>(policy, maxEntries, maxBytes, weighted, idle, clock)
-    if (options.onRemove !== undefined) kernel.onRemove = options.onRemove
+    const kernel = new Kernel<K, V>({
+      policy,
+      maxEntries,
+      maxWeight: maxBytes,
+      weighted: weigher !== undefined,
+      idle: idleTtl === Infinity ? 0 : idleTtl,
+      clock,
+    })
+    if (settings.onRemove !== undefined) kernel.onRemove = settings.onRemove
+    const tags = this.#tags
     this.#kernel = kernel
     this.#clock = clock
     this.#enabled = enabled
     this.#insight = insight?.(kernel, policy)
-    kernel.observe(this.#insight ?? null)
-    const { ttl, ttlJitter, sweepInterval, memoryPressure } = settings
-    const held = kernel as Kernel<unknown, unknown>
-    this.#upkeep = new Upkeep(held, clock, sweepInterval, memoryPressure)
-    this.#writer = new EntryWriter(kernel, this.#tags, clock, ttl, ttlJitter, weigher)
-    this.#loads = new Loads(
-      kernel,
-      this.#tags,
-      clock,
-      this.#writer,
-      planLoad(options),
-      enabled,
-      this.#insight ?? null,
-    )
+    const observer = this.#insight ?? null
+    kernel.observe(observer)
+    this.#maintenance = new Maintenance(kernel as Kernel<unknown, unknown>, settings)
+    const { ttl, ttlJitter, loads: defaults } = settings
+    const writer = new EntryWriter<K, V>({ kernel, tags, clock, ttl, ttlJitter, weigher })
+    this.#writer = writer
+    this.#loads = new Loads({ kernel, tags, clock, writer, defaults, enabled, observer })
   }
 
   /** Number of entries, expired ones that were not yet removed included. */
@@ -107,7 +114,7 @@ export class Cache<K, V> {
   /**
    * Stores a value, replacing an older one. A load of the key that is in progress will not replace it.
    *
-   * @throws {InvalidOptionError} if `ttl` is not > 0 or `tags` is not an array of strings.
+   * @throws {InvalidOptionError} if `ttl` is not > 0, `tags` is not an array of strings, or an option is unknown.
    * @throws {WeigherError} if the weigher returned something else than a finite number >= 0.
    */
   set(key: K, value: V, options?: SetOptions): this {
@@ -116,13 +123,10 @@ export class Cache<K, V> {
     let { ttl } = this.#writer
     let { tags } = defaults
     if (options !== undefined) {
-      if (options.ttl !== undefined) {
-        ttl = options.ttl
-        assertPositive('ttl', ttl)
-      }
+      checkSetOptions(options)
+      if (options.ttl !== undefined) ttl = checkPositiveOrInfinity('ttl', options.ttl)
       if (options.tags !== undefined) tags = checkTags(options.tags)
     }
-    // First, as `onRemove` may throw when the value is stored already.
     if (this.#loads.inFlight !== 0) this.#loads.fence(key, STALE)
     this.#writer.write(key, value, ttl, tags, defaults)
     return this
@@ -134,7 +138,7 @@ export class Cache<K, V> {
    * see {@link getOrLoadSync} to save that too.
    *
    * Rejects with what the loader threw, `LoadTimeoutError`, `LoadResultError`, the reason of `signal`, or
-   * `InvalidOptionError`. Options are not looked at on a hit.
+   * `InvalidOptionError`. Options are not read on a hit.
    */
   getOrLoad(key: K, loader: Loader<K, V>, options?: LoadOptions): Promise<V> {
     const kernel = this.#kernel
@@ -240,8 +244,8 @@ export class Cache<K, V> {
    * Removes every entry; with `{ expire: true }` ends their freshness instead. Loads in progress are not
    * stored. O(n).
    */
-  clear({ expire = false }: { expire?: boolean } = {}): void {
-    if (expire) {
+  clear(options?: ClearOptions): void {
+    if (clearsByExpiry(options)) {
       this.#expireWhere(() => true)
       return
     }
@@ -301,8 +305,9 @@ export class Cache<K, V> {
    *
    * @throws {InvalidOptionError} if a limit is outside its bounds, or `maxBytes` is given without a weigher.
    */
-  resize({ maxEntries, maxBytes }: { maxEntries?: number; maxBytes?: number }): void {
-    this.#upkeep.resize(maxEntries, maxBytes)
+  resize(limits: Limits): void {
+    checkOptions('', limits, LIMITS)
+    this.#maintenance.resize(limits.maxEntries, limits.maxBytes)
   }
 
   /** Removes what has expired, and returns how many entries that were. Never needed for correctness. O(n). */
@@ -311,11 +316,19 @@ export class Cache<K, V> {
   }
 
   /** Stops the timers of `sweepInterval` and `memoryPressure`. Entries stay readable. */
-  [Symbol.dispose](): void {
-    this.#upkeep[Symbol.dispose]()
+  close(): void {
+    this.#maintenance.close()
   }
 
-  /** Valid entries, in no particular order. Entries deleted meanwhile do not appear, those set may. Counts nothing. */
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /**
+   * The entries that are valid now, in no particular order, without those that are removed before their turn comes. What is set
+   * meanwhile does not appear, so that a loop that writes ends. Counts nothing.
+   */
   *entries(): IterableIterator<[K, V]> {
     const kernel = this.#kernel
     for (const [key, slot] of kernel.entries()) {
@@ -341,4 +354,25 @@ export class Cache<K, V> {
     this.#loads.fenceMatching(matches, STALE)
     return expireWhere(this.#kernel, matches)
   }
+}
+
+const SET_OPTIONS: OptionNames<SetOptions> = { ttl: true, tags: true }
+const LIMITS: OptionNames<Limits> = { maxEntries: true, maxBytes: true }
+const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
+
+/** Hot: the check of names proper only runs to make the error. Benchmark case: cache "churn". */
+function checkSetOptions(options: SetOptions): void {
+  for (const name in options) {
+    if (name !== 'ttl' && name !== 'tags') checkOptions('', options, SET_OPTIONS)
+  }
+}
+
+/**
+ * Whether a `clear` ends freshness only.
+ *
+ * @throws {InvalidOptionError}
+ */
+export function clearsByExpiry(options: ClearOptions = {}): boolean {
+  const { expire = false } = checkOptions('', options, CLEAR_OPTIONS)
+  return checkBoolean('expire', expire)
 }

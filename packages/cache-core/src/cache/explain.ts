@@ -1,5 +1,7 @@
 import type { DepartureReason } from '../advise/departures.ts'
-import { ABSENT, FRESH, type Kernel, STALE } from '../kernel/kernel.ts'
+import { FRESH, STALE } from '../kernel/entry.ts'
+import { ABSENT, type Kernel } from '../kernel/kernel.ts'
+import type { ExplainedLoad } from '../load/loads.ts'
 
 /**
  * What a read of a key would find:
@@ -10,20 +12,11 @@ import { ABSENT, FRESH, type Kernel, STALE } from '../kernel/kernel.ts'
  */
 export type Explanation = ExplainedEntry & ExplainedLoad
 
-type ExplainedEntry =
+/** What the entries say of a key. */
+export type ExplainedEntry =
   | { readonly state: 'fresh'; readonly expiresIn: number }
   | { readonly state: 'stale'; readonly keptFor: number }
   | { readonly state: 'absent'; readonly reason: DepartureReason | 'unknown' }
-
-/** What loading and invalidation add; each only where it says something. */
-export interface ExplainedLoad {
-  /** A value is being loaded. */
-  readonly loading?: true
-  /** Loads failed lately: ms until the next attempt, where a stale value is at hand. */
-  readonly retryIn?: number
-  /** The tag that was expired or deleted since the entry was stored. */
-  readonly tag?: string
-}
 
 /** Explains a key without counting or changing anything. O(1). */
 export function explain<K, V>(

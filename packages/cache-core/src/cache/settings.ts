@@ -1,18 +1,23 @@
+import {
+  type Clock,
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  checkPositiveOrInfinity,
+  checkRange,
+  InvalidOptionError,
+  monotonicClock,
+  type OptionNames,
+} from '@millrace/kit'
 import type { CreateInsight } from '../advise/insight.ts'
+import { LARGEST_MAP } from '../key/key-index.ts'
+import { LOAD_BEHAVIOR, type LoadPlan, planLoads } from '../load/load-options.ts'
 import { Adaptive } from '../policy/adaptive.ts'
 import type { CreatePolicy } from '../policy/policies.ts'
-import type { CreateRelief } from '../size/memory-pressure.ts'
-import { type Clock, systemClock } from '../time/turn-clock.ts'
-import {
-  assertFunction,
-  assertNumber,
-  assertPositive,
-  assertWeighted,
-  type CacheOptions,
-  ENTRIES,
-  FRACTION,
-  LARGEST_MAP,
-} from './cache-options.ts'
+import type { MemoryPressureFactory } from '../size/memory-pressure.ts'
+import type { CacheOptions } from './cache-options.ts'
 
 /** Options of a cache, checked, with what was not given. */
 export interface Settings<K, V> {
@@ -25,15 +30,35 @@ export interface Settings<K, V> {
   readonly sweepInterval: number
   readonly policy: CreatePolicy
   readonly enabled: boolean
-  readonly memoryPressure: CreateRelief | undefined
+  readonly onRemove: CacheOptions<K, V>['onRemove']
+  readonly memoryPressure: MemoryPressureFactory | undefined
   readonly insight: CreateInsight | undefined
   readonly clock: Clock
+  readonly loads: LoadPlan
+}
+
+const NAMES: OptionNames<CacheOptions<unknown, unknown>> = {
+  ...LOAD_BEHAVIOR,
+  maxEntries: true,
+  maxBytes: true,
+  weigher: true,
+  ttl: true,
+  idleTtl: true,
+  ttlJitter: true,
+  sweepInterval: true,
+  policy: true,
+  enabled: true,
+  onRemove: true,
+  memoryPressure: true,
+  insight: true,
+  clock: true,
 }
 
 const adaptive: CreatePolicy = free => new Adaptive(free)
 
-/** @throws {InvalidOptionError} if an option is outside its bounds. */
+/** @throws {InvalidOptionError} if an option is outside its bounds or unknown. */
 export function settingsOf<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
+  checkOptions<CacheOptions<never, never>>('', options as CacheOptions<never, never>, NAMES)
   const {
     maxBytes = Infinity,
     maxEntries = maxBytes === Infinity ? 256 : LARGEST_MAP,
@@ -47,9 +72,23 @@ export function settingsOf<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
     sweepInterval = Infinity,
     memoryPressure,
     insight,
-    clock = systemClock,
+    clock = monotonicClock,
   } = options
-  const settings = {
+  checkEntries(maxEntries)
+  checkPositiveOrInfinity('maxBytes', maxBytes)
+  checkPositiveOrInfinity('ttl', ttl)
+  checkPositiveOrInfinity('idleTtl', idleTtl)
+  checkPositiveOrInfinity('sweepInterval', sweepInterval)
+  checkRange('ttlJitter', ttlJitter, 0, 1)
+  checkBoolean('enabled', enabled)
+  if (maxBytes !== Infinity) checkWeighted(weigher !== undefined)
+  checkOptionalFunction('weigher', weigher)
+  checkOptionalFunction('onRemove', onRemove)
+  checkFunction('policy', policy, 'one of `@millrace/cache-core/policies`')
+  checkOptionalFunction('memoryPressure', memoryPressure, '`memoryPressure()`')
+  checkOptionalFunction('insight', insight, '`insight()`')
+  checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
+  return {
     maxEntries,
     maxBytes,
     weigher,
@@ -59,20 +98,25 @@ export function settingsOf<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
     sweepInterval,
     policy,
     enabled,
+    onRemove,
     memoryPressure,
     insight,
     clock,
+    loads: planLoads(options),
   }
-  assertNumber('maxEntries', maxEntries, ENTRIES)
-  for (const option of ['maxBytes', 'ttl', 'idleTtl', 'sweepInterval'] as const) {
-    assertPositive(option, settings[option])
-  }
-  assertNumber('ttlJitter', ttlJitter, FRACTION)
-  if (maxBytes !== Infinity) assertWeighted(weigher !== undefined)
-  assertFunction('weigher', weigher)
-  assertFunction('onRemove', onRemove)
-  assertFunction('policy', policy, 'one of `@millrace/cache-core/policies`')
-  assertFunction('memoryPressure', memoryPressure, '`memoryPressure()`')
-  assertFunction('insight', insight, '`insight()`')
-  return settings
+}
+
+/** @throws {InvalidOptionError} */
+export function checkEntries(maxEntries: unknown): void {
+  checkInteger('maxEntries', maxEntries, 1, LARGEST_MAP)
+}
+
+/** @throws {InvalidOptionError} */
+export function checkWeighted(weighted: boolean): void {
+  if (weighted) return
+  throw new InvalidOptionError('weigher', 'a function, as `maxBytes` is given', undefined)
+}
+
+function checkOptionalFunction(option: string, value: unknown, expected?: string): void {
+  if (value !== undefined) checkFunction(option, value, expected)
 }

@@ -1,7 +1,9 @@
 export { approximateBytes } from '../size/approximate-bytes.ts'
 export {
-  type CreateRelief,
+  type MemoryPressureControl,
+  type MemoryPressureFactory,
   type MemoryPressureOptions,
+  type MemoryPressureTarget,
   memoryPressure,
 } from '../size/memory-pressure.ts'
 export { type PresetName, presets } from '../size/presets.ts'

@@ -66,7 +66,7 @@ describe('Glob', () => {
 
   it('refuses what is not a pattern', () => {
     expect(() => new Glob('')).toThrow(
-      "Expected `pattern` to be a string of 1 to 1024 characters, got '' (string)",
+      'Expected `pattern` to be a string of 1 to 1024 characters, got an empty string',
     )
     expect(() => new Glob('*'.repeat(1_025))).toThrow('`pattern`')
     expect(() => new Glob(/user/ as unknown as string)).toThrow('got an object')

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../errors.ts'
+import { InvalidOptionError } from '@millrace/kit'
 
 /** Longest pattern accepted, in UTF-16 code units; it bounds the cost of every match. */
 const MAX_PATTERN_LENGTH = 1_024

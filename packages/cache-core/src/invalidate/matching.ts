@@ -1,20 +1,12 @@
-import { FRESH, type Kernel } from '../kernel/kernel.ts'
+import { FRESH } from '../kernel/entry.ts'
+import type { Kernel } from '../kernel/kernel.ts'
 
-/**
- * Removes every entry whose key matches, and returns how many were valid. What `onRemove` throws is thrown when the others are
- * gone too. O(n).
- */
+/** Removes every entry whose key matches, and returns how many were valid. O(n). */
 export function removeWhere<K, V>(kernel: Kernel<K, V>, matches: (key: K) => boolean): number {
-  const errors: unknown[] = []
   let count = 0
-  for (const key of Array.from(kernel.entries(), ([key]) => key).filter(matches)) {
-    try {
-      if (kernel.remove(key, 'invalidated')) count++
-    } catch (error) {
-      errors.push(error)
-    }
+  for (const [key] of kernel.entries()) {
+    if (matches(key) && kernel.remove(key, 'invalidated')) count++
   }
-  if (errors.length !== 0) throw errors[0]
   return count
 }
 

@@ -1,7 +1,7 @@
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { FRESH, GONE, STALE } from '../kernel/kernel.ts'
+import { FRESH, GONE, STALE } from '../kernel/entry.ts'
 import { type TagStamp, TagTable } from './tag-table.ts'
 
 const none = (): TagStamp[] => []

@@ -1,5 +1,5 @@
-import { InvalidOptionError } from '../errors.ts'
-import { type EntryState, FRESH, GONE, type Guard, STALE } from '../kernel/kernel.ts'
+import { InvalidOptionError } from '@millrace/kit'
+import { type EntryState, FRESH, GONE, type Guard, STALE } from '../kernel/entry.ts'
 
 /** One tag in use. `deleteTag` retires the object, so that stamps which hold it can never be fresh again. */
 interface Tag {

@@ -1,10 +1,20 @@
+import type { TimeSource } from '@millrace/kit'
+import { ListenerError } from '../errors.ts'
 import { KeyHasher } from '../key/key-hasher.ts'
 import { hintOf } from '../key/key-hint.ts'
 import { KeyIndex } from '../key/key-index.ts'
 import { lengthen } from '../policy/lengthen.ts'
 import { type Policy, SATURATED } from '../policy/policy.ts'
-import type { TimeSource } from '../time/turn-clock.ts'
-import { type EvictMessage, evictEnd, evictStart, isEviction } from './evict-channels.ts'
+import {
+  type EntryState,
+  FRESH,
+  GONE,
+  type Guard,
+  type Lifetime,
+  type RemovalReason,
+  STALE,
+} from './entry.ts'
+import { type EvictMessage, evictions, isEviction } from './evict-channels.ts'
 import type { Observer } from './observer.ts'
 
 /*
@@ -43,40 +53,6 @@ export const ABSENT = -1
 /** Result of making room when every entry is pinned. */
 const EXHAUSTED = -2
 
-/** State of an entry: valid. */
-export const FRESH = 0
-/** State of an entry: expired, kept so that it can be served while a new value loads. */
-export const STALE = 1
-/** State of an entry: must not be served any more. */
-export const GONE = 2
-
-export type EntryState = typeof FRESH | typeof STALE | typeof GONE
-
-/**
- * Why a value left the cache:
- * - `evicted`: room was needed for another entry
- * - `expired`: its time to live, or to stay idle, had passed
- * - `deleted`: its key was deleted
- * - `replaced`: its key was set to another value
- * - `invalidated`: its tag, pattern, namespace or version was dropped
- * - `cleared`: the whole cache was cleared
- * - `resized`: the cache was made smaller
- */
-export type RemovalReason =
-  | 'evicted'
-  | 'expired'
-  | 'deleted'
-  | 'replaced'
-  | 'invalidated'
-  | 'cleared'
-  | 'resized'
-
-/** What invalidation attaches to an entry. */
-export interface Guard {
-  /** Asked on each find; must be cheap. */
-  state(): EntryState
-}
-
 /** Stands for no key; keys may be anything else. */
 const NOTHING = Symbol('nothing')
 
@@ -89,9 +65,8 @@ const MOST_HINTS = 2 ** 14
 const SLOT_BITS = 14
 /**
  * Share of the reads that hints must answer to be kept, as the number of reads to one that they do not, misses included. A wrong
- * hint costs 6 ns, as some characters of the key are read for nothing, a right one saves 12 in a `Map` and 30 where all
- * characters would be hashed: a share of a third pays in both. Get-or-set by a Zipf law, where a quarter of the reads miss,
- * takes three quarters of the time that it took with a share of four fifths.
+ * hint reads some characters of the key for nothing, a right one saves twice as much in a `Map` and five times where all characters
+ * would be hashed: a share of a third pays in both. Benchmark case: cache "Zipf get-or-set".
  */
 const READS_PER_DETOUR = 1.5
 /** Reads without hints, for each hint there would be, after which they are tried again. */
@@ -99,6 +74,22 @@ const PATIENCE = 64
 
 /** Columns of a kernel at the start, in slots; they double as entries come. */
 const INITIAL_SLOTS = 64
+
+/** What a {@link Kernel} is made of. Checked by those who make one. */
+export interface KernelOptions {
+  /** Makes the policy, which shares the list of free slots. */
+  readonly policy: (free: number[]) => Policy
+  /** Entries at most. */
+  readonly maxEntries: number
+  /** Total weight at most. Default: Infinity */
+  readonly maxWeight?: number
+  /** Whether entries have weights of their own. Default: false, each weighs 1 */
+  readonly weighted?: boolean
+  /** ms an entry may go unread. Default: 0, any time */
+  readonly idle?: number
+  readonly clock: TimeSource
+  readonly hasher?: KeyHasher
+}
 
 export class Kernel<K, V> {
   readonly index: KeyIndex<K>
@@ -154,8 +145,7 @@ export class Kernel<K, V> {
   #deadlines: Float64Array | null = null
   /**
    * Slots in which keys were found last, by what `hintOf` says of them; null while that does not pay. A key found in its slot
-   * needs no look-up in the index: a hit among 10,000 strings takes 17 ns, where a `Map` alone takes 19, and one among
-   * integers 10 instead of 13.
+   * needs no look-up in the index. Benchmark case: cache "hit", against `Map.get`.
    */
   #hints: Int32Array | null = null
   /** By how much a hint is shifted to be a place in that table. */
@@ -181,18 +171,18 @@ export class Kernel<K, V> {
   /** Slots that were used and are empty. */
   readonly #free: number[] = []
 
-  constructor(
-    createPolicy: (free: number[]) => Policy,
-    maxEntries: number,
-    maxWeight: number,
-    weighted: boolean,
-    idle: number,
-    clock: TimeSource,
-    hasher: KeyHasher = new KeyHasher(),
-  ) {
+  constructor({
+    policy,
+    maxEntries,
+    maxWeight = Infinity,
+    weighted = false,
+    idle = 0,
+    clock,
+    hasher = new KeyHasher(),
+  }: KernelOptions) {
     this.index = new KeyIndex(hasher, maxEntries)
-    this.#createPolicy = createPolicy
-    this.policy = createPolicy(this.#free)
+    this.#createPolicy = policy
+    this.policy = policy(this.#free)
     this.maxEntries = maxEntries
     this.maxWeight = maxWeight
     this.idle = idle
@@ -301,6 +291,7 @@ export class Kernel<K, V> {
     if (this.expires !== null && this.expires[slot]! !== Infinity) {
       const now = this.clock.now()
       if (now >= this.expires[slot]!) {
+        if (this.#ends !== null && now < this.#ends[slot]!) return GONE // idle, not stale
         return this.retained !== null && now < this.retained[slot]! ? STALE : GONE
       }
     }
@@ -353,21 +344,12 @@ export class Kernel<K, V> {
    * Inserts or replaces an entry. Amortized O(1), plus one eviction for each entry that must make
    * room.
    *
-   * @param expires when freshness ends, ms on the clock; Infinity = never
-   * @param retained until when it may be served stale, ms on the clock; at least `expires`
    * @param weight what the weigher said; ignored without one
+   * @param lifetime read before this returns, and not kept; null = valid until removed
    * @returns the slot, or ABSENT if the entry was refused (an older value under the key is gone
    *   then)
    */
-  store(
-    key: K,
-    value: V,
-    expires: number = Infinity,
-    retained: number = expires,
-    weight: number = 1,
-    guard?: Guard,
-    detail?: unknown,
-  ): number {
+  store(key: K, value: V, weight: number = 1, lifetime: Lifetime | null = null): number {
     const { index } = this
     let slot: number
     if (key === this.#missed) {
@@ -407,10 +389,9 @@ export class Kernel<K, V> {
       this.insertions++
       this.#enqueue(slot, hash)
     }
-    if (expires !== Infinity || this.#perishable || guard !== undefined) {
-      this.#setLifetime(slot, expires, retained, guard)
-    }
-    if (detail !== undefined || this.details !== null) this.setDetail(slot, detail)
+    if (lifetime !== null) this.#begin(slot, lifetime)
+    else if (this.#perishable) this.#setLifetime(slot, Infinity, Infinity, undefined)
+    if (lifetime === null && this.details !== null) this.setDetail(slot, undefined)
     if (this.#observer !== null) this.#observer.stored(key, this.#weight(slot))
     if (this.#pending.length !== 0) this.#notify()
     return slot
@@ -462,13 +443,19 @@ export class Kernel<K, V> {
     return purged
   }
 
-  /** Keys and slots of all entries, in no particular order. Those removed meanwhile do not appear, those stored may. O(n). */
+  /**
+   * Keys and slots of the entries there are now, in no particular order, without those that are removed before their turn comes:
+   * it ends, whatever is stored meanwhile. O(n).
+   */
   *entries(): IterableIterator<[K, number]> {
-    for (const slot of this.index.tabled()) {
-      const key = this.keys[slot] as K
-      if (this.index.isTabled(key)) yield [key, slot]
+    const slots = this.index.slots()
+    const keys = slots.map(slot => this.keys[slot] as K)
+    for (const [at, slot] of slots.entries()) {
+      const key = keys[at]!
+      // An empty slot has no key, which looks like the key `undefined`.
+      const held = key === undefined ? this.locate(key) === slot : Object.is(this.keys[slot], key)
+      if (held) yield [key, slot]
     }
-    yield* this.index.others
   }
 
   /**
@@ -668,7 +655,7 @@ export class Kernel<K, V> {
     if (reason === 'evicted') this.evictions++
     else this.removals[reason]++
     if (this.#observer !== null) this.#observer.removed(key, reason)
-    if (this.onRemove !== null || evictStart.hasSubscribers || evictEnd.hasSubscribers) {
+    if (this.onRemove !== null || evictions.hasSubscribers) {
       this.#pending.push({ key, value: this.values[slot] as V, reason })
     }
     if (this.weights !== null) this.weight -= this.weights[slot]!
@@ -683,6 +670,13 @@ export class Kernel<K, V> {
     this.values[slot] = undefined
     if (this.guards !== null) this.guards[slot] = undefined
     if (this.details !== null) this.details[slot] = undefined
+  }
+
+  #begin(slot: number, { expires, retained, guard, detail }: Lifetime): void {
+    if (expires !== Infinity || this.#perishable || guard !== undefined) {
+      this.#setLifetime(slot, expires, retained, guard)
+    }
+    if (detail !== undefined || this.details !== null) this.setDetail(slot, detail)
   }
 
   #setLifetime(slot: number, expires: number, retained: number, guard: Guard | undefined): void {
@@ -731,31 +725,39 @@ export class Kernel<K, V> {
     this.#sizeHints(slots)
   }
 
-  /** Removals not yet told. */
+  /** Removals not yet told, from `#told` on. */
   readonly #pending: { key: K; value: V; reason: RemovalReason }[] = []
+  #told = 0
 
+  /** Tells of removals. What a listener removes is told before it goes on. */
   #notify(): void {
-    while (this.#pending.length !== 0) {
-      const { key, value, reason } = this.#pending.shift()!
-      if (isEviction(reason) && (evictStart.hasSubscribers || evictEnd.hasSubscribers)) {
-        this.#publish(key, value, reason)
-      } else {
-        this.onRemove?.(key, value, reason)
-      }
+    const pending = this.#pending
+    while (this.#told < pending.length) {
+      const { key, value, reason } = pending[this.#told++]!
+      if (isEviction(reason) && evictions.hasSubscribers) this.#publish(key, value, reason)
+      else this.#tell(key, value, reason)
+    }
+    pending.length = this.#told = 0
+  }
+
+  /** Tells the listener, whose failure is none of the cache or of other values, and returns what it threw. */
+  #tell(key: K, value: V, reason: RemovalReason): ListenerError | undefined {
+    try {
+      this.onRemove?.(key, value, reason)
+      return undefined
+    } catch (cause) {
+      const error = new ListenerError('onRemove', cause)
+      process.emitWarning(error)
+      return error
     }
   }
 
   #publish(key: K, value: V, reason: EvictMessage['reason']): void {
     const message: EvictMessage = { key, reason }
-    evictStart.publish(message)
-    try {
-      this.onRemove?.(key, value, reason)
-    } catch (error) {
-      message.error = error
-      throw error
-    } finally {
-      evictEnd.publish(message)
-    }
+    evictions.start.publish(message)
+    const failure = this.#tell(key, value, reason)
+    if (failure !== undefined) message.error = failure.cause
+    evictions.end.publish(message)
   }
 }
 

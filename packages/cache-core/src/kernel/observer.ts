@@ -1,4 +1,4 @@
-import type { RemovalReason } from './kernel.ts'
+import type { RemovalReason } from './entry.ts'
 
 /** Who is told what happens to the keys of a kernel. */
 export interface Observer<K> {

@@ -1,11 +1,13 @@
 import type { KeyHasher } from './key-hasher.ts'
 import { SlotTable } from './slot-table.ts'
 
-/** Longest string in the table: a character takes 2.3 ns to hash, and a `Map` finds the hash with the string. */
+/** Largest number of keys a `Map` holds. */
+export const LARGEST_MAP: number = 2 ** 24
+/** Longest string in the table: each character has to be hashed, where a `Map` finds the hash with the string. */
 const LONGEST_STRING = 32
 /**
- * Most entries of a cache whose strings are in the table: of 100,000, the characters are no longer in the processor's cache, and a
- * hit took 148 ns instead of 80.
+ * Most entries of a cache whose strings are in the table: of many more, the characters are no longer in the processor's cache, and a
+ * hit takes longer than in a `Map`. Benchmark case: cache "hit, 1,000,000 strings".
  */
 const MOST_STRINGS = 2 ** 14
 
@@ -71,8 +73,10 @@ export class KeyIndex<K> {
     this.others.clear()
   }
 
-  /** Slots of the keys in the table, in no particular order. O(n). */
-  tabled(): number[] {
-    return this.#table.slots()
+  /** Slots of all keys, in no particular order. O(n). */
+  slots(): number[] {
+    const slots = this.#table.slots()
+    for (const slot of this.others.values()) slots.push(slot)
+    return slots
   }
 }

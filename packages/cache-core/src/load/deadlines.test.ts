@@ -27,7 +27,7 @@ it('aborts each load at its own deadline with one timer per duration', () => {
   expect(loads.map(load => load.abort.mock.calls.length)).toEqual([0, 1, 0, 0, 0])
   clock.advance(30)
   expect(loads.map(load => load.abort.mock.calls.length)).toEqual([0, 1, 0, 1, 1])
-  expect(loads[1]!.abort).toHaveBeenCalledWith(expect.objectContaining({ deadline: 100 }))
+  expect(loads[1]!.abort).toHaveBeenCalledWith(expect.objectContaining({ timeout: 100 }))
   deadlines.remove(long, 1_000)
   clock.advance(1_000)
   expect(long.abort).not.toHaveBeenCalled()

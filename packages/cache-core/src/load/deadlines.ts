@@ -1,5 +1,5 @@
+import type { Clock, Timer } from '@millrace/kit'
 import { LoadTimeoutError } from '../errors.ts'
-import type { Clock, Timer } from '../time/turn-clock.ts'
 
 /** What has a deadline. */
 export interface Expiring {
@@ -9,7 +9,7 @@ export interface Expiring {
 }
 
 /**
- * Hard deadlines of the loads of one cache: one timer per duration in use, however many loads. Loads with the same duration
+ * Hard timeouts of the loads of one cache: one timer per duration in use, however many loads. Loads with the same duration
  * come due in the order in which they began, so a queue is all it takes: O(1) to add and to remove, where a timer of its own
  * would cost more than the rest of a load's bookkeeping. The timer is left to run when its load ends, for the next one.
  */
@@ -21,23 +21,23 @@ export class Deadlines {
     this.#clock = clock
   }
 
-  /** Aborts `load` with a `LoadTimeoutError` unless it is removed within `duration` ms of its start. */
-  add(load: Expiring, duration: number): void {
-    let queue = this.#queues.get(duration)
+  /** Aborts `load` with a `LoadTimeoutError` unless it is removed within `timeout` ms of its start. */
+  add(load: Expiring, timeout: number): void {
+    let queue = this.#queues.get(timeout)
     if (queue === undefined) {
-      queue = new DeadlineQueue(duration, this.#clock, () => this.#queues.delete(duration))
-      this.#queues.set(duration, queue)
+      queue = new DeadlineQueue(timeout, this.#clock, () => this.#queues.delete(timeout))
+      this.#queues.set(timeout, queue)
     }
     queue.add(load)
   }
 
-  remove(load: Expiring, duration: number): void {
-    this.#queues.get(duration)?.remove(load)
+  remove(load: Expiring, timeout: number): void {
+    this.#queues.get(timeout)?.remove(load)
   }
 }
 
 class DeadlineQueue {
-  readonly #duration: number
+  readonly #timeout: number
   readonly #clock: Clock
   readonly #emptied: () => void
   /** In the order of their start. */
@@ -46,15 +46,15 @@ class DeadlineQueue {
   /** The load the timer was set for: due when it fires, whatever has become of the clock. */
   #first: Expiring | undefined
 
-  constructor(duration: number, clock: Clock, emptied: () => void) {
-    this.#duration = duration
+  constructor(timeout: number, clock: Clock, emptied: () => void) {
+    this.#timeout = timeout
     this.#clock = clock
     this.#emptied = emptied
   }
 
   add(load: Expiring): void {
     this.#loads.add(load)
-    if (this.#timer === undefined) this.#arm(load, this.#duration)
+    if (this.#timer === undefined) this.#arm(load, this.#timeout)
   }
 
   remove(load: Expiring): void {
@@ -70,14 +70,14 @@ class DeadlineQueue {
   readonly #expire = (): void => {
     const now = this.#clock.now()
     for (const load of this.#loads) {
-      const left = load.started + this.#duration - now
+      const left = load.started + this.#timeout - now
       if (left > 0 && load !== this.#first) {
         // No longer than the duration, even if the clock was set back.
-        this.#arm(load, Math.min(left, this.#duration))
+        this.#arm(load, Math.min(left, this.#timeout))
         return
       }
       this.#loads.delete(load)
-      load.abort(new LoadTimeoutError(this.#duration))
+      load.abort(new LoadTimeoutError(this.#timeout))
     }
     this.#timer = undefined
     this.#first = undefined

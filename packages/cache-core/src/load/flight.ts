@@ -1,19 +1,32 @@
-import { type EntryState, FRESH } from '../kernel/kernel.ts'
+import { type EntryState, FRESH } from '../kernel/entry.ts'
 import type { LoadPlan } from './load-options.ts'
-import type { AnyRun } from './load-run.ts'
+import type { LoadContext } from './loader.ts'
 
-/** What a loader is called with. */
-export interface LoadContext<K, V> {
-  readonly key: K
-  /** The expired value, if one is still held: for conditional requests. Return it to keep it. */
-  readonly stale: V | undefined
-  /** Whether it is a refresh behind a value that was served, so that nobody waited when it began. */
-  readonly background: boolean
-  /**
-   * Aborted when the hard deadline passes, or when every caller has given up. Reading it costs an
-   * `AbortController`; loaders that do not read it do not pay for one.
-   */
+/** What ends a {@link Flight}: one call of a loader, perhaps for other keys too. */
+export interface FlightRun {
+  /** The loader is on the stack. */
+  readonly calling: boolean
   readonly signal: AbortSignal
+  /** One of those who wanted the result wants it no more. */
+  release(reason: unknown): void
+  /** The result is wanted again. */
+  retain(): void
+}
+
+/** What a flight begins with. */
+export interface FlightStart<K, V> {
+  readonly key: K
+  /** The expired value, if one is still held. */
+  readonly stale: V | undefined
+  readonly plan: LoadPlan
+  /** Tags of the call, and those of the value that is to be replaced: the result may well have the same. */
+  readonly tags: readonly string[]
+  /** Epoch of the tag table. */
+  readonly epoch: number
+  /** Part of a `getOrLoadMany`, whose loader may leave the key out. */
+  readonly batched: boolean
+  /** A refresh that no caller waits for. */
+  readonly background: boolean
 }
 
 /** A key in flight: what its load began with, who waits for it, and whether its result may be kept. */
@@ -21,11 +34,8 @@ export class Flight<K, V> implements LoadContext<K, V> {
   readonly key: K
   readonly stale: V | undefined
   readonly plan: LoadPlan
-  /** Tags of the call, and those of the value that is to be replaced: the result may well have the same. */
   readonly tags: readonly string[]
-  /** Epoch of the tag table when the load began. */
   readonly epoch: number
-  /** Part of a `getOrLoadMany`, whose loader may leave the key out. */
   readonly batched: boolean
   readonly background: boolean
   /** Worse than FRESH as soon as something invalidated the key: the result is not kept. */
@@ -33,32 +43,24 @@ export class Flight<K, V> implements LoadContext<K, V> {
   /** The next flights of the same key, where there are several: kept by `Flights`. */
   older: Flight<K, V> | undefined
   newer: Flight<K, V> | undefined
-  run: AnyRun | undefined
+  run: FlightRun | undefined
   /** A tag that the result itself named was invalidated after the load began. */
   outdated = false
   settled = false
-  /** Everybody who waited has given up. */
+  /** All callers have given up. */
   abandoned = false
   /** The value if the load succeeded; `undefined` if a batch loader left the key out. */
   value: V | undefined
   failed = false
   error: unknown
-  /** True once somebody wants the result who cannot give up: the load is never aborted by its callers. */
+  /** True once the result is wanted by a caller who cannot give up: the load is never aborted by its callers. */
   #held: boolean
   #abortable = 0
   #promise: Promise<V> | undefined
   #resolve: ((value: V) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
 
-  constructor(
-    key: K,
-    stale: V | undefined,
-    plan: LoadPlan,
-    tags: readonly string[],
-    epoch: number,
-    batched: boolean,
-    background: boolean,
-  ) {
+  constructor({ key, stale, plan, tags, epoch, batched, background }: FlightStart<K, V>) {
     this.key = key
     this.stale = stale
     this.plan = plan
@@ -72,7 +74,7 @@ export class Flight<K, V> implements LoadContext<K, V> {
     return this.run!.signal
   }
 
-  /** Shared by all who wait; made when first asked for, so that a failed refresh that nobody awaits rejects nothing. */
+  /** Shared by all who wait; made when first asked for, so that a failed refresh that is not awaited rejects nothing. */
   get promise(): Promise<V> {
     if (this.#promise === undefined) {
       if (this.settled) {
@@ -86,19 +88,19 @@ export class Flight<K, V> implements LoadContext<K, V> {
     return this.#promise
   }
 
-  /** Somebody waits who cannot give up, or the refresh is wanted for its own sake. */
+  /** A caller waits who cannot give up, or the refresh is wanted for its own sake. */
   hold(): void {
     this.#held = true
     this.#retain()
   }
 
-  /** Somebody waits who may give up. */
+  /** A caller waits who may give up. */
   join(): void {
     this.#abortable++
     this.#retain()
   }
 
-  /** One of those who may give up did. The last one lets go of the run, which is aborted if nobody else wants it. */
+  /** One of those who may give up did. The last one lets go of the run, which is aborted if no other caller wants it. */
   leave(reason: unknown): void {
     if (--this.#abortable > 0 || this.#held || this.settled) return
     this.abandoned = true

@@ -1,8 +1,8 @@
-import { type EntryState, FRESH } from '../kernel/kernel.ts'
+import { type EntryState, FRESH } from '../kernel/entry.ts'
 import type { Flight } from './flight.ts'
 
 /**
- * Flights in progress by key. A fenced one is joined by nobody but stays here until it ends: a later, harder invalidation must
+ * Flights in progress by key. A fenced one is not joined any more but stays here until it ends: a later, harder invalidation must
  * reach it too, as its callers may be waiting with a stale value to fall back on.
  */
 export class Flights<K, V> {

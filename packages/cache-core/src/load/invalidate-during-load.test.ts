@@ -35,7 +35,7 @@ const loads: Record<string, (cache: Numbers) => Read> = {
   'getOrLoad with a signal': cache => source =>
     cache.getOrLoad('k', source, { tags: ['t'], signal: new AbortController().signal }),
   'getOrLoad with stale values at hand': cache => source =>
-    cache.getOrLoad('k', source, { tags: ['t'], staleIfError: 1_000, softDeadline: 1_000 }),
+    cache.getOrLoad('k', source, { tags: ['t'], staleIfError: 1_000, softTimeout: 1_000 }),
   'getOrLoadSync with an asynchronous loader': cache => async source =>
     cache.getOrLoadSync('k', source, { tags: ['t'] }),
   getOrLoadMany: cache => async source => {

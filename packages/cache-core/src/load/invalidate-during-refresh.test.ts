@@ -39,8 +39,8 @@ const refreshes: Record<string, Refresh> = {
     age: 60,
     wait: 40,
   },
-  'a soft deadline': {
-    options: { ttl: 100, staleIfError: ever, softDeadline: 10 },
+  'a soft timeout': {
+    options: { ttl: 100, staleIfError: ever, softTimeout: 10 },
     age: 150,
     wait: 10,
   },

@@ -1,4 +1,4 @@
-import { type Channel, channel } from 'node:diagnostics_channel'
+import { OperationChannels } from '@millrace/kit'
 
 /** Published on `millrace:cache:load:start` and, the same object, on `millrace:cache:load:end`. */
 export interface LoadMessage {
@@ -10,7 +10,6 @@ export interface LoadMessage {
   error?: unknown
 }
 
-type LoadChannel = Channel<unknown, LoadMessage>
-
-export const loadStart: LoadChannel = channel('millrace:cache:load:start') as LoadChannel
-export const loadEnd: LoadChannel = channel('millrace:cache:load:end') as LoadChannel
+export const loadChannels: OperationChannels<LoadMessage> = new OperationChannels(
+  'millrace:cache:load',
+)

@@ -1,35 +1,11 @@
+import { checkFunction } from '@millrace/kit'
 import { PartialLoadError } from '../errors.ts'
 import { ABSENT } from '../kernel/kernel.ts'
-import { itemsOf } from './batch-items.ts'
+import { type BatchLoader, type BatchResult, itemsOf } from './batch-loader.ts'
 import type { Flight } from './flight.ts'
 import type { LoadPlan } from './load-options.ts'
 import { LoadRun } from './load-run.ts'
-import type { Loaded } from './loaded.ts'
-import { assertLoader, type Loads, type Look } from './loads.ts'
-
-/** What a batch loader is called with besides the keys. */
-export interface BatchContext<K, V> {
-  /** The expired value of a key, if one is still held: return it to keep it. */
-  stale(key: K): V | undefined
-  /** Whether the key is refreshed behind a value that was served, so that nobody waited for it when this began. */
-  background(key: K): boolean
-  /** Aborted when the hard deadline passes, or when every caller has given up. */
-  readonly signal: AbortSignal
-}
-
-/**
- * What a batch loader returns: a `Map` by key, or an array in the order of the keys. A key that is
- * missing or `undefined` has no value; an `Error` is that key's failure alone.
- */
-export type BatchResult<K, V> =
-  | ReadonlyMap<K, V | Loaded<V> | Error>
-  | readonly (V | Loaded<V> | Error | undefined)[]
-
-/** Produces the values of many keys, in one call. */
-export type BatchLoader<K, V> = (
-  keys: readonly K[],
-  context: BatchContext<K, V>,
-) => BatchResult<K, V> | PromiseLike<BatchResult<K, V>>
+import type { LoadState, Loads } from './loads.ts'
 
 /**
  * `getOrLoadMany`: values from the cache, from flights in progress, and from one call of `loader` for
@@ -41,11 +17,11 @@ export async function loadMany<K, V>(
   loader: BatchLoader<K, V>,
   plan: LoadPlan,
 ): Promise<Map<K, V>> {
-  assertLoader(loader)
+  checkFunction('loader', loader)
   const { kernel } = loads
   const results: Results<K, V> = new Map()
   const awaited: [K, Promise<V>][] = []
-  const begun: [Flight<K, V>, Look<V>][] = []
+  const begun: [Flight<K, V>, LoadState<V>][] = []
   const refreshed: Flight<K, V>[] = []
   /** Takes an answer, now or later; a failure at once is awaited with the others. */
   const take = (key: K, answer: () => V | Promise<V>): void => {
@@ -67,33 +43,37 @@ export async function loadMany<K, V>(
         continue
       }
       results.set(key, undefined) // keeps the caller's order
-      const look = loads.look(key, plan)
+      const state = loads.stateOf(key, plan)
       const joinable = loads.joinable(key)
-      if (look.served !== undefined) {
-        results.set(key, look.served)
-        if (look.refresh && joinable === undefined) {
-          refreshed.push(loads.depart(key, plan, look, true, false))
+      if (state.served !== undefined) {
+        results.set(key, state.served)
+        if (state.refresh && joinable === undefined) {
+          refreshed.push(loads.depart(key, { plan, state, batched: true, awaited: false }))
         }
         continue
       }
       plan.signal?.throwIfAborted()
       if (joinable !== undefined) {
-        take(key, () => loads.join(joinable, plan, look, () => loadOne(loads, key, loader, plan)))
+        take(key, () => loads.join(joinable, plan, state, () => loadOne(loads, key, loader, plan)))
       } else {
-        begun.push([loads.depart(key, plan, look, true, true), look])
+        begun.push([loads.depart(key, { plan, state, batched: true, awaited: true }), state])
       }
     }
   } catch (error) {
     // The iterable or a listener of the cache threw, or the caller has given up: no flight may stay behind that no call will end.
-    for (const [flight] of begun) loads.fail(flight, error)
-    for (const flight of refreshed) loads.fail(flight, error)
+    for (const [flight] of begun) loads.onFailure(flight, error)
+    for (const flight of refreshed) loads.onFailure(flight, error)
     throw error
   }
   if (begun.length + refreshed.length !== 0) {
     const flights = [...begun.map(([flight]) => flight), ...refreshed]
-    startBatch(loads, flights, loader, plan.hardDeadline, begun.length !== 0)
+    startBatch(loads, loader, {
+      flights,
+      timeout: plan.hardTimeout,
+      awaited: begun.length !== 0,
+    })
   }
-  for (const [flight, look] of begun) take(flight.key, () => loads.answer(flight, plan, look))
+  for (const [flight, state] of begun) take(flight.key, () => loads.answer(flight, plan, state))
   return gather(results, awaited, plan.signal)
 }
 
@@ -111,20 +91,25 @@ async function loadOne<K, V>(
   }
 }
 
+interface Batch<K, V> {
+  readonly flights: readonly Flight<K, V>[]
+  /** ms after which it fails. */
+  readonly timeout: number
+  /** Whether a caller waits for one of its keys. */
+  readonly awaited: boolean
+}
+
 function startBatch<K, V>(
   loads: Loads<K, V>,
-  flights: readonly Flight<K, V>[],
   loader: BatchLoader<K, V>,
-  duration: number,
-  awaited: boolean,
+  { flights, timeout, awaited }: Batch<K, V>,
 ): void {
   const byKey = new Map(flights.map(flight => [flight.key, flight]))
   const keys = [...byKey.keys()]
-  const run: LoadRun<K, V, BatchResult<K, V>> = new LoadRun(
-    loads,
+  const run: LoadRun<K, V, BatchResult<K, V>> = new LoadRun({
     flights,
-    duration,
-    () =>
+    timeout,
+    call: () =>
       loader(keys, {
         stale: key => byKey.get(key)?.stale,
         background: key => byKey.get(key)?.background ?? false,
@@ -132,8 +117,11 @@ function startBatch<K, V>(
           return run.signal
         },
       }),
-    result => itemsOf(result, keys),
-  )
+    itemsOf: result => itemsOf(result, keys),
+    started: loads.clock.now(),
+    deadlines: loads.deadlines,
+    listener: loads,
+  })
   run.start(awaited)
 }
 

@@ -1,49 +1,55 @@
-import { assertNumber, type Bounds, NOT_NEGATIVE, POSITIVE } from '../cache/cache-options.ts'
-import { InvalidOptionError } from '../errors.ts'
+import {
+  checkList,
+  checkNonNegativeOrInfinity,
+  checkOptions,
+  checkPositiveOrInfinity,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 
 /** How values are loaded; for a whole cache in its constructor, or for one call. */
 export interface LoadBehavior {
   /**
    * ms for which a value that expired may be served while a new one loads in the background, >= 0.
-   * Default 0: callers wait for the new value.
+   * Default: 0, callers wait for the new value
    */
-  readonly staleWhileRevalidate?: number
+  readonly staleWhileRevalidate?: number | undefined
   /**
    * ms after its expiry for which a value may be served when the load of a new one fails or passes
-   * `softDeadline`, >= 0. Default 0: the failure reaches the caller.
+   * `softTimeout`, >= 0. Default: 0, the failure reaches the caller
    */
-  readonly staleIfError?: number
+  readonly staleIfError?: number | undefined
   /**
    * ms a caller waits for a new value before it gets a stale one that `staleIfError` allows; the load
-   * goes on in the background. >= 0. Default Infinity.
+   * goes on in the background. >= 0. Default: Infinity
    */
-  readonly softDeadline?: number
+  readonly softTimeout?: number | undefined
   /**
-   * ms after which a load fails with `LoadTimeoutError` and its signal is aborted, > 0. Default
-   * 30,000, as a load that never ends would hold every caller of its key. Infinity: no limit.
+   * ms after which a load fails with `LoadTimeoutError` and its signal is aborted, > 0. Infinity: no limit, so that a load that
+   * never ends holds every caller of its key. Default: 30,000
    */
-  readonly hardDeadline?: number
+  readonly hardTimeout?: number | undefined
   /**
    * Fraction of its time to live after which a read of a still fresh value makes a new one load in the
-   * background, > 0 and < 1. Keys that nobody reads are left to expire. Default: never.
+   * background, > 0 and < 1. Keys that are not read are left to expire. Default: never
    */
-  readonly eagerRefresh?: number
-  /** ms for which a loaded `null`, meaning "there is none", is kept, > 0. Default: as other values. */
-  readonly negativeTtl?: number
+  readonly eagerRefresh?: number | undefined
+  /** ms for which a loaded `null`, meaning "there is none", is kept, > 0. Default: as other values */
+  readonly negativeTtl?: number | undefined
   /**
    * ms without a further attempt after a load failed while a stale value is at hand, >= 0; doubles with
-   * each consecutive failure, up to 32 times as long. Default 1,000.
+   * each consecutive failure, up to 32 times as long. Default: 1,000
    */
-  readonly errorBackoff?: number
+  readonly errorBackoff?: number | undefined
 }
 
 /** Options of one `getOrLoad`. Those not given are taken from the cache. */
 export interface LoadOptions extends LoadBehavior {
-  /** ms after which the loaded value expires, > 0. Default: that of the cache. */
-  readonly ttl?: number
-  /** Tags of the loaded value, for `deleteTag` and `expireTag`. */
-  readonly tags?: readonly string[]
-  /** Ends the wait of this caller, and the load if nobody else waits for it. */
+  /** ms after which the loaded value expires, > 0. Default: that of the cache */
+  readonly ttl?: number | undefined
+  /** Tags of the loaded value, for `deleteTag` and `expireTag`. Default: none */
+  readonly tags?: readonly string[] | undefined
+  /** Ends the wait of this caller, and the load if no other waits for it. Default: none */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -53,13 +59,31 @@ export interface LoadPlan {
   readonly tags: readonly string[]
   readonly staleWhileRevalidate: number
   readonly staleIfError: number
-  readonly softDeadline: number
-  readonly hardDeadline: number
+  readonly softTimeout: number
+  readonly hardTimeout: number
   /** 0: never. */
   readonly eagerRefresh: number
   readonly negativeTtl: number | undefined
   readonly errorBackoff: number
   readonly signal: AbortSignal | undefined
+}
+
+/** Names of the options of {@link LoadBehavior}. */
+export const LOAD_BEHAVIOR: OptionNames<LoadBehavior> = {
+  staleWhileRevalidate: true,
+  staleIfError: true,
+  softTimeout: true,
+  hardTimeout: true,
+  eagerRefresh: true,
+  negativeTtl: true,
+  errorBackoff: true,
+}
+
+const LOAD_OPTIONS: OptionNames<LoadOptions> = {
+  ...LOAD_BEHAVIOR,
+  ttl: true,
+  tags: true,
+  signal: true,
 }
 
 const NO_TAGS: readonly string[] = []
@@ -69,51 +93,70 @@ const DEFAULTS: LoadPlan = {
   tags: NO_TAGS,
   staleWhileRevalidate: 0,
   staleIfError: 0,
-  softDeadline: Infinity,
-  hardDeadline: 30_000,
+  softTimeout: Infinity,
+  hardTimeout: 30_000,
   eagerRefresh: 0,
   negativeTtl: undefined,
   errorBackoff: 1_000,
   signal: undefined,
 }
 
-const BOUNDS: Readonly<Record<keyof LoadBehavior | 'ttl', Bounds>> = {
-  ttl: POSITIVE,
-  staleWhileRevalidate: NOT_NEGATIVE,
-  staleIfError: NOT_NEGATIVE,
-  softDeadline: NOT_NEGATIVE,
-  hardDeadline: POSITIVE,
-  eagerRefresh: ['a number > 0 and < 1', value => value > 0 && value < 1],
-  negativeTtl: POSITIVE,
-  errorBackoff: NOT_NEGATIVE,
+type NumericOption = Exclude<keyof LoadOptions, 'tags' | 'signal'>
+
+const CHECKS: Readonly<Record<NumericOption, (option: string, value: unknown) => number>> = {
+  ttl: checkPositiveOrInfinity,
+  staleWhileRevalidate: checkNonNegativeOrInfinity,
+  staleIfError: checkNonNegativeOrInfinity,
+  softTimeout: checkNonNegativeOrInfinity,
+  hardTimeout: checkPositiveOrInfinity,
+  eagerRefresh: checkOpenFraction,
+  negativeTtl: checkPositiveOrInfinity,
+  errorBackoff: checkNonNegativeOrInfinity,
 }
-const NUMBERS = Object.keys(BOUNDS) as (keyof typeof BOUNDS)[]
+const NUMBERS = Object.keys(CHECKS) as NumericOption[]
 
 /**
- * The options of one load, checked.
+ * The options of one load, checked, unknown names included.
  *
- * @throws {@link InvalidOptionError} if one is outside its bounds.
+ * @throws {InvalidOptionError} if one is outside its bounds or unknown.
  */
 export function planLoad(options: LoadOptions, defaults: LoadPlan = DEFAULTS): LoadPlan {
+  checkOptions('', options, LOAD_OPTIONS)
   const { signal } = options
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidOptionError('signal', 'an AbortSignal', signal)
   }
-  const plan = { ...defaults, signal }
+  const plan = { ...planOf(options, defaults), signal }
   if (options.tags !== undefined) plan.tags = checkTags(options.tags)
+  return plan
+}
+
+/**
+ * What the options of a whole cache say about its loads.
+ *
+ * @throws {InvalidOptionError} if one is outside its bounds.
+ */
+export function planLoads(options: LoadBehavior & Pick<LoadOptions, 'ttl'>): LoadPlan {
+  return planOf(options, DEFAULTS)
+}
+
+function planOf(options: Pick<LoadOptions, NumericOption>, defaults: LoadPlan): LoadPlan {
+  const plan = { ...defaults }
   for (const option of NUMBERS) {
     const value = options[option]
-    if (value === undefined) continue
-    assertNumber(option, value, BOUNDS[option])
-    plan[option] = value
+    if (value !== undefined) plan[option] = CHECKS[option](option, value)
   }
   return plan
 }
 
-/** @throws {@link InvalidOptionError} unless `tags` is an array of strings. */
+function checkOpenFraction(option: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0 && value < 1) return value
+  throw new InvalidOptionError(option, 'a number above 0 and below 1', value)
+}
+
+/** @throws {InvalidOptionError} unless `tags` is an array of strings. */
 export function checkTags(tags: readonly string[]): readonly string[] {
-  if (!Array.isArray(tags) || !tags.every(tag => typeof tag === 'string')) {
-    throw new InvalidOptionError('tags', 'an array of strings', tags)
-  }
-  return tags
+  checkList('tags', tags, 'an array of strings')
+  if (tags.every(tag => typeof tag === 'string')) return tags
+  throw new InvalidOptionError('tags', 'an array of strings', tags)
 }

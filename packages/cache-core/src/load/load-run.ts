@@ -1,25 +1,43 @@
-import type { BatchItem } from './batch-items.ts'
-import type { Expiring } from './deadlines.ts'
-import type { Flight } from './flight.ts'
-import { type LoadMessage, loadEnd, loadStart } from './load-channels.ts'
-import type { Loads } from './loads.ts'
+import { isThenable } from '@millrace/kit'
+import type { BatchItem } from './batch-loader.ts'
+import type { Deadlines, Expiring } from './deadlines.ts'
+import type { Flight, FlightRun } from './flight.ts'
+import { type LoadMessage, loadChannels } from './load-channels.ts'
 
-/** What ends a {@link Flight}, as far as that needs to know. */
-export type AnyRun = Pick<
-  LoadRun<unknown, unknown, unknown>,
-  'calling' | 'signal' | 'release' | 'retain'
->
+/** Who is told how a run ends. */
+export interface RunListener<K, V> {
+  /** The run is over; its flights follow. `started` is ms on the clock. */
+  onEnd(succeeded: boolean, started: number): void
+  onItem(flight: Flight<K, V>, item: BatchItem<V>): void
+  onFailure(flight: Flight<K, V>, error: unknown): void
+}
+
+/** What a {@link LoadRun} is made of. */
+export interface RunOptions<K, V, R> {
+  /** The keys it is for. */
+  readonly flights: readonly Flight<K, V>[]
+  /** ms after which it fails; Infinity = never. */
+  readonly timeout: number
+  /** Calls the loader. */
+  readonly call: () => R | PromiseLike<R>
+  /** Takes the loader's result apart, one item per flight; what it throws is the failure of all. */
+  readonly itemsOf: (result: R) => readonly BatchItem<V>[]
+  /** ms on the clock. */
+  readonly started: number
+  readonly deadlines: Deadlines
+  readonly listener: RunListener<K, V>
+}
 
 /** One call of a loader, for one key or for many: its deadline, its signal, its diagnostics, and its only end. */
-export class LoadRun<K, V, R> implements Expiring {
+export class LoadRun<K, V, R> implements Expiring, FlightRun {
   readonly started: number
-  /** The loader is on the stack. */
   calling = false
-  readonly #loads: Loads<K, V>
   readonly #flights: readonly Flight<K, V>[]
-  readonly #duration: number
+  readonly #timeout: number
   readonly #call: () => R | PromiseLike<R>
   readonly #itemsOf: (result: R) => readonly BatchItem<V>[]
+  readonly #deadlines: Deadlines
+  readonly #listener: RunListener<K, V>
   #message: LoadMessage | undefined
   #controller: AbortController | undefined
   #abortReason: unknown
@@ -28,24 +46,15 @@ export class LoadRun<K, V, R> implements Expiring {
   /** Callers and background work that want the result; the last one to leave aborts the call. */
   #holders: number
 
-  /**
-   * @param flights the keys it is for
-   * @param duration ms after which it fails; Infinity = never
-   * @param itemsOf takes the loader's result apart, one item per flight; what it throws is the failure of all
-   */
-  constructor(
-    loads: Loads<K, V>,
-    flights: readonly Flight<K, V>[],
-    duration: number,
-    call: () => R | PromiseLike<R>,
-    itemsOf: (result: R) => readonly BatchItem<V>[],
-  ) {
-    this.started = loads.clock.now()
-    this.#loads = loads
+  constructor(options: RunOptions<K, V, R>) {
+    const { flights } = options
+    this.started = options.started
     this.#flights = flights
-    this.#duration = duration
-    this.#call = call
-    this.#itemsOf = itemsOf
+    this.#timeout = options.timeout
+    this.#call = options.call
+    this.#itemsOf = options.itemsOf
+    this.#deadlines = options.deadlines
+    this.#listener = options.listener
     this.#holders = flights.length
     for (const flight of flights) flight.run = this
   }
@@ -65,14 +74,13 @@ export class LoadRun<K, V, R> implements Expiring {
     let pending: boolean
     this.calling = true
     try {
-      if (loadStart.hasSubscribers || loadEnd.hasSubscribers) {
+      if (loadChannels.hasSubscribers) {
         this.#message = { keys: this.#flights.map(flight => flight.key), awaited }
-        result = loadStart.runStores(this.#message, this.#call)
+        result = loadChannels.start.runStores(this.#message, this.#call)
       } else {
         result = this.#call()
       }
-      // May throw, as looking for `then` runs code of the result.
-      pending = isPromiseLike(result)
+      pending = isThenable(result)
     } catch (error) {
       this.#fail(error)
       return
@@ -83,8 +91,8 @@ export class LoadRun<K, V, R> implements Expiring {
       this.#succeed(result as R)
       return
     }
-    if (this.#duration !== Infinity && !this.#ended) {
-      this.#loads.deadlines.add(this, this.#duration)
+    if (this.#timeout !== Infinity && !this.#ended) {
+      this.#deadlines.add(this, this.#timeout)
     }
     Promise.resolve(result).then(
       value => this.#succeed(value),
@@ -92,12 +100,10 @@ export class LoadRun<K, V, R> implements Expiring {
     )
   }
 
-  /** One of those who wanted the result wants it no more. */
   release(reason: unknown): void {
     if (--this.#holders === 0) this.abort(reason)
   }
 
-  /** Somebody wants the result again. */
   retain(): void {
     this.#holders++
   }
@@ -122,7 +128,7 @@ export class LoadRun<K, V, R> implements Expiring {
     }
     this.#end(true)
     for (const [index, flight] of this.#flights.entries()) {
-      this.#loads.arrive(flight, items[index])
+      this.#listener.onItem(flight, items[index])
     }
   }
 
@@ -130,21 +136,13 @@ export class LoadRun<K, V, R> implements Expiring {
     if (this.#ended) return
     if (this.#message !== undefined) this.#message.error = error
     this.#end(false)
-    for (const flight of this.#flights) this.#loads.fail(flight, error)
+    for (const flight of this.#flights) this.#listener.onFailure(flight, error)
   }
 
   #end(succeeded: boolean): void {
     this.#ended = true
-    if (this.#duration !== Infinity) this.#loads.deadlines.remove(this, this.#duration)
-    if (this.#message !== undefined) loadEnd.publish(this.#message)
-    this.#loads.count(succeeded, this.started)
+    if (this.#timeout !== Infinity) this.#deadlines.remove(this, this.#timeout)
+    if (this.#message !== undefined) loadChannels.end.publish(this.#message)
+    this.#listener.onEnd(succeeded, this.started)
   }
-}
-
-export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return (
-    value !== null &&
-    (typeof value === 'object' || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
-  )
 }

@@ -1,15 +1,22 @@
-import { assertPositive } from '../cache/cache-options.ts'
+import {
+  checkBoolean,
+  checkOptions,
+  checkPositiveOrInfinity,
+  type OptionNames,
+} from '@millrace/kit'
 import { checkTags } from './load-options.ts'
 
 /** What a loader can decide about the value it returns. */
 export interface LoadedOptions {
-  /** ms after which this value expires, > 0. Default: that of the call. */
-  readonly ttl?: number
-  /** Tags of this value, instead of those of the call. */
-  readonly tags?: readonly string[]
-  /** `false`: callers get the value, the cache does not keep it. Default `true`. */
-  readonly store?: boolean
+  /** ms after which this value expires, > 0. Default: that of the call */
+  readonly ttl?: number | undefined
+  /** Tags of this value, instead of those of the call. Default: those of the call */
+  readonly tags?: readonly string[] | undefined
+  /** `false`: callers get the value, the cache does not keep it. Default: true */
+  readonly store?: boolean | undefined
 }
+
+const LOADED_OPTIONS: OptionNames<LoadedOptions> = { ttl: true, tags: true, store: true }
 
 /** A loaded value with options of its own, made by {@link loaded}. */
 export class Loaded<V> {
@@ -31,10 +38,12 @@ export class Loaded<V> {
  * For a loader to return when what it loaded decides how it is cached:
  * `return loaded(user, { ttl: maxAge, tags: [user.org] })`.
  *
- * @throws {@link InvalidOptionError} if `ttl` or `tags` is outside its bounds.
+ * @throws {InvalidOptionError} if an option is outside its bounds or unknown.
  */
 export function loaded<V>(value: V, options: LoadedOptions): Loaded<V> {
-  if (options.ttl !== undefined) assertPositive('ttl', options.ttl)
+  checkOptions('', options, LOADED_OPTIONS)
+  if (options.ttl !== undefined) checkPositiveOrInfinity('ttl', options.ttl)
   if (options.tags !== undefined) checkTags(options.tags)
+  if (options.store !== undefined) checkBoolean('store', options.store)
   return new Loaded(value, options)
 }

@@ -142,7 +142,7 @@ it('agrees with a sequential specification on values, answers and calls of the l
         staleWhileRevalidate: WHILE_REVALIDATE,
         staleIfError: IF_ERROR,
         errorBackoff: 0,
-        hardDeadline: Infinity,
+        hardTimeout: Infinity,
       })
       const spec = new Spec()
       const calls: { resolve(value: number): void; reject(error: Error): void }[] = []

@@ -1,43 +1,64 @@
-import type { ExplainedLoad } from '../cache/explain.ts'
+import { type Clock, checkFunction } from '@millrace/kit'
 import { EntryDetail } from '../entry/entry-detail.ts'
 import type { EntryWriter } from '../entry/entry-writer.ts'
-import { InvalidOptionError, LoadResultError } from '../errors.ts'
+import { LoadResultError } from '../errors.ts'
 import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
-import {
-  ABSENT,
-  type EntryState,
-  FRESH,
-  GONE,
-  type Guard,
-  type Kernel,
-  STALE,
-} from '../kernel/kernel.ts'
+import { type EntryState, FRESH, GONE, type Guard, STALE } from '../kernel/entry.ts'
+import { ABSENT, type Kernel } from '../kernel/kernel.ts'
 import type { Observer } from '../kernel/observer.ts'
-import type { Clock } from '../time/turn-clock.ts'
-import type { BatchItem } from './batch-items.ts'
+import type { BatchItem } from './batch-loader.ts'
 import { Deadlines } from './deadlines.ts'
-import { Flight, type LoadContext } from './flight.ts'
+import { Flight } from './flight.ts'
 import { Flights } from './flights.ts'
 import { type LoadOptions, type LoadPlan, planLoad } from './load-options.ts'
-import { LoadRun } from './load-run.ts'
+import { LoadRun, type RunListener } from './load-run.ts'
 import { Loaded } from './loaded.ts'
+import type { Loader } from './loader.ts'
 import { wait } from './wait.ts'
 
-/** Produces the value of one key. It may be synchronous; `undefined` is refused, `null` is a value. */
-export type Loader<K, V> = (
-  context: LoadContext<K, V>,
-) => V | Loaded<V> | PromiseLike<V | Loaded<V>>
-
-/** What the call for one key comes to before anything is loaded. */
-export interface Look<V> {
+/** What the cache has for a key that is to be loaded. */
+export interface LoadState<V> {
   /** To be returned as it is. */
   readonly served: V | undefined
   /** Expired value, for the loader to compare with. */
   readonly stale: V | undefined
   /** The stale value, as long as it may be served in place of a failure. */
   readonly fallback: (() => V | undefined) | undefined
-  /** A refresh is due that nobody waits for. */
+  /** A refresh is due that no caller waits for. */
   readonly refresh: boolean
+}
+
+/** How a flight begins. */
+export interface Departure<V> {
+  readonly plan: LoadPlan
+  readonly state: LoadState<V>
+  /** Whether it is part of a `getOrLoadMany`. */
+  readonly batched: boolean
+  /** Whether a caller waits for it. */
+  readonly awaited: boolean
+}
+
+/** What loading and invalidation say about a key; each only where it says something. */
+export interface ExplainedLoad {
+  /** A value is being loaded. */
+  readonly loading?: true
+  /** Loads failed lately: ms until the next attempt, where a stale value is at hand. */
+  readonly retryIn?: number
+  /** The tag that was expired or deleted since the entry was stored. */
+  readonly tag?: string
+}
+
+/** What {@link Loads} work on. */
+export interface LoadsOptions<K, V> {
+  readonly kernel: Kernel<K, V>
+  readonly tags: TagTable
+  readonly clock: Clock
+  readonly writer: EntryWriter<K, V>
+  readonly defaults: LoadPlan
+  /** `false`: results are shared by nobody and not kept. */
+  readonly enabled: boolean
+  /** Told of values that were not kept. */
+  readonly observer: Observer<K> | null
 }
 
 /**
@@ -48,7 +69,7 @@ export interface Look<V> {
  * a new one. A tag may turn out to concern a flight only when its result names it; then
  * the epoch of the tag table, noted when the load began, decides.
  */
-export class Loads<K, V> {
+export class Loads<K, V> implements RunListener<K, V> {
   readonly defaults: LoadPlan
   readonly kernel: Kernel<K, V>
   readonly tags: TagTable
@@ -68,23 +89,15 @@ export class Loads<K, V> {
   /** Results not stored because their key was invalidated or set meanwhile. */
   discarded = 0
 
-  constructor(
-    kernel: Kernel<K, V>,
-    tags: TagTable,
-    clock: Clock,
-    writer: EntryWriter<K, V>,
-    defaults: LoadPlan,
-    enabled: boolean,
-    observer: Observer<K> | null,
-  ) {
-    this.kernel = kernel
-    this.tags = tags
-    this.clock = clock
-    this.deadlines = new Deadlines(clock)
-    this.#writer = writer
-    this.defaults = defaults
-    this.#enabled = enabled
-    this.#observer = observer
+  constructor(options: LoadsOptions<K, V>) {
+    this.kernel = options.kernel
+    this.tags = options.tags
+    this.clock = options.clock
+    this.deadlines = new Deadlines(options.clock)
+    this.#writer = options.writer
+    this.defaults = options.defaults
+    this.#enabled = options.enabled
+    this.#observer = options.observer
   }
 
   /** Sets all counters to 0. */
@@ -115,25 +128,29 @@ export class Loads<K, V> {
 
   /** The rest of `getOrLoad` when the value is not simply there. Throws where the load ends at once in a failure. */
   load(key: K, loader: Loader<K, V>, plan: LoadPlan): V | Promise<V> {
-    assertLoader(loader)
-    const look = this.look(key, plan)
+    checkFunction('loader', loader)
+    const state = this.stateOf(key, plan)
     const flight = this.joinable(key)
-    if (look.served !== undefined) {
-      if (look.refresh && flight === undefined) this.#begin(key, loader, plan, look, false)
-      return look.served
+    if (state.served !== undefined) {
+      if (state.refresh && flight === undefined) {
+        this.#begin(key, loader, { plan, state, batched: false, awaited: false })
+      }
+      return state.served
     }
     plan.signal?.throwIfAborted()
-    return flight === undefined
-      ? this.answer(this.#begin(key, loader, plan, look, true), plan, look)
-      : this.join(flight, plan, look, () => this.load(key, loader, plan))
+    if (flight !== undefined) {
+      return this.join(flight, plan, state, () => this.load(key, loader, plan))
+    }
+    const begun = this.#begin(key, loader, { plan, state, batched: false, awaited: true })
+    return this.answer(begun, plan, state)
   }
 
   /** What is known about `key` now. */
-  look(key: K, plan: LoadPlan): Look<V> {
+  stateOf(key: K, plan: LoadPlan): LoadState<V> {
     const { kernel } = this
     const slot = kernel.locate(key)
     const state = slot === ABSENT ? GONE : kernel.state(slot)
-    if (state === GONE) return NOTHING as Look<V>
+    if (state === GONE) return NOTHING as LoadState<V>
     const value = kernel.values[slot] as V
     const detail = kernel.details?.[slot] as EntryDetail | undefined
     const stamp = kernel.guards?.[slot] as TagStamp | undefined
@@ -163,7 +180,7 @@ export class Loads<K, V> {
     // A loader that asks for its own key before it returned would wait for itself.
     if (flight === undefined || flight.run?.calling) return undefined
     if (this.tags.invalidatedSince(flight.epoch, flight.tags)) {
-      // No harder: whether a stale value may still stand in is for its own tags to say.
+      // Expired at least. Whether the stale value may be served instead depends on the tags that value has.
       this.fence(key, STALE)
       return undefined
     }
@@ -171,16 +188,18 @@ export class Loads<K, V> {
   }
 
   /** The result of a flight for a caller that began it. */
-  answer(flight: Flight<K, V>, plan: LoadPlan, look: Look<V>): V | Promise<V> {
+  answer(flight: Flight<K, V>, plan: LoadPlan, state: LoadState<V>): V | Promise<V> {
     if (flight.settled) {
       if (!flight.failed) return flight.value as V
-      const fallback = look.fallback?.()
+      const fallback = state.fallback?.()
       if (fallback !== undefined) return fallback
       throw flight.error
     }
-    const fallback = look.fallback && (() => (flight.fence === GONE ? undefined : look.fallback!()))
+    const fallback =
+      state.fallback && (() => (flight.fence === GONE ? undefined : state.fallback!()))
     if (plan.signal !== undefined || fallback !== undefined) {
-      return wait(flight, plan.signal, plan.softDeadline, this.clock, fallback)
+      const { signal, softTimeout } = plan
+      return wait(flight, { signal, softTimeout, fallback, clock: this.clock })
     }
     flight.hold()
     return flight.promise
@@ -193,10 +212,10 @@ export class Loads<K, V> {
   join(
     flight: Flight<K, V>,
     plan: LoadPlan,
-    look: Look<V>,
+    state: LoadState<V>,
     again: () => V | Promise<V>,
   ): V | Promise<V> {
-    const answer = this.answer(flight, plan, look)
+    const answer = this.answer(flight, plan, state)
     const untouched = flight.epoch === this.tags.epoch
     if ((untouched && !flight.batched) || flight.settled) return answer
     return (answer as Promise<V>).then(value =>
@@ -205,19 +224,26 @@ export class Loads<K, V> {
   }
 
   /** Registers a flight for `key`; the caller starts its run. */
-  depart(key: K, plan: LoadPlan, look: Look<V>, batched: boolean, awaited: boolean): Flight<K, V> {
+  depart(key: K, { plan, state, batched, awaited }: Departure<V>): Flight<K, V> {
     const stamp = this.kernel.guards?.[this.kernel.locate(key)] as TagStamp | undefined
-    const tags = stamp === undefined ? plan.tags : plan.tags.concat(stamp.names)
-    const flight = new Flight(key, look.stale, plan, tags, this.tags.epoch, batched, !awaited)
+    const flight = new Flight<K, V>({
+      key,
+      stale: state.stale,
+      plan,
+      tags: stamp === undefined ? plan.tags : plan.tags.concat(stamp.names),
+      epoch: this.tags.epoch,
+      batched,
+      background: !awaited,
+    })
     if (this.#enabled) this.#flights.add(flight)
     else flight.fence = GONE
     return flight
   }
 
   /** Keeps the result of a flight unless something forbids it, and hands it to those who wait. */
-  arrive(flight: Flight<K, V>, result: BatchItem<V>): void {
+  onItem(flight: Flight<K, V>, result: BatchItem<V>): void {
     if (flight.batched && result instanceof Error) {
-      this.fail(flight, result)
+      this.onFailure(flight, result)
       return
     }
     this.#flights.remove(flight)
@@ -230,12 +256,12 @@ export class Loads<K, V> {
     const own = result instanceof Loaded ? result : undefined
     const value = own === undefined ? (result as V | undefined) : own.value
     if (value === undefined) {
-      this.fail(flight, new LoadResultError('a value (`null` for "there is none")', undefined))
+      this.onFailure(flight, new LoadResultError('a value (`null` for "there is none")', undefined))
       return
     }
     const tags = own?.tags ?? plan.tags
     const invalidated = this.tags.invalidatedSince(flight.epoch, tags)
-    // Whoever joined knew the tags of the plan to be untouched; only others can be news to them.
+    // Callers who joined knew the tags of the plan to be untouched; only others can be news to them.
     flight.outdated = invalidated && tags !== plan.tags
     if (flight.fence !== FRESH || invalidated) {
       this.discarded++
@@ -246,7 +272,7 @@ export class Loads<K, V> {
       try {
         this.#writer.write(flight.key, value, ttl, tags, plan)
       } catch (error) {
-        this.fail(flight, error)
+        this.onFailure(flight, error)
         return
       }
     }
@@ -254,7 +280,7 @@ export class Loads<K, V> {
   }
 
   /** Hands a failure to those who wait, and puts off the next attempt if there is a stale value to live on. */
-  fail(flight: Flight<K, V>, error: unknown): void {
+  onFailure(flight: Flight<K, V>, error: unknown): void {
     this.#flights.remove(flight)
     this.#observer?.refused(flight.key, 'failed')
     const { kernel } = this
@@ -271,7 +297,7 @@ export class Loads<K, V> {
   }
 
   /** One call of a loader ended that began at `started`, ms on the clock. */
-  count(succeeded: boolean, started: number): void {
+  onEnd(succeeded: boolean, started: number): void {
     if (succeeded) this.loads++
     else this.failures++
     this.time += this.clock.now() - started
@@ -299,21 +325,23 @@ export class Loads<K, V> {
     return value
   }
 
-  #begin(
-    key: K,
-    loader: Loader<K, V>,
-    plan: LoadPlan,
-    look: Look<V>,
-    awaited: boolean,
-  ): Flight<K, V> {
-    const flight = this.depart(key, plan, look, false, awaited)
-    const call = (): V | Loaded<V> | PromiseLike<V | Loaded<V>> => loader(flight)
-    new LoadRun(this, [flight], plan.hardDeadline, call, onlyItem<V>).start(awaited)
+  #begin(key: K, loader: Loader<K, V>, departure: Departure<V>): Flight<K, V> {
+    const flight = this.depart(key, departure)
+    const run = new LoadRun<K, V, V | Loaded<V>>({
+      flights: [flight],
+      timeout: departure.plan.hardTimeout,
+      call: () => loader(flight),
+      itemsOf: onlyItem,
+      started: this.clock.now(),
+      deadlines: this.deadlines,
+      listener: this,
+    })
+    run.start(departure.awaited)
     return flight
   }
 }
 
-const NOTHING: Look<unknown> = {
+const NOTHING: LoadState<unknown> = {
   served: undefined,
   stale: undefined,
   fallback: undefined,
@@ -326,9 +354,4 @@ function onlyItem<V>(result: V | Loaded<V>): readonly BatchItem<V>[] {
 
 function staleSince(expires: number, stamp: TagStamp | undefined): number {
   return stamp === undefined ? expires : Math.min(expires, stamp.staleSince)
-}
-
-/** @throws {@link InvalidOptionError} */
-export function assertLoader(loader: unknown): void {
-  if (typeof loader !== 'function') throw new InvalidOptionError('loader', 'a function', loader)
 }

@@ -1,18 +1,24 @@
-import type { Clock, Timer } from '../time/turn-clock.ts'
+import type { Clock, Timer } from '@millrace/kit'
 import type { Flight } from './flight.ts'
+
+/** How one caller waits. */
+export interface WaitOptions<V> {
+  /** Ends the wait. */
+  readonly signal: AbortSignal | undefined
+  /** ms after which a stale value will do; Infinity = none will before the load fails. */
+  readonly softTimeout: number
+  /** The stale value, or `undefined` if there is none any more. */
+  readonly fallback: (() => V | undefined) | undefined
+  readonly clock: Clock
+}
 
 /**
  * The result of a flight for one caller, who may give up (`signal`), and who may accept a stale value
- * after `softDeadline` or when the load fails.
- *
- * @param fallback the stale value, or `undefined` if there is none any more
+ * after `softTimeout` or when the load fails.
  */
 export function wait<K, V>(
   flight: Flight<K, V>,
-  signal: AbortSignal | undefined,
-  softDeadline: number,
-  clock: Clock,
-  fallback: (() => V | undefined) | undefined,
+  { signal, softTimeout, fallback, clock }: WaitOptions<V>,
 ): Promise<V> {
   if (signal === undefined) flight.hold()
   else flight.join()
@@ -33,14 +39,14 @@ export function wait<K, V>(
       return
     }
     signal?.addEventListener('abort', giveUp)
-    if (fallback !== undefined && softDeadline !== Infinity) {
+    if (fallback !== undefined && softTimeout !== Infinity) {
       timer = clock.setTimer(() => {
         const stale = fallback()
         if (stale === undefined) return
         leave()
         flight.hold()
         resolve(stale)
-      }, softDeadline)
+      }, softTimeout)
     }
     flight.promise.then(
       value => {

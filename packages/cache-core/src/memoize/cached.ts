@@ -1,24 +1,26 @@
-import { InvalidOptionError } from '../errors.ts'
-import { type AnyFunction, type MemoizeOptions, memoize } from './memoize.ts'
+import { InvalidOptionError } from '@millrace/kit'
+import { type AnyFunction, type Memoized, type MemoizeOptions, memoize } from './memoize.ts'
 
-/** A TC39 decorator for methods. */
-export type MethodDecorator = <F extends AnyFunction>(
-  method: F,
-  context: ClassMethodDecoratorContext<ThisParameterType<F>, F>,
-) => F
+/** Memoizes a function, or as a TC39 decorator a method: made by {@link cached}. */
+export type CachedWrapper = <F extends AnyFunction>(
+  fn: F,
+  context?: ClassMethodDecoratorContext<ThisParameterType<F>, F>,
+) => Memoized<F>
 
 /**
- * `@cached({ ttl: 60_000 })` memoizes a method, static or not, as {@link memoize} does a function. One
- * cache, with one `maxEntries`, serves all objects of the class; their results are kept apart. A `key`
- * function that does not mention `this` makes them share.
+ * `cached({ ttl: 60_000 })(fn)` is {@link memoize} with its options first, so that one configuration serves many functions, each with
+ * a cache of its own. It is also the TC39 decorator `@cached({ ttl: 60_000 })` of a method, static or not: one cache, with one
+ * `maxEntries`, serves all objects of the class; their results are kept apart. A `key` function that does not mention `this` makes
+ * them share.
  *
- * @throws {@link InvalidOptionError} where it decorates something else than a method, or for an option.
+ * @throws {InvalidOptionError} when it wraps, for an option that is outside its bounds or unknown, or where it decorates something else
+ * than a method.
  */
-export function cached(options: MemoizeOptions<AnyFunction> = {}): MethodDecorator {
-  return (method, context) => {
-    if (context?.kind !== 'method') {
-      throw new InvalidOptionError('@cached', 'on a method', context?.kind)
+export function cached(options: MemoizeOptions<AnyFunction> = {}): CachedWrapper {
+  return <F extends AnyFunction>(fn: F, context?: unknown) => {
+    if (context !== undefined && (context as { kind?: unknown } | null)?.kind !== 'method') {
+      throw new InvalidOptionError('@cached', 'a TC39 decorator of a method', context)
     }
-    return memoize(method, options as MemoizeOptions<typeof method>)
+    return memoize(fn, options as MemoizeOptions<F>)
   }
 }

@@ -1,8 +1,7 @@
+import { checkFunction, imitate, isThenable } from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions } from '../cache/cache-options.ts'
-import { InvalidOptionError } from '../errors.ts'
 import { encodeArguments } from '../key/encode-arguments.ts'
-import { isPromiseLike } from '../load/load-run.ts'
 import { type Loaded, loaded } from '../load/loaded.ts'
 import { ReceiverKeys } from './receiver-keys.ts'
 
@@ -48,15 +47,15 @@ export type Memoized<F extends AnyFunction> = F & {
  * The memoized function throws `UnencodableArgumentError`, or rejects with it if asynchronous, for an
  * argument that cannot be part of a key, unless `key` is given.
  *
- * @throws {@link InvalidOptionError} if `fn`, `key` or `tags` is not a function, or for an option of the cache.
+ * @throws {InvalidOptionError} if `fn`, `key` or `tags` is not a function, or for an option of the cache.
  */
 export function memoize<F extends AnyFunction>(
   fn: F,
   { key: keyOf, tags: tagsOf, ...cacheOptions }: MemoizeOptions<F> = {},
 ): Memoized<F> {
-  assertFunction('fn', fn)
-  if (keyOf !== undefined) assertFunction('key', keyOf)
-  if (tagsOf !== undefined) assertFunction('tags', tagsOf)
+  checkFunction('fn', fn)
+  if (keyOf !== undefined) checkFunction('key', keyOf)
+  if (tagsOf !== undefined) checkFunction('tags', tagsOf)
   const cache = new Cache<unknown, unknown>(cacheOptions as CacheOptions<unknown, unknown>)
   const receivers = new ReceiverKeys()
   let asynchronous = fn.constructor.name === 'AsyncFunction'
@@ -72,7 +71,7 @@ export function memoize<F extends AnyFunction>(
   }
   const compute = (receiver: unknown, args: Parameters<F>): unknown => {
     const result: unknown = fn.apply(receiver, args)
-    if (!isPromiseLike(result)) return keep(result, args)
+    if (!isThenable(result)) return keep(result, args)
     asynchronous = true
     return result.then(value => keep(value, args))
   }
@@ -87,16 +86,16 @@ export function memoize<F extends AnyFunction>(
     }
     const result = cache.getOrLoadSync(key, () => compute(this, args))
     if (!asynchronous) return result === UNDEFINED ? undefined : result
-    if (!isPromiseLike(result)) return Promise.resolve(result === UNDEFINED ? undefined : result)
+    if (!isThenable(result)) return Promise.resolve(result === UNDEFINED ? undefined : result)
     return result.then(value => (value === UNDEFINED ? undefined : value))
   }
 
+  imitate(memoized, fn)
   return Object.defineProperties(memoized, {
-    name: { value: fn.name, configurable: true },
-    length: { value: fn.length, configurable: true },
-    cache: { value: cache },
+    cache: { value: cache, configurable: true },
     forget: {
       value: (args: Parameters<F>, receiver?: unknown) => cache.delete(keyFor(receiver, args)),
+      configurable: true,
     },
   }) as unknown as Memoized<F>
 }
@@ -104,7 +103,3 @@ export function memoize<F extends AnyFunction>(
 /** Stands for `undefined` on its way through the cache, which would take it for a forgotten `return`. */
 const UNDEFINED = Symbol('undefined')
 const NOT_KEPT: Loaded<unknown> = loaded<unknown>(UNDEFINED, { store: false })
-
-function assertFunction(option: string, value: unknown): void {
-  if (typeof value !== 'function') throw new InvalidOptionError(option, 'a function', value)
-}

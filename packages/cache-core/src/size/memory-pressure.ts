@@ -1,25 +1,31 @@
 import { getHeapStatistics } from 'node:v8'
-import { InvalidOptionError } from '../errors.ts'
-import type { Kernel } from '../kernel/kernel.ts'
+import {
+  checkFunction,
+  checkOptions,
+  checkPositiveOrInfinity,
+  checkRange,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 
 /** Options of {@link memoryPressure}. */
 export interface MemoryPressureOptions {
   /**
    * Share of the memory from which on the cache is halved at each check, above 0 and up to 1.
-   * Default 0.8.
+   * Default: 0.8
    */
-  readonly shrinkAt?: number
+  readonly shrinkAt?: number | undefined
   /**
-   * Share from which on no new keys are admitted either, at least `shrinkAt`, up to 1. Default 0.9.
+   * Share from which on no new keys are admitted either, at least `shrinkAt`, up to 1. Default: 0.9
    */
-  readonly stopAt?: number
-  /** ms between checks, > 0. Default 1,000. */
-  readonly interval?: number
+  readonly stopAt?: number | undefined
+  /** ms between checks, > 0. Default: 1,000 */
+  readonly interval?: number | undefined
   /**
    * Share of the memory in use, 0 to 1. Default: the larger of V8's heap against its limit and the
-   * process against the limit of its container, if it has one.
+   * process against the limit of its container, if it has one
    */
-  readonly usage?: () => number
+  readonly usage?: (() => number) | undefined
 }
 
 /**
@@ -29,8 +35,38 @@ export interface MemoryPressureOptions {
  */
 export type Pressure = 'normal' | 'shrinking' | 'full'
 
-/** Makes a cache give way when memory gets scarce; called with what is under it. */
-export type CreateRelief = (kernel: Kernel<unknown, unknown>) => PressureRelief
+/** What gives way: the inside of a cache. */
+export interface MemoryPressureTarget {
+  readonly maxEntries: number
+  readonly maxWeight: number
+  readonly size: number
+  readonly weight: number
+  /** While true no new keys are admitted. */
+  full: boolean
+  resize(maxEntries: number, maxWeight: number): void
+}
+
+/** Makes a cache give way when memory gets scarce: the result of {@link memoryPressure}. */
+export type MemoryPressureFactory = (target: MemoryPressureTarget) => MemoryPressureControl
+
+/** Holds a cache within what memory allows. */
+export interface MemoryPressureControl {
+  /** ms between checks. */
+  readonly interval: number
+  /** Limits of the cache when memory is not scarce. */
+  readonly entries: number
+  readonly weight: number
+  /** The user wants these limits; they hold from the next check on where memory is scarce now. */
+  relimit(entries: number, weight: number): void
+  check(): void
+}
+
+const NAMES: OptionNames<MemoryPressureOptions> = {
+  shrinkAt: true,
+  stopAt: true,
+  interval: true,
+  usage: true,
+}
 
 /**
  * Makes a cache halve itself at each check while memory is scarce, admit no new keys if that does not help, and get its limits
@@ -38,12 +74,9 @@ export type CreateRelief = (kernel: Kernel<unknown, unknown>) => PressureRelief
  *
  * @throws {InvalidOptionError}
  */
-export function memoryPressure({
-  shrinkAt = 0.8,
-  stopAt = 0.9,
-  interval = 1_000,
-  usage = memoryUsage,
-}: MemoryPressureOptions = {}): CreateRelief {
+export function memoryPressure(options: MemoryPressureOptions = {}): MemoryPressureFactory {
+  checkOptions('memoryPressure', options, NAMES)
+  const { shrinkAt = 0.8, stopAt = 0.9, interval = 1_000, usage = memoryUsage } = options
   if (!(shrinkAt > 0 && shrinkAt <= 1)) {
     throw new InvalidOptionError(
       'memoryPressure.shrinkAt',
@@ -51,20 +84,21 @@ export function memoryPressure({
       shrinkAt,
     )
   }
-  if (!(stopAt >= shrinkAt && stopAt <= 1)) {
-    throw new InvalidOptionError('memoryPressure.stopAt', 'a number from `shrinkAt` to 1', stopAt)
-  }
-  if (!(interval > 0)) {
-    throw new InvalidOptionError('memoryPressure.interval', 'a number > 0', interval)
-  }
-  if (typeof usage !== 'function') {
-    throw new InvalidOptionError('memoryPressure.usage', 'a function', usage)
-  }
-  return kernel => new PressureRelief(kernel, { shrinkAt, stopAt, interval, usage })
+  checkRange('memoryPressure.stopAt', stopAt, shrinkAt, 1)
+  checkPositiveOrInfinity('memoryPressure.interval', interval)
+  checkFunction('memoryPressure.usage', usage)
+  return target => new PressureRelief(target, { shrinkAt, stopAt, interval, usage })
+}
+
+interface PressureSettings {
+  readonly shrinkAt: number
+  readonly stopAt: number
+  readonly interval: number
+  readonly usage: () => number
 }
 
 /** What a share of memory in use means for a cache. */
-function pressureOf({ shrinkAt, stopAt, usage }: Required<MemoryPressureOptions>): Pressure {
+function pressureOf({ shrinkAt, stopAt, usage }: PressureSettings): Pressure {
   const share = usage()
   if (share >= stopAt) return 'full'
   return share >= shrinkAt ? 'shrinking' : 'normal'
@@ -82,42 +116,39 @@ function memoryUsage(): number {
  * Halves a cache while memory is scarce, closes it to new keys if that does not help, and gives its
  * limits back afterwards.
  */
-export class PressureRelief {
-  readonly #kernel: Kernel<unknown, unknown>
-  readonly #options: Required<MemoryPressureOptions>
-  /** ms between checks. */
+class PressureRelief implements MemoryPressureControl {
+  readonly #target: MemoryPressureTarget
+  readonly #options: PressureSettings
   readonly interval: number
-  /** Limits of the cache when memory is not scarce. */
   entries: number
   weight: number
   pressure: Pressure = 'normal'
 
-  constructor(kernel: Kernel<unknown, unknown>, options: Required<MemoryPressureOptions>) {
-    this.#kernel = kernel
+  constructor(target: MemoryPressureTarget, options: PressureSettings) {
+    this.#target = target
     this.#options = options
     this.interval = options.interval
-    this.entries = kernel.maxEntries
-    this.weight = kernel.maxWeight
+    this.entries = target.maxEntries
+    this.weight = target.maxWeight
   }
 
-  /** The user wants these limits; they hold from the next check on where memory is scarce now. */
   relimit(entries: number, weight: number): void {
     this.entries = entries
     this.weight = weight
-    if (this.pressure === 'normal') this.#kernel.resize(entries, weight)
+    if (this.pressure === 'normal') this.#target.resize(entries, weight)
   }
 
   /** O(1), O(n) where the cache is halved. */
   check(): void {
-    const kernel = this.#kernel
+    const target = this.#target
     const before = this.pressure
     this.pressure = pressureOf(this.#options)
-    kernel.full = this.pressure === 'full'
+    target.full = this.pressure === 'full'
     if (this.pressure !== 'normal') {
-      const weight = kernel.maxWeight === Infinity ? Infinity : Math.max(1, kernel.weight / 2)
-      kernel.resize(Math.max(1, kernel.size >> 1), weight)
+      const weight = target.maxWeight === Infinity ? Infinity : Math.max(1, target.weight / 2)
+      target.resize(Math.max(1, target.size >> 1), weight)
     } else if (before !== 'normal') {
-      kernel.resize(this.entries, this.weight)
+      target.resize(this.entries, this.weight)
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../time/turn-clock.ts'
+import type { Clock, Timer } from '@millrace/kit'
 
 /**
  * Repeats an action on an object every `interval` ms until cancelled, or until nobody else holds

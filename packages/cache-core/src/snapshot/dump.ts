@@ -1,6 +1,6 @@
 import { type Cache, internalsOf } from '../cache/cache.ts'
 import type { TagStamp } from '../invalidate/tag-table.ts'
-import { GONE, STALE } from '../kernel/kernel.ts'
+import { GONE, STALE } from '../kernel/entry.ts'
 import type { CacheSnapshot, SnapshotEntry } from './cache-snapshot.ts'
 
 /**

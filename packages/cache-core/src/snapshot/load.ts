@@ -1,5 +1,6 @@
 import { type Cache, internalsOf } from '../cache/cache.ts'
-import { ABSENT, FRESH } from '../kernel/kernel.ts'
+import { FRESH } from '../kernel/entry.ts'
+import { ABSENT } from '../kernel/kernel.ts'
 import { type CacheSnapshot, checkSnapshot } from './cache-snapshot.ts'
 
 /**
@@ -28,7 +29,7 @@ export function load<K, V>(cache: Cache<K, V>, snapshot: CacheSnapshot<K, V>): n
     const retained = keptFor === undefined ? expires : now + keptFor - passed
     if (Math.max(expires, retained) <= now) continue
     if (samePolicy) kernel.markNext(mark)
-    writer.restore(key, value, expires, retained, tags ?? [])
+    writer.restore(key, value, { expires, retained }, tags ?? [])
     const slot = kernel.locate(key)
     if (slot !== ABSENT && kernel.state(slot) === FRESH) restored++
   }

@@ -203,8 +203,8 @@ describe('a refresh', () => {
   })
 })
 
-describe('a soft deadline', () => {
-  const options = { staleIfError: 60_000, softDeadline: 50, hardDeadline: Infinity }
+describe('a soft timeout', () => {
+  const options = { staleIfError: 60_000, softTimeout: 50, hardTimeout: Infinity }
   const source = () => {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     let signal: AbortSignal | undefined

@@ -1,7 +1,7 @@
+import type { TimeSource } from '@millrace/kit'
 import type { LoadPlan } from '../load/load-options.ts'
 import { Loaded, loaded } from '../load/loaded.ts'
 import type { StoreEntry } from '../store/contract/store.ts'
-import type { TimeSource } from '../time/turn-clock.ts'
 
 /** What an entry of the second tier is good for: how the first tier may take it, or `undefined` where it may not. */
 export class EntryUses<V> {

@@ -34,7 +34,7 @@ const refreshes: Record<string, Refresh> = {
     age: 60,
     wait: 40,
   },
-  'a soft deadline': { options: { staleIfError: ever, softDeadline: 10 }, age: 150, wait: 10 },
+  'a soft timeout': { options: { staleIfError: ever, softTimeout: 10 }, age: 150, wait: 10 },
   'stale-if-error': { options: { staleIfError: ever, errorBackoff: 0 }, age: 150, down: true },
   'a failing stale-while-revalidate': {
     options: { staleWhileRevalidate: ever, staleIfError: ever, errorBackoff: 500 },

@@ -1,5 +1,5 @@
+import type { Clock } from '@millrace/kit'
 import type { Fence, Store, StoreEntry, StoreItem } from '../store/contract/store.ts'
-import type { Clock } from '../time/turn-clock.ts'
 
 /**
  * A store as a load sees it: it may be slow, absent or broken, and the load goes on without it. What fails or passes the

@@ -1,10 +1,13 @@
 import { LoadResultError } from '../errors.ts'
-import { type BatchItem, itemsOf } from '../load/batch-items.ts'
-import type { LoadContext } from '../load/flight.ts'
-import type { BatchContext, BatchLoader } from '../load/load-many.ts'
+import {
+  type BatchContext,
+  type BatchItem,
+  type BatchLoader,
+  itemsOf,
+} from '../load/batch-loader.ts'
 import type { LoadPlan } from '../load/load-options.ts'
 import { type Loaded, loaded } from '../load/loaded.ts'
-import type { Loader } from '../load/loads.ts'
+import type { LoadContext, Loader } from '../load/loader.ts'
 import type { StoreEntry, StoreItem } from '../store/contract/store.ts'
 import type { EntryUses } from './entry-uses.ts'
 import type { LeaseHold, LoadLease } from './load-lease.ts'

@@ -1,15 +1,20 @@
+import {
+  type Clock,
+  checkFunction,
+  checkPositiveOrInfinity,
+  isThenable,
+  wallClock,
+} from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
-import { assertPositive, type SetOptions } from '../cache/cache-options.ts'
+import type { SetOptions } from '../cache/cache-options.ts'
 import { InvalidOptionError, PartialLoadError } from '../errors.ts'
-import type { BatchLoader } from '../load/load-many.ts'
-import { type LoadOptions, type LoadPlan, planLoad } from '../load/load-options.ts'
-import { isPromiseLike } from '../load/load-run.ts'
-import { assertLoader, type Loader } from '../load/loads.ts'
+import type { BatchLoader } from '../load/batch-loader.ts'
+import { type LoadOptions, type LoadPlan, planLoad, planLoads } from '../load/load-options.ts'
+import type { Loader } from '../load/loader.ts'
 import type { Store } from '../store/contract/store.ts'
-import { type Clock, systemClock } from '../time/turn-clock.ts'
 import { EntryUses } from './entry-uses.ts'
 import { SecondTier } from './second-tier.ts'
-import { withSoftDeadline } from './soft-deadline.ts'
+import { withSoftTimeout } from './soft-timeout.ts'
 import { TierChanges } from './tier-changes.ts'
 import { TierLoad } from './tier-load.ts'
 import type { TieredCacheOptions, TieredStats } from './tiered-options.ts'
@@ -42,17 +47,17 @@ export class TieredCache<V> implements AsyncDisposable {
   /** @throws {InvalidOptionError} if an option is outside its bounds. */
   constructor(options: TieredCacheOptions<V>) {
     const { store, bus, lease, l1Ttl = Infinity, storeDeadline = 2_000, ...l1 } = options
-    const clock: Clock = options.clock ?? systemClock
+    const clock: Clock = options.clock ?? wallClock
     if (typeof store?.fence !== 'function') throw new InvalidOptionError('store', 'a Store', store)
-    assertPositive('l1Ttl', l1Ttl)
-    assertPositive('storeDeadline', storeDeadline)
+    checkPositiveOrInfinity('l1Ttl', l1Ttl)
+    checkPositiveOrInfinity('storeDeadline', storeDeadline)
     this.#l1 = new Cache({ ...l1, ttl: Math.min(l1Ttl, l1.ttl ?? Infinity) })
     this.#clock = clock
     this.#store = store
     this.#tier = new SecondTier(store, clock, storeDeadline)
     this.#enabled = options.enabled ?? true
     this.#load = new TierLoad(this.#tier, lease, new EntryUses<V>(clock, l1Ttl), this.#enabled)
-    this.#defaults = planLoad(l1)
+    this.#defaults = planLoads(l1)
     this.#changes = new TierChanges(this.#l1, l1Ttl, this.#tier, this.#load, bus)
   }
 
@@ -80,7 +85,7 @@ export class TieredCache<V> implements AsyncDisposable {
     try {
       if (this.#mayStandIn(options) && !this.#l1.has(key)) {
         const plan = this.#plan(options)
-        return withSoftDeadline(
+        return withSoftTimeout(
           plan,
           this.#clock,
           signal => this.#getOrLoad(key, loader, { ...options, signal }),
@@ -95,13 +100,13 @@ export class TieredCache<V> implements AsyncDisposable {
 
   #getOrLoad(key: string, loader: Loader<string, V>, options?: LoadOptions): Promise<V> {
     try {
-      assertLoader(loader)
+      checkFunction('loader', loader)
       const answer = this.#l1.getOrLoadSync(
         key,
         context => this.#load.one(context, loader, this.#plan(options)),
         options,
       )
-      if (!isPromiseLike(answer)) return Promise.resolve(answer)
+      if (!isThenable(answer)) return Promise.resolve(answer)
       return answer.then(value => {
         if (this.#load.takeDue(key)) this.#refresh(key, loader, options)
         return value
@@ -123,7 +128,7 @@ export class TieredCache<V> implements AsyncDisposable {
     if (!this.#mayStandIn(options)) return this.#getOrLoadMany(keys, loader, options)
     const plan = this.#plan(options)
     const wanted = [...new Set(keys)]
-    return withSoftDeadline(
+    return withSoftTimeout(
       plan,
       this.#clock,
       signal => this.#getOrLoadMany(wanted, loader, { ...options, signal }),
@@ -136,7 +141,7 @@ export class TieredCache<V> implements AsyncDisposable {
     loader: BatchLoader<string, V>,
     options?: LoadOptions,
   ): Promise<Map<string, V>> {
-    assertLoader(loader)
+    checkFunction('loader', loader)
     const plan = this.#plan(options)
     const results = await this.#l1.getOrLoadMany(
       keys,
@@ -237,12 +242,12 @@ export class TieredCache<V> implements AsyncDisposable {
     this.#l1.clear()
   }
 
-  /** Whether a caller may get a stale value at a soft deadline. */
+  /** Whether a caller may get a stale value at a soft timeout. */
   #mayStandIn(options: LoadOptions | undefined): boolean {
-    const { softDeadline, staleIfError } = this.#defaults
+    const { softTimeout, staleIfError } = this.#defaults
     return (
       this.#enabled &&
-      (options?.softDeadline ?? softDeadline) !== Infinity &&
+      (options?.softTimeout ?? softTimeout) !== Infinity &&
       (options?.staleIfError ?? staleIfError) !== 0
     )
   }

@@ -1,11 +1,20 @@
 import { Worker } from 'node:worker_threads'
-import { InvalidOptionError } from '../errors.ts'
-import { type Clock, systemClock, type Timer } from './turn-clock.ts'
+import {
+  type Clock,
+  checkInteger,
+  checkOptions,
+  type OptionNames,
+  setSystemTimer,
+  type Timer,
+} from '@millrace/kit'
 
+/** Options of a {@link TickerClock}. */
 export interface TickerOptions {
-  /** ms between two ticks, an integer from 1 to 1,000. Default 1. */
-  readonly interval?: number
+  /** ms between two ticks, an integer from 1 to 1,000. Default: 1 */
+  readonly interval?: number | undefined
 }
+
+const NAMES: OptionNames<TickerOptions> = { interval: true }
 
 /** The latest tick: ms since the thread was started. Without a thread, -1 less the latest reading that was asked of the system. */
 const ELAPSED = 0
@@ -40,8 +49,8 @@ Atomics.store(words, ${ELAPSED}, -1)
  * thread does not wait for the event loop, neither does time: a value that expires while code blocks is not served to that code.
  *
  * The time is behind by `interval` at most, and by what the operating system takes to run the thread, which matters where there
- * are fewer processors than busy threads. The thread costs some 20 MB, and 3 % of a processor at an interval of 1 ms (measured); share
- * one clock among all caches. It does not keep the process alive. Until it has begun, and after `Symbol.dispose`, readings ask the system.
+ * are fewer processors than busy threads. The thread costs the memory of an isolate, and a few percent of a processor at an interval of 1 ms; share one clock among all
+ * caches. It does not keep the process alive. Until it has begun, and after `close()`, readings ask the system.
  */
 export class TickerClock implements Clock {
   readonly #interval: number
@@ -49,20 +58,18 @@ export class TickerClock implements Clock {
   /** When the thread was started, ms since this clock was made. */
   #base = 0
   #words: Int32Array = new Int32Array([-1, 0])
-  #disposed = false
+  #closed = false
 
-  /** @throws {InvalidOptionError} if `interval` is outside its bounds. */
-  constructor({ interval = 1 }: TickerOptions = {}) {
-    if (!Number.isInteger(interval) || interval < 1 || interval > 1_000) {
-      throw new InvalidOptionError('interval', 'an integer from 1 to 1,000', interval)
-    }
-    this.#interval = interval
+  /** @throws {InvalidOptionError} if `interval` is outside its bounds, or for an unknown option. */
+  constructor(options: TickerOptions = {}) {
+    checkOptions('', options, NAMES)
+    this.#interval = checkInteger('interval', options.interval ?? 1, 1, 1_000)
     this.#start()
   }
 
   /** ms since this clock was made. */
   now(): number {
-    // Not `Atomics.load`, a call of 6 ns where this takes 1 or 2. Nothing else is read, so no order is needed; V8 moves no
+    // Not `Atomics.load`, which is a call. Nothing else is read, so no order is needed; V8 moves no
     // load of an array out of a loop, which a test sees to.
     const elapsed = this.#words[ELAPSED]!
     return elapsed < 0 ? this.#base + this.#askThreadless(elapsed) : this.#base + elapsed
@@ -74,14 +81,19 @@ export class TickerClock implements Clock {
   }
 
   setTimer(callback: () => void, delay: number): Timer {
-    return systemClock.setTimer(callback, delay)
+    return setSystemTimer(callback, delay)
   }
 
   /** Ends the thread. The clock goes on. */
-  [Symbol.dispose](): void {
-    this.#disposed = true
+  close(): void {
+    this.#closed = true
     Atomics.store(this.#words, STOP, 1)
     Atomics.notify(this.#words, STOP)
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   /** ms since the thread was started, for which the system is asked unless the thread has just begun. */
@@ -110,11 +122,11 @@ export class TickerClock implements Clock {
     worker.unref()
     // A thread that could not start or was killed leaves a clock that asks the system: slower, never wrong.
     worker.once('error', () => {
-      this.#disposed = true
+      this.#closed = true
       Atomics.store(words, ELAPSED, -1)
     })
     worker.once('exit', () => {
-      if (!this.#disposed) this.#start()
+      if (!this.#closed) this.#start()
     })
   }
 }

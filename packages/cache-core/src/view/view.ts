@@ -1,12 +1,11 @@
-import type { Cache } from '../cache/cache.ts'
-import type { SetOptions } from '../cache/cache-options.ts'
-import { InvalidOptionError } from '../errors.ts'
+import { InvalidOptionError } from '@millrace/kit'
+import { type Cache, clearsByExpiry } from '../cache/cache.ts'
+import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
 import { encodeArguments } from '../key/encode-arguments.ts'
-import type { LoadContext } from '../load/flight.ts'
-import type { BatchLoader, BatchResult } from '../load/load-many.ts'
+import type { BatchLoader, BatchResult } from '../load/batch-loader.ts'
 import type { LoadOptions } from '../load/load-options.ts'
 import type { Loaded } from '../load/loaded.ts'
-import type { Loader } from '../load/loads.ts'
+import type { LoadContext, Loader } from '../load/loader.ts'
 
 /** What a cache takes, in UTF-16 code units, less room for the prefix of the view. */
 const MAX_PATTERN_LENGTH = 1_000
@@ -39,7 +38,7 @@ export class View<K, V> {
     return this.#cache.has(this.#qualify(key))
   }
 
-  /** Stores a value, replacing an older one and winning over a load in progress. */
+  /** Stores a value, replacing an older one. A load of the key that is in progress will not replace it. */
   set(key: K, value: V, options?: SetOptions): this {
     this.#cache.set(this.#qualify(key), value, options)
     return this
@@ -120,9 +119,9 @@ export class View<K, V> {
    * Removes the entries of this view and of no other; with `{ expire: true }` ends their freshness.
    * O(entries of all views).
    */
-  clear({ expire = false }: { expire?: boolean } = {}): void {
+  clear(options?: ClearOptions): void {
     const all = `${this.#prefix}*`
-    if (expire) this.#cache.expireMatching(all)
+    if (clearsByExpiry(options)) this.#cache.expireMatching(all)
     else this.#cache.deleteMatching(all)
   }
 

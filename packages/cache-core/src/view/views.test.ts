@@ -166,7 +166,9 @@ describe('Views', () => {
     expect(() => source.use({} as never)).toThrow(
       'Expected `version` to be a string, a number or a bigint, got an object',
     )
-    expect(() => source.view(1 as never)).toThrow('Expected `name` to be a string, got 1 (number)')
+    expect(() => source.view(1 as never)).toThrow(
+      'Expected `name` to be a string, got a positive integer of 1 digit',
+    )
     await expect(source.view('v').getOrLoad(1, 2 as never)).rejects.toThrow('`loader`')
   })
 })

@@ -1,7 +1,7 @@
+import { InvalidOptionError } from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
-import type { CacheOptions } from '../cache/cache-options.ts'
+import type { CacheOptions, ClearOptions } from '../cache/cache-options.ts'
 import type { CacheStats } from '../cache/cache-stats.ts'
-import { InvalidOptionError } from '../errors.ts'
 import { View } from './view.ts'
 
 /** What identifies a version of the source: a hash of its tree, a revision, a time stamp. Compared with `Object.is`. */
@@ -74,7 +74,7 @@ export class Views {
   }
 
   /** Removes the entries of all views; with `{ expire: true }` ends their freshness. O(entries). */
-  clear(options?: { expire?: boolean }): void {
+  clear(options?: ClearOptions): void {
     this.#cache.clear(options)
   }
 
@@ -86,5 +86,15 @@ export class Views {
   /** Expires every entry of any view that has the tag. O(1). */
   expireTag(tag: string): void {
     this.#cache.expireTag(tag)
+  }
+
+  /** Stops the timers of `sweepInterval` and `memoryPressure`. Entries stay readable. */
+  close(): void {
+    this.#cache.close()
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close()
   }
 }

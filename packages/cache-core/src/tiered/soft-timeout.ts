@@ -1,15 +1,15 @@
+import type { Clock, Timer } from '@millrace/kit'
 import type { LoadPlan } from '../load/load-options.ts'
-import type { Clock, Timer } from '../time/turn-clock.ts'
 
 /**
- * The answer of a load, or what stands in for it once `softDeadline` ms have passed, whichever is there first. A caller who
+ * The answer of a load, or what stands in for it once `softTimeout` ms have passed, whichever is there first. A caller who
  * got a stand-in wants the load to go on: its signal ends nothing any more.
  *
  * @param begin starts the wait for the load, which the signal given to it ends
  * @param standIn resolves with `undefined` if there is nothing; never rejects
  */
-export function withSoftDeadline<T>(
-  { signal, softDeadline }: LoadPlan,
+export function withSoftTimeout<T>(
+  { signal, softTimeout }: LoadPlan,
   clock: Clock,
   begin: (signal: AbortSignal | undefined) => Promise<T>,
   standIn: () => Promise<T | undefined>,
@@ -32,6 +32,6 @@ export function withSoftDeadline<T>(
       if (found === undefined) return
       leave()
       resolve(found)
-    }, softDeadline)
+    }, softTimeout)
   })
 }
