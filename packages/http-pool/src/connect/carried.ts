@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
+import type { ClientHttp2Stream } from 'node:http2'
 import type { Handler } from '../handler.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 
@@ -7,6 +8,10 @@ export interface Carried extends Handler {
   readonly options: ExchangeOptions
   /** The context that it goes on in after it has waited. */
   readonly scope: AsyncResource
+  /** Over HTTP/2, what carries it; its latest, if there were several. */
+  readonly stream: ClientHttp2Stream | null
+  /** At least one byte of a response has arrived. */
+  readonly hasResponse: boolean
   /** Place in a {@link WaitQueue}, which owns these three. */
   isQueued: boolean
   previous: Carried | null
@@ -27,10 +32,14 @@ export interface Carrier {
   /** Requests it has carried on its present socket. */
   served: number
   /** Heads and parts of bodies it has brought, for whatever request: a sign of life. */
-  heard: number
+  readonly heard: number
   dispatch(carried: Carried): void
+  /** What it carries has got its HTTP/2 stream. */
+  onStream(carried: Carried, stream: ClientHttp2Stream): void
+  /** What it carries has got a part of its response. */
+  onSign(): void
   /** What it carried has ended. */
-  release(failed: boolean): void
+  release(carried: Carried, failed: boolean): void
   /** It gets no more requests, and closes after those it has. */
   drain(): void
   /** Takes it out of use at once. */

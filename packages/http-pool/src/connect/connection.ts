@@ -1,3 +1,4 @@
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
 import { isIP, type Socket } from 'node:net'
 import { type buildConnector, Client } from 'undici'
 import { AddressNotAllowedError, HttpTimeoutError } from '../errors.ts'
@@ -8,6 +9,7 @@ import type { Carried, Carrier } from './carried.ts'
 import type { Counters } from './counters.ts'
 import type { PoolLoad } from './pool-load.ts'
 import type { Demand, Idle } from './socket-budget.ts'
+import { goawayError } from './stream-errors.ts'
 
 /** The origin, as its connections see it. */
 export interface ConnectionOwner extends Demand {
@@ -18,6 +20,8 @@ export interface ConnectionOwner extends Demand {
   readonly settings: OriginSettings
   readonly counters: Counters
   onConnect(connection: Connection): void
+  /** The server has said how many streams it takes. */
+  onCapacity(connection: Connection): void
   /** Its socket has closed, and not by `retire`. */
   onDisconnect(connection: Connection): void
   /** A request on it has ended. */
@@ -39,7 +43,7 @@ export class Connection implements Carrier, Idle, Timed {
   readonly #client: Client
   /** Requests it carries. */
   active = 0
-  /** Requests it can carry: one over HTTP/1.1, as many as there are streams over HTTP/2. */
+  /** Requests it can carry: one over HTTP/1.1; over HTTP/2 one until the server has said how many it takes. */
   capacity = 1
   /** Requests it has carried on its present socket. */
   served = 0
@@ -69,6 +73,10 @@ export class Connection implements Carrier, Idle, Timed {
   #socket: Socket | null = null
   #isLent = false
   #connecting = false
+  /** Over HTTP/2. */
+  #session: ClientHttp2Session | null = null
+  readonly #streams = new Set<Carried>()
+  #hasSettings = false
   #connectStart = 0
 
   constructor(owner: ConnectionOwner) {
@@ -93,7 +101,23 @@ export class Connection implements Carrier, Idle, Timed {
     this.#client.dispatch(carried.options, carried)
   }
 
-  release(failed: boolean): void {
+  onSign(): void {
+    this.heard++
+    // What a server sends first is its settings.
+    if (this.isH2 && !this.#hasSettings) this.#learnCapacity()
+  }
+
+  onStream(carried: Carried, { session }: ClientHttp2Stream): void {
+    this.#streams.add(carried)
+    if (session === undefined || session === this.#session) return
+    this.#session = session as ClientHttp2Session
+    session.on('remoteSettings', () => this.#learnCapacity())
+    // Before undici hears of it, which would send what was refused on another socket, beyond every cap.
+    session.prependListener('goaway', (_code, last) => this.#onGoaway(last))
+  }
+
+  release(carried: Carried, failed: boolean): void {
+    if (this.isH2) this.#streams.delete(carried)
     this.owner.release(this, failed)
   }
 
@@ -135,7 +159,32 @@ export class Connection implements Carrier, Idle, Timed {
     this.#socket?.destroy(new HttpTimeoutError('connect', connectTimeout, this.owner.key))
   }
 
+  /** RFC 9113 section 6.5.2: until the settings have come, undici holds back all requests but one. */
+  #learnCapacity(): void {
+    const { maxConcurrentStreams = Infinity } = this.#session?.remoteSettings ?? {}
+    this.#hasSettings = true
+    this.capacity = Math.min(this.owner.settings.maxConcurrentStreams, maxConcurrentStreams)
+    if (!this.retired && !this.isDraining) this.owner.onCapacity(this)
+  }
+
+  #onGoaway(lastStreamId: number): void {
+    if (!this.retired && !this.isDraining) this.drain()
+    for (const carried of [...this.#streams]) {
+      const { stream, hasResponse } = carried
+      if (!hasResponse && (stream?.id === undefined || stream.id > lastStreamId)) {
+        carried.fail(goawayError())
+      }
+    }
+  }
+
   #connect(options: buildConnector.Options, callback: buildConnector.Callback): void {
+    const previous = this.#socket
+    if (previous === null) this.#open(options, callback)
+    // undici comes back for a request that it could not send on the session: in the place of the old socket, not beside it.
+    else previous.once('close', () => this.#open(options, callback))
+  }
+
+  #open(options: buildConnector.Options, callback: buildConnector.Callback): void {
     const { load, settings } = this.owner
     const { connectTimeout } = settings
     this.#connecting = true
@@ -177,9 +226,10 @@ export class Connection implements Carrier, Idle, Timed {
   }
 
   #onConnect(socket: Socket & { alpnProtocol?: unknown }): void {
-    const { load, settings } = this.owner
+    const { load } = this.owner
     this.isH2 = socket.alpnProtocol === 'h2'
-    this.capacity = this.isH2 ? settings.maxConcurrentStreams : 1
+    this.capacity = 1
+    this.#hasSettings = false
     if (this.isH2) {
       load.streams.add()
       socket.once('close', () => load.streams.remove())

@@ -123,9 +123,17 @@ export class Origin implements ConnectionOwner {
   }
 
   onConnect(connection: Connection): void {
-    this.#endConnecting(connection)
+    // Over HTTP/2 it may soon carry all that wait: no other is opened before it has said how many.
+    if (!connection.isH2 || connection.active === 0) this.#endConnecting(connection)
     this.#protocol = connection.isH2 ? 'h2' : 'h1'
     if (connection.active < connection.capacity && !connection.retired) this.#offer(connection)
+    this.pump()
+  }
+
+  onCapacity(connection: Connection): void {
+    this.#endConnecting(connection)
+    if (connection.active < connection.capacity) this.#offer(connection)
+    else remove(this.#available, connection)
     this.pump()
   }
 
@@ -229,7 +237,8 @@ export class Origin implements ConnectionOwner {
   }
 
   #offer(connection: Connection): void {
-    if (connection.capacity === 1 || !this.#available.includes(connection)) {
+    const hasRoom = !connection.isH2 || connection.active < connection.capacity
+    if (hasRoom && (!connection.isH2 || !this.#available.includes(connection))) {
       this.#available.push(connection)
     }
   }

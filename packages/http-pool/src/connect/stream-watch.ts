@@ -6,13 +6,21 @@ const CREATED = 'http2.client.stream.created'
 
 /** Something that gets an HTTP/2 stream. */
 export interface StreamOwner {
-  stream: ClientHttp2Stream | null
+  readonly options: { readonly path: string }
+  onStream(stream: ClientHttp2Stream): void
+}
+
+interface CreatedMessage {
+  readonly stream: ClientHttp2Stream
+  readonly headers: Readonly<Record<string, unknown>>
 }
 
 /**
- * Learns which HTTP/2 stream carries which attempt. undici does not say, and without the stream a response
- * that was cut off by a reset with CANCEL, as proxies do whose upstream has failed, looks complete: Node ends
- * such a stream without an error.
+ * Learns which HTTP/2 stream carries which attempt. undici does not say, and without the stream
+ * - a response that was cut off by a reset with CANCEL, as proxies do whose upstream has failed, looks complete: Node ends such a
+ *   stream without an error;
+ * - an error that a session hands to a stream which undici has let go of ends the process: nothing listens;
+ * - a request cannot leave a session that is going away.
  *
  * It listens while connections speak HTTP/2, and only then.
  */
@@ -32,19 +40,20 @@ export class StreamWatch {
 
   /** The stream that opens next is this one's. */
   expect(owner: StreamOwner): void {
-    owner.stream = null
     this.#starting = owner
   }
 
   readonly #onCreated = (message: unknown): void => {
-    if (this.#starting === null) return
-    this.#starting.stream = (message as { stream: ClientHttp2Stream }).stream
+    const owner = this.#starting
+    if (owner === null) return
+    const { stream, headers } = message as CreatedMessage
+    // If the session refused it, the next stream may be that of another client in the process.
+    if (!String(headers[':path']).startsWith(owner.options.path)) return
     this.#starting = null
+    stream.on('error', ignoreError)
+    owner.onStream(stream)
   }
 }
 
-/** The error that Node makes of every other code, for a stream that was reset before its end. */
-export function resetError({ rstCode }: ClientHttp2Stream): Error {
-  const error = new Error(`The HTTP/2 stream was reset with code ${rstCode}`)
-  return Object.assign(error, { code: 'ERR_HTTP2_STREAM_ERROR', http2ErrorCode: rstCode })
-}
+/** undici listens too, for as long as the request is under way, and tells of the errors that count. */
+function ignoreError(): void {}

@@ -12,7 +12,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { AttemptTrace } from './attempt-trace.ts'
 import { reportAnswer } from './guard-report.ts'
 import { withInjectedHeaders } from './injected-headers.ts'
-import { diedIdle, isRepeatable, mayRepeat } from './repeat-rules.ts'
+import { isConnectionEnd, isRepeatable, mayRepeat } from './repeat-rules.ts'
 
 const MAX_RESENDS = 3
 
@@ -103,7 +103,7 @@ export class AttemptPlan {
     reportAnswer(attempt, statusCode, headers, isRetryable)
     if (isRetryable) {
       const wait = retry.honoursRetryAfter ? (retryAfter(headers) ?? 0) : 0
-      if (this.#leaveToOther(attempt) || this.#retryIn(attempt, wait)) return true
+      if (this.#leaveToOther(attempt) || this.#retryIn(attempt, undefined, wait)) return true
     }
     this.win(attempt)
     return false
@@ -114,7 +114,7 @@ export class AttemptPlan {
     if (this.#leaveToOther(attempt)) return true
     if (hasAnswered) return false
     if (this.#resend(attempt, error)) return true
-    return isTransient(error) && this.#retryIn(attempt, 0)
+    return isTransient(error) && this.#retryIn(attempt, error, 0)
   }
 
   /** The other attempt, if there is one, is not needed any more. */
@@ -218,11 +218,11 @@ export class AttemptPlan {
     return attempt
   }
 
-  /** Sends a request again whose connection died idle: that costs no budget and no delay. */
+  /** Sends a request again whose connection died idle or went away: that costs no budget and no delay. */
   #resend(attempt: Attempt, error: Error): boolean {
     const { options, policy, origin } = this.#exchange
-    if (!diedIdle(attempt, error) || this.#resends >= MAX_RESENDS) return false
-    if (!mayRepeat(attempt, options, policy)) return false
+    if (!isConnectionEnd(attempt, error) || this.#resends >= MAX_RESENDS) return false
+    if (!mayRepeat(attempt, error, options, policy)) return false
     this.#resends++
     origin.counters.resends++
     // Once may be chance. Twice, and the other idle connections are taken for dead too.
@@ -232,11 +232,11 @@ export class AttemptPlan {
   }
 
   /** Plans another attempt, at least `wait` ms from now, if policy, time, budget and guard allow. */
-  #retryIn(attempt: Attempt, wait: number): boolean {
+  #retryIn(attempt: Attempt, error: Error | undefined, wait: number): boolean {
     const { policy, options, core, origin, totalDeadline } = this.#exchange
     const { retry } = policy
     if (retry === undefined || this.#attempts >= retry.maxAttempts || core.closed) return false
-    if (!mayRepeat(attempt, options, policy)) return false
+    if (!mayRepeat(attempt, error, options, policy)) return false
     const now = core.clock.now()
     const least = Math.max(wait, origin.guard?.serverDelay(now) ?? 0)
     // Jitter on top of what the server asks for: all its clients were told the same time.

@@ -3,7 +3,8 @@ import type { ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { Carried, Carrier } from '../connect/carried.ts'
 import type { Origin } from '../connect/origin.ts'
-import { resetError, type StreamOwner } from '../connect/stream-watch.ts'
+import { resetError, StreamAbandoned } from '../connect/stream-errors.ts'
+import type { StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
 import type { Controller, Handler, Headers } from '../handler.ts'
 import type { PermitOutcome } from '../limits/limiter.ts'
@@ -162,7 +163,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     if (connection === null) discardBody(this.options.body)
     if (this.isQueued) this.origin.unqueue(this)
     // Over HTTP/1.1 the socket is lost with the request; over HTTP/2 only the stream is.
-    if (controller !== null) controller.abort(error)
+    if (controller !== null) this.#abort(controller, error)
     else if (connection !== null && !connection.isH2) connection.retire()
     this.#end(true, error)
   }
@@ -208,7 +209,10 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
       controller.abort(new SupersededError(this.origin.key))
       return
     }
-    if (connection.isH2) this.origin.load.streams.expect(this)
+    if (connection.isH2) {
+      this.stream = null
+      this.origin.load.streams.expect(this)
+    }
     this.controller = controller
     this.phase = 'sent'
     this.#heard = connection.heard
@@ -219,6 +223,12 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     this.#awaitHead(this.sentAt)
     this.exchange.watch(this.phaseDeadline)
     this.exchange.onAttemptSent(this)
+  }
+
+  /** Told by the origin's watch over streams. */
+  onStream(stream: ClientHttp2Stream): void {
+    this.stream = stream
+    this.connection?.onStream(this, stream)
   }
 
   onResponseStarted(): void {
@@ -255,7 +265,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     statusMessage?: string,
   ): void {
     this.hasResponse = true
-    if (this.connection !== null) this.connection.heard++
+    this.connection?.onSign()
     if (this.phase !== 'sent') return
     const { exchange } = this
     if (statusCode < 200) {
@@ -272,7 +282,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   }
 
   onResponseData(_controller: Controller, chunk: Buffer): void {
-    if (this.connection !== null) this.connection.heard++
+    this.connection?.onSign()
     if (this.phase === 'body') {
       this.touch()
       this.exchange.onAttemptData(chunk)
@@ -300,6 +310,17 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     this.phase = 'over'
     this.#end(true, error)
     if (phase !== 'draining') this.exchange.onAttemptError(this, error)
+  }
+
+  #abort(controller: Controller, error: Error): void {
+    if (this.connection?.isH2 !== true) {
+      controller.abort(error)
+      return
+    }
+    // undici closes the stream and then destroys it. Node 24 never returns from that while the end of an upload is on its way, and
+    // does if the stream is destroyed first.
+    this.stream?.destroy()
+    controller.abort(new StreamAbandoned(error))
   }
 
   #watchAcquire(): void {
@@ -335,7 +356,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     this.#permit?.end(error, this.#outcome(error))
     if (connection !== null) {
       this.connection = null
-      connection.release(failed)
+      connection.release(this, failed)
     }
   }
 }

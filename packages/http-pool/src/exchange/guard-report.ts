@@ -2,7 +2,7 @@ import type { Origin } from '../connect/origin.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
 import type { Headers } from '../handler.ts'
 import { isTransient } from '../retry/transient-errors.ts'
-import { diedIdle, type SentAttempt } from './repeat-rules.ts'
+import { isConnectionEnd, type SentAttempt } from './repeat-rules.ts'
 
 /** What a report of an attempt is made of. The host's guard has admitted it and is told its outcome, exactly once. */
 export interface ReportedAttempt extends SentAttempt {
@@ -33,8 +33,8 @@ export function reportEnd(attempt: ReportedAttempt, error: Error | undefined): v
   const { guard, load } = attempt.origin
   if (guard === undefined) return
   const now = load.clock.now()
-  // A connection that died idle says nothing of the host's health.
-  const isFailure = error !== undefined && isTransient(error) && !diedIdle(attempt, error)
+  // Neither a connection that died idle nor one that goes away says anything of the host's health.
+  const isFailure = error !== undefined && isTransient(error) && !isConnectionEnd(attempt, error)
   if (isFailure) guard.failed(now, attempt.era)
   else guard.ignored(now, attempt.era)
   const tookTime = error instanceof HttpTimeoutError || error instanceof SupersededError

@@ -1,3 +1,4 @@
+import { isUnprocessed } from '../connect/stream-errors.ts'
 import type { Controller } from '../handler.ts'
 import type { CallPolicy } from '../options/call-policy.ts'
 import { type ExchangeOptions, isReplayable } from '../request/exchange-options.ts'
@@ -22,21 +23,32 @@ export function isRepeatable(options: ExchangeOptions, policy: CallPolicy): bool
     : retry.allowsMethod(options.method)
 }
 
-/** Whether the request of a failed attempt can be sent once more. */
+/**
+ * Whether the request of a failed attempt can be sent once more.
+ *
+ * @param error why it failed, or undefined if it was answered
+ */
 export function mayRepeat(
   attempt: SentAttempt,
+  error: Error | undefined,
   options: ExchangeOptions,
   policy: CallPolicy,
 ): boolean {
   if (!isReplayable(options)) return false
-  // Nothing was sent: no method forbids another try.
-  return attempt.controller === null || isRepeatable(options, policy)
+  // Nothing was sent, or the server says that it has read nothing: no method forbids another try.
+  if (attempt.controller === null || (error !== undefined && isUnprocessed(error))) return true
+  return isRepeatable(options, policy)
+}
+
+/** Whether an attempt failed by the end of its connection and says nothing of the host: it is sent again at no cost. */
+export function isConnectionEnd(attempt: SentAttempt, error: Error): boolean {
+  return diedIdle(attempt, error) || (!attempt.hasResponse && isUnprocessed(error))
 }
 
 /**
  * Whether an attempt died because the server had closed its idle connection before it read a byte of the
  * request. net/http's Transport in Go judges the same way.
  */
-export function diedIdle(attempt: SentAttempt, error: Error): boolean {
+function diedIdle(attempt: SentAttempt, error: Error): boolean {
   return attempt.onReusedSocket && !attempt.hasResponse && isDeadConnection(error)
 }
