@@ -1,5 +1,11 @@
 import { monotonicClock } from '@millrace/kit'
-import { type Dispatcher, fetch, type RequestInfo, type RequestInit, type Response } from 'undici'
+import {
+  type Dispatcher,
+  FormData as UndiciFormData,
+  Request as UndiciRequest,
+  fetch as undiciFetch,
+} from 'undici'
+import { CallDispatcher } from './dispatch/call-dispatcher.ts'
 import { PoolDispatcher } from './dispatch/pool-dispatcher.ts'
 import { InvalidRequestError } from './errors.ts'
 import { resolveCall } from './options/call-policy.ts'
@@ -17,6 +23,9 @@ import { type HttpResponse, ResponseHandler } from './response/response-handler.
 import { PoolCore } from './shared/pool-core.ts'
 import { type PoolStats, poolStats } from './stats.ts'
 import { totalDeadline } from './time/total-deadline.ts'
+
+/** Taken at the start, as services put a pool's `fetch` in its place. */
+const platformFetch = globalThis.fetch
 
 /**
  * An HTTP client: undici's connections under one cap, with deadlines, a bounded queue and retries.
@@ -73,9 +82,30 @@ export class HttpPool {
     })
   }
 
-  /** The standard `fetch` over this pool. Redirects follow the Fetch standard's own rules. */
-  fetch(input: RequestInfo, init?: RequestInit): Promise<Response> {
-    return fetch(input, { ...init, dispatcher: this.dispatcher })
+  /**
+   * The platform's `fetch` over this pool: it takes and gives the platform's own Request, Response, Headers, FormData. Redirects
+   * follow the Fetch standard's own rules. `totalTimeout` counts from the call to the last byte, over all redirects;
+   * `maxResponseSize` bounds the decompressed body.
+   *
+   * @throws TypeError whose `cause` is what `request` would have thrown
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+    const { clock, settings } = this.#core
+    const { totalTimeout, maxResponseSize } = settings.dispatch
+    const isBounded = totalTimeout !== 0 || maxResponseSize !== Infinity
+    const dispatcher = isBounded
+      ? new CallDispatcher(this.dispatcher, {
+          total: totalDeadline(totalTimeout, clock),
+          decompress: maxResponseSize !== Infinity,
+        })
+      : this.dispatcher
+    const options = { ...init, dispatcher } as RequestInit
+    // undici's own classes, which the platform's fetch does not know.
+    const isUndici =
+      (input as unknown) instanceof UndiciRequest || init?.body instanceof UndiciFormData
+    return isUndici
+      ? (undiciFetch(input as never, options as never) as unknown as Promise<Response>)
+      : platformFetch(input, options)
   }
 
   /** A snapshot of the pool's counts. Costs O(origins + connections). */
@@ -132,9 +162,20 @@ function requestHeaders(
   acceptsJson: boolean,
 ): ExchangeOptions['headers'] {
   const contentType = json === undefined ? contentTypeOf(content) : 'application/json'
-  if (contentType === undefined && !acceptsJson) return headers
+  if (contentType === undefined && !acceptsJson && !hasAbsent(headers)) {
+    return headers as ExchangeOptions['headers']
+  }
   const list = headerList(headers)
   if (acceptsJson) addMissing(list, 'accept', 'application/json')
   if (contentType !== undefined) addMissing(list, 'content-type', contentType)
   return list
+}
+
+/** Whether a header is there to be left out. undici would send "null". */
+function hasAbsent(headers: RequestOptions['headers']): boolean {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return false
+  if (Symbol.iterator in headers) return false
+  for (const name in headers)
+    if (((headers as Record<string, unknown>)[name] ?? null) === null) return true
+  return false
 }

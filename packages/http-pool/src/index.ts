@@ -36,7 +36,7 @@ export type {
 } from './options/pool-options.ts'
 export type { InjectContext, InjectHeaders } from './request/inject-headers.ts'
 export type { BodyContent, RequestBody } from './request/request-body.ts'
-export type { JsonOptions, RequestOptions } from './request/request-options.ts'
+export type { JsonOptions, RequestHeaders, RequestOptions } from './request/request-options.ts'
 export type { Query } from './request/request-url.ts'
 export { ResponseBody } from './response/response-body.ts'
 export type { HttpResponse } from './response/response-handler.ts'

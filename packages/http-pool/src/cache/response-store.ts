@@ -30,22 +30,34 @@ export interface CachedResponse extends Omit<CacheValue, 'vary'> {
 /** All kept responses of one URL: one for each combination of the headers that they vary by. */
 export type CachedResponses = readonly CachedResponse[]
 
-/** URLs whose responses are on their way into the store at one time; further ones are found once they are in it. */
-const MAX_ARRIVING = 100
+/** Responses on their way into a store that is slow to take them, in bytes; what comes beyond that is not kept. */
+const MAX_ARRIVING = 64 * 1024 * 1024
 
-/** Of one URL; more variants than this are hardly ever asked for again. */
-const MAX_VARIANTS = 16
+/** Of one URL. Beyond that the one that was stored first goes. */
+const MAX_VARIANTS = 64
+
+/** What waits to be written under one key of the store. */
+interface Arrival {
+  /** Each with what it was asked for by; oldest first. */
+  readonly variants: Map<CachedResponse, CacheKey>
+  /** Ends when all of them are in the store, or given up. */
+  written: Promise<void>
+}
 
 /**
- * undici's cache over any {@link ResponseStore}. A store that fails is a cache that misses: the request goes
- * to the origin. A response can be found from the moment on that it is complete, however slow the store, and
- * not any more once it was deleted. Two writers of one URL at a time may lose a variant, never mix two.
+ * undici's cache over any {@link ResponseStore}. A store that fails is a cache that misses: the request goes to the origin. A response
+ * can be found from the moment on that it is complete, however slow the store, and not any more once it was deleted.
+ *
+ * All variants of a URL are one value of the store, which one writer per pool reads, completes and writes: none is lost, however many
+ * come at a time. Where several processes share a store, one may overwrite what another has added in the same moment; that is
+ * fetched again. Two variants are never mixed.
  */
 export class StoreAdapter implements UndiciStore {
   readonly #store: ResponseStore<CachedResponses>
   readonly #maxEntrySize: number
-  /** Responses on their way into the store, by its key. */
-  readonly #arriving = new Map<string, Set<CachedResponse>>()
+  /** By the store's keys. */
+  readonly #arriving = new Map<string, Arrival>()
+  #arrivingBytes = 0
   /** Calls of the store that failed. */
   failures = 0
 
@@ -55,10 +67,10 @@ export class StoreAdapter implements UndiciStore {
   }
 
   async get(key: CacheKey): Promise<StoredResponse> {
-    const arriving = [...(this.#arriving.get(storeKey(key)) ?? [])]
+    const arriving = [...(this.#arriving.get(storeKey(key))?.variants.keys() ?? [])]
     const variant =
       arriving.findLast(each => matches(each, key)) ??
-      (await this.#variants(key)).find(each => matches(each, key))
+      (await this.#stored(storeKey(key))).find(each => matches(each, key))
     if (variant === undefined) return undefined
     const { method: _method, body, ...value } = variant
     return {
@@ -89,31 +101,55 @@ export class StoreAdapter implements UndiciStore {
 
   async delete(key: CacheKey): Promise<void> {
     const name = storeKey(key)
-    this.#arriving.get(name)?.clear()
+    const arrival = this.#arriving.get(name)
+    for (const variant of arrival?.variants.keys() ?? []) this.#leave(arrival!, variant)
     await this.#attempt(() => this.#store.delete(name), undefined)
   }
 
-  async #add(key: CacheKey, value: CacheValue, body: Buffer): Promise<void> {
-    const name = storeKey(key)
+  #add(key: CacheKey, value: CacheValue, body: Buffer): Promise<void> {
     const variant: CachedResponse = { ...value, method: key.method, body: body.toString('base64') }
-    const arriving = this.#arriving.get(name) ?? new Set()
-    if (this.#arriving.size < MAX_ARRIVING) this.#arriving.set(name, arriving)
+    const name = storeKey(key)
+    let arrival = this.#arriving.get(name)
     // Of a store that never takes what it is given, no more than the latest is remembered.
-    for (const each of arriving) if (matches(each, key)) arriving.delete(each)
-    arriving.add(variant)
-    const others = (await this.#variants(key)).filter(each => !matches(each, key))
-    const variants = [variant, ...others].slice(0, MAX_VARIANTS)
-    const ttl = Math.max(...variants.map(each => each.deleteAt)) - Date.now()
-    // Not if the URL was deleted meanwhile, or has changed again.
-    if (ttl > 0 && arriving.has(variant)) {
-      await this.#attempt(() => this.#store.set(name, variants, { ttl }), false)
+    for (const each of arrival?.variants.keys() ?? [])
+      if (matches(each, key)) this.#leave(arrival!, each)
+    if (this.#arrivingBytes + variant.body.length > MAX_ARRIVING) return Promise.resolve()
+    this.#arrivingBytes += variant.body.length
+    if (arrival === undefined) {
+      arrival = { variants: new Map([[variant, key]]), written: Promise.resolve() }
+      this.#arriving.set(name, arrival)
+      arrival.written = this.#write(name, arrival)
+    } else {
+      arrival.variants.set(variant, key)
     }
-    arriving.delete(variant)
-    if (arriving.size === 0 && this.#arriving.get(name) === arriving) this.#arriving.delete(name)
+    return arrival.written
   }
 
-  async #variants(key: CacheKey): Promise<CachedResponses> {
-    const entry = await this.#attempt(() => this.#store.get(storeKey(key)), undefined)
+  /** Writes what has arrived, and what arrives meanwhile. */
+  async #write(name: string, arrival: Arrival): Promise<void> {
+    const { variants: arriving } = arrival
+    while (arriving.size > 0) {
+      const stored = await this.#stored(name)
+      // Not what was deleted while the store was read, or has come anew.
+      const added = [...arriving.keys()].reverse()
+      const keys = [...arriving.values()]
+      const kept = stored.filter(each => !keys.some(key => matches(each, key)))
+      const variants = [...added, ...kept].slice(0, MAX_VARIANTS)
+      const ttl = Math.max(...variants.map(each => each.deleteAt)) - Date.now()
+      if (added.length > 0 && ttl > 0) {
+        await this.#attempt(() => this.#store.set(name, variants, { ttl }), false)
+      }
+      for (const variant of added) this.#leave(arrival, variant)
+    }
+    this.#arriving.delete(name)
+  }
+
+  #leave({ variants }: Arrival, variant: CachedResponse): void {
+    if (variants.delete(variant)) this.#arrivingBytes -= variant.body.length
+  }
+
+  async #stored(name: string): Promise<CachedResponses> {
+    const entry = await this.#attempt(() => this.#store.get(name), undefined)
     const now = Date.now()
     return Array.isArray(entry?.value) ? entry.value.filter(each => each.deleteAt > now) : []
   }

@@ -4,18 +4,27 @@ import { Freshening } from '../cache/freshening.ts'
 import { StoreAdapter } from '../cache/response-store.ts'
 import { Coalescer } from '../coalesce/coalescer.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
-import { addMissing, headerList } from '../request/header-list.ts'
+import { addMissing, headerList, headerValue } from '../request/header-list.ts'
+import type { InjectHeaders } from '../request/inject-headers.ts'
+import { withIdentifyingHeaders } from '../request/injected-headers.ts'
 import { ACCEPT_ENCODING, Decompression } from '../response/decompression.ts'
 import type { PoolCore } from '../shared/pool-core.ts'
 import { totalDeadline } from '../time/total-deadline.ts'
 import { BoundedCall } from './bounded-call.ts'
 
+/** The two ways to an exchange, through the same cache and the same coalescer. */
+export interface DispatchChain {
+  readonly dispatch: Dispatch
+  /** Whatever the pool's options say, with decompressed bodies. */
+  readonly plain: Dispatch
+}
+
 /**
  * What stands before an exchange, from the outside in: the bounds of the call, decompression, cache,
  * coalescing. A feature that is off has no part in it.
  */
-export function dispatchChain(core: PoolCore, exchange: Dispatch): Dispatch {
-  const { coalesce, cache, decompress } = core.settings
+export function dispatchChain(core: PoolCore, exchange: Dispatch): DispatchChain {
+  const { coalesce, cache, decompress, injectHeaders } = core.settings
   let dispatch = exchange
   if (coalesce) {
     const coalescer = new Coalescer(dispatch)
@@ -23,10 +32,21 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): Dispatch {
     dispatch = coalescer.dispatch.bind(coalescer)
   }
   if (cache !== undefined) dispatch = withCache(core, cache, dispatch)
-  if (decompress) dispatch = withDecompression(core, dispatch)
+  // Whose request it is has to be known before anything is looked up or shared.
+  if (injectHeaders !== undefined && (coalesce || cache !== undefined)) {
+    dispatch = withIdentity(injectHeaders, dispatch)
+  }
   // Without these an exchange begins at once, and keeps the bounds itself.
-  if (coalesce || cache !== undefined) dispatch = withBounds(core, dispatch)
-  return dispatch
+  const isBounded = coalesce || cache !== undefined
+  const bounded = (next: Dispatch): Dispatch => (isBounded ? withBounds(core, next) : next)
+  const plain = bounded(withDecompression(core, dispatch))
+  return { dispatch: decompress ? plain : bounded(dispatch), plain }
+}
+
+function withIdentity(inject: InjectHeaders, next: Dispatch): Dispatch {
+  return (options, handler) => {
+    next(withIdentifyingHeaders(options, String(options.origin), inject), handler)
+  }
 }
 
 function withCache(
@@ -53,7 +73,15 @@ function withCache(
     }
     return true
   }
-  return cache(dispatch) as unknown as Dispatch
+  const cached = cache(dispatch) as unknown as Dispatch
+  return (options, handler) => {
+    if (isKeyedByUrl(options)) {
+      cached(options, handler)
+      return
+    }
+    if (options.call !== undefined) options.call.isForwarded = true
+    next(options, handler)
+  }
 }
 
 function withBounds(core: PoolCore, next: Dispatch): Dispatch {
@@ -91,4 +119,15 @@ function withAcceptEncoding(headers: ExchangeOptions['headers']): string[] {
   const list = headerList(headers)
   addMissing(list, 'accept-encoding', ACCEPT_ENCODING)
   return list
+}
+
+/**
+ * Whether the URL says what is asked for, which is all that the cache's key has besides what responses vary by. Not so with a host
+ * of the caller's own, and where a GET or HEAD has content (RFC 9110 section 9.3.1 knows no meaning of it, yet servers do).
+ */
+function isKeyedByUrl({ method, headers, body, origin }: ExchangeOptions): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return true
+  if ((body ?? null) !== null) return false
+  const host = headerValue(headerList(headers), 'host')
+  return host === undefined || URL.parse(String(origin))?.host === host
 }

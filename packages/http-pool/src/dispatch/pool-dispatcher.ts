@@ -1,3 +1,4 @@
+import { stringify } from 'node:querystring'
 import { Dispatcher, Dispatcher1Wrapper } from 'undici'
 import { type RequestMessage, requestChannels } from '../channels.ts'
 import type { Origin } from '../connect/origin.ts'
@@ -5,22 +6,22 @@ import { InvalidRequestError, PoolClosedError } from '../errors.ts'
 import { Exchange } from '../exchange/exchange.ts'
 import type { Handler } from '../handler.ts'
 import { resolveCall } from '../options/call-policy.ts'
-import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
+import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { addMissing, headerList } from '../request/header-list.ts'
 import type { PoolCore } from '../shared/pool-core.ts'
-import { dispatchChain } from './dispatch-chain.ts'
+import { type DispatchChain, dispatchChain } from './dispatch-chain.ts'
 
 /** The face of a pool towards undici: everything that takes a dispatcher takes this one. */
 export class PoolDispatcher extends Dispatcher {
   readonly #core: PoolCore
-  readonly #dispatch: Dispatch
+  readonly #chain: DispatchChain
   #legacy: Dispatcher | undefined
   #closing: Promise<void> | undefined
 
   constructor(core: PoolCore) {
     super()
     this.#core = core
-    this.#dispatch = dispatchChain(core, (options, handler) => exchange(core, options, handler))
+    this.#chain = dispatchChain(core, (options, handler) => exchange(core, options, handler))
   }
 
   get closed(): boolean {
@@ -42,7 +43,9 @@ export class PoolDispatcher extends Dispatcher {
       if (core.closed) throw new PoolClosedError(originKey(options.origin))
       const own = ownOptions(core, options)
       // Here, outside the cache: credentials among them decide what it may keep.
-      this.#dispatch(core.settings.hasHeaders ? withOriginHeaders(core, own) : own, handler)
+      const { dispatch, plain } = this.#chain
+      const send = own.decompress === true ? plain : dispatch
+      send(core.settings.hasHeaders ? withOriginHeaders(core, own) : own, handler)
       // Never "busy, wait for drain": the pool's own queue is the one that is bounded.
       return true
     } catch (error) {
@@ -128,9 +131,9 @@ function isIterator(headers: ExchangeOptions['headers']): boolean {
 
 /** Timeouts among undici's own options become the pool's, which keeps them to the millisecond. */
 function ownOptions(core: PoolCore, given: ExchangeOptions): ExchangeOptions {
-  const options = isIterator(given.headers)
-    ? { ...given, headers: headerList(given.headers) }
-    : given
+  let options = isIterator(given.headers) ? { ...given, headers: headerList(given.headers) } : given
+  // Here, outside the cache and the coalescer: a query is a part of what is asked for.
+  if (options.query !== undefined) options = withQuery(options)
   const { headersTimeout, bodyTimeout } = options
   if (typeof headersTimeout !== 'number' && typeof bodyTimeout !== 'number') return options
   const own: ExchangeOptions = {
@@ -143,6 +146,15 @@ function ownOptions(core: PoolCore, given: ExchangeOptions): ExchangeOptions {
     ...(typeof bodyTimeout === 'number' ? { bodyTimeout } : undefined),
   })
   return own
+}
+
+function withQuery({ query, ...options }: ExchangeOptions): ExchangeOptions {
+  const { path } = options
+  if (path.includes('?') || path.includes('#')) {
+    throw new InvalidRequestError('url', 'The query stands in the path or in `query`, not in both')
+  }
+  const search = stringify(query as Record<string, string>)
+  return { ...options, path: search === '' ? path : `${path}?${search}` }
 }
 
 function settle(promise: Promise<void>, callback: (() => void) | undefined): Promise<void> {

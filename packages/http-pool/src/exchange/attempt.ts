@@ -35,6 +35,7 @@ export interface AttemptOwner extends AsyncResource {
   readonly downstream: Handler
   /** When the caller's time is over, by the pool's clock. */
   readonly totalDeadline: number
+  totalTimeoutError(): HttpTimeoutError
   /** Sees to it that the attempt's deadline is looked at by then. */
   watch(deadline: number): void
   /** It is on the wire. */
@@ -95,6 +96,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   deadline = 0
   heapIndex = -1
   #drained = 0
+  #bodyTimeout = 0
   /** What its connection had brought when it went out. */
   #heard = 0
   #permit: PermitTurn | undefined
@@ -120,8 +122,13 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
       this.#permit = new PermitTurn(limiter)
       if (!this.#permit.take()) {
         this.#watchAcquire()
-        const last = Math.min(this.phaseDeadline, this.exchange.totalDeadline)
-        this.#permit.wait(last - this.origin.load.clock.now(), this)
+        const { exchange } = this
+        const last = Math.min(this.phaseDeadline, exchange.totalDeadline)
+        const left = last - this.origin.load.clock.now()
+        // The event loop was late, or a hook took its time.
+        if (left > 0) this.#permit.wait(left, this)
+        else if (last === exchange.totalDeadline) this.fail(exchange.totalTimeoutError())
+        else this.fail(this.timeoutError())
         return
       }
     }
@@ -195,9 +202,9 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
 
   /** Gives the sender of the body another `bodyTimeout`. */
   touch(): void {
-    const { bodyTimeout } = this.exchange.policy
+    const timeout = this.#bodyTimeout
     // Never earlier than before, so the heap need not know: it looks again when its own time comes.
-    if (bodyTimeout !== 0) this.phaseDeadline = this.origin.load.clock.now() + bodyTimeout
+    if (timeout !== 0) this.phaseDeadline = this.origin.load.clock.now() + timeout
   }
 
   // From here on: called by undici.
@@ -275,6 +282,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     this.phase = 'body'
     this.statusCode = statusCode
     this.phaseDeadline = Infinity
+    this.#bodyTimeout = bodyTimeout(exchange.policy, headers)
     this.touch()
     exchange.watch(this.phaseDeadline)
     this.trace?.onHeaders(statusCode)
@@ -359,4 +367,13 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
       connection.release(this, failed)
     }
   }
+}
+
+/** An event stream is silent for as long as nothing happens. */
+function bodyTimeout(
+  { bodyTimeout, hasOwnBodyTimeout }: CallPolicy,
+  { 'content-type': type }: Headers,
+): number {
+  const isEndless = typeof type === 'string' && type.startsWith('text/event-stream')
+  return isEndless && !hasOwnBodyTimeout ? 0 : bodyTimeout
 }

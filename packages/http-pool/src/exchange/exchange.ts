@@ -79,6 +79,10 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
     return this.#total.at
   }
 
+  totalTimeoutError(): HttpTimeoutError {
+    return new HttpTimeoutError('total', this.#total.timeout, this.key)
+  }
+
   /** @param message of the request, if its channels have subscribers */
   start(message: RequestMessage | undefined): void {
     const { core, origin, policy } = this
@@ -107,7 +111,7 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
 
   onDeadline(now: number): void {
     if (now >= this.totalDeadline) {
-      this.fail(new HttpTimeoutError('total', this.#total.timeout, this.key))
+      this.fail(this.totalTimeoutError())
       return
     }
     if (now >= this.#leakAt) this.#checkLeak(now)

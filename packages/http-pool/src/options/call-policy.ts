@@ -9,6 +9,8 @@ export interface CallPolicy {
   readonly headersTimeout: number
   readonly bodyTimeout: number
   readonly totalTimeout: number
+  /** `bodyTimeout` was given, and is no default: it holds for event streams too. */
+  readonly hasOwnBodyTimeout: boolean
   readonly maxRedirects: number
   readonly maxResponseSize: number
   readonly retry: RetryPolicy | undefined
@@ -16,13 +18,14 @@ export interface CallPolicy {
   readonly retryAnyMethod: boolean
 }
 
-type ResolvedTimeouts = Pick<CallPolicy, keyof Timeouts>
+type ResolvedTimeouts = Pick<CallPolicy, keyof Timeouts | 'hasOwnBodyTimeout'>
 
 const DEFAULT_TIMEOUTS: ResolvedTimeouts = {
   acquireTimeout: 10_000,
   headersTimeout: 30_000,
   bodyTimeout: 30_000,
   totalTimeout: 0,
+  hasOwnBodyTimeout: false,
 }
 
 /** The policy of calls that change nothing. */
@@ -79,5 +82,6 @@ function resolveTimeouts(options: Timeouts, defaults: ResolvedTimeouts): Resolve
     headersTimeout: checkTimeLimit('headersTimeout', headersTimeout),
     bodyTimeout: checkTimeLimit('bodyTimeout', bodyTimeout),
     totalTimeout: checkTimeLimit('totalTimeout', totalTimeout),
+    hasOwnBodyTimeout: options.bodyTimeout !== undefined || defaults.hasOwnBodyTimeout,
   }
 }

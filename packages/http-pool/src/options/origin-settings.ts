@@ -4,6 +4,7 @@ import {
   checkIntegerOrInfinity,
   checkNonNegative,
   checkPositive,
+  checkText,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -55,6 +56,7 @@ export const ORIGIN_OPTION_NAMES: OptionNames<OriginOptions> = {
   learnLimits: true,
   addresses: true,
   lookup: true,
+  socketPath: true,
 }
 
 /** @param prefix what stands before the names of options in errors, with its dot; empty for those of the pool */
@@ -139,17 +141,19 @@ function clientOptions(
 
 function connector(
   named: Named,
-  { tls, lookup }: OriginOptions,
+  { tls, lookup, socketPath }: OriginOptions,
   { allowH2, allowAddress }: Pick<OriginSettings, 'allowH2' | 'allowAddress'>,
 ): buildConnector.connector {
   if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
     throw new InvalidOptionError(named('tls'), 'an object of options for tls.connect', tls)
   }
+  if (socketPath !== undefined) checkText(named('socketPath'), socketPath)
   if (lookup !== undefined) checkFunction(named('lookup'), lookup)
   const guarded = allowAddress === undefined ? lookup : guardedLookup(lookup, allowAddress)
   return buildConnector({
     ...tls,
     ...(guarded === undefined ? undefined : { lookup: guarded }),
+    ...(socketPath === undefined ? undefined : { socketPath }),
     allowH2,
     // The pool's heap keeps this time.
     timeout: 0,

@@ -16,7 +16,7 @@ export interface Timeouts {
   readonly acquireTimeout?: number | undefined
   /** From the latest chunk sent to the head of the final response. Default: 30,000 */
   readonly headersTimeout?: number | undefined
-  /** Between two chunks of the response, while the reader keeps up. Default: 30,000 */
+  /** Between two chunks of the response, while the reader keeps up. Default: 30,000; none for `text/event-stream` */
   readonly bodyTimeout?: number | undefined
   /** From the call to the last byte, over all attempts and redirects. Default: none */
   readonly totalTimeout?: number | undefined
@@ -69,6 +69,11 @@ export interface OriginOptions {
    * come from users. Default: all
    */
   readonly addresses?: 'public' | AllowAddress | undefined
+  /**
+   * A Unix domain socket, or a named pipe of Windows, that leads to the origin; the URL names it in `Host` and in TLS. No name is
+   * looked up, and `addresses` does not apply. For single origins, in `origins`. Default: none
+   */
+  readonly socketPath?: string | undefined
   /** Name lookup with the signature of `dns.lookup`. Default: `dns.lookup` */
   readonly lookup?: LookupFunction | undefined
 }

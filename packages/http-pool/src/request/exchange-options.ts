@@ -10,8 +10,12 @@ export interface ExchangeOptions extends Dispatcher.DispatchOptions {
   policy?: CallPolicy | undefined
   /** The end of the call that this request is a part of; without it, one that begins now. */
   total?: TotalDeadline | undefined
+  /** The body comes decompressed, whatever the pool's options say. */
+  decompress?: boolean | undefined
   /** Told when a cache passes the request on instead of answering it. */
   call?: { isForwarded: boolean } | undefined
+  /** Names in lower case of headers that the pool's hook has added already: each attempt asks it anew. */
+  injected?: readonly string[] | undefined
   /** Makes the body of every further attempt. */
   makeBody?: (() => WireBody) | undefined
 }

@@ -38,7 +38,7 @@ export function redirectTarget(
   }
   const { location } = headers
   // Of two, there is no telling which is meant; one of them may be injected.
-  const url = typeof location === 'string' ? URL.parse(location, key + options.path) : null
+  const url = typeof location === 'string' ? URL.parse(toUtf8(location), key + options.path) : null
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     return new RedirectError('location', `${key} redirects to no http or https URL`, key)
   }
@@ -49,7 +49,7 @@ export function redirectTarget(
     return new RedirectError('downgrade', `${key} redirects from https to http`, key)
   }
   const becomesGet =
-    (statusCode === 303 && options.method !== 'HEAD') ||
+    (statusCode === 303 && options.method !== 'HEAD' && options.method !== 'GET') ||
     ((statusCode === 301 || statusCode === 302) && options.method === 'POST')
   if (!becomesGet && !isReplayable(options)) {
     return new RedirectError('body', `${key} redirects a body that cannot be sent twice`, key)
@@ -73,4 +73,12 @@ export function redirectTarget(
   }
   if (next.makeBody !== undefined) next.body = next.makeBody()
   return next
+}
+
+/** Servers send UTF-8 where only ASCII is allowed, and undici reads each byte as a character (Fetch standard, "location URL"). */
+function toUtf8(location: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+  if (/^[\x00-\x7f]*$/.test(location)) return location
+  const text = Buffer.from(location, 'latin1').toString('utf8')
+  return text.includes('\ufffd') ? location : text
 }

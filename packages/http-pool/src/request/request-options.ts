@@ -5,11 +5,17 @@ import type { CallOptions } from '../options/pool-options.ts'
 import type { RequestBody } from './request-body.ts'
 import type { Query } from './request-url.ts'
 
+/** Any of undici's forms of headers. */
+export type RequestHeaders =
+  | Dispatcher.DispatchOptions['headers']
+  | Readonly<Record<string, string | readonly string[] | null | undefined>>
+
 /** Options of a call: undici's for the request, the pool's for its policy. */
 export interface RequestOptions extends CallOptions {
   /** CONNECT is refused. Default: GET, or POST with a body */
   readonly method?: Dispatcher.HttpMethod | undefined
-  readonly headers?: Dispatcher.DispatchOptions['headers'] | undefined
+  /** What is null or undefined is left out. */
+  readonly headers?: RequestHeaders | undefined
   /** Added to the URL's own query. What is null or undefined is left out. */
   readonly query?: Query | undefined
   /** A function makes a new body for each attempt: with it, streams can be retried too. */

@@ -1,0 +1,102 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import { FormData as UndiciFormData, Request as UndiciRequest } from 'undici'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { HttpPool } from '../index.ts'
+
+const server = createServer(async (request, response) => {
+  const url = new URL(request.url!, 'http://localhost')
+  if (url.pathname === '/hop') {
+    const left = Number(url.searchParams.get('n'))
+    setTimeout(() => {
+      response.writeHead(302, { location: left === 0 ? '/end' : `/hop?n=${left - 1}` }).end()
+    }, 40)
+    return
+  }
+  if (url.pathname === '/bomb') {
+    response.setHeader('content-encoding', 'gzip')
+    response.end(gzipSync(Buffer.alloc(1_000_000)))
+    return
+  }
+  let body = ''
+  for await (const chunk of request) body += chunk
+  response.setHeader('x-method', request.method!)
+  response.setHeader('x-type', request.headers['content-type'] ?? '')
+  response.setHeader('x-given', String(request.headers['x-given'] ?? ''))
+  response.end(body)
+})
+let url: string
+
+beforeAll(async () => {
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+describe("takes the platform's own", () => {
+  test('FormData, with its files', async () => {
+    await using pool = new HttpPool()
+    const form = new FormData()
+    form.append('file', new Blob(['important']), 'x.txt')
+    const response = await pool.fetch(url, { method: 'POST', body: form })
+    expect(response.headers.get('x-type')).toMatch(/^multipart\/form-data; boundary=/)
+    expect(await response.text()).toContain('important')
+  })
+
+  test('Request, Headers, Blob and ReadableStream', async () => {
+    await using pool = new HttpPool()
+    const headers = new Headers({ 'x-given': 'yes' })
+    const request = new Request(`${url}/a`, { method: 'PUT', headers, body: new Blob(['blob']) })
+    const response = await pool.fetch(request)
+    expect([response.headers.get('x-method'), response.headers.get('x-given')]).toEqual([
+      'PUT',
+      'yes',
+    ])
+    expect(await response.text()).toBe('blob')
+    const body = ReadableStream.from([new TextEncoder().encode('streamed')])
+    const streamed = await pool.fetch(url, { method: 'POST', body, duplex: 'half' } as RequestInit)
+    expect(await streamed.text()).toBe('streamed')
+  })
+
+  test('and gives its Response', async () => {
+    await using pool = new HttpPool()
+    const response = await pool.fetch(url)
+    expect(response).toBeInstanceOf(Response)
+    expect(response.headers).toBeInstanceOf(Headers)
+    expect(pool.stats().requests).toBe(1)
+  })
+})
+
+test("takes undici's own classes too", async () => {
+  await using pool = new HttpPool()
+  const form = new UndiciFormData()
+  form.append('a', 'b')
+  const posted = await pool.fetch(url, { method: 'POST', body: form as never })
+  expect(await posted.text()).toContain('name="a"')
+  const response = await pool.fetch(new UndiciRequest(`${url}/x`) as never)
+  expect(response.status).toBe(200)
+})
+
+test('totalTimeout holds over all redirects together', async () => {
+  await using pool = new HttpPool({ totalTimeout: 150 })
+  const start = performance.now()
+  const error = await pool.fetch(`${url}/hop?n=20`).catch(reason => reason)
+  expect(error.cause).toMatchObject({ code: 'ERR_MILLRACE_HTTP_TOTAL_TIMEOUT', timeout: 150 })
+  expect(performance.now() - start).toBeGreaterThanOrEqual(149)
+  // 21 hops of 40 ms, had each its own.
+  expect(pool.stats().requests).toBeLessThan(6)
+})
+
+test('maxResponseSize bounds the plain bytes, whoever unpacks them', async () => {
+  await using pool = new HttpPool({ maxResponseSize: 10_000 })
+  const response = await pool.fetch(`${url}/bomb`)
+  const error = await response.text().catch(reason => reason)
+  expect(error.cause ?? error).toMatchObject({ code: 'ERR_MILLRACE_RESPONSE_TOO_LARGE' })
+  await using roomy = new HttpPool({ maxResponseSize: 2_000_000 })
+  expect((await (await roomy.fetch(`${url}/bomb`)).bytes()).length).toBe(1_000_000)
+})

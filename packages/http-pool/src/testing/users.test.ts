@@ -1,0 +1,156 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { MemoryStore } from '@millrace/cache-core/memory'
+import { runs, seededRandom } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type CachedResponses, HttpPool, type HttpPoolOptions } from '../index.ts'
+
+// Several users behind one pool: what is injected for one decides what the server answers, and no other may get it.
+
+let server: Server
+let url: string
+let hits: number
+const pools: HttpPool[] = []
+const user = new AsyncLocalStorage<string>()
+
+beforeEach(async () => {
+  hits = 0
+  server = createServer(async (request, response) => {
+    hits++
+    let body = ''
+    for await (const chunk of request) body += chunk
+    const { authorization = '', cookie = '', host = '', 'x-tenant': tenant = '' } = request.headers
+    response.setHeader('cache-control', 'max-age=60')
+    // RFC 9111 leaves this to the server, but for authorization.
+    response.setHeader('vary', 'cookie, x-tenant')
+    setTimeout(() => {
+      response.end(JSON.stringify({ authorization, cookie, tenant, host, body, url: request.url }))
+    }, 5)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map(pool => pool.destroy()))
+  server.closeAllConnections()
+  server.close()
+})
+
+function makePool(options: HttpPoolOptions): HttpPool {
+  const pool = new HttpPool(options)
+  pools.push(pool)
+  return pool
+}
+
+const kinds: [string, HttpPoolOptions][] = [
+  ['coalescing', { coalesce: true }],
+  ['caching', { cache: true }],
+  ['caching and coalescing', { cache: true, coalesce: true }],
+]
+
+describe.each(kinds)('a %s pool', (_name, options) => {
+  test.each(['authorization', 'Cookie', 'X-Tenant'])(
+    'gives no user what an injected %s got for another',
+    async name => {
+      const pool = makePool({
+        ...options,
+        injectHeaders: headers => {
+          headers[name] = user.getStore()!
+        },
+      })
+      const ask = (who: string) =>
+        user.run(who, () => pool.json<Record<string, string>>(`${url}/me`))
+      const together = await Promise.all(['alice', 'bob', 'carol'].map(ask))
+      await new Promise(setImmediate)
+      const later = [await ask('alice'), await ask('bob'), await ask('carol')]
+      const field = name === 'X-Tenant' ? 'tenant' : name.toLowerCase()
+      const seen = [...together, ...later].map(answer => answer[field])
+      expect(seen).toEqual(['alice', 'bob', 'carol', 'alice', 'bob', 'carol'])
+    },
+  )
+
+  test('tells requests with hosts of their own apart', async () => {
+    const pool = makePool(options)
+    for (const host of ['a.test', 'b.test', 'a.test']) {
+      const headers = { host }
+      expect(await pool.json(`${url}/1`, { headers })).toMatchObject({ host })
+      await new Promise(setImmediate)
+    }
+  })
+
+  test('tells GET requests with content apart', async () => {
+    const pool = makePool(options)
+    for (const body of ['q=1', 'q=2']) {
+      expect(await pool.json(`${url}/1`, { method: 'GET', body })).toMatchObject({ body })
+      await new Promise(setImmediate)
+    }
+  })
+
+  test('tells the queries that undici adds to a path apart', async () => {
+    const { dispatcher } = makePool(options)
+    const { request } = await import('undici')
+    const ask = async (user: number) => {
+      const { body } = await request(`${url}/q`, { dispatcher, query: { user } })
+      return ((await body.json()) as { url: string }).url
+    }
+    expect(await Promise.all([ask(1), ask(2)])).toEqual(['/q?user=1', '/q?user=2'])
+    await new Promise(setImmediate)
+    expect([await ask(1), await ask(2)]).toEqual(['/q?user=1', '/q?user=2'])
+  })
+})
+
+test('a trace context does not keep requests from sharing a response, and each attempt has its own', async () => {
+  const attempts: number[] = []
+  let id = 0
+  const pool = makePool({
+    coalesce: true,
+    injectHeaders: (headers, { attempt }) => {
+      attempts.push(attempt)
+      headers.traceparent = `00-${String(++id).padStart(32, '0')}-0000000000000001-01`
+      headers['x-attempt'] = String(attempt)
+    },
+  })
+  await Promise.all([1, 2, 3].map(() => pool.json(`${url}/shared`)))
+  expect(hits).toBe(1)
+  expect(pool.stats().coalesced).toBe(2)
+})
+
+test('fifty users with random requests get what they may get, and nothing else', async () => {
+  const random = seededRandom(7)
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
+  const pool = makePool({
+    cache: { store: new MemoryStore<CachedResponses>() },
+    coalesce: true,
+    injectHeaders: headers => {
+      const [kind, name] = user.getStore()!.split(' ') as [string, string]
+      headers[kind] = name
+      headers.traceparent = `00-${Math.random()}`
+    },
+  })
+  const call = async (i: number): Promise<void> => {
+    const kind = pick(['authorization', 'cookie', 'x-tenant'])
+    const name = `user-${i % 50}`
+    const path = `/p${Math.floor(random() * 3)}`
+    const host = random() < 0.2 ? pick(['a.test', 'b.test']) : undefined
+    const method = pick(['GET', 'GET', 'GET', 'POST', 'QUERY'])
+    const body = method !== 'GET' || random() < 0.1 ? pick(['one', 'two']) : undefined
+    const answer = await user.run(`${kind} ${name}`, () =>
+      pool.json<Record<string, string>>(url + path, {
+        method,
+        ...(body === undefined ? undefined : { body }),
+        ...(host === undefined ? undefined : { headers: { host } }),
+      }),
+    )
+    const field = kind === 'x-tenant' ? 'tenant' : kind
+    expect(answer).toMatchObject({ [field]: name, url: path, body: body ?? '' })
+    expect(answer.host).toBe(host ?? new URL(url).host)
+  }
+  for (let round = 0; round < runs(6); round++) {
+    await Promise.all(Array.from({ length: 50 }, (_, i) => call(i)))
+  }
+  expect(pool.stats().cached).toBeGreaterThan(0)
+})
