@@ -1,4 +1,4 @@
-import { cpSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Options } from 'tsup'
 import { millraceBuild } from '../../tsup.shared.ts'
@@ -12,6 +12,10 @@ const subpaths = {
   dashboard: 'src/dashboard.ts',
   grafana: 'src/grafana.ts',
   'compare-cli': 'src/compare-cli.ts',
+}
+
+const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as {
+  version: string
 }
 
 const exactly = (path: string): RegExp =>
@@ -36,17 +40,29 @@ const mainInOnePiece: NonNullable<Options['esbuildPlugins']>[number] = {
   },
 }
 
+/** Puts the dashboard's page, uPlot and all, into the code, so that it is there wherever the code is bundled to. */
+const inlinedPage: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'millrace:inlined-page',
+  setup(build) {
+    const file = fileURLToPath(new URL('src/dashboard/page-source.ts', import.meta.url))
+    build.onLoad({ filter: exactly(file) }, async () => {
+      const { PAGE_SOURCE } = (await import('./src/dashboard/page-source.ts')) as {
+        PAGE_SOURCE: Readonly<Record<string, string>>
+      }
+      return {
+        contents: `export const PAGE_SOURCE = ${JSON.stringify(PAGE_SOURCE)}`,
+        loader: 'js',
+      }
+    })
+  },
+}
+
 export default millraceBuild(
   { index: 'src/index.ts', ...subpaths },
   {
-    esbuildPlugins: [mainInOnePiece],
-    // The dashboard's page, with uPlot beside it: nothing is bundled or fetched at run time.
-    async onSuccess() {
-      cpSync('src/dashboard/page', 'dist/page', { recursive: true })
-      for (const file of ['uPlot.iife.min.js', 'uPlot.min.css']) {
-        cpSync(`node_modules/uplot/dist/${file}`, `dist/page/${file}`)
-      }
-      cpSync('node_modules/uplot/LICENSE', 'dist/page/uPlot.LICENSE')
+    esbuildPlugins: [mainInOnePiece, inlinedPage],
+    esbuildOptions(options) {
+      options.define = { ...options.define, MILLRACE_METRICS_VERSION: JSON.stringify(version) }
     },
   },
 )

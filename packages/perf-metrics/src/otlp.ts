@@ -1,8 +1,6 @@
 export { MetricsExportError } from './errors.ts'
 export type { HistogramEncoding, Temporality } from './otlp/metric-data.ts'
 export type { ResourceAttributes } from './otlp/resource.ts'
-export {
-  OtlpExporter,
-  type OtlpExporterOptions,
-  type OtlpExporterStats,
-} from './push/otlp-exporter.ts'
+export type { OtlpExporterOptions } from './push/exporter-options.ts'
+export { OtlpExporter, type OtlpExporterStats } from './push/otlp-exporter.ts'
+export type { PartialSuccess } from './push/partial-success.ts'

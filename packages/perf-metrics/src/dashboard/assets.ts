@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { PAGE_SOURCE } from './page-source.ts'
 
 /** A file of the page, ready to be sent. */
 export interface Asset {
@@ -8,38 +8,24 @@ export interface Asset {
   readonly etag: string
 }
 
-const FILES: Readonly<Record<string, { file: string; type: string }>> = {
-  '': { file: 'index.html', type: 'text/html; charset=utf-8' },
-  'app.js': { file: 'app.js', type: 'text/javascript; charset=utf-8' },
-  'style.css': { file: 'style.css', type: 'text/css; charset=utf-8' },
-  'uplot.js': { file: 'uPlot.iife.min.js', type: 'text/javascript; charset=utf-8' },
-  'uplot.css': { file: 'uPlot.min.css', type: 'text/css; charset=utf-8' },
+const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
 }
 
-/**
- * The page's files by path. The build has put uPlot beside the page, sources find it as a dependency. That all are there
- * is seen at once, each is read when it is first asked for: all of them would hold up the event loop for 3 ms.
- */
+/** The page's files by path, each encoded when it is first asked for. */
 export class Assets {
-  readonly #unread = new Map(
-    Object.entries(FILES).map(([path, { file, type }]) => [path, { url: locate(file), type }]),
-  )
-  readonly #read = new Map<string, Asset>()
+  readonly #assets = new Map<string, Asset>()
 
   get(path: string): Asset | undefined {
-    const read = this.#read.get(path)
-    const unread = this.#unread.get(path)
-    if (read !== undefined || unread === undefined) return read
-    const { url, type } = unread
-    const body = readFileSync(url)
+    const kept = this.#assets.get(path)
+    if (kept !== undefined || !Object.hasOwn(PAGE_SOURCE, path)) return kept
+    const body = Buffer.from(PAGE_SOURCE[path]!)
     const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
+    const type = TYPES[path === '' ? 'html' : path.slice(path.lastIndexOf('.') + 1)]!
     const asset = { body, type, etag }
-    this.#read.set(path, asset)
+    this.#assets.set(path, asset)
     return asset
   }
-}
-
-function locate(file: string): URL {
-  const own = new URL(`./page/${file}`, import.meta.url)
-  return existsSync(own) ? own : new URL(import.meta.resolve(`uplot/dist/${file}`))
 }

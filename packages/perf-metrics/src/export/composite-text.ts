@@ -13,7 +13,7 @@ import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
 import type { Distribution } from '../store/distribution.ts'
 import { ZERO_THRESHOLD } from '../store/exponential.ts'
 import { bucketSpans } from './bucket-spans.ts'
-import type { TextFormat } from './text-format.ts'
+import type { TextFormat } from './exposition-format.ts'
 import {
   bound,
   exemplarText,

@@ -9,9 +9,9 @@ import { Registry } from '../index.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import { emptyDistribution } from '../store/distribution.ts'
 import { upperBound } from '../store/exponential.ts'
+import type { PROMETHEUS } from './exposition-format.ts'
 import { negotiate } from './negotiate.ts'
 import { type CompositeSample, readOpenMetrics2 } from './open-metrics-2.fixture.ts'
-import type { PROMETHEUS } from './text-format.ts'
 
 const span = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }
 
@@ -250,7 +250,9 @@ describe('OpenMetrics 2.0', () => {
       return [contentType, Buffer.from(body).toString()]
     }
     const [type, text] = await scraped(true)
-    expect(type).toBe('application/openmetrics-text; version=2.0.0; charset=utf-8')
+    expect(type).toBe(
+      'application/openmetrics-text; version=2.0.0; charset=utf-8; escaping=allow-utf-8',
+    )
     expect(readOpenMetrics2(text)).toHaveLength(1)
     const [older, lines] = await scraped(false)
     expect(older).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8')

@@ -1,6 +1,6 @@
 import { KEPT } from '../bytes/byte-pool.ts'
 import type { Family } from '../instrument/family.ts'
-import type { TextFormat } from './text-format.ts'
+import type { TextFormat } from './exposition-format.ts'
 import { bound, familyName, labelNames, sample } from './text-parts.ts'
 
 /** Where labels go; no name contains it. */

@@ -9,29 +9,34 @@ import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
+import { type Escaping, escapeLabelName, escapeMetricName } from '../metric/escaping.ts'
 import { baseName } from '../metric/name.ts'
 import type { Distribution } from '../store/distribution.ts'
 import { ZERO_THRESHOLD } from '../store/exponential.ts'
 import { bucketSpans } from './bucket-spans.ts'
 
-export const PROTOBUF_TYPE =
-  'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited'
-
 const TYPES = { counter: 0, gauge: 1, updown: 1, histogram: 4 } as const
 
 /** Writes `families`, stopping after every series so that the caller can let others run. */
-export function* exposeNative(families: Iterable<Family>, out: ProtoWriter): Generator<void, void> {
+export function* exposeNative(
+  families: Iterable<Family>,
+  escaping: Escaping,
+  out: ProtoWriter,
+): Generator<void, void> {
   for (const family of families) {
     if (family.size === 0) continue
-    const { name, help, type, unit } = family.description
+    const { name, help, type, unit, labelNames } = family.description
+    const labels = labelNames.map(label => escapeLabelName(label, escaping))
+    const counter = type === 'counter'
+    const exported = escapeMetricName(counter ? baseName(name) : name, escaping)
     const message = out.beginDelimited()
-    out.string(1, type === 'counter' ? `${baseName(name)}_total` : name)
+    out.string(1, counter ? `${exported}_total` : exported)
     out.string(2, help)
     out.uint(3, TYPES[type])
     if (unit !== '') out.string(5, unit)
     for (const series of family.series()) {
       const metric = out.begin(4)
-      family.description.labelNames.forEach((label, i) => {
+      labels.forEach((label, i) => {
         writeLabel(out, label, series.labelValues[i]!)
       })
       writeValue(out, series)

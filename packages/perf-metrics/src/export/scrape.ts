@@ -4,15 +4,15 @@ import { ProtoWriter } from '../bytes/proto-writer.ts'
 import type { Family } from '../instrument/family.ts'
 import { inSlices, type Pace } from '../time/slices.ts'
 import { exposeComposites } from './composite-text.ts'
-import { exposeNative, PROTOBUF_TYPE } from './native.ts'
+import type { ExpositionFormat, TextFormat } from './exposition-format.ts'
+import { exposeNative } from './native.ts'
 import { exposeLines } from './text.ts'
-import type { TextFormat } from './text-format.ts'
 
 export interface ScrapeOptions {
-  /** The client's `Accept` header, which decides the format. Default: Prometheus text 0.0.4. */
-  accept?: string | undefined
+  /** The client's `Accept` header, which decides the format. Default: Prometheus text 0.0.4 */
+  readonly accept?: string | undefined
   /** Ends the scrape between two slices. */
-  signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface Scrape {
@@ -41,18 +41,18 @@ export function exposeText(
 export async function scrape(
   families: readonly Family[],
   { signal }: ScrapeOptions,
-  format: TextFormat | 'protobuf',
+  format: ExpositionFormat,
   expectedSize: number,
   pace?: Pace,
 ): Promise<Scrape> {
-  const native = format === 'protobuf'
+  const native = format.kind === 'protobuf'
   const out = native ? new ProtoWriter(expectedSize) : new ByteWriter(expectedSize)
   const steps = native
-    ? exposeNative(families, out as ProtoWriter)
-    : exposeText(families, format, out)
+    ? exposeNative(families, format.escaping, out as ProtoWriter)
+    : exposeText(families, format as TextFormat, out)
   await inSlices(steps, signal, pace)
   return {
-    contentType: native ? PROTOBUF_TYPE : format.contentType,
+    contentType: format.contentType,
     body: await assembled(out, signal, pace),
   }
 }

@@ -2,14 +2,9 @@
 import type { Exemplar } from '../instrument/exemplars.ts'
 import type { Family } from '../instrument/family.ts'
 import type { Series } from '../instrument/series.ts'
-import {
-  baseName,
-  isLegacyLabelName,
-  isLegacyMetricName,
-  legacyLabel,
-  legacyName,
-} from '../metric/name.ts'
-import type { TextFormat } from './text-format.ts'
+import { escapeLabelName, escapeMetricName } from '../metric/escaping.ts'
+import { baseName, isLegacyLabelName, isLegacyMetricName } from '../metric/name.ts'
+import type { TextFormat } from './exposition-format.ts'
 
 /** The lines before a family's samples. */
 export function metadata(family: Family, format: TextFormat): string {
@@ -28,15 +23,15 @@ export function metadata(family: Family, format: TextFormat): string {
 /** OpenMetrics 1.0 names the family of a counter without `_total`; in the other formats it is called as its samples. */
 export function familyName(family: Family, format: TextFormat): string {
   const { name, type } = family.description
-  const exported = format.utf8Names ? name : legacyName(name)
-  if (type !== 'counter') return exported
-  return format.kind === 'openmetrics' ? baseName(exported) : `${baseName(exported)}_total`
+  if (type !== 'counter') return escapeMetricName(name, format.escaping)
+  const exported = escapeMetricName(baseName(name), format.escaping)
+  return format.kind === 'openmetrics' ? exported : `${exported}_total`
 }
 
 /** The labels as they stand before `=`. */
 export function labelNames(family: Family, format: TextFormat): string[] {
   return family.description.labelNames.map(label => {
-    const exported = format.utf8Names ? label : legacyLabel(label)
+    const exported = escapeLabelName(label, format.escaping)
     return isLegacyLabelName(exported) ? exported : quoted(exported)
   })
 }

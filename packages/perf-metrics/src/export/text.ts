@@ -10,6 +10,7 @@ import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
+import type { TextFormat } from './exposition-format.ts'
 import {
   annotatedLines,
   keepLines,
@@ -19,7 +20,6 @@ import {
   writeLines,
 } from './kept-lines.ts'
 import { type LineShape, shapeOf } from './line-shape.ts'
-import type { TextFormat } from './text-format.ts'
 import { exemplarText, metadata } from './text-parts.ts'
 
 const NEWLINE = 10

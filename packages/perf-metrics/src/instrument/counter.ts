@@ -6,7 +6,7 @@ import { Series } from './series.ts'
 /** A number that only goes up: requests served, bytes sent. */
 export interface Counter {
   /**
-   * Adds `amount` (default 1). O(1), no allocation. A negative, `NaN` or infinite amount is dropped and counted in
+   * Adds `amount` (default 1). O(1), no allocation. What is negative, infinite or no number is dropped and counted in
    * `millrace_metrics_rejected_total`.
    */
   inc(amount?: number): void
@@ -26,12 +26,13 @@ export class CounterSeries extends Series implements Counter {
   #seen = 0
 
   inc(amount = 1): void {
-    if (amount >= 0 && amount < Infinity) this.cells[this.at]! += amount
+    if (typeof amount === 'number' && amount >= 0 && amount < Infinity)
+      this.cells[this.at]! += amount
     else this.reject()
   }
 
   observeTotal(total: number): void {
-    if (!(total >= 0 && total < Infinity)) {
+    if (!(typeof total === 'number' && total >= 0 && total < Infinity)) {
       this.reject()
       return
     }
@@ -74,7 +75,7 @@ export class ExemplarCounterSeries extends CounterSeries {
   }
 
   override inc(amount = 1): void {
-    if (amount > 0 && amount < Infinity) {
+    if (typeof amount === 'number' && amount > 0 && amount < Infinity) {
       this.cells[this.at]! += amount
       this.exemplars.record(amount)
     } else super.inc(amount)

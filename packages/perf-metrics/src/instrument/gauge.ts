@@ -4,7 +4,7 @@ import { Series } from './series.ts'
 
 /** A value that is what it is at the moment: a temperature, a queue's length, bytes in use. */
 export interface Gauge {
-  /** Sets the value. `NaN` is dropped and counted; infinities are values. */
+  /** Sets the value. What is no number is dropped and counted; infinities are values. */
   set(value: number): void
   inc(amount?: number): void
   dec(amount?: number): void
@@ -48,7 +48,7 @@ export class GaugeSeries extends Series implements Gauge {
   set(value: number): void {
     const { cells, at } = this
     // biome-ignore lint/suspicious/noSelfCompare: the cheapest test for NaN
-    if (value !== value) {
+    if (typeof value !== 'number' || value !== value) {
       this.reject()
       return
     }
@@ -63,11 +63,11 @@ export class GaugeSeries extends Series implements Gauge {
   }
 
   inc(amount = 1): void {
-    this.set(this.cells[this.at]! + amount)
+    this.set(typeof amount === 'number' ? this.cells[this.at]! + amount : NaN)
   }
 
   dec(amount = 1): void {
-    this.set(this.cells[this.at]! - amount)
+    this.set(typeof amount === 'number' ? this.cells[this.at]! - amount : NaN)
   }
 
   get value(): number {

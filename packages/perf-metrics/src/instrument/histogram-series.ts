@@ -27,39 +27,53 @@ const SUM = 0
 const MIN = 1
 const MAX = 2
 const ZEROS = 3
-// Where the exponential buckets are and what they mean, for readers in other threads.
-const SHIFT = 4
-const LOWEST = 5
-const FROM = 6
-const CAPACITY = 7
+// The exponential buckets are described twice: the description in force is the one of the generation's parity. Another thread reads it,
+// and a thread that is terminated leaves either the old one or the new one, never half of both.
+const GENERATION = 4
+const DESCRIPTIONS = 5
+const DESCRIPTION_SIZE = 4
+// Within a description. CAPACITY is written last: where it is 0, there are no buckets.
+const SHIFT = 0
+const LOWEST = 1
+const FROM = 2
+const CAPACITY = 3
 /** The first of the classic bucket counts. Their sum is the count of observations, so that is not kept apart. */
-const CLASSIC = 8
+const CLASSIC = 13
+
+function descriptionAt(at: number, generation: number): number {
+  return at + DESCRIPTIONS + (generation & 1) * DESCRIPTION_SIZE
+}
 
 /** How many cells a series with `buckets` classic buckets needs beside its exponential ones. */
 export function histogramCells(buckets: number): number {
   return CLASSIC + buckets
 }
 
-/** What the cells of a histogram series say, read without the series: from another thread. */
+/**
+ * What the cells of a histogram series say, read without the series: from another thread. `undefined` where its writer replaced the
+ * buckets meanwhile.
+ */
 export function readHistogramCells(
   cells: Float64Array,
   at: number,
   buckets: number,
-): { distribution: Distribution; classic: Float64Array } {
+): { distribution: Distribution; classic: Float64Array } | undefined {
+  const generation = cells[at + GENERATION]!
+  const description = descriptionAt(at, generation)
   const classic = cells.slice(at + CLASSIC, at + CLASSIC + buckets)
   const count = classic.reduce((sum, n) => sum + n, 0)
-  const from = cells[at + FROM]!
+  const from = cells[description + FROM]!
   const distribution = {
-    schema: FINEST_SCHEMA - cells[at + SHIFT]!,
-    low: cells[at + LOWEST]!,
-    counts: cells.slice(from, from + cells[at + CAPACITY]!),
+    schema: FINEST_SCHEMA - cells[description + SHIFT]!,
+    low: cells[description + LOWEST]!,
+    counts: cells.slice(from, from + cells[description + CAPACITY]!),
     zeros: cells[at + ZEROS]!,
     count,
     sum: cells[at + SUM]!,
     min: count === 0 ? NaN : cells[at + MIN]!,
     max: count === 0 ? NaN : cells[at + MAX]!,
   }
-  return { distribution, classic }
+  return cells[at + GENERATION] === generation ? { distribution, classic } : undefined
 }
 
 const DOUBLE = new Float64Array(1)
@@ -81,6 +95,11 @@ export interface HistogramShape {
   readonly exemplars: ExemplarSource | undefined
 }
 
+/** The run of a description that names one. */
+function runOf(array: Float64Array, at: number, size: number): Cells | undefined {
+  return size > 0 ? { array, at, size } : undefined
+}
+
 export class HistogramSeries extends Series implements Histogram {
   override readonly type = 'histogram'
   readonly shape: HistogramShape
@@ -97,6 +116,9 @@ export class HistogramSeries extends Series implements Histogram {
   #shift = 0
   #round = 0
   #buckets: Cells | undefined
+  /** The block before this one, where blocks are not given back. */
+  #spare: Cells | undefined
+  #generation = 0
 
   readonly #bounds: Float64Array
   readonly #table: Uint8Array
@@ -127,11 +149,16 @@ export class HistogramSeries extends Series implements Histogram {
   /** Goes on counting where the former owner of the cells ended. */
   #adopt(): void {
     const { cells, at } = this
-    this.#capacity = cells[at + CAPACITY]!
-    this.#from = cells[at + FROM]!
-    this.#low = cells[at + LOWEST]!
-    this.#shift = cells[at + SHIFT]!
+    this.#generation = cells[at + GENERATION]!
+    const description = descriptionAt(at, this.#generation)
+    this.#capacity = cells[description + CAPACITY]!
+    this.#from = cells[description + FROM]!
+    this.#low = cells[description + LOWEST]!
+    this.#shift = cells[description + SHIFT]!
     this.#round = (1 << this.#shift) - 1
+    this.#buckets = runOf(cells, this.#from, this.#capacity)
+    const other = descriptionAt(at, this.#generation + 1)
+    this.#spare = runOf(cells, cells[other + FROM]!, cells[other + CAPACITY]!)
   }
 
   /**
@@ -139,6 +166,10 @@ export class HistogramSeries extends Series implements Histogram {
    * and takes twice the time.
    */
   observe(value: number): void {
+    if (typeof value !== 'number') {
+      this.reject()
+      return
+    }
     if (value > SMALLEST && value < Infinity) {
       DOUBLE[0] = value
       const high = WORDS[1]!
@@ -210,32 +241,47 @@ export class HistogramSeries extends Series implements Histogram {
 
   #rebuild({ low, shift, capacity }: BucketBlock): void {
     const { store } = this.shape
-    store.beginChange?.()
     const by = shift - this.#shift
-    const old = this.#counts.slice(this.#from, this.#from + this.#capacity)
-    const oldLow = this.#low
-    if (capacity !== this.#capacity) {
-      if (this.#buckets !== undefined) store.free(this.#buckets)
-      this.#buckets = store.allocate(capacity)
-      this.#counts = this.#buckets.array
-      this.#from = this.#buckets.at
-      this.#capacity = capacity
+    // A shared block stays as it is until the new one is complete, and is the spare one afterwards.
+    const inPlace = store.fixedBuckets === undefined && capacity === this.#capacity
+    const old = inPlace
+      ? this.#counts.slice(this.#from, this.#from + this.#capacity)
+      : this.#counts.subarray(this.#from, this.#from + this.#capacity)
+    const target = inPlace ? this.#buckets! : (this.#spare ?? store.allocate(capacity))
+    const { array, at: from } = target
+    array.fill(0, from, from + capacity)
+    for (let i = 0; i < old.length; i++) {
+      if (old[i]! > 0) array[from + coarsen(this.#low + i, by) - low]! += old[i]!
     }
-    this.#counts.fill(0, this.#from, this.#from + capacity)
+    const before = this.#buckets
+    this.#buckets = target
+    this.#spare = undefined
+    this.#counts = array
+    this.#from = from
+    this.#capacity = capacity
     this.#low = low
     this.#shift = shift
     this.#round = (1 << shift) - 1
-    for (let i = 0; i < old.length; i++) {
-      if (old[i]! > 0) this.#counts[this.#from + coarsen(oldLow + i, by) - low]! += old[i]!
-    }
+    this.#describe()
+    if (before === undefined || before === target) return
+    if (store.fixedBuckets === undefined) store.free(before)
+    else this.#spare = before
+  }
+
+  /** Tells other threads where the buckets are now. */
+  #describe(): void {
     const { cells, at } = this
-    cells[at + SHIFT] = shift
-    cells[at + LOWEST] = low
+    const { store } = this.shape
+    const description = descriptionAt(at, this.#generation + 1)
     // A lane without room left has its buckets elsewhere: its readers see the classic ones alone.
     const shared = this.#counts === cells
-    cells[at + FROM] = shared ? this.#from : 0
-    cells[at + CAPACITY] = shared ? capacity : 0
-    store.endChange?.()
+    cells[description + SHIFT] = this.#shift
+    cells[description + LOWEST] = this.#low
+    cells[description + FROM] = shared ? this.#from : 0
+    cells[description + CAPACITY] = shared ? this.#capacity : 0
+    store.fence?.()
+    cells[at + GENERATION] = ++this.#generation
+    store.fence?.()
   }
 
   /** Adds what another process, thread or window counted. `classic` holds counts per bucket of the same bounds. */
@@ -341,7 +387,8 @@ export class HistogramSeries extends Series implements Histogram {
 
   override reset(): void {
     const { cells, at } = this
-    cells.fill(0, at, at + CLASSIC + this.#bounds.length)
+    cells.fill(0, at, at + GENERATION)
+    cells.fill(0, at + CLASSIC, at + CLASSIC + this.#bounds.length)
     cells[at + MIN] = Infinity
     cells[at + MAX] = -Infinity
     this.#counts.fill(0, this.#from, this.#from + this.#capacity)

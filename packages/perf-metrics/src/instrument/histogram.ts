@@ -4,7 +4,7 @@ import type { RecentStats } from './recent-values.ts'
 /** A distribution of sizes or durations. */
 export interface Histogram {
   /**
-   * Records one value. O(1), no allocation. A negative, `NaN` or infinite value is dropped and counted in
+   * Records one value. O(1), no allocation. What is negative, infinite or no number is dropped and counted in
    * `millrace_metrics_rejected_total`.
    */
   observe(value: number): void

@@ -5,7 +5,7 @@ import type { Gauge, GaugeSeries } from './gauge.ts'
 import type { Histogram } from './histogram.ts'
 import type { HistogramSeries } from './histogram-series.ts'
 import type { Series } from './series.ts'
-import { type Timing, TimingSeries } from './timing.ts'
+import { inSeconds, type Timing, TimingSeries } from './timing.ts'
 import type { UpDownCounter, UpDownCounterSeries } from './up-down-counter.ts'
 
 /** What all metrics with labels have in common. */
@@ -118,7 +118,7 @@ export class TimingFamily<L extends string = string> {
 
   /** Records a duration in milliseconds under these labels. */
   record(labels: Labels<L>, milliseconds: number, failed = false): void {
-    this.durations.find(labels).observe(milliseconds / 1000)
+    this.durations.find(labels).observe(inSeconds(milliseconds))
     if (failed) this.failures.find(labels).inc()
   }
 

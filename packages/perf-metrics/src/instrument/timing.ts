@@ -89,7 +89,7 @@ export class TimingSeries implements Timing {
   }
 
   record(milliseconds: number, failed = false): void {
-    this.histogram.observe(milliseconds / 1000)
+    this.histogram.observe(inSeconds(milliseconds))
     if (failed) this.failures.inc()
   }
 
@@ -97,6 +97,11 @@ export class TimingSeries implements Timing {
     const durations = this.histogram.distribution()
     return timingStats(durations, this.failures.value)
   }
+}
+
+/** What is no number stays none. */
+export function inSeconds(milliseconds: number): number {
+  return typeof milliseconds === 'number' ? milliseconds / 1000 : NaN
 }
 
 function timingStats(seconds: Distribution, failures: number): TimingStats {

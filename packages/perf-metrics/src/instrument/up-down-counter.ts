@@ -2,7 +2,7 @@ import { Series } from './series.ts'
 
 /** A count that goes both ways: open connections, queued jobs. */
 export interface UpDownCounter {
-  /** Adds `amount` (default 1), which may be negative. `NaN` and infinities are dropped and counted. */
+  /** Adds `amount` (default 1), which may be negative. Infinities and what is no number are dropped and counted. */
   inc(amount?: number): void
   /** Subtracts `amount` (default 1). */
   dec(amount?: number): void
@@ -15,14 +15,16 @@ export class UpDownCounterSeries extends Series implements UpDownCounter {
   #changes = 0
 
   inc(amount = 1): void {
-    if (amount > -Infinity && amount < Infinity) {
+    if (typeof amount === 'number' && amount > -Infinity && amount < Infinity) {
       this.cells[this.at]! += amount
       this.#changes++
     } else this.reject()
   }
 
   dec(amount = 1): void {
-    this.inc(-amount)
+    // A string or null would become a number by the minus.
+    if (typeof amount === 'number') this.inc(-amount)
+    else this.reject()
   }
 
   get value(): number {

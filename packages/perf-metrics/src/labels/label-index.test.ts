@@ -32,7 +32,9 @@ describe('series identity', () => {
         for (const tuple of tuples) {
           const [a, b, c] = tuple
           counter.inc({ a, b, c })
-          const key = JSON.stringify(tuple.map(value => value.toWellFormed()))
+          // What no format can express is counted as mislabelled.
+          if (!tuple.every(value => value.isWellFormed())) continue
+          const key = JSON.stringify(tuple)
           expected.set(key, (expected.get(key) ?? 0) + 1)
         }
         const actual = new Map(

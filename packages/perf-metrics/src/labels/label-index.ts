@@ -218,7 +218,7 @@ function deletePath<S>(level: Level<S>, values: readonly string[], depth: number
   level.delete(key)
 }
 
-/** The label values in the order of `names` as well-formed strings, or what is wrong with the object. */
+/** The label values in the order of `names` as strings, or what is wrong with the object. */
 export function readValues(
   names: readonly string[],
   labels: Labels,
@@ -229,8 +229,11 @@ export function readValues(
   const values: string[] = []
   for (const label of names) {
     const value: unknown = labels[label]
-    if (typeof value === 'string') values.push(value.toWellFormed())
-    else if (typeof value === 'number' || typeof value === 'boolean') values.push(String(value))
+    if (typeof value === 'string') {
+      // No format can express half a surrogate pair, and two of them must not become one series.
+      if (!value.isWellFormed()) return { label, problem: 'must be well-formed Unicode' }
+      values.push(value)
+    } else if (typeof value === 'number' || typeof value === 'boolean') values.push(String(value))
     else if (value === undefined) return { label, problem: 'is missing' }
     else return { label, problem: 'must be a string, number or boolean' }
   }

@@ -1,17 +1,23 @@
-import type { Clock, Timer } from '@millrace/kit'
+import { setSystemTimer, type Timer } from '@millrace/kit'
 import { assembled } from '../bytes/assembled.ts'
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { gzipped } from '../bytes/gzip.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
-import { InvalidOptionError, MetricsExportError } from '../errors.ts'
+import { MetricsExportError } from '../errors.ts'
 import { encodeOtlpJson } from '../otlp/json-encoding.ts'
-import { type HistogramEncoding, MetricDataReader, type Temporality } from '../otlp/metric-data.ts'
+import { MetricDataReader } from '../otlp/metric-data.ts'
 import { encodeOtlpProtobuf } from '../otlp/protobuf-encoding.ts'
-import { type ResourceAttributes, resourceFromEnvironment } from '../otlp/resource.ts'
+import { SDK_VERSION } from '../otlp/sdk-version.ts'
 import type { Registry } from '../registry/registry.ts'
 import { inSlices, type Pace, paceOf } from '../time/slices.ts'
+import {
+  type OtlpExporterOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './exporter-options.ts'
 import { type PartialSuccess, readPartialSuccess } from './partial-success.ts'
 import { type PostOptions, post } from './post.ts'
+import { retryAfter } from './retry-after.ts'
 
 /** Statuses after which the specification has a client try again. */
 const RETRYABLE = new Set([429, 502, 503, 504])
@@ -19,48 +25,22 @@ const TRIES = 5
 const FIRST_BACKOFF = 1000
 /** What zlib calls its default. */
 const COMPRESSION_LEVEL = 6
-
-export interface OtlpExporterOptions {
-  /**
-   * Where to post to. Default: `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`, or `OTEL_EXPORTER_OTLP_ENDPOINT` with
-   * `/v1/metrics`, or `http://localhost:4318/v1/metrics`.
-   */
-  url?: string
-  /** Headers to send, for instance a key. Default: those of `OTEL_EXPORTER_OTLP_HEADERS`. */
-  headers?: Readonly<Record<string, string>>
-  /** Milliseconds between two exports, 100 or more. Default: `OTEL_METRIC_EXPORT_INTERVAL`, or 60,000. */
-  interval?: number
-  /** Milliseconds that one try may take, 1 or more. Default: `OTEL_METRIC_EXPORT_TIMEOUT`, or 10,000. */
-  timeout?: number
-  /** Default `cumulative`. With `delta` a failed export is contained in the next one. */
-  temporality?: Temporality
-  /** Default `exponential`. */
-  histograms?: HistogramEncoding
-  /** Default `protobuf`. */
-  encoding?: 'protobuf' | 'json'
-  /** Default `gzip`. */
-  compression?: 'gzip' | 'none'
-  /** Attributes of this process, over those of `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`. */
-  resource?: ResourceAttributes
-  /** Told of every export that failed for good. Default: only counted in `stats()`. */
-  onError?: (error: MetricsExportError) => void
-  /** Source of time. Default: the system's. */
-  clock?: Clock
-}
+/** In the form that the OTLP specification asks for. */
+const USER_AGENT = `OTel-OTLP-Exporter-JavaScript/${SDK_VERSION} (@millrace/perf-metrics)`
 
 export interface OtlpExporterStats {
   /** Exports that arrived. */
-  exports: number
+  readonly exports: number
   /** Exports given up. */
-  failures: number
+  readonly failures: number
   /** Further tries of exports. */
-  retries: number
+  readonly retries: number
   /** Data points that arrived. */
-  pointsSent: number
+  readonly pointsSent: number
   /** Data points that the collector said it dropped. */
-  pointsRejected: number
+  readonly pointsRejected: number
   /** Bytes posted, after compression. */
-  bytes: number
+  readonly bytes: number
 }
 
 /**
@@ -69,11 +49,10 @@ export interface OtlpExporterStats {
  */
 export class OtlpExporter {
   readonly #registry: Registry
-  readonly #options: Required<Omit<OtlpExporterOptions, 'onError'>>
-  readonly #onError: (error: MetricsExportError) => void
+  readonly #options: ResolvedOptions
   readonly #reader: MetricDataReader
   readonly #pace: Pace
-  readonly #stats: OtlpExporterStats = {
+  readonly #stats = {
     exports: 0,
     failures: 0,
     retries: 0,
@@ -87,34 +66,14 @@ export class OtlpExporter {
   #running: Promise<void> | undefined
 
   constructor(registry: Registry, options: OtlpExporterOptions = {}) {
-    const { env } = process
-    const base = env.OTEL_EXPORTER_OTLP_ENDPOINT?.replace(/\/$/, '')
     this.#registry = registry
-    this.#onError = options.onError ?? (() => {})
-    this.#options = {
-      url:
-        options.url ??
-        env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT ??
-        `${base ?? 'http://localhost:4318'}/v1/metrics`,
-      headers: options.headers ?? headersOf(env.OTEL_EXPORTER_OTLP_HEADERS),
-      interval: atLeast('interval', 100, options.interval, env.OTEL_METRIC_EXPORT_INTERVAL, 60_000),
-      timeout: atLeast('timeout', 1, options.timeout, env.OTEL_METRIC_EXPORT_TIMEOUT, 10_000),
-      temporality: oneOf('temporality', ['cumulative', 'delta'], options.temporality),
-      histograms: oneOf('histograms', ['exponential', 'explicit'], options.histograms),
-      encoding: oneOf('encoding', ['protobuf', 'json'], options.encoding),
-      compression: oneOf('compression', ['gzip', 'none'], options.compression),
-      resource: { ...resourceFromEnvironment(env), ...options.resource },
-      clock: options.clock ?? registry.timeline,
-    }
-    if (!/^https?:$/.test(URL.parse(this.#options.url)?.protocol ?? '')) {
-      throw new InvalidOptionError('url', 'an http or https URL', this.#options.url)
-    }
+    this.#options = resolveOptions(registry, options)
     this.#reader = new MetricDataReader(this.#options.temporality, this.#options.histograms)
     this.#pace = paceOf(this.#options.clock)
     this.#schedule()
   }
 
-  /** Exports now, after the export under way if there is one. Rejects with an `MetricsExportError`. */
+  /** Exports now, after the export under way if there is one. Takes no longer than `timeout`. Rejects with a `MetricsExportError`. */
   async export(): Promise<void> {
     // Its own caller is told of its failure.
     while (this.#running !== undefined) await this.#running.catch(() => {})
@@ -131,15 +90,21 @@ export class OtlpExporter {
     return { ...this.#stats }
   }
 
-  /** Stops the interval and exports a last time; a failure is reported, not thrown. Waits no longer than one try. */
+  /**
+   * Stops the interval and exports a last time; a failure is reported, not thrown. Does not wait for a collector that asks to come back
+   * later, and keeps the process alive for as long as `timeout`.
+   */
   async close(): Promise<void> {
     if (this.#ended.signal.aborted) return
     this.#timer?.cancel()
     this.#ended.abort()
+    const hold = setSystemTimer(() => {}, this.#options.timeout, true)
     // A failure has been counted and reported by then, and there is no later try.
     await this.export().catch(() => {})
+    hold.cancel()
   }
 
+  /** As {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -156,35 +121,46 @@ export class OtlpExporter {
   }
 
   async #exportOnce(): Promise<void> {
-    const { temporality, histograms, resource, encoding } = this.#options
-    const { timeline } = this.#registry
-    const moment = timeline.moment()
-    const time = moment.date
-    const reading = this.#reader.read(this.#registry.collect(), moment)
-    const context = { time, temporality, histograms, resource }
-    const json = encoding === 'json'
-    const out = json ? new ByteWriter() : new ProtoWriter()
-    const steps = json
-      ? encodeOtlpJson(reading.metrics, context, out)
-      : encodeOtlpProtobuf(reading.metrics, context, out as ProtoWriter)
-    await inSlices(steps, undefined, this.#pace)
-    if (reading.points === 0) return
+    const { clock, timeout } = this.#options
+    const late = new AbortController()
+    const timer = clock.setTimer(
+      () => late.abort(new MetricsExportError(`The export took longer than ${timeout} ms`)),
+      timeout,
+    )
     try {
-      const body = await this.#body(out)
-      const { rejected } = await this.#post(body)
-      reading.delivered = true
-      this.#stats.exports++
-      this.#stats.pointsSent += reading.points - rejected
-      this.#stats.pointsRejected += rejected
+      await this.#send(late.signal, clock.now() + timeout)
     } catch (cause) {
       this.#stats.failures++
       const error =
         cause instanceof MetricsExportError
           ? cause
           : new MetricsExportError('The metrics could not be delivered', undefined, { cause })
-      this.#onError(error)
+      this.#options.onError(error)
       throw error
+    } finally {
+      timer.cancel()
     }
+  }
+
+  /** @param due when the export must be over, by the exporter's clock */
+  async #send(signal: AbortSignal, due: number): Promise<void> {
+    const { temporality, histograms, resource, encoding } = this.#options
+    const moment = this.#registry.timeline.moment()
+    const reading = this.#reader.read(this.#registry.collect(), moment)
+    const context = { time: moment.date, temporality, histograms, resource }
+    const json = encoding === 'json'
+    const out = json ? new ByteWriter() : new ProtoWriter()
+    const steps = json
+      ? encodeOtlpJson(reading.metrics, context, out)
+      : encodeOtlpProtobuf(reading.metrics, context, out as ProtoWriter)
+    await inSlices(steps, signal, this.#pace)
+    if (reading.points === 0) return
+    const partial = await this.#post(await this.#body(out), signal, due)
+    reading.delivered = true
+    this.#stats.exports++
+    this.#stats.pointsSent += reading.points - partial.rejected
+    this.#stats.pointsRejected += partial.rejected
+    if (partial.rejected > 0 || partial.message !== '') this.#options.onPartialSuccess(partial)
   }
 
   #body(out: ByteWriter): Promise<Uint8Array<ArrayBuffer>> {
@@ -193,26 +169,34 @@ export class OtlpExporter {
       : assembled(out, undefined, this.#pace)
   }
 
-  async #post(body: Uint8Array<ArrayBuffer>): Promise<PartialSuccess> {
-    const { compression, headers, encoding, url, timeout } = this.#options
+  async #post(
+    body: Uint8Array<ArrayBuffer>,
+    signal: AbortSignal,
+    due: number,
+  ): Promise<PartialSuccess> {
+    const { clock, compression, headers, encoding, url, maxRetryAfter } = this.#options
     const request = {
       body,
-      timeout,
+      signal,
       headers: {
+        'user-agent': USER_AGENT,
         ...headers,
         'content-type': encoding === 'json' ? 'application/json' : 'application/x-protobuf',
         ...(compression === 'gzip' ? { 'content-encoding': 'gzip' } : undefined),
       },
     }
     for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted()
       this.#stats.bytes += body.length
       const outcome = await attemptPost(url, request)
       if ('answer' in outcome) return readPartialSuccess(outcome.answer, encoding)
-      const { error, retryAfter, retryable } = outcome
+      const { error, wanted, retryable } = outcome
       if (!retryable || attempt === TRIES || this.#ended.signal.aborted) throw error
-      this.#stats.retries++
       // Full jitter, so that a fleet does not come back at once.
-      await this.#pause(retryAfter ?? Math.random() * FIRST_BACKOFF * 2 ** (attempt - 1))
+      const wait = wanted ?? Math.random() * FIRST_BACKOFF * 2 ** (attempt - 1)
+      if ((wanted ?? 0) > maxRetryAfter || clock.now() + wait >= due) throw error
+      this.#stats.retries++
+      await this.#pause(wait)
     }
   }
 
@@ -233,7 +217,7 @@ export class OtlpExporter {
 
 type Outcome =
   | { answer: Uint8Array }
-  | { error: unknown; retryable: boolean; retryAfter?: number | undefined }
+  | { error: unknown; retryable: boolean; wanted?: number | undefined }
 
 async function attemptPost(url: string, request: PostOptions): Promise<Outcome> {
   try {
@@ -242,49 +226,9 @@ async function attemptPost(url: string, request: PostOptions): Promise<Outcome> 
     return {
       error: new MetricsExportError(`The collector answered ${status} to the metrics`, status),
       retryable: RETRYABLE.has(status),
-      retryAfter: retryDelay(headers['retry-after']),
+      wanted: retryAfter(headers['retry-after'], Date.now()),
     }
   } catch (error) {
-    return { error, retryable: true }
+    return { error, retryable: !request.signal.aborted }
   }
-}
-
-/** `Retry-After` in milliseconds: seconds or a date. */
-function retryDelay(header: string | undefined): number | undefined {
-  if (header === undefined) return undefined
-  const delay = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now()
-  return Number.isNaN(delay) ? undefined : Math.max(0, delay)
-}
-
-function headersOf(list: string | undefined): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const pair of (list ?? '').split(',')) {
-    const equals = pair.indexOf('=')
-    if (equals > 0) {
-      headers[pair.slice(0, equals).trim()] = decodeURIComponent(pair.slice(equals + 1).trim())
-    }
-  }
-  return headers
-}
-
-function atLeast(
-  option: string,
-  least: number,
-  given: number | undefined,
-  env: string | undefined,
-  otherwise: number,
-): number {
-  const value = given ?? (env ? Number(env) : otherwise)
-  if (value >= least && value < Infinity) return value
-  throw new InvalidOptionError(option, `at least ${least} milliseconds`, value)
-}
-
-function oneOf<T extends string>(
-  option: string,
-  choices: readonly [T, ...T[]],
-  value: T | undefined,
-): T {
-  if (value === undefined) return choices[0]
-  if (choices.includes(value)) return value
-  throw new InvalidOptionError(option, `one of ${choices.join(', ')}`, value)
 }

@@ -1,39 +1,52 @@
-/** What a collector says it did not take. */
+/** What a collector says of an export that it took: `rejected` points were dropped; with 0 the message is a warning. */
 export interface PartialSuccess {
   readonly rejected: number
+  /** As the collector wrote it; may be empty. */
+  readonly message: string
 }
 
+const FULL: PartialSuccess = { rejected: 0, message: '' }
+
 /**
- * The number of rejected points in an `ExportMetricsServiceResponse`; 0 where the answer has none or cannot be read,
- * as the metrics did arrive.
+ * The partial success in an `ExportMetricsServiceResponse`; a full one where the answer has none or cannot be read, as the metrics did
+ * arrive.
  */
 export function readPartialSuccess(
   answer: Uint8Array,
   encoding: 'protobuf' | 'json',
 ): PartialSuccess {
-  const rejected = encoding === 'json' ? fromJson(answer) : fromProtobuf(answer)
-  return { rejected: Number.isFinite(rejected) ? rejected : 0 }
+  const { rejected, message } = encoding === 'json' ? fromJson(answer) : fromProtobuf(answer)
+  return { rejected: Number.isFinite(rejected) ? rejected : 0, message }
 }
 
-function fromJson(answer: Uint8Array): number {
+function fromJson(answer: Uint8Array): PartialSuccess {
   try {
     const parsed = JSON.parse(Buffer.from(answer).toString()) as {
-      partialSuccess?: { rejectedDataPoints?: string | number }
+      partialSuccess?: { rejectedDataPoints?: string | number; errorMessage?: string }
     }
-    return Number(parsed.partialSuccess?.rejectedDataPoints ?? 0)
+    const { rejectedDataPoints = 0, errorMessage = '' } = parsed.partialSuccess ?? {}
+    return { rejected: Number(rejectedDataPoints), message: String(errorMessage) }
   } catch {
-    return 0
+    return FULL
   }
 }
 
-/** `partial_success` is field 1 of the response, and `rejected_data_points` field 1 of that. */
-function fromProtobuf(answer: Uint8Array): number {
-  const partial = fieldOne(answer)
-  const rejected = partial instanceof Uint8Array ? fieldOne(partial) : 0
-  return typeof rejected === 'number' ? rejected : 0
+/** `partial_success` is field 1 of the response; `rejected_data_points` and `error_message` are fields 1 and 2 of that. */
+function fromProtobuf(answer: Uint8Array): PartialSuccess {
+  const partial = fieldsOf(answer).get(1)
+  if (!(partial instanceof Uint8Array)) return FULL
+  const fields = fieldsOf(partial)
+  const rejected = fields.get(1)
+  const message = fields.get(2)
+  return {
+    rejected: typeof rejected === 'number' ? rejected : 0,
+    message: message instanceof Uint8Array ? Buffer.from(message).toString() : '',
+  }
 }
 
-function fieldOne(message: Uint8Array): Uint8Array | number | undefined {
+/** Varints and delimited fields by number. */
+function fieldsOf(message: Uint8Array): Map<number, Uint8Array | number> {
+  const fields = new Map<number, Uint8Array | number>()
   let at = 0
   const varint = (): number => {
     let value = 0
@@ -51,9 +64,8 @@ function fieldOne(message: Uint8Array): Uint8Array | number | undefined {
     else if (wire === 5) at += 4
     else {
       const value = varint()
-      const content = wire === 2 ? message.subarray(at, (at += value)) : value
-      if (tag >>> 3 === 1) return content
+      fields.set(tag >>> 3, wire === 2 ? message.subarray(at, (at += value)) : value)
     }
   }
-  return undefined
+  return fields
 }

@@ -9,12 +9,12 @@ import {
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
 import { InvalidOptionError } from '../errors.ts'
+import { COMPOSITE, OPENMETRICS, PROMETHEUS, type TextFormat } from '../export/exposition-format.ts'
 import { type MetricsHandler, metricsHandler } from '../export/http-handler.ts'
 import { type MetricsJson, toJson } from '../export/json.ts'
 import { negotiate } from '../export/negotiate.ts'
 import { exposeText, type Scrape, type ScrapeOptions, scrape } from '../export/scrape.ts'
 import { summarize } from '../export/summary.ts'
-import { OPENMETRICS, OPENMETRICS_2, PROMETHEUS, type TextFormat } from '../export/text-format.ts'
 import type { Counter } from '../instrument/counter.ts'
 import type { Family } from '../instrument/family.ts'
 import type { Gauge } from '../instrument/gauge.ts'
@@ -265,7 +265,7 @@ export class Registry {
 
   /** OpenMetrics text, 1.0 unless 2.0 is asked for. In one piece too. */
   toOpenMetrics({ version = '1.0' }: OpenMetricsOptions = {}): string {
-    return this.#toText(version === '2.0' ? OPENMETRICS_2 : OPENMETRICS)
+    return this.#toText(version === '2.0' ? COMPOSITE : OPENMETRICS)
   }
 
   #toText(format: TextFormat): string {

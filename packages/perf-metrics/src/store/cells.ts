@@ -21,9 +21,8 @@ export interface CellStore {
   free(cells: Cells): void
   /** Told of every series that is exported, where others read the cells. */
   announce?(description: FamilyDescription, labelValues: readonly string[], cells: Cells): void
-  /** Brackets what another thread must not read half done. */
-  beginChange?(): void
-  endChange?(): void
+  /** Makes what was written before visible to other threads before what is written after. */
+  fence?(): void
 }
 
 const PAGE = 2048

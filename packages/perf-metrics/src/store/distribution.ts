@@ -39,12 +39,18 @@ export function quantile(d: Distribution, q: number): number {
   for (let i = 0; i < d.counts.length; i++) {
     seen += d.counts[i]!
     if (seen >= rank) {
-      // The geometric middle of the bucket halves the error of either bound.
-      const upper = upperBound(d.low + i, d.schema)
-      return clamp(upper / (1 + quantileError(d.schema)), d)
+      return clamp(middle(d.low + i, d.schema), d)
     }
   }
   return d.max
+}
+
+/** The geometric middle of a bucket, which halves the error of either bound. */
+export function middle(index: number, schema: number): number {
+  const half = 1 + quantileError(schema)
+  const upper = upperBound(index, schema)
+  // The last buckets of all end beyond the largest double.
+  return upper < Infinity ? upper / half : upperBound(index - 1, schema) * half
 }
 
 function clamp(value: number, { min, max }: Distribution): number {

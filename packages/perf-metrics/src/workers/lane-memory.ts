@@ -5,7 +5,7 @@ import { MetricsSnapshotError } from '../errors.ts'
  * atomic operation; readers see each double whole, as it is aligned.
  *
  *     header   Int32: magic, lanes, cells per lane, directory bytes per lane
- *     states   Int32 per lane: owner (0 free, else thread id + 1), directory length, cells used, version, unshared
+ *     states   Int32 per lane: owner (0 free, else thread id + 1), directory length, cells used, fence, unshared
  *     lanes    Float64 × cells, then directory bytes: length-prefixed JSON, one record per series
  */
 const MAGIC = 0x6d6c_7231
@@ -15,8 +15,8 @@ const STATE = 5
 export const OWNER = 0
 export const DIRECTORY_LENGTH = 1
 export const CELLS_USED = 2
-/** Odd while the writer rearranges a histogram. */
-export const VERSION = 3
+/** Written to order what is written beside it. */
+export const FENCE = 3
 /** Series that had no room and are not shared. */
 export const UNSHARED = 4
 

@@ -6,14 +6,14 @@ import { appendRecord, readRecords } from './directory.ts'
 import {
   CELLS_USED,
   DIRECTORY_LENGTH,
+  FENCE,
   type Lane,
   lanesOf,
   OWNER,
   UNSHARED,
-  VERSION,
 } from './lane-memory.ts'
 
-/** Exponential buckets of a histogram in shared memory. They are taken at once, as a block cannot move here. */
+/** Exponential buckets of a histogram in shared memory: taken at once, and once more when values spread beyond them. */
 const SHARED_BUCKETS = 640
 
 /**
@@ -43,8 +43,6 @@ class LaneStore implements CellStore {
   constructor(lane: Lane) {
     this.#lane = lane
     const { state, directory, cells } = lane
-    // An owner that ended in the middle of a change left an odd version.
-    if ((Atomics.load(state, VERSION) & 1) === 1) Atomics.add(state, VERSION, 1)
     for (const record of readRecords(directory, 0, Atomics.load(state, DIRECTORY_LENGTH))) {
       const { description, labelValues, at, size } = record
       this.#inherited.set(JSON.stringify([description.name, ...labelValues]), {
@@ -79,11 +77,7 @@ class LaneStore implements CellStore {
     else Atomics.store(state, DIRECTORY_LENGTH, end)
   }
 
-  beginChange(): void {
-    Atomics.add(this.#lane.state, VERSION, 1)
-  }
-
-  endChange(): void {
-    Atomics.add(this.#lane.state, VERSION, 1)
+  fence(): void {
+    Atomics.add(this.#lane.state, FENCE, 1)
   }
 }

@@ -9,18 +9,19 @@ import { type DirectoryRecord, readRecords } from './directory.ts'
 import {
   createLaneMemory,
   DIRECTORY_LENGTH,
+  FENCE,
   type Lane,
   lanesOf,
   OWNER,
   UNSHARED,
-  VERSION,
 } from './lane-memory.ts'
 
 export interface SharedLanesOptions {
   /** Most worker threads at a time, 1 to 1,024. */
   readonly threads: number
   /**
-   * Bytes per thread, 65,536 or more. A counter takes 8 and its description some 200; a histogram 5,300. Series
+   * Bytes per thread, 65,536 or more. A counter takes 8 and its description some 200; a histogram 5,300, twice that once its
+   * values span more than six decades. Series
    * without room are counted in `stats().unshared`. Default: 1 MiB
    */
   readonly bytesPerThread?: number | undefined
@@ -138,10 +139,9 @@ class LaneReader {
       return this.live && wasSet(cells, at) ? cells[at] : undefined
     }
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const version = Atomics.load(state, VERSION)
-      if ((version & 1) === 1) continue
+      Atomics.load(state, FENCE)
       const histogram = readHistogramCells(cells, at, description.buckets.length + 1)
-      if (Atomics.load(state, VERSION) === version) return histogram
+      if (histogram !== undefined) return histogram
     }
     return undefined
   }

@@ -1,0 +1,64 @@
+import { isLegacyLabelName, isLegacyMetricName, legacyLabel, legacyName } from './name.ts'
+
+/**
+ * How names appear that Prometheus 2 would not accept, as scrapers ask for it by `escaping=`.
+ * - `allow-utf-8`: as they are
+ * - `underscores`: an underscore for each code point that is not accepted
+ * - `dots`: `_dot_` for dots, two underscores for underscores and for what is not accepted
+ * - `values`: `U__`, then each code point that is not accepted in hexadecimal between underscores
+ */
+export type Escaping = 'allow-utf-8' | 'underscores' | 'dots' | 'values'
+
+export function isEscaping(value: string | undefined): value is Escaping {
+  return (
+    value === 'allow-utf-8' || value === 'underscores' || value === 'dots' || value === 'values'
+  )
+}
+
+/** The name of a metric as `escaping` has it. Algorithm: `EscapeName` of prometheus/common. */
+export function escapeMetricName(name: string, escaping: Escaping): string {
+  switch (escaping) {
+    case 'allow-utf-8':
+      return name
+    case 'underscores':
+      return legacyName(name)
+    case 'dots':
+      return dotted(name, /[a-zA-Z:]/)
+    case 'values':
+      return isLegacyMetricName(name) ? name : coded(name, /[a-zA-Z:]/)
+  }
+}
+
+/** As {@link escapeMetricName}, for labels, which may not contain colons. */
+export function escapeLabelName(name: string, escaping: Escaping): string {
+  switch (escaping) {
+    case 'allow-utf-8':
+      return name
+    case 'underscores':
+      return legacyLabel(name)
+    case 'dots':
+      return dotted(name, /[a-zA-Z]/)
+    case 'values':
+      return isLegacyLabelName(name) ? name : coded(name, /[a-zA-Z]/)
+  }
+}
+
+function dotted(name: string, letters: RegExp): string {
+  return escaped(name, letters, character => (character === '.' ? '_dot_' : '__'))
+}
+
+function coded(name: string, letters: RegExp): string {
+  const code = (character: string): string =>
+    character === '_' ? '__' : `_${character.codePointAt(0)!.toString(16)}_`
+  return `U__${escaped(name, letters, code)}`
+}
+
+/** Letters stay, digits do after the first character, and `replace` says what becomes of the rest. */
+function escaped(name: string, letters: RegExp, replace: (character: string) => string): string {
+  let result = ''
+  for (const character of name) {
+    const stays = letters.test(character) || (result !== '' && /[0-9]/.test(character))
+    result += stays ? character : replace(character)
+  }
+  return result
+}

@@ -1,0 +1,172 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { VirtualClock } from '@millrace/testkit'
+import { afterEach, describe, expect, it } from 'vitest'
+import { exportMetricsResponse as response } from '../bytes/definitions.fixture.ts'
+import { Registry } from '../index.ts'
+import { OtlpExporter, type PartialSuccess } from '../otlp.ts'
+
+const closing: (() => void)[] = []
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+})
+
+async function collector(
+  answer: (request: IncomingMessage, response: ServerResponse, n: number) => void,
+): Promise<string> {
+  let n = 0
+  const server = createServer((req, res) => {
+    req.resume().on('end', () => answer(req, res, ++n))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/metrics`
+}
+
+function counted(clock?: VirtualClock): Registry {
+  const metrics = new Registry({ clock })
+  metrics.counter('x_total').inc()
+  return metrics
+}
+
+describe('delivery', () => {
+  it.each([200, 201, 202, 204, 299])('takes %d for a success', async status => {
+    const url = await collector((_, res) => res.writeHead(status).end())
+    await using exporter = new OtlpExporter(counted(), { url })
+    await exporter.export()
+    expect(exporter.stats()).toMatchObject({ exports: 1, failures: 0 })
+  })
+
+  it('does not wait for a collector that asks for more time than the cap', async () => {
+    const url = await collector((_, res, n) =>
+      n === 1 ? res.writeHead(503, { 'retry-after': '3600' }).end() : res.writeHead(200).end(),
+    )
+    const clock = new VirtualClock(0)
+    await using exporter = new OtlpExporter(counted(clock), { url, interval: 1000, timeout: 1e9 })
+    await expect(exporter.export()).rejects.toThrow('The collector answered 503 to the metrics')
+    expect(exporter.stats()).toMatchObject({ failures: 1, retries: 0 })
+    // The next one goes out when its interval is over.
+    await exporter.export()
+    expect(exporter.stats()).toMatchObject({ exports: 1, failures: 1 })
+  })
+
+  it('does not wait longer than its timeout leaves, whatever the collector asks', async () => {
+    const url = await collector((_, res) => res.writeHead(429, { 'retry-after': '20' }).end())
+    const clock = new VirtualClock(0)
+    await using exporter = new OtlpExporter(counted(clock), { url, timeout: 15_000 })
+    await expect(exporter.export()).rejects.toMatchObject({ status: 429 })
+    expect(clock.now()).toBe(0)
+  })
+
+  it('comes back when the collector asks, by seconds or by date', async () => {
+    for (const header of ['2', new Date(Date.now() + 2000).toUTCString()]) {
+      let asked = () => {}
+      const first = new Promise<void>(resolve => {
+        asked = resolve
+      })
+      const url = await collector((_, res, n) => {
+        if (n === 1) res.writeHead(503, { 'retry-after': header }).end(asked)
+        else res.writeHead(200).end()
+      })
+      const clock = new VirtualClock(0)
+      await using exporter = new OtlpExporter(counted(clock), { url })
+      const exported = exporter.export()
+      await first
+      while (exporter.stats().retries === 0) await new Promise(resolve => setImmediate(resolve))
+      clock.advance(2000)
+      await exported
+      expect(exporter.stats()).toMatchObject({ exports: 1, retries: 1 })
+    }
+  })
+
+  it('ends with its timeout where the collector never answers', async () => {
+    let asked = () => {}
+    const first = new Promise<void>(resolve => {
+      asked = resolve
+    })
+    const url = await collector(() => asked())
+    const clock = new VirtualClock(0)
+    const exporter = new OtlpExporter(counted(clock), { url, timeout: 5000, interval: 60_000 })
+    const exported = exporter.export()
+    const failure = expect(exported).rejects.toMatchObject({ code: 'ERR_MILLRACE_METRICS_EXPORT' })
+    await first
+    clock.advance(5000)
+    await failure
+    expect(exporter.stats()).toMatchObject({ failures: 1, retries: 0 })
+    for (const close of closing.splice(0)) close()
+    await exporter.close()
+  })
+
+  it.each(['protobuf', 'json'] as const)(
+    'reports rejected points and warnings, in %s',
+    async encoding => {
+      const partials = [
+        { rejectedDataPoints: 1, errorMessage: 'too old' },
+        { rejectedDataPoints: 0, errorMessage: 'use gzip' },
+        {},
+      ]
+      const url = await collector((_, res, n) => {
+        const partialSuccess = partials[n - 1]
+        const message = response.fromObject({ partialSuccess })
+        res
+          .writeHead(200)
+          .end(
+            encoding === 'json'
+              ? JSON.stringify({ partialSuccess })
+              : response.encode(message).finish(),
+          )
+      })
+      const told: PartialSuccess[] = []
+      const exporter = new OtlpExporter(counted(), {
+        url,
+        encoding,
+        onPartialSuccess: partial => told.push(partial),
+      })
+      for (const _ of partials) await exporter.export()
+      expect(told).toEqual([
+        { rejected: 1, message: 'too old' },
+        { rejected: 0, message: 'use gzip' },
+      ])
+      expect(exporter.stats()).toMatchObject({ exports: 3, pointsSent: 2, pointsRejected: 1 })
+      for (const close of closing.splice(0)) close()
+      await exporter.close()
+    },
+  )
+
+  it('says who it is', async () => {
+    let agent: string | undefined
+    const url = await collector((req, res) => {
+      agent = req.headers['user-agent']
+      res.end()
+    })
+    await using exporter = new OtlpExporter(counted(), { url })
+    await exporter.export()
+    expect(agent).toMatch(/^OTel-OTLP-Exporter-JavaScript\/\d+\.\d+\.\d+ /)
+  })
+
+  it('delivers at the end, also after the registry was closed', async () => {
+    let bodies = 0
+    const url = await collector((_, res) => {
+      bodies++
+      res.end()
+    })
+    const metrics = counted()
+    const exporter = new OtlpExporter(metrics, { url })
+    metrics.close()
+    await exporter.close()
+    expect(bodies).toBe(1)
+  })
+
+  it('keeps an interval beyond the reach of Node’s timers', async () => {
+    const url = await collector((_, res) => res.end())
+    const exporter = new OtlpExporter(counted(), { url, interval: 2 ** 31 })
+    await new Promise(resolve => setTimeout(resolve, 50))
+    expect(exporter.stats().exports).toBe(0)
+    await exporter.close()
+  })
+})
