@@ -6,7 +6,7 @@ const store = new RedisStore({ client: redis, prefix: 'app' })
 const { hits }: { hits: number } = store.stats()
 let refused: unknown
 try {
-  new RedisStore({ client: redis, deadline: -1 })
+  new RedisStore({ client: redis, timeout: -1 })
 } catch (error) {
   refused = error
 }

@@ -1,35 +1,16 @@
-/** A constructor option, or an option of one call, is outside its documented bounds. */
-export class InvalidOptionError extends TypeError {
-  override readonly name = 'InvalidOptionError'
-  readonly code = 'ERR_MILLRACE_INVALID_OPTION'
-  /** Name of the option as the caller wrote it. */
-  readonly option: string
-  /** What would have been accepted. */
-  readonly expected: string
-  /** What was passed. Not enumerable, so that logging the error does not log the value. */
-  declare readonly received: unknown
-
-  constructor(option: string, expected: string, received: unknown) {
-    super(`Expected \`${option}\` to be ${expected}, got ${describe(received)}`)
-    this.option = option
-    this.expected = expected
-    Object.defineProperty(this, 'received', { value: received, enumerable: false })
-  }
-}
-
-/** Redis did not answer within the deadline. What was sent may still take effect. */
+/** Redis did not answer within its timeout. What was sent may still take effect. */
 export class RedisTimeoutError extends Error {
   override readonly name = 'RedisTimeoutError'
   readonly code = 'ERR_MILLRACE_REDIS_TIMEOUT'
   /** The operation, such as `get`. */
   readonly operation: string
-  /** The deadline that passed, in ms. */
-  readonly deadline: number
+  /** How long it was waited for, in ms. */
+  readonly timeout: number
 
-  constructor(operation: string, deadline: number) {
-    super(`Redis did not answer \`${operation}\` within ${deadline} ms`)
+  constructor(operation: string, timeout: number) {
+    super(`Redis did not answer \`${operation}\` within ${timeout} ms`)
     this.operation = operation
-    this.deadline = deadline
+    this.timeout = timeout
   }
 }
 
@@ -65,12 +46,18 @@ export class RedisUnavailableError extends Error {
   }
 }
 
-/** Names a value and its type without printing objects, which may hold secrets. */
-function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value)
-  if (typeof value === 'number' || typeof value === 'boolean') return `${value} (${typeof value})`
-  if (typeof value === 'string') {
-    return value.length > 40 ? `a string of ${value.length} characters` : `'${value}' (string)`
+/** A value is larger than the store's `maxValueBytes`. Nothing was sent. */
+export class ValueTooLargeError extends RangeError {
+  override readonly name = 'ValueTooLargeError'
+  readonly code = 'ERR_MILLRACE_REDIS_VALUE_TOO_LARGE'
+  /** Bytes of the packed value. */
+  readonly size: number
+  /** Bytes that are allowed. */
+  readonly limit: number
+
+  constructor(size: number, limit: number) {
+    super(`The packed value has ${size} bytes, more than the ${limit} of \`maxValueBytes\``)
+    this.size = size
+    this.limit = limit
   }
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

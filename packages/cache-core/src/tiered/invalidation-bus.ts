@@ -22,6 +22,11 @@ export interface InvalidationBus {
    * handed over, which is no proof that it arrived; rejects if it certainly was not.
    */
   publish(invalidations: readonly Invalidation[]): Promise<void>
+  /**
+   * Whether the store itself publishes here what its calls invalidate, in one step with it. Then only the rest is published: patterns,
+   * and what the store failed to do. Asked once for each cache. Default: it does not.
+   */
+  carries?(store: unknown): boolean
   /** @returns a function that ends the subscription */
   subscribe(listener: BusListener): () => void
 }

@@ -17,6 +17,8 @@ export class TierChanges<V> {
   readonly #tier: SecondTier<V>
   readonly #load: TierLoad<V>
   readonly #bus: InvalidationBus | undefined
+  /** Whether the store publishes what it does. */
+  readonly #carried: boolean
   /** Ends the subscription to the bus. */
   readonly unsubscribe: (() => void) | undefined
   /** The last `set` of each key that is on its way to the store. */
@@ -37,6 +39,7 @@ export class TierChanges<V> {
     this.#tier = tier
     this.#load = load
     this.#bus = bus
+    this.#carried = bus?.carries?.(tier.store) === true
     this.unsubscribe = bus?.subscribe(this.#listener())
   }
 
@@ -61,6 +64,7 @@ export class TierChanges<V> {
     const retention = Math.max(staleWhileRevalidate, staleIfError)
     const how = { ...options, ttl: options.ttl ?? ttl, retention }
     const stored = new Set<string>()
+    let told = false
     try {
       const items = Array.from(values, ([key, value]) => ({ ...how, key, value }))
       const kept =
@@ -68,11 +72,12 @@ export class TierChanges<V> {
           ? [await store.set(items[0]!.key, items[0]!.value, how)]
           : await store.setMany(items)
       for (const [index, { key }] of items.entries()) if (kept[index]) stored.add(key)
+      told = this.#carried && stored.size === values.size
     } finally {
       try {
         this.#keep(values, stored, write, { ...options, ttl: Math.min(this.#l1Ttl, how.ttl) })
       } finally {
-        await this.#publish(gone)
+        if (!told) await this.#publish(gone)
       }
     }
   }
@@ -119,13 +124,17 @@ export class TierChanges<V> {
 
   /** Tells the store, then the first tier again of what was stored meanwhile, then the other processes. */
   async #tell<T>(invalidations: readonly Invalidation[], act: () => Promise<T>): Promise<T> {
+    let told = false
     try {
-      return await act()
+      const result = await act()
+      // No store knows patterns.
+      told = this.#carried && invalidations[0]?.target !== 'pattern'
+      return result
     } finally {
       try {
         this.#apply(invalidations)
       } finally {
-        await this.#publish(invalidations)
+        if (!told) await this.#publish(invalidations)
       }
     }
   }

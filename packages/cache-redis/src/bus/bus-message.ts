@@ -1,28 +1,27 @@
+import { originalKey } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
 
-/** What travels on the channel. */
+/** What a script call says on the channel of its shard about what it did. */
 export interface BusMessage {
-  /** Random identity of the bus that sent it. */
+  /** Number of the journal's life. */
+  readonly incarnation: number
+  /** Epoch before the call: who knows this one has missed nothing. */
+  readonly before: number
+  /** Epoch after it. */
+  readonly epoch: number
+  /** Who made the call. */
   readonly sender: string
-  /** Number of the message from this sender, from 1 without gaps. */
-  readonly sequence: number
   readonly invalidations: readonly Invalidation[]
 }
 
-const FORMAT = 1
+const FORMAT = 2
 const verbs = ['delete', 'expire'] as const
 const targets = ['key', 'tag', 'pattern', 'all'] as const
 
-/** JSON: `[format, sender, sequence, verb, target, name, verb, target, name, …]` with verbs and targets by index. */
-export function encodeMessage({ sender, sequence, invalidations }: BusMessage): string {
-  const parts: (string | number)[] = [FORMAT, sender, sequence]
-  for (const { verb, target, name } of invalidations) {
-    parts.push(verbs.indexOf(verb), targets.indexOf(target), name)
-  }
-  return JSON.stringify(parts)
-}
-
-/** The message, or `undefined` if it is none, or of a format that this version does not know. */
+/**
+ * The message, or `undefined` if it is none, or of a format that this version does not know. The script writes JSON: `[format,
+ * incarnation, before, epoch, sender, verb, target, name, verb, target, name, …]` with verbs and targets by index, names in storable form.
+ */
 export function decodeMessage(text: string): BusMessage | undefined {
   let parts: unknown
   try {
@@ -30,16 +29,28 @@ export function decodeMessage(text: string): BusMessage | undefined {
   } catch {
     return undefined
   }
-  if (!Array.isArray(parts) || parts[0] !== FORMAT || parts.length % 3 !== 0) return undefined
-  const [, sender, sequence] = parts
-  if (typeof sender !== 'string' || !Number.isSafeInteger(sequence)) return undefined
+  if (!Array.isArray(parts) || parts[0] !== FORMAT || parts.length % 3 !== 2) return undefined
+  const [incarnation, before, epoch] = parts.slice(1, 4).map(Number)
+  const sender: unknown = parts[4]
+  if (![incarnation, before, epoch].every(Number.isSafeInteger)) return undefined
+  if (typeof sender !== 'string') return undefined
   const invalidations: Invalidation[] = []
-  for (let index = 3; index < parts.length; index += 3) {
+  for (let index = 5; index < parts.length; index += 3) {
     const verb = verbs[parts[index]]
     const target = targets[parts[index + 1]]
-    const name = parts[index + 2]
-    if (verb === undefined || target === undefined || typeof name !== 'string') return undefined
+    const name = nameOf(parts[index + 2])
+    if (verb === undefined || target === undefined || name === undefined) return undefined
     invalidations.push({ verb, target, name })
   }
-  return { sender, sequence, invalidations }
+  return { incarnation: incarnation!, before: before!, epoch: epoch!, sender, invalidations }
+}
+
+function nameOf(stored: unknown): string | undefined {
+  if (typeof stored !== 'string') return undefined
+  try {
+    return originalKey(stored)
+  } catch {
+    // Not a storable form: the message is none of ours.
+    return undefined
+  }
 }

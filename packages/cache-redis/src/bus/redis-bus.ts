@@ -1,29 +1,35 @@
 import { randomUUID } from 'node:crypto'
+import type { Clock, Timer } from '@millrace/cache-core'
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
-import { isCluster } from '../client.ts'
-import { type Clock, systemClock, type Timer } from '../clock.ts'
+import { checkInteger, checkOptions, checkPositive, type OptionNames } from '@millrace/kit'
 import {
+  CONNECTION_OPTIONS,
   Connection,
   type ConnectionOptions,
   type ConnectionStats,
-  type ConnectionTarget,
-} from '../connection.ts'
-import { InvalidOptionError } from '../errors.ts'
-import { decodeMessage, encodeMessage } from './bus-message.ts'
-import { Outbox } from './outbox.ts'
+} from '../connection/connection.ts'
+import type { ConnectionTarget } from '../connection/target.ts'
+import { RedisUnavailableError } from '../errors.ts'
+import { markOf } from '../protocol/answer.ts'
+import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
+import { Publisher } from '../protocol/publisher.ts'
+import { ScriptLines } from '../protocol/script-line.ts'
+import { Recovery } from '../recovery/recovery.ts'
+import { type BusMessage, decodeMessage } from './bus-message.ts'
+import { EpochTrail } from './epoch-trail.ts'
 import { Subscription } from './subscription.ts'
 
 /** Options of a {@link RedisBus}, besides where Redis is. */
 export interface RedisBusSettings extends ConnectionOptions {
-  /** Name of the channel, without braces. Buses with the same one hear each other. Default `millrace`. */
-  readonly channel?: string
+  /** That of the store whose invalidations it carries, a string without braces. Default: `millrace:cache` */
+  readonly prefix?: string | undefined
   /**
-   * ms between proofs that messages still arrive, > 0: how long a connection that broke without a word goes unnoticed, and
-   * how long first tiers serve what they hold while there is none. Default 5,000.
+   * ms between two comparisons of what arrived with what was sent, > 0: how long a loss without a word goes unnoticed is twice that,
+   * and how long first tiers serve what they hold while there is no connection is once that. Default: 5,000
    */
-  readonly heartbeat?: number
-  /** Unsent invalidations remembered by name, a positive integer; more become one that deletes everything. Default 10,000. */
-  readonly maxOutbox?: number
+  readonly heartbeat?: number | undefined
+  /** Unsent invalidations remembered by name, a positive integer; more become one that deletes everything. Default: 10,000 */
+  readonly maxRecovery?: number | undefined
 }
 
 /** Options of a {@link RedisBus}. */
@@ -31,7 +37,7 @@ export type RedisBusOptions = RedisBusSettings & ConnectionTarget
 
 /** Counters of a {@link RedisBus}. */
 export interface RedisBusStats extends ConnectionStats {
-  /** Messages handed to Redis. */
+  /** Messages handed to Redis by the bus itself, not by the scripts of its store. */
   readonly sent: number
   /** Messages of others that arrived. */
   readonly received: number
@@ -40,78 +46,100 @@ export interface RedisBusStats extends ConnectionStats {
   /** Messages that were none of ours, or of an unknown format. */
   readonly undecodable: number
   /** Invalidations that wait for Redis to come back. */
-  readonly outbox: number
+  readonly recovering: number
   /** 1 while messages arrive, else 0. */
   readonly subscribed: number
 }
 
-/** How many senders' sequence numbers are remembered; when there are more, listeners are told of a gap and all are forgotten. */
-const SENDERS = 10_000
+/** What a bus must know of a store whose scripts publish on its channels. */
+interface PublishingStore {
+  readonly id: string
+  readonly channels: readonly string[]
+  publish(invalidations: readonly Invalidation[]): Promise<void>
+}
+
+/** Names of all options. */
+export const BUS_OPTIONS: OptionNames<
+  RedisBusSettings & { client: unknown; url: unknown; connection: unknown }
+> = { ...CONNECTION_OPTIONS, prefix: true, heartbeat: true, maxRecovery: true }
 
 /**
- * An `InvalidationBus` over Redis pub/sub (sharded in a Cluster, Redis 7 or later). Pub/sub itself loses messages without a
- * word; here a listener learns of every loss: senders number their messages, a broken connection is a gap, and a heartbeat to
- * itself finds a connection that only looks alive. What could not be sent is sent when Redis is back.
+ * An `InvalidationBus` over Redis pub/sub. The scripts of `RedisStore` publish what they invalidate, so that no process can die between
+ * the one and the other. Each message says which epoch it follows, and a heartbeat compares epochs: whatever pub/sub loses, a listener
+ * learns of, and a connection that broke while nothing happened costs nothing.
  */
 export class RedisBus implements InvalidationBus {
   readonly #connection: Connection
+  readonly #channels: readonly string[]
+  readonly #lines: ScriptLines
+  readonly #publisher: Publisher
   readonly #subscription: Subscription
+  readonly #recovery: Recovery
   readonly #clock: Clock
   readonly #heartbeat: number
-  readonly #id: string = randomUUID()
-  readonly #channel: string
-  /** Heard by this bus alone; in the same slot, so over the same connection. */
-  readonly #ownChannel: string
+  /** Senders whose messages the listeners know already. */
+  readonly #own: Set<string>
   readonly #listeners = new Set<BusListener>()
-  readonly #outbox: Outbox
-  /** Last sequence number by sender. */
-  readonly #senders = new Map<string, number>()
-  readonly #ready = Promise.withResolvers<void>()
-  #sequence = 0
+  /** What arrived so far, by shard. */
+  readonly #trails: readonly EpochTrail[]
+  readonly #up = Promise.withResolvers<void>()
+  #store: PublishingStore | undefined
   #subscribed = false
-  #echoed = false
+  /** Whether the server has not answered the last ping yet over the connection that messages come by. */
+  #silent = false
   #timer: Timer | undefined
   #closed = false
   #counts = { sent: 0, received: 0, gaps: 0, undecodable: 0 }
 
   /** @throws {InvalidOptionError} */
   constructor(options: RedisBusOptions) {
-    const {
-      channel = 'millrace',
-      heartbeat = 5_000,
-      maxOutbox = 10_000,
-      clock = systemClock,
-    } = options
-    if (typeof channel !== 'string' || channel === '' || /[{}]/.test(channel)) {
-      throw new InvalidOptionError('channel', 'a string without braces, not empty', channel)
-    }
-    if (!(heartbeat > 0 && heartbeat < Infinity)) {
-      throw new InvalidOptionError('heartbeat', 'a finite number > 0', heartbeat)
-    }
-    if (!(Number.isInteger(maxOutbox) && maxOutbox >= 1)) {
-      throw new InvalidOptionError('maxOutbox', 'a positive integer', maxOutbox)
-    }
-    this.#outbox = new Outbox(maxOutbox)
-    this.#clock = clock
-    this.#heartbeat = heartbeat
-    this.#channel = `{${channel}}:invalidations`
-    this.#ownChannel = `${this.#channel}:${this.#id}`
+    checkOptions<object>('', options, BUS_OPTIONS)
+    const { prefix = DEFAULT_PREFIX, heartbeat = 5_000, maxRecovery = 10_000 } = options
+    this.#heartbeat = checkPositive('heartbeat', heartbeat)
+    checkInteger('maxRecovery', maxRecovery, 1)
     this.#connection = new Connection(options, options)
-    this.#subscription = new Subscription(
-      this.#connection.client,
-      [this.#channel, this.#ownChannel],
-      {
-        onUp: () => this.#up(),
-        onDown: () => this.#down(),
-        onMessage: (from, text) => this.#receive(from, text),
-      },
-    )
+    const { client, clock } = this.#connection
+    this.#clock = clock
+    const space = new KeySpace(prefix, client)
+    const id = randomUUID()
+    this.#own = new Set([id])
+    this.#channels = space.shards.map(shard => space.channel(shard))
+    this.#trails = space.shards.map(() => new EpochTrail())
+    this.#lines = new ScriptLines(this.#connection, space.shards, id)
+    this.#publisher = new Publisher(this.#lines)
+    this.#recovery = new Recovery(maxRecovery, client, clock, each => this.#send([each]))
+    // A rejection is told to who asks for it.
+    this.#up.promise.catch(() => undefined)
+    this.#subscription = new Subscription(client, this.#channels, {
+      onUp: () => void this.#onUp(),
+      onDown: () => void this.#onDown(),
+      onRefused: cause =>
+        this.#up.reject(new RedisUnavailableError('subscribe', 'reply', { cause })),
+      onMessage: (channel, text) => this.#receive(channel, text),
+    })
     this.#scheduleHeartbeat()
   }
 
-  /** Resolves when messages arrive for the first time. A cache need not wait for it: it is told of a gap then. */
+  /**
+   * Resolves when messages arrive for the first time. A cache need not wait for it: it is told of a gap then.
+   *
+   * @throws {RedisUnavailableError} if Redis refuses the credentials or the channels
+   */
   ready(): Promise<void> {
-    return this.#ready.promise
+    return this.#up.promise
+  }
+
+  /**
+   * Whether the store's scripts publish on this bus what they invalidate, so that nobody else has to. From then on their messages are
+   * not told to the listeners of this bus.
+   */
+  carries(store: unknown): boolean {
+    const { id, channels } = (store ?? {}) as Partial<PublishingStore>
+    if (typeof id !== 'string' || !Array.isArray(channels)) return false
+    if (channels.join() !== this.#channels.join()) return false
+    this.#store = store as PublishingStore
+    this.#own.add(id)
+    return true
   }
 
   /**
@@ -120,10 +148,12 @@ export class RedisBus implements InvalidationBus {
    */
   async publish(invalidations: readonly Invalidation[]): Promise<void> {
     if (invalidations.length === 0) return
+    // It repeats them on what it holds, too.
+    if (this.#store !== undefined) return this.#store.publish(invalidations)
     try {
       await this.#send(invalidations)
     } catch (error) {
-      this.#outbox.add(invalidations)
+      this.#recovery.failed(error, invalidations)
       throw error
     }
   }
@@ -136,19 +166,21 @@ export class RedisBus implements InvalidationBus {
   stats(): RedisBusStats {
     return {
       ...this.#counts,
-      outbox: this.#outbox.size,
+      recovering: this.#recovery.queue.size,
       subscribed: this.#subscribed ? 1 : 0,
       ...this.#connection.stats(),
     }
   }
 
-  /** Ends the subscription; closes the connection if the bus made it. What waits in the outbox is lost. */
+  /** Ends the subscription; closes the connection if the bus made it. What could not be sent is lost. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#timer?.cancel()
     this.#listeners.clear()
-    this.#subscription.stop()
+    this.#recovery.close()
+    this.#lines.close()
+    this.#subscription.close()
     await this.#connection.close()
   }
 
@@ -157,72 +189,44 @@ export class RedisBus implements InvalidationBus {
   }
 
   async #send(invalidations: readonly Invalidation[]): Promise<void> {
-    await this.#emit(this.#channel, invalidations.length, () =>
-      encodeMessage({ sender: this.#id, sequence: ++this.#sequence, invalidations }),
-    )
+    await this.#publisher.publish(invalidations)
     this.#counts.sent++
   }
 
-  /** @param message made when it is certain that it will be sent, so that what is refused before uses no number */
-  #emit(channel: string, keys: number, message: () => string): Promise<number> {
-    return this.#connection.run('publish', keys, undefined, client =>
-      isCluster(client)
-        ? (client.spublish(channel, message()) as Promise<number>)
-        : client.publish(channel, message()),
-    )
-  }
-
-  #receive(from: string, text: string): void {
-    if (from === this.#ownChannel) {
-      this.#echoed = true
-      return
-    }
+  #receive(channel: string, text: string): void {
+    const trail = this.#trails[this.#channels.indexOf(channel)]
     const message = decodeMessage(text)
-    if (message === undefined) {
+    if (trail === undefined || message === undefined) {
       this.#counts.undecodable++
       this.#gap()
       return
     }
-    const { sender, sequence, invalidations } = message
-    if (sender === this.#id) return
+    if (!trail.follow(message)) this.#gap()
+    if (!this.#own.has(message.sender)) this.#deliver(message)
+  }
+
+  #deliver({ invalidations }: BusMessage): void {
     this.#counts.received++
-    const last = this.#senders.get(sender)
-    if (last !== undefined && sequence > last + 1) this.#gap()
-    if (last === undefined && this.#senders.size >= SENDERS) {
-      this.#senders.clear()
-      this.#gap()
-    }
-    this.#senders.set(sender, Math.max(sequence, last ?? 0))
     for (const listener of this.#listeners) listener.onInvalidations(invalidations)
   }
 
-  #up(): void {
+  async #onUp(): Promise<void> {
     this.#subscribed = true
-    this.#echoed = true
-    this.#gap()
-    this.#ready.resolve()
-    void this.#flush()
+    this.#silent = false
+    if (!(await this.#compare())) this.#gap()
+    this.#up.resolve()
   }
 
-  #down(): void {
+  async #onDown(): Promise<void> {
     this.#subscribed = false
-    this.#gap()
+    if (!(await this.#compare())) this.#gap()
   }
 
   /** Listeners may have missed something. */
   #gap(): void {
+    if (this.#closed) return
     this.#counts.gaps++
     for (const listener of this.#listeners) listener.onGap()
-  }
-
-  async #flush(): Promise<void> {
-    const waiting = this.#outbox.take()
-    if (waiting.length === 0 || this.#closed) return
-    try {
-      await this.publish(waiting)
-    } catch {
-      // They are in the outbox again, for the next beat.
-    }
   }
 
   #scheduleHeartbeat(): void {
@@ -233,20 +237,56 @@ export class RedisBus implements InvalidationBus {
   }
 
   async #beat(): Promise<void> {
-    if (this.#subscribed && !this.#echoed) {
-      this.#down()
+    if (this.#subscribed && this.#silent) {
+      this.#subscribed = false
+      this.#silent = false
       this.#subscription.restart()
+      this.#gap()
       return
     }
-    // Without messages, what others changed meanwhile must not be served for longer than a beat.
-    if (!this.#subscribed) this.#gap()
-    this.#echoed = false
+    if (!this.#subscribed) {
+      // Without messages, what others changed meanwhile must not be served for longer than a beat.
+      if (!(await this.#compare())) this.#gap()
+      return
+    }
+    this.#silent = true
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#subscription.ping().then(() => {
+      this.#silent = false
+      resolve()
+    }, resolve)
+    await this.#expect()
+    await promise
+  }
+
+  /** Whether all that was sent until now has arrived; from now on it counts as arrived. */
+  async #compare(): Promise<boolean> {
+    if (this.#connection.client.status !== 'ready') return false
     try {
-      await this.#emit(this.#ownChannel, 0, () => '')
+      const answers = await Promise.all(
+        this.#lines.all.map(line => line.submit('heartbeat', [], [], 0, 0)),
+      )
+      const kept = this.#trails.map((trail, index) => trail.jump(markOf(answers[index]!)))
+      return !kept.includes(false)
     } catch {
-      // Missing its echo, the next beat draws the conclusion.
-      return
+      // Counted by the connection. What is not known may have been lost.
+      return false
     }
-    await this.#flush()
+  }
+
+  /** What had been sent at the last beat must have arrived by now. */
+  async #expect(): Promise<void> {
+    try {
+      const answers = await Promise.all(
+        this.#lines.all.map(line => line.submit('heartbeat', [], [], 0, 0)),
+      )
+      const kept = this.#trails.map((trail, index) => trail.expect(markOf(answers[index]!)))
+      if (kept.includes(false)) {
+        this.#gap()
+        this.#subscription.restart()
+      }
+    } catch {
+      // Counted by the connection; the ping tells whether messages still arrive.
+    }
   }
 }

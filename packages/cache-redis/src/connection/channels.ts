@@ -1,4 +1,4 @@
-import { type Channel, channel } from 'node:diagnostics_channel'
+import { OperationChannels } from '@millrace/kit'
 
 /** What the channels `millrace:redis:command:start` and `…:end` carry, the same object on both. */
 export interface CommandMessage {
@@ -10,21 +10,9 @@ export interface CommandMessage {
   error?: unknown
 }
 
-const start: Channel = channel('millrace:redis:command:start')
-const end: Channel = channel('millrace:redis:command:end')
+const channels = new OperationChannels<CommandMessage>('millrace:redis:command')
 
 /** Runs an operation and publishes its start and end; without subscribers, at the cost of two comparisons. */
 export function traced<T>(operation: string, keys: number, run: () => Promise<T>): Promise<T> {
-  if (!start.hasSubscribers && !end.hasSubscribers) return run()
-  const message: CommandMessage = { operation, keys }
-  return start.runStores(message, async () => {
-    try {
-      return await run()
-    } catch (error) {
-      message.error = error
-      throw error
-    } finally {
-      end.publish(message)
-    }
-  })
+  return channels.hasSubscribers ? channels.trace({ operation, keys }, run) : run()
 }

@@ -1,10 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type Clock, systemClock } from '@millrace/cache-core'
 import { FaultProxy, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { type Command, Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { CommandMessage } from './channels.ts'
-import { type Clock, systemClock } from './clock.ts'
+import type { CommandMessage } from '../connection/channels.ts'
 import { RedisStore } from './redis-store.ts'
 
 describeRedis('RedisStore on a bad day', redis => {
@@ -23,14 +23,14 @@ describeRedis('RedisStore on a bad day', redis => {
     await proxy.stop()
   })
 
-  const deadline = 1_000
+  const timeout = 1_000
   const open = (time: Clock = clock) =>
     new RedisStore<string>({
       connection: { port: proxy.port, retryStrategy: () => 5 },
-      deadline,
+      timeout,
       clock: time,
     })
-  const timeout = { code: 'ERR_MILLRACE_REDIS_TIMEOUT', deadline }
+  const timedOut = { code: 'ERR_MILLRACE_REDIS_TIMEOUT', timeout }
   const unavailable = { code: 'ERR_MILLRACE_REDIS_UNAVAILABLE' }
 
   /** Calls until the store serves again; the error of each attempt before that is the expected one. */
@@ -67,10 +67,10 @@ describeRedis('RedisStore on a bad day', redis => {
       store.clear({ expire: true }),
       store.fence(),
     ]
-    await clock.advanceAsync(deadline - 1)
+    await clock.advanceAsync(timeout - 1)
     expect(store.stats()).toMatchObject({ pending: 7, timeouts: 0 })
     clock.advance(1)
-    for (const outcome of outcomes) await expect(outcome).rejects.toMatchObject(timeout)
+    for (const outcome of outcomes) await expect(outcome).rejects.toMatchObject(timedOut)
     expect(store.stats()).toMatchObject({ pending: 0, timeouts: 7 })
     await mend()
   })
@@ -127,7 +127,7 @@ describeRedis('RedisStore on a bad day', redis => {
 
   test('the deadline runs on the clock that was handed in, and leaves no timer behind', async () => {
     const client = new Redis(proxy.port, { retryStrategy: () => 5 })
-    await using slow = new RedisStore({ client, deadline: 60_000, clock })
+    await using slow = new RedisStore({ client, timeout: 60_000, clock })
     await slow.get('key')
     expect(clock.pending).toBe(0)
     proxy.stall()
@@ -135,15 +135,15 @@ describeRedis('RedisStore on a bad day', redis => {
     await clock.advanceAsync(59_999)
     expect(slow.stats().pending).toBe(1)
     clock.advance(1)
-    await expect(waiting).rejects.toMatchObject({ deadline: 60_000, operation: 'get' })
+    await expect(waiting).rejects.toMatchObject({ timeout: 60_000, operation: 'get' })
     client.disconnect()
   })
 
   test('after five silent calls Redis is left alone, and one call finds out that it is back', async () => {
     proxy.stall()
     const calls = Array.from({ length: 5 }, () => store.get('key'))
-    clock.advance(deadline)
-    for (const call of calls) await expect(call).rejects.toMatchObject(timeout)
+    clock.advance(timeout)
+    for (const call of calls) await expect(call).rejects.toMatchObject(timedOut)
     const { sendCommand } = store.client
     const sent: unknown[] = []
     store.client.sendCommand = (command: Command, ...rest: unknown[]) => {
@@ -163,7 +163,7 @@ describeRedis('RedisStore on a bad day', redis => {
   test('no more calls wait than maxPending', async () => {
     await using narrow = new RedisStore({
       connection: { port: proxy.port },
-      deadline: 60,
+      timeout: 60,
       maxPending: 3,
       clock,
     })
@@ -189,14 +189,14 @@ describeRedis('RedisStore on a bad day', redis => {
     await store.getMany(['key', 'other'])
     proxy.stall()
     const late = store.delete('key')
-    clock.advance(deadline)
-    await expect(late).rejects.toMatchObject(timeout)
+    clock.advance(timeout)
+    await expect(late).rejects.toMatchObject(timedOut)
     for (const name of channels) unsubscribe(name, note)
     expect(messages).toEqual([
       ['start', { operation: 'getMany', keys: 2 }],
       ['end', { operation: 'getMany', keys: 2 }],
       ['start', { operation: 'delete', keys: 1 }],
-      ['end', { operation: 'delete', keys: 1, error: expect.objectContaining(timeout) }],
+      ['end', { operation: 'delete', keys: 1, error: expect.objectContaining(timedOut) }],
     ])
   })
 })

@@ -2,7 +2,7 @@ import { TieredCache } from '@millrace/cache-core/tiered'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { RedisBus } from './bus/redis-bus.ts'
+import { RedisBus } from '../bus/redis-bus.ts'
 import { RedisStore } from './redis-store.ts'
 
 /** One process of several. */
@@ -113,4 +113,39 @@ describeRedis('TieredCache over RedisStore and RedisBus', redis => {
       }
     })
   }
+
+  test('what a process did that died at once reaches the others, as its scripts say it themselves', async () => {
+    const b = await start()
+    await b.cache.getOrLoad('user:1', () => 'old', { tags: ['org'] })
+    await eventually(() => b.store.stats().writes === 1)
+    const { url } = redis.server
+    // Without a bus, and gone before the reply.
+    await using dying = new RedisStore<string>({ url })
+    await dying.ready()
+    for (const invalidate of [
+      () => dying.delete('user:1'),
+      () => dying.deleteTag('org'),
+      () => dying.expire('user:1'),
+      () => dying.clear(),
+      () => dying.set('user:1', 'written'),
+    ]) {
+      const { received } = b.bus.stats()
+      const died = invalidate().catch(() => undefined)
+      await eventually(() => b.bus.stats().received > received)
+      await died
+      expect(await b.cache.getOrLoad('user:1', () => 'new', { tags: ['org'] })).not.toBe('old')
+    }
+  })
+
+  test('the sender’s own first tier keeps what it has just written', async () => {
+    const [a, b] = [await start(), await start()]
+    await a.cache.set('key', 'value')
+    await eventually(() => b.bus.stats().received === 1)
+    // Its connection asks a few things once.
+    await b.store.ready()
+    const before = await commands()
+    expect(await a.cache.getOrLoad('key', () => 'loaded')).toBe('value')
+    expect((await commands()) - before).toBe(1)
+    expect(a.bus.stats()).toMatchObject({ received: 0, sent: 0 })
+  })
 })

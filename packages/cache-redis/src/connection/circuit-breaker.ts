@@ -1,15 +1,21 @@
-import type { Clock } from './clock.ts'
-import { InvalidOptionError } from './errors.ts'
+import type { Clock } from '@millrace/cache-core'
+import { checkInteger, checkOptions, checkPositive, type OptionNames } from '@millrace/kit'
 
 /** When calls stop being sent to a Redis that does not answer. */
 export interface BreakerOptions {
-  /** Consecutive failures after which the breaker opens, a positive integer. Default 5. */
-  readonly failures?: number
-  /** ms for which an opened breaker refuses everything, > 0; doubled each time the call let through after it fails too. Default 500. */
-  readonly cooldown?: number
-  /** Most ms of that. Default 10,000. */
-  readonly maxCooldown?: number
+  /** Consecutive failures after which the breaker opens, a positive integer. Default: 5 */
+  readonly failures?: number | undefined
+  /**
+   * ms for which an opened breaker refuses everything, > 0; doubled, up to 20 times as many, each time the call let through after it fails too.
+   * Default: 500
+   */
+  readonly cooldown?: number | undefined
 }
+
+/** Most of the doubled cooldown, in cooldowns. */
+const LONGEST = 20
+
+const NAMES: OptionNames<BreakerOptions> = { failures: true, cooldown: true }
 
 /**
  * - `closed`: calls go through
@@ -23,7 +29,6 @@ export class CircuitBreaker {
   readonly #clock: Clock
   readonly #failures: number
   readonly #cooldown: number
-  readonly #maxCooldown: number
   #state: BreakerState = 'closed'
   /** Failures since the last success. */
   #count = 0
@@ -33,24 +38,13 @@ export class CircuitBreaker {
   opened = 0
 
   /** @throws {InvalidOptionError} */
-  constructor(
-    { failures = 5, cooldown = 500, maxCooldown = 10_000 }: BreakerOptions,
-    clock: Clock,
-  ) {
-    if (!(Number.isInteger(failures) && failures >= 1)) {
-      throw new InvalidOptionError('breaker.failures', 'a positive integer', failures)
-    }
-    if (!(cooldown > 0 && cooldown < Infinity)) {
-      throw new InvalidOptionError('breaker.cooldown', 'a finite number > 0', cooldown)
-    }
-    if (!(maxCooldown >= cooldown && maxCooldown < Infinity)) {
-      const expected = 'a finite number of at least `breaker.cooldown`'
-      throw new InvalidOptionError('breaker.maxCooldown', expected, maxCooldown)
-    }
+  constructor(options: BreakerOptions, clock: Clock) {
+    const { failures = 5, cooldown = 500 } = checkOptions('breaker', options, NAMES)
+    checkInteger('breaker.failures', failures, 1)
+    checkPositive('breaker.cooldown', cooldown)
     this.#clock = clock
     this.#failures = failures
     this.#cooldown = cooldown
-    this.#maxCooldown = maxCooldown
     this.#nextCooldown = cooldown
   }
 
@@ -81,7 +75,7 @@ export class CircuitBreaker {
     this.#state = 'open'
     this.opened++
     this.#openUntil = this.#clock.now() + this.#nextCooldown
-    this.#nextCooldown = Math.min(this.#nextCooldown * 2, this.#maxCooldown)
+    this.#nextCooldown = Math.min(this.#nextCooldown * 2, LONGEST * this.#cooldown)
   }
 
   /** A call was given up by its caller, which tells nothing. */

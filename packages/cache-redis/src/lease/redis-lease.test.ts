@@ -4,8 +4,8 @@ import { VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { RedisStore } from '../store/redis-store.ts'
 import { RedisLease, type RedisLeaseSettings } from './redis-lease.ts'
-import { RedisStore } from './redis-store.ts'
 
 /** One process of several. */
 interface Process {
@@ -85,10 +85,10 @@ describeRedis('RedisLease', redis => {
     expect(await Promise.all(answers)).toEqual(['value', 'value'])
   })
 
-  test('nobody waits longer than the patience, or than the lease of a process that died', async () => {
+  test('nobody waits longer than the waitTimeout, or than the lease of a process that died', async () => {
     const clock = new VirtualClock(Date.now())
-    await raw.set('millrace:lease:{kkey}', 'dead', 'PX', 60_000)
-    const { cache, lease } = start({ clock, patience: 1_000 })
+    await raw.set('millrace:cache:lease:{key}', 'dead', 'PX', 60_000)
+    const { cache, lease } = start({ clock, waitTimeout: 1_000 })
     const answer = cache.getOrLoad('key', () => 'value')
     while (lease.stats().waited === 0) await new Promise(setImmediate)
     while (clock.pending > 0) {
@@ -97,21 +97,21 @@ describeRedis('RedisLease', redis => {
     }
     expect(await answer).toBe('value')
     expect(lease.stats().acquired).toBe(0)
-    expect(await raw.get('millrace:lease:{kkey}')).toBe('dead')
-    await start({ life: 20_000 }).lease.acquire('other')
-    expect(await raw.pttl('millrace:lease:{kother}')).toBeGreaterThan(19_000)
+    expect(await raw.get('millrace:cache:lease:{key}')).toBe('dead')
+    await start({ ttl: 20_000 }).lease.acquire('other')
+    expect(await raw.pttl('millrace:cache:lease:{other}')).toBeGreaterThan(19_000)
   })
 
   test('to let go of a lease that ran out does not take it from the next one', async () => {
     const { lease } = start()
     const hold = (await lease.acquire('key'))!
-    await raw.set('millrace:lease:{kkey}', 'another')
+    await raw.set('millrace:cache:lease:{key}', 'another')
     await hold.release()
-    expect(await raw.get('millrace:lease:{kkey}')).toBe('another')
+    expect(await raw.get('millrace:cache:lease:{key}')).toBe('another')
   })
 
   test('without Redis everybody loads, and to let go does not fail', async () => {
-    const { cache, lease } = start({ deadline: 50 })
+    const { cache, lease } = start({ timeout: 50 })
     const hold = (await lease.acquire('other'))!
     await lease.close()
     expect(await cache.getOrLoad('key', () => 'value')).toBe('value')
@@ -120,7 +120,7 @@ describeRedis('RedisLease', redis => {
 
   test('the deadline of a load ends the wait for another’s', async () => {
     const { cache, lease } = start()
-    await raw.set('millrace:lease:{kkey}', 'slow')
+    await raw.set('millrace:cache:lease:{key}', 'slow')
     const answer = cache.getOrLoad('key', () => 'value', { hardTimeout: 30 })
     await expect(answer).rejects.toThrow(LoadTimeoutError)
     while (lease.stats().pending > 0) await new Promise(setImmediate)
@@ -128,10 +128,10 @@ describeRedis('RedisLease', redis => {
 
   test('bad options are named', () => {
     const { url } = redis.server
-    expect(() => new RedisLease({ url, life: 0 })).toThrow(
-      'Expected `life` to be a finite number > 0, got 0 (number)',
+    expect(() => new RedisLease({ url, ttl: 0 })).toThrow(
+      'Expected `ttl` to be a finite number above 0, got 0',
     )
-    expect(() => new RedisLease({ url, patience: Infinity })).toThrow('Expected `patience`')
+    expect(() => new RedisLease({ url, waitTimeout: Infinity })).toThrow('Expected `waitTimeout`')
     expect(() => new RedisLease({ url, prefix: '' })).toThrow('Expected `prefix`')
   })
 })

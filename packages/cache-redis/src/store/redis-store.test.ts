@@ -55,22 +55,29 @@ describeRedis('RedisStore on one server', redis => {
       for (const each of stores) await each.clear()
     })
 
-    test('clear leaves none of its keys but the state, and no other key is touched', async () => {
+    test('clear leaves none of its keys but the journal, and no other key is touched', async () => {
       await raw.flushall()
       await raw.set('foreign', 'kept')
+      await raw.rpush(`${prefix}:{0}:list`, 'kept')
       await store.setMany(
         Array.from({ length: 1_200 }, (_, i) => ({ key: `k${i}`, value: i, tags: [`t${i % 7}`] })),
       )
       await store.delete('k0')
       await store.clear()
       const left = await raw.keys('*')
-      expect(left.sort()).toEqual(['foreign', expect.stringMatching(/^own-\d+:state$/)])
+      expect(left.sort()).toEqual([
+        'foreign',
+        `${prefix}:{0}`,
+        `${prefix}:{0}!`,
+        `${prefix}:{0}:list`,
+      ])
       expect(await raw.get('foreign')).toBe('kept')
     })
 
-    test('values with a ttl expire in Redis itself, with their tags', async () => {
+    test('a value is one key, which expires in Redis itself', async () => {
       await raw.flushall()
       await store.set('key', 1, { ttl: 40_000, retention: 20_000, tags: ['t'] })
+      await store.delete('other')
       const lives = await Promise.all(
         (await raw.keys('*')).map(async name => {
           const left = await raw.pttl(name)
@@ -78,44 +85,16 @@ describeRedis('RedisStore on one server', redis => {
         }),
       )
       expect(Object.fromEntries(lives)).toEqual({
-        [`${prefix}:{kkey}`]: 6,
-        [`${prefix}:{kkey}!`]: 6,
-        [`${prefix}:{tt}`]: 6,
-        [`${prefix}:state`]: 'for ever',
+        [`${prefix}:{0}:key`]: 6,
+        [`${prefix}:{0}`]: 'for ever',
+        [`${prefix}:{0}!`]: 'for ever',
       })
     })
 
-    test('a fence taken before Redis lost everything is outdated by what is invalidated after', async () => {
-      await store.deleteTag('t')
-      const fence = await store.fence()
-      await raw.flushall()
-      await store.deleteTag('t')
-      await store.set('key', 'old', { fence, tags: ['t'] })
-      expect(await store.get('key')).toBeUndefined()
-      await store.set('key', 'new', { fence: await store.fence(), tags: ['t'] })
-      expect((await store.get('key'))?.value).toBe('new')
-    })
-
-    test('a value whose tag was lost is gone rather than beyond recall', async () => {
-      await store.set('key', 1, { tags: ['t'] })
-      expect(await raw.del(`${prefix}:{tt}`)).toBe(1)
-      expect(await store.get('key')).toBeUndefined()
-    })
-
-    test('a fence older than the life of barriers is refused', async () => {
-      const fence = await store.fence()
-      expect(await store.set('key', 'new', { fence: { ...fence, at: fence.at - 59_000 } })).toBe(
-        true,
-      )
-      expect(await store.set('key', 'old', { fence: { ...fence, at: fence.at - 61_000 } })).toBe(
-        false,
-      )
-    })
-
-    test('bytes that are no envelope, or of another key, are a miss and counted', async () => {
+    test('bytes that are no value, or of another key, are a miss and counted', async () => {
       await store.set('a', 1)
       await store.set('b', 2)
-      const [name, other] = [`${prefix}:{ka}`, `${prefix}:{kb}`]
+      const [name, other] = [`${prefix}:{0}:a`, `${prefix}:{0}:b`]
       await raw.set(name, 'something else')
       expect(await store.get('a')).toBeUndefined()
       await raw.set(name, (await raw.getBuffer(other))!)
@@ -136,7 +115,7 @@ describeRedis('RedisStore on one server', redis => {
       const value = { at: new Date(0), text: 'long '.repeat(1_000) }
       await rich.set('key', value)
       expect((await rich.get('key'))?.value).toEqual(value)
-      expect(await raw.strlen('rich:{kkey}')).toBeLessThan(300)
+      expect(await raw.strlen('rich:{0}:key')).toBeLessThan(300)
       await rich.clear()
     })
 
@@ -154,6 +133,7 @@ describeRedis('RedisStore on one server', redis => {
     })
 
     test('Redis’ own refusals are typed, with the cause', async () => {
+      await store.set('key', 0)
       await raw.config('SET', 'maxmemory', '1')
       await expect(store.set('key', 1)).rejects.toMatchObject({
         code: 'ERR_MILLRACE_REDIS_UNAVAILABLE',
@@ -168,12 +148,14 @@ describeRedis('RedisStore on one server', redis => {
     test('bad options are named', () => {
       const url = redis.server.url
       expect(() => new RedisStore({ url, prefix: 'a{b}' })).toThrow(
-        "Expected `prefix` to be a string without braces, not empty, got 'a{b}' (string)",
+        'Expected `prefix` to be a string without braces, not empty, got a string of length 4',
       )
-      expect(() => new RedisStore({ url, deadline: 0 })).toThrow(
-        'Expected `deadline` to be a finite number > 0, got 0 (number)',
+      expect(() => new RedisStore({ url, timeout: 0 })).toThrow(
+        'Expected `timeout` to be a finite number above 0, got 0',
       )
-      expect(() => new RedisStore({ url, barrierLife: Infinity })).toThrow('`barrierLife`')
+      expect(() => new RedisStore({ url, maxValueBytes: 0 })).toThrow('`maxValueBytes`')
+      expect(() => new RedisStore({ url, tll: 5 } as never)).toThrow('`ttl`?')
+      expect(() => new RedisStore({} as never)).toThrow('`client`')
     })
   })
 })

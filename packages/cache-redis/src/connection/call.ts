@@ -1,0 +1,103 @@
+import type { Clock, Timer } from '@millrace/cache-core'
+import { RedisTimeoutError, RedisUnavailableError, type UnavailableReason } from '../errors.ts'
+import type { Client } from './client.ts'
+
+/** How a call of Redis ended that was not answered as asked. */
+export type CallFailure = RedisTimeoutError | RedisUnavailableError
+
+/** Why a call was not answered as asked. */
+export interface Failure {
+  readonly reason: UnavailableReason
+  readonly cause: unknown
+}
+
+/** What a {@link Call} needs of its connection. */
+export interface CallOwner {
+  readonly client: Client
+  readonly clock: Clock
+  /** ms that a call of so many bytes may take which begins now. */
+  timeoutFor(bytes: number): number
+  /** Bytes begin to be under way, or, below 0, cease to be. */
+  carry(bytes: number): void
+  onSent(): void
+  onTimeout(operations: number): void
+  onSuccess(): void
+  onFailure(operations: number, cause: unknown): Failure
+}
+
+/**
+ * One call of Redis for one or more operations, which ends once: with a reply, an error, or at its timeout, which runs from the moment
+ * that the first operation asks for it.
+ */
+export class Call<T> {
+  readonly #owner: CallOwner
+  readonly #failed: (errorOf: (operation: string) => CallFailure) => void
+  #timeout: number
+  #timer: Timer
+  #operations = 0
+  #bytes = 0
+  #settled = false
+
+  /** @param failed its argument makes an operation's own error */
+  constructor(owner: CallOwner, failed: (errorOf: (operation: string) => CallFailure) => void) {
+    this.#owner = owner
+    this.#failed = failed
+    this.#timeout = owner.timeoutFor(0)
+    this.#timer = this.#setTimer(this.#timeout)
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get settled(): boolean {
+    return this.#settled
+  }
+
+  /** One more operation, of so many bytes. */
+  add(bytes: number): void {
+    this.#operations++
+    this.#bytes += bytes
+    if (bytes === 0) return
+    this.#owner.carry(bytes)
+    const timeout = this.#owner.timeoutFor(0)
+    // A thousandth more is not worth another timer.
+    if (timeout < this.#timeout * 1.001) return
+    this.#timer.cancel()
+    this.#timer = this.#setTimer(timeout)
+    this.#timeout = timeout
+  }
+
+  send(work: (client: Client) => Promise<T>, succeed: (result: T) => void): void {
+    if (this.#settled) return
+    this.#owner.onSent()
+    work(this.#owner.client).then(
+      result => {
+        if (!this.#settle()) return
+        this.#owner.onSuccess()
+        succeed(result)
+      },
+      cause => {
+        if (!this.#settle()) return
+        const { reason, ...why } = this.#owner.onFailure(this.#operations, cause)
+        this.#failed(operation => new RedisUnavailableError(operation, reason, why))
+      },
+    )
+  }
+
+  #setTimer(delay: number): Timer {
+    return this.#owner.clock.setTimer(() => {
+      if (!this.#settle()) return
+      this.#owner.onTimeout(this.#operations)
+      this.#failed(operation => new RedisTimeoutError(operation, this.#timeout))
+    }, delay)
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false
+    this.#settled = true
+    this.#timer.cancel()
+    this.#owner.carry(-this.#bytes)
+    return true
+  }
+}

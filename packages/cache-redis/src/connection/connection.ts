@@ -1,0 +1,286 @@
+import type { Clock } from '@millrace/cache-core'
+import { StoreClosedError } from '@millrace/cache-core/store'
+import { checkInteger, checkPositive, monotonicClock, type OptionNames } from '@millrace/kit'
+import { RedisUnavailableError, type UnavailableReason } from '../errors.ts'
+import { Call, type CallFailure, type CallOwner, type Failure } from './call.ts'
+import { traced } from './channels.ts'
+import { type BreakerOptions, CircuitBreaker } from './circuit-breaker.ts'
+import type { Client } from './client.ts'
+import { isRefusal } from './refusal.ts'
+import { type ConnectionTarget, clientOf, TARGET_OPTIONS } from './target.ts'
+
+/** How a {@link Connection} meets trouble. */
+export interface ConnectionOptions {
+  /**
+   * ms after which an operation fails if Redis has not answered, > 0. Large values get a fifth of a microsecond per byte on top, those
+   * before them on the connection included. Default: 1,000
+   */
+  readonly timeout?: number | undefined
+  /** Operations that may wait for an answer at one time, a positive integer; more fail at once. Default: 10,000 */
+  readonly maxPending?: number | undefined
+  /** When to stop asking a Redis that does not answer; `false` for never. Default: the defaults of {@link BreakerOptions} */
+  readonly breaker?: BreakerOptions | false | undefined
+  /** Source of time. Default: the system's monotonic clock */
+  readonly clock?: Clock | undefined
+}
+
+/** Names of all options that say where Redis is and how it is met. */
+export const CONNECTION_OPTIONS: OptionNames<
+  ConnectionOptions & { client: unknown; url: unknown; connection: unknown }
+> = { ...TARGET_OPTIONS, timeout: true, maxPending: true, breaker: true, clock: true }
+
+/** Counters of a {@link Connection}. */
+export interface ConnectionStats {
+  /** Operations that wait for an answer now. */
+  readonly pending: number
+  /** Commands sent; those of one script call are one. */
+  readonly trips: number
+  /** Bytes of keys and values sent in script calls, and of values received. */
+  readonly bytes: number
+  /** Operations given up at their timeout. */
+  readonly timeouts: number
+  /** Operations that failed otherwise, except by their caller's signal. */
+  readonly failures: number
+  /** How often the breaker has opened. */
+  readonly breakerOpened: number
+  /** 1 while the breaker is not closed, else 0. */
+  readonly breakerOpen: number
+}
+
+/** The slowest transfer that is no outage, in bytes per ms. */
+const SLOWEST_TRANSFER = 5_000
+
+/**
+ * Operations on Redis that end in time: with a result, or with a typed error at their timeout at the latest, whatever state
+ * the connection is in.
+ */
+export class Connection {
+  readonly client: Client
+  readonly timeout: number
+  readonly clock: Clock
+  readonly #owned: boolean
+  readonly #maxPending: number
+  readonly #breaker: CircuitBreaker | undefined
+  readonly #onError = (error: unknown): void => {
+    this.#lastError = error
+  }
+  readonly #onReady = (): void => {
+    this.#lastError = undefined
+  }
+  readonly #owner: CallOwner
+  /** Why the client is not connected, as far as it said. */
+  #lastError: unknown
+  #pending = 0
+  /** Bytes that are under way in calls not answered yet. */
+  #underWay = 0
+  #trips = 0
+  #bytes = 0
+  #timeouts = 0
+  #failures = 0
+  #closed = false
+
+  /** @throws {InvalidOptionError} */
+  constructor(target: ConnectionTarget, options: ConnectionOptions = {}) {
+    const { timeout = 1_000, maxPending = 10_000, breaker = {}, clock = monotonicClock } = options
+    this.timeout = checkPositive('timeout', timeout)
+    this.#maxPending = checkInteger('maxPending', maxPending, 1)
+    this.#breaker = breaker === false ? undefined : new CircuitBreaker(breaker, clock)
+    this.clock = clock
+    this.#owned = target.client === undefined
+    this.client = clientOf(target)
+    this.client.on('error', this.#onError)
+    this.client.on('ready', this.#onReady)
+    this.#owner = {
+      client: this.client,
+      clock,
+      timeoutFor: bytes => this.timeoutFor(bytes),
+      carry: bytes => this.#carry(bytes),
+      onSent: () => this.#trips++,
+      onTimeout: operations => {
+        this.#timeouts += operations
+        this.#fail(operations)
+      },
+      onSuccess: () => this.#breaker?.succeed(),
+      onFailure: (operations, cause) => this.#onFailure(operations, cause),
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /**
+   * Whether `count` more operations may be begun now.
+   *
+   * @throws {StoreClosedError} after `close`
+   * @throws {RedisUnavailableError} if there is no connection, the breaker is open or too much waits already
+   */
+  admit(operation: string, count = 1): void {
+    if (this.#closed) throw new StoreClosedError()
+    const reason = this.#refusal(count)
+    if (reason === undefined) return
+    this.#failures += count
+    const cause = reason === 'disconnected' ? this.#lastError : undefined
+    throw new RedisUnavailableError(operation, reason, { cause })
+  }
+
+  /** ms that a call which sends `bytes` now may take. */
+  timeoutFor(bytes: number): number {
+    return this.timeout + (this.#underWay + bytes) / SLOWEST_TRANSFER
+  }
+
+  /** Counts operations that begin to wait, or, below 0, cease to. */
+  wait(count: number): void {
+    this.#pending += count
+  }
+
+  /** Begins a call, whose operations are admitted and counted as waiting by who makes it. */
+  begin<T>(failed: (errorOf: (operation: string) => CallFailure) => void): Call<T> {
+    return new Call<T>(this.#owner, failed)
+  }
+
+  /**
+   * Runs one operation by one command.
+   *
+   * @throws {RedisTimeoutError} at the timeout
+   * @throws {RedisUnavailableError} if there is no connection, it breaks, the breaker is open, too much waits already, or Redis
+   *   answers with an error
+   * @throws the signal's reason
+   */
+  run<T>(
+    operation: string,
+    keys: number,
+    signal: AbortSignal | undefined,
+    work: (client: Client) => Promise<T>,
+    bytes = 0,
+  ): Promise<T> {
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    return traced(
+      operation,
+      keys,
+      () =>
+        new Promise<T>((resolve, reject) => {
+          this.admit(operation)
+          this.wait(1)
+          const leave = (): void => {
+            this.wait(-1)
+            signal?.removeEventListener('abort', abort)
+          }
+          const abort = (): void => {
+            leave()
+            reject(signal!.reason)
+          }
+          signal?.addEventListener('abort', abort)
+          const call = this.begin<T>(errorOf => {
+            if (signal?.aborted) return
+            leave()
+            reject(errorOf(operation))
+          })
+          call.add(bytes)
+          call.send(work, result => {
+            if (signal?.aborted) return
+            leave()
+            resolve(result)
+          })
+        }),
+    )
+  }
+
+  /** Counts bytes of values that arrived. */
+  receive(bytes: number): void {
+    this.#bytes += bytes
+  }
+
+  /**
+   * Resolves when there is a connection.
+   *
+   * @throws {RedisUnavailableError} if Redis refuses the credentials
+   * @throws the signal's reason
+   */
+  ready(signal?: AbortSignal): Promise<void> {
+    const { client } = this
+    if (this.#closed) return Promise.reject(new StoreClosedError())
+    if (client.status === 'ready') return Promise.resolve()
+    if (isRefusal(this.#lastError)) return Promise.reject(this.#refused(this.#lastError))
+    if (client.status === 'wait') {
+      // What it fails with is emitted as `error`, too.
+      client.connect().catch(() => undefined)
+    }
+    return new Promise((resolve, reject) => {
+      const leave = (settle: () => void): void => {
+        client.off('ready', ready)
+        client.off('error', error)
+        signal?.removeEventListener('abort', abort)
+        settle()
+      }
+      const ready = (): void => leave(resolve)
+      const error = (cause: unknown): void => {
+        if (isRefusal(cause)) leave(() => reject(this.#refused(cause)))
+      }
+      const abort = (): void => leave(() => reject(signal!.reason))
+      client.on('ready', ready)
+      client.on('error', error)
+      signal?.addEventListener('abort', abort)
+      if (signal?.aborted) abort()
+    })
+  }
+
+  stats(): ConnectionStats {
+    const breaker = this.#breaker
+    return {
+      pending: this.#pending,
+      trips: this.#trips,
+      bytes: this.#bytes,
+      timeouts: this.#timeouts,
+      failures: this.#failures,
+      breakerOpened: breaker?.opened ?? 0,
+      breakerOpen: breaker === undefined || breaker.state === 'closed' ? 0 : 1,
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.client.off('error', this.#onError)
+    this.client.off('ready', this.#onReady)
+    if (this.#owned) this.client.disconnect()
+  }
+
+  #refused(cause: unknown): RedisUnavailableError {
+    return new RedisUnavailableError('ready', 'reply', { cause })
+  }
+
+  #carry(bytes: number): void {
+    this.#underWay += bytes
+    if (bytes > 0) this.#bytes += bytes
+  }
+
+  #onFailure(operations: number, error: unknown): Failure {
+    this.#failures += operations
+    // That the connection broke says less than why there will be none.
+    const cause = isRefusal(this.#lastError) ? this.#lastError : error
+    const reason = (cause as Error | undefined)?.name === 'ReplyError' ? 'reply' : 'connection'
+    // A server that refuses does answer.
+    if (reason === 'reply') this.#breaker?.succeed()
+    else this.#fail(operations)
+    return { reason, cause }
+  }
+
+  #fail(count: number): void {
+    for (let i = 0; i < count; i++) this.#breaker?.fail()
+  }
+
+  /** Why nothing may be sent now, if so. The breaker is asked last: it counts on the outcome of what it admits. */
+  #refusal(count: number): UnavailableReason | undefined {
+    // ioredis would queue the command until a connection is there, which may be never.
+    if (!canSend(this.client)) return 'disconnected'
+    if (this.#pending + count > this.#maxPending && this.#pending > 0) return 'overloaded'
+    if (this.#breaker?.admit() === false) return 'breaker'
+    return undefined
+  }
+}
+
+/** Whether a command sent now can be answered soon: connected, or on the first way there. */
+function canSend({ status }: Client): boolean {
+  return status === 'ready' || status === 'connect' || status === 'connecting' || status === 'wait'
+}

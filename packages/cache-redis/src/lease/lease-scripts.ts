@@ -1,0 +1,24 @@
+import { Script } from '../protocol/script.ts'
+
+/**
+ * KEYS lease; ARGV holder, life in ms. Returns {1, fencing token} if it was free, else {0, ms it has left}. The token is the server's
+ * time in us, so that a later holder has a larger one, whatever was lost in between.
+ */
+export const takeLease: Script = new Script(`
+if redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then
+  local time = redis.call('TIME')
+  return {1, time[1] * 1000000 + time[2]}
+end
+return {0, redis.call('PTTL', KEYS[1])}`)
+
+/** KEYS lease; ARGV holder, life in ms. Extends it; 0 if it has run out, whether or not another has it now. */
+export const keepLease: Script = new Script(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`)
+
+/** KEYS lease; ARGV holder, channel. Ends it and wakes who waits, unless it has run out and another has it. */
+export const dropLease: Script = new Script(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('UNLINK', KEYS[1])
+redis.call('PUBLISH', ARGV[2], KEYS[1])
+return 1`)

@@ -1,0 +1,326 @@
+/**
+ * The one script of the protocol: applies a list of operations to one shard, atomically. INVALIDATION.md has the argument why it keeps
+ * its promise whatever Redis loses.
+ *
+ * KEYS: journal, recent, then the values in the order in which the operations name them.
+ * ARGV: number for a new incarnation, `1` to compare the server with the one the journal was written on, sender, most notes in
+ * `recent`, most tags in the journal, bytes above which a value is not sent, then the operations with their arguments.
+ *
+ * | operation | arguments | value | result |
+ * |---|---|---|---|
+ * | `g` read | | yes | bytes; list of bytes: stale; `false`: none; number: see below; list of size, version, stale: too large |
+ * | `a` is it there | | yes | 1 or 0 |
+ * | `s` write | note, name, body, ttl, retention, fence, its incarnation, deadline in us | yes | 1 stored, 0 refused, 2 too late |
+ * | `d` delete, `x` expire | note, name | yes | 1 or 0: whether there was a value |
+ * | `D` delete tag, `X` expire tag | tag | | 1 |
+ * | `C` clear, `E` expire all | | | 1 |
+ * | `p` publish | verb, target, name | | 1 |
+ * | `u` free | | yes | 1 if the value was dead and is freed |
+ *
+ * Where a value is asked for, 3 means bytes that are none of ours and 4 a key of another type, which is left alone. A string result
+ * of a write is Redis' own error.
+ *
+ * Returns incarnation (0 if there is no memory for one), epoch, time in us, then the results.
+ */
+export const APPLY_SOURCE = `
+local journal, recent = KEYS[1], KEYS[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+
+local function scores(key, ...)
+  local found = redis.call('ZMSCORE', key, ...)
+  for i = 1, #found do found[i] = found[i] and tonumber(found[i]) end
+  return found
+end
+
+-- Whether a command that needs memory was carried out.
+local function done(reply)
+  return type(reply) ~= 'table' or reply.err == nil
+end
+
+local state = scores(journal, '#id', '#epoch', '#cleared', '#expired', '#floor', '#node')
+local id, epoch = state[1], state[2]
+local cleared, expired, floor = state[3] or 0, state[4] or 0, state[5] or 0
+local node
+
+if ARGV[2] == '1' then
+  local text = ''
+  for _, section in ipairs({'server', 'replication'}) do
+    local info = redis.pcall('INFO', section)
+    if type(info) == 'string' then
+      text = text .. (string.match(info, 'run_id:(%x+)') or '') .. (string.match(info, 'master_replid:(%x+)') or '')
+    end
+  end
+  if text ~= '' then node = tonumber(string.sub(redis.sha1hex(text), 1, 12), 16) end
+  -- Another server than that which wrote the journal may lack what was invalidated last.
+  if id and node and state[6] and state[6] ~= node then id = nil end
+end
+
+-- Everything older is dead and every fence outdated: what refused them is gone.
+local function forget()
+  redis.call('UNLINK', journal, recent)
+  id, epoch, cleared, expired, floor = 0, math.max(epoch or 0, now), 0, 0, 0
+end
+
+if not id or not epoch then
+  forget()
+  local born = tonumber(ARGV[1])
+  if done(redis.pcall('ZADD', journal, born, '#id', epoch, '#epoch')) then
+    id = born
+    if node then redis.pcall('ZADD', journal, node, '#node') end
+    redis.pcall('ZADD', recent, id, '#id', 0, '#floor')
+  else
+    redis.call('UNLINK', journal)
+  end
+elseif node and not state[6] then
+  redis.pcall('ZADD', journal, node, '#node')
+end
+
+local before = epoch
+local told = {}
+local recentFloor
+
+local function advance()
+  epoch = math.max(epoch + 1, now)
+  return epoch
+end
+
+-- Redis refuses what needs memory only as the first write of a script. This one changes nothing and needs none, so that invalidations
+-- are noted even where there is no room.
+local opened = false
+local function open()
+  if not opened then redis.call('ZREM', journal, '') end
+  opened = true
+end
+
+local function tell(verb, target, name)
+  told[#told + 1] = verb .. ',' .. target .. ',' .. cjson.encode(name)
+end
+
+-- Makes sure that the notes are those of this incarnation; if they were lost, all fences are outdated.
+local function openRecent()
+  if recentFloor then return end
+  local found = scores(recent, '#id', '#floor')
+  if found[1] == id and found[2] then
+    recentFloor = found[2]
+    return
+  end
+  redis.call('UNLINK', recent)
+  recentFloor = advance()
+  redis.pcall('ZADD', recent, id, '#id', recentFloor, '#floor')
+end
+
+-- Remembers that whatever was computed before this version is outdated.
+local function note(name, version)
+  openRecent()
+  if not done(redis.pcall('ZADD', recent, version, name)) then redis.call('UNLINK', recent) end
+end
+
+local function prune(key, limit, floorName)
+  if redis.call('ZCARD', key) <= limit then return end
+  local oldest = redis.call('ZRANGE', key, 0, math.floor(limit / 16) + 8, 'WITHSCORES')
+  local gone, highest = {}, 0
+  for i = 1, #oldest, 2 do
+    if string.sub(oldest[i], 1, 1) ~= '#' then
+      gone[#gone + 1] = oldest[i]
+      highest = math.max(highest, tonumber(oldest[i + 1]))
+    end
+  end
+  if #gone == 0 then return end
+  if done(redis.pcall('ZADD', key, highest, floorName)) then redis.call('ZREM', key, unpack(gone)) end
+end
+
+local tags = {}
+local function tagVersions(tag)
+  local found = tags[tag]
+  if not found then
+    found = scores(journal, 'd' .. tag, 'e' .. tag)
+    tags[tag] = found
+  end
+  return found[1] or floor, found[2] or floor
+end
+
+-- Of the beginning of a value: its version, or nil if the bytes are none of ours.
+local function versionOf(head)
+  if #head < 40 or string.sub(head, 1, 2) ~= 'M\\2' then return nil end
+  local born, _, version = struct.unpack('<I4dd', head, 5)
+  if born ~= id then return -1 end
+  return version
+end
+
+-- 'dead', 'fresh' or 'stale', and the version; nil if the bytes are none of ours.
+local function judge(bytes)
+  local version = versionOf(bytes)
+  if not version then return nil end
+  if version < cleared or version < 0 then return 'dead', version end
+  local stale = version < expired
+  local at = 41
+  for _ = 1, struct.unpack('<I2', bytes, 39) do
+    if at + 3 > #bytes then return nil end
+    local last = at + 3 + struct.unpack('<I4', bytes, at)
+    local deleted, tagExpired = tagVersions(string.sub(bytes, at + 4, last))
+    if deleted > version then return 'dead', version end
+    stale = stale or tagExpired > version
+    at = last + 1
+  end
+  return stale and 'stale' or 'fresh', version
+end
+
+local keyIndex, argIndex = 2, 6
+local function nextKey()
+  keyIndex = keyIndex + 1
+  return KEYS[keyIndex]
+end
+local function nextArg()
+  argIndex = argIndex + 1
+  return ARGV[argIndex]
+end
+
+local function read()
+  local bytes = redis.pcall('GET', nextKey())
+  if not bytes then return false end
+  if type(bytes) == 'table' then return 4 end
+  local verdict, version = judge(bytes)
+  if not verdict then return 3 end
+  if verdict == 'dead' then return false end
+  if #bytes > tonumber(ARGV[6]) then
+    return {#bytes, string.format('%.0f', version), verdict == 'stale' and 1 or 0}
+  end
+  return verdict == 'stale' and {bytes} or bytes
+end
+
+local function isThere()
+  local bytes = redis.pcall('GET', nextKey())
+  if type(bytes) ~= 'string' then return 0 end
+  local verdict = judge(bytes)
+  return (verdict == 'fresh' or verdict == 'stale') and 1 or 0
+end
+
+-- Whether nothing that concerns a value was invalidated since its fence.
+local function admits(head, noted, body, fence, born)
+  if born ~= id then return false end
+  openRecent()
+  if fence < cleared or fence < expired then return false end
+  local last = scores(recent, noted)[1] or recentFloor
+  if last > fence then return false end
+  local present = versionOf(head)
+  if present and present > fence then return false end
+  local at = 9
+  for _ = 1, struct.unpack('<I2', body, 7) do
+    local last = at + 3 + struct.unpack('<I4', body, at)
+    local deleted, tagExpired = tagVersions(string.sub(body, at + 4, last))
+    if deleted > fence or tagExpired > fence then return false end
+    at = last + 1
+  end
+  return true
+end
+
+local function write()
+  local key, noted, name, body = nextKey(), nextArg(), nextArg(), nextArg()
+  local ttl, retention = tonumber(nextArg()), tonumber(nextArg())
+  local fence, born, deadline = tonumber(nextArg()), tonumber(nextArg()), tonumber(nextArg())
+  if now > deadline then return 2 end
+  if id == 0 then return 0 end
+  local head = redis.pcall('GETRANGE', key, 0, 39)
+  if type(head) == 'table' then return 4 end
+  if fence and not admits(head, noted, body, fence, born) then return 0 end
+  local version = fence or advance()
+  local expires = math.floor(now / 1000) + ttl
+  local life = math.ceil(ttl + retention)
+  local bytes = 'M\\2\\0\\0' .. struct.pack('<I4ddd', id, expires, version, expires + retention) .. body
+  local stored
+  if life < 9007199254740992 then
+    stored = redis.pcall('SET', key, bytes, 'PX', string.format('%.0f', life))
+  else
+    stored = redis.pcall('SET', key, bytes)
+  end
+  if not done(stored) then return stored.err end
+  if not fence then
+    note(noted, version)
+    tell(0, 0, name)
+  end
+  return 1
+end
+
+local function invalidate(verb)
+  local key, noted, name = nextKey(), nextArg(), nextArg()
+  local head = redis.pcall('GETRANGE', key, 0, 39)
+  local foreign = type(head) == 'table'
+  open()
+  local there = 0
+  if not foreign then
+    local version = versionOf(head)
+    if version and version >= cleared and version >= 0 then there = 1 end
+    if verb == 0 then
+      redis.call('UNLINK', key)
+    elseif there == 1 and not done(redis.pcall('SETRANGE', key, 8, string.rep('\\0', 8))) then
+      redis.call('UNLINK', key)
+    end
+  end
+  note(noted, advance())
+  tell(verb, 0, name)
+  return foreign and 4 or there
+end
+
+local function invalidateTag(verb, prefix)
+  local tag = nextArg()
+  tags[tag] = nil
+  open()
+  if id ~= 0 and not done(redis.pcall('ZADD', journal, advance(), prefix .. tag)) then forget() end
+  tell(verb, 1, tag)
+  return 1
+end
+
+local function invalidateAll(verb)
+  local version = advance()
+  open()
+  if verb == 0 then cleared = version else expired = version end
+  local name = verb == 0 and '#cleared' or '#expired'
+  if id ~= 0 and not done(redis.pcall('ZADD', journal, version, name)) then forget() end
+  tell(verb, 3, '')
+  return 1
+end
+
+local function free()
+  local key = nextKey()
+  local head = redis.pcall('GETRANGE', key, 0, 39)
+  if type(head) ~= 'string' then return 0 end
+  local version = versionOf(head)
+  if not version or version >= math.max(cleared, 0) then return 0 end
+  return redis.call('UNLINK', key)
+end
+
+local results = {0, 0, 0}
+while argIndex < #ARGV do
+  local operation = nextArg()
+  local result
+  if operation == 'g' then result = read()
+  elseif operation == 's' then result = write()
+  elseif operation == 'd' then result = invalidate(0)
+  elseif operation == 'x' then result = invalidate(1)
+  elseif operation == 'D' then result = invalidateTag(0, 'd')
+  elseif operation == 'X' then result = invalidateTag(1, 'e')
+  elseif operation == 'C' then result = invalidateAll(0)
+  elseif operation == 'E' then result = invalidateAll(1)
+  elseif operation == 'a' then result = isThere()
+  elseif operation == 'u' then result = free()
+  elseif operation == 'p' then
+    advance()
+    local verb, target = nextArg(), nextArg()
+    tell(verb, target, nextArg())
+    result = 1
+  end
+  results[#results + 1] = result
+end
+
+if epoch ~= before then
+  if id ~= 0 and not done(redis.pcall('ZADD', journal, epoch, '#epoch')) then redis.call('UNLINK', recent) end
+  prune(recent, tonumber(ARGV[4]), '#floor')
+  prune(journal, tonumber(ARGV[5]), '#floor')
+end
+if #told > 0 then
+  local text = string.format('[2,"%.0f","%.0f","%.0f",%s,%s]', id, before, epoch, cjson.encode(ARGV[3]), table.concat(told, ','))
+  redis.call('PUBLISH', journal, text)
+end
+results[1], results[2], results[3] = id, epoch, now
+return results`

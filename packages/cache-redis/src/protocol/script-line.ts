@@ -1,0 +1,252 @@
+import type { Call, CallFailure } from '../connection/call.ts'
+import { traced } from '../connection/channels.ts'
+import { type Client, isCluster } from '../connection/client.ts'
+import type { Connection } from '../connection/connection.ts'
+import { APPLY_SOURCE } from './apply-source.ts'
+import type { Shard } from './key-space.ts'
+import { Script, type ScriptArgument } from './script.ts'
+
+const apply = new Script(APPLY_SOURCE)
+
+/** Operations of one script call at most, so that it holds up the server for less than a millisecond or so. */
+const MOST_OPERATIONS = 256
+/** Bytes of one script call at which it is sent without waiting for more. */
+const MANY_BYTES = 256 * 1024
+/** Keys whose invalidation is remembered; a load that began before what was forgotten is refused. See INVALIDATION.md. */
+const NOTES = 20_000
+/** Tags whose invalidation is remembered; tagged values that are older than what was forgotten are gone. */
+const TAGS = 100_000
+/** Larger values are not returned by the script, which would hold up the server and the operations of the same call. */
+export const LARGE_VALUE: number = 1024 * 1024
+/** Position of the first result in a reply. */
+export const FIRST_RESULT = 3
+/** Position in the arguments of what asks for the comparison of servers. */
+const CHECK = 1
+
+/** What a script call knows of a shard: the ground that its results stand on. */
+export interface ShardMark {
+  /** Number of the journal's life; 0 if there is none. */
+  readonly incarnation: number
+  readonly epoch: number
+}
+
+/** What came of an operation: the reply of its call, and where its results begin in it. */
+export interface Answer {
+  readonly reply: readonly unknown[]
+  readonly from: number
+}
+
+/** An operation that waits to be sent or answered. */
+interface Waiting {
+  readonly name: string
+  readonly keys: readonly string[]
+  readonly args: readonly ScriptArgument[]
+  /** How many results it has. */
+  readonly count: number
+  readonly signal: AbortSignal | undefined
+  readonly abort: (() => void) | undefined
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: unknown) => void
+  settled: boolean
+}
+
+/** A call that gathers operations. */
+interface NextCall {
+  readonly call: Call<unknown>
+  readonly operations: Waiting[]
+  /** Of results. */
+  count: number
+}
+
+/**
+ * The operations on one shard: all those of one turn of the event loop travel in one script call, in their order, and take effect
+ * together.
+ */
+export class ScriptLine {
+  readonly shard: Shard
+  readonly #connection: Connection
+  readonly #head: readonly ScriptArgument[]
+  /** The call that operations of this turn join. */
+  #next: NextCall | undefined
+  #scheduled = false
+  /** Whether the server is known to be the one that the journal was written on. */
+  #verified = false
+  /** Number of the session with the server. */
+  #session = 0
+  /** The server's time at the last reply, and the clock's. */
+  #serverTime = Number.NaN
+  #replied = 0
+  mark: ShardMark = { incarnation: 0, epoch: 0 }
+
+  /** @param sender what messages of this line are signed with */
+  constructor(connection: Connection, shard: Shard, sender: string) {
+    this.#connection = connection
+    this.shard = shard
+    this.#head = [0, '', sender, NOTES, TAGS, LARGE_VALUE]
+  }
+
+  /**
+   * Sends an operation with the others of this turn.
+   *
+   * @param count of its results
+   * @param bytes that it sends, roughly
+   * @throws as {@link Connection.admit} and {@link Connection.call}, and the signal's reason
+   */
+  submit(
+    name: string,
+    keys: readonly string[],
+    args: readonly ScriptArgument[],
+    count: number,
+    bytes: number,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    return traced(name, keys.length, () => this.#submit(name, keys, args, count, bytes, signal))
+  }
+
+  /** Forgets that the server is known: a connection was lost or made. */
+  endSession(): void {
+    this.#session++
+    this.#verified = false
+  }
+
+  /** The server's time in ms, estimated; not later than it is as long as the clocks run at one speed. */
+  serverTime(): number {
+    if (Number.isNaN(this.#serverTime)) return Date.now()
+    return this.#serverTime + this.#connection.clock.now() - this.#replied
+  }
+
+  #submit(
+    name: string,
+    keys: readonly string[],
+    args: readonly ScriptArgument[],
+    count: number,
+    bytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#connection.admit(name)
+      const abort =
+        signal &&
+        ((): void => {
+          if (this.#settle(waiting)) reject(signal.reason)
+        })
+      const waiting: Waiting = {
+        name,
+        keys,
+        args,
+        count,
+        signal,
+        abort,
+        resolve,
+        reject,
+        settled: false,
+      }
+      if (abort !== undefined) signal!.addEventListener('abort', abort)
+      this.#connection.wait(1)
+      if (this.#next !== undefined && this.#next.count + count > MOST_OPERATIONS) this.#flush()
+      const next = (this.#next ??= this.#begin())
+      next.operations.push(waiting)
+      next.count += count
+      next.call.add(bytes)
+      if (next.call.bytes >= MANY_BYTES || next.count >= MOST_OPERATIONS) this.#flush()
+      else if (!this.#scheduled) {
+        this.#scheduled = true
+        setImmediate(this.#endTurn)
+      }
+    })
+  }
+
+  readonly #endTurn = (): void => {
+    this.#scheduled = false
+    if (this.#next !== undefined) this.#flush()
+  }
+
+  #begin(): NextCall {
+    const operations: Waiting[] = []
+    const call = this.#connection.begin<unknown>(errorOf => {
+      if (this.#next?.call === call) this.#next = undefined
+      this.#fail(operations, errorOf)
+    })
+    return { call, operations, count: 0 }
+  }
+
+  #flush(): void {
+    const { call, operations } = this.#next!
+    this.#next = undefined
+    const { journal, recent } = this.shard
+    const keys: string[] = [journal, recent]
+    const args: ScriptArgument[] = this.#head.slice()
+    args[0] = incarnation()
+    if (!this.#verified) args[CHECK] = '1'
+    for (const waiting of operations) {
+      for (const key of waiting.keys) keys.push(key)
+      for (const arg of waiting.args) args.push(arg)
+    }
+    const session = this.#session
+    const unknown = (): void => {
+      args[CHECK] = '1'
+    }
+    call.send(
+      client => apply.run(client, keys, args, unknown),
+      reply => {
+        if (args[CHECK] === '1' && session === this.#session) this.#verified = true
+        this.#answer(operations, reply as readonly unknown[])
+      },
+    )
+  }
+
+  #answer(calls: readonly Waiting[], reply: readonly unknown[]): void {
+    this.mark = { incarnation: reply[0] as number, epoch: reply[1] as number }
+    this.#serverTime = (reply[2] as number) / 1_000
+    this.#replied = this.#connection.clock.now()
+    let from = FIRST_RESULT
+    for (const waiting of calls) {
+      if (this.#settle(waiting)) waiting.resolve({ reply, from })
+      from += waiting.count
+    }
+  }
+
+  #fail(calls: readonly Waiting[], errorOf: (operation: string) => CallFailure): void {
+    for (const waiting of calls) if (this.#settle(waiting)) waiting.reject(errorOf(waiting.name))
+  }
+
+  /** Whether the operation had not come to an end before. */
+  #settle(waiting: Waiting): boolean {
+    if (waiting.settled) return false
+    waiting.settled = true
+    this.#connection.wait(-1)
+    if (waiting.abort !== undefined) waiting.signal!.removeEventListener('abort', waiting.abort)
+    return true
+  }
+}
+
+/** Lines to all shards, which hear of lost connections. */
+export class ScriptLines {
+  readonly all: readonly ScriptLine[]
+  readonly #client: Client
+  readonly #events: readonly string[]
+  readonly #endSession = (): void => {
+    for (const line of this.all) line.endSession()
+  }
+
+  constructor(connection: Connection, shards: readonly Shard[], sender: string) {
+    this.all = shards.map(shard => new ScriptLine(connection, shard, sender))
+    this.#client = connection.client
+    this.#events = isCluster(this.#client) ? ['close', '+node', '-node', 'node error'] : ['close']
+    for (const event of this.#events) this.#client.on(event, this.#endSession)
+  }
+
+  of(shard: Shard): ScriptLine {
+    return this.all[shard.index]!
+  }
+
+  close(): void {
+    for (const event of this.#events) this.#client.off(event, this.#endSession)
+  }
+}
+
+/** A number that no other journal had: 32 random bits, not 0. */
+function incarnation(): number {
+  return 1 + Math.floor(Math.random() * 0xffff_fffe)
+}

@@ -1,0 +1,37 @@
+import type { Shard } from '../protocol/key-space.ts'
+import type { ScriptLine, ScriptLines } from '../protocol/script-line.ts'
+
+/** Values of one shard, few enough for one operation. */
+export interface Batch {
+  readonly line: ScriptLine
+  readonly names: string[]
+  readonly labels: string[]
+  /** Which of the caller's values they are. */
+  readonly indexes: number[]
+}
+
+/** Most values of one operation. */
+const MOST = 128
+
+/** Values grouped by shard. */
+export class Batches {
+  readonly all: Batch[] = []
+  readonly #lines: ScriptLines
+  readonly #open = new Map<Shard, Batch>()
+
+  constructor(lines: ScriptLines) {
+    this.#lines = lines
+  }
+
+  add(shard: Shard, label: string, index: number): void {
+    let batch = this.#open.get(shard)
+    if (batch === undefined || batch.names.length === MOST) {
+      batch = { line: this.#lines.of(shard), names: [], labels: [], indexes: [] }
+      this.#open.set(shard, batch)
+      this.all.push(batch)
+    }
+    batch.names.push(shard.values + label)
+    batch.labels.push(label)
+    batch.indexes.push(index)
+  }
+}
