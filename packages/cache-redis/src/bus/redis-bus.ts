@@ -219,7 +219,13 @@ export class RedisBus implements InvalidationBus {
 
   async #onDown(): Promise<void> {
     this.#subscribed = false
-    if (!(await this.#compare())) this.#gap()
+    await this.#compareNow()
+  }
+
+  /** A gap, unless it is certain that all has arrived. */
+  async #compareNow(): Promise<void> {
+    const connected = this.#connection.client.status === 'ready'
+    if (!connected || !(await this.#compare())) this.#gap()
   }
 
   /** Listeners may have missed something. */
@@ -246,7 +252,7 @@ export class RedisBus implements InvalidationBus {
     }
     if (!this.#subscribed) {
       // Without messages, what others changed meanwhile must not be served for longer than a beat.
-      if (!(await this.#compare())) this.#gap()
+      await this.#compareNow()
       return
     }
     this.#silent = true
@@ -261,7 +267,6 @@ export class RedisBus implements InvalidationBus {
 
   /** Whether all that was sent until now has arrived; from now on it counts as arrived. */
   async #compare(): Promise<boolean> {
-    if (this.#connection.client.status !== 'ready') return false
     try {
       const answers = await Promise.all(
         this.#lines.all.map(line => line.submit('heartbeat', [], [], 0, 0)),

@@ -3,15 +3,15 @@ import type { ShardMark } from '../protocol/script-line.ts'
 
 /** A {@link Fence} of a `RedisStore`. */
 export interface RedisFence extends Fence {
-  /** How far each shard was, by its index; `undefined` where the fence does not reach: there it refuses everything. */
-  readonly marks: readonly (ShardMark | undefined)[]
+  /** How far each shard was, by its index. Where it is not known, the incarnation is 0 and everything is refused. */
+  readonly marks: readonly ShardMark[]
 }
 
-/** A fence from how far shards were. */
-export function fenceOf(marks: readonly (ShardMark | undefined)[], at: number): RedisFence {
-  let epoch = 0
-  for (const mark of marks) if (mark !== undefined && mark.epoch > epoch) epoch = mark.epoch
-  return { epoch, at, marks }
+/** A fence from how far shards were; its epoch is that of the one that is behind all others. */
+export function fenceOf(marks: readonly ShardMark[], at: number): RedisFence {
+  let epoch = Infinity
+  for (const mark of marks) if (mark.incarnation !== 0 && mark.epoch < epoch) epoch = mark.epoch
+  return { epoch: epoch === Infinity ? 0 : epoch, at, marks }
 }
 
 /** How far a shard was; nothing for a fence that was made elsewhere. */

@@ -120,7 +120,7 @@ export class RedisStore<V = unknown> implements Store<V> {
     return (await this.#read('getMany', keys, signal)).entries
   }
 
-  /** {@link getMany} and {@link fence} by one round trip. The fence reaches as far as the keys. */
+  /** {@link getMany} and {@link fence} by one round trip. */
   async lookup(
     keys: readonly string[],
     { signal }: StoreCallOptions = {},
@@ -265,21 +265,24 @@ export class RedisStore<V = unknown> implements Store<V> {
     signal: AbortSignal | undefined,
   ): Promise<{
     readonly entries: (StoreEntry<V> | undefined)[]
-    readonly marks: readonly (ShardMark | undefined)[]
+    readonly marks: readonly ShardMark[]
     readonly at: number
   }> {
     const entries: (StoreEntry<V> | undefined)[] = new Array(keys.length).fill(undefined)
-    const marks: (ShardMark | undefined)[] = new Array(this.#lines.all.length).fill(undefined)
+    // Elsewhere it is as far as it was known to be before, which is never too far.
+    const marks = this.#lines.all.map(line => line.mark)
+    const read = new Set<number>()
     let at = 0
     const stored = keys.map(key => storableKey(checkKey(key)))
     await Promise.all(
       this.#batches(stored).map(async ({ line, names, indexes }) => {
         const args = Array(names.length).fill('g')
         const answer = await line.submit(operation, names, args, names.length, 0, signal)
+        const { index: shard } = line.shard
         const mark = markOf(answer)
-        const earlier = marks[line.shard.index]
         // The oldest ground counts: what came after it may be missing in the values.
-        if (earlier === undefined || earlier.epoch > mark.epoch) marks[line.shard.index] = mark
+        if (!read.has(shard) || marks[shard]!.epoch > mark.epoch) marks[shard] = mark
+        read.add(shard)
         at ||= timeOf(answer)
         await Promise.all(
           indexes.map(async (index, position) => {
