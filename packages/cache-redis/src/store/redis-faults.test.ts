@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { type Clock, systemClock } from '@millrace/cache-core'
+import type { Clock } from '@millrace/cache-core'
+import { monotonicClock } from '@millrace/kit'
 import { FaultProxy, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { type Command, Redis } from 'ioredis'
@@ -89,7 +90,7 @@ describeRedis('RedisStore on a bad day', redis => {
 
   test('a reply that is cut in its middle is an error, not half a value', async () => {
     // Calls made while it reconnects may need their deadline.
-    await using real = open(systemClock)
+    await using real = open(monotonicClock)
     await real.set('big', 'x'.repeat(200_000))
     proxy.cutAfter(1_000)
     await expect(real.get('big')).rejects.toMatchObject({ name: /^Redis/ })
