@@ -10,6 +10,7 @@ export {
 } from './export/memory-exporter.ts'
 export type { Resource } from './export/resource.ts'
 export { SpanExportError } from './export/span-export-error.ts'
+export type { SlowSpan } from './pipeline/slow-spans.ts'
 export type { TracerStats } from './pipeline/tracer-stats.ts'
 export { extract, inject } from './propagation/carrier.ts'
 export type { PropagatorName } from './propagation/propagation.ts'

@@ -14,7 +14,8 @@ const METHODS = new Set([
   'QUERY',
 ])
 
-export function spanName(method: string): string {
+/** The method as a span is named after it. */
+export function methodName(method: string): string {
   return METHODS.has(method) ? method : 'HTTP'
 }
 
@@ -30,11 +31,15 @@ export function withoutQuery(path: string): string {
   return query < 0 ? path : path.slice(0, query)
 }
 
-/** The port that an address names, or its protocol's. */
-export function portOf(url: URL | null): number | undefined {
-  if (url === null) return undefined
-  if (url.port !== '') return Number(url.port)
-  return url.protocol === 'https:' ? 443 : 80
+/** Where a request goes: a host without port or brackets, the port also where it is the protocol's own, and the address without query. */
+export function serverAttributes(origin: string | URL, path?: string): Attributes {
+  const url = URL.parse(String(origin))
+  if (url === null) return {}
+  return {
+    'server.address': url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    'server.port': url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
+    'url.full': path === undefined ? undefined : `${url.origin}${withoutQuery(path)}`,
+  }
 }
 
 /** Notes the status; from `failing` on it means that the span failed. */
@@ -43,4 +48,9 @@ export function setHttpStatus(span: Span, status: number, failing: number): void
   if (status < failing) return
   span.setAttribute('error.type', String(status))
   span.setStatus({ code: StatusCode.ERROR })
+}
+
+/** Notes that the connection was lost before the last byte. */
+export function markAborted(span: Span): void {
+  span.setAttribute('error.type', 'aborted').setStatus({ code: StatusCode.ERROR })
 }

@@ -1,5 +1,6 @@
 import { type Attributes, SpanKind } from '../span/api/span.ts'
 import type { Tracer } from '../tracer/tracer.ts'
+import { batchSize } from './database-attributes.ts'
 import { traceOperation } from './operation-spans.ts'
 
 /** What ioredis 6 publishes. Arguments are left out: they hold keys and values of users. */
@@ -37,7 +38,7 @@ export function traceIoredis(tracer: Tracer, roots: boolean): () => void {
         attributes: {
           ...server(message),
           'db.operation.name': message.batchMode,
-          'db.operation.batch.size': message.batchSize,
+          'db.operation.batch.size': batchSize(message.batchSize),
         },
       }),
     },

@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,7 +14,7 @@ import { RateLimitedError, TokenBucket } from '@millrace/rate-limit'
 import { RedisServer, VirtualClock } from '@millrace/testkit'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type FinishedSpan, MemoryExporter } from '../export/memory-exporter.ts'
-import { StatusCode } from '../span/api/span.ts'
+import { SpanKind, StatusCode } from '../span/api/span.ts'
 import { Tracer } from '../tracer/tracer.ts'
 import { type Instrumentation, instrument } from './instrument.ts'
 
@@ -182,4 +183,45 @@ test('parses of files are spans without their paths, and fail with their parser'
   } finally {
     await rm(folder, { recursive: true })
   }
+})
+
+test('an outgoing call may be one span, whatever it takes', async () => {
+  instrumentation.close()
+  instrumentation = instrument(tracer, { outgoing: 'single', httpServer: false })
+  let requests = 0
+  const seen: string[] = []
+  const flaky = createServer((incoming, response) => {
+    seen.push(String(incoming.headers.traceparent))
+    response.statusCode = requests++ === 0 ? 503 : 200
+    response.end('"fine"')
+  }).listen(0, '127.0.0.1')
+  await once(flaky, 'listening')
+  const { port } = flaky.address() as AddressInfo
+  const clock = new VirtualClock()
+  using _ = grantPermits(clock)
+  const limiter = new TokenBucket({ rate: 1, burst: 1, name: 'upstream', clock })
+  await using pool = new HttpPool({ limiter, retry: { baseDelay: 1 } })
+  await tracer.span('root', async () => {
+    await pool.json(`http://127.0.0.1:${port}/users/1?token=secret`)
+    // What is no part of a call of the pool is a span as before.
+    await (await fetch(`http://127.0.0.1:${port}/other`)).text()
+  })
+  await limiter.acquire()
+  flaky.closeAllConnections()
+  flaky.close()
+  expect(await paths()).toEqual(['root', 'root > GET', 'root > GET'])
+  const [call, other] = named('GET')
+  expect(call).toMatchObject({
+    kind: SpanKind.CLIENT,
+    attributes: {
+      'http.request.method': 'GET',
+      'http.request.resend_count': 1,
+      'http.response.status_code': 200,
+      'server.address': '127.0.0.1',
+      'server.port': port,
+      'url.full': `http://127.0.0.1:${port}/users/1`,
+    },
+  })
+  const ids = seen.map(traceparent => traceparent.split('-')[2])
+  expect(ids).toEqual([call!.spanId, call!.spanId, other!.spanId])
 })

@@ -3,7 +3,10 @@ import { activeContext } from '../context/active-context.ts'
 import { SpanKind } from '../span/api/span.ts'
 import { errorType } from '../span/recorded/exception-facts.ts'
 import type { Tracer } from '../tracer/tracer.ts'
+import { batchSize } from './database-attributes.ts'
+import { methodAttributes, methodName, serverAttributes, setHttpStatus } from './http-attributes.ts'
 import { type Operation, traceOperation } from './operation-spans.ts'
+import type { OutgoingCalls } from './outgoing-calls.ts'
 
 /** The fields of the messages that other Millrace packages publish, as far as they become attributes. */
 interface Message {
@@ -12,6 +15,7 @@ interface Message {
   readonly operation?: string
   readonly method?: string
   readonly origin?: string
+  readonly path?: string
   readonly attempt?: number
   readonly reason?: string
   readonly statusCode?: number
@@ -43,37 +47,9 @@ const OPERATIONS: readonly Operation<Message>[] = [
       attributes: {
         'db.system.name': 'redis',
         'db.operation.name': name,
-        'db.operation.batch.size': Number(keys),
+        'db.operation.batch.size': batchSize(keys),
       },
     }),
-  }),
-  operation('http:request', {
-    name: ({ method }) => `http.request ${method}`,
-    options: ({ method, origin }) => ({
-      attributes: { 'http.request.method': method, 'server.address': origin },
-    }),
-    finish: (span, { statusCode, attempts }) => {
-      span.setAttribute('http.response.status_code', statusCode)
-      span.setAttribute('millrace.http.attempts', attempts)
-    },
-  }),
-  operation('http:attempt', {
-    name: ({ method }) => `http.attempt ${method}`,
-    options: ({ attempt, reason }) => ({
-      attributes: { 'millrace.http.attempt': attempt, 'millrace.http.reason': reason },
-    }),
-    finish: (span, { statusCode }) => {
-      span.setAttribute('http.response.status_code', statusCode)
-    },
-  }),
-  operation('limit:wait', {
-    name: () => 'limit.wait',
-    options: ({ limiter, cost }) => ({
-      attributes: { 'millrace.limit.name': limiter, 'millrace.limit.cost': cost },
-    }),
-    finish: (span, { waited }) => {
-      span.setAttribute('millrace.limit.waited', waited)
-    },
   }),
   operation('files:parse', {
     name: () => 'files.parse',
@@ -83,9 +59,71 @@ const OPERATIONS: readonly Operation<Message>[] = [
   }),
 ]
 
-/** Spans from every Millrace package, and an event on the active span for each refusal of a limiter. */
-export function traceMillrace(tracer: Tracer, roots: boolean): () => void {
-  const undo = OPERATIONS.map(each => traceOperation(tracer, each, roots))
+const LIMIT_WAIT = operation('limit:wait', {
+  name: () => 'limit.wait',
+  options: ({ limiter, cost }) => ({
+    attributes: { 'millrace.limit.name': limiter, 'millrace.limit.cost': cost },
+  }),
+  finish: (span, { waited }) => {
+    span.setAttribute('millrace.limit.waited', waited)
+  },
+})
+
+/** A request of the pool with its attempts, each of which is a span, and so is the client's request inside. */
+const HTTP_DETAILED: readonly Operation<Message>[] = [
+  operation('http:request', {
+    name: ({ method = 'GET' }) => `http.request ${methodName(method)}`,
+    options: ({ method = 'GET', origin = '' }) => ({
+      attributes: { ...methodAttributes(method), ...serverAttributes(origin) },
+    }),
+    finish: (span, { statusCode, attempts }) => {
+      span.setAttribute('http.response.status_code', statusCode)
+      span.setAttribute('millrace.http.attempts', attempts)
+    },
+  }),
+  operation('http:attempt', {
+    name: ({ method = 'GET' }) => `http.attempt ${methodName(method)}`,
+    options: ({ attempt, reason }) => ({
+      attributes: { 'millrace.http.attempt': attempt, 'millrace.http.reason': reason },
+    }),
+    finish: (span, { statusCode }) => {
+      span.setAttribute('http.response.status_code', statusCode)
+    },
+  }),
+]
+
+/** A request of the pool as the one client span of all that it takes. */
+function httpSingle(calls: OutgoingCalls): Operation<Message>[] {
+  const isPart = calls.covers.bind(calls)
+  return [
+    operation('http:request', {
+      name: ({ method = 'GET' }) => methodName(method),
+      options: ({ method = 'GET', origin = '', path = '/' }) => ({
+        kind: SpanKind.CLIENT,
+        attributes: { ...methodAttributes(method), ...serverAttributes(origin, path) },
+      }),
+      started: span => calls.add(span),
+      finish: (span, { statusCode, attempts = 1 }) => {
+        if (statusCode !== undefined) setHttpStatus(span, statusCode, 400)
+        if (attempts > 1) span.setAttribute('http.request.resend_count', attempts - 1)
+      },
+    }),
+    { ...LIMIT_WAIT, isPart },
+  ]
+}
+
+/**
+ * Spans from every Millrace package, and an event on the active span for each refusal of a limiter.
+ *
+ * @param calls where it is to be told of requests that are one span each; undefined for one span per step
+ */
+export function traceMillrace(
+  tracer: Tracer,
+  roots: boolean,
+  calls: OutgoingCalls | undefined,
+): () => void {
+  const http = calls === undefined ? [...HTTP_DETAILED, LIMIT_WAIT] : httpSingle(calls)
+  const undo = [...OPERATIONS, ...http].map(each => traceOperation(tracer, each, roots))
   const refusals = channel('millrace:limit:refuse:end')
   const onRefusal = (message: unknown): void => {
     const { limiter, retryAfter, error } = message as Message
@@ -104,7 +142,7 @@ export function traceMillrace(tracer: Tracer, roots: boolean): () => void {
 
 function operation(
   name: string,
-  rest: Pick<Operation<Message>, 'name' | 'options' | 'finish'>,
+  rest: Pick<Operation<Message>, 'name' | 'options' | 'started' | 'finish'>,
 ): Operation<Message> {
   return { start: `millrace:${name}:start`, ends: [`millrace:${name}:end`], ...rest }
 }

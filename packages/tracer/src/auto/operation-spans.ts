@@ -13,6 +13,10 @@ export interface Operation<Message> {
   readonly ends: readonly string[]
   name(message: Message): string
   options(message: Message): SpanOptions
+  /** Whether the operation is part of what the active span stands for, and makes none of its own. Default: never */
+  isPart?(active: TracerSpan | null): boolean
+  /** Learns of the span that was made. */
+  started?(span: TracerSpan): void
   /** Adds what is known at the end only. */
   finish?(span: Span, message: Message): void
 }
@@ -38,10 +42,11 @@ export function traceOperation<Message extends object & Failing>(
   const running = new WeakMap<Message, TracerSpan>()
   const undo = bindChannel(channel(operation.start), message => {
     const active = activeContext()
-    if (!mayStart(active, roots)) return active
+    if (!mayStart(active, roots) || operation.isPart?.(active.span) === true) return active
     const subject = message as Message
     const span = tracer.startUnder(operation.name(subject), active.span, operation.options(subject))
     running.set(subject, span)
+    operation.started?.(span)
     return new ActiveContext(span, active.baggage, active.foreign)
   })
   const onEnd = (message: unknown): void => {

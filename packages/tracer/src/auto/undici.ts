@@ -4,14 +4,9 @@ import { SpanKind } from '../span/api/span.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
 import type { Tracer } from '../tracer/tracer.ts'
 import { fail } from '../wrap/run-span.ts'
-import {
-  methodAttributes,
-  portOf,
-  setHttpStatus,
-  spanName,
-  withoutQuery,
-} from './http-attributes.ts'
+import { methodAttributes, methodName, serverAttributes, setHttpStatus } from './http-attributes.ts'
 import { mayStart } from './operation-spans.ts'
+import type { OutgoingCalls } from './outgoing-calls.ts'
 
 /** The request object of undici's channels, in undici 6 to 8 and in Node's own `fetch`. */
 interface UndiciRequest {
@@ -28,22 +23,23 @@ interface UndiciMessage {
 }
 
 /** Client spans of undici and of Node's `fetch`, which send trace context along. */
-export function traceUndici(tracer: Tracer, roots: boolean): () => void {
+export function traceUndici(tracer: Tracer, roots: boolean, calls: OutgoingCalls): () => void {
   const running = new WeakMap<UndiciRequest, TracerSpan>()
   const onCreate = ({ request }: UndiciMessage): void => {
     const active = activeContext()
     if (!mayStart(active, roots)) return
-    const url = URL.parse(request.path, String(request.origin))
-    const span = tracer.startUnder(spanName(request.method), active.span, {
-      kind: SpanKind.CLIENT,
-      attributes: {
-        ...methodAttributes(request.method),
-        'server.address': url?.hostname,
-        'server.port': portOf(url),
-        'url.full': url === null ? undefined : `${url.origin}${withoutQuery(request.path)}`,
-      },
-    })
-    running.set(request, span)
+    let span = active.span
+    // Within a call that is one span, only the headers are missing.
+    if (span === null || !calls.covers(span)) {
+      span = tracer.startUnder(methodName(request.method), span, {
+        kind: SpanKind.CLIENT,
+        attributes: {
+          ...methodAttributes(request.method),
+          ...serverAttributes(request.origin, request.path),
+        },
+      })
+      running.set(request, span)
+    }
     const headers: Record<string, string> = {}
     tracer.propagation.inject(headers, span)
     for (const name of Object.keys(headers)) request.addHeader(name, headers[name]!)

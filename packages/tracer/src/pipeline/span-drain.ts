@@ -2,6 +2,7 @@ import type { Clock, Timer } from '@millrace/kit'
 import type { Exporter } from '../export/exporter.ts'
 import { SpanQueue } from '../span/recorded/span-queue.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
+import { SlowSpans } from './slow-spans.ts'
 
 /** Longest time one slice may hold the event loop, in milliseconds. */
 const SLICE = 2
@@ -21,6 +22,8 @@ export class SpanDrain {
   readonly #queue = new SpanQueue()
   #timer: Timer | null = null
   #slice: NodeJS.Immediate | null = null
+  /** The slowest of what came through. */
+  readonly slow: SlowSpans = new SlowSpans()
   /** Time spent encoding, in milliseconds; the overhead governor reads it. */
   busy = 0
 
@@ -87,6 +90,7 @@ export class SpanDrain {
   /** Encodes until nothing waits, `count` spans are done or the slice is over; returns whether something waits. */
   #work(count: number, budget: number = SLICE): boolean {
     const started = this.#clock.now()
+    this.slow.expire(started)
     let spent = 0
     while (count > 0 && spent < budget) {
       const stride = Math.min(count, STRIDE)
@@ -104,6 +108,7 @@ export class SpanDrain {
     for (let done = 0; done < limit; done++) {
       const record = queue.shift()
       if (record === null) return done
+      this.slow.offer(record)
       this.#exporter.write(record)
       record.pool.release(record)
     }

@@ -23,6 +23,7 @@ import type { TracerSpan } from '../span/tracer-span.ts'
 import type { EpochClock } from '../time/clock.ts'
 import { calibrate } from './calibrate.ts'
 import { OverheadGovernor } from './overhead-governor.ts'
+import type { SlowSpan } from './slow-spans.ts'
 import { SpanDrain } from './span-drain.ts'
 import type { TracerStats } from './tracer-stats.ts'
 
@@ -282,6 +283,10 @@ export class SpanPipeline implements SpanHost {
     this.#governor?.close()
     this.drain.cancel()
     await this.exporter.close()
+  }
+
+  slowSpans(): SlowSpan[] {
+    return this.drain.slow.list(this.#clock.now())
   }
 
   stats(): TracerStats {

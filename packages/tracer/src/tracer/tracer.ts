@@ -2,6 +2,7 @@ import { checkRange } from '@millrace/kit'
 import { discard } from '../export/discard.ts'
 import { resourceOf } from '../export/resource.ts'
 import { ExitFlush } from '../pipeline/exit-flush.ts'
+import type { SlowSpan } from '../pipeline/slow-spans.ts'
 import { SpanPipeline } from '../pipeline/span-pipeline.ts'
 import type { TracerStats } from '../pipeline/tracer-stats.ts'
 import { Propagation } from '../propagation/propagation.ts'
@@ -43,6 +44,14 @@ export class Tracer extends ScopedTracer {
    */
   setOptimized(percent: number): void {
     this.#pipeline.setOptimized(checkRange('percent', percent, 0, 100))
+  }
+
+  /**
+   * The slowest roots of the last quarter of an hour that were handed to the exporter, at most 20, newest first: what
+   * `@millrace/perf-metrics/dashboard` shows as slow spans. Empty where nothing is recorded.
+   */
+  slowSpans(): SlowSpan[] {
+    return this.#pipeline.slowSpans()
   }
 
   stats(): TracerStats {

@@ -1,0 +1,88 @@
+import { channel } from 'node:diagnostics_channel'
+import type { IncomingMessage } from 'node:http'
+
+/** Routes that spans may be named after; a service has some dozens, and more than this are paths in disguise. */
+const MAX_ROUTES = 1_000
+/** Longer ones are paths in disguise as well. */
+const MAX_LENGTH = 256
+
+/** Routes that a framework or the program has told, by request. */
+const told = new WeakMap<object, string>()
+
+/** Fastify publishes here, before the handler of each request. */
+const fastify = channel('tracing:fastify.request.handler:start')
+
+/**
+ * Tells which route serves a request, for frameworks that do not say so themselves: the pattern, such as `/users/:id`, never the
+ * path. Express and Fastify need no call. O(1).
+ */
+export function setHttpRoute(request: IncomingMessage, route: string): void {
+  told.set(request, route)
+}
+
+/** Finds the route of a request that has been handled. */
+export type RouteFinder = (request: IncomingMessage) => string | undefined
+
+/** The part of Express's request that remembers its route. */
+interface RoutedRequest {
+  readonly baseUrl?: unknown
+  readonly route?: { readonly path?: unknown }
+}
+
+interface FastifyMessage {
+  readonly request?: { readonly raw?: object }
+  readonly route?: { readonly url?: unknown }
+}
+
+/** Finds the route of a request, of which it lets a bounded number of different ones pass. */
+export class HttpRoutes {
+  readonly #known = new Set<string>()
+
+  constructor() {
+    fastify.subscribe(onFastify)
+  }
+
+  /**
+   * The route, or undefined where it is not known, or would be one too many. Call it when the request has been handled.
+   *
+   * @param find what the program has to say instead
+   */
+  of(request: IncomingMessage, find: RouteFinder = usualRoute): string | undefined {
+    const route = safely(find, request)
+    if (typeof route !== 'string' || route === '' || route.length > MAX_LENGTH) return undefined
+    if (this.#known.has(route)) return route
+    if (this.#known.size >= MAX_ROUTES) return undefined
+    this.#known.add(route)
+    return route
+  }
+
+  close(): void {
+    fastify.unsubscribe(onFastify)
+  }
+}
+
+function usualRoute(request: IncomingMessage): string | undefined {
+  return told.get(request) ?? expressRoute(request as RoutedRequest)
+}
+
+function safely(find: RouteFinder, request: IncomingMessage): unknown {
+  try {
+    return find(request)
+  } catch {
+    // The program's own function: the span goes without a route.
+    return undefined
+  }
+}
+
+function onFastify(message: unknown): void {
+  const { request, route } = message as FastifyMessage
+  if (request?.raw !== undefined && typeof route?.url === 'string') told.set(request.raw, route.url)
+}
+
+/** Express keeps the pattern of the route at the request, behind the path under which its router is mounted. */
+function expressRoute({ route, baseUrl }: RoutedRequest): string | undefined {
+  const path = route?.path
+  if (typeof path !== 'string') return undefined
+  const mounted = typeof baseUrl === 'string' ? baseUrl : ''
+  return path === '/' && mounted !== '' ? mounted : `${mounted}${path}`
+}

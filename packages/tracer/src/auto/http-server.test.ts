@@ -1,0 +1,167 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setImmediate as immediate } from 'node:timers/promises'
+import express from 'express'
+import { fastify } from 'fastify'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type FinishedSpan, MemoryExporter } from '../export/memory-exporter.ts'
+import { Tracer } from '../tracer/tracer.ts'
+import { setHttpRoute } from './http-route.ts'
+import type { HttpServerOptions } from './http-server.ts'
+import { instrument } from './instrument.ts'
+
+let exporter: MemoryExporter
+let tracer: Tracer
+let open: AsyncDisposableStack
+
+beforeEach(() => {
+  exporter = new MemoryExporter()
+  tracer = new Tracer({ exporter, signals: [] })
+  open = new AsyncDisposableStack()
+})
+afterEach(async () => {
+  await open.disposeAsync()
+  await tracer.close()
+})
+
+/** Starts a server under instrumentation; returns what requests paths of it, one after the other. */
+async function serve(
+  listener: RequestListener,
+  httpServer: HttpServerOptions = {},
+): Promise<(...paths: string[]) => Promise<FinishedSpan[]>> {
+  open.use(instrument(tracer, { httpServer, roots: true, undici: false }))
+  const server: Server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  open.defer(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return async (...paths) => {
+    for (const path of paths) await (await fetch(`${origin}${path}`)).text()
+    for (let i = 0; i < 5; i++) await immediate()
+    await tracer.flush()
+    return exporter.spans.splice(0)
+  }
+}
+
+const routeOf = ({ name, attributes }: FinishedSpan) => [name, attributes['http.route']]
+
+describe('the route of a request', () => {
+  test('is what Express has matched, behind its mounts', async () => {
+    const app = express()
+    const orders = express.Router()
+    orders.get('/', (_, response) => void response.send('all'))
+    orders.get('/:id', (request, response) => void response.send(request.params.id))
+    app.use('/orders', orders)
+    app.get('/users/:id', (_, response) => void response.send('user'))
+    app.get(/^\/files\/.*/, (_, response) => void response.send('file'))
+    const request = await serve(app as RequestListener)
+    const spans = await request(
+      '/users/1?x=2',
+      '/users/2',
+      '/orders/3',
+      '/orders',
+      '/files/a/b',
+      '/x',
+    )
+    expect(spans.map(routeOf)).toEqual([
+      ['GET /users/:id', '/users/:id'],
+      ['GET /users/:id', '/users/:id'],
+      ['GET /orders/:id', '/orders/:id'],
+      ['GET /orders', '/orders'],
+      ['GET', undefined],
+      ['GET', undefined],
+    ])
+    expect(spans[0]?.attributes['url.path']).toBe('/users/1')
+  })
+
+  test('is what Fastify has matched', async () => {
+    const app = fastify()
+    app.get('/users/:id', async () => 'user')
+    app.get('/late/:id', (_, reply) => void setImmediate(() => reply.send('late')))
+    app.get('/fails/:id', async () => {
+      throw new Error('no')
+    })
+    await app.ready()
+    const request = await serve((incoming, response) => app.routing(incoming, response))
+    const spans = await request('/users/1', '/late/2', '/fails/3', '/none')
+    expect(spans.map(routeOf)).toEqual([
+      ['GET /users/:id', '/users/:id'],
+      ['GET /late/:id', '/late/:id'],
+      ['GET /fails/:id', '/fails/:id'],
+      ['GET', undefined],
+    ])
+    expect(spans[2]?.attributes['http.response.status_code']).toBe(500)
+  })
+
+  test('is what the program says, for other servers', async () => {
+    const request = await serve((incoming, response) => {
+      setHttpRoute(incoming, '/things/{id}')
+      response.end()
+    })
+    expect((await request('/things/1')).map(routeOf)).toEqual([
+      ['GET /things/{id}', '/things/{id}'],
+    ])
+  })
+
+  test('may come from a function, which may fail', async () => {
+    const request = await serve((_, response) => void response.end(), {
+      route: ({ url }) => {
+        if (url === '/fails') throw new Error('no')
+        return url === '/number' ? (5 as never) : `found${url}`
+      },
+    })
+    expect((await request('/a', '/fails', '/number')).map(routeOf)).toEqual([
+      ['GET found/a', 'found/a'],
+      ['GET', undefined],
+      ['GET', undefined],
+    ])
+  })
+
+  test('never makes more names than a service has routes', async () => {
+    // As a router that takes the path for the route.
+    const request = await serve((incoming, response) => {
+      setHttpRoute(incoming, incoming.url!)
+      response.end()
+    })
+    const paths = Array.from({ length: 1_010 }, (_, i) => `/users/${i}`)
+    const spans = await request(...paths, '/users/0', `/${'long'.repeat(100)}`)
+    expect(new Set(spans.map(({ name }) => name)).size).toBe(1_001)
+    expect(spans.at(-2)?.name).toBe('GET /users/0')
+    expect(spans.at(-1)?.name).toBe('GET')
+  })
+})
+
+test('requests that are ignored make no spans, nor does what they start', async () => {
+  const handler: RequestListener = (_, response) => {
+    tracer.startSpan('inside').end()
+    response.end()
+  }
+  const request = await serve(handler, { ignore: ['/health', '/metrics'] })
+  const spans = await request('/health?verbose', '/metrics', '/', '/health/deep')
+  expect(spans.map(({ name }) => name).sort()).toEqual(['GET', 'GET', 'inside', 'inside'])
+})
+
+test('a function may choose what is ignored; one that throws ignores nothing', async () => {
+  const request = await serve((_, response) => void response.end(), {
+    ignore: (path, { headers }) => {
+      if (path === '/fails') throw new Error('no')
+      return path.startsWith('/internal/') && headers.host !== undefined
+    },
+  })
+  const spans = await request('/internal/a', '/fails', '/a')
+  expect(spans.map(({ attributes }) => attributes['url.path'])).toEqual(['/fails', '/a'])
+})
+
+test.each([
+  [{ ignore: 'health' }, '`httpServer.ignore` to be a list of paths, or a function'],
+  [{ ignore: ['health'] }, '`httpServer.ignore` to be paths that begin with /'],
+  [{ route: '/x' }, '`httpServer.route` to be a function'],
+  [{ ignored: [] }, '`httpServer.ignored` to be absent'],
+])('refuses %j', (httpServer, message) => {
+  expect(() => instrument(tracer, { httpServer: httpServer as never })).toThrow(message)
+  expect(() => instrument(tracer, { outgoing: 'one' as never })).toThrow('`outgoing` to be one of')
+  expect(() => instrument(tracer, { rootz: true } as never)).toThrow('did you mean `roots`?')
+})

@@ -1,0 +1,116 @@
+import { channel } from 'node:diagnostics_channel'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  checkFunction,
+  checkList,
+  checkOptions,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
+import { ActiveContext, activeContext, enter } from '../context/active-context.ts'
+import type { Headers } from '../propagation/remote-parent.ts'
+import { SpanKind } from '../span/api/span.ts'
+import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
+import type { Tracer } from '../tracer/tracer.ts'
+import {
+  markAborted,
+  methodAttributes,
+  methodName,
+  setHttpStatus,
+  withoutQuery,
+} from './http-attributes.ts'
+import { HttpRoutes, type RouteFinder } from './http-route.ts'
+
+export interface HttpServerOptions {
+  /**
+   * Requests that make no span, nor does anything that they start, such as health checks and scrapes: paths without query, or a
+   * function of the path. Default: none
+   */
+  readonly ignore?:
+    | readonly string[]
+    | ((path: string, request: IncomingMessage) => boolean)
+    | undefined
+  /**
+   * The route of a request that has been handled, as a pattern, or undefined. At most 1,000 different ones are used. Default: what
+   * Express and Fastify say, or `setHttpRoute`
+   */
+  readonly route?: RouteFinder | undefined
+}
+
+const NAMES: OptionNames<HttpServerOptions> = { ignore: true, route: true }
+
+/** @throws InvalidOptionError */
+export function checkHttpServer(options: HttpServerOptions): void {
+  const { ignore, route } = checkOptions('httpServer', options, NAMES)
+  if (ignore !== undefined && typeof ignore !== 'function') {
+    for (const path of checkList('httpServer.ignore', ignore, 'a list of paths, or a function')) {
+      if (typeof path !== 'string' || !path.startsWith('/')) {
+        throw new InvalidOptionError('httpServer.ignore', 'paths that begin with /', path)
+      }
+    }
+  }
+  if (route !== undefined) checkFunction('httpServer.route', route)
+}
+
+/**
+ * Server spans of node:http. The channel publishes just before the server emits `request`, in the same synchronous run, so the
+ * span that is entered here is active in the handler and in all that it starts.
+ */
+export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () => void {
+  const ignores = ignoring(options.ignore)
+  const routes = new HttpRoutes()
+  const onStart = (message: unknown): void => {
+    const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
+    if (activeContext().suppressed) return
+    const path = withoutQuery(request.url ?? '/')
+    if (ignores(path, request)) {
+      enter(new ActiveContext(null, null, null, true))
+      return
+    }
+    const remote = tracer.propagation.extract(request.headers as Headers)
+    const method = request.method ?? 'GET'
+    const span = tracer.startUnder(methodName(method), asTracerSpan(remote.span), {
+      kind: SpanKind.SERVER,
+      attributes: {
+        ...methodAttributes(method),
+        'url.path': path,
+        'url.scheme': 'encrypted' in request.socket ? 'https' : 'http',
+        'network.protocol.version': request.httpVersion,
+      },
+    })
+    enter(new ActiveContext(span, remote.baggage))
+    // `close` comes after the last byte as well as after a lost connection; the framework has chosen the route by then.
+    response.once('close', () => {
+      const route = routes.of(request, options.route)
+      if (route !== undefined) {
+        span.setAttribute('http.route', route).updateName(`${methodName(method)} ${route}`)
+      }
+      if (response.headersSent) setHttpStatus(span, response.statusCode, 500)
+      if (!response.writableFinished) markAborted(span)
+      span.end()
+    })
+  }
+  channel('http.server.request.start').subscribe(onStart)
+  return () => {
+    channel('http.server.request.start').unsubscribe(onStart)
+    routes.close()
+  }
+}
+
+function ignoring(
+  ignore: HttpServerOptions['ignore'],
+): (path: string, request: IncomingMessage) => boolean {
+  if (ignore === undefined) return () => false
+  if (typeof ignore !== 'function') {
+    const paths = new Set(ignore)
+    return path => paths.has(path)
+  }
+  return (path, request) => {
+    try {
+      return ignore(path, request)
+    } catch {
+      // The request must not fail for it; it is traced, so that the mistake shows.
+      return false
+    }
+  }
+}
