@@ -10,6 +10,7 @@ const peers: ReadonlyArray<readonly [program: string, debianPackage: string]> = 
   ['nginx', 'nginx-light'],
   ['haproxy', 'haproxy'],
   ['faketime', 'faketime'],
+  ['pg_lsclusters', 'postgresql'],
 ]
 
 /** The oldest Node the packages promise to run on, and the newest. */

@@ -10,7 +10,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 export interface BaggageEntry {
   readonly value: string
   /** What follows the value after `;`, verbatim. */
-  readonly metadata?: string
+  readonly metadata?: string | undefined
 }
 
 /** Immutable key-value pairs that travel along with a trace (W3C baggage). */
