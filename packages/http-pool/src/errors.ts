@@ -141,6 +141,23 @@ export class AddressNotAllowedError extends HttpPoolError {
   }
 }
 
+/** The proxy could not be reached, or refused a tunnel. Nothing was sent. */
+export class ProxyError extends HttpPoolError {
+  override readonly name = 'ProxyError'
+  readonly code = 'ERR_MILLRACE_PROXY'
+  /** Scheme, host and port of the proxy, never its credentials. */
+  readonly proxy: string
+  /** What it answered to CONNECT, such as 407 where it wants other credentials; undefined if it gave no HTTP answer. */
+  readonly statusCode: number | undefined
+
+  constructor(proxy: string, statusCode: number | undefined, origin: string, cause: unknown) {
+    const what = statusCode === undefined ? 'made no tunnel' : `answered ${statusCode} to a tunnel`
+    super(`The proxy ${proxy} ${what} to ${origin}`, origin, cause === undefined ? {} : { cause })
+    this.proxy = proxy
+    this.statusCode = statusCode
+  }
+}
+
 /** The pool was closed or destroyed. */
 export class PoolClosedError extends HttpPoolError {
   override readonly name = 'PoolClosedError'

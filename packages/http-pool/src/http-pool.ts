@@ -1,4 +1,4 @@
-import { monotonicClock } from '@millrace/kit'
+import { describeStats, monotonicClock, type StatsKinds } from '@millrace/kit'
 import {
   type Dispatcher,
   FormData as UndiciFormData,
@@ -7,21 +7,23 @@ import {
 } from 'undici'
 import { CallDispatcher } from './dispatch/call-dispatcher.ts'
 import { PoolDispatcher } from './dispatch/pool-dispatcher.ts'
-import { InvalidRequestError } from './errors.ts'
+import { InvalidRequestError, RedirectError } from './errors.ts'
 import { resolveCall } from './options/call-policy.ts'
 import type { HttpPoolOptions } from './options/pool-options.ts'
 import { resolvePoolOptions } from './options/pool-settings.ts'
 import { type Dispatch, type ExchangeOptions, isReplayable } from './request/exchange-options.ts'
-import { addMissing, headerList } from './request/header-list.ts'
+import { addMissing, dropHeaders, headerList } from './request/header-list.ts'
+import { CREDENTIAL_HEADERS } from './request/redirect-target.ts'
 import { type BodyContent, contentTypeOf, jsonBody, wireBody } from './request/request-body.ts'
 import { requestMethod } from './request/request-method.ts'
 import { checkRequest, type JsonOptions, type RequestOptions } from './request/request-options.ts'
 import { requestUrl } from './request/request-url.ts'
 import type { Call } from './response/following-handler.ts'
 import { JsonHandler } from './response/json-handler.ts'
+import { nextLink } from './response/next-link.ts'
 import { type HttpResponse, ResponseHandler } from './response/response-handler.ts'
 import { PoolCore } from './shared/pool-core.ts'
-import { type PoolStats, poolStats } from './stats.ts'
+import { type OriginStats, type PoolStats, poolStats } from './stats.ts'
 import { totalDeadline } from './time/total-deadline.ts'
 
 /** Taken at the start, as services put a pool's `fetch` in its place. */
@@ -83,6 +85,40 @@ export class HttpPool {
   }
 
   /**
+   * The responses of a list in pages: that of `url`, then of each `rel="next"` of its `Link` (RFC 8288), until there is none, a
+   * status is not 2xx, or a page links to one that was had. A body that was not read by the next turn is dumped.
+   *
+   * Every page is a call of its own with its own `totalTimeout`. Links to another origin go without the credentials among
+   * `headers`; one from https to http is not followed.
+   *
+   * @throws RedirectError with the reason `downgrade`; all that `request` throws
+   */
+  async *pages(
+    url: string | URL,
+    options: RequestOptions = {},
+  ): AsyncGenerator<HttpResponse, void, undefined> {
+    const seen = new Set<string>()
+    let target: URL | undefined = requestUrl(url, options.query)
+    let { query: _first, ...rest } = options
+    while (target !== undefined && !seen.has(target.href)) {
+      seen.add(target.href)
+      const response: HttpResponse = await this.request(target, rest)
+      yield response
+      const { statusCode, headers, body } = response
+      if (!body.bodyUsed) await body.dump()
+      const next: URL | undefined =
+        statusCode < 300 ? nextLink(headers.link, response.url) : undefined
+      if (next !== undefined && next.origin !== target.origin) {
+        if (target.protocol === 'https:' && next.protocol === 'http:') {
+          throw new RedirectError('downgrade', `${target.origin} links to http`, target.origin)
+        }
+        rest = { ...rest, headers: dropHeaders(rest.headers, CREDENTIAL_HEADERS) }
+      }
+      target = next
+    }
+  }
+
+  /**
    * The platform's `fetch` over this pool: it takes and gives the platform's own Request, Response, Headers, FormData. Redirects
    * follow the Fetch standard's own rules. `totalTimeout` counts from the call to the last byte, over all redirects;
    * `maxResponseSize` bounds the decompressed body.
@@ -130,7 +166,7 @@ export class HttpPool {
   #call(url: string | URL, options: RequestOptions, acceptsJson: boolean): Call {
     checkRequest(options)
     const { settings, clock } = this.#core
-    const { json, signal } = options
+    const { json, signal, onProgress } = options
     const target = requestUrl(url, options.query)
     const given = json === undefined ? (options.body ?? undefined) : jsonBody(json)
     const content = typeof given === 'function' ? given() : given
@@ -151,9 +187,37 @@ export class HttpPool {
         'A stream cannot be sent twice: give a function that makes the body, or leave out `retry: true`',
       )
     }
-    return { dispatch: this.#dispatch, options: exchangeOptions, signal }
+    return { dispatch: this.#dispatch, options: exchangeOptions, signal, onProgress }
   }
 }
+
+const ORIGIN_KINDS: StatsKinds<OriginStats> = {
+  open: 'gauge',
+  idle: 'gauge',
+  pending: 'gauge',
+  queued: 'gauge',
+  requests: 'counter',
+  attempts: 'counter',
+  retries: 'counter',
+  resends: 'counter',
+  hedges: 'counter',
+  hedgesWon: 'counter',
+  failures: 'counter',
+  created: 'counter',
+  reused: 'counter',
+}
+
+describeStats<PoolStats>(HttpPool.prototype, {
+  ...ORIGIN_KINDS,
+  connections: 'gauge',
+  evicted: 'counter',
+  coalesced: 'counter',
+  cached: 'counter',
+  storeFailures: 'counter',
+  retryBudget: 'gauge',
+  deadlines: 'gauge',
+  origins: {},
+})
 
 /** The caller's headers, and those that follow from what is sent and asked for. */
 function requestHeaders(

@@ -12,6 +12,7 @@ export {
   InvalidRequestError,
   PoolClosedError,
   PoolQueueFullError,
+  ProxyError,
   RedirectError,
   type RedirectErrorReason,
   RequestAbortedError,
@@ -36,7 +37,12 @@ export type {
 } from './options/pool-options.ts'
 export type { InjectContext, InjectHeaders } from './request/inject-headers.ts'
 export type { BodyContent, RequestBody } from './request/request-body.ts'
-export type { JsonOptions, RequestHeaders, RequestOptions } from './request/request-options.ts'
+export type {
+  JsonOptions,
+  Progress,
+  RequestHeaders,
+  RequestOptions,
+} from './request/request-options.ts'
 export type { Query } from './request/request-url.ts'
 export { ResponseBody } from './response/response-body.ts'
 export type { HttpResponse } from './response/response-handler.ts'

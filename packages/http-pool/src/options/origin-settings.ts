@@ -14,6 +14,8 @@ import { resolveHedge } from '../host/hedge.ts'
 import type { GuardSettings } from '../host/host-guard.ts'
 import { resolveThrottle } from '../host/throttle.ts'
 import type { Limiter } from '../limits/limiter.ts'
+import { resolveProxy } from '../proxy/proxy-choice.ts'
+import { tunnelConnector } from '../proxy/tunnel.ts'
 import type { RetryPolicy } from '../retry/retry-policy.ts'
 import { type AllowAddress, guardedLookup } from '../security/guarded-lookup.ts'
 import { isPublicAddress } from '../security/public-addresses.ts'
@@ -57,6 +59,7 @@ export const ORIGIN_OPTION_NAMES: OptionNames<OriginOptions> = {
   addresses: true,
   lookup: true,
   socketPath: true,
+  proxy: true,
 }
 
 /** @param prefix what stands before the names of options in errors, with its dot; empty for those of the pool */
@@ -141,7 +144,7 @@ function clientOptions(
 
 function connector(
   named: Named,
-  { tls, lookup, socketPath }: OriginOptions,
+  { tls, lookup, socketPath, proxy }: OriginOptions,
   { allowH2, allowAddress }: Pick<OriginSettings, 'allowH2' | 'allowAddress'>,
 ): buildConnector.connector {
   if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
@@ -150,7 +153,15 @@ function connector(
   if (socketPath !== undefined) checkText(named('socketPath'), socketPath)
   if (lookup !== undefined) checkFunction(named('lookup'), lookup)
   const guarded = allowAddress === undefined ? lookup : guardedLookup(lookup, allowAddress)
-  return buildConnector({
+  const choose = resolveProxy(named('proxy'), proxy)
+  if (choose !== undefined && allowAddress !== undefined) {
+    throw new InvalidOptionError(
+      named('addresses'),
+      'absent beside `proxy`, which looks names up itself',
+      allowAddress,
+    )
+  }
+  const direct = buildConnector({
     ...tls,
     ...(guarded === undefined ? undefined : { lookup: guarded }),
     ...(socketPath === undefined ? undefined : { socketPath }),
@@ -158,6 +169,16 @@ function connector(
     // The pool's heap keeps this time.
     timeout: 0,
   })
+  if (choose === undefined) return direct
+  const { ca, rejectUnauthorized } = tls ?? {}
+  const toProxy = buildConnector({
+    ...(ca === undefined ? undefined : { ca }),
+    ...(rejectUnauthorized === undefined ? undefined : { rejectUnauthorized }),
+    ...(lookup === undefined ? undefined : { lookup }),
+    allowH2: false,
+    timeout: 0,
+  })
+  return tunnelConnector({ choose, direct, toProxy })
 }
 
 function resolveLimiter(

@@ -4,7 +4,12 @@ import { type ExchangeOptions, isReplayable } from './exchange-options.ts'
 import { dropHeaders } from './header-list.ts'
 
 /** What must not reach another origin: whoever redirects there may not own it. */
-const CREDENTIAL_HEADERS = ['authorization', 'cookie', 'proxy-authorization', 'host']
+export const CREDENTIAL_HEADERS: readonly string[] = [
+  'authorization',
+  'cookie',
+  'proxy-authorization',
+  'host',
+]
 /** What described a body that is no longer sent. */
 const BODY_HEADERS = [
   'content-type',

@@ -1,4 +1,10 @@
-import { checkInteger, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import type { Dispatcher } from 'undici'
 import { InvalidRequestError } from '../errors.ts'
 import type { CallOptions } from '../options/pool-options.ts'
@@ -9,6 +15,15 @@ import type { Query } from './request-url.ts'
 export type RequestHeaders =
   | Dispatcher.DispatchOptions['headers']
   | Readonly<Record<string, string | readonly string[] | null | undefined>>
+
+/** How far a call has come. */
+export interface Progress {
+  readonly direction: 'upload' | 'download'
+  /** Bytes so far; of an upload, those of all its attempts. */
+  readonly bytes: number
+  /** Bytes that the response has in all, if it says so: as they are sent, before decompression. */
+  readonly total: number | undefined
+}
 
 /** Options of a call: undici's for the request, the pool's for its policy. */
 export interface RequestOptions extends CallOptions {
@@ -22,6 +37,11 @@ export interface RequestOptions extends CallOptions {
   readonly body?: RequestBody | null | undefined
   /** A value to send as JSON; not beside a body. */
   readonly json?: unknown
+  /**
+   * Told of each part that is sent or has come, in the order in which it happens. What it throws is the error of the call.
+   * Default: none
+   */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Passed through to the response. */
   readonly opaque?: unknown
   /** Bytes of the body that are held for a slow reader, 1 or more. Default: 64 KiB */
@@ -36,6 +56,7 @@ const OPTION_NAMES: OptionNames<RequestOptions> = {
   query: true,
   body: true,
   json: true,
+  onProgress: true,
   opaque: true,
   highWaterMark: true,
   signal: true,
@@ -51,12 +72,13 @@ const OPTION_NAMES: OptionNames<RequestOptions> = {
 /** Refuses what the request could not be sent with. */
 export function checkRequest(options: RequestOptions): void {
   checkOptions('', options, OPTION_NAMES)
-  const { json, body, signal, highWaterMark } = options
+  const { json, body, signal, highWaterMark, onProgress } = options
   if (json !== undefined && (body ?? undefined) !== undefined) {
     throw new InvalidRequestError('body', 'Give `json` or `body`, not both')
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidOptionError('signal', 'an AbortSignal', signal)
   }
+  if (onProgress !== undefined) checkFunction('onProgress', onProgress)
   if (highWaterMark !== undefined) checkInteger('highWaterMark', highWaterMark, 1)
 }

@@ -2,12 +2,14 @@ import type { Controller, Handler, Headers } from '../handler.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { isRedirect, redirectTarget } from '../request/redirect-target.ts'
 import { discardBody } from '../request/request-body.ts'
+import type { RequestOptions } from '../request/request-options.ts'
 
 /** What a handler at the end of the line needs to send a request, and to send it again elsewhere. */
 export interface Call {
   readonly dispatch: Dispatch
   readonly options: ExchangeOptions
   readonly signal: AbortSignal | undefined
+  readonly onProgress: RequestOptions['onProgress']
 }
 
 const NONE: readonly Controller[] = []
@@ -30,6 +32,9 @@ export abstract class FollowingHandler implements Handler {
   /** Bytes that they have sent since. */
   #leftBytes = 0
   #redirects = 0
+  #sent = 0
+  #received = 0
+  #expected: number | undefined
   #isSettled = false
 
   constructor(call: Call) {
@@ -89,17 +94,31 @@ export abstract class FollowingHandler implements Handler {
     if (maxRedirects > 0 && isRedirect(statusCode) && headers.location !== undefined) {
       this.#follow(controller, statusCode, headers)
     } else {
+      this.#received = 0
+      this.#expected = lengthOf(headers)
       this.onHead(controller, statusCode, headers, statusMessage)
     }
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
     if (controller === this.#controller) {
+      const { onProgress } = this.#call
+      if (onProgress !== undefined) {
+        this.#received += chunk.length
+        onProgress({ direction: 'download', bytes: this.#received, total: this.#expected })
+      }
       this.onChunk(chunk)
       return
     }
     this.#leftBytes += chunk.length
     if (this.#leftBytes > READABLE_REDIRECT) this.#cutOff()
+  }
+
+  onBodySent(chunk: Uint8Array | string): void {
+    const { onProgress } = this.#call
+    if (onProgress === undefined) return
+    this.#sent += Buffer.byteLength(chunk)
+    onProgress({ direction: 'upload', bytes: this.#sent, total: undefined })
   }
 
   onResponseEnd(controller: Controller, trailers: Headers): void {
@@ -148,4 +167,9 @@ export abstract class FollowingHandler implements Handler {
       controller.abort(new Error('The redirect has been followed'))
     }
   }
+}
+
+function lengthOf(headers: Headers): number | undefined {
+  const length = headers['content-length']
+  return typeof length === 'string' && /^\d+$/.test(length) ? Number(length) : undefined
 }

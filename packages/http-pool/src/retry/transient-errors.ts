@@ -1,4 +1,4 @@
-import { HttpTimeoutError } from '../errors.ts'
+import { HttpTimeoutError, ProxyError } from '../errors.ts'
 
 /** Failures of a connection or of an attempt that may be gone at the next one. */
 const TRANSIENT_CODES: ReadonlySet<string> = new Set([
@@ -30,6 +30,11 @@ const TRANSIENT_CODES: ReadonlySet<string> = new Set([
 export function isTransient(error: Error): boolean {
   if (error instanceof HttpTimeoutError) {
     return error.phase === 'connect' || error.phase === 'headers' || error.phase === 'body'
+  }
+  if (error instanceof ProxyError) {
+    const { statusCode, cause } = error
+    if (statusCode !== undefined) return statusCode >= 500
+    return !(cause instanceof Error) || isTransient(cause)
   }
   const { code } = error as NodeJS.ErrnoException
   if (typeof code === 'string') return TRANSIENT_CODES.has(code)
