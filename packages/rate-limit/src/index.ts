@@ -29,10 +29,10 @@ export type { TokenBucketLimits } from './meter/token-bucket-limits.ts'
 export type { Permit } from './semaphore/permit.ts'
 export {
   Semaphore,
-  type SemaphoreAcquireOptions,
   type SemaphoreOptions,
   type SemaphoreStats,
 } from './semaphore/semaphore.ts'
+export type { SemaphoreAcquireOptions } from './semaphore/semaphore-acquire.ts'
 export type { AcquireOptions, Admission } from './wait/acquire-options.ts'
 export type { LimitMessage } from './wait/channels.ts'
 export { FairOrder, type FairOrderOptions } from './wait/fair-order.ts'

@@ -10,12 +10,8 @@ import {
 import { systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Permit } from '../semaphore/permit.ts'
-import {
-  Semaphore,
-  type SemaphoreAcquireOptions,
-  type SemaphoreOptions,
-  type SemaphoreStats,
-} from '../semaphore/semaphore.ts'
+import { Semaphore, type SemaphoreOptions, type SemaphoreStats } from '../semaphore/semaphore.ts'
+import type { SemaphoreAcquireOptions } from '../semaphore/semaphore-acquire.ts'
 import { AdaptivePermit, type Outcome } from './adaptive-permit.ts'
 import { Gradient } from './gradient.ts'
 import type { LimitAlgorithm } from './limit-algorithm.ts'

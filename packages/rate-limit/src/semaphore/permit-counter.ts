@@ -1,4 +1,5 @@
 import type { Gate } from '../wait/gate.ts'
+import type { Waiter } from '../wait/waiter.ts'
 
 /** The places of a semaphore: what permits are given back to. */
 export class PermitCounter implements Gate<void> {
@@ -15,21 +16,25 @@ export class PermitCounter implements Gate<void> {
     this.permits = permits
   }
 
-  get free(): boolean {
-    return this.active < this.permits
+  fits(weight: number): boolean {
+    return this.active + weight <= this.permits
   }
 
-  dueAt(_cost: number, _ahead: number, now: number): number {
-    return this.free ? now : Infinity
+  dueAt(weight: number, _ahead: number, now: number): number {
+    return this.active + weight <= this.permits ? now : Infinity
   }
 
-  admit(): void {
-    this.active++
-    this.granted++
+  admit({ cost }: Waiter): void {
+    this.enter(cost)
   }
 
-  leave(): void {
-    this.active--
+  enter(weight: number): void {
+    this.active += weight
+    this.granted += weight
+  }
+
+  leave(weight: number): void {
+    this.active -= weight
     this.onVacancy()
   }
 }

@@ -1,22 +1,24 @@
 import type { PermitCounter } from './permit-counter.ts'
 
-/** The right to be one of those inside. Give it back once: by `using`, or by `release()`. */
+/** The right to be one of those inside, or as many as its weight. Give it back once: by `using`, or by `release()`. */
 export class Permit {
-  /** How long the caller waited for it, in ms. */
+  /** How long the call waited for it, in ms. */
   readonly waited: number
-  #room: PermitCounter | undefined
+  readonly weight: number
+  #counter: PermitCounter | undefined
 
   /** @internal */
-  constructor(room: PermitCounter, waited: number) {
-    this.#room = room
+  constructor(counter: PermitCounter, weight: number, waited: number) {
+    this.#counter = counter
+    this.weight = weight
     this.waited = waited
   }
 
-  /** Hands the permit to the next caller. Does nothing the second time. */
+  /** Hands the permit to the next call. Does nothing the second time. */
   release(): void {
-    const room = this.#room
-    this.#room = undefined
-    room?.leave()
+    const counter = this.#counter
+    this.#counter = undefined
+    counter?.leave(this.weight)
   }
 
   [Symbol.dispose](): void {

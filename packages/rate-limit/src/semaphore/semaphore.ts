@@ -1,22 +1,42 @@
-import { type Clock, checkInteger } from '@millrace/kit'
+import {
+  type Clock,
+  checkInteger,
+  checkOptions,
+  checkText,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import { systemClock } from '../clock.ts'
-import type { AcquireOptions } from '../wait/acquire-options.ts'
 import { publishRefusal } from '../wait/channels.ts'
 import { WaitList } from '../wait/wait-list.ts'
 import type { WaitOrder } from '../wait/wait-order.ts'
 import { Permit } from './permit.ts'
 import { PermitCounter } from './permit-counter.ts'
+import {
+  type SemaphoreAcquireOptions,
+  semaphoreOptionsOf,
+  weightOf,
+  withoutWeight,
+} from './semaphore-acquire.ts'
 
 export interface SemaphoreOptions {
   /** How many may be inside at once; a positive integer. */
   readonly permits: number
-  /** The most callers that may wait; default Infinity. */
+  /** The most calls that may wait. Default: Infinity */
   readonly maxQueue?: number | undefined
-  /** In which order callers that wait are served; default a new {@link PriorityOrder}. */
+  /** In which order calls that wait are served. Default: a new {@link PriorityOrder} */
   readonly order?: WaitOrder | undefined
-  /** In errors, statistics and diagnostics; default `'semaphore'`. */
+  /** In errors, statistics and diagnostics. Default: `'semaphore'` */
   readonly name?: string | undefined
   readonly clock?: Clock | undefined
+}
+
+const NAMES: OptionNames<SemaphoreOptions> = {
+  permits: true,
+  maxQueue: true,
+  order: true,
+  name: true,
+  clock: true,
 }
 
 export interface SemaphoreStats {
@@ -32,106 +52,128 @@ export interface SemaphoreStats {
   aborts: number
 }
 
-export type SemaphoreAcquireOptions = Omit<AcquireOptions, 'cost'>
-
 /**
- * At most `permits` callers inside at once; the others wait in order.
+ * At most `permits` calls inside at once; the others wait in order. A call may hold several permits as one.
  *
- * A released permit goes straight to the next waiter and is never free in between, so no newcomer can overtake.
+ * A released permit goes straight to the next waiter and is never free in between, so no newcomer can overtake: a heavy
+ * call at the head of the queue holds up light ones behind it.
  */
 export class Semaphore {
   readonly name: string
   readonly #waiters: WaitList<void>
   readonly #clock: Clock
-  readonly #room: PermitCounter
+  readonly #counter: PermitCounter
   #idle: PromiseWithResolvers<void> | undefined = undefined
   #refused = 0
 
-  constructor({
-    permits,
-    maxQueue,
-    order,
-    name = 'semaphore',
-    clock = systemClock,
-  }: SemaphoreOptions) {
-    this.name = name
+  constructor(options: SemaphoreOptions) {
+    const {
+      permits,
+      maxQueue,
+      order,
+      name = 'semaphore',
+      clock = systemClock,
+    } = checkOptions('', options, NAMES)
+    this.name = checkText('name', name)
     this.#clock = clock
-    this.#room = new PermitCounter(checkInteger('permits', permits, 1))
-    this.#waiters = new WaitList(this.#room, { name, clock, order, maxQueue })
-    this.#room.onVacancy = () => {
+    this.#counter = new PermitCounter(checkInteger('permits', permits, 1))
+    this.#waiters = new WaitList(this.#counter, { name, clock, order, maxQueue })
+    this.#counter.onVacancy = () => {
       if (this.#waiters.size !== 0) this.#waiters.serve()
-      if (this.#idle !== undefined && this.#room.active === 0) {
+      if (this.#idle !== undefined && this.#counter.active === 0) {
         this.#idle.resolve()
         this.#idle = undefined
       }
     }
   }
 
-  /** A permit, if one is free and nobody waits for it. */
-  tryAcquire(): Permit | undefined {
-    if (!this.#enter(undefined)) {
+  /**
+   * `weight` permits as one, if they are free and nothing waits for them.
+   *
+   * @throws {InvalidOptionError} for a weight that can never pass
+   */
+  tryAcquire(weight = 1): Permit | undefined {
+    this.#checkWeight(weight)
+    if (!this.#enter(weight, undefined)) {
       this.#refused++
-      publishRefusal(this.name, 1, Infinity)
+      publishRefusal(this.name, weight, Infinity)
       return undefined
     }
-    return new Permit(this.#room, 0)
+    return new Permit(this.#counter, weight, 0)
   }
 
   /**
-   * A permit, after waiting for it if need be: `using permit = await semaphore.acquire()`.
+   * `weight` permits as one, after waiting for them if need be: `using permit = await semaphore.acquire()`.
    *
    * @throws (by rejection) {AcquireTimeoutError}; `signal.reason` on abort; {QueueFullError}; {LimiterClosedError};
-   *   {InvalidOptionError} for a negative timeout or an unknown priority
+   *   {InvalidOptionError} for a weight that can never pass, a negative timeout or an unknown priority
    */
-  async acquire(options?: SemaphoreAcquireOptions): Promise<Permit> {
-    if (this.#enter(options)) return new Permit(this.#room, 0)
+  acquire(weight: number, options?: SemaphoreAcquireOptions): Promise<Permit>
+  acquire(options?: SemaphoreAcquireOptions): Promise<Permit>
+  async acquire(
+    first?: number | SemaphoreAcquireOptions,
+    second?: SemaphoreAcquireOptions,
+  ): Promise<Permit> {
+    const options = semaphoreOptionsOf(first, second)
+    const weight = weightOf(first, options)
+    this.#checkWeight(weight)
+    const wait = withoutWeight(options)
+    if (this.#enter(weight, wait)) return new Permit(this.#counter, weight, 0)
     const since = this.#clock.now()
-    await this.#waiters.wait(1, options)
-    return new Permit(this.#room, this.#clock.now() - since)
+    await this.#waiters.wait(weight, wait)
+    return new Permit(this.#counter, weight, this.#clock.now() - since)
   }
 
   /**
-   * Runs `fn` with a permit and gives it back however that ends. Cheaper than {@link acquire}: no permit object.
+   * Runs `fn` with a permit, or with `options.weight`, and gives it back however that ends. Cheaper than {@link acquire}: no
+   * permit object.
    *
    * @returns what `fn` returns
    * @throws (by rejection) what `fn` throws, and what {@link acquire} does
    */
   async run<R>(fn: () => R | PromiseLike<R>, options?: SemaphoreAcquireOptions): Promise<R> {
-    if (!this.#enter(options)) await this.#waiters.wait(1, options)
+    const weight = options?.weight ?? 1
+    this.#checkWeight(weight)
+    const wait = withoutWeight(options)
+    if (!this.#enter(weight, wait)) await this.#waiters.wait(weight, wait)
     try {
       return await fn()
     } finally {
-      this.#room.leave()
+      this.#counter.leave(weight)
     }
   }
 
-  /** Changes how many may be inside. Nobody is thrown out: after lowering it, nobody enters until enough have left. */
+  /**
+   * Changes how many may be inside. Nothing is thrown out: after lowering it, nothing enters until enough have left. Calls that
+   * wait for more than there are now are rejected with {@link InvalidOptionError}.
+   */
   setPermits(permits: number): void {
-    this.#room.permits = checkInteger('permits', permits, 1)
+    this.#counter.permits = checkInteger('permits', permits, 1)
+    this.#waiters.evict(({ cost }) => (cost > permits ? this.#badWeight(cost) : undefined))
     this.#waiters.serve()
   }
 
-  /** Resolves as soon as nobody is inside and nobody waits: at once, if that is so now. */
+  /** Resolves as soon as nothing is inside and nothing waits: at once, if that is so now. */
   onIdle(): Promise<void> {
-    // Nobody waits while all places are free.
-    if (this.#room.active === 0) return Promise.resolve()
+    // Nothing waits while all places are free.
+    if (this.#counter.active === 0) return Promise.resolve()
     this.#idle ??= Promise.withResolvers()
     return this.#idle.promise
   }
 
   stats(): SemaphoreStats {
     return {
-      permits: this.#room.permits,
-      active: this.#room.active,
+      permits: this.#counter.permits,
+      active: this.#counter.active,
       waiting: this.#waiters.size,
-      granted: this.#room.granted,
+      granted: this.#counter.granted,
       refused: this.#refused + this.#waiters.refused,
       timeouts: this.#waiters.timeouts,
       aborts: this.#waiters.aborts,
     }
   }
 
-  /** Rejects all who wait with {@link LimiterClosedError}, and whoever would wait from now on. Holders are left alone. */
+  /** Rejects all that waits with {@link LimiterClosedError}, and what would wait from now on. Holders are left alone. */
   close(): void {
     this.#waiters.close()
   }
@@ -140,10 +182,23 @@ export class Semaphore {
     this.close()
   }
 
-  #enter(options: SemaphoreAcquireOptions | undefined): boolean {
-    const room = this.#room
-    if (!room.free || !this.#waiters.admits(options)) return false
-    room.admit()
+  #enter(weight: number, options: SemaphoreAcquireOptions | undefined): boolean {
+    const counter = this.#counter
+    if (!counter.fits(weight) || !this.#waiters.admits(options)) return false
+    counter.enter(weight)
     return true
+  }
+
+  #checkWeight(weight: number): void {
+    if (weight === 1) return
+    const { permits } = this.#counter
+    if (!(Number.isSafeInteger(weight) && weight >= 1 && weight <= permits)) {
+      throw this.#badWeight(weight)
+    }
+  }
+
+  #badWeight(weight: number): InvalidOptionError {
+    const { permits } = this.#counter
+    return new InvalidOptionError('weight', `an integer from 1 to the ${permits} permits`, weight)
   }
 }

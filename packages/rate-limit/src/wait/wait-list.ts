@@ -72,6 +72,11 @@ export class WaitList<T> {
     return this.#returned.head ?? this.#order.first()
   }
 
+  /** Until when the first in line is willing to wait, ms on the clock; Infinity for no limit. */
+  get firstDeadline(): number {
+    return (this.first as PendingCall | undefined)?.bounds?.rank ?? Infinity
+  }
+
   get closed(): boolean {
     return this.#closed
   }

@@ -1,5 +1,5 @@
 import { imitate } from '@millrace/kit'
-import type { SemaphoreAcquireOptions } from '../semaphore/semaphore.ts'
+import type { SemaphoreAcquireOptions } from '../semaphore/semaphore-acquire.ts'
 import type { AnyFunction, DeferringWrapper } from './wrapper.ts'
 
 /** What {@link concurrent} needs: a {@link Semaphore}, or one that adapts or is distributed. */

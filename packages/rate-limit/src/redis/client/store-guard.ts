@@ -6,7 +6,7 @@ import {
   checkPositive,
 } from '@millrace/kit'
 import { LimitStoreUnavailableError } from '../../errors.ts'
-import type { Script } from '../scripts/script.ts'
+import type { Reply, Script } from '../scripts/script.ts'
 import type { RedisClient } from './redis-client.ts'
 
 /** When a store that fails is left alone. */
@@ -76,8 +76,8 @@ export class StoreGuard {
     script: Script,
     keys: readonly string[],
     args: readonly (string | number)[],
-    late?: (reply: number[]) => unknown,
-  ): Promise<number[]> {
+    late?: (reply: Reply) => unknown,
+  ): Promise<Reply> {
     const now = this.#clock.now()
     if (now < this.#closedUntil) throw this.#unavailable()
     if (this.#failed >= this.#failures) this.#closedUntil = now + this.cooldown
@@ -95,10 +95,7 @@ export class StoreGuard {
     }
   }
 
-  #bounded(
-    reply: Promise<number[]>,
-    late: ((reply: number[]) => unknown) | undefined,
-  ): Promise<number[]> {
+  #bounded(reply: Promise<Reply>, late: ((reply: Reply) => unknown) | undefined): Promise<Reply> {
     return new Promise((resolve, reject) => {
       let expired = false
       const expire = () => {

@@ -5,6 +5,8 @@ import { LeaseLostError } from '../../errors.ts'
 export interface Place {
   /** What the holder is called in the store. */
   readonly holder: string
+  /** Permits that it holds. */
+  readonly weight: number
   /** 0 for a place that the store has not given. */
   readonly fence: number
   /** When its lease ends unless it is renewed, ms on the local clock; Infinity while the store does not know of it. */
@@ -46,6 +48,13 @@ export class HeldPermits {
 
   get size(): number {
     return this.#held.size
+  }
+
+  /** Permits held in all. */
+  get permits(): number {
+    let permits = 0
+    for (const { place } of this.#held.values()) permits += place.weight
+    return permits
   }
 
   get places(): Place[] {

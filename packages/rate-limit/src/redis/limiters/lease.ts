@@ -2,30 +2,30 @@
 interface Span {
   next: number
   left: number
+  /** Ms per token. */
+  readonly interval: number
   /** When it was received: before that none of its tokens grows old, though its time may be long past. */
   readonly since: number
 }
 
 /** Tokens reserved in advance for this process, each with the time from which it may be used. */
 export class Lease {
-  readonly #interval: number
   readonly #lifetime: number
   readonly #spans: Span[] = []
   /** Tokens not yet used, those to come included. */
   left = 0
 
-  /**
-   * @param interval ms per token
-   * @param lifetime for how long a token may be kept after its time, in ms
-   */
-  constructor(interval: number, lifetime: number) {
-    this.#interval = interval
+  /** @param lifetime for how long a token may be kept after its time, in ms */
+  constructor(lifetime: number) {
     this.#lifetime = lifetime
   }
 
-  /** @param next when the first may be used, ms on the local clock */
-  add(next: number, count: number, now: number): void {
-    this.#spans.push({ next, left: count, since: now })
+  /**
+   * @param next when the first may be used, ms on the local clock
+   * @param interval ms per token
+   */
+  add(next: number, count: number, interval: number, now: number): void {
+    this.#spans.push({ next, left: count, interval, since: now })
     this.left += count
   }
 
@@ -33,25 +33,27 @@ export class Lease {
   dueAt(count: number, now: number): number {
     this.#expire(now)
     let missing = count
-    for (const { next, left } of this.#spans) {
-      if (missing <= left)
-        return missing > 0 ? next + (Math.ceil(missing) - 1) * this.#interval : now
+    for (const { next, left, interval } of this.#spans) {
+      if (missing <= left + TINY) {
+        return missing > 0 ? next + Math.max(0, Math.ceil(missing - TINY) - 1) * interval : now
+      }
       missing -= left
     }
-    return missing > 0 ? Infinity : now
+    return missing > TINY ? Infinity : now
   }
 
   take(count: number): void {
-    this.left -= count
+    this.left = Math.max(0, this.left - count)
     let missing = count
     while (missing > 0 && this.#spans.length > 0) {
       const span = this.#spans[0]!
       const taken = Math.min(missing, span.left)
       span.left -= taken
-      span.next += taken * this.#interval
+      span.next += taken * span.interval
       missing -= taken
-      if (span.left <= 0) this.#spans.shift()
+      if (span.left <= TINY) this.#spans.shift()
     }
+    if (this.#spans.length === 0) this.left = 0
   }
 
   /** Gives up all tokens and returns how many. */
@@ -67,12 +69,15 @@ export class Lease {
     const oldest = now - this.#lifetime
     for (let span = this.#spans[0]; span !== undefined; span = this.#spans[0]) {
       if (Math.max(span.next, span.since) >= oldest) return
-      const dead = Math.min(span.left, Math.ceil((oldest - span.next) / this.#interval))
+      const dead = Math.min(span.left, Math.ceil((oldest - span.next) / span.interval))
       span.left -= dead
-      span.next += dead * this.#interval
+      span.next += dead * span.interval
       this.left -= dead
       if (span.left > 0) return
       this.#spans.shift()
     }
   }
 }
+
+/** Sums of fractional costs leave a rounding behind. */
+const TINY = 1e-6

@@ -80,7 +80,7 @@ describeRedis('RedisKeyedLimiter', redis => {
   })
 
   test('a refund while Redis is away is struck from what it will be told', async () => {
-    const limiter = make({ client: goneClient() })
+    const limiter = make({ client: goneClient(), processes: 1 })
     await limiter.acquire('a', 2)
     expect(await limiter.tryAcquire('a')).toBe(false)
     await limiter.refund('a')

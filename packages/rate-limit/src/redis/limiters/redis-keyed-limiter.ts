@@ -1,9 +1,14 @@
-import { systemClock } from '../../clock.ts'
-import { InvalidOptionError } from '../../errors.ts'
+import { checkNonNegative, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
-import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
+import {
+  type AcquireOptions,
+  type Admission,
+  costOf,
+  optionsOf,
+} from '../../wait/acquire-options.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
 import {
+  SHARED_BUCKETS_OPTIONS,
   SharedBuckets,
   type SharedBucketsOptions,
   type SharedBucketsStats,
@@ -12,19 +17,25 @@ import {
 /** No process holds tokens of a key ahead, so that there is no `'lease'`. */
 type KeyedOutageMode = Exclude<OutageMode, 'lease'>
 
-const modes: readonly KeyedOutageMode[] = ['closed', 'open', 'local']
+const MODES: readonly KeyedOutageMode[] = ['closed', 'open', 'local']
 
 export interface RedisKeyedLimiterOptions extends SharedBucketsOptions {
   /**
-   * What happens while Redis is not available; default `'local'`, a share of each key's rate. What passed is debited from
-   * each key when Redis is back.
+   * What happens while Redis is not available: `'local'` is a share of each key's rate. What passed is debited from each key
+   * when Redis is back. Default: `'local'`
    */
   readonly whenDown?: KeyedOutageMode | undefined
   /**
-   * The most keys kept in this process while Redis is not available; default 100,000. Beyond it the debt of the key that
-   * has owed for longest is forgiven.
+   * The most keys kept in this process for an outage. Beyond it the debt of the key that has owed for longest is forgiven.
+   * Default: 100,000
    */
   readonly maxKeys?: number | undefined
+}
+
+const NAMES: OptionNames<RedisKeyedLimiterOptions> = {
+  ...SHARED_BUCKETS_OPTIONS,
+  whenDown: true,
+  maxKeys: true,
 }
 
 export type RedisKeyedLimiterStats = SharedBucketsStats
@@ -37,14 +48,15 @@ export class RedisKeyedLimiter {
   readonly #buckets: SharedBuckets<KeyedOutageMode>
   readonly #prefix: string
 
-  constructor({ whenDown = 'local', maxKeys, ...options }: RedisKeyedLimiterOptions) {
-    const { clock = systemClock, prefix = 'millrace:limit', id } = options
-    this.#buckets = new SharedBuckets(options, { clock, whenDown, modes, maxKeys })
+  constructor(options: RedisKeyedLimiterOptions) {
+    const { whenDown = 'local', maxKeys = 100_000, ...shared } = checkOptions('', options, NAMES)
+    this.#buckets = new SharedBuckets(shared, { whenDown, modes: MODES, maxKeys, ahead: 0 })
+    const { prefix, id } = this.#buckets.limit
     this.#prefix = `${prefix}:${id}:`
   }
 
   get name(): string {
-    return this.#buckets.name
+    return this.#buckets.limit.name
   }
 
   /** Tokens per second and key. */
@@ -73,7 +85,7 @@ export class RedisKeyedLimiter {
   }
 
   /**
-   * Spends `cost` of the key, after waiting for its turn among the callers with the same key in all processes.
+   * Spends `cost` of the key, after waiting for its turn among the calls with the same key in all processes.
    *
    * @throws (by rejection) as {@link RedisTokenBucket.acquire} does
    */
@@ -84,9 +96,8 @@ export class RedisKeyedLimiter {
     first?: number | AcquireOptions,
     second?: AcquireOptions,
   ): Promise<Admission> {
-    const options = typeof first === 'object' ? first : second
-    const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
-    return this.#buckets.acquire(this.#keyOf(key), cost, options)
+    const options = optionsOf(first, second)
+    return this.#buckets.acquire(this.#keyOf(key), costOf(first, options), options)
   }
 
   /**
@@ -98,13 +109,49 @@ export class RedisKeyedLimiter {
     await this.#buckets.refund(this.#keyOf(key), cost)
   }
 
+  /**
+   * The key's bucket as it is, without spending: `allowed` says whether one token is there.
+   *
+   * @throws (by rejection) {LimitStoreUnavailableError}
+   */
+  async get(key: string): Promise<Decision> {
+    return this.#buckets.get(this.#keyOf(key))
+  }
+
+  /**
+   * Spends `cost` tokens of the key as a penalty, also such as are not there yet.
+   *
+   * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
+   */
+  async penalize(key: string, cost = 1): Promise<void> {
+    await this.#buckets.penalize(this.#keyOf(key), checkNonNegative('cost', cost))
+  }
+
+  /**
+   * Empties the key's bucket in all processes and has its next token come after `ms`.
+   *
+   * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
+   */
+  async block(key: string, ms: number): Promise<void> {
+    await this.#buckets.block(this.#keyOf(key), checkNonNegative('ms', ms))
+  }
+
+  /** Fills the key's bucket. @throws (by rejection) {LimitStoreUnavailableError} */
+  async reset(key: string): Promise<void> {
+    await this.#buckets.reset(this.#keyOf(key))
+  }
+
   stats(): RedisKeyedLimiterStats {
     return this.#buckets.stats()
   }
 
-  /** Rejects all who wait with {@link LimiterClosedError}; what they had reserved is given back. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#buckets.close()
+  /** Rejects all that waits with {@link LimiterClosedError}; what was reserved for it is given back. */
+  close(): Promise<void> {
+    return this.#buckets.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   /** The key's own part is in braces, so that a Cluster spreads keys over its nodes. */

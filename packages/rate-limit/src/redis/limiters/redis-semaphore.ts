@@ -1,64 +1,80 @@
 import { randomUUID } from 'node:crypto'
-import { type Clock, checkInteger, checkPositive, checkText } from '@millrace/kit'
-import { systemClock } from '../../clock.ts'
+import {
+  type Clock,
+  checkInteger,
+  checkOptions,
+  checkPositive,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import { LimitStoreUnavailableError } from '../../errors.ts'
-import type { SemaphoreAcquireOptions } from '../../semaphore/semaphore.ts'
+import {
+  type SemaphoreAcquireOptions,
+  semaphoreOptionsOf,
+  weightOf,
+  withoutWeight,
+} from '../../semaphore/semaphore-acquire.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
 import { FreeChannel, type RedisSubscriber } from '../client/free-channel.ts'
-import type { RedisClient } from '../client/redis-client.ts'
-import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
 import { Ledger } from '../outage/ledger.ts'
-import { Outage } from '../outage/outage.ts'
-import { type OutageMode, outageOptions } from '../outage/outage-mode.ts'
-import { Peers } from '../outage/peers.ts'
+import type { OutageMode } from '../outage/outage-mode.ts'
 import { SemaphoreStore } from '../stores/semaphore-store.ts'
 import { HeldPermits, type Place } from './held-permits.ts'
+import {
+  REDIS_LIMIT_OPTIONS,
+  RedisLimit,
+  type RedisLimitOptions,
+  type RedisLimitStats,
+} from './redis-limit.ts'
 import { RedisPermit } from './redis-permit.ts'
 import { type Attempt, RemoteQueue } from './remote-queue.ts'
 
 /** A semaphore that lets everybody in bounds nothing, so that there is no `'open'`. */
 type SemaphoreOutageMode = Exclude<OutageMode, 'open'>
 
-const modes: readonly SemaphoreOutageMode[] = ['closed', 'local', 'lease']
+const MODES: readonly SemaphoreOutageMode[] = ['closed', 'local', 'lease']
 
-export interface RedisSemaphoreOptions extends StoreGuardOptions {
-  /** An ioredis `Redis` or `Cluster`. It is not closed with the semaphore. */
-  readonly client: RedisClient
+export interface RedisSemaphoreOptions extends RedisLimitOptions {
   /**
    * A second connection, such as `client.duplicate()`, on which processes that wait hear of released permits. Without
    * one they ask again every `poll` ms.
    */
   readonly subscriber?: RedisSubscriber | undefined
-  /** Which semaphore: processes that give the same id and permits share it. */
-  readonly id: string
   /** How many may be inside at once, over all processes; a positive integer. */
   readonly permits: number
-  /** For how long a permit is held without being renewed, in ms; default 10,000. It is renewed every third of that. */
+  /** For how long a permit is held without being renewed, in ms. It is renewed every third of that. Default: 10,000 */
   readonly ttl?: number | undefined
-  /** How long to wait between two questions, in ms; default 1,000 with a subscriber, else 50. */
+  /** How long to wait between two questions, in ms. Default: 1,000 with a subscriber, else 50 */
   readonly poll?: number | undefined
   /**
    * What happens while Redis is not available:
-   * - `'closed'` (default): nobody enters, and who is inside loses its permit when its lease ends
-   * - `'lease'`: the same, but a permit that is released goes to another caller of this process, with its fence, until its
+   * - `'closed'`: nothing enters, and what is inside loses its permit when its lease ends
+   * - `'lease'`: the same, but a permit that is released goes to another call of this process, with its fence, until its
    *   lease ends: still never more than `permits`
    * - `'local'`: up to this process' share, the permits divided by the processes and rounded down, are inside and stay.
    *   Their fence is 0 and excludes nobody: for bounding load, not for exclusion
+   *
+   * Default: `'closed'`
    */
   readonly whenDown?: SemaphoreOutageMode | undefined
-  /** As how many processes this one counts itself until it has heard from Redis, for its local share; default 1. */
-  readonly processes?: number | undefined
-  /** Before the id in Redis; default `'millrace:limit'`. */
-  readonly prefix?: string | undefined
-  /** The most callers of this process that may wait; default Infinity. */
+  /** The most calls of this process that may wait. Default: Infinity */
   readonly maxQueue?: number | undefined
+  /** In which order they are served. Default: a new {@link PriorityOrder} */
   readonly order?: WaitOrder | undefined
-  /** In errors, statistics and diagnostics; default the id. */
-  readonly name?: string | undefined
-  readonly clock?: Clock | undefined
 }
 
-export interface RedisSemaphoreStats {
+const NAMES: OptionNames<RedisSemaphoreOptions> = {
+  ...REDIS_LIMIT_OPTIONS,
+  subscriber: true,
+  permits: true,
+  ttl: true,
+  poll: true,
+  whenDown: true,
+  maxQueue: true,
+  order: true,
+}
+
+export interface RedisSemaphoreStats extends RedisLimitStats {
   permits: number
   /** Permits held by this process. */
   active: number
@@ -69,16 +85,6 @@ export interface RedisSemaphoreStats {
   aborts: number
   /** Permits lost while they were held. */
   lost: number
-  /** Calls to Redis. */
-  trips: number
-  /** Calls that Redis did not answer, or that were not made because it was known to be down. */
-  unavailable: number
-  /** 1 while Redis is not available, else 0. */
-  down: number
-  /** Permits taken or released without Redis, which it does not know of yet. */
-  unsettled: number
-  /** Processes that share the permits, as far as known. */
-  processes: number
 }
 
 /**
@@ -87,13 +93,10 @@ export interface RedisSemaphoreStats {
  * process; between processes whoever asks first.
  */
 export class RedisSemaphore {
-  readonly name: string
+  readonly #limit: RedisLimit<SemaphoreOutageMode, true>
   readonly #clock: Clock
-  readonly #guard: StoreGuard
   readonly #store: SemaphoreStore
   readonly #ledger: Ledger<true>
-  readonly #outage: Outage<SemaphoreOutageMode, true>
-  readonly #peers: Peers
   readonly #queue: RemoteQueue<Place>
   readonly #news: FreeChannel | undefined
   readonly #held: HeldPermits
@@ -104,30 +107,41 @@ export class RedisSemaphore {
   #granted = 0
   #refused = 0
 
-  constructor({
-    client,
-    subscriber,
-    id,
-    permits,
-    ttl = 10_000,
-    poll = subscriber === undefined ? 50 : 1_000,
-    whenDown = 'closed',
-    processes: expected,
-    prefix = 'millrace:limit',
-    maxQueue,
-    order,
-    name = id,
-    clock = systemClock,
-    ...guard
-  }: RedisSemaphoreOptions) {
-    this.name = name
-    this.#clock = clock
-    const key = `${prefix}:{${checkText('id', id)}}`
+  constructor(options: RedisSemaphoreOptions) {
+    const {
+      subscriber,
+      permits,
+      ttl = 10_000,
+      whenDown = 'closed',
+      maxQueue,
+      order,
+    } = checkOptions('', options, NAMES)
+    const { poll = subscriber === undefined ? 50 : 1_000 } = options
     this.#permits = checkInteger('permits', permits, 1)
     this.#poll = checkPositive('poll', poll)
-    this.#guard = new StoreGuard(client, name, clock, guard)
-    const keys = { holders: `${key}:holders`, fence: `${key}:fence`, channel: `${key}:free` }
-    this.#store = new SemaphoreStore(this.#guard, keys, permits, checkPositive('ttl', ttl), clock)
+    checkPositive('ttl', ttl)
+    this.#ledger = new Ledger<true>({
+      tell: holder => this.#tell(holder),
+      merge: () => true,
+      amount: () => 1,
+    })
+    this.#limit = new RedisLimit(options, {
+      whenDown,
+      modes: MODES,
+      divided: ['local'],
+      ledger: this.#ledger,
+    })
+    const { name, clock, guard, key } = this.#limit
+    this.#clock = clock
+    const keys = { holders: `${key}:holders`, state: `${key}:state`, channel: `${key}:free` }
+    this.#store = new SemaphoreStore({
+      guard,
+      clock,
+      keys,
+      permits,
+      ttl,
+      overruled: most => this.#limit.overruled(`${most} permits`),
+    })
     this.#held = new HeldPermits({
       name,
       clock,
@@ -135,39 +149,30 @@ export class RedisSemaphore {
       renew: holders => this.#store.renew(holders),
       keeps: place => this.#keepLocally(place),
     })
-    const { mode, processes } = outageOptions({ whenDown, processes: expected }, modes)
-    this.#peers = new Peers(`${key}:peers`, this.#guard, clock, processes)
-    this.#ledger = new Ledger<true>({
-      tell: holder => this.#tell(holder),
-      merge: () => true,
-      amount: () => 1,
-    })
-    this.#outage = new Outage({
-      mode,
-      ledger: this.#ledger,
-      peers: mode === 'local' ? this.#peers : undefined,
-      clock,
-      retryAfter: this.#guard.cooldown,
-    })
     this.#queue = new RemoteQueue({
       name,
       clock,
       maxQueue,
       order,
-      attempt: () => this.#attempt(),
+      attempt: weight => this.#attempt(weight),
       giveBack: place => void this.#leave(place),
     })
     this.#news = subscriber && new FreeChannel(subscriber, keys.channel, () => this.#queue.poke())
   }
 
+  get name(): string {
+    return this.#limit.name
+  }
+
   /**
-   * A permit, if one is free now and nobody in this process waits.
+   * `weight` permits, if they are free now and nothing in this process waits.
    *
    * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` gives this process nothing
    */
-  async tryAcquire(): Promise<RedisPermit | undefined> {
+  async tryAcquire(weight = 1): Promise<RedisPermit | undefined> {
+    this.#checkWeight(weight)
     if (this.#queue.size === 0) {
-      const attempt = await this.#attempt()
+      const attempt = await this.#attempt(weight)
       if (attempt.granted) return this.#hold(attempt.value, 0)
     }
     this.#refused++
@@ -175,15 +180,23 @@ export class RedisSemaphore {
   }
 
   /**
-   * A permit, after waiting for it if need be: `await using permit = await semaphore.acquire()`.
+   * `weight` permits as one, after waiting for it if need be: `await using permit = await semaphore.acquire()`.
    *
    * @throws (by rejection) {AcquireTimeoutError}; `signal.reason` on abort; {QueueFullError}; {LimiterClosedError};
    *   {LimitStoreUnavailableError} as {@link tryAcquire} does; {InvalidOptionError}
    */
-  async acquire(options?: SemaphoreAcquireOptions): Promise<RedisPermit> {
+  acquire(weight: number, options?: SemaphoreAcquireOptions): Promise<RedisPermit>
+  acquire(options?: SemaphoreAcquireOptions): Promise<RedisPermit>
+  async acquire(
+    first?: number | SemaphoreAcquireOptions,
+    second?: SemaphoreAcquireOptions,
+  ): Promise<RedisPermit> {
+    const options = semaphoreOptionsOf(first, second)
+    const weight = weightOf(first, options)
+    this.#checkWeight(weight)
     const since = this.#clock.now()
     this.#news?.open()
-    const place = await this.#queue.wait(1, options)
+    const place = await this.#queue.wait(weight, withoutWeight(options))
     return this.#hold(place, this.#clock.now() - since)
   }
 
@@ -202,77 +215,83 @@ export class RedisSemaphore {
 
   stats(): RedisSemaphoreStats {
     return {
+      ...this.#limit.stats(),
       permits: this.#permits,
-      active: this.#held.size,
+      active: this.#held.permits,
       waiting: this.#queue.size,
       granted: this.#granted,
       refused: this.#refused + this.#queue.refused,
       timeouts: this.#queue.timeouts,
       aborts: this.#queue.aborts,
       lost: this.#held.lost,
-      trips: this.#guard.trips,
-      unavailable: this.#guard.unavailable,
-      down: this.#guard.down ? 1 : 0,
-      unsettled: this.#outage.owed,
-      processes: this.#peers.count,
     }
   }
 
-  /** Rejects all who wait with {@link LimiterClosedError} and releases what this process holds. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Rejects all that waits with {@link LimiterClosedError} and releases what this process holds. */
+  async close(): Promise<void> {
     this.#queue.close()
     this.#news?.close()
     await Promise.all(this.#held.places.map(place => this.#leave(place)))
-    this.#outage.close()
+    this.#limit.outage.close()
   }
 
-  #attempt(): Promise<Attempt<Place>> {
-    return this.#outage.bridge(
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #checkWeight(weight: number): void {
+    if (Number.isSafeInteger(weight) && weight >= 1 && weight <= this.#permits) return
+    throw new InvalidOptionError('weight', `an integer from 1 to ${this.#permits}`, weight)
+  }
+
+  #attempt(weight: number): Promise<Attempt<Place>> {
+    return this.#limit.outage.bridge(
       async () => {
         // A place that comes too late is nobody's: it is left again.
-        const attempt = await this.#store.enter(holder => this.#outage.owe(holder, true))
+        const attempt = await this.#store.enter(weight, holder =>
+          this.#limit.outage.owe(holder, true),
+        )
         if (attempt.granted) return attempt
         return { granted: false, retryIn: Math.min(this.#poll, attempt.retryIn) }
       },
-      error => this.#attemptAlone(error),
+      error => this.#attemptAlone(weight, error),
     )
   }
 
   /** @throws the store's error where not even the return of a permit within this process can help */
-  #attemptAlone(error: Error): Attempt<Place> {
-    const local = this.#outage.mode === 'local'
-    const place = local ? this.#takeShare() : this.#takeSpare()
+  #attemptAlone(weight: number, error: Error): Attempt<Place> {
+    const local = this.#limit.outage.mode === 'local'
+    const place = local ? this.#takeShare(weight) : this.#takeSpare(weight)
     if (place !== undefined) return { granted: true, value: place }
-    if (local ? this.#share === 0 : this.#held.size === 0) throw error
+    if (local ? this.#share < weight : this.#held.size === 0) throw error
     return { granted: false, retryIn: this.#poll }
   }
 
-  #takeShare(): Place | undefined {
-    if (this.#held.size >= this.#share) return undefined
-    const place = { holder: randomUUID(), fence: 0, until: Infinity }
-    this.#outage.owe(place.holder, true)
+  #takeShare(weight: number): Place | undefined {
+    if (this.#held.permits + weight > this.#share) return undefined
+    const holder = weight === 1 ? randomUUID() : `${randomUUID()}*${weight}`
+    const place = { holder, weight, fence: 0, until: Infinity }
+    this.#limit.outage.owe(place.holder, true)
     return place
   }
 
-  #takeSpare(): Place | undefined {
+  #takeSpare(weight: number): Place | undefined {
     // It must last until its holder is told of its end.
     const earliest = this.#clock.now() + this.#held.beat
-    for (let place = this.#spare.pop(); place !== undefined; place = this.#spare.pop()) {
-      if (place.until > earliest) return place
-    }
-    return undefined
+    const index = this.#spare.findIndex(place => place.weight === weight && place.until > earliest)
+    return index < 0 ? undefined : this.#spare.splice(index, 1)[0]
   }
 
   /** Permits of this process while Redis is away. Rounded down: one too many would not be bounded at all. */
   get #share(): number {
-    return Math.floor(this.#permits / this.#outage.processes)
+    return Math.floor(this.#permits / this.#limit.outage.processes)
   }
 
   /** Whether a permit whose lease ends while Redis is away goes on as one of this process' share. */
   #keepLocally(place: Place): boolean {
-    if (this.#outage.mode !== 'local' || this.#held.size > this.#share) return false
+    if (this.#limit.outage.mode !== 'local' || this.#held.permits > this.#share) return false
     place.until = Infinity
-    this.#outage.owe(place.holder, true)
+    this.#limit.outage.owe(place.holder, true)
     return true
   }
 
@@ -291,8 +310,8 @@ export class RedisSemaphore {
     } catch (error) {
       if (!(error instanceof LimitStoreUnavailableError)) throw error
       // Told when Redis is back; if that is later than the end of its lease the place is free already.
-      this.#outage.owe(place.holder, true)
-      if (this.#outage.mode === 'lease') this.#spare.push(place)
+      this.#limit.outage.owe(place.holder, true)
+      if (this.#limit.outage.mode === 'lease') this.#spare.push(place)
     }
     this.#queue.poke()
   }

@@ -113,7 +113,7 @@ describeRedis('RedisSlidingWindow', redis => {
   test('what passed without Redis is entered with its age', async () => {
     const clock = new VirtualClock()
     const late = await connect(redis.server.port)
-    const { key, a, b } = pair({ client: late, clock, breaker: { cooldown: 500 } })
+    const { key, a, b } = pair({ client: late, clock, breaker: { cooldown: 500 }, processes: 1 })
     late.disconnect()
     while (late.status !== 'end') await client.ping()
     await a.acquire(2)
@@ -138,7 +138,7 @@ describeRedis('RedisSlidingWindow', redis => {
     controller.abort('enough')
     await aborted
     const closed = expect(a.acquire()).rejects.toThrow('is closed')
-    a[Symbol.dispose]()
+    void a.close()
     await closed
     await expect(a.acquire(4)).rejects.toThrow(
       'Expected `cost` to be an integer from 1 to the limit of 3, got a positive integer of 1 digit',

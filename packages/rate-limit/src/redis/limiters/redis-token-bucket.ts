@@ -1,26 +1,37 @@
-import { checkNonNegative } from '@millrace/kit'
-import { systemClock } from '../../clock.ts'
+import { checkNonNegative, checkOptions, type OptionNames } from '@millrace/kit'
 import { NO_WAIT } from '../../limiter/no-wait.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
-import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
-import type { OutageMode } from '../outage/outage-mode.ts'
-import { LeasedTokens } from './leased-tokens.ts'
 import {
+  type AcquireOptions,
+  type Admission,
+  costOf,
+  optionsOf,
+} from '../../wait/acquire-options.ts'
+import type { OutageMode } from '../outage/outage-mode.ts'
+import type { ReservedTokens } from './reserved-tokens.ts'
+import {
+  SHARED_BUCKETS_OPTIONS,
   SharedBuckets,
   type SharedBucketsOptions,
   type SharedBucketsStats,
 } from './shared-buckets.ts'
 
-const modes: readonly OutageMode[] = ['closed', 'open', 'local', 'lease']
+const MODES: readonly OutageMode[] = ['closed', 'open', 'local', 'lease']
 
 export interface RedisTokenBucketOptions extends SharedBucketsOptions {
   /**
-   * Reserves tokens for so many ms ahead in one call, as far as they are in demand; default 0: one call per permit.
-   * At rates where a process' share would be fewer than five tokens it reserves one by one all the same.
+   * Reserves tokens for so many ms ahead in one call, as far as they are in demand; 0 for those alone that calls wait for. At
+   * rates where a process' share would be fewer than five tokens it is 0 all the same. Default: 0
    */
   readonly leaseTtl?: number | undefined
-  /** What happens while Redis is not available; default `'local'`. */
+  /** What happens while Redis is not available. Default: `'local'` */
   readonly whenDown?: OutageMode | undefined
+}
+
+const NAMES: OptionNames<RedisTokenBucketOptions> = {
+  ...SHARED_BUCKETS_OPTIONS,
+  leaseTtl: true,
+  whenDown: true,
 }
 
 export interface RedisTokenBucketStats extends SharedBucketsStats {
@@ -31,35 +42,26 @@ export interface RedisTokenBucketStats extends SharedBucketsStats {
 /**
  * A token bucket that processes share through Redis.
  *
- * One script reads the server's clock, reserves the next slot and answers with the time until it: the caller sleeps here,
- * first come, first served over all processes, without polling. Slots are given back on abort. With `leaseTtl` a process
- * reserves many slots at once and hands them out itself: grants never exceed the rate over the length of a lease, and
- * the burst grows by the leases that are not used up.
+ * One script reads the server's clock, reserves slots and answers with the time until them: calls sleep here, without polling.
+ * Calls of one process are served in order; a process reserves for one second ahead at most, and for its first call in any
+ * case. With `leaseTtl` it reserves ahead of demand and hands tokens out itself: grants never exceed the rate over the length
+ * of a lease, and the burst grows by the leases that are not used up.
  */
 export class RedisTokenBucket {
   readonly #buckets: SharedBuckets<OutageMode>
   readonly #key: string
-  readonly #leased: LeasedTokens | undefined
+  readonly #leased: ReservedTokens | undefined
 
-  constructor({ leaseTtl = 0, whenDown = 'local', ...options }: RedisTokenBucketOptions) {
-    const { clock = systemClock, prefix = 'millrace:limit', id } = options
-    const buckets = new SharedBuckets(options, { clock, whenDown, modes })
-    this.#buckets = buckets
-    this.#key = `${prefix}:{${id}}`
-    if (checkNonNegative('leaseTtl', leaseTtl) === 0) return
-    this.#leased = new LeasedTokens({
-      name: buckets.name,
-      clock,
-      interval: 1_000 / buckets.rate,
-      duration: leaseTtl,
-      processes: () => buckets.peers.count,
-      reserve: count => this.#reserveAhead(count),
-      refund: count => buckets.giveBack(this.#key, count),
-    })
+  constructor(options: RedisTokenBucketOptions) {
+    const { leaseTtl = 0, whenDown = 'local', ...shared } = checkOptions('', options, NAMES)
+    const ahead = checkNonNegative('leaseTtl', leaseTtl)
+    this.#buckets = new SharedBuckets(shared, { whenDown, modes: MODES, maxKeys: 1, ahead })
+    this.#key = this.#buckets.limit.key
+    this.#leased = ahead > 0 ? this.#buckets.bucket(this.#key) : undefined
   }
 
   get name(): string {
-    return this.#buckets.name
+    return this.#buckets.limit.name
   }
 
   /**
@@ -74,37 +76,29 @@ export class RedisTokenBucket {
 
   /** {@link tryAcquire} with all that a response header or a log line needs. */
   async decide(cost = 1): Promise<Decision> {
-    if (this.#takeLeased(cost)) {
-      const { burst, rate } = this.#buckets
-      const remaining = Math.max(0, this.#leased!.left)
-      const resetAfter = Math.max(0, ((burst - remaining) * 1_000) / rate)
-      return { allowed: true, limit: burst, remaining, resetAfter, retryAfter: 0 }
-    }
-    return this.#buckets.decide(this.#key, cost)
+    if (!this.#takeLeased(cost)) return this.#buckets.decide(this.#key, cost)
+    const { burst, rate } = this.#buckets
+    const remaining = Math.max(0, this.#leased!.left)
+    const resetAfter = Math.max(0, ((burst - remaining) * 1_000) / rate)
+    return { allowed: true, limit: burst, remaining, resetAfter, retryAfter: 0 }
   }
 
   /**
    * Spends `cost`, after waiting for its turn if need be.
    *
    * @throws (by rejection) {RateLimitedError} at once, if the wait is known to exceed `timeout` or `maxWait`;
-   *   `signal.reason` on abort, the token being given back; {LimitStoreUnavailableError} as {@link tryAcquire} does;
-   *   {InvalidOptionError}; {LimiterClosedError}
+   *   {AcquireTimeoutError} if others make it exceed it; `signal.reason` on abort, the token being given back;
+   *   {LimitStoreUnavailableError} as {@link tryAcquire} does; {InvalidOptionError}; {LimiterClosedError}
    */
   acquire(cost: number, options?: AcquireOptions): Promise<Admission>
   acquire(options?: AcquireOptions): Promise<Admission>
   acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
-    const options = typeof first === 'object' ? first : second
-    const cost = (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
+    const options = optionsOf(first, second)
+    const cost = costOf(first, options)
     if (!this.#buckets.closed && !options?.signal?.aborted && this.#takeLeased(cost)) {
       return NO_WAIT
     }
-    const leased = this.#leased
-    return this.#buckets.acquire(
-      this.#key,
-      cost,
-      options,
-      leased?.worthwhile ? () => leased.acquire(cost, options) : undefined,
-    )
+    return this.#buckets.acquire(this.#key, cost, options)
   }
 
   /**
@@ -117,38 +111,21 @@ export class RedisTokenBucket {
   }
 
   stats(): RedisTokenBucketStats {
-    const stats = this.#buckets.stats()
-    const { left = 0, waiting = 0, aborts = 0, refused = 0 } = this.#leased ?? {}
-    stats.refused += refused
-    stats.waiting += waiting
-    stats.aborts += aborts
-    return { ...stats, leased: left }
+    return { ...this.#buckets.stats(), leased: this.#leased?.left ?? 0 }
   }
 
-  /** Rejects all who wait with {@link LimiterClosedError} and gives back what this process had reserved. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#buckets.close()
-    await this.#leased?.close()
+  /** Rejects all that waits with {@link LimiterClosedError}; what was reserved for it is given back. */
+  close(): Promise<void> {
+    return this.#buckets.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   #takeLeased(cost: number): boolean {
     if (!this.#buckets.fits(cost) || !this.#leased?.tryTake(cost)) return false
     this.#buckets.count(cost)
     return true
-  }
-
-  async #reserveAhead(count: number): Promise<number> {
-    const { store, peers, outage } = this.#buckets
-    try {
-      await outage.settle(this.#key)
-      const keys = [this.#key, peers.key] as const
-      const late = () => this.#buckets.returnLate(this.#key, count)
-      const { first, processes } = await store.lease(keys, count, peers.identity, late)
-      peers.note(processes)
-      return first
-    } catch (error) {
-      if (outage.mode !== 'lease') this.#leased?.drop()
-      throw error
-    }
   }
 }

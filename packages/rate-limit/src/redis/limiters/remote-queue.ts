@@ -55,6 +55,10 @@ export class RemoteQueue<G> {
     return this.#waiters.size
   }
 
+  get closed(): boolean {
+    return this.#waiters.closed
+  }
+
   get aborts(): number {
     return this.#waiters.aborts
   }

@@ -1,181 +1,188 @@
-import { checkPositive, checkText } from '@millrace/kit'
-import type { Clock } from '../../clock.ts'
-import {
-  InvalidOptionError,
-  LimiterClosedError,
-  LimitStoreUnavailableError,
-  RateLimitedError,
-} from '../../errors.ts'
-import { KeyedLimiter } from '../../keyed/keyed-limiter.ts'
-import { NO_WAIT } from '../../limiter/no-wait.ts'
+import { checkInteger, checkPositive, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import { LimiterClosedError, LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
-import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
-import { checkAcquireOptions } from '../../wait/acquire-options.ts'
-import { publishRefusal, publishWait } from '../../wait/channels.ts'
+import { checkLimits, type TokenBucketLimits } from '../../meter/token-bucket-limits.ts'
+import {
+  type AcquireOptions,
+  type Admission,
+  checkAcquireOptions,
+} from '../../wait/acquire-options.ts'
+import { publishRefusal } from '../../wait/channels.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
-import type { RedisClient } from '../client/redis-client.ts'
-import type { StoreGuardOptions } from '../client/store-guard.ts'
 import { Ledger } from '../outage/ledger.ts'
-import { Outage } from '../outage/outage.ts'
-import { type OutageMode, outageOptions } from '../outage/outage-mode.ts'
-import { Peers } from '../outage/peers.ts'
-import { BucketStore, type Reservation } from '../stores/bucket-store.ts'
-import { Sleepers } from './sleepers.ts'
+import { LocalShare } from '../outage/local-share.ts'
+import type { OutageMode } from '../outage/outage-mode.ts'
+import { type BucketAnswer, type BucketMark, BucketStore, newMark } from '../stores/bucket-store.ts'
+import {
+  REDIS_LIMIT_OPTIONS,
+  RedisLimit,
+  type RedisLimitOptions,
+  type RedisLimitStats,
+} from './redis-limit.ts'
+import { GRACE, NEAR, ReservedTokens, type Supply } from './reserved-tokens.ts'
 
-/** Options that all limiters of buckets in Redis have. */
-export interface SharedBucketsOptions extends StoreGuardOptions {
-  /** An ioredis `Redis` or `Cluster`. It is not closed with the limiter. */
-  readonly client: RedisClient
-  /** Which limit: processes that give the same id, rate and burst share it. */
-  readonly id: string
-  /** Tokens per second, of all processes together; above 0. */
-  readonly rate: number
-  /** The most tokens that can be saved up; above 0. Default: `rate`, at least 1. */
-  readonly burst?: number | undefined
-  /** Before the id in Redis; default `'millrace:limit'`. */
-  readonly prefix?: string | undefined
-  /** The longest anybody may wait, in ms, and the timeout of callers that give none; default 60,000. */
+/** Options that all limiters of buckets in Redis have. `rate` and `burst` are those of all processes together. */
+export interface SharedBucketsOptions extends RedisLimitOptions, TokenBucketLimits {
+  /** The longest a call may wait, in ms, and the timeout of calls that give none. Default: 60,000 */
   readonly maxWait?: number | undefined
-  /** As how many processes this one counts itself until it has heard from Redis, for its local share; default 1. */
-  readonly processes?: number | undefined
-  /** In errors, statistics and diagnostics; default the id. */
-  readonly name?: string | undefined
-  readonly clock?: Clock | undefined
+}
+
+/** The names of {@link SharedBucketsOptions}. */
+export const SHARED_BUCKETS_OPTIONS: OptionNames<SharedBucketsOptions> = {
+  ...REDIS_LIMIT_OPTIONS,
+  rate: true,
+  burst: true,
+  maxWait: true,
 }
 
 /** Statistics that all of them have. */
-export interface SharedBucketsStats {
+export interface SharedBucketsStats extends RedisLimitStats {
   /** Tokens handed out by this process, without those refunded. */
   granted: number
   refused: number
   refunded: number
   waiting: number
+  timeouts: number
   aborts: number
-  /** Calls to Redis. */
-  trips: number
-  /** Calls that Redis did not answer, or that were not made because it was known to be down. */
-  unavailable: number
-  /** 1 while Redis is not available, else 0. */
-  down: number
-  /** Tokens that passed without Redis and that it does not know of yet. */
-  unsettled: number
-  /** Processes that share the limit, as far as known. */
-  processes: number
 }
 
-interface Rules<Mode extends OutageMode> {
-  clock: Clock
-  whenDown: Mode
-  modes: readonly Mode[]
-  /** The most keys kept in this process during an outage; default 100,000. */
-  maxKeys?: number | undefined
+export interface SharedBucketsRules<Mode extends OutageMode> {
+  readonly whenDown: Mode
+  readonly modes: readonly Mode[]
+  /** The most keys kept in this process for an outage. */
+  readonly maxKeys: number
+  /** For how many ms tokens are reserved ahead of demand; 0 for never. */
+  readonly ahead: number
+}
+
+/** A bucket that calls of this process use. */
+interface Bucket {
+  readonly tokens: ReservedTokens
+  readonly mark: BucketMark
 }
 
 /**
- * Token buckets in Redis by their keys there, with everything around a call: the sleep until a reserved slot, the way
- * back on abort, and the process' own share while Redis is away.
+ * Token buckets in Redis by their keys there, with everything around a call: the queue, the reservations, the way back on
+ * abort, and the process' own share while Redis is away.
  */
 export class SharedBuckets<Mode extends OutageMode> {
-  readonly name: string
+  readonly limit: RedisLimit<Mode, number>
   readonly rate: number
   readonly burst: number
-  readonly store: BucketStore
-  readonly outage: Outage<Mode, number>
-  readonly peers: Peers
-  readonly #clock: Clock
+  readonly #store: BucketStore
+  readonly #rules: SharedBucketsRules<Mode>
   readonly #maxWait: number
-  readonly #sleepers: Sleepers
   readonly #ledger: Ledger<number>
-  readonly #local: KeyedLimiter
-  #dividedBy = 1
+  readonly #share: LocalShare
+  readonly #buckets = new Map<string, Bucket>()
+  /** Refunds under way. */
+  readonly #returning = new Set<Promise<void>>()
   #closed = false
   #granted = 0
   #refused = 0
   #refunded = 0
+  #timeouts = 0
   #aborts = 0
 
-  constructor(
-    {
-      client,
-      id,
-      rate,
-      burst = Math.max(1, rate),
-      prefix = 'millrace:limit',
-      maxWait = 60_000,
-      processes: expected,
-      name = id,
-      clock: _,
-      ...guard
-    }: SharedBucketsOptions,
-    { clock, whenDown, modes, maxKeys = 100_000 }: Rules<Mode>,
-  ) {
-    this.name = name
-    checkText('id', id)
-    this.rate = checkPositive('rate', rate)
-    this.burst = checkPositive('burst', burst)
-    this.#clock = clock
+  constructor(options: SharedBucketsOptions, rules: SharedBucketsRules<Mode>) {
+    const { rate, maxWait = 60_000 } = options
+    this.rate = rate
+    this.burst = checkLimits(options).burst
+    this.#rules = rules
     this.#maxWait = checkPositive('maxWait', maxWait)
-    this.#sleepers = new Sleepers(clock)
-    this.#local = new KeyedLimiter({ rate, burst, maxKeys, name, clock })
-    this.store = new BucketStore({ client, name, clock, rate, burst, maxWait, ...guard })
+    checkInteger('maxKeys', rules.maxKeys, 1)
     this.#ledger = new Ledger<number>({
       tell: (key, spent) => (spent < 0 ? this.#credit(key, -spent) : this.#debit(key, spent)),
       merge: (spent, later) => spent + later,
       amount: spent => Math.max(0, spent),
-      maxKeys,
+      maxKeys: rules.maxKeys,
     })
-    const { mode, processes } = outageOptions({ whenDown, processes: expected }, modes)
-    // The braces put all keys of one limit into one slot of a Cluster.
-    this.peers = new Peers(`${prefix}:{${id}}:peers`, this.store.guard, clock, processes)
-    this.outage = new Outage({
-      mode,
+    this.limit = new RedisLimit(options, {
+      ...rules,
+      divided: ['local', 'lease'] as OutageMode[] as Mode[],
       ledger: this.#ledger,
-      peers: mode === 'local' || mode === 'lease' ? this.peers : undefined,
-      clock,
-      retryAfter: this.store.guard.cooldown,
     })
-  }
-
-  get closed(): boolean {
-    return this.#closed
+    const { guard, clock, peers } = this.limit
+    this.#share = new LocalShare({
+      rate,
+      burst: this.burst,
+      maxKeys: rules.maxKeys,
+      processes: () => peers.count,
+    })
+    this.#store = new BucketStore({
+      guard,
+      clock,
+      rate,
+      burst: this.burst,
+      overruled: (per, most) => this.limit.overruled(`rate ${per}, burst ${most}`),
+    })
   }
 
   async decide(key: string, cost: number): Promise<Decision> {
     this.#check(cost)
-    const decision = await this.outage.bridge(
-      async () => this.#toDecision(await this.#ask(key, cost, 0)),
+    const decision = await this.limit.outage.bridge(
+      async () => this.#toDecision(key, await this.#reserve(key, cost)),
       error => this.#decideAlone(key, cost, error),
       key,
     )
     if (decision.allowed) this.#granted += cost
     else {
       this.#refused++
-      publishRefusal(this.name, cost, decision.retryAfter)
+      publishRefusal(this.limit.name, cost, decision.retryAfter)
     }
     return decision
   }
 
-  /** @param reserve how a token is had from the store; default by a reservation of its own */
   async acquire(
     key: string,
     cost: number,
     options: AcquireOptions | undefined,
-    reserve: () => Promise<Admission> = () => this.#reserve(key, cost, options),
   ): Promise<Admission> {
     this.#check(cost)
     if (options !== undefined) {
       checkAcquireOptions(options)
       checkPriority(options.priority ?? DEFAULT_PRIORITY)
     }
-    if (this.#closed) throw new LimiterClosedError(this.name)
+    if (this.#closed) throw new LimiterClosedError(this.limit.name)
     options?.signal?.throwIfAborted()
-    const admission = await this.outage.bridge(
-      reserve,
-      error => this.#acquireAlone(key, cost, options, error),
-      key,
-    )
+    const timeout = Math.min(options?.timeout ?? Infinity, this.#maxWait)
+    if (timeout === 0) return this.#acquireNow(key, cost)
+    // What was reserved ahead may be taken without a call, what a bucket owes is told first.
+    const admission = await this.bucket(key).acquire(cost, {
+      ...options,
+      cost,
+      timeout: timeout + GRACE,
+    })
     this.#granted += cost
     return admission
+  }
+
+  /** The calls that wait for a bucket, and what is reserved for them. */
+  bucket(key: string): ReservedTokens {
+    const known = this.#buckets.get(key)
+    if (known !== undefined) return known.tokens
+    const { name, clock, outage } = this.limit
+    const mark = newMark()
+    const tokens: ReservedTokens = new ReservedTokens({
+      name,
+      clock,
+      ahead: this.#rules.ahead,
+      interval: 1_000 / this.rate,
+      processes: () => outage.processes,
+      supply: async (count, least, far) => {
+        try {
+          return await this.#supply(key, { count, least, far, mark })
+        } catch (error) {
+          // What was reserved ahead of demand must not be used then.
+          if (this.#rules.ahead > 0) tokens.drop()
+          throw error
+        }
+      },
+      giveBack: count => this.#giveBack(key, count, mark),
+      idle: () => this.#forget(key, tokens),
+    })
+    this.#buckets.set(key, { tokens, mark })
+    return tokens
   }
 
   /** Counts tokens that were reserved ahead and passed without a call. */
@@ -190,40 +197,63 @@ export class SharedBuckets<Mode extends OutageMode> {
     this.#granted -= cost
     this.#refunded += cost
     const alone = Math.min(cost, this.#ledger.get(key) ?? 0)
-    if (alone > 0 && this.outage.mode !== 'open') this.#local.refund(key, alone)
-    await this.#return(key, cost)
+    if (alone > 0 && this.limit.outage.mode !== 'open') this.#share.refund(key, alone)
+    await this.#return(key, cost, this.#buckets.get(key)?.mark)
   }
 
-  /** Notes tokens that Redis gave when nobody waited for them any more: what passed alone is made up for by them first. */
-  returnLate(key: string, cost: number): void {
-    this.outage.owe(key, -cost)
+  async penalize(key: string, cost: number): Promise<void> {
+    this.#follow(key, await this.#store.penalize(key, cost))
   }
 
-  /** Gives back what nobody waits for any more. */
-  giveBack(key: string, cost: number): void {
-    void this.#return(key, cost)
+  async block(key: string, ms: number): Promise<void> {
+    this.#follow(key, await this.#store.block(key, ms))
+  }
+
+  async reset(key: string): Promise<void> {
+    this.#ledger.delete(key)
+    const mark = this.#buckets.get(key)?.mark
+    if (mark !== undefined) Object.assign(mark, newMark())
+    this.#follow(key, await this.#store.reset(key))
+    this.#buckets.get(key)?.tokens.poke()
+  }
+
+  async get(key: string): Promise<Decision> {
+    const answer = await this.#store.get(key)
+    const decision = this.#toDecision(key, answer)
+    const { interval } = answer
+    const retryAfter = Math.max(0, (1 - answer.available) * interval)
+    return { ...decision, allowed: retryAfter === 0, retryAfter }
   }
 
   stats(): SharedBucketsStats {
-    return {
+    const stats: SharedBucketsStats = {
+      ...this.limit.stats(),
       granted: this.#granted,
       refused: this.#refused,
       refunded: this.#refunded,
-      waiting: this.#sleepers.size + this.#local.stats().waiting,
+      waiting: 0,
+      timeouts: this.#timeouts,
       aborts: this.#aborts,
-      trips: this.store.guard.trips,
-      unavailable: this.store.guard.unavailable,
-      down: this.store.guard.down ? 1 : 0,
-      unsettled: this.outage.owed,
-      processes: this.peers.count,
     }
+    for (const { tokens } of this.#buckets.values()) {
+      stats.waiting += tokens.waiting
+      stats.refused += tokens.refused
+      stats.timeouts += tokens.timeouts
+      stats.aborts += tokens.aborts
+    }
+    return stats
   }
 
-  close(): void {
+  /** Rejects all that waits; resolves when what was reserved for it has been given back, as far as that can be told. */
+  async close(): Promise<void> {
     this.#closed = true
-    this.outage.close()
-    this.#sleepers.rejectAll(() => new LimiterClosedError(this.name))
-    this.#local[Symbol.dispose]()
+    await Promise.all(Array.from(this.#buckets.values(), ({ tokens }) => tokens.close()))
+    await Promise.all(this.#returning)
+    this.limit.outage.close()
+  }
+
+  get closed(): boolean {
+    return this.#closed
   }
 
   /** Whether a bucket can ever hold so much. */
@@ -236,9 +266,86 @@ export class SharedBuckets<Mode extends OutageMode> {
     throw new InvalidOptionError('cost', `a number from 0 to the burst of ${this.burst}`, cost)
   }
 
+  /** The account of a bucket that nothing waits for; one that tokens are reserved ahead from is kept. */
+  #forget(key: string, tokens: ReservedTokens): void {
+    if (tokens.left > 0 || this.#rules.ahead > 0) return
+    if (this.#buckets.get(key)?.tokens !== tokens) return
+    this.#refused += tokens.refused
+    this.#timeouts += tokens.timeouts
+    this.#aborts += tokens.aborts
+    this.#buckets.delete(key)
+  }
+
+  async #acquireNow(key: string, cost: number): Promise<Admission> {
+    const { allowed, retryAfter } = await this.decide(key, cost)
+    if (!allowed) throw new RateLimitedError(this.limit.name, retryAfter)
+    return { waited: 0 }
+  }
+
+  #reserve(key: string, cost: number): Promise<BucketAnswer> {
+    const wish = { tokens: cost, least: cost, near: 0, far: 0 }
+    const late = (granted: number) => this.#owe(key, -granted)
+    return this.#store.reserve(key, wish, late, this.#buckets.get(key)?.mark)
+  }
+
+  /** What is owed below 0 was given when nothing waited for it any more: what passed alone is made up for by it first. */
+  #owe(key: string, cost: number): void {
+    this.limit.outage.owe(key, cost)
+  }
+
+  #supply(
+    key: string,
+    wish: {
+      count: number
+      least: number
+      far: number
+      mark: BucketMark
+    },
+  ): Promise<Supply> {
+    const { count, least, far, mark } = wish
+    const ahead = Math.max(NEAR, 2 * this.#rules.ahead)
+    const near = far > 0 ? Math.min(far, ahead) : ahead
+    return this.limit.outage.bridge(
+      async () => {
+        const late = (granted: number) => this.#owe(key, -granted)
+        const request = { tokens: count, least, near, far: Math.max(far, near) }
+        const answer = await this.#store.reserve(key, request, late, mark)
+        this.#follow(key, answer)
+        const { granted, first, interval, wait } = answer
+        if (granted > 0) return { tokens: granted, first, interval, wait: 0, again: 0 }
+        return { tokens: 0, first: 0, interval, wait, again: far > 0 ? Infinity : wait - near }
+      },
+      error => this.#supplyAlone(key, wish, error),
+      key,
+    )
+  }
+
+  #supplyAlone(
+    key: string,
+    wish: { count: number; least: number; far: number },
+    error: Error,
+  ): Supply {
+    const { count, least, far } = wish
+    const now = this.limit.clock.now()
+    const interval = 1_000 / this.rate
+    if (this.limit.outage.mode === 'open') {
+      this.#owe(key, count)
+      return { tokens: count, first: -count * interval, interval, wait: 0, again: 0 }
+    }
+    if (least > this.#share.burst) throw error
+    if (this.#share.tryTake(key, least, now)) {
+      this.#owe(key, least)
+      return { tokens: least, first: -least * interval, interval, wait: 0, again: 0 }
+    }
+    const wait = this.#share.waitFor(key, least, now)
+    // Not for longer than until Redis may be back, which has tokens that are nobody's share.
+    const again = far > 0 && wait > far ? Infinity : Math.min(wait, this.limit.guard.cooldown)
+    return { tokens: 0, first: 0, interval, wait, again }
+  }
+
   /** Tells Redis of what passed without it. @throws (by rejection) {LimitStoreUnavailableError}: it is told again */
   async #debit(key: string, spent: number): Promise<void> {
-    const entered = await this.store.debit(key, spent, late => this.returnLate(key, late))
+    const entered = await this.#store.debit(key, spent, late => this.#owe(key, -late))
     // What the bucket could not hold is forgiven, and with it what came back before: answers keep the order of calls.
     const credit = -(this.#ledger.get(key) ?? 0)
     if (credit > 0) this.#ledger.add(key, Math.min(credit, spent - entered))
@@ -249,10 +356,10 @@ export class SharedBuckets<Mode extends OutageMode> {
    *
    * @throws (by rejection) {LimitStoreUnavailableError} if the call was not even sent
    */
-  async #credit(key: string, tokens: number): Promise<void> {
-    const { guard } = this.store
+  async #credit(key: string, tokens: number, mark?: BucketMark): Promise<void> {
+    const { guard } = this.limit
     const before = guard.trips
-    const refund = this.store.refund(key, tokens)
+    const refund = this.#store.refund(key, tokens, mark)
     const sent = guard.trips > before
     await refund.catch(error => {
       if (!sent) throw error
@@ -260,90 +367,48 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   /** Gives tokens back to Redis now, or as soon as it is there and knows of what passed alone before. */
-  async #return(key: string, tokens: number): Promise<void> {
-    if (this.#ledger.get(key) !== undefined) return this.outage.owe(key, -tokens)
+  async #return(key: string, tokens: number, mark?: BucketMark): Promise<void> {
+    if (this.#ledger.get(key) !== undefined) return this.#owe(key, -tokens)
     try {
-      await this.#credit(key, tokens)
+      await this.#credit(key, tokens, mark)
     } catch (error) {
       if (!(error instanceof LimitStoreUnavailableError)) throw error
-      this.outage.owe(key, -tokens)
+      this.#owe(key, -tokens)
     }
   }
 
-  #ask(key: string, cost: number, maxWait: number): Promise<Reservation> {
-    return this.store.reserve(key, cost, maxWait, () => this.returnLate(key, cost))
+  #giveBack(key: string, tokens: number, mark: BucketMark): void {
+    const returning = this.#return(key, tokens, mark).finally(() =>
+      this.#returning.delete(returning),
+    )
+    this.#returning.add(returning)
   }
 
-  #reserve(key: string, cost: number, options: AcquireOptions | undefined): Promise<Admission> {
-    const { priority = DEFAULT_PRIORITY, timeout = Infinity, signal } = options ?? {}
-    return publishWait(this.name, cost, priority, this.#clock, async () => {
-      const since = this.#clock.now()
-      const most = Math.min(timeout, this.#maxWait)
-      const { granted, wait } = await this.#ask(key, cost, most)
-      if (!granted) throw this.#refuse(cost, wait)
-      try {
-        signal?.throwIfAborted()
-        if (this.#closed) throw new LimiterClosedError(this.name)
-        if (wait > 0) await this.#sleepers.sleep(wait, signal)
-      } catch (error) {
-        this.#aborts++
-        this.giveBack(key, cost)
-        throw error
-      }
-      return { waited: this.#clock.now() - since }
-    })
+  #follow(key: string, { available }: BucketAnswer): void {
+    this.#share.follow(key, available, this.limit.clock.now())
   }
 
-  #refuse(cost: number, wait: number): RateLimitedError {
-    this.#refused++
-    const error = new RateLimitedError(this.name, wait)
-    publishRefusal(this.name, cost, wait, error)
-    return error
-  }
-
-  #toDecision({ granted, wait, available }: Reservation): Decision {
+  #toDecision(key: string, answer: BucketAnswer): Decision {
+    this.#follow(key, answer)
+    const { granted, wait, available, burst, interval } = answer
     return {
-      allowed: granted,
-      limit: this.burst,
+      allowed: granted >= 0,
+      limit: burst,
       remaining: Math.max(0, available),
-      resetAfter: Math.max(0, ((this.burst - available) * 1_000) / this.rate),
-      retryAfter: granted ? 0 : wait,
+      resetAfter: Math.max(0, (burst - available) * interval),
+      retryAfter: granted >= 0 ? 0 : wait,
     }
   }
 
   #decideAlone(key: string, cost: number, error: Error): Decision {
     let decision: Decision
-    if (this.outage.mode === 'open') {
+    if (this.limit.outage.mode === 'open') {
       decision = { allowed: true, limit: this.burst, remaining: 0, resetAfter: 0, retryAfter: 0 }
-    } else decision = this.#shareFor(cost, error).decide(key, cost)
-    if (decision.allowed) this.outage.owe(key, cost)
-    return decision
-  }
-
-  async #acquireAlone(
-    key: string,
-    cost: number,
-    options: AcquireOptions | undefined,
-    error: Error,
-  ): Promise<Admission> {
-    const admission =
-      this.outage.mode === 'open'
-        ? await NO_WAIT
-        : await this.#shareFor(cost, error).acquire(key, cost, options)
-    this.outage.owe(key, cost)
-    return admission
-  }
-
-  /** This process' share of every bucket. @throws the store's error for a cost that does not fit into it */
-  #shareFor(cost: number, error: Error): KeyedLimiter {
-    const { processes } = this.outage
-    if (processes !== this.#dividedBy) {
-      this.#dividedBy = processes
-      // A share of the burst that no longer held one call would stop a process altogether.
-      const burst = Math.max(Math.min(1, this.burst), this.burst / processes)
-      this.#local.setLimits({ rate: this.rate / processes, burst })
+    } else {
+      if (cost > this.#share.burst) throw error
+      decision = this.#share.decide(key, cost, this.limit.clock.now())
     }
-    if (cost > this.#local.burst) throw error
-    return this.#local
+    if (decision.allowed) this.#owe(key, cost)
+    return decision
   }
 }

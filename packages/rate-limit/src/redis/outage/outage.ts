@@ -53,7 +53,9 @@ export class Outage<Mode extends OutageMode, Debt> {
     try {
       await this.settle(key)
       const answer = await ask()
-      this.#rules.peers?.refresh()
+      const counting = this.#rules.peers?.refresh()
+      // An outage that begins right now must find out among whom the limit is divided.
+      if (counting !== undefined) await counting
       return answer
     } catch (error) {
       if (!(error instanceof LimitStoreUnavailableError) || this.mode === 'closed') throw error

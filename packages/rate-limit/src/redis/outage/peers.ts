@@ -1,31 +1,30 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '@millrace/kit'
 import type { StoreGuard } from '../client/store-guard.ts'
-import { Script } from '../scripts/script.ts'
+import { type Reply, Script } from '../scripts/script.ts'
 
 /** How often a process has itself counted, in ms. */
 const INTERVAL = 1_000
 
+/** The same at first, and for how long: processes that start together soon know of each other. */
+const EAGER_INTERVAL = 100
+const EAGER = 3_000
+
 /** After so long without a word a process no longer counts, in us. */
-export const PEER_MEMORY = 3_000_000
+const PEER_MEMORY = 3_000_000
 
 /**
- * Lua: enters a process among those that share a limit, a sorted set by the time of its last word, and counts them. Words
- * from the future were said before the server's clock was set back; who lives says another within a second.
+ * Enters a process among those that share a limit, a sorted set by the time of its last word, and counts them. Words from the
+ * future were said before the server's clock was set back; what lives says another within a second.
+ * Keys: peers. Arguments: process, us after which a silent one no longer counts. Answers { processes }.
  */
-export const countPeers = `
-local function count(key, process, memory)
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - memory)
-  redis.call('ZREMRANGEBYSCORE', key, '(' .. string.format('%.0f', now), '+inf')
-  redis.call('ZADD', key, now, process)
-  redis.call('PEXPIRE', key, math.ceil(memory / 1000))
-  return redis.call('ZCARD', key)
-end
-`
-
-/** Keys: peers. Arguments: process, us after which a silent one no longer counts. Answers { processes }. */
-const countScript: Script = new Script(`${countPeers}
-return { count(KEYS[1], ARGV[1], tonumber(ARGV[2])) }
+const countScript: Script = new Script(`
+local memory = tonumber(ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - memory)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf')
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[1], math.ceil(memory / 1000))
+return { redis.call('ZCARD', KEYS[1]) }
 `)
 
 /** The processes that share a limit, counted in the store while it is there: their number divides it when it is not. */
@@ -36,6 +35,8 @@ export class Peers {
   readonly #guard: StoreGuard
   readonly #clock: Clock
   #countedAt = -Infinity
+  /** When it was first heard of. */
+  #since: number | undefined = undefined
   /** As known last, this one included. */
   count: number
 
@@ -46,23 +47,29 @@ export class Peers {
     this.count = expected
   }
 
-  /** Notes what a script has answered that counted on the way. */
-  note(count: number): void {
-    this.count = count
-    this.#countedAt = this.#clock.now()
-  }
-
-  /** Has this process counted in the background, at most once a second. */
-  refresh(): void {
+  /**
+   * Has this process counted, some times a second at first and once a second then.
+   *
+   * @returns the first count; later ones are made in the background
+   */
+  refresh(): Promise<void> | undefined {
     const now = this.#clock.now()
-    if (now - this.#countedAt < INTERVAL) return
+    this.#since ??= now
+    const interval = now - this.#since < EAGER ? EAGER_INTERVAL : INTERVAL
+    if (now - this.#countedAt < interval) return undefined
     this.#countedAt = now
-    const note = ([count]: number[]) => this.note(count!)
+    const note = ([count]: Reply) => {
+      this.count = Number(count)
+    }
     // A late answer is as true.
-    this.#guard.run(countScript, [this.key], [this.identity, PEER_MEMORY], note).then(
-      note,
-      // Not counted this time; the call that asked for it meets the same outage and deals with it.
-      () => {},
-    )
+    const first = this.#since === now
+    const counted = this.#guard
+      .run(countScript, [this.key], [this.identity, PEER_MEMORY], note)
+      .then(
+        note,
+        // Not counted this time; the call that asked for it meets the same outage and deals with it.
+        () => {},
+      )
+    return first ? counted : undefined
   }
 }

@@ -1,59 +1,116 @@
-import { countPeers } from '../outage/peers.ts'
 import { Script } from './script.ts'
+import { timeline } from './timeline.ts'
 
 /*
- * The bucket is one string: the virtual time of the last token handed out, in microseconds with three decimals (whole
- * ones would bend a rate of 30,000/s by 1 %). Lua's tostring keeps 14 digits, hence the format. An idle key vanishes
- * when its bucket is full, which is the same.
+ * The bucket is one string of six doubles: the virtual time of the last token handed out, when it was last written, the us per token and
+ * the burst that rule, since when they do, and how often it was written. All times are us of the server's clock. An idle key vanishes when
+ * its bucket is full, which is the same.
  *
- * A time further ahead than any reservation can be means that the server's clock was set back: the bucket is then taken
- * to be empty now.
+ * What is stored decides, never what the caller believes:
+ * - Settings: those of the limiter that was heard of last. Tokens saved are kept, up to the new burst; what is reserved keeps its time.
+ * - A clock that was moved: see `timeline`.
+ * - A state that was lost, or rolled back to an earlier one by a fail-over: what the caller still holds of it counts.
+ *
+ * Further arguments of all: us per token, burst, last slot that the caller holds (0 for none), us until it, the writes that it has seen.
  */
-const load = `
-local burst, horizon = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full = now - burst
-local slot = tonumber(redis.call('GET', KEYS[1]) or '') or full
-if slot > now + horizon then slot = now elseif slot < full then slot = full end
-local function store(at)
-  redis.call('SET', KEYS[1], string.format('%.3f', at), 'PX', math.ceil((at - full) / 1000) + 1)
+const load = `${timeline}
+local interval, burst = tonumber(ARGV[4]), tonumber(ARGV[5])
+local slot, writes, healed, known = nil, 0, false, false
+local state = redis.call('GET', KEYS[1])
+if state and #state == 48 then
+  local at, i, b, s
+  known = true
+  slot, at, i, b, s, writes = struct.unpack('>dddddd', state)
+  local by = shift(at)
+  if by ~= 0 then
+    slot, s, healed = slot + by, s + by, true
+  end
+  if s >= since then
+    interval, burst, since = i, b, s
+  elseif i ~= interval or b ~= burst then
+    if slot < now then slot = now - math.min((now - slot) / i, burst) * interval end
+    healed = true
+  end
+elseif drift > 1000000 then
+  -- It may have expired by the step alone.
+  slot = now
+end
+local full = now - burst * interval
+if not slot or slot < full then slot = full end
+local held, ahead = tonumber(ARGV[6]), tonumber(ARGV[7])
+if held > 0 and (ahead > 0 or known and writes < tonumber(ARGV[8])) then
+  local floor = moved and now + ahead or held
+  if floor > slot then
+    slot = floor
+    healed = true
+  end
+end
+local function store()
+  writes = writes + 1
+  local left = slot - full
+  if left > 0 then
+    redis.call('SET', KEYS[1], struct.pack('>dddddd', slot, now, interval, burst, since, writes), 'PX', math.ceil(left / 1000) + 1)
+  else
+    redis.call('DEL', KEYS[1])
+  end
+end
+local function answer(granted, wait)
+  if healed and granted <= 0 then store() end
+  return { string.format('%.6f', granted), math.ceil(wait), string.format('%.0f', now), string.format('%.3f', slot), string.format('%.17g', interval), string.format('%.17g', burst), writes, string.format('%.0f', since) }
 end
 `
 
 /**
- * Reserves a cost. Keys: bucket. Arguments: burst, horizon, cost, longest wait, all in us.
- * Answers { 1 if reserved, wait in us, credit left in us }; half a microsecond of wait is rounding.
+ * Reserves tokens. Keys: bucket. Further arguments: tokens wanted, tokens without which nothing is wanted, for how far ahead tokens are
+ * given, for how far ahead those without which nothing is wanted.
+ * Answers { tokens granted or -1, us until they are all there or until the least could be, time, last slot, the settings, writes, since }.
  */
 export const reserveScript: Script = new Script(`${load}
-local cost, most = tonumber(ARGV[3]), tonumber(ARGV[4])
-local wait = slot + cost - now
-if wait > most + 0.5 then return { 0, math.ceil(wait), math.floor(now - slot) } end
-store(slot + cost)
-return { 1, math.ceil(math.max(wait, 0)), math.floor(-wait) }
+local want, least = tonumber(ARGV[9]), tonumber(ARGV[10])
+local near, far = tonumber(ARGV[11]), tonumber(ARGV[12])
+local granted = want
+local room = (now + near - slot) / interval + 0.000001
+if room < want then granted = math.floor(room) end
+if granted < least then
+  if slot + least * interval - now <= far + 0.5 then granted = least else granted = -1 end
+end
+if granted < 0 then return answer(-1, slot + least * interval - now) end
+slot = slot + granted * interval
+if granted > 0 then store() end
+return answer(granted, slot - now)
 `)
 
-/**
- * Reserves the next tokens for a process to hand out by itself, and counts it. Keys: bucket, peers. Arguments: burst,
- * horizon, us per token, tokens, process, us after which a silent one no longer counts.
- * Answers { time of the first slot from now in us, processes }.
- */
-export const leaseScript: Script = new Script(`${load}${countPeers}
-local interval = tonumber(ARGV[3])
-store(slot + interval * tonumber(ARGV[4]))
-return { math.ceil(slot + interval - now), count(KEYS[2], ARGV[5], tonumber(ARGV[6])) }
-`)
-
-/** Gives a cost back. Keys: bucket. Arguments: burst, horizon, cost in us. */
+/** Gives tokens back. Further argument: how many. */
 export const refundScript: Script = new Script(`${load}
-store(math.max(slot - tonumber(ARGV[3]), full))
-return { 1 }
+slot = math.max(slot - tonumber(ARGV[9]) * interval, full)
+store()
+return answer(0, 0)
 `)
 
 /**
  * Enters what was spent while the store was away. Time has refilled the bucket meanwhile, so that it is empty at worst.
- * Keys: bucket. Arguments: burst, horizon, cost in us. Answers { what was entered in ns }, the rest being forgiven.
+ * Further argument: tokens. Answers as the others; granted is what was entered, the rest being forgiven.
  */
 export const debitScript: Script = new Script(`${load}
-local entered = math.max(slot, math.min(slot + tonumber(ARGV[3]), now))
-store(entered)
-return { math.floor((entered - slot) * 1000) }
+local entered = math.max(slot, math.min(slot + tonumber(ARGV[9]) * interval, now))
+local tokens = (entered - slot) / interval
+slot = entered
+store()
+return answer(tokens, 0)
+`)
+
+/**
+ * What an owner does to a bucket. Further arguments: 'penalize' and tokens, 'block' and us, or 'reset' and 0; 'get' changes nothing.
+ */
+export const adjustScript: Script = new Script(`${load}
+local verb, amount = ARGV[9], tonumber(ARGV[10])
+if verb == 'penalize' then
+  slot = slot + amount * interval
+elseif verb == 'block' then
+  slot = math.max(slot, now + amount - interval)
+elseif verb == 'reset' then
+  slot = full
+end
+if verb ~= 'get' then store() end
+return answer(0, slot - now)
 `)

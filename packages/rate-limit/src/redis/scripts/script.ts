@@ -10,8 +10,11 @@ local time = redis.call('TIME')
 local now = (time[1] - 1700000000) * 1000000 + time[2]
 `
 
+/** Whole numbers, and others as text. */
+export type Reply = readonly (number | string)[]
+
 /**
- * A Lua script that answers with whole numbers. A connection's first call brings its text along, so that none made after it
+ * A Lua script that answers with numbers. A connection's first call brings its text along, so that none made after it
  * can overtake it; the others are sent by its hash, and anew by its text where the server has forgotten it.
  */
 export class Script {
@@ -28,13 +31,13 @@ export class Script {
     client: RedisClient,
     keys: readonly string[],
     args: readonly (string | number)[],
-  ): Promise<number[]> {
+  ): Promise<Reply> {
     if (!this.#told.has(client)) {
       this.#told.add(client)
       return this.#runText(client, keys, args)
     }
     try {
-      return (await client.evalsha(this.#sha, keys.length, ...keys, ...args)) as number[]
+      return (await client.evalsha(this.#sha, keys.length, ...keys, ...args)) as Reply
     } catch (error) {
       if (!(error instanceof Error && error.message.includes('NOSCRIPT'))) throw error
       return this.#runText(client, keys, args)
@@ -45,7 +48,7 @@ export class Script {
     client: RedisClient,
     keys: readonly string[],
     args: readonly (string | number)[],
-  ): Promise<number[]> {
-    return (await client.eval(this.#text, keys.length, ...keys, ...args)) as number[]
+  ): Promise<Reply> {
+    return (await client.eval(this.#text, keys.length, ...keys, ...args)) as Reply
   }
 }

@@ -1,91 +1,182 @@
-import type { Clock } from '../../clock.ts'
-import type { RedisClient } from '../client/redis-client.ts'
-import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
-import { PEER_MEMORY } from '../outage/peers.ts'
-import { debitScript, leaseScript, refundScript, reserveScript } from '../scripts/bucket-scripts.ts'
+import type { Clock } from '@millrace/kit'
+import type { StoreGuard } from '../client/store-guard.ts'
+import {
+  adjustScript,
+  debitScript,
+  refundScript,
+  reserveScript,
+} from '../scripts/bucket-scripts.ts'
+import type { Script } from '../scripts/script.ts'
+import { StoreTimeline } from './store-timeline.ts'
 
-/** What a reservation came to. Times in ms. */
-export interface Reservation {
-  readonly granted: boolean
-  /** Until its slot; if it was not granted, until it could have been. */
+/** What this process knows of a bucket and the store must not forget: the last slot it was given, and how new that is. */
+export interface BucketMark {
+  /** The last slot, us of the server's clock; 0 for none. */
+  slot: number
+  /** When it is due, ms on the local clock. */
+  due: number
+  /** Writes of the bucket that are known. */
+  writes: number
+}
+
+export function newMark(): BucketMark {
+  return { slot: 0, due: 0, writes: 0 }
+}
+
+/** What the store says of a bucket. Times in ms. */
+export interface BucketAnswer {
+  /** Tokens reserved; -1 if they were refused. */
+  readonly granted: number
+  /** Until the first of them; below 0 for tokens that were saved up. */
+  readonly first: number
+  /** Until the last of them; if none were granted, until they could have been. */
   readonly wait: number
   /** Tokens left; below 0 when others have reserved ahead. */
   readonly available: number
+  /** Of the bucket as it is: tokens it holds, ms per token. */
+  readonly burst: number
+  readonly interval: number
 }
 
-export interface BucketStoreOptions extends StoreGuardOptions {
-  readonly client: RedisClient
-  readonly name: string
-  readonly clock: Clock
-  readonly rate: number
-  readonly burst: number
-  /** The longest wait anybody may reserve, in ms. */
-  readonly maxWait: number
+/** What to reserve. */
+export interface Wish {
+  readonly tokens: number
+  /** Fewer than so many are of no use. */
+  readonly least: number
+  /** For how many ms ahead tokens are taken. */
+  readonly near: number
+  /** For how many ms ahead the least are. */
+  readonly far: number
+}
+
+export interface BucketStoreOptions {
+  guard: StoreGuard
+  clock: Clock
+  rate: number
+  burst: number
+  /** Hears that other settings rule a bucket than this process has. */
+  overruled(rate: number, burst: number): void
 }
 
 /** Token buckets in Redis: the scripts in ms and tokens instead of microseconds. One round trip per call. */
 export class BucketStore {
-  readonly guard: StoreGuard
+  readonly #guard: StoreGuard
+  readonly #clock: Clock
   /** Us per token. */
   readonly #interval: number
-  readonly #span: readonly [burst: number, horizon: number]
+  readonly #burst: number
+  readonly #overruled: (rate: number, burst: number) => void
+  readonly #timeline: StoreTimeline
 
-  constructor({ client, name, clock, rate, burst, maxWait, ...guard }: BucketStoreOptions) {
-    this.guard = new StoreGuard(client, name, clock, guard)
+  constructor({ guard, clock, rate, burst, overruled }: BucketStoreOptions) {
+    this.#guard = guard
+    this.#clock = clock
+    this.#timeline = new StoreTimeline(clock)
     this.#interval = 1e6 / rate
-    const burstSpan = burst * this.#interval
-    // Twice the longest wait: leases lie a little beyond what callers may wait for.
-    this.#span = [burstSpan, burstSpan + 2_000 * maxWait]
+    this.#burst = burst
+    this.#overruled = overruled
   }
 
-  /** @param late hears of a reservation that was made when nobody waited for it any more */
-  async reserve(
+  /** @param late hears of tokens that were reserved when nothing waited for them any more */
+  reserve(
     key: string,
-    cost: number,
-    maxWait: number,
-    late: () => void,
-  ): Promise<Reservation> {
-    const args = [...this.#span, cost * this.#interval, maxWait * 1_000]
-    const reply = await this.guard.run(
-      reserveScript,
-      [key],
-      args,
-      ([granted]) => granted === 1 && late(),
-    )
-    const [granted, wait, credit] = reply as [number, number, number]
-    return { granted: granted === 1, wait: wait / 1_000, available: credit / this.#interval }
+    { tokens, least, near, far }: Wish,
+    late: (granted: number) => void,
+    mark?: BucketMark,
+  ): Promise<BucketAnswer> {
+    const args = [tokens, least, near * 1_000, far * 1_000]
+    return this.#run(reserveScript, key, args, mark, ({ granted }) => {
+      if (granted > 0) late(granted)
+    })
   }
 
-  /**
-   * @param late hears of a lease that was given when nobody waited for it any more
-   * @returns ms from now to the first of `count` consecutive slots, and how many processes share the limit
-   */
-  async lease(
-    keys: readonly [bucket: string, peers: string],
-    count: number,
-    process: string,
-    late: () => void,
-  ): Promise<{ first: number; processes: number }> {
-    const args = [...this.#span, this.#interval, count, process, PEER_MEMORY]
-    const reply = await this.guard.run(leaseScript, keys, args, late)
-    const [first, processes] = reply as [number, number]
-    return { first: first / 1_000, processes }
-  }
-
-  async refund(key: string, cost: number): Promise<void> {
-    await this.guard.run(refundScript, [key], [...this.#span, cost * this.#interval])
+  refund(key: string, tokens: number, mark?: BucketMark): Promise<BucketAnswer> {
+    if (mark !== undefined) {
+      mark.slot = Math.max(0, mark.slot - tokens * this.#interval)
+      mark.due -= (tokens * this.#interval) / 1_000
+    }
+    return this.#run(refundScript, key, [tokens], mark)
   }
 
   /**
    * Enters what passed without the store, as far as the bucket holds it.
    *
-   * @param late hears of what was entered when nobody waited for it any more
+   * @param late hears of what was entered when nothing waited for the answer any more
    * @returns how much was entered
    */
-  async debit(key: string, cost: number, late: (entered: number) => void): Promise<number> {
-    const args = [...this.#span, cost * this.#interval]
-    const toTokens = ([entered]: number[]) => entered! / 1_000 / this.#interval
-    const reply = await this.guard.run(debitScript, [key], args, answer => late(toTokens(answer)))
-    return toTokens(reply)
+  async debit(key: string, tokens: number, late: (entered: number) => void): Promise<number> {
+    const answer = await this.#run(debitScript, key, [tokens], undefined, ({ granted }) =>
+      late(granted),
+    )
+    return answer.granted
+  }
+
+  penalize(key: string, tokens: number): Promise<BucketAnswer> {
+    return this.#run(adjustScript, key, ['penalize', tokens], undefined)
+  }
+
+  block(key: string, ms: number): Promise<BucketAnswer> {
+    return this.#run(adjustScript, key, ['block', ms * 1_000], undefined)
+  }
+
+  reset(key: string): Promise<BucketAnswer> {
+    return this.#run(adjustScript, key, ['reset', 0], undefined)
+  }
+
+  get(key: string): Promise<BucketAnswer> {
+    return this.#run(adjustScript, key, ['get', 0], undefined)
+  }
+
+  async #run(
+    script: Script,
+    key: string,
+    rest: readonly (string | number)[],
+    mark: BucketMark | undefined,
+    late?: (answer: BucketAnswer) => void,
+  ): Promise<BucketAnswer> {
+    const sent = this.#clock.now()
+    const { slot, due, writes } = mark ?? NO_MARK
+    const args = [
+      ...this.#timeline.args(sent),
+      this.#interval,
+      this.#burst,
+      slot === 0 ? 0 : slot + this.#timeline.shift,
+      Math.max(0, (due - sent) * 1_000),
+      writes,
+      ...rest,
+    ]
+    const reply = await this.#guard.run(script, [key], args, answer =>
+      late?.(this.#read(answer, sent, undefined)),
+    )
+    return this.#read(reply, sent, mark)
+  }
+
+  #read(
+    reply: readonly (number | string)[],
+    sent: number,
+    mark: BucketMark | undefined,
+  ): BucketAnswer {
+    const [granted, wait, now, slot, us, burst, writes, since] = reply.map(Number) as Numbers
+    const local = this.#timeline.note(now, since, sent)
+    if (us !== this.#interval || burst !== this.#burst) this.#overruled(1e6 / us, burst)
+    if (mark !== undefined) {
+      mark.writes = writes
+      if (granted > 0) {
+        mark.slot = slot - this.#timeline.shift
+        mark.due = local + (slot - now) / 1_000
+      }
+    }
+    return {
+      granted,
+      first: (slot - Math.max(0, granted - 1) * us - now) / 1_000,
+      wait: Math.max(0, wait) / 1_000,
+      available: (now - slot) / us,
+      burst,
+      interval: us / 1_000,
+    }
   }
 }
+
+type Numbers = [number, number, number, number, number, number, number, number]
+
+const NO_MARK: Readonly<BucketMark> = { slot: 0, due: 0, writes: 0 }

@@ -1,7 +1,9 @@
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import type { StoreGuard } from '../client/store-guard.ts'
-import { enterScript, forgetScript, takeScript } from '../scripts/window-scripts.ts'
+import type { Reply, Script } from '../scripts/script.ts'
+import { clearScript, enterScript, forgetScript, takeScript } from '../scripts/window-scripts.ts'
+import { StoreTimeline } from './store-timeline.ts'
 
 /** Permits that passed together. */
 export interface WindowGrant {
@@ -12,53 +14,76 @@ export interface WindowGrant {
   readonly at: number
 }
 
-/** An exact sliding window in Redis: the scripts in ms instead of microseconds. One round trip per call. */
-export class WindowStore {
-  readonly #guard: StoreGuard
-  readonly #keys: readonly string[]
-  readonly #limit: number
-  readonly #window: number
-  readonly #clock: Clock
+export interface WindowStoreOptions {
+  guard: StoreGuard
+  clock: Clock
+  limit: number
+  /** In ms. */
+  window: number
+  /** Hears that other settings rule than this process has. */
+  overruled(limit: number, window: number): void
+}
 
-  constructor(guard: StoreGuard, key: string, limit: number, window: number, clock: Clock) {
-    this.#guard = guard
-    this.#keys = [key]
-    this.#limit = limit
-    this.#window = window
-    this.#clock = clock
+/** Exact sliding windows in Redis: the scripts in ms instead of microseconds. One round trip per call. */
+export class WindowStore {
+  readonly #options: WindowStoreOptions
+  readonly #timeline: StoreTimeline
+
+  constructor(options: WindowStoreOptions) {
+    this.#options = options
+    this.#timeline = new StoreTimeline(options.clock)
   }
 
-  /** @param late hears of permits that were given when nobody waited for them any more */
-  async take({ nonce, cost }: WindowGrant, late: () => void): Promise<Decision> {
-    const args = [this.#window * 1_000, this.#limit, cost, nonce]
-    const reply = await this.#guard.run(
+  /** @param late hears of permits that were given when nothing waited for them any more */
+  take(key: string, { nonce, cost }: WindowGrant, late: () => void): Promise<Decision> {
+    return this.#run(
       takeScript,
-      this.#keys,
-      args,
-      ([granted]) => granted === 1 && late(),
+      key,
+      [cost, nonce],
+      ([granted]) => granted === 1 && cost > 0 && late(),
     )
-    const [granted, wait, remaining, reset] = reply as [number, number, number, number]
+  }
+
+  /** Enters what passed without the store, with its age; what has left the window is left out. */
+  async enter(key: string, grants: readonly WindowGrant[]): Promise<void> {
+    const { clock, window } = this.#options
+    const now = clock.now()
+    const args = grants
+      .filter(({ at }) => now - at < window)
+      .flatMap(({ at, nonce, cost }) => [Math.round((now - at) * 1_000), nonce, cost])
+    if (args.length > 0) await this.#run(enterScript, key, args)
+  }
+
+  /** Takes permits back, however often. */
+  async forget(key: string, { nonce, cost }: WindowGrant): Promise<void> {
+    await this.#run(forgetScript, key, [nonce, cost])
+  }
+
+  async clear(key: string): Promise<void> {
+    await this.#run(clearScript, key, [])
+  }
+
+  async #run(
+    script: Script,
+    key: string,
+    rest: readonly (string | number)[],
+    late?: (reply: Reply) => unknown,
+  ): Promise<Decision> {
+    const { guard, clock, limit, window, overruled } = this.#options
+    const sent = clock.now()
+    const args = [...this.#timeline.args(sent), limit, window * 1_000, ...rest]
+    const reply = await guard.run(script, [key, `${key}:state`], args, late)
+    const [granted, wait, left, reset, now, since, ruling, us] = reply.map(Number) as Numbers
+    this.#timeline.note(now, since, sent)
+    if (ruling !== limit || us !== window * 1_000) overruled(ruling, us / 1_000)
     return {
       allowed: granted === 1,
-      limit: this.#limit,
-      remaining,
+      limit: ruling,
+      remaining: left,
       resetAfter: reset / 1_000,
       retryAfter: wait / 1_000,
     }
   }
-
-  /** Enters what passed without the store, with its age; what has left the window is left out. */
-  async enter(grants: readonly WindowGrant[]): Promise<void> {
-    const now = this.#clock.now()
-    const args = grants
-      .filter(({ at }) => now - at < this.#window)
-      .flatMap(({ at, nonce, cost }) => [Math.round((now - at) * 1_000), nonce, cost])
-    if (args.length === 0) return
-    await this.#guard.run(enterScript, this.#keys, [this.#window * 1_000, ...args])
-  }
-
-  /** Takes permits back, however often. */
-  async forget({ nonce, cost }: WindowGrant): Promise<void> {
-    await this.#guard.run(forgetScript, this.#keys, [this.#window * 1_000, nonce, cost])
-  }
 }
+
+type Numbers = [number, number, number, number, number, number, number, number]

@@ -95,7 +95,7 @@ export const limiters: Readonly<Record<string, { modes: readonly OutageMode[]; m
         take: () => outcome(() => window.tryAcquire()),
         wait: () => outcome(() => window.acquire({ timeout })),
         stats: () => window.stats(),
-        [Symbol.asyncDispose]: async () => window[Symbol.dispose](),
+        [Symbol.asyncDispose]: () => window.close(),
       }
     },
   },

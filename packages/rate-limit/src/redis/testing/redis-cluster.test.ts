@@ -72,7 +72,7 @@ suite('on a Redis Cluster', () => {
   // Last, as it leaves the cluster with a node less.
   test('a fail-over is an outage: shares pass, and the new primary is told of them', async () => {
     const id = randomUUID()
-    const shared = { client, id, timeout: 200, breaker: { cooldown: 20 } }
+    const shared = { client, id, timeout: 200, breaker: { cooldown: 20 }, processes: 1 }
     const bucket = new RedisTokenBucket({ ...shared, rate: 0.001, burst: 6 })
     const window = new RedisSlidingWindow({ ...shared, limit: 6, window: 600_000 })
     const semaphore = new RedisSemaphore({ ...shared, permits: 6, whenDown: 'local' })

@@ -1,0 +1,129 @@
+import { type Clock, checkInteger, checkOneOf, checkText, type OptionNames } from '@millrace/kit'
+import { systemClock } from '../../clock.ts'
+import type { RedisClient } from '../client/redis-client.ts'
+import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
+import type { Ledger } from '../outage/ledger.ts'
+import { Outage } from '../outage/outage.ts'
+import type { OutageMode } from '../outage/outage-mode.ts'
+import { Peers } from '../outage/peers.ts'
+
+/** Options that every limit on Redis has. */
+export interface RedisLimitOptions extends StoreGuardOptions {
+  /** An ioredis `Redis` or `Cluster`. It is not closed with the limiter. */
+  readonly client: RedisClient
+  /** Which limit: processes that give the same id share it. */
+  readonly id: string
+  /** Before the id in Redis. Default: `'millrace:limit'` */
+  readonly prefix?: string | undefined
+  /**
+   * As how many processes this one counts itself until it has heard from Redis, for its share of the limit while Redis is not
+   * available. Default: 8
+   */
+  readonly processes?: number | undefined
+  /** In errors, statistics and diagnostics. Default: the id */
+  readonly name?: string | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** The names of {@link RedisLimitOptions}. */
+export const REDIS_LIMIT_OPTIONS: OptionNames<RedisLimitOptions> = {
+  client: true,
+  id: true,
+  prefix: true,
+  processes: true,
+  name: true,
+  clock: true,
+  timeout: true,
+  breaker: true,
+}
+
+/** Statistics that every limit on Redis has. */
+export interface RedisLimitStats {
+  /** Calls to Redis. */
+  trips: number
+  /** Calls that Redis did not answer, or that were not made because it was known to be down. */
+  unavailable: number
+  /** 1 while Redis is not available, else 0. */
+  down: number
+  /** Permits that passed, or were released, without Redis and that it does not know of yet. */
+  unsettled: number
+  /** Processes that share the limit, as far as known. */
+  processes: number
+  /** 1 once other settings than this process' have been found to rule the limit, else 0. */
+  overruled: number
+}
+
+/** How a kind of limit gets along without Redis. */
+export interface RedisLimitRules<Mode extends OutageMode, Debt> {
+  readonly whenDown: Mode
+  /** The modes that it has. */
+  readonly modes: readonly Mode[]
+  /** Those of them in which it is divided among the processes. */
+  readonly divided: readonly Mode[]
+  readonly ledger: Ledger<Debt>
+}
+
+/** Default of {@link RedisLimitOptions.processes}: too many cost some rate, too few let a fleet exceed its limit. */
+const UNHEARD_PROCESSES = 8
+
+/** What all limits on Redis are made with: the guarded connection, the count of processes, the way around an outage. */
+export class RedisLimit<Mode extends OutageMode, Debt> {
+  readonly name: string
+  readonly clock: Clock
+  readonly id: string
+  readonly prefix: string
+  readonly guard: StoreGuard
+  readonly peers: Peers
+  readonly outage: Outage<Mode, Debt>
+  #overruled = 0
+
+  constructor(options: RedisLimitOptions, rules: RedisLimitRules<Mode, Debt>) {
+    const { client, id, prefix = 'millrace:limit', processes = UNHEARD_PROCESSES } = options
+    const { name = id, clock = systemClock } = options
+    this.id = checkText('id', id)
+    this.name = checkText('name', name)
+    this.prefix = checkText('prefix', prefix)
+    this.clock = clock
+    const mode = checkOneOf('whenDown', rules.whenDown, rules.modes)
+    checkInteger('processes', processes, 1)
+    this.guard = new StoreGuard(client, name, clock, options)
+    this.peers = new Peers(`${this.key}:peers`, this.guard, clock, processes)
+    this.outage = new Outage({
+      mode,
+      ledger: rules.ledger,
+      peers: rules.divided.includes(mode) ? this.peers : undefined,
+      clock,
+      retryAfter: this.guard.cooldown,
+    })
+  }
+
+  /** What all keys in Redis begin with. The braces put them into one slot of a Cluster. */
+  get key(): string {
+    return `${this.prefix}:{${this.id}}`
+  }
+
+  stats(): RedisLimitStats {
+    return {
+      trips: this.guard.trips,
+      unavailable: this.guard.unavailable,
+      down: this.guard.down ? 1 : 0,
+      unsettled: this.outage.owed,
+      processes: this.peers.count,
+      overruled: this.#overruled,
+    }
+  }
+
+  /**
+   * Warns, once, that processes disagree: the settings of the one heard of last rule.
+   *
+   * @param ruling the settings that rule, as a phrase
+   */
+  overruled(ruling: string): void {
+    if (this.#overruled === 1) return
+    this.#overruled = 1
+    process.emitWarning(
+      `Limit "${this.name}" follows the settings of a process that was started later: ${ruling}`,
+      { type: 'MillraceWarning', code: 'MILLRACE_LIMIT_OVERRULED' },
+    )
+  }
+}
