@@ -1,9 +1,8 @@
 export {
-  type FastifyReplyLike,
-  type FastifyRequestLike,
-  fastifyRateLimit,
   type HonoContextLike,
   honoRateLimit,
+  type KoaContextLike,
+  koaRateLimit,
   type NodeMiddleware,
   nodeRateLimit,
 } from './http/adapters.ts'
@@ -12,6 +11,7 @@ export {
   type ClientAddressOptions,
   clientAddress,
 } from './http/client-address.ts'
+export { ClientAddressError } from './http/client-address-error.ts'
 export {
   HttpLimit,
   type HttpLimitOptions,

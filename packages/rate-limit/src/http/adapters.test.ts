@@ -1,5 +1,9 @@
-import { createServer, type RequestListener } from 'node:http'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, request as httpRequest, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
@@ -7,8 +11,9 @@ import { describe, expect, test } from 'vitest'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
 import { RedisKeyedLimiter } from '../redis/limiters/redis-keyed-limiter.ts'
 import { goneClient } from '../redis/testing/connections.fixture.ts'
-import { fastifyRateLimit, honoRateLimit, nodeRateLimit } from './adapters.ts'
-import type { HttpLimitOptions } from './http-limit.ts'
+import { honoRateLimit, nodeRateLimit } from './adapters.ts'
+import { fastifyRateLimit, RequestLimitedError } from './fastify-rate-limit.ts'
+import { HttpLimit, type HttpLimitOptions } from './http-limit.ts'
 
 /** What all adapters can be given: it looks at nothing but the headers. */
 type Options = HttpLimitOptions<never>
@@ -48,6 +53,13 @@ const frameworks: Record<string, (options: Options) => Promise<Running>> = {
   },
   Fastify: async options => {
     const app = fastify()
+    app.setErrorHandler((error, _, reply) => {
+      if (!(error instanceof RequestLimitedError)) throw error
+      return reply
+        .code(error.statusCode)
+        .type('application/problem+json')
+        .send(JSON.stringify(error.problem))
+    })
     app.addHook('onRequest', fastifyRateLimit(options as never))
     app.get('/', async () => 'served')
     return { url: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() }
@@ -112,8 +124,8 @@ describe.each(Object.keys(frameworks))('%s', name => {
     const seen: unknown[] = []
     await using server = await serve({
       key: async request => `one for all${seen.push(request) * 0}`,
-      cost: () => 2,
-      skip: () => seen.length >= 2,
+      cost: async () => 2,
+      skip: async () => seen.length >= 2,
     })
     const statuses = [await fetch(server.url), await fetch(server.url), await fetch(server.url)]
     expect(statuses.map(({ status }) => status)).toEqual([200, 429, 200])
@@ -172,4 +184,136 @@ test('node:http with `next`: what follows is called once, though it throws', asy
   expect(await response.text()).toBe('what follows is broken')
   expect(calls).toEqual([undefined])
   await server.close()
+})
+
+describe('what a request is counted by', () => {
+  const limiter = () => new KeyedLimiter({ rate: 0.1, burst: 2, name: 'api' })
+
+  test('a Unix socket has no addresses: refused at the first request, or the proxy is trusted', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-limit-'))
+    const statuses = async (options: Partial<Options>) => {
+      const limit = nodeRateLimit({ limiter: limiter(), ...(options as object) })
+      const codes: unknown[] = []
+      const server = createServer(async (request, response) => {
+        const passed = await limit(request, response).catch(error => {
+          codes.push(error.code)
+          response.writeHead(500).end()
+        })
+        if (passed) response.end('served')
+      })
+      const socketPath = join(folder, 'socket')
+      await new Promise<void>(resolve => server.listen(socketPath, resolve))
+      for (let i = 0; i < 3; i++) {
+        const headers = { 'x-forwarded-for': `192.0.2.${i}` }
+        const call = httpRequest({ socketPath, headers, agent: false }).end()
+        const [response] = await once(call, 'response')
+        codes.push(response.resume().statusCode)
+      }
+      await new Promise(resolve => server.close(resolve).closeAllConnections())
+      return codes
+    }
+    const refused = ['ERR_MILLRACE_LIMIT_CLIENT_ADDRESS', 500]
+    expect(await statuses({})).toEqual([...refused, ...refused, ...refused])
+    expect(await statuses({ trustedProxies: ['unix'] })).toEqual([200, 200, 200])
+    expect(await statuses({ trustedHops: 1 })).toEqual([200, 200, 200])
+    expect(await statuses({ key: () => 'all' })).toEqual([200, 200, 429])
+    await rm(folder, { recursive: true })
+  })
+
+  test('Hono without its server’s environment refuses, unless it is told the key', async () => {
+    const app = new Hono()
+    app.onError((error, context) => context.text((error as { code?: string }).code ?? '', 500))
+    app.use('/a', honoRateLimit({ limiter: limiter() }))
+    app.use('/b', honoRateLimit({ limiter: limiter(), key: c => c.req.header('x-client') }))
+    app.get('*', context => context.text('served'))
+    const [bare, ...told] = [
+      await app.request('/a'),
+      ...(await Promise.all(
+        [1, 2, 3].map(client => app.request('/b', { headers: { 'x-client': `${client}` } })),
+      )),
+    ]
+    expect([bare!.status, await bare!.text()]).toEqual([500, 'ERR_MILLRACE_LIMIT_CLIENT_ADDRESS'])
+    expect(told.map(({ status }) => status)).toEqual([200, 200, 200])
+  })
+
+  test('a plan decides which limits hold, and all of them are told', async () => {
+    const free = new KeyedLimiter({ rate: 0.1, burst: 1, name: 'free' })
+    const paid = [
+      new KeyedLimiter({ rate: 100, burst: 10, name: 'burst' }),
+      new KeyedLimiter({ rate: 0.1, burst: 2, name: 'daily' }),
+    ]
+    const limit = new HttpLimit<string>({ limiter: plan => (plan === 'paid' ? paid : free) })
+    const facts = { remoteAddress: '192.0.2.1', forwardedFor: undefined }
+    expect((await limit.check('free', facts)).pass).toBe(true)
+    expect((await limit.check('free', facts)).pass).toBe(false)
+    const { pass, headers } = await limit.check('paid', facts)
+    expect(pass).toBe(true)
+    expect(headers).toEqual({
+      'RateLimit-Policy': '"burst";q=100;w=1, "daily";q=2;w=20',
+      RateLimit: '"burst";r=9;t=0, "daily";r=1;t=10',
+    })
+    await limit.check('paid', facts)
+    const refused = await limit.check('paid', facts)
+    expect(refused).toMatchObject({ pass: false, status: 429 })
+    // What the others had granted has been given back.
+    expect(paid[0]!.get('192.0.2.1').remaining).toBeGreaterThanOrEqual(8)
+  })
+
+  test('two limits on one request: both are told, and the later Retry-After holds', async () => {
+    const strict = nodeRateLimit({
+      limiter: new KeyedLimiter({ rate: 0.1, burst: 2, name: 'login' }),
+    })
+    const global = nodeRateLimit({
+      limiter: new KeyedLimiter({ rate: 100, burst: 100, name: 'global' }),
+      legacyHeaders: true,
+    })
+    const server = await listen(async (request, response) => {
+      if ((await strict(request, response)) && (await global(request, response))) response.end()
+    })
+    const { headers } = await fetch(server.url)
+    expect(headers.get('ratelimit')).toBe('"login";r=1;t=10, "global";r=99;t=0')
+    expect(headers.get('ratelimit-policy')).toBe('"login";q=2;w=20, "global";q=100;w=1')
+    expect(headers.get('x-ratelimit-limit')).toBe('100')
+    await server.close()
+  })
+
+  test('what costs more than can ever pass is the client’s fault, not the server’s', async () => {
+    const app = express()
+    app.set('env', 'test')
+    app.use(
+      nodeRateLimit({
+        limiter: new KeyedLimiter({ rate: 1, burst: 10 }),
+        cost: request => Math.ceil(Number(request.headers['content-length'] ?? 0) / 1_024) || 1,
+      }),
+    )
+    app.post('/', (_, response) => void response.send('served'))
+    const server = await listen(app)
+    const post = (kb: number) => fetch(server.url, { method: 'POST', body: 'x'.repeat(kb * 1_024) })
+    expect((await post(1)).status).toBe(200)
+    expect((await post(20)).status).toBe(413)
+    await server.close()
+  })
+
+  test('only failed answers count, such as wrong passwords', async () => {
+    const counted = new KeyedLimiter({ rate: 0.1, burst: 2, name: 'login' })
+    const limit = nodeRateLimit({ limiter: counted, count: 'failed' })
+    const server = await listen(async (request, response) => {
+      if (!(await limit(request, response))) return
+      response.statusCode = request.url === '/wrong' ? 401 : 200
+      response.end()
+    })
+    const get = async (path: string) => {
+      const { status } = await fetch(server.url + path)
+      while (counted.stats().granted > wrong) await new Promise(resolve => setImmediate(resolve))
+      return status
+    }
+    let wrong = 0
+    for (let i = 0; i < 4; i++) expect(await get('right')).toBe(200)
+    wrong = 1
+    expect(await get('wrong')).toBe(401)
+    wrong = 2
+    expect(await get('wrong')).toBe(401)
+    expect(await get('right')).toBe(429)
+    await server.close()
+  })
 })

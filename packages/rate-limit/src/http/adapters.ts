@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { HttpLimit, type HttpLimitOptions, type HttpVerdict } from './http-limit.ts'
+import { HttpLimit, type HttpLimitOptions, type HttpVerdict, mergedHeader } from './http-limit.ts'
 
 /** Middleware of node:http, Connect and Express. */
-export type NodeMiddleware = (
-  request: IncomingMessage,
+export type NodeMiddleware<Request = IncomingMessage> = (
+  request: Request,
   response: ServerResponse,
   next?: (error?: unknown) => void,
 ) => Promise<boolean>
@@ -14,22 +14,28 @@ export type NodeMiddleware = (
  *
  * @returns whether the request may go on; if not, it has been answered
  */
-export function nodeRateLimit(options: HttpLimitOptions<IncomingMessage>): NodeMiddleware {
+export function nodeRateLimit<Request extends IncomingMessage = IncomingMessage>(
+  options: HttpLimitOptions<Request>,
+): NodeMiddleware<Request> {
   const limit = new HttpLimit(options)
   return async (request, response, next) => {
     let verdict: HttpVerdict
     try {
-      verdict = await limit.check(request, {
-        remoteAddress: request.socket.remoteAddress,
-        forwardedFor: joined(request.headers['x-forwarded-for']),
-      })
-      for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value)
+      verdict = await limit.check(request, factsOf(request))
+      for (const [name, value] of Object.entries(verdict.headers)) {
+        const before = response.getHeader(name)
+        response.setHeader(
+          name,
+          mergedHeader(name, before === undefined ? before : `${before}`, value),
+        )
+      }
     } catch (error) {
       if (next === undefined) throw error
       next(error)
       return false
     }
     if (verdict.pass) {
+      settleAfter(response, verdict.settle)
       // Outside the try: what follows must not be called a second time with its own error.
       next?.()
       return true
@@ -40,62 +46,95 @@ export function nodeRateLimit(options: HttpLimitOptions<IncomingMessage>): NodeM
   }
 }
 
-/** What is used of Fastify's request. */
-export interface FastifyRequestLike {
-  readonly raw: IncomingMessage
-}
-
-/** What is used of Fastify's reply. */
-export interface FastifyReplyLike {
-  headers(values: Record<string, string>): unknown
-  code(status: number): { send(body: string): unknown }
-}
-
-/** Limits requests of Fastify: `app.addHook('onRequest', fastifyRateLimit(options))`. */
-export function fastifyRateLimit<Request extends FastifyRequestLike>(
-  options: HttpLimitOptions<Request>,
-): (request: Request, reply: FastifyReplyLike) => Promise<unknown> {
-  const limit = new HttpLimit(options)
-  return async (request, reply) => {
-    const { socket, headers } = request.raw
-    const verdict = await limit.check(request, {
-      remoteAddress: socket.remoteAddress,
-      forwardedFor: joined(headers['x-forwarded-for']),
-    })
-    reply.headers({ ...verdict.headers })
-    if (verdict.pass) return undefined
-    reply.code(verdict.status).send(verdict.body)
-    return reply
-  }
-}
-
 /** What is used of Hono's context; `env.incoming` is there under `@hono/node-server`. */
 export interface HonoContextLike {
   readonly req: { header(name: string): string | undefined }
   readonly env: unknown
+  res: { readonly headers: Headers; readonly status: number }
   header(name: string, value: string): void
   body(body: string, status: number, headers: Record<string, string>): Response
 }
 
-/** Limits requests of Hono: `app.use(honoRateLimit(options))`. */
-export function honoRateLimit<Context extends HonoContextLike>(
+/**
+ * Limits requests of Hono: `app.use(honoRateLimit(options))`. Outside `@hono/node-server` a request has no address: give it a
+ * `key`, such as by `getConnInfo` of the runtime's adapter.
+ */
+export function honoRateLimit<Context extends HonoContextLike = HonoContextLike>(
   options: HttpLimitOptions<Context>,
 ): (context: Context, next: () => Promise<void>) => Promise<Response | undefined> {
   const limit = new HttpLimit(options)
   return async (context, next) => {
     const env = context.env as { incoming?: IncomingMessage } | undefined
     const verdict = await limit.check(context, {
-      remoteAddress: env?.incoming?.socket.remoteAddress,
+      remoteAddress: env?.incoming?.socket?.remoteAddress,
       forwardedFor: context.req.header('x-forwarded-for'),
     })
     if (!verdict.pass) return context.body(verdict.body, verdict.status, { ...verdict.headers })
-    for (const [name, value] of Object.entries(verdict.headers)) context.header(name, value)
     await next()
+    for (const [name, value] of Object.entries(verdict.headers)) {
+      context.header(name, mergedHeader(name, context.res.headers.get(name) ?? undefined, value))
+    }
+    await verdict.settle?.(context.res.status)
     return undefined
   }
 }
 
-/** Several fields of one name are one list (RFC 9110, section 5.3). */
-function joined(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value.join(',') : value
+/** What is used of Koa's context. */
+export interface KoaContextLike {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  status: number
+  body: unknown
+  set(name: string, value: string): void
+}
+
+/** Limits requests of Koa: `app.use(koaRateLimit(options))`. */
+export function koaRateLimit<Context extends KoaContextLike = KoaContextLike>(
+  options: HttpLimitOptions<Context>,
+): (context: Context, next: () => Promise<unknown>) => Promise<void> {
+  const limit = new HttpLimit(options)
+  return async (context, next) => {
+    const { res } = context
+    const verdict = await limit.check(context, factsOf(context.req))
+    for (const [name, value] of Object.entries(verdict.headers)) {
+      const before = res.getHeader(name)
+      context.set(name, mergedHeader(name, before === undefined ? before : `${before}`, value))
+    }
+    if (verdict.pass) {
+      settleAfter(res, verdict.settle)
+      await next()
+      return
+    }
+    context.status = verdict.status
+    context.body = verdict.body
+    // Koa gives a text body its own type.
+    for (const [name, value] of Object.entries(verdict.headers)) {
+      if (/^content-type$/i.test(name)) context.set(name, value)
+    }
+  }
+}
+
+/** What a limit needs to know of a request of node:http. */
+export function factsOf(request: IncomingMessage): {
+  remoteAddress: string | undefined
+  forwardedFor: string | undefined
+} {
+  const forwarded = request.headers['x-forwarded-for']
+  return {
+    remoteAddress: request.socket.remoteAddress,
+    // Several fields of one name are one list (RFC 9110, section 5.3).
+    forwardedFor: Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
+  }
+}
+
+/** Tells the limit how an answer went, once it is sent or given up. */
+export function settleAfter(
+  response: ServerResponse,
+  settle: ((status: number) => Promise<void>) | undefined,
+): void {
+  if (settle === undefined) return
+  response.once('close', () => {
+    // A refund that its store does not hear of stays spent, which errs on the side of the limit.
+    settle(response.writableFinished ? response.statusCode : 499).catch(() => {})
+  })
 }

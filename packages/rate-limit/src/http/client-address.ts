@@ -1,15 +1,19 @@
 import { BlockList, isIP, SocketAddress } from 'node:net'
-import { InvalidOptionError } from '../errors.ts'
+import { checkInteger, checkList, InvalidOptionError } from '@millrace/kit'
 
 export interface ClientAddressOptions {
   /**
-   * Addresses and subnets of the proxies whose word is taken, such as `['10.0.0.0/8', '::1']`. Default none: the
-   * address is that of the connection, which nobody can forge.
+   * Addresses and subnets of the proxies whose word is taken, such as `['10.0.0.0/8', '::1']`; `'unix'` for a proxy on a Unix
+   * socket. Default: none, the address is that of the connection, which cannot be forged
    */
   readonly trustedProxies?: readonly string[] | undefined
   /**
-   * How many bits of an IPv6 address tell clients apart, 1 to 128; default 64, as whoever has one address has 2^64 of
-   * them.
+   * How many proxies in a row are trusted, whatever their addresses: the client is the one that the first of them has written. An
+   * alternative to `trustedProxies`. Default: 0
+   */
+  readonly trustedHops?: number | undefined
+  /**
+   * How many bits of an IPv6 address tell clients apart, 1 to 128. Who has one address has 2^64 of them. Default: 64
    */
   readonly ipv6Prefix?: number | undefined
 }
@@ -26,19 +30,29 @@ export type ClientAddress = (
  */
 export function clientAddress({
   trustedProxies = [],
+  trustedHops = 0,
   ipv6Prefix = 64,
 }: ClientAddressOptions = {}): ClientAddress {
-  if (!(Number.isInteger(ipv6Prefix) && ipv6Prefix >= 1 && ipv6Prefix <= 128)) {
-    throw new InvalidOptionError('ipv6Prefix', 'an integer from 1 to 128', ipv6Prefix)
+  checkInteger('ipv6Prefix', ipv6Prefix, 1, 128)
+  checkInteger('trustedHops', trustedHops, 0, 100)
+  checkList('trustedProxies', trustedProxies, 'an array of IP addresses and subnets')
+  if (trustedHops > 0 && trustedProxies.length > 0) {
+    throw new InvalidOptionError('trustedHops', '0 beside `trustedProxies`', trustedHops)
   }
-  const trusted = toBlockList(trustedProxies)
+  const unix = trustedProxies.includes('unix')
+  const trusted = toBlockList(trustedProxies.filter(proxy => proxy !== 'unix'))
   const isTrusted = (address: string) => trusted.check(address, family(address))
+  const last = (hops: string[]) => normalize(hops.pop()?.trim() ?? '')
   return (remoteAddress, forwardedFor) => {
-    let client = normalize(remoteAddress ?? '')
-    if (client === undefined) return undefined
     const hops = forwardedFor?.split(',') ?? []
+    let client = normalize(remoteAddress ?? '')
+    if (trustedHops > 0) {
+      // Fewer than there should be were not written by all proxies: none of them can be believed.
+      if (hops.length >= trustedHops) client = normalize(hops.at(-trustedHops)!.trim()) ?? client
+    } else if (client === undefined && unix) client = last(hops)
+    if (client === undefined) return undefined
     while (isTrusted(client) && hops.length > 0) {
-      const next = normalize(hops.pop()!.trim())
+      const next = last(hops)
       // What is no address was not written by a proxy that can be trusted.
       if (next === undefined) break
       client = next
@@ -50,6 +64,9 @@ export function clientAddress({
 function toBlockList(subnets: readonly string[]): BlockList {
   const list = new BlockList()
   for (const subnet of subnets) {
+    if (typeof subnet !== 'string') {
+      throw new InvalidOptionError('trustedProxies', 'an array of strings', subnet)
+    }
     const [address = '', bits, rest] = subnet.split('/')
     const most = isIP(address) === 4 ? 32 : 128
     const prefix = bits === undefined ? most : Number(bits)

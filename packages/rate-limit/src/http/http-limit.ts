@@ -1,16 +1,30 @@
-import { checkOneOf } from '@millrace/kit'
+import {
+  checkBoolean,
+  checkFunction,
+  checkOneOf,
+  checkOptions,
+  checkText,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import { LimitStoreUnavailableError } from '../errors.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
 import { type ClientAddress, type ClientAddressOptions, clientAddress } from './client-address.ts'
-import { rateLimitHeaders } from './rate-limit-headers.ts'
+import { ClientAddressError } from './client-address-error.ts'
+import { legacyHeaders, type Policy, policyOf, rateLimitHeaders } from './rate-limit-headers.ts'
 
-/** What is used of a limiter: a {@link KeyedLimiter} or a {@link RedisKeyedLimiter}. */
+/** What is used of a limiter: a {@link KeyedLimiter}, a {@link KeyedWindow}, or one of them on Redis. */
 export interface KeyedDecider {
   readonly name: string
-  /** Tokens per second and the most at once, from which the policy is told. */
-  readonly rate: number
-  readonly burst: number
+  /** Of buckets: tokens per second and the most at once, from which the policy is told. */
+  readonly rate?: number | undefined
+  readonly burst?: number | undefined
+  /** Of windows: the most permits in one, and its length in ms. */
+  readonly limit?: number | undefined
+  readonly window?: number | undefined
   decide(key: string, cost?: number): Decision | Promise<Decision>
+  /** Needed where several limits are passed together, or only some answers count. */
+  refund?(key: string, cost?: number): unknown
 }
 
 /** What is used of a framework's request. */
@@ -19,27 +33,60 @@ export interface RequestFacts {
   readonly forwardedFor: string | undefined
 }
 
+type Awaitable<T> = T | Promise<T>
+
 export interface HttpLimitOptions<Request> extends ClientAddressOptions {
-  readonly limiter: KeyedDecider
-  /** Whom a request counts for; default its client's address. Undefined lets it pass uncounted. */
-  readonly key?:
-    | ((request: Request) => string | undefined | Promise<string | undefined>)
-    | undefined
-  /** How much it costs; default 1. */
-  readonly cost?: number | ((request: Request) => number) | undefined
+  /**
+   * The limit; several that a request must pass all; or a function that finds them for a request, such as by its plan, and lets it
+   * pass uncounted by undefined.
+   */
+  readonly limiter:
+    | KeyedDecider
+    | readonly KeyedDecider[]
+    | ((request: Request) => Awaitable<KeyedDecider | readonly KeyedDecider[] | undefined>)
+  /** Whom a request counts for; undefined lets it pass uncounted. Default: its client's address */
+  readonly key?: ((request: Request) => Awaitable<string | undefined>) | undefined
+  /** How much it costs. Default: 1 */
+  readonly cost?: number | ((request: Request) => Awaitable<number>) | undefined
   /** Requests that pass uncounted, such as health checks. */
-  readonly skip?: ((request: Request) => boolean) | undefined
-  /** While the limiter's store is not available: let requests pass, or answer 503; default `'open'`. */
+  readonly skip?: ((request: Request) => Awaitable<boolean>) | undefined
+  /**
+   * Which answers count: those that do not are given back when they have been sent, and a limit with a `refund` is needed. A status
+   * of 400 or more is a failure. Default: `'all'`
+   */
+  readonly count?: 'all' | 'failed' | 'successful' | undefined
+  /** While the limiter's store is not available: let requests pass, or answer 503. Default: `'open'` */
   readonly whenUnavailable?: 'open' | 'closed' | undefined
-  /** Name of the policy in headers; default the limiter's. */
+  /** Status for a request that costs more than can ever pass. Default: 413 */
+  readonly tooCostly?: 413 | 429 | undefined
+  /** Name of the policy in headers, where there is one limit. Default: the limiter's name */
   readonly policy?: string | undefined
-  /** Makes another answer of the one that a refused request would get; default a problem document (RFC 9457). */
-  readonly refuse?: ((refusal: Refusal, request: Request) => Refusal | Promise<Refusal>) | undefined
+  /** Sends `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds) too. Default: false */
+  readonly legacyHeaders?: boolean | undefined
+  /** Makes another answer of the one that a refused request would get. Default: a problem document (RFC 9457) */
+  readonly refuse?: ((refusal: Refusal, request: Request) => Awaitable<Refusal>) | undefined
+}
+
+/** The names of {@link HttpLimitOptions}. */
+export const HTTP_LIMIT_OPTIONS: OptionNames<HttpLimitOptions<never>> = {
+  limiter: true,
+  key: true,
+  cost: true,
+  skip: true,
+  count: true,
+  whenUnavailable: true,
+  tooCostly: true,
+  policy: true,
+  legacyHeaders: true,
+  refuse: true,
+  trustedProxies: true,
+  trustedHops: true,
+  ipv6Prefix: true,
 }
 
 /** The answer to a request that does not pass. */
 export interface Refusal {
-  /** 429 where the limit is exceeded, 503 where its store is away. */
+  /** 429 where a limit is exceeded, `tooCostly` where it can never be met, 503 where its store is away. */
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
@@ -47,7 +94,12 @@ export interface Refusal {
 
 /** What to do with a request: add the headers and go on, or answer with this. */
 export type HttpVerdict =
-  | { readonly pass: true; readonly headers: Readonly<Record<string, string>> }
+  | {
+      readonly pass: true
+      readonly headers: Readonly<Record<string, string>>
+      /** To be told the status of the answer, where not all count. */
+      readonly settle?: ((status: number) => Promise<void>) | undefined
+    }
   | ({ readonly pass: false } & Refusal)
 
 /** By draft-ietf-httpapi-ratelimit-headers, section Problem Types. */
@@ -55,40 +107,127 @@ const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-ex
 
 const UNCOUNTED: HttpVerdict = { pass: true, headers: {} }
 
+/** What one limit has said. */
+interface Outcome {
+  readonly limiter: KeyedDecider
+  readonly decision: Decision
+}
+
 /** The limit of a server, apart from any framework: adapters translate requests and verdicts. */
 export class HttpLimit<Request> {
   readonly #options: HttpLimitOptions<Request>
   readonly #addressOf: ClientAddress
 
   constructor(options: HttpLimitOptions<Request>) {
+    checkOptions('', options, HTTP_LIMIT_OPTIONS)
+    const { limiter, key, cost, skip, refuse, policy, count = 'all' } = options
     checkOneOf('whenUnavailable', options.whenUnavailable ?? 'open', ['open', 'closed'])
+    checkOneOf('count', count, ['all', 'failed', 'successful'])
+    checkBoolean('legacyHeaders', options.legacyHeaders ?? false)
+    const { tooCostly = 413 } = options
+    if (tooCostly !== 413 && tooCostly !== 429) {
+      throw new InvalidOptionError('tooCostly', '413 or 429', tooCostly)
+    }
+    for (const [name, fn] of Object.entries({ key, skip, refuse })) {
+      if (fn !== undefined) checkFunction(name, fn)
+    }
+    if (typeof cost !== 'function' && cost !== undefined && !(cost >= 0 && cost < Infinity)) {
+      throw new InvalidOptionError('cost', 'a finite number of at least 0, or a function', cost)
+    }
+    if (policy !== undefined) checkText('policy', policy)
+    if (typeof limiter !== 'function') {
+      const limits = listOf(limiter)
+      for (const limit of limits) checkDecider(limit, limits.length > 1 || count !== 'all')
+    }
     this.#options = options
     this.#addressOf = clientAddress(options)
   }
 
-  /** @throws (by rejection) what the user's functions throw */
+  /**
+   * @throws (by rejection) {ClientAddressError} for a request without an address or a key; what the user's functions throw
+   */
   async check(request: Request, facts: RequestFacts): Promise<HttpVerdict> {
-    const { limiter, key, cost = 1, skip, whenUnavailable = 'open' } = this.#options
-    if (skip?.(request)) return UNCOUNTED
-    const whom = key
-      ? await key(request)
-      : (this.#addressOf(facts.remoteAddress, facts.forwardedFor) ?? 'unknown')
+    const { limiter, key, cost = 1, skip, count = 'all' } = this.#options
+    if (await skip?.(request)) return UNCOUNTED
+    const found = typeof limiter === 'function' ? await limiter(request) : limiter
+    if (found === undefined) return UNCOUNTED
+    const limits = listOf(found)
+    const whom = key ? await key(request) : this.#address(facts)
     if (whom === undefined) return UNCOUNTED
-    let decision: Decision
+    const price = typeof cost === 'function' ? await cost(request) : cost
+    const impossible = limits.find(limit => price > (limit.burst ?? limit.limit ?? Infinity))
+    if (impossible !== undefined) {
+      const { tooCostly = 413 } = this.#options
+      const title = 'Request Costs More Than Its Limit'
+      return this.#refuse({ type: 'about:blank', title, status: tooCostly }, {}, request)
+    }
+    let outcomes: Outcome[]
     try {
-      decision = await limiter.decide(whom, typeof cost === 'function' ? cost(request) : cost)
+      outcomes = await this.#ask(limits, whom, price)
     } catch (error) {
       if (!(error instanceof LimitStoreUnavailableError)) throw error
-      if (whenUnavailable === 'open') return UNCOUNTED
+      if (this.#options.whenUnavailable !== 'closed') return UNCOUNTED
       return this.#refuse({ title: 'Service Unavailable', status: 503 }, {}, request)
     }
-    const { policy = limiter.name } = this.#options
-    const { rate, burst } = limiter
-    const window = (burst / rate) * 1_000
-    const headers = rateLimitHeaders(decision, { name: policy, quota: burst, window })
-    if (decision.allowed) return { pass: true, headers }
+    const headers = this.#headers(outcomes)
+    const violated = outcomes.filter(({ decision }) => !decision.allowed)
+    if (violated.length === 0) {
+      if (count === 'all') return { pass: true, headers }
+      const settle = async (status: number) => {
+        if (status >= 400 === (count === 'failed')) return
+        await Promise.all(limits.map(limit => limit.refund?.(whom, price)))
+      }
+      return { pass: true, headers, settle }
+    }
+    const names = violated.map(({ limiter: limit }) => this.#policyName(limit))
     const problem = { type: QUOTA_EXCEEDED, title: 'Too Many Requests', status: 429 }
-    return this.#refuse({ ...problem, 'violated-policies': [policy] }, headers, request)
+    return this.#refuse({ ...problem, 'violated-policies': names }, headers, request)
+  }
+
+  #address(facts: RequestFacts): string {
+    const address = this.#addressOf(facts.remoteAddress, facts.forwardedFor)
+    // One bucket for all that have none would be one for everybody.
+    if (address === undefined) throw new ClientAddressError()
+    return address
+  }
+
+  /** Asks all limits in turn; one that refuses ends it, and gives what those before it granted back. */
+  async #ask(limits: readonly KeyedDecider[], key: string, cost: number): Promise<Outcome[]> {
+    const outcomes: Outcome[] = []
+    const giveBack = () => Promise.all(outcomes.map(({ limiter }) => limiter.refund?.(key, cost)))
+    try {
+      for (const limiter of limits) {
+        const decision = await limiter.decide(key, cost)
+        if (!decision.allowed) {
+          await giveBack()
+          return [{ limiter, decision }]
+        }
+        outcomes.push({ limiter, decision })
+      }
+    } catch (error) {
+      await giveBack()
+      throw error
+    }
+    return outcomes
+  }
+
+  #headers(outcomes: readonly Outcome[]): Record<string, string> {
+    const headers: Record<string, string> = {}
+    for (const { limiter, decision } of outcomes) {
+      const policy: Policy = { ...policyOf(limiter), name: this.#policyName(limiter) }
+      mergeRateLimitHeaders(headers, rateLimitHeaders(decision, policy))
+    }
+    if (this.#options.legacyHeaders) {
+      const scarcest = outcomes.reduce((least, outcome) =>
+        outcome.decision.remaining < least.decision.remaining ? outcome : least,
+      )
+      Object.assign(headers, legacyHeaders(scarcest.decision))
+    }
+    return headers
+  }
+
+  #policyName(limiter: KeyedDecider): string {
+    return this.#options.policy ?? limiter.name
   }
 
   async #refuse(
@@ -102,5 +241,36 @@ export class HttpLimit<Request> {
       body: JSON.stringify(problem),
     }
     return { ...((await this.#options.refuse?.(refusal, request)) ?? refusal), pass: false }
+  }
+}
+
+/** Adds a limit's headers to those of others: RateLimit fields are lists, and the longest Retry-After holds for all. */
+export function mergeRateLimitHeaders(
+  into: Record<string, string>,
+  headers: Readonly<Record<string, string>>,
+): void {
+  for (const [name, value] of Object.entries(headers)) {
+    into[name] = mergedHeader(name, into[name], value)
+  }
+}
+
+/** What a header of a limit becomes beside the value that another has set. */
+export function mergedHeader(name: string, before: string | undefined, value: string): string {
+  if (before === undefined || before === '') return value
+  if (/^ratelimit(-policy)?$/i.test(name)) return `${before}, ${value}`
+  if (/^retry-after$/i.test(name)) return `${Math.max(Number(before) || 0, Number(value))}`
+  return value
+}
+
+function listOf(limiter: KeyedDecider | readonly KeyedDecider[]): readonly KeyedDecider[] {
+  return Array.isArray(limiter) ? limiter : [limiter as KeyedDecider]
+}
+
+function checkDecider(limiter: KeyedDecider, refunds: boolean): void {
+  if (typeof limiter?.decide !== 'function' || typeof limiter.name !== 'string') {
+    throw new InvalidOptionError('limiter', 'a limiter by key, several, or a function', limiter)
+  }
+  if (refunds && typeof limiter.refund !== 'function') {
+    throw new InvalidOptionError('limiter', 'a limiter that takes refunds', limiter)
   }
 }

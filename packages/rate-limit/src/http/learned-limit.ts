@@ -51,10 +51,13 @@ export class LearnedLimit {
 
   /** Learns from the headers of a response; of one that a cache has kept, nothing: its limits are not the present ones. */
   observe(headers: HeadersLike): void {
-    const { limits: all, retryAfter, stored } = parseRateLimitHeaders(headers)
+    const { limits: all, retryAfter: told, stored } = parseRateLimitHeaders(headers)
     if (stored) return
     // Bytes or open requests are no rate of requests.
     const limits = all.filter(({ unit }) => unit === undefined)
+    // `Retry-After` is rounded up to whole seconds; less than one is what the other field says.
+    const soon = limits.some(({ remaining, resetAfter }) => remaining === 0 && resetAfter === 0)
+    const retryAfter = soon && told !== undefined && told <= 1_000 ? 0 : told
     if (limits.length === 0 && retryAfter === undefined) return
     this.#observed++
     // Of several limits the one that gives least rules.
@@ -72,10 +75,14 @@ export class LearnedLimit {
     return { ...this.#bucket.stats(), observed: this.#observed, slowed }
   }
 
-  /** Rejects all who wait with {@link LimiterClosedError}. */
-  [Symbol.dispose](): void {
+  /** Rejects all that waits with {@link LimiterClosedError}. */
+  close(): void {
     this.#restore?.cancel()
-    this.#bucket[Symbol.dispose]()
+    this.#bucket.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   /** @param retryAfter where there is one it says when to come again, not the limit's reset */

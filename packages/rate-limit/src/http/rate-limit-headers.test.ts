@@ -16,7 +16,7 @@ describe('RateLimit headers', () => {
     const refused = { ...decision, allowed: false, remaining: 0, retryAfter: 1 }
     expect(rateLimitHeaders(refused, { name: 'a"b', quota: 5 })).toEqual({
       'RateLimit-Policy': '"a\\"b";q=5',
-      RateLimit: '"a\\"b";r=0;t=1',
+      RateLimit: '"a\\"b";r=0;t=0',
       'Retry-After': '1',
     })
   })

@@ -38,8 +38,8 @@ export type HeadersLike =
 
 /**
  * The headers of a response, by draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy`, `RateLimit`, and `Retry-After`
- * where the request was refused: `t` then names the same time, as the draft asks. Times are whole seconds, rounded up: who
- * comes then passes.
+ * where the request was refused: `t` then names the same time, as the draft asks. Times are whole seconds, rounded up, so that a client
+ * that comes then passes; but `t` below a second is 0, or clients of a fast limit would pause for most of its tokens.
  */
 export function rateLimitHeaders(
   { allowed, remaining, resetAfter, retryAfter }: Decision,
@@ -49,7 +49,7 @@ export function rateLimitHeaders(
   const label = serializeString(name) ?? '"default"'
   const headers: Record<string, string> = {
     'RateLimit-Policy': `${label};q=${Math.floor(quota)}${window === undefined ? '' : `;w=${seconds(window)}`}`,
-    RateLimit: `${label};r=${Math.floor(remaining)};t=${seconds(refused ? retryAfter : resetAfter)}`,
+    RateLimit: `${label};r=${Math.floor(remaining)};t=${wholeSeconds(refused ? retryAfter : resetAfter)}`,
   }
   if (refused) headers['Retry-After'] = `${seconds(retryAfter)}`
   return headers
@@ -143,4 +143,39 @@ function parseOlder(get: Get, now: number): ServerLimit | undefined {
 
 function seconds(ms: number): number {
   return Math.ceil(ms / 1_000)
+}
+
+/** Whole seconds, of which less than one is none. */
+function wholeSeconds(ms: number): number {
+  return ms < 1_000 ? 0 : seconds(ms)
+}
+
+/**
+ * The policy of a limit by key, in whole seconds: of a bucket the time in which it fills, but at least one, and what it grants then, so that
+ * a client which keeps to it loses nothing.
+ */
+export function policyOf({
+  rate,
+  burst,
+  limit,
+  window,
+}: {
+  readonly rate?: number | undefined
+  readonly burst?: number | undefined
+  readonly limit?: number | undefined
+  readonly window?: number | undefined
+}): { quota: number; window: number | undefined } {
+  if (limit !== undefined) return { quota: limit, window }
+  if (rate === undefined || burst === undefined) return { quota: burst ?? 0, window: undefined }
+  const fill = Math.max(1, Math.ceil(burst / rate))
+  return { quota: Math.max(1, Math.floor(rate * fill + 1e-9)), window: fill * 1_000 }
+}
+
+/** The older headers that many clients know, in seconds. */
+export function legacyHeaders({ limit, remaining, resetAfter }: Decision): Record<string, string> {
+  return {
+    'X-RateLimit-Limit': `${Math.floor(limit)}`,
+    'X-RateLimit-Remaining': `${Math.floor(remaining)}`,
+    'X-RateLimit-Reset': `${seconds(resetAfter)}`,
+  }
 }

@@ -105,10 +105,10 @@ describe('KeyedLimiter', () => {
     limiter.refund('a')
     expect(await waiting).toEqual({ waited: 0 })
     const next = limiter.acquire('a', 2)
-    expect(limiter.delete('a')).toBe(true)
+    expect(limiter.reset('a')).toBe(true)
     expect(await next).toEqual({ waited: 0 })
-    expect(limiter.delete('a')).toBe(true)
-    expect(limiter.delete('a')).toBe(false)
+    expect(limiter.reset('a')).toBe(true)
+    expect(limiter.reset('a')).toBe(false)
     limiter.tryAcquire('b', 2)
     const closed = expect(limiter.acquire('b')).rejects.toThrow(LimiterClosedError)
     expect(limiter.stats()).toMatchObject({ refused: 1, aborts: 1, timeouts: 0 })
@@ -138,15 +138,15 @@ describe('KeyedLimiter', () => {
   test('a key that is paused has its next token when that ends, and is free when it is deleted', async () => {
     const clock = new VirtualClock()
     const limiter = new KeyedLimiter({ rate: 10, burst: 2, clock })
-    limiter.pause('a', 60_000)
+    limiter.block('a', 60_000)
     expect(limiter.decide('a')).toMatchObject({ allowed: false, retryAfter: 60_000 })
     // A shorter pause does not end a longer one.
-    limiter.pause('a', 1)
+    limiter.block('a', 1)
     const waiting = limiter.acquire('a')
     await clock.advanceAsync(60_000)
     expect(await waiting).toEqual({ waited: 60_000 })
     expect(limiter.tryAcquire('a')).toBe(false)
-    expect(limiter.delete('a')).toBe(true)
+    expect(limiter.reset('a')).toBe(true)
     expect(limiter.tryAcquire('a', 2)).toBe(true)
   })
 
@@ -175,7 +175,7 @@ describe('KeyedLimiter', () => {
     expect(() => limiter.penalize('a', -1)).toThrow(
       'Expected `cost` to be a finite number of at least 0, got a negative integer of 1 digit',
     )
-    expect(() => limiter.pause('a', Number.NaN)).toThrow('Expected `ms`')
+    expect(() => limiter.block('a', Number.NaN)).toThrow('Expected `ms`')
     expect(() => new KeyedLimiter({ rate: 1, maxKeys: 0 })).toThrow(InvalidOptionError)
   })
 })

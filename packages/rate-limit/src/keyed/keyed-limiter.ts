@@ -188,8 +188,22 @@ export class KeyedLimiter {
     this.#queues.get(key)?.serve()
   }
 
-  /** Forgets what the key has spent; callers that wait for it are served at once. Returns whether it was known. */
-  delete(key: string): boolean {
+  /** The key's bucket as it is, without spending: `allowed` says whether one token could be taken now. */
+  get(key: string): Decision {
+    const now = this.#clock.now()
+    const own = this.#queues.has(key) ? 0 : this.#buckets.available(key, now)
+    const retryAfter = this.#waitFor(key, Math.min(1, this.#maxCost), now)
+    return {
+      allowed: retryAfter === 0,
+      limit: this.#buckets.burst,
+      remaining: Math.max(0, Math.min(own, this.#parent?.left(now) ?? own)),
+      resetAfter: this.#buckets.resetAfter(key, now),
+      retryAfter,
+    }
+  }
+
+  /** Fills the key's bucket; calls that wait for it are served at once. Returns whether anything was known of it. */
+  reset(key: string): boolean {
     const queue = this.#queues.get(key)
     if (queue === undefined) return this.#buckets.delete(key)
     const now = this.#clock.now()
@@ -216,7 +230,7 @@ export class KeyedLimiter {
    *
    * @throws {InvalidOptionError} for a time that is none
    */
-  pause(key: string, ms: number): void {
+  block(key: string, ms: number): void {
     checkNonNegative('ms', ms)
     const now = this.#clock.now()
     this.#buckets.pause(this.#placeOf(key, now), ms, now)

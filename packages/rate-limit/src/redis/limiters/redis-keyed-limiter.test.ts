@@ -51,7 +51,7 @@ describeRedis('RedisKeyedLimiter', redis => {
     controller.abort('no')
     await aborted
     const refused = await limiter.acquire('a', { timeout: 1 }).catch(error => error)
-    expect(refused).toBeInstanceOf(RateLimitedError)
+    expect(refused, String(refused)).toBeInstanceOf(RateLimitedError)
     // It would be twice as long if the slot were still reserved.
     expect(refused.retryAfter).toBeLessThanOrEqual(100_000)
     expect(limiter.stats()).toMatchObject({ granted: 1, aborts: 1, waiting: 0 })

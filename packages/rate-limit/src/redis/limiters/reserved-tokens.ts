@@ -216,13 +216,16 @@ export class ReservedTokens {
   async #extend(tokens: number): Promise<void> {
     const { clock, supply } = this.#options
     const head = this.#waiters.first
-    const patient = head === undefined ? 0 : this.#waiters.firstDeadline - clock.now() - GRACE
-    const far = this.#lease.left > 0 ? 0 : Math.max(0, patient)
+    // Holding nothing, it may go far, though its first call is willing to wait for next to nothing.
+    const alone = head !== undefined && this.#lease.left === 0
+    const far = alone ? Math.max(1e-3, this.#waiters.firstDeadline - clock.now() - GRACE) : 0
     try {
       const given = await supply(tokens, head?.cost ?? 1, far)
       const now = clock.now()
-      if (given.tokens > 0) this.#lease.add(now + given.first, given.tokens, given.interval, now)
-      else if (given.again === Infinity) this.#refuse(given.wait)
+      if (given.tokens > 0) {
+        this.#lease.add(now + given.first, given.tokens, given.interval, now)
+        this.#refuseLate(now)
+      } else if (given.again === Infinity) this.#refuse(given.wait)
       else this.#sleep(given.again)
     } catch (error) {
       this.#fail(error as Error)
@@ -233,6 +236,15 @@ export class ReservedTokens {
     this.#waiters.serve()
     if (this.#waiters.size === 0) this.#onIdle()
     else this.#renew(clock.now())
+  }
+
+  /** Tells calls at the head of the queue whose tokens come later than they are willing to wait. */
+  #refuseLate(now: number): void {
+    for (let first = this.#waiters.first; first !== undefined; first = this.#waiters.first) {
+      const due = this.#lease.dueAt(first.cost, now)
+      if (due === Infinity || due <= this.#waiters.firstDeadline - GRACE + SLACK) return
+      this.#refuse(due - now)
+    }
   }
 
   /** Tells the first call that it would wait longer than it is willing to. */

@@ -15,6 +15,6 @@ export async function writtenAhead(
   }
   await client.set(keys.state, state)
   if (keys.set === undefined) return
-  const members = await client.zrange(keys.set, 0, -1)
+  const members = await client.zrange(keys.set, '0', '-1')
   for (const member of members) await client.zincrby(keys.set, ms * 1_000, member)
 }

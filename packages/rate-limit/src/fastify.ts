@@ -1,0 +1,8 @@
+export {
+  type FastifyRateLimitOptions,
+  type FastifyRateLimitPluginOptions,
+  fastifyRateLimit,
+  fastifyRateLimits,
+  RequestLimitedError,
+} from './http/fastify-rate-limit.ts'
+export type { HttpLimitOptions, KeyedDecider, Refusal } from './http/http-limit.ts'
