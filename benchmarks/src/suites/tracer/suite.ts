@@ -135,7 +135,7 @@ export default defineSuite({
       description:
         'OpenTelemetry’s own benchmark to the end: the same spans, sent by the real exporters to a real collector',
       unit: 'us CPU/span',
-      goal: 10,
+      goal: 6,
       fixture: collector,
       ours: exported(millraceService),
       peers: { OpenTelemetry: exported(openTelemetryService) },
