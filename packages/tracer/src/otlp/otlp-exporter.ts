@@ -12,6 +12,8 @@ import { ProtobufEncoder } from './protobuf/protobuf-encoder.ts'
 
 /** Spans are cut into pieces of this many bytes, so that a full queue drops little at a time. */
 const CHUNK = 128 * 1024
+/** Just below what proxies such as nginx accept unasked; fewer, larger requests cost less. Benchmark case: "10 attributes, exported". */
+const MAX_REQUEST_BYTES = 960 * 1024
 /** Wait between attempts during a flush, in milliseconds. */
 const FLUSH_RETRY = 100
 /** The statuses that OTLP/HTTP calls retryable. */
@@ -59,7 +61,7 @@ export class OtlpExporter implements Exporter {
     this.#transport = new HttpTransport(url, options.headers ?? {}, options.compression === 'gzip')
     this.#timeout = options.timeout ?? 10_000
     this.#clock = options.clock ?? monotonicClock
-    this.#maxRequestBytes = options.maxRequestBytes ?? 512 * 1024
+    this.#maxRequestBytes = options.maxRequestBytes ?? MAX_REQUEST_BYTES
     this.#retry = {
       initialDelay: retry.initialDelay ?? 1_000,
       maxDelay: retry.maxDelay ?? 5_000,

@@ -29,7 +29,7 @@ export interface OtlpExporterOptions {
   readonly maxQueueSpans?: number | undefined
   /** What gives way when the queue is full. Default: 'newest' */
   readonly dropPolicy?: DropPolicy | undefined
-  /** Bytes of one request before compression, at most 64 MiB; one is sent early when so many wait. Default: 512 KiB */
+  /** Bytes of one request before compression, at most 64 MiB; one is sent early when so many wait. Default: 960 KiB */
   readonly maxRequestBytes?: number | undefined
   /** How requests are repeated that failed for a passing reason. */
   readonly retry?: RetryOptions | undefined
