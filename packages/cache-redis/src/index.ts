@@ -8,6 +8,7 @@ export type { ConnectionOptions, ConnectionStats } from './connection/connection
 export type { ConnectionTarget } from './connection/target.ts'
 export type { UnavailableReason } from './errors.ts'
 export { RedisTimeoutError, RedisUnavailableError, ValueTooLargeError } from './errors.ts'
+export type { RedisLeaseHold } from './lease/lease-hold.ts'
 export type { RedisLeaseOptions, RedisLeaseSettings, RedisLeaseStats } from './lease/redis-lease.ts'
 export { RedisLease } from './lease/redis-lease.ts'
 export type { ShardMark } from './protocol/script-line.ts'
@@ -19,3 +20,4 @@ export type {
   RedisStoreStats,
 } from './store/redis-store-options.ts'
 export type { ValueOptions } from './store/value-writer.ts'
+export { RedisTracking, type RedisTrackingStats } from './tracking/redis-tracking.ts'

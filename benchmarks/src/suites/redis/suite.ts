@@ -21,7 +21,7 @@ export default defineSuite({
       description:
         '95 % reads (loading what is missing), 4 % writes and 1 % removals of 10,000 keys by a Zipf law, 1,000 in memory, 16 callers at once',
       unit: 'us CPU/op',
-      goal: 5,
+      goal: 2.5,
       fixture: redisServer,
       ours: mixed(millrace),
       peers: { bentocache: mixed(bentocache) },

@@ -41,9 +41,9 @@ end
 local state = scores(journal, '#id', '#epoch', '#cleared', '#expired', '#floor', '#node')
 local id, epoch = state[1], state[2]
 local cleared, expired, floor = state[3] or 0, state[4] or 0, state[5] or 0
-local node
 
-if ARGV[2] == '1' then
+-- Which server this is, or nil if it does not say.
+local function thisNode()
   local text = ''
   for _, section in ipairs({'server', 'replication'}) do
     local info = redis.pcall('INFO', section)
@@ -51,9 +51,13 @@ if ARGV[2] == '1' then
       text = text .. (string.match(info, 'run_id:(%x+)') or '') .. (string.match(info, 'master_replid:(%x+)') or '')
     end
   end
-  if text ~= '' then node = tonumber(string.sub(redis.sha1hex(text), 1, 12), 16) end
-  -- Another server than that which wrote the journal may lack what was invalidated last.
-  if id and node and state[6] and state[6] ~= node then id = nil end
+  if text ~= '' then return tonumber(string.sub(redis.sha1hex(text), 1, 12), 16) end
+end
+
+if id and ARGV[2] == '1' then
+  local node = thisNode()
+  -- Another server than that on which the journal began may lack what was invalidated last.
+  if node and state[6] ~= node then id = nil end
 end
 
 -- Everything older is dead and every fence outdated: what refused them is gone.
@@ -67,13 +71,13 @@ if not id or not epoch then
   local born = tonumber(ARGV[1])
   if done(redis.pcall('ZADD', journal, born, '#id', epoch, '#epoch')) then
     id = born
+    -- Whoever began it: without, no fail-over after it could be noticed.
+    local node = thisNode()
     if node then redis.pcall('ZADD', journal, node, '#node') end
     redis.pcall('ZADD', recent, id, '#id', 0, '#floor')
   else
     redis.call('UNLINK', journal)
   end
-elseif node and not state[6] then
-  redis.pcall('ZADD', journal, node, '#node')
 end
 
 local before = epoch

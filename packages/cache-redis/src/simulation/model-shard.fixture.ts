@@ -1,0 +1,186 @@
+/** One operation of the script, as the model takes it. */
+export type ModelOperation =
+  | { readonly code: 'g' | 'a' | 'u'; readonly key: string }
+  | {
+      readonly code: 's'
+      readonly key: string
+      readonly payload: number
+      readonly tags: readonly string[]
+      readonly fence?: { readonly incarnation: number; readonly epoch: number } | undefined
+      /** Server time after which it is refused. */
+      readonly deadline: number
+    }
+  | { readonly code: 'd' | 'x'; readonly key: string }
+  | { readonly code: 'D' | 'X'; readonly tag: string }
+  | { readonly code: 'C' | 'E' }
+
+/** What an invalidating call says on the channel. */
+export interface ModelMessage {
+  readonly incarnation: number
+  readonly before: number
+  readonly epoch: number
+  readonly told: readonly ModelOperation[]
+}
+
+/** A read's result: none, or a value, fresh or stale. */
+export type ModelRead = { readonly payload: number; readonly stale: boolean } | undefined
+
+export interface ModelReply {
+  readonly incarnation: number
+  readonly epoch: number
+  readonly results: readonly (ModelRead | number)[]
+  readonly message: ModelMessage | undefined
+}
+
+/** A value as it lies there. */
+export interface ModelValue {
+  readonly payload: number
+  readonly tags: readonly string[]
+  readonly incarnation: number
+  readonly version: number
+  expired: boolean
+}
+
+/** What lies in Redis, as plain maps: whatever a server may lose can be taken out of them. */
+export class ModelServer {
+  /** Identity of the server process. */
+  node = 1
+  /** Its clock. */
+  now = 1
+  journal: Map<string, number> | undefined
+  recent: Map<string, number> | undefined
+  values: Map<string, ModelValue> = new Map()
+
+  /** As a replica that has everything until now. */
+  copy(): ModelServer {
+    const copy = new ModelServer()
+    copy.node = this.node
+    copy.now = this.now
+    copy.journal = this.journal && new Map(this.journal)
+    copy.recent = this.recent && new Map(this.recent)
+    copy.values = new Map([...this.values].map(([key, value]) => [key, { ...value }]))
+    return copy
+  }
+}
+
+/** The script in the words of another language; `model.test.ts` compares the two on a real server. */
+export function applyModel(
+  server: ModelServer,
+  operations: readonly ModelOperation[],
+  born: number,
+  check: boolean,
+): ModelReply {
+  let journal = server.journal
+  if (check && journal?.get('#node') !== server.node) journal = undefined
+  const { now } = server
+  if (journal === undefined) {
+    journal = new Map([
+      ['#id', born],
+      ['#node', server.node],
+      ['#epoch', Math.max(server.journal?.get('#epoch') ?? 0, now)],
+    ])
+    server.recent = new Map([
+      ['#id', born],
+      ['#floor', 0],
+    ])
+  }
+  server.journal = journal
+  const id = journal.get('#id')!
+  let epoch = journal.get('#epoch')!
+  const before = epoch
+  const told: ModelOperation[] = []
+  const advance = () => {
+    epoch = Math.max(epoch + 1, now)
+    return epoch
+  }
+  const openRecent = (): Map<string, number> => {
+    if (server.recent?.get('#id') !== id) {
+      server.recent = new Map([
+        ['#id', id],
+        ['#floor', advance()],
+      ])
+    }
+    return server.recent!
+  }
+  const judge = (value: ModelValue): 'dead' | 'fresh' | 'stale' => {
+    if (value.incarnation !== id || value.version < (journal.get('#cleared') ?? 0)) return 'dead'
+    let stale = value.expired || value.version < (journal.get('#expired') ?? 0)
+    for (const tag of value.tags) {
+      if ((journal.get(`d${tag}`) ?? 0) > value.version) return 'dead'
+      stale ||= (journal.get(`e${tag}`) ?? 0) > value.version
+    }
+    return stale ? 'stale' : 'fresh'
+  }
+  const versionOf = (value: ModelValue) => (value.incarnation === id ? value.version : -1)
+  const results = operations.map((operation): ModelRead | number => {
+    switch (operation.code) {
+      case 'g': {
+        const value = server.values.get(operation.key)
+        const verdict = value && judge(value)
+        if (value === undefined || verdict === 'dead') return undefined
+        return { payload: value.payload, stale: verdict === 'stale' }
+      }
+      case 'a': {
+        const value = server.values.get(operation.key)
+        return value !== undefined && judge(value) !== 'dead' ? 1 : 0
+      }
+      case 'u': {
+        const value = server.values.get(operation.key)
+        if (value === undefined) return 0
+        if (versionOf(value) >= Math.max(journal.get('#cleared') ?? 0, 0)) return 0
+        server.values.delete(operation.key)
+        return 1
+      }
+      case 's': {
+        const { key, payload, tags, fence, deadline } = operation
+        if (now > deadline) return 2
+        if (fence !== undefined) {
+          if (fence.incarnation !== id) return 0
+          const notes = openRecent()
+          const { epoch: at } = fence
+          if (at < (journal.get('#cleared') ?? 0) || at < (journal.get('#expired') ?? 0)) return 0
+          if ((notes.get(`k${key}`) ?? notes.get('#floor')!) > at) return 0
+          const present = server.values.get(key)
+          if (present !== undefined && versionOf(present) > at) return 0
+          for (const tag of tags) {
+            if ((journal.get(`d${tag}`) ?? 0) > at || (journal.get(`e${tag}`) ?? 0) > at) return 0
+          }
+        }
+        const version = fence?.epoch ?? advance()
+        server.values.set(key, { payload, tags, incarnation: id, version, expired: false })
+        if (fence === undefined) {
+          openRecent().set(`k${key}`, version)
+          told.push(operation)
+        }
+        return 1
+      }
+      case 'd':
+      case 'x': {
+        const { code, key } = operation
+        const value = server.values.get(key)
+        const there =
+          value !== undefined &&
+          value.incarnation === id &&
+          value.version >= (journal.get('#cleared') ?? 0)
+        if (code === 'd') server.values.delete(key)
+        else if (there) value.expired = true
+        const version = advance()
+        openRecent().set(`k${key}`, version)
+        told.push(operation)
+        return there ? 1 : 0
+      }
+      case 'D':
+      case 'X':
+        journal.set(`${operation.code === 'D' ? 'd' : 'e'}${operation.tag}`, advance())
+        told.push(operation)
+        return 1
+      default:
+        journal.set(operation.code === 'C' ? '#cleared' : '#expired', advance())
+        told.push(operation)
+        return 1
+    }
+  })
+  journal.set('#epoch', epoch)
+  const message = told.length === 0 ? undefined : { incarnation: id, before, epoch, told }
+  return { incarnation: id, epoch, results, message }
+}

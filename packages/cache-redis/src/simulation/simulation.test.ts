@@ -1,0 +1,180 @@
+import { runs, seededRandom } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { Redis } from 'ioredis'
+import { describe, expect, test } from 'vitest'
+import { APPLY_SOURCE } from '../protocol/apply-source.ts'
+import { encodeBody } from '../store/entry-format.ts'
+import { applyModel, type ModelOperation, ModelServer } from './model-shard.fixture.ts'
+import { type Omissions, Simulation } from './simulation.fixture.ts'
+
+/** Steps of a schedule. */
+const STEPS = 60
+
+describe('the protocol in random schedules', () => {
+  test('no value is served that is older than the protocol allows', () => {
+    let hits = 0
+    let reads = 0
+    const count = runs(100_000)
+    for (let seed = 0; seed < count; seed++) {
+      const simulation = new Simulation(seed)
+      try {
+        simulation.run(STEPS)
+      } catch (error) {
+        throw new Error(`With seed ${seed}`, { cause: error })
+      }
+      hits += simulation.hits
+      reads += simulation.reads
+    }
+    // That it did something.
+    expect(hits).toBeGreaterThan(count / 2)
+    expect(reads).toBeGreaterThan(count * 5)
+  })
+
+  const omissions: readonly (keyof Omissions)[] = [
+    'node',
+    'incarnation',
+    'fence',
+    'trail',
+    'recovery',
+  ]
+  test.each(omissions)('without %s it is', omitted => {
+    const found = () => {
+      for (let seed = 0; seed < 20_000; seed++) {
+        new Simulation(seed, { [omitted]: true }).run(STEPS)
+      }
+    }
+    expect(found).toThrow('older than')
+  })
+})
+
+describeRedis('the model of the script', redis => {
+  test('does what the script does on a real server', async () => {
+    const raw = new Redis(redis.server.port)
+    for (let seed = 0; seed < runs(60); seed++) {
+      await raw.flushall()
+      await compare(raw, seededRandom(seed), seed)
+    }
+    raw.disconnect()
+  })
+})
+
+const KEYS = ['a', 'b', 'c']
+const TAGS = ['t', 'u']
+const BASE = 'sim:{0}'
+
+/** Replays random calls and losses on both. */
+async function compare(raw: Redis, random: () => number, seed: number): Promise<void> {
+  const model = new ModelServer()
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
+  let fence: { model: Fence; real: Fence } | undefined
+  for (let step = 0; step < 60; step++) {
+    const dice = random()
+    if (dice < 0.04) {
+      model.journal = undefined
+      await raw.unlink(BASE)
+    } else if (dice < 0.08) {
+      model.recent = undefined
+      await raw.unlink(`${BASE}!`)
+    } else if (dice < 0.11) {
+      const key = pick(KEYS)
+      model.values.delete(key)
+      await raw.unlink(`${BASE}:${key}`)
+    } else if (dice < 0.14 && model.journal !== undefined) {
+      model.node++
+      model.journal.set('#node', model.node - 1)
+      await raw.zadd(BASE, 4_711, '#node')
+    }
+    const operations = Array.from({ length: 1 + Math.floor(random() * 3) }, () =>
+      anOperation(pick, random, fence?.model),
+    )
+    model.now++
+    const check = random() < 0.3
+    const born = 1 + seed * 1_000 + step
+    const expected = applyModel(model, operations, born, check)
+    const real = (await applyReal(raw, operations, born, check, fence)) as unknown[]
+    const results = real.slice(3).map(readable)
+    expect({ step, operations, results }).toEqual({ step, operations, results: expected.results })
+    expect(real[0]).toBe(expected.incarnation)
+    if (random() < 0.4) {
+      fence = {
+        model: { incarnation: expected.incarnation, epoch: expected.epoch },
+        real: { incarnation: real[0] as number, epoch: real[1] as number },
+      }
+    }
+  }
+}
+
+interface Fence {
+  readonly incarnation: number
+  readonly epoch: number
+}
+
+function anOperation(
+  pick: <T>(items: readonly T[]) => T,
+  random: () => number,
+  fence: Fence | undefined,
+): ModelOperation {
+  const key = pick(KEYS)
+  const tag = pick(TAGS)
+  const payload = Math.floor(random() * 1_000)
+  const tags = TAGS.filter(() => random() < 0.5)
+  const write = { code: 's', key, payload, tags } as const
+  return pick<ModelOperation>([
+    { code: 'g', key },
+    { code: 'g', key },
+    { code: 'a', key },
+    { code: 'u', key },
+    { ...write, fence, deadline: Infinity },
+    { ...write, fence, deadline: Infinity },
+    { ...write, deadline: Infinity },
+    { ...write, deadline: 0 },
+    { code: 'd', key },
+    { code: 'x', key },
+    { code: 'D', tag },
+    { code: 'X', tag },
+    { code: 'C' },
+    { code: 'E' },
+  ])
+}
+
+function applyReal(
+  raw: Redis,
+  operations: readonly ModelOperation[],
+  born: number,
+  check: boolean,
+  fence: { readonly real: Fence } | undefined,
+): Promise<unknown> {
+  const keys = [BASE, `${BASE}!`]
+  const args: (string | number | Buffer)[] = [born, check ? '1' : '', 's', 20_000, 100_000, 1e6]
+  for (const operation of operations) {
+    args.push(operation.code)
+    if ('key' in operation) keys.push(`${BASE}:${operation.key}`)
+    if (operation.code === 'd' || operation.code === 'x') {
+      args.push(`k${operation.key}`, operation.key)
+    }
+    if ('tag' in operation) args.push(operation.tag)
+    if (operation.code !== 's') continue
+    const { key, payload, tags, deadline } = operation
+    const real = operation.fence && fence?.real
+    const body = encodeBody(key, tags, Buffer.from(`${payload}`), false)
+    args.push(`k${key}`, key, body, '1e999', 0, real?.epoch ?? '', real?.incarnation ?? '')
+    args.push(deadline === Infinity ? '1e999' : deadline)
+  }
+  return (raw as unknown as { evalBuffer(...args: unknown[]): Promise<unknown> }).evalBuffer(
+    APPLY_SOURCE,
+    keys.length,
+    keys,
+    args,
+  )
+}
+
+/** A result of the script as the model puts it. */
+function readable(result: unknown): unknown {
+  if (result === null) return undefined
+  const stale = Array.isArray(result)
+  const bytes = stale ? result[0] : result
+  if (!Buffer.isBuffer(bytes)) return result
+  const expired = stale || bytes.readDoubleLE(8) === 0
+  const text = bytes.toString('latin1')
+  return { payload: Number(/\d+$/.exec(text)?.[0]), stale: expired }
+}
