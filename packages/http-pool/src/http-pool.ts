@@ -55,7 +55,7 @@ export class HttpPool {
 
   /**
    * Sends a request; resolves when the head of the response has arrived, in the shape of undici's. Read its
-   * body, `dump()` or destroy it: a body that nobody reads keeps its connection.
+   * body, `dump()` or destroy it: a body that is not read keeps its connection.
    *
    * A status is no error. When retries are used up, the last response is the result.
    *

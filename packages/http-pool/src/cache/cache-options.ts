@@ -10,7 +10,7 @@ export interface CacheOptions {
   /** Largest body that is kept, in bytes. Default: 5 MiB */
   readonly maxEntrySize?: number | undefined
   /**
-   * `shared` keeps what is meant for everybody; `private` also what is meant for one user, and so is for a
+   * `shared` keeps what is meant for all users; `private` also what is meant for one user, and so is for a
    * pool that serves one user. Default: `shared`
    */
   readonly type?: 'shared' | 'private' | undefined

@@ -46,7 +46,7 @@ export class Coalescer {
 
 /**
  * JSON, so that no header value can imitate the end of another. The policy is part of it, but for the total
- * time, which each caller keeps for itself: nobody's limits may hold for the request of somebody else.
+ * time, which each caller keeps for itself: the limits of one call do not hold for another.
  */
 function requestKey({ origin, method, path, headers, policy }: ExchangeOptions): string {
   const { retry, totalTimeout: _own, ...rest } = policy ?? {}

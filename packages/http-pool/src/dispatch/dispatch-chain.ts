@@ -68,7 +68,7 @@ function withCache(
     try {
       next(options, isCached ? new Freshening(store, options, handler) : handler)
     } catch (error) {
-      // In the background there is nobody to catch it.
+      // In the background nothing would catch it.
       handler.onResponseError?.(null as never, error as Error)
     }
     return true

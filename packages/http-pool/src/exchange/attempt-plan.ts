@@ -186,7 +186,7 @@ export class AttemptPlan {
       else this.#make(reason).start()
     } catch (error) {
       const attempt = reason === 'hedge' ? this.#hedge : this.#attempt
-      // The guard has admitted an attempt that nobody will tell it the end of.
+      // The guard has admitted an attempt whose end it would not be told.
       if (attempt === null || attempt.settled) {
         origin.guard?.ignored(core.clock.now(), this.#era)
       }

@@ -26,7 +26,7 @@ export class AttemptTrace {
     this.#phaseStart = clock.now()
   }
 
-  /** Announces the attempt and runs `begin` in the context of whoever traces it. */
+  /** Announces the attempt and runs `begin` in the context that subscribers bind. */
   start(begin: () => void): void {
     attemptChannels.start.runStores(this.message, () => {
       this.scope = new AsyncResource('MillraceHttpAttempt')

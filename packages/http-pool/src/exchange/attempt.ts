@@ -25,7 +25,7 @@ const DRAIN_TIMEOUT = 2_000
  * - `opening`: given to a connection, which may still have to connect
  * - `sent`: on the wire, no final response yet
  * - `body`: receiving
- * - `draining`: reading a response that nobody wants, for the sake of the connection
+ * - `draining`: reading a response that is not wanted, to keep the connection
  */
 export type AttemptPhase = 'waiting' | 'opening' | 'sent' | 'body' | 'draining' | 'over'
 

@@ -57,7 +57,7 @@ function olderQuota(headers: Headers, wallTime: () => number): ServerQuota | und
   return undefined
 }
 
-/** Some servers send seconds or ms since 1970 where others send seconds from now: nobody waits for 30 years. */
+/** Some servers send seconds or ms since 1970 where others send seconds from now, and a wait of decades is not meant. */
 const EARLIEST_SECONDS = 1_000_000_000
 const EARLIEST_MILLISECONDS = 1000 * EARLIEST_SECONDS
 

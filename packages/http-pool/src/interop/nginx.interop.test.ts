@@ -89,7 +89,7 @@ afterAll(async () => {
 })
 
 function makePool(options: HttpPoolOptions = {}): HttpPool {
-  pool = new HttpPool({ tls: { ca: certificate }, ...options })
+  pool = new HttpPool({ allowH2: true, tls: { ca: certificate }, ...options })
   return pool
 }
 

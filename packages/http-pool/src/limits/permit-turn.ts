@@ -1,7 +1,7 @@
 import { isThenable } from '@millrace/kit'
 import type { Limiter, PermitOutcome } from './limiter.ts'
 
-/** Whoever waits for a permit. */
+/** What waits for a permit. */
 export interface PermitOwner {
   onPermit(): void
   fail(error: Error): void

@@ -74,7 +74,7 @@ export function resolveOrigin(
     connectionsPerHost = 10,
     concurrencyPerHost = Infinity,
     connectTimeout = 10_000,
-    allowH2 = true,
+    allowH2 = false,
     maxConcurrentStreams = 100,
   } = options
   const allowAddress = resolveAddresses(named('addresses'), options.addresses)

@@ -36,7 +36,10 @@ export interface OriginOptions {
   readonly keepAliveMaxTimeout?: number | undefined
   /** How much earlier than the server's hint a connection is given up, in ms. Default: 1,000 */
   readonly keepAliveMargin?: number | undefined
-  /** Speak HTTP/2 where a TLS server offers it. Default: true */
+  /**
+   * Speak HTTP/2 where a TLS server offers it. One connection then carries many requests, and its end is the end of them all; over
+   * HTTP/1.1 it is that of one. Default: false
+   */
   readonly allowH2?: boolean | undefined
   /** Streams on one HTTP/2 connection; a server may lower it. Default: 100 */
   readonly maxConcurrentStreams?: number | undefined
@@ -110,7 +113,7 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
   /** Retries, default on. */
   readonly retry?: boolean | RetryOptions | undefined
   /**
-   * A body that nobody reads is given up after this many ms if other requests wait for a connection.
+   * A body that is not read is given up after this many ms if other requests wait for a connection.
    * Default: 60,000; 0 and Infinity mean no limit
    */
   readonly bodyLeakTimeout?: number | undefined

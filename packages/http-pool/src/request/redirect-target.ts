@@ -3,7 +3,7 @@ import type { Headers } from '../handler.ts'
 import { type ExchangeOptions, isReplayable } from './exchange-options.ts'
 import { dropHeaders } from './header-list.ts'
 
-/** What must not reach another origin: whoever redirects there may not own it. */
+/** What must not reach another origin: the one that redirects there may not own it. */
 export const CREDENTIAL_HEADERS: readonly string[] = [
   'authorization',
   'cookie',

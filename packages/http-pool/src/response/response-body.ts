@@ -3,7 +3,7 @@ import type { Controller } from '../handler.ts'
 import { toText } from './body-text.ts'
 
 type Mode =
-  /** Nobody reads yet: chunks are held here. */
+  /** It is not read yet: chunks are held here. */
   | 'idle'
   /** One of the methods that resolve with the whole body gathers the chunks, past the stream. */
   | 'gather'
@@ -144,7 +144,7 @@ export class ResponseBody extends Readable {
       else reject(error ?? new Error('The body was destroyed'))
       this.#reject = undefined
     }
-    // One tick later, as whoever awaits the response has to get the chance to listen.
+    // One tick later, so that the code that awaits the response can listen first.
     setImmediate(callback, error)
   }
 

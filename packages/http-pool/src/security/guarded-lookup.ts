@@ -11,7 +11,7 @@ export class RefusedAddress extends Error {}
 
 /**
  * A lookup that drops the addresses which are not allowed. As the socket connects to what this returns and
- * asks nobody else, a name cannot resolve to one address for the check and to another for the connection.
+ * asks nothing else, a name cannot resolve to one address for the check and to another for the connection.
  */
 export function guardedLookup(
   lookup: LookupFunction | undefined,

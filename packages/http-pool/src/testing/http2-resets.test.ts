@@ -27,7 +27,7 @@ afterEach(async () => {
 })
 
 function makePool(options: HttpPoolOptions = {}): void {
-  pool = new HttpPool({ tls: { ca: server.certificate }, retry: false, ...options })
+  pool = new HttpPool({ allowH2: true, tls: { ca: server.certificate }, retry: false, ...options })
 }
 
 describe.each([
