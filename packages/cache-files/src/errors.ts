@@ -193,3 +193,25 @@ export class GraphClosedError extends Error {
     super('The graph is closed')
   }
 }
+
+/** More sources wait for a parser's threads than `maxQueue`. */
+export class ParseQueueFullError extends Error {
+  override readonly name = 'ParseQueueFullError'
+  readonly code = 'ERR_MILLRACE_PARSE_QUEUE_FULL'
+  readonly maxQueue: number
+
+  constructor(maxQueue: number) {
+    super(`${maxQueue} sources wait for the parser already`)
+    this.maxQueue = maxQueue
+  }
+}
+
+/** The parser's threads were ended. */
+export class ParsePoolClosedError extends Error {
+  override readonly name = 'ParsePoolClosedError'
+  readonly code = 'ERR_MILLRACE_PARSE_POOL_CLOSED'
+
+  constructor() {
+    super('The parser was closed')
+  }
+}

@@ -6,6 +6,8 @@ export {
   FileReadError,
   GraphClosedError,
   NestedGetError,
+  ParsePoolClosedError,
+  ParseQueueFullError,
   ParseTimeoutError,
   QueryTimeoutError,
   ResultError,
@@ -28,17 +30,26 @@ export type {
 } from './parse/parse-cache.ts'
 export { ParseCache } from './parse/parse-cache.ts'
 export type { ParseMessage } from './parse/parse-channels.ts'
+export { ParsePool, type ParsePoolOptions, type ParsePoolStats } from './parse/parse-pool.ts'
 export type { KeepingOptions } from './persist/keeping-options.ts'
 export type { StoredResult } from './persist/stored-result.ts'
 export type { ChangeFeed, ChangeReports } from './table/change-feed.ts'
 export type { FileStamp } from './table/file-stamp.ts'
-export type { FileContent, FileTableStats } from './table/file-table.ts'
+export type { FileContent, FileTableStats, TableFault } from './table/file-table.ts'
 export { FileTable } from './table/file-table.ts'
 export type { FileTableOptions } from './table/file-table-options.ts'
 export type { FolderList } from './table/folder-lists.ts'
 export type { PathKind } from './table/path-kind.ts'
 export type { KnownFile } from './table/table-snapshot.ts'
 export { contentKey, type OptionEffects, parserId } from './value/content-key.ts'
+export {
+  type WarmEnd,
+  type WarmOptions,
+  type WarmProgress,
+  type WarmReport,
+  warm,
+} from './warm/warm.ts'
+export { changedByGit, changedFiles, dependencyOrder } from './warm/warm-orders.ts'
 export { ManualSource } from './watch/manual-source.ts'
 export {
   ResultStream,
@@ -48,3 +59,11 @@ export {
 } from './watch/result-stream.ts'
 export type { ChangeAllReason, ReportedChanges, WatchSource } from './watch/watch-source.ts'
 export { type Tick, Watcher, type WatcherOptions, type WatcherStats } from './watch/watcher.ts'
+export type { CacheFolderProblem } from './workspace/cache-folder.ts'
+export { type FilePreset, type FilePresetName, filePresets } from './workspace/presets.ts'
+export type { Finding, FindingProblem, ValidationReport } from './workspace/validate.ts'
+export {
+  Workspace,
+  type WorkspaceOptions,
+  type WorkspaceWarmOptions,
+} from './workspace/workspace.ts'

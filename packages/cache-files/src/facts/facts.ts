@@ -77,6 +77,12 @@ export interface FactsStats {
   readonly pendingWrites: number
 }
 
+/** Facts with what they are told from others by. */
+interface HeldFacts<T> {
+  readonly value: T
+  readonly fingerprint: string
+}
+
 const OPTIONS: OptionNames<FactsOptions<unknown>> = {
   ...KEEPING_OPTIONS,
   files: true,
@@ -102,7 +108,7 @@ export class Facts<T> implements AsyncDisposable {
   readonly #variant: (path: string) => string
   readonly #timeout: number
   readonly #clock: Clock
-  readonly #held: Cache<string, { readonly value: T }>
+  readonly #held: Cache<string, HeldFacts<T>>
   #counts = { calls: 0, storeHits: 0, extractions: 0, failures: 0 }
 
   /** @throws {InvalidOptionError} */
@@ -178,11 +184,11 @@ export class Facts<T> implements AsyncDisposable {
     const wanted = [...keys]
     let found = 0
     for (const [index, record] of (await this.#store.getMany(wanted)).entries()) {
-      const kept = record && unpackResult(this.#codec, record)
+      const kept = record && this.#unpacked(record)
       if (kept === undefined) continue
       this.#counts.storeHits++
       found++
-      this.#held.set(wanted[index]!, kept as { readonly value: T })
+      this.#held.set(wanted[index]!, kept)
     }
     return found
   }
@@ -190,6 +196,18 @@ export class Facts<T> implements AsyncDisposable {
   /** Resolves when all facts derived so far are in the store, or the store has failed. */
   flush(): Promise<void> {
     return this.#store.flush()
+  }
+
+  /** How many facts are no longer what they were: somebody changed a value that is shared. O(size of the facts held). */
+  changedValues(): number {
+    return this.#changed().length
+  }
+
+  /** Forgets the facts that {@link changedValues} counts. Returns how many. */
+  forgetChangedValues(): number {
+    const changed = this.#changed()
+    for (const key of changed) this.#held.delete(key)
+    return changed.length
   }
 
   stats(): FactsStats {
@@ -212,6 +230,17 @@ export class Facts<T> implements AsyncDisposable {
     return this.close()
   }
 
+  #unpacked(record: StoredResult): HeldFacts<T> | undefined {
+    const kept = unpackResult(this.#codec, record)
+    return kept && { value: kept.value as T, fingerprint: record.fingerprint }
+  }
+
+  #changed(): string[] {
+    return [...this.#held.entries()]
+      .filter(([, { value, fingerprint }]) => resultFingerprint(this.id, value) !== fingerprint)
+      .map(([key]) => key)
+  }
+
   #keyOf(path: string): string | undefined {
     try {
       return contentKey(this.#files.hashSync(path), this.id, this.#variant(path))
@@ -226,12 +255,12 @@ export class Facts<T> implements AsyncDisposable {
     content: FileContent,
     variant: string,
     signal: AbortSignal,
-  ): Promise<{ readonly value: T }> {
+  ): Promise<HeldFacts<T>> {
     const record = await this.#store.get(key)
-    const kept = record && unpackResult(this.#codec, record)
+    const kept = record && this.#unpacked(record)
     if (kept !== undefined) {
       this.#counts.storeHits++
-      return kept as { readonly value: T }
+      return kept
     }
     this.#counts.extractions++
     try {
@@ -244,7 +273,7 @@ export class Facts<T> implements AsyncDisposable {
       })
       const fingerprint = resultFingerprint(this.id, value)
       this.#store.add(key, packResult(this.id, this.#codec, { value, fingerprint }))
-      return { value }
+      return { value, fingerprint }
     } catch (error) {
       this.#counts.failures++
       throw error

@@ -4,6 +4,7 @@ import { Cache } from '@millrace/cache-core'
 import { InvalidOptionError, monotonicClock } from '@millrace/kit'
 import { FileReadError, fileReadError } from '../errors.ts'
 import type { ChangeFeed, ChangeReports } from './change-feed.ts'
+import { FileContents } from './file-contents.ts'
 import { FileRecord } from './file-record.ts'
 import { isSettled, sameStamp } from './file-stamp.ts'
 import {
@@ -56,8 +57,17 @@ export interface FileTableStats {
   readonly unsaved: number
 }
 
-/** Contents of empty files weigh something too, so that any number of them is bounded. */
-const CONTENT_OVERHEAD = 200
+/** What is wrong with what is known of a file. */
+export interface TableFault {
+  /** Absolute path. */
+  readonly path: string
+  /**
+   * - `stale-stamp`: it has other bytes than its stamp says
+   * - `missed-change`: the feed vouched for it, and it has changed
+   * - `changed-content`: somebody wrote into the bytes that are shared
+   */
+  readonly problem: 'stale-stamp' | 'missed-change' | 'changed-content'
+}
 
 /**
  * Contents of files, cached and never older than the call: every call makes a `stat` (about 2 us), and the bytes are read again
@@ -75,8 +85,7 @@ export class FileTable implements Disposable {
   readonly #records: Cache<string, FileRecord>
   readonly #kinds: PathKinds
   readonly #folders: FolderLists
-  /** By hash. */
-  readonly #contents: Cache<string, Buffer>
+  readonly #contents: FileContents
   readonly #trust = new Trust()
   /** Paths in the order in which this process first asked for them. */
   readonly #order: string[] = []
@@ -86,19 +95,14 @@ export class FileTable implements Disposable {
   /** @throws {InvalidOptionError} */
   constructor(options: FileTableOptions = {}) {
     const settings = fileTableSettings(options)
-    const { maxFiles, maxBytes, racyWindow, memoryPressure, clock } = settings
+    const { maxFiles, racyWindow, clock } = settings
     this.#settings = settings
     this.#names = new PathNames(settings.root, 4 * maxFiles, settings.caseSensitive)
     this.root = this.#names.root
     this.#records = new Cache({ maxEntries: maxFiles })
     this.#kinds = new PathKinds(maxFiles, this.#trust)
     this.#folders = new FolderLists(maxFiles, this.#trust, racyWindow, () => clock.now())
-    this.#contents = new Cache({
-      maxEntries: maxFiles,
-      maxBytes,
-      weigher: bytes => bytes.length + CONTENT_OVERHEAD,
-      ...(memoryPressure && { memoryPressure }),
-    })
+    this.#contents = new FileContents(settings)
   }
 
   /**
@@ -192,6 +196,8 @@ export class FileTable implements Disposable {
   /** Forgets what is known of a path. Never needed for correctness. */
   forget(path: string): void {
     const full = this.#names.intern(path)
+    const record = this.#records.peek(full)
+    if (record !== undefined) this.#contents.delete(record.hash)
     this.#forget(full)
     this.#folders.forget(full)
   }
@@ -240,6 +246,22 @@ export class FileTable implements Disposable {
     await this.#trust.feed?.settled()
   }
 
+  /**
+   * Compares what is known of files with their bytes. Reads every file whose stamp is the known one, or that is vouched for.
+   *
+   * @throws {FileReadError} never: what cannot be read is not known
+   */
+  *faults(): Generator<TableFault, void> {
+    for (const [path, record] of [...this.#records.entries()]) {
+      const vouched = this.#trust.holds(record.trust)
+      if (!this.#contents.isIntact(record.hash)) yield { path, problem: 'changed-content' }
+      else if (vouched || record.settled) {
+        const problem = faultOf(record, vouched, this.#settings.maxFileBytes)
+        if (problem !== undefined) yield { path, problem }
+      }
+    }
+  }
+
   /** Paths of the files known, in no particular order. */
   paths(): Iterable<string> {
     return this.#records.keys()
@@ -286,20 +308,18 @@ export class FileTable implements Disposable {
   }
 
   stats(): FileTableStats {
-    const contents = this.#contents.stats()
     return {
       files: this.#records.size,
       folders: this.#folders.size,
       contents: this.#contents.size,
-      bytes: contents.bytes - CONTENT_OVERHEAD * this.#contents.size,
+      bytes: this.#contents.bytes,
       ...this.#counts,
     }
   }
 
   /** Drops all contents and ends the timer of `memoryPressure`. */
   close(): void {
-    this.#contents.clear()
-    this.#contents[Symbol.dispose]()
+    this.#contents.close()
   }
 
   [Symbol.dispose](): void {
@@ -382,9 +402,7 @@ export class FileTable implements Disposable {
     const unreported = reports === this.#trust.reports
     record.trust = unreported && read.stampable && !read.linked ? this.#trust.mark(path) : 0
     if (this.#settings.validationInterval > 0) record.validated = monotonicClock.now()
-    const shared = this.#contents.get(hash)
-    if (shared === undefined) this.#contents.set(hash, bytes)
-    return { path, bytes: shared ?? bytes, hash, stable }
+    return { path, bytes: this.#contents.share(hash, bytes), hash, stable }
   }
 
   #use(record: FileRecord): void {
@@ -419,4 +437,22 @@ const statNow = (path: string) => statSync(path, { bigint: true, throwIfNoEntry:
 /** Whether a path is a folder's own, or below it. Both absolute. */
 function isWithin(path: string, folder: string): boolean {
   return path.startsWith(folder) && (path.length === folder.length || path[folder.length] === '/')
+}
+
+function faultOf(
+  record: FileRecord,
+  vouched: boolean,
+  limit: number,
+): TableFault['problem'] | undefined {
+  let now: FileRead
+  try {
+    now = readFileSync(record.path, limit)
+  } catch (error) {
+    if (!(error instanceof FileReadError)) throw error
+    return vouched ? 'missed-change' : undefined
+  }
+  const same = sameStamp(record.stamp, now.stamp)
+  if (now.hash === record.hash) return undefined
+  if (vouched && !same) return 'missed-change'
+  return same && now.stable ? 'stale-stamp' : undefined
 }

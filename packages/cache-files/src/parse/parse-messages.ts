@@ -1,0 +1,23 @@
+import type { ParseSource } from './parse-cache.ts'
+
+/** What a thread is started with. */
+export interface ParseWorkerData {
+  /** URL of the module. */
+  readonly module: string
+  /** Name of its export. */
+  readonly name: string
+}
+
+/** To a thread. */
+export interface ParseJob {
+  readonly id: number
+  readonly text: string
+  readonly source: Omit<ParseSource, 'signal'>
+}
+
+/** From a thread: one of the two. */
+export interface ParseOutcome {
+  readonly id: number
+  readonly value?: unknown
+  readonly error?: unknown
+}

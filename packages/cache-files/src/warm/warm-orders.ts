@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { checkInteger, InvalidOptionError } from '@millrace/kit'
+import { FileReadError } from '../errors.ts'
+import type { FileTable } from '../table/file-table.ts'
+
+/**
+ * Files from their roots along what they depend on, nearest first, each once, also in circles.
+ *
+ * @param dependenciesOf the files that a file depends on; where it throws, the file is taken to depend on none
+ * @param depth how many steps from a root, >= 0
+ */
+export async function* dependencyOrder(
+  roots: Iterable<string>,
+  dependenciesOf: (path: string) => Iterable<string> | Promise<Iterable<string>>,
+  depth: number,
+): AsyncGenerator<string, void> {
+  checkInteger('depth', depth, 0)
+  const seen = new Set<string>(roots)
+  let level: readonly string[] = [...seen]
+  for (let step = 0; level.length > 0; step++) {
+    const next: string[] = []
+    for (const path of level) {
+      yield path
+      if (step === depth) continue
+      for (const dependency of await dependencies(path, dependenciesOf)) {
+        if (seen.has(dependency)) continue
+        seen.add(dependency)
+        next.push(dependency)
+      }
+    }
+    level = next
+  }
+}
+
+async function dependencies(
+  path: string,
+  dependenciesOf: (path: string) => Iterable<string> | Promise<Iterable<string>>,
+): Promise<Iterable<string>> {
+  try {
+    return await dependenciesOf(path)
+  } catch {
+    // Who asks for the file will be told.
+    return []
+  }
+}
+
+/** Files of the last run (`files.load`) that are no longer as they were then, in the order in which it asked for them. A `stat` each. */
+export function* changedFiles(files: FileTable): Generator<string, void> {
+  for (const path of files.lastOrder) {
+    const before = files.peek(path)
+    try {
+      if (files.knownSync(path) !== before) yield path
+    } catch (error) {
+      // One that went needs no warming.
+      if (!(error instanceof FileReadError)) throw error
+    }
+  }
+}
+
+/**
+ * Files that git says differ from a commit, with those that it does not know and does not ignore. Absolute paths; those deleted are
+ * not among them.
+ *
+ * @param since a commit, branch or tag. Default: `HEAD`
+ * @throws what `git` fails with: not installed, not a repository, unknown commit
+ */
+export async function changedByGit(
+  root: string,
+  { since = 'HEAD', signal }: { readonly since?: string; readonly signal?: AbortSignal } = {},
+): Promise<string[]> {
+  if (since === '' || since.startsWith('-')) {
+    throw new InvalidOptionError('since', 'the name of a commit', since)
+  }
+  const lines = async (...args: string[]): Promise<string[]> => {
+    const limits = { cwd: root, maxBuffer: 2 ** 28, ...(signal && { signal }) }
+    const { stdout } = await promisify(execFile)('git', args, limits)
+    return stdout.split('\0').filter(Boolean)
+  }
+  const changed = await lines(
+    'diff',
+    '--name-only',
+    '--relative',
+    '--diff-filter=d',
+    '-z',
+    since,
+    '--',
+  )
+  const unknown = await lines('ls-files', '--others', '--exclude-standard', '-z')
+  return [...new Set([...changed, ...unknown])].map(path => join(root, path))
+}

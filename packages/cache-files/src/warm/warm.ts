@@ -1,0 +1,210 @@
+import { scheduler } from 'node:timers/promises'
+import type { Clock } from '@millrace/cache-core'
+import {
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  checkPositiveOrInfinity,
+  monotonicClock,
+  type OptionNames,
+} from '@millrace/kit'
+
+/** Options of {@link warm}. */
+export interface WarmOptions {
+  /** Loads that run at once, an integer >= 1. Default: 4. */
+  readonly workers?: number | undefined
+  /** ms after which no more is begun, and what runs is left, > 0. Default: Infinity. */
+  readonly timeLimit?: number | undefined
+  /** Bytes of memory in use from which on no more is begun, > 0. Default: Infinity. */
+  readonly memoryLimit?: number | undefined
+  /** Memory in use, in bytes. Default: that of the process. */
+  readonly memory?: (() => number) | undefined
+  /** Ends it; what runs is left. */
+  readonly signal?: AbortSignal | undefined
+  /** Told after each load. Default: not told. */
+  readonly onProgress?: ((progress: WarmProgress) => void) | undefined
+  /** Source of time. Default: the monotonic clock. */
+  readonly clock?: Clock | undefined
+}
+
+/** How far a {@link warm} has come. */
+export interface WarmProgress {
+  /** What was loaded just now. */
+  readonly path: string
+  /** Why it could not be, if it could not. */
+  readonly error: unknown
+  readonly warmed: number
+  readonly failed: number
+  /** ms since the beginning. */
+  readonly elapsed: number
+}
+
+/**
+ * Why a {@link warm} ended:
+ * - `done`: everything was loaded
+ * - `time`, `memory`: a limit was reached
+ * - `aborted`: its signal was
+ */
+export type WarmEnd = 'done' | 'time' | 'memory' | 'aborted'
+
+/** What a {@link warm} came to. */
+export interface WarmReport {
+  readonly warmed: number
+  readonly failed: number
+  readonly ended: WarmEnd
+  /** ms. */
+  readonly elapsed: number
+  /** Bytes of memory in use at the end. */
+  readonly memory: number
+}
+
+const OPTIONS: OptionNames<WarmOptions> = {
+  workers: true,
+  timeLimit: true,
+  memoryLimit: true,
+  memory: true,
+  signal: true,
+  onProgress: true,
+  clock: true,
+}
+
+/** ms of work after which other work gets its turn. */
+const SLICE = 8
+
+/**
+ * Loads what will be asked for before it is, within limits. What fails is left to those who ask for it. A source of paths is asked for the
+ * next one only when a worker is free: `files.lastOrder`, `dependencyOrder`, `changedFiles`, `changedByGit`.
+ *
+ * @throws {InvalidOptionError}
+ */
+export async function warm(
+  paths: Iterable<string> | AsyncIterable<string>,
+  load: (path: string, options: { readonly signal: AbortSignal }) => unknown,
+  options: WarmOptions = {},
+): Promise<WarmReport> {
+  checkOptions('', options, OPTIONS)
+  checkFunction('load', load)
+  const workers = checkInteger('workers', options.workers ?? 4, 1)
+  const run = new Warming(paths, load, options)
+  await Promise.all(Array.from({ length: workers }, () => run.work()))
+  return run.end()
+}
+
+class Warming {
+  readonly #next: () => Promise<string | undefined>
+  readonly #load: (path: string, options: { readonly signal: AbortSignal }) => unknown
+  readonly #clock: Clock
+  readonly #memory: () => number
+  readonly #memoryLimit: number
+  readonly #onProgress: (progress: WarmProgress) => void
+  readonly #signal: AbortSignal | undefined
+  readonly #begun: number
+  readonly #stopping = new AbortController()
+  readonly #stopped = Promise.withResolvers<void>()
+  readonly #release: () => void
+  #sliceBegan: number
+  #warmed = 0
+  #failed = 0
+  #ended: WarmEnd = 'done'
+
+  constructor(
+    paths: Iterable<string> | AsyncIterable<string>,
+    load: (path: string, options: { readonly signal: AbortSignal }) => unknown,
+    options: WarmOptions,
+  ) {
+    const { clock = monotonicClock, memory = process.memoryUsage.rss, signal } = options
+    const timeLimit = checkPositiveOrInfinity('timeLimit', options.timeLimit ?? Infinity)
+    this.#memoryLimit = checkPositiveOrInfinity('memoryLimit', options.memoryLimit ?? Infinity)
+    this.#memory = checkFunction('memory', memory)
+    this.#onProgress = checkFunction('onProgress', options.onProgress ?? (() => undefined))
+    this.#next = oneByOne(paths)
+    this.#load = load
+    this.#clock = clock
+    this.#signal = signal
+    this.#begun = clock.now()
+    this.#sliceBegan = this.#begun
+    const timer =
+      timeLimit === Infinity ? undefined : clock.setTimer(() => this.#stop('time'), timeLimit)
+    const abort = (): void => this.#stop('aborted')
+    if (signal?.aborted) abort()
+    signal?.addEventListener('abort', abort, { once: true })
+    this.#release = () => {
+      timer?.cancel()
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  async work(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      if (this.#memory() >= this.#memoryLimit) {
+        this.#stop('memory')
+        return
+      }
+      const path = await Promise.race([this.#next(), this.#stopped.promise])
+      if (path === undefined) return
+      const [outcome] = await Promise.race([
+        Promise.allSettled([this.#begin(path)]),
+        this.#stopped.promise.then(() => [undefined] as const),
+      ])
+      if (outcome !== undefined) this.#note(path, outcome)
+      if (this.#clock.now() - this.#sliceBegan > SLICE) {
+        await scheduler.yield()
+        this.#sliceBegan = this.#clock.now()
+      }
+    }
+  }
+
+  end(): WarmReport {
+    this.#release()
+    return {
+      warmed: this.#warmed,
+      failed: this.#failed,
+      ended: this.#ended,
+      elapsed: this.#clock.now() - this.#begun,
+      memory: this.#memory(),
+    }
+  }
+
+  async #begin(path: string): Promise<unknown> {
+    return this.#load(path, { signal: this.#stopping.signal })
+  }
+
+  #note(path: string, outcome: PromiseSettledResult<unknown>): void {
+    const failed = outcome.status === 'rejected'
+    if (failed) this.#failed++
+    else this.#warmed++
+    this.#onProgress({
+      path,
+      error: failed ? outcome.reason : undefined,
+      warmed: this.#warmed,
+      failed: this.#failed,
+      elapsed: this.#clock.now() - this.#begun,
+    })
+  }
+
+  #stop(why: WarmEnd): void {
+    if (this.#stopping.signal.aborted) return
+    this.#ended = why
+    this.#stopping.abort(
+      this.#signal?.aborted ? this.#signal.reason : new Error('Warming has ended'),
+    )
+    this.#stopped.resolve()
+  }
+}
+
+/** Takes from a source for several workers, one call at a time. */
+function oneByOne(
+  paths: Iterable<string> | AsyncIterable<string>,
+): () => Promise<string | undefined> {
+  const iterator =
+    Symbol.asyncIterator in paths ? paths[Symbol.asyncIterator]() : paths[Symbol.iterator]()
+  let last: Promise<string | undefined> = Promise.resolve('')
+  return () => {
+    last = last.then(async before => {
+      if (before === undefined) return undefined
+      const { done, value } = await iterator.next()
+      return done ? undefined : value
+    })
+    return last
+  }
+}

@@ -1,0 +1,209 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ManualSource } from '../watch/manual-source.ts'
+import type { CacheFolderProblem } from './cache-folder.ts'
+import { filePresets } from './presets.ts'
+import { Workspace, type WorkspaceOptions } from './workspace.ts'
+
+let root: string
+let cacheFolder: string
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-space-')))
+  cacheFolder = join(root, '.cache')
+  mkdirSync(join(root, 'src'))
+})
+afterEach(() => rmSync(root, { recursive: true }))
+
+const write = (name: string, text: string) => writeFileSync(join(root, 'src', name), text)
+const later = { now: () => Date.now() + 10_000 }
+const open = (options: WorkspaceOptions = {}) =>
+  new Workspace({ root: join(root, 'src'), cacheFolder, files: { clock: later }, ...options })
+
+/** Words of files, and how often each part was made. */
+function words(workspace: Workspace) {
+  const counts = { facts: 0, total: 0 }
+  const facts = workspace.facts({
+    id: 'words@1',
+    extract: ({ bytes }) => {
+      counts.facts++
+      return { words: bytes.toString().split(' ') }
+    },
+  })
+  const total = workspace.graph.query(
+    'total',
+    async context => {
+      counts.total++
+      let sum = 0
+      for (const path of context.glob('*.txt')) {
+        sum += (await facts.of(await context.read(path))).value.words.length
+      }
+      return { sum }
+    },
+    { version: '1' },
+  )
+  return { counts, facts, total }
+}
+
+describe('Workspace', () => {
+  test('the next process finds files, facts and results', async () => {
+    write('a.txt', 'one two')
+    write('b.txt', 'three')
+    for (const made of [2, 0]) {
+      await using workspace = open()
+      const { counts, total } = words(workspace)
+      expect(await workspace.graph.get(total, '')).toEqual({ sum: 3 })
+      expect(counts).toEqual({ facts: made, total: made / 2 })
+      expect(workspace.files.stats().reads > 0).toBe(made > 0)
+    }
+  })
+
+  test('all levels know of a change at the same tick', async () => {
+    write('a.txt', 'one two')
+    const source = new ManualSource(true)
+    await using workspace = open({ watch: { source, ignore: [] } })
+    const { total } = words(workspace)
+    await workspace.settled()
+    expect(await workspace.graph.get(total, '')).toEqual({ sum: 2 })
+    const { revision } = workspace
+    write('a.txt', 'one')
+    source.changed([join(root, 'src/a.txt')])
+    expect(workspace.revision).toBe(revision + 1)
+    expect(await workspace.graph.get(total, '')).toEqual({ sum: 1 })
+  })
+
+  test('a clean tree has no findings; what is wrong is found, and forgotten by repair', async () => {
+    write('a.txt', 'one two')
+    write('b.txt', 'three')
+    write('c.txt', 'four')
+    const source = new ManualSource(true)
+    await using workspace = open({ watch: { source, ignore: [] } })
+    const { facts, total } = words(workspace)
+    await workspace.settled()
+    const result = await workspace.graph.get(total, '')
+    expect(await workspace.validate()).toMatchObject({ findings: [], repaired: 0 })
+
+    result.sum = 99
+    ;(await facts.get('a.txt')).value.words.push('sneaked in')
+    ;(await workspace.files.read('b.txt')).bytes.write('X')
+    write('c.txt', 'four five')
+    const findings = [
+      { level: 'files', problem: 'changed-content', subject: join(root, 'src/b.txt') },
+      { level: 'files', problem: 'missed-change', subject: join(root, 'src/c.txt') },
+      { level: 'facts', problem: 'changed-facts', subject: 'words@1' },
+      { level: 'graph', problem: 'changed-result', subject: 'total' },
+    ]
+    expect(await workspace.validate()).toMatchObject({ findings, repaired: 0 })
+    expect(await workspace.repair()).toMatchObject({ findings, repaired: 4 })
+    expect(await workspace.validate()).toMatchObject({ findings: [], repaired: 0 })
+    expect(await workspace.graph.get(total, '')).toEqual({ sum: 5 })
+  })
+
+  test('a file whose bytes changed under its stamp is found', async () => {
+    write('a.txt', 'one two')
+    await using first = open()
+    first.files.readSync('a.txt')
+    // A snapshot that another tree of the same stamps left: no user can make a file keep its ctime.
+    const dump = first.files.dump()
+    const bytes = readFileSync(join(root, 'src/a.txt'))
+    await using second = open({ cacheFolder: undefined })
+    second.files.load(dump)
+    expect((await second.validate()).findings).toEqual([])
+    expect(bytes.toString()).toBe('one two')
+    const { atime, mtime } = statSync(join(root, 'src/a.txt'))
+    write('a.txt', 'two one')
+    utimesSync(join(root, 'src/a.txt'), atime, mtime)
+    // The stamp tells, so nothing is wrong: it will be read again.
+    expect((await second.validate()).findings).toEqual([])
+    expect(second.files.readSync('a.txt').bytes.toString()).toBe('two one')
+  })
+
+  test('warms in the order of the last run, by `ci` only what changed', async () => {
+    for (const name of ['a.txt', 'b.txt', 'c.txt']) write(name, name)
+    {
+      await using first = open()
+      for (const name of ['c.txt', 'a.txt', 'b.txt']) first.files.readSync(name)
+    }
+    write('a.txt', 'edited')
+    const order = async (preset: 'interactive' | 'ci') => {
+      await using workspace = open({ preset })
+      const loaded: string[] = []
+      const report = await workspace.warm(path => loaded.push(path.slice(-5)), { workers: 1 })
+      expect(report.ended).toBe('done')
+      return loaded.join()
+    }
+    // `ci` first, as what it looks at is known afterwards.
+    expect(await order('ci')).toBe('a.txt')
+    expect(await order('interactive')).toContain('c.txt')
+  })
+
+  test.each<[string, () => void]>([
+    ['is a file', () => writeFileSync(cacheFolder, 'mine')],
+    [
+      'holds something else',
+      () => {
+        mkdirSync(join(cacheFolder, 'v1'), { recursive: true })
+        writeFileSync(
+          join(cacheFolder, 'v1', 'graph.db'),
+          'SQLite format 3\0 not at all'.repeat(40),
+        )
+        mkdirSync(join(cacheFolder, 'v1', 'facts.db'))
+      },
+    ],
+  ])('a cache folder that %s is as good as empty, and that is said once', async (_, spoil) => {
+    write('a.txt', 'one two')
+    spoil()
+    const told: CacheFolderProblem[] = []
+    await using workspace = open({ onCacheProblem: problem => told.push(problem) })
+    const { total } = words(workspace)
+    expect(await workspace.graph.get(total, '')).toEqual({ sum: 2 })
+    expect(await workspace.graph.get(total, '')).toEqual({ sum: 2 })
+    await workspace.save()
+    expect(told).toHaveLength(1)
+    expect(told[0]).toMatchObject({ folder: join(cacheFolder, 'v1') })
+  })
+
+  test('presets have the numbers that they say', () => {
+    const numbers = Object.values(filePresets).map(({ files, graph }) => [
+      files.maxBytes! / 2 ** 20,
+      files.memoryPressure,
+      graph.maxResults,
+      graph.maxNodes,
+      graph.retention! / 3_600_000,
+      graph.cleanupInterval! / 60_000,
+    ])
+    expect(numbers).toEqual([
+      [100, { shrinkAt: 0.7, stopAt: 0.85 }, 7_500, 15_000, 48, 30],
+      [75, { shrinkAt: 0.8, stopAt: 0.9 }, 3_000, 8_000, 12, 15],
+      [50, { shrinkAt: 0.6, stopAt: 0.75 }, 2_000, 5_000, 2, 5],
+    ])
+    expect(() => open({ preset: 'large' as never })).toThrow("'heavy', 'interactive', 'ci'")
+  })
+
+  test('gives contents and values up when memory gets scarce', async () => {
+    for (let i = 0; i < 50; i++) write(`${i}.txt`, `${i}`.padEnd(1_000, 'x'))
+    let usage = 0
+    await using workspace = open({
+      files: {
+        clock: later,
+        memoryPressure: { shrinkAt: 0.5, stopAt: 0.6, interval: 1, usage: () => usage },
+      },
+    })
+    for (let i = 0; i < 50; i++) workspace.files.readSync(`${i}.txt`)
+    const held = workspace.files.stats().bytes
+    expect(held).toBe(50_000)
+    usage = 0.7
+    while (workspace.files.stats().bytes > held / 4) await new Promise(setImmediate)
+    expect(workspace.files.readSync('7.txt').bytes.length).toBe(1_000)
+  })
+})
