@@ -1,4 +1,5 @@
 import { help, parseOptions, UsageError } from './options.ts'
+import { renderRounds, runRounds } from './rounds/run-rounds.ts'
 import { DemoError, runDemo } from './run-demo.ts'
 
 /** Exit code 0 also after Ctrl-C, once everything is flushed; 1 only when the main job could not run. */
@@ -6,6 +7,10 @@ async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2))
   if (options === 'help') {
     console.log(help)
+    return
+  }
+  if (options.rounds) {
+    console.log(renderRounds(await runRounds(options.directory)))
     return
   }
   const interrupt = new AbortController()

@@ -8,6 +8,7 @@ test('paths are relative to where the user stands', () => {
     directory: '/home/user/project/src',
     cacheDirectory: '/home/user/project/.millrace',
     once: true,
+    rounds: false,
     json: false,
     port: 4600,
     registry: undefined,

@@ -13,6 +13,8 @@ export interface DemoOptions {
   readonly redis: URL | undefined
   /** Print the report and exit instead of serving it. */
   readonly once: boolean
+  /** Analyse a copy of the tree again and again with edits in between, print what was recomputed, and exit. */
+  readonly rounds: boolean
   /** Print the report as JSON. */
   readonly json: boolean
   readonly port: number
@@ -26,6 +28,7 @@ and why. Everything is cached, so a second run is mostly verification.
 
   --once            print the report and exit, instead of serving it
   --json            print the report as JSON
+  --rounds          analyse a copy of DIR with edits in between, print what was recomputed and cut off, and exit
   --port NUMBER     port of the live page on 127.0.0.1 (default 4600)
   --registry URL    a package registry (default: an embedded one that answers from the installed packages)
   --redis URL       cache package metadata in Redis (default: SQLite under .millrace/)
@@ -64,6 +67,7 @@ export function parseOptions(
     registry: url('--registry', values.registry, ['http:', 'https:']),
     redis: url('--redis', values.redis, ['redis:', 'rediss:']),
     once: values.once,
+    rounds: values.rounds,
     json: values.json,
     port: port(values.port),
   }
@@ -76,6 +80,7 @@ function readArguments(argv: readonly string[]) {
       allowPositionals: true,
       options: {
         once: { type: 'boolean', default: false },
+        rounds: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         port: { type: 'string', default: '4600' },
         registry: { type: 'string' },

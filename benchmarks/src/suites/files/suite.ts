@@ -4,6 +4,7 @@ import { count, sourceTree } from './tree.ts'
 
 const verify = () => import('./contenders/verify.ts')
 const rewriting = () => import('./contenders/rewrites.ts')
+const incremental = () => import('./contenders/incremental.ts')
 
 /** Loads a module of contenders in the child that measures it, and picks one. */
 function from<M, R>(load: () => Promise<M>, pick: (module: M) => Prepare<R>): Prepare<R> {
@@ -48,6 +49,29 @@ export default defineSuite({
         'fs.statSync': from(verify, module => module.bareStat),
       },
       check: same => assert.equal(same, count),
+    }),
+    defineCase<number>({
+      name: 'no-op run over 10,000 watched files',
+      description:
+        'per file, with a watcher that has settled: no file is looked at; file-entry-cache as in the first case',
+      unit: 'us/op',
+      goal: 50,
+      fixture: sourceTree,
+      ours: from(incremental, module => module.watched),
+      peers: { 'file-entry-cache mtime': from(verify, module => module.byTimeRun) },
+      check: same => assert.equal(same, count),
+    }),
+    defineCase<number>({
+      name: 'edit to answer in 10,000 files, p95',
+      description:
+        'from the save of one file to the answer of a query over all of them, watched; the peer reads all of them again',
+      unit: 'ms',
+      better: 'less',
+      limit: 10,
+      fixture: sourceTree,
+      ours: from(incremental, module => module.graphAnswer),
+      peers: { 'from scratch': from(incremental, module => module.scratchAnswer) },
+      check: wrong => assert.equal(wrong, 0),
     }),
     defineCase<number>({
       name: 'rewrites noticed',

@@ -221,8 +221,8 @@ export class Graph implements AsyncDisposable {
    *
    * @returns how many traces were found
    */
-  async preload<K extends string>(
-    query: Query<K, unknown>,
+  async preload<V, K extends string>(
+    query: Query<K, V>,
     keys: Iterable<NoInfer<K>>,
   ): Promise<number> {
     const wanted: { readonly node: GraphNode; readonly key: string }[] = []

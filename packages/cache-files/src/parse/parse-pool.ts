@@ -192,7 +192,11 @@ class ParseThread {
     this.#worker = new Worker(workerFile, { workerData })
     this.#worker.unref()
     this.#worker.on('message', (outcome: ParseOutcome) => this.#receive(outcome))
-    this.#worker.on('error', error => this.#finish(error))
+    this.#worker.on('error', error => {
+      // It ends: what comes next is for another one.
+      this.#ending = true
+      this.#finish(error)
+    })
     this.#worker.on('exit', code => {
       this.#ending = true
       this.#finish(new Error(`The parser ended its thread with ${code}`))

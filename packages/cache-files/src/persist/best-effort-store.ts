@@ -1,6 +1,8 @@
+import { hash } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
 import type { Store, StoreEntry } from '@millrace/cache-core/store'
 import { StoreTimeoutError } from '../errors.ts'
+import type { StoredResult } from './stored-result.ts'
 import { WriteBehind } from './write-behind.ts'
 
 /** How a {@link BestEffortStore} writes. */
@@ -20,7 +22,7 @@ export interface BestEffortOptions {
 const PAUSE = 10
 
 /** A store that helps but is never needed: what fails in it counts as not there, and is reported once until it works again. */
-export class BestEffortStore<T> {
+export class BestEffortStore<T extends StoredResult> {
   readonly #store: Store<T>
   readonly #writes: WriteBehind<T>
   readonly #options: BestEffortOptions
@@ -58,7 +60,9 @@ export class BestEffortStore<T> {
   /** Writes a value soon. */
   add(key: string, value: T): void {
     const { retention } = this.#options
-    this.#writes.add(retention === Infinity ? { key, value } : { key, value, ttl: retention })
+    const sealed = { ...value, seal: sealOf(key, value) }
+    const item = { key, value: sealed }
+    this.#writes.add(retention === Infinity ? item : { ...item, ttl: retention })
   }
 
   /** Forgets a value. */
@@ -72,7 +76,9 @@ export class BestEffortStore<T> {
   }
 
   /** The value of an entry, whose life begins anew when half of it is over. */
-  #used(key: string, { value, expires }: StoreEntry<T>): T {
+  #used(key: string, { value, expires }: StoreEntry<T>): T | undefined {
+    // Damaged, or another key's, as a damaged index of the store gives: as good as not there.
+    if (typeof value !== 'object' || value?.seal !== sealOf(key, value)) return undefined
     const { retention } = this.#options
     // `expires` is on the wall clock of whoever wrote it: a step of it costs a write, or half a life.
     if (retention !== Infinity && expires - Date.now() < retention / 2) this.add(key, value)
@@ -107,4 +113,9 @@ export class BestEffortStore<T> {
       timer.cancel()
     }
   }
+}
+
+/** Ties a record to its key, so that neither damage nor a mix-up passes for a result. */
+function sealOf(key: string, { seal: _, ...record }: StoredResult): string {
+  return hash('sha256', JSON.stringify([key, record]), 'base64')
 }

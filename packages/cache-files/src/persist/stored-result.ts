@@ -10,6 +10,8 @@ export interface StoredResult {
   readonly fingerprint: string
   /** The encoded result. */
   readonly value: string
+  /** Checksum of the key and all the rest; filled in when it is stored. */
+  readonly seal?: string | undefined
 }
 
 /**

@@ -83,13 +83,22 @@ export class FsWatchSource implements WatchSource {
     this.#worker?.postMessage(request)
   }
 
+  ref(): void {
+    if (this.#waiting++ === 0) this.#worker?.ref()
+  }
+
+  unref(): void {
+    if (--this.#waiting === 0) this.#worker?.unref()
+  }
+
   /** Keeps the process alive while something waits, and only then. */
   async #held<T>(promise: Promise<T>): Promise<T> {
+    // A new thread is held already.
     if (this.#waiting++ === 0) this.#worker?.ref()
     try {
       return await promise
     } finally {
-      if (--this.#waiting === 0) this.#worker?.unref()
+      this.unref()
     }
   }
 

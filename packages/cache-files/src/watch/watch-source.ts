@@ -25,6 +25,10 @@ export interface WatchSource {
   start(root: string, report: (changes: ReportedChanges) => void): Promise<void>
   /** Resolves when everything that changed before the call has been reported, or `complete` no longer holds. */
   settled(): Promise<void>
+  /** Keeps the process alive from now on, as somebody waits for changes. Called as often as {@link unref}. */
+  ref?(): void
+  /** Takes one {@link ref} back. */
+  unref?(): void
   /** Ends it. Nothing is reported afterwards. */
   close(): Promise<void>
 }

@@ -150,7 +150,9 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Tick, undefined> {
-    const reader = new TickReader(this.#maxPending, () => this.#readers.delete(reader))
+    const reader = new TickReader(this.#maxPending, this.#source, () =>
+      this.#readers.delete(reader),
+    )
     if (this.#closed) reader.end()
     else this.#readers.add(reader)
     return reader
@@ -217,12 +219,14 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
 /** One who reads ticks at his own pace. */
 class TickReader implements AsyncIterator<Tick, undefined> {
   readonly #pending: PendingChanges
+  readonly #source: WatchSource
   readonly #leave: () => void
   #revision = 0
   #ended = false
   #waiting: ((result: IteratorResult<Tick, undefined>) => void)[] = []
 
-  constructor(limit: number, leave: () => void) {
+  constructor(limit: number, source: WatchSource, leave: () => void) {
+    this.#source = source
     this.#pending = new PendingChanges(limit)
     this.#leave = leave
   }
@@ -230,12 +234,16 @@ class TickReader implements AsyncIterator<Tick, undefined> {
   add(changes: ReportedChanges, revision: number): void {
     this.#pending.add(changes)
     this.#revision = revision
-    this.#waiting.shift()?.(this.#take())
+    const waiting = this.#waiting.shift()
+    if (waiting === undefined) return
+    this.#source.unref?.()
+    waiting(this.#take())
   }
 
   async next(): Promise<IteratorResult<Tick, undefined>> {
     if (!this.#pending.isEmpty) return this.#take()
     if (this.#ended) return { done: true, value: undefined }
+    this.#source.ref?.()
     return new Promise(resolve => this.#waiting.push(resolve))
   }
 
@@ -247,7 +255,10 @@ class TickReader implements AsyncIterator<Tick, undefined> {
   end(): void {
     this.#ended = true
     this.#leave()
-    for (const resolve of this.#waiting.splice(0)) resolve({ done: true, value: undefined })
+    for (const resolve of this.#waiting.splice(0)) {
+      this.#source.unref?.()
+      resolve({ done: true, value: undefined })
+    }
   }
 
   #take(): IteratorResult<Tick, undefined> {

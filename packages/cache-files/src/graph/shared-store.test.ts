@@ -1,0 +1,113 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SqliteStore } from '@millrace/cache-core/sqlite'
+import { runs, seededRandom } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { FileTable } from '../table/file-table.ts'
+import { Graph } from './graph.ts'
+import type { TraceRecord } from './trace-record.ts'
+
+let folder: string
+let root: string
+let path: string
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-shared-')))
+  root = join(folder, 'src')
+  path = join(folder, 'graph.db')
+  mkdirSync(root)
+  for (let i = 0; i < 40; i++) writeFileSync(join(root, `${i}`), `${i};`)
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const start = (rounds: number): ChildProcess =>
+  fork(join(import.meta.dirname, 'store-writer.fixture.ts'), [root, path, `${rounds}`], {
+    execArgv: [...process.execArgv, '--conditions=millrace-source'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+
+/** What a graph over the shared store says of each file. */
+async function texts(): Promise<string[]> {
+  await using store = new SqliteStore<TraceRecord>({ path, onProblem: () => undefined })
+  await using graph = new Graph({ files: new FileTable({ root }), store })
+  const text = graph.query(
+    'text',
+    async (context, key) => (await context.read(key)).bytes.toString(),
+    { version: '1' },
+  )
+  return await Promise.all(readdirSync(root).map(key => graph.get(text, key)))
+}
+const onDisk = () => readdirSync(root).map(key => readFileSync(join(root, key), 'utf8'))
+
+describe('a store that several processes use', () => {
+  test('holds nothing wrong, whoever writes, while files change', async () => {
+    const writers = [start(4), start(4)]
+    const ended = Promise.all(writers.map(writer => once(writer, 'exit')))
+    let over = false
+    void ended.then(() => {
+      over = true
+    })
+    let edits = 0
+    while (!over) {
+      writeFileSync(join(root, `${edits % 40}`), `${edits};`)
+      edits++
+      expect(await texts()).toEqual(onDisk())
+    }
+    expect((await ended).map(([code]) => code)).toEqual([0, 0])
+    expect(edits).toBeGreaterThan(1)
+  })
+
+  test('is whole after a process was killed while it wrote', async () => {
+    for (let i = 0; i < 2; i++) {
+      const writer = start(1_000)
+      let flushes = 0
+      await new Promise<void>(resolve => {
+        writer.on('message', message => {
+          // It has begun to write and has not said that it is done.
+          if (message === 'flushing' && ++flushes > i) {
+            writer.kill('SIGKILL')
+            resolve()
+          }
+        })
+      })
+      const [, signal] = await once(writer, 'exit')
+      expect(signal).toBe('SIGKILL')
+      writeFileSync(join(root, `${i}`), `killed ${i}`)
+      expect(await texts()).toEqual(onDisk())
+    }
+  })
+
+  test('gives no wrong result from damaged bytes', async () => {
+    await texts()
+    const random = seededRandom(7)
+    for (let i = 0; i < runs(15); i++) {
+      const { size } = statSync(path)
+      const file = openSync(path, 'r+')
+      for (let flips = 0; flips < 8; flips++) {
+        writeSync(
+          file,
+          Buffer.from([Math.floor(random() * 256)]),
+          0,
+          1,
+          Math.floor(random() * size),
+        )
+      }
+      closeSync(file)
+      expect(await texts()).toEqual(onDisk())
+    }
+  })
+})
