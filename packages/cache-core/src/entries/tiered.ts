@@ -1,5 +1,7 @@
 export type { BusListener, Invalidation, InvalidationBus } from '../tiered/invalidation-bus.ts'
 export type { LeaseHold, LoadLease } from '../tiered/load-lease.ts'
 export { MemoryBus, MemoryChannel } from '../tiered/memory-bus.ts'
+export type { TierBreakerOptions } from '../tiered/tier-breaker.ts'
+export { CacheClosedError, StoreSuspendedError, StoreTimeoutError } from '../tiered/tier-errors.ts'
 export { TieredCache } from '../tiered/tiered-cache.ts'
 export type { TieredCacheOptions, TieredStats } from '../tiered/tiered-options.ts'

@@ -1,23 +1,25 @@
-import type { TimeSource } from '@millrace/kit'
+import { type TimeSource, wallClock } from '@millrace/kit'
 import type { LoadPlan } from '../load/load-options.ts'
 import { Loaded, loaded } from '../load/loaded.ts'
 import type { StoreEntry } from '../store/contract/store.ts'
 
 /** What an entry of the second tier is good for: how the first tier may take it, or `undefined` where it may not. */
 export class EntryUses<V> {
+  /** For entries of stores that do not say when they were read. */
   readonly #clock: TimeSource
   /** ms for which the first tier keeps a value at most. */
   readonly l1Ttl: number
 
-  constructor(clock: TimeSource, l1Ttl: number) {
-    this.#clock = clock
+  /** @param clock that of the tests; by its own the store's time is compared where it says it, else by the wall clock */
+  constructor(clock: TimeSource | undefined, l1Ttl: number) {
+    this.#clock = clock ?? wallClock
     this.l1Ttl = l1Ttl
   }
 
   /** The entry if it is fresh for more than `margin` ms. */
   fresh(entry: StoreEntry<V> | undefined, margin: number): Loaded<V> | undefined {
     if (entry === undefined) return undefined
-    const left = entry.expires - this.#clock.now()
+    const left = entry.expires - this.#timeOf(entry)
     if (!(left > margin || left === Infinity)) return undefined
     return loaded(entry.value, { ttl: Math.min(this.l1Ttl, left), tags: entry.tags })
   }
@@ -32,9 +34,9 @@ export class EntryUses<V> {
 
   /**
    * The entry if it is not too stale to stand in for a value that failed or is late: kept for a while, so that a source in
-   * trouble is left alone, unless somebody said it is stale.
+   * trouble is left alone, unless it was expired.
    */
-  standIn(entry: StoreEntry<V> | undefined, plan: LoadPlan): Loaded<V> | undefined {
+  fallback(entry: StoreEntry<V> | undefined, plan: LoadPlan): Loaded<V> | undefined {
     if (entry === undefined || !(this.#age(entry) < plan.staleIfError)) return undefined
     const { value, tags } = entry
     const store = entry.expires !== 0 && plan.errorBackoff !== 0
@@ -46,7 +48,11 @@ export class EntryUses<V> {
   }
 
   /** ms since the entry became stale; after an `expire`, which leaves no time, as long as it is retained. */
-  #age({ expires }: StoreEntry<V>): number {
-    return expires === 0 ? 0 : this.#clock.now() - expires
+  #age(entry: StoreEntry<V>): number {
+    return entry.expires === 0 ? 0 : this.#timeOf(entry) - entry.expires
+  }
+
+  #timeOf({ at }: StoreEntry<V>): number {
+    return at ?? this.#clock.now()
   }
 }

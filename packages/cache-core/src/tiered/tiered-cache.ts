@@ -1,23 +1,34 @@
 import {
   type Clock,
   checkFunction,
+  checkMethods,
+  checkOptions,
   checkPositiveOrInfinity,
   isThenable,
-  wallClock,
+  monotonicClock,
+  type OptionNames,
 } from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
-import type { SetOptions } from '../cache/cache-options.ts'
-import { InvalidOptionError, PartialLoadError } from '../errors.ts'
+import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
+import { PartialLoadError } from '../errors.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
 import { type LoadOptions, type LoadPlan, planLoad, planLoads } from '../load/load-options.ts'
 import type { Loader } from '../load/loader.ts'
+import { UnencodableValueError } from '../store/contract/errors.ts'
 import type { Store } from '../store/contract/store.ts'
 import { EntryUses } from './entry-uses.ts'
+import type { Invalidation } from './invalidation-bus.ts'
+import { RecoveryQueue } from './recovery-queue.ts'
 import { SecondTier } from './second-tier.ts'
 import { withSoftTimeout } from './soft-timeout.ts'
+import { TierBreaker } from './tier-breaker.ts'
 import { TierChanges } from './tier-changes.ts'
+import { CacheClosedError } from './tier-errors.ts'
 import { TierLoad } from './tier-load.ts'
 import type { TieredCacheOptions, TieredStats } from './tiered-options.ts'
+
+const STORE_METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete'] as const
+const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
 
 /** How `get` reads: it has no loader to serve a stale value in place of. */
 const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
@@ -31,38 +42,70 @@ const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
  *   callers and is stored in neither tier.
  * - An invalidation is done when its promise resolves: whoever asks this process afterwards gets what was there then or
  *   later. Other processes follow when the bus delivers, or after `l1Ttl`.
- * - A second tier that is slow or down makes reads slower or loads more frequent, never fail; writes and invalidations
- *   reject with its error, after the first tiers were told.
+ * - A second tier that is slow or down makes reads slower or loads more frequent, never fail; after several failures in a row it is
+ *   left alone for a while. Writes and invalidations reject with its error, at the latest after `storeTimeout`, when the first tiers
+ *   were told. An invalidation that failed holds in this process at once, and is repeated until the store and the other processes have it.
  */
 export class TieredCache<V> implements AsyncDisposable {
   readonly #l1: Cache<string, V>
   readonly #clock: Clock
-  readonly #store: Store<V>
+  readonly #breaker: TierBreaker
   readonly #tier: SecondTier<V>
   readonly #load: TierLoad<V>
   readonly #changes: TierChanges<V>
   readonly #defaults: LoadPlan
   readonly #enabled: boolean
 
-  /** @throws {InvalidOptionError} if an option is outside its bounds. */
+  #closing: Promise<void> | undefined
+
+  /** @throws {InvalidOptionError} if an option is outside its bounds or unknown. */
   constructor(options: TieredCacheOptions<V>) {
-    const { store, bus, lease, l1Ttl = Infinity, storeDeadline = 2_000, ...l1 } = options
-    const clock: Clock = options.clock ?? wallClock
-    if (typeof store?.fence !== 'function') throw new InvalidOptionError('store', 'a Store', store)
+    const {
+      store,
+      bus,
+      lease,
+      l1Ttl = Infinity,
+      storeTimeout = 2_000,
+      breaker = {},
+      ...l1
+    } = options
+    checkMethods('store', store, 'a Store', STORE_METHODS)
+    if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
+    if (lease !== undefined) checkMethods('lease', lease, 'a LoadLease', ['acquire'])
     checkPositiveOrInfinity('l1Ttl', l1Ttl)
-    checkPositiveOrInfinity('storeDeadline', storeDeadline)
+    checkPositiveOrInfinity('storeTimeout', storeTimeout)
+    const clock: Clock = options.clock ?? monotonicClock
+    const guard = new TierBreaker(clock, breaker)
     this.#l1 = new Cache({ ...l1, ttl: Math.min(l1Ttl, l1.ttl ?? Infinity) })
     this.#clock = clock
-    this.#store = store
-    this.#tier = new SecondTier(store, clock, storeDeadline)
+    this.#breaker = guard
     this.#enabled = options.enabled ?? true
-    this.#load = new TierLoad(this.#tier, lease, new EntryUses<V>(clock, l1Ttl), this.#enabled)
     this.#defaults = planLoads(l1)
-    this.#changes = new TierChanges(this.#l1, l1Ttl, this.#tier, this.#load, bus)
+    const missed = new RecoveryQueue()
+    const tier = new SecondTier({ store, clock, timeout: storeTimeout, breaker: guard, missed })
+    this.#tier = tier
+    const uses = new EntryUses<V>(options.clock, l1Ttl)
+    this.#load = new TierLoad({ tier, lease, uses, enabled: this.#enabled })
+    this.#changes = new TierChanges({
+      l1: this.#l1,
+      l1Ttl,
+      tier,
+      load: this.#load,
+      bus,
+      clock,
+      missed,
+      retryInterval: guard.cooldown,
+    })
+  }
+
+  /** Whether {@link close} was called. */
+  get closed(): boolean {
+    return this.#closing !== undefined
   }
 
   /** The fresh value of `key` in either tier, or `undefined`. */
   async get(key: string): Promise<V | undefined> {
+    this.#enter()
     if (this.#l1.has(key)) return this.#l1.get(key)
     try {
       return (await this.getMany([key])).get(key)
@@ -75,7 +118,8 @@ export class TieredCache<V> implements AsyncDisposable {
    * The fresh values of `keys` in either tier, those that the first tier lacks by one read of the second. Rejects with
    * `PartialLoadError` where a key is being loaded and that fails.
    */
-  getMany(keys: Iterable<string>): Promise<Map<string, V>> {
+  async getMany(keys: Iterable<string>): Promise<Map<string, V>> {
+    this.#enter()
     // A batch may leave a key out; whoever joins it with a loader then calls that.
     return this.#l1.getOrLoadMany(keys, missing => this.#load.find(missing), FRESH_ONLY)
   }
@@ -83,13 +127,14 @@ export class TieredCache<V> implements AsyncDisposable {
   /** The value of `key` in either tier, or what `loader` returns, as `Cache.getOrLoad`. */
   getOrLoad(key: string, loader: Loader<string, V>, options?: LoadOptions): Promise<V> {
     try {
-      if (this.#mayStandIn(options) && !this.#l1.has(key)) {
+      this.#enter()
+      if (this.#mayFallBack(options) && !this.#l1.has(key)) {
         const plan = this.#plan(options)
         return withSoftTimeout(
           plan,
           this.#clock,
           signal => this.#getOrLoad(key, loader, { ...options, signal }),
-          async () => (await this.#load.standIns([key], plan))?.get(key)?.value,
+          async () => (await this.#load.fallbacks([key], plan))?.get(key)?.value,
         )
       }
       return this.#getOrLoad(key, loader, options)
@@ -125,14 +170,15 @@ export class TieredCache<V> implements AsyncDisposable {
     loader: BatchLoader<string, V>,
     options?: LoadOptions,
   ): Promise<Map<string, V>> {
-    if (!this.#mayStandIn(options)) return this.#getOrLoadMany(keys, loader, options)
+    this.#enter()
+    if (!this.#mayFallBack(options)) return this.#getOrLoadMany(keys, loader, options)
     const plan = this.#plan(options)
     const wanted = [...new Set(keys)]
     return withSoftTimeout(
       plan,
       this.#clock,
       signal => this.#getOrLoadMany(wanted, loader, { ...options, signal }),
-      () => this.#standIns(wanted, plan),
+      () => this.#fallbacks(wanted, plan),
     )
   }
 
@@ -155,50 +201,72 @@ export class TieredCache<V> implements AsyncDisposable {
         (missing, context) => this.#load.many(missing, context, loader, plan, true),
         { ...options, signal: undefined },
       )
-      // Nobody waits for it: its failure is counted and published by the first tier.
+      // No caller waits for it: its failure is counted and published by the first tier.
       refresh.catch(() => {})
     }
     return results
   }
 
-  /** Stores a value in both tiers and drops it from the first tiers of other processes. Rejects if the store fails. */
-  async set(key: string, value: V, options: SetOptions = {}): Promise<void> {
-    await this.setMany([[key, value]], options)
+  /**
+   * Stores a value in both tiers and drops it from the first tiers of other processes. Whether it is stored; `false` if it was overtaken
+   * by an invalidation or is larger than the store.
+   *
+   * Rejects with `UnencodableValueError`, `undefined` included, and if the store fails: then the key is deleted as soon as it answers.
+   */
+  async set(key: string, value: V, options: SetOptions = {}): Promise<boolean> {
+    this.#enter()
+    if (value === undefined) throw new UnencodableValueError()
+    if (!this.#enabled) return false
+    return (await this.#changes.set(new Map([[key, value]]), options, this.#defaults)).has(key)
   }
 
-  /** Stores values in both tiers by one write, as {@link set}. Of several for one key the last one counts. */
-  async setMany(entries: Iterable<readonly [string, V]>, options: SetOptions = {}): Promise<void> {
-    const values = new Map(entries)
-    if (this.#enabled && values.size !== 0) {
-      await this.#changes.set(values, options, this.#defaults)
-    }
+  /**
+   * Stores values in both tiers by one write. Whether each is stored, as {@link set}; a value without an encoding is not, and does not
+   * concern the others. Of several for one key the last one counts.
+   */
+  async setMany(
+    entries: Iterable<readonly [string, V]>,
+    options: SetOptions = {},
+  ): Promise<boolean[]> {
+    this.#enter()
+    const items = [...entries]
+    if (!this.#enabled || items.length === 0) return items.map(() => false)
+    const stored = await this.#changes.set(new Map(items), options, this.#defaults)
+    return items.map(([key]) => stored.has(key))
   }
 
   /** Removes the value from both tiers. Whether the store had one. */
-  delete(key: string): Promise<boolean> {
-    return this.#changes.invalidate('delete', 'key', [key], () => this.#store.delete(key))
+  async delete(key: string): Promise<boolean> {
+    return this.#invalidate('delete', 'key', [key], store => store.delete(key))
   }
 
   /** Removes values from both tiers by one call of the store. How many the store had. */
   async deleteMany(keys: Iterable<string>): Promise<number> {
     const names = [...new Set(keys)]
     if (names.length === 0) return 0
-    return this.#changes.invalidate('delete', 'key', names, () => this.#store.deleteMany(names))
+    return this.#invalidate('delete', 'key', names, store => store.deleteMany(names))
   }
 
   /** Makes the value stale in both tiers. Whether the store had one. */
-  expire(key: string): Promise<boolean> {
-    return this.#changes.invalidate('expire', 'key', [key], () => this.#store.expire(key))
+  async expire(key: string): Promise<boolean> {
+    return this.#invalidate('expire', 'key', [key], store => store.expire(key))
+  }
+
+  /** Makes values stale in both tiers by one call of the store. How many the store had. */
+  async expireMany(keys: Iterable<string>): Promise<number> {
+    const names = [...new Set(keys)]
+    if (names.length === 0) return 0
+    return this.#invalidate('expire', 'key', names, store => store.expireMany(names))
   }
 
   /** Removes every value that has the tag, without visiting them. */
-  deleteTag(tag: string): Promise<void> {
-    return this.#changes.invalidate('delete', 'tag', [tag], () => this.#store.deleteTag(tag))
+  async deleteTag(tag: string): Promise<void> {
+    return this.#invalidate('delete', 'tag', [tag], store => store.deleteTag(tag))
   }
 
   /** Makes every value that has the tag stale, without visiting them. */
-  expireTag(tag: string): Promise<void> {
-    return this.#changes.invalidate('expire', 'tag', [tag], () => this.#store.expireTag(tag))
+  async expireTag(tag: string): Promise<void> {
+    return this.#invalidate('expire', 'tag', [tag], store => store.expireTag(tag))
   }
 
   /**
@@ -206,25 +274,28 @@ export class TieredCache<V> implements AsyncDisposable {
    * does). A load of such a key in another process that began before is caught by the bus, some time after this resolves,
    * as no store knows patterns; tags leave no such gap.
    */
-  deleteMatching(pattern: string): Promise<void> {
+  async deleteMatching(pattern: string): Promise<void> {
+    this.#enter()
     return this.#changes.matching('delete', pattern)
   }
 
   /** Makes every value whose key matches stale. As {@link deleteMatching}. */
-  expireMatching(pattern: string): Promise<void> {
+  async expireMatching(pattern: string): Promise<void> {
+    this.#enter()
     return this.#changes.matching('expire', pattern)
   }
 
   /** Removes everything from both tiers; with `{ expire: true }` makes it stale. */
-  clear({ expire = false }: { expire?: boolean } = {}): Promise<void> {
+  async clear(options: ClearOptions = {}): Promise<void> {
+    const { expire = false } = checkOptions('', options, CLEAR_OPTIONS)
     const verb = expire ? 'expire' : 'delete'
-    return this.#changes.invalidate(verb, 'all', [''], () => this.#store.clear({ expire }))
+    return this.#invalidate(verb, 'all', [''], store => store.clear({ expire }))
   }
 
   stats(): TieredStats {
     return {
       l1: this.#l1.stats(),
-      store: this.#store.stats(),
+      store: this.#tier.store.stats(),
       storeHits: this.#load.hits,
       storeMisses: this.#load.misses,
       storeFailures: this.#tier.failures,
@@ -233,17 +304,51 @@ export class TieredCache<V> implements AsyncDisposable {
       received: this.#changes.received,
       gaps: this.#changes.gaps,
       publishFailures: this.#changes.publishFailures,
+      pending: this.#changes.pending,
+      repeated: this.#changes.repeated,
+      suspensions: this.#breaker.opened,
     }
   }
 
-  /** Leaves the bus and forgets the first tier. The store and the bus stay open. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#changes.unsubscribe?.()
+  /**
+   * Ends the cache: tries once more what did not reach the store, leaves the bus, forgets the first tier and drops all timers. Calls made
+   * afterwards reject with `CacheClosedError`. The store, the bus and the lease stay open.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** As {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#l1.close()
+    this.#l1.clear()
+    await this.#changes.close()
+    // What was being loaded meanwhile.
     this.#l1.clear()
   }
 
+  /** @throws {CacheClosedError} */
+  #enter(): void {
+    if (this.#closing !== undefined) throw new CacheClosedError()
+  }
+
+  async #invalidate<T>(
+    verb: Invalidation['verb'],
+    target: Invalidation['target'],
+    names: readonly string[],
+    act: (store: Store<V>) => Promise<T>,
+  ): Promise<T> {
+    this.#enter()
+    return this.#changes.invalidate(verb, target, names, () => this.#tier.call(act))
+  }
+
   /** Whether a caller may get a stale value at a soft timeout. */
-  #mayStandIn(options: LoadOptions | undefined): boolean {
+  #mayFallBack(options: LoadOptions | undefined): boolean {
     const { softTimeout, staleIfError } = this.#defaults
     return (
       this.#enabled &&
@@ -253,8 +358,8 @@ export class TieredCache<V> implements AsyncDisposable {
   }
 
   /** The values of all `keys`, fresh or stale, or `undefined` if one has none. */
-  async #standIns(keys: readonly string[], plan: LoadPlan): Promise<Map<string, V> | undefined> {
-    const found = await this.#load.standIns(keys, plan)
+  async #fallbacks(keys: readonly string[], plan: LoadPlan): Promise<Map<string, V> | undefined> {
+    const found = await this.#load.fallbacks(keys, plan)
     const values = new Map<string, V>()
     for (const key of keys) {
       const value = this.#l1.peek(key) ?? found?.get(key)?.value
@@ -271,7 +376,7 @@ export class TieredCache<V> implements AsyncDisposable {
       context => this.#load.one(context, loader, plan, true),
       { ...options, signal: undefined },
     )
-    // As above: nobody waits.
+    // As above: no caller waits.
     refresh.catch(() => {})
   }
 

@@ -3,22 +3,31 @@ import type { CacheStats } from '../cache/cache-stats.ts'
 import type { Store, StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import type { LoadLease } from './load-lease.ts'
+import type { TierBreakerOptions } from './tier-breaker.ts'
 
 /** Options of a `TieredCache`: those of its first tier, a `Cache`, and what it is put over. */
 export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
   /** The second tier. The caller made it and closes it. */
   readonly store: Store<V>
   /** Tells the first tiers of other processes what changed. The caller closes it. Default: none, see `l1Ttl`. */
-  readonly bus?: InvalidationBus
+  readonly bus?: InvalidationBus | undefined
   /** Lets one process of many call the loader of `getOrLoad`. The caller closes it. Default: each process loads for itself. */
-  readonly lease?: LoadLease
+  readonly lease?: LoadLease | undefined
   /**
    * ms for which the first tier keeps a value at most, > 0. Without a bus that is how long this process may serve what
    * another one has changed. Default: as long as the second tier does.
    */
-  readonly l1Ttl?: number
-  /** ms the second tier may take for one read or write of a load; it then goes on without. > 0. Default 2,000. */
-  readonly storeDeadline?: number
+  readonly l1Ttl?: number | undefined
+  /**
+   * ms for which the second tier's answer to any one call is waited for, above 0. Loads then go on without it; writes and invalidations
+   * reject with `StoreTimeoutError`. Default: 2,000.
+   */
+  readonly storeTimeout?: number | undefined
+  /**
+   * When a second tier that fails is left alone; `false`: never. While it is, loads go on without it, and writes and invalidations reject
+   * with `StoreSuspendedError`. Default: 5 failures, 1,000 ms.
+   */
+  readonly breaker?: TierBreakerOptions | false | undefined
 }
 
 /** Counters of a `TieredCache`. */
@@ -31,7 +40,7 @@ export interface TieredStats {
   readonly storeHits: number
   /** Values that neither had fresh. */
   readonly storeMisses: number
-  /** Operations of the second tier that failed or passed their deadline. */
+  /** Operations of the second tier that failed or passed their time-out. */
   readonly storeFailures: number
   /** Loaded values the second tier refused, as they were invalidated meanwhile. */
   readonly storeRefusals: number
@@ -41,6 +50,12 @@ export interface TieredStats {
   readonly received: number
   /** Times the first tier was dropped as invalidations may have been lost. */
   readonly gaps: number
-  /** Invalidations that could not be published. */
+  /** Invalidations that could not be published. They are repeated. */
   readonly publishFailures: number
+  /** Invalidations that the second tier does not know of yet. */
+  readonly pending: number
+  /** Those that it was told at last. */
+  readonly repeated: number
+  /** Times the second tier was left alone as it failed too often. */
+  readonly suspensions: number
 }

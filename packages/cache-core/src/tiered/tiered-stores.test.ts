@@ -99,7 +99,7 @@ describe.each(Object.entries(kinds))('over two %s, without a bus', (_, kind) => 
   it('leaves no moment in which another process finds nothing while one writes', async () => {
     await here.set('u:1', { name: 'first' })
     const found: Promise<User | undefined>[] = []
-    const writes: Promise<void>[] = []
+    const writes: Promise<boolean>[] = []
     for (let round = 0; round < 50; round++) {
       writes.push(here.set('u:1', { name: `${round}` }))
       found.push(new TieredCache({ store: stores[1]! }).get('u:1'))

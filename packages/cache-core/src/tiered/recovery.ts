@@ -1,0 +1,74 @@
+import type { Clock, Timer } from '@millrace/kit'
+import type { Invalidation } from './invalidation-bus.ts'
+import type { RecoveryQueue } from './recovery-queue.ts'
+
+/** What a {@link Recovery} needs. */
+export interface RecoveryOptions {
+  readonly clock: Clock
+  /** What has to be repeated. */
+  readonly queue: RecoveryQueue
+  /** ms between attempts. */
+  readonly interval: number
+  /** Repeats one invalidation, and rejects if that fails. */
+  readonly repeat: (invalidation: Invalidation) => Promise<void>
+}
+
+/** Repeats what did not arrive, in order, until it does. A timer runs only while something is pending. */
+export class Recovery {
+  readonly #options: RecoveryOptions
+  #timer: Timer | undefined
+  #running: Promise<void> | undefined
+  #closed = false
+  /** Invalidations that arrived at last. */
+  repeated = 0
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options
+  }
+
+  add(invalidations: readonly Invalidation[]): void {
+    this.#options.queue.add(invalidations)
+    this.#schedule()
+  }
+
+  /** One attempt to repeat everything that is pending. Never rejects. */
+  attempt(): Promise<void> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+      this.#schedule()
+    })
+    return this.#running
+  }
+
+  /** Tries once more, then gives up. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#timer?.cancel()
+    await this.attempt()
+  }
+
+  async #run(): Promise<void> {
+    const { queue, repeat } = this.#options
+    for (const invalidation of queue.list()) {
+      // Overtaken by a newer one, or by a write of the key.
+      if (!queue.holds(invalidation)) continue
+      try {
+        await repeat(invalidation)
+      } catch {
+        // It stays in the queue and is tried again.
+        return
+      }
+      queue.remove(invalidation)
+      this.repeated++
+    }
+  }
+
+  #schedule(): void {
+    const { clock, queue, interval } = this.#options
+    if (this.#closed || this.#timer !== undefined || queue.size === 0) return
+    this.#timer = clock.setTimer(() => {
+      this.#timer = undefined
+      void this.attempt()
+    }, interval)
+  }
+}

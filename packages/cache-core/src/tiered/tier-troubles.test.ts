@@ -1,0 +1,224 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { runs, VirtualClock } from '@millrace/testkit'
+import fc from 'fast-check'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { memoryPressure } from '../size/memory-pressure.ts'
+import type { Store } from '../store/contract/store.ts'
+import { structuredCodec } from '../store/format/codec.ts'
+import { MemoryStore } from '../store/memory/memory-store.ts'
+import { MemoryChannel } from './memory-bus.ts'
+import { TieredCache } from './tiered-cache.ts'
+
+type Trouble = 'none' | 'reject' | 'hang' | 'late'
+
+/** A store of which chosen calls fail, never answer, or take effect without saying so. */
+function troubled(store: Store<unknown>): { store: Store<unknown>; trouble: Trouble } {
+  const state = { store, trouble: 'none' as Trouble }
+  state.store = new Proxy(store, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name, target)
+      if (typeof method !== 'function') return method
+      if (name === 'stats') return method.bind(target)
+      return (...args: unknown[]) => {
+        if (name === 'keys' && state.trouble !== 'none') {
+          return { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) }
+        }
+        if (state.trouble === 'reject') return Promise.reject(new Error('no connection'))
+        if (state.trouble === 'none') return method.apply(target, args)
+        if (state.trouble === 'late') void method.apply(target, args)
+        return new Promise(() => {})
+      }
+    },
+  })
+  return state
+}
+
+let clock: VirtualClock
+let memory: MemoryStore
+beforeEach(() => {
+  clock = new VirtualClock(1_000_000)
+  memory = new MemoryStore({ clock })
+})
+
+/** The outcome of a call for which the clock moves by the time-out. */
+async function outcome(call: Promise<unknown>): Promise<unknown> {
+  const settled = call.then(
+    value => value,
+    error => (error as { code?: string }).code,
+  )
+  await clock.advanceAsync(100)
+  return Promise.race([settled, nextTurn('waits')])
+}
+
+const verbs: Record<string, (cache: TieredCache<unknown>) => Promise<unknown>> = {
+  set: cache => cache.set('k', 2),
+  setMany: cache => cache.setMany([['k', 2]]),
+  delete: cache => cache.delete('k'),
+  deleteMany: cache => cache.deleteMany(['k']),
+  expire: cache => cache.expire('k'),
+  expireMany: cache => cache.expireMany(['k']),
+  deleteTag: cache => cache.deleteTag('t'),
+  expireTag: cache => cache.expireTag('t'),
+  deleteMatching: cache => cache.deleteMatching('k*'),
+  expireMatching: cache => cache.expireMatching('k*'),
+  clear: cache => cache.clear(),
+}
+
+describe.each(Object.entries(verbs))('%s on a store in trouble', (_, verb) => {
+  test.each(['hang', 'late'] as const)(
+    'ends by the time-out when calls %s, and holds afterwards',
+    async how => {
+      const tier = troubled(memory)
+      const cache = new TieredCache<unknown>({ store: tier.store, clock, storeTimeout: 100 })
+      await cache.set('k', 1, { tags: ['t'] })
+      tier.trouble = how
+      expect(await outcome(verb(cache))).toBe('ERR_MILLRACE_STORE_TIMEOUT')
+      tier.trouble = 'none'
+      expect(await cache.get('k')).toBe(undefined)
+      await clock.advanceAsync(1_000)
+      expect(cache.stats().pending).toBe(0)
+      const entry = await memory.get('k')
+      expect(entry === undefined || entry.expires === 0).toBe(true)
+      await cache.close()
+      // Of the hard timeout of the last load, which is left to find that there is nothing to do.
+      clock.advance(30_000)
+      expect(clock.pending).toBe(0)
+    },
+  )
+})
+
+test('peers that read an outdated value from the store while it could not be told hear of it again', async () => {
+  const channel = new MemoryChannel()
+  const tier = troubled(memory)
+  const [here, there] = [tier.store, memory].map(
+    store => new TieredCache<unknown>({ store, clock, bus: channel.connect() }),
+  )
+  await here!.set('k', 'old')
+  tier.trouble = 'reject'
+  await expect(here!.delete('k')).rejects.toThrow('no connection')
+  expect(await there!.get('k')).toBe('old')
+  tier.trouble = 'none'
+  await clock.advanceAsync(1_000)
+  expect(await there!.get('k')).toBe(undefined)
+})
+
+test('a publication that failed is repeated', async () => {
+  const channel = new MemoryChannel()
+  const bus = channel.connect()
+  const publish = bus.publish.bind(bus)
+  bus.publish = () => Promise.reject(new Error('no connection'))
+  const here = new TieredCache<unknown>({ store: memory, clock, bus })
+  const there = new TieredCache<unknown>({ store: memory, clock, bus: channel.connect() })
+  await memory.set('k', 1)
+  expect(await there.get('k')).toBe(1)
+  await here.delete('k')
+  expect(await there.get('k')).toBe(1)
+  bus.publish = publish
+  await clock.advanceAsync(1_000)
+  expect(await there.get('k')).toBe(undefined)
+})
+
+test('a store that fails again and again is left alone, then tried by one call', async () => {
+  const tier = troubled(memory)
+  const breaker = { failures: 3, cooldown: 500 }
+  const cache = new TieredCache<number>({ store: tier.store as Store<number>, clock, breaker })
+  await memory.set('stored', 7)
+  tier.trouble = 'reject'
+  for (let i = 0; i < 3; i++) expect(await cache.getOrLoad(`a${i}`, () => i)).toBe(i)
+  await expect(cache.delete('x')).rejects.toMatchObject({
+    code: 'ERR_MILLRACE_STORE_SUSPENDED',
+    retryAfter: 500,
+  })
+  tier.trouble = 'none'
+  expect(await cache.get('stored')).toBe(undefined)
+  expect(cache.stats()).toMatchObject({ suspensions: 1, storeFailures: 3, pending: 1 })
+  await clock.advanceAsync(1_000)
+  expect(await cache.get('stored')).toBe(7)
+  expect(cache.stats().pending).toBe(0)
+})
+
+test('of a batch of loads, what cannot be stored concerns itself alone', async () => {
+  const cache = new TieredCache<unknown>({ store: memory })
+  const keys = Array.from({ length: 100 }, (_, i) => `k${i}`)
+  const loaded = await cache.getOrLoadMany(keys, missing =>
+    missing.map((key, i) => (i === 50 ? 1n : key)),
+  )
+  expect(loaded.size).toBe(100)
+  expect(memory.stats()).toMatchObject({ writes: 99, refused: 1 })
+  expect(await cache.setMany(Object.entries({ a: 1, b: 1n, c: 3 }))).toEqual([true, false, true])
+  await expect(cache.set('d', 1n)).rejects.toMatchObject({ code: 'ERR_MILLRACE_UNENCODABLE_VALUE' })
+})
+
+test('undefined is refused, by whatever codec', async () => {
+  const store = new MemoryStore<unknown>({ codec: structuredCodec })
+  const [here, there] = [new TieredCache({ store }), new TieredCache({ store })]
+  await here.set('k', 1)
+  await expect(here.set('k', undefined)).rejects.toThrow('cannot be encoded')
+  expect([await here.get('k'), await there.get('k')]).toEqual([1, 1])
+  expect(await there.getOrLoad('other', () => 'loaded')).toBe('loaded')
+})
+
+test('a closed cache has no timers, and says so', async () => {
+  const channel = new MemoryChannel()
+  const pressure = memoryPressure({ interval: 5, usage: () => 0 })
+  const cache = new TieredCache<unknown>({
+    store: memory,
+    clock,
+    bus: channel.connect(),
+    sweepInterval: 10,
+    memoryPressure: pressure,
+  })
+  await cache.set('k', 1)
+  await Promise.all([cache.close(), cache.close()])
+  expect(clock.pending).toBe(0)
+  expect(cache.closed).toBe(true)
+  const closed = { code: 'ERR_MILLRACE_CACHE_CLOSED' }
+  for (const verb of Object.values(verbs)) await expect(verb(cache)).rejects.toMatchObject(closed)
+  await expect(cache.get('k')).rejects.toMatchObject(closed)
+  await expect(cache.getMany(['k'])).rejects.toMatchObject(closed)
+  await expect(cache.getOrLoad('k', () => 1)).rejects.toMatchObject(closed)
+  await expect(cache.getOrLoadMany(['k'], () => [1])).rejects.toMatchObject(closed)
+})
+
+test('no call passes its time-out and nothing stale is served, whatever the store does', async () => {
+  const step = fc.tuple(
+    fc.constantFrom<Trouble>('none', 'none', 'reject', 'hang', 'late'),
+    fc.constantFrom('write', 'delete', 'deleteTag', 'read', 'wait'),
+    fc.constantFrom('a', 'b', 'c'),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async steps => {
+      memory = new MemoryStore({ clock })
+      const tier = troubled(memory)
+      const cache = new TieredCache<unknown>({ store: tier.store, clock, storeTimeout: 100 })
+      const source = new Map<string, number>()
+      let version = 0
+      const read = (key: string) =>
+        cache.getOrLoad(key, () => source.get(key) ?? null, { tags: [key] })
+      for (const [trouble, verb, key] of steps) {
+        tier.trouble = trouble
+        if (verb === 'read') expect(await outcome(read(key))).toBe(source.get(key) ?? null)
+        else if (verb === 'wait') await clock.advanceAsync(1_500)
+        else {
+          source.set(key, ++version)
+          const call =
+            verb === 'write'
+              ? cache.set(key, version, { tags: [key] })
+              : verb === 'delete'
+                ? cache.delete(key)
+                : cache.deleteTag(key)
+          expect(await outcome(call)).not.toBe('waits')
+        }
+      }
+      tier.trouble = 'none'
+      await clock.advanceAsync(5_000)
+      for (const key of ['a', 'b', 'c']) {
+        expect(await outcome(read(key))).toBe(source.get(key) ?? null)
+        const entry = await memory.get(key)
+        if (entry !== undefined) expect(entry.value).toBe(source.get(key) ?? null)
+      }
+      expect(cache.stats().pending).toBe(0)
+    }),
+    { numRuns: runs(40) },
+  )
+})
