@@ -14,4 +14,6 @@ export default millraceBuild({
   snapshot: 'src/entries/snapshot.ts',
   ticker: 'src/entries/ticker.ts',
   'store-contract': 'src/entries/store-contract.ts',
+  coherence: 'src/entries/coherence.ts',
+  report: 'src/entries/report.ts',
 })

@@ -1,3 +1,9 @@
+export {
+  AdaptiveSize,
+  type AdaptiveSizeOptions,
+  type SizableCache,
+  type SizeChange,
+} from '../size/adaptive-size.ts'
 export { approximateBytes } from '../size/approximate-bytes.ts'
 export {
   type MemoryPressureControl,

@@ -192,7 +192,9 @@ export class TierChanges<V> {
     // What is being loaded here may not be in the store yet: to invalidate it outdates its fence.
     let batch = this.#load.loading(key => glob.test(key))
     const { prefix } = glob
-    const keys = await this.#tier.call(async store => store.keys({ prefix })[Symbol.asyncIterator]())
+    const keys = await this.#tier.call(async store =>
+      store.keys({ prefix })[Symbol.asyncIterator](),
+    )
     for (;;) {
       const { done, value } = await this.#tier.call(() => keys.next())
       if (done) break

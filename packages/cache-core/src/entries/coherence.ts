@@ -1,0 +1,16 @@
+export type {
+  CascadeReport,
+  CoherenceFailure,
+  CoherenceVerb,
+  Inconsistency,
+  RepairReport,
+  ValidationReport,
+} from '../coherence/coherence-group.ts'
+export { CoherenceGroup } from '../coherence/coherence-group.ts'
+export type {
+  CoherentCache,
+  Dependent,
+  Derivation,
+  MemberOptions,
+} from '../coherence/coherence-member.ts'
+export { contentKey } from '../coherence/content-key.ts'

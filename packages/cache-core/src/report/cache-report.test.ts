@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { Cache } from '../cache/cache.ts'
+import { presets } from '../size/presets.ts'
+import { CacheReporter } from './cache-report.ts'
+
+function read(cache: Cache<string, string>, hits: number, misses: number): void {
+  cache.set('there', 'value')
+  for (let i = 0; i < hits; i++) cache.get('there')
+  for (let i = 0; i < misses; i++) cache.get(`absent ${i}`)
+}
+
+test('hit rates are combined by reads, and a good system has no alerts', () => {
+  const [files, trees] = [new Cache<string, string>(), new Cache<string, string>()]
+  read(files, 900, 100)
+  read(trees, 95, 5)
+  const reporter = new CacheReporter().add('files', { cache: files }).add('trees', { cache: trees })
+  const { caches, hitRate, score, alerts } = reporter.report()
+  expect([caches.files?.hitRate, caches.trees?.hitRate]).toEqual([0.9, 0.95])
+  expect(hitRate).toBeCloseTo(995 / 1_100)
+  expect(score).toBeCloseTo(99_500 / 1_100)
+  expect(alerts).toEqual([])
+  expect(reporter.diagnose()).toEqual([])
+})
+
+test('each threshold has its alert, with what to do', () => {
+  const full = new Cache<string, string>({ maxBytes: 1_000, weigher: value => value.length })
+  for (let i = 0; i < 200; i++) {
+    full.get(`k${i}`)
+    full.set(`k${i}`, 'x'.repeat(99))
+  }
+  const reporter = new CacheReporter().add('full', { cache: full, maxBytes: 1_000 })
+  const { alerts, score } = reporter.report()
+  expect(alerts.map(({ kind, severity }) => `${kind} ${severity}`)).toEqual([
+    'memory critical',
+    'hitRate critical',
+    'evictions warning',
+  ])
+  expect(score).toBe(0)
+  expect(alerts[1]!.finding).toBe('0.0 % of its reads hit, fewer than 80.0 %')
+  expect(alerts[1]!.recommendation).toContain('advise()')
+  for (const { recommendation } of reporter.diagnose())
+    expect(recommendation.length).toBeGreaterThan(20)
+})
+
+test('few reads are not judged, and thresholds can be moved', () => {
+  const cache = new Cache<string, string>()
+  read(cache, 0, 99)
+  const alerts = (thresholds = {}) =>
+    new CacheReporter(thresholds)
+      .add('c', { cache })
+      .report()
+      .alerts.map(({ kind }) => kind)
+  expect(alerts()).toEqual([])
+  expect(alerts({ reads: 10 })).toEqual(['hitRate'])
+  expect(alerts({ reads: 10, hitRate: 0 })).toEqual([])
+  expect(() => new CacheReporter({ hitRate: 80 })).toThrow('`hitRate`')
+  expect(() => new CacheReporter({ hitrate: 0.8 } as never)).toThrow('did you mean `hitRate`')
+})
+
+test('diagnose names failing loads, unread entries and refused values', async () => {
+  const cache = new Cache<string, string>({ maxBytes: 10, weigher: value => value.length })
+  const reporter = new CacheReporter().add('c', { cache, maxBytes: 10 })
+  cache.set('unread', 'x').set('huge', 'x'.repeat(11))
+  expect(reporter.diagnose().map(({ kind }) => kind)).toEqual(['unused', 'refusals'])
+  for (let i = 0; i < 3; i++) {
+    await cache.getOrLoad(`k${i}`, () => Promise.reject(new Error('down'))).catch(() => undefined)
+  }
+  const kinds = reporter.diagnose().map(({ kind }) => kind)
+  expect(kinds).toContain('loadFailures')
+})
+
+test('the presets have the sizes and thresholds of the strategies they come from', () => {
+  const mebibytes = (['development', 'production', 'ci'] as const).map(
+    name => presets[name].maxBytes! / 2 ** 20,
+  )
+  expect(mebibytes).toEqual([75, 100, 50])
+})

@@ -1,0 +1,201 @@
+import {
+  type Clock,
+  checkMethods,
+  checkOptions,
+  checkPositive,
+  checkRange,
+  InvalidOptionError,
+  monotonicClock,
+  type OptionNames,
+  type Timer,
+} from '@millrace/kit'
+import type { Advice } from '../advise/advisor.ts'
+import { repeat } from './repeat.ts'
+
+/** A cache whose size can be changed: `Cache` is one. */
+export interface SizableCache {
+  stats(): { readonly hits: number; readonly misses: number }
+  resize(limits: { maxEntries?: number | undefined; maxBytes?: number | undefined }): void
+  /** Estimates of other sizes, if the cache was made with `insight()`. */
+  advise?(): Pick<Advice, 'estimates'>
+}
+
+/** Options of {@link AdaptiveSize}. */
+export interface AdaptiveSizeOptions {
+  /** Which limit is moved. Default: 'maxBytes'. */
+  readonly limit?: 'maxBytes' | 'maxEntries' | undefined
+  /** Size at the start, between the bounds. */
+  readonly start: number
+  /** Smallest size, above 0. Default: 26,214,400 (25 MiB) for bytes, 64 for entries. */
+  readonly least?: number | undefined
+  /** Greatest size. Default: 157,286,400 (150 MiB) for bytes, 1,048,576 for entries. */
+  readonly most?: number | undefined
+  /** Fall of the hit rate at which it grows, 0 to 1. Default: 0.1. */
+  readonly fall?: number | undefined
+  /** Hit rate above which it shrinks, if that is stable, 0 to 1. Default: 0.95. */
+  readonly high?: number | undefined
+  /** ms between samples of the hit rate, above 0. Ten are compared with the ten before. Default: 60,000. */
+  readonly interval?: number | undefined
+  /** Told of each change. Default: none. */
+  readonly onResize?: ((change: SizeChange) => void) | undefined
+  /** Source of time. Default: `monotonicClock`. */
+  readonly clock?: Clock | undefined
+}
+
+/** A change of size. */
+export interface SizeChange {
+  readonly from: number
+  readonly to: number
+  /** Hit rate of the last ten samples, and of the ten before. */
+  readonly recent: number
+  readonly before: number
+}
+
+const OPTIONS: OptionNames<AdaptiveSizeOptions> = {
+  limit: true,
+  start: true,
+  least: true,
+  most: true,
+  fall: true,
+  high: true,
+  interval: true,
+  onResize: true,
+  clock: true,
+}
+
+const WINDOW = 10
+const GROWTH = 1.2
+const SHRINKAGE = 0.9
+/** A hit rate is stable if it moves by less. */
+const STABLE = 0.01
+/** What twice the size must bring, or half of it cost at most, by the cache's own estimate. */
+const WORTH = 0.01
+/** Reads below which a sample says nothing. */
+const FEWEST_READS = 20
+
+/**
+ * Moves a cache's limit with its hit rate: grows by a fifth when the rate of ten samples is 10 points below that of the ten before,
+ * shrinks by a tenth when it is above 95 % and stable, within bounds. Where the cache has `insight()`, its estimates have the last word: it
+ * does not grow where twice the size would bring less than a point, and does not shrink where half of it would cost more.
+ */
+export class AdaptiveSize {
+  readonly #cache: SizableCache
+  readonly #options: AdaptiveSizeOptions
+  readonly #timer: Timer
+  readonly #least: number
+  readonly #most: number
+  readonly #fall: number
+  readonly #high: number
+  #samples: number[] = []
+  #hits: number
+  #misses: number
+  #size: number
+
+  /** @throws {InvalidOptionError} */
+  constructor(cache: SizableCache, options: AdaptiveSizeOptions) {
+    checkMethods('cache', cache, 'a cache', ['stats', 'resize'])
+    const bytes = (checkOptions('', options, OPTIONS).limit ?? 'maxBytes') === 'maxBytes'
+    const {
+      start,
+      least = bytes ? 25 * 2 ** 20 : 64,
+      most = bytes ? 150 * 2 ** 20 : 2 ** 20,
+      fall = 0.1,
+      high = 0.95,
+      interval = 60_000,
+      clock = monotonicClock,
+    } = options
+    this.#least = checkPositive('least', least)
+    this.#most = checkRange('most', most, least, Number.MAX_SAFE_INTEGER)
+    this.#size = checkRange('start', start, least, most)
+    this.#fall = checkRange('fall', fall, 0, 1)
+    this.#high = checkRange('high', high, 0, 1)
+    checkPositive('interval', interval)
+    this.#cache = cache
+    this.#options = options
+    const { hits, misses } = cache.stats()
+    this.#hits = hits
+    this.#misses = misses
+    this.#resize(start)
+    this.#timer = repeat(clock, interval, this as AdaptiveSize, sample)
+  }
+
+  /** The limit now. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Takes a sample and acts on it; runs by itself every `interval`. */
+  sample(): void {
+    const { hits, misses } = this.#cache.stats()
+    const reset = hits < this.#hits || misses < this.#misses
+    const newHits = reset ? hits : hits - this.#hits
+    const reads = newHits + (reset ? misses : misses - this.#misses)
+    this.#hits = hits
+    this.#misses = misses
+    if (reads < FEWEST_READS) return
+    this.#samples.push(newHits / reads)
+    if (this.#samples.length > 2 * WINDOW) this.#samples.shift()
+    if (this.#samples.length === 2 * WINDOW) this.#decide()
+  }
+
+  /** Ends the sampling; the cache keeps its size. */
+  close(): void {
+    this.#timer.cancel()
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #decide(): void {
+    const before = mean(this.#samples.slice(0, WINDOW))
+    const recent = mean(this.#samples.slice(WINDOW))
+    const to = this.#target(before, recent)
+    if (to === this.#size) return
+    const from = this.#size
+    this.#resize(to)
+    // What follows is another cache's hit rate.
+    this.#samples = []
+    this.#options.onResize?.({ from, to, recent, before })
+  }
+
+  #target(before: number, recent: number): number {
+    if (before - recent >= this.#fall && this.#estimate(2) >= WORTH) {
+      return Math.min(this.#most, Math.floor(this.#size * GROWTH))
+    }
+    const stable = Math.abs(recent - before) < STABLE
+    if (recent > this.#high && stable && this.#estimate(0.5) >= -WORTH) {
+      return Math.max(this.#least, Math.floor(this.#size * SHRINKAGE))
+    }
+    return this.#size
+  }
+
+  /** How the hit rate would change at another size, by the cache's own estimate; what argues for the change if it has none. */
+  #estimate(size: number): number {
+    try {
+      const { estimates } = this.#cache.advise?.() ?? { estimates: [] }
+      const policy = estimates[0]?.policy
+      const found = estimates.find(each => each.size === size && each.policy === policy)
+      return found?.change ?? (size > 1 ? Infinity : 0)
+    } catch (error) {
+      // Made without `insight()`.
+      if (error instanceof InvalidOptionError) return size > 1 ? Infinity : 0
+      throw error
+    }
+  }
+
+  #resize(to: number): void {
+    this.#size = to
+    this.#cache.resize({ [this.#options.limit ?? 'maxBytes']: to })
+  }
+}
+
+// Outside the class, so that the timer does not keep it alive.
+function sample(sizer: AdaptiveSize): void {
+  sizer.sample()
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
