@@ -66,3 +66,21 @@ test('a loop larger than the cache hits for nearly all that fits, where LRU neve
   expect(hitRate(lru, 800, loop(1000))).toBe(0)
   expect(hitRate(adaptive, 800, loop(1000))).toBeGreaterThan(0.76)
 })
+
+/** 0 .. n - 1 .. 0 .. */
+function backAndForth(keys: number): () => number {
+  const turn = 2 * keys - 2
+  let next = 0
+  return () => {
+    const at = next++ % turn
+    return at < keys ? at : turn - at
+  }
+}
+
+test.each([1.25, 1.5, 2, 3, 4])(
+  'scans back and forth over %f times what fits lose little to LRU',
+  ratio => {
+    const least = hitRate(lru, 1_000, backAndForth(1_000 * ratio)) - 0.03
+    expect(hitRate(adaptive, 1_000, backAndForth(1_000 * ratio))).toBeGreaterThan(least)
+  },
+)

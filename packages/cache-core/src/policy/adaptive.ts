@@ -11,16 +11,17 @@ import {
 } from './departed-keys.ts'
 import { lengthen } from './lengthen.ts'
 import { type Policy, type PolicyState, SATURATED } from './policy.ts'
+import { RecencyDuel } from './recency-duel.ts'
 import { NONE } from './slot-queue.ts'
 import { WindowSizer } from './window-sizer.ts'
 
 /** Bit of the frequency byte: the entry is in the main queue. */
 const IN_MAIN = 4
-/**
- * Bit of the frequency byte: the entry was removed, its slot is still queued. With it the two low
- * bits are set: no hit is told.
- */
-const DEAD = 8
+/** Bit of the frequency byte: the key is one of those that {@link RecencyDuel} watches. Its entry never saturates, so each hit is told. */
+const SAMPLED = 8
+/** The same bit with the two low ones: the entry was removed, its slot is still queued. No hit is told. */
+const DEAD = 11
+const MOST_SAMPLED_HITS = 2
 /** The upper half of the frequency byte: how often the key was seen lately, within and before this stay in the cache. */
 const SIGHTS_SHIFT = 4
 const SIGHTS = 0xf0
@@ -43,7 +44,8 @@ const JITTER_FREQUENCY = 6
  * with second chances, so that a hit moves nothing. What leaves the window must have been seen more
  * often than the oldest of the main queue to take its place. How much of the cache is window
  * follows from what each part would earn if it were larger or smaller ({@link WindowSizer}), which
- * makes it behave like LRU, like LFU or between, as the workload asks.
+ * makes it behave like LRU, like LFU or between, as the workload asks. Whether recency alone would do better is tried on a sample of the
+ * keys ({@link RecencyDuel}).
  *
  * How often a key was seen is kept with its entry, in four bits, and in {@link DepartedKeys} when it leaves. It grows with every
  * miss of the key, and by the hits since its queue last turned when it is the oldest; all counts are halved periodically, so
@@ -70,6 +72,7 @@ export class Adaptive implements Policy {
   readonly #free: number[]
   readonly #departed = new DepartedKeys()
   readonly #sizer = new WindowSizer()
+  readonly #duel = new RecencyDuel()
   #weights: Float64Array | null = null
   #hashes: Int32Array = new Int32Array(0)
   /**
@@ -98,13 +101,15 @@ export class Adaptive implements Policy {
 
   touch(slot: number): void {
     const frequency = this.frequency[slot]!
-    this.frequency[slot] = frequency + 1
+    if ((frequency & SAMPLED) === 0) this.frequency[slot] = frequency + 1
+    else this.#touchSampled(slot, frequency)
     if ((frequency & IN_MAIN) !== 0) this.#hitInMain(slot)
     else if ((frequency & SATURATED) === 0) this.#sizer.hitInWindow(this.#stamps[slot]!)
   }
 
   arrive(hash: number): void {
     this.#count(1)
+    if (this.#duel.samples(hash)) this.#duel.missed(hash)
     const recalled = this.#departed.recall(hash)
     if (recalled === FORGOTTEN) {
       this.#arriving = 1
@@ -118,7 +123,7 @@ export class Adaptive implements Policy {
 
   insert(slot: number, hash: number): void {
     this.#hashes[slot] = hash
-    this.frequency[slot] = this.#arriving << SIGHTS_SHIFT
+    this.frequency[slot] = (this.#arriving << SIGHTS_SHIFT) | this.#sampled(hash)
     this.#enterWindow(slot)
     if (this.#windowWeight > this.#sizer.window) this.#spill()
     if (--this.#untilLook < 0) this.#look()
@@ -126,10 +131,12 @@ export class Adaptive implements Policy {
 
   restore(slot: number, hash: number, frequency: number): void {
     this.#hashes[slot] = hash
-    this.frequency[slot] = frequency & SIGHTS
+    const sampled = this.#sampled(hash)
+    this.frequency[slot] = (frequency & SIGHTS) | sampled
     if ((frequency & IN_MAIN) === 0) this.#enterWindow(slot)
     else this.#enterMain(slot)
-    this.frequency[slot]! |= frequency & SATURATED
+    const hits = frequency & SATURATED
+    this.frequency[slot]! |= sampled === 0 ? hits : Math.min(hits, MOST_SAMPLED_HITS)
   }
 
   save(): PolicyState {
@@ -148,7 +155,7 @@ export class Adaptive implements Policy {
     while (this.#windowWeight >= this.#sizer.window && this.#windowOldest !== NONE) {
       const candidate = this.#leaveWindow()
       const state = frequency[candidate]!
-      if ((state & DEAD) !== 0) {
+      if (isDead(state)) {
         this.#free.push(candidate)
         continue
       }
@@ -189,7 +196,7 @@ export class Adaptive implements Policy {
     if ((frequency & IN_MAIN) === 0) this.#windowWeight -= this.#weight(slot)
     this.#credit(slot, frequency & SATURATED)
     this.#depart(slot, WITHDRAWN, this.#sizer.now)
-    this.frequency[slot] = frequency | DEAD | SATURATED
+    this.frequency[slot] = frequency | DEAD
   }
 
   reweigh(slot: number, weight: number): void {
@@ -202,12 +209,15 @@ export class Adaptive implements Policy {
     this.#stamps = lengthen(this.#stamps, slots)
     this.#newer = lengthen(this.#newer, slots)
     this.#weights = weights
+    // How many entries there will be is not known then.
+    if (weights !== null) this.#duel.resize(0)
     this.#departed.grow(slots)
     this.#sample = Math.max(slots, FEWEST_ENTRIES) * SAMPLE_PER_ENTRY
   }
 
   resize(capacity: number): void {
     this.#sizer.resize(capacity)
+    this.#duel.resize(this.#weights === null ? capacity : 0)
   }
 
   /** Frees the slots of removed entries. O(n). */
@@ -217,24 +227,34 @@ export class Adaptive implements Policy {
     const main = this.#queued(this.#mainOldest)
     this.#windowOldest = this.#windowNewest = this.#mainOldest = this.#mainNewest = NONE
     for (const slot of window) {
-      if ((frequency[slot]! & DEAD) !== 0) this.#free.push(slot)
+      if (isDead(frequency[slot]!)) this.#free.push(slot)
       else this.#appendWindow(slot)
     }
     for (const slot of main) {
-      if ((frequency[slot]! & DEAD) !== 0) this.#free.push(slot)
+      if (isDead(frequency[slot]!)) this.#free.push(slot)
       else this.#appendMain(slot)
     }
   }
 
   order(): number[] {
     const slots = [...this.#queued(this.#mainOldest), ...this.#queued(this.#windowOldest)]
-    return slots.filter(slot => (this.frequency[slot]! & DEAD) === 0)
+    return slots.filter(slot => !isDead(this.frequency[slot]!))
   }
 
   #queued(oldest: number): number[] {
     const slots: number[] = []
     for (let slot = oldest; slot !== NONE; slot = this.#newer[slot]!) slots.push(slot)
     return slots
+  }
+
+  #sampled(hash: number): number {
+    return this.#duel.samples(hash) ? SAMPLED : 0
+  }
+
+  /** Apart from `touch`, which is to be inlined, as few hits come here. */
+  #touchSampled(slot: number, frequency: number): void {
+    this.#duel.hit(this.#hashes[slot]!)
+    if ((frequency & SATURATED) < MOST_SAMPLED_HITS) this.frequency[slot] = frequency + 1
   }
 
   #weight(slot: number): number {
@@ -279,7 +299,7 @@ export class Adaptive implements Policy {
 
   #enterWindow(slot: number): void {
     const weight = this.#weight(slot)
-    this.frequency[slot]! &= SIGHTS
+    this.frequency[slot]! &= SIGHTS | SAMPLED
     this.#stamps[slot] = this.#sizer.advance(weight)
     this.#windowWeight += weight
     this.#appendWindow(slot)
@@ -295,12 +315,12 @@ export class Adaptive implements Policy {
   #leaveWindow(): number {
     const slot = this.#windowOldest
     this.#windowOldest = this.#newer[slot]!
-    if ((this.frequency[slot]! & DEAD) === 0) this.#windowWeight -= this.#weight(slot)
+    if (!isDead(this.frequency[slot]!)) this.#windowWeight -= this.#weight(slot)
     return slot
   }
 
   #enterMain(slot: number): void {
-    this.frequency[slot] = (this.frequency[slot]! & SIGHTS) | IN_MAIN
+    this.frequency[slot] = (this.frequency[slot]! & (SIGHTS | SAMPLED)) | IN_MAIN
     this.#appendMain(slot)
   }
 
@@ -324,9 +344,9 @@ export class Adaptive implements Policy {
       const slot = this.#mainOldest
       if (slot === NONE) return NONE
       const state = frequency[slot]!
-      if ((state & ~SIGHTS) === IN_MAIN) return slot
+      if ((state & ~(SIGHTS | SAMPLED)) === IN_MAIN) return slot
       this.#leaveMain()
-      if ((state & DEAD) !== 0) {
+      if (isDead(state)) {
         this.#free.push(slot)
         continue
       }
@@ -342,7 +362,7 @@ export class Adaptive implements Policy {
   #anyOfWindow(): number {
     while (this.#windowOldest !== NONE) {
       const slot = this.#leaveWindow()
-      if ((this.frequency[slot]! & DEAD) === 0) return slot
+      if (!isDead(this.frequency[slot]!)) return slot
       this.#free.push(slot)
     }
     return NONE
@@ -351,15 +371,21 @@ export class Adaptive implements Policy {
   #spill(): void {
     for (let left = SPILL; left > 0 && this.#windowWeight > this.#sizer.window; left--) {
       const slot = this.#leaveWindow()
-      if ((this.frequency[slot]! & DEAD) !== 0) this.#free.push(slot)
+      if (isDead(this.frequency[slot]!)) this.#free.push(slot)
       else this.#enterMain(slot)
     }
   }
 
   #look(): void {
     this.#untilLook = Math.max(SHORTEST_PERIOD, this.#hashes.length >> 1)
-    if (this.#wasFull) this.#sizer.adapt()
+    if (!this.#wasFull) return
+    this.#duel.judge()
+    this.#sizer.adapt(this.#duel)
   }
+}
+
+function isDead(state: number): boolean {
+  return (state & DEAD) === DEAD
 }
 
 /** Apart from the class so that its loop can be replaced by compiled code while it runs. */

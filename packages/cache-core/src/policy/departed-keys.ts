@@ -108,7 +108,7 @@ export class DepartedKeys {
 
   /** What is known, as plain data. O(n). */
   save(): SavedDepartures {
-    return { words: Uint32Array.from(this.#words), lowBits: this.#lowBits }
+    return { words: Array.from(this.#words, word => word >>> 0), lowBits: this.#lowBits }
   }
 
   /** Goes on with the counts that another cache knew; its ticks mean nothing here. O(n). */

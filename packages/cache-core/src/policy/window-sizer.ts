@@ -1,3 +1,5 @@
+import type { RecencyDuel } from './recency-duel.ts'
+
 /** Ticks of the clock of pushes, and buckets of the histograms, per capacity. */
 const BUCKETS = 32
 const TICK_MASK = 0xffff
@@ -7,6 +9,8 @@ const LEAST_SHARE = 0.01
 const MOST_SHARE = 0.99
 /** How far the window moves at once, as a share of the capacity. */
 const STEP = 0.05
+/** The same towards a window of everything, which was found to be right and is on trial. */
+const TRIAL_STEP = 0.25
 /** Sizes that are considered, as multiples of the present one. */
 const MULTIPLES = [0.25, 0.5, 0.7, 1.4, 2, 4, 8, 16]
 /** Sizes that are considered, as shares of what main has now. */
@@ -50,6 +54,9 @@ export class WindowSizer {
   #pushes = 0
   #lastPosition = 0
   #guard = 0
+  #onTrial = false
+  /** The share of the window before the trial. */
+  #shareBefore = FIRST_SHARE
 
   resize(capacity: number): void {
     const share = this.#capacity === 1 ? FIRST_SHARE : this.window / this.#capacity
@@ -100,13 +107,18 @@ export class WindowSizer {
 
   /**
    * Moves the window towards the size with the best balance, and lets the statistics decay. O(1).
+   *
+   * @param duel overrules the balance while recency is on trial
    */
-  adapt(): void {
+  adapt({ recent, ended }: Pick<RecencyDuel, 'recent' | 'ended'>): void {
     const capacity = this.#capacity
-    const step = Math.max(1, Math.floor(capacity * STEP))
+    if (recent && !this.#onTrial) this.#shareBefore = this.share
+    this.#onTrial = recent
+    if (ended) this.share = this.#shareBefore
+    const step = Math.max(1, Math.floor(capacity * (recent ? TRIAL_STEP : STEP)))
     this.#pushes = this.#pushes / 2 + this.#position - this.#lastPosition
     this.#lastPosition = this.#position
-    const best = this.#best()
+    const best = recent ? Math.max(1, Math.floor(capacity * MOST_SHARE)) : this.#best()
     this.window = Math.min(Math.max(best, this.window - step), this.window + step)
     if (this.#regretted > this.#admitted / 2 + 4) {
       this.margin = 1

@@ -21,3 +21,32 @@ test('ends on cycles', () => {
   cycle.self = cycle
   expect(approximateBytes(cycle)).toBeLessThan(100)
 })
+
+test('looks at a few of very many entries', () => {
+  let steps = 0
+  class Counted extends Map<number, number> {
+    override *keys(): MapIterator<number> {
+      for (const key of super.keys()) {
+        steps++
+        yield key
+      }
+      return undefined
+    }
+  }
+  const map = new Counted(Array.from({ length: 10_000 }, (_, i) => [i, i]))
+  expect(approximateBytes(map)).toBeGreaterThan(10_000 * 16)
+  expect(steps).toBeLessThanOrEqual(200)
+})
+
+test('calls no getter, and does not fail where code of a value throws', () => {
+  const lazy = {
+    get relation(): never {
+      throw new Error('not loaded')
+    },
+    name: 'x'.repeat(1_000),
+  }
+  expect(approximateBytes(lazy)).toBeGreaterThan(1_000)
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  expect(approximateBytes([proxy, 'x'.repeat(1_000)])).toBeGreaterThan(1_000)
+})

@@ -12,7 +12,8 @@ const MOST_VALUES = 200
  *
  * Strings count one byte per character (two if the first characters need it), buffers their length,
  * other objects their fields, of which at most 200 are looked at. Shared parts count each time,
- * functions and class internals not at all. O(1) by that limit.
+ * functions and class internals not at all; getters are not called. O(1) by that limit, O(names) for an object with
+ * very many properties of its own.
  */
 export function approximateBytes(value: unknown): number {
   const pending: unknown[] = [value]
@@ -45,19 +46,58 @@ function own(value: unknown, pending: unknown[], seen: Set<object>): number {
 }
 
 function ofObject(value: object, pending: unknown[]): number {
-  if (ArrayBuffer.isView(value)) return HEADER * 4 + value.byteLength
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer)
-    return HEADER * 4 + value.byteLength
-  const parts = partsOf(value)
-  const most = Math.min(parts.length, MOST_VALUES)
-  for (let part = 0; part < most; part++) pending.push(parts[part])
-  const unseen = parts.length - most
-  return HEADER + parts.length * POINTER + unseen * HEADER
+  const before = pending.length
+  let parts = 0
+  try {
+    if (isBytes(value)) return HEADER * 4 + value.byteLength
+    parts = pushParts(value, pending)
+  } catch {
+    // A proxy or a class whose own code throws: its size cannot be known, and a weigher must not fail for it.
+  }
+  const unseen = Math.max(0, parts - (pending.length - before))
+  return HEADER + parts * POINTER + unseen * HEADER
 }
 
-function partsOf(value: object): readonly unknown[] {
-  if (Array.isArray(value)) return value
-  if (value instanceof Set) return [...value]
-  if (value instanceof Map) return [...value.keys(), ...value.values()]
-  return Object.values(value)
+function isBytes(value: object): value is { readonly byteLength: number } {
+  return (
+    ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer
+  )
+}
+
+/** Appends some parts of an object, at most 200, and returns how many it has. */
+function pushParts(value: object, pending: unknown[]): number {
+  if (Array.isArray(value)) {
+    const most = Math.min(value.length, MOST_VALUES)
+    for (let index = 0; index < most; index++) pending.push(value[index])
+    return value.length
+  }
+  if (value instanceof Set) {
+    pushSome(value, pending)
+    return value.size
+  }
+  if (value instanceof Map) {
+    pushSome(value.keys(), pending)
+    pushSome(value.values(), pending)
+    return value.size * 2
+  }
+  return pushFields(value, pending)
+}
+
+/** Half of what is looked at, so that a `Map` shows keys and values. */
+function pushSome(values: Iterable<unknown>, pending: unknown[]): void {
+  let left = MOST_VALUES / 2
+  for (const value of values) {
+    if (left-- === 0) return
+    pending.push(value)
+  }
+}
+
+/** Fields without running code of theirs: a getter counts as a pointer. */
+function pushFields(value: object, pending: unknown[]): number {
+  const names = Object.keys(value)
+  const most = Math.min(names.length, MOST_VALUES)
+  for (let index = 0; index < most; index++) {
+    pending.push(Object.getOwnPropertyDescriptor(value, names[index]!)?.value)
+  }
+  return names.length
 }

@@ -7,7 +7,7 @@ export interface SnapshotEntry<K, V> {
   readonly value: V
   /** Where the policy had it. */
   readonly mark: number
-  /** ms it was still fresh, or, below 0, had been stale; absent = for ever. */
+  /** ms it was still fresh, or, below 0, had been stale; absent = no limit. */
   readonly freshFor?: number
   /** ms it could still be served stale; absent = as `freshFor`. */
   readonly keptFor?: number

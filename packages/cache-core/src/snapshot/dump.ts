@@ -23,9 +23,12 @@ export function dump<K, V>(cache: Cache<K, V>): CacheSnapshot<K, V> {
       mark: kernel.policy.frequency[slot]!,
       // A tag may have ended what time would not have yet.
       ...(state === STALE
-        ? { freshFor: Math.min(0, expires - now) }
+        ? { freshFor: Math.min(0, Math.min(expires, stamp?.staleSince ?? Infinity) - now) }
         : expires !== Infinity && { freshFor: expires - now }),
-      ...(retained !== expires && retained !== Infinity && { keptFor: retained - now }),
+      // JSON knows no Infinity.
+      ...((retained !== expires || state === STALE) && {
+        keptFor: Math.min(retained - now, Number.MAX_VALUE),
+      }),
       ...(kernel.weights !== null && { weight: kernel.weights[slot]! }),
       ...(stamp !== undefined && { tags: stamp.names }),
     })

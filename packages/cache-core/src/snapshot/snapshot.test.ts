@@ -152,3 +152,24 @@ test.each([
   expect(attempt).toThrow(problem)
   expect(cache.size).toBe(0)
 })
+
+test('a snapshot survives JSON, with all that the policy learned', () => {
+  const cache = new Cache<number, number>({ maxEntries: 500 })
+  const before = replay(cache, 20_000)
+  const restored = new Cache<number, number>({ maxEntries: 500 })
+  expect(load(restored, JSON.parse(JSON.stringify(dump(cache))))).toBe(cache.size)
+  expect(replay(restored, 20_000, 7)).toBeGreaterThan(before)
+  const plain = dump(restored)
+  expect(JSON.parse(JSON.stringify(plain))).toEqual(plain)
+})
+
+test('what may be served stale without limit still may after a restart, also by JSON', () => {
+  const clock = new VirtualClock()
+  const cache = new Cache<string, number>({ clock, staleIfError: Infinity })
+  cache.set('timed', 1, { ttl: 10 }).set('tagged', 2, { tags: ['t'] })
+  cache.expireTag('t')
+  clock.advance(10)
+  const next = new Cache<string, number>({ clock, staleIfError: Infinity })
+  load(next, JSON.parse(JSON.stringify(dump(cache))))
+  for (const key of ['timed', 'tagged']) expect(next.explain(key)).toMatchObject({ state: 'stale' })
+})

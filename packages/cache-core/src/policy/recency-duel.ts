@@ -1,0 +1,171 @@
+/** Entries of the simulated cache: smaller ones mistake chance for a lead. */
+const ENTRIES = 128
+/** What is left of the counts after each look. */
+const DECAY = 0.95
+/** Standard deviations by which one must be ahead to be believed. */
+const CERTAINTY = 3
+/** Lead in hits per read below which recency is not tried. */
+const LEAST_LEAD = 0.01
+/** Looks before the first judgement: a cache that has just been filled says little. */
+const WARM_UP = 8
+/** Looks after a change during which the cache is still moving its window, and until there is enough to judge it by. */
+const SETTLED = 8
+const MEASURED = 12
+/** Looks for which recency is tried at first; twice as many each time it proves right, up to the most. */
+const FIRST_TRIAL = 32
+const LONGEST_TRIAL = 1_024
+/** Share of its hits at the start of a trial below which the workload must have changed. */
+const PHASE_CHANGE = 0.7
+const NEVER = 2 ** 30
+
+/**
+ * Decides whether recency alone would serve better than the window that the {@link WindowSizer} chose: where scans go back and forth, or
+ * where only depths in an LRU stack count, no statistic of a part of the cache shows it.
+ *
+ * On a sample of the keys it simulates a cache, as much smaller as the sample is, that knows nothing but recency (CLOCK), and compares its
+ * hits with those of the real cache on the same keys: a duel of two candidates on sampled sets (M. Qureshi et al., "Adaptive Insertion
+ * Policies for High Performance Caching", ISCA 2007; for why a small cache of sampled keys stands for all see {@link Advisor}). While
+ * recency leads, the window takes the whole cache. As both then behave alike, the old window is tried again from time to time.
+ *
+ * Costs a table of 128 hashes, and a look into it for each read of a sampled key. O(1), amortized.
+ */
+export class RecencyDuel {
+  /** While true the window should be as large as it may be. */
+  recent = false
+  /** Set by `judge` for one look: a trial ended, and the window goes back to where it was. */
+  ended = false
+  #threshold = 0
+  #hashes: Int32Array = new Int32Array(0)
+  /** 1: read since the hand passed. */
+  #marks: Uint8Array = new Uint8Array(0)
+  /** First place of each chain, and next place of a place; -1 for none. */
+  #heads: Int32Array = new Int32Array(0)
+  #next: Int32Array = new Int32Array(0)
+  #size = 0
+  #hand = 0
+  /** Reads of sampled keys: all, those that hit in both caches, and those that hit in one of them. */
+  #reads = 0
+  #both = 0
+  #ownOnly = 0
+  #recentOnly = 0
+  #wait = WARM_UP
+  /** Looks since the trial began, or since the last one ended. */
+  #looks = NEVER
+  #trial = FIRST_TRIAL
+  #shareAtStart = 0
+
+  /** Begins anew for a cache of that many entries; 0 switches it off. O(1). */
+  resize(entries: number): void {
+    const size = Math.min(entries, ENTRIES)
+    this.#threshold = entries === 0 ? 0 : (size / entries) * 2 ** 32
+    this.#hashes = new Int32Array(size)
+    this.#marks = new Uint8Array(size)
+    this.#next = new Int32Array(size)
+    this.#heads = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(1, size) * 2))).fill(-1)
+    this.#size = this.#hand = 0
+    this.#wait = WARM_UP
+    this.#forget()
+  }
+
+  /** Whether the key is in the sample. Other bits of the hash decide than those that policies place keys by. */
+  samples(hash: number): boolean {
+    return Math.imul(hash, 0x2c1b3c6d) >>> 0 < this.#threshold
+  }
+
+  /** A sampled key was read and was in the cache. */
+  hit(hash: number): void {
+    if (!this.samples(hash)) return // as the cache was resized since it came
+    this.#reads++
+    if (this.#read(hash)) this.#both++
+    else this.#ownOnly++
+  }
+
+  /** A sampled key was not in the cache. */
+  missed(hash: number): void {
+    this.#reads++
+    if (this.#read(hash)) this.#recentOnly++
+  }
+
+  /** Once per look at the window's size. O(1). */
+  judge(): void {
+    const lead = this.#recentOnly - this.#ownOnly
+    const certain = CERTAINTY * Math.sqrt(this.#recentOnly + this.#ownOnly + 1)
+    const reads = Math.max(1, this.#reads)
+    const share = (this.#both + this.#recentOnly) / reads
+    this.ended = false
+    this.#looks++
+    if (this.recent) this.#judgeTrial(-lead > certain || share < PHASE_CHANGE * this.#shareAtStart)
+    else if (this.#wait > 0) this.#wait--
+    else if (lead > certain && lead > LEAST_LEAD * reads) this.#try(share)
+    this.#recentOnly *= DECAY
+    this.#ownOnly *= DECAY
+    this.#both *= DECAY
+    this.#reads *= DECAY
+  }
+
+  #try(share: number): void {
+    const again = this.#looks < 2 * this.#trial
+    this.#trial = again ? Math.min(LONGEST_TRIAL, this.#trial * 2) : FIRST_TRIAL
+    this.#shareAtStart = share
+    this.recent = true
+    this.#looks = 0
+    this.#forget()
+  }
+
+  #judgeTrial(wrong: boolean): void {
+    if (this.#looks === SETTLED) this.#forget()
+    if (this.#looks < MEASURED) return
+    if (wrong) this.#trial = FIRST_TRIAL
+    else if (this.#looks < this.#trial + SETTLED) return
+    this.recent = false
+    this.ended = true
+    this.#looks = wrong ? NEVER : 0
+    this.#forget()
+  }
+
+  #forget(): void {
+    this.#reads = this.#both = this.#ownOnly = this.#recentOnly = 0
+  }
+
+  /** Reads a key in the simulated cache, which takes it in if it was not there. */
+  #read(hash: number): boolean {
+    const hashes = this.#hashes
+    const chain = hash & (this.#heads.length - 1)
+    let place = this.#heads[chain]!
+    while (place !== -1 && hashes[place] !== hash) place = this.#next[place]!
+    if (place !== -1) {
+      this.#marks[place] = 1
+      return true
+    }
+    place = this.#size < hashes.length ? this.#size++ : this.#evict()
+    hashes[place] = hash
+    this.#marks[place] = 0
+    this.#next[place] = this.#heads[chain]!
+    this.#heads[chain] = place
+    return false
+  }
+
+  #evict(): number {
+    const marks = this.#marks
+    while (marks[this.#hand] === 1) {
+      marks[this.#hand] = 0
+      this.#advance()
+    }
+    const place = this.#hand
+    this.#advance()
+    const next = this.#next
+    const chain = this.#hashes[place]! & (this.#heads.length - 1)
+    let at = this.#heads[chain]!
+    if (at === place) {
+      this.#heads[chain] = next[place]!
+    } else {
+      while (next[at] !== place) at = next[at]!
+      next[at] = next[place]!
+    }
+    return place
+  }
+
+  #advance(): void {
+    if (++this.#hand === this.#hashes.length) this.#hand = 0
+  }
+}
