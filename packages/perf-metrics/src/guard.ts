@@ -14,10 +14,13 @@ export {
 } from './guard/guard.ts'
 export type {
   BurnRateRule,
+  BurnWindow,
   LeakRule,
+  Limits,
   RatioRule,
   RegressionRule,
   Rule,
+  RuleBase,
   Selector,
   ThresholdRule,
 } from './guard/rules.ts'

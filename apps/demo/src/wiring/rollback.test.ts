@@ -14,6 +14,7 @@ test('a guard that trips rolls the tracer back to its plain path, and forward wh
         type: 'threshold',
         metric: 'failure_share',
         above: 0.01,
+        for: 0,
         recoverAfter: 0,
       },
     ],

@@ -24,7 +24,7 @@ metrics.observe('api_limit', { stats: () => ({ granted: 5, refused: 1, waiting: 
 metrics.gauge('temperature').set(50)
 const guard = new Guard(metrics, {
   interval: 100,
-  rules: [{ name: 'Overheated', type: 'threshold', metric: 'temperature', above: 90 }],
+  rules: [{ name: 'Overheated', type: 'threshold', metric: 'temperature', above: 90, for: 0 }],
 })
 const dashboard = new Dashboard({
   registry: metrics,

@@ -180,7 +180,7 @@ describe('the stream', () => {
     registry.gauge('heat').set(5)
     const guard = new Guard(registry, {
       clock,
-      rules: [{ name: 'Hot', type: 'threshold', metric: 'heat', above: 1 }],
+      rules: [{ name: 'Hot', type: 'threshold', metric: 'heat', above: 1, for: 0 }],
     })
     registry.observe('users', { stats: () => ({ hits: 3, misses: 1, entries: 4 }) })
     const slow = { name: 'GET /x', duration: 1234, start: 5, traceId: 'abc', error: true }

@@ -35,11 +35,11 @@ describe('alert rules', () => {
     ],
     [
       { name: 'A', type: 'regression', metric: 'work_seconds' },
-      'histogram_quantile(0.99, sum by (le) (rate(work_seconds_bucket[5m]))) > 1.1 * histogram_quantile(0.99, sum by (le) (rate(work_seconds_bucket[15m] offset 5m)))',
+      'histogram_quantile(0.99, sum by (le) (rate(work_seconds_bucket[5m]))) > 1.05 * histogram_quantile(0.99, sum by (le) (rate(work_seconds_bucket[15m] offset 5m)))',
     ],
     [
       { name: 'A', type: 'leak', metric: 'heap_bytes', growthPerHour: 1e7 },
-      'sum(deriv(heap_bytes[30m])) * 3600 > 10000000',
+      'sum(deriv(heap_bytes[24h])) * 3600 > 10000000',
     ],
     [
       {

@@ -4,6 +4,7 @@ import { promDuration, promName, promQuantile, promRate, promSelector } from './
 import {
   type BurnRateRule,
   DEFAULT_BURN_WINDOWS,
+  holdOf,
   type Rule,
   type Selector,
   type ThresholdRule,
@@ -26,8 +27,9 @@ export function alertRules(metrics: Registry, rules: readonly Rule[], group = 'm
   const lines = ['groups:', `  - name: ${quoted(group)}`, '    rules:']
   for (const rule of rules) {
     lines.push(`      - alert: ${rule.name}`, `        expr: ${quoted(expression(rule, families))}`)
-    if (rule.for !== undefined && rule.for > 0) {
-      lines.push(`        for: ${promDuration(rule.for)}`)
+    const hold = holdOf(rule)
+    if (hold > 0) {
+      lines.push(`        for: ${promDuration(hold)}`)
     }
     if (rule.recoverAfter !== undefined && rule.recoverAfter > 0) {
       lines.push(`        keep_firing_for: ${promDuration(rule.recoverAfter)}`)
@@ -54,18 +56,18 @@ function expression(rule: Rule, families: Families): string {
       return `${share(rule.numerator, rule.denominator, range, families)} ${limit(rule)}`
     }
     case 'regression': {
-      const { quantile = 0.99, tolerance = 0.1, window = 300_000 } = rule
+      const { quantile = 0.99, tolerance = 0.05, window = 300_000 } = rule
       const range = promDuration(window)
       const now = promQuantile(quantile, rule, range)
       const past = promQuantile(quantile, rule, '15m').replace('[15m]', `[15m] offset ${range}`)
       return `${now} > ${1 + tolerance} * ${past}`
     }
     case 'leak': {
-      const range = promDuration(rule.window ?? 1_800_000)
+      const range = promDuration(rule.window ?? 86_400_000)
       const selector = promSelector(promName(rule.metric, 'gauge'), rule.labels)
       const growth =
         rule.growthPerHour === undefined
-          ? `0.1 * sum(min_over_time(${selector}[${range}]))`
+          ? `0.005 * sum(min_over_time(${selector}[${range}]))`
           : String(rule.growthPerHour)
       return `sum(deriv(${selector}[${range}])) * 3600 > ${growth}`
     }

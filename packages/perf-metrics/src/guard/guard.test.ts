@@ -73,6 +73,7 @@ describe('a threshold', () => {
       stat: 'p95',
       window: 60_000,
       above: 0.5,
+      for: 0,
     })
     const timing = slow.metrics.timing('work_seconds', { labels: ['kind', 'host'] })
     slow.run(60, () => timing.record({ kind: 'b', host: '1' }, 900))
@@ -88,6 +89,7 @@ describe('a threshold', () => {
       stat: 'rate',
       window: 60_000,
       above: 15,
+      for: 0,
     })
     const counter = evicting.metrics.counter('evictions_total', { labels: ['cache'] })
     evicting.run(120, () => counter.inc({ cache: 'a' }, 10))
@@ -109,6 +111,7 @@ describe('a ratio', () => {
       denominator: [{ metric: 'db_seconds' }],
       above: 0.01,
       window: 60_000,
+      for: 0,
     })
     const timing = metrics.timing('db_seconds')
     run(3600, () => {
@@ -150,11 +153,11 @@ describe('a regression', () => {
   it('trips when the tail is slower than before, beyond chance', () => {
     const { metrics, log, run } = watch(rule)
     const timing = metrics.timing('work_seconds')
-    run(900, () => {
+    run(1800, () => {
       for (let i = 0; i < 20; i++) timing.record(duration(10))
     })
     expect(log).toEqual([])
-    run(240, () => {
+    run(300, () => {
       for (let i = 0; i < 20; i++) timing.record(duration(i === 0 ? 60 : 10))
     })
     expect(log).toEqual(['trip Slower'])
@@ -254,7 +257,44 @@ describe('a burn rate', () => {
   })
 })
 
+describe('a burn rate with little traffic', () => {
+  it('does not trip on one failure of one, or of twenty', () => {
+    const { metrics, log, run } = watch({
+      name: 'Budget',
+      type: 'burn-rate',
+      objective: 0.999,
+      errors: { metric: 'errors_total' },
+      total: [{ metric: 'requests_total' }],
+    })
+    const errors = metrics.counter('errors_total')
+    const requests = metrics.counter('requests_total')
+    errors.inc()
+    requests.inc()
+    run(60, () => {})
+    expect(log).toEqual([])
+    run(19, () => requests.inc())
+    run(60, () => {})
+    expect(log).toEqual([])
+    run(20, () => {
+      requests.inc()
+      errors.inc()
+    })
+    expect(log).toEqual(['trip Budget'])
+  })
+})
+
 describe('a guard', () => {
+  it('says once which metrics its rules name in vain', async () => {
+    const warnings: Error[] = []
+    const listen = (warning: Error) => warnings.push(warning)
+    process.on('warning', listen)
+    const { run } = watch({ name: 'A', type: 'threshold', metric: 'missspelt', above: 1 })
+    run(60, () => {})
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('warning', listen)
+    expect(warnings.map(String)).toEqual(['Warning: Rule A: there is no metric "missspelt" yet'])
+  })
+
   it('reports what a callback throws and goes on', async () => {
     const clock = new VirtualClock(1_000_000)
     const metrics = new Registry({ clock })
@@ -262,7 +302,7 @@ describe('a guard', () => {
     const failures: [unknown, RuleStatus][] = []
     using guard = new Guard(metrics, {
       clock,
-      rules: [{ name: 'G', type: 'threshold', metric: 'g', above: 1 }],
+      rules: [{ name: 'G', type: 'threshold', metric: 'g', above: 1, for: 0 }],
       onTrip: async () => {
         throw new Error('rollback failed')
       },
@@ -285,7 +325,33 @@ describe('a guard', () => {
     ],
     [
       { name: 'A', type: 'burn-rate', objective: 1, errors: { metric: 'e' }, total: [] },
-      'Expected `A.objective` to be from 0.5 to 0.999999, got a positive integer of 1 digit',
+      'Expected `A.objective` to be a number from 0.5 to 0.999999, got a positive integer of 1 digit',
+    ],
+    [{ name: 'A', type: 'treshold', metric: 'x', above: 1 }, 'Expected `A.type` to be one of'],
+    [{ name: 'A', type: 'leak', metric: 'x', windw: 1 }, 'did you mean `window`?'],
+    [{ name: 'A', type: 'leak', metric: '' }, 'Expected `A.metric` to be a string'],
+    [
+      { name: 'A', type: 'threshold', metric: 'x', above: NaN },
+      'Expected `A.above` to be a number',
+    ],
+    [
+      { name: 'A', type: 'ratio', numerator: { metric: 'x' }, denominator: [], above: 1 },
+      'Expected `A.denominator` to be an array of at least one selector',
+    ],
+    [
+      {
+        name: 'A',
+        type: 'burn-rate',
+        objective: 0.9,
+        errors: { metric: 'e' },
+        total: [{ metric: 't' }],
+        windows: [],
+      },
+      'Expected `A.windows` to be an array of at least one pair',
+    ],
+    [
+      { name: 'A', type: 'regression', metric: 'x', alpha: NaN },
+      'Expected `A.alpha` to be a number from',
     ],
   ] as [Rule, string][])('refuses %j', (rule, message) => {
     expect(() => new Guard(new Registry(), { rules: [rule] })).toThrow(message)

@@ -8,8 +8,10 @@ import {
 } from '@millrace/kit'
 import type { Registry } from '../registry/registry.ts'
 import { type SlicedWork, startSlices } from '../time/slices.ts'
-import { type Evaluator, evaluatorOf, type Finding } from './evaluation.ts'
-import { type Rule, validateRules } from './rules.ts'
+import { evaluatorOf } from './evaluation.ts'
+import type { Evaluator, Finding } from './finding.ts'
+import { holdOf, metricsOf, type Rule, validateRules } from './rules.ts'
+import type { Families } from './select.ts'
 
 /**
  * Where a rule is.
@@ -92,6 +94,9 @@ export class Guard {
   /** The evaluation that the interval began. */
   #underWay: SlicedWork | undefined
   #closed = false
+  /** Whether the evaluation of the constructor is over, before which no metric need exist. */
+  #started = false
+  #warned = false
   #trips = 0
   #recoveries = 0
 
@@ -155,6 +160,8 @@ export class Guard {
       this.#registry.collect().map(family => [family.description.name, family]),
     )
     yield
+    if (this.#started) this.#warnOfUnknown(families)
+    this.#started = true
     for (const watched of this.#watched) {
       // A callback may have closed the guard.
       if (this.#closed) return
@@ -166,6 +173,20 @@ export class Guard {
     }
   }
 
+  /** Says once which metrics of rules do not exist: a misspelt one would never trip. */
+  #warnOfUnknown(families: Families): void {
+    if (this.#warned) return
+    this.#warned = true
+    for (const { rule } of this.#watched) {
+      for (const metric of metricsOf(rule)) {
+        if (families.has(metric)) continue
+        process.emitWarning(`Rule ${rule.name}: there is no metric ${JSON.stringify(metric)} yet`, {
+          code: 'MILLRACE_GUARD_UNKNOWN_METRIC',
+        })
+      }
+    }
+  }
+
   #step(watched: Watched, holds: boolean, now: number): void {
     const { rule } = watched
     if (holds !== watched.held) {
@@ -173,7 +194,7 @@ export class Guard {
       watched.changed = now
     }
     const lasted = now - watched.changed
-    const hold = rule.for ?? 0
+    const hold = holdOf(rule)
     if (watched.state === 'tripped') {
       if (!holds && lasted >= (rule.recoverAfter ?? Math.max(hold, LEAST_RECOVERY))) {
         this.#enter(watched, 'ok')

@@ -1,15 +1,26 @@
 /** Readings of one number over time, oldest first, no longer than needed: what windows of any length are cut from. */
 export class History {
   readonly #span: number
+  readonly #resolution: number
   readonly #times: number[] = []
   readonly #values: number[] = []
 
-  /** @param span milliseconds to remember */
-  constructor(span: number) {
+  /**
+   * @param span ms to remember
+   * @param resolution ms within which only the least value is kept; 0 keeps them all
+   */
+  constructor(span: number, resolution = 0) {
     this.#span = span
+    this.#resolution = resolution
   }
 
   add(time: number, value: number): void {
+    const last = this.#times.length - 1
+    const cell = (at: number): number => Math.floor(at / this.#resolution)
+    if (this.#resolution > 0 && last >= 0 && cell(time) === cell(this.#times[last]!)) {
+      if (value < this.#values[last]!) this.#values[last] = value
+      return
+    }
     this.#times.push(time)
     this.#values.push(value)
     // One reading beyond the span stays, so that the span is always covered.

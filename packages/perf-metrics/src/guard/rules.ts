@@ -1,134 +1,282 @@
+import {
+  checkList,
+  checkOneOf,
+  checkOptions,
+  checkRange,
+  checkText,
+  type OptionNames,
+} from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
 
 /** Which series of a metric are meant: all that have these label values. Counters are added up. */
 export interface Selector {
   /** Name of the metric, as it was defined. */
-  metric: string
-  labels?: Readonly<Record<string, string>>
+  readonly metric: string
+  readonly labels?: Readonly<Record<string, string>> | undefined
 }
 
-interface RuleBase {
+/** What all rules have. */
+export interface RuleBase {
   /** Of letters, digits and underscores, as Prometheus names alerts: `HighErrorRate`. */
-  name: string
-  /** Milliseconds that the condition must hold before the rule trips, 0 or more. Default 0. */
-  for?: number
-  /** Milliseconds that it must not hold before the rule recovers, 0 or more. Default: as `for`, at least 60,000. */
-  recoverAfter?: number
-  severity?: 'info' | 'warning' | 'critical'
-  /** A sentence for whoever is woken. */
-  summary?: string
+  readonly name: string
+  /**
+   * ms that the condition must hold before the rule trips, 0 or more. Default: 60,000, as a trip may roll something back; 0 for
+   * `burn-rate`, whose short window does the same
+   */
+  readonly for?: number | undefined
+  /** ms that it must not hold before the rule recovers, 0 or more. Default: as `for`, at least 60,000 */
+  readonly recoverAfter?: number | undefined
+  /** Default: `warning` */
+  readonly severity?: 'info' | 'warning' | 'critical' | undefined
+  /** A sentence for the person who is called. */
+  readonly summary?: string | undefined
 }
 
-interface Limits {
+/** One of the two must be given. */
+export interface Limits {
   /** Trips above this value. */
-  above?: number
+  readonly above?: number | undefined
   /** Trips below this value. */
-  below?: number
+  readonly below?: number | undefined
 }
 
 /** A gauge, a rate or a quantile leaves its limits: memory, evictions per second, latency. */
 export interface ThresholdRule extends RuleBase, Limits, Selector {
-  type: 'threshold'
+  readonly type: 'threshold'
   /**
    * What to compare: the `value` of a gauge (of several, the worst), the `rate` per second of a counter, or of a
-   * histogram its `mean` or a quantile, in its unit. Default `value`.
+   * histogram its `mean` or a quantile, in its unit. Default: `value`
    */
-  stat?: 'value' | 'rate' | 'mean' | 'p50' | 'p90' | 'p95' | 'p99' | 'p999'
-  /** Milliseconds over which rates and quantiles are taken: 60,000, 300,000 (default) or 900,000. */
-  window?: 60_000 | 300_000 | 900_000
+  readonly stat?: 'value' | 'rate' | 'mean' | 'p50' | 'p90' | 'p95' | 'p99' | 'p999' | undefined
+  /** ms over which rates and quantiles are taken: 60,000, 300,000 or 900,000. Default: 300,000 */
+  readonly window?: 60_000 | 300_000 | 900_000 | undefined
 }
 
 /** A share leaves its limits: errors among requests, hits among look-ups. */
 export interface RatioRule extends RuleBase, Limits {
-  type: 'ratio'
-  numerator: Selector
+  readonly type: 'ratio'
+  readonly numerator: Selector
   /** The whole, as the sum of its parts: `[hits, misses]`. */
-  denominator: readonly Selector[]
-  /** Milliseconds that are looked at, 10,000 to a day. Default 300,000. */
-  window?: number
-  /** Least size of the whole to judge by. Default 20. */
-  minimum?: number
+  readonly denominator: readonly Selector[]
+  /** ms that are looked at, 10,000 to a day. Default: 300,000 */
+  readonly window?: number | undefined
+  /** Least size of the whole to judge by. Default: 20 */
+  readonly minimum?: number | undefined
 }
 
 /** A quantile is worse than in a baseline, by more than a tolerance and by more than chance. */
 export interface RegressionRule extends RuleBase, Selector {
-  type: 'regression'
-  /** Default 0.99. */
-  quantile?: number
-  /** Tolerated rise as a share. Default 0.1. */
-  tolerance?: number
-  /** Probability of a false alarm per evaluation. Default 0.001. */
-  alpha?: number
-  /** Milliseconds that are judged: 60,000 or 300,000 (default). The 15 minutes are the baseline. */
-  window?: 60_000 | 300_000
-  /** Least observations to judge by. Default 100. */
-  minimum?: number
+  readonly type: 'regression'
+  /** From 0.01 to 0.9999. Default: 0.99 */
+  readonly quantile?: number | undefined
+  /** Tolerated rise as a share. Default: 0.05 */
+  readonly tolerance?: number | undefined
+  /** Probability of a false alarm per evaluation, above 0, below 0.5. Default: 0.0001 */
+  readonly alpha?: number | undefined
+  /** ms that are judged: 60,000 or 300,000. Default: 300,000 */
+  readonly window?: 60_000 | 300_000 | undefined
+  /** ms before the window that it is compared with, at least four windows. Default: 7,200,000 */
+  readonly baseline?: number | undefined
+  /** Least observations to judge by, in a window and in each piece of the baseline. Default: 100 */
+  readonly minimum?: number | undefined
 }
 
-/** A gauge rises steadily: memory that nobody frees, handles that nobody closes. */
+/** The floor of a gauge rises: memory that is not freed, handles that are not closed. */
 export interface LeakRule extends RuleBase, Selector {
-  type: 'leak'
-  /** Milliseconds of the past that are looked at, 60,000 to a day. Default 1,800,000. */
-  window?: number
-  /** Rise per hour from which a steady trend trips, in the gauge's unit. Default: a tenth of its value at the start. */
-  growthPerHour?: number
+  readonly type: 'leak'
+  /**
+   * ms of the past that are looked at, 60,000 to a week: longer than the longest cycle of the gauge, be it of the garbage collector or
+   * of day and night. Default: a day, and 3 hours for what grows twenty times as fast
+   */
+  readonly window?: number | undefined
+  /** Rise per hour from which it is a leak, in the gauge's unit. Default: 0.5 % of its value at the start; 10 % over 3 hours */
+  readonly growthPerHour?: number | undefined
 }
 
 /** An error budget is spent faster than its period allows, over a long window and a short one at once. */
 export interface BurnRateRule extends RuleBase {
-  type: 'burn-rate'
+  readonly type: 'burn-rate'
   /** The share that must succeed, such as 0.999. */
-  objective: number
-  errors: Selector
-  total: readonly Selector[]
+  readonly objective: number
+  readonly errors: Selector
+  readonly total: readonly Selector[]
   /**
-   * Long and short windows in milliseconds and the multiple of the sustainable rate that trips. Default: 14.4 over 1 h and
-   * 5 min, 6 over 6 h and 30 min (Site Reliability Workbook, chapter 5).
+   * Long and short windows in ms and the multiple of the sustainable rate that trips. Default: 14.4 over 1 h and
+   * 5 min, 6 over 6 h and 30 min (Site Reliability Workbook, chapter 5)
    */
-  windows?: readonly { long: number; short: number; factor: number }[]
+  readonly windows?: readonly BurnWindow[] | undefined
+  /** Least size of the whole in a short window to judge by. Default: 20 */
+  readonly minimum?: number | undefined
+}
+
+export interface BurnWindow {
+  readonly long: number
+  readonly short: number
+  readonly factor: number
 }
 
 export type Rule = ThresholdRule | RatioRule | RegressionRule | LeakRule | BurnRateRule
 
-export const DEFAULT_BURN_WINDOWS: NonNullable<BurnRateRule['windows']> = [
+export const DEFAULT_BURN_WINDOWS: readonly BurnWindow[] = [
   { long: 3_600_000, short: 300_000, factor: 14.4 },
   { long: 21_600_000, short: 1_800_000, factor: 6 },
 ]
 
 const DAY = 86_400_000
 
+const BASE = {
+  name: true,
+  for: true,
+  recoverAfter: true,
+  severity: true,
+  summary: true,
+  type: true,
+} as const
+const SELECTOR: OptionNames<Selector> = { metric: true, labels: true }
+const LIMITS: OptionNames<Limits> = { above: true, below: true }
+
+const FIELDS: { readonly [T in Rule['type']]: OptionNames<Extract<Rule, { type: T }>> } = {
+  threshold: { ...BASE, ...SELECTOR, ...LIMITS, stat: true, window: true },
+  ratio: { ...BASE, ...LIMITS, numerator: true, denominator: true, window: true, minimum: true },
+  regression: {
+    ...BASE,
+    ...SELECTOR,
+    quantile: true,
+    tolerance: true,
+    alpha: true,
+    window: true,
+    baseline: true,
+    minimum: true,
+  },
+  leak: { ...BASE, ...SELECTOR, window: true, growthPerHour: true },
+  'burn-rate': {
+    ...BASE,
+    objective: true,
+    errors: true,
+    total: true,
+    windows: true,
+    minimum: true,
+  },
+}
+const STATS = ['value', 'rate', 'mean', 'p50', 'p90', 'p95', 'p99', 'p999'] as const
+
+/** Names of the metrics that `rule` reads. */
+export function metricsOf(rule: Rule): string[] {
+  if ('metric' in rule) return [rule.metric]
+  return rule.type === 'ratio'
+    ? [rule.numerator.metric, ...rule.denominator.map(({ metric }) => metric)]
+    : [rule.errors.metric, ...rule.total.map(({ metric }) => metric)]
+}
+
+/** ms that the condition of `rule` must hold. */
+export function holdOf(rule: Rule): number {
+  return rule.for ?? (rule.type === 'burn-rate' ? 0 : 60_000)
+}
+
 /** @throws InvalidOptionError naming the rule and the field */
 export function validateRules(rules: readonly Rule[]): void {
   const names = new Set<string>()
-  for (const rule of rules) {
-    if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(rule.name)) {
-      throw new InvalidOptionError('rule.name', 'letters, digits and underscores', rule.name)
+  for (const rule of checkList('rules', rules, 'an array of rules')) {
+    validateRule(rule)
+    if (names.has(rule.name)) {
+      throw new InvalidOptionError(`${rule.name}.name`, 'unique', rule.name)
     }
-    const at = (field: string): string => `${rule.name}.${field}`
-    if (names.has(rule.name)) throw new InvalidOptionError(at('name'), 'unique', rule.name)
     names.add(rule.name)
-    inRange(at('for'), rule.for ?? 0, 0, DAY)
-    inRange(at('recoverAfter'), rule.recoverAfter ?? 0, 0, DAY)
-    if (rule.type === 'threshold' || rule.type === 'ratio') {
-      if ((rule.above === undefined) === (rule.below === undefined)) {
-        throw new InvalidOptionError(at('above'), 'given, or `below`, but not both', rule.above)
-      }
-    }
-    if (rule.type === 'threshold') oneOf(at('window'), rule.window, [60_000, 300_000, 900_000])
-    if (rule.type === 'ratio') inRange(at('window'), rule.window ?? 300_000, 10_000, DAY)
-    if (rule.type === 'leak') inRange(at('window'), rule.window ?? 1_800_000, 60_000, DAY)
-    if (rule.type === 'regression') {
-      oneOf(at('window'), rule.window, [60_000, 300_000])
-      inRange(at('quantile'), rule.quantile ?? 0.99, 0.01, 0.9999)
-      inRange(at('tolerance'), rule.tolerance ?? 0.1, 0, 100)
-    }
-    if (rule.type === 'burn-rate') inRange(at('objective'), rule.objective, 0.5, 0.999999)
   }
 }
 
-function inRange(option: string, value: number, least: number, most: number): void {
-  if (value >= least && value <= most) return
-  throw new InvalidOptionError(option, `from ${least} to ${most}`, value)
+function validateRule(rule: Rule): void {
+  if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(rule?.name)) {
+    throw new InvalidOptionError('rule.name', 'letters, digits and underscores', rule?.name)
+  }
+  const at = (field: string): string => `${rule.name}.${field}`
+  checkOneOf(at('type'), rule.type, Object.keys(FIELDS))
+  checkOptions(rule.name, rule, FIELDS[rule.type] as OptionNames<Rule>)
+  inRange(at('for'), rule.for, 0, DAY)
+  inRange(at('recoverAfter'), rule.recoverAfter, 0, DAY)
+  if (rule.severity !== undefined) {
+    checkOneOf(at('severity'), rule.severity, ['info', 'warning', 'critical'])
+  }
+  switch (rule.type) {
+    case 'threshold':
+      checkSelector(rule.name, rule)
+      checkLimits(at, rule)
+      if (rule.stat !== undefined) checkOneOf(at('stat'), rule.stat, STATS)
+      oneOf(at('window'), rule.window, [60_000, 300_000, 900_000])
+      break
+    case 'ratio':
+      checkLimits(at, rule)
+      checkSelector(at('numerator'), rule.numerator)
+      checkSelectors(at('denominator'), rule.denominator)
+      inRange(at('window'), rule.window, 10_000, DAY)
+      inRange(at('minimum'), rule.minimum, 1, Number.MAX_SAFE_INTEGER)
+      break
+    case 'regression': {
+      const { window = 300_000 } = rule
+      checkSelector(rule.name, rule)
+      oneOf(at('window'), rule.window, [60_000, 300_000])
+      inRange(at('baseline'), rule.baseline, 4 * window, DAY)
+      inRange(at('quantile'), rule.quantile, 0.01, 0.9999)
+      inRange(at('tolerance'), rule.tolerance, 0, 100)
+      inRange(at('alpha'), rule.alpha, 1e-12, 0.5)
+      inRange(at('minimum'), rule.minimum, 1, Number.MAX_SAFE_INTEGER)
+      break
+    }
+    case 'leak':
+      checkSelector(rule.name, rule)
+      inRange(at('window'), rule.window, 60_000, 7 * DAY)
+      inRange(at('growthPerHour'), rule.growthPerHour, 0, Number.MAX_VALUE)
+      break
+    case 'burn-rate':
+      checkRange(at('objective'), rule.objective, 0.5, 0.999999)
+      checkSelector(at('errors'), rule.errors)
+      checkSelectors(at('total'), rule.total)
+      inRange(at('minimum'), rule.minimum, 1, Number.MAX_SAFE_INTEGER)
+      if (rule.windows !== undefined) checkWindows(at('windows'), rule.windows)
+  }
+}
+
+function checkSelector(path: string, { metric, labels }: Selector): void {
+  checkText(`${path}.metric`, metric)
+  for (const [name, value] of Object.entries(labels ?? {})) {
+    if (typeof value !== 'string') {
+      throw new InvalidOptionError(`${path}.labels.${name}`, 'a string', value)
+    }
+  }
+}
+
+function checkSelectors(path: string, selectors: readonly Selector[]): void {
+  if (checkList(path, selectors).length === 0) {
+    throw new InvalidOptionError(path, 'an array of at least one selector', selectors)
+  }
+  selectors.forEach((selector, i) => {
+    checkSelector(`${path}[${i}]`, selector)
+  })
+}
+
+function checkLimits(at: (field: string) => string, { above, below }: Limits): void {
+  if ((above === undefined) === (below === undefined)) {
+    throw new InvalidOptionError(at('above'), 'given, or `below`, but not both', above)
+  }
+  const [field, limit] = above === undefined ? ['below', below] : ['above', above]
+  if (typeof limit !== 'number' || Number.isNaN(limit)) {
+    throw new InvalidOptionError(at(field!), 'a number', limit)
+  }
+}
+
+function checkWindows(path: string, windows: readonly BurnWindow[]): void {
+  if (checkList(path, windows).length === 0) {
+    throw new InvalidOptionError(path, 'an array of at least one pair of windows', windows)
+  }
+  windows.forEach(({ long, short, factor }, i) => {
+    checkRange(`${path}[${i}].long`, long, 60_000, 28 * DAY)
+    checkRange(`${path}[${i}].short`, short, 10_000, long)
+    checkRange(`${path}[${i}].factor`, factor, 0.001, 1_000_000)
+  })
+}
+
+function inRange(option: string, value: number | undefined, least: number, most: number): void {
+  if (value !== undefined) checkRange(option, value, least, most)
 }
 
 function oneOf(option: string, value: number | undefined, choices: readonly number[]): void {

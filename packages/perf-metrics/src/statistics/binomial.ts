@@ -1,5 +1,5 @@
 /** Natural logarithm of the gamma function, by Lanczos' approximation (g = 7, nine terms): 15 digits for x > 0.5. */
-function logGamma(x: number): number {
+export function logGamma(x: number): number {
   let sum = 0.99999999999980993
   for (let i = 0; i < LANCZOS.length; i++) sum += LANCZOS[i]! / (x + i)
   const t = x + 6.5

@@ -58,6 +58,25 @@ function clamp(value: number, { min, max }: Distribution): number {
   return value > max ? max : value
 }
 
+/**
+ * As {@link quantile}, between the bounds of the bucket by where the rank lies in it: comparable beyond the precision of a single value,
+ * as the observations of many spread over the bucket. Positive wherever most observations are.
+ */
+export function interpolatedQuantile(d: Distribution, q: number): number {
+  const rank = q * d.count
+  let seen = d.zeros
+  if (d.count === 0 || seen >= rank) return d.count === 0 ? NaN : 0
+  for (let i = 0; i < d.counts.length; i++) {
+    const count = d.counts[i]!
+    if (count > 0 && seen + count >= rank) {
+      const lower = upperBound(d.low + i - 1, d.schema)
+      return lower * (1 + quantileError(d.schema)) ** ((2 * (rank - seen)) / count)
+    }
+    seen += count
+  }
+  return d.max
+}
+
 /** How many observations were at most `bound`, to the precision of the buckets: whole buckets below it are counted. */
 export function countUpTo(d: Distribution, bound: number): number {
   if (bound < 0) return 0

@@ -199,7 +199,9 @@ describe('a guard', () => {
     const trips: number[] = []
     using guard = new Guard(metrics, {
       clock,
-      rules: [{ name: 'Slow', type: 'threshold', metric: 't_seconds', stat: 'p99', above: 1 }],
+      rules: [
+        { name: 'Slow', type: 'threshold', metric: 't_seconds', stat: 'p99', above: 1, for: 0 },
+      ],
       onTrip: ({ value }) => {
         trips.push(value)
       },
@@ -219,7 +221,7 @@ describe('a guard', () => {
     const gauge = metrics.gauge('g')
     const trips: string[] = []
     const rules = ['A', 'B'].map(
-      name => ({ name, type: 'threshold', metric: 'g', above: 1 }) as const,
+      name => ({ name, type: 'threshold', metric: 'g', above: 1, for: 0 }) as const,
     )
     const guard = new Guard(metrics, {
       clock,
