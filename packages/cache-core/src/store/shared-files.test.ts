@@ -1,0 +1,100 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { runs, VirtualClock } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Store } from './contract/store.ts'
+import { FsStore } from './fs/fs-store.ts'
+import { SqliteStore } from './sqlite/sqlite-store.ts'
+
+type Options = { ttl?: number; clock?: VirtualClock }
+const kinds: Record<string, (place: string, options?: Options) => Store<string>> = {
+  sqlite: (place, options) =>
+    new SqliteStore({ path: join(place, 'cache.db'), onProblem() {}, ...options }),
+  fs: (place, options) => new FsStore({ folder: join(place, 'cache'), ...options }),
+}
+
+describe.each(Object.entries(kinds))('a %s store that several processes use', (kind, open) => {
+  let place: string
+  let children: ChildProcess[]
+  beforeEach(async () => {
+    place = await mkdtemp(join(tmpdir(), 'millrace-shared-'))
+    children = []
+  })
+  afterEach(async () => {
+    for (const child of children) child.kill('SIGKILL')
+    await rm(place, { recursive: true, force: true })
+  })
+
+  const start = async (job: string): Promise<ChildProcess> => {
+    const child = fork(join(import.meta.dirname, 'shared-files.fixture.ts'), [kind, place, job], {
+      execArgv: ['--conditions=millrace-source'],
+    })
+    children.push(child)
+    await once(child, 'message')
+    return child
+  }
+
+  test('shows no value older than an acknowledged invalidation while others clear, tag and sweep', async () => {
+    await Promise.all([start('clear'), start('sweep')])
+    await using store = open(place)
+    const end = Date.now() + 1_500 * runs(1)
+    let wrong = 0
+    for (let version = 0; Date.now() < end; version++) {
+      await store.set('k', `${version}`, { tags: ['t'] })
+      await (version % 2 === 0 ? store.deleteTag('t') : store.delete('k'))
+      for (let i = 0; i < 20; i++) if ((await store.get('k')) !== undefined) wrong++
+    }
+    expect(wrong).toBe(0)
+  }, 60_000)
+
+  test('notices that its files were removed, and what is invalidated then holds for all', async () => {
+    await using first = open(place)
+    await first.set('k', 'old')
+    const fence = await first.fence()
+    for (const name of await readdir(place)) await rm(join(place, name), { recursive: true })
+    await using second = open(place)
+    await second.set('k', 'new', { tags: ['t'] })
+    expect((await first.get('k'))?.value).toBe('new')
+    expect(await first.set('k', 'late', { fence })).toBe(false)
+    await first.deleteTag('t')
+    expect(await second.get('k')).toBe(undefined)
+    expect(await second.set('k', 'again')).toBe(true)
+    expect((await first.get('k'))?.value).toBe('again')
+  })
+
+  test('reads nothing torn or wrong after a process was killed in the middle of its writes', async () => {
+    await using store = open(place)
+    for (let round = 0; round < 4 * runs(1); round++) {
+      const child = await start('write')
+      await sleep(20 + ((round * 7) % 30))
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      for (let i = 0; i < 20; i++) {
+        const value = (await store.get(`k${i}`))?.value
+        if (value !== undefined) expect(value).toBe(value[0]!.repeat(20_000))
+      }
+    }
+    expect(store.stats().corrupt).toBe(0)
+  }, 120_000)
+
+  test('keeps no value longer when the clock is set back, in this process or across a restart', async () => {
+    const clock = new VirtualClock(Date.now())
+    const first = open(place, { ttl: 60_000, clock })
+    await first.set('k', 'v')
+    clock.jumpTo(clock.now() - 3_600_000)
+    expect((await first.get('k'))?.value).toBe('v')
+    clock.advance(50_000)
+    expect((await first.get('k'))?.value).toBe('v')
+    await first.close()
+    await using second = open(place, { clock: new VirtualClock(clock.now()) })
+    expect((await second.get('k'))?.value).toBe('v')
+    clock.advance(11_000)
+    await using third = open(place, { clock })
+    clock.advance(11_000)
+    expect(await third.get('k')).toBe(undefined)
+  })
+})
