@@ -19,6 +19,16 @@ export {
   type KeyedLimiterStats,
 } from './keyed/keyed-limiter.ts'
 export {
+  KeyedSemaphore,
+  type KeyedSemaphoreOptions,
+  type KeyedSemaphoreStats,
+} from './keyed/keyed-semaphore.ts'
+export {
+  KeyedWindow,
+  type KeyedWindowOptions,
+  type KeyedWindowStats,
+} from './keyed/keyed-window.ts'
+export {
   type LimiterOptions,
   type LimiterStats,
   MeteredLimiter,
@@ -47,6 +57,9 @@ export {
 export { type ConcurrentOptions, concurrent, type Runner } from './wrap/concurrent.ts'
 export {
   type DecidingLimiter,
+  type Keyed,
+  type KeyedDecidingLimiter,
+  type KeyedWaitingLimiter,
   type LimitedOptions,
   limited,
   type RefusingOptions,

@@ -74,6 +74,8 @@ export interface KeyedLimiterStats {
 
 /** A token bucket per key, for users, hosts or API keys: bounded memory, no timer per key, O(1). */
 export class KeyedLimiter {
+  /** Tells wrappers that calls name a key. */
+  readonly keyed = true
   readonly name: string
   readonly #clock: Clock
   readonly #alarms: AlarmClock

@@ -1,4 +1,4 @@
-import { imitate } from '@millrace/kit'
+import { checkFunction, checkMethods, checkOptions, imitate, type OptionNames } from '@millrace/kit'
 import { RateLimitedError } from '../errors.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
 import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
@@ -20,6 +20,19 @@ export interface DecidingLimiter {
   decide(cost?: number): Decision
 }
 
+/** The same of a limiter by key. */
+export interface KeyedWaitingLimiter {
+  readonly keyed: true
+  acquire(key: string, options?: AcquireOptions): Promise<Admission>
+}
+
+/** The same of a limiter by key that is to refuse at once. */
+export interface KeyedDecidingLimiter {
+  readonly keyed: true
+  readonly name: string
+  decide(key: string, cost?: number): Decision
+}
+
 export interface LimitedOptions<Args extends unknown[]> {
   /** Permits per call: a number, or computed from the arguments. Default 1. */
   readonly cost?: number | ((...args: Args) => number) | undefined
@@ -39,6 +52,13 @@ export interface RefusingOptions<Args extends unknown[]> {
   readonly wait: false
   /** Permits per call: a number, or computed from the arguments. Default 1. */
   readonly cost?: number | ((...args: Args) => number) | undefined
+  /** The key, for a limiter by key; computed from the arguments. */
+  readonly key?: ((...args: Args) => string) | undefined
+}
+
+/** For a limiter by key, which needs one. */
+export type Keyed<O extends { readonly key?: unknown }> = O & {
+  readonly key: NonNullable<O['key']>
 }
 
 /**
@@ -51,6 +71,14 @@ export interface RefusingOptions<Args extends unknown[]> {
  * @throws what the limiter's `acquire` rejects with
  */
 export function limited<Args extends unknown[] = never[]>(
+  limiter: KeyedDecidingLimiter,
+  options: Keyed<RefusingOptions<Args>>,
+): TransparentWrapper
+export function limited<Args extends unknown[] = never[]>(
+  limiter: KeyedWaitingLimiter,
+  options: Keyed<LimitedOptions<Args>>,
+): DeferringWrapper<Args>
+export function limited<Args extends unknown[] = never[]>(
   limiter: DecidingLimiter,
   options: RefusingOptions<Args>,
 ): TransparentWrapper
@@ -59,14 +87,29 @@ export function limited<Args extends unknown[] = never[]>(
   options?: LimitedOptions<Args>,
 ): DeferringWrapper<Args>
 export function limited<Args extends unknown[]>(
-  limiter: WaitingLimiter | DecidingLimiter,
+  limiter: WaitingLimiter | DecidingLimiter | KeyedWaitingLimiter | KeyedDecidingLimiter,
   options: LimitedOptions<Args> | RefusingOptions<Args> = {},
 ): DeferringWrapper<Args> | TransparentWrapper {
+  checkOptions('', options as LimitedOptions<Args>, NAMES)
+  const keyed = 'keyed' in limiter && limiter.keyed
+  const method = options.wait === false ? 'decide' : 'acquire'
+  checkMethods('limiter', limiter, 'a limiter', [method])
+  if (keyed || options.key !== undefined) checkFunction('key', options.key)
   const wrap =
     options.wait === false
-      ? (fn: AnyFunction) => refusing(fn, limiter as DecidingLimiter, options)
-      : (fn: AnyFunction) => waiting(fn, limiter as WaitingLimiter, options)
+      ? (fn: AnyFunction) =>
+          refusing(fn, limiter as DecidingLimiter, options as RefusingOptions<Args>)
+      : (fn: AnyFunction) => waiting(fn, limiter as WaitingLimiter, options as LimitedOptions<Args>)
   return ((fn: AnyFunction) => imitate(wrap(fn), fn)) as DeferringWrapper<Args>
+}
+
+const NAMES: OptionNames<LimitedOptions<never>> = {
+  cost: true,
+  timeout: true,
+  priority: true,
+  key: true,
+  signal: true,
+  wait: true,
 }
 
 function waiting<Args extends unknown[]>(
@@ -75,13 +118,16 @@ function waiting<Args extends unknown[]>(
   { cost, timeout, priority, key, signal }: LimitedOptions<Args>,
 ): AnyFunction {
   return async function (...args) {
-    await limiter.acquire({
+    const by = key?.(...(args as Args))
+    const options = {
       cost: typeof cost === 'function' ? cost(...(args as Args)) : cost,
       timeout,
       priority,
-      key: key?.(...(args as Args)),
       signal: signal?.(...(args as Args)),
-    })
+    }
+    if ('keyed' in limiter) {
+      await (limiter as unknown as KeyedWaitingLimiter).acquire(by!, options)
+    } else await limiter.acquire({ ...options, key: by })
     return fn.apply(this, args)
   }
 }
@@ -89,12 +135,14 @@ function waiting<Args extends unknown[]>(
 function refusing<Args extends unknown[]>(
   fn: AnyFunction,
   limiter: DecidingLimiter,
-  { cost }: RefusingOptions<Args>,
+  { cost, key }: RefusingOptions<Args>,
 ): AnyFunction {
   const check = (args: unknown[]) => {
-    const { allowed, retryAfter } = limiter.decide(
-      typeof cost === 'function' ? cost(...(args as Args)) : cost,
-    )
+    const price = typeof cost === 'function' ? cost(...(args as Args)) : cost
+    const { allowed, retryAfter } =
+      'keyed' in limiter
+        ? (limiter as unknown as KeyedDecidingLimiter).decide(key!(...(args as Args)), price)
+        : limiter.decide(price)
     if (!allowed) throw new RateLimitedError(limiter.name, retryAfter)
   }
   if (isAsync(fn)) {

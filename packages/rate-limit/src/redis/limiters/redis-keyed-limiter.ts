@@ -45,6 +45,8 @@ export type RedisKeyedLimiterStats = SharedBucketsStats
  * `rate` and `burst` are those of each key.
  */
 export class RedisKeyedLimiter {
+  /** Tells wrappers that calls name a key. */
+  readonly keyed = true
   readonly #buckets: SharedBuckets<KeyedOutageMode>
   readonly #prefix: string
 

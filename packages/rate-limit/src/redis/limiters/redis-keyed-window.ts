@@ -22,6 +22,8 @@ const NAMES: OptionNames<RedisKeyedWindowOptions> = { ...SHARED_WINDOWS_OPTIONS,
 
 /** A sliding window per key that processes share through Redis. `limit` and `window` are those of each key. */
 export class RedisKeyedWindow {
+  /** Tells wrappers that calls name a key. */
+  readonly keyed = true
   readonly #windows: SharedWindows
   readonly #prefix: string
   /** The most permits of a key in a window, and its length in ms. */

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { type Case, defineCase, defineSuite } from '../../define.ts'
+import type { Fault, FaultRun } from './contenders/fault.ts'
+
+/**
+ * @param limit permits beyond the bound that the README states for the fault
+ */
+function fault(name: Fault, description: string, limit: number): Case {
+  return defineCase<FaultRun>({
+    name,
+    description,
+    unit: 'permits over',
+    better: 'less',
+    limit,
+    ours: async context => (await import('./contenders/fault.ts')).fault(name)(context),
+    peers: {},
+    check: ({ granted, before, after }) => {
+      assert.ok(granted > 0)
+      // It goes on: what was granted after the fault is of the order of what was granted before it.
+      assert.ok(after > before / 4, `${before} permits before the fault, ${after} after it`)
+    },
+  })
+}
+
+export default defineSuite({
+  name: 'limiter-faults',
+  description:
+    'Four limiters on connections of their own share a bucket of 200/s with a burst of 10 on one Redis, 30 callers each in a closed loop. ' +
+    'A fault strikes in the middle. The figure is the most permits beyond burst and rate in any stretch of time; the limit is what the ' +
+    'README states for the fault.',
+  versions: [],
+  cases: [
+    fault('no fault', 'for comparison: what late deliveries alone make', 12),
+    fault('FLUSHALL', 'Redis forgets everything while callers wait', 220),
+    fault('mixed options', 'two of the four have other maxWait and timeouts', 12),
+    fault('Redis paused', 'Redis answers nothing for 1.5 s, shares are local', 60),
+    fault(
+      'Redis killed',
+      'Redis is killed, comes back empty after a second, shares are local',
+      260,
+    ),
+  ],
+})

@@ -1,0 +1,158 @@
+import {
+  checkInteger,
+  checkOptions,
+  checkPositive,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
+import { systemClock } from '../clock.ts'
+import { LimiterClosedError } from '../errors.ts'
+import type { Decision } from '../limiter/rate-limiter.ts'
+import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
+import { SlidingWindow, type SlidingWindowOptions } from '../window/sliding-window.ts'
+
+/** `limit`, `window` and `maxQueue` are those of each key. */
+export interface KeyedWindowOptions extends Omit<SlidingWindowOptions, 'order'> {
+  /**
+   * The most keys in memory. Beyond it the key that was used least recently is forgotten, of those that nothing waits for.
+   * Default: 10,000
+   */
+  readonly maxKeys?: number | undefined
+}
+
+const NAMES: OptionNames<KeyedWindowOptions> = {
+  limit: true,
+  window: true,
+  algorithm: true,
+  maxKeys: true,
+  maxQueue: true,
+  name: true,
+  clock: true,
+}
+
+export interface KeyedWindowStats {
+  keys: number
+  maxKeys: number
+  waiting: number
+  /** Keys forgotten while their window was not empty. */
+  evicted: number
+}
+
+/** Keys looked at for one that is empty when another comes. */
+const PROBES = 2
+
+/** A sliding window per key: exactly so many permits in any window, with 8 bytes per permit of each key in use. */
+export class KeyedWindow {
+  readonly keyed = true
+  readonly name: string
+  /** The most permits of a key in a window, and its length in ms. */
+  readonly limit: number
+  readonly window: number
+  readonly #options: SlidingWindowOptions
+  readonly #maxKeys: number
+  readonly #windows = new Map<string, SlidingWindow>()
+  #evicted = 0
+  #closed = false
+
+  constructor(options: KeyedWindowOptions) {
+    const {
+      maxKeys = 10_000,
+      name = 'keyed-window',
+      clock = systemClock,
+      ...rest
+    } = checkOptions('', options, NAMES)
+    this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
+    this.#options = { ...rest, name, clock }
+    this.name = new SlidingWindow(this.#options).name
+    this.limit = checkInteger('limit', rest.limit, 1)
+    this.window = checkPositive('window', rest.window)
+  }
+
+  /** Spends `cost` of the key if that is possible now and nothing waits for it. */
+  tryAcquire(key: string, cost = 1): boolean {
+    return this.#of(key).tryAcquire(cost)
+  }
+
+  /** {@link tryAcquire} with all that a response header or a log line needs. */
+  decide(key: string, cost = 1): Decision {
+    return this.#of(key).decide(cost)
+  }
+
+  /** Spends `cost` of the key, after waiting for its turn. @throws (by rejection) as {@link SlidingWindow.acquire} does */
+  acquire(key: string, cost: number, options?: AcquireOptions): Promise<Admission>
+  acquire(key: string, options?: AcquireOptions): Promise<Admission>
+  async acquire(
+    key: string,
+    first?: number | AcquireOptions,
+    second?: AcquireOptions,
+  ): Promise<Admission> {
+    if (this.#closed) throw new LimiterClosedError(this.name)
+    const window = this.#of(key)
+    return typeof first === 'number' ? window.acquire(first, second) : window.acquire(first)
+  }
+
+  /** Gives back permits that were granted to the key but not used. */
+  refund(key: string, cost = 1): void {
+    this.#of(key).refund(cost)
+  }
+
+  /** The key's window as it is, without spending: `allowed` says whether one permit could be taken now. */
+  get(key: string): Decision {
+    const window = this.#of(key)
+    const decision = window.decide(0)
+    const retryAfter = window.estimateWait(1)
+    return { ...decision, allowed: retryAfter === 0, retryAfter }
+  }
+
+  /** Empties the key's window; calls that wait for it are served. Returns whether anything was known of it. */
+  reset(key: string): boolean {
+    const window = this.#windows.get(key)
+    if (window === undefined) return false
+    window.refund(window.stats().granted)
+    return true
+  }
+
+  stats(): KeyedWindowStats {
+    let waiting = 0
+    for (const window of this.#windows.values()) waiting += window.stats().waiting
+    return { keys: this.#windows.size, maxKeys: this.#maxKeys, waiting, evicted: this.#evicted }
+  }
+
+  /** Rejects all that waits with {@link LimiterClosedError}, and {@link acquire} from now on. */
+  close(): void {
+    this.#closed = true
+    for (const window of this.#windows.values()) window.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #of(key: string): SlidingWindow {
+    if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
+    let window = this.#windows.get(key)
+    if (window === undefined) {
+      this.#sweep()
+      window = new SlidingWindow(this.#options)
+    } else this.#windows.delete(key)
+    // The map's order is that of use.
+    this.#windows.set(key, window)
+    return window
+  }
+
+  /** Forgets keys that were used least recently: empty ones, or others beyond the most. */
+  #sweep(): void {
+    let probes = PROBES
+    for (const [key, window] of this.#windows) {
+      const full = this.#windows.size >= this.#maxKeys
+      if (probes-- <= 0 && !full) return
+      const { waiting, available, limit } = window.stats()
+      if (waiting > 0) continue
+      if (available >= limit) this.#windows.delete(key)
+      else if (full) {
+        this.#windows.delete(key)
+        this.#evicted++
+      }
+    }
+  }
+}

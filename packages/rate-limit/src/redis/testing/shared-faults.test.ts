@@ -1,0 +1,242 @@
+import { fork } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describeRedis } from '@millrace/testkit/vitest'
+import type { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { worstExcess } from '../../testing/worst-excess.fixture.ts'
+import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
+import { RedisKeyedWindow } from '../limiters/redis-keyed-window.ts'
+import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
+import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
+import { RedisTokenBucket, type RedisTokenBucketOptions } from '../limiters/redis-token-bucket.ts'
+import { connections } from './connections.fixture.ts'
+
+/** These run on the real clock, as Redis does; bounds are for what passed, however late a busy machine makes it. */
+describeRedis('processes that disagree, die, and lose their store', redis => {
+  const connect = connections()
+  let admin: Redis
+  const open: AsyncDisposable[] = []
+  const warnings: (Error & { code?: string })[] = []
+  const onWarning = (warning: Error) => void warnings.push(warning)
+  beforeEach(async () => {
+    admin = await connect(redis.server.port)
+    await admin.flushall()
+    warnings.length = 0
+    process.on('warning', onWarning)
+  })
+  afterEach(async () => {
+    process.off('warning', onWarning)
+    for (const limiter of open.splice(0)) await limiter[Symbol.asyncDispose]()
+    const keys = await admin.keys('*')
+    const lives = await Promise.all(keys.map(async key => [key, await admin.pttl(key)] as const))
+    expect(lives.filter(([, left]) => left === -1)).toEqual([])
+  })
+
+  const track = <L extends AsyncDisposable>(limiter: L): L => {
+    open.push(limiter)
+    return limiter
+  }
+
+  async function bucket(id: string, options: Partial<RedisTokenBucketOptions>) {
+    const client = await connect(redis.server.port)
+    return track(
+      new RedisTokenBucket({ client, id, rate: 100, burst: 1, timeout: 5_000, ...options }),
+    )
+  }
+
+  /** Calls without end until the time is over; what passed with its time. */
+  function crowd(
+    size: number,
+    until: number,
+    acquire: () => Promise<unknown>,
+    flow: [number, number][],
+  ): Promise<void>[] {
+    return Array.from({ length: size }, async () => {
+      while (performance.now() < until) {
+        const passed = await acquire().then(
+          value => value !== false,
+          () => sleep(5).then(() => false),
+        )
+        if (passed) flow.push([performance.now(), 1])
+      }
+    })
+  }
+
+  /** Delivery of a grant may be late, which lets the next seem early: by as much, in ms. */
+  const LATE = 60
+
+  test('a shorter maxWait wipes no reservation of others', async () => {
+    const id = randomUUID()
+    const patient = await bucket(id, { rate: 20, maxWait: 60_000 })
+    const hasty = await bucket(id, { rate: 20, maxWait: 500 })
+    const flow: [number, number][] = []
+    const end = performance.now() + 1_500
+    const calls = Array.from({ length: 60 }, () =>
+      patient.acquire().then(() => void flow.push([performance.now(), 1])),
+    )
+    const all = Promise.allSettled(calls)
+    await Promise.all(crowd(2, end, () => hasty.acquire(), flow))
+    expect(worstExcess(flow, 1, 0.02)).toBeLessThanOrEqual(0.02 * LATE)
+    await patient.close()
+    await all
+  })
+
+  test('of two rates the one of the process that was started last rules, with a warning', async () => {
+    const id = randomUUID()
+    const old = await bucket(id, { rate: 1, burst: 5 })
+    expect(await old.tryAcquire(5)).toBe(true)
+    const fresh = await bucket(id, { rate: 50, burst: 2 })
+    await fresh.decide(0)
+    expect((await old.decide(0)).limit).toBe(2)
+    const flow: [number, number][] = []
+    const end = performance.now() + 1_000
+    const calls = [old, fresh].flatMap(one => crowd(3, end, () => one.tryAcquire(), flow))
+    await Promise.all(calls)
+    expect(worstExcess(flow, 2, 0.05)).toBeLessThanOrEqual(0.05 * LATE)
+    expect(flow.length).toBeGreaterThan(20)
+    expect([old.stats().overruled, fresh.stats().overruled]).toEqual([1, 0])
+    await sleep(0)
+    const own = warnings.filter(({ code }) => code === 'MILLRACE_LIMIT_OVERRULED')
+    expect(own.map(({ message }) => message)).toEqual([
+      `Limit "${id}" follows the settings of a process that was started later: rate 50, burst 2`,
+    ])
+  })
+
+  test('a shorter window forgets nothing of a longer one, and a lease of another ttl is its holder’s', async () => {
+    const id = randomUUID()
+    const shared = { client: admin, id, timeout: 5_000 }
+    const long = track(new RedisSlidingWindow({ ...shared, limit: 5, window: 60_000 }))
+    expect(await long.tryAcquire(5)).toBe(true)
+    const again = track(new RedisSlidingWindow({ ...shared, limit: 5, window: 60_000 }))
+    const short = track(new RedisSlidingWindow({ ...shared, id: `${id}2`, limit: 5, window: 100 }))
+    await short.tryAcquire()
+    expect(await again.tryAcquire()).toBe(false)
+
+    const a = track(new RedisSemaphore({ ...shared, permits: 1, ttl: 30_000 }))
+    const b = track(new RedisSemaphore({ ...shared, permits: 1, ttl: 300, poll: 20 }))
+    const held = await a.acquire()
+    await expect(b.acquire({ timeout: 1_000 })).rejects.toThrow('gave no permit')
+    expect(held.signal.aborted).toBe(false)
+    await held.release()
+    const next = await b.acquire()
+    expect(next.fence).toBeGreaterThan(held.fence)
+    await next.release()
+  })
+
+  test('FLUSHALL with a backlog: what sleeps counts against the new bucket', async () => {
+    const id = randomUUID()
+    const limiters = [await bucket(id, {}), await bucket(id, {})]
+    const flow: [number, number][] = []
+    const end = performance.now() + 2_000
+    const calls = limiters.flatMap(one => crowd(100, end, () => one.acquire(), flow))
+    await sleep(700)
+    await admin.flushall()
+    await sleep(1_300)
+    await Promise.all(limiters.map(one => one.close()))
+    await Promise.all(calls)
+    // A burst, and per process what it had reserved ahead until it asked again.
+    expect(worstExcess(flow, 1, 0.1)).toBeLessThanOrEqual(1 + 2 * 55 + 0.1 * LATE)
+    expect(flow.length).toBeLessThanOrEqual(201 + 2 * 55)
+  })
+
+  test('a fail-over to an older state: what was given since counts', async () => {
+    const id = randomUUID()
+    const one = await bucket(id, { rate: 0.01, burst: 100 })
+    const key = `millrace:limit:{${id}}`
+    await one.tryAcquire(10)
+    const before = (await admin.dumpBuffer(key))!
+    for (let i = 0; i < 5; i++) await one.tryAcquire(10)
+    await admin.restore(key, 600_000, before, 'REPLACE')
+    expect((await one.decide(0)).remaining).toBeCloseTo(40, 0)
+  })
+
+  test('a process that is killed while 2,000 calls of it wait keeps others waiting for a second', async () => {
+    const id = randomUUID()
+    const child = fork(
+      join(import.meta.dirname, 'waiting-process.fixture.ts'),
+      [`${redis.server.port}`, id],
+      { execArgv: ['--conditions=millrace-source'] },
+    )
+    await once(child, 'message')
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    const live = await bucket(id, {})
+    const { waited } = await live.acquire()
+    expect(waited).toBeLessThan(1_500)
+  })
+
+  test('Redis gone and back: four processes keep to the limit and one burst each', async () => {
+    const id = randomUUID()
+    const limiters = await Promise.all(
+      Array.from({ length: 4 }, () => bucket(id, { rate: 200, burst: 20, timeout: 250 })),
+    )
+    const flow: [number, number][] = []
+    const end = performance.now() + 4_000
+    const calls = limiters.flatMap(one =>
+      crowd(30, end, () => one.acquire({ timeout: 2_000 }), flow),
+    )
+    await sleep(1_200)
+    await redis.server.kill()
+    await sleep(1_200)
+    await redis.server.restart()
+    await Promise.all(calls)
+    expect(limiters.map(one => one.stats().processes)).toEqual([4, 4, 4, 4])
+    expect(worstExcess(flow, 20, 0.2)).toBeLessThanOrEqual(4 * 20 + 0.2 * LATE)
+  })
+
+  describe('what an owner does to a key', () => {
+    test('penalize, block, reset and get, for all processes', async () => {
+      const shared = { client: admin, id: randomUUID(), rate: 0.01, burst: 5, timeout: 5_000 }
+      const [a, b] = [track(new RedisKeyedLimiter(shared)), track(new RedisKeyedLimiter(shared))]
+      expect(await a.get('x')).toMatchObject({ allowed: true, limit: 5, remaining: 5 })
+      await a.penalize('x', 4)
+      expect((await b.get('x')).remaining).toBeCloseTo(1, 1)
+      await a.block('x', 60_000)
+      const blocked = await b.decide('x')
+      expect(blocked.allowed).toBe(false)
+      expect(blocked.retryAfter).toBeGreaterThan(50_000)
+      await b.reset('x')
+      expect(await a.tryAcquire('x', 5)).toBe(true)
+      const windows = track(
+        new RedisKeyedWindow({
+          client: admin,
+          id: randomUUID(),
+          limit: 2,
+          window: 60_000,
+          timeout: 5_000,
+        }),
+      )
+      expect(await windows.tryAcquire('x', 2)).toBe(true)
+      expect(await windows.tryAcquire('x')).toBe(false)
+      expect(await windows.tryAcquire('y')).toBe(true)
+      expect(await windows.get('x')).toMatchObject({ allowed: false, remaining: 0, limit: 2 })
+      await windows.reset('x')
+      expect(await windows.tryAcquire('x')).toBe(true)
+    })
+
+    test('a permit may weigh several', async () => {
+      const shared = { client: admin, id: randomUUID(), permits: 3, timeout: 5_000, poll: 5 }
+      const [a, b] = [track(new RedisSemaphore(shared)), track(new RedisSemaphore(shared))]
+      const heavy = await a.acquire(2)
+      expect(await b.tryAcquire(2)).toBeUndefined()
+      const light = (await b.tryAcquire())!
+      const waiting = b.acquire(3)
+      await light.release()
+      await heavy.release()
+      await (await waiting).release()
+      await expect(a.acquire(4)).rejects.toThrow('`weight`')
+    })
+
+    test('ids of semaphores that are used once leave nothing behind', async () => {
+      for (let i = 0; i < 20; i++) {
+        const once = new RedisSemaphore({ client: admin, id: `order-${i}`, permits: 1, ttl: 20 })
+        await once.run(() => {})
+        await once.close()
+      }
+      await expect.poll(() => admin.keys('*order-*'), { timeout: 5_000, interval: 50 }).toEqual([])
+    })
+  })
+})
