@@ -39,7 +39,7 @@ export type HeadersLike =
 /**
  * The headers of a response, by draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy`, `RateLimit`, and `Retry-After`
  * where the request was refused: `t` then names the same time, as the draft asks. Times are whole seconds, rounded up, so that a client
- * that comes then passes; but `t` below a second is 0, or clients of a fast limit would pause for most of its tokens.
+ * that comes then passes; but `t` below half a second is 0, or clients of a fast limit would pause for most of its tokens.
  */
 export function rateLimitHeaders(
   { allowed, remaining, resetAfter, retryAfter }: Decision,
@@ -145,9 +145,9 @@ function seconds(ms: number): number {
   return Math.ceil(ms / 1_000)
 }
 
-/** Whole seconds, of which less than one is none. */
+/** Whole seconds, of which less than a half is none. */
 function wholeSeconds(ms: number): number {
-  return ms < 1_000 ? 0 : seconds(ms)
+  return ms < 500 ? 0 : seconds(ms)
 }
 
 /**

@@ -36,10 +36,7 @@ export class JobGroup {
     let member = this.#members.get(key)
     if (member === undefined) {
       const id = `${this.#options.id ?? 'jobs'}:${key}`
-      member = {
-        scheduler: new JobScheduler({ keyTtl: this.#idle, ...this.#options, id }),
-        timer: undefined,
-      }
+      member = { scheduler: new JobScheduler({ ...this.#options, id }), timer: undefined }
       this.#members.set(key, member)
     }
     member.timer?.cancel()

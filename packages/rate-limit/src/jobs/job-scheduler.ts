@@ -15,13 +15,12 @@ import {
   QueueFullError,
 } from '../errors.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
-import { Job, type JobContext, type JobOptions } from './job.ts'
-import { dropQueued } from './queued-jobs.ts'
+import { Job, type JobOptions } from './job.ts'
 import { type JobSchedulerOptions, type JobSettings, toBottleneck } from './scheduler-options.ts'
 import { releaseConnection, shareConnection } from './shared-connection.ts'
 
 export interface JobSchedulerStats {
-  /** Jobs that wait. */
+  /** Jobs that wait, those included whose caller has given them up. */
   waiting: number
   running: number
   /** Jobs that ended well. */
@@ -36,9 +35,6 @@ export interface JobSchedulerStats {
   /** Faults that belonged to no job. */
   errors: number
 }
-
-/** Default of {@link JobSchedulerOptions.keyTtl}. */
-const KEY_TTL = 86_400_000
 
 /** bottleneck's words for a job whose `expiration` passed. */
 const EXPIRED = /^This job timed out after/
@@ -65,8 +61,6 @@ export class JobScheduler {
   /** Resolves when the last change of settings is made; never rejects. */
   #updated: Promise<unknown> = Promise.resolve()
   #closed: Promise<void> | undefined = undefined
-  /** Functions that run, those of expired jobs included. */
-  readonly #active = new Set<Promise<unknown>>()
   #running = 0
   #done = 0
   #failed = 0
@@ -96,17 +90,13 @@ export class JobScheduler {
    * @throws (by rejection) what `fn` throws; {AcquireTimeoutError}; `signal.reason`; {QueueFullError};
    *   {JobExpiredError}; {LimiterClosedError}; {InvalidOptionError}
    */
-  async schedule<R>(
-    fn: (context: JobContext) => R | PromiseLike<R>,
-    options: JobOptions = {},
-  ): Promise<R> {
+  async schedule<R>(fn: () => R | PromiseLike<R>, options: JobOptions = {}): Promise<R> {
     this.#check(options)
     if (this.#closed !== undefined) throw new LimiterClosedError(this.name)
     const job = new Job(fn, options, this.name, this.#clock)
     job.promise.catch(() => {
       if (this.#queued.has(job) || this.#resting.has(job)) this.#abandoned++
       this.#wakeNoMore(job)
-      this.#takeBack(job)
     })
     void this.#submit(job)
     return job.promise as Promise<R>
@@ -157,7 +147,6 @@ export class JobScheduler {
       connection: shareConnection(this.#redis),
       // The braces keep all keys of one scheduler in one slot of a Cluster.
       id: `{${this.name}}`,
-      timeout: this.#options.keyTtl ?? KEY_TTL,
     }
     const options = { trackDoneStatus: false, ...settings, ...shared }
     const limiter = new Bottleneck(options as Bottleneck.ConstructorOptions)
@@ -188,22 +177,16 @@ export class JobScheduler {
     let started = false
     try {
       const value = await limiter.schedule(
-        { id: job.id, priority, weight, ...(expiration < Infinity && { expiration }) },
+        { priority, weight, ...(expiration < Infinity && { expiration }) },
         async () => {
           started = true
           this.#queued.delete(job)
-          // Given up between its turn and its start: what it took of the reservoir is given back.
-          if (!job.pending) {
-            if (this.#settings.reservoir !== undefined) await limiter.incrementReservoir(weight)
-            return undefined
-          }
           this.#running++
-          const running = job.start().finally(() => {
+          try {
+            return await job.start()
+          } finally {
             this.#running--
-            this.#active.delete(running)
-          })
-          this.#active.add(running)
-          return await running
+          }
         },
       )
       if (job.pending) this.#done++
@@ -233,11 +216,9 @@ export class JobScheduler {
       job.fail(reason)
     } else if (EXPIRED.test(error.message)) {
       this.#expired++
-      const expired = new JobExpiredError(this.name, { cause: error })
-      job.stop(expired)
-      job.fail(expired)
+      job.fail(new JobExpiredError(this.name, { cause: error }))
     } else if (this.#closed !== undefined) job.fail(new LimiterClosedError(this.name))
-    else if (job.pending) {
+    else {
       this.#dropped++
       job.fail(new QueueFullError(this.name, this.#settings.maxQueue ?? Infinity))
     }
@@ -260,14 +241,6 @@ export class JobScheduler {
     )
     job.wait()
     return true
-  }
-
-  /** A job that nobody waits for uses no place and no start any more. */
-  #takeBack(job: Job): void {
-    if (!this.#queued.has(job)) return
-    if (dropQueued(this.#limiter, job.options.priority ?? DEFAULT_PRIORITY, job.id)) {
-      this.#queued.delete(job)
-    }
   }
 
   #wakeNoMore(job: Job): void {
@@ -305,8 +278,6 @@ export class JobScheduler {
     }
     await this.#updated
     await this.#limiter.stop({ dropWaitingJobs: true })
-    // Those whose expiration has passed run on: what becomes of them is told nobody.
-    await Promise.allSettled(this.#active)
     await this.#limiter.disconnect(false)
     if (this.#redis !== undefined) releaseConnection(this.#redis)
   }

@@ -9,22 +9,15 @@ export interface JobOptions {
   readonly weight?: number | undefined
   /** How long it may wait for its start, in ms; default no limit. */
   readonly timeout?: number | undefined
-  /** Takes it out of the queue, with `signal.reason`; one that runs is told by the signal it was called with. */
+  /** Takes it out of the queue, with `signal.reason`. A job that runs is not stopped: give it the signal too. */
   readonly signal?: AbortSignal | undefined
   /** How long it may run, in ms; default the scheduler's. */
   readonly expiration?: number | undefined
 }
 
-let nextId = 0
-
-/** What a job is called with. */
-export interface JobContext {
-  /** Aborts with the caller's signal, and when its `expiration` has passed. */
-  readonly signal: AbortSignal
-}
-
 /**
- * One job between its caller and bottleneck, which knows neither timeouts of waiting jobs nor signals.
+ * One job between its caller and bottleneck, which knows neither timeouts of waiting jobs nor signals: a job that has
+ * been given up is left in its queue and does nothing when its turn comes.
  *
  * The function runs in the caller's asynchronous context; left to itself, bottleneck runs it in that of whatever job
  * happened to drain the queue (issue 211).
@@ -32,14 +25,11 @@ export interface JobContext {
 export class Job {
   readonly options: JobOptions
   readonly promise: Promise<unknown>
-  /** In bottleneck; one that is tried again keeps it, as it is never there twice at a time. */
-  readonly id: string = `job-${nextId++}`
   attempts = 0
   /** Whether its caller still waits for it. */
   pending = true
   readonly #context = new AsyncResource('millrace.Job')
-  readonly #fn: (context: JobContext) => unknown
-  readonly #controller = new AbortController()
+  readonly #fn: () => unknown
   readonly #name: string
   readonly #clock: Clock
   #resolve!: (value: unknown) => void
@@ -47,12 +37,7 @@ export class Job {
   #timer: Timer | undefined = undefined
   readonly #onAbort = (): void => this.fail(this.options.signal?.reason)
 
-  constructor(
-    fn: (context: JobContext) => unknown,
-    options: JobOptions,
-    name: string,
-    clock: Clock,
-  ) {
+  constructor(fn: () => unknown, options: JobOptions, name: string, clock: Clock) {
     this.#fn = fn
     this.options = options
     this.#name = name
@@ -81,20 +66,7 @@ export class Job {
     // From here on it runs: what bounded its wait no longer applies.
     this.#unbind()
     this.attempts++
-    const { signal } = this.#controller
-    const end = () => this.stop(this.options.signal?.reason)
-    this.options.signal?.addEventListener('abort', end, { once: true })
-    if (this.options.signal?.aborted) end()
-    try {
-      return await this.#context.runInAsyncScope(this.#fn, undefined, { signal })
-    } finally {
-      this.options.signal?.removeEventListener('abort', end)
-    }
-  }
-
-  /** Tells the function, if it runs, that its outcome is of no use. */
-  stop(reason: unknown): void {
-    this.#controller.abort(reason)
+    return this.#context.runInAsyncScope(this.#fn)
   }
 
   succeed(value: unknown): void {

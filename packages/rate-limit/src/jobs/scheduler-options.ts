@@ -56,11 +56,6 @@ export interface JobSchedulerOptions extends JobSettings {
    * up. The job waits in line again, with its limits, and holds no place meanwhile. Default: never again.
    */
   readonly retry?: ((error: unknown, attempts: number) => number | undefined) | undefined
-  /**
-   * With `redis`: after so many ms without a job what is stored there vanishes, reservoir and running jobs included. Default:
-   * 86,400,000; in a {@link JobGroup} its `idle`
-   */
-  readonly keyTtl?: number | undefined
   /** Hears of faults that belong to no job, such as lost connections. What it throws becomes a process warning. */
   readonly onError?: ((error: unknown) => void) | undefined
   readonly clock?: Clock | undefined

@@ -57,7 +57,8 @@ export class RedisTokenBucket {
     const ahead = checkNonNegative('leaseTtl', leaseTtl)
     this.#buckets = new SharedBuckets(shared, { whenDown, modes: MODES, maxKeys: 1, ahead })
     this.#key = this.#buckets.limit.key
-    this.#leased = ahead > 0 ? this.#buckets.bucket(this.#key) : undefined
+    const tokens = this.#buckets.bucket(this.#key)
+    this.#leased = ahead > 0 ? tokens : undefined
   }
 
   get name(): string {

@@ -266,9 +266,9 @@ export class SharedBuckets<Mode extends OutageMode> {
     throw new InvalidOptionError('cost', `a number from 0 to the burst of ${this.burst}`, cost)
   }
 
-  /** The account of a bucket that nothing waits for; one that tokens are reserved ahead from is kept. */
+  /** The account of a bucket that nothing waits for; where there is one only it is kept, with what is known of it. */
   #forget(key: string, tokens: ReservedTokens): void {
-    if (tokens.left > 0 || this.#rules.ahead > 0) return
+    if (tokens.left > 0 || this.#rules.maxKeys === 1) return
     if (this.#buckets.get(key)?.tokens !== tokens) return
     this.#refused += tokens.refused
     this.#timeouts += tokens.timeouts
