@@ -44,6 +44,7 @@ const folders: Record<string, string> = {
   tracer: 'packages/tracer',
   demo: 'apps/demo',
   benchmarks: 'benchmarks',
+  integration: 'integration',
 }
 
 /** What the unit tests of every project run with. */

@@ -12,6 +12,8 @@ export interface ReadmeOptions {
    * so that it can name a server which a hook started.
    */
   readonly env?: Record<string, string> | (() => Record<string, string>)
+  /** The package as which the blocks resolve imports. Default: the folder of the README. */
+  readonly package?: URL
 }
 
 /**
@@ -19,13 +21,16 @@ export interface ReadmeOptions {
  * must be what the `text` (or `console`) block after it shows, `…` standing for what varies; without such a block it
  * must exit with 0. One more test type-checks all blocks. A block marked `ts no-run` is only type-checked.
  *
- * Blocks are written to `.readme/` beside the README, so that they resolve imports as the package does.
+ * Blocks are written to `.readme/` in the package, so that they resolve imports as it does.
  *
  * @param readme for instance `new URL('../README.md', import.meta.url)`
  */
-export function testReadme(readme: URL | string, { env = {} }: ReadmeOptions = {}): void {
+export function testReadme(
+  readme: URL | string,
+  { env = {}, package: owner }: ReadmeOptions = {},
+): void {
   const path = typeof readme === 'string' ? readme : fileURLToPath(readme)
-  const folder = join(dirname(path), '.readme')
+  const folder = join(owner === undefined ? dirname(path) : fileURLToPath(owner), '.readme')
   const blocks = codeBlocks(readFileSync(path, 'utf8')).map(block => ({
     ...block,
     file: join(folder, `line-${block.line}.ts`),

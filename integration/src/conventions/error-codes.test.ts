@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest'
+import { published, sources } from './published.fixture.ts'
+
+/** The class that each code of the family belongs to, by the sources. */
+function classesByCode(): Map<string, Set<string>> {
+  const classes = new Map<string, Set<string>>()
+  for (const each of published) {
+    for (const text of sources(each).values()) {
+      for (const [, name, body] of text.matchAll(
+        /^export (?:abstract )?class (\w+)[^{]*\{(.*?)^\}/gms,
+      )) {
+        const code = /\bcode\b[^=\n]*= '(ERR_MILLRACE_\w+)'/.exec(body!)?.[1]
+        if (code === undefined) continue
+        const of = classes.get(code) ?? new Set()
+        classes.set(code, of.add(`${name} of ${each.name}`))
+      }
+    }
+  }
+  return classes
+}
+
+describe('error codes', () => {
+  const classes = classesByCode()
+
+  test('are found', () => {
+    expect(classes.size).toBeGreaterThan(30)
+  })
+
+  test('belong to one class of the whole family', () => {
+    const shared = [...classes].filter(([, names]) => names.size > 1)
+    expect(shared.map(([code, names]) => [code, ...names])).toEqual([])
+  })
+
+  test('of no class are used as the value of another, whose code depends on what happened', () => {
+    for (const each of published) {
+      for (const [file, text] of sources(each)) {
+        for (const [, code] of text.matchAll(/^ {2}\w+: '(ERR_MILLRACE_\w+)'/gm)) {
+          expect([file, code, classes.has(code!)]).toEqual([file, code, false])
+        }
+      }
+    }
+  })
+})

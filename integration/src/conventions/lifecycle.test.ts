@@ -1,0 +1,25 @@
+import { Readable } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import { published } from './published.fixture.ts'
+
+type Class = new (...args: never[]) => object
+
+describe.each(published.flatMap(({ entries }) => entries.map(entry => [entry] as const)))(
+  '%s',
+  entry => {
+    test('exports no class that can be disposed of and not closed', async () => {
+      const module = (await import(/* @vite-ignore */ entry)) as Record<string, unknown>
+      const unclosable = Object.entries(module)
+        .filter((named): named is [string, Class] => typeof named[1] === 'function')
+        .filter(([, { prototype }]) => {
+          if (typeof prototype !== 'object' || prototype === null) return false
+          // A stream ends as all streams of Node do.
+          if (prototype instanceof Readable) return false
+          const disposable = Symbol.dispose in prototype || Symbol.asyncDispose in prototype
+          return disposable && typeof (prototype as { close?: unknown }).close !== 'function'
+        })
+        .map(([name]) => name)
+      expect(unclosable).toEqual([])
+    })
+  },
+)

@@ -1,0 +1,42 @@
+import { Registry } from '@millrace/perf-metrics'
+import { OtlpExporter } from '@millrace/perf-metrics/otlp'
+import { MemoryExporter, Tracer } from '@millrace/tracer'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+
+/** Beyond this many ms, 24.9 days, Node's timers fire at once. */
+const beyond = 2 ** 31
+
+describe('an interval longer than Node can wait', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('does not make the tracer export at once', async () => {
+    const exporter = new MemoryExporter()
+    const send = vi.spyOn(exporter, 'send')
+    const tracer = new Tracer({ exporter, delay: beyond, signals: [] })
+    tracer.startSpan('a').end()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(send).not.toHaveBeenCalled()
+    await tracer.close()
+  })
+
+  test('does not make the metrics exporter export all the time', async () => {
+    const send = vi.fn(async () => new Response())
+    vi.stubGlobal('fetch', send)
+    const registry = new Registry()
+    registry.counter('a_total').inc()
+    const exporter = new OtlpExporter(registry, {
+      url: 'http://127.0.0.1:9/v1/metrics',
+      interval: beyond,
+    })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(send).not.toHaveBeenCalled()
+    expect(exporter.stats()).toMatchObject({ exports: 0 })
+    vi.unstubAllGlobals()
+    await exporter.close()
+  })
+})
