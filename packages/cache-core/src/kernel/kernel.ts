@@ -82,13 +82,13 @@ export interface KernelOptions {
   /** Entries at most. */
   readonly maxEntries: number
   /** Total weight at most. Default: Infinity */
-  readonly maxWeight?: number
+  readonly maxWeight?: number | undefined
   /** Whether entries have weights of their own. Default: false, each weighs 1 */
-  readonly weighted?: boolean
+  readonly weighted?: boolean | undefined
   /** ms an entry may go unread. Default: 0, any time */
-  readonly idle?: number
+  readonly idle?: number | undefined
   readonly clock: TimeSource
-  readonly hasher?: KeyHasher
+  readonly hasher?: KeyHasher | undefined
 }
 
 export class Kernel<K, V> {

@@ -19,9 +19,9 @@ export interface MemoizeOptions<F extends AnyFunction> extends CacheOptions<unkn
    * their keys for equal. Default: {@link encodeArguments}, separately for each object the function is
    * called on.
    */
-  readonly key?: (this: ThisParameterType<F>, ...args: Parameters<F>) => unknown
+  readonly key?: ((this: ThisParameterType<F>, ...args: Parameters<F>) => unknown) | undefined
   /** Tags of each result, for `cache.deleteTag` and `cache.expireTag`. */
-  readonly tags?: (...args: Parameters<F>) => readonly string[]
+  readonly tags?: ((...args: Parameters<F>) => readonly string[]) | undefined
 }
 
 /** A function with its results in a cache. */

@@ -7,17 +7,17 @@ import type { WireBody } from './request-body.ts'
 /** undici's options and the pool's own, which travel with them. */
 export interface ExchangeOptions extends Dispatcher.DispatchOptions {
   /** Policy of this call; without it the pool's. */
-  policy?: CallPolicy | undefined
+  readonly policy?: CallPolicy | undefined
   /** The end of the call that this request is a part of; without it, one that begins now. */
-  total?: TotalDeadline | undefined
+  readonly total?: TotalDeadline | undefined
   /** The body comes decompressed, whatever the pool's options say. */
-  decompress?: boolean | undefined
+  readonly decompress?: boolean | undefined
   /** Told when a cache passes the request on instead of answering it. */
-  call?: { isForwarded: boolean } | undefined
+  readonly call?: { isForwarded: boolean } | undefined
   /** Names in lower case of headers that the pool's hook has added already: each attempt asks it anew. */
-  injected?: readonly string[] | undefined
+  readonly injected?: readonly string[] | undefined
   /** Makes the body of every further attempt. */
-  makeBody?: (() => WireBody) | undefined
+  readonly makeBody?: (() => WireBody) | undefined
 }
 
 /** Sends a request; all that follows goes to the handler. */

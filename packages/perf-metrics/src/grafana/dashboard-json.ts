@@ -6,11 +6,11 @@ import type { Registry } from '../registry/registry.ts'
 
 export interface GrafanaOptions {
   /** Default `Millrace`. */
-  title?: string
+  readonly title?: string | undefined
   /** Identifier that stays the same from one version of the dashboard to the next. Default: made from the title. */
-  uid?: string
+  readonly uid?: string | undefined
   /** Label matchers on every query, in PromQL: `job="shop"`. Default: the variable `$job`. */
-  matchers?: string
+  readonly matchers?: string | undefined
 }
 
 interface Panel {

@@ -5,15 +5,15 @@ import type { Distribution } from '../store/distribution.ts'
 
 export interface CompareOptions {
   /** Quantile to compare. Default 0.99. */
-  quantile?: number
+  readonly quantile?: number | undefined
   /** Tolerated rise of the quantile as a share. Default 0.1. */
-  tolerance?: number
+  readonly tolerance?: number | undefined
   /** Probability of a false alarm per histogram. Default 0.001. */
-  alpha?: number
+  readonly alpha?: number | undefined
   /** Least observations on both sides. Default 100. */
-  minimum?: number
+  readonly minimum?: number | undefined
   /** Which metrics to compare. Default: all histograms. */
-  metrics?: RegExp
+  readonly metrics?: RegExp | undefined
 }
 
 export interface HistogramComparison {

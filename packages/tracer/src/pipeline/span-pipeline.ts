@@ -34,16 +34,16 @@ const endChannel = channel('millrace:trace:span')
 const VERIFY = 1_000
 
 export interface PipelineOptions {
-  exporter: Exporter
-  sampler: Sampler
-  clock: EpochClock
-  limits: SpanLimits
-  pool: number
-  lazy: boolean
-  optimized: number
-  batch: { size: number; delay: number }
-  tail: TailSamplingOptions | undefined
-  budget: number | undefined
+  readonly exporter: Exporter
+  readonly sampler: Sampler
+  readonly clock: EpochClock
+  readonly limits: SpanLimits
+  readonly pool: number
+  readonly lazy: boolean
+  readonly optimized: number
+  readonly batch: { size: number; delay: number }
+  readonly tail: TailSamplingOptions | undefined
+  readonly budget: number | undefined
 }
 
 /** Everything between the start of a span and its exporter; shared by all tracers of one provider. */

@@ -14,11 +14,11 @@ export type Algorithm = 'zstd' | 'gzip' | 'brotli'
 /** When and how a store compresses. */
 export interface CompressionOptions {
   /** Default `'zstd'`. */
-  readonly algorithm?: Algorithm
+  readonly algorithm?: Algorithm | undefined
   /** Encoded values of at least this many bytes are compressed, >= 0. Default 1,024: below, the gain is a few bytes. */
-  readonly threshold?: number
+  readonly threshold?: number | undefined
   /** Effort: 1 to 19 for zstd (default 3), 1 to 9 for gzip (default 6), 0 to 11 for brotli (default 4). */
-  readonly level?: number
+  readonly level?: number | undefined
 }
 
 interface Method {

@@ -20,12 +20,12 @@ export interface Supply {
 }
 
 export interface ReservedTokensOptions {
-  name: string
-  clock: Clock
+  readonly name: string
+  readonly clock: Clock
   /** For how many ms tokens are reserved ahead of demand; 0 for what calls wait for alone. */
-  ahead: number
+  readonly ahead: number
   /** Ms per token. */
-  interval: number
+  readonly interval: number
   /** How many processes share the limit. */
   processes(): number
   /**

@@ -3,9 +3,9 @@ import type { Decision } from '../../limiter/rate-limiter.ts'
 import { SLACK } from '../../wait/slack.ts'
 
 export interface LocalShareOptions {
-  rate: number
-  burst: number
-  maxKeys: number
+  readonly rate: number
+  readonly burst: number
+  readonly maxKeys: number
   /** Among how many processes a bucket is divided. */
   processes(): number
 }

@@ -50,10 +50,10 @@ export interface Wish {
 }
 
 export interface BucketStoreOptions {
-  guard: StoreGuard
-  clock: Clock
-  rate: number
-  burst: number
+  readonly guard: StoreGuard
+  readonly clock: Clock
+  readonly rate: number
+  readonly burst: number
   /** Hears that other settings rule a bucket than this process has. */
   overruled(rate: number, burst: number): void
 }

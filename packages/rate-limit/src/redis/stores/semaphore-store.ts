@@ -20,12 +20,12 @@ export interface SemaphoreKeys {
 }
 
 export interface SemaphoreStoreOptions {
-  guard: StoreGuard
-  clock: Clock
-  keys: SemaphoreKeys
-  permits: number
+  readonly guard: StoreGuard
+  readonly clock: Clock
+  readonly keys: SemaphoreKeys
+  readonly permits: number
   /** In ms. */
-  ttl: number
+  readonly ttl: number
   /** Hears that other settings rule than this process has. */
   overruled(permits: number): void
 }

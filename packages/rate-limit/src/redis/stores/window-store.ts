@@ -15,11 +15,11 @@ export interface WindowGrant {
 }
 
 export interface WindowStoreOptions {
-  guard: StoreGuard
-  clock: Clock
-  limit: number
+  readonly guard: StoreGuard
+  readonly clock: Clock
+  readonly limit: number
   /** In ms. */
-  window: number
+  readonly window: number
   /** Hears that other settings rule than this process has. */
   overruled(limit: number, window: number): void
 }
