@@ -7,11 +7,12 @@ import { join } from 'node:path'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
+import Koa from 'koa'
 import { describe, expect, test } from 'vitest'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
 import { RedisKeyedLimiter } from '../redis/limiters/redis-keyed-limiter.ts'
 import { goneClient } from '../redis/testing/connections.fixture.ts'
-import { honoRateLimit, nodeRateLimit } from './adapters.ts'
+import { honoRateLimit, koaRateLimit, nodeRateLimit } from './adapters.ts'
 import { fastifyRateLimit, RequestLimitedError } from './fastify-rate-limit.ts'
 import { HttpLimit, type HttpLimitOptions } from './http-limit.ts'
 
@@ -76,6 +77,16 @@ const frameworks: Record<string, (options: Options) => Promise<Running>> = {
       response.writeHead(answer.status, Object.fromEntries(answer.headers))
       response.end(await answer.text())
     })
+  },
+  Koa: options => {
+    const app = new Koa()
+    // It would print the faults that tests provoke.
+    app.silent = true
+    app.use(koaRateLimit(options as never))
+    app.use(context => {
+      context.body = 'served'
+    })
+    return listen(app.callback())
   },
 }
 
@@ -183,6 +194,32 @@ test('node:http with `next`: what follows is called once, though it throws', asy
   const response = await fetch(server.url)
   expect(await response.text()).toBe('what follows is broken')
   expect(calls).toEqual([undefined])
+  await server.close()
+})
+
+test('Koa: the status that another middleware answers with decides what counts', async () => {
+  const limiter = new KeyedLimiter({ rate: 0.1, burst: 2, name: 'login' })
+  const app = new Koa()
+  app.silent = true
+  app.use(koaRateLimit<Koa.Context>({ limiter, count: 'failed', key: context => context.ip }))
+  app.use(context => {
+    if (context.path === '/wrong') context.throw(401)
+    context.body = { in: true }
+  })
+  const server = await listen(app.callback())
+  let wrong = 0
+  const get = async (path: string) => {
+    const { status } = await fetch(server.url + path)
+    // An answer is settled when it is closed, which its reader need not wait for.
+    while (limiter.stats().granted > wrong) await new Promise(resolve => setImmediate(resolve))
+    return status
+  }
+  for (let i = 0; i < 4; i++) expect(await get('right')).toBe(200)
+  for (wrong = 1; wrong <= 2; wrong++) expect(await get('wrong')).toBe(401)
+  const refused = await fetch(`${server.url}right`)
+  expect(refused.status).toBe(429)
+  expect(refused.headers.get('content-type')).toBe('application/problem+json')
+  expect(refused.headers.get('retry-after')).toBe('10')
   await server.close()
 })
 

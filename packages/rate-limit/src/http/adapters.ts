@@ -106,11 +106,8 @@ export function koaRateLimit<Context extends KoaContextLike = KoaContextLike>(
       return
     }
     context.status = verdict.status
+    // Koa leaves a type that is set.
     context.body = verdict.body
-    // Koa gives a text body its own type.
-    for (const [name, value] of Object.entries(verdict.headers)) {
-      if (/^content-type$/i.test(name)) context.set(name, value)
-    }
   }
 }
 
