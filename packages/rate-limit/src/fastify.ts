@@ -5,4 +5,4 @@ export {
   fastifyRateLimits,
   RequestLimitedError,
 } from './http/fastify-rate-limit.ts'
-export type { HttpLimitOptions, KeyedDecider, Refusal } from './http/http-limit.ts'
+export type { Awaitable, HttpLimitOptions, KeyedDecider, Refusal } from './http/http-limit.ts'

@@ -13,6 +13,7 @@ export {
 } from './http/client-address.ts'
 export { ClientAddressError } from './http/client-address-error.ts'
 export {
+  type Awaitable,
   HttpLimit,
   type HttpLimitOptions,
   type HttpVerdict,

@@ -3,6 +3,7 @@ export type { RedisSubscriber } from './redis/client/free-channel.ts'
 export type { RedisClient } from './redis/client/redis-client.ts'
 export type { BreakerOptions, StoreGuardOptions } from './redis/client/store-guard.ts'
 export {
+  type KeyedOutageMode,
   RedisKeyedLimiter,
   type RedisKeyedLimiterOptions,
   type RedisKeyedLimiterStats,
@@ -17,6 +18,7 @@ export {
   RedisSemaphore,
   type RedisSemaphoreOptions,
   type RedisSemaphoreStats,
+  type SemaphoreOutageMode,
 } from './redis/limiters/redis-semaphore.ts'
 export {
   RedisSlidingWindow,
@@ -29,5 +31,9 @@ export {
   type RedisTokenBucketStats,
 } from './redis/limiters/redis-token-bucket.ts'
 export type { SharedBucketsOptions, SharedBucketsStats } from './redis/limiters/shared-buckets.ts'
-export type { SharedWindowsOptions, SharedWindowsStats } from './redis/limiters/shared-windows.ts'
+export type {
+  SharedWindowsOptions,
+  SharedWindowsStats,
+  WindowOutageMode,
+} from './redis/limiters/shared-windows.ts'
 export type { OutageMode } from './redis/outage/outage-mode.ts'

@@ -33,7 +33,8 @@ export interface RequestFacts {
   readonly forwardedFor: string | undefined
 }
 
-type Awaitable<T> = T | Promise<T>
+/** What a function of the application may return: at once or later. */
+export type Awaitable<T> = T | Promise<T>
 
 export interface HttpLimitOptions<Request> extends ClientAddressOptions {
   /**

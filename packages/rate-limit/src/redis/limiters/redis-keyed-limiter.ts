@@ -15,7 +15,8 @@ import {
 } from './shared-buckets.ts'
 
 /** No process holds tokens of a key ahead, so that there is no `'lease'`. */
-type KeyedOutageMode = Exclude<OutageMode, 'lease'>
+/** A limiter by key holds no tokens ahead that could be spent: it has no mode `'lease'`. */
+export type KeyedOutageMode = Exclude<OutageMode, 'lease'>
 
 const MODES: readonly KeyedOutageMode[] = ['closed', 'open', 'local']
 

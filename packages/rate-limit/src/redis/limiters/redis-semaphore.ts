@@ -30,7 +30,8 @@ import { RedisPermit } from './redis-permit.ts'
 import { type Attempt, RemoteQueue } from './remote-queue.ts'
 
 /** A semaphore that lets everybody in bounds nothing, so that there is no `'open'`. */
-type SemaphoreOutageMode = Exclude<OutageMode, 'open'>
+/** A semaphore that lets everybody in bounds nothing: it has no mode `'open'`. */
+export type SemaphoreOutageMode = Exclude<OutageMode, 'open'>
 
 const MODES: readonly SemaphoreOutageMode[] = ['closed', 'local', 'lease']
 
