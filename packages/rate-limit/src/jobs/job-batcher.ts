@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { checkInteger, checkPositive } from '@millrace/kit'
+import { checkInteger, checkOptions, checkPositive, type OptionNames } from '@millrace/kit'
 import Bottleneck from 'bottleneck'
 
 export interface JobBatcherOptions<T> {
@@ -11,6 +11,8 @@ export interface JobBatcherOptions<T> {
   readonly run: (items: T[]) => unknown
 }
 
+const NAMES: OptionNames<JobBatcherOptions<unknown>> = { maxSize: true, maxTime: true, run: true }
+
 /** Collects items into batches, by bottleneck's Batcher. */
 export class JobBatcher<T> {
   readonly #batcher: Bottleneck.Batcher
@@ -19,7 +21,9 @@ export class JobBatcher<T> {
   /** The outcome of the batch that is being collected. */
   #outcome = Promise.withResolvers<void>()
 
-  constructor({ maxSize = 100, maxTime = 100, run }: JobBatcherOptions<T>) {
+  /** @throws {InvalidOptionError} */
+  constructor(options: JobBatcherOptions<T>) {
+    const { maxSize = 100, maxTime = 100, run } = checkOptions('', options, NAMES)
     this.#run = run
     this.#batcher = new Bottleneck.Batcher({
       maxSize: checkInteger('maxSize', maxSize, 1),

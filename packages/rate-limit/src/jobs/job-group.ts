@@ -1,12 +1,20 @@
-import { type Clock, checkPositive, type Timer } from '@millrace/kit'
+import {
+  type Clock,
+  checkOptions,
+  checkPositive,
+  type OptionNames,
+  type Timer,
+} from '@millrace/kit'
 import { backgroundClock, systemClock } from '../clock.ts'
 import { JobScheduler } from './job-scheduler.ts'
-import type { JobSchedulerOptions } from './scheduler-options.ts'
+import { type JobSchedulerOptions, SCHEDULER_OPTION_NAMES } from './scheduler-options.ts'
 
 export interface JobGroupOptions extends JobSchedulerOptions {
   /** After so long without a job a key's scheduler is closed and forgotten, in ms; default 300,000. */
   readonly idle?: number | undefined
 }
+
+const NAMES: OptionNames<JobGroupOptions> = { ...SCHEDULER_OPTION_NAMES, idle: true }
 
 interface Member {
   readonly scheduler: JobScheduler
@@ -15,14 +23,16 @@ interface Member {
 
 /** A scheduler per key, with the same options, made when it is needed and closed when it is not. */
 export class JobGroup {
-  readonly #options: JobGroupOptions
+  readonly #options: JobSchedulerOptions
   readonly #clock: Clock
   readonly #idle: number
   readonly #members = new Map<string, Member>()
 
-  constructor({ idle = 300_000, ...options }: JobGroupOptions = {}) {
-    this.#options = options
-    this.#clock = backgroundClock(options.clock ?? systemClock)
+  /** @throws {InvalidOptionError} for unknown names; values of a scheduler's options are refused at its first {@link key} */
+  constructor(options: JobGroupOptions = {}) {
+    const { idle = 300_000, ...scheduler } = checkOptions('', options, NAMES)
+    this.#options = scheduler
+    this.#clock = backgroundClock(scheduler.clock ?? systemClock)
     this.#idle = checkPositive('idle', idle)
   }
 

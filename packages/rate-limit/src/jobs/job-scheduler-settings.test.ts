@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { LimiterClosedError } from '../errors.ts'
+import { JobBatcher } from './job-batcher.ts'
+import { JobGroup } from './job-group.ts'
 import { JobScheduler } from './job-scheduler.ts'
 
 /** Long against any test: nothing is refilled. */
@@ -41,4 +43,27 @@ test('a change that is refused changes nothing, nor does one after closing', asy
   expect(await scheduler.schedule(() => 'runs', { weight: 3 })).toBe('runs')
   await scheduler.close()
   await expect(scheduler.updateSettings({ maxConcurrent: 4 })).rejects.toThrow(LimiterClosedError)
+})
+
+test('a misspelt option is refused, and so are bottleneck’s names for ours', async () => {
+  const refused = (name: string, hint = '') =>
+    `Expected \`${name}\` to be absent, as there is no such option${hint}`
+  const misspelt = { maxConcurent: 1 } as object
+  const theirs = { highWater: 1 } as object
+  const hint = ' (did you mean `maxConcurrent`?)'
+  expect(() => new JobScheduler(misspelt)).toThrow(refused('maxConcurent', hint))
+  expect(() => new JobScheduler(theirs)).toThrow(refused('highWater'))
+  expect(() => new JobGroup(misspelt)).toThrow(refused('maxConcurent', hint))
+  expect(() => new JobGroup({ idles: 1 } as object)).toThrow(
+    refused('idles', ' (did you mean `idle`?)'),
+  )
+  expect(() => new JobBatcher({ size: 1, run() {} } as never)).toThrow(refused('size'))
+  const reservoir = { interval: 250, refreshAmount: 1, max: 1 } as never
+  expect(() => new JobScheduler({ reservoir })).toThrow(refused('reservoir.max'))
+
+  await using scheduler = new JobScheduler({ maxConcurrent: 2 })
+  await expect(scheduler.schedule(() => {}, { wait: 1 } as object)).rejects.toThrow(refused('wait'))
+  // What may be changed is less than what may be given.
+  await expect(scheduler.updateSettings({ id: 'b' } as object)).rejects.toThrow(refused('id'))
+  expect(await scheduler.schedule(() => 'runs', { weight: 2 })).toBe('runs')
 })

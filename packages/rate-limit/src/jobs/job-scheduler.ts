@@ -2,6 +2,7 @@ import {
   type Clock,
   checkInteger,
   checkNonNegativeOrInfinity,
+  checkOptions,
   checkPositive,
   type Timer,
 } from '@millrace/kit'
@@ -15,8 +16,14 @@ import {
   QueueFullError,
 } from '../errors.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
-import { Job, type JobOptions } from './job.ts'
-import { type JobSchedulerOptions, type JobSettings, toBottleneck } from './scheduler-options.ts'
+import { JOB_OPTION_NAMES, Job, type JobOptions } from './job.ts'
+import {
+  type JobSchedulerOptions,
+  type JobSettings,
+  SCHEDULER_OPTION_NAMES,
+  SETTING_NAMES,
+  toBottleneck,
+} from './scheduler-options.ts'
 import { releaseConnection, shareConnection } from './shared-connection.ts'
 
 export interface JobSchedulerStats {
@@ -70,9 +77,15 @@ export class JobScheduler {
   #abandoned = 0
   #errors = 0
 
-  /** @throws {InvalidOptionError} also for rates that bottleneck cannot hold */
+  /** @throws {InvalidOptionError} also for unknown names, and for rates that bottleneck cannot hold */
   constructor(options: JobSchedulerOptions = {}) {
-    const { id = 'jobs', redis, clock = systemClock, expiration, ...settings } = options
+    const {
+      id = 'jobs',
+      redis,
+      clock = systemClock,
+      expiration,
+      ...settings
+    } = checkOptions('', options, SCHEDULER_OPTION_NAMES)
     this.name = id
     if (expiration !== undefined && expiration !== Infinity) checkPositive('expiration', expiration)
     this.#options = options
@@ -110,6 +123,7 @@ export class JobScheduler {
    * @throws (by rejection) {InvalidOptionError}; {LimiterClosedError}
    */
   async updateSettings(changes: JobSettings): Promise<void> {
+    checkOptions('', changes, SETTING_NAMES)
     if (this.#closed !== undefined) throw new LimiterClosedError(this.name)
     const update = this.#updated.then(() => this.#update(changes))
     // Its own caller hears of what went wrong.
@@ -282,7 +296,13 @@ export class JobScheduler {
     if (this.#redis !== undefined) releaseConnection(this.#redis)
   }
 
-  #check({ priority = DEFAULT_PRIORITY, weight = 1, timeout, expiration }: JobOptions): void {
+  #check(options: JobOptions): void {
+    const {
+      priority = DEFAULT_PRIORITY,
+      weight = 1,
+      timeout,
+      expiration,
+    } = checkOptions('', options, JOB_OPTION_NAMES)
     checkPriority(priority)
     if (weight !== 0) checkInteger('weight', weight, 1)
     const { maxConcurrent = Infinity } = this.#settings

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import type { OptionNames } from '@millrace/kit'
 import type { Clock, Timer } from '../clock.ts'
 import { AcquireTimeoutError } from '../errors.ts'
 
@@ -13,6 +14,14 @@ export interface JobOptions {
   readonly signal?: AbortSignal | undefined
   /** How long it may run, in ms; default the scheduler's. */
   readonly expiration?: number | undefined
+}
+
+export const JOB_OPTION_NAMES: OptionNames<JobOptions> = {
+  priority: true,
+  weight: true,
+  timeout: true,
+  signal: true,
+  expiration: true,
 }
 
 /**

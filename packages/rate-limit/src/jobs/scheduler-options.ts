@@ -3,7 +3,9 @@ import {
   checkIntegerOrInfinity,
   checkNonNegative,
   checkOneOf,
+  checkOptions,
   checkPositive,
+  type OptionNames,
 } from '@millrace/kit'
 import type { Redis } from 'ioredis'
 import type { Clock } from '../clock.ts'
@@ -61,6 +63,33 @@ export interface JobSchedulerOptions extends JobSettings {
   readonly clock?: Clock | undefined
 }
 
+export const SETTING_NAMES: OptionNames<JobSettings> = {
+  maxConcurrent: true,
+  minTime: true,
+  maxQueue: true,
+  strategy: true,
+  penalty: true,
+  reservoir: true,
+}
+
+export const SCHEDULER_OPTION_NAMES: OptionNames<JobSchedulerOptions> = {
+  ...SETTING_NAMES,
+  id: true,
+  redis: true,
+  expiration: true,
+  retry: true,
+  onError: true,
+  clock: true,
+}
+
+const RESERVOIR_NAMES: OptionNames<Reservoir> = {
+  initial: true,
+  refreshAmount: true,
+  increaseAmount: true,
+  maximum: true,
+  interval: true,
+}
+
 /** The rate up to which bottleneck's local scheduler keeps pace, in ms between starts (measured: 380 to 420 starts/s). */
 const LOCAL_MIN_TIME = 5
 
@@ -99,7 +128,11 @@ export function toBottleneck(settings: JobSettings, shared: boolean): Record<str
 }
 
 function toReservoir(reservoir: Reservoir, shared: boolean): Record<string, unknown> {
-  const { initial, refreshAmount, increaseAmount, maximum, interval } = reservoir
+  const { initial, refreshAmount, increaseAmount, maximum, interval } = checkOptions(
+    'reservoir',
+    reservoir,
+    RESERVOIR_NAMES,
+  )
   if ((refreshAmount === undefined) === (increaseAmount === undefined)) {
     throw new InvalidOptionError(
       'reservoir',
