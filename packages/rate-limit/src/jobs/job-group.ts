@@ -21,7 +21,10 @@ interface Member {
   timer: Timer | undefined
 }
 
-/** A scheduler per key, with the same options, made when it is needed and closed when it is not. */
+/**
+ * A scheduler per key, with the same options, made when it is needed and closed when it is not. With `redis`, what bottleneck keeps
+ * there for a key does not expire and is not deleted: the keys should be a bounded set.
+ */
 export class JobGroup {
   readonly #options: JobSchedulerOptions
   readonly #clock: Clock

@@ -327,6 +327,19 @@ describeRedis('JobScheduler on Redis', redis => {
     expect(left).toBeLessThanOrEqual(300_000)
   })
 
+  test('a group leaves keys behind for each of its own, which never expire', async () => {
+    const client = connect()
+    await client.flushall()
+    const group = new JobGroup({ id: 'orders', redis: client, maxConcurrent: 1 })
+    for (const key of ['a', 'b']) await group.key(key).schedule(() => key)
+    await group.close()
+    for (const key of ['a', 'b']) {
+      const left = await client.keys(`b_{orders:${key}}_*`)
+      expect(left).not.toEqual([])
+      expect(await Promise.all(left.map(name => client.pttl(name)))).toContain(-1)
+    }
+  })
+
   test('after FLUSHALL jobs run again, which plain bottleneck never manages on Redis 7', async () => {
     const scheduler = create({ id: 'flushed', redis: connect(), maxConcurrent: 2 })
     expect(await scheduler.schedule(() => 1)).toBe(1)
