@@ -48,7 +48,7 @@ const TIMEOUT_CODES = {
 /** A deadline passed. `phase` and `code` say which one. */
 export class HttpTimeoutError extends HttpPoolError {
   override readonly name = 'HttpTimeoutError'
-  readonly code: (typeof TIMEOUT_CODES)[TimeoutPhase]
+  readonly code: `ERR_MILLRACE_HTTP_${Uppercase<TimeoutPhase>}_TIMEOUT`
   readonly phase: TimeoutPhase
   /** The deadline that passed, in ms. */
   readonly timeout: number

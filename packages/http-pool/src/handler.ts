@@ -7,4 +7,4 @@ export type Handler = Dispatcher.DispatchHandler & { readonly buffersResponse?: 
 export type Controller = Dispatcher.DispatchController
 
 /** Of a response, by names in lower case; a repeated header is an array. */
-export type Headers = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+export type ResponseHeaders = Parameters<NonNullable<Handler['onResponseStart']>>[2]

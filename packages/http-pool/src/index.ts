@@ -24,6 +24,7 @@ export {
   ThrottledError,
   type TimeoutPhase,
 } from './errors.ts'
+export type { ResponseHeaders } from './handler.ts'
 export type { BreakerOptions, BreakerState } from './host/breaker.ts'
 export type { HedgeOptions } from './host/hedge.ts'
 export type { ThrottleOptions } from './host/throttle.ts'

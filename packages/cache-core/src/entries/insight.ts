@@ -8,3 +8,4 @@ export {
   insight,
 } from '../advise/insight.ts'
 export type { Observer } from '../kernel/observer.ts'
+export type { KeyHasher } from '../key/key-hasher.ts'

@@ -1,4 +1,4 @@
-import type { Headers } from '../handler.ts'
+import type { ResponseHeaders } from '../handler.ts'
 import type { StoredResponse } from './response-store.ts'
 
 /**
@@ -23,8 +23,8 @@ const KEPT_HEADERS: ReadonlySet<string> = new Set([
 ])
 
 /** The stored headers, with those of the 304 in place of their own. */
-export function freshened(stored: Headers, notModified: Headers): Headers {
-  const headers: Headers = { ...stored }
+export function freshened(stored: ResponseHeaders, notModified: ResponseHeaders): ResponseHeaders {
+  const headers: ResponseHeaders = { ...stored }
   for (const [name, value] of Object.entries(notModified)) {
     if (!KEPT_HEADERS.has(name)) headers[name] = value
   }
@@ -40,8 +40,8 @@ export function freshened(stored: Headers, notModified: Headers): Headers {
  * says `Vary: *`, after which nothing tells for which requests the stored response is meant.
  */
 export function correspond(
-  request: Headers,
-  notModified: Headers,
+  request: ResponseHeaders,
+  notModified: ResponseHeaders,
   stored: NonNullable<StoredResponse>,
 ): boolean {
   if (String(notModified.vary ?? '').includes('*')) return false
@@ -51,7 +51,7 @@ export function correspond(
 }
 
 /** RFC 9111 section 4.3.4: a strong validator has to be the stored one; a weak one may differ in its strength. */
-function isSameEntity(received: Headers[string], stored: string | undefined): boolean {
+function isSameEntity(received: ResponseHeaders[string], stored: string | undefined): boolean {
   if (typeof received !== 'string' || stored === undefined) return false
   if (!received.startsWith('W/')) return received === stored
   return received.slice(2) === stored.replace(/^W\//, '')

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { Controller, Handler, Headers } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { withValidAge } from './age-field.ts'
 import { correspond, freshened } from './freshened-headers.ts'
@@ -18,7 +18,7 @@ export class Freshening implements Handler, Controller {
   readonly #options: ExchangeOptions
   readonly #downstream: Handler
   #upstream: Controller | null = null
-  #notModified: { headers: Headers; statusMessage: string | undefined } | undefined
+  #notModified: { headers: ResponseHeaders; statusMessage: string | undefined } | undefined
   /** The answer to a 304 has been handed on, up to its end. */
   #isAnswered = false
   #settled = false
@@ -66,7 +66,7 @@ export class Freshening implements Handler, Controller {
   onResponseStart(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage?: string,
   ): void {
     this.rawHeaders = controller.rawHeaders ?? null
@@ -79,7 +79,7 @@ export class Freshening implements Handler, Controller {
     this.#downstream.onResponseData?.(this, chunk)
   }
 
-  onResponseEnd(controller: Controller, trailers: Headers): void {
+  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     this.rawTrailers = controller.rawTrailers ?? null
     if (this.#notModified === undefined) {
       this.#end(trailers)
@@ -111,7 +111,7 @@ export class Freshening implements Handler, Controller {
   #answer(stored: StoredResponse): void {
     if (this.#settled) return
     const { headers, statusMessage } = this.#notModified!
-    const asked = this.#options.headers as Headers
+    const asked = this.#options.headers as ResponseHeaders
     if (stored === undefined || !correspond(asked, headers, stored)) {
       this.#downstream.onResponseStart?.(this, 304, headers, statusMessage)
     } else {
@@ -125,7 +125,7 @@ export class Freshening implements Handler, Controller {
     if (!this.paused) this.#end({})
   }
 
-  #end(trailers: Headers): void {
+  #end(trailers: ResponseHeaders): void {
     if (this.#settled) return
     this.#settled = true
     this.#downstream.onResponseEnd?.(this, trailers)
@@ -145,7 +145,7 @@ function chunks(body: NonNullable<StoredResponse>['body']): Iterable<Buffer> {
 }
 
 /** As they would have come over the wire: `undici.fetch` reads these and not the parsed ones. */
-function rawHeaders(headers: Headers): Buffer[] {
+function rawHeaders(headers: ResponseHeaders): Buffer[] {
   const list: Buffer[] = []
   for (const [name, value] of Object.entries(headers)) {
     for (const each of Array.isArray(value) ? value : [value]) {

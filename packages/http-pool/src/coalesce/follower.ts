@@ -1,5 +1,5 @@
 import { RequestAbortedError } from '../errors.ts'
-import type { Controller, Handler, Headers } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 
 /** The response that several callers share, as one of them sees it. */
 export interface FollowerOwner {
@@ -14,7 +14,7 @@ export class Follower implements Controller {
   readonly #shared: FollowerOwner
   readonly #handler: Handler
   readonly #chunks: Buffer[] = []
-  #trailers: Headers | null = null
+  #trailers: ResponseHeaders | null = null
   #error: Error | null = null
   #settled = false
   buffered = 0
@@ -65,7 +65,7 @@ export class Follower implements Controller {
   head(
     upstream: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage: string | undefined,
   ): void {
     this.rawHeaders = upstream.rawHeaders ?? null
@@ -83,7 +83,7 @@ export class Follower implements Controller {
     this.#shared.balance()
   }
 
-  end(trailers: Headers): void {
+  end(trailers: ResponseHeaders): void {
     this.#trailers = trailers ?? {}
     if (this.#chunks.length === 0) this.#flush()
   }

@@ -1,5 +1,5 @@
 import { RequestAbortedError } from '../errors.ts'
-import type { Controller, Handler, Headers } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
 import type { Follower, FollowerOwner } from './follower.ts'
 
@@ -18,7 +18,11 @@ export class SharedResponse implements Handler, FollowerOwner {
   readonly #followers = new Set<Follower>()
   #controller: Controller | null = null
   #context: unknown = null
-  #head: { statusCode: number; headers: Headers; statusMessage: string | undefined } | null = null
+  #head: {
+    statusCode: number
+    headers: ResponseHeaders
+    statusMessage: string | undefined
+  } | null = null
   #hasData = false
   settled = false
 
@@ -64,7 +68,7 @@ export class SharedResponse implements Handler, FollowerOwner {
   onResponseStart(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage?: string,
   ): void {
     if (statusCode < 200) return
@@ -80,7 +84,7 @@ export class SharedResponse implements Handler, FollowerOwner {
     for (const follower of [...this.#followers]) follower.data(chunk)
   }
 
-  onResponseEnd(_controller: Controller, trailers: Headers): void {
+  onResponseEnd(_controller: Controller, trailers: ResponseHeaders): void {
     const followers = [...this.#followers]
     this.#end()
     for (const follower of followers) follower.end(trailers)

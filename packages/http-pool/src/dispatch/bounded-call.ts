@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { HttpTimeoutError, RequestAbortedError, ResponseTooLargeError } from '../errors.ts'
-import type { Controller, Handler, Headers } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { CallPolicy } from '../options/call-policy.ts'
 import type { PoolCore, Running } from '../shared/pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
@@ -96,7 +96,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   onResponseStart(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage?: string,
   ): void {
     if (this.settled) return
@@ -117,7 +117,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
     }
   }
 
-  onResponseEnd(controller: Controller, trailers: Headers): void {
+  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     if (this.settled) return
     this.rawTrailers = controller.rawTrailers ?? null
     this.#finish()
@@ -127,7 +127,7 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   onRequestUpgrade(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     socket: Duplex,
   ): void {
     if (this.settled) {

@@ -1,7 +1,7 @@
 import { type AttemptReason, attemptChannels } from '../channels.ts'
 import type { Origin } from '../connect/origin.ts'
 import { type HttpPoolError, PoolClosedError, SupersededError } from '../errors.ts'
-import type { Headers } from '../handler.ts'
+import type { ResponseHeaders } from '../handler.ts'
 import type { Hedge } from '../host/hedge.ts'
 import type { HostGuard } from '../host/host-guard.ts'
 import { type ExchangeOptions, isReplayable } from '../request/exchange-options.ts'
@@ -97,7 +97,7 @@ export class AttemptPlan {
   }
 
   /** The head of a response has come. Whether it is left for another attempt; if not, it is the one that counts. */
-  passesOver(attempt: Attempt, statusCode: number, headers: Headers): boolean {
+  passesOver(attempt: Attempt, statusCode: number, headers: ResponseHeaders): boolean {
     const { retry } = this.#exchange.policy
     const isRetryable = retry?.allowsStatus(statusCode) === true
     reportAnswer(attempt, statusCode, headers, isRetryable)

@@ -6,7 +6,7 @@ import type { Origin } from '../connect/origin.ts'
 import { resetError, StreamAbandoned } from '../connect/stream-errors.ts'
 import type { StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
-import type { Controller, Handler, Headers } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { PermitOutcome } from '../limits/limiter.ts'
 import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
 import type { CallPolicy } from '../options/call-policy.ts'
@@ -45,17 +45,21 @@ export interface AttemptOwner extends AsyncResource {
     attempt: Attempt,
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage: string | undefined,
   ): void
-  onAttemptInterim(statusCode: number, headers: Headers, statusMessage: string | undefined): void
+  onAttemptInterim(
+    statusCode: number,
+    headers: ResponseHeaders,
+    statusMessage: string | undefined,
+  ): void
   onAttemptData(chunk: Buffer): void
-  onAttemptEnd(trailers: Headers): void
+  onAttemptEnd(trailers: ResponseHeaders): void
   onAttemptUpgrade(
     attempt: Attempt,
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     socket: Duplex,
   ): void
   /** It has failed, before its end or in it. */
@@ -176,7 +180,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   }
 
   /** Lets go of a response that has begun, at the least cost: read if short, else cut off. */
-  discard(headers: Headers): void {
+  discard(headers: ResponseHeaders): void {
     const length = headers['content-length']
     if (typeof length === 'string' && Number(length) > DRAIN_LIMIT) {
       this.cancel(new SupersededError(this.origin.key))
@@ -255,7 +259,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   onRequestUpgrade(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     socket: Duplex,
   ): void {
     this.phase = 'over'
@@ -268,7 +272,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   onResponseStart(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage?: string,
   ): void {
     this.hasResponse = true
@@ -300,7 +304,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     }
   }
 
-  onResponseEnd(controller: Controller, trailers: Headers): void {
+  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     const { phase, stream } = this
     if (phase === 'over') return
     if (stream !== null && stream.rstCode !== 0) {
@@ -372,7 +376,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
 /** An event stream is silent for as long as nothing happens. */
 function bodyTimeout(
   { bodyTimeout, hasOwnBodyTimeout }: CallPolicy,
-  { 'content-type': type }: Headers,
+  { 'content-type': type }: ResponseHeaders,
 ): number {
   const isEndless = typeof type === 'string' && type.startsWith('text/event-stream')
   return isEndless && !hasOwnBodyTimeout ? 0 : bodyTimeout

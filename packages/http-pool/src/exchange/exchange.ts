@@ -8,7 +8,7 @@ import {
   RequestAbortedError,
   ResponseTooLargeError,
 } from '../errors.ts'
-import type { Controller, Handler, Headers } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { CallPolicy } from '../options/call-policy.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { discardBody } from '../request/request-body.ts'
@@ -165,7 +165,7 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
     attempt: Attempt,
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage: string | undefined,
   ): void {
     if (this.#plan.passesOver(attempt, statusCode, headers)) {
@@ -179,7 +179,11 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
     if (this.paused && !this.settled) controller.pause()
   }
 
-  onAttemptInterim(statusCode: number, headers: Headers, statusMessage: string | undefined): void {
+  onAttemptInterim(
+    statusCode: number,
+    headers: ResponseHeaders,
+    statusMessage: string | undefined,
+  ): void {
     this.downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
   }
 
@@ -193,7 +197,7 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
     }
   }
 
-  onAttemptEnd(trailers: Headers): void {
+  onAttemptEnd(trailers: ResponseHeaders): void {
     this.#finish(undefined)
     this.rawTrailers = this.#upstream?.rawTrailers ?? null
     this.downstream.onResponseEnd?.(this, trailers)
@@ -203,7 +207,7 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
     attempt: Attempt,
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     socket: Duplex,
   ): void {
     this.#plan.win(attempt)

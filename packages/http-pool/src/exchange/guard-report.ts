@@ -1,6 +1,6 @@
 import type { Origin } from '../connect/origin.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
-import type { Headers } from '../handler.ts'
+import type { ResponseHeaders } from '../handler.ts'
 import { isTransient } from '../retry/transient-errors.ts'
 import { isConnectionEnd, type SentAttempt } from './repeat-rules.ts'
 
@@ -17,7 +17,7 @@ export interface ReportedAttempt extends SentAttempt {
 export function reportAnswer(
   attempt: ReportedAttempt,
   statusCode: number,
-  headers: Headers,
+  headers: ResponseHeaders,
   isRetryable: boolean,
 ): void {
   attempt.isReported = true

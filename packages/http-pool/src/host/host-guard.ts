@@ -4,7 +4,7 @@ import {
   ServerLimitError,
   ThrottledError,
 } from '../errors.ts'
-import type { Headers } from '../handler.ts'
+import type { ResponseHeaders } from '../handler.ts'
 import { retryAfter } from '../retry/retry-after.ts'
 import { Breaker, type BreakerSettings } from './breaker.ts'
 import { Hedge, type HedgeSettings } from './hedge.ts'
@@ -85,7 +85,7 @@ export class HostGuard {
   /** The head of a response has come. */
   answered(
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     isRetryable: boolean,
     latency: number,
     now: number,
@@ -118,7 +118,7 @@ export class HostGuard {
     this.hedge?.record(latency, now)
   }
 
-  #learn(limit: ServerLimit, statusCode: number, headers: Headers, now: number): void {
+  #learn(limit: ServerLimit, statusCode: number, headers: ResponseHeaders, now: number): void {
     const wait = statusCode === 429 ? retryAfter(headers) : undefined
     if (wait !== undefined) limit.block(wait, now)
     const quota = serverQuota(headers)

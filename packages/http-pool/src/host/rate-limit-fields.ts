@@ -1,4 +1,4 @@
-import type { Headers } from '../handler.ts'
+import type { ResponseHeaders } from '../handler.ts'
 
 /** What a server says of its own limit. */
 export interface ServerQuota {
@@ -16,7 +16,7 @@ export interface ServerQuota {
  * drafts and custom. What is malformed is ignored, as the draft demands.
  */
 export function serverQuota(
-  headers: Headers,
+  headers: ResponseHeaders,
   wallTime: () => number = Date.now,
 ): ServerQuota | undefined {
   return draftQuota(headers) ?? olderQuota(headers, wallTime)
@@ -27,7 +27,7 @@ interface Item {
   readonly parameters: ReadonlyMap<string, string>
 }
 
-function draftQuota(headers: Headers): ServerQuota | undefined {
+function draftQuota(headers: ResponseHeaders): ServerQuota | undefined {
   const policies = new Map(items(headers['ratelimit-policy']).map(each => [each.name, each]))
   let least: ServerQuota | undefined
   for (const { name, parameters } of items(headers.ratelimit)) {
@@ -43,7 +43,7 @@ function draftQuota(headers: Headers): ServerQuota | undefined {
   return least
 }
 
-function olderQuota(headers: Headers, wallTime: () => number): ServerQuota | undefined {
+function olderQuota(headers: ResponseHeaders, wallTime: () => number): ServerQuota | undefined {
   for (const prefix of ['ratelimit', 'x-ratelimit']) {
     const remaining = integer(headers[`${prefix}-remaining`])
     const reset = integer(headers[`${prefix}-reset`])

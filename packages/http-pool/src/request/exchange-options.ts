@@ -7,17 +7,17 @@ import type { WireBody } from './request-body.ts'
 /** undici's options and the pool's own, which travel with them. */
 export interface ExchangeOptions extends Dispatcher.DispatchOptions {
   /** Policy of this call; without it the pool's. */
-  readonly policy?: CallPolicy | undefined
+  policy?: CallPolicy | undefined
   /** The end of the call that this request is a part of; without it, one that begins now. */
-  readonly total?: TotalDeadline | undefined
+  total?: TotalDeadline | undefined
   /** The body comes decompressed, whatever the pool's options say. */
-  readonly decompress?: boolean | undefined
+  decompress?: boolean | undefined
   /** Told when a cache passes the request on instead of answering it. */
-  readonly call?: { isForwarded: boolean } | undefined
+  call?: { isForwarded: boolean } | undefined
   /** Names in lower case of headers that the pool's hook has added already: each attempt asks it anew. */
-  readonly injected?: readonly string[] | undefined
+  injected?: readonly string[] | undefined
   /** Makes the body of every further attempt. */
-  readonly makeBody?: (() => WireBody) | undefined
+  makeBody?: (() => WireBody) | undefined
 }
 
 /** Sends a request; all that follows goes to the handler. */

@@ -1,5 +1,5 @@
 import { RedirectError } from '../errors.ts'
-import type { Headers } from '../handler.ts'
+import type { ResponseHeaders } from '../handler.ts'
 import { type ExchangeOptions, isReplayable } from './exchange-options.ts'
 import { dropHeaders } from './header-list.ts'
 
@@ -33,7 +33,7 @@ export function isRedirect(statusCode: number): boolean {
 export function redirectTarget(
   options: ExchangeOptions,
   statusCode: number,
-  headers: Headers,
+  headers: ResponseHeaders,
   redirects: number,
 ): ExchangeOptions | RedirectError {
   const key = options.origin as string

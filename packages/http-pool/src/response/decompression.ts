@@ -7,7 +7,7 @@ import {
   createZstdDecompress,
 } from 'node:zlib'
 import { ResponseTooLargeError } from '../errors.ts'
-import type { Controller, Handler, Headers } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 
 /** What describes the bytes as they were sent. */
 const ENCODED_HEADERS: readonly string[] = ['content-encoding', 'content-length']
@@ -43,7 +43,7 @@ export class Decompression implements Handler, Controller {
   #decoders: Transform[] = []
   #encodings: readonly string[] = []
   #size = 0
-  #trailers: Headers = {}
+  #trailers: ResponseHeaders = {}
   #settled = false
 
   aborted = false
@@ -85,7 +85,7 @@ export class Decompression implements Handler, Controller {
 
   onRequestUpgrade(
     _controller: Controller,
-    ...rest: [number, Headers, Parameters<NonNullable<Handler['onRequestUpgrade']>>[3]]
+    ...rest: [number, ResponseHeaders, Parameters<NonNullable<Handler['onRequestUpgrade']>>[3]]
   ): void {
     this.#downstream.onRequestUpgrade?.(this, ...rest)
   }
@@ -97,7 +97,7 @@ export class Decompression implements Handler, Controller {
   onResponseStart(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage?: string,
   ): void {
     this.rawHeaders = controller.rawHeaders ?? null
@@ -109,7 +109,7 @@ export class Decompression implements Handler, Controller {
       return
     }
     this.#encodings = encodings
-    const plain: Headers = { ...headers }
+    const plain: ResponseHeaders = { ...headers }
     for (const name of ENCODED_HEADERS) delete plain[name]
     this.rawHeaders = plainRawHeaders(controller.rawHeaders)
     this.#downstream.onResponseStart?.(this, statusCode, plain, statusMessage)
@@ -124,7 +124,7 @@ export class Decompression implements Handler, Controller {
     else if (!first.write(chunk)) this.#upstream!.pause()
   }
 
-  onResponseEnd(_controller: Controller, trailers: Headers): void {
+  onResponseEnd(_controller: Controller, trailers: ResponseHeaders): void {
     this.#trailers = trailers
     if (this.#decoders.length > 0) {
       this.#decoders[0]!.end()
@@ -206,7 +206,7 @@ function plainRawHeaders(raw: Controller['rawHeaders']): Buffer[] | null {
 }
 
 /** The encodings in the order in which they are undone; none if one of them is unknown. */
-function layers(headers: Headers): string[] {
+function layers(headers: ResponseHeaders): string[] {
   const header = headers['content-encoding']
   if (header === undefined) return []
   const names = String(header)

@@ -1,4 +1,4 @@
-import type { Controller, Handler, Headers } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { isRedirect, redirectTarget } from '../request/redirect-target.ts'
 import { discardBody } from '../request/request-body.ts'
@@ -51,11 +51,11 @@ export abstract class FollowingHandler implements Handler {
   protected abstract onHead(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage: string | undefined,
   ): void
   protected abstract onChunk(chunk: Buffer): void
-  protected abstract onComplete(trailers: Headers): void
+  protected abstract onComplete(trailers: ResponseHeaders): void
   protected abstract onFailure(error: Error): void
 
   send(): void {
@@ -86,7 +86,7 @@ export abstract class FollowingHandler implements Handler {
   onResponseStart(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage?: string,
   ): void {
     if (controller !== this.#controller || statusCode < 200) return
@@ -121,7 +121,7 @@ export abstract class FollowingHandler implements Handler {
     onProgress({ direction: 'upload', bytes: this.#sent, total: undefined })
   }
 
-  onResponseEnd(controller: Controller, trailers: Headers): void {
+  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     if (controller !== this.#controller) return
     this.#settle()
     this.onComplete(trailers)
@@ -131,7 +131,7 @@ export abstract class FollowingHandler implements Handler {
     if (controller === null || !this.#left.includes(controller)) this.#fail(error)
   }
 
-  #follow(controller: Controller, statusCode: number, headers: Headers): void {
+  #follow(controller: Controller, statusCode: number, headers: ResponseHeaders): void {
     this.#redirects++
     const { options } = this.#call
     const target = redirectTarget(options, statusCode, headers, this.#redirects)
@@ -169,7 +169,7 @@ export abstract class FollowingHandler implements Handler {
   }
 }
 
-function lengthOf(headers: Headers): number | undefined {
+function lengthOf(headers: ResponseHeaders): number | undefined {
   const length = headers['content-length']
   return typeof length === 'string' && /^\d+$/.test(length) ? Number(length) : undefined
 }

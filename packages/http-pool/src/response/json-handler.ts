@@ -1,5 +1,5 @@
 import { ResponseParseError, ResponseStatusError } from '../errors.ts'
-import type { Controller, Headers } from '../handler.ts'
+import type { Controller, ResponseHeaders } from '../handler.ts'
 import { toText } from './body-text.ts'
 import { type Call, FollowingHandler } from './following-handler.ts'
 
@@ -12,7 +12,7 @@ export class JsonHandler<T> extends FollowingHandler {
   readonly #reject: (error: unknown) => void
   readonly #chunks: Buffer[] = []
   #statusCode = 0
-  #headers: Headers = {}
+  #headers: ResponseHeaders = {}
   /** Whatever arrives is kept until the end, so an attempt that fails half-way can be repeated. */
   readonly buffersResponse = true
 
@@ -23,7 +23,11 @@ export class JsonHandler<T> extends FollowingHandler {
     this.#reject = reject
   }
 
-  protected override onHead(_controller: Controller, statusCode: number, headers: Headers): void {
+  protected override onHead(
+    _controller: Controller,
+    statusCode: number,
+    headers: ResponseHeaders,
+  ): void {
     this.#statusCode = statusCode
     this.#headers = headers
     this.#chunks.length = 0

@@ -36,6 +36,7 @@ export class ResponseBody extends Readable {
   #reject: ((error: unknown) => void) | undefined
   #convert: ((bytes: Buffer) => unknown) | undefined
 
+  /** @internal */
   constructor(
     controller: Controller,
     contentType: string | undefined,

@@ -1,4 +1,4 @@
-import type { Controller, Headers } from '../handler.ts'
+import type { Controller, ResponseHeaders } from '../handler.ts'
 import { type Call, FollowingHandler } from './following-handler.ts'
 import { ResponseBody } from './response-body.ts'
 
@@ -9,10 +9,10 @@ export interface HttpResponse<Opaque = unknown> {
   statusCode: number
   statusText: string
   /** By name in lower case; a repeated header is an array. */
-  headers: Headers
+  headers: ResponseHeaders
   body: ResponseBody
   /** Filled in when the body has ended. */
-  trailers: Headers
+  trailers: ResponseHeaders
   /** What the request gave. */
   opaque: Opaque
 }
@@ -42,7 +42,7 @@ export class ResponseHandler extends FollowingHandler {
   protected override onHead(
     controller: Controller,
     statusCode: number,
-    headers: Headers,
+    headers: ResponseHeaders,
     statusMessage: string | undefined,
   ): void {
     const contentType = headers['content-type'] as string | undefined
@@ -62,7 +62,7 @@ export class ResponseHandler extends FollowingHandler {
     this.#response!.body.onData(chunk)
   }
 
-  protected override onComplete(trailers: Headers): void {
+  protected override onComplete(trailers: ResponseHeaders): void {
     const response = this.#response!
     if (trailers !== undefined) response.trailers = trailers
     response.body.onEnd()

@@ -6,7 +6,7 @@ export const CHANNEL = 'millrace:metrics'
 
 /** The changes of one process since its last message. Sent over the channel between a child process and its parent. */
 export interface DeltaMessage {
-  readonly channel: typeof CHANNEL
+  readonly channel: string
   /** Descriptions of the metrics that appear for the first time; the others are named by their number. */
   readonly families: readonly FamilyDescription[]
   readonly series: readonly SeriesDelta[]

@@ -17,9 +17,9 @@ export interface ChannelOperation {
   readonly fail?: string
   readonly labels: readonly string[]
   /** Reads the labels from the message at the end. Values must come from a small set: never keys, paths or queries. */
-  read(message: Message): Labels
+  read(message: Record<string, unknown>): Labels
   /** The object that start and end have in common. Default: the message. */
-  key?(message: Message): object
+  key?(message: Record<string, unknown>): object
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')

@@ -23,6 +23,7 @@ import { toApiBaggage, toBaggage } from './span-bridge.ts'
 export class MillracePropagator implements TextMapPropagator {
   readonly #propagation: Propagation
 
+  /** @internal */
   constructor(propagation: Propagation = new Propagation()) {
     this.#propagation = propagation
   }

@@ -34,6 +34,7 @@ export class SpanDetails {
   startNanos: bigint | undefined = undefined
   endNanos: bigint | undefined = undefined
 
+  /** @internal */
   addEvent(
     limits: ResolvedLimits,
     name: string,
@@ -52,6 +53,7 @@ export class SpanDetails {
     this.events.push({ name: nameText(name), time, nanos, attributes: list })
   }
 
+  /** @internal */
   addLink(limits: ResolvedLimits, link: Link): void {
     const copied = copyLink(link)
     if (copied === undefined) return

@@ -66,6 +66,7 @@ export class SpanRecord {
   /** @internal The next one in the list that it is in: free ones, or ended ones. */
   next: SpanRecord | null = null
 
+  /** @internal */
   constructor(pool: RecordPool, pooled: boolean, scope: Scope, attributes: AttributeList) {
     this.pool = pool
     this.pooled = pooled
