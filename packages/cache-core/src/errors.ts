@@ -7,7 +7,7 @@ export class WeigherError extends TypeError {
   override readonly name = 'WeigherError'
   readonly code = 'ERR_MILLRACE_WEIGHER'
   /** What the weigher returned, by type, length and shape. */
-  readonly received: string
+  declare readonly received: string
 
   constructor(value: unknown) {
     const received = describe(value)
@@ -21,7 +21,7 @@ export class ListenerError extends Error {
   override readonly name = 'ListenerError'
   readonly code = 'ERR_MILLRACE_LISTENER'
   /** Name of the listener, as the option is called. */
-  readonly listener: string
+  declare readonly listener: string
 
   constructor(listener: string, cause: unknown) {
     super(`\`${listener}\` of a cache threw`, { cause })
@@ -53,8 +53,8 @@ export class UnencodableArgumentError extends TypeError {
   override readonly name = 'UnencodableArgumentError'
   readonly code = 'ERR_MILLRACE_UNENCODABLE_ARGUMENT'
   /** Index of the argument. */
-  readonly argument: number
-  readonly reason: UnencodableReason
+  declare readonly argument: number
+  declare readonly reason: UnencodableReason
 
   constructor(argument: number, reason: UnencodableReason, className?: string) {
     const what = {
@@ -85,7 +85,7 @@ export class LoadTimeoutError extends Error {
   override readonly name = 'LoadTimeoutError'
   readonly code = 'ERR_MILLRACE_LOAD_TIMEOUT'
   /** What passed, in ms from the start of the load. */
-  readonly timeout: number
+  declare readonly timeout: number
 
   constructor(timeout: number) {
     super(`The load did not finish within ${timeout} ms`)

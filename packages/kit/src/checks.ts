@@ -5,37 +5,49 @@ import { InvalidOptionError } from './invalid-option-error.ts'
  * `undefined` is as wrong here as anything else.
  */
 
-/** The option names of `O`, of which TypeScript demands every one. */
-export type OptionNames<O> = Readonly<Record<keyof O, true>>
+/** A record with every option name of `O`, as TypeScript demands. Only the names count: a table of defaults or of checks will do. */
+export type OptionNames<O> = Readonly<Record<keyof O, unknown>>
+
+/** `value`, of a type that `right` vouches for. */
+function accept<T>(right: boolean, option: string, expected: string, value: unknown): T {
+  if (right) return value as T
+  throw new InvalidOptionError(option, expected, value)
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number'
+}
 
 /** A finite number above 0. */
 export function checkPositive(option: string, value: unknown): number {
-  if (typeof value === 'number' && value > 0 && value < Infinity) return value
-  throw new InvalidOptionError(option, 'a finite number above 0', value)
+  return accept(
+    isNumber(value) && value > 0 && value < Infinity,
+    option,
+    'a finite number above 0',
+    value,
+  )
 }
 
 /** A number above 0, or Infinity for no limit. */
 export function checkPositiveOrInfinity(option: string, value: unknown): number {
-  if (typeof value === 'number' && value > 0) return value
-  throw new InvalidOptionError(option, 'a number above 0 or Infinity', value)
+  return accept(isNumber(value) && value > 0, option, 'a number above 0 or Infinity', value)
 }
 
 /** A finite number of at least 0. */
 export function checkNonNegative(option: string, value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value < Infinity) return value
-  throw new InvalidOptionError(option, 'a finite number of at least 0', value)
+  const right = isNumber(value) && value >= 0 && value < Infinity
+  return accept(right, option, 'a finite number of at least 0', value)
 }
 
 /** A number of at least 0, or Infinity for no limit. */
 export function checkNonNegativeOrInfinity(option: string, value: unknown): number {
-  if (typeof value === 'number' && value >= 0) return value
-  throw new InvalidOptionError(option, 'a number of at least 0 or Infinity', value)
+  return accept(isNumber(value) && value >= 0, option, 'a number of at least 0 or Infinity', value)
 }
 
 /** A number from `least` to `most`, both included. */
 export function checkRange(option: string, value: unknown, least: number, most: number): number {
-  if (typeof value === 'number' && value >= least && value <= most) return value
-  throw new InvalidOptionError(option, `a number from ${least} to ${most}`, value)
+  const right = isNumber(value) && value >= least && value <= most
+  return accept(right, option, `a number from ${least} to ${most}`, value)
 }
 
 /** A whole number from `least` to `most`, both included. */
@@ -70,20 +82,18 @@ function grouped(value: number): string {
 
 /** `true` or `false`. */
 export function checkBoolean(option: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value
-  throw new InvalidOptionError(option, 'true or false', value)
+  return accept(typeof value === 'boolean', option, 'true or false', value)
 }
 
 /** A string that is not empty. */
 export function checkText(option: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '') return value
-  throw new InvalidOptionError(option, 'a string that is not empty', value)
+  const right = typeof value === 'string' && value !== ''
+  return accept(right, option, 'a string that is not empty', value)
 }
 
 /** A function. */
 export function checkFunction<F>(option: string, value: F, expected = 'a function'): F {
-  if (typeof value === 'function') return value
-  throw new InvalidOptionError(option, expected, value)
+  return accept(typeof value === 'function', option, expected, value)
 }
 
 /** One of the strings in `allowed`. */
@@ -99,8 +109,7 @@ export function checkOneOf<T extends string>(
 
 /** An array. */
 export function checkList<T>(option: string, value: readonly T[], of = 'an array'): readonly T[] {
-  if (Array.isArray(value)) return value
-  throw new InvalidOptionError(option, of, value)
+  return accept(Array.isArray(value), option, of, value)
 }
 
 /**
@@ -114,14 +123,10 @@ export function checkMethods<T>(
   expected: string,
   methods: readonly string[],
 ): T {
-  const methodful =
-    (typeof value === 'object' && value !== null) || typeof value === 'function'
-      ? (value as Record<string, unknown>)
-      : undefined
-  const missing = methods.find(name => typeof methodful?.[name] !== 'function')
-  if (missing === undefined && methodful !== undefined) return value
+  const held = Object(value) === value ? (value as Record<string, unknown>) : undefined
+  const missing = methods.find(name => typeof held?.[name] !== 'function')
   const what = missing === undefined ? expected : `${expected}, with a method \`${missing}\``
-  throw new InvalidOptionError(option, what, value)
+  return accept(held !== undefined && missing === undefined, option, what, value)
 }
 
 /**
@@ -132,26 +137,25 @@ export function checkMethods<T>(
  * @throws {InvalidOptionError} that names the nearest known option
  */
 export function checkOptions<O extends object>(path: string, options: O, names: OptionNames<O>): O {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new InvalidOptionError(path === '' ? 'options' : path, 'an object of options', options)
+  if (Object(options) !== options || typeof options === 'function' || Array.isArray(options)) {
+    throw new InvalidOptionError(path || 'options', 'an object of options', options)
   }
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(names, name)) continue
     const nearest = nearestName(name, Object.keys(names))
-    const hint = nearest === undefined ? '' : ` (did you mean \`${nearest}\`?)`
     throw new InvalidOptionError(
-      path === '' ? name : `${path}.${name}`,
-      `absent, as there is no such option${hint}`,
+      (path && `${path}.`) + name,
+      `absent, as there is no such option${nearest && ` (did you mean \`${nearest}\`?)`}`,
       (options as Record<string, unknown>)[name],
     )
   }
   return options
 }
 
-/** The known name with the fewest letters to change, if that is at most a third of them. */
-function nearestName(name: string, known: readonly string[]): string | undefined {
-  let nearest: string | undefined
-  let fewest = Math.max(1, Math.floor(name.length / 3)) + 1
+/** The known name with the fewest letters to change, if that is at most a third of them, or empty. */
+function nearestName(name: string, known: readonly string[]): string {
+  let nearest = ''
+  let fewest = Math.max(2, Math.floor(name.length / 3) + 1)
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance < fewest) {
@@ -164,16 +168,14 @@ function nearestName(name: string, known: readonly string[]): string | undefined
 
 /** Levenshtein's distance, by one row of its table. */
 function editDistance(from: string, to: string): number {
-  const row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= from.length; i++) {
-    let diagonal = row[0]!
-    row[0] = i
-    for (let j = 1; j <= to.length; j++) {
-      const above = row[j]!
-      const changed = from[i - 1] === to[j - 1] ? 0 : 1
-      row[j] = Math.min(above + 1, row[j - 1]! + 1, diagonal + changed)
-      diagonal = above
-    }
+  let row = Array.from(`${to}.`, (_, index) => index)
+  for (const letter of from) {
+    let left = row[0]!
+    row = row.map((above, j) => {
+      const diagonal = row[j - 1] ?? above
+      left = letter === to[j - 1] ? diagonal : 1 + Math.min(left, above, diagonal)
+      return left
+    })
   }
-  return row[to.length]!
+  return row.at(-1)!
 }

@@ -1,5 +1,3 @@
-import { endianness } from 'node:os'
-
 /** A pending callback of a {@link Clock}. */
 export interface Timer {
   /** Drops the callback if it has not run yet. Has no effect afterwards. */
@@ -20,35 +18,6 @@ export type TimeSource = Pick<Clock, 'now'>
 /** Longest delay in ms that Node's timers honour, 24.8 days; a longer one would fire at once. */
 export const LONGEST_DELAY: number = 2 ** 31 - 1
 
-class SystemTimer implements Timer {
-  readonly #callback: () => void
-  /** ms that remain after the timer that is set. */
-  #rest = 0
-  #timeout: NodeJS.Timeout | undefined = undefined
-  readonly #ref: boolean
-
-  constructor(callback: () => void, delay: number, ref: boolean) {
-    this.#callback = callback
-    this.#ref = ref
-    this.#set(delay)
-  }
-
-  cancel(): void {
-    clearTimeout(this.#timeout)
-    this.#timeout = undefined
-  }
-
-  #set(delay: number): void {
-    // Node cuts fractions off, which would make a timer early.
-    const whole = Math.min(Math.ceil(delay), LONGEST_DELAY)
-    this.#rest = delay - whole
-    this.#timeout = setTimeout(whole < delay ? this.#goOn : this.#callback, whole)
-    if (!this.#ref) this.#timeout.unref()
-  }
-
-  readonly #goOn = (): void => this.#set(this.#rest)
-}
-
 /**
  * Runs `callback` once after `delay` ms: rounded up to whole ms, in several steps where Node's timers do not reach that far, never for
  * Infinity.
@@ -56,7 +25,15 @@ class SystemTimer implements Timer {
  * @param ref whether the timer keeps the process alive. Default: false
  */
 export function setSystemTimer(callback: () => void, delay: number, ref = false): Timer {
-  return new SystemTimer(callback, delay, ref)
+  let timeout: NodeJS.Timeout
+  const set = (rest: number): void => {
+    // Node cuts fractions off, which would make a timer early.
+    const whole = Math.min(Math.ceil(rest), LONGEST_DELAY)
+    timeout = setTimeout(whole < rest ? () => set(rest - whole) : callback, whole)
+    if (!ref) timeout.unref()
+  }
+  set(delay)
+  return { cancel: () => clearTimeout(timeout) }
 }
 
 const setTimer = (callback: () => void, delay: number): Timer => setSystemTimer(callback, delay)
@@ -71,9 +48,10 @@ export const wallClock: Clock = { now: () => Date.now(), setTimer }
 const readNanoseconds: () => bigint = process.hrtime.bigint
 const nanoseconds = new BigInt64Array(1)
 const halves = new Uint32Array(nanoseconds.buffer)
-/** Which half is the less significant one depends on the machine's byte order. */
-const LOW = endianness() === 'LE' ? 0 : 1
-const HIGH = 1 - LOW
+/** Which half is the more significant one depends on the machine's byte order. */
+nanoseconds[0] = 1n
+const HIGH = halves[0]!
+const LOW = 1 - HIGH
 /** Zero is near, so that a double has room for nanoseconds. */
 nanoseconds[0] = readNanoseconds()
 const zeroHigh = halves[HIGH]!

@@ -12,11 +12,11 @@ export class InvalidOptionError extends TypeError {
   override readonly name = 'InvalidOptionError'
   readonly code = 'ERR_MILLRACE_INVALID_OPTION'
   /** Name of the option or argument, with its path: `retry.attempts`. */
-  readonly option: string
+  declare readonly option: string
   /** What would have been accepted, as a phrase that follows "to be". */
-  readonly expected: string
+  declare readonly expected: string
   /** What was passed, by type, length and shape. */
-  readonly received: string
+  declare readonly received: string
 
   /**
    * @param option name of the option, with its path
@@ -36,10 +36,9 @@ Object.defineProperty(InvalidOptionError.prototype, brand, { value: true })
 
 /** Subclasses inherit it and are told apart by their prototypes, as usual. */
 function hasInstance(this: typeof InvalidOptionError, value: unknown): boolean {
-  if (this !== InvalidOptionError) {
-    return Function.prototype[Symbol.hasInstance].call(this, value)
-  }
-  return typeof value === 'object' && value !== null && brand in value
+  return this === InvalidOptionError
+    ? typeof value === 'object' && value !== null && brand in value
+    : Function.prototype[Symbol.hasInstance].call(this, value)
 }
 
 Object.defineProperty(InvalidOptionError, Symbol.hasInstance, { value: hasInstance })

@@ -5,8 +5,8 @@ import { type Channel, channel } from 'node:diagnostics_channel'
  * with `error` if it failed. Publishing by hand instead of `TracingChannel` keeps an operation without subscribers at two comparisons.
  */
 export class OperationChannels<M extends { error?: unknown }> {
-  readonly start: Channel<unknown, M>
-  readonly end: Channel<unknown, M>
+  declare readonly start: Channel<unknown, M>
+  declare readonly end: Channel<unknown, M>
 
   /** @param name such as `millrace:cache:load` */
   constructor(name: string) {

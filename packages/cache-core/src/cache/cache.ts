@@ -62,28 +62,25 @@ export class Cache<K, V> {
   /** @throws {InvalidOptionError} if an option is outside its bounds or unknown. */
   constructor(options: CacheOptions<K, V> = {}) {
     const settings = settingsOf(options)
-    const { maxEntries, maxBytes, weigher, idleTtl, policy, enabled, insight, clock } = settings
+    const { maxBytes, weigher, idleTtl, policy, onRemove } = settings
     const kernel = new Kernel<K, V>({
-      policy,
-      maxEntries,
+      ...settings,
       maxWeight: maxBytes,
       weighted: weigher !== undefined,
       idle: idleTtl === Infinity ? 0 : idleTtl,
-      clock,
     })
-    if (settings.onRemove !== undefined) kernel.onRemove = settings.onRemove
-    const tags = this.#tags
+    if (onRemove !== undefined) kernel.onRemove = onRemove
     this.#kernel = kernel
-    this.#clock = clock
-    this.#enabled = enabled
-    this.#insight = insight?.(kernel, policy)
+    this.#clock = settings.clock
+    this.#enabled = settings.enabled
+    this.#insight = settings.insight?.(kernel, policy)
     const observer = this.#insight ?? null
     kernel.observe(observer)
     this.#maintenance = new Maintenance(kernel as Kernel<unknown, unknown>, settings)
-    const { ttl, ttlJitter, loads: defaults } = settings
-    const writer = new EntryWriter<K, V>({ kernel, tags, clock, ttl, ttlJitter, weigher })
+    const parts = { ...settings, kernel, tags: this.#tags, observer, defaults: settings.loads }
+    const writer = new EntryWriter<K, V>(parts)
     this.#writer = writer
-    this.#loads = new Loads({ kernel, tags, clock, writer, defaults, enabled, observer })
+    this.#loads = new Loads({ ...parts, writer })
   }
 
   /** Number of entries, expired ones that were not yet removed included. */
@@ -125,7 +122,7 @@ export class Cache<K, V> {
     if (options !== undefined) {
       checkSetOptions(options)
       if (options.ttl !== undefined) ttl = checkPositiveOrInfinity('ttl', options.ttl)
-      if (options.tags !== undefined) tags = checkTags(options.tags)
+      if (options.tags !== undefined) tags = checkTags('tags', options.tags)
     }
     if (this.#loads.inFlight !== 0) this.#loads.fence(key, STALE)
     this.#writer.write(key, value, ttl, tags, defaults)

@@ -34,7 +34,7 @@ export class Maintenance {
     const limits = this.#pressure
     const entries = maxEntries ?? limits?.entries ?? kernel.maxEntries
     const weight = maxBytes ?? limits?.weight ?? kernel.maxWeight
-    checkEntries(entries)
+    checkEntries('maxEntries', entries)
     checkPositiveOrInfinity('maxBytes', weight)
     if (maxBytes !== undefined) checkWeighted(kernel.weights !== null)
     if (limits === undefined) kernel.resize(entries, weight)

@@ -9,11 +9,16 @@ import {
   checkRange,
   InvalidOptionError,
   monotonicClock,
-  type OptionNames,
 } from '@millrace/kit'
 import type { CreateInsight } from '../advise/insight.ts'
 import { LARGEST_MAP } from '../key/key-index.ts'
-import { LOAD_BEHAVIOR, type LoadPlan, planLoads } from '../load/load-options.ts'
+import {
+  type Check,
+  LOAD_CHECKS,
+  type LoadPlan,
+  planLoads,
+  withDefaults,
+} from '../load/load-options.ts'
 import { Adaptive } from '../policy/adaptive.ts'
 import type { CreatePolicy } from '../policy/policies.ts'
 import type { MemoryPressureFactory } from '../size/memory-pressure.ts'
@@ -37,86 +42,56 @@ export interface Settings<K, V> {
   readonly loads: LoadPlan
 }
 
-const NAMES: OptionNames<CacheOptions<unknown, unknown>> = {
-  ...LOAD_BEHAVIOR,
-  maxEntries: true,
-  maxBytes: true,
-  weigher: true,
-  ttl: true,
-  idleTtl: true,
-  ttlJitter: true,
-  sweepInterval: true,
-  policy: true,
-  enabled: true,
-  onRemove: true,
-  memoryPressure: true,
-  insight: true,
-  clock: true,
-}
-
 const adaptive: CreatePolicy = free => new Adaptive(free)
+
+const CHECKS: Readonly<Record<keyof CacheOptions<unknown, unknown>, Check>> = {
+  ...LOAD_CHECKS,
+  maxEntries: checkEntries,
+  maxBytes: checkPositiveOrInfinity,
+  weigher: checkFunction,
+  idleTtl: checkPositiveOrInfinity,
+  ttlJitter: (option, value) => checkRange(option, value, 0, 1),
+  sweepInterval: checkPositiveOrInfinity,
+  policy: (option, value) => checkFunction(option, value, 'one of `@millrace/cache-core/policies`'),
+  enabled: checkBoolean,
+  onRemove: checkFunction,
+  memoryPressure: (option, value) => checkFunction(option, value, '`memoryPressure()`'),
+  insight: (option, value) => checkFunction(option, value, '`insight()`'),
+  clock: (option, value) => checkMethods(option, value, 'a Clock', ['now', 'setTimer']),
+}
 
 /** @throws {InvalidOptionError} if an option is outside its bounds or unknown. */
 export function settingsOf<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
-  checkOptions<CacheOptions<never, never>>('', options as CacheOptions<never, never>, NAMES)
-  const {
-    maxBytes = Infinity,
-    maxEntries = maxBytes === Infinity ? 256 : LARGEST_MAP,
-    weigher,
-    ttl = Infinity,
-    idleTtl = Infinity,
-    ttlJitter = 0,
-    policy = adaptive,
-    enabled = true,
-    onRemove,
-    sweepInterval = Infinity,
-    memoryPressure,
-    insight,
-    clock = monotonicClock,
-  } = options
-  checkEntries(maxEntries)
-  checkPositiveOrInfinity('maxBytes', maxBytes)
-  checkPositiveOrInfinity('ttl', ttl)
-  checkPositiveOrInfinity('idleTtl', idleTtl)
-  checkPositiveOrInfinity('sweepInterval', sweepInterval)
-  checkRange('ttlJitter', ttlJitter, 0, 1)
-  checkBoolean('enabled', enabled)
-  if (maxBytes !== Infinity) checkWeighted(weigher !== undefined)
-  checkOptionalFunction('weigher', weigher)
-  checkOptionalFunction('onRemove', onRemove)
-  checkFunction('policy', policy, 'one of `@millrace/cache-core/policies`')
-  checkOptionalFunction('memoryPressure', memoryPressure, '`memoryPressure()`')
-  checkOptionalFunction('insight', insight, '`insight()`')
-  checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
-  return {
-    maxEntries,
+  checkOptions('', options as CacheOptions<unknown, unknown>, CHECKS)
+  const { maxBytes = Infinity, weigher } = options
+  const defaults: Settings<K, V> = {
+    maxEntries: maxBytes === Infinity ? 256 : LARGEST_MAP,
     maxBytes,
     weigher,
-    ttl,
-    idleTtl,
-    ttlJitter,
-    sweepInterval,
-    policy,
-    enabled,
-    onRemove,
-    memoryPressure,
-    insight,
-    clock,
+    ttl: Infinity,
+    idleTtl: Infinity,
+    ttlJitter: 0,
+    sweepInterval: Infinity,
+    policy: adaptive,
+    enabled: true,
+    onRemove: undefined,
+    memoryPressure: undefined,
+    insight: undefined,
+    clock: monotonicClock,
     loads: planLoads(options),
   }
+  const settings = withDefaults(options, defaults, CHECKS)
+  if (maxBytes !== Infinity) checkWeighted(weigher !== undefined)
+  return settings
 }
 
 /** @throws {InvalidOptionError} */
-export function checkEntries(maxEntries: unknown): void {
-  checkInteger('maxEntries', maxEntries, 1, LARGEST_MAP)
+export function checkEntries(option: string, maxEntries: unknown): number {
+  return checkInteger(option, maxEntries, 1, LARGEST_MAP)
 }
 
 /** @throws {InvalidOptionError} */
 export function checkWeighted(weighted: boolean): void {
   if (weighted) return
   throw new InvalidOptionError('weigher', 'a function, as `maxBytes` is given', undefined)
-}
-
-function checkOptionalFunction(option: string, value: unknown, expected?: string): void {
-  if (value !== undefined) checkFunction(option, value, expected)
 }

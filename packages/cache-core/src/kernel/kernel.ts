@@ -92,7 +92,7 @@ export interface KernelOptions {
 }
 
 export class Kernel<K, V> {
-  readonly index: KeyIndex<K>
+  declare readonly index: KeyIndex<K>
   keys: (K | undefined)[] = []
   values: (V | undefined)[] = []
   expires: Float64Array | null = null
@@ -102,17 +102,17 @@ export class Kernel<K, V> {
   details: unknown[] | null = null
 
   /** Entries at most. */
-  maxEntries: number
+  declare maxEntries: number
   /** Total weight at most; Infinity without a weigher. */
-  maxWeight: number
+  declare maxWeight: number
   /** Total weight of all entries; 0 without a weigher. */
   weight = 0
   /** While true only existing keys are written: memory pressure. */
   full = false
   /** ms an entry may go unread; 0 = any time. */
-  readonly idle: number
-  readonly clock: TimeSource
-  policy: Policy
+  declare readonly idle: number
+  declare readonly clock: TimeSource
+  declare policy: Policy
 
   hits = 0
   misses = 0
@@ -221,7 +221,7 @@ export class Kernel<K, V> {
       this.misses++
       this.#missed = key
       this.#missedHash = this.index.hash
-      if (this.#observer !== null) this.#observer.read(key, undefined)
+      this.#observer?.read(key, undefined)
       return ABSENT
     }
     if (this.#watched && this.#mayHavePerished(slot) && this.#hasPerished(slot, key)) {
@@ -316,9 +316,7 @@ export class Kernel<K, V> {
    */
   #hasPerished(slot: number, key: K): boolean {
     const state = this.#perishable ? this.state(slot) : FRESH
-    if (this.#observer !== null) {
-      this.#observer.read(key, state === FRESH ? this.#weight(slot) : undefined)
-    }
+    this.#observer?.read(key, state === FRESH ? this.#weight(slot) : undefined)
     if (state === FRESH) {
       if (this.idle !== 0) this.#delayIdle(slot)
       return false
@@ -392,8 +390,8 @@ export class Kernel<K, V> {
     if (lifetime !== null) this.#begin(slot, lifetime)
     else if (this.#perishable) this.#setLifetime(slot, Infinity, Infinity, undefined)
     if (lifetime === null && this.details !== null) this.setDetail(slot, undefined)
-    if (this.#observer !== null) this.#observer.stored(key, this.#weight(slot))
-    if (this.#pending.length !== 0) this.#notify()
+    this.#observer?.stored(key, this.#weight(slot))
+    this.#notify()
     return slot
   }
 
@@ -409,7 +407,7 @@ export class Kernel<K, V> {
   /** Removes the entry in `slot`. O(1). */
   removeSlot(slot: number, reason: RemovalReason): void {
     this.#drop(slot, reason)
-    if (this.#pending.length !== 0) this.#notify()
+    this.#notify()
   }
 
   /** Ends the freshness of an entry now; it stays for as long as it is retained. O(1). */
@@ -517,7 +515,7 @@ export class Kernel<K, V> {
     if (this.weights !== null) this.weights = new Float64Array(0)
     this.policy = this.#createPolicy(this.#free)
     this.#start()
-    if (this.#pending.length !== 0) this.#notify()
+    this.#notify()
   }
 
   /** Changes the limits and evicts what no longer fits. O(n). */
@@ -526,7 +524,7 @@ export class Kernel<K, V> {
     this.maxWeight = maxWeight
     this.policy.resize(this.weights === null ? maxEntries : maxWeight)
     this.#makeRoom(0, 0, 'resized')
-    if (this.#pending.length !== 0) this.#notify()
+    this.#notify()
   }
 
   #start(): void {
@@ -538,7 +536,7 @@ export class Kernel<K, V> {
   #refuse(key: K, slot: number): number {
     this.refusals++
     if (slot !== ABSENT) this.removeSlot(slot, 'replaced')
-    else if (this.#pending.length !== 0) this.#notify()
+    else this.#notify()
     this.#observer?.refused(key)
     return ABSENT
   }
@@ -571,7 +569,7 @@ export class Kernel<K, V> {
 
   /** Hands the entry to the policy, unless it is pinned: then no hit is told either. */
   #enqueue(slot: number, hash: number): void {
-    if (this.weights !== null && this.weights[slot] === 0) {
+    if (this.#isPinned(slot)) {
       this.#frequency[slot] = SATURATED
     } else if (this.#mark === ABSENT) {
       this.policy.insert(slot, hash)
@@ -620,7 +618,7 @@ export class Kernel<K, V> {
     this.#reweigh(slot, weight)
     this.#makeRoom(0, 0, 'evicted')
     if (this.index.get(key, this.keys) === slot) return true
-    if (this.#pending.length !== 0) this.#notify()
+    this.#notify()
     return false
   }
 
@@ -654,7 +652,7 @@ export class Kernel<K, V> {
     // The common reason has a counter of its own, which need not be found by name.
     if (reason === 'evicted') this.evictions++
     else this.removals[reason]++
-    if (this.#observer !== null) this.#observer.removed(key, reason)
+    this.#observer?.removed(key, reason)
     if (this.onRemove !== null || evictions.hasSubscribers) {
       this.#pending.push({ key, value: this.values[slot] as V, reason })
     }
@@ -730,7 +728,12 @@ export class Kernel<K, V> {
   #told = 0
 
   /** Tells of removals. What a listener removes is told before it goes on. */
+  /** Apart from the loop so that it is inlined, as there seldom is anybody to tell. */
   #notify(): void {
+    if (this.#pending.length !== 0) this.#notifyAll()
+  }
+
+  #notifyAll(): void {
     const pending = this.#pending
     while (this.#told < pending.length) {
       const { key, value, reason } = pending[this.#told++]!

@@ -1,3 +1,6 @@
+/** 2^32 divided by the golden ratio: spreads neighbouring numbers evenly (Knuth, TAOCP 6.4). */
+const GOLDEN = 0x9e3779b1
+
 /**
  * 32 bits by which a key may be found again: cheap, not unique and easy to make collide, so whoever uses them looks whether the
  * key is the same. Of a string it reads the length and the last four characters, which is where ids are; a
@@ -14,6 +17,3 @@ export function hintOf(key: string | number): number {
     (key.charCodeAt(length - 4) << 24)
   return Math.imul(end + length, GOLDEN)
 }
-
-/** 2^32 divided by the golden ratio: spreads neighbouring numbers evenly (Knuth, TAOCP 6.4). */
-const GOLDEN = 0x9e3779b1

@@ -31,13 +31,13 @@ export interface FlightStart<K, V> {
 
 /** A key in flight: what its load began with, who waits for it, and whether its result may be kept. */
 export class Flight<K, V> implements LoadContext<K, V> {
-  readonly key: K
-  readonly stale: V | undefined
-  readonly plan: LoadPlan
-  readonly tags: readonly string[]
-  readonly epoch: number
-  readonly batched: boolean
-  readonly background: boolean
+  declare readonly key: K
+  declare readonly stale: V | undefined
+  declare readonly plan: LoadPlan
+  declare readonly tags: readonly string[]
+  declare readonly epoch: number
+  declare readonly batched: boolean
+  declare readonly background: boolean
   /** Worse than FRESH as soon as something invalidated the key: the result is not kept. */
   fence: EntryState = FRESH
   /** The next flights of the same key, where there are several: kept by `Flights`. */
@@ -56,9 +56,7 @@ export class Flight<K, V> implements LoadContext<K, V> {
   /** True once the result is wanted by a caller who cannot give up: the load is never aborted by its callers. */
   #held: boolean
   #abortable = 0
-  #promise: Promise<V> | undefined
-  #resolve: ((value: V) => void) | undefined
-  #reject: ((error: unknown) => void) | undefined
+  #deferred: PromiseWithResolvers<V> | undefined
 
   constructor({ key, stale, plan, tags, epoch, batched, background }: FlightStart<K, V>) {
     this.key = key
@@ -76,16 +74,13 @@ export class Flight<K, V> implements LoadContext<K, V> {
 
   /** Shared by all who wait; made when first asked for, so that a failed refresh that is not awaited rejects nothing. */
   get promise(): Promise<V> {
-    if (this.#promise === undefined) {
+    if (this.#deferred === undefined) {
       if (this.settled) {
         return this.failed ? Promise.reject(this.error) : Promise.resolve(this.value as V)
       }
-      this.#promise = new Promise((resolve, reject) => {
-        this.#resolve = resolve
-        this.#reject = reject
-      })
+      this.#deferred = Promise.withResolvers()
     }
-    return this.#promise
+    return this.#deferred.promise
   }
 
   /** A caller waits who cannot give up, or the refresh is wanted for its own sake. */
@@ -116,13 +111,13 @@ export class Flight<K, V> implements LoadContext<K, V> {
   succeed(value: V): void {
     this.settled = true
     this.value = value
-    this.#resolve?.(value)
+    this.#deferred?.resolve(value)
   }
 
   fail(error: unknown): void {
     this.settled = true
     this.failed = true
     this.error = error
-    this.#reject?.(error)
+    this.#deferred?.reject(error)
   }
 }

@@ -1,5 +1,4 @@
 import {
-  checkList,
   checkNonNegativeOrInfinity,
   checkOptions,
   checkPositiveOrInfinity,
@@ -68,29 +67,10 @@ export interface LoadPlan {
   readonly signal: AbortSignal | undefined
 }
 
-/** Names of the options of {@link LoadBehavior}. */
-export const LOAD_BEHAVIOR: OptionNames<LoadBehavior> = {
-  staleWhileRevalidate: true,
-  staleIfError: true,
-  softTimeout: true,
-  hardTimeout: true,
-  eagerRefresh: true,
-  negativeTtl: true,
-  errorBackoff: true,
-}
-
-const LOAD_OPTIONS: OptionNames<LoadOptions> = {
-  ...LOAD_BEHAVIOR,
-  ttl: true,
-  tags: true,
-  signal: true,
-}
-
-const NO_TAGS: readonly string[] = []
-
-const DEFAULTS: LoadPlan = {
+/** Of every option. */
+const DEFAULTS: LoadPlan & OptionNames<LoadOptions> = {
   ttl: undefined,
-  tags: NO_TAGS,
+  tags: [],
   staleWhileRevalidate: 0,
   staleIfError: 0,
   softTimeout: Infinity,
@@ -101,9 +81,11 @@ const DEFAULTS: LoadPlan = {
   signal: undefined,
 }
 
-type NumericOption = Exclude<keyof LoadOptions, 'tags' | 'signal'>
+/** Returns the value of an option, known to be right, or throws. */
+export type Check = (option: string, value: never) => unknown
 
-const CHECKS: Readonly<Record<NumericOption, (option: string, value: unknown) => number>> = {
+/** Of the options of {@link LoadBehavior}, and the time to live. */
+export const LOAD_CHECKS: Readonly<Record<keyof LoadBehavior | 'ttl', Check>> = {
   ttl: checkPositiveOrInfinity,
   staleWhileRevalidate: checkNonNegativeOrInfinity,
   staleIfError: checkNonNegativeOrInfinity,
@@ -113,7 +95,12 @@ const CHECKS: Readonly<Record<NumericOption, (option: string, value: unknown) =>
   negativeTtl: checkPositiveOrInfinity,
   errorBackoff: checkNonNegativeOrInfinity,
 }
-const NUMBERS = Object.keys(CHECKS) as NumericOption[]
+
+const CALL_CHECKS: Readonly<Record<keyof LoadOptions, Check>> = {
+  ...LOAD_CHECKS,
+  tags: checkTags,
+  signal: checkSignal,
+}
 
 /**
  * The options of one load, checked, unknown names included.
@@ -121,14 +108,7 @@ const NUMBERS = Object.keys(CHECKS) as NumericOption[]
  * @throws {InvalidOptionError} if one is outside its bounds or unknown.
  */
 export function planLoad(options: LoadOptions, defaults: LoadPlan = DEFAULTS): LoadPlan {
-  checkOptions('', options, LOAD_OPTIONS)
-  const { signal } = options
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InvalidOptionError('signal', 'an AbortSignal', signal)
-  }
-  const plan = { ...planOf(options, defaults), signal }
-  if (options.tags !== undefined) plan.tags = checkTags(options.tags)
-  return plan
+  return withDefaults(checkOptions('', options, DEFAULTS), defaults, CALL_CHECKS)
 }
 
 /**
@@ -137,16 +117,30 @@ export function planLoad(options: LoadOptions, defaults: LoadPlan = DEFAULTS): L
  * @throws {InvalidOptionError} if one is outside its bounds.
  */
 export function planLoads(options: LoadBehavior & Pick<LoadOptions, 'ttl'>): LoadPlan {
-  return planOf(options, DEFAULTS)
+  return withDefaults(options, DEFAULTS, LOAD_CHECKS)
 }
 
-function planOf(options: Pick<LoadOptions, NumericOption>, defaults: LoadPlan): LoadPlan {
-  const plan = { ...defaults }
-  for (const option of NUMBERS) {
-    const value = options[option]
-    if (value !== undefined) plan[option] = CHECKS[option](option, value)
+/**
+ * A copy of `defaults` with those options, checked, that are given.
+ *
+ * @throws {InvalidOptionError} if one is outside its bounds.
+ */
+export function withDefaults<S extends object>(
+  options: object,
+  defaults: S,
+  checks: Readonly<Record<string, Check>>,
+): S {
+  const all = { ...defaults } as Record<string, unknown>
+  for (const option in checks) {
+    const value = (options as Record<string, unknown>)[option]
+    if (value !== undefined) all[option] = checks[option]!(option, value as never)
   }
-  return plan
+  return all as S
+}
+
+function checkSignal(option: string, value: unknown): unknown {
+  if (value instanceof AbortSignal) return value
+  throw new InvalidOptionError(option, 'an AbortSignal', value)
 }
 
 function checkOpenFraction(option: string, value: unknown): number {
@@ -155,8 +149,7 @@ function checkOpenFraction(option: string, value: unknown): number {
 }
 
 /** @throws {InvalidOptionError} unless `tags` is an array of strings. */
-export function checkTags(tags: readonly string[]): readonly string[] {
-  checkList('tags', tags, 'an array of strings')
-  if (tags.every(tag => typeof tag === 'string')) return tags
-  throw new InvalidOptionError('tags', 'an array of strings', tags)
+export function checkTags(option: string, tags: readonly string[]): readonly string[] {
+  if (Array.isArray(tags) && tags.every(tag => typeof tag === 'string')) return tags
+  throw new InvalidOptionError(option, 'an array of strings', tags)
 }

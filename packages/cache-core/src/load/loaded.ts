@@ -43,7 +43,7 @@ export class Loaded<V> {
 export function loaded<V>(value: V, options: LoadedOptions): Loaded<V> {
   checkOptions('', options, LOADED_OPTIONS)
   if (options.ttl !== undefined) checkPositiveOrInfinity('ttl', options.ttl)
-  if (options.tags !== undefined) checkTags(options.tags)
+  if (options.tags !== undefined) checkTags('tags', options.tags)
   if (options.store !== undefined) checkBoolean('store', options.store)
   return new Loaded(value, options)
 }

@@ -70,11 +70,11 @@ export interface LoadsOptions<K, V> {
  * the epoch of the tag table, noted when the load began, decides.
  */
 export class Loads<K, V> implements RunListener<K, V> {
-  readonly defaults: LoadPlan
-  readonly kernel: Kernel<K, V>
-  readonly tags: TagTable
-  readonly clock: Clock
-  readonly deadlines: Deadlines
+  declare readonly defaults: LoadPlan
+  declare readonly kernel: Kernel<K, V>
+  declare readonly tags: TagTable
+  declare readonly clock: Clock
+  declare readonly deadlines: Deadlines
   readonly #writer: EntryWriter<K, V>
   readonly #enabled: boolean
   readonly #observer: Observer<K> | null

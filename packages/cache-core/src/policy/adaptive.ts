@@ -1,3 +1,4 @@
+import { DEAD, IN_MAIN, MOST_SAMPLED_HITS, SAMPLED, SIGHTS, SIGHTS_SHIFT } from './adaptive-bits.ts'
 import {
   DepartedKeys,
   DISPLACED,
@@ -15,16 +16,6 @@ import { RecencyDuel } from './recency-duel.ts'
 import { NONE } from './slot-queue.ts'
 import { WindowSizer } from './window-sizer.ts'
 
-/** Bit of the frequency byte: the entry is in the main queue. */
-const IN_MAIN = 4
-/** Bit of the frequency byte: the key is one of those that {@link RecencyDuel} watches. Its entry never saturates, so each hit is told. */
-const SAMPLED = 8
-/** The same bit with the two low ones: the entry was removed, its slot is still queued. No hit is told. */
-const DEAD = 11
-const MOST_SAMPLED_HITS = 2
-/** The upper half of the frequency byte: how often the key was seen lately, within and before this stay in the cache. */
-const SIGHTS_SHIFT = 4
-const SIGHTS = 0xf0
 /** Sights per entry after which all counts are halved. */
 const SAMPLE_PER_ENTRY = 15
 /** Small caches count as long as one of this many entries. */
@@ -226,12 +217,10 @@ export class Adaptive implements Policy {
     const window = this.#queued(this.#windowOldest)
     const main = this.#queued(this.#mainOldest)
     this.#windowOldest = this.#windowNewest = this.#mainOldest = this.#mainNewest = NONE
-    for (const slot of window) {
-      if (isDead(frequency[slot]!)) this.#free.push(slot)
-      else this.#appendWindow(slot)
-    }
-    for (const slot of main) {
-      if (isDead(frequency[slot]!)) this.#free.push(slot)
+    for (const slot of [...window, ...main]) {
+      const state = frequency[slot]!
+      if (isDead(state)) this.#free.push(slot)
+      else if ((state & IN_MAIN) === 0) this.#appendWindow(slot)
       else this.#appendMain(slot)
     }
   }

@@ -38,9 +38,9 @@ export class RecencyDuel {
   #hashes: Int32Array = new Int32Array(0)
   /** 1: read since the hand passed. */
   #marks: Uint8Array = new Uint8Array(0)
-  /** First place of each chain, and next place of a place; -1 for none. */
-  #heads: Int32Array = new Int32Array(0)
-  #next: Int32Array = new Int32Array(0)
+  /** Next place of each place, and behind those the first of each chain, as many as `#mask` and one; -1 for none. */
+  #links: Int32Array = new Int32Array(0)
+  #mask = 0
   #size = 0
   #hand = 0
   /** Reads of sampled keys: all, those that hit in both caches, and those that hit in one of them. */
@@ -60,8 +60,8 @@ export class RecencyDuel {
     this.#threshold = entries === 0 ? 0 : (size / entries) * 2 ** 32
     this.#hashes = new Int32Array(size)
     this.#marks = new Uint8Array(size)
-    this.#next = new Int32Array(size)
-    this.#heads = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(1, size) * 2))).fill(-1)
+    this.#mask = 2 ** Math.ceil(Math.log2(size * 2 || 1)) - 1
+    this.#links = new Int32Array(size + this.#mask + 1).fill(-1)
     this.#size = this.#hand = 0
     this.#wait = WARM_UP
     this.#forget()
@@ -130,9 +130,10 @@ export class RecencyDuel {
   /** Reads a key in the simulated cache, which takes it in if it was not there. */
   #read(hash: number): boolean {
     const hashes = this.#hashes
-    const chain = hash & (this.#heads.length - 1)
-    let place = this.#heads[chain]!
-    while (place !== -1 && hashes[place] !== hash) place = this.#next[place]!
+    const links = this.#links
+    const chain = hashes.length + (hash & this.#mask)
+    let place = links[chain]!
+    while (place !== -1 && hashes[place] !== hash) place = links[place]!
     if (place !== -1) {
       this.#marks[place] = 1
       return true
@@ -140,32 +141,22 @@ export class RecencyDuel {
     place = this.#size < hashes.length ? this.#size++ : this.#evict()
     hashes[place] = hash
     this.#marks[place] = 0
-    this.#next[place] = this.#heads[chain]!
-    this.#heads[chain] = place
+    links[place] = links[chain]!
+    links[chain] = place
     return false
   }
 
   #evict(): number {
-    const marks = this.#marks
-    while (marks[this.#hand] === 1) {
-      marks[this.#hand] = 0
-      this.#advance()
-    }
-    const place = this.#hand
-    this.#advance()
-    const next = this.#next
-    const chain = this.#hashes[place]! & (this.#heads.length - 1)
-    let at = this.#heads[chain]!
-    if (at === place) {
-      this.#heads[chain] = next[place]!
-    } else {
-      while (next[at] !== place) at = next[at]!
-      next[at] = next[place]!
-    }
+    const hashes = this.#hashes
+    const links = this.#links
+    let place: number
+    do {
+      place = this.#hand++
+      if (this.#hand === hashes.length) this.#hand = 0
+    } while (this.#marks[place]!-- === 1)
+    let at = hashes.length + (hashes[place]! & this.#mask)
+    while (links[at] !== place) at = links[at]!
+    links[at] = links[place]!
     return place
-  }
-
-  #advance(): void {
-    if (++this.#hand === this.#hashes.length) this.#hand = 0
   }
 }

@@ -59,11 +59,11 @@ export class WindowSizer {
   #shareBefore = FIRST_SHARE
 
   resize(capacity: number): void {
-    const share = this.#capacity === 1 ? FIRST_SHARE : this.window / this.#capacity
+    const share = this.#capacity === 1 ? FIRST_SHARE : this.share
     this.#capacity = capacity
     this.#ticksPerWeight = BUCKETS / capacity
     this.#position = this.#lastPosition = this.now / this.#ticksPerWeight
-    this.window = Math.max(1, Math.round(capacity * share))
+    this.share = share
   }
 
   /** The window as a share of the capacity. */
@@ -111,14 +111,13 @@ export class WindowSizer {
    * @param duel overrules the balance while recency is on trial
    */
   adapt({ recent, ended }: Pick<RecencyDuel, 'recent' | 'ended'>): void {
-    const capacity = this.#capacity
     if (recent && !this.#onTrial) this.#shareBefore = this.share
     this.#onTrial = recent
     if (ended) this.share = this.#shareBefore
-    const step = Math.max(1, Math.floor(capacity * (recent ? TRIAL_STEP : STEP)))
+    const step = this.#part(recent ? TRIAL_STEP : STEP)
     this.#pushes = this.#pushes / 2 + this.#position - this.#lastPosition
     this.#lastPosition = this.#position
-    const best = recent ? Math.max(1, Math.floor(capacity * MOST_SHARE)) : this.#best()
+    const best = recent ? this.#part(MOST_SHARE) : this.#best()
     this.window = Math.min(Math.max(best, this.window - step), this.window + step)
     if (this.#regretted > this.#admitted / 2 + 4) {
       this.margin = 1
@@ -126,17 +125,22 @@ export class WindowSizer {
     } else if (this.#guard > 0 && --this.#guard === 0) {
       this.margin = 0
     }
-    for (let bucket = 0; bucket < this.#ages.length; bucket++) this.#ages[bucket]! /= 2
-    for (let bucket = 0; bucket < this.#gaps.length; bucket++) this.#gaps[bucket]! /= 2
+    decay(this.#ages)
+    decay(this.#gaps)
     this.#refused /= 2
     this.#admitted /= 2
     this.#regretted /= 2
   }
 
+  /** A share of the capacity as a size of the window. */
+  #part(share: number): number {
+    return Math.max(1, Math.floor(this.#capacity * share))
+  }
+
   #best(): number {
     const capacity = this.#capacity
-    const least = Math.max(1, Math.floor(capacity * LEAST_SHARE))
-    const most = Math.max(1, Math.floor(capacity * MOST_SHARE))
+    const least = this.#part(LEAST_SHARE)
+    const most = this.#part(MOST_SHARE)
     let best = this.window
     let bestBalance = 0
     const consider = (size: number): void => {
@@ -193,7 +197,9 @@ export class WindowSizer {
 }
 
 function total(histogram: Float64Array): number {
-  let sum = 0
-  for (let bucket = 0; bucket < histogram.length; bucket++) sum += histogram[bucket]!
-  return sum
+  return histogram.reduce((sum, hits) => sum + hits)
+}
+
+function decay(histogram: Float64Array): void {
+  for (let bucket = 0; bucket < histogram.length; bucket++) histogram[bucket]! /= 2
 }
