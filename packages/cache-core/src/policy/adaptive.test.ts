@@ -81,6 +81,10 @@ test.each([1.25, 1.5, 2, 3, 4])(
   'scans back and forth over %f times what fits lose little to LRU',
   ratio => {
     const least = hitRate(lru, 1_000, backAndForth(1_000 * ratio)) - 0.03
-    expect(hitRate(adaptive, 1_000, backAndForth(1_000 * ratio))).toBeGreaterThan(least)
+    // Which keys are sampled depends on the hash, whose seed is drawn for each cache: what is promised is promised on average.
+    const rates = Array.from({ length: 5 }, () =>
+      hitRate(adaptive, 1_000, backAndForth(1_000 * ratio)),
+    )
+    expect(rates.reduce((sum, rate) => sum + rate) / rates.length).toBeGreaterThan(least)
   },
 )
