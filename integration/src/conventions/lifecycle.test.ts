@@ -11,8 +11,10 @@ describe.each(published.flatMap(({ entries }) => entries.map(entry => [entry] as
       const module = (await import(/* @vite-ignore */ entry)) as Record<string, unknown>
       const unclosable = Object.entries(module)
         .filter((named): named is [string, Class] => typeof named[1] === 'function')
-        .filter(([, { prototype }]) => {
-          if (typeof prototype !== 'object' || prototype === null) return false
+        .filter(([, exported]) => {
+          const prototype: object | null | undefined = exported.prototype
+          // Generator functions have prototypes, too, which are disposable as every iterator is.
+          if (prototype?.constructor !== exported) return false
           // A stream ends as all streams of Node do.
           if (prototype instanceof Readable) return false
           const disposable = Symbol.dispose in prototype || Symbol.asyncDispose in prototype

@@ -19,13 +19,13 @@ type Make = (options: Record<string, unknown>) => unknown
 
 /** Constructors by the interface of their options, with what else they need. */
 const constructors: Record<string, Make> = {
-  CacheOptions: options => new core.Cache(options),
+  'cache-core CacheOptions': options => new core.Cache(options),
   MemoryStoreOptions: options => new MemoryStore(options),
   FsStoreOptions: options => new FsStore({ folder: '/nonexistent', ...options } as never),
   SqliteStoreOptions: options => new SqliteStore({ path: ':memory:', ...options } as never),
   TieredCacheOptions: options => new TieredCache({ store: new MemoryStore(), ...options } as never),
   FileTableOptions: options => new files.FileTable({ root: '.', ...options } as never),
-  RedisStoreOptions: options =>
+  RedisStoreSettings: options =>
     new redis.RedisStore({ url: 'redis://127.0.0.1:1', ...options } as never),
   HttpPoolOptions: options => new http.HttpPool(options as never),
   RegistryOptions: options => new metrics.Registry(options as never),
@@ -42,10 +42,11 @@ const errorClasses = [core, files, redis, http, metrics, limit, tracer].map(
   module => module.InvalidOptionError,
 )
 
-/** Names of the options of an interface, by the listings of the public surfaces. */
-function optionNames(interfaceName: string): string[] {
+/** Names of the options of an interface, by the listings of the public surfaces; `package Interface` where two have one of that name. */
+function optionNames(label: string): string[] {
+  const [interfaceName, owner = ''] = label.split(' ').reverse() as [string, string?]
   const names = new Set<string>()
-  for (const each of published) {
+  for (const each of published.filter(({ name }) => name.endsWith(owner))) {
     const [, body] =
       new RegExp(`^export interface ${interfaceName}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(
         apiReport(each),

@@ -44,7 +44,8 @@ export interface Settings<K, V> {
 
 const adaptive: CreatePolicy = free => new Adaptive(free)
 
-const CHECKS: Readonly<Record<keyof CacheOptions<unknown, unknown>, Check>> = {
+/** Every option of a cache with its check. */
+export const CACHE_CHECKS: Readonly<Record<keyof CacheOptions<unknown, unknown>, Check>> = {
   ...LOAD_CHECKS,
   maxEntries: checkEntries,
   maxBytes: checkPositiveOrInfinity,
@@ -62,7 +63,7 @@ const CHECKS: Readonly<Record<keyof CacheOptions<unknown, unknown>, Check>> = {
 
 /** @throws {InvalidOptionError} if an option is outside its bounds or unknown. */
 export function settingsOf<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
-  checkOptions('', options as CacheOptions<unknown, unknown>, CHECKS)
+  checkOptions('', options as CacheOptions<unknown, unknown>, CACHE_CHECKS)
   const { maxBytes = Infinity, weigher } = options
   const defaults: Settings<K, V> = {
     maxEntries: maxBytes === Infinity ? 256 : LARGEST_MAP,
@@ -80,7 +81,7 @@ export function settingsOf<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
     clock: monotonicClock,
     loads: planLoads(options),
   }
-  const settings = withDefaults(options, defaults, CHECKS)
+  const settings = withDefaults(options, defaults, CACHE_CHECKS)
   if (maxBytes !== Infinity) checkWeighted(weigher !== undefined)
   return settings
 }

@@ -10,6 +10,7 @@ import {
 } from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
 import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
+import { CACHE_CHECKS } from '../cache/settings.ts'
 import { PartialLoadError } from '../errors.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
 import { type LoadOptions, type LoadPlan, planLoad, planLoads } from '../load/load-options.ts'
@@ -32,6 +33,16 @@ const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
 
 /** How `get` reads: it has no loader to serve a stale value in place of. */
 const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
+
+const NAMES: OptionNames<TieredCacheOptions<unknown>> = {
+  ...CACHE_CHECKS,
+  store: true,
+  bus: true,
+  lease: true,
+  l1Ttl: true,
+  storeTimeout: true,
+  breaker: true,
+}
 
 /**
  * A `Cache` over a `Store`: the same verbs, with values that outlive the process or are shared by several.
@@ -68,7 +79,7 @@ export class TieredCache<V> implements AsyncDisposable {
       storeTimeout = 2_000,
       breaker = {},
       ...l1
-    } = options
+    } = checkOptions<TieredCacheOptions<V>>('', options, NAMES)
     checkMethods('store', store, 'a Store', STORE_METHODS)
     if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
     if (lease !== undefined) checkMethods('lease', lease, 'a LoadLease', ['acquire'])
