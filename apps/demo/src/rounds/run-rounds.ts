@@ -7,7 +7,7 @@ import { walk } from '../analyse/source-tree.ts'
 import { type AnalysisGraph, createAnalysisGraph, type TreeSummary } from './analysis-graph.ts'
 
 /** What one round came to. */
-export interface Round {
+interface Round {
   readonly name: string
   /** ms. */
   readonly time: number

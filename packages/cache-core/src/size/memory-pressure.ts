@@ -33,7 +33,7 @@ export interface MemoryPressureOptions {
  * - `shrinking`: it was halved
  * - `full`: it was halved and admits no new keys
  */
-export type Pressure = 'normal' | 'shrinking' | 'full'
+type Pressure = 'normal' | 'shrinking' | 'full'
 
 /** What gives way: the inside of a cache. */
 export interface MemoryPressureTarget {

@@ -59,7 +59,7 @@ interface PublishingStore {
 }
 
 /** Names of all options. */
-export const BUS_OPTIONS: OptionNames<
+const BUS_OPTIONS: OptionNames<
   RedisBusSettings & { client: unknown; url: unknown; connection: unknown }
 > = { ...CONNECTION_OPTIONS, prefix: true, heartbeat: true, maxRecovery: true }
 

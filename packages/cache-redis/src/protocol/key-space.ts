@@ -97,7 +97,7 @@ export class KeySpace {
 }
 
 /** @throws {InvalidOptionError} */
-export function checkPrefix(prefix: unknown): string {
+function checkPrefix(prefix: unknown): string {
   if (typeof prefix === 'string' && prefix !== '' && !/[{}]/.test(prefix) && prefix.isWellFormed())
     return prefix
   throw new InvalidOptionError('prefix', 'a string without braces, not empty', prefix)

@@ -17,9 +17,9 @@ const NOTES = 20_000
 /** Tags whose invalidation is remembered; tagged values that are older than what was forgotten are gone. */
 const TAGS = 100_000
 /** Larger values are not returned by the script, which would hold up the server and the operations of the same call. */
-export const LARGE_VALUE: number = 1024 * 1024
+const LARGE_VALUE: number = 1024 * 1024
 /** Position of the first result in a reply. */
-export const FIRST_RESULT = 3
+const FIRST_RESULT = 3
 /** Position in the arguments of what asks for the comparison of servers. */
 const CHECK = 1
 

@@ -46,7 +46,7 @@ export function quantile(d: Distribution, q: number): number {
 }
 
 /** The geometric middle of a bucket, which halves the error of either bound. */
-export function middle(index: number, schema: number): number {
+function middle(index: number, schema: number): number {
   const half = 1 + quantileError(schema)
   const upper = upperBound(index, schema)
   // The last buckets of all end beyond the largest double.

@@ -27,7 +27,7 @@ export interface TokenBucketOptions extends TokenBucketLimits, LimiterOptions {
 }
 
 /** The names of {@link TokenBucketOptions}. */
-export const TOKEN_BUCKET_OPTIONS: OptionNames<TokenBucketOptions> = {
+const TOKEN_BUCKET_OPTIONS: OptionNames<TokenBucketOptions> = {
   ...LIMITER_OPTIONS,
   rate: true,
   burst: true,

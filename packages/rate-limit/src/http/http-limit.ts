@@ -69,7 +69,7 @@ export interface HttpLimitOptions<Request> extends ClientAddressOptions {
 }
 
 /** The names of {@link HttpLimitOptions}. */
-export const HTTP_LIMIT_OPTIONS: OptionNames<HttpLimitOptions<never>> = {
+const HTTP_LIMIT_OPTIONS: OptionNames<HttpLimitOptions<never>> = {
   limiter: true,
   key: true,
   cost: true,
@@ -246,7 +246,7 @@ export class HttpLimit<Request> {
 }
 
 /** Adds a limit's headers to those of others: RateLimit fields are lists, and the longest Retry-After holds for all. */
-export function mergeRateLimitHeaders(
+function mergeRateLimitHeaders(
   into: Record<string, string>,
   headers: Readonly<Record<string, string>>,
 ): void {

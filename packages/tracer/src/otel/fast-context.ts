@@ -9,7 +9,7 @@ export const SUPPRESS_KEY: symbol = Symbol.for('OpenTelemetry SDK Context Key SU
  * A Context of `@opentelemetry/api` with a place of its own for the span: `trace.setSpan` on it costs one object of two
  * fields, where the API's own context clones a Map and makes three closures.
  */
-export class FastContext implements Context {
+class FastContext implements Context {
   readonly #span: unknown
   /** Everything but the span; never changed once shared. */
   readonly #rest: ReadonlyMap<symbol, unknown> | null
@@ -38,7 +38,7 @@ export class FastContext implements Context {
 }
 
 /** The context in which nothing is set; everything derived from it is fast, too. */
-export const ROOT: Context = new FastContext(undefined, null)
+const ROOT: Context = new FastContext(undefined, null)
 
 /** Whether a program passed a context: JavaScript may pass anything. */
 export function isContext(context: unknown): context is Context {

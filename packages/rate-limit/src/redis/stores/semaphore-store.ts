@@ -12,7 +12,7 @@ import {
 } from '../scripts/semaphore-scripts.ts'
 import { StoreTimeline } from './store-timeline.ts'
 
-export interface SemaphoreKeys {
+interface SemaphoreKeys {
   readonly holders: string
   readonly state: string
   /** The channel on which processes that wait hear of released permits. */
