@@ -54,9 +54,11 @@ const OPTIONS: OptionNames<ParsePoolOptions> = {
 }
 
 /** The file of a thread, beside this one in the sources as in the package. */
+// By way of a variable: webpack takes `new URL(…, import.meta.url)` for an import that it has to resolve.
+const MODULE = import.meta.url
 const workerFile = new URL(
-  import.meta.url.endsWith('.ts') ? './parse-worker.ts' : './parse-worker.js',
-  import.meta.url,
+  MODULE.endsWith('.ts') ? './parse-worker.ts' : './parse-worker.js',
+  MODULE,
 )
 
 interface Task {

@@ -3,9 +3,11 @@ import type { WatchReply, WatchRequest, WatchWorkerData } from './watch-messages
 import type { ReportedChanges, WatchSource } from './watch-source.ts'
 
 /** The file of the thread, beside this one in the sources as in the package. */
+// By way of a variable: webpack takes `new URL(…, import.meta.url)` for an import that it has to resolve.
+const MODULE = import.meta.url
 const workerFile = new URL(
-  import.meta.url.endsWith('.ts') ? './watch-worker.ts' : './watch-worker.js',
-  import.meta.url,
+  MODULE.endsWith('.ts') ? './watch-worker.ts' : './watch-worker.js',
+  MODULE,
 )
 
 /**
