@@ -4,6 +4,7 @@ import { createServer, request as httpRequest, type RequestListener } from 'node
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { VirtualClock } from '@millrace/testkit'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
@@ -15,6 +16,9 @@ import { goneClient } from '../redis/testing/connections.fixture.ts'
 import { honoRateLimit, koaRateLimit, nodeRateLimit } from './adapters.ts'
 import { fastifyRateLimit, RequestLimitedError } from './fastify-rate-limit.ts'
 import { HttpLimit, type HttpLimitOptions } from './http-limit.ts'
+
+/** Stands: what a limit announces is exact, however long a request takes. */
+const clock = new VirtualClock()
 
 /** What all adapters can be given: it looks at nothing but the headers. */
 type Options = HttpLimitOptions<never>
@@ -92,7 +96,7 @@ const frameworks: Record<string, (options: Options) => Promise<Running>> = {
 
 describe.each(Object.keys(frameworks))('%s', name => {
   async function serve(options: Partial<Options>): Promise<Running & AsyncDisposable> {
-    const limiter = new KeyedLimiter({ rate: 0.1, burst: 2, name: 'api' })
+    const limiter = new KeyedLimiter({ clock, rate: 0.1, burst: 2, name: 'api' })
     const server = await frameworks[name]!({ limiter, ...options })
     return { ...server, [Symbol.asyncDispose]: async () => void (await server.close()) }
   }
@@ -144,7 +148,7 @@ describe.each(Object.keys(frameworks))('%s', name => {
   })
 
   test('the answer to who is refused may be the application’s, with the headers of the limit', async () => {
-    const limiter = new KeyedLimiter({ rate: 0.1, burst: 1, name: 'api' })
+    const limiter = new KeyedLimiter({ clock, rate: 0.1, burst: 1, name: 'api' })
     await using server = await serve({
       limiter,
       refuse: async ({ status, headers }) => ({
@@ -182,7 +186,7 @@ describe.each(Object.keys(frameworks))('%s', name => {
 })
 
 test('node:http with `next`: what follows is called once, though it throws', async () => {
-  const limit = nodeRateLimit({ limiter: new KeyedLimiter({ rate: 0.1, burst: 2 }) })
+  const limit = nodeRateLimit({ limiter: new KeyedLimiter({ clock, rate: 0.1, burst: 2 }) })
   const calls: unknown[] = []
   const server = await listen(async (request, response) => {
     const outcome = await limit(request, response, error => {
@@ -198,7 +202,7 @@ test('node:http with `next`: what follows is called once, though it throws', asy
 })
 
 test('Koa: the status that another middleware answers with decides what counts', async () => {
-  const limiter = new KeyedLimiter({ rate: 0.1, burst: 2, name: 'login' })
+  const limiter = new KeyedLimiter({ clock, rate: 0.1, burst: 2, name: 'login' })
   const app = new Koa()
   app.silent = true
   app.use(koaRateLimit<Koa.Context>({ limiter, count: 'failed', key: context => context.ip }))
@@ -224,7 +228,7 @@ test('Koa: the status that another middleware answers with decides what counts',
 })
 
 describe('what a request is counted by', () => {
-  const limiter = () => new KeyedLimiter({ rate: 0.1, burst: 2, name: 'api' })
+  const limiter = () => new KeyedLimiter({ clock, rate: 0.1, burst: 2, name: 'api' })
 
   test('a Unix socket has no addresses: refused at the first request, or the proxy is trusted', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-limit-'))
@@ -274,10 +278,10 @@ describe('what a request is counted by', () => {
   })
 
   test('a plan decides which limits hold, and all of them are told', async () => {
-    const free = new KeyedLimiter({ rate: 0.1, burst: 1, name: 'free' })
+    const free = new KeyedLimiter({ clock, rate: 0.1, burst: 1, name: 'free' })
     const paid = [
-      new KeyedLimiter({ rate: 100, burst: 10, name: 'burst' }),
-      new KeyedLimiter({ rate: 0.1, burst: 2, name: 'daily' }),
+      new KeyedLimiter({ clock, rate: 100, burst: 10, name: 'burst' }),
+      new KeyedLimiter({ clock, rate: 0.1, burst: 2, name: 'daily' }),
     ]
     const limit = new HttpLimit<string>({ limiter: plan => (plan === 'paid' ? paid : free) })
     const facts = { remoteAddress: '192.0.2.1', forwardedFor: undefined }
@@ -298,10 +302,10 @@ describe('what a request is counted by', () => {
 
   test('two limits on one request: both are told, and the later Retry-After holds', async () => {
     const strict = nodeRateLimit({
-      limiter: new KeyedLimiter({ rate: 0.1, burst: 2, name: 'login' }),
+      limiter: new KeyedLimiter({ clock, rate: 0.1, burst: 2, name: 'login' }),
     })
     const global = nodeRateLimit({
-      limiter: new KeyedLimiter({ rate: 100, burst: 100, name: 'global' }),
+      limiter: new KeyedLimiter({ clock, rate: 100, burst: 100, name: 'global' }),
       legacyHeaders: true,
     })
     const server = await listen(async (request, response) => {
@@ -319,7 +323,7 @@ describe('what a request is counted by', () => {
     app.set('env', 'test')
     app.use(
       nodeRateLimit({
-        limiter: new KeyedLimiter({ rate: 1, burst: 10 }),
+        limiter: new KeyedLimiter({ clock, rate: 1, burst: 10 }),
         cost: request => Math.ceil(Number(request.headers['content-length'] ?? 0) / 1_024) || 1,
       }),
     )
@@ -332,7 +336,7 @@ describe('what a request is counted by', () => {
   })
 
   test('only failed answers count, such as wrong passwords', async () => {
-    const counted = new KeyedLimiter({ rate: 0.1, burst: 2, name: 'login' })
+    const counted = new KeyedLimiter({ clock, rate: 0.1, burst: 2, name: 'login' })
     const limit = nodeRateLimit({ limiter: counted, count: 'failed' })
     const server = await listen(async (request, response) => {
       if (!(await limit(request, response))) return

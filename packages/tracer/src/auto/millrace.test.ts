@@ -101,11 +101,10 @@ test('a load through all packages is one trace, each step the child of what aske
     `${request} > http.attempt GET > GET > GET`,
     `${request} > http.attempt GET > GET > GET`,
     `${request} > http.attempt GET > limit.wait`,
-    'root > cache.load > redis.fence',
-    'root > cache.load > redis.get',
-    'root > cache.load > redis.set',
+    'root > cache.load > redis.lookup',
+    'root > cache.load > redis.setMany',
   ])
-  for (const operation of ['fence', 'get', 'set']) {
+  for (const operation of ['lookup', 'setMany']) {
     const commands = tree.filter(path =>
       path.startsWith(`root > cache.load > redis.${operation} > `),
     )
