@@ -13,15 +13,14 @@ import { instrument } from './instrument.ts'
 
 let exporter: MemoryExporter
 let tracer: Tracer
-let open: AsyncDisposableStack
+const closing: (() => void)[] = []
 
 beforeEach(() => {
   exporter = new MemoryExporter()
   tracer = new Tracer({ exporter, signals: [] })
-  open = new AsyncDisposableStack()
 })
 afterEach(async () => {
-  await open.disposeAsync()
+  for (const close of closing.splice(0).reverse()) close()
   await tracer.close()
 })
 
@@ -30,10 +29,11 @@ async function serve(
   listener: RequestListener,
   httpServer: HttpServerOptions = {},
 ): Promise<(...paths: string[]) => Promise<FinishedSpan[]>> {
-  open.use(instrument(tracer, { httpServer, roots: true, undici: false }))
+  const instrumentation = instrument(tracer, { httpServer, roots: true, undici: false })
+  closing.push(() => instrumentation.close())
   const server: Server = createServer(listener).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  open.defer(() => {
+  closing.push(() => {
     server.closeAllConnections()
     server.close()
   })
