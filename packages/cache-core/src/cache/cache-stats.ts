@@ -1,3 +1,4 @@
+import type { StatsKinds } from '@millrace/kit'
 import type { RemovalReason } from '../kernel/entry.ts'
 
 /** Counters of a cache since its creation or the last `resetStats`. */
@@ -30,4 +31,22 @@ export interface CacheStats {
   readonly loadsDiscarded: number
   /** Expired values served by `staleWhileRevalidate` or `staleIfError`. */
   readonly staleServed: number
+}
+
+/** What the numbers of {@link CacheStats} are. */
+export const CACHE_STATS_KINDS: StatsKinds<CacheStats> = {
+  hits: 'counter',
+  misses: 'counter',
+  hitRate: 'gauge',
+  entries: 'gauge',
+  bytes: 'gauge',
+  insertions: 'counter',
+  refusals: 'counter',
+  removals: 'counter',
+  loading: 'gauge',
+  loads: 'counter',
+  loadFailures: 'counter',
+  loadTime: 'milliseconds',
+  loadsDiscarded: 'counter',
+  staleServed: 'counter',
 }

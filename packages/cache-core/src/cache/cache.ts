@@ -3,6 +3,7 @@ import {
   checkBoolean,
   checkOptions,
   checkPositiveOrInfinity,
+  describeStats,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -21,7 +22,7 @@ import type { Loaded } from '../load/loaded.ts'
 import type { LoadContext, Loader } from '../load/loader.ts'
 import { Loads } from '../load/loads.ts'
 import type { CacheOptions, ClearOptions, Limits, SetOptions } from './cache-options.ts'
-import type { CacheStats } from './cache-stats.ts'
+import { CACHE_STATS_KINDS, type CacheStats } from './cache-stats.ts'
 import { type Explanation, explain } from './explain.ts'
 import { Maintenance } from './maintenance.ts'
 import { settingsOf } from './settings.ts'
@@ -352,6 +353,8 @@ export class Cache<K, V> {
     return expireWhere(this.#kernel, matches)
   }
 }
+
+describeStats<CacheStats>(Cache.prototype, CACHE_STATS_KINDS)
 
 const SET_OPTIONS: OptionNames<SetOptions> = { ttl: true, tags: true }
 const LIMITS: OptionNames<Limits> = { maxEntries: true, maxBytes: true }

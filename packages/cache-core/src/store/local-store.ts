@@ -1,17 +1,18 @@
-import type { TimeSource } from '@millrace/kit'
+import { describeStats, type TimeSource } from '@millrace/kit'
 import type { Backend, StoredValue, StoredWrite } from './backend.ts'
 import { StoreClosedError, UnencodableValueError } from './contract/errors.ts'
-import type {
-  Fence,
-  Store,
-  StoreCallOptions,
-  StoreClearOptions,
-  StoreEntry,
-  StoreItem,
-  StoreKeysOptions,
-  StoreLookup,
-  StoreSetOptions,
-  StoreStats,
+import {
+  type Fence,
+  STORE_STATS_KINDS,
+  type Store,
+  type StoreCallOptions,
+  type StoreClearOptions,
+  type StoreEntry,
+  type StoreItem,
+  type StoreKeysOptions,
+  type StoreLookup,
+  type StoreSetOptions,
+  type StoreStats,
 } from './contract/store.ts'
 import { type PackingOptions, ValuePacker } from './format/value-packer.ts'
 import { type LifetimeOptions, Lifetimes } from './lifetimes.ts'
@@ -222,6 +223,8 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     return concerned
   }
 }
+
+describeStats<StoreStats>(LocalStore.prototype, STORE_STATS_KINDS)
 
 const NO_TAGS: readonly string[] = []
 

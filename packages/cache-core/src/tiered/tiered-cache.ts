@@ -4,9 +4,12 @@ import {
   checkMethods,
   checkOptions,
   checkPositiveOrInfinity,
+  describeStats,
   isThenable,
   monotonicClock,
   type OptionNames,
+  type StatsKinds,
+  statsKindsOf,
 } from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
 import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
@@ -16,7 +19,7 @@ import type { BatchLoader } from '../load/batch-loader.ts'
 import { type LoadOptions, type LoadPlan, planLoad, planLoads } from '../load/load-options.ts'
 import type { Loader } from '../load/loader.ts'
 import { UnencodableValueError } from '../store/contract/errors.ts'
-import type { Store } from '../store/contract/store.ts'
+import type { Store, StoreStats } from '../store/contract/store.ts'
 import { EntryUses } from './entry-uses.ts'
 import type { Invalidation } from './invalidation-bus.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
@@ -26,7 +29,7 @@ import { TierBreaker } from './tier-breaker.ts'
 import { TierChanges } from './tier-changes.ts'
 import { CacheClosedError } from './tier-errors.ts'
 import { TierLoad } from './tier-load.ts'
-import type { TieredCacheOptions, TieredStats } from './tiered-options.ts'
+import { TIERED_STATS_KINDS, type TieredCacheOptions, type TieredStats } from './tiered-options.ts'
 
 const STORE_METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete'] as const
 const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
@@ -85,6 +88,10 @@ export class TieredCache<V> implements AsyncDisposable {
     if (lease !== undefined) checkMethods('lease', lease, 'a LoadLease', ['acquire'])
     checkPositiveOrInfinity('l1Ttl', l1Ttl)
     checkPositiveOrInfinity('storeTimeout', storeTimeout)
+    // A store may count more than every store does.
+    const kinds = statsKindsOf(store) as StatsKinds<StoreStats> | undefined
+    if (kinds !== undefined)
+      describeStats<TieredStats>(this, { ...TIERED_STATS_KINDS, store: kinds })
     const clock: Clock = options.clock ?? monotonicClock
     const guard = new TierBreaker(clock, breaker)
     this.#l1 = new Cache({ ...l1, ttl: Math.min(l1Ttl, l1.ttl ?? Infinity) })
@@ -395,3 +402,5 @@ export class TieredCache<V> implements AsyncDisposable {
     return options === undefined ? this.#defaults : planLoad(options, this.#defaults)
   }
 }
+
+describeStats<TieredStats>(TieredCache.prototype, TIERED_STATS_KINDS)

@@ -1,6 +1,7 @@
+import type { StatsKinds } from '@millrace/kit'
 import type { CacheOptions } from '../cache/cache-options.ts'
-import type { CacheStats } from '../cache/cache-stats.ts'
-import type { Store, StoreStats } from '../store/contract/store.ts'
+import { CACHE_STATS_KINDS, type CacheStats } from '../cache/cache-stats.ts'
+import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import type { LoadLease } from './load-lease.ts'
 import type { TierBreakerOptions } from './tier-breaker.ts'
@@ -58,4 +59,21 @@ export interface TieredStats {
   readonly repeated: number
   /** Times the second tier was left alone as it failed too often. */
   readonly suspensions: number
+}
+
+/** What the numbers of {@link TieredStats} are, whatever the store. */
+export const TIERED_STATS_KINDS: StatsKinds<TieredStats> = {
+  l1: CACHE_STATS_KINDS,
+  store: STORE_STATS_KINDS,
+  storeHits: 'counter',
+  storeMisses: 'counter',
+  storeFailures: 'counter',
+  storeRefusals: 'counter',
+  leased: 'counter',
+  received: 'counter',
+  gaps: 'counter',
+  publishFailures: 'counter',
+  pending: 'gauge',
+  repeated: 'counter',
+  suspensions: 'counter',
 }

@@ -1,7 +1,7 @@
-import { InvalidOptionError } from '@millrace/kit'
+import { describeStats, InvalidOptionError } from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions, ClearOptions } from '../cache/cache-options.ts'
-import type { CacheStats } from '../cache/cache-stats.ts'
+import { CACHE_STATS_KINDS, type CacheStats } from '../cache/cache-stats.ts'
 import { View } from './view.ts'
 
 /** What identifies a version of the source: a hash of its tree, a revision, a time stamp. Compared with `Object.is`. */
@@ -98,3 +98,5 @@ export class Views {
     this.close()
   }
 }
+
+describeStats<CacheStats>(Views.prototype, CACHE_STATS_KINDS)

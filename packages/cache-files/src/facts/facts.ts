@@ -8,6 +8,7 @@ import {
   checkOptions,
   checkPositiveOrInfinity,
   checkText,
+  describeStats,
   type OptionNames,
 } from '@millrace/kit'
 import { FileReadError, ParseTimeoutError } from '../errors.ts'
@@ -280,3 +281,13 @@ export class Facts<T> implements AsyncDisposable {
     }
   }
 }
+
+describeStats<FactsStats>(Facts.prototype, {
+  entries: 'gauge',
+  hits: 'counter',
+  storeHits: 'counter',
+  extractions: 'counter',
+  failures: 'counter',
+  storeFailures: 'counter',
+  pendingWrites: 'gauge',
+})

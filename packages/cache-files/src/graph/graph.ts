@@ -5,6 +5,7 @@ import {
   checkOptions,
   checkPositiveOrInfinity,
   checkText,
+  describeStats,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -412,6 +413,19 @@ export class Graph implements AsyncDisposable {
     return oldest
   }
 }
+
+describeStats<GraphStats>(Graph.prototype, {
+  nodes: 'gauge',
+  results: 'gauge',
+  revisions: 'counter',
+  verified: 'counter',
+  computed: 'counter',
+  cutoffs: 'counter',
+  failures: 'counter',
+  conflicts: 'counter',
+  storeHits: 'counter',
+  storeFailures: 'counter',
+})
 
 /** @throws {ResultError} */
 function fingerprintBy({ name, fingerprint }: AnyQuery, value: unknown): string {

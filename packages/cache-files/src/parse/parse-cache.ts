@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkPositiveOrInfinity,
   checkText,
+  describeStats,
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
@@ -241,3 +242,12 @@ export class ParseCache<T> implements Disposable {
     )
   }
 }
+
+describeStats<ParseCacheStats>(ParseCache.prototype, {
+  entries: 'gauge',
+  bytes: 'gauge',
+  hits: 'counter',
+  parses: 'counter',
+  failures: 'counter',
+  parseTime: 'milliseconds',
+})

@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkPositiveOrInfinity,
   checkText,
+  describeStats,
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
@@ -171,6 +172,15 @@ export class ParsePool<T> implements AsyncDisposable {
     if (this.#queue.size > 0) this.#assign(this.#start())
   }
 }
+
+describeStats<ParsePoolStats>(ParsePool.prototype, {
+  workers: 'gauge',
+  running: 'gauge',
+  queued: 'gauge',
+  parsed: 'counter',
+  failures: 'counter',
+  restarts: 'counter',
+})
 
 interface ThreadOptions {
   readonly clock: Clock

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Cache } from '@millrace/cache-core'
-import { InvalidOptionError, monotonicClock } from '@millrace/kit'
+import { describeStats, InvalidOptionError, monotonicClock } from '@millrace/kit'
 import { FileReadError, fileReadError } from '../errors.ts'
 import type { ChangeFeed, ChangeReports } from './change-feed.ts'
 import { FileContents } from './file-contents.ts'
@@ -433,6 +433,20 @@ export class FileTable implements Disposable {
       : fileReadError(path, error)
   }
 }
+
+describeStats<FileTableStats>(FileTable.prototype, {
+  files: 'gauge',
+  folders: 'gauge',
+  contents: 'gauge',
+  bytes: 'gauge',
+  hits: 'counter',
+  trusted: 'counter',
+  reads: 'counter',
+  racyReads: 'counter',
+  unstable: 'counter',
+  errors: 'counter',
+  unsaved: 'gauge',
+})
 
 const statNow = (path: string) => statSync(path, { bigint: true, throwIfNoEntry: false })
 

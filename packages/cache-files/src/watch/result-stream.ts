@@ -1,4 +1,4 @@
-import { checkMethods, checkOptions, type OptionNames } from '@millrace/kit'
+import { checkMethods, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import type { Graph } from '../graph/graph.ts'
 import type { Query } from '../graph/query.ts'
 import type { Watcher } from './watcher.ts'
@@ -125,6 +125,12 @@ export class ResultStream<V, K extends string = string>
     running?.abort(new Error('Nobody reads the results'))
   }
 }
+
+describeStats<ResultStreamStats>(ResultStream.prototype, {
+  consumers: 'gauge',
+  asked: 'counter',
+  changes: 'counter',
+})
 
 /** Whether a result is the one before: a graph returns the same value until it is computed anew and differs. */
 function isSame<V>(

@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkPositive,
   checkPositiveOrInfinity,
+  describeStats,
   InvalidOptionError,
   monotonicClock,
   type OptionNames,
@@ -215,6 +216,13 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
     for (const reader of this.#readers) reader.add(changes, this.#counts.revision)
   }
 }
+
+describeStats<WatcherStats>(Watcher.prototype, {
+  revision: 'counter',
+  changes: 'counter',
+  changesOfAll: 'counter',
+  consumers: 'gauge',
+})
 
 /** One who reads ticks at his own pace. */
 class TickReader implements AsyncIterator<Tick, undefined> {

@@ -1,9 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '@millrace/cache-core'
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
-import { checkInteger, checkOptions, checkPositive, type OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkOptions,
+  checkPositive,
+  describeStats,
+  type OptionNames,
+  type StatsKinds,
+} from '@millrace/kit'
 import {
   CONNECTION_OPTIONS,
+  CONNECTION_STATS_KINDS,
   Connection,
   type ConnectionOptions,
   type ConnectionStats,
@@ -295,3 +303,16 @@ export class RedisBus implements InvalidationBus {
     }
   }
 }
+
+/** What the numbers of {@link RedisBusStats} are. */
+export const BUS_STATS_KINDS: StatsKinds<RedisBusStats> = {
+  ...CONNECTION_STATS_KINDS,
+  sent: 'counter',
+  received: 'counter',
+  gaps: 'counter',
+  undecodable: 'counter',
+  recovering: 'gauge',
+  subscribed: 'gauge',
+}
+
+describeStats<RedisBusStats>(RedisBus.prototype, BUS_STATS_KINDS)

@@ -1,6 +1,12 @@
 import type { Clock } from '@millrace/cache-core'
 import { StoreClosedError } from '@millrace/cache-core/store'
-import { checkInteger, checkPositive, monotonicClock, type OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkPositive,
+  monotonicClock,
+  type OptionNames,
+  type StatsKinds,
+} from '@millrace/kit'
 import { RedisUnavailableError, type UnavailableReason } from '../errors.ts'
 import { Call, type CallFailure, type CallOwner, type Failure } from './call.ts'
 import { traced } from './channels.ts'
@@ -45,6 +51,17 @@ export interface ConnectionStats {
   readonly breakerOpened: number
   /** 1 while the breaker is not closed, else 0. */
   readonly breakerOpen: number
+}
+
+/** What the numbers of {@link ConnectionStats} are. */
+export const CONNECTION_STATS_KINDS: StatsKinds<ConnectionStats> = {
+  pending: 'gauge',
+  trips: 'counter',
+  bytes: 'counter',
+  timeouts: 'counter',
+  failures: 'counter',
+  breakerOpened: 'counter',
+  breakerOpen: 'gauge',
 }
 
 /** The slowest transfer that is no outage, in bytes per ms. */

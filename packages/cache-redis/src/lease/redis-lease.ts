@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
 import type { LoadLease } from '@millrace/cache-core/tiered'
-import { checkOptions, checkPositive, type OptionNames } from '@millrace/kit'
+import { checkOptions, checkPositive, describeStats, type OptionNames } from '@millrace/kit'
 import { Subscription } from '../bus/subscription.ts'
 import {
   CONNECTION_OPTIONS,
+  CONNECTION_STATS_KINDS,
   Connection,
   type ConnectionOptions,
   type ConnectionStats,
@@ -185,3 +186,11 @@ export class RedisLease implements LoadLease {
     })
   }
 }
+
+describeStats<RedisLeaseStats>(RedisLease.prototype, {
+  ...CONNECTION_STATS_KINDS,
+  acquired: 'counter',
+  held: 'gauge',
+  lost: 'counter',
+  waited: 'counter',
+})

@@ -9,9 +9,15 @@ import {
   storableKey,
 } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
-import { checkBoolean, checkInteger, checkOptions, InvalidOptionError } from '@millrace/kit'
+import {
+  checkBoolean,
+  checkInteger,
+  checkOptions,
+  describeStats,
+  InvalidOptionError,
+} from '@millrace/kit'
 import { type Client, primaries } from '../connection/client.ts'
-import { Connection } from '../connection/connection.ts'
+import { CONNECTION_STATS_KINDS, Connection } from '../connection/connection.ts'
 import { RedisUnavailableError } from '../errors.ts'
 import { markOf, timeOf } from '../protocol/answer.ts'
 import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
@@ -577,6 +583,20 @@ export class RedisStore<V = unknown> implements Store<V> {
     return batches.all
   }
 }
+
+describeStats<RedisStoreStats>(RedisStore.prototype, {
+  ...CONNECTION_STATS_KINDS,
+  hits: 'counter',
+  misses: 'counter',
+  writes: 'counter',
+  refused: 'counter',
+  deletes: 'counter',
+  evictions: 'counter',
+  corrupt: 'counter',
+  foreign: 'counter',
+  recovering: 'gauge',
+  recovered: 'counter',
+})
 
 /** What the script answers for a value that is too large for its reply. */
 type LargeValue = readonly [size: number, version: Buffer, stale: number]

@@ -1,7 +1,12 @@
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
-import { InvalidOptionError } from '@millrace/kit'
+import { describeStats, InvalidOptionError } from '@millrace/kit'
 import type { Redis } from 'ioredis'
-import { RedisBus, type RedisBusOptions, type RedisBusStats } from '../bus/redis-bus.ts'
+import {
+  BUS_STATS_KINDS,
+  RedisBus,
+  type RedisBusOptions,
+  type RedisBusStats,
+} from '../bus/redis-bus.ts'
 import { type Client, isCluster } from '../connection/client.ts'
 import { Connection } from '../connection/connection.ts'
 import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
@@ -128,6 +133,12 @@ export class RedisTracking implements InvalidationBus {
     for (const listener of this.#listeners) listener.onInvalidations(invalidations)
   }
 }
+
+describeStats<RedisTrackingStats>(RedisTracking.prototype, {
+  ...BUS_STATS_KINDS,
+  changed: 'counter',
+  dropped: 'counter',
+})
 
 function checkSingle(client: Client): void {
   if (!isCluster(client)) return

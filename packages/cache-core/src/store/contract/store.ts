@@ -1,3 +1,4 @@
+import type { StatsKinds } from '@millrace/kit'
 /**
  * A moment in the life of a store, taken before a load begins and handed to the `set` of its result: the result is refused
  * if it was invalidated in between. Integers that only grow, never clocks that may disagree.
@@ -162,4 +163,15 @@ export interface Store<V> extends AsyncDisposable {
   stats(): StoreStats
   /** Releases files and connections. Calls made afterwards reject. */
   close(): Promise<void>
+}
+
+/** What the numbers of {@link StoreStats} are. */
+export const STORE_STATS_KINDS: StatsKinds<StoreStats> = {
+  hits: 'counter',
+  misses: 'counter',
+  writes: 'counter',
+  refused: 'counter',
+  deletes: 'counter',
+  evictions: 'counter',
+  corrupt: 'counter',
 }

@@ -1,5 +1,11 @@
-import { type Clock, checkOptions, checkPositiveOrInfinity, type OptionNames } from '@millrace/kit'
-import type { StoreStats } from '../contract/store.ts'
+import {
+  type Clock,
+  checkOptions,
+  checkPositiveOrInfinity,
+  describeStats,
+  type OptionNames,
+} from '@millrace/kit'
+import { STORE_STATS_KINDS, type StoreStats } from '../contract/store.ts'
 import { PACKING_OPTIONS, type PackingOptions } from '../format/value-packer.ts'
 import type { LifetimeOptions } from '../lifetimes.ts'
 import { LocalStore } from '../local-store.ts'
@@ -47,3 +53,9 @@ export class MemoryStore<V = unknown> extends LocalStore<V, MemoryEntries> {
     return { ...super.stats(), entries: this.backend.size, bytes: this.backend.bytes }
   }
 }
+
+describeStats<MemoryStoreStats>(MemoryStore.prototype, {
+  ...STORE_STATS_KINDS,
+  entries: 'gauge',
+  bytes: 'gauge',
+})

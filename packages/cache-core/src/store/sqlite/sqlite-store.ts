@@ -5,10 +5,11 @@ import {
   checkPositive,
   checkPositiveOrInfinity,
   checkText,
+  describeStats,
   LONGEST_DELAY,
   type OptionNames,
 } from '@millrace/kit'
-import type { StoreStats } from '../contract/store.ts'
+import { STORE_STATS_KINDS, type StoreStats } from '../contract/store.ts'
 import { PACKING_OPTIONS, type PackingOptions } from '../format/value-packer.ts'
 import type { LifetimeOptions } from '../lifetimes.ts'
 import { SweptStore } from '../swept-store.ts'
@@ -94,6 +95,13 @@ export class SqliteStore<V = unknown> extends SweptStore<V, SqliteBackend> {
     return { ...super.stats(), ...totals, setAside: this.backend.setAside }
   }
 }
+
+describeStats<SqliteStoreStats>(SqliteStore.prototype, {
+  ...STORE_STATS_KINDS,
+  entries: 'gauge',
+  bytes: 'gauge',
+  setAside: 'counter',
+})
 
 function warn({ reason, path, movedTo }: SqliteProblem): void {
   if (reason === 'removed') {

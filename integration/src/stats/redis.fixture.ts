@@ -1,0 +1,54 @@
+import { RedisBus, RedisLease, RedisStore, RedisTracking } from '@millrace/cache-redis'
+import type { RedisServer } from '@millrace/testkit'
+import { storeSubject } from './caches.fixture.ts'
+import type { Subject } from './walk.fixture.ts'
+
+const listener = { onInvalidations: () => undefined, onGap: () => undefined }
+
+/** The classes of cache-redis on a real server, which is killed in the end. */
+export function redisSubjects({ url }: RedisServer): Record<string, Subject> {
+  const store = new RedisStore<string>({ url, prefix: 'stats' })
+  const bus = new RedisBus({ url, prefix: 'stats' })
+  const tracking = new RedisTracking({ url, prefix: 'stats' })
+  const lease = new RedisLease({ url, prefix: 'stats' })
+  let stopListening = (): void => undefined
+  let stopTracking = (): void => undefined
+  const values = storeSubject(store)
+  return {
+    RedisStore: { ...values, steps: [...values.steps, () => store.close()] },
+    RedisBus: {
+      source: bus,
+      steps: [
+        () => {
+          stopListening = bus.subscribe(listener)
+        },
+        () => bus.ready(),
+        () => bus.publish([{ verb: 'delete', target: 'key', name: 'a' }]),
+        () => stopListening(),
+        () => bus.close(),
+      ],
+    },
+    RedisTracking: {
+      source: tracking,
+      steps: [
+        () => {
+          stopTracking = tracking.subscribe(listener)
+        },
+        () => tracking.ready(),
+        () => tracking.publish([{ verb: 'delete', target: 'tag', name: 't' }]),
+        () => stopTracking(),
+        () => tracking.close(),
+      ],
+    },
+    RedisLease: {
+      source: lease,
+      steps: [
+        async () => {
+          const hold = await lease.acquire('a')
+          await hold?.release()
+        },
+        () => lease.close(),
+      ],
+    },
+  }
+}
