@@ -54,6 +54,7 @@ export default defineSuite({
       description:
         'heap bytes allocated by one request, garbage included, less those of the bare server',
       unit: 'bytes/request',
+      quickRounds: 1,
       fixture,
       ours: served('bytesBeyondBare', 'ours'),
       peers: peers('bytesBeyondBare'),
@@ -63,6 +64,7 @@ export default defineSuite({
       name: 'p99 of latency',
       description: 'as the client sees it over 16 connections, the bare server included',
       unit: 'ms',
+      quickRounds: 1,
       fixture,
       ours: served('slowestPercentile', 'ours'),
       peers: peers('slowestPercentile'),

@@ -65,6 +65,7 @@ async function ours(collector: string): Promise<Service> {
     listener,
     counted: async () => sumOf(registry.toPrometheus()),
     hitRatio: () => ratio(registry.toPrometheus()),
+    flush: () => tracer.flush(),
     async close() {
       await tracer.close()
       limiter.close()
@@ -149,6 +150,7 @@ function peer(makeCache: () => Promise<PeerCache>): StartService {
         return sumOf(exported)
       },
       hitRatio: () => ratio(exported),
+      flush: () => otel.flush(),
       async close() {
         await otel.close()
         await users.close()
@@ -190,6 +192,7 @@ const bentocache = peer(async () => {
 
 interface PeerTracer {
   readonly tracer: import('@opentelemetry/api').Tracer
+  flush(): Promise<void>
   close(): Promise<void>
 }
 
@@ -211,10 +214,8 @@ async function openTelemetry(collector: string): Promise<PeerTracer> {
   })
   return {
     tracer: provider.getTracer('bench'),
-    async close() {
-      await provider.forceFlush()
-      await provider.shutdown()
-    },
+    flush: () => provider.forceFlush(),
+    close: () => provider.shutdown(),
   }
 }
 
