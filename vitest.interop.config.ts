@@ -9,7 +9,8 @@ export default defineConfig({
       testTimeout: 120_000,
       hookTimeout: 120_000,
     }),
-    fileParallelism: false,
+    // Most of their time passes in other programs.
+    maxWorkers: 2,
     passWithNoTests: true,
     reporters: ['default', './scripts/no-silent-skips.ts'],
   },
