@@ -44,6 +44,7 @@ export default defineSuite({
       description: 'CPU time of the process for one request, less that of the bare server',
       unit: 'us CPU/request',
       goal: 4,
+      quickRounds: 2,
       fixture,
       ours: served('cpuBeyondBare', 'ours'),
       peers: peers('cpuBeyondBare'),

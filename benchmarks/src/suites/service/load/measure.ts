@@ -51,7 +51,7 @@ type Sample = (send: () => Promise<Load>) => Promise<number>
 
 /** Microseconds of CPU time of this process per request beyond the bare server's. */
 export const cpuBeyondBare = (start: StartService): Prepare<ServedRun> =>
-  inTurns(start, true, async send => {
+  inTurns(start, { subtract: true, warmUp: WARM_UP }, async send => {
     const before = process.cpuUsage()
     const { ok } = await send()
     const { user: own, system } = process.cpuUsage(before)
@@ -60,7 +60,7 @@ export const cpuBeyondBare = (start: StartService): Prepare<ServedRun> =>
 
 /** Bytes allocated per request beyond the bare server's, by V8's sampling of every 4 kB. */
 export const bytesBeyondBare = (start: StartService): Prepare<ServedRun> =>
-  inTurns(start, true, async send => {
+  inTurns(start, { subtract: true, warmUp: REQUESTS }, async send => {
     const session = new Session()
     session.connect()
     await session.post('HeapProfiler.startSampling', {
@@ -77,20 +77,31 @@ export const bytesBeyondBare = (start: StartService): Prepare<ServedRun> =>
 
 /** ms within which 99 % of the requests were answered. */
 export const slowestPercentile = (start: StartService): Prepare<ServedRun> =>
-  inTurns(start, false, async send => (await send()).p99)
+  inTurns(start, { subtract: false, warmUp: REQUESTS }, async send => (await send()).p99)
 
-/** Requests of one sample, and of the warm-up, in which the code of both servers is compiled. */
+/** Requests of one sample. */
 const REQUESTS = 3_000
-const WARM_UP = 6_000
+/** Requests to each server first, in which its code is compiled: what is measured falls for some ten thousand of them. */
+const WARM_UP = 15_000
+
+interface TurnOptions {
+  /** Whether the bare server's figure is taken off. */
+  readonly subtract: boolean
+  readonly warmUp: number
+}
 
 /**
  * Samples the service and, where its figure is subtracted, the bare server in turn, after a warm-up of both. The figure is the median
  * of the differences of neighbours, so that a machine that becomes slower meanwhile changes both.
  */
-function inTurns(start: StartService, subtract: boolean, sample: Sample): Prepare<ServedRun> {
+function inTurns(
+  start: StartService,
+  { subtract, warmUp }: TurnOptions,
+  sample: Sample,
+): Prepare<ServedRun> {
   return async ({ fixture, quick }) => {
     const generator = String(fixture)
-    const turns = quick ? 4 : 12
+    const turns = quick ? 5 : 10
     return {
       async measure() {
         const spansBefore = await spansAt(generator)
@@ -107,7 +118,7 @@ function inTurns(start: StartService, subtract: boolean, sample: Sample): Prepar
           }
           return load
         }
-        for (const { port } of [full, plain]) await send(port, WARM_UP)
+        for (const { port } of [full, plain]) await send(port, warmUp)
         const samples: number[] = []
         for (let turn = 0; turn < turns; turn++) {
           // No sample pays for the garbage of the one before.
