@@ -207,6 +207,18 @@ export class Dashboard {
     )
   }
 
+  /**
+   * Draws a line at this moment into all charts, with a word on what happened: a deployment, a switch, a test that begins. The last 100
+   * are kept.
+   *
+   * @param text 1 to 80 characters; everybody who sees the page sees it
+   */
+  mark(text: string): void {
+    if (typeof text !== 'string' || text.length < 1 || text.length > 80)
+      throw new InvalidOptionError('text', 'a string of 1 to 80 characters', text)
+    if (!this.#closed) this.#frames.mark(text)
+  }
+
   stats(): DashboardStats {
     return this.#frames.stats()
   }

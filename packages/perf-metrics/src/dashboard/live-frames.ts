@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '@millrace/kit'
 import { type SlicedWork, startSlices } from '../time/slices.ts'
 import { type Frame, FrameRecorder, type FrameSources } from './frames.ts'
+import { Marks } from './marks.ts'
 import { type Sink, Subscribers } from './subscribers.ts'
 
 export interface DashboardStats {
@@ -24,7 +25,8 @@ export class LiveFrames {
   readonly #clock: Clock
   readonly #interval: number
   readonly #setReady: () => void
-  #frame!: Frame
+  readonly #marks = new Marks()
+  #frame: Frame | undefined
   #underWay: SlicedWork | undefined
   #timer: Timer | undefined
   #bytes = 0
@@ -76,12 +78,20 @@ export class LiveFrames {
 
   #event(name: string, data: object): Uint8Array<ArrayBuffer> {
     return Buffer.from(
-      `id: ${this.#frame.sequence}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`,
+      `id: ${this.#frame?.sequence ?? 0}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`,
     )
   }
 
   #snapshot(): Uint8Array<ArrayBuffer> {
-    return this.#event('snapshot', { frame: this.#frame, history: this.#recorder.history })
+    const { history } = this.#recorder
+    return this.#event('snapshot', { frame: this.#frame, history, marks: this.#marks.all })
+  }
+
+  /** Keeps a mark for all charts, and sends it at once. */
+  mark(text: string): void {
+    const mark = { time: Date.now(), text }
+    this.#marks.add(mark)
+    if (this.#frame !== undefined) this.#subscribers.broadcast(this.#event('mark', mark))
   }
 
   /** Sends everything to a new client, and every frame from then on. */
@@ -106,7 +116,14 @@ export class LiveFrames {
   /** The last frame and those before it, as JSON. */
   json(): Uint8Array<ArrayBuffer> {
     const { history } = this.#recorder
-    return Buffer.from(JSON.stringify({ frame: this.#frame, history, dashboard: this.stats() }))
+    return Buffer.from(
+      JSON.stringify({
+        frame: this.#frame,
+        history,
+        marks: this.#marks.all,
+        dashboard: this.stats(),
+      }),
+    )
   }
 
   stats(): DashboardStats {

@@ -236,6 +236,7 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
     width: Math.max(200, width - 26),
     height: 150,
     cursor,
+    hooks: { draw: [drawMarks] },
     scales: { x: { time: true }, y: log ? { distr: 3 } : { range: range ?? fromZero } },
     axes: [
       { ...ink, size: 32, space: 80, values: (_, ticks) => ticks.map(clockTime) },
@@ -256,6 +257,38 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
       })),
     ],
   }
+}
+
+/** A line through each chart where something was marked, with its words where there is room for them. */
+function drawMarks({ ctx, bbox, data: [times], valToPos }) {
+  ctx.save()
+  ctx.strokeStyle = ctx.fillStyle = getComputedStyle(element('process')).color
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
+  ctx.setLineDash([2, 3])
+  let free = Number.NEGATIVE_INFINITY
+  for (const { time, text } of marks) {
+    const point = history.time.findIndex(seconds => seconds * 1000 >= time)
+    if (point <= 0) continue
+    const x = valToPos(times[point], 'x', true)
+    ctx.beginPath()
+    ctx.moveTo(x, bbox.top)
+    ctx.lineTo(x, bbox.top + bbox.height)
+    ctx.stroke()
+    const width = ctx.measureText(text).width + 4
+    if (x < free || x + width > bbox.left + bbox.width) continue
+    ctx.fillText(text, x + 4, bbox.top + 11 * devicePixelRatio)
+    free = x + width
+  }
+  ctx.restore()
+}
+
+function showMarks() {
+  const rows = marks.toReversed().slice(0, 10)
+  fill(
+    'marks',
+    ['event', ['time', 'text']],
+    rows.map(({ time, text }) => [text, [clockTime(time / 1000), 'text']]),
+  )
 }
 
 function axisColours() {
@@ -284,6 +317,7 @@ addEventListener('resize', () => {
 // --- the stream ----------------------------------------------------------------------------------------------------
 
 let received = 0
+let marks = []
 
 function show(frame) {
   received = Date.now()
@@ -326,8 +360,14 @@ const events = new EventSource('events')
 events.addEventListener('snapshot', ({ data }) => {
   const snapshot = JSON.parse(data)
   history = snapshot.history
+  marks = snapshot.marks
+  showMarks()
   show(snapshot.frame)
   drawCharts()
+})
+events.addEventListener('mark', ({ data }) => {
+  marks.push(JSON.parse(data))
+  showMarks()
 })
 events.addEventListener('frame', ({ data }) => {
   const frame = JSON.parse(data)
