@@ -1,4 +1,5 @@
 export { type Clock, InvalidOptionError } from '@millrace/cache-core'
+export type { CallOptions } from './call-options.ts'
 export type { FileReadErrorOptions, FileReadReason, ResultProblem } from './errors.ts'
 export {
   ContextEndedError,
@@ -16,12 +17,12 @@ export {
 } from './errors.ts'
 export type { Derived, FactsOptions, FactsStats } from './facts/facts.ts'
 export { Facts } from './facts/facts.ts'
-export type { DurableFolder } from './graph/durable-inputs.ts'
-export type { GraphStats } from './graph/graph.ts'
 export { Graph } from './graph/graph.ts'
 export type { GraphOptions } from './graph/graph-options.ts'
+export type { GraphStats } from './graph/graph-stats.ts'
+export type { DurableFolder } from './graph/inputs/durable-inputs.ts'
 export type { Query, QueryContext, QueryOptions } from './graph/query.ts'
-export type { TraceRecord } from './graph/trace-record.ts'
+export type { TraceRecord } from './graph/trace/trace-record.ts'
 export type {
   ParseCacheOptions,
   ParseCacheStats,
@@ -34,12 +35,14 @@ export { ParsePool, type ParsePoolOptions, type ParsePoolStats } from './parse/p
 export type { KeepingOptions } from './persist/keeping-options.ts'
 export type { StoredResult } from './persist/stored-result.ts'
 export type { ChangeFeed, ChangeReports } from './table/change-feed.ts'
+export type { FileContent } from './table/file-content.ts'
 export type { FileStamp } from './table/file-stamp.ts'
-export type { FileContent, FileTableStats, TableFault } from './table/file-table.ts'
 export { FileTable } from './table/file-table.ts'
 export type { FileTableOptions } from './table/file-table-options.ts'
+export type { FileTableStats } from './table/file-table-stats.ts'
 export type { FolderList } from './table/folder-lists.ts'
 export type { PathKind } from './table/path-kind.ts'
+export type { TableFault } from './table/table-faults.ts'
 export type { KnownFile } from './table/table-snapshot.ts'
 export { contentKey, type OptionEffects, parserId } from './value/content-key.ts'
 export {
@@ -49,7 +52,12 @@ export {
   type WarmReport,
   warm,
 } from './warm/warm.ts'
-export { changedByGit, changedFiles, dependencyOrder } from './warm/warm-orders.ts'
+export {
+  type ChangedByGitOptions,
+  changedByGit,
+  changedFiles,
+  dependencyOrder,
+} from './warm/warm-orders.ts'
 export { ManualSource } from './watch/manual-source.ts'
 export {
   ResultStream,

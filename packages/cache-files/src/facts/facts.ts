@@ -11,6 +11,7 @@ import {
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
+import { type CallOptions, callSignal } from '../call-options.ts'
 import { FileReadError, ParseTimeoutError } from '../errors.ts'
 import { BestEffortStore } from '../persist/best-effort-store.ts'
 import {
@@ -19,12 +20,14 @@ import {
   keepingSettings,
 } from '../persist/keeping-options.ts'
 import {
-  packResult,
+  encodeResult,
   resultFingerprint,
   type StoredResult,
+  storedResult,
   unpackResult,
 } from '../persist/stored-result.ts'
-import type { FileContent, FileTable } from '../table/file-table.ts'
+import type { FileContent } from '../table/file-content.ts'
+import type { FileTable } from '../table/file-table.ts'
 import { boundedWork } from '../time/bounded-work.ts'
 import { contentKey } from '../value/content-key.ts'
 
@@ -144,18 +147,13 @@ export class Facts<T> implements AsyncDisposable {
    * @throws {ResultError} if the facts do not survive the codec
    * @throws what the extractor throws
    */
-  async get(
-    path: string,
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<Derived<T>> {
+  async get(path: string, options?: CallOptions): Promise<Derived<T>> {
     return this.of(await this.#files.read(path, options), options)
   }
 
   /** The facts of a content that was read already. */
-  async of(
-    content: FileContent,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<Derived<T>> {
+  async of(content: FileContent, options?: CallOptions): Promise<Derived<T>> {
+    const signal = callSignal(options)
     this.#counts.calls++
     const { hash, path } = content
     const variant = this.#variant(path)
@@ -272,9 +270,9 @@ export class Facts<T> implements AsyncDisposable {
         signal,
         expired: () => new ParseTimeoutError(this.id, content.path, timeout),
       })
-      const fingerprint = resultFingerprint(this.id, value)
-      this.#store.add(key, packResult(this.id, this.#codec, { value, fingerprint }))
-      return { value, fingerprint }
+      const result = encodeResult(this.id, this.#codec, value)
+      this.#store.add(key, () => storedResult(result))
+      return { value, fingerprint: result.fingerprint }
     } catch (error) {
       this.#counts.failures++
       throw error

@@ -6,7 +6,7 @@ import { VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FileTable } from '../table/file-table.ts'
 import { Graph } from './graph.ts'
-import type { TraceRecord } from './trace-record.ts'
+import type { TraceRecord } from './trace/trace-record.ts'
 
 let root: string
 let files: FileTable

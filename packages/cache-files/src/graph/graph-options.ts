@@ -17,8 +17,8 @@ import {
   keepingSettings,
 } from '../persist/keeping-options.ts'
 import type { FileTable } from '../table/file-table.ts'
-import type { DurableFolder } from './durable-inputs.ts'
-import type { TraceRecord } from './trace-record.ts'
+import type { DurableFolder } from './inputs/durable-inputs.ts'
+import type { TraceRecord } from './trace/trace-record.ts'
 
 /** Options of a `Graph`. */
 export interface GraphOptions extends KeepingOptions {

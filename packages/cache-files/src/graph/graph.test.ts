@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { FileTable } from '../table/file-table.ts'
 import { Graph } from './graph.ts'
 import type { Query, QueryContext } from './query.ts'
-import type { TraceRecord } from './trace-record.ts'
+import type { TraceRecord } from './trace/trace-record.ts'
 
 let root: string
 let graph: Graph

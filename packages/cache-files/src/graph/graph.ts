@@ -1,5 +1,3 @@
-import { Cache } from '@millrace/cache-core'
-import { memoryPressure } from '@millrace/cache-core/size'
 import {
   checkFunction,
   checkOptions,
@@ -9,54 +7,26 @@ import {
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
-import { GraphClosedError, NestedGetError, ResultError } from '../errors.ts'
-import { BestEffortStore } from '../persist/best-effort-store.ts'
-import { packResult, resultFingerprint, unpackResult } from '../persist/stored-result.ts'
-import { DurableInputs } from './durable-inputs.ts'
-import { Evaluator } from './evaluator.ts'
-import { Look } from './flight.ts'
-import type { AnyQuery, GraphNode, Trace } from './graph-node.ts'
+import { type CallOptions, callSignal } from '../call-options.ts'
+import { GraphClosedError, NestedGetError } from '../errors.ts'
+import { resultFingerprint } from '../persist/stored-result.ts'
+import { Evaluator } from './evaluate/evaluator.ts'
+import { Look } from './evaluate/flight.ts'
+import { runningQuery } from './evaluate/query-run.ts'
+import { GraphRequest, RequestBatch } from './evaluate/request-batch.ts'
 import { type GraphOptions, type GraphSettings, graphSettings } from './graph-options.ts'
-import { NodeTable } from './node-table.ts'
+import type { GraphStats } from './graph-stats.ts'
+import { DurableInputs } from './inputs/durable-inputs.ts'
+import type { GraphOption } from './inputs/revision.ts'
 import type { Query, QueryContext, QueryOptions } from './query.ts'
-import { type RunResult, runningQuery } from './query-run.ts'
-import { type BatchEnvironment, GraphRequest, RequestBatch } from './request-batch.ts'
-import type { GraphOption } from './revision.ts'
-import { recordOf, type TraceRecord, traceOf } from './trace-record.ts'
-
-/** Counters of a {@link Graph}. */
-export interface GraphStats {
-  /** Traces held. */
-  readonly nodes: number
-  /** Values held. */
-  readonly results: number
-  /** Looks at the world. */
-  readonly revisions: number
-  /** Results found to be good without computing. */
-  readonly verified: number
-  /** Results computed. */
-  readonly computed: number
-  /** Of the {@link computed}, those that came out the same, so that nothing that depends on them was computed. */
-  readonly cutoffs: number
-  /** Queries that threw, or took too long. */
-  readonly failures: number
-  /** Looks begun anew because a file changed in the middle. */
-  readonly conflicts: number
-  /** Traces found in the store. */
-  readonly storeHits: number
-  /** Reads and writes of the store that failed. */
-  readonly storeFailures: number
-}
+import type { AnyQuery, GraphNode, Part } from './trace/graph-node.ts'
+import { KeptResults } from './trace/kept-results.ts'
+import { NodeTable } from './trace/node-table.ts'
 
 const QUERY_OPTIONS: OptionNames<QueryOptions<unknown>> = {
   fingerprint: true,
   version: true,
   timeout: true,
-}
-
-interface HeldValue {
-  readonly trace: Trace
-  readonly held: { readonly value: unknown }
 }
 
 /** Looks that run at once before a call waits to share one. */
@@ -79,12 +49,10 @@ const CROWD_DELAY = 50
  */
 export class Graph implements AsyncDisposable {
   readonly #settings: GraphSettings
-  readonly #store: BestEffortStore<TraceRecord> | undefined
   readonly #nodes: NodeTable
-  readonly #values: Cache<string, HeldValue>
+  readonly #results: KeptResults
   readonly #durable: DurableInputs
   readonly #evaluator: Evaluator
-  readonly #environment: BatchEnvironment
   readonly #queries = new Map<string, AnyQuery>()
   /** Replaced as a whole, as looks that run keep theirs. */
   #options: ReadonlyMap<string, GraphOption> = new Map()
@@ -92,29 +60,38 @@ export class Graph implements AsyncDisposable {
   #requests: GraphRequest[] = []
   #scheduled = false
   #closed = false
-  #counts = { revisions: 0, conflicts: 0, storeHits: 0 }
+  #counts = { revisions: 0, conflicts: 0 }
 
   /** @throws {InvalidOptionError} */
   constructor(options: GraphOptions) {
     const settings = graphSettings(options)
-    const { files, store, clock } = settings
+    const { files, clock } = settings
     this.#settings = settings
-    this.#store = store && new BestEffortStore(store, settings)
-    this.#durable = new DurableInputs(files, settings.durable)
-    this.#nodes = new NodeTable(settings, () => this.#oldestInUse())
-    const pressure = options.memoryPressure
-    this.#values = new Cache({
-      maxEntries: settings.maxResults,
-      ...(pressure && { memoryPressure: memoryPressure(pressure) }),
+    const durable = new DurableInputs(files, settings.durable)
+    this.#durable = durable
+    this.#nodes = new NodeTable(
+      { ...settings, dropped: node => this.#results.forget(node) },
+      () => this.#oldestInUse(),
+    )
+    this.#results = new KeptResults({
+      ...settings,
+      root: files.root,
+      peek: (query, key) => this.#nodes.peek(query, key),
+      memoryPressure: options.memoryPressure,
+      find: (name, key) => {
+        const query = this.#queries.get(name)
+        return query && this.#nodes.node(query, key)
+      },
     })
-    this.#evaluator = this.#createEvaluator()
-    this.#environment = {
-      files,
+    this.#evaluator = new Evaluator({
+      owner: this,
       clock,
-      evaluator: this.#evaluator,
-      begin: () => this.#begin(),
-      conflicted: () => this.#counts.conflicts++,
-    }
+      results: this.#results,
+      durable,
+      node: (query, key) => this.#nodes.node(query, key),
+      owns: query => this.#queries.get(query?.name) === query,
+      resolve: path => files.resolve(path),
+    })
     for (const [name, value] of Object.entries(options.options ?? {})) this.setOption(name, value)
   }
 
@@ -134,22 +111,7 @@ export class Graph implements AsyncDisposable {
     compute: (context: QueryContext, key: K) => V | Promise<V>,
     options: QueryOptions<V> = {},
   ): Query<K, V> {
-    checkOptions('options', options, QUERY_OPTIONS as OptionNames<QueryOptions<V>>)
-    if (typeof name !== 'string' || name === '' || this.#queries.has(name)) {
-      throw new InvalidOptionError('name', 'a string that no other query of the graph has', name)
-    }
-    const { fingerprint, version, timeout = this.#settings.timeout } = options
-    if (fingerprint !== undefined) checkFunction('fingerprint', fingerprint)
-    if (version !== undefined) checkText('version', version)
-    const query: Query<K, V> = {
-      name,
-      compute: checkFunction('compute', compute),
-      fingerprint,
-      version,
-      timeout: checkPositiveOrInfinity('timeout', timeout),
-    }
-    this.#queries.set(name, query as unknown as AnyQuery)
-    return query
+    return this.#declare(name, compute, options, undefined)
   }
 
   /**
@@ -163,10 +125,12 @@ export class Graph implements AsyncDisposable {
     options: QueryOptions<P> = {},
   ): Query<K, P> {
     checkFunction('part', part)
-    return this.query<P, K>(
+    this.#assertOwn(source as unknown as AnyQuery)
+    return this.#declare<P, K>(
       name,
       async (context, key) => part(await context.get(source, key)),
       options,
+      { source: source as unknown as AnyQuery, of: part },
     )
   }
 
@@ -181,13 +145,14 @@ export class Graph implements AsyncDisposable {
    * @throws {GraphClosedError}
    * @throws what the query throws
    */
-  get<K extends string, V>(
-    query: Query<K, V>,
-    key: K,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<V> {
-    if (this.#queries.get(query?.name) !== (query as unknown as AnyQuery)) {
-      return Promise.reject(new InvalidOptionError('query', 'a query of this graph', query))
+  get<K extends string, V>(query: Query<K, V>, key: K, options?: CallOptions): Promise<V> {
+    let signal: AbortSignal | undefined
+    try {
+      this.#assertOwn(query as unknown as AnyQuery)
+      if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
+      signal = callSignal(options)
+    } catch (error) {
+      return Promise.reject(error)
     }
     if (this.#closed) return Promise.reject(new GraphClosedError())
     const nested = runningQuery(this)
@@ -226,32 +191,23 @@ export class Graph implements AsyncDisposable {
     query: Query<K, V>,
     keys: Iterable<NoInfer<K>>,
   ): Promise<number> {
-    const wanted: { readonly node: GraphNode; readonly key: string }[] = []
-    for (const key of keys) {
-      const node = this.#nodes.node(query as unknown as AnyQuery, key)
-      const storeKey = node.sought ? undefined : this.#storeKey(node)
-      if (storeKey !== undefined) wanted.push({ node, key: storeKey })
-    }
-    const records = (await this.#store?.getMany(wanted.map(({ key }) => key))) ?? []
-    let found = 0
-    for (const [index, record] of records.entries()) {
-      const { node } = wanted[index]!
-      if (record !== undefined && !node.sought && this.#take(node, record)) found++
-      node.sought = true
-    }
-    return found
+    this.#assertOwn(query as unknown as AnyQuery)
+    const nodes = this.#nodes
+    return await this.#results.seekMany(
+      Iterator.from(keys).map(key => nodes.node(query as unknown as AnyQuery, key)),
+    )
   }
 
   /** Results whose value is no longer what it was: somebody changed a value that is shared. O(size of the values held). */
   *changedValues(): Generator<{ readonly query: string; readonly key: string }> {
-    for (const { node } of this.#changed()) yield { query: node.query.name, key: node.key }
+    for (const { query, key } of this.#changed()) yield { query: query.name, key }
   }
 
   /** Forgets the values that {@link changedValues} names, so that they are computed anew. Returns how many. */
   forgetChangedValues(): number {
     const changed = [...this.#changed()]
-    for (const { node } of changed) {
-      this.#values.delete(node.id)
+    for (const node of changed) {
+      this.#results.forget(node)
       this.#nodes.drop(node)
     }
     return changed.length
@@ -259,21 +215,23 @@ export class Graph implements AsyncDisposable {
 
   stats(): GraphStats {
     const { verified, computed, cutoffs, failures } = this.#evaluator
+    const { size, storeHits, storeFailures } = this.#results
     return {
       nodes: this.#nodes.size,
-      results: this.#values.size,
+      results: size,
       ...this.#counts,
       verified,
       computed,
       cutoffs,
       failures,
-      storeFailures: this.#store?.failures ?? 0,
+      storeHits,
+      storeFailures,
     }
   }
 
   /** Resolves when the results so far are in the store, or the store has failed. */
-  async flush(): Promise<void> {
-    await this.#store?.flush()
+  flush(): Promise<void> {
+    return this.#results.flush()
   }
 
   /** Ends all calls with a `GraphClosedError`, and writes what waits. The store stays open. */
@@ -283,7 +241,7 @@ export class Graph implements AsyncDisposable {
     for (const batch of this.#running) batch.close()
     this.#nodes.close()
     await this.flush()
-    this.#values[Symbol.dispose]()
+    this.#results.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -303,7 +261,15 @@ export class Graph implements AsyncDisposable {
     const requests = this.#requests.filter(({ gone }) => !gone)
     this.#requests = []
     if (requests.length === 0) return
-    const batch = new RequestBatch(this.#environment, requests)
+    const { files, clock } = this.#settings
+    const environment = {
+      files,
+      clock,
+      evaluator: this.#evaluator,
+      begin: () => this.#begin(),
+      conflicted: () => this.#counts.conflicts++,
+    }
+    const batch = new RequestBatch(environment, requests)
     this.#running.add(batch)
     void batch.run().then(() => {
       this.#running.delete(batch)
@@ -320,91 +286,40 @@ export class Graph implements AsyncDisposable {
     return new Look({ files, durable, options, environmentKey }, clock.now())
   }
 
-  #createEvaluator(): Evaluator {
-    const { files, clock } = this.#settings
-    const durable = this.#durable
-    return new Evaluator(
-      {
-        get durableEpoch() {
-          return durable.epoch
-        },
-        node: (query, key) => this.#nodes.node(query, key),
-        seek: node => this.#seek(node),
-        value: (node, trace) => this.#value(node, trace),
-        restore: (node, trace) => this.#restore(node, trace),
-        keep: (node, result) => this.#keep(node, result),
-      },
-      {
-        owner: this,
-        clock,
-        resolve: path => files.resolve(path),
-        isDurable: (kind, name) => durable.covers(kind, name),
-      },
-    )
-  }
-
-  #value(node: GraphNode, trace: Trace): { readonly value: unknown } | undefined {
-    const kept = this.#values.get(node.id)
-    return kept?.trace === trace ? kept.held : undefined
-  }
-
-  #seek(node: GraphNode): Promise<void> | undefined {
-    const key = this.#storeKey(node)
-    return key === undefined
-      ? undefined
-      : this.#store!.get(key).then(record => {
-          if (record !== undefined) this.#take(node, record)
-        })
-  }
-
-  /** Takes over a record of the store. Its value stays there until it is asked for. */
-  #take(node: GraphNode, record: TraceRecord): boolean {
-    const trace = traceOf(record, this.#settings.files.root, (name, key) => {
-      const query = this.#queries.get(name)
-      return query && this.#nodes.node(query, key)
-    })
-    if (trace === undefined) return false
-    this.#counts.storeHits++
-    node.trace = trace
-    return true
-  }
-
-  async #restore(node: GraphNode, trace: Trace): Promise<{ readonly value: unknown } | undefined> {
-    const key = this.#storeKey(node)
-    const record = key === undefined ? undefined : await this.#store!.get(key)
-    // Another process may have stored what came of other inputs.
-    if (record?.fingerprint !== trace.fingerprint) return undefined
-    const held = unpackResult(this.#settings.codec, record)
-    if (held !== undefined) this.#values.set(node.id, { trace, held })
-    return held
-  }
-
-  #keep(node: GraphNode, { value, dependencies, durable }: RunResult): Trace {
-    const { query } = node
-    const print = (result: unknown): string => fingerprintBy(query, result)
-    const trace: Trace = { fingerprint: print(value), dependencies, durable }
-    const key = this.#storeKey(node)
-    if (key !== undefined) {
-      const result = { value, fingerprint: trace.fingerprint }
-      const stored = packResult(query.name, this.#settings.codec, result, print)
-      this.#store!.add(key, recordOf(stored, trace, this.#settings.files.root))
+  #declare<V, K extends string>(
+    name: string,
+    compute: (context: QueryContext, key: K) => V | Promise<V>,
+    options: QueryOptions<V>,
+    part: Part | undefined,
+  ): Query<K, V> {
+    checkOptions('options', options, QUERY_OPTIONS as OptionNames<QueryOptions<V>>)
+    if (typeof name !== 'string' || name === '' || this.#queries.has(name)) {
+      throw new InvalidOptionError('name', 'a string that no other query of the graph has', name)
     }
-    node.trace = trace
-    this.#values.set(node.id, { trace, held: { value } })
-    return trace
-  }
-
-  #storeKey({ query, key }: GraphNode): string | undefined {
-    if (this.#store === undefined || query.version === undefined) return undefined
-    return JSON.stringify(['graph', query.name, query.version, key])
-  }
-
-  *#changed(): Generator<{ readonly node: GraphNode }> {
-    for (const node of this.#nodes.all()) {
-      const kept = this.#values.peek(node.id)
-      if (kept === undefined || kept.trace !== node.trace) continue
-      if (fingerprintBy(node.query, kept.held.value) !== kept.trace.fingerprint) yield { node }
+    const { fingerprint, version, timeout = this.#settings.timeout } = options
+    if (fingerprint !== undefined) checkFunction('fingerprint', fingerprint)
+    if (version !== undefined) checkText('version', version)
+    const query = {
+      name,
+      compute: checkFunction('compute', compute),
+      fingerprint,
+      version,
+      timeout: checkPositiveOrInfinity('timeout', timeout),
+      part,
     }
+    this.#queries.set(name, query as unknown as AnyQuery)
+    this.#results.declare(query as unknown as AnyQuery)
+    return query
+  }
+
+  #assertOwn(query: AnyQuery): void {
+    if (this.#queries.get(query?.name) !== query) {
+      throw new InvalidOptionError('query', 'a query of this graph', query)
+    }
+  }
+
+  *#changed(): Generator<GraphNode> {
+    for (const node of this.#nodes.all()) if (this.#results.isChanged(node)) yield node
   }
 
   #oldestInUse(): number {
@@ -426,11 +341,3 @@ describeStats<GraphStats>(Graph.prototype, {
   storeHits: 'counter',
   storeFailures: 'counter',
 })
-
-/** @throws {ResultError} */
-function fingerprintBy({ name, fingerprint }: AnyQuery, value: unknown): string {
-  if (fingerprint === undefined) return resultFingerprint(name, value)
-  const print = fingerprint(value)
-  if (typeof print !== 'string') throw new ResultError(name, 'incomparable')
-  return print
-}

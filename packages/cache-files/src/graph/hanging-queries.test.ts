@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FileTable } from '../table/file-table.ts'
 import { Graph } from './graph.ts'
 import type { Query } from './query.ts'
-import type { TraceRecord } from './trace-record.ts'
+import type { TraceRecord } from './trace/trace-record.ts'
 
 let root: string
 let clock: VirtualClock

@@ -1,4 +1,4 @@
-import type { FileContent } from '../table/file-table.ts'
+import type { FileContent } from '../table/file-content.ts'
 import type { PathKind } from '../table/path-kind.ts'
 
 /** What a query may ask for while it computes. Everything asked for becomes a dependency of its result. */

@@ -1,7 +1,7 @@
 import { SqliteStore } from '@millrace/cache-core/sqlite'
 import { FileTable } from '../table/file-table.ts'
 import { Graph } from './graph.ts'
-import type { TraceRecord } from './trace-record.ts'
+import type { TraceRecord } from './trace/trace-record.ts'
 
 /** A process that analyses a tree over and over into a shared store, and says when it is in the middle of writing. */
 const [root, path, rounds] = process.argv.slice(2) as [string, string, string]

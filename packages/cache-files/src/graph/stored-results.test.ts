@@ -16,7 +16,7 @@ import type { StoredResult } from '../persist/stored-result.ts'
 import { FileTable } from '../table/file-table.ts'
 import { Graph } from './graph.ts'
 import type { GraphOptions } from './graph-options.ts'
-import type { TraceRecord } from './trace-record.ts'
+import type { TraceRecord } from './trace/trace-record.ts'
 
 let root: string
 beforeEach(() => {

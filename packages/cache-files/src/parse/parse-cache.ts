@@ -11,8 +11,10 @@ import {
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
+import { type CallOptions, callSignal } from '../call-options.ts'
 import { ParseTimeoutError } from '../errors.ts'
-import type { FileContent, FileTable } from '../table/file-table.ts'
+import type { FileContent } from '../table/file-content.ts'
+import type { FileTable } from '../table/file-table.ts'
 import { boundedWork } from '../time/bounded-work.ts'
 import { contentKey } from '../value/content-key.ts'
 import { type ParseMessage, parseChannels } from './parse-channels.ts'
@@ -157,18 +159,13 @@ export class ParseCache<T> implements Disposable {
    * @throws {ParseTimeoutError}
    * @throws what the parser throws
    */
-  async get(
-    path: string,
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<Parsed<T>> {
+  async get(path: string, options?: CallOptions): Promise<Parsed<T>> {
     return this.of(await this.#files.read(path, options), options)
   }
 
   /** The result for a content that was read already. */
-  async of(
-    content: FileContent,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<Parsed<T>> {
+  async of(content: FileContent, options?: CallOptions): Promise<Parsed<T>> {
+    const signal = callSignal(options)
     this.#calls++
     const variant = this.#variant(content.path)
     const { hash, path } = content

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
-import type { Store, StoreEntry } from '@millrace/cache-core/store'
+import type { Store, StoreEntry, StoreItem } from '@millrace/cache-core/store'
 import { StoreTimeoutError } from '../errors.ts'
 import type { StoredResult } from './stored-result.ts'
 import { WriteBehind } from './write-behind.ts'
@@ -24,7 +24,7 @@ const PAUSE = 10
 /** A store that helps but is never needed: what fails in it counts as not there, and is reported once until it works again. */
 export class BestEffortStore<T extends StoredResult> {
   readonly #store: Store<T>
-  readonly #writes: WriteBehind<T>
+  readonly #writes: WriteBehind<() => T>
   readonly #options: BestEffortOptions
   #broken = false
   /** On the options' clock. */
@@ -35,7 +35,10 @@ export class BestEffortStore<T extends StoredResult> {
   constructor(store: Store<T>, options: BestEffortOptions) {
     this.#store = store
     this.#options = options
-    this.#writes = new WriteBehind(items => this.#attempt(() => store.setMany(items)), options)
+    this.#writes = new WriteBehind(
+      items => this.#attempt(() => store.setMany(items.map(([key, make]) => this.#item(key, make)))),
+      options,
+    )
   }
 
   /** Values that are not written yet. */
@@ -43,7 +46,10 @@ export class BestEffortStore<T extends StoredResult> {
     return this.#writes.pending
   }
 
+  /** The value of a key, one that is still to be written included. */
   async get(key: string): Promise<T | undefined> {
+    const pending = this.#writes.get(key)
+    if (pending !== undefined) return pending()
     const entry = await this.#attempt(() => this.#store.get(key))
     return entry && this.#used(key, entry)
   }
@@ -57,12 +63,18 @@ export class BestEffortStore<T extends StoredResult> {
     })
   }
 
-  /** Writes a value soon. */
-  add(key: string, value: T): void {
-    const { retention } = this.#options
-    const sealed = { ...value, seal: sealOf(key, value) }
-    const item = { key, value: sealed }
-    this.#writes.add(retention === Infinity ? item : { ...item, ttl: retention })
+  /**
+   * Writes a value soon.
+   *
+   * @param make called when it is written; must not throw
+   */
+  add(key: string, make: () => T): void {
+    this.#writes.add(key, make)
+  }
+
+  /** {@link add}, unless a value for the key is still to be written. */
+  addUnlessPending(key: string, make: () => T): void {
+    if (this.#writes.get(key) === undefined) this.#writes.add(key, make)
   }
 
   /** Forgets a value. */
@@ -81,8 +93,15 @@ export class BestEffortStore<T extends StoredResult> {
     if (typeof value !== 'object' || value?.seal !== sealOf(key, value)) return undefined
     const { retention } = this.#options
     // `expires` is on the wall clock of whoever wrote it: a step of it costs a write, or half a life.
-    if (retention !== Infinity && expires - Date.now() < retention / 2) this.add(key, value)
+    if (retention !== Infinity && expires - Date.now() < retention / 2) this.add(key, () => value)
     return value
+  }
+
+  #item(key: string, make: () => T): StoreItem<T> {
+    const { retention } = this.#options
+    const record = make()
+    const value = { ...record, seal: sealOf(key, record) }
+    return retention === Infinity ? { key, value } : { key, value, ttl: retention }
   }
 
   async #attempt<R>(call: () => Promise<R>): Promise<R | undefined> {

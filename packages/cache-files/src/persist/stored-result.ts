@@ -1,8 +1,8 @@
-import type { Codec } from '@millrace/cache-core/store'
+import { type Codec, structuredCodec } from '@millrace/cache-core/store'
 import { ResultError } from '../errors.ts'
 import { NoCanonicalForm } from '../value/canonical-bytes.ts'
-import { fingerprintOf } from '../value/fingerprint.ts'
-import { decodeValue, encodeValue } from '../value/value-codec.ts'
+import { identityOf } from '../value/fingerprint.ts'
+import { decodeText, textOf } from '../value/value-codec.ts'
 
 /** A result as a store keeps it, whatever the store's own codec is. */
 export interface StoredResult {
@@ -14,6 +14,12 @@ export interface StoredResult {
   readonly seal?: string | undefined
 }
 
+/** A result that was found to survive its codec. */
+export interface EncodedResult {
+  readonly fingerprint: string
+  readonly encoded: Uint8Array
+}
+
 /**
  * The fingerprint of a result.
  *
@@ -21,39 +27,44 @@ export interface StoredResult {
  * @throws {ResultError}
  */
 export function resultFingerprint(query: string, value: unknown): string {
-  try {
-    return fingerprintOf(value)
-  } catch (error) {
-    if (error instanceof NoCanonicalForm)
-      throw new ResultError(query, 'incomparable', { cause: error })
-    throw error
-  }
+  return resultIdentity(query, value).fingerprint
 }
 
 /**
- * Encodes a result and makes sure that it comes back as what it is.
+ * Encodes a result and makes sure that it comes back as what it is: by trying, unless its kind is known to.
  *
  * @param query name, for the error
- * @param fingerprint of a result that came back
+ * @param own the query's own fingerprint, if it has one
  * @throws {ResultError}
  */
-export function packResult(
+export function encodeResult(
   query: string,
   codec: Codec<unknown>,
-  result: { readonly value: unknown; readonly fingerprint: string },
-  fingerprint: (value: unknown) => string = value => resultFingerprint(query, value),
-): StoredResult {
-  let text: string
+  value: unknown,
+  own?: (value: unknown) => string,
+): EncodedResult {
+  const { fingerprint, clones } = own
+    ? { fingerprint: own(value), clones: false }
+    : resultIdentity(query, value)
+  let encoded: Uint8Array
   let returned: unknown
+  const tried = !(clones && codec === structuredCodec)
   try {
-    text = encodeValue(codec, result.value)
-    returned = decodeValue(codec, text)
+    encoded = codec.encode(value)
+    if (tried) returned = codec.decode(encoded)
   } catch (error) {
     throw new ResultError(query, 'not-encodable', { cause: error })
   }
-  if (!isSame(result.fingerprint, returned, fingerprint))
+  const print = own ?? ((result: unknown) => resultFingerprint(query, result))
+  if (tried && !isSame(fingerprint, returned, print)) {
     throw new ResultError(query, 'not-preserved')
-  return { fingerprint: result.fingerprint, value: text }
+  }
+  return { fingerprint, encoded }
+}
+
+/** The form in which a result is stored. */
+export function storedResult({ fingerprint, encoded }: EncodedResult): StoredResult {
+  return { fingerprint, value: textOf(encoded) }
 }
 
 /** The result of a record, or `undefined` if it is damaged. */
@@ -62,7 +73,7 @@ export function unpackResult(
   record: StoredResult,
 ): { readonly value: unknown } | undefined {
   try {
-    return { value: decodeValue(codec, record.value) }
+    return { value: decodeText(codec, record.value) }
   } catch {
     // Damaged, or of another codec: as good as not there.
     return undefined
@@ -79,5 +90,14 @@ function isSame(
   } catch {
     // What cannot even be compared is not what was stored.
     return false
+  }
+}
+
+function resultIdentity(query: string, value: unknown): ReturnType<typeof identityOf> {
+  try {
+    return identityOf(value)
+  } catch (error) {
+    if (!(error instanceof NoCanonicalForm)) throw error
+    throw new ResultError(query, 'incomparable', { cause: error })
   }
 }

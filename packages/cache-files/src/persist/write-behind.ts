@@ -1,15 +1,16 @@
 import type { Clock, Timer } from '@millrace/cache-core'
-import type { StoreItem } from '@millrace/cache-core/store'
 
-/** As many values are written together at most, and a full batch does not wait. */
-const BATCH = 256
+/** As many values are written together at most. */
+const BATCH = 1_024
+/** So many that wait do not wait any longer. */
+const FULL = 8_192
 
-/** Collects values and writes them together, after a delay that does not keep the process alive. */
+/** Collects values and writes them together, after a delay that does not keep the process alive. Of several for a key the last is written. */
 export class WriteBehind<T> {
-  readonly #write: (items: StoreItem<T>[]) => Promise<unknown>
+  readonly #write: (items: [key: string, value: T][]) => Promise<unknown>
   readonly #delay: number
   readonly #clock: Clock
-  #waiting: StoreItem<T>[] = []
+  #waiting = new Map<string, T>()
   #timer: Timer | undefined
   /** The batches being written, one after the other. */
   #writing: Promise<unknown> = Promise.resolve()
@@ -17,7 +18,7 @@ export class WriteBehind<T> {
 
   /** @param write must not reject */
   constructor(
-    write: (items: StoreItem<T>[]) => Promise<unknown>,
+    write: (items: [key: string, value: T][]) => Promise<unknown>,
     options: { readonly writeDelay: number; readonly clock: Clock },
   ) {
     this.#write = write
@@ -27,16 +28,18 @@ export class WriteBehind<T> {
 
   /** Values that are not written yet. */
   get pending(): number {
-    return this.#waiting.length + this.#inFlight
+    return this.#waiting.size + this.#inFlight
   }
 
-  add(item: StoreItem<T>): void {
-    this.#waiting.push(item)
-    if (this.#waiting.length >= BATCH) {
-      this.#start()
-      return
-    }
-    this.#timer ??= this.#clock.setTimer(() => this.#start(), this.#delay)
+  /** The value that waits for the key. */
+  get(key: string): T | undefined {
+    return this.#waiting.get(key)
+  }
+
+  add(key: string, value: T): void {
+    this.#waiting.set(key, value)
+    if (this.#waiting.size >= FULL) this.#start()
+    else this.#timer ??= this.#clock.setTimer(() => this.#start(), this.#delay)
   }
 
   /** Resolves when everything added so far is written. */
@@ -48,13 +51,16 @@ export class WriteBehind<T> {
   #start(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    const items = this.#waiting
-    if (items.length === 0) return
-    this.#waiting = []
+    if (this.#waiting.size === 0) return
+    const items = [...this.#waiting]
+    this.#waiting = new Map()
     this.#inFlight += items.length
-    this.#writing = this.#writing.then(async () => {
-      await this.#write(items)
-      this.#inFlight -= items.length
-    })
+    for (let at = 0; at < items.length; at += BATCH) {
+      const batch = items.slice(at, at + BATCH)
+      this.#writing = this.#writing.then(async () => {
+        await this.#write(batch)
+        this.#inFlight -= batch.length
+      })
+    }
   }
 }

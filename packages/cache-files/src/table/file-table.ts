@@ -1,9 +1,12 @@
 import { statSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { Cache } from '@millrace/cache-core'
 import { describeStats, InvalidOptionError, monotonicClock } from '@millrace/kit'
+import { type CallOptions, callSignal } from '../call-options.ts'
 import { FileReadError, fileReadError } from '../errors.ts'
+import { AccessOrder } from './access-order.ts'
 import type { ChangeFeed, ChangeReports } from './change-feed.ts'
+import { Doubts } from './doubts.ts'
+import type { FileContent } from './file-content.ts'
 import { FileContents } from './file-contents.ts'
 import { FileRecord } from './file-record.ts'
 import { isSettled, sameStamp } from './file-stamp.ts'
@@ -12,62 +15,15 @@ import {
   type FileTableSettings,
   fileTableSettings,
 } from './file-table-options.ts'
+import type { FileTableStats } from './file-table-stats.ts'
 import { type FolderList, FolderLists } from './folder-lists.ts'
 import type { PathKind } from './path-kind.ts'
 import { PathKinds } from './path-kinds.ts'
 import { PathNames } from './path-names.ts'
-import { type FileRead, readFile, readFileSync } from './read-file.ts'
+import { type FileRead, isSmall, readFile, readFileSync } from './read-file.ts'
+import { type TableFault, tableFaults } from './table-faults.ts'
 import { decodeSnapshot, encodeSnapshot, type KnownFile } from './table-snapshot.ts'
 import { Trust } from './trust.ts'
-
-/** Bytes of a file together with what they are known by. Shared by all readers: not to be changed. */
-export interface FileContent {
-  /** Absolute path under which it was read. */
-  readonly path: string
-  readonly bytes: Buffer
-  /** SHA-256 of {@link bytes}, in hex. */
-  readonly hash: string
-  /** False if the file was being written all the time; its bytes may then be half old and half new, and are not remembered. */
-  readonly stable: boolean
-}
-
-/** Counters of a {@link FileTable}. */
-export interface FileTableStats {
-  /** Files whose hash is remembered. */
-  readonly files: number
-  /** Folders whose names are remembered. */
-  readonly folders: number
-  /** Contents held; files with the same bytes share one. */
-  readonly contents: number
-  /** Bytes of contents held. */
-  readonly bytes: number
-  /** Calls answered without reading. */
-  readonly hits: number
-  /** Of the {@link hits}, those answered without even a `stat`. */
-  readonly trusted: number
-  /** Calls for which the file was read. */
-  readonly reads: number
-  /** Of the {@link reads}, those made only because the file had been touched too shortly before the last one. */
-  readonly racyReads: number
-  /** Files that changed all the while they were read. */
-  readonly unstable: number
-  /** Files that could not be read. */
-  readonly errors: number
-  /** Changes of what `dump` returns since the last `dump` or `load`: while it is 0 there is nothing to save. */
-  readonly unsaved: number
-}
-
-/** What is wrong with what is known of a file. */
-export interface TableFault {
-  /** Absolute path. */
-  readonly path: string
-  /**
-   * - `stale-stamp`: it has other bytes than its stamp says
-   * - `missed-change`: the feed vouched for it, and it has changed
-   * - `changed-content`: somebody wrote into the bytes that are shared
-   */
-  readonly problem: 'stale-stamp' | 'missed-change' | 'changed-content'
-}
 
 /**
  * Contents of files, cached and never older than the call: every call makes a `stat` (about 2 us), and the bytes are read again
@@ -87,9 +43,7 @@ export class FileTable implements Disposable {
   readonly #folders: FolderLists
   readonly #contents: FileContents
   readonly #trust = new Trust()
-  /** Paths in the order in which this process first asked for them. */
-  readonly #order: string[] = []
-  #lastOrder: readonly string[] = []
+  readonly #order: AccessOrder
   #counts = { hits: 0, trusted: 0, reads: 0, racyReads: 0, unstable: 0, errors: 0, unsaved: 0 }
 
   /** @throws {InvalidOptionError} */
@@ -103,6 +57,7 @@ export class FileTable implements Disposable {
     this.#kinds = new PathKinds(maxFiles, this.#trust)
     this.#folders = new FolderLists(maxFiles, this.#trust, racyWindow, () => clock.now())
     this.#contents = new FileContents(settings)
+    this.#order = new AccessOrder(2 * maxFiles)
   }
 
   /**
@@ -111,10 +66,8 @@ export class FileTable implements Disposable {
    *
    * @throws {FileReadError}
    */
-  async read(
-    path: string,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<FileContent> {
+  async read(path: string, options?: CallOptions): Promise<FileContent> {
+    const signal = callSignal(options)
     signal?.throwIfAborted()
     const full = this.#names.intern(path)
     const held = this.#current(full)
@@ -215,27 +168,15 @@ export class FileTable implements Disposable {
       throw new InvalidOptionError('feed', 'the only one that the table follows', feed)
     }
     trust.feed = feed
-    return {
-      changed: paths => {
-        trust.reports++
-        for (const path of paths) this.#doubt(this.#names.intern(path))
+    return new Doubts(
+      {
+        names: this.#names,
+        records: this.#records,
+        kinds: this.#kinds,
+        folders: this.#folders,
       },
-      changedBelow: folders => {
-        trust.reports++
-        for (const path of [
-          ...this.#records.keys(),
-          ...this.#kinds.paths(),
-          ...this.#folders.paths(),
-        ]) {
-          if (folders.some(folder => isWithin(path, folder))) this.#doubt(path)
-        }
-      },
-      changedAll: () => trust.doubtAll(),
-      close: () => {
-        if (trust.feed === feed) trust.feed = undefined
-        trust.doubtAll()
-      },
-    }
+      trust,
+    )
   }
 
   /** The feed that reports changes, if there is one. */
@@ -249,19 +190,15 @@ export class FileTable implements Disposable {
   }
 
   /**
-   * Compares what is known of files with their bytes. Reads every file whose stamp is the known one, or that is vouched for.
-   *
-   * @throws {FileReadError} never: what cannot be read is not known
+   * Compares what is known of files with their bytes: reads every file whose stamp proves something, or that is vouched for.
    */
-  *faults(): Generator<TableFault, void> {
-    for (const [path, record] of [...this.#records.entries()]) {
-      const vouched = this.#trust.holds(record.trust)
-      if (!this.#contents.isIntact(record.hash)) yield { path, problem: 'changed-content' }
-      else if (vouched || record.settled) {
-        const problem = faultOf(record, vouched, this.#settings.maxFileBytes)
-        if (problem !== undefined) yield { path, problem }
-      }
-    }
+  faults(): Generator<TableFault, void> {
+    return tableFaults({
+      records: [...this.#records.entries()],
+      contents: this.#contents,
+      trust: this.#trust,
+      maxFileBytes: this.#settings.maxFileBytes,
+    })
   }
 
   /** Paths of the files known, in no particular order. */
@@ -271,7 +208,7 @@ export class FileTable implements Disposable {
 
   /** Paths in the order in which the process that made the loaded {@link dump} first asked for them. */
   get lastOrder(): readonly string[] {
-    return this.#lastOrder
+    return this.#order.last
   }
 
   /**
@@ -280,7 +217,7 @@ export class FileTable implements Disposable {
    */
   dump(): Buffer {
     const known = new Map<string, KnownFile>()
-    for (const path of this.#order) {
+    for (const path of this.#order.paths) {
       const record = this.#records.peek(path)
       if (record?.settled) known.set(path, record)
     }
@@ -299,12 +236,11 @@ export class FileTable implements Disposable {
    */
   load(bytes: Uint8Array): number {
     const known = decodeSnapshot(bytes) ?? []
-    const order = known.map(({ path, stamp, hash }) => {
+    this.#order.last = known.map(({ path, stamp, hash }) => {
       const name = this.#names.intern(path)
       this.#records.set(name, new FileRecord(name, stamp, hash, true))
       return name
     })
-    this.#lastOrder = order
     this.#counts.unsaved = 0
     return known.length
   }
@@ -351,7 +287,7 @@ export class FileTable implements Disposable {
   #proven(path: string): FileRecord | undefined {
     const record = this.#records.get(path)
     if (record === undefined) return undefined
-    if (!record.used) this.#use(record)
+    if (!record.used) this.#order.note(record)
     if (this.#trust.holds(record.trust)) {
       this.#counts.trusted++
       return record
@@ -400,24 +336,11 @@ export class FileTable implements Disposable {
       record.used = before?.used === true
       this.#records.set(path, record)
     }
-    if (!record.used) this.#use(record)
+    if (!record.used) this.#order.note(record)
     const unreported = reports === this.#trust.reports
     record.trust = unreported && read.stampable && !read.linked ? this.#trust.mark(path) : 0
     if (this.#settings.validationInterval > 0) record.validated = monotonicClock.now()
     return { path, bytes: this.#contents.share(hash, bytes), hash, stable }
-  }
-
-  #use(record: FileRecord): void {
-    record.used = true
-    if (this.#order.length < 2 * this.#settings.maxFiles) this.#order.push(record.path)
-  }
-
-  #doubt(path: string): void {
-    const record = this.#records.peek(path)
-    if (record !== undefined) record.trust = 0
-    this.#kinds.doubt(path)
-    this.#folders.doubt(path)
-    this.#folders.doubt(dirname(path))
   }
 
   #forget(path: string): void {
@@ -449,39 +372,3 @@ describeStats<FileTableStats>(FileTable.prototype, {
 })
 
 const statNow = (path: string) => statSync(path, { bigint: true, throwIfNoEntry: false })
-
-/** Bytes up to which a file is read on the calling thread. */
-const SMALL = 2 ** 16
-
-function isSmall(path: string): boolean {
-  try {
-    const stat = statSync(path, { throwIfNoEntry: false })
-    return stat?.isFile() === true && stat.size <= SMALL
-  } catch {
-    // Reading it will say why.
-    return false
-  }
-}
-
-/** Whether a path is a folder's own, or below it. Both absolute. */
-function isWithin(path: string, folder: string): boolean {
-  return path.startsWith(folder) && (path.length === folder.length || path[folder.length] === '/')
-}
-
-function faultOf(
-  record: FileRecord,
-  vouched: boolean,
-  limit: number,
-): TableFault['problem'] | undefined {
-  let now: FileRead
-  try {
-    now = readFileSync(record.path, limit)
-  } catch (error) {
-    if (!(error instanceof FileReadError)) throw error
-    return vouched ? 'missed-change' : undefined
-  }
-  const same = sameStamp(record.stamp, now.stamp)
-  if (now.hash === record.hash) return undefined
-  if (vouched && !same) return 'missed-change'
-  return same && now.stable ? 'stale-stamp' : undefined
-}

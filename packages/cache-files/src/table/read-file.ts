@@ -1,5 +1,13 @@
 import { createHash, hash } from 'node:crypto'
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { FileReadError, fileReadError } from '../errors.ts'
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts'
@@ -21,6 +29,8 @@ export interface FileRead {
 
 /** How often a file that changes while it is read is read again. */
 const ATTEMPTS = 3
+/** Bytes up to which a file is read on the calling thread. */
+const SMALL = 2 ** 16
 /** Bytes of one read: the system takes no more than 2^31 - 1 at once. */
 const CHUNK = 2 ** 26
 /** Bytes that one call hashes at most: OpenSSL's lengths are int32. */
@@ -90,6 +100,17 @@ export async function readFile(
     throw fileReadError(path, error)
   } finally {
     await file.close()
+  }
+}
+
+/** Whether reading a file on the calling thread takes less time than handing it to another one. */
+export function isSmall(path: string): boolean {
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat?.isFile() === true && stat.size <= SMALL
+  } catch {
+    // Reading it will say why.
+    return false
   }
 }
 

@@ -16,6 +16,12 @@ export class CanonicalBytes {
   #length = 0
   #seen = new Map<object, number>()
   readonly #path: (string | number)[] = []
+  #clones = true
+
+  /** Whether the structured clone algorithm certainly keeps all of the last value that the bytes tell. */
+  get clones(): boolean {
+    return this.#clones
+  }
 
   /**
    * The bytes, valid until the next call. O(size of the value).
@@ -25,6 +31,7 @@ export class CanonicalBytes {
   of(value: unknown): Buffer {
     this.#length = 0
     this.#path.length = 0
+    this.#clones = true
     if (this.#buffer.length > KEPT) this.#buffer = Buffer.allocUnsafe(4_096)
     try {
       this.#write(value)
@@ -83,16 +90,19 @@ export class CanonicalBytes {
       this.#string(value.source)
       this.#string(value.flags)
     } else if (ArrayBuffer.isView(value)) {
+      this.#clones = false
       this.#tag('T')
       this.#string(className(value))
       this.#bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
     } else if (types.isAnyArrayBuffer(value)) {
+      this.#clones = false
       this.#tag('B')
       this.#bytes(new Uint8Array(value))
     } else this.#instance(value)
   }
 
   #instance(value: object): void {
+    this.#clones = false
     this.#tag('c')
     this.#string(className(value))
     if (value instanceof Error) {

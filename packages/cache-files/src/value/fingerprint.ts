@@ -11,3 +11,9 @@ const bytes = new CanonicalBytes()
 export function fingerprintOf(value: unknown): string {
   return hash('sha256', bytes.of(value), 'base64')
 }
+
+/** {@link fingerprintOf} a value, and whether the structured clone algorithm certainly keeps it. */
+export function identityOf(value: unknown): { readonly fingerprint: string; readonly clones: boolean } {
+  const fingerprint = fingerprintOf(value)
+  return { fingerprint, clones: bytes.clones }
+}

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { checkInteger, InvalidOptionError } from '@millrace/kit'
+import { checkInteger, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import type { CallOptions } from '../call-options.ts'
 import { FileReadError } from '../errors.ts'
 import type { FileTable } from '../table/file-table.ts'
 
@@ -59,18 +60,27 @@ export function* changedFiles(files: FileTable): Generator<string, void> {
   }
 }
 
+/** Options of {@link changedByGit}. */
+export interface ChangedByGitOptions extends CallOptions {
+  /** A commit, branch or tag that does not begin with `-`. Default: `HEAD`. */
+  readonly since?: string | undefined
+}
+
+const GIT_OPTIONS: OptionNames<ChangedByGitOptions> = { since: true, signal: true }
+
 /**
  * Files that git says differ from a commit, with those that it does not know and does not ignore. Absolute paths; those deleted are
  * not among them.
  *
- * @param since a commit, branch or tag. Default: `HEAD`
+ * @throws {InvalidOptionError}
  * @throws what `git` fails with: not installed, not a repository, unknown commit
  */
 export async function changedByGit(
   root: string,
-  { since = 'HEAD', signal }: { readonly since?: string; readonly signal?: AbortSignal } = {},
+  options: ChangedByGitOptions = {},
 ): Promise<string[]> {
-  if (since === '' || since.startsWith('-')) {
+  const { since = 'HEAD', signal } = checkOptions('', options, GIT_OPTIONS)
+  if (typeof since !== 'string' || since === '' || since.startsWith('-')) {
     throw new InvalidOptionError('since', 'the name of a commit', since)
   }
   const lines = async (...args: string[]): Promise<string[]> => {

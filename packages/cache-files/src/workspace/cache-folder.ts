@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Store } from '@millrace/cache-core/store'
-import type { TraceRecord } from '../graph/trace-record.ts'
+import type { TraceRecord } from '../graph/trace/trace-record.ts'
 import type { StoredResult } from '../persist/stored-result.ts'
 
 /** Changes with what is kept and how. Another version's folder is left alone, so that going back finds its own. */

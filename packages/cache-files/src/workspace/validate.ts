@@ -1,6 +1,7 @@
 import type { Facts } from '../facts/facts.ts'
 import type { Graph } from '../graph/graph.ts'
-import type { FileTable, TableFault } from '../table/file-table.ts'
+import type { FileTable } from '../table/file-table.ts'
+import type { TableFault } from '../table/table-faults.ts'
 
 /**
  * What is wrong:

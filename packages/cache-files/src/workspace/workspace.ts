@@ -4,7 +4,7 @@ import { checkOneOf, checkOptions, checkPositive, checkText, type OptionNames } 
 import { Facts, type FactsOptions } from '../facts/facts.ts'
 import { Graph } from '../graph/graph.ts'
 import type { GraphOptions } from '../graph/graph-options.ts'
-import type { TraceRecord } from '../graph/trace-record.ts'
+import type { TraceRecord } from '../graph/trace/trace-record.ts'
 import { ParseCache, type ParseCacheOptions } from '../parse/parse-cache.ts'
 import type { StoredResult } from '../persist/stored-result.ts'
 import { FileTable } from '../table/file-table.ts'

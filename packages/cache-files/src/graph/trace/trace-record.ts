@@ -1,6 +1,6 @@
-import type { StoredResult } from '../persist/stored-result.ts'
+import type { StoredResult } from '../../persist/stored-result.ts'
+import type { InputKind } from '../inputs/input-kinds.ts'
 import type { Dependency, GraphNode, Trace } from './graph-node.ts'
-import type { InputKind } from './inputs.ts'
 
 /**
  * A result and its trace as a store keeps them. Paths below the root are kept relative to it, so that a checkout may be moved or
@@ -10,6 +10,8 @@ export interface TraceRecord extends StoredResult {
   /** `[kind, name, fingerprint]` of an input, `['query', name, key, fingerprint]` of a query. */
   readonly trace: readonly (readonly string[])[]
   readonly durable: boolean
+  /** `[name, version, fingerprint]` of queries for parts of the result. */
+  readonly parts?: readonly (readonly string[])[] | undefined
 }
 
 const PATH_KINDS: ReadonlySet<string> = new Set<InputKind>(['file', 'kind', 'list', 'realPath'])
@@ -24,7 +26,12 @@ const KINDS: ReadonlySet<string> = new Set<InputKind>([
   'untracked',
 ])
 
-export function recordOf(stored: StoredResult, trace: Trace, root: string): TraceRecord {
+export function recordOf(
+  stored: StoredResult,
+  trace: Trace,
+  parts: readonly (readonly string[])[],
+  root: string,
+): TraceRecord {
   const steps = trace.dependencies.map(dependency => {
     if (dependency.node !== undefined) {
       const { query, key } = dependency.node
@@ -34,7 +41,8 @@ export function recordOf(stored: StoredResult, trace: Trace, root: string): Trac
     const inside = PATH_KINDS.has(kind) && name.startsWith(`${root}/`)
     return [kind, inside ? name.slice(root.length) : `=${name}`, fingerprint]
   })
-  return { ...stored, trace: steps, durable: trace.durable }
+  const record = { ...stored, trace: steps, durable: trace.durable }
+  return parts.length === 0 ? record : { ...record, parts }
 }
 
 /** The trace of a record, or `undefined` if it is none, or depends on a query that `find` does not know. */

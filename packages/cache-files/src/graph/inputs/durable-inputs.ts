@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import type { FileTable } from '../table/file-table.ts'
-import type { InputKind } from './inputs.ts'
+import type { FileTable } from '../../table/file-table.ts'
+import type { InputKind } from './input-kinds.ts'
 
 /** A folder whose contents change only together with certain files: installed dependencies with their lock file. */
 export interface DurableFolder {

@@ -12,12 +12,15 @@ export interface NodeLimits {
   /** ms between looks for such nodes. */
   readonly cleanupInterval: number
   readonly clock: Clock
+  /** Told of each node that goes. */
+  readonly dropped: (node: GraphNode) => void
 }
 
 /** The nodes of a graph, by query and key; those not used the longest go first. */
 export class NodeTable {
   readonly #limits: NodeLimits
-  readonly #nodes = new Map<string, GraphNode>()
+  readonly #nodes = new Map<AnyQuery, Map<string, GraphNode>>()
+  #size = 0
   readonly #oldestInUse: () => number
   #timer: Timer | undefined
 
@@ -29,40 +32,53 @@ export class NodeTable {
   }
 
   get size(): number {
-    return this.#nodes.size
+    return this.#size
   }
 
-  all(): Iterable<GraphNode> {
-    return this.#nodes.values()
+  *all(): Generator<GraphNode, void> {
+    for (const nodes of this.#nodes.values()) yield* nodes.values()
+  }
+
+  /** The node, if there is one. */
+  peek(query: AnyQuery, key: string): GraphNode | undefined {
+    return this.#nodes.get(query)?.get(key)
   }
 
   /** The node, made if there is none. */
   node(query: AnyQuery, key: string): GraphNode {
-    const id = JSON.stringify([query.name, key])
-    let node = this.#nodes.get(id)
+    let nodes = this.#nodes.get(query)
+    if (nodes === undefined) {
+      nodes = new Map()
+      this.#nodes.set(query, nodes)
+    }
+    let node = nodes.get(key)
     if (node === undefined) {
-      node = new GraphNode(query, key, id)
+      node = new GraphNode(query, key)
       node.usedAt = this.#limits.clock.now()
-      this.#nodes.set(id, node)
+      nodes.set(key, node)
+      this.#size++
     }
     return node
   }
 
   /** Forgets a node. */
   drop(node: GraphNode): void {
+    if (node.dropped) return
     node.dropped = true
-    this.#nodes.delete(node.id)
+    this.#nodes.get(node.query)?.delete(node.key)
+    this.#size--
+    this.#limits.dropped(node)
   }
 
   /** Keeps within the limit. O(1), O(n log n) where nodes must go. */
   evict(): void {
     const { maxNodes } = this.#limits
-    if (this.#nodes.size <= maxNodes) return
+    if (this.#size <= maxNodes) return
     const before = this.#oldestInUse()
-    const oldest = [...this.#nodes.values()]
+    const oldest = [...this.all()]
       .filter(({ usedAt }) => usedAt < before)
       .sort((a, b) => a.usedAt - b.usedAt)
-    const surplus = this.#nodes.size - Math.floor(maxNodes * EVICTION_TARGET)
+    const surplus = this.#size - Math.floor(maxNodes * EVICTION_TARGET)
     for (const node of oldest.slice(0, surplus)) this.drop(node)
   }
 
@@ -74,7 +90,7 @@ export class NodeTable {
     const { clock, cleanupInterval, retention } = this.#limits
     this.#timer = clock.setTimer(() => {
       const before = Math.min(clock.now() - retention, this.#oldestInUse())
-      for (const node of this.#nodes.values()) if (node.usedAt < before) this.drop(node)
+      for (const node of this.all()) if (node.usedAt < before) this.drop(node)
       this.#wait()
     }, cleanupInterval)
   }

@@ -1,5 +1,5 @@
-import type { InputKind } from './inputs.ts'
-import type { Query } from './query.ts'
+import type { InputKind } from '../inputs/input-kinds.ts'
+import type { Query } from '../query.ts'
 
 /** What a result was computed from, with the fingerprint that was seen. */
 export type Dependency =
@@ -11,8 +11,17 @@ export type Dependency =
       readonly fingerprint: string
     }
 
-/** Any query, whatever its types. */
-export type AnyQuery = Query<string, unknown>
+/** A query of a graph, whatever its types. */
+export interface AnyQuery extends Query<string, unknown> {
+  /** Set where its results are parts of another query's. */
+  readonly part: Part | undefined
+}
+
+/** A part of the results of a query. */
+export interface Part {
+  readonly source: AnyQuery
+  readonly of: (value: never) => unknown
+}
 
 /**
  * The trace of a result: what it was computed from. The result is good whenever every dependency, asked in the recorded order, has the
@@ -37,7 +46,6 @@ export interface Outcome {
 export class GraphNode {
   readonly query: AnyQuery
   readonly key: string
-  readonly id: string
   /** Undefined until the first result, in this process or found in the store. */
   trace: Trace | undefined
   /** When a revision last used it, on the graph's clock. */
@@ -49,10 +57,9 @@ export class GraphNode {
   /** Whether the graph has forgotten it, while traces of others still name it. */
   dropped = false
 
-  constructor(query: AnyQuery, key: string, id: string) {
+  constructor(query: AnyQuery, key: string) {
     this.query = query
     this.key = key
-    this.id = id
   }
 
   get label(): string {

@@ -1,5 +1,5 @@
-import type { GraphNode, Outcome } from './graph-node.ts'
-import { Revision } from './revision.ts'
+import { Revision } from '../inputs/revision.ts'
+import type { GraphNode, Outcome } from '../trace/graph-node.ts'
 
 /** The reason with which a flight ends that nobody waits for any more. */
 export class FlightAbandoned extends Error {

@@ -1,9 +1,9 @@
 import type { Clock, Timer } from '@millrace/cache-core'
-import { GraphClosedError, UnsettledError } from '../errors.ts'
-import type { FileTable } from '../table/file-table.ts'
+import { GraphClosedError, UnsettledError } from '../../errors.ts'
+import type { FileTable } from '../../table/file-table.ts'
+import type { GraphNode } from '../trace/graph-node.ts'
 import type { Asker, Evaluator } from './evaluator.ts'
 import type { Look, Waiter } from './flight.ts'
-import type { GraphNode } from './graph-node.ts'
 
 /** How many consistent looks are tried before a call gives up. */
 const ATTEMPTS = 5

@@ -1,23 +1,20 @@
-import { CycleError } from '../errors.ts'
+import { InvalidOptionError } from '@millrace/kit'
+import { CycleError } from '../../errors.ts'
+import type { DurableInputs } from '../inputs/durable-inputs.ts'
+import { RevisionConflict } from '../inputs/revision.ts'
+import type { AnyQuery, GraphNode, Outcome, Trace } from '../trace/graph-node.ts'
+import type { KeptResults } from '../trace/kept-results.ts'
 import { Flight, FlightAbandoned, type Look, Waiter, waitPath } from './flight.ts'
-import type { AnyQuery, GraphNode, Outcome, Trace } from './graph-node.ts'
-import { type QueryEnvironment, QueryRun, type RunResult } from './query-run.ts'
-import { RevisionConflict } from './revision.ts'
+import { type QueryEnvironment, QueryRun } from './query-run.ts'
 
 /** What an {@link Evaluator} needs of the graph around it. */
-export interface NodeSource {
+export interface EvaluatorEnvironment extends Omit<QueryEnvironment, 'ask' | 'isDurable'> {
+  readonly results: KeptResults
+  readonly durable: DurableInputs
   /** The node of a query and key, made if there is none. */
   node(query: AnyQuery, key: string): GraphNode
-  /** Fills in a trace that was kept elsewhere, if there is one. Called once per node. */
-  seek(node: GraphNode): Promise<void> | undefined
-  /** The value of a trace, if it is in memory. */
-  value(node: GraphNode, trace: Trace): { readonly value: unknown } | undefined
-  /** The value of a trace, if it was kept elsewhere. */
-  restore(node: GraphNode, trace: Trace): Promise<{ readonly value: unknown } | undefined>
-  /** Keeps a new result, and returns its trace. */
-  keep(node: GraphNode, result: RunResult): Trace
-  /** The present epoch of durable inputs. */
-  readonly durableEpoch: number
+  /** Whether a query is the graph's own. */
+  owns(query: AnyQuery): boolean
 }
 
 /** One who asked for a node from outside, and may leave. */
@@ -34,8 +31,10 @@ const VERIFY_DEPTH = 1_000
 
 /** Brings nodes up to date within revisions: verifies their traces and computes those that do not hold. */
 export class Evaluator {
-  readonly #source: NodeSource
-  readonly #environment: QueryEnvironment
+  readonly #environment: EvaluatorEnvironment
+  readonly #results: KeptResults
+  readonly #durable: DurableInputs
+  readonly #queries: QueryEnvironment
   /** The computation of a node that runs, in whichever revision. */
   readonly #computing = new Map<GraphNode, Flight>()
   /** Flights starting on the present stack. */
@@ -45,14 +44,22 @@ export class Evaluator {
   cutoffs = 0
   failures = 0
 
-  constructor(source: NodeSource, environment: Omit<QueryEnvironment, 'ask'>) {
-    this.#source = source
-    this.#environment = {
-      ...environment,
+  constructor(environment: EvaluatorEnvironment) {
+    const { owner, clock, results, durable } = environment
+    this.#environment = environment
+    this.#results = results
+    this.#durable = durable
+    this.#queries = {
+      owner,
+      clock,
       resolve: path => environment.resolve(path),
-      isDurable: (kind, name) => environment.isDurable(kind, name),
-      ask: async (asker, query, key) => {
-        const node = source.node(query, key)
+      isDurable: (kind, name) => durable.covers(kind, name),
+      ask: async (asker, asked, key) => {
+        const query = asked as AnyQuery
+        if (!environment.owns(query)) {
+          throw new InvalidOptionError('query', 'a query of this graph', query)
+        }
+        const node = environment.node(query, key)
         return [node, await this.#valued(asker, node)]
       },
     }
@@ -94,7 +101,7 @@ export class Evaluator {
     }
     if (outcome === undefined || !valued || outcome.held !== undefined) return outcome
     const { trace } = outcome
-    const held = this.#source.value(node, trace)
+    const held = this.#results.value(node, trace)
     if (held === undefined) return undefined
     outcome = { trace, held }
     revision.outcomes.set(node, outcome)
@@ -108,7 +115,7 @@ export class Evaluator {
   #verify(node: GraphNode, revision: Look, depth: number): Outcome | undefined {
     const { trace } = node
     if (trace === undefined || depth > VERIFY_DEPTH) return undefined
-    if (!(trace.durable && node.durableEpoch === this.#source.durableEpoch)) {
+    if (!(trace.durable && node.durableEpoch === this.#durable.epoch)) {
       for (const dependency of trace.dependencies) {
         if (dependency.node === undefined) {
           const { kind, name, fingerprint } = dependency
@@ -130,7 +137,7 @@ export class Evaluator {
   #good(node: GraphNode, revision: Look, trace: Trace): Outcome {
     this.verified++
     node.usedAt = revision.startedAt
-    if (trace.durable) node.durableEpoch = this.#source.durableEpoch
+    if (trace.durable) node.durableEpoch = this.#durable.epoch
     const outcome = { trace, held: undefined }
     revision.outcomes.set(node, outcome)
     return outcome
@@ -165,10 +172,7 @@ export class Evaluator {
     const { node, revision } = flight
     const known = revision.outcomes.get(node)
     if (known !== undefined) return (await this.#restored(node, known)) ?? this.#compute(flight)
-    if (!node.sought) {
-      node.sought = true
-      await this.#source.seek(node)
-    }
+    if (!node.sought) await this.#results.seek(node)
     let trace = await this.#holding(flight)
     if (trace === undefined && (await this.#borrowed(flight))) trace = await this.#holding(flight)
     if (flight.over) throw new FlightAbandoned()
@@ -176,7 +180,7 @@ export class Evaluator {
   }
 
   async #restored(node: GraphNode, { trace }: Outcome): Promise<Outcome | undefined> {
-    const held = this.#source.value(node, trace) ?? (await this.#source.restore(node, trace))
+    const held = this.#results.value(node, trace) ?? (await this.#results.restore(node, trace))
     return held && { trace, held }
   }
 
@@ -185,7 +189,7 @@ export class Evaluator {
     const { node, revision } = flight
     const { trace } = node
     if (trace === undefined) return undefined
-    if (trace.durable && node.durableEpoch === this.#source.durableEpoch) return trace
+    if (trace.durable && node.durableEpoch === this.#durable.epoch) return trace
     for (const dependency of trace.dependencies) {
       if (flight.over) return undefined
       if (dependency.node === undefined) {
@@ -242,7 +246,7 @@ export class Evaluator {
     const { node, revision } = flight
     this.computed++
     this.#computing.set(node, flight)
-    const run = new QueryRun(flight, this.#environment)
+    const run = new QueryRun(flight, this.#queries)
     flight.stopped = () => {
       run.stop()
       if (this.#computing.get(node) === flight) this.#computing.delete(node)
@@ -253,10 +257,10 @@ export class Evaluator {
       if (revision.conflict !== undefined) throw new RevisionConflict(revision.conflict)
       if (flight.over) throw new FlightAbandoned()
       const before = node.trace?.fingerprint
-      const trace = this.#source.keep(node, result)
+      const trace = this.#results.keep(node, result)
       if (trace.fingerprint === before) this.cutoffs++
       node.usedAt = revision.startedAt
-      if (trace.durable) node.durableEpoch = this.#source.durableEpoch
+      if (trace.durable) node.durableEpoch = this.#durable.epoch
       return { trace, held: { value: result.value } }
     } finally {
       flight.stopped()
@@ -292,6 +296,6 @@ export class Evaluator {
   }
 
   #live(node: GraphNode): GraphNode {
-    return node.dropped ? this.#source.node(node.query, node.key) : node
+    return node.dropped ? this.#environment.node(node.query, node.key) : node
   }
 }

@@ -1,13 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock, Timer } from '@millrace/cache-core'
 import { isThenable } from '@millrace/kit'
-import { ContextEndedError, FileReadError, QueryTimeoutError } from '../errors.ts'
-import type { FileContent } from '../table/file-table.ts'
-import type { PathKind } from '../table/path-kind.ts'
+import { ContextEndedError, FileReadError, QueryTimeoutError } from '../../errors.ts'
+import type { FileContent } from '../../table/file-content.ts'
+import type { PathKind } from '../../table/path-kind.ts'
+import { type InputKind, listFingerprint, namesFingerprint } from '../inputs/input-kinds.ts'
+import type { Query, QueryContext } from '../query.ts'
+import type { Dependency, GraphNode, Outcome } from '../trace/graph-node.ts'
+import type { ComputedResult } from '../trace/kept-results.ts'
 import { type Flight, FlightAbandoned } from './flight.ts'
-import type { Dependency, GraphNode, Outcome } from './graph-node.ts'
-import { type InputKind, listFingerprint, namesFingerprint } from './inputs.ts'
-import type { Query, QueryContext } from './query.ts'
 
 /** What a {@link QueryRun} needs of the graph. */
 export interface QueryEnvironment {
@@ -20,13 +21,6 @@ export interface QueryEnvironment {
   isDurable(kind: InputKind, name: string): boolean
   /** Brings another query up to date, for the flight that asks. */
   ask(asker: Flight, query: Query<string, unknown>, key: string): Promise<[GraphNode, Outcome]>
-}
-
-/** What a run came to. */
-export interface RunResult {
-  readonly value: unknown
-  readonly dependencies: readonly Dependency[]
-  readonly durable: boolean
 }
 
 const running = new AsyncLocalStorage<QueryRun>()
@@ -77,7 +71,7 @@ export class QueryRun implements QueryContext {
    * @throws {QueryTimeoutError}
    * @throws what the query throws
    */
-  async run(): Promise<RunResult> {
+  async run(): Promise<ComputedResult> {
     const { query, key } = this.#flight.node
     try {
       const result = running.run(this, () => query.compute(this, key))

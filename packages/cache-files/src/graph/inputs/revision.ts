@@ -1,8 +1,9 @@
-import { FileReadError } from '../errors.ts'
-import type { FileContent, FileTable } from '../table/file-table.ts'
-import type { FolderList } from '../table/folder-lists.ts'
-import type { PathKind } from '../table/path-kind.ts'
-import type { KnownFile } from '../table/table-snapshot.ts'
+import { FileReadError } from '../../errors.ts'
+import type { FileContent } from '../../table/file-content.ts'
+import type { FileTable } from '../../table/file-table.ts'
+import type { FolderList } from '../../table/folder-lists.ts'
+import type { PathKind } from '../../table/path-kind.ts'
+import type { KnownFile } from '../../table/table-snapshot.ts'
 import type { DurableInputs } from './durable-inputs.ts'
 import { globSync } from './glob.ts'
 import {
@@ -12,7 +13,7 @@ import {
   namesFingerprint,
   realPath,
   saltOf,
-} from './inputs.ts'
+} from './input-kinds.ts'
 
 /** Thrown through queries when a file turns out to have changed since this revision first looked at it. */
 export class RevisionConflict extends Error {

@@ -1,5 +1,5 @@
 import { isAbsolute, join, resolve } from 'node:path'
-import type { FileTable } from '../table/file-table.ts'
+import type { FileTable } from '../../table/file-table.ts'
 
 const WILD = /[*?{]/
 

@@ -1,0 +1,301 @@
+import { Cache } from '@millrace/cache-core'
+import { type MemoryPressureOptions, memoryPressure } from '@millrace/cache-core/size'
+import type { Codec, Store } from '@millrace/cache-core/store'
+import { ResultError } from '../../errors.ts'
+import { type BestEffortOptions, BestEffortStore } from '../../persist/best-effort-store.ts'
+import {
+  encodeResult,
+  resultFingerprint,
+  type StoredResult,
+  storedResult,
+  unpackResult,
+} from '../../persist/stored-result.ts'
+import type { AnyQuery, Dependency, GraphNode, Part, Trace } from './graph-node.ts'
+import { recordOf, type TraceRecord, traceOf } from './trace-record.ts'
+
+/** Where and how {@link KeptResults} keeps. */
+export interface ResultKeeping extends BestEffortOptions {
+  /** Absolute: paths below it are stored relative to it. */
+  readonly root: string
+  readonly store: Store<TraceRecord> | undefined
+  readonly codec: Codec<unknown>
+  /** Values held in memory. */
+  readonly maxResults: number
+  readonly memoryPressure: MemoryPressureOptions | undefined
+  /** The node of a query by its name, made if there is none; `undefined` if there is no such query. */
+  find(query: string, key: string): GraphNode | undefined
+  /** The node of a query, if there is one. */
+  peek(query: AnyQuery, key: string): GraphNode | undefined
+}
+
+/** A value, in a box as it may be `undefined`. */
+export interface HeldValue {
+  readonly value: unknown
+}
+
+interface KeptValue {
+  readonly trace: Trace
+  readonly held: HeldValue
+}
+
+/** What a query came to. */
+export interface ComputedResult {
+  readonly value: unknown
+  readonly dependencies: readonly Dependency[]
+  readonly durable: boolean
+}
+
+/**
+ * Results of a graph: values in memory for as long as there is room, and, of queries with a version, records in a store. A part of another
+ * query's result has no record of its own: its fingerprint lies in that of the source, and its value is taken from there.
+ */
+export class KeptResults {
+  readonly #keeping: ResultKeeping
+  readonly #store: BestEffortStore<TraceRecord> | undefined
+  readonly #values: Cache<GraphNode, KeptValue>
+  /** The stored parts of each query. */
+  readonly #parts = new Map<AnyQuery, AnyQuery[]>()
+  readonly #seeking = new Map<GraphNode, Promise<void>>()
+  /** Traces found in the store. */
+  storeHits = 0
+
+  constructor(keeping: ResultKeeping) {
+    const { store, maxResults, memoryPressure: pressure } = keeping
+    this.#keeping = keeping
+    this.#store = store && new BestEffortStore(store, keeping)
+    this.#values = new Cache({
+      maxEntries: maxResults,
+      ...(pressure && { memoryPressure: memoryPressure(pressure) }),
+    })
+  }
+
+  /** Values in memory. */
+  get size(): number {
+    return this.#values.size
+  }
+
+  /** Reads and writes of the store that failed. */
+  get storeFailures(): number {
+    return this.#store?.failures ?? 0
+  }
+
+  /** Makes a query known. */
+  declare(query: AnyQuery): void {
+    const source = storedSource(query)
+    if (source === undefined) return
+    const parts = this.#parts.get(source)
+    if (parts === undefined) this.#parts.set(source, [query])
+    else parts.push(query)
+  }
+
+  /** The value of a trace, if it is in memory. */
+  value(node: GraphNode, trace: Trace): HeldValue | undefined {
+    const kept = this.#values.get(node)
+    return kept?.trace === trace ? kept.held : undefined
+  }
+
+  /** Fills in a node's trace from the store, if it is there; `undefined` if it cannot be. Call it once per node. */
+  seek(node: GraphNode): Promise<void> | undefined {
+    node.sought = true
+    const source = this.#recorded(node)
+    const key = source && this.#storeKey(source)
+    if (key === undefined) return undefined
+    if (source !== node && source!.sought) return this.#seeking.get(source!)
+    source!.sought = true
+    const seeking = this.#store!.get(key).then(record => {
+      this.#seeking.delete(source!)
+      if (record !== undefined) this.#take(source!, record)
+    })
+    this.#seeking.set(source!, seeking)
+    return seeking
+  }
+
+  /** {@link seek} for many nodes together. Returns how many records were found. */
+  async seekMany(nodes: Iterable<GraphNode>): Promise<number> {
+    const wanted: { readonly node: GraphNode; readonly key: string }[] = []
+    for (const asked of nodes) {
+      const node = this.#recorded(asked)
+      const key = node === undefined || node.sought ? undefined : this.#storeKey(node)
+      if (key !== undefined) wanted.push({ node: node!, key })
+    }
+    const records = (await this.#store?.getMany(wanted.map(({ key }) => key))) ?? []
+    let found = 0
+    for (const [index, record] of records.entries()) {
+      const { node } = wanted[index]!
+      if (record !== undefined && !node.sought && this.#take(node, record)) found++
+      node.sought = true
+    }
+    return found
+  }
+
+  /** The value of a trace from the store. */
+  async restore(node: GraphNode, trace: Trace): Promise<HeldValue | undefined> {
+    const held = await this.#restored(node, trace)
+    if (held !== undefined) this.#values.set(node, { trace, held })
+    return held
+  }
+
+  /**
+   * Keeps a new result, and returns its trace, which is the node's from then on.
+   *
+   * @throws {ResultError}
+   */
+  keep(node: GraphNode, { value, dependencies, durable }: ComputedResult): Trace {
+    const { query } = node
+    const { name, fingerprint: own } = query
+    const source = partSource(node, dependencies)
+    const key = source === undefined ? this.#storeKey(node) : undefined
+    let trace: Trace
+    if (key === undefined) {
+      trace = { fingerprint: fingerprintBy(query, value), dependencies, durable }
+      node.trace = trace
+      if (source !== undefined) this.#rewrite(source)
+    } else {
+      const print = own && ((result: unknown) => fingerprintBy(query, result))
+      const result = encodeResult(name, this.#keeping.codec, value, print)
+      trace = { fingerprint: result.fingerprint, dependencies, durable }
+      node.trace = trace
+      this.#store!.add(key, () => this.#recordOf(node, trace, storedResult(result)))
+    }
+    this.#values.set(node, { trace, held: { value } })
+    return trace
+  }
+
+  /** Whether the value held of a node is no longer what it was: somebody changed a value that is shared. */
+  isChanged(node: GraphNode): boolean {
+    const kept = this.#values.peek(node)
+    if (kept === undefined || kept.trace !== node.trace) return false
+    return fingerprintBy(node.query, kept.held.value) !== kept.trace.fingerprint
+  }
+
+  /** Forgets the value held of a node. */
+  forget(node: GraphNode): void {
+    this.#values.delete(node)
+  }
+
+  /** Resolves when the results so far are in the store, or the store has failed. */
+  async flush(): Promise<void> {
+    await this.#store?.flush()
+  }
+
+  /** Drops the values. */
+  close(): void {
+    this.#values[Symbol.dispose]()
+  }
+
+  async #restored(node: GraphNode, trace: Trace): Promise<HeldValue | undefined> {
+    const { part } = node.query
+    const [dependency] = trace.dependencies
+    if (part !== undefined && dependency?.node !== undefined) {
+      const source = dependency.node
+      if (source.trace?.fingerprint !== dependency.fingerprint) return undefined
+      const whole = this.value(source, source.trace) ?? (await this.restore(source, source.trace))
+      return whole && partOf(part, whole.value)
+    }
+    const key = this.#storeKey(node)
+    const record = key === undefined ? undefined : await this.#store!.get(key)
+    // Another process may have stored what came of other inputs.
+    if (record?.fingerprint !== trace.fingerprint) return undefined
+    return unpackResult(this.#keeping.codec, record)
+  }
+
+  /** The node in whose record what is stored of a node lies. */
+  #recorded(node: GraphNode): GraphNode | undefined {
+    const source = storedSource(node.query)
+    return source === undefined ? node : this.#keeping.find(source.name, node.key)
+  }
+
+  #storeKey({ query, key }: GraphNode): string | undefined {
+    const { version } = query
+    if (this.#store === undefined || version === undefined) return undefined
+    if (storedSource(query) !== undefined) return undefined
+    return JSON.stringify(['graph', query.name, version, key])
+  }
+
+  /** Writes a record once more, as it has got a part. One that waits to be written gets it by itself. */
+  #rewrite(node: GraphNode): void {
+    const key = this.#storeKey(node)
+    const kept = this.#values.peek(node)
+    if (key === undefined || kept === undefined || kept.trace !== node.trace) return
+    const { trace, held } = kept
+    this.#store!.addUnlessPending(key, () =>
+      this.#recordOf(
+        node,
+        trace,
+        storedResult({
+          fingerprint: trace.fingerprint,
+          encoded: this.#keeping.codec.encode(held.value),
+        }),
+      ),
+    )
+  }
+
+  #recordOf(node: GraphNode, trace: Trace, stored: StoredResult): TraceRecord {
+    const parts: string[][] = []
+    for (const query of this.#parts.get(node.query) ?? []) {
+      const part = this.#keeping.peek(query, node.key)?.trace
+      if (part?.dependencies[0]?.fingerprint !== trace.fingerprint) continue
+      parts.push([query.name, query.version!, part.fingerprint])
+    }
+    return recordOf(stored, trace, parts, this.#keeping.root)
+  }
+
+  /** Takes over a record of the store. Its value stays there until it is asked for. */
+  #take(node: GraphNode, record: TraceRecord): boolean {
+    const { root, find } = this.#keeping
+    const trace = traceOf(record, root, find)
+    if (trace === undefined) return false
+    this.storeHits++
+    node.trace = trace
+    for (const query of this.#parts.get(node.query) ?? []) {
+      const fingerprint = partFingerprint(record, query)
+      const part = fingerprint === undefined ? undefined : find(query.name, node.key)
+      if (fingerprint === undefined || part === undefined || part.trace !== undefined) continue
+      part.sought = true
+      part.trace = {
+        fingerprint,
+        dependencies: [{ node, fingerprint: trace.fingerprint }],
+        durable: trace.durable,
+      }
+    }
+    return true
+  }
+}
+
+/** The query in whose records a query's results lie, if not in its own. */
+function storedSource({ part, version }: AnyQuery): AnyQuery | undefined {
+  return version !== undefined && part?.source.version !== undefined ? part.source : undefined
+}
+
+/** The node that a stored part was taken from. */
+function partSource(
+  { query }: GraphNode,
+  [dependency, ...others]: readonly Dependency[],
+): GraphNode | undefined {
+  const source = storedSource(query)
+  const isPart = source !== undefined && others.length === 0 && dependency?.node?.query === source
+  return isPart ? dependency.node : undefined
+}
+
+function partOf({ of }: Part, whole: unknown): HeldValue | undefined {
+  try {
+    return { value: of(whole as never) }
+  } catch {
+    // The query will say so when it is computed.
+    return undefined
+  }
+}
+
+function partFingerprint({ parts }: TraceRecord, { name, version }: AnyQuery): string | undefined {
+  if (!Array.isArray(parts)) return undefined
+  const found = parts.find(part => part?.[0] === name && part[1] === version)
+  return typeof found?.[2] === 'string' ? found[2] : undefined
+}
+
+/** @throws {ResultError} */
+function fingerprintBy({ name, fingerprint }: AnyQuery, value: unknown): string {
+  if (fingerprint === undefined) return resultFingerprint(name, value)
+  const print = fingerprint(value)
+  if (typeof print !== 'string') throw new ResultError(name, 'incomparable')
+  return print
+}

@@ -1,0 +1,66 @@
+import { dirname } from 'node:path'
+import type { Cache } from '@millrace/cache-core'
+import type { ChangeReports } from './change-feed.ts'
+import type { FileRecord } from './file-record.ts'
+import type { FolderLists } from './folder-lists.ts'
+import type { PathKinds } from './path-kinds.ts'
+import type { PathNames } from './path-names.ts'
+import type { Trust } from './trust.ts'
+
+/** What a table remembers of paths. */
+export interface KnownPaths {
+  readonly names: PathNames
+  readonly records: Cache<string, FileRecord>
+  readonly kinds: PathKinds
+  readonly folders: FolderLists
+}
+
+/** Takes the reports of a feed: what they name is looked at again. */
+export class Doubts implements ChangeReports {
+  readonly #known: KnownPaths
+  readonly #trust: Trust
+  readonly #feed: Trust['feed']
+
+  /** The feed is the one that `trust` holds now. */
+  constructor(known: KnownPaths, trust: Trust) {
+    this.#known = known
+    this.#trust = trust
+    this.#feed = trust.feed
+  }
+
+  changed(paths: Iterable<string>): void {
+    this.#trust.reports++
+    for (const path of paths) this.#doubt(this.#known.names.intern(path))
+  }
+
+  changedBelow(folders: readonly string[]): void {
+    const { records, kinds, folders: lists } = this.#known
+    this.#trust.reports++
+    for (const path of [...records.keys(), ...kinds.paths(), ...lists.paths()]) {
+      if (folders.some(folder => isWithin(path, folder))) this.#doubt(path)
+    }
+  }
+
+  changedAll(): void {
+    this.#trust.doubtAll()
+  }
+
+  close(): void {
+    if (this.#trust.feed === this.#feed) this.#trust.feed = undefined
+    this.#trust.doubtAll()
+  }
+
+  #doubt(path: string): void {
+    const { records, kinds, folders } = this.#known
+    const record = records.peek(path)
+    if (record !== undefined) record.trust = 0
+    kinds.doubt(path)
+    folders.doubt(path)
+    folders.doubt(dirname(path))
+  }
+}
+
+/** Whether a path is a folder's own, or below it. Both absolute. */
+function isWithin(path: string, folder: string): boolean {
+  return path.startsWith(folder) && (path.length === folder.length || path[folder.length] === '/')
+}
