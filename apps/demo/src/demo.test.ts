@@ -50,6 +50,15 @@ describe('a run', () => {
     expect(stdout).toMatch(/x faster than the last cold run/)
     expect(stdout).toMatch(/facts of files +4 +0 +100.0 %/)
     expect(stdout).toContain('0 opened')
+    expect(stdout).toContain('0 results recomputed')
+  })
+
+  test('an edit that others cannot see is cut off', async () => {
+    await sandbox.run(args)
+    await sandbox.write('app/local.ts', "import fs from 'node:fs'\nexport default fs // edited\n")
+    const { stdout } = await sandbox.run(args)
+    expect(stdout).toContain('3 unchanged, 0 touched, 0 copies, 1 parsed')
+    expect(stdout).toContain('2 results recomputed, of which 1 cut off as they came out the same')
   })
 
   test('prints its report as JSON where that is asked for', async () => {
@@ -67,6 +76,8 @@ describe('a run', () => {
     expect(stdout).toContain('app: mixed run')
     expect(stdout).toContain('5 source files')
     expect(stdout).toContain('2 unchanged, 1 touched, 0 copies, 2 parsed')
+    // The facts of two files, and what others see of them.
+    expect(stdout).toContain('4 results recomputed, of which 0 cut off as they came out the same')
     expect(stdout).toContain('5 packages: 3 described by the registry, 2 not in it')
     expect(stdout).toContain('for 1 requests')
   })

@@ -45,7 +45,13 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
   const base = options.registry ?? (await registry!.listen())
   // The embedded registry has another port each time and the same answers.
   const identity = options.registry?.href ?? 'embedded:'
-  await using services = createServices({ base, identity }, storage, createTelemetry())
+  await using services = createServices(
+    options.directory,
+    { base, identity },
+    storage,
+    createTelemetry(),
+  )
+  await clock.run('load table', () => services.sources.load())
 
   const result = await runStages({ options, services, clock, manifests, notice, signal })
   if (signal.aborted) {
@@ -79,7 +85,7 @@ interface StageInputs {
 
 async function runStages(inputs: StageInputs): Promise<RunResult> {
   const { options, services, clock, manifests, notice, signal } = inputs
-  const { telemetry, storage, client } = services
+  const { client } = services
   const { directory } = options
   using bar = new ProgressBar()
   const tree = await clock
@@ -91,10 +97,7 @@ async function runStages(inputs: StageInputs): Promise<RunResult> {
   const named = await clock.run('read manifests', () => readManifests(tree.manifests))
   manifests.found = named.values().toArray()
   const analysis = await clock.run('analyse files', () =>
-    analyseSources(tree.sources, {
-      caches: services.sources,
-      store: storage.sources,
-      telemetry,
+    analyseSources(tree.sources, services.sources, {
       signal,
       progress: (done, total) => bar.update('analysing', done, total),
     }),

@@ -43,6 +43,7 @@ export function buildReport(inputs: ReportInputs): Report {
     reasons: reasons(inputs, sources, temperature),
     notices: inputs.notices,
     sources,
+    results: analysis.results,
     packages,
     stages: inputs.stages,
     total: inputs.total,

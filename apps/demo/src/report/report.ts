@@ -1,3 +1,4 @@
+import type { ResultCounts } from '../analyse/analyse-sources.ts'
 import type { Stage } from './stage-clock.ts'
 
 /** Everything a run has to say, as plain data: what `/report` serves and the terminal shows. */
@@ -10,6 +11,7 @@ export interface Report {
   /** What went wrong and what was done instead, one line each. */
   readonly notices: readonly string[]
   readonly sources: SourceCounts
+  readonly results: ResultCounts
   readonly packages: PackageCounts
   readonly stages: readonly Stage[]
   /** From the start of the process, in ms. */

@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { Workspace } from '@millrace/cache-files'
 import { deriveFacts } from '../analyse/derive-facts.ts'
+import {
+  createSourceQueries,
+  type SourceQueries,
+  type TreeSummary,
+} from '../analyse/source-queries.ts'
 import { walk } from '../analyse/source-tree.ts'
-import { type AnalysisGraph, createAnalysisGraph, type TreeSummary } from './analysis-graph.ts'
 
 /** What one round came to. */
 interface Round {
@@ -66,7 +70,7 @@ async function measure(folder: string, paths: readonly string[]): Promise<Rounds
 /** One process's worth of caches over the tree. */
 class AnalysisRun implements AsyncDisposable {
   readonly #workspace: Workspace
-  readonly #analysis: AnalysisGraph
+  readonly #queries: SourceQueries
   readonly #paths: readonly string[]
   #fresh = true
 
@@ -80,16 +84,18 @@ class AnalysisRun implements AsyncDisposable {
       graph: { maxNodes: 4 * paths.length + 1_000, maxResults: 4 * paths.length + 1_000 },
       watch: { ignore: [] },
     })
-    this.#analysis = createAnalysisGraph(this.#workspace)
+    this.#queries = createSourceQueries(this.#workspace.graph, ({ path, bytes }) =>
+      deriveFacts(path, bytes.toString()),
+    )
   }
 
   async round(name: string): Promise<Round> {
     const { graph } = this.#workspace
     const before = graph.stats()
     const begun = performance.now()
-    if (this.#fresh) await this.#analysis.preload(this.#paths)
+    if (this.#fresh) await this.#queries.preload(this.#paths)
     this.#fresh = false
-    const summary = await graph.get(this.#analysis.summary, '')
+    const summary = await graph.get(this.#queries.summary, '')
     const time = performance.now() - begun
     const after = graph.stats()
     return {

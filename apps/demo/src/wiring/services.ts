@@ -1,7 +1,7 @@
 import { HttpPool } from '@millrace/http-pool'
 import { TokenBucket } from '@millrace/rate-limit'
 import { inject } from '@millrace/tracer'
-import { createSourceCaches, type SourceCaches } from '../analyse/source-caches.ts'
+import { SourceCaches } from '../analyse/source-caches.ts'
 import { RegistryClient } from '../registry/registry-client.ts'
 import type { Storage } from './storage.ts'
 import { registryLimiter, type Telemetry } from './telemetry.ts'
@@ -25,8 +25,9 @@ export interface RegistryAddress {
 /** Slightly under what the embedded registry accepts, so that its 429 are met but rare. */
 const requestsPerSecond = 240
 
-/** Puts the packages together: a pooled, limited, cached, measured and traced registry client. */
+/** Puts the packages together: the levels over the tree, and a pooled, limited, cached, measured and traced registry client. */
 export function createServices(
+  directory: string,
   { base, identity }: RegistryAddress,
   storage: Storage,
   telemetry: Telemetry,
@@ -41,7 +42,13 @@ export function createServices(
     limiter,
     injectHeaders: headers => inject(headers),
   })
-  const sources = createSourceCaches()
+  const sources = new SourceCaches({
+    root: directory,
+    store: storage.sources,
+    tables: storage.tables,
+    telemetry,
+    onStoreError: storage.onSourceError,
+  })
   const client = new RegistryClient({
     base,
     identity,
@@ -55,6 +62,7 @@ export function createServices(
   metrics.observe('demo_registry_client', client)
   metrics.observe('demo_files', sources.files)
   metrics.observe('demo_facts', sources.facts)
+  metrics.observe('demo_results', sources.graph)
   metrics.observe('demo_store', storage.sources, { labels: { store: 'sources' } })
   metrics.observe('demo_store', storage.packages, { labels: { store: 'packages' } })
   return {
@@ -67,6 +75,7 @@ export function createServices(
     async [Symbol.asyncDispose]() {
       limiter.close()
       await pool.destroy()
+      await sources[Symbol.asyncDispose]()
       await telemetry[Symbol.asyncDispose]()
       await storage[Symbol.asyncDispose]()
     },

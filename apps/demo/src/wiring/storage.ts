@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Store } from '@millrace/cache-core/store'
-import type { SourceRecord } from '../analyse/source-record.ts'
+import type { TraceRecord } from '@millrace/cache-files'
 import type { DemoOptions } from '../options.ts'
 import type { RegistryAnswer } from '../registry/package-document.ts'
 import type { RunSummary } from '../report/run-summary.ts'
@@ -11,13 +11,17 @@ import { type CacheStore, ForgivingStore } from './forgiving-store.ts'
 
 /** Where a run keeps what outlives it. */
 export interface Storage extends AsyncDisposable {
-  readonly sources: CacheStore<SourceRecord>
+  /** Results of the analysis. The graph forgives, and tells {@link onSourceError}. */
+  readonly sources: Store<TraceRecord>
+  /** What was known of the files of a tree. */
+  readonly tables: CacheStore<string>
   /** For a tiered cache, which itself forgives. */
   readonly packages: Store<RegistryAnswer>
   readonly runs: CacheStore<RunSummary>
+  onSourceError(error: unknown): void
 }
 
-/** Makes one of the three stores. */
+/** Makes one of the stores. */
 type OpenStore = <V>(name: string) => Store<V>
 
 /** Opens the caches that the options name, or, with a notice, the next best ones. */
@@ -75,19 +79,22 @@ function openSqlite(folder: string, notice: (line: string) => void): Storage {
 }
 
 function storageOf(open: OpenStore, notice: (line: string) => void): Storage {
+  const failed = (name: string, { message }: Error) =>
+    notice(`The cache of ${name} failed (${message}): going on without what it misses`)
   const forgiving = <V>(name: string) =>
-    new ForgivingStore<V>(open<V>(name), error =>
-      notice(`The cache of ${name} failed (${error.message}): going on without what it misses`),
-    )
-  const sources = forgiving<SourceRecord>('sources')
+    new ForgivingStore<V>(open<V>(name), error => failed(name, error))
+  const sources = open<TraceRecord>('sources')
+  const tables = forgiving<string>('tables')
   const packages = open<RegistryAnswer>('packages')
   const runs = forgiving<RunSummary>('runs')
   return {
     sources,
+    tables,
     packages,
     runs,
+    onSourceError: error => failed('sources', error as Error),
     async [Symbol.asyncDispose]() {
-      await Promise.all([sources.close(), packages.close(), runs.close()])
+      await Promise.all([sources.close(), tables.close(), packages.close(), runs.close()])
     },
   }
 }

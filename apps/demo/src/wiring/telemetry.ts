@@ -6,8 +6,6 @@ import { SlowestTrace } from '../report/slowest-trace.ts'
 
 /** Operations whose durations the report shows, by the name of their metric. */
 interface Timings {
-  readonly stat: Timing
-  readonly read: Timing
   readonly facts: Timing
   readonly lookup: Timing
   readonly wait: Timing
@@ -40,8 +38,6 @@ export function createTelemetry(): Telemetry {
     tracer,
     slowest,
     timings: {
-      stat: timing('stat', 'Checking whether a source file changed'),
-      read: timing('read', 'Reading and hashing a source file'),
       facts: timing('facts', 'Facts of a source file, by parsing it or from a copy of it'),
       lookup: timing('lookup', 'Answering for a package, from a cache or the registry'),
       request: timing('request', 'One request to the registry, waits and retries included'),

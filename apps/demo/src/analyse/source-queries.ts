@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path'
-import type { Query, Workspace } from '@millrace/cache-files'
-import { deriveFacts, factsVersion } from '../analyse/derive-facts.ts'
-import type { FileFacts } from '../analyse/facts.ts'
+import type { FileContent, Graph, Query } from '@millrace/cache-files'
+import { factsVersion } from './derive-facts.ts'
+import type { FileFacts } from './facts.ts'
 
 /** What other files see of one. */
-interface Shape {
+export interface FileShape {
   readonly imports: readonly string[]
   readonly exports: readonly string[]
 }
@@ -27,28 +27,31 @@ export interface TreeSummary extends Omit<ModuleLinks, 'unresolved'> {
 /** Where a relative import may lead. */
 const endings = ['', '.js', '.ts', '.mjs', '.cjs', '.tsx', '.d.ts', '/index.js', '/index.ts']
 
-/** The demo's analysis as queries: an edit reaches as far as what it changes, and no further. */
-export interface AnalysisGraph {
+/** The analysis as queries: an edit reaches as far as what it changes, and no further. */
+export interface SourceQueries {
   readonly facts: Query<string, FileFacts>
+  readonly shape: Query<string, FileShape>
   readonly summary: Query<string, TreeSummary>
   /** Looks up together what the last run knew of the files. */
   preload(paths: readonly string[]): Promise<void>
 }
 
-export function createAnalysisGraph({ graph }: Workspace): AnalysisGraph {
+/**
+ * @param factsOf derives the facts of a file from its content
+ */
+export function createSourceQueries(
+  graph: Graph,
+  factsOf: (content: FileContent) => Promise<FileFacts>,
+): SourceQueries {
   const version = factsVersion
-  const facts = graph.query(
-    'facts',
-    async (context, path) => deriveFacts(path, (await context.read(path)).bytes.toString()),
-    { version },
-  )
+  const facts = graph.query('facts', async (context, path) => factsOf(await context.read(path)), {
+    version,
+  })
   const shape = graph.select(
     facts,
     'shape',
-    ({ imports, exports }): Shape => ({ imports, exports }),
-    {
-      version,
-    },
+    ({ imports, exports }): FileShape => ({ imports, exports }),
+    { version },
   )
   const links = graph.query<ModuleLinks>(
     'links',
@@ -88,12 +91,11 @@ export function createAnalysisGraph({ graph }: Workspace): AnalysisGraph {
   )
   return {
     facts,
+    shape,
     summary,
     async preload(paths) {
-      await graph.preload(summary, [''])
-      await graph.preload(links, paths)
-      await graph.preload(shape, paths)
       await graph.preload(facts, paths)
+      await graph.preload(shape, paths)
     },
   }
 }
