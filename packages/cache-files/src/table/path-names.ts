@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 
 /**
  * One string per path: absolute, without `.` and `..`, and, where the file system takes letters of either case for the same, folded. What
@@ -39,9 +39,14 @@ export class PathNames {
   }
 
   #canonical(path: string): string {
-    const full = resolve(this.root, path)
+    const full = isCanonical(path) ? path : resolve(this.root, path)
     return this.caseSensitive ? full : full.normalize('NFC').toLowerCase()
   }
+}
+
+/** Whether `resolve` would return the path as it is. */
+function isCanonical(path: string): boolean {
+  return sep === '/' && path.startsWith('/') && !/\/\.{0,2}(?:\/|$)/.test(path)
 }
 
 /** Whether the file system at a folder keeps names apart that differ in case only: asked by the folder's own name, spelt otherwise. */

@@ -7,8 +7,10 @@ import type { Look, Waiter } from './flight.ts'
 
 /** How many consistent looks are tried before a call gives up. */
 const ATTEMPTS = 5
-/** ms for which an answer waits for others of its batch, to be checked with them. */
+/** ms for which an answer waits for others of its batch at least, to be checked with them. */
 const GRACE = 5
+/** How many times as long as the last check took an answer waits, so that checks take a small part of the time. */
+const GRACE_PER_CHECK = 10
 
 /** One call of `graph.get`. */
 export class GraphRequest implements Asker {
@@ -17,6 +19,8 @@ export class GraphRequest implements Asker {
   readonly #reject: (error: unknown) => void
   readonly waiters: Set<Waiter> = new Set()
   gone = false
+  /** Called when it is answered, or left. */
+  ended: (() => void) | undefined
   /** What it came to in the present revision. */
   answer: PromiseSettledResult<unknown> | undefined
 
@@ -48,6 +52,7 @@ export class GraphRequest implements Asker {
   #end(): void {
     this.gone = true
     for (const waiter of this.waiters) waiter.leave()
+    this.ended?.()
   }
 }
 
@@ -69,8 +74,16 @@ export interface BatchEnvironment {
 export class RequestBatch {
   readonly #environment: BatchEnvironment
   #open: GraphRequest[]
+  /** Requests that are not ended. */
+  #left: number
+  /** Requests for whose answer the present revision is still at work. */
+  #working = 0
+  /** Requests that have an answer in the present revision, which is to be checked. */
+  #answered: GraphRequest[] = []
   #revision: Look | undefined
   #grace: Timer | undefined
+  /** ms. */
+  #lastCheck = 0
   #checking = false
   #attempt = 0
   readonly #done = Promise.withResolvers<void>()
@@ -78,6 +91,8 @@ export class RequestBatch {
   constructor(environment: BatchEnvironment, requests: readonly GraphRequest[]) {
     this.#environment = environment
     this.#open = [...requests]
+    this.#left = requests.length
+    for (const request of requests) request.ended = () => this.#ended()
   }
 
   /** When its revision began. */
@@ -103,62 +118,70 @@ export class RequestBatch {
       await files.settled()
       const revision = this.#environment.begin()
       this.#revision = revision
+      this.#open = this.#open.filter(({ gone }) => !gone)
+      this.#working = this.#open.length
       for (const request of this.#open) {
-        request.answer = undefined
         void this.#answer(request, evaluator.demand(request.node, revision, request), revision)
       }
     } catch (error) {
       for (const request of this.#open) request.leave(error)
     }
-    this.#check()
   }
 
   async #answer(request: GraphRequest, demand: Promise<unknown>, revision: Look): Promise<void> {
     const [answer] = await Promise.allSettled([demand])
     if (this.#revision !== revision) return
     request.answer = answer
+    this.#answered.push(request)
+    this.#working--
     this.#check()
+  }
+
+  #ended(): void {
+    if (--this.#left > 0) return
+    this.#grace?.cancel()
+    this.#done.resolve()
   }
 
   /** Looks whether answers can be given now, or soon. */
   #check(): void {
-    this.#open = this.#open.filter(({ gone }) => !gone)
-    if (this.#open.length === 0) {
-      this.#grace?.cancel()
-      this.#done.resolve()
-      return
-    }
     const conflict = this.#revision?.conflict
+    if (this.#left === 0 || this.#checking) return
     if (conflict !== undefined) this.#again(conflict)
-    else if (this.#open.every(({ answer }) => answer !== undefined)) void this.#conclude()
-    else if (this.#open.some(({ answer }) => answer !== undefined)) this.#wait()
+    else if (this.#working === 0) void this.#conclude()
+    else this.#wait()
   }
 
   #wait(): void {
+    const grace = Math.max(GRACE, GRACE_PER_CHECK * this.#lastCheck)
     this.#grace ??= this.#environment.clock.setTimer(() => {
       this.#grace = undefined
       void this.#conclude()
-    }, GRACE)
+    }, grace)
   }
 
   async #conclude(): Promise<void> {
-    if (this.#checking || this.#revision === undefined) return
+    const revision = this.#revision
+    if (this.#checking || revision === undefined || this.#left === 0) return
+    const { files, clock } = this.#environment
     this.#grace?.cancel()
     this.#grace = undefined
     this.#checking = true
-    const revision = this.#revision
-    const answered = this.#open.filter(({ answer }) => answer !== undefined)
+    const answered = this.#answered
+    this.#answered = []
     let moved: string | undefined
     try {
-      await this.#environment.files.settled()
+      await files.settled()
+      const begun = clock.now()
       moved = revision.conflict ?? revision.moved()
+      this.#lastCheck = clock.now() - begun
     } catch (error) {
       for (const request of answered) request.leave(error)
     }
     this.#checking = false
-    if (moved === undefined) for (const request of answered) request.settle()
-    else this.#again(moved)
-    this.#check()
+    if (moved !== undefined) this.#again(moved)
+    else for (const request of answered) request.settle()
+    if (this.#answered.length > 0) this.#check()
   }
 
   /**
@@ -168,6 +191,7 @@ export class RequestBatch {
   #again(moved: string): void {
     if (this.#revision === undefined) return
     this.#revision = undefined
+    this.#answered = []
     this.#environment.conflicted()
     if (this.#attempt < ATTEMPTS) {
       for (const request of this.#open) request.answer = undefined

@@ -46,6 +46,8 @@ export interface Outcome {
 export class GraphNode {
   readonly query: AnyQuery
   readonly key: string
+  /** Unique in the graph. */
+  readonly id: number
   /** Undefined until the first result, in this process or found in the store. */
   trace: Trace | undefined
   /** When a revision last used it, on the graph's clock. */
@@ -57,9 +59,10 @@ export class GraphNode {
   /** Whether the graph has forgotten it, while traces of others still name it. */
   dropped = false
 
-  constructor(query: AnyQuery, key: string) {
+  constructor(query: AnyQuery, key: string, id: number) {
     this.query = query
     this.key = key
+    this.id = id
   }
 
   get label(): string {

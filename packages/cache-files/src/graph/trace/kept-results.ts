@@ -33,9 +33,11 @@ export interface HeldValue {
   readonly value: unknown
 }
 
+/** A value as it came from the query or, not decoded yet, from the store. */
 interface KeptValue {
   readonly trace: Trace
-  readonly held: HeldValue
+  readonly held: HeldValue | undefined
+  readonly record: StoredResult | undefined
 }
 
 /** What a query came to. */
@@ -52,7 +54,7 @@ export interface ComputedResult {
 export class KeptResults {
   readonly #keeping: ResultKeeping
   readonly #store: BestEffortStore<TraceRecord> | undefined
-  readonly #values: Cache<GraphNode, KeptValue>
+  readonly #values: Cache<number, KeptValue>
   /** The stored parts of each query. */
   readonly #parts = new Map<AnyQuery, AnyQuery[]>()
   readonly #seeking = new Map<GraphNode, Promise<void>>()
@@ -90,8 +92,13 @@ export class KeptResults {
 
   /** The value of a trace, if it is in memory. */
   value(node: GraphNode, trace: Trace): HeldValue | undefined {
-    const kept = this.#values.get(node)
-    return kept?.trace === trace ? kept.held : undefined
+    const kept = this.#values.get(node.id)
+    if (kept?.trace !== trace) return this.#partValue(node, trace)
+    if (kept.held !== undefined || kept.record === undefined) return kept.held
+    const held = unpackResult(this.#keeping.codec, kept.record)
+    if (held === undefined) this.#values.delete(node.id)
+    else this.#hold(node, trace, held)
+    return held
   }
 
   /** Fills in a node's trace from the store, if it is there; `undefined` if it cannot be. Call it once per node. */
@@ -130,8 +137,17 @@ export class KeptResults {
 
   /** The value of a trace from the store. */
   async restore(node: GraphNode, trace: Trace): Promise<HeldValue | undefined> {
-    const held = await this.#restored(node, trace)
-    if (held !== undefined) this.#values.set(node, { trace, held })
+    const source = partSource(node, trace.dependencies)
+    if (source !== undefined) {
+      if (source.trace !== undefined) await this.restore(source, source.trace)
+      return this.#partValue(node, trace)
+    }
+    const key = this.#storeKey(node)
+    const record = key === undefined ? undefined : await this.#store!.get(key)
+    // Another process may have stored what came of other inputs.
+    if (record?.fingerprint !== trace.fingerprint) return undefined
+    const held = unpackResult(this.#keeping.codec, record)
+    if (held !== undefined) this.#hold(node, trace, held)
     return held
   }
 
@@ -157,20 +173,20 @@ export class KeptResults {
       node.trace = trace
       this.#store!.add(key, () => this.#recordOf(node, trace, storedResult(result)))
     }
-    this.#values.set(node, { trace, held: { value } })
+    this.#hold(node, trace, { value })
     return trace
   }
 
   /** Whether the value held of a node is no longer what it was: somebody changed a value that is shared. */
   isChanged(node: GraphNode): boolean {
-    const kept = this.#values.peek(node)
-    if (kept === undefined || kept.trace !== node.trace) return false
+    const kept = this.#values.peek(node.id)
+    if (kept?.held === undefined || kept.trace !== node.trace) return false
     return fingerprintBy(node.query, kept.held.value) !== kept.trace.fingerprint
   }
 
   /** Forgets the value held of a node. */
   forget(node: GraphNode): void {
-    this.#values.delete(node)
+    this.#values.delete(node.id)
   }
 
   /** Resolves when the results so far are in the store, or the store has failed. */
@@ -183,20 +199,18 @@ export class KeptResults {
     this.#values[Symbol.dispose]()
   }
 
-  async #restored(node: GraphNode, trace: Trace): Promise<HeldValue | undefined> {
-    const { part } = node.query
-    const [dependency] = trace.dependencies
-    if (part !== undefined && dependency?.node !== undefined) {
-      const source = dependency.node
-      if (source.trace?.fingerprint !== dependency.fingerprint) return undefined
-      const whole = this.value(source, source.trace) ?? (await this.restore(source, source.trace))
-      return whole && partOf(part, whole.value)
-    }
-    const key = this.#storeKey(node)
-    const record = key === undefined ? undefined : await this.#store!.get(key)
-    // Another process may have stored what came of other inputs.
-    if (record?.fingerprint !== trace.fingerprint) return undefined
-    return unpackResult(this.#keeping.codec, record)
+  #hold(node: GraphNode, trace: Trace, held: HeldValue): void {
+    this.#values.set(node.id, { trace, held, record: undefined })
+  }
+
+  /** The value of a part, if that of its source is in memory. */
+  #partValue(node: GraphNode, trace: Trace): HeldValue | undefined {
+    const source = partSource(node, trace.dependencies)
+    if (source?.trace?.fingerprint !== trace.dependencies[0]?.fingerprint) return undefined
+    const whole = source?.trace && this.value(source, source.trace)
+    const held = whole && partOf(node.query.part!, whole.value)
+    if (held !== undefined) this.#hold(node, trace, held)
+    return held
   }
 
   /** The node in whose record what is stored of a node lies. */
@@ -215,8 +229,8 @@ export class KeptResults {
   /** Writes a record once more, as it has got a part. One that waits to be written gets it by itself. */
   #rewrite(node: GraphNode): void {
     const key = this.#storeKey(node)
-    const kept = this.#values.peek(node)
-    if (key === undefined || kept === undefined || kept.trace !== node.trace) return
+    const kept = this.#values.peek(node.id)
+    if (key === undefined || kept?.held === undefined || kept.trace !== node.trace) return
     const { trace, held } = kept
     this.#store!.addUnlessPending(key, () =>
       this.#recordOf(
@@ -240,13 +254,15 @@ export class KeptResults {
     return recordOf(stored, trace, parts, this.#keeping.root)
   }
 
-  /** Takes over a record of the store. Its value stays there until it is asked for. */
+  /** Takes over a record of the store. Its value is decoded when it is asked for. */
   #take(node: GraphNode, record: TraceRecord): boolean {
     const { root, find } = this.#keeping
     const trace = traceOf(record, root, find)
     if (trace === undefined) return false
     this.storeHits++
     node.trace = trace
+    const { fingerprint: whole, value } = record
+    this.#values.set(node.id, { trace, held: undefined, record: { fingerprint: whole, value } })
     for (const query of this.#parts.get(node.query) ?? []) {
       const fingerprint = partFingerprint(record, query)
       const part = fingerprint === undefined ? undefined : find(query.name, node.key)

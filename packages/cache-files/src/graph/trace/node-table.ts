@@ -21,6 +21,7 @@ export class NodeTable {
   readonly #limits: NodeLimits
   readonly #nodes = new Map<AnyQuery, Map<string, GraphNode>>()
   #size = 0
+  #nextId = 0
   readonly #oldestInUse: () => number
   #timer: Timer | undefined
 
@@ -53,7 +54,7 @@ export class NodeTable {
     }
     let node = nodes.get(key)
     if (node === undefined) {
-      node = new GraphNode(query, key)
+      node = new GraphNode(query, key, this.#nextId++)
       node.usedAt = this.#limits.clock.now()
       nodes.set(key, node)
       this.#size++
