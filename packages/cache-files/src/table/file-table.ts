@@ -20,7 +20,7 @@ import { type FolderList, FolderLists } from './folder-lists.ts'
 import type { PathKind } from './path-kind.ts'
 import { PathKinds } from './path-kinds.ts'
 import { PathNames } from './path-names.ts'
-import { type FileRead, isSmall, readFile, readFileSync } from './read-file.ts'
+import { type FileRead, readFile, readFileSync, readSmallFileSync } from './read-file.ts'
 import { type TableFault, tableFaults } from './table-faults.ts'
 import { decodeSnapshot, encodeSnapshot, type KnownFile } from './table-snapshot.ts'
 import { Trust } from './trust.ts'
@@ -69,10 +69,9 @@ export class FileTable implements Disposable {
   async read(path: string, options?: CallOptions): Promise<FileContent> {
     const signal = callSignal(options)
     signal?.throwIfAborted()
+    const now = this.readNow(path)
+    if (now !== undefined) return now
     const full = this.#names.intern(path)
-    const held = this.#current(full)
-    if (held !== undefined) return held
-    if (isSmall(full)) return this.#readSync(full)
     const { clock, maxFileBytes } = this.#settings
     const [begun, reports] = [clock.now(), this.#trust.reports]
     try {
@@ -80,6 +79,16 @@ export class FileTable implements Disposable {
     } catch (error) {
       throw this.#failed(full, error)
     }
+  }
+
+  /**
+   * {@link read}, if it need not wait: the content is held and current, or small. `undefined` for a larger one.
+   *
+   * @throws {FileReadError}
+   */
+  readNow(path: string): FileContent | undefined {
+    const full = this.#names.intern(path)
+    return this.#current(full) ?? this.#readOnThread(full, readSmallFileSync)
   }
 
   /**
@@ -265,10 +274,18 @@ export class FileTable implements Disposable {
   }
 
   #readSync(path: string): FileContent {
+    return this.#readOnThread(path, readFileSync)!
+  }
+
+  #readOnThread(
+    path: string,
+    read: (path: string, limit: number) => FileRead | undefined,
+  ): FileContent | undefined {
     const { clock, maxFileBytes } = this.#settings
     const [begun, reports] = [clock.now(), this.#trust.reports]
     try {
-      return this.#keep(path, begun, reports, readFileSync(path, maxFileBytes))
+      const found = read(path, maxFileBytes)
+      return found && this.#keep(path, begun, reports, found)
     } catch (error) {
       throw this.#failed(path, error)
     }

@@ -29,7 +29,7 @@ export interface FileRead {
 
 /** How often a file that changes while it is read is read again. */
 const ATTEMPTS = 3
-/** Bytes up to which a file is read on the calling thread. */
+/** Bytes up to which reading a file takes less time than handing it to another thread. */
 const SMALL = 2 ** 16
 /** Bytes of one read: the system takes no more than 2^31 - 1 at once. */
 const CHUNK = 2 ** 26
@@ -44,6 +44,19 @@ const HASH_CHUNK = 2 ** 30
  * @throws {FileReadError}
  */
 export function readFileSync(path: string, limit: number): FileRead {
+  return readUpTo(path, limit, Infinity)!
+}
+
+/**
+ * {@link readFileSync} of a file for which that takes less time than handing it to another thread; `undefined` for a larger one.
+ *
+ * @throws {FileReadError}
+ */
+export function readSmallFileSync(path: string, limit: number): FileRead | undefined {
+  return readUpTo(path, limit, SMALL)
+}
+
+function readUpTo(path: string, limit: number, largest: number): FileRead | undefined {
   let file: number
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -53,6 +66,7 @@ export function readFileSync(path: string, limit: number): FileRead {
   try {
     for (let attempt = 1; ; attempt++) {
       const before = fstatSync(file, { bigint: true })
+      if (before.isFile() && before.size > largest) return undefined
       const filling = new Filling(path, before, limit)
       let count: number
       do {
@@ -100,17 +114,6 @@ export async function readFile(
     throw fileReadError(path, error)
   } finally {
     await file.close()
-  }
-}
-
-/** Whether reading a file on the calling thread takes less time than handing it to another one. */
-export function isSmall(path: string): boolean {
-  try {
-    const stat = statSync(path, { throwIfNoEntry: false })
-    return stat?.isFile() === true && stat.size <= SMALL
-  } catch {
-    // Reading it will say why.
-    return false
   }
 }
 

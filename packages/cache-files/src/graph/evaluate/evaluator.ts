@@ -6,12 +6,12 @@ import type { AnyQuery, GraphNode, Outcome, Trace } from '../trace/graph-node.ts
 import type { KeptResults } from '../trace/kept-results.ts'
 import { Flight, FlightAbandoned, type Look, Waiter, waitPath } from './flight.ts'
 import { type QueryEnvironment, QueryRun } from './query-run.ts'
+import { QueryTimers } from './query-timers.ts'
 
 /** What an {@link Evaluator} needs of the graph around it. */
-export interface EvaluatorEnvironment extends Omit<QueryEnvironment, 'ask' | 'isDurable'> {
+export interface EvaluatorEnvironment extends Omit<QueryEnvironment, 'ask' | 'ready' | 'timers' | 'isDurable'> {
   readonly results: KeptResults
   readonly durable: DurableInputs
-  /** The node of a query and key, made if there is none. */
   node(query: AnyQuery, key: string): GraphNode
   /** Whether a query is the graph's own. */
   owns(query: AnyQuery): boolean
@@ -54,15 +54,22 @@ export class Evaluator {
       clock,
       resolve: path => environment.resolve(path),
       isDurable: (kind, name) => durable.covers(kind, name),
-      ask: async (asker, asked, key) => {
+      timers: new QueryTimers(clock),
+      node: (asked, key) => {
         const query = asked as AnyQuery
         if (!environment.owns(query)) {
           throw new InvalidOptionError('query', 'a query of this graph', query)
         }
-        const node = environment.node(query, key)
-        return [node, await this.#valued(asker, node)]
+        return environment.node(query, key)
       },
+      ready: (asker, node) => this.#ready(node, asker.revision, true),
+      ask: (asker, node) => this.#valued(asker, node),
     }
+  }
+
+  /** What a node comes to in a revision, with its value, if that can be told without waiting. */
+  ready(node: GraphNode, revision: Look): Outcome | undefined {
+    return this.#ready(node, revision, true)
   }
 
   /** The value of a node in a revision, for one who may leave. */
@@ -172,9 +179,14 @@ export class Evaluator {
     const { node, revision } = flight
     const known = revision.outcomes.get(node)
     if (known !== undefined) return (await this.#restored(node, known)) ?? this.#compute(flight)
-    if (!node.sought) await this.#results.seek(node)
-    let trace = await this.#holding(flight)
-    if (trace === undefined && (await this.#borrowed(flight))) trace = await this.#holding(flight)
+    if (!node.sought) {
+      const seeking = this.#results.seek(node)
+      if (seeking !== undefined) await seeking
+    }
+    let trace = node.trace && (await this.#holding(flight))
+    if (trace === undefined && this.#computing.has(node) && (await this.#borrowed(flight))) {
+      trace = await this.#holding(flight)
+    }
     if (flight.over) throw new FlightAbandoned()
     return trace === undefined ? this.#compute(flight) : this.#good(node, revision, trace)
   }

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Clock, Timer } from '@millrace/cache-core'
+import type { Clock } from '@millrace/cache-core'
 import { isThenable } from '@millrace/kit'
 import { ContextEndedError, FileReadError, QueryTimeoutError } from '../../errors.ts'
 import type { FileContent } from '../../table/file-content.ts'
@@ -9,18 +9,24 @@ import type { Query, QueryContext } from '../query.ts'
 import type { Dependency, GraphNode, Outcome } from '../trace/graph-node.ts'
 import type { ComputedResult } from '../trace/kept-results.ts'
 import { type Flight, FlightAbandoned } from './flight.ts'
+import type { QueryTimers, Timed } from './query-timers.ts'
 
 /** What a {@link QueryRun} needs of the graph. */
 export interface QueryEnvironment {
   /** The graph, which a query must not ask but through its context. */
   readonly owner: object
   readonly clock: Clock
+  readonly timers: QueryTimers
   /** Absolute form of a path. */
   resolve(path: string): string
   /** Whether an input is looked at once per epoch only. */
   isDurable(kind: InputKind, name: string): boolean
   /** Brings another query up to date, for the flight that asks. */
-  ask(asker: Flight, query: Query<string, unknown>, key: string): Promise<[GraphNode, Outcome]>
+  ask(asker: Flight, node: GraphNode): Promise<Outcome>
+  /** What {@link ask} comes to, if that can be told without waiting. */
+  ready(asker: Flight, node: GraphNode): Outcome | undefined
+  /** The node of a query of the graph. */
+  node(query: Query<string, unknown>, key: string): GraphNode
 }
 
 const running = new AsyncLocalStorage<QueryRun>()
@@ -32,19 +38,20 @@ export function runningQuery(owner: object): string | undefined {
 }
 
 /** One computation of a node: the context handed to the query, which writes down what is asked for, in order. */
-export class QueryRun implements QueryContext {
+export class QueryRun implements QueryContext, Timed {
   readonly #flight: Flight
   readonly #environment: QueryEnvironment
   /** In order of asking; a hole until the answer is there. */
   readonly #trace: (Dependency | undefined)[] = []
   readonly #asked = new Map<string, number>()
-  readonly #open = new Set<Promise<unknown>>()
+  /** What was asked for and is not answered yet. */
+  #open: Set<Promise<unknown>> | undefined
   /** Queries it waits for: while there are any, its own time stands still. */
   #waitingFor = 0
   #ownTime = 0
   #since = 0
-  #timer: Timer | undefined
   #timedOut: ((error: Error) => void) | undefined
+  due: number = Infinity
   #durable = true
   ended = false
 
@@ -75,7 +82,7 @@ export class QueryRun implements QueryContext {
     const { query, key } = this.#flight.node
     try {
       const result = running.run(this, () => query.compute(this, key))
-      const pending = isThenable(result) || this.#open.size > 0
+      const pending = isThenable(result) || this.#open !== undefined
       const value = pending ? await this.#inTime(result) : result
       return { value, dependencies: this.#trace as Dependency[], durable: this.#durable }
     } finally {
@@ -86,23 +93,31 @@ export class QueryRun implements QueryContext {
   /** From now on nothing can be asked for. */
   stop(): void {
     this.ended = true
-    this.#timer?.cancel()
+    if (this.#timedOut !== undefined) this.#environment.timers.forget(this)
+  }
+
+  expire(): void {
+    const { query } = this.#flight.node
+    this.#timedOut?.(new QueryTimeoutError(query.name, query.timeout))
   }
 
   get<K extends string, V>(query: Query<K, V>, key: K): Promise<V> {
     const asked = query as unknown as Query<string, unknown>
-    const index = this.#reserve(`${asked.name}(${key}`)
+    const index = this.#reserve(`${asked?.name}(${key}`)
+    let node: GraphNode
+    try {
+      node = this.#environment.node(asked, key)
+      const outcome = this.#environment.ready(this.#flight, node)
+      if (outcome !== undefined) return Promise.resolve(this.#found(index, node, outcome) as V)
+    } catch (error) {
+      return this.#failed(index, asked?.name, error)
+    }
     return this.#track(async () => {
       this.#pause()
       try {
-        const [node, { trace, held }] = await this.#environment.ask(this.#flight, asked, key)
-        this.#durable &&= trace.durable
-        this.#trace[index] = { node, fingerprint: trace.fingerprint }
-        return held!.value as V
+        return this.#found(index, node, await this.#environment.ask(this.#flight, node)) as V
       } catch (error) {
-        // It may succeed next time without any input having changed.
-        this.#fill(index, 'untracked', asked.name, 'failed')
-        throw error
+        return await this.#failed(index, asked.name, error)
       } finally {
         this.#resume()
       }
@@ -112,15 +127,22 @@ export class QueryRun implements QueryContext {
   read(path: string): Promise<FileContent> {
     const full = this.#environment.resolve(path)
     const index = this.#reserve(`file:${full}`)
+    try {
+      const content = this.#flight.revision.readNow(full)
+      if (content !== undefined) {
+        this.#fill(index, 'file', full, content.hash)
+        return Promise.resolve(content)
+      }
+    } catch (error) {
+      return this.#unreadable(index, full, error)
+    }
     return this.#track(async () => {
       try {
         const content = await this.#flight.revision.read(full)
         this.#fill(index, 'file', full, content.hash)
         return content
       } catch (error) {
-        if (error instanceof FileReadError) this.#fill(index, 'file', full, `error ${error.reason}`)
-        else this.#fill(index, 'untracked', full, 'failed')
-        throw error
+        return await this.#unreadable(index, full, error)
       }
     })
   }
@@ -185,48 +207,61 @@ export class QueryRun implements QueryContext {
     this.#durable &&= this.#environment.isDurable(kind, name)
   }
 
+  #found(index: number, node: GraphNode, { trace, held }: Outcome): unknown {
+    this.#durable &&= trace.durable
+    this.#trace[index] = { node, fingerprint: trace.fingerprint }
+    return held!.value
+  }
+
+  /** A query may succeed next time without any input having changed. */
+  #failed(index: number, name: string, error: unknown): Promise<never> {
+    this.#fill(index, 'untracked', name, 'failed')
+    return rejected(error)
+  }
+
+  #unreadable(index: number, path: string, error: unknown): Promise<never> {
+    if (error instanceof FileReadError) this.#fill(index, 'file', path, `error ${error.reason}`)
+    else this.#fill(index, 'untracked', path, 'failed')
+    return rejected(error)
+  }
+
   #track<T>(work: () => Promise<T>): Promise<T> {
+    this.#open ??= new Set()
+    const open = this.#open
     const done = work()
-    this.#open.add(done)
-    const forget = () => this.#open.delete(done)
+    open.add(done)
+    const forget = () => open.delete(done)
     done.then(forget, forget)
     return done
   }
 
-  async #inTime<T>(result: T | PromiseLike<T>): Promise<T> {
+  #inTime<T>(result: T | PromiseLike<T>): Promise<T> {
     const { timeout } = this.#flight.node.query
     const whole = this.#whole(result)
     if (timeout === Infinity) return whole
-    const { promise, reject } = Promise.withResolvers<never>()
-    this.#timedOut = reject
-    this.#since = this.#environment.clock.now()
-    if (this.#waitingFor === 0) this.#arm()
-    return Promise.race([whole, promise])
+    return new Promise<T>((resolve, reject) => {
+      this.#timedOut = reject
+      whole.then(resolve, reject)
+      this.#since = this.#environment.clock.now()
+      if (this.#waitingFor === 0) this.#arm()
+    })
   }
 
   async #whole<T>(result: T | PromiseLike<T>): Promise<T> {
     const value = await result
-    while (this.#open.size > 0) await Promise.allSettled(this.#open)
+    while (this.#open !== undefined && this.#open.size > 0) await Promise.allSettled(this.#open)
     return value
   }
 
-  /** Sets the timer for the time that is left, once; it sets itself anew where time stood still meanwhile. */
   #arm(): void {
-    if (this.#timer !== undefined || this.ended || this.#timedOut === undefined) return
-    const { query } = this.#flight.node
-    const { clock } = this.#environment
-    const expire = (): void => {
-      this.#timer = undefined
-      if (this.ended || this.#waitingFor > 0) return
-      if (this.#ownTime + clock.now() - this.#since < query.timeout) this.#arm()
-      else this.#timedOut?.(new QueryTimeoutError(query.name, query.timeout))
-    }
-    const spent = this.#ownTime + clock.now() - this.#since
-    this.#timer = clock.setTimer(expire, Math.max(0, query.timeout - spent))
+    if (this.ended) return
+    this.due = this.#since + this.#flight.node.query.timeout - this.#ownTime
+    this.#environment.timers.add(this)
   }
 
   #pause(): void {
     if (this.#waitingFor++ > 0 || this.#timedOut === undefined) return
+    this.#environment.timers.forget(this)
     this.#ownTime += this.#environment.clock.now() - this.#since
   }
 
@@ -235,4 +270,11 @@ export class QueryRun implements QueryContext {
     this.#since = this.#environment.clock.now()
     this.#arm()
   }
+}
+
+/** A rejection of which nobody need hear, as a query may ask without waiting. */
+function rejected(error: unknown): Promise<never> {
+  const promise = Promise.reject(error)
+  promise.catch(() => undefined)
+  return promise
 }

@@ -121,8 +121,11 @@ export class RequestBatch {
       this.#open = this.#open.filter(({ gone }) => !gone)
       this.#working = this.#open.length
       for (const request of this.#open) {
-        void this.#answer(request, evaluator.demand(request.node, revision, request), revision)
+        const answer = readyAnswer(evaluator, request.node, revision)
+        if (answer !== undefined) this.#note(request, answer)
+        else void this.#answer(request, evaluator.demand(request.node, revision, request), revision)
       }
+      if (this.#answered.length > 0) this.#check()
     } catch (error) {
       for (const request of this.#open) request.leave(error)
     }
@@ -131,10 +134,14 @@ export class RequestBatch {
   async #answer(request: GraphRequest, demand: Promise<unknown>, revision: Look): Promise<void> {
     const [answer] = await Promise.allSettled([demand])
     if (this.#revision !== revision) return
+    this.#note(request, answer)
+    this.#check()
+  }
+
+  #note(request: GraphRequest, answer: PromiseSettledResult<unknown>): void {
     request.answer = answer
     this.#answered.push(request)
     this.#working--
-    this.#check()
   }
 
   #ended(): void {
@@ -199,5 +206,19 @@ export class RequestBatch {
       return
     }
     for (const request of this.#open) request.leave(new UnsettledError(moved, ATTEMPTS))
+  }
+}
+
+/** The answer of a node that can be told without waiting. */
+function readyAnswer(
+  evaluator: Evaluator,
+  node: GraphNode,
+  revision: Look,
+): PromiseSettledResult<unknown> | undefined {
+  try {
+    const outcome = evaluator.ready(node, revision)
+    return outcome && { status: 'fulfilled', value: outcome.held!.value }
+  } catch (reason) {
+    return { status: 'rejected', reason }
   }
 }

@@ -91,22 +91,30 @@ export class Revision {
    * @throws {FileReadError}
    */
   async read(path: string): Promise<FileContent> {
+    return (
+      this.readNow(path) ??
+      this.#noted(
+        path,
+        await this.#world.files.read(path).catch(error => this.#unreadable(path, error)),
+      )
+    )
+  }
+
+  /**
+   * {@link read}, if it need not wait.
+   *
+   * @throws {FileReadError}
+   */
+  readNow(path: string): FileContent | undefined {
     const known = this.#contents.get(path)
     if (known !== undefined) return known
-    const { files } = this.#world
-    let content: FileContent
+    let content: FileContent | undefined
     try {
-      content = await files.read(path)
+      content = this.#world.files.readNow(path)
     } catch (error) {
-      if (error instanceof FileReadError) this.#note(path, failure(error))
-      throw error
+      this.#unreadable(path, error)
     }
-    // Half old and half new, or read by somebody else meanwhile.
-    if (!content.stable) this.#disagree(path)
-    const record = files.peek(path)
-    this.#note(path, record?.hash === content.hash ? record : content.hash)
-    this.#contents.set(path, content)
-    return content
+    return content && this.#noted(path, content)
   }
 
   /** What is under a path. */
@@ -197,6 +205,20 @@ export class Revision {
       map.set(name, state)
     }
     return state
+  }
+
+  #noted(path: string, content: FileContent): FileContent {
+    // Half old and half new, or read by somebody else meanwhile.
+    if (!content.stable) this.#disagree(path)
+    const record = this.#world.files.peek(path)
+    this.#note(path, record?.hash === content.hash ? record : content.hash)
+    this.#contents.set(path, content)
+    return content
+  }
+
+  #unreadable(path: string, error: unknown): never {
+    if (error instanceof FileReadError) this.#note(path, failure(error))
+    throw error
   }
 
   /** Notes the state of a file that was read anyway. */
