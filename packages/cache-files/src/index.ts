@@ -56,6 +56,7 @@ export {
   type ChangedByGitOptions,
   changedByGit,
   changedFiles,
+  type DependenciesOf,
   dependencyOrder,
 } from './warm/warm-orders.ts'
 export { ManualSource } from './watch/manual-source.ts'

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
 import type { Store, StoreEntry, StoreItem } from '@millrace/cache-core/store'
+import { wallClock } from '@millrace/kit'
 import { StoreTimeoutError } from '../errors.ts'
 import type { StoredResult } from './stored-result.ts'
 import { WriteBehind } from './write-behind.ts'
@@ -92,8 +93,11 @@ export class BestEffortStore<T extends StoredResult> {
     // Damaged, or another key's, as a damaged index of the store gives: as good as not there.
     if (typeof value !== 'object' || value?.seal !== sealOf(key, value)) return undefined
     const { retention } = this.#options
-    // `expires` is on the wall clock of whoever wrote it: a step of it costs a write, or half a life.
-    if (retention !== Infinity && expires - Date.now() < retention / 2) this.add(key, () => value)
+    if (retention !== Infinity) {
+      // On the wall clock of the process that wrote it. More than a whole life: that clock was ahead, or has been set back since.
+      const left = expires - wallClock.now()
+      if (left < retention / 2 || left > retention) this.add(key, () => value)
+    }
     return value
   }
 

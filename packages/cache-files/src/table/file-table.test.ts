@@ -75,6 +75,33 @@ describe('FileTable', () => {
     expect(files.stats()).toMatchObject({ reads: 3, hits: 0 })
   })
 
+  test('a stamp that the clock can give again is no proof: the clock was set back', () => {
+    writeFileSync(at('a'), 'hello')
+    const start = Date.now()
+    const time = { now: () => start + 10_000 }
+    const files = new FileTable({ root: folder, clock: time })
+    files.readSync('a')
+    files.readSync('a')
+    expect(files.folderSync('.')).toBe(files.folderSync('.'))
+    expect(files.stats()).toMatchObject({ reads: 1, hits: 1 })
+    time.now = () => start - 3_600_000
+    files.readSync('a')
+    files.readSync('a')
+    expect(files.stats()).toMatchObject({ reads: 3, racyReads: 2, unsaved: 1 })
+    // What is saved meanwhile vouches for nothing, and neither does what was saved before.
+    expect(new FileTable({ root: folder, clock: time }).load(files.dump())).toBe(0)
+    time.now = () => start + 20_000
+    files.readSync('a')
+    files.readSync('a')
+    expect(files.stats()).toMatchObject({ reads: 4, hits: 2 })
+    const dump = files.dump()
+    time.now = () => start - 3_600_000
+    const next = new FileTable({ root: folder, clock: time })
+    expect(next.load(dump)).toBe(1)
+    next.readSync('a')
+    expect(next.stats()).toMatchObject({ reads: 1, hits: 0 })
+  })
+
   test.each([
     ['a rewrite of the same size', () => writeFileSync(at('a'), 'olleh')],
     ['an append', () => appendFileSync(at('a'), '!')],

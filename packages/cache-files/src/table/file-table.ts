@@ -44,18 +44,20 @@ export class FileTable implements Disposable {
   readonly #contents: FileContents
   readonly #trust = new Trust()
   readonly #order: AccessOrder
+  /** The latest time seen. */
+  #latest = -Infinity
   #counts = { hits: 0, trusted: 0, reads: 0, racyReads: 0, unstable: 0, errors: 0, unsaved: 0 }
 
   /** @throws {InvalidOptionError} */
   constructor(options: FileTableOptions = {}) {
     const settings = fileTableSettings(options)
-    const { maxFiles, racyWindow, clock } = settings
+    const { maxFiles, racyWindow } = settings
     this.#settings = settings
     this.#names = new PathNames(settings.root, 4 * maxFiles, settings.caseSensitive)
     this.root = this.#names.root
     this.#records = new Cache({ maxEntries: maxFiles })
     this.#kinds = new PathKinds(maxFiles, this.#trust)
-    this.#folders = new FolderLists(maxFiles, this.#trust, racyWindow, () => clock.now())
+    this.#folders = new FolderLists(maxFiles, this.#trust, racyWindow, () => this.#now())
     this.#contents = new FileContents(settings)
     this.#order = new AccessOrder(2 * maxFiles)
   }
@@ -72,8 +74,8 @@ export class FileTable implements Disposable {
     const now = this.readNow(path)
     if (now !== undefined) return now
     const full = this.#names.intern(path)
-    const { clock, maxFileBytes } = this.#settings
-    const [begun, reports] = [clock.now(), this.#trust.reports]
+    const { maxFileBytes } = this.#settings
+    const [begun, reports] = [this.#now(), this.#trust.reports]
     try {
       return this.#keep(full, begun, reports, await readFile(full, maxFileBytes, signal))
     } catch (error) {
@@ -239,15 +241,17 @@ export class FileTable implements Disposable {
 
   /**
    * Takes over what {@link dump} returned in another process on the same machine. Files that changed since are read again as
-   * always. O(files).
+   * always, and so are those whose stamps lie in the future, as after the clock was set back. O(files).
    *
    * @returns how many files are known from it; 0 if the bytes are torn, damaged or of another format
    */
   load(bytes: Uint8Array): number {
     const known = decodeSnapshot(bytes) ?? []
+    const { racyWindow } = this.#settings
+    const now = this.#now()
     this.#order.last = known.map(({ path, stamp, hash }) => {
       const name = this.#names.intern(path)
-      this.#records.set(name, new FileRecord(name, stamp, hash, true))
+      this.#records.set(name, new FileRecord(name, stamp, hash, isSettled(stamp, now, racyWindow)))
       return name
     })
     this.#counts.unsaved = 0
@@ -281,8 +285,8 @@ export class FileTable implements Disposable {
     path: string,
     read: (path: string, limit: number) => FileRead | undefined,
   ): FileContent | undefined {
-    const { clock, maxFileBytes } = this.#settings
-    const [begun, reports] = [clock.now(), this.#trust.reports]
+    const { maxFileBytes } = this.#settings
+    const [begun, reports] = [this.#now(), this.#trust.reports]
     try {
       const found = read(path, maxFileBytes)
       return found && this.#keep(path, begun, reports, found)
@@ -322,6 +326,7 @@ export class FileTable implements Disposable {
     }
     if (stat === undefined) throw this.#failed(path, new FileReadError(path, 'missing'))
     if (!sameStamp(record.stamp, stat)) return undefined
+    this.#now()
     if (!record.settled) {
       this.#counts.racyReads++
       return undefined
@@ -358,6 +363,19 @@ export class FileTable implements Disposable {
     record.trust = unreported && read.stampable && !read.linked ? this.#trust.mark(path) : 0
     if (this.#settings.validationInterval > 0) record.validated = monotonicClock.now()
     return { path, bytes: this.#contents.share(hash, bytes), hash, stable }
+  }
+
+  /** The present time. Where the clock was set back, a write may get the time of an earlier one: such stamps prove nothing. */
+  #now(): number {
+    const now = this.#settings.clock.now()
+    if (now < this.#latest) {
+      for (const record of this.#records.values()) {
+        record.settled &&= isSettled(record.stamp, now, this.#settings.racyWindow)
+      }
+      this.#folders.clockSetBack(now)
+    }
+    this.#latest = now
+    return now
   }
 
   #forget(path: string): void {

@@ -73,6 +73,13 @@ export class FolderLists {
     if (held !== undefined) held.trust = 0
   }
 
+  /** Stamps that lie in the future from now on prove nothing. */
+  clockSetBack(now: number): void {
+    for (const held of this.#held.values()) {
+      held.settled &&= held.stamp !== undefined && isSettled(held.stamp, now, this.#racyWindow)
+    }
+  }
+
   paths(): Iterable<string> {
     return this.#held.keys()
   }

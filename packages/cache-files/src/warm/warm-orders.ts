@@ -1,24 +1,29 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { checkInteger, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import { checkFunction, checkInteger, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
 import type { CallOptions } from '../call-options.ts'
 import { FileReadError } from '../errors.ts'
 import type { FileTable } from '../table/file-table.ts'
 
+/** The files that a file depends on. */
+export type DependenciesOf = (path: string) => Iterable<string> | Promise<Iterable<string>>
+
 /**
  * Files from their roots along what they depend on, nearest first, each once, also in circles.
  *
- * @param dependenciesOf the files that a file depends on; where it throws, the file is taken to depend on none
+ * @param dependenciesOf where it throws, the file is taken to depend on none
  * @param depth how many steps from a root, >= 0
  */
 export async function* dependencyOrder(
-  roots: Iterable<string>,
-  dependenciesOf: (path: string) => Iterable<string> | Promise<Iterable<string>>,
+  roots: Iterable<string> | AsyncIterable<string>,
+  dependenciesOf: DependenciesOf,
   depth: number,
 ): AsyncGenerator<string, void> {
+  checkFunction('dependenciesOf', dependenciesOf)
   checkInteger('depth', depth, 0)
-  const seen = new Set<string>(roots)
+  const seen = new Set<string>()
+  for await (const root of roots) seen.add(root)
   let level: readonly string[] = [...seen]
   for (let step = 0; level.length > 0; step++) {
     const next: string[] = []
@@ -37,7 +42,7 @@ export async function* dependencyOrder(
 
 async function dependencies(
   path: string,
-  dependenciesOf: (path: string) => Iterable<string> | Promise<Iterable<string>>,
+  dependenciesOf: DependenciesOf,
 ): Promise<Iterable<string>> {
   try {
     return await dependenciesOf(path)

@@ -10,7 +10,7 @@ import type { StoredResult } from '../persist/stored-result.ts'
 import { FileTable } from '../table/file-table.ts'
 import type { FileTableOptions } from '../table/file-table-options.ts'
 import { type WarmOptions, type WarmReport, warm } from '../warm/warm.ts'
-import { changedFiles } from '../warm/warm-orders.ts'
+import { changedFiles, type DependenciesOf, dependencyOrder } from '../warm/warm-orders.ts'
 import { Watcher, type WatcherOptions } from '../watch/watcher.ts'
 import { CacheFolder, type CacheFolderProblem } from './cache-folder.ts'
 import { type FilePreset, type FilePresetName, filePresets } from './presets.ts'
@@ -40,6 +40,10 @@ export interface WorkspaceOptions {
 export interface WorkspaceWarmOptions extends WarmOptions {
   /** What to warm, in order. Default: the files of the last run in the order in which it asked for them, by the preset only those that changed. */
   readonly paths?: Iterable<string> | AsyncIterable<string> | undefined
+  /** Given, what the paths depend on is warmed too, nearest first. Default: the paths alone. */
+  readonly dependenciesOf?: DependenciesOf | undefined
+  /** Steps along dependencies, >= 0. Default: the preset's. */
+  readonly depth?: number | undefined
 }
 
 const OPTIONS: OptionNames<WorkspaceOptions> = {
@@ -131,11 +135,14 @@ export class Workspace implements AsyncDisposable {
   /** Loads what will be asked for, within the preset's limits where nothing else is said. */
   warm(
     load: (path: string, options: { readonly signal: AbortSignal }) => unknown,
-    { paths, ...options }: WorkspaceWarmOptions = {},
+    { paths, dependenciesOf, depth, ...options }: WorkspaceWarmOptions = {},
   ): Promise<WarmReport> {
-    const { workers, timeLimit, memoryLimit, changedOnly } = this.#preset.warm
-    const usual = changedOnly ? changedFiles(this.files) : this.files.lastOrder
-    return warm(paths ?? usual, load, { workers, timeLimit, memoryLimit, ...options })
+    const { workers, timeLimit, memoryLimit, changedOnly, depth: usualDepth } = this.#preset.warm
+    const roots = paths ?? (changedOnly ? changedFiles(this.files) : this.files.lastOrder)
+    const order = dependenciesOf
+      ? dependencyOrder(roots, dependenciesOf, depth ?? usualDepth)
+      : roots
+    return warm(order, load, { workers, timeLimit, memoryLimit, ...options })
   }
 
   /** Compares all levels with each other and with the disk. Reads every file that is known. Nothing is changed. */
