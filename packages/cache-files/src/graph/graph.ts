@@ -69,9 +69,8 @@ export class Graph implements AsyncDisposable {
     this.#settings = settings
     const durable = new DurableInputs(files, settings.durable)
     this.#durable = durable
-    this.#nodes = new NodeTable(
-      { ...settings, dropped: node => this.#results.forget(node) },
-      () => this.#oldestInUse(),
+    this.#nodes = new NodeTable({ ...settings, dropped: node => this.#results.forget(node) }, () =>
+      this.#oldestInUse(),
     )
     this.#results = new KeptResults({
       ...settings,

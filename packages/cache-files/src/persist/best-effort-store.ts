@@ -37,7 +37,8 @@ export class BestEffortStore<T extends StoredResult> {
     this.#store = store
     this.#options = options
     this.#writes = new WriteBehind(
-      items => this.#attempt(() => store.setMany(items.map(([key, make]) => this.#item(key, make)))),
+      items =>
+        this.#attempt(() => store.setMany(items.map(([key, make]) => this.#item(key, make)))),
       options,
     )
   }

@@ -13,7 +13,10 @@ export function fingerprintOf(value: unknown): string {
 }
 
 /** {@link fingerprintOf} a value, and whether the structured clone algorithm certainly keeps it. */
-export function identityOf(value: unknown): { readonly fingerprint: string; readonly clones: boolean } {
+export function identityOf(value: unknown): {
+  readonly fingerprint: string
+  readonly clones: boolean
+} {
   const fingerprint = fingerprintOf(value)
   return { fingerprint, clones: bytes.clones }
 }

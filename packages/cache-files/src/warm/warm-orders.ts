@@ -1,7 +1,13 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { checkFunction, checkInteger, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import type { CallOptions } from '../call-options.ts'
 import { FileReadError } from '../errors.ts'
 import type { FileTable } from '../table/file-table.ts'

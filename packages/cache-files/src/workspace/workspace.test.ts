@@ -151,21 +151,24 @@ describe('Workspace', () => {
     ['ci', undefined, ['0.txt', '1.txt']],
     ['interactive', undefined, ['0.txt', '1.txt', '2.txt', '3.txt']],
     ['interactive', 0, ['0.txt']],
-  ] as const)('`%s` warms along dependencies, %s steps or its own', async (preset, depth, names) => {
-    for (let i = 0; i < 6; i++) write(`${i}.txt`, `${i + 1}.txt`)
-    await using workspace = open({ preset })
-    const loaded: string[] = []
-    await workspace.warm(path => loaded.push(path), {
-      paths: ['0.txt'],
-      dependenciesOf: path => [workspace.files.readSync(path).bytes.toString()],
-      depth,
-      workers: 1,
-    })
-    expect(loaded).toEqual(names)
-    await expect(workspace.warm(() => 1, { dependencyOf: 1 } as object)).rejects.toThrow(
-      'dependencyOf',
-    )
-  })
+  ] as const)(
+    '`%s` warms along dependencies, %s steps or its own',
+    async (preset, depth, names) => {
+      for (let i = 0; i < 6; i++) write(`${i}.txt`, `${i + 1}.txt`)
+      await using workspace = open({ preset })
+      const loaded: string[] = []
+      await workspace.warm(path => loaded.push(path), {
+        paths: ['0.txt'],
+        dependenciesOf: path => [workspace.files.readSync(path).bytes.toString()],
+        depth,
+        workers: 1,
+      })
+      expect(loaded).toEqual(names)
+      await expect(workspace.warm(() => 1, { dependencyOf: 1 } as object)).rejects.toThrow(
+        'dependencyOf',
+      )
+    },
+  )
 
   test.each<[string, () => void]>([
     ['is a file', () => writeFileSync(cacheFolder, 'mine')],

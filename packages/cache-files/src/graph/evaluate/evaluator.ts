@@ -9,7 +9,8 @@ import { type QueryEnvironment, QueryRun } from './query-run.ts'
 import { QueryTimers } from './query-timers.ts'
 
 /** What an {@link Evaluator} needs of the graph around it. */
-export interface EvaluatorEnvironment extends Omit<QueryEnvironment, 'ask' | 'ready' | 'timers' | 'isDurable'> {
+export interface EvaluatorEnvironment
+  extends Omit<QueryEnvironment, 'ask' | 'ready' | 'timers' | 'isDurable'> {
   readonly results: KeptResults
   readonly durable: DurableInputs
   node(query: AnyQuery, key: string): GraphNode
