@@ -1,13 +1,5 @@
 import { createHash, hash } from 'node:crypto'
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readSync,
-  statSync,
-} from 'node:fs'
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { FileReadError, fileReadError } from '../errors.ts'
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts'
