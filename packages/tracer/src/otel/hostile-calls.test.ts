@@ -140,7 +140,12 @@ afterEach(async () => {
   await tracer.flush()
   exporter.spans.length = 0
 })
-afterAll(() => tracer.close())
+afterAll(() => {
+  context.disable()
+  propagation.disable()
+  trace.disable()
+  return tracer.close()
+})
 
 /** Each method with each argument replaced by each hostile value, with arguments left out, and with all of them replaced. */
 function* combinations(rights: readonly Right[]): Iterable<unknown[]> {

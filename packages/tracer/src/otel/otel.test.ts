@@ -29,7 +29,12 @@ beforeEach(async () => {
   await tracer.flush()
   exporter.spans.length = 0
 })
-afterAll(() => tracer.close())
+afterAll(() => {
+  context.disable()
+  propagation.disable()
+  trace.disable()
+  return tracer.close()
+})
 
 async function finished() {
   await tracer.flush()
