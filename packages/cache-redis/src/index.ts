@@ -9,7 +9,12 @@ export type { ConnectionTarget } from './connection/target.ts'
 export type { UnavailableReason } from './errors.ts'
 export { RedisTimeoutError, RedisUnavailableError, ValueTooLargeError } from './errors.ts'
 export type { RedisLeaseHold } from './lease/lease-hold.ts'
-export type { RedisLeaseOptions, RedisLeaseSettings, RedisLeaseStats } from './lease/redis-lease.ts'
+export type {
+  LeaseCallOptions,
+  RedisLeaseOptions,
+  RedisLeaseSettings,
+  RedisLeaseStats,
+} from './lease/redis-lease.ts'
 export { RedisLease } from './lease/redis-lease.ts'
 export type { ShardMark } from './protocol/script-line.ts'
 export type { RedisFence } from './store/redis-fence.ts'
@@ -20,4 +25,9 @@ export type {
   RedisStoreStats,
 } from './store/redis-store-options.ts'
 export type { ValueOptions } from './store/value-writer.ts'
-export { RedisTracking, type RedisTrackingStats } from './tracking/redis-tracking.ts'
+export {
+  RedisTracking,
+  type RedisTrackingOptions,
+  type RedisTrackingStats,
+  type TrackingMode,
+} from './tracking/redis-tracking.ts'

@@ -48,6 +48,31 @@ export async function bentocache({ port, entries }: Where): Promise<TwoTiers> {
   }
 }
 
+/** What no cache over ioredis can go below: our memory, and one bare command each, without envelope, tags, fence or timeout. */
+export async function floor({ port, entries }: Where): Promise<TwoTiers> {
+  const { Cache } = await import('@millrace/cache-core')
+  const { Redis: Client } = await import('ioredis')
+  const redis = new Client({ host: '127.0.0.1', port })
+  const cache = new Cache<string, string>({ maxEntries: entries, ttl })
+  const keep = async (key: string, value: string): Promise<string> => {
+    await redis.set(key, value, 'PX', ttl)
+    return value
+  }
+  return {
+    read: (key, load) =>
+      cache.getOrLoad(key, async () => (await redis.get(key)) ?? keep(key, await load())),
+    write: async (key, value) => {
+      cache.delete(key)
+      cache.set(key, await keep(key, value))
+    },
+    remove: async key => {
+      cache.delete(key)
+      await redis.unlink(key)
+    },
+    close: () => redis.quit(),
+  }
+}
+
 /** A connection of the benchmark's own, to empty the server and to count its work. */
 export async function observer(port: number): Promise<Redis> {
   const { Redis: Client } = await import('ioredis')

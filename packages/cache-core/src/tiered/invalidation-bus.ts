@@ -11,7 +11,7 @@ export interface Invalidation {
 export interface BusListener {
   /** Others published these, in the order in which each of them did. */
   onInvalidations(invalidations: readonly Invalidation[]): void
-  /** Some may have been lost, for instance as the connection was down: nothing held from before can be trusted. */
+  /** Some may have been lost, for instance as the connection was down: nothing held from before can be trusted until it is read anew. */
   onGap(): void
 }
 

@@ -8,6 +8,7 @@ import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
 import type { SecondTier } from './second-tier.ts'
 import type { TierLoad } from './tier-load.ts'
+import { UnsureKeys } from './unsure-keys.ts'
 
 /** Keys deleted or expired at a time by a pattern. */
 const BATCH = 500
@@ -37,6 +38,7 @@ export class TierChanges<V> {
   /** Whether the store publishes what it does. */
   readonly #carried: boolean
   readonly #missed: RecoveryQueue
+  readonly #unsure: UnsureKeys<V>
   /** For the store, and then once more for the other processes, which may have read it meanwhile. */
   readonly #recovery: Recovery
   /** For the other processes alone. */
@@ -58,6 +60,7 @@ export class TierChanges<V> {
     this.#bus = bus
     this.#carried = bus?.carries?.(tier.store) === true
     this.#missed = missed
+    this.#unsure = new UnsureKeys(l1, load)
     this.#recovery = new Recovery({
       clock,
       queue: missed,
@@ -279,7 +282,7 @@ export class TierChanges<V> {
       onGap: () => {
         this.gaps++
         this.#writes.clear()
-        this.#l1.clear()
+        this.#unsure.revalidate()
       },
     }
   }

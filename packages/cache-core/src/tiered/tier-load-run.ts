@@ -171,11 +171,11 @@ export class TierLoadRun<V> {
 
   /** Hands a loaded value to the first tier, and to the second if it may be written. */
   #take(key: string, item: V | Loaded<V>, fence: Fence | undefined, writes: StoreItem<V>[]): void {
-    const write = toWrite(key, item, this.#request.plan)
-    const { value, ttl, tags, store } = write
+    const { value, ttl, retention, tags, store } = toWrite(key, item, this.#request.plan)
     const l1Ttl = Math.min(this.#load.uses.l1Ttl, ttl)
     this.#items.set(key, loaded(value, { ttl: l1Ttl, tags, store }))
-    if (store && value !== undefined && fence !== undefined) writes.push({ ...write, fence })
+    if (!store || value === undefined || fence === undefined) return
+    writes.push({ key, value, ttl, retention, tags, fence })
   }
 
   async #write(writes: readonly StoreItem<V>[]): Promise<void> {

@@ -318,6 +318,38 @@ describe('writing and invalidating', () => {
     expect(await two.get('a')).toBe(2)
   })
 
+  it('reads what it held in batches when messages may have been lost, and keeps none of it that is invalidated meanwhile', async () => {
+    const bus = channel.connect()
+    const cache = newCache({ bus })
+    const keys = Array.from({ length: 1_200 }, (_, index) => `k${index}`)
+    for (const key of keys) await cache.set(key, 1)
+    await store.set('k7', 2)
+    const { getMany } = store
+    const reads: number[] = []
+    const gate = Promise.withResolvers<void>()
+    store.getMany = async (...args) => {
+      reads.push(args[0].length)
+      const entries = await getMany.apply(store, args)
+      if (reads.length === 1) await gate.promise
+      return entries
+    }
+    bus.breakOff()
+    await nextTurn()
+    const deleted = cache.delete('k8')
+    gate.resolve()
+    await deleted
+    while (cache.stats().l1.size < keys.length - 1) await nextTurn()
+    store.getMany = getMany
+    expect(reads).toEqual([500, 500, 200])
+    const { hits } = store.stats()
+    expect([await cache.get('k7'), await cache.get('k9'), await cache.get('k8')]).toEqual([
+      2,
+      1,
+      undefined,
+    ])
+    expect(store.stats().hits).toBe(hits)
+  })
+
   it('drops the first tier when messages may have been lost, and leaves the bus when disposed of', async () => {
     const bus = channel.connect()
     const cache = newCache({ bus })

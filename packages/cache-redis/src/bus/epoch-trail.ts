@@ -7,6 +7,11 @@ export class EpochTrail {
   #epoch = 0
   #expected: ShardMark | undefined
 
+  /** How far it is. */
+  get mark(): ShardMark {
+    return { incarnation: this.#incarnation, epoch: this.#epoch }
+  }
+
   /** Goes on with a message; false if others are missing before it. */
   follow({ incarnation, before, epoch }: BusMessage): boolean {
     const known = incarnation === this.#incarnation
@@ -31,11 +36,8 @@ export class EpochTrail {
   expect(mark: ShardMark): boolean {
     const last = this.#expected
     this.#expected = mark
-    if (last === undefined || last.incarnation !== mark.incarnation) {
-      return last === undefined ? true : this.jump(mark)
-    }
-    if (this.#incarnation === last.incarnation && this.#epoch >= last.epoch) return true
-    this.jump(last)
-    return false
+    if (last === undefined) return true
+    if (last.incarnation !== mark.incarnation) return false
+    return this.#incarnation === last.incarnation && this.#epoch >= last.epoch
   }
 }

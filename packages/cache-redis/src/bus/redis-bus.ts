@@ -21,10 +21,11 @@ import { RedisUnavailableError } from '../errors.ts'
 import { markOf } from '../protocol/answer.ts'
 import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
 import { Publisher } from '../protocol/publisher.ts'
-import { ScriptLines } from '../protocol/script-line.ts'
+import { ScriptLines, type ShardMark } from '../protocol/script-line.ts'
 import { Recovery } from '../recovery/recovery.ts'
 import { type BusMessage, decodeMessage } from './bus-message.ts'
 import { EpochTrail } from './epoch-trail.ts'
+import { missedSince } from './missed-invalidations.ts'
 import { Subscription } from './subscription.ts'
 
 /** Options of a {@link RedisBus}, besides where Redis is. */
@@ -113,14 +114,14 @@ export class RedisBus implements InvalidationBus {
     this.#own = new Set([id])
     this.#channels = space.shards.map(shard => space.channel(shard))
     this.#trails = space.shards.map(() => new EpochTrail())
-    this.#lines = new ScriptLines(this.#connection, space.shards, id)
+    this.#lines = new ScriptLines(this.#connection, space.shards, { sender: id, layout: 0 })
     this.#publisher = new Publisher(this.#lines)
     this.#recovery = new Recovery(maxRecovery, client, clock, each => this.#send([each]))
     // A rejection is told to who asks for it.
     this.#up.promise.catch(() => undefined)
     this.#subscription = new Subscription(client, this.#channels, {
       onUp: () => void this.#onUp(),
-      onDown: () => void this.#onDown(),
+      onDown: () => this.#onDown(),
       onRefused: cause =>
         this.#up.reject(new RedisUnavailableError('subscribe', 'reply', { cause })),
       onMessage: (channel, text) => this.#receive(channel, text),
@@ -202,38 +203,47 @@ export class RedisBus implements InvalidationBus {
   }
 
   #receive(channel: string, text: string): void {
-    const trail = this.#trails[this.#channels.indexOf(channel)]
+    const shard = this.#channels.indexOf(channel)
+    const trail = this.#trails[shard]
     const message = decodeMessage(text)
     if (trail === undefined || message === undefined) {
       this.#counts.undecodable++
       this.#gap()
       return
     }
-    if (!trail.follow(message)) this.#gap()
+    const since = trail.mark
+    if (!trail.follow(message)) void this.#catchUp(shard, since)
     if (!this.#own.has(message.sender)) this.#deliver(message)
   }
 
-  #deliver({ invalidations }: BusMessage): void {
+  #deliver({ invalidations }: Pick<BusMessage, 'invalidations'>): void {
+    if (invalidations.length === 0) return
     this.#counts.received++
     for (const listener of this.#listeners) listener.onInvalidations(invalidations)
+  }
+
+  /** Delivers what a shard has told since a mark, this process' own included; a gap if it does not know it any more. */
+  async #catchUp(shard: number, since: ShardMark): Promise<void> {
+    try {
+      const { invalidations } = await missedSince(this.#lines.all[shard]!, since)
+      if (invalidations === undefined) this.#gap()
+      else this.#deliver({ invalidations })
+    } catch {
+      // Counted by the connection. What is not known may have been lost.
+      this.#gap()
+    }
   }
 
   async #onUp(): Promise<void> {
     this.#subscribed = true
     this.#silent = false
-    if (!(await this.#compare())) this.#gap()
+    await this.#compare()
     this.#up.resolve()
   }
 
-  async #onDown(): Promise<void> {
+  /** What is missed from now on is asked for once there is a connection again, or at the next beat, whichever comes first. */
+  #onDown(): void {
     this.#subscribed = false
-    await this.#compareNow()
-  }
-
-  /** A gap, unless it is certain that all has arrived. */
-  async #compareNow(): Promise<void> {
-    const connected = this.#connection.client.status === 'ready'
-    if (!connected || !(await this.#compare())) this.#gap()
   }
 
   /** Listeners may have missed something. */
@@ -260,7 +270,7 @@ export class RedisBus implements InvalidationBus {
     }
     if (!this.#subscribed) {
       // Without messages, what others changed meanwhile must not be served for longer than a beat.
-      await this.#compareNow()
+      await this.#compare()
       return
     }
     this.#silent = true
@@ -273,17 +283,22 @@ export class RedisBus implements InvalidationBus {
     await promise
   }
 
-  /** Whether all that was sent until now has arrived; from now on it counts as arrived. */
-  async #compare(): Promise<boolean> {
+  /** Delivers what was told until now and has not arrived, or tells of a gap where that is not known. */
+  async #compare(): Promise<void> {
     try {
-      const answers = await Promise.all(
-        this.#lines.all.map(line => line.submit('heartbeat', [], [], 0, 0)),
+      const all = await Promise.all(
+        this.#lines.all.map((line, index) => missedSince(line, this.#trails[index]!.mark)),
       )
-      const kept = this.#trails.map((trail, index) => trail.jump(markOf(answers[index]!)))
-      return !kept.includes(false)
+      let known = true
+      for (const [index, { mark, invalidations }] of all.entries()) {
+        if (this.#trails[index]!.jump(mark)) continue
+        if (invalidations === undefined) known = false
+        else this.#deliver({ invalidations })
+      }
+      if (!known) this.#gap()
     } catch {
       // Counted by the connection. What is not known may have been lost.
-      return false
+      this.#gap()
     }
   }
 
@@ -294,13 +309,13 @@ export class RedisBus implements InvalidationBus {
         this.#lines.all.map(line => line.submit('heartbeat', [], [], 0, 0)),
       )
       const kept = this.#trails.map((trail, index) => trail.expect(markOf(answers[index]!)))
-      if (kept.includes(false)) {
-        this.#gap()
-        this.#subscription.restart()
-      }
+      if (!kept.includes(false)) return
     } catch {
       // Counted by the connection; the ping tells whether messages still arrive.
+      return
     }
+    this.#subscription.restart()
+    await this.#compare()
   }
 }
 

@@ -1,13 +1,20 @@
 import { Script } from '../protocol/script.ts'
 
 /**
- * KEYS lease; ARGV holder, life in ms. Returns {1, fencing token} if it was free, else {0, ms it has left}. The token is the server's
- * time in us, so that a later holder has a larger one, whatever was lost in between.
+ * KEYS lease, last token of its group; ARGV holder, life in ms, least token. Returns {1, fencing token} if it was free, else {0, ms it has
+ * left}. The token is the server's time in us, so that a later holder has a larger one even if Redis has forgotten the last one; and larger
+ * than the last one and the least, in case the server's clock was set back.
  */
 export const takeLease: Script = new Script(`
 if redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then
   local time = redis.call('TIME')
-  return {1, time[1] * 1000000 + time[2]}
+  local last = redis.pcall('GET', KEYS[2])
+  local token = math.max(time[1] * 1000000 + time[2], tonumber(ARGV[3]))
+  if type(last) ~= 'table' then
+    token = math.max(token, (tonumber(last or 0) or 0) + 1)
+    redis.call('SET', KEYS[2], string.format('%.0f', token))
+  end
+  return {1, token}
 end
 return {0, redis.call('PTTL', KEYS[1])}`)
 

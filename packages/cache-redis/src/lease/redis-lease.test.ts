@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { LoadTimeoutError } from '@millrace/cache-core'
 import { TieredCache } from '@millrace/cache-core/tiered'
 import { VirtualClock } from '@millrace/testkit'
@@ -58,7 +59,7 @@ describeRedis('RedisLease', redis => {
       0,
       ...Array(9).fill(1),
     ])
-    expect(await raw.keys('*lease*')).toEqual([])
+    expect(await raw.keys('*lease*')).toEqual(['millrace:cache:lease:{0}'])
   })
 
   test('when the one that loads fails, the others load too, at once and not in turn', async () => {
@@ -87,7 +88,7 @@ describeRedis('RedisLease', redis => {
 
   test('nobody waits longer than the waitTimeout, or than the lease of a process that died', async () => {
     const clock = new VirtualClock(Date.now())
-    await raw.set('millrace:cache:lease:{key}', 'dead', 'PX', 60_000)
+    await raw.set('millrace:cache:lease:{0}:key', 'dead', 'PX', 60_000)
     const { cache, lease } = start({ clock, waitTimeout: 1_000 })
     const answer = cache.getOrLoad('key', () => 'value')
     while (lease.stats().waited === 0) await new Promise(setImmediate)
@@ -97,17 +98,17 @@ describeRedis('RedisLease', redis => {
     }
     expect(await answer).toBe('value')
     expect(lease.stats().acquired).toBe(0)
-    expect(await raw.get('millrace:cache:lease:{key}')).toBe('dead')
+    expect(await raw.get('millrace:cache:lease:{0}:key')).toBe('dead')
     await start({ ttl: 20_000 }).lease.acquire('other')
-    expect(await raw.pttl('millrace:cache:lease:{other}')).toBeGreaterThan(19_000)
+    expect(await raw.pttl('millrace:cache:lease:{0}:other')).toBeGreaterThan(19_000)
   })
 
   test('to let go of a lease that ran out does not take it from the next one', async () => {
     const { lease } = start()
     const hold = (await lease.acquire('key'))!
-    await raw.set('millrace:cache:lease:{key}', 'another')
+    await raw.set('millrace:cache:lease:{0}:key', 'another')
     await hold.release()
-    expect(await raw.get('millrace:cache:lease:{key}')).toBe('another')
+    expect(await raw.get('millrace:cache:lease:{0}:key')).toBe('another')
   })
 
   test('without Redis everybody loads, and to let go does not fail', async () => {
@@ -120,18 +121,123 @@ describeRedis('RedisLease', redis => {
 
   test('the deadline of a load ends the wait for another’s', async () => {
     const { cache, lease } = start()
-    await raw.set('millrace:cache:lease:{key}', 'slow')
+    await raw.set('millrace:cache:lease:{0}:key', 'slow')
     const answer = cache.getOrLoad('key', () => 'value', { hardTimeout: 30 })
     await expect(answer).rejects.toThrow(LoadTimeoutError)
     while (lease.stats().pending > 0) await new Promise(setImmediate)
   })
 
-  test('bad options are named', () => {
+  test('of eight processes with fifty callers each one loads, once, and all others are woken', async () => {
+    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
+    let loads = 0
+    const callers = Array.from({ length: 8 }, () => start().cache).flatMap(cache =>
+      Array.from({ length: 50 }, () =>
+        cache.getOrLoad('key', async () => {
+          loads++
+          await mayEnd
+          return 'value'
+        }),
+      ),
+    )
+    while (total(({ waited }) => waited) < 7) await new Promise(setImmediate)
+    end()
+    expect(new Set(await Promise.all(callers))).toEqual(new Set(['value']))
+    expect([loads, total(({ waited }) => waited)]).toEqual([1, 7])
+  })
+
+  const forgotten: Record<string, () => Promise<unknown>> = {
+    nothing: async () => undefined,
+    everything: () => raw.flushall(),
+    'all that a restart forgets': async () => {
+      await redis.server.kill()
+      await redis.server.restart()
+    },
+  }
+  test.each(Object.entries(forgotten))(
+    'fencing tokens grow from holder to holder, whoever that is, when Redis has forgotten %s',
+    async (_, forget) => {
+      const tokens: number[] = []
+      const take = async (lease: RedisLease) => {
+        for (;;) {
+          const hold = await lease.acquire('key').catch(() => undefined)
+          if (hold === undefined) {
+            await new Promise(setImmediate)
+            continue
+          }
+          tokens.push(hold.token)
+          await hold.release()
+          return
+        }
+      }
+      const { lease } = start()
+      await take(lease)
+      await take(start().lease)
+      await forget()
+      await take(start().lease)
+      await take(lease)
+      expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b))
+    },
+  )
+
+  test('fencing tokens grow though the server’s clock was set back', async () => {
+    const future = (Date.now() + 3_600_000) * 1_000
+    await raw.set('millrace:cache:lease:{0}', future)
+    const first = (await start().lease.acquire('key'))!
+    expect(first.token).toBe(future + 1)
+    await first.release()
+    // Even if it forgets that, too, for who has seen it.
+    const { lease } = start()
+    const second = (await lease.acquire('key'))!
+    expect(second.token).toBe(future + 2)
+    await second.release()
+    await raw.flushall()
+    expect((await lease.acquire('key'))!.token).toBe(future + 3)
+  })
+
+  test('a lease is renewed as long as it is held, and its holder is told when it was lost', async () => {
+    const clock = new VirtualClock(Date.now())
+    const { lease } = start({ clock, ttl: 3_000 })
+    const hold = (await lease.acquire('key'))!
+    const name = 'millrace:cache:lease:{0}:key'
+    const beat = async () => {
+      const { trips } = lease.stats()
+      clock.advance(1_000)
+      while (lease.stats().trips === trips || lease.stats().pending > 0) {
+        await new Promise(setImmediate)
+      }
+    }
+    await raw.pexpire(name, 500)
+    await beat()
+    expect(await raw.pttl(name)).toBeGreaterThan(1_000)
+    expect(hold.signal.aborted).toBe(false)
+    await raw.set(name, 'another')
+    const lost = once(hold.signal, 'abort')
+    await beat()
+    await lost
+    expect(lease.stats()).toMatchObject({ held: 0, lost: 1 })
+    await hold.release()
+    expect(await raw.get(name)).toBe('another')
+  })
+
+  test('a lease that cannot be renewed in time is lost', async () => {
+    const clock = new VirtualClock(Date.now())
+    const { lease } = start({ clock, ttl: 3_000, timeout: 500 })
+    const hold = (await lease.acquire('key'))!
+    const lost = once(hold.signal, 'abort')
+    redis.server.pause()
+    for (let ms = 0; ms < 6_000; ms += 500) await clock.advanceAsync(500)
+    await lost
+    redis.server.resume()
+    expect(lease.stats().lost).toBe(1)
+  })
+
+  test('bad options are named', async () => {
     const { url } = redis.server
     expect(() => new RedisLease({ url, ttl: 0 })).toThrow(
       'Expected `ttl` to be a finite number above 0, got 0',
     )
     expect(() => new RedisLease({ url, waitTimeout: Infinity })).toThrow('Expected `waitTimeout`')
     expect(() => new RedisLease({ url, prefix: '' })).toThrow('Expected `prefix`')
+    await expect(start().lease.acquire('k', { signl: 1 } as never)).rejects.toThrow('`signal`?')
   })
 })

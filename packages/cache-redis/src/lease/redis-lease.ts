@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
 import type { LoadLease } from '@millrace/cache-core/tiered'
-import { checkOptions, checkPositive, describeStats, type OptionNames } from '@millrace/kit'
+import {
+  checkOptions,
+  checkPositive,
+  describeStats,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import { Subscription } from '../bus/subscription.ts'
 import {
   CONNECTION_OPTIONS,
@@ -45,6 +51,14 @@ const LEASE_OPTIONS: OptionNames<
   RedisLeaseSettings & { client: unknown; url: unknown; connection: unknown }
 > = { ...CONNECTION_OPTIONS, prefix: true, ttl: true, waitTimeout: true }
 
+/** Options of {@link RedisLease.acquire}. */
+export interface LeaseCallOptions {
+  /** Ends the wait, with its reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+const ACQUIRE_OPTIONS: OptionNames<LeaseCallOptions> = { signal: true }
+
 /** ms between two looks at a lease that another has, while messages do not arrive. */
 const LOOK = 100
 /** What Redis says of the time that a key has left which is not there. */
@@ -68,6 +82,8 @@ export class RedisLease implements LoadLease {
   /** Begun by the first who waits. */
   #subscription: Subscription | undefined
   #listening = false
+  /** The largest fencing token that this process was given. */
+  #lastToken = 0
   #acquired = 0
   #lost = 0
   #waited = 0
@@ -93,18 +109,22 @@ export class RedisLease implements LoadLease {
    */
   async acquire(
     key: string,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+    options: LeaseCallOptions = {},
   ): Promise<RedisLeaseHold | undefined> {
-    const name = this.#space.lease(key)
+    const { signal } = checkOptions('', options, ACQUIRE_OPTIONS)
+    const { name, token } = this.#space.lease(checkKey(key))
     const holder = randomUUID()
     // Before it is asked for, so that no message is missed.
     const wait = new LeaseWait(this.#waiters, this.#space.keyPrefix + name)
     try {
       const end = this.#clock.now() + this.#waitTimeout
       const [taken, rest] = (await this.#connection.run('acquire', 1, signal, client =>
-        takeLease.run(client, [name], [holder, this.#ttl]),
+        takeLease.run(client, [name, token], [holder, this.#ttl, this.#lastToken + 1]),
       )) as [number, number]
-      if (taken === 1) return this.#hold(name, holder, rest)
+      if (taken === 1) {
+        this.#lastToken = Math.max(this.#lastToken, rest)
+        return this.#hold(name, holder, rest)
+      }
       this.#waited++
       this.#listen()
       await this.#await(name, wait, rest, end, signal)
@@ -194,3 +214,8 @@ describeStats<RedisLeaseStats>(RedisLease.prototype, {
   lost: 'counter',
   waited: 'counter',
 })
+
+function checkKey(key: unknown): string {
+  if (typeof key === 'string') return key
+  throw new InvalidOptionError('key', 'a string', key)
+}

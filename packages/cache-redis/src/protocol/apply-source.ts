@@ -3,8 +3,10 @@
  * its promise whatever Redis loses.
  *
  * KEYS: journal, recent, then the values in the order in which the operations name them.
- * ARGV: number for a new incarnation, `1` to compare the server with the one the journal was written on, sender, most notes in
- * `recent`, most tags in the journal, bytes above which a value is not sent, then the operations with their arguments.
+ * ARGV: number for a new incarnation, `1` to compare the server with the one the journal was written on or `2` if its clock was set
+ * back, sender, most notes in `recent`, most tags in the journal, bytes above which a value is not sent, `1` if values are named by their
+ * keys, `2` if by hashes, or `0` if none are named, `1` to read what is written, so that it is tracked, then the operations with their
+ * arguments.
  *
  * | operation | arguments | value | result |
  * |---|---|---|---|
@@ -15,6 +17,7 @@
  * | `D` delete tag, `X` expire tag | tag | | 1 |
  * | `C` clear, `E` expire all | | | 1 |
  * | `p` publish | verb, target, name | | 1 |
+ * | `m` missed | epoch, its incarnation | | list of what was invalidated since: `kKEY`, `dTAG`, `eTAG`, `C`, `E`; or 0: not known |
  * | `u` free | | yes | 1 if the value was dead and is freed |
  *
  * Where a value is asked for, 3 means bytes that are none of ours and 4 a key of another type, which is left alone. A string result
@@ -38,9 +41,13 @@ local function done(reply)
   return type(reply) ~= 'table' or reply.err == nil
 end
 
-local state = scores(journal, '#id', '#epoch', '#cleared', '#expired', '#floor', '#node')
+local state = scores(journal, '#id', '#epoch', '#cleared', '#expired', '#floor', '#node', '#told', '#layout')
 local id, epoch = state[1], state[2]
-local cleared, expired, floor = state[3] or 0, state[4] or 0, state[5] or 0
+local cleared, expired, floor, unlisted = state[3] or 0, state[4] or 0, state[5] or 0, state[7] or 0
+local layout = tonumber(ARGV[7])
+if id and layout ~= 0 and state[8] and state[8] ~= layout then
+  return redis.error_reply('MILLRACE stores of one prefix must agree about hashKeys')
+end
 
 -- Which server this is, or nil if it does not say.
 local function thisNode()
@@ -60,10 +67,13 @@ if id and ARGV[2] == '1' then
   if node and state[6] ~= node then id = nil end
 end
 
+-- Times to live were measured by another clock. Nothing is compared between lives, so the epoch may go back with it.
+if id and epoch and (ARGV[2] == '2' or now + 1000000 < epoch) then id, epoch = nil, nil end
+
 -- Everything older is dead and every fence outdated: what refused them is gone.
 local function forget()
   redis.call('UNLINK', journal, recent)
-  id, epoch, cleared, expired, floor = 0, math.max(epoch or 0, now), 0, 0, 0
+  id, epoch, cleared, expired, floor, unlisted = 0, math.max(epoch or 0, now), 0, 0, 0, 0
 end
 
 if not id or not epoch then
@@ -75,10 +85,12 @@ if not id or not epoch then
     local node = thisNode()
     if node then redis.pcall('ZADD', journal, node, '#node') end
     redis.pcall('ZADD', recent, id, '#id', 0, '#floor')
+    state[8] = nil
   else
     redis.call('UNLINK', journal)
   end
 end
+if id ~= 0 and layout ~= 0 and not state[8] then redis.pcall('ZADD', journal, layout, '#layout') end
 
 local before = epoch
 local told = {}
@@ -170,7 +182,7 @@ local function judge(bytes)
   return stale and 'stale' or 'fresh', version
 end
 
-local keyIndex, argIndex = 2, 6
+local keyIndex, argIndex = 2, 8
 local function nextKey()
   keyIndex = keyIndex + 1
   return KEYS[keyIndex]
@@ -239,6 +251,7 @@ local function write()
     stored = redis.pcall('SET', key, bytes)
   end
   if not done(stored) then return stored.err end
+  if ARGV[8] == '1' then redis.call('GETRANGE', key, 0, 0) end
   if not fence then
     note(noted, version)
     tell(0, 0, name)
@@ -294,6 +307,24 @@ local function free()
   return redis.call('UNLINK', key)
 end
 
+-- For who knows what was told until then: what was not listed since, or too much, is not known.
+local function missed()
+  local since, born = tonumber(nextArg()), tonumber(nextArg())
+  if born ~= id or since < floor or since < unlisted or state[8] == 2 then return 0 end
+  local found = scores(recent, '#id', '#floor')
+  if found[1] ~= id or not found[2] or found[2] > since then return 0 end
+  local names = {}
+  if cleared > since then names[1] = 'C' elseif expired > since then names[1] = 'E' end
+  for _, key in ipairs({journal, recent}) do
+    local members = redis.call('ZRANGEBYSCORE', key, string.format('(%.0f', since), '+inf', 'LIMIT', 0, 1001)
+    if #members > 1000 then return 0 end
+    for _, member in ipairs(members) do
+      if string.sub(member, 1, 1) ~= '#' then names[#names + 1] = member end
+    end
+  end
+  return names
+end
+
 local results = {0, 0, 0}
 while argIndex < #ARGV do
   local operation = nextArg()
@@ -308,8 +339,10 @@ while argIndex < #ARGV do
   elseif operation == 'E' then result = invalidateAll(1)
   elseif operation == 'a' then result = isThere()
   elseif operation == 'u' then result = free()
+  elseif operation == 'm' then result = missed()
   elseif operation == 'p' then
-    advance()
+    open()
+    if id ~= 0 and not done(redis.pcall('ZADD', journal, advance(), '#told')) then forget() end
     local verb, target = nextArg(), nextArg()
     tell(verb, target, nextArg())
     result = 1

@@ -70,8 +70,12 @@ export class KeySpace {
     return this.keyPrefix + shard.journal
   }
 
-  lease(key: string): string {
-    return `${this.prefix}:lease:{${this.label(storableKey(key))}}`
+  /** Names of a key's lease, and of the last fencing token of its group of leases. */
+  lease(key: string): { readonly name: string; readonly token: string } {
+    const stored = storableKey(key)
+    const group = this.shardOf(stored).journal.slice(this.prefix.length)
+    const token = `${this.prefix}:lease${group}`
+    return { name: `${token}:${this.label(stored)}`, token }
   }
 
   /** Where a value is whose name SCAN returned, or `undefined` for what is not a value's name. */

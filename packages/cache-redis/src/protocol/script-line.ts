@@ -2,9 +2,11 @@ import type { Call, CallFailure } from '../connection/call.ts'
 import { traced } from '../connection/channels.ts'
 import { type Client, isCluster } from '../connection/client.ts'
 import type { Connection } from '../connection/connection.ts'
+import { monotonicClock } from '@millrace/kit'
 import { APPLY_SOURCE } from './apply-source.ts'
 import type { Shard } from './key-space.ts'
 import { Script, type ScriptArgument } from './script.ts'
+import { TurnEnd } from './turn-end.ts'
 
 const apply = new Script(APPLY_SOURCE)
 
@@ -18,10 +20,15 @@ const NOTES = 20_000
 const TAGS = 100_000
 /** Larger values are not returned by the script, which would hold up the server and the operations of the same call. */
 const LARGE_VALUE: number = 1024 * 1024
+/** ms by which the server's clock must be behind what it should show to count as set back: more than clocks drift within an hour. */
+const SET_BACK = 2_000
 /** Position of the first result in a reply. */
 const FIRST_RESULT = 3
 /** Position in the arguments of what asks for the comparison of servers. */
 const CHECK = 1
+
+/** Position of what says whether values that are written must be read, too, as only reads are tracked. */
+const TRACKED = 7
 
 /** What a script call knows of a shard: the ground that its results stand on. */
 export interface ShardMark {
@@ -50,6 +57,14 @@ interface Waiting {
   settled: boolean
 }
 
+/** How a line makes itself known to the script. */
+export interface Signature {
+  /** What its messages are signed with. */
+  readonly sender: string
+  /** How values are named: 0 if it names none, 1 by their keys, 2 by hashes of them. */
+  readonly layout: 0 | 1 | 2
+}
+
 /** A call that gathers operations. */
 interface NextCall {
   readonly call: Call<unknown>
@@ -66,23 +81,28 @@ export class ScriptLine {
   readonly shard: Shard
   readonly #connection: Connection
   readonly #head: readonly ScriptArgument[]
+  readonly #turn: TurnEnd
   /** The call that operations of this turn join. */
   #next: NextCall | undefined
-  #scheduled = false
   /** Whether the server is known to be the one that the journal was written on. */
   #verified = false
   /** Number of the session with the server. */
   #session = 0
-  /** The server's time at the last reply, and the clock's. */
+  /** The server's time at the last reply, and the monotonic clock's: the server does not know of an injected one. */
   #serverTime = Number.NaN
   #replied = 0
+  /** Whether the server's clock was found to have been set back. */
+  #setBack = false
   mark: ShardMark = { incarnation: 0, epoch: 0 }
+  /** Whether Redis is asked to tell of later changes of the values that operations concern, by `CLIENT TRACKING` with `OPTIN`. */
+  tracked = false
 
-  /** @param sender what messages of this line are signed with */
-  constructor(connection: Connection, shard: Shard, sender: string) {
+  /** @param turn sends what was gathered */
+  constructor(connection: Connection, turn: TurnEnd, shard: Shard, { sender, layout }: Signature) {
     this.#connection = connection
+    this.#turn = turn
     this.shard = shard
-    this.#head = [0, '', sender, NOTES, TAGS, LARGE_VALUE]
+    this.#head = [0, '', sender, NOTES, TAGS, LARGE_VALUE, layout, 0]
   }
 
   /**
@@ -112,8 +132,11 @@ export class ScriptLine {
 
   /** The server's time in ms, estimated; not later than it is as long as the clocks run at one speed. */
   serverTime(): number {
-    if (Number.isNaN(this.#serverTime)) return Date.now()
-    return this.#serverTime + this.#connection.clock.now() - this.#replied
+    return Number.isNaN(this.#serverTime) ? Date.now() : this.#estimate()
+  }
+
+  #estimate(): number {
+    return this.#serverTime + monotonicClock.now() - this.#replied
   }
 
   #submit(
@@ -144,22 +167,13 @@ export class ScriptLine {
       }
       if (abort !== undefined) signal!.addEventListener('abort', abort)
       this.#connection.wait(1)
-      if (this.#next !== undefined && this.#next.count + count > MOST_OPERATIONS) this.#flush()
+      if (this.#next !== undefined && this.#next.count + count > MOST_OPERATIONS) this.flush()
       const next = (this.#next ??= this.#begin())
       next.operations.push(waiting)
       next.count += count
       next.call.add(bytes)
-      if (next.call.bytes >= MANY_BYTES || next.count >= MOST_OPERATIONS) this.#flush()
-      else if (!this.#scheduled) {
-        this.#scheduled = true
-        setImmediate(this.#endTurn)
-      }
+      if (next.call.bytes >= MANY_BYTES || next.count >= MOST_OPERATIONS) this.flush()
     })
-  }
-
-  readonly #endTurn = (): void => {
-    this.#scheduled = false
-    if (this.#next !== undefined) this.#flush()
   }
 
   #begin(): NextCall {
@@ -168,29 +182,42 @@ export class ScriptLine {
       if (this.#next?.call === call) this.#next = undefined
       this.#fail(operations, errorOf)
     })
+    this.#turn.add(this)
     return { call, operations, count: 0 }
   }
 
-  #flush(): void {
-    const { call, operations } = this.#next!
+  /** Sends what was gathered. */
+  flush(): void {
+    if (this.#next === undefined) return
+    const { call, operations } = this.#next
     this.#next = undefined
     const { journal, recent } = this.shard
     const keys: string[] = [journal, recent]
     const args: ScriptArgument[] = this.#head.slice()
     args[0] = incarnation()
-    if (!this.#verified) args[CHECK] = '1'
+    if (this.#setBack) args[CHECK] = '2'
+    else if (!this.#verified) args[CHECK] = '1'
     for (const waiting of operations) {
       for (const key of waiting.keys) keys.push(key)
       for (const arg of waiting.args) args.push(arg)
     }
     const session = this.#session
-    const unknown = (): void => {
+    const least = this.#estimate() - SET_BACK
+    const { tracked } = this
+    args[TRACKED] = tracked ? 1 : 0
+    const unknown = (client: Client): void => {
       args[CHECK] = '1'
+      // The first one was for the call that failed.
+      if (tracked) optIn(client)
     }
     call.send(
-      client => apply.run(client, keys, args, unknown),
+      client => {
+        if (tracked) optIn(client)
+        return apply.run(client, keys, args, () => unknown(client))
+      },
       reply => {
         if (args[CHECK] === '1' && session === this.#session) this.#verified = true
+        this.#setBack = args[CHECK] !== '2' && (reply as number[])[2]! / 1_000 < least
         this.#answer(operations, reply as readonly unknown[])
       },
     )
@@ -199,7 +226,7 @@ export class ScriptLine {
   #answer(calls: readonly Waiting[], reply: readonly unknown[]): void {
     this.mark = { incarnation: reply[0] as number, epoch: reply[1] as number }
     this.#serverTime = (reply[2] as number) / 1_000
-    this.#replied = this.#connection.clock.now()
+    this.#replied = monotonicClock.now()
     let from = FIRST_RESULT
     for (const waiting of calls) {
       if (this.#settle(waiting)) waiting.resolve({ reply, from })
@@ -224,17 +251,18 @@ export class ScriptLine {
 /** Lines to all shards, which hear of lost connections. */
 export class ScriptLines {
   readonly all: readonly ScriptLine[]
-  readonly #client: Client
+  readonly client: Client
   readonly #events: readonly string[]
   readonly #endSession = (): void => {
     for (const line of this.all) line.endSession()
   }
 
-  constructor(connection: Connection, shards: readonly Shard[], sender: string) {
-    this.all = shards.map(shard => new ScriptLine(connection, shard, sender))
-    this.#client = connection.client
-    this.#events = isCluster(this.#client) ? ['close', '+node', '-node', 'node error'] : ['close']
-    for (const event of this.#events) this.#client.on(event, this.#endSession)
+  constructor(connection: Connection, shards: readonly Shard[], signature: Signature) {
+    this.client = connection.client
+    const turn = new TurnEnd(this.client)
+    this.all = shards.map(shard => new ScriptLine(connection, turn, shard, signature))
+    this.#events = isCluster(this.client) ? ['close', '+node', '-node', 'node error'] : ['close']
+    for (const event of this.#events) this.client.on(event, this.#endSession)
   }
 
   of(shard: Shard): ScriptLine {
@@ -242,8 +270,14 @@ export class ScriptLines {
   }
 
   close(): void {
-    for (const event of this.#events) this.#client.off(event, this.#endSession)
+    for (const event of this.#events) this.client.off(event, this.#endSession)
   }
+}
+
+/** Has the next command's reads tracked. In the same write, so that it costs no trip. */
+function optIn(client: Client): void {
+  // Refused while tracking is off, as after a reconnection: whoever switches it on again trusts nothing from before.
+  client.call('CLIENT', 'CACHING', 'YES').catch(() => undefined)
 }
 
 /** A number that no other journal had: 32 random bits, not 0. */

@@ -145,7 +145,7 @@ function applyReal(
   fence: { readonly real: Fence } | undefined,
 ): Promise<unknown> {
   const keys = [BASE, `${BASE}!`]
-  const args: (string | number | Buffer)[] = [born, check ? '1' : '', 's', 20_000, 100_000, 1e6]
+  const args: (string | number | Buffer)[] = [born, check ? '1' : '', 's', 20_000, 100_000, 1e6, 1, 0]
   for (const operation of operations) {
     args.push(operation.code)
     if ('key' in operation) keys.push(`${BASE}:${operation.key}`)

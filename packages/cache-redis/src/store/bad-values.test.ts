@@ -69,6 +69,36 @@ describeRedis('Bad values and foreign keys', redis => {
     expect((await store.get('a'))?.value).toBe('a')
   })
 
+  test('options that no call has are refused with the nearest name, and nothing is sent', async () => {
+    const { trips } = store.stats()
+    const signal = AbortSignal.timeout(1_000)
+    const wrong = (options: object) => options as never
+    const calls: Record<string, () => Promise<unknown>> = {
+      signal: () => store.get('a', wrong({ signale: signal })),
+      'signal ': () => store.getMany(['a'], wrong({ sginal: signal })),
+      'signal  ': () => store.lookup(['a'], wrong({ signl: signal })),
+      ttl: () => store.set('a', 'b', wrong({ tll: 5 })),
+      tags: () => store.setMany([wrong({ key: 'a', value: 'b', tag: ['t'] })]),
+      retention: () => store.set('a', 'b', wrong({ retension: 5 })),
+      'fence ': () => store.set('a', 'b', wrong({ fenc: {} })),
+      'signal 1': () => store.delete('a', wrong({ Signal: signal })),
+      'signal 2': () => store.deleteMany(['a'], wrong({ signa: signal })),
+      'signal 3': () => store.expire('a', wrong({ signa: signal })),
+      'signal 4': () => store.expireMany(['a'], wrong({ signa: signal })),
+      'signal 5': () => store.deleteTag('a', wrong({ signa: signal })),
+      'signal 6': () => store.expireTag('a', wrong({ signa: signal })),
+      'signal 7': () => store.fence(wrong({ signa: signal })),
+      'signal 8': () => store.ready(wrong({ signa: signal })),
+      expire: () => store.clear(wrong({ expires: true })),
+      prefix: () => collect(store.keys(wrong({ prefx: 'a' }))),
+    }
+    for (const [meant, call] of Object.entries(calls)) {
+      await expect(call()).rejects.toThrow(`\`${meant.split(' ')[0]}\`?`)
+    }
+    expect(store.stats()).toMatchObject({ trips, failures: 0 })
+    expect((await store.get('a'))?.value).toBe('a')
+  })
+
   test('tags are any strings, of any length', async () => {
     const tags = ['x'.repeat(70_000), '\ud800', '\udc00', '', 'a\0b', '\u0001"', '#id', '#floor']
     for (const [index, tag] of tags.entries()) await store.set(`k${index}`, 'v', { tags: [tag] })

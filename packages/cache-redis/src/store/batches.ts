@@ -1,4 +1,4 @@
-import type { Shard } from '../protocol/key-space.ts'
+import type { KeySpace, Shard } from '../protocol/key-space.ts'
 import type { ScriptLine, ScriptLines } from '../protocol/script-line.ts'
 
 /** Values of one shard, few enough for one operation. */
@@ -34,4 +34,16 @@ export class Batches {
     batch.labels.push(label)
     batch.indexes.push(index)
   }
+}
+
+/** The values of keys by shard. */
+export function batchesOf(
+  { space, lines }: { readonly space: KeySpace; readonly lines: ScriptLines },
+  stored: readonly string[],
+): readonly Batch[] {
+  const batches = new Batches(lines)
+  for (const [index, each] of stored.entries()) {
+    batches.add(space.shardOf(each), space.label(each), index)
+  }
+  return batches.all
 }

@@ -9,79 +9,102 @@ export interface KeyWatchEvents {
   onUp(): void
 }
 
+/** Whose keys are watched. */
+export interface Watched {
+  /** The connection that switches tracking on. */
+  readonly connection: Redis
+  /** Whether it ends with the watch. */
+  readonly owned: boolean
+  /** Arguments of `CLIENT TRACKING ON`. */
+  readonly how: readonly string[]
+}
+
 /** The channel on which Redis says which keys have changed. */
 const CHANNEL = '__redis__:invalidate'
 
 const retryDelay = (attempt: number) => Math.min(25 * 2 ** Math.min(attempt, 10), 2_000)
 
+/** A connection like that of a client, for a {@link KeyWatch}. */
+export function watchConnection(client: Redis): Redis {
+  const connection = client.duplicate({
+    protocol: 2,
+    keyPrefix: '',
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    lazyConnect: false,
+    retryStrategy: retryDelay,
+  })
+  // What it says is said by `close`, too.
+  connection.on('error', () => undefined)
+  return connection
+}
+
 /**
- * Redis' client-side caching in broadcast mode: every change of a key that begins with a prefix, told by RESP2's redirection to a
- * subscriber, as ioredis drops the push messages of RESP3.
+ * Redis' client-side caching: changes of keys, told by RESP2's redirection to a subscriber, as ioredis drops the push messages of RESP3.
  */
 export class KeyWatch {
-  readonly #prefix: string
   readonly #events: KeyWatchEvents
   readonly #subscriber: Redis
-  readonly #tracker: Redis
+  readonly #watched: Watched
+  readonly #arm = (): void => void this.#begin()
+  readonly #lose = (): void => {
+    if (this.#closed) return
+    this.#up = false
+    this.#events.onGap()
+  }
   #up = false
+  #closed = false
 
-  /** @param client whose connection options are used; it is not used itself */
-  constructor(client: Redis, prefix: string, events: KeyWatchEvents) {
-    this.#prefix = prefix
+  /** @param subscriber of its own, made by {@link watchConnection} */
+  constructor(subscriber: Redis, watched: Watched, events: KeyWatchEvents) {
     this.#events = events
-    this.#subscriber = this.#connect(client)
-    this.#tracker = this.#connect(client)
-    this.#subscriber.on('messageBuffer', (_channel: Buffer, names: unknown) => {
+    this.#subscriber = subscriber
+    this.#watched = watched
+    for (const client of [subscriber, watched.connection]) {
+      client.on('ready', this.#arm)
+      client.on('close', this.#lose)
+    }
+    subscriber.on('messageBuffer', (_channel: Buffer, names: unknown) => {
       if (Array.isArray(names)) events.onKeys(names.map(name => String(name)))
       else events.onGap()
     })
+    this.#arm()
   }
 
   close(): void {
-    for (const client of [this.#subscriber, this.#tracker]) {
-      client.removeAllListeners()
-      client.on('error', () => undefined)
-      client.disconnect()
+    this.#closed = true
+    const { connection, owned } = this.#watched
+    this.#subscriber.disconnect()
+    if (owned) {
+      connection.disconnect()
+      return
+    }
+    connection.off('ready', this.#arm)
+    connection.off('close', this.#lose)
+    // It tells a connection that is no more; where it cannot be told so, it is closed itself.
+    if (connection.status === 'ready') {
+      connection.call('CLIENT', 'TRACKING', 'OFF').catch(() => undefined)
     }
   }
 
-  #connect(client: Redis): Redis {
-    const connection = client.duplicate({
-      protocol: 2,
-      keyPrefix: '',
-      autoResubscribe: false,
-      autoResendUnfulfilledCommands: false,
-      lazyConnect: false,
-      retryStrategy: retryDelay,
-    })
-    // What it says is said by `close`, too.
-    connection.on('error', () => undefined)
-    connection.on('ready', () => void this.#arm())
-    connection.on('close', () => {
-      this.#up = false
-      this.#events.onGap()
-    })
-    return connection
-  }
-
   /** Begins when both connections are there. */
-  async #arm(): Promise<void> {
-    const [subscriber, tracker] = [this.#subscriber, this.#tracker]
-    if (subscriber.status !== 'ready' || tracker.status !== 'ready' || this.#up) return
+  async #begin(): Promise<void> {
+    const subscriber = this.#subscriber
+    const { connection, how } = this.#watched
+    if (subscriber.status !== 'ready' || connection.status !== 'ready' || this.#up) return
+    this.#up = true
     try {
       await subscriber.unsubscribe()
       const id = await subscriber.client('ID')
       await subscriber.subscribe(CHANNEL)
-      await tracker.call('CLIENT', 'TRACKING', 'OFF')
-      await tracker.call(
-        'CLIENT',
-        ...['TRACKING', 'ON', 'REDIRECT', String(id), 'BCAST', 'PREFIX', this.#prefix],
-      )
+      await connection.call('CLIENT', 'TRACKING', 'OFF')
+      await connection.call('CLIENT', ...['TRACKING', 'ON', 'REDIRECT', String(id), ...how])
     } catch {
       // A connection broke meanwhile, which `close` reports; the next `ready` tries again.
+      this.#up = false
       return
     }
-    this.#up = true
+    if (this.#closed) return
     this.#events.onGap()
     this.#events.onUp()
   }

@@ -3,10 +3,11 @@ import { TieredCache } from '@millrace/cache-core/tiered'
 import { FaultProxy } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Cluster, Redis } from 'ioredis'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisStore } from '../store/redis-store.ts'
 import { RedisTracking } from './redis-tracking.ts'
 
+describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
 describeRedis('RedisTracking', redis => {
   const name = 'millrace:cache:{0}:user:1'
   let raw: Redis
@@ -20,7 +21,7 @@ describeRedis('RedisTracking', redis => {
     proxy = await FaultProxy.start({ target: redis.server.port })
     const connection = { port: proxy.port, retryStrategy: () => 5 }
     store = new RedisStore({ connection })
-    tracking = new RedisTracking({ connection })
+    tracking = new RedisTracking({ connection, mode })
     cache = new TieredCache({ store, bus: tracking, ttl: 600_000 })
     await tracking.ready()
   })
@@ -85,8 +86,51 @@ describeRedis('RedisTracking', redis => {
     })
   })
 
+  test('what is removed before the reply of its read arrives is not kept', async () => {
+    await load('old')
+    await stored()
+    // Read anew, by a process that does not hold it yet.
+    await cache.expire('user:1')
+    await store.set('user:1', 'older', { tags: ['org'] })
+    const { get, lookup } = store
+    const gate = Promise.withResolvers<void>()
+    store.lookup = async (...args) => {
+      const found = await lookup.apply(store, args)
+      await gate.promise
+      return found
+    }
+    const { dropped } = tracking.stats()
+    const reading = load('no')
+    await eventually(() => store.stats().hits > 1)
+    await raw.del(name)
+    await eventually(() => tracking.stats().dropped > dropped)
+    gate.resolve()
+    await reading
+    Object.assign(store, { get, lookup })
+    expect(await load('new')).toBe('new')
+  })
+
+  test('a change is noticed again and again, also after other processes have loaded the value', async () => {
+    await using other = new RedisStore<string>({ url: redis.server.url })
+    for (let round = 0; round < 5; round++) {
+      await eventually(async () => (await load(`${round}`)) === `${round}`)
+      await stored()
+      const { fence } = await other.lookup(['user:1'])
+      await other.set('user:1', 'loaded elsewhere', { fence, tags: ['org'] })
+      await raw.del(name)
+    }
+    await eventually(async () => (await load('last')) === 'last')
+  })
+
+  test('an unknown mode is named', () => {
+    const { url } = redis.server
+    expect(() => new RedisTracking({ url, mode: 'opt' as never })).toThrow('`mode`')
+    expect(() => new RedisTracking({ url, mod: 'optin' } as never)).toThrow('`mod`')
+  })
+
   test('a Cluster is refused', () => {
     const client = new Cluster([{ port: 1 }], { lazyConnect: true })
     expect(() => new RedisTracking({ client })).toThrow('`client`')
   })
+})
 })

@@ -1,5 +1,5 @@
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
-import { describeStats, InvalidOptionError } from '@millrace/kit'
+import { checkOneOf, describeStats, InvalidOptionError } from '@millrace/kit'
 import type { Redis } from 'ioredis'
 import {
   BUS_STATS_KINDS,
@@ -10,8 +10,23 @@ import {
 import { type Client, isCluster } from '../connection/client.ts'
 import { Connection } from '../connection/connection.ts'
 import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
-import { ScriptLines } from '../protocol/script-line.ts'
-import { KeyWatch } from './key-watch.ts'
+import { type ScriptLine, ScriptLines } from '../protocol/script-line.ts'
+import { linesOf } from '../protocol/store-lines.ts'
+import { KeyWatch, type KeyWatchEvents, watchConnection } from './key-watch.ts'
+
+/**
+ * Which changes Redis tells of:
+ * - `broadcast`: those of all values of the prefix, at no cost of reads and of no memory in Redis
+ * - `optin`: those of values that this process has read or written, which Redis remembers (`tracking-table-max-keys`); every call of the
+ *   store then has one more short command in the same write. The store must be given to the cache together with this bus
+ */
+export type TrackingMode = 'broadcast' | 'optin'
+
+/** Options of a {@link RedisTracking}. */
+export type RedisTrackingOptions = RedisBusOptions & {
+  /** Which changes Redis tells of. Default: `broadcast` */
+  readonly mode?: TrackingMode | undefined
+}
 
 /** Counters of a {@link RedisTracking}. */
 export interface RedisTrackingStats extends RedisBusStats {
@@ -23,8 +38,8 @@ export interface RedisTrackingStats extends RedisBusStats {
 
 /**
  * A {@link RedisBus} that also hears of what others do to the values in Redis, in whatever language: a bare `DEL` or `SET`, an expiry, an
- * eviction. It watches all names of the prefix by Redis' client-side caching (`CLIENT TRACKING` in broadcast mode, redirected to a
- * connection of its own), and asks in one script call per turn which of the changed values are still ours.
+ * eviction. It uses Redis' client-side caching (`CLIENT TRACKING`, redirected to a connection of its own), and asks in one script call per
+ * turn which of the changed values are still ours.
  *
  * One server or Sentinel; keys must not be hashed.
  */
@@ -33,31 +48,36 @@ export class RedisTracking implements InvalidationBus {
   readonly #connection: Connection
   readonly #space: KeySpace
   readonly #lines: ScriptLines
-  readonly #watch: KeyWatch
+  readonly #mode: TrackingMode
   readonly #listeners = new Set<BusListener>()
   readonly #up = Promise.withResolvers<void>()
+  /** Asks for what has changed: where that is tracked, so that it is tracked again. */
+  #line: ScriptLine
+  #watch: KeyWatch | undefined
   #changed = 0
   #dropped = 0
   #gaps = 0
 
   /** @throws {InvalidOptionError} also for a Cluster */
-  constructor(options: RedisBusOptions) {
+  constructor({ mode = 'broadcast', ...options }: RedisTrackingOptions) {
+    this.#mode = checkOneOf('mode', mode, ['broadcast', 'optin'])
     if (options.client !== undefined) checkSingle(options.client)
     this.#bus = new RedisBus(options)
     this.#connection = new Connection(options, options)
     const client = this.#connection.client as Redis
     this.#space = new KeySpace(options.prefix ?? DEFAULT_PREFIX, client)
-    this.#lines = new ScriptLines(this.#connection, this.#space.shards, '')
-    const { values } = this.#space.shards[0]!
-    this.#watch = new KeyWatch(client, this.#space.keyPrefix + values, {
-      onKeys: names => void this.#judge(names),
-      onGap: () => this.#gap(),
-      onUp: () => this.#up.resolve(),
-    })
+    const signature = { sender: '', layout: 1 } as const
+    this.#lines = new ScriptLines(this.#connection, this.#space.shards, signature)
+    this.#line = this.#lines.all[0]!
+    if (mode === 'optin') return
+    const prefix = this.#space.keyPrefix + this.#line.shard.values
+    const how = ['BCAST', 'PREFIX', prefix]
+    const watched = { connection: watchConnection(client), owned: true, how }
+    this.#watch = new KeyWatch(watchConnection(client), watched, this.#events())
   }
 
   /**
-   * Resolves when messages arrive for the first time.
+   * Resolves when messages arrive for the first time; with `optin` not before a cache has this bus and its store.
    *
    * @throws {RedisUnavailableError} if Redis refuses the credentials or the channels
    */
@@ -66,9 +86,18 @@ export class RedisTracking implements InvalidationBus {
     await this.#up.promise
   }
 
-  /** As {@link RedisBus.carries}. */
+  /** As {@link RedisBus.carries}; with `optin` the store's reads are tracked from then on. */
   carries(store: unknown): boolean {
-    return this.#bus.carries(store)
+    if (!this.#bus.carries(store)) return false
+    const lines = linesOf(store as object)
+    if (this.#mode === 'optin' && lines !== undefined && this.#watch === undefined) {
+      this.#line = lines.all[0]!
+      this.#line.tracked = true
+      const connection = lines.client as Redis
+      const watched = { connection, owned: false, how: ['OPTIN'] }
+      this.#watch = new KeyWatch(watchConnection(connection), watched, this.#events())
+    }
+    return true
   }
 
   /** As {@link RedisBus.publish}. */
@@ -94,7 +123,8 @@ export class RedisTracking implements InvalidationBus {
   /** Ends the subscriptions; closes the connections that it made. */
   async close(): Promise<void> {
     this.#listeners.clear()
-    this.#watch.close()
+    this.#line.tracked = false
+    this.#watch?.close()
     this.#lines.close()
     await this.#bus.close()
     await this.#connection.close()
@@ -104,6 +134,14 @@ export class RedisTracking implements InvalidationBus {
     return this.close()
   }
 
+  #events(): KeyWatchEvents {
+    return {
+      onKeys: names => void this.#judge(names),
+      onGap: () => this.#gap(),
+      onUp: () => this.#up.resolve(),
+    }
+  }
+
   #gap(): void {
     this.#gaps++
     for (const listener of this.#listeners) listener.onGap()
@@ -111,9 +149,11 @@ export class RedisTracking implements InvalidationBus {
 
   /** Drops what is not ours any more. What stores wrote is, and they have said what it replaces. */
   async #judge(names: readonly string[]): Promise<void> {
-    this.#changed += names.length
+    // The script reads its journal, too.
     const labels = names.flatMap(name => this.#space.locate(name)?.label ?? [])
-    const line = this.#lines.all[0]!
+    if (labels.length === 0) return
+    this.#changed += labels.length
+    const line = this.#line
     const { values } = line.shard
     let gone: string[]
     try {

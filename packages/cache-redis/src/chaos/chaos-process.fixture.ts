@@ -1,0 +1,261 @@
+import { randomInt } from 'node:crypto'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TieredCache } from '@millrace/cache-core/tiered'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { RedisBus } from '../bus/redis-bus.ts'
+import { RedisStore, type RedisStoreSettings } from '../index.ts'
+
+/** Where a process finds Redis. */
+export type Target =
+  | { readonly connection: RedisOptions }
+  | { readonly cluster: readonly { readonly host: string; readonly port: number }[] }
+
+/** What a process is told when it starts. */
+export interface ProcessOptions {
+  readonly index: number
+  /** The server that holds the truth, and that no fault befalls. */
+  readonly source: number
+  readonly target: Target
+  readonly store?: RedisStoreSettings<number>
+}
+
+/** What a process saw during a round. */
+export interface RoundReport {
+  readonly reads: number
+  readonly changes: number
+  /** Changes that were refused or given up. */
+  readonly failures: number
+  /** What was served that is older than what this process had been told. */
+  readonly stale: readonly string[]
+  /** The call that ended latest after its timeout, in ms, beyond what the process itself was held up. */
+  readonly overtime: number
+}
+
+/** What a process holds in the end. */
+export interface FinalReport {
+  /** Keys with another value than the source's. */
+  readonly old: readonly string[]
+  /** Bytes of its heap. */
+  readonly heap: number
+}
+
+export type Order =
+  | { readonly order: 'run'; readonly ms: number }
+  | { readonly order: 'settle' }
+  | { readonly order: 'check' }
+
+/** Keys that anyone invalidates, and as many that one process writes. */
+const KEYS = 24
+const TAGS = 6
+const CALLERS = 6
+const TIMEOUT = 150
+const STORE_TIMEOUT = 600
+/** ms between two beats of a bus. */
+const HEARTBEAT = 100
+/** A pattern takes several calls of the store. */
+const PATTERN_TIMEOUT = 4 * STORE_TIMEOUT
+
+/** One process of a fleet: reads and changes at random, and compares all that it is served with the source. */
+class ChaosProcess {
+  readonly #index: number
+  readonly #source: Redis
+  readonly #store: RedisStore<number>
+  readonly #bus: RedisBus
+  readonly #cache: TieredCache<number>
+  /** The oldest version of each key that may still be served to this process. */
+  readonly #floor = new Map<string, number>()
+  readonly #changing = new Set<string>()
+  #reads = 0
+  #changes = 0
+  #failures = 0
+  #stale: string[] = []
+  #overtime = 0
+
+  constructor({ index, source, target, store = {} }: ProcessOptions) {
+    this.#index = index
+    this.#source = new Redis(source)
+    const where =
+      'cluster' in target
+        ? { client: cluster(target.cluster) }
+        : { connection: { retryStrategy: () => 20, ...target.connection } }
+    this.#store = new RedisStore<number>({ timeout: TIMEOUT, ...store, ...where })
+    const { prefix } = store
+    this.#bus = new RedisBus({ timeout: TIMEOUT, heartbeat: HEARTBEAT, prefix, ...where })
+    this.#cache = new TieredCache<number>({
+      store: this.#store,
+      bus: this.#bus,
+      maxEntries: KEYS,
+      ttl: store.ttl ?? 600_000,
+      storeTimeout: STORE_TIMEOUT,
+      breaker: { cooldown: 100 },
+    })
+  }
+
+  ready(): Promise<void> {
+    return this.#bus.ready()
+  }
+
+  async run(ms: number): Promise<RoundReport> {
+    this.#reads = 0
+    this.#changes = 0
+    this.#failures = 0
+    this.#stale = []
+    this.#overtime = 0
+    const heldUp = monitorEventLoopDelay({ resolution: 10 })
+    heldUp.enable()
+    const end = performance.now() + ms
+    const caller = async () => {
+      while (performance.now() < end) {
+        await this.#act()
+        await sleep(1)
+      }
+    }
+    await Promise.all(Array.from({ length: CALLERS }, caller))
+    heldUp.disable()
+    return {
+      reads: this.#reads,
+      changes: this.#changes,
+      failures: this.#failures,
+      stale: this.#stale,
+      overtime: this.#overtime - (2 * heldUp.max) / 1e6,
+    }
+  }
+
+  /** Resolves when nothing waits to be repeated and messages arrive. */
+  async settle(): Promise<void> {
+    const pending = () =>
+      this.#store.stats().recovering + this.#bus.stats().recovering + this.#cache.stats().pending
+    while (pending() > 0 || this.#bus.stats().subscribed === 0) await sleep(5)
+    // Two beats, by which a loss without a word is noticed.
+    await sleep(2.5 * HEARTBEAT)
+  }
+
+  async check(): Promise<FinalReport> {
+    const old: string[] = []
+    for (const key of keys()) {
+      const value = await this.#cache.getOrLoad(key, () => this.#load(key), { tags: tagsOf(key) })
+      const right = Number((await this.#source.get(key)) ?? 0)
+      if (value !== right && !(await this.#source.sismember('unfinished', key))) {
+        old.push(`${key}: ${value} for ${right}`)
+      }
+    }
+    globalThis.gc?.()
+    return { old, heap: process.memoryUsage().heapUsed }
+  }
+
+  async #act(): Promise<void> {
+    const key = `${Math.random() < 0.5 ? 'k' : 'w'}${randomInt(KEYS)}`
+    const dice = Math.random()
+    if (dice < 0.8) await this.#read(key)
+    else if (dice < 0.88) await this.#readStore(key)
+    else if (dice < 0.89)
+      await this.#timed(PATTERN_TIMEOUT, () => this.#cache.deleteMatching('k1*'))
+    else await this.#change(key)
+  }
+
+  async #read(key: string): Promise<void> {
+    const floor = this.#floor.get(key) ?? 0
+    // Two calls of the store and one of the source.
+    const value = await this.#timed(2 * STORE_TIMEOUT, () =>
+      this.#cache.getOrLoad(key, () => this.#load(key), { tags: tagsOf(key) }),
+    )
+    this.#reads++
+    if (value !== undefined && value < floor) this.#stale.push(`${key} at ${value}, after ${floor}`)
+  }
+
+  /** What was acknowledged to any process counts. */
+  async #readStore(key: string): Promise<void> {
+    const acknowledged = Number((await this.#source.get(`ack:${key}`)) ?? 0)
+    const entry = await this.#timed(TIMEOUT, () => this.#store.get(key))
+    this.#reads++
+    if (entry !== undefined && entry.expires !== 0 && entry.value < acknowledged) {
+      this.#stale.push(`${key} in the store at ${entry.value}, after ${acknowledged}`)
+    }
+  }
+
+  async #change(key: string): Promise<void> {
+    const written = key.startsWith('w')
+    // Which of two values written at once is the newer one, no cache can know: a key has one writer, who does nothing else with it meanwhile.
+    if (written && (Number(key.slice(1)) % 4 !== this.#index || this.#changing.has(key))) return
+    this.#changing.add(key)
+    const intent = `${key}#${this.#index}#${Math.random()}`
+    await this.#source.hset('intents', intent, key)
+    const version = await this.#source.incr(key)
+    let done = true
+    const outcome = await this.#timed(STORE_TIMEOUT, async () => {
+      try {
+        await this.#invalidate(key, version, written)
+      } catch (error) {
+        done = false
+        throw error
+      }
+      return true
+    })
+    this.#changes++
+    if (outcome === undefined) this.#failures++
+    // A change that failed holds in this process all the same.
+    this.#floor.set(key, Math.max(this.#floor.get(key) ?? 0, version))
+    if (done) await this.#source.eval(RAISE, 1, `ack:${key}`, version)
+    await this.#source.hdel('intents', intent)
+    this.#changing.delete(key)
+  }
+
+  #invalidate(key: string, version: number, written: boolean): Promise<unknown> {
+    const dice = Math.random()
+    if (written && dice < 0.7) return this.#cache.set(key, version, { tags: tagsOf(key) })
+    if (dice < 0.5) return this.#cache.delete(key)
+    if (dice < 0.65) return this.#cache.expire(key)
+    if (dice < 0.85) return this.#cache.deleteTag(tagsOf(key)[0]!)
+    if (dice < 0.95) return this.#cache.expireTag(tagsOf(key)[0]!)
+    return this.#cache.clear({ expire: dice < 0.98 })
+  }
+
+  async #load(key: string): Promise<number> {
+    const value = Number((await this.#source.get(key)) ?? 0)
+    await sleep(Math.random() * 15)
+    return value
+  }
+
+  /** The result, or `undefined` if the call failed, as it may while something is wrong. */
+  async #timed<T>(timeout: number, call: () => Promise<T>): Promise<T | undefined> {
+    const begun = performance.now()
+    try {
+      return await call()
+    } catch (error) {
+      const { code } = error as { code?: string }
+      if (!code?.startsWith('ERR_MILLRACE_')) throw error
+      return undefined
+    } finally {
+      this.#overtime = Math.max(this.#overtime, performance.now() - begun - timeout)
+    }
+  }
+}
+
+const RAISE = `if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end`
+
+function keys(): string[] {
+  return ['k', 'w'].flatMap(kind => Array.from({ length: KEYS }, (_, index) => `${kind}${index}`))
+}
+
+function tagsOf(key: string): string[] {
+  return [`t${Number(key.slice(1)) % TAGS}`]
+}
+
+function cluster(nodes: readonly { host: string; port: number }[]): Cluster {
+  const client = new Cluster([...nodes], {
+    clusterRetryStrategy: () => 50,
+    redisOptions: { maxRetriesPerRequest: 1 },
+  })
+  client.on('error', () => undefined)
+  return client
+}
+
+const chaos = new ChaosProcess(JSON.parse(process.argv[2]!) as ProcessOptions)
+process.on('message', async (message: Order) => {
+  if (message.order === 'run') process.send!(await chaos.run(message.ms))
+  else if (message.order === 'check') process.send!(await chaos.check())
+  else process.send!(await chaos.settle().then(() => 'settled'))
+})
+await chaos.ready()
+process.send!('ready')

@@ -1,0 +1,159 @@
+import { storableKey } from '@millrace/cache-core/store'
+import type { Invalidation } from '@millrace/cache-core/tiered'
+import type { Publisher } from '../protocol/publisher.ts'
+import type { ScriptArgument } from '../protocol/script.ts'
+import type { Answer } from '../protocol/script-line.ts'
+import { literalStart, matchesGlob } from '../recovery/glob.ts'
+import { type Batch, batchesOf } from './batches.ts'
+import { checkKey } from './call-options.ts'
+import { storableTag } from './entry-format.ts'
+import type { KeyScan } from './key-scan.ts'
+import { FOREIGN, type StoreBase } from './store-base.ts'
+
+type Verb = Invalidation['verb']
+
+/** Makes values gone or stale by the script, and repeats what failed. */
+export class Eliminator {
+  readonly #base: StoreBase<never>
+  readonly #scan: KeyScan
+  readonly #publisher: Publisher
+
+  constructor(base: StoreBase<never>, scan: KeyScan, publisher: Publisher) {
+    this.#base = base
+    this.#scan = scan
+    this.#publisher = publisher
+  }
+
+  /** How many values there were. */
+  async keys(
+    operation: string,
+    verb: Verb,
+    keys: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const { recovery, counters } = this.#base
+    const stored = keys.map(key => storableKey(checkKey(key)))
+    const counts = await Promise.all(
+      batchesOf(this.#base, stored).map(async batch => {
+        const { indexes, names } = batch
+        let answer: Answer
+        try {
+          const args = removal(verb, batch, stored)
+          answer = await batch.line.submit(operation, names, args, names.length, 0, signal)
+        } catch (error) {
+          const failed = indexes.map(
+            (index): Invalidation => ({ verb, target: 'key', name: keys[index]! }),
+          )
+          recovery.failed(error, failed)
+          throw error
+        }
+        let count = 0
+        for (const [position, index] of indexes.entries()) {
+          const result = answer.reply[answer.from + position]
+          if (result === FOREIGN) counters.foreign++
+          if (result === 1) count++
+          recovery.queue.forget('key', keys[index]!)
+        }
+        return count
+      }),
+    )
+    const count = counts.reduce((sum, each) => sum + each, 0)
+    counters.deletes += count
+    return count
+  }
+
+  async tag(verb: Verb, tag: string, signal: AbortSignal | undefined): Promise<void> {
+    const { recovery } = this.#base
+    const args = ofTag(verb, tag)
+    try {
+      await this.#everywhere(`${verb}Tag`, args, signal)
+    } catch (error) {
+      recovery.failed(error, [{ verb, target: 'tag', name: tag }])
+      throw error
+    }
+    recovery.queue.forget('tag', tag)
+  }
+
+  async all(verb: Verb, signal: AbortSignal | undefined): Promise<void> {
+    const { recovery } = this.#base
+    try {
+      await this.#everywhere('clear', ofAll(verb), signal)
+    } catch (error) {
+      recovery.failed(error, [{ verb, target: 'all', name: '' }])
+      throw error
+    }
+    if (verb === 'delete') recovery.queue.clear()
+  }
+
+  /** Frees the memory of what a clear has made gone. */
+  async free(signal: AbortSignal | undefined): Promise<void> {
+    for await (const page of this.#scan.pages('', signal)) {
+      await Promise.all(
+        page.map(({ line, names }) =>
+          line.submit('clear', names, Array(names.length).fill('u'), names.length, 0, signal),
+        ),
+      )
+    }
+  }
+
+  /** Carries out an invalidation that failed. */
+  async repeat({ verb, target, name }: Invalidation): Promise<unknown> {
+    switch (target) {
+      case 'key':
+        return this.#repeatKeys(verb, [name])
+      case 'tag':
+        return this.#everywhere('recover', ofTag(verb, name), undefined)
+      case 'all':
+        return this.#everywhere('recover', ofAll(verb), undefined)
+      case 'pattern':
+        for await (const keys of this.#scan.keys(literalStart(name), undefined)) {
+          await this.#repeatKeys(
+            verb,
+            keys.filter(key => matchesGlob(name, key)),
+          )
+        }
+        return this.#publisher.publish([{ verb, target, name }])
+    }
+  }
+
+  async #repeatKeys(verb: Verb, keys: readonly string[]): Promise<void> {
+    const stored = keys.map(storableKey)
+    await Promise.all(
+      batchesOf(this.#base, stored).map(batch => {
+        const { line, names } = batch
+        return line.submit('recover', names, removal(verb, batch, stored), names.length, 0)
+      }),
+    )
+  }
+
+  /** Every shard judges its values by a journal of its own, so each has to know. */
+  async #everywhere(
+    operation: string,
+    args: readonly ScriptArgument[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { lines } = this.#base
+    const calls = lines.all.map(line => line.submit(operation, [], args, 1, 0, signal))
+    // All have ended before the error is thrown, so that none takes effect behind the caller's back.
+    for (const outcome of await Promise.allSettled(calls)) {
+      if (outcome.status === 'rejected') throw outcome.reason
+    }
+  }
+}
+
+/** @param stored all keys of the call that the batch is of */
+function removal(verb: Verb, { labels, indexes }: Batch, stored: readonly string[]) {
+  const args: ScriptArgument[] = []
+  for (const [position, index] of indexes.entries()) {
+    args.push(verb === 'delete' ? 'd' : 'x', `k${labels[position]}`, stored[index]!)
+  }
+  return args
+}
+
+function ofTag(verb: Verb, tag: string): readonly ScriptArgument[] {
+  return [verb === 'delete' ? 'D' : 'X', storableTag(tag)]
+}
+
+function ofAll(verb: Verb): readonly ScriptArgument[] {
+  return [verb === 'delete' ? 'C' : 'E']
+}

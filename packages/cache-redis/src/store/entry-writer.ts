@@ -1,0 +1,120 @@
+import type { StoreItem } from '@millrace/cache-core/store'
+import { InvalidOptionError } from '@millrace/kit'
+import { RedisUnavailableError } from '../errors.ts'
+import type { ScriptArgument } from '../protocol/script.ts'
+import { checkItem } from './call-options.ts'
+import { markIn } from './redis-fence.ts'
+import { FOREIGN, type StoreBase } from './store-base.ts'
+import type { PreparedValue } from './value-writer.ts'
+
+/** What the script answers for a write that came after its timeout. */
+const TOO_LATE = 2
+
+/** Writes values by the script, which refuses those that were outdated since their fence. */
+export class EntryWriter<V> {
+  readonly #base: StoreBase<V>
+
+  constructor(base: StoreBase<V>) {
+    this.#base = base
+  }
+
+  /** Whether the value was stored. */
+  async one(item: StoreItem<V>, signal: AbortSignal | undefined): Promise<boolean> {
+    return this.#write('set', item, this.#base.values.prepare(item), signal)
+  }
+
+  /** A value that cannot be encoded, or is too large, is refused alone. */
+  async many(items: readonly StoreItem<V>[], signal: AbortSignal | undefined): Promise<boolean[]> {
+    const last = new Map(items.map((item, index) => [checkItem(item).key, index]))
+    const prepared = items.map(item => {
+      try {
+        return this.#base.values.prepare(item)
+      } catch (error) {
+        if (error instanceof InvalidOptionError) throw error
+        // Refused, and counted below.
+        return undefined
+      }
+    })
+    return Promise.all(
+      prepared.map((each, index) => {
+        const item = items[index]!
+        if (each === undefined) return this.#refuse()
+        // Of several for the same key only the last one counts.
+        if (last.get(item.key) !== index) return true
+        return this.#write('setMany', item, each, signal)
+      }),
+    )
+  }
+
+  async #write(
+    operation: string,
+    { key, fence }: StoreItem<V>,
+    value: PreparedValue,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { space, connection, recovery, counters } = this.#base
+    const { stored, body, ttl, retention } = value
+    const shard = space.shardOf(stored)
+    const label = space.label(stored)
+    const name = shard.values + label
+    const mark = fence && markIn(fence, shard.index)
+    if (fence !== undefined && (mark === undefined || mark.incarnation === 0)) return this.#refuse()
+    const bytes = name.length + body.length
+    const timeout = connection.timeoutFor(bytes)
+    const args: ScriptArgument[] = ['s', `k${label}`, stored, body, ttl, retention]
+    args.push(mark?.epoch ?? '', mark?.incarnation ?? '')
+    let result: unknown
+    try {
+      result = await this.#submit({ operation, shard, name, args, bytes, timeout, signal })
+      if (Buffer.isBuffer(result)) throw refusal(operation, result)
+    } catch (error) {
+      // A write that was not confirmed may have been made or not, so that what is there is not known.
+      if (fence === undefined)
+        recovery.failed(error, [{ verb: 'delete', target: 'key', name: key }])
+      throw error
+    }
+    if (result === FOREIGN) counters.foreign++
+    if (result !== 1) return this.#refuse()
+    if (fence === undefined) recovery.queue.forget('key', key)
+    counters.writes++
+    return true
+  }
+
+  /** Says by when the write must have arrived, by the server's clock, so that one that was given up does not land later. */
+  async #submit({ operation, shard, name, args, bytes, timeout, signal }: Write): Promise<unknown> {
+    const { clock } = this.#base.connection
+    const line = this.#base.lines.of(shard)
+    const end = clock.now() + timeout
+    for (let left = timeout; ; left = end - clock.now()) {
+      const deadline = Math.floor((line.serverTime() + left) * 1_000)
+      const answer = await line.submit(operation, [name], [...args, deadline], 1, bytes, signal)
+      const result = answer.reply[answer.from]
+      // The server's clock was not known, or has been set: now it is known.
+      if (result !== TOO_LATE || clock.now() >= end) return result
+    }
+  }
+
+  #refuse(): false {
+    this.#base.counters.refused++
+    return false
+  }
+}
+
+/** A write on its way to the script. */
+interface Write {
+  readonly operation: string
+  readonly shard: Parameters<StoreBase<unknown>['lines']['of']>[0]
+  readonly name: string
+  readonly args: readonly ScriptArgument[]
+  readonly bytes: number
+  /** In ms. */
+  readonly timeout: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** An error of Redis that the script returned for one operation of several. */
+function refusal(operation: string, message: Buffer): RedisUnavailableError {
+  const cause = new Error(message.toString())
+  cause.name = 'ReplyError'
+  return new RedisUnavailableError(operation, 'reply', { cause })
+}
