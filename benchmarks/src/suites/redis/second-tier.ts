@@ -5,7 +5,7 @@ const operations = 4_000
 const distinct = 1_000
 /** Callers at once. */
 const concurrency = 16
-const valueOf = (id: number) => `value of ${id} `.repeat(10)
+const textOf = (id: number) => `value of ${id} `.repeat(10)
 
 interface SecondTier {
   get(key: string): Promise<string | undefined | null>
@@ -39,7 +39,7 @@ const reads =
   async ({ fixture }) => {
     const tier = await open(fixture as number)
     const keys = Array.from({ length: distinct }, (_, id) => `user:profile:${id}`)
-    const values = keys.map((_, id) => valueOf(id))
+    const values = keys.map((_, id) => textOf(id))
     for (const [id, key] of keys.entries()) await tier.set(key, values[id]!)
     return {
       operations,

@@ -2,7 +2,7 @@ import type { Cache } from '../cache/cache.ts'
 import type { TierLoad } from './tier-load.ts'
 
 /** Keys read at a time. */
-const BATCH = 500
+const BATCH = 250
 
 /**
  * Keys whose values in the first tier could not be trusted any more, as messages may have been lost: they are read anew from the second

@@ -4,8 +4,8 @@ import { FaultProxy, startCluster, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Cluster, Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { decodeMessage } from './bus-message.ts'
 import { RedisStore } from '../store/redis-store.ts'
+import { decodeMessage } from './bus-message.ts'
 import { RedisBus, type RedisBusOptions } from './redis-bus.ts'
 
 const key = (name: string): Invalidation => ({ verb: 'delete', target: 'key', name })

@@ -107,10 +107,7 @@ export class RedisLease implements LoadLease {
    *
    * Rejects with `RedisTimeoutError`, `RedisUnavailableError` or the signal's reason.
    */
-  async acquire(
-    key: string,
-    options: LeaseCallOptions = {},
-  ): Promise<RedisLeaseHold | undefined> {
+  async acquire(key: string, options: LeaseCallOptions = {}): Promise<RedisLeaseHold | undefined> {
     const { signal } = checkOptions('', options, ACQUIRE_OPTIONS)
     const { name, token } = this.#space.lease(checkKey(key))
     const holder = randomUUID()

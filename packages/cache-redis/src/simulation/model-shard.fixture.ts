@@ -13,6 +13,7 @@ export type ModelOperation =
   | { readonly code: 'd' | 'x'; readonly key: string }
   | { readonly code: 'D' | 'X'; readonly tag: string }
   | { readonly code: 'C' | 'E' }
+  | { readonly code: 'm'; readonly since: number; readonly incarnation: number }
 
 /** What an invalidating call says on the channel. */
 export interface ModelMessage {
@@ -25,10 +26,13 @@ export interface ModelMessage {
 /** A read's result: none, or a value, fresh or stale. */
 export type ModelRead = { readonly payload: number; readonly stale: boolean } | undefined
 
+/** A result: also a list of what was missed. */
+export type ModelResult = ModelRead | number | readonly string[]
+
 export interface ModelReply {
   readonly incarnation: number
   readonly epoch: number
-  readonly results: readonly (ModelRead | number)[]
+  readonly results: readonly ModelResult[]
   readonly message: ModelMessage | undefined
 }
 
@@ -112,7 +116,7 @@ export function applyModel(
     return stale ? 'stale' : 'fresh'
   }
   const versionOf = (value: ModelValue) => (value.incarnation === id ? value.version : -1)
-  const results = operations.map((operation): ModelRead | number => {
+  const results = operations.map((operation): ModelResult => {
     switch (operation.code) {
       case 'g': {
         const value = server.values.get(operation.key)
@@ -168,6 +172,18 @@ export function applyModel(
         openRecent().set(`k${key}`, version)
         told.push(operation)
         return there ? 1 : 0
+      }
+      case 'm': {
+        const { since, incarnation } = operation
+        const notes = server.recent
+        if (incarnation !== id || notes?.get('#id') !== id || notes.get('#floor')! > since) return 0
+        const cleared = (journal.get('#cleared') ?? 0) > since
+        const names = cleared ? ['C'] : (journal.get('#expired') ?? 0) > since ? ['E'] : []
+        for (const list of [journal, notes]) {
+          for (const [name, version] of list)
+            if (version > since && name[0] !== '#') names.push(name)
+        }
+        return names
       }
       case 'D':
       case 'X':

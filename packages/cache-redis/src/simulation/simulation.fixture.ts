@@ -5,6 +5,7 @@ import {
   type ModelMessage,
   type ModelOperation,
   type ModelRead,
+  type ModelResult,
   ModelServer,
 } from './model-shard.fixture.ts'
 
@@ -33,7 +34,7 @@ interface Request {
   readonly process: Process
   readonly operations: readonly ModelOperation[]
   readonly done: (reply: {
-    results: readonly (ModelRead | number)[]
+    results: readonly ModelResult[]
     incarnation: number
     epoch: number
   }) => void
@@ -85,7 +86,8 @@ export class Simulation {
   readonly #changing = new Map<string, number>()
   /** The newest version of which an invalidation was acknowledged. */
   readonly #acknowledged = new Map<string, number>()
-  readonly #trace: string[] = []
+  /** What happened: losses, and calls with the epoch at which they ended. */
+  readonly #trace: (string | readonly [readonly ModelOperation[], number])[] = []
   #born = 0
   reads = 0
   hits = 0
@@ -160,7 +162,7 @@ export class Simulation {
     if (reply.message !== undefined) {
       for (const each of this.#processes) each.inbox.push(reply.message)
     }
-    this.#trace.push(`${operations.map(({ code }) => code).join('')}@${reply.epoch}`)
+    this.#trace.push([operations, reply.epoch])
     const lost = this.#random() < 0.08
     this.#replies.push(lost ? failed : () => done(reply))
   }
@@ -184,9 +186,12 @@ export class Simulation {
 
   #assert(where: string, key: string, value: number, least: number): void {
     if (value >= least) return
-    throw new Error(
-      `${where} served ${key} at ${value}, older than ${least}: ${this.#trace.slice(-60).join(' ')}`,
-    )
+    const last = this.#trace
+      .slice(-60)
+      .map(each =>
+        typeof each === 'string' ? each : `${each[0].map(({ code }) => code).join('')}@${each[1]}`,
+      )
+    throw new Error(`${where} served ${key} at ${value}, older than ${least}: ${last.join(' ')}`)
   }
 
   #read(process: Process, key: string): void {
@@ -308,19 +313,34 @@ export class Simulation {
   #receive(process: Process): void {
     const message = process.inbox.shift()
     if (message === undefined) return
+    const since = process.trail.mark
     const kept = process.trail.follow({ ...message, sender: '', invalidations: [] })
-    if (!kept && this.#omit.trail !== true) process.drop(KEYS)
+    if (!kept && this.#omit.trail !== true) this.#ask(process, since, () => undefined)
     for (const operation of message.told) process.drop(concerned(operation))
   }
 
   #compare(process: Process): void {
+    this.#ask(process, process.trail.mark, mark => {
+      if (process.trail.jump(mark) || this.#omit.trail === true) return []
+      return undefined
+    })
+  }
+
+  /**
+   * Asks what was told since a mark, and drops it.
+   *
+   * @param judge which keys to drop instead, if it knows
+   */
+  #ask(
+    process: Process,
+    { incarnation, epoch }: Mark,
+    judge: (mark: Mark) => readonly string[] | undefined,
+  ): void {
     this.#send({
       process,
-      operations: [],
+      operations: [{ code: 'm', since: epoch, incarnation }],
       failed: () => process.drop(KEYS),
-      done: mark => {
-        if (!process.trail.jump(mark) && this.#omit.trail !== true) process.drop(KEYS)
-      },
+      done: reply => process.drop(judge(reply) ?? missed(reply.results[0])),
     })
   }
 
@@ -343,8 +363,11 @@ export class Simulation {
       else if (this.#quiet()) break
     }
     for (const process of this.#processes) {
-      const mark = applyModel(this.#server, [], this.#bear(), this.#omit.node !== true)
-      if (!process.trail.jump(mark) && this.#omit.trail !== true) process.drop(KEYS)
+      const { incarnation, epoch } = process.trail.mark
+      const ask = [{ code: 'm', since: epoch, incarnation }] as const
+      const reply = applyModel(this.#server, ask, this.#bear(), this.#omit.node !== true)
+      if (process.trail.jump(reply) || this.#omit.trail === true) continue
+      process.drop(missed(reply.results[0]))
     }
     for (const key of KEYS) {
       const least = this.#source.get(key)!
@@ -359,6 +382,19 @@ export class Simulation {
       }
     }
   }
+}
+
+/** How far a shard was. */
+type Mark = Pick<ModelMessage, 'incarnation' | 'epoch'>
+
+/** Keys that a list of what was missed concerns; all if there is none. */
+function missed(list: ModelResult): readonly string[] {
+  if (!Array.isArray(list)) return KEYS
+  return (list as readonly string[]).flatMap(noted => {
+    const name = noted.slice(1)
+    if (noted === 'C' || noted === 'E') return KEYS
+    return noted[0] === 'k' ? [name] : KEYS.filter(key => TAGS[key]!.includes(name))
+  })
 }
 
 /** Keys that an invalidation concerns. */

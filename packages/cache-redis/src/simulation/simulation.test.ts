@@ -4,11 +4,16 @@ import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { APPLY_SOURCE } from '../protocol/apply-source.ts'
 import { encodeBody } from '../store/entry-format.ts'
-import { applyModel, type ModelOperation, ModelServer } from './model-shard.fixture.ts'
+import {
+  applyModel,
+  type ModelOperation,
+  type ModelResult,
+  ModelServer,
+} from './model-shard.fixture.ts'
 import { type Omissions, Simulation } from './simulation.fixture.ts'
 
 /** Steps of a schedule. */
-const STEPS = 60
+const STEPS = 50
 
 describe('the protocol in random schedules', () => {
   test('no value is served that is older than the protocol allows', () => {
@@ -26,7 +31,7 @@ describe('the protocol in random schedules', () => {
       reads += simulation.reads
     }
     // That it did something.
-    expect(hits).toBeGreaterThan(count / 2)
+    expect(hits).toBeGreaterThan(count / 3)
     expect(reads).toBeGreaterThan(count * 5)
   })
 
@@ -93,7 +98,11 @@ async function compare(raw: Redis, random: () => number, seed: number): Promise<
     const expected = applyModel(model, operations, born, check)
     const real = (await applyReal(raw, operations, born, check, fence)) as unknown[]
     const results = real.slice(3).map(readable)
-    expect({ step, operations, results }).toEqual({ step, operations, results: expected.results })
+    expect({ step, operations, results }).toEqual({
+      step,
+      operations,
+      results: expected.results.map(sorted),
+    })
     expect(real[0]).toBe(expected.incarnation)
     if (random() < 0.4) {
       fence = {
@@ -134,6 +143,7 @@ function anOperation(
     { code: 'X', tag },
     { code: 'C' },
     { code: 'E' },
+    { code: 'm', since: fence?.epoch ?? 0, incarnation: fence?.incarnation ?? 0 },
   ])
 }
 
@@ -145,7 +155,16 @@ function applyReal(
   fence: { readonly real: Fence } | undefined,
 ): Promise<unknown> {
   const keys = [BASE, `${BASE}!`]
-  const args: (string | number | Buffer)[] = [born, check ? '1' : '', 's', 20_000, 100_000, 1e6, 1, 0]
+  const args: (string | number | Buffer)[] = [
+    born,
+    check ? '1' : '',
+    's',
+    20_000,
+    100_000,
+    1e6,
+    1,
+    0,
+  ]
   for (const operation of operations) {
     args.push(operation.code)
     if ('key' in operation) keys.push(`${BASE}:${operation.key}`)
@@ -153,6 +172,7 @@ function applyReal(
       args.push(`k${operation.key}`, operation.key)
     }
     if ('tag' in operation) args.push(operation.tag)
+    if (operation.code === 'm') args.push(fence?.real.epoch ?? 0, fence?.real.incarnation ?? 0)
     if (operation.code !== 's') continue
     const { key, payload, tags, deadline } = operation
     const real = operation.fence && fence?.real
@@ -168,9 +188,16 @@ function applyReal(
   )
 }
 
+/** What is missed has no order that counts. */
+function sorted(result: ModelResult): ModelResult {
+  return Array.isArray(result) ? [...result].sort() : result
+}
+
 /** A result of the script as the model puts it. */
 function readable(result: unknown): unknown {
   if (result === null) return undefined
+  // A stale value is a list of its bytes, which begin so; what was missed is a list of names.
+  if (Array.isArray(result) && result[0]?.[1] !== 2) return result.map(String).sort()
   const stale = Array.isArray(result)
   const bytes = stale ? result[0] : result
   if (!Buffer.isBuffer(bytes)) return result

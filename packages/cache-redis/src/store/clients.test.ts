@@ -1,7 +1,6 @@
 import { TieredCache } from '@millrace/cache-core/tiered'
-import { startCluster } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
-import { Cluster, Redis } from 'ioredis'
+import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { collect } from '../testing/collect.fixture.ts'
@@ -105,30 +104,5 @@ describeRedis('Clients that users have', redis => {
     await store.expireTag('t')
     expect((await store.get('k'))?.expires).toBe(0)
     client.disconnect()
-  })
-})
-
-describeRedis('Clients of a Cluster', () => {
-  test('one that is still connecting, lazy or reads from replicas finds everything', async () => {
-    await using cluster = await startCluster()
-    const first = new Cluster(cluster.startupNodes)
-    const seed = new RedisStore<string>({ client: first })
-    await seed.set('user:1', 'old')
-    for (const options of [{}, { lazyConnect: true }, { scaleReads: 'slave' as const }]) {
-      const client = new Cluster(cluster.startupNodes, options)
-      const store = new RedisStore<string>({ client })
-      expect(await collect(store.keys())).toEqual(['user:1'])
-      for (let i = 0; i < 20; i++) {
-        await seed.set('user:1', `${i}`)
-        expect((await store.get('user:1'))?.value).toBe(`${i}`)
-      }
-      client.disconnect()
-    }
-    const client = new Cluster(cluster.startupNodes)
-    const store = new RedisStore<string>({ client })
-    await new TieredCache<string>({ store }).deleteMatching('user:*')
-    expect(await seed.get('user:1')).toBeUndefined()
-    client.disconnect()
-    first.disconnect()
   })
 })

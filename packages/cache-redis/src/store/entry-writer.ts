@@ -25,16 +25,9 @@ export class EntryWriter<V> {
 
   /** A value that cannot be encoded, or is too large, is refused alone. */
   async many(items: readonly StoreItem<V>[], signal: AbortSignal | undefined): Promise<boolean[]> {
+    if (items.length === 1) return [await this.#single(items[0]!, signal)]
     const last = new Map(items.map((item, index) => [checkItem(item).key, index]))
-    const prepared = items.map(item => {
-      try {
-        return this.#base.values.prepare(item)
-      } catch (error) {
-        if (error instanceof InvalidOptionError) throw error
-        // Refused, and counted below.
-        return undefined
-      }
-    })
+    const prepared = items.map(item => this.#prepare(item))
     return Promise.all(
       prepared.map((each, index) => {
         const item = items[index]!
@@ -44,6 +37,24 @@ export class EntryWriter<V> {
         return this.#write('setMany', item, each, signal)
       }),
     )
+  }
+
+  /** One that is refused alone, too. */
+  async #single(item: StoreItem<V>, signal: AbortSignal | undefined): Promise<boolean> {
+    checkItem(item)
+    const prepared = this.#prepare(item)
+    if (prepared === undefined) return this.#refuse()
+    return this.#write('setMany', item, prepared, signal)
+  }
+
+  /** `undefined` for a value that is refused, which the caller counts. */
+  #prepare(item: StoreItem<V>): PreparedValue | undefined {
+    try {
+      return this.#base.values.prepare(item)
+    } catch (error) {
+      if (error instanceof InvalidOptionError) throw error
+      return undefined
+    }
   }
 
   async #write(

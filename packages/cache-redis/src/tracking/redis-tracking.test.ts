@@ -8,129 +8,129 @@ import { RedisStore } from '../store/redis-store.ts'
 import { RedisTracking } from './redis-tracking.ts'
 
 describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
-describeRedis('RedisTracking', redis => {
-  const name = 'millrace:cache:{0}:user:1'
-  let raw: Redis
-  let proxy: FaultProxy
-  let store: RedisStore<string>
-  let tracking: RedisTracking
-  let cache: TieredCache<string>
-  beforeEach(async () => {
-    raw = new Redis(redis.server.port)
-    await raw.flushall()
-    proxy = await FaultProxy.start({ target: redis.server.port })
-    const connection = { port: proxy.port, retryStrategy: () => 5 }
-    store = new RedisStore({ connection })
-    tracking = new RedisTracking({ connection, mode })
-    cache = new TieredCache({ store, bus: tracking, ttl: 600_000 })
-    await tracking.ready()
-  })
-  afterEach(async () => {
-    await tracking.close()
-    await store.close()
-    await proxy.stop()
-    raw.disconnect()
-  })
+  describeRedis('RedisTracking', redis => {
+    const name = 'millrace:cache:{0}:user:1'
+    let raw: Redis
+    let proxy: FaultProxy
+    let store: RedisStore<string>
+    let tracking: RedisTracking
+    let cache: TieredCache<string>
+    beforeEach(async () => {
+      raw = new Redis(redis.server.port)
+      await raw.flushall()
+      proxy = await FaultProxy.start({ target: redis.server.port })
+      const connection = { port: proxy.port, retryStrategy: () => 5 }
+      store = new RedisStore({ connection })
+      tracking = new RedisTracking({ connection, mode })
+      cache = new TieredCache({ store, bus: tracking, ttl: 600_000 })
+      await tracking.ready()
+    })
+    afterEach(async () => {
+      await tracking.close()
+      await store.close()
+      await proxy.stop()
+      raw.disconnect()
+    })
 
-  async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-    const end = Date.now() + 20_000
-    while (!(await condition())) {
-      if (Date.now() > end) throw new Error('Waited in vain')
-      await sleep(2)
+    async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
+      const end = Date.now() + 20_000
+      while (!(await condition())) {
+        if (Date.now() > end) throw new Error('Waited in vain')
+        await sleep(2)
+      }
     }
-  }
-  const load = (value: string) => cache.getOrLoad('user:1', () => value, { tags: ['org'] })
-  const stored = () => eventually(async () => (await store.get('user:1')) !== undefined)
+    const load = (value: string) => cache.getOrLoad('user:1', () => value, { tags: ['org'] })
+    const stored = () => eventually(async () => (await store.get('user:1')) !== undefined)
 
-  const foreign: Record<string, () => Promise<unknown>> = {
-    DEL: () => raw.del(name),
-    'SET of something else': () => raw.set(name, 'foreign'),
-    'another type': () => raw.multi().del(name).rpush(name, 'foreign').exec(),
-    EXPIRE: () => raw.pexpire(name, 1),
-    FLUSHALL: () => raw.flushall(),
-    'DEL in a script': () => raw.eval("redis.call('DEL', KEYS[1])", 1, name),
-  }
-  test.each(Object.entries(foreign))('%s by others reaches the first tier', async (_, change) => {
-    await load('old')
-    await stored()
-    await eventually(() => tracking.stats().changed >= 1)
-    expect(await load('new')).toBe('old')
-    await change()
-    await eventually(async () => (await load('new')) === 'new')
-  })
+    const foreign: Record<string, () => Promise<unknown>> = {
+      DEL: () => raw.del(name),
+      'SET of something else': () => raw.set(name, 'foreign'),
+      'another type': () => raw.multi().del(name).rpush(name, 'foreign').exec(),
+      EXPIRE: () => raw.pexpire(name, 1),
+      FLUSHALL: () => raw.flushall(),
+      'DEL in a script': () => raw.eval("redis.call('DEL', KEYS[1])", 1, name),
+    }
+    test.each(Object.entries(foreign))('%s by others reaches the first tier', async (_, change) => {
+      await load('old')
+      await stored()
+      await eventually(() => tracking.stats().changed >= 1)
+      expect(await load('new')).toBe('old')
+      await change()
+      await eventually(async () => (await load('new')) === 'new')
+    })
 
-  test('what is loaded or written through a store stays', async () => {
-    await load('loaded')
-    await stored()
-    await cache.set('other', 'written')
-    await eventually(() => tracking.stats().changed >= 2)
-    await store.ready()
-    expect(tracking.stats().dropped).toBe(0)
-    expect(await load('again')).toBe('loaded')
-  })
+    test('what is loaded or written through a store stays', async () => {
+      await load('loaded')
+      await stored()
+      await cache.set('other', 'written')
+      await eventually(() => tracking.stats().changed >= 2)
+      await store.ready()
+      expect(tracking.stats().dropped).toBe(0)
+      expect(await load('again')).toBe('loaded')
+    })
 
-  test('what happened while the connections were down is not trusted', async () => {
-    await load('old')
-    await stored()
-    proxy.refuse()
-    proxy.cut()
-    await raw.del(name)
-    await eventually(() => tracking.stats().gaps > 2)
-    await proxy.heal()
-    await eventually(async () => (await load('new')) === 'new')
-    await eventually(() => tracking.stats().subscribed === 1)
-    await eventually(async () => {
+    test('what happened while the connections were down is not trusted', async () => {
+      await load('old')
+      await stored()
+      proxy.refuse()
+      proxy.cut()
       await raw.del(name)
-      await sleep(20)
-      return (await load('newer')) === 'newer'
+      await eventually(() => tracking.stats().gaps > 2)
+      await proxy.heal()
+      await eventually(async () => (await load('new')) === 'new')
+      await eventually(() => tracking.stats().subscribed === 1)
+      await eventually(async () => {
+        await raw.del(name)
+        await sleep(20)
+        return (await load('newer')) === 'newer'
+      })
+    })
+
+    test('what is removed before the reply of its read arrives is not kept', async () => {
+      await load('old')
+      await stored()
+      // Read anew, by a process that does not hold it yet.
+      await cache.expire('user:1')
+      await store.set('user:1', 'older', { tags: ['org'] })
+      const { get, lookup } = store
+      const gate = Promise.withResolvers<void>()
+      store.lookup = async (...args) => {
+        const found = await lookup.apply(store, args)
+        await gate.promise
+        return found
+      }
+      const { dropped } = tracking.stats()
+      const reading = load('no')
+      await eventually(() => store.stats().hits > 1)
+      await raw.del(name)
+      await eventually(() => tracking.stats().dropped > dropped)
+      gate.resolve()
+      await reading
+      Object.assign(store, { get, lookup })
+      expect(await load('new')).toBe('new')
+    })
+
+    test('a change is noticed again and again, also after other processes have loaded the value', async () => {
+      await using other = new RedisStore<string>({ url: redis.server.url })
+      for (let round = 0; round < 5; round++) {
+        await eventually(async () => (await load(`${round}`)) === `${round}`)
+        await stored()
+        const { fence } = await other.lookup(['user:1'])
+        await other.set('user:1', 'loaded elsewhere', { fence, tags: ['org'] })
+        await raw.del(name)
+      }
+      await eventually(async () => (await load('last')) === 'last')
+    })
+
+    test('an unknown mode is named', () => {
+      const { url } = redis.server
+      expect(() => new RedisTracking({ url, mode: 'opt' as never })).toThrow('`mode`')
+      expect(() => new RedisTracking({ url, mod: 'optin' } as never)).toThrow('`mod`')
+    })
+
+    test('a Cluster is refused', () => {
+      const client = new Cluster([{ port: 1 }], { lazyConnect: true })
+      expect(() => new RedisTracking({ client })).toThrow('`client`')
     })
   })
-
-  test('what is removed before the reply of its read arrives is not kept', async () => {
-    await load('old')
-    await stored()
-    // Read anew, by a process that does not hold it yet.
-    await cache.expire('user:1')
-    await store.set('user:1', 'older', { tags: ['org'] })
-    const { get, lookup } = store
-    const gate = Promise.withResolvers<void>()
-    store.lookup = async (...args) => {
-      const found = await lookup.apply(store, args)
-      await gate.promise
-      return found
-    }
-    const { dropped } = tracking.stats()
-    const reading = load('no')
-    await eventually(() => store.stats().hits > 1)
-    await raw.del(name)
-    await eventually(() => tracking.stats().dropped > dropped)
-    gate.resolve()
-    await reading
-    Object.assign(store, { get, lookup })
-    expect(await load('new')).toBe('new')
-  })
-
-  test('a change is noticed again and again, also after other processes have loaded the value', async () => {
-    await using other = new RedisStore<string>({ url: redis.server.url })
-    for (let round = 0; round < 5; round++) {
-      await eventually(async () => (await load(`${round}`)) === `${round}`)
-      await stored()
-      const { fence } = await other.lookup(['user:1'])
-      await other.set('user:1', 'loaded elsewhere', { fence, tags: ['org'] })
-      await raw.del(name)
-    }
-    await eventually(async () => (await load('last')) === 'last')
-  })
-
-  test('an unknown mode is named', () => {
-    const { url } = redis.server
-    expect(() => new RedisTracking({ url, mode: 'opt' as never })).toThrow('`mode`')
-    expect(() => new RedisTracking({ url, mod: 'optin' } as never)).toThrow('`mod`')
-  })
-
-  test('a Cluster is refused', () => {
-    const client = new Cluster([{ port: 1 }], { lazyConnect: true })
-    expect(() => new RedisTracking({ client })).toThrow('`client`')
-  })
-})
 })
