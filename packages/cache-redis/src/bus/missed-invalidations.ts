@@ -4,7 +4,7 @@ import { markOf } from '../protocol/answer.ts'
 import type { Answer, ScriptLine, ShardMark } from '../protocol/script-line.ts'
 
 /** What a shard says of what was invalidated since a mark. */
-export interface Missed {
+interface Missed {
   /** How far the shard is. */
   readonly mark: ShardMark
   /** Everything that was invalidated since, or `undefined` if the shard does not know it all any more. */

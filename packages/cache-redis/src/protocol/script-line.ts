@@ -58,7 +58,7 @@ interface Waiting {
 }
 
 /** How a line makes itself known to the script. */
-export interface Signature {
+interface Signature {
   /** What its messages are signed with. */
   readonly sender: string
   /** How values are named: 0 if it names none, 1 by their keys, 2 by hashes of them. */

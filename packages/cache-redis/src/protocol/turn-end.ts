@@ -1,7 +1,7 @@
 import { type Client, isCluster } from '../connection/client.ts'
 
 /** What sends at the end of a turn. */
-export interface Gathering {
+interface Gathering {
   flush(): void
 }
 

@@ -24,7 +24,7 @@ interface Wanted {
 }
 
 /** Values, and the ground that the reading of them stands on. */
-export interface Reading<V> {
+interface Reading<V> {
   readonly entries: (StoreEntry<V> | undefined)[]
   /** How far each shard was, or was known to be before if none of its values was read. */
   readonly marks: readonly ShardMark[]

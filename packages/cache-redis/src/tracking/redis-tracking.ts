@@ -59,13 +59,14 @@ export class RedisTracking implements InvalidationBus {
   #gaps = 0
 
   /** @throws {InvalidOptionError} also for a Cluster */
-  constructor({ mode = 'broadcast', ...options }: RedisTrackingOptions) {
+  constructor(options: RedisTrackingOptions) {
+    const { mode = 'broadcast', ...where } = options
     this.#mode = checkOneOf('mode', mode, ['broadcast', 'optin'])
-    if (options.client !== undefined) checkSingle(options.client)
-    this.#bus = new RedisBus(options)
-    this.#connection = new Connection(options, options)
+    if (where.client !== undefined) checkSingle(where.client)
+    this.#bus = new RedisBus(where)
+    this.#connection = new Connection(where, where)
     const client = this.#connection.client as Redis
-    this.#space = new KeySpace(options.prefix ?? DEFAULT_PREFIX, client)
+    this.#space = new KeySpace(where.prefix ?? DEFAULT_PREFIX, client)
     const signature = { sender: '', layout: 1 } as const
     this.#lines = new ScriptLines(this.#connection, this.#space.shards, signature)
     this.#line = this.#lines.all[0]!
