@@ -1,4 +1,4 @@
-import { type Clock, monotonicClock, type Timer } from '@millrace/kit'
+import { type Clock, LONGEST_DELAY, monotonicClock, type Timer } from '@millrace/kit'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../export/resource.ts'
 import { SpanExportError } from '../export/span-export-error.ts'
@@ -106,12 +106,18 @@ export class OtlpExporter implements Exporter {
 
   /** Flushes; what could not be sent within `retry.timeout` is dropped. */
   async close(): Promise<void> {
-    await this.flush()
-    this.#closed = true
-    this.#transport.close()
-    this.#endBackoff?.()
-    await this.#sending
-    this.#refused += this.#queue.clear()
+    // Waits between retries do not hold the process: who awaits this would never hear of its end.
+    const hold = setInterval(() => {}, LONGEST_DELAY)
+    try {
+      await this.flush()
+      this.#closed = true
+      this.#transport.close()
+      this.#endBackoff?.()
+      await this.#sending
+      this.#refused += this.#queue.clear()
+    } finally {
+      clearInterval(hold)
+    }
   }
 
   closeSync(): void {
