@@ -4,7 +4,7 @@ import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { freePort, RedisServer } from '@millrace/testkit'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { DemoSandbox } from './demo.fixture.ts'
 import { EmbeddedRegistry } from './registry/embedded-registry.ts'
 import type { Report } from './report/report.ts'
@@ -114,20 +114,28 @@ describe('the live page', () => {
       registry: null,
     })
 
-    const graph = (await (await page('/graph')).json()) as { name: string }[]
-    expect(graph.map(node => node.name).sort()).toEqual([
-      '@greek/beta',
-      'alpha',
-      'app',
-      'not-installed-here',
-    ])
+    const found = async (text: string) =>
+      ((await (await page(`/search?q=${text}`)).json()) as { name: string }[]).map(
+        ({ name }) => name,
+      )
+    expect(await found('a')).toEqual(['app', 'alpha', '@greek/beta', 'not-installed-here'])
+    expect(await found('%22')).toEqual([])
+    expect(await (await page('/graph?around=alpha')).json()).toMatchObject({
+      name: 'alpha',
+      dependents: [{ name: 'app' }],
+      imports: [{ name: '@greek/beta' }],
+    })
+    expect((await page('/graph?around=nothing')).status).toBe(404)
 
-    const dashboard = await page('/dashboard/')
-    expect([dashboard.status, dashboard.headers.get('content-type')]).toEqual([
-      200,
-      expect.stringContaining('text/html'),
-    ])
-    expect(await (await page('/dashboard/snapshot.json')).text()).toContain('demo_http_pool')
+    const live = await page('/')
+    expect(live.headers.get('content-security-policy')).toContain("script-src 'self'")
+    expect(live.headers.get('content-type')).toContain('text/html')
+    expect(await (await page('/snapshot.json')).text()).toContain('demo_http_pool')
+    const scenario = (headers: Record<string, string>, name = 'invalidate-tag') =>
+      fetch(`${origin}/scenarios/${name}`, { method: 'POST', headers })
+    expect((await scenario({})).status).toBe(403)
+    expect((await scenario({ 'x-millrace-demo': '1' })).status).toBe(202)
+    expect((await scenario({ 'x-millrace-demo': '1' }, 'no-such')).status).toBe(404)
 
     for (const path of [
       '//',
@@ -139,7 +147,7 @@ describe('the live page', () => {
       expect((await page(path)).status).toBe(404)
     }
     expect((await fetch(`${origin}/report`, { method: 'POST' })).status).toBe(405)
-    for (const path of ['/', '/report', '/metrics', '/graph', '/packages/alpha', '/dashboard/']) {
+    for (const path of ['/', '/report', '/metrics', '/graph', '/packages/alpha', '/events']) {
       expect([path, await statusFor(`${origin}${path}`, 'rebound.example')]).toEqual([path, 403])
     }
 
@@ -212,7 +220,7 @@ describe('bad input', () => {
     const { code, stdout, stderr } = await sandbox.run(asked)
     expect(code).toBe(0)
     expect(stderr).toMatch(
-      /^Registry http:\S+ did not answer for every package \(connection refused\): 1 packages have no metadata/,
+      /^Registry http:\S+ did not answer for every package \(connection refused\): 1 package without metadata/,
     )
     expect(stdout).toContain('5 packages: 1 described by the registry, 3 not in it, 1 without')
   })
@@ -227,7 +235,7 @@ describe('bad input', () => {
     ])
     expect(code).toBe(0)
     expect(stderr).toMatch(
-      /^Registry http:\/\/127\.0\.0\.1:1 cannot be reached \(connection refused\): 8 packages .*\n$/,
+      /^Registry http:\/\/127\.0\.0\.1:1 cannot be reached \(connection refused\): 8 packages without .*\n$/,
     )
     expect(stdout).toContain('0 described by the registry')
   })
@@ -317,6 +325,46 @@ describe('with Redis', () => {
     expect(stderr).toMatch(/^The cache of packages failed \d+ times: asked the registry instead$/m)
     expect(stdout).toContain('4 not in it')
   })
+})
+
+describe('a fleet', () => {
+  test('of three processes on one Redis server sees what one of them invalidates', async () => {
+    const { code, stdout, stderr } = await sandbox.run(['app', '--fleet', '--once', '--port', '0'])
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    expect(stdout.match(/^Member \d on http:\/\/127\.0\.0\.1:\d+$/gm)).toHaveLength(3)
+    expect(stdout).toMatch(/^An invalidation in member 1 reached 2 others within \d+ ms$/m)
+  })
+
+  test('without a Redis server costs one line', async () => {
+    vi.stubEnv('REDIS_SERVER_BIN', 'no-such-redis-server')
+    const { code, stderr } = await sandbox.run(['app', '--fleet', '--once'])
+    vi.unstubAllEnvs()
+    expect(code).toBe(1)
+    expect(stderr).toBe(
+      'Cannot start no-such-redis-server for the fleet: there is no such program\n',
+    )
+  })
+})
+
+test('with a collector, traces and metrics are sent to it', async () => {
+  const paths = new Set<string | undefined>()
+  const collector = createServer((request, response) => {
+    paths.add(request.url)
+    request.resume().on('end', () => response.end())
+  }).listen(0, '127.0.0.1')
+  await once(collector, 'listening')
+  const { port } = collector.address() as AddressInfo
+  const { code, stderr } = await sandbox.run([...args, '--otlp', `http://127.0.0.1:${port}`])
+  collector.close()
+  expect([code, stderr]).toEqual([0, ''])
+  expect([...paths].sort()).toEqual(['/v1/metrics', '/v1/traces'])
+})
+
+test('a collector that cannot be reached costs no run', async () => {
+  const { code, stdout } = await sandbox.run([...args, '--otlp', 'http://127.0.0.1:1'])
+  expect(code).toBe(0)
+  expect(stdout).toContain('app: cold run')
 })
 
 test('Ctrl-C in the middle keeps what was done', async () => {

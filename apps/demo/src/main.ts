@@ -1,3 +1,4 @@
+import { runFleet } from './fleet/run-fleet.ts'
 import { help, parseOptions, UsageError } from './options.ts'
 import { renderRounds, runRounds } from './rounds/run-rounds.ts'
 import { DemoError, runDemo } from './run-demo.ts'
@@ -20,7 +21,7 @@ async function main(): Promise<void> {
     interrupt.abort(new Error('Interrupted'))
   }
   process.on('SIGINT', stop).on('SIGTERM', stop)
-  await runDemo(options, interrupt.signal)
+  await (options.fleet ? runFleet : runDemo)(options, interrupt.signal)
   process.off('SIGINT', stop).off('SIGTERM', stop)
 }
 

@@ -17,6 +17,10 @@ export interface DemoOptions {
   readonly rounds: boolean
   /** Print the report as JSON. */
   readonly json: boolean
+  /** Start three processes on one Redis server and show that what one invalidates is gone in the others. */
+  readonly fleet: boolean
+  /** Base URL of an OpenTelemetry collector for traces and metrics. */
+  readonly otlp: URL | undefined
   readonly port: number
 }
 
@@ -31,7 +35,9 @@ and why. Everything is cached, so a second run is mostly verification.
   --rounds          analyse a copy of DIR with edits in between, print what was recomputed and cut off, and exit
   --port NUMBER     port of the live page on 127.0.0.1 (default 4600)
   --registry URL    a package registry (default: an embedded one that answers from the installed packages)
-  --redis URL       cache package metadata in Redis (default: SQLite under .millrace/)
+  --redis URL       keep the caches in Redis, shared with other processes (default: SQLite under .millrace/)
+  --fleet           start three processes on one redis-server of their own, and show an invalidation reach all
+  --otlp URL        send traces and metrics to an OpenTelemetry collector, such as http://localhost:4318
   --help            this text`
 
 /** A command line that cannot be understood; its message is the one line to print. */
@@ -66,6 +72,8 @@ export function parseOptions(
     cacheDirectory: resolve(here, '.millrace'),
     registry: url('--registry', values.registry, ['http:', 'https:']),
     redis: url('--redis', values.redis, ['redis:', 'rediss:']),
+    otlp: url('--otlp', values.otlp, ['http:', 'https:']),
+    fleet: values.fleet,
     once: values.once,
     rounds: values.rounds,
     json: values.json,
@@ -85,6 +93,8 @@ function readArguments(argv: readonly string[]) {
         port: { type: 'string', default: '4600' },
         registry: { type: 'string' },
         redis: { type: 'string' },
+        otlp: { type: 'string' },
+        fleet: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })

@@ -9,6 +9,7 @@ import type { DemoOptions } from './options.ts'
 import { EmbeddedRegistry } from './registry/embedded-registry.ts'
 import { fetchPackages } from './registry/fetch-packages.ts'
 import { buildReport, type RunResult } from './report/build-report.ts'
+import { counted } from './report/counted.ts'
 import { ProgressBar } from './report/progress-bar.ts'
 import { duration, renderReport } from './report/render-report.ts'
 import type { Report } from './report/report.ts'
@@ -49,7 +50,7 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     options.directory,
     { base, identity },
     storage,
-    createTelemetry(),
+    createTelemetry(options.otlp),
   )
   await clock.run('load table', () => services.sources.load())
 
@@ -64,7 +65,7 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
   const shown = { ...report, notices: [] }
   console.log(options.json ? JSON.stringify(shown) : renderReport(shown))
   if (options.once) return
-  await serve({ result, report, services }, options.port, notice, signal)
+  await serve({ result, report, services, base, registry }, options.port, notice, signal)
 }
 
 async function assertDirectory(directory: string): Promise<void> {
@@ -117,13 +118,15 @@ async function runStages(inputs: StageInputs): Promise<RunResult> {
   bar.clear()
   const { storeFailures } = client.stats()
   if (storeFailures > 0 && !signal.aborted) {
-    notice(`The cache of packages failed ${storeFailures} times: asked the registry instead`)
+    notice(
+      `The cache of packages failed ${counted(storeFailures, 'time')}: asked the registry instead`,
+    )
   }
   if (fetched.failed.length > 0 && !signal.aborted) {
     const origin = options.registry?.origin ?? 'the embedded registry'
     const problem = fetched.unreachable ? 'cannot be reached' : 'did not answer for every package'
     notice(
-      `Registry ${origin} ${problem} (${explain(fetched.firstError)}): ${fetched.failed.length} packages have no metadata, ${fetched.documents.size} came from the cache or before that`,
+      `Registry ${origin} ${problem} (${explain(fetched.firstError)}): ${counted(fetched.failed.length, 'package')} without metadata, ${fetched.documents.size} came from the cache or before that`,
     )
   }
   return { directory, analysis, graph, fetched }
@@ -149,7 +152,8 @@ function reportSyntaxErrors(
   const [first] = broken
   if (first === undefined) return
   const [path, { syntaxError }] = first
-  const more = broken.length > 1 ? `; ${broken.length - 1} more files have syntax errors` : ''
+  const more =
+    broken.length > 1 ? `; ${counted(broken.length - 1, 'more file')} with syntax errors` : ''
   notice(`${path}:${syntaxError} (kept what could be parsed${more})`)
 }
 
@@ -195,7 +199,7 @@ async function serve(
   const { url, moved } = await server.listen(port)
   if (moved) notice(`Port ${port} is taken: serving on ${url.port} instead`)
   console.log(
-    `\nServing on ${url.origin}: /report /metrics /packages/NAME /graph /dashboard/ (Ctrl-C ends)`,
+    `\nServing on ${url.origin}: the live page, /report /metrics /packages/NAME (Ctrl-C ends)`,
   )
   if (signal.aborted) return
   await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))

@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Suite } from '../define.ts'
 import { headlineTable, resultLine } from './format.ts'
-import type { MeasuredRow } from './row.ts'
+import { type MeasuredRow, passes } from './row.ts'
 import { storedRows } from './stored-results.ts'
 
 const repository = new URL('../../../', import.meta.url)
@@ -44,20 +44,35 @@ export async function rewriteReadme(
   return true
 }
 
+/** The suite of the whole family at work, which comes first. */
+const FAMILY = 'service'
+
 async function headlineRows(
   names: readonly string[],
   load: (suite: string) => Promise<Suite>,
   results: URL | undefined,
 ): Promise<MeasuredRow[]> {
+  const inOrder = names.toSorted((a, b) => Number(b === FAMILY) - Number(a === FAMILY))
   const rows = await Promise.all(
-    names.map(async name => {
+    inOrder.map(async name => {
       const { headline } = await load(name)
-      return storedRows(name, results).filter(
-        row => row.goal !== null && headline?.test(row.case) === true,
+      return telling(
+        storedRows(name, results).filter(
+          row => row.goal !== null && headline?.test(row.case) === true,
+        ),
       )
     }),
   )
   return rows.flat()
+}
+
+/** Of a suite's headlines the first case, by the peer against which it does worst, and whatever misses its goal. */
+function telling(rows: readonly MeasuredRow[]): MeasuredRow[] {
+  const [first] = rows
+  const worst = rows
+    .filter(row => row.case === first?.case)
+    .reduce((least, row) => (row.ratio < least.ratio ? row : least), first!)
+  return rows.filter(row => row === worst || passes(row) === false)
 }
 
 function headlineSection(rows: readonly MeasuredRow[]): string {

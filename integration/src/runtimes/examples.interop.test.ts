@@ -12,7 +12,7 @@ const lacking: Readonly<Record<(typeof runtimes)[number]['name'], readonly strin
     // Bun puts an `undici` of its own in place of the package.
     "from '@millrace/http-pool'",
     // Its node:http publishes nothing on diagnostics channels.
-    "from '@millrace/tracer/auto'",
+    'setHttpRoute',
     // It has that for `bun test` alone.
     "from 'node:test'",
   ],

@@ -30,6 +30,8 @@ export class EmbeddedRegistry implements AsyncDisposable {
   #requests = 0
   #second = 0
   #requestsInSecond = 0
+  #downUntil = 0
+  #slowUntil = 0
 
   constructor(options: EmbeddedRegistryOptions) {
     this.#options = { requestsPerSecond: 250, unavailableOneIn: 60, latency: [4, 24], ...options }
@@ -47,14 +49,31 @@ export class EmbeddedRegistry implements AsyncDisposable {
     return new URL(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`)
   }
 
+  /** Breaks every connection for so many ms, those that are open included. */
+  fail(duration: number): void {
+    this.#downUntil = performance.now() + duration
+    this.#server.closeAllConnections()
+  }
+
+  /** Answers half a second later for so many ms. */
+  slow(duration: number): void {
+    this.#slowUntil = performance.now() + duration
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections()
     await new Promise(resolve => this.#server.close(resolve))
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const now = performance.now()
+    if (now < this.#downUntil) {
+      response.destroy()
+      return
+    }
     const number = ++this.#requests
-    const [least, most] = this.#options.latency
+    const late = now < this.#slowUntil ? 500 : 0
+    const [least, most] = this.#options.latency.map(each => each + late) as [number, number]
     // A spread that repeats from run to run, without the regularity of a counter: multiples of the golden ratio.
     const spread = (number * 0.618_033_988_749_895) % 1
     await new Promise(resolve => setTimeout(resolve, least + (most - least) * spread))

@@ -1,5 +1,5 @@
 import type { Store } from '@millrace/cache-core/store'
-import { TieredCache } from '@millrace/cache-core/tiered'
+import { type InvalidationBus, TieredCache } from '@millrace/cache-core/tiered'
 import type { HttpPool } from '@millrace/http-pool'
 import type { Telemetry } from '../wiring/telemetry.ts'
 import { type PackageDocument, type RegistryAnswer, toDocument } from './package-document.ts'
@@ -9,6 +9,8 @@ export interface RegistryClientOptions {
   /** Names the registry in stored keys: answers of one registry are not those of another. Default: its URL. */
   readonly identity?: string
   readonly store: Store<RegistryAnswer>
+  /** Tells other processes on the same store what is invalidated here. */
+  readonly bus?: InvalidationBus | undefined
   readonly pool: HttpPool
   readonly telemetry: Telemetry
 }
@@ -29,6 +31,8 @@ export interface RegistryClientStats {
   readonly absent: number
   /** A stored answer past its time served because the registry failed. */
   readonly staleServed: number
+  /** Invalidations by other processes. */
+  readonly received: number
 }
 
 /** An answer the registry gave that is none of those a package document has. */
@@ -64,6 +68,7 @@ export class RegistryClient {
     this.#identity = options.identity ?? options.base.href
     this.#cache = new TieredCache({
       store: options.store,
+      bus: options.bus,
       maxEntries: 10_000,
       ttl: fresh,
       staleIfError: kept,
@@ -81,15 +86,20 @@ export class RegistryClient {
         this.#cache.getOrLoad(
           this.#identity + name,
           load => this.#ask(name, load.stale, load.signal),
-          { signal },
+          { signal, tags: [scopeOf(name)] },
         ),
       ),
     )
     return answer.document
   }
 
+  /** Makes the packages of a scope gone here, in the store, and in every process that shares it. */
+  async invalidate(scope: string): Promise<void> {
+    await this.#cache.deleteTag(scope)
+  }
+
   stats(): RegistryClientStats {
-    const { l1, storeHits, storeMisses, storeFailures } = this.#cache.stats()
+    const { l1, storeHits, storeMisses, storeFailures, received } = this.#cache.stats()
     return {
       ...this.#counts,
       memoryHits: l1.hits,
@@ -98,6 +108,7 @@ export class RegistryClient {
       storeMisses,
       storeFailures,
       staleServed: l1.staleServed,
+      received,
     }
   }
 
@@ -128,4 +139,9 @@ export class RegistryClient {
     this.#counts.absent++
     return { document: undefined, etag: undefined }
   }
+}
+
+/** What names have in common: the scope, or the first letter of those that have none. */
+export function scopeOf(name: string): string {
+  return name.startsWith('@') ? name.slice(0, name.indexOf('/')) : name.slice(0, 1)
 }

@@ -3,6 +3,7 @@ import type { ImportGraph } from '../analyse/import-graph.ts'
 import type { FetchedPackages } from '../registry/fetch-packages.ts'
 import type { RegistryClient } from '../registry/registry-client.ts'
 import type { Services } from '../wiring/services.ts'
+import { counted } from './counted.ts'
 import { count, duration } from './render-report.ts'
 import type { PackageCounts, Report, SourceCounts } from './report.ts'
 import type { RunSummary } from './run-summary.ts'
@@ -37,6 +38,7 @@ export function buildReport(inputs: ReportInputs): Report {
   const permits = limiter.stats()
   const connections = pool.stats()
   const waits = telemetry.timings.wait.stats()
+  const [slowest] = telemetry.slow.traces
   return {
     directory: inputs.directory,
     temperature,
@@ -69,7 +71,7 @@ export function buildReport(inputs: ReportInputs): Report {
       .map(([name, timing]) => ({ name, ...timing.stats() }))
       .filter(({ count }) => count > 0)
       .map(({ name, count, p50, p95, p99 }) => ({ name, count, p50, p95, p99 })),
-    slowest: telemetry.slowest.spans.length > 0 ? waterfall(telemetry.slowest.spans) : [],
+    slowest: slowest === undefined ? [] : waterfall(slowest.spans),
   }
 }
 
@@ -150,7 +152,9 @@ function reasons(
     )
   }
   if (staleServed > 0)
-    lines.push(`${staleServed} packages are from an earlier run, past their time.`)
+    lines.push(
+      `${counted(staleServed, 'package')} from an earlier run, past their time, served as the registry failed.`,
+    )
   if (temperature !== 'cold' && lastCold !== undefined) {
     const saved = [...lastCold.stages].sort((a, b) => b.duration - a.duration)[0]
     lines.push(

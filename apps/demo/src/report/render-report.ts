@@ -1,3 +1,4 @@
+import { counted } from './counted.ts'
 import type { Report } from './report.ts'
 
 /** The report as text for a terminal of 100 columns. */
@@ -8,9 +9,9 @@ export function renderReport(report: Report): string {
     ...report.reasons.map(reason => `  ${reason}`),
     ...(report.notices.length > 0 ? ['', 'Notices', ...indent(report.notices)] : []),
     '',
-    `${count(sources.files)} source files, ${megabytes(sources.bytes)}, ${count(sources.lines)} lines: ${count(sources.unchanged)} unchanged, ${count(sources.touched)} touched, ${count(sources.copies)} copies, ${count(sources.parsed)} parsed, ${count(sources.syntaxErrors)} with syntax errors, ${count(sources.unreadable)} unreadable`,
+    `${counted(sources.files, 'source file')}, ${megabytes(sources.bytes)}, ${counted(sources.lines, 'line')}: ${count(sources.unchanged)} unchanged, ${count(sources.touched)} touched, ${count(sources.copies)} copies, ${count(sources.parsed)} parsed, ${count(sources.syntaxErrors)} with syntax errors, ${count(sources.unreadable)} unreadable`,
     `${count(results.recomputed)} results recomputed, of which ${count(results.cutOff)} cut off as they came out the same; ${count(results.verified)} verified`,
-    `${count(packages.met)} packages: ${count(packages.described)} described by the registry, ${count(packages.absent)} not in it, ${count(packages.failed)} without an answer; ${count(packages.edges)} imports between packages, ${count(packages.internalImports)} within, ${count(packages.builtinImports)} of Node`,
+    `${counted(packages.met, 'package')}: ${count(packages.described)} described by the registry, ${count(packages.absent)} not in it, ${count(packages.failed)} without an answer; ${counted(packages.edges, 'import')} between packages, ${count(packages.internalImports)} within, ${count(packages.builtinImports)} of Node`,
     '',
     ...table(
       ['stage', 'time'],

@@ -1,18 +1,28 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Dashboard } from '@millrace/perf-metrics/dashboard'
-import type { PackageNode } from '../analyse/import-graph.ts'
+import { Guard } from '@millrace/perf-metrics/guard'
+import type { EmbeddedRegistry } from '../registry/embedded-registry.ts'
 import type { RunResult } from '../report/build-report.ts'
 import { renderReport } from '../report/render-report.ts'
 import type { Report } from '../report/report.ts'
+import { LiveTraffic } from '../traffic/live-traffic.ts'
+import { scenarios } from '../traffic/scenarios.ts'
+import { Stage } from '../traffic/stage.ts'
 import type { Services } from '../wiring/services.ts'
-import { BackgroundLoad } from './background-load.ts'
-import { indexPage } from './index-page.ts'
+import { rules } from './alert-rules.ts'
+import { livePage, pageFiles } from './live-page.ts'
+import { liveState } from './live-state.ts'
+import { neighbourhood, packagePage, search } from './package-pages.ts'
 
 export interface PageContent {
   readonly result: RunResult
   readonly report: Report
   readonly services: Services
+  /** Where the registry is. */
+  readonly base: URL
+  /** The embedded one, if it is that. */
+  readonly registry: EmbeddedRegistry | undefined
 }
 
 /** A page in another site's frame or behind a rebound name may not read what runs here. */
@@ -21,38 +31,54 @@ const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i
 interface Page {
   readonly type: string
   readonly body: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Serves a run on loopback: `/report`, `/metrics`, `/packages/:name`, `/graph`, the live `/dashboard`, and an index of these. */
+/**
+ * Serves a run on loopback: the live page at `/`, which is perf-metrics' dashboard with the demo's own parts, `/report`, `/metrics`,
+ * `/packages/:name`, and what the page asks for.
+ */
 export class PageServer implements AsyncDisposable {
   readonly #content: PageContent
   readonly #server: Server
+  readonly #guard: Guard
   readonly #dashboard: Dashboard
-  readonly #background: BackgroundLoad
+  readonly #traffic: LiveTraffic
+  readonly #stage: Stage
 
   constructor(content: PageContent) {
     this.#content = content
-    const { metrics, slowest } = content.services.telemetry
+    const { services, result, registry, base } = content
+    const { metrics } = services.telemetry
+    this.#guard = new Guard(metrics, { rules, interval: 2_000 })
     this.#dashboard = new Dashboard({
       registry: metrics,
-      basePath: '/dashboard',
-      slowSpans: () => slowest.slowSpans(),
+      guard: this.#guard,
     })
+    const packages = [...result.graph.packages.values()]
+      .filter(({ name }) => !name.startsWith('('))
+      .sort((a, b) => b.files - a.files)
+      .map(({ name }) => name)
+    this.#traffic = new LiveTraffic({
+      base,
+      pool: services.pool,
+      telemetry: services.telemetry,
+      // Those that the registry knows: names that nobody published would be failures of nobody's.
+      packages: packages.filter(name => result.fetched.documents.get(name) !== undefined),
+      watched: () => this.#dashboard.stats().clients > 0,
+    })
+    this.#stage = new Stage(
+      scenarios({ registry, traffic: this.#traffic, client: services.client, packages }),
+      text => this.#dashboard.mark(text),
+    )
     const dashboard = this.#dashboard.handler()
     this.#server = createServer((request, response) => {
       if (!LOOPBACK_HOST.test(request.headers.host ?? '')) {
         return send(response, 403, json({ error: 'Only for this machine' }))
       }
-      const answer = () =>
-        this.#answer(request, response).catch((error: Error) => {
-          send(response, 500, json({ error: error.message }))
-        })
-      void dashboard(request, response, answer)
-    })
-    this.#background = new BackgroundLoad({
-      client: content.services.client,
-      telemetry: content.services.telemetry,
-      packages: [...content.result.graph.packages.keys()].filter(name => !name.startsWith('(')),
+      this.#answer(request, response, () => dashboard(request, response)).catch((error: Error) => {
+        send(response, 500, json({ error: error.message }))
+      })
     })
   }
 
@@ -71,8 +97,9 @@ export class PageServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#background.close()
+    this.#traffic.close()
     this.#dashboard.close()
+    this.#guard.close()
     this.#server.closeAllConnections()
     await new Promise(resolve => this.#server.close(resolve))
   }
@@ -92,23 +119,45 @@ export class PageServer implements AsyncDisposable {
     })
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** @param otherwise answers for the files and the stream of the dashboard */
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    otherwise: () => Promise<void>,
+  ): Promise<void> {
+    // Put together, as `//` alone would be taken for the beginning of a host.
+    const url = new URL(`http://localhost${request.url ?? '/'}`)
+    const scenario = /^\/scenarios\/([a-z-]+)$/.exec(url.pathname)?.[1]
+    if (request.method === 'POST' && scenario !== undefined) {
+      // A page of another site can send no header of its own without being asked about it first.
+      if (request.headers['x-millrace-demo'] === undefined)
+        return send(response, 403, json({ error: 'Only for the page of the demo' }))
+      const played = this.#stage.play(scenario)
+      return send(response, played ? 202 : 404, json({ played }))
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD')
       return send(response, 405, json({ error: 'Only GET and HEAD' }))
     }
-    const pathname = (request.url ?? '/').replace(/[?#].*$/s, '')
-    const page = await this.#page(pathname, request.headers.accept ?? '')
-    if (page === undefined) return send(response, 404, json({ error: `Nothing at ${pathname}` }))
+    const page = await this.#page(url, request.headers.accept ?? '')
+    if (page === 'dashboard') return otherwise()
+    if (page === undefined)
+      return send(response, 404, json({ error: `Nothing at ${url.pathname}` }))
     send(response, 200, page)
   }
 
-  async #page(pathname: string, accept: string): Promise<Page | undefined> {
+  async #page(
+    { pathname, searchParams }: URL,
+    accept: string,
+  ): Promise<Page | 'dashboard' | undefined> {
     const { report, result, services } = this.#content
-    const { telemetry } = services
     switch (pathname) {
-      case '/':
-        return { type: 'text/html', body: indexPage(report, result.graph.packages.values()) }
+      case '/': {
+        const { headers, body } = await livePage(this.#dashboard, report, result.graph)
+        return { type: 'text/html', body, headers: Object.fromEntries(headers) }
+      }
+      case '/live.json':
+        return json(liveState(services, this.#traffic, this.#stage))
       case '/report':
         return accept.includes('application/json')
           ? json(report)
@@ -116,27 +165,21 @@ export class PageServer implements AsyncDisposable {
       case '/metrics':
         return {
           type: 'text/plain; version=0.0.4',
-          body: telemetry.metrics.toPrometheus(),
+          body: services.telemetry.metrics.toPrometheus(),
         }
-      case '/graph':
-        return json([...result.graph.packages.values()].map(plainNode))
+      case '/search':
+        return json(search(result.graph, searchParams.get('q') ?? ''))
+      case '/graph': {
+        const around = neighbourhood(result.graph, searchParams.get('around') ?? undefined)
+        return around && json(around)
+      }
     }
     const name = /^\/packages\/(.+)$/.exec(pathname)?.[1]
-    return name === undefined ? undefined : this.#package(decodeName(name))
-  }
-
-  async #package(name: string | undefined): Promise<Page | undefined> {
-    const { result, services } = this.#content
-    const node = name === undefined ? undefined : result.graph.packages.get(name)
-    if (name === undefined || node === undefined) return undefined
-    const dependents = [...result.graph.packages.values()]
-      .filter(other => other.imports.has(name))
-      .map(other => other.name)
-    // From the cache while that is fresh, revalidated when not: the live page is a client as the run was.
-    const registry = await services.client
-      .package(name)
-      .catch((error: Error) => ({ error: error.message }))
-    return json({ ...plainNode(node), dependents, registry: registry ?? null })
+    if (name === undefined) return pageFiles.get(pathname) ?? 'dashboard'
+    const decoded = decodeName(name)
+    if (decoded === undefined) return undefined
+    const page = await packagePage(result.graph, services.client, decoded)
+    return page && json(page)
   }
 }
 
@@ -149,22 +192,17 @@ function decodeName(text: string): string | undefined {
   }
 }
 
-const plainNode = (node: PackageNode) => ({
-  ...node,
-  versions: [...node.versions],
-  imports: [...node.imports],
-})
-
 const json = (value: unknown): Page => ({ type: 'application/json', body: JSON.stringify(value) })
 
-function send(response: ServerResponse, status: number, { type, body }: Page): void {
+function send(response: ServerResponse, status: number, { type, body, headers }: Page): void {
   const contentType = type.includes('json') || type.includes(';') ? type : `${type}; charset=utf-8`
   response.writeHead(status, {
+    'content-security-policy': "default-src 'none'",
+    ...headers,
     'content-type': contentType,
     'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    // Nothing here needs a script; names on the front page come from the analysed tree.
-    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
   })
   response.end(body)
 }

@@ -53,6 +53,7 @@ export function createServices(
     base,
     identity,
     store: storage.packages,
+    bus: storage.bus,
     pool,
     telemetry,
   })

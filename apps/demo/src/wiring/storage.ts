@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Store } from '@millrace/cache-core/store'
+import type { InvalidationBus } from '@millrace/cache-core/tiered'
 import type { TraceRecord } from '@millrace/cache-files'
 import type { DemoOptions } from '../options.ts'
 import type { RegistryAnswer } from '../registry/package-document.ts'
@@ -18,6 +19,8 @@ export interface Storage extends AsyncDisposable {
   /** For a tiered cache, which itself forgives. */
   readonly packages: Store<RegistryAnswer>
   readonly runs: CacheStore<RunSummary>
+  /** Between processes that share the caches; undefined where one has them alone. */
+  readonly bus: InvalidationBus | undefined
   onSourceError(error: unknown): void
 }
 
@@ -36,10 +39,12 @@ export async function openStorage(
 /** Caches in Redis; undefined when it cannot be reached. */
 async function openRedis(url: URL, notice: (line: string) => void): Promise<Storage | undefined> {
   // Loaded only when asked for: a run on SQLite starts without a Redis client.
-  const { RedisStore } = await import('@millrace/cache-redis')
+  const { RedisBus, RedisStore } = await import('@millrace/cache-redis')
+  const prefix = (name: string) => `millrace-demo-${name}`
   const storage = storageOf(
-    name => new RedisStore({ url: url.href, prefix: `millrace-demo-${name}`, compression: true }),
+    name => new RedisStore({ url: url.href, prefix: prefix(name), compression: true }),
     notice,
+    new RedisBus({ url: url.href, prefix: prefix('packages') }),
   )
   const probe = new RedisStore({ url: url.href, prefix: 'millrace-demo' })
   try {
@@ -78,7 +83,11 @@ function openSqlite(folder: string, notice: (line: string) => void): Storage {
   }
 }
 
-function storageOf(open: OpenStore, notice: (line: string) => void): Storage {
+function storageOf(
+  open: OpenStore,
+  notice: (line: string) => void,
+  bus?: InvalidationBus & { close(): Promise<void> },
+): Storage {
   const failed = (name: string, { message }: Error) =>
     notice(`The cache of ${name} failed (${message}): going on without what it misses`)
   const forgiving = <V>(name: string) =>
@@ -92,8 +101,10 @@ function storageOf(open: OpenStore, notice: (line: string) => void): Storage {
     tables,
     packages,
     runs,
+    bus,
     onSourceError: error => failed('sources', error as Error),
     async [Symbol.asyncDispose]() {
+      await bus?.close()
       await Promise.all([sources.close(), tables.close(), packages.close(), runs.close()])
     },
   }

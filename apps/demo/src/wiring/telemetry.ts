@@ -1,8 +1,11 @@
 import { Registry, type Timing } from '@millrace/perf-metrics'
 import { collectRuntime, instrumentChannels } from '@millrace/perf-metrics/collect'
-import { Tracer } from '@millrace/tracer'
+import { OtlpExporter as MetricsOtlpExporter } from '@millrace/perf-metrics/otlp'
+import { type Exporter, Tracer } from '@millrace/tracer'
 import { instrument } from '@millrace/tracer/auto'
-import { SlowestTrace } from '../report/slowest-trace.ts'
+import { OtlpExporter } from '@millrace/tracer/otlp'
+import { SlowTraces } from '../report/slow-traces.ts'
+import { BothExporters } from './both-exporters.ts'
 
 /** Operations whose durations the report shows, by the name of their metric. */
 interface Timings {
@@ -17,17 +20,23 @@ export interface Telemetry extends AsyncDisposable {
   readonly metrics: Registry
   readonly tracer: Tracer
   readonly timings: Timings
-  readonly slowest: SlowestTrace
+  readonly slow: SlowTraces
 }
 
 /** Name of the limiter in front of the registry. */
 export const registryLimiter = 'registry'
 
-export function createTelemetry(): Telemetry {
+/** @param otlp base URL of a collector that gets traces and metrics too */
+export function createTelemetry(otlp?: URL): Telemetry {
   const metrics = new Registry()
-  const slowest = new SlowestTrace()
+  const slow = new SlowTraces()
   // Signals are the program's business: it flushes everything, not only its traces.
-  const tracer = new Tracer({ service: 'millrace-demo', exporter: slowest, signals: [] })
+  const tracer = new Tracer({
+    service: 'millrace-demo',
+    exporter: exporterOf(slow, otlp),
+    signals: [],
+  })
+  const pushing = otlp && new MetricsOtlpExporter(metrics, { url: endpoint(otlp, 'v1/metrics') })
   const timing = (name: string, help: string) => metrics.timing(`demo_${name}_seconds`, { help })
   metrics.observe('demo_tracer', tracer)
   // The packages know nothing of tracer and metrics: both listen to the channels on which they publish.
@@ -36,7 +45,7 @@ export function createTelemetry(): Telemetry {
   return {
     metrics,
     tracer,
-    slowest,
+    slow,
     timings: {
       facts: timing('facts', 'Facts of a source file, by parsing it or from a copy of it'),
       lookup: timing('lookup', 'Answering for a package, from a cache or the registry'),
@@ -49,8 +58,25 @@ export function createTelemetry(): Telemetry {
     async [Symbol.asyncDispose]() {
       tracing.close()
       await tracer.close()
+      await pushing?.close()
       for (const registration of metering) registration.close()
       metrics.close()
     },
   }
+}
+
+const endpoint = (base: URL, path: string): string =>
+  new URL(path, base.href.endsWith('/') ? base : `${base.href}/`).href
+
+/** The slowest traces are always kept; with a collector, everything is sent there as well. */
+function exporterOf(slow: SlowTraces, otlp: URL | undefined): Exporter {
+  if (otlp === undefined) return slow
+  return new BothExporters(
+    slow,
+    new OtlpExporter({
+      url: endpoint(otlp, 'v1/traces'),
+      // Ctrl-C waits no longer than that for a collector that does not answer.
+      retry: { timeout: 2_000 },
+    }),
+  )
 }

@@ -80,9 +80,9 @@ export const slowestPercentile = (start: StartService): Prepare<ServedRun> =>
   inTurns(start, { subtract: false, warmUp: REQUESTS }, async send => (await send()).p99)
 
 /** Requests of one sample. */
-const REQUESTS = 3_000
+const REQUESTS = 2_000
 /** Requests to each server first, in which its code is compiled: what is measured falls for some ten thousand of them. */
-const WARM_UP = 15_000
+const WARM_UP = 10_000
 
 interface TurnOptions {
   /** Whether the bare server's figure is taken off. */
@@ -101,7 +101,7 @@ function inTurns(
 ): Prepare<ServedRun> {
   return async ({ fixture, quick }) => {
     const generator = String(fixture)
-    const turns = quick ? 5 : 10
+    const turns = quick ? 4 : 12
     return {
       async measure() {
         const spansBefore = await spansAt(generator)

@@ -1,33 +1,27 @@
-import type { SlowSpan } from '@millrace/perf-metrics/dashboard'
 import { type Exporter, type ExporterStats, type SpanRecord, StatusCode } from '@millrace/tracer'
 import type { FinishedSpan } from './waterfall.ts'
 
+/** A finished trace, its root last. */
+export interface SlowTrace {
+  /** ms. */
+  readonly duration: number
+  readonly spans: readonly FinishedSpan[]
+}
+
+const MOST = 8
+
 /**
- * An exporter that keeps one trace: the one whose root took longest. Traces under way are held until their root ends, which is
+ * An exporter that keeps the slowest traces, those whose roots took longest. Traces under way are held until their root ends, which is
  * after its children, so memory is bounded by the work in flight.
  */
-export class SlowestTrace implements Exporter {
+export class SlowTraces implements Exporter {
   readonly #open = new Map<string, FinishedSpan[]>()
-  #slowest: FinishedSpan[] = []
-  #duration = -1
-  /** Epoch milliseconds of the zero of the spans' times. */
-  #epoch = 0
+  #slow: SlowTrace[] = []
   #exported = 0
 
-  /** The spans of the slowest trace so far, its root last; none before the first root has ended. */
-  get spans(): readonly FinishedSpan[] {
-    return this.#slowest
-  }
-
-  /** The same spans as the dashboard shows them, the root first. */
-  slowSpans(): SlowSpan[] {
-    return this.#slowest.toReversed().map(({ name, start, end, traceId, failed }) => ({
-      name,
-      duration: end - start,
-      start: start + this.#epoch,
-      traceId,
-      error: failed,
-    }))
+  /** Slowest first. */
+  get traces(): readonly SlowTrace[] {
+    return this.#slow
   }
 
   write(record: SpanRecord): void {
@@ -35,17 +29,18 @@ export class SlowestTrace implements Exporter {
     const { traceId, spanId, parentSpanId, start, end, status } = record
     const failed = status === StatusCode.ERROR
     const span = { traceId, spanId, parentSpanId, name: label(record), start, end, failed }
-    const trace = this.#open.get(traceId) ?? []
-    trace.push(span)
+    const spans = this.#open.get(traceId) ?? []
+    spans.push(span)
     if (parentSpanId !== undefined) {
-      this.#open.set(traceId, trace)
+      this.#open.set(traceId, spans)
       return
     }
     this.#open.delete(traceId)
-    if (end - start <= this.#duration) return
-    this.#duration = end - start
-    this.#slowest = trace
-    this.#epoch = record.epoch
+    const duration = end - start
+    if (this.#slow.length === MOST && duration <= this.#slow.at(-1)!.duration) return
+    this.#slow = [...this.#slow, { duration, spans }]
+      .sort((a, b) => b.duration - a.duration)
+      .slice(0, MOST)
   }
 
   send(): void {

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import type { Dashboard } from '@millrace/perf-metrics/dashboard'
+import type { ImportGraph } from '../analyse/import-graph.ts'
+import { counted } from '../report/counted.ts'
+import { duration } from '../report/render-report.ts'
+import type { Report } from '../report/report.ts'
+
+const file = (name: string): string =>
+  readFileSync(new URL(`./page/${name}`, import.meta.url), 'utf8')
+
+/** Files of the page beside the dashboard's, by path. */
+export const pageFiles: ReadonlyMap<string, { readonly type: string; readonly body: string }> =
+  new Map([
+    ['/demo.js', { type: 'text/javascript', body: file('demo.js') }],
+    ['/demo.css', { type: 'text/css', body: file('demo.css') }],
+  ])
+
+/** The dashboard's page with the demo's own parts in it. */
+export async function livePage(
+  dashboard: Dashboard,
+  report: Report,
+  graph: ImportGraph,
+): Promise<{ readonly headers: Headers; readonly body: string }> {
+  const page = await dashboard.fetch(new Request('http://localhost/'), {
+    remoteAddress: '127.0.0.1',
+  })
+  const { headers } = page
+  for (const name of ['etag', 'content-length', 'content-encoding']) headers.delete(name)
+  const body = (await page.text())
+    .replace('<title>Millrace metrics</title>', '<title>Millrace demo</title>')
+    .replace(
+      '</head>',
+      '<link rel="stylesheet" href="demo.css">\n<script src="demo.js" defer></script>\n</head>',
+    )
+    .replace('<main>', () => `<main>\n${above(report, graph)}`)
+    .replace('</main>', () => `${file('parts.html')}</main>`)
+  return { headers, body }
+}
+
+function above({ directory, temperature, total, sources, reasons }: Report, graph: ImportGraph) {
+  const files = counted(sources.files, 'file')
+  const packages = counted(graph.packages.size, 'package')
+  return `<section class="run"><h2>The run</h2>
+<p><b>${escaped(directory)}</b>: ${files}, ${packages}, a ${temperature} run of ${duration(total)}.
+${reasons.map(escaped).join(' ')} <a href="report">Whole report</a>, <a href="metrics">/metrics</a></p></section>
+<section><h2>Scenarios</h2>
+<p>Press, and see what it does to the charts below. The look-ups on them are the demo's own load, made while this page is open.</p>
+<ul id="scenarios"></ul></section>
+`
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+}
+
+/** Names come from the analysed tree, which others wrote. */
+const escaped = (text: string): string => text.replace(/[&<>"]/g, found => entities[found]!)

@@ -1,0 +1,103 @@
+import type { SlowTrace } from '../report/slow-traces.ts'
+import type { LiveTraffic } from '../traffic/live-traffic.ts'
+import type { ScenarioState, Stage } from '../traffic/stage.ts'
+import type { Services } from '../wiring/services.ts'
+
+/** What the page shows beyond the dashboard, at one moment. */
+export interface LiveState {
+  readonly scenarios: readonly ScenarioState[]
+  readonly advice: readonly { readonly size: number; readonly hitRate: number }[]
+  /** Entries of the traffic's cache by what is left of their lives: under 1, 2, 3, 4 and 5 s. */
+  readonly lifetimes: readonly number[]
+  /** Why entries went, by reason. */
+  readonly removals: Readonly<Record<string, number>>
+  readonly levels: {
+    readonly trusted: number
+    readonly reads: number
+    readonly parses: number
+    readonly verified: number
+    readonly computed: number
+    readonly cutoffs: number
+  }
+  /** Invalidations that other processes made. */
+  readonly received: number
+  readonly traces: readonly TraceRows[]
+}
+
+interface TraceRows {
+  readonly duration: number
+  readonly rows: readonly {
+    readonly name: string
+    readonly depth: number
+    /** ms after the trace's beginning. */
+    readonly offset: number
+    readonly duration: number
+    readonly failed: boolean
+  }[]
+}
+
+const TRACES = 5
+const LIFE = 5_000
+
+export function liveState(
+  { telemetry, sources, client }: Services,
+  { cache }: LiveTraffic,
+  stage: Stage,
+): LiveState {
+  const { estimates } = cache.advise()
+  const [present] = estimates
+  const lifetimes = [0, 0, 0, 0, 0]
+  for (const key of cache.keys()) {
+    const entry = cache.explain(key)
+    if (entry.state !== 'fresh') continue
+    const left = Math.min(LIFE - 1, Math.max(0, entry.expiresIn))
+    lifetimes[Math.floor((left / LIFE) * lifetimes.length)]!++
+  }
+  const files = sources.files.stats()
+  const { verified, computed, cutoffs } = sources.graph.stats()
+  return {
+    scenarios: stage.states,
+    advice: estimates
+      .filter(({ policy }) => policy === present?.policy)
+      .map(({ size, hitRate }) => ({ size, hitRate }))
+      .sort((a, b) => a.size - b.size),
+    lifetimes,
+    removals: cache.stats().removals,
+    levels: {
+      trusted: files.hits,
+      reads: files.reads,
+      parses: sources.facts.stats().parses,
+      verified,
+      computed,
+      cutoffs,
+    },
+    received: client.stats().received,
+    traces: telemetry.slow.traces.slice(0, TRACES).map(rowsOf),
+  }
+}
+
+/** Children below their parents, in order of start. */
+function rowsOf({ duration, spans }: SlowTrace): TraceRows {
+  const ids = new Set(spans.map(({ spanId }) => spanId))
+  const children = Map.groupBy(
+    spans.toSorted((a, b) => a.start - b.start),
+    ({ parentSpanId }) => (parentSpanId !== undefined && ids.has(parentSpanId) ? parentSpanId : ''),
+  )
+  const start = spans.at(-1)!.start
+  const rows: TraceRows['rows'][number][] = []
+  const add = (parent: string, depth: number): void => {
+    for (const span of children.get(parent) ?? []) {
+      const { name, failed } = span
+      rows.push({
+        name,
+        depth,
+        offset: span.start - start,
+        duration: span.end - span.start,
+        failed,
+      })
+      add(span.spanId, depth + 1)
+    }
+  }
+  add('', 0)
+  return { duration, rows: rows.slice(0, 40) }
+}

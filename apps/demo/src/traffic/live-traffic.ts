@@ -1,0 +1,107 @@
+import { type Cache, cached } from '@millrace/cache-core'
+import { insight } from '@millrace/cache-core/insight'
+import type { HttpPool } from '@millrace/http-pool'
+import { timed } from '@millrace/perf-metrics'
+import { limited, TokenBucket } from '@millrace/rate-limit'
+import { type PackageDocument, toDocument } from '../registry/package-document.ts'
+import { scopeOf } from '../registry/registry-client.ts'
+import type { Telemetry } from '../wiring/telemetry.ts'
+
+/** Look-ups per second: enough for every chart to move, little enough not to be seen among processes. */
+const RATE = 20
+/** Of the traffic's own limit, per second. */
+const PERMITS = 400
+
+export interface LiveTrafficOptions {
+  readonly base: URL
+  readonly pool: HttpPool
+  readonly telemetry: Telemetry
+  /** Names that are asked for, the first ones most often. */
+  readonly packages: readonly string[]
+  /** Whether anybody looks; nothing is asked for while nobody does. */
+  watched(): boolean
+}
+
+/**
+ * The demo's own load while the live page is looked at, as a warm run leaves nothing to be seen. One function through five packages: a
+ * fetch over the pool, cached, limited, timed and traced. `demo_traffic_total` counts it, and the page says whose it is.
+ */
+export class LiveTraffic implements Disposable {
+  readonly limiter = new TokenBucket({ rate: PERMITS, burst: 50, name: 'traffic' })
+  readonly cache: Cache<unknown, PackageDocument>
+  readonly #lookUp: (name: string) => Promise<PackageDocument>
+  readonly #packages: readonly string[]
+  readonly #timer: NodeJS.Timeout
+  #hotUntil = 0
+
+  constructor({ base, pool, telemetry, packages, watched }: LiveTrafficOptions) {
+    const { metrics, tracer } = telemetry
+    const fetchPackage = async (name: string): Promise<PackageDocument> => {
+      const response = await pool.request(new URL(name.replace('/', '%2F'), base))
+      if (response.statusCode !== 200) {
+        await response.body.dump()
+        throw new Error(`${base.origin} answered ${response.statusCode}`)
+      }
+      return toDocument(name, await response.body.json())
+    }
+    const lookups = metrics.timing('demo_traffic_seconds', {
+      help: "Look-ups of the demo's own load",
+    })
+    // Small and short-lived, so that it misses: what the upstream does is seen.
+    const memoized = cached({
+      maxEntries: 64,
+      ttl: 5_000,
+      staleIfError: 30_000,
+      insight: insight({ advice: { sample: 1 } }),
+      tags: (name: string) => [scopeOf(name)],
+    })(fetchPackage)
+    this.#lookUp = tracer.traced({ name: 'look up a package' })(
+      timed(lookups)(limited(this.limiter)(memoized)),
+    )
+    this.cache = memoized.cache as Cache<unknown, PackageDocument>
+    this.#packages = packages
+    metrics.observe('demo_traffic_cache', this.cache)
+    metrics.observe('demo_traffic_limiter', this.limiter)
+    this.#timer = setInterval(() => {
+      if (watched()) void this.#ask(1)
+    }, 1_000 / RATE)
+    this.#timer.unref()
+  }
+
+  /** So many look-ups at once. */
+  burst(count: number): void {
+    void this.#ask(count)
+  }
+
+  /** Asks for one package alone for so many ms. */
+  hotKey(duration: number): void {
+    this.#hotUntil = performance.now() + duration
+  }
+
+  /** Drops what is known of the packages of a scope. */
+  invalidate(scope: string): void {
+    this.cache.deleteTag(scope)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.limiter.close()
+    this.cache.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  async #ask(count: number): Promise<void> {
+    const names = Array.from({ length: count }, () => this.#next())
+    // Failures are counted by timing, cache and pool; a registry that is down must not end the page.
+    await Promise.allSettled(names.map(name => this.#lookUp(name)))
+  }
+
+  #next(): string {
+    if (performance.now() < this.#hotUntil) return this.#packages[0] ?? ''
+    // Squaring the random number makes the first names hot, as a service's keys are.
+    return this.#packages[Math.floor(Math.random() ** 2 * this.#packages.length)] ?? ''
+  }
+}
