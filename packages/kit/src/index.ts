@@ -25,8 +25,10 @@ export {
   wallClock,
 } from './clock.ts'
 export { describe } from './describe.ts'
+export { HttpRoutes, type RouteFinder, setHttpRoute } from './http-route.ts'
 export { imitate } from './imitate.ts'
 export { InvalidOptionError } from './invalid-option-error.ts'
 export { OperationChannels } from './operation-channels.ts'
+export { type IgnoredPaths, pathFilter } from './path-filter.ts'
 export { describeStats, type StatsKind, type StatsKinds, statsKindsOf } from './stats-kinds.ts'
 export { isThenable } from './thenable.ts'

@@ -1,3 +1,3 @@
-export { type RouteFinder, setHttpRoute } from './auto/http-route.ts'
+export { type IgnoredPaths, type RouteFinder, setHttpRoute } from '@millrace/kit'
 export type { HttpServerOptions } from './auto/http-server.ts'
 export { type Instrumentation, type InstrumentOptions, instrument } from './auto/instrument.ts'

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate as immediate } from 'node:timers/promises'
+import { setHttpRoute } from '@millrace/kit'
 import express from 'express'
 import { fastify } from 'fastify'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type FinishedSpan, MemoryExporter } from '../export/memory-exporter.ts'
 import { Tracer } from '../tracer/tracer.ts'
-import { setHttpRoute } from './http-route.ts'
 import type { HttpServerOptions } from './http-server.ts'
 import { instrument } from './instrument.ts'
 
@@ -75,6 +75,46 @@ describe('the route of a request', () => {
       ['GET', undefined],
     ])
     expect(spans[0]?.attributes['url.path']).toBe('/users/1')
+  })
+
+  test('holds the patterns of mounts, never their paths', async () => {
+    const answer = (_: unknown, response: { send(text: string): unknown }) =>
+      void response.send('ok')
+    const items = express.Router()
+    items.get('/:item', answer)
+    items.get('/', answer)
+    const shop = express.Router({ mergeParams: true })
+    shop.use('/items', items)
+    shop.get('/about', answer)
+    const reports = express()
+    reports.get('/daily/:day', answer)
+    reports.use('/by/:name', items)
+    const app = express()
+    app.use('/tenants/:tenant', (_request, _response, next) => next())
+    app.use('/tenants/:tenant', shop)
+    app.use(['/a/:x', '/b/:x'], shop)
+    app.use('/:tenant/reports', reports)
+    app.use(/^\/v\d+/, shop)
+    const request = await serve(app as RequestListener)
+    const spans = await request(
+      '/tenants/7/items/8',
+      '/tenants/a%20b/items',
+      '/tenants/items/about?x',
+      '/b/4/about',
+      '/acme/reports/daily/monday',
+      '/acme/reports/by/me/1',
+      '/v3/about',
+    )
+    expect(spans.map(span => routeOf(span)[1])).toEqual([
+      '/tenants/:tenant/items/:item',
+      '/tenants/:tenant/items',
+      '/tenants/:tenant/about',
+      '/b/:x/about',
+      '/:tenant/reports/daily/:day',
+      '/:tenant/reports/by/:name/:item',
+      // A regular expression names nothing: its path may hold anything.
+      undefined,
+    ])
   })
 
   test('is what Fastify has matched', async () => {

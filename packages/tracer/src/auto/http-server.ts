@@ -2,10 +2,12 @@ import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   checkFunction,
-  checkList,
   checkOptions,
-  InvalidOptionError,
+  HttpRoutes,
+  type IgnoredPaths,
   type OptionNames,
+  pathFilter,
+  type RouteFinder,
 } from '@millrace/kit'
 import { ActiveContext, activeContext, enter } from '../context/active-context.ts'
 import type { Headers } from '../propagation/remote-parent.ts'
@@ -19,17 +21,13 @@ import {
   setHttpStatus,
   withoutQuery,
 } from './http-attributes.ts'
-import { HttpRoutes, type RouteFinder } from './http-route.ts'
 
 export interface HttpServerOptions {
   /**
    * Requests that make no span, nor does anything that they start, such as health checks and scrapes: paths without query, or a
    * function of the path. Default: none
    */
-  readonly ignore?:
-    | readonly string[]
-    | ((path: string, request: IncomingMessage) => boolean)
-    | undefined
+  readonly ignore?: IgnoredPaths | undefined
   /**
    * The route of a request that has been handled, as a pattern, or undefined. At most 1,000 different ones are used. Default: what
    * Express and Fastify say, or `setHttpRoute`
@@ -42,13 +40,7 @@ const NAMES: OptionNames<HttpServerOptions> = { ignore: true, route: true }
 /** @throws InvalidOptionError */
 export function checkHttpServer(options: HttpServerOptions): void {
   const { ignore, route } = checkOptions('httpServer', options, NAMES)
-  if (ignore !== undefined && typeof ignore !== 'function') {
-    for (const path of checkList('httpServer.ignore', ignore, 'a list of paths, or a function')) {
-      if (typeof path !== 'string' || !path.startsWith('/')) {
-        throw new InvalidOptionError('httpServer.ignore', 'paths that begin with /', path)
-      }
-    }
-  }
+  pathFilter('httpServer.ignore', ignore)
   if (route !== undefined) checkFunction('httpServer.route', route)
 }
 
@@ -57,13 +49,12 @@ export function checkHttpServer(options: HttpServerOptions): void {
  * span that is entered here is active in the handler and in all that it starts.
  */
 export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () => void {
-  const ignores = ignoring(options.ignore)
+  const ignored = pathFilter('httpServer.ignore', options.ignore)
   const routes = new HttpRoutes()
   const onStart = (message: unknown): void => {
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
     if (activeContext().suppressed) return
-    const path = withoutQuery(request.url ?? '/')
-    if (ignores(path, request)) {
+    if (ignored(request)) {
       enter(new ActiveContext(null, null, null, true))
       return
     }
@@ -73,7 +64,7 @@ export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () 
       kind: SpanKind.SERVER,
       attributes: {
         ...methodAttributes(method),
-        'url.path': path,
+        'url.path': withoutQuery(request.url ?? '/'),
         'url.scheme': 'encrypted' in request.socket ? 'https' : 'http',
         'network.protocol.version': request.httpVersion,
       },
@@ -94,23 +85,5 @@ export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () 
   return () => {
     channel('http.server.request.start').unsubscribe(onStart)
     routes.close()
-  }
-}
-
-function ignoring(
-  ignore: HttpServerOptions['ignore'],
-): (path: string, request: IncomingMessage) => boolean {
-  if (ignore === undefined) return () => false
-  if (typeof ignore !== 'function') {
-    const paths = new Set(ignore)
-    return path => paths.has(path)
-  }
-  return (path, request) => {
-    try {
-      return ignore(path, request)
-    } catch {
-      // The request must not fail for it; it is traced, so that the mistake shows.
-      return false
-    }
   }
 }

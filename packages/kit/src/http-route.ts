@@ -1,13 +1,18 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
+import { expressRoute } from './express-route.ts'
 
-/** Routes that spans may be named after; a service has some dozens, and more than this are paths in disguise. */
+/** Different routes that are used; a service has some dozens, and more than this are paths in disguise. */
 const MAX_ROUTES = 1_000
 /** Longer ones are paths in disguise as well. */
 const MAX_LENGTH = 256
 
-/** Routes that a framework or the program has told, by request. */
-const told = new WeakMap<object, string>()
+/** Where a request carries its route, for every copy of this module in the process. */
+const ROUTE = Symbol.for('@millrace/http-route')
+
+interface ToldRequest {
+  [ROUTE]?: string
+}
 
 /** Fastify publishes here, before the handler of each request. */
 const fastify = channel('tracing:fastify.request.handler:start')
@@ -17,20 +22,15 @@ const fastify = channel('tracing:fastify.request.handler:start')
  * path. Express and Fastify need no call. O(1).
  */
 export function setHttpRoute(request: IncomingMessage, route: string): void {
-  told.set(request, route)
+  const told = request as ToldRequest
+  told[ROUTE] = route
 }
 
 /** Finds the route of a request that has been handled. */
 export type RouteFinder = (request: IncomingMessage) => string | undefined
 
-/** The part of Express's request that remembers its route. */
-interface RoutedRequest {
-  readonly baseUrl?: unknown
-  readonly route?: { readonly path?: unknown }
-}
-
 interface FastifyMessage {
-  readonly request?: { readonly raw?: object }
+  readonly request?: { readonly raw?: IncomingMessage }
   readonly route?: { readonly url?: unknown }
 }
 
@@ -62,27 +62,21 @@ export class HttpRoutes {
 }
 
 function usualRoute(request: IncomingMessage): string | undefined {
-  return told.get(request) ?? expressRoute(request as RoutedRequest)
+  return (request as ToldRequest)[ROUTE] ?? expressRoute(request)
 }
 
 function safely(find: RouteFinder, request: IncomingMessage): unknown {
   try {
     return find(request)
   } catch {
-    // The program's own function: the span goes without a route.
+    // The program's own function, or a framework's insides: the request goes without a route.
     return undefined
   }
 }
 
 function onFastify(message: unknown): void {
   const { request, route } = message as FastifyMessage
-  if (request?.raw !== undefined && typeof route?.url === 'string') told.set(request.raw, route.url)
-}
-
-/** Express keeps the pattern of the route at the request, behind the path under which its router is mounted. */
-function expressRoute({ route, baseUrl }: RoutedRequest): string | undefined {
-  const path = route?.path
-  if (typeof path !== 'string') return undefined
-  const mounted = typeof baseUrl === 'string' ? baseUrl : ''
-  return path === '/' && mounted !== '' ? mounted : `${mounted}${path}`
+  if (request?.raw !== undefined && typeof route?.url === 'string') {
+    setHttpRoute(request.raw, route.url)
+  }
 }

@@ -1,0 +1,142 @@
+/** The parts of Express's request that remember its route. */
+interface RoutedRequest {
+  readonly route?: { readonly path?: unknown }
+  readonly baseUrl?: unknown
+  readonly app?: Application
+}
+
+/** An application of Express 5, whose router is `router`, or 4. */
+interface Application {
+  readonly parent?: Application
+  readonly mountpath?: unknown
+  readonly _router?: Router
+  readonly router?: Router
+}
+
+interface Router {
+  readonly stack?: readonly Layer[]
+}
+
+interface Layer {
+  readonly route?: unknown
+  readonly handle?: Router & Application
+  /** Express 5. */
+  readonly rawPath?: unknown
+  readonly matchers?: readonly ((path: string) => Match | false)[]
+  /** Express 4. */
+  readonly regexp?: RegExp
+  readonly keys?: readonly { readonly name: string | number }[]
+}
+
+interface Match {
+  readonly path: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+
+interface Mounted {
+  readonly path: string
+  /** Undefined where it is not known. */
+  readonly pattern: string | undefined
+}
+
+/**
+ * The pattern of the route that Express has chosen, behind the patterns under which its router is mounted. Express keeps the former at
+ * the request, of the latter only the path that matched; the patterns are looked up in its routers. Undefined where they are not found,
+ * as such a path may hold anything. O(1) without mounts, O(routers) with them.
+ */
+export function expressRoute(request: object): string | undefined {
+  const { route, baseUrl, app } = request as RoutedRequest
+  const path = route?.path
+  if (typeof path !== 'string') return undefined
+  if (typeof baseUrl !== 'string' || baseUrl === '') return path
+  const mounted = app === undefined ? undefined : patternOf(app, baseUrl)
+  if (mounted === undefined) return undefined
+  return path === '/' ? mounted : `${mounted}${path}`
+}
+
+function patternOf(app: Application, baseUrl: string): string | undefined {
+  let own = ''
+  for (let one: Application = app; one.parent !== undefined; one = one.parent) {
+    if (typeof one.mountpath !== 'string') return undefined
+    if (one.mountpath !== '/') own = one.mountpath + own
+  }
+  // Applications know their own patterns: a segment of these stands for one of the path.
+  const rest = baseUrl.split('/').slice(own.split('/').length).join('/')
+  if (rest === '') return own
+  const within = routersPattern(stackOf(app), `/${rest}`)
+  return within === undefined ? undefined : own + within
+}
+
+function stackOf(handle: Router & Application): readonly Layer[] {
+  // `router` of an application of Express 4 throws, so it comes last.
+  return (
+    handle.stack ??
+    handle._router?.stack ??
+    (handle.mountpath === undefined ? [] : (handle.router?.stack ?? []))
+  )
+}
+
+/** The patterns of the routers one below the other that have matched all of `path`. */
+function routersPattern(stack: readonly Layer[], path: string): string | undefined {
+  for (const layer of stack) {
+    const { handle } = layer
+    if (layer.route !== undefined || handle === undefined) continue
+    const inner = stackOf(handle)
+    const match = inner.length === 0 ? undefined : matchOf(layer, path)
+    if (match === undefined) continue
+    const { pattern } = match
+    if (pattern === undefined) continue
+    const rest = path.slice(match.path.length)
+    if (rest === '') return pattern
+    const below = routersPattern(inner, rest)
+    if (below !== undefined) return pattern + below
+  }
+  return undefined
+}
+
+function matchOf(
+  { rawPath, matchers, regexp, keys = [] }: Layer,
+  path: string,
+): Mounted | undefined {
+  if (matchers === undefined) {
+    const found = regexp?.exec(path)
+    if (found === null || found === undefined) return undefined
+    const params = Object.fromEntries(keys.map(({ name }, i) => [name, found[i + 1]]))
+    return mountedAt({ path: found[0], params }, undefined)
+  }
+  for (const [i, matcher] of matchers.entries()) {
+    const match = matcher(path)
+    if (match === false) continue
+    return mountedAt(match, Array.isArray(rawPath) ? rawPath[i] : rawPath)
+  }
+  return undefined
+}
+
+/** @param known the pattern, where the router has kept it; a regular expression is none */
+function mountedAt(match: Match, known: unknown): Mounted {
+  const path = match.path.replace(/\/$/, '')
+  if (path === '') return { path, pattern: '' }
+  const pattern =
+    typeof known === 'string' ? known : known === undefined ? named(path, match) : undefined
+  return { path, pattern }
+}
+
+/** The path with its parameters' names in place of their values; undefined where a value is no whole segment. */
+function named(path: string, { params }: Match): string | undefined {
+  const segments = path.split('/')
+  for (const [name, value] of Object.entries(params)) {
+    const at = segments.findIndex(segment => segment === value || decoded(segment) === value)
+    if (at < 0) return undefined
+    segments[at] = `:${name}`
+  }
+  return segments.join('/')
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    // Express has left it as it is, too.
+    return segment
+  }
+}

@@ -1,0 +1,41 @@
+import type { IncomingMessage } from 'node:http'
+import { checkList } from './checks.ts'
+import { InvalidOptionError } from './invalid-option-error.ts'
+
+/** Requests to leave out: paths without query, or a function of the path. */
+export type IgnoredPaths = readonly string[] | ((path: string, request: IncomingMessage) => boolean)
+
+/**
+ * Whether a request is to be left out.
+ *
+ * @throws InvalidOptionError unless `ignore` is a list of paths, or a function
+ */
+export function pathFilter(
+  option: string,
+  ignore: IgnoredPaths | undefined,
+): (request: IncomingMessage) => boolean {
+  if (ignore === undefined) return () => false
+  if (typeof ignore === 'function') {
+    return request => {
+      try {
+        return ignore(pathOf(request), request)
+      } catch {
+        // The request must not fail for it; it is seen, so that the mistake shows.
+        return false
+      }
+    }
+  }
+  const paths = new Set<string>()
+  for (const path of checkList(option, ignore, 'a list of paths, or a function')) {
+    if (typeof path !== 'string' || !path.startsWith('/')) {
+      throw new InvalidOptionError(option, 'paths that begin with /', path)
+    }
+    paths.add(path)
+  }
+  return request => paths.has(pathOf(request))
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const query = url.indexOf('?')
+  return query < 0 ? url : url.slice(0, query)
+}
