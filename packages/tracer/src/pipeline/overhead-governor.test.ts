@@ -1,5 +1,5 @@
 import { VirtualClock } from '@millrace/testkit'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { MemoryExporter } from '../export/memory-exporter.ts'
 import { HeadSampling } from '../sampling/head-sampling.ts'
 import { ratio } from '../sampling/samplers.ts'
@@ -29,6 +29,56 @@ test('lowers the share of traces until the budget holds, and raises it when ther
   expect(governor.allowed).toBe(1)
   governor.close()
   expect(clock.pending).toBe(0)
+})
+
+describe('when time does not pass as it should', () => {
+  /** A governor whose clock and timer the test moves. */
+  function governedBy(budget: number) {
+    let now = 0
+    let measure = () => {}
+    const clock = {
+      now: () => now,
+      setTimer(callback: () => void) {
+        measure = callback
+        return { cancel() {} }
+      },
+    }
+    const governed = {
+      started: 0,
+      drain: { busy: 0 },
+      head: new HeadSampling(ratio(1)),
+      costPerSpan: 0.001,
+    }
+    const governor = new OverheadGovernor(budget, governed as never, clock)
+    const after = (milliseconds: number, spans: number) => {
+      now += milliseconds
+      governed.started += spans
+      measure()
+      return [governor.overhead, governor.allowed]
+    }
+    return after
+  }
+
+  test.each([0, -1, -3_600_000])('a clock that moves by %i ms changes nothing', step => {
+    const after = governedBy(0.005)
+    const busy = after(1_000, 10_000)
+    expect(busy).toEqual([0.01, 0.5])
+    expect(after(step, 10_000)).toEqual(busy)
+    // From there on the clock counts as before.
+    expect(after(1_000, 5_000)).toEqual([0.005, 0.5])
+  })
+
+  test('a process that did not run for an hour allows one step more', () => {
+    const after = governedBy(0.005)
+    expect(after(1_000, 10_000)[1]).toBe(0.5)
+    expect(after(3_600_000, 5_000)[1]).toBe(0.625)
+  })
+
+  test('a loop so slow that periods are seconds long is measured over all of them', () => {
+    const after = governedBy(0.005)
+    for (let i = 0; i < 5; i++) expect(after(7_000, 70_000)[0]).toBeCloseTo(0.01)
+    expect(after(1, 5)).toEqual([0.005, expect.any(Number)])
+  })
 })
 
 test('traces that are kept under a budget say with which probability', () => {

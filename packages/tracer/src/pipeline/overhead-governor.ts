@@ -57,18 +57,23 @@ export class OverheadGovernor {
     const { started, drain, head, costPerSpan } = this.#governed
     const now = this.#clock.now()
     const spent = (started - this.#started) * costPerSpan + (drain.busy - this.#busy)
-    // A clock that was set back, or stands still, measures nothing.
-    if (now > this.#since) this.overhead = spent / (now - this.#since)
+    const elapsed = now - this.#since
     this.#since = now
     this.#started = started
     this.#busy = drain.busy
-    const { overhead, allowed } = this
+    // A clock that was set back, or stands still, measures nothing, and what was measured before is no reason to steer again.
+    if (elapsed > 0) this.#steer(spent / elapsed, head)
+    this.#timer = this.#clock.setTimer(this.#measure, PERIOD)
+  }
+
+  #steer(overhead: number, head: HeadSampling): void {
+    const { allowed } = this
+    this.overhead = overhead
     if (overhead > this.#budget) {
       this.allowed = Math.max(FLOOR, allowed * (this.#budget / overhead))
     } else if (overhead < this.#budget * SLACK) {
       this.allowed = Math.min(1, allowed * GROWTH)
     }
     if (this.allowed !== allowed) head.limit(this.allowed)
-    this.#timer = this.#clock.setTimer(this.#measure, PERIOD)
   }
 }

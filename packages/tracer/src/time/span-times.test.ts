@@ -121,6 +121,35 @@ describe('when the wall clock is set', () => {
   })
 })
 
+test('spans of a loop that is held up last as long as they did, each in its place', async () => {
+  const exporter = new MemoryExporter()
+  const tracer = new Tracer({ exporter, signals: [], delay: 10 })
+  const hold = (milliseconds: number) => {
+    const until = performance.now() + milliseconds
+    while (performance.now() < until);
+  }
+  const wall = Date.now()
+  const began = performance.now()
+  tracer.span('held up', outer => {
+    for (const name of ['first', 'second']) {
+      const inner = tracer.startSpan(name, { parent: outer })
+      hold(30)
+      inner.end()
+    }
+  })
+  const took = performance.now() - began
+  await tracer.close()
+  const [first, second, outer] = exporter.spans
+  for (const inner of [first!, second!]) {
+    expect(inner.duration).toBeGreaterThanOrEqual(29.9)
+    expect(inner.start).toBeGreaterThanOrEqual(outer!.start - 0.001)
+  }
+  expect(second!.start).toBeGreaterThanOrEqual(first!.start + first!.duration - 0.001)
+  expect(outer!.duration).toBeGreaterThanOrEqual(first!.duration + second!.duration - 0.001)
+  expect(outer!.duration).toBeLessThanOrEqual(took)
+  expect(Math.abs(outer!.start - wall)).toBeLessThan(60)
+})
+
 test.each([
   [
     [1_700_000_000, 123_456_789],
