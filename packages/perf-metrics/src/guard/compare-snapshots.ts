@@ -1,18 +1,25 @@
+import {
+  checkInteger,
+  checkNonNegative,
+  checkOptions,
+  checkRange,
+  type OptionNames,
+} from '@millrace/kit'
 import { InvalidOptionError, MetricsSnapshotError } from '../errors.ts'
 import type { HistogramJson, MetricsJson, SeriesJson } from '../export/json.ts'
 import { compareQuantile, mannWhitney } from '../statistics/compare-distributions.ts'
 import type { Distribution } from '../store/distribution.ts'
 
 export interface CompareOptions {
-  /** Quantile to compare. Default 0.99. */
+  /** Quantile to compare, 0.01 to 0.9999. Default: 0.99 */
   readonly quantile?: number | undefined
-  /** Tolerated rise of the quantile as a share. Default 0.1. */
+  /** Tolerated rise of the quantile as a share, 0 or more. Default: 0.1 */
   readonly tolerance?: number | undefined
-  /** Probability of a false alarm per histogram. Default 0.001. */
+  /** Probability of a false alarm per histogram, above 0, up to 0.5. Default: 0.001 */
   readonly alpha?: number | undefined
-  /** Least observations on both sides. Default 100. */
+  /** Least observations on both sides. Default: 100 */
   readonly minimum?: number | undefined
-  /** Which metrics to compare. Default: all histograms. */
+  /** Which metrics to compare. Default: all histograms */
   readonly metrics?: RegExp | undefined
 }
 
@@ -36,17 +43,34 @@ export interface SnapshotComparison {
   ok: boolean
 }
 
-/** Compares the histograms that two JSON exports have in common. Less is better. */
+const OPTIONS: OptionNames<CompareOptions> = {
+  quantile: true,
+  tolerance: true,
+  alpha: true,
+  minimum: true,
+  metrics: true,
+}
+
+/**
+ * Compares the histograms that two JSON exports have in common. Less is better.
+ *
+ * @throws InvalidOptionError for an option that is unknown or cannot work
+ * @throws MetricsSnapshotError for what is no JSON export
+ */
 export function compareSnapshots(
   before: MetricsJson,
   after: MetricsJson,
   options: CompareOptions = {},
 ): SnapshotComparison {
+  checkOptions('', options, OPTIONS)
   const { quantile = 0.99, tolerance = 0.1, alpha = 0.001, minimum = 100, metrics = /./ } = options
-  if (!(quantile > 0 && quantile < 1)) {
-    throw new InvalidOptionError('quantile', 'between 0 and 1', quantile)
+  checkRange('quantile', quantile, 0.01, 0.9999)
+  checkNonNegative('tolerance', tolerance)
+  checkRange('alpha', alpha, 1e-12, 0.5)
+  checkInteger('minimum', minimum, 1)
+  if (!(metrics instanceof RegExp)) {
+    throw new InvalidOptionError('metrics', 'a regular expression', metrics)
   }
-  if (!(tolerance >= 0)) throw new InvalidOptionError('tolerance', 'at least 0', tolerance)
   const old = histogramsOf(before)
   const comparisons: HistogramComparison[] = []
   for (const [key, { metric, series }] of histogramsOf(after)) {

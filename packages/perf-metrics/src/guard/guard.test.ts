@@ -163,6 +163,43 @@ describe('a regression', () => {
     expect(log).toEqual(['trip Slower'])
   })
 
+  it('finds a step of +10 % within five minutes', () => {
+    const { metrics, log, run } = watch(rule)
+    const timing = metrics.timing('work_seconds')
+    const observe = (scale: number) => () => {
+      for (let i = 0; i < 100; i++) timing.record(duration(scale))
+    }
+    run(3600, observe(10))
+    expect(log).toEqual([])
+    run(300, observe(11))
+    expect(log).toEqual(['trip Slower'])
+  })
+
+  it('is one of its quantile, not of the body alone', () => {
+    const { metrics, log, run } = watch(rule)
+    const timing = metrics.timing('work_seconds')
+    const observe = (body: number) => () => {
+      for (let i = 0; i < 20; i++) timing.record(random() < 0.05 ? 100 + duration(20) : body)
+    }
+    run(3600, observe(10))
+    run(1200, observe(20))
+    expect(log).toEqual([])
+  })
+
+  it('does not trip on a level that wanders by itself', () => {
+    const { metrics, log, run } = watch(rule)
+    const timing = metrics.timing('work_seconds')
+    // Two tides that do not add up to a rhythm, and a load that follows the slow one.
+    let second = 0
+    run(18_000, () => {
+      second++
+      const slow = Math.sin(second / 2_000)
+      const level = 10 * (1 + 0.15 * slow + 0.1 * Math.sin(second / 471))
+      for (let i = 0; i < 4 + 2 * slow; i++) timing.record(duration(level))
+    })
+    expect(log).toEqual([])
+  })
+
   it('does not trip on the noise of a steady service', () => {
     const { metrics, log, run } = watch(rule)
     const timing = metrics.timing('work_seconds')
@@ -377,6 +414,15 @@ describe('the comparison of snapshots', () => {
     expect(verdicts(15, 10)).toEqual(['improved', 'same'])
     expect(verdicts(10, 10)).toEqual(['same', 'same'])
     expect(verdicts(10, 30, 50)).toEqual(['too few', 'too few'])
+    const empty = JSON.parse(JSON.stringify(new Registry()))
+    for (const [options, message] of [
+      [{ quantil: 0.9 }, 'did you mean `quantile`?'],
+      [{ quantile: 1 }, 'Expected `quantile` to be a number from 0.01 to 0.9999'],
+      [{ alpha: NaN }, 'Expected `alpha`'],
+      [{ metrics: 'a' }, 'Expected `metrics` to be a regular expression'],
+    ] as const) {
+      expect(() => compareSnapshots(empty, empty, options as never)).toThrow(message)
+    }
     expect(() => compareSnapshots({} as never, {} as never)).toThrow(
       expect.objectContaining({ code: 'ERR_MILLRACE_METRICS_SNAPSHOT' }),
     )

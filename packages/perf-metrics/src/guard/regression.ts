@@ -1,6 +1,14 @@
-import { effectiveSize, type Sample, sampleOf } from '../statistics/sample.ts'
-import { studentTail } from '../statistics/student.ts'
-import { type Distribution, interpolatedQuantile } from '../store/distribution.ts'
+import { binomialTail } from '../statistics/binomial.ts'
+import { type Prediction, predictionOf } from '../statistics/prediction.ts'
+import { sampleOf } from '../statistics/sample.ts'
+import {
+  countUpTo,
+  type Distribution,
+  emptyDistribution,
+  interpolatedQuantile,
+  merge,
+} from '../store/distribution.ts'
+import { FINEST_SCHEMA } from '../store/exponential.ts'
 import { DistributionHistory } from './distribution-history.ts'
 import { type Evaluator, type Finding, UNKNOWN } from './finding.ts'
 import type { RegressionRule } from './rules.ts'
@@ -9,82 +17,117 @@ import { type Families, select } from './select.ts'
 /** Blocks and batches of a window. */
 const BLOCKS = 10
 const BATCHES = 5
+/** The last batches that are judged, besides all of them: a step is seen before the window is full of it. */
+const LATEST = [3, 4, BATCHES]
 /** Least batches and windows of a baseline that are compared. */
 const LEAST_BATCHES = 8
 const LEAST_WINDOWS = 8
+/** Where a change of the whole distribution shows, long before a tail has values enough. */
+const BODY = 0.75
+/** How improbable the rise of the quantile itself must be where the body is what changed beyond chance. */
+const NOMINAL = 0.05
+
+/** What a baseline says of one quantile. */
+interface Level {
+  readonly quantile: number
+  readonly prediction: Prediction
+  /** A bucket's bound next to the quantile, and the share of the baseline beyond it. */
+  readonly bound: number
+  readonly beyond: number
+}
 
 /**
- * Whether a quantile of the last window is higher than in a baseline, by more than chance and by more than a tolerance.
+ * Whether a quantile of the last window is higher than in a baseline, by more than a tolerance and by more than chance.
  *
- * Chance is what the baseline itself shows, by batch means: the logarithm of the quantile in batches of a fifth of the window, and in
- * pieces as long as the window, each with its variance, the uncertainty of its own mean and its autocorrelation taken into account.
- * Both must find the rise improbable: the batches know the noise, the pieces know the drift.
+ * Chance is what the baseline itself shows. The logarithm of the quantile in batches of a fifth of the window tells the noise, in pieces
+ * as long as the window the drift, each with its autocorrelation and the uncertainty of its own mean (see {@link predictionOf}). As
+ * logarithms of a heavy tail are skewed where values are few, the values beyond the baseline's quantile must be too many for the
+ * binomial distribution as well. A change of the whole distribution is proved by its upper quartile, which has more values to show it;
+ * the quantile itself must then have risen by what is improbable at 0.05.
  */
 export function regression(rule: RegressionRule): Evaluator {
   const { window = 300_000, baseline = 7_200_000, quantile = 0.99, minimum = 100 } = rule
   const { tolerance = 0.05, alpha = 0.0001 } = rule
   const history = new DistributionHistory(window / BLOCKS, baseline + window)
-  const logOf = (d: Distribution): number => Math.log(interpolatedQuantile(d, quantile))
-  const logs = (pieces: readonly Distribution[]): number[] =>
-    pieces
-      .filter(({ count }) => count >= minimum)
-      .map(logOf)
-      .filter(Number.isFinite)
+  const quantiles = quantile > BODY ? [quantile, BODY] : [quantile]
   let known = -1
-  let batches: number[] = []
-  let windows: number[] = []
+  let count = 0
+  let levels: Level[] = []
   return {
     *evaluate(families: Families, now: number): Generator<void, Finding> {
       yield* history.read(select(rule, families), now)
       const from = now - window
       if (history.begun !== known) {
         known = history.begun
-        batches = logs(history.pieces(from, window / BATCHES))
+        const batches = history.pieces(from, window / BATCHES)
         yield
-        windows = logs(history.pieces(from, window))
+        const windows = history.pieces(from, window)
         yield
+        const all = batches.reduce(merge, emptyDistribution(FINEST_SCHEMA))
+        count = all.count
+        levels = quantiles.flatMap(q => levelOf(q, all, batches, windows, minimum))
       }
-      const recent = history.since(from)
-      const value = interpolatedQuantile(recent, quantile)
-      const level = Math.log(value)
-      const compared = [
-        ...(batches.length >= LEAST_BATCHES ? [excess(level, batches, BATCHES)] : []),
-        ...(windows.length >= LEAST_WINDOWS ? [excess(level, windows, 1)] : []),
-      ]
-      if (recent.count < minimum || compared.length === 0) return UNKNOWN
-      const before = Math.exp(Math.max(...compared.map(({ mean }) => mean)))
-      const p = Math.max(...compared.map(one => one.p))
-      const limit = before * (1 + tolerance)
-      return { holds: p < alpha && value > limit, value, limit }
+      const [level] = levels
+      if (level === undefined) return UNKNOWN
+      const limit = Math.exp(level.prediction.mean) * (1 + tolerance)
+      let value = NaN
+      for (const size of LATEST) {
+        const recent = history.since(now - (size * window) / BATCHES)
+        if (recent.count < minimum) continue
+        value = interpolatedQuantile(recent, quantile)
+        if (value > limit && chance(recent, size, levels, count) < alpha) {
+          return { holds: true, value, limit }
+        }
+      }
+      return Number.isNaN(value) ? UNKNOWN : { holds: false, value, limit }
     },
   }
 }
 
-/**
- * How probable it is that the mean of `size` further values is as high as `level`, where they go on as `values` did.
- */
-function excess(
-  level: number,
-  values: readonly number[],
-  size: number,
-): { mean: number; p: number } {
-  const sample = sampleOf(values)
-  const { mean } = sample
-  const independent = effectiveSize(sample)
-  const deviation = Math.sqrt(predictionVariance(sample, independent, size))
-  const rise = level - mean
-  if (deviation === 0) return { mean, p: rise > 0 ? 0 : 1 }
-  return { mean, p: studentTail(rise / deviation, Math.max(3, independent - 1)) }
+/** None where the baseline is too short. */
+function levelOf(
+  quantile: number,
+  all: Distribution,
+  batches: readonly Distribution[],
+  windows: readonly Distribution[],
+  minimum: number,
+): Level[] {
+  const logs = (pieces: readonly Distribution[]): number[] =>
+    pieces
+      .filter(piece => piece.count >= minimum)
+      .map(piece => Math.log(interpolatedQuantile(piece, quantile)))
+      .filter(Number.isFinite)
+  const short = logs(batches)
+  const long = logs(windows)
+  const prediction = predictionOf(
+    short.length >= LEAST_BATCHES ? sampleOf(short) : undefined,
+    long.length >= LEAST_WINDOWS ? sampleOf(long) : undefined,
+    BATCHES,
+  )
+  if (prediction === undefined) return []
+  const bound = interpolatedQuantile(all, quantile)
+  const beyond = 1 - countUpTo(all, bound) / all.count
+  return [{ quantile, prediction, bound, beyond }]
 }
 
-/** Of the difference between the mean of `size` values to come and that of the sample. */
-function predictionVariance(
-  { size: known, variance, autocorrelation }: Sample,
-  independent: number,
+/** How probable it is that the first of `levels` rises to where `recent` has it, which are the last `size` batches. */
+function chance(
+  recent: Distribution,
   size: number,
+  levels: readonly Level[],
+  known: number,
 ): number {
-  // Values that resemble each other differ less from their own mean than from the true one.
-  const trueVariance = variance / Math.max(0.2, 1 - 1 / independent) / (known / (known - 1))
-  const inflation = (1 + autocorrelation) / (1 - autocorrelation)
-  return trueVariance * (Math.min(1, inflation / size) + 1 / independent)
+  // The baseline's own share is uncertain too: as if fewer values were judged.
+  const weight = 1 / (1 + recent.count / known)
+  const tails = levels.map(({ quantile, prediction, bound, beyond }) =>
+    Math.max(
+      prediction.tail(Math.log(interpolatedQuantile(recent, quantile)), size),
+      binomialTail(
+        Math.floor((recent.count - countUpTo(recent, bound)) * weight),
+        Math.round(recent.count * weight),
+        beyond,
+      ),
+    ),
+  )
+  return tails[0]! < NOMINAL ? levels.length * Math.min(...tails) : 1
 }

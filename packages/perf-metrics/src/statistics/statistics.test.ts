@@ -4,7 +4,8 @@ import { Registry } from '../index.ts'
 import type { Distribution } from '../store/distribution.ts'
 import { binomialTail, normalTail } from './binomial.ts'
 import { compareQuantile, mannWhitney } from './compare-distributions.ts'
-import { trend } from './trend.ts'
+import { predictionOf } from './prediction.ts'
+import { sampleOf } from './sample.ts'
 
 function observed(values: Iterable<number>): Distribution {
   const histogram = new Registry().histogram('h')
@@ -93,22 +94,51 @@ describe('the Mann-Whitney test', () => {
   })
 })
 
-describe('the trend', () => {
-  it('is found under noise, and not found in noise', () => {
-    const random = seededRandom(6)
-    const times = Array.from({ length: 30 }, (_, i) => i * 1000)
-    const rising = trend(
-      times,
-      times.map(t => t * 0.002 + random() * 10),
-    )
-    expect(rising.p).toBeLessThan(1e-6)
-    expect(rising.slope).toBeCloseTo(0.002, 3)
-    expect(
-      trend(
-        times,
-        times.map(() => random()),
-      ).p,
-    ).toBeGreaterThan(0.01)
-    expect(trend([], [])).toEqual({ slope: 0, p: 1 })
+describe('a prediction from batches and windows of ten', () => {
+  /** How often in `runs` the next `size` batches are as high as one in a hundred should be. */
+  function alarms(runs: number, size: number, next: () => () => number): number {
+    let found = 0
+    for (let run = 0; run < runs; run++) {
+      const draw = next()
+      const batches = Array.from({ length: 240 }, draw)
+      const windows = Array.from({ length: 24 }, (_, i) => mean(batches.slice(i * 10, i * 10 + 10)))
+      const prediction = predictionOf(sampleOf(batches), sampleOf(windows), 10)!
+      if (prediction.tail(mean(Array.from({ length: size }, draw)), size) < 0.01) found++
+    }
+    return found
+  }
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length
+  const random = seededRandom(8)
+  const gaussian = (): number =>
+    Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+
+  it.each([6, 10])('is wrong about noise no more often than it says, over %i batches', size => {
+    expect(alarms(2_000, size, () => gaussian)).toBeLessThanOrEqual(30)
+  })
+
+  it('is wrong about drift no more often than it says', () => {
+    const drifting = () => {
+      let level = gaussian()
+      return () => {
+        level = 0.97 * level + Math.sqrt(1 - 0.97 ** 2) * gaussian()
+        return level + 0.5 * gaussian()
+      }
+    }
+    expect(alarms(2_000, 10, drifting)).toBeLessThanOrEqual(30)
+  })
+
+  it('sees a step of four deviations of a window', () => {
+    const step = () => {
+      let drawn = 0
+      return () => gaussian() + (++drawn > 240 ? 4 / Math.sqrt(10) : 0)
+    }
+    expect(alarms(200, 10, step)).toBeGreaterThan(160)
+  })
+
+  it('needs something to go by, and is sure where nothing varies', () => {
+    expect(predictionOf(undefined, undefined, 10)).toBe(undefined)
+    const constant = predictionOf(sampleOf([1, 1, 1, 1, 1, 1]), undefined, 10)!
+    expect([constant.tail(1, 1), constant.tail(1.1, 1)]).toEqual([1, 0])
   })
 })
