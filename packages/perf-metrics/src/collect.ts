@@ -1,6 +1,9 @@
+export { type IgnoredPaths, type RouteFinder, setHttpRoute } from '@millrace/kit'
 export {
   CHANNEL_OPERATIONS,
   type ChannelOperation,
+  type ChannelOptions,
+  type HttpServerMetricsOptions,
   instrumentChannels,
 } from './collect/channels.ts'
 export {

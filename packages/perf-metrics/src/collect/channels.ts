@@ -1,4 +1,15 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { IncomingMessage } from 'node:http'
+import {
+  checkFunction,
+  checkList,
+  checkOptions,
+  HttpRoutes,
+  type IgnoredPaths,
+  type OptionNames,
+  pathFilter,
+  type RouteFinder,
+} from '@millrace/kit'
 import type { TimingFamily } from '../instrument/labelled.ts'
 import type { Labels } from '../labels/label-index.ts'
 import { type Registration, registration } from '../registry/registration.ts'
@@ -20,6 +31,8 @@ export interface ChannelOperation {
   read(message: Record<string, unknown>): Labels
   /** The object that start and end have in common. Default: the message. */
   key?(message: Record<string, unknown>): object
+  /** Whether the operation that begins is measured. Default: all are */
+  wanted?(message: Record<string, unknown>): boolean
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
@@ -39,7 +52,7 @@ function millrace(
   return { metric, help, start: `${channel}:start`, end: `${channel}:end`, labels, read }
 }
 
-/** The operations of Millrace's packages, of undici, ioredis and Node's HTTP server. */
+/** The operations of Millrace's packages, of undici and of ioredis. */
 export const CHANNEL_OPERATIONS: readonly ChannelOperation[] = [
   millrace('cache:load', 'Loads of missing or stale cache entries', ['awaited'], m => ({
     awaited: m.awaited !== false,
@@ -85,36 +98,82 @@ export const CHANNEL_OPERATIONS: readonly ChannelOperation[] = [
     labels: ['command'],
     read: m => ({ command: text(m.command) }),
   },
-  {
-    metric: 'http_server_request_duration_seconds',
-    help: 'Requests served',
-    start: 'http.server.request.start',
-    end: 'http.server.response.finish',
-    labels: ['method', 'status'],
-    key: m => m.response as object,
-    read: ({ request, response }) => ({
-      method: text((request as { method?: unknown }).method),
-      status: String((response as { statusCode?: unknown }).statusCode),
-    }),
-  },
 ]
+
+/** Requests that node:http servers receive. */
+export interface HttpServerMetricsOptions {
+  /** Requests that are not measured, such as health checks and scrapes: paths without query, or a function of the path. Default: none */
+  readonly ignore?: IgnoredPaths | undefined
+  /**
+   * The route of a request that has been handled, as a pattern, or undefined. At most 1,000 different ones are used. Default: what
+   * Express and Fastify say, or `setHttpRoute`
+   */
+  readonly route?: RouteFinder | undefined
+}
+
+export interface ChannelOptions {
+  /** What to measure besides. Default: `CHANNEL_OPERATIONS` */
+  readonly operations?: readonly ChannelOperation[] | undefined
+  /** Requests served by node:http, by method, route and status; `false` leaves them out. Default: all */
+  readonly httpServer?: boolean | HttpServerMetricsOptions | undefined
+}
+
+const OPTIONS: OptionNames<ChannelOptions> = { operations: true, httpServer: true }
+const HTTP_SERVER: OptionNames<HttpServerMetricsOptions> = { ignore: true, route: true }
 
 /**
  * Measures what libraries publish on diagnostics channels. Metrics appear with the first operation; until then, and for
  * libraries that are not loaded, there is nothing to see. Call it before the traffic begins.
+ *
+ * @throws InvalidOptionError for an option that is unknown or cannot work
  */
-export function instrumentChannels(
-  metrics: Registry,
-  operations: readonly ChannelOperation[] = CHANNEL_OPERATIONS,
-): Registration {
-  const undo = metrics.enabled ? operations.map(operation => instrument(metrics, operation)) : []
+export function instrumentChannels(metrics: Registry, options: ChannelOptions = {}): Registration {
+  checkOptions('', options, OPTIONS)
+  const { operations = CHANNEL_OPERATIONS, httpServer = true } = options
+  checkList('operations', operations, 'a list of operations')
+  const served = httpServer === true ? {} : httpServer
+  if (served !== false) {
+    checkOptions('httpServer', served, HTTP_SERVER)
+    pathFilter('httpServer.ignore', served.ignore)
+    if (served.route !== undefined) checkFunction('httpServer.route', served.route)
+  }
+  if (!metrics.enabled) return registration(() => {})
+  const undo = operations.map(operation => instrument(metrics, operation))
+  if (served !== false) {
+    const routes = new HttpRoutes()
+    undo.push(instrument(metrics, servedRequests(served, routes)), () => routes.close())
+  }
   return registration(() => {
     for (const stop of undo.splice(0)) stop()
   })
 }
 
+/** The methods that Node parses are a bounded set; a request without a known route has an empty one. */
+function servedRequests(
+  { ignore, route }: HttpServerMetricsOptions,
+  routes: HttpRoutes,
+): ChannelOperation {
+  const ignored = pathFilter('httpServer.ignore', ignore)
+  const requestOf = (message: Message): IncomingMessage => message.request as IncomingMessage
+  return {
+    metric: 'http_server_request_duration_seconds',
+    help: 'Requests served',
+    start: 'http.server.request.start',
+    end: 'http.server.response.finish',
+    labels: ['method', 'http_route', 'status'],
+    key: message => message.response as object,
+    wanted: message => !ignored(requestOf(message)),
+    read: message => ({
+      method: text(requestOf(message).method),
+      http_route: routes.of(requestOf(message), route) ?? '',
+      status: String((message.response as { statusCode?: unknown }).statusCode),
+    }),
+  }
+}
+
 function instrument(metrics: Registry, operation: ChannelOperation): () => void {
   const { metric, help, labels, start, end, fail, read, key = m => m } = operation
+  const wanted = operation.wanted ?? (() => true)
   const started = new WeakMap<object, number>()
   let timing: TimingFamily | undefined
   let count: ((labels: Labels, milliseconds: number, failed: boolean) => void) | undefined
@@ -135,7 +194,7 @@ function instrument(metrics: Registry, operation: ChannelOperation): () => void 
     count(read(message as Message), performance.now() - begun, failed)
   }
   const onStart = (message: unknown): void => {
-    started.set(key(message as Message), performance.now())
+    if (wanted(message as Message)) started.set(key(message as Message), performance.now())
   }
   const onEnd = (message: unknown): void => {
     finish(message, (message as Message).error !== undefined)

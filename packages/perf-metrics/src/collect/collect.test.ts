@@ -8,7 +8,15 @@ import { RedisServer } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import { request } from 'undici'
 import { describe, expect, it } from 'vitest'
-import { collectRuntime, EventMetrics, IGNORED, instrumentChannels, UNHANDLED } from '../collect.ts'
+import {
+  type ChannelOptions,
+  collectRuntime,
+  EventMetrics,
+  IGNORED,
+  instrumentChannels,
+  setHttpRoute,
+  UNHANDLED,
+} from '../collect.ts'
 import { type GaugeJson, type HistogramJson, Registry } from '../index.ts'
 import { delayReading } from './event-loop-delay.ts'
 
@@ -136,6 +144,58 @@ describe('diagnostics channels', () => {
     const [served] = series('http_server_request_duration_seconds') as HistogramJson[]
     expect(served).toMatchObject({ labels: { method: 'GET', status: '418' }, count: 1 })
     expect(metrics.toPrometheus()).not.toContain('token')
+  })
+})
+
+describe('metrics of served requests', () => {
+  /** Requests the paths one after the other, and returns what was counted. */
+  async function counted(options: ChannelOptions, paths: readonly string[]): Promise<string[]> {
+    const metrics = new Registry()
+    using _ = instrumentChannels(metrics, options)
+    const server = createServer((req, res) => {
+      const [, what, id] = req.url!.split('/')
+      if (what === 'users' && id !== undefined) setHttpRoute(req, '/users/:id')
+      if (what === 'all') setHttpRoute(req, req.url!)
+      res.end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    for (const path of paths) await (await request(`${origin}${path}`)).body.text()
+    server.close()
+    const lines = metrics.toPrometheus().split('\n')
+    return lines.flatMap(
+      line => /^http_server_request_duration_seconds_count(.*)$/.exec(line)?.[1] ?? [],
+    )
+  }
+
+  it('know the route, and leave health checks out', async () => {
+    const paths = ['/users/1?x=1', '/users/2', '/none', '/healthz?deep', '/metrics']
+    expect(await counted({ httpServer: { ignore: ['/healthz', '/metrics'] } }, paths)).toEqual([
+      '{method="GET",http_route="/users/:id",status="200"} 2',
+      '{method="GET",http_route="",status="200"} 1',
+    ])
+    const byFunction = { ignore: (path: string) => path !== '/none', route: () => '/any' }
+    expect(await counted({ httpServer: byFunction }, paths)).toEqual([
+      '{method="GET",http_route="/any",status="200"} 1',
+    ])
+    expect(await counted({ httpServer: false }, paths)).toEqual([])
+  })
+
+  it('do not take more routes than a service has', async () => {
+    const paths = Array.from({ length: 1_010 }, (_, i) => `/all/${i}`)
+    const series = await counted({}, [...paths, '/users/1'])
+    expect(series).toHaveLength(1_001)
+    expect(series.at(-1)).toBe('{method="GET",http_route="",status="200"} 11')
+  })
+
+  it.each([
+    [{ httpServer: { ignored: [] } }, 'did you mean `ignore`?'],
+    [{ httpServer: { ignore: ['healthz'] } }, 'Expected `httpServer.ignore` to be paths'],
+    [{ httpServer: { route: '/x' } }, 'Expected `httpServer.route` to be a function'],
+    [{ operation: [] }, 'did you mean `operations`?'],
+  ])('refuse %j', (options, message) => {
+    expect(() => instrumentChannels(new Registry(), options as never)).toThrow(message)
   })
 })
 
