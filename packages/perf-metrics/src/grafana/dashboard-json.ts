@@ -1,3 +1,4 @@
+import { checkOptions, checkText, type OptionNames } from '@millrace/kit'
 import { promName } from '../guard/promql.ts'
 import type { Family } from '../instrument/family.ts'
 import type { FamilyDescription } from '../metric/family-description.ts'
@@ -5,7 +6,7 @@ import { legacyLabel, legacyName } from '../metric/name.ts'
 import type { Registry } from '../registry/registry.ts'
 
 export interface GrafanaOptions {
-  /** Default `Millrace`. */
+  /** Default: `Millrace` */
   readonly title?: string | undefined
   /** Identifier that stays the same from one version of the dashboard to the next. Default: made from the title. */
   readonly uid?: string | undefined
@@ -33,11 +34,18 @@ const UNITS: Readonly<Record<string, string>> = {
   celsius: 'celsius',
 }
 
+const OPTIONS: OptionNames<GrafanaOptions> = { title: true, uid: true, matchers: true }
+
 /**
  * A Grafana dashboard with a panel for every metric of a registry: rates of counters, quantiles of histograms, values of
  * gauges, in their units and by their labels. Import it, or provision it as a file; it asks for its data source.
  */
 export function grafanaDashboard(metrics: Registry, options: GrafanaOptions = {}): object {
+  checkOptions('', options, OPTIONS)
+  for (const [name, value] of Object.entries(options)) {
+    // No matchers at all are an empty text.
+    if (value !== undefined && name !== 'matchers') checkText(name, value)
+  }
   const { title = 'Millrace', matchers = 'job=~"$job"' } = options
   const uid =
     options.uid ??

@@ -1,5 +1,6 @@
 import { VirtualClock } from '@millrace/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
+import { grafanaDashboard } from '../grafana.ts'
 import { Registry, timed } from '../index.ts'
 
 describe('definition', () => {
@@ -278,6 +279,25 @@ describe('timing', () => {
     const doubled = timed(timing)((n: number): number => n * 2)
     expect(doubled(4)).toBe(8)
     expect(timing.stats().count).toBe(9)
+  })
+})
+
+describe('options of exports', () => {
+  it.each<[string, (metrics: Registry) => unknown, string]>([
+    ['toOpenMetrics', m => m.toOpenMetrics({ versoin: '2.0' } as never), '`version`?'],
+    ['toOpenMetrics', m => m.toOpenMetrics({ version: '3' } as never), 'Expected `version`'],
+    ['toOtlp', m => m.toOtlp({ histogram: 'explicit' } as never), '`histograms`?'],
+    ['toOtlp', m => m.toOtlp({ histograms: 'classic' } as never), 'Expected `histograms`'],
+    ['toOtlpJson', m => m.toOtlpJson({ resources: {} } as never), '`resource`?'],
+    ['grafanaDashboard', m => grafanaDashboard(m, { titel: 'x' } as never), '`title`?'],
+    ['grafanaDashboard', m => grafanaDashboard(m, { uid: 7 } as never), 'Expected `uid`'],
+  ])('%s refuses what it does not know', (_, call, message) => {
+    expect(() => call(new Registry())).toThrow(message)
+  })
+
+  it('scrape refuses what it does not know', async () => {
+    const metrics = new Registry()
+    await expect(metrics.scrape({ acept: '*/*' } as never)).rejects.toThrow('`accept`?')
   })
 })
 

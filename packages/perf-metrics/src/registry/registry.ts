@@ -6,14 +6,10 @@ import {
   checkOptions,
   type OptionNames,
 } from '@millrace/kit'
-import { ByteWriter } from '../bytes/byte-writer.ts'
-import { ProtoWriter } from '../bytes/proto-writer.ts'
 import { InvalidOptionError } from '../errors.ts'
-import { COMPOSITE, OPENMETRICS, PROMETHEUS, type TextFormat } from '../export/exposition-format.ts'
 import { type MetricsHandler, metricsHandler } from '../export/http-handler.ts'
 import { type MetricsJson, toJson } from '../export/json.ts'
-import { negotiate } from '../export/negotiate.ts'
-import { exposeText, type Scrape, type ScrapeOptions, scrape } from '../export/scrape.ts'
+import type { Scrape, ScrapeOptions } from '../export/scrape.ts'
 import { summarize } from '../export/summary.ts'
 import type { Counter } from '../instrument/counter.ts'
 import type { Family } from '../instrument/family.ts'
@@ -37,9 +33,6 @@ import { Series } from '../instrument/series.ts'
 import { type Timing, TimingSeries } from '../instrument/timing.ts'
 import type { UpDownCounter } from '../instrument/up-down-counter.ts'
 import type { FamilyDescription } from '../metric/family-description.ts'
-import { toOtlpJson } from '../otlp/json-encoding.ts'
-import { MetricDataReader, type Reading } from '../otlp/metric-data.ts'
-import { encodeOtlpProtobuf, type OtlpContext } from '../otlp/protobuf-encoding.ts'
 import { HeapCells } from '../store/cells.ts'
 import { emptyDistribution } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
@@ -53,6 +46,7 @@ import {
 } from '../window/window-stats.ts'
 import { Catalog, type Definition } from './catalog.ts'
 import { Collectors } from './collectors.ts'
+import { Exports } from './exports.ts'
 import { Maintenance } from './maintenance.ts'
 import { ObservedSources } from './observed-sources.ts'
 import { type Registration, registration } from './registration.ts'
@@ -60,9 +54,6 @@ import type { OpenMetricsOptions, OtlpOptions, RegistryOptions } from './registr
 import { SelfReport } from './self-report.ts'
 import type { ObservedPart, ObserveOptions, StatsSource } from './stats-source.ts'
 import { Ticker } from './ticker.ts'
-
-/** Bytes to set aside for a first scrape. */
-const MIN_SCRAPE = 16_384
 
 const OPTIONS: OptionNames<RegistryOptions> = {
   enabled: true,
@@ -89,7 +80,6 @@ export class Registry {
   readonly timeline: Timeline
   readonly #begun: number
   readonly #windows: boolean
-  readonly #openMetrics2: boolean
   readonly #coarseTime: Float64Array
   readonly #catalog: Catalog
   readonly #collectors = new Collectors()
@@ -97,8 +87,7 @@ export class Registry {
   readonly #selfReport: SelfReport
   readonly #maintenance: Maintenance
   readonly #ticker: Ticker<Registry>
-  readonly #writer = new ByteWriter()
-  #scrapeSize = MIN_SCRAPE
+  readonly #exports: Exports
 
   constructor(options: RegistryOptions = {}) {
     checkOptions('', options, OPTIONS)
@@ -115,7 +104,7 @@ export class Registry {
     if (activeSpan !== undefined) checkFunction('activeSpan', activeSpan)
     this.enabled = checkBoolean('enabled', enabled)
     this.#windows = checkBoolean('windows', windows)
-    this.#openMetrics2 = checkBoolean('openMetrics2', openMetrics2)
+    this.#exports = new Exports(this, checkBoolean('openMetrics2', openMetrics2))
     const timeline = new Timeline(clock, wallClock)
     this.timeline = timeline
     this.created = timeline.date()
@@ -260,26 +249,17 @@ export class Registry {
 
   /** Prometheus text 0.0.4. In one piece, 2 ms per 1,000 histogram series and 10 the first time: see `scrape`. */
   toPrometheus(): string {
-    return this.#toText(PROMETHEUS)
+    return this.#exports.prometheus()
   }
 
   /** OpenMetrics text, 1.0 unless 2.0 is asked for. In one piece too. */
-  toOpenMetrics({ version = '1.0' }: OpenMetricsOptions = {}): string {
-    return this.#toText(version === '2.0' ? COMPOSITE : OPENMETRICS)
-  }
-
-  #toText(format: TextFormat): string {
-    this.#writer.reset()
-    for (const _ of exposeText(this.collect(), format, this.#writer));
-    return this.#writer.toString()
+  toOpenMetrics(options: OpenMetricsOptions = {}): string {
+    return this.#exports.openMetrics(options)
   }
 
   /** An exposition in the format that `accept` asks for, written in slices of half a millisecond. */
   async scrape(options: ScrapeOptions = {}): Promise<Scrape> {
-    const format = negotiate(options.accept, this.#openMetrics2)
-    const result = await scrape(this.collect(), options, format, this.#scrapeSize)
-    this.#scrapeSize = Math.max(MIN_SCRAPE, Math.ceil(result.body.length * 1.1))
-    return result
+    return this.#exports.scrape(options)
   }
 
   /** Answers a scraper: `createServer(metrics.handler())`. */
@@ -297,28 +277,12 @@ export class Registry {
    * push, see `OtlpExporter` in `/otlp`.
    */
   toOtlp(options: OtlpOptions = {}): Uint8Array<ArrayBuffer> {
-    const { metrics, context } = this.#otlp(options)
-    const out = new ProtoWriter()
-    for (const _ of encodeOtlpProtobuf(metrics, context, out));
-    // A copy, as the writer's memory is larger than what it wrote.
-    return new Uint8Array(out.finish())
+    return this.#exports.otlp(options)
   }
 
   /** The same request in OTLP's JSON encoding, as plain data. */
   toOtlpJson(options: OtlpOptions = {}): object {
-    const { metrics, context } = this.#otlp(options)
-    return toOtlpJson(metrics, context)
-  }
-
-  #otlp({ histograms = 'exponential', resource = {} }: OtlpOptions): {
-    metrics: Reading['metrics']
-    context: OtlpContext
-  } {
-    const moment = this.timeline.moment()
-    const time = moment.date
-    const reader = new MetricDataReader('cumulative', histograms)
-    const { metrics } = reader.read(this.collect(), moment)
-    return { metrics, context: { time, temporality: 'cumulative', histograms, resource } }
+    return this.#exports.otlpJson(options)
   }
 
   /** A line per series, for people. In one piece, as long as {@link toJSON}. */
