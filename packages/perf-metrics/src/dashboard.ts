@@ -1,4 +1,8 @@
 export type { DashboardRequest } from './dashboard/access.ts'
-export { Dashboard, type DashboardOptions } from './dashboard/dashboard.ts'
+export {
+  Dashboard,
+  type DashboardOptions,
+  type SlowSpanSource,
+} from './dashboard/dashboard.ts'
 export type { SlowSpan } from './dashboard/frames.ts'
 export type { DashboardStats } from './dashboard/live-frames.ts'

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
-import { networkInterfaces } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Dashboard } from '../dashboard.ts'
@@ -22,9 +24,23 @@ const users = {
 metrics.observe('users_cache', { stats: () => users })
 metrics.observe('api_limit', { stats: () => ({ granted: 5, refused: 1, waiting: 0 }) })
 metrics.gauge('temperature').set(50)
+const lookups = metrics.counter('lookups_total', { labels: ['outcome'] })
+lookups.inc({ outcome: 'hit' }, 407)
+lookups.inc({ outcome: 'miss' }, 593)
 const guard = new Guard(metrics, {
   interval: 100,
-  rules: [{ name: 'Overheated', type: 'threshold', metric: 'temperature', above: 90, for: 0 }],
+  rules: [
+    { name: 'Overheated', type: 'threshold', metric: 'temperature', above: 90, for: 0 },
+    {
+      name: 'HitRatio',
+      type: 'ratio',
+      numerator: { metric: 'lookups_total', labels: { outcome: 'hit' } },
+      denominator: [{ metric: 'lookups_total' }],
+      below: 0.6,
+      for: 0,
+      summary: 'Most look-ups go to the database',
+    },
+  ],
 })
 const dashboard = new Dashboard({
   registry: metrics,
@@ -100,6 +116,42 @@ describe('the page in Chromium', () => {
     expect(complaints).toEqual([])
     await page.close()
   })
+
+  it.each(['light', 'dark'] as const)(
+    'shows its numbers on screens wide and narrow, %s',
+    async colorScheme => {
+      // To look at the pictures, name a folder in MILLRACE_SCREENSHOTS.
+      const kept = process.env.MILLRACE_SCREENSHOTS
+      const folder = kept ?? mkdtempSync(join(tmpdir(), 'millrace-dashboard-'))
+      mkdirSync(folder, { recursive: true })
+      try {
+        for (const width of [1280, 360]) {
+          const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } })
+          await page.goto(`http://localhost:${port}${PATH}/`)
+          await page.locator('#caches').getByText('2 KiB').waitFor()
+          for (let i = 0; i < 20; i++) {
+            load.record({ source: 'db' }, 5 + i)
+            await page.waitForTimeout(50)
+          }
+          await page.locator('.chart h2', { hasText: 'load_seconds source=db' }).waitFor()
+          const overflow = await page.evaluate(`({
+          page: document.documentElement.scrollWidth - innerWidth,
+          cells: [...document.querySelectorAll('td')]
+            .filter(cell => cell.offsetParent !== null && cell.textContent !== '')
+            .filter(cell => cell.getBoundingClientRect().right > innerWidth)
+            .map(cell => cell.textContent),
+        })`)
+          expect(overflow).toEqual({ page: 0, cells: [] })
+          const path = join(folder, `${colorScheme}-${width}.png`)
+          const picture = await page.screenshot({ path, fullPage: true })
+          expect(picture.length).toBeGreaterThan(10_000)
+          await page.close()
+        }
+      } finally {
+        if (kept === undefined) rmSync(folder, { recursive: true })
+      }
+    },
+  )
 
   it('comes back by itself after the connection was lost', async () => {
     const page = await browser.newPage()

@@ -192,9 +192,9 @@ describe('the stream', () => {
       data: {
         frame: {
           sequence: 0,
-          verdict: { level: 'bad', text: 'Tripped: Hot' },
+          verdict: { level: 'bad', text: 'Tripped: Hot (heat 5, above its limit of 1)' },
           parts: [{ name: 'users', kind: 'cache', hitRatio: 0.75 }],
-          alerts: [{ name: 'Hot', state: 'tripped', value: 5, limit: 1 }],
+          alerts: [{ name: 'Hot', text: 'heat 5, above its limit of 1', state: 'tripped' }],
           slow: [slow],
         },
         history: { time: [1000] },
@@ -207,6 +207,36 @@ describe('the stream', () => {
       event: 'frame',
       data: { sequence: 1, calls: 10, failures: 1, timings: [{ name: 'load_seconds', count: 10 }] },
     })
+    await events.return(undefined)
+  })
+
+  it('goes on forward when the clock is set back, and names the busiest operation', async () => {
+    const clock = new VirtualClock(1_000_000)
+    const wallClock = { now: () => wall }
+    let wall = 7_200_000
+    const registry = new Registry({ clock, wallClock })
+    const { port } = await mount({ registry, clock })
+    registry.timing('rare_seconds').record(1)
+    const busy = registry.timing('busy_seconds', { labels: ['kind'] })
+    for (let i = 0; i < 10; i++) busy.record({ kind: 'a' }, 5)
+    // What the runtime does by itself is no operation.
+    for (let i = 0; i < 99; i++) registry.histogram('nodejs_gc_duration_seconds').observe(0.001)
+    const events = eventsOf(port)
+    await events.next()
+    const points: { elapsed: number; time: number; busiest: string }[] = []
+    for (let i = 0; i < 3; i++) {
+      wall += i === 1 ? -3_600_000 : 1000
+      clock.advance(1000)
+      const { data } = (await events.next()).value as { data: { point: (typeof points)[0] } }
+      points.push(data.point)
+    }
+    expect(points.map(({ elapsed }) => elapsed - points[0]!.elapsed)).toEqual([0, 1, 2])
+    expect(points.map(({ time }) => time)).toEqual([7201, 3601, 3602])
+    expect(points.at(-1)!.busiest).toBe('busy_seconds kind=a')
+    const { frame } = JSON.parse((await get(port, '/snapshot.json')).body.toString())
+    expect(frame.timings.map(({ name }: { name: string }) => name)).not.toContain(
+      'nodejs_gc_duration_seconds',
+    )
     await events.return(undefined)
   })
 

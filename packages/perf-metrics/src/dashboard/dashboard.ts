@@ -5,6 +5,7 @@ import {
   checkInteger,
   checkMethods,
   checkOptions,
+  describeStats,
   type OptionNames,
 } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
@@ -28,7 +29,9 @@ export interface DashboardOptions {
   readonly basePath?: string | undefined
   /** Rules to show. */
   readonly guard?: Guard | undefined
-  /** The slow operations that a tracer kept, newest first. */
+  /** A tracer of `@millrace/tracer`, whose slow traces are shown. Default: none */
+  readonly tracer?: SlowSpanSource | undefined
+  /** The slow operations that something else kept, newest first, in place of a `tracer`'s. */
   readonly slowSpans?: (() => readonly SlowSpan[]) | undefined
   /** Most browsers at a time, 1 to 1,000; more get 503. Default: 20 */
   readonly maxClients?: number | undefined
@@ -45,11 +48,17 @@ const OPTIONS: OptionNames<DashboardOptions> = {
   authorize: true,
   basePath: true,
   guard: true,
+  tracer: true,
   slowSpans: true,
   maxClients: true,
   interval: true,
   history: true,
   clock: true,
+}
+
+/** What keeps slow operations, newest first: a tracer. */
+export interface SlowSpanSource {
+  slowSpans(): readonly SlowSpan[]
 }
 
 /**
@@ -83,10 +92,13 @@ export class Dashboard {
     this.#authorize = checkFunction('authorize', authorize)
     this.#basePath = basePath
     this.#maxClients = checkInteger('maxClients', maxClients, 1, 1000)
+    const { tracer, slowSpans = tracer && (() => tracer.slowSpans()) } = options
+    if (tracer !== undefined) checkMethods('tracer', tracer, 'a Tracer', ['slowSpans'])
+    if (slowSpans !== undefined) checkFunction('slowSpans', slowSpans)
     const sources = {
       registry: options.registry,
       guard: options.guard,
-      slowSpans: options.slowSpans,
+      slowSpans,
       history: checkInteger('history', history, 10, 3600),
     }
     this.#frames = new LiveFrames(sources, checkInteger('interval', interval, 100, 10_000), clock)
@@ -233,3 +245,10 @@ export class Dashboard {
     this.close()
   }
 }
+
+describeStats<DashboardStats>(Dashboard.prototype, {
+  clients: 'gauge',
+  dropped: 'counter',
+  frameBytes: 'gauge',
+  frameTime: 'gauge',
+})

@@ -1,11 +1,14 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
+import { alertSentence } from '../guard/alert-sentence.ts'
 import type { Guard } from '../guard/guard.ts'
 import type { Registry } from '../registry/registry.ts'
 import { hitRatio, type Part, partOf } from '../report/parts.ts'
 import { combinedHitRatio } from '../report/performance-report.ts'
 import { type TimingReport, timedSeries, timingReport } from '../report/timing-report.ts'
+import type { Moment } from '../time/timeline.ts'
 import { Busiest } from './busiest.ts'
+import { ChartHistory, type ChartPoint, type FrameHistory, operationName } from './chart-history.ts'
 
 /** A slow operation that a tracer kept. */
 export interface SlowSpan {
@@ -46,23 +49,13 @@ export interface Frame {
     readonly state: string
     readonly value: number | null
     readonly limit: number | null
+    /** What was found, as a sentence. */
+    readonly text: string
     readonly summary: string
   }[]
   readonly slow: readonly SlowSpan[]
-}
-
-/** The lines of the charts, oldest first; equal lengths. */
-export interface FrameHistory {
-  readonly time: number[]
-  readonly rss: number[]
-  readonly heapUsed: number[]
-  readonly utilization: number[]
-  readonly delayP99: number[]
-  readonly calls: number[]
-  readonly failures: number[]
-  readonly p50: (number | null)[]
-  readonly p99: (number | null)[]
-  readonly hitRatio: (number | null)[]
+  /** What the charts get. */
+  readonly point: ChartPoint
 }
 
 export interface FrameSources {
@@ -73,6 +66,8 @@ export interface FrameSources {
 }
 
 const RESOLUTION = 20
+/** s after which a process has started: its modules are loaded, its code is compiled. */
+const START_UP = 5
 /** Rows of the tables that are sent. */
 const MOST_TIMINGS = 50
 const MOST_SPANS = 50
@@ -81,29 +76,23 @@ const MOST_SPANS = 50
 export class FrameRecorder {
   readonly #sources: FrameSources
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION })
-  readonly #history: FrameHistory = {
-    time: [],
-    rss: [],
-    heapUsed: [],
-    utilization: [],
-    delayP99: [],
-    calls: [],
-    failures: [],
-    p50: [],
-    p99: [],
-    hitRatio: [],
-  }
+  readonly #history: ChartHistory
   #sequence = 0
   #utilization = performance.eventLoopUtilization()
   #last = { time: 0, calls: 0, failures: 0 }
 
   constructor(sources: FrameSources) {
     this.#sources = sources
+    this.#history = new ChartHistory(sources.history)
     this.#delay.enable()
   }
 
   get history(): FrameHistory {
-    return this.#history
+    return this.#history.lines
+  }
+
+  moment(): Moment {
+    return this.#sources.registry.timeline.moment()
   }
 
   close(): void {
@@ -135,20 +124,43 @@ export class FrameRecorder {
     this.#delay.reset()
     const rates = this.#rates(busiest, now)
     const heapLimit = getHeapStatistics().heap_size_limit
-    const alerts = (guard?.status() ?? []).map(({ rule, state, value, limit }) => ({
-      name: rule.name,
-      state,
-      value: known(value),
-      limit: known(limit),
-      summary: rule.summary ?? '',
+    const statuses = guard?.status() ?? []
+    const alerts = statuses.map(status => ({
+      name: status.rule.name,
+      state: status.state,
+      value: known(status.value),
+      limit: known(status.limit),
+      text: alertSentence(status),
+      summary: status.rule.summary ?? '',
     }))
-    const frame: Frame = {
+    const started = this.#sequence > 0 && process.uptime() > START_UP
+    yield
+    const time = registry.timeline.date()
+    const [first] = timings
+    const settled = (value: number): number | null => (started ? value : null)
+    const point: ChartPoint = {
+      time: time / 1000,
+      elapsed: now / 1000,
+      rss,
+      heapUsed,
+      utilization: settled(utilization),
+      delayP99: settled(delayP99),
+      calls: settled(rates.calls),
+      failures: settled(rates.failures),
+      busiest: first === undefined ? null : operationName(first),
+      p50: first?.p50 ?? null,
+      p99: first?.p99 ?? null,
+      hitRatio: combinedHitRatio(parts),
+    }
+    this.#history.add(point)
+    const { pid, version: node } = process
+    return {
       sequence: this.#sequence++,
-      time: registry.timeline.date(),
+      time,
       elapsed: now,
       process: {
-        pid: process.pid,
-        node: process.version,
+        pid,
+        node,
         uptime: process.uptime(),
         rss,
         heapUsed,
@@ -157,9 +169,11 @@ export class FrameRecorder {
         delayP99,
       },
       verdict: verdict(
-        alerts.filter(({ state }) => state === 'tripped').map(({ name }) => name),
-        utilization,
-        delayP99,
+        alerts
+          .filter(({ state }) => state === 'tripped')
+          .map(({ name, text }) => `${name} (${text})`),
+        started ? utilization : 0,
+        started ? delayP99 : 0,
         heapUsed / heapLimit,
         rates,
       ),
@@ -168,10 +182,8 @@ export class FrameRecorder {
       ...rates,
       alerts,
       slow: (slowSpans?.() ?? []).slice(0, MOST_SPANS),
+      point,
     }
-    this.#remember(frame, combinedHitRatio(parts))
-    yield
-    return frame
   }
 
   #rates(
@@ -189,23 +201,6 @@ export class FrameRecorder {
       failures: Math.max(0, (total.failures - last.failures) / seconds),
     }
   }
-
-  #remember(frame: Frame, ratio: number | null): void {
-    const history = this.#history
-    const busiest = frame.timings[0]
-    history.time.push(frame.time / 1000)
-    history.rss.push(frame.process.rss)
-    history.heapUsed.push(frame.process.heapUsed)
-    history.utilization.push(frame.process.utilization)
-    history.delayP99.push(frame.process.delayP99)
-    history.calls.push(frame.calls)
-    history.failures.push(frame.failures)
-    history.p50.push(busiest?.p50 ?? null)
-    history.p99.push(busiest?.p99 ?? null)
-    history.hitRatio.push(ratio)
-    if (history.time.length <= this.#sources.history) return
-    for (const line of Object.values(history) as unknown[][]) line.shift()
-  }
 }
 
 function verdict(
@@ -215,7 +210,7 @@ function verdict(
   heap: number,
   { calls, failures }: { calls: number; failures: number },
 ): Frame['verdict'] {
-  if (tripped.length > 0) return { level: 'bad', text: `Tripped: ${tripped.join(', ')}` }
+  if (tripped.length > 0) return { level: 'bad', text: `Tripped: ${tripped.join('; ')}` }
   const percent = (share: number): string => `${Math.round(share * 100)} %`
   if (heap > 0.85) {
     return {

@@ -89,7 +89,8 @@ export class LiveFrames {
 
   /** Keeps a mark for all charts, and sends it at once. */
   mark(text: string): void {
-    const mark = { time: Date.now(), text }
+    const { date, elapsed } = this.#recorder.moment()
+    const mark = { time: date, elapsed, text }
     this.#marks.add(mark)
     if (this.#frame !== undefined) this.#subscribers.broadcast(this.#event('mark', mark))
   }

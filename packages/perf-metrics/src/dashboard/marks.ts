@@ -2,6 +2,8 @@
 export interface Mark {
   /** ms since 1970. */
   readonly time: number
+  /** ms on the clock of the frames, which never steps back. */
+  readonly elapsed: number
   readonly text: string
 }
 

@@ -3,6 +3,7 @@ import {
   checkFunction,
   checkOptions,
   checkRange,
+  describeStats,
   type OptionNames,
   type Timer,
 } from '@millrace/kit'
@@ -27,6 +28,8 @@ export interface RuleStatus {
   readonly state: RuleState
   /** Since when it is in this state, in ms since 1970. */
   readonly since: number
+  /** ms for which the condition has held, or has not, as of the last evaluation. */
+  readonly lasted: number
   /** The value judged last and its limit; `NaN` while there is too little to judge by. */
   readonly value: number
   readonly limit: number
@@ -73,6 +76,8 @@ interface Watched {
   /** When the condition last changed between holding and not, on the registry's timeline. */
   changed: number
   held: boolean
+  /** ms since then, as of the last evaluation. */
+  lasted: number
   finding: Finding
 }
 
@@ -119,6 +124,7 @@ export class Guard {
       since,
       changed: now,
       held: false,
+      lasted: 0,
       finding: { holds: undefined, value: NaN, limit: NaN },
     }))
     this.evaluate()
@@ -194,6 +200,7 @@ export class Guard {
       watched.changed = now
     }
     const lasted = now - watched.changed
+    watched.lasted = lasted
     const hold = holdOf(rule)
     if (watched.state === 'tripped') {
       if (!holds && lasted >= (rule.recoverAfter ?? Math.max(hold, LEAST_RECOVERY))) {
@@ -257,8 +264,8 @@ export class Guard {
   }
 }
 
-function statusOf({ rule, state, since, finding }: Watched): RuleStatus {
-  return { rule, state, since, value: finding.value, limit: finding.limit }
+function statusOf({ rule, state, since, lasted, finding }: Watched): RuleStatus {
+  return { rule, state, since, lasted, value: finding.value, limit: finding.limit }
 }
 
 function warn(error: unknown, { rule }: RuleStatus): void {
@@ -266,3 +273,11 @@ function warn(error: unknown, { rule }: RuleStatus): void {
     code: 'MILLRACE_GUARD_CALLBACK',
   })
 }
+
+describeStats<GuardStats>(Guard.prototype, {
+  rules: 'gauge',
+  pending: 'gauge',
+  tripped: 'gauge',
+  trips: 'counter',
+  recoveries: 'counter',
+})

@@ -21,6 +21,9 @@ export interface TimingReport {
 
 const FIVE_MINUTES = 300_000
 
+/** What the runtime does by itself, such as collecting garbage, is no operation. */
+const RUNTIME = /^(nodejs|process)_/
+
 /** One series of a timing, and of its failures. */
 export interface TimedSeries {
   readonly durations: Family
@@ -33,7 +36,7 @@ export function* timedSeries(families: readonly Family[]): Generator<TimedSeries
   const byName = new Map(families.map(family => [family.description.name, family]))
   for (const durations of families) {
     const { name, type } = durations.description
-    if (type !== 'histogram' || !name.endsWith('_seconds')) continue
+    if (type !== 'histogram' || !name.endsWith('_seconds') || RUNTIME.test(name)) continue
     const failures = byName.get(`${name.replace(/_seconds$/, '')}_failures_total`)
     for (const one of durations.series()) {
       const series = one as HistogramSeries

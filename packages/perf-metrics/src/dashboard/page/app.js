@@ -34,14 +34,19 @@ function bytes(value) {
 
 // --- tables --------------------------------------------------------------------------------------------------------
 
-/** Fills a table; its section is hidden while there are no rows. Cells are text, nodes, or [text, class]. */
+/**
+ * Fills a table; its section is hidden while there are no rows. Cells are text, nodes, or [text, class]. On a narrow screen every
+ * cell carries the head of its column instead of standing below it.
+ */
 function fill(id, head, rows) {
   const table = element(id)
   table.closest('section').hidden = rows.length === 0
+  const names = head.map(cell => (Array.isArray(cell) ? cell[0] : cell))
   const row = (cells, tag) => {
     const tr = document.createElement('tr')
-    for (const cell of cells) {
+    for (const [column, cell] of cells.entries()) {
       const td = document.createElement(tag)
+      if (tag === 'td') td.dataset.head = names[column]
       if (cell instanceof Node) td.append(cell)
       else if (Array.isArray(cell)) [td.textContent, td.className] = cell
       else td.textContent = cell
@@ -141,12 +146,11 @@ function showTimings(frame) {
   )
   fill(
     'alerts',
-    ['rule', 'state', 'value', 'limit', ['summary', 'text']],
+    ['rule', 'state', ['found', 'text'], ['summary', 'text']],
     frame.alerts.map(alert => [
       alert.name,
       [alert.state, alert.state],
-      digits(alert.value),
-      digits(alert.limit),
+      [alert.text, 'text'],
       [alert.summary, 'text'],
     ]),
   )
@@ -183,7 +187,8 @@ const CHARTS = [
   { title: 'Event loop: p99 delay', format: milliseconds, lines: { delayP99: 'delay' } },
   { title: 'Calls per second', format: digits, lines: { calls: 'calls', failures: 'failed' } },
   {
-    title: 'Busiest operation (log scale)',
+    title: 'Busiest operation',
+    subject: 'busiest',
     format: milliseconds,
     lines: { p50: 'p50', p99: 'p99' },
     log: true,
@@ -201,7 +206,7 @@ const plots = []
 function dataOf({ lines, log }) {
   const line = name =>
     log ? history[name].map(value => (value > 0 ? value : null)) : history[name]
-  return [history.time, ...Object.keys(lines).map(line)]
+  return [history.elapsed, ...Object.keys(lines).map(line)]
 }
 
 function createCharts() {
@@ -216,13 +221,16 @@ function createCharts() {
     return box
   })
   element('charts').append(...boxes)
-  CHARTS.forEach((chart, i) => {
+  for (const [i, chart] of CHARTS.entries()) {
     const options = chartOptions(chart, boxes[i].clientWidth, ink)
     plots.push({ chart, box: boxes[i], plot: new uPlot(options, dataOf(chart), boxes[i]) })
-  })
+  }
 }
 
 const clockTime = seconds => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false })
+
+/** The time of day of a point of the charts, by the clock as it is now: one that was set back shifts the labels, not the lines. */
+const dayTime = elapsed => clockTime(elapsed + history.time.at(-1) - history.elapsed.at(-1))
 
 /** The value under the cursor, or the latest one. */
 const legendValue = format => (plot, value, series, index) => {
@@ -237,9 +245,9 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
     height: 150,
     cursor,
     hooks: { draw: [drawMarks] },
-    scales: { x: { time: true }, y: log ? { distr: 3 } : { range: range ?? fromZero } },
+    scales: { x: { time: false }, y: log ? { distr: 3 } : { range: range ?? fromZero } },
     axes: [
-      { ...ink, size: 32, space: 80, values: (_, ticks) => ticks.map(clockTime) },
+      { ...ink, size: 32, space: 80, values: (_, ticks) => ticks.map(dayTime) },
       {
         ...ink,
         ...(incrs && { incrs }),
@@ -248,7 +256,7 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
       },
     ],
     series: [
-      { label: 'time', value: legendValue(clockTime) },
+      { label: 'time', value: legendValue(dayTime) },
       ...Object.values(lines).map((label, i) => ({
         label,
         ...STROKES[i],
@@ -265,9 +273,9 @@ function drawMarks({ ctx, bbox, data: [times], valToPos }) {
   ctx.strokeStyle = ctx.fillStyle = getComputedStyle(element('process')).color
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
   ctx.setLineDash([2, 3])
-  let free = Number.NEGATIVE_INFINITY
-  for (const { time, text } of marks) {
-    const point = history.time.findIndex(seconds => seconds * 1000 >= time)
+  let free = -Infinity
+  for (const { elapsed, text } of marks) {
+    const point = times.findIndex(seconds => seconds * 1000 >= elapsed)
     if (point <= 0) continue
     const x = valToPos(times[point], 'x', true)
     ctx.beginPath()
@@ -303,7 +311,9 @@ function axisColours() {
 function drawCharts() {
   if (plots.length === 0) createCharts()
   else for (const { chart, plot } of plots) plot.setData(dataOf(chart))
-  for (const { box, plot } of plots) {
+  for (const { chart, box, plot } of plots) {
+    const subject = chart.subject && history[chart.subject].at(-1)
+    if (subject) box.firstChild.textContent = `${chart.title}: ${subject} (log scale)`
     const [, ...lines] = plot.data
     box.classList.toggle('empty', !lines.some(line => line.some(Number.isFinite)))
   }
@@ -320,7 +330,7 @@ let received = 0
 let marks = []
 
 function show(frame) {
-  received = Date.now()
+  received = performance.now()
   const { pid, node, uptime, rss, heapUsed, utilization, delayP99 } = frame.process
   const verdict = element('verdict')
   verdict.textContent = frame.verdict.text
@@ -333,26 +343,10 @@ function show(frame) {
   previous = frame
 }
 
-function append(frame) {
-  const [busiest] = frame.timings
-  const hits = frame.parts.filter(part => part.kind === 'cache')
-  const sum = field => hits.reduce((total, part) => total + part.values[field], 0)
-  const lookups = hits.length === 0 ? 0 : sum('hits') + sum('misses')
-  const values = {
-    time: frame.time / 1000,
-    rss: frame.process.rss,
-    heapUsed: frame.process.heapUsed,
-    utilization: frame.process.utilization,
-    delayP99: frame.process.delayP99,
-    calls: frame.calls,
-    failures: frame.failures,
-    p50: busiest?.p50 ?? null,
-    p99: busiest?.p99 ?? null,
-    hitRatio: lookups === 0 ? null : sum('hits') / lookups,
-  }
-  for (const [line, value] of Object.entries(values)) {
-    history[line].push(value)
-    if (history[line].length > HISTORY) history[line].shift()
+function append({ point }) {
+  for (const [line, values] of Object.entries(history)) {
+    values.push(point[line])
+    if (values.length > HISTORY) values.shift()
   }
 }
 
@@ -377,6 +371,6 @@ events.addEventListener('frame', ({ data }) => {
 })
 
 setInterval(() => {
-  const age = (Date.now() - received) / 1000
+  const age = (performance.now() - received) / 1000
   element('age').textContent = received === 0 || age < 3 ? '' : `no data for ${Math.round(age)} s`
 }, 1000)
