@@ -21,9 +21,19 @@ const closing: (() => unknown)[] = [
   () => runtime.close(),
   () => rmSync(folder, { recursive: true }),
 ]
+/** What scrapers ask for, by a path each that answers with it whatever the scraper says. */
+const FORMATS: Readonly<Record<string, string>> = {
+  text: 'text/plain;version=0.0.4',
+  'text-1': 'text/plain;version=1.0.0;escaping=underscores',
+  openmetrics: 'application/openmetrics-text;version=1.0.0',
+  protobuf:
+    'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited',
+}
 let api: string
 /** Of a server that takes no protobuf, and so asks for OpenMetrics. */
 let textApi: string
+/** Of a server with a job for each of {@link FORMATS}. */
+let formatsApi: string
 
 async function freePort(): Promise<number> {
   const server = createTcpServer().listen(0, '127.0.0.1')
@@ -64,16 +74,25 @@ async function eventually(
   throw new Error(`${expression} never came to the value expected`)
 }
 
-/** Starts a server that scrapes `port`, and returns the address of its API. */
-async function prometheusOf(port: number, name: string, features: string): Promise<string> {
+/** Starts a server that scrapes `port` at a path per job, and returns the address of its API. */
+async function prometheusOf(
+  port: number,
+  name: string,
+  features: string,
+  paths: Readonly<Record<string, string>> = { shop: '/metrics' },
+): Promise<string> {
   const own = await freePort()
+  const jobs = Object.entries(paths).map(
+    ([job, path]) => `  - job_name: ${job}
+    metrics_path: ${path}
+    static_configs: [{ targets: ['127.0.0.1:${port}'] }]
+`,
+  )
   writeFileSync(
     join(folder, `${name}.yml`),
     `global: { scrape_interval: 500ms, scrape_timeout: 400ms }
 scrape_configs:
-  - job_name: shop
-    static_configs: [{ targets: ['127.0.0.1:${port}'] }]
-`,
+${jobs.join('')}`,
   )
   const prometheus = spawn(
     'prometheus',
@@ -119,6 +138,8 @@ beforeAll(async () => {
   const handler = metrics.handler()
   const server = createServer((request, response) => {
     accepted.push(String(request.headers.accept))
+    const asked = FORMATS[request.url!.slice(1)]
+    if (asked !== undefined) request.headers.accept = asked
     void handler(request, response)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -126,6 +147,8 @@ beforeAll(async () => {
   closing.unshift(() => server.close())
   api = await prometheusOf(port, 'native', 'native-histograms,exemplar-storage')
   textApi = await prometheusOf(port, 'text', 'exemplar-storage')
+  const paths = Object.fromEntries(Object.keys(FORMATS).map(name => [name, `/${name}`]))
+  formatsApi = await prometheusOf(port, 'formats', 'native-histograms', paths)
 })
 
 afterAll(async () => {
@@ -174,6 +197,21 @@ describe('a real Prometheus', () => {
     for (const sample of ['shop_size_bytes_bucket', 'shop_requests_total']) {
       const [exemplar] = await exemplarsOf(sample, textApi)
       expect(exemplar!.labels.trace_id, sample).toBe(traceId)
+    }
+  })
+
+  it('takes every format with names that are beyond its letters', async () => {
+    metrics.counter('shop.größe', { labels: ['pfad.é'] }).inc({ 'pfad.é': 'ü' }, 5)
+    metrics.timing('wörk_seconds').record(20)
+    for (const job of Object.keys(FORMATS)) {
+      const labels = `job="${job}"`
+      await eventually(`shop_gr__e_total{${labels}}`, value => value === 5, formatsApi)
+      await eventually(`up{${labels}}`, value => value === 1, formatsApi)
+      const [series] = await query(`shop_gr__e_total{${labels}}`, formatsApi)
+      expect(series!.metric, job).toMatchObject({ pfad__: 'ü' })
+      const count = job === 'protobuf' ? 'histogram_count(w_rk_seconds' : 'w_rk_seconds_count'
+      const end = job === 'protobuf' ? ')' : ''
+      await eventually(`${count}{${labels}}${end}`, value => value === 1, formatsApi)
     }
   })
 
