@@ -1,3 +1,4 @@
+import { describeStats } from '@millrace/kit'
 import { Contribution } from '../aggregate/contribution.ts'
 import type { Family } from '../instrument/family.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
@@ -77,3 +78,5 @@ class Sender {
     for (const { contribution } of this.#contributions.values()) contribution.retire()
   }
 }
+
+describeStats<{ received: number }>(ClusterReceiver.prototype, { received: 'counter' })

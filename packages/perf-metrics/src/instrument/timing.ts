@@ -1,4 +1,4 @@
-import { isThenable } from '@millrace/kit'
+import { describeStats, isThenable } from '@millrace/kit'
 import { type Distribution, quantile } from '../store/distribution.ts'
 import type { Counter } from './counter.ts'
 import type { Histogram } from './histogram.ts'
@@ -154,3 +154,18 @@ class RunningSpan implements TimingSpan {
     return milliseconds
   }
 }
+
+describeStats<TimingStats>(TimingSeries.prototype, {
+  count: 'counter',
+  successes: 'counter',
+  failures: 'counter',
+  total: 'milliseconds',
+  mean: 'gauge',
+  min: 'gauge',
+  max: 'gauge',
+  p50: 'gauge',
+  p90: 'gauge',
+  p95: 'gauge',
+  p99: 'gauge',
+  p999: 'gauge',
+})

@@ -1,4 +1,4 @@
-import { setSystemTimer, type Timer } from '@millrace/kit'
+import { describeStats, setSystemTimer, type Timer } from '@millrace/kit'
 import { assembled } from '../bytes/assembled.ts'
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { gzipped } from '../bytes/gzip.ts'
@@ -232,3 +232,12 @@ async function attemptPost(url: string, request: PostOptions): Promise<Outcome> 
     return { error, retryable: !request.signal.aborted }
   }
 }
+
+describeStats<OtlpExporterStats>(OtlpExporter.prototype, {
+  exports: 'counter',
+  failures: 'counter',
+  retries: 'counter',
+  pointsSent: 'counter',
+  pointsRejected: 'counter',
+  bytes: 'counter',
+})

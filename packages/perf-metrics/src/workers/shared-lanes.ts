@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads'
-import { checkInteger, checkOptions, type OptionNames } from '@millrace/kit'
+import { checkInteger, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import { Contribution, type RemoteState } from '../aggregate/contribution.ts'
 import { wasSet } from '../instrument/gauge.ts'
 import { readHistogramCells } from '../instrument/histogram-series.ts'
@@ -146,3 +146,9 @@ class LaneReader {
     return undefined
   }
 }
+
+describeStats<SharedLanesStats>(SharedLanes.prototype, {
+  lanes: 'gauge',
+  live: 'gauge',
+  unshared: 'gauge',
+})

@@ -1,7 +1,7 @@
-import { checkFunction, checkOptions } from '@millrace/kit'
+import { checkFunction, checkOptions, describeStats } from '@millrace/kit'
 import { StatusCode } from '../span/api/span.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
-import type { Exporter, ExporterStats } from './exporter.ts'
+import { EXPORTER_KINDS, type Exporter, type ExporterStats } from './exporter.ts'
 
 const KINDS = ['internal', 'server', 'client', 'producer', 'consumer']
 
@@ -56,3 +56,5 @@ export class ConsoleExporter implements Exporter {
 function show(value: unknown): string {
   return JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item))
 }
+
+describeStats<ExporterStats>(ConsoleExporter.prototype, EXPORTER_KINDS)

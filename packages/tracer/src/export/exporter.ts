@@ -1,3 +1,4 @@
+import type { StatsKinds } from '@millrace/kit'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
 import type { Resource } from './resource.ts'
 
@@ -31,4 +32,12 @@ export interface ExporterStats {
   queued: number
   /** Bytes that these hold. */
   queuedBytes: number
+}
+
+/** For `describeStats` of exporters. */
+export const EXPORTER_KINDS: StatsKinds<ExporterStats> = {
+  exported: 'counter',
+  dropped: 'counter',
+  queued: 'gauge',
+  queuedBytes: 'gauge',
 }

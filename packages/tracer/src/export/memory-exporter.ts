@@ -1,7 +1,8 @@
+import { describeStats } from '@millrace/kit'
 import type { AttributeValue, Scope, SpanKind, StatusCode } from '../span/api/span.ts'
 import type { SpanEvent, SpanLink } from '../span/recorded/span-details.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
-import type { Exporter, ExporterStats } from './exporter.ts'
+import { EXPORTER_KINDS, type Exporter, type ExporterStats } from './exporter.ts'
 
 /** An event of an ended span as ordinary data. */
 export interface FinishedEvent {
@@ -97,3 +98,5 @@ function finishLink({ context, attributes }: SpanLink): FinishedLink {
   const { traceId, spanId } = context
   return { traceId, spanId, attributes: attributes?.toObject() ?? {} }
 }
+
+describeStats<ExporterStats>(MemoryExporter.prototype, EXPORTER_KINDS)

@@ -3,9 +3,10 @@ import {
   checkOptions,
   checkPositive,
   checkText,
+  describeStats,
   type OptionNames,
 } from '@millrace/kit'
-import type { Exporter, ExporterStats } from '../export/exporter.ts'
+import { EXPORTER_KINDS, type Exporter, type ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../export/resource.ts'
 import { SpanExportError } from '../export/span-export-error.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
@@ -140,3 +141,5 @@ export class FileExporter implements Exporter {
 function spansOf(chunks: readonly Chunk[]): number {
   return chunks.reduce((sum, chunk) => sum + chunk.spans, 0)
 }
+
+describeStats<ExporterStats>(FileExporter.prototype, EXPORTER_KINDS)

@@ -1,5 +1,5 @@
-import { type Clock, LONGEST_DELAY, monotonicClock, type Timer } from '@millrace/kit'
-import type { Exporter, ExporterStats } from '../export/exporter.ts'
+import { type Clock, describeStats, LONGEST_DELAY, monotonicClock, type Timer } from '@millrace/kit'
+import { EXPORTER_KINDS, type Exporter, type ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../export/resource.ts'
 import { SpanExportError } from '../export/span-export-error.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
@@ -260,3 +260,5 @@ function isSuccess(outcome: Outcome): outcome is Outcome & { answer: Answer } {
   const { answer } = outcome
   return answer !== undefined && answer.status >= 200 && answer.status < 300
 }
+
+describeStats<ExporterStats>(OtlpExporter.prototype, EXPORTER_KINDS)

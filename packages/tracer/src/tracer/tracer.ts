@@ -1,4 +1,4 @@
-import { checkRange } from '@millrace/kit'
+import { checkRange, describeStats } from '@millrace/kit'
 import { discard } from '../export/discard.ts'
 import { resourceOf } from '../export/resource.ts'
 import { ExitFlush } from '../pipeline/exit-flush.ts'
@@ -99,3 +99,22 @@ function pipelineFor(options: TracerOptions, scope: Scope, enabled: boolean): Sp
     scope,
   )
 }
+
+describeStats<TracerStats>(Tracer.prototype, {
+  started: 'counter',
+  ended: 'counter',
+  unpooled: 'counter',
+  poolFree: 'gauge',
+  lateCalls: 'counter',
+  waiting: 'gauge',
+  held: 'gauge',
+  rejected: 'counter',
+  exported: 'counter',
+  dropped: 'counter',
+  queued: 'gauge',
+  queuedBytes: 'gauge',
+  encoding: 'milliseconds',
+  overhead: 'gauge',
+  allowed: 'gauge',
+  optimized: 'gauge',
+})
