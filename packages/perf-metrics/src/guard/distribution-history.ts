@@ -77,13 +77,17 @@ export class DistributionHistory {
     return sum
   }
 
-  /** What ended up to `until`, in pieces of `width` ms backwards from there, the oldest first. A piece that is not complete is left out. */
-  pieces(until: number, width: number): Distribution[] {
+  /**
+   * What ended up to `until`, in pieces of `width` ms backwards from there, the oldest first. A piece that is not complete is left out.
+   * Stops after each block, as {@link read} does after each series.
+   */
+  *pieces(until: number, width: number): Generator<void, Distribution[]> {
     const pieces: Distribution[] = []
     for (const { end, distribution } of this.#blocks) {
       if (end > until) break
       const index = Math.floor((until - end) / width)
       pieces[index] = merge(pieces[index] ?? NOTHING, distribution)
+      yield
     }
     const start = this.#blocks[0]?.start ?? until
     const complete = Math.floor((until - start + this.#width / 2) / width)

@@ -27,6 +27,8 @@ const BODY = 0.75
 /** How improbable the rise of the quantile itself must be where the body is what changed beyond chance. */
 const NOMINAL = 0.05
 
+const NOTHING = emptyDistribution(FINEST_SCHEMA)
+
 /** What a baseline says of one quantile. */
 interface Level {
   readonly quantile: number
@@ -58,14 +60,20 @@ export function regression(rule: RegressionRule): Evaluator {
       yield* history.read(select(rule, families), now)
       const from = now - window
       if (history.begun !== known) {
-        known = history.begun
-        const batches = history.pieces(from, window / BATCHES)
+        const { begun } = history
+        const batches = yield* history.pieces(from, window / BATCHES)
+        const windows = yield* groups(batches, BATCHES)
+        const all = windows.reduce(merge, NOTHING)
         yield
-        const windows = history.pieces(from, window)
-        yield
-        const all = batches.reduce(merge, emptyDistribution(FINEST_SCHEMA))
+        const found: Level[] = []
+        for (const q of quantiles) {
+          found.push(...levelOf(q, all, batches, windows, minimum))
+          yield
+        }
+        // Together, as an evaluation may be broken off at any step before.
+        known = begun
         count = all.count
-        levels = quantiles.flatMap(q => levelOf(q, all, batches, windows, minimum))
+        levels = found
       }
       const [level] = levels
       if (level === undefined) return UNKNOWN
@@ -82,6 +90,17 @@ export function regression(rule: RegressionRule): Evaluator {
       return Number.isNaN(value) ? UNKNOWN : { holds: false, value, limit }
     },
   }
+}
+
+/** Each `size` of the pieces together, from the last ones back; what is left over at the beginning is left out. */
+function* groups(pieces: readonly Distribution[], size: number): Generator<void, Distribution[]> {
+  const joined: Distribution[] = []
+  for (let end = pieces.length; end >= size; end -= size) {
+    // Pieces in which nothing was read are holes.
+    joined.unshift(pieces.slice(end - size, end).reduce(merge, NOTHING))
+    yield
+  }
+  return joined
 }
 
 /** None where the baseline is too short. */
