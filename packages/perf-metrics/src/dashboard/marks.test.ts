@@ -30,7 +30,9 @@ describe('Dashboard.mark', () => {
     let text = (await reader.read()).value!
     dashboard.mark('upstream killed')
     while (!text.includes('event: mark')) text += (await reader.read()).value
-    expect(text).toMatch(/event: mark\ndata: \{"time":\d+,"elapsed":[\d.]+,"text":"upstream killed"\}/)
+    expect(text).toMatch(
+      /event: mark\ndata: \{"time":\d+,"elapsed":[\d.]+,"text":"upstream killed"\}/,
+    )
     await reader.cancel()
   })
 
