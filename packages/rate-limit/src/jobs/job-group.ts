@@ -10,7 +10,7 @@ import { JobScheduler } from './job-scheduler.ts'
 import { type JobSchedulerOptions, SCHEDULER_OPTION_NAMES } from './scheduler-options.ts'
 
 export interface JobGroupOptions extends JobSchedulerOptions {
-  /** After so long without a job a key's scheduler is closed and forgotten, in ms; default 300,000. */
+  /** After so long without a job a key's scheduler is closed and forgotten, in ms. Default: 300,000 */
   readonly idle?: number | undefined
 }
 
@@ -22,8 +22,8 @@ interface Member {
 }
 
 /**
- * A scheduler per key, with the same options, made when it is needed and closed when it is not. With `redis`, what bottleneck keeps
- * there for a key does not expire and is not deleted: the keys should be a bounded set.
+ * A scheduler per key, with the same options, made when it is needed and closed when it is not. With `redis`, what is kept there for a
+ * key expires some minutes later.
  */
 export class JobGroup {
   readonly #options: JobSchedulerOptions

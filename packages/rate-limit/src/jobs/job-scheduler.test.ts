@@ -13,6 +13,7 @@ import {
   LimiterClosedError,
   QueueFullError,
 } from '../errors.ts'
+import type { JobOptions } from './job.ts'
 import { JobBatcher } from './job-batcher.ts'
 import { JobGroup } from './job-group.ts'
 import { JobScheduler } from './job-scheduler.ts'
@@ -123,10 +124,159 @@ describe('JobScheduler', () => {
 
   test('a job that runs too long gives its place away', async () => {
     const scheduler = create({ maxConcurrent: 1, expiration: 20 })
-    await expect(scheduler.schedule(() => new Promise(() => {}))).rejects.toThrow(JobExpiredError)
+    const { wait, open } = gate()
+    let told: unknown
+    const long = scheduler.schedule(async ({ signal }) => {
+      await wait()
+      told = signal.reason
+    })
+    await expect(long).rejects.toThrow(JobExpiredError)
     expect(await scheduler.schedule(() => 'next')).toBe('next')
-    expect(scheduler.stats().expired).toBe(1)
-    await scheduler.close().catch(() => {})
+    expect(scheduler.stats()).toMatchObject({ expired: 1, running: 1, done: 1 })
+    let closed = false
+    const closing = scheduler.close().then(() => (closed = true))
+    for (let turn = 0; turn < 100; turn++) await new Promise(resolve => setImmediate(resolve))
+    expect(closed).toBe(false)
+    open()
+    await closing
+    expect(told).toBeInstanceOf(JobExpiredError)
+    expect(scheduler.stats().running).toBe(0)
+  })
+
+  test('a job hears of its caller’s abort while it runs', async () => {
+    const scheduler = create()
+    const controller = new AbortController()
+    const job = scheduler.schedule(
+      ({ signal }) =>
+        new Promise(resolve => signal.addEventListener('abort', () => resolve(signal.reason))),
+      { signal: controller.signal },
+    )
+    while (scheduler.stats().running === 0) await new Promise(resolve => setImmediate(resolve))
+    controller.abort('enough')
+    expect(await job).toBe('enough')
+    expect(scheduler.stats()).toMatchObject({ done: 1, abandoned: 0 })
+  })
+
+  describe('jobs that are given up while they wait', () => {
+    /** Long against any test: nothing is refilled. */
+    const AN_HOUR = 3_600_000
+
+    async function giveUp(scheduler: JobScheduler, count: number, options: JobOptions = {}) {
+      const controller = new AbortController()
+      const { signal } = controller
+      const jobs = Array.from({ length: count }, () =>
+        scheduler.schedule(() => 0, { ...options, signal }),
+      )
+      const ends = Promise.allSettled(jobs)
+      // bottleneck has taken them into its queue by then.
+      await new Promise(resolve => setTimeout(resolve, 20))
+      controller.abort()
+      const states = (await ends).map(({ status }) => status)
+      return states.filter(status => status === 'rejected').length
+    }
+
+    test('leave their part of a reservoir and their place in the queue', async () => {
+      const scheduler = create({
+        maxConcurrent: 1,
+        maxQueue: 8,
+        reservoir: { initial: 3, refreshAmount: 3, interval: AN_HOUR },
+      })
+      const { wait, open } = gate()
+      const first = scheduler.schedule(wait)
+      while (scheduler.stats().running === 0) await new Promise(resolve => setImmediate(resolve))
+      expect(await giveUp(scheduler, 8)).toBe(8)
+      expect(scheduler.stats().waiting).toBe(0)
+      // Others than those: they have their own places.
+      const others = Array.from({ length: 2 }, () =>
+        scheduler.schedule(() => 'ran', { priority: 7 }),
+      )
+      open()
+      await first
+      expect(await Promise.all(others)).toEqual(['ran', 'ran'])
+      expect(scheduler.stats()).toMatchObject({ dropped: 0, abandoned: 8, done: 3 })
+    })
+
+    test('leave their time between starts to those who come after them', async () => {
+      const scheduler = create({ minTime: 200 })
+      await scheduler.schedule(() => {})
+      expect(await giveUp(scheduler, 20)).toBe(20)
+      const start = performance.now()
+      await scheduler.schedule(() => {})
+      await scheduler.schedule(() => {})
+      // The last of the twenty would have started after four seconds.
+      expect(performance.now() - start).toBeLessThan(2_000)
+    })
+
+    test('hand their start to the next of their kind, in order', async () => {
+      const scheduler = create({ minTime: 30 })
+      const log: number[] = []
+      const controllers = Array.from({ length: 10 }, () => new AbortController())
+      const jobs = controllers.map(({ signal }, index) =>
+        scheduler.schedule(() => log.push(index), { signal }).catch(() => undefined),
+      )
+      await jobs[0]
+      for (const index of [3, 1, 4, 8]) controllers[index]!.abort()
+      await Promise.all(jobs)
+      expect(log).toEqual([0, 2, 5, 6, 7, 9])
+    })
+
+    test('whatever is given up, all others run in order, within their limits', () =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(
+            fc.record({
+              priority: fc.constantFrom(3, 5, 5),
+              weight: fc.integer({ min: 1, max: 2 }),
+              pause: fc.boolean(),
+              abort: fc.option(fc.nat(12), { nil: undefined }),
+            }),
+            { minLength: 1, maxLength: 12 },
+          ),
+          async plan => {
+            const scheduler = create({
+              maxConcurrent: 2,
+              reservoir: { initial: 100, refreshAmount: 100, interval: AN_HOUR },
+            })
+            let inside = 0
+            let most = 0
+            const log: { id: number; kind: string }[] = []
+            const controllers = plan.map(() => new AbortController())
+            const jobs: Promise<unknown>[] = []
+            let weight = 0
+            for (const [id, step] of plan.entries()) {
+              const kind = `${step.priority} ${step.weight}`
+              const run = async () => {
+                inside += step.weight
+                most = Math.max(most, inside)
+                log.push({ id, kind })
+                weight += step.weight
+                await new Promise(resolve => setImmediate(resolve))
+                inside -= step.weight
+              }
+              const { priority, weight: own } = step
+              const { signal } = controllers[id]!
+              jobs.push(
+                scheduler.schedule(run, { priority, weight: own, signal }).catch(() => undefined),
+              )
+              if (step.pause) await new Promise(resolve => setTimeout(resolve, 1))
+              if (step.abort !== undefined) controllers[step.abort]?.abort()
+            }
+            await Promise.all(jobs)
+            expect(most).toBeLessThanOrEqual(2)
+            for (const kind of new Set(log.map(entry => entry.kind))) {
+              const ids = log.filter(entry => entry.kind === kind).map(({ id }) => id)
+              expect(ids).toEqual(ids.toSorted((a, b) => a - b))
+            }
+            const { done, abandoned, waiting } = scheduler.stats()
+            expect([done + abandoned, waiting]).toEqual([plan.length, 0])
+            // Those that ran, and no others, have used the reservoir.
+            const left = Array.from({ length: 100 - weight }, () => scheduler.schedule(() => 1))
+            expect(await Promise.all(left)).toHaveLength(100 - weight)
+            await scheduler.close()
+          },
+        ),
+        { numRuns: runs(4) },
+      ))
   })
 
   test.each([
@@ -290,6 +440,13 @@ describeRedis('JobScheduler on Redis', redis => {
     // Schedulers first: their last commands would fail on a closed connection.
     await closeAll()
     for (const client of clients.splice(0)) client.disconnect()
+    const scanner = new Redis(redis.server.port)
+    const keys = await scanner.keys('b_*')
+    // bottleneck's own have none.
+    const own = keys.filter(key => !key.startsWith('b_plain_'))
+    const lives = await Promise.all(own.map(async key => [key, await scanner.pttl(key)] as const))
+    scanner.disconnect()
+    expect(lives.filter(([, left]) => left === -1)).toEqual([])
   })
 
   function connect(): Redis {
@@ -327,17 +484,40 @@ describeRedis('JobScheduler on Redis', redis => {
     expect(left).toBeLessThanOrEqual(300_000)
   })
 
-  test('a group leaves keys behind for each of its own, which never expire', async () => {
+  test('what a group leaves behind for each of its keys expires', async () => {
     const client = connect()
     await client.flushall()
-    const group = new JobGroup({ id: 'orders', redis: client, maxConcurrent: 1 })
+    const group = new JobGroup({ id: 'orders', redis: client, maxConcurrent: 1, idle: 200 })
     for (const key of ['a', 'b']) await group.key(key).schedule(() => key)
-    await group.close()
-    for (const key of ['a', 'b']) {
-      const left = await client.keys(`b_{orders:${key}}_*`)
-      expect(left).not.toEqual([])
-      expect(await Promise.all(left.map(name => client.pttl(name)))).toContain(-1)
+    await expect.poll(() => group.size).toBe(0)
+    const left = await client.keys('b_{orders:*')
+    expect(left.length).toBeGreaterThan(2)
+    for (const key of left) {
+      const life = await client.pttl(key)
+      expect(life).toBeGreaterThan(200_000)
+      expect(life).toBeLessThanOrEqual(300_000)
     }
+    await group.close()
+  })
+
+  test('jobs given up in one process leave their places to others', async () => {
+    const [one, other] = [1, 2].map(() =>
+      create({ id: 'given up', redis: connect(), maxConcurrent: 1, maxQueue: 3 }),
+    )
+    const { wait, open } = gate()
+    const first = one!.schedule(wait)
+    while (one!.stats().running === 0) await clients[0]!.ping()
+    const controller = new AbortController()
+    const { signal } = controller
+    const ends = Promise.allSettled([1, 2, 3].map(() => one!.schedule(() => 0, { signal })))
+    await clients[0]!.ping()
+    controller.abort()
+    await ends
+    const next = [1, 2].map(() => one!.schedule(() => 'ran', { priority: 2 }))
+    open()
+    await first
+    expect(await Promise.all(next)).toEqual(['ran', 'ran'])
+    expect(await other!.schedule(() => 'ran')).toBe('ran')
   })
 
   test('after FLUSHALL jobs run again, which plain bottleneck never manages on Redis 7', async () => {

@@ -4,6 +4,7 @@ import {
   checkNonNegativeOrInfinity,
   checkOptions,
   checkPositive,
+  describeStats,
   type Timer,
 } from '@millrace/kit'
 import Bottleneck from 'bottleneck'
@@ -16,7 +17,9 @@ import {
   QueueFullError,
 } from '../errors.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
-import { JOB_OPTION_NAMES, Job, type JobOptions } from './job.ts'
+import { BottleneckQueue } from './bottleneck-queue.ts'
+import { JOB_OPTION_NAMES, Job, type JobContext, type JobOptions } from './job.ts'
+import { type JobLine, JobLines, type Start } from './job-lines.ts'
 import {
   type JobSchedulerOptions,
   type JobSettings,
@@ -27,8 +30,9 @@ import {
 import { releaseConnection, shareConnection } from './shared-connection.ts'
 
 export interface JobSchedulerStats {
-  /** Jobs that wait, those included whose caller has given them up. */
+  /** Jobs that wait. */
   waiting: number
+  /** Jobs that run, those included whose expiration has passed. */
   running: number
   /** Jobs that ended well. */
   done: number
@@ -60,15 +64,17 @@ export class JobScheduler {
   readonly #clock: Clock
   #settings: JobSettings
   #limiter: Bottleneck
-  /** Jobs not yet started, in order of arrival: what must move when the limiter is replaced. */
-  readonly #queued = new Set<Job>()
+  #queue: BottleneckQueue
+  readonly #lines = new JobLines()
+  #starts = 0
+  /** What runs, until it has ended. */
+  readonly #active = new Set<Promise<unknown>>()
   /** Jobs that failed and are to be tried again, before they are in line. */
   readonly #resting = new Map<Job, Timer>()
   #replacing: Promise<void> | undefined = undefined
   /** Resolves when the last change of settings is made; never rejects. */
   #updated: Promise<unknown> = Promise.resolve()
   #closed: Promise<void> | undefined = undefined
-  #running = 0
   #done = 0
   #failed = 0
   #dropped = 0
@@ -94,24 +100,26 @@ export class JobScheduler {
     this.#settings = settings
     const translated = toBottleneck(settings, redis !== undefined)
     this.#limiter = this.#create(translated)
+    this.#queue = new BottleneckQueue(this.#limiter)
   }
 
   /**
-   * Runs `fn` when its turn comes.
+   * Runs `fn` when its turn comes. Its `signal` aborts when its expiration passes or the caller's `signal` aborts: what does not heed it
+   * runs on, and {@link close} waits for it.
    *
    * @returns what `fn` returns
    * @throws (by rejection) what `fn` throws; {AcquireTimeoutError}; `signal.reason`; {QueueFullError};
    *   {JobExpiredError}; {LimiterClosedError}; {InvalidOptionError}
    */
-  async schedule<R>(fn: () => R | PromiseLike<R>, options: JobOptions = {}): Promise<R> {
+  async schedule<R>(
+    fn: (context: JobContext) => R | PromiseLike<R>,
+    options: JobOptions = {},
+  ): Promise<R> {
     this.#check(options)
     if (this.#closed !== undefined) throw new LimiterClosedError(this.name)
     const job = new Job(fn, options, this.name, this.#clock)
-    job.promise.catch(() => {
-      if (this.#queued.has(job) || this.#resting.has(job)) this.#abandoned++
-      this.#wakeNoMore(job)
-    })
-    void this.#submit(job)
+    job.promise.catch(() => this.#onGivenUp(job))
+    this.#submit(job)
     return job.promise as Promise<R>
   }
 
@@ -133,8 +141,8 @@ export class JobScheduler {
 
   stats(): JobSchedulerStats {
     return {
-      waiting: this.#queued.size + this.#resting.size,
-      running: this.#running,
+      waiting: this.#lines.size + this.#resting.size,
+      running: this.#active.size,
       done: this.#done,
       failed: this.#failed,
       dropped: this.#dropped,
@@ -145,7 +153,10 @@ export class JobScheduler {
     }
   }
 
-  /** Refuses new jobs, drops those that wait with {@link LimiterClosedError}, and resolves when the others have ended. */
+  /**
+   * Refuses new jobs, drops those that wait with {@link LimiterClosedError}, and resolves when the others have ended, those too whose
+   * expiration has passed.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#stop()
     return this.#closed
@@ -178,39 +189,92 @@ export class JobScheduler {
     }
   }
 
-  async #submit(job: Job): Promise<void> {
-    this.#queued.add(job)
-    while (this.#replacing !== undefined) await this.#replacing
-    if (!job.pending) this.#queued.delete(job)
-    else await this.#run(job, this.#limiter)
+  #submit(job: Job): void {
+    const { expiration = this.#options.expiration ?? this.#defaultExpiration } = job.options
+    const line = this.#lines.add(job, expiration)
+    if (this.#replacing === undefined) this.#ask(line)
   }
 
-  async #run(job: Job, limiter: Bottleneck): Promise<void> {
-    const { priority = DEFAULT_PRIORITY, weight = 1 } = job.options
-    const expiration = job.options.expiration ?? this.#options.expiration ?? this.#defaultExpiration
-    let started = false
+  /** Asks bottleneck for a start, unless it was asked for enough. */
+  #ask(line: JobLine): void {
+    if (line.starts.size >= line.jobs.size) return
+    const start = { id: `${this.#starts++}`, line }
+    line.starts.add(start)
+    void this.#run(start, this.#limiter)
+  }
+
+  async #run(start: Start, limiter: Bottleneck): Promise<void> {
+    const { id, line } = start
+    const { priority, weight, expiration } = line
+    let job: Job | undefined
     try {
       const value = await limiter.schedule(
-        { priority, weight, ...(expiration < Infinity && { expiration }) },
-        async () => {
-          started = true
-          this.#queued.delete(job)
-          this.#running++
-          try {
-            return await job.start()
-          } finally {
-            this.#running--
-          }
+        { id, priority, weight, ...(expiration < Infinity && { expiration }) },
+        () => {
+          line.starts.delete(start)
+          job = this.#lines.next(start)
+          return job === undefined ? this.#giveBack(limiter, weight) : this.#start(job)
         },
       )
-      if (job.pending) this.#done++
-      job.succeed(value)
+      this.#lines.forget(line)
+      if (job?.pending) this.#done++
+      job?.succeed(value)
     } catch (error) {
-      // Dropped by the limiter that was replaced: it waits for the new one.
-      if (!started && this.#limiter !== limiter) return this.#submit(job)
-      this.#queued.delete(job)
-      this.#settle(job, error, started)
+      if (job !== undefined) this.#settle(job, error, true)
+      else if (line.starts.delete(start)) this.#onDropped(line, error, limiter)
     }
+  }
+
+  #start(job: Job): Promise<unknown> {
+    const line = this.#lines.remove(job)!
+    // It may have had the start of another line.
+    this.#withdraw(line)
+    const run = job.start()
+    this.#active.add(run)
+    const end = () => this.#active.delete(run)
+    run.then(end, end)
+    return run
+  }
+
+  /** Takes back a start that nothing waits for any more. */
+  #withdraw(line: JobLine): void {
+    if (line.starts.size <= line.jobs.size) return
+    for (const start of [...line.starts].reverse()) {
+      if (!this.#queue.withdraw(start.id)) continue
+      line.starts.delete(start)
+      break
+    }
+    this.#lines.forget(line)
+  }
+
+  /** Undoes a start that came when nothing waited for it; what was let through behind it keeps its time. */
+  async #giveBack(limiter: Bottleneck, weight: number): Promise<void> {
+    const { minTime = 0, reservoir } = this.#settings
+    // One that had to wait may have been let through before the last refill.
+    if (minTime > 0 || reservoir === undefined || weight === 0) return
+    await limiter.incrementReservoir(weight).catch(error => this.#onError(error))
+  }
+
+  /** bottleneck dropped a start that was waited for. */
+  #onDropped(line: JobLine, error: unknown, limiter: Bottleneck): void {
+    // What waits for the limiter that was replaced waits for the new one.
+    if (this.#limiter !== limiter) return
+    // The first of the line is the oldest, which is what a strategy drops; what is refused is the last.
+    const jobs = [...line.jobs]
+    if (jobs.length <= line.starts.size) return
+    const refused = this.#settings.strategy === undefined || this.#settings.strategy === 'overflow'
+    const job = refused ? jobs.at(-1)! : jobs[0]!
+    this.#lines.remove(job)
+    this.#settle(job, error, false)
+  }
+
+  #onGivenUp(job: Job): void {
+    const line = this.#lines.remove(job)
+    if (line !== undefined) this.#withdraw(line)
+    const timer = this.#resting.get(job)
+    timer?.cancel()
+    this.#resting.delete(job)
+    if (line !== undefined || timer !== undefined) this.#abandoned++
   }
 
   get #defaultExpiration(): number {
@@ -230,7 +294,7 @@ export class JobScheduler {
       job.fail(reason)
     } else if (EXPIRED.test(error.message)) {
       this.#expired++
-      job.fail(new JobExpiredError(this.name, { cause: error }))
+      job.expire(new JobExpiredError(this.name, { cause: error }))
     } else if (this.#closed !== undefined) job.fail(new LimiterClosedError(this.name))
     else {
       this.#dropped++
@@ -250,16 +314,11 @@ export class JobScheduler {
       job,
       this.#clock.setTimer(() => {
         this.#resting.delete(job)
-        void this.#submit(job)
+        this.#submit(job)
       }, delay),
     )
     job.wait()
     return true
-  }
-
-  #wakeNoMore(job: Job): void {
-    this.#resting.get(job)?.cancel()
-    this.#resting.delete(job)
   }
 
   async #update(changes: JobSettings): Promise<void> {
@@ -273,6 +332,7 @@ export class JobScheduler {
       }
       this.#replacing = this.#replace(translated).finally(() => {
         this.#replacing = undefined
+        for (const line of this.#lines.arrivals) this.#ask(line)
       })
       await this.#replacing
     } else await this.#limiter.updateSettings(translated as Bottleneck.ConstructorOptions)
@@ -281,18 +341,21 @@ export class JobScheduler {
   async #replace(settings: Record<string, unknown>): Promise<void> {
     const old = this.#limiter
     this.#limiter = this.#create(settings)
+    this.#queue = new BottleneckQueue(this.#limiter)
     await old.stop({ dropWaitingJobs: true })
     await old.disconnect()
   }
 
   async #stop(): Promise<void> {
-    for (const job of [...this.#resting.keys()]) {
-      this.#wakeNoMore(job)
+    for (const [job, timer] of this.#resting) {
+      timer.cancel()
+      this.#resting.delete(job)
       job.fail(new LimiterClosedError(this.name))
     }
     await this.#updated
     await this.#limiter.stop({ dropWaitingJobs: true })
     await this.#limiter.disconnect(false)
+    await Promise.allSettled(this.#active)
     if (this.#redis !== undefined) releaseConnection(this.#redis)
   }
 
@@ -314,3 +377,15 @@ export class JobScheduler {
     if (expiration !== undefined) checkPositive('expiration', expiration)
   }
 }
+
+describeStats<JobSchedulerStats>(JobScheduler.prototype, {
+  waiting: 'gauge',
+  running: 'gauge',
+  done: 'counter',
+  failed: 'counter',
+  dropped: 'counter',
+  expired: 'counter',
+  retried: 'counter',
+  abandoned: 'counter',
+  errors: 'counter',
+})

@@ -4,16 +4,22 @@ import type { Clock, Timer } from '../clock.ts'
 import { AcquireTimeoutError } from '../errors.ts'
 
 export interface JobOptions {
-  /** 0 is served first, 9 last; default 5. */
+  /** 0 is served first, 9 last; Default: 5 */
   readonly priority?: number | undefined
-  /** How much of `maxConcurrent` and of the reservoir it takes; default 1. */
+  /** How much of `maxConcurrent` and of the reservoir it takes; Default: 1 */
   readonly weight?: number | undefined
-  /** How long it may wait for its start, in ms; default no limit. */
+  /** How long it may wait for its start, in ms. Default: Infinity */
   readonly timeout?: number | undefined
-  /** Takes it out of the queue, with `signal.reason`. A job that runs is not stopped: give it the signal too. */
+  /** Takes it out of the queue, with `signal.reason`; of a job that runs it aborts the signal that the job was given. */
   readonly signal?: AbortSignal | undefined
-  /** How long it may run, in ms; default the scheduler's. */
+  /** How long it may run, in ms. Default: the scheduler's */
   readonly expiration?: number | undefined
+}
+
+/** What a job is called with. */
+export interface JobContext {
+  /** Aborts when the job's expiration passes, with the {@link JobExpiredError}, or with the caller's `signal`. */
+  readonly signal: AbortSignal
 }
 
 export const JOB_OPTION_NAMES: OptionNames<JobOptions> = {
@@ -25,8 +31,7 @@ export const JOB_OPTION_NAMES: OptionNames<JobOptions> = {
 }
 
 /**
- * One job between its caller and bottleneck, which knows neither timeouts of waiting jobs nor signals: a job that has
- * been given up is left in its queue and does nothing when its turn comes.
+ * One job between its caller and bottleneck, which knows neither timeouts of waiting jobs nor signals.
  *
  * The function runs in the caller's asynchronous context; left to itself, bottleneck runs it in that of whatever job
  * happened to drain the queue (issue 211).
@@ -38,15 +43,25 @@ export class Job {
   /** Whether its caller still waits for it. */
   pending = true
   readonly #context = new AsyncResource('millrace.Job')
-  readonly #fn: () => unknown
+  readonly #fn: (context: JobContext) => unknown
   readonly #name: string
   readonly #clock: Clock
   #resolve!: (value: unknown) => void
   #reject!: (error: unknown) => void
   #timer: Timer | undefined = undefined
-  readonly #onAbort = (): void => this.fail(this.options.signal?.reason)
+  #running: AbortController | undefined = undefined
+  readonly #onAbort = (): void => {
+    const reason = this.options.signal?.reason
+    if (this.#running === undefined) this.fail(reason)
+    else this.#running.abort(reason)
+  }
 
-  constructor(fn: () => unknown, options: JobOptions, name: string, clock: Clock) {
+  constructor(
+    fn: (context: JobContext) => unknown,
+    options: JobOptions,
+    name: string,
+    clock: Clock,
+  ) {
     this.#fn = fn
     this.options = options
     this.#name = name
@@ -69,13 +84,25 @@ export class Job {
     if (signal?.aborted) this.#onAbort()
   }
 
-  /** Runs the function, unless nobody waits for it any more. */
+  /** Runs the function. */
   async start(): Promise<unknown> {
-    if (!this.pending) return undefined
     // From here on it runs: what bounded its wait no longer applies.
-    this.#unbind()
+    this.#timer?.cancel()
     this.attempts++
-    return this.#context.runInAsyncScope(this.#fn)
+    const running = new AbortController()
+    this.#running = running
+    try {
+      return await this.#context.runInAsyncScope(this.#fn, undefined, { signal: running.signal })
+    } finally {
+      if (this.#running === running) this.#running = undefined
+      if (!this.pending) this.#unbind()
+    }
+  }
+
+  /** Tells its caller and the job itself that it runs for too long. */
+  expire(error: Error): void {
+    this.#running?.abort(error)
+    this.fail(error)
   }
 
   succeed(value: unknown): void {

@@ -90,11 +90,14 @@ const RESERVOIR_NAMES: OptionNames<Reservoir> = {
   interval: true,
 }
 
-/** The rate up to which bottleneck's local scheduler keeps pace, in ms between starts (measured: 380 to 420 starts/s). */
+/** The rate up to which bottleneck's local scheduler keeps pace, in ms between starts: see benchmarks/results/limiter.md. */
 const LOCAL_MIN_TIME = 5
 
 /** The same with Redis, where it has no timers to wait for. */
 const REDIS_MIN_TIME = 1
+
+/** For how many ms, at least, Redis keeps a scheduler that no process uses. */
+const KEPT = 300_000
 
 const LOCAL_HEARTBEAT = 250
 const REDIS_HEARTBEAT = 5_000
@@ -124,6 +127,9 @@ export function toBottleneck(settings: JobSettings, shared: boolean): Record<str
     strategy: STRATEGIES[checkOneOf('strategy', strategy, Object.keys(STRATEGIES) as Strategy[])],
     penalty: penalty === undefined ? null : checkNonNegative('penalty', penalty),
   }
+  // What no process uses any more is forgotten once it makes no difference.
+  if (shared)
+    result.timeout = Math.max(KEPT, settings.reservoir?.interval ?? 0, penalty ?? 0, minTime)
   return settings.reservoir ? { ...result, ...toReservoir(settings.reservoir, shared) } : result
 }
 

@@ -48,14 +48,44 @@ function disconnect(client: Redis): void {
 
 /** A connection object on which bottleneck 2.19.5 works with Redis 7 and later. */
 function createConnection(client: Redis): Bottleneck.IORedisConnection {
-  // Its class comes with the client, so that a scheduler of one process needs no ioredis.
-  const connection = new Bottleneck.IORedisConnection({
-    Redis: client.constructor,
-    client,
-  } as never)
+  const define = client.defineCommand
+  client.defineCommand = (name, { lua, ...rest }) =>
+    define.call(client, name, { ...rest, lua: withTimeToLive(lua) })
+  let connection: Bottleneck.IORedisConnection
+  try {
+    // Its class comes with the client, so that a scheduler of one process needs no ioredis.
+    connection = new Bottleneck.IORedisConnection({ Redis: client.constructor, client } as never)
+  } finally {
+    // The client's own, of its class.
+    delete (client as { defineCommand?: unknown }).defineCommand
+  }
   mendErrors(connection as unknown as ScriptedConnection)
   mendUnsubscribe(subscriberOf(connection))
   return connection
+}
+
+/**
+ * A script of bottleneck's that gives all keys of its limiter a time to live, as bottleneck itself gives it to some, and only when a job
+ * starts. A process that has the limiter open calls a script every five seconds.
+ */
+function withTimeToLive(lua: string): string {
+  return `
+local function body()
+${lua}
+end
+local result = body()
+for _, key in ipairs(KEYS) do
+  if string.sub(key, -9) == '_settings' then
+    local kept = redis.call('HMGET', key, 'groupTimeout', 'nextRequest')
+    local ttl = tonumber(kept[1])
+    if ttl then
+      ttl = ttl + math.max(0, (tonumber(kept[2]) or 0) - tonumber(ARGV[1]))
+      for _, each in ipairs(KEYS) do redis.call('PEXPIRE', each, math.ceil(ttl)) end
+    end
+  end
+end
+return result
+`
 }
 
 /** The second connection, which bottleneck makes for its messages and keeps to itself. */
