@@ -6,8 +6,8 @@ import type { Waiter } from './waiter.ts'
 
 export interface PriorityOrderOptions {
   /**
-   * After this many ms of waiting a caller counts as one priority higher, so that nobody starves; default 5,000.
-   * Infinity makes priorities strict; 0 ignores them.
+   * After this many ms of waiting a call counts as one priority higher, so that none starves. Infinity makes priorities strict; 0 ignores
+   * them. Default: 5,000
    */
   readonly ageAfter?: number | undefined
 }
@@ -30,11 +30,16 @@ export function checkPriority(priority: number): void {
  * Ageing needs no clock and no moving of waiters: who came at `since` with priority p behaves as one of priority 0 who
  * came at `since + p * ageAfter`, and heads of lists are compared by that. Adding, serving and removing are O(1), as the
  * lists are at most ten.
+ *
+ * Who joins with a wait behind it, such as the next call of a combination, is not behind those who came later: those are in a list of
+ * their own by age, of which there is one per combination at most.
  */
 export class PriorityOrder implements WaitOrder {
   size = 0
   readonly #ageAfter: number
   readonly #queues: WaitQueue[] = []
+  /** Those who joined when others of their priority that came later waited already; first who is served first. */
+  readonly #late: Waiter[] = []
   /** Bit p is set when somebody waits with priority p. */
   #occupied = 0
 
@@ -48,23 +53,28 @@ export class PriorityOrder implements WaitOrder {
   }
 
   add(waiter: Waiter): void {
-    const { priority } = waiter
+    const { priority, since } = waiter
     if (this.#queues.length === 0) this.#createQueues()
-    this.#queues[priority]!.push(waiter)
-    this.#occupied |= 1 << priority
+    const queue = this.#queues[priority]!
     this.size++
+    if (queue.tail !== undefined && since < queue.tail.since) {
+      this.#addLate(waiter)
+      return
+    }
+    queue.push(waiter)
+    this.#occupied |= 1 << priority
   }
 
   first(): Waiter | undefined {
     let bits = this.#occupied
-    if (bits === 0) return undefined
+    const late = this.#late[0]
+    if (bits === 0) return late
     let best = this.#queues[31 - Math.clz32(bits & -bits)]!.head!
     while ((bits &= bits - 1) !== 0) {
       const other = this.#queues[31 - Math.clz32(bits & -bits)]!.head!
-      // Strictly earlier: at equal age the more urgent stays in front. Infinity never is.
-      if (other.since + (other.priority - best.priority) * this.#ageAfter < best.since) best = other
+      if (this.#before(other, best)) best = other
     }
-    return best
+    return late !== undefined && this.#before(late, best) ? late : best
   }
 
   serve(waiter: Waiter): void {
@@ -72,10 +82,15 @@ export class PriorityOrder implements WaitOrder {
   }
 
   remove(waiter: Waiter): void {
+    this.size--
+    if (waiter.place === this) {
+      waiter.place = undefined
+      this.#late.splice(this.#late.indexOf(waiter), 1)
+      return
+    }
     const queue = this.#queues[waiter.priority]!
     queue.remove(waiter)
     if (queue.head === undefined) this.#occupied &= ~(1 << waiter.priority)
-    this.size--
   }
 
   costAhead(priority: number): number {
@@ -83,11 +98,33 @@ export class PriorityOrder implements WaitOrder {
     for (let level = 0; level <= priority && level < this.#queues.length; level++) {
       cost += this.#queues[level]!.cost
     }
+    for (const late of this.#late) if (late.priority <= priority) cost += late.cost
     return cost
   }
 
   *[Symbol.iterator](): Generator<Waiter, void, undefined> {
+    yield* [...this.#late]
     for (const queue of this.#queues) yield* queue
+  }
+
+  /** Whether one is served before another. Strictly earlier: at equal age the more urgent, or the one that stands there, stays in front. */
+  #before(one: Waiter, other: Waiter): boolean {
+    if (one.priority === other.priority) return one.since < other.since
+    // Infinity never is, nor is it more urgent by it.
+    const ahead = (other.priority - one.priority) * this.#ageAfter
+    return one.since - ahead < other.since || (one.since - ahead === other.since && ahead > 0)
+  }
+
+  #addLate(waiter: Waiter): void {
+    waiter.place = this
+    let low = 0
+    let high = this.#late.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#before(waiter, this.#late[middle]!)) high = middle
+      else low = middle + 1
+    }
+    this.#late.splice(low, 0, waiter)
   }
 
   #createQueues(): void {
