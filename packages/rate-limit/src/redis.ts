@@ -9,6 +9,11 @@ export {
   type RedisKeyedLimiterStats,
 } from './redis/limiters/redis-keyed-limiter.ts'
 export {
+  RedisKeyedSemaphore,
+  type RedisKeyedSemaphoreOptions,
+  type RedisKeyedSemaphoreStats,
+} from './redis/limiters/redis-keyed-semaphore.ts'
+export {
   RedisKeyedWindow,
   type RedisKeyedWindowOptions,
 } from './redis/limiters/redis-keyed-window.ts'

@@ -24,6 +24,9 @@ export interface StoreGuardOptions {
   readonly breaker?: BreakerOptions | false | undefined
 }
 
+/** How often each process calls the store at least, in ms, whether it is called itself or not. */
+export const HEARTBEAT = 1_000
+
 /** How often a store that is owed something is tried where there is no breaker, in ms. */
 const DEFAULT_COOLDOWN = 1_000
 
@@ -41,6 +44,11 @@ export class StoreGuard {
   readonly cooldown: number
   #failed = 0
   #closedUntil = -Infinity
+  /** When the last outage is over for all processes, ms on the clock. */
+  #recoveredAt = -Infinity
+  /** How often Redis has gone away, and when it did last, ms on the clock. */
+  outages = 0
+  awaySince: number = -Infinity
   /** Calls that were sent. */
   trips = 0
   unavailable = 0
@@ -69,6 +77,14 @@ export class StoreGuard {
   }
 
   /**
+   * For how many ms more an outage counts as going on once Redis answers: until other processes have noticed as well, which may
+   * leave Redis alone still. 0 where there was none.
+   */
+  recovery(now: number): number {
+    return this.#failed > 0 ? this.#span : Math.max(0, this.#recoveredAt - now)
+  }
+
+  /**
    * @param late hears of an answer that came after the timeout, when nobody waited for it any more
    * @throws {LimitStoreUnavailableError} with the cause, if there is one
    */
@@ -87,8 +103,7 @@ export class StoreGuard {
     this.trips++
     try {
       const reply = await this.#bounded(script.run(this.#client, keys, args), late)
-      this.#failed = 0
-      this.#closedUntil = -Infinity
+      if (this.#failed > 0) this.#recover()
       return reply
     } catch (cause) {
       throw this.#fail(cause)
@@ -120,9 +135,24 @@ export class StoreGuard {
     })
   }
 
+  get #span(): number {
+    return Math.max(this.cooldown, HEARTBEAT) + this.#timeout
+  }
+
+  #recover(): void {
+    this.#failed = 0
+    this.#closedUntil = -Infinity
+    this.#recoveredAt = this.#clock.now() + this.#span
+  }
+
   #fail(cause: unknown): LimitStoreUnavailableError {
+    const now = this.#clock.now()
+    if (this.#failed === 0 && now >= this.#recoveredAt) {
+      this.outages++
+      this.awaySince = now
+    }
     this.#failed++
-    if (this.#failed >= this.#failures) this.#closedUntil = this.#clock.now() + this.cooldown
+    if (this.#failed >= this.#failures) this.#closedUntil = now + this.cooldown
     return this.#unavailable(cause)
   }
 

@@ -1,4 +1,10 @@
-import { checkNonNegative, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  checkNonNegative,
+  checkOptions,
+  describeStats,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import {
   type AcquireOptions,
@@ -9,6 +15,7 @@ import {
 import type { OutageMode } from '../outage/outage-mode.ts'
 import {
   SHARED_BUCKETS_OPTIONS,
+  SHARED_BUCKETS_STATS_KINDS,
   SharedBuckets,
   type SharedBucketsOptions,
   type SharedBucketsStats,
@@ -163,3 +170,5 @@ export class RedisKeyedLimiter {
     return `${this.#prefix}{${key}}`
   }
 }
+
+describeStats<SharedBucketsStats>(RedisKeyedLimiter.prototype, SHARED_BUCKETS_STATS_KINDS)

@@ -1,4 +1,4 @@
-import { checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import { checkOptions, describeStats, InvalidOptionError, type OptionNames } from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import {
   type AcquireOptions,
@@ -8,6 +8,7 @@ import {
 } from '../../wait/acquire-options.ts'
 import {
   SHARED_WINDOWS_OPTIONS,
+  SHARED_WINDOWS_STATS_KINDS,
   SharedWindows,
   type SharedWindowsOptions,
   type SharedWindowsStats,
@@ -103,3 +104,5 @@ export class RedisKeyedWindow {
     return `${this.#prefix}{${key}}:window`
   }
 }
+
+describeStats<SharedWindowsStats>(RedisKeyedWindow.prototype, SHARED_WINDOWS_STATS_KINDS)

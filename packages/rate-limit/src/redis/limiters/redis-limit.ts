@@ -1,4 +1,11 @@
-import { type Clock, checkInteger, checkOneOf, checkText, type OptionNames } from '@millrace/kit'
+import {
+  type Clock,
+  checkInteger,
+  checkOneOf,
+  checkText,
+  type OptionNames,
+  type StatsKinds,
+} from '@millrace/kit'
 import { systemClock } from '../../clock.ts'
 import type { RedisClient } from '../client/redis-client.ts'
 import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
@@ -16,8 +23,8 @@ export interface RedisLimitOptions extends StoreGuardOptions {
   /** Before the id in Redis. Default: `'millrace:limit'` */
   readonly prefix?: string | undefined
   /**
-   * As how many processes this one counts itself until it has heard from Redis, for its share of the limit while Redis is not
-   * available. Default: 8
+   * As how many processes this one counts itself, if it has not heard of more, until it has heard from Redis for three seconds,
+   * for its share of the limit while Redis is not available. Default: 8
    */
   readonly processes?: number | undefined
   /** In errors, statistics and diagnostics. Default: the id */
@@ -47,10 +54,20 @@ export interface RedisLimitStats {
   down: number
   /** Permits that passed, or were released, without Redis and that it does not know of yet. */
   unsettled: number
-  /** Processes that share the limit, as far as known. */
+  /** Processes that share the limit, as counted last. */
   processes: number
   /** 1 once other settings than this process' have been found to rule the limit, else 0. */
   overruled: number
+}
+
+/** What the numbers of {@link RedisLimitStats} are. */
+export const REDIS_LIMIT_STATS_KINDS: StatsKinds<RedisLimitStats> = {
+  trips: 'counter',
+  unavailable: 'counter',
+  down: 'gauge',
+  unsettled: 'gauge',
+  processes: 'gauge',
+  overruled: 'gauge',
 }
 
 /** How a kind of limit gets along without Redis. */
@@ -92,8 +109,8 @@ export class RedisLimit<Mode extends OutageMode, Debt> {
       mode,
       ledger: rules.ledger,
       peers: rules.divided.includes(mode) ? this.peers : undefined,
+      guard: this.guard,
       clock,
-      retryAfter: this.guard.cooldown,
     })
   }
 
@@ -108,7 +125,7 @@ export class RedisLimit<Mode extends OutageMode, Debt> {
       unavailable: this.guard.unavailable,
       down: this.guard.down ? 1 : 0,
       unsettled: this.outage.owed,
-      processes: this.peers.count,
+      processes: this.peers.counted,
       overruled: this.#overruled,
     }
   }

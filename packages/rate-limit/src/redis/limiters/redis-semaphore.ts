@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkOptions,
   checkPositive,
+  describeStats,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -22,6 +23,7 @@ import { SemaphoreStore } from '../stores/semaphore-store.ts'
 import { HeldPermits, type Place } from './held-permits.ts'
 import {
   REDIS_LIMIT_OPTIONS,
+  REDIS_LIMIT_STATS_KINDS,
   RedisLimit,
   type RedisLimitOptions,
   type RedisLimitStats,
@@ -285,7 +287,7 @@ export class RedisSemaphore {
 
   /** Permits of this process while Redis is away. Rounded down: one too many would not be bounded at all. */
   get #share(): number {
-    return Math.floor(this.#permits / this.#limit.outage.processes)
+    return Math.floor(this.#permits / this.#limit.outage.divisor)
   }
 
   /** Whether a permit whose lease ends while Redis is away goes on as one of this process' share. */
@@ -332,3 +334,15 @@ export class RedisSemaphore {
     }
   }
 }
+
+describeStats<RedisSemaphoreStats>(RedisSemaphore.prototype, {
+  ...REDIS_LIMIT_STATS_KINDS,
+  permits: 'gauge',
+  active: 'gauge',
+  waiting: 'gauge',
+  granted: 'counter',
+  refused: 'counter',
+  timeouts: 'counter',
+  aborts: 'counter',
+  lost: 'counter',
+})

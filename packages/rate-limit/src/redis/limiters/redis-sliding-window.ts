@@ -1,4 +1,4 @@
-import { checkOptions, type OptionNames } from '@millrace/kit'
+import { checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import {
   type AcquireOptions,
@@ -9,6 +9,7 @@ import {
 import type { WaitOrder } from '../../wait/wait-order.ts'
 import {
   SHARED_WINDOWS_OPTIONS,
+  SHARED_WINDOWS_STATS_KINDS,
   SharedWindows,
   type SharedWindowsOptions,
   type SharedWindowsStats,
@@ -30,11 +31,16 @@ export type RedisSlidingWindowStats = SharedWindowsStats
 export class RedisSlidingWindow {
   readonly #windows: SharedWindows
   readonly #key: string
+  /** The most permits in one window, and its length in ms. */
+  readonly limit: number
+  readonly window: number
 
   constructor(options: RedisSlidingWindowOptions) {
     const { order, ...shared } = checkOptions('', options, NAMES)
     this.#windows = new SharedWindows(shared, 2, order)
     this.#key = `${this.#windows.limit.key}:window`
+    this.limit = shared.limit
+    this.window = shared.window
   }
 
   get name(): string {
@@ -82,3 +88,5 @@ export class RedisSlidingWindow {
     return this.close()
   }
 }
+
+describeStats<SharedWindowsStats>(RedisSlidingWindow.prototype, SHARED_WINDOWS_STATS_KINDS)

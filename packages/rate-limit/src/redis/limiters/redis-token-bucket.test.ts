@@ -226,7 +226,14 @@ describeRedis('RedisTokenBucket', redis => {
     test('tokens that nobody asks for are given back', async () => {
       const clock = new VirtualClock()
       const id = randomUUID()
-      const [bucket] = await share(1, { id, rate: 100, burst: 100, leaseTtl: 1_000, clock })
+      const [bucket] = await share(1, {
+        id,
+        rate: 100,
+        burst: 100,
+        leaseTtl: 1_000,
+        whenDown: 'closed',
+        clock,
+      })
       for (let i = 0; i < 30; i++) await bucket!.acquire()
       const { leased } = bucket!.stats()
       expect(leased).toBeGreaterThan(0)
@@ -269,6 +276,7 @@ describeRedis('RedisTokenBucket', redis => {
         burst: 4,
         timeout: deadline,
         breaker: { cooldown: 1 },
+        processes: 1,
         ...options,
       }
       const bucket = new RedisTokenBucket({ client: connection, clock, ...limits })
@@ -364,7 +372,7 @@ describeRedis('RedisTokenBucket', redis => {
         timeout: deadline,
         clock,
       } as const
-      const [bucket] = await share(1, { ...limits, whenDown: 'local' })
+      const [bucket] = await share(1, { ...limits, whenDown: 'local', processes: 1 })
       await bucket!.decide(0)
       await redis.server.kill()
       expect(await during(clock, deadline / 2, bucket!.tryAcquire(3))).toBe(true)

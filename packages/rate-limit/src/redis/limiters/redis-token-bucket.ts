@@ -1,4 +1,4 @@
-import { checkNonNegative, checkOptions, type OptionNames } from '@millrace/kit'
+import { checkNonNegative, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import { NO_WAIT } from '../../limiter/no-wait.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import {
@@ -11,6 +11,7 @@ import type { OutageMode } from '../outage/outage-mode.ts'
 import type { ReservedTokens } from './reserved-tokens.ts'
 import {
   SHARED_BUCKETS_OPTIONS,
+  SHARED_BUCKETS_STATS_KINDS,
   SharedBuckets,
   type SharedBucketsOptions,
   type SharedBucketsStats,
@@ -63,6 +64,16 @@ export class RedisTokenBucket {
 
   get name(): string {
     return this.#buckets.limit.name
+  }
+
+  /** Tokens per second over all processes. */
+  get rate(): number {
+    return this.#buckets.rate
+  }
+
+  /** The most tokens saved up. */
+  get burst(): number {
+    return this.#buckets.burst
   }
 
   /**
@@ -130,3 +141,8 @@ export class RedisTokenBucket {
     return true
   }
 }
+
+describeStats<RedisTokenBucketStats>(RedisTokenBucket.prototype, {
+  ...SHARED_BUCKETS_STATS_KINDS,
+  leased: 'gauge',
+})

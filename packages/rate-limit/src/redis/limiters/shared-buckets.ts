@@ -1,4 +1,10 @@
-import { checkInteger, checkPositive, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkPositive,
+  InvalidOptionError,
+  type OptionNames,
+  type StatsKinds,
+} from '@millrace/kit'
 import { LimiterClosedError, LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import { checkLimits, type TokenBucketLimits } from '../../meter/token-bucket-limits.ts'
@@ -15,6 +21,7 @@ import type { OutageMode } from '../outage/outage-mode.ts'
 import { type BucketAnswer, type BucketMark, BucketStore, newMark } from '../stores/bucket-store.ts'
 import {
   REDIS_LIMIT_OPTIONS,
+  REDIS_LIMIT_STATS_KINDS,
   RedisLimit,
   type RedisLimitOptions,
   type RedisLimitStats,
@@ -44,6 +51,17 @@ export interface SharedBucketsStats extends RedisLimitStats {
   waiting: number
   timeouts: number
   aborts: number
+}
+
+/** What the numbers of {@link SharedBucketsStats} are: a refund takes back what was granted. */
+export const SHARED_BUCKETS_STATS_KINDS: StatsKinds<SharedBucketsStats> = {
+  ...REDIS_LIMIT_STATS_KINDS,
+  granted: 'gauge',
+  refused: 'counter',
+  refunded: 'counter',
+  waiting: 'gauge',
+  timeouts: 'counter',
+  aborts: 'counter',
 }
 
 export interface SharedBucketsRules<Mode extends OutageMode> {
@@ -102,18 +120,21 @@ export class SharedBuckets<Mode extends OutageMode> {
       divided: ['local', 'lease'] as OutageMode[] as Mode[],
       ledger: this.#ledger,
     })
-    const { guard, clock, peers } = this.limit
+    const { guard, clock, peers, outage } = this.limit
     this.#share = new LocalShare({
       rate,
       burst: this.burst,
       maxKeys: rules.maxKeys,
-      processes: () => peers.count,
+      processes: () => peers.most,
+      outages: () => guard,
+      reserved: NEAR,
     })
     this.#store = new BucketStore({
       guard,
       clock,
       rate,
       burst: this.burst,
+      reserved: () => (outage.divided && peers.most === 1 ? 0 : NEAR),
       overruled: (per, most) => this.limit.overruled(`rate ${per}, burst ${most}`),
     })
   }
@@ -121,7 +142,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   async decide(key: string, cost: number): Promise<Decision> {
     this.#check(cost)
     const decision = await this.limit.outage.bridge(
-      async () => this.#toDecision(key, await this.#reserve(key, cost)),
+      () => this.#decideTogether(key, cost),
       error => this.#decideAlone(key, cost, error),
       key,
     )
@@ -308,10 +329,17 @@ export class SharedBuckets<Mode extends OutageMode> {
     return this.limit.outage.bridge(
       async () => {
         const late = (granted: number) => this.#owe(key, -granted)
-        const request = { tokens: count, least, near, far: Math.max(far, near) }
-        const answer = await this.#store.reserve(key, request, late, mark)
-        this.#follow(key, answer)
+        const shared = this.#takeShare(key, least, count)
+        if (shared === 0) return this.#shareSpent(key, least, far)
+        const tokens = shared ?? count
+        const request = { tokens, least, near, far: Math.max(far, near) }
+        const answer = await this.#store.reserve(key, request, late, mark).catch(error => {
+          this.#share.refund(key, shared ?? 0)
+          throw error
+        })
         const { granted, first, interval, wait } = answer
+        if (shared !== undefined) this.#share.refund(key, shared - Math.max(0, granted))
+        this.#follow(key, answer)
         if (granted > 0) return { tokens: granted, first, interval, wait: 0, again: 0 }
         return { tokens: 0, first: 0, interval, wait, again: far > 0 ? Infinity : wait - near }
       },
@@ -337,10 +365,24 @@ export class SharedBuckets<Mode extends OutageMode> {
       this.#owe(key, least)
       return { tokens: least, first: -least * interval, interval, wait: 0, again: 0 }
     }
-    const wait = this.#share.waitFor(key, least, now)
+    return this.#shareSpent(key, least, far)
+  }
+
+  #shareSpent(key: string, least: number, far: number): Supply {
+    const wait = this.#share.waitFor(key, least, this.limit.clock.now())
     // Not for longer than until Redis may be back, which has tokens that are nobody's share.
     const again = far > 0 && wait > far ? Infinity : Math.min(wait, this.limit.guard.cooldown)
-    return { tokens: 0, first: 0, interval, wait, again }
+    return { tokens: 0, first: 0, interval: 1_000 / this.rate, wait, again }
+  }
+
+  /**
+   * Takes tokens of this process' share, which bounds what it takes of the store while an outage is not over for all.
+   *
+   * @returns how many; 0 where the share does not hold the least; undefined where it bounds nothing
+   */
+  #takeShare(key: string, least: number, most: number): number | undefined {
+    if (least === 0 || this.limit.outage.recovery === 0) return undefined
+    return this.#share.takeUpTo(key, least, most, this.limit.clock.now())
   }
 
   /** Tells Redis of what passed without it. @throws (by rejection) {LimitStoreUnavailableError}: it is told again */
@@ -385,7 +427,22 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   #follow(key: string, { available }: BucketAnswer): void {
+    // Until an outage is over the store does not know what others have passed in it.
+    if (this.limit.outage.recovery > 0) return
     this.#share.follow(key, available, this.limit.clock.now())
+  }
+
+  async #decideTogether(key: string, cost: number): Promise<Decision> {
+    const shared = this.#takeShare(key, cost, cost)
+    if (shared === 0) return this.#share.decide(key, cost, this.limit.clock.now())
+    let allowed = false
+    try {
+      const decision = this.#toDecision(key, await this.#reserve(key, cost))
+      allowed = decision.allowed
+      return decision
+    } finally {
+      if (shared !== undefined && !allowed) this.#share.refund(key, shared)
+    }
   }
 
   #toDecision(key: string, answer: BucketAnswer): Decision {

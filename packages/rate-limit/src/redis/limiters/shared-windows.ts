@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { checkInteger, checkPositive, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkPositive,
+  InvalidOptionError,
+  type OptionNames,
+  type StatsKinds,
+} from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import { WindowLog } from '../../meter/window-log.ts'
 import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
@@ -9,9 +15,16 @@ import { SLACK } from '../../wait/slack.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
 import { Ledger } from '../outage/ledger.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
-import { type WindowGrant, WindowStore } from '../stores/window-store.ts'
+import {
+  type WindowAnswer,
+  type WindowGrant,
+  type WindowMark,
+  WindowStore,
+} from '../stores/window-store.ts'
+import { RecentGrants } from './recent-grants.ts'
 import {
   REDIS_LIMIT_OPTIONS,
+  REDIS_LIMIT_STATS_KINDS,
   RedisLimit,
   type RedisLimitOptions,
   type RedisLimitStats,
@@ -56,6 +69,16 @@ export interface SharedWindowsStats extends RedisLimitStats {
   aborts: number
 }
 
+/** What the numbers of {@link SharedWindowsStats} are. */
+export const SHARED_WINDOWS_STATS_KINDS: StatsKinds<SharedWindowsStats> = {
+  ...REDIS_LIMIT_STATS_KINDS,
+  granted: 'counter',
+  refused: 'counter',
+  waiting: 'gauge',
+  timeouts: 'counter',
+  aborts: 'counter',
+}
+
 /** So many debts are kept however few keys there are. */
 const LEAST_DEBTS = 100_000
 
@@ -73,6 +96,11 @@ interface Local {
   queue: RemoteQueue<WindowGrant> | undefined
   /** What has passed here, with and without the store. */
   readonly log: WindowLog
+  /** What of it Redis has given, and what it said then. */
+  readonly recent: RecentGrants
+  readonly mark: WindowMark
+  /** While Redis is told again of what it has lost. */
+  restoring: Promise<void> | undefined
 }
 
 /**
@@ -158,7 +186,7 @@ export class SharedWindows {
 
   /** The window as it is, without spending. */
   get(key: string): Promise<Decision> {
-    return this.#store.take(key, { nonce: '', cost: 0, at: 0 }, () => {})
+    return this.#store.take(key, { nonce: '', cost: 0, at: 0 }, undefined, () => {})
   }
 
   async reset(key: string): Promise<void> {
@@ -232,7 +260,9 @@ export class SharedWindows {
     cost: number,
   ): Promise<{ grant: WindowGrant; decision: Decision; alone: boolean }> {
     const { clock, outage } = this.limit
-    const grant = { nonce: `${this.#identity}:${this.#calls++}`, cost, at: clock.now() }
+    const call = this.#calls++
+    const nonce = RecentGrants.nonce(this.#identity, call)
+    const grant = { nonce, cost, at: clock.now() }
     let alone = false
     let passed = false
     const late = () => {
@@ -241,9 +271,24 @@ export class SharedWindows {
     }
     const decision = await outage.bridge(
       async () => {
-        const decided = await this.#store.take(key, grant, late)
-        if (decided.allowed) this.#local(key).log.take(cost, clock.now())
-        return decided
+        const local = this.#local(key)
+        // Until an outage is over for all, calls pass within the share and within what Redis says.
+        const shared = outage.recovery > 0
+        if (shared) {
+          const decided = this.#decideLocally(key, cost, this.#share)
+          alone = !decided.allowed
+          if (alone) return decided
+        }
+        let allowed = false
+        try {
+          const decided = await this.#take(key, local, grant, late)
+          allowed = decided.allowed
+          if (allowed) local.recent.add(call, cost, clock.now())
+          return decided
+        } finally {
+          if (shared && !allowed) local.log.refund(cost, clock.now())
+          else if (!shared && allowed) local.log.take(cost, clock.now())
+        }
       },
       error => {
         alone = true
@@ -253,6 +298,25 @@ export class SharedWindows {
       },
     )
     return { grant, decision, alone }
+  }
+
+  /** Asks Redis, which is told first of what it has lost of this process' permits. */
+  async #take(
+    key: string,
+    local: Local,
+    grant: WindowGrant,
+    late: () => void,
+  ): Promise<WindowAnswer> {
+    const { clock } = this.limit
+    for (;;) {
+      await local.restoring
+      const mark = local.recent.empty(clock.now()) ? newMark(local.mark) : local.mark
+      const answer = await this.#store.take(key, grant, mark, late)
+      if (!answer.lost) return answer
+      local.restoring ??= this.#store.enter(key, local.recent.all(), local.mark).finally(() => {
+        local.restoring = undefined
+      })
+    }
   }
 
   #decideAlone(key: string, grant: WindowGrant, error: Error): Decision {
@@ -286,14 +350,20 @@ export class SharedWindows {
 
   /** Permits in any window that this process may give without Redis. */
   get #share(): number {
-    return Math.max(1, Math.floor(this.#limit / this.limit.outage.processes))
+    return Math.max(1, Math.floor(this.#limit / this.limit.outage.divisor))
   }
 
   #local(key: string): Local {
     const known = this.#locals.get(key)
     if (known !== undefined) return known
     if (this.#locals.size >= this.#maxKeys) this.#evict()
-    const local = { queue: undefined, log: new WindowLog(this.#limit, this.#window) }
+    const local: Local = {
+      queue: undefined,
+      log: new WindowLog(this.#limit, this.#window),
+      recent: new RecentGrants(this.#identity, this.#window),
+      mark: { lineage: 0, counter: 0 },
+      restoring: undefined,
+    }
     this.#locals.set(key, local)
     return local
   }
@@ -319,6 +389,13 @@ function newest(grants: readonly WindowGrant[], limit: number): readonly WindowG
   let first = grants.length
   while (first > 0 && permits < limit) permits += grants[--first]!.cost
   return first === 0 ? grants : grants.slice(first)
+}
+
+/** A mark of a window in which this process has no permits: whatever is there, it has lost nothing. */
+function newMark(mark: WindowMark): WindowMark {
+  mark.lineage = 0
+  mark.counter = 0
+  return mark
 }
 
 function total(grants: readonly WindowGrant[]): number {

@@ -8,6 +8,10 @@ export interface LocalShareOptions {
   readonly maxKeys: number
   /** Among how many processes a bucket is divided. */
   processes(): number
+  /** How often the store has gone away, and when it did last, ms on the clock. */
+  outages(): { readonly outages: number; readonly awaySince: number }
+  /** For how many ms ahead other processes may have reserved when it does. */
+  readonly reserved: number
 }
 
 const NONE_PINNED = { has: () => false }
@@ -18,18 +22,30 @@ const NONE_PINNED = { has: () => false }
  *
  * Kept as virtual times (see {@link Gcra}) of the whole bucket: a share refills so many times slower, and its burst is so many
  * times smaller, that the time in which it fills is the same, and with it the time that is kept.
+ *
+ * At the beginning of an outage its clock stands still for as long as other processes may have reserved ahead: they use that up
+ * meanwhile, and this one does not know of it.
  */
 export class LocalShare {
   readonly #table: BucketTable
   readonly #interval: number
   readonly #burst: number
   readonly #processes: () => number
+  readonly #outages: LocalShareOptions['outages']
+  readonly #reserved: number
+  #seen = 0
+  /** How far its clock was behind before the last outage, when that began, and for how long it stands still then. */
+  #lag = 0
+  #stoodAt = -Infinity
+  #hold = 0
 
-  constructor({ rate, burst, maxKeys, processes }: LocalShareOptions) {
+  constructor({ rate, burst, maxKeys, processes, outages, reserved }: LocalShareOptions) {
     this.#table = new BucketTable(maxKeys)
     this.#interval = 1_000 / rate
     this.#burst = burst
     this.#processes = processes
+    this.#outages = outages
+    this.#reserved = reserved
   }
 
   /** The most a share can hold: one that no longer held one call would stop a process altogether. */
@@ -38,20 +54,34 @@ export class LocalShare {
   }
 
   /** Notes what the store has answered. @param available tokens of the whole bucket, below 0 if they are reserved ahead */
-  follow(key: string, available: number, now: number): void {
+  follow(key: string, available: number, at: number): void {
+    const now = this.#time(at)
     if (available >= this.#burst - 1e-9) this.#table.delete(key)
     else this.#table.slots[this.#place(key, now)] = now - available * this.#interval
   }
 
-  tryTake(key: string, cost: number, now: number): boolean {
+  tryTake(key: string, cost: number, at: number): boolean {
+    const now = this.#time(at)
     const next = this.#next(key, cost, now)
     if (next > now + SLACK) return false
     this.#table.slots[this.#place(key, now)] = next
     return true
   }
 
-  waitFor(key: string, cost: number, now: number): number {
-    return Math.max(0, this.#next(key, cost, now) - now)
+  /** Takes `least`, and of `most` what there is. @returns how much; 0 if that is less than the least */
+  takeUpTo(key: string, least: number, most: number, at: number): number {
+    const now = this.#time(at)
+    const available = (now + SLACK - this.#next(key, 0, now)) / this.#perToken
+    if (available < least) return 0
+    const cost = Math.max(least, Math.min(most, Math.floor(available)))
+    this.#table.slots[this.#place(key, now)] = this.#next(key, cost, now)
+    return cost
+  }
+
+  waitFor(key: string, cost: number, at: number): number {
+    const now = this.#time(at)
+    const wait = Math.max(0, this.#next(key, cost, now) - now)
+    return wait > 0 ? wait + Math.max(0, this.#stoodAt + this.#hold - at) : 0
   }
 
   refund(key: string, cost: number): void {
@@ -59,20 +89,38 @@ export class LocalShare {
     if (place !== undefined) this.#table.slots[place]! -= cost * this.#perToken
   }
 
-  decide(key: string, cost: number, now: number): Decision {
-    const allowed = this.tryTake(key, cost, now)
+  decide(key: string, cost: number, at: number): Decision {
+    const allowed = this.tryTake(key, cost, at)
+    const now = this.#time(at)
     const available = (now - this.#next(key, 0, now)) / this.#perToken
     return {
       allowed,
       limit: this.burst,
       remaining: Math.max(0, available),
       resetAfter: Math.max(0, (this.burst - available) * this.#perToken),
-      retryAfter: allowed ? 0 : this.waitFor(key, cost, now),
+      retryAfter: allowed ? 0 : this.waitFor(key, cost, at),
     }
   }
 
   get #perToken(): number {
     return this.#interval * this.#processes()
+  }
+
+  /** The time on its own clock. */
+  #time(now: number): number {
+    const { outages, awaySince } = this.#outages()
+    if (outages !== this.#seen) {
+      this.#lag += this.#stoodFor(awaySince)
+      this.#seen = outages
+      this.#stoodAt = awaySince
+      // A process that is alone knows of all that is reserved.
+      this.#hold = this.#processes() > 1 ? this.#reserved : 0
+    }
+    return now - this.#lag - this.#stoodFor(now)
+  }
+
+  #stoodFor(now: number): number {
+    return Math.max(0, Math.min(now - this.#stoodAt, this.#hold))
   }
 
   #next(key: string, cost: number, now: number): number {

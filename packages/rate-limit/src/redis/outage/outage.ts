@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '@millrace/kit'
 import { backgroundClock } from '../../clock.ts'
 import { LimitStoreUnavailableError } from '../../errors.ts'
+import type { StoreGuard } from '../client/store-guard.ts'
 import type { Ledger } from './ledger.ts'
 import type { OutageMode } from './outage-mode.ts'
 import type { Peers } from './peers.ts'
@@ -10,9 +11,8 @@ export interface OutageRules<Mode extends OutageMode, Debt> {
   ledger: Ledger<Debt>
   /** Whom the limit is divided among meanwhile; undefined where the mode does not divide it. */
   peers: Peers | undefined
+  guard: StoreGuard
   clock: Clock
-  /** How often a store that is owed something is tried, in ms. */
-  retryAfter: number
 }
 
 /**
@@ -37,7 +37,26 @@ export class Outage<Mode extends OutageMode, Debt> {
 
   /** How many processes share the limit, as far as is known. */
   get processes(): number {
-    return this.#rules.peers?.count ?? 1
+    return this.#rules.peers?.counted ?? 1
+  }
+
+  /** Among how many it is divided in an outage: rather too many than too few. */
+  get divisor(): number {
+    return this.#rules.peers?.most ?? 1
+  }
+
+  /** Whether the limit is divided among the processes in an outage. */
+  get divided(): boolean {
+    return this.#rules.peers !== undefined
+  }
+
+  /**
+   * For how many ms more calls keep to this process' share although the store answers: others have not noticed yet, and keep to
+   * theirs without it. 0 where the mode does not divide the limit.
+   */
+  get recovery(): number {
+    const { peers, guard, clock } = this.#rules
+    return peers === undefined ? 0 : guard.recovery(clock.now())
   }
 
   /**
@@ -53,7 +72,7 @@ export class Outage<Mode extends OutageMode, Debt> {
     try {
       await this.settle(key)
       const answer = await ask()
-      const counting = this.#rules.peers?.refresh()
+      const counting = this.#rules.peers?.begin()
       // An outage that begins right now must find out among whom the limit is divided.
       if (counting !== undefined) await counting
       return answer
@@ -79,10 +98,11 @@ export class Outage<Mode extends OutageMode, Debt> {
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
+    this.#rules.peers?.close()
   }
 
   #remind(): void {
-    const { ledger, clock, retryAfter } = this.#rules
+    const { ledger, clock, guard } = this.#rules
     if (ledger.empty || this.#timer !== undefined || this.#closed) return
     const again = () => {
       this.#timer = undefined
@@ -91,7 +111,7 @@ export class Outage<Mode extends OutageMode, Debt> {
     // While the store is still away what is owed stays in the ledger, for the next time.
     this.#timer = backgroundClock(clock).setTimer(
       () => void ledger.settleAll().then(again, again),
-      retryAfter,
+      guard.cooldown,
     )
   }
 }

@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '@millrace/kit'
-import type { StoreGuard } from '../client/store-guard.ts'
+import type { Clock, Timer } from '@millrace/kit'
+import { backgroundClock } from '../../clock.ts'
+import { HEARTBEAT, type StoreGuard } from '../client/store-guard.ts'
 import { type Reply, Script } from '../scripts/script.ts'
 
-/** How often a process has itself counted, in ms. */
-const INTERVAL = 1_000
-
-/** The same at first, and for how long: processes that start together soon know of each other. */
-const EAGER_INTERVAL = 100
+/** How often a process has itself counted at first, and for how long, in ms: those that start together soon know of each other. */
+const EAGER_HEARTBEAT = 100
 const EAGER = 3_000
 
-/** After so long without a word a process no longer counts, in us. */
-const PEER_MEMORY = 3_000_000
+/** For how many ms a process counts after its last word, and the highest count after it was heard. */
+const MEMORY = 3_000
 
 /**
  * Enters a process among those that share a limit, a sorted set by the time of its last word, and counts them. Words from the
@@ -27,49 +25,83 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(memory / 1000))
 return { redis.call('ZCARD', KEYS[1]) }
 `)
 
-/** The processes that share a limit, counted in the store while it is there: their number divides it when it is not. */
+/** Takes a process out. Keys: peers. Arguments: process. */
+const leaveScript: Script = new Script(`return { redis.call('ZREM', KEYS[1], ARGV[1]) }`)
+
+/**
+ * The processes that share a limit, counted in the store while it is there: their number divides it when it is not. From its
+ * first call on a process has itself counted whether it is called or not: an idle one may be called in an outage too.
+ */
 export class Peers {
-  /** What this process is called in the store. */
-  readonly identity: string = randomUUID()
   readonly key: string
+  readonly #identity = randomUUID()
   readonly #guard: StoreGuard
   readonly #clock: Clock
-  #countedAt = -Infinity
-  /** When it was first heard of. */
+  readonly #expected: number
+  /** Counts of the last time, the latest last; none is dropped while none is heard. */
+  readonly #heard: { readonly at: number; readonly count: number }[] = []
+  /** When it was called first. */
   #since: number | undefined = undefined
-  /** As known last, this one included. */
-  count: number
+  #heartbeat: Timer | undefined = undefined
+  #closed = false
 
   constructor(key: string, guard: StoreGuard, clock: Clock, expected: number) {
     this.key = key
     this.#guard = guard
     this.#clock = clock
-    this.count = expected
+    this.#expected = expected
   }
 
-  /**
-   * Has this process counted, some times a second at first and once a second then.
-   *
-   * @returns the first count; later ones are made in the background
-   */
-  refresh(): Promise<void> | undefined {
-    const now = this.#clock.now()
-    this.#since ??= now
-    const interval = now - this.#since < EAGER ? EAGER_INTERVAL : INTERVAL
-    if (now - this.#countedAt < interval) return undefined
-    this.#countedAt = now
-    const note = ([count]: Reply) => {
-      this.count = Number(count)
+  /** As counted last; as expected before. */
+  get counted(): number {
+    return this.#heard.at(-1)?.count ?? this.#expected
+  }
+
+  /** The highest of the counts that were heard last, and of what was expected at first: too many cost rate, too few the bound. */
+  get most(): number {
+    let most = 0
+    for (const heard of this.#heard) most = Math.max(most, heard.count)
+    return most === 0 ? this.#expected : most
+  }
+
+  /** Begins to have this process counted. @returns the first count; undefined when it was begun before */
+  begin(): Promise<void> | undefined {
+    if (this.#since !== undefined || this.#closed) return undefined
+    this.#since = this.#clock.now()
+    return this.#say()
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#heartbeat?.cancel()
+    if (this.#heard.length === 0) return
+    // Unheard, it is no longer counted three seconds later.
+    this.#guard.run(leaveScript, [this.key], [this.#identity]).catch(() => {})
+  }
+
+  async #say(): Promise<void> {
+    const note = ([count]: Reply) => this.#note(Number(count))
+    try {
+      // A late answer is as true.
+      note(await this.#guard.run(countScript, [this.key], [this.#identity, MEMORY * 1_000], note))
+    } catch {
+      // Not counted this time; calls meet the same outage and deal with it.
     }
-    // A late answer is as true.
-    const first = this.#since === now
-    const counted = this.#guard
-      .run(countScript, [this.key], [this.identity, PEER_MEMORY], note)
-      .then(
-        note,
-        // Not counted this time; the call that asked for it meets the same outage and deals with it.
-        () => {},
-      )
-    return first ? counted : undefined
+    if (this.#closed) return
+    const young = this.#clock.now() - this.#since! < EAGER
+    this.#heartbeat = backgroundClock(this.#clock).setTimer(
+      () => void this.#say(),
+      young ? EAGER_HEARTBEAT : HEARTBEAT,
+    )
+  }
+
+  #note(count: number): void {
+    const now = this.#clock.now()
+    const heard = this.#heard
+    // Those that start together hear of each other one by one.
+    if (heard.length === 0) heard.push({ at: now, count: this.#expected })
+    while (heard.length > 0 && heard[0]!.at <= now - MEMORY) heard.shift()
+    heard.push({ at: now, count })
   }
 }

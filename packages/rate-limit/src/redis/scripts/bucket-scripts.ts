@@ -9,9 +9,11 @@ import { timeline } from './timeline.ts'
  * What is stored decides, never what the caller believes:
  * - Settings: those of the limiter that was heard of last. Tokens saved are kept, up to the new burst; what is reserved keeps its time.
  * - A clock that was moved: see `timeline`.
- * - A state that was lost, or rolled back to an earlier one by a fail-over: what the caller still holds of it counts.
+ * - A state that was lost, or rolled back to an earlier one by a fail-over: what the caller still holds of it counts. Where that is yet to
+ *   come others hold such too, which they have not told yet: nothing is given for as far ahead as they may have reserved.
  *
- * Further arguments of all: us per token, burst, last slot that the caller holds (0 for none), us until it, the writes that it has seen.
+ * Further arguments of all: us per token, burst, last slot that the caller holds (0 for none), us until it, the writes that it has seen,
+ * for how many us ahead others reserve.
  */
 const load = `${timeline}
 local interval, burst = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -40,6 +42,7 @@ if not slot or slot < full then slot = full end
 local held, ahead = tonumber(ARGV[6]), tonumber(ARGV[7])
 if held > 0 and (ahead > 0 or known and writes < tonumber(ARGV[8])) then
   local floor = moved and now + ahead or held
+  if ahead > 0 and writes < tonumber(ARGV[8]) then floor = math.max(floor, now + tonumber(ARGV[9])) end
   if floor > slot then
     slot = floor
     healed = true
@@ -66,8 +69,8 @@ end
  * Answers { tokens granted or -1, us until they are all there or until the least could be, time, last slot, the settings, writes, since }.
  */
 export const reserveScript: Script = new Script(`${load}
-local want, least = tonumber(ARGV[9]), tonumber(ARGV[10])
-local near, far = tonumber(ARGV[11]), tonumber(ARGV[12])
+local want, least = tonumber(ARGV[10]), tonumber(ARGV[11])
+local near, far = tonumber(ARGV[12]), tonumber(ARGV[13])
 local granted = want
 local room = (now + near - slot) / interval + 0.000001
 if room < want then granted = math.floor(room) end
@@ -82,7 +85,7 @@ return answer(granted, slot - now)
 
 /** Gives tokens back. Further argument: how many. */
 export const refundScript: Script = new Script(`${load}
-slot = math.max(slot - tonumber(ARGV[9]) * interval, full)
+slot = math.max(slot - tonumber(ARGV[10]) * interval, full)
 store()
 return answer(0, 0)
 `)
@@ -92,7 +95,7 @@ return answer(0, 0)
  * Further argument: tokens. Answers as the others; granted is what was entered, the rest being forgiven.
  */
 export const debitScript: Script = new Script(`${load}
-local entered = math.max(slot, math.min(slot + tonumber(ARGV[9]) * interval, now))
+local entered = math.max(slot, math.min(slot + tonumber(ARGV[10]) * interval, now))
 local tokens = (entered - slot) / interval
 slot = entered
 store()
@@ -103,7 +106,7 @@ return answer(tokens, 0)
  * What an owner does to a bucket. Further arguments: 'penalize' and tokens, 'block' and us, or 'reset' and 0; 'get' changes nothing.
  */
 export const adjustScript: Script = new Script(`${load}
-local verb, amount = ARGV[9], tonumber(ARGV[10])
+local verb, amount = ARGV[10], tonumber(ARGV[11])
 if verb == 'penalize' then
   slot = slot + amount * interval
 elseif verb == 'block' then

@@ -19,25 +19,26 @@ end
 
 /**
  * The same for a state of times in a sorted set, KEYS[1], with a string of doubles beside it, KEYS[2]: when it was last written, the two
- * settings that rule, since when they do, and a counter. The settings of the limiter that was heard of last rule. Arguments: the two.
+ * settings that rule, since when they do, a counter, and a number that is another once the state was lost. The settings of the limiter
+ * that was heard of last rule. Arguments: the two.
  */
 export const ruledSet = `
 local first, second = tonumber(ARGV[4]), tonumber(ARGV[5])
-local counter = 0
+local counter, lineage = 0, now
 local state = redis.call('GET', KEYS[2])
-if state and #state == 40 then
+if state and #state == 48 then
   local at, f, s, known
-  at, f, s, known, counter = struct.unpack('>ddddd', state)
+  at, f, s, known, counter, lineage = struct.unpack('>dddddd', state)
   local by = shift(at)
   if by ~= 0 then
     known = known + by
     local members = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
     for i = 1, #members, 2 do redis.call('ZADD', KEYS[1], string.format('%.0f', members[i + 1] + by), members[i]) end
-    redis.call('SET', KEYS[2], struct.pack('>ddddd', now, f, s, known, counter), 'KEEPTTL')
+    redis.call('SET', KEYS[2], struct.pack('>dddddd', now, f, s, known, counter, lineage), 'KEEPTTL')
   end
   if known >= since then first, second, since = f, s, known end
 end
 local function store(life)
-  redis.call('SET', KEYS[2], struct.pack('>ddddd', now, first, second, since, counter), 'PX', math.ceil(life / 1000) + 1)
+  redis.call('SET', KEYS[2], struct.pack('>dddddd', now, first, second, since, counter, lineage), 'PX', math.ceil(life / 1000) + 1)
 end
 `

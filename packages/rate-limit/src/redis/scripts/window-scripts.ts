@@ -3,7 +3,7 @@ import { ruledSet, timeline } from './timeline.ts'
 
 /*
  * The window is a sorted set of permits by time, in microseconds. The settings that rule are its limit and its length; what has left a
- * window before it was made longer is forgotten.
+ * window before it was made longer is forgotten. Its counter counts permits that were entered.
  */
 const load = `${timeline}${ruledSet}
 local limit, window = first, second
@@ -13,7 +13,7 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.forma
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - window))
 local function enter(at, nonce, cost)
-  for i = 1, cost do redis.call('ZADD', KEYS[1], string.format('%.0f', at), nonce .. ':' .. i) end
+  for i = 1, cost do counter = counter + redis.call('ZADD', KEYS[1], string.format('%.0f', at), nonce .. ':' .. i) end
   redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000) + 1)
   store(window)
 end
@@ -21,16 +21,24 @@ local function answer(granted, wait)
   local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
   local reset = last and last + window - now or 0
   local left = math.max(0, limit - redis.call('ZCARD', KEYS[1]))
-  return { granted, math.ceil(wait), left, math.ceil(reset), string.format('%.0f', now), string.format('%.0f', since), limit, string.format('%.0f', window) }
+  return { granted, math.ceil(wait), left, math.ceil(reset), string.format('%.0f', now), string.format('%.0f', since), limit, string.format('%.0f', window), string.format('%.0f', lineage), counter }
 end
 `
 
 /**
- * Keys: window, state. Arguments: timeline, limit, window in us, cost, a name for the permits that is used once.
- * Answers { 1 if granted, us until it could be, permits left, us until the window is empty, time, since, the settings that rule }.
+ * Keys: window, state. Arguments: timeline, limit, window in us, cost, a name for the permits that is used once, the lineage in which the
+ * caller's own permits of this window were entered (0 for none), the counter that it was told then.
+ * Answers { 1 if granted, us until it could be, permits left, us until the window is empty, time, since, the settings that rule, lineage,
+ * counter }, or -1 first if the window was lost or rolled back: then those who use it have to enter what they were given again.
  */
 export const takeScript: Script = new Script(`${load}
 local cost = tonumber(ARGV[6])
+local known, seen = tonumber(ARGV[8]), tonumber(ARGV[9])
+if known > 0 and (known ~= lineage or counter < seen) then
+  if known == lineage then lineage = now end
+  store(window)
+  return answer(-1, 0)
+end
 local used = redis.call('ZCARD', KEYS[1])
 if used + cost <= limit then
   if cost > 0 then enter(now, ARGV[7], cost) end
@@ -56,8 +64,9 @@ for i = 1, tonumber(ARGV[7]) do redis.call('ZREM', KEYS[1], ARGV[6] .. ':' .. i)
 return answer(1, 0)
 `)
 
-/** Empties the window. */
+/** Empties the window. What others have entered before is not lost, so that they do not enter it again. */
 export const clearScript: Script = new Script(`${load}
-redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('DEL', KEYS[1])
+store(window)
 return answer(1, 0)
 `)

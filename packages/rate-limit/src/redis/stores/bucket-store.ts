@@ -54,6 +54,8 @@ export interface BucketStoreOptions {
   readonly clock: Clock
   readonly rate: number
   readonly burst: number
+  /** For how many ms ahead other processes may have reserved. */
+  reserved(): number
   /** Hears that other settings rule a bucket than this process has. */
   overruled(rate: number, burst: number): void
 }
@@ -66,14 +68,16 @@ export class BucketStore {
   readonly #interval: number
   readonly #burst: number
   readonly #overruled: (rate: number, burst: number) => void
+  readonly #reserved: () => number
   readonly #timeline: StoreTimeline
 
-  constructor({ guard, clock, rate, burst, overruled }: BucketStoreOptions) {
+  constructor({ guard, clock, rate, burst, reserved, overruled }: BucketStoreOptions) {
     this.#guard = guard
     this.#clock = clock
     this.#timeline = new StoreTimeline(clock)
     this.#interval = 1e6 / rate
     this.#burst = burst
+    this.#reserved = reserved
     this.#overruled = overruled
   }
 
@@ -143,6 +147,7 @@ export class BucketStore {
       slot === 0 ? 0 : slot + this.#timeline.shift,
       Math.max(0, (due - sent) * 1_000),
       writes,
+      this.#reserved() * 1_000,
       ...rest,
     ]
     const reply = await this.#guard.run(script, [key], args, answer =>

@@ -14,6 +14,12 @@ export interface WindowGrant {
   readonly at: number
 }
 
+/** What this process knows of a window's state in Redis: by it a loss is found. */
+export interface WindowMark {
+  lineage: number
+  counter: number
+}
+
 export interface WindowStoreOptions {
   readonly guard: StoreGuard
   readonly clock: Clock
@@ -23,6 +29,15 @@ export interface WindowStoreOptions {
   /** Hears that other settings rule than this process has. */
   overruled(limit: number, window: number): void
 }
+
+/** What became of a wish for permits. */
+export interface WindowAnswer extends Decision {
+  /** Whether the window has forgotten what this process was given: it has to enter that, and ask again. */
+  readonly lost: boolean
+}
+
+/** Of grants that are entered at once: a longer script would keep the server from others. */
+const GRANTS_AT_ONCE = 500
 
 /** Exact sliding windows in Redis: the scripts in ms instead of microseconds. One round trip per call. */
 export class WindowStore {
@@ -34,24 +49,37 @@ export class WindowStore {
     this.#timeline = new StoreTimeline(options.clock)
   }
 
-  /** @param late hears of permits that were given when nothing waited for them any more */
-  take(key: string, { nonce, cost }: WindowGrant, late: () => void): Promise<Decision> {
+  /**
+   * @param mark of the window, where this process has permits in it
+   * @param late hears of permits that were given when nothing waited for them any more
+   */
+  take(
+    key: string,
+    { nonce, cost }: WindowGrant,
+    mark: WindowMark | undefined,
+    late: () => void,
+  ): Promise<WindowAnswer> {
+    const known = mark === undefined ? [0, 0] : [mark.lineage, mark.counter]
     return this.#run(
       takeScript,
       key,
-      [cost, nonce],
+      [cost, nonce, ...known],
+      mark,
       ([granted]) => granted === 1 && cost > 0 && late(),
     )
   }
 
-  /** Enters what passed without the store, with its age; what has left the window is left out. */
-  async enter(key: string, grants: readonly WindowGrant[]): Promise<void> {
+  /** Enters what the store does not know of, with its age; what has left the window is left out. */
+  async enter(key: string, grants: readonly WindowGrant[], mark?: WindowMark): Promise<void> {
     const { clock, window } = this.#options
     const now = clock.now()
-    const args = grants
-      .filter(({ at }) => now - at < window)
-      .flatMap(({ at, nonce, cost }) => [Math.round((now - at) * 1_000), nonce, cost])
-    if (args.length > 0) await this.#run(enterScript, key, args)
+    const present = grants.filter(({ at }) => now - at < window)
+    for (let first = 0; first < present.length; first += GRANTS_AT_ONCE) {
+      const args = present
+        .slice(first, first + GRANTS_AT_ONCE)
+        .flatMap(({ at, nonce, cost }) => [Math.round((now - at) * 1_000), nonce, cost])
+      await this.#run(enterScript, key, args, mark)
+    }
   }
 
   /** Takes permits back, however often. */
@@ -67,17 +95,26 @@ export class WindowStore {
     script: Script,
     key: string,
     rest: readonly (string | number)[],
+    mark?: WindowMark,
     late?: (reply: Reply) => unknown,
-  ): Promise<Decision> {
+  ): Promise<WindowAnswer> {
     const { guard, clock, limit, window, overruled } = this.#options
     const sent = clock.now()
     const args = [...this.#timeline.args(sent), limit, window * 1_000, ...rest]
     const reply = await guard.run(script, [key, `${key}:state`], args, late)
-    const [granted, wait, left, reset, now, since, ruling, us] = reply.map(Number) as Numbers
+    const [granted, wait, left, reset, now, since, ruling, us, lineage, counter] = reply.map(
+      Number,
+    ) as Numbers
     this.#timeline.note(now, since, sent)
     if (ruling !== limit || us !== window * 1_000) overruled(ruling, us / 1_000)
+    if (mark !== undefined) {
+      // Answers keep the order of calls, but for those of another lineage, which tell of a loss.
+      mark.counter = lineage === mark.lineage ? Math.max(mark.counter, counter) : counter
+      mark.lineage = lineage
+    }
     return {
       allowed: granted === 1,
+      lost: granted === -1,
       limit: ruling,
       remaining: left,
       resetAfter: reset / 1_000,
@@ -86,4 +123,15 @@ export class WindowStore {
   }
 }
 
-type Numbers = [number, number, number, number, number, number, number, number]
+type Numbers = [
+  granted: number,
+  wait: number,
+  left: number,
+  reset: number,
+  now: number,
+  since: number,
+  limit: number,
+  window: number,
+  lineage: number,
+  counter: number,
+]

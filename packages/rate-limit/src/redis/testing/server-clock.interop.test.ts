@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { RedisServer, redisBinary, VirtualClock } from '@millrace/testkit'
+import { type RedisServer, VirtualClock } from '@millrace/testkit'
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { AcquireTimeoutError } from '../../errors.ts'
@@ -11,45 +8,23 @@ import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
 import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
 import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
 import { connections } from './connections.fixture.ts'
+import { MovableClock } from './movable-clock.fixture.ts'
 
 const HOUR = 3_600_000
 
-/**
- * A server whose clock libfaketime moves by what is in a file, read anew at each look at the clock. libc's allocator goes
- * before jemalloc, which asks for the time before libfaketime is ready.
- */
 describe('a server clock that is really moved', () => {
   const connect = connections()
-  let folder: string
+  let clock: MovableClock
   let server: RedisServer
   let client: Redis
-  let shift = 0
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'millrace-clock-'))
-    await writeFile(join(folder, 'shift'), '+0')
-    const program = join(folder, 'redis-server')
-    await writeFile(
-      program,
-      `#!/bin/sh
-export LD_PRELOAD='/usr/$LIB/faketime/libfaketimeMT.so.1 libc.so.6' FAKETIME_TIMESTAMP_FILE='${folder}/shift'
-export FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1
-exec '${redisBinary()}' "$@"
-`,
-      { mode: 0o755 },
-    )
-    const before = process.env.REDIS_SERVER_BIN
-    process.env.REDIS_SERVER_BIN = program
-    try {
-      server = await RedisServer.start()
-    } finally {
-      if (before === undefined) delete process.env.REDIS_SERVER_BIN
-      else process.env.REDIS_SERVER_BIN = before
-    }
+    clock = await MovableClock.create()
+    server = await clock.start()
   })
   afterAll(async () => {
     await server?.stop()
-    await rm(folder, { recursive: true, force: true })
+    await clock?.[Symbol.asyncDispose]()
   })
   beforeEach(async () => {
     client = await connect(server.port)
@@ -57,10 +32,9 @@ exec '${redisBinary()}' "$@"
 
   /** Moves the server's clock by `ms` more. */
   async function move(ms: number): Promise<void> {
-    shift += ms
-    await writeFile(join(folder, 'shift'), `${shift < 0 ? '' : '+'}${shift / 1_000}`)
+    await clock.move(ms)
     const [seconds] = await client.time()
-    expect(Math.abs(Number(seconds) * 1_000 - Date.now() - shift)).toBeLessThan(60_000)
+    expect(Math.abs(Number(seconds) * 1_000 - Date.now() - clock.shift)).toBeLessThan(60_000)
   }
 
   const shared = () => ({ client, id: randomUUID(), timeout: 5_000, whenDown: 'closed' }) as const

@@ -1,0 +1,129 @@
+import { checkOptions, describeStats, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import { LimiterClosedError } from '../../errors.ts'
+import type { SemaphoreAcquireOptions } from '../../semaphore/semaphore-acquire.ts'
+import { REDIS_LIMIT_OPTIONS } from './redis-limit.ts'
+import type { RedisPermit } from './redis-permit.ts'
+import { RedisSemaphore, type RedisSemaphoreOptions } from './redis-semaphore.ts'
+
+/** `permits` and `maxQueue` are those of each key. */
+export type RedisKeyedSemaphoreOptions = Omit<RedisSemaphoreOptions, 'order' | 'subscriber'>
+
+const NAMES: OptionNames<RedisKeyedSemaphoreOptions> = {
+  ...REDIS_LIMIT_OPTIONS,
+  permits: true,
+  ttl: true,
+  poll: true,
+  whenDown: true,
+  maxQueue: true,
+}
+
+export interface RedisKeyedSemaphoreStats {
+  /** Keys that are in use in this process: held, waited for, or owed to Redis. */
+  keys: number
+  active: number
+  waiting: number
+  /** Permits lost while they were held. */
+  lost: number
+}
+
+/**
+ * A {@link RedisSemaphore} per key, such as one export at a time per account, over all processes. Only keys in use take memory; in
+ * Redis a key is gone ten times `ttl` after its last use.
+ */
+export class RedisKeyedSemaphore {
+  readonly keyed = true
+  readonly name: string
+  readonly #options: RedisKeyedSemaphoreOptions
+  readonly #semaphores = new Map<string, RedisSemaphore>()
+  #lost = 0
+  #closed = false
+
+  constructor(options: RedisKeyedSemaphoreOptions) {
+    checkOptions('', options, NAMES)
+    // Finds mistakes in options before the first key comes.
+    this.name = new RedisSemaphore(options).name
+    this.#options = { ...options, name: this.name }
+  }
+
+  /** As {@link RedisSemaphore.tryAcquire}, of a key. */
+  tryAcquire(key: string, weight = 1): Promise<RedisPermit | undefined> {
+    return this.#with(key, semaphore => semaphore.tryAcquire(weight))
+  }
+
+  /** As {@link RedisSemaphore.acquire}, of a key. */
+  acquire(key: string, weight: number, options?: SemaphoreAcquireOptions): Promise<RedisPermit>
+  acquire(key: string, options?: SemaphoreAcquireOptions): Promise<RedisPermit>
+  acquire(
+    key: string,
+    first?: number | SemaphoreAcquireOptions,
+    second?: SemaphoreAcquireOptions,
+  ): Promise<RedisPermit> {
+    return this.#with(key, semaphore =>
+      typeof first === 'number' ? semaphore.acquire(first, second) : semaphore.acquire(first),
+    )
+  }
+
+  /** As {@link RedisSemaphore.run}, of a key. */
+  run<R>(
+    key: string,
+    fn: (permit: RedisPermit) => R | PromiseLike<R>,
+    options?: SemaphoreAcquireOptions,
+  ): Promise<R> {
+    return this.#with(key, semaphore => semaphore.run(fn, options))
+  }
+
+  stats(): RedisKeyedSemaphoreStats {
+    const stats = { keys: this.#semaphores.size, active: 0, waiting: 0, lost: this.#lost }
+    for (const semaphore of this.#semaphores.values()) {
+      const { active, waiting, lost } = semaphore.stats()
+      stats.active += active
+      stats.waiting += waiting
+      stats.lost += lost
+    }
+    return stats
+  }
+
+  /** Rejects all that waits with {@link LimiterClosedError} and releases what this process holds. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(Array.from(this.#semaphores.values(), semaphore => semaphore.close()))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #with<T>(key: string, call: (semaphore: RedisSemaphore) => Promise<T>): Promise<T> {
+    if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
+    if (this.#closed) throw new LimiterClosedError(this.name)
+    this.#sweep()
+    let semaphore = this.#semaphores.get(key)
+    if (semaphore === undefined) {
+      const { id } = this.#options
+      semaphore = new RedisSemaphore({ ...this.#options, id: `${id}:${key}` })
+    } else this.#semaphores.delete(key)
+    // The map's order is that of use.
+    this.#semaphores.set(key, semaphore)
+    return call(semaphore)
+  }
+
+  /** Forgets keys that were used least recently and are in use no more: two for each that comes, so that they do not pile up. */
+  #sweep(): void {
+    let probes = 2
+    for (const [key, semaphore] of this.#semaphores) {
+      if (probes-- === 0) return
+      const { active, waiting, unsettled, lost } = semaphore.stats()
+      if (active + waiting + unsettled > 0) continue
+      this.#semaphores.delete(key)
+      this.#lost += lost
+      void semaphore.close()
+    }
+  }
+}
+
+describeStats<RedisKeyedSemaphoreStats>(RedisKeyedSemaphore.prototype, {
+  keys: 'gauge',
+  active: 'gauge',
+  waiting: 'gauge',
+  lost: 'counter',
+})

@@ -1,0 +1,54 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { RedisServer, type RedisServerOptions, redisBinary } from '@millrace/testkit'
+
+/** Servers whose clock libfaketime moves by what is in a file, read anew at each look at the clock. */
+export class MovableClock implements AsyncDisposable {
+  readonly #folder: string
+  /** By how much their clock is ahead of ours, in ms. */
+  shift = 0
+
+  private constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  static async create(): Promise<MovableClock> {
+    const clock = new MovableClock(await mkdtemp(join(tmpdir(), 'millrace-clock-')))
+    await clock.move(0)
+    return clock
+  }
+
+  /** libc's allocator goes before jemalloc, which asks for the time before libfaketime is ready. */
+  async start(options?: RedisServerOptions): Promise<RedisServer> {
+    const program = join(this.#folder, 'redis-server')
+    await writeFile(
+      program,
+      `#!/bin/sh
+export LD_PRELOAD='/usr/$LIB/faketime/libfaketimeMT.so.1 libc.so.6' FAKETIME_TIMESTAMP_FILE='${join(this.#folder, 'shift')}'
+export FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1
+exec '${redisBinary()}' "$@"
+`,
+      { mode: 0o755 },
+    )
+    const before = process.env.REDIS_SERVER_BIN
+    process.env.REDIS_SERVER_BIN = program
+    try {
+      return await RedisServer.start(options)
+    } finally {
+      if (before === undefined) delete process.env.REDIS_SERVER_BIN
+      else process.env.REDIS_SERVER_BIN = before
+    }
+  }
+
+  /** Moves the clock by `ms` more. */
+  async move(ms: number): Promise<void> {
+    this.shift += ms
+    const text = `${this.shift < 0 ? '' : '+'}${this.shift / 1_000}`
+    await writeFile(join(this.#folder, 'shift'), text)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FaultProxy, RedisServer } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Fleet, mostIn, mostOver, now, Switch } from './fleet.fixture.ts'
+import type { FleetLimiter } from './fleet-process.fixture.ts'
+
+const PROCESSES = 4
+const RATE = 60
+const BURST = 5
+const LIMIT = 40
+const WINDOW = 1_000
+
+/** Of one Redis; whatever happens to it happens to all of them. */
+const kinds: readonly (Omit<FleetLimiter, 'port' | 'options'> & { options: object })[] = [
+  { kind: 'bucket', callers: 6, options: { id: 'bucket', rate: RATE, burst: BURST } },
+  {
+    kind: 'bucket',
+    callers: 6,
+    options: { id: 'leased', rate: RATE, burst: BURST, leaseTtl: 400, whenDown: 'lease' },
+  },
+  { kind: 'keyed', callers: 6, options: { id: 'keyed', rate: RATE, burst: BURST } },
+  { kind: 'window', callers: 6, options: { id: 'window', limit: LIMIT, window: WINDOW } },
+  { kind: 'keyedWindow', callers: 6, options: { id: 'windows', limit: LIMIT, window: WINDOW } },
+  {
+    kind: 'bucket',
+    callers: 3,
+    options: { id: 'closed', rate: RATE, burst: BURST, whenDown: 'closed' },
+  },
+]
+
+/**
+ * One fleet whose limits are on three servers, one of which is killed and comes back empty, one hangs, and one is replaced by a replica
+ * that lagged. In real time, as Redis is: bounds are widened by what the event loops of the processes really stood still.
+ */
+describeRedis('four processes whose Redis goes away', killed => {
+  let fleet: Fleet
+  let hanging: RedisServer
+  let primary: RedisServer
+  let replica: RedisServer
+  let address: Switch
+  let began = 0
+  let back = 0
+  let waiting: number[] = []
+  let passed: readonly { readonly times: readonly number[]; readonly lag: number }[] = []
+  const immortal: string[] = []
+  const away = 2_000
+
+  beforeAll(async () => {
+    fleet = await Fleet.create()
+    hanging = await RedisServer.start()
+    primary = await RedisServer.start()
+    const wire = await FaultProxy.start({ target: primary.port })
+    const args = ['--replicaof', '127.0.0.1', `${wire.port}`, '--repl-diskless-sync-delay', '0']
+    replica = await RedisServer.start({ args })
+    address = await Switch.start(primary.port)
+    const ports = [killed.server.port, hanging.port, address.port]
+    const limiters = ports.flatMap(port => kinds.map(kind => ({ ...kind, port }) as FleetLimiter))
+    await Promise.all(Array.from({ length: PROCESSES }, () => fleet.start(limiters)))
+    // For so long they take themselves for more than they are.
+    await sleep(3_500)
+    wire.stall()
+    await sleep(300)
+
+    began = now()
+    const admin = new Redis(replica.port)
+    hanging.pause()
+    await Promise.all([killed.server.kill(), primary.kill()])
+    wire.cut()
+    await admin.call('REPLICAOF', 'NO', 'ONE')
+    address.to(replica.port)
+    await sleep(away)
+    await killed.server.restart()
+    hanging.resume()
+    back = now()
+    await sleep(3_500)
+
+    waiting = await Promise.all(fleet.running.map(child => fleet.end(child)))
+    passed = await fleet.passed(limiters.length)
+    for (const { port } of [killed.server, hanging, replica]) {
+      const client = new Redis(port)
+      for (const key of await client.keys('*')) {
+        if ((await client.pttl(key)) === -1) immortal.push(key)
+      }
+      client.disconnect()
+    }
+    admin.disconnect()
+    await wire[Symbol.asyncDispose]()
+  }, 60_000)
+  afterAll(async () => {
+    for (const each of [fleet, address, hanging, primary, replica]) {
+      await each?.[Symbol.asyncDispose]()
+    }
+  })
+
+  const servers = ['killed and started again, empty', 'hung', 'replaced by a replica that lagged']
+
+  test.each(
+    servers.flatMap((name, server) =>
+      kinds.map(({ options }, kind) => ({
+        name,
+        limiter: server * kinds.length + kind,
+        id: (options as { id: string }).id,
+      })),
+    ),
+  )(
+    '$name, $id: the sum of all stays within the bound and one burst per process',
+    async ({ name, limiter, id }) => {
+      const { times, lag } = passed[limiter]!
+      const window = id.startsWith('window')
+      const late = 20 + lag
+      if (window) {
+        // A burst is what a window holds; divided among the processes it is theirs once more.
+        expect(mostIn(times, WINDOW - late)).toBeLessThanOrEqual(2 * LIMIT)
+        const usual = times.filter(time => time < began)
+        expect(mostIn(usual, WINDOW - late)).toBeLessThanOrEqual(LIMIT)
+      } else {
+        const slack = (late * RATE) / 1_000
+        const over = mostOver(times, { rate: RATE, burst: BURST })
+        expect(over).toBeLessThanOrEqual(PROCESSES * BURST + slack)
+        const usual = times.filter(time => time < began)
+        // Tokens that are leased and not used up are saved beside the bucket's.
+        const leased = id === 'leased' ? (RATE * 400) / 1_000 : 0
+        expect(mostOver(usual, { rate: RATE, burst: BURST })).toBeLessThanOrEqual(leased + slack)
+      }
+      // Nothing stands still: within it, unless it is closed, and afterwards.
+      const perSecond = window ? LIMIT : RATE
+      const during = times.filter(time => time > began + 1_300 && time < back)
+      if (id !== 'closed') expect(during.length).toBeGreaterThan((perSecond * 0.7) / 4)
+      else if (!name.startsWith('replaced')) expect(during.length).toBeLessThanOrEqual(PROCESSES)
+      const after = times.filter(time => time > back + 1_500)
+      expect(after.length).toBeGreaterThan(perSecond / 2)
+    },
+  )
+
+  test('no call is left waiting, and no key without a time to live', () => {
+    expect(waiting).toEqual(Array(PROCESSES).fill(0))
+    expect(immortal).toEqual([])
+  })
+})
