@@ -5,4 +5,5 @@ export {
   fastifyRateLimits,
   RequestLimitedError,
 } from './http/fastify-rate-limit.ts'
-export type { Awaitable, HttpLimitOptions, KeyedDecider, Refusal } from './http/http-limit.ts'
+export type { Awaitable, HttpLimitOptions, Limits, Refusal } from './http/http-limit.ts'
+export type { CommonDecider, KeyedDecider, LimiterBounds } from './http/keyed-decider.ts'

@@ -17,10 +17,11 @@ export {
   HttpLimit,
   type HttpLimitOptions,
   type HttpVerdict,
-  type KeyedDecider,
+  type Limits,
   type Refusal,
   type RequestFacts,
 } from './http/http-limit.ts'
+export type { CommonDecider, KeyedDecider, LimiterBounds } from './http/keyed-decider.ts'
 export { LearnedLimit, type LearnedLimitStats } from './http/learned-limit.ts'
 export {
   type HeadersLike,

@@ -19,6 +19,12 @@ export {
   type KeyedLimiterStats,
 } from './keyed/keyed-limiter.ts'
 export {
+  type JointDecision,
+  type KeyedLimitPart,
+  KeyedLimits,
+  type PartDecision,
+} from './keyed/keyed-limits.ts'
+export {
   KeyedSemaphore,
   type KeyedSemaphoreOptions,
   type KeyedSemaphoreStats,

@@ -5,12 +5,18 @@ import {
   checkMethods,
   checkOptions,
   checkPositive,
+  describeStats,
   type OptionNames,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Permit } from '../semaphore/permit.ts'
-import { Semaphore, type SemaphoreOptions, type SemaphoreStats } from '../semaphore/semaphore.ts'
+import {
+  SEMAPHORE_STATS_KINDS,
+  Semaphore,
+  type SemaphoreOptions,
+  type SemaphoreStats,
+} from '../semaphore/semaphore.ts'
 import type { SemaphoreAcquireOptions } from '../semaphore/semaphore-acquire.ts'
 import { AdaptivePermit, type Outcome } from './adaptive-permit.ts'
 import { Gradient } from './gradient.ts'
@@ -213,3 +219,11 @@ export class AdaptiveSemaphore {
 function defaultOutcome(error: unknown): Outcome {
   return error instanceof Error && error.name === 'TimeoutError' ? 'dropped' : 'ignored'
 }
+
+describeStats<AdaptiveSemaphoreStats>(AdaptiveSemaphore.prototype, {
+  ...SEMAPHORE_STATS_KINDS,
+  limit: 'gauge',
+  updates: 'counter',
+  dropped: 'counter',
+  ignored: 'counter',
+})

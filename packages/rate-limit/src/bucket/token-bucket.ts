@@ -3,11 +3,14 @@ import {
   checkNonNegative,
   checkNonNegativeOrInfinity,
   checkOptions,
+  describeStats,
   type OptionNames,
+  type StatsKinds,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import {
   LIMITER_OPTIONS,
+  LIMITER_STATS_KINDS,
   type LimiterOptions,
   type LimiterStats,
   MeteredLimiter,
@@ -43,6 +46,15 @@ export interface TokenBucketStats extends LimiterStats {
   forfeited: number
   /** Share of the tokens due that were granted: 1 unless tokens were forfeited. */
   accuracy: number
+}
+
+/** What the numbers of {@link TokenBucketStats} are. */
+export const TOKEN_BUCKET_STATS_KINDS: StatsKinds<TokenBucketStats> = {
+  ...LIMITER_STATS_KINDS,
+  rate: 'gauge',
+  burst: 'gauge',
+  forfeited: 'counter',
+  accuracy: 'gauge',
 }
 
 /**
@@ -90,6 +102,16 @@ export class TokenBucket extends MeteredLimiter {
     this.#gcra.pause(checkNonNegative('ms', ms), this.clock.now())
   }
 
+  /** Tokens per second. */
+  get rate(): number {
+    return this.#gcra.rate
+  }
+
+  /** The most tokens saved up. */
+  get burst(): number {
+    return this.#gcra.maxCost
+  }
+
   stats(): TokenBucketStats {
     const base = this.limiterStats()
     const { rate, maxCost, forfeited } = this.#gcra
@@ -103,3 +125,5 @@ export class TokenBucket extends MeteredLimiter {
     }
   }
 }
+
+describeStats<TokenBucketStats>(TokenBucket.prototype, TOKEN_BUCKET_STATS_KINDS)

@@ -1,6 +1,7 @@
-import { checkOptions, InvalidOptionError } from '@millrace/kit'
+import { checkOptions, describeStats, InvalidOptionError } from '@millrace/kit'
 import {
   LIMITER_OPTIONS,
+  LIMITER_STATS_KINDS,
   type LimiterOptions,
   type LimiterStats,
   MeteredLimiter,
@@ -45,3 +46,5 @@ export function combine(
   }
   return new CombinedLimiter(limits, options)
 }
+
+describeStats<LimiterStats>(CombinedLimiter.prototype, LIMITER_STATS_KINDS)

@@ -13,6 +13,7 @@ import { describe, expect, test } from 'vitest'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
 import { RedisKeyedLimiter } from '../redis/limiters/redis-keyed-limiter.ts'
 import { goneClient } from '../redis/testing/connections.fixture.ts'
+import { SlidingWindow } from '../window/sliding-window.ts'
 import { honoRateLimit, koaRateLimit, nodeRateLimit } from './adapters.ts'
 import { fastifyRateLimit, RequestLimitedError } from './fastify-rate-limit.ts'
 import { HttpLimit, type HttpLimitOptions } from './http-limit.ts'
@@ -133,6 +134,19 @@ describe.each(Object.keys(frameworks))('%s', name => {
       }
       expect(seen).toEqual(statuses)
     }
+  })
+
+  test('a limit for all requests together needs no address', async () => {
+    const window = new SlidingWindow({ limit: 2, window: 60_000, name: 'all' })
+    await using server = await serve({ limiter: window })
+    const statuses: number[] = []
+    for (const client of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) {
+      const headers = { 'x-forwarded-for': client }
+      const answer = await fetch(server.url, { headers })
+      statuses.push(answer.status)
+      expect(answer.headers.get('ratelimit-policy')).toBe('"all";q=2;w=60')
+    }
+    expect(statuses).toEqual([200, 200, 429])
   })
 
   test('key, cost and skip are the application’s', async () => {

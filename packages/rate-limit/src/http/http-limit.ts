@@ -8,24 +8,11 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import { LimitStoreUnavailableError } from '../errors.ts'
-import type { Decision } from '../limiter/rate-limiter.ts'
+import { KeyedLimits, type PartDecision } from '../keyed/keyed-limits.ts'
 import { type ClientAddress, type ClientAddressOptions, clientAddress } from './client-address.ts'
 import { ClientAddressError } from './client-address-error.ts'
+import { type CommonDecider, isCommon, type KeyedDecider, keyedDecider } from './keyed-decider.ts'
 import { legacyHeaders, type Policy, policyOf, rateLimitHeaders } from './rate-limit-headers.ts'
-
-/** What is used of a limiter: a {@link KeyedLimiter}, a {@link KeyedWindow}, or one of them on Redis. */
-export interface KeyedDecider {
-  readonly name: string
-  /** Of buckets: tokens per second and the most at once, from which the policy is told. */
-  readonly rate?: number | undefined
-  readonly burst?: number | undefined
-  /** Of windows: the most permits in one, and its length in ms. */
-  readonly limit?: number | undefined
-  readonly window?: number | undefined
-  decide(key: string, cost?: number): Decision | Promise<Decision>
-  /** Needed where several limits are passed together, or only some answers count. */
-  refund?(key: string, cost?: number): unknown
-}
 
 /** What is used of a framework's request. */
 export interface RequestFacts {
@@ -36,15 +23,15 @@ export interface RequestFacts {
 /** What a function of the application may return: at once or later. */
 export type Awaitable<T> = T | Promise<T>
 
+/** One limit or several. */
+export type Limits = KeyedDecider | CommonDecider | readonly (KeyedDecider | CommonDecider)[]
+
 export interface HttpLimitOptions<Request> extends ClientAddressOptions {
   /**
-   * The limit; several that a request must pass all; or a function that finds them for a request, such as by its plan, and lets it
-   * pass uncounted by undefined.
+   * The limit, by key or for all requests together; several that a request must pass all; or a function that finds them for a request,
+   * such as by its plan, and lets it pass uncounted by undefined.
    */
-  readonly limiter:
-    | KeyedDecider
-    | readonly KeyedDecider[]
-    | ((request: Request) => Awaitable<KeyedDecider | readonly KeyedDecider[] | undefined>)
+  readonly limiter: Limits | ((request: Request) => Awaitable<Limits | undefined>)
   /** Whom a request counts for; undefined lets it pass uncounted. Default: its client's address */
   readonly key?: ((request: Request) => Awaitable<string | undefined>) | undefined
   /** How much it costs. Default: 1 */
@@ -108,16 +95,12 @@ const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-ex
 
 const UNCOUNTED: HttpVerdict = { pass: true, headers: {} }
 
-/** What one limit has said. */
-interface Outcome {
-  readonly limiter: KeyedDecider
-  readonly decision: Decision
-}
-
 /** The limit of a server, apart from any framework: adapters translate requests and verdicts. */
 export class HttpLimit<Request> {
   readonly #options: HttpLimitOptions<Request>
   readonly #addressOf: ClientAddress
+  /** Unless they depend on the request. */
+  readonly #limits: KeyedLimits<KeyedDecider> | undefined
 
   constructor(options: HttpLimitOptions<Request>) {
     checkOptions('', options, HTTP_LIMIT_OPTIONS)
@@ -139,6 +122,7 @@ export class HttpLimit<Request> {
     if (typeof limiter !== 'function') {
       const limits = listOf(limiter)
       for (const limit of limits) checkDecider(limit, limits.length > 1 || count !== 'all')
+      this.#limits = new KeyedLimits(limits.map(keyedDecider))
     }
     this.#options = options
     this.#addressOf = clientAddress(options)
@@ -153,18 +137,21 @@ export class HttpLimit<Request> {
     const found = typeof limiter === 'function' ? await limiter(request) : limiter
     if (found === undefined) return UNCOUNTED
     const limits = listOf(found)
-    const whom = key ? await key(request) : this.#address(facts)
+    const together = key === undefined && limits.every(isCommon)
+    const whom = together ? '' : key ? await key(request) : this.#address(facts)
     if (whom === undefined) return UNCOUNTED
     const price = typeof cost === 'function' ? await cost(request) : cost
-    const impossible = limits.find(limit => price > (limit.burst ?? limit.limit ?? Infinity))
+    const deciders = limits.map(keyedDecider)
+    const impossible = deciders.find(limit => price > (limit.burst ?? limit.limit ?? Infinity))
     if (impossible !== undefined) {
       const { tooCostly = 413 } = this.#options
       const title = 'Request Costs More Than Its Limit'
       return this.#refuse({ type: 'about:blank', title, status: tooCostly }, {}, request)
     }
-    let outcomes: Outcome[]
+    let outcomes: readonly PartDecision<KeyedDecider>[]
     try {
-      outcomes = await this.#ask(limits, whom, price)
+      const joint = this.#limits ?? new KeyedLimits(deciders)
+      outcomes = (await joint.decide(whom, price)).parts
     } catch (error) {
       if (!(error instanceof LimitStoreUnavailableError)) throw error
       if (this.#options.whenUnavailable !== 'closed') return UNCOUNTED
@@ -176,7 +163,7 @@ export class HttpLimit<Request> {
       if (count === 'all') return { pass: true, headers }
       const settle = async (status: number) => {
         if (status >= 400 === (count === 'failed')) return
-        await Promise.all(limits.map(limit => limit.refund?.(whom, price)))
+        await Promise.all(deciders.map(limit => limit.refund?.(whom, price)))
       }
       return { pass: true, headers, settle }
     }
@@ -192,27 +179,7 @@ export class HttpLimit<Request> {
     return address
   }
 
-  /** Asks all limits in turn; one that refuses ends it, and gives what those before it granted back. */
-  async #ask(limits: readonly KeyedDecider[], key: string, cost: number): Promise<Outcome[]> {
-    const outcomes: Outcome[] = []
-    const giveBack = () => Promise.all(outcomes.map(({ limiter }) => limiter.refund?.(key, cost)))
-    try {
-      for (const limiter of limits) {
-        const decision = await limiter.decide(key, cost)
-        if (!decision.allowed) {
-          await giveBack()
-          return [{ limiter, decision }]
-        }
-        outcomes.push({ limiter, decision })
-      }
-    } catch (error) {
-      await giveBack()
-      throw error
-    }
-    return outcomes
-  }
-
-  #headers(outcomes: readonly Outcome[]): Record<string, string> {
+  #headers(outcomes: readonly PartDecision<KeyedDecider>[]): Record<string, string> {
     const headers: Record<string, string> = {}
     for (const { limiter, decision } of outcomes) {
       const policy: Policy = { ...policyOf(limiter), name: this.#policyName(limiter) }
@@ -263,13 +230,13 @@ export function mergedHeader(name: string, before: string | undefined, value: st
   return value
 }
 
-function listOf(limiter: KeyedDecider | readonly KeyedDecider[]): readonly KeyedDecider[] {
-  return Array.isArray(limiter) ? limiter : [limiter as KeyedDecider]
+function listOf(limiter: Limits): readonly (KeyedDecider | CommonDecider)[] {
+  return Array.isArray(limiter) ? limiter : [limiter as KeyedDecider | CommonDecider]
 }
 
-function checkDecider(limiter: KeyedDecider, refunds: boolean): void {
+function checkDecider(limiter: KeyedDecider | CommonDecider, refunds: boolean): void {
   if (typeof limiter?.decide !== 'function' || typeof limiter.name !== 'string') {
-    throw new InvalidOptionError('limiter', 'a limiter by key, several, or a function', limiter)
+    throw new InvalidOptionError('limiter', 'a limiter, several, or a function', limiter)
   }
   if (refunds && typeof limiter.refund !== 'function') {
     throw new InvalidOptionError('limiter', 'a limiter that takes refunds', limiter)

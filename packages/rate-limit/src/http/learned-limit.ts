@@ -1,5 +1,7 @@
 import type { Clock, Timer } from '@millrace/kit'
+import { describeStats } from '@millrace/kit'
 import {
+  TOKEN_BUCKET_STATS_KINDS,
   TokenBucket,
   type TokenBucketOptions,
   type TokenBucketStats,
@@ -113,3 +115,9 @@ function rateOf(limit: ServerLimit | undefined): number {
   if (limit?.remaining === undefined || !limit.resetAfter) return Infinity
   return (limit.remaining * 1_000) / limit.resetAfter
 }
+
+describeStats<LearnedLimitStats>(LearnedLimit.prototype, {
+  ...TOKEN_BUCKET_STATS_KINDS,
+  observed: 'counter',
+  slowed: 'gauge',
+})

@@ -5,6 +5,7 @@ import {
   checkNonNegative,
   checkOptions,
   checkText,
+  describeStats,
   type OptionNames,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
@@ -364,3 +365,16 @@ export class KeyedLimiter {
     return new InvalidOptionError('cost', `a number from 0 to the burst of ${this.#maxCost}`, cost)
   }
 }
+
+describeStats<KeyedLimiterStats>(KeyedLimiter.prototype, {
+  keys: 'gauge',
+  maxKeys: 'gauge',
+  // A refund takes back what was granted.
+  granted: 'gauge',
+  refused: 'counter',
+  refunded: 'counter',
+  timeouts: 'counter',
+  aborts: 'counter',
+  waiting: 'gauge',
+  evicted: 'counter',
+})

@@ -1,4 +1,10 @@
-import { checkInteger, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkOptions,
+  describeStats,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import { LimiterClosedError } from '../errors.ts'
 import type { Permit } from '../semaphore/permit.ts'
 import { Semaphore, type SemaphoreOptions } from '../semaphore/semaphore.ts'
@@ -123,3 +129,9 @@ export class KeyedSemaphore {
     }
   }
 }
+
+describeStats<KeyedSemaphoreStats>(KeyedSemaphore.prototype, {
+  keys: 'gauge',
+  active: 'gauge',
+  waiting: 'gauge',
+})

@@ -2,6 +2,7 @@ import {
   checkInteger,
   checkOptions,
   checkPositive,
+  describeStats,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -156,3 +157,10 @@ export class KeyedWindow {
     }
   }
 }
+
+describeStats<KeyedWindowStats>(KeyedWindow.prototype, {
+  keys: 'gauge',
+  maxKeys: 'gauge',
+  waiting: 'gauge',
+  evicted: 'counter',
+})

@@ -1,4 +1,10 @@
-import { type Clock, checkText, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  type Clock,
+  checkText,
+  InvalidOptionError,
+  type OptionNames,
+  type StatsKinds,
+} from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import type { Meter } from '../meter/meter.ts'
 import { type AcquireOptions, type Admission, costOf, optionsOf } from '../wait/acquire-options.ts'
@@ -45,6 +51,17 @@ export interface LimiterStats {
   aborts: number
   /** Permits that could be had at once now; negative only after the limits were lowered. */
   available: number
+}
+
+/** What the numbers of {@link LimiterStats} are: a refund takes back what was granted. */
+export const LIMITER_STATS_KINDS: StatsKinds<LimiterStats> = {
+  granted: 'gauge',
+  refused: 'counter',
+  refunded: 'counter',
+  waiting: 'gauge',
+  timeouts: 'counter',
+  aborts: 'counter',
+  available: 'gauge',
 }
 
 /** Opens a limiter to other limiters of this package. */

@@ -3,8 +3,10 @@ import {
   checkInteger,
   checkOptions,
   checkText,
+  describeStats,
   InvalidOptionError,
   type OptionNames,
+  type StatsKinds,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import { publishRefusal } from '../wait/channels.ts'
@@ -50,6 +52,17 @@ export interface SemaphoreStats {
   refused: number
   timeouts: number
   aborts: number
+}
+
+/** What the numbers of {@link SemaphoreStats} are. */
+export const SEMAPHORE_STATS_KINDS: StatsKinds<SemaphoreStats> = {
+  permits: 'gauge',
+  active: 'gauge',
+  waiting: 'gauge',
+  granted: 'counter',
+  refused: 'counter',
+  timeouts: 'counter',
+  aborts: 'counter',
 }
 
 /**
@@ -202,3 +215,5 @@ export class Semaphore {
     return new InvalidOptionError('weight', `an integer from 1 to the ${permits} permits`, weight)
   }
 }
+
+describeStats<SemaphoreStats>(Semaphore.prototype, SEMAPHORE_STATS_KINDS)

@@ -1,7 +1,8 @@
-import { checkOneOf, checkOptions, type OptionNames } from '@millrace/kit'
+import { checkOneOf, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import {
   LIMITER_OPTIONS,
+  LIMITER_STATS_KINDS,
   type LimiterOptions,
   type LimiterStats,
   MeteredLimiter,
@@ -41,7 +42,8 @@ export interface SlidingWindowStats extends LimiterStats {
  * their edges. Where permits may be spread evenly, a {@link TokenBucket} is smaller and faster.
  */
 export class SlidingWindow extends MeteredLimiter {
-  readonly #window: number
+  /** Its length in ms. */
+  readonly window: number
 
   constructor(options: SlidingWindowOptions) {
     checkOptions('', options, NAMES)
@@ -63,10 +65,21 @@ export class SlidingWindow extends MeteredLimiter {
         clock,
       },
     )
-    this.#window = window
+    this.window = window
+  }
+
+  /** The most permits in one window. */
+  get limit(): number {
+    return this.meter.maxCost
   }
 
   stats(): SlidingWindowStats {
-    return { ...this.limiterStats(), limit: this.meter.maxCost, window: this.#window }
+    return { ...this.limiterStats(), limit: this.limit, window: this.window }
   }
 }
+
+describeStats<SlidingWindowStats>(SlidingWindow.prototype, {
+  ...LIMITER_STATS_KINDS,
+  limit: 'gauge',
+  window: 'gauge',
+})
