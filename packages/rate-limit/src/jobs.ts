@@ -1,5 +1,5 @@
 export { JobExpiredError } from './errors.ts'
-export type { JobOptions } from './jobs/job.ts'
+export type { JobContext, JobOptions } from './jobs/job.ts'
 export { JobBatcher, type JobBatcherOptions } from './jobs/job-batcher.ts'
 export { JobGroup, type JobGroupOptions } from './jobs/job-group.ts'
 export { JobScheduler, type JobSchedulerStats } from './jobs/job-scheduler.ts'

@@ -34,10 +34,6 @@ export default defineSuite({
     fault('FLUSHALL', 'Redis forgets everything while callers wait', 22),
     fault('mixed options', 'two of the four have other maxWait and timeouts', 12),
     fault('Redis paused', 'Redis answers nothing for 1.5 s, shares are local', 52),
-    fault(
-      'Redis killed',
-      'Redis is killed, comes back empty after a second, shares are local',
-      52,
-    ),
+    fault('Redis killed', 'Redis is killed, comes back empty after a second, shares are local', 52),
   ],
 })

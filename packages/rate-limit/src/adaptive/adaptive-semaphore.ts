@@ -25,15 +25,15 @@ import type { LimitAlgorithm } from './limit-algorithm.ts'
 export interface AdaptiveSemaphoreOptions extends Omit<SemaphoreOptions, 'permits'> {
   /** Default a new {@link Gradient}; {@link Aimd} is the other. */
   readonly algorithm?: LimitAlgorithm | undefined
-  /** How many may be inside at first; default 20. */
+  /** How many may be inside at first. Default: 20 */
   readonly initial?: number | undefined
-  /** The fewest the limit can fall to; default 1. */
+  /** The fewest the limit can fall to. Default: 1 */
   readonly min?: number | undefined
-  /** The most it can rise to; default 200. */
+  /** The most it can rise to. Default: 200 */
   readonly max?: number | undefined
-  /** The shortest time over which calls are summed up, in ms; default 1,000. */
+  /** The shortest time over which calls are summed up, in ms. Default: 1,000 */
   readonly window?: number | undefined
-  /** The fewest calls that are; default 10. */
+  /** The fewest calls that are. Default: 10 */
   readonly minSamples?: number | undefined
   /**
    * What a failed call of {@link AdaptiveSemaphore.run} says about the load. Default: errors named `TimeoutError` are
@@ -123,7 +123,7 @@ export class AdaptiveSemaphore {
     this.#semaphore = new Semaphore({ ...queue, permits: initial, name, clock })
   }
 
-  /** A permit, if one is free and nobody waits for it. */
+  /** A permit, if one is free and no call waits for it. */
   tryAcquire(): AdaptivePermit | undefined {
     const permit = this.#semaphore.tryAcquire()
     return permit && this.#admit(permit)
@@ -167,7 +167,7 @@ export class AdaptiveSemaphore {
     }
   }
 
-  /** Rejects all who wait with {@link LimiterClosedError}, and whoever would wait from now on. */
+  /** Rejects all that waits with {@link LimiterClosedError}, and what would wait from now on. */
   close(): void {
     this.#semaphore.close()
   }

@@ -3,9 +3,9 @@ import { InvalidOptionError } from '../errors.ts'
 import type { LimitAlgorithm, LoadSample } from './limit-algorithm.ts'
 
 export interface AimdOptions {
-  /** What the limit is multiplied by when calls are dropped; above 0 and below 1; default 0.9. */
+  /** What the limit is multiplied by when calls are dropped; above 0 and below 1. Default: 0.9 */
   readonly backoff?: number | undefined
-  /** A mean duration above this counts as a drop, in ms; default none. */
+  /** A mean duration above this counts as a drop, in ms. Default: none */
   readonly timeout?: number | undefined
 }
 

@@ -3,13 +3,13 @@ import { InvalidOptionError } from '../errors.ts'
 import type { LimitAlgorithm, LoadSample } from './limit-algorithm.ts'
 
 export interface GradientOptions {
-  /** By which factor a window may be slower than usual before the limit falls; at least 1; default 1.5. */
+  /** By which factor a window may be slower than usual before the limit falls; at least 1. Default: 1.5 */
   readonly tolerance?: number | undefined
-  /** How fast the limit follows: 0 (never) to 1 (at once); default 0.2. */
+  /** How fast the limit follows: 0 (never) to 1 (at once). Default: 0.2 */
   readonly smoothing?: number | undefined
-  /** How many windows the usual duration is averaged over; default 600. */
+  /** How many windows the usual duration is averaged over. Default: 600 */
   readonly longWindow?: number | undefined
-  /** By how many the limit grows in each window without queueing, before smoothing; default 4. */
+  /** By how many the limit grows in each window without queueing, before smoothing. Default: 4 */
   readonly queueSize?: number | undefined
 }
 

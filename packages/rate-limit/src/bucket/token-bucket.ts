@@ -61,7 +61,7 @@ export const TOKEN_BUCKET_STATS_KINDS: StatsKinds<TokenBucketStats> = {
  * A rate with a burst, exact to the token: in no window of w seconds pass more than
  * `max(burst, catchUp * rate / 1000) + rate * w` tokens.
  *
- * Every operation is O(1); nothing runs while nobody waits, and one timer serves all who do. See {@link Gcra} for the
+ * Every operation is O(1); nothing runs while no call waits, and one timer serves all who do. See {@link Gcra} for the
  * algorithm.
  */
 export class TokenBucket extends MeteredLimiter {

@@ -1,6 +1,6 @@
 /**
  * A request has no client address to be counted by: it came over a Unix socket, or the framework's environment does not tell. Counting
- * all of them as one would limit everybody together.
+ * all of them as one would limit all clients together.
  */
 export class ClientAddressError extends Error {
   override readonly name = 'ClientAddressError'

@@ -174,7 +174,7 @@ export class HttpLimit<Request> {
 
   #address(facts: RequestFacts): string {
     const address = this.#addressOf(facts.remoteAddress, facts.forwardedFor)
-    // One bucket for all that have none would be one for everybody.
+    // One bucket for all that have none would be one for all clients.
     if (address === undefined) throw new ClientAddressError()
     return address
   }

@@ -3,9 +3,9 @@ import { checkInteger, checkOptions, checkPositive, type OptionNames } from '@mi
 import Bottleneck from 'bottleneck'
 
 export interface JobBatcherOptions<T> {
-  /** A batch is complete with so many items; default 100. */
+  /** A batch is complete with so many items. Default: 100 */
   readonly maxSize?: number | undefined
-  /** Or so long after its first item, in ms; default 100. */
+  /** Or so long after its first item, in ms. Default: 100 */
   readonly maxTime?: number | undefined
   /** Processes a batch; its promise, if it returns one, is what {@link JobBatcher.add} waits for. */
   readonly run: (items: T[]) => unknown

@@ -287,7 +287,7 @@ export class JobScheduler {
       try {
         if (started && job.pending && this.#again(job, error)) return
       } catch (thrown) {
-        // A `retry` that fails must not leave its caller waiting for ever.
+        // A `retry` that fails must not leave its caller waiting without end.
         reason = thrown
       }
       this.#failed++

@@ -13,7 +13,7 @@ import { InvalidOptionError } from '../errors.ts'
 
 /** A number of starts, refilled in steps. */
 export interface Reservoir {
-  /** How many jobs may start before the first refill; default `refreshAmount`, or 0. */
+  /** How many jobs may start before the first refill. Default: `refreshAmount`, or 0 */
   readonly initial?: number | undefined
   /** Set to this each `interval`… */
   readonly refreshAmount?: number | undefined
@@ -26,11 +26,11 @@ export interface Reservoir {
 
 /** What may be changed while a scheduler is in use. */
 export interface JobSettings {
-  /** How many jobs, or weights of jobs, may run at once; default Infinity. */
+  /** How many jobs, or weights of jobs, may run at once. Default: Infinity */
   readonly maxConcurrent?: number | undefined
-  /** The least time between two starts, in ms; default 0. Locally at least 5, as bottleneck can start no more per second. */
+  /** The least time between two starts, in ms. Default: 0. Locally at least 5, as bottleneck can start no more per second */
   readonly minTime?: number | undefined
-  /** The most jobs that may wait; default Infinity. */
+  /** The most jobs that may wait. Default: Infinity */
   readonly maxQueue?: number | undefined
   /**
    * What happens to one job more:
@@ -40,18 +40,18 @@ export interface JobSettings {
    * - `'block'`: all waiting jobs are dropped, and for `penalty` ms every new one
    */
   readonly strategy?: 'overflow' | 'leak' | 'overflow-priority' | 'block' | undefined
-  /** In ms; default 15 times `minTime`, or 5,000. */
+  /** In ms. Default: 15 times `minTime`, or 5,000 */
   readonly penalty?: number | undefined
-  /** Bounds starts rather than running jobs; default none. */
+  /** Bounds starts rather than running jobs. Default: none */
   readonly reservoir?: Reservoir | undefined
 }
 
 export interface JobSchedulerOptions extends JobSettings {
-  /** Which scheduler: with `redis`, processes that give the same id share one. In errors and statistics too. Default `'jobs'`. */
+  /** Which scheduler: with `redis`, processes that give the same id share one. In errors and statistics too. Default: `'jobs'` */
   readonly id?: string | undefined
   /** An ioredis 6 connection, by which the scheduler is shared. It is not closed with the scheduler. */
   readonly redis?: Redis | undefined
-  /** How long a job may run, in ms, before its place is given away; default 300,000 with `redis`, else Infinity. */
+  /** How long a job may run, in ms, before its place is given away. Default: 300,000 with `redis`, else Infinity */
   readonly expiration?: number | undefined
   /**
    * Called with what a job failed with and how often it has; returns in how many ms to try again, or undefined to give

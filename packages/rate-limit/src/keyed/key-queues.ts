@@ -9,7 +9,7 @@ export interface QueueTotals {
   readonly aborts: number
 }
 
-/** The queues of the keys that somebody waits for, and the accounts of those that are gone. */
+/** The queues of the keys that a call waits for, and the accounts of those that are gone. */
 export class KeyQueues {
   readonly #queues = new Map<string, WaitList<Admission>>()
   #refused = 0
@@ -37,7 +37,7 @@ export class KeyQueues {
     return [...this.#queues.values()]
   }
 
-  /** Does nothing for a key that nobody waits for. */
+  /** Does nothing for a key that no call waits for. */
   forget(key: string): void {
     const queue = this.#queues.get(key)
     if (queue === undefined) return

@@ -30,18 +30,18 @@ import { KeyedBuckets } from './keyed-buckets.ts'
 import { ParentLimit } from './parent-limit.ts'
 
 export interface KeyedLimiterOptions extends TokenBucketLimits {
-  /** The most keys with a bucket that is not full; default 100,000. Beyond it the fullest of a sample is forgotten. */
+  /** The most keys with a bucket that is not full. Default: 100,000. Beyond it the fullest of a sample is forgotten */
   readonly maxKeys?: number | undefined
-  /** See {@link TokenBucketOptions.catchUp}; default 50 ms. */
+  /** See {@link TokenBucketOptions.catchUp}. Default: 50 ms */
   readonly catchUp?: number | undefined
   /**
    * A limit over all keys together: what passes is taken from both, or from neither. Keys that wait for it have one caller
    * each in its line, so that its `order` shares it among them.
    */
   readonly parent?: MeteredLimiter | undefined
-  /** The most callers that may wait for one key; default Infinity. */
+  /** The most callers that may wait for one key. Default: Infinity */
   readonly maxQueue?: number | undefined
-  /** In errors, statistics and diagnostics; default `'keyed-limiter'`. Keys appear in none of them. */
+  /** In errors, statistics and diagnostics. Default: `'keyed-limiter'`. Keys appear in none of them */
   readonly name?: string | undefined
   readonly clock?: Clock | undefined
 }
@@ -121,7 +121,7 @@ export class KeyedLimiter {
   }
 
   /**
-   * Takes `cost` tokens of the key if they are there and nobody waits for them.
+   * Takes `cost` tokens of the key if they are there and no call waits for them.
    *
    * @throws {InvalidOptionError} if `cost` is more than a bucket can ever hold
    */
@@ -295,7 +295,7 @@ export class KeyedLimiter {
     return wait > SLACK ? wait : 0
   }
 
-  /** The queue of a key, which pins its place in the table until nobody waits. */
+  /** The queue of a key, which pins its place in the table until no call waits. */
   #queue(key: string): WaitList<Admission> {
     const known = this.#queues.get(key)
     if (known !== undefined) return known

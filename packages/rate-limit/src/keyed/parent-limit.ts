@@ -17,7 +17,7 @@ export class ParentLimit {
     return this.#part.meter.maxCost
   }
 
-  /** What it leaves to anybody who does not wait. */
+  /** What it leaves to calls that do not wait. */
   left(now: number): number {
     return this.#part.waiting ? 0 : this.#part.meter.available(now)
   }
@@ -26,7 +26,7 @@ export class ParentLimit {
     return this.#part.meter.dueAt(cost, ahead, now)
   }
 
-  /** Takes the cost if nobody waits for it. */
+  /** Takes the cost if no call waits for it. */
   tryTake(cost: number, now: number): boolean {
     if (this.#part.waiting || !this.#part.meter.tryTake(cost, now)) return false
     this.#part.count(cost)

@@ -103,7 +103,7 @@ export abstract class MeteredLimiter implements RateLimiter {
   }
 
   /**
-   * Spends `cost` if that is possible now and nobody waits.
+   * Spends `cost` if that is possible now and no call waits.
    *
    * @param cost default 1; whole or fractional
    * @throws {InvalidOptionError} if `cost` is more than can ever pass
@@ -178,7 +178,7 @@ export abstract class MeteredLimiter implements RateLimiter {
   }
 
   /**
-   * How long a caller that came now would wait for `cost`, in ms, if nobody of higher priority came after it.
+   * How long a caller that came now would wait for `cost`, in ms, if no call of higher priority came after it.
    *
    * @throws {InvalidOptionError} if `cost` is more than can ever pass
    */

@@ -7,7 +7,7 @@ export interface Decision {
   readonly limit: number
   /** What could still pass at once, after this. */
   readonly remaining: number
-  /** In ms, until the limit is whole again if nobody comes. */
+  /** In ms, until the limit is whole again if no call comes. */
   readonly resetAfter: number
   /** In ms, until what was refused could pass; 0 if it was allowed. */
   readonly retryAfter: number
@@ -15,7 +15,7 @@ export interface Decision {
 
 /** What every rate limit of this package offers, whatever its algorithm. */
 export interface RateLimiter {
-  /** Spends `cost` if that is possible now and nobody waits. Default: 1 */
+  /** Spends `cost` if that is possible now and no call waits. Default: 1 */
   tryAcquire(cost?: number): boolean
   /** Spends `cost`, waiting for it if need be. */
   acquire(cost: number, options?: AcquireOptions): Promise<Admission>

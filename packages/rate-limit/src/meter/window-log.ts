@@ -44,7 +44,7 @@ export class WindowLog implements Meter {
 
   /**
    * Takes the oldest permits out of the window, whichever are given back: what remains is never older than what is
-   * still in use, so that a refund lets nobody through too early.
+   * still in use, so that a refund lets no call through too early.
    */
   refund(cost: number, now: number): void {
     const whole = Math.floor(cost)

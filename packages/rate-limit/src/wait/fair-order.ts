@@ -6,7 +6,7 @@ import { WaitQueue } from './wait-queue.ts'
 import type { Waiter } from './waiter.ts'
 
 export interface FairOrderOptions {
-  /** A key's share in proportion to the others'; called when a key begins to wait; above 0. Default 1 for all. */
+  /** A key's share in proportion to the others'; called when a key begins to wait; above 0. Default: 1 for all */
   readonly weight?: ((key: string) => number) | undefined
 }
 
@@ -27,7 +27,7 @@ class Flow implements Ranked {
 const SWEEP_FROM = 1_024
 
 /**
- * Shares a limit among keys by weight, whoever asks more often; first come, first served within a key. Callers name
+ * Shares a limit among keys by weight, whichever asks more often; first come, first served within a key. Callers name
  * their key: `acquire({ key: tenant })`.
  *
  * Start-time fair queueing (Goyal, Vin, Cheng 1996): serving a cost advances its key's tag by cost / weight, and the key
@@ -104,7 +104,7 @@ export class FairOrder implements WaitOrder {
 
   #leave(): void {
     if (--this.size > 0) return
-    // Nobody waits: nobody has an advantage to make up for.
+    // No call waits: no key has an advantage to make up for.
     this.#flows.clear()
     this.#now = 0
   }

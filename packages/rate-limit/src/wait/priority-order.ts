@@ -40,7 +40,7 @@ export class PriorityOrder implements WaitOrder {
   readonly #queues: WaitQueue[] = []
   /** Those who joined when others of their priority that came later waited already; first who is served first. */
   readonly #late: Waiter[] = []
-  /** Bit p is set when somebody waits with priority p. */
+  /** Bit p is set when a call waits with priority p. */
   #occupied = 0
 
   constructor(options: PriorityOrderOptions = {}) {

@@ -1,4 +1,4 @@
-/** What a {@link RankedHeap} holds: the heap writes `index`, and nobody else. */
+/** What a {@link RankedHeap} holds: the heap writes `index`, and nothing else. */
 export interface Ranked {
   /** Smaller comes first; must not change while in a heap. */
   readonly rank: number

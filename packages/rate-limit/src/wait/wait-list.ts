@@ -31,7 +31,7 @@ const GRANTS_PER_TURN = 1_000
 /**
  * The callers that wait for one limit, served by one timer for all of them.
  *
- * Times are not assigned on arrival: only the first waiter's due time is ever computed, so that whoever leaves (abort,
+ * Times are not assigned on arrival: only the first waiter's due time is ever computed, so that a call that leaves (abort,
  * timeout) is unlinked in O(1) and all behind move up.
  */
 export class WaitList<T> {
@@ -87,7 +87,7 @@ export class WaitList<T> {
   }
 
   /**
-   * Whether a caller may pass at once if the limit lets it: nobody waits, and {@link wait} would not refuse its options. A
+   * Whether a caller may pass at once if the limit lets it: no call waits, and {@link wait} would not refuse its options. A
    * mistake in them must not come to light only under load.
    */
   admits(options: AcquireOptions | undefined): boolean {
@@ -113,9 +113,9 @@ export class WaitList<T> {
     )
   }
 
-  /** Lets through whoever is due, ends waits whose deadline has passed, and sets the timer for what comes next. */
+  /** Lets through what is due, ends waits whose deadline has passed, and sets the timer for what comes next. */
   serve(): void {
-    // A clock read costs 40 ns, a tenth of what a job through a semaphore does.
+    // A clock read is a good part of what a job through a semaphore costs: benchmark case "jobs, one by one".
     const now = this.#gate.timed || this.#deadlines.size > 0 ? this.#clock.now() : 0
     let next = this.#grant(now)
     // Behind one that has timed out there may be one that asks for less and is due.
@@ -165,7 +165,7 @@ export class WaitList<T> {
     this.serve()
   }
 
-  /** Admits those who are due. @returns when to look again; Infinity if nobody waits or no clock can tell */
+  /** Admits those who are due. @returns when to look again; Infinity if no call waits or no clock can tell */
   #grant(now: number): number {
     const order = this.#order
     let grants = 0
@@ -247,7 +247,7 @@ export class WaitList<T> {
     return this.#gate.lineUp?.(head, now) ?? this.#gate.dueAt(head.cost, 0, now)
   }
 
-  /** Sets the timer for `at` unless it is set for an earlier time; takes it back when nobody waits. */
+  /** Sets the timer for `at` unless it is set for an earlier time; takes it back when no call waits. */
   #wake(at: number, now: number): void {
     if (this.size === 0) {
       this.#timer?.cancel()
@@ -277,7 +277,7 @@ export class WaitList<T> {
     this.serve()
   }
 
-  /** @returns whether somebody's deadline has passed */
+  /** @returns whether a deadline has passed */
   #expire(now: number): boolean {
     const before = this.timeouts
     for (let bounds = this.#deadlines.peek(); bounds; bounds = this.#deadlines.peek()) {

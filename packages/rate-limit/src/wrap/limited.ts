@@ -34,7 +34,7 @@ export interface KeyedDecidingLimiter {
 }
 
 export interface LimitedOptions<Args extends unknown[]> {
-  /** Permits per call: a number, or computed from the arguments. Default 1. */
+  /** Permits per call: a number, or computed from the arguments. Default: 1 */
   readonly cost?: number | ((...args: Args) => number) | undefined
   /** See {@link AcquireOptions.timeout}. */
   readonly timeout?: number | undefined
@@ -50,7 +50,7 @@ export interface LimitedOptions<Args extends unknown[]> {
 /** Options of a wrapper that refuses instead of waiting. */
 export interface RefusingOptions<Args extends unknown[]> {
   readonly wait: false
-  /** Permits per call: a number, or computed from the arguments. Default 1. */
+  /** Permits per call: a number, or computed from the arguments. Default: 1 */
   readonly cost?: number | ((...args: Args) => number) | undefined
   /** The key, for a limiter by key; computed from the arguments. */
   readonly key?: ((...args: Args) => string) | undefined

@@ -85,7 +85,7 @@ export class StoreGuard {
   }
 
   /**
-   * @param late hears of an answer that came after the timeout, when nobody waited for it any more
+   * @param late hears of an answer that came after the timeout, when no call waited for it any more
    * @throws {LimitStoreUnavailableError} with the cause, if there is one
    */
   async run(

@@ -31,8 +31,7 @@ import {
 import { RedisPermit } from './redis-permit.ts'
 import { type Attempt, RemoteQueue } from './remote-queue.ts'
 
-/** A semaphore that lets everybody in bounds nothing, so that there is no `'open'`. */
-/** A semaphore that lets everybody in bounds nothing: it has no mode `'open'`. */
+/** A semaphore that lets every call in bounds nothing: it has no mode `'open'`. */
 export type SemaphoreOutageMode = Exclude<OutageMode, 'open'>
 
 const MODES: readonly SemaphoreOutageMode[] = ['closed', 'local', 'lease']
@@ -55,7 +54,7 @@ export interface RedisSemaphoreOptions extends RedisLimitOptions {
    * - `'lease'`: the same, but a permit that is released goes to another call of this process, with its fence, until its
    *   lease ends: still never more than `permits`
    * - `'local'`: up to this process' share, the permits divided by the processes and rounded down, are inside and stay.
-   *   Their fence is 0 and excludes nobody: for bounding load, not for exclusion
+   *   Their fence is 0 and excludes no other: for bounding load, not for exclusion
    *
    * Default: `'closed'`
    */
@@ -93,7 +92,7 @@ export interface RedisSemaphoreStats extends RedisLimitStats {
 /**
  * At most `permits` holders over all processes. A holder that dies loses its permit after `ttl`; one that lives but
  * cannot renew it is told by its signal in time, and what it guards can tell it by its fencing token. In order within a
- * process; between processes whoever asks first.
+ * process; between processes the one that asks first.
  */
 export class RedisSemaphore {
   readonly #limit: RedisLimit<SemaphoreOutageMode, true>
@@ -250,6 +249,10 @@ export class RedisSemaphore {
   #attempt(weight: number): Promise<Attempt<Place>> {
     return this.#limit.outage.bridge(
       async () => {
+        // Until an outage is over for all, others may be inside of whom Redis has not been told.
+        const beyond = this.#held.permits + weight > this.#share
+        if (beyond && this.#limit.outage.recovery > 0)
+          return { granted: false, retryIn: this.#poll }
         // A place that comes too late is nobody's: it is left again.
         const attempt = await this.#store.enter(weight, holder =>
           this.#limit.outage.owe(holder, true),

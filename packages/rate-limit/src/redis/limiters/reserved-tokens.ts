@@ -32,7 +32,7 @@ export interface ReservedTokensOptions {
    * Reserves tokens.
    *
    * @param least without which nothing is wanted: what the first call costs
-   * @param far for how many ms ahead the least are wanted, whoever else waits; 0 to keep to what is near
+   * @param far for how many ms ahead the least are wanted, whatever else waits; 0 to keep to what is near
    * @throws (by rejection) an error that all calls without a token are told
    */
   supply(tokens: number, least: number, far: number): Promise<Supply>

@@ -5,7 +5,7 @@ export interface LedgerOptions<Debt> {
   merge(debt: Debt, later: Debt): Debt
   /** For how many permits that passed a debt stands. */
   amount(debt: Debt, key: string): number
-  /** The most keys that may owe; beyond it the oldest debt is forgiven. Default Infinity. */
+  /** The most keys that may owe; beyond it the oldest debt is forgiven. Default: Infinity */
   readonly maxKeys?: number | undefined
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a limiter does while its store is not available:
- * - `'closed'`: nobody passes; calls fail with {@link LimitStoreUnavailableError}
- * - `'open'`: everybody passes
+ * - `'closed'`: no call passes; calls fail with {@link LimitStoreUnavailableError}
+ * - `'open'`: every call passes
  * - `'local'`: each process keeps to its share, the limit divided by the processes known last
  * - `'lease'`: what this process holds of the store already is used up first
  *

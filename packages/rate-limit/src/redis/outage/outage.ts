@@ -17,7 +17,7 @@ export interface OutageRules<Mode extends OutageMode, Debt> {
 
 /**
  * The way of every limiter around a store that is away: ask it; failing that, do what the mode says and keep account;
- * and once it is back tell it first what passed without it, whether anybody calls or not.
+ * and once it is back tell it first what passed without it, whether it is called or not.
  */
 export class Outage<Mode extends OutageMode, Debt> {
   readonly mode: Mode
@@ -72,7 +72,7 @@ export class Outage<Mode extends OutageMode, Debt> {
     try {
       await this.settle(key)
       const answer = await ask()
-      const counting = this.#rules.peers?.begin()
+      const counting = this.#rules.peers?.called()
       // An outage that begins right now must find out among whom the limit is divided.
       if (counting !== undefined) await counting
       return answer

@@ -8,6 +8,9 @@ import { type Reply, Script } from '../scripts/script.ts'
 const EAGER_HEARTBEAT = 100
 const EAGER = 3_000
 
+/** After so many ms without a call a process counts itself no more, so that a limiter that is dropped without being closed leaves nothing. */
+const IDLE = 60_000
+
 /** For how many ms a process counts after its last word, and the highest count after it was heard. */
 const MEMORY = 3_000
 
@@ -30,7 +33,8 @@ const leaveScript: Script = new Script(`return { redis.call('ZREM', KEYS[1], ARG
 
 /**
  * The processes that share a limit, counted in the store while it is there: their number divides it when it is not. From its
- * first call on a process has itself counted whether it is called or not: an idle one may be called in an outage too.
+ * first call on a process has itself counted whether it is called or not, for a minute after its last: an idle one may be called in an
+ * outage too.
  */
 export class Peers {
   readonly key: string
@@ -40,8 +44,10 @@ export class Peers {
   readonly #expected: number
   /** Counts of the last time, the latest last; none is dropped while none is heard. */
   readonly #heard: { readonly at: number; readonly count: number }[] = []
-  /** When it was called first. */
+  /** When it was called first, and last. */
   #since: number | undefined = undefined
+  #calledAt = 0
+  #counting = false
   #heartbeat: Timer | undefined = undefined
   #closed = false
 
@@ -64,11 +70,15 @@ export class Peers {
     return most === 0 ? this.#expected : most
   }
 
-  /** Begins to have this process counted. @returns the first count; undefined when it was begun before */
-  begin(): Promise<void> | undefined {
-    if (this.#since !== undefined || this.#closed) return undefined
-    this.#since = this.#clock.now()
-    return this.#say()
+  /** Has this process counted from now on. @returns the first count; undefined for later ones, which are made in the background */
+  called(): Promise<void> | undefined {
+    this.#calledAt = this.#clock.now()
+    if (this.#counting || this.#closed) return undefined
+    this.#counting = true
+    const first = this.#since === undefined
+    this.#since ??= this.#calledAt
+    const counted = this.#say()
+    return first ? counted : undefined
   }
 
   close(): void {
@@ -88,8 +98,12 @@ export class Peers {
     } catch {
       // Not counted this time; calls meet the same outage and deal with it.
     }
-    if (this.#closed) return
-    const young = this.#clock.now() - this.#since! < EAGER
+    const now = this.#clock.now()
+    if (this.#closed || now - this.#calledAt >= IDLE) {
+      this.#counting = false
+      return
+    }
+    const young = now - this.#since! < EAGER
     this.#heartbeat = backgroundClock(this.#clock).setTimer(
       () => void this.#say(),
       young ? EAGER_HEARTBEAT : HEARTBEAT,

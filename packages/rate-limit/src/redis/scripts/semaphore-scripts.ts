@@ -26,6 +26,7 @@ local function keep()
   store(math.max(10 * ttl, last and last - now or 0))
 end
 local function answer(granted, value)
+  if changed then keep() end
   return { granted, string.format('%.0f', value), string.format('%.0f', now), string.format('%.0f', since), permits }
 end
 `

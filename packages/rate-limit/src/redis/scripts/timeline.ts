@@ -20,11 +20,11 @@ end
 /**
  * The same for a state of times in a sorted set, KEYS[1], with a string of doubles beside it, KEYS[2]: when it was last written, the two
  * settings that rule, since when they do, a counter, and a number that is another once the state was lost. The settings of the limiter
- * that was heard of last rule. Arguments: the two.
+ * that was heard of last rule, and are stored though nothing is granted. Arguments: the two.
  */
 export const ruledSet = `
 local first, second = tonumber(ARGV[4]), tonumber(ARGV[5])
-local counter, lineage = 0, now
+local counter, lineage, changed = 0, now, false
 local state = redis.call('GET', KEYS[2])
 if state and #state == 48 then
   local at, f, s, known
@@ -36,9 +36,10 @@ if state and #state == 48 then
     for i = 1, #members, 2 do redis.call('ZADD', KEYS[1], string.format('%.0f', members[i + 1] + by), members[i]) end
     redis.call('SET', KEYS[2], struct.pack('>dddddd', now, f, s, known, counter, lineage), 'KEEPTTL')
   end
-  if known >= since then first, second, since = f, s, known end
+  if known >= since then first, second, since = f, s, known else changed = f ~= first or s ~= second end
 end
 local function store(life)
+  changed = false
   redis.call('SET', KEYS[2], struct.pack('>dddddd', now, first, second, since, counter, lineage), 'PX', math.ceil(life / 1000) + 1)
 end
 `

@@ -18,6 +18,7 @@ local function enter(at, nonce, cost)
   store(window)
 end
 local function answer(granted, wait)
+  if changed then store(window) end
   local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
   local reset = last and last + window - now or 0
   local left = math.max(0, limit - redis.call('ZCARD', KEYS[1]))

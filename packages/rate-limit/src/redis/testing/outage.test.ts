@@ -140,12 +140,17 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     expect(cutOff.stats()).toMatchObject({ down: 1, unsettled: owed, waiting: 0 })
 
     await mend(proxy, redis.server)
-    /** In steps that leave Redis thousands of turns of the event loop for an answer. */
+    /**
+     * In steps of which each leaves Redis the time for an answer: on a busy machine a deadline on this clock would pass before it had
+     * run at all, and a refund whose answer is given up is not repeated.
+     */
     const later = (condition: () => boolean | Promise<boolean>) =>
       until(async () => {
         const met = await condition()
-        if (!met) await clock.advanceAsync(1)
-        return met
+        if (met) return true
+        await client.ping().catch(() => nextTurn())
+        await clock.advanceAsync(1)
+        return false
       })
     // It is told without anybody's call.
     await later(() => cutOff.stats().unsettled === 0)
@@ -215,7 +220,7 @@ describeRedis('every limiter on Redis, in every mode', redis => {
   )
 
   test.each(Object.keys(limiters))(
-    '%s: FLUSHALL and SCRIPT FLUSH let it start anew',
+    '%s: after FLUSHALL and SCRIPT FLUSH it starts anew, but a window is told what passed in it',
     async name => {
       const subject = await join(name, randomUUID(), 'closed')
       const all = [...Array<Outcome>(LIMIT).fill('passed'), 'refused']
@@ -223,7 +228,9 @@ describeRedis('every limiter on Redis, in every mode', redis => {
       const client = await connect(redis.server.port)
       await client.flushall()
       await client.script('FLUSH')
-      expect(await times(LIMIT + 1, () => subject.take())).toEqual(all)
+      const none = Array<Outcome>(LIMIT + 1).fill('refused')
+      const expected = name === 'RedisSlidingWindow' ? none : all
+      expect(await times(LIMIT + 1, () => subject.take())).toEqual(expected)
     },
   )
 })
