@@ -15,12 +15,7 @@ import { SLACK } from '../../wait/slack.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
 import { Ledger } from '../outage/ledger.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
-import {
-  type WindowAnswer,
-  type WindowGrant,
-  type WindowMark,
-  WindowStore,
-} from '../stores/window-store.ts'
+import { type WindowGrant, type WindowMark, WindowStore } from '../stores/window-store.ts'
 import { RecentGrants } from './recent-grants.ts'
 import {
   REDIS_LIMIT_OPTIONS,
@@ -185,8 +180,9 @@ export class SharedWindows {
   }
 
   /** The window as it is, without spending. */
-  get(key: string): Promise<Decision> {
-    return this.#store.take(key, { nonce: '', cost: 0, at: 0 }, undefined, () => {})
+  async get(key: string): Promise<Decision> {
+    const nothing = { nonce: '', cost: 0, at: 0 }
+    return (await this.#store.take(key, nothing, undefined, () => {})).decision
   }
 
   async reset(key: string): Promise<void> {
@@ -301,18 +297,13 @@ export class SharedWindows {
   }
 
   /** Asks Redis, which is told first of what it has lost of this process' permits. */
-  async #take(
-    key: string,
-    local: Local,
-    grant: WindowGrant,
-    late: () => void,
-  ): Promise<WindowAnswer> {
+  async #take(key: string, local: Local, grant: WindowGrant, late: () => void): Promise<Decision> {
     const { clock } = this.limit
     for (;;) {
       await local.restoring
       const mark = local.recent.empty(clock.now()) ? newMark(local.mark) : local.mark
       const answer = await this.#store.take(key, grant, mark, late)
-      if (!answer.lost) return answer
+      if (!answer.lost) return answer.decision
       local.restoring ??= this.#store.enter(key, local.recent.all(), local.mark).finally(() => {
         local.restoring = undefined
       })

@@ -31,7 +31,8 @@ export interface WindowStoreOptions {
 }
 
 /** What became of a wish for permits. */
-export interface WindowAnswer extends Decision {
+export interface WindowAnswer {
+  readonly decision: Decision
   /** Whether the window has forgotten what this process was given: it has to enter that, and ask again. */
   readonly lost: boolean
 }
@@ -112,14 +113,14 @@ export class WindowStore {
       mark.counter = lineage === mark.lineage ? Math.max(mark.counter, counter) : counter
       mark.lineage = lineage
     }
-    return {
+    const decision = {
       allowed: granted === 1,
-      lost: granted === -1,
       limit: ruling,
       remaining: left,
       resetAfter: reset / 1_000,
       retryAfter: wait / 1_000,
     }
+    return { decision, lost: granted === -1 }
   }
 }
 
