@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { relative } from 'node:path'
 import type { Dashboard } from '@millrace/perf-metrics/dashboard'
 import type { ImportGraph } from '../analyse/import-graph.ts'
 import { counted } from '../report/counted.ts'
@@ -41,8 +42,8 @@ function above({ directory, temperature, total, sources, reasons }: Report, grap
   const files = counted(sources.files, 'file')
   const packages = counted(graph.packages.size, 'package')
   return `<section class="run"><h2>The run</h2>
-<p><b>${escaped(directory)}</b>: ${files}, ${packages}, a ${temperature} run of ${duration(total)}.
-${reasons.map(escaped).join(' ')} <a href="report">Whole report</a>, <a href="metrics">/metrics</a></p></section>
+<p><b>${escaped(relative(process.cwd(), directory) || directory)}</b>: ${files}, ${packages}, a ${temperature} run of ${duration(total)}.
+${reasons.map(escaped).join(' ')} <a href="report">Whole report</a>, <a href="metrics">/metrics</a>, <a href="grafana.json">dashboard for Grafana</a></p></section>
 <section><h2>Scenarios</h2>
 <p>Press, and see what it does to the charts below. The look-ups on them are the demo's own load, made while this page is open.</p>
 <ul id="scenarios"></ul></section>

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Dashboard } from '@millrace/perf-metrics/dashboard'
+import { grafanaDashboard } from '@millrace/perf-metrics/grafana'
 import { Guard } from '@millrace/perf-metrics/guard'
 import type { EmbeddedRegistry } from '../registry/embedded-registry.ts'
 import type { RunResult } from '../report/build-report.ts'
@@ -167,6 +168,8 @@ export class PageServer implements AsyncDisposable {
           type: 'text/plain; version=0.0.4',
           body: services.telemetry.metrics.toPrometheus(),
         }
+      case '/grafana.json':
+        return json(grafanaDashboard(services.telemetry.metrics, { title: 'Millrace demo' }))
       case '/search':
         return json(search(result.graph, searchParams.get('q') ?? ''))
       case '/graph': {

@@ -272,6 +272,8 @@ function drawMarks({ ctx, bbox, data: [times], valToPos }) {
   ctx.save()
   ctx.strokeStyle = ctx.fillStyle = getComputedStyle(element('process')).color
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
+  ctx.textAlign = 'left'
+  ctx.textBaseline = 'alphabetic'
   ctx.setLineDash([2, 3])
   let free = -Infinity
   for (const { elapsed, text } of marks) {
