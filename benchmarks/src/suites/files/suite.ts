@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { defineCase, defineSuite, type Prepare } from '../../define.ts'
+import { analysisTree } from './analysis-tree.ts'
 import { count, sourceTree } from './tree.ts'
 
 const verify = () => import('./contenders/verify.ts')
 const rewriting = () => import('./contenders/rewrites.ts')
 const incremental = () => import('./contenders/incremental.ts')
+const analysis = () => import('./contenders/analysis.ts')
+const edits = () => import('./contenders/edits.ts')
 
 /** Loads a module of contenders in the child that measures it, and picks one. */
 function from<M, R>(load: () => Promise<M>, pick: (module: M) => Prepare<R>): Prepare<R> {
@@ -72,6 +75,72 @@ export default defineSuite({
       ours: from(incremental, module => module.graphAnswer),
       peers: { 'from scratch': from(incremental, module => module.scratchAnswer) },
       check: wrong => assert.equal(wrong, 0),
+    }),
+    defineCase<number>({
+      name: 'warm start of an analysis',
+      description:
+        "the demo's facts of the sources of seven packages, by a process that finds what another one kept; opening and closing the caches included",
+      unit: 'ms',
+      better: 'less',
+      goal: 10,
+      fixture: analysisTree,
+      ours: from(analysis, module => module.warm),
+      peers: { 'cold, with caching': from(analysis, module => module.cold) },
+      check: imports => assert.ok(imports > 0),
+    }),
+    defineCase<number>({
+      name: 'cold run of an analysis',
+      description: 'the same with an empty cache; the peer has none',
+      unit: 'ms',
+      better: 'less',
+      goal: 1 / 1.15,
+      fixture: analysisTree,
+      ours: from(analysis, module => module.cold),
+      peers: { 'no cache': from(analysis, module => module.uncached) },
+      check: imports => assert.ok(imports > 0),
+    }),
+    defineCase<number>({
+      name: 'repeated look-ups of parsed files',
+      description:
+        'per look-up of the facts of a file that has not changed; the peer reads and parses',
+      unit: 'us/op',
+      goal: 100,
+      fixture: analysisTree,
+      ours: from(analysis, module => module.lookUps),
+      peers: { parsing: from(analysis, module => module.parsing) },
+      check: imports => assert.ok(imports > 0),
+    }),
+    defineCase<number>({
+      name: 'results computed after a comment-only edit',
+      description: 'of one of 10,000 files, each of which sees the exported names of the next',
+      unit: 'results',
+      better: 'less',
+      limit: 1,
+      fixture: sourceTree,
+      ours: from(edits, module => module.comment),
+      peers: { 'from scratch': from(edits, module => module.everything) },
+      check: (seen, contender) => assert.equal(seen, contender === 'ours' ? 0 : -1),
+    }),
+    defineCase<number>({
+      name: 'results computed after an edit of an export',
+      description: 'the same: its own names, what it sees, and what the one that imports it sees',
+      unit: 'results',
+      better: 'less',
+      limit: 3,
+      fixture: sourceTree,
+      ours: from(edits, module => module.exporting),
+      peers: { 'from scratch': from(edits, module => module.everything) },
+      check: (seen, contender) => assert.equal(seen, contender === 'ours' ? 2 : -1),
+    }),
+    defineCase<number>({
+      name: 'disk after 200 rounds of edits and builds',
+      description: 'bytes of the cache folder, as many times those after 20 rounds',
+      unit: 'times',
+      better: 'less',
+      limit: 1.2,
+      ours: from(edits, module => module.disk),
+      peers: {},
+      check: built => assert.equal(built, 300),
     }),
     defineCase<number>({
       name: 'rewrites noticed',
