@@ -3,7 +3,6 @@ import {
   mkdirSync,
   mkdtempSync,
   realpathSync,
-  renameSync,
   rmSync,
   symlinkSync,
   unlinkSync,
@@ -12,8 +11,6 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
-import { runs } from '@millrace/testkit'
-import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { FileTable } from '../table/file-table.ts'
 import { Graph } from './graph.ts'
@@ -512,81 +509,5 @@ describe('Graph', () => {
       await kept.close()
       expect(told).toHaveLength(1)
     })
-  })
-
-  test('after any edits every query gives what a graph made from nothing gives', async () => {
-    const names = ['a', 'b', 'c', 'd']
-    const file = fc.constantFrom(...names)
-    const edit = fc.oneof(
-      {
-        weight: 5,
-        arbitrary: fc.tuple(fc.constant('write' as const), file, fc.subarray(names), fc.nat(2)),
-      },
-      {
-        weight: 1,
-        arbitrary: fc.tuple(fc.constant('delete' as const), file, fc.constant([]), fc.nat(2)),
-      },
-      {
-        weight: 1,
-        arbitrary: fc.tuple(
-          fc.constant('rename' as const),
-          file,
-          fc.subarray(names, { minLength: 1 }),
-          fc.nat(2),
-        ),
-      },
-    )
-    /** Sum of a file's number and those of what it imports; a circle or a missing file has none. */
-    const sums = (on: Graph) => {
-      const parsed = on.query('parsed', async (context, path) => {
-        const [number, ...imports] = (await context.read(path)).bytes.toString().split(' ')
-        return { number: Number(number), imports: imports.filter(Boolean) }
-      })
-      const number = on.select(parsed, 'number', value => value.number)
-      const sum: Query<string, number> = on.query<number>('sum', async (context, path) => {
-        const { imports } = await context.get(parsed, path)
-        const parts = await Promise.all(imports.map(name => context.get(sum, name)))
-        return parts.reduce((a, b) => a + b, await context.get(number, path))
-      })
-      return sum
-    }
-    const outcome = async (on: Graph, query: Query<string, number>, key: string) => {
-      try {
-        return await on.get(query, key)
-      } catch (error) {
-        return (error as { code: string }).code
-      }
-    }
-    let run = 0
-    await fc.assert(
-      fc.asyncProperty(fc.array(edit, { maxLength: 15 }), async edits => {
-        const folder = at(`run-${run++}`)
-        mkdirSync(folder)
-        const kept = new Graph({ files: new FileTable({ root: folder }) })
-        const query = sums(kept)
-        for (const [what, name, others, number] of edits) {
-          const path = join(folder, name)
-          try {
-            if (what === 'write') writeFileSync(path, [number, ...others].join(' '))
-            else if (what === 'delete') unlinkSync(path)
-            else renameSync(path, join(folder, others[0]!))
-          } catch (error) {
-            expect((error as NodeJS.ErrnoException).code).toBe('ENOENT')
-          }
-          const scratch = new Graph({ files: new FileTable({ root: folder }) })
-          const fresh = sums(scratch)
-          for (const key of names) {
-            const [actual, expected] = [
-              await outcome(kept, query, key),
-              await outcome(scratch, fresh, key),
-            ]
-            // Of two faults a query may meet either first.
-            if (typeof expected === 'string') expect(typeof actual).toBe('string')
-            else expect(actual).toBe(expected)
-          }
-        }
-      }),
-      { numRuns: runs(40) },
-    )
   })
 })

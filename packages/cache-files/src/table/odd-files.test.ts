@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { hash } from 'node:crypto'
 import {
   appendFileSync,
   chmodSync,
@@ -63,6 +64,22 @@ describe('FileTable', () => {
     const { bytes } = await files.read('a')
     expect([bytes.length, bytes.toString('latin1', size)]).toEqual([size + 3, 'end'])
     expect(files.readSync('a').bytes.equals(bytes)).toBe(true)
+  })
+
+  test('a file that is cut while it is read is never half old and half new', async () => {
+    const [old, short] = ['x'.repeat(300_000), 'y'.repeat(1_000)]
+    const files = new FileTable({ root, maxBytes: 1 })
+    for (let turns = 0; turns < 40; turns++) {
+      writeFileSync(at('a'), old)
+      const reading = files.read('a')
+      for (let turn = 0; turn < turns % 8; turn++) await new Promise(setImmediate)
+      truncateSync(at('a'), 100_000)
+      writeFileSync(at('a'), short)
+      const { bytes, hash: name, stable } = await reading
+      expect(hash('sha256', bytes, 'hex')).toBe(name)
+      if (stable) expect([old, old.slice(0, 100_000), '', short]).toContain(bytes.toString())
+      expect((await files.read('a')).bytes.toString()).toBe(short)
+    }
   })
 
   test.runIf(existsSync('/proc/self/status'))(

@@ -147,6 +147,36 @@ describe('Workspace', () => {
     expect(await order('interactive')).toContain('c.txt')
   })
 
+  test('what other versions keep is left alone, and found again when they come back', async () => {
+    write('a.txt', 'one two')
+    const ask = async () => {
+      await using workspace = open()
+      const { counts, total } = words(workspace)
+      expect(await workspace.graph.get(total, '')).toEqual({ sum: 2 })
+      return counts.total
+    }
+    expect(await ask()).toBe(1)
+    const ours = join(cacheFolder, 'v1')
+    const kept = readFileSync(join(ours, 'files.snapshot'))
+    // An upgrade began its own folder, in a form that this version cannot know.
+    mkdirSync(join(cacheFolder, 'v2'))
+    writeFileSync(join(cacheFolder, 'v2', 'graph.db'), 'of another form')
+    expect(await ask()).toBe(0)
+    expect(readFileSync(join(cacheFolder, 'v2', 'graph.db'), 'utf8')).toBe('of another form')
+    // A snapshot of another form, or cut anywhere, is as good as none.
+    for (const bytes of [
+      Buffer.concat([Buffer.from('MFT9'), kept.subarray(4)]),
+      kept.subarray(0, kept.length - 1),
+      kept.subarray(0, 10),
+      Buffer.alloc(0),
+    ]) {
+      writeFileSync(join(ours, 'files.snapshot'), bytes)
+      await using workspace = open()
+      expect(workspace.files.stats().files).toBe(0)
+      expect(await workspace.graph.get(words(workspace).total, '')).toEqual({ sum: 2 })
+    }
+  })
+
   test.each([
     ['ci', undefined, ['0.txt', '1.txt']],
     ['interactive', undefined, ['0.txt', '1.txt', '2.txt', '3.txt']],
