@@ -101,7 +101,7 @@ const OPTIONS: OptionNames<FactsOptions<unknown>> = {
 /**
  * Small summaries of files (imports, exports, symbols), derived once per content and kept across processes. They are found by
  * content, so no edit, checkout or clock can make an old one pass for new. Worth it for what takes longer to derive than to look
- * up, about 20 us in SQLite.
+ * up in the store.
  */
 export class Facts<T> implements AsyncDisposable {
   readonly id: string
@@ -197,7 +197,7 @@ export class Facts<T> implements AsyncDisposable {
     return this.#store.flush()
   }
 
-  /** How many facts are no longer what they were: somebody changed a value that is shared. O(size of the facts held). */
+  /** How many facts are no longer what they were, as a value that is shared was changed. O(size of the facts held). */
   changedValues(): number {
     return this.#changed().length
   }

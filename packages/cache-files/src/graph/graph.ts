@@ -42,10 +42,9 @@ const CROWD_DELAY = 50
  * of an answer had their states at one moment: what a look read is looked at once more before it answers, and the look is taken anew, up to
  * five times, where something moved. Results are not shared before they are whole, errors not beyond their look.
  *
- * A query that never returns stops only those who wait for it, until its `timeout`; it is aborted when the last of them leaves.
+ * A query that never returns stops only the calls that wait for it, until its `timeout`; it is aborted when the last of them leaves.
  *
- * Checking costs two steps per dependency: about 3 us for a file, a fraction of that for another query, and no `stat` where a watcher
- * vouches for the files.
+ * Checking costs a look-up per dependency, and for a file two `stat`s, or none where a watcher vouches for it.
  */
 export class Graph implements AsyncDisposable {
   readonly #settings: GraphSettings
@@ -197,7 +196,7 @@ export class Graph implements AsyncDisposable {
     )
   }
 
-  /** Results whose value is no longer what it was: somebody changed a value that is shared. O(size of the values held). */
+  /** Results whose value is no longer what it was, as a value that is shared was changed. O(size of the values held). */
   *changedValues(): Generator<{ readonly query: string; readonly key: string }> {
     for (const { query, key } of this.#changed()) yield { query: query.name, key }
   }
@@ -282,7 +281,8 @@ export class Graph implements AsyncDisposable {
     const { files, clock, environmentKey } = this.#settings
     const options = this.#options
     const durable = this.#durable
-    return new Look({ files, durable, options, environmentKey }, clock.now())
+    const presentOptions = () => this.#options
+    return new Look({ files, durable, options, presentOptions, environmentKey }, clock.now())
   }
 
   #declare<V, K extends string>(

@@ -50,6 +50,26 @@ describe('a query that never returns', () => {
     })
   })
 
+  test('that asks without end for what is known is ended by its timeout all the same', async () => {
+    writeFileSync(join(root, 'a'), 'x')
+    const fine = graph.query('fine', (_, key) => key)
+    let asked = 0
+    const endless = graph.query('endless', async context => {
+      for (;;) {
+        await context.get(fine, 'x')
+        await context.read('a')
+        asked++
+      }
+    })
+    const answer = expect(graph.get(endless, '')).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_QUERY_TIMEOUT',
+    })
+    await until(() => asked > 1_000)
+    clock.advance(60_000)
+    await answer
+    expect(await graph.get(fine, 'y')).toBe('y')
+  })
+
   test('asked for in the same turn as another one lets that one be answered', async () => {
     const bad = graph.query('bad', never)
     const fine = graph.query('fine', (_, key) => key)

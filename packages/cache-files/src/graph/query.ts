@@ -3,7 +3,7 @@ import type { PathKind } from '../table/path-kind.ts'
 
 /** What a query may ask for while it computes. Everything asked for becomes a dependency of its result. */
 export interface QueryContext {
-  /** Aborts when nobody waits for the result any more, or the query's time is over. */
+  /** Aborts when the last call that waits for the result leaves, or the query's time is over. */
   readonly signal: AbortSignal
   /** The result of another query. */
   get<K extends string, V>(query: Query<K, V>, key: K): Promise<V>

@@ -14,7 +14,7 @@ import type { BestEffortOptions } from './best-effort-store.ts'
 export interface KeepingOptions {
   /**
    * How results become bytes. Default: the structured clone algorithm (`structuredCodec`), which keeps dates, maps, sets and cycles; only for
-   * stores that nobody else may write to. A result that does not come back the same is a `ResultError`.
+   * stores that no one else may write to. A result that does not come back the same is a `ResultError`.
    */
   readonly codec?: Codec<unknown> | undefined
   /** ms for which new results wait for others to be written with them, > 0. Default: 100. */

@@ -43,7 +43,7 @@ export class FileContents {
     return shared ?? bytes
   }
 
-  /** Whether the bytes held under a hash are still those: somebody may have written into them. */
+  /** Whether the bytes held under a hash are still those, and were not written to. */
   isIntact(name: string): boolean {
     const bytes = this.#held.peek(name)
     return bytes === undefined || hash('sha256', bytes, 'hex') === name

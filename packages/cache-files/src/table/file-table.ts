@@ -26,7 +26,7 @@ import { decodeSnapshot, encodeSnapshot, type KnownFile } from './table-snapshot
 import { Trust } from './trust.ts'
 
 /**
- * Contents of files, cached and never older than the call: every call makes a `stat` (about 2 us), and the bytes are read again
+ * Contents of files, cached and never older than the call: every call makes a `stat`, and the bytes are read again
  * unless the stamp proves that they are the same. The hash always is that of the very bytes returned with it.
  *
  * Where a {@link ChangeFeed} reports changes, what was looked at once needs no `stat` until it is reported; answers are then never

@@ -7,7 +7,7 @@ import { statSync } from 'node:fs'
  */
 export type PathKind = 'none' | 'file' | 'folder' | 'other'
 
-/** Looks at a path. About 2 us. */
+/** Looks at a path by a `stat`. */
 export function pathKind(path: string): PathKind {
   try {
     const stat = statSync(path, { throwIfNoEntry: false })

@@ -12,7 +12,7 @@ export interface TableFault {
   /**
    * - `stale-stamp`: it has other bytes than its stamp says
    * - `missed-change`: the feed vouched for it, and it has changed
-   * - `changed-content`: somebody wrote into the bytes that are shared
+   * - `changed-content`: the bytes that are shared were written to
    */
   readonly problem: 'stale-stamp' | 'missed-change' | 'changed-content'
 }

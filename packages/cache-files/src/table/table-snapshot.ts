@@ -18,7 +18,7 @@ const HASH_BYTES = 32
 
 /**
  * Known files as bytes: the header, five int64 per stamp, the hashes, and the paths separated by NUL, which no path contains. In
- * columns, because that reads five times as fast as records would.
+ * columns, which read faster than records do.
  */
 export function encodeSnapshot(files: readonly KnownFile[]): Buffer {
   const paths = Buffer.from(files.map(({ path }) => path).join('\0'))

@@ -5,7 +5,7 @@ import type { ReportedChanges, WatchSource } from './watch-source.ts'
 
 /**
  * Looks at every file that the table knows, again and again: for file systems without events. It vouches for nothing, so every call
- * looks for itself all the same. A look blocks for about 2 us per file.
+ * looks for itself all the same. A look blocks for a `stat` per file.
  */
 export class PollSource implements WatchSource {
   readonly complete = false

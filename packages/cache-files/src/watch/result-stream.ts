@@ -18,9 +18,9 @@ export type StreamedResult<V> = PromiseSettledResult<V> & { readonly revision: n
 
 /** Counters of a {@link ResultStream}. */
 export interface ResultStreamStats {
-  /** Who reads now. */
+  /** Present readers. */
   readonly consumers: number
-  /** Results asked for, whoever reads. */
+  /** Calls of the graph, for all readers together. */
   readonly asked: number
   /** Results that differed from the one before. */
   readonly changes: number
@@ -34,8 +34,8 @@ const OPTIONS: OptionNames<ResultStreamOptions<string, unknown>> = {
 }
 
 /**
- * The results of one query as files change, for any number of readers: each tick asks the graph once, whoever reads. A reader gets the
- * present result first and then each that differs; one who is slow gets the newest, so that nothing queues up.
+ * The results of one query as files change, for any number of readers: each tick asks the graph once for all of them. A reader gets the
+ * present result first and then each that differs; a slow reader gets the newest, so that nothing queues up.
  */
 export class ResultStream<V, K extends string = string>
   implements AsyncIterable<StreamedResult<V>>, Disposable
@@ -85,7 +85,7 @@ export class ResultStream<V, K extends string = string>
     this.close()
   }
 
-  /** Runs while anyone reads. Never rejects: what goes wrong is a result. */
+  /** Runs while there are readers. Never rejects: what goes wrong is a result. */
   async #run(): Promise<void> {
     const controller = new AbortController()
     this.#running = controller
@@ -144,7 +144,7 @@ function isSame<V>(
   )
 }
 
-/** One who reads results; of those he did not take only the newest stays. */
+/** A reader of results; of those it did not take only the newest stays. */
 class ResultReader<V> implements AsyncIterator<StreamedResult<V>, undefined> {
   readonly #leave: () => void
   #newest: StreamedResult<V> | undefined

@@ -38,7 +38,7 @@ export class TreeWatch {
     this.#onChange = onChange
   }
 
-  /** Watches everything, from nothing. Blocks for about 20 us per folder. */
+  /** Watches everything, from nothing. Blocks for a system call per folder. */
   begin(): void {
     this.close()
     this.lost = false

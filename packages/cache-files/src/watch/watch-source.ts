@@ -25,7 +25,7 @@ export interface WatchSource {
   start(root: string, report: (changes: ReportedChanges) => void): Promise<void>
   /** Resolves when everything that changed before the call has been reported, or `complete` no longer holds. */
   settled(): Promise<void>
-  /** Keeps the process alive from now on, as somebody waits for changes. Called as often as {@link unref}. */
+  /** Keeps the process alive from now on, as a reader waits for changes. Called as often as {@link unref}. */
   ref?(): void
   /** Takes one {@link ref} back. */
   unref?(): void

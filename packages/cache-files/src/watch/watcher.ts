@@ -28,7 +28,7 @@ export interface WatcherOptions {
   readonly source?: 'watch' | 'poll' | WatchSource | undefined
   /** Names of folders that are not watched, wherever they are; what is below them is looked at by each call. Default: `.git`, `node_modules`. */
   readonly ignore?: readonly string[] | undefined
-  /** Changed paths held at most, for each who is slow to take them; beyond, anything may have changed. 1 or more. Default: 10,000. */
+  /** Changed paths held at most for each reader; beyond, anything may have changed. 1 or more. Default: 10,000. */
   readonly maxPending?: number | undefined
   /** ms for which changes wait for others to be reported with them, >= 0. Default: 20. */
   readonly delay?: number | undefined
@@ -54,7 +54,7 @@ export interface WatcherStats {
   readonly changes: number
   /** Reports that anything may have changed. */
   readonly changesOfAll: number
-  /** Who reads ticks now. */
+  /** Present readers of ticks. */
   readonly consumers: number
   /** Whether what is not reported need not be looked at. */
   readonly complete: boolean
@@ -224,7 +224,7 @@ describeStats<WatcherStats>(Watcher.prototype, {
   consumers: 'gauge',
 })
 
-/** One who reads ticks at his own pace. */
+/** A reader of ticks, at its own pace. */
 class TickReader implements AsyncIterator<Tick, undefined> {
   readonly #pending: PendingChanges
   readonly #source: WatchSource

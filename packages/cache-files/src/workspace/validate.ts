@@ -7,7 +7,7 @@ import type { TableFault } from '../table/table-faults.ts'
  * What is wrong:
  * - `stale-stamp`: a file has other bytes than its stamp says, as after a write through `mmap`
  * - `missed-change`: the watcher vouched for a file that has changed
- * - `changed-content`, `changed-facts`, `changed-result`: somebody changed a value that is shared
+ * - `changed-content`, `changed-facts`, `changed-result`: a value that is shared was changed
  */
 export type FindingProblem = TableFault['problem'] | 'changed-facts' | 'changed-result'
 

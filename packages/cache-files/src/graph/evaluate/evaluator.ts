@@ -18,9 +18,9 @@ export interface EvaluatorEnvironment
   owns(query: AnyQuery): boolean
 }
 
-/** One who asked for a node from outside, and may leave. */
+/** A call from outside, which may leave before its answer. */
 export interface Asker {
-  /** What he waits for. */
+  /** What it waits for. */
   readonly waiters: Set<Waiter>
   readonly gone: boolean
 }
@@ -73,7 +73,7 @@ export class Evaluator {
     return this.#ready(node, revision, true)
   }
 
-  /** The value of a node in a revision, for one who may leave. */
+  /** The value of a node in a revision, for a call that may leave. */
   async demand(node: GraphNode, revision: Look, asker: Asker): Promise<unknown> {
     for (;;) {
       const outcome = this.#ready(node, revision, true)

@@ -1,14 +1,14 @@
 import { Revision } from '../inputs/revision.ts'
 import type { GraphNode, Outcome } from '../trace/graph-node.ts'
 
-/** The reason with which a flight ends that nobody waits for any more. */
+/** The reason with which a flight without waiters ends. */
 export class FlightAbandoned extends Error {
   constructor() {
-    super('Nobody waits for the result any more')
+    super('No call waits for the result any more')
   }
 }
 
-/** One who waits for a flight, until it lands or he leaves. */
+/** A wait for a flight, until it lands or the waiter leaves. */
 export class Waiter {
   readonly #flight: Flight
   #waiting = true
@@ -18,7 +18,7 @@ export class Waiter {
     flight.waiters++
   }
 
-  /** Ends the flight if nobody else waits for it. */
+  /** Ends the flight if it has no other waiter. */
   leave(): void {
     if (!this.#waiting) return
     this.#waiting = false
@@ -34,7 +34,7 @@ export class Look extends Revision {
   readonly flights: Map<GraphNode, Flight> = new Map()
 }
 
-/** A node being brought up to date in a revision, for as long as anyone waits for it. */
+/** A node being brought up to date in a revision, for as long as it has waiters. */
 export class Flight {
   readonly node: GraphNode
   readonly revision: Look
@@ -46,9 +46,9 @@ export class Flight {
   release: (() => void) | undefined
   /** Whether it has landed, failed, or been abandoned. */
   over = false
-  /** Whether it ended because nobody waited any more. */
+  /** Whether it ended because its last waiter left. */
   abandoned = false
-  /** Called when nobody waits any more while its query runs. */
+  /** Called when the last waiter leaves while its query runs. */
   stopped: (() => void) | undefined
   #controller: AbortController | undefined
   readonly #land: (outcome: Outcome) => void
@@ -61,7 +61,7 @@ export class Flight {
     this.landed = promise
     this.#land = resolve
     this.#fail = reject
-    // Those who wait hear of it; nobody may be left to do so.
+    // Waiters are told; without any, the failure concerns no call.
     promise.catch(() => undefined)
   }
 

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { setImmediate as immediate } from 'node:timers/promises'
 import type { Clock } from '@millrace/cache-core'
 import { isThenable } from '@millrace/kit'
 import { ContextEndedError, FileReadError, QueryTimeoutError } from '../../errors.ts'
@@ -29,6 +30,9 @@ export interface QueryEnvironment {
   node(query: Query<string, unknown>, key: string): GraphNode
 }
 
+/** Answers without waiting that a query gets in one turn of the event loop. */
+const ANSWERS_PER_TURN = 1_000
+
 const running = new AsyncLocalStorage<QueryRun>()
 
 /** Name of the query of `owner` within which this code runs, if it does. */
@@ -46,6 +50,8 @@ export class QueryRun implements QueryContext, Timed {
   readonly #asked = new Map<string, number>()
   /** What was asked for and is not answered yet. */
   #open: Set<Promise<unknown>> | undefined
+  /** Answers given without waiting. */
+  #answered = 0
   /** Queries it waits for: while there are any, its own time stands still. */
   #waitingFor = 0
   #ownTime = 0
@@ -108,7 +114,7 @@ export class QueryRun implements QueryContext, Timed {
     try {
       node = this.#environment.node(asked, key)
       const outcome = this.#environment.ready(this.#flight, node)
-      if (outcome !== undefined) return Promise.resolve(this.#found(index, node, outcome) as V)
+      if (outcome !== undefined) return this.#soon(this.#found(index, node, outcome) as V)
     } catch (error) {
       return this.#failed(index, asked?.name, error)
     }
@@ -131,7 +137,7 @@ export class QueryRun implements QueryContext, Timed {
       const content = this.#flight.revision.readNow(full)
       if (content !== undefined) {
         this.#fill(index, 'file', full, content.hash)
-        return Promise.resolve(content)
+        return this.#soon(content)
       }
     } catch (error) {
       return this.#unreadable(index, full, error)
@@ -207,6 +213,12 @@ export class QueryRun implements QueryContext, Timed {
     this.#durable &&= this.#environment.isDurable(kind, name)
   }
 
+  /** An answer that need not be waited for. Now and then it is, so that a query that asks without end can be timed out. */
+  async #soon<T>(answer: T): Promise<T> {
+    if (++this.#answered % ANSWERS_PER_TURN === 0) await immediate()
+    return answer
+  }
+
   #found(index: number, node: GraphNode, { trace, held }: Outcome): unknown {
     this.#durable &&= trace.durable
     this.#trace[index] = { node, fingerprint: trace.fingerprint }
@@ -272,7 +284,7 @@ export class QueryRun implements QueryContext, Timed {
   }
 }
 
-/** A rejection of which nobody need hear, as a query may ask without waiting. */
+/** A rejection that may go unhandled, as a query may ask without waiting. */
 function rejected(error: unknown): Promise<never> {
   const promise = Promise.reject(error)
   promise.catch(() => undefined)

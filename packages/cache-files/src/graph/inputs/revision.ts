@@ -36,6 +36,8 @@ export interface World {
   readonly files: FileTable
   readonly durable: DurableInputs
   readonly options: ReadonlyMap<string, GraphOption>
+  /** Options as they are now. */
+  presentOptions(): ReadonlyMap<string, GraphOption>
   /** Secret under which variables are hashed. */
   readonly environmentKey: string
 }
@@ -59,6 +61,8 @@ export class Revision {
   readonly #globs = new Map<string, readonly string[]>()
   readonly #links = new Map<string, string>()
   readonly #env = new Map<string, string | undefined>()
+  /** Options that were asked for. */
+  readonly #options = new Set<string>()
   /** A file that changed, once one did. */
   conflict: string | undefined
 
@@ -145,7 +149,7 @@ export class Revision {
   }
 
   /**
-   * Looks at every input once more. Returns the name of one that changed; `undefined` where they all held at one moment. About 2 us per file,
+   * Looks at every input once more. Returns the name of one that changed; `undefined` where they all held at one moment. A `stat` per file,
    * nothing where a feed vouches for it.
    */
   moved(): string | undefined {
@@ -160,6 +164,12 @@ export class Revision {
     }
     for (const [path, target] of this.#links) if (realPath(path) !== target) return path
     for (const [name, value] of this.#env) if (process.env[name] !== value) return name
+    const { options } = this.#world
+    const present = this.#world.presentOptions()
+    if (present === options) return undefined
+    for (const name of this.#options) {
+      if (present.get(name)?.fingerprint !== options.get(name)?.fingerprint) return name
+    }
     return undefined
   }
 
@@ -178,6 +188,7 @@ export class Revision {
       case 'env':
         return environmentFingerprint(this.env(name), this.#world.environmentKey)
       case 'option':
+        this.#options.add(name)
         return this.#world.options.get(name)?.fingerprint ?? 'unset'
       case 'untracked':
         return ''
@@ -208,7 +219,7 @@ export class Revision {
   }
 
   #noted(path: string, content: FileContent): FileContent {
-    // Half old and half new, or read by somebody else meanwhile.
+    // Half old and half new, or read anew by another call meanwhile.
     if (!content.stable) this.#disagree(path)
     const record = this.#world.files.peek(path)
     this.#note(path, record?.hash === content.hash ? record : content.hash)

@@ -177,7 +177,7 @@ export class KeptResults {
     return trace
   }
 
-  /** Whether the value held of a node is no longer what it was: somebody changed a value that is shared. */
+  /** Whether the value held of a node is no longer what it was, as a value that is shared was changed. */
   isChanged(node: GraphNode): boolean {
     const kept = this.#values.peek(node.id)
     if (kept?.held === undefined || kept.trace !== node.trace) return false
