@@ -281,8 +281,7 @@ export class Graph implements AsyncDisposable {
     const { files, clock, environmentKey } = this.#settings
     const options = this.#options
     const durable = this.#durable
-    const presentOptions = () => this.#options
-    return new Look({ files, durable, options, presentOptions, environmentKey }, clock.now())
+    return new Look({ files, durable, options, environmentKey }, clock.now())
   }
 
   #declare<V, K extends string>(

@@ -194,7 +194,7 @@ describe('a query that never returns', () => {
     controller.abort(new Error('enough'))
     await expect(call).rejects.toThrow('enough')
     gate.resolve()
-    expect(await late.promise).toMatchObject({ message: expect.stringContaining('Nobody waits') })
+    expect(await late.promise).toMatchObject({ message: expect.stringContaining('No call waits') })
   })
 
   test('is waited for in one look only: a second call joins the computation', async () => {

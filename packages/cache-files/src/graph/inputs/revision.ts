@@ -35,9 +35,8 @@ export interface GraphOption {
 export interface World {
   readonly files: FileTable
   readonly durable: DurableInputs
+  /** As they were when the revision began: the host's, and no part of the world that may move. */
   readonly options: ReadonlyMap<string, GraphOption>
-  /** Options as they are now. */
-  presentOptions(): ReadonlyMap<string, GraphOption>
   /** Secret under which variables are hashed. */
   readonly environmentKey: string
 }
@@ -61,8 +60,6 @@ export class Revision {
   readonly #globs = new Map<string, readonly string[]>()
   readonly #links = new Map<string, string>()
   readonly #env = new Map<string, string | undefined>()
-  /** Options that were asked for. */
-  readonly #options = new Set<string>()
   /** A file that changed, once one did. */
   conflict: string | undefined
 
@@ -164,12 +161,6 @@ export class Revision {
     }
     for (const [path, target] of this.#links) if (realPath(path) !== target) return path
     for (const [name, value] of this.#env) if (process.env[name] !== value) return name
-    const { options } = this.#world
-    const present = this.#world.presentOptions()
-    if (present === options) return undefined
-    for (const name of this.#options) {
-      if (present.get(name)?.fingerprint !== options.get(name)?.fingerprint) return name
-    }
     return undefined
   }
 
@@ -188,7 +179,6 @@ export class Revision {
       case 'env':
         return environmentFingerprint(this.env(name), this.#world.environmentKey)
       case 'option':
-        this.#options.add(name)
         return this.#world.options.get(name)?.fingerprint ?? 'unset'
       case 'untracked':
         return ''
