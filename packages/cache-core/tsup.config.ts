@@ -1,6 +1,7 @@
 import { millraceBuild } from '../../tsup.shared.ts'
+import { internalNames } from './internal-names.ts'
 
-export default millraceBuild({
+const entries = {
   index: 'src/index.ts',
   memory: 'src/entries/memory.ts',
   fs: 'src/entries/fs.ts',
@@ -16,4 +17,10 @@ export default millraceBuild({
   'store-contract': 'src/entries/store-contract.ts',
   coherence: 'src/entries/coherence.ts',
   report: 'src/entries/report.ts',
+}
+
+export default millraceBuild(entries, {
+  esbuildOptions(options) {
+    options.mangleProps = new RegExp(`^(${internalNames.join('|')})$`)
+  },
 })

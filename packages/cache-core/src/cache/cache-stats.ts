@@ -1,5 +1,7 @@
 import type { StatsKinds } from '@millrace/kit'
 import type { RemovalReason } from '../kernel/entry.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Loads } from '../load/loads.ts'
 
 /** Counters of a cache since its creation or the last `resetStats`. */
 export interface CacheStats {
@@ -49,4 +51,25 @@ export const CACHE_STATS_KINDS: StatsKinds<CacheStats> = {
   loadTime: 'milliseconds',
   loadsDiscarded: 'counter',
   staleServed: 'counter',
+}
+
+/** The counters of the entries and of the loads of one cache, as one object. */
+export function statsOf<K, V>(kernel: Kernel<K, V>, loads: Loads<K, V>): CacheStats {
+  const { hits, misses } = kernel
+  return {
+    hits,
+    misses,
+    hitRate: hits === 0 ? 0 : hits / (hits + misses),
+    entries: kernel.size,
+    bytes: kernel.weight,
+    insertions: kernel.insertions,
+    refusals: kernel.refusals,
+    removals: kernel.removed,
+    loading: loads.inFlight,
+    loads: loads.loads,
+    loadFailures: loads.failures,
+    loadTime: loads.time,
+    loadsDiscarded: loads.discarded,
+    staleServed: loads.staleServed,
+  }
 }

@@ -1,28 +1,21 @@
-import {
-  type Clock,
-  checkBoolean,
-  checkOptions,
-  checkPositiveOrInfinity,
-  describeStats,
-  InvalidOptionError,
-  type OptionNames,
-} from '@millrace/kit'
+import { type Clock, describeStats, InvalidOptionError } from '@millrace/kit'
 import type { Advice } from '../advise/advisor.ts'
 import type { Insight } from '../advise/insight.ts'
 import { EntryWriter } from '../entry/entry-writer.ts'
-import { keyMatcher } from '../invalidate/glob.ts'
+import { globMatcher } from '../invalidate/glob-matcher.ts'
 import { expireWhere, removeWhere } from '../invalidate/matching.ts'
 import { TagTable } from '../invalidate/tag-table.ts'
 import { FRESH, GONE, STALE } from '../kernel/entry.ts'
 import { ABSENT, Kernel } from '../kernel/kernel.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
 import { loadMany } from '../load/load-many.ts'
-import { checkTags, type LoadOptions } from '../load/load-options.ts'
+import type { LoadOptions } from '../load/load-options.ts'
 import type { Loaded } from '../load/loaded.ts'
 import type { LoadContext, Loader } from '../load/loader.ts'
 import { Loads } from '../load/loads.ts'
 import type { CacheOptions, ClearOptions, Limits, SetOptions } from './cache-options.ts'
-import { CACHE_STATS_KINDS, type CacheStats } from './cache-stats.ts'
+import { CACHE_STATS_KINDS, type CacheStats, statsOf } from './cache-stats.ts'
+import { checkLimits, checkSetOptions, clearsByExpiry } from './call-options.ts'
 import { type Explanation, explain } from './explain.ts'
 import { Maintenance } from './maintenance.ts'
 import { settingsOf } from './settings.ts'
@@ -122,8 +115,8 @@ export class Cache<K, V> {
     let { tags } = defaults
     if (options !== undefined) {
       checkSetOptions(options)
-      if (options.ttl !== undefined) ttl = checkPositiveOrInfinity('ttl', options.ttl)
-      if (options.tags !== undefined) tags = checkTags('tags', options.tags)
+      if (options.ttl !== undefined) ttl = options.ttl
+      if (options.tags !== undefined) tags = options.tags
     }
     if (this.#loads.inFlight !== 0) this.#loads.fence(key, STALE)
     this.#writer.write(key, value, ttl, tags, defaults)
@@ -222,20 +215,20 @@ export class Cache<K, V> {
   }
 
   /**
-   * Removes every entry whose key is a string that matches a pattern of `*`, `?` and `\` (see
-   * {@link Glob}). Returns how many were valid. O(n).
+   * Removes every entry whose key is a string that matches a pattern, and returns how many were valid: `*` stands for any run of
+   * characters, `?` for one, `\` makes the next one literal. O(n).
    *
    * @throws {InvalidOptionError} if `pattern` is not a string of 1 to 1,024 characters.
    */
   deleteMatching(pattern: string): number {
-    const matches = keyMatcher(pattern)
+    const matches = globMatcher(pattern)
     this.#loads.fenceMatching(matches, GONE)
     return removeWhere(this.#kernel, matches)
   }
 
   /** Expires every entry whose key matches, as {@link deleteMatching} does. O(n). */
   expireMatching(pattern: string): number {
-    return this.#expireWhere(keyMatcher(pattern))
+    return this.#expireWhere(globMatcher(pattern))
   }
 
   /**
@@ -254,23 +247,7 @@ export class Cache<K, V> {
 
   /** A snapshot of the counters. */
   stats(): CacheStats {
-    const { hits, misses, size, weight, insertions, refusals, removed } = this.#kernel
-    return {
-      hits,
-      misses,
-      hitRate: hits === 0 ? 0 : hits / (hits + misses),
-      entries: size,
-      bytes: weight,
-      insertions,
-      refusals,
-      removals: removed,
-      loading: this.#loads.inFlight,
-      loads: this.#loads.loads,
-      loadFailures: this.#loads.failures,
-      loadTime: this.#loads.time,
-      loadsDiscarded: this.#loads.discarded,
-      staleServed: this.#loads.staleServed,
-    }
+    return statsOf(this.#kernel, this.#loads)
   }
 
   /** Sets all counters of `stats` to 0. */
@@ -304,8 +281,8 @@ export class Cache<K, V> {
    * @throws {InvalidOptionError} if a limit is outside its bounds, or `maxBytes` is given without a weigher.
    */
   resize(limits: Limits): void {
-    checkOptions('', limits, LIMITS)
-    this.#maintenance.resize(limits.maxEntries, limits.maxBytes)
+    const { maxEntries, maxBytes } = checkLimits(limits)
+    this.#maintenance.resize(maxEntries, maxBytes)
   }
 
   /** Removes what has expired, and returns how many entries that were. Never needed for correctness. O(n). */
@@ -355,24 +332,3 @@ export class Cache<K, V> {
 }
 
 describeStats<CacheStats>(Cache.prototype, CACHE_STATS_KINDS)
-
-const SET_OPTIONS: OptionNames<SetOptions> = { ttl: true, tags: true }
-const LIMITS: OptionNames<Limits> = { maxEntries: true, maxBytes: true }
-const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
-
-/** Hot: the check of names proper only runs to make the error. Benchmark case: cache "churn". */
-function checkSetOptions(options: SetOptions): void {
-  for (const name in options) {
-    if (name !== 'ttl' && name !== 'tags') checkOptions('', options, SET_OPTIONS)
-  }
-}
-
-/**
- * Whether a `clear` ends freshness only.
- *
- * @throws {InvalidOptionError}
- */
-export function clearsByExpiry(options: ClearOptions = {}): boolean {
-  const { expire = false } = checkOptions('', options, CLEAR_OPTIONS)
-  return checkBoolean('expire', expire)
-}

@@ -1,90 +1,15 @@
-import { InvalidOptionError } from '@millrace/kit'
+import { globMatcher, literalPrefix } from './glob-matcher.ts'
 
-/** Longest pattern accepted, in UTF-16 code units; it bounds the cost of every match. */
-const MAX_PATTERN_LENGTH = 1_024
-
-/** Tokens of a pattern besides UTF-16 code units. */
-const STAR = -1
-const ANY = -2
-
-/**
- * A compiled key pattern: `*` stands for any run of characters, `?` for exactly one, `\` makes the
- * next character literal. Everything else is literal, and the whole key must match.
- *
- * What follows a star is looked for from left to right, and only the last star passed is ever tried
- * again, one character further, which is enough for patterns whose only repetition is `*`. So
- * matching takes at most key length x longest part (1,024) steps, and user text never becomes a
- * regular expression.
- */
+/** A compiled key pattern, as {@link globMatcher} reads it, for those who also want to know where to look. */
 export class Glob {
-  readonly pattern: string
   /** What a matching key begins with; tells an index or a store where to look. */
   readonly prefix: string
-  readonly #tokens: readonly number[]
+  /** Whether the key matches. */
+  readonly test: (key: string) => boolean
 
   /** @throws {@link InvalidOptionError} unless `pattern` is a string of 1 to 1,024 characters. */
   constructor(pattern: string) {
-    if (typeof pattern !== 'string' || pattern === '' || pattern.length > MAX_PATTERN_LENGTH) {
-      throw new InvalidOptionError(
-        'pattern',
-        `a string of 1 to ${MAX_PATTERN_LENGTH} characters`,
-        pattern,
-      )
-    }
-    this.pattern = pattern
-    this.#tokens = tokensOf(pattern)
-    const literals = this.#tokens.findIndex(token => token < 0)
-    this.prefix = String.fromCharCode(
-      ...this.#tokens.slice(0, literals === -1 ? undefined : literals),
-    )
+    this.test = globMatcher(pattern)
+    this.prefix = literalPrefix(pattern)
   }
-
-  test(key: string): boolean {
-    const tokens = this.#tokens
-    let at = 0
-    let token = 0
-    /** Token after the last star passed, and where what it stands for ends at present. */
-    let afterStar = 0
-    let starEnd = 0
-    while (at < key.length) {
-      const wanted = tokens[token]
-      if (wanted === STAR) {
-        afterStar = ++token
-        starEnd = at
-      } else if (wanted === ANY || wanted === key.charCodeAt(at)) {
-        token++
-        at++
-      } else if (afterStar !== 0) {
-        token = afterStar
-        at = ++starEnd
-      } else return false
-    }
-    while (tokens[token] === STAR) token++
-    return token === tokens.length
-  }
-}
-
-/**
- * Whether a key is a string that matches.
- *
- * @throws {@link InvalidOptionError} unless `pattern` is a string of 1 to 1,024 characters.
- */
-export function keyMatcher(pattern: string): (key: unknown) => boolean {
-  const glob = new Glob(pattern)
-  return key => typeof key === 'string' && glob.test(key)
-}
-
-function tokensOf(pattern: string): number[] {
-  const tokens: number[] = []
-  for (let index = 0; index < pattern.length; index++) {
-    const character = pattern[index]
-    if (character === '*') tokens.push(STAR)
-    else if (character === '?') tokens.push(ANY)
-    else {
-      // A backslash at the very end stands for itself.
-      if (character === '\\' && index + 1 < pattern.length) index++
-      tokens.push(pattern.charCodeAt(index))
-    }
-  }
-  return tokens
 }

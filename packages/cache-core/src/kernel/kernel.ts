@@ -456,16 +456,6 @@ export class Kernel<K, V> {
     }
   }
 
-  /**
-   * Slots of all entries: pinned ones, then in the order in which the policy would evict them.
-   * O(n).
-   */
-  order(): number[] {
-    const slots = Array.from(this.entries(), ([, slot]) => slot)
-    const pinned = slots.filter(slot => this.#isPinned(slot))
-    return [...pinned, ...this.policy.order()]
-  }
-
   /** The next new entry had this frequency byte when it was saved. */
   markNext(mark: number): void {
     this.#mark = mark
@@ -710,12 +700,12 @@ export class Kernel<K, V> {
   #grow(slots: number): void {
     this.keys = lengthenList(this.keys, slots)
     this.values = lengthenList(this.values, slots)
-    if (this.guards !== null) this.guards = lengthenList(this.guards, slots)
-    if (this.details !== null) this.details = lengthenList(this.details, slots)
-    if (this.expires !== null) this.expires = lengthen(this.expires, slots)
-    if (this.retained !== null) this.retained = lengthen(this.retained, slots)
-    if (this.#ends !== null) this.#ends = lengthen(this.#ends, slots)
-    if (this.weights !== null) this.weights = lengthen(this.weights, slots)
+    this.guards &&= lengthenList(this.guards, slots)
+    this.details &&= lengthenList(this.details, slots)
+    this.expires &&= lengthen(this.expires, slots)
+    this.retained &&= lengthen(this.retained, slots)
+    this.#ends &&= lengthen(this.#ends, slots)
+    this.weights &&= lengthen(this.weights, slots)
     this.policy.grow(slots, this.weights)
     this.#frequency = this.policy.frequency
     this.#slots = slots
@@ -727,8 +717,10 @@ export class Kernel<K, V> {
   readonly #pending: { key: K; value: V; reason: RemovalReason }[] = []
   #told = 0
 
-  /** Tells of removals. What a listener removes is told before it goes on. */
-  /** Apart from the loop so that it is inlined, as there seldom is anybody to tell. */
+  /**
+   * Tells of removals; what a listener removes is told before it goes on. Apart from the loop so that it is inlined, as there seldom
+   * is anybody to tell.
+   */
   #notify(): void {
     if (this.#pending.length !== 0) this.#notifyAll()
   }

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@millrace/kit'
+import type { Clock } from '@millrace/kit'
 import { LoadTimeoutError } from '../errors.ts'
 
 /** What has a deadline. */
@@ -15,6 +15,7 @@ export interface Expiring {
  */
 export class Deadlines {
   readonly #clock: Clock
+  /** By duration; each has a timer. */
   readonly #queues = new Map<number, DeadlineQueue>()
 
   constructor(clock: Clock) {
@@ -23,64 +24,48 @@ export class Deadlines {
 
   /** Aborts `load` with a `LoadTimeoutError` unless it is removed within `timeout` ms of its start. */
   add(load: Expiring, timeout: number): void {
-    let queue = this.#queues.get(timeout)
-    if (queue === undefined) {
-      queue = new DeadlineQueue(timeout, this.#clock, () => this.#queues.delete(timeout))
-      this.#queues.set(timeout, queue)
+    const queue = this.#queues.get(timeout)
+    if (queue !== undefined) {
+      queue.loads.add(load)
+      return
     }
-    queue.add(load)
+    const begun: DeadlineQueue = { timeout, loads: new Set([load]), first: load }
+    this.#queues.set(timeout, begun)
+    this.#arm(begun, timeout)
   }
 
   remove(load: Expiring, timeout: number): void {
-    this.#queues.get(timeout)?.remove(load)
+    const queue = this.#queues.get(timeout)
+    queue?.loads.delete(load)
+    if (queue?.first === load) queue.first = undefined
+  }
+
+  #arm(queue: DeadlineQueue, delay: number): void {
+    this.#clock.setTimer(() => this.#expire(queue), delay)
+  }
+
+  #expire(queue: DeadlineQueue): void {
+    const { timeout, loads } = queue
+    const now = this.#clock.now()
+    for (const load of loads) {
+      const left = load.started + timeout - now
+      if (left > 0 && load !== queue.first) {
+        queue.first = load
+        // No longer than the duration, even if the clock was set back.
+        this.#arm(queue, Math.min(left, timeout))
+        return
+      }
+      loads.delete(load)
+      load.abort(new LoadTimeoutError(timeout))
+    }
+    this.#queues.delete(timeout)
   }
 }
 
-class DeadlineQueue {
-  readonly #timeout: number
-  readonly #clock: Clock
-  readonly #emptied: () => void
+interface DeadlineQueue {
+  readonly timeout: number
   /** In the order of their start. */
-  readonly #loads = new Set<Expiring>()
-  #timer: Timer | undefined
+  readonly loads: Set<Expiring>
   /** The load the timer was set for: due when it fires, whatever has become of the clock. */
-  #first: Expiring | undefined
-
-  constructor(timeout: number, clock: Clock, emptied: () => void) {
-    this.#timeout = timeout
-    this.#clock = clock
-    this.#emptied = emptied
-  }
-
-  add(load: Expiring): void {
-    this.#loads.add(load)
-    if (this.#timer === undefined) this.#arm(load, this.#timeout)
-  }
-
-  remove(load: Expiring): void {
-    this.#loads.delete(load)
-    if (this.#first === load) this.#first = undefined
-  }
-
-  #arm(first: Expiring, delay: number): void {
-    this.#first = first
-    this.#timer = this.#clock.setTimer(this.#expire, delay)
-  }
-
-  readonly #expire = (): void => {
-    const now = this.#clock.now()
-    for (const load of this.#loads) {
-      const left = load.started + this.#timeout - now
-      if (left > 0 && load !== this.#first) {
-        // No longer than the duration, even if the clock was set back.
-        this.#arm(load, Math.min(left, this.#timeout))
-        return
-      }
-      this.#loads.delete(load)
-      load.abort(new LoadTimeoutError(this.#timeout))
-    }
-    this.#timer = undefined
-    this.#first = undefined
-    this.#emptied()
-  }
+  first: Expiring | undefined
 }

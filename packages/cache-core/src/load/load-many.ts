@@ -5,7 +5,8 @@ import { type BatchLoader, type BatchResult, itemsOf } from './batch-loader.ts'
 import type { Flight } from './flight.ts'
 import type { LoadPlan } from './load-options.ts'
 import { LoadRun } from './load-run.ts'
-import type { LoadState, Loads } from './loads.ts'
+import type { LoadState } from './load-state.ts'
+import type { Loads } from './loads.ts'
 
 /**
  * `getOrLoadMany`: values from the cache, from flights in progress, and from one call of `loader` for

@@ -12,21 +12,10 @@ import { Flight } from './flight.ts'
 import { Flights } from './flights.ts'
 import { type LoadOptions, type LoadPlan, planLoad } from './load-options.ts'
 import { LoadRun, type RunListener } from './load-run.ts'
+import { type LoadState, NOTHING } from './load-state.ts'
 import { Loaded } from './loaded.ts'
 import type { Loader } from './loader.ts'
 import { wait } from './wait.ts'
-
-/** What the cache has for a key that is to be loaded. */
-export interface LoadState<V> {
-  /** To be returned as it is. */
-  readonly served: V | undefined
-  /** Expired value, for the loader to compare with. */
-  readonly stale: V | undefined
-  /** The stale value, as long as it may be served in place of a failure. */
-  readonly fallback: (() => V | undefined) | undefined
-  /** A refresh is due that no caller waits for. */
-  readonly refresh: boolean
-}
 
 /** How a flight begins. */
 export interface Departure<V> {
@@ -339,13 +328,6 @@ export class Loads<K, V> implements RunListener<K, V> {
     run.start(departure.awaited)
     return flight
   }
-}
-
-const NOTHING: LoadState<unknown> = {
-  served: undefined,
-  stale: undefined,
-  fallback: undefined,
-  refresh: false,
 }
 
 function onlyItem<V>(result: V | Loaded<V>): readonly BatchItem<V>[] {

@@ -102,4 +102,4 @@ export function memoize<F extends AnyFunction>(
 
 /** Stands for `undefined` on its way through the cache, which would take it for a forgotten `return`. */
 const UNDEFINED = Symbol('undefined')
-const NOT_KEPT: Loaded<unknown> = loaded<unknown>(UNDEFINED, { store: false })
+const NOT_KEPT: Loaded<unknown> = /* @__PURE__ */ loaded<unknown>(UNDEFINED, { store: false })

@@ -46,9 +46,8 @@ export interface SavedDepartures {
  *
  * A set-associative table of tagged words; of a full bucket the key seen least is forgotten, of equals the one that left first.
  * Counts are exact for as long as a key is remembered. A count-min sketch of that size, as TinyLFU has it, counts every key
- * of the last fifteen capacities' worth, but so many share its counters that over the benchmark's traces it gave 0.4 percentage
- * points less; one of 16 to 32 bytes per entry, 0.1 more. A wrong match of tags, once in 16,000 look-ups, misleads one
- * count.
+ * of the last fifteen capacities' worth, but so many share its counters that it gives less, and one of twice the size hardly more
+ * (benchmarks/results/hit-ratio-notes.md). A wrong match of tags, once in 16,000 look-ups, misleads one count.
  */
 export class DepartedKeys {
   #words: Int32Array = new Int32Array(0)
@@ -80,8 +79,9 @@ export class DepartedKeys {
       const word = words[start + way]!
       const freshness = ((word >>> TICK_SHIFT) - tick - 1) & TICK_MASK
       const worth = (((word & COUNT_MASK) << TICK_BITS) | freshness) * WAYS + way
-      // Arithmetic instead of a branch: which word is worth least cannot be foreseen, and eight wrong guesses took 60 ns.
-      least += (worth - least) & ((worth - least) >> 31)
+      const less = (worth - least) | 0
+      // Arithmetic instead of a branch: which word is worth least cannot be foreseen. Benchmark case: cache "churn".
+      least = (least + (less & (less >> 31))) | 0
     }
     words[start + (least % WAYS)] =
       (hash << TAG_SHIFT) |

@@ -1,6 +1,7 @@
 import { type Cache, internalsOf } from '../cache/cache.ts'
 import type { TagStamp } from '../invalidate/tag-table.ts'
 import { GONE, STALE } from '../kernel/entry.ts'
+import type { Kernel } from '../kernel/kernel.ts'
 import type { CacheSnapshot, SnapshotEntry } from './cache-snapshot.ts'
 
 /**
@@ -11,7 +12,7 @@ export function dump<K, V>(cache: Cache<K, V>): CacheSnapshot<K, V> {
   const { kernel } = internalsOf(cache)
   const now = kernel.clock.now()
   const entries: SnapshotEntry<K, V>[] = []
-  for (const slot of kernel.order()) {
+  for (const slot of orderOf(kernel)) {
     const state = kernel.state(slot)
     if (state === GONE) continue
     const expires = kernel.expiresAt(slot)
@@ -43,4 +44,10 @@ export function dump<K, V>(cache: Cache<K, V>): CacheSnapshot<K, V> {
     ...(state !== undefined && { state }),
     entries,
   }
+}
+
+/** Slots of all entries: pinned ones, which no policy knows, then in the order in which the policy would evict them. O(n). */
+function orderOf<K, V>({ policy, weights, index }: Kernel<K, V>): number[] {
+  const pinned = weights === null ? [] : index.slots().filter(slot => weights[slot] === 0)
+  return [...pinned, ...policy.order()]
 }

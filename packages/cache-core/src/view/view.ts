@@ -1,6 +1,7 @@
 import { InvalidOptionError } from '@millrace/kit'
-import { type Cache, clearsByExpiry } from '../cache/cache.ts'
+import type { Cache } from '../cache/cache.ts'
 import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
+import { clearsByExpiry } from '../cache/call-options.ts'
 import { encodeArguments } from '../key/encode-arguments.ts'
 import type { BatchLoader, BatchResult } from '../load/batch-loader.ts'
 import type { LoadOptions } from '../load/load-options.ts'

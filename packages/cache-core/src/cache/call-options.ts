@@ -1,0 +1,44 @@
+import {
+  checkBoolean,
+  checkOptions,
+  checkPositiveOrInfinity,
+  type OptionNames,
+} from '@millrace/kit'
+import { checkTags } from '../load/load-options.ts'
+import type { ClearOptions, Limits, SetOptions } from './cache-options.ts'
+
+const SET_OPTIONS: OptionNames<SetOptions> = { ttl: true, tags: true }
+const LIMITS: OptionNames<Limits> = { maxEntries: true, maxBytes: true }
+const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
+
+/**
+ * Hot: the check of names proper only runs to make the error. Benchmark case: cache "churn".
+ *
+ * @throws {InvalidOptionError}
+ */
+export function checkSetOptions(options: SetOptions): void {
+  for (const name in options) {
+    if (name !== 'ttl' && name !== 'tags') checkOptions('', options, SET_OPTIONS)
+  }
+  if (options.ttl !== undefined) checkPositiveOrInfinity('ttl', options.ttl)
+  if (options.tags !== undefined) checkTags('tags', options.tags)
+}
+
+/**
+ * The limits, whose names are known; their bounds are for the kernel's owner to check.
+ *
+ * @throws {InvalidOptionError}
+ */
+export function checkLimits(limits: Limits): Limits {
+  return checkOptions('', limits, LIMITS)
+}
+
+/**
+ * Whether a `clear` ends freshness only.
+ *
+ * @throws {InvalidOptionError}
+ */
+export function clearsByExpiry(options: ClearOptions = {}): boolean {
+  const { expire = false } = checkOptions('', options, CLEAR_OPTIONS)
+  return checkBoolean('expire', expire)
+}
