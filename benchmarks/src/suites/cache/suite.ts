@@ -1,22 +1,15 @@
 import { defineCase, defineSuite } from '../../define.ts'
-import {
-  bareMap,
-  lruCache,
-  millrace,
-  millraceTickerClock,
-  millraceTurnClock,
-  quickLru,
-  tinyLru,
-} from './contenders/caches.ts'
+import { companyCases } from './company-cases.ts'
+import { bareMap, lruCache, millrace, quickLru, tinyLru } from './contenders/caches.ts'
 import { gridCases } from './grid-cases.ts'
 import { loadingCases } from './loading-cases.ts'
+import { ttlCases } from './ttl-cases.ts'
 import { type ChurnResult, checkChurn, churn } from './workloads/churn.ts'
 import { checkGetOrSet, type GetOrSetResult, getOrSet } from './workloads/get-or-set.ts'
 import { checkHit, hit } from './workloads/hit.ts'
 import { usualAnew } from './workloads/keys.ts'
 import { checkMemory, memory } from './workloads/memory.ts'
 
-const minute = 60_000
 const quickRounds = 2
 
 export default defineSuite({
@@ -63,53 +56,7 @@ export default defineSuite({
       peers: { 'lru-cache': hit(lruCache) },
       check: checkHit(),
     }),
-    defineCase<number>({
-      name: 'hit with TTL',
-      description:
-        'the same with a time to live of a minute on every entry; ours reads the clock for each hit, lru-cache once per ms',
-      unit: 'ns/op',
-      quickRounds,
-      goal: { 'lru-cache': 2.2 },
-      ours: hit(millrace('adaptive'), { ttl: minute }),
-      peers: {
-        'lru-cache': hit(lruCache, { ttl: minute }),
-        'tiny-lru': hit(tinyLru, { ttl: minute }),
-        'quick-lru': hit(quickLru, { ttl: minute }),
-      },
-      check: checkHit(),
-    }),
-    defineCase<number>({
-      name: 'hit with TTL, key strings built anew',
-      description: 'the same, each read with a string object of its own',
-      unit: 'ns/op',
-      quickRounds,
-      goal: { 'lru-cache': 2.2 },
-      ours: hit(millrace('adaptive'), { ttl: minute }, usualAnew),
-      peers: { 'lru-cache': hit(lruCache, { ttl: minute }, usualAnew) },
-      check: checkHit(usualAnew),
-    }),
-    defineCase<number>({
-      name: 'hit with TTL, turnClock',
-      description:
-        'the same with a clock read once per run of synchronous code, as lru-cache has it',
-      unit: 'ns/op',
-      quickRounds,
-      goal: { 'lru-cache': 2.2 },
-      ours: hit(millraceTurnClock, { ttl: minute }),
-      peers: { 'lru-cache': hit(lruCache, { ttl: minute }) },
-      check: checkHit(),
-    }),
-    defineCase<number>({
-      name: 'hit with TTL, TickerClock',
-      description:
-        'the same with a clock that a thread keeps: no expired value is served, whatever blocks',
-      unit: 'ns/op',
-      quickRounds,
-      goal: { 'lru-cache': 2.2 },
-      ours: hit(millraceTickerClock, { ttl: minute }),
-      peers: { 'lru-cache': hit(lruCache, { ttl: minute }) },
-      check: checkHit(),
-    }),
+    ...ttlCases,
     defineCase<GetOrSetResult>({
       name: 'Zipf get-or-set',
       description:
@@ -190,6 +137,7 @@ export default defineSuite({
       },
       check: checkMemory,
     }),
+    ...companyCases,
     ...gridCases,
     ...loadingCases,
   ],

@@ -4,6 +4,7 @@ import type { Paced } from './contenders/accuracy.ts'
 import type { SharedRun } from './contenders/shared-rate.ts'
 
 const tryAcquire = () => import('./contenders/try-acquire.ts')
+const company = () => import('./contenders/in-company.ts')
 const jobs = () => import('./contenders/jobs.ts')
 const accuracy = () => import('./contenders/accuracy.ts')
 const waiters = () => import('./contenders/waiters.ts')
@@ -98,6 +99,18 @@ export default defineSuite({
       ours: from(tryAcquire, module => module.oursKeyedRefuses),
       peers: { 'rate-limiter-flexible memory': from(tryAcquire, module => module.flexibleRefuses) },
       check: passed => assert.equal(passed, 0),
+    }),
+    defineCase<number>({
+      name: 'in company, tryAcquire by key, passes',
+      description:
+        '1,000 keys in turn, all with tokens, while buckets, windows and keyed ones of both libraries are used in turn; only the one in question is timed',
+      unit: 'ns/op',
+      goal: 4,
+      ours: from(company, module => module.oursInCompany),
+      peers: {
+        'rate-limiter-flexible memory': from(company, module => module.flexibleInCompany),
+      },
+      check: refused => assert.equal(refused, 0),
     }),
     defineCase<number>({
       name: 'jobs, 1,000 at once',

@@ -9,6 +9,7 @@ import {
   labelledHistogram,
   mixedCounter,
 } from './workloads/counting.ts'
+import { counterInCompany } from './workloads/in-company.ts'
 import { checkFirstScrape, longestBlock } from './workloads/longest-block.ts'
 import { checkNoop, emptyCall, noopCounter } from './workloads/noop.ts'
 import { checkSeries, longestFrame, longestPush } from './workloads/pushes.ts'
@@ -56,6 +57,16 @@ export default defineSuite({
       goal: { '@prometheus-io/client': 8, OpenTelemetry: 8 },
       ours: mixedCounter(millrace),
       peers: each(mixedCounter),
+      check: checkOperations,
+    }),
+    defineCase<number>({
+      name: 'in company, counter, mixed labels',
+      description:
+        'the same while counters of two libraries with one to five labels are used in turn; only the one in question is timed',
+      unit: 'ns/op',
+      goal: { '@prometheus-io/client': 6, OpenTelemetry: 6 },
+      ours: counterInCompany(millrace),
+      peers: each(counterInCompany),
       check: checkOperations,
     }),
     defineCase<number>({

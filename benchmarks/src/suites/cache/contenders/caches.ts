@@ -47,6 +47,12 @@ export const lruCache: CreateCache = async ({ entries, ttl }) => {
   return new LRUCache<Key, number>(ttl === undefined ? { max: entries } : { max: entries, ttl })
 }
 
+/** The same with a clock that is read on each access, as ours is by default. */
+export const lruCacheExact: CreateCache = async ({ entries, ttl }) => {
+  const { LRUCache } = await import('lru-cache')
+  return new LRUCache<Key, number>({ max: entries, ttl: ttl ?? 0, ttlResolution: 0 })
+}
+
 export const tinyLru: CreateCache = async ({ entries, ttl }) => {
   const { LRU } = await import('tiny-lru')
   return new LRU<number>(entries, ttl ?? 0) as KeyedCache

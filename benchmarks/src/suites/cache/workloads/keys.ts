@@ -31,6 +31,16 @@ export interface Shape {
   readonly anew?: boolean
 }
 
+/** A shape in the name of a case. */
+export function shapeLabel({ entries, kind }: Shape): string {
+  return `${entries.toLocaleString('en-US')} ${kind}`
+}
+
+/** One round each in a short run: there are many. A million integers, which take seconds to fill, are for full runs. */
+export function quickRoundsOf({ entries, kind }: Shape): number {
+  return entries === 1_000_000 && kind === 'integers' ? 0 : 1
+}
+
 export const usual: Shape = { entries: 10_000, kind: 'strings' }
 export const usualAnew: Shape = { ...usual, anew: true }
 
@@ -47,10 +57,10 @@ export function randomNumbers(seed: number): () => number {
 
 const drawn = new Map<string, Int32Array>()
 
-/** Indexes below `count` by a Zipf law: number n is drawn in proportion to 1 / (n + 1)^0.99. Drawn once per process. */
-export function zipf(draws: number, count: number): Int32Array {
-  const name = `${draws} of ${count}`
-  const known = drawn.get(name) ?? drawZipf(draws, count, 0.99, 1)
+/** Indexes below `count` by a Zipf law: number n is drawn in proportion to 1 / (n + 1)^exponent. Drawn once per process. */
+export function zipf(draws: number, count: number, exponent = 0.99): Int32Array {
+  const name = `${draws} of ${count} by ${exponent}`
+  const known = drawn.get(name) ?? drawZipf(draws, count, exponent, 1)
   drawn.set(name, known)
   return known
 }
