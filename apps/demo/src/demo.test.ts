@@ -157,6 +157,25 @@ describe('the live page', () => {
     expect(stdout).toContain('everything is flushed')
   })
 
+  test('goes on with what changes, as far as the change reaches', async () => {
+    const demo = sandbox.start(['app', '--port', '0'])
+    await demo.printed(/Serving on/)
+    // Watching begins meanwhile: an edit before it would not be one.
+    for (let edits = 0, seen = false; !seen; edits++) {
+      await sandbox.write(
+        'app/local.ts',
+        `import fs from 'node:fs'\nexport default fs // ${edits}\n`,
+      )
+      seen = await Promise.race([
+        demo.printed(/paths changed: 2 results recomputed, of which 1 cut off/).then(() => true),
+        new Promise<false>(resolve => setTimeout(() => resolve(false), 1_000)),
+      ])
+    }
+    demo.interrupt()
+    const { code, stderr } = await demo.outcome()
+    expect([code, stderr]).toEqual([0, ''])
+  })
+
   test('moves to another port when its own is taken', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { analyseSources } from './analyse/analyse-sources.ts'
+import { followTree } from './analyse/follow-tree.ts'
 import { buildImportGraph } from './analyse/import-graph.ts'
 import { type Manifest, readManifests } from './analyse/manifests.ts'
 import { walk } from './analyse/source-tree.ts'
@@ -11,7 +12,7 @@ import { fetchPackages } from './registry/fetch-packages.ts'
 import { buildReport, type RunResult } from './report/build-report.ts'
 import { counted } from './report/counted.ts'
 import { ProgressBar } from './report/progress-bar.ts'
-import { duration, renderReport } from './report/render-report.ts'
+import { count, duration, renderReport, renderResults } from './report/render-report.ts'
 import type { Report } from './report/report.ts'
 import { StageClock } from './report/stage-clock.ts'
 import { PageServer } from './serve/page-server.ts'
@@ -202,7 +203,14 @@ async function serve(
     `\nServing on ${url.origin}: the live page, /report /metrics /packages/NAME (Ctrl-C ends)`,
   )
   if (signal.aborted) return
-  await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
+  const { analysis } = content.result
+  await followTree([...analysis.files.keys()], content.services.sources, {
+    signal,
+    onChange: ({ changed, analysis: { results }, time }) =>
+      console.log(
+        `${changed === undefined ? 'Some' : count(changed)} paths changed: ${renderResults(results)}, in ${duration(time)}`,
+      ),
+  })
   console.log(`Stopped after ${duration(performance.now())}; everything is flushed.`)
 }
 

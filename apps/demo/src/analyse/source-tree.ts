@@ -10,7 +10,11 @@ export interface SourceTree {
 }
 
 const sourceFile = /\.[cm]?[jt]sx?$/
-const skipped = new Set(['.git', '.millrace'])
+/** Names of folders that are not entered. */
+export const skippedFolders: ReadonlySet<string> = new Set(['.git', '.millrace'])
+
+/** Whether a file is a source by its name. */
+export const isSource = (name: string): boolean => sourceFile.test(name)
 
 /**
  * Lists JavaScript and TypeScript sources and package.json files below a folder, in a stable order. Symbolic links are not
@@ -33,10 +37,10 @@ export async function walk(root: string, signal?: AbortSignal): Promise<SourceTr
     )
     for (const entry of entries) {
       if (entry.isDirectory()) {
-        if (!skipped.has(entry.name)) pending.push(folder + sep + entry.name)
+        if (!skippedFolders.has(entry.name)) pending.push(folder + sep + entry.name)
       } else if (!entry.isFile()) continue
       else if (entry.name === 'package.json') manifests.push(join(folder, entry.name))
-      else if (sourceFile.test(entry.name)) sources.push(folder + sep + entry.name)
+      else if (isSource(entry.name)) sources.push(folder + sep + entry.name)
     }
   }
   while (pending.length > 0) {

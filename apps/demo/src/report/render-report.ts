@@ -1,3 +1,4 @@
+import type { ResultCounts } from '../analyse/analyse-sources.ts'
 import { counted } from './counted.ts'
 import type { Report } from './report.ts'
 
@@ -10,7 +11,7 @@ export function renderReport(report: Report): string {
     ...(report.notices.length > 0 ? ['', 'Notices', ...indent(report.notices)] : []),
     '',
     `${counted(sources.files, 'source file')}, ${megabytes(sources.bytes)}, ${counted(sources.lines, 'line')}: ${count(sources.unchanged)} unchanged, ${count(sources.touched)} touched, ${count(sources.copies)} copies, ${count(sources.parsed)} parsed, ${count(sources.syntaxErrors)} with syntax errors, ${count(sources.unreadable)} unreadable`,
-    `${count(results.recomputed)} results recomputed, of which ${count(results.cutOff)} cut off as they came out the same; ${count(results.verified)} verified`,
+    renderResults(results),
     `${counted(packages.met, 'package')}: ${count(packages.described)} described by the registry, ${count(packages.absent)} not in it, ${count(packages.failed)} without an answer; ${counted(packages.edges, 'import')} between packages, ${count(packages.internalImports)} within, ${count(packages.builtinImports)} of Node`,
     '',
     ...table(
@@ -44,6 +45,11 @@ export function renderReport(report: Report): string {
     ...(report.slowest.length > 0 ? ['', 'Slowest trace', ...indent(report.slowest)] : []),
   ]
   return parts.join('\n')
+}
+
+/** What became of results, as one phrase. */
+export function renderResults({ recomputed, cutOff, verified }: ResultCounts): string {
+  return `${count(recomputed)} results recomputed, of which ${count(cutOff)} cut off as they came out the same; ${count(verified)} verified`
 }
 
 const indent = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`)
