@@ -64,7 +64,7 @@ export class LearnedLimit {
     this.#observed++
     // Of several limits the one that gives least rules.
     const scarcest = limits.reduce<ServerLimit | undefined>(
-      (least, limit) => (rateOf(limit) < rateOf(least) ? limit : least),
+      (least, limit) => (least === undefined || rateOf(limit) < rateOf(least) ? limit : least),
       undefined,
     )
     if (scarcest !== undefined) this.#follow(scarcest, retryAfter)
@@ -89,20 +89,25 @@ export class LearnedLimit {
 
   /** @param retryAfter where there is one it says when to come again, not the limit's reset */
   #follow(limit: ServerLimit, retryAfter: number | undefined): void {
-    const { remaining = Infinity, resetAfter = 0, quota } = limit
+    const { remaining = Infinity, resetAfter = 0, quota, window } = limit
     const scarce = quota === undefined ? remaining === 0 : remaining < SCARCE * quota
     this.#restore?.cancel()
     this.#restore = undefined
-    if (!scarce || resetAfter === 0) {
+    // Where more comes sooner than the field can say, it comes at the rate of the policy.
+    const steady = resetAfter === 0 && quota && window ? (quota * 1_000) / window : undefined
+    if (!scarce || (resetAfter === 0 && steady === undefined)) {
       this.#setRate(this.#rate)
       return
     }
-    this.#setRate(Math.min(this.#rate, rateOf(limit) || this.#rate))
+    this.#setRate(Math.min(this.#rate, steady ?? (rateOf(limit) || this.#rate)))
     if (remaining === 0 && retryAfter === undefined) this.#bucket.pause(resetAfter)
-    this.#restore = this.#clock.setTimer(() => {
-      this.#restore = undefined
-      this.#setRate(this.#rate)
-    }, resetAfter)
+    this.#restore = this.#clock.setTimer(
+      () => {
+        this.#restore = undefined
+        this.#setRate(this.#rate)
+      },
+      resetAfter === 0 ? window! : resetAfter,
+    )
   }
 
   #setRate(rate: number): void {
