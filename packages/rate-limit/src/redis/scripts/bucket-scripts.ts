@@ -12,7 +12,7 @@ import { timeline } from './timeline.ts'
  * - A state that was lost, or rolled back to an earlier one by a fail-over: what the caller still holds of it counts. Where that is yet to
  *   come others hold such too, which they have not told yet: nothing is given for as far ahead as they may have reserved.
  *
- * Further arguments of all: us per token, burst, last slot that the caller holds (0 for none), us until it, the writes that it has seen,
+ * Further arguments of all: us per token, burst, last slot that the caller holds (0 for none), us until it (below 0 for one that is past), the writes that it has seen,
  * for how many us ahead others reserve.
  */
 const load = `${timeline}
@@ -41,6 +41,7 @@ local full = now - burst * interval
 if not slot or slot < full then slot = full end
 local held, ahead = tonumber(ARGV[6]), tonumber(ARGV[7])
 if held > 0 and (ahead > 0 or known and writes < tonumber(ARGV[8])) then
+  -- As far from now as it was from the call: a call that was long under way, such as one sent again, looks like a clock that was moved.
   local floor = moved and now + ahead or held
   if ahead > 0 and writes < tonumber(ARGV[8]) then floor = math.max(floor, now + tonumber(ARGV[9])) end
   if floor > slot then

@@ -145,7 +145,7 @@ export class BucketStore {
       this.#interval,
       this.#burst,
       slot === 0 ? 0 : slot + this.#timeline.shift,
-      Math.max(0, (due - sent) * 1_000),
+      (due - sent) * 1_000,
       writes,
       this.#reserved() * 1_000,
       ...rest,

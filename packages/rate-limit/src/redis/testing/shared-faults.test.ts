@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FaultProxy } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import type { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -239,6 +240,23 @@ describeRedis('processes that disagree, die, and lose their store', redis => {
     for (let i = 0; i < 5; i++) await one.tryAcquire(10)
     await admin.restore(key, 600_000, before, 'REPLACE')
     expect((await one.decide(0)).remaining).toBeCloseTo(40, 0)
+  })
+
+  test('a call that arrives late, after a loss, does not empty the bucket', async () => {
+    const id = randomUUID()
+    await using proxy = await FaultProxy.start({ target: redis.server.port })
+    const limits = { id, rate: 0.001, burst: 6, timeout: 10_000 }
+    const far = track(new RedisTokenBucket({ ...limits, client: await connect(proxy.port) }))
+    expect([await far.tryAcquire(), await far.tryAcquire()]).toEqual([true, true])
+    proxy.stall('up')
+    const late = far.tryAcquire()
+    await admin.flushall()
+    const well = track(new RedisTokenBucket({ ...limits, client: admin }))
+    expect(await well.tryAcquire()).toBe(true)
+    await sleep(1_200)
+    await proxy.heal()
+    expect(await late).toBe(true)
+    expect((await well.decide(0)).remaining).toBeCloseTo(3, 1)
   })
 
   test('a process that is killed while 2,000 calls of it wait keeps others waiting for a second', async () => {
