@@ -17,6 +17,9 @@ const entries = {
   'store-contract': 'src/entries/store-contract.ts',
   coherence: 'src/entries/coherence.ts',
   report: 'src/entries/report.ts',
+  warm: 'src/entries/warm.ts',
+  keyv: 'src/entries/keyv.ts',
+  guard: 'src/entries/guard.ts',
 }
 
 export default millraceBuild(entries, {

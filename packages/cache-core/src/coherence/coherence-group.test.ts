@@ -26,7 +26,8 @@ test('an invalidation takes with it what was made of the entry, once each, throu
     await results.set(`${key}:lint`, 'fine')
   }
   expect(await group.invalidate('files', 'a')).toEqual({
-    invalidated: { files: 1, trees: 1, results: 3 },
+    invalidated: { files: 1, trees: 1, results: 1 },
+    cleared: [],
     failures: [],
   })
   expect([files.has('a'), trees.has('a'), await results.get('a:lint')]).toEqual([
@@ -39,7 +40,7 @@ test('an invalidation takes with it what was made of the entry, once each, throu
     true,
     'fine',
   ])
-  await group.clear('trees')
+  expect((await group.clear('trees')).cleared).toEqual(['trees', 'results', 'files'])
   expect([files.size, trees.size, await results.get('b:lint')]).toEqual([0, 0, undefined])
 })
 
@@ -50,9 +51,80 @@ test('a circle that leads to ever new keys ends with its members empty', async (
   const group = new CoherenceGroup()
     .add('one', { cache: one, dependents: [{ member: 'two', keys: next }] })
     .add('two', { cache: two, dependents: [{ member: 'one', keys: next }] })
-  await group.invalidate('one', 'k')
+  const report = await group.invalidate('one', 'k')
   expect([one.size, two.size]).toEqual([0, 0])
+  expect(report).toMatchObject({ invalidated: { one: 0, two: 0 }, failures: [] })
+  expect([...report.cleared].sort()).toEqual(['one', 'two'])
 }, 30_000)
+
+test('a circle that is too long is expired where it was to be expired', async () => {
+  const cache = new Cache<string, number>({ staleIfError: 1_000 }).set('unrelated', 1)
+  let last = 0
+  const group = new CoherenceGroup().add('c', {
+    cache,
+    dependents: [{ member: 'c', keys: () => [`${++last}`, `${++last}`] }],
+  })
+  await group.invalidate('c', 'k', 'expire')
+  expect(cache.has('unrelated')).toBe(false)
+  expect(await cache.getOrLoad('unrelated', () => Promise.reject(new Error('down')))).toBe(1)
+})
+
+test('any number of keys may be given: each is invalidated, counted, and the rest stays', async () => {
+  const count = 101_000
+  const files = new Cache<string, number>({ maxEntries: 200_000, staleIfError: 1_000 })
+  const trees = new Cache<string, number>({ maxEntries: 200_000, staleIfError: 1_000 })
+  const keys = Array.from({ length: count }, (_, i) => `${i}`)
+  for (const key of keys) {
+    files.set(key, 1)
+    trees.set(key, 1)
+  }
+  for (const cache of [files, trees]) cache.set('unrelated', 1)
+  const group = new CoherenceGroup()
+    .add('files', { cache: files, dependents: ['trees'] })
+    .add('trees', { cache: trees })
+  expect(await group.invalidateMany('files', keys, 'expire')).toEqual({
+    invalidated: { files: count, trees: count },
+    cleared: [],
+    failures: [],
+  })
+  expect([files.peek('unrelated'), trees.peek('unrelated')]).toEqual([1, 1])
+  expect(await trees.getOrLoad('7', () => Promise.reject(new Error('down')))).toBe(1)
+})
+
+test('a member in two tiers is a source and is made of others as well', async () => {
+  const [files, trees] = [1, 2].map(
+    () => new TieredCache<{ text: string }>({ store: new MemoryStore() }),
+  )
+  const group = new CoherenceGroup()
+    .add<{ text: string }>('files', {
+      cache: files!,
+      dependents: ['trees'],
+      version: file => contentKey(file.text),
+    })
+    .add<{ text: string }>('trees', {
+      cache: trees!,
+      derivedFrom: (tree, key) => [{ member: 'files', key, version: tree.text }],
+    })
+  for (const key of ['good', 'changed', 'gone']) {
+    await files!.set(key, { text: key })
+    await trees!.set(key, { text: contentKey(key) })
+  }
+  expect(await group.validate()).toMatchObject({ checked: 3, inconsistencies: [] })
+  await files!.set('changed', { text: 'anew' })
+  await files!.delete('gone')
+  const { repaired, invalidated } = await group.repair()
+  expect(repaired.map(({ key, kind }) => `${key} ${kind}`).sort()).toEqual([
+    'changed outdated',
+    'gone orphaned',
+  ])
+  expect(invalidated).toEqual({ trees: 2 })
+  expect(await trees!.getMany(['good', 'changed', 'gone'])).toEqual(
+    new Map([['good', { text: contentKey('good') }]]),
+  )
+  expect(await group.invalidateMany('files', ['good', 'changed', 'absent'])).toMatchObject({
+    invalidated: { files: 2, trees: 1 },
+  })
+})
 
 test('a member that fails is reported, and stops no other', async () => {
   const last = new Cache<string, number>().set('k', 1)

@@ -6,6 +6,13 @@ import {
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
+import {
+  Cascade,
+  type CascadeReport,
+  type CoherenceFailure,
+  type Entry,
+  merged,
+} from './cascade.ts'
 import type { CoherentCache, Dependent, MemberOptions } from './coherence-member.ts'
 
 const MEMBER_OPTIONS: OptionNames<MemberOptions<unknown>> = {
@@ -17,20 +24,6 @@ const MEMBER_OPTIONS: OptionNames<MemberOptions<unknown>> = {
 
 /** How an invalidation is done: `delete` makes gone, `expire` makes stale where the member can. */
 export type CoherenceVerb = 'delete' | 'expire'
-
-/** What an invalidation did. */
-export interface CascadeReport {
-  /** Entries invalidated, by member. Each is once, whichever ways lead to it. */
-  readonly invalidated: Readonly<Record<string, number>>
-  /** Members that failed, whose entries may be outdated now, with the error. Their dependents were invalidated all the same. */
-  readonly failures: readonly CoherenceFailure[]
-}
-
-/** A call of a member that failed. */
-export interface CoherenceFailure {
-  readonly member: string
-  readonly error: unknown
-}
 
 /** Two entries of which one cannot have been made of the other. */
 export interface Inconsistency {
@@ -67,8 +60,10 @@ interface Member {
   readonly derivedFrom: MemberOptions<unknown>['derivedFrom']
 }
 
-/** Entries that a cascade visits one by one. */
+/** Entries that a cascade visits one by one, besides those given and their namesakes in the other members. */
 const LARGEST_CASCADE = 100_000
+/** Entries that a member is told of by one call. */
+const BATCH = 1_000
 
 const sameKey = (key: string): Iterable<string> => [key]
 
@@ -115,8 +110,8 @@ export class CoherenceGroup {
 
   /**
    * As {@link invalidate} for several entries, each of which and of whose dependents is invalidated once. Sources come before what was
-   * made of them, so that what is made anew meanwhile is made of what is there now. Beyond 100,000 entries the members are emptied
-   * instead, as keys that lead to ever new keys in a circle would have no end.
+   * made of them, so that what is made anew meanwhile is made of what is there now. Keys that lead to ever new keys in a circle would
+   * have no end: after 100,000 more than the keys given, in each member, the members that are left are cleared as a whole, by the same verb.
    *
    * @throws {InvalidOptionError} if the member, or a dependent of one, is not in the group
    */
@@ -127,27 +122,53 @@ export class CoherenceGroup {
   ): Promise<CascadeReport> {
     const cascade = new Cascade()
     let level = [...keys].map((key): Entry => ({ member, key }))
+    const most = level.length * this.#members.size + LARGEST_CASCADE
     while (level.length !== 0) {
-      if (cascade.size > LARGEST_CASCADE) return this.clear(member)
+      if (cascade.size > most) {
+        const members = level.map(entry => entry.member)
+        await this.#clearAll(members, verb, cascade)
+        break
+      }
       const fresh = level.filter(entry => cascade.visit(entry))
-      await Promise.all(fresh.map(entry => this.#invalidateOne(entry, verb, cascade)))
-      level = fresh.flatMap(({ member, key }) => this.#dependentsOf(member, key, cascade))
+      const byMember = Map.groupBy(fresh, entry => entry.member)
+      await Promise.all(
+        Array.from(byMember, ([name, entries]) =>
+          this.#invalidateIn(
+            name,
+            entries.map(entry => entry.key),
+            verb,
+            cascade,
+          ),
+        ),
+      )
+      level = fresh.flatMap(entry => this.#dependentsOf(entry.member, entry.key, cascade))
     }
     return cascade.report()
   }
 
-  /** Empties a member and everything that may have been made of its entries. */
-  async clear(member: string): Promise<CascadeReport> {
+  /** Clears a member and everything that may have been made of its entries. */
+  async clear(member: string, verb: CoherenceVerb = 'delete'): Promise<CascadeReport> {
     const cascade = new Cascade()
-    let level = [member]
+    await this.#clearAll([member], verb, cascade)
+    return cascade.report()
+  }
+
+  async #clearAll(
+    members: readonly string[],
+    verb: CoherenceVerb,
+    cascade: Cascade,
+  ): Promise<void> {
+    const expire = verb === 'expire'
+    let level = members
     while (level.length !== 0) {
-      const fresh = level.filter(name => cascade.visit({ member: name, key: '' }))
+      const fresh = level.filter(name => cascade.clear(name))
       await Promise.all(
-        fresh.map(name => cascade.attempt(name, async () => this.#member(name).cache.clear())),
+        fresh.map(name =>
+          cascade.attempt(name, async () => this.#member(name).cache.clear({ expire })),
+        ),
       )
       level = fresh.flatMap(name => this.#member(name).dependents.map(edge => edge.member))
     }
-    return cascade.report()
   }
 
   /** Looks for entries that cannot have been made of what the other members hold now. O(entries and what they were made of). */
@@ -182,17 +203,33 @@ export class CoherenceGroup {
     return { repaired, settled, ...merged(reports) }
   }
 
-  async #invalidateOne(
-    { member, key }: Entry,
+  async #invalidateIn(
+    member: string,
+    keys: readonly string[],
     verb: CoherenceVerb,
     cascade: Cascade,
   ): Promise<void> {
     const { cache } = this.#member(member)
-    await cascade.attempt(member, async () => {
-      if (verb === 'expire' && cache.expire !== undefined) await cache.expire(key)
-      else await cache.delete(key)
-      cascade.count(member)
-    })
+    const expires = verb === 'expire' && cache.expire !== undefined
+    const hasMany = (expires ? cache.expireMany : cache.deleteMany) !== undefined
+    for (let from = 0; from < keys.length; from += BATCH) {
+      const batch = keys.slice(from, from + BATCH)
+      if (hasMany && batch.length > 1) {
+        await cascade.attempt(member, async () => {
+          const found = await (expires ? cache.expireMany!(batch) : cache.deleteMany!(batch))
+          cascade.count(member, typeof found === 'number' ? found : batch.length)
+        })
+        continue
+      }
+      await Promise.all(
+        batch.map(key =>
+          cascade.attempt(member, async () => {
+            const found = await (expires ? cache.expire!(key) : cache.delete(key))
+            cascade.count(member, found === false ? 0 : 1)
+          }),
+        ),
+      )
+    }
   }
 
   #dependentsOf(member: string, key: string, cascade: Cascade): Entry[] {
@@ -248,66 +285,7 @@ export class CoherenceGroup {
   }
 }
 
-interface Entry {
-  readonly member: string
-  readonly key: string
-}
-
 async function* one(cache: CoherentCache, key: string): AsyncGenerator<[string, unknown]> {
   const value = await cache.peek!(key)
   if (value !== undefined) yield [key, value]
-}
-
-/** What one invalidation has reached. */
-class Cascade {
-  readonly #visited = new Map<string, Set<string>>()
-  readonly #invalidated = new Map<string, number>()
-  readonly #failures: CoherenceFailure[] = []
-
-  /** Entries met so far. */
-  size = 0
-
-  /** Whether the entry is met for the first time. */
-  visit({ member, key }: Entry): boolean {
-    const keys = this.#visited.get(member) ?? new Set()
-    if (keys.has(key)) return false
-    this.#visited.set(member, keys.add(key))
-    this.size++
-    return true
-  }
-
-  count(member: string): void {
-    this.#invalidated.set(member, (this.#invalidated.get(member) ?? 0) + 1)
-  }
-
-  fail(member: string, error: unknown): void {
-    this.#failures.push({ member, error })
-  }
-
-  async attempt(member: string, work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      if (error instanceof InvalidOptionError && error.option === 'member') throw error
-      // It is in the report.
-      this.fail(member, error)
-    }
-  }
-
-  report(): CascadeReport {
-    return { invalidated: Object.fromEntries(this.#invalidated), failures: this.#failures }
-  }
-}
-
-function merged(reports: readonly CascadeReport[]): CascadeReport {
-  const invalidated = new Map<string, number>()
-  for (const report of reports) {
-    for (const [member, count] of Object.entries(report.invalidated)) {
-      invalidated.set(member, (invalidated.get(member) ?? 0) + count)
-    }
-  }
-  return {
-    invalidated: Object.fromEntries(invalidated),
-    failures: reports.flatMap(({ failures }) => failures),
-  }
 }

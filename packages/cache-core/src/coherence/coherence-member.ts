@@ -1,8 +1,14 @@
 /** A cache as a {@link CoherenceGroup} sees it: `Cache` and `TieredCache` are ones, and anything else with these verbs. */
 export interface CoherentCache<V = unknown> {
+  /** What is `false`, or a promise of it, says that there was nothing to delete. */
   delete(key: string): unknown
+  /** As `delete`, where the member can keep a stale copy. */
   expire?(key: string): unknown
-  clear(): unknown
+  /** Several at once; a number that is returned, or promised, says how many there were. */
+  deleteMany?(keys: Iterable<string>): unknown
+  expireMany?(keys: Iterable<string>): unknown
+  /** A member with `expire` should keep stale copies where it is told to. */
+  clear(options?: { readonly expire?: boolean | undefined }): unknown
   /** Valid entries; needed where the member is validated. */
   entries?(): Iterable<[string, V]> | AsyncIterable<[string, V]>
   /** The valid value of a key, without counting as a use; needed where others are derived from the member. */

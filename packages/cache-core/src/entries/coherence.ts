@@ -1,6 +1,5 @@
+export type { CascadeReport, CoherenceFailure } from '../coherence/cascade.ts'
 export type {
-  CascadeReport,
-  CoherenceFailure,
   CoherenceVerb,
   Inconsistency,
   RepairReport,

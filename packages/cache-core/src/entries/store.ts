@@ -18,8 +18,6 @@ export type {
 export type { Codec } from '../store/format/codec.ts'
 export { bytesCodec, jsonCodec, structuredCodec } from '../store/format/codec.ts'
 export type { Algorithm, CompressionOptions } from '../store/format/compression.ts'
-export type { Envelope } from '../store/format/envelope.ts'
-export { decodeEnvelope, EXPIRES_OFFSET, encodeEnvelope } from '../store/format/envelope.ts'
 export { originalKey, storableKey } from '../store/format/storable-key.ts'
 export type { PackingOptions } from '../store/format/value-packer.ts'
 export { ValuePacker } from '../store/format/value-packer.ts'

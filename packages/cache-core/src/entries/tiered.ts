@@ -1,4 +1,6 @@
 export type { BusListener, Invalidation, InvalidationBus } from '../tiered/invalidation-bus.ts'
+export type { LayeredStoreOptions, LayeredStoreStats } from '../tiered/layered-options.ts'
+export { LayeredStore } from '../tiered/layered-store.ts'
 export type { LeaseHold, LoadLease } from '../tiered/load-lease.ts'
 export { MemoryBus, MemoryChannel } from '../tiered/memory-bus.ts'
 export type { TierBreakerOptions } from '../tiered/tier-breaker.ts'

@@ -57,6 +57,25 @@ test('few reads are not judged, and thresholds can be moved', () => {
   expect(() => new CacheReporter({ hitrate: 0.8 } as never)).toThrow('did you mean `hitRate`')
 })
 
+test('the limit of entries tells a cache that is full from one that has room', () => {
+  const full = new Cache<string, string>({ maxEntries: 10 })
+  for (let i = 0; i < 10; i++) full.set(`${i}`, 'value')
+  read(full, 50, 60)
+  const roomy = new Cache<string, string>({ maxEntries: 1_000 })
+  read(roomy, 50, 60)
+  const reporter = new CacheReporter()
+    .add('full', { cache: full, maxEntries: 10 })
+    .add('roomy', { cache: roomy, maxEntries: 1_000 })
+  const { caches, alerts } = reporter.report()
+  expect([caches.full!.fill, caches.roomy!.fill]).toEqual([1, 0.001])
+  expect(alerts.map(({ recommendation }) => recommendation.slice(0, 15))).toEqual([
+    'It is too small',
+    'It has room: le',
+  ])
+  const oversized = reporter.diagnose().filter(({ kind }) => kind === 'oversized')
+  expect(oversized.map(({ cache }) => cache)).toEqual(['roomy'])
+})
+
 test('diagnose names failing loads, unread entries and refused values', async () => {
   const cache = new Cache<string, string>({ maxBytes: 10, weigher: value => value.length })
   const reporter = new CacheReporter().add('c', { cache, maxBytes: 10 })

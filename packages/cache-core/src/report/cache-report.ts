@@ -17,7 +17,7 @@ export interface ReportedOptions {
   readonly cache: ReportedCache
   /** Its `maxBytes`, above 0, for the share of memory. Default: Infinity, its memory is not judged. */
   readonly maxBytes?: number | undefined
-  /** Its `maxEntries`, above 0, for the share of entries. Default: Infinity. */
+  /** Its `maxEntries`, above 0, to tell a cache that is too small from one that has room. Default: Infinity. */
   readonly maxEntries?: number | undefined
 }
 
@@ -44,6 +44,8 @@ export interface CacheFigures {
   readonly bytes: number
   /** bytes / maxBytes; 0 where there is no limit. */
   readonly memory: number
+  /** entries / maxEntries; 0 where there is no limit. A cache that is in use is full sooner or later: that alone is no alert. */
+  readonly fill: number
   /** Evictions per read; 0 without reads. */
   readonly evictionRate: number
   /** Share of the reads that were answered with a stale value. */
@@ -66,6 +68,7 @@ export interface Finding {
     | 'loadFailures'
     | 'refusals'
     | 'unused'
+    | 'oversized'
   readonly severity: 'warning' | 'critical'
   /** What is so, with the numbers. */
   readonly finding: string
@@ -95,6 +98,10 @@ const REPORTED: OptionNames<ReportedOptions> = { cache: true, maxBytes: true, ma
 
 /** What evictions and memory beyond their thresholds take off the score at most. */
 const PENALTY = 20
+
+/** Share of `maxEntries` from which on there is no room, and below which most of it is not needed. */
+const FULL = 0.95
+const ALMOST_EMPTY = 0.05
 
 /**
  * Watches caches: their numbers, one score, alerts, and findings with a recommendation each.
@@ -138,8 +145,8 @@ export class CacheReporter {
   /** The numbers now. O(caches). */
   report(): Report {
     const caches = new Map<string, CacheFigures>()
-    for (const [name, { cache, maxBytes }] of this.#caches) {
-      caches.set(name, figuresOf(cache.stats(), maxBytes))
+    for (const [name, { cache, maxBytes, maxEntries }] of this.#caches) {
+      caches.set(name, figuresOf(cache.stats(), maxBytes, maxEntries))
     }
     const all = [...caches.values()]
     const reads = sum(all, each => each.reads)
@@ -188,7 +195,7 @@ export class CacheReporter {
     }
     if (figures.reads < reads || figures.reads === 0) return found
     if (figures.hitRate < hitRate) {
-      const evicting = figures.evictionRate > evictions
+      const evicting = figures.evictionRate > evictions || figures.fill > FULL
       found.push({
         cache,
         kind: 'hitRate',
@@ -225,6 +232,14 @@ export class CacheReporter {
         'Do not fill it before it is read, or leave it out',
       )
     }
+    const judged = figures.reads >= this.#thresholds.reads
+    if (judged && figures.fill > 0 && figures.fill < ALMOST_EMPTY && removals.evicted === 0) {
+      note(
+        'oversized',
+        `It holds ${percent(figures.fill)} of the entries that it may and has evicted none`,
+        'Lower `maxEntries` to what is used, so that a burst of keys cannot take the memory',
+      )
+    }
     if (figures.loadFailureRate > 0.01) {
       note(
         'loadFailures',
@@ -253,7 +268,7 @@ export class CacheReporter {
   }
 }
 
-function figuresOf(stats: CacheStats, maxBytes: number): CacheFigures {
+function figuresOf(stats: CacheStats, maxBytes: number, maxEntries: number): CacheFigures {
   const { hits, misses, entries, bytes, removals, loads, loadFailures, loadTime, staleServed } =
     stats
   const reads = hits + misses
@@ -265,6 +280,7 @@ function figuresOf(stats: CacheStats, maxBytes: number): CacheFigures {
     entries,
     bytes,
     memory: maxBytes === Infinity ? 0 : bytes / maxBytes,
+    fill: maxEntries === Infinity ? 0 : entries / maxEntries,
     evictionRate: share(removals.evicted, reads),
     staleRate: share(staleServed, reads),
     loadFailureRate: share(loadFailures, loads + loadFailures),

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Cache } from '../cache/cache.ts'
@@ -100,3 +103,16 @@ test.each([
     expect(smaller.set('a', bytes(2)).size).toBe(0)
   },
 )
+
+test('a process with a small heap that stores several times as much as that does not run out of memory', async () => {
+  const script = join(import.meta.dirname, 'heap-limit.fixture.ts')
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--conditions=millrace-source',
+    '--max-old-space-size=128',
+    script,
+    '100',
+  ])
+  const { entries, last } = JSON.parse(stdout) as { entries: number; last: boolean }
+  expect(entries).toBeGreaterThan(1_000)
+  expect(typeof last).toBe('boolean')
+}, 60_000)

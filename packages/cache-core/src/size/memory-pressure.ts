@@ -1,4 +1,3 @@
-import { getHeapStatistics } from 'node:v8'
 import {
   checkFunction,
   checkOptions,
@@ -7,6 +6,7 @@ import {
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
+import { heapShare } from './heap-share.ts'
 
 /** Options of {@link memoryPressure}. */
 export interface MemoryPressureOptions {
@@ -19,10 +19,10 @@ export interface MemoryPressureOptions {
    * Share from which on no new keys are admitted either, at least `shrinkAt`, up to 1. Default: 0.9
    */
   readonly stopAt?: number | undefined
-  /** ms between checks, > 0. Default: 1,000 */
+  /** ms between checks, > 0: what is stored between two must fit into what `stopAt` leaves. Default: 100 */
   readonly interval?: number | undefined
   /**
-   * Share of the memory in use, 0 to 1. Default: the larger of V8's heap against its limit and the
+   * Share of the memory in use, 0 to 1. Default: the larger of V8's old generation against its limit and the
    * process against the limit of its container, if it has one
    */
   readonly usage?: (() => number) | undefined
@@ -76,7 +76,7 @@ const NAMES: OptionNames<MemoryPressureOptions> = {
  */
 export function memoryPressure(options: MemoryPressureOptions = {}): MemoryPressureFactory {
   checkOptions('memoryPressure', options, NAMES)
-  const { shrinkAt = 0.8, stopAt = 0.9, interval = 1_000, usage = memoryUsage } = options
+  const { shrinkAt = 0.8, stopAt = 0.9, interval = 100, usage = memoryUsage } = options
   if (!(shrinkAt > 0 && shrinkAt <= 1)) {
     throw new InvalidOptionError(
       'memoryPressure.shrinkAt',
@@ -105,11 +105,10 @@ function pressureOf({ shrinkAt, stopAt, usage }: PressureSettings): Pressure {
 }
 
 function memoryUsage(): number {
-  const { used_heap_size, heap_size_limit } = getHeapStatistics()
   const container = process.constrainedMemory()
   // Without a limit the kernel reports 0 or more than any machine has.
   const resident = container > 0 && container < 2 ** 50 ? process.memoryUsage.rss() / container : 0
-  return Math.max(used_heap_size / heap_size_limit, resident)
+  return Math.max(heapShare(), resident)
 }
 
 /**

@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { runs, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Store } from './contract/store.ts'
@@ -65,6 +66,51 @@ describe.each(Object.entries(kinds))('a %s store that several processes use', (k
     expect(await second.set('k', 'again')).toBe(true)
     expect((await first.get('k'))?.value).toBe('again')
   })
+
+  test('notices that any one of its files or folders was removed', async () => {
+    const names = async () =>
+      (await readdir(place, { recursive: true })).filter(name => !/corrupt/.test(name)).sort()
+    for (let at = 0; ; at++) {
+      await rm(place, { recursive: true })
+      await mkdir(place)
+      await using first = open(place)
+      await using second = open(place)
+      await first.set('k', 'old', { tags: ['t'] })
+      await second.set('other', 'old')
+      const name = (await names())[at]
+      if (name === undefined) break
+      await rm(join(place, name), { recursive: true })
+      await first.delete('k')
+      expect([name, await second.get('k')]).toEqual([name, undefined])
+      expect([name, await second.set('k', 'new', { tags: ['t'] })]).toEqual([name, true])
+      expect([name, (await first.get('k'))?.value]).toEqual([name, 'new'])
+      await second.deleteTag('t')
+      expect([name, await first.get('k')]).toEqual([name, undefined])
+      await first.set('kept', 'value')
+      await using third = open(place)
+      expect([name, await third.get('k'), (await third.get('kept'))?.value]).toEqual([
+        name,
+        undefined,
+        'value',
+      ])
+    }
+  })
+
+  test('is shared by worker threads, each with an instance of its own, and nothing is lost or stale', async () => {
+    const workers = ['a', 'b', 'c'].map(
+      name =>
+        new Worker(join(import.meta.dirname, 'shared-thread.fixture.ts'), {
+          argv: [kind, place, name, '60'],
+          execArgv: ['--conditions=millrace-source'],
+        }),
+    )
+    const faults = await Promise.all(
+      workers.map(async worker => (await once(worker, 'message'))[0]),
+    )
+    expect(faults).toEqual([0, 0, 0])
+    await using store = open(place)
+    for (const name of ['a', 'b', 'c']) expect((await store.get(`${name}:kept`))?.value).toBe(name)
+  }, 60_000)
 
   test('reads nothing torn or wrong after a process was killed in the middle of its writes', async () => {
     await using store = open(place)

@@ -1,18 +1,17 @@
-import { type TimeSource, wallClock } from '@millrace/kit'
+import type { TimeSource } from '@millrace/kit'
 import type { LoadPlan } from '../load/load-options.ts'
 import { Loaded, loaded } from '../load/loaded.ts'
 import type { StoreEntry } from '../store/contract/store.ts'
+import { SteadyClock } from '../store/steady-clock.ts'
 
 /** What an entry of the second tier is good for: how the first tier may take it, or `undefined` where it may not. */
 export class EntryUses<V> {
-  /** For entries of stores that do not say when they were read. */
-  readonly #clock: TimeSource
+  /** For entries of stores that do not say when they were read: ms since 1970, whatever clock the first tier has. */
+  readonly #clock: TimeSource = new SteadyClock()
   /** ms for which the first tier keeps a value at most. */
   readonly l1Ttl: number
 
-  /** @param clock that of the tests; by its own the store's time is compared where it says it, else by the wall clock */
-  constructor(clock: TimeSource | undefined, l1Ttl: number) {
-    this.#clock = clock ?? wallClock
+  constructor(l1Ttl: number) {
     this.l1Ttl = l1Ttl
   }
 

@@ -37,6 +37,13 @@ export class RecoveryQueue {
     if (invalidation.target === 'pattern') this.#globs.delete(invalidation.name)
   }
 
+  /** Lets the others go first. */
+  postpone(invalidation: Invalidation): void {
+    if (!this.holds(invalidation)) return
+    this.#pending.delete(nameOf(invalidation))
+    this.#pending.set(nameOf(invalidation), invalidation)
+  }
+
   /** A write of the key reached the store, so that nothing of before is there to be invalidated. */
   removeKey(key: string): void {
     if (this.#pending.size !== 0) this.#pending.delete(`key:${key}`)

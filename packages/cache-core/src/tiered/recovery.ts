@@ -13,12 +13,17 @@ export interface RecoveryOptions {
   readonly repeat: (invalidation: Invalidation) => Promise<void>
 }
 
-/** Repeats what did not arrive, in order, until it does. A timer runs only while something is pending. */
+/** Failures after which the rest is left for the next attempt. */
+const FAILURES_AT_MOST = 3
+
+/** Repeats what did not arrive until it does. A timer runs only while something is pending. */
 export class Recovery {
   readonly #options: RecoveryOptions
   #timer: Timer | undefined
   #running: Promise<void> | undefined
   #closed = false
+  /** Nothing is repeated any more. */
+  #over = false
   /** Invalidations that arrived at last. */
   repeated = 0
 
@@ -40,23 +45,33 @@ export class Recovery {
     return this.#running
   }
 
-  /** Tries once more, then gives up. */
-  async close(): Promise<void> {
+  /** Tries once more, for `limit` ms at most, then gives up. */
+  async close(limit: number): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
-    await this.attempt()
+    const { clock, queue } = this.#options
+    if (queue.size === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = clock.setTimer(resolve, limit)
+    await Promise.race([this.attempt(), promise])
+    timer.cancel()
+    this.#over = true
   }
 
   async #run(): Promise<void> {
     const { queue, repeat } = this.#options
+    let failures = 0
     for (const invalidation of queue.list()) {
+      if (this.#over) return
       // Overtaken by a newer one, or by a write of the key.
       if (!queue.holds(invalidation)) continue
       try {
         await repeat(invalidation)
       } catch {
-        // It stays in the queue and is tried again.
-        return
+        // It stays in the queue, behind the others, and is tried again.
+        queue.postpone(invalidation)
+        if (++failures === FAILURES_AT_MOST) return
+        continue
       }
       queue.remove(invalidation)
       this.repeated++

@@ -3,77 +3,80 @@ import type { Cache } from '../cache/cache.ts'
 import type { SetOptions } from '../cache/cache-options.ts'
 import { Glob } from '../invalidate/glob.ts'
 import type { LoadPlan } from '../load/load-options.ts'
-import type { BusListener, Invalidation, InvalidationBus } from './invalidation-bus.ts'
+import type { Store, StoreItem } from '../store/contract/store.ts'
+import { applyToKeys, applyToStore } from './apply-to-store.ts'
+import type { BoundedStore } from './bounded-store.ts'
+import type { BusListener, Invalidation } from './invalidation-bus.ts'
+import type { Peers } from './peers.ts'
 import { Recovery } from './recovery.ts'
-import { RecoveryQueue } from './recovery-queue.ts'
-import type { SecondTier } from './second-tier.ts'
+import type { RecoveryQueue } from './recovery-queue.ts'
+import { CacheClosedError } from './tier-errors.ts'
 import type { TierLoad } from './tier-load.ts'
 import { UnsureKeys } from './unsure-keys.ts'
-
-/** Keys deleted or expired at a time by a pattern. */
-const BATCH = 500
 
 /** What {@link TierChanges} works on. */
 export interface TierChangesOptions<V> {
   readonly l1: Cache<string, V>
   /** ms for which the first tier keeps a value at most. */
   readonly l1Ttl: number
-  readonly tier: SecondTier<V>
+  readonly tier: BoundedStore<V>
   readonly load: TierLoad<V>
-  readonly bus: InvalidationBus | undefined
+  readonly peers: Peers
   readonly clock: Clock
+  /** ms for which one call of the store is waited for. */
+  readonly timeout: number
   /** Invalidations that the store may not know of yet. */
   readonly missed: RecoveryQueue
   /** ms between attempts to repeat them. */
   readonly retryInterval: number
 }
 
+/** How values are handed to the store: by its call for one or for many. Whether each is kept. */
+export type SetCall<V> = (
+  store: Store<V>,
+  items: readonly StoreItem<V>[],
+) => Promise<readonly boolean[]>
+
 /** How writes and invalidations reach both tiers and the other processes, and theirs this one. */
 export class TierChanges<V> {
   readonly #l1: Cache<string, V>
   readonly #l1Ttl: number
-  readonly #tier: SecondTier<V>
+  readonly #tier: BoundedStore<V>
   readonly #load: TierLoad<V>
-  readonly #bus: InvalidationBus | undefined
+  readonly #peers: Peers
   /** Whether the store publishes what it does. */
   readonly #carried: boolean
+  readonly #timeout: number
   readonly #missed: RecoveryQueue
   readonly #unsure: UnsureKeys<V>
   /** For the store, and then once more for the other processes, which may have read it meanwhile. */
   readonly #recovery: Recovery
-  /** For the other processes alone. */
-  readonly #republish: Recovery
-  /** Ends the subscription to the bus. */
-  readonly unsubscribe: (() => void) | undefined
   /** The last `set` of each key that is on its way to the store. */
   readonly #writes = new Map<string, object>()
+  /** What did not end yet. */
+  readonly #running = new Set<Promise<unknown>>()
+  #closing = false
   received = 0
   gaps = 0
-  publishFailures = 0
 
   constructor(options: TierChangesOptions<V>) {
-    const { l1, l1Ttl, tier, load, bus, clock, missed, retryInterval: interval } = options
+    const { l1, l1Ttl, tier, load, peers, clock, timeout, missed, retryInterval } = options
     this.#l1 = l1
     this.#l1Ttl = l1Ttl
     this.#tier = tier
     this.#load = load
-    this.#bus = bus
-    this.#carried = bus?.carries?.(tier.store) === true
+    this.#peers = peers
+    this.#carried = peers.carry(tier.store)
+    this.#timeout = timeout
     this.#missed = missed
     this.#unsure = new UnsureKeys(l1, load)
     this.#recovery = new Recovery({
       clock,
       queue: missed,
-      interval,
+      interval: retryInterval,
       repeat: each => this.#repeat(each),
     })
-    this.#republish = new Recovery({
-      clock,
-      queue: new RecoveryQueue(),
-      interval,
-      repeat: each => this.#bus!.publish([each]),
-    })
-    this.unsubscribe = bus?.subscribe(this.#listener())
+    peers.listen(this.#listener())
   }
 
   /** Invalidations that did not reach the store yet. */
@@ -86,20 +89,32 @@ export class TierChanges<V> {
     return this.#recovery.repeated
   }
 
-  /** Leaves the bus, after one more attempt to repeat what is pending. */
+  /** Lets what runs end, tries once more what is pending, and leaves the bus. */
   async close(): Promise<void> {
-    await Promise.all([this.#recovery.close(), this.#republish.close()])
-    this.unsubscribe?.()
+    this.#closing = true
+    while (this.#running.size !== 0) await Promise.allSettled(this.#running)
+    await this.#recovery.close(this.#timeout)
+    await this.#peers.close()
   }
 
   /**
    * Stores values in both tiers and drops them from the first tiers of other processes. The keys that the store keeps. Rejects if the
    * store fails: then what it may still have of the keys is deleted as soon as it answers.
    */
-  async set(
+  set(
+    values: ReadonlyMap<string, V>,
+    options: SetOptions,
+    plan: LoadPlan,
+    call: SetCall<V>,
+  ): Promise<ReadonlySet<string>> {
+    return this.#run(() => this.#set(values, options, plan, call))
+  }
+
+  async #set(
     values: ReadonlyMap<string, V>,
     options: SetOptions,
     { ttl = Infinity, staleWhileRevalidate, staleIfError }: LoadPlan,
+    call: SetCall<V>,
   ): Promise<ReadonlySet<string>> {
     const write = {}
     const gone = Array.from(
@@ -114,12 +129,8 @@ export class TierChanges<V> {
     let told = false
     try {
       const items = Array.from(values, ([key, value]) => ({ ...how, key, value }))
-      const [only] = items
       const kept = await this.#tier.call(
-        async store =>
-          items.length === 1
-            ? [await store.set(only!.key, only!.value, how)]
-            : await store.setMany(items),
+        store => call(store, items),
         // It took effect after all, or not, and after whatever came later.
         () => this.#recovery.add(gone),
       )
@@ -134,7 +145,7 @@ export class TierChanges<V> {
       throw error
     } finally {
       this.#keep(values, stored, write, { ...options, ttl: Math.min(this.#l1Ttl, how.ttl) })
-      if (!told) await this.#publish(gone)
+      if (!told) await this.#peers.tell(gone)
     }
     return stored
   }
@@ -158,7 +169,16 @@ export class TierChanges<V> {
    * Before the store, so that no load starts from the old value; after it, as one may have; then the others. Rejects if the store
    * fails: then it is repeated until the store answers, and this process acts as if it had been done.
    */
-  async invalidate<T>(
+  invalidate<T>(
+    verb: Invalidation['verb'],
+    target: Invalidation['target'],
+    names: readonly string[],
+    act: () => Promise<T>,
+  ): Promise<T> {
+    return this.#run(() => this.#invalidate(verb, target, names, act))
+  }
+
+  async #invalidate<T>(
     verb: Invalidation['verb'],
     target: Invalidation['target'],
     names: readonly string[],
@@ -178,54 +198,33 @@ export class TierChanges<V> {
       throw error
     } finally {
       this.#apply(invalidations)
-      if (!told) await this.#publish(invalidations)
+      if (!told) await this.#peers.tell(invalidations)
     }
   }
 
   async matching(verb: Invalidation['verb'], pattern: string): Promise<void> {
     await this.invalidate(verb, 'pattern', [pattern], async () => {
+      const invalidation: Invalidation = { verb, target: 'pattern', name: pattern }
       // First of all to the others, whose loads would else fill the store behind the search.
-      await this.#publish([{ verb, target: 'pattern', name: pattern }])
-      await this.#eliminateMatching(verb, pattern)
+      await this.#peers.tell([invalidation])
+      await this.#applyToStore(invalidation)
     })
-  }
-
-  async #eliminateMatching(verb: Invalidation['verb'], pattern: string): Promise<void> {
-    const glob = new Glob(pattern)
-    // What is being loaded here may not be in the store yet: to invalidate it outdates its fence.
-    let batch = this.#load.loading(key => glob.test(key))
-    const { prefix } = glob
-    const keys = await this.#tier.call(async store =>
-      store.keys({ prefix })[Symbol.asyncIterator](),
-    )
-    for (;;) {
-      const { done, value } = await this.#tier.call(() => keys.next())
-      if (done) break
-      if (!glob.test(value) || batch.push(value) < BATCH) continue
-      await this.#eliminate(verb, batch)
-      batch = []
-    }
-    await this.#eliminate(verb, batch)
-  }
-
-  async #eliminate(verb: Invalidation['verb'], keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return
-    await this.#tier.call(store =>
-      verb === 'delete' ? store.deleteMany(keys) : store.expireMany(keys),
-    )
   }
 
   /** Tells the store at last, and the others once more, as they may have read from it meanwhile. */
   async #repeat(invalidation: Invalidation): Promise<void> {
-    const { verb, target, name } = invalidation
-    const expire = verb === 'expire'
-    if (target === 'pattern') await this.#eliminateMatching(verb, name)
-    else if (target === 'key') await this.#eliminate(verb, [name])
-    else if (target === 'all') await this.#tier.call(store => store.clear({ expire }))
-    else {
-      await this.#tier.call(store => (expire ? store.expireTag(name) : store.deleteTag(name)))
-    }
-    await this.#publish([invalidation])
+    await this.#applyToStore(invalidation)
+    await this.#peers.tell([invalidation])
+  }
+
+  #applyToStore(invalidation: Invalidation): Promise<void> {
+    return applyToStore(this.#tier, invalidation, {
+      // What is being loaded here may not be in the store yet: to invalidate it outdates its fence.
+      loading: matches => this.#load.loading(matches),
+      check: () => {
+        if (this.#closing) throw new CacheClosedError()
+      },
+    })
   }
 
   /** Everything is gone, and with it whatever there was to repeat. */
@@ -260,23 +259,14 @@ export class TierChanges<V> {
     }
   }
 
-  async #publish(invalidations: readonly Invalidation[]): Promise<void> {
-    if (this.#bus === undefined) return
-    try {
-      await this.#bus.publish(invalidations)
-    } catch {
-      this.publishFailures++
-      this.#republish.add(invalidations)
-    }
-  }
-
   #listener(): BusListener {
     return {
       onInvalidations: invalidations => {
         this.received += invalidations.length
         this.#apply(invalidations)
         for (const invalidation of invalidations) {
-          if (invalidation.target === 'pattern') void this.#outdateLoads(invalidation)
+          if (invalidation.target !== 'pattern') continue
+          void this.#run(() => this.#outdateLoads(invalidation))
         }
       },
       onGap: () => {
@@ -297,12 +287,21 @@ export class TierChanges<V> {
     if (keys.length === 0) return
     const concerned = keys.map((key): Invalidation => ({ verb, target: 'key', name: key }))
     try {
-      await this.#eliminate(verb, keys)
+      await applyToKeys(this.#tier, verb, keys)
     } catch {
-      this.#tier.failures++
       this.#recovery.add(concerned)
     }
-    await this.#publish(concerned)
+    await this.#peers.tell(concerned)
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    const run = work()
+    this.#running.add(run)
+    try {
+      return await run
+    } finally {
+      this.#running.delete(run)
+    }
   }
 }
 

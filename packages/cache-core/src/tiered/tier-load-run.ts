@@ -7,9 +7,9 @@ import {
 import type { LoadPlan } from '../load/load-options.ts'
 import { type Loaded, loaded } from '../load/loaded.ts'
 import type { Fence, StoreEntry, StoreItem } from '../store/contract/store.ts'
+import type { BoundedStore } from './bounded-store.ts'
 import type { EntryUses } from './entry-uses.ts'
 import type { LeaseHold, LoadLease } from './load-lease.ts'
-import type { SecondTier } from './second-tier.ts'
 import { toWrite } from './tier-write.ts'
 
 /** What is to be loaded, and how. */
@@ -44,7 +44,7 @@ export class ContextView<V> implements BatchContext<string, V> {
 
 /** What a load asks of the tier that it is for. */
 export interface TierAccess<V> {
-  readonly tier: SecondTier<V>
+  readonly tier: BoundedStore<V>
   readonly uses: EntryUses<V>
   readonly enabled: boolean
   /** Values that another process loaded while this one waited. */
@@ -133,7 +133,8 @@ export class TierLoadRun<V> {
     try {
       await this.#loadMissing([key], next)
     } finally {
-      await hold?.release()
+      // Not waited for: the value is there, and a lease that is not released runs out.
+      Promise.resolve(hold?.release()).catch(() => {})
     }
   }
 

@@ -4,14 +4,16 @@ import type { LoadPlan } from '../load/load-options.ts'
 import type { Loaded } from '../load/loaded.ts'
 import type { LoadContext, Loader } from '../load/loader.ts'
 import type { StoreEntry } from '../store/contract/store.ts'
+import type { BoundedStore } from './bounded-store.ts'
+import { checkKeys } from './check-keys.ts'
 import type { EntryUses } from './entry-uses.ts'
 import type { LoadLease } from './load-lease.ts'
-import type { SecondTier } from './second-tier.ts'
+import { CacheClosedError } from './tier-errors.ts'
 import { ContextView, type TierAccess, TierLoadRun, type TierRequest } from './tier-load-run.ts'
 
 /** What a {@link TierLoad} works with. */
 export interface TierLoadOptions<V> {
-  readonly tier: SecondTier<V>
+  readonly tier: BoundedStore<V>
   readonly lease: LoadLease | undefined
   readonly uses: EntryUses<V>
   /** `false`: the second tier is neither read nor written. */
@@ -20,7 +22,7 @@ export interface TierLoadOptions<V> {
 
 /** How the first tier gets values it lacks: from the second tier, else from the loader, whose results fill both. */
 export class TierLoad<V> implements TierAccess<V> {
-  readonly tier: SecondTier<V>
+  readonly tier: BoundedStore<V>
   readonly lease: LoadLease | undefined
   readonly uses: EntryUses<V>
   readonly enabled: boolean
@@ -28,6 +30,8 @@ export class TierLoad<V> implements TierAccess<V> {
   readonly #loading = new Map<string, number>()
   /** Keys whose stale value was served and whose refresh has not begun. */
   readonly #due = new Set<string>()
+  /** End the loads in progress. */
+  readonly #ends = new Set<(reason: Error) => void>()
   hits = 0
   misses = 0
   /** Values that another process loaded while this one waited. */
@@ -52,8 +56,21 @@ export class TierLoad<V> implements TierAccess<V> {
 
   /** The fresh values of the second tier, `undefined` where it has none. */
   async find(keys: readonly string[]): Promise<(Loaded<V> | undefined)[]> {
+    checkKeys(keys)
     const entries = this.enabled ? await this.tier.getMany(keys) : undefined
     return keys.map((_, index) => this.counted(this.uses.fresh(entries?.[index], 0)))
+  }
+
+  /** The fresh values of the second tier, for who only looks. Rejects if it fails. */
+  async peek(keys: readonly string[]): Promise<Map<string, V>> {
+    checkKeys(keys)
+    const found = new Map<string, V>()
+    if (!this.enabled) return found
+    const entries = await this.tier.readMany(keys)
+    for (const [index, entry] of entries.entries()) {
+      if (this.uses.fresh(entry, 0) !== undefined) found.set(keys[index]!, entry!.value)
+    }
+    return found
   }
 
   /** For one key. With `refresh` it is loaded behind a stale value of the second tier that was served. */
@@ -148,12 +165,22 @@ export class TierLoad<V> implements TierAccess<V> {
     return found
   }
 
+  /** Fails what is being loaded, so that no caller waits on. */
+  close(): void {
+    for (const end of this.#ends) end(new CacheClosedError())
+  }
+
   async #run(request: TierRequest<V>): Promise<BatchItem<V>[]> {
     const { keys } = request
+    checkKeys(keys)
     for (const key of keys) this.#loading.set(key, (this.#loading.get(key) ?? 0) + 1)
+    const { promise, resolve, reject } = Promise.withResolvers<BatchItem<V>[]>()
+    this.#ends.add(reject)
+    new TierLoadRun(this, request).run().then(resolve, reject)
     try {
-      return await new TierLoadRun(this, request).run()
+      return await promise
     } finally {
+      this.#ends.delete(reject)
       for (const key of keys) {
         const count = this.#loading.get(key)! - 1
         if (count === 0) this.#loading.delete(key)

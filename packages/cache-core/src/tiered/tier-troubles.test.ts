@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { monotonicClock } from '@millrace/kit'
 import { runs, VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -6,6 +7,8 @@ import { memoryPressure } from '../size/memory-pressure.ts'
 import type { Store } from '../store/contract/store.ts'
 import { structuredCodec } from '../store/format/codec.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
+import { turnClock } from '../time/turn-clock.ts'
+import type { InvalidationBus } from './invalidation-bus.ts'
 import { MemoryChannel } from './memory-bus.ts'
 import { TieredCache } from './tiered-cache.ts'
 
@@ -80,8 +83,6 @@ describe.each(Object.entries(verbs))('%s on a store in trouble', (_, verb) => {
       const entry = await memory.get('k')
       expect(entry === undefined || entry.expires === 0).toBe(true)
       await cache.close()
-      // Of the hard timeout of the last load, which is left to find that there is nothing to do.
-      clock.advance(30_000)
       expect(clock.pending).toBe(0)
     },
   )
@@ -118,6 +119,137 @@ test('a publication that failed is repeated', async () => {
   expect(await there.get('k')).toBe(undefined)
 })
 
+const silent: InvalidationBus = { publish: () => new Promise(() => {}), subscribe: () => () => {} }
+
+test.each(Object.entries(verbs))('%s ends though the bus does not answer', async (_, verb) => {
+  const cache = new TieredCache<unknown>({ store: memory, clock, bus: silent, storeTimeout: 40 })
+  await memory.set('k', 1)
+  expect(await outcome(verb(cache))).not.toBe('waits')
+  expect(cache.stats()).toMatchObject({ pending: 0, storeFailures: 0 })
+  expect(cache.stats().publishFailures).toBeGreaterThan(0)
+  const closed = cache.close()
+  await clock.advanceAsync(40)
+  await closed
+  expect(clock.pending).toBe(0)
+})
+
+test('a bus that does not answer is waited for a few times, then left alone for a while', async () => {
+  const cache = new TieredCache<unknown>({ store: memory, clock, bus: silent, storeTimeout: 100 })
+  for (let i = 0; i < 5; i++) await outcome(cache.delete(`${i}`))
+  const before = clock.now()
+  await cache.delete('k')
+  expect(clock.now()).toBe(before)
+})
+
+test('what runs when the cache is closed ends first, and leaves nothing behind', async () => {
+  const tier = troubled(memory)
+  const cache = new TieredCache<unknown>({ store: tier.store, clock, storeTimeout: 100 })
+  await cache.set('k', 1)
+  tier.trouble = 'late'
+  const calls = Promise.allSettled([cache.set('k', 2), cache.delete('other'), cache.get('third')])
+  const closed = cache.close()
+  await clock.advanceAsync(100)
+  await clock.advanceAsync(100)
+  await closed
+  expect(clock.pending).toBe(0)
+  expect(await calls).toMatchObject([
+    { reason: { code: 'ERR_MILLRACE_STORE_TIMEOUT' } },
+    { reason: { code: 'ERR_MILLRACE_STORE_TIMEOUT' } },
+    { status: 'fulfilled' },
+  ])
+})
+
+test('failed writes, reads and invalidations are counted, refusals are not', async () => {
+  const tier = troubled(memory)
+  const cache = new TieredCache<unknown>({ store: tier.store, clock, breaker: false })
+  await expect(cache.set('k', 1n)).rejects.toThrow()
+  expect(cache.stats().storeFailures).toBe(0)
+  tier.trouble = 'reject'
+  await expect(cache.set('k', 1)).rejects.toThrow()
+  await expect(cache.setMany([['k', 1]])).rejects.toThrow()
+  await expect(cache.delete('k')).rejects.toThrow()
+  await cache.get('k')
+  expect(cache.stats().storeFailures).toBe(4)
+})
+
+test('a search for a pattern ends, though the store has ever more keys or is slow', async () => {
+  const store = new MemoryStore<unknown>({ clock })
+  store.keys = async function* () {
+    for (let i = 0; ; i++) {
+      clock.advance(30)
+      yield `k${i}`
+    }
+  }
+  const cache = new TieredCache<unknown>({ store, clock, storeTimeout: 100 })
+  await expect(cache.deleteMatching('k*')).rejects.toMatchObject({
+    code: 'ERR_MILLRACE_STORE_TIMEOUT',
+    timeout: 1_000,
+  })
+  expect(cache.stats().pending).toBe(1)
+  await cache.close()
+})
+
+test('what a store never accepts does not hold up the repetition of the rest', async () => {
+  const tier = troubled(memory)
+  const cache = new TieredCache<unknown>({ store: tier.store, clock, breaker: false })
+  await memory.setMany(['a', 'b', 'c', 'd', 'e'].map(key => ({ key, value: 1 })))
+  const deleteMany = memory.deleteMany.bind(memory)
+  memory.deleteMany = async keys => {
+    if (keys.some(key => key < 'd')) throw new Error('a key that it cannot take')
+    return deleteMany(keys)
+  }
+  tier.trouble = 'reject'
+  for (const key of ['a', 'b', 'c', 'd', 'e']) {
+    await expect(cache.delete(key)).rejects.toThrow('no connection')
+  }
+  tier.trouble = 'none'
+  await clock.advanceAsync(2_000)
+  expect(cache.stats().pending).toBe(3)
+  expect(await memory.getMany(['d', 'e'])).toEqual([undefined, undefined])
+})
+
+test('a write with a bad option or key is refused before anything is invalidated', async () => {
+  const cache = new TieredCache<unknown>({ store: memory, clock })
+  await cache.set('k', 'kept')
+  await expect(cache.set('k', 1, { ttl: -1 })).rejects.toThrow('`ttl`')
+  await expect(cache.set('k', 1, { tags: 'org' as never })).rejects.toThrow('`tags`')
+  await expect(cache.setMany([['k', 1]], { tll: 5 } as never)).rejects.toThrow('`ttl`')
+  await expect(cache.set(7 as never, 1)).rejects.toThrow('`key`')
+  await expect(cache.delete(7 as never)).rejects.toThrow('`key`')
+  await expect(cache.get(7 as never)).rejects.toThrow('`key`')
+  await clock.advanceAsync(5_000)
+  expect((await memory.get('k'))?.value).toBe('kept')
+  expect(cache.stats()).toMatchObject({ pending: 0, storeFailures: 0, suspensions: 0 })
+})
+
+test('a lease that cannot be released does not hold up what was loaded', async () => {
+  const lease = { acquire: async () => ({ release: () => new Promise<void>(() => {}) }) }
+  const cache = new TieredCache<number>({ store: new MemoryStore(), lease, clock })
+  expect(await cache.getOrLoad('k', () => 1)).toBe(1)
+})
+
+test.each([
+  ['turnClock', turnClock],
+  ['a clock of its own', { ...monotonicClock, now: () => 5 }],
+])(
+  'with %s for the first tier, entries of a store that says no time are fresh as long as they are',
+  async (_, own) => {
+    const store = new MemoryStore<number>()
+    const get = store.get.bind(store)
+    store.get = async key => {
+      const { at, ...entry } = (await get(key))!
+      return entry
+    }
+    await store.set('fresh', 1, { ttl: 60_000 })
+    await store.set('stale', 1, { ttl: 1, retention: 60_000 })
+    const end = Date.now() + 2
+    while (Date.now() < end);
+    const cache = new TieredCache<number>({ store, clock: own })
+    expect(await cache.get('fresh')).toBe(1)
+    expect(await cache.get('stale')).toBe(undefined)
+  },
+)
+
 test('a store that fails again and again is left alone, then tried by one call', async () => {
   const tier = troubled(memory)
   const breaker = { failures: 3, cooldown: 500 }
@@ -145,6 +277,8 @@ test('of a batch of loads, what cannot be stored concerns itself alone', async (
   )
   expect(loaded.size).toBe(100)
   expect(memory.stats()).toMatchObject({ writes: 99, refused: 1 })
+  expect(await cache.setMany([['alone', 1n]])).toEqual([false])
+  expect(await cache.setMany([['alone', undefined]])).toEqual([false])
   expect(await cache.setMany(Object.entries({ a: 1, b: 1n, c: 3 }))).toEqual([true, false, true])
   await expect(cache.set('d', 1n)).rejects.toMatchObject({ code: 'ERR_MILLRACE_UNENCODABLE_VALUE' })
 })
@@ -169,11 +303,25 @@ test('a closed cache has no timers, and says so', async () => {
     memoryPressure: pressure,
   })
   await cache.set('k', 1)
+  await cache.getOrLoad('loaded', () => 1)
+  const endless = cache.getOrLoad('endless', () => new Promise<number>(() => {}))
+  const endlessBatch = cache.getOrLoadMany(['batch'], () => new Promise<number[]>(() => {}))
+  const ends = Promise.allSettled([endless, endlessBatch])
   await Promise.all([cache.close(), cache.close()])
   expect(clock.pending).toBe(0)
+  expect(await ends).toMatchObject([
+    { reason: { code: 'ERR_MILLRACE_CACHE_CLOSED' } },
+    { reason: { name: 'PartialLoadError' } },
+  ])
   expect(cache.closed).toBe(true)
   const closed = { code: 'ERR_MILLRACE_CACHE_CLOSED' }
   for (const verb of Object.values(verbs)) await expect(verb(cache)).rejects.toMatchObject(closed)
+  await expect(cache.deleteMany([])).rejects.toMatchObject(closed)
+  await expect(cache.expireMany([])).rejects.toMatchObject(closed)
+  await expect(cache.setMany([])).rejects.toMatchObject(closed)
+  await expect(cache.getMany([])).rejects.toMatchObject(closed)
+  await expect(cache.peek('k')).rejects.toMatchObject(closed)
+  await expect(cache.entries().next()).rejects.toMatchObject(closed)
   await expect(cache.get('k')).rejects.toMatchObject(closed)
   await expect(cache.getMany(['k'])).rejects.toMatchObject(closed)
   await expect(cache.getOrLoad('k', () => 1)).rejects.toMatchObject(closed)

@@ -1,11 +1,9 @@
 import {
   type Clock,
-  checkFunction,
   checkMethods,
   checkOptions,
   checkPositiveOrInfinity,
   describeStats,
-  isThenable,
   monotonicClock,
   type OptionNames,
   type StatsKinds,
@@ -15,24 +13,32 @@ import { Cache } from '../cache/cache.ts'
 import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
 import { CACHE_CHECKS } from '../cache/settings.ts'
 import { PartialLoadError } from '../errors.ts'
+import { GuardedCache } from '../guard/guarded-cache.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
-import { type LoadOptions, type LoadPlan, planLoad, planLoads } from '../load/load-options.ts'
+import { checkTags, type LoadOptions, type LoadPlan, planLoads } from '../load/load-options.ts'
 import type { Loader } from '../load/loader.ts'
 import { UnencodableValueError } from '../store/contract/errors.ts'
-import type { Store, StoreStats } from '../store/contract/store.ts'
+import type { Store, StoreItem, StoreStats } from '../store/contract/store.ts'
+import { BoundedStore } from './bounded-store.ts'
+import { checkKeys } from './check-keys.ts'
+import { ClosableClock } from './closable-clock.ts'
 import { EntryUses } from './entry-uses.ts'
 import type { Invalidation } from './invalidation-bus.ts'
+import { Peers } from './peers.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
-import { SecondTier } from './second-tier.ts'
-import { withSoftTimeout } from './soft-timeout.ts'
 import { TierBreaker } from './tier-breaker.ts'
 import { TierChanges } from './tier-changes.ts'
 import { CacheClosedError } from './tier-errors.ts'
 import { TierLoad } from './tier-load.ts'
 import { TIERED_STATS_KINDS, type TieredCacheOptions, type TieredStats } from './tiered-options.ts'
+import { TierReads } from './tier-reads.ts'
 
+/** Keys of the store that are read at a time. */
+const PAGE = 500
 const STORE_METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete'] as const
 const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
+
+const SET_OPTIONS: OptionNames<SetOptions> = { ttl: true, tags: true }
 
 /** How `get` reads: it has no loader to serve a stale value in place of. */
 const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
@@ -45,6 +51,7 @@ const NAMES: OptionNames<TieredCacheOptions<unknown>> = {
   l1Ttl: true,
   storeTimeout: true,
   breaker: true,
+  guard: true,
 }
 
 /**
@@ -62,10 +69,13 @@ const NAMES: OptionNames<TieredCacheOptions<unknown>> = {
  */
 export class TieredCache<V> implements AsyncDisposable {
   readonly #l1: Cache<string, V>
-  readonly #clock: Clock
+  /** Those of the first tier. */
+  readonly #timers: ClosableClock
   readonly #breaker: TierBreaker
-  readonly #tier: SecondTier<V>
+  readonly #tier: BoundedStore<V>
   readonly #load: TierLoad<V>
+  readonly #reads: TierReads<V>
+  readonly #peers: Peers
   readonly #changes: TierChanges<V>
   readonly #defaults: LoadPlan
   readonly #enabled: boolean
@@ -81,6 +91,7 @@ export class TieredCache<V> implements AsyncDisposable {
       l1Ttl = Infinity,
       storeTimeout = 2_000,
       breaker = {},
+      guard,
       ...l1
     } = checkOptions<TieredCacheOptions<V>>('', options, NAMES)
     checkMethods('store', store, 'a Store', STORE_METHODS)
@@ -93,26 +104,42 @@ export class TieredCache<V> implements AsyncDisposable {
     if (kinds !== undefined)
       describeStats<TieredStats>(this, { ...TIERED_STATS_KINDS, store: kinds })
     const clock: Clock = options.clock ?? monotonicClock
-    const guard = new TierBreaker(clock, breaker)
-    this.#l1 = new Cache({ ...l1, ttl: Math.min(l1Ttl, l1.ttl ?? Infinity) })
-    this.#clock = clock
-    this.#breaker = guard
+    const tierBreaker = new TierBreaker(clock, breaker)
+    this.#timers = new ClosableClock(clock)
+    const inMemory = { ...l1, ttl: Math.min(l1Ttl, l1.ttl ?? Infinity), clock: this.#timers }
+    this.#l1 = guard === undefined ? new Cache(inMemory) : new GuardedCache({ ...inMemory, guard })
+    this.#breaker = tierBreaker
     this.#enabled = options.enabled ?? true
     this.#defaults = planLoads(l1)
     const missed = new RecoveryQueue()
-    const tier = new SecondTier({ store, clock, timeout: storeTimeout, breaker: guard, missed })
+    const tier = new BoundedStore({
+      store,
+      clock,
+      timeout: storeTimeout,
+      breaker: tierBreaker,
+      missed,
+    })
     this.#tier = tier
-    const uses = new EntryUses<V>(options.clock, l1Ttl)
+    const uses = new EntryUses<V>(l1Ttl)
     this.#load = new TierLoad({ tier, lease, uses, enabled: this.#enabled })
+    this.#reads = new TierReads({
+      l1: this.#l1,
+      load: this.#load,
+      clock,
+      defaults: this.#defaults,
+      enabled: this.#enabled,
+    })
+    this.#peers = new Peers({ bus, clock, timeout: storeTimeout, breaker })
     this.#changes = new TierChanges({
       l1: this.#l1,
       l1Ttl,
       tier,
       load: this.#load,
-      bus,
+      peers: this.#peers,
       clock,
+      timeout: storeTimeout,
       missed,
-      retryInterval: guard.cooldown,
+      retryInterval: tierBreaker.cooldown,
     })
   }
 
@@ -142,41 +169,27 @@ export class TieredCache<V> implements AsyncDisposable {
     return this.#l1.getOrLoadMany(keys, missing => this.#load.find(missing), FRESH_ONLY)
   }
 
-  /** The value of `key` in either tier, or what `loader` returns, as `Cache.getOrLoad`. */
-  getOrLoad(key: string, loader: Loader<string, V>, options?: LoadOptions): Promise<V> {
-    try {
-      this.#enter()
-      if (this.#mayFallBack(options) && !this.#l1.has(key)) {
-        const plan = this.#plan(options)
-        return withSoftTimeout(
-          plan,
-          this.#clock,
-          signal => this.#getOrLoad(key, loader, { ...options, signal }),
-          async () => (await this.#load.fallbacks([key], plan))?.get(key)?.value,
-        )
-      }
-      return this.#getOrLoad(key, loader, options)
-    } catch (error) {
-      return Promise.reject(error)
+  /** The fresh value of `key` in either tier, or `undefined`, without a use of it: nothing is counted or moved in the first tier. */
+  async peek(key: string): Promise<V | undefined> {
+    this.#enter()
+    return this.#l1.peek(key) ?? (await this.#load.peek([key])).get(key)
+  }
+
+  /**
+   * The fresh values of the second tier, in no particular order, each at least once if it stays throughout, without a use of them.
+   * O(entries of the store). Throws where the store fails.
+   */
+  async *entries(): AsyncGenerator<[string, V], void, undefined> {
+    this.#enter()
+    for await (const keys of this.#tier.pages('', PAGE, () => this.#enter())) {
+      yield* await this.#load.peek(keys)
     }
   }
 
-  #getOrLoad(key: string, loader: Loader<string, V>, options?: LoadOptions): Promise<V> {
-    try {
-      checkFunction('loader', loader)
-      const answer = this.#l1.getOrLoadSync(
-        key,
-        context => this.#load.one(context, loader, this.#plan(options)),
-        options,
-      )
-      if (!isThenable(answer)) return Promise.resolve(answer)
-      return answer.then(value => {
-        if (this.#load.takeDue(key)) this.#refresh(key, loader, options)
-        return value
-      })
-    } catch (error) {
-      return Promise.reject(error)
-    }
+  /** The value of `key` in either tier, or what `loader` returns, as `Cache.getOrLoad`. */
+  getOrLoad(key: string, loader: Loader<string, V>, options?: LoadOptions): Promise<V> {
+    if (this.#closing !== undefined) return Promise.reject(new CacheClosedError())
+    return this.#reads.getOrLoad(key, loader, options)
   }
 
   /**
@@ -189,40 +202,7 @@ export class TieredCache<V> implements AsyncDisposable {
     options?: LoadOptions,
   ): Promise<Map<string, V>> {
     this.#enter()
-    if (!this.#mayFallBack(options)) return this.#getOrLoadMany(keys, loader, options)
-    const plan = this.#plan(options)
-    const wanted = [...new Set(keys)]
-    return withSoftTimeout(
-      plan,
-      this.#clock,
-      signal => this.#getOrLoadMany(wanted, loader, { ...options, signal }),
-      () => this.#fallbacks(wanted, plan),
-    )
-  }
-
-  async #getOrLoadMany(
-    keys: Iterable<string>,
-    loader: BatchLoader<string, V>,
-    options?: LoadOptions,
-  ): Promise<Map<string, V>> {
-    checkFunction('loader', loader)
-    const plan = this.#plan(options)
-    const results = await this.#l1.getOrLoadMany(
-      keys,
-      (missing, context) => this.#load.many(missing, context, loader, plan),
-      options,
-    )
-    const due = [...results.keys()].filter(key => this.#load.takeDue(key))
-    if (due.length !== 0) {
-      const refresh = this.#l1.getOrLoadMany(
-        due,
-        (missing, context) => this.#load.many(missing, context, loader, plan, true),
-        { ...options, signal: undefined },
-      )
-      // No caller waits for it: its failure is counted and published by the first tier.
-      refresh.catch(() => {})
-    }
-    return results
+    return this.#reads.getOrLoadMany(keys, loader, options)
   }
 
   /**
@@ -233,9 +213,11 @@ export class TieredCache<V> implements AsyncDisposable {
    */
   async set(key: string, value: V, options: SetOptions = {}): Promise<boolean> {
     this.#enter()
+    checkSet([key], options)
     if (value === undefined) throw new UnencodableValueError()
     if (!this.#enabled) return false
-    return (await this.#changes.set(new Map([[key, value]]), options, this.#defaults)).has(key)
+    const values = new Map([[key, value]])
+    return (await this.#changes.set(values, options, this.#defaults, setOne)).has(key)
   }
 
   /**
@@ -248,8 +230,10 @@ export class TieredCache<V> implements AsyncDisposable {
   ): Promise<boolean[]> {
     this.#enter()
     const items = [...entries]
+    const values = new Map(items)
+    checkSet(values.keys(), options)
     if (!this.#enabled || items.length === 0) return items.map(() => false)
-    const stored = await this.#changes.set(new Map(items), options, this.#defaults)
+    const stored = await this.#changes.set(values, options, this.#defaults, setMany)
     return items.map(([key]) => stored.has(key))
   }
 
@@ -260,6 +244,7 @@ export class TieredCache<V> implements AsyncDisposable {
 
   /** Removes values from both tiers by one call of the store. How many the store had. */
   async deleteMany(keys: Iterable<string>): Promise<number> {
+    this.#enter()
     const names = [...new Set(keys)]
     if (names.length === 0) return 0
     return this.#invalidate('delete', 'key', names, store => store.deleteMany(names))
@@ -272,6 +257,7 @@ export class TieredCache<V> implements AsyncDisposable {
 
   /** Makes values stale in both tiers by one call of the store. How many the store had. */
   async expireMany(keys: Iterable<string>): Promise<number> {
+    this.#enter()
     const names = [...new Set(keys)]
     if (names.length === 0) return 0
     return this.#invalidate('expire', 'key', names, store => store.expireMany(names))
@@ -321,7 +307,7 @@ export class TieredCache<V> implements AsyncDisposable {
       leased: this.#load.leased,
       received: this.#changes.received,
       gaps: this.#changes.gaps,
-      publishFailures: this.#changes.publishFailures,
+      publishFailures: this.#peers.failures,
       pending: this.#changes.pending,
       repeated: this.#changes.repeated,
       suspensions: this.#breaker.opened,
@@ -329,8 +315,9 @@ export class TieredCache<V> implements AsyncDisposable {
   }
 
   /**
-   * Ends the cache: tries once more what did not reach the store, leaves the bus, forgets the first tier and drops all timers. Calls made
-   * afterwards reject with `CacheClosedError`. The store, the bus and the lease stay open.
+   * Ends the cache: lets writes and invalidations end, tries once more what did not reach the store, leaves the bus, forgets the first
+   * tier and drops all timers, within a few times `storeTimeout`. Loads in progress and calls made afterwards reject with
+   * `CacheClosedError`. The store, the bus and the lease stay open.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -344,10 +331,11 @@ export class TieredCache<V> implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#l1.close()
-    this.#l1.clear()
+    this.#load.close()
     await this.#changes.close()
-    // What was being loaded meanwhile.
+    await this.#tier.close()
     this.#l1.clear()
+    this.#timers.close()
   }
 
   /** @throws {CacheClosedError} */
@@ -359,48 +347,29 @@ export class TieredCache<V> implements AsyncDisposable {
     verb: Invalidation['verb'],
     target: Invalidation['target'],
     names: readonly string[],
-    act: (store: Store<V>) => Promise<T>,
+    act: (store: Store<V>) => PromiseLike<T>,
   ): Promise<T> {
     this.#enter()
+    if (target === 'key') checkKeys(names)
     return this.#changes.invalidate(verb, target, names, () => this.#tier.call(act))
   }
+}
 
-  /** Whether a caller may get a stale value at a soft timeout. */
-  #mayFallBack(options: LoadOptions | undefined): boolean {
-    const { softTimeout, staleIfError } = this.#defaults
-    return (
-      this.#enabled &&
-      (options?.softTimeout ?? softTimeout) !== Infinity &&
-      (options?.staleIfError ?? staleIfError) !== 0
-    )
-  }
+/** Before anything is invalidated: a write with a bad option leaves the value that is there. */
+function checkSet(keys: Iterable<string>, options: SetOptions): void {
+  checkKeys(keys)
+  const { ttl, tags } = checkOptions('', options, SET_OPTIONS)
+  if (ttl !== undefined) checkPositiveOrInfinity('ttl', ttl)
+  if (tags !== undefined) checkTags('tags', tags)
+}
 
-  /** The values of all `keys`, fresh or stale, or `undefined` if one has none. */
-  async #fallbacks(keys: readonly string[], plan: LoadPlan): Promise<Map<string, V> | undefined> {
-    const found = await this.#load.fallbacks(keys, plan)
-    const values = new Map<string, V>()
-    for (const key of keys) {
-      const value = this.#l1.peek(key) ?? found?.get(key)?.value
-      if (value === undefined) return undefined
-      values.set(key, value)
-    }
-    return values
-  }
+async function setOne<V>(store: Store<V>, [item]: readonly StoreItem<V>[]): Promise<boolean[]> {
+  const { key, value, ...options } = item!
+  return [await store.set(key, value, options)]
+}
 
-  #refresh(key: string, loader: Loader<string, V>, options: LoadOptions | undefined): void {
-    const plan = this.#plan(options)
-    const refresh = this.#l1.getOrLoad(
-      key,
-      context => this.#load.one(context, loader, plan, true),
-      { ...options, signal: undefined },
-    )
-    // As above: no caller waits.
-    refresh.catch(() => {})
-  }
-
-  #plan(options: LoadOptions | undefined): LoadPlan {
-    return options === undefined ? this.#defaults : planLoad(options, this.#defaults)
-  }
+function setMany<V>(store: Store<V>, items: readonly StoreItem<V>[]): Promise<readonly boolean[]> {
+  return store.setMany(items)
 }
 
 describeStats<TieredStats>(TieredCache.prototype, TIERED_STATS_KINDS)

@@ -1,6 +1,7 @@
 import type { StatsKinds } from '@millrace/kit'
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { CACHE_STATS_KINDS, type CacheStats } from '../cache/cache-stats.ts'
+import type { Guarding } from '../guard/guarded-cache.ts'
 import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import type { LoadLease } from './load-lease.ts'
@@ -20,8 +21,9 @@ export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
    */
   readonly l1Ttl?: number | undefined
   /**
-   * ms for which the second tier's answer to any one call is waited for, above 0. Loads then go on without it; writes and invalidations
-   * reject with `StoreTimeoutError`. Default: 2,000.
+   * ms for which the answer of the second tier, or of the bus, to any one call is waited for, above 0. Loads then go on without it; writes
+   * and invalidations reject with `StoreTimeoutError` where the store is late. A search for a pattern, which is many calls, may take ten
+   * times as long. Default: 2,000.
    */
   readonly storeTimeout?: number | undefined
   /**
@@ -29,6 +31,8 @@ export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
    * with `StoreSuspendedError`. Default: 5 failures, 1,000 ms.
    */
   readonly breaker?: TierBreakerOptions | false | undefined
+  /** For development and tests: protects what is handed out as `GuardedCache` of `/guard` does. Default: not, as it costs time. */
+  readonly guard?: Guarding | undefined
 }
 
 /** Counters of a `TieredCache`. */
@@ -41,7 +45,7 @@ export interface TieredStats {
   readonly storeHits: number
   /** Values that neither had fresh. */
   readonly storeMisses: number
-  /** Operations of the second tier that failed or passed their time-out. */
+  /** Calls of the second tier, reads and writes alike, that failed or passed their time-out. */
   readonly storeFailures: number
   /** Loaded values the second tier refused, as they were invalidated meanwhile. */
   readonly storeRefusals: number

@@ -15,9 +15,14 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import {
+  decodeEntry,
+  encodeEntry,
+  HEADER_LENGTH,
+  type StoredEntry,
+} from '../format/entry-format.ts'
 import { storableKey } from '../format/storable-key.ts'
 import type { StoreCounters } from '../store-counters.ts'
-import { decodeEntry, encodeEntry, type FileEntry, HEADER_LENGTH } from './entry-format.ts'
 import { unlessGone } from './unless-gone.ts'
 
 /** Where a key's value lies. */
@@ -74,7 +79,7 @@ export class EntryFiles {
    *
    * @param use whether to note in the file's mtime that it was used, if that was not noted lately
    */
-  read(path: string, use: boolean): FileEntry | undefined {
+  read(path: string, use: boolean): StoredEntry | undefined {
     const target = `${this.#entries}/${path}`
     const bytes = unlessGone(() => contentOf(target, use))
     if (bytes === undefined) return undefined
@@ -91,7 +96,7 @@ export class EntryFiles {
    *
    * @param announce is called in between, when nothing can fail any more for lack of space; what it returns becomes the version
    */
-  write(path: string, entry: FileEntry, announce?: () => number): void {
+  write(path: string, entry: StoredEntry, announce?: () => number): void {
     const temporary = `${this.#temporary}/${randomUUID()}`
     const folder = `${this.#entries}/${path.slice(0, 2)}`
     try {

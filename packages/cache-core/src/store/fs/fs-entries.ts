@@ -2,12 +2,12 @@ import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { StoredValue, StoredWrite, SweptBackend } from '../backend.ts'
 import { StoreUnavailableError } from '../contract/errors.ts'
+import type { StoredEntry } from '../format/entry-format.ts'
 import { originalKey, storableKey } from '../format/storable-key.ts'
 import { Invalidations, type Scope, type Versioned } from '../invalidations.ts'
 import type { SteadyClock } from '../steady-clock.ts'
 import type { StoreCounters } from '../store-counters.ts'
 import { EntryFiles, type Place, placeOf, tagName } from './entry-files.ts'
-import type { FileEntry } from './entry-format.ts'
 import { Journal } from './journal.ts'
 
 /** The journal is rotated when it has this many bytes: 43,690 records. */
@@ -168,7 +168,7 @@ export class FsEntries implements SweptBackend {
    */
   #judge(
     place: Place,
-    entry: FileEntry | undefined,
+    entry: StoredEntry | undefined,
     now: number,
     looks: number,
   ): StoredValue | undefined {
@@ -186,7 +186,7 @@ export class FsEntries implements SweptBackend {
     return { packed, expires, retained, version, tags: tags.map(originalKey) }
   }
 
-  #isLive(place: Place, entry: FileEntry, now: number): boolean {
+  #isLive(place: Place, entry: StoredEntry, now: number): boolean {
     const { clock } = this.#options
     if (entry.written > now) clock.reach(entry.written)
     if (Math.max(now, entry.written) >= entry.retained) return false
@@ -196,7 +196,7 @@ export class FsEntries implements SweptBackend {
   }
 
   #write(place: Place, { fence, tags, ...value }: StoredWrite, now: number): boolean {
-    const entry: FileEntry = {
+    const entry: StoredEntry = {
       ...value,
       key: place.key,
       tags: tags.map(storableKey),
@@ -292,6 +292,6 @@ export class FsEntries implements SweptBackend {
 }
 
 /** With the names that its tags have in the journal. */
-function named({ version, tags }: FileEntry): Versioned {
+function named({ version, tags }: StoredEntry): Versioned {
   return { version, tags: tags.map(tagName) }
 }

@@ -140,7 +140,7 @@ export class Journal {
   }
 
   #open(): void {
-    mkdirSync(join(this.#folder, 'temporary'), { recursive: true, mode: 0o700 })
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
     for (;;) {
       const [number, ...older] = this.#numbers()
       if (number === undefined) {
@@ -245,6 +245,8 @@ export class Journal {
     const temporary = join(this.#folder, 'temporary', randomUUID())
     const header = `millrace journal 2 ${digits(base)} ${digits(origin)}\n`
     try {
+      // Cleaned away, perhaps.
+      mkdirSync(join(this.#folder, 'temporary'), { recursive: true, mode: 0o700 })
       writeFileSync(temporary, Buffer.concat([Buffer.from(header), records]))
       if (!(this.#numbers()[0]! > number)) linkSync(temporary, this.#pathOf(number))
     } catch (error) {

@@ -5,8 +5,16 @@ import { originalKey, storableKey } from '../format/storable-key.ts'
 import type { SteadyClock } from '../steady-clock.ts'
 import type { StoreCounters } from '../store-counters.ts'
 import { FileWatch } from './file-watch.ts'
+import { unsealed } from './row-checksum.ts'
 import { type EntryRow, type EntryWrite, SqliteEntries } from './sqlite-entries.ts'
-import { fileIdentity, isBusy, isCorruption, openDatabase, setAside } from './sqlite-file.ts'
+import {
+  fileIdentity,
+  isBusy,
+  isCorruption,
+  openDatabase,
+  removeDatabase,
+  setAside,
+} from './sqlite-file.ts'
 
 /** The store went on with a new, empty file, or with one that another process had begun. */
 export interface SqliteProblem {
@@ -139,8 +147,12 @@ export class SqliteBackend implements SweptBackend {
   }
 
   discard(key: string, { version }: StoredValue): void {
+    this.#discard(storableKey(key), version)
+  }
+
+  #discard(stored: string, version: number): void {
     // It has been counted as a miss; if it cannot be removed now, the next reader will try.
-    this.#keepHouse(() => this.#atomically(entries => entries.discard(storableKey(key), version)))
+    this.#keepHouse(() => this.#atomically(entries => entries.discard(stored, version)))
   }
 
   totals(): { entries: number; bytes: number } {
@@ -170,7 +182,13 @@ export class SqliteBackend implements SweptBackend {
   /** A row that was read, noted as used. */
   #taken(stored: string, row: EntryRow | undefined, now: number): StoredValue | undefined {
     if (row === undefined) return undefined
-    const { version, expires, retained, used, tags, value } = row
+    const { version, expires, retained, used, tags } = row
+    const value = unsealed(row.value, { key: stored, tags, version, expires, retained })
+    if (value === undefined) {
+      this.#counters.corrupt++
+      this.#discard(stored, version)
+      return undefined
+    }
     if (used > now) {
       this.#options.clock.reach(used)
       if (retained <= used) return undefined
@@ -275,6 +293,8 @@ export class SqliteBackend implements SweptBackend {
   /** The file was removed or replaced, perhaps by another process that goes on with a new one already. */
   #reopen(): void {
     const path = this.#path
+    // Where only a file beside it is gone, another process may go on writing that one, unseen, and two of those would damage the file.
+    if (fileIdentity(path) === this.#identity) removeDatabase(path)
     this.#closeLost()
     this.#entries = this.#open()
     this.#bytes = this.#entries.totals().bytes

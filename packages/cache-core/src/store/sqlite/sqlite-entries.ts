@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { sealed } from './row-checksum.ts'
 
 /** A value as its row holds it. */
 export interface EntryRow {
@@ -8,12 +9,14 @@ export interface EntryRow {
   /** When it was last written or noted as read, ms. */
   readonly used: number
   readonly tags: string | null
+  /** Behind its checksum. */
   readonly value: Uint8Array
 }
 
 /** What a `set` writes. */
 export interface EntryWrite {
   readonly key: string
+  /** Packed. */
   readonly value: Uint8Array
   /** Bytes that count against the store's limit. */
   readonly size: number
@@ -46,11 +49,12 @@ const REMEMBERED_TAGS = 16_384
 const isLive = 'value IS NOT NULL AND retained > ?'
 const tagVersions = `
   SELECT ifnull(max(deleted), 0) AS deleted, ifnull(max(expired), 0) AS expired
-  FROM tags_2 WHERE name IN (SELECT value FROM json_each(?))`
-/** Whether a tag of the row was invalidated after the value. Not asked of rows without tags. */
+  FROM tags_3 WHERE name IN (SELECT value FROM json_each(?))`
+/** Whether a tag of the row was invalidated after the value. Not asked of rows without tags, nor of damaged ones. */
 const tagged = (column: 'deleted' | 'expired'): string => `
-  (tags IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(entries_2.tags) AS tag
-    JOIN tags_2 ON tags_2.name = tag.value WHERE tags_2.${column} > entries_2.version))`
+  (tags IS NOT NULL AND CASE WHEN json_valid(tags) THEN EXISTS (
+    SELECT 1 FROM json_each(entries_3.tags) AS tag
+    JOIN tags_3 ON tags_3.name = tag.value WHERE tags_3.${column} > entries_3.version) ELSE FALSE END)`
 
 /**
  * The rows of a {@link SqliteStore} and what is done to them. A read is one statement, so one snapshot, whatever other processes
@@ -73,27 +77,27 @@ export class SqliteEntries {
     this.#database = database
     this.#read = database.prepare(`
       SELECT version, retained, used, tags, value,
-        iif(expires <> 0 AND (state_2.expired > version OR ${tagged('expired')}), 0.0, expires) AS expires
-      FROM entries_2, state_2 WHERE key = ? AND ${isLive} AND NOT ${tagged('deleted')}`)
+        iif(expires <> 0 AND (state_3.expired > version OR ${tagged('expired')}), 0.0, expires) AS expires
+      FROM entries_3, state_3 WHERE key = ? AND ${isLive} AND NOT ${tagged('deleted')}`)
     this.#tagVersions = database.prepare(tagVersions)
-    this.#state = database.prepare('SELECT epoch, cleared, expired, horizon, time FROM state_2')
+    this.#state = database.prepare('SELECT epoch, cleared, expired, horizon, time FROM state_3')
     this.#present = database.prepare(
-      `SELECT version, barrier, (${isLive} AND NOT ${tagged('deleted')}) AS live FROM entries_2 WHERE key = ?`,
+      `SELECT version, barrier, (${isLive} AND NOT ${tagged('deleted')}) AS live FROM entries_3 WHERE key = ?`,
     )
     this.#put = database.prepare(`
-      INSERT INTO entries_2 (key, version, barrier, expires, retained, used, size, tags, value)
+      INSERT INTO entries_3 (key, version, barrier, expires, retained, used, size, tags, value)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (key) DO UPDATE SET version = excluded.version,
         barrier = max(barrier, excluded.barrier), expires = excluded.expires, retained = excluded.retained,
         used = excluded.used, size = excluded.size, tags = excluded.tags, value = excluded.value`)
-    this.#advance = database.prepare('UPDATE state_2 SET epoch = epoch + 1 RETURNING epoch')
+    this.#advance = database.prepare('UPDATE state_3 SET epoch = epoch + 1 RETURNING epoch')
     this.#bury = database.prepare(`
-      INSERT INTO entries_2 (key, version, barrier, expires, retained, used, size)
+      INSERT INTO entries_3 (key, version, barrier, expires, retained, used, size)
       VALUES (?, 0, ?, 0, ?, 0, 0)
       ON CONFLICT (key) DO UPDATE SET version = 0, barrier = excluded.barrier, expires = 0,
         retained = excluded.retained, used = 0, size = 0, tags = NULL, value = NULL`)
-    this.#stale = database.prepare('UPDATE entries_2 SET expires = 0, barrier = ? WHERE key = ?')
-    this.#touch = database.prepare('UPDATE entries_2 SET used = ? WHERE key = ? AND used < ?')
+    this.#stale = database.prepare('UPDATE entries_3 SET expires = 0, barrier = ? WHERE key = ?')
+    this.#touch = database.prepare('UPDATE entries_3 SET used = ? WHERE key = ? AND used < ?')
   }
 
   close(): void {
@@ -120,7 +124,8 @@ export class SqliteEntries {
     if (epoch !== undefined && !this.#admits(key, tags, epoch, now)) return false
     const version = epoch ?? this.#nextEpoch()
     const barrier = epoch === undefined ? version : 0
-    this.#put.run(key, version, barrier, expires, retained, now, size, tags, value)
+    const checked = sealed(value, { key, tags, version, expires, retained })
+    this.#put.run(key, version, barrier, expires, retained, now, size, tags, checked)
     return true
   }
 
@@ -144,7 +149,7 @@ export class SqliteEntries {
     const column = expire ? 'expired' : 'deleted'
     const epoch = this.#nextEpoch()
     this.#run(
-      `INSERT INTO tags_2 (name, deleted, expired) VALUES (?, ?, ?)
+      `INSERT INTO tags_3 (name, deleted, expired) VALUES (?, ?, ?)
        ON CONFLICT (name) DO UPDATE SET ${column} = excluded.${column}`,
       tag,
       expire ? 0 : epoch,
@@ -154,18 +159,18 @@ export class SqliteEntries {
 
   /** Run it within {@link transaction}. */
   clear(expire: boolean): void {
-    this.#run(`UPDATE state_2 SET ${expire ? 'expired' : 'cleared'} = ?`, this.#nextEpoch())
+    this.#run(`UPDATE state_3 SET ${expire ? 'expired' : 'cleared'} = ?`, this.#nextEpoch())
     if (expire) return
     // What these rows refused is older than `cleared` and refused by it.
-    this.#run('DELETE FROM entries_2')
-    this.#run('DELETE FROM tags_2')
+    this.#run('DELETE FROM entries_3')
+    this.#run('DELETE FROM tags_3')
   }
 
   /** Keys of live rows that come after `key`, in order. One statement. */
   keysAfter(key: string | undefined, limit: number, now: number): string[] {
     const rows = this.#database
       .prepare(
-        `SELECT key FROM entries_2 WHERE ${isLive} AND NOT ${tagged('deleted')}
+        `SELECT key FROM entries_3 WHERE ${isLive} AND NOT ${tagged('deleted')}
           AND (? IS NULL OR key > ?) ORDER BY key LIMIT ?`,
       )
       .all(now, key ?? null, key ?? null, limit) as { key: string }[]
@@ -179,27 +184,27 @@ export class SqliteEntries {
 
   totals(): { entries: number; bytes: number } {
     return this.#database
-      .prepare('SELECT count(value) AS entries, ifnull(sum(size), 0) AS bytes FROM entries_2')
+      .prepare('SELECT count(value) AS entries, ifnull(sum(size), 0) AS bytes FROM entries_3')
       .get() as { entries: number; bytes: number }
   }
 
   /** Notes that keys were read, and the time. Run it within {@link transaction}. */
   touch(keys: Iterable<string>, now: number): void {
     for (const key of keys) this.#touch.run(now, key, now)
-    this.#run('UPDATE state_2 SET time = ? WHERE time < ?', now, now)
+    this.#run('UPDATE state_3 SET time = ? WHERE time < ?', now, now)
   }
 
   /** Removes what is gone by time or by tag. O(rows). Run it within {@link transaction}. */
   sweep(now: number): void {
     this.#delete('retained <= ?', now)
     this.#delete(tagged('deleted'))
-    const { tags } = this.#database.prepare('SELECT count(*) AS tags FROM tags_2').get() as {
+    const { tags } = this.#database.prepare('SELECT count(*) AS tags FROM tags_3').get() as {
       tags: number
     }
     if (tags <= REMEMBERED_TAGS) return
-    this.#run(`UPDATE entries_2 SET expires = 0 WHERE ${tagged('expired')}`)
-    this.#run('DELETE FROM tags_2')
-    this.#run('UPDATE state_2 SET horizon = epoch')
+    this.#run(`UPDATE entries_3 SET expires = 0 WHERE ${tagged('expired')}`)
+    this.#run('DELETE FROM tags_3')
+    this.#run('UPDATE state_3 SET horizon = epoch')
   }
 
   /**
@@ -210,7 +215,7 @@ export class SqliteEntries {
     return this.#delete(
       `value IS NOT NULL AND key IN (
          SELECT key FROM (
-           SELECT key, sum(size) OVER newest AS total, row_number() OVER newest AS place FROM entries_2
+           SELECT key, sum(size) OVER newest AS total, row_number() OVER newest AS place FROM entries_3
            WHERE value IS NOT NULL WINDOW newest AS (ORDER BY used DESC, version DESC, key)
          ) WHERE total > ? AND place > 1)`,
       bytes,
@@ -270,11 +275,11 @@ export class SqliteEntries {
   /** Deletes rows, and raises the horizon to what they refused. */
   #delete(where: string, ...values: SQLInputValue[]): number {
     const rows = this.#database
-      .prepare(`DELETE FROM entries_2 WHERE ${where} RETURNING barrier`)
+      .prepare(`DELETE FROM entries_3 WHERE ${where} RETURNING barrier`)
       .all(...values) as { barrier: number }[]
     let horizon = 0
     for (const { barrier } of rows) if (barrier > horizon) horizon = barrier
-    if (horizon > 0) this.#run('UPDATE state_2 SET horizon = max(horizon, ?)', horizon)
+    if (horizon > 0) this.#run('UPDATE state_3 SET horizon = max(horizon, ?)', horizon)
     return rows.length
   }
 

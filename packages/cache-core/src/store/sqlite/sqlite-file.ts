@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreUnavailableError } from '../contract/errors.ts'
@@ -20,7 +20,7 @@ const NOT_A_DATABASE = 26
  * and made anew cannot pass for a later one. `time` is the latest that any process has reached, in ms since 1970.
  */
 const schema = `
-  CREATE TABLE IF NOT EXISTS state_2 (
+  CREATE TABLE IF NOT EXISTS state_3 (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     epoch INTEGER NOT NULL,
     cleared INTEGER NOT NULL,
@@ -28,7 +28,7 @@ const schema = `
     horizon INTEGER NOT NULL,
     time INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS entries_2 (
+  CREATE TABLE IF NOT EXISTS entries_3 (
     key TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
     barrier INTEGER NOT NULL,
@@ -39,7 +39,7 @@ const schema = `
     tags TEXT,
     value BLOB
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS tags_2 (
+  CREATE TABLE IF NOT EXISTS tags_3 (
     name TEXT PRIMARY KEY,
     deleted INTEGER NOT NULL,
     expired INTEGER NOT NULL
@@ -49,7 +49,9 @@ const schema = `
 /** Whether the file's content is damaged, or not SQLite's at all. */
 export function isCorruption(error: unknown): boolean {
   const code = resultCode(error)
-  return code === CORRUPT || code === NOT_A_DATABASE
+  if (code === CORRUPT || code === NOT_A_DATABASE) return true
+  // A number that the store never writes.
+  return (error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE'
 }
 
 /** Whether another connection held a lock for longer than the busy timeout. */
@@ -87,7 +89,7 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
     database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${schema}`)
     const first = Math.floor(now) * 1_000
     database.exec(
-      `INSERT OR IGNORE INTO state_2 VALUES (0, ${first}, 0, 0, ${first}, ${Math.floor(now)}); COMMIT`,
+      `INSERT OR IGNORE INTO state_3 VALUES (0, ${first}, 0, 0, ${first}, ${Math.floor(now)}); COMMIT`,
     )
     return database
   } catch (error) {
@@ -141,6 +143,11 @@ export function setAside(path: string): string {
     if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix)
   }
   return target
+}
+
+/** Removes a database and its side files, as far as they are there. Whoever has them open begins anew. */
+export function removeDatabase(path: string): void {
+  for (const suffix of ['', ...SIDE_FILES]) rmSync(path + suffix, { force: true })
 }
 
 /** Suffixes of the files beside a database in WAL mode. */

@@ -106,9 +106,9 @@ describe('SqliteStore', () => {
     await store.expireTag('expired')
     const database = new DatabaseSync(path)
     database.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 17000)
-      INSERT INTO tags_2 SELECT 'tag:' || i, 1, 0 FROM n`)
+      INSERT INTO tags_3 SELECT 'tag:' || i, 1, 0 FROM n`)
     store.sweep()
-    expect(database.prepare('SELECT count(*) AS n FROM tags_2').get()).toEqual({ n: 0 })
+    expect(database.prepare('SELECT count(*) AS n FROM tags_3').get()).toEqual({ n: 0 })
     database.close()
     expect(await store.getMany(['kept', 'stale'])).toMatchObject([
       { expires: Infinity },
@@ -184,11 +184,50 @@ describe('SqliteStore', () => {
     await store.set('bad', 'value')
     await store.set('good', 'value')
     const database = new DatabaseSync(path)
-    database.exec("UPDATE entries_2 SET value = x'0022' WHERE key = 'bad'")
+    database.exec("UPDATE entries_3 SET value = x'0022' WHERE key = 'bad'")
     expect(await store.get('bad')).toBeUndefined()
     expect((await store.get('good'))?.value).toBe('value')
     expect(store.stats()).toMatchObject({ corrupt: 1, misses: 1, entries: 1 })
     database.close()
+  })
+
+  test.each([
+    ['value', 'CAST(substr(value, 1, 12) || char(1) || substr(value, 14) AS BLOB)'],
+    ['value', 'substr(value, 1, 10)'],
+    ['value', "x''"],
+    ['tags', `'["u"]'`],
+    ['tags', `'["t'`],
+    ['tags', 'NULL'],
+    ['expires', 'expires + 1024'],
+    ['retained', 'retained + 1024'],
+    ['version', 'version + 1'],
+  ])('a row whose %s was damaged (%s) is a miss, counted and removed', async (column, damaged) => {
+    await using store = new SqliteStore<string>({ path, ttl: 60_000, retention: 60_000 })
+    await store.set('k', 'value '.repeat(10), { tags: ['t'] })
+    await store.set('good', 'value', { tags: ['t'] })
+    const database = new DatabaseSync(path)
+    database.exec(`UPDATE entries_3 SET ${column} = ${damaged} WHERE key = 'k'`)
+    expect(await store.getMany(['k', 'good'])).toMatchObject([undefined, { value: 'value' }])
+    expect(store.stats()).toMatchObject({ corrupt: 1, misses: 1, hits: 1, entries: 1 })
+    database.close()
+  })
+
+  test('a flip of any bit of a value in the file is never another value', async () => {
+    const value = 'a value that is easily found in the file'
+    const store = new SqliteStore<string>({ path })
+    await store.set('k', value)
+    await store.close()
+    const bytes = await readFile(path)
+    const at = bytes.indexOf(value)
+    expect(at).toBeGreaterThan(0)
+    for (let bit = 0; bit < 8 * value.length; bit += 7) {
+      const damaged = Buffer.from(bytes)
+      damaged[at + (bit >> 3)]! ^= 1 << (bit & 7)
+      await writeFile(path, damaged)
+      await using again = new SqliteStore<string>({ path })
+      expect(await again.get('k')).toBe(undefined)
+      expect(again.stats()).toMatchObject({ corrupt: 1, setAside: 0 })
+    }
   })
 
   test('another program’s database is left alone', async () => {

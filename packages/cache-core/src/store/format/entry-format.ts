@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 
 /**
- * A value in its file with all that is known of it. Little-endian:
+ * A value as bytes with all that is known of it. Little-endian:
  *
  * | offset | content |
  * |---|---|
@@ -11,7 +11,7 @@ import { crc32 } from 'node:zlib'
  * | 40 | length of the key in bytes, number of tags: uint32 each |
  * | 48 | key; per tag its length (uint32) and itself; packed value |
  */
-export interface FileEntry {
+export interface StoredEntry {
   /** In its storable form, as the tags are. */
   readonly key: string
   readonly expires: number
@@ -37,7 +37,7 @@ export function encodeEntry({
   version,
   tags,
   packed,
-}: FileEntry): Buffer {
+}: StoredEntry): Buffer {
   const keyLength = Buffer.byteLength(key)
   let size = HEADER_LENGTH + keyLength + packed.length
   for (const tag of tags) size += 4 + Buffer.byteLength(tag)
@@ -63,7 +63,7 @@ export function encodeEntry({
 }
 
 /** The entry, or `undefined` if the bytes are torn, damaged or of an unknown format. Shares memory with `bytes`. */
-export function decodeEntry(bytes: Buffer): FileEntry | undefined {
+export function decodeEntry(bytes: Buffer): StoredEntry | undefined {
   if (bytes.length < HEADER_LENGTH || bytes[0] !== MAGIC || bytes[1] !== FORMAT) return undefined
   if (bytes.readUInt32LE(4) !== crc32(bytes.subarray(CHECKED_FROM))) return undefined
   const keyEnd = HEADER_LENGTH + bytes.readUInt32LE(40)

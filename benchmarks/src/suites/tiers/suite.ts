@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { type Case, defineCase, defineSuite } from '../../define.ts'
+import {
+  bentocacheLoad,
+  checkLoadHit,
+  loadHit,
+  millraceLoad,
+} from '../cache/workloads/get-or-load.ts'
+import { catalogue, findTrace } from '../hit-ratio/traces/catalogue.ts'
+import { calls, parsedFile, uncached } from './contenders/function.ts'
+import { hitsOfPrefetching, type PrefetchResult, prefetchFigure } from './contenders/prefetch.ts'
+import { fsStore, fsSync, preparedStatement, sqliteStore, storeReads } from './contenders/reads.ts'
+import { sharedFile } from './contenders/shared-file.ts'
+import {
+  atOnce,
+  bentocacheFile,
+  cacheableSqlite,
+  cacheManagerSqlite,
+  checkMixed,
+  coldStart,
+  millraceL1,
+  millraceSqlite,
+  mixed,
+  underPressure,
+} from './contenders/tiers.ts'
+
+/** Where uses follow each other, and where they do not; those of the traces that are at hand. */
+const warmed = [
+  { trace: 'cs', entries: 400, goal: 1.5 },
+  { trace: 'sprite', entries: 200, goal: 1.1 },
+  { trace: 'orm-busy', entries: 1_000, goal: 1 },
+  { trace: 'web07', entries: 1_000, goal: 0.99 },
+].flatMap(({ trace, ...rest }) => {
+  const source = catalogue.find(({ name }) => name === trace)!
+  const path = findTrace(source)
+  return path === undefined ? [] : [{ source, path, ...rest }]
+})
+
+const warming = warmed.flatMap(({ source, path, entries, goal }): Case[] => {
+  const name = `${source.name} @${entries}`
+  const check = ({ hits, used, prefetched }: PrefetchResult): void => {
+    assert.ok(hits > 0 && used <= prefetched)
+  }
+  return [
+    defineCase<PrefetchResult>({
+      name: `warming: hits, ${name}`,
+      description:
+        'reads of a recorded trace that hit, where what usually follows a key is loaded with it, and where it is not',
+      unit: '% of reads',
+      better: 'more',
+      goal,
+      ours: hitsOfPrefetching(source, path, entries, true),
+      peers: { 'no warming': hitsOfPrefetching(source, path, entries, false) },
+      check,
+    }),
+    ...(['precision', 'recall'] as const).map(figure =>
+      defineCase<PrefetchResult>({
+        name: `warming: ${figure}, ${name}`,
+        description:
+          figure === 'precision'
+            ? 'share of the keys loaded ahead that were read before they left'
+            : 'share of the misses of a cache without warming that were spared',
+        unit: `% of ${figure === 'precision' ? 'predictions' : 'misses'}`,
+        better: 'more',
+        ours: prefetchFigure(figure, source, path, entries),
+        peers: {},
+        check,
+      }),
+    ),
+  ]
+})
+
+export default defineSuite({
+  name: 'tiers',
+  description:
+    'Stores, and caches in memory over them. The file systems and databases are real, in a temporary folder, and their pages are in memory. Peers have the second tier that is named: `bentocache` its file driver; `cacheable` and `cache-manager`, which take any Keyv adapter, our SQLite store behind Keyv, so that the difference is what is above it.',
+  versions: ['bentocache', 'cacheable', 'cache-manager', 'keyv'],
+  headline: /^(memory over a file, mixed|SQLite read|hit against the function)$/,
+  cases: [
+    defineCase<number>({
+      name: 'SQLite read',
+      description:
+        '`get` of 1,000 values of 200 bytes, in turn, against `get` of a prepared statement',
+      unit: 'us/op',
+      goal: 1 / 1.5,
+      ours: storeReads(sqliteStore),
+      peers: { 'node:sqlite statement': storeReads(preparedStatement) },
+      check: found => assert.equal(found, 1_000),
+    }),
+    defineCase<number>({
+      name: 'file read',
+      description: '`get` of 1,000 values of 4 kB, in turn, against `readFileSync`',
+      unit: 'us/op',
+      goal: 1 / 2,
+      ours: storeReads(fsStore),
+      peers: { readFileSync: storeReads(fsSync) },
+      check: found => assert.equal(found, 1_000),
+    }),
+    defineCase<number>({
+      name: 'hit in the first tier, awaited',
+      description: '`getOrLoad` of 1,000 keys that are in memory, each awaited before the next',
+      unit: 'ns/op',
+      goal: { 'Cache getOrLoad': 1 / 1.3, 'bentocache getOrSet': 20 },
+      ours: loadHit(millraceL1, true),
+      peers: {
+        'Cache getOrLoad': loadHit(millraceLoad, true),
+        'bentocache getOrSet': loadHit(bentocacheLoad, true),
+      },
+      check: checkLoadHit,
+    }),
+    defineCase<number>({
+      name: 'memory over a file, mixed',
+      description:
+        '95 % reads (loading what is missing), 4 % writes and 1 % removals of 5,000 keys by a Zipf law, 500 in memory',
+      unit: 'us/op',
+      goal: 3,
+      ours: mixed(millraceSqlite),
+      peers: {
+        'bentocache file': mixed(bentocacheFile),
+        'cacheable sqlite': mixed(cacheableSqlite),
+        'cache-manager sqlite': mixed(cacheManagerSqlite),
+      },
+      check: checkMixed,
+    }),
+    defineCase<number>({
+      name: '128 callers at once',
+      description:
+        '128 callers of the same key, which nobody has yet: one load, everybody gets it; per caller',
+      unit: 'us/op',
+      goal: { 'bentocache file': 1.5 },
+      ours: atOnce(millraceSqlite),
+      peers: { 'bentocache file': atOnce(bentocacheFile) },
+      check: loads => assert.equal(loads, 1),
+    }),
+    defineCase<number>({
+      name: 'cold start',
+      description:
+        'a new cache over a file that an earlier process filled: opened, and 1,000 values read; per value',
+      unit: 'us/op',
+      goal: { 'bentocache file': 3 },
+      ours: coldStart(millraceSqlite),
+      peers: { 'bentocache file': coldStart(bentocacheFile) },
+      check: found => assert.equal(found, 1_000),
+    }),
+    defineCase<number>({
+      name: 'under memory pressure',
+      description:
+        'reads and writes of a cache that gives way as memory is scarce, against one that need not, of the same size in the end',
+      unit: 'ns/op',
+      goal: 1 / 1.5,
+      ours: underPressure(true),
+      peers: { 'without pressure': underPressure(false) },
+      check: entries => assert.ok(entries <= 1_000),
+    }),
+    defineCase<number>({
+      name: '4 worker threads on one file',
+      description:
+        'each writes and reads back values of its own in one SQLite file; none is lost; per pair',
+      unit: 'us/op',
+      limit: 400,
+      ours: sharedFile('threads', 4),
+      peers: {},
+      check: lost => assert.equal(lost, 0),
+    }),
+    defineCase<number>({
+      name: '3 processes on one file',
+      description: 'the same in processes of their own',
+      unit: 'us/op',
+      limit: 400,
+      ours: sharedFile('processes', 3),
+      peers: {},
+      check: lost => assert.equal(lost, 0),
+    }),
+    defineCase<number>({
+      name: 'hit against the function',
+      description:
+        'a memoized function that reads and parses a file of JSON, 50 kB, against the function itself',
+      unit: 'us/op',
+      goal: 90,
+      ours: calls(parsedFile),
+      peers: { 'the function': calls(uncached) },
+      check: rows => assert.equal(rows, 500),
+    }),
+    ...warming,
+  ],
+})

@@ -1,0 +1,135 @@
+import type { TimeSource } from '@millrace/kit'
+import { decodeEntry, encodeEntry, type StoredEntry } from '../store/format/entry-format.ts'
+import type { StoreCounters } from '../store/store-counters.ts'
+import type { KeyvStorage } from './keyv-storage.ts'
+
+/** When a tag, or everything, was last invalidated. */
+export interface Mark {
+  readonly deleted: number
+  readonly expired: number
+}
+
+/** A value that may be returned, or a deleted key, with what invalidations make of it. */
+export interface Judged {
+  readonly entry: StoredEntry | undefined
+  /** Epoch of the last thing that happened to the key: fences before it are outdated. */
+  readonly barrier: number
+}
+
+const NEVER: Mark = { deleted: 0, expired: 0 }
+/** Before the keys of values, so that no user's key is taken for a mark. */
+const VALUE = 'value:'
+const BATCH = 500
+
+/** What a `KeyvStore` keeps in an adapter: values under `value:KEY`, marks under `tag:NAME` and `all`, all of them text. */
+export class KeyvRecords {
+  readonly #storage: KeyvStorage
+  readonly #clock: TimeSource
+  readonly #counters: StoreCounters
+
+  constructor(storage: KeyvStorage, clock: TimeSource, counters: StoreCounters) {
+    this.#storage = storage
+    this.#clock = clock
+    this.#counters = counters
+  }
+
+  /** What the records say of keys in their storable form, together. */
+  async judge(keys: readonly string[]): Promise<Judged[]> {
+    const { entries, all } = await this.#read(keys)
+    const tags = [...new Set(entries.flatMap(entry => entry?.tags ?? []))]
+    const marks = await this.marks(tags.map(tag => `tag:${tag}`))
+    const markOf = new Map(tags.map((tag, index) => [tag, marks[index]!]))
+    const now = this.#clock.now()
+    return entries.map(entry => {
+      if (entry === undefined) return { entry, barrier: Math.max(all.deleted, all.expired) }
+      let { deleted, expired } = all
+      for (const tag of entry.tags) {
+        const mark = markOf.get(tag)!
+        deleted = Math.max(deleted, mark.deleted)
+        expired = Math.max(expired, mark.expired)
+      }
+      const barrier = Math.max(all.deleted, all.expired, entry.version)
+      const gone =
+        entry.packed.length === 0 ||
+        deleted > entry.version ||
+        Math.max(now, entry.written) >= entry.retained
+      if (gone) return { entry: undefined, barrier }
+      return { entry: expired > entry.version ? { ...entry, expires: 0 } : entry, barrier }
+    })
+  }
+
+  /** The values of keys and the mark of everything, by one call. */
+  async #read(
+    keys: readonly string[],
+  ): Promise<{ entries: (StoredEntry | undefined)[]; all: Mark }> {
+    const [all, ...texts] = await this.#get(['all', ...keys.map(key => VALUE + key)])
+    return {
+      entries: texts.map((text, index) => this.#entry(keys[index]!, text)),
+      all: markOf(all),
+    }
+  }
+
+  async marks(names: readonly string[]): Promise<Mark[]> {
+    return names.length === 0 ? [] : (await this.#get(names)).map(markOf)
+  }
+
+  async write(entry: StoredEntry): Promise<void> {
+    const text = encodeEntry(entry).toString('base64')
+    await this.#set(VALUE + entry.key, text, entry.retained)
+  }
+
+  async mark(name: string, version: number, expire: boolean): Promise<void> {
+    const { deleted, expired } = markOf((await this.#get([name]))[0])
+    const mark = expire
+      ? { deleted, expired: Math.max(expired, version) }
+      : { deleted: Math.max(deleted, version), expired }
+    await this.#set(name, JSON.stringify(mark), Infinity)
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#storage.delete(VALUE + key)
+  }
+
+  /** Keys of values, so many at a time. */
+  async *pages(): AsyncGenerator<string[], void> {
+    const { iterator, namespace } = this.#storage
+    if (iterator === undefined) throw new TypeError('The storage adapter has no `iterator`')
+    let page: string[] = []
+    for await (const item of iterator.call(this.#storage, namespace)) {
+      const [name] = item as [unknown]
+      // Some give their keys with what they put before them.
+      const at = String(name).indexOf(VALUE)
+      if (at === -1 || page.push(String(name).slice(at + VALUE.length)) < BATCH) continue
+      yield page
+      page = []
+    }
+    if (page.length !== 0) yield page
+  }
+
+  async #get(names: readonly string[]): Promise<unknown[]> {
+    const storage = this.#storage
+    if (storage.getMany !== undefined) return storage.getMany([...names])
+    return Promise.all(names.map(name => storage.get(name)))
+  }
+
+  async #set(name: string, text: string, retained: number): Promise<void> {
+    const { capabilities } = this.#storage
+    const lifetime = capabilities?.expires ? retained : retained - this.#clock.now()
+    const kept = await this.#storage.set(name, text, lifetime === Infinity ? undefined : lifetime)
+    if (kept === false) throw new Error('The storage adapter did not store the value')
+  }
+
+  #entry(key: string, text: unknown): StoredEntry | undefined {
+    if (text === undefined || text === null) return undefined
+    const entry = typeof text === 'string' ? decodeEntry(Buffer.from(text, 'base64')) : undefined
+    if (entry !== undefined && entry.key === key) return entry
+    this.#counters.corrupt++
+    return undefined
+  }
+}
+
+function markOf(text: unknown): Mark {
+  if (typeof text !== 'string') return NEVER
+  const { deleted, expired } = JSON.parse(text) as Mark
+  return { deleted, expired }
+}

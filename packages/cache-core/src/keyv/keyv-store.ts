@@ -1,0 +1,345 @@
+import { type Clock, checkMethods, checkOptions, type OptionNames } from '@millrace/kit'
+import { StoreClosedError, UnencodableValueError } from '../store/contract/errors.ts'
+import type {
+  Fence,
+  Store,
+  StoreCallOptions,
+  StoreClearOptions,
+  StoreEntry,
+  StoreItem,
+  StoreKeysOptions,
+  StoreLookup,
+  StoreSetOptions,
+  StoreStats,
+} from '../store/contract/store.ts'
+import type { StoredEntry } from '../store/format/entry-format.ts'
+import { originalKey, storableKey } from '../store/format/storable-key.ts'
+import { PACKING_OPTIONS, type PackingOptions, ValuePacker } from '../store/format/value-packer.ts'
+import { type LifetimeOptions, Lifetimes } from '../store/lifetimes.ts'
+import { SteadyClock } from '../store/steady-clock.ts'
+import { StoreCounters } from '../store/store-counters.ts'
+import { KeyTurns } from './key-turns.ts'
+import { KeyvRecords } from './keyv-records.ts'
+import type { KeyvStorage } from './keyv-storage.ts'
+
+/** Options of a {@link KeyvStore}. */
+export interface KeyvStoreOptions<V> extends LifetimeOptions, PackingOptions<V> {
+  /** Source of time, in ms since 1970. Default: the system's. Steps back are left out. */
+  readonly clock?: Clock | undefined
+}
+
+const OPTIONS: OptionNames<KeyvStoreOptions<unknown>> = {
+  ...PACKING_OPTIONS,
+  ttl: true,
+  retention: true,
+  clock: true,
+}
+
+/** ms for which a deleted key is remembered; what was begun before that is not stored. */
+const TOMBSTONE_LIFE = 60_000
+/** What stands for a deleted key: no packed value is empty. */
+const NOTHING = new Uint8Array()
+
+/**
+ * A `Store` over any storage adapter of Keyv, for `TieredCache`: `new KeyvStore(new KeyvPostgres(url))`. Values, tags and invalidations
+ * are records in the adapter; a read costs one call of it, one more where values have tags.
+ *
+ * An adapter cannot compare and set. Within one process the contract of `Store` holds. Between processes a load that another process
+ * invalidates in the very moment in which it is written may be stored, and versions are times, so that their clocks must agree to within
+ * the time that a load takes: where that matters, take a store of this family.
+ */
+export class KeyvStore<V = unknown> implements Store<V> {
+  readonly #storage: KeyvStorage
+  readonly #records: KeyvRecords
+  readonly #packer: ValuePacker<V>
+  readonly #lifetimes: Lifetimes
+  readonly #clock: SteadyClock
+  readonly #counters = new StoreCounters()
+  readonly #turns = new KeyTurns()
+  /** The last version given out. */
+  #epoch = 0
+  #closed = false
+
+  /**
+   * @param storage closed by {@link close}
+   * @throws {InvalidOptionError}
+   */
+  constructor(storage: KeyvStorage, options: KeyvStoreOptions<V> = {}) {
+    checkMethods('storage', storage, 'a storage adapter of Keyv', ['get', 'set', 'delete', 'clear'])
+    checkOptions('', options as KeyvStoreOptions<unknown>, OPTIONS)
+    this.#storage = storage
+    this.#packer = new ValuePacker(options)
+    this.#lifetimes = new Lifetimes(options)
+    this.#clock = new SteadyClock(options.clock)
+    this.#records = new KeyvRecords(storage, this.#clock, this.#counters)
+  }
+
+  async fence({ signal }: StoreCallOptions = {}): Promise<Fence> {
+    this.#enter(signal)
+    return this.#fence()
+  }
+
+  async get(key: string, { signal }: StoreCallOptions = {}): Promise<StoreEntry<V> | undefined> {
+    this.#enter(signal)
+    return (await this.#read([key]))[0]
+  }
+
+  async getMany(
+    keys: readonly string[],
+    { signal }: StoreCallOptions = {},
+  ): Promise<(StoreEntry<V> | undefined)[]> {
+    this.#enter(signal)
+    return this.#read(keys)
+  }
+
+  async lookup(
+    keys: readonly string[],
+    { signal }: StoreCallOptions = {},
+  ): Promise<StoreLookup<V>> {
+    this.#enter(signal)
+    const fence = this.#fence()
+    return { entries: await this.#read(keys), fence }
+  }
+
+  async set(
+    key: string,
+    value: V,
+    options: StoreSetOptions & StoreCallOptions = {},
+  ): Promise<boolean> {
+    this.#enter(options.signal)
+    const packed = this.#pack(value)
+    if (packed instanceof UnencodableValueError) {
+      this.#counters.refused++
+      throw packed
+    }
+    return this.#write({ ...options, key, value }, packed)
+  }
+
+  async setMany(
+    items: readonly StoreItem<V>[],
+    { signal }: StoreCallOptions = {},
+  ): Promise<boolean[]> {
+    this.#enter(signal)
+    const packed = items.map(item => this.#pack(item.value))
+    return Promise.all(
+      items.map((item, index) => {
+        const bytes = packed[index]!
+        if (!(bytes instanceof UnencodableValueError)) return this.#write(item, bytes)
+        this.#counters.refused++
+        return false
+      }),
+    )
+  }
+
+  async delete(key: string, options?: StoreCallOptions): Promise<boolean> {
+    return (await this.#invalidate([key], false, options)) === 1
+  }
+
+  deleteMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
+    return this.#invalidate(keys, false, options)
+  }
+
+  async expire(key: string, options?: StoreCallOptions): Promise<boolean> {
+    return (await this.#invalidate([key], true, options)) === 1
+  }
+
+  expireMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
+    return this.#invalidate(keys, true, options)
+  }
+
+  async deleteTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
+    this.#enter(signal)
+    await this.#note(`tag:${storableKey(tag)}`, false)
+  }
+
+  async expireTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
+    this.#enter(signal)
+    await this.#note(`tag:${storableKey(tag)}`, true)
+  }
+
+  /** As everywhere; the adapter is cleared, which removes what it has in its namespace. */
+  async clear({ expire = false, signal }: StoreClearOptions = {}): Promise<void> {
+    this.#enter(signal)
+    if (expire) await this.#note('all', true)
+    else {
+      // Before, so that what is written meanwhile is outdated, and after, as the note itself is cleared.
+      await this.#note('all', false)
+      await this.#storage.clear()
+      await this.#note('all', false)
+    }
+  }
+
+  /** @throws where the adapter has no `iterator` */
+  async *keys({ prefix = '', signal }: StoreKeysOptions = {}): AsyncGenerator<string, void> {
+    this.#enter(signal)
+    for await (const keys of this.#records.pages()) {
+      const judged = await this.#records.judge(keys)
+      for (const [index, key] of keys.entries()) {
+        if (judged[index]!.entry !== undefined && originalKey(key).startsWith(prefix)) {
+          yield originalKey(key)
+        }
+        this.#enter(signal)
+      }
+    }
+  }
+
+  stats(): StoreStats {
+    return this.#counters.snapshot()
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#storage.disconnect?.()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** @throws {StoreClosedError} or the signal's reason */
+  #enter(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted()
+    if (this.#closed) throw new StoreClosedError()
+  }
+
+  /**
+   * Microseconds since 1970, or one more than the last: what is later has the greater one, in other processes and after a restart, too.
+   * An invalidation takes the end of its millisecond, so that it is later than what another process did in the same one.
+   */
+  #nextEpoch(invalidates: boolean): number {
+    const first = this.#clock.now() * 1_000
+    this.#epoch = Math.max(this.#epoch + 1, invalidates ? first + 999 : first)
+    return this.#epoch
+  }
+
+  #fence(): Fence {
+    const at = this.#clock.now()
+    this.#epoch = Math.max(this.#epoch, at * 1_000)
+    return { epoch: this.#epoch, at }
+  }
+
+  #pack(value: V): Uint8Array | UnencodableValueError {
+    try {
+      return this.#packer.pack(value)
+    } catch (error) {
+      return error as UnencodableValueError
+    }
+  }
+
+  async #read(keys: readonly string[]): Promise<(StoreEntry<V> | undefined)[]> {
+    const judged = await this.#records.judge(keys.map(storableKey))
+    return judged.map(({ entry }, index) => this.#unpacked(keys[index]!, entry))
+  }
+
+  #unpacked(key: string, entry: StoredEntry | undefined): StoreEntry<V> | undefined {
+    if (entry === undefined) {
+      this.#counters.misses++
+      return undefined
+    }
+    const { packed, expires, retained, version, tags } = entry
+    try {
+      const value = this.#packer.unpack(packed)
+      this.#counters.hits++
+      return {
+        value,
+        expires,
+        retained,
+        version,
+        tags: tags.map(originalKey),
+        at: this.#clock.now(),
+      }
+    } catch {
+      // Of another codec: a miss as any other, and counted by itself.
+      this.#counters.misses++
+      this.#counters.corrupt++
+      // If it cannot be removed now, the next reader will try.
+      this.#records.remove(storableKey(key)).catch(() => {})
+      return undefined
+    }
+  }
+
+  #write({ key, tags = [], fence, ...lives }: StoreItem<V>, packed: Uint8Array): Promise<boolean> {
+    const now = this.#clock.now()
+    const { expires, retained } = this.#lifetimes.of(lives, now)
+    const stored = storableKey(key)
+    const names = tags.map(storableKey)
+    // The version is that of its beginning, not of its turn: what is invalidated while it waits is later.
+    const version = fence?.epoch ?? this.#nextEpoch(false)
+    return this.#turns.run([stored], async () => {
+      if (!(await this.#admits(stored, names, version, fence))) {
+        this.#counters.refused++
+        return false
+      }
+      await this.#records.write({
+        key: stored,
+        expires,
+        retained,
+        written: now,
+        version,
+        tags: names,
+        packed,
+      })
+      this.#counters.writes++
+      return true
+    })
+  }
+
+  async #admits(
+    key: string,
+    tags: readonly string[],
+    version: number,
+    fence: Fence | undefined,
+  ): Promise<boolean> {
+    // Its key may have been deleted and that be forgotten.
+    if (fence !== undefined && fence.at <= this.#clock.now() - TOMBSTONE_LIFE) return false
+    const [[judged], marks] = await Promise.all([
+      this.#records.judge([key]),
+      this.#records.marks(tags.map(tag => `tag:${tag}`)),
+    ])
+    if (judged!.barrier > version) return false
+    return marks.every(({ deleted, expired }) => Math.max(deleted, expired) <= version)
+  }
+
+  async #invalidate(
+    keys: readonly string[],
+    expire: boolean,
+    { signal }: StoreCallOptions = {},
+  ): Promise<number> {
+    this.#enter(signal)
+    const found = await Promise.all([...new Set(keys)].map(key => this.#invalidateOne(key, expire)))
+    const concerned = found.filter(Boolean).length
+    this.#counters.deletes += concerned
+    return concerned
+  }
+
+  #invalidateOne(key: string, expire: boolean): Promise<boolean> {
+    const stored = storableKey(key)
+    const version = this.#nextEpoch(true)
+    return this.#turns.run([stored], async () => {
+      const [judged] = await this.#records.judge([stored])
+      const now = this.#clock.now()
+      const { entry } = judged!
+      if (entry !== undefined && expire) {
+        await this.#records.write({ ...entry, version, expires: 0 })
+        return true
+      }
+      await this.#records.write({
+        key: stored,
+        expires: 0,
+        retained: now + TOMBSTONE_LIFE,
+        written: now,
+        version,
+        tags: [],
+        packed: NOTHING,
+      })
+      return entry !== undefined
+    })
+  }
+
+  /** Remembers an invalidation of a tag or of everything. */
+  #note(name: string, expire: boolean): Promise<void> {
+    const version = this.#nextEpoch(true)
+    return this.#turns.run([name], () => this.#records.mark(name, version, expire))
+  }
+}

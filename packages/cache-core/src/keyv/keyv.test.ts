@@ -1,0 +1,144 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import keyvTestSuite, { keyvIteratorTests } from '@keyv/test-suite'
+import { runs, VirtualClock } from '@millrace/testkit'
+import Keyv, { KeyvMemoryAdapter } from 'keyv'
+import Keyv5 from 'keyv-5'
+import * as vitest from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { Store } from '../store/contract/store.ts'
+import { storeContract } from '../store/contract/suite/store-contract.ts'
+import { FsStore } from '../store/fs/fs-store.ts'
+import { MemoryStore } from '../store/memory/memory-store.ts'
+import { SqliteStore } from '../store/sqlite/sqlite-store.ts'
+import { TieredCache } from '../tiered/tiered-cache.ts'
+import { KeyvAdapter } from './keyv-adapter.ts'
+import { KeyvStore } from './keyv-store.ts'
+
+const place = await mkdtemp(join(tmpdir(), 'millrace-keyv-'))
+const stores: Record<string, Store<unknown>> = {
+  memory: new MemoryStore(),
+  sqlite: new SqliteStore({ path: join(place, 'cache.db') }),
+  fs: new FsStore({ folder: join(place, 'cache') }),
+}
+afterAll(async () => {
+  for (const store of Object.values(stores)) await store.close()
+  await rm(place, { recursive: true })
+})
+
+describe.each(Object.entries(stores))('a %s store behind Keyv', (_, store) => {
+  const adapter = () => new KeyvAdapter(store)
+
+  describe('passes the test suite of Keyv', () => {
+    keyvTestSuite(vitest as never, Keyv5 as never, adapter as never)
+    keyvIteratorTests(vitest as never, Keyv5 as never, adapter as never)
+  })
+
+  test.each([
+    ['5', Keyv5 as unknown as typeof Keyv],
+    ['6', Keyv],
+  ])('namespaces of Keyv %s are apart, in all verbs', async (_, Version) => {
+    await store.clear()
+    const [one, two] = ['one', 'two'].map(
+      namespace => new Version({ store: adapter(), namespace, throwOnErrors: true }),
+    )
+    for (const keyv of [one!, two!]) {
+      await keyv.set('a', { of: keyv.namespace })
+      await keyv.set('b', 1, 60_000)
+    }
+    expect(await one!.get('a')).toEqual({ of: 'one' })
+    expect(await one!.get(['a', 'b', 'c'])).toEqual([{ of: 'one' }, 1, undefined])
+    expect([await one!.has('a'), await one!.has('c')]).toEqual([true, false])
+    expect([await one!.delete('b'), await one!.delete('c')]).toEqual([true, false])
+    await one!.clear()
+    expect(await one!.get('a')).toBe(undefined)
+    expect(await two!.get(['a', 'b'])).toEqual([{ of: 'two' }, 1])
+    const found: unknown[] = []
+    for await (const [key, value] of (two!.iterator as () => AsyncIterable<unknown[]>)())
+      found.push([key, value])
+    expect(found.sort()).toEqual([
+      ['a', { of: 'two' }],
+      ['b', 1],
+    ])
+  })
+})
+
+test('a failure of the store is Keyv’s to tell', async () => {
+  const store = new MemoryStore()
+  const keyv = new Keyv({ store: new KeyvAdapter(store), throwOnErrors: true })
+  await keyv.disconnect()
+  await expect(keyv.get('k')).rejects.toMatchObject({ code: 'ERR_MILLRACE_STORE_CLOSED' })
+  expect(() => new KeyvAdapter({} as never)).toThrow('a Store, with a method `get`')
+  expect(() => new KeyvAdapter(store, { nameSpace: 'x' } as never)).toThrow('`namespace`')
+})
+
+storeContract('KeyvStore over an adapter of Keyv 6', {
+  runner: { describe, test },
+  modelRuns: runs(60),
+  open: async () => {
+    const clock = new VirtualClock(Date.now())
+    const storage = new KeyvMemoryAdapter(new Map())
+    return {
+      store: new KeyvStore(storage, { clock }),
+      advance: ms => clock.advance(ms),
+      remove: async () => undefined,
+    }
+  },
+})
+
+storeContract('KeyvStore over an adapter of Keyv 5', {
+  runner: { describe, test },
+  modelRuns: runs(20),
+  open: async () => {
+    const clock = new VirtualClock(Date.now())
+    const storage = new KeyvAdapter(new MemoryStore({ clock }))
+    return {
+      store: new KeyvStore(storage, { clock }),
+      advance: ms => clock.advance(ms),
+      remove: async () => undefined,
+    }
+  },
+})
+
+describe('an adapter of Keyv under TieredCache', () => {
+  test('is a second tier that two processes share, with tags and stale copies', async () => {
+    const storage = new KeyvAdapter(new MemoryStore())
+    const [here, there] = [1, 2].map(
+      () =>
+        new TieredCache<string>({
+          store: new KeyvStore<string>(storage),
+          ttl: 60_000,
+          l1Ttl: 1,
+          staleIfError: 60_000,
+        }),
+    )
+    expect(await here!.getOrLoad('k', () => 'loaded', { tags: ['t'] })).toBe('loaded')
+    expect(await there!.getOrLoad('k', () => 'never')).toBe('loaded')
+    await here!.expireTag('t')
+    const again = new TieredCache<string>({
+      store: new KeyvStore<string>(storage),
+      staleIfError: 60_000,
+    })
+    expect(await again.get('k')).toBe(undefined)
+    expect(await again.getOrLoad('k', () => Promise.reject(new Error('down')))).toBe('loaded')
+    await there!.deleteMatching('k*')
+    expect(await new KeyvStore(storage).get('k')).toBe(undefined)
+  })
+
+  test('a load that another process invalidated is not stored, and damaged text is a counted miss', async () => {
+    const storage = new KeyvAdapter(new MemoryStore())
+    const [here, there] = [1, 2].map(() => new KeyvStore<string>(storage))
+    for (const verb of ['delete', 'expire', 'deleteTag', 'expireTag', 'clear'] as const) {
+      const fence = await here!.fence()
+      await there![verb](verb === 'clear' ? (undefined as never) : 'k')
+      expect([verb, await here!.set('k', 'old', { fence, tags: ['k'] })]).toEqual([verb, false])
+    }
+    await new Promise(resolve => setTimeout(resolve, 2))
+    expect(await here!.set('k', 'new')).toBe(true)
+    const text = (await storage.get<string>('value:k'))!
+    await storage.set('value:k', text.replace(/.{8}$/, 'AAAAAAAA'))
+    expect(await there!.get('k')).toBe(undefined)
+    expect(there!.stats()).toMatchObject({ corrupt: 1, misses: 1 })
+  })
+})

@@ -1,0 +1,15 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Cache } from '../cache/cache.ts'
+import { memoryPressure } from './memory-pressure.ts'
+
+/** Puts several times as much into a cache without a limit of its own as the heap of this process can hold. */
+const cache = new Cache<number, object>({
+  maxEntries: 10_000_000,
+  memoryPressure: memoryPressure({ interval: Number(process.argv[2]) }),
+})
+for (let i = 0; i < 600_000; i++) {
+  cache.set(i, { text: `row ${i} `.repeat(20), numbers: Array.from({ length: 40 }, () => i) })
+  if (i % 500 === 499) await nextTurn()
+}
+console.log(JSON.stringify({ entries: cache.size, last: cache.has(599_999) }))
+cache.close()

@@ -1,0 +1,38 @@
+import type { Clock } from '@millrace/kit'
+import type { Store, StoreStats } from '../store/contract/store.ts'
+import type { InvalidationBus } from './invalidation-bus.ts'
+import type { TierBreakerOptions } from './tier-breaker.ts'
+
+/** Options of a `LayeredStore`. */
+export interface LayeredStoreOptions<V> {
+  /** Asked first: quick, and of this process or machine. The caller made it and closes it. */
+  readonly near: Store<V>
+  /** Asked for what `near` lacks, and the one that says what is valid: shared by all machines. The caller made it and closes it. */
+  readonly far: Store<V>
+  /**
+   * Tells `near` what other machines changed in `far`: one more connection to the bus of the caches above. Default: none, then `near`
+   * may have an old value until `nearTtl` has passed.
+   */
+  readonly bus?: InvalidationBus | undefined
+  /** ms for which `near` keeps a value at most, above 0. Default: as long as `far` does. */
+  readonly nearTtl?: number | undefined
+  /** ms for which one call of `near` is waited for, above 0. Default: 250. */
+  readonly nearTimeout?: number | undefined
+  /** ms for which one call of `far` is waited for, above 0. Default: 1,000. */
+  readonly farTimeout?: number | undefined
+  /** When one of the two that fails is left alone, each by itself; `false`: never. Default: 5 failures, 1,000 ms. */
+  readonly breaker?: TierBreakerOptions | false | undefined
+  /** Source of time for time-outs. Default: `monotonicClock`. */
+  readonly clock?: Clock | undefined
+}
+
+/** Counters of a `LayeredStore`. */
+export interface LayeredStoreStats extends StoreStats {
+  readonly near: StoreStats
+  readonly far: StoreStats
+  /** Calls that failed or passed their time-out. */
+  readonly nearFailures: number
+  readonly farFailures: number
+  /** Invalidations of other machines that `near` does not know of yet. */
+  readonly pending: number
+}

@@ -1,0 +1,373 @@
+import {
+  checkMethods,
+  checkOptions,
+  checkPositive,
+  checkPositiveOrInfinity,
+  monotonicClock,
+  type OptionNames,
+} from '@millrace/kit'
+import { StoreClosedError } from '../store/contract/errors.ts'
+import type {
+  Fence,
+  Store,
+  StoreCallOptions,
+  StoreClearOptions,
+  StoreEntry,
+  StoreItem,
+  StoreKeysOptions,
+  StoreLookup,
+  StoreSetOptions,
+} from '../store/contract/store.ts'
+import { StoreCounters } from '../store/store-counters.ts'
+import { applyToStore } from './apply-to-store.ts'
+import { BoundedStore } from './bounded-store.ts'
+import type { Invalidation } from './invalidation-bus.ts'
+import type { LayeredStoreOptions, LayeredStoreStats } from './layered-options.ts'
+import { Recovery } from './recovery.ts'
+import { RecoveryQueue } from './recovery-queue.ts'
+import { TierBreaker } from './tier-breaker.ts'
+
+const OPTIONS: OptionNames<LayeredStoreOptions<unknown>> = {
+  near: true,
+  far: true,
+  bus: true,
+  nearTtl: true,
+  nearTimeout: true,
+  farTimeout: true,
+  breaker: true,
+  clock: true,
+}
+const METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete', 'keys'] as const
+
+/** One fence for both; that of a store which did not answer is missing, and nothing is written there. */
+interface LayeredFence extends Fence {
+  readonly near: Fence | undefined
+  readonly far: Fence | undefined
+}
+
+/**
+ * Two stores as one, for a `TieredCache` of three tiers: memory, a file of this machine, and what all machines share.
+ *
+ * - A read asks `near`, then `far` for what is missing or stale there, and keeps that in `near`. One of the two that is down costs
+ *   misses, not failures.
+ * - What a load stores goes to both, under a fence of each: what was invalidated meanwhile is kept by neither. A plain `set` goes to
+ *   `far`, and leaves `near`.
+ * - An invalidation goes to `far`, then to `near`, and rejects if either fails; `TieredCache` repeats it.
+ */
+export class LayeredStore<V = unknown> implements Store<V> {
+  readonly #near: BoundedStore<V>
+  readonly #far: BoundedStore<V>
+  readonly #nearTtl: number
+  readonly #missed = new RecoveryQueue()
+  /** What other machines invalidated, for `near`. */
+  readonly #recovery: Recovery
+  readonly #unsubscribe: (() => void) | undefined
+  readonly #counters = new StoreCounters()
+  #closing: Promise<void> | undefined
+
+  /** @throws {InvalidOptionError} */
+  constructor(options: LayeredStoreOptions<V>) {
+    const {
+      near,
+      far,
+      bus,
+      nearTtl = Infinity,
+      nearTimeout = 250,
+      farTimeout = 1_000,
+      breaker = {},
+      clock = monotonicClock,
+    } = checkOptions<LayeredStoreOptions<V>>('', options, OPTIONS)
+    checkMethods('near', near, 'a Store', METHODS)
+    checkMethods('far', far, 'a Store', METHODS)
+    if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
+    this.#nearTtl = checkPositiveOrInfinity('nearTtl', nearTtl)
+    const bounded = (store: Store<V>, timeout: number, missed: RecoveryQueue): BoundedStore<V> =>
+      new BoundedStore({ store, clock, timeout, breaker: new TierBreaker(clock, breaker), missed })
+    this.#near = bounded(near, checkPositive('nearTimeout', nearTimeout), this.#missed)
+    this.#far = bounded(far, checkPositive('farTimeout', farTimeout), new RecoveryQueue())
+    this.#recovery = new Recovery({
+      clock,
+      queue: this.#missed,
+      interval: new TierBreaker(clock, breaker).cooldown,
+      repeat: each => applyToStore(this.#near, each),
+    })
+    this.#unsubscribe = bus?.subscribe({
+      onInvalidations: invalidations => this.#hear(invalidations),
+      onGap: () => this.#hear([{ verb: 'delete', target: 'all', name: '' }]),
+    })
+  }
+
+  async fence({ signal }: StoreCallOptions = {}): Promise<Fence> {
+    this.#enter(signal)
+    const [near, far] = await Promise.allSettled([
+      this.#near.call(store => store.fence()),
+      this.#far.call(store => store.fence()),
+    ])
+    if (near.status === 'rejected' && far.status === 'rejected') throw far.reason
+    return joined(fulfilled(near), fulfilled(far))
+  }
+
+  async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
+    return (await this.getMany([key], options))[0]
+  }
+
+  async getMany(
+    keys: readonly string[],
+    options?: StoreCallOptions,
+  ): Promise<(StoreEntry<V> | undefined)[]> {
+    return (await this.lookup(keys, options)).entries as (StoreEntry<V> | undefined)[]
+  }
+
+  async lookup(
+    keys: readonly string[],
+    { signal }: StoreCallOptions = {},
+  ): Promise<StoreLookup<V>> {
+    this.#enter(signal)
+    const near = await this.#near.lookup(keys)
+    const entries = keys.map((_, index) => near?.entries[index])
+    const missing = keys.filter((_, index) => !isFresh(entries[index]))
+    // What is fresh in `near` needs no call of `far`: a refresh of it stays in `near`.
+    if (missing.length === 0 && near !== undefined) {
+      this.#count(entries)
+      return { entries, fence: joined(near.fence, undefined) }
+    }
+    const far = await this.#far.lookup(missing)
+    if (far !== undefined) {
+      let next = 0
+      const found: StoreItem<V>[] = []
+      for (const [index, key] of keys.entries()) {
+        if (isFresh(entries[index])) continue
+        const entry = far.entries[next++]
+        entries[index] = entry
+        const item = entry && this.#forNear(key, entry, near?.fence)
+        if (item !== undefined) found.push(item)
+      }
+      if (found.length !== 0) await this.#near.setMany(found)
+    } else if (near === undefined) {
+      // Both failed: that is no miss.
+      await this.#far.call(store => store.fence())
+    }
+    this.#count(entries)
+    return { entries, fence: joined(near?.fence, far?.fence) }
+  }
+
+  async set(
+    key: string,
+    value: V,
+    { signal, ...options }: StoreSetOptions & StoreCallOptions = {},
+  ): Promise<boolean> {
+    this.#enter(signal)
+    if (options.fence !== undefined)
+      return (await this.#setLoaded([{ ...options, key, value }]))[0]!
+    const [stored] = await this.#farThenNear(
+      async store => [await store.set(key, value, options)],
+      store => store.delete(key),
+    ).catch(error => {
+      if (isUnencodable(error)) this.#counters.refused++
+      throw error
+    })
+    return this.#counted(stored)[0]!
+  }
+
+  async setMany(
+    items: readonly StoreItem<V>[],
+    { signal }: StoreCallOptions = {},
+  ): Promise<boolean[]> {
+    this.#enter(signal)
+    if (items.every(({ fence }) => fence !== undefined)) return this.#setLoaded(items)
+    const [stored] = await this.#farThenNear(
+      store => store.setMany(items.map(farItem)),
+      store => store.deleteMany(items.map(({ key }) => key)),
+    )
+    return this.#counted(stored)
+  }
+
+  async delete(key: string, options?: StoreCallOptions): Promise<boolean> {
+    return (await this.deleteMany([key], options)) === 1
+  }
+
+  async deleteMany(keys: readonly string[], { signal }: StoreCallOptions = {}): Promise<number> {
+    this.#enter(signal)
+    const found = Math.max(...(await this.#both(store => store.deleteMany(keys))))
+    this.#counters.deletes += found
+    return found
+  }
+
+  async expire(key: string, options?: StoreCallOptions): Promise<boolean> {
+    return (await this.expireMany([key], options)) === 1
+  }
+
+  async expireMany(keys: readonly string[], { signal }: StoreCallOptions = {}): Promise<number> {
+    this.#enter(signal)
+    const found = Math.max(...(await this.#both(store => store.expireMany(keys))))
+    this.#counters.deletes += found
+    return found
+  }
+
+  async deleteTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
+    this.#enter(signal)
+    await this.#both(store => store.deleteTag(tag))
+  }
+
+  async expireTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
+    this.#enter(signal)
+    await this.#both(store => store.expireTag(tag))
+  }
+
+  async clear({ expire, signal }: StoreClearOptions = {}): Promise<void> {
+    this.#enter(signal)
+    await this.#both(store => store.clear({ expire }))
+  }
+
+  /** Those of `far`. */
+  async *keys({ prefix = '', signal }: StoreKeysOptions = {}): AsyncGenerator<string, void> {
+    this.#enter(signal)
+    for await (const page of this.#far.pages(prefix, 1, () => this.#enter(signal))) yield* page
+  }
+
+  stats(): LayeredStoreStats {
+    const [near, far] = [this.#near.store.stats(), this.#far.store.stats()]
+    return {
+      ...this.#counters.snapshot(),
+      evictions: near.evictions + far.evictions,
+      corrupt: near.corrupt + far.corrupt,
+      near,
+      far,
+      nearFailures: this.#near.failures,
+      farFailures: this.#far.failures,
+      pending: this.#missed.size,
+    }
+  }
+
+  /** Leaves the bus, after one more attempt to tell `near` what it does not know. The two stores stay open. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#unsubscribe?.()
+    await this.#recovery.close(this.#near.limit.timeout)
+    await Promise.all([this.#near.close(), this.#far.close()])
+  }
+
+  /** @throws {StoreClosedError} or the signal's reason */
+  #enter(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted()
+    if (this.#closing !== undefined) throw new StoreClosedError()
+  }
+
+  /** From now on `near` is read as if it knew, until it does. */
+  #hear(invalidations: readonly Invalidation[]): void {
+    this.#recovery.add(invalidations)
+    void this.#recovery.attempt()
+  }
+
+  /**
+   * First `far`: a value read there before, which is about to be kept in `near`, is refused by the fence that is outdated afterwards.
+   * `near` in any case.
+   */
+  async #farThenNear<T, U>(
+    first: (store: Store<V>) => Promise<T>,
+    second: (store: Store<V>) => Promise<U>,
+  ): Promise<[far: T, near: U]> {
+    const [far] = await Promise.allSettled([this.#far.call(first)])
+    const near = await this.#near.call(second)
+    if (far.status === 'rejected') throw far.reason
+    return [far.value, near]
+  }
+
+  #both<T>(act: (store: Store<V>) => Promise<T>): Promise<[far: T, near: T]> {
+    return this.#farThenNear(act, act)
+  }
+
+  /** What loads made, each under its fence. Rejects if neither store could be asked. */
+  async #setLoaded(items: readonly StoreItem<V>[]): Promise<boolean[]> {
+    const verdicts = new Map<StoreItem<V>, boolean>()
+    const write = async (
+      store: BoundedStore<V>,
+      chosen: readonly StoreItem<V>[],
+      toItem: (item: StoreItem<V>) => StoreItem<V>,
+    ): Promise<unknown> => {
+      if (chosen.length === 0) return undefined
+      try {
+        const stored = await store.call(inner => inner.setMany(chosen.map(toItem)))
+        for (const [index, item] of chosen.entries()) {
+          verdicts.set(item, stored[index]! || verdicts.get(item) === true)
+        }
+        return undefined
+      } catch (error) {
+        return error
+      }
+    }
+    const failed = await write(
+      this.#far,
+      items.filter(item => fencesOf(item).far !== undefined),
+      farItem,
+    )
+    const forNear = items.filter(
+      item =>
+        verdicts.get(item) !== false &&
+        fencesOf(item).near !== undefined &&
+        // What `near` has still to be told of would be there for a moment only.
+        this.#missed.verdict(item.key, item.tags ?? []) === undefined,
+    )
+    const failedNear = await write(this.#near, forNear, item => this.#nearItem(item))
+    if (verdicts.size === 0 && (failed ?? failedNear) !== undefined) throw failed ?? failedNear
+    return this.#counted(items.map(item => verdicts.get(item) ?? false))
+  }
+
+  #nearItem(item: StoreItem<V>): StoreItem<V> {
+    const { ttl = Infinity } = item
+    return { ...item, ttl: Math.min(ttl, this.#nearTtl), fence: fencesOf(item).near }
+  }
+
+  /** A value of `far` as `near` may keep it. */
+  #forNear(key: string, entry: StoreEntry<V>, fence: Fence | undefined): StoreItem<V> | undefined {
+    const { value, expires, retained, tags, at = Date.now() } = entry
+    if (fence === undefined || !(expires > at)) return undefined
+    const ttl = Math.min(expires - at, this.#nearTtl)
+    const retention = retained === Infinity ? 0 : retained - expires
+    return { key, value, ttl, retention, tags, fence }
+  }
+
+  #counted(stored: readonly boolean[]): boolean[] {
+    for (const kept of stored) this.#counters[kept ? 'writes' : 'refused']++
+    return [...stored]
+  }
+
+  #count(entries: readonly (StoreEntry<V> | undefined)[]): void {
+    for (const entry of entries) this.#counters[entry === undefined ? 'misses' : 'hits']++
+  }
+}
+
+const NO_FENCES: Partial<LayeredFence> = {}
+
+function isFresh(entry: StoreEntry<unknown> | undefined): boolean {
+  return entry !== undefined && entry.expires > (entry.at ?? Date.now())
+}
+
+function joined(near: Fence | undefined, far: Fence | undefined): LayeredFence {
+  const { epoch, at } = (far ?? near)!
+  return { epoch, at, near, far }
+}
+
+function fencesOf<V>({ fence }: StoreItem<V>): Partial<LayeredFence> {
+  return (fence as LayeredFence | undefined) ?? NO_FENCES
+}
+
+function isUnencodable(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'ERR_MILLRACE_UNENCODABLE_VALUE'
+}
+
+function farItem<V>(item: StoreItem<V>): StoreItem<V> {
+  return { ...item, fence: fencesOf(item).far }
+}
+
+function fulfilled<T>(result: PromiseSettledResult<T>): T | undefined {
+  return result.status === 'fulfilled' ? result.value : undefined
+}

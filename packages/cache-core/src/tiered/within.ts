@@ -1,0 +1,43 @@
+import type { Clock } from '@millrace/kit'
+
+/** How long a call is waited for. */
+export interface TimeLimit {
+  readonly clock: Clock
+  /** ms; Infinity for no limit. */
+  readonly timeout: number
+  /** What the call fails with when that has passed. */
+  readonly expired: (timeout: number) => Error
+}
+
+/**
+ * The answer of `work`, or an error once the time is over, whatever `work` does then.
+ *
+ * @param late is told when a call that was given up ends after all
+ */
+export function within<T>(
+  { clock, timeout, expired }: TimeLimit,
+  work: () => PromiseLike<T>,
+  late?: () => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let over = false
+    const timer = clock.setTimer(() => {
+      over = true
+      reject(expired(timeout))
+    }, timeout)
+    // Without a signal, which would cost more than the rest: what is done too late harms nothing.
+    const end = (settle: () => void): void => {
+      timer.cancel()
+      if (over) late?.()
+      else settle()
+    }
+    try {
+      work().then(
+        answer => end(() => resolve(answer)),
+        error => end(() => reject(error)),
+      )
+    } catch (error) {
+      end(() => reject(error))
+    }
+  })
+}

@@ -1,0 +1,243 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import {
+  type Clock,
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  checkPositive,
+  checkPositiveOrInfinity,
+  monotonicClock,
+  type OptionNames,
+} from '@millrace/kit'
+
+/** Options of a {@link Warmer}. */
+export interface WarmerOptions<K> {
+  /** Brings a key into the cache: `(key, { signal }) => cache.getOrLoad(key, load, { signal })`. */
+  readonly load: (key: K, context: { readonly signal: AbortSignal }) => unknown
+  /** Whether a key is there already and need not be loaded: `key => cache.has(key)`. Default: none is. */
+  readonly has?: ((key: K) => boolean | PromiseLike<boolean>) | undefined
+  /** Loads at once, at least 1. Default: 4. */
+  readonly workers?: number | undefined
+  /** ms after which it ends, loads in progress included, above 0. Default: Infinity. */
+  readonly timeLimit?: number | undefined
+  /** Bytes in use at which it begins no further load, above 0. Default: Infinity. */
+  readonly memoryLimit?: number | undefined
+  /** Bytes in use now. Default: those of the heap and of buffers outside it, of this process. */
+  readonly memory?: (() => number) | undefined
+  /** How many loads callers wait for now: so many workers rest, all of them if need be. Default: 0. */
+  readonly traffic?: (() => number) | undefined
+  /** ms between two looks at the traffic while all workers rest, above 0. Default: 10. */
+  readonly pause?: number | undefined
+  /** Told when a key is done. What it throws ends the warming. Default: none. */
+  readonly onProgress?: ((progress: WarmProgress<K>) => void) | undefined
+  /** Source of time. Default: `monotonicClock`. */
+  readonly clock?: Clock | undefined
+}
+
+/** A key is done. */
+export interface WarmProgress<K> extends WarmCounts {
+  readonly key: K
+  /** - `warmed`: it was loaded - `skipped`: it was there - `failed`: its load failed with `error` */
+  readonly outcome: 'warmed' | 'skipped' | 'failed'
+  readonly error: unknown
+}
+
+/** Keys that are done. */
+export interface WarmCounts {
+  readonly warmed: number
+  readonly skipped: number
+  readonly failed: number
+}
+
+/** What a warming came to. */
+export interface WarmReport extends WarmCounts {
+  /** - `done`: there are no more keys - `time`, `memory`: a limit was met - `aborted`: by its signal */
+  readonly stopped: 'done' | 'time' | 'memory' | 'aborted'
+  /** ms that it took. */
+  readonly elapsed: number
+}
+
+const OPTIONS: OptionNames<WarmerOptions<unknown>> = {
+  load: true,
+  has: true,
+  workers: true,
+  timeLimit: true,
+  memoryLimit: true,
+  memory: true,
+  traffic: true,
+  pause: true,
+  onProgress: true,
+  clock: true,
+}
+const WARM_OPTIONS: OptionNames<{ signal?: AbortSignal | undefined }> = { signal: true }
+
+/**
+ * Fills a cache before its entries are asked for, by a bounded number of workers, until a limit of time or memory is met. Real traffic
+ * comes first: each load begins in a turn of the event loop of its own, and workers rest while callers wait for loads of theirs.
+ */
+export class Warmer<K> {
+  readonly #options: WarmerOptions<K>
+
+  /** @throws {InvalidOptionError} */
+  constructor(options: WarmerOptions<K>) {
+    checkOptions('', options as WarmerOptions<unknown>, OPTIONS)
+    const { load, has, memory, traffic, onProgress, clock } = options
+    checkFunction('load', load)
+    for (const [name, value] of Object.entries({ has, memory, traffic, onProgress })) {
+      if (value !== undefined) checkFunction(name, value)
+    }
+    if (clock !== undefined) checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
+    checkInteger('workers', options.workers ?? 4, 1)
+    checkPositiveOrInfinity('timeLimit', options.timeLimit ?? Infinity)
+    checkPositiveOrInfinity('memoryLimit', options.memoryLimit ?? Infinity)
+    checkPositive('pause', options.pause ?? 10)
+    this.#options = options
+  }
+
+  /**
+   * Warms the keys in their order. A key that fails is counted and does not end it; what the source of the keys or `onProgress` throws
+   * does, as a rejection. O(keys).
+   *
+   * @param options `signal` ends it, loads in progress included
+   */
+  async warm(
+    keys: Iterable<K> | AsyncIterable<K>,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<WarmReport> {
+    const { signal } = checkOptions('', options, WARM_OPTIONS)
+    return new Warming(this.#options, keys, signal).run()
+  }
+}
+
+/** One call of {@link Warmer.warm}. */
+class Warming<K> {
+  readonly #options: WarmerOptions<K>
+  readonly #keys: Iterator<K> | AsyncIterator<K>
+  readonly #signal: AbortSignal | undefined
+  readonly #clock: Clock
+  readonly #workers: number
+  readonly #controller = new AbortController()
+  readonly #over = Promise.withResolvers<void>()
+  readonly #counts = { warmed: 0, skipped: 0, failed: 0 }
+  /** End the rests of workers. */
+  readonly #resters = new Set<() => void>()
+  #stopped: WarmReport['stopped'] | undefined
+  /** The next key, which one worker at a time asks for. */
+  #next: Promise<IteratorResult<K>> = Promise.resolve({ done: false, value: undefined as K })
+
+  constructor(
+    options: WarmerOptions<K>,
+    keys: Iterable<K> | AsyncIterable<K>,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#options = options
+    this.#keys =
+      Symbol.asyncIterator in keys ? keys[Symbol.asyncIterator]() : keys[Symbol.iterator]()
+    this.#signal = signal
+    this.#clock = options.clock ?? monotonicClock
+    this.#workers = options.workers ?? 4
+  }
+
+  async run(): Promise<WarmReport> {
+    const { timeLimit = Infinity } = this.#options
+    const started = this.#clock.now()
+    const abort = (): void => this.#stop('aborted')
+    if (this.#signal?.aborted) abort()
+    this.#signal?.addEventListener('abort', abort)
+    const timer = this.#clock.setTimer(() => this.#stop('time'), timeLimit)
+    try {
+      const workers = Array.from({ length: this.#workers }, (_, rank) => this.#work(rank))
+      // A load that does not heed its signal is left to itself.
+      await Promise.race([Promise.all(workers), this.#over.promise])
+    } finally {
+      this.#stop('done')
+      timer.cancel()
+      this.#signal?.removeEventListener('abort', abort)
+    }
+    return { ...this.#counts, stopped: this.#stopped!, elapsed: this.#clock.now() - started }
+  }
+
+  async #work(rank: number): Promise<void> {
+    while (this.#stopped === undefined) {
+      await nextTurn()
+      if (rank < this.#resting()) {
+        await this.#rest()
+        continue
+      }
+      const key = await this.#take()
+      if (key === undefined || this.#stopped !== undefined) return
+      await this.#warm(key.value)
+    }
+  }
+
+  /** How many of the workers leave the room to callers. */
+  #resting(): number {
+    return Math.max(0, this.#options.traffic?.() ?? 0)
+  }
+
+  #rest(): Promise<void> {
+    return new Promise(resolve => {
+      const end = (): void => {
+        timer.cancel()
+        this.#resters.delete(end)
+        resolve()
+      }
+      const timer = this.#clock.setTimer(end, this.#options.pause ?? 10)
+      this.#resters.add(end)
+    })
+  }
+
+  /** The next key, unless there is none or no memory for it. */
+  async #take(): Promise<{ readonly value: K } | undefined> {
+    const { memoryLimit = Infinity, memory = memoryInUse } = this.#options
+    if (memoryLimit !== Infinity && memory() >= memoryLimit) {
+      this.#stop('memory', false)
+      return undefined
+    }
+    const before = this.#next
+    this.#next = before.then(last => (last.done ? last : this.#keys.next()))
+    const { done, value } = await this.#next
+    return done ? undefined : { value }
+  }
+
+  async #warm(key: K): Promise<void> {
+    const { load, has } = this.#options
+    const { signal } = this.#controller
+    let outcome: WarmProgress<K>['outcome'] = 'skipped'
+    let failure: unknown
+    try {
+      if (!(await has?.(key))) {
+        outcome = 'warmed'
+        await load(key, { signal })
+      }
+    } catch (error) {
+      outcome = 'failed'
+      failure = error
+    }
+    this.#note(key, outcome, failure)
+  }
+
+  #note(key: K, outcome: WarmProgress<K>['outcome'], error: unknown): void {
+    // What ends after the report was made is in none.
+    if (this.#stopped !== undefined && this.#controller.signal.aborted) return
+    this.#counts[outcome]++
+    this.#options.onProgress?.({ key, outcome, error, ...this.#counts })
+  }
+
+  /** @param now whether loads in progress end, too */
+  #stop(why: WarmReport['stopped'], now = true): void {
+    this.#stopped ??= why
+    if (!now) return
+    this.#controller.abort()
+    this.#over.resolve()
+    for (const end of this.#resters) end()
+    // Lets go of what the keys come from, which may be waiting for something itself.
+    Promise.resolve(this.#keys.return?.()).catch(() => {})
+  }
+}
+
+function memoryInUse(): number {
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
