@@ -162,7 +162,7 @@ test('each store has its own time-out and breaker', async () => {
   far.trouble = 'hang'
   for (let i = 0; i < 5; i++) {
     const loaded = cache.getOrLoad(`k${i}`, () => 'loaded')
-    for (let step = 0; step < 3; step++) await clock.advanceAsync(1_000)
+    await clock.advanceAsync(1_000)
     expect(await loaded).toBe('loaded')
   }
   const before = clock.now()

@@ -12,7 +12,6 @@ export interface PrefetchResult {
 
 /** Reads of longer traces, so that a case takes seconds. */
 const READS = 60_000
-const QUICK_READS = 20_000
 
 /** Share of the reads that hit, with or without loading ahead what usually follows. */
 export function hitsOfPrefetching(
@@ -21,9 +20,9 @@ export function hitsOfPrefetching(
   entries: number,
   ahead: boolean,
 ): Prepare<PrefetchResult> {
-  return async ({ quick }) => ({
+  return async () => ({
     async measure() {
-      const result = await replay(source, path, entries, ahead, quick)
+      const result = await replay(source, path, entries, ahead)
       return { value: (100 * result.hits) / result.reads, result }
     },
   })
@@ -35,13 +34,13 @@ export function prefetchFigure(
   path: string,
   entries: number,
 ): Prepare<PrefetchResult> {
-  return async ({ quick }) => ({
+  return async () => ({
     async measure() {
-      const result = await replay(source, path, entries, true, quick)
+      const result = await replay(source, path, entries, true)
       if (figure === 'precision') {
         return { value: (100 * result.used) / Math.max(1, result.prefetched), result }
       }
-      const { reads, hits } = await replay(source, path, entries, false, quick)
+      const { reads, hits } = await replay(source, path, entries, false)
       return { value: (100 * result.used) / (reads - hits), result }
     },
   })
@@ -52,12 +51,11 @@ async function replay(
   path: string,
   entries: number,
   ahead: boolean,
-  quick: boolean,
 ): Promise<PrefetchResult> {
   const { Cache } = await import('@millrace/cache-core')
   const { AccessPredictor } = await import('@millrace/cache-core/warm')
   const trace = await loadTrace(source, path)
-  const ids = trace.ids.subarray(0, quick ? QUICK_READS : READS)
+  const ids = trace.ids.subarray(0, READS)
   const cache = new Cache<number, number>({ maxEntries: entries })
   const predictor = new AccessPredictor<number>({ maxKeys: 20_000 })
   const waiting = new Set<number>()

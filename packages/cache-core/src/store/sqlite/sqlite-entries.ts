@@ -77,8 +77,8 @@ export class SqliteEntries {
     this.#database = database
     this.#read = database.prepare(`
       SELECT version, retained, used, tags, value,
-        iif(expires <> 0 AND (state_3.expired > version OR ${tagged('expired')}), 0.0, expires) AS expires
-      FROM entries_3, state_3 WHERE key = ? AND ${isLive} AND NOT ${tagged('deleted')}`)
+        iif(expires <> 0 AND ${tagged('expired')}, 0.0, expires) AS expires
+      FROM entries_3 WHERE key = ? AND ${isLive} AND NOT ${tagged('deleted')}`)
     this.#tagVersions = database.prepare(tagVersions)
     this.#state = database.prepare('SELECT epoch, cleared, expired, horizon, time FROM state_3')
     this.#present = database.prepare(
@@ -113,7 +113,7 @@ export class SqliteEntries {
     return this.#stateRow().time
   }
 
-  /** The row of a key unless it is gone; `expires` is 0 if it was expired by tag or as a whole. One statement. */
+  /** The row of a key unless it is gone; `expires` is 0 if it was expired. One statement. */
   read(key: string, now: number): EntryRow | undefined {
     return this.#read.get(key, now) as EntryRow | undefined
   }
@@ -160,7 +160,11 @@ export class SqliteEntries {
   /** Run it within {@link transaction}. */
   clear(expire: boolean): void {
     this.#run(`UPDATE state_3 SET ${expire ? 'expired' : 'cleared'} = ?`, this.#nextEpoch())
-    if (expire) return
+    if (expire) {
+      // Each row, as a mark would have to be looked at by every read.
+      this.#run('UPDATE entries_3 SET expires = 0 WHERE value IS NOT NULL')
+      return
+    }
     // What these rows refused is older than `cleared` and refused by it.
     this.#run('DELETE FROM entries_3')
     this.#run('DELETE FROM tags_3')
