@@ -1,16 +1,23 @@
-import { type Clock, checkMethods, checkOptions, type OptionNames } from '@millrace/kit'
+import {
+  type Clock,
+  checkMethods,
+  checkOptions,
+  describeStats,
+  type OptionNames,
+} from '@millrace/kit'
 import { StoreClosedError, UnencodableValueError } from '../store/contract/errors.ts'
-import type {
-  Fence,
-  Store,
-  StoreCallOptions,
-  StoreClearOptions,
-  StoreEntry,
-  StoreItem,
-  StoreKeysOptions,
-  StoreLookup,
-  StoreSetOptions,
-  StoreStats,
+import {
+  type Fence,
+  STORE_STATS_KINDS,
+  type Store,
+  type StoreCallOptions,
+  type StoreClearOptions,
+  type StoreEntry,
+  type StoreItem,
+  type StoreKeysOptions,
+  type StoreLookup,
+  type StoreSetOptions,
+  type StoreStats,
 } from '../store/contract/store.ts'
 import type { StoredEntry } from '../store/format/entry-format.ts'
 import { originalKey, storableKey } from '../store/format/storable-key.ts'
@@ -343,3 +350,5 @@ export class KeyvStore<V = unknown> implements Store<V> {
     return this.#turns.run([name], () => this.#records.mark(name, version, expire))
   }
 }
+
+describeStats<StoreStats>(KeyvStore.prototype, STORE_STATS_KINDS)

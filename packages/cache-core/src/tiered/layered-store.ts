@@ -3,20 +3,22 @@ import {
   checkOptions,
   checkPositive,
   checkPositiveOrInfinity,
+  describeStats,
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
 import { StoreClosedError } from '../store/contract/errors.ts'
-import type {
-  Fence,
-  Store,
-  StoreCallOptions,
-  StoreClearOptions,
-  StoreEntry,
-  StoreItem,
-  StoreKeysOptions,
-  StoreLookup,
-  StoreSetOptions,
+import {
+  type Fence,
+  STORE_STATS_KINDS,
+  type Store,
+  type StoreCallOptions,
+  type StoreClearOptions,
+  type StoreEntry,
+  type StoreItem,
+  type StoreKeysOptions,
+  type StoreLookup,
+  type StoreSetOptions,
 } from '../store/contract/store.ts'
 import { StoreCounters } from '../store/store-counters.ts'
 import { applyToStore } from './apply-to-store.ts'
@@ -371,3 +373,12 @@ function farItem<V>(item: StoreItem<V>): StoreItem<V> {
 function fulfilled<T>(result: PromiseSettledResult<T>): T | undefined {
   return result.status === 'fulfilled' ? result.value : undefined
 }
+
+describeStats<LayeredStoreStats>(LayeredStore.prototype, {
+  ...STORE_STATS_KINDS,
+  near: STORE_STATS_KINDS,
+  far: STORE_STATS_KINDS,
+  nearFailures: 'counter',
+  farFailures: 'counter',
+  pending: 'gauge',
+})

@@ -30,8 +30,8 @@ import { TierBreaker } from './tier-breaker.ts'
 import { TierChanges } from './tier-changes.ts'
 import { CacheClosedError } from './tier-errors.ts'
 import { TierLoad } from './tier-load.ts'
-import { TIERED_STATS_KINDS, type TieredCacheOptions, type TieredStats } from './tiered-options.ts'
 import { TierReads } from './tier-reads.ts'
+import { TIERED_STATS_KINDS, type TieredCacheOptions, type TieredStats } from './tiered-options.ts'
 
 /** Keys of the store that are read at a time. */
 const PAGE = 500
