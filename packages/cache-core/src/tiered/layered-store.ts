@@ -25,6 +25,7 @@ import { applyToStore } from './apply-to-store.ts'
 import { BoundedStore } from './bounded-store.ts'
 import type { Invalidation } from './invalidation-bus.ts'
 import type { LayeredStoreOptions, LayeredStoreStats } from './layered-options.ts'
+import { farItem, joined, writeLoaded } from './layered-writes.ts'
 import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
 import { TierBreaker } from './tier-breaker.ts'
@@ -40,12 +41,6 @@ const OPTIONS: OptionNames<LayeredStoreOptions<unknown>> = {
   clock: true,
 }
 const METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete', 'keys'] as const
-
-/** One fence for both; that of a store which did not answer is missing, and nothing is written there. */
-interface LayeredFence extends Fence {
-  readonly near: Fence | undefined
-  readonly far: Fence | undefined
-}
 
 /**
  * Two stores as one, for a `TieredCache` of three tiers: memory, a file of this machine, and what all machines share.
@@ -287,45 +282,14 @@ export class LayeredStore<V = unknown> implements Store<V> {
     return this.#farThenNear(act, act)
   }
 
-  /** What loads made, each under its fence. Rejects if neither store could be asked. */
   async #setLoaded(items: readonly StoreItem<V>[]): Promise<boolean[]> {
-    const verdicts = new Map<StoreItem<V>, boolean>()
-    const write = async (
-      store: BoundedStore<V>,
-      chosen: readonly StoreItem<V>[],
-      toItem: (item: StoreItem<V>) => StoreItem<V>,
-    ): Promise<unknown> => {
-      if (chosen.length === 0) return undefined
-      try {
-        const stored = await store.call(inner => inner.setMany(chosen.map(toItem)))
-        for (const [index, item] of chosen.entries()) {
-          verdicts.set(item, stored[index]! || verdicts.get(item) === true)
-        }
-        return undefined
-      } catch (error) {
-        return error
-      }
+    const layers = {
+      near: this.#near,
+      far: this.#far,
+      nearTtl: this.#nearTtl,
+      missed: this.#missed,
     }
-    const failed = await write(
-      this.#far,
-      items.filter(item => fencesOf(item).far !== undefined),
-      farItem,
-    )
-    const forNear = items.filter(
-      item =>
-        verdicts.get(item) !== false &&
-        fencesOf(item).near !== undefined &&
-        // What `near` has still to be told of would be there for a moment only.
-        this.#missed.verdict(item.key, item.tags ?? []) === undefined,
-    )
-    const failedNear = await write(this.#near, forNear, item => this.#nearItem(item))
-    if (verdicts.size === 0 && (failed ?? failedNear) !== undefined) throw failed ?? failedNear
-    return this.#counted(items.map(item => verdicts.get(item) ?? false))
-  }
-
-  #nearItem(item: StoreItem<V>): StoreItem<V> {
-    const { ttl = Infinity } = item
-    return { ...item, ttl: Math.min(ttl, this.#nearTtl), fence: fencesOf(item).near }
+    return this.#counted(await writeLoaded(layers, items))
   }
 
   /** A value of `far` as `near` may keep it. */
@@ -347,27 +311,12 @@ export class LayeredStore<V = unknown> implements Store<V> {
   }
 }
 
-const NO_FENCES: Partial<LayeredFence> = {}
-
 function isFresh(entry: StoreEntry<unknown> | undefined): boolean {
   return entry !== undefined && entry.expires > (entry.at ?? Date.now())
 }
 
-function joined(near: Fence | undefined, far: Fence | undefined): LayeredFence {
-  const { epoch, at } = (far ?? near)!
-  return { epoch, at, near, far }
-}
-
-function fencesOf<V>({ fence }: StoreItem<V>): Partial<LayeredFence> {
-  return (fence as LayeredFence | undefined) ?? NO_FENCES
-}
-
 function isUnencodable(error: unknown): boolean {
   return (error as { code?: unknown }).code === 'ERR_MILLRACE_UNENCODABLE_VALUE'
-}
-
-function farItem<V>(item: StoreItem<V>): StoreItem<V> {
-  return { ...item, fence: fencesOf(item).far }
 }
 
 function fulfilled<T>(result: PromiseSettledResult<T>): T | undefined {

@@ -3,13 +3,13 @@ import type { Cache } from '../cache/cache.ts'
 import type { SetOptions } from '../cache/cache-options.ts'
 import { Glob } from '../invalidate/glob.ts'
 import type { LoadPlan } from '../load/load-options.ts'
-import type { Store, StoreItem } from '../store/contract/store.ts'
 import { applyToKeys, applyToStore } from './apply-to-store.ts'
 import type { BoundedStore } from './bounded-store.ts'
 import type { BusListener, Invalidation } from './invalidation-bus.ts'
 import type { Peers } from './peers.ts'
 import { Recovery } from './recovery.ts'
 import type { RecoveryQueue } from './recovery-queue.ts'
+import type { SetCall } from './set-call.ts'
 import { CacheClosedError } from './tier-errors.ts'
 import type { TierLoad } from './tier-load.ts'
 import { UnsureKeys } from './unsure-keys.ts'
@@ -30,12 +30,6 @@ export interface TierChangesOptions<V> {
   /** ms between attempts to repeat them. */
   readonly retryInterval: number
 }
-
-/** How values are handed to the store: by its call for one or for many. Whether each is kept. */
-export type SetCall<V> = (
-  store: Store<V>,
-  items: readonly StoreItem<V>[],
-) => Promise<readonly boolean[]>
 
 /** How writes and invalidations reach both tiers and the other processes, and theirs this one. */
 export class TierChanges<V> {

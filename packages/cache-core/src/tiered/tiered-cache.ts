@@ -15,10 +15,10 @@ import { CACHE_CHECKS } from '../cache/settings.ts'
 import { PartialLoadError } from '../errors.ts'
 import { GuardedCache } from '../guard/guarded-cache.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
-import { checkTags, type LoadOptions, type LoadPlan, planLoads } from '../load/load-options.ts'
+import { type LoadOptions, type LoadPlan, planLoads } from '../load/load-options.ts'
 import type { Loader } from '../load/loader.ts'
 import { UnencodableValueError } from '../store/contract/errors.ts'
-import type { Store, StoreItem, StoreStats } from '../store/contract/store.ts'
+import type { Store, StoreStats } from '../store/contract/store.ts'
 import { BoundedStore } from './bounded-store.ts'
 import { checkKeys } from './check-keys.ts'
 import { ClosableClock } from './closable-clock.ts'
@@ -26,6 +26,7 @@ import { EntryUses } from './entry-uses.ts'
 import type { Invalidation } from './invalidation-bus.ts'
 import { Peers } from './peers.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
+import { checkSet, setMany, setOne } from './set-call.ts'
 import { TierBreaker } from './tier-breaker.ts'
 import { TierChanges } from './tier-changes.ts'
 import { CacheClosedError } from './tier-errors.ts'
@@ -37,8 +38,6 @@ import { TIERED_STATS_KINDS, type TieredCacheOptions, type TieredStats } from '.
 const PAGE = 500
 const STORE_METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete'] as const
 const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
-
-const SET_OPTIONS: OptionNames<SetOptions> = { ttl: true, tags: true }
 
 /** How `get` reads: it has no loader to serve a stale value in place of. */
 const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
@@ -353,23 +352,6 @@ export class TieredCache<V> implements AsyncDisposable {
     if (target === 'key') checkKeys(names)
     return this.#changes.invalidate(verb, target, names, () => this.#tier.call(act))
   }
-}
-
-/** Before anything is invalidated: a write with a bad option leaves the value that is there. */
-function checkSet(keys: Iterable<string>, options: SetOptions): void {
-  checkKeys(keys)
-  const { ttl, tags } = checkOptions('', options, SET_OPTIONS)
-  if (ttl !== undefined) checkPositiveOrInfinity('ttl', ttl)
-  if (tags !== undefined) checkTags('tags', tags)
-}
-
-async function setOne<V>(store: Store<V>, [item]: readonly StoreItem<V>[]): Promise<boolean[]> {
-  const { key, value, ...options } = item!
-  return [await store.set(key, value, options)]
-}
-
-function setMany<V>(store: Store<V>, items: readonly StoreItem<V>[]): Promise<readonly boolean[]> {
-  return store.setMany(items)
 }
 
 describeStats<TieredStats>(TieredCache.prototype, TIERED_STATS_KINDS)
