@@ -12,9 +12,9 @@ import type { InvalidationBus } from './invalidation-bus.ts'
 import { MemoryChannel } from './memory-bus.ts'
 import { TieredCache } from './tiered-cache.ts'
 
-type Trouble = 'none' | 'reject' | 'hang' | 'late'
+type Trouble = 'none' | 'reject' | 'hang' | 'late' | 'slow' | 'partial'
 
-/** A store of which chosen calls fail, never answer, or take effect without saying so. */
+/** A store of which chosen calls fail, never answer, are slow, take effect without saying so, or before they fail. */
 function troubled(store: Store<unknown>): { store: Store<unknown>; trouble: Trouble } {
   const state = { store, trouble: 'none' as Trouble }
   state.store = new Proxy(store, {
@@ -28,6 +28,16 @@ function troubled(store: Store<unknown>): { store: Store<unknown>; trouble: Trou
         }
         if (state.trouble === 'reject') return Promise.reject(new Error('no connection'))
         if (state.trouble === 'none') return method.apply(target, args)
+        if (state.trouble === 'slow') {
+          const { promise, resolve } = Promise.withResolvers<void>()
+          clock.setTimer(resolve, 20)
+          return promise.then(() => method.apply(target, args))
+        }
+        if (state.trouble === 'partial') {
+          return Promise.resolve(method.apply(target, args)).then(() => {
+            throw new Error('the connection broke')
+          })
+        }
         if (state.trouble === 'late') void method.apply(target, args)
         return new Promise(() => {})
       }
@@ -330,7 +340,7 @@ test('a closed cache has no timers, and says so', async () => {
 
 test('no call passes its time-out and nothing stale is served, whatever the store does', async () => {
   const step = fc.tuple(
-    fc.constantFrom<Trouble>('none', 'none', 'reject', 'hang', 'late'),
+    fc.constantFrom<Trouble>('none', 'none', 'reject', 'hang', 'late', 'slow', 'partial'),
     fc.constantFrom('write', 'delete', 'deleteTag', 'read', 'wait'),
     fc.constantFrom('a', 'b', 'c'),
   )
