@@ -37,14 +37,32 @@ export interface Place {
 
 /** A file is marked as used when its last mark is older than this, in ms, so that most reads write nothing. */
 const USE_RESOLUTION = 3_600_000
+/** Files of which that is remembered. */
+const NOTED_AT_MOST = 4_096
 /** A temporary file older than this, in ms, belongs to a process that died. */
 const TEMPORARY_LIFE = 3_600_000
 
+/** Places of keys used lately: hashing a key takes longer than a lookup by some microseconds. */
+const places = new Map<string, Place>()
+const PLACES_AT_MOST = 4_096
+
 export function placeOf(key: string): Place {
+  const known = places.get(key)
+  if (known !== undefined) return known
   const stored = storableKey(key)
   const digest = hash('sha256', stored, 'buffer')
   const hex = digest.toString('hex')
-  return { key: stored, path: `${hex.slice(0, 2)}/${hex.slice(2)}`, name: journalName(digest) }
+  const place = {
+    key: stored,
+    path: `${hex.slice(0, 2)}/${hex.slice(2)}`,
+    name: journalName(digest),
+  }
+  // Long keys are not worth their memory.
+  if (key.length <= 256) {
+    if (places.size === PLACES_AT_MOST) places.clear()
+    places.set(key, place)
+  }
+  return place
 }
 
 /** A tag's name in the journal. */
@@ -65,6 +83,8 @@ export class EntryFiles {
   readonly #entries: string
   readonly #temporary: string
   readonly #counters: StoreCounters
+  /** When the use of a file was last noted, ms since 1970. */
+  readonly #noted = new Map<string, number>()
 
   /** Makes the folder. */
   constructor(folder: string, counters: StoreCounters) {
@@ -81,14 +101,29 @@ export class EntryFiles {
    */
   read(path: string, use: boolean): StoredEntry | undefined {
     const target = `${this.#entries}/${path}`
-    const bytes = unlessGone(() => contentOf(target, use))
+    const bytes = unlessGone(() => contentOf(target))
     if (bytes === undefined) return undefined
+    if (use) this.#noteUse(path, target)
     const entry = decodeEntry(bytes)
     if (entry === undefined) {
       this.#counters.corrupt++
       this.remove(path)
     }
     return entry
+  }
+
+  /** In the file's mtime, once an hour; which files need not be looked at for that is remembered. */
+  #noteUse(path: string, target: string): void {
+    const now = Date.now()
+    const noted = this.#noted.get(path)
+    if (noted !== undefined && now - noted < USE_RESOLUTION) return
+    unlessGone(() => {
+      const { mtimeMs } = statSync(target)
+      const due = now - mtimeMs >= USE_RESOLUTION
+      if (due) utimesSync(target, now / 1_000, now / 1_000)
+      if (this.#noted.size === NOTED_AT_MOST) this.#noted.clear()
+      this.#noted.set(path, due ? now : mtimeMs)
+    })
   }
 
   /**
@@ -159,17 +194,17 @@ function inFolder<T>(folder: string, work: () => T): T {
   return work()
 }
 
-function contentOf(path: string, use: boolean): Buffer {
+/** Files up to this size are read without asking for it first. */
+const scratch = Buffer.allocUnsafeSlow(65_536)
+
+function contentOf(path: string): Buffer {
   const file = openSync(path, 'r')
   try {
-    const { size, mtimeMs } = fstatSync(file)
+    const read = readSync(file, scratch, 0, scratch.length, 0)
+    if (read < scratch.length) return Buffer.from(scratch.subarray(0, read))
+    const { size } = fstatSync(file)
     const bytes = Buffer.allocUnsafe(size)
-    const read = readSync(file, bytes, 0, size, 0)
-    const now = Date.now()
-    if (use && now - mtimeMs >= USE_RESOLUTION) {
-      unlessGone(() => utimesSync(path, now / 1_000, now / 1_000))
-    }
-    return bytes.subarray(0, read)
+    return bytes.subarray(0, readSync(file, bytes, 0, size, 0))
   } finally {
     closeSync(file)
   }
