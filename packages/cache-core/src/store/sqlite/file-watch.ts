@@ -4,6 +4,7 @@ import { fileIdentity, SIDE_FILES } from './sqlite-file.ts'
 
 /** A folder that changed less than this many ms ago may change again without another modification time. */
 const TIME_RESOLUTION = 50
+const UNLESS_GONE = { throwIfNoEntry: false } as const
 
 /**
  * Tells whether a database's files are still those that were opened. A file that was removed remains readable and writable for who
@@ -28,7 +29,7 @@ export class FileWatch {
 
   /** Whether the files are in place. */
   holds(): boolean {
-    const folder = statSync(this.#folder, { throwIfNoEntry: false })
+    const folder = statSync(this.#folder, UNLESS_GONE)
     if (folder === undefined) return false
     const { ino, mtimeMs } = folder
     if (ino === this.#inode && mtimeMs === this.#modified) return true
