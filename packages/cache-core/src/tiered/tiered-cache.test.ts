@@ -320,7 +320,7 @@ describe('writing and invalidating', () => {
 
   it('reads what it held in batches when messages may have been lost, and keeps none of it that is invalidated meanwhile', async () => {
     const bus = channel.connect()
-    const cache = newCache({ bus })
+    const cache = newCache({ bus, maxEntries: 1_000 })
     const keys = Array.from({ length: 600 }, (_, index) => `k${index}`)
     for (const key of keys) await cache.set(key, 1)
     await store.set('k7', 2)
