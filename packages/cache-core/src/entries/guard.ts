@@ -1,2 +1,2 @@
 export { deepFreeze } from '../guard/deep-freeze.ts'
-export { GuardedCache, type GuardedCacheOptions, type Guarding } from '../guard/guarded-cache.ts'
+export { GuardedCache, type GuardedCacheOptions, type Protection } from '../guard/guarded-cache.ts'

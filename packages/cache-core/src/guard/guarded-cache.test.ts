@@ -41,7 +41,7 @@ describe.each(Object.entries(ways))('%s', (_, way) => {
 
   test('hands out what may be changed without harm, with clone', async () => {
     const own = ada()
-    const cache = new GuardedCache<string, User>({ guard: 'clone' }).set('k', own)
+    const cache = new GuardedCache<string, User>({ protect: 'clone' }).set('k', own)
     own.roles.push('root')
     const user = await way(cache)
     user.roles.push('root')
@@ -50,8 +50,8 @@ describe.each(Object.entries(ways))('%s', (_, way) => {
   })
 })
 
-test.each(['freeze', 'clone'] as const)('two tiers hand out alike, with %s', async guard => {
-  const cache = new TieredCache<User>({ store: new MemoryStore(), guard })
+test.each(['freeze', 'clone'] as const)('two tiers hand out alike, with %s', async protect => {
+  const cache = new TieredCache<User>({ store: new MemoryStore(), protect })
   const users = [
     await cache.getOrLoad('k', async () => ada()),
     await cache.getOrLoad('k', ada),
@@ -60,26 +60,26 @@ test.each(['freeze', 'clone'] as const)('two tiers hand out alike, with %s', asy
     (await cache.getOrLoadMany(['k'], () => [])).get('k')!,
   ]
   for (const user of users) {
-    if (guard === 'freeze') expect(() => user.roles.push('root')).toThrow(TypeError)
+    if (protect === 'freeze') expect(() => user.roles.push('root')).toThrow(TypeError)
     else user.roles.push('root')
   }
   expect(await cache.get('k')).toEqual(ada())
-  const other = new TieredCache<User>({ store: new MemoryStore(), guard })
+  const other = new TieredCache<User>({ store: new MemoryStore(), protect })
   await other.set('k', ada())
   expect(await other.get('k')).toEqual(ada())
-  expect(() => new TieredCache({ store: new MemoryStore(), guard: 'lock' as never })).toThrow(
-    '`guard`',
+  expect(() => new TieredCache({ store: new MemoryStore(), protect: 'lock' as never })).toThrow(
+    '`protect`',
   )
 })
 
 test('what cannot be cloned is refused, bad options are named, and a failure stays one', async () => {
-  const cache = new GuardedCache<string, unknown>({ guard: 'clone' })
+  const cache = new GuardedCache<string, unknown>({ protect: 'clone' })
   expect(() => cache.set('k', () => 1)).toThrow(/could not be cloned/)
   const error = new Error('down')
   await expect(cache.getOrLoad('k', () => Promise.reject(error))).rejects.toBe(error)
   await expect(cache.getOrLoadMany(['k'], () => [error])).rejects.toMatchObject({ cause: error })
-  expect(() => new GuardedCache({ guard: 'frozen' as never })).toThrow('`guard`')
-  expect(() => new GuardedCache({ gaurd: 'clone' } as never)).toThrow('`gaurd`')
+  expect(() => new GuardedCache({ protect: 'frozen' as never })).toThrow('`protect`')
+  expect(() => new GuardedCache({ portect: 'clone' } as never)).toThrow('`portect`')
 })
 
 test('deepFreeze reaches circles, maps, sets and dates, and calls no getter', () => {

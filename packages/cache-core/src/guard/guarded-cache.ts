@@ -12,12 +12,12 @@ import { deepFreeze } from './deep-freeze.ts'
  * - `freeze`: what is stored is frozen with all that it holds, so that a change throws where it is made; hits cost nothing more
  * - `clone`: each caller gets a structured clone of its own, and the cache keeps one; hits cost O(size of the value)
  */
-export type Guarding = 'freeze' | 'clone'
+export type Protection = 'freeze' | 'clone'
 
 /** Options of a {@link GuardedCache}. */
 export interface GuardedCacheOptions<K, V> extends CacheOptions<K, V> {
   /** Default: 'freeze'. */
-  readonly guard?: Guarding | undefined
+  readonly protect?: Protection | undefined
 }
 
 /**
@@ -32,9 +32,9 @@ export class GuardedCache<K, V> extends Cache<K, V> {
 
   /** @throws {InvalidOptionError} */
   constructor(options: GuardedCacheOptions<K, V> = {}) {
-    const { guard = 'freeze', ...others } = options
-    super(others)
-    this.#clones = checkOneOf<Guarding>('guard', guard, ['freeze', 'clone']) === 'clone'
+    const { protect = 'freeze', ...cache } = options
+    super(cache)
+    this.#clones = checkOneOf<Protection>('protect', protect, ['freeze', 'clone']) === 'clone'
     this.#protect = this.#clones ? structuredClone : deepFreeze
   }
 

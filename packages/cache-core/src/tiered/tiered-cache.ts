@@ -50,7 +50,7 @@ const NAMES: OptionNames<TieredCacheOptions<unknown>> = {
   l1Ttl: true,
   storeTimeout: true,
   breaker: true,
-  guard: true,
+  protect: true,
 }
 
 /**
@@ -90,7 +90,7 @@ export class TieredCache<V> implements AsyncDisposable {
       l1Ttl = Infinity,
       storeTimeout = 2_000,
       breaker = {},
-      guard,
+      protect,
       ...l1
     } = checkOptions<TieredCacheOptions<V>>('', options, NAMES)
     checkMethods('store', store, 'a Store', STORE_METHODS)
@@ -106,7 +106,8 @@ export class TieredCache<V> implements AsyncDisposable {
     const tierBreaker = new TierBreaker(clock, breaker)
     this.#timers = new ClosableClock(clock)
     const inMemory = { ...l1, ttl: Math.min(l1Ttl, l1.ttl ?? Infinity), clock: this.#timers }
-    this.#l1 = guard === undefined ? new Cache(inMemory) : new GuardedCache({ ...inMemory, guard })
+    this.#l1 =
+      protect === undefined ? new Cache(inMemory) : new GuardedCache({ ...inMemory, protect })
     this.#breaker = tierBreaker
     this.#enabled = options.enabled ?? true
     this.#defaults = planLoads(l1)

@@ -1,7 +1,7 @@
 import type { StatsKinds } from '@millrace/kit'
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { CACHE_STATS_KINDS, type CacheStats } from '../cache/cache-stats.ts'
-import type { Guarding } from '../guard/guarded-cache.ts'
+import type { Protection } from '../guard/guarded-cache.ts'
 import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import type { LoadLease } from './load-lease.ts'
@@ -32,7 +32,7 @@ export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
    */
   readonly breaker?: TierBreakerOptions | false | undefined
   /** For development and tests: protects what is handed out as `GuardedCache` of `/guard` does. Default: not, as it costs time. */
-  readonly guard?: Guarding | undefined
+  readonly protect?: Protection | undefined
 }
 
 /** Counters of a `TieredCache`. */
