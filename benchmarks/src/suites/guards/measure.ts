@@ -25,7 +25,7 @@ const SPENT: readonly Traffic[] = [
   },
 ]
 
-export interface FalseTrips {
+interface FalseTrips {
   readonly name: string
   readonly trips: number
 }
@@ -57,7 +57,7 @@ export function* falseTrips(context: Context, evaluations: number): Generator<Fa
   }
 }
 
-export interface Found {
+interface Found {
   readonly name: string
   /** Percent of the runs. */
   readonly found: number

@@ -8,7 +8,7 @@ import type { Random } from './random.ts'
 /** Seconds between two evaluations. */
 const INTERVAL = 10
 
-export interface Run {
+interface Run {
   readonly seed: number
   readonly seconds: number
   /** Ends at the first trip after this second. Default: goes on */

@@ -18,7 +18,7 @@ const SCRAPE: OptionNames<ScrapeOptions> = { accept: true, signal: true }
 const OPEN_METRICS: OptionNames<OpenMetricsOptions> = { version: true }
 const OTLP: OptionNames<OtlpOptions> = { histograms: true, resource: true }
 
-export interface ExportSource {
+interface ExportSource {
   readonly timeline: Timeline
   /** Brings everything up to date. */
   collect(): readonly Family[]
