@@ -29,8 +29,8 @@ export interface ResultCounts {
   readonly cutOff: number
 }
 
-/** Files whose results are looked up together, and whose states are those of one moment. */
-const batchSize = 512
+/** Files whose states are those of one moment. What is in flight survives collections of young garbage, so few are faster than many. */
+const batchSize = 64
 
 /**
  * Facts of all source files: by a stat alone where nothing changed, by a hash of the bytes where only the times did, else by

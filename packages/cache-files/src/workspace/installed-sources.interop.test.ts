@@ -46,7 +46,7 @@ function copySources(from: string): string[] {
       if (copies.length === FILES) return
       const path = join(below, entry.name)
       if (entry.isDirectory()) visit(path)
-      else if (SOURCE.test(path) && statSync(join(from, path)).size < 60_000) {
+      else if (entry.isFile() && SOURCE.test(path) && statSync(join(from, path)).size < 60_000) {
         const copy = join(root, path)
         mkdirSync(dirname(copy), { recursive: true })
         copyFileSync(join(from, path), copy)

@@ -123,7 +123,7 @@ export class RequestBatch {
       for (const request of this.#open) {
         const answer = readyAnswer(evaluator, request.node, revision)
         if (answer !== undefined) this.#note(request, answer)
-        else void this.#answer(request, evaluator.demand(request.node, revision, request), revision)
+        else this.#await(request, evaluator.demand(request.node, revision, request), revision)
       }
       if (this.#answered.length > 0) this.#check()
     } catch (error) {
@@ -131,11 +131,16 @@ export class RequestBatch {
     }
   }
 
-  async #answer(request: GraphRequest, demand: Promise<unknown>, revision: Look): Promise<void> {
-    const [answer] = await Promise.allSettled([demand])
-    if (this.#revision !== revision) return
-    this.#note(request, answer)
-    this.#check()
+  #await(request: GraphRequest, demand: Promise<unknown>, revision: Look): void {
+    const settle = (answer: PromiseSettledResult<unknown>): void => {
+      if (this.#revision !== revision) return
+      this.#note(request, answer)
+      this.#check()
+    }
+    demand.then(
+      value => settle({ status: 'fulfilled', value }),
+      reason => settle({ status: 'rejected', reason }),
+    )
   }
 
   #note(request: GraphRequest, answer: PromiseSettledResult<unknown>): void {
