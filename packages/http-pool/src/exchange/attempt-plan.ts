@@ -9,7 +9,8 @@ import { withInjectedHeaders } from '../request/injected-headers.ts'
 import { retryAfter } from '../retry/retry-after.ts'
 import { isTransient } from '../retry/transient-errors.ts'
 import type { PoolCore } from '../shared/pool-core.ts'
-import { Attempt, type AttemptOwner } from './attempt.ts'
+import { Attempt } from './attempt.ts'
+import type { AttemptOwner } from './attempt-owner.ts'
 import { AttemptTrace } from './attempt-trace.ts'
 import { reportAnswer } from './guard-report.ts'
 import { isConnectionEnd, isRepeatable, mayRepeat } from './repeat-rules.ts'
@@ -17,7 +18,7 @@ import { isConnectionEnd, isRepeatable, mayRepeat } from './repeat-rules.ts'
 const MAX_RESENDS = 3
 
 /** The exchange, as the plan of its attempts sees it. */
-export interface PlanOwner extends AttemptOwner {
+export interface PlanOwner extends AttemptOwner<Attempt> {
   readonly core: PoolCore
   readonly origin: Origin
   /** With a new body for each attempt after the first. */

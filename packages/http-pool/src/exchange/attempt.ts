@@ -6,14 +6,15 @@ import type { Origin } from '../connect/origin.ts'
 import { resetError, StreamAbandoned } from '../connect/stream-errors.ts'
 import type { StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
-import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import type { Controller, ResponseHeaders } from '../handler.ts'
 import type { PermitOutcome } from '../limits/limiter.ts'
 import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
-import type { CallPolicy } from '../options/call-policy.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { discardBody } from '../request/request-body.ts'
 import type { Timed } from '../time/deadline-heap.ts'
+import type { AttemptOwner } from './attempt-owner.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
+import { bodyTimeout } from './body-timeout.ts'
 import { type ReportedAttempt, reportEnd } from './guard-report.ts'
 
 /** Bytes of an unwanted response that are read to keep its connection, and the time that may take. */
@@ -29,46 +30,9 @@ const DRAIN_TIMEOUT = 2_000
  */
 export type AttemptPhase = 'waiting' | 'opening' | 'sent' | 'body' | 'draining' | 'over'
 
-/** The exchange, as its attempts see it. */
-export interface AttemptOwner extends AsyncResource {
-  readonly policy: CallPolicy
-  readonly downstream: Handler
-  /** When the caller's time is over, by the pool's clock. */
-  readonly totalDeadline: number
-  totalTimeoutError(): HttpTimeoutError
-  /** Sees to it that the attempt's deadline is looked at by then. */
-  watch(deadline: number): void
-  /** It is on the wire. */
-  onAttemptSent(attempt: Attempt): void
-  /** The head of its final response has come. */
-  onAttemptHeaders(
-    attempt: Attempt,
-    controller: Controller,
-    statusCode: number,
-    headers: ResponseHeaders,
-    statusMessage: string | undefined,
-  ): void
-  onAttemptInterim(
-    statusCode: number,
-    headers: ResponseHeaders,
-    statusMessage: string | undefined,
-  ): void
-  onAttemptData(chunk: Buffer): void
-  onAttemptEnd(trailers: ResponseHeaders): void
-  onAttemptUpgrade(
-    attempt: Attempt,
-    controller: Controller,
-    statusCode: number,
-    headers: ResponseHeaders,
-    socket: Duplex,
-  ): void
-  /** It has failed, before its end or in it. */
-  onAttemptError(attempt: Attempt, error: Error): void
-}
-
 /** One sending of a request: the handler that undici calls, and a place in the queue. */
 export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwner, Timed {
-  readonly exchange: AttemptOwner
+  readonly exchange: AttemptOwner<Attempt>
   readonly origin: Origin
   readonly options: ExchangeOptions
   trace: AttemptTrace | undefined
@@ -105,7 +69,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   #heard = 0
   #permit: PermitTurn | undefined
 
-  constructor(exchange: AttemptOwner, origin: Origin, options: ExchangeOptions) {
+  constructor(exchange: AttemptOwner<Attempt>, origin: Origin, options: ExchangeOptions) {
     this.exchange = exchange
     this.origin = origin
     this.options = options
@@ -329,8 +293,8 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
       controller.abort(error)
       return
     }
-    // undici closes the stream and then destroys it. Node 24 never returns from that while the end of an upload is on its way, and
-    // does if the stream is destroyed first.
+    // undici closes the stream and then destroys it. While the end of an upload is on its way Node 24 does not come back to its event
+    // loop from that, and does if the stream is destroyed first: the README has the program.
     this.stream?.destroy()
     controller.abort(new StreamAbandoned(error))
   }
@@ -371,13 +335,4 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
       connection.release(this, failed)
     }
   }
-}
-
-/** An event stream is silent for as long as nothing happens. */
-function bodyTimeout(
-  { bodyTimeout, hasOwnBodyTimeout }: CallPolicy,
-  { 'content-type': type }: ResponseHeaders,
-): number {
-  const isEndless = typeof type === 'string' && type.startsWith('text/event-stream')
-  return isEndless && !hasOwnBodyTimeout ? 0 : bodyTimeout
 }

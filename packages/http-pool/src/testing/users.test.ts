@@ -21,12 +21,24 @@ beforeEach(async () => {
     hits++
     let body = ''
     for await (const chunk of request) body += chunk
+    const [, kind, path] = /^\/(flaky|moved)(\/.*)/.exec(request.url!) ?? []
+    if (kind === 'moved') {
+      response.writeHead(307, { location: path!, 'cache-control': 'max-age=60' }).end()
+      return
+    }
+    if (kind === 'flaky' && hits % 2 === 0) {
+      response.writeHead(503, { 'cache-control': 'no-store' }).end()
+      return
+    }
     const { authorization = '', cookie = '', host = '', 'x-tenant': tenant = '' } = request.headers
+    const { 'x-api-key': key } = request.headers
     response.setHeader('cache-control', 'max-age=60')
     // RFC 9111 leaves this to the server, but for authorization.
     response.setHeader('vary', 'cookie, x-tenant')
     setTimeout(() => {
-      response.end(JSON.stringify({ authorization, cookie, tenant, host, body, url: request.url }))
+      response.end(
+        JSON.stringify({ authorization, cookie, tenant, key, host, body, url: request.url }),
+      )
     }, 5)
   })
   server.listen(0, '127.0.0.1')
@@ -119,38 +131,107 @@ test('a trace context does not keep requests from sharing a response, and each a
   expect(pool.stats().coalesced).toBe(2)
 })
 
-test('fifty users with random requests get what they may get, and nothing else', async () => {
-  const random = seededRandom(7)
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
+test.each([
+  ['alone', {}],
+  ['coalesced', { coalesce: true }],
+  ['cached', { cache: true }],
+])('a redirect, %s, is followed in the context of its own caller', async (_name, options) => {
   const pool = makePool({
-    cache: { store: new MemoryStore<CachedResponses>() },
-    coalesce: true,
+    ...options,
+    connectionsPerHost: 1,
     injectHeaders: headers => {
-      const [kind, name] = user.getStore()!.split(' ') as [string, string]
-      headers[kind] = name
-      headers.traceparent = `00-${Math.random()}`
+      headers.authorization = user.getStore()!
     },
   })
-  const call = async (i: number): Promise<void> => {
-    const kind = pick(['authorization', 'cookie', 'x-tenant'])
-    const name = `user-${i % 50}`
-    const path = `/p${Math.floor(random() * 3)}`
-    const host = random() < 0.2 ? pick(['a.test', 'b.test']) : undefined
-    const method = pick(['GET', 'GET', 'GET', 'POST', 'QUERY'])
-    const body = method !== 'GET' || random() < 0.1 ? pick(['one', 'two']) : undefined
-    const answer = await user.run(`${kind} ${name}`, () =>
-      pool.json<Record<string, string>>(url + path, {
-        method,
-        ...(body === undefined ? undefined : { body }),
-        ...(host === undefined ? undefined : { headers: { host } }),
-      }),
+  // The first one opens the socket that all share.
+  for (const name of ['a', 'b', 'c']) {
+    const answer = await user.run(name, () => pool.json(`${url}/moved/p`))
+    expect(answer).toMatchObject({ authorization: name, url: '/p' })
+    const { fetch, interceptors, request } = await import('undici')
+    const dispatcher = pool.dispatcher.compose(interceptors.redirect({ maxRedirections: 1 }))
+    const { body } = await user.run(name, () => request(`${url}/moved/q`, { dispatcher }))
+    expect(await body.json()).toMatchObject({ authorization: name, url: '/q' })
+    const fetched = await user.run(name, () =>
+      fetch(`${url}/moved/r`, { dispatcher: pool.dispatcher }),
     )
-    const field = kind === 'x-tenant' ? 'tenant' : kind
-    expect(answer).toMatchObject({ [field]: name, url: path, body: body ?? '' })
-    expect(answer.host).toBe(host ?? new URL(url).host)
+    expect(await fetched.json()).toMatchObject({ authorization: name, url: '/r' })
   }
-  for (let round = 0; round < 2 + runs(4); round++) {
-    await Promise.all(Array.from({ length: 50 }, (_, i) => call(i)))
-  }
-  expect(pool.stats().cached).toBeGreaterThan(0)
 })
+
+test('a hook that waits is refused: the request would go out without what it adds', async () => {
+  const late = async (headers: Record<string, string>): Promise<void> => {
+    await Promise.resolve()
+    headers.authorization = 'late'
+  }
+  for (const options of [{}, { coalesce: true }, { cache: true }]) {
+    const pool = makePool({ ...options, injectHeaders: late as never })
+    await expect(pool.json(`${url}/`)).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_INVALID_OPTION',
+      option: 'injectHeaders',
+    })
+    expect(pool.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0 })
+  }
+  expect(hits).toBe(0)
+})
+
+test.each([
+  ['a store', () => ({ store: new MemoryStore<CachedResponses>() })],
+  ['memory', () => ({})],
+])(
+  'fifty users with random requests over %s get what they may get, and nothing else',
+  async (_name, makeCache) => {
+    const random = seededRandom(7)
+    const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
+    const pool = makePool({
+      cache: makeCache(),
+      coalesce: true,
+      // Half of the flaky requests fail: each of them is tried again, with the headers of its own user.
+      retry: { baseDelay: 0, budgetFloor: 10_000, hostTokens: 1e6, maxAttempts: 20 },
+      origins: { [url]: { headers: { 'x-api-key': 'service' } } },
+      injectHeaders: headers => {
+        const [kind, name] = user.getStore()!.split(' ') as [string, string]
+        if (kind !== 'own') headers[kind] = name
+        headers.traceparent = `00-${Math.random()}`
+      },
+    })
+    const call = async (i: number): Promise<void> => {
+      const kind = pick(['own', 'authorization', 'cookie', 'x-tenant'])
+      const name = `user-${i % 50}`
+      const target = `/p${Math.floor(random() * 3)}`
+      const path = pick(['', '', '/flaky', '/moved']) + target
+      const host = random() < 0.2 ? pick(['a.test', 'b.test']) : undefined
+      const method = pick(['GET', 'GET', 'GET', 'POST', 'QUERY'])
+      const body = method !== 'GET' || random() < 0.1 ? pick(['one', 'two']) : undefined
+      const answer = await user.run(`${kind} ${name}`, () =>
+        pool.json<Record<string, string>>(url + path, {
+          method,
+          retry: true,
+          ...(body === undefined ? undefined : { body }),
+          headers: {
+            host,
+            // A caller's own, which has precedence.
+            authorization: kind === 'own' ? name : undefined,
+            'if-none-match': random() < 0.1 ? '"of-nothing"' : undefined,
+          },
+        }),
+      )
+      const field = kind === 'x-tenant' ? 'tenant' : kind === 'own' ? 'authorization' : kind
+      const arrived = path.startsWith('/moved') ? target : path
+      expect(answer).toMatchObject({
+        [field]: name,
+        key: 'service',
+        url: arrived,
+        body: body ?? '',
+      })
+      for (const other of ['authorization', 'cookie', 'tenant']) {
+        if (other !== field) expect(answer[other]).toBe('')
+      }
+      expect(answer.host).toBe(host ?? new URL(url).host)
+    }
+    for (let round = 0; round < 2 + runs(4); round++) {
+      await Promise.all(Array.from({ length: 50 }, (_, i) => call(i)))
+    }
+    expect(pool.stats().cached).toBeGreaterThan(0)
+    expect(pool.stats().retries).toBeGreaterThan(0)
+  },
+)

@@ -132,3 +132,17 @@ test('socketPath leads to a Unix socket', async () => {
   local.close()
   await rm(folder, { recursive: true })
 })
+
+test('a part of a body is asked for in plain bytes, and one of a compressed body is handed out as it came', async () => {
+  server.on('/', ({ headers }) => ({
+    status: 206,
+    body: JSON.stringify(headers['accept-encoding']),
+    headers: { 'content-encoding': 'gzip', 'content-range': 'bytes 0-9/100' },
+  }))
+  const { statusCode, headers, body } = await makePool({ decompress: true }).request(
+    server.url('/'),
+    { headers: { range: 'bytes=0-9' } },
+  )
+  expect([statusCode, headers['content-encoding']]).toEqual([206, 'gzip'])
+  expect(await body.json()).toBe('identity')
+})

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { runs, seededRandom, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
-import { IdleLimit } from '../connect/idle-limit.ts'
 import { HttpPool, type HttpPoolOptions } from '../index.ts'
-import { Load } from './load.fixture.ts'
+import { Load } from '../testing/load.fixture.ts'
+import { IdleLimit } from './idle-limit.ts'
 
 const closers: (() => unknown)[] = []
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false, coalesce: true })
 

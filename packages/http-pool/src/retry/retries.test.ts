@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { FaultProxy, type Reply, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import type { HttpPool } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: { baseDelay: 1 } })
 

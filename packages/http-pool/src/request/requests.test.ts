@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { FormData as UndiciFormData } from 'undici'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { HttpPool, RequestBody, RequestOptions } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 let pool: HttpPool
 const makePool = useUpstream({ retry: { baseDelay: 0 } })

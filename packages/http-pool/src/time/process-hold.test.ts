@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { freePort, UpstreamServer } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 
-const script = fileURLToPath(new URL('process-life.fixture.ts', import.meta.url))
+const script = fileURLToPath(new URL('../testing/process-life.fixture.ts', import.meta.url))
 
 /** What the script printed; rejects unless it ended by itself with 0. */
 async function run(action: string, url: string): Promise<string> {

@@ -6,8 +6,8 @@ import { inspect } from 'node:util'
 import { freePort, selfSignedCertificate } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool, type HttpPoolOptions, InvalidOptionError } from '../index.ts'
-import { resolveProxy } from '../proxy/proxy-choice.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
+import { resolveProxy } from './proxy-choice.ts'
 
 const makePool = useUpstream({ retry: false })
 

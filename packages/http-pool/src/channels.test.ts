@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { UpstreamServer } from '@millrace/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type AttemptMessage, HttpPool, type RequestMessage } from '../index.ts'
+import { type AttemptMessage, HttpPool, type RequestMessage } from './index.ts'
 
 let server: UpstreamServer
 let stop: (() => void)[] = []

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { resolvesTo } from './lookup.fixture.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { resolvesTo } from '../testing/lookup.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: { baseDelay: 0 } })
 

@@ -3,7 +3,7 @@ import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { CachedResponses } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false })
 

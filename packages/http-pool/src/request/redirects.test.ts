@@ -1,7 +1,7 @@
 import { UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 let other: UpstreamServer
 let pool: HttpPool

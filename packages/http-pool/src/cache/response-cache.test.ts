@@ -1,7 +1,7 @@
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { describe, expect, test } from 'vitest'
 import type { CachedResponses, HttpPoolOptions } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 type CacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>
 

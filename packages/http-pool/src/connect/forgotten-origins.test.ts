@@ -1,7 +1,7 @@
 import { VirtualClock } from '@millrace/testkit'
 import { beforeEach, expect, test } from 'vitest'
 import type { HttpPool, HttpPoolOptions } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const strangers = 1_200
 let clock: VirtualClock

@@ -5,7 +5,7 @@ import { FsStore } from '@millrace/cache-core/fs'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { describe, expect, test } from 'vitest'
 import type { CachedResponses, ResponseStore } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 type Store = ResponseStore<CachedResponses>
 

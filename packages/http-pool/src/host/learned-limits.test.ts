@@ -1,7 +1,7 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import type { HttpPool } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false })
 

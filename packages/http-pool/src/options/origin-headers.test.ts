@@ -1,7 +1,7 @@
 import { UpstreamServer } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { HttpPoolOptions } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 let other: UpstreamServer
 const makePool = useUpstream({ retry: { baseDelay: 0 } })

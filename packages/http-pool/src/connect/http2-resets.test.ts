@@ -3,7 +3,7 @@ import { constants } from 'node:http2'
 import { FaultProxy } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool, type HttpPoolOptions } from '../index.ts'
-import { H2Server } from './h2-server.fixture.ts'
+import { H2Server } from '../testing/h2-server.fixture.ts'
 
 const {
   NGHTTP2_CANCEL,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { nextLink } from '../response/next-link.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
+import { nextLink } from './next-link.ts'
 
 const makePool = useUpstream({ retry: false })
 

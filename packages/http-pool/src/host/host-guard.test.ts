@@ -3,7 +3,7 @@ import { AdaptiveSemaphore, Aimd } from '@millrace/rate-limit/adaptive'
 import { UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import type { HttpPool, Limiter, RequestOptions } from '../index.ts'
-import { server, useUpstream } from './upstream.fixture.ts'
+import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false })
 
