@@ -11,6 +11,7 @@ import {
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { CallPolicy } from '../options/call-policy.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
+import { isRedirect } from '../request/redirect-target.ts'
 import { discardBody } from '../request/request-body.ts'
 import type { PoolCore, Running } from '../shared/pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
@@ -56,6 +57,7 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
   #upstream: Controller | null = null
   #leakAt = Infinity
   #received = 0
+  #isRedirected = false
   #message: RequestMessage | undefined
   #startedAt = 0
 
@@ -175,7 +177,13 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
     this.#upstream = controller
     this.rawHeaders = controller.rawHeaders ?? null
     if (this.#message !== undefined) this.#message.statusCode = statusCode
-    this.downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
+    // Whoever follows it sends the next request in here, and is not to find the context of the socket.
+    if (isRedirect(statusCode)) {
+      this.#isRedirected = true
+      this.runInAsyncScope(this.#handOut, this, statusCode, headers, statusMessage)
+    } else {
+      this.#handOut(statusCode, headers, statusMessage)
+    }
     if (this.paused && !this.settled) controller.pause()
   }
 
@@ -200,7 +208,8 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
   onAttemptEnd(trailers: ResponseHeaders): void {
     this.#finish(undefined)
     this.rawTrailers = this.#upstream?.rawTrailers ?? null
-    this.downstream.onResponseEnd?.(this, trailers)
+    if (this.#isRedirected) this.runInAsyncScope(this.#handOutEnd, this, trailers)
+    else this.#handOutEnd(trailers)
   }
 
   onAttemptUpgrade(
@@ -226,6 +235,14 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
     } else {
       this.fail(toPoolError(error))
     }
+  }
+
+  #handOut(statusCode: number, headers: ResponseHeaders, statusMessage: string | undefined): void {
+    this.downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
+  }
+
+  #handOutEnd(trailers: ResponseHeaders): void {
+    this.downstream.onResponseEnd?.(this, trailers)
   }
 
   #checkLeak(now: number): void {

@@ -1,3 +1,4 @@
+import { InvalidOptionError, isThenable } from '@millrace/kit'
 import type { ExchangeOptions } from './exchange-options.ts'
 import { addMissing, dropHeaders, headerList } from './header-list.ts'
 import type { InjectHeaders } from './inject-headers.ts'
@@ -68,7 +69,17 @@ function injected(
   inject: InjectHeaders,
 ): Record<string, string> {
   const added: Record<string, string> = Object.create(null)
-  inject(added, { method: options.method, origin, path: options.path, attempt })
+  const returned: unknown = inject(added, {
+    method: options.method,
+    origin,
+    path: options.path,
+    attempt,
+  })
+  if (isThenable(returned)) {
+    // What it is rejected with comes too late to be told: the request has failed by then.
+    returned.then(undefined, () => {})
+    throw new InvalidOptionError('injectHeaders', 'a function that does not wait', returned)
+  }
   // A hook that has no user to tell of may say so by undefined.
   for (const name of Object.keys(added)) if ((added[name] ?? null) === null) delete added[name]
   return added

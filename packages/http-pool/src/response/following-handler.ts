@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { isRedirect, redirectTarget } from '../request/redirect-target.ts'
@@ -22,9 +23,10 @@ const READABLE_REDIRECT = 64 * 1024
  *
  * Redirects are followed here and not further in, so that what is cached or shared is the response of a URL
  * and not that of wherever it points today. Each hop is a request of its own with its own controller; what
- * comes from an earlier one is ignored.
+ * comes from an earlier one is ignored. A response comes in the context of whoever opened its socket, or of the caller who asked
+ * first: hops are sent in that of this one, as hooks may look there for whose request it is.
  */
-export abstract class FollowingHandler implements Handler {
+export abstract class FollowingHandler extends AsyncResource implements Handler {
   #call: Call
   #controller: Controller | null = null
   /** The controllers of hops that have been followed. */
@@ -38,6 +40,7 @@ export abstract class FollowingHandler implements Handler {
   #isSettled = false
 
   constructor(call: Call) {
+    super('MillraceHttpCall')
     this.#call = call
   }
 
@@ -145,7 +148,7 @@ export abstract class FollowingHandler implements Handler {
       return
     }
     this.#call = { ...this.#call, options: target }
-    this.#call.dispatch(this.#call.options, this)
+    this.runInAsyncScope(this.#call.dispatch, undefined, target, this)
   }
 
   #fail(error: Error): void {
