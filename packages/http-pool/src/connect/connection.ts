@@ -6,6 +6,7 @@ import type { OriginSettings } from '../options/origin-settings.ts'
 import { RefusedAddress } from '../security/guarded-lookup.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { Carried, Carrier } from './carried.ts'
+import { ContinueFilter } from './continue-filter.ts'
 import type { Counters } from './counters.ts'
 import type { PoolLoad } from './pool-load.ts'
 import type { Demand, Idle } from './socket-budget.ts'
@@ -78,6 +79,8 @@ export class Connection implements Carrier, Idle, Timed {
   readonly #streams = new Set<Carried>()
   #hasSettings = false
   #connectStart = 0
+  /** Over HTTP/1.1. */
+  #filter: ContinueFilter | undefined
 
   constructor(owner: ConnectionOwner) {
     this.owner = owner
@@ -98,6 +101,7 @@ export class Connection implements Carrier, Idle, Timed {
 
   dispatch(carried: Carried): void {
     this.active++
+    if (this.#filter !== undefined) this.#filter.awaitsHead = true
     this.#client.dispatch(carried.options, carried)
   }
 
@@ -230,9 +234,12 @@ export class Connection implements Carrier, Idle, Timed {
     this.isH2 = socket.alpnProtocol === 'h2'
     this.capacity = 1
     this.#hasSettings = false
+    this.#filter = undefined
     if (this.isH2) {
       load.streams.add()
       socket.once('close', () => load.streams.remove())
+    } else {
+      this.#filter = new ContinueFilter(socket)
     }
     this.owner.onConnect(this)
   }
