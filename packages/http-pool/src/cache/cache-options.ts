@@ -16,4 +16,10 @@ export interface CacheOptions {
   readonly type?: 'shared' | 'private' | undefined
   /** Seconds for which a response is fresh that says nothing about it. Default: such responses are not kept */
   readonly cacheByDefault?: number | undefined
+  /**
+   * Fields that stand for `Cache-Control` and `Expires` where a response has them, those with precedence first (RFC 9213):
+   * `['CDN-Cache-Control']` for a cache that is a part of the origin's own delivery. Default: none, as such a field says nothing to
+   * caches of others
+   */
+  readonly targets?: readonly string[] | undefined
 }

@@ -4,6 +4,7 @@ import {
   checkNonNegative,
   checkOneOf,
   checkOptions,
+  InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
 import type { CacheOptions } from './cache-options.ts'
@@ -14,6 +15,8 @@ export interface CacheSettings {
   readonly maxEntrySize: number
   readonly type: 'shared' | 'private'
   readonly cacheByDefault: number | undefined
+  /** In lower case. */
+  readonly targets: readonly string[]
 }
 
 const OPTION_NAMES: OptionNames<CacheOptions> = {
@@ -21,15 +24,32 @@ const OPTION_NAMES: OptionNames<CacheOptions> = {
   maxEntrySize: true,
   type: true,
   cacheByDefault: true,
+  targets: true,
 }
 
 export function resolveCache(options: CacheOptions): CacheSettings {
   checkOptions('cache', options, OPTION_NAMES)
   const { store, type = 'shared', cacheByDefault, maxEntrySize = 5 * 1024 * 1024 } = options
+  const { targets = [] } = options
   return {
     store: store && checkMethods('cache.store', store, 'a store', ['get', 'set', 'delete']),
     type: checkOneOf('cache.type', type, ['shared', 'private']),
     maxEntrySize: checkIntegerOrInfinity('cache.maxEntrySize', maxEntrySize, 0),
     cacheByDefault: cacheByDefault && checkNonNegative('cache.cacheByDefault', cacheByDefault),
+    targets: checkTargets(targets),
   }
+}
+
+function checkTargets(targets: unknown): string[] {
+  const isList =
+    Array.isArray(targets) &&
+    targets.every(each => typeof each === 'string' && /^[\w-]+-cache-control$/i.test(each))
+  if (!isList) {
+    throw new InvalidOptionError(
+      'cache.targets',
+      'a list of fields like CDN-Cache-Control',
+      targets,
+    )
+  }
+  return targets.map(each => each.toLowerCase())
 }

@@ -3,7 +3,9 @@ import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { withValidAge } from './age-field.ts'
 import { correspond, freshened } from './freshened-headers.ts'
+import { rawHeaders } from './raw-headers.ts'
 import type { CacheKey, StoredResponse, UndiciStore } from './response-store.ts'
+import { understood } from './understood-response.ts'
 
 /**
  * Between undici's cache and the request: turns a 304 into the whole response that it stands for, the stored
@@ -16,6 +18,7 @@ import type { CacheKey, StoredResponse, UndiciStore } from './response-store.ts'
 export class Freshening implements Handler, Controller {
   readonly #store: UndiciStore
   readonly #options: ExchangeOptions
+  readonly #targets: readonly string[]
   readonly #downstream: Handler
   #upstream: Controller | null = null
   #notModified: { headers: ResponseHeaders; statusMessage: string | undefined } | undefined
@@ -29,9 +32,16 @@ export class Freshening implements Handler, Controller {
   rawHeaders: Controller['rawHeaders'] = null
   rawTrailers: Controller['rawTrailers'] = null
 
-  constructor(store: UndiciStore, options: ExchangeOptions, downstream: Handler) {
+  /** @param targets fields that stand for `Cache-Control`, in lower case */
+  constructor(
+    store: UndiciStore,
+    options: ExchangeOptions,
+    targets: readonly string[],
+    downstream: Handler,
+  ) {
     this.#store = store
     this.#options = options
+    this.#targets = targets
     this.#downstream = downstream
   }
 
@@ -72,7 +82,7 @@ export class Freshening implements Handler, Controller {
     this.rawHeaders = controller.rawHeaders ?? null
     const valid = withValidAge(headers)
     if (statusCode === 304) this.#notModified = { headers: valid, statusMessage }
-    else this.#downstream.onResponseStart?.(this, statusCode, valid, statusMessage)
+    else this.#start(statusCode, valid, statusMessage)
   }
 
   onResponseData(_controller: Controller, chunk: Buffer): void {
@@ -113,16 +123,21 @@ export class Freshening implements Handler, Controller {
     const { headers, statusMessage } = this.#notModified!
     const asked = this.#options.headers as ResponseHeaders
     if (stored === undefined || !correspond(asked, headers, stored)) {
-      this.#downstream.onResponseStart?.(this, 304, headers, statusMessage)
+      this.#start(304, headers, statusMessage)
     } else {
       const updated = freshened(stored.headers, headers)
       this.rawHeaders = rawHeaders(updated)
-      this.#downstream.onResponseStart?.(this, stored.statusCode, updated, stored.statusMessage)
+      this.#start(stored.statusCode, updated, stored.statusMessage)
       for (const chunk of chunks(stored.body)) this.#downstream.onResponseData?.(this, chunk)
     }
     this.#isAnswered = true
     // The cache pauses while it looks for what a 304 is about.
     if (!this.paused) this.#end({})
+  }
+
+  #start(statusCode: number, headers: ResponseHeaders, statusMessage: string | undefined): void {
+    const told = statusCode < 200 ? headers : understood(statusCode, headers, this.#targets)
+    this.#downstream.onResponseStart?.(this, statusCode, told, statusMessage)
   }
 
   #end(trailers: ResponseHeaders): void {
@@ -142,15 +157,4 @@ export class Freshening implements Handler, Controller {
 function chunks(body: NonNullable<StoredResponse>['body']): Iterable<Buffer> {
   if (body === undefined) return []
   return Buffer.isBuffer(body) ? [body] : (body as Buffer[])
-}
-
-/** As they would have come over the wire: `undici.fetch` reads these and not the parsed ones. */
-function rawHeaders(headers: ResponseHeaders): Buffer[] {
-  const list: Buffer[] = []
-  for (const [name, value] of Object.entries(headers)) {
-    for (const each of Array.isArray(value) ? value : [value]) {
-      list.push(Buffer.from(name, 'latin1'), Buffer.from(String(each), 'latin1'))
-    }
-  }
-  return list
 }

@@ -8,7 +8,7 @@ export type UndiciStore = Pick<
   'get' | 'createWriteStream' | 'delete'
 >
 export type CacheKey = Parameters<UndiciStore['get']>[0]
-type CacheValue = Parameters<UndiciStore['createWriteStream']>[1]
+export type CacheValue = Parameters<UndiciStore['createWriteStream']>[1]
 /** What a store has found. */
 export type StoredResponse = Awaited<ReturnType<UndiciStore['get']>>
 

@@ -1,7 +1,4 @@
-import { cacheStores, type Dispatcher, interceptors } from 'undici'
-import type { CacheSettings } from '../cache/cache-settings.ts'
-import { Freshening } from '../cache/freshening.ts'
-import { StoreAdapter } from '../cache/response-store.ts'
+import { responseCache } from '../cache/response-cache.ts'
 import { Coalescer } from '../coalesce/coalescer.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { addMissing, headerList, headerValue } from '../request/header-list.ts'
@@ -31,7 +28,11 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): DispatchChain
     core.coalescer = coalescer
     dispatch = coalescer.dispatch.bind(coalescer)
   }
-  if (cache !== undefined) dispatch = withCache(core, cache, dispatch)
+  if (cache !== undefined) {
+    const responses = responseCache(cache, dispatch)
+    core.store = responses.store
+    dispatch = responses.dispatch
+  }
   // Whose request it is has to be known before anything is looked up or shared.
   if (injectHeaders !== undefined && (coalesce || cache !== undefined)) {
     dispatch = withIdentity(injectHeaders, dispatch)
@@ -46,41 +47,6 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): DispatchChain
 function withIdentity(inject: InjectHeaders, next: Dispatch): Dispatch {
   return (options, handler) => {
     next(withIdentifyingHeaders(options, String(options.origin), inject), handler)
-  }
-}
-
-function withCache(
-  core: PoolCore,
-  { store: given, maxEntrySize, type, cacheByDefault }: CacheSettings,
-  next: Dispatch,
-): Dispatch {
-  if (given !== undefined) core.store = new StoreAdapter(given, maxEntrySize)
-  const store = core.store ?? new cacheStores.MemoryCacheStore({ maxEntrySize })
-  const cache = interceptors.cache({
-    store,
-    type,
-    ...(cacheByDefault === undefined ? undefined : { cacheByDefault }),
-  })
-  const dispatch: Dispatcher.Dispatch = (options: ExchangeOptions, handler) => {
-    if (options.call !== undefined) options.call.isForwarded = true
-    // The cache keeps nothing else, and does not touch its requests.
-    const isCached = options.method === 'GET' && !options.upgrade
-    try {
-      next(options, isCached ? new Freshening(store, options, handler) : handler)
-    } catch (error) {
-      // In the background nothing would catch it.
-      handler.onResponseError?.(null as never, error as Error)
-    }
-    return true
-  }
-  const cached = cache(dispatch) as unknown as Dispatch
-  return (options, handler) => {
-    if (isKeyedByUrl(options)) {
-      cached(options, handler)
-      return
-    }
-    if (options.call !== undefined) options.call.isForwarded = true
-    next(options, handler)
   }
 }
 
@@ -117,17 +83,8 @@ function withDecompression(core: PoolCore, next: Dispatch): Dispatch {
 
 function withAcceptEncoding(headers: ExchangeOptions['headers']): string[] {
   const list = headerList(headers)
-  addMissing(list, 'accept-encoding', ACCEPT_ENCODING)
+  // Byte ranges are those of the encoded body; as in fetch, a part is asked for in plain bytes.
+  const encoding = headerValue(list, 'range') === undefined ? ACCEPT_ENCODING : 'identity'
+  addMissing(list, 'accept-encoding', encoding)
   return list
-}
-
-/**
- * Whether the URL says what is asked for, which is all that the cache's key has besides what responses vary by. Not so with a host
- * of the caller's own, and where a GET or HEAD has content (RFC 9110 section 9.3.1 knows no meaning of it, yet servers do).
- */
-function isKeyedByUrl({ method, headers, body, origin }: ExchangeOptions): boolean {
-  if (method !== 'GET' && method !== 'HEAD') return true
-  if ((body ?? null) !== null) return false
-  const host = headerValue(headerList(headers), 'host')
-  return host === undefined || URL.parse(String(origin))?.host === host
 }

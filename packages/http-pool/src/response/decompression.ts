@@ -102,8 +102,9 @@ export class Decompression implements Handler, Controller {
   ): void {
     this.rawHeaders = controller.rawHeaders ?? null
     this.#reset()
-    const encodings =
-      statusCode < 200 || statusCode === 204 || statusCode === 304 ? [] : layers(headers)
+    // A part of a compressed body unpacks to nothing.
+    const isWhole = statusCode >= 200 && ![204, 206, 304].includes(statusCode)
+    const encodings = isWhole ? layers(headers) : []
     if (encodings.length === 0) {
       this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
       return

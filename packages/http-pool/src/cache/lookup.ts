@@ -1,0 +1,60 @@
+/** What a request makes its answer depend on, besides what is stored: a cache that has a response decides by it. */
+export interface Conditions {
+  readonly ifNoneMatch: string | undefined
+  readonly ifModifiedSince: string | undefined
+  readonly range: string | undefined
+  readonly ifRange: string | undefined
+}
+
+/** A request, as a cache looks for its response. */
+interface Lookup {
+  /** What variants are told apart by, as a flat list. */
+  readonly headers: string[]
+  /** Undefined if there are none. */
+  readonly conditions: Conditions | undefined
+}
+
+const CONDITIONAL: readonly string[] = ['if-none-match', 'if-modified-since', 'range', 'if-range']
+
+/** Lists in which whitespace around commas and semicolons means nothing (RFC 9111 section 4.1). */
+const NEGOTIATION: readonly string[] = [
+  'accept',
+  'accept-charset',
+  'accept-encoding',
+  'accept-language',
+]
+
+/**
+ * undici's cache has every conditional request validated, and looks at no `Range`: without these it finds what is stored, and the
+ * answer is made of that. Negotiation is brought into one spelling, so that the same wishes find the same variant. The order of a
+ * list stays: where qualities are equal, servers may go by it.
+ *
+ * @param list names and values of the request's headers
+ */
+export function lookup(list: readonly string[]): Lookup {
+  const headers: string[] = []
+  let found: Record<string, string> | undefined
+  for (let i = 0; i < list.length; i += 2) {
+    const given = list[i]!
+    const value = list[i + 1]!
+    const name = given.toLowerCase()
+    if (CONDITIONAL.includes(name)) {
+      found ??= {}
+      found[name] = name in found ? `${found[name]}, ${value}` : value
+    } else {
+      headers.push(given, NEGOTIATION.includes(name) ? oneSpelling(name, value) : value)
+    }
+  }
+  if (found === undefined) return { headers, conditions: undefined }
+  const { range, 'if-none-match': ifNoneMatch, 'if-modified-since': ifModifiedSince } = found
+  return {
+    headers,
+    conditions: { ifNoneMatch, ifModifiedSince, range, ifRange: found['if-range'] },
+  }
+}
+
+function oneSpelling(name: string, value: string): string {
+  const dense = value.replace(/[ \t]*([,;])[ \t]*/g, '$1').trim()
+  // Parameters of a media type may be strings, in which case counts.
+  return name === 'accept' ? (value.includes('"') ? value : dense) : dense.toLowerCase()
+}

@@ -1,0 +1,82 @@
+// As a whole: Bun's lacks a name of it.
+import * as undici from 'undici'
+import { type Dispatcher, interceptors } from 'undici'
+import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
+import { headerList, headerValue } from '../request/header-list.ts'
+import type { CacheSettings } from './cache-settings.ts'
+import { Freshening } from './freshening.ts'
+import { lookup } from './lookup.ts'
+import { StoreAdapter, type UndiciStore } from './response-store.ts'
+import { RevalidatedStore } from './revalidated-store.ts'
+import { Selection } from './selection.ts'
+
+/** A cache, and its store if the user gave one. */
+interface ResponseCache {
+  readonly dispatch: Dispatch
+  readonly store: StoreAdapter | undefined
+}
+
+/** What a cached request takes along through undici's cache. */
+interface CachedOptions extends ExchangeOptions {
+  selection?: Selection
+}
+
+/**
+ * undici's cache interceptor between two translations. Towards the caller: what is asked for, and of what was found the part that
+ * answers it. Towards the origin: what a response means, and a 304 as the response that it stands for.
+ */
+export function responseCache(settings: CacheSettings, next: Dispatch): ResponseCache {
+  const { store: given, maxEntrySize, type, cacheByDefault, targets } = settings
+  const adapter = given === undefined ? undefined : new StoreAdapter(given, maxEntrySize)
+  const store: UndiciStore = new RevalidatedStore(
+    adapter ?? new undici.cacheStores.MemoryCacheStore({ maxEntrySize }),
+  )
+  const cache = interceptors.cache({
+    store,
+    type,
+    // undici takes milliseconds, which it does not say.
+    ...(cacheByDefault === undefined ? undefined : { cacheByDefault: 1_000 * cacheByDefault }),
+  })
+  const forward: Dispatcher.Dispatch = (options: CachedOptions, handler) => {
+    const { selection, ...rest } = options
+    if (rest.call !== undefined) rest.call.isForwarded = true
+    try {
+      // The cache keeps nothing else, and does not touch its requests.
+      if (selection === undefined) next(rest, handler)
+      else {
+        const headers = selection.forward(options.headers as Record<string, string>)
+        next({ ...rest, headers }, new Freshening(store, options, targets, handler))
+      }
+    } catch (error) {
+      // In the background nothing would catch it.
+      handler.onResponseError?.(null as never, error as Error)
+    }
+    return true
+  }
+  const cached = cache(forward) as unknown as Dispatch
+  const dispatch: Dispatch = (options, handler) => {
+    const { method } = options
+    const list = method === 'GET' || method === 'HEAD' ? headerList(options.headers) : undefined
+    if (list !== undefined && !isKeyedByUrl(options, list)) {
+      if (options.call !== undefined) options.call.isForwarded = true
+      next(options, handler)
+    } else if (list === undefined || method === 'HEAD' || options.upgrade) {
+      cached(options, handler)
+    } else {
+      const { headers, conditions } = lookup(list)
+      const selection = new Selection(list, conditions, handler)
+      cached({ ...options, headers, selection } as CachedOptions, selection)
+    }
+  }
+  return { dispatch, store: adapter }
+}
+
+/**
+ * Whether the URL says what is asked for, which is all that the cache's key has besides what responses vary by. Not so with a host
+ * of the caller's own, and where a GET or HEAD has content (RFC 9110 section 9.3.1 knows no meaning of it, yet servers do).
+ */
+function isKeyedByUrl({ body, origin }: ExchangeOptions, list: readonly string[]): boolean {
+  if ((body ?? null) !== null) return false
+  const host = headerValue(list, 'host')
+  return host === undefined || URL.parse(String(origin))?.host === host
+}

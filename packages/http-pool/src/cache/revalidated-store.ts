@@ -1,0 +1,52 @@
+import type { Writable } from 'node:stream'
+import type { CacheKey, CacheValue, StoredResponse, UndiciStore } from './response-store.ts'
+import { asReceived } from './understood-response.ts'
+
+/** How long a response with a validator is kept after it was received, fresh or not, in ms. */
+const RETENTION = 24 * 60 * 60 * 1_000
+
+/**
+ * What undici's cache keeps and finds, as a caller may see it.
+ *
+ * Responses that can be validated stay for a day: undici lets go of them after twice their lifetime, and what lives for a second would
+ * be fetched whole ever again. Those that came in chunks get a length, which by then is known.
+ */
+export class RevalidatedStore implements UndiciStore {
+  readonly #store: UndiciStore
+
+  constructor(store: UndiciStore) {
+    this.#store = store
+  }
+
+  get(key: CacheKey): StoredResponse | Promise<StoredResponse> {
+    const stored = this.#store.get(key)
+    return stored instanceof Promise ? stored.then(withLength) : withLength(stored)
+  }
+
+  createWriteStream(key: CacheKey, value: CacheValue): Writable | undefined {
+    const headers = asReceived(value.headers)
+    const hasValidator = value.etag !== undefined || typeof headers['last-modified'] === 'string'
+    const deleteAt = hasValidator
+      ? Math.max(value.deleteAt, Date.now() + RETENTION)
+      : value.deleteAt
+    return this.#store.createWriteStream(key, {
+      ...value,
+      headers: headers as CacheValue['headers'],
+      deleteAt,
+    })
+  }
+
+  delete(key: CacheKey): void | Promise<void> {
+    return this.#store.delete(key)
+  }
+}
+
+function withLength(stored: StoredResponse): StoredResponse {
+  if (stored === undefined || stored.statusCode !== 200) return stored
+  const { headers, body } = stored
+  if (headers['content-length'] !== undefined || body === undefined) return stored
+  // Neither undici's memory store nor ours keeps streams.
+  const chunks = Buffer.isBuffer(body) ? [body] : (body as Buffer[])
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  return { ...stored, headers: { ...headers, 'content-length': String(length) } }
+}

@@ -1,0 +1,73 @@
+import type { ResponseHeaders } from '../handler.ts'
+import { cacheDirectives, directiveName } from './cache-directives.ts'
+import { parseHttpDate } from './http-date.ts'
+import { targetedControl } from './targeted-fields.ts'
+
+/** Fields as they came, of a response that undici's cache is told of in other words; undefined where there was none. */
+const RECEIVED: unique symbol = Symbol('received')
+
+type Received = Readonly<Record<string, ResponseHeaders[string]>>
+
+/** Statuses whose requirements for caching undici's cache meets. */
+const UNDERSTOOD_STATUSES: readonly number[] = [
+  200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501,
+]
+
+/**
+ * The headers of a response as undici's cache is to understand them, with those it came with behind them:
+ * - a targeted field in place of `Cache-Control` and `Expires` (RFC 9213), which undici does not know;
+ * - no `no-store` beside `must-understand`, for a status that is understood (RFC 9111 section 5.2.2.3), which undici does not know;
+ * - an `Expires` in one spelling: undici refuses other cases of letters, and a wrong day of the week.
+ *
+ * A caller and a store get them by {@link asReceived}.
+ */
+export function understood(
+  statusCode: number,
+  headers: ResponseHeaders,
+  targets: readonly string[],
+): ResponseHeaders {
+  const { expires } = headers
+  const control = targetedControl(headers, targets)
+  if (control !== undefined) {
+    return withFields(headers, { 'cache-control': control, expires: undefined })
+  }
+  const plain = withoutMustUnderstand(statusCode, headers['cache-control'])
+  const date = typeof expires === 'string' ? parseHttpDate(expires) : undefined
+  const spelled = date === undefined ? expires : new Date(date).toUTCString()
+  if (plain === headers['cache-control'] && spelled === expires) return headers
+  return withFields(headers, { 'cache-control': plain, expires: spelled })
+}
+
+/** The headers as they came, of a response that {@link understood} has changed. */
+export function asReceived(headers: ResponseHeaders): ResponseHeaders {
+  const received = (headers as { [RECEIVED]?: Received })[RECEIVED]
+  if (received === undefined) return headers
+  const copy = assign({ ...headers }, received)
+  delete (copy as { [RECEIVED]?: Received })[RECEIVED]
+  return copy
+}
+
+function withFields(headers: ResponseHeaders, fields: Received): ResponseHeaders {
+  const received: Record<string, ResponseHeaders[string]> = {}
+  for (const name of Object.keys(fields)) received[name] = headers[name]
+  // A symbol stays with the copies that undici makes, and is in no list of names.
+  return Object.assign(assign({ ...headers }, fields), { [RECEIVED]: received })
+}
+
+function assign(headers: ResponseHeaders, fields: Received): ResponseHeaders {
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) delete headers[name]
+    else headers[name] = value
+  }
+  return headers
+}
+
+function withoutMustUnderstand(
+  statusCode: number,
+  control: ResponseHeaders[string],
+): ResponseHeaders[string] {
+  if (control === undefined || !UNDERSTOOD_STATUSES.includes(statusCode)) return control
+  const directives = cacheDirectives(String(control))
+  if (!directives.some(each => directiveName(each) === 'must-understand')) return control
+  return directives.filter(each => directiveName(each) !== 'no-store').join(', ')
+}
