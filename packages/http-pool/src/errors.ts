@@ -15,6 +15,18 @@ export class InvalidRequestError extends TypeError {
 
 export type RequestPart = 'url' | 'method' | 'headers' | 'body'
 
+/** The runtime has something else in the place of undici's package, without what a pool is made of. Bun has. */
+export class UnsupportedRuntimeError extends Error {
+  override readonly name = 'UnsupportedRuntimeError'
+  readonly code = 'ERR_MILLRACE_UNSUPPORTED_RUNTIME'
+
+  constructor() {
+    super(
+      'A pool needs the package undici of npm, and this runtime (Bun) has a module of its own in its place: use Node or Deno',
+    )
+  }
+}
+
 /** What all errors of a running request have in common. */
 export abstract class HttpPoolError extends Error {
   abstract readonly code: string

@@ -23,6 +23,7 @@ export {
   ServerLimitError,
   ThrottledError,
   type TimeoutPhase,
+  UnsupportedRuntimeError,
 } from './errors.ts'
 export type { ResponseHeaders } from './handler.ts'
 export type { BreakerOptions, BreakerState } from './host/breaker.ts'

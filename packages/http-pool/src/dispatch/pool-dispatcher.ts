@@ -1,8 +1,10 @@
 import { stringify } from 'node:querystring'
-import { Dispatcher, Dispatcher1Wrapper } from 'undici'
+// As a whole: a runtime that lacks a name of it would not get as far as to say so.
+import * as undici from 'undici'
+import { Dispatcher } from 'undici'
 import { type RequestMessage, requestChannels } from '../channels.ts'
 import type { Origin } from '../connect/origin.ts'
-import { InvalidRequestError, PoolClosedError } from '../errors.ts'
+import { InvalidRequestError, PoolClosedError, UnsupportedRuntimeError } from '../errors.ts'
 import { Exchange } from '../exchange/exchange.ts'
 import type { Handler } from '../handler.ts'
 import { resolveCall } from '../options/call-policy.ts'
@@ -20,6 +22,7 @@ export class PoolDispatcher extends Dispatcher {
 
   constructor(core: PoolCore) {
     super()
+    if (undici.Dispatcher1Wrapper === undefined) throw new UnsupportedRuntimeError()
     this.#core = core
     this.#chain = dispatchChain(core, (options, handler) => exchange(core, options, handler))
   }
@@ -35,7 +38,7 @@ export class PoolDispatcher extends Dispatcher {
   override dispatch(options: Dispatcher.DispatchOptions, handler: Handler): boolean {
     if (handler.onRequestStart === undefined) {
       // The `fetch` of Node 22 and 24 still has the handlers of undici 7.
-      this.#legacy ??= new Dispatcher1Wrapper(this)
+      this.#legacy ??= new undici.Dispatcher1Wrapper(this)
       return this.#legacy.dispatch(options, handler)
     }
     const core = this.#core
