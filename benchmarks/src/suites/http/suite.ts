@@ -2,19 +2,27 @@ import { defineCase, defineSuite } from '../../define.ts'
 import {
   gotClient,
   kyClient,
+  millraceH2,
   millraceOff,
   millraceOn,
   millraceOnStream,
   undiciFetch,
+  undiciH2,
   undiciRequest,
   undiciRequestStream,
   withoutPool,
 } from './contenders/clients.ts'
+import { checkStorm, millraceStorm, type Storm, undiciStorm } from './contenders/http2-storm.ts'
 import { millraceRaces, type Races, raceCalls, undiciRaces } from './contenders/keep-alive-races.ts'
 import { requestsPerRun } from './contenders/load.ts'
 import { millraceSockets, type Outcome, undiciSockets } from './contenders/peak-sockets.ts'
 import { startImpatientServer } from './servers/impatient-server.ts'
-import { checkAnswers, startJsonServer, startTlsServer } from './servers/json-server.ts'
+import {
+  checkAnswers,
+  startH2Server,
+  startJsonServer,
+  startTlsServer,
+} from './servers/json-server.ts'
 import { startManyOrigins } from './servers/many-origins.ts'
 
 const check = (bytes: number): void => checkAnswers(bytes, requestsPerRun)
@@ -81,6 +89,29 @@ export default defineSuite({
       peers: { 'node:https without pooling': withoutPool },
       check,
       fixture: () => startTlsServer(),
+    }),
+    defineCase<number>({
+      name: 'HTTP/2, 100 streams',
+      description: '100 loops over one HTTP/2 connection, all features of a default pool on',
+      unit: 'us CPU/op',
+      goal: 1,
+      ours: millraceH2,
+      peers: { 'undici request': undiciH2 },
+      check,
+      fixture: () => startH2Server(),
+    }),
+    defineCase<Storm>({
+      name: 'storm',
+      description:
+        'calls of 200 callers over HTTP/2 that end as they should, while the server resets, stalls and goes away at random and callers abort: not with the reason of another caller, not more than 1 ms early, not after the event loop has come by its timers twice after the deadline, and in a process that lives. Of ours one that does not fails the case',
+      unit: '%',
+      better: 'more',
+      goal: 1,
+      quickRounds: 1,
+      timeout: 240_000,
+      ours: millraceStorm,
+      peers: { 'undici request': undiciStorm },
+      check: checkStorm,
     }),
     defineCase<Outcome>({
       name: 'sockets under a cap',

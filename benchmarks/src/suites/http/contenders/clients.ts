@@ -106,6 +106,38 @@ export const kyClient = load(async (): Promise<Client> => {
   }
 })
 
+/** Requests at a time on one HTTP/2 connection. */
+const streams = 100
+
+export const millraceH2 = load(async ({ certificate }): Promise<Client> => {
+  const { HttpPool } = await import('@millrace/http-pool')
+  const pool = new HttpPool({
+    allowH2: true,
+    connectionsPerHost: 1,
+    maxConcurrentStreams: streams,
+    tls: { ca: certificate },
+  })
+  return {
+    get: async url => asText((await pool.request(url)).body),
+    close: () => pool.close(),
+  }
+}, streams)
+
+export const undiciH2 = load(async ({ certificate }): Promise<Client> => {
+  const { Agent, request } = await import('undici')
+  const dispatcher = new Agent({
+    allowH2: true,
+    connections: 1,
+    maxConcurrentStreams: streams,
+    pipelining: streams,
+    connect: { ca: certificate },
+  })
+  return {
+    get: async url => asText((await request(url, { dispatcher })).body),
+    close: () => dispatcher.close(),
+  }
+}, streams)
+
 /** A new connection for each request, as a client without a pool makes it. */
 export const withoutPool = load(async ({ certificate }): Promise<Client> => {
   const http = certificate === undefined ? await import('node:http') : await import('node:https')

@@ -11,20 +11,23 @@ export interface Client {
   close(): void | Promise<void>
 }
 
-/** {@link workers} loops that send {@link requestsPerRun} requests together, over as many connections. */
-export function load(makeClient: (server: JsonServer) => Promise<Client>): Prepare<number> {
+/** Loops, {@link workers} of them if nothing else is said, that send {@link requestsPerRun} requests together, over as many connections. */
+export function load(
+  makeClient: (server: JsonServer) => Promise<Client>,
+  loops: number = workers,
+): Prepare<number> {
   return async ({ fixture }) => {
     const server = fixture as JsonServer
     const client = await makeClient(server)
     const worker = async (): Promise<number> => {
       let bytes = 0
-      for (let i = 0; i < requestsPerRun / workers; i++) bytes += await client.get(server.url)
+      for (let i = 0; i < requestsPerRun / loops; i++) bytes += await client.get(server.url)
       return bytes
     }
     const loop: Loop<number> = {
       operations: requestsPerRun,
       run: async () => {
-        const all = await Promise.all(Array.from({ length: workers }, worker))
+        const all = await Promise.all(Array.from({ length: loops }, worker))
         return all.reduce((sum, bytes) => sum + bytes, 0)
       },
       close: () => client.close(),

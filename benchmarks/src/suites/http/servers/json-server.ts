@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { createSecureServer, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { UpstreamServer } from '@millrace/testkit'
+import { selfSignedCertificate, UpstreamServer } from '@millrace/testkit'
 import type { Fixture } from '../../../define.ts'
 
 /** What a contender is told about the server. */
@@ -38,6 +39,27 @@ export async function startTlsServer(): Promise<Fixture> {
   server.on('*', { body: answer, headers: { 'content-type': 'application/json' } })
   const value: JsonServer = { url: server.url('/users/4711'), certificate: server.certificate! }
   return { value, close: () => server.kill() }
+}
+
+/** The same over HTTP/2. */
+export async function startH2Server(): Promise<Fixture> {
+  const { key, cert } = selfSignedCertificate()
+  const headers = { 'content-type': 'application/json', 'content-length': answer.length }
+  const server = createSecureServer({ key, cert }, (_request, response) => {
+    response.writeHead(200, headers)
+    response.end(answer)
+  })
+  const sessions = new Set<ServerHttp2Session>()
+  server.on('session', session => sessions.add(session.on('close', () => sessions.delete(session))))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const value: JsonServer = { url: `https://127.0.0.1:${port}/users/4711`, certificate: cert }
+  const close = (): void => {
+    server.close()
+    for (const session of sessions) session.destroy()
+  }
+  return { value, close }
 }
 
 /** Throws unless every answer came whole. */
