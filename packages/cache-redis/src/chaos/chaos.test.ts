@@ -61,6 +61,13 @@ describeRedis('Four processes that read and change at random', redis => {
     'clients are killed': () => raw.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),
     'subscribers are killed': () => raw.call('CLIENT', 'KILL', 'TYPE', 'pubsub'),
     'everything is flushed': () => raw.flushall(),
+    'keys are evicted one by one': async () => {
+      for (let i = 0; i < 40; i++) {
+        const name = await raw.randomkey()
+        if (name !== null) await raw.unlink(name)
+        await sleep(ROUND / 60)
+      }
+    },
     'scripts are flushed': () => raw.script('FLUSH'),
     'the server is killed and comes back empty': async () => {
       await redis.server.kill()

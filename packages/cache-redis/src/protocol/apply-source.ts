@@ -12,13 +12,15 @@
  * |---|---|---|---|
  * | `g` read | | yes | bytes; list of bytes: stale; `false`: none; number: see below; list of size, version, stale: too large |
  * | `a` is it there | | yes | 1 or 0 |
- * | `s` write | note, name, body, ttl, retention, fence, its incarnation, deadline in us | yes | 1 stored, 0 refused, 2 too late |
- * | `d` delete, `x` expire | note, name | yes | 1 or 0: whether there was a value |
+ * | `s` write | name, body, one text of ttl, retention, deadline in us, fence and its incarnation | yes | 1 stored, 0 refused, 2 too late |
+ * | `d` delete, `x` expire | name | yes | 1 or 0: whether there was a value |
  * | `D` delete tag, `X` expire tag | tag | | 1 |
  * | `C` clear, `E` expire all | | | 1 |
  * | `p` publish | verb, target, name | | 1 |
  * | `m` missed | epoch, its incarnation | | list of what was invalidated since: `kKEY`, `dTAG`, `eTAG`, `C`, `E`; or 0: not known |
  * | `u` free | | yes | 1 if the value was dead and is freed |
+ *
+ * The name of a value is given only where its key in Redis has a hash of it.
  *
  * Where a value is asked for, 3 means bytes that are none of ours and 4 a key of another type, which is left alone. A string result
  * of a write is Redis' own error.
@@ -192,6 +194,14 @@ local function nextArg()
   return ARGV[argIndex]
 end
 
+-- What a value is called after its group.
+local function labelOf(key)
+  return string.sub(key, #journal + 2)
+end
+local function nextName(key)
+  return layout == 2 and nextArg() or labelOf(key)
+end
+
 local function read()
   local bytes = redis.pcall('GET', nextKey())
   if not bytes then return false end
@@ -232,9 +242,11 @@ local function admits(head, noted, body, fence, born)
 end
 
 local function write()
-  local key, noted, name, body = nextKey(), nextArg(), nextArg(), nextArg()
-  local ttl, retention = tonumber(nextArg()), tonumber(nextArg())
-  local fence, born, deadline = tonumber(nextArg()), tonumber(nextArg()), tonumber(nextArg())
+  local key = nextKey()
+  local name, body = nextName(key), nextArg()
+  local ttl, retention, deadline, fence, born = string.match(nextArg(), '(%S+) (%S+) (%S+) ?(%S*) ?(%S*)')
+  ttl, retention, deadline, fence, born = tonumber(ttl), tonumber(retention), tonumber(deadline), tonumber(fence), tonumber(born)
+  local noted = 'k' .. labelOf(key)
   if now > deadline then return 2 end
   if id == 0 then return 0 end
   local head = redis.pcall('GETRANGE', key, 0, 39)
@@ -260,7 +272,8 @@ local function write()
 end
 
 local function invalidate(verb)
-  local key, noted, name = nextKey(), nextArg(), nextArg()
+  local key = nextKey()
+  local name = nextName(key)
   local head = redis.pcall('GETRANGE', key, 0, 39)
   local foreign = type(head) == 'table'
   open()
@@ -274,7 +287,7 @@ local function invalidate(verb)
       redis.call('UNLINK', key)
     end
   end
-  note(noted, advance())
+  note('k' .. labelOf(key), advance())
   tell(verb, 0, name)
   return foreign and 4 or there
 end

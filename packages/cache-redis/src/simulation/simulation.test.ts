@@ -168,17 +168,14 @@ function applyReal(
   for (const operation of operations) {
     args.push(operation.code)
     if ('key' in operation) keys.push(`${BASE}:${operation.key}`)
-    if (operation.code === 'd' || operation.code === 'x') {
-      args.push(`k${operation.key}`, operation.key)
-    }
     if ('tag' in operation) args.push(operation.tag)
     if (operation.code === 'm') args.push(fence?.real.epoch ?? 0, fence?.real.incarnation ?? 0)
     if (operation.code !== 's') continue
     const { key, payload, tags, deadline } = operation
     const real = operation.fence && fence?.real
     const body = encodeBody(key, tags, Buffer.from(`${payload}`), false)
-    args.push(`k${key}`, key, body, '1e999', 0, real?.epoch ?? '', real?.incarnation ?? '')
-    args.push(deadline === Infinity ? '1e999' : deadline)
+    const ground = real === undefined ? '' : ` ${real.epoch} ${real.incarnation}`
+    args.push(body, `1e999 0 ${deadline === Infinity ? '1e999' : deadline}${ground}`)
   }
   return (raw as unknown as { evalBuffer(...args: unknown[]): Promise<unknown> }).evalBuffer(
     APPLY_SOURCE,

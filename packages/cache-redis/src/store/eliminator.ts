@@ -38,7 +38,7 @@ export class Eliminator {
         const { indexes, names } = batch
         let answer: Answer
         try {
-          const args = removal(verb, batch, stored)
+          const args = this.#removal(verb, batch, stored)
           answer = await batch.line.submit(operation, names, args, names.length, 0, signal)
         } catch (error) {
           const failed = indexes.map(
@@ -121,9 +121,16 @@ export class Eliminator {
     await Promise.all(
       batchesOf(this.#base, stored).map(batch => {
         const { line, names } = batch
-        return line.submit('recover', names, removal(verb, batch, stored), names.length, 0)
+        return line.submit('recover', names, this.#removal(verb, batch, stored), names.length, 0)
       }),
     )
+  }
+
+  /** @param stored all keys of the call that the batch is of */
+  #removal(verb: Verb, { indexes }: Batch, stored: readonly string[]): readonly ScriptArgument[] {
+    const operation = verb === 'delete' ? 'd' : 'x'
+    if (!this.#base.space.hashed) return Array(indexes.length).fill(operation)
+    return indexes.flatMap(index => [operation, stored[index]!])
   }
 
   /** Every shard judges its values by a journal of its own, so each has to know. */
@@ -139,15 +146,6 @@ export class Eliminator {
       if (outcome.status === 'rejected') throw outcome.reason
     }
   }
-}
-
-/** @param stored all keys of the call that the batch is of */
-function removal(verb: Verb, { labels, indexes }: Batch, stored: readonly string[]) {
-  const args: ScriptArgument[] = []
-  for (const [position, index] of indexes.entries()) {
-    args.push(verb === 'delete' ? 'd' : 'x', `k${labels[position]}`, stored[index]!)
-  }
-  return args
 }
 
 function ofTag(verb: Verb, tag: string): readonly ScriptArgument[] {

@@ -66,17 +66,18 @@ export class EntryWriter<V> {
     const { space, connection, recovery, counters } = this.#base
     const { stored, body, ttl, retention } = value
     const shard = space.shardOf(stored)
-    const label = space.label(stored)
-    const name = shard.values + label
+    const name = shard.values + space.label(stored)
     const mark = fence && markIn(fence, shard.index)
     if (fence !== undefined && (mark === undefined || mark.incarnation === 0)) return this.#refuse()
     const bytes = name.length + body.length
     const timeout = connection.timeoutFor(bytes)
-    const args: ScriptArgument[] = ['s', `k${label}`, stored, body, ttl, retention]
-    args.push(mark?.epoch ?? '', mark?.incarnation ?? '')
+    const head: ScriptArgument[] = space.hashed ? ['s', stored, body] : ['s', body]
+    const life = `${ttl} ${retention}`
+    const ground = mark === undefined ? '' : ` ${mark.epoch} ${mark.incarnation}`
+    const write = { operation, shard, name, head, life, ground, bytes, timeout, signal }
     let result: unknown
     try {
-      result = await this.#submit({ operation, shard, name, args, bytes, timeout, signal })
+      result = await this.#submit(write)
       if (Buffer.isBuffer(result)) throw refusal(operation, result)
     } catch (error) {
       // A write that was not confirmed may have been made or not, so that what is there is not known.
@@ -92,13 +93,15 @@ export class EntryWriter<V> {
   }
 
   /** Says by when the write must have arrived, by the server's clock, so that one that was given up does not land later. */
-  async #submit({ operation, shard, name, args, bytes, timeout, signal }: Write): Promise<unknown> {
+  async #submit(write: Write): Promise<unknown> {
+    const { operation, name, head, life, ground, bytes, timeout, signal } = write
     const { clock } = this.#base.connection
-    const line = this.#base.lines.of(shard)
+    const line = this.#base.lines.of(write.shard)
     const end = clock.now() + timeout
     for (let left = timeout; ; left = end - clock.now()) {
       const deadline = Math.floor((line.serverTime() + left) * 1_000)
-      const answer = await line.submit(operation, [name], [...args, deadline], 1, bytes, signal)
+      const args = [...head, `${life} ${deadline}${ground}`]
+      const answer = await line.submit(operation, [name], args, 1, bytes, signal)
       const result = answer.reply[answer.from]
       // The server's clock was not known, or has been set: now it is known.
       if (result !== TOO_LATE || clock.now() >= end) return result
@@ -116,7 +119,12 @@ interface Write {
   readonly operation: string
   readonly shard: Parameters<StoreBase<unknown>['lines']['of']>[0]
   readonly name: string
-  readonly args: readonly ScriptArgument[]
+  /** The operation, and what comes before its last argument. */
+  readonly head: readonly ScriptArgument[]
+  /** Time to live and retention. */
+  readonly life: string
+  /** The fence. */
+  readonly ground: string
   readonly bytes: number
   /** In ms. */
   readonly timeout: number
