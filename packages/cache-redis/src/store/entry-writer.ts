@@ -1,6 +1,7 @@
 import type { StoreItem } from '@millrace/cache-core/store'
 import { InvalidOptionError } from '@millrace/kit'
 import { RedisUnavailableError } from '../errors.ts'
+import type { Shard } from '../protocol/key-space.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
 import { checkItem } from './call-options.ts'
 import { markIn } from './redis-fence.ts'
@@ -117,7 +118,7 @@ export class EntryWriter<V> {
 /** A write on its way to the script. */
 interface Write {
   readonly operation: string
-  readonly shard: Parameters<StoreBase<unknown>['lines']['of']>[0]
+  readonly shard: Shard
   readonly name: string
   /** The operation, and what comes before its last argument. */
   readonly head: readonly ScriptArgument[]
