@@ -3,6 +3,7 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { APPLY_SOURCE } from '../protocol/apply-source.ts'
+import { Script } from '../protocol/script.ts'
 import { encodeBody } from '../store/entry-format.ts'
 import {
   applyModel,
@@ -66,6 +67,7 @@ describeRedis('the model of the script', redis => {
 const KEYS = ['a', 'b', 'c']
 const TAGS = ['t', 'u']
 const BASE = 'sim:{0}'
+const script = new Script(APPLY_SOURCE)
 
 /** Replays random calls and losses on both. */
 async function compare(raw: Redis, random: () => number, seed: number): Promise<void> {
@@ -177,12 +179,7 @@ function applyReal(
     const ground = real === undefined ? '' : ` ${real.epoch} ${real.incarnation}`
     args.push(body, `1e999 0 ${deadline === Infinity ? '1e999' : deadline}${ground}`)
   }
-  return (raw as unknown as { evalBuffer(...args: unknown[]): Promise<unknown> }).evalBuffer(
-    APPLY_SOURCE,
-    keys.length,
-    keys,
-    args,
-  )
+  return script.run(raw, keys, args)
 }
 
 /** What is missed has no order that counts. */

@@ -1,4 +1,4 @@
-import { RedisServer } from '@millrace/testkit'
+import { RedisServer, runs } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -155,7 +155,7 @@ test.each([
     const entry = await store.get(key)
     return entry !== undefined && entry.expires !== 0
   }
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < runs(2); round++) {
     const fence = await store.fence()
     await store.set(`price${round}`, 'old', { tags: [`p${round}`] })
     await store.set(`c${round}`, 'old')
@@ -176,7 +176,7 @@ test.each([
     if (await served(`price${round}`)) late.push(`price ${round}`)
   }
   expect(late).toEqual([])
-  expect(Number(/evicted_keys:(\d+)/.exec(await raw.info('stats'))![1])).toBeGreaterThan(1_000)
+  expect(Number(/evicted_keys:(\d+)/.exec(await raw.info('stats'))![1])).toBeGreaterThan(100)
   raw.disconnect()
 })
 
