@@ -4,7 +4,7 @@ import { factsVersion } from './derive-facts.ts'
 import type { FileFacts } from './facts.ts'
 
 /** What other files see of one. */
-export interface FileShape {
+interface FileShape {
   readonly imports: readonly string[]
   readonly exports: readonly string[]
 }
