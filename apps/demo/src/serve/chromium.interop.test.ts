@@ -134,7 +134,7 @@ describe('the live page', () => {
         async () => {
           const response = await page.request.get(`${origin}/metrics`)
           return Number(
-            /^demo_traffic_limiter_granted_total (\d+)/m.exec(await response.text())?.[1],
+            /^demo_traffic_limiter_granted (\d+)/m.exec(await response.text())?.[1],
           )
         },
         { timeout: 60_000 },
