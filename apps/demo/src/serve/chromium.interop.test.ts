@@ -133,9 +133,7 @@ describe('the live page', () => {
       .poll(
         async () => {
           const response = await page.request.get(`${origin}/metrics`)
-          return Number(
-            /^demo_traffic_limiter_granted (\d+)/m.exec(await response.text())?.[1],
-          )
+          return Number(/^demo_traffic_limiter_granted (\d+)/m.exec(await response.text())?.[1])
         },
         { timeout: 60_000 },
       )
