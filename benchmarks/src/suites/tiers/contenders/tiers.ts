@@ -59,9 +59,8 @@ async function keyvOverSqlite(folder: string) {
 
 export async function cacheableSqlite(folder: string): Promise<Tiers> {
   const { second } = await keyvOverSqlite(folder)
-  const { Cacheable, CacheableMemory, KeyvCacheableMemory } = await import('cacheable')
+  const { Cacheable, KeyvCacheableMemory } = await import('cacheable')
   const { Keyv } = await import('keyv')
-  assert.ok(CacheableMemory)
   const primary = new Keyv({ store: new KeyvCacheableMemory({ lruSize: IN_MEMORY, ttl }) })
   const cache = new Cacheable({ primary, secondary: second, ttl })
   return {
