@@ -19,7 +19,7 @@ const entries = {
   report: 'src/entries/report.ts',
   warm: 'src/entries/warm.ts',
   keyv: 'src/entries/keyv.ts',
-  guard: 'src/entries/guard.ts',
+  protect: 'src/entries/protect.ts',
 }
 
 export default millraceBuild(entries, {

@@ -13,10 +13,10 @@ import { Cache } from '../cache/cache.ts'
 import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
 import { CACHE_CHECKS } from '../cache/settings.ts'
 import { PartialLoadError } from '../errors.ts'
-import { GuardedCache } from '../guard/guarded-cache.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
 import { type LoadOptions, type LoadPlan, planLoads } from '../load/load-options.ts'
 import type { Loader } from '../load/loader.ts'
+import { ProtectedCache } from '../protect/protected-cache.ts'
 import { UnencodableValueError } from '../store/contract/errors.ts'
 import type { Store, StoreStats } from '../store/contract/store.ts'
 import { BoundedStore } from './bounded-store.ts'
@@ -107,7 +107,7 @@ export class TieredCache<V> implements AsyncDisposable {
     this.#timers = new ClosableClock(clock)
     const inMemory = { ...l1, ttl: Math.min(l1Ttl, l1.ttl ?? Infinity), clock: this.#timers }
     this.#l1 =
-      protect === undefined ? new Cache(inMemory) : new GuardedCache({ ...inMemory, protect })
+      protect === undefined ? new Cache(inMemory) : new ProtectedCache({ ...inMemory, protect })
     this.#breaker = tierBreaker
     this.#enabled = options.enabled ?? true
     this.#defaults = planLoads(l1)

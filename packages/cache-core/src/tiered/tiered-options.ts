@@ -1,7 +1,7 @@
 import type { StatsKinds } from '@millrace/kit'
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { CACHE_STATS_KINDS, type CacheStats } from '../cache/cache-stats.ts'
-import type { Protection } from '../guard/guarded-cache.ts'
+import type { Protection } from '../protect/protected-cache.ts'
 import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import type { LoadLease } from './load-lease.ts'
@@ -31,7 +31,7 @@ export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
    * with `StoreSuspendedError`. Default: 5 failures, 1,000 ms.
    */
   readonly breaker?: TierBreakerOptions | false | undefined
-  /** For development and tests: protects what is handed out as `GuardedCache` of `/guard` does. Default: not, as it costs time. */
+  /** For development and tests: protects what is handed out as `ProtectedCache` of `/protect` does. Default: not, as it costs time. */
   readonly protect?: Protection | undefined
 }
 

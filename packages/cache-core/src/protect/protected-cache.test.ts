@@ -3,7 +3,7 @@ import { loaded } from '../load/loaded.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
 import { TieredCache } from '../tiered/tiered-cache.ts'
 import { deepFreeze } from './deep-freeze.ts'
-import { GuardedCache } from './guarded-cache.ts'
+import { ProtectedCache } from './protected-cache.ts'
 
 interface User {
   name: string
@@ -12,7 +12,7 @@ interface User {
 const ada = (): User => ({ name: 'Ada', roles: ['admin'] })
 
 /** Every way by which a value leaves a cache. */
-const ways: Record<string, (cache: GuardedCache<string, User>) => User | Promise<User>> = {
+const ways: Record<string, (cache: ProtectedCache<string, User>) => User | Promise<User>> = {
   get: cache => cache.get('k')!,
   peek: cache => cache.peek('k')!,
   getOrLoad: cache => cache.getOrLoad('k', ada),
@@ -30,7 +30,7 @@ const ways: Record<string, (cache: GuardedCache<string, User>) => User | Promise
 
 describe.each(Object.entries(ways))('%s', (_, way) => {
   test('hands out what cannot be changed, with freeze', async () => {
-    const cache = new GuardedCache<string, User>().set('k', ada())
+    const cache = new ProtectedCache<string, User>().set('k', ada())
     const user = await way(cache)
     expect(() => user.roles.push('root')).toThrow(TypeError)
     expect(() => {
@@ -41,7 +41,7 @@ describe.each(Object.entries(ways))('%s', (_, way) => {
 
   test('hands out what may be changed without harm, with clone', async () => {
     const own = ada()
-    const cache = new GuardedCache<string, User>({ protect: 'clone' }).set('k', own)
+    const cache = new ProtectedCache<string, User>({ protect: 'clone' }).set('k', own)
     own.roles.push('root')
     const user = await way(cache)
     user.roles.push('root')
@@ -73,13 +73,13 @@ test.each(['freeze', 'clone'] as const)('two tiers hand out alike, with %s', asy
 })
 
 test('what cannot be cloned is refused, bad options are named, and a failure stays one', async () => {
-  const cache = new GuardedCache<string, unknown>({ protect: 'clone' })
+  const cache = new ProtectedCache<string, unknown>({ protect: 'clone' })
   expect(() => cache.set('k', () => 1)).toThrow(/could not be cloned/)
   const error = new Error('down')
   await expect(cache.getOrLoad('k', () => Promise.reject(error))).rejects.toBe(error)
   await expect(cache.getOrLoadMany(['k'], () => [error])).rejects.toMatchObject({ cause: error })
-  expect(() => new GuardedCache({ protect: 'frozen' as never })).toThrow('`protect`')
-  expect(() => new GuardedCache({ portect: 'clone' } as never)).toThrow('`portect`')
+  expect(() => new ProtectedCache({ protect: 'frozen' as never })).toThrow('`protect`')
+  expect(() => new ProtectedCache({ portect: 'clone' } as never)).toThrow('`portect`')
 })
 
 test('deepFreeze reaches circles, maps, sets and dates, and calls no getter', () => {

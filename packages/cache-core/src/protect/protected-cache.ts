@@ -14,8 +14,8 @@ import { deepFreeze } from './deep-freeze.ts'
  */
 export type Protection = 'freeze' | 'clone'
 
-/** Options of a {@link GuardedCache}. */
-export interface GuardedCacheOptions<K, V> extends CacheOptions<K, V> {
+/** Options of a {@link ProtectedCache}. */
+export interface ProtectedCacheOptions<K, V> extends CacheOptions<K, V> {
   /** Default: 'freeze'. */
   readonly protect?: Protection | undefined
 }
@@ -25,13 +25,13 @@ export interface GuardedCacheOptions<K, V> extends CacheOptions<K, V> {
  * reach the cache, so that a test which fails without it shows where to look. What cannot be cloned, such as a function, is refused with
  * a `DataCloneError`.
  */
-export class GuardedCache<K, V> extends Cache<K, V> {
+export class ProtectedCache<K, V> extends Cache<K, V> {
   readonly #clones: boolean
   /** Makes a value fit to be stored. */
   readonly #protect: <T>(value: T) => T
 
   /** @throws {InvalidOptionError} */
-  constructor(options: GuardedCacheOptions<K, V> = {}) {
+  constructor(options: ProtectedCacheOptions<K, V> = {}) {
     const { protect = 'freeze', ...cache } = options
     super(cache)
     this.#clones = checkOneOf<Protection>('protect', protect, ['freeze', 'clone']) === 'clone'
