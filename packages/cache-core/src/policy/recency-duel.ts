@@ -16,6 +16,8 @@ const FIRST_TRIAL = 32
 const LONGEST_TRIAL = 1_024
 /** Share of its hits at the start of a trial below which the workload must have changed. */
 const PHASE_CHANGE = 0.7
+/** Looks without a trial after one in which the cache did worse than before; twice as many each time, up to the longest trial. */
+const FIRST_PENALTY = 64
 const NEVER = 2 ** 30
 
 /**
@@ -52,7 +54,10 @@ export class RecencyDuel {
   /** Looks since the trial began, or since the last one ended. */
   #looks = NEVER
   #trial = FIRST_TRIAL
+  /** Share of the hits at the start of the trial, in the simulated cache and in the real one. */
   #shareAtStart = 0
+  #ownAtStart = 0
+  #penalty = FIRST_PENALTY
 
   /** Begins anew for a cache of that many entries; 0 switches it off. O(1). */
   resize(entries: number): void {
@@ -92,34 +97,49 @@ export class RecencyDuel {
     const certain = CERTAINTY * Math.sqrt(this.#recentOnly + this.#ownOnly + 1)
     const reads = Math.max(1, this.#reads)
     const share = (this.#both + this.#recentOnly) / reads
+    const own = (this.#both + this.#ownOnly) / reads
     this.ended = false
     this.#looks++
-    if (this.recent) this.#judgeTrial(-lead > certain || share < PHASE_CHANGE * this.#shareAtStart)
-    else if (this.#wait > 0) this.#wait--
-    else if (lead > certain && lead > LEAST_LEAD * reads) this.#try(share)
+    if (this.recent) {
+      const changed = -lead > certain || share < PHASE_CHANGE * this.#shareAtStart
+      // Where nearly all keys fit, a sample may happen to fit as a whole: then the simulated cache leads for ever, and is wrong.
+      const loss = this.#ownAtStart - own
+      this.#judgeTrial(changed, loss > LEAST_LEAD + CERTAINTY / (2 * Math.sqrt(reads)))
+    } else if (this.#wait > 0) this.#wait--
+    else if (lead > certain && lead > LEAST_LEAD * reads) this.#try(share, own)
     this.#recentOnly *= DECAY
     this.#ownOnly *= DECAY
     this.#both *= DECAY
     this.#reads *= DECAY
   }
 
-  #try(share: number): void {
+  #try(share: number, own: number): void {
     const again = this.#looks < 2 * this.#trial
     this.#trial = again ? Math.min(LONGEST_TRIAL, this.#trial * 2) : FIRST_TRIAL
     this.#shareAtStart = share
+    this.#ownAtStart = own
     this.recent = true
     this.#looks = 0
     this.#forget()
   }
 
-  #judgeTrial(wrong: boolean): void {
+  /**
+   * @param changed the simulated cache leads no more, or the workload is another one
+   * @param worse the real cache hits less than before
+   */
+  #judgeTrial(changed: boolean, worse: boolean): void {
     if (this.#looks === SETTLED) this.#forget()
     if (this.#looks < MEASURED) return
-    if (wrong) this.#trial = FIRST_TRIAL
-    else if (this.#looks < this.#trial + SETTLED) return
+    if (changed) this.#trial = FIRST_TRIAL
+    else if (worse) {
+      this.#trial = FIRST_TRIAL
+      this.#wait = this.#penalty
+      this.#penalty = Math.min(LONGEST_TRIAL, this.#penalty * 2)
+    } else if (this.#looks < this.#trial + SETTLED) return
+    else this.#penalty = FIRST_PENALTY
     this.recent = false
     this.ended = true
-    this.#looks = wrong ? NEVER : 0
+    this.#looks = changed || worse ? NEVER : 0
     this.#forget()
   }
 
