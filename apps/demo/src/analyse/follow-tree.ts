@@ -4,7 +4,7 @@ import type { SourceCaches } from './source-caches.ts'
 import { isSource, skippedFolders, walk } from './source-tree.ts'
 
 /** An analysis after files changed. */
-export interface FollowedChange {
+interface FollowedChange {
   /** Paths reported; undefined if anything may have changed. */
   readonly changed: number | undefined
   readonly analysis: Analysis
