@@ -2,7 +2,7 @@ import { type Case, defineCase } from '../../define.ts'
 import { lruCache, lruCacheExact, millrace, millraceTurnClock } from './contenders/caches.ts'
 import { type CompanyResult, checkCompany, inCompany } from './workloads/in-company.ts'
 
-const quickRounds = 2
+const quickRounds = 1
 const minute = 60_000
 
 /** What a hit and a miss cost in a process that has other caches as well, as every service has. */

@@ -34,7 +34,7 @@ export const inCompany =
   async ({ quick }) => {
     const others = await company()
     const cache = await create(ttl === undefined ? { entries } : { entries, ttl })
-    const order = zipf(1_000_000, distinct, 0.9)
+    const order = zipf(400_000, distinct, 0.9)
     const result = { reads: 0, hits: 0, wrong: 0 }
     let at = 0
     return {
