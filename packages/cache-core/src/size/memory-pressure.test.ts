@@ -72,7 +72,7 @@ test.each([
     using cache = new Cache<number, number>({
       clock,
       maxEntries: 1_000,
-      memoryPressure: memoryPressure({ shrinkAt, stopAt: 1 }),
+      memoryPressure: memoryPressure({ shrinkAt, stopAt: 1, interval: 1_000 }),
     })
     for (let key = 0; key < 1_000; key++) cache.set(key, key)
     clock.advance(1_000)
