@@ -35,6 +35,8 @@ beforeAll(async () => {
 
 afterAll(() => {
   vi.useRealTimers()
+  // Other files of this worker must not get the package that reads the clock of this one.
+  vi.resetModules()
 })
 
 /** Does a command to a cache with the default clock, and returns what a caller sees of it. */
