@@ -89,10 +89,13 @@ export class DeadlineHeap {
     this.#timer = undefined
     // Entries that are scheduled while others are called must not arm a timer each.
     this.#timerAt = -Infinity
-    const now = this.#clock.now()
+    let now = this.#clock.now()
     const entries = this.#entries
     try {
-      for (let head = entries[0]; head !== undefined && head.deadline <= now; head = entries[0]) {
+      for (let head = entries[0]; head !== undefined; head = entries[0]) {
+        // What became due while others were called is not left to another turn of the event loop.
+        if (head.deadline > now) now = this.#clock.now()
+        if (head.deadline > now) break
         this.cancel(head)
         head.onDeadline(now)
       }
