@@ -12,7 +12,7 @@ import { expectSound } from './expect-sound.fixture.ts'
 import { Fleet } from './fleet.fixture.ts'
 
 /** ms of a round, at least as long as a fail-over takes. */
-const ROUND = 4_000
+const ROUND = 2_500
 
 /** Four processes that find Redis in the same way. */
 const everywhere = (target: Parameters<typeof Fleet.start>[0][0]) =>

@@ -3,7 +3,7 @@ import type { FinalReport, RoundReport } from './chaos-process.fixture.ts'
 
 /** ms that a call may end after its timeout: as long as a busy machine may keep a process from running without its noticing. */
 const SLACK = 1_000
-/** Bytes of a heap that does not grow, with room for what a process keeps of 48 keys. */
+/** Bytes of a heap that does not grow, with room for what a process keeps of a dozen keys. */
 const MOST_HEAP = 64 * 2 ** 20
 
 /** Asserts that nothing outdated was served, during a round and after it, and that calls ended in time. */
