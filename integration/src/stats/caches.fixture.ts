@@ -1,12 +1,14 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Cache } from '@millrace/cache-core'
+import { Cache, type CacheOptions } from '@millrace/cache-core'
 import { FsStore } from '@millrace/cache-core/fs'
+import { KeyvAdapter, KeyvStore } from '@millrace/cache-core/keyv'
 import { MemoryStore } from '@millrace/cache-core/memory'
+import { ProtectedCache } from '@millrace/cache-core/protect'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Fence, Store } from '@millrace/cache-core/store'
-import { TieredCache } from '@millrace/cache-core/tiered'
+import { LayeredStore, TieredCache } from '@millrace/cache-core/tiered'
 import { Views } from '@millrace/cache-core/views'
 import { VirtualClock } from '@millrace/testkit'
 import type { Subject } from './walk.fixture.ts'
@@ -44,56 +46,65 @@ async function staleFence(store: Store<string>): Promise<Fence> {
   return fence
 }
 
-export async function cacheSubjects(): Promise<Record<string, Subject>> {
+/** Hits, loads, expiries and evictions of a cache in process. */
+function cacheSubject(
+  Kind: new (options: CacheOptions<string, string>) => Cache<string, string>,
+): Subject {
   const clock = new VirtualClock()
-  const cache = new Cache<string, string>({
+  const cache = new Kind({
     maxEntries: 4,
     ttl: 1_000,
     maxBytes: 40,
     weigher: value => value.length,
     clock,
   })
+  let finish = (): void => undefined
+  let loading: Promise<unknown> = Promise.resolve()
+  return {
+    source: cache,
+    steps: [
+      () => {
+        for (const key of 'abcdef') cache.set(key, key)
+      },
+      () => cache.get('f'),
+      () => {
+        loading = cache.getOrLoad(
+          'slow',
+          () =>
+            new Promise(resolve => {
+              finish = () => resolve('done')
+            }),
+        )
+      },
+      () => {
+        clock.advance(20)
+        finish()
+        return loading
+      },
+      () => cache.getOrLoad('bad', refuse).catch(() => undefined),
+      () => cache.set('heavy', 'x'.repeat(100)),
+      () => {
+        for (const key of 'uvwxyz') cache.get(key)
+      },
+      () => {
+        clock.advance(2_000)
+        cache.get('f')
+      },
+      () => cache.clear(),
+    ],
+  }
+}
+
+export async function cacheSubjects(): Promise<Record<string, Subject>> {
+  const clock = new VirtualClock()
   const views = new Views({ maxEntries: 4 })
   const view = views.view<string, string>('users')
   const folder = await mkdtemp(join(tmpdir(), 'millrace-stats-'))
   const memory = new MemoryStore<string>({ maxBytes: 4_000 })
   const tiered = new TieredCache<string>({ store: new MemoryStore<string>(), maxEntries: 4, clock })
-  let finish = (): void => undefined
-  let loading: Promise<unknown> = Promise.resolve()
   return {
-    Cache: {
-      source: cache,
-      steps: [
-        () => {
-          for (const key of 'abcdef') cache.set(key, key)
-        },
-        () => cache.get('f'),
-        () => {
-          loading = cache.getOrLoad(
-            'slow',
-            () =>
-              new Promise(resolve => {
-                finish = () => resolve('done')
-              }),
-          )
-        },
-        () => {
-          clock.advance(20)
-          finish()
-          return loading
-        },
-        () => cache.getOrLoad('bad', refuse).catch(() => undefined),
-        () => cache.set('heavy', 'x'.repeat(100)),
-        () => {
-          for (const key of 'uvwxyz') cache.get(key)
-        },
-        () => {
-          clock.advance(2_000)
-          cache.get('f')
-        },
-        () => cache.clear(),
-      ],
-    },
+    Cache: cacheSubject(Cache),
+    ProtectedCache: cacheSubject(ProtectedCache),
     Views: {
       source: views,
       steps: [
@@ -126,6 +137,13 @@ export async function cacheSubjects(): Promise<Record<string, Subject>> {
       ],
     },
     MemoryStore: storeSubject(memory),
+    KeyvStore: storeSubject(new KeyvStore<string>(new KeyvAdapter(new MemoryStore()))),
+    LayeredStore: storeSubject(
+      new LayeredStore<string>({
+        near: new MemoryStore({ maxBytes: 4_000 }),
+        far: new MemoryStore({ maxBytes: 4_000 }),
+      }),
+    ),
     FsStore: storeSubject(new FsStore<string>({ folder: join(folder, 'fs') })),
     SqliteStore: storeSubject(
       new SqliteStore<string>({ path: join(folder, 'values.sqlite'), maxBytes: 4_000 }),

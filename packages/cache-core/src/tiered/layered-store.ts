@@ -6,6 +6,8 @@ import {
   describeStats,
   monotonicClock,
   type OptionNames,
+  type StatsKinds,
+  statsKindsOf,
 } from '@millrace/kit'
 import { StoreClosedError } from '../store/contract/errors.ts'
 import {
@@ -19,6 +21,7 @@ import {
   type StoreKeysOptions,
   type StoreLookup,
   type StoreSetOptions,
+  type StoreStats,
 } from '../store/contract/store.ts'
 import { StoreCounters } from '../store/store-counters.ts'
 import { applyToStore } from './apply-to-store.ts'
@@ -41,6 +44,15 @@ const OPTIONS: OptionNames<LayeredStoreOptions<unknown>> = {
   clock: true,
 }
 const METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete', 'keys'] as const
+
+const LAYERED_STATS_KINDS: StatsKinds<LayeredStoreStats> = {
+  ...STORE_STATS_KINDS,
+  near: STORE_STATS_KINDS,
+  far: STORE_STATS_KINDS,
+  nearFailures: 'counter',
+  farFailures: 'counter',
+  pending: 'gauge',
+}
 
 /**
  * Two stores as one, for a `TieredCache` of three tiers: memory, a file of this machine, and what all machines share.
@@ -77,6 +89,12 @@ export class LayeredStore<V = unknown> implements Store<V> {
     checkMethods('near', near, 'a Store', METHODS)
     checkMethods('far', far, 'a Store', METHODS)
     if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
+    // The two may count more than every store does.
+    describeStats<LayeredStoreStats>(this, {
+      ...LAYERED_STATS_KINDS,
+      near: kindsOf(near),
+      far: kindsOf(far),
+    })
     this.#nearTtl = checkPositiveOrInfinity('nearTtl', nearTtl)
     const bounded = (store: Store<V>, timeout: number, missed: RecoveryQueue): BoundedStore<V> =>
       new BoundedStore({ store, clock, timeout, breaker: new TierBreaker(clock, breaker), missed })
@@ -323,11 +341,8 @@ function fulfilled<T>(result: PromiseSettledResult<T>): T | undefined {
   return result.status === 'fulfilled' ? result.value : undefined
 }
 
-describeStats<LayeredStoreStats>(LayeredStore.prototype, {
-  ...STORE_STATS_KINDS,
-  near: STORE_STATS_KINDS,
-  far: STORE_STATS_KINDS,
-  nearFailures: 'counter',
-  farFailures: 'counter',
-  pending: 'gauge',
-})
+describeStats<LayeredStoreStats>(LayeredStore.prototype, LAYERED_STATS_KINDS)
+
+function kindsOf(store: Store<unknown>): StatsKinds<StoreStats> {
+  return (statsKindsOf(store) as StatsKinds<StoreStats> | undefined) ?? STORE_STATS_KINDS
+}

@@ -50,10 +50,12 @@ export class Job {
   #reject!: (error: unknown) => void
   #timer: Timer | undefined = undefined
   #running: AbortController | undefined = undefined
+  #waiting = false
   readonly #onAbort = (): void => {
     const reason = this.options.signal?.reason
-    if (this.#running === undefined) this.fail(reason)
-    else this.#running.abort(reason)
+    if (this.#waiting) this.fail(reason)
+    // One that has ended keeps its outcome, which bottleneck is about to tell.
+    else this.#running?.abort(reason)
   }
 
   constructor(
@@ -76,6 +78,7 @@ export class Job {
   /** Bounds the wait for its start, the first or that of another attempt, by its timeout and its signal. */
   wait(): void {
     const { timeout, signal } = this.options
+    this.#waiting = true
     if (timeout !== undefined && timeout < Infinity) {
       const giveUp = () => this.fail(new AcquireTimeoutError(this.#name, timeout))
       this.#timer = this.#clock.setTimer(giveUp, timeout)
@@ -87,6 +90,7 @@ export class Job {
   /** Runs the function. */
   async start(): Promise<unknown> {
     // From here on it runs: what bounded its wait no longer applies.
+    this.#waiting = false
     this.#timer?.cancel()
     this.attempts++
     const running = new AbortController()
