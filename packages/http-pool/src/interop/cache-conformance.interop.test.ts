@@ -38,6 +38,8 @@ async function results(contender: Contender, type: CacheType): Promise<Results> 
  */
 const isOutdated = (id: string): boolean => id.startsWith('age-parse-')
 
+const isRefreshed = (id: string): boolean => id.startsWith('304-etag-update-')
+
 const failed = (all: Results): string[] =>
   Object.keys(all).filter(id => all[id] !== true && !isOutdated(id))
 
@@ -56,16 +58,18 @@ test.concurrent.each<CacheType>(['private', 'shared'])(
     ]
     for (const [contender, ours] of contenders) {
       expect(Object.keys(ours)).toEqual(Object.keys(undici))
-      let worse = failed(ours).filter(id => undici[id] === true)
       // Some responses live for a second by dates with a grain of one: on a busy machine they may be stale on
-      // arrival. What is worse is worse twice.
-      if (worse.length > 0) {
-        const again = await results(contender, type)
-        worse = worse.filter(id => again[id] !== true)
+      // arrival. What fails, fails in each of three runs.
+      const passed = new Set<string>()
+      const worse = () => failed(ours).filter(id => undici[id] === true && !passed.has(id))
+      const mended = () => failed(undici).filter(id => passed.has(id) && isRefreshed(id))
+      for (let round = 1, all = ours; ; round++) {
+        for (const id of Object.keys(all)) if (all[id] === true) passed.add(id)
+        if ((worse().length === 0 && mended().length > 5) || round === 3) break
+        all = await results(contender, type)
       }
-      expect(worse).toEqual([])
-      const mended = failed(undici).filter(id => ours[id] === true)
-      expect(mended.filter(id => id.startsWith('304-etag-update-')).length).toBeGreaterThan(5)
+      expect(worse()).toEqual([])
+      expect(mended().length).toBeGreaterThan(5)
     }
   },
 )

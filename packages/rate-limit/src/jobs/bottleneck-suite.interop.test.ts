@@ -36,11 +36,11 @@ describeRedis("bottleneck's own tests, through our connection object", redis => 
 
   const failuresOf = (outcomes: Outcome[]) => outcomes.filter(({ error }) => error !== undefined)
 
-  /** Whether a test passes alone in one of three runs: many measure times to some ten ms, which a busy machine misses. */
+  /** Whether a test passes alone in one of eight runs: many measure times to some ten ms, which a busy machine misses. */
   async function passesAlone(connection: 'plain' | 'ours', name: string): Promise<Outcome> {
     for (let round = 1; ; round++) {
       const outcome = (await run(connection, name))[0]!
-      if (outcome.error === undefined || round === 3) return outcome
+      if (outcome.error === undefined || round === 8) return outcome
     }
   }
 
