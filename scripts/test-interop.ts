@@ -37,9 +37,9 @@ function main(filters: string[]): number {
   checks.expect('two releases', () => run('node', ['scripts/rehearse-release.ts']))
   for (const version of nodeVersions) {
     checks.expect(`unit tests on Node ${version}`, () =>
-      // Other versions of Node differ in features, not in what random runs find: `npm test` makes all of those.
+      // Other versions of Node differ in features, not in what random runs find: `npm test` makes those.
       run('npx', ['--yes', '--package', `node@${version}`, '--', 'node', ...vitest, ...filters], {
-        MILLRACE_TEST_SCALE: '0.2',
+        MILLRACE_TEST_SCALE: '0.05',
         ...env,
       }),
     )

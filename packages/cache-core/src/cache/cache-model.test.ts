@@ -268,7 +268,7 @@ describe.each(Object.entries(policies))('%s', (_name, policy) => {
           }
         }
       }),
-      { numRuns: runs(limit.maxEntries === UNBOUNDED ? 15 : 100) },
+      { numRuns: runs(limit.maxEntries === UNBOUNDED ? 5 : 100) },
     )
   })
 })
