@@ -2,6 +2,13 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { published, testProjects, unitTests } from './vitest.shared.ts'
 
+/** What is said of several processes at once does not depend on the version of Node, and takes longest. */
+const severalProcesses = [
+  'src/chaos/**',
+  'src/**/outage-fleet.test.ts',
+  'src/**/shared-{files,store}.test.ts',
+]
+
 /**
  * Tests of what is published, for other Node versions than the one that develops it. READMEs are left out: their `using`
  * is for Node 24 or a compiler.
@@ -9,7 +16,7 @@ import { published, testProjects, unitTests } from './vitest.shared.ts'
 export default defineConfig({
   test: {
     projects: testProjects(
-      { ...unitTests, exclude: [...unitTests.exclude, 'src/readme.test.ts'] },
+      { ...unitTests, exclude: [...unitTests.exclude, ...severalProcesses, 'src/readme.test.ts'] },
       published,
     ),
     maxWorkers: 2 * availableParallelism(),
