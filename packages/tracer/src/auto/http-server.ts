@@ -37,6 +37,9 @@ export interface HttpServerOptions {
 
 const NAMES: OptionNames<HttpServerOptions> = { ignore: true, route: true }
 
+/** What requests without spans run in. On Node 22 the next request of the connection begins in what the last one entered. */
+const IGNORED = new ActiveContext(null, null, null, true)
+
 /** @throws InvalidOptionError */
 export function checkHttpServer(options: HttpServerOptions): void {
   const { ignore, route } = checkOptions('httpServer', options, NAMES)
@@ -53,9 +56,10 @@ export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () 
   const routes = new HttpRoutes()
   const onStart = (message: unknown): void => {
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
-    if (activeContext().suppressed) return
+    const active = activeContext()
+    if (active.suppressed && active !== IGNORED) return
     if (ignored(request)) {
-      enter(new ActiveContext(null, null, null, true))
+      enter(IGNORED)
       return
     }
     const remote = tracer.propagation.extract(request.headers as Headers)
