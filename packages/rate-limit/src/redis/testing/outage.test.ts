@@ -155,13 +155,15 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     // It is told without anybody's call.
     await later(() => cutOff.stats().unsettled === 0)
     await until(async () => (await client.ping().catch(() => 'away')) === 'PONG')
-    const left = Math.max(0, LIMIT - unsettled - (forgets ? 0 : 2))
+    const left = Math.max(0, LIMIT - unsettled - 2)
     let after = 0
     // Calls that reach Redis late are made up for. Until its connection is back it finds nothing.
     await later(
       async () => after === left || ((await well.take()) === 'passed' && ++after === left),
     )
-    expect(passes(await times(LIMIT, () => well.take()))).toBe(0)
+    // What passed before Redis forgot it counts again once a process that knows of it calls.
+    const more = passes(await times(LIMIT, () => well.take()))
+    expect(more).toBeLessThanOrEqual(forgets ? Math.max(0, Math.min(2, LIMIT - unsettled)) : 0)
     await later(async () => {
       const outcome = await during(clock, 1, cutOff.take())
       return outcome !== 'unavailable' && cutOff.stats().down === 0
