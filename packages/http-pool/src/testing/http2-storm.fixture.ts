@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
-import type { AddressInfo } from 'node:net'
 import { selfSignedCertificate } from '@millrace/testkit'
 
 // Run as a process of its own: an HTTP/2 server that does all that a server can do to a client, at random.
@@ -47,6 +46,6 @@ server.on('sessionError', () => {})
 server.on('session', session => session.on('error', () => {}))
 process.on('uncaughtException', () => {})
 process.on('disconnect', () => process.exit())
-server.listen(0, '127.0.0.1')
+server.listen(Number(process.argv[2]), '127.0.0.1')
 await once(server, 'listening')
-process.send?.((server.address() as AddressInfo).port)
+process.send?.('listening')
