@@ -89,7 +89,7 @@ export function* foundFaults(context: Context): Generator<Found> {
       failing: (second: number) => (second < HOUR ? 0 : 0.02),
     }
     const found = (seed: number): boolean =>
-      tripsOnFailures(traffic, { seed, seconds: 2 * HOUR, until: 0 }).length > 0
+      tripsOnFailures(traffic, { seed, seconds: HOUR + 600, until: 0 }).length > 0
     yield { name: burn, found: percentOf(runs, found) }
   }
 }

@@ -201,9 +201,10 @@ test('a fleet in which anything goes wrong at any time never passes more than is
       const late = 20 + lag
       const { id } = options
       if (id.startsWith('window')) {
-        // One process at most comes anew beside a fault: on top, with the share of one of eight.
+        // One process at most comes anew beside a fault: on top, with the share of one of eight. Answers that wait in a server without
+        // a processor come closer together than they were given.
         expect(mostIn(times, WINDOW - late), JSON.stringify({ id, ...report })).toBeLessThanOrEqual(
-          2 * LIMIT + LIMIT / 8,
+          2 * LIMIT + LIMIT / 8 + LIMIT / 5,
         )
       } else {
         const leased = id === 'leased' ? (RATE * 400) / 1_000 : 0

@@ -111,10 +111,12 @@ describeRedis('four processes whose Redis goes away', killed => {
       const window = id.startsWith('window')
       const late = 20 + lag
       if (window) {
-        // A burst is what a window holds; divided among the processes it is theirs once more.
-        expect(mostIn(times, WINDOW - late)).toBeLessThanOrEqual(2 * LIMIT)
+        // A burst is what a window holds; divided among the processes it is theirs once more. Answers that wait in a server without
+        // a processor come closer together than they were given.
+        const slack = LIMIT / 5
+        expect(mostIn(times, WINDOW - late)).toBeLessThanOrEqual(2 * LIMIT + slack)
         const usual = times.filter(time => time < began)
-        expect(mostIn(usual, WINDOW - late)).toBeLessThanOrEqual(LIMIT)
+        expect(mostIn(usual, WINDOW - late)).toBeLessThanOrEqual(LIMIT + slack)
       } else {
         const slack = (late * RATE) / 1_000
         const over = mostOver(times, { rate: RATE, burst: BURST })
