@@ -110,7 +110,11 @@ export class SharedBuckets<Mode extends OutageMode> {
     this.#maxWait = checkPositive('maxWait', maxWait)
     checkInteger('maxKeys', rules.maxKeys, 1)
     this.#ledger = new Ledger<number>({
-      tell: (key, spent) => (spent < 0 ? this.#credit(key, -spent) : this.#debit(key, spent)),
+      // What is given back leaves the mark too: a bucket that is full is forgotten, and would be filled up to an older one.
+      tell: (key, spent) =>
+        spent < 0
+          ? this.#credit(key, -spent, this.#buckets.get(key)?.mark)
+          : this.#debit(key, spent),
       merge: (spent, later) => spent + later,
       amount: spent => Math.max(0, spent),
       maxKeys: rules.maxKeys,
