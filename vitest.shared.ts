@@ -50,7 +50,7 @@ const folders: Record<string, string> = {
 /** What the unit tests of every project run with. */
 export const unitTests = {
   include: ['src/**/*.test.ts'],
-  exclude: ['src/**/*.interop.test.ts'],
+  exclude: ['src/**/*.interop.test.ts', 'src/**/*.realtime.test.ts'],
   execArgv: ['--expose-gc'],
   // A process for each file took a third of a run. So a test file leaves nothing behind: no timer, listener, global or variable of the environment.
   isolate: false,
@@ -58,6 +58,12 @@ export const unitTests = {
   testTimeout: 120_000,
   hookTimeout: 60_000,
 }
+
+/**
+ * For tests of several processes in real time, whose bounds are seconds that pass: one after another when nothing else runs, as a
+ * process without a processor tells nothing of the code. What can be told on a moved clock does not belong among them.
+ */
+export const alone = { maxWorkers: 1, sequence: { groupOrder: 1 } }
 
 /** Names of the projects whose package is published. */
 export const published: readonly string[] = Object.keys(folders).filter(
@@ -71,6 +77,7 @@ export const published: readonly string[] = Object.keys(folders).filter(
 export function testProjects(
   test: NonNullable<TestProjectInlineConfiguration['test']>,
   names: readonly string[] = Object.keys(folders),
+  suffix = '',
 ): TestProjectInlineConfiguration[] {
   return names.map(name => ({
     plugins: [decorators()],
@@ -80,6 +87,6 @@ export function testProjects(
     // require() too and break packages that have both.
     ssr: { resolve: { conditions, externalConditions: conditions } },
     root: folders[name],
-    test: { ...test, name },
+    test: { ...test, name: name + suffix },
   }))
 }

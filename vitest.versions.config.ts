@@ -3,11 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { published, testProjects, unitTests } from './vitest.shared.ts'
 
 /** What is said of several processes at once does not depend on the version of Node, and takes longest. */
-const severalProcesses = [
-  'src/chaos/**',
-  'src/**/outage-fleet.test.ts',
-  'src/**/shared-{files,store}.test.ts',
-]
+const severalProcesses = ['src/**/shared-{files,store}.test.ts']
 
 /**
  * Tests of what is published, for other Node versions than the one that develops it. READMEs are left out: their `using`

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs'
 
-/** Named checks that all run, however many fail; their count goes to the file that MILLRACE_COUNTS names, for CI. */
+/** Named checks that all run, however many fail; their count, and what failed, goes to the file that MILLRACE_COUNTS names, for CI. */
 export class Checks {
   #passed = 0
   readonly #failed: string[] = []
@@ -23,13 +23,15 @@ export class Checks {
   report(): number {
     for (const name of this.#failed) console.error(`failed: ${name}`)
     console.log(`checks: ${this.#passed} passed, ${this.#failed.length} failed`)
-    recordCounts(this.#passed, this.#failed.length)
+    recordCounts(this.#passed, this.#failed)
     return this.#failed.length === 0 ? 0 : 1
   }
 }
 
-/** Adds one line `passed failed` to the file that MILLRACE_COUNTS names; does nothing without it. */
-export function recordCounts(passed: number, failed: number): void {
+/** Adds a line `passed failed`, and one `- name` for each that failed, to the file that MILLRACE_COUNTS names; does nothing without it. */
+export function recordCounts(passed: number, failed: readonly string[]): void {
   const file = process.env.MILLRACE_COUNTS
-  if (file) appendFileSync(file, `${passed} ${failed}\n`)
+  if (!file) return
+  const names = failed.map(name => `- ${name.replaceAll('\n', ' ')}\n`).join('')
+  appendFileSync(file, `${passed} ${failed.length}\n${names}`)
 }

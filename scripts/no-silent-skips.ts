@@ -9,14 +9,17 @@ export default class NoSilentSkips implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<unknown>): void {
     const skipped: string[] = []
     let passed = 0
-    let failed = unhandledErrors.length
+    const failed = unhandledErrors.map(error => `unhandled: ${messageOf(error)}`)
     for (const module of modules) {
-      failed += module.errors().length
+      for (const error of module.errors()) {
+        failed.push(`${module.relativeModuleId}: ${messageOf(error)}`)
+      }
       for (const test of module.children.allTests()) {
-        const { state } = test.result()
+        const { state, errors } = test.result()
+        const name = `${module.project.name} ${module.relativeModuleId}: ${test.fullName}`
         if (state === 'passed') passed++
-        else if (state === 'failed') failed++
-        else skipped.push(`${module.relativeModuleId}: ${test.fullName}`)
+        else if (state === 'failed') failed.push(`${name}: ${messageOf(errors?.[0])}`)
+        else skipped.push(name)
       }
     }
     if (process.env.MILLRACE_SKIP_REDIS === '1') {
@@ -24,11 +27,17 @@ export default class NoSilentSkips implements Reporter {
         `\n${skipped.length} tests skipped: MILLRACE_SKIP_REDIS=1 leaves out what needs a Redis server.`,
       )
     } else if (skipped.length > 0) {
-      failed += skipped.length
+      failed.push(...skipped.map(name => `skipped: ${name}`))
       console.error(`\n${skipped.length} tests were skipped, which fails the run:`)
       for (const name of skipped) console.error(`  ${name}`)
       process.exitCode = 1
     }
     recordCounts(passed, failed)
   }
+}
+
+/** The first line, cut off: names of what failed are read as a list. */
+function messageOf(error: unknown): string {
+  const message = (error as { message?: unknown } | undefined)?.message ?? error
+  return String(message).split('\n', 1)[0]!.slice(0, 200)
 }

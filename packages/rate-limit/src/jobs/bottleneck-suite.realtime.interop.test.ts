@@ -36,12 +36,19 @@ describeRedis("bottleneck's own tests, through our connection object", redis => 
 
   const failuresOf = (outcomes: Outcome[]) => outcomes.filter(({ error }) => error !== undefined)
 
-  /** Whether a test passes alone in one of eight runs: many measure times to some ten ms, which a busy machine misses. */
-  async function passesAlone(connection: 'plain' | 'ours', name: string): Promise<Outcome> {
-    for (let round = 1; ; round++) {
-      const outcome = (await run(connection, name))[0]!
-      if (outcome.error === undefined || round === 8) return outcome
+  /**
+   * Runs one test alone until it passes, at most eight times: many measure times to some ten ms, or take a timer of 50 ms for 50 ms on
+   * the wall clock. What plain bottleneck fails as often, in turns with ours, and not for Redis 7, says nothing about the connection.
+   */
+  async function settle(name: string): Promise<Outcome | undefined> {
+    let outcome: Outcome | undefined
+    let telling = false
+    for (let round = 0; round < 8; round++) {
+      outcome = (await run('ours', name))[0]!
+      if (outcome.error === undefined) return undefined
+      telling ||= (await run('plain', name))[0]!.error?.includes('ERR ') ?? true
     }
+    return telling ? outcome : undefined
   }
 
   test('all pass that plain bottleneck passes, and those that it fails on Redis 7', async () => {
@@ -54,12 +61,8 @@ describeRedis("bottleneck's own tests, through our connection object", redis => 
 
     const failed: Outcome[] = []
     for (const { name } of failuresOf(ours)) {
-      const outcome = await passesAlone('ours', name)
-      if (outcome.error === undefined) continue
-      // What plain bottleneck cannot do in time on this machine either says nothing about the connection.
-      const late = outcome.error.includes('checkDuration')
-      if (late && (await passesAlone('plain', name)).error?.includes('checkDuration')) continue
-      failed.push(outcome)
+      const outcome = await settle(name)
+      if (outcome) failed.push(outcome)
     }
     expect(failed).toEqual([])
   }, 300_000)
