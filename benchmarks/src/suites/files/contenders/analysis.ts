@@ -3,8 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 // The demo's analysis, as a user would write one.
-import { deriveFacts } from '../../../../../apps/demo/src/analyse/derive-facts.ts'
-import { createSourceQueries } from '../../../../../apps/demo/src/analyse/source-queries.ts'
+import { deriveFacts } from '@millrace/demo/analyse/derive-facts'
+import { createSourceQueries } from '@millrace/demo/analyse/source-queries'
 import type { Measurement, Prepare } from '../../../define.ts'
 import { type AnalysisTree, sourcesOf } from '../analysis-tree.ts'
 
