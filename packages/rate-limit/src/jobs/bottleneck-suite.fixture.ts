@@ -46,6 +46,10 @@ const hooks = {
   afterEach: (body: Body) => current!.afterEach.push(body),
 }
 
+/** Where a callback throws, mocha blames the test that runs: how it is told. */
+let blamed: (error: unknown) => void = () => {}
+process.on('uncaughtException', error => blamed(error))
+
 async function run(body: Body): Promise<void> {
   let limit = 10_000
   const scope = { timeout: (ms: number) => (limit = ms) }
@@ -55,8 +59,7 @@ async function run(body: Body): Promise<void> {
   })
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    // Where a callback throws, mocha blames the test that runs.
-    process.removeAllListeners('uncaughtException').once('uncaughtException', reject)
+    blamed = reject
     timer = setTimeout(() => reject(new Error(`no end after ${limit} ms`)), limit)
   })
   await Promise.race([finished, late]).finally(() => clearTimeout(timer))
