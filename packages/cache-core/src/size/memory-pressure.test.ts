@@ -112,7 +112,8 @@ test('a process with a small heap that stores several times as much as that does
     script,
     '100',
   ])
-  const { entries, last } = JSON.parse(stdout) as { entries: number; last: boolean }
-  expect(entries).toBeGreaterThan(1_000)
+  const { most, last } = JSON.parse(stdout) as { most: number; last: boolean }
+  // What is left at the end depends on when V8 last collected what had been evicted.
+  expect(most).toBeGreaterThan(10_000)
   expect(typeof last).toBe('boolean')
 }, 60_000)
