@@ -25,6 +25,9 @@ export interface CallOwner {
   onFailure(operations: number, cause: unknown): Failure
 }
 
+/** ms by which a timer must be late to show that the event loop was held up, and not Redis. */
+const HELD_UP = 20
+
 /**
  * One call of Redis for one or more operations, which ends once: with a reply, an error, or at its timeout, which runs from the moment
  * that the first operation asks for it.
@@ -36,6 +39,7 @@ export class Call<T> {
   #timer: Timer
   #operations = 0
   #bytes = 0
+  #sent = false
   #settled = false
 
   /** @param failed its argument makes an operation's own error */
@@ -70,6 +74,7 @@ export class Call<T> {
 
   send(work: (client: Client) => Promise<T>, succeed: (result: T) => void): void {
     if (this.#settled) return
+    this.#sent = true
     this.#owner.onSent()
     work(this.#owner.client).then(
       result => {
@@ -86,11 +91,21 @@ export class Call<T> {
   }
 
   #setTimer(delay: number): Timer {
-    return this.#owner.clock.setTimer(() => {
-      if (!this.#settle()) return
-      this.#owner.onTimeout(this.#operations)
-      this.#failed(operation => new RedisTimeoutError(operation, this.#timeout))
+    const { clock } = this.#owner
+    const due = clock.now() + delay
+    return clock.setTimer(() => {
+      if (clock.now() - due < HELD_UP) this.#giveUp()
+      // Redis was not asked yet, so that it has all its time.
+      else if (!this.#sent) this.#timer = this.#setTimer(delay)
+      // Timers come before sockets: its answer may lie there.
+      else setImmediate(() => this.#giveUp())
     }, delay)
+  }
+
+  #giveUp(): void {
+    if (!this.#settle()) return
+    this.#owner.onTimeout(this.#operations)
+    this.#failed(operation => new RedisTimeoutError(operation, this.#timeout))
   }
 
   #settle(): boolean {
