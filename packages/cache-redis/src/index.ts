@@ -16,7 +16,7 @@ export type {
   RedisLeaseStats,
 } from './lease/redis-lease.ts'
 export { RedisLease } from './lease/redis-lease.ts'
-export type { ShardMark } from './protocol/script-line.ts'
+export type { ShardMark } from './protocol/answer.ts'
 export type { RedisFence } from './store/redis-fence.ts'
 export { RedisStore } from './store/redis-store.ts'
 export type {

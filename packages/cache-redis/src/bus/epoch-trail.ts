@@ -1,4 +1,4 @@
-import type { ShardMark } from '../protocol/script-line.ts'
+import type { ShardMark } from '../protocol/answer.ts'
 import type { BusMessage } from './bus-message.ts'
 
 /** How far the messages of a shard have arrived: each says which epoch it follows, so a missing one shows. */

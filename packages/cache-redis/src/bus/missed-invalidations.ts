@@ -1,7 +1,7 @@
 import { originalKey } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
-import { markOf } from '../protocol/answer.ts'
-import type { Answer, ScriptLine, ShardMark } from '../protocol/script-line.ts'
+import { type Answer, markOf, type ShardMark } from '../protocol/answer.ts'
+import type { ScriptLine } from '../protocol/script-line.ts'
 
 /** What a shard says of what was invalidated since a mark. */
 interface Missed {

@@ -18,12 +18,13 @@ import {
 } from '../connection/connection.ts'
 import type { ConnectionTarget } from '../connection/target.ts'
 import { RedisUnavailableError } from '../errors.ts'
-import { markOf } from '../protocol/answer.ts'
-import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
+import { markOf, type ShardMark } from '../protocol/answer.ts'
+import { checkPrefix, DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
 import { Publisher } from '../protocol/publisher.ts'
-import { ScriptLines, type ShardMark } from '../protocol/script-line.ts'
+import { ScriptLines } from '../protocol/script-line.ts'
 import { Recovery } from '../recovery/recovery.ts'
 import { type BusMessage, decodeMessage } from './bus-message.ts'
+import { CarriedStores } from './carried-stores.ts'
 import { EpochTrail } from './epoch-trail.ts'
 import { missedSince } from './missed-invalidations.ts'
 import { Subscription } from './subscription.ts'
@@ -60,15 +61,8 @@ export interface RedisBusStats extends ConnectionStats {
   readonly subscribed: number
 }
 
-/** What a bus must know of a store whose scripts publish on its channels. */
-interface PublishingStore {
-  readonly id: string
-  readonly channels: readonly string[]
-  publish(invalidations: readonly Invalidation[]): Promise<void>
-}
-
 /** Names of all options. */
-const BUS_OPTIONS: OptionNames<
+export const BUS_OPTIONS: OptionNames<
   RedisBusSettings & { client: unknown; url: unknown; connection: unknown }
 > = { ...CONNECTION_OPTIONS, prefix: true, heartbeat: true, maxRecovery: true }
 
@@ -86,13 +80,13 @@ export class RedisBus implements InvalidationBus {
   readonly #recovery: Recovery
   readonly #clock: Clock
   readonly #heartbeat: number
-  /** Senders whose messages the listeners know already. */
-  readonly #own: Set<string>
+  /** Signs what the bus itself publishes. */
+  readonly #id: string = randomUUID()
+  readonly #stores: CarriedStores
   readonly #listeners = new Set<BusListener>()
   /** What arrived so far, by shard. */
   readonly #trails: readonly EpochTrail[]
   readonly #up = Promise.withResolvers<void>()
-  #store: PublishingStore | undefined
   #subscribed = false
   /** Whether the server has not answered the last ping yet over the connection that messages come by. */
   #silent = false
@@ -104,17 +98,17 @@ export class RedisBus implements InvalidationBus {
   constructor(options: RedisBusOptions) {
     checkOptions<object>('', options, BUS_OPTIONS)
     const { prefix = DEFAULT_PREFIX, heartbeat = 5_000, maxRecovery = 10_000 } = options
+    checkPrefix(prefix)
     this.#heartbeat = checkPositive('heartbeat', heartbeat)
     checkInteger('maxRecovery', maxRecovery, 1)
     this.#connection = new Connection(options, options)
     const { client, clock } = this.#connection
     this.#clock = clock
     const space = new KeySpace(prefix, client)
-    const id = randomUUID()
-    this.#own = new Set([id])
     this.#channels = space.shards.map(shard => space.channel(shard))
+    this.#stores = new CarriedStores(this, this.#channels)
     this.#trails = space.shards.map(() => new EpochTrail())
-    this.#lines = new ScriptLines(this.#connection, space.shards, { sender: id, layout: 0 })
+    this.#lines = new ScriptLines(this.#connection, space.shards, { sender: this.#id, layout: 0 })
     this.#publisher = new Publisher(this.#lines)
     this.#recovery = new Recovery(maxRecovery, client, clock, each => this.#send([each]))
     // A rejection is told to who asks for it.
@@ -139,16 +133,11 @@ export class RedisBus implements InvalidationBus {
   }
 
   /**
-   * Whether the store's scripts publish on this bus what they invalidate, so that nobody else has to. From then on their messages are
-   * not told to the listeners of this bus.
+   * Whether the store's scripts publish on this bus what they invalidate, so that nobody else has to. A listener that is the only one of
+   * the bus, over a store that no other bus carries, is not told of the store's messages from then on: it caused them.
    */
   carries(store: unknown): boolean {
-    const { id, channels } = (store ?? {}) as Partial<PublishingStore>
-    if (typeof id !== 'string' || !Array.isArray(channels)) return false
-    if (channels.join() !== this.#channels.join()) return false
-    this.#store = store as PublishingStore
-    this.#own.add(id)
-    return true
+    return this.#stores.add(store)
   }
 
   /**
@@ -158,7 +147,8 @@ export class RedisBus implements InvalidationBus {
   async publish(invalidations: readonly Invalidation[]): Promise<void> {
     if (invalidations.length === 0) return
     // It repeats them on what it holds, too.
-    if (this.#store !== undefined) return this.#store.publish(invalidations)
+    const { latest } = this.#stores
+    if (latest !== undefined) return latest.publish(invalidations)
     try {
       await this.#send(invalidations)
     } catch (error) {
@@ -169,7 +159,10 @@ export class RedisBus implements InvalidationBus {
 
   subscribe(listener: BusListener): () => void {
     this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size === 0) this.#stores.clear()
+    }
   }
 
   stats(): RedisBusStats {
@@ -187,6 +180,7 @@ export class RedisBus implements InvalidationBus {
     this.#closed = true
     this.#timer?.cancel()
     this.#listeners.clear()
+    this.#stores.clear()
     this.#recovery.close()
     this.#lines.close()
     this.#subscription.close()
@@ -211,9 +205,16 @@ export class RedisBus implements InvalidationBus {
       this.#gap()
       return
     }
+    this.#lines.all[shard]!.learn(message)
+    this.#stores.learn(shard, message)
     const since = trail.mark
     if (!trail.follow(message)) void this.#catchUp(shard, since)
-    if (!this.#own.has(message.sender)) this.#deliver(message)
+    if (!this.#isEcho(message.sender)) this.#deliver(message)
+  }
+
+  /** Whether nobody listens here but who caused a message. */
+  #isEcho(sender: string): boolean {
+    return this.#listeners.size === 1 && (sender === this.#id || this.#stores.isAlone(sender))
   }
 
   #deliver({ invalidations }: Pick<BusMessage, 'invalidations'>): void {

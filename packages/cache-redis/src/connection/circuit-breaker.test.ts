@@ -51,14 +51,6 @@ test('each failed trial doubles the cooldown up to its limit, and a success rese
   expect(breaker.opened).toBe(9)
 })
 
-test('a trial that its caller gives up is left to the next call', () => {
-  open()
-  clock.advance(100)
-  breaker.admit()
-  breaker.abandon()
-  expect([breaker.admit(), breaker.admit()]).toEqual([true, false])
-})
-
 test('late failures of calls sent before do not lengthen the cooldown', () => {
   open()
   clock.advance(50)

@@ -77,10 +77,4 @@ export class CircuitBreaker {
     this.#openUntil = this.#clock.now() + this.#nextCooldown
     this.#nextCooldown = Math.min(this.#nextCooldown * 2, LONGEST * this.#cooldown)
   }
-
-  /** A call was given up by its caller, which tells nothing. */
-  abandon(): void {
-    // The next call finds out instead.
-    if (this.#state === 'half-open') this.#state = 'open'
-  }
 }

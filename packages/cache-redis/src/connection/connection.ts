@@ -2,6 +2,7 @@ import type { Clock } from '@millrace/cache-core'
 import { StoreClosedError } from '@millrace/cache-core/store'
 import {
   checkInteger,
+  checkMethods,
   checkPositive,
   monotonicClock,
   type OptionNames,
@@ -99,10 +100,10 @@ export class Connection {
   /** @throws {InvalidOptionError} */
   constructor(target: ConnectionTarget, options: ConnectionOptions = {}) {
     const { timeout = 1_000, maxPending = 10_000, breaker = {}, clock = monotonicClock } = options
+    this.clock = checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
     this.timeout = checkPositive('timeout', timeout)
     this.#maxPending = checkInteger('maxPending', maxPending, 1)
     this.#breaker = breaker === false ? undefined : new CircuitBreaker(breaker, clock)
-    this.clock = clock
     this.#owned = target.client === undefined
     this.client = clientOf(target)
     this.client.on('error', this.#onError)

@@ -1,6 +1,7 @@
 import { InvalidOptionError, type OptionNames } from '@millrace/kit'
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Client } from './client.ts'
+import { isReadOnly } from './read-only.ts'
 
 /** Where Redis is. */
 export type ConnectionTarget =
@@ -21,7 +22,7 @@ export const TARGET_OPTIONS: OptionNames<{ client: unknown; url: unknown; connec
 /**
  * The client of a target.
  *
- * @throws {InvalidOptionError} if there is no target or more than one, or it reads from replicas
+ * @throws {InvalidOptionError} if there is no target or more than one, or it reads from replicas; no connection was begun then
  */
 export function clientOf(target: ConnectionTarget): Client {
   const { client, url, connection } = target
@@ -36,11 +37,18 @@ function checkClient(client: Client): Client {
   if (typeof client !== 'object' || client === null || typeof client.evalsha !== 'function') {
     throw new InvalidOptionError('client', 'a Redis or Cluster of ioredis', client)
   }
-  const { role } = client.options as { role?: unknown }
-  if (role === 'slave') {
-    throw new InvalidOptionError('client.options.role', "'master', as replicas lag behind", role)
-  }
+  checkOptionsOf('client.options', client.options)
   return client
+}
+
+/** What of ioredis' options decides which data is read. */
+function checkOptionsOf(path: string, options: object): void {
+  const { role, keyPrefix = '' } = options as { role?: unknown; keyPrefix?: unknown }
+  if (role === 'slave') {
+    throw new InvalidOptionError(`${path}.role`, "'master', as replicas lag behind", role)
+  }
+  if (typeof keyPrefix === 'string') return
+  throw new InvalidOptionError(`${path}.keyPrefix`, 'a string', keyPrefix)
 }
 
 function connect({ url, connection }: ConnectionTarget): Redis {
@@ -49,15 +57,27 @@ function connect({ url, connection }: ConnectionTarget): Redis {
     autoResendUnfulfilledCommands: false,
     // Waiting longer is the timeout's business.
     maxRetriesPerRequest: 1,
-    ...connection,
+    // The name may lead to the new primary by now.
+    reconnectOnError: isReadOnly,
+    ...checkConnection(connection),
   }
   const client = url === undefined ? new Redis(options) : new Redis(checkUrl(url), options)
   // Each operation reports its own failure; without a listener ioredis prints every attempt to reconnect.
   client.on('error', () => undefined)
-  return checkClient(client) as Redis
+  return client
 }
 
+function checkConnection(connection: RedisOptions | undefined): RedisOptions | undefined {
+  if (connection === undefined) return undefined
+  if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) {
+    throw new InvalidOptionError('connection', 'an object of options of ioredis', connection)
+  }
+  checkOptionsOf('connection', connection)
+  return connection
+}
+
+/** Anything else ioredis takes for a port, a path or a host, and some of it fails with an error that quotes the password. */
 function checkUrl(url: unknown): string {
-  if (typeof url === 'string' && url !== '') return url
+  if (typeof url === 'string' && /^rediss?:\/\//i.test(url) && URL.canParse(url)) return url
   throw new InvalidOptionError('url', 'a redis:// or rediss:// URL', url)
 }

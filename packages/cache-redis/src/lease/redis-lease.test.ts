@@ -119,6 +119,23 @@ describeRedis('RedisLease', redis => {
     await hold.release()
   })
 
+  test('closed while others wait for it, it leaves no connection behind', async () => {
+    for (let moment = 0; moment < 12; moment++) {
+      const lease = new RedisLease({ url: redis.server.url })
+      await raw.set('millrace:cache:lease:{0}:key', 'another')
+      const waiting = lease.acquire('key')
+      for (let turn = 0; turn < moment; turn++) await new Promise(setImmediate)
+      if (moment > 8) while (lease.stats().waited === 0) await new Promise(setImmediate)
+      await lease.close()
+      await expect(waiting).rejects.toMatchObject({ code: /STORE_CLOSED|REDIS_UNAVAILABLE/ })
+    }
+    const clients = async () =>
+      String(await raw.client('LIST'))
+        .trim()
+        .split('\n').length
+    while ((await clients()) > 1) await new Promise(setImmediate)
+  })
+
   test('the deadline of a load ends the wait for another’s', async () => {
     const { cache, lease } = start()
     await raw.set('millrace:cache:lease:{0}:key', 'slow')

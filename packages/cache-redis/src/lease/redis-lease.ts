@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
 import type { LoadLease } from '@millrace/cache-core/tiered'
 import {
+  checkMethods,
   checkOptions,
   checkPositive,
   describeStats,
@@ -17,7 +18,7 @@ import {
   type ConnectionStats,
 } from '../connection/connection.ts'
 import type { ConnectionTarget } from '../connection/target.ts'
-import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
+import { checkPrefix, DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
 import { type RedisLeaseHold, RenewedHold } from './lease-hold.ts'
 import { dropLease, keepLease, takeLease } from './lease-scripts.ts'
 import { LeaseWait, type Waiters } from './lease-wait.ts'
@@ -92,6 +93,7 @@ export class RedisLease implements LoadLease {
   constructor(options: RedisLeaseOptions) {
     checkOptions<object>('', options, LEASE_OPTIONS)
     const { prefix = DEFAULT_PREFIX, ttl = 10_000, waitTimeout = ttl } = options
+    checkPrefix(prefix)
     checkPositive('ttl', ttl)
     checkPositive('waitTimeout', waitTimeout)
     this.#connection = new Connection(options, options)
@@ -109,6 +111,7 @@ export class RedisLease implements LoadLease {
    */
   async acquire(key: string, options: LeaseCallOptions = {}): Promise<RedisLeaseHold | undefined> {
     const { signal } = checkOptions('', options, ACQUIRE_OPTIONS)
+    if (signal !== undefined) checkMethods('signal', signal, 'an AbortSignal', ['addEventListener'])
     const { name, token } = this.#space.lease(checkKey(key))
     const holder = randomUUID()
     // Before it is asked for, so that no message is missed.
@@ -120,7 +123,10 @@ export class RedisLease implements LoadLease {
       )) as [number, number]
       if (taken === 1) {
         this.#lastToken = Math.max(this.#lastToken, rest)
-        return this.#hold(name, holder, rest)
+        const hold = this.#hold(name, holder, rest)
+        // Closed meanwhile: it runs out, as those that were held then.
+        if (this.#connection.closed) hold.abandon()
+        return hold
       }
       this.#waited++
       this.#listen()
@@ -192,6 +198,8 @@ export class RedisLease implements LoadLease {
   }
 
   #listen(): void {
+    // Nothing would end it any more.
+    if (this.#connection.closed) return
     this.#subscription ??= new Subscription(this.#connection.client, [this.#channel], {
       onUp: () => this.#lookAgain(true),
       onDown: () => this.#lookAgain(false),

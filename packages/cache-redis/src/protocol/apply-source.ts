@@ -1,10 +1,12 @@
+import { JOURNAL_SOURCE } from './journal-source.ts'
+
 /**
  * The one script of the protocol: applies a list of operations to one shard, atomically. INVALIDATION.md has the argument why it keeps
  * its promise whatever Redis loses.
  *
  * KEYS: journal, recent, then the values in the order in which the operations name them.
- * ARGV: number for a new incarnation, `1` to compare the server with the one the journal was written on or `2` if its clock was set
- * back, sender, most notes in `recent`, most tags in the journal, bytes above which a value is not sent, `1` if values are named by their
+ * ARGV: number for a new incarnation, `1` to compare the server with the one the journal was written on or `2` to begin a new life, as
+ * its clock was set back or an older state put back, sender, most notes in `recent`, most tags in the journal, bytes above which a value is not sent, `1` if values are named by their
  * keys, `2` if by hashes, or `0` if none are named, `1` to read what is written, so that it is tracked, then the operations with their
  * arguments.
  *
@@ -27,136 +29,7 @@
  *
  * Returns incarnation (0 if there is no memory for one), epoch, time in us, then the results.
  */
-export const APPLY_SOURCE = `
-local journal, recent = KEYS[1], KEYS[2]
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-
-local function scores(key, ...)
-  local found = redis.call('ZMSCORE', key, ...)
-  for i = 1, #found do found[i] = found[i] and tonumber(found[i]) end
-  return found
-end
-
--- Whether a command that needs memory was carried out.
-local function done(reply)
-  return type(reply) ~= 'table' or reply.err == nil
-end
-
-local state = scores(journal, '#id', '#epoch', '#cleared', '#expired', '#floor', '#node', '#told', '#layout')
-local id, epoch = state[1], state[2]
-local cleared, expired, floor, unlisted = state[3] or 0, state[4] or 0, state[5] or 0, state[7] or 0
-local layout = tonumber(ARGV[7])
-if id and layout ~= 0 and state[8] and state[8] ~= layout then
-  return redis.error_reply('MILLRACE stores of one prefix must agree about hashKeys')
-end
-
--- Which server this is, or nil if it does not say.
-local function thisNode()
-  local text = ''
-  for _, section in ipairs({'server', 'replication'}) do
-    local info = redis.pcall('INFO', section)
-    if type(info) == 'string' then
-      text = text .. (string.match(info, 'run_id:(%x+)') or '') .. (string.match(info, 'master_replid:(%x+)') or '')
-    end
-  end
-  if text ~= '' then return tonumber(string.sub(redis.sha1hex(text), 1, 12), 16) end
-end
-
-if id and ARGV[2] == '1' then
-  local node = thisNode()
-  -- Another server than that on which the journal began may lack what was invalidated last.
-  if node and state[6] ~= node then id = nil end
-end
-
--- Times to live were measured by another clock. Nothing is compared between lives, so the epoch may go back with it.
-if id and epoch and (ARGV[2] == '2' or now + 1000000 < epoch) then id, epoch = nil, nil end
-
--- Everything older is dead and every fence outdated: what refused them is gone.
-local function forget()
-  redis.call('UNLINK', journal, recent)
-  id, epoch, cleared, expired, floor, unlisted = 0, math.max(epoch or 0, now), 0, 0, 0, 0
-end
-
-if not id or not epoch then
-  forget()
-  local born = tonumber(ARGV[1])
-  if done(redis.pcall('ZADD', journal, born, '#id', epoch, '#epoch')) then
-    id = born
-    -- Whoever began it: without, no fail-over after it could be noticed.
-    local node = thisNode()
-    if node then redis.pcall('ZADD', journal, node, '#node') end
-    redis.pcall('ZADD', recent, id, '#id', 0, '#floor')
-    state[8] = nil
-  else
-    redis.call('UNLINK', journal)
-  end
-end
-if id ~= 0 and layout ~= 0 and not state[8] then redis.pcall('ZADD', journal, layout, '#layout') end
-
-local before = epoch
-local told = {}
-local recentFloor
-
-local function advance()
-  epoch = math.max(epoch + 1, now)
-  return epoch
-end
-
--- Redis refuses what needs memory only as the first write of a script. This one changes nothing and needs none, so that invalidations
--- are noted even where there is no room.
-local opened = false
-local function open()
-  if not opened then redis.call('ZREM', journal, '') end
-  opened = true
-end
-
-local function tell(verb, target, name)
-  told[#told + 1] = verb .. ',' .. target .. ',' .. cjson.encode(name)
-end
-
--- Makes sure that the notes are those of this incarnation; if they were lost, all fences are outdated.
-local function openRecent()
-  if recentFloor then return end
-  local found = scores(recent, '#id', '#floor')
-  if found[1] == id and found[2] then
-    recentFloor = found[2]
-    return
-  end
-  redis.call('UNLINK', recent)
-  recentFloor = advance()
-  redis.pcall('ZADD', recent, id, '#id', recentFloor, '#floor')
-end
-
--- Remembers that whatever was computed before this version is outdated.
-local function note(name, version)
-  openRecent()
-  if not done(redis.pcall('ZADD', recent, version, name)) then redis.call('UNLINK', recent) end
-end
-
-local function prune(key, limit, floorName)
-  if redis.call('ZCARD', key) <= limit then return end
-  local oldest = redis.call('ZRANGE', key, 0, math.floor(limit / 16) + 8, 'WITHSCORES')
-  local gone, highest = {}, 0
-  for i = 1, #oldest, 2 do
-    if string.sub(oldest[i], 1, 1) ~= '#' then
-      gone[#gone + 1] = oldest[i]
-      highest = math.max(highest, tonumber(oldest[i + 1]))
-    end
-  end
-  if #gone == 0 then return end
-  if done(redis.pcall('ZADD', key, highest, floorName)) then redis.call('ZREM', key, unpack(gone)) end
-end
-
-local tags = {}
-local function tagVersions(tag)
-  local found = tags[tag]
-  if not found then
-    found = scores(journal, 'd' .. tag, 'e' .. tag)
-    tags[tag] = found
-  end
-  return found[1] or floor, found[2] or floor
-end
+export const APPLY_SOURCE: string = `${JOURNAL_SOURCE}
 
 -- Of the beginning of a value: its version, or nil if the bytes are none of ours.
 local function versionOf(head)

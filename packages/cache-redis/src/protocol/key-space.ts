@@ -43,7 +43,7 @@ export class KeySpace {
    */
   constructor(prefix: string, client: Client, hashed = false) {
     this.prefix = checkPrefix(prefix)
-    this.keyPrefix = keyPrefixOf(client)
+    this.keyPrefix = (client.options as { keyPrefix?: string }).keyPrefix ?? ''
     this.hashed = hashed
     const names = isCluster(client) ? clusterShards() : [databaseOf(client)]
     this.shards = names.map((name, index) => {
@@ -100,17 +100,15 @@ export class KeySpace {
   }
 }
 
-/** @throws {InvalidOptionError} */
-function checkPrefix(prefix: unknown): string {
+/**
+ * The `prefix` of options, to be checked before a connection is made that nothing would close.
+ *
+ * @throws {InvalidOptionError}
+ */
+export function checkPrefix(prefix: unknown): string {
   if (typeof prefix === 'string' && prefix !== '' && !/[{}]/.test(prefix) && prefix.isWellFormed())
     return prefix
   throw new InvalidOptionError('prefix', 'a string without braces, not empty', prefix)
-}
-
-function keyPrefixOf({ options }: Client): string {
-  const { keyPrefix = '' } = options as { keyPrefix?: unknown }
-  if (typeof keyPrefix === 'string') return keyPrefix
-  throw new InvalidOptionError('client.options.keyPrefix', 'a string', keyPrefix)
 }
 
 function databaseOf({ options }: Client): string {

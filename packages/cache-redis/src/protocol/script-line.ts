@@ -3,9 +3,12 @@ import type { Call, CallFailure } from '../connection/call.ts'
 import { traced } from '../connection/channels.ts'
 import { type Client, isCluster } from '../connection/client.ts'
 import type { Connection } from '../connection/connection.ts'
+import { isReadOnly } from '../connection/read-only.ts'
+import { type Answer, markOf, type ShardMark, timeOf } from './answer.ts'
 import { APPLY_SOURCE } from './apply-source.ts'
 import type { Shard } from './key-space.ts'
 import { Script, type ScriptArgument } from './script.ts'
+import { ShardPast } from './shard-past.ts'
 import { TurnEnd } from './turn-end.ts'
 
 const apply = new Script(APPLY_SOURCE)
@@ -24,24 +27,16 @@ const LARGE_VALUE: number = 1024 * 1024
 const SET_BACK = 2_000
 /** Position of the first result in a reply. */
 const FIRST_RESULT = 3
-/** Position in the arguments of what asks for the comparison of servers. */
+/** Position in the arguments of what asks for the comparison of servers, or for a new life. */
 const CHECK = 1
+const COMPARE = '1'
+const BEGIN = '2'
 
 /** Position of what says whether values that are written must be read, too, as only reads are tracked. */
 const TRACKED = 7
 
-/** What a script call knows of a shard: the ground that its results stand on. */
-export interface ShardMark {
-  /** Number of the journal's life; 0 if there is none. */
-  readonly incarnation: number
-  readonly epoch: number
-}
-
-/** What came of an operation: the reply of its call, and where its results begin in it. */
-export interface Answer {
-  readonly reply: readonly unknown[]
-  readonly from: number
-}
+/** What is known of a shard's past by who was not asked. */
+const NOTHING = new ShardPast()
 
 /** An operation that waits to be sent or answered. */
 interface Waiting {
@@ -91,6 +86,7 @@ export class ScriptLine {
   /** The server's time at the last reply, and the monotonic clock's: the server does not know of an injected one. */
   #serverTime = Number.NaN
   #replied = 0
+  #past = new ShardPast()
   /** Whether the server's clock was found to have been set back. */
   #setBack = false
   mark: ShardMark = { incarnation: 0, epoch: 0 }
@@ -128,6 +124,11 @@ export class ScriptLine {
   endSession(): void {
     this.#session++
     this.#verified = false
+  }
+
+  /** How far others have said that the shard is. */
+  learn(mark: ShardMark): void {
+    this.#past = this.#past.with(mark, NOTHING)
   }
 
   /** The server's time in ms, estimated; not later than it is as long as the clocks run at one speed. */
@@ -195,37 +196,46 @@ export class ScriptLine {
     const keys: string[] = [journal, recent]
     const args: ScriptArgument[] = this.#head.slice()
     args[0] = incarnation()
-    if (this.#setBack) args[CHECK] = '2'
-    else if (!this.#verified) args[CHECK] = '1'
+    if (this.#setBack) args[CHECK] = BEGIN
+    else if (!this.#verified) args[CHECK] = COMPARE
     for (const waiting of operations) {
       for (const key of waiting.keys) keys.push(key)
       for (const arg of waiting.args) args.push(arg)
     }
     const session = this.#session
+    const past = this.#past
     const least = this.#estimate() - SET_BACK
     const { tracked } = this
     args[TRACKED] = tracked ? 1 : 0
-    const unknown = (client: Client): void => {
-      args[CHECK] = '1'
-      // The first one was for the call that failed.
-      if (tracked) optIn(client)
-    }
     call.send(
       client => {
+        const again = (how: string): void => {
+          args[CHECK] = how
+          // The first one was for the call before.
+          if (tracked) optIn(client)
+        }
         if (tracked) optIn(client)
-        return apply.run(client, keys, args, () => unknown(client))
+        return apply.run(client, keys, args, {
+          unknown: () => again(COMPARE),
+          repeat: reply => {
+            if (!past.isAfter(markOf({ reply: reply as readonly unknown[] }))) return false
+            again(BEGIN)
+            return true
+          },
+        })
       },
       reply => {
-        if (args[CHECK] === '1' && session === this.#session) this.#verified = true
-        this.#setBack = args[CHECK] !== '2' && (reply as number[])[2]! / 1_000 < least
-        this.#answer(operations, reply as readonly unknown[])
+        if (args[CHECK] === COMPARE && session === this.#session) this.#verified = true
+        this.#setBack = args[CHECK] !== BEGIN && (reply as number[])[2]! / 1_000 < least
+        this.#answer(operations, reply as readonly unknown[], past)
       },
     )
   }
 
-  #answer(calls: readonly Waiting[], reply: readonly unknown[]): void {
-    this.mark = { incarnation: reply[0] as number, epoch: reply[1] as number }
-    this.#serverTime = (reply[2] as number) / 1_000
+  #answer(calls: readonly Waiting[], reply: readonly unknown[], past: ShardPast): void {
+    this.mark = markOf({ reply })
+    this.#past = this.#past.with(this.mark, past)
+    this.#serverTime = timeOf({ reply })
     this.#replied = monotonicClock.now()
     let from = FIRST_RESULT
     for (const waiting of calls) {
@@ -235,7 +245,11 @@ export class ScriptLine {
   }
 
   #fail(calls: readonly Waiting[], errorOf: (operation: string) => CallFailure): void {
-    for (const waiting of calls) if (this.#settle(waiting)) waiting.reject(errorOf(waiting.name))
+    for (const waiting of calls) {
+      const error = errorOf(waiting.name)
+      if (isReadOnly(error.cause)) this.endSession()
+      if (this.#settle(waiting)) waiting.reject(error)
+    }
   }
 
   /** Whether the operation had not come to an end before. */

@@ -65,6 +65,22 @@ describeRedis('Bad values and foreign keys', redis => {
       await expect(store.deleteTag(null as never)).rejects.toMatchObject(invalid)
       await expect(store.deleteMany(['a', {} as never])).rejects.toMatchObject(invalid)
     }
+    for (const list of [undefined, null, 'ab', 5, {}, new Set(['a'])] as never[]) {
+      await expect(store.getMany(list)).rejects.toMatchObject(invalid)
+      await expect(store.lookup(list)).rejects.toMatchObject(invalid)
+      await expect(store.setMany(list)).rejects.toMatchObject(invalid)
+      await expect(store.deleteMany(list)).rejects.toMatchObject(invalid)
+      await expect(store.expireMany(list)).rejects.toMatchObject(invalid)
+    }
+    for (const fence of [null, 5, 'epoch', true] as never[]) {
+      await expect(store.set('a', 'v', { fence })).rejects.toMatchObject(invalid)
+      await expect(store.setMany([{ key: 'a', value: 'v', fence }])).rejects.toMatchObject(invalid)
+    }
+    for (const signal of [null, 5, {}, new Event('abort')] as never[]) {
+      await expect(store.get('a', { signal })).rejects.toMatchObject(invalid)
+      await expect(store.set('a', 'v', { signal })).rejects.toMatchObject(invalid)
+      await expect(store.clear({ signal })).rejects.toMatchObject(invalid)
+    }
     expect(store.stats()).toMatchObject({ trips, failures: 0, breakerOpened: 0 })
     expect((await store.get('a'))?.value).toBe('a')
   })

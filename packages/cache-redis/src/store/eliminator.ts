@@ -1,11 +1,11 @@
 import { storableKey } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
+import type { Answer } from '../protocol/answer.ts'
 import type { Publisher } from '../protocol/publisher.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
-import type { Answer } from '../protocol/script-line.ts'
 import { literalStart, matchesGlob } from '../recovery/glob.ts'
 import { type Batch, batchesOf } from './batches.ts'
-import { checkKey } from './call-options.ts'
+import { checkKeyList } from './call-options.ts'
 import { storableTag } from './entry-format.ts'
 import type { KeyScan } from './key-scan.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
@@ -28,11 +28,12 @@ export class Eliminator {
   async keys(
     operation: string,
     verb: Verb,
-    keys: readonly string[],
+    given: readonly string[],
     signal: AbortSignal | undefined,
   ): Promise<number> {
     const { recovery, counters } = this.#base
-    const stored = keys.map(key => storableKey(checkKey(key)))
+    const keys = checkKeyList(given)
+    const stored = keys.map(storableKey)
     const counts = await Promise.all(
       batchesOf(this.#base, stored).map(async batch => {
         const { indexes, names } = batch

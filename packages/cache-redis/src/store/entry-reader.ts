@@ -1,9 +1,8 @@
 import { type StoreEntry, storableKey } from '@millrace/cache-core/store'
-import { markOf, timeOf } from '../protocol/answer.ts'
+import { type Answer, markOf, type ShardMark, timeOf } from '../protocol/answer.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
-import type { Answer, ShardMark } from '../protocol/script-line.ts'
 import { batchesOf } from './batches.ts'
-import { checkKey } from './call-options.ts'
+import { checkKey, checkKeyList } from './call-options.ts'
 import { decodeEntry } from './entry-format.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
 
@@ -66,10 +65,11 @@ export class EntryReader<V> {
 
   async many(
     operation: string,
-    keys: readonly string[],
+    given: readonly string[],
     signal: AbortSignal | undefined,
   ): Promise<Reading<V>> {
     const { lines } = this.#base
+    const keys = checkKeyList(given)
     // The case of a load: see "L1 and L2, from cold" of the benchmarks.
     if (keys.length === 1) return this.#single(operation, keys[0]!, signal)
     const entries: (StoreEntry<V> | undefined)[] = new Array(keys.length).fill(undefined)
@@ -77,7 +77,7 @@ export class EntryReader<V> {
     const marks = lines.all.map(line => line.mark)
     const read = new Set<number>()
     let at = 0
-    const stored = keys.map(key => storableKey(checkKey(key)))
+    const stored = keys.map(storableKey)
     await Promise.all(
       batchesOf(this.#base, stored).map(async ({ line, names, indexes }) => {
         const args = Array(names.length).fill('g')

@@ -1,6 +1,6 @@
 import type { StoreItem } from '@millrace/cache-core/store'
-import { InvalidOptionError } from '@millrace/kit'
-import { RedisUnavailableError } from '../errors.ts'
+import { checkList, InvalidOptionError } from '@millrace/kit'
+import { RedisTimeoutError, RedisUnavailableError } from '../errors.ts'
 import type { Shard } from '../protocol/key-space.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
 import { checkItem } from './call-options.ts'
@@ -10,6 +10,8 @@ import type { PreparedValue } from './value-writer.ts'
 
 /** What the script answers for a write that came after its timeout. */
 const TOO_LATE = 2
+/** Attempts to write while the caller still waits, though each came too late: the event loop was held up. */
+const ATTEMPTS = 2
 
 /** Writes values by the script, which refuses those that were outdated since their fence. */
 export class EntryWriter<V> {
@@ -26,6 +28,7 @@ export class EntryWriter<V> {
 
   /** A value that cannot be encoded, or is too large, is refused alone. */
   async many(items: readonly StoreItem<V>[], signal: AbortSignal | undefined): Promise<boolean[]> {
+    checkList('items', items, 'an array of items')
     if (items.length === 1) return [await this.#single(items[0]!, signal)]
     const last = new Map(items.map((item, index) => [checkItem(item).key, index]))
     const prepared = items.map(item => this.#prepare(item))
@@ -98,14 +101,17 @@ export class EntryWriter<V> {
     const { operation, name, head, life, ground, bytes, timeout, signal } = write
     const { clock } = this.#base.connection
     const line = this.#base.lines.of(write.shard)
-    const end = clock.now() + timeout
-    for (let left = timeout; ; left = end - clock.now()) {
-      const deadline = Math.floor((line.serverTime() + left) * 1_000)
+    let end = clock.now() + timeout
+    for (let attempt = 1; ; ) {
+      const deadline = Math.floor((line.serverTime() + end - clock.now()) * 1_000)
       const args = [...head, `${life} ${deadline}${ground}`]
       const answer = await line.submit(operation, [name], args, 1, bytes, signal)
       const result = answer.reply[answer.from]
+      if (result !== TOO_LATE) return result
       // The server's clock was not known, or has been set: now it is known.
-      if (result !== TOO_LATE || clock.now() >= end) return result
+      if (clock.now() < end) continue
+      if (attempt++ === ATTEMPTS) throw new RedisTimeoutError(operation, timeout)
+      end = clock.now() + timeout
     }
   }
 

@@ -2,6 +2,7 @@ import { RedisServer, runs } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { RedisBus } from '../bus/redis-bus.ts'
 import { RedisStore } from './redis-store.ts'
 
 describeRedis('What Redis forgets', redis => {
@@ -75,6 +76,54 @@ describeRedis('What Redis forgets', redis => {
         expect(await freshValue('k')).toBeUndefined()
       },
     )
+  })
+
+  /** Everything that Redis holds now, to be put back under open connections. */
+  const keep = async () => {
+    const names = await raw.keys('*')
+    const dumps = await Promise.all(names.map(name => raw.dumpBuffer(name)))
+    return async () => {
+      await raw.flushall()
+      for (const [index, name] of names.entries()) await raw.restore(name, 0, dumps[index]!)
+    }
+  }
+  describe.each(Object.entries(invalidations))(
+    'an older state that is put back',
+    (name, invalidate) => {
+      test(`does not undo a ${name} for who knows of it`, async () => {
+        await using bus = new RedisBus({ url: redis.server.url })
+        await using other = new RedisStore<string>({ url: redis.server.url })
+        await bus.ready()
+        bus.carries(other)
+        await store.set('k', 'old', { tags: ['t'] })
+        const { fence } = await other.lookup(['k'])
+        const putBack = await keep()
+        const { received } = bus.stats()
+        const told = Promise.withResolvers<void>()
+        bus.subscribe({ onInvalidations: () => told.resolve(), onGap: () => undefined })
+        await invalidate(store)
+        await told.promise
+        expect(bus.stats().received).toBeGreaterThan(received)
+        await putBack()
+        expect(await other.set('k', 'loaded', { fence, tags: ['t'] })).toBe(false)
+        expect(await other.get('k')).toBeUndefined()
+        await putBack()
+        expect(await store.get('k')).toBeUndefined()
+        await store.set('k', 'right')
+        expect((await other.get('k'))?.value).toBe('right')
+      })
+    },
+  )
+
+  test('a life that was seen to be over does not come back', async () => {
+    await store.set('k', 'old')
+    const { fence } = await store.lookup(['k'])
+    const putBack = await keep()
+    await raw.flushall()
+    await store.delete('k')
+    await putBack()
+    expect(await store.set('k', 'loaded', { fence })).toBe(false)
+    expect(await store.get('k')).toBeUndefined()
   })
 
   test('a clear leaves what was invalidated and written behind it', async () => {

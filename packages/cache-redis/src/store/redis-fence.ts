@@ -1,5 +1,5 @@
 import type { Fence } from '@millrace/cache-core/store'
-import type { ShardMark } from '../protocol/script-line.ts'
+import type { ShardMark } from '../protocol/answer.ts'
 
 /** A {@link Fence} of a `RedisStore`. */
 export interface RedisFence extends Fence {

@@ -20,7 +20,7 @@ import {
 import type { Client } from '../connection/client.ts'
 import { CONNECTION_STATS_KINDS, Connection } from '../connection/connection.ts'
 import { markOf, timeOf } from '../protocol/answer.ts'
-import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
+import { checkPrefix, DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
 import { Publisher } from '../protocol/publisher.ts'
 import { ScriptLines } from '../protocol/script-line.ts'
 import { shareLines } from '../protocol/store-lines.ts'
@@ -69,6 +69,7 @@ export class RedisStore<V = unknown> implements Store<V> {
   constructor(options: RedisStoreOptions<V>) {
     checkOptions<object>('', options, STORE_OPTIONS)
     const { prefix = DEFAULT_PREFIX, hashKeys = false, maxRecovery = 10_000 } = options
+    checkPrefix(prefix)
     checkBoolean('hashKeys', hashKeys)
     checkInteger('maxRecovery', maxRecovery, 1)
     const values = new ValueWriter(options, hashKeys)

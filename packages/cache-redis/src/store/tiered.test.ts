@@ -1,7 +1,7 @@
 import { TieredCache } from '@millrace/cache-core/tiered'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { RedisStore } from './redis-store.ts'
 
@@ -58,6 +58,45 @@ describeRedis('TieredCache over RedisStore and RedisBus', redis => {
     }
     // The two readings themselves are one command.
     expect((await commands()) - before).toBe(1)
+  })
+
+  const several: Record<string, (first: Process) => Process> = {
+    'one store and one bus': ({ store, bus }) => ({ store, bus, cache: over(store, bus) }),
+    'one store': ({ store }) => {
+      const bus = new RedisBus({ url: redis.server.url })
+      return { store, bus, cache: over(store, bus) }
+    },
+    'one bus': ({ bus }) => {
+      const store = new RedisStore<string>({ url: redis.server.url })
+      return { store, bus, cache: over(store, bus) }
+    },
+  }
+  const over = (store: RedisStore<string>, bus: RedisBus) =>
+    new TieredCache<string>({ store, bus, ttl: 60_000 })
+  describe.each(Object.entries(several))('two caches over %s', (_, second) => {
+    test.each(['delete', 'deleteTag', 'deleteMatching', 'clear', 'set'])(
+      'hear of each other’s %s',
+      async name => {
+        const a = await start()
+        const b = second(a)
+        processes.push(b)
+        await b.bus.ready()
+        const invalidate: Record<string, (cache: TieredCache<string>) => Promise<unknown>> = {
+          ...invalidations,
+          set: cache => cache.set('user:1', 'new', { tags: ['org'] }),
+        }
+        for (const [one, other] of [
+          [a, b],
+          [b, a],
+        ] as const) {
+          const load = () => other.cache.getOrLoad('user:1', () => 'new', { tags: ['org'] })
+          await one.cache.set('user:1', 'old', { tags: ['org'] })
+          await eventually(async () => (await load()) === 'old')
+          await invalidate[name]!(one.cache)
+          await eventually(async () => (await load()) === 'new')
+        }
+      },
+    )
   })
 
   test('what one process loads another finds in Redis', async () => {

@@ -10,7 +10,7 @@ export interface KeyWatchEvents {
 }
 
 /** Whose keys are watched. */
-interface Watched {
+export interface Watched {
   /** The connection that switches tracking on. */
   readonly connection: Redis
   /** Whether it ends with the watch. */

@@ -122,6 +122,22 @@ describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
       await eventually(async () => (await load('last')) === 'last')
     })
 
+    test('the reads of every store that has it are tracked', async () => {
+      await using second = new RedisStore<string>({ url: redis.server.url })
+      const other = new TieredCache<string>({ store: second, bus: tracking, ttl: 600_000 })
+      for (let round = 0; round < 3; round++) {
+        await eventually(async () => {
+          await raw.del(name)
+          await sleep(5)
+          return (await other.getOrLoad('user:1', () => `${round}`)) === `${round}`
+        })
+      }
+      await using another = new RedisTracking({ url: redis.server.url, mode })
+      const twice = () => new TieredCache<string>({ store, bus: another, ttl: 600_000 })
+      if (mode === 'optin') expect(twice).toThrow('Expected `bus` to be the only one of its store')
+      else expect(twice).not.toThrow()
+    })
+
     test('an unknown mode is named', () => {
       const { url } = redis.server
       expect(() => new RedisTracking({ url, mode: 'opt' as never })).toThrow('`mode`')

@@ -1,10 +1,18 @@
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
-import { checkOneOf, describeStats, InvalidOptionError } from '@millrace/kit'
+import {
+  checkOneOf,
+  checkOptions,
+  describeStats,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import type { Redis } from 'ioredis'
 import {
+  BUS_OPTIONS,
   BUS_STATS_KINDS,
   RedisBus,
   type RedisBusOptions,
+  type RedisBusSettings,
   type RedisBusStats,
 } from '../bus/redis-bus.ts'
 import { type Client, isCluster } from '../connection/client.ts'
@@ -12,7 +20,7 @@ import { Connection } from '../connection/connection.ts'
 import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
 import { type ScriptLine, ScriptLines } from '../protocol/script-line.ts'
 import { linesOf } from '../protocol/store-lines.ts'
-import { KeyWatch, type KeyWatchEvents, watchConnection } from './key-watch.ts'
+import { KeyWatch, type Watched, watchConnection } from './key-watch.ts'
 
 /**
  * Which changes Redis tells of:
@@ -27,6 +35,10 @@ export type RedisTrackingOptions = RedisBusOptions & {
   /** Which changes Redis tells of. Default: `broadcast` */
   readonly mode?: TrackingMode | undefined
 }
+
+const TRACKING_OPTIONS: OptionNames<
+  RedisBusSettings & { client: unknown; url: unknown; connection: unknown; mode: unknown }
+> = { ...BUS_OPTIONS, mode: true }
 
 /** Counters of a {@link RedisTracking}. */
 export interface RedisTrackingStats extends RedisBusStats {
@@ -49,17 +61,16 @@ export class RedisTracking implements InvalidationBus {
   readonly #space: KeySpace
   readonly #lines: ScriptLines
   readonly #mode: TrackingMode
+  readonly #watches = new Map<ScriptLine, KeyWatch>()
   readonly #listeners = new Set<BusListener>()
   readonly #up = Promise.withResolvers<void>()
-  /** Asks for what has changed: where that is tracked, so that it is tracked again. */
-  #line: ScriptLine
-  #watch: KeyWatch | undefined
   #changed = 0
   #dropped = 0
   #gaps = 0
 
   /** @throws {InvalidOptionError} also for a Cluster */
   constructor(options: RedisTrackingOptions) {
+    checkOptions<object>('', options, TRACKING_OPTIONS)
     const { mode = 'broadcast', ...where } = options
     this.#mode = checkOneOf('mode', mode, ['broadcast', 'optin'])
     if (where.client !== undefined) checkSingle(where.client)
@@ -69,12 +80,10 @@ export class RedisTracking implements InvalidationBus {
     this.#space = new KeySpace(where.prefix ?? DEFAULT_PREFIX, client)
     const signature = { sender: '', layout: 1 } as const
     this.#lines = new ScriptLines(this.#connection, this.#space.shards, signature)
-    this.#line = this.#lines.all[0]!
     if (mode === 'optin') return
-    const prefix = this.#space.keyPrefix + this.#line.shard.values
-    const how = ['BCAST', 'PREFIX', prefix]
-    const watched = { connection: watchConnection(client), owned: true, how }
-    this.#watch = new KeyWatch(watchConnection(client), watched, this.#events())
+    const line = this.#lines.all[0]!
+    const how = ['BCAST', 'PREFIX', this.#space.keyPrefix + line.shard.values]
+    this.#begin(line, { connection: watchConnection(client), owned: true, how })
   }
 
   /**
@@ -87,17 +96,22 @@ export class RedisTracking implements InvalidationBus {
     await this.#up.promise
   }
 
-  /** As {@link RedisBus.carries}; with `optin` the store's reads are tracked from then on. */
+  /**
+   * As {@link RedisBus.carries}; with `optin` the store's reads are tracked from then on.
+   *
+   * @throws {InvalidOptionError} if another bus tracks the store's reads, as Redis tells one of what a connection has read
+   */
   carries(store: unknown): boolean {
     if (!this.#bus.carries(store)) return false
     const lines = linesOf(store as object)
-    if (this.#mode === 'optin' && lines !== undefined && this.#watch === undefined) {
-      this.#line = lines.all[0]!
-      this.#line.tracked = true
-      const connection = lines.client as Redis
-      const watched = { connection, owned: false, how: ['OPTIN'] }
-      this.#watch = new KeyWatch(watchConnection(connection), watched, this.#events())
+    if (this.#mode !== 'optin' || lines === undefined) return true
+    const line = lines.all[0]!
+    if (this.#watches.has(line)) return true
+    if (line.tracked) {
+      throw new InvalidOptionError('bus', "the only one of its store with `mode: 'optin'`", this)
     }
+    line.tracked = true
+    this.#begin(line, { connection: lines.client as Redis, owned: false, how: ['OPTIN'] })
     return true
   }
 
@@ -124,8 +138,10 @@ export class RedisTracking implements InvalidationBus {
   /** Ends the subscriptions; closes the connections that it made. */
   async close(): Promise<void> {
     this.#listeners.clear()
-    this.#line.tracked = false
-    this.#watch?.close()
+    for (const [line, watch] of this.#watches) {
+      line.tracked = false
+      watch.close()
+    }
     this.#lines.close()
     await this.#bus.close()
     await this.#connection.close()
@@ -135,12 +151,14 @@ export class RedisTracking implements InvalidationBus {
     return this.close()
   }
 
-  #events(): KeyWatchEvents {
-    return {
-      onKeys: names => void this.#judge(names),
+  /** @param line asks for what has changed: where that is tracked, so that it is tracked again */
+  #begin(line: ScriptLine, watched: Watched): void {
+    const watch = new KeyWatch(watchConnection(watched.connection), watched, {
+      onKeys: names => void this.#judge(line, names),
       onGap: () => this.#gap(),
       onUp: () => this.#up.resolve(),
-    }
+    })
+    this.#watches.set(line, watch)
   }
 
   #gap(): void {
@@ -149,12 +167,11 @@ export class RedisTracking implements InvalidationBus {
   }
 
   /** Drops what is not ours any more. What stores wrote is, and they have said what it replaces. */
-  async #judge(names: readonly string[]): Promise<void> {
+  async #judge(line: ScriptLine, names: readonly string[]): Promise<void> {
     // The script reads its journal, too.
     const labels = names.flatMap(name => this.#space.locate(name)?.label ?? [])
     if (labels.length === 0) return
     this.#changed += labels.length
-    const line = this.#line
     const { values } = line.shard
     let gone: string[]
     try {
