@@ -20,11 +20,15 @@ export class FileWatch {
   #inode = -1
   #modified = -1
 
-  /** Call it when the database has been opened and its side files exist. */
-  constructor(path: string) {
+  /**
+   * Call it when the database has been opened and its side files exist.
+   *
+   * @param identity of the file that was opened
+   */
+  constructor(path: string, identity: string) {
     this.#path = path
     this.#folder = dirname(path)
-    this.#identity = identityOf(path)
+    this.#identity = withSideFiles(path, identity)
   }
 
   /** Whether the files are in place. */
@@ -33,13 +37,14 @@ export class FileWatch {
     if (folder === undefined) return false
     const { ino, mtimeMs } = folder
     if (ino === this.#inode && mtimeMs === this.#modified) return true
-    if (identityOf(this.#path) !== this.#identity) return false
+    const present = withSideFiles(this.#path, fileIdentity(this.#path))
+    if (present !== this.#identity) return false
     this.#inode = Date.now() - mtimeMs > TIME_RESOLUTION ? ino : -1
     this.#modified = mtimeMs
     return true
   }
 }
 
-function identityOf(path: string): string {
-  return ['', ...SIDE_FILES].map(suffix => fileIdentity(path + suffix)).join()
+function withSideFiles(path: string, identity: string | undefined): string {
+  return [identity, ...SIDE_FILES.map(suffix => fileIdentity(path + suffix))].join()
 }

@@ -1,30 +1,11 @@
-import { resolve } from 'node:path'
 import type { StoredValue, StoredWrite, SweptBackend } from '../backend.ts'
 import { StoreUnavailableError } from '../contract/errors.ts'
 import { originalKey, storableKey } from '../format/storable-key.ts'
 import type { SteadyClock } from '../steady-clock.ts'
 import type { StoreCounters } from '../store-counters.ts'
-import { FileWatch } from './file-watch.ts'
 import { unsealed } from './row-checksum.ts'
-import { type EntryRow, type EntryWrite, SqliteEntries } from './sqlite-entries.ts'
-import {
-  fileIdentity,
-  isBusy,
-  isCorruption,
-  openDatabase,
-  removeDatabase,
-  setAside,
-} from './sqlite-file.ts'
-
-/** The store went on with a new, empty file, or with one that another process had begun. */
-export interface SqliteProblem {
-  /** - `corrupt`: the file was damaged - `removed`: it, or a file beside it, was removed or replaced while it was open */
-  readonly reason: 'corrupt' | 'removed'
-  readonly path: string
-  /** New name of the damaged file; `undefined` if it was removed, or another process had replaced it already. */
-  readonly movedTo: string | undefined
-  readonly cause: unknown
-}
+import type { EntryRow, EntryWrite, SqliteEntries } from './sqlite-entries.ts'
+import { SqliteHandle, type SqliteProblem } from './sqlite-handle.ts'
 
 /** Where the values are, and their limits. */
 interface SqliteBackendOptions {
@@ -40,33 +21,30 @@ const TOUCHED_AT_MOST = 4_096
 /** Part of `maxBytes` that eviction leaves, so that it does not run at every write. */
 const EVICTION_TARGET = 0.9
 const KEYS_PER_PAGE = 1_000
-/** How often the file may be found replaced within one call before that is an error. */
-const REPLACEMENTS_AT_MOST = 3
 
-/** Values in a SQLite file, which is opened anew when it turns out to be damaged, removed or replaced. */
+/** Values in a SQLite file, which is kept open by a {@link SqliteHandle}. */
 export class SqliteBackend implements SweptBackend {
   readonly #options: SqliteBackendOptions
-  /** Independent of later changes of the working directory. */
-  readonly #path: string
   readonly #counters: StoreCounters
   readonly #touched = new Set<string>()
-  #entries: SqliteEntries
-  #identity: string | undefined
-  #watch: FileWatch | undefined
+  readonly #handle: SqliteHandle
   /** At least what the file holds, other processes' latest writes aside. */
   #bytes = 0
   /** Written by this process since {@link #bytes} was last counted. */
   #written = 0
-  /** Damaged files set aside. */
-  setAside = 0
 
   /** @throws {StoreUnavailableError} if the file cannot be opened or is another program's */
   constructor(options: SqliteBackendOptions, counters: StoreCounters) {
     this.#options = options
-    this.#path = options.path === ':memory:' ? options.path : resolve(options.path)
     this.#counters = counters
-    this.#entries = this.#open()
-    this.#bytes = this.totals().bytes
+    this.#handle = new SqliteHandle({ ...options, onOpen: entries => this.#begin(entries) })
+    // Now, so that a file that cannot be used is the constructor's error.
+    this.epoch()
+  }
+
+  /** Damaged files set aside. */
+  get setAside(): number {
+    return this.#handle.setAside
   }
 
   epoch(): number {
@@ -175,7 +153,7 @@ export class SqliteBackend implements SweptBackend {
       // Helps evictions, and the time of the next process; needed for neither.
       this.#keepHouse(() => this.#noteUses())
     } finally {
-      this.#entries.close()
+      this.#handle.close()
     }
   }
 
@@ -243,94 +221,14 @@ export class SqliteBackend implements SweptBackend {
     return this.#attempt(entries => entries.transaction(() => work(entries)))
   }
 
-  /**
-   * Runs `work`; if the file turns out to be damaged, or no longer to be the one under its name, again on the one that is there then.
-   * Looking afterwards, not before, makes what is returned true at a moment at which the file was in place.
-   */
   #attempt<T>(work: (entries: SqliteEntries) => T): T {
-    for (let replaced = 0; ; replaced++) {
-      const entries = this.#entries
-      try {
-        const result = work(entries)
-        if (this.#watch === undefined || this.#watch.holds()) return result
-        if (replaced === REPLACEMENTS_AT_MOST) {
-          throw new StoreUnavailableError(this.#path, 'is removed again and again')
-        }
-        this.#reopen()
-      } catch (error) {
-        if (!isCorruption(error) || replaced !== 0) throw this.#translated(error)
-        this.#replace(error)
-      }
-    }
+    return this.#handle.attempt(work)
   }
 
-  #open(): SqliteEntries {
-    try {
-      return this.#openOnce()
-    } catch (error) {
-      if (!isCorruption(error)) throw this.#translated(error)
-      this.#identity = fileIdentity(this.#path)
-      this.#moveAside(error)
-    }
-    try {
-      return this.#openOnce()
-    } catch (error) {
-      throw this.#translated(error)
-    }
-  }
-
-  #openOnce(): SqliteEntries {
-    const { busyTimeout, clock } = this.#options
-    const database = openDatabase(this.#path, busyTimeout, clock.now())
-    const entries = new SqliteEntries(database)
-    clock.reach(entries.time())
-    if (this.#path === ':memory:') return entries
-    this.#identity = fileIdentity(this.#path)
-    this.#watch = new FileWatch(this.#path)
-    return entries
-  }
-
-  /** The file was removed or replaced, perhaps by another process that goes on with a new one already. */
-  #reopen(): void {
-    const path = this.#path
-    // Where only a file beside it is gone, another process may go on writing that one, unseen, and two of those would damage the file.
-    if (fileIdentity(path) === this.#identity) removeDatabase(path)
-    this.#closeLost()
-    this.#entries = this.#open()
-    this.#bytes = this.#entries.totals().bytes
-    this.#options.onProblem({ reason: 'removed', path, movedTo: undefined, cause: undefined })
-  }
-
-  #replace(cause: unknown): void {
-    this.#closeLost()
-    this.#moveAside(cause)
-    this.#entries = this.#open()
-  }
-
-  #closeLost(): void {
-    this.#entries.close()
+  #begin(entries: SqliteEntries): void {
     this.#touched.clear()
-    this.#bytes = 0
+    this.#bytes = entries.totals().bytes
     this.#written = 0
-  }
-
-  #moveAside(cause: unknown): void {
-    const path = this.#path
-    // Another process may have met the damage first and put a good file in its place.
-    const same = fileIdentity(path) === this.#identity && this.#identity !== undefined
-    const movedTo = same ? setAside(path) : undefined
-    this.setAside++
-    this.#options.onProblem({ reason: 'corrupt', path, movedTo, cause })
-  }
-
-  /** SQLite's and the file system's errors as ours; whatever a caller's function threw stays as it is. */
-  #translated(error: unknown): unknown {
-    const { code, syscall, message } = error as NodeJS.ErrnoException
-    if (code !== 'ERR_SQLITE_ERROR' && syscall === undefined) return error
-    const problem = isBusy(error)
-      ? `was locked by another process for more than ${this.#options.busyTimeout} ms`
-      : `failed: ${message}`
-    return new StoreUnavailableError(this.#options.path, problem, { cause: error })
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreUnavailableError } from '../contract/errors.ts'
@@ -9,7 +9,11 @@ const APPLICATION_ID = 0x4d494c4c
 /** SQLite's primary result codes (sqlite.org/rescode.html). */
 const BUSY = 5
 const LOCKED = 6
+const IO_ERROR = 10
 const CORRUPT = 11
+const CANNOT_OPEN = 14
+/** An extended code. */
+const MOVED = 1_032
 const NOT_A_DATABASE = 26
 
 /**
@@ -54,6 +58,13 @@ export function isCorruption(error: unknown): boolean {
   return (error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE'
 }
 
+/** Whether it is what comes of files that are removed or replaced while they are used. */
+export function isLoss(error: unknown): boolean {
+  const code = resultCode(error)
+  if ((error as { errcode?: unknown }).errcode === MOVED) return true
+  return code === IO_ERROR || code === CANNOT_OPEN
+}
+
 /** Whether another connection held a lock for longer than the busy timeout. */
 export function isBusy(error: unknown): boolean {
   const code = resultCode(error)
@@ -75,7 +86,6 @@ function resultCode(error: unknown): number | undefined {
  * @throws {StoreUnavailableError} if the file is another program's
  */
 export function openDatabase(path: string, busyTimeout: number, now: number): DatabaseSync {
-  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
   const database = new DatabaseSync(path)
   try {
     database.exec(`PRAGMA busy_timeout = ${Math.ceil(busyTimeout)}`)
@@ -123,6 +133,15 @@ function useWriteAheadLog(database: DatabaseSync, busyTimeout: number): void {
   }
 }
 
+/** Makes the file, empty, and its folder where they are missing; its identity. */
+export function makeFile(path: string): string | undefined {
+  const present = fileIdentity(path)
+  if (present !== undefined) return present
+  mkdirSync(dirname(path), { recursive: true })
+  closeSync(openSync(path, 'a'))
+  return fileIdentity(path)
+}
+
 /** What tells one file from another that took its name. */
 export function fileIdentity(path: string): string | undefined {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
@@ -132,17 +151,26 @@ export function fileIdentity(path: string): string | undefined {
 /**
  * Renames a damaged database and its side files, so that a new one can take the name and the old one can be examined.
  *
- * @returns the new name of the database
+ * @returns the new name of the database; `undefined` if another process was first
  */
-export function setAside(path: string): string {
+export function setAside(path: string): string | undefined {
   const base = `${path}.corrupt-${new Date().toISOString().replace(/[:.]/g, '-')}`
   let target = base
   for (let attempt = 2; existsSync(target); attempt++) target = `${base}-${attempt}`
-  renameSync(path, target)
-  for (const suffix of SIDE_FILES) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix)
+  const moved = renamed(path, target)
+  for (const suffix of SIDE_FILES) renamed(path + suffix, target + suffix)
+  return moved ? target : undefined
+}
+
+/** Whether there was a file to rename. */
+function renamed(from: string, to: string): boolean {
+  try {
+    renameSync(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
   }
-  return target
 }
 
 /** Removes a database and its side files, as far as they are there. Whoever has them open begins anew. */

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { runs, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { StoreUnavailableError } from '../contract/errors.ts'
 import { storeContract } from '../contract/suite/store-contract.ts'
 import { SqliteStore } from './sqlite-store.ts'
 
@@ -138,6 +139,45 @@ describe('SqliteStore', () => {
     expect((await store.get('1'))?.value).toBe('new')
     expect(await store.set('2', 'from before', { fence })).toBe(false)
     expect(store.stats().setAside).toBe(1)
+  })
+
+  test.each([1, 50, 100, 500, 1_024, 4_095])(
+    '%i bytes of a database are not used as one',
+    async length => {
+      const old = new SqliteStore({ path })
+      await old.set('key', 'x'.repeat(10_000))
+      await old.close()
+      await truncate(path, length)
+      await using store = new SqliteStore({ path, onProblem: () => {} })
+      expect(await store.get('key')).toBeUndefined()
+      expect(await store.set('key', 'new')).toBe(true)
+    },
+  )
+
+  test('a file that cannot be opened anew is tried again by each call', async () => {
+    const problems: string[] = []
+    const store = new SqliteStore({ path, onProblem: problem => problems.push(problem.reason) })
+    const fence = await store.fence()
+    await store.set('key', 1)
+    const parent = dirname(path)
+    await rm(parent, { recursive: true })
+    await writeFile(parent, 'in the way')
+    for (const call of [() => store.get('key'), () => store.set('key', 2), () => store.clear()]) {
+      await expect(call()).rejects.toThrow(StoreUnavailableError)
+    }
+    expect(store.stats()).toMatchObject({ entries: 0, bytes: 0, writes: 1 })
+    await rm(parent)
+    expect(await store.get('key')).toBeUndefined()
+    expect(problems).toEqual(['removed'])
+    expect(await store.set('key', 'from before', { fence })).toBe(false)
+    expect(await store.set('key', 3)).toBe(true)
+    expect((await store.get('key'))?.value).toBe(3)
+
+    await rm(parent, { recursive: true })
+    await writeFile(parent, 'in the way')
+    await expect(store.get('key')).rejects.toThrow(StoreUnavailableError)
+    await store.close()
+    await rm(parent)
   })
 
   test('damage met while the file is open is set aside once, by one of two instances', async () => {

@@ -6,14 +6,17 @@ import {
   checkPositiveOrInfinity,
   checkText,
   describeStats,
+  InvalidOptionError,
   LONGEST_DELAY,
   type OptionNames,
 } from '@millrace/kit'
+import { StoreUnavailableError } from '../contract/errors.ts'
 import { STORE_STATS_KINDS, type StoreStats } from '../contract/store.ts'
 import { PACKING_OPTIONS, type PackingOptions } from '../format/value-packer.ts'
 import type { LifetimeOptions } from '../lifetimes.ts'
 import { SweptStore } from '../swept-store.ts'
-import { SqliteBackend, type SqliteProblem } from './sqlite-backend.ts'
+import { SqliteBackend } from './sqlite-backend.ts'
+import type { SqliteProblem } from './sqlite-handle.ts'
 
 /** Options of a {@link SqliteStore}. */
 export interface SqliteStoreOptions<V> extends LifetimeOptions, PackingOptions<V> {
@@ -80,6 +83,7 @@ export class SqliteStore<V = unknown> extends SweptStore<V, SqliteBackend> {
     } = checkOptions('', options, OPTIONS)
     checkText('path', path)
     checkPositiveOrInfinity('maxBytes', maxBytes)
+    if (path.includes('\0')) throw new InvalidOptionError('path', 'a path, without NUL', path)
     checkPositive('busyTimeout', busyTimeout)
     checkFunction('onProblem', onProblem)
     const limits = { path, maxBytes, busyTimeout: Math.min(busyTimeout, LONGEST_DELAY), onProblem }
@@ -90,9 +94,18 @@ export class SqliteStore<V = unknown> extends SweptStore<V, SqliteBackend> {
     this.path = path
   }
 
+  /** Entries and bytes are 0 while the file cannot be used. */
   override stats(): SqliteStoreStats {
-    const totals = this.closed ? { entries: 0, bytes: 0 } : this.backend.totals()
-    return { ...super.stats(), ...totals, setAside: this.backend.setAside }
+    return { ...super.stats(), ...this.#totals(), setAside: this.backend.setAside }
+  }
+
+  #totals(): { entries: number; bytes: number } {
+    try {
+      if (!this.closed) return this.backend.totals()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error
+    }
+    return { entries: 0, bytes: 0 }
   }
 }
 

@@ -1,0 +1,157 @@
+import { resolve } from 'node:path'
+import { StoreUnavailableError } from '../contract/errors.ts'
+import type { SteadyClock } from '../steady-clock.ts'
+import { FileWatch } from './file-watch.ts'
+import { SqliteEntries } from './sqlite-entries.ts'
+import {
+  fileIdentity,
+  isBusy,
+  isCorruption,
+  isLoss,
+  makeFile,
+  openDatabase,
+  removeDatabase,
+  setAside,
+} from './sqlite-file.ts'
+
+/** The store went on with a new, empty file, or with one that another process had begun. */
+export interface SqliteProblem {
+  /** - `corrupt`: the file was damaged - `removed`: it, or a file beside it, was removed or replaced while it was open */
+  readonly reason: 'corrupt' | 'removed'
+  readonly path: string
+  /** New name of the damaged file; `undefined` if it was removed, or another process had replaced it already. */
+  readonly movedTo: string | undefined
+  readonly cause: unknown
+}
+
+/** Which file, and who is told what happens to it. */
+export interface SqliteHandleOptions {
+  readonly path: string
+  readonly busyTimeout: number
+  readonly clock: SteadyClock
+  readonly onProblem: (problem: SqliteProblem) => void
+  /** A file was opened, the first one or another one: what was known of its content holds no more. */
+  readonly onOpen: (entries: SqliteEntries) => void
+}
+
+/** How often the file may be found replaced within one call before that is an error. */
+const REPLACEMENTS_AT_MOST = 3
+
+/** An open SQLite file, which is opened anew when it turns out to be damaged, removed or replaced, and by the next call if that failed. */
+export class SqliteHandle {
+  readonly #options: SqliteHandleOptions
+  /** Independent of later changes of the working directory. */
+  readonly #path: string
+  /** `undefined` until the next call opens the file. */
+  #entries: SqliteEntries | undefined
+  #identity: string | undefined
+  #watch: FileWatch | undefined
+  /** A file was given up that was not damaged, which was not told yet. */
+  #removed = false
+  /** Damaged files set aside. */
+  setAside = 0
+
+  constructor(options: SqliteHandleOptions) {
+    this.#options = options
+    this.#path = options.path === ':memory:' ? options.path : resolve(options.path)
+  }
+
+  /**
+   * Runs `work`; if the file turns out to be damaged, or no longer to be the one under its name, again on the one that is there then.
+   *
+   * @throws {StoreUnavailableError} if the file cannot be used
+   */
+  attempt<T>(work: (entries: SqliteEntries) => T): T {
+    try {
+      return this.#attempt(work)
+    } catch (error) {
+      throw this.#translated(error)
+    }
+  }
+
+  close(): void {
+    this.#entries?.close()
+    this.#entries = undefined
+    this.#watch = undefined
+  }
+
+  #attempt<T>(work: (entries: SqliteEntries) => T): T {
+    let damaged = false
+    for (let replaced = 0; replaced <= REPLACEMENTS_AT_MOST; replaced++) {
+      try {
+        const result = work(this.#opened())
+        // Looking afterwards, not before, makes the result true at a moment at which the file was in place.
+        if (this.#holds()) return result
+      } catch (error) {
+        if (isCorruption(error) && !damaged) {
+          damaged = true
+          this.#moveAside(error)
+          continue
+        }
+        const replaceable = isLoss(error) && replaced < REPLACEMENTS_AT_MOST
+        if (!replaceable || (this.#entries !== undefined && this.#holds())) throw error
+      }
+      this.#letGo()
+    }
+    throw new StoreUnavailableError(this.#path, 'is removed again and again')
+  }
+
+  #holds(): boolean {
+    return this.#watch === undefined || this.#watch.holds()
+  }
+
+  #opened(): SqliteEntries {
+    if (this.#entries !== undefined) return this.#entries
+    const { busyTimeout, clock, onOpen, onProblem } = this.#options
+    const path = this.#path
+    this.#identity = path === ':memory:' ? undefined : makeFile(path)
+    const database = openDatabase(path, busyTimeout, clock.now())
+    let entries: SqliteEntries
+    try {
+      entries = new SqliteEntries(database)
+      clock.reach(entries.time())
+      onOpen(entries)
+      // Of the file that was there before, so that one which another process replaced meanwhile is not taken for the one that is open.
+      if (this.#identity !== undefined) this.#watch = new FileWatch(path, this.#identity)
+    } catch (error) {
+      database.close()
+      throw error
+    }
+    this.#entries = entries
+    if (this.#removed) {
+      this.#removed = false
+      onProblem({ reason: 'removed', path, movedTo: undefined, cause: undefined })
+    }
+    return entries
+  }
+
+  /** The file was removed or replaced, perhaps by another process that goes on with a new one already. */
+  #letGo(): void {
+    // One that could not be opened was never in use.
+    if (this.#entries === undefined) return
+    // Where only a file beside it is gone, another process may go on writing that one, unseen, and two of those would damage the file.
+    if (fileIdentity(this.#path) === this.#identity) removeDatabase(this.#path)
+    this.#removed = true
+    this.close()
+  }
+
+  #moveAside(cause: unknown): void {
+    const path = this.#path
+    this.close()
+    // Another process may have met the damage first and put a good file in its place.
+    const same = this.#identity !== undefined && fileIdentity(path) === this.#identity
+    const movedTo = same ? setAside(path) : undefined
+    this.setAside++
+    this.#options.onProblem({ reason: 'corrupt', path, movedTo, cause })
+  }
+
+  /** SQLite's and the file system's errors as ours; whatever a caller's function threw stays as it is. */
+  #translated(error: unknown): unknown {
+    const { code, syscall, message } = error as NodeJS.ErrnoException
+    if (code !== 'ERR_SQLITE_ERROR' && syscall === undefined) return error
+    const problem = isBusy(error)
+      ? `was locked by another process for more than ${this.#options.busyTimeout} ms`
+      : `failed: ${message}`
+    return new StoreUnavailableError(this.#options.path, problem, { cause: error })
+  }
+}
