@@ -70,6 +70,9 @@ export class UnencodableArgumentError extends TypeError {
   }
 }
 
+/** What a {@link LoadResultError} expected where a loader hands on a promise among, or within, its results. */
+export const NO_PROMISE = 'a value, and no promise of one,'
+
 /** A loader fulfilled with something that cannot be cached, such as `undefined`. Nothing was stored. */
 export class LoadResultError extends TypeError {
   override readonly name = 'LoadResultError'

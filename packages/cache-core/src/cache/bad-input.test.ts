@@ -1,10 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { type CreateInsight, insight } from '../advise/insight.ts'
+import { CoherenceGroup } from '../coherence/coherence-group.ts'
+import { contentKey } from '../coherence/content-key.ts'
 import { InvalidOptionError, WeigherError } from '../errors.ts'
+import { KeyvAdapter } from '../keyv/keyv-adapter.ts'
 import { loaded } from '../load/loaded.ts'
+import { cached } from '../memoize/cached.ts'
 import { memoize } from '../memoize/memoize.ts'
 import type { CreatePolicy } from '../policy/policies.ts'
+import { ProtectedCache } from '../protect/protected-cache.ts'
+import { CacheReporter } from '../report/cache-report.ts'
+import { AdaptiveSize } from '../size/adaptive-size.ts'
 import { type MemoryPressureFactory, memoryPressure } from '../size/memory-pressure.ts'
+import { MemoryStore } from '../store/memory/memory-store.ts'
+import { SqliteStore } from '../store/sqlite/sqlite-store.ts'
+import { LayeredStore } from '../tiered/layered-store.ts'
+import { TickerClock } from '../time/ticker-clock.ts'
 import { Cache } from './cache.ts'
 import type { CacheOptions } from './cache-options.ts'
 
@@ -191,3 +202,38 @@ test.each<[string, (cache: Cache<string, number>) => unknown]>([
   expect(() => use(cache)).toThrow(expect.objectContaining({ option }))
   expect(cache.size).toBe(0)
 })
+
+const entries = { limit: 'maxEntries', start: 100 } as const
+
+test.each<[string, () => unknown]>([
+  ['options', () => new Cache().set('a', 1, 5 as never)],
+  ['options', () => new Cache().set('a', 1, null as never)],
+  ['options', () => new ProtectedCache(5 as never)],
+  ['options', () => memoize(() => 1, null as never)],
+  ['options', () => cached('ttl' as never)(() => 1)],
+  ['content', () => contentKey(5 as never)],
+  ['content', () => contentKey('a', null as never)],
+  ['cache', () => new CacheReporter().add('a', { cache: {} as never })],
+  ['memoryPressure.shrinkAt', () => memoryPressure({ shrinkAt: Symbol('half') as never })],
+  ['interval', () => new TickerClock({ interval: null as never })],
+  ['clock', () => new MemoryStore({ clock: 5 as never })],
+  ['clock', () => new LayeredStore({ ...twoStores(), clock: { now: 5 } as never })],
+  ['limit', () => new AdaptiveSize(new Cache(), { start: 100, limit: null as never })],
+  ['onResize', () => new AdaptiveSize(new Cache(), { ...entries, onResize: 5 as never })],
+  ['clock', () => new AdaptiveSize(new Cache(), { ...entries, clock: 5 as never })],
+  ['path', () => new SqliteStore({ path: 'a\0b' })],
+  ['namespace', () => new KeyvAdapter(new MemoryStore(), { namespace: 5 as never })],
+])('a bad `%s` is refused where it is given: %s', (option, use) => {
+  expect(use).toThrow(expect.objectContaining({ code: 'ERR_MILLRACE_INVALID_OPTION', option }))
+})
+
+test('a group refuses keys that are none, and verbs', async () => {
+  const group = new CoherenceGroup().add('a', { cache: new Cache<string, number>() })
+  await expect(group.invalidateMany('a', 'key')).rejects.toThrow(InvalidOptionError)
+  await expect(group.invalidate('a', 'key', 'remove' as never)).rejects.toThrow(InvalidOptionError)
+  await expect(group.clear('a', 'remove' as never)).rejects.toThrow(InvalidOptionError)
+})
+
+function twoStores() {
+  return { near: new MemoryStore(), far: new MemoryStore() }
+}

@@ -4,7 +4,7 @@ import {
   checkPositiveOrInfinity,
   type OptionNames,
 } from '@millrace/kit'
-import { checkTags } from '../load/load-options.ts'
+import { checkTags } from '../invalidate/check-tags.ts'
 import type { ClearOptions, Limits, SetOptions } from './cache-options.ts'
 
 const SET_OPTIONS: OptionNames<SetOptions> = { ttl: true, tags: true }
@@ -17,6 +17,7 @@ const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
  * @throws {InvalidOptionError}
  */
 export function checkSetOptions(options: SetOptions): void {
+  if (typeof options !== 'object' || options === null) checkOptions('', options, SET_OPTIONS)
   for (const name in options) {
     if (name !== 'ttl' && name !== 'tags') checkOptions('', options, SET_OPTIONS)
   }

@@ -1,11 +1,13 @@
 import {
   checkFunction,
   checkMethods,
+  checkOneOf,
   checkOptions,
   checkText,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
+import { checkIterable } from '../iterate/check-iterable.ts'
 import {
   Cascade,
   type CascadeReport,
@@ -65,6 +67,8 @@ const LARGEST_CASCADE = 100_000
 /** Entries that a member is told of by one call. */
 const BATCH = 1_000
 
+const VERBS: readonly CoherenceVerb[] = ['delete', 'expire']
+
 const sameKey = (key: string): Iterable<string> => [key]
 
 /**
@@ -120,8 +124,9 @@ export class CoherenceGroup {
     keys: Iterable<string>,
     verb: CoherenceVerb = 'delete',
   ): Promise<CascadeReport> {
+    checkVerb(verb)
     const cascade = new Cascade()
-    let level = [...keys].map((key): Entry => ({ member, key }))
+    let level = [...checkIterable('keys', keys)].map((key): Entry => ({ member, key }))
     const most = level.length * this.#members.size + LARGEST_CASCADE
     while (level.length !== 0) {
       if (cascade.size > most) {
@@ -148,6 +153,7 @@ export class CoherenceGroup {
 
   /** Clears a member and everything that may have been made of its entries. */
   async clear(member: string, verb: CoherenceVerb = 'delete'): Promise<CascadeReport> {
+    checkVerb(verb)
     const cascade = new Cascade()
     await this.#clearAll([member], verb, cascade)
     return cascade.report()
@@ -288,4 +294,8 @@ export class CoherenceGroup {
 async function* one(cache: CoherentCache, key: string): AsyncGenerator<[string, unknown]> {
   const value = await cache.peek!(key)
   if (value !== undefined) yield [key, value]
+}
+
+function checkVerb(verb: CoherenceVerb): void {
+  checkOneOf('verb', verb, VERBS)
 }

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { checkMethods, checkOptions, type OptionNames } from '@millrace/kit'
+import { checkMethods, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
 import type { Store, StoreEntry, StoreItem } from '../store/contract/store.ts'
 
 /** Options of a {@link KeyvAdapter}. */
@@ -20,14 +20,20 @@ export class KeyvAdapter extends EventEmitter {
   readonly #store: Store<unknown>
   /** Keyv looks here for what kind of database it has, and offers `iterator()` for those that it knows alone. */
   readonly opts: Record<string, unknown> = { dialect: 'sqlite' }
-  namespace: string | undefined
+  /** Keyv sets it to its own. */
+  declare namespace?: string
 
   /** @throws {InvalidOptionError} */
   constructor(store: Store<unknown>, options: KeyvAdapterOptions = {}) {
     super()
     checkMethods('store', store, 'a Store', ['get', 'getMany', 'set', 'setMany', 'delete', 'keys'])
     this.#store = store
-    this.namespace = checkOptions('', options, OPTIONS).namespace
+    const { namespace } = checkOptions('', options, OPTIONS)
+    if (namespace === undefined) return
+    if (typeof namespace !== 'string') {
+      throw new InvalidOptionError('namespace', 'a string', namespace)
+    }
+    this.namespace = namespace
   }
 
   async get<V>(key: string): Promise<V | undefined> {
@@ -42,12 +48,19 @@ export class KeyvAdapter extends EventEmitter {
   /** @param ttl ms; what is not above 0 deletes */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const item = this.#item(key, value, ttl)
-    if (item !== undefined) return this.#store.set(item.key, item.value, item)
+    if (item !== undefined) {
+      const { ttl: lifetime, tags } = item
+      return this.#store.set(item.key, value, { ttl: lifetime, tags })
+    }
     await this.delete(key)
     return true
   }
 
-  async setMany(entries: { key: string; value: unknown; ttl?: number }[]): Promise<boolean[]> {
+  /** Whether each is stored; typed as Keyv 5 and 6 each have it. */
+  async setMany(
+    entries: { key: string; value: unknown; ttl?: number }[],
+    // biome-ignore lint/suspicious/noExplicitAny: nothing for one, booleans for the other
+  ): Promise<any> {
     const items = entries.map(({ key, value, ttl }) => this.#item(key, value, ttl))
     const stored = await this.#store.setMany(items.filter(item => item !== undefined))
     const ended = entries.filter((_, index) => items[index] === undefined)
@@ -82,15 +95,15 @@ export class KeyvAdapter extends EventEmitter {
   }
 
   /** Keys and values of the namespace. */
-  async *iterator(): AsyncGenerator<[string, unknown], void> {
+  async *iterator<V>(): AsyncGenerator<[string, Awaited<V>], void> {
     const prefix = this.#name('')
     let page: string[] = []
     for await (const key of this.#store.keys({ prefix })) {
       if (page.push(key) < BATCH) continue
-      yield* this.#entries(page, prefix)
+      yield* this.#entries<V>(page, prefix)
       page = []
     }
-    yield* this.#entries(page, prefix)
+    yield* this.#entries<V>(page, prefix)
   }
 
   /** Closes the store. */
@@ -98,10 +111,14 @@ export class KeyvAdapter extends EventEmitter {
     return this.#store.close()
   }
 
-  async *#entries(keys: readonly string[], prefix: string): AsyncGenerator<[string, unknown]> {
+  async *#entries<V>(
+    keys: readonly string[],
+    prefix: string,
+  ): AsyncGenerator<[string, Awaited<V>]> {
     const entries = await this.#store.getMany(keys)
     for (const [index, entry] of entries.entries()) {
-      if (isFresh(entry)) yield [keys[index]!.slice(prefix.length), entry!.value]
+      if (!isFresh(entry)) continue
+      yield [keys[index]!.slice(prefix.length), entry!.value as Awaited<V>]
     }
   }
 

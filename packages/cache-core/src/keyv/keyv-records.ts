@@ -17,27 +17,44 @@ export interface Judged {
 }
 
 const NEVER: Mark = { deleted: 0, expired: 0 }
+/** What a mark that cannot be read stands for: whatever it is about may have been invalidated. */
+const DAMAGED: Mark = { deleted: Infinity, expired: Infinity }
+/** Name of the mark of everything. */
+export const ALL = 'all'
+/** Name of the mark of a tag in its storable form. */
+export const tagMark = (tag: string): string => `tag:${tag}`
 /** Before the keys of values, so that no user's key is taken for a mark. */
 const VALUE = 'value:'
 const BATCH = 500
+
+/** What {@link KeyvRecords} work with. */
+export interface KeyvRecordsOptions {
+  readonly storage: KeyvStorage
+  readonly clock: TimeSource
+  readonly counters: StoreCounters
+  /** Told of a mark that cannot be read, which is to be replaced. */
+  readonly onDamagedMark: (name: string) => void
+}
 
 /** What a `KeyvStore` keeps in an adapter: values under `value:KEY`, marks under `tag:NAME` and `all`, all of them text. */
 export class KeyvRecords {
   readonly #storage: KeyvStorage
   readonly #clock: TimeSource
   readonly #counters: StoreCounters
+  readonly #onDamagedMark: (name: string) => void
 
-  constructor(storage: KeyvStorage, clock: TimeSource, counters: StoreCounters) {
+  constructor({ storage, clock, counters, onDamagedMark }: KeyvRecordsOptions) {
     this.#storage = storage
     this.#clock = clock
     this.#counters = counters
+    this.#onDamagedMark = onDamagedMark
   }
 
   /** What the records say of keys in their storable form, together. */
   async judge(keys: readonly string[]): Promise<Judged[]> {
     const { entries, all } = await this.#read(keys)
     const tags = [...new Set(entries.flatMap(entry => entry?.tags ?? []))]
-    const marks = await this.marks(tags.map(tag => `tag:${tag}`))
+    const marks = await this.marks(tags.map(tagMark))
     const markOf = new Map(tags.map((tag, index) => [tag, marks[index]!]))
     const now = this.#clock.now()
     return entries.map(entry => {
@@ -62,15 +79,17 @@ export class KeyvRecords {
   async #read(
     keys: readonly string[],
   ): Promise<{ entries: (StoredEntry | undefined)[]; all: Mark }> {
-    const [all, ...texts] = await this.#get(['all', ...keys.map(key => VALUE + key)])
+    const [all, ...texts] = await this.#get([ALL, ...keys.map(key => VALUE + key)])
     return {
       entries: texts.map((text, index) => this.#entry(keys[index]!, text)),
-      all: markOf(all),
+      all: this.#mark(ALL, all),
     }
   }
 
   async marks(names: readonly string[]): Promise<Mark[]> {
-    return names.length === 0 ? [] : (await this.#get(names)).map(markOf)
+    if (names.length === 0) return []
+    const texts = await this.#get(names)
+    return names.map((name, index) => this.#mark(name, texts[index]))
   }
 
   async write(entry: StoredEntry): Promise<void> {
@@ -79,7 +98,9 @@ export class KeyvRecords {
   }
 
   async mark(name: string, version: number, expire: boolean): Promise<void> {
-    const { deleted, expired } = markOf((await this.#get([name]))[0])
+    const before = markOf((await this.#get([name]))[0])
+    const { deleted, expired } =
+      before === DAMAGED ? { deleted: version, expired: version } : before
     const mark = expire
       ? { deleted, expired: Math.max(expired, version) }
       : { deleted: Math.max(deleted, version), expired }
@@ -119,6 +140,15 @@ export class KeyvRecords {
     if (kept === false) throw new Error('The storage adapter did not store the value')
   }
 
+  #mark(name: string, text: unknown): Mark {
+    const mark = markOf(text)
+    if (mark === DAMAGED) {
+      this.#counters.corrupt++
+      this.#onDamagedMark(name)
+    }
+    return mark
+  }
+
   #entry(key: string, text: unknown): StoredEntry | undefined {
     if (text === undefined || text === null) return undefined
     const entry = typeof text === 'string' ? decodeEntry(Buffer.from(text, 'base64')) : undefined
@@ -128,8 +158,14 @@ export class KeyvRecords {
   }
 }
 
+/** {@link DAMAGED} where it is not what {@link KeyvRecords.mark} writes. */
 function markOf(text: unknown): Mark {
-  if (typeof text !== 'string') return NEVER
-  const { deleted, expired } = JSON.parse(text) as Mark
-  return { deleted, expired }
+  if (text === undefined || text === null) return NEVER
+  try {
+    const { deleted, expired } = JSON.parse(text as string) as Mark
+    if (Number.isFinite(deleted) && Number.isFinite(expired)) return { deleted, expired }
+  } catch {
+    // Not ours, or cut short.
+  }
+  return DAMAGED
 }

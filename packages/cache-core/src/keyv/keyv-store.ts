@@ -5,6 +5,15 @@ import {
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
+import {
+  checkCall,
+  checkClear,
+  checkItems,
+  checkKeys,
+  checkName,
+  checkSearch,
+  checkSet,
+} from '../store/contract/call-options.ts'
 import { StoreClosedError, UnencodableValueError } from '../store/contract/errors.ts'
 import {
   type Fence,
@@ -26,7 +35,7 @@ import { type LifetimeOptions, Lifetimes } from '../store/lifetimes.ts'
 import { SteadyClock } from '../store/steady-clock.ts'
 import { StoreCounters } from '../store/store-counters.ts'
 import { KeyTurns } from './key-turns.ts'
-import { KeyvRecords } from './keyv-records.ts'
+import { ALL, KeyvRecords, tagMark } from './keyv-records.ts'
 import type { KeyvStorage } from './keyv-storage.ts'
 
 /** Options of a {@link KeyvStore}. */
@@ -46,6 +55,12 @@ const OPTIONS: OptionNames<KeyvStoreOptions<unknown>> = {
 const TOMBSTONE_LIFE = 60_000
 /** What stands for a deleted key: no packed value is empty. */
 const NOTHING = new Uint8Array()
+
+/** A value on its way into the adapter. */
+interface KeyvWrite {
+  readonly entry: StoredEntry
+  readonly fence: Fence | undefined
+}
 
 /**
  * A `Store` over any storage adapter of Keyv, for `TieredCache`: `new KeyvStore(new KeyvPostgres(url))`. Values, tags and invalidations
@@ -78,60 +93,55 @@ export class KeyvStore<V = unknown> implements Store<V> {
     this.#packer = new ValuePacker(options)
     this.#lifetimes = new Lifetimes(options)
     this.#clock = new SteadyClock(options.clock)
-    this.#records = new KeyvRecords(storage, this.#clock, this.#counters)
+    this.#records = new KeyvRecords({
+      storage,
+      clock: this.#clock,
+      counters: this.#counters,
+      // If it cannot be noted now, the next reader will try.
+      onDamagedMark: name => this.#note(name, false).catch(() => {}),
+    })
   }
 
-  async fence({ signal }: StoreCallOptions = {}): Promise<Fence> {
-    this.#enter(signal)
+  async fence(options?: StoreCallOptions): Promise<Fence> {
+    this.#begin(options)
     return this.#fence()
   }
 
-  async get(key: string, { signal }: StoreCallOptions = {}): Promise<StoreEntry<V> | undefined> {
-    this.#enter(signal)
-    return (await this.#read([key]))[0]
+  async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
+    return (await this.getMany([key], options))[0]
   }
 
   async getMany(
     keys: readonly string[],
-    { signal }: StoreCallOptions = {},
+    options?: StoreCallOptions,
   ): Promise<(StoreEntry<V> | undefined)[]> {
-    this.#enter(signal)
-    return this.#read(keys)
+    this.#begin(options)
+    return this.#read(checkKeys(keys))
   }
 
-  async lookup(
-    keys: readonly string[],
-    { signal }: StoreCallOptions = {},
-  ): Promise<StoreLookup<V>> {
-    this.#enter(signal)
+  async lookup(keys: readonly string[], options?: StoreCallOptions): Promise<StoreLookup<V>> {
+    this.#begin(options)
     const fence = this.#fence()
-    return { entries: await this.#read(keys), fence }
+    return { entries: await this.#read(checkKeys(keys)), fence }
   }
 
-  async set(
-    key: string,
-    value: V,
-    options: StoreSetOptions & StoreCallOptions = {},
-  ): Promise<boolean> {
-    this.#enter(options.signal)
-    const packed = this.#pack(value)
-    if (packed instanceof UnencodableValueError) {
-      this.#counters.refused++
-      throw packed
-    }
-    return this.#write({ ...options, key, value }, packed)
-  }
-
-  async setMany(
-    items: readonly StoreItem<V>[],
-    { signal }: StoreCallOptions = {},
-  ): Promise<boolean[]> {
+  async set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
+    const { signal, ...how } = checkSet(options)
     this.#enter(signal)
-    const packed = items.map(item => this.#pack(item.value))
+    const write = this.#toWrite({ ...how, key: checkName('key', key), value })
+    if (write instanceof UnencodableValueError) {
+      this.#counters.refused++
+      throw write
+    }
+    return this.#write(write)
+  }
+
+  async setMany(items: readonly StoreItem<V>[], options?: StoreCallOptions): Promise<boolean[]> {
+    this.#begin(options)
+    const writes = checkItems(items).map(item => this.#toWrite(item))
     return Promise.all(
-      items.map((item, index) => {
-        const bytes = packed[index]!
-        if (!(bytes instanceof UnencodableValueError)) return this.#write(item, bytes)
+      writes.map(write => {
+        if (!(write instanceof UnencodableValueError)) return this.#write(write)
         this.#counters.refused++
         return false
       }),
@@ -154,30 +164,32 @@ export class KeyvStore<V = unknown> implements Store<V> {
     return this.#invalidate(keys, true, options)
   }
 
-  async deleteTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
-    this.#enter(signal)
-    await this.#note(`tag:${storableKey(tag)}`, false)
+  async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
+    this.#begin(options)
+    await this.#note(tagMark(storableKey(checkName('tag', tag))), false)
   }
 
-  async expireTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
-    this.#enter(signal)
-    await this.#note(`tag:${storableKey(tag)}`, true)
+  async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
+    this.#begin(options)
+    await this.#note(tagMark(storableKey(checkName('tag', tag))), true)
   }
 
   /** As everywhere; the adapter is cleared, which removes what it has in its namespace. */
-  async clear({ expire = false, signal }: StoreClearOptions = {}): Promise<void> {
+  async clear(options?: StoreClearOptions): Promise<void> {
+    const { expire = false, signal } = checkClear(options)
     this.#enter(signal)
-    if (expire) await this.#note('all', true)
+    if (expire) await this.#note(ALL, true)
     else {
       // Before, so that what is written meanwhile is outdated, and after, as the note itself is cleared.
-      await this.#note('all', false)
+      await this.#note(ALL, false)
       await this.#storage.clear()
-      await this.#note('all', false)
+      await this.#note(ALL, false)
     }
   }
 
   /** @throws where the adapter has no `iterator` */
-  async *keys({ prefix = '', signal }: StoreKeysOptions = {}): AsyncGenerator<string, void> {
+  async *keys(options?: StoreKeysOptions): AsyncGenerator<string, void> {
+    const { prefix = '', signal } = checkSearch(options)
     this.#enter(signal)
     for await (const keys of this.#records.pages()) {
       const judged = await this.#records.judge(keys)
@@ -204,6 +216,10 @@ export class KeyvStore<V = unknown> implements Store<V> {
     return this.close()
   }
 
+  #begin(options: StoreCallOptions | undefined): void {
+    this.#enter(checkCall(options).signal)
+  }
+
   /** @throws {StoreClosedError} or the signal's reason */
   #enter(signal: AbortSignal | undefined): void {
     signal?.throwIfAborted()
@@ -224,14 +240,6 @@ export class KeyvStore<V = unknown> implements Store<V> {
     const at = this.#clock.now()
     this.#epoch = Math.max(this.#epoch, at * 1_000)
     return { epoch: this.#epoch, at }
-  }
-
-  #pack(value: V): Uint8Array | UnencodableValueError {
-    try {
-      return this.#packer.pack(value)
-    } catch (error) {
-      return error as UnencodableValueError
-    }
   }
 
   async #read(keys: readonly string[]): Promise<(StoreEntry<V> | undefined)[]> {
@@ -266,43 +274,55 @@ export class KeyvStore<V = unknown> implements Store<V> {
     }
   }
 
-  #write({ key, tags = [], fence, ...lives }: StoreItem<V>, packed: Uint8Array): Promise<boolean> {
-    const now = this.#clock.now()
-    const { expires, retained } = this.#lifetimes.of(lives, now)
-    const stored = storableKey(key)
-    const names = tags.map(storableKey)
+  /** @throws {InvalidOptionError} */
+  #toWrite({
+    key,
+    value,
+    tags = [],
+    fence,
+    ...lives
+  }: StoreItem<V>): KeyvWrite | UnencodableValueError {
+    const written = this.#clock.now()
+    const { expires, retained } = this.#lifetimes.of(lives, written)
+    let packed: Uint8Array
+    try {
+      packed = this.#packer.pack(value)
+    } catch (error) {
+      return error as UnencodableValueError
+    }
     // The version is that of its beginning, not of its turn: what is invalidated while it waits is later.
     const version = fence?.epoch ?? this.#nextEpoch(false)
-    return this.#turns.run([stored], async () => {
-      if (!(await this.#admits(stored, names, version, fence))) {
+    const names = tags.map(storableKey)
+    const entry = {
+      key: storableKey(key),
+      expires,
+      retained,
+      written,
+      version,
+      tags: names,
+      packed,
+    }
+    return { entry, fence }
+  }
+
+  #write({ entry, fence }: KeyvWrite): Promise<boolean> {
+    return this.#turns.run([entry.key], async () => {
+      if (!(await this.#admits(entry, fence))) {
         this.#counters.refused++
         return false
       }
-      await this.#records.write({
-        key: stored,
-        expires,
-        retained,
-        written: now,
-        version,
-        tags: names,
-        packed,
-      })
+      await this.#records.write(entry)
       this.#counters.writes++
       return true
     })
   }
 
-  async #admits(
-    key: string,
-    tags: readonly string[],
-    version: number,
-    fence: Fence | undefined,
-  ): Promise<boolean> {
+  async #admits({ key, tags, version }: StoredEntry, fence: Fence | undefined): Promise<boolean> {
     // Its key may have been deleted and that be forgotten.
     if (fence !== undefined && fence.at <= this.#clock.now() - TOMBSTONE_LIFE) return false
     const [[judged], marks] = await Promise.all([
       this.#records.judge([key]),
-      this.#records.marks(tags.map(tag => `tag:${tag}`)),
+      this.#records.marks(tags.map(tagMark)),
     ])
     if (judged!.barrier > version) return false
     return marks.every(({ deleted, expired }) => Math.max(deleted, expired) <= version)
@@ -311,9 +331,10 @@ export class KeyvStore<V = unknown> implements Store<V> {
   async #invalidate(
     keys: readonly string[],
     expire: boolean,
-    { signal }: StoreCallOptions = {},
+    options: StoreCallOptions | undefined,
   ): Promise<number> {
-    this.#enter(signal)
+    this.#begin(options)
+    checkKeys(keys)
     const found = await Promise.all([...new Set(keys)].map(key => this.#invalidateOne(key, expire)))
     const concerned = found.filter(Boolean).length
     this.#counters.deletes += concerned

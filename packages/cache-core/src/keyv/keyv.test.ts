@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import keyvTestSuite, { keyvIteratorTests } from '@keyv/test-suite'
 import { runs, VirtualClock } from '@millrace/testkit'
 import Keyv, { KeyvMemoryAdapter } from 'keyv'
-import Keyv5 from 'keyv-5'
+import Keyv5, { type KeyvStoreAdapter } from 'keyv-5'
 import * as vitest from 'vitest'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Store } from '../store/contract/store.ts'
@@ -141,4 +142,32 @@ describe('an adapter of Keyv under TieredCache', () => {
     expect(await there!.get('k')).toBe(undefined)
     expect(there!.stats()).toMatchObject({ corrupt: 1, misses: 1 })
   })
+
+  test.each([
+    ['everything', 'all'],
+    ['a tag', 'tag:t'],
+  ])('a damaged mark of %s is taken for an invalidation, and replaced', async (_, mark) => {
+    const storage = new KeyvAdapter(new MemoryStore())
+    const store = new KeyvStore<string>(storage)
+    const fence = await store.fence()
+    await store.set('k', 'old', { tags: ['t'] })
+    for (const damaged of ['{"deleted":1', 'text', '{}', 5, { deleted: 'x' }]) {
+      await storage.set(mark, damaged)
+      expect(await store.get('k')).toBe(undefined)
+      await nextTurn()
+      expect(await store.set('k', 'late', { fence, tags: ['t'] })).toBe(false)
+      await new Promise(resolve => setTimeout(resolve, 2))
+      expect(await store.set('k', 'new', { tags: ['t'] })).toBe(true)
+      expect((await store.get('k'))?.value).toBe('new')
+    }
+    expect(store.stats().corrupt).toBeGreaterThanOrEqual(5)
+  })
+})
+
+test('fits the types of both versions of Keyv', () => {
+  const storage = new KeyvAdapter(new MemoryStore())
+  expect(new Keyv<string>(storage).store).toBeDefined()
+  expect(new Keyv5<string>(storage).store).toBe(storage)
+  const five: KeyvStoreAdapter = storage
+  expect(five.namespace).toBe('keyv')
 })

@@ -1,5 +1,6 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, it, type Mock, vi } from 'vitest'
+import { BlockedClock } from '../time/blocked-clock.fixture.ts'
 import { Deadlines, type Expiring } from './deadlines.ts'
 
 const start = (clock: VirtualClock): Expiring & { abort: Mock<(reason: unknown) => void> } => ({
@@ -62,4 +63,26 @@ it('does not wait longer when the clock is set back', () => {
   setBack = 3_600_000
   clock.advance(100)
   expect(loads.map(load => load.abort.mock.calls.length)).toEqual([1, 1])
+})
+
+it('waits once more for results that could not be read while the thread was blocked', () => {
+  const clock = new BlockedClock()
+  const deadlines = new Deadlines(clock)
+  const begin = () => {
+    const load = { started: clock.now(), abort: vi.fn<(reason: unknown) => void>() }
+    deadlines.add(load, 100)
+    return load
+  }
+  const [done, hanging] = [begin(), begin()]
+  clock.block(160)
+  expect(done.abort).not.toHaveBeenCalled()
+  deadlines.remove(done, 100)
+  const later = begin()
+  clock.block(60)
+  expect(done.abort).not.toHaveBeenCalled()
+  expect(hanging.abort).toHaveBeenCalledOnce()
+  expect(later.abort).not.toHaveBeenCalled()
+  clock.block(41)
+  expect(later.abort).toHaveBeenCalledOnce()
+  expect(clock.pending).toBe(0)
 })

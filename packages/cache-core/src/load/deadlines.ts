@@ -1,5 +1,6 @@
 import type { Clock } from '@millrace/kit'
 import { LoadTimeoutError } from '../errors.ts'
+import { graceAfter } from '../time/grace.ts'
 
 /** What has a deadline. */
 export interface Expiring {
@@ -29,7 +30,7 @@ export class Deadlines {
       queue.loads.add(load)
       return
     }
-    const begun: DeadlineQueue = { timeout, loads: new Set([load]), first: load }
+    const begun: DeadlineQueue = { timeout, loads: new Set([load]), grace: false, first: load }
     this.#queues.set(timeout, begun)
     this.#arm(begun, timeout)
   }
@@ -47,6 +48,14 @@ export class Deadlines {
   #expire(queue: DeadlineQueue): void {
     const { timeout, loads } = queue
     const now = this.#clock.now()
+    const [oldest] = loads
+    const late = oldest === undefined || queue.grace ? 0 : now - oldest.started - timeout
+    const grace = graceAfter(late, timeout)
+    queue.grace = grace !== 0
+    if (queue.grace) {
+      this.#arm(queue, grace)
+      return
+    }
     for (const load of loads) {
       const left = load.started + timeout - now
       if (left > 0 && load !== queue.first) {
@@ -66,6 +75,8 @@ interface DeadlineQueue {
   readonly timeout: number
   /** In the order of their start. */
   readonly loads: Set<Expiring>
+  /** The timer was late, as the thread was blocked, and was set once more for results that could not be read meanwhile. */
+  grace: boolean
   /** The load the timer was set for: due when it fires, whatever has become of the clock. */
   first: Expiring | undefined
 }

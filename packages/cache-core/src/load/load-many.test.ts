@@ -3,7 +3,7 @@ import { VirtualClock } from '@millrace/testkit'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions } from '../cache/cache-options.ts'
-import { PartialLoadError } from '../errors.ts'
+import { LoadResultError, PartialLoadError } from '../errors.ts'
 import type { BatchContext } from './batch-loader.ts'
 import { loaded } from './loaded.ts'
 
@@ -256,4 +256,56 @@ describe('getOrLoadMany', () => {
     await expect(cache.getOrLoadMany(5 as never, upper)).rejects.toThrow('iterable')
     expect(cache.stats().loading).toBe(0)
   })
+})
+
+describe('one bad value', () => {
+  const revoked = (): string => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy as string
+  }
+
+  it.each([
+    ['a revoked proxy', revoked],
+    ['a promise', () => Promise.resolve('later') as unknown as string],
+    ['a promise of its own ttl', () => loaded(Promise.resolve('later') as never, { ttl: 5 })],
+    [
+      'a `then` that throws',
+      () => ({
+        // biome-ignore lint/suspicious/noThenProperty: it is what is tested
+        then() {
+          throw new Error('then')
+        },
+      }),
+    ],
+  ])('is the failure of its key alone: %s', async (_, bad) => {
+    const cache = newCache<unknown>()
+    const load = async (keys: readonly string[]) =>
+      keys.map(key => (key === 'b' ? bad() : key.toUpperCase()))
+    const failure = await cache.getOrLoadMany(['a', 'b', 'c'], load).catch(error => error)
+    expect(failure).toBeInstanceOf(PartialLoadError)
+    expect([...failure.results]).toEqual([
+      ['a', 'A'],
+      ['c', 'C'],
+    ])
+    expect([...failure.errors.keys()]).toEqual(['b'])
+    expect([cache.has('a'), cache.has('b'), cache.has('c')]).toEqual([true, false, true])
+    expect(cache.stats().loading).toBe(0)
+    await expect(cache.getOrLoad('b', async () => 'good')).resolves.toBe('good')
+  })
+
+  it('ends its load where it is the only one', async () => {
+    const cache = newCache<unknown>()
+    await expect(cache.getOrLoad('a', () => revoked())).rejects.toThrow(TypeError)
+    await expect(
+      cache.getOrLoad('a', () => loaded(Promise.resolve(1), { ttl: 5 })),
+    ).rejects.toThrow(LoadResultError)
+    expect(() => cache.getOrLoadSync('a', () => revoked())).toThrow(TypeError)
+    expect(cache.stats()).toMatchObject({ loading: 0, entries: 0 })
+  })
+})
+
+it.each([undefined, null, 5, {}, 'keys'])('refuses %o in place of keys', async keys => {
+  const call = newCache().getOrLoadMany(keys as never, upper)
+  await expect(call).rejects.toMatchObject({ code: 'ERR_MILLRACE_INVALID_OPTION', option: 'keys' })
 })

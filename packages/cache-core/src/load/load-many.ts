@@ -1,5 +1,6 @@
 import { checkFunction } from '@millrace/kit'
 import { PartialLoadError } from '../errors.ts'
+import { checkIterable } from '../iterate/check-iterable.ts'
 import { ABSENT } from '../kernel/kernel.ts'
 import { type BatchLoader, type BatchResult, itemsOf } from './batch-loader.ts'
 import type { Flight } from './flight.ts'
@@ -18,6 +19,7 @@ export async function loadMany<K, V>(
   loader: BatchLoader<K, V>,
   plan: LoadPlan,
 ): Promise<Map<K, V>> {
+  checkIterable('keys', keys)
   checkFunction('loader', loader)
   const { kernel } = loads
   const results: Results<K, V> = new Map()

@@ -5,6 +5,7 @@ import {
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
+import { checkTags } from '../invalidate/check-tags.ts'
 
 /** How values are loaded; for a whole cache in its constructor, or for one call. */
 export interface LoadBehavior {
@@ -138,7 +139,8 @@ export function withDefaults<S extends object>(
   return all as S
 }
 
-function checkSignal(option: string, value: unknown): unknown {
+/** @throws {InvalidOptionError} unless `value` is an AbortSignal. */
+export function checkSignal(option: string, value: unknown): unknown {
   if (value instanceof AbortSignal) return value
   throw new InvalidOptionError(option, 'an AbortSignal', value)
 }
@@ -146,10 +148,4 @@ function checkSignal(option: string, value: unknown): unknown {
 function checkOpenFraction(option: string, value: unknown): number {
   if (typeof value === 'number' && value > 0 && value < 1) return value
   throw new InvalidOptionError(option, 'a number above 0 and below 1', value)
-}
-
-/** @throws {InvalidOptionError} unless `tags` is an array of strings. */
-export function checkTags(option: string, tags: readonly string[]): readonly string[] {
-  if (Array.isArray(tags) && tags.every(tag => typeof tag === 'string')) return tags
-  throw new InvalidOptionError(option, 'an array of strings', tags)
 }

@@ -4,7 +4,7 @@ import {
   checkPositiveOrInfinity,
   type OptionNames,
 } from '@millrace/kit'
-import { checkTags } from './load-options.ts'
+import { checkTags } from '../invalidate/check-tags.ts'
 
 /** What a loader can decide about the value it returns. */
 export interface LoadedOptions {

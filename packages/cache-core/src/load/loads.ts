@@ -1,7 +1,7 @@
-import { type Clock, checkFunction } from '@millrace/kit'
+import { type Clock, checkFunction, isThenable } from '@millrace/kit'
 import { EntryDetail } from '../entry/entry-detail.ts'
 import type { EntryWriter } from '../entry/entry-writer.ts'
-import { LoadResultError } from '../errors.ts'
+import { LoadResultError, NO_PROMISE } from '../errors.ts'
 import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
 import { type EntryState, FRESH, GONE, type Guard, STALE } from '../kernel/entry.ts'
 import { ABSENT, type Kernel } from '../kernel/kernel.ts'
@@ -231,6 +231,15 @@ export class Loads<K, V> implements RunListener<K, V> {
 
   /** Keeps the result of a flight unless something forbids it, and hands it to those who wait. */
   onItem(flight: Flight<K, V>, result: BatchItem<V>): void {
+    try {
+      this.#settle(flight, result)
+    } catch (error) {
+      // What is asked of a value may throw, such as a revoked proxy does: it is the failure of its key, and of no other in the batch.
+      this.onFailure(flight, error)
+    }
+  }
+
+  #settle(flight: Flight<K, V>, result: BatchItem<V>): void {
     if (flight.batched && result instanceof Error) {
       this.onFailure(flight, result)
       return
@@ -245,9 +254,9 @@ export class Loads<K, V> implements RunListener<K, V> {
     const own = result instanceof Loaded ? result : undefined
     const value = own === undefined ? (result as V | undefined) : own.value
     if (value === undefined) {
-      this.onFailure(flight, new LoadResultError('a value (`null` for "there is none")', undefined))
-      return
+      throw new LoadResultError('a value (`null` for "there is none")', undefined)
     }
+    if (isThenable(value)) throw new LoadResultError(NO_PROMISE, value)
     const tags = own?.tags ?? plan.tags
     const invalidated = this.tags.invalidatedSince(flight.epoch, tags)
     // Callers who joined knew the tags of the plan to be untouched; only others can be news to them.
@@ -258,12 +267,7 @@ export class Loads<K, V> implements RunListener<K, V> {
     } else if (own?.store !== false) {
       const negative = value === null ? plan.negativeTtl : undefined
       const ttl = own?.ttl ?? negative ?? plan.ttl ?? this.#writer.ttl
-      try {
-        this.#writer.write(flight.key, value, ttl, tags, plan)
-      } catch (error) {
-        this.onFailure(flight, error)
-        return
-      }
+      this.#writer.write(flight.key, value, ttl, tags, plan)
     }
     flight.succeed(value)
   }

@@ -51,9 +51,12 @@ export type Memoized<F extends AnyFunction> = F & {
  */
 export function memoize<F extends AnyFunction>(
   fn: F,
-  { key: keyOf, tags: tagsOf, ...cacheOptions }: MemoizeOptions<F> = {},
+  options: MemoizeOptions<F> = {},
 ): Memoized<F> {
   checkFunction('fn', fn)
+  // What is no object the cache refuses.
+  const { key: keyOf, tags: tagsOf, ...rest } = Object(options) as MemoizeOptions<F>
+  const cacheOptions = Object(options) === options ? rest : options
   if (keyOf !== undefined) checkFunction('key', keyOf)
   if (tagsOf !== undefined) checkFunction('tags', tagsOf)
   const cache = new Cache<unknown, unknown>(cacheOptions as CacheOptions<unknown, unknown>)

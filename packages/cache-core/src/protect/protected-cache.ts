@@ -32,8 +32,9 @@ export class ProtectedCache<K, V> extends Cache<K, V> {
 
   /** @throws {InvalidOptionError} */
   constructor(options: ProtectedCacheOptions<K, V> = {}) {
-    const { protect = 'freeze', ...cache } = options
-    super(cache)
+    // What is no object the cache refuses.
+    const { protect = 'freeze', ...cache } = Object(options) as ProtectedCacheOptions<K, V>
+    super(Object(options) === options ? cache : options)
     this.#clones = checkOneOf<Protection>('protect', protect, ['freeze', 'clone']) === 'clone'
     this.#protect = this.#clones ? structuredClone : deepFreeze
   }

@@ -1,4 +1,5 @@
 import {
+  checkMethods,
   checkNonNegative,
   checkOptions,
   checkPositiveOrInfinity,
@@ -136,6 +137,7 @@ export class CacheReporter {
       maxBytes = Infinity,
       maxEntries = Infinity,
     } = checkOptions('', options, REPORTED)
+    checkMethods('cache', cache, 'a Cache', ['stats'])
     checkPositiveOrInfinity('maxBytes', maxBytes)
     checkPositiveOrInfinity('maxEntries', maxEntries)
     this.#caches.set(name, { cache, maxBytes, maxEntries })

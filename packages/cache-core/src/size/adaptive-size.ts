@@ -1,6 +1,8 @@
 import {
   type Clock,
+  checkFunction,
   checkMethods,
+  checkOneOf,
   checkOptions,
   checkPositive,
   checkRange,
@@ -63,6 +65,8 @@ const OPTIONS: OptionNames<AdaptiveSizeOptions> = {
   clock: true,
 }
 
+const LIMITS = ['maxBytes', 'maxEntries'] as const
+
 const WINDOW = 10
 const GROWTH = 1.2
 const SHRINKAGE = 0.9
@@ -94,7 +98,8 @@ export class AdaptiveSize {
   /** @throws {InvalidOptionError} */
   constructor(cache: SizableCache, options: AdaptiveSizeOptions) {
     checkMethods('cache', cache, 'a cache', ['stats', 'resize'])
-    const bytes = (checkOptions('', options, OPTIONS).limit ?? 'maxBytes') === 'maxBytes'
+    const { limit = 'maxBytes' } = checkOptions('', options, OPTIONS)
+    const bytes = checkOneOf('limit', limit, LIMITS) === 'maxBytes'
     const {
       start,
       least = bytes ? 25 * 2 ** 20 : 64,
@@ -110,6 +115,8 @@ export class AdaptiveSize {
     this.#fall = checkRange('fall', fall, 0, 1)
     this.#high = checkRange('high', high, 0, 1)
     checkPositive('interval', interval)
+    checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
+    if (options.onResize !== undefined) checkFunction('onResize', options.onResize)
     this.#cache = cache
     this.#options = options
     const { hits, misses } = cache.stats()

@@ -77,7 +77,7 @@ const NAMES: OptionNames<MemoryPressureOptions> = {
 export function memoryPressure(options: MemoryPressureOptions = {}): MemoryPressureFactory {
   checkOptions('memoryPressure', options, NAMES)
   const { shrinkAt = 0.8, stopAt = 0.9, interval = 100, usage = memoryUsage } = options
-  if (!(shrinkAt > 0 && shrinkAt <= 1)) {
+  if (typeof shrinkAt !== 'number' || !(shrinkAt > 0 && shrinkAt <= 1)) {
     throw new InvalidOptionError(
       'memoryPressure.shrinkAt',
       'a number above 0 and up to 1',

@@ -1,5 +1,14 @@
 import { describeStats, type TimeSource } from '@millrace/kit'
 import type { Backend, StoredValue, StoredWrite } from './backend.ts'
+import {
+  checkCall,
+  checkClear,
+  checkItems,
+  checkKeys,
+  checkName,
+  checkSearch,
+  checkSet,
+} from './contract/call-options.ts'
 import { StoreClosedError, UnencodableValueError } from './contract/errors.ts'
 import {
   type Fence,
@@ -43,42 +52,37 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     this.backend = open(this.#counters)
   }
 
-  async fence({ signal }: StoreCallOptions = {}): Promise<Fence> {
-    this.enter(signal)
-    return { epoch: this.backend.epoch(), at: this.clock.now() }
+  async fence(options?: StoreCallOptions): Promise<Fence> {
+    this.#begin(options)
+    return this.#fence()
   }
 
-  async get(key: string, { signal }: StoreCallOptions = {}): Promise<StoreEntry<V> | undefined> {
-    this.enter(signal)
-    return this.#entry(key, this.backend.read(key, this.clock.now()))
+  async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
+    this.#begin(options)
+    return this.#entry(key, this.backend.read(checkName('key', key), this.clock.now()))
   }
 
   async getMany(
     keys: readonly string[],
-    { signal }: StoreCallOptions = {},
+    options?: StoreCallOptions,
   ): Promise<(StoreEntry<V> | undefined)[]> {
-    this.enter(signal)
-    return this.#read(keys)
+    this.#begin(options)
+    return this.#read(checkKeys(keys))
   }
 
-  async lookup(
-    keys: readonly string[],
-    { signal }: StoreCallOptions = {},
-  ): Promise<StoreLookup<V>> {
-    this.enter(signal)
+  async lookup(keys: readonly string[], options?: StoreCallOptions): Promise<StoreLookup<V>> {
+    this.#begin(options)
+    checkKeys(keys)
     // Before the values: what is invalidated in between refuses the results of loads.
-    const fence = { epoch: this.backend.epoch(), at: this.clock.now() }
+    const fence = this.#fence()
     return { entries: this.#read(keys), fence }
   }
 
-  async set(
-    key: string,
-    value: V,
-    options: StoreSetOptions & StoreCallOptions = {},
-  ): Promise<boolean> {
-    this.enter(options.signal)
+  async set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
+    const { signal, ...how } = checkSet(options)
+    this.enter(signal)
     const now = this.clock.now()
-    const write = this.#toWrite({ ...options, key, value }, now)
+    const write = this.#toWrite({ ...how, key: checkName('key', key), value }, now)
     if (write instanceof UnencodableValueError) {
       this.#counters.refused++
       throw write
@@ -86,13 +90,10 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     return this.#write([write], now)[0]!
   }
 
-  async setMany(
-    items: readonly StoreItem<V>[],
-    { signal }: StoreCallOptions = {},
-  ): Promise<boolean[]> {
-    this.enter(signal)
+  async setMany(items: readonly StoreItem<V>[], options?: StoreCallOptions): Promise<boolean[]> {
+    this.#begin(options)
     const now = this.clock.now()
-    const writes = items.map(item => this.#toWrite(item, now))
+    const writes = checkItems(items).map(item => this.#toWrite(item, now))
     const good = writes.filter(isWrite)
     const written = this.#write(good, now)
     if (good.length === items.length) return written
@@ -101,45 +102,40 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     return writes.map(write => isWrite(write) && written[next++]!)
   }
 
-  async delete(key: string, { signal }: StoreCallOptions = {}): Promise<boolean> {
-    this.enter(signal)
-    return this.#invalidate([key], false) === 1
+  async delete(key: string, options?: StoreCallOptions): Promise<boolean> {
+    return this.#invalidate([key], false, options) === 1
   }
 
-  async deleteMany(keys: readonly string[], { signal }: StoreCallOptions = {}): Promise<number> {
-    this.enter(signal)
-    return this.#invalidate(keys, false)
+  async deleteMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
+    return this.#invalidate(keys, false, options)
   }
 
-  async expire(key: string, { signal }: StoreCallOptions = {}): Promise<boolean> {
-    this.enter(signal)
-    return this.#invalidate([key], true) === 1
+  async expire(key: string, options?: StoreCallOptions): Promise<boolean> {
+    return this.#invalidate([key], true, options) === 1
   }
 
-  async expireMany(keys: readonly string[], { signal }: StoreCallOptions = {}): Promise<number> {
-    this.enter(signal)
-    return this.#invalidate(keys, true)
+  async expireMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
+    return this.#invalidate(keys, true, options)
   }
 
-  async deleteTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
-    this.enter(signal)
-    this.backend.invalidateTag(tag, false)
+  async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
+    this.#begin(options)
+    this.backend.invalidateTag(checkName('tag', tag), false)
   }
 
-  async expireTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
-    this.enter(signal)
-    this.backend.invalidateTag(tag, true)
+  async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
+    this.#begin(options)
+    this.backend.invalidateTag(checkName('tag', tag), true)
   }
 
-  async clear({ expire = false, signal }: StoreClearOptions = {}): Promise<void> {
+  async clear(options?: StoreClearOptions): Promise<void> {
+    const { expire = false, signal } = checkClear(options)
     this.enter(signal)
     this.backend.clear(expire)
   }
 
-  async *keys({
-    prefix = '',
-    signal,
-  }: StoreKeysOptions = {}): AsyncGenerator<string, void, undefined> {
+  async *keys(options?: StoreKeysOptions): AsyncGenerator<string, void, undefined> {
+    const { prefix = '', signal } = checkSearch(options)
     this.enter(signal)
     for (const key of this.backend.keys(this.clock.now())) {
       if (key.startsWith(prefix)) yield key
@@ -169,6 +165,14 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
   protected enter(signal?: AbortSignal): void {
     signal?.throwIfAborted()
     if (this.#closed) throw new StoreClosedError()
+  }
+
+  #begin(options: StoreCallOptions | undefined): void {
+    this.enter(checkCall(options).signal)
+  }
+
+  #fence(): Fence {
+    return { epoch: this.backend.epoch(), at: this.clock.now() }
   }
 
   #read(keys: readonly string[]): (StoreEntry<V> | undefined)[] {
@@ -216,7 +220,13 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     return written
   }
 
-  #invalidate(keys: readonly string[], expire: boolean): number {
+  #invalidate(
+    keys: readonly string[],
+    expire: boolean,
+    options: StoreCallOptions | undefined,
+  ): number {
+    this.#begin(options)
+    checkKeys(keys)
     if (keys.length === 0) return 0
     const concerned = this.backend.invalidate(keys, expire, this.clock.now())
     this.#counters.deletes += concerned

@@ -1,4 +1,11 @@
-import { type Clock, monotonicClock, type Timer, type TimeSource, wallClock } from '@millrace/kit'
+import {
+  type Clock,
+  checkMethods,
+  monotonicClock,
+  type Timer,
+  type TimeSource,
+  wallClock,
+} from '@millrace/kit'
 
 /** Adds up the forward movements of a clock, so that a step back costs what passed since the last reading and no more. */
 class ForwardSource implements TimeSource {
@@ -30,8 +37,12 @@ export class SteadyClock implements Clock {
   /** What is added to the monotonic time. Only grows. */
   #base = -Infinity
 
-  /** @param clock Default: the system's two clocks. One that is given is both, its steps back left out. */
+  /**
+   * @param clock Default: the system's two clocks. One that is given is both, its steps back left out.
+   * @throws {InvalidOptionError}
+   */
   constructor(clock?: Clock | undefined) {
+    if (clock !== undefined) checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
     this.#wall = clock ?? wallClock
     this.#monotonic = clock === undefined ? monotonicClock : new ForwardSource(clock)
   }

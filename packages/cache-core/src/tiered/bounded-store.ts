@@ -1,4 +1,5 @@
 import type { Clock } from '@millrace/kit'
+import { letGo } from '../iterate/let-go.ts'
 import type { Store, StoreEntry, StoreItem, StoreLookup } from '../store/contract/store.ts'
 import type { RecoveryQueue } from './recovery-queue.ts'
 import type { TierBreaker } from './tier-breaker.ts'
@@ -42,7 +43,7 @@ export class BoundedStore<V> {
   async readMany(keys: readonly string[]): Promise<(StoreEntry<V> | undefined)[]> {
     const [only] = keys
     const entries = await this.call(async store =>
-      keys.length === 1 ? [await store.get(only!)] : await store.getMany(keys),
+      answerOf(keys, keys.length === 1 ? [await store.get(only!)] : await store.getMany(keys)),
     )
     return this.#judged(keys, entries)
   }
@@ -75,14 +76,18 @@ export class BoundedStore<V> {
       }
       if (page.length !== 0) yield page
     } finally {
-      // Lets go of what the store reads from, unless that hangs.
-      Promise.resolve(keys.return?.()).catch(() => {})
+      letGo(keys)
     }
   }
 
   /** `undefined` if the store does not answer: then nothing may be written. */
   async lookup(keys: readonly string[]): Promise<StoreLookup<V> | undefined> {
-    const found = await unlessFailed(this.call(store => store.lookup(keys)))
+    const found = await unlessFailed(
+      this.call(async store => {
+        const { entries, fence } = await store.lookup(keys)
+        return { entries: answerOf(keys, entries), fence }
+      }),
+    )
     return found && { ...found, entries: this.#judged(keys, found.entries) }
   }
 
@@ -145,6 +150,21 @@ export class BoundedStore<V> {
   }
 }
 
+/**
+ * What a store answered for `keys`; `null` is taken for nothing, as many a store means it.
+ *
+ * @throws {TypeError} unless it answered for each
+ */
+function answerOf<V>(
+  keys: readonly string[],
+  entries: readonly (StoreEntry<V> | undefined)[],
+): readonly (StoreEntry<V> | undefined)[] {
+  if (!Array.isArray(entries) || entries.length !== keys.length) {
+    throw new TypeError('The store did not answer for each of the keys')
+  }
+  return entries.includes(null as never) ? entries.map(entry => entry ?? undefined) : entries
+}
+
 /** For reads, and writes of what was loaded: a failure was counted, and is as good as a miss. */
 function unlessFailed<T>(call: Promise<T>): Promise<T | undefined> {
   return call.catch(() => undefined)
@@ -160,6 +180,7 @@ function isAnswer(error: unknown): boolean {
   return isRefusal(error) || codeOf(error) === 'ERR_MILLRACE_STORE_CLOSED'
 }
 
-function codeOf(error: unknown): unknown {
+/** The code of what a store threw, be it what it may. */
+export function codeOf(error: unknown): unknown {
   return (error as { code?: unknown } | null | undefined)?.code
 }

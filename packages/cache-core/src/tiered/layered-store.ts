@@ -9,6 +9,15 @@ import {
   type StatsKinds,
   statsKindsOf,
 } from '@millrace/kit'
+import {
+  checkCall,
+  checkClear,
+  checkItems,
+  checkKeys,
+  checkName,
+  checkSearch,
+  checkSet,
+} from '../store/contract/call-options.ts'
 import { StoreClosedError } from '../store/contract/errors.ts'
 import {
   type Fence,
@@ -25,7 +34,7 @@ import {
 } from '../store/contract/store.ts'
 import { StoreCounters } from '../store/store-counters.ts'
 import { applyToStore } from './apply-to-store.ts'
-import { BoundedStore } from './bounded-store.ts'
+import { BoundedStore, codeOf } from './bounded-store.ts'
 import type { Invalidation } from './invalidation-bus.ts'
 import type { LayeredStoreOptions, LayeredStoreStats } from './layered-options.ts'
 import { farItem, joined, writeLoaded } from './layered-writes.ts'
@@ -88,6 +97,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
     } = checkOptions<LayeredStoreOptions<V>>('', options, OPTIONS)
     checkMethods('near', near, 'a Store', METHODS)
     checkMethods('far', far, 'a Store', METHODS)
+    checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
     if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
     // The two may count more than every store does.
     describeStats<LayeredStoreStats>(this, {
@@ -112,8 +122,8 @@ export class LayeredStore<V = unknown> implements Store<V> {
     })
   }
 
-  async fence({ signal }: StoreCallOptions = {}): Promise<Fence> {
-    this.#enter(signal)
+  async fence(options?: StoreCallOptions): Promise<Fence> {
+    this.#begin(options)
     const [near, far] = await Promise.allSettled([
       this.#near.call(store => store.fence()),
       this.#far.call(store => store.fence()),
@@ -133,11 +143,9 @@ export class LayeredStore<V = unknown> implements Store<V> {
     return (await this.lookup(keys, options)).entries as (StoreEntry<V> | undefined)[]
   }
 
-  async lookup(
-    keys: readonly string[],
-    { signal }: StoreCallOptions = {},
-  ): Promise<StoreLookup<V>> {
-    this.#enter(signal)
+  async lookup(keys: readonly string[], options?: StoreCallOptions): Promise<StoreLookup<V>> {
+    this.#begin(options)
+    checkKeys(keys)
     const near = await this.#near.lookup(keys)
     const entries = keys.map((_, index) => near?.entries[index])
     const missing = keys.filter((_, index) => !isFresh(entries[index]))
@@ -166,12 +174,10 @@ export class LayeredStore<V = unknown> implements Store<V> {
     return { entries, fence: joined(near?.fence, far?.fence) }
   }
 
-  async set(
-    key: string,
-    value: V,
-    { signal, ...options }: StoreSetOptions & StoreCallOptions = {},
-  ): Promise<boolean> {
+  async set(key: string, value: V, input?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
+    const { signal, ...options } = checkSet(input)
     this.#enter(signal)
+    checkName('key', key)
     if (options.fence !== undefined)
       return (await this.#setLoaded([{ ...options, key, value }]))[0]!
     const [stored] = await this.#farThenNear(
@@ -184,12 +190,9 @@ export class LayeredStore<V = unknown> implements Store<V> {
     return this.#counted(stored)[0]!
   }
 
-  async setMany(
-    items: readonly StoreItem<V>[],
-    { signal }: StoreCallOptions = {},
-  ): Promise<boolean[]> {
-    this.#enter(signal)
-    if (items.every(({ fence }) => fence !== undefined)) return this.#setLoaded(items)
+  async setMany(items: readonly StoreItem<V>[], options?: StoreCallOptions): Promise<boolean[]> {
+    this.#begin(options)
+    if (checkItems(items).every(({ fence }) => fence !== undefined)) return this.#setLoaded(items)
     const [stored] = await this.#farThenNear(
       store => store.setMany(items.map(farItem)),
       store => store.deleteMany(items.map(({ key }) => key)),
@@ -201,8 +204,9 @@ export class LayeredStore<V = unknown> implements Store<V> {
     return (await this.deleteMany([key], options)) === 1
   }
 
-  async deleteMany(keys: readonly string[], { signal }: StoreCallOptions = {}): Promise<number> {
-    this.#enter(signal)
+  async deleteMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
+    this.#begin(options)
+    checkKeys(keys)
     const found = Math.max(...(await this.#both(store => store.deleteMany(keys))))
     this.#counters.deletes += found
     return found
@@ -212,30 +216,35 @@ export class LayeredStore<V = unknown> implements Store<V> {
     return (await this.expireMany([key], options)) === 1
   }
 
-  async expireMany(keys: readonly string[], { signal }: StoreCallOptions = {}): Promise<number> {
-    this.#enter(signal)
+  async expireMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
+    this.#begin(options)
+    checkKeys(keys)
     const found = Math.max(...(await this.#both(store => store.expireMany(keys))))
     this.#counters.deletes += found
     return found
   }
 
-  async deleteTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
-    this.#enter(signal)
+  async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
+    this.#begin(options)
+    checkName('tag', tag)
     await this.#both(store => store.deleteTag(tag))
   }
 
-  async expireTag(tag: string, { signal }: StoreCallOptions = {}): Promise<void> {
-    this.#enter(signal)
+  async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
+    this.#begin(options)
+    checkName('tag', tag)
     await this.#both(store => store.expireTag(tag))
   }
 
-  async clear({ expire, signal }: StoreClearOptions = {}): Promise<void> {
+  async clear(options?: StoreClearOptions): Promise<void> {
+    const { expire, signal } = checkClear(options)
     this.#enter(signal)
     await this.#both(store => store.clear({ expire }))
   }
 
   /** Those of `far`. */
-  async *keys({ prefix = '', signal }: StoreKeysOptions = {}): AsyncGenerator<string, void> {
+  async *keys(options?: StoreKeysOptions): AsyncGenerator<string, void> {
+    const { prefix = '', signal } = checkSearch(options)
     this.#enter(signal)
     for await (const page of this.#far.pages(prefix, 1, () => this.#enter(signal))) yield* page
   }
@@ -268,6 +277,10 @@ export class LayeredStore<V = unknown> implements Store<V> {
     this.#unsubscribe?.()
     await this.#recovery.close(this.#near.limit.timeout)
     await Promise.all([this.#near.close(), this.#far.close()])
+  }
+
+  #begin(options: StoreCallOptions | undefined): void {
+    this.#enter(checkCall(options).signal)
   }
 
   /** @throws {StoreClosedError} or the signal's reason */
@@ -334,7 +347,7 @@ function isFresh(entry: StoreEntry<unknown> | undefined): boolean {
 }
 
 function isUnencodable(error: unknown): boolean {
-  return (error as { code?: unknown }).code === 'ERR_MILLRACE_UNENCODABLE_VALUE'
+  return codeOf(error) === 'ERR_MILLRACE_UNENCODABLE_VALUE'
 }
 
 function fulfilled<T>(result: PromiseSettledResult<T>): T | undefined {

@@ -1,6 +1,6 @@
 import { checkOptions, checkPositiveOrInfinity, type OptionNames } from '@millrace/kit'
 import type { SetOptions } from '../cache/cache-options.ts'
-import { checkTags } from '../load/load-options.ts'
+import { checkTags } from '../invalidate/check-tags.ts'
 import type { Store, StoreItem } from '../store/contract/store.ts'
 import { checkKeys } from './check-keys.ts'
 

@@ -4,7 +4,7 @@ import type { SetOptions } from '../cache/cache-options.ts'
 import { Glob } from '../invalidate/glob.ts'
 import type { LoadPlan } from '../load/load-options.ts'
 import { applyToKeys, applyToStore } from './apply-to-store.ts'
-import type { BoundedStore } from './bounded-store.ts'
+import { type BoundedStore, codeOf } from './bounded-store.ts'
 import type { BusListener, Invalidation } from './invalidation-bus.ts'
 import type { Peers } from './peers.ts'
 import { Recovery } from './recovery.ts'
@@ -129,7 +129,8 @@ export class TierChanges<V> {
         () => this.#recovery.add(gone),
       )
       for (const [index, { key }] of items.entries()) {
-        if (!kept[index]) continue
+        // A store that says nothing has promised nothing.
+        if (kept[index] !== true) continue
         stored.add(key)
         this.#missed.removeKey(key)
       }
@@ -301,5 +302,5 @@ export class TierChanges<V> {
 
 /** Whether a write that failed may be in the store, or may get there, or has left the old value that it was to replace. */
 function mayHaveHappened(error: unknown): boolean {
-  return (error as { code?: unknown }).code !== 'ERR_MILLRACE_UNENCODABLE_VALUE'
+  return codeOf(error) !== 'ERR_MILLRACE_UNENCODABLE_VALUE'
 }

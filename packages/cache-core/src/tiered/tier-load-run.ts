@@ -1,3 +1,5 @@
+import { isThenable } from '@millrace/kit'
+import { LoadResultError, NO_PROMISE } from '../errors.ts'
 import {
   type BatchContext,
   type BatchItem,
@@ -143,8 +145,7 @@ export class TierLoadRun<V> {
     try {
       results = itemsOf(await this.#request.loader(missing, this.#contextOfLoader()), missing)
     } catch (error) {
-      const failure =
-        error instanceof Error ? error : new Error('The load failed', { cause: error })
+      const failure = asError(error)
       const failures = new Map(missing.map(key => [key, failure]))
       // As it is, if there is a fallback for none of them.
       if (!(await this.#fallBack(failures))) throw error
@@ -153,9 +154,13 @@ export class TierLoadRun<V> {
     const failures = new Map<string, Error>()
     const writes: StoreItem<V>[] = []
     for (const [index, key] of missing.entries()) {
-      const item = results[index]
-      if (item instanceof Error) failures.set(key, item)
-      else if (item !== undefined) this.#take(key, item, fence, writes)
+      try {
+        const item = results[index]
+        if (item instanceof Error) failures.set(key, item)
+        else if (item !== undefined) this.#take(key, item, fence, writes)
+      } catch (error) {
+        failures.set(key, asError(error))
+      }
     }
     if (failures.size !== 0) await this.#fallBack(failures)
     if (writes.length !== 0) await this.#write(writes)
@@ -173,6 +178,8 @@ export class TierLoadRun<V> {
   /** Hands a loaded value to the first tier, and to the second if it may be written. */
   #take(key: string, item: V | Loaded<V>, fence: Fence | undefined, writes: StoreItem<V>[]): void {
     const { value, ttl, retention, tags, store } = toWrite(key, item, this.#request.plan)
+    // The first tier refuses it, too; the second one would keep an empty object.
+    if (isThenable(value)) throw new LoadResultError(NO_PROMISE, value)
     const l1Ttl = Math.min(this.#load.uses.l1Ttl, ttl)
     this.#items.set(key, loaded(value, { ttl: l1Ttl, tags, store }))
     if (!store || value === undefined || fence === undefined) return
@@ -205,4 +212,8 @@ export class TierLoadRun<V> {
     for (const [key, failure] of failures) this.#items.set(key, found.get(key) ?? failure)
     return found.size !== 0
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error('The load failed', { cause: thrown })
 }

@@ -1,7 +1,8 @@
-import { LoadResultError } from '../errors.ts'
+import { isThenable } from '@millrace/kit'
+import { LoadResultError, NO_PROMISE } from '../errors.ts'
 import type { BatchContext, BatchItem, BatchLoader } from '../load/batch-loader.ts'
 import type { LoadPlan } from '../load/load-options.ts'
-import type { Loaded } from '../load/loaded.ts'
+import { Loaded } from '../load/loaded.ts'
 import type { LoadContext, Loader } from '../load/loader.ts'
 import type { StoreEntry } from '../store/contract/store.ts'
 import type { BoundedStore } from './bounded-store.ts'
@@ -90,8 +91,13 @@ export class TierLoad<V> implements TierAccess<V> {
       ),
       loader: async (_keys, batch) => {
         const result = await loader(new KeyContext(batch, key, refresh))
-        if (result !== undefined) return [result]
-        throw new LoadResultError('a value (`null` for "there is none")', undefined)
+        if (result === undefined) {
+          throw new LoadResultError('a value (`null` for "there is none")', undefined)
+        }
+        if (result instanceof Loaded && isThenable(result.value)) {
+          throw new LoadResultError(NO_PROMISE, result.value)
+        }
+        return [result]
       },
       plan,
       lease: this.lease,

@@ -3,7 +3,10 @@ import { monotonicClock } from '@millrace/kit'
 import { runs, VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { LoadResultError } from '../errors.ts'
+import { loaded } from '../load/loaded.ts'
 import { memoryPressure } from '../size/memory-pressure.ts'
+import { UnencodableValueError } from '../store/contract/errors.ts'
 import type { Store } from '../store/contract/store.ts'
 import { structuredCodec } from '../store/format/codec.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
@@ -379,4 +382,85 @@ test('no call passes its time-out and nothing stale is served, whatever the stor
     }),
     { numRuns: runs(40) },
   )
+})
+
+test.each([undefined, null, 'text', 0])('a store may reject with %o', async reason => {
+  const troubled = Object.assign(new MemoryStore<unknown>({ clock }), { down: false })
+  const { set, setMany, deleteMany } = troubled
+  const failing =
+    (method: (...args: never[]) => unknown) =>
+    (...args: never[]) =>
+      troubled.down ? Promise.reject(reason) : method.apply(troubled, args)
+  Object.assign(troubled, {
+    set: failing(set as never),
+    setMany: failing(setMany as never),
+    deleteMany: failing(deleteMany as never),
+  })
+  await using cache = new TieredCache<unknown>({ store: troubled, clock })
+  for (const write of [() => cache.set('k', 2), () => cache.setMany([['k', 2]])]) {
+    await troubled.set('k', 1)
+    troubled.down = true
+    await expect(write()).rejects.toBe(reason)
+    // It may be there or not: the key is deleted as soon as the store answers.
+    expect([await cache.get('k'), cache.stats().pending]).toEqual([undefined, 1])
+    troubled.down = false
+    await clock.advanceAsync(1_000)
+    expect([await troubled.get('k'), cache.stats().pending]).toEqual([undefined, 0])
+  }
+})
+
+test('a store that answers `null` has nothing, and one that answers something else has failed', async () => {
+  const answers: Record<string, unknown> = {}
+  const store = Object.assign(new MemoryStore<unknown>({ clock }), {})
+  for (const name of ['get', 'getMany', 'lookup', 'set', 'setMany'] as const) {
+    const method = store[name].bind(store) as (...args: unknown[]) => unknown
+    const answer = async (...args: unknown[]) => (name in answers ? answers[name] : method(...args))
+    Object.assign(store, { [name]: answer })
+  }
+  await using cache = new TieredCache<unknown>({ store, clock, breaker: false })
+  Object.assign(answers, { get: null, getMany: [null, null] })
+  expect(await cache.get('a')).toBe(undefined)
+  expect(await cache.getMany(['a', 'b'])).toEqual(new Map())
+  expect(cache.stats().storeFailures).toBe(0)
+  for (const odd of [null, undefined, 'text', 5, { entries: 5 }, { entries: [] }]) {
+    Object.assign(answers, { getMany: odd, lookup: odd })
+    expect(await cache.getMany(['a', 'b'])).toEqual(new Map())
+    expect(await cache.getOrLoad(`one of ${typeof odd}`, () => 1)).toBe(1)
+    const keys = ['x', 'y'].map(name => `${name} ${typeof odd}`)
+    expect((await cache.getOrLoadMany(keys, all => all.map(() => 1))).size).toBe(2)
+  }
+  expect(cache.stats().storeFailures).toBeGreaterThan(10)
+  for (const odd of [null, undefined, 'text', [], 1]) {
+    Object.assign(answers, { set: odd, setMany: odd })
+    expect(await cache.set('k', 1)).toBe(false)
+  }
+  expect(await cache.setMany([['k', 1]]).catch(() => [false])).toEqual([false])
+})
+
+test.each([undefined, null, 5, {}, 'keys'])('refuses %o in place of keys or entries', async bad => {
+  await using cache = new TieredCache<unknown>({ store: memory, clock })
+  const calls = [
+    cache.getMany(bad as never),
+    cache.setMany(bad as never),
+    cache.deleteMany(bad as never),
+    cache.expireMany(bad as never),
+    cache.getOrLoadMany(bad as never, () => []),
+  ]
+  for (const call of calls) {
+    await expect(call).rejects.toMatchObject({ code: 'ERR_MILLRACE_INVALID_OPTION' })
+  }
+})
+
+test('a promise that was not awaited is no value', async () => {
+  await using cache = new TieredCache<unknown>({ store: memory, clock })
+  await memory.set('k', 'old')
+  await expect(cache.set('k', Promise.resolve(1))).rejects.toThrow(UnencodableValueError)
+  const load = () => loaded<unknown>(Promise.resolve(1), { ttl: 5 })
+  await expect(cache.getOrLoad('l', load)).rejects.toThrow(LoadResultError)
+  const batch = await cache
+    .getOrLoadMany(['m', 'n'], () => [Promise.resolve(1), 2])
+    .catch(error => error)
+  expect([...batch.results]).toEqual([['n', 2]])
+  expect((await memory.get('k'))?.value).toBe('old')
+  expect(await memory.getMany(['l', 'm'])).toEqual([undefined, undefined])
 })

@@ -13,6 +13,7 @@ import { Cache } from '../cache/cache.ts'
 import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
 import { CACHE_CHECKS } from '../cache/settings.ts'
 import { PartialLoadError } from '../errors.ts'
+import { checkIterable } from '../iterate/check-iterable.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
 import { type LoadOptions, type LoadPlan, planLoads } from '../load/load-options.ts'
 import type { Loader } from '../load/loader.ts'
@@ -165,6 +166,7 @@ export class TieredCache<V> implements AsyncDisposable {
    */
   async getMany(keys: Iterable<string>): Promise<Map<string, V>> {
     this.#enter()
+    checkIterable('keys', keys)
     // A batch may leave a key out; whoever joins it with a loader then calls that.
     return this.#l1.getOrLoadMany(keys, missing => this.#load.find(missing), FRESH_ONLY)
   }
@@ -229,7 +231,7 @@ export class TieredCache<V> implements AsyncDisposable {
     options: SetOptions = {},
   ): Promise<boolean[]> {
     this.#enter()
-    const items = [...entries]
+    const items = [...checkIterable('entries', entries)]
     const values = new Map(items)
     checkSet(values.keys(), options)
     if (!this.#enabled || items.length === 0) return items.map(() => false)
@@ -245,7 +247,7 @@ export class TieredCache<V> implements AsyncDisposable {
   /** Removes values from both tiers by one call of the store. How many the store had. */
   async deleteMany(keys: Iterable<string>): Promise<number> {
     this.#enter()
-    const names = [...new Set(keys)]
+    const names = [...new Set(checkIterable('keys', keys))]
     if (names.length === 0) return 0
     return this.#invalidate('delete', 'key', names, store => store.deleteMany(names))
   }
@@ -258,7 +260,7 @@ export class TieredCache<V> implements AsyncDisposable {
   /** Makes values stale in both tiers by one call of the store. How many the store had. */
   async expireMany(keys: Iterable<string>): Promise<number> {
     this.#enter()
-    const names = [...new Set(keys)]
+    const names = [...new Set(checkIterable('keys', keys))]
     if (names.length === 0) return 0
     return this.#invalidate('expire', 'key', names, store => store.expireMany(names))
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '@millrace/kit'
+import { graceAfter } from '../time/grace.ts'
 
 /** How long a call is waited for. */
 export interface TimeLimit {
@@ -10,7 +11,7 @@ export interface TimeLimit {
 }
 
 /**
- * The answer of `work`, or an error once the time is over, whatever `work` does then.
+ * The answer of `work`, or an error once the time is over, whatever `work` does then. Time in which the thread was blocked counts once.
  *
  * @param late is told when a call that was given up ends after all
  */
@@ -21,9 +22,15 @@ export function within<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     let over = false
-    const timer = clock.setTimer(() => {
+    const expire = (): void => {
       over = true
       reject(expired(timeout))
+    }
+    const due = clock.now() + timeout
+    let timer = clock.setTimer(() => {
+      const grace = graceAfter(clock.now() - due, timeout)
+      if (grace === 0) expire()
+      else timer = clock.setTimer(expire, grace)
     }, timeout)
     // Without a signal, which would cost more than the rest: what is done too late harms nothing.
     const end = (settle: () => void): void => {

@@ -63,7 +63,8 @@ export class TickerClock implements Clock {
   /** @throws {InvalidOptionError} if `interval` is outside its bounds, or for an unknown option. */
   constructor(options: TickerOptions = {}) {
     checkOptions('', options, NAMES)
-    this.#interval = checkInteger('interval', options.interval ?? 1, 1, 1_000)
+    const { interval = 1 } = options
+    this.#interval = checkInteger('interval', interval, 1, 1_000)
     this.#start()
   }
 

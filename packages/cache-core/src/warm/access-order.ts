@@ -2,7 +2,7 @@ import { checkInteger, checkOptions, type OptionNames } from '@millrace/kit'
 
 /** Options of an {@link AccessOrder}. */
 export interface AccessOrderOptions {
-  /** Keys noted, at least 1; those met later are left out. Default: 10,000. */
+  /** Keys noted, 1 to 16,777,216; those met later are left out. Default: 10,000. */
   readonly maxKeys?: number | undefined
 }
 
@@ -19,7 +19,8 @@ export class AccessOrder<K> {
   /** @throws {InvalidOptionError} */
   constructor(options: AccessOrderOptions = {}) {
     const { maxKeys = 10_000 } = checkOptions('', options, OPTIONS)
-    this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
+    // What a `Map` holds.
+    this.#maxKeys = checkInteger('maxKeys', maxKeys, 1, 2 ** 24)
   }
 
   /** Notes that a key was used. O(1). */

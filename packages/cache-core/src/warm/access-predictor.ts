@@ -1,5 +1,7 @@
 import {
   checkInteger,
+  checkMethods,
+  checkNonNegativeOrInfinity,
   checkOptions,
   checkRange,
   type OptionNames,
@@ -11,7 +13,7 @@ import { Rhythm } from './rhythm.ts'
 
 /** Options of an {@link AccessPredictor}. */
 export interface AccessPredictorOptions {
-  /** Keys of which habits are remembered, at least 1; beyond, the one used longest ago is forgotten. Default: 4,096. */
+  /** Keys of which habits are remembered, 1 to 16,777,216; beyond, the one used longest ago is forgotten. Default: 4,096. */
   readonly maxKeys?: number | undefined
   /** Keys remembered as followers of each key, 1 to 64. Default: 4. */
   readonly maxFollowers?: number | undefined
@@ -46,6 +48,9 @@ const OPTIONS: OptionNames<AccessPredictorOptions> = {
 }
 const PREDICTION_OPTIONS: OptionNames<PredictionOptions> = { limit: true, least: true }
 
+/** What a `Map` holds. */
+const MOST_KEYS = 2 ** 24
+
 interface Habit<K> {
   readonly rhythm: Rhythm
   readonly followers: Followers<K>
@@ -73,10 +78,10 @@ export class AccessPredictor<K> {
       reach = 1,
       clock = wallClock,
     } = checkOptions('', options, OPTIONS)
-    this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
+    this.#maxKeys = checkInteger('maxKeys', maxKeys, 1, MOST_KEYS)
     this.#maxFollowers = checkInteger('maxFollowers', maxFollowers, 1, 64)
     this.#reach = checkInteger('reach', reach, 1, 16)
-    this.#clock = clock
+    this.#clock = checkMethods('clock', clock, 'a TimeSource', ['now'])
   }
 
   /** Keys whose habits are known. */
@@ -116,8 +121,12 @@ export class AccessPredictor<K> {
   /**
    * The keys that are likely to be used within `horizon` ms from now, by their intervals and by the hour of the day, the most likely
    * one first. O(maxKeys log maxKeys).
+   *
+   * @param horizon at least 0
+   * @throws {InvalidOptionError}
    */
   due(horizon: number, options: PredictionOptions = {}): Prediction<K>[] {
+    checkNonNegativeOrInfinity('horizon', horizon)
     const { limit, least } = check(options, 100)
     const now = this.#clock.now()
     const found: Prediction<K>[] = []

@@ -3,6 +3,7 @@ import { VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Cache } from '../cache/cache.ts'
+import { InvalidOptionError } from '../errors.ts'
 import { AccessOrder } from './access-order.ts'
 import { AccessPredictor } from './access-predictor.ts'
 import { alongDependencies } from './along-dependencies.ts'
@@ -295,5 +296,116 @@ describe('Warmer', () => {
     }).warm(kept)
     expect(loads).toEqual(['index', 'about'])
     expect(cache.get('index')).toBe('page index')
+  })
+})
+
+describe('where keys come from', () => {
+  const counting = (end: Pick<IterableIterator<number>, 'return'>): Iterable<number> => ({
+    [Symbol.iterator]: () => {
+      let next = 0
+      return Object.defineProperties(
+        { next: () => ({ value: next++, done: false as const }) },
+        Object.getOwnPropertyDescriptors(end),
+      )
+    },
+  })
+  const bad = (): never => {
+    throw new Error('return')
+  }
+  const asynchronous = (source: Iterable<number>): AsyncIterable<number> => ({
+    [Symbol.asyncIterator]: () => {
+      const inner = source[Symbol.iterator]()
+      return Object.create(inner, { next: { value: async () => inner.next() } })
+    },
+  })
+  const sources: [string, () => Iterable<number>][] = [
+    ['throws', () => counting({ return: bad })],
+    ['rejects', () => counting({ return: () => Promise.reject(new Error('return')) as never })],
+    ['hangs', () => counting({ return: () => new Promise(() => {}) as never })],
+    ['is no function', () => counting({ return: 5 as never })],
+    [
+      'cannot be read',
+      () =>
+        counting({
+          get return() {
+            return bad()
+          },
+        }),
+    ],
+    [
+      'runs a `finally` that throws',
+      function* () {
+        try {
+          for (let i = 0; ; i++) yield i
+        } finally {
+          bad()
+        }
+      },
+    ],
+  ]
+
+  describe.each(sources)('an endless source whose `return` %s', (_, source) => {
+    test.each([
+      ['at once', source],
+      ['later', () => asynchronous(source())],
+    ])('is left at a limit, its keys there %s', async (_, keys) => {
+      const clock = new VirtualClock()
+      let loads = 0
+      const load = () => {
+        if (++loads === 10) clock.advance(100)
+        if (loads === 20) controller.abort()
+      }
+      const controller = new AbortController()
+      const warmer = (options: object) => new Warmer<number>({ load, clock, ...options })
+      expect((await warmer({ timeLimit: 100 }).warm(keys())).stopped).toBe('time')
+      const { signal } = controller
+      expect((await warmer({}).warm(keys(), { signal })).stopped).toBe('aborted')
+      const limited = warmer({ memoryLimit: 30, memory: () => loads })
+      expect((await limited.warm(keys())).stopped).toBe('memory')
+    })
+  })
+
+  test.each([undefined, null, 5, {}, 'abc'])('%o is refused', async keys => {
+    const call = new Warmer({ load: () => {} }).warm(keys as never)
+    await expect(call).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_INVALID_OPTION',
+      option: 'keys',
+    })
+    const along = alongDependencies(keys as never, () => []).next()
+    await expect(along).rejects.toMatchObject({ code: 'ERR_MILLRACE_INVALID_OPTION' })
+  })
+
+  test('an iterator that gives no result object ends it', async () => {
+    const keys = { [Symbol.asyncIterator]: () => ({ next: async () => 5 }) }
+    await expect(new Warmer({ load: () => {} }).warm(keys as never)).rejects.toThrow(TypeError)
+  })
+
+  test('dependencies without end are handed on one by one', async () => {
+    const endless = function* () {
+      for (let i = 0; ; i++) yield i
+    }
+    const found: number[] = []
+    for await (const key of alongDependencies([-1], endless)) {
+      if (found.push(key) === 5) break
+    }
+    expect(found).toEqual([-1, 0, 1, 2, 3])
+  })
+
+  test.each([{ signal: {} }, { signal: 5 }, { signal: null }])('%o is refused', async options => {
+    const call = new Warmer({ load: () => {} }).warm([1], options as never)
+    await expect(call).rejects.toMatchObject({ option: 'signal' })
+  })
+
+  test.each([Number.NaN, -1, '5', undefined])('a horizon of %o is refused', horizon => {
+    expect(() => new AccessPredictor().due(horizon as never)).toThrow(InvalidOptionError)
+  })
+
+  test.each([
+    [AccessPredictor, { maxKeys: 2 ** 24 + 1 }],
+    [AccessPredictor, { clock: 5 }],
+    [AccessOrder, { maxKeys: 2 ** 24 + 1 }],
+    [Warmer, { load: () => {}, workers: null }],
+  ])('%o refuses %o', (kind, options) => {
+    expect(() => new kind(options as never)).toThrow(InvalidOptionError)
   })
 })

@@ -10,6 +10,9 @@ import {
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
+import { iteratorOf } from '../iterate/iterator-of.ts'
+import { letGo } from '../iterate/let-go.ts'
+import { checkSignal } from '../load/load-options.ts'
 
 /** Options of a {@link Warmer}. */
 export interface WarmerOptions<K> {
@@ -83,15 +86,16 @@ export class Warmer<K> {
   constructor(options: WarmerOptions<K>) {
     checkOptions('', options as WarmerOptions<unknown>, OPTIONS)
     const { load, has, memory, traffic, onProgress, clock } = options
+    const { workers = 4, timeLimit = Infinity, memoryLimit = Infinity, pause = 10 } = options
     checkFunction('load', load)
     for (const [name, value] of Object.entries({ has, memory, traffic, onProgress })) {
       if (value !== undefined) checkFunction(name, value)
     }
     if (clock !== undefined) checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
-    checkInteger('workers', options.workers ?? 4, 1)
-    checkPositiveOrInfinity('timeLimit', options.timeLimit ?? Infinity)
-    checkPositiveOrInfinity('memoryLimit', options.memoryLimit ?? Infinity)
-    checkPositive('pause', options.pause ?? 10)
+    checkInteger('workers', workers, 1)
+    checkPositiveOrInfinity('timeLimit', timeLimit)
+    checkPositiveOrInfinity('memoryLimit', memoryLimit)
+    checkPositive('pause', pause)
     this.#options = options
   }
 
@@ -106,6 +110,7 @@ export class Warmer<K> {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<WarmReport> {
     const { signal } = checkOptions('', options, WARM_OPTIONS)
+    if (signal !== undefined) checkSignal('signal', signal)
     return new Warming(this.#options, keys, signal).run()
   }
 }
@@ -132,8 +137,7 @@ class Warming<K> {
     signal: AbortSignal | undefined,
   ) {
     this.#options = options
-    this.#keys =
-      Symbol.asyncIterator in keys ? keys[Symbol.asyncIterator]() : keys[Symbol.iterator]()
+    this.#keys = iteratorOf('keys', keys)
     this.#signal = signal
     this.#clock = options.clock ?? monotonicClock
     this.#workers = options.workers ?? 4
@@ -196,9 +200,10 @@ class Warming<K> {
       return undefined
     }
     const before = this.#next
-    this.#next = before.then(last => (last.done ? last : this.#keys.next()))
-    const { done, value } = await this.#next
-    return done ? undefined : { value }
+    this.#next = before.then(last => (last?.done ? last : this.#keys.next()))
+    const result = await this.#next
+    if (Object(result) !== result) throw new TypeError('An iterator gave no result object')
+    return result.done ? undefined : { value: result.value }
   }
 
   async #warm(key: K): Promise<void> {
@@ -232,8 +237,7 @@ class Warming<K> {
     this.#controller.abort()
     this.#over.resolve()
     for (const end of this.#resters) end()
-    // Lets go of what the keys come from, which may be waiting for something itself.
-    Promise.resolve(this.#keys.return?.()).catch(() => {})
+    letGo(this.#keys)
   }
 }
 

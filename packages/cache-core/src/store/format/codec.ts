@@ -12,7 +12,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
  * JSON: readable by other languages, safe for bytes that others may write. Loses what JSON loses (Date, Map, undefined),
  * and refuses to encode what it would drop altogether.
  */
-export const jsonCodec: Codec<unknown> = {
+// biome-ignore lint/suspicious/noExplicitAny: whatever type of values the store has
+export const jsonCodec: Codec<any> = {
   encode(value) {
     const text = JSON.stringify(value)
     if (text === undefined) throw new TypeError(`A ${typeof value} has no JSON form`)
@@ -25,7 +26,8 @@ export const jsonCodec: Codec<unknown> = {
  * The structured clone algorithm: keeps Date, Map, Set, typed arrays, BigInt, undefined and cycles. Only for bytes that
  * nobody else may write, and for processes of the same major version of Node.
  */
-export const structuredCodec: Codec<unknown> = {
+// biome-ignore lint/suspicious/noExplicitAny: whatever type of values the store has
+export const structuredCodec: Codec<any> = {
   encode: value => serialize(value),
   decode: bytes => deserialize(bytes),
 }

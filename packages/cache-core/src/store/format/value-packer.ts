@@ -4,6 +4,7 @@ import {
   checkNonNegativeOrInfinity,
   checkOneOf,
   checkOptions,
+  isThenable,
   type OptionNames,
 } from '@millrace/kit'
 import { UnencodableValueError } from '../contract/errors.ts'
@@ -65,7 +66,7 @@ export class ValuePacker<V> {
     this.#level = level ?? preset
   }
 
-  /** @throws {UnencodableValueError} for `undefined`, and for what the codec throws for */
+  /** @throws {UnencodableValueError} for `undefined`, promises, and what the codec throws for */
   pack(value: V): Uint8Array {
     const plain = this.#encode(value)
     if (plain.length >= this.#threshold) {
@@ -86,7 +87,8 @@ export class ValuePacker<V> {
   }
 
   #encode(value: V): Uint8Array {
-    if (value === undefined) throw new UnencodableValueError()
+    // A promise that was not awaited would become an empty object.
+    if (value === undefined || isThenable(value)) throw new UnencodableValueError()
     try {
       const bytes = this.#codec.encode(value)
       if (bytes instanceof Uint8Array && bytes.length <= LARGEST_VALUE) return bytes
