@@ -1,9 +1,16 @@
 import { describeStats } from '@millrace/kit'
 import { Contribution } from '../aggregate/contribution.ts'
+import { Mirror } from '../aggregate/mirror.ts'
 import type { Family } from '../instrument/family.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { Registry } from '../registry/registry.ts'
-import { type DeltaMessage, type HistogramDelta, isDeltaMessage } from './messages.ts'
+import {
+  type DeltaMessage,
+  type HistogramDelta,
+  isDelta,
+  isDeltaMessage,
+  isDescription,
+} from './messages.ts'
 
 /** A child process, of `node:child_process` or `node:cluster`. */
 export interface MessageSource {
@@ -11,49 +18,71 @@ export interface MessageSource {
   once(event: 'exit', listener: () => void): unknown
 }
 
+export interface ClusterReceiverStats {
+  /** Messages of all processes. */
+  readonly received: number
+  /** Metrics that a process defines otherwise than the registry, and that are missing from the sums. */
+  readonly conflicts: number
+}
+
 /**
  * Adds what child processes report to a registry, and forgets the gauges of those that end. Counts stay, so sums never
- * fall when a process is replaced.
+ * fall when a process is replaced. A metric that a process defines with another type, other labels or buckets than the registry
+ * is left out, with a process warning.
  */
 export class ClusterReceiver {
-  readonly #registry: Registry
+  readonly #conflicts = new Set<string>()
+  readonly #mirror: Mirror
   #received = 0
 
   constructor(registry: Registry) {
-    this.#registry = registry
+    this.#mirror = new Mirror(registry, this.#conflicts)
   }
 
   /** Listens to a process: `cluster.on('fork', worker => receiver.attach(worker))`. */
   attach(source: MessageSource): void {
-    const sender = new Sender(this.#registry)
+    const senders = new Map<number, Sender>()
     source.on('message', message => {
       if (!isDeltaMessage(message)) return
       this.#received++
+      let sender = senders.get(message.sender)
+      if (sender === undefined) senders.set(message.sender, (sender = new Sender(this.#mirror)))
       sender.receive(message)
     })
-    source.once('exit', () => sender.retire())
+    source.once('exit', () => {
+      for (const sender of senders.values()) sender.retire()
+    })
   }
 
-  stats(): { received: number } {
-    return { received: this.#received }
+  stats(): ClusterReceiverStats {
+    return { received: this.#received, conflicts: this.#conflicts.size }
   }
 }
 
-/** What one process has told so far. */
+/** What one sender of a process has told so far. */
 class Sender {
-  readonly #registry: Registry
-  readonly #families: Family[] = []
+  readonly #mirror: Mirror
+  /** By number; a metric that is left out keeps its place. */
+  readonly #families: (Family | undefined)[] = []
   readonly #contributions = new Map<string, { contribution: Contribution; total: number }>()
 
-  constructor(registry: Registry) {
-    this.#registry = registry
+  constructor(mirror: Mirror) {
+    this.#mirror = mirror
   }
 
   receive({ families, series }: DeltaMessage): void {
-    for (const description of families) this.#families.push(this.#registry.mirror(description))
-    for (const { family, labelValues, value } of series) {
-      const target = this.#families[family]
-      if (target !== undefined) this.#add(target, labelValues, value)
+    for (const one of families) {
+      this.#families.push(isDescription(one) ? this.#mirror.family(one) : undefined)
+    }
+    for (const one of series) {
+      const family = this.#families[one?.family]
+      // What another version of this package sends in another form is left out: it must not end the parent.
+      if (family === undefined || !isDelta(one, family.description)) continue
+      this.#add(
+        family,
+        one.labelValues,
+        typeof one.value === 'string' ? Number(one.value) : one.value,
+      )
     }
   }
 
@@ -79,4 +108,7 @@ class Sender {
   }
 }
 
-describeStats<{ received: number }>(ClusterReceiver.prototype, { received: 'counter' })
+describeStats<ClusterReceiverStats>(ClusterReceiver.prototype, {
+  received: 'counter',
+  conflicts: 'gauge',
+})

@@ -33,7 +33,10 @@ const OPTIONS: OptionNames<ClusterSenderOptions> = { interval: true, send: true,
 /** Series of one message, as it is written in one piece. */
 const MOST_SERIES = 32
 
+/** What was sent of a series. */
 interface Sent {
+  /** When it began to count: one that was removed and came back counts from zero. */
+  begun: number
   mark: number
   value: number
   distribution: Distribution
@@ -49,6 +52,7 @@ export class ClusterSender {
   readonly #interval: number
   readonly #send: (message: DeltaMessage) => void
   readonly #clock: Clock
+  readonly #id = Math.trunc(Math.random() * Number.MAX_SAFE_INTEGER)
   readonly #numbers = new Map<Family, number>()
   readonly #sent = new WeakMap<Series, Sent>()
   #timer: Timer | undefined
@@ -58,18 +62,17 @@ export class ClusterSender {
 
   constructor(registry: Registry, options: ClusterSenderOptions = {}) {
     checkOptions('', options, OPTIONS)
-    const {
-      interval = 1000,
-      clock = registry.timeline,
-      send = process.send?.bind(process),
-    } = options
+    const { interval = 1000, clock = registry.timeline, send = sendToParent() } = options
     if (!(interval >= 50 && interval < Infinity)) {
       throw new InvalidOptionError('interval', 'a finite number of at least 50', interval)
     }
-    checkFunction('send', send, 'a function where the process has no parent to talk to')
     this.#registry = registry
     this.#interval = interval
-    this.#send = send!
+    this.#send = checkFunction(
+      'send',
+      send,
+      'a function where the process has no parent to talk to',
+    )!
     this.#clock = clock
     this.#schedule()
   }
@@ -104,7 +107,7 @@ export class ClusterSender {
     let series: SeriesDelta[] = []
     const send = (): void => {
       if (families.length === 0 && series.length === 0) return
-      this.#send({ channel: CHANNEL, families, series })
+      this.#send({ channel: CHANNEL, sender: this.#id, families, series })
       families = []
       series = []
     }
@@ -127,19 +130,19 @@ export class ClusterSender {
   }
 
   #change(series: Series): SeriesDelta['value'] | undefined {
-    const before = this.#sent.get(series) ?? {
-      mark: 0,
-      value: 0,
-      distribution: emptyDistribution(FINEST_SCHEMA),
-      classic: [],
-    }
+    const { begun } = series
+    const known = this.#sent.get(series)
+    const before: Sent =
+      known?.begun === begun
+        ? known
+        : { begun, mark: 0, value: 0, distribution: emptyDistribution(FINEST_SCHEMA), classic: [] }
     const mark = series.mark()
     if (mark === before.mark) return undefined
     if (series.type === 'histogram') {
       const histogram = series as HistogramSeries
       const distribution = histogram.distribution()
       const classic = histogram.classicCounts()
-      this.#sent.set(series, { mark, value: 0, distribution, classic })
+      this.#sent.set(series, { begun, mark, value: 0, distribution, classic })
       const delta = distributionSince(distribution, before.distribution)
       const { min, max } = distribution
       return {
@@ -149,7 +152,8 @@ export class ClusterSender {
     }
     const { value } = series as CounterSeries | UpDownCounterSeries | GaugeSeries
     this.#sent.set(series, { ...before, mark, value })
-    return series.type === 'gauge' ? value : value - before.value
+    if (series.type !== 'gauge') return value - before.value
+    return Number.isFinite(value) ? value : (`${value}` as 'Infinity' | '-Infinity')
   }
 
   /** Sends a last time and stops. */
@@ -164,4 +168,10 @@ export class ClusterSender {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+/** Where there is no parent any more, nobody is left to be told: without a callback, that would end the process. */
+function sendToParent(): ((message: DeltaMessage) => void) | undefined {
+  if (process.send === undefined) return undefined
+  return message => process.send?.(message, undefined, {}, () => {})
 }

@@ -1,10 +1,16 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { VirtualClock } from '@millrace/testkit'
-import { describe, expect, it } from 'vitest'
+import { runs, VirtualClock } from '@millrace/testkit'
+import fc from 'fast-check'
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Registry } from '../index.ts'
-import { ClusterReceiver, ClusterSender, type DeltaMessage } from '../workers.ts'
+import {
+  ClusterReceiver,
+  ClusterSender,
+  type DeltaMessage,
+  type MessageSource,
+} from '../workers.ts'
 
 async function reporting(receiver: ClusterReceiver): Promise<ChildProcess> {
   const file = fileURLToPath(new URL('./reporting-process.fixture.ts', import.meta.url))
@@ -76,6 +82,7 @@ describe('child processes', () => {
     expect(messages.slice(1)).toEqual([
       {
         channel: 'millrace:metrics',
+        sender: messages[0]!.sender,
         families: [],
         series: [{ family: 0, labelValues: [], value: 3 }],
       },
@@ -87,9 +94,147 @@ describe('child processes', () => {
     expect(messages).toHaveLength(3)
   })
 
+  it('go on without their parent', async () => {
+    const child = await reporting(new ClusterReceiver(new Registry()))
+    const exited = once(child, 'exit')
+    child.disconnect()
+    expect(await exited).toEqual([0, null])
+  })
+
   it('need a parent', () => {
     expect(() => new ClusterSender(new Registry(), { send: undefined, interval: 1 })).toThrow(
       'Expected `interval` to be a finite number of at least 50',
+    )
+  })
+})
+
+/** A child's messages, as the channel delivers them. */
+class Channel extends EventEmitter implements MessageSource {
+  readonly send = (message: unknown): void => {
+    this.emit('message', JSON.parse(JSON.stringify(message)))
+  }
+}
+
+describe('child processes of several kinds', () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  beforeEach(() => void warn.mockClear())
+  afterAll(() => void warn.mockRestore())
+
+  function child(receiver: ClusterReceiver) {
+    const channel = new Channel()
+    receiver.attach(channel)
+    const clock = new VirtualClock()
+    const metrics = new Registry({ clock })
+    return { clock, metrics, sender: new ClusterSender(metrics, { clock, send: channel.send }) }
+  }
+
+  it('leave out a metric that the parent defines otherwise, and no other', () => {
+    const metrics = new Registry()
+    const receiver = new ClusterReceiver(metrics)
+    const [a, b] = [child(receiver), child(receiver)]
+    for (const { metrics } of [a, b]) metrics.counter('before_total').inc()
+    a.metrics.histogram('mixed').observe(1)
+    b.metrics.gauge('mixed').set(5)
+    a.metrics.histogram('sizes', { buckets: [1, 2] }).observe(1)
+    b.metrics.histogram('sizes', { buckets: [1, 3] }).observe(1)
+    a.metrics.counter('labelled_total', { labels: ['a'] }).inc({ a: 'x' })
+    b.metrics.counter('labelled_total', { labels: ['b'] }).inc({ b: 'x' })
+    for (const { metrics } of [a, b]) metrics.counter('after_total').inc()
+    for (let round = 0; round < 2; round++) for (const { sender } of [a, b]) sender.flush()
+    const text = metrics.toPrometheus()
+    expect(text).toContain('before_total 2\n')
+    expect(text).toContain('after_total 2\n')
+    expect(text).toContain('mixed_count 1\n')
+    expect(text).toContain('sizes_count 1\n')
+    expect(text).toContain('labelled_total{a="x"} 1\n')
+    expect(receiver.stats()).toEqual({ received: 2, conflicts: 3 })
+    expect(warn).toHaveBeenCalledTimes(3)
+    expect(warn.mock.calls[0]![0]).toContain('Metric "mixed" is a histogram already, not a gauge')
+  })
+
+  it('are kept apart where one process has several', () => {
+    const metrics = new Registry()
+    const receiver = new ClusterReceiver(metrics)
+    const channel = new Channel()
+    receiver.attach(channel)
+    for (const name of ['first', 'second']) {
+      const registry = new Registry()
+      registry.counter(`${name}_total`).inc()
+      registry.gauge(`${name}_size`).set(2)
+      new ClusterSender(registry, { send: channel.send }).close()
+    }
+    const text = () => metrics.toPrometheus()
+    expect(text()).toContain('first_total 1\n')
+    expect(text()).toContain('second_total 1\n')
+    expect(text()).toContain('second_size 2\n')
+    channel.emit('exit')
+    expect(text()).toContain('first_size 0\n')
+    expect(text()).toContain('second_size 0\n')
+  })
+
+  it('count on from zero after a series was removed', () => {
+    const metrics = new Registry()
+    const { clock, metrics: local, sender } = child(new ClusterReceiver(metrics))
+    const counter = local.counter('c_total', { labels: ['a'] })
+    const histogram = local.histogram('h', { labels: ['a'], buckets: [10] })
+    const handles = [counter.labels({ a: 'x' }), histogram.labels({ a: 'x' })] as const
+    handles[0].inc(5)
+    for (let i = 0; i < 5; i++) handles[1].observe(1)
+    sender.flush()
+    counter.remove({ a: 'x' })
+    histogram.remove({ a: 'x' })
+    clock.advance(1)
+    handles[0].inc(2)
+    handles[1].observe(100)
+    sender.flush()
+    const text = metrics.toPrometheus()
+    expect(text).toContain('c_total{a="x"} 7\n')
+    expect(text).toContain('h_count{a="x"} 6\n')
+    expect(text).toContain('h_sum{a="x"} 105\n')
+  })
+
+  it('send infinite gauges', () => {
+    const metrics = new Registry()
+    const { metrics: local, sender } = child(new ClusterReceiver(metrics))
+    local.gauge('up').set(Infinity)
+    local.gauge('down').set(-Infinity)
+    sender.flush()
+    expect(metrics.gauge('up').value).toBe(Infinity)
+    expect(metrics.gauge('down').value).toBe(-Infinity)
+  })
+
+  it('cannot harm the parent, whatever they send', () => {
+    const description = {
+      name: 'x_total',
+      type: 'counter',
+      help: '',
+      unit: '',
+      labelNames: ['a'],
+      maxSeries: 1,
+      aggregate: 'sum',
+      buckets: [],
+    }
+    const anything = fc.oneof(
+      fc.anything(),
+      fc.constantFrom(null, description, { ...description, type: 'histogram', buckets: [1] }),
+      fc.record({
+        family: fc.nat(2),
+        labelValues: fc.oneof(fc.anything(), fc.constantFrom(['x'], [])),
+        value: fc.oneof(
+          fc.anything(),
+          fc.record({ distribution: fc.anything(), classic: fc.anything() }),
+        ),
+      }),
+    )
+    fc.assert(
+      fc.property(fc.array(anything), fc.array(anything), (families, series) => {
+        const metrics = new Registry()
+        const channel = new Channel()
+        new ClusterReceiver(metrics).attach(channel)
+        channel.emit('message', { channel: 'millrace:metrics', sender: 1, families, series })
+        expect(metrics.toPrometheus()).not.toContain('NaN')
+      }),
+      { numRuns: runs(200) },
     )
   })
 })

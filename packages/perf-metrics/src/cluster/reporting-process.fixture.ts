@@ -17,4 +17,9 @@ process.on('message', message => {
   sender.flush()
   process.send!('worked')
 })
+process.on('disconnect', () => {
+  requests.inc({ status: 'late' })
+  sender.flush()
+  sender.close()
+})
 process.send!('ready')

@@ -10,8 +10,8 @@ const OVERFLOW_VALUE = '__overflow__'
 
 /** Makes and unmakes the series of one family. */
 export interface SeriesFactory<S extends Series> {
-  /** @param metric the name, for cells that must be found again */
-  create(labelValues: readonly string[], metric?: string): S
+  /** @param description the metric's, for cells that must be found again */
+  create(labelValues: readonly string[], description?: FamilyDescription): S
   /** Told of every series that is exported. */
   announce(description: FamilyDescription, series: S): void
   /** Takes everything back from a series that nobody holds. */
@@ -59,7 +59,7 @@ export class Family<S extends Series = Series> {
   }
 
   #create(values: readonly string[]): S {
-    return this.#factory.create(values, this.description.name)
+    return this.#factory.create(values, this.description)
   }
 
   /** The series in order of creation. */

@@ -29,10 +29,8 @@ function factory<S extends Series>(
   rest: (series: S) => void = () => {},
 ): SeriesFactory<S> {
   return {
-    create: (labelValues, metric) => {
-      const identity = metric === undefined ? undefined : JSON.stringify([metric, ...labelValues])
-      return make(context.store.allocate(size, identity), labelValues)
-    },
+    create: (labelValues, description) =>
+      make(context.store.allocate(size, description, labelValues), labelValues),
     announce: (description, series) => {
       context.store.announce?.(description, series.labelValues, series.block)
     },

@@ -5,7 +5,7 @@ export interface Cells {
   readonly array: Float64Array
   readonly at: number
   readonly size: number
-  /** Whether the run was another's of the same identity before, and holds what that one counted. */
+  /** Whether the run was another's of the same series before, and holds what that one counted. */
   readonly adopted?: boolean
 }
 
@@ -13,8 +13,8 @@ export interface Cells {
 export interface CellStore {
   /** Largest histogram block, to allocate at once, or `undefined` to let blocks grow as values arrive. */
   readonly fixedBuckets: number | undefined
-  /** @param identity what the run is for, where it must be found again */
-  allocate(size: number, identity?: string): Cells
+  /** @param description with the label values, the series that the run is for, where it must be found again */
+  allocate(size: number, description?: FamilyDescription, labelValues?: readonly string[]): Cells
   /** Whether runs can be taken back. */
   readonly reclaims: boolean
   /** Takes a run back. The caller must hold the only handle to it. */

@@ -35,7 +35,7 @@ class LaneStore implements CellStore {
   /** A lane is not compacted: its readers know where things are. */
   readonly reclaims = false
   readonly #lane: Lane
-  /** Series of the lane's former owner, by identity. */
+  /** Series of the lane's former owner, by {@link identity}. */
   readonly #inherited = new Map<string, Cells>()
   /** What has no room in the lane still counts, for this thread's own exports. */
   readonly #heap = new HeapCells()
@@ -45,7 +45,7 @@ class LaneStore implements CellStore {
     const { state, directory, cells } = lane
     for (const record of readRecords(directory, 0, Atomics.load(state, DIRECTORY_LENGTH))) {
       const { description, labelValues, at, size } = record
-      this.#inherited.set(JSON.stringify([description.name, ...labelValues]), {
+      this.#inherited.set(identity(description, labelValues), {
         array: cells,
         at,
         size,
@@ -54,8 +54,12 @@ class LaneStore implements CellStore {
     }
   }
 
-  allocate(size: number, identity?: string): Cells {
-    const inherited = identity === undefined ? undefined : this.#inherited.get(identity)
+  allocate(
+    size: number,
+    description?: FamilyDescription,
+    labelValues: readonly string[] = [],
+  ): Cells {
+    const inherited = description && this.#inherited.get(identity(description, labelValues))
     if (inherited !== undefined && inherited.size === size) return inherited
     const { state, cells } = this.#lane
     const at = Atomics.load(state, CELLS_USED)
@@ -80,4 +84,12 @@ class LaneStore implements CellStore {
   fence(): void {
     Atomics.add(this.#lane.state, FENCE, 1)
   }
+}
+
+/** Names a series among all of a lane, whose owners may have defined one metric differently. */
+function identity(
+  { name, type, labelNames, buckets }: FamilyDescription,
+  labelValues: readonly string[],
+): string {
+  return JSON.stringify([name, type, labelNames, buckets, labelValues])
 }

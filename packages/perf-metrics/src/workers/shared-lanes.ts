@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { checkInteger, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import { Contribution, type RemoteState } from '../aggregate/contribution.ts'
+import { Mirror } from '../aggregate/mirror.ts'
 import { wasSet } from '../instrument/gauge.ts'
 import { readHistogramCells } from '../instrument/histogram-series.ts'
 import type { Registration } from '../registry/registration.ts'
@@ -35,6 +36,8 @@ export interface SharedLanesStats {
   readonly live: number
   /** Series that had no room and are missing from the sums. */
   readonly unshared: number
+  /** Metrics that a thread defines otherwise than the registry, and that are missing from the sums. */
+  readonly conflicts: number
 }
 
 /** Tries to read a histogram between two of its rearrangements before leaving it to the next scrape. */
@@ -47,7 +50,8 @@ const ATTEMPTS = 100
 export class SharedLanes {
   /** To hand to the workers, as `workerData`. */
   readonly buffer: SharedArrayBuffer
-  readonly #lanes: readonly LaneReader[]
+  readonly #lanes: readonly Lane[]
+  readonly #conflicts = new Set<string>()
 
   constructor(options: SharedLanesOptions) {
     const { threads, bytesPerThread = 2 ** 20 } = checkOptions('', options, OPTIONS)
@@ -56,13 +60,18 @@ export class SharedLanes {
     const directoryBytes = Math.floor(bytesPerThread / 4)
     const cells = Math.floor((bytesPerThread - directoryBytes) / 8)
     this.buffer = createLaneMemory(threads, cells, directoryBytes)
-    this.#lanes = lanesOf(this.buffer).map(lane => new LaneReader(lane))
+    this.#lanes = lanesOf(this.buffer)
   }
 
-  /** Adds what the threads count to `registry`, before each of its exports. */
+  /**
+   * Adds what the threads count to `registry`, before each of its exports. A metric that a thread defines with another type, other
+   * labels or buckets than the registry is left out, with a process warning.
+   */
   aggregateInto(registry: Registry): Registration {
+    const mirror = new Mirror(registry, this.#conflicts)
+    const readers = this.#lanes.map(lane => new LaneReader(lane, mirror))
     return registry.addCollector(() => {
-      for (const lane of this.#lanes) lane.read(registry)
+      for (const reader of readers) reader.read()
     })
   }
 
@@ -70,63 +79,62 @@ export class SharedLanes {
   watch(worker: Worker): void {
     const id = worker.threadId
     worker.once('exit', () => {
-      for (const lane of this.#lanes) lane.release(id)
+      for (const lane of this.#lanes) release(lane, id)
     })
   }
 
   stats(): SharedLanesStats {
     return {
       lanes: this.#lanes.length,
-      live: this.#lanes.filter(lane => lane.live).length,
-      unshared: this.#lanes.reduce((sum, lane) => sum + lane.unshared, 0),
+      live: this.#lanes.filter(isLive).length,
+      unshared: this.#lanes.reduce((sum, { state }) => sum + Atomics.load(state, UNSHARED), 0),
+      conflicts: this.#conflicts.size,
     }
   }
 }
 
+function isLive({ state }: Lane): boolean {
+  return Atomics.load(state, OWNER) !== 0
+}
+
+/** Frees the lane of an ended thread: values of the moment end with it, its counts stay. */
+function release({ state, cells, directory }: Lane, threadId: number): void {
+  if (Atomics.load(state, OWNER) !== threadId + 1) return
+  for (const { description, at, size } of readRecords(
+    directory,
+    0,
+    Atomics.load(state, DIRECTORY_LENGTH),
+  )) {
+    const { type } = description
+    if (type === 'gauge' || type === 'updown') cells.fill(0, at, at + size)
+  }
+  Atomics.store(state, OWNER, 0)
+}
+
 class LaneReader {
   readonly #lane: Lane
+  readonly #mirror: Mirror
   readonly #series: { record: DirectoryRecord; contribution: Contribution }[] = []
   #directoryRead = 0
 
-  constructor(lane: Lane) {
+  constructor(lane: Lane, mirror: Mirror) {
     this.#lane = lane
+    this.#mirror = mirror
   }
 
-  get live(): boolean {
-    return Atomics.load(this.#lane.state, OWNER) !== 0
-  }
-
-  get unshared(): number {
-    return Atomics.load(this.#lane.state, UNSHARED)
-  }
-
-  release(threadId: number): void {
-    const { state, cells } = this.#lane
-    if (Atomics.load(state, OWNER) !== threadId + 1) return
-    // Values of the moment end with the thread; its counts stay.
-    for (const record of readRecords(
-      this.#lane.directory,
-      0,
-      Atomics.load(state, DIRECTORY_LENGTH),
-    )) {
-      const { type } = record.description
-      if (type === 'gauge' || type === 'updown') cells.fill(0, record.at, record.at + record.size)
-    }
-    Atomics.store(state, OWNER, 0)
-  }
-
-  read(registry: Registry): void {
+  read(): void {
     const { state, directory } = this.#lane
     const length = Atomics.load(state, DIRECTORY_LENGTH)
     for (const record of readRecords(directory, this.#directoryRead, length)) {
-      const family = registry.mirror(record.description)
+      const family = this.#mirror.family(record.description)
+      if (family === undefined) continue
       this.#series.push({ record, contribution: new Contribution(family, record.labelValues) })
     }
     this.#directoryRead = length
     for (const { record, contribution } of this.#series) {
       const value = this.#value(record)
       if (value !== undefined) contribution.update(value)
-      else if (!this.live) contribution.retire()
+      else if (!isLive(this.#lane)) contribution.retire()
     }
   }
 
@@ -134,9 +142,9 @@ class LaneReader {
     const { cells, state } = this.#lane
     if (description.type === 'counter') return cells[at]
     // Values of the moment end with their thread, and a gauge begins when it is first set.
-    if (description.type === 'updown') return this.live ? cells[at] : undefined
+    if (description.type === 'updown') return isLive(this.#lane) ? cells[at] : undefined
     if (description.type === 'gauge') {
-      return this.live && wasSet(cells, at) ? cells[at] : undefined
+      return isLive(this.#lane) && wasSet(cells, at) ? cells[at] : undefined
     }
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       Atomics.load(state, FENCE)
@@ -151,4 +159,5 @@ describeStats<SharedLanesStats>(SharedLanes.prototype, {
   lanes: 'gauge',
   live: 'gauge',
   unshared: 'gauge',
+  conflicts: 'gauge',
 })

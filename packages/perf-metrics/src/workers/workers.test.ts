@@ -1,6 +1,6 @@
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
-import { describe, expect, it } from 'vitest'
+import { EventEmitter, once } from 'node:events'
+import { threadId, Worker } from 'node:worker_threads'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Registry } from '../index.ts'
 import { claimLane, SharedLanes } from '../workers.ts'
 
@@ -27,7 +27,7 @@ describe('worker threads', () => {
     lanes.aggregateInto(metrics)
     metrics.counter('work_total', { labels: ['kind'] }).inc({ kind: 'a' }, 5)
     const workers = await Promise.all([0, 1, 2, 3].map(() => counting(lanes, 10_000_000)))
-    expect(lanes.stats()).toEqual({ lanes: 4, live: 4, unshared: 0 })
+    expect(lanes.stats()).toEqual({ lanes: 4, live: 4, unshared: 0, conflicts: 0 })
     const text = metrics.toPrometheus()
     expect(text).toContain('work_total{kind="a"} 40000005\n')
     expect(text).toContain('size_bucket{le="10"} 40\nsize_bucket{le="1000"} 4000\n')
@@ -56,7 +56,7 @@ describe('worker threads', () => {
       await end(worker)
       expect(metrics.toPrometheus()).toContain(`size_count ${round * 10_000}\n`)
     }
-    expect(lanes.stats()).toEqual({ lanes: 1, live: 0, unshared: 0 })
+    expect(lanes.stats()).toEqual({ lanes: 1, live: 0, unshared: 0, conflicts: 0 })
   })
 
   it('refuse a thread too many, and memory that is something else', () => {
@@ -71,6 +71,54 @@ describe('worker threads', () => {
       () =>
         new Registry({ store: claimLane(new SharedLanes({ threads: 1 }).buffer), retention: 1e6 }),
     ).toThrow('Expected `retention` to be absent beside `store`')
+  })
+
+  it('leave out a metric that the registry defines otherwise, and no other', () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => warn.mockRestore())
+    const metrics = new Registry()
+    const second = new Registry()
+    const lanes = new SharedLanes({ threads: 2 })
+    lanes.aggregateInto(metrics)
+    lanes.aggregateInto(second)
+    const [a, b] = [0, 1].map(() => new Registry({ store: claimLane(lanes.buffer) }))
+    for (const local of [a!, b!]) local.counter('before_total').inc()
+    a!.histogram('mixed').observe(1)
+    b!.counter('mixed_total').inc()
+    a!.histogram('sizes', { buckets: [1, 2] }).observe(1)
+    b!.histogram('sizes', { buckets: [1, 3] }).observe(1)
+    for (const local of [a!, b!]) local.counter('after_total').inc()
+    for (const registry of [metrics, metrics, second]) {
+      const text = registry.toPrometheus()
+      expect(text).toContain('before_total 2\n')
+      expect(text).toContain('after_total 2\n')
+      expect(text).toContain('mixed_count 1\n')
+      expect(text).toContain('sizes_count 1\n')
+    }
+    expect(lanes.stats()).toEqual({ lanes: 2, live: 2, unshared: 0, conflicts: 2 })
+  })
+
+  it('do not go on in a series that the one before defined otherwise', () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => warn.mockRestore())
+    const metrics = new Registry()
+    const lanes = new SharedLanes({ threads: 1 })
+    lanes.aggregateInto(metrics)
+    const exit = new EventEmitter()
+    lanes.watch(Object.assign(exit, { threadId }) as unknown as Worker)
+    const first = new Registry({ store: claimLane(lanes.buffer) })
+    first.counter('open').inc(3)
+    first.histogram('size', { buckets: [1, 2] }).observe(2)
+    expect(metrics.toPrometheus()).toContain('open_total 3\n')
+    exit.emit('exit')
+    const second = new Registry({ store: claimLane(lanes.buffer) })
+    second.upDownCounter('open').inc(5)
+    second.histogram('size', { buckets: [1, 20] }).observe(15)
+    expect(second.toPrometheus()).toContain('open 5\n')
+    expect(second.toPrometheus()).toContain('size_bucket{le="20"} 1\n')
+    const text = metrics.toPrometheus()
+    expect(text).toContain('open_total 3\n')
+    expect(text).toContain('size_count 1\n')
   })
 
   it('count on where a lane has no more room, and say what is missing', () => {
