@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   checkBoolean,
   checkFunction,
+  checkHeaders,
   checkInteger,
   checkIntegerOrInfinity,
   checkList,
@@ -13,6 +14,7 @@ import {
   checkPositive,
   checkPositiveOrInfinity,
   checkRange,
+  checkRecord,
   checkText,
 } from './checks.ts'
 import { InvalidOptionError } from './invalid-option-error.ts'
@@ -36,6 +38,12 @@ const numbers: Record<string, [check: Check, right: unknown[], wrong: unknown[]]
   checkFunction: [checkFunction, [() => 1, class {}], [{}, undefined]],
   checkList: [(o, v) => checkList(o, v as []), [[], [1]], [{}, 'ab', undefined]],
   checkOneOf: [(o, v) => checkOneOf(o, v, ['a', 'b']), ['a', 'b'], ['c', 1, undefined]],
+  checkRecord: [checkRecord, [{}, Object.create(null)], [null, undefined, 'x', 5, [], () => 1]],
+  checkHeaders: [
+    (o, v) => checkHeaders(o, v as Record<string, string>),
+    [{}, { 'x-key': 'k=\t é' }, Object.create(null)],
+    [null, 'x', [], { 'a b': '' }, { '': '' }, { a: 5 }, { a: 'x\r\ny: z' }, { a: '\u0100' }],
+  ],
   checkMethods: [
     (o, v) => checkMethods(o, v, 'a Store', ['get', 'set']),
     [{ get() {}, set() {} }],

@@ -112,6 +112,32 @@ export function checkList<T>(option: string, value: readonly T[], of = 'an array
   return accept(Array.isArray(value), option, of, value)
 }
 
+/** An object of names and values: no array, no function. */
+export function checkRecord<T>(option: string, value: T, expected = 'an object'): T {
+  return accept(isRecord(value), option, expected, value)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** Headers of HTTP requests: names that are tokens, values that are texts without line breaks. */
+export function checkHeaders(
+  option: string,
+  value: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const right =
+    isRecord(value) &&
+    Object.entries(value).every(
+      ([name, text]) =>
+        HEADER_NAME.test(name) && typeof text === 'string' && HEADER_VALUE.test(text),
+    )
+  return accept(right, option, 'an object of HTTP header names and texts', value)
+}
+
 /**
  * An object, or a function, with the methods named: what an interface demands of what a user implements.
  *
@@ -137,9 +163,7 @@ export function checkMethods<T>(
  * @throws {InvalidOptionError} that names the nearest known option
  */
 export function checkOptions<O extends object>(path: string, options: O, names: OptionNames<O>): O {
-  if (Object(options) !== options || typeof options === 'function' || Array.isArray(options)) {
-    throw new InvalidOptionError(path || 'options', 'an object of options', options)
-  }
+  checkRecord(path || 'options', options, 'an object of options')
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(names, name)) continue
     const nearest = nearestName(name, Object.keys(names))

@@ -46,12 +46,21 @@ interface Mounted {
  */
 export function expressRoute(request: object): string | undefined {
   const { route, baseUrl, app } = request as RoutedRequest
-  const path = route?.path
-  if (typeof path !== 'string') return undefined
+  const path = routePattern(route?.path)
+  if (path === undefined) return undefined
   if (typeof baseUrl !== 'string' || baseUrl === '') return path
   const mounted = app === undefined ? undefined : patternOf(app, baseUrl)
   if (mounted === undefined) return undefined
   return path === '/' ? mounted : `${mounted}${path}`
+}
+
+/** Of several patterns it is not known which has matched; a regular expression stands for itself. */
+function routePattern(path: unknown): string | undefined {
+  if (typeof path === 'string') return path
+  if (path instanceof RegExp) return String(path)
+  if (!Array.isArray(path)) return undefined
+  const patterns = path.map(routePattern)
+  return patterns.includes(undefined) ? undefined : patterns.join(',')
 }
 
 function patternOf(app: Application, baseUrl: string): string | undefined {
@@ -102,7 +111,11 @@ function matchOf(
     const found = regexp?.exec(path)
     if (found === null || found === undefined) return undefined
     const params = Object.fromEntries(keys.map(({ name }, i) => [name, found[i + 1]]))
-    return mountedAt({ path: found[0], params }, undefined)
+    const mounted = mountedAt({ path: found[0], params }, undefined)
+    const { pattern } = mounted
+    return pattern === undefined || isOf(pattern, regexp!)
+      ? mounted
+      : { path: mounted.path, pattern: undefined }
   }
   for (const [i, matcher] of matchers.entries()) {
     const match = matcher(path)
@@ -130,6 +143,23 @@ function named(path: string, { params }: Match): string | undefined {
     segments[at] = `:${name}`
   }
   return segments.join('/')
+}
+
+/**
+ * Whether the expression that Express 4 has made of a pattern, or was given, has all segments of `pattern` that are no parameters in it,
+ * each as a whole: an expression such as `/v\d+` matches paths that are no pattern.
+ */
+function isOf(pattern: string, { source }: RegExp): boolean {
+  const known = source.toLowerCase()
+  return pattern
+    .toLowerCase()
+    .split('/')
+    .slice(1)
+    .every(segment => {
+      if (segment.startsWith(':')) return true
+      const literal = `\\/${segment.replaceAll('.', '\\.')}`
+      return known.includes(`${literal}\\/`) || known.includes(`${literal}(?:\\/`)
+    })
 }
 
 function decoded(segment: string): string {

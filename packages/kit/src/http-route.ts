@@ -19,11 +19,14 @@ const fastify = channel('tracing:fastify.request.handler:start')
 
 /**
  * Tells which route serves a request, for frameworks that do not say so themselves: the pattern, such as `/users/:id`, never the
- * path. Express and Fastify need no call. O(1).
+ * path. Express and Fastify need no call. Does nothing where there is no request of Node's, as a framework has none under another
+ * runtime. O(1).
  */
 export function setHttpRoute(request: IncomingMessage, route: string): void {
-  const told = request as ToldRequest
-  told[ROUTE] = route
+  if (Object(request) === request && Object.isExtensible(request)) {
+    const told = request as ToldRequest
+    told[ROUTE] = route
+  }
 }
 
 /** Finds the route of a request that has been handled. */

@@ -1,6 +1,7 @@
 export {
   checkBoolean,
   checkFunction,
+  checkHeaders,
   checkInteger,
   checkIntegerOrInfinity,
   checkList,
@@ -12,6 +13,7 @@ export {
   checkPositive,
   checkPositiveOrInfinity,
   checkRange,
+  checkRecord,
   checkText,
   type OptionNames,
 } from './checks.ts'
@@ -30,5 +32,6 @@ export { imitate } from './imitate.ts'
 export { InvalidOptionError } from './invalid-option-error.ts'
 export { OperationChannels } from './operation-channels.ts'
 export { type IgnoredPaths, pathFilter } from './path-filter.ts'
+export { requestPath } from './request-path.ts'
 export { describeStats, type StatsKind, type StatsKinds, statsKindsOf } from './stats-kinds.ts'
 export { isThenable } from './thenable.ts'

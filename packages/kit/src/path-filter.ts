@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { checkList } from './checks.ts'
 import { InvalidOptionError } from './invalid-option-error.ts'
+import { requestPath } from './request-path.ts'
 
 /** Requests to leave out: paths without query, or a function of the path. */
 export type IgnoredPaths = readonly string[] | ((path: string, request: IncomingMessage) => boolean)
@@ -36,6 +37,5 @@ export function pathFilter(
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {
-  const query = url.indexOf('?')
-  return query < 0 ? url : url.slice(0, query)
+  return requestPath(url)
 }

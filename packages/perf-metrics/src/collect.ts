@@ -3,7 +3,6 @@ export {
   CHANNEL_OPERATIONS,
   type ChannelOperation,
   type ChannelOptions,
-  type HttpServerMetricsOptions,
   instrumentChannels,
 } from './collect/channels.ts'
 export {
@@ -12,4 +11,5 @@ export {
   IGNORED,
   UNHANDLED,
 } from './collect/event-metrics.ts'
+export type { HttpServerMetricsOptions } from './collect/http-server.ts'
 export { collectRuntime, type RuntimeOptions } from './collect/runtime.ts'

@@ -1,4 +1,8 @@
-export { ClusterReceiver, type MessageSource } from './cluster/cluster-receiver.ts'
+export {
+  ClusterReceiver,
+  type ClusterReceiverStats,
+  type MessageSource,
+} from './cluster/cluster-receiver.ts'
 export { ClusterSender, type ClusterSenderOptions } from './cluster/cluster-sender.ts'
 export type { DeltaMessage, HistogramDelta, SeriesDelta } from './cluster/messages.ts'
 export { LanesFullError } from './errors.ts'

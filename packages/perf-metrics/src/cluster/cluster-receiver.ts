@@ -1,4 +1,4 @@
-import { describeStats } from '@millrace/kit'
+import { checkMethods, describeStats } from '@millrace/kit'
 import { Contribution } from '../aggregate/contribution.ts'
 import { Mirror } from '../aggregate/mirror.ts'
 import type { Family } from '../instrument/family.ts'
@@ -36,6 +36,7 @@ export class ClusterReceiver {
   #received = 0
 
   constructor(registry: Registry) {
+    checkMethods('registry', registry, 'a Registry', ['mirror'])
     this.#mirror = new Mirror(registry, this.#conflicts)
   }
 

@@ -1,6 +1,7 @@
 import {
   type Clock,
   checkFunction,
+  checkMethods,
   checkOptions,
   type OptionNames,
   type Timer,
@@ -61,11 +62,13 @@ export class ClusterSender {
   #underWay: SlicedWork | undefined
 
   constructor(registry: Registry, options: ClusterSenderOptions = {}) {
+    checkMethods('registry', registry, 'a Registry', ['collect'])
     checkOptions('', options, OPTIONS)
     const { interval = 1000, clock = registry.timeline, send = sendToParent() } = options
-    if (!(interval >= 50 && interval < Infinity)) {
+    if (!(typeof interval === 'number' && interval >= 50 && interval < Infinity)) {
       throw new InvalidOptionError('interval', 'a finite number of at least 50', interval)
     }
+    checkMethods('clock', clock, 'a clock', ['now', 'setTimer'])
     this.#registry = registry
     this.#interval = interval
     this.#send = checkFunction(

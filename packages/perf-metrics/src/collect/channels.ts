@@ -1,19 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { IncomingMessage } from 'node:http'
-import {
-  checkFunction,
-  checkList,
-  checkOptions,
-  HttpRoutes,
-  type IgnoredPaths,
-  type OptionNames,
-  pathFilter,
-  type RouteFinder,
-} from '@millrace/kit'
+import { checkList, checkMethods, checkOptions, type OptionNames } from '@millrace/kit'
 import type { TimingFamily } from '../instrument/labelled.ts'
 import type { Labels } from '../labels/label-index.ts'
 import { type Registration, registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
+import { checkHttpServer, type HttpServerMetricsOptions, measureHttpServer } from './http-server.ts'
 
 type Message = Record<string, unknown>
 
@@ -31,8 +22,6 @@ export interface ChannelOperation {
   read(message: Record<string, unknown>): Labels
   /** The object that start and end have in common. Default: the message. */
   key?(message: Record<string, unknown>): object
-  /** Whether the operation that begins is measured. Default: all are */
-  wanted?(message: Record<string, unknown>): boolean
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
@@ -100,17 +89,6 @@ export const CHANNEL_OPERATIONS: readonly ChannelOperation[] = [
   },
 ]
 
-/** Requests that node:http servers receive. */
-export interface HttpServerMetricsOptions {
-  /** Requests that are not measured, such as health checks and scrapes: paths without query, or a function of the path. Default: none */
-  readonly ignore?: IgnoredPaths | undefined
-  /**
-   * The route of a request that has been handled, as a pattern, or undefined. At most 1,000 different ones are used. Default: what
-   * Express and Fastify say, or `setHttpRoute`
-   */
-  readonly route?: RouteFinder | undefined
-}
-
 export interface ChannelOptions {
   /** What to measure besides. Default: `CHANNEL_OPERATIONS` */
   readonly operations?: readonly ChannelOperation[] | undefined
@@ -119,7 +97,6 @@ export interface ChannelOptions {
 }
 
 const OPTIONS: OptionNames<ChannelOptions> = { operations: true, httpServer: true }
-const HTTP_SERVER: OptionNames<HttpServerMetricsOptions> = { ignore: true, route: true }
 
 /**
  * Measures what libraries publish on diagnostics channels. Metrics appear with the first operation; until then, and for
@@ -128,52 +105,22 @@ const HTTP_SERVER: OptionNames<HttpServerMetricsOptions> = { ignore: true, route
  * @throws InvalidOptionError for an option that is unknown or cannot work
  */
 export function instrumentChannels(metrics: Registry, options: ChannelOptions = {}): Registration {
+  checkMethods('registry', metrics, 'a Registry', ['timing'])
   checkOptions('', options, OPTIONS)
   const { operations = CHANNEL_OPERATIONS, httpServer = true } = options
   checkList('operations', operations, 'a list of operations')
   const served = httpServer === true ? {} : httpServer
-  if (served !== false) {
-    checkOptions('httpServer', served, HTTP_SERVER)
-    pathFilter('httpServer.ignore', served.ignore)
-    if (served.route !== undefined) checkFunction('httpServer.route', served.route)
-  }
+  if (served !== false) checkHttpServer(served)
   if (!metrics.enabled) return registration(() => {})
   const undo = operations.map(operation => instrument(metrics, operation))
-  if (served !== false) {
-    const routes = new HttpRoutes()
-    undo.push(instrument(metrics, servedRequests(served, routes)), () => routes.close())
-  }
+  if (served !== false) undo.push(measureHttpServer(metrics, served))
   return registration(() => {
     for (const stop of undo.splice(0)) stop()
   })
 }
 
-/** The methods that Node parses are a bounded set; a request without a known route has an empty one. */
-function servedRequests(
-  { ignore, route }: HttpServerMetricsOptions,
-  routes: HttpRoutes,
-): ChannelOperation {
-  const ignored = pathFilter('httpServer.ignore', ignore)
-  const requestOf = (message: Message): IncomingMessage => message.request as IncomingMessage
-  return {
-    metric: 'http_server_request_duration_seconds',
-    help: 'Requests served',
-    start: 'http.server.request.start',
-    end: 'http.server.response.finish',
-    labels: ['method', 'http_route', 'status'],
-    key: message => message.response as object,
-    wanted: message => !ignored(requestOf(message)),
-    read: message => ({
-      method: text(requestOf(message).method),
-      http_route: routes.of(requestOf(message), route) ?? '',
-      status: String((message.response as { statusCode?: unknown }).statusCode),
-    }),
-  }
-}
-
 function instrument(metrics: Registry, operation: ChannelOperation): () => void {
   const { metric, help, labels, start, end, fail, read, key = m => m } = operation
-  const wanted = operation.wanted ?? (() => true)
   const started = new WeakMap<object, number>()
   let timing: TimingFamily | undefined
   let count: ((labels: Labels, milliseconds: number, failed: boolean) => void) | undefined
@@ -194,7 +141,7 @@ function instrument(metrics: Registry, operation: ChannelOperation): () => void 
     count(read(message as Message), performance.now() - begun, failed)
   }
   const onStart = (message: unknown): void => {
-    if (wanted(message as Message)) started.set(key(message as Message), performance.now())
+    started.set(key(message as Message), performance.now())
   }
   const onEnd = (message: unknown): void => {
     finish(message, (message as Message).error !== undefined)

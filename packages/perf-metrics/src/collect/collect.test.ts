@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RedisServer } from '@millrace/testkit'
@@ -180,6 +180,35 @@ describe('metrics of served requests', () => {
       '{method="GET",http_route="/any",status="200"} 1',
     ])
     expect(await counted({ httpServer: false }, paths)).toEqual([])
+  })
+
+  it('see what was never answered, and of an absolute target the path alone', async () => {
+    const metrics = new Registry()
+    using _ = instrumentChannels(metrics, { httpServer: { ignore: ['/healthz'] } })
+    const ended: Promise<unknown>[] = []
+    const server = createServer((req, res) => {
+      ended.push(once(res, 'close'))
+      if (req.url === '/hangs') req.socket.destroySoon()
+      else if (req.url === '/cut') res.write('half', () => res.destroy())
+      else res.end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    for (const target of ['/hangs', '/cut', '/fine', 'http://user:secret@x/healthz?secret']) {
+      const socket = connect(port, '127.0.0.1')
+      socket.resume().write(`GET ${target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+      await once(socket, 'close')
+    }
+    await Promise.all(ended)
+    server.close()
+    const text = metrics.toPrometheus()
+    const samples = text.match(/^http_server_request_duration_(seconds_count|failures_total).*$/gm)
+    expect(samples).toEqual([
+      'http_server_request_duration_seconds_count{method="GET",http_route="",status="aborted"} 2',
+      'http_server_request_duration_seconds_count{method="GET",http_route="",status="200"} 1',
+      'http_server_request_duration_failures_total{method="GET",http_route="",status="aborted"} 2',
+    ])
   })
 
   it('do not take more routes than a service has', async () => {

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import { checkOptions, isThenable, type OptionNames } from '@millrace/kit'
+import { checkMethods, checkOptions, isThenable, type OptionNames } from '@millrace/kit'
 import type { CounterFamily, TimingFamily } from '../instrument/labelled.ts'
 import { type Registration, registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -30,6 +30,7 @@ export class EventMetrics {
   readonly #duration: TimingFamily<'type'>
 
   constructor(metrics: Registry, options: EventMetricsOptions = {}) {
+    checkMethods('registry', metrics, 'a Registry', ['counter', 'timing'])
     checkOptions('', options, OPTIONS)
     const { prefix = 'events', maxTypes = 200 } = options
     const counter = (what: string, help: string): CounterFamily<'type'> =>

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { constants, monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
-import { checkInteger, checkOptions, type OptionNames } from '@millrace/kit'
+import { checkInteger, checkMethods, checkOptions, type OptionNames } from '@millrace/kit'
 import { type Registration, registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
 import { delayReading } from './event-loop-delay.ts'
@@ -25,6 +25,7 @@ const GC_KINDS: Readonly<Record<number, string>> = {
  * CPU, memory, file descriptors, event-loop delay and utilisation, garbage collection, heap spaces, active resources.
  */
 export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}): Registration {
+  checkMethods('registry', metrics, 'a Registry', ['addCollector'])
   checkOptions('', options, OPTIONS)
   const { eventLoopResolution = 20 } = options
   checkInteger('eventLoopResolution', eventLoopResolution, 5)

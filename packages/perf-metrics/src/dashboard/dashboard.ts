@@ -95,6 +95,7 @@ export class Dashboard {
     const { tracer, slowSpans = tracer && (() => tracer.slowSpans()) } = options
     if (tracer !== undefined) checkMethods('tracer', tracer, 'a Tracer', ['slowSpans'])
     if (slowSpans !== undefined) checkFunction('slowSpans', slowSpans)
+    if (options.guard !== undefined) checkMethods('guard', options.guard, 'a Guard', ['status'])
     const sources = {
       registry: options.registry,
       guard: options.guard,

@@ -5,6 +5,7 @@ import {
   distributionSince,
   emptyDistribution,
   merge,
+  mergeAll,
 } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
 
@@ -70,27 +71,31 @@ export class DistributionHistory {
 
   /** Everything that ended after `from`. */
   since(from: number): Distribution {
-    let sum: Distribution = NOTHING
-    for (let i = this.#blocks.length - 1; i >= 0 && this.#blocks[i]!.end > from; i--) {
-      sum = merge(sum, this.#blocks[i]!.distribution)
-    }
-    return sum
+    const first = this.#blocks.findLastIndex(({ end }) => end <= from) + 1
+    return mergeAll(this.#blocks.slice(first).map(({ distribution }) => distribution))
   }
 
   /**
    * What ended up to `until`, in pieces of `width` ms backwards from there, the oldest first. A piece that is not complete is left out.
-   * Stops after each block, as {@link read} does after each series.
+   * Stops after each, as {@link read} does after each series.
    */
   *pieces(until: number, width: number): Generator<void, Distribution[]> {
-    const pieces: Distribution[] = []
+    const parts: Distribution[][] = []
     for (const { end, distribution } of this.#blocks) {
       if (end > until) break
       const index = Math.floor((until - end) / width)
-      pieces[index] = merge(pieces[index] ?? NOTHING, distribution)
-      yield
+      ;(parts[index] ??= []).push(distribution)
     }
     const start = this.#blocks[0]?.start ?? until
     const complete = Math.floor((until - start + this.#width / 2) / width)
-    return pieces.slice(0, complete).reverse()
+    const pieces: Distribution[] = []
+    for (let index = Math.min(complete, parts.length) - 1; index >= 0; index--) {
+      // Time in which nothing was read is a hole.
+      const part = parts[index]
+      if (part === undefined) pieces.length++
+      else pieces.push(mergeAll(part))
+      yield
+    }
+    return pieces
   }
 }

@@ -1,6 +1,7 @@
 import {
   type Clock,
   checkFunction,
+  checkMethods,
   checkOptions,
   checkRange,
   describeStats,
@@ -106,6 +107,7 @@ export class Guard {
   #recoveries = 0
 
   constructor(registry: Registry, options: GuardOptions) {
+    checkMethods('registry', registry, 'a Registry', ['collect'])
     checkOptions('', options, OPTIONS)
     const { rules, interval = 10_000, clock = registry.timeline, onError = warn } = options
     validateRules(rules)
@@ -113,6 +115,7 @@ export class Guard {
     for (const name of ['onTrip', 'onRecover', 'onError'] as const) {
       if (options[name] !== undefined) checkFunction(name, options[name])
     }
+    checkMethods('clock', clock, 'a clock', ['now', 'setTimer'])
     this.#registry = registry
     this.#options = { ...options, interval, clock, onError }
     const now = registry.timeline.now()
@@ -226,7 +229,13 @@ export class Guard {
   #notify(callback: GuardOptions['onTrip'], watched: Watched): void {
     if (callback === undefined) return
     const status = statusOf(watched)
-    const fail = (error: unknown): void => this.#options.onError(error, status)
+    const fail = (error: unknown): void => {
+      try {
+        this.#options.onError(error, status)
+      } catch (listenersError) {
+        warn(listenersError, status)
+      }
+    }
     try {
       Promise.resolve(callback(status)).catch(fail)
     } catch (error) {

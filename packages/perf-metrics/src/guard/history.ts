@@ -34,8 +34,14 @@ export class History {
   increase(window: number, now: number): number {
     const last = this.#values.at(-1)
     if (last === undefined) return 0
-    let from = this.#times.length - 1
-    while (from > 0 && this.#times[from]! > now - window) from--
+    // The last reading that is old enough, or the first of all.
+    let from = 0
+    let beyond = this.#times.length
+    while (beyond - from > 1) {
+      const middle = (from + beyond) >>> 1
+      if (this.#times[middle]! <= now - window) from = middle
+      else beyond = middle
+    }
     return last - this.#values[from]!
   }
 

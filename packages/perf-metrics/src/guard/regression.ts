@@ -4,11 +4,9 @@ import { sampleOf } from '../statistics/sample.ts'
 import {
   countUpTo,
   type Distribution,
-  emptyDistribution,
   interpolatedQuantile,
-  merge,
+  mergeAll,
 } from '../store/distribution.ts'
-import { FINEST_SCHEMA } from '../store/exponential.ts'
 import { DistributionHistory } from './distribution-history.ts'
 import { type Evaluator, type Finding, UNKNOWN } from './finding.ts'
 import type { RegressionRule } from './rules.ts'
@@ -26,8 +24,6 @@ const LEAST_WINDOWS = 8
 const BODY = 0.75
 /** How improbable the rise of the quantile itself must be where the body is what changed beyond chance. */
 const NOMINAL = 0.05
-
-const NOTHING = emptyDistribution(FINEST_SCHEMA)
 
 /** What a baseline says of one quantile. */
 interface Level {
@@ -63,7 +59,7 @@ export function regression(rule: RegressionRule): Evaluator {
         const { begun } = history
         const batches = yield* history.pieces(from, window / BATCHES)
         const windows = yield* groups(batches, BATCHES)
-        const all = windows.reduce(merge, NOTHING)
+        const all = mergeAll(windows)
         yield
         const found: Level[] = []
         for (const q of quantiles) {
@@ -97,7 +93,7 @@ function* groups(pieces: readonly Distribution[], size: number): Generator<void,
   const joined: Distribution[] = []
   for (let end = pieces.length; end >= size; end -= size) {
     // Pieces in which nothing was read are holes.
-    joined.unshift(pieces.slice(end - size, end).reduce(merge, NOTHING))
+    joined.unshift(mergeAll(pieces.slice(end - size, end).filter(Boolean)))
     yield
   }
   return joined

@@ -3,6 +3,7 @@ import {
   checkOneOf,
   checkOptions,
   checkRange,
+  checkRecord,
   checkText,
   type OptionNames,
 } from '@millrace/kit'
@@ -186,8 +187,9 @@ export function validateRules(rules: readonly Rule[]): void {
 }
 
 function validateRule(rule: Rule): void {
-  if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(rule?.name)) {
-    throw new InvalidOptionError('rule.name', 'letters, digits and underscores', rule?.name)
+  checkRecord('rule', rule, 'an object')
+  if (typeof rule.name !== 'string' || !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(rule.name)) {
+    throw new InvalidOptionError('rule.name', 'letters, digits and underscores', rule.name)
   }
   const at = (field: string): string => `${rule.name}.${field}`
   checkOneOf(at('type'), rule.type, Object.keys(FIELDS))
@@ -236,8 +238,10 @@ function validateRule(rule: Rule): void {
   }
 }
 
-function checkSelector(path: string, { metric, labels }: Selector): void {
+function checkSelector(path: string, selector: Selector): void {
+  const { metric, labels } = checkRecord(path, selector, 'an object with a metric')
   checkText(`${path}.metric`, metric)
+  if (labels !== undefined) checkRecord(`${path}.labels`, labels)
   for (const [name, value] of Object.entries(labels ?? {})) {
     if (typeof value !== 'string') {
       throw new InvalidOptionError(`${path}.labels.${name}`, 'a string', value)
@@ -268,7 +272,8 @@ function checkWindows(path: string, windows: readonly BurnWindow[]): void {
   if (checkList(path, windows).length === 0) {
     throw new InvalidOptionError(path, 'an array of at least one pair of windows', windows)
   }
-  windows.forEach(({ long, short, factor }, i) => {
+  windows.forEach((window, i) => {
+    const { long, short, factor } = checkRecord(`${path}[${i}]`, window)
     checkRange(`${path}[${i}].long`, long, 60_000, 28 * DAY)
     checkRange(`${path}[${i}].short`, short, 10_000, long)
     checkRange(`${path}[${i}].factor`, factor, 0.001, 1_000_000)

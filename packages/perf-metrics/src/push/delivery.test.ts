@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { VirtualClock } from '@millrace/testkit'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { exportMetricsResponse as response } from '../bytes/definitions.fixture.ts'
 import { Registry } from '../index.ts'
 import { OtlpExporter, type PartialSuccess } from '../otlp.ts'
@@ -40,6 +40,97 @@ describe('delivery', () => {
     await using exporter = new OtlpExporter(counted(), { url })
     await exporter.export()
     expect(exporter.stats()).toMatchObject({ exports: 1, failures: 0 })
+  })
+
+  it.each(['cut off', 'endless'])(
+    'takes the status for the answer where the body is %s',
+    async kind => {
+      const url = await collector((req, res) => {
+        res.writeHead(200, kind === 'endless' ? {} : { 'content-length': 100 })
+        if (kind === 'cut off') res.write('half', () => req.socket.destroy())
+        else {
+          const more = () => {
+            while (!res.destroyed && res.write(Buffer.alloc(2 ** 16)));
+          }
+          res.on('drain', more)
+          more()
+        }
+      })
+      await using exporter = new OtlpExporter(counted(), { url })
+      await exporter.export()
+      expect(exporter.stats()).toMatchObject({ exports: 1, failures: 0, retries: 0 })
+    },
+  )
+
+  it('comes back no sooner than by itself where the collector asks for less', async () => {
+    const clock = new VirtualClock(0)
+    const url = await collector((_, res) =>
+      res.writeHead(503, { 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' }).end(),
+    )
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.5)
+    onTestFinished(() => random.mockRestore())
+    await using exporter = new OtlpExporter(counted(clock), { url })
+    const exported = expect(exporter.export()).rejects.toMatchObject({ status: 503 })
+    const reached = async (retries: number) => {
+      while (exporter.stats().retries < retries) await new Promise(resolve => setImmediate(resolve))
+    }
+    for (const [i, backoff] of [500, 1000, 2000, 4000].entries()) {
+      await reached(i + 1)
+      const before = exporter.stats().bytes
+      clock.advance(backoff - 1)
+      expect(exporter.stats().bytes).toBe(before)
+      clock.advance(1)
+    }
+    await exported
+  })
+
+  it('bounds what a collector says, and bears listeners that throw', async () => {
+    const message = response.fromObject({
+      partialSuccess: { rejectedDataPoints: 2 ** 53, errorMessage: 'x'.repeat(100_000) },
+    })
+    const url = await collector((_, res, n) => {
+      if (n === 2) res.writeHead(400).end()
+      else res.writeHead(200).end(response.encode(message).finish())
+    })
+    const told: PartialSuccess[] = []
+    await using exporter = new OtlpExporter(counted(), {
+      url,
+      onPartialSuccess: partial => {
+        told.push(partial)
+        throw new Error('of the listener')
+      },
+      onError: () => {
+        throw new Error('of the listener')
+      },
+    })
+    await exporter.export()
+    expect(told).toEqual([{ rejected: 1, message: 'x'.repeat(1000) }])
+    expect(exporter.stats()).toMatchObject({ exports: 1, pointsSent: 0, pointsRejected: 1 })
+    await expect(exporter.export()).rejects.toMatchObject({ status: 400 })
+  })
+
+  it('warns of variables that cannot be used, once and without their values, and goes on', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => {
+      warn.mockRestore()
+      vi.unstubAllEnvs()
+    })
+    vi.stubEnv('OTEL_EXPORTER_OTLP_HEADERS', 'key=%ZZ-secret')
+    vi.stubEnv('OTEL_METRIC_EXPORT_INTERVAL', 'secret')
+    vi.stubEnv('OTEL_METRIC_EXPORT_TIMEOUT', '')
+    vi.stubEnv('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', 'secret')
+    vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', await collector((_, res) => res.end()))
+    for (let i = 0; i < 2; i++) {
+      await using exporter = new OtlpExporter(counted())
+      await exporter.export()
+      expect(exporter.stats()).toMatchObject({ exports: 1 })
+    }
+    expect(warn.mock.calls.map(([text]) => String(text).split(' ')[1])).toEqual([
+      'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT',
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      'OTEL_METRIC_EXPORT_INTERVAL',
+    ])
+    expect(JSON.stringify(warn.mock.calls)).not.toContain('secret')
   })
 
   it('does not wait for a collector that asks for more time than the cap', async () => {
@@ -146,7 +237,7 @@ describe('delivery', () => {
     })
     await using exporter = new OtlpExporter(counted(), { url })
     await exporter.export()
-    expect(agent).toMatch(/^OTel-OTLP-Exporter-JavaScript\/\d+\.\d+\.\d+ /)
+    expect(agent).toMatch(/^Millrace-OTLP-Exporter-JavaScript\/\d+\.\d+\.\d+$/)
   })
 
   it('delivers at the end, also after the registry was closed', async () => {

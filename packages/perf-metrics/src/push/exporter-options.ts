@@ -1,15 +1,22 @@
 import {
   type Clock,
   checkFunction,
+  checkHeaders,
   checkMethods,
+  checkNonNegative,
   checkOneOf,
   checkOptions,
   type OptionNames,
 } from '@millrace/kit'
 import { InvalidOptionError, type MetricsExportError } from '../errors.ts'
 import type { HistogramEncoding, Temporality } from '../otlp/metric-data.ts'
-import { type ResourceAttributes, resourceFromEnvironment } from '../otlp/resource.ts'
+import {
+  checkResource,
+  type ResourceAttributes,
+  resourceFromEnvironment,
+} from '../otlp/resource.ts'
 import type { Registry } from '../registry/registry.ts'
+import { headersFrom, isHttpUrl, numberFrom, urlFrom } from './environment.ts'
 import type { PartialSuccess } from './partial-success.ts'
 
 export interface OtlpExporterOptions {
@@ -47,6 +54,9 @@ export interface OtlpExporterOptions {
   readonly clock?: Clock | undefined
 }
 
+/** ms. */
+const SHORTEST_INTERVAL = 100
+
 const OPTIONS: OptionNames<OtlpExporterOptions> = {
   url: true,
   headers: true,
@@ -70,71 +80,67 @@ export type ResolvedOptions = {
 
 /** @throws InvalidOptionError */
 export function resolveOptions(registry: Registry, options: OtlpExporterOptions): ResolvedOptions {
+  checkMethods('registry', registry, 'a Registry', ['collect'])
   checkOptions('', options, OPTIONS)
   const { env } = process
-  const { clock = registry.timeline, onError = () => {}, onPartialSuccess = warnOnce() } = options
+  const {
+    url = defaultUrl(env),
+    headers = headersFrom(env, 'OTEL_EXPORTER_OTLP_HEADERS') ?? {},
+    interval = numberFrom(env, 'OTEL_METRIC_EXPORT_INTERVAL', SHORTEST_INTERVAL) ?? 60_000,
+    timeout = numberFrom(env, 'OTEL_METRIC_EXPORT_TIMEOUT', 1) ?? 30_000,
+    maxRetryAfter = 30_000,
+    temporality = 'cumulative',
+    histograms = 'exponential',
+    encoding = 'protobuf',
+    compression = 'gzip',
+    resource = {},
+    onError = () => {},
+    onPartialSuccess = warnOnce(),
+    clock = registry.timeline,
+  } = options
   return {
-    url: checkUrl(options.url ?? urlFrom(env)),
-    headers: options.headers ?? headersOf(env.OTEL_EXPORTER_OTLP_HEADERS),
-    interval: duration('interval', options.interval, env.OTEL_METRIC_EXPORT_INTERVAL, 60_000, 100),
-    timeout: duration('timeout', options.timeout, env.OTEL_METRIC_EXPORT_TIMEOUT, 30_000, 1),
-    maxRetryAfter: duration('maxRetryAfter', options.maxRetryAfter, undefined, 30_000, 0),
-    temporality: checkOneOf('temporality', options.temporality ?? 'cumulative', [
-      'cumulative',
-      'delta',
-    ]),
-    histograms: checkOneOf('histograms', options.histograms ?? 'exponential', [
-      'exponential',
-      'explicit',
-    ]),
-    encoding: checkOneOf('encoding', options.encoding ?? 'protobuf', ['protobuf', 'json']),
-    compression: checkOneOf('compression', options.compression ?? 'gzip', ['gzip', 'none']),
-    resource: { ...resourceFromEnvironment(env), ...options.resource },
+    url: checkUrl(url),
+    headers: checkHeaders('headers', headers),
+    interval: checkAtLeast('interval', interval, SHORTEST_INTERVAL),
+    timeout: checkAtLeast('timeout', timeout, 1),
+    maxRetryAfter: checkNonNegative('maxRetryAfter', maxRetryAfter),
+    temporality: checkOneOf('temporality', temporality, ['cumulative', 'delta']),
+    histograms: checkOneOf('histograms', histograms, ['exponential', 'explicit']),
+    encoding: checkOneOf('encoding', encoding, ['protobuf', 'json']),
+    compression: checkOneOf('compression', compression, ['gzip', 'none']),
+    resource: { ...resourceFromEnvironment(env), ...checkResource(resource) },
     onError: checkFunction('onError', onError),
     onPartialSuccess: checkFunction('onPartialSuccess', onPartialSuccess),
     clock: checkMethods('clock', clock, 'a clock', ['now', 'setTimer']),
   }
 }
 
-function urlFrom(env: NodeJS.ProcessEnv): string {
-  const base = env.OTEL_EXPORTER_OTLP_ENDPOINT?.replace(/\/$/, '') ?? 'http://localhost:4318'
-  return env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT ?? `${base}/v1/metrics`
+function defaultUrl(env: NodeJS.ProcessEnv): string {
+  const base = urlFrom(env, 'OTEL_EXPORTER_OTLP_ENDPOINT')?.replace(/\/$/, '')
+  return (
+    urlFrom(env, 'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT') ??
+    `${base ?? 'http://localhost:4318'}/v1/metrics`
+  )
 }
 
 function checkUrl(url: string): string {
-  if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return url
+  if (typeof url === 'string' && isHttpUrl(url)) return url
   throw new InvalidOptionError('url', 'an http or https URL', url)
 }
 
-function headersOf(list: string | undefined): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const pair of (list ?? '').split(',')) {
-    const equals = pair.indexOf('=')
-    if (equals > 0) {
-      headers[pair.slice(0, equals).trim()] = decodeURIComponent(pair.slice(equals + 1).trim())
-    }
-  }
-  return headers
-}
-
-function duration(
-  option: string,
-  given: number | undefined,
-  env: string | undefined,
-  otherwise: number,
-  least: number,
-): number {
-  const value = given ?? (env ? Number(env) : otherwise)
+function checkAtLeast(option: string, value: number, least: number): number {
   if (typeof value === 'number' && value >= least && value < Infinity) return value
   throw new InvalidOptionError(option, `a finite number of at least ${least}`, value)
 }
 
 function warnOnce(): (partial: PartialSuccess) => void {
   let warned = false
-  return ({ rejected, message }) => {
+  return ({ rejected }) => {
     if (warned) return
     warned = true
-    process.emitWarning(`The collector rejected ${rejected} data points: ${message}`, {
+    // The collector's own words go no further than `onPartialSuccess`: they may quote what was sent.
+    const what = rejected > 0 ? `rejected ${rejected} data points` : 'warns'
+    process.emitWarning(`The collector ${what}: see onPartialSuccess of the exporter`, {
       code: 'MILLRACE_METRICS_PARTIAL_SUCCESS',
     })
   }

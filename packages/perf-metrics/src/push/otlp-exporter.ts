@@ -25,8 +25,8 @@ const TRIES = 5
 const FIRST_BACKOFF = 1000
 /** What zlib calls its default. */
 const COMPRESSION_LEVEL = 6
-/** In the form that the OTLP specification asks for. */
-const USER_AGENT = `OTel-OTLP-Exporter-JavaScript/${SDK_VERSION} (@millrace/perf-metrics)`
+/** Names exporter, language and version, as OTLP asks. */
+const USER_AGENT = `Millrace-OTLP-Exporter-JavaScript/${SDK_VERSION}`
 
 export interface OtlpExporterStats {
   /** Exports that arrived. */
@@ -135,7 +135,7 @@ export class OtlpExporter {
         cause instanceof MetricsExportError
           ? cause
           : new MetricsExportError('The metrics could not be delivered', undefined, { cause })
-      this.#options.onError(error)
+      report(this.#options.onError, error)
       throw error
     } finally {
       timer.cancel()
@@ -155,12 +155,14 @@ export class OtlpExporter {
       : encodeOtlpProtobuf(reading.metrics, context, out as ProtoWriter)
     await inSlices(steps, signal, this.#pace)
     if (reading.points === 0) return
-    const partial = await this.#post(await this.#body(out), signal, due)
+    const told = await this.#post(await this.#body(out), signal, due)
     reading.delivered = true
+    const rejected = Math.min(told.rejected, reading.points)
     this.#stats.exports++
-    this.#stats.pointsSent += reading.points - partial.rejected
-    this.#stats.pointsRejected += partial.rejected
-    if (partial.rejected > 0 || partial.message !== '') this.#options.onPartialSuccess(partial)
+    this.#stats.pointsSent += reading.points - rejected
+    this.#stats.pointsRejected += rejected
+    if (rejected === 0 && told.message === '') return
+    report(this.#options.onPartialSuccess, { rejected, message: told.message })
   }
 
   #body(out: ByteWriter): Promise<Uint8Array<ArrayBuffer>> {
@@ -193,8 +195,8 @@ export class OtlpExporter {
       const { error, wanted, retryable } = outcome
       if (!retryable || attempt === TRIES || this.#ended.signal.aborted) throw error
       // Full jitter, so that a fleet does not come back at once.
-      const wait = wanted ?? Math.random() * FIRST_BACKOFF * 2 ** (attempt - 1)
-      if ((wanted ?? 0) > maxRetryAfter || clock.now() + wait >= due) throw error
+      const wait = Math.max(wanted, Math.random() * FIRST_BACKOFF * 2 ** (attempt - 1))
+      if (wanted > maxRetryAfter || clock.now() + wait >= due) throw error
       this.#stats.retries++
       await this.#pause(wait)
     }
@@ -215,9 +217,19 @@ export class OtlpExporter {
   }
 }
 
+/** Tells a listener. What it throws says nothing of the export, whose outcome is counted. */
+function report<T>(listener: (event: T) => void, event: T): void {
+  try {
+    listener(event)
+  } catch {
+    // The listener itself failed: there is no further place to report to.
+  }
+}
+
 type Outcome =
   | { answer: Uint8Array }
-  | { error: unknown; retryable: boolean; wanted?: number | undefined }
+  /** `wanted` is how long the collector asks to wait, in ms. */
+  | { error: unknown; retryable: boolean; wanted: number }
 
 async function attemptPost(url: string, request: PostOptions): Promise<Outcome> {
   try {
@@ -226,10 +238,10 @@ async function attemptPost(url: string, request: PostOptions): Promise<Outcome> 
     return {
       error: new MetricsExportError(`The collector answered ${status} to the metrics`, status),
       retryable: RETRYABLE.has(status),
-      wanted: retryAfter(headers['retry-after'], Date.now()),
+      wanted: retryAfter(headers['retry-after'], Date.now()) ?? 0,
     }
   } catch (error) {
-    return { error, retryable: !request.signal.aborted }
+    return { error, retryable: !request.signal.aborted, wanted: 0 }
   }
 }
 

@@ -1,9 +1,12 @@
 /** What a collector says of an export that it took: `rejected` points were dropped; with 0 the message is a warning. */
 export interface PartialSuccess {
   readonly rejected: number
-  /** As the collector wrote it; may be empty. */
+  /** As the collector wrote it, up to 1,000 characters; may be empty. */
   readonly message: string
 }
+
+/** Characters: it goes to listeners and logs. */
+const LONGEST_MESSAGE = 1000
 
 const FULL: PartialSuccess = { rejected: 0, message: '' }
 
@@ -16,7 +19,10 @@ export function readPartialSuccess(
   encoding: 'protobuf' | 'json',
 ): PartialSuccess {
   const { rejected, message } = encoding === 'json' ? fromJson(answer) : fromProtobuf(answer)
-  return { rejected: Number.isFinite(rejected) ? rejected : 0, message }
+  return {
+    rejected: Number.isFinite(rejected) ? Math.max(0, rejected) : 0,
+    message: message.slice(0, LONGEST_MESSAGE),
+  }
 }
 
 function fromJson(answer: Uint8Array): PartialSuccess {

@@ -10,8 +10,12 @@ export interface PostOptions {
 interface PostAnswer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
+  /** Empty where it was cut off, late or too long: the status is the answer. */
   readonly body: Uint8Array
 }
+
+/** OTLP allows no larger response. */
+const MAX_RESPONSE = 4 * 1024 * 1024
 
 /**
  * A POST through `node:http`, which most services have loaded already and which writes the body as it is; Node's fetch has to be loaded
@@ -29,14 +33,22 @@ export async function post(
       signal,
     }
     const posting = request(url, options, response => {
-      const chunks: Buffer[] = []
+      const chunks: Uint8Array[] = []
+      let size = 0
+      const end = (): void => {
+        const { statusCode = 0, headers, complete } = response
+        const body = complete ? Buffer.concat(chunks) : new Uint8Array()
+        resolve({ status: statusCode, headers, body })
+      }
       response
-        .on('data', chunk => chunks.push(chunk))
-        .on('error', reject)
-        .on('end', () => {
-          const { statusCode = 0, headers } = response
-          resolve({ status: statusCode, headers, body: Buffer.concat(chunks) })
+        .on('data', (chunk: Uint8Array) => {
+          size += chunk.length
+          if (size <= MAX_RESPONSE) chunks.push(chunk)
+          else response.destroy()
         })
+        .on('error', end)
+        .on('end', end)
+        .on('close', end)
     })
     posting.on('error', reject).end(body)
   })

@@ -1,6 +1,7 @@
-/** The value of a `Retry-After` header in ms: seconds or a date. `undefined` where it is neither. */
+/** The value of a `Retry-After` header in ms: seconds, or a date, which begins with a day. `undefined` where it is neither. */
 export function retryAfter(header: string | undefined, date: number): number | undefined {
   if (header === undefined) return undefined
-  const delay = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - date
+  if (/^\d+$/.test(header)) return Number(header) * 1000
+  const delay = /^[A-Z][a-z]{2}/.test(header) ? Date.parse(header) - date : NaN
   return Number.isNaN(delay) ? undefined : Math.max(0, delay)
 }

@@ -1,5 +1,5 @@
-import { checkInteger, checkOneOf, checkOptions } from '@millrace/kit'
-import { DuplicateMetricError } from '../errors.ts'
+import { checkFunction, checkInteger, checkOneOf, checkOptions } from '@millrace/kit'
+import { DuplicateMetricError, InvalidOptionError } from '../errors.ts'
 import type { CounterSeries } from '../instrument/counter.ts'
 import { Family, type SeriesFactory } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
@@ -123,11 +123,15 @@ export class Catalog {
     validateMetricName(name)
     const { labels = [] } = options
     validateLabelNames(name, type, labels)
+    const { help = wordsOf(name), unit = unitOf(name), collect } = options
+    checkLine('help', help)
+    checkLine('unit', unit)
+    if (collect !== undefined) checkFunction('collect', collect)
     const description: FamilyDescription = {
       name,
       type,
-      help: options.help ?? wordsOf(name),
-      unit: options.unit ?? unitOf(name),
+      help,
+      unit,
       labelNames: [...labels],
       maxSeries: checkInteger('maxSeries', options.maxSeries ?? this.#maxSeries, 1, 1_000_000),
       aggregate: checkOneOf('aggregate', options.aggregate ?? 'sum', AGGREGATIONS),
@@ -155,6 +159,10 @@ export class Catalog {
     }
     for (const sample of names) this.#claimed.set(sample, name)
   }
+}
+
+function checkLine(option: string, text: string): void {
+  if (typeof text !== 'string') throw new InvalidOptionError(option, 'a string', text)
 }
 
 function checkSame(existing: FamilyDescription, wanted: FamilyDescription): void {

@@ -8,6 +8,7 @@ import type { Family } from '../instrument/family.ts'
 import { toOtlpJson } from '../otlp/json-encoding.ts'
 import { MetricDataReader, type Reading } from '../otlp/metric-data.ts'
 import { encodeOtlpProtobuf, type OtlpContext } from '../otlp/protobuf-encoding.ts'
+import { checkResource } from '../otlp/resource.ts'
 import type { Timeline } from '../time/timeline.ts'
 import type { OpenMetricsOptions, OtlpOptions } from './registry-options.ts'
 
@@ -77,6 +78,7 @@ export class Exports {
   #read(options: OtlpOptions): { metrics: Reading['metrics']; context: OtlpContext } {
     const { histograms = 'exponential', resource = {} } = checkOptions('', options, OTLP)
     checkOneOf('histograms', histograms, ['exponential', 'explicit'])
+    checkResource(resource)
     const moment = this.#source.timeline.moment()
     const reader = new MetricDataReader('cumulative', histograms)
     const { metrics } = reader.read(this.#source.collect(), moment)

@@ -1,4 +1,5 @@
-import { checkMethods, checkOptions } from '@millrace/kit'
+import { checkList, checkMethods, checkOptions, checkRecord } from '@millrace/kit'
+import { InvalidOptionError } from '../errors.ts'
 import type { Family } from '../instrument/family.ts'
 import type { Series } from '../instrument/series.ts'
 import { validateMetricName } from '../metric/name.ts'
@@ -32,11 +33,17 @@ export class ObservedSources {
 
   add(name: string, source: StatsSource, options: ObserveOptions): Registration {
     checkMethods('source', source, 'an object', ['stats'])
-    checkOptions('observe', options, OBSERVE_OPTIONS)
+    const { labels = {}, counters } = checkOptions('observe', options, OBSERVE_OPTIONS)
+    for (const [label, value] of Object.entries(checkRecord('observe.labels', labels))) {
+      if (typeof value !== 'string') {
+        throw new InvalidOptionError(`observe.labels.${label}`, 'a string', value)
+      }
+    }
+    if (counters !== undefined) checkList('observe.counters', counters, 'a list of fields')
     validateMetricName(name)
-    const observed = { name, source, labels: options.labels ?? {} }
+    const observed = { name, source, labels }
     this.#observed.add(observed)
-    const collecting = this.#collectors.add(() => this.#collect(observed, options.counters))
+    const collecting = this.#collectors.add(() => this.#collect(observed, counters))
     return registration(() => {
       collecting.close()
       this.#observed.delete(observed)

@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkMethods,
   checkOptions,
+  checkRecord,
   type OptionNames,
 } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
@@ -93,7 +94,7 @@ export class Registry {
     checkOptions('', options, OPTIONS)
     const { enabled = true, maxSeries = 2000, retention = Infinity, clock, wallClock } = options
     const { windows = true, openMetrics2 = false, activeSpan, store = new HeapCells() } = options
-    if (!(retention >= 1000)) {
+    if (!(typeof retention === 'number' && retention >= 1000)) {
       throw new InvalidOptionError('retention', 'a number of at least 1,000', retention)
     }
     if (retention < Infinity && options.store !== undefined) {
@@ -102,6 +103,7 @@ export class Registry {
     if (clock !== undefined) checkMethods('clock', clock, 'a clock', ['now', 'setTimer'])
     if (wallClock !== undefined) checkMethods('wallClock', wallClock, 'a time source', ['now'])
     if (activeSpan !== undefined) checkFunction('activeSpan', activeSpan)
+    checkMethods('store', store, 'a store of /workers', ['allocate', 'free'])
     this.enabled = checkBoolean('enabled', enabled)
     this.#windows = checkBoolean('windows', windows)
     this.#exports = new Exports(this, checkBoolean('openMetrics2', openMetrics2))
@@ -315,6 +317,7 @@ export class Registry {
     if (!WINDOWS.includes(milliseconds as (typeof WINDOWS)[number])) {
       throw new InvalidOptionError('milliseconds', `one of ${WINDOWS.join(', ')}`, milliseconds)
     }
+    checkRecord('instrument', instrument, 'a counter, histogram or timing')
     const series = 'histogram' in instrument ? instrument.histogram : instrument
     const stats =
       series instanceof Series && this.#windows

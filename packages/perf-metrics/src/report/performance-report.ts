@@ -1,3 +1,4 @@
+import { checkMethods } from '@millrace/kit'
 import type { Registry } from '../registry/registry.ts'
 import { hitRatio, type Part, partOf } from './parts.ts'
 import { type TimingReport, timedSeries, timingReport } from './timing-report.ts'
@@ -34,6 +35,7 @@ const ENOUGH = 100
  * In one piece: 4 ms per 1,000 timings.
  */
 export function performanceReport(metrics: Registry): PerformanceReport {
+  checkMethods('registry', metrics, 'a Registry', ['collect', 'observed'])
   const { timeline, uptime } = metrics
   const now = timeline.now()
   const families = metrics.collect()

@@ -55,7 +55,11 @@ export function validateBuckets(buckets: readonly number[]): readonly number[] {
     Array.isArray(buckets) &&
     buckets.length <= 250 &&
     buckets.every(
-      (bound, i) => bound > 0 && bound < Infinity && (i === 0 || bound > buckets[i - 1]!),
+      (bound, i) =>
+        typeof bound === 'number' &&
+        bound > 0 &&
+        bound < Infinity &&
+        (i === 0 || bound > buckets[i - 1]!),
     )
   if (!valid) {
     throw new InvalidOptionError(

@@ -1,4 +1,10 @@
-import { COARSEST_SCHEMA, coarsen, quantileError, upperBound } from './exponential.ts'
+import {
+  COARSEST_SCHEMA,
+  coarsen,
+  FINEST_SCHEMA,
+  quantileError,
+  upperBound,
+} from './exponential.ts'
 
 /**
  * An exponential histogram at rest: the common form of what a series holds, what a window or another process
@@ -110,27 +116,35 @@ export function fit(d: Distribution, buckets: number): Distribution {
 
 /** Both distributions' observations together. Exact: merging loses no more than the coarser schema has lost. */
 export function merge(a: Distribution, b: Distribution): Distribution {
-  const schema = Math.min(a.schema, b.schema)
-  const left = coarser(a, schema)
-  const right = coarser(b, schema)
-  const empty = left.counts.length === 0 ? right : right.counts.length === 0 ? left : undefined
-  const low = empty ? empty.low : Math.min(left.low, right.low)
-  const high = empty
-    ? low + empty.counts.length
-    : Math.max(left.low + left.counts.length, right.low + right.counts.length)
-  const counts = new Float64Array(high - low)
-  for (let i = 0; i < left.counts.length; i++) counts[left.low + i - low]! += left.counts[i]!
-  for (let i = 0; i < right.counts.length; i++) counts[right.low + i - low]! += right.counts[i]!
-  return {
-    schema,
-    low,
-    counts,
-    zeros: a.zeros + b.zeros,
-    count: a.count + b.count,
-    sum: a.sum + b.sum,
-    min: smaller(a.min, b.min),
-    max: -smaller(-a.max, -b.max),
+  return mergeAll([a, b])
+}
+
+/** The same of any number of them. O(buckets). */
+export function mergeAll(parts: readonly Distribution[]): Distribution {
+  let schema = FINEST_SCHEMA
+  for (const part of parts) schema = Math.min(schema, part.schema)
+  const sum = emptyDistribution(schema)
+  let low = Infinity
+  let high = -Infinity
+  for (const part of parts) {
+    sum.zeros += part.zeros
+    sum.count += part.count
+    sum.sum += part.sum
+    sum.min = smaller(sum.min, part.min)
+    sum.max = -smaller(-sum.max, -part.max)
+    const size = part.counts.length
+    if (size === 0) continue
+    low = Math.min(low, coarsen(part.low, part.schema - schema))
+    high = Math.max(high, coarsen(part.low + size - 1, part.schema - schema))
   }
+  if (low > high) return sum
+  const counts = new Float64Array(high - low + 1)
+  for (const part of parts) {
+    const { counts: added, low: first } = coarser(part, schema)
+    const from = first - low
+    for (let i = 0; i < added.length; i++) counts[from + i]! += added[i]!
+  }
+  return { ...sum, low, counts }
 }
 
 function smaller(a: number, b: number): number {

@@ -42,7 +42,8 @@ export function createLaneMemory(
 
 /** @throws MetricsSnapshotError unless `createLaneMemory` made the buffer */
 export function lanesOf(buffer: SharedArrayBuffer): Lane[] {
-  const [magic, count, cells, directoryBytes] = new Int32Array(buffer, 0, HEADER)
+  const shared = buffer instanceof SharedArrayBuffer && buffer.byteLength >= HEADER * 4
+  const [magic, count, cells, directoryBytes] = shared ? new Int32Array(buffer, 0, HEADER) : []
   if (magic !== MAGIC) throw new MetricsSnapshotError('The buffer holds no metrics lanes')
   return Array.from({ length: count! }, (_, index) => {
     const start = lanesOffset(count!) + index * laneBytes(cells!, directoryBytes!)

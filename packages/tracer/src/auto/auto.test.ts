@@ -162,6 +162,7 @@ describe.each(Object.entries(clients))('a call by %s', (_, get) => {
     const service = exporter.spans.find(span => span.kind === SpanKind.SERVER)!
     expect(client.status.code).toBe(StatusCode.ERROR)
     expect(client.events[0]?.name).toBe('exception')
+    expect(tracer.stats().lateCalls).toBe(0)
     expect(service).toMatchObject({
       status: { code: StatusCode.ERROR },
       attributes: { 'error.type': 'aborted' },

@@ -1,3 +1,4 @@
+import { requestPath } from '@millrace/kit'
 import { type Attributes, type Span, StatusCode } from '../span/api/span.ts'
 
 /** Methods that may appear in span names; any other is the client's invention and could be a name per request. */
@@ -25,12 +26,6 @@ export function methodAttributes(method: string): Attributes {
     : { 'http.request.method': '_OTHER', 'http.request.method_original': method.slice(0, 64) }
 }
 
-/** A path without its query, which often holds what must not be stored. */
-export function withoutQuery(path: string): string {
-  const query = path.indexOf('?')
-  return query < 0 ? path : path.slice(0, query)
-}
-
 /** Where a request goes: a host without port or brackets, the port also where it is the protocol's own, and the address without query. */
 export function serverAttributes(origin: string | URL, path?: string): Attributes {
   const url = URL.parse(String(origin))
@@ -38,7 +33,7 @@ export function serverAttributes(origin: string | URL, path?: string): Attribute
   return {
     'server.address': url.hostname.replace(/^\[(.*)\]$/, '$1'),
     'server.port': url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
-    'url.full': path === undefined ? undefined : `${url.origin}${withoutQuery(path)}`,
+    'url.full': path === undefined ? undefined : `${url.origin}${requestPath(path)}`,
   }
 }
 

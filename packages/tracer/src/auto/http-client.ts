@@ -37,7 +37,9 @@ export function traceHttpClient(tracer: Tracer, roots: boolean): () => void {
       for (const name of Object.keys(headers)) request.setHeader(name, headers[name]!)
     }
     // After the last byte of the answer; the channel tells of the answer when its headers are there.
-    request.once('close', () => span.end())
+    request.once('close', () => {
+      if (running.delete(request)) span.end()
+    })
   }
   const onResponse = (message: unknown): void => {
     const { request, response } = message as { request: ClientRequest; response: IncomingMessage }
@@ -52,6 +54,7 @@ export function traceHttpClient(tracer: Tracer, roots: boolean): () => void {
   const onError = (message: unknown): void => {
     const { request, error } = message as { request: ClientRequest; error: unknown }
     const span = running.get(request)
+    running.delete(request)
     if (span !== undefined) fail(span, error)
   }
   const subscriptions = [

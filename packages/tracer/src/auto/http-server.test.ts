@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { setImmediate as immediate } from 'node:timers/promises'
 import { setHttpRoute } from '@millrace/kit'
 import express from 'express'
+import express4 from 'express4'
 import { fastify } from 'fastify'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type FinishedSpan, MemoryExporter } from '../export/memory-exporter.ts'
@@ -14,6 +15,8 @@ import { instrument } from './instrument.ts'
 let exporter: MemoryExporter
 let tracer: Tracer
 const closing: (() => void)[] = []
+/** Of the servers that were started, the last one first. */
+const ports: number[] = []
 
 beforeEach(() => {
   exporter = new MemoryExporter()
@@ -37,7 +40,9 @@ async function serve(
     server.closeAllConnections()
     server.close()
   })
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { port } = server.address() as AddressInfo
+  const origin = `http://127.0.0.1:${port}`
+  ports.unshift(port)
   return async (...paths) => {
     for (const path of paths) await (await fetch(`${origin}${path}`)).text()
     for (let i = 0; i < 5; i++) await immediate()
@@ -48,8 +53,13 @@ async function serve(
 
 const routeOf = ({ name, attributes }: FinishedSpan) => [name, attributes['http.route']]
 
-describe('the route of a request', () => {
-  test('is what Express has matched, behind its mounts', async () => {
+const versions: readonly (readonly [string, typeof express])[] = [
+  ['4', express4],
+  ['5', express],
+]
+
+describe.each(versions)('the route of a request of Express %s', (_, express) => {
+  test('is what it has matched, behind its mounts', async () => {
     const app = express()
     const orders = express.Router()
     orders.get('/', (_, response) => void response.send('all'))
@@ -57,6 +67,7 @@ describe('the route of a request', () => {
     app.use('/orders', orders)
     app.get('/users/:id', (_, response) => void response.send('user'))
     app.get(/^\/files\/.*/, (_, response) => void response.send('file'))
+    app.get(['/either/:a', /^\/or/], (_, response) => void response.send('one of them'))
     const request = await serve(app as RequestListener)
     const spans = await request(
       '/users/1?x=2',
@@ -64,6 +75,8 @@ describe('the route of a request', () => {
       '/orders/3',
       '/orders',
       '/files/a/b',
+      '/either/1',
+      '/or',
       '/x',
     )
     expect(spans.map(routeOf)).toEqual([
@@ -71,7 +84,9 @@ describe('the route of a request', () => {
       ['GET /users/:id', '/users/:id'],
       ['GET /orders/:id', '/orders/:id'],
       ['GET /orders', '/orders'],
-      ['GET', undefined],
+      ['GET /^\\/files\\/.*/', '/^\\/files\\/.*/'],
+      ['GET /either/:a,/^\\/or/', '/either/:a,/^\\/or/'],
+      ['GET /either/:a,/^\\/or/', '/either/:a,/^\\/or/'],
       ['GET', undefined],
     ])
     expect(spans[0]?.attributes['url.path']).toBe('/users/1')
@@ -95,6 +110,7 @@ describe('the route of a request', () => {
     app.use(['/a/:x', '/b/:x'], shop)
     app.use('/:tenant/reports', reports)
     app.use(/^\/v\d+/, shop)
+    app.use('/a.b/c', shop)
     const request = await serve(app as RequestListener)
     const spans = await request(
       '/tenants/7/items/8',
@@ -104,6 +120,8 @@ describe('the route of a request', () => {
       '/acme/reports/daily/monday',
       '/acme/reports/by/me/1',
       '/v3/about',
+      '/A.b/c/about',
+      '/%3Aescaped/reports/daily/1',
     )
     expect(spans.map(span => routeOf(span)[1])).toEqual([
       '/tenants/:tenant/items/:item',
@@ -114,9 +132,13 @@ describe('the route of a request', () => {
       '/:tenant/reports/by/:name/:item',
       // A regular expression names nothing: its path may hold anything.
       undefined,
+      expect.stringMatching(/^\/a\.b\/c\/about$/i),
+      '/:tenant/reports/daily/:day',
     ])
   })
+})
 
+describe('the route of a request', () => {
   test('is what Fastify has matched', async () => {
     const app = fastify()
     app.get('/users/:id', async () => 'user')
@@ -134,6 +156,12 @@ describe('the route of a request', () => {
       ['GET', undefined],
     ])
     expect(spans[2]?.attributes['http.response.status_code']).toBe(500)
+  })
+
+  test('may be told of what is no request', () => {
+    for (const none of [undefined, null, 5, Object.freeze({})]) {
+      expect(() => setHttpRoute(none as never, '/x')).not.toThrow()
+    }
   })
 
   test('is what the program says, for other servers', async () => {
@@ -172,6 +200,21 @@ describe('the route of a request', () => {
     expect(spans.at(-2)?.name).toBe('GET /users/0')
     expect(spans.at(-1)?.name).toBe('GET')
   })
+})
+
+test('an absolute target shows neither credentials nor query, and is ignored by its path', async () => {
+  await serve((_, response) => void response.end(), { ignore: ['/health'] })
+  const [port] = ports
+  for (const path of ['/a', '/health']) {
+    const socket = connect(port!, '127.0.0.1')
+    socket.resume()
+    socket.write(`GET http://user:secret@x${path}?key=secret HTTP/1.1\r\nhost: x\r\n`)
+    socket.write('connection: close\r\n\r\n')
+    await once(socket, 'close')
+  }
+  await tracer.flush()
+  expect(exporter.spans.map(({ attributes }) => attributes['url.path'])).toEqual(['/a'])
+  expect(JSON.stringify(exporter.spans)).not.toContain('secret')
 })
 
 test('requests that are ignored make no spans, nor does what they start', async () => {

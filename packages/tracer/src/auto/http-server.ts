@@ -8,19 +8,14 @@ import {
   type OptionNames,
   pathFilter,
   type RouteFinder,
+  requestPath,
 } from '@millrace/kit'
 import { ActiveContext, activeContext, enter } from '../context/active-context.ts'
 import type { Headers } from '../propagation/remote-parent.ts'
 import { SpanKind } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import type { Tracer } from '../tracer/tracer.ts'
-import {
-  markAborted,
-  methodAttributes,
-  methodName,
-  setHttpStatus,
-  withoutQuery,
-} from './http-attributes.ts'
+import { markAborted, methodAttributes, methodName, setHttpStatus } from './http-attributes.ts'
 
 export interface HttpServerOptions {
   /**
@@ -68,7 +63,7 @@ export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () 
       kind: SpanKind.SERVER,
       attributes: {
         ...methodAttributes(method),
-        'url.path': withoutQuery(request.url ?? '/'),
+        'url.path': requestPath(request.url ?? '/'),
         'url.scheme': 'encrypted' in request.socket ? 'https' : 'http',
         'network.protocol.version': request.httpVersion,
       },

@@ -1,4 +1,10 @@
-import { checkBoolean, checkOneOf, checkOptions, type OptionNames } from '@millrace/kit'
+import {
+  checkBoolean,
+  checkMethods,
+  checkOneOf,
+  checkOptions,
+  type OptionNames,
+} from '@millrace/kit'
 import type { Tracer } from '../tracer/tracer.ts'
 import { traceHttpClient } from './http-client.ts'
 import { checkHttpServer, type HttpServerOptions, traceHttpServer } from './http-server.ts'
@@ -53,6 +59,7 @@ export interface Instrumentation extends Disposable {
  * @throws InvalidOptionError for an option that is unknown or cannot work
  */
 export function instrument(tracer: Tracer, options: InstrumentOptions = {}): Instrumentation {
+  checkMethods('tracer', tracer, 'a Tracer', ['startUnder'])
   const { httpServer, outgoing = 'detailed', ...switches } = checkOptions('', options, NAMES)
   for (const [name, value] of Object.entries(switches)) {
     if (value !== undefined) checkBoolean(name, value)

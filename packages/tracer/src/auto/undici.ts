@@ -50,9 +50,11 @@ export function traceUndici(tracer: Tracer, roots: boolean, calls: OutgoingCalls
   }
   const onTrailers = ({ request }: UndiciMessage): void => {
     running.get(request)?.end()
+    running.delete(request)
   }
   const onError = ({ request, error }: UndiciMessage): void => {
     const span = running.get(request)
+    running.delete(request)
     if (span !== undefined) fail(span, error)
   }
   const subscriptions = [

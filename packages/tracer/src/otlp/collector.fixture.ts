@@ -19,8 +19,8 @@ export interface Answer {
   status: number
   headers?: Record<string, string>
   body?: Uint8Array
-  /** Cuts the connection instead of answering, or in the middle of the answer. */
-  cut?: 'at once' | 'in the body'
+  /** Cuts the connection instead of answering, or in the middle of the answer, or sends more than anyone wants. */
+  cut?: 'at once' | 'in the body' | 'never'
 }
 
 /** A collector over real HTTP that decodes what it receives and answers as it is told. */
@@ -47,22 +47,26 @@ export class Collector {
         cut,
       } = await this.answer(++this.requests)
       this.concurrent--
-      if (cut === 'at once') {
-        incoming.socket.destroy()
-      } else if (cut === 'in the body') {
+      if (cut !== 'at once' && status >= 200 && status < 300) {
+        const json = incoming.headers['content-type'] === 'application/json'
+        this.accepted.push({
+          headers: incoming.headers,
+          body,
+          spans: json ? spansOf(decodeJsonRequest(body)) : decodedSpans(body),
+        })
+      }
+      if (cut === 'at once') incoming.socket.destroy()
+      else if (cut === 'in the body') {
         response.writeHead(status, { 'content-length': 100 })
         response.write('half', () => incoming.socket.destroy())
-      } else {
-        if (status >= 200 && status < 300) {
-          const json = incoming.headers['content-type'] === 'application/json'
-          this.accepted.push({
-            headers: incoming.headers,
-            body,
-            spans: json ? spansOf(decodeJsonRequest(body)) : decodedSpans(body),
-          })
+      } else if (cut === 'never') {
+        response.writeHead(status, headers)
+        const more = (): void => {
+          while (!response.destroyed && response.write(Buffer.alloc(2 ** 16)));
         }
-        response.writeHead(status, headers).end(reply)
-      }
+        response.on('drain', more)
+        more()
+      } else response.writeHead(status, headers).end(reply)
       for (const { count, resolve } of this.#waiting) if (this.requests >= count) resolve()
     })
   }

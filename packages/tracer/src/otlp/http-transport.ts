@@ -61,7 +61,7 @@ export class HttpTransport {
       () =>
         new Promise<Answer>((resolve, reject) => {
           const request = http.request(options, response => {
-            readAnswer(request, response).then(resolve, reject)
+            void readAnswer(request, response).then(resolve)
           })
           limit(request, timeout)
           request.on('error', reject)
@@ -92,32 +92,38 @@ export function byteLength(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, part) => sum + part.length, 0)
 }
 
-/** By events, as walking a response asynchronously takes twice as long. */
+/**
+ * The status is the answer: where the body that follows is cut off, late or too long, it is taken as empty. By events, as walking a
+ * response asynchronously takes twice as long.
+ */
 function readAnswer(request: ClientRequest, response: IncomingMessage): Promise<Answer> {
-  return new Promise((resolve, reject) => {
+  return new Promise(resolve => {
     const parts: Uint8Array[] = []
     let size = 0
-    response.on('data', (part: Uint8Array) => {
-      size += part.length
-      if (size <= MAX_RESPONSE) parts.push(part)
-    })
-    response.on('error', reject)
-    response.on('end', () => {
+    const end = (): void => {
       resolve({
         status: response.statusCode ?? 0,
-        body: Buffer.concat(parts),
+        body: response.complete ? Buffer.concat(parts) : new Uint8Array(),
         retryAfter: parseRetryAfter(response.headers['retry-after']),
         sent: request.writableFinished,
       })
+    }
+    response.on('data', (part: Uint8Array) => {
+      size += part.length
+      if (size <= MAX_RESPONSE) parts.push(part)
+      else response.destroy()
     })
+    response.on('error', end)
+    response.on('end', end)
+    response.on('close', end)
   })
 }
 
-/** `Retry-After` as milliseconds from now: whole seconds, or an HTTP date. */
+/** `Retry-After` as milliseconds from now: whole seconds, or an HTTP date, which begins with a day. */
 export function parseRetryAfter(header: string | undefined): number | undefined {
   if (header === undefined) return undefined
   if (/^\d+$/.test(header.trim())) return Number(header) * 1_000
-  const date = Date.parse(header)
+  const date = /^[A-Z][a-z]{2}/.test(header) ? Date.parse(header) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
 

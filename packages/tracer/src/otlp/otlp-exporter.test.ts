@@ -101,7 +101,7 @@ test('retries passing failures with growing waits, others not at all', async () 
   const answers: Answer[] = [
     { status: 503 },
     { status: 200, cut: 'at once' },
-    { status: 200, cut: 'in the body' },
+    { status: 503, cut: 'in the body' },
     { status: 429, headers: { 'retry-after': '7' } },
     { status: 200 },
   ]
@@ -209,6 +209,47 @@ test.each([200, 201, 202, 204, 299])(
   },
 )
 
+test.each(['in the body', 'never'] as const)(
+  'takes the status for the answer where the body is cut off %s',
+  async cut => {
+    await using collector = await Collector.start()
+    collector.answer = () => ({ status: 200, cut })
+    const { tracer, errors, spans } = setup({ url: collector.url })
+    spans(3)
+    await tracer.flush()
+    expect(errors).toEqual([])
+    expect(collector.names).toEqual(['s0', 's1', 's2'])
+    expect(tracer.stats()).toMatchObject({ exported: 3, dropped: 0, queued: 0 })
+  },
+)
+
+test.each(['0', 'Wed, 21 Oct 2015 07:28:00 GMT'])(
+  'comes back no sooner than by itself where the collector asks for less (Retry-After: %s)',
+  async wait => {
+    await using collector = await Collector.start()
+    collector.answer = () => ({ status: 503, headers: { 'retry-after': wait } })
+    const { tracer, clock, spans } = setup({ url: collector.url, retry: { timeout: 20_000 } })
+    spans(1)
+    await settle(clock, tracer.flush())
+    // 100 ms, doubled up to 5 s.
+    expect(collector.requests).toBeLessThan(12)
+    expect(tracer.stats()).toMatchObject({ exported: 0, dropped: 1 })
+  },
+)
+
+test('bounds what a collector says', async () => {
+  await using collector = await Collector.start()
+  collector.answer = () => ({
+    status: 200,
+    body: encodePartialSuccess(2 ** 53, 'x'.repeat(100_000)),
+  })
+  const { tracer, errors, spans } = setup({ url: collector.url })
+  spans(2)
+  await tracer.flush()
+  expect(tracer.stats()).toMatchObject({ exported: 0, dropped: 2 })
+  expect(errors[0]?.message.length).toBeLessThan(1_100)
+})
+
 test.each(['http/protobuf', 'http/json'] as const)(
   'reports a warning of the collector, with nothing lost (%s)',
   async protocol => {
@@ -303,7 +344,8 @@ test('Retry-After is seconds or a date', () => {
   expect(parseRetryAfter('3')).toBe(3_000)
   expect(parseRetryAfter(new Date(Date.now() + 5_000).toUTCString())).toBeGreaterThan(3_000)
   expect(parseRetryAfter('Wed, 21 Oct 2015 07:28:00 GMT')).toBe(0)
-  expect(parseRetryAfter('soon')).toBeUndefined()
+  for (const none of ['soon', '2099-01-01', '-1', '1e9'])
+    expect(parseRetryAfter(none)).toBeUndefined()
 })
 
 test.each([
@@ -315,13 +357,15 @@ test.each([
   [{ maxQueueBytes: 0 }, 'Expected `maxQueueBytes` to be a finite number above 0, got 0'],
   [
     { maxRequestBytes: 2 ** 27 },
-    'Expected `maxRequestBytes` to be a number above 0, at most 67108864, got a positive integer of 9 digits',
+    'Expected `maxRequestBytes` to be a number from 1 to 67108864, got a positive integer of 9 digits',
   ],
   [
     { retry: { timout: 1 } as never },
     '`retry.timout` to be absent, as there is no such option (did you mean `timeout`?)',
   ],
-  [{ headers: { authorization: 5 as never } }, 'Expected `headers` to be texts'],
+  [{ headers: { authorization: 5 as never } }, 'Expected `headers` to be'],
+  [{ headers: { 'a b': 'x' } }, 'Expected `headers` to be'],
+  [{ headers: { a: 'x\r\nb: y' } }, 'Expected `headers` to be'],
 ])('refuses %o', (options, message) => {
   expect(() => new OtlpExporter(options)).toThrow(message)
 })

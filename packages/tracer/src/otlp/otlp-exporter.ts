@@ -14,7 +14,7 @@ import { ProtobufEncoder } from './protobuf/protobuf-encoder.ts'
 const CHUNK = 128 * 1024
 /** Just below what proxies such as nginx accept unasked; fewer, larger requests cost less. Benchmark case: "10 attributes, exported". */
 const MAX_REQUEST_BYTES = 960 * 1024
-/** Wait between attempts during a flush, in milliseconds. */
+/** First wait between attempts during a flush, in milliseconds; doubled as the others are. */
 const FLUSH_RETRY = 100
 /** The statuses that OTLP/HTTP calls retryable. */
 const RETRYABLE = new Set([429, 502, 503, 504])
@@ -155,8 +155,8 @@ export class OtlpExporter implements Exporter {
     const spans = chunks.reduce((sum, chunk) => sum + chunk.spans, 0)
     this.#inFlight = { spans, bytes: byteLength(body) }
     const deadline = this.#clock.now() + this.#retry.timeout
-    let delay = this.#retry.initialDelay
-    for (;;) {
+    const { initialDelay, maxDelay, maxRetryAfter } = this.#retry
+    for (let attempt = 0; ; attempt++) {
       const outcome = await this.#attempt(body, deadline - this.#clock.now())
       if (isSuccess(outcome)) {
         this.#accepted(outcome.answer, spans)
@@ -164,19 +164,20 @@ export class OtlpExporter implements Exporter {
         if (outcome.answer.sent) for (const { bytes } of chunks) this.#encoder.giveBack?.(bytes)
         return
       }
-      const asked = outcome.answer?.retryAfter
-      const wait = asked ?? delay * (0.8 + 0.4 * Math.random())
+      const asked = outcome.answer?.retryAfter ?? 0
+      const delay = Math.min(initialDelay * 2 ** attempt, maxDelay)
+      const backoff = delay * (0.8 + 0.4 * Math.random())
       if (
         this.#closed ||
         !outcome.retryable ||
-        (asked !== undefined && asked > this.#retry.maxRetryAfter) ||
-        this.#clock.now() + wait >= deadline
+        asked > maxRetryAfter ||
+        this.#clock.now() + Math.max(asked, backoff) >= deadline
       ) {
         this.#giveUp(outcome, spans)
         return
       }
-      await this.#backOff(wait, asked !== undefined)
-      delay = Math.min(delay * 2, this.#retry.maxDelay)
+      const shortened = Math.min(backoff, FLUSH_RETRY * 2 ** attempt)
+      await this.#backOff(Math.max(asked, this.#flushing > 0 ? shortened : backoff), asked > 0)
     }
   }
 
@@ -222,9 +223,8 @@ export class OtlpExporter implements Exporter {
     }
   }
 
-  /** Waits; during a flush only briefly, unless the collector asked for the wait. */
+  /** Waits; a flush that begins meanwhile ends it, unless the collector asked for the wait. */
   #backOff(delay: number, asked: boolean): Promise<void> {
-    if (this.#flushing > 0 && !asked) delay = Math.min(delay, FLUSH_RETRY)
     return new Promise(resolve => {
       const end = (): void => {
         this.#endBackoff = null

@@ -1,11 +1,13 @@
 import {
   type Clock,
   checkFunction,
+  checkHeaders,
   checkMethods,
   checkOneOf,
   checkOptions,
   checkPositive,
   checkPositiveOrInfinity,
+  checkRange,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -82,11 +84,11 @@ const MAX_REQUEST = 64 * 1024 * 1024
 export function checkOtlp(options: OtlpExporterOptions): URL {
   checkOptions('', options, NAMES)
   const { url = 'http://localhost:4318/v1/traces', headers, retry = {}, maxRequestBytes } = options
-  const parsed = URL.parse(url)
+  const parsed = typeof url === 'string' ? URL.parse(url) : null
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
     throw new InvalidOptionError('url', 'an http or https URL', url)
   }
-  if (headers !== undefined) checkHeaders(headers)
+  if (headers !== undefined) checkHeaders('headers', headers)
   if (options.protocol !== undefined) {
     checkOneOf('protocol', options.protocol, ['http/protobuf', 'http/json'])
   }
@@ -101,10 +103,7 @@ export function checkOtlp(options: OtlpExporterOptions): URL {
   if (options.maxQueueSpans !== undefined) {
     checkPositiveOrInfinity('maxQueueSpans', options.maxQueueSpans)
   }
-  if (maxRequestBytes !== undefined && !(maxRequestBytes > 0 && maxRequestBytes <= MAX_REQUEST)) {
-    const expected = `a number above 0, at most ${MAX_REQUEST}`
-    throw new InvalidOptionError('maxRequestBytes', expected, maxRequestBytes)
-  }
+  if (maxRequestBytes !== undefined) checkRange('maxRequestBytes', maxRequestBytes, 1, MAX_REQUEST)
   checkOptions('retry', retry, RETRY_NAMES)
   for (const name of ['initialDelay', 'maxDelay', 'maxRetryAfter', 'timeout'] as const) {
     if (retry[name] !== undefined) checkPositive(`retry.${name}`, retry[name])
@@ -114,13 +113,4 @@ export function checkOtlp(options: OtlpExporterOptions): URL {
     checkMethods('clock', options.clock, 'a clock', ['now', 'setTimer'])
   }
   return parsed
-}
-
-function checkHeaders(headers: Readonly<Record<string, string>>): void {
-  if (typeof headers !== 'object' || headers === null) {
-    throw new InvalidOptionError('headers', 'an object of texts', headers)
-  }
-  for (const value of Object.values(headers)) {
-    if (typeof value !== 'string') throw new InvalidOptionError('headers', 'texts', value)
-  }
 }

@@ -44,6 +44,8 @@ export class Propagation {
   }
 
   inject(headers: Record<string, unknown>, span?: Span): void {
+    // As OpenTelemetry's propagators do without a carrier.
+    if (headers === undefined || headers === null) return
     const { span: active, baggage } = activeContext()
     const sender = span === undefined ? active : asTracerSpan(span)
     if (this.traceContext && sender !== null) {

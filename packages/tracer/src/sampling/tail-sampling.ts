@@ -38,7 +38,7 @@ const NAMES: OptionNames<TailSamplingOptions> = {
 /** @throws InvalidOptionError */
 export function checkTail(options: TailSamplingOptions): void {
   const { quantile, slowerThan, failed, maxSpans, maxAge } = checkOptions('tail', options, NAMES)
-  if (quantile !== undefined && !(quantile > 0 && quantile <= 1)) {
+  if (quantile !== undefined && !(typeof quantile === 'number' && quantile > 0 && quantile <= 1)) {
     throw new InvalidOptionError('tail.quantile', 'a number above 0, at most 1', quantile)
   }
   if (slowerThan !== undefined) checkPositiveOrInfinity('tail.slowerThan', slowerThan)

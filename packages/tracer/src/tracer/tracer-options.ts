@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkPositive,
   checkRange,
+  checkRecord,
   checkText,
   InvalidOptionError,
   type OptionNames,
@@ -115,14 +116,23 @@ export function checkTracerOptions(options: TracerOptions): void {
   if (optimized !== undefined && typeof optimized !== 'boolean') {
     checkRange('optimized', optimized, 0, 100)
   }
-  if (budget !== undefined && !(budget > 0 && budget <= 1)) {
+  if (budget !== undefined && !(typeof budget === 'number' && budget > 0 && budget <= 1)) {
     throw new InvalidOptionError('budget', 'a number above 0, at most 1', budget)
+  }
+  if (options.resource !== undefined) {
+    checkRecord('resource', options.resource, 'an object of attributes')
   }
   if (options.limits !== undefined) checkLimits(options.limits)
   if (options.tail !== undefined) checkTail(options.tail)
   if (scope !== undefined) {
     checkOptions('scope', scope, SCOPE_NAMES)
     checkText('scope.name', scope.name)
+    for (const name of ['version', 'schemaUrl'] as const) {
+      if (scope[name] !== undefined) checkText(`scope.${name}`, scope[name])
+    }
+    if (scope.attributes !== undefined) {
+      checkRecord('scope.attributes', scope.attributes, 'an object of attributes')
+    }
   }
   if (propagators !== undefined) {
     for (const name of checkList('propagators', propagators)) {

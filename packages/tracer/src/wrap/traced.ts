@@ -3,6 +3,7 @@ import {
   checkFunction,
   checkInteger,
   checkOptions,
+  checkRecord,
   checkText,
   imitate,
   type OptionNames,
@@ -43,9 +44,14 @@ const NAMES: OptionNames<TracedOptions> = {
 
 /** @throws InvalidOptionError */
 export function checkTraced<F extends AnyFunction>(options: TracedOptions<F>): void {
-  const { name, kind, sync, before } = checkOptions<TracedOptions<F>>('', options, NAMES)
+  const { name, kind, attributes, sync, before } = checkOptions<TracedOptions<F>>(
+    '',
+    options,
+    NAMES,
+  )
   if (name !== undefined) checkText('name', name)
   if (kind !== undefined) checkInteger('kind', kind, SpanKind.INTERNAL, SpanKind.CONSUMER)
+  if (attributes !== undefined) checkRecord('attributes', attributes, 'an object of attributes')
   if (sync !== undefined) checkBoolean('sync', sync)
   if (before !== undefined) checkFunction('before', before)
 }

@@ -27,10 +27,14 @@ export interface PartialSuccess {
   readonly message: string
 }
 
+/** Characters of a collector's message: it goes to listeners and logs. */
+const LONGEST_MESSAGE = 1000
+
 /** A partial success, or undefined where the response says that all is well. */
 export function partialSuccess(rejectedSpans: number, message: string): PartialSuccess | undefined {
   const rejected = Math.max(0, rejectedSpans || 0)
-  return rejected > 0 || message !== '' ? { rejectedSpans: rejected, message } : undefined
+  if (rejected === 0 && message === '') return undefined
+  return { rejectedSpans: rejected, message: message.slice(0, LONGEST_MESSAGE) }
 }
 
 /** Flags of OTLP spans and links: bits 8 and 9 tell whether the parent is known to be local or remote. */
