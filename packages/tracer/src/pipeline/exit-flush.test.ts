@@ -26,14 +26,17 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
   },
 )
 
-test('a program with a handler of its own decides how it ends', async () => {
-  await using collector = await Collector.start()
-  const child = start(collector.url, 'own-handler')
-  await once(child.stdout!, 'data')
-  child.kill('SIGTERM')
-  expect((await once(child, 'exit'))[0]).toBe(7)
-  expect(collector.names).toHaveLength(250)
-})
+test.each(['own-handler', 'own-handler-once'])(
+  'a program with a handler of its own decides how it ends: %s',
+  async how => {
+    await using collector = await Collector.start()
+    const child = start(collector.url, how)
+    await once(child.stdout!, 'data')
+    child.kill('SIGTERM')
+    expect((await once(child, 'exit'))[0]).toBe(7)
+    expect(collector.names).toHaveLength(250)
+  },
+)
 
 test('an empty event loop flushes and keeps the exit code', async () => {
   await using collector = await Collector.start()

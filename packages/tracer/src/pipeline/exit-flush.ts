@@ -56,7 +56,8 @@ function listen(event: string): Set<ExitFlush> {
     const flushes = new Set<ExitFlush>()
     entry = { flushes, listener: listenerFor(event, flushes) }
     listeners.set(event, entry)
-    process.on(event, entry.listener)
+    // First in line, so that it still sees the listeners that go as they are called: those of `process.once()`.
+    process.prependListener(event as NodeJS.Signals, entry.listener)
   }
   return entry.flushes
 }
@@ -67,15 +68,25 @@ function listenerFor(event: string, flushes: Set<ExitFlush>): () => void {
       for (const flush of flushes) flush.flushSync()
     }
   }
-  let done = false
+  if (event === 'beforeExit') {
+    let done = false
+    return async () => {
+      // The flush itself wakes the loop, and Node emits `beforeExit` again when it is empty once more.
+      if (done) return
+      done = true
+      await flushAll(flushes)
+    }
+  }
   const listener = async (): Promise<void> => {
-    // The flush itself wakes the loop, and Node emits `beforeExit` again when it is empty once more.
-    if (done && event === 'beforeExit') return
-    done = true
-    await Promise.all(Array.from(flushes, flush => flush.flush()))
-    if (event === 'beforeExit') return
+    const programListens = process.listenerCount(event) > 1
+    await flushAll(flushes)
+    if (programListens) return
     process.off(event, listener)
-    if (process.listenerCount(event) === 0) process.kill(process.pid, event)
+    process.kill(process.pid, event)
   }
   return listener
+}
+
+async function flushAll(flushes: ReadonlySet<ExitFlush>): Promise<void> {
+  await Promise.all(Array.from(flushes, flush => flush.flush()))
 }

@@ -18,6 +18,12 @@ switch (how) {
     })
     process.stdout.write('ready')
     break
+  case 'own-handler-once':
+    setInterval(() => {}, 1_000)
+    // A graceful end takes longer than a flush does: the requests under way go on.
+    process.once('SIGTERM', () => setTimeout(() => process.exit(7), 1_000))
+    process.stdout.write('ready')
+    break
   case 'exit-in-beforeExit':
     process.exitCode = 3
     break
