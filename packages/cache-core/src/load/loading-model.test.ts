@@ -216,6 +216,6 @@ it('agrees with a sequential specification on values, answers and calls of the l
       await nextTurn()
       expect(cache.stats().loading).toBe(0)
     }),
-    { numRuns: runs(1_000) },
+    { numRuns: runs(400) },
   )
 })

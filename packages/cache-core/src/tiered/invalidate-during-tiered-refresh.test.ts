@@ -10,8 +10,8 @@ import type { TieredCacheOptions } from './tiered-options.ts'
 
 /*
  * The race table of `load/invalidate-during-refresh.test.ts`, in two tiers: the copy that is due for a refresh is in both or in
- * the second alone, and the writer is in the process of the readers or in another one. A sixth of its 1,056 cells are tried, all from
- * MILLRACE_TEST_SCALE=6.
+ * the second alone, and the writer is in the process of the readers or in another one. A twelfth of its 1,056 cells are tried, all
+ * from MILLRACE_TEST_SCALE=12.
  */
 
 type Numbers = TieredCache<number>
@@ -71,7 +71,7 @@ const cells = Object.keys(changeVerbs).flatMap(verb => writers.map(writer => ({ 
 describe.each(Object.entries(refreshes))('%s', (_, { options, age, wait, conditional, down }) => {
   describe.each(places)('of a copy in %s', place => {
     describe.each(Object.entries(reads))('by %s', (_, read) => {
-      it.each(sampled(cells, 1 / 6))(
+      it.each(sampled(cells, 1 / 12))(
         'is never overtaken by $verb in $writer',
         async ({ verb, writer }) => {
           // A load that failed has no result to name its tags, which this process learns from no copy of its own.

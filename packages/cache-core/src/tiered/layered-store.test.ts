@@ -13,7 +13,7 @@ import { TieredCache } from './tiered-cache.ts'
 
 storeContract('LayeredStore', {
   runner: { describe, test },
-  modelRuns: runs(60),
+  modelRuns: runs(30),
   open: async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-layers-'))
     const clock = new VirtualClock(1_000_000)

@@ -1,6 +1,8 @@
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
 import { FsStore } from './fs-store.ts'
+import { repeatLastRecord } from './long-journal.fixture.ts'
 
 /**
  * A process that dies while it rotates the journal: when it puts the new file into its place (`linkSync`) or removes the old one
@@ -28,7 +30,8 @@ await store.set('tagged', 'value', { tags: ['gone'] })
 await store.set('stale', 'value', { tags: ['stale'] })
 await store.deleteTag('gone')
 await store.expireTag('stale')
-for (let i = 0; i < 44_000; i++) await store.deleteTag('often')
+await store.deleteTag('often')
+await repeatLastRecord(join(folder, 'v2', 'journal-1'))
 store.sweep()
 await store.set('later', 'value', { tags: ['later'] })
 await store.deleteTag('later')
