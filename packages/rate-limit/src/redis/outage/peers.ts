@@ -42,12 +42,17 @@ export class Peers {
   readonly #guard: StoreGuard
   readonly #clock: Clock
   readonly #expected: number
-  /** Counts of the last time, the latest last; none is dropped while none is heard. */
+  /**
+   * Counts of the last time, the latest last; none is dropped while none is heard, nor before three seconds in which every word was:
+   * where a connection keeps breaking, those of others do too, and who is not counted has its share all the same.
+   */
   readonly #heard: { readonly at: number; readonly count: number }[] = []
   /** When it was called first, and last. */
   #since: number | undefined = undefined
   #calledAt = 0
   #counting = false
+  /** Whether the last word found no answer. */
+  #missed = false
   #heartbeat: Timer | undefined = undefined
   #closed = false
 
@@ -97,6 +102,7 @@ export class Peers {
       note(await this.#guard.run(countScript, [this.key], [this.#identity, MEMORY * 1_000], note))
     } catch {
       // Not counted this time; calls meet the same outage and deal with it.
+      this.#missed = true
     }
     const now = this.#clock.now()
     if (this.#closed || now - this.#calledAt >= IDLE) {
@@ -115,6 +121,8 @@ export class Peers {
     const heard = this.#heard
     // Those that start together hear of each other one by one.
     if (heard.length === 0) heard.push({ at: now, count: this.#expected })
+    else if (this.#missed) heard.splice(0, Infinity, { at: now, count: this.most })
+    this.#missed = false
     while (heard.length > 0 && heard[0]!.at <= now - MEMORY) heard.shift()
     heard.push({ at: now, count })
   }

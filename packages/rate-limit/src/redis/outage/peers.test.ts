@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { VirtualClock } from '@millrace/testkit'
+import { describeRedis } from '@millrace/testkit/vitest'
+import { expect, test } from 'vitest'
+import { StoreGuard } from '../client/store-guard.ts'
+import { connections } from '../testing/connections.fixture.ts'
+import { during } from '../testing/virtual-time.fixture.ts'
+import { Peers } from './peers.ts'
+
+/** So long is counted after a word, in ms. */
+const MEMORY = 3_000
+
+describeRedis('processes that share a limit', redis => {
+  const connect = connections()
+
+  test('no fewer are counted before three seconds in which every word was heard', async () => {
+    const key = randomUUID()
+    const client = await connect(redis.server.port)
+    const clock = new VirtualClock()
+    const breaker = { failures: Infinity, cooldown: 1 }
+    const guard = new StoreGuard(client, 'test', clock, { timeout: 60_000, breaker })
+    const peers = new Peers(key, guard, clock, 1)
+    const admin = await connect(redis.server.port)
+    const words = async (count: number) => {
+      const before = guard.trips
+      while (guard.trips < before + count) await during(clock, 100, admin.ping())
+      // The answer to the last one.
+      await during(clock, 0, client.ping())
+    }
+    const another = new Peers(key, new StoreGuard(admin, 'test', clock, {}), new VirtualClock(), 1)
+    await another.called()
+    await peers.called()
+    expect([peers.counted, peers.most]).toEqual([2, 2])
+    await clock.advanceAsync(2 * MEMORY)
+
+    // Neither is heard for long enough to be forgotten; then this one is.
+    client.disconnect()
+    await once(client, 'end')
+    await clock.advanceAsync(2 * MEMORY)
+    await admin.del(key)
+    await client.connect()
+    await words(1)
+    expect([peers.counted, peers.most]).toEqual([1, 2])
+    await during(clock, 100, client.ping())
+    await clock.advanceAsync(MEMORY - 1_500)
+    await words(1)
+    expect([peers.counted, peers.most]).toEqual([1, 2])
+    await words(3)
+    expect([peers.counted, peers.most]).toEqual([1, 1])
+    peers.close()
+  })
+})
