@@ -60,10 +60,14 @@ export {
   type SlidingWindowOptions,
   type SlidingWindowStats,
 } from './window/sliding-window.ts'
-export { type ConcurrentOptions, concurrent, type Runner } from './wrap/concurrent.ts'
+export {
+  type ConcurrentOptions,
+  concurrent,
+  type KeyedRunner,
+  type Runner,
+} from './wrap/concurrent.ts'
 export {
   type DecidingLimiter,
-  type Keyed,
   type KeyedDecidingLimiter,
   type KeyedWaitingLimiter,
   type LimitedOptions,
@@ -71,4 +75,4 @@ export {
   type RefusingOptions,
   type WaitingLimiter,
 } from './wrap/limited.ts'
-export type { Deferred, DeferringWrapper, TransparentWrapper } from './wrap/wrapper.ts'
+export type { Deferred, DeferringWrapper, Keyed, TransparentWrapper } from './wrap/wrapper.ts'

@@ -8,7 +8,7 @@ import {
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
+import { checkClock, systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Permit } from '../semaphore/permit.ts'
 import {
@@ -118,7 +118,7 @@ export class AdaptiveSemaphore {
     this.#minSamples = checkInteger('minSamples', minSamples, 1)
     this.#algorithm = checkMethods('algorithm', algorithm, 'a LimitAlgorithm', ['update'])
     this.#classify = checkFunction('classify', classify)
-    this.#clock = clock
+    this.#clock = checkClock(clock)
     this.#windowStart = clock.now()
     this.#semaphore = new Semaphore({ ...queue, permits: initial, name, clock })
   }

@@ -7,7 +7,7 @@ import {
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
+import { checkClock, systemClock } from '../clock.ts'
 import {
   LIMITER_OPTIONS,
   LIMITER_STATS_KINDS,
@@ -61,8 +61,8 @@ export const TOKEN_BUCKET_STATS_KINDS: StatsKinds<TokenBucketStats> = {
  * A rate with a burst, exact to the token: in no window of w seconds pass more than
  * `max(burst, catchUp * rate / 1000) + rate * w` tokens.
  *
- * Every operation is O(1); nothing runs while no call waits, and one timer serves all who do. See {@link Gcra} for the
- * algorithm.
+ * Every operation is O(1); nothing runs while no call waits, and one timer serves all who do. See {@link GcraArithmetic}
+ * for the algorithm.
  */
 export class TokenBucket extends MeteredLimiter {
   readonly #gcra: Gcra
@@ -70,7 +70,8 @@ export class TokenBucket extends MeteredLimiter {
   constructor(options: TokenBucketOptions) {
     checkOptions('', options, TOKEN_BUCKET_OPTIONS)
     const { catchUp = 50, strict = false, name = 'token-bucket', clock = systemClock } = options
-    const gcra = new Gcra(options, checkBoolean('strict', strict) ? 0 : catchUp, clock.now())
+    const now = checkClock(clock).now()
+    const gcra = new Gcra(options, checkBoolean('strict', strict) ? 0 : catchUp, now)
     super(gcra, { ...options, name, clock })
     this.#gcra = gcra
   }

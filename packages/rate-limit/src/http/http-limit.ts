@@ -115,7 +115,8 @@ export class HttpLimit<Request> {
     for (const [name, fn] of Object.entries({ key, skip, refuse })) {
       if (fn !== undefined) checkFunction(name, fn)
     }
-    if (typeof cost !== 'function' && cost !== undefined && !(cost >= 0 && cost < Infinity)) {
+    const priced = typeof cost === 'number' && cost >= 0 && cost < Infinity
+    if (typeof cost !== 'function' && cost !== undefined && !priced) {
       throw new InvalidOptionError('cost', 'a finite number of at least 0, or a function', cost)
     }
     if (policy !== undefined) checkText('policy', policy)

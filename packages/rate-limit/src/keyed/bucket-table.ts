@@ -10,7 +10,7 @@ const PROBES = 2
 const UNSWEPT = 4_096
 
 /**
- * Virtual times (see {@link Gcra}) by key, in a bounded table: 8 bytes each beside the key's map entry.
+ * Virtual times (see {@link GcraArithmetic}) by key, in a bounded table: 8 bytes each beside the key's map entry.
  *
  * A bucket that is full again is the same as none, so a hand sweeps over the table as new keys come and gives such
  * places to them; no timer is needed. Only when `maxKeys` are in use at once is a bucket given up that still holds a

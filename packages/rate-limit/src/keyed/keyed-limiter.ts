@@ -8,8 +8,9 @@ import {
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
+import { checkClock, systemClock } from '../clock.ts'
 import { InvalidOptionError, LimiterClosedError } from '../errors.ts'
+import { checkRefund } from '../limiter/check-refund.ts'
 import type { LimitPart } from '../limiter/limit-part.ts'
 import type { MeteredLimiter } from '../limiter/metered-limiter.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
@@ -102,17 +103,17 @@ export class KeyedLimiter {
       clock = systemClock,
     } = checkOptions('', options, NAMES)
     this.name = checkText('name', name)
-    this.#clock = clock
+    this.#clock = checkClock(clock)
     this.#alarms = new AlarmClock(clock)
     this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
     this.#maxQueue = checkIntegerOrInfinity('maxQueue', maxQueue, 0)
     this.#buckets = new KeyedBuckets({ rate, burst }, catchUp, maxKeys)
-    this.#parent = parent && new ParentLimit(parent)
+    this.#parent = parent === undefined ? undefined : new ParentLimit(parent)
   }
 
   /** Tokens per second and key. */
   get rate(): number {
-    return 1_000 / this.#buckets.interval
+    return this.#buckets.rate
   }
 
   /** The most tokens of a key. */
@@ -181,9 +182,7 @@ export class KeyedLimiter {
 
   /** Gives back tokens that were granted to the key but not used. */
   refund(key: string, cost = 1): void {
-    if (!(cost >= 0 && cost <= this.#granted)) {
-      throw new InvalidOptionError('cost', `a number from 0 to the ${this.#granted} granted`, cost)
-    }
+    checkRefund(cost, this.#granted)
     this.#buckets.refund(key, cost)
     this.#granted -= cost
     this.#refunded += cost

@@ -57,6 +57,19 @@ describe('KeyedWindow', () => {
     ])
   })
 
+  test('what is given back of a key that has been forgotten is taken', () => {
+    const clock = new VirtualClock()
+    const keyed = new KeyedWindow({ limit: 2, window: 1_000, maxKeys: 1, clock })
+    keyed.tryAcquire('a', 2)
+    keyed.tryAcquire('b')
+    keyed.refund('a', 2)
+    expect(keyed.get('b').remaining).toBe(1)
+    clock.advance(1_000)
+    keyed.tryAcquire('a')
+    keyed.refund('a', 2)
+    expect(keyed.get('a').remaining).toBe(2)
+  })
+
   test('a refund and a reset make room, for who waits too', async () => {
     const clock = new VirtualClock()
     const keyed = new KeyedWindow({ limit: 2, window: 1_000, clock })
@@ -68,6 +81,27 @@ describe('KeyedWindow', () => {
     expect(keyed.reset('a')).toBe(true)
     expect(await waiting).toEqual({ waited: 0 })
     expect(keyed.get('a').remaining).toBe(1)
+  })
+
+  test.each(['log', 'counter'] as const)('penalties and blocks, by %s', async algorithm => {
+    const clock = new VirtualClock()
+    const keyed = new KeyedWindow({ limit: 2, window: 1_000, algorithm, clock })
+    keyed.penalize('a', 5)
+    expect(keyed.get('a')).toMatchObject({ allowed: false, remaining: 0 })
+    expect(keyed.get('b').remaining).toBe(2)
+    keyed.block('a', 10_000)
+    keyed.block('a', 1)
+    expect(keyed.get('a')).toMatchObject({ retryAfter: 10_000, resetAfter: 10_000 })
+    const waiting = keyed.acquire('a')
+    await clock.advanceAsync(9_999)
+    expect(keyed.stats().waiting).toBe(1)
+    await clock.advanceAsync(1)
+    expect(await waiting).toEqual({ waited: 10_000 })
+    keyed.block('a', 10_000)
+    keyed.reset('a')
+    expect(keyed.tryAcquire('a', 2)).toBe(true)
+    expect(() => keyed.penalize('a', -1)).toThrow(InvalidOptionError)
+    expect(() => keyed.block('a', Number.NaN)).toThrow(InvalidOptionError)
   })
 
   test('keys whose window is empty make room for new ones', () => {

@@ -1,5 +1,6 @@
 import {
   checkInteger,
+  checkNonNegative,
   checkOptions,
   checkPositive,
   describeStats,
@@ -92,9 +93,15 @@ export class KeyedWindow {
     return typeof first === 'number' ? window.acquire(first, second) : window.acquire(first)
   }
 
-  /** Gives back permits that were granted to the key but not used. */
+  /**
+   * Gives back permits that were granted to the key but not used. What has been forgotten of the key has left the window or was forgiven.
+   *
+   * @throws {InvalidOptionError} for a cost below 0
+   */
   refund(key: string, cost = 1): void {
-    this.#of(key).refund(cost)
+    checkNonNegative('cost', cost)
+    const window = this.#windows.get(key)
+    window?.refund(Math.min(cost, window.stats().granted))
   }
 
   /** The key's window as it is, without spending: `allowed` says whether one permit could be taken now. */
@@ -109,8 +116,18 @@ export class KeyedWindow {
   reset(key: string): boolean {
     const window = this.#windows.get(key)
     if (window === undefined) return false
-    window.refund(window.stats().granted)
+    window.reset()
     return true
+  }
+
+  /** Spends `cost` of the key as a penalty: see {@link SlidingWindow.penalize}. */
+  penalize(key: string, cost = 1): void {
+    this.#of(key).penalize(cost)
+  }
+
+  /** Lets nothing of the key pass for `ms`: see {@link SlidingWindow.pause}. */
+  block(key: string, ms: number): void {
+    this.#of(key).pause(ms)
   }
 
   stats(): KeyedWindowStats {

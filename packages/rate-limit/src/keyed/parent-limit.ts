@@ -1,5 +1,6 @@
+import { InvalidOptionError } from '@millrace/kit'
 import type { LimitPart } from '../limiter/limit-part.ts'
-import { type MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
+import { MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
 import type { LinePlace } from '../wait/line-place.ts'
 import { SLACK } from '../wait/slack.ts'
 import type { Waiter } from '../wait/waiter.ts'
@@ -8,7 +9,11 @@ import type { Waiter } from '../wait/waiter.ts'
 export class ParentLimit {
   readonly #part: LimitPart
 
+  /** @throws {InvalidOptionError} for another thing */
   constructor(limiter: MeteredLimiter) {
+    if (!(limiter instanceof MeteredLimiter)) {
+      throw new InvalidOptionError('parent', 'a limiter of this package', limiter)
+    }
     this.#part = partOf(limiter)
   }
 

@@ -5,7 +5,7 @@ import {
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
+import { checkClock, systemClock } from '../clock.ts'
 import type { Meter } from '../meter/meter.ts'
 import { type AcquireOptions, type Admission, costOf, optionsOf } from '../wait/acquire-options.ts'
 import { hasRefusalSubscribers, publishRefusal } from '../wait/channels.ts'
@@ -14,6 +14,7 @@ import { SLACK } from '../wait/slack.ts'
 import { WaitList } from '../wait/wait-list.ts'
 import type { WaitOrder } from '../wait/wait-order.ts'
 import type { Waiter } from '../wait/waiter.ts'
+import { checkRefund } from './check-refund.ts'
 import type { LimitPart } from './limit-part.ts'
 import { NO_WAIT } from './no-wait.ts'
 import type { Decision, RateLimiter } from './rate-limiter.ts'
@@ -92,7 +93,7 @@ export abstract class MeteredLimiter implements RateLimiter {
   ) {
     this.name = name
     this.meter = meter
-    this.clock = clock
+    this.clock = checkClock(clock)
     this.#waiters = new WaitList(this.#gate(), {
       name: checkText('name', name),
       clock,
@@ -168,9 +169,7 @@ export abstract class MeteredLimiter implements RateLimiter {
    * @throws {InvalidOptionError} for more than was granted
    */
   refund(cost = 1): void {
-    if (!(cost >= 0 && cost <= this.#granted)) {
-      throw new InvalidOptionError('cost', `a number from 0 to the ${this.#granted} granted`, cost)
-    }
+    checkRefund(cost, this.#granted)
     this.meter.refund(cost, this.clock.now())
     this.#granted -= cost
     this.#refunded += cost

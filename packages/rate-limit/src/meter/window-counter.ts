@@ -1,19 +1,20 @@
 import { checkInteger, checkPositive } from '@millrace/kit'
 import { SLACK } from '../wait/slack.ts'
-import type { Meter } from './meter.ts'
+import type { WindowMeter } from './window-meter.ts'
 
 /**
  * Approximate sliding window: the count of the present window and, as far as it overlaps, a share of the one before. Two
  * numbers instead of a log; exact if the previous window's permits were spread evenly, and never more than `limit` in
  * any of the fixed windows.
  */
-export class WindowCounter implements Meter {
+export class WindowCounter implements WindowMeter {
   readonly maxCost: number
   readonly #window: number
   /** Start of the present window, ms. */
   #start: number
   #previous = 0
   #present = 0
+  #pausedUntil = -Infinity
 
   constructor(limit: number, window: number, now: number) {
     this.maxCost = checkInteger('limit', limit, 1)
@@ -23,7 +24,8 @@ export class WindowCounter implements Meter {
 
   canTake(cost: number, now: number): boolean {
     this.#roll(now)
-    return this.#estimate(now) + cost <= this.maxCost + SLACK
+    if (cost === 0) return true
+    return now >= this.#pausedUntil && this.#estimate(now) + cost <= this.maxCost + SLACK
   }
 
   tryTake(cost: number, now: number): boolean {
@@ -43,7 +45,8 @@ export class WindowCounter implements Meter {
         ? this.#start + this.#window * overlapEnd(this.#previous, room)
         : this.#start +
           this.#window * (1 + overlapEnd(this.#present, Math.max(0, this.maxCost - wanted)))
-    return laps === 0 ? due : Math.max(due, now) + laps * this.#window
+    const first = Math.max(due, this.#pausedUntil)
+    return laps === 0 ? first : Math.max(first, now) + laps * this.#window
   }
 
   take(cost: number, now: number): void {
@@ -60,7 +63,7 @@ export class WindowCounter implements Meter {
 
   available(now: number): number {
     this.#roll(now)
-    return this.maxCost - this.#estimate(now)
+    return now < this.#pausedUntil ? 0 : this.maxCost - this.#estimate(now)
   }
 
   pace(): number {
@@ -69,8 +72,19 @@ export class WindowCounter implements Meter {
 
   resetAfter(now: number): number {
     this.#roll(now)
-    if (this.#present > 0) return this.#start + 2 * this.#window - now
-    return this.#previous > 0 ? this.#start + this.#window - now : 0
+    const used = this.#present > 0 ? 2 : this.#previous > 0 ? 1 : 0
+    const empty = used === 0 ? now : this.#start + used * this.#window
+    return Math.max(empty, this.#pausedUntil) - now
+  }
+
+  pause(ms: number, now: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + ms)
+  }
+
+  clear(): void {
+    this.#previous = 0
+    this.#present = 0
+    this.#pausedUntil = -Infinity
   }
 
   #estimate(now: number): number {

@@ -1,4 +1,10 @@
-import { type Clock, checkIntegerOrInfinity, InvalidOptionError, type Timer } from '@millrace/kit'
+import {
+  type Clock,
+  checkIntegerOrInfinity,
+  checkMethods,
+  InvalidOptionError,
+  type Timer,
+} from '@millrace/kit'
 import {
   AcquireTimeoutError,
   LimiterClosedError,
@@ -58,7 +64,7 @@ export class WaitList<T> {
     this.#gate = gate
     this.#name = name
     this.#clock = clock
-    this.#order = claim(order ?? new PriorityOrder())
+    this.#order = order === undefined ? new PriorityOrder() : claim(order)
     this.#maxQueue = checkIntegerOrInfinity('maxQueue', maxQueue, 0)
   }
 
@@ -313,8 +319,11 @@ function ignore(): void {}
 
 const claimed = new WeakSet<WaitOrder>()
 
+const ORDER_METHODS = ['check', 'add', 'first', 'serve', 'remove', 'costAhead']
+
 /** An order that served two limiters would hand the waiters of one to the other. */
 function claim(order: WaitOrder): WaitOrder {
+  checkMethods('order', order, 'a WaitOrder', ORDER_METHODS)
   if (claimed.has(order)) {
     throw new InvalidOptionError('order', 'an order that no other limiter has', order)
   }

@@ -167,3 +167,15 @@ describe('SlidingWindow', () => {
     expect(() => new SlidingWindow({ limit: 1, window: 1, ...options })).toThrow(message)
   })
 })
+
+test('a log takes memory for what was in the window, not for its limit', () => {
+  const clock = new VirtualClock()
+  const limiter = new SlidingWindow({ limit: 2 ** 40, window: 1_000, clock })
+  expect(limiter.tryAcquire(100_000)).toBe(true)
+  expect(limiter.stats().available).toBe(2 ** 40 - 100_000)
+  expect(limiter.estimateWait(2 ** 40)).toBe(1_000)
+  clock.advance(1_000)
+  expect(limiter.tryAcquire(2 ** 20)).toBe(true)
+  limiter.refund(2 ** 20)
+  expect(limiter.stats().available).toBe(2 ** 40)
+})

@@ -1,5 +1,11 @@
-import { checkOneOf, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
+import {
+  checkNonNegative,
+  checkOneOf,
+  checkOptions,
+  describeStats,
+  type OptionNames,
+} from '@millrace/kit'
+import { checkClock, systemClock } from '../clock.ts'
 import {
   LIMITER_OPTIONS,
   LIMITER_STATS_KINDS,
@@ -9,6 +15,7 @@ import {
 } from '../limiter/metered-limiter.ts'
 import { WindowCounter } from '../meter/window-counter.ts'
 import { WindowLog } from '../meter/window-log.ts'
+import type { WindowMeter } from '../meter/window-meter.ts'
 
 export interface SlidingWindowOptions extends LimiterOptions {
   /** The most permits in any `window`; a positive integer. */
@@ -44,6 +51,7 @@ export interface SlidingWindowStats extends LimiterStats {
 export class SlidingWindow extends MeteredLimiter {
   /** Its length in ms. */
   readonly window: number
+  readonly #log: WindowMeter
 
   constructor(options: SlidingWindowOptions) {
     checkOptions('', options, NAMES)
@@ -55,22 +63,43 @@ export class SlidingWindow extends MeteredLimiter {
       clock = systemClock,
     } = options
     checkOneOf('algorithm', algorithm, ['log', 'counter'])
-    super(
+    const log =
       algorithm === 'log'
         ? new WindowLog(limit, window)
-        : new WindowCounter(limit, window, clock.now()),
-      {
-        ...options,
-        name,
-        clock,
-      },
-    )
+        : new WindowCounter(limit, window, checkClock(clock).now())
+    super(log, { ...options, name, clock })
+    this.#log = log
     this.window = window
   }
 
   /** The most permits in one window. */
   get limit(): number {
     return this.meter.maxCost
+  }
+
+  /**
+   * Spends `cost` as a penalty, such as for a failed login: also what is not there, so that the window stays full for longer. At most
+   * the limit, which leaves nothing for a whole window. What waits, waits on.
+   *
+   * @throws {InvalidOptionError} for a cost below 0
+   */
+  penalize(cost = 1): void {
+    this.#log.take(Math.min(checkNonNegative('cost', cost), this.limit), this.clock.now())
+  }
+
+  /**
+   * Lets nothing pass for `ms`, as a peer's `Retry-After` asks. What waits, waits on.
+   *
+   * @throws {InvalidOptionError} for a time that is none
+   */
+  pause(ms: number): void {
+    this.#log.pause(checkNonNegative('ms', ms), this.clock.now())
+  }
+
+  /** Forgets all that was spent, and a pause; what waits is served at once. */
+  reset(): void {
+    this.#log.clear()
+    this.relaxed()
   }
 
   stats(): SlidingWindowStats {

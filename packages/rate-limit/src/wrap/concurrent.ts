@@ -1,10 +1,16 @@
-import { imitate } from '@millrace/kit'
+import { checkFunction, checkMethods, checkOptions, imitate, type OptionNames } from '@millrace/kit'
 import type { SemaphoreAcquireOptions } from '../semaphore/semaphore-acquire.ts'
-import type { AnyFunction, DeferringWrapper } from './wrapper.ts'
+import type { AnyFunction, DeferringWrapper, Keyed } from './wrapper.ts'
 
 /** What {@link concurrent} needs: a {@link Semaphore}, or one that adapts or is distributed. */
 export interface Runner {
   run<R>(fn: () => R | PromiseLike<R>, options?: SemaphoreAcquireOptions): Promise<R>
+}
+
+/** The same of a semaphore by key. */
+export interface KeyedRunner {
+  readonly keyed: true
+  run<R>(key: string, fn: () => R | PromiseLike<R>, options?: SemaphoreAcquireOptions): Promise<R>
 }
 
 export interface ConcurrentOptions<Args extends unknown[]> {
@@ -12,7 +18,7 @@ export interface ConcurrentOptions<Args extends unknown[]> {
   readonly timeout?: number | undefined
   /** See {@link AcquireOptions.priority}. */
   readonly priority?: number | undefined
-  /** See {@link AcquireOptions.key}; computed from the arguments. */
+  /** See {@link AcquireOptions.key}, or the key of a semaphore by key; computed from the arguments. */
   readonly key?: ((...args: Args) => string) | undefined
   /** Finds the caller's signal among the arguments. */
   readonly signal?: ((...args: Args) => AbortSignal | undefined) | undefined
@@ -25,17 +31,36 @@ export interface ConcurrentOptions<Args extends unknown[]> {
  * @throws (by rejection) what the semaphore's `run` does
  */
 export function concurrent<Args extends unknown[] = never[]>(
+  semaphore: KeyedRunner,
+  options: Keyed<ConcurrentOptions<Args>>,
+): DeferringWrapper<Args>
+export function concurrent<Args extends unknown[] = never[]>(
   semaphore: Runner,
-  { timeout, priority, key, signal }: ConcurrentOptions<Args> = {},
+  options?: ConcurrentOptions<Args>,
+): DeferringWrapper<Args>
+export function concurrent<Args extends unknown[]>(
+  semaphore: Runner | KeyedRunner,
+  options: ConcurrentOptions<Args> = {},
 ): DeferringWrapper<Args> {
+  checkMethods('semaphore', semaphore, 'a semaphore', ['run'])
+  const { timeout, priority, key, signal } = checkOptions('', options, NAMES)
+  const keyed = 'keyed' in semaphore && semaphore.keyed
+  if (keyed || key !== undefined) checkFunction('key', key)
   const wrap = (fn: AnyFunction) =>
     imitate(function (this: unknown, ...args: unknown[]) {
-      return semaphore.run(() => fn.apply(this, args), {
-        timeout,
-        priority,
-        key: key?.(...(args as Args)),
-        signal: signal?.(...(args as Args)),
-      })
+      const call = () => fn.apply(this, args)
+      const by = key?.(...(args as Args))
+      const bounds = { timeout, priority, signal: signal?.(...(args as Args)) }
+      return keyed
+        ? (semaphore as KeyedRunner).run(by!, call, bounds)
+        : (semaphore as Runner).run(call, { ...bounds, key: by })
     }, fn)
   return wrap as unknown as DeferringWrapper<Args>
+}
+
+const NAMES: OptionNames<ConcurrentOptions<never>> = {
+  timeout: true,
+  priority: true,
+  key: true,
+  signal: true,
 }

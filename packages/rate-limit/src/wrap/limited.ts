@@ -6,6 +6,7 @@ import {
   type AnyFunction,
   type DeferringWrapper,
   isAsync,
+  type Keyed,
   type TransparentWrapper,
 } from './wrapper.ts'
 
@@ -56,11 +57,6 @@ export interface RefusingOptions<Args extends unknown[]> {
   readonly key?: ((...args: Args) => string) | undefined
 }
 
-/** For a limiter by key, which needs one. */
-export type Keyed<O extends { readonly key?: unknown }> = O & {
-  readonly key: NonNullable<O['key']>
-}
-
 /**
  * Has every call of a function take a permit first: `limited(bucket)(fetchUser)`, or `@limited(bucket)` on a method.
  * `this`, name, length and types are kept. A call that gets no permit never reaches the function.
@@ -91,9 +87,9 @@ export function limited<Args extends unknown[]>(
   options: LimitedOptions<Args> | RefusingOptions<Args> = {},
 ): DeferringWrapper<Args> | TransparentWrapper {
   checkOptions('', options as LimitedOptions<Args>, NAMES)
-  const keyed = 'keyed' in limiter && limiter.keyed
   const method = options.wait === false ? 'decide' : 'acquire'
   checkMethods('limiter', limiter, 'a limiter', [method])
+  const keyed = 'keyed' in limiter && limiter.keyed
   if (keyed || options.key !== undefined) checkFunction('key', options.key)
   const wrap =
     options.wait === false

@@ -8,8 +8,14 @@ export type Deferred<F extends AnyFunction> =
     ? F
     : (this: ThisParameterType<F>, ...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>
 
-/** A wrapper of functions that is a TC39 decorator of methods as well. */
-export type DeferringWrapper<Args extends unknown[]> = <F extends (...args: Args) => unknown>(
+/**
+ * A wrapper of functions that is a TC39 decorator of methods as well. What looks at the first arguments only, such as a key, leaves open
+ * what follows them.
+ */
+export type DeferringWrapper<Args extends unknown[]> = <
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  F extends (...args: [...Args, ...any[]]) => unknown,
+>(
   fn: F,
   context?: ClassMethodDecoratorContext,
 ) => Deferred<F>
@@ -19,6 +25,11 @@ export type TransparentWrapper = <F extends AnyFunction>(
   fn: F,
   context?: ClassMethodDecoratorContext,
 ) => F
+
+/** Options of a wrapper around what goes by key, which needs one. */
+export type Keyed<O extends { readonly key?: unknown }> = O & {
+  readonly key: NonNullable<O['key']>
+}
 
 const AsyncFunction = (async () => {}).constructor
 

@@ -1,7 +1,9 @@
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { TokenBucket } from '../bucket/token-bucket.ts'
-import { RateLimitedError } from '../errors.ts'
+import { InvalidOptionError, RateLimitedError } from '../errors.ts'
+import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
+import { KeyedSemaphore } from '../keyed/keyed-semaphore.ts'
 import { Semaphore } from '../semaphore/semaphore.ts'
 import { concurrent } from './concurrent.ts'
 import { limited } from './limited.ts'
@@ -25,6 +27,20 @@ describe('limited', () => {
     const results = Promise.all([1, 2, 3].map(n => slow.call({ base: 10 }, n)))
     await clock.advanceAsync(100)
     expect(await results).toEqual([13, 14, 15])
+  })
+
+  test('a key of the first arguments leaves open what follows them', async () => {
+    const { clock } = setUp()
+    const limiter = new KeyedLimiter({ rate: 1, burst: 1, clock })
+    const rename = limited(limiter, { key: (id: string) => id })(
+      async (id: string, name: string, force?: boolean) => `${id} ${name} ${force}`,
+    )
+    expectTypeOf(rename).toEqualTypeOf<
+      (id: string, name: string, force?: boolean) => Promise<string>
+    >()
+    expect(await rename('1', 'ann')).toBe('1 ann undefined')
+    // @ts-expect-error the key wants a string first
+    limited(limiter, { key: (id: string) => id })(async (id: number) => id)
   })
 
   test('leaves the type of an asynchronous function as it is', () => {
@@ -85,6 +101,25 @@ describe('limited', () => {
 })
 
 describe('concurrent', () => {
+  test('a semaphore by key takes its key from the arguments, and needs one', async () => {
+    const slots = new KeyedSemaphore({ permits: 1 })
+    let inside = 0
+    let most = 0
+    const enter = concurrent(slots, { key: (account: string) => account })(
+      async (account: string, turns: number) => {
+        most = Math.max(most, ++inside)
+        for (let turn = 0; turn < turns; turn++) await null
+        inside--
+        return account
+      },
+    )
+    expect(await Promise.all([enter('a', 5), enter('a', 5)])).toEqual(['a', 'a'])
+    expect(most).toBe(1)
+    await Promise.all([enter('a', 5), enter('b', 5)])
+    expect(most).toBe(2)
+    expect(() => concurrent(slots as never)).toThrow(InvalidOptionError)
+  })
+
   test('bounds the calls at work, and gives the permit back when one fails', async () => {
     const slots = new Semaphore({ permits: 2 })
     let active = 0

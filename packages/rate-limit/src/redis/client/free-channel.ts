@@ -1,9 +1,13 @@
+import { checkMethods } from '@millrace/kit'
+
 /** What hears of released permits; an ioredis `Redis` or `Cluster`, used for nothing else. */
 export interface RedisSubscriber {
   subscribe(channel: string): Promise<unknown>
   on(event: 'message', listener: (channel: string) => void): unknown
   off(event: 'message', listener: (channel: string) => void): unknown
 }
+
+const METHODS = ['subscribe', 'on', 'off']
 
 /** The news of permits that other processes have released. */
 export class FreeChannel {
@@ -12,8 +16,9 @@ export class FreeChannel {
   readonly #onFree: () => void
   #subscribed = false
 
+  /** @throws {InvalidOptionError} for what is no subscriber */
   constructor(subscriber: RedisSubscriber, channel: string, onFree: () => void) {
-    this.#subscriber = subscriber
+    this.#subscriber = checkMethods('subscriber', subscriber, 'an ioredis client', METHODS)
     this.#channel = channel
     this.#onFree = onFree
   }

@@ -1,4 +1,4 @@
-import type { WindowGrant } from '../stores/window-store.ts'
+import type { PermitNames, WindowGrant } from '../stores/window-store.ts'
 
 /** Numbers of one grant: which call, its cost, when. */
 const FIELDS = 3
@@ -33,6 +33,22 @@ export class RecentGrants {
   empty(now: number): boolean {
     this.#drop(now)
     return this.#first >= this.#numbers.length
+  }
+
+  /** Takes out up to `cost` permits, the oldest first, and names them. */
+  take(cost: number, now: number): PermitNames[] {
+    this.#drop(now)
+    const taken: PermitNames[] = []
+    let rest = cost
+    while (rest > 0 && this.#first < this.#numbers.length) {
+      const [call, held] = this.#numbers.slice(this.#first, this.#first + 2) as [number, number]
+      const count = Math.min(rest, held)
+      taken.push({ nonce: RecentGrants.nonce(this.#identity, call), from: held - count, to: held })
+      this.#numbers[this.#first + 1] = held - count
+      if (count === held) this.#first += FIELDS
+      rest -= count
+    }
+    return taken
   }
 
   all(): WindowGrant[] {

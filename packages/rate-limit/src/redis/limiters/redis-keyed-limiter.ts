@@ -1,10 +1,4 @@
-import {
-  checkNonNegative,
-  checkOptions,
-  describeStats,
-  InvalidOptionError,
-  type OptionNames,
-} from '@millrace/kit'
+import { checkNonNegative, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import {
   type AcquireOptions,
@@ -13,6 +7,7 @@ import {
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
+import { keyPart } from './key-part.ts'
 import {
   SHARED_BUCKETS_OPTIONS,
   SHARED_BUCKETS_STATS_KINDS,
@@ -21,7 +16,6 @@ import {
   type SharedBucketsStats,
 } from './shared-buckets.ts'
 
-/** No process holds tokens of a key ahead, so that there is no `'lease'`. */
 /** A limiter by key holds no tokens ahead that could be spent: it has no mode `'lease'`. */
 export type KeyedOutageMode = Exclude<OutageMode, 'lease'>
 
@@ -164,10 +158,8 @@ export class RedisKeyedLimiter {
     return this.close()
   }
 
-  /** The key's own part is in braces, so that a Cluster spreads keys over its nodes. */
   #keyOf(key: string): string {
-    if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
-    return `${this.#prefix}{${key}}`
+    return this.#prefix + keyPart(key)
   }
 }
 

@@ -1,6 +1,7 @@
-import { checkOptions, describeStats, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import { checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import { LimiterClosedError } from '../../errors.ts'
 import type { SemaphoreAcquireOptions } from '../../semaphore/semaphore-acquire.ts'
+import { keyPart } from './key-part.ts'
 import { REDIS_LIMIT_OPTIONS } from './redis-limit.ts'
 import type { RedisPermit } from './redis-permit.ts'
 import { RedisSemaphore, type RedisSemaphoreOptions } from './redis-semaphore.ts'
@@ -94,13 +95,12 @@ export class RedisKeyedSemaphore {
   }
 
   async #with<T>(key: string, call: (semaphore: RedisSemaphore) => Promise<T>): Promise<T> {
-    if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
+    const id = `${this.#options.id}:${keyPart(key)}`
     if (this.#closed) throw new LimiterClosedError(this.name)
     this.#sweep()
     let semaphore = this.#semaphores.get(key)
     if (semaphore === undefined) {
-      const { id } = this.#options
-      semaphore = new RedisSemaphore({ ...this.#options, id: `${id}:${key}` })
+      semaphore = new RedisSemaphore({ ...this.#options, id })
     } else this.#semaphores.delete(key)
     // The map's order is that of use.
     this.#semaphores.set(key, semaphore)

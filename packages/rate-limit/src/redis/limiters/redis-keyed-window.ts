@@ -1,4 +1,10 @@
-import { checkOptions, describeStats, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkNonNegative,
+  checkOptions,
+  describeStats,
+  type OptionNames,
+} from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import {
   type AcquireOptions,
@@ -6,6 +12,7 @@ import {
   costOf,
   optionsOf,
 } from '../../wait/acquire-options.ts'
+import { keyPart } from './key-part.ts'
 import {
   SHARED_WINDOWS_OPTIONS,
   SHARED_WINDOWS_STATS_KINDS,
@@ -74,6 +81,33 @@ export class RedisKeyedWindow {
     return this.#windows.acquire(this.#keyOf(key), costOf(first, options), options)
   }
 
+  /**
+   * Gives back what was granted to the key by this process but not used; while Redis is away, once it is back.
+   *
+   * @throws (by rejection) {InvalidOptionError} for more than was granted
+   */
+  async refund(key: string, cost = 1): Promise<void> {
+    await this.#windows.refund(this.#keyOf(key), cost)
+  }
+
+  /**
+   * Spends `cost` permits of the key as a penalty, also such as are not there: see {@link SlidingWindow.penalize}.
+   *
+   * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError} for what is no whole number
+   */
+  async penalize(key: string, cost = 1): Promise<void> {
+    await this.#windows.penalize(this.#keyOf(key), checkInteger('cost', cost, 0))
+  }
+
+  /**
+   * Lets nothing of the key pass for `ms` in all processes, but for what passes without Redis while that is away.
+   *
+   * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
+   */
+  async block(key: string, ms: number): Promise<void> {
+    await this.#windows.block(this.#keyOf(key), checkNonNegative('ms', ms))
+  }
+
   /** The key's window as it is, without spending. @throws (by rejection) {LimitStoreUnavailableError} */
   async get(key: string): Promise<Decision> {
     const decision = await this.#windows.get(this.#keyOf(key))
@@ -98,10 +132,8 @@ export class RedisKeyedWindow {
     return this.close()
   }
 
-  /** The key's own part is in braces, so that a Cluster spreads keys over its nodes. */
   #keyOf(key: string): string {
-    if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
-    return `${this.#prefix}{${key}}:window`
+    return `${this.#prefix}${keyPart(key)}:window`
   }
 }
 

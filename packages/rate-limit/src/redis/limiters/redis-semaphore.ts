@@ -8,7 +8,7 @@ import {
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
-import { LimitStoreUnavailableError } from '../../errors.ts'
+import { LimiterClosedError, LimitStoreUnavailableError } from '../../errors.ts'
 import {
   type SemaphoreAcquireOptions,
   semaphoreOptionsOf,
@@ -159,7 +159,10 @@ export class RedisSemaphore {
       attempt: weight => this.#attempt(weight),
       giveBack: place => void this.#leave(place),
     })
-    this.#news = subscriber && new FreeChannel(subscriber, keys.channel, () => this.#queue.poke())
+    this.#news =
+      subscriber === undefined
+        ? undefined
+        : new FreeChannel(subscriber, keys.channel, () => this.#queue.poke())
   }
 
   get name(): string {
@@ -169,10 +172,11 @@ export class RedisSemaphore {
   /**
    * `weight` permits, if they are free now and nothing in this process waits.
    *
-   * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` gives this process nothing
+   * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` gives this process nothing; {LimiterClosedError}
    */
   async tryAcquire(weight = 1): Promise<RedisPermit | undefined> {
     this.#checkWeight(weight)
+    if (this.#queue.closed) throw new LimiterClosedError(this.name)
     if (this.#queue.size === 0) {
       const attempt = await this.#attempt(weight)
       if (attempt.granted) return this.#hold(attempt.value, 0)

@@ -37,8 +37,8 @@ export class RedisSlidingWindow {
 
   constructor(options: RedisSlidingWindowOptions) {
     const { order, ...shared } = checkOptions('', options, NAMES)
-    this.#windows = new SharedWindows(shared, 2, order)
-    this.#key = `${this.#windows.limit.key}:window`
+    this.#windows = new SharedWindows(shared, 1, order)
+    this.#key = this.#windows.key
     this.limit = shared.limit
     this.window = shared.window
   }
@@ -73,6 +73,15 @@ export class RedisSlidingWindow {
   acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = optionsOf(first, second)
     return this.#windows.acquire(this.#key, costOf(first, options), options)
+  }
+
+  /**
+   * Gives back what was granted to this process but not used; while Redis is away, once it is back.
+   *
+   * @throws (by rejection) {InvalidOptionError} for more than was granted
+   */
+  refund(cost = 1): Promise<void> {
+    return this.#windows.refund(this.#key, cost)
   }
 
   stats(): RedisSlidingWindowStats {

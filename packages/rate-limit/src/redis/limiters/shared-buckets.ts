@@ -6,6 +6,7 @@ import {
   type StatsKinds,
 } from '@millrace/kit'
 import { LimiterClosedError, LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
+import { checkRefund } from '../../limiter/check-refund.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import { checkLimits, type TokenBucketLimits } from '../../meter/token-bucket-limits.ts'
 import {
@@ -216,9 +217,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   async refund(key: string, cost: number): Promise<void> {
-    if (!(cost >= 0 && cost <= this.#granted)) {
-      throw new InvalidOptionError('cost', `a number from 0 to the ${this.#granted} granted`, cost)
-    }
+    checkRefund(cost, this.#granted)
     this.#granted -= cost
     this.#refunded += cost
     const alone = Math.min(cost, this.#ledger.get(key) ?? 0)

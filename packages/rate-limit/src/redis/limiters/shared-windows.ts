@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import {
   checkInteger,
+  checkIntegerOrInfinity,
   checkPositive,
   InvalidOptionError,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
+import { LimiterClosedError, LimitStoreUnavailableError } from '../../errors.ts'
+import { checkRefund } from '../../limiter/check-refund.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import { WindowLog } from '../../meter/window-log.ts'
 import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
@@ -15,7 +18,12 @@ import { SLACK } from '../../wait/slack.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
 import { Ledger } from '../outage/ledger.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
-import { type WindowGrant, type WindowMark, WindowStore } from '../stores/window-store.ts'
+import {
+  type PermitNames,
+  type WindowGrant,
+  type WindowMark,
+  WindowStore,
+} from '../stores/window-store.ts'
 import { RecentGrants } from './recent-grants.ts'
 import {
   REDIS_LIMIT_OPTIONS,
@@ -57,18 +65,21 @@ export const SHARED_WINDOWS_OPTIONS: OptionNames<SharedWindowsOptions> = {
 
 /** Statistics that all of them have. */
 export interface SharedWindowsStats extends RedisLimitStats {
+  /** Permits handed out by this process, without those refunded. */
   granted: number
   refused: number
+  refunded: number
   waiting: number
   timeouts: number
   aborts: number
 }
 
-/** What the numbers of {@link SharedWindowsStats} are. */
+/** What the numbers of {@link SharedWindowsStats} are: a refund takes back what was granted. */
 export const SHARED_WINDOWS_STATS_KINDS: StatsKinds<SharedWindowsStats> = {
   ...REDIS_LIMIT_STATS_KINDS,
-  granted: 'counter',
+  granted: 'gauge',
   refused: 'counter',
+  refunded: 'counter',
   waiting: 'gauge',
   timeouts: 'counter',
   aborts: 'counter',
@@ -83,7 +94,7 @@ interface WindowDebt {
   /** What passed without the store… */
   readonly passed: readonly WindowGrant[]
   /** …or was given for nothing. */
-  readonly unused?: WindowGrant | undefined
+  readonly unused?: PermitNames | undefined
 }
 
 /** What this process knows of one window. */
@@ -105,6 +116,7 @@ interface Local {
 export class SharedWindows {
   readonly limit: RedisLimit<WindowOutageMode, WindowDebt>
   readonly #store: WindowStore
+  readonly #ledger: Ledger<WindowDebt>
   readonly #limit: number
   readonly #window: number
   readonly #maxQueue: number | undefined
@@ -112,9 +124,11 @@ export class SharedWindows {
   readonly #maxKeys: number
   readonly #locals = new Map<string, Local>()
   readonly #identity = randomUUID()
+  #closed = false
   #calls = 0
   #granted = 0
   #refused = 0
+  #refunded = 0
   #timeouts = 0
   #aborts = 0
 
@@ -124,11 +138,12 @@ export class SharedWindows {
     this.#limit = checkInteger('limit', limit, 1)
     this.#window = checkPositive('window', window)
     this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
+    if (maxQueue !== undefined) checkIntegerOrInfinity('maxQueue', maxQueue, 0)
     this.#maxQueue = maxQueue
     this.#order = order
-    const ledger = new Ledger<WindowDebt>({
+    this.#ledger = new Ledger<WindowDebt>({
       tell: (_, { key, passed, unused }) =>
-        unused === undefined ? this.#store.enter(key, passed) : this.#store.forget(key, unused),
+        unused === undefined ? this.#store.enter(key, passed) : this.#store.forget(key, [unused]),
       merge: ({ key, passed }, later) => ({
         key,
         passed: newest(passed.concat(later.passed), limit),
@@ -137,7 +152,12 @@ export class SharedWindows {
       // What is to be taken back stands there by its own name.
       maxKeys: Math.max(maxKeys, LEAST_DEBTS),
     })
-    this.limit = new RedisLimit(options, { whenDown, modes: MODES, divided: ['local'], ledger })
+    this.limit = new RedisLimit(options, {
+      whenDown,
+      modes: MODES,
+      divided: ['local'],
+      ledger: this.#ledger,
+    })
     const { guard, clock } = this.limit
     this.#store = new WindowStore({
       guard,
@@ -146,6 +166,13 @@ export class SharedWindows {
       window,
       overruled: (most, ms) => this.limit.overruled(`limit ${most}, window ${ms} ms`),
     })
+    // Finds a mistake in it before the first call waits.
+    if (order !== undefined) this.#local(this.key).queue = this.#queue(this.key)
+  }
+
+  /** Of the window where there is one only. */
+  get key(): string {
+    return `${this.limit.key}:window`
   }
 
   async decide(key: string, cost: number): Promise<Decision> {
@@ -166,6 +193,7 @@ export class SharedWindows {
   ): Promise<Admission> {
     this.#checkCost(cost)
     if (options !== undefined) checkAcquireOptions(options)
+    if (this.#closed) throw new LimiterClosedError(this.limit.name)
     const since = this.limit.clock.now()
     const local = this.#local(key)
     local.queue ??= this.#queue(key)
@@ -185,6 +213,40 @@ export class SharedWindows {
     return (await this.#store.take(key, nothing, undefined, () => {})).decision
   }
 
+  /** Takes the oldest permits of this process out of the window, so that a refund lets no call through too early. */
+  async refund(key: string, cost: number): Promise<void> {
+    checkRefund(cost, this.#granted)
+    this.#granted -= cost
+    this.#refunded += cost
+    const now = this.limit.clock.now()
+    const local = this.#locals.get(key)
+    local?.log.refund(cost, now)
+    const rest = cost - this.#unowe(key, cost)
+    const permits = local?.recent.take(rest, now) ?? []
+    try {
+      await this.#store.forget(key, permits)
+    } catch (error) {
+      if (!(error instanceof LimitStoreUnavailableError)) throw error
+      // By their names they are taken back once, however often that is told.
+      for (const unused of permits) {
+        const name = `${unused.nonce}:${unused.from}`
+        this.limit.outage.owe(name, { key, passed: [], unused })
+      }
+    }
+    local?.queue?.poke()
+  }
+
+  /** Enters a grant that nothing asked for, however full the window is. */
+  async penalize(key: string, cost: number): Promise<void> {
+    const nonce = RecentGrants.nonce(this.#identity, this.#calls++)
+    const at = this.limit.clock.now()
+    await this.#store.enter(key, [{ nonce, cost: Math.min(cost, this.#limit), at }])
+  }
+
+  async block(key: string, ms: number): Promise<void> {
+    await this.#store.block(key, ms)
+  }
+
   async reset(key: string): Promise<void> {
     await this.#store.clear(key)
     const queue = this.#locals.get(key)?.queue
@@ -200,6 +262,7 @@ export class SharedWindows {
       ...this.limit.stats(),
       granted: this.#granted,
       refused: this.#refused,
+      refunded: this.#refunded,
       waiting: 0,
       timeouts: this.#timeouts,
       aborts: this.#aborts,
@@ -215,8 +278,8 @@ export class SharedWindows {
   }
 
   close(): void {
+    this.#closed = true
     this.limit.outage.close()
-    this.#local('').queue ??= this.#queue('')
     for (const { queue } of this.#locals.values()) queue?.close()
   }
 
@@ -229,8 +292,23 @@ export class SharedWindows {
       order: this.#order,
       attempt: cost => this.#attempt(key, cost),
       // What cannot be given back leaves the window by itself.
-      giveBack: grant => void this.#store.forget(key, grant).catch(() => {}),
+      giveBack: grant => void this.#store.forget(key, [namesOf(grant)]).catch(() => {}),
     })
+  }
+
+  /** Strikes permits out that passed without the store, if it has not been told of them. @returns how many */
+  #unowe(key: string, cost: number): number {
+    const debt = this.#ledger.get(key)
+    if (debt === undefined || !this.#ledger.delete(key)) return 0
+    const left: WindowGrant[] = []
+    let struck = 0
+    for (const grant of debt.passed) {
+      const count = Math.min(grant.cost, cost - struck)
+      struck += count
+      if (count < grant.cost) left.push({ ...grant, cost: grant.cost - count })
+    }
+    if (left.length > 0) this.#ledger.add(key, { key, passed: left })
+    return struck
   }
 
   #forget(local: Local, queue: RemoteQueue<WindowGrant>): void {
@@ -263,7 +341,7 @@ export class SharedWindows {
     let passed = false
     const late = () => {
       // Entered by its name, what passed alone is the same permit.
-      if (!passed) outage.owe(grant.nonce, { key, passed: [], unused: grant })
+      if (!passed) outage.owe(grant.nonce, { key, passed: [], unused: namesOf(grant) })
     }
     const decision = await outage.bridge(
       async () => {
@@ -387,6 +465,10 @@ function newMark(mark: WindowMark): WindowMark {
   mark.lineage = 0
   mark.counter = 0
   return mark
+}
+
+function namesOf({ nonce, cost }: WindowGrant): PermitNames {
+  return { nonce, from: 0, to: cost }
 }
 
 function total(grants: readonly WindowGrant[]): number {

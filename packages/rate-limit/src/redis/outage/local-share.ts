@@ -1,5 +1,6 @@
 import { BucketTable } from '../../keyed/bucket-table.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
+import { GcraArithmetic } from '../../meter/gcra-arithmetic.ts'
 import { SLACK } from '../../wait/slack.ts'
 
 export interface LocalShareOptions {
@@ -20,7 +21,7 @@ const NONE_PINNED = { has: () => false }
  * This process' share of buckets in the store, for when that is away. While it is there the share follows what it answers, so
  * that an outage begins with what the bucket had left then, not with another burst.
  *
- * Kept as virtual times (see {@link Gcra}) of the whole bucket: a share refills so many times slower, and its burst is so many
+ * Kept as virtual times (see {@link GcraArithmetic}) of the whole bucket: a share refills so many times slower, and its burst is so many
  * times smaller, that the time in which it fills is the same, and with it the time that is kept.
  *
  * At the beginning of an outage its clock stands still for as long as other processes may have reserved ahead: they use that up
@@ -33,6 +34,9 @@ export class LocalShare {
   readonly #processes: () => number
   readonly #outages: LocalShareOptions['outages']
   readonly #reserved: number
+  /** Of a share, as of how many processes it is. */
+  #arithmetic: GcraArithmetic
+  #divisor = 1
   #seen = 0
   /** How far its clock was behind before the last outage, when that began, and for how long it stands still then. */
   #lag = 0
@@ -43,6 +47,7 @@ export class LocalShare {
     this.#table = new BucketTable(maxKeys)
     this.#interval = 1_000 / rate
     this.#burst = burst
+    this.#arithmetic = new GcraArithmetic(this.#interval, burst)
     this.#processes = processes
     this.#outages = outages
     this.#reserved = reserved
@@ -50,7 +55,7 @@ export class LocalShare {
 
   /** The most a share can hold: one that no longer held one call would stop a process altogether. */
   get burst(): number {
-    return Math.max(Math.min(1, this.#burst), this.#burst / this.#processes())
+    return this.#share.burst
   }
 
   /** Notes what the store has answered. @param available tokens of the whole bucket, below 0 if they are reserved ahead */
@@ -71,7 +76,7 @@ export class LocalShare {
   /** Takes `least`, and of `most` what there is. @returns how much; 0 if that is less than the least */
   takeUpTo(key: string, least: number, most: number, at: number): number {
     const now = this.#time(at)
-    const available = (now + SLACK - this.#next(key, 0, now)) / this.#perToken
+    const available = (now + SLACK - this.#next(key, 0, now)) / this.#share.interval
     if (available < least) return 0
     const cost = Math.max(least, Math.min(most, Math.floor(available)))
     this.#table.slots[this.#place(key, now)] = this.#next(key, cost, now)
@@ -86,24 +91,30 @@ export class LocalShare {
 
   refund(key: string, cost: number): void {
     const place = this.#table.find(key)
-    if (place !== undefined) this.#table.slots[place]! -= cost * this.#perToken
+    if (place !== undefined) this.#table.slots[place]! -= cost * this.#share.interval
   }
 
   decide(key: string, cost: number, at: number): Decision {
     const allowed = this.tryTake(key, cost, at)
     const now = this.#time(at)
-    const available = (now - this.#next(key, 0, now)) / this.#perToken
+    const slot = this.#slot(key, now)
     return {
       allowed,
       limit: this.burst,
-      remaining: Math.max(0, available),
-      resetAfter: Math.max(0, (this.burst - available) * this.#perToken),
+      remaining: Math.max(0, this.#share.available(slot, now)),
+      resetAfter: this.#share.resetAfter(slot, now),
       retryAfter: allowed ? 0 : this.waitFor(key, cost, at),
     }
   }
 
-  get #perToken(): number {
-    return this.#interval * this.#processes()
+  get #share(): GcraArithmetic {
+    const processes = this.#processes()
+    if (processes !== this.#divisor) {
+      this.#divisor = processes
+      const burst = Math.max(Math.min(1, this.#burst), this.#burst / processes)
+      this.#arithmetic = new GcraArithmetic(this.#interval * processes, burst)
+    }
+    return this.#arithmetic
   }
 
   /** The time on its own clock. */
@@ -124,14 +135,15 @@ export class LocalShare {
   }
 
   #next(key: string, cost: number, now: number): number {
-    const full = now - this.burst * this.#perToken
+    return this.#share.next(this.#slot(key, now), cost, now)
+  }
+
+  #slot(key: string, now: number): number {
     const place = this.#table.find(key)
-    const slot = place === undefined ? full : Math.max(this.#table.slots[place]!, full)
-    return slot + cost * this.#perToken
+    return place === undefined ? this.#share.full(now) : this.#table.slots[place]!
   }
 
   #place(key: string, now: number): number {
-    const full = now - this.burst * this.#perToken
-    return this.#table.find(key) ?? this.#table.add(key, full, NONE_PINNED)
+    return this.#table.find(key) ?? this.#table.add(key, this.#share.full(now), NONE_PINNED)
   }
 }

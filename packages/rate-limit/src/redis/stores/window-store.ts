@@ -2,7 +2,13 @@ import type { Clock } from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import type { StoreGuard } from '../client/store-guard.ts'
 import type { Reply, Script } from '../scripts/script.ts'
-import { clearScript, enterScript, forgetScript, takeScript } from '../scripts/window-scripts.ts'
+import {
+  blockScript,
+  clearScript,
+  enterScript,
+  forgetScript,
+  takeScript,
+} from '../scripts/window-scripts.ts'
 import { StoreTimeline } from './store-timeline.ts'
 
 /** Permits that passed together. */
@@ -12,6 +18,13 @@ export interface WindowGrant {
   readonly cost: number
   /** When they were asked for, ms on the local clock. */
   readonly at: number
+}
+
+/** Some of the permits of a grant: those after the first `from`, up to the `to`th. */
+export interface PermitNames {
+  readonly nonce: string
+  readonly from: number
+  readonly to: number
 }
 
 /** What this process knows of a window's state in Redis: by it a loss is found. */
@@ -84,8 +97,18 @@ export class WindowStore {
   }
 
   /** Takes permits back, however often. */
-  async forget(key: string, { nonce, cost }: WindowGrant): Promise<void> {
-    await this.#run(forgetScript, key, [nonce, cost])
+  async forget(key: string, permits: readonly PermitNames[]): Promise<void> {
+    for (let first = 0; first < permits.length; first += GRANTS_AT_ONCE) {
+      const args = permits
+        .slice(first, first + GRANTS_AT_ONCE)
+        .flatMap(({ nonce, from, to }) => [nonce, from, to])
+      await this.#run(forgetScript, key, args)
+    }
+  }
+
+  /** Lets nothing pass for so many ms, by the server's clock. */
+  async block(key: string, ms: number): Promise<void> {
+    await this.#run(blockScript, key, [ms])
   }
 
   async clear(key: string): Promise<void> {
@@ -102,7 +125,7 @@ export class WindowStore {
     const { guard, clock, limit, window, overruled } = this.#options
     const sent = clock.now()
     const args = [...this.#timeline.args(sent), limit, window * 1_000, ...rest]
-    const reply = await guard.run(script, [key, `${key}:state`], args, late)
+    const reply = await guard.run(script, [key, `${key}:state`, `${key}:block`], args, late)
     const [granted, wait, left, reset, now, since, ruling, us, lineage, counter] = reply.map(
       Number,
     ) as Numbers

@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'vitest'
+import { AdaptiveSemaphore } from '../adaptive/adaptive-semaphore.ts'
+import { TokenBucket } from '../bucket/token-bucket.ts'
+import { combine } from '../combined/combine.ts'
+import { InvalidOptionError } from '../errors.ts'
+import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
+import { KeyedSemaphore } from '../keyed/keyed-semaphore.ts'
+import { KeyedWindow } from '../keyed/keyed-window.ts'
+import { Semaphore } from '../semaphore/semaphore.ts'
+import { SlidingWindow } from '../window/sliding-window.ts'
+import { concurrent } from '../wrap/concurrent.ts'
+import { limited } from '../wrap/limited.ts'
+
+type Options = Readonly<Record<string, unknown>>
+
+const bucket = { rate: 1, burst: 3 }
+const window = { limit: 3, window: 1_000 }
+
+/** Everything that is made with options, and options that are right. */
+const made: Readonly<Record<string, { make(options: Options): unknown; right: Options }>> = {
+  TokenBucket: { make: options => new TokenBucket(options as never), right: bucket },
+  SlidingWindow: { make: options => new SlidingWindow(options as never), right: window },
+  'SlidingWindow, counter': {
+    make: options => new SlidingWindow(options as never),
+    right: { ...window, algorithm: 'counter' },
+  },
+  KeyedLimiter: { make: options => new KeyedLimiter(options as never), right: bucket },
+  KeyedWindow: { make: options => new KeyedWindow(options as never), right: window },
+  Semaphore: { make: options => new Semaphore(options as never), right: { permits: 2 } },
+  KeyedSemaphore: { make: options => new KeyedSemaphore(options as never), right: { permits: 2 } },
+  AdaptiveSemaphore: { make: options => new AdaptiveSemaphore(options as never), right: {} },
+  combine: { make: options => combine([new TokenBucket(bucket)], options as never), right: {} },
+}
+
+/** What nobody can mean, whatever the option. */
+const hostile = [null, 0, -1, Number.NaN, '1', true, 1n, Symbol('s'), {}, [5], () => 5]
+
+const keyed = ['KeyedLimiter', 'KeyedWindow', 'KeyedSemaphore']
+
+describe.each(Object.entries(made))('options of %s', (name, { make, right }) => {
+  const options = keyed.includes(name) ? ['clock'] : ['clock', 'order']
+
+  test.each(options)('a mistake in `%s` is named', option => {
+    expect(() => make(right)).not.toThrow()
+    for (const value of hostile) {
+      expect(() => make({ ...right, [option]: value })).toThrow(InvalidOptionError)
+    }
+  })
+})
+
+test('limits that the arithmetic of buckets cannot hold are refused, also when they are changed', () => {
+  const limits = [
+    { rate: 1e-306 },
+    { rate: 5e-324 },
+    { rate: 1e10 },
+    { rate: 1, burst: 1e15 },
+    { rate: 1e-9, burst: 1e9 },
+  ]
+  for (const wrong of limits) {
+    expect(() => new TokenBucket(wrong)).toThrow(InvalidOptionError)
+    expect(() => new KeyedLimiter(wrong)).toThrow(InvalidOptionError)
+    const limiter = new KeyedLimiter(bucket)
+    expect(() => limiter.setLimits(wrong)).toThrow(InvalidOptionError)
+    expect(limiter).toMatchObject(bucket)
+  }
+})
+
+test('what is given back must be a number', () => {
+  const limiters = [
+    new TokenBucket(bucket),
+    new SlidingWindow(window),
+    combine([new TokenBucket(bucket)]),
+  ]
+  const byKey = [new KeyedLimiter(bucket), new KeyedWindow(window)]
+  for (const value of hostile.filter(value => value !== 0)) {
+    for (const limiter of limiters) {
+      limiter.tryAcquire(3)
+      expect(() => limiter.refund(value as never)).toThrow(InvalidOptionError)
+    }
+    for (const limiter of byKey) {
+      limiter.tryAcquire('a', 3)
+      expect(() => limiter.refund('a', value as never)).toThrow(InvalidOptionError)
+    }
+  }
+})
+
+test('a parent, and what wrappers wrap with, must be limiters', () => {
+  for (const value of hostile) {
+    expect(() => new KeyedLimiter({ ...bucket, parent: value as never })).toThrow(
+      InvalidOptionError,
+    )
+    expect(() => limited(value as never)).toThrow(InvalidOptionError)
+    expect(() => concurrent(value as never)).toThrow(InvalidOptionError)
+  }
+})

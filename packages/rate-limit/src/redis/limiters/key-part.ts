@@ -1,0 +1,12 @@
+import { InvalidOptionError } from '@millrace/kit'
+
+/**
+ * What a key of a user's is called within a key of Redis: itself in braces, so that a Cluster spreads keys over its nodes. UTF-8 has no
+ * lone surrogates, which would all be one: a key with such is written as JSON, and so is what looks like that.
+ *
+ * @throws {InvalidOptionError} for what is no string
+ */
+export function keyPart(key: string): string {
+  if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
+  return `{${key.isWellFormed() && !key.startsWith('"') ? key : JSON.stringify(key)}}`
+}
