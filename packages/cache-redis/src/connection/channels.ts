@@ -12,6 +12,11 @@ export interface CommandMessage {
 
 const channels = new OperationChannels<CommandMessage>('millrace:redis:command')
 
+/** Whether anybody hears of operations. Hot paths ask first, as {@link traced} costs a closure. */
+export function isTraced(): boolean {
+  return channels.hasSubscribers
+}
+
 /** Runs an operation and publishes its start and end; without subscribers, at the cost of two comparisons. */
 export function traced<T>(operation: string, keys: number, run: () => Promise<T>): Promise<T> {
   return channels.hasSubscribers ? channels.trace({ operation, keys }, run) : run()

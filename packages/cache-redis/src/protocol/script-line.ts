@@ -1,6 +1,6 @@
 import { monotonicClock } from '@millrace/kit'
 import type { Call, CallFailure } from '../connection/call.ts'
-import { traced } from '../connection/channels.ts'
+import { isTraced, traced } from '../connection/channels.ts'
 import { type Client, isCluster } from '../connection/client.ts'
 import type { Connection } from '../connection/connection.ts'
 import { isReadOnly } from '../connection/read-only.ts'
@@ -46,7 +46,7 @@ interface Waiting {
   /** How many results it has. */
   readonly count: number
   readonly signal: AbortSignal | undefined
-  readonly abort: (() => void) | undefined
+  abort: (() => void) | undefined
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
   settled: boolean
@@ -117,6 +117,7 @@ export class ScriptLine {
     signal?: AbortSignal,
   ): Promise<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason)
+    if (!isTraced()) return this.#submit(name, keys, args, count, bytes, signal)
     return traced(name, keys.length, () => this.#submit(name, keys, args, count, bytes, signal))
   }
 
@@ -149,32 +150,30 @@ export class ScriptLine {
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#connection.admit(name)
-      const abort =
-        signal &&
-        ((): void => {
-          if (this.#settle(waiting)) reject(signal.reason)
-        })
-      const waiting: Waiting = {
-        name,
-        keys,
-        args,
-        count,
-        signal,
-        abort,
-        resolve,
-        reject,
-        settled: false,
-      }
-      if (abort !== undefined) signal!.addEventListener('abort', abort)
-      this.#connection.wait(1)
-      if (this.#next !== undefined && this.#next.count + count > MOST_OPERATIONS) this.flush()
-      const next = (this.#next ??= this.#begin())
-      next.operations.push(waiting)
-      next.count += count
-      next.call.add(bytes)
-      if (next.call.bytes >= MANY_BYTES || next.count >= MOST_OPERATIONS) this.flush()
+      const settled = false
+      this.#join(
+        { name, keys, args, count, signal, abort: undefined, resolve, reject, settled },
+        bytes,
+      )
     })
+  }
+
+  #join(waiting: Waiting, bytes: number): void {
+    const { name, count, signal } = waiting
+    this.#connection.admit(name)
+    if (signal !== undefined) {
+      waiting.abort = () => {
+        if (this.#settle(waiting)) waiting.reject(signal.reason)
+      }
+      signal.addEventListener('abort', waiting.abort)
+    }
+    this.#connection.wait(1)
+    if (this.#next !== undefined && this.#next.count + count > MOST_OPERATIONS) this.flush()
+    const next = (this.#next ??= this.#begin())
+    next.operations.push(waiting)
+    next.count += count
+    next.call.add(bytes)
+    if (next.call.bytes >= MANY_BYTES || next.count >= MOST_OPERATIONS) this.flush()
   }
 
   #begin(): NextCall {

@@ -1,9 +1,12 @@
-import { type StoreEntry, storableKey } from '@millrace/cache-core/store'
+import { type StoreCallOptions, type StoreEntry, storableKey } from '@millrace/cache-core/store'
+import { checkList } from '@millrace/kit'
 import { type Answer, markOf, type ShardMark, timeOf } from '../protocol/answer.ts'
+import type { Shard } from '../protocol/key-space.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
 import { batchesOf } from './batches.ts'
-import { checkKey, checkKeyList } from './call-options.ts'
+import { checkCall, checkKey, checkKeyList } from './call-options.ts'
 import { decodeEntry } from './entry-format.ts'
+import { fenceOf, type RedisFence } from './redis-fence.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
 
 /** What the script answers for bytes that are none of ours. */
@@ -18,6 +21,7 @@ interface Wanted {
   readonly key: string
   /** The key in storable form. */
   readonly stored: string
+  readonly shard: Shard
   /** The value's name in Redis, without ioredis' `keyPrefix`. */
   readonly name: string
 }
@@ -39,59 +43,90 @@ export class EntryReader<V> {
     this.#base = base
   }
 
-  async one(key: string, signal: AbortSignal | undefined): Promise<StoreEntry<V> | undefined> {
-    return (await this.#single('get', key, signal)).entries[0]
+  async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
+    const { signal } = checkCall(options)
+    const wanted = this.#wanted(key)
+    const answer = await this.#ask('get', wanted, signal)
+    const result = answer.reply[answer.from]
+    if (isLarge(result)) return this.#openLarge(wanted, result, answer, signal)
+    return this.#open(wanted, result, answer)
   }
 
-  async #single(
-    operation: string,
-    key: string,
-    signal: AbortSignal | undefined,
-  ): Promise<Reading<V>> {
-    const { space, lines } = this.#base
-    const stored = storableKey(checkKey(key))
-    const shard = space.shardOf(stored)
-    const name = shard.values + space.label(stored)
-    const marks = lines.all.map(line => line.mark)
-    const answer = await lines.of(shard).submit(operation, [name], READ, 1, 0, signal)
+  async getMany(
+    keys: readonly string[],
+    options?: StoreCallOptions,
+  ): Promise<(StoreEntry<V> | undefined)[]> {
+    const { signal } = checkCall(options)
+    return (await this.#many('getMany', checkKeyList(keys), signal)).entries
+  }
+
+  async lookup(
+    keys: readonly string[],
+    options?: StoreCallOptions,
+  ): Promise<{ readonly entries: (StoreEntry<V> | undefined)[]; readonly fence: RedisFence }> {
+    const { signal } = checkCall(options)
+    // The case of a load, in as few steps as it can be: "L1 and L2, from cold" of the benchmarks.
+    if (checkList('keys', keys).length !== 1) {
+      const { entries, marks, at } = await this.#many('lookup', checkKeyList(keys), signal)
+      return { entries, fence: fenceOf(marks, at) }
+    }
+    const wanted = this.#wanted(keys[0]!)
+    const marks = this.#base.lines.all.map(line => line.mark)
+    const answer = await this.#ask('lookup', wanted, signal)
     const result = answer.reply[answer.from]
-    const wanted = { key, stored, name }
     const entry = isLarge(result)
       ? await this.#openLarge(wanted, result, answer, signal)
       : this.#open(wanted, result, answer)
-    marks[shard.index] = markOf(answer)
-    return { entries: [entry], marks, at: timeOf(answer) }
+    marks[wanted.shard.index] = markOf(answer)
+    return { entries: [entry], fence: fenceOf(marks, timeOf(answer)) }
   }
 
-  async many(
+  #wanted(key: string): Wanted {
+    const { space } = this.#base
+    const stored = storableKey(checkKey(key))
+    const shard = space.shardOf(stored)
+    return { key, stored, shard, name: shard.values + space.label(stored) }
+  }
+
+  #ask(
     operation: string,
-    given: readonly string[],
+    { name, shard }: Wanted,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
+    return this.#base.lines.of(shard).submit(operation, [name], READ, 1, 0, signal)
+  }
+
+  async #many(
+    operation: string,
+    keys: readonly string[],
     signal: AbortSignal | undefined,
   ): Promise<Reading<V>> {
     const { lines } = this.#base
-    const keys = checkKeyList(given)
-    // The case of a load: see "L1 and L2, from cold" of the benchmarks.
-    if (keys.length === 1) return this.#single(operation, keys[0]!, signal)
     const entries: (StoreEntry<V> | undefined)[] = new Array(keys.length).fill(undefined)
     // Elsewhere it is as far as it was known to be before, which is never too far.
     const marks = lines.all.map(line => line.mark)
-    const read = new Set<number>()
+    const read = new Set<Shard>()
     let at = 0
     const stored = keys.map(storableKey)
     await Promise.all(
       batchesOf(this.#base, stored).map(async ({ line, names, indexes }) => {
         const args = Array(names.length).fill('g')
         const answer = await line.submit(operation, names, args, names.length, 0, signal)
-        const { index: shard } = line.shard
+        const { shard } = line
         const mark = markOf(answer)
         // The oldest ground counts: what came after it may be missing in the values.
-        if (!read.has(shard) || marks[shard]!.epoch > mark.epoch) marks[shard] = mark
+        if (!read.has(shard) || marks[shard.index]!.epoch > mark.epoch) marks[shard.index] = mark
         read.add(shard)
         at ||= timeOf(answer)
         const large: Promise<void>[] = []
         for (const [position, index] of indexes.entries()) {
           const result = answer.reply[answer.from + position]
-          const wanted = { key: keys[index]!, stored: stored[index]!, name: names[position]! }
+          const wanted = {
+            key: keys[index]!,
+            stored: stored[index]!,
+            shard,
+            name: names[position]!,
+          }
           if (!isLarge(result)) entries[index] = this.#open(wanted, result, answer)
           else {
             const opened = this.#openLarge(wanted, result, answer, signal)

@@ -25,7 +25,7 @@ import { Publisher } from '../protocol/publisher.ts'
 import { ScriptLines } from '../protocol/script-line.ts'
 import { shareLines } from '../protocol/store-lines.ts'
 import { Recovery } from '../recovery/recovery.ts'
-import { checkCall, checkClear, checkItem, checkKeys, checkSet } from './call-options.ts'
+import { checkCall, checkClear, checkKeys } from './call-options.ts'
 import { Eliminator } from './eliminator.ts'
 import { EntryReader } from './entry-reader.ts'
 import { EntryWriter } from './entry-writer.ts'
@@ -115,35 +115,32 @@ export class RedisStore<V = unknown> implements Store<V> {
     return fenceOf(answers.map(markOf), timeOf(answers[0]!))
   }
 
-  async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
-    return this.#reader.one(key, checkCall(options).signal)
+  get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
+    return this.#reader.get(key, options)
   }
 
-  async getMany(
+  getMany(
     keys: readonly string[],
     options?: StoreCallOptions,
   ): Promise<(StoreEntry<V> | undefined)[]> {
-    return (await this.#reader.many('getMany', keys, checkCall(options).signal)).entries
+    return this.#reader.getMany(keys, options)
   }
 
   /** {@link getMany} and {@link fence} by one round trip. */
-  async lookup(
+  lookup(
     keys: readonly string[],
     options?: StoreCallOptions,
   ): Promise<{ readonly entries: (StoreEntry<V> | undefined)[]; readonly fence: RedisFence }> {
-    const { signal } = checkCall(options)
-    const { entries, marks, at } = await this.#reader.many('lookup', keys, signal)
-    return { entries, fence: fenceOf(marks, at) }
+    return this.#reader.lookup(keys, options)
   }
 
-  async set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
-    const { signal, ...how } = checkSet(options)
-    return this.#writer.one(checkItem({ ...how, key, value }), signal)
+  set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
+    return this.#writer.set(key, value, options)
   }
 
   /** A value that cannot be encoded, or is too large, is refused alone. */
-  async setMany(items: readonly StoreItem<V>[], options?: StoreCallOptions): Promise<boolean[]> {
-    return this.#writer.many(items, checkCall(options).signal)
+  setMany(items: readonly StoreItem<V>[], options?: StoreCallOptions): Promise<boolean[]> {
+    return this.#writer.setMany(items, options)
   }
 
   async delete(key: string, options?: StoreCallOptions): Promise<boolean> {
