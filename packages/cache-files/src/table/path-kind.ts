@@ -7,6 +7,13 @@ import { statSync } from 'node:fs'
  */
 export type PathKind = 'none' | 'file' | 'folder' | 'other'
 
+/** What is said of names that no file can have as well: too long, or with a null character. */
+const NOTHING_THERE: ReadonlySet<string | undefined> = new Set([
+  'ENOTDIR',
+  'ENAMETOOLONG',
+  'ERR_INVALID_ARG_VALUE',
+])
+
 /** Looks at a path by a `stat`. */
 export function pathKind(path: string): PathKind {
   try {
@@ -15,6 +22,6 @@ export function pathKind(path: string): PathKind {
     if (stat.isFile()) return 'file'
     return stat.isDirectory() ? 'folder' : 'other'
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOTDIR' ? 'none' : 'other'
+    return NOTHING_THERE.has((error as NodeJS.ErrnoException).code) ? 'none' : 'other'
   }
 }

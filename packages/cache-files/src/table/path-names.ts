@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
+import { InvalidOptionError } from '@millrace/kit'
 
 /**
  * One string per path: absolute, without `.` and `..`, and, where the file system takes letters of either case for the same, folded. What
@@ -26,7 +27,11 @@ export class PathNames {
     return this.#names.size
   }
 
-  /** The one string for a path, which may be relative to the root. */
+  /**
+   * The one string for a path, which may be relative to the root.
+   *
+   * @throws {InvalidOptionError} for anything but a string
+   */
   intern(path: string): string {
     const known = this.#names.get(path)
     if (known !== undefined) return known
@@ -39,6 +44,7 @@ export class PathNames {
   }
 
   #canonical(path: string): string {
+    if (typeof path !== 'string') throw new InvalidOptionError('path', 'a string', path)
     const full = isCanonical(path) ? path : resolve(this.root, path)
     return this.caseSensitive ? full : full.normalize('NFC').toLowerCase()
   }
