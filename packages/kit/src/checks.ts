@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts'
 import { InvalidOptionError } from './invalid-option-error.ts'
 
 /*
@@ -147,16 +148,23 @@ export function checkMethods<T>(
   option: string,
   value: T,
   expected: string,
-  methods: readonly string[],
+  methods: readonly (string | symbol)[],
 ): T {
-  const held = Object(value) === value ? (value as Record<string, unknown>) : undefined
+  const held = Object(value) === value ? (value as Record<string | symbol, unknown>) : undefined
   const missing = methods.find(name => typeof held?.[name] !== 'function')
-  const what = missing === undefined ? expected : `${expected}, with a method \`${missing}\``
+  const what =
+    missing === undefined ? expected : `${expected}, with a method \`${String(missing)}\``
   return accept(held !== undefined && missing === undefined, option, what, value)
 }
 
+/** A clock that also sets timers. */
+export function checkClock<C extends Clock>(option: string, value: C): C {
+  return checkMethods(option, value, 'a clock', ['now', 'setTimer'])
+}
+
 /**
- * An object in which every name is known: a misspelt limit must not silently be no limit.
+ * An object in which every name is known: a misspelt limit must not silently be no limit. Nor may `null`
+ * be one: what is left out, or `undefined`, has its default.
  *
  * @param path what stands before the names in errors, such as `retry`; empty for the options of a constructor
  * @param names of all options, as a record so that TypeScript refuses one too few
@@ -165,7 +173,10 @@ export function checkMethods<T>(
 export function checkOptions<O extends object>(path: string, options: O, names: OptionNames<O>): O {
   checkRecord(path || 'options', options, 'an object of options')
   for (const name of Object.keys(options)) {
-    if (Object.hasOwn(names, name)) continue
+    if (Object.hasOwn(names, name)) {
+      if ((options as Record<string, unknown>)[name] !== null) continue
+      throw new InvalidOptionError((path && `${path}.`) + name, 'anything but null', null)
+    }
     const nearest = nearestName(name, Object.keys(names))
     throw new InvalidOptionError(
       (path && `${path}.`) + name,

@@ -1,5 +1,6 @@
 export {
   checkBoolean,
+  checkClock,
   checkFunction,
   checkHeaders,
   checkInteger,

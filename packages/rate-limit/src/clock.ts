@@ -1,4 +1,4 @@
-import { type Clock, checkMethods, monotonicClock, setSystemTimer } from '@millrace/kit'
+import { type Clock, monotonicClock, setSystemTimer } from '@millrace/kit'
 
 export type { Clock, Timer } from '@millrace/kit'
 
@@ -14,9 +14,4 @@ export const systemClock: Clock = {
 /** The same clock for what nothing awaits: its timers do not hold the process open. */
 export function backgroundClock(clock: Clock): Clock {
   return clock === systemClock ? monotonicClock : clock
-}
-
-/** @throws {InvalidOptionError} for what is no {@link Clock} */
-export function checkClock(clock: Clock): Clock {
-  return checkMethods('clock', clock, 'a clock', ['now', 'setTimer'])
 }

@@ -1,6 +1,13 @@
-import { checkFunction, checkOneOf, isThenable } from '@millrace/kit'
+import {
+  checkFunction,
+  checkOneOf,
+  checkOptions,
+  isThenable,
+  type OptionNames,
+} from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions, SetOptions } from '../cache/cache-options.ts'
+import { CACHE_CHECKS } from '../cache/settings.ts'
 import { type BatchItem, type BatchLoader, itemsOf } from '../load/batch-loader.ts'
 import type { LoadOptions } from '../load/load-options.ts'
 import { Loaded } from '../load/loaded.ts'
@@ -20,6 +27,11 @@ export interface ProtectedCacheOptions<K, V> extends CacheOptions<K, V> {
   readonly protect?: Protection | undefined
 }
 
+const OPTIONS: OptionNames<ProtectedCacheOptions<unknown, unknown>> = {
+  ...CACHE_CHECKS,
+  protect: true,
+}
+
 /**
  * A `Cache` for development and tests that finds code which changes cached values: with `freeze` the change throws, with `clone` it does not
  * reach the cache, so that a test which fails without it shows where to look. What cannot be cloned, such as a function, is refused with
@@ -32,9 +44,12 @@ export class ProtectedCache<K, V> extends Cache<K, V> {
 
   /** @throws {InvalidOptionError} */
   constructor(options: ProtectedCacheOptions<K, V> = {}) {
-    // What is no object the cache refuses.
-    const { protect = 'freeze', ...cache } = Object(options) as ProtectedCacheOptions<K, V>
-    super(Object(options) === options ? cache : options)
+    const { protect = 'freeze', ...cache } = checkOptions(
+      '',
+      options as ProtectedCacheOptions<unknown, unknown>,
+      OPTIONS,
+    )
+    super(cache as CacheOptions<K, V>)
     this.#clones = checkOneOf<Protection>('protect', protect, ['freeze', 'clone']) === 'clone'
     this.#protect = this.#clones ? structuredClone : deepFreeze
   }

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkFunction,
   checkMethods,
   checkOneOf,
@@ -115,7 +116,7 @@ export class AdaptiveSize {
     this.#fall = checkRange('fall', fall, 0, 1)
     this.#high = checkRange('high', high, 0, 1)
     checkPositive('interval', interval)
-    checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
+    checkClock('clock', clock)
     if (options.onResize !== undefined) checkFunction('onResize', options.onResize)
     this.#cache = cache
     this.#options = options

@@ -1,6 +1,6 @@
 import {
   type Clock,
-  checkMethods,
+  checkClock,
   monotonicClock,
   type Timer,
   type TimeSource,
@@ -42,7 +42,7 @@ export class SteadyClock implements Clock {
    * @throws {InvalidOptionError}
    */
   constructor(clock?: Clock | undefined) {
-    if (clock !== undefined) checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
+    if (clock !== undefined) checkClock('clock', clock)
     this.#wall = clock ?? wallClock
     this.#monotonic = clock === undefined ? monotonicClock : new ForwardSource(clock)
   }

@@ -1,4 +1,5 @@
 import {
+  checkClock,
   checkMethods,
   checkOptions,
   checkPositive,
@@ -97,7 +98,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
     } = checkOptions<LayeredStoreOptions<V>>('', options, OPTIONS)
     checkMethods('near', near, 'a Store', METHODS)
     checkMethods('far', far, 'a Store', METHODS)
-    checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
+    checkClock('clock', clock)
     if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
     // The two may count more than every store does.
     describeStats<LayeredStoreStats>(this, {

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   type Clock,
+  checkClock,
   checkFunction,
   checkInteger,
-  checkMethods,
   checkOptions,
   checkPositive,
   checkPositiveOrInfinity,
@@ -91,7 +91,7 @@ export class Warmer<K> {
     for (const [name, value] of Object.entries({ has, memory, traffic, onProgress })) {
       if (value !== undefined) checkFunction(name, value)
     }
-    if (clock !== undefined) checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
+    if (clock !== undefined) checkClock('clock', clock)
     checkInteger('workers', workers, 1)
     checkPositiveOrInfinity('timeLimit', timeLimit)
     checkPositiveOrInfinity('memoryLimit', memoryLimit)

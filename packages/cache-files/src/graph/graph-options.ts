@@ -6,6 +6,7 @@ import {
   checkMethods,
   checkOptions,
   checkPositiveOrInfinity,
+  checkRecord,
   checkText,
   InvalidOptionError,
   type OptionNames,
@@ -92,6 +93,7 @@ export function graphSettings(options: GraphOptions): GraphSettings {
       throw new InvalidOptionError(`${path}.markers`, 'at least one path', entry.markers)
     }
   }
+  if (options.options !== undefined) checkRecord('options', options.options)
   return {
     ...keepingSettings(options),
     files: checkMethods('files', files, 'a FileTable', ['read', 'knownSync']),

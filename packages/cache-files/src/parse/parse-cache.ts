@@ -2,6 +2,7 @@ import { extname } from 'node:path'
 import { Cache, type Clock } from '@millrace/cache-core'
 import { type MemoryPressureOptions, memoryPressure } from '@millrace/cache-core/size'
 import {
+  checkClock,
   checkFunction,
   checkMethods,
   checkOptions,
@@ -143,7 +144,7 @@ export class ParseCache<T> implements Disposable {
     this.#variant = checkFunction('variant', variant)
     this.#weigher = checkFunction('weigher', weigher)
     this.#timeout = checkPositiveOrInfinity('timeout', timeout)
-    this.#clock = clock
+    this.#clock = checkClock('clock', clock)
     this.#results = new Cache({
       maxEntries,
       maxBytes,

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '@millrace/cache-core'
 import {
+  checkClock,
   checkInteger,
   checkOptions,
   checkPositiveOrInfinity,
@@ -93,7 +94,7 @@ export class ParsePool<T> implements AsyncDisposable {
     this.#workers = checkInteger('workers', threads, 1)
     this.#maxQueue = checkInteger('maxQueue', options.maxQueue ?? 10_000, 0)
     this.#timeout = checkPositiveOrInfinity('timeout', options.timeout ?? 60_000)
-    this.#clock = clock
+    this.#clock = checkClock('clock', clock)
   }
 
   /**

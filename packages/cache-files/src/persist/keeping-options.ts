@@ -1,6 +1,7 @@
 import type { Clock } from '@millrace/cache-core'
 import { type Codec, structuredCodec } from '@millrace/cache-core/store'
 import {
+  checkClock,
   checkFunction,
   checkMethods,
   checkPositive,
@@ -56,6 +57,6 @@ export function keepingSettings(options: KeepingOptions): KeepingSettings {
     retention: checkPositiveOrInfinity('retention', options.retention ?? Infinity),
     storeTimeout: checkPositiveOrInfinity('storeTimeout', options.storeTimeout ?? 10_000),
     onError: checkFunction('onStoreError', onStoreError),
-    clock: checkMethods('clock', clock, 'a Clock', ['now', 'setTimer']),
+    clock: checkClock('clock', clock),
   }
 }

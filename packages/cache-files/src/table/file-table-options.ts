@@ -3,6 +3,7 @@ import { type MemoryPressureOptions, memoryPressure } from '@millrace/cache-core
 import {
   checkBoolean,
   checkInteger,
+  checkMethods,
   checkNonNegative,
   checkOneOf,
   checkOptions,
@@ -92,6 +93,6 @@ export function fileTableSettings(options: FileTableOptions): FileTableSettings 
     validationInterval: checkNonNegative('validationInterval', options.validationInterval ?? 0),
     memoryPressure: pressure === undefined ? undefined : memoryPressure(pressure),
     caseSensitive,
-    clock,
+    clock: checkMethods('clock', clock, 'a clock', ['now']),
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '@millrace/cache-core'
 import {
+  checkClock,
   checkInteger,
   checkList,
   checkMethods,
@@ -103,6 +104,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
       options.reconcileInterval ?? 600_000,
     )
     checkMethods('files', files, 'a FileTable', ['follow'])
+    checkClock('clock', clock)
     if (source === 'watch') this.#source = new FsWatchSource({ ignore, maxPending, delay })
     else if (source === 'poll') this.#source = new PollSource(files, pollInterval, clock)
     else if (typeof source === 'string') {

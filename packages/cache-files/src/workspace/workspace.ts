@@ -1,6 +1,14 @@
 import { MemoryStore } from '@millrace/cache-core/memory'
 import type { Store } from '@millrace/cache-core/store'
-import { checkOneOf, checkOptions, checkPositive, checkText, type OptionNames } from '@millrace/kit'
+import {
+  checkFunction,
+  checkOneOf,
+  checkOptions,
+  checkPositive,
+  checkRecord,
+  checkText,
+  type OptionNames,
+} from '@millrace/kit'
 import { Facts, type FactsOptions } from '../facts/facts.ts'
 import { Graph } from '../graph/graph.ts'
 import type { GraphOptions } from '../graph/graph-options.ts'
@@ -86,6 +94,13 @@ export class Workspace implements AsyncDisposable {
     } = checkOptions('', options, OPTIONS)
     this.#preset = filePresets[checkOneOf('preset', preset, ['heavy', 'interactive', 'ci'])]
     this.#maxCacheBytes = checkPositive('maxCacheBytes', options.maxCacheBytes ?? 256 * 2 ** 20)
+    for (const name of ['files', 'graph'] as const) {
+      if (options[name] !== undefined) checkRecord(name, options[name])
+    }
+    if (options.onCacheProblem !== undefined) {
+      checkFunction('onCacheProblem', options.onCacheProblem)
+    }
+    if (typeof watch !== 'boolean') checkRecord('watch', watch)
     this.files = new FileTable({ ...this.#preset.files, ...options.files, root })
     if (cacheFolder !== undefined) {
       this.#folder = new CacheFolder(checkText('cacheFolder', cacheFolder), options.onCacheProblem)

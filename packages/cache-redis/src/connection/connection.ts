@@ -1,8 +1,8 @@
 import type { Clock } from '@millrace/cache-core'
 import { StoreClosedError } from '@millrace/cache-core/store'
 import {
+  checkClock,
   checkInteger,
-  checkMethods,
   checkPositive,
   monotonicClock,
   type OptionNames,
@@ -100,7 +100,7 @@ export class Connection {
   /** @throws {InvalidOptionError} */
   constructor(target: ConnectionTarget, options: ConnectionOptions = {}) {
     const { timeout = 1_000, maxPending = 10_000, breaker = {}, clock = monotonicClock } = options
-    this.clock = checkMethods('clock', clock, 'a Clock', ['now', 'setTimer'])
+    this.clock = checkClock('clock', clock)
     this.timeout = checkPositive('timeout', timeout)
     this.#maxPending = checkInteger('maxPending', maxPending, 1)
     this.#breaker = breaker === false ? undefined : new CircuitBreaker(breaker, clock)

@@ -1,8 +1,10 @@
 import {
   checkBoolean,
+  checkClock,
   checkFunction,
   checkIntegerOrInfinity,
   checkOptions,
+  checkRecord,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -76,6 +78,7 @@ export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
   const call = resolvePoolPolicy(options, retry)
   if (injectHeaders !== undefined) checkFunction('injectHeaders', injectHeaders)
   if (random !== undefined) checkFunction('random', random)
+  if (options.clock !== undefined) checkClock('clock', options.clock)
   return {
     totalConnections: checkIntegerOrInfinity('totalConnections', totalConnections, 1),
     totalConcurrency: checkIntegerOrInfinity('totalConcurrency', totalConcurrency, 1),
@@ -98,7 +101,7 @@ function resolveOrigins(
   retry: RetryPolicy | undefined,
 ): Map<string, OriginSettings> {
   const origins = new Map<string, OriginSettings>()
-  for (const [name, own] of Object.entries(options.origins ?? {})) {
+  for (const [name, own] of Object.entries(checkRecord('origins', options.origins ?? {}))) {
     if (!URL.canParse(name) || new URL(name).origin !== name) {
       throw new InvalidOptionError(
         'origins',

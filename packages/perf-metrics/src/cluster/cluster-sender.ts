@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkFunction,
   checkMethods,
   checkOptions,
@@ -68,7 +69,7 @@ export class ClusterSender {
     if (!(typeof interval === 'number' && interval >= 50 && interval < Infinity)) {
       throw new InvalidOptionError('interval', 'a finite number of at least 50', interval)
     }
-    checkMethods('clock', clock, 'a clock', ['now', 'setTimer'])
+    checkClock('clock', clock)
     this.#registry = registry
     this.#interval = interval
     this.#send = checkFunction(

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   type Clock,
+  checkClock,
   checkFunction,
   checkInteger,
   checkMethods,
   checkOptions,
+  checkText,
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
@@ -86,16 +88,17 @@ export class Dashboard {
       history = 600,
       clock = options.registry.timeline,
     } = options
-    if (basePath !== '' && !/^\/.*[^/]$/.test(basePath)) {
+    checkClock('clock', clock)
+    if (basePath !== '' && !/^\/.*[^/]$/.test(checkText('basePath', basePath))) {
       throw new InvalidOptionError('basePath', 'a path like /dashboard', basePath)
     }
     this.#authorize = checkFunction('authorize', authorize)
     this.#basePath = basePath
     this.#maxClients = checkInteger('maxClients', maxClients, 1, 1000)
     const { tracer, slowSpans = tracer && (() => tracer.slowSpans()) } = options
+    if (options.guard !== undefined) checkMethods('guard', options.guard, 'a Guard', ['status'])
     if (tracer !== undefined) checkMethods('tracer', tracer, 'a Tracer', ['slowSpans'])
     if (slowSpans !== undefined) checkFunction('slowSpans', slowSpans)
-    if (options.guard !== undefined) checkMethods('guard', options.guard, 'a Guard', ['status'])
     const sources = {
       registry: options.registry,
       guard: options.guard,

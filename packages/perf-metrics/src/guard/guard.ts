@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkFunction,
   checkMethods,
   checkOptions,
@@ -110,12 +111,12 @@ export class Guard {
     checkMethods('registry', registry, 'a Registry', ['collect'])
     checkOptions('', options, OPTIONS)
     const { rules, interval = 10_000, clock = registry.timeline, onError = warn } = options
+    checkClock('clock', clock)
     validateRules(rules)
     checkRange('interval', interval, 100, 60_000)
     for (const name of ['onTrip', 'onRecover', 'onError'] as const) {
       if (options[name] !== undefined) checkFunction(name, options[name])
     }
-    checkMethods('clock', clock, 'a clock', ['now', 'setTimer'])
     this.#registry = registry
     this.#options = { ...options, interval, clock, onError }
     const now = registry.timeline.now()

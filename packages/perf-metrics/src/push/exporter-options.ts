@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkFunction,
   checkHeaders,
   checkMethods,
@@ -111,7 +112,7 @@ export function resolveOptions(registry: Registry, options: OtlpExporterOptions)
     resource: { ...resourceFromEnvironment(env), ...checkResource(resource) },
     onError: checkFunction('onError', onError),
     onPartialSuccess: checkFunction('onPartialSuccess', onPartialSuccess),
-    clock: checkMethods('clock', clock, 'a clock', ['now', 'setTimer']),
+    clock: checkClock('clock', clock),
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   checkBoolean,
+  checkClock,
   checkFunction,
   checkInteger,
   checkMethods,
@@ -100,7 +101,7 @@ export class Registry {
     if (retention < Infinity && options.store !== undefined) {
       throw new InvalidOptionError('retention', 'absent beside `store`', retention)
     }
-    if (clock !== undefined) checkMethods('clock', clock, 'a clock', ['now', 'setTimer'])
+    if (clock !== undefined) checkClock('clock', clock)
     if (wallClock !== undefined) checkMethods('wallClock', wallClock, 'a time source', ['now'])
     if (activeSpan !== undefined) checkFunction('activeSpan', activeSpan)
     checkMethods('store', store, 'a store of /workers', ['allocate', 'free'])

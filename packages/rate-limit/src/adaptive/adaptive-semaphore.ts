@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkFunction,
   checkInteger,
   checkMethods,
@@ -8,7 +9,7 @@ import {
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
-import { checkClock, systemClock } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Permit } from '../semaphore/permit.ts'
 import {
@@ -106,19 +107,19 @@ export class AdaptiveSemaphore {
     this.#min = checkInteger('min', min, 1)
     this.#max = checkInteger('max', max, 1)
     if (max < min) throw new InvalidOptionError('max', `at least \`min\`, ${min}`, max)
-    if (!(initial >= min && initial <= max)) {
+    this.#limit = checkInteger('initial', initial, 1)
+    if (initial < min || initial > max) {
       throw new InvalidOptionError(
         'initial',
         `between \`min\` and \`max\`, ${min} and ${max}`,
         initial,
       )
     }
-    this.#limit = checkInteger('initial', initial, 1)
     this.#window = checkPositive('window', window)
     this.#minSamples = checkInteger('minSamples', minSamples, 1)
     this.#algorithm = checkMethods('algorithm', algorithm, 'a LimitAlgorithm', ['update'])
     this.#classify = checkFunction('classify', classify)
-    this.#clock = checkClock(clock)
+    this.#clock = checkClock('clock', clock)
     this.#windowStart = clock.now()
     this.#semaphore = new Semaphore({ ...queue, permits: initial, name, clock })
   }

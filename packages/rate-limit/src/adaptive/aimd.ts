@@ -20,7 +20,7 @@ export class Aimd implements LimitAlgorithm {
   constructor(options: AimdOptions = {}) {
     checkOptions('', options, { backoff: true, timeout: true })
     const { backoff = 0.9, timeout = Infinity } = options
-    if (!(backoff > 0 && backoff < 1)) {
+    if (!(typeof backoff === 'number' && backoff > 0 && backoff < 1)) {
       throw new InvalidOptionError('backoff', 'a number above 0 and below 1', backoff)
     }
     this.#backoff = backoff

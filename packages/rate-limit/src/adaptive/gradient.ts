@@ -54,10 +54,10 @@ export class Gradient implements LimitAlgorithm {
       longWindow = 600,
       queueSize = 4,
     } = checkOptions('', options, NAMES)
-    if (!(tolerance >= 1)) {
+    if (!(typeof tolerance === 'number' && tolerance >= 1)) {
       throw new InvalidOptionError('tolerance', 'a number of at least 1', tolerance)
     }
-    if (!(smoothing > 0 && smoothing <= 1)) {
+    if (!(typeof smoothing === 'number' && smoothing > 0 && smoothing <= 1)) {
       throw new InvalidOptionError('smoothing', 'a number above 0, up to 1', smoothing)
     }
     this.#tolerance = tolerance

@@ -1,5 +1,6 @@
 import {
   checkBoolean,
+  checkClock,
   checkNonNegative,
   checkNonNegativeOrInfinity,
   checkOptions,
@@ -7,7 +8,7 @@ import {
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
-import { checkClock, systemClock } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import {
   LIMITER_OPTIONS,
   LIMITER_STATS_KINDS,
@@ -70,7 +71,7 @@ export class TokenBucket extends MeteredLimiter {
   constructor(options: TokenBucketOptions) {
     checkOptions('', options, TOKEN_BUCKET_OPTIONS)
     const { catchUp = 50, strict = false, name = 'token-bucket', clock = systemClock } = options
-    const now = checkClock(clock).now()
+    const now = checkClock('clock', clock).now()
     const gcra = new Gcra(options, checkBoolean('strict', strict) ? 0 : catchUp, now)
     super(gcra, { ...options, name, clock })
     this.#gcra = gcra

@@ -1,5 +1,11 @@
 import { AsyncResource } from 'node:async_hooks'
-import { checkInteger, checkOptions, checkPositive, type OptionNames } from '@millrace/kit'
+import {
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  checkPositive,
+  type OptionNames,
+} from '@millrace/kit'
 import Bottleneck from 'bottleneck'
 
 export interface JobBatcherOptions<T> {
@@ -24,7 +30,7 @@ export class JobBatcher<T> {
   /** @throws {InvalidOptionError} */
   constructor(options: JobBatcherOptions<T>) {
     const { maxSize = 100, maxTime = 100, run } = checkOptions('', options, NAMES)
-    this.#run = run
+    this.#run = checkFunction('run', run)
     this.#batcher = new Bottleneck.Batcher({
       maxSize: checkInteger('maxSize', maxSize, 1),
       maxTime: checkPositive('maxTime', maxTime),

@@ -1,9 +1,13 @@
 import {
   type Clock,
+  checkClock,
+  checkFunction,
   checkInteger,
+  checkMethods,
   checkNonNegativeOrInfinity,
   checkOptions,
   checkPositive,
+  checkText,
   describeStats,
   type Timer,
 } from '@millrace/kit'
@@ -92,7 +96,14 @@ export class JobScheduler {
       expiration,
       ...settings
     } = checkOptions('', options, SCHEDULER_OPTION_NAMES)
-    this.name = id
+    this.name = checkText('id', id)
+    checkClock('clock', clock)
+    if (redis !== undefined) {
+      checkMethods('redis', redis, 'an ioredis client', ['defineCommand', 'duplicate'])
+    }
+    for (const name of ['retry', 'onError'] as const) {
+      if (options[name] !== undefined) checkFunction(name, options[name])
+    }
     if (expiration !== undefined && expiration !== Infinity) checkPositive('expiration', expiration)
     this.#options = options
     this.#redis = redis

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkInteger,
   checkIntegerOrInfinity,
   checkNonNegative,
@@ -8,7 +9,7 @@ import {
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
-import { checkClock, systemClock } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import { InvalidOptionError, LimiterClosedError } from '../errors.ts'
 import { checkRefund } from '../limiter/check-refund.ts'
 import type { LimitPart } from '../limiter/limit-part.ts'
@@ -103,7 +104,7 @@ export class KeyedLimiter {
       clock = systemClock,
     } = checkOptions('', options, NAMES)
     this.name = checkText('name', name)
-    this.#clock = checkClock(clock)
+    this.#clock = checkClock('clock', clock)
     this.#alarms = new AlarmClock(clock)
     this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
     this.#maxQueue = checkIntegerOrInfinity('maxQueue', maxQueue, 0)

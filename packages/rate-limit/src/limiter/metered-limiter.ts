@@ -1,11 +1,12 @@
 import {
   type Clock,
+  checkClock,
   checkText,
   InvalidOptionError,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
-import { checkClock, systemClock } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import type { Meter } from '../meter/meter.ts'
 import { type AcquireOptions, type Admission, costOf, optionsOf } from '../wait/acquire-options.ts'
 import { hasRefusalSubscribers, publishRefusal } from '../wait/channels.ts'
@@ -93,7 +94,7 @@ export abstract class MeteredLimiter implements RateLimiter {
   ) {
     this.name = name
     this.meter = meter
-    this.clock = checkClock(clock)
+    this.clock = checkClock('clock', clock)
     this.#waiters = new WaitList(this.#gate(), {
       name: checkText('name', name),
       clock,

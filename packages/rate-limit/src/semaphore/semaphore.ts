@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkInteger,
   checkOptions,
   checkText,
@@ -8,7 +9,7 @@ import {
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
-import { checkClock, systemClock } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import { publishRefusal } from '../wait/channels.ts'
 import { WaitList } from '../wait/wait-list.ts'
 import type { WaitOrder } from '../wait/wait-order.ts'
@@ -88,7 +89,7 @@ export class Semaphore {
       clock = systemClock,
     } = checkOptions('', options, NAMES)
     this.name = checkText('name', name)
-    this.#clock = checkClock(clock)
+    this.#clock = checkClock('clock', clock)
     this.#counter = new PermitCounter(checkInteger('permits', permits, 1))
     this.#waiters = new WaitList(this.#counter, { name, clock, order, maxQueue })
     this.#counter.onVacancy = () => {

@@ -1,11 +1,12 @@
 import {
+  checkClock,
   checkNonNegative,
   checkOneOf,
   checkOptions,
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
-import { checkClock, systemClock } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import {
   LIMITER_OPTIONS,
   LIMITER_STATS_KINDS,
@@ -66,7 +67,7 @@ export class SlidingWindow extends MeteredLimiter {
     const log =
       algorithm === 'log'
         ? new WindowLog(limit, window)
-        : new WindowCounter(limit, window, checkClock(clock).now())
+        : new WindowCounter(limit, window, checkClock('clock', clock).now())
     super(log, { ...options, name, clock })
     this.#log = log
     this.window = window

@@ -1,8 +1,8 @@
 import {
   type Clock,
+  checkClock,
   checkFunction,
   checkHeaders,
-  checkMethods,
   checkOneOf,
   checkOptions,
   checkPositive,
@@ -110,7 +110,7 @@ export function checkOtlp(options: OtlpExporterOptions): URL {
   }
   if (options.onError !== undefined) checkFunction('onError', options.onError)
   if (options.clock !== undefined) {
-    checkMethods('clock', options.clock, 'a clock', ['now', 'setTimer'])
+    checkClock('clock', options.clock)
   }
   return parsed
 }

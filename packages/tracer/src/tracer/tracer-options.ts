@@ -1,5 +1,6 @@
 import {
   checkBoolean,
+  checkClock,
   checkInteger,
   checkList,
   checkMethods,
@@ -144,7 +145,7 @@ export function checkTracerOptions(options: TracerOptions): void {
   }
   if (exporter !== undefined) checkMethods('exporter', exporter, 'an exporter', EXPORTER_METHODS)
   if (sampler !== undefined) checkMethods('sampler', sampler, 'a sampler', ['sample'])
-  if (clock !== undefined) checkMethods('clock', clock, 'a clock', ['now', 'setTimer'])
+  if (clock !== undefined) checkClock('clock', clock)
 }
 
 const EXPORTER_METHODS: readonly (keyof Exporter)[] = ['write', 'send', 'flush', 'close', 'stats']

@@ -1,12 +1,13 @@
 import {
   type Clock,
+  checkClock,
   checkInteger,
   checkOneOf,
   checkText,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
-import { checkClock, systemClock } from '../../clock.ts'
+import { systemClock } from '../../clock.ts'
 import type { RedisClient } from '../client/redis-client.ts'
 import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
 import type { Ledger } from '../outage/ledger.ts'
@@ -100,7 +101,7 @@ export class RedisLimit<Mode extends OutageMode, Debt> {
     this.id = checkText('id', id)
     this.name = checkText('name', name)
     this.prefix = checkText('prefix', prefix)
-    this.clock = checkClock(clock)
+    this.clock = checkClock('clock', clock)
     const mode = checkOneOf('whenDown', rules.whenDown, rules.modes)
     checkInteger('processes', processes, 1)
     this.guard = new StoreGuard(client, name, clock, options)
