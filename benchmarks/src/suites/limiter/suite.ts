@@ -26,6 +26,7 @@ function pace(rate: number, peers: ('limiter' | 'bottleneck')[]): Case {
     unit: '% error',
     better: 'less',
     limit: 1,
+    quickRounds: 1,
     ours: from(accuracy, module => module.ours(rate)),
     peers: Object.fromEntries(
       peers.map(peer => [peer, from(accuracy, module => module[peer](rate))]),
@@ -46,6 +47,7 @@ function share(rate: number): Case {
     unit: '% error',
     better: 'less',
     limit: 1,
+    quickRounds: 1,
     fixture: async () => (await sharedRate()).startRedis(),
     ours: from(sharedRate, module => module.shared('ours', rate)),
     peers: {
@@ -68,6 +70,7 @@ export default defineSuite({
       name: 'tryAcquire, passes',
       description: 'one bucket that always has tokens',
       unit: 'ns/op',
+      quickRounds: 2,
       goal: 1.3,
       ours: from(tryAcquire, module => module.oursPasses),
       peers: { limiter: from(tryAcquire, module => module.limiterPasses) },
@@ -77,6 +80,7 @@ export default defineSuite({
       name: 'tryAcquire, refused',
       description: 'one bucket that is empty',
       unit: 'ns/op',
+      quickRounds: 2,
       goal: 1.3,
       ours: from(tryAcquire, module => module.oursRefuses),
       peers: { limiter: from(tryAcquire, module => module.limiterRefuses) },
@@ -86,6 +90,7 @@ export default defineSuite({
       name: 'tryAcquire by key, passes',
       description: '1,000 keys in turn, all with tokens',
       unit: 'ns/op',
+      quickRounds: 2,
       goal: 4,
       ours: from(tryAcquire, module => module.oursKeyedPasses),
       peers: { 'rate-limiter-flexible memory': from(tryAcquire, module => module.flexiblePasses) },
@@ -95,6 +100,7 @@ export default defineSuite({
       name: 'tryAcquire by key, refused',
       description: '1,000 keys in turn, none with a token',
       unit: 'ns/op',
+      quickRounds: 2,
       goal: 4,
       ours: from(tryAcquire, module => module.oursKeyedRefuses),
       peers: { 'rate-limiter-flexible memory': from(tryAcquire, module => module.flexibleRefuses) },
@@ -105,6 +111,7 @@ export default defineSuite({
       description:
         '1,000 keys in turn, all with tokens, while buckets, windows and keyed ones of both libraries are used in turn; only the one in question is timed',
       unit: 'ns/op',
+      quickRounds: 2,
       goal: 4,
       ours: from(company, module => module.oursInCompany),
       peers: {
@@ -116,6 +123,7 @@ export default defineSuite({
       name: 'jobs, 1,000 at once',
       description: 'Semaphore.run of jobs that all come at once',
       unit: 'us/op',
+      quickRounds: 1,
       goal: { 'p-queue': 3, 'p-limit': 1.3, bottleneck: 1_000 },
       ours: from(jobs, module => module.batch.ours),
       peers: {
@@ -129,6 +137,7 @@ export default defineSuite({
       name: 'jobs, one by one',
       description: 'Semaphore.run of a job that comes when the one before has ended',
       unit: 'us/op',
+      quickRounds: 1,
       goal: { 'p-queue': 3, 'p-limit': 1.3, bottleneck: 1_000 },
       ours: from(jobs, module => module.sequence.ours),
       peers: {
@@ -143,6 +152,7 @@ export default defineSuite({
       description: '100,000 callers that wait for a permit; bytes each, with the promise they hold',
       unit: 'bytes/waiter',
       limit: 350,
+      quickRounds: 1,
       ours: from(waiters, module => module.tokenBucket),
       peers: {
         limiter: from(waiters, module => module.limiter),
@@ -162,6 +172,7 @@ export default defineSuite({
       unit: 'permits/call',
       better: 'more',
       limit: 20,
+      quickRounds: 1,
       fixture: async () => (await sharedRate()).startRedis(),
       ours: from(sharedRate, module => module.permitsPerTrip(10_000)),
       peers: {},
