@@ -21,6 +21,12 @@ export interface StoredWrite {
   readonly fence: Fence | undefined
 }
 
+/** What a {@link Backend.lookup} found. */
+export interface Looked {
+  readonly epoch: number
+  readonly found: readonly (StoredValue | undefined)[]
+}
+
 /**
  * What is under a {@link LocalStore}: packed values, and which invalidations concern them. Every call is synchronous, one
  * step for the other callers of this process, and one snapshot of what other processes do. `now` is ms on the store's clock.
@@ -31,6 +37,8 @@ export interface Backend {
   /** The value of a key unless it is gone. */
   read(key: string, now: number): StoredValue | undefined
   readMany(keys: readonly string[], now: number): (StoredValue | undefined)[]
+  /** The values, and the epoch before they were read: what is invalidated in between refuses the results of loads. */
+  lookup(keys: readonly string[], now: number): Looked
   /** Which of the values were written; the others their fences, or a limit, forbade. All or none are, if it throws. */
   write(writes: readonly StoredWrite[], now: number): boolean[]
   /** Deletes values, or makes them stale, and outdates fences for their keys; how many there were. */

@@ -72,10 +72,9 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
 
   async lookup(keys: readonly string[], options?: StoreCallOptions): Promise<StoreLookup<V>> {
     this.#begin(options)
-    checkKeys(keys)
-    // Before the values: what is invalidated in between refuses the results of loads.
-    const fence = this.#fence()
-    return { entries: this.#read(keys), fence }
+    const at = this.clock.now()
+    const { epoch, found } = this.backend.lookup(checkKeys(keys), at)
+    return { entries: this.#entries(keys, found), fence: { epoch, at } }
   }
 
   async set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
@@ -176,7 +175,13 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
   }
 
   #read(keys: readonly string[]): (StoreEntry<V> | undefined)[] {
-    const found = this.backend.readMany(keys, this.clock.now())
+    return this.#entries(keys, this.backend.readMany(keys, this.clock.now()))
+  }
+
+  #entries(
+    keys: readonly string[],
+    found: readonly (StoredValue | undefined)[],
+  ): (StoreEntry<V> | undefined)[] {
     return keys.map((key, index) => this.#entry(key, found[index]))
   }
 

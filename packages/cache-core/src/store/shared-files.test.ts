@@ -39,18 +39,22 @@ describe.each(Object.entries(kinds))('a %s store that several processes use', (k
     return child
   }
 
-  test('shows no value older than an acknowledged invalidation while others clear, tag and sweep', async () => {
-    await Promise.all([start('clear'), start('sweep')])
-    await using store = open(place)
-    const end = Date.now() + 1_500 * runs(1)
-    let wrong = 0
-    for (let version = 0; Date.now() < end; version++) {
-      await store.set('k', `${version}`, { tags: ['t'] })
-      await (version % 2 === 0 ? store.deleteTag('t') : store.delete('k'))
-      for (let i = 0; i < 20; i++) if ((await store.get('k')) !== undefined) wrong++
-    }
-    expect(wrong).toBe(0)
-  }, 60_000)
+  test(
+    'shows no value older than an acknowledged invalidation while others clear, tag and sweep',
+    async () => {
+      await Promise.all([start('clear'), start('sweep')])
+      await using store = open(place)
+      const end = Date.now() + 1_500 * runs(1)
+      let wrong = 0
+      for (let version = 0; Date.now() < end; version++) {
+        await store.set('k', `${version}`, { tags: ['t'] })
+        await (version % 2 === 0 ? store.deleteTag('t') : store.delete('k'))
+        for (let i = 0; i < 20; i++) if ((await store.get('k')) !== undefined) wrong++
+      }
+      expect(wrong).toBe(0)
+    },
+    60_000 * runs(1),
+  )
 
   test('notices that its files were removed, and what is invalidated then holds for all', async () => {
     await using first = open(place)
@@ -112,20 +116,24 @@ describe.each(Object.entries(kinds))('a %s store that several processes use', (k
     for (const name of ['a', 'b', 'c']) expect((await store.get(`${name}:kept`))?.value).toBe(name)
   }, 60_000)
 
-  test('reads nothing torn or wrong after a process was killed in the middle of its writes', async () => {
-    await using store = open(place)
-    for (let round = 0; round < 4 * runs(1); round++) {
-      const child = await start('write')
-      await sleep(20 + ((round * 7) % 30))
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-      for (let i = 0; i < 20; i++) {
-        const value = (await store.get(`k${i}`))?.value
-        if (value !== undefined) expect(value).toBe(value[0]!.repeat(20_000))
+  test(
+    'reads nothing torn or wrong after a process was killed in the middle of its writes',
+    async () => {
+      await using store = open(place)
+      for (let round = 0; round < 4 * runs(1); round++) {
+        const child = await start('write')
+        await sleep(20 + ((round * 7) % 30))
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+        for (let i = 0; i < 20; i++) {
+          const value = (await store.get(`k${i}`))?.value
+          if (value !== undefined) expect(value).toBe(value[0]!.repeat(20_000))
+        }
       }
-    }
-    expect(store.stats().corrupt).toBe(0)
-  }, 120_000)
+      expect(store.stats().corrupt).toBe(0)
+    },
+    120_000 * runs(1),
+  )
 
   test('keeps no value longer when the clock is set back, in this process or across a restart', async () => {
     const clock = new VirtualClock(Date.now())

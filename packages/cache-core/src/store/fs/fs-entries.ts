@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { StoredValue, StoredWrite, SweptBackend } from '../backend.ts'
+import type { Looked, StoredValue, StoredWrite, SweptBackend } from '../backend.ts'
 import { StoreUnavailableError } from '../contract/errors.ts'
 import type { StoredEntry } from '../format/entry-format.ts'
 import { originalKey, storableKey } from '../format/storable-key.ts'
@@ -55,6 +55,10 @@ export class FsEntries implements SweptBackend {
     this.#files = opened.files
     this.#journal = opened.journal
     clock.reach(this.#journal.time)
+  }
+
+  lookup(keys: readonly string[], now: number): Looked {
+    return { epoch: this.epoch(), found: this.readMany(keys, now) }
   }
 
   epoch(): number {

@@ -1,4 +1,4 @@
-import type { Backend, StoredValue, StoredWrite } from '../backend.ts'
+import type { Backend, Looked, StoredValue, StoredWrite } from '../backend.ts'
 import { Invalidations } from '../invalidations.ts'
 import type { StoreCounters } from '../store-counters.ts'
 
@@ -33,6 +33,10 @@ export class MemoryEntries implements Backend {
   /** Values held, gone ones that were not yet met included. */
   get size(): number {
     return this.#entries.size
+  }
+
+  lookup(keys: readonly string[], now: number): Looked {
+    return { epoch: this.epoch(), found: this.readMany(keys, now) }
   }
 
   epoch(): number {

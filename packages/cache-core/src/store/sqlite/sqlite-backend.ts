@@ -1,4 +1,4 @@
-import type { StoredValue, StoredWrite, SweptBackend } from '../backend.ts'
+import type { Looked, StoredValue, StoredWrite, SweptBackend } from '../backend.ts'
 import { StoreUnavailableError } from '../contract/errors.ts'
 import { originalKey, storableKey } from '../format/storable-key.ts'
 import type { SteadyClock } from '../steady-clock.ts'
@@ -61,12 +61,18 @@ export class SqliteBackend implements SweptBackend {
   }
 
   readMany(keys: readonly string[], now: number): (StoredValue | undefined)[] {
-    if (keys.length === 1) return [this.read(keys[0]!, now)]
     const stored = keys.map(storableKey)
-    const rows = this.#attempt(entries =>
-      entries.snapshot(() => stored.map(key => entries.read(key, now))),
-    )
+    const rows = this.#attempt(entries => entries.readMany(stored, now))
     return rows.map((row, index) => this.#taken(stored[index]!, row, now))
+  }
+
+  lookup(keys: readonly string[], now: number): Looked {
+    const stored = keys.map(storableKey)
+    const { epoch, rows } = this.#attempt(entries => ({
+      epoch: entries.epoch(),
+      rows: entries.readMany(stored, now),
+    }))
+    return { epoch, found: rows.map((row, index) => this.#taken(stored[index]!, row, now)) }
   }
 
   write(writes: readonly StoredWrite[], now: number): boolean[] {

@@ -38,17 +38,16 @@ export interface EntryWrite {
   readonly epoch: number | undefined
 }
 
-interface StateRow {
-  readonly epoch: number
+/** As the statement has them. */
+type StateColumns = readonly [
+  epoch: number,
   /** Version of the last clear to gone. */
-  readonly cleared: number
+  cleared: number,
   /** Version of the last clear to stale. */
-  readonly expired: number
+  expired: number,
   /** Fences before it may have missed an invalidation that is no longer remembered by name. */
-  readonly horizon: number
-  /** The latest time of any process, in ms. */
-  readonly time: number
-}
+  horizon: number,
+]
 
 /** How long a deleted key is remembered by name, in ms; after that, fences older than its deletion are outdated. */
 const TOMBSTONE_LIFE = 60_000
@@ -68,13 +67,17 @@ const tagged = (column: 'deleted' | 'expired'): string => `
 
 /**
  * The rows of a {@link SqliteStore} and what is done to them. A read is one statement, so one snapshot, whatever other processes
- * commit meanwhile; what needs several runs within {@link transaction} or {@link snapshot}. A deleted key leaves a row without
+ * commit meanwhile; what needs several runs within {@link transaction}, {@link readMany} within one of its own. A deleted key leaves a row without
  * value (a tombstone) that refuses what was computed before; when it goes, the horizon takes its place.
  */
 export class SqliteEntries {
   readonly #database: DatabaseSync
+  readonly #begin: StatementSync
+  readonly #beginImmediate: StatementSync
+  readonly #commit: StatementSync
   readonly #read: StatementSync
   readonly #tagVersions: StatementSync
+  readonly #epoch: StatementSync
   readonly #state: StatementSync
   readonly #present: StatementSync
   readonly #put: StatementSync
@@ -85,15 +88,23 @@ export class SqliteEntries {
 
   constructor(database: DatabaseSync) {
     this.#database = database
-    this.#read = database.prepare(`
+    // An object with names costs as much as the rest of a read. Benchmark cases: tiers "SQLite read" and "memory over a file, mixed".
+    const prepare = (sql: string): StatementSync => {
+      const statement = database.prepare(sql)
+      statement.setReturnArrays(true)
+      return statement
+    }
+    this.#begin = database.prepare('BEGIN')
+    this.#beginImmediate = database.prepare('BEGIN IMMEDIATE')
+    this.#commit = database.prepare('COMMIT')
+    this.#read = prepare(`
       SELECT version, retained, used, tags, value,
         iif(expires <> 0 AND ${tagged('expired')}, 0.0, expires) AS expires
       FROM entries_3 WHERE key = ? AND ${isLive} AND NOT ${tagged('deleted')}`)
-    // An object of six names costs as much as the rest of a read. Benchmark case: tiers "SQLite read".
-    this.#read.setReturnArrays(true)
-    this.#tagVersions = database.prepare(tagVersions)
-    this.#state = database.prepare('SELECT epoch, cleared, expired, horizon, time FROM state_3')
-    this.#present = database.prepare(
+    this.#tagVersions = prepare(tagVersions)
+    this.#epoch = prepare('SELECT epoch FROM state_3')
+    this.#state = prepare('SELECT epoch, cleared, expired, horizon FROM state_3')
+    this.#present = prepare(
       `SELECT version, barrier, (${isLive} AND NOT ${tagged('deleted')}) AS live FROM entries_3 WHERE key = ?`,
     )
     this.#put = database.prepare(`
@@ -102,7 +113,7 @@ export class SqliteEntries {
       ON CONFLICT (key) DO UPDATE SET version = excluded.version,
         barrier = max(barrier, excluded.barrier), expires = excluded.expires, retained = excluded.retained,
         used = excluded.used, size = excluded.size, tags = excluded.tags, value = excluded.value`)
-    this.#advance = database.prepare('UPDATE state_3 SET epoch = epoch + 1 RETURNING epoch')
+    this.#advance = prepare('UPDATE state_3 SET epoch = epoch + 1 RETURNING epoch')
     this.#bury = database.prepare(`
       INSERT INTO entries_3 (key, version, barrier, expires, retained, used, size)
       VALUES (?, 0, ?, 0, ?, 0, 0)
@@ -117,12 +128,13 @@ export class SqliteEntries {
   }
 
   epoch(): number {
-    return this.#stateRow().epoch
+    return (this.#epoch.get() as unknown as [number])[0]
   }
 
   /** The latest time of any process that was noted, in ms. */
   time(): number {
-    return this.#stateRow().time
+    const row = this.#database.prepare('SELECT time FROM state_3').get() as { time: number }
+    return row.time
   }
 
   /** The row of a key unless it is gone; `expires` is 0 if it was expired. One statement. */
@@ -131,6 +143,12 @@ export class SqliteEntries {
     if (row === undefined) return undefined
     const [version, retained, used, tags, value, expires] = row
     return { version, retained, used, tags, value, expires }
+  }
+
+  /** The rows of several keys, of one snapshot. */
+  readMany(keys: readonly string[], now: number): (EntryRow | undefined)[] {
+    if (keys.length === 1) return [this.read(keys[0]!, now)]
+    return this.#within(this.#begin, () => keys.map(key => this.read(key, now)))
   }
 
   /** Whether it was written. Run it within {@link transaction}. */
@@ -248,19 +266,14 @@ export class SqliteEntries {
 
   /** Runs `work` atomically; other processes wait for it. */
   transaction<T>(work: () => T): T {
-    return this.#within('BEGIN IMMEDIATE', work)
+    return this.#within(this.#beginImmediate, work)
   }
 
-  /** Runs `work`, whose statements all see the same state of the file. Nobody waits. */
-  snapshot<T>(work: () => T): T {
-    return this.#within('BEGIN', work)
-  }
-
-  #within<T>(begin: string, work: () => T): T {
-    this.#database.exec(begin)
+  #within<T>(begin: StatementSync, work: () => T): T {
+    begin.run()
     try {
       const result = work()
-      this.#database.exec('COMMIT')
+      this.#commit.run()
       return result
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
@@ -269,26 +282,23 @@ export class SqliteEntries {
   }
 
   #admits(key: string, tags: string | null, fence: number, now: number): boolean {
-    const { epoch, cleared, expired, horizon } = this.#stateRow()
+    const [epoch, cleared, expired, horizon] = this.#state.get() as unknown as StateColumns
     // A fence from the future was taken in a file that was lost.
     if (fence < Math.max(cleared, expired, horizon) || fence > epoch) return false
-    const present = this.#present.get(now, key) as
-      | { version: number; barrier: number; live: number }
+    const present = this.#present.get(now, key) as unknown as
+      | [version: number, barrier: number, live: number]
       | undefined
     if (present !== undefined) {
-      if (present.barrier > fence || (present.live === 1 && present.version > fence)) return false
+      const [version, barrier, live] = present
+      if (barrier > fence || (live === 1 && version > fence)) return false
     }
     if (tags === null) return true
-    const versions = this.#tagVersions.get(tags) as { deleted: number; expired: number }
-    return Math.max(versions.deleted, versions.expired) <= fence
-  }
-
-  #stateRow(): StateRow {
-    return this.#state.get() as unknown as StateRow
+    const [deleted, expiredAt] = this.#tagVersions.get(tags) as unknown as [number, number]
+    return Math.max(deleted, expiredAt) <= fence
   }
 
   #nextEpoch(): number {
-    return (this.#advance.get() as { epoch: number }).epoch
+    return (this.#advance.get() as unknown as [number])[0]
   }
 
   /** Deletes rows, and raises the horizon to what they refused. */
