@@ -34,7 +34,7 @@ import { PACKING_OPTIONS, type PackingOptions, ValuePacker } from '../store/form
 import { type LifetimeOptions, Lifetimes } from '../store/lifetimes.ts'
 import { SteadyClock } from '../store/steady-clock.ts'
 import { StoreCounters } from '../store/store-counters.ts'
-import { KeyTurns } from './key-turns.ts'
+import { KeyvChanges, type KeyvWrite } from './keyv-changes.ts'
 import { ALL, KeyvRecords, tagMark } from './keyv-records.ts'
 import type { KeyvStorage } from './keyv-storage.ts'
 
@@ -49,17 +49,6 @@ const OPTIONS: OptionNames<KeyvStoreOptions<unknown>> = {
   ttl: true,
   retention: true,
   clock: true,
-}
-
-/** ms for which a deleted key is remembered; what was begun before that is not stored. */
-const TOMBSTONE_LIFE = 60_000
-/** What stands for a deleted key: no packed value is empty. */
-const NOTHING = new Uint8Array()
-
-/** A value on its way into the adapter. */
-interface KeyvWrite {
-  readonly entry: StoredEntry
-  readonly fence: Fence | undefined
 }
 
 /**
@@ -77,9 +66,7 @@ export class KeyvStore<V = unknown> implements Store<V> {
   readonly #lifetimes: Lifetimes
   readonly #clock: SteadyClock
   readonly #counters = new StoreCounters()
-  readonly #turns = new KeyTurns()
-  /** The last version given out. */
-  #epoch = 0
+  readonly #changes: KeyvChanges
   #closed = false
 
   /**
@@ -98,13 +85,14 @@ export class KeyvStore<V = unknown> implements Store<V> {
       clock: this.#clock,
       counters: this.#counters,
       // If it cannot be noted now, the next reader will try.
-      onDamagedMark: name => this.#note(name, false).catch(() => {}),
+      onDamagedMark: name => this.#changes.mark(name, false).catch(() => {}),
     })
+    this.#changes = new KeyvChanges(this.#records, this.#clock)
   }
 
   async fence(options?: StoreCallOptions): Promise<Fence> {
     this.#begin(options)
-    return this.#fence()
+    return this.#changes.fence()
   }
 
   async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
@@ -121,7 +109,7 @@ export class KeyvStore<V = unknown> implements Store<V> {
 
   async lookup(keys: readonly string[], options?: StoreCallOptions): Promise<StoreLookup<V>> {
     this.#begin(options)
-    const fence = this.#fence()
+    const fence = this.#changes.fence()
     return { entries: await this.#read(checkKeys(keys)), fence }
   }
 
@@ -166,24 +154,24 @@ export class KeyvStore<V = unknown> implements Store<V> {
 
   async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
-    await this.#note(tagMark(storableKey(checkName('tag', tag))), false)
+    await this.#changes.mark(tagMark(storableKey(checkName('tag', tag))), false)
   }
 
   async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
-    await this.#note(tagMark(storableKey(checkName('tag', tag))), true)
+    await this.#changes.mark(tagMark(storableKey(checkName('tag', tag))), true)
   }
 
   /** As everywhere; the adapter is cleared, which removes what it has in its namespace. */
   async clear(options?: StoreClearOptions): Promise<void> {
     const { expire = false, signal } = checkClear(options)
     this.#enter(signal)
-    if (expire) await this.#note(ALL, true)
+    if (expire) await this.#changes.mark(ALL, true)
     else {
       // Before, so that what is written meanwhile is outdated, and after, as the note itself is cleared.
-      await this.#note(ALL, false)
+      await this.#changes.mark(ALL, false)
       await this.#storage.clear()
-      await this.#note(ALL, false)
+      await this.#changes.mark(ALL, false)
     }
   }
 
@@ -226,20 +214,10 @@ export class KeyvStore<V = unknown> implements Store<V> {
     if (this.#closed) throw new StoreClosedError()
   }
 
-  /**
-   * Microseconds since 1970, or one more than the last: what is later has the greater one, in other processes and after a restart, too.
-   * An invalidation takes the end of its millisecond, so that it is later than what another process did in the same one.
-   */
-  #nextEpoch(invalidates: boolean): number {
-    const first = this.#clock.now() * 1_000
-    this.#epoch = Math.max(this.#epoch + 1, invalidates ? first + 999 : first)
-    return this.#epoch
-  }
-
-  #fence(): Fence {
-    const at = this.#clock.now()
-    this.#epoch = Math.max(this.#epoch, at * 1_000)
-    return { epoch: this.#epoch, at }
+  async #write(write: KeyvWrite): Promise<boolean> {
+    const written = await this.#changes.write(write)
+    this.#counters[written ? 'writes' : 'refused']++
+    return written
   }
 
   async #read(keys: readonly string[]): Promise<(StoreEntry<V> | undefined)[]> {
@@ -291,7 +269,7 @@ export class KeyvStore<V = unknown> implements Store<V> {
       return error as UnencodableValueError
     }
     // The version is that of its beginning, not of its turn: what is invalidated while it waits is later.
-    const version = fence?.epoch ?? this.#nextEpoch(false)
+    const version = fence?.epoch ?? this.#changes.nextEpoch(false)
     const names = tags.map(storableKey)
     const entry = {
       key: storableKey(key),
@@ -305,29 +283,6 @@ export class KeyvStore<V = unknown> implements Store<V> {
     return { entry, fence }
   }
 
-  #write({ entry, fence }: KeyvWrite): Promise<boolean> {
-    return this.#turns.run([entry.key], async () => {
-      if (!(await this.#admits(entry, fence))) {
-        this.#counters.refused++
-        return false
-      }
-      await this.#records.write(entry)
-      this.#counters.writes++
-      return true
-    })
-  }
-
-  async #admits({ key, tags, version }: StoredEntry, fence: Fence | undefined): Promise<boolean> {
-    // Its key may have been deleted and that be forgotten.
-    if (fence !== undefined && fence.at <= this.#clock.now() - TOMBSTONE_LIFE) return false
-    const [[judged], marks] = await Promise.all([
-      this.#records.judge([key]),
-      this.#records.marks(tags.map(tagMark)),
-    ])
-    if (judged!.barrier > version) return false
-    return marks.every(({ deleted, expired }) => Math.max(deleted, expired) <= version)
-  }
-
   async #invalidate(
     keys: readonly string[],
     expire: boolean,
@@ -335,40 +290,12 @@ export class KeyvStore<V = unknown> implements Store<V> {
   ): Promise<number> {
     this.#begin(options)
     checkKeys(keys)
-    const found = await Promise.all([...new Set(keys)].map(key => this.#invalidateOne(key, expire)))
+    const found = await Promise.all(
+      [...new Set(keys)].map(key => this.#changes.invalidate(storableKey(key), expire)),
+    )
     const concerned = found.filter(Boolean).length
     this.#counters.deletes += concerned
     return concerned
-  }
-
-  #invalidateOne(key: string, expire: boolean): Promise<boolean> {
-    const stored = storableKey(key)
-    const version = this.#nextEpoch(true)
-    return this.#turns.run([stored], async () => {
-      const [judged] = await this.#records.judge([stored])
-      const now = this.#clock.now()
-      const { entry } = judged!
-      if (entry !== undefined && expire) {
-        await this.#records.write({ ...entry, version, expires: 0 })
-        return true
-      }
-      await this.#records.write({
-        key: stored,
-        expires: 0,
-        retained: now + TOMBSTONE_LIFE,
-        written: now,
-        version,
-        tags: [],
-        packed: NOTHING,
-      })
-      return entry !== undefined
-    })
-  }
-
-  /** Remembers an invalidation of a tag or of everything. */
-  #note(name: string, expire: boolean): Promise<void> {
-    const version = this.#nextEpoch(true)
-    return this.#turns.run([name], () => this.#records.mark(name, version, expire))
   }
 }
 

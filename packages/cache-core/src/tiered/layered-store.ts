@@ -38,7 +38,8 @@ import { applyToStore } from './apply-to-store.ts'
 import { BoundedStore, codeOf } from './bounded-store.ts'
 import type { Invalidation } from './invalidation-bus.ts'
 import type { LayeredStoreOptions, LayeredStoreStats } from './layered-options.ts'
-import { farItem, joined, writeLoaded } from './layered-writes.ts'
+import { readLayered } from './layered-reads.ts'
+import { farItem, joined, type Layers, writeLoaded } from './layered-writes.ts'
 import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
 import { TierBreaker } from './tier-breaker.ts'
@@ -147,32 +148,9 @@ export class LayeredStore<V = unknown> implements Store<V> {
   async lookup(keys: readonly string[], options?: StoreCallOptions): Promise<StoreLookup<V>> {
     this.#begin(options)
     checkKeys(keys)
-    const near = await this.#near.lookup(keys)
-    const entries = keys.map((_, index) => near?.entries[index])
-    const missing = keys.filter((_, index) => !isFresh(entries[index]))
-    // What is fresh in `near` needs no call of `far`: a refresh of it stays in `near`.
-    if (missing.length === 0 && near !== undefined) {
-      this.#count(entries)
-      return { entries, fence: joined(near.fence, undefined) }
-    }
-    const far = await this.#far.lookup(missing)
-    if (far !== undefined) {
-      let next = 0
-      const found: StoreItem<V>[] = []
-      for (const [index, key] of keys.entries()) {
-        if (isFresh(entries[index])) continue
-        const entry = far.entries[next++]
-        entries[index] = entry
-        const item = entry && this.#forNear(key, entry, near?.fence)
-        if (item !== undefined) found.push(item)
-      }
-      if (found.length !== 0) await this.#near.setMany(found)
-    } else if (near === undefined) {
-      // Both failed: that is no miss.
-      await this.#far.call(store => store.fence())
-    }
-    this.#count(entries)
-    return { entries, fence: joined(near?.fence, far?.fence) }
+    const found = await readLayered(this.#layers(), keys)
+    for (const entry of found.entries) this.#counters[entry === undefined ? 'misses' : 'hits']++
+    return found
   }
 
   async set(key: string, value: V, input?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
@@ -315,36 +293,22 @@ export class LayeredStore<V = unknown> implements Store<V> {
   }
 
   async #setLoaded(items: readonly StoreItem<V>[]): Promise<boolean[]> {
-    const layers = {
+    return this.#counted(await writeLoaded(this.#layers(), items))
+  }
+
+  #layers(): Layers<V> {
+    return {
       near: this.#near,
       far: this.#far,
       nearTtl: this.#nearTtl,
       missed: this.#missed,
     }
-    return this.#counted(await writeLoaded(layers, items))
-  }
-
-  /** A value of `far` as `near` may keep it. */
-  #forNear(key: string, entry: StoreEntry<V>, fence: Fence | undefined): StoreItem<V> | undefined {
-    const { value, expires, retained, tags, at = Date.now() } = entry
-    if (fence === undefined || !(expires > at)) return undefined
-    const ttl = Math.min(expires - at, this.#nearTtl)
-    const retention = retained === Infinity ? 0 : retained - expires
-    return { key, value, ttl, retention, tags, fence }
   }
 
   #counted(stored: readonly boolean[]): boolean[] {
     for (const kept of stored) this.#counters[kept ? 'writes' : 'refused']++
     return [...stored]
   }
-
-  #count(entries: readonly (StoreEntry<V> | undefined)[]): void {
-    for (const entry of entries) this.#counters[entry === undefined ? 'misses' : 'hits']++
-  }
-}
-
-function isFresh(entry: StoreEntry<unknown> | undefined): boolean {
-  return entry !== undefined && entry.expires > (entry.at ?? Date.now())
 }
 
 function isUnencodable(error: unknown): boolean {

@@ -1,8 +1,6 @@
 import {
   type Clock,
-  checkMethods,
   checkOptions,
-  checkPositiveOrInfinity,
   describeStats,
   monotonicClock,
   type OptionNames,
@@ -11,7 +9,6 @@ import {
 } from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
 import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
-import { CACHE_CHECKS } from '../cache/settings.ts'
 import { PartialLoadError } from '../errors.ts'
 import { checkIterable } from '../iterate/check-iterable.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
@@ -33,26 +30,19 @@ import { TierChanges } from './tier-changes.ts'
 import { CacheClosedError } from './tier-errors.ts'
 import { TierLoad } from './tier-load.ts'
 import { TierReads } from './tier-reads.ts'
-import { TIERED_STATS_KINDS, type TieredCacheOptions, type TieredStats } from './tiered-options.ts'
+import {
+  checkTieredOptions,
+  TIERED_STATS_KINDS,
+  type TieredCacheOptions,
+  type TieredStats,
+} from './tiered-options.ts'
 
 /** Keys of the store that are read at a time. */
 const PAGE = 500
-const STORE_METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete'] as const
 const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
 
 /** How `get` reads: it has no loader to serve a stale value in place of. */
 const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
-
-const NAMES: OptionNames<TieredCacheOptions<unknown>> = {
-  ...CACHE_CHECKS,
-  store: true,
-  bus: true,
-  lease: true,
-  l1Ttl: true,
-  storeTimeout: true,
-  breaker: true,
-  protect: true,
-}
 
 /**
  * A `Cache` over a `Store`: the same verbs, with values that outlive the process or are shared by several.
@@ -93,12 +83,7 @@ export class TieredCache<V> implements AsyncDisposable {
       breaker = {},
       protect,
       ...l1
-    } = checkOptions<TieredCacheOptions<V>>('', options, NAMES)
-    checkMethods('store', store, 'a Store', STORE_METHODS)
-    if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
-    if (lease !== undefined) checkMethods('lease', lease, 'a LoadLease', ['acquire'])
-    checkPositiveOrInfinity('l1Ttl', l1Ttl)
-    checkPositiveOrInfinity('storeTimeout', storeTimeout)
+    } = checkTieredOptions(options)
     // A store may count more than every store does.
     const kinds = statsKindsOf(store) as StatsKinds<StoreStats> | undefined
     if (kinds !== undefined)

@@ -1,6 +1,13 @@
-import type { StatsKinds } from '@millrace/kit'
+import {
+  checkMethods,
+  checkOptions,
+  checkPositiveOrInfinity,
+  type OptionNames,
+  type StatsKinds,
+} from '@millrace/kit'
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { CACHE_STATS_KINDS, type CacheStats } from '../cache/cache-stats.ts'
+import { CACHE_CHECKS } from '../cache/settings.ts'
 import type { Protection } from '../protect/protected-cache.ts'
 import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
@@ -80,4 +87,38 @@ export const TIERED_STATS_KINDS: StatsKinds<TieredStats> = {
   pending: 'gauge',
   repeated: 'counter',
   suspensions: 'counter',
+}
+
+const STORE_METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete'] as const
+
+const NAMES: OptionNames<TieredCacheOptions<unknown>> = {
+  ...CACHE_CHECKS,
+  store: true,
+  bus: true,
+  lease: true,
+  l1Ttl: true,
+  storeTimeout: true,
+  breaker: true,
+  protect: true,
+}
+
+/**
+ * The options of the second tier, checked; those of the first are for the `Cache` to check.
+ *
+ * @throws {InvalidOptionError} if an option is outside its bounds or unknown
+ */
+export function checkTieredOptions<V>(options: TieredCacheOptions<V>): TieredCacheOptions<V> {
+  const {
+    store,
+    bus,
+    lease,
+    l1Ttl = Infinity,
+    storeTimeout = Infinity,
+  } = checkOptions<TieredCacheOptions<V>>('', options, NAMES)
+  checkMethods('store', store, 'a Store', STORE_METHODS)
+  if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
+  if (lease !== undefined) checkMethods('lease', lease, 'a LoadLease', ['acquire'])
+  checkPositiveOrInfinity('l1Ttl', l1Ttl)
+  checkPositiveOrInfinity('storeTimeout', storeTimeout)
+  return options
 }
