@@ -32,8 +32,8 @@ export interface Shape {
 }
 
 /** A shape in the name of a case. */
-export function shapeLabel({ entries, kind }: Shape): string {
-  return `${entries.toLocaleString('en-US')} ${kind}`
+export function shapeLabel({ entries, kind, anew = false }: Shape): string {
+  return `${entries.toLocaleString('en-US')} ${kind}${anew ? ' built anew' : ''}`
 }
 
 /** One round each in a short run: there are many. A million integers, which take seconds to fill, are for full runs. */

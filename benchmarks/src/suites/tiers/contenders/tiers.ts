@@ -210,16 +210,24 @@ export async function millraceL1(): Promise<LoadingCache> {
   return { read: key => cache.getOrLoad(key, load), fill: (key, value) => cache.set(key, value) }
 }
 
+/** Entries for which there is memory. */
+const AFFORDABLE = 500
+
 /** One operation is a read, and a write where that misses. Entries held at the end. */
 export function underPressure(pressed: boolean): Prepare<number> {
   return async ({ quick }) => {
     const { Cache } = await import('@millrace/cache-core')
     const { memoryPressure } = await import('@millrace/cache-core/size')
-    const pressure = memoryPressure({ interval: 1, usage: () => 0.75, shrinkAt: 0.7, stopAt: 0.9 })
-    const cache = new Cache<string, number>({
-      maxEntries: 1_000,
-      ...(pressed && { memoryPressure: pressure }),
-    })
+    // As of a heap that the cache itself fills: halved at a check, it is given its limits back by the next one.
+    const usage = (): number => (cache.size > AFFORDABLE ? 0.75 : 0.5)
+    const cache = new Cache<string, number>(
+      pressed
+        ? {
+            maxEntries: 2 * AFFORDABLE,
+            memoryPressure: memoryPressure({ interval: 1, usage, shrinkAt: 0.7, stopAt: 0.9 }),
+          }
+        : { maxEntries: AFFORDABLE },
+    )
     const pick = zipf(KEYS)
     const keys = Array.from({ length: KEYS }, (_, index) => `user:${index}`)
     const rounds = quick ? 20 : 50
