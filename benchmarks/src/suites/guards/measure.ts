@@ -113,7 +113,7 @@ export function* foundFaults(context: Context): Generator<Found> {
 export function powerOf(context: Context): string {
   const title = 'regression, power'
   if (!context.wanted(title)) return ''
-  const runs = context.quick ? 1 : 10
+  const runs = context.quick ? 1 : 20
   const steps = context.quick ? [1.1, 2] : [1.1, 1.25, 1.5, 2]
   const lines = LOADS.map(load => {
     const cells = steps.map(factor => {

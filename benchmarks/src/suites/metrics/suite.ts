@@ -28,7 +28,7 @@ function each<R>(workload: (library: typeof millrace) => R): Record<string, R> {
 export default defineSuite({
   name: 'metrics',
   description:
-    'Each figure is the median of 5 rounds, each in a process of its own, ours and the peers in turn. Metrics have three labels and, where they are histograms, the same eleven bounds; ours keep an exponential histogram of 1 % precision besides. What was counted is compared with each library’s own export. OpenTelemetry has no bound instruments: it gets an attribute object made once.',
+    'Each figure is the median of the rounds (5, or 1 to 2 with `--quick`), each in a process of its own, ours and the peers in turn. Metrics have three labels and, where they are histograms, the same eleven bounds; ours keep an exponential histogram of 1 % precision besides. What was counted is compared with each library’s own export. OpenTelemetry has no bound instruments: it gets an attribute object made once.',
   versions: ['@prometheus-io/client', 'prom-client', '@opentelemetry/sdk-metrics'],
   headline: /^(counter, bound|histogram, bound|scrape)$/,
   cases: [
@@ -36,6 +36,7 @@ export default defineSuite({
       name: 'counter, bound',
       description: '`inc()` of a series resolved before',
       unit: 'ns/op',
+      quickRounds: 2,
       goal: { '@prometheus-io/client': 25, OpenTelemetry: 25 },
       ours: boundCounter(millrace),
       peers: each(boundCounter),
@@ -45,6 +46,7 @@ export default defineSuite({
       name: 'counter, labels',
       description: '`inc({ … })` with a label object written at the call, always the same',
       unit: 'ns/op',
+      quickRounds: 1,
       goal: { '@prometheus-io/client': 8, OpenTelemetry: 8 },
       ours: labelledCounter(millrace),
       peers: each(labelledCounter),
@@ -54,6 +56,7 @@ export default defineSuite({
       name: 'counter, mixed labels',
       description: '`inc({ … })` with one of 16 combinations in random order',
       unit: 'ns/op',
+      quickRounds: 1,
       goal: { '@prometheus-io/client': 8, OpenTelemetry: 8 },
       ours: mixedCounter(millrace),
       peers: each(mixedCounter),
@@ -64,6 +67,7 @@ export default defineSuite({
       description:
         'the same while counters of two libraries with one to five labels are used in turn; only the one in question is timed',
       unit: 'ns/op',
+      quickRounds: 1,
       goal: { '@prometheus-io/client': 6, OpenTelemetry: 6 },
       ours: counterInCompany(millrace),
       peers: each(counterInCompany),
@@ -73,6 +77,7 @@ export default defineSuite({
       name: 'histogram, bound',
       description: '`observe(value)` of a series resolved before, log-normal values',
       unit: 'ns/op',
+      quickRounds: 2,
       goal: { '@prometheus-io/client': 15, OpenTelemetry: 15 },
       ours: boundHistogram(millrace),
       peers: each(boundHistogram),
@@ -82,6 +87,7 @@ export default defineSuite({
       name: 'histogram, labels',
       description: '`observe({ … }, value)` with a label object written at the call',
       unit: 'ns/op',
+      quickRounds: 1,
       ours: labelledHistogram(millrace),
       peers: each(labelledHistogram),
       check: checkOperations,
@@ -90,6 +96,7 @@ export default defineSuite({
       name: 'allocation',
       description: 'heap bytes allocated per observation through a handle, over 1,000,000',
       unit: 'bytes/op',
+      quickRounds: 1,
       limit: 1,
       ours: allocation(millrace),
       peers: each(allocation),
@@ -99,6 +106,7 @@ export default defineSuite({
       name: 'scrape',
       description: 'Prometheus text of 1,000 histogram series, all changed, per series',
       unit: 'ns/op',
+      quickRounds: 2,
       goal: { '@prometheus-io/client': 10 },
       ours: scrape(millrace),
       peers: {
@@ -112,6 +120,7 @@ export default defineSuite({
       description:
         'longest turn of the event loop during the first scrape of 20,000 histogram series',
       unit: 'ms',
+      quickRounds: 1,
       limit: 5,
       ours: longestBlock(millrace),
       peers: {
@@ -124,6 +133,7 @@ export default defineSuite({
       name: 'push, longest block',
       description: 'longest turn of the event loop during a push of 20,000 timings over OTLP',
       unit: 'ms',
+      quickRounds: 1,
       limit: 5,
       ours: longestPush,
       peers: {},
@@ -133,6 +143,7 @@ export default defineSuite({
       name: 'dashboard, longest block',
       description: 'longest turn of the event loop during the first frames of 20,000 timings',
       unit: 'ms',
+      quickRounds: 1,
       limit: 5,
       ours: longestFrame,
       peers: {},
@@ -142,6 +153,7 @@ export default defineSuite({
       name: 'disabled',
       description: '`inc()` with `enabled: false`, beside an empty method',
       unit: 'ns/op',
+      quickRounds: 1,
       goal: 0.9,
       ours: noopCounter,
       peers: { 'empty call': emptyCall },
@@ -151,6 +163,7 @@ export default defineSuite({
       name: 'import',
       description: 'time to import the published package in a fresh process',
       unit: 'ms',
+      quickRounds: 1,
       limit: 5,
       ours: startUp('@millrace/perf-metrics'),
       peers: {
