@@ -7,6 +7,11 @@ import { collectRuntime } from '../collect.ts'
 import { Guard } from '../guard.ts'
 import { Registry } from '../index.ts'
 
+/** Seconds at a time. */
+const STEP = 5
+/** ms between two collections. */
+const COLLECTED = 60_000
+
 const leaking = process.argv[2] === 'leaking'
 const clock = new VirtualClock(1_700_000_000_000)
 const metrics = new Registry({ clock })
@@ -21,23 +26,23 @@ function text(length: number): string {
   return Buffer.alloc(length, `${requests}`).toString('latin1')
 }
 
-/** A second of work: much garbage, a bounded cache that is always renewed, and perhaps a leak. */
-async function second(): Promise<void> {
-  for (let i = 0; i < 50; i++) {
+/** Some seconds of work: much garbage, a bounded cache that is always renewed, and perhaps a leak. */
+async function step(): Promise<void> {
+  for (let i = 0; i < 20; i++) {
     requests++
-    const answer = Array.from({ length: 200 }, (_, k) => ({ id: requests, k }))
+    const answer = Array.from({ length: 100 }, (_, k) => ({ id: requests, k }))
     cache.set(requests % 2000, text(1000 + (answer.length % 7)))
   }
-  if (leaking) forgotten.push(text(20_000))
+  if (leaking) forgotten.push(text(20_000 * STEP))
+  clock.advance(STEP * 1000)
   // V8 goes by the time that has really passed: in a busy service it would collect about as often.
-  if (requests % 1500 === 0) globalThis.gc!()
-  clock.advance(1000)
+  if (clock.now() % COLLECTED === 0) globalThis.gc!()
   // Collections are reported on a later turn of the loop.
   await new Promise(resolve => setImmediate(resolve))
 }
 
 // A new process grows until its code is compiled and its caches and windows are full: no guard of leaks should look at that.
-for (let i = 0; i < 1800; i++) await second()
+for (let second = 0; second < 1800; second += STEP) await step()
 const trips: number[] = []
 const guard = new Guard(metrics, {
   clock,
@@ -55,7 +60,7 @@ const guard = new Guard(metrics, {
     trips.push(value)
   },
 })
-for (let i = 0; i < 3000; i++) await second()
+for (let second = 0; second < 3000; second += STEP) await step()
 guard.close()
 runtime.close()
 console.log(JSON.stringify({ trips, kept: forgotten.length }))
