@@ -7,8 +7,8 @@ import { buildSync } from 'esbuild'
  */
 const limits: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'cache-core': {
-    "export { Cache } from '@millrace/cache-core'": 15_750,
-    "export * from '@millrace/cache-core'": 17_700,
+    "export { Cache } from '@millrace/cache-core'": 15_800,
+    "export * from '@millrace/cache-core'": 17_750,
   },
 }
 
