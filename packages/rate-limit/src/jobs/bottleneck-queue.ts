@@ -1,4 +1,5 @@
 import type Bottleneck from 'bottleneck'
+import { BottleneckPace } from './bottleneck-pace.ts'
 
 /** What is used of bottleneck 2.19.5 beyond its published type. */
 interface QueuedJob {
@@ -41,9 +42,11 @@ export class BottleneckQueue {
   readonly #unwanted = new Set<string>()
   /** The job of which bottleneck asks that: it takes it off the head of its list afterwards, whatever is there. */
   #registering: string | undefined = undefined
+  readonly #pace: BottleneckPace
 
   constructor(limiter: Bottleneck) {
     this.#limiter = limiter
+    this.#pace = new BottleneckPace(limiter, id => this.#unwanted.delete(id))
     const { _queues: queues, _store: store } = limiter as unknown as Internals
     this.#lists = queues._lists
     const push = queues.push.bind(queues)
@@ -72,16 +75,16 @@ export class BottleneckQueue {
       } finally {
         this.#registering = undefined
         if (id !== undefined) {
-          if (started) this.#unwanted.delete(id)
-          else this.#sweep(id)
+          if (!started) this.#sweep(id)
         }
       }
     }
   }
 
-  /** Takes a job out. @returns whether it had not been let through yet; one about which bottleneck is asking may be all the same */
+  /** Takes a job out. @returns whether it had not started yet; one about which bottleneck is asking may be let through all the same */
   withdraw(id: string): boolean {
     const status = this.#limiter.jobStatus(id) as string | null
+    if (status === 'RUNNING') return this.#pace.withdraw(id)
     if (status !== 'RECEIVED' && status !== 'QUEUED') return false
     this.#unwanted.add(id)
     this.#sweep(id)

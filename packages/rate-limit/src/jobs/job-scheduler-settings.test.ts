@@ -67,3 +67,13 @@ test('a misspelt option is refused, and so are bottleneck’s names for ours', a
   await expect(scheduler.updateSettings({ id: 'b' } as object)).rejects.toThrow(refused('id'))
   expect(await scheduler.schedule(() => 'runs', { weight: 2 })).toBe('runs')
 })
+
+test('what is no reservoir and no signal is refused by name', async () => {
+  const scheduler = new JobScheduler()
+  for (const wrong of [null, 0, Number.NaN, '', 'x']) {
+    expect(() => new JobScheduler({ reservoir: wrong as never })).toThrow(InvalidOptionError)
+    const job = scheduler.schedule(() => {}, { signal: wrong as never })
+    await expect(job).rejects.toThrow(InvalidOptionError)
+  }
+  await scheduler.close()
+})

@@ -376,6 +376,7 @@ export class JobScheduler {
       weight = 1,
       timeout,
       expiration,
+      signal,
     } = checkOptions('', options, JOB_OPTION_NAMES)
     checkPriority(priority)
     if (weight !== 0) checkInteger('weight', weight, 1)
@@ -385,6 +386,9 @@ export class JobScheduler {
       throw new InvalidOptionError('weight', `at most \`maxConcurrent\`, ${maxConcurrent}`, weight)
     }
     if (timeout !== undefined) checkNonNegativeOrInfinity('timeout', timeout)
+    if (signal !== undefined) {
+      checkMethods('signal', signal, 'an AbortSignal', ['addEventListener'])
+    }
     if (expiration !== undefined) checkPositive('expiration', expiration)
   }
 }

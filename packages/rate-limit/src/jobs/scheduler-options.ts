@@ -130,7 +130,8 @@ export function toBottleneck(settings: JobSettings, shared: boolean): Record<str
   // What no process uses any more is forgotten once it makes no difference.
   if (shared)
     result.timeout = Math.max(KEPT, settings.reservoir?.interval ?? 0, penalty ?? 0, minTime)
-  return settings.reservoir ? { ...result, ...toReservoir(settings.reservoir, shared) } : result
+  const { reservoir } = settings
+  return reservoir === undefined ? result : { ...result, ...toReservoir(reservoir, shared) }
 }
 
 function toReservoir(reservoir: Reservoir, shared: boolean): Record<string, unknown> {
