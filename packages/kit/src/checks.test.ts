@@ -16,6 +16,7 @@ import {
   checkRange,
   checkRecord,
   checkText,
+  NULLABLE,
 } from './checks.ts'
 import { InvalidOptionError } from './invalid-option-error.ts'
 
@@ -101,5 +102,12 @@ describe('checkOptions', () => {
       expect(() => checkOptions('', options as never, names)).toThrow('`options`')
       expect(() => checkOptions('retry', options as never, names)).toThrow('`retry`')
     }
+  })
+
+  test('refuses null, which is no default, but where it means something', () => {
+    expect(() => checkOptions('cache', { ttl: null } as never, names)).toThrow(
+      'Expected `cache.ttl` to be anything but null, got null',
+    )
+    expect(checkOptions('', { value: null }, { value: NULLABLE })).toEqual({ value: null })
   })
 })

@@ -9,6 +9,9 @@ import { InvalidOptionError } from './invalid-option-error.ts'
 /** A record with every option name of `O`, as TypeScript demands. Only the names count: a table of defaults or of checks will do. */
 export type OptionNames<O> = Readonly<Record<keyof O, unknown>>
 
+/** In a table of names: of an option that may be `null`, which means something there. */
+export const NULLABLE: unique symbol = Symbol('nullable')
+
 /** `value`, of a type that `right` vouches for. */
 function accept<T>(right: boolean, option: string, expected: string, value: unknown): T {
   if (right) return value as T
@@ -164,7 +167,7 @@ export function checkClock<C extends Clock>(option: string, value: C): C {
 
 /**
  * An object in which every name is known: a misspelt limit must not silently be no limit. Nor may `null`
- * be one: what is left out, or `undefined`, has its default.
+ * be one, unless its name is {@link NULLABLE}: what is left out, or `undefined`, has its default.
  *
  * @param path what stands before the names in errors, such as `retry`; empty for the options of a constructor
  * @param names of all options, as a record so that TypeScript refuses one too few
@@ -174,7 +177,8 @@ export function checkOptions<O extends object>(path: string, options: O, names: 
   checkRecord(path || 'options', options, 'an object of options')
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(names, name)) {
-      if ((options as Record<string, unknown>)[name] !== null) continue
+      const allowed = (names as Record<string, unknown>)[name] === NULLABLE
+      if (allowed || (options as Record<string, unknown>)[name] !== null) continue
       throw new InvalidOptionError((path && `${path}.`) + name, 'anything but null', null)
     }
     const nearest = nearestName(name, Object.keys(names))

@@ -16,6 +16,7 @@ export {
   checkRange,
   checkRecord,
   checkText,
+  NULLABLE,
   type OptionNames,
 } from './checks.ts'
 export {

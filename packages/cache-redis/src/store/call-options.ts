@@ -10,6 +10,7 @@ import {
   checkMethods,
   checkOptions,
   InvalidOptionError,
+  NULLABLE,
   type OptionNames,
 } from '@millrace/kit'
 
@@ -18,7 +19,7 @@ const CLEAR: OptionNames<StoreClearOptions> = { ...CALL, expire: true }
 const KEYS: OptionNames<StoreKeysOptions> = { ...CALL, prefix: true }
 const VALUE: OptionNames<StoreSetOptions> = { ttl: true, retention: true, tags: true, fence: true }
 const SET: OptionNames<StoreSetOptions & StoreCallOptions> = { ...CALL, ...VALUE }
-const ITEM: OptionNames<StoreItem<unknown>> = { ...VALUE, key: true, value: true }
+const ITEM: OptionNames<StoreItem<unknown>> = { ...VALUE, key: true, value: NULLABLE }
 const NONE = {}
 
 /** Options of a call that has no others. */

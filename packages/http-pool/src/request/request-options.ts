@@ -3,6 +3,7 @@ import {
   checkInteger,
   checkOptions,
   InvalidOptionError,
+  NULLABLE,
   type OptionNames,
 } from '@millrace/kit'
 import type { Dispatcher } from 'undici'
@@ -54,10 +55,10 @@ const OPTION_NAMES: OptionNames<RequestOptions> = {
   method: true,
   headers: true,
   query: true,
-  body: true,
+  body: NULLABLE,
   json: true,
   onProgress: true,
-  opaque: true,
+  opaque: NULLABLE,
   highWaterMark: true,
   signal: true,
   acquireTimeout: true,

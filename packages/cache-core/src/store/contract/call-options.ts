@@ -1,4 +1,10 @@
-import { checkList, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  checkList,
+  checkOptions,
+  InvalidOptionError,
+  NULLABLE,
+  type OptionNames,
+} from '@millrace/kit'
 import { checkTags } from '../../invalidate/check-tags.ts'
 import type {
   Fence,
@@ -14,7 +20,7 @@ const CLEAR: OptionNames<StoreClearOptions> = { ...CALL, expire: true }
 const KEYS: OptionNames<StoreKeysOptions> = { ...CALL, prefix: true }
 const VALUE: OptionNames<StoreSetOptions> = { ttl: true, retention: true, tags: true, fence: true }
 const SET: OptionNames<StoreSetOptions & StoreCallOptions> = { ...CALL, ...VALUE }
-const ITEM: OptionNames<StoreItem<unknown>> = { ...VALUE, key: true, value: true }
+const ITEM: OptionNames<StoreItem<unknown>> = { ...VALUE, key: true, value: NULLABLE }
 const NONE = {}
 
 /*
