@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { LimiterClosedError } from '../errors.ts'
+import { InvalidOptionError, LimiterClosedError } from '../errors.ts'
 import { JobBatcher } from './job-batcher.ts'
 import { JobGroup } from './job-group.ts'
 import { JobScheduler } from './job-scheduler.ts'
