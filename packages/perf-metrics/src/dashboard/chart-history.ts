@@ -8,7 +8,7 @@ export interface ChartPoint {
   readonly elapsed: number
   readonly rss: number
   readonly heapUsed: number
-  /** These four are `null` while the process starts, which would set the scale for all that follows. */
+  /** Rates, shares and durations are `null` while the process starts, which would set the scale for all that follows. */
   readonly utilization: number | null
   readonly delayP99: number | null
   readonly calls: number | null

@@ -90,6 +90,8 @@ describe('access', () => {
         { host: 'evil.example' },
         { 'x-forwarded-for': '10.0.0.1' },
         { forwarded: 'for=10.0.0.1' },
+        { via: '1.1 proxy' },
+        { 'x-real-ip': '10.0.0.1' },
       ]) {
         const { status, body } = await get(port, path, headers)
         expect([status, body.length], path).toEqual([404, 0])
@@ -237,6 +239,29 @@ describe('the stream', () => {
     expect(frame.timings.map(({ name }: { name: string }) => name)).not.toContain(
       'nodejs_gc_duration_seconds',
     )
+    await events.return(undefined)
+  })
+
+  it('draws no rate, share or duration while the process starts', async () => {
+    const clock = new VirtualClock(1_000_000)
+    const registry = new Registry({ clock })
+    const timing = registry.timing('load_seconds')
+    const { port } = await mount({ registry, clock })
+    const events = eventsOf(port)
+    await events.next()
+    const points: Record<string, number | null>[] = []
+    for (let second = 0; second < 8; second++) {
+      timing.record(second < 5 ? 5000 : 5)
+      clock.advance(1000)
+      const { data } = (await events.next()).value as { data: { point: (typeof points)[0] } }
+      points.push(data.point)
+    }
+    for (const line of ['utilization', 'delayP99', 'calls', 'failures', 'p50', 'p99']) {
+      const drawn = points.map(point => point[line] !== null)
+      // The sixth frame is the first that began when the five seconds were over.
+      expect(drawn, line).toEqual([false, false, false, false, false, true, true, true])
+    }
+    expect(points[0]!.rss).toBeGreaterThan(0)
     await events.return(undefined)
   })
 

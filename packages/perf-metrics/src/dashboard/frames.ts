@@ -66,8 +66,8 @@ export interface FrameSources {
 }
 
 const RESOLUTION = 20
-/** s after which a process has started: its modules are loaded, its code is compiled. */
-const START_UP = 5
+/** ms after which a process has started: a dashboard is made once modules are loaded, then code is compiled and caches fill. */
+const START_UP = 5000
 /** Rows of the tables that are sent. */
 const MOST_TIMINGS = 50
 const MOST_SPANS = 50
@@ -77,6 +77,8 @@ export class FrameRecorder {
   readonly #sources: FrameSources
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION })
   readonly #history: ChartHistory
+  /** When the process has started, on the registry's timeline. */
+  readonly #started: number
   #sequence = 0
   #utilization = performance.eventLoopUtilization()
   #last = { time: 0, calls: 0, failures: 0 }
@@ -84,6 +86,7 @@ export class FrameRecorder {
   constructor(sources: FrameSources) {
     this.#sources = sources
     this.#history = new ChartHistory(sources.history)
+    this.#started = sources.registry.timeline.now() + START_UP
     this.#delay.enable()
   }
 
@@ -122,6 +125,8 @@ export class FrameRecorder {
     this.#utilization = performance.eventLoopUtilization()
     const delayP99 = Math.max(0, this.#delay.percentile(99) / 1e6 - RESOLUTION)
     this.#delay.reset()
+    // What a frame tells began with the one before.
+    const started = this.#sequence > 0 && this.#last.time >= this.#started
     const rates = this.#rates(busiest, now)
     const heapLimit = getHeapStatistics().heap_size_limit
     const statuses = guard?.status() ?? []
@@ -133,11 +138,11 @@ export class FrameRecorder {
       text: alertSentence(status),
       summary: status.rule.summary ?? '',
     }))
-    const started = this.#sequence > 0 && process.uptime() > START_UP
     yield
     const time = registry.timeline.date()
     const [first] = timings
-    const settled = (value: number): number | null => (started ? value : null)
+    const settled = (value: number | null | undefined): number | null =>
+      started ? (value ?? null) : null
     const point: ChartPoint = {
       time: time / 1000,
       elapsed: now / 1000,
@@ -148,8 +153,8 @@ export class FrameRecorder {
       calls: settled(rates.calls),
       failures: settled(rates.failures),
       busiest: first === undefined ? null : operationName(first),
-      p50: first?.p50 ?? null,
-      p99: first?.p99 ?? null,
+      p50: settled(first?.p50),
+      p99: settled(first?.p99),
       hitRatio: combinedHitRatio(parts),
     }
     this.#history.add(point)

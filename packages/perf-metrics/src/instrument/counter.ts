@@ -6,7 +6,7 @@ import { Series } from './series.ts'
 /** A number that only goes up: requests served, bytes sent. */
 export interface Counter {
   /**
-   * Adds `amount` (default 1). O(1), no allocation. What is negative, infinite or no number is dropped and counted in
+   * Adds `amount` (default 1). O(1), no allocation. What is negative or no number, or makes the count infinite, is dropped and counted in
    * `millrace_metrics_rejected_total`.
    */
   inc(amount?: number): void
@@ -26,9 +26,14 @@ export class CounterSeries extends Series implements Counter {
   #seen = 0
 
   inc(amount = 1): void {
-    if (typeof amount === 'number' && amount >= 0 && amount < Infinity)
-      this.cells[this.at]! += amount
-    else this.reject()
+    if (typeof amount === 'number' && amount >= 0) {
+      const total = this.cells[this.at]! + amount
+      if (total < Infinity) {
+        this.cells[this.at] = total
+        return
+      }
+    }
+    this.reject()
   }
 
   observeTotal(total: number): void {
@@ -36,8 +41,10 @@ export class CounterSeries extends Series implements Counter {
       this.reject()
       return
     }
-    this.cells[this.at]! += total >= this.#seen ? total - this.#seen : total
+    const grown = total >= this.#seen ? total - this.#seen : total
     this.#seen = total
+    // Of this class: a total that something else counts has no span that it belongs to.
+    CounterSeries.prototype.inc.call(this, grown)
   }
 
   /** Adds what was counted elsewhere: there is no span here that it belongs to. */
@@ -75,10 +82,9 @@ export class ExemplarCounterSeries extends CounterSeries {
   }
 
   override inc(amount = 1): void {
-    if (typeof amount === 'number' && amount > 0 && amount < Infinity) {
-      this.cells[this.at]! += amount
-      this.exemplars.record(amount)
-    } else super.inc(amount)
+    const before = this.cells[this.at]!
+    super.inc(amount)
+    if (this.cells[this.at]! > before) this.exemplars.record(amount)
   }
 
   override reset(): void {

@@ -18,6 +18,31 @@ const HOSTILE: readonly unknown[] = [
   Number.NaN,
 ]
 
+describe('amounts that add up to more than a number can hold', () => {
+  it('are counted and dropped, so that no count is infinite for good', () => {
+    const metrics = new Registry({ activeSpan: () => undefined })
+    const counter = metrics.counter('c_total')
+    const updown = metrics.upDownCounter('u')
+    const total = metrics.counter('t_total')
+    for (let i = 0; i < 2; i++) {
+      counter.inc(Number.MAX_VALUE)
+      updown.inc(Number.MAX_VALUE)
+    }
+    updown.dec(Number.MAX_VALUE)
+    updown.inc(2)
+    total.inc(Number.MAX_VALUE)
+    total.observeTotal(Number.MAX_VALUE)
+    expect([counter.value, updown.value, total.value]).toEqual([
+      Number.MAX_VALUE,
+      2,
+      Number.MAX_VALUE,
+    ])
+    expect(metrics.toPrometheus()).toContain(
+      'millrace_metrics_rejected_total{metric="c_total"} 1\n',
+    )
+  })
+})
+
 describe('what is no number', () => {
   it('is counted and dropped by every instrument, never recorded', () => {
     const metrics = new Registry()

@@ -15,10 +15,15 @@ export class UpDownCounterSeries extends Series implements UpDownCounter {
   #changes = 0
 
   inc(amount = 1): void {
-    if (typeof amount === 'number' && amount > -Infinity && amount < Infinity) {
-      this.cells[this.at]! += amount
-      this.#changes++
-    } else this.reject()
+    if (typeof amount === 'number') {
+      const count = this.cells[this.at]! + amount
+      if (count > -Infinity && count < Infinity) {
+        this.cells[this.at] = count
+        this.#changes++
+        return
+      }
+    }
+    this.reject()
   }
 
   dec(amount = 1): void {
