@@ -79,7 +79,7 @@ export class TierReads<V> {
   ): Promise<Map<string, V>> {
     if (!this.#mayFallBack(options)) return this.#getOrLoadMany(keys, loader, options)
     const plan = this.#plan(options)
-    const wanted = [...new Set(keys)]
+    const wanted = [...keys]
     return withSoftTimeout(
       plan,
       this.#clock,

@@ -451,6 +451,21 @@ test.each([undefined, null, 5, {}, 'keys'])('refuses %o in place of keys or entr
   }
 })
 
+test.each([undefined, null, 5, {}])('refuses %o among keys', async bad => {
+  await using cache = new TieredCache<unknown>({ store: memory, clock })
+  const keys = ['a', bad as string]
+  const calls = [
+    cache.getMany(keys),
+    cache.deleteMany(keys),
+    cache.expireMany(keys),
+    cache.getOrLoadMany(keys, () => []),
+    cache.setMany(keys.map(key => [key, 1])),
+  ]
+  for (const call of calls) {
+    await expect(call).rejects.toMatchObject({ code: 'ERR_MILLRACE_INVALID_OPTION', option: 'key' })
+  }
+})
+
 test('a promise that was not awaited is no value', async () => {
   await using cache = new TieredCache<unknown>({ store: memory, clock })
   await memory.set('k', 'old')

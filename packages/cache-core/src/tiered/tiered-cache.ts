@@ -151,12 +151,14 @@ export class TieredCache<V> implements AsyncDisposable {
    */
   async getMany(keys: Iterable<string>): Promise<Map<string, V>> {
     this.#enter()
-    checkIterable('keys', keys)
     // A batch may leave a key out; whoever joins it with a loader then calls that.
-    return this.#l1.getOrLoadMany(keys, missing => this.#load.find(missing), FRESH_ONLY)
+    return this.#l1.getOrLoadMany(namesOf(keys), missing => this.#load.find(missing), FRESH_ONLY)
   }
 
-  /** The fresh value of `key` in either tier, or `undefined`, without a use of it: nothing is counted or moved in the first tier. */
+  /**
+   * The fresh value of `key` in either tier, or `undefined`, without a use of it: nothing is counted or moved in the first tier. Rejects
+   * where the store fails, as `entries` does: who only looks wants to know.
+   */
   async peek(key: string): Promise<V | undefined> {
     this.#enter()
     return this.#l1.peek(key) ?? (await this.#load.peek([key])).get(key)
@@ -189,7 +191,7 @@ export class TieredCache<V> implements AsyncDisposable {
     options?: LoadOptions,
   ): Promise<Map<string, V>> {
     this.#enter()
-    return this.#reads.getOrLoadMany(keys, loader, options)
+    return this.#reads.getOrLoadMany(namesOf(keys), loader, options)
   }
 
   /**
@@ -232,7 +234,7 @@ export class TieredCache<V> implements AsyncDisposable {
   /** Removes values from both tiers by one call of the store. How many the store had. */
   async deleteMany(keys: Iterable<string>): Promise<number> {
     this.#enter()
-    const names = [...new Set(checkIterable('keys', keys))]
+    const names = namesOf(keys)
     if (names.length === 0) return 0
     return this.#invalidate('delete', 'key', names, store => store.deleteMany(names))
   }
@@ -245,7 +247,7 @@ export class TieredCache<V> implements AsyncDisposable {
   /** Makes values stale in both tiers by one call of the store. How many the store had. */
   async expireMany(keys: Iterable<string>): Promise<number> {
     this.#enter()
-    const names = [...new Set(checkIterable('keys', keys))]
+    const names = namesOf(keys)
     if (names.length === 0) return 0
     return this.#invalidate('expire', 'key', names, store => store.expireMany(names))
   }
@@ -340,6 +342,13 @@ export class TieredCache<V> implements AsyncDisposable {
     if (target === 'key') checkKeys(names)
     return this.#changes.invalidate(verb, target, names, () => this.#tier.call(act))
   }
+}
+
+/** Each once, all of them strings. */
+function namesOf(keys: Iterable<string>): string[] {
+  const names = [...new Set(checkIterable('keys', keys))]
+  checkKeys(names)
+  return names
 }
 
 describeStats<TieredStats>(TieredCache.prototype, TIERED_STATS_KINDS)
