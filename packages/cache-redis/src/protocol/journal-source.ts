@@ -26,20 +26,23 @@ if id and layout ~= 0 and state[8] and state[8] ~= layout then
   return redis.error_reply('MILLRACE stores of one prefix must agree about hashKeys')
 end
 
--- Which server this is, or nil if it does not say.
+-- Which server this is, or nil if it does not say, and whether it is a replica.
 local function thisNode()
-  local text = ''
+  local text, replica = '', false
   for _, section in ipairs({'server', 'replication'}) do
     local info = redis.pcall('INFO', section)
     if type(info) == 'string' then
+      replica = replica or string.find(info, 'role:slave', 1, true) ~= nil
       text = text .. (string.match(info, 'run_id:(%x+)') or '') .. (string.match(info, 'master_replid:(%x+)') or '')
     end
   end
-  if text ~= '' then return tonumber(string.sub(redis.sha1hex(text), 1, 12), 16) end
+  return text ~= '' and tonumber(string.sub(redis.sha1hex(text), 1, 12), 16) or nil, replica
 end
 
 if id and ARGV[2] == '1' then
-  local node = thisNode()
+  local node, replica = thisNode()
+  -- Its primary may have acknowledged what it does not have yet.
+  if replica then return redis.error_reply('READONLY MILLRACE does not read from replicas') end
   -- Another server than that on which the journal began may lack what was invalidated last.
   if node and state[6] ~= node then id = nil end
 end

@@ -25,6 +25,8 @@ const TAGS = 100_000
 const LARGE_VALUE: number = 1024 * 1024
 /** ms by which the server's clock must be behind what it should show to count as set back: more than clocks drift within an hour. */
 const SET_BACK = 2_000
+/** ms after which a server is asked again which one it is: connections can outlive that it is a primary, or lead elsewhere. */
+const KNOWN_FOR = 5_000
 /** Position of the first result in a reply. */
 const FIRST_RESULT = 3
 /** Position in the arguments of what asks for the comparison of servers, or for a new life. */
@@ -79,8 +81,8 @@ export class ScriptLine {
   readonly #turn: TurnEnd
   /** The call that operations of this turn join. */
   #next: NextCall | undefined
-  /** Whether the server is known to be the one that the journal was written on. */
-  #verified = false
+  /** When the server was found to be the one that the journal was written on. */
+  #verified = -Infinity
   /** Number of the session with the server. */
   #session = 0
   /** The server's time at the last reply, and the monotonic clock's: the server does not know of an injected one. */
@@ -124,7 +126,7 @@ export class ScriptLine {
   /** Forgets that the server is known: a connection was lost or made. */
   endSession(): void {
     this.#session++
-    this.#verified = false
+    this.#verified = -Infinity
   }
 
   /** How far others have said that the shard is. */
@@ -134,11 +136,11 @@ export class ScriptLine {
 
   /** The server's time in ms, estimated; not later than it is as long as the clocks run at one speed. */
   serverTime(): number {
-    return Number.isNaN(this.#serverTime) ? Date.now() : this.#estimate()
+    return Number.isNaN(this.#serverTime) ? Date.now() : this.#estimate(monotonicClock.now())
   }
 
-  #estimate(): number {
-    return this.#serverTime + monotonicClock.now() - this.#replied
+  #estimate(now: number): number {
+    return this.#serverTime + now - this.#replied
   }
 
   #submit(
@@ -194,16 +196,17 @@ export class ScriptLine {
     const { journal, recent } = this.shard
     const keys: string[] = [journal, recent]
     const args: ScriptArgument[] = this.#head.slice()
+    const now = monotonicClock.now()
     args[0] = incarnation()
     if (this.#setBack) args[CHECK] = BEGIN
-    else if (!this.#verified) args[CHECK] = COMPARE
+    else if (now - this.#verified >= KNOWN_FOR) args[CHECK] = COMPARE
     for (const waiting of operations) {
       for (const key of waiting.keys) keys.push(key)
       for (const arg of waiting.args) args.push(arg)
     }
     const session = this.#session
     const past = this.#past
-    const least = this.#estimate() - SET_BACK
+    const least = this.#estimate(now) - SET_BACK
     const { tracked } = this
     args[TRACKED] = tracked ? 1 : 0
     call.send(
@@ -224,9 +227,9 @@ export class ScriptLine {
         })
       },
       reply => {
-        if (args[CHECK] === COMPARE && session === this.#session) this.#verified = true
         this.#setBack = args[CHECK] !== BEGIN && (reply as number[])[2]! / 1_000 < least
         this.#answer(operations, reply as readonly unknown[], past)
+        if (args[CHECK] === COMPARE && session === this.#session) this.#verified = this.#replied
       },
     )
   }

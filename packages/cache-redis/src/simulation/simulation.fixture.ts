@@ -1,13 +1,20 @@
 import { seededRandom } from '@millrace/testkit'
-import { EpochTrail } from '../bus/epoch-trail.ts'
 import {
   applyModel,
   type ModelMessage,
   type ModelOperation,
   type ModelRead,
-  type ModelResult,
   ModelServer,
 } from './model-shard.fixture.ts'
+import {
+  type Change,
+  concerned,
+  KEYS,
+  missed,
+  Process,
+  type Request,
+  TAGS,
+} from './simulated-process.fixture.ts'
 
 /** Parts of the protocol that a simulation leaves out, to see that it finds what they are for. */
 export interface Omissions {
@@ -23,50 +30,9 @@ export interface Omissions {
   readonly recovery?: boolean
 }
 
-const KEYS = ['a', 'b', 'c'] as const
-const TAGS: Readonly<Record<string, readonly string[]>> = { a: ['t'], b: ['t', 'u'], c: [] }
 const PROCESSES = 3
 /** A change that is a write. */
 const WRITING = Infinity
-
-/** A request on its way to the server, or its reply on the way back. */
-interface Request {
-  readonly process: Process
-  readonly operations: readonly ModelOperation[]
-  readonly done: (reply: {
-    results: readonly ModelResult[]
-    incarnation: number
-    epoch: number
-  }) => void
-  readonly failed: () => void
-}
-
-/** A value that was changed at the source, and what has to be told about it. */
-interface Change {
-  readonly operation: ModelOperation
-  /** Versions of the source that the change made. */
-  readonly made: ReadonlyMap<string, number>
-}
-
-class Process {
-  readonly l1 = new Map<string, number>()
-  /** Counts what was invalidated here, by key, so that reads under way are not kept. */
-  readonly outdated = new Map<string, number>()
-  readonly inbox: ModelMessage[] = []
-  readonly trail = new EpochTrail()
-  /** The oldest version that this process may still serve from its memory. */
-  readonly seen = new Map<string, number>()
-  /** Invalidations of which no reply came. */
-  readonly failed: Change[] = []
-  verified = false
-
-  drop(keys: readonly string[]): void {
-    for (const key of keys) {
-      this.l1.delete(key)
-      this.outdated.set(key, (this.outdated.get(key) ?? 0) + 1)
-    }
-  }
-}
 
 /**
  * The protocol as steps that a seed puts in order: requests and replies travel and get lost, messages too, the server evicts, forgets and
@@ -386,23 +352,6 @@ export class Simulation {
 
 /** How far a shard was. */
 type Mark = Pick<ModelMessage, 'incarnation' | 'epoch'>
-
-/** Keys that a list of what was missed concerns; all if there is none. */
-function missed(list: ModelResult): readonly string[] {
-  if (!Array.isArray(list)) return KEYS
-  return (list as readonly string[]).flatMap(noted => {
-    const name = noted.slice(1)
-    if (noted === 'C' || noted === 'E') return KEYS
-    return noted[0] === 'k' ? [name] : KEYS.filter(key => TAGS[key]!.includes(name))
-  })
-}
-
-/** Keys that an invalidation concerns. */
-function concerned(operation: ModelOperation): readonly string[] {
-  if ('key' in operation) return [operation.key]
-  if ('tag' in operation) return KEYS.filter(key => TAGS[key]!.includes(operation.tag))
-  return KEYS
-}
 
 function raise(map: Map<string, number>, key: string, version: number): void {
   if ((map.get(key) ?? 0) < version) map.set(key, version)

@@ -1,10 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Clock } from '@millrace/cache-core'
 import { monotonicClock } from '@millrace/kit'
-import { FaultProxy, VirtualClock } from '@millrace/testkit'
+import { FaultProxy, RedisServer, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { type Command, Redis } from 'ioredis'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { CommandMessage } from '../connection/channels.ts'
 import { RedisStore } from './redis-store.ts'
 
@@ -111,6 +111,34 @@ describeRedis('RedisStore on a bad day', redis => {
     await redis.server.restart()
     await recovered(() => store.set('key', 'value'))
     await recovered()
+  })
+
+  test('a primary that became a replica under an open connection is neither written nor read', async () => {
+    await using other = await RedisServer.start()
+    const client = new Redis(redis.server.port)
+    await using kept = new RedisStore<string>({ client, timeout: 10_000 })
+    await kept.set('key', 'value')
+    await client.replicaof('127.0.0.1', other.port)
+    const refused = { reason: 'reply', cause: { message: expect.stringMatching(/^READONLY/) } }
+    await expect(kept.set('key', 'new')).rejects.toMatchObject(refused)
+    await expect(kept.get('key')).rejects.toMatchObject(refused)
+    await expect(kept.lookup(['key'])).rejects.toMatchObject(refused)
+    await client.replicaof('NO', 'ONE')
+    expect(await kept.set('key', 'value')).toBe(true)
+    client.disconnect()
+  })
+
+  test('which server it is, is asked from time to time, as connections can lead to another one', async () => {
+    await using kept = new RedisStore<string>({ url: redis.server.url, timeout: 10_000 })
+    await kept.set('key', 'value')
+    const raw = new Redis(redis.server.port)
+    await raw.zadd('millrace:cache:{0}', 12_345, '#node')
+    expect((await kept.get('key'))?.value).toBe('value')
+    const { now } = monotonicClock
+    const later = vi.spyOn(monotonicClock, 'now').mockImplementation(() => now() + 5_000)
+    expect(await kept.get('key')).toBeUndefined()
+    later.mockRestore()
+    raw.disconnect()
   })
 
   test('a caller’s signal ends its own wait only', async () => {

@@ -1,0 +1,62 @@
+import { EpochTrail } from '../bus/epoch-trail.ts'
+import type { ModelMessage, ModelOperation, ModelResult } from './model-shard.fixture.ts'
+
+export const KEYS = ['a', 'b', 'c'] as const
+export const TAGS: Readonly<Record<string, readonly string[]>> = { a: ['t'], b: ['t', 'u'], c: [] }
+
+/** A value that was changed at the source, and what has to be told about it. */
+export interface Change {
+  readonly operation: ModelOperation
+  /** Versions of the source that the change made. */
+  readonly made: ReadonlyMap<string, number>
+}
+
+/** A process of several: its first tier, and what it knows of the others and of its own failures. */
+export class Process {
+  readonly l1: Map<string, number> = new Map()
+  /** Counts what was invalidated here, by key, so that reads under way are not kept. */
+  readonly outdated: Map<string, number> = new Map()
+  readonly inbox: ModelMessage[] = []
+  readonly trail: EpochTrail = new EpochTrail()
+  /** The oldest version that this process may still serve from its memory. */
+  readonly seen: Map<string, number> = new Map()
+  /** Invalidations of which no reply came. */
+  readonly failed: Change[] = []
+  verified = false
+
+  drop(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.l1.delete(key)
+      this.outdated.set(key, (this.outdated.get(key) ?? 0) + 1)
+    }
+  }
+}
+
+/** A request on its way to the server, or its reply on the way back. */
+export interface Request {
+  readonly process: Process
+  readonly operations: readonly ModelOperation[]
+  readonly done: (reply: {
+    results: readonly ModelResult[]
+    incarnation: number
+    epoch: number
+  }) => void
+  readonly failed: () => void
+}
+
+/** Keys that a list of what was missed concerns; all if there is none. */
+export function missed(list: ModelResult): readonly string[] {
+  if (!Array.isArray(list)) return KEYS
+  return (list as readonly string[]).flatMap(noted => {
+    const name = noted.slice(1)
+    if (noted === 'C' || noted === 'E') return KEYS
+    return noted[0] === 'k' ? [name] : KEYS.filter(key => TAGS[key]!.includes(name))
+  })
+}
+
+/** Keys that an invalidation concerns. */
+export function concerned(operation: ModelOperation): readonly string[] {
+  if ('key' in operation) return [operation.key]
+  if ('tag' in operation) return KEYS.filter(key => TAGS[key]!.includes(operation.tag))
+  return KEYS
+}
