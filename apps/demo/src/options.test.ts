@@ -24,7 +24,22 @@ test('the default tree are the installed dependencies of the workspace', () => {
 
 test.each([
   [['a', 'b'], 'Expected one DIR, got 2: a b'],
-  [['--nope'], "Unknown option '--nope'"],
+  [['--nope'], "Unknown option '--nope' (--help tells all options)"],
+  [['--port'], "Option '--port <value>' argument missing (--help tells all options)"],
+  [['--port', '-1'], "Option '--port' argument is ambiguous (--help tells all options)"],
+  [['--port='], 'Expected --port to be 0 to 65535, got ""'],
+  [['--port', '0x10'], 'Expected --port to be 0 to 65535, got "0x10"'],
+  [['--rounds', '--fleet'], '--rounds and --fleet do not go together'],
+  [['--rounds', '--redis', 'redis://h'], '--rounds and --redis do not go together'],
+  [['--fleet', '--json'], '--fleet and --json do not go together'],
+  [
+    ['--registry', 'http://user:secret@h'],
+    'Expected --registry to be an address without user, query and fragment',
+  ],
+  [
+    ['--otlp', 'http://h/?a=b'],
+    'Expected --otlp to be an address without user, query and fragment',
+  ],
   [['--port', 'http'], 'Expected --port to be 0 to 65535, got "http"'],
   [['--port', '65536'], 'Expected --port to be 0 to 65535, got "65536"'],
   [
@@ -35,7 +50,7 @@ test.each([
 ])('%j is refused in one line', (argv, message) => {
   const parse = () => parseOptions(argv, env)
   expect(parse).toThrow(UsageError)
-  expect(parse).toThrow(message)
+  expect(parse).toThrow(new UsageError(message))
 })
 
 test('help is asked for by either flag', () => {

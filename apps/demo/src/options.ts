@@ -64,15 +64,19 @@ export function parseOptions(
   if (positionals.length > 1) {
     throw new UsageError(`Expected one DIR, got ${positionals.length}: ${positionals.join(' ')}`)
   }
+  for (const [name, others] of alone) {
+    const other = values[name] ? others.find(each => values[each]) : undefined
+    if (other !== undefined) throw new UsageError(`--${name} and --${other} do not go together`)
+  }
   const here = env.INIT_CWD ?? process.cwd()
   const directory = positionals[0]
   return {
     directory:
       directory === undefined ? resolve(workspace, 'node_modules') : resolve(here, directory),
     cacheDirectory: resolve(here, '.millrace'),
-    registry: url('--registry', values.registry, ['http:', 'https:']),
+    registry: plain('--registry', url('--registry', values.registry, ['http:', 'https:'])),
     redis: url('--redis', values.redis, ['redis:', 'rediss:']),
-    otlp: url('--otlp', values.otlp, ['http:', 'https:']),
+    otlp: plain('--otlp', url('--otlp', values.otlp, ['http:', 'https:'])),
     fleet: values.fleet,
     once: values.once,
     rounds: values.rounds,
@@ -80,6 +84,12 @@ export function parseOptions(
     port: port(values.port),
   }
 }
+
+/** What says where a run's caches, packages or traces are, or what runs, means nothing to these. */
+const alone = [
+  ['rounds', ['fleet', 'registry', 'redis', 'otlp']],
+  ['fleet', ['json']],
+] as const
 
 function readArguments(argv: readonly string[]) {
   try {
@@ -99,7 +109,11 @@ function readArguments(argv: readonly string[]) {
       },
     })
   } catch (error) {
-    throw new UsageError((error as Error).message.split('\n', 1)[0], { cause: error })
+    // Node goes on about arguments that begin with a dash, in further sentences and lines.
+    const [message] = (error as Error).message.split(/\n|\. /, 1)
+    throw new UsageError(`${message!.replace(/\.$/, '')} (--help tells all options)`, {
+      cause: error,
+    })
   }
 }
 
@@ -117,9 +131,17 @@ function url(
   return parsed
 }
 
+/** Where nothing of a user's is sent: credentials would stand in messages and metrics, and a query in each address. */
+function plain(option: string, address: URL | undefined): URL | undefined {
+  if (address === undefined) return undefined
+  const { username, password, search, hash } = address
+  if (username + password + search + hash === '') return address
+  throw new UsageError(`Expected ${option} to be an address without user, query and fragment`)
+}
+
 function port(text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 0 || value > 65_535) {
+  if (!/^\d+$/.test(text) || value > 65_535) {
     throw new UsageError(`Expected --port to be 0 to 65535, got ${JSON.stringify(text)}`)
   }
   return value

@@ -1,16 +1,20 @@
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { analyseSources } from './analyse/analyse-sources.ts'
 import { followTree } from './analyse/follow-tree.ts'
 import { buildImportGraph } from './analyse/import-graph.ts'
-import { type Manifest, readManifests } from './analyse/manifests.ts'
+import { readManifests } from './analyse/manifests.ts'
+import { requireFolder } from './analyse/require-folder.ts'
 import { walk } from './analyse/source-tree.ts'
+import { DemoError } from './demo-error.ts'
 import type { DemoOptions } from './options.ts'
 import { EmbeddedRegistry } from './registry/embedded-registry.ts'
 import { fetchPackages } from './registry/fetch-packages.ts'
+import { InstalledManifests } from './registry/installed-manifests.ts'
+import { isPackageName } from './registry/package-url.ts'
 import { buildReport, type RunResult } from './report/build-report.ts'
 import { counted } from './report/counted.ts'
+import { explain } from './report/explain.ts'
+import { leftOut } from './report/left-out.ts'
+import { printable } from './report/printable.ts'
 import { ProgressBar } from './report/progress-bar.ts'
 import { count, duration, renderReport, renderResults } from './report/render-report.ts'
 import type { Report } from './report/report.ts'
@@ -20,12 +24,6 @@ import { createServices, type Services } from './wiring/services.ts'
 import { openStorage } from './wiring/storage.ts'
 import { createTelemetry } from './wiring/telemetry.ts'
 
-/** The main job could not run; its message is the one line to print. */
-export class DemoError extends Error {
-  override readonly name = 'DemoError'
-  readonly code = 'ERR_MILLRACE_DEMO'
-}
-
 /**
  * Analyses, fetches, reports and, unless `once`, serves until `signal` aborts. Whatever happens, what was computed is stored
  * and everything opened is closed before it returns.
@@ -34,12 +32,28 @@ export class DemoError extends Error {
  */
 export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<void> {
   const notices: string[] = []
-  const notice = (line: string) => {
+  const notice = (text: string) => {
+    const line = printable(text)
     notices.push(line)
     console.error(line)
   }
-  await assertDirectory(options.directory)
   const clock = new StageClock()
+  await requireFolder(options.directory)
+  if (await runStagesAndServe({ options, clock, notices, notice, signal })) {
+    console.log(`Stopped after ${duration(performance.now())}; everything is flushed.`)
+  }
+}
+
+interface RunInputs {
+  readonly options: DemoOptions
+  readonly clock: StageClock
+  readonly notices: readonly string[]
+  readonly notice: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+/** @returns whether it served, until `signal` aborted */
+async function runStagesAndServe({ options, clock, notices, notice, signal }: RunInputs) {
   const storage = await clock.run('open caches', () => openStorage(options, notice))
   const manifests = new InstalledManifests()
   await using registry =
@@ -51,29 +65,25 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     options.directory,
     { base, identity },
     storage,
-    createTelemetry(options.otlp),
+    createTelemetry(options.otlp, notice),
   )
   await clock.run('load table', () => services.sources.load())
 
   const result = await runStages({ options, services, clock, manifests, notice, signal })
   if (signal.aborted) {
-    const { files, parsed } = result.analysis
-    console.log(`Interrupted after ${files.size} files; the ${parsed} parsed now are cached.`)
-    return
+    const { files } = result.analysis
+    console.log(`Interrupted after ${counted(files.size, 'file')}; what was found is cached.`)
+    return false
   }
+  // Also one that is killed while it serves has kept what the next run may use.
+  await clock.run('save table', () => services.sources.save())
   const report = await finish(result, { options, services, clock, notices })
   // The notices were printed when they happened.
   const shown = { ...report, notices: [] }
   console.log(options.json ? JSON.stringify(shown) : renderReport(shown))
-  if (options.once) return
+  if (options.once) return false
   await serve({ result, report, services, base, registry }, options.port, notice, signal)
-}
-
-async function assertDirectory(directory: string): Promise<void> {
-  const found = await stat(directory).catch((error: NodeJS.ErrnoException) => {
-    throw new DemoError(`Cannot analyse ${directory}: ${explain(error.code)}`, { cause: error })
-  })
-  if (!found.isDirectory()) throw new DemoError(`Cannot analyse ${directory}: it is not a folder`)
+  return true
 }
 
 interface StageInputs {
@@ -106,10 +116,11 @@ async function runStages(inputs: StageInputs): Promise<RunResult> {
   )
   bar.clear()
   const folders = tree.unreadable.map(({ path, code }) => ({ path, reason: explain(code) }))
-  reportUnreadable([...folders, ...analysis.unreadable], notice)
+  const missed = leftOut([...folders, ...analysis.unreadable])
+  if (missed !== undefined) notice(missed)
   reportSyntaxErrors(analysis.files, notice)
   const graph = await clock.run('build graph', () => buildImportGraph(analysis.files, named))
-  const names = [...graph.packages.keys()].filter(name => !name.startsWith('('))
+  const names = [...graph.packages.keys()].filter(isPackageName)
   const fetched = await clock.run('fetch packages', () =>
     fetchPackages(client, names, {
       signal,
@@ -131,18 +142,6 @@ async function runStages(inputs: StageInputs): Promise<RunResult> {
     )
   }
   return { directory, analysis, graph, fetched }
-}
-
-interface Problem {
-  readonly path: string
-  readonly reason: string
-}
-
-function reportUnreadable(problems: readonly Problem[], notice: (line: string) => void): void {
-  const [first] = problems
-  if (first === undefined) return
-  const others = problems.length > 1 ? ` and ${problems.length - 1} more` : ''
-  notice(`Left out ${first.path}${others}: ${first.reason}`)
 }
 
 function reportSyntaxErrors(
@@ -179,7 +178,7 @@ async function finish(
     ...result,
     services,
     stages: clock.stages,
-    total: performance.now(),
+    total: clock.total,
     notices,
     lastCold,
   })
@@ -211,39 +210,4 @@ async function serve(
         `${changed === undefined ? 'Some' : count(changed)} paths changed: ${renderResults(results)}, in ${duration(time)}`,
       ),
   })
-  console.log(`Stopped after ${duration(performance.now())}; everything is flushed.`)
-}
-
-/** What the embedded registry knows: the packages of the analysed tree and those installed in this workspace. */
-class InstalledManifests {
-  found: readonly Manifest[] = []
-
-  readonly read = async (): Promise<Manifest[]> => {
-    const installed = fileURLToPath(new URL('../../../node_modules', import.meta.url))
-    const tree = await walkManifests(installed)
-    return [...this.found, ...(await readManifests(tree)).values()]
-  }
-}
-
-async function walkManifests(folder: string): Promise<readonly string[]> {
-  const { manifests } = await walk(folder)
-  return manifests.filter(path => path !== join(folder, 'package.json'))
-}
-
-const explanations: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
-  EACCES: 'permission denied',
-  EPERM: 'not permitted',
-  ENOTDIR: 'a part of the path is not a folder',
-  EMFILE: 'too many open files',
-  ELOOP: 'too many symbolic links',
-  ECONNREFUSED: 'connection refused',
-  ENOTFOUND: 'no such host',
-}
-
-function explain(problem: string | Error | undefined): string {
-  if (problem === undefined) return 'unknown reason'
-  if (typeof problem === 'string') return explanations[problem] ?? problem
-  const { code } = problem as NodeJS.ErrnoException
-  return (code && explanations[code]) || problem.message
 }

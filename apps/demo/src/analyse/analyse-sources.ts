@@ -64,9 +64,8 @@ export async function analyseSources(
       const path = batch[index]!
       if (result.status === 'rejected') {
         const { reason } = result
-        if (reason instanceof FileReadError) {
-          unreadable.push({ path, reason: reasons[reason.reason] ?? reason.message })
-        } else if (!signal?.aborted) throw reason
+        // One file that cannot be looked at, for whatever reason, is left out and named: the others can be.
+        if (!signal?.aborted) unreadable.push({ path, reason: explain(reason) })
         continue
       }
       files.set(path, result.value)
@@ -93,8 +92,14 @@ export async function analyseSources(
   }
 }
 
+const explain = (reason: unknown): string =>
+  reason instanceof FileReadError
+    ? (reasons[reason.reason] ?? reason.message)
+    : (reason as Error).message
+
 const reasons: Readonly<Record<string, string>> = {
   missing: 'it vanished',
   denied: 'permission denied',
   'not-a-file': 'it is not a regular file',
+  'too-large': 'it is too large to be held in memory',
 }

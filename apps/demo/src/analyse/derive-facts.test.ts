@@ -57,3 +57,24 @@ test('a syntax error names its line and column, and what was recovered is kept',
 test('sizes are bytes, not characters', async () => {
   expect((await deriveFacts('a.js', "'ä€😀'")).bytes).toBe(11)
 })
+
+test.each([
+  ['arrays', '[', ']'],
+  ['calls', 'a(', ')'],
+  ['objects', '{a:', '}'],
+  ['unclosed brackets', '(', ''],
+])('%s nested so deeply that they overflow a stack are not parsed', async (_, open, close) => {
+  const deep = (levels: number) =>
+    `require('b')\nx = ${open.repeat(levels)}1${close.repeat(levels)}`
+  expect((await deriveFacts('a.js', deep(500))).imports).toEqual(close === '' ? [] : ['b'])
+  expect(await deriveFacts('a.js', deep(100_000))).toMatchObject({
+    lines: 2,
+    imports: [],
+    syntaxError: '1:1: Nested more than 1000 brackets deep',
+  })
+})
+
+test('operators in a row that come to a tree deeper than the stack cost the facts of the file', async () => {
+  const facts = await deriveFacts('a.js', `require('b')\nx = ${'a + '.repeat(20_000)}1`)
+  expect(facts.syntaxError).toBe('1:1: Nested too deeply')
+})

@@ -1,6 +1,13 @@
 import { type EcmaScriptModule, type ParseResult, parse, type StaticExport } from 'oxc-parser'
 import { commonJsFacts } from './commonjs-facts.ts'
 import type { FileFacts } from './facts.ts'
+import { nestingOf } from './nesting.ts'
+
+/**
+ * Brackets in brackets, beyond which a file is not parsed. People and bundlers stay below a hundred; from some thousand on the parser
+ * overflows the stack of its thread, which ends the process.
+ */
+const DEEPEST = 1_000
 
 /**
  * Parses one source file and derives its facts. Parsing runs on the thread pool.
@@ -8,14 +15,31 @@ import type { FileFacts } from './facts.ts'
  * @param path decides about TypeScript and JSX
  */
 export async function deriveFacts(path: string, text: string): Promise<FileFacts> {
+  if (nestingOf(text) > DEEPEST) return unparsed(text, `Nested more than ${DEEPEST} brackets deep`)
   const parsed = await parse(path, text)
   // A `return` at the top level is an error in a script and usual in CommonJS; which one a file is shows only in its syntax.
   const commonJs = parsed.errors.length > 0 && !parsed.module.hasModuleSyntax
-  return factsOf(commonJs ? await parse(path, text, { sourceType: 'commonjs' }) : parsed, text)
+  try {
+    return factsOf(commonJs ? await parse(path, text, { sourceType: 'commonjs' }) : parsed, text)
+  } catch (error) {
+    // Thousands of operators in a row nest as well: the syntax tree is deeper than the stack.
+    if (!(error instanceof RangeError)) throw error
+    return unparsed(text, 'Nested too deeply')
+  }
 }
 
+/** Of a text that the parser is spared. */
+const unparsed = (text: string, why: string): FileFacts => ({
+  bytes: Buffer.byteLength(text),
+  lines: countLines(text),
+  kind: 'script',
+  imports: [],
+  exports: [],
+  syntaxError: `1:1: ${why}`,
+})
+
 /** Raised whenever the facts of the same bytes would come out differently; part of every cache key. */
-export const factsVersion = 'oxc-parser@0.158.0/1'
+export const factsVersion = 'oxc-parser@0.158.0/2'
 
 function factsOf(parsed: ParseResult, text: string): FileFacts {
   const { module } = parsed

@@ -31,8 +31,8 @@ interface Draft {
   readonly imports: Set<string>
 }
 
-/** Files that no package.json above them names. */
-const unnamed = '(no package)'
+/** Stands for the files that no package.json above them names. */
+export const NO_PACKAGE = '(no package)'
 
 /** Folds file facts into a graph of packages: O(files + imports). */
 export function buildImportGraph(
@@ -53,7 +53,7 @@ export function buildImportGraph(
   let internalImports = 0
   let builtinImports = 0
   for (const [path, facts] of files) {
-    const owner = node(ownerOf(dirname(path))?.name ?? unnamed)
+    const owner = node(ownerOf(dirname(path))?.name ?? NO_PACKAGE)
     owner.files++
     owner.bytes += facts.bytes
     owner.exports += facts.exports.length

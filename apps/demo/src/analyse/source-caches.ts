@@ -63,10 +63,13 @@ export class SourceCaches implements AsyncDisposable {
   }
 
   /** Keeps what the next run may use. */
+  async save(): Promise<void> {
+    if (this.files.stats().unsaved === 0) return
+    await this.#tables.set(this.#root, this.files.dump().toString('base64'))
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.files.stats().unsaved > 0) {
-      await this.#tables.set(this.#root, this.files.dump().toString('base64'))
-    }
+    await this.save()
     await this.graph.close()
     this.facts.close()
     this.files.close()

@@ -5,8 +5,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { DemoError } from '../demo-error.ts'
 import type { DemoOptions } from '../options.ts'
-import { DemoError } from '../run-demo.ts'
 import type { LiveState } from '../serve/live-state.ts'
 
 const MEMBERS = 3

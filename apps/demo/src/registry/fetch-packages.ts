@@ -1,5 +1,6 @@
 import type { PackageDocument } from './package-document.ts'
-import { type RegistryClient, RegistryStatusError } from './registry-client.ts'
+import { RegistryAnswerError } from './registry-answer-error.ts'
+import type { RegistryClient } from './registry-client.ts'
 
 export interface FetchedPackages {
   /** By name; undefined for names the registry does not have. */
@@ -41,7 +42,7 @@ export async function fetchPackages(
         failed.push(name)
         if (signal?.aborted) return
         firstError ??= error as Error
-        if (!(error instanceof RegistryStatusError) && ++inARow >= enough) down.abort(firstError)
+        if (!(error instanceof RegistryAnswerError) && ++inARow >= enough) down.abort(firstError)
       }
       progress(documents.size + failed.length, names.length)
     }

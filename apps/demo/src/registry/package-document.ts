@@ -18,9 +18,12 @@ export interface RegistryAnswer {
 /**
  * Reduces what a registry sent. Registries are not trusted to follow their own format: what is missing or of another type
  * comes out empty.
+ *
+ * @returns undefined for what has no versions: that is no document of a package
  */
-export function toDocument(name: string, json: unknown): PackageDocument {
-  const versions = record(record(json).versions)
+export function toDocument(name: string, json: unknown): PackageDocument | undefined {
+  const versions = record(json).versions
+  if (!isRecord(versions)) return undefined
   const latest =
     text(record(record(json)['dist-tags']).latest) || (Object.keys(versions).at(-1) ?? '')
   const manifest = record(versions[latest])
@@ -34,6 +37,7 @@ export function toDocument(name: string, json: unknown): PackageDocument {
   }
 }
 
-const record = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const record = (value: unknown): Record<string, unknown> => (isRecord(value) ? value : {})
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')

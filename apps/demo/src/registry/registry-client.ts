@@ -3,6 +3,8 @@ import { type InvalidationBus, TieredCache } from '@millrace/cache-core/tiered'
 import type { HttpPool } from '@millrace/http-pool'
 import type { Telemetry } from '../wiring/telemetry.ts'
 import { type PackageDocument, type RegistryAnswer, toDocument } from './package-document.ts'
+import { isPackageName, packageUrl } from './package-url.ts'
+import { RegistryAnswerError } from './registry-answer-error.ts'
 
 export interface RegistryClientOptions {
   readonly base: URL
@@ -35,18 +37,6 @@ export interface RegistryClientStats {
   readonly received: number
 }
 
-/** An answer the registry gave that is none of those a package document has. */
-export class RegistryStatusError extends Error {
-  override readonly name = 'RegistryStatusError'
-  readonly code = 'ERR_MILLRACE_REGISTRY_STATUS'
-  readonly status: number
-
-  constructor(origin: string, status: number) {
-    super(`${origin} answered ${status}`)
-    this.status = status
-  }
-}
-
 const minute = 60_000
 /** How long an answer is taken as it is. Registries ask for 5 minutes, for the sake of new versions; what is installed is older. */
 const fresh = 60 * minute
@@ -76,10 +66,11 @@ export class RegistryClient {
   }
 
   /**
-   * @returns the document, or undefined when the registry has no such package
-   * @throws when the registry could not be asked and nothing is stored: `RegistryStatusError` or an error of the pool
+   * @returns the document, or undefined when the registry has no such package, or none can have that name
+   * @throws when the registry could not be asked and nothing is stored: `RegistryAnswerError` or an error of the pool
    */
   async package(name: string, signal?: AbortSignal): Promise<PackageDocument | undefined> {
+    if (!isPackageName(name)) return undefined
     const { tracer, timings } = this.#options.telemetry
     const answer = await timings.lookup.time(() =>
       tracer.span('package', { attributes: { 'package.name': name }, parent: null }, () =>
@@ -118,16 +109,15 @@ export class RegistryClient {
     signal: AbortSignal,
   ): Promise<RegistryAnswer> {
     const { base, pool, telemetry } = this.#options
-    const url = new URL(name.replace('/', '%2F'), base.href.endsWith('/') ? base : `${base.href}/`)
     const headers: Record<string, string> = { accept: 'application/json' }
     if (known?.etag !== undefined) headers['if-none-match'] = known.etag
     const response = await telemetry.timings.request.time(() =>
-      pool.request(url, { headers, signal }),
+      pool.request(packageUrl(base, name), { headers, signal }),
     )
     if (response.statusCode === 200) {
-      this.#counts.downloaded++
       const { etag } = response.headers
-      const document = toDocument(name, await response.body.json())
+      const document = await documentOf(name, base, response)
+      this.#counts.downloaded++
       return { document, etag: typeof etag === 'string' ? etag : undefined }
     }
     await response.body.dump()
@@ -135,10 +125,31 @@ export class RegistryClient {
       this.#counts.revalidated++
       return known
     }
-    if (response.statusCode !== 404) throw new RegistryStatusError(base.origin, response.statusCode)
+    if (response.statusCode !== 404) {
+      throw new RegistryAnswerError(base.origin, `${response.statusCode}`)
+    }
     this.#counts.absent++
     return { document: undefined, etag: undefined }
   }
+}
+
+/**
+ * The document in an answer.
+ *
+ * @throws {RegistryAnswerError} when the body is none
+ */
+export async function documentOf(
+  name: string,
+  { origin }: URL,
+  { body }: { readonly body: { json(): Promise<unknown> } },
+): Promise<PackageDocument> {
+  const json = await body.json().catch((error: Error) => {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new RegistryAnswerError(origin, 'what is not JSON', { cause: error })
+  })
+  const document = toDocument(name, json)
+  if (document === undefined) throw new RegistryAnswerError(origin, 'what is no package document')
+  return document
 }
 
 /** What names have in common: the scope, or the first letter of those that have none. */

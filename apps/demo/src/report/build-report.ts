@@ -21,7 +21,7 @@ export interface RunResult {
 export interface ReportInputs extends RunResult {
   readonly services: Services
   readonly stages: readonly Stage[]
-  /** From the start of the process, in ms. */
+  /** From the first stage on, in ms. */
   readonly total: number
   readonly notices: readonly string[]
   /** The last cold run of the same tree. */
@@ -141,7 +141,9 @@ function reasons(
 ): string[] {
   const { storeHits, revalidated, downloaded, absent, staleServed } = services.client.stats()
   const lines = []
-  if (temperature === 'cold') {
+  if (sources.files === 0) {
+    lines.push('There is no JavaScript or TypeScript source in it.')
+  } else if (temperature === 'cold') {
     lines.push(
       `Nothing was cached: every file was read and parsed, every package asked for over HTTP.`,
     )
@@ -157,8 +159,10 @@ function reasons(
     )
   if (temperature !== 'cold' && lastCold !== undefined) {
     const saved = [...lastCold.stages].sort((a, b) => b.duration - a.duration)[0]
+    const times = lastCold.total / total
+    const faster = times >= 1.05 ? `${times.toFixed(1)}x faster than` : 'No faster than'
     lines.push(
-      `${(lastCold.total / total).toFixed(1)}x faster than the last cold run (${duration(lastCold.total)}${saved ? `, of which ${duration(saved.duration)} to ${saved.name}` : ''}).`,
+      `${faster} the last cold run (${duration(lastCold.total)}${saved ? `, of which ${duration(saved.duration)} to ${saved.name}` : ''}).`,
     )
   }
   return lines

@@ -1,12 +1,13 @@
 import type { ResultCounts } from '../analyse/analyse-sources.ts'
 import { counted } from './counted.ts'
+import { printable } from './printable.ts'
 import type { Report } from './report.ts'
 
 /** The report as text for a terminal of 100 columns. */
 export function renderReport(report: Report): string {
   const { sources, results, packages, limiter, connections } = report
   const parts = [
-    `${report.directory}: ${report.temperature} run, ${duration(report.total)}`,
+    `${printable(report.directory)}: ${report.temperature} run, ${duration(report.total)}`,
     ...report.reasons.map(reason => `  ${reason}`),
     ...(report.notices.length > 0 ? ['', 'Notices', ...indent(report.notices)] : []),
     '',
@@ -42,7 +43,9 @@ export function renderReport(report: Report): string {
         duration(p99),
       ]),
     ),
-    ...(report.slowest.length > 0 ? ['', 'Slowest trace', ...indent(report.slowest)] : []),
+    ...(report.slowest.length > 0
+      ? ['', 'Slowest trace', ...indent(report.slowest.map(printable))]
+      : []),
   ]
   return parts.join('\n')
 }

@@ -14,7 +14,7 @@ export interface Report {
   readonly results: ResultCounts
   readonly packages: PackageCounts
   readonly stages: readonly Stage[]
-  /** From the start of the process, in ms. */
+  /** From the first stage to the report, in ms. */
   readonly total: number
   readonly caches: readonly CacheLine[]
   readonly limiter: LimiterLine

@@ -7,6 +7,12 @@ export interface Stage {
 /** Measures the stages of a run one after the other. */
 export class StageClock {
   readonly #stages: Stage[] = []
+  readonly #start = performance.now()
+
+  /** ms since it was made. */
+  get total(): number {
+    return performance.now() - this.#start
+  }
 
   get stages(): readonly Stage[] {
     return this.#stages

@@ -1,8 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { renderRounds, runRounds } from './run-rounds.ts'
+
+/** No signal, and nothing to be left out. */
+const never = {
+  signal: new AbortController().signal,
+  notice: (line: string) => expect(line).toBe(''),
+}
 
 test('an edit recomputes what it changes and no more', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-rounds-test-'))
@@ -13,7 +19,7 @@ test('an edit recomputes what it changes and no more', async () => {
     writeFileSync(join(folder, `src/${name}.js`), "import { a } from './a.js'\nexport { a }\n")
   }
   writeFileSync(join(folder, 'src/e.js'), "import './missing.js'\n")
-  const result = await runRounds(folder)
+  const result = await runRounds(folder, never)
   rmSync(folder, { recursive: true })
   const recomputed = result.rounds.map(({ name, recomputed, cutOff }) => [name, recomputed, cutOff])
   expect(recomputed).toEqual([
@@ -29,4 +35,39 @@ test('an edit recomputes what it changes and no more', async () => {
   ])
   expect(result.rounds.map(({ summary }) => summary.visible)).toEqual([3, 3, 3, 3, 6, 6])
   expect(renderRounds(result)).toContain('5 files; read and parsed without a cache')
+})
+
+test('what cannot be copied is left out, and named', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-rounds-test-'))
+  writeFileSync(join(folder, 'a.js'), 'export const a = 1\n')
+  // A name that is no UTF-8 cannot be told back to the system.
+  writeFileSync(
+    Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff]), Buffer.from('.js')]),
+    '',
+  )
+  const lines: string[] = []
+  const { files, rounds } = await runRounds(folder, {
+    ...never,
+    notice: line => lines.push(line),
+  })
+  rmSync(folder, { recursive: true })
+  expect(files).toBe(1)
+  expect(rounds).toHaveLength(6)
+  expect(lines).toEqual([expect.stringMatching(/^Left out .*: there is no such file or folder$/)])
+})
+
+test('an abort ends the rounds and leaves no copy behind', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-rounds-test-'))
+  for (let i = 0; i < 200; i++) writeFileSync(join(folder, `${i}.js`), `export const a = ${i}\n`)
+  const temporary = join(folder, 'temporary')
+  mkdirSync(temporary)
+  vi.stubEnv('TMPDIR', temporary)
+  const interrupt = new AbortController()
+  setImmediate(() => interrupt.abort(new Error('Interrupted')))
+  await expect(runRounds(folder, { ...never, signal: interrupt.signal })).rejects.toThrow(
+    'Interrupted',
+  )
+  vi.unstubAllEnvs()
+  expect(readdirSync(temporary)).toEqual([])
+  rmSync(folder, { recursive: true })
 })

@@ -1,4 +1,5 @@
-import { appendFileSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cp, mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { Workspace } from '@millrace/cache-files'
@@ -9,6 +10,8 @@ import {
   type TreeSummary,
 } from '../analyse/source-queries.ts'
 import { walk } from '../analyse/source-tree.ts'
+import { explain } from '../report/explain.ts'
+import { leftOut, type Problem } from '../report/left-out.ts'
 
 /** What one round came to. */
 interface Round {
@@ -30,31 +33,49 @@ export interface Rounds {
   readonly rounds: readonly Round[]
 }
 
+export interface RoundsOptions {
+  /** Files copied at most. Default: 10,000 */
+  readonly limit?: number | undefined
+  readonly signal: AbortSignal
+  /** Told what is left out. */
+  notice(line: string): void
+}
+
 /**
  * Analyses a copy of a tree again and again, with edits in between that a developer makes: what is computed, what is cut off?
  *
- * @param limit files copied at most
+ * @throws the reason of `signal`, once it aborts; the copy is gone then, too
  */
-export async function runRounds(directory: string, limit = 10_000): Promise<Rounds> {
+export async function runRounds(
+  directory: string,
+  { limit = 10_000, signal, notice }: RoundsOptions,
+): Promise<Rounds> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-rounds-'))
   try {
-    const paths = await copyTree(directory, join(folder, 'tree'), limit)
-    return await measure(folder, paths)
+    const paths = await copyTree(directory, join(folder, 'tree'), { limit, signal, notice })
+    return await measure(folder, paths, signal)
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-async function measure(folder: string, paths: readonly string[]): Promise<Rounds> {
+async function measure(
+  folder: string,
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<Rounds> {
   const begun = performance.now()
-  for (const path of paths) await deriveFacts(path, readFileSync(path, 'utf8'))
+  for (const path of paths) {
+    signal.throwIfAborted()
+    await deriveFacts(path, readFileSync(path, 'utf8'))
+  }
   const uncached = performance.now() - begun
   const rounds: Round[] = []
   {
-    await using run = new AnalysisRun(folder, paths)
+    await using run = new AnalysisRun(folder, paths, signal)
     rounds.push(await run.round('cold'))
   }
-  await using run = new AnalysisRun(folder, paths)
+  await using run = new AnalysisRun(folder, paths, signal)
   rounds.push(await run.round('warm'))
   rounds.push(await run.round('nothing changed'))
   const [edited] = paths
@@ -72,10 +93,12 @@ class AnalysisRun implements AsyncDisposable {
   readonly #workspace: Workspace
   readonly #queries: SourceQueries
   readonly #paths: readonly string[]
+  readonly #signal: AbortSignal
   #fresh = true
 
-  constructor(folder: string, paths: readonly string[]) {
+  constructor(folder: string, paths: readonly string[], signal: AbortSignal) {
     this.#paths = paths
+    this.#signal = signal
     this.#workspace = new Workspace({
       root: join(folder, 'tree'),
       cacheFolder: join(folder, 'cache'),
@@ -95,7 +118,7 @@ class AnalysisRun implements AsyncDisposable {
     const begun = performance.now()
     if (this.#fresh) await this.#queries.preload(this.#paths)
     this.#fresh = false
-    const summary = await graph.get(this.#queries.summary, '')
+    const summary = await graph.get(this.#queries.summary, '', { signal: this.#signal })
     const time = performance.now() - begun
     const after = graph.stats()
     return {
@@ -112,14 +135,29 @@ class AnalysisRun implements AsyncDisposable {
   }
 }
 
-async function copyTree(from: string, to: string, limit: number): Promise<string[]> {
-  const { sources } = await walk(from)
-  return sources.slice(0, limit).map(path => {
+/** @returns the copies; what cannot be read is left out */
+async function copyTree(
+  from: string,
+  to: string,
+  { limit = 10_000, signal, notice }: RoundsOptions,
+): Promise<string[]> {
+  const { sources } = await walk(from, signal)
+  const copies: string[] = []
+  const missed: Problem[] = []
+  for (const path of sources.slice(0, limit)) {
+    signal.throwIfAborted()
     const copy = join(to, relative(from, path))
-    mkdirSync(dirname(copy), { recursive: true })
-    copyFileSync(path, copy)
-    return copy
-  })
+    try {
+      await mkdir(dirname(copy), { recursive: true })
+      await cp(path, copy)
+      copies.push(copy)
+    } catch (error) {
+      missed.push({ path, reason: explain(error as Error) })
+    }
+  }
+  const line = leftOut(missed)
+  if (line !== undefined) notice(line)
+  return copies
 }
 
 /** The table of the rounds. */

@@ -5,55 +5,81 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type DemoProcess, DemoSandbox } from '../demo.fixture.ts'
 import { launchBrowser } from './browser.fixture.ts'
+import type { LiveState } from './live-state.ts'
+import { faintTexts, recordShifts, takeShifts } from './page-checks.fixture.ts'
 
 /** Screenshots of each state, to be looked at. */
 const shots = resolve(import.meta.dirname, '../../../../.millrace/screenshots')
+
+/** A name that would run, were it taken for markup. */
+const HOSTILE = '<img src=x onerror=alert(1)>'
 
 let sandbox: DemoSandbox
 let demo: DemoProcess
 let origin: string
 let browser: Browser
-let page: Page
-let problems: string[]
+/** Two pages that stay open: 1,280 px in light, 360 px in dark. */
+let wide: Page
+let narrow: Page
+const problems: string[] = []
 
 beforeAll(async () => {
   await mkdir(shots, { recursive: true })
   sandbox = await DemoSandbox.create()
+  const write = (name: string, manifest: object, source: string) =>
+    Promise.all([
+      sandbox.write(`app/node_modules/${name}/package.json`, JSON.stringify(manifest)),
+      sandbox.write(`app/node_modules/${name}/index.js`, source),
+    ])
   for (let i = 0; i < 60; i++) {
-    const name = `node_modules/package-${i}`
-    await sandbox.write(`app/${name}/package.json`, `{"name":"package-${i}","version":"1.0.${i}"}`)
-    await sandbox.write(`app/${name}/index.js`, `require('package-${(i * 7 + 1) % 60}')\n`)
+    const name = `package-${i}`
+    await write(name, { name, version: `1.0.${i}` }, `require('package-${(i * 7 + 1) % 60}')\n`)
   }
-  demo = sandbox.start(['app', '--port', '0'])
-  origin = (await demo.printed(/Serving on (http:\S+):/))[1]!
-  browser = await launchBrowser()
+  await write('hostile', { name: HOSTILE, version: HOSTILE }, "require('package-1')\n")
+  const launched = launchBrowser()
+  await serve('0')
+  browser = await launched
+  ;[wide, narrow] = await Promise.all([
+    open({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' }),
+    open({ viewport: { width: 360, height: 800 }, colorScheme: 'dark' }),
+  ])
 })
 afterAll(async () => {
   await browser.close()
   await sandbox[Symbol.asyncDispose]()
 })
-afterEach(() => page.close())
+afterEach(() => expect(problems.splice(0)).toEqual([]))
 
-async function open(options: Parameters<Browser['newPage']>[0] = {}): Promise<void> {
-  problems = []
-  page = await browser.newPage(options)
+async function serve(port: string): Promise<void> {
+  demo = sandbox.start(['app', '--port', port])
+  origin = (await demo.printed(/Serving on (http:\S+):/))[1]!
+}
+
+async function open(options: Parameters<Browser['newPage']>[0]): Promise<Page> {
+  const page = await browser.newPage(options)
   page.on('console', message => {
     if (message.type() === 'error') problems.push(message.text())
   })
   page.on('pageerror', error => problems.push(String(error)))
+  page.on('dialog', dialog => {
+    problems.push(`dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
   page.on('request', request => {
     if (!request.url().startsWith(origin) && !request.url().startsWith('data:'))
       problems.push(`asked for ${request.url()}`)
   })
+  await recordShifts(page)
   await page.goto(`${origin}/`)
-  await page.locator('#scenarios button').first().waitFor()
   await page.locator('.uplot').first().waitFor()
+  return page
 }
 
-const shot = (name: string) => page.screenshot({ path: join(shots, `${name}.png`), fullPage: true })
+const shot = (page: Page, name: string) =>
+  page.screenshot({ path: join(shots, `${name}.png`), fullPage: true })
 
 /** Waits until the text of an element matches. */
-async function shows(selector: string, pattern: RegExp): Promise<void> {
+async function shows(page: Page, selector: string, pattern: RegExp): Promise<void> {
   await page
     .locator(selector)
     .filter({ hasText: pattern })
@@ -63,29 +89,24 @@ async function shows(selector: string, pattern: RegExp): Promise<void> {
 
 describe('the live page', () => {
   test('moves without being touched, under its strict policy and without an error', async () => {
-    await open({ viewport: { width: 1280, height: 900 } })
-    await shows('#verdict', /\w/)
-    const calls = () => page.locator('#timings').textContent()
+    await shows(wide, '#verdict', /\w/)
+    const calls = () => wide.locator('#timings').textContent()
     const before = await calls()
     await expect.poll(calls, { timeout: 30_000 }).not.toBe(before)
-    await shows('#caches', /demo_traffic_cache/)
-    await shows('#removals', /Gone: \d/)
-    expect(await page.locator('#advice .value').count()).toBe(1)
-    await shot('light')
-    expect(problems).toEqual([])
+    await shows(wide, '#caches', /demo_traffic_cache/)
+    await shows(wide, '#removals', /Gone: \d/)
+    expect(await wide.locator('#advice .value').count()).toBe(1)
+    await shot(wide, 'light')
   })
 
   test('does not scroll sideways, neither at 1,280 nor at 360 px', async () => {
-    for (const width of [1280, 360]) {
-      await open({
-        viewport: { width, height: 800 },
-        colorScheme: width === 360 ? 'dark' : 'light',
-      })
-      await shows('#pools', /demo_http_pool/)
-      const wide = await page.evaluate<number>(
+    for (const page of [wide, narrow]) {
+      const { width } = page.viewportSize()!
+      await shows(page, '#pools', /demo_http_pool/)
+      const sideways = await page.evaluate<number>(
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       )
-      expect([width, wide]).toEqual([width, 0])
+      expect([width, sideways]).toEqual([width, 0])
       const clipped = await page.evaluate<string[]>(
         `[...document.querySelectorAll('#pools td, section')]
           .filter(each => getComputedStyle(each).overflowX !== 'auto')
@@ -97,78 +118,47 @@ describe('the live page', () => {
         `[...document.querySelectorAll('section:not([hidden])')].map(each => each.getBoundingClientRect().left)`,
       )
       expect(Math.min(...edges)).toBeGreaterThanOrEqual(8)
-      await shot(`${width}`)
-      expect(problems).toEqual([])
-      if (width === 1280) await page.close()
     }
-  })
-
-  test.each([
-    ['kill-upstream', 'Kill the upstream', 'The upstream answers again'],
-    ['slow-upstream', 'Slow upstream', 'The upstream is quick again'],
-    ['edit-files', 'Edit 1,000 files', '1000 edits: 2000 results computed, 1000 cut off'],
-    ['burst', 'Traffic burst', 'Asked for 2,000 packages at once'],
-    ['hot-key', 'Hot key', 'All packages are asked for again'],
-    ['invalidate-tag', 'Invalidate tag', 'Dropped what is tagged'],
-  ])(
-    'the button %s is marked on the charts at its beginning and its end',
-    async (id, title, end) => {
-      await open({ viewport: { width: 1280, height: 900 } })
-      const button = page.locator(`#${id}`)
-      expect(await button.textContent()).toContain(title)
-      await button.click()
-      // Again while it runs: that changes nothing.
-      await button.click()
-      await shows('#marks td', new RegExp(title))
-      await shows('#marks td', new RegExp(end))
-      await shot(id)
-      expect(problems).toEqual([])
-    },
-  )
-
-  test('shows a burst waiting at the limiter', async () => {
-    await open()
-    await page.locator('#burst').click()
-    await expect
-      .poll(
-        async () => {
-          const response = await page.request.get(`${origin}/metrics`)
-          return Number(/^demo_traffic_limiter_granted (\d+)/m.exec(await response.text())?.[1])
-        },
-        { timeout: 60_000 },
-      )
-      .toBeGreaterThan(2_000)
+    await shot(narrow, '360')
   })
 
   test('finds packages, and shows what imports them and what they import, by keyboard alone', async () => {
-    await open()
-    await page.locator('#query').focus()
-    await page.keyboard.type('package-8')
-    await shows('#found li', /package-8 \(1 file\)/)
-    await page.keyboard.press('Tab')
-    await page.keyboard.press('Enter')
-    await shows('.columns', /package-8/)
-    await shows('.columns .from', /imported by \(1\)package-1 /)
-    await shows('.columns .to', /imports \(1\)package-57 /)
-    await shot('packages')
-    expect(problems).toEqual([])
+    const { keyboard } = wide
+    await wide.locator('#query').focus()
+    await keyboard.type('package-8')
+    await shows(wide, '#found li', /package-8 \(1 file\)/)
+    await keyboard.press('Tab')
+    await keyboard.press('Enter')
+    await shows(wide, '.columns .from', /imported by \(1\)package-1 /)
+    await shows(wide, '.columns .to', /imports \(1\)package-57 /)
+    // The button that is pressed next goes with what it shows: the focus goes on, instead of back to the top.
+    await wide.locator('.columns .to button').focus()
+    await keyboard.press('Enter')
+    await shows(wide, '.columns b', /^package-57$/)
+    await expect.poll(() => wide.locator(':focus').textContent()).toBe('package-57')
+    await keyboard.press('Tab')
+    expect(await wide.locator(':focus').textContent()).toBe('all that is known')
+    await shot(wide, 'packages')
   })
 
-  test('opens a slow trace as a waterfall that stays open', async () => {
-    await open()
-    const summary = page.locator('#waterfalls summary').first()
-    await summary.click()
-    const bars = page.locator('#waterfalls details[open] .span')
-    await bars.first().waitFor()
-    expect(await bars.count()).toBeGreaterThan(1)
-    await page.waitForResponse(response => response.url().endsWith('/live.json'))
-    expect(await bars.count()).toBeGreaterThan(1)
-    await shot('waterfall')
+  test('shows the names of others as text', async () => {
+    await wide.locator('#query').fill('<img')
+    const button = wide.locator('#found button')
+    await expect.poll(() => button.textContent()).toBe(`${HOSTILE} (1 file)`)
+    await button.click()
+    await shows(wide, '.columns b', /^<img/)
+    const [link] = await wide.locator('.columns a').all()
+    const answer = await wide.request.get(new URL((await link!.getAttribute('href'))!, origin).href)
+    expect(await answer.json()).toMatchObject({
+      name: HOSTILE,
+      versions: [HOSTILE],
+      registry: null,
+    })
+    expect(await wide.locator('img').count()).toBe(0)
   })
 
   test('names all its controls', async () => {
-    await open()
-    const nameless = await page.evaluate<string[]>(
+    const nameless = await wide.evaluate<string[]>(
       `[...document.querySelectorAll('button, a, input, summary')]
         .filter(each => !(each.textContent.trim() || each.closest('label')?.textContent.trim()))
         .map(each => each.outerHTML)`,
@@ -177,21 +167,123 @@ describe('the live page', () => {
   })
 
   test('weighs less than 40 kB compressed', async () => {
-    await open()
     const files = ['', 'uplot.js', 'uplot.css', 'style.css', 'app.js', 'demo.css', 'demo.js']
     const bodies = await Promise.all(
-      files.map(async file => (await page.request.get(`${origin}/${file}`)).body()),
+      files.map(async file => (await wide.request.get(`${origin}/${file}`)).body()),
     )
     const bytes = bodies.reduce((sum, body) => sum + gzipSync(body, { level: 9 }).length, 0)
     expect(bytes).toBeLessThan(40_000)
   })
 
-  test('says that a stopped server has stopped', async () => {
-    await open()
+  test('opens a slow trace as a waterfall that stays open when slower ones come', async () => {
+    const summaries = wide.locator('#waterfalls summary')
+    await summaries.first().click()
+    const opened = wide.locator('#waterfalls details[open]')
+    const title = await opened.locator('summary').textContent()
+    expect(await opened.locator('.span').count()).toBeGreaterThan(1)
+    await shot(wide, 'waterfall')
+    const rows = [{ name: 'slower', depth: 0, offset: 0, duration: 99_999, failed: true }]
+    await wide.route('**/live.json', async route => {
+      const state = (await (await route.fetch()).json()) as LiveState
+      const traces = [{ id: 'slower', duration: 99_999, rows }, ...state.traces.slice(0, 2)]
+      await route.fulfill({ json: { ...state, traces } })
+    })
+    await expect
+      .poll(() => summaries.first().textContent(), { timeout: 30_000 })
+      .toBe('slower, 99999.0 ms, 1 span')
+    expect(await summaries.count()).toBe(3)
+    expect(await opened.locator('summary').allTextContents()).toEqual([title])
+    expect(await wide.locator(':focus').textContent()).toBe(title)
+    await wide.unroute('**/live.json')
+    await expect.poll(() => summaries.first().textContent(), { timeout: 30_000 }).toBe(title)
+  })
+
+  test('marks each scenario on the charts at its beginning and its end, however often it is asked for', async () => {
+    const scenarios: [id: string, title: string, end: string][] = [
+      ['kill-upstream', 'Kill the upstream', 'The upstream answers again'],
+      ['slow-upstream', 'Slow upstream', 'The upstream is quick again'],
+      ['edit-files', 'Edit 1,000 files', '1,000 edits: 2,000 results computed, 1,000 cut off'],
+      ['burst', 'Traffic burst', '2,000 look-ups let through'],
+      ['hot-key', 'Hot key', 'All packages are asked for again'],
+      ['invalidate-tag', 'Invalidate tag', 'Dropped what is tagged'],
+    ]
+    const granted = async () =>
+      Number(
+        /^demo_traffic_limiter_granted (\d+)/m.exec(
+          await (await wide.request.get(`${origin}/metrics`)).text(),
+        )?.[1],
+      )
+    const before = await granted()
+    const marks = new Set<string>()
+    const collect = async () => {
+      for (const each of await wide.locator('#marks td:first-child').allTextContents()) {
+        marks.add(each)
+      }
+      return [...marks]
+    }
+    await takeShifts(wide)
+    await takeShifts(narrow)
+    for (const [id, title] of scenarios) {
+      const button = wide.locator(`#${id}`)
+      expect(await button.textContent()).toContain(title)
+      for (let i = 0; i < 3; i++) await button.click()
+      await expect.poll(collect, { timeout: 30_000 }).toContainEqual(expect.stringContaining(title))
+    }
+    await expect
+      .poll(() => wide.locator('#hot-key').getAttribute('aria-pressed'), { timeout: 30_000 })
+      .toBe('true')
+    await expect
+      .poll(
+        async () => {
+          const all = await collect()
+          return scenarios.filter(([, , end]) => !all.some(mark => mark.startsWith(end)))
+        },
+        { timeout: 60_000 },
+      )
+      .toEqual([])
+    // One burst, not three.
+    expect((await granted()) - before).toBeGreaterThanOrEqual(2_000)
+    expect((await granted()) - before).toBeLessThan(4_000)
+    await shot(wide, 'scenarios-over')
+    await shot(narrow, 'scenarios-over-360')
+  })
+
+  test('moved nothing that was there while its numbers, verdicts and events changed', async () => {
+    expect({ wide: await takeShifts(wide), narrow: await takeShifts(narrow) }).toEqual({
+      wide: [],
+      narrow: [],
+    })
+  })
+
+  test('is legible in light and in dark', async () => {
+    expect({ light: await faintTexts(wide), dark: await faintTexts(narrow) }).toEqual({
+      light: [],
+      dark: [],
+    })
+  })
+
+  test('says that a server hangs', async () => {
     demo.child.kill('SIGSTOP')
-    await shows('#age', /no data for \d+ s/)
-    await shot('stopped')
+    await shows(wide, '#age', /no data for \d+ s/)
+    await shot(wide, 'stopped')
     demo.child.kill('SIGCONT')
-    await expect.poll(() => page.locator('#age').textContent(), { timeout: 30_000 }).toBe('')
+    await expect.poll(() => wide.locator('#age').textContent(), { timeout: 30_000 }).toBe('')
+  })
+
+  test('bears a server that ends, whatever is pressed meanwhile, and goes on when it is back', async () => {
+    demo.interrupt()
+    expect((await demo.outcome()).code).toBe(0)
+    await wide.locator('#burst').click()
+    await wide.locator('#query').fill('package-1')
+    await wide.locator('.columns button').first().click()
+    await shows(wide, '#age', /no data for \d+ s/)
+    // Chromium itself reports each request that has no answer; nothing else may be wrong.
+    const refused = problems.splice(0).filter(each => !each.includes('ERR_CONNECTION_REFUSED'))
+    expect(refused).toEqual([])
+    await serve(new URL(origin).port)
+    await expect.poll(() => wide.locator('#age').textContent(), { timeout: 60_000 }).toBe('')
+    problems.splice(0)
+    await wide.locator('#query').fill('package-2')
+    await shows(wide, '#found li', /package-2 \(1 file\)/)
   })
 })

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { relative } from 'node:path'
 import type { Dashboard } from '@millrace/perf-metrics/dashboard'
-import type { ImportGraph } from '../analyse/import-graph.ts'
 import { counted } from '../report/counted.ts'
+import { printable } from '../report/printable.ts'
 import { duration } from '../report/render-report.ts'
 import type { Report } from '../report/report.ts'
+import type { ScenarioState } from '../traffic/stage.ts'
 
 const file = (name: string): string =>
   readFileSync(new URL(`./page/${name}`, import.meta.url), 'utf8')
@@ -20,7 +20,7 @@ export const pageFiles: ReadonlyMap<string, { readonly type: string; readonly bo
 export async function livePage(
   dashboard: Dashboard,
   report: Report,
-  graph: ImportGraph,
+  scenarios: readonly ScenarioState[],
 ): Promise<{ readonly headers: Headers; readonly body: string }> {
   const page = await dashboard.fetch(new Request('http://localhost/'), {
     remoteAddress: '127.0.0.1',
@@ -33,22 +33,28 @@ export async function livePage(
       '</head>',
       '<link rel="stylesheet" href="demo.css">\n<script src="demo.js" defer></script>\n</head>',
     )
-    .replace('<main>', () => `<main>\n${above(report, graph)}`)
+    .replace('<main>', () => `<main>\n${above(report, scenarios)}`)
     .replace('</main>', () => `${file('parts.html')}</main>`)
   return { headers, body }
 }
 
-function above({ directory, temperature, total, sources, reasons }: Report, graph: ImportGraph) {
+function above(
+  { directory, temperature, total, sources, packages: met, reasons }: Report,
+  scenarios: readonly ScenarioState[],
+): string {
   const files = counted(sources.files, 'file')
-  const packages = counted(graph.packages.size, 'package')
+  const packages = counted(met.met, 'package')
   return `<section class="run"><h2>The run</h2>
-<p><b>${escaped(relative(process.cwd(), directory) || directory)}</b>: ${files}, ${packages}, a ${temperature} run of ${duration(total)}.
+<p><b>${escaped(printable(directory))}</b>: ${files}, ${packages}, a ${temperature} run of ${duration(total)}.
 ${reasons.map(escaped).join(' ')} <a href="report">Whole report</a>, <a href="metrics">/metrics</a>, <a href="grafana.json">dashboard for Grafana</a></p></section>
 <section><h2>Scenarios</h2>
 <p>Press, and see what it does to the charts below. The look-ups on them are the demo's own load, made while this page is open.</p>
-<ul id="scenarios"></ul></section>
+<ul id="scenarios">${scenarios.map(listItem).join('')}</ul></section>
 `
 }
+
+const listItem = ({ name, title, effect, unavailable }: ScenarioState): string =>
+  `<li><button type="button" id="${name}" aria-describedby="${name}-effect"${unavailable === undefined ? '' : ' disabled'}>${escaped(title)}</button><span id="${name}-effect">${escaped(unavailable ?? effect)}</span></li>`
 
 const entities: Readonly<Record<string, string>> = {
   '&': '&amp;',

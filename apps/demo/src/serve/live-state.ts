@@ -1,11 +1,12 @@
 import type { SlowTrace } from '../report/slow-traces.ts'
 import type { LiveTraffic } from '../traffic/live-traffic.ts'
-import type { ScenarioState, Stage } from '../traffic/stage.ts'
+import type { Stage } from '../traffic/stage.ts'
 import type { Services } from '../wiring/services.ts'
 
 /** What the page shows beyond the dashboard, at one moment. */
 export interface LiveState {
-  readonly scenarios: readonly ScenarioState[]
+  /** Names of the scenarios that are played. */
+  readonly playing: readonly string[]
   readonly advice: readonly { readonly size: number; readonly hitRate: number }[]
   /** Entries of the traffic's cache by what is left of their lives: under 1, 2, 3, 4 and 5 s. */
   readonly lifetimes: readonly number[]
@@ -25,6 +26,7 @@ export interface LiveState {
 }
 
 interface TraceRows {
+  readonly id: string
   readonly duration: number
   readonly rows: readonly {
     readonly name: string
@@ -56,7 +58,7 @@ export function liveState(
   const files = sources.files.stats()
   const { verified, computed, cutoffs } = sources.graph.stats()
   return {
-    scenarios: stage.states,
+    playing: stage.states.filter(({ running }) => running).map(({ name }) => name),
     advice: estimates
       .filter(({ policy }) => policy === present?.policy)
       .map(({ size, hitRate }) => ({ size, hitRate }))
@@ -99,5 +101,5 @@ function rowsOf({ duration, spans }: SlowTrace): TraceRows {
     }
   }
   add('', 0)
-  return { duration, rows: rows.slice(0, 40) }
+  return { id: spans.at(-1)!.traceId, duration, rows: rows.slice(0, 40) }
 }

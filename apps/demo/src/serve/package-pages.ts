@@ -1,4 +1,4 @@
-import type { ImportGraph, PackageNode } from '../analyse/import-graph.ts'
+import { type ImportGraph, NO_PACKAGE, type PackageNode } from '../analyse/import-graph.ts'
 import type { RegistryClient } from '../registry/registry-client.ts'
 
 const MOST_FOUND = 20
@@ -13,7 +13,7 @@ interface Neighbour {
 export function search({ packages }: ImportGraph, text: string): Neighbour[] {
   const wanted = text.toLowerCase()
   return [...packages.values()]
-    .filter(({ name }) => !name.startsWith('(') && name.toLowerCase().includes(wanted))
+    .filter(({ name }) => name !== NO_PACKAGE && name.toLowerCase().includes(wanted))
     .sort(
       (a, b) =>
         Number(b.name.startsWith(wanted)) - Number(a.name.startsWith(wanted)) || b.files - a.files,

@@ -29,6 +29,9 @@ export interface PageContent {
 /** A page in another site's frame or behind a rebound name may not read what runs here. */
 const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i
 
+/** What is under way when the demo ends has so many ms. */
+const PATIENCE = 500
+
 interface Page {
   readonly type: string
   readonly body: string
@@ -56,16 +59,16 @@ export class PageServer implements AsyncDisposable {
       registry: metrics,
       guard: this.#guard,
     })
+    // Those that the registry knows: names that nobody published would be failures of nobody's.
     const packages = [...result.graph.packages.values()]
-      .filter(({ name }) => !name.startsWith('('))
+      .filter(({ name }) => result.fetched.documents.get(name) !== undefined)
       .sort((a, b) => b.files - a.files)
       .map(({ name }) => name)
     this.#traffic = new LiveTraffic({
       base,
       pool: services.pool,
       telemetry: services.telemetry,
-      // Those that the registry knows: names that nobody published would be failures of nobody's.
-      packages: packages.filter(name => result.fetched.documents.get(name) !== undefined),
+      packages,
       watched: () => this.#dashboard.stats().clients > 0,
     })
     this.#stage = new Stage(
@@ -78,7 +81,9 @@ export class PageServer implements AsyncDisposable {
         return send(response, 403, json({ error: 'Only for this machine' }))
       }
       this.#answer(request, response, () => dashboard(request, response)).catch((error: Error) => {
-        send(response, 500, json({ error: error.message }))
+        // One that fails in the middle of its answer can only be cut off.
+        if (response.headersSent) response.destroy(error)
+        else send(response, 500, json({ error: error.message }))
       })
     })
   }
@@ -98,11 +103,17 @@ export class PageServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const staged = this.#stage[Symbol.asyncDispose]()
+    // What a burst waits for is refused, and so the burst over.
     this.#traffic.close()
+    await staged
     this.#dashboard.close()
     this.#guard.close()
-    this.#server.closeAllConnections()
-    await new Promise(resolve => this.#server.close(resolve))
+    const closed = new Promise(resolve => this.#server.close(resolve))
+    // Streams that have just ended are still to be read to their end.
+    const late = setTimeout(() => this.#server.closeAllConnections(), PATIENCE)
+    await closed
+    clearTimeout(late)
   }
 
   #tryListen(port: number): Promise<boolean> {
@@ -126,8 +137,9 @@ export class PageServer implements AsyncDisposable {
     response: ServerResponse,
     otherwise: () => Promise<void>,
   ): Promise<void> {
-    // Put together, as `//` alone would be taken for the beginning of a host.
-    const url = new URL(`http://localhost${request.url ?? '/'}`)
+    // Put together, as `//` alone would be taken for the beginning of a host. A proxy's client sends a whole address, which is nothing here.
+    const url = URL.parse(`http://localhost${request.url ?? '/'}`)
+    if (url?.host !== 'localhost') return send(response, 404, json({ error: 'Nothing there' }))
     const scenario = /^\/scenarios\/([a-z-]+)$/.exec(url.pathname)?.[1]
     if (request.method === 'POST' && scenario !== undefined) {
       // A page of another site can send no header of its own without being asked about it first.
@@ -154,7 +166,7 @@ export class PageServer implements AsyncDisposable {
     const { report, result, services } = this.#content
     switch (pathname) {
       case '/': {
-        const { headers, body } = await livePage(this.#dashboard, report, result.graph)
+        const { headers, body } = await livePage(this.#dashboard, report, this.#stage.states)
         return { type: 'text/html', body, headers: Object.fromEntries(headers) }
       }
       case '/live.json':

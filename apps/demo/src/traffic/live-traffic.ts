@@ -3,8 +3,10 @@ import { insight } from '@millrace/cache-core/insight'
 import type { HttpPool } from '@millrace/http-pool'
 import { timed } from '@millrace/perf-metrics'
 import { limited, TokenBucket } from '@millrace/rate-limit'
-import { type PackageDocument, toDocument } from '../registry/package-document.ts'
-import { scopeOf } from '../registry/registry-client.ts'
+import type { PackageDocument } from '../registry/package-document.ts'
+import { packageUrl } from '../registry/package-url.ts'
+import { RegistryAnswerError } from '../registry/registry-answer-error.ts'
+import { documentOf, scopeOf } from '../registry/registry-client.ts'
 import type { Telemetry } from '../wiring/telemetry.ts'
 
 /** Look-ups per second: enough for every chart to move, little enough not to be seen among processes. */
@@ -37,12 +39,12 @@ export class LiveTraffic implements Disposable {
   constructor({ base, pool, telemetry, packages, watched }: LiveTrafficOptions) {
     const { metrics, tracer } = telemetry
     const fetchPackage = async (name: string): Promise<PackageDocument> => {
-      const response = await pool.request(new URL(name.replace('/', '%2F'), base))
+      const response = await pool.request(packageUrl(base, name))
       if (response.statusCode !== 200) {
         await response.body.dump()
-        throw new Error(`${base.origin} answered ${response.statusCode}`)
+        throw new RegistryAnswerError(base.origin, `${response.statusCode}`)
       }
-      return toDocument(name, await response.body.json())
+      return documentOf(name, base, response)
     }
     const lookups = metrics.timing('demo_traffic_seconds', {
       help: "Look-ups of the demo's own load",
@@ -63,14 +65,14 @@ export class LiveTraffic implements Disposable {
     metrics.observe('demo_traffic_cache', this.cache)
     metrics.observe('demo_traffic_limiter', this.limiter)
     this.#timer = setInterval(() => {
-      if (watched()) void this.#ask(1)
+      if (packages.length > 0 && watched()) void this.#ask(1)
     }, 1_000 / RATE)
     this.#timer.unref()
   }
 
-  /** So many look-ups at once. */
-  burst(count: number): void {
-    void this.#ask(count)
+  /** So many look-ups at once; resolves once all are answered, or have failed. */
+  burst(count: number): Promise<void> {
+    return this.#ask(count)
   }
 
   /** Asks for one package alone for so many ms. */

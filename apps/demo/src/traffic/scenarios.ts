@@ -1,10 +1,14 @@
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { FileTable, Graph } from '@millrace/cache-files'
 import { createSourceQueries } from '../analyse/source-queries.ts'
 import type { EmbeddedRegistry } from '../registry/embedded-registry.ts'
 import { type RegistryClient, scopeOf } from '../registry/registry-client.ts'
+import { counted } from '../report/counted.ts'
+import { count, duration } from '../report/render-report.ts'
 import type { LiveTraffic } from './live-traffic.ts'
 
 /** Something that happens to a service, at the press of a button. */
@@ -15,8 +19,8 @@ export interface Scenario {
   readonly effect: string
   /** Why it cannot be played, if it cannot. */
   readonly unavailable: string | undefined
-  /** Resolves with what there is to say at its end. May be called at any time. */
-  run(): Promise<string>
+  /** Resolves with what there is to say at its end. May be called at any time, and ends early when `signal` aborts. */
+  readonly run: (signal: AbortSignal) => Promise<string>
 }
 
 export interface ScenarioSources {
@@ -28,9 +32,11 @@ export interface ScenarioSources {
 
 const TROUBLE = 10_000
 const EDITED = 1_000
+const BURST = 2_000
 
 export function scenarios({ registry, traffic, client, packages }: ScenarioSources): Scenario[] {
   const foreign = registry === undefined ? 'The registry is not the embedded one' : undefined
+  const none = packages.length === 0 ? 'The registry knows no package of this tree' : undefined
   const scope = scopeOf(packages[0] ?? 'a')
   return [
     {
@@ -39,9 +45,9 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
       effect:
         'Connections break for ten seconds: retries, the breaker, stale answers, the error rate',
       unavailable: foreign,
-      async run() {
+      async run(signal) {
         registry?.fail(TROUBLE)
-        await over(TROUBLE)
+        await over(TROUBLE, signal)
         return 'The upstream answers again'
       },
     },
@@ -50,9 +56,9 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
       title: 'Slow upstream',
       effect: 'Half a second more for ten seconds: pending requests, slow traces, p99',
       unavailable: foreign,
-      async run() {
+      async run(signal) {
         registry?.slow(TROUBLE)
-        await over(TROUBLE)
+        await over(TROUBLE, signal)
         return 'The upstream is quick again'
       },
     },
@@ -68,20 +74,23 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
       name: 'burst',
       title: 'Traffic burst',
       effect: 'Two thousand look-ups at once: the limiter lets them through at its rate',
-      unavailable: undefined,
-      async run() {
-        traffic.burst(2_000)
-        return 'Asked for 2,000 packages at once'
+      unavailable: none,
+      async run(signal) {
+        const start = performance.now()
+        // An end does not wait for what the upstream still owes.
+        await Promise.race([traffic.burst(BURST), once(signal, 'abort')])
+        signal.throwIfAborted()
+        return `${counted(BURST, 'look-up')} let through in ${duration(performance.now() - start)}`
       },
     },
     {
       name: 'hot-key',
       title: 'Hot key',
       effect: 'All asks for one package for ten seconds: the hit ratio rises',
-      unavailable: packages.length === 0 ? 'No package was met' : undefined,
-      async run() {
+      unavailable: none,
+      async run(signal) {
         traffic.hotKey(TROUBLE)
-        await over(TROUBLE)
+        await over(TROUBLE, signal)
         return 'All packages are asked for again'
       },
     },
@@ -99,13 +108,12 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
   ]
 }
 
-/** Waits without holding the process. */
-function over(duration: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, duration).unref())
+function over(duration: number, signal: AbortSignal): Promise<void> {
+  return setTimeout(duration, undefined, { signal })
 }
 
 /** On a tree of its own: nobody's sources are edited. */
-async function editFiles(): Promise<string> {
+async function editFiles(signal: AbortSignal): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'millrace-demo-edit-'))
   try {
     const paths = Array.from({ length: EDITED }, (_, i) => join(root, `${i % 10}`, `${i}.ts`))
@@ -122,15 +130,21 @@ async function editFiles(): Promise<string> {
       return deriveFacts(content.path, content.bytes.toString())
     })
     const all = () =>
-      Promise.all(paths.flatMap(path => [graph.get(facts, path), graph.get(shape, path)]))
+      Promise.all(
+        paths.flatMap(path => [
+          graph.get(facts, path, { signal }),
+          graph.get(shape, path, { signal }),
+        ]),
+      )
     await all()
     await write(' // edited')
+    signal.throwIfAborted()
     const before = { ...graph.stats() }
     const start = performance.now()
     await all()
     const after = graph.stats()
-    const took = Math.round(performance.now() - start)
-    return `${EDITED} edits: ${after.computed - before.computed} results computed, ${after.cutoffs - before.cutoffs} cut off, in ${took} ms`
+    const took = duration(performance.now() - start)
+    return `${counted(EDITED, 'edit')}: ${count(after.computed - before.computed)} results computed, ${count(after.cutoffs - before.cutoffs)} cut off, in ${took}`
   } finally {
     await rm(root, { recursive: true, force: true })
   }

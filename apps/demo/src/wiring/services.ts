@@ -37,6 +37,9 @@ export function createServices(
     connectionsPerHost: 8,
     totalTimeout: 30_000,
     connectTimeout: 3_000,
+    headersTimeout: 10_000,
+    // The largest documents of the public registry have some 50 MB.
+    maxResponseSize: 64 * 1024 * 1024,
     retry: { maxAttempts: 4 },
     breaker: true,
     limiter,

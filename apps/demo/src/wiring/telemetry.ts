@@ -26,17 +26,34 @@ export interface Telemetry extends AsyncDisposable {
 /** Name of the limiter in front of the registry. */
 export const registryLimiter = 'registry'
 
-/** @param otlp base URL of a collector that gets traces and metrics too */
-export function createTelemetry(otlp?: URL): Telemetry {
+/** Ctrl-C waits no longer than that for a collector that does not answer, in ms. */
+const PATIENCE = 2_000
+
+/**
+ * @param otlp base URL of a collector that gets traces and metrics too
+ * @param notice told once, when the collector does not take what it is sent
+ */
+export function createTelemetry(otlp: URL | undefined, notice: (line: string) => void): Telemetry {
   const metrics = new Registry()
   const slow = new SlowTraces()
+  let told = false
+  const onError = ({ message }: Error) => {
+    if (!told) notice(`The collector at ${otlp?.host} does not take what it is sent (${message})`)
+    told = true
+  }
   // Signals are the program's business: it flushes everything, not only its traces.
   const tracer = new Tracer({
     service: 'millrace-demo',
-    exporter: exporterOf(slow, otlp),
+    exporter: exporterOf(slow, otlp, onError),
     signals: [],
   })
-  const pushing = otlp && new MetricsOtlpExporter(metrics, { url: endpoint(otlp, 'v1/metrics') })
+  const pushing =
+    otlp &&
+    new MetricsOtlpExporter(metrics, {
+      url: endpoint(otlp, 'v1/metrics'),
+      timeout: PATIENCE,
+      onError,
+    })
   const timing = (name: string, help: string) => metrics.timing(`demo_${name}_seconds`, { help })
   metrics.observe('demo_tracer', tracer)
   // The packages know nothing of tracer and metrics: both listen to the channels on which they publish.
@@ -57,8 +74,7 @@ export function createTelemetry(otlp?: URL): Telemetry {
     },
     async [Symbol.asyncDispose]() {
       tracing.close()
-      await tracer.close()
-      await pushing?.close()
+      await Promise.all([tracer.close(), pushing?.close()])
       for (const registration of metering) registration.close()
       metrics.close()
     },
@@ -69,14 +85,19 @@ const endpoint = (base: URL, path: string): string =>
   new URL(path, base.href.endsWith('/') ? base : `${base.href}/`).href
 
 /** The slowest traces are always kept; with a collector, everything is sent there as well. */
-function exporterOf(slow: SlowTraces, otlp: URL | undefined): Exporter {
+function exporterOf(
+  slow: SlowTraces,
+  otlp: URL | undefined,
+  onError: (error: Error) => void,
+): Exporter {
   if (otlp === undefined) return slow
   return new BothExporters(
     slow,
     new OtlpExporter({
       url: endpoint(otlp, 'v1/traces'),
-      // Ctrl-C waits no longer than that for a collector that does not answer.
-      retry: { timeout: 2_000 },
+      timeout: PATIENCE,
+      retry: { timeout: PATIENCE },
+      onError,
     }),
   )
 }

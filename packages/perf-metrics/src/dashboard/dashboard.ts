@@ -195,7 +195,8 @@ export class Dashboard {
     response.writeHead(200, STREAM_HEADERS)
     const sink: Sink = {
       write: frame => response.write(frame),
-      end: () => response.destroy(),
+      end: () => response.end(),
+      abort: () => response.destroy(),
     }
     response.on('drain', () => this.#frames.drained(sink))
     response.on('close', () => this.#frames.leave(sink))
@@ -213,6 +214,7 @@ export class Dashboard {
               return (controller.desiredSize ?? 0) > 0
             },
             end: () => controller.close(),
+            abort: () => controller.close(),
           }
           this.#frames.join(sink)
         },

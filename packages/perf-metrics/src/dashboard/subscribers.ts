@@ -4,7 +4,10 @@ import type { Timer } from '@millrace/kit'
 export interface Sink {
   /** Returns whether there is room for more. */
   write(frame: Uint8Array<ArrayBuffer>): boolean
+  /** Ends the stream after what was written. */
   end(): void
+  /** Cuts it off, with what was not read. */
+  abort(): void
 }
 
 /** ms that a client may take no data before it is let go. */
@@ -60,14 +63,16 @@ export class Subscribers {
     state.blocked = true
     state.giveUp = this.#setTimer(() => {
       this.remove(sink)
-      sink.end()
+      sink.abort()
     }, DRAIN_TIMEOUT)
   }
 
   close(): void {
-    for (const sink of [...this.#sinks.keys()]) {
+    for (const [sink, { blocked }] of [...this.#sinks]) {
       this.remove(sink)
-      sink.end()
+      // One that does not read would hold up the end of its server.
+      if (blocked) sink.abort()
+      else sink.end()
     }
   }
 }

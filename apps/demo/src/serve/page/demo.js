@@ -23,27 +23,29 @@
 
   // --- scenarios ---------------------------------------------------------------------------------------------------
 
-  const buttons = new Map()
+  const buttons = [...element('scenarios').querySelectorAll('button')]
+  for (const button of buttons) button.addEventListener('click', () => play(button.id))
 
-  function showScenarios(scenarios) {
-    for (const { name, title, effect, unavailable, running } of scenarios) {
-      let button = buttons.get(name)
-      if (button === undefined) {
-        button = make('button', { type: 'button', id: name, textContent: title })
-        button.addEventListener('click', () => play(name))
-        const note = make('span', { id: `${name}-effect`, textContent: unavailable ?? effect })
-        button.setAttribute('aria-describedby', note.id)
-        element('scenarios').append(make('li', {}, button, note))
-        buttons.set(name, button)
-      }
-      button.disabled = unavailable !== undefined
-      button.setAttribute('aria-pressed', running)
-    }
+  function showPlaying(playing) {
+    for (const button of buttons) button.setAttribute('aria-pressed', playing.includes(button.id))
   }
 
   async function play(name) {
-    await fetch(`scenarios/${name}`, { method: 'POST', headers: { 'x-millrace-demo': '1' } })
-    await refresh()
+    const asked = fetch(`scenarios/${name}`, {
+      method: 'POST',
+      headers: { 'x-millrace-demo': '1' },
+    })
+    if (await answered(asked)) await refresh()
+  }
+
+  /** The answer, or undefined when there is none: the dashboard says already that the server has stopped. */
+  async function answered(asked) {
+    try {
+      const response = await asked
+      return response.ok ? response : undefined
+    } catch {
+      return undefined
+    }
   }
 
   // --- cache, levels, traces ---------------------------------------------------------------------------------------
@@ -123,46 +125,55 @@
     )
   }
 
-  let shownTraces = ''
+  const waterfalls = new Map()
 
+  /** Slowest first. Those that stay are not touched: what is open stays open, and what has the focus keeps it. */
   function showTraces(traces) {
-    // Left as they are while nothing is new, so that what is open stays open.
-    const key = JSON.stringify(traces)
-    if (key === shownTraces) return
-    shownTraces = key
-    const open = new Set(
-      [...element('waterfalls').children].flatMap((each, i) => (each.open ? [i] : [])),
+    const shown = new Set(traces.map(({ id }) => id))
+    for (const [id, waterfall] of waterfalls) {
+      if (shown.has(id)) continue
+      waterfall.remove()
+      waterfalls.delete(id)
+    }
+    let next = element('waterfalls').firstChild
+    for (const trace of traces) {
+      const present = waterfalls.get(trace.id)
+      if (present !== undefined) {
+        next = present.nextSibling
+        continue
+      }
+      const waterfall = waterfallOf(trace)
+      waterfalls.set(trace.id, waterfall)
+      element('waterfalls').insertBefore(waterfall, next)
+    }
+  }
+
+  function waterfallOf({ duration, rows }) {
+    const bars = rows.map(row =>
+      make(
+        'div',
+        { className: row.failed ? 'span failed' : 'span' },
+        make('span', {
+          className: 'name',
+          textContent: '\u00a0'.repeat(2 * row.depth) + row.name,
+          title: row.name,
+        }),
+        make('span', { className: 'time', textContent: `${row.duration.toFixed(1)} ms` }),
+        draw(
+          'svg',
+          { viewBox: '0 0 1000 10', preserveAspectRatio: 'none', 'aria-hidden': true },
+          draw('rect', {
+            x: (1000 * row.offset) / duration,
+            width: Math.max(3, (1000 * row.duration) / duration),
+            height: 10,
+          }),
+        ),
+      ),
     )
-    element('waterfalls').replaceChildren(
-      ...traces.map(({ duration, rows }, i) => {
-        const bars = rows.map(row => {
-          const bar = draw(
-            'svg',
-            { viewBox: '0 0 1000 10', preserveAspectRatio: 'none', 'aria-hidden': true },
-            draw('rect', {
-              x: (1000 * row.offset) / duration,
-              width: Math.max(3, (1000 * row.duration) / duration),
-              height: 10,
-            }),
-          )
-          return make(
-            'div',
-            { className: row.failed ? 'span failed' : 'span' },
-            make('span', {
-              className: 'name',
-              textContent: ' '.repeat(2 * row.depth) + row.name,
-              title: row.name,
-            }),
-            make('span', { className: 'time', textContent: `${row.duration.toFixed(1)} ms` }),
-            bar,
-          )
-        })
-        const summary = make('summary', {
-          textContent: `${rows[0].name}, ${duration.toFixed(1)} ms, ${count(rows.length, 'span')}`,
-        })
-        return make('details', { open: open.has(i) }, summary, ...bars)
-      }),
-    )
+    const summary = make('summary', {
+      textContent: `${rows[0].name}, ${duration.toFixed(1)} ms, ${count(rows.length, 'span')}`,
+    })
+    return make('details', {}, summary, ...bars)
   }
 
   // --- packages ----------------------------------------------------------------------------------------------------
@@ -179,8 +190,10 @@
 
   async function find() {
     const text = element('query').value.trim()
-    const found =
-      text === '' ? [] : await (await fetch(`search?q=${encodeURIComponent(text)}`)).json()
+    const response =
+      text === '' ? undefined : await answered(fetch(`search?q=${encodeURIComponent(text)}`))
+    if (text !== '' && response === undefined) return
+    const found = response === undefined ? [] : await response.json()
     if (text !== element('query').value.trim()) return
     element('found').replaceChildren(
       ...(found.length === 0 && text !== ''
@@ -190,11 +203,15 @@
     )
   }
 
+  let wanted
+
   async function showPackage(name) {
+    wanted = name
     const query = name === undefined ? '' : `?around=${encodeURIComponent(name)}`
-    const response = await fetch(`graph${query}`)
-    if (!response.ok) return
-    const centre = await response.json()
+    const response = await answered(fetch(`graph${query}`))
+    const centre = await response?.json()
+    // Another one may have been asked for since.
+    if (centre === undefined || wanted !== name) return
     const list = (title, className, packages, more) =>
       make(
         'ul',
@@ -207,23 +224,19 @@
       href: `packages/${encodeURIComponent(centre.name)}`,
       textContent: 'all that is known',
     })
+    const title = make('b', { textContent: centre.name, tabIndex: -1 })
+    // The button that was pressed goes: whoever walks by keyboard goes on from the package it led to.
+    const pressed = element('neighbourhood').contains(document.activeElement)
     element('neighbourhood').replaceChildren(
       make(
         'div',
         { className: 'columns' },
         list('imported by', 'from', centre.dependents, centre.more.dependents),
-        make(
-          'div',
-          {},
-          make('b', { textContent: centre.name }),
-          make('br'),
-          count(centre.files, 'file'),
-          make('br'),
-          link,
-        ),
+        make('div', {}, title, make('br'), count(centre.files, 'file'), make('br'), link),
         list('imports', 'to', centre.imports, centre.more.imports),
       ),
     )
+    if (pressed) title.focus()
   }
 
   element('search').addEventListener('submit', event => event.preventDefault())
@@ -235,7 +248,7 @@
     if (document.hidden) return
     try {
       const state = await (await fetch('live.json')).json()
-      showScenarios(state.scenarios)
+      showPlaying(state.playing)
       showAdvice(state.advice)
       showLifetimes(state.lifetimes, state.removals)
       showLevels(state.levels, state.received)

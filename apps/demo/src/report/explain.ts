@@ -1,0 +1,18 @@
+const explanations: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  ENOTDIR: 'a part of the path is not a folder',
+  EMFILE: 'too many open files',
+  ELOOP: 'too many symbolic links',
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'no such host',
+}
+
+/** What went wrong, in the words of a sentence. */
+export function explain(problem: string | Error | undefined): string {
+  if (problem === undefined) return 'unknown reason'
+  if (typeof problem === 'string') return explanations[problem] ?? problem
+  const { code } = problem as NodeJS.ErrnoException
+  return (code && explanations[code]) || problem.message
+}
