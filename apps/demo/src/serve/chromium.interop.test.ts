@@ -167,7 +167,8 @@ describe('the live page', () => {
   })
 
   test('weighs less than 40 kB compressed', async () => {
-    const files = ['', 'uplot.js', 'uplot.css', 'style.css', 'app.js', 'demo.css', 'demo.js']
+    const scripts = ['uplot.js', 'format.js', 'charts.js', 'app.js', 'demo.js']
+    const files = ['', ...scripts, 'uplot.css', 'style.css', 'demo.css']
     const bodies = await Promise.all(
       files.map(async file => (await wide.request.get(`${origin}/${file}`)).body()),
     )

@@ -135,7 +135,8 @@ describe('the handler', () => {
   it('serves page and files under a strict policy, small and with validators', async () => {
     const { port } = await mount()
     let total = 0
-    for (const path of ['/', '/app.js', '/style.css', '/uplot.js', '/uplot.css']) {
+    const scripts = ['/format.js', '/charts.js', '/app.js']
+    for (const path of ['/', ...scripts, '/style.css', '/uplot.js', '/uplot.css']) {
       const { status, headers, body } = await get(port, path)
       expect(status).toBe(200)
       expect(headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'")

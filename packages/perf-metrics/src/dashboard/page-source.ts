@@ -13,6 +13,8 @@ const uplot = (file: string): string =>
  */
 export const PAGE_SOURCE: Readonly<Record<string, string>> = {
   '': page('index.html'),
+  'format.js': page('format.js'),
+  'charts.js': page('charts.js'),
   'app.js': page('app.js'),
   'style.css': page('style.css'),
   'uplot.js': uplot('uPlot.iife.min.js'),

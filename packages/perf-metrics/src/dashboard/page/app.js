@@ -1,36 +1,7 @@
 /* The live page: no framework, no markup from data, nothing from another origin. */
 
-const element = id => document.getElementById(id)
-const HISTORY = 600
-
-// --- numbers -------------------------------------------------------------------------------------------------------
-
-const digits = value =>
-  value === null || value === undefined || Number.isNaN(value)
-    ? '–'
-    : Math.abs(value) >= 100
-      ? Math.round(value).toLocaleString('en')
-      : String(Number(value.toPrecision(3)))
-
-const percent = share => (share === null ? '–' : `${digits(share * 100)} %`)
-
-function milliseconds(value) {
-  if (value === null || value === undefined) return '–'
-  if (value === 0) return '0 ms'
-  if (value >= 60_000) return `${digits(value / 60_000)} min`
-  if (value >= 1000) return `${digits(value / 1000)} s`
-  return value >= 1 ? `${digits(value)} ms` : `${digits(value * 1000)} µs`
-}
-
-function bytes(value) {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  let power = 0
-  while (Math.abs(value) >= 1024 && power < units.length - 1) {
-    value /= 1024
-    power++
-  }
-  return `${digits(value)} ${units[power]}`
-}
+import { append, clockTime, drawCharts, element, marks, restart } from './charts.js'
+import { bytes, digits, milliseconds, percent } from './format.js'
 
 // --- tables --------------------------------------------------------------------------------------------------------
 
@@ -167,131 +138,6 @@ function showTimings(frame) {
   )
 }
 
-// --- charts --------------------------------------------------------------------------------------------------------
-
-const cursor = { sync: { key: 'millrace' }, drag: { setScale: false } }
-const POWERS_OF_TWO = Array.from({ length: 50 }, (_, i) => 2 ** i)
-const CHARTS = [
-  {
-    title: 'Memory',
-    format: bytes,
-    lines: { rss: 'resident', heapUsed: 'heap' },
-    incrs: POWERS_OF_TWO,
-  },
-  {
-    title: 'Event loop: busy share',
-    format: percent,
-    lines: { utilization: 'busy' },
-    range: [0, 1],
-  },
-  { title: 'Event loop: p99 delay', format: milliseconds, lines: { delayP99: 'delay' } },
-  { title: 'Calls per second', format: digits, lines: { calls: 'calls', failures: 'failed' } },
-  {
-    title: 'Busiest operation',
-    subject: 'busiest',
-    format: milliseconds,
-    lines: { p50: 'p50', p99: 'p99' },
-    log: true,
-  },
-  { title: 'Hit ratio of all caches', format: percent, lines: { hitRatio: 'hits' }, range: [0, 1] },
-]
-const STROKES = [
-  { stroke: '#3b82f6', width: 2 },
-  { stroke: '#e0662f', width: 2, dash: [6, 3] },
-]
-
-let history
-const plots = []
-
-function dataOf({ lines, log }) {
-  const line = name =>
-    log ? history[name].map(value => (value > 0 ? value : null)) : history[name]
-  return [history.elapsed, ...Object.keys(lines).map(line)]
-}
-
-function createCharts() {
-  const ink = axisColours()
-  // All boxes first: the grid's columns, and so the charts' widths, depend on their number.
-  const boxes = CHARTS.map(({ title }) => {
-    const box = document.createElement('div')
-    box.className = 'chart'
-    const heading = document.createElement('h2')
-    heading.textContent = title
-    box.append(heading)
-    return box
-  })
-  element('charts').append(...boxes)
-  for (const [i, chart] of CHARTS.entries()) {
-    const options = chartOptions(chart, boxes[i].clientWidth, ink)
-    plots.push({ chart, box: boxes[i], plot: new uPlot(options, dataOf(chart), boxes[i]) })
-  }
-}
-
-const clockTime = seconds => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false })
-
-/** The time of day of a point of the charts, by the clock as it is now: one that was set back shifts the labels, not the lines. */
-const dayTime = elapsed => clockTime(elapsed + history.time.at(-1) - history.elapsed.at(-1))
-
-/** The value under the cursor, or the latest one. */
-const legendValue = format => (plot, value, series, index) => {
-  const shown = index === null ? plot.data[series].at(-1) : value
-  return shown === null || shown === undefined ? '–' : format(shown)
-}
-
-function chartOptions({ log, range, format, lines, incrs }, width, ink) {
-  const fromZero = (_, min, max) => [Math.min(0, min), max * 1.1 || 1]
-  return {
-    width: Math.max(200, width - 26),
-    height: 150,
-    cursor,
-    hooks: { draw: [drawMarks] },
-    scales: { x: { time: false }, y: log ? { distr: 3 } : { range: range ?? fromZero } },
-    axes: [
-      { ...ink, size: 32, space: 80, values: (_, ticks) => ticks.map(dayTime) },
-      {
-        ...ink,
-        ...(incrs && { incrs }),
-        size: 72,
-        values: (_, ticks) => ticks.map(tick => (tick === null ? '' : format(tick))),
-      },
-    ],
-    series: [
-      { label: 'time', value: legendValue(dayTime) },
-      ...Object.values(lines).map((label, i) => ({
-        label,
-        ...STROKES[i],
-        points: { show: false },
-        value: legendValue(format),
-      })),
-    ],
-  }
-}
-
-/** A line through each chart where something was marked, with its words where there is room for them. */
-function drawMarks({ ctx, bbox, data: [times], valToPos }) {
-  ctx.save()
-  ctx.strokeStyle = ctx.fillStyle = getComputedStyle(element('process')).color
-  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
-  ctx.textAlign = 'left'
-  ctx.textBaseline = 'alphabetic'
-  ctx.setLineDash([2, 3])
-  let free = -Infinity
-  for (const { elapsed, text } of marks) {
-    const point = times.findIndex(seconds => seconds * 1000 >= elapsed)
-    if (point <= 0) continue
-    const x = valToPos(times[point], 'x', true)
-    ctx.beginPath()
-    ctx.moveTo(x, bbox.top)
-    ctx.lineTo(x, bbox.top + bbox.height)
-    ctx.stroke()
-    const width = ctx.measureText(text).width + 4
-    if (x < free || x + width > bbox.left + bbox.width) continue
-    ctx.fillText(text, x + 4, bbox.top + 11 * devicePixelRatio)
-    free = x + width
-  }
-  ctx.restore()
-}
-
 function showMarks() {
   const rows = marks.toReversed().slice(0, 10)
   fill(
@@ -301,35 +147,9 @@ function showMarks() {
   )
 }
 
-function axisColours() {
-  const { color } = getComputedStyle(element('process'))
-  const grid = {
-    stroke: getComputedStyle(element('alerts').closest('section')).borderTopColor,
-    width: 1,
-  }
-  return { stroke: color, grid, ticks: grid }
-}
-
-function drawCharts() {
-  if (plots.length === 0) createCharts()
-  else for (const { chart, plot } of plots) plot.setData(dataOf(chart))
-  for (const { chart, box, plot } of plots) {
-    const subject = chart.subject && history[chart.subject].at(-1)
-    if (subject) box.firstChild.textContent = `${chart.title}: ${subject} (log scale)`
-    const [, ...lines] = plot.data
-    box.classList.toggle('empty', !lines.some(line => line.some(Number.isFinite)))
-  }
-}
-
-addEventListener('resize', () => {
-  for (const { box, plot } of plots)
-    plot.setSize({ width: Math.max(200, box.clientWidth - 26), height: 150 })
-})
-
 // --- the stream ----------------------------------------------------------------------------------------------------
 
 let received = 0
-let marks = []
 
 function show(frame) {
   received = performance.now()
@@ -345,18 +165,10 @@ function show(frame) {
   previous = frame
 }
 
-function append({ point }) {
-  for (const [line, values] of Object.entries(history)) {
-    values.push(point[line])
-    if (values.length > HISTORY) values.shift()
-  }
-}
-
 const events = new EventSource('events')
 events.addEventListener('snapshot', ({ data }) => {
   const snapshot = JSON.parse(data)
-  history = snapshot.history
-  marks = snapshot.marks
+  restart(snapshot)
   showMarks()
   show(snapshot.frame)
   drawCharts()
