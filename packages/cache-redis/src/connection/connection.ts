@@ -275,8 +275,9 @@ export class Connection {
 
   #onFailure(operations: number, error: unknown): Failure {
     this.#failures += operations
-    // That the connection broke says less than why there will be none.
-    const cause = isRefusal(this.#lastError) ? this.#lastError : error
+    // That the connection broke, or was waited for in vain, says less than why there is none.
+    const vague = (error as Error | undefined)?.name === 'MaxRetriesPerRequestError'
+    const cause = vague || isRefusal(this.#lastError) ? (this.#lastError ?? error) : error
     const reason = (cause as Error | undefined)?.name === 'ReplyError' ? 'reply' : 'connection'
     // A server that refuses does answer.
     if (reason === 'reply') this.#breaker?.succeed()

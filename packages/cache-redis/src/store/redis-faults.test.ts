@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Clock } from '@millrace/cache-core'
 import { monotonicClock } from '@millrace/kit'
-import { FaultProxy, RedisServer, VirtualClock } from '@millrace/testkit'
+import { FaultProxy, freePort, RedisServer, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { type Command, Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -101,8 +101,13 @@ describeRedis('RedisStore on a bad day', redis => {
   test('when Redis is not there from the start, calls fail without waiting for their deadline', async () => {
     proxy.refuse()
     await using late = open()
+    const cause = { message: expect.stringMatching(/^connect ECONNREFUSED|^read ECONNRESET/) }
     await expect(late.get('key')).rejects.toMatchObject(unavailable)
     await expect(late.get('key')).rejects.toMatchObject(unavailable)
+    await using nowhere = new RedisStore({ url: `redis://127.0.0.1:${await freePort()}`, clock })
+    for (let call = 0; call < 3; call++) {
+      await expect(nowhere.get('key')).rejects.toMatchObject({ ...unavailable, cause })
+    }
   })
 
   test('a server that was killed and came back empty is used again', async () => {
