@@ -102,7 +102,7 @@ export const limiters: Readonly<Record<string, { modes: readonly OutageMode[]; m
   RedisSemaphore: {
     modes: ['closed', 'local', 'lease'],
     make: options => {
-      const limits = { permits: LIMIT, ttl: A_DAY, poll: 5 }
+      const limits = { permits: LIMIT, ttl: A_DAY, poll: 200 }
       const semaphore = new RedisSemaphore({
         ...options,
         ...limits,

@@ -149,7 +149,7 @@ describeRedis('every limiter on Redis, in every mode', redis => {
         const met = await condition()
         if (met) return true
         await client.ping().catch(() => nextTurn())
-        await clock.advanceAsync(1)
+        await clock.advanceAsync(20)
         return false
       })
     // It is told without anybody's call.
@@ -165,7 +165,7 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     const more = passes(await times(LIMIT, () => well.take()))
     expect(more).toBeLessThanOrEqual(forgets ? Math.max(0, Math.min(2, LIMIT - unsettled)) : 0)
     await later(async () => {
-      const outcome = await during(clock, 1, cutOff.take())
+      const outcome = await during(clock, 20, cutOff.take())
       return outcome !== 'unavailable' && cutOff.stats().down === 0
     })
     expect(cutOff.stats()).toMatchObject({ unsettled: 0 })
