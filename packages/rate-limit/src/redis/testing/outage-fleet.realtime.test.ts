@@ -125,7 +125,7 @@ describeRedis('four processes whose Redis goes away', killed => {
       const late = 20 + lag
       if (window) {
         // A burst is what a window holds; divided among the processes it is theirs once more. Callers hear of permits later than Redis
-        // gave them, some more than others, so that they come closer together than they were given: see the last test.
+        // gave them, some more than others, so that they come closer together than they were given. see the last test.
         const slack = LIMIT / 5
         expect(mostIn(times, WINDOW - late)).toBeLessThanOrEqual(2 * LIMIT + slack)
         const usual = times.filter(time => time < began)
