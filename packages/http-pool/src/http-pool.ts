@@ -64,8 +64,8 @@ export class HttpPool {
    */
   request(url: string | URL, options: RequestOptions = {}): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
-      const { opaque, highWaterMark } = options
       const call = this.#call(url, options, false)
+      const { opaque, highWaterMark } = options
       new ResponseHandler(call, opaque, highWaterMark, resolve, reject).send()
     })
   }
@@ -97,6 +97,7 @@ export class HttpPool {
     url: string | URL,
     options: RequestOptions = {},
   ): AsyncGenerator<HttpResponse, void, undefined> {
+    checkRequest(options)
     const seen = new Set<string>()
     let target: URL | undefined = requestUrl(url, options.query)
     let { query: _first, ...rest } = options

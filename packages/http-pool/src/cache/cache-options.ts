@@ -22,4 +22,10 @@ export interface CacheOptions {
    * caches of others
    */
   readonly targets?: readonly string[] | undefined
+  /**
+   * Headers of requests that say for whom they are, as `['x-api-key']`: a shared cache keeps what was asked for with one for requests
+   * with the same value alone, whatever the response varies by. `Cookie`, `Proxy-Authorization` and what `injectHeaders` adds are
+   * among them, and `Authorization` by RFC 9111. Default: no more than these
+   */
+  readonly credentials?: readonly string[] | undefined
 }

@@ -17,6 +17,8 @@ export interface CacheSettings {
   readonly cacheByDefault: number | undefined
   /** In lower case. */
   readonly targets: readonly string[]
+  /** In lower case, those of all caches among them. */
+  readonly credentials: readonly string[]
 }
 
 const OPTION_NAMES: OptionNames<CacheOptions> = {
@@ -25,18 +27,23 @@ const OPTION_NAMES: OptionNames<CacheOptions> = {
   type: true,
   cacheByDefault: true,
   targets: true,
+  credentials: true,
 }
+
+/** Of whose meaning RFC 9111 says nothing; `Authorization` has rules of its own (section 3.5). */
+const CREDENTIALS: readonly string[] = ['cookie', 'proxy-authorization']
 
 export function resolveCache(options: CacheOptions): CacheSettings {
   checkOptions('cache', options, OPTION_NAMES)
   const { store, type = 'shared', cacheByDefault, maxEntrySize = 5 * 1024 * 1024 } = options
-  const { targets = [] } = options
+  const { targets = [], credentials = [] } = options
   return {
     store: store && checkMethods('cache.store', store, 'a store', ['get', 'set', 'delete']),
     type: checkOneOf('cache.type', type, ['shared', 'private']),
     maxEntrySize: checkIntegerOrInfinity('cache.maxEntrySize', maxEntrySize, 0),
     cacheByDefault: cacheByDefault && checkNonNegative('cache.cacheByDefault', cacheByDefault),
     targets: checkTargets(targets),
+    credentials: [...CREDENTIALS, ...checkCredentials(credentials)],
   }
 }
 
@@ -52,4 +59,14 @@ function checkTargets(targets: unknown): string[] {
     )
   }
   return targets.map(each => each.toLowerCase())
+}
+
+function checkCredentials(credentials: unknown): string[] {
+  const isList =
+    Array.isArray(credentials) &&
+    credentials.every(each => typeof each === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(each))
+  if (!isList) {
+    throw new InvalidOptionError('cache.credentials', 'a list of names of headers', credentials)
+  }
+  return credentials.map(each => each.toLowerCase())
 }

@@ -19,6 +19,7 @@ export class Freshening implements Handler, Controller {
   readonly #store: UndiciStore
   readonly #options: ExchangeOptions
   readonly #targets: readonly string[]
+  readonly #identity: readonly string[]
   readonly #downstream: Handler
   #upstream: Controller | null = null
   #notModified: { headers: ResponseHeaders; statusMessage: string | undefined } | undefined
@@ -32,16 +33,21 @@ export class Freshening implements Handler, Controller {
   rawHeaders: Controller['rawHeaders'] = null
   rawTrailers: Controller['rawTrailers'] = null
 
-  /** @param targets fields that stand for `Cache-Control`, in lower case */
+  /**
+   * @param targets fields that stand for `Cache-Control`, in lower case
+   * @param identity headers of the request that the response is kept for alone, in lower case
+   */
   constructor(
     store: UndiciStore,
     options: ExchangeOptions,
     targets: readonly string[],
+    identity: readonly string[],
     downstream: Handler,
   ) {
     this.#store = store
     this.#options = options
     this.#targets = targets
+    this.#identity = identity
     this.#downstream = downstream
   }
 
@@ -136,7 +142,8 @@ export class Freshening implements Handler, Controller {
   }
 
   #start(statusCode: number, headers: ResponseHeaders, statusMessage: string | undefined): void {
-    const told = statusCode < 200 ? headers : understood(statusCode, headers, this.#targets)
+    const told =
+      statusCode < 200 ? headers : understood(statusCode, headers, this.#targets, this.#identity)
     this.#downstream.onResponseStart?.(this, statusCode, told, statusMessage)
   }
 

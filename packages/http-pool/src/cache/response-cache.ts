@@ -26,7 +26,7 @@ interface CachedOptions extends ExchangeOptions {
  * answers it. Towards the origin: what a response means, and a 304 as the response that it stands for.
  */
 export function responseCache(settings: CacheSettings, next: Dispatch): ResponseCache {
-  const { store: given, maxEntrySize, type, cacheByDefault, targets } = settings
+  const { store: given, maxEntrySize, type, cacheByDefault, targets, credentials } = settings
   const adapter = given === undefined ? undefined : new StoreAdapter(given, maxEntrySize)
   const store: UndiciStore = new RevalidatedStore(
     adapter ?? new undici.cacheStores.MemoryCacheStore({ maxEntrySize }),
@@ -44,8 +44,10 @@ export function responseCache(settings: CacheSettings, next: Dispatch): Response
       // The cache keeps nothing else, and does not touch its requests.
       if (selection === undefined) next(rest, handler)
       else {
-        const headers = selection.forward(options.headers as Record<string, string>)
-        next({ ...rest, headers }, new Freshening(store, options, targets, handler))
+        const asked = options.headers as Record<string, string>
+        const identity = type === 'shared' ? identifying(credentials, asked, options.injected) : []
+        const headers = selection.forward(asked)
+        next({ ...rest, headers }, new Freshening(store, options, targets, identity, handler))
       }
     } catch (error) {
       // In the background nothing would catch it.
@@ -69,6 +71,15 @@ export function responseCache(settings: CacheSettings, next: Dispatch): Response
     }
   }
   return { dispatch, store: adapter }
+}
+
+/** Headers that say for whom a request is: credentials, and what the pool's hook has added. */
+function identifying(
+  credentials: readonly string[],
+  headers: Readonly<Record<string, string>>,
+  injected: readonly string[] = [],
+): string[] {
+  return [...credentials.filter(name => headers[name] !== undefined), ...injected]
 }
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FsStore } from '@millrace/cache-core/fs'
 import { MemoryStore } from '@millrace/cache-core/memory'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { CachedResponses, ResponseStore } from '../index.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
@@ -195,4 +195,47 @@ describe('a store', () => {
     expect(server.requests).toHaveLength(2)
     expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
   })
+})
+
+test('a value that is no entry of a store is a miss that counts as a failure', async () => {
+  server.on('/', { body: '"origin"', cacheControl: 'max-age=60' })
+  const values = new Map<string, unknown>()
+  // As one would write it over a Map, without the `{ value }` around it.
+  const store = {
+    get: async (key: string) => values.get(key) as never,
+    set: async (key: string, value: unknown) => values.set(key, value),
+    delete: async (key: string) => values.delete(key),
+  }
+  const pool = makePool({ cache: { store } })
+  for (let i = 0; i < 2; i++) {
+    expect(await pool.json(server.url('/'))).toBe('origin')
+    await kept()
+  }
+  expect(server.requests).toHaveLength(2)
+  expect(pool.stats().storeFailures).toBeGreaterThan(0)
+})
+
+test.each([
+  ['a store', () => ({ store: new MemoryStore<CachedResponses>() })],
+  ['memory', () => ({})],
+])('a wall clock that is set back makes nothing in %s fresh for longer', async (_name, cache) => {
+  server.on('/', { body: '"origin"', cacheControl: 'max-age=60' })
+  const pool = makePool({ cache: cache() })
+  const hour = 3_600_000
+  const now = vi.spyOn(Date, 'now').mockImplementation(() => new Date().getTime())
+  try {
+    for (let i = 0; i < 2; i++) {
+      await pool.json(server.url('/'))
+      await kept()
+    }
+    expect(server.requests).toHaveLength(1)
+    now.mockImplementation(() => new Date().getTime() - hour)
+    for (let i = 0; i < 3; i++) {
+      await pool.json(server.url('/'))
+      await kept()
+    }
+    expect(server.requests).toHaveLength(2)
+  } finally {
+    now.mockRestore()
+  }
 })

@@ -150,8 +150,14 @@ export class StoreAdapter implements UndiciStore {
 
   async #stored(name: string): Promise<CachedResponses> {
     const entry = await this.#attempt(() => this.#store.get(name), undefined)
+    if (entry === undefined || entry === null) return []
+    if (!Array.isArray(entry.value)) {
+      // No entry of a store: it is not of the shape that is asked for, or another has written there.
+      this.failures++
+      return []
+    }
     const now = Date.now()
-    return Array.isArray(entry?.value) ? entry.value.filter(each => each.deleteAt > now) : []
+    return entry.value.filter(each => each.deleteAt > now)
   }
 
   async #attempt<T, F>(call: () => Promise<T>, fallback: F): Promise<T | F> {

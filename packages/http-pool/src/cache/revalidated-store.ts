@@ -5,6 +5,9 @@ import { asReceived } from './understood-response.ts'
 /** How long a response with a validator is kept after it was received, fresh or not, in ms. */
 const RETENTION = 24 * 60 * 60 * 1_000
 
+/** How far the clocks of processes that share a store may be apart, in ms. */
+const CLOCK_SKEW = 1_000
+
 /**
  * What undici's cache keeps and finds, as a caller may see it.
  *
@@ -20,7 +23,7 @@ export class RevalidatedStore implements UndiciStore {
 
   get(key: CacheKey): StoredResponse | Promise<StoredResponse> {
     const stored = this.#store.get(key)
-    return stored instanceof Promise ? stored.then(withLength) : withLength(stored)
+    return stored instanceof Promise ? stored.then(found) : found(stored)
   }
 
   createWriteStream(key: CacheKey, value: CacheValue): Writable | undefined {
@@ -39,6 +42,12 @@ export class RevalidatedStore implements UndiciStore {
   delete(key: CacheKey): void | Promise<void> {
     return this.#store.delete(key)
   }
+}
+
+/** Not what was received in the future: the clock was set back, and it would be fresh for so much longer. */
+function found(stored: StoredResponse): StoredResponse {
+  const isOfFuture = stored !== undefined && stored.cachedAt > Date.now() + CLOCK_SKEW
+  return isOfFuture ? undefined : withLength(stored)
 }
 
 function withLength(stored: StoredResponse): StoredResponse {

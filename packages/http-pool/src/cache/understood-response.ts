@@ -17,25 +17,42 @@ const UNDERSTOOD_STATUSES: readonly number[] = [
  * The headers of a response as undici's cache is to understand them, with those it came with behind them:
  * - a targeted field in place of `Cache-Control` and `Expires` (RFC 9213), which undici does not know;
  * - no `no-store` beside `must-understand`, for a status that is understood (RFC 9111 section 5.2.2.3), which undici does not know;
- * - an `Expires` in one spelling: undici refuses other cases of letters, and a wrong day of the week.
+ * - an `Expires` in one spelling: undici refuses other cases of letters, and a wrong day of the week;
+ * - a `Vary` by the headers of the request that say for whom it is, which many servers leave out.
  *
  * A caller and a store get them by {@link asReceived}.
+ *
+ * @param identity headers of the request, in lower case, that it varies by whatever it says
  */
 export function understood(
   statusCode: number,
   headers: ResponseHeaders,
   targets: readonly string[],
+  identity: readonly string[],
 ): ResponseHeaders {
+  const fields = {
+    ...lifetime(statusCode, headers, targets),
+    ...(identity.length === 0
+      ? undefined
+      : { vary: [headers.vary ?? [], identity].flat(2).join(', ') }),
+  }
+  return Object.keys(fields).length === 0 ? headers : withFields(headers, fields)
+}
+
+/** The fields that say how long it is fresh, where they are to be put in other words. */
+function lifetime(
+  statusCode: number,
+  headers: ResponseHeaders,
+  targets: readonly string[],
+): Received | undefined {
   const { expires } = headers
   const control = targetedControl(headers, targets)
-  if (control !== undefined) {
-    return withFields(headers, { 'cache-control': control, expires: undefined })
-  }
+  if (control !== undefined) return { 'cache-control': control, expires: undefined }
   const plain = withoutMustUnderstand(statusCode, headers['cache-control'])
   const date = typeof expires === 'string' ? parseHttpDate(expires) : undefined
   const spelled = date === undefined ? expires : new Date(date).toUTCString()
-  if (plain === headers['cache-control'] && spelled === expires) return headers
-  return withFields(headers, { 'cache-control': plain, expires: spelled })
+  if (plain === headers['cache-control'] && spelled === expires) return undefined
+  return { 'cache-control': plain, expires: spelled }
 }
 
 /** The headers as they came, of a response that {@link understood} has changed. */

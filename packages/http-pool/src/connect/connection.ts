@@ -137,8 +137,9 @@ export class Connection implements Carrier, Idle, Timed {
     this.owner.load.deadlines.cancel(this)
     this.owner.forget(this)
     const socket = this.#socket
-    // Every request of it has ended: errors of its socket concern no call.
-    this.#client.destroy(null, ignoreError)
+    // Every request of it has ended: errors of its socket concern no call. A tick later, as undici may be writing: within its loop it
+    // would count the request that it writes among those that it has dropped, and fail an assertion.
+    process.nextTick(() => this.#client.destroy(null, ignoreError))
     if (socket === null) {
       this.owner.load.sockets.free()
     } else {

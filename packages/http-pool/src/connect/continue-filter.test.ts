@@ -39,6 +39,7 @@ const heads = [
   'HTTP/1.0 100\r\n\r\n',
   'HTTP/1.1 100 Continue\r\nx-wait: no\r\n\r\n',
   'HTTP/1.1 100 Continue\r\n\r\n'.repeat(3),
+  'HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n',
 ]
 
 test.each(heads)('%j that nobody asked for is read over, and the connection kept', async head => {
@@ -47,8 +48,7 @@ test.each(heads)('%j that nobody asked for is read over, and the connection kept
   expect(connections).toBe(1)
 })
 
-test('however it is cut into packets', async () => {
-  const head = heads[0]!
+test.each([heads[0]!, heads.at(-1)!])('%j however it is cut into packets', async head => {
   let cut = 0
   answer = socket => {
     socket.setNoDelay()
@@ -56,6 +56,18 @@ test('however it is cut into packets', async () => {
     setImmediate(() => socket.write(head.slice(cut) + final))
   }
   for (cut = 1; cut < head.length; cut++) expect(await ask()).toBe('ok')
+  expect(connections).toBe(1)
+})
+
+test('byte for byte', async () => {
+  answer = async socket => {
+    socket.setNoDelay()
+    for (const byte of heads.at(-1) + final) {
+      socket.write(byte)
+      await new Promise(setImmediate)
+    }
+  }
+  expect([await ask(), await ask()]).toEqual(['ok', 'ok'])
   expect(connections).toBe(1)
 })
 

@@ -1,12 +1,14 @@
 import type { Socket } from 'node:net'
 
-/** Of a status line, but for its last digit of the version. */
-const STATUS_LINE = 'HTTP/1.1 100'
+/** The status line of what comes before a response, up to the first digit of its status. */
+const INTERIM = 'HTTP/1.1 1'
 const VERSION_DIGIT = 7
 const STATUS = 9
+const STATUS_END = 12
 const END = '\r\n\r\n'
 /** Of a head that does not end; Node's own bound. */
 const MAX_HEAD = 16 * 1024
+const NOTHING = Buffer.alloc(0)
 
 /**
  * Leaves out what a server says by `100 Continue` without having been asked: RFC 9110 section 15.2 has a client read over it, undici
@@ -31,28 +33,43 @@ export class ContinueFilter {
     for (;;) {
       const chunk = read()
       if (chunk === null || !this.awaitsHead) return chunk
-      let bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
-      let length = continueLength(bytes)
-      while (length !== undefined && length > 0) {
-        bytes = bytes.subarray(length)
-        length = continueLength(bytes)
-      }
-      this.#held = length === undefined ? bytes : undefined
-      if (length === undefined) continue
-      this.awaitsHead = false
-      return bytes
+      const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
+      this.#held = undefined
+      const left = this.#leaveOut(bytes)
+      if (left.length > 0) return left
     }
+  }
+
+  /** What is left of the first bytes of a response; those that do not tell yet are held back. */
+  #leaveOut(bytes: Buffer): Buffer {
+    const kept: Buffer[] = []
+    let rest = bytes
+    let length = interimLength(rest)
+    while (length !== undefined && length > 0) {
+      if (!isContinue(rest)) kept.push(rest.subarray(0, length))
+      rest = rest.subarray(length)
+      length = interimLength(rest)
+    }
+    if (length === undefined) this.#held = rest
+    else this.awaitsHead = false
+    if (kept.length === 0) return length === undefined ? NOTHING : rest
+    return Buffer.concat(length === undefined ? kept : [...kept, rest])
   }
 }
 
-/** How many of the first bytes are a `100 Continue`; undefined if that takes more bytes to tell. */
-function continueLength(bytes: Buffer): number | undefined {
-  // What all other statuses differ in, but for those of the same class.
-  if (bytes.length > STATUS && bytes[STATUS] !== STATUS_LINE.charCodeAt(STATUS)) return 0
-  const known = Math.min(bytes.length, STATUS_LINE.length)
-  for (let i = 0; i < known; i++) {
-    if (i !== VERSION_DIGIT && bytes[i] !== STATUS_LINE.charCodeAt(i)) return 0
+function isContinue(head: Buffer): boolean {
+  return head.toString('latin1', STATUS, STATUS_END) === '100'
+}
+
+/** The length of an interim head that the bytes begin with; 0 if it is a final one; undefined if it takes more bytes to tell. */
+function interimLength(bytes: Buffer): number | undefined {
+  const known = Math.min(bytes.length, INTERIM.length)
+  // From the digit on which nearly all statuses differ.
+  for (let i = known - 1; i >= 0; i--) {
+    if (i !== VERSION_DIGIT && bytes[i] !== INTERIM.charCodeAt(i)) return 0
   }
+  // After a 101 it is another protocol.
+  if (bytes.toString('latin1', STATUS, STATUS_END) === '101') return 0
   const end = bytes.indexOf(END, 0, 'latin1')
   if (end !== -1) return end + END.length
   return bytes.length > MAX_HEAD ? 0 : undefined

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { selfSignedCertificate } from '@millrace/testkit'
+import { Readable } from 'node:stream'
+import { selfSignedCertificate, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { HttpPool, type HttpPoolOptions, HttpTimeoutError } from '../index.ts'
 
@@ -135,4 +136,36 @@ test('is off by default', async () => {
   await pool?.destroy()
   makePool({ allowH2: undefined })
   await expect(pool.request(`${url}/`)).rejects.toThrow()
+})
+
+test('a Readable tells how far its upload has come, and headersTimeout counts from the last part sent', async () => {
+  server.removeAllListeners('stream')
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    stream.resume().on('end', () => stream.respond({ ':status': 200 }, { endStream: true }))
+  })
+  const clock = new VirtualClock()
+  pool = new HttpPool({
+    allowH2: true,
+    tls: { ca: certificate },
+    retry: false,
+    headersTimeout: 50,
+    clock,
+  })
+  const body = new Readable({ read() {} })
+  const uploaded: number[] = []
+  const call = pool.request(`${url}/up`, {
+    method: 'PUT',
+    body,
+    onProgress: ({ direction, bytes }) => {
+      if (direction === 'upload') uploaded.push(bytes)
+    },
+  })
+  for (let i = 1; i <= 3; i++) {
+    body.push('part')
+    await expect.poll(() => uploaded, { interval: 1 }).toHaveLength(i)
+    await clock.advance(40)
+  }
+  body.push(null)
+  expect((await call).statusCode).toBe(200)
+  expect(uploaded).toEqual([4, 8, 12])
 })

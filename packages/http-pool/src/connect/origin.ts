@@ -1,6 +1,6 @@
 import { PoolQueueFullError } from '../errors.ts'
 import type { HostGuard } from '../host/host-guard.ts'
-import type { Limiter } from '../limits/limiter.ts'
+import { checkLimiter, type Limiter } from '../limits/limiter.ts'
 import type { OriginSettings } from '../options/origin-settings.ts'
 import type { Carried } from './carried.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
@@ -45,7 +45,14 @@ export class Origin implements ConnectionOwner {
     this.settings = settings
     this.guard = guard
     const { limiter } = settings
-    this.limiter = typeof limiter === 'function' ? limiter(key) : limiter
+    this.limiter =
+      typeof limiter === 'function'
+        ? checkLimiter(
+            'limiter',
+            limiter(key),
+            'a function that makes an object with a method acquire',
+          )
+        : limiter
     this.#protocol = settings.allowH2 && this.url.protocol === 'https:' ? 'unknown' : 'h1'
   }
 

@@ -12,6 +12,7 @@ import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { addMissing, headerList } from '../request/header-list.ts'
 import type { PoolCore } from '../shared/pool-core.ts'
 import { type DispatchChain, dispatchChain } from './dispatch-chain.ts'
+import { PatientFailure } from './patient-failure.ts'
 
 /** The face of a pool towards undici: everything that takes a dispatcher takes this one. */
 export class PoolDispatcher extends Dispatcher {
@@ -48,7 +49,12 @@ export class PoolDispatcher extends Dispatcher {
       // Here, outside the cache: credentials among them decide what it may keep.
       const { dispatch, plain } = this.#chain
       const send = own.decompress === true ? plain : dispatch
-      send(core.settings.hasHeaders ? withOriginHeaders(core, own) : own, handler)
+      const { hasHeaders, dispatch: policy } = core.settings
+      // The pool's own calls bring a policy of their own.
+      const isForeign = (options as ExchangeOptions).policy === undefined
+      const patient =
+        isForeign && policy.maxResponseSize !== Infinity ? new PatientFailure(handler) : handler
+      send(hasHeaders ? withOriginHeaders(core, own) : own, patient)
       // Never "busy, wait for drain": the pool's own queue is the one that is bounded.
       return true
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { ClientHttp2Stream } from 'node:http2'
-import type { Duplex } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import type { Carried, Carrier } from '../connect/carried.ts'
 import type { Origin } from '../connect/origin.ts'
 import { resetError, StreamAbandoned } from '../connect/stream-errors.ts'
@@ -63,6 +63,9 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
 
   deadline = 0
   heapIndex = -1
+  /** undici is writing the body, and its caller has been told of that. */
+  #isWriting = false
+  #watchesBody = false
   #drained = 0
   #bodyTimeout = 0
   /** What its connection had brought when it went out. */
@@ -106,6 +109,14 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   /** Told by its turn at the limiter. */
   onPermit(): void {
     this.origin.place(this)
+  }
+
+  /** Told by its turn at the limiter, which may have waited for as long as it was given: then its time-out is that of the pool. */
+  onRefusal(error: Error): void {
+    const { exchange } = this
+    const now = this.origin.load.clock.now()
+    if (now >= exchange.totalDeadline) this.fail(exchange.totalTimeoutError())
+    else this.fail(now >= this.phaseDeadline ? this.timeoutError() : error)
   }
 
   /** Told by the origin: there was no connection for it yet. */
@@ -187,6 +198,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     if (connection.isH2) {
       this.stream = null
       this.origin.load.streams.expect(this)
+      this.#watchBody()
     }
     this.controller = controller
     this.phase = 'sent'
@@ -212,8 +224,8 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   }
 
   onBodySent(chunk: Buffer): void {
-    if (this.phase === 'sent') this.#awaitHead(this.origin.load.clock.now())
-    this.exchange.downstream.onBodySent?.(chunk)
+    // Over HTTP/2 undici takes what comes back for what was sent of a stream.
+    if (!this.#watchesBody) this.#onSent(chunk)
   }
 
   onRequestSent(): void {
@@ -288,11 +300,39 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     if (phase !== 'draining') this.exchange.onAttemptError(this, error)
   }
 
+  /** Listens to what undici pipes into the stream of HTTP/2. */
+  #watchBody(): void {
+    const { body } = this.options
+    if (!(body instanceof Readable)) return
+    this.#watchesBody = true
+    // By then undici reads it: a listener on what nothing reads yet would make it flow to nowhere.
+    process.nextTick(() => body.on('data', chunk => this.#onSent(chunk)))
+  }
+
+  #onSent(chunk: Buffer): void {
+    if (this.phase === 'over') return
+    if (this.phase === 'sent') this.#awaitHead(this.origin.load.clock.now())
+    this.#isWriting = true
+    try {
+      this.exchange.downstream.onBodySent?.(chunk)
+    } catch (error) {
+      // undici would abort in the middle of its write.
+      process.nextTick(() => this.fail(error as Error))
+    }
+    this.#isWriting = false
+  }
+
   #abort(controller: Controller, error: Error): void {
     if (this.connection?.isH2 !== true) {
       controller.abort(error)
-      return
+    } else if (this.#isWriting) {
+      process.nextTick(() => this.#abortStream(controller, error))
+    } else {
+      this.#abortStream(controller, error)
     }
+  }
+
+  #abortStream(controller: Controller, error: Error): void {
     // undici closes the stream and then destroys it. While the end of an upload is on its way Node 24 does not come back to its event
     // loop from that, and does if the stream is destroyed first: the README has the program.
     this.stream?.destroy()

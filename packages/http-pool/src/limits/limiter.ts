@@ -1,3 +1,5 @@
+import { InvalidOptionError } from '@millrace/kit'
+
 /**
  * What an attempt says about the load of its host, as an adaptive limit wants to know:
  * - `'success'`: it was answered
@@ -20,4 +22,11 @@ export interface Limiter {
   acquire(options: { signal: AbortSignal; timeout?: number }): PromiseLike<unknown>
   /** Spares the promise where a permit is free: a truthy result is a permit, a promise is awaited for one. */
   tryAcquire?(): unknown
+}
+
+/** @throws InvalidOptionError */
+export function checkLimiter(option: string, limiter: Limiter, expected: string): Limiter {
+  if (typeof limiter?.acquire !== 'function')
+    throw new InvalidOptionError(option, expected, limiter)
+  return limiter
 }

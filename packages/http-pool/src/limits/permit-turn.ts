@@ -4,7 +4,7 @@ import type { Limiter, PermitOutcome } from './limiter.ts'
 /** What waits for a permit. */
 export interface PermitOwner {
   onPermit(): void
-  fail(error: Error): void
+  onRefusal(error: Error): void
 }
 
 /** One attempt's turn at a limiter: what it is granted goes back exactly once, however late it comes. */
@@ -38,7 +38,8 @@ export class PermitTurn {
     const bounds = timeout === Infinity ? { signal } : { signal, timeout }
     const acquire = () => this.#limiter.acquire(bounds)
     const permit = this.#tried?.then(granted => granted || acquire()) ?? acquire()
-    permit.then(
+    // A limiter of one's own may not wait.
+    Promise.resolve(permit).then(
       granted => {
         if (this.#settled) {
           giveBack(granted, 'ignored')
@@ -48,7 +49,7 @@ export class PermitTurn {
         this.#abort = undefined
         owner.onPermit()
       },
-      error => owner.fail(error),
+      error => owner.onRefusal(error),
     )
   }
 
@@ -60,9 +61,19 @@ export class PermitTurn {
   }
 }
 
-/** Gives back a permit that can be given back. */
+/** Gives back a permit that can be given back. What fails in that is a warning of the process, as the call has had its permit. */
 function giveBack(permit: unknown, outcome: PermitOutcome): void {
   if (typeof permit !== 'object' || permit === null || !('release' in permit)) return
   const { release } = permit
-  if (typeof release === 'function') release.call(permit, outcome)
+  if (typeof release !== 'function') return
+  try {
+    const released: unknown = release.call(permit, outcome)
+    if (isThenable(released)) released.then(undefined, warn)
+  } catch (error) {
+    warn(error)
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error))
 }

@@ -6,6 +6,7 @@ import {
   checkPositive,
   checkText,
   InvalidOptionError,
+  isThenable,
   type OptionNames,
 } from '@millrace/kit'
 import { buildConnector, type Client } from 'undici'
@@ -13,7 +14,7 @@ import { resolveBreaker } from '../host/breaker.ts'
 import { resolveHedge } from '../host/hedge.ts'
 import type { GuardSettings } from '../host/host-guard.ts'
 import { resolveThrottle } from '../host/throttle.ts'
-import type { Limiter } from '../limits/limiter.ts'
+import { checkLimiter, type Limiter } from '../limits/limiter.ts'
 import { resolveProxy } from '../proxy/proxy-choice.ts'
 import { tunnelConnector } from '../proxy/tunnel.ts'
 import type { RetryPolicy } from '../retry/retry-policy.ts'
@@ -135,11 +136,18 @@ function clientOptions(
     keepAliveMaxTimeout: checkPositive(named('keepAliveMaxTimeout'), keepAliveMaxTimeout),
     keepAliveTimeoutThreshold: checkNonNegative(named('keepAliveMargin'), keepAliveMargin),
     allowH2,
-    h2Options: { maxConcurrentStreams: Math.min(maxConcurrentStreams, 2 ** 31 - 1) },
+    h2Options: { maxConcurrentStreams: finite(maxConcurrentStreams) },
     ...(maxHeaderSize === undefined
       ? undefined
-      : { maxHeaderSize: checkIntegerOrInfinity(named('maxHeaderSize'), maxHeaderSize, 1) }),
+      : {
+          maxHeaderSize: finite(checkIntegerOrInfinity(named('maxHeaderSize'), maxHeaderSize, 1)),
+        }),
   }
+}
+
+/** undici knows no Infinity. */
+function finite(limit: number): number {
+  return Math.min(limit, 2 ** 31 - 1)
 }
 
 function connector(
@@ -152,7 +160,10 @@ function connector(
   }
   if (socketPath !== undefined) checkText(named('socketPath'), socketPath)
   if (lookup !== undefined) checkFunction(named('lookup'), lookup)
-  const guarded = allowAddress === undefined ? lookup : guardedLookup(lookup, allowAddress)
+  const guarded =
+    allowAddress === undefined && lookup === undefined
+      ? undefined
+      : guardedLookup(lookup, allowAddress ?? allowAll)
   const choose = resolveProxy(named('proxy'), proxy)
   if (choose !== undefined && allowAddress !== undefined) {
     throw new InvalidOptionError(
@@ -174,7 +185,7 @@ function connector(
   const toProxy = buildConnector({
     ...(ca === undefined ? undefined : { ca }),
     ...(rejectUnauthorized === undefined ? undefined : { rejectUnauthorized }),
-    ...(lookup === undefined ? undefined : { lookup }),
+    ...(lookup === undefined ? undefined : { lookup: guardedLookup(lookup, allowAll) }),
     allowH2: false,
     timeout: 0,
   })
@@ -186,17 +197,25 @@ function resolveLimiter(
   limiter: OriginOptions['limiter'],
 ): OriginOptions['limiter'] {
   if (limiter === undefined || typeof limiter === 'function') return limiter
-  if (typeof limiter?.acquire !== 'function') {
-    throw new InvalidOptionError(option, 'an object with a method acquire, or a function', limiter)
-  }
-  return limiter
+  return checkLimiter(option, limiter, 'an object with a method acquire, or a function')
 }
+
+const allowAll: AllowAddress = () => true
 
 function resolveAddresses(
   option: string,
   addresses: OriginOptions['addresses'],
 ): AllowAddress | undefined {
   if (addresses === 'public') return isPublicAddress
-  if (addresses === undefined || typeof addresses === 'function') return addresses
-  throw new InvalidOptionError(option, "'public' or a function", addresses)
+  if (addresses === undefined) return undefined
+  if (typeof addresses !== 'function') {
+    throw new InvalidOptionError(option, "'public' or a function", addresses)
+  }
+  return (address, family) => {
+    const isAllowed: unknown = addresses(address, family)
+    if (!isThenable(isAllowed)) return Boolean(isAllowed)
+    // A promise is true whatever it says; what it is rejected with comes too late to be told.
+    isAllowed.then(undefined, () => {})
+    throw new InvalidOptionError(option, 'a function that does not wait', isAllowed)
+  }
 }

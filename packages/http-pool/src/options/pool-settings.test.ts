@@ -55,6 +55,26 @@ describe('options', () => {
       'Expected `retry.attempts` to be absent, as there is no such option, got a positive integer of 1 digit',
     ],
     [
+      { clock: 3 },
+      'Expected `clock` to be a clock, with a method `now`, got a positive integer of 1 digit',
+    ],
+    [
+      { clock: { now: () => 0 } },
+      'Expected `clock` to be a clock, with a method `setTimer`, got an object',
+    ],
+    [
+      { origins: ['http://a.test'] },
+      'Expected `origins` to be an object, got an array of length 1',
+    ],
+    [
+      { origins: { 'ftp://a.test': {} } },
+      'Expected `origins` to be keyed by origins such as "https://example.com", got a string of length 12',
+    ],
+    [
+      { cache: { credentials: 'x-api-key' } },
+      'Expected `cache.credentials` to be a list of names of headers, got a string of length 9',
+    ],
+    [
       { conectionsPerHost: 3 },
       'Expected `conectionsPerHost` to be absent, as there is no such option (did you mean `connectionsPerHost`?), got a positive integer of 1 digit',
     ],

@@ -102,7 +102,8 @@ function resolveOrigins(
 ): Map<string, OriginSettings> {
   const origins = new Map<string, OriginSettings>()
   for (const [name, own] of Object.entries(checkRecord('origins', options.origins ?? {}))) {
-    if (!URL.canParse(name) || new URL(name).origin !== name) {
+    const url = URL.parse(name)
+    if (url === null || url.origin !== name || !/^https?:$/.test(url.protocol)) {
       throw new InvalidOptionError(
         'origins',
         'keyed by origins such as "https://example.com"',

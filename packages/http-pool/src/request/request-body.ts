@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { isThenable } from '@millrace/kit'
 import { type Dispatcher, FormData } from 'undici'
 import { InvalidRequestError } from '../errors.ts'
 
@@ -32,6 +33,7 @@ export function contentTypeOf(body: BodyContent | undefined): string | undefined
 
 /** undici takes no `URLSearchParams`, and no `FormData` but its own. */
 export function wireBody(body: BodyContent): WireBody {
+  if (isThenable(body)) throw promisedBody(body)
   if (body instanceof URLSearchParams) return body.toString()
   if (!(body instanceof globalThis.FormData) || body instanceof FormData) return body as WireBody
   const form = new FormData()
@@ -54,7 +56,22 @@ function ignoreError(): void {}
 
 /** A value as JSON. */
 export function jsonBody(value: unknown): string {
-  const text: string | undefined = JSON.stringify(value)
+  if (isThenable(value)) throw promisedBody(value)
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (error) {
+    // What a `toJSON` throws is its caller's.
+    if (!(error instanceof TypeError)) throw error
+    throw new InvalidRequestError('body', 'The value has no form in JSON', { cause: error })
+  }
   if (text !== undefined) return text
   throw new InvalidRequestError('body', `JSON has no form for a value of type ${typeof value}`)
+}
+
+/** A promise would be sent as an object without properties, or refused. */
+export function promisedBody(promise: PromiseLike<unknown>): InvalidRequestError {
+  // What it is rejected with comes too late to be told: the request has failed by then.
+  promise.then(undefined, () => {})
+  return new InvalidRequestError('body', 'A body cannot be a promise: wait for it before the call')
 }

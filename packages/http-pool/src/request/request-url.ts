@@ -5,6 +5,8 @@ type QueryValue = string | number | boolean | null | undefined
 /** Parameters of a query; an array gives one for each of its items. */
 export type Query = URLSearchParams | Readonly<Record<string, QueryValue | readonly QueryValue[]>>
 
+const UNFIT: readonly string[] = ['object', 'symbol', 'function']
+
 /** A copy of a URL that requests can go to, with the query added. */
 export function requestUrl(url: string | URL, query: Query | undefined): URL {
   const target = parse(url)
@@ -37,7 +39,8 @@ function append(
   value: QueryValue | readonly QueryValue[],
 ): void {
   if (Array.isArray(value)) for (const each of value) append(parameters, name, each)
-  else if (typeof value === 'object' && value !== null) {
-    throw new InvalidRequestError('url', 'A query has no form for objects: give strings or numbers')
+  else if (UNFIT.includes(typeof value) && value !== null) {
+    const message = `A query has no form for a value of type ${typeof value}: give strings or numbers`
+    throw new InvalidRequestError('url', message)
   } else if (value !== null && value !== undefined) parameters.append(name, String(value))
 }

@@ -105,6 +105,50 @@ describe('bodies', () => {
   })
 })
 
+describe('what has no form is refused before anything is sent', () => {
+  const circular: Record<string, unknown> = {}
+  circular.self = circular
+
+  test.each<[string, unknown, string]>([
+    ['a BigInt as JSON', { json: 1n }, 'body'],
+    ['a circular object as JSON', { json: circular }, 'body'],
+    ['a promise as JSON', { json: Promise.resolve(1) }, 'body'],
+    ['a promise as a body', { body: Promise.resolve('late') }, 'body'],
+    [
+      'a body from a function that waits',
+      { body: () => Promise.reject(new Error('late')) },
+      'body',
+    ],
+    ['a symbol in a query', { query: { a: Symbol('b') } }, 'url'],
+    ['a function in a query', { query: { a: () => 1 } }, 'url'],
+  ])('%s', async (_name, options, part) => {
+    const method = 'PUT'
+    for (const ask of [pool.request, pool.json] as (typeof pool.json)[]) {
+      const result = ask.call(pool, server.url('/'), { method, ...(options as RequestOptions) })
+      await expect(result).rejects.toMatchObject({ code: 'ERR_MILLRACE_INVALID_REQUEST', part })
+    }
+    // A rejection that none had taken would end the process here.
+    await new Promise(setImmediate)
+    expect(server.requests).toHaveLength(0)
+  })
+
+  test('options that are none', async () => {
+    const invalid = { code: 'ERR_MILLRACE_INVALID_OPTION', option: 'options' }
+    await expect(pool.request(server.url('/'), null as never)).rejects.toMatchObject(invalid)
+    await expect(pool.json(server.url('/'), null as never)).rejects.toMatchObject(invalid)
+    await expect(pool.pages(server.url('/'), null as never).next()).rejects.toMatchObject(invalid)
+  })
+
+  test('an error of a toJSON stays what it is', async () => {
+    const json = {
+      toJSON() {
+        throw new RangeError('no form today')
+      },
+    }
+    await expect(pool.request(server.url('/'), { json })).rejects.toThrow(RangeError)
+  })
+})
+
 describe('methods', () => {
   test.each(['get', 'Patch', 'delete', 'query'])('%s is sent in capitals', async method => {
     expect((await sent({ method: method as 'GET' })).method).toBe(method.toUpperCase())

@@ -55,3 +55,60 @@ test.each(['EAI_AGAIN', 'ENOTFOUND'])('a lookup that fails with %s is tried agai
   expect(await pool.json(`http://name.example:${server.port}/`)).toBe('found')
   expect(pool.stats()).toMatchObject({ attempts: 2, retries: 1, open: 1 })
 })
+
+describe("a lookup of the user's own", () => {
+  type Answer = (error: unknown, addresses?: unknown, family?: number) => void
+  const ask = (
+    lookup: (name: string, options: object, answer: Answer) => void,
+    allow?: 'public',
+  ) => {
+    server.on('*', { body: '"reached"' })
+    const pool = makePool({ retry: false, lookup: lookup as never, addresses: allow })
+    return pool.json(`http://name.example:${server.port}/`)
+  }
+
+  test.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['a name', [{ address: 'localhost', family: 4 }]],
+    ['a number in hexadecimal', [{ address: '0x7f000001', family: 4 }]],
+    ['an address that is an object', [{ address: { toString: () => '127.0.0.1' }, family: 4 }]],
+    ['a list of undefined', [undefined]],
+  ])('that gives %s is an error of its option', async (_name, given) => {
+    for (const allow of [undefined, 'public'] as const) {
+      await expect(
+        ask((_host, _options, answer) => answer(null, given), allow),
+      ).rejects.toMatchObject({
+        code: 'ERR_MILLRACE_INVALID_OPTION',
+        option: 'lookup',
+      })
+    }
+  })
+
+  test('may give one address, or the wrong family, or answer twice', async () => {
+    expect(await ask((_host, _options, answer) => answer(null, '127.0.0.1', 4))).toBe('reached')
+    const mistaken = [{ address: '127.0.0.1', family: 6 }]
+    expect(await ask((_host, _options, answer) => answer(null, mistaken))).toBe('reached')
+    const twice = ask((_host, _options, answer) => {
+      answer(null, mistaken)
+      answer(null, mistaken)
+    })
+    expect(await twice).toBe('reached')
+  })
+})
+
+test('addresses that wait for their verdict are refused: a promise is true, whatever it says', async () => {
+  server.on('*', { body: '"reached"' })
+  for (const addresses of [
+    async () => false,
+    async () => true,
+    () => Promise.reject(new Error('late')),
+  ]) {
+    const pool = makePool({ addresses: addresses as never, retry: false })
+    await expect(pool.json(server.url('/'))).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_INVALID_OPTION',
+      option: 'addresses',
+    })
+  }
+  expect(server.requests).toHaveLength(0)
+})

@@ -1,10 +1,12 @@
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns'
-import type { LookupFunction } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
+import { InvalidOptionError } from '@millrace/kit'
 
 /** Says whether a connection to an address may be made. */
 export type AllowAddress = (address: string, family: number) => boolean
 
 type AllCallback = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void
+type Answer = (error: NodeJS.ErrnoException | null, given: unknown, family: unknown) => void
 
 /** A name whose addresses are all refused. The connection turns it into a typed error. */
 export class RefusedAddress extends Error {}
@@ -12,6 +14,8 @@ export class RefusedAddress extends Error {}
 /**
  * A lookup that drops the addresses which are not allowed. As the socket connects to what this returns and
  * asks nothing else, a name cannot resolve to one address for the check and to another for the connection.
+ *
+ * What a lookup of the user's own gives is checked, as Node ends the process over an address that is no string.
  */
 export function guardedLookup(
   lookup: LookupFunction | undefined,
@@ -19,14 +23,17 @@ export function guardedLookup(
 ): LookupFunction {
   const resolve = lookup ?? (systemLookup as unknown as LookupFunction)
   return (hostname, options, callback) => {
-    const onAddresses: AllCallback = (error, addresses) => {
-      if (error !== null) {
+    let isAnswered = false
+    const onAddresses: Answer = (error, given, family) => {
+      if (isAnswered) return
+      isAnswered = true
+      if (error) {
         callback(error, '', 0)
         return
       }
       let allowed: LookupAddress[]
       try {
-        allowed = addresses.filter(({ address, family }) => allow(address, family))
+        allowed = addressList(given, family).filter(each => allow(each.address, each.family))
       } catch (error) {
         callback(error as NodeJS.ErrnoException, '', 0)
         return
@@ -39,4 +46,17 @@ export function guardedLookup(
     const all: LookupOptions = { ...options, all: true }
     resolve(hostname, all, onAddresses as unknown as Parameters<LookupFunction>[2])
   }
+}
+
+/** @throws InvalidOptionError */
+function addressList(given: unknown, family: unknown): LookupAddress[] {
+  const list: unknown[] = Array.isArray(given) ? given : [{ address: given, family }]
+  return list.map(each => {
+    const address: unknown = (each as LookupAddress | null | undefined)?.address
+    const version = typeof address === 'string' ? isIP(address) : 0
+    if (version === 0) {
+      throw new InvalidOptionError('lookup', 'a function that gives IP addresses', address)
+    }
+    return { address: address as string, family: version }
+  })
 }

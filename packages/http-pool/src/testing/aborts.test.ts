@@ -1,5 +1,8 @@
+import { once } from 'node:events'
+import { createSecureServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
-import { FaultProxy, UpstreamServer, VirtualClock } from '@millrace/testkit'
+import { FaultProxy, selfSignedCertificate, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { BodyContent, HttpPool } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
@@ -195,4 +198,49 @@ test('the next one in the queue gets the place of one that aborts', async () => 
   controller.abort(new Error('left'))
   await expect(hanging).rejects.toThrow('left')
   expect(await next).toBe('served')
+})
+
+describe('in the middle of a write', () => {
+  const bodies: Record<string, () => BodyContent> = {
+    text: () => 'text',
+    Blob: () => new Blob(['blob']),
+    iterable: () => ['a', 'b'],
+    Readable: () => Readable.from(['a', 'b']),
+  }
+  const endings = ['an error of onProgress', 'its abort', 'the end of the pool'] as const
+  const cases = Object.keys(bodies).flatMap(body => endings.map(ending => [ending, body] as const))
+
+  test.each(cases)('%s ends the upload of a %s and nothing else', async (ending, body) => {
+    const { key, cert } = selfSignedCertificate()
+    const http2 = createSecureServer({ key, cert }, (request, response) => {
+      request.resume().on('end', () => response.end())
+    })
+    await once(http2.listen(0, '127.0.0.1'), 'listening')
+    const { port } = http2.address() as AddressInfo
+    for (const url of [server.url('/'), `https://127.0.0.1:${port}/`]) {
+      for (const isWarm of [false, true]) {
+        pool = makePool({ allowH2: true, tls: { ca: cert } })
+        if (isWarm) await (await pool.request(url)).body.dump()
+        const reason = new Error('changed my mind')
+        const controller = new AbortController()
+        const onProgress = () => {
+          if (ending === 'an error of onProgress') throw reason
+          if (ending === 'its abort') controller.abort(reason)
+          else pool.destroy(reason)
+        }
+        const { signal } = controller
+        const options = {
+          method: 'PUT',
+          body: bodies[body],
+          signal,
+          onProgress,
+          retry: false,
+        } as const
+        await expect(pool.request(url, options)).rejects.toBe(reason)
+        await pool.destroy()
+        expect(pool.stats()).toMatchObject(clean)
+      }
+    }
+    http2.close()
+  })
 })

@@ -19,6 +19,10 @@ const server = createServer(async (request, response) => {
     response.end(gzipSync(Buffer.alloc(1_000_000)))
     return
   }
+  if (url.pathname === '/large') {
+    response.end(Buffer.alloc(100_000))
+    return
+  }
   let body = ''
   for await (const chunk of request) body += chunk
   response.setHeader('x-method', request.method!)
@@ -90,6 +94,20 @@ test('totalTimeout holds over all redirects together', async () => {
   expect(performance.now() - start).toBeGreaterThanOrEqual(149)
   // 21 hops of 40 ms, had each its own.
   expect(pool.stats().requests).toBeLessThan(6)
+})
+
+test.each([
+  ['pool.fetch', (pool: HttpPool) => pool.fetch(`${url}/large`)],
+  [
+    "the platform's",
+    (pool: HttpPool) => fetch(`${url}/large`, { dispatcher: pool.dispatcher } as object),
+  ],
+])('a body that fails in the turn of its head fails, with %s', async (_name, ask) => {
+  for (const options of [{}, { decompress: true }, { cache: true }]) {
+    await using pool = new HttpPool({ maxResponseSize: 1_000, ...options })
+    const error = await (await ask(pool)).text().catch(reason => reason)
+    expect(error.cause).toMatchObject({ code: 'ERR_MILLRACE_RESPONSE_TOO_LARGE', limit: 1_000 })
+  }
 })
 
 test('maxResponseSize bounds the plain bytes, whoever unpacks them', async () => {

@@ -30,6 +30,12 @@ beforeEach(async () => {
       response.writeHead(503, { 'cache-control': 'no-store' }).end()
       return
     }
+    if (request.url === '/plain') {
+      const { cookie, 'proxy-authorization': proxy, 'x-tenant': tenant } = request.headers
+      response.setHeader('cache-control', 'max-age=60')
+      setTimeout(() => response.end(String(cookie ?? proxy ?? tenant)), 5)
+      return
+    }
     const { authorization = '', cookie = '', host = '', 'x-tenant': tenant = '' } = request.headers
     const { 'x-api-key': key } = request.headers
     response.setHeader('cache-control', 'max-age=60')
@@ -84,6 +90,44 @@ describe.each(kinds)('a %s pool', (_name, options) => {
       expect(seen).toEqual(['alice', 'bob', 'carol', 'alice', 'bob', 'carol'])
     },
   )
+
+  test.each<[string, HttpPoolOptions['cache']]>([
+    ['Cookie', {}],
+    ['Proxy-Authorization', {}],
+    ['X-Tenant', { credentials: ['X-Tenant'] }],
+  ])(
+    'gives no user what was asked for with the %s of another, whatever it varies by',
+    async (name, cache) => {
+      const pool = makePool({ ...options, ...(options.cache && { cache }) })
+      const ask = async (who: string) => {
+        const { body } = await pool.request(`${url}/plain`, { headers: { [name]: who } })
+        return body.text()
+      }
+      const together = await Promise.all(['alice', 'bob'].map(ask))
+      await new Promise(setImmediate)
+      const later = [await ask('carol'), await ask('alice')]
+      expect([...together, ...later]).toEqual(['alice', 'bob', 'carol', 'alice'])
+      expect(hits).toBe(options.cache ? 3 : 4)
+    },
+  )
+
+  test('tells what a hook adds apart, whatever a response varies by', async () => {
+    const injectHeaders = (headers: Record<string, string>) => {
+      headers['x-tenant'] = user.getStore()!
+    }
+    const pool = makePool({ ...options, injectHeaders })
+    const ask = (who: string) =>
+      user.run(who, async () => (await pool.request(`${url}/plain`)).body.text())
+    const together = await Promise.all(['alice', 'bob'].map(ask))
+    await new Promise(setImmediate)
+    expect([...together, await ask('carol'), await ask('alice')]).toEqual([
+      'alice',
+      'bob',
+      'carol',
+      'alice',
+    ])
+    expect(hits).toBe(options.cache ? 3 : 4)
+  })
 
   test('tells requests with hosts of their own apart', async () => {
     const pool = makePool(options)
@@ -195,7 +239,9 @@ test.each([
       },
     })
     const call = async (i: number): Promise<void> => {
-      const kind = pick(['own', 'authorization', 'cookie', 'x-tenant'])
+      // Mostly one of a user's own, so that some find what they have asked for before.
+      const kinds = ['own', 'authorization', 'cookie', 'x-tenant']
+      const kind = random() < 0.8 ? kinds[i % kinds.length]! : pick(kinds)
       const name = `user-${i % 50}`
       const target = `/p${Math.floor(random() * 3)}`
       const path = pick(['', '', '/flaky', '/moved']) + target
@@ -231,7 +277,13 @@ test.each([
     for (let round = 0; round < 2 + runs(4); round++) {
       await Promise.all(Array.from({ length: 50 }, (_, i) => call(i)))
     }
-    expect(pool.stats().cached).toBeGreaterThan(0)
+    const { cached } = pool.stats()
+    for (let i = 0; i < 2; i++) {
+      const answer = await user.run('cookie user-1', () => pool.json(`${url}/own`))
+      expect(answer).toMatchObject({ cookie: 'user-1' })
+      await new Promise(setImmediate)
+    }
+    expect(pool.stats().cached).toBe(cached + 1)
     expect(pool.stats().retries).toBeGreaterThan(0)
   },
 )
