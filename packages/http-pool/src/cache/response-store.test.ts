@@ -222,14 +222,16 @@ test.each([
   server.on('/', { body: '"origin"', cacheControl: 'max-age=60' })
   const pool = makePool({ cache: cache() })
   const hour = 3_600_000
-  const now = vi.spyOn(Date, 'now').mockImplementation(() => new Date().getTime())
+  const now = vi
+    .spyOn(Date, 'now')
+    .mockImplementation(() => performance.timeOrigin + performance.now())
   try {
     for (let i = 0; i < 2; i++) {
       await pool.json(server.url('/'))
       await kept()
     }
     expect(server.requests).toHaveLength(1)
-    now.mockImplementation(() => new Date().getTime() - hour)
+    now.mockImplementation(() => performance.timeOrigin + performance.now() - hour)
     for (let i = 0; i < 3; i++) {
       await pool.json(server.url('/'))
       await kept()

@@ -56,7 +56,7 @@ const OPTION_NAMES: OptionNames<RequestOptions> = {
   headers: true,
   query: true,
   body: NULLABLE,
-  json: true,
+  json: NULLABLE,
   onProgress: true,
   opaque: NULLABLE,
   highWaterMark: true,
