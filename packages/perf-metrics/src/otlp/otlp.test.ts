@@ -275,13 +275,19 @@ describe('the exporter', () => {
   })
 
   it('tries again when the collector is busy, as it asks, and gives up for good answers', async () => {
-    const metrics = new Registry()
+    const clock = new VirtualClock(0)
+    const metrics = new Registry({ clock })
     metrics.counter('x_total')
     const busy = await collector(n =>
-      n < 3 ? { status: 503, headers: { 'retry-after': '0' } } : { status: 200 },
+      n < 3 ? { status: 503, headers: { 'retry-after': '3' } } : { status: 200 },
     )
     await using patient = new OtlpExporter(metrics, { url: busy.url })
-    await patient.export()
+    const exported = patient.export()
+    for (const retries of [1, 2]) {
+      while (patient.stats().retries < retries) await new Promise(setImmediate)
+      clock.advance(3000)
+    }
+    await exported
     expect(patient.stats()).toMatchObject({ exports: 1, retries: 2, failures: 0 })
     const refusing = await collector(() => ({ status: 401 }))
     const errors: unknown[] = []
@@ -295,7 +301,8 @@ describe('the exporter', () => {
   })
 
   it('gives up a collector that does not answer, once, when it is closed', async () => {
-    const metrics = new Registry()
+    const clock = new VirtualClock(0)
+    const metrics = new Registry({ clock })
     metrics.counter('x_total')
     let asked = 0
     const server = createServer(() => asked++)
@@ -304,7 +311,10 @@ describe('the exporter', () => {
     const errors: unknown[] = []
     const onError = (error: unknown) => errors.push(error)
     const exporter = new OtlpExporter(metrics, { url, timeout: 50, onError })
-    await exporter.close()
+    const closed = exporter.close()
+    while (asked === 0) await new Promise(setImmediate)
+    clock.advance(50)
+    await closed
     expect(asked).toBe(1)
     expect(errors[0]).toMatchObject({
       code: 'ERR_MILLRACE_METRICS_EXPORT',

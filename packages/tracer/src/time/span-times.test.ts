@@ -138,6 +138,7 @@ test('spans of a loop that is held up last as long as they did, each in its plac
     }
   })
   const took = performance.now() - began
+  const ended = Date.now()
   await tracer.close()
   const [first, second, outer] = exporter.spans
   for (const inner of [first!, second!]) {
@@ -147,7 +148,9 @@ test('spans of a loop that is held up last as long as they did, each in its plac
   expect(second!.start).toBeGreaterThanOrEqual(first!.start + first!.duration - 0.001)
   expect(outer!.duration).toBeGreaterThanOrEqual(first!.duration + second!.duration - 0.001)
   expect(outer!.duration).toBeLessThanOrEqual(took)
-  expect(Math.abs(outer!.start - wall)).toBeLessThan(60)
+  // The anchor to the wall clock may be a few milliseconds off.
+  expect(outer!.start).toBeGreaterThanOrEqual(wall - 6)
+  expect(outer!.start).toBeLessThanOrEqual(ended + 6)
 })
 
 test.each([
