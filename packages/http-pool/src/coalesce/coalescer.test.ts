@@ -1,4 +1,8 @@
-import { expect, test } from 'vitest'
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { VirtualClock } from '@millrace/testkit'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false, coalesce: true })
@@ -30,29 +34,49 @@ test('other URLs, headers and methods are not the same', async () => {
   expect(server.requests).toHaveLength(6)
 })
 
-test('a deadline is that of its own caller', async () => {
-  server.on('*', { latency: 150, body: '"late"' })
-  const pool = makePool()
-  const patient = pool.json(server.url('/'))
-  await expect(pool.json(server.url('/'), { totalTimeout: 20 })).rejects.toMatchObject({
-    phase: 'total',
-  })
-  expect(await patient).toBe('late')
-})
+describe('while an answer is held back', () => {
+  const held: ServerResponse[] = []
+  const slow = createServer((_request, response) => void held.push(response))
+  let url: string
 
-test('each caller has its own total time, however late it joined', async () => {
-  server.on('*', { latency: 1_200, body: '"late"' })
-  const pool = makePool()
-  const first = pool.json(server.url('/'), { totalTimeout: 800 })
-  const firstEnded = first.catch(error => error)
-  await expect.poll(() => server.requests.length).toBe(1)
-  const patient = pool.json(server.url('/'), { totalTimeout: 5_000 })
-  const unbounded = pool.json(server.url('/'))
-  expect(pool.stats().coalesced).toBe(2)
-  expect(await firstEnded).toMatchObject({ phase: 'total', timeout: 800 })
-  expect(await Promise.all([patient, unbounded])).toEqual(['late', 'late'])
-  expect(server.requests).toHaveLength(1)
-  expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+  beforeAll(async () => {
+    await once(slow.listen(0, '127.0.0.1'), 'listening')
+    url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}/`
+  })
+
+  afterEach(() => held.splice(0))
+
+  afterAll(() => void slow.close())
+
+  test('a deadline is that of its own caller', async () => {
+    const clock = new VirtualClock()
+    const pool = makePool({ clock })
+    const patient = pool.json(url)
+    const hurried = pool.json(url, { totalTimeout: 20 }).catch(error => error)
+    await expect.poll(() => held.length).toBe(1)
+    clock.advance(20)
+    expect(await hurried).toMatchObject({ phase: 'total' })
+    held[0]!.end('"late"')
+    expect(await patient).toBe('late')
+  })
+
+  test('each caller has its own total time, however late it joined', async () => {
+    const clock = new VirtualClock()
+    const pool = makePool({ clock })
+    const first = pool.json(url, { totalTimeout: 800 }).catch(error => error)
+    await expect.poll(() => held.length).toBe(1)
+    clock.advance(700)
+    const patient = pool.json(url, { totalTimeout: 800 })
+    const unbounded = pool.json(url)
+    expect(pool.stats().coalesced).toBe(2)
+    clock.advance(100)
+    expect(await first).toMatchObject({ phase: 'total', timeout: 800 })
+    clock.advance(699)
+    held[0]!.end('"late"')
+    expect(await Promise.all([patient, unbounded])).toEqual(['late', 'late'])
+    expect(held).toHaveLength(1)
+    expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+  })
 })
 
 test('attempts are planned for the caller who has most time', async () => {

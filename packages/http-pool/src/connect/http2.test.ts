@@ -163,7 +163,7 @@ test('a Readable tells how far its upload has come, and headersTimeout counts fr
   for (let i = 1; i <= 3; i++) {
     body.push('part')
     await expect.poll(() => uploaded, { interval: 1 }).toHaveLength(i)
-    await clock.advance(40)
+    clock.advance(40)
   }
   body.push(null)
   expect((await call).statusCode).toBe(200)

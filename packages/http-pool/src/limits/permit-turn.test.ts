@@ -65,7 +65,7 @@ test.each([
     const pool = makePool({ limiter, clock })
     const call = pool.json(server.url('/'), timeouts)
     const failed = expect(call).rejects.toMatchObject({ code, timeout: 50 })
-    await clock.advance(50)
+    clock.advance(50)
     await failed
     expect(pool.stats()).toMatchObject(idle)
   },
