@@ -69,6 +69,11 @@ describeRedis('Four processes that read and change at random', redis => {
       }
     },
     'scripts are flushed': () => raw.script('FLUSH'),
+    'an older state is put back under open connections': async () => {
+      await raw.swapdb(0, 1)
+      await sleep(ROUND / 3)
+      await raw.swapdb(0, 1)
+    },
     'the server is killed and comes back empty': async () => {
       await redis.server.kill()
       await sleep(100)
