@@ -24,7 +24,7 @@ describe.each(Object.entries(constructors))('%s', (interfaceName, make) => {
   test('keeps a credential given to any wrong option out of what is logged', () => {
     for (const name of optionNames(interfaceName)) {
       // Any string is right for these, and a file of that name would be made.
-      if (name === 'path' || name === 'folder') continue
+      if (/^(path|folder|cacheFolder)$/.test(name)) continue
       const error = thrown(() => make({ [name]: secret }))
       // A path or URL may stand in the error of what was done with it; an option of the wrong kind may not.
       if (!(error instanceof core.InvalidOptionError)) continue
