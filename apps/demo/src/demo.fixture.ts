@@ -53,6 +53,8 @@ export class DemoSandbox implements AsyncDisposable {
         cwd: this.folder,
         env,
         stdio: ['ignore', 'pipe', 'pipe'],
+        // A group of its own, as a shell makes it for a command.
+        detached: true,
         ...(uid !== undefined && { uid }),
       },
     )
@@ -121,6 +123,11 @@ export class DemoProcess {
         throw new Error(`Ended without printing ${pattern}:\n${this.#stdout}${this.#stderr}`)
       }
     }
+  }
+
+  /** What it has printed so far. */
+  get stdout(): string {
+    return this.#stdout
   }
 
   interrupt(): void {

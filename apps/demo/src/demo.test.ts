@@ -332,12 +332,22 @@ describe('with Redis', () => {
 })
 
 describe('a fleet', () => {
-  test('of three processes on one Redis server sees what one of them invalidates', async () => {
-    const { code, stdout, stderr } = await sandbox.run(['app', '--fleet', '--once', '--port', '0'])
-    expect(stderr).toBe('')
-    expect(code).toBe(0)
-    expect(stdout.match(/^Member \d on http:\/\/127\.0\.0\.1:\d+$/gm)).toHaveLength(3)
-    expect(stdout).toMatch(/^An invalidation in member 1 reached 2 others within \d+ ms$/m)
+  test('of three processes on one Redis server sees what one of them invalidates, and an edit in all', async () => {
+    const fleet = sandbox.start(['app', '--fleet', '--port', '0'])
+    await fleet.printed(/^An invalidation in member 1 reached 2 others within \d+ (?:ms|s)$/m)
+    const members = () =>
+      new Set(fleet.stdout.match(/^Member \d(?=: 1 path changed: 2 results)/gm) ?? [])
+    for (let edits = 0; members().size < 3; edits++) {
+      await sandbox.write('app/local.ts', `import fs from 'node:fs'\nexport default ${edits}\n`)
+      await new Promise(resolve => setTimeout(resolve, 1_000))
+    }
+    // As a terminal does it: to all processes of the group at once.
+    process.kill(-fleet.child.pid!, 'SIGINT')
+    const { code, stdout, stderr } = await fleet.outcome()
+    expect([code, stderr]).toEqual([0, ''])
+    const origins = [...stdout.matchAll(/^Member \d on (http:\/\/127\.0\.0\.1:\d+)$/gm)]
+    expect(origins).toHaveLength(3)
+    for (const [, origin] of origins) await expect(fetch(origin!)).rejects.toThrow()
   })
 
   test('without a Redis server costs one line', async () => {

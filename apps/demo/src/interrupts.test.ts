@@ -5,7 +5,7 @@ import { DemoSandbox } from './demo.fixture.ts'
 /** Moments at which the demo is told to end, spread evenly over what a run takes. */
 const moments = Math.max(6, Math.round(20 * Number(process.env.MILLRACE_TEST_SCALE ?? 0.3)))
 
-test('Ctrl-C at any moment leaves caches that the next run opens and believes', async () => {
+test('Ctrl-C or SIGTERM at any moment leaves caches that the next run opens and believes', async () => {
   await using sandbox = await DemoSandbox.create()
   for (let i = 0; i < 300; i++)
     await sandbox.write(`app/src/${i}.ts`, `import './${i + 1}.ts'\nexport const a = ${i}\n`)

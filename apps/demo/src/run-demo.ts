@@ -16,7 +16,7 @@ import { explain } from './report/explain.ts'
 import { leftOut } from './report/left-out.ts'
 import { printable } from './report/printable.ts'
 import { ProgressBar } from './report/progress-bar.ts'
-import { count, duration, renderReport, renderResults } from './report/render-report.ts'
+import { duration, renderReport, renderResults } from './report/render-report.ts'
 import type { Report } from './report/report.ts'
 import { StageClock } from './report/stage-clock.ts'
 import { PageServer } from './serve/page-server.ts'
@@ -207,7 +207,7 @@ async function serve(
     signal,
     onChange: ({ changed, analysis: { results }, time }) =>
       console.log(
-        `${changed === undefined ? 'Some' : count(changed)} paths changed: ${renderResults(results)}, in ${duration(time)}`,
+        `${changed === undefined ? 'Some paths' : counted(changed, 'path')} changed: ${renderResults(results)}, in ${duration(time)}`,
       ),
   })
 }

@@ -4,7 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { requireFolder } from '../analyse/require-folder.ts'
 import { DemoError } from '../demo-error.ts'
 import type { DemoOptions } from '../options.ts'
 import type { LiveState } from '../serve/live-state.ts'
@@ -14,28 +16,32 @@ const main = fileURLToPath(new URL('../main.ts', import.meta.url))
 
 /**
  * Three processes of the demo on one Redis server of their own: an invalidation in the first is seen to reach the others. Then they go on
- * to serve, unless `once`, until `signal` aborts. Whatever happens, all of them end before it returns.
+ * to serve, unless `once`, until `signal` aborts, and tell what an edit of the tree comes to in each. Whatever happens, all of them end
+ * before it returns.
  *
- * @throws {DemoError} when there is no redis-server, or a member does not come up
+ * @throws {DemoError} when there is nothing to analyse or no redis-server, or a member does not come up
  */
 export async function runFleet(options: DemoOptions, signal: AbortSignal): Promise<void> {
+  await requireFolder(options.directory)
   await using redis = options.redis === undefined ? await OwnRedis.start() : undefined
   const url = options.redis?.href ?? redis!.url
-  await using members = new Members()
-  const origins: string[] = []
-  for (let number = 1; number <= MEMBERS; number++) {
-    if (signal.aborted) return
-    const port = options.port === 0 ? 0 : options.port + number - 1
-    const origin = await members.start(number, [
-      ...[options.directory, '--redis', url, '--port', `${port}`],
+  await using members = new Members(signal)
+  const starting = Array.from({ length: MEMBERS }, (_, i) =>
+    members.start(i + 1, [
+      ...[options.directory, '--redis', url],
+      ...['--port', `${options.port === 0 ? 0 : options.port + i}`],
       ...(options.otlp === undefined ? [] : ['--otlp', options.otlp.href]),
-    ])
-    console.log(`Member ${number} on ${origin}`)
-    origins.push(origin)
-  }
+      ...(options.registry === undefined ? [] : ['--registry', options.registry.href]),
+    ]),
+  )
+  const origins = (await Promise.all(starting)).filter(origin => origin !== undefined)
+  if (origins.length < MEMBERS) return
+  for (const [i, origin] of origins.entries()) console.log(`Member ${i + 1} on ${origin}`)
   console.log(await invalidateInFirst(origins))
   if (options.once || signal.aborted) return
-  console.log('Press "Invalidate tag" on one of the pages and look at the others (Ctrl-C ends)')
+  console.log(
+    'Press "Invalidate tag" on one of the pages, or edit a file of the tree, and look at the others (Ctrl-C ends)',
+  )
   await once(signal, 'abort')
 }
 
@@ -65,40 +71,56 @@ async function invalidateInFirst([first, ...others]: readonly string[]): Promise
 /** The processes of a fleet, which end with it. */
 class Members implements AsyncDisposable {
   readonly #children: ChildProcess[] = []
+  readonly #signal: AbortSignal
 
-  /** Starts a member and waits until it serves. */
-  async start(number: number, args: readonly string[]): Promise<string> {
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+    signal.addEventListener('abort', () => this.#interrupt(), { once: true })
+  }
+
+  /**
+   * Starts a member and waits until it serves; what it tells of changes afterwards is passed on.
+   *
+   * @returns its address; undefined if the fleet is to end
+   */
+  async start(number: number, args: readonly string[]): Promise<string | undefined> {
+    if (this.#signal.aborted) return undefined
     const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // By the channel it notices when the fleet is gone.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // Ctrl-C in a terminal is for the fleet: a member that got it twice would end without flushing.
+      detached: true,
     })
     this.#children.push(child)
-    let output = ''
-    const ended = once(child, 'exit')
-    child.stderr.setEncoding('utf8').on('data', (text: string) => process.stderr.write(text))
-    for await (const text of child.stdout
-      .setEncoding('utf8')
-      .iterator({ destroyOnReturn: false })) {
-      output += text
-      const origin = /Serving on (http:\S+?):? /.exec(output)?.[1]
-      if (origin === undefined) continue
-      // What else it prints is not read; it must not wait for a reader.
-      child.stdout.resume()
-      return origin
+    const served = Promise.withResolvers<string | undefined>()
+    child.once('exit', () => served.resolve(undefined))
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => process.stderr.write(text))
+    createInterface({ input: child.stdout! }).on('line', line => {
+      const origin = /Serving on (http:\S+?):? /.exec(line)?.[1]
+      if (origin !== undefined) served.resolve(origin)
+      if (/paths? changed: /.test(line)) console.log(`Member ${number}: ${line}`)
+    })
+    const origin = await served.promise
+    if (origin === undefined && !this.#signal.aborted) {
+      throw new DemoError(`Member ${number} ended with ${child.exitCode ?? child.signalCode}`)
     }
-    await ended
-    throw new DemoError(`Member ${number} ended with ${child.exitCode ?? child.signalCode}`)
+    return origin
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const running = this.#children.filter(
+    const ended = this.#running().map(child => once(child, 'exit'))
+    // Once they were interrupted, a second time would end them in the middle.
+    if (!this.#signal.aborted) this.#interrupt()
+    await Promise.all(ended)
+  }
+
+  #interrupt(): void {
+    for (const child of this.#running()) child.kill('SIGINT')
+  }
+
+  #running(): ChildProcess[] {
+    return this.#children.filter(
       ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
-    )
-    await Promise.all(
-      running.map(async child => {
-        const ended = once(child, 'exit')
-        child.kill('SIGINT')
-        await ended
-      }),
     )
   }
 }
@@ -120,7 +142,11 @@ class OwnRedis implements AsyncDisposable {
     const port = await freePort()
     const program = process.env.REDIS_SERVER_BIN ?? 'redis-server'
     const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '']
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      // Ctrl-C in a terminal is not for it: the members store what they have first.
+      detached: true,
+    })
     try {
       await Promise.race([
         once(child, 'spawn'),
@@ -145,9 +171,12 @@ class OwnRedis implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const ended = once(this.#child, 'exit')
-    this.#child.kill()
-    await ended
+    const { exitCode, signalCode } = this.#child
+    if (exitCode === null && signalCode === null) {
+      const ended = once(this.#child, 'exit')
+      this.#child.kill()
+      await ended
+    }
     await rm(this.#folder, { recursive: true, force: true })
   }
 }
