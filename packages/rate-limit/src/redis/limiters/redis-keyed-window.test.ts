@@ -172,6 +172,13 @@ test('mistakes in options are found before the first call waits', () => {
     semaphores: ['maxQueue', 'clock'],
     buckets: ['clock', 'maxKeys'],
   }
+  // Times that Redis cannot keep.
+  for (const wrong of [1e-9, 0.5, 1e13, 1e300]) {
+    expect(() => make['window']!({ window: wrong })).toThrow(InvalidOptionError)
+    expect(() => make['windows']!({ window: wrong })).toThrow(InvalidOptionError)
+    expect(() => make['semaphore']!({ ttl: wrong })).toThrow(InvalidOptionError)
+    expect(() => make['semaphores']!({ ttl: wrong })).toThrow(InvalidOptionError)
+  }
   for (const [kind, names] of Object.entries(options)) {
     for (const name of names) {
       for (const wrong of [null, -1, 0.5, Number.NaN, 'x', {}, Symbol('s')]) {

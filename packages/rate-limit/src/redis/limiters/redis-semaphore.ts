@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkOptions,
   checkPositive,
+  checkRange,
   describeStats,
   InvalidOptionError,
   type OptionNames,
@@ -22,6 +23,7 @@ import type { OutageMode } from '../outage/outage-mode.ts'
 import { SemaphoreStore } from '../stores/semaphore-store.ts'
 import { HeldPermits, type Place } from './held-permits.ts'
 import {
+  LONGEST,
   REDIS_LIMIT_OPTIONS,
   REDIS_LIMIT_STATS_KINDS,
   RedisLimit,
@@ -44,7 +46,7 @@ export interface RedisSemaphoreOptions extends RedisLimitOptions {
   readonly subscriber?: RedisSubscriber | undefined
   /** How many may be inside at once, over all processes; a positive integer. */
   readonly permits: number
-  /** For how long a permit is held without being renewed, in ms. It is renewed every third of that. Default: 10,000 */
+  /** For how long a permit is held without being renewed, in ms from 1 to 1e12. It is renewed every third of that. Default: 10,000 */
   readonly ttl?: number | undefined
   /** How long to wait between two questions, in ms. Default: 1,000 with a subscriber, else 50 */
   readonly poll?: number | undefined
@@ -121,7 +123,7 @@ export class RedisSemaphore {
     const { poll = subscriber === undefined ? 50 : 1_000 } = options
     this.#permits = checkInteger('permits', permits, 1)
     this.#poll = checkPositive('poll', poll)
-    checkPositive('ttl', ttl)
+    checkRange('ttl', ttl, 1, LONGEST)
     this.#ledger = new Ledger<true>({
       tell: holder => this.#tell(holder),
       merge: () => true,

@@ -147,7 +147,7 @@ describeRedis('RedisSlidingWindow', redis => {
     const lonely = new RedisSlidingWindow({ ...options, whenDown: 'closed' })
     await expect(lonely.acquire()).rejects.toThrow(LimitStoreUnavailableError)
     expect(() => new RedisSlidingWindow({ ...options, window: -1 })).toThrow(
-      'Expected `window` to be a finite number above 0, got a negative integer of 1 digit',
+      'Expected `window` to be a number from 1 to 1000000000000, got a negative integer of 1 digit',
     )
   })
 })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import {
   checkInteger,
   checkIntegerOrInfinity,
-  checkPositive,
+  checkRange,
   InvalidOptionError,
   type OptionNames,
   type StatsKinds,
@@ -26,6 +26,7 @@ import {
 } from '../stores/window-store.ts'
 import { RecentGrants } from './recent-grants.ts'
 import {
+  LONGEST,
   REDIS_LIMIT_OPTIONS,
   REDIS_LIMIT_STATS_KINDS,
   RedisLimit,
@@ -43,7 +44,7 @@ const MODES: readonly WindowOutageMode[] = ['closed', 'open', 'local']
 export interface SharedWindowsOptions extends RedisLimitOptions {
   /** The most permits in any `window`; a positive integer. Redis keeps some 100 bytes for each. */
   readonly limit: number
-  /** Its length in ms. */
+  /** Its length in ms, from 1 to 1e12. */
   readonly window: number
   /**
    * What happens while Redis is not available: `'local'` is this process' share of the limit, at least one permit. What passed
@@ -136,7 +137,7 @@ export class SharedWindows {
   constructor(options: SharedWindowsOptions, maxKeys: number, order?: WaitOrder) {
     const { limit, window, whenDown = 'local', maxQueue } = options
     this.#limit = checkInteger('limit', limit, 1)
-    this.#window = checkPositive('window', window)
+    this.#window = checkRange('window', window, 1, LONGEST)
     this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
     if (maxQueue !== undefined) checkIntegerOrInfinity('maxQueue', maxQueue, 0)
     this.#maxQueue = maxQueue
