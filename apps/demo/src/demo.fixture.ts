@@ -3,16 +3,21 @@ import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 import { runCommand } from './command.ts'
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 
+/** Above the window within which the demo does not trust file times, in ms. */
+const FILE_TIME_STEPS = 100
+
 /** A small source tree in a folder of its own, and the demo run on it: as a command within this process, or as a process of its own. */
 export class DemoSandbox implements AsyncDisposable {
   readonly folder: string
   readonly #running = new Set<ChildProcess>()
+  #written = 0
 
   private constructor(folder: string) {
     this.folder = folder
@@ -41,6 +46,7 @@ export class DemoSandbox implements AsyncDisposable {
     const file = join(this.folder, path)
     await mkdir(dirname(file), { recursive: true })
     await writeFile(file, text)
+    this.#written = performance.now()
     return file
   }
 
@@ -65,6 +71,8 @@ export class DemoSandbox implements AsyncDisposable {
 
   /** Runs to the end, within this process: what a command does, without the time that Node takes to start. */
   async run(args: readonly string[], signal = new AbortController().signal): Promise<DemoOutcome> {
+    // What was written a moment ago may change again within a step of the clock of files: the run after this one would read it anew.
+    await setTimeout(Math.max(0, this.#written + FILE_TIME_STEPS - performance.now()))
     const printed = { stdout: '', stderr: '' }
     const log = vi.spyOn(console, 'log').mockImplementation((line: string) => {
       printed.stdout += `${line}\n`
