@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import type { Case } from '../define.ts'
-import { toJsonRow } from '../result/row.ts'
 import { discoverSuites, loadSuite } from './discover-suites.ts'
 import { runRound, startFixture } from './run-child.ts'
 import { runSuite, toRows } from './run-suite.ts'
@@ -64,35 +63,6 @@ test('the fixture is another process than the contender, and ends with the case'
   process.kill(pid, 0)
   await fixture.stop()
   expect(() => process.kill(pid, 0)).toThrow('ESRCH')
-})
-
-test('a case gives one row per peer and one for its limit, with the true figures', async () => {
-  const suite = await loadSuite('timing', folder)
-  const { rows } = await runSuite(suite, {
-    quick: true,
-    folder,
-    wanted: name => name === 'wall time',
-  })
-  expect(rows.map(row => [row.case, row.peerName, row.unit, row.goal])).toEqual([
-    ['wall time', 'slow', 'us/op', 1.5],
-    ['wall time', 'limit', 'us/op', 1],
-  ])
-  const [slow, limit] = rows
-  expect(slow!.ours).toBeGreaterThan(1.9)
-  expect(slow!.ours).toBeLessThan(20)
-  expect(slow!.ratio).toBeGreaterThan(1.5)
-  expect(slow!.ratio).toBeCloseTo(slow!.peer / slow!.ours)
-  expect(limit!.peer).toBe(100)
-  expect(Object.keys(toJsonRow(slow!))).toEqual([
-    'suite',
-    'case',
-    'ours',
-    'peer',
-    'peerName',
-    'unit',
-    'ratio',
-    'goal',
-  ])
 })
 
 test('a case that fails is reported and the others still run', async () => {
