@@ -70,7 +70,7 @@ export function jsonBody(value: unknown): string {
 }
 
 /** A promise would be sent as an object without properties, or refused. */
-export function promisedBody(promise: PromiseLike<unknown>): InvalidRequestError {
+function promisedBody(promise: PromiseLike<unknown>): InvalidRequestError {
   // What it is rejected with comes too late to be told: the request has failed by then.
   promise.then(undefined, () => {})
   return new InvalidRequestError('body', 'A body cannot be a promise: wait for it before the call')
