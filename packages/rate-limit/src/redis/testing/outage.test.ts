@@ -254,10 +254,10 @@ describe.each(Object.entries(limiters))('%s', (_, { modes, make }) => {
 
   test('before it has ever heard from Redis it counts itself as one of `processes`', async () => {
     if (!modes.includes('local')) return
-    const alone = make({ ...options, whenDown: 'local', processes: 3 })
+    await using alone = make({ ...options, whenDown: 'local', processes: 3 })
     const outcomes = [await alone.take(), await alone.take(), await alone.take()]
     expect(outcomes).toEqual(['passed', 'passed', 'refused'])
-    const crowd = make({ ...options, whenDown: 'local', processes: LIMIT * 2 })
+    await using crowd = make({ ...options, whenDown: 'local', processes: LIMIT * 2 })
     // A share of less than one is one to a rate, and none to a semaphore.
     expect(['passed', 'unavailable']).toContain(await crowd.take())
   })
