@@ -24,8 +24,8 @@ async function runWorkers(
   task: Omit<WorkerTask, 'id' | 'port' | 'end'>,
   { fixture, quick }: Context,
 ): Promise<{ reports: WorkerReport[]; from: number; end: number }> {
-  const startUp = 1_000
-  const duration = quick ? 1_200 : 5_000
+  const startUp = 1_500
+  const duration = quick ? 2_000 : 5_000
   const end = Date.now() + startUp + duration
   const whole: WorkerTask = { ...task, id: `{${randomUUID()}}`, port: fixture as number, end }
   const reports = await Promise.all(
