@@ -129,13 +129,14 @@ describe('an adapter of Keyv under TieredCache', () => {
 
   test('a load that another process invalidated is not stored, and damaged text is a counted miss', async () => {
     const storage = new KeyvAdapter(new MemoryStore())
-    const [here, there] = [1, 2].map(() => new KeyvStore<string>(storage))
+    const clock = new VirtualClock()
+    const [here, there] = [1, 2].map(() => new KeyvStore<string>(storage, { clock }))
     for (const verb of ['delete', 'expire', 'deleteTag', 'expireTag', 'clear'] as const) {
       const fence = await here!.fence()
       await there![verb](verb === 'clear' ? (undefined as never) : 'k')
       expect([verb, await here!.set('k', 'old', { fence, tags: ['k'] })]).toEqual([verb, false])
     }
-    await new Promise(resolve => setTimeout(resolve, 2))
+    clock.advance(2)
     expect(await here!.set('k', 'new')).toBe(true)
     const text = (await storage.get<string>('value:k'))!
     await storage.set('value:k', text.replace(/.{8}$/, 'AAAAAAAA'))
@@ -148,7 +149,8 @@ describe('an adapter of Keyv under TieredCache', () => {
     ['a tag', 'tag:t'],
   ])('a damaged mark of %s is taken for an invalidation, and replaced', async (_, mark) => {
     const storage = new KeyvAdapter(new MemoryStore())
-    const store = new KeyvStore<string>(storage)
+    const clock = new VirtualClock()
+    const store = new KeyvStore<string>(storage, { clock })
     const fence = await store.fence()
     await store.set('k', 'old', { tags: ['t'] })
     for (const damaged of ['{"deleted":1', 'text', '{}', 5, { deleted: 'x' }]) {
@@ -156,7 +158,7 @@ describe('an adapter of Keyv under TieredCache', () => {
       expect(await store.get('k')).toBe(undefined)
       await nextTurn()
       expect(await store.set('k', 'late', { fence, tags: ['t'] })).toBe(false)
-      await new Promise(resolve => setTimeout(resolve, 2))
+      clock.advance(2)
       expect(await store.set('k', 'new', { tags: ['t'] })).toBe(true)
       expect((await store.get('k'))?.value).toBe('new')
     }
@@ -164,9 +166,11 @@ describe('an adapter of Keyv under TieredCache', () => {
   })
 })
 
-test('fits the types of both versions of Keyv', () => {
+test('fits the types of both versions of Keyv', async () => {
   const storage = new KeyvAdapter(new MemoryStore())
-  expect(new Keyv<string>(storage).store).toBeDefined()
+  const six = new Keyv<string>(storage)
+  await six.set('a', 'b')
+  expect(await six.get('a')).toBe('b')
   expect(new Keyv5<string>(storage).store).toBe(storage)
   const five: KeyvStoreAdapter = storage
   expect(five.namespace).toBe('keyv')
