@@ -1,49 +1,23 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { RedisServer, redisBinary } from '@millrace/testkit'
+import { MovableClock, type RedisServer } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { RedisStore } from './redis-store.ts'
 
 const HOUR = 3_600_000
 
-/**
- * A server whose clock libfaketime moves by what is in a file, read anew at each look at the clock. libc's allocator goes before
- * jemalloc, which asks for the time before libfaketime is ready.
- */
 describe('a server clock that is really set', () => {
-  let folder: string
+  let clock: MovableClock
   let server: RedisServer
   let store: RedisStore<string>
   let other: RedisStore<string>
-  let shift = 0
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'millrace-clock-'))
-    await writeFile(join(folder, 'shift'), '+0')
-    const program = join(folder, 'redis-server')
-    await writeFile(
-      program,
-      `#!/bin/sh
-export LD_PRELOAD='/usr/$LIB/faketime/libfaketimeMT.so.1 libc.so.6' FAKETIME_TIMESTAMP_FILE='${folder}/shift'
-export FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1
-exec '${redisBinary()}' "$@"
-`,
-      { mode: 0o755 },
-    )
-    const before = process.env.REDIS_SERVER_BIN
-    process.env.REDIS_SERVER_BIN = program
-    try {
-      server = await RedisServer.start()
-    } finally {
-      if (before === undefined) delete process.env.REDIS_SERVER_BIN
-      else process.env.REDIS_SERVER_BIN = before
-    }
+    clock = await MovableClock.create()
+    server = await clock.start()
   })
   afterAll(async () => {
     await server?.stop()
-    await rm(folder, { recursive: true, force: true })
+    await clock?.[Symbol.asyncDispose]()
   })
   beforeEach(() => {
     store = new RedisStore({ url: server.url, timeout: 5_000 })
@@ -56,12 +30,11 @@ exec '${redisBinary()}' "$@"
 
   /** Sets the server's clock on by `ms`, or back. */
   async function set(ms: number): Promise<void> {
-    shift += ms
-    await writeFile(join(folder, 'shift'), `${shift < 0 ? '' : '+'}${shift / 1_000}`)
+    await clock.move(ms)
     const client = new Redis(server.port)
     const [seconds] = await client.time()
     client.disconnect()
-    expect(Math.abs(Number(seconds) * 1_000 - Date.now() - shift)).toBeLessThan(60_000)
+    expect(Math.abs(Number(seconds) * 1_000 - Date.now() - clock.shift)).toBeLessThan(60_000)
   }
 
   test('set back, no value lives longer than it may, and what is written then lives', async () => {

@@ -11,6 +11,8 @@ import { redisBinary } from './redis-binary.ts'
 export interface RedisServerOptions {
   /** Port of 127.0.0.1; default a free one. */
   readonly port?: number
+  /** Path of the server program; default {@link redisBinary}'s. */
+  readonly program?: string
   /** Further arguments of the server program, such as `['--maxmemory', '10mb']`. */
   readonly args?: readonly string[]
   /** Called with the server's folder before its first start, to write files there and return arguments that name them. */
@@ -26,17 +28,20 @@ const startDeadline = 10_000
  */
 export class RedisServer {
   readonly port: number
+  readonly #program: string
   readonly #args: readonly string[]
   readonly #folder: string
   #process: GuardedProcess
 
   private constructor(
     port: number,
+    program: string,
     args: readonly string[],
     folder: string,
     process: GuardedProcess,
   ) {
     this.port = port
+    this.#program = program
     this.#args = args
     this.#folder = folder
     this.#process = process
@@ -48,13 +53,14 @@ export class RedisServer {
    * @throws RedisNotFoundError if there is no server program
    */
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
+    const program = options.program ?? redisBinary()
     for (let attempt = 1; ; attempt++) {
       const port = options.port ?? (await freePort())
       const folder = await mkdtemp(join(tmpdir(), 'millrace-redis-'))
       const prepared = (await options.prepare?.(folder, port)) ?? []
       const args = [...prepared, ...serverArgs(port, folder), ...(options.args ?? [])]
-      const process = new GuardedProcess(redisBinary(), args, folder)
-      if (await answers(process, port)) return new RedisServer(port, args, folder, process)
+      const process = new GuardedProcess(program, args, folder)
+      if (await answers(process, port)) return new RedisServer(port, program, args, folder, process)
       const { output } = process
       await process.remove()
       // Somebody else may have bound the port since it was found free.
@@ -99,10 +105,10 @@ export class RedisServer {
     await this.#process.kill()
   }
 
-  /** Kills the server if it runs, starts it again on the same port and in the same folder, and waits until it answers. */
+  /** Kills the server if it runs, starts the same program again with the same arguments on the same port and in the same folder, and waits until it answers. */
   async restart(): Promise<void> {
     await this.kill()
-    this.#process = new GuardedProcess(redisBinary(), this.#args, this.#folder)
+    this.#process = new GuardedProcess(this.#program, this.#args, this.#folder)
     if (!(await answers(this.#process, this.port))) {
       await this.kill()
       throw new Error(`The Redis server did not start again:\n${this.log}`)

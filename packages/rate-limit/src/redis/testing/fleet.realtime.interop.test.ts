@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FaultProxy, type RedisServer, runs, seededRandom } from '@millrace/testkit'
+import { FaultProxy, MovableClock, type RedisServer, runs, seededRandom } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { type Event, Fleet, mostIn, mostOver, now, Switch } from './fleet.fixture.ts'
 import type { FleetLimiter } from './fleet-process.fixture.ts'
-import { MovableClock } from './movable-clock.fixture.ts'
 
 const PROCESSES = 4
 const RATE = 60
@@ -46,6 +45,15 @@ function limitersOf(port: number, random: Random): FleetLimiter[] {
     { kind: 'window', port, callers: 6, options: { id: 'window', ...window() } },
     { kind: 'keyedWindow', port, callers: 6, options: { id: 'windows', ...window() } },
   ]
+}
+
+async function call<T>({ port }: RedisServer, body: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(port)
+  try {
+    return await body(client)
+  } finally {
+    client.disconnect()
+  }
 }
 
 /** One Redis and a replica that lags and is promoted in its turn, under a clock that is moved. */
@@ -97,7 +105,7 @@ class Store implements AsyncDisposable {
     await old.kill()
     await this.#wire![Symbol.asyncDispose]()
     this.#primary = this.#replica!
-    await this.with(client => client.call('REPLICAOF', 'NO', 'ONE'))
+    await this.with(client => client.replicaof('NO', 'ONE'))
     this.#address.to(this.#primary.port)
     await old.stop()
     await this.#follow()
@@ -107,25 +115,16 @@ class Store implements AsyncDisposable {
     return this.#clock.move(ms)
   }
 
-  async with<T>(call: (client: Redis) => Promise<T>): Promise<T> {
-    const client = new Redis(this.#primary.port)
-    try {
-      return await call(client)
-    } finally {
-      client.disconnect()
-    }
+  with<T>(body: (client: Redis) => Promise<T>): Promise<T> {
+    return call(this.#primary, body)
   }
 
   async #follow(): Promise<void> {
     this.#wire = await FaultProxy.start({ target: this.#primary.port })
-    const args = [
-      '--replicaof',
-      '127.0.0.1',
-      `${this.#wire.port}`,
-      '--repl-diskless-sync-delay',
-      '0',
-    ]
-    this.#replica = await this.#clock.start({ args })
+    const replica = await this.#clock.start({ args: ['--repl-diskless-sync-delay', '0'] })
+    // By a command, so that once promoted it comes back from a kill as the primary.
+    await call(replica, client => client.replicaof('127.0.0.1', this.#wire!.port))
+    this.#replica = replica
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type RedisServer, VirtualClock } from '@millrace/testkit'
+import { MovableClock, type RedisServer, VirtualClock } from '@millrace/testkit'
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
@@ -7,7 +7,6 @@ import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
 import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
 import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
 import { connections } from './connections.fixture.ts'
-import { MovableClock } from './movable-clock.fixture.ts'
 
 const HOUR = 3_600_000
 

@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { RedisServer, type RedisServerOptions, redisBinary } from '@millrace/testkit'
+import { redisBinary } from './redis-binary.ts'
+import { RedisServer, type RedisServerOptions } from './redis-server.ts'
 
-/** Servers whose clock libfaketime moves by what is in a file, read anew at each look at the clock. */
+/** Redis servers whose wall clock libfaketime moves by what is in a file, read anew at each look at the clock (Debian: faketime). */
 export class MovableClock implements AsyncDisposable {
   readonly #folder: string
   /** By how much their clock is ahead of ours, in ms. */
@@ -31,14 +32,7 @@ exec '${redisBinary()}' "$@"
 `,
       { mode: 0o755 },
     )
-    const before = process.env.REDIS_SERVER_BIN
-    process.env.REDIS_SERVER_BIN = program
-    try {
-      return await RedisServer.start(options)
-    } finally {
-      if (before === undefined) delete process.env.REDIS_SERVER_BIN
-      else process.env.REDIS_SERVER_BIN = before
-    }
+    return RedisServer.start({ ...options, program })
   }
 
   /** Moves the clock by `ms` more. */
