@@ -140,7 +140,9 @@ export class SharedBuckets<Mode extends OutageMode> {
       rate,
       burst: this.burst,
       reserved: () => (outage.divided && peers.most === 1 ? 0 : NEAR),
-      overruled: (per, most) => this.limit.overruled(`rate ${per}, burst ${most}`),
+      overruled: (per, most) =>
+        // Redis holds an interval: its inverse differs from what was asked in the last digits.
+        this.limit.overruled(`rate ${Number(per.toPrecision(12))}, burst ${most}`),
     })
   }
 
