@@ -19,27 +19,29 @@ end
 
 /**
  * The same for a state of times in a sorted set, KEYS[1], with a string of doubles beside it, KEYS[2]: when it was last written, the two
- * settings that rule, since when they do, a counter, and a number that is another once the state was lost. The settings of the limiter
- * that was heard of last rule, and are stored though nothing is granted. Arguments: the two.
+ * settings that rule, since when they do, a counter, a number that is another once the state was lost (its lineage), until when nothing
+ * new passes, and until when the set lives. The settings of the limiter that was heard of last rule, and are stored though nothing is
+ * granted. A set that is gone before its time was evicted, or expired by a step of the clock: it is lost. Arguments: the two.
  */
 export const ruledSet = `
 local first, second = tonumber(ARGV[4]), tonumber(ARGV[5])
-local counter, lineage, changed = 0, now, false
+local counter, lineage, paused, former, dirty, lost = 0, now, 0, 0, false, false
 local state = redis.call('GET', KEYS[2])
-if state and #state == 48 then
-  local at, f, s, known
-  at, f, s, known, counter, lineage = struct.unpack('>dddddd', state)
+if state and #state == 64 then
+  local at, f, s, known, ends
+  at, f, s, known, counter, lineage, paused, ends = struct.unpack('>dddddddd', state)
   local by = shift(at)
   if by ~= 0 then
-    known = known + by
+    known, ends, dirty = known + by, ends + by, true
+    if paused > 0 then paused = paused + by end
     local members = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
     for i = 1, #members, 2 do redis.call('ZADD', KEYS[1], string.format('%.0f', members[i + 1] + by), members[i]) end
-    redis.call('SET', KEYS[2], struct.pack('>dddddd', now, f, s, known, counter, lineage), 'KEEPTTL')
   end
-  if known >= since then first, second, since = f, s, known else changed = f ~= first or s ~= second end
+  if ends > now and redis.call('EXISTS', KEYS[1]) == 0 then lineage, lost, dirty = now, true, true end
+  former = s
+  if known >= since then first, second, since = f, s, known elseif f ~= first or s ~= second then dirty = true end
 end
-local function store(life)
-  changed = false
-  redis.call('SET', KEYS[2], struct.pack('>dddddd', now, first, second, since, counter, lineage), 'PX', math.ceil(life / 1000) + 1)
+local function store(ends, life)
+  redis.call('SET', KEYS[2], struct.pack('>dddddddd', now, first, second, since, counter, lineage, paused, ends), 'PX', math.ceil(math.max(life, ends - now, paused - now) / 1000) + 1)
 end
 `

@@ -3,11 +3,10 @@ import { ruledSet, timeline } from './timeline.ts'
 
 /*
  * The window is a sorted set of permits by time, in microseconds. The settings that rule are its limit and its length; what has left a
- * window before it was made longer is forgotten. Its counter counts permits that were entered. While its block lives nothing passes.
+ * window before it was made longer is forgotten. Its counter counts permits that were entered.
  */
 const load = `${timeline}${ruledSet}
 local limit, window = first, second
-local blocked = math.max(0, redis.call('PTTL', KEYS[3]))
 -- Nothing passes in the future, whatever the state says of the clock.
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf')) do
   redis.call('ZADD', KEYS[1], string.format('%.0f', now), member)
@@ -16,19 +15,19 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - wind
 local function enter(at, nonce, cost)
   for i = 1, cost do counter = counter + redis.call('ZADD', KEYS[1], string.format('%.0f', at), nonce .. ':' .. i) end
   redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000) + 1)
-  store(window)
+  dirty = true
 end
 local function answer(granted, wait)
-  if changed then store(window) end
   local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
-  local reset = math.max(last and last + window - now or 0, blocked * 1000)
-  local left = blocked > 0 and 0 or math.max(0, limit - redis.call('ZCARD', KEYS[1]))
-  return { granted, math.ceil(wait), left, math.ceil(reset), string.format('%.0f', now), string.format('%.0f', since), limit, string.format('%.0f', window), string.format('%.0f', lineage), counter }
+  local ends = last and last + window or 0
+  if dirty then store(ends, window) end
+  local left = paused > now and 0 or math.max(0, limit - redis.call('ZCARD', KEYS[1]))
+  return { granted, math.ceil(wait), left, math.ceil(math.max(ends - now, paused - now, 0)), string.format('%.0f', now), string.format('%.0f', since), limit, string.format('%.0f', window), string.format('%.0f', lineage), counter }
 end
 `
 
 /**
- * Keys: window, state, block. Arguments: timeline, limit, window in us, cost, a name for the permits that is used once, the lineage in which the
+ * Keys: window, state. Arguments: timeline, limit, window in us, cost, a name for the permits that is used once, the lineage in which the
  * caller's own permits of this window were entered (0 for none), the counter that it was told then. A cost of 0 only looks, for one permit.
  * Answers { 1 if granted, us until it could be, permits left, us until the window is empty, time, since, the settings that rule, lineage,
  * counter }, or -1 first if the window was lost or rolled back: then those who use it have to enter what they were given again.
@@ -38,15 +37,15 @@ local cost = tonumber(ARGV[6])
 local known, seen = tonumber(ARGV[8]), tonumber(ARGV[9])
 if known > 0 and (known ~= lineage or counter < seen) then
   if known == lineage then lineage = now end
-  store(window)
+  dirty = true
   return answer(-1, 0)
 end
 local missing = redis.call('ZCARD', KEYS[1]) + math.max(1, cost) - limit
-if cost > 0 and blocked == 0 and missing <= 0 then
+if cost > 0 and paused <= now and missing <= 0 then
   enter(now, ARGV[7], cost)
   return answer(1, 0)
 end
-local wait = blocked * 1000
+local wait = math.max(0, paused - now)
 if missing > 0 then
   local last = redis.call('ZRANGE', KEYS[1], missing - 1, missing - 1, 'WITHSCORES')[2]
   wait = math.max(wait, last and last + window - now or window)
@@ -68,23 +67,21 @@ export const forgetScript: Script = new Script(`${load}
 for i = 6, #ARGV, 3 do
   for permit = ARGV[i + 1] + 1, ARGV[i + 2] do redis.call('ZREM', KEYS[1], ARGV[i] .. ':' .. string.format('%d', permit)) end
 end
+dirty = true
 return answer(1, 0)
 `)
 
-/** Lets nothing pass for a while. Further argument: ms. A shorter block than there is changes nothing. */
+/** Lets nothing pass for a while. Further argument: us. A shorter block than there is changes nothing. */
 export const blockScript: Script = new Script(`${load}
-local ms = math.ceil(tonumber(ARGV[6]))
-if ms > blocked then
-  redis.call('SET', KEYS[3], '', 'PX', string.format('%.0f', ms))
-  blocked = ms
-end
+paused = math.max(paused, now + ARGV[6])
+dirty = true
 return answer(1, 0)
 `)
 
 /** Empties the window and ends its block. What others have entered before is not lost, so that they do not enter it again. */
 export const clearScript: Script = new Script(`${load}
-redis.call('DEL', KEYS[1], KEYS[3])
-blocked = 0
-store(window)
+redis.call('DEL', KEYS[1])
+paused = 0
+dirty = true
 return answer(1, 0)
 `)

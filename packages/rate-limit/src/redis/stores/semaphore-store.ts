@@ -1,8 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock } from '@millrace/kit'
 import type { StoreGuard } from '../client/store-guard.ts'
-import type { Place } from '../limiters/held-permits.ts'
-import type { Attempt } from '../limiters/remote-queue.ts'
 import type { Reply, Script } from '../scripts/script.ts'
 import {
   enterScript,
@@ -10,6 +7,7 @@ import {
   renewScript,
   restoreScript,
 } from '../scripts/semaphore-scripts.ts'
+import { newHolder, type Place } from '../semaphores/held-permits.ts'
 import { StoreTimeline } from './store-timeline.ts'
 
 interface SemaphoreKeys {
@@ -26,14 +24,58 @@ export interface SemaphoreStoreOptions {
   readonly permits: number
   /** In ms. */
   readonly ttl: number
+  readonly losses: LossNews
   /** Hears that other settings rule than this process has. */
   overruled(permits: number): void
 }
+
+/** What semaphores of one store tell each other of a loss that one of them has found: what another one has not asked before was lost, too. */
+export interface LossNews {
+  /** Until when it concerns them, ms on the local clock. */
+  until: number
+  /** When nothing had been lost yet, us of the server's clock. */
+  sound: number
+}
+
+export function newLossNews(): LossNews {
+  return { until: -Infinity, sound: 0 }
+}
+
+/** What this process knows of the state in Redis: by it a loss is found. */
+interface Mark {
+  lineage: number
+  counter: number
+  /** The longest ttl of all processes, us. */
+  longest: number
+  /** When it was heard, ms on the local clock. */
+  at: number
+}
+
+/** An unused state lives for ten times the longest ttl: what was heard half of that ago, or later, must be there still. */
+const LONGEST_TTLS = 5
+
+/** What the scripts' answers begin with, before what is their own. */
+type Head = [
+  now: number,
+  since: number,
+  permits: number,
+  lineage: number,
+  counter: number,
+  longest: number,
+]
+const HEAD = 6
+
+/** What became of a wish to enter. */
+export type Entry =
+  | { granted: true; value: Place }
+  /** `paused`: nothing enters for so long, as what held a permit in a state that was lost is awaited. */
+  | { granted: false; retryIn: number; paused: boolean }
 
 /** A semaphore in Redis: the scripts in ms instead of microseconds. One round trip per call. */
 export class SemaphoreStore {
   readonly #options: SemaphoreStoreOptions
   readonly #timeline: StoreTimeline
+  readonly #mark: Mark = { lineage: 0, counter: 0, longest: 0, at: 0 }
 
   constructor(options: SemaphoreStoreOptions) {
     this.#options = options
@@ -41,31 +83,23 @@ export class SemaphoreStore {
   }
 
   /** @param late hears of a holder that was let in when nothing waited for it any more */
-  async enter(weight: number, late: (holder: string) => void): Promise<Attempt<Place>> {
-    const holder = weight === 1 ? randomUUID() : `${randomUUID()}*${weight}`
+  async enter(weight: number, late: (holder: string) => void): Promise<Entry> {
+    const holder = newHolder(weight)
     const { clock, ttl } = this.#options
     // Counted from before the call: what the server counts ends later.
     const until = clock.now() + ttl
-    const [granted, value] = await this.#run(
+    const [granted, value] = (await this.#run(
       enterScript,
       [holder],
-      ([entered]) => entered === 1 && late(holder),
-    )
-    if (granted === 1) {
-      return { granted: true, value: { holder, weight, fence: Number(value), until } }
-    }
-    return { granted: false, retryIn: Math.max(0, Number(value) / 1_000) }
+      reply => Number(reply[HEAD]) === 1 && late(holder),
+    )) as [number, number]
+    if (granted === 1) return { granted: true, value: { holder, weight, fence: value, until } }
+    return { granted: false, retryIn: Math.max(0, value / 1_000), paused: granted === -1 }
   }
 
   /** @returns 1 or 0 for each: 0 if its place was lost */
-  async renew(holders: readonly string[]): Promise<number[]> {
-    const { clock, guard } = this.#options
-    const sent = clock.now()
-    const reply = await guard.run(renewScript, this.#keys, this.#args(sent, holders))
-    const [now, since, permits, ...kept] = reply.map(Number) as [number, number, number]
-    this.#timeline.note(now, since, sent)
-    this.#rule(permits)
-    return kept
+  renew(holders: readonly string[]): Promise<number[]> {
+    return this.#run(renewScript, holders)
   }
 
   /** Enters a holder that passed without the store, whether there is room or not. */
@@ -79,30 +113,32 @@ export class SemaphoreStore {
     await this.#run(leaveScript, [holder, this.#options.keys.channel])
   }
 
-  get #keys(): readonly string[] {
-    const { holders, state } = this.#options.keys
-    return [holders, state]
-  }
-
-  #args(now: number, rest: readonly string[]): (number | string)[] {
-    const { permits, ttl } = this.#options
-    return [...this.#timeline.args(now), permits, ttl * 1_000, ...rest]
-  }
-
   async #run(
     script: Script,
-    rest: readonly string[],
+    own: readonly string[],
     late?: (reply: Reply) => unknown,
-  ): Promise<Reply> {
-    const { clock, guard } = this.#options
+  ): Promise<number[]> {
+    const { clock, guard, keys, permits, ttl, losses } = this.#options
     const sent = clock.now()
-    const reply = await guard.run(script, this.#keys, this.#args(sent, rest), late)
-    this.#timeline.note(Number(reply[2]), Number(reply[3]), sent)
-    this.#rule(Number(reply[4]))
-    return reply
-  }
-
-  #rule(permits: number): void {
-    if (permits !== this.#options.permits) this.#options.overruled(permits)
+    const mark = this.#mark
+    if (sent - mark.at > (LONGEST_TTLS * mark.longest) / 1_000) mark.lineage = mark.longest = 0
+    // Below 0: a state that began after that time may have followed on one that was lost.
+    const knew = mark.lineage === 0 && sent < losses.until ? -losses.sound : mark.lineage
+    const rest = [permits, ttl * 1_000, knew, mark.counter, mark.longest, ...own]
+    const args = [...this.#timeline.args(sent), ...rest]
+    const reply = await guard.run(script, [keys.holders, keys.state], args, late)
+    const [now, since, ruling, lineage, counter, longest] = reply.map(Number) as Head
+    if (mark.lineage !== 0 && mark.lineage !== lineage) {
+      losses.sound = this.#timeline.answered
+      losses.until = clock.now() + longest / 2_000
+    }
+    this.#timeline.note(now, since, sent)
+    // Answers keep the order of calls, but for those of another lineage, which tell of a loss.
+    mark.counter = lineage === mark.lineage ? Math.max(mark.counter, counter) : counter
+    mark.lineage = lineage
+    mark.longest = longest
+    mark.at = sent
+    if (ruling !== permits) this.#options.overruled(ruling)
+    return reply.slice(HEAD).map(Number)
   }
 }

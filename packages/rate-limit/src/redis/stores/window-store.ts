@@ -108,7 +108,7 @@ export class WindowStore {
 
   /** Lets nothing pass for so many ms, by the server's clock. */
   async block(key: string, ms: number): Promise<void> {
-    await this.#run(blockScript, key, [ms])
+    await this.#run(blockScript, key, [ms * 1_000])
   }
 
   async clear(key: string): Promise<void> {
@@ -125,7 +125,7 @@ export class WindowStore {
     const { guard, clock, limit, window, overruled } = this.#options
     const sent = clock.now()
     const args = [...this.#timeline.args(sent), limit, window * 1_000, ...rest]
-    const reply = await guard.run(script, [key, `${key}:state`, `${key}:block`], args, late)
+    const reply = await guard.run(script, [key, `${key}:state`], args, late)
     const [granted, wait, left, reset, now, since, ruling, us, lineage, counter] = reply.map(
       Number,
     ) as Numbers

@@ -2,10 +2,10 @@ import { openSync, writeSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
-import { RedisKeyedWindow } from '../limiters/redis-keyed-window.ts'
-import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
-import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
+import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
+import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
+import { RedisKeyedWindow } from '../windows/redis-keyed-window.ts'
+import { RedisSlidingWindow } from '../windows/redis-sliding-window.ts'
 
 /** One limiter of a process of a fleet, and those who call it without end. */
 export interface FleetLimiter {

@@ -5,7 +5,7 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
-import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
+import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
 import { connections } from './connections.fixture.ts'
 
 type Step =

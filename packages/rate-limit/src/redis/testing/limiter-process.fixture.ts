@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis'
-import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
-import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
-import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
-import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
+import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
+import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
+import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
+import { RedisSlidingWindow } from '../windows/redis-sliding-window.ts'
 
 /** What the parent asks for: one call of a limiter, answered when it is made and again when it is through. */
 export interface Request {

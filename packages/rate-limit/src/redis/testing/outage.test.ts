@@ -155,7 +155,9 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     // It is told without anybody's call.
     await later(() => cutOff.stats().unsettled === 0)
     await until(async () => (await client.ping().catch(() => 'away')) === 'PONG')
-    const left = Math.max(0, LIMIT - unsettled - 2)
+    // A semaphore that has lost its state lets nothing in once anything that knew it has called, be it a call that was sent again.
+    const awaits = forgets && name === 'RedisSemaphore'
+    const left = awaits ? 0 : Math.max(0, LIMIT - unsettled - 2)
     let after = 0
     // Calls that reach Redis late are made up for. Until its connection is back it finds nothing.
     await later(
@@ -163,7 +165,8 @@ describeRedis('every limiter on Redis, in every mode', redis => {
     )
     // What passed before Redis forgot it counts again once a process that knows of it calls.
     const more = passes(await times(LIMIT, () => well.take()))
-    expect(more).toBeLessThanOrEqual(forgets ? Math.max(0, Math.min(2, LIMIT - unsettled)) : 0)
+    const most = awaits ? LIMIT - unsettled : Math.max(0, Math.min(2, LIMIT - unsettled))
+    expect(more).toBeLessThanOrEqual(forgets ? most : 0)
     await later(async () => {
       const outcome = await during(clock, 20, cutOff.take())
       return outcome !== 'unavailable' && cutOff.stats().down === 0
@@ -222,7 +225,7 @@ describeRedis('every limiter on Redis, in every mode', redis => {
   )
 
   test.each(Object.keys(limiters))(
-    '%s: after FLUSHALL and SCRIPT FLUSH it starts anew, but a window is told what passed in it',
+    '%s: after FLUSHALL and SCRIPT FLUSH it starts anew, but a window is told what passed in it, and a semaphore awaits that',
     async name => {
       const subject = await join(name, randomUUID(), 'closed')
       const all = [...Array<Outcome>(LIMIT).fill('passed'), 'refused']
@@ -231,7 +234,7 @@ describeRedis('every limiter on Redis, in every mode', redis => {
       await client.flushall()
       await client.script('FLUSH')
       const none = Array<Outcome>(LIMIT + 1).fill('refused')
-      const expected = name === 'RedisSlidingWindow' ? none : all
+      const expected = /Bucket|Keyed/.test(name) ? all : none
       expect(await times(LIMIT + 1, () => subject.take())).toEqual(expected)
     },
   )

@@ -8,12 +8,12 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import type { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { worstExcess } from '../../testing/worst-excess.fixture.ts'
-import { RedisKeyedLimiter } from '../limiters/redis-keyed-limiter.ts'
-import { RedisKeyedSemaphore } from '../limiters/redis-keyed-semaphore.ts'
-import { RedisKeyedWindow } from '../limiters/redis-keyed-window.ts'
-import { RedisSemaphore } from '../limiters/redis-semaphore.ts'
-import { RedisSlidingWindow } from '../limiters/redis-sliding-window.ts'
-import { RedisTokenBucket, type RedisTokenBucketOptions } from '../limiters/redis-token-bucket.ts'
+import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
+import { RedisTokenBucket, type RedisTokenBucketOptions } from '../buckets/redis-token-bucket.ts'
+import { RedisKeyedSemaphore } from '../semaphores/redis-keyed-semaphore.ts'
+import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
+import { RedisKeyedWindow } from '../windows/redis-keyed-window.ts'
+import { RedisSlidingWindow } from '../windows/redis-sliding-window.ts'
 import { connections } from './connections.fixture.ts'
 
 /** These run on the real clock, as Redis does; bounds are for what passed, however late a busy machine makes it. */
@@ -330,7 +330,12 @@ describeRedis('processes that disagree, die, and lose their store', redis => {
       await ann.release()
       expect(await next).toBeGreaterThan(ann.fence)
       await bob.release()
+      const long = [await a.acquire('long'), await a.acquire('longer')]
       for (let i = 0; i < 20; i++) await a.run(`once-${i}`, () => {})
+      expect(a.stats()).toMatchObject({ active: 2, waiting: 0, lost: 0 })
+      expect(a.stats().keys).toBeLessThanOrEqual(5)
+      for (const permit of long) await permit.release()
+      for (let i = 0; i < 5; i++) await a.run(`again-${i}`, () => {})
       expect(a.stats()).toMatchObject({ active: 0, waiting: 0, lost: 0 })
       expect(a.stats().keys).toBeLessThanOrEqual(2)
       expect(() => new RedisKeyedSemaphore({ ...shared, permits: 0 })).toThrow('`permits`')

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { RedisTokenBucket } from '../limiters/redis-token-bucket.ts'
+import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
 
 /** A process that waits for far more tokens than there are, and says so when it does. */
 const [port, id] = process.argv.slice(2) as [string, string]

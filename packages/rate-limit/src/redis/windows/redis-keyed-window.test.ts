@@ -4,11 +4,11 @@ import type { Redis } from 'ioredis'
 import { beforeEach, expect, test } from 'vitest'
 import { InvalidOptionError, LimiterClosedError } from '../../errors.ts'
 import { PriorityOrder } from '../../wait/priority-order.ts'
+import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
+import { RedisKeyedSemaphore } from '../semaphores/redis-keyed-semaphore.ts'
+import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
 import { connections, goneClient } from '../testing/connections.fixture.ts'
-import { RedisKeyedLimiter } from './redis-keyed-limiter.ts'
-import { RedisKeyedSemaphore } from './redis-keyed-semaphore.ts'
 import { RedisKeyedWindow, type RedisKeyedWindowOptions } from './redis-keyed-window.ts'
-import { RedisSemaphore } from './redis-semaphore.ts'
 import { RedisSlidingWindow } from './redis-sliding-window.ts'
 
 /** Long against any test: time passes only where a test says so. */
@@ -93,7 +93,10 @@ describeRedis('windows and keys on Redis', redis => {
     expect(retryAfter).toBeGreaterThan(9 * WINDOW)
     expect(await b.tryAcquire('other')).toBe(true)
     // As time would.
-    await client.pexpire(`millrace:limit:${given.id}:{k}:window:block`, 0)
+    const state = `millrace:limit:${given.id}:{k}:window:state`
+    const doubles = (await client.getBuffer(state))!
+    doubles.writeDoubleBE(1, 6 * 8)
+    await client.set(state, doubles, 'KEEPTTL')
     expect(await passes(b, 'k')).toBe(3)
     await a.block('k', WINDOW)
     await b.reset('k')

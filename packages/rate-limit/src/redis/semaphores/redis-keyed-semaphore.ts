@@ -1,10 +1,16 @@
 import { checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import { LimiterClosedError } from '../../errors.ts'
-import type { SemaphoreAcquireOptions } from '../../semaphore/semaphore-acquire.ts'
-import { keyPart } from './key-part.ts'
-import { REDIS_LIMIT_OPTIONS } from './redis-limit.ts'
+import {
+  type SemaphoreAcquireOptions,
+  semaphoreOptionsOf,
+  weightOf,
+} from '../../semaphore/semaphore-acquire.ts'
+import { keyPart } from '../limit/key-part.ts'
+import { REDIS_LIMIT_OPTIONS } from '../limit/redis-limit.ts'
+import { newLossNews } from '../stores/semaphore-store.ts'
 import type { RedisPermit } from './redis-permit.ts'
-import { RedisSemaphore, type RedisSemaphoreOptions } from './redis-semaphore.ts'
+import type { RedisSemaphoreOptions } from './semaphore-options.ts'
+import { SharedSemaphore } from './shared-semaphore.ts'
 
 /** `permits` and `maxQueue` are those of each key. */
 export type RedisKeyedSemaphoreOptions = Omit<RedisSemaphoreOptions, 'order' | 'subscriber'>
@@ -35,14 +41,15 @@ export class RedisKeyedSemaphore {
   readonly keyed = true
   readonly name: string
   readonly #options: RedisKeyedSemaphoreOptions
-  readonly #semaphores = new Map<string, RedisSemaphore>()
+  readonly #semaphores = new Map<string, SharedSemaphore>()
+  readonly #losses = newLossNews()
   #lost = 0
   #closed = false
 
   constructor(options: RedisKeyedSemaphoreOptions) {
     checkOptions('', options, NAMES)
     // Finds mistakes in options before the first key comes.
-    this.name = new RedisSemaphore(options).name
+    this.name = new SharedSemaphore(options, this.#losses).name
     this.#options = { ...options, name: this.name }
   }
 
@@ -59,9 +66,9 @@ export class RedisKeyedSemaphore {
     first?: number | SemaphoreAcquireOptions,
     second?: SemaphoreAcquireOptions,
   ): Promise<RedisPermit> {
-    return this.#with(key, semaphore =>
-      typeof first === 'number' ? semaphore.acquire(first, second) : semaphore.acquire(first),
-    )
+    const options = semaphoreOptionsOf(first, second)
+    const weight = weightOf(first, options)
+    return this.#with(key, semaphore => semaphore.acquire(weight, options))
   }
 
   /** As {@link RedisSemaphore.run}, of a key. */
@@ -94,14 +101,14 @@ export class RedisKeyedSemaphore {
     return this.close()
   }
 
-  async #with<T>(key: string, call: (semaphore: RedisSemaphore) => Promise<T>): Promise<T> {
+  async #with<T>(key: string, call: (semaphore: SharedSemaphore) => Promise<T>): Promise<T> {
     const id = `${this.#options.id}:${keyPart(key)}`
     if (this.#closed) throw new LimiterClosedError(this.name)
+    const known = this.#semaphores.get(key)
+    // What it knows of its state, such as that it was lost, is kept as long as it is asked.
+    if (known !== undefined) this.#semaphores.delete(key)
     this.#sweep()
-    let semaphore = this.#semaphores.get(key)
-    if (semaphore === undefined) {
-      semaphore = new RedisSemaphore({ ...this.#options, id })
-    } else this.#semaphores.delete(key)
+    const semaphore = known ?? new SharedSemaphore({ ...this.#options, id }, this.#losses)
     // The map's order is that of use.
     this.#semaphores.set(key, semaphore)
     return call(semaphore)
@@ -113,8 +120,12 @@ export class RedisKeyedSemaphore {
     for (const [key, semaphore] of this.#semaphores) {
       if (probes-- === 0) return
       const { active, waiting, unsettled, lost } = semaphore.stats()
-      if (active + waiting + unsettled > 0) continue
       this.#semaphores.delete(key)
+      if (active + waiting + unsettled > 0) {
+        // What is held for long must not keep the others from being looked at.
+        this.#semaphores.set(key, semaphore)
+        continue
+      }
       this.#lost += lost
       void semaphore.close()
     }

@@ -16,6 +16,15 @@ import { checkAcquireOptions } from '../../wait/acquire-options.ts'
 import { publishRefusal } from '../../wait/channels.ts'
 import { SLACK } from '../../wait/slack.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
+import {
+  LONGEST,
+  REDIS_LIMIT_OPTIONS,
+  REDIS_LIMIT_STATS_KINDS,
+  RedisLimit,
+  type RedisLimitOptions,
+  type RedisLimitStats,
+} from '../limit/redis-limit.ts'
+import { type Attempt, RemoteQueue } from '../limit/remote-queue.ts'
 import { Ledger } from '../outage/ledger.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
 import {
@@ -25,15 +34,6 @@ import {
   WindowStore,
 } from '../stores/window-store.ts'
 import { RecentGrants } from './recent-grants.ts'
-import {
-  LONGEST,
-  REDIS_LIMIT_OPTIONS,
-  REDIS_LIMIT_STATS_KINDS,
-  RedisLimit,
-  type RedisLimitOptions,
-  type RedisLimitStats,
-} from './redis-limit.ts'
-import { type Attempt, RemoteQueue } from './remote-queue.ts'
 
 /** No process holds permits ahead, so that there is no `'lease'`. */
 export type WindowOutageMode = Exclude<OutageMode, 'lease'>

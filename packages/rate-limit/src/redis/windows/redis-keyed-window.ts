@@ -12,7 +12,7 @@ import {
   costOf,
   optionsOf,
 } from '../../wait/acquire-options.ts'
-import { keyPart } from './key-part.ts'
+import { keyPart } from '../limit/key-part.ts'
 import {
   SHARED_WINDOWS_OPTIONS,
   SHARED_WINDOWS_STATS_KINDS,

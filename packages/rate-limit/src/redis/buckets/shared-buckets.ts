@@ -16,17 +16,17 @@ import {
 } from '../../wait/acquire-options.ts'
 import { publishRefusal } from '../../wait/channels.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
-import { Ledger } from '../outage/ledger.ts'
-import { LocalShare } from '../outage/local-share.ts'
-import type { OutageMode } from '../outage/outage-mode.ts'
-import { type BucketAnswer, type BucketMark, BucketStore, newMark } from '../stores/bucket-store.ts'
 import {
   REDIS_LIMIT_OPTIONS,
   REDIS_LIMIT_STATS_KINDS,
   RedisLimit,
   type RedisLimitOptions,
   type RedisLimitStats,
-} from './redis-limit.ts'
+} from '../limit/redis-limit.ts'
+import { Ledger } from '../outage/ledger.ts'
+import { LocalShare } from '../outage/local-share.ts'
+import type { OutageMode } from '../outage/outage-mode.ts'
+import { type BucketAnswer, type BucketMark, BucketStore, newMark } from '../stores/bucket-store.ts'
 import { GRACE, NEAR, ReservedTokens, type Supply } from './reserved-tokens.ts'
 
 /** Options that all limiters of buckets in Redis have. `rate` and `burst` are those of all processes together. */

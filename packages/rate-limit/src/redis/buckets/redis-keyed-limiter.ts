@@ -6,8 +6,8 @@ import {
   costOf,
   optionsOf,
 } from '../../wait/acquire-options.ts'
+import { keyPart } from '../limit/key-part.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
-import { keyPart } from './key-part.ts'
 import {
   SHARED_BUCKETS_OPTIONS,
   SHARED_BUCKETS_STATS_KINDS,

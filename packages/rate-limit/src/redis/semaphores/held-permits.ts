@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '../../clock.ts'
 import { LeaseLostError } from '../../errors.ts'
 
@@ -11,6 +12,11 @@ export interface Place {
   readonly fence: number
   /** When its lease ends unless it is renewed, ms on the local clock; Infinity while the store does not know of it. */
   until: number
+}
+
+/** A name for a holder in the store, which counts by it how much is held. */
+export function newHolder(weight: number): string {
+  return weight === 1 ? randomUUID() : `${randomUUID()}*${weight}`
 }
 
 export interface HeldPermitsOptions {

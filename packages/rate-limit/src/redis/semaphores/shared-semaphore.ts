@@ -1,0 +1,193 @@
+import {
+  type Clock,
+  checkInteger,
+  checkPositive,
+  checkRange,
+  InvalidOptionError,
+} from '@millrace/kit'
+import { LimiterClosedError, LimitStoreUnavailableError } from '../../errors.ts'
+import { type SemaphoreAcquireOptions, withoutWeight } from '../../semaphore/semaphore-acquire.ts'
+import { FreeChannel } from '../client/free-channel.ts'
+import { LONGEST, RedisLimit } from '../limit/redis-limit.ts'
+import { type Attempt, RemoteQueue } from '../limit/remote-queue.ts'
+import { Ledger } from '../outage/ledger.ts'
+import { type LossNews, SemaphoreStore } from '../stores/semaphore-store.ts'
+import { HeldPermits, type Place } from './held-permits.ts'
+import { PlacesAlone } from './places-alone.ts'
+import { RedisPermit } from './redis-permit.ts'
+import {
+  type RedisSemaphoreOptions,
+  type RedisSemaphoreStats,
+  SEMAPHORE_MODES,
+  type SemaphoreOutageMode,
+} from './semaphore-options.ts'
+
+/** A semaphore in Redis, with everything around a call: the queue, the renewals, and what this process does while Redis is away. */
+export class SharedSemaphore {
+  readonly #limit: RedisLimit<SemaphoreOutageMode, true>
+  readonly #clock: Clock
+  readonly #store: SemaphoreStore
+  /** Holders that Redis has to be told of: that they are inside, or that they have left. */
+  readonly #ledger: Ledger<true>
+  readonly #queue: RemoteQueue<Place>
+  readonly #news: FreeChannel | undefined
+  readonly #held: HeldPermits
+  readonly #alone: PlacesAlone
+  readonly #permits: number
+  readonly #poll: number
+  #granted = 0
+  #refused = 0
+
+  /** @param losses what several semaphores of one store know of what it lost */
+  constructor(options: RedisSemaphoreOptions, losses: LossNews) {
+    const { subscriber, permits, ttl = 10_000, whenDown = 'closed', maxQueue, order } = options
+    const { poll = subscriber === undefined ? 50 : 1_000 } = options
+    this.#permits = checkInteger('permits', permits, 1)
+    this.#poll = checkPositive('poll', poll)
+    checkRange('ttl', ttl, 1, LONGEST)
+    this.#ledger = new Ledger<true>({
+      tell: holder => this.#alone.tell(holder),
+      merge: () => true,
+      amount: () => 1,
+    })
+    this.#limit = new RedisLimit(options, {
+      whenDown,
+      modes: SEMAPHORE_MODES,
+      divided: ['local'],
+      ledger: this.#ledger,
+    })
+    const { name, clock, guard, key } = this.#limit
+    this.#clock = clock
+    const keys = { holders: `${key}:holders`, state: `${key}:state`, channel: `${key}:free` }
+    this.#store = new SemaphoreStore({
+      guard,
+      clock,
+      keys,
+      permits,
+      ttl,
+      losses,
+      overruled: most => this.#limit.overruled(`${most} permits`),
+    })
+    this.#held = new HeldPermits({
+      name,
+      clock,
+      ttl,
+      renew: holders => this.#store.renew(holders),
+      keeps: place => this.#alone.keeps(place),
+    })
+    const { outage } = this.#limit
+    this.#alone = new PlacesAlone({
+      ...{ permits, poll, clock, outage },
+      held: this.#held,
+      store: this.#store,
+    })
+    this.#queue = new RemoteQueue({
+      name,
+      clock,
+      maxQueue,
+      order,
+      attempt: weight => this.#attempt(weight),
+      giveBack: place => void this.#leave(place),
+    })
+    this.#news =
+      subscriber === undefined
+        ? undefined
+        : new FreeChannel(subscriber, keys.channel, () => this.#queue.poke())
+  }
+
+  get name(): string {
+    return this.#limit.name
+  }
+
+  async tryAcquire(weight: number): Promise<RedisPermit | undefined> {
+    this.#checkWeight(weight)
+    if (this.#queue.closed) throw new LimiterClosedError(this.name)
+    if (this.#queue.size === 0) {
+      const attempt = await this.#attempt(weight)
+      if (attempt.granted) return this.#hold(attempt.value, 0)
+    }
+    this.#refused++
+    return undefined
+  }
+
+  async acquire(weight: number, options?: SemaphoreAcquireOptions): Promise<RedisPermit> {
+    this.#checkWeight(weight)
+    const since = this.#clock.now()
+    this.#news?.open()
+    const place = await this.#queue.wait(weight, withoutWeight(options))
+    return this.#hold(place, this.#clock.now() - since)
+  }
+
+  async run<R>(
+    fn: (permit: RedisPermit) => R | PromiseLike<R>,
+    options?: SemaphoreAcquireOptions,
+  ): Promise<R> {
+    const permit = await this.acquire(options?.weight ?? 1, options)
+    try {
+      return await fn(permit)
+    } finally {
+      await permit.release()
+    }
+  }
+
+  stats(): RedisSemaphoreStats {
+    return {
+      ...this.#limit.stats(),
+      permits: this.#permits,
+      active: this.#held.permits,
+      waiting: this.#queue.size,
+      granted: this.#granted,
+      refused: this.#refused + this.#queue.refused,
+      timeouts: this.#queue.timeouts,
+      aborts: this.#queue.aborts,
+      lost: this.#held.lost,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#queue.close()
+    this.#news?.close()
+    await Promise.all(this.#held.places.map(place => this.#leave(place)))
+    this.#limit.outage.close()
+  }
+
+  #checkWeight(weight: number): void {
+    if (Number.isSafeInteger(weight) && weight >= 1 && weight <= this.#permits) return
+    throw new InvalidOptionError('weight', `an integer from 1 to ${this.#permits}`, weight)
+  }
+
+  #attempt(weight: number): Promise<Attempt<Place>> {
+    const { outage } = this.#limit
+    return outage.bridge(
+      async () => {
+        // Until an outage is over for all, others may be inside of whom Redis has not been told.
+        const beyond = this.#held.permits + weight > this.#alone.share
+        if (beyond && outage.recovery > 0) return { granted: false, retryIn: this.#poll }
+        // A place that comes too late is nobody's: it is left again.
+        const entry = await this.#store.enter(weight, holder => outage.owe(holder, true))
+        if (entry.granted || entry.paused) return entry
+        return { granted: false, retryIn: Math.min(this.#poll, entry.retryIn) }
+      },
+      error => this.#alone.enter(weight, error),
+    )
+  }
+
+  #hold(place: Place, waited: number): RedisPermit {
+    const signal = this.#held.add(place)
+    this.#granted++
+    return new RedisPermit(place.fence, waited, signal, () => this.#leave(place))
+  }
+
+  async #leave(place: Place): Promise<void> {
+    this.#held.remove(place.holder)
+    // Of what Redis has not been told yet it need not hear.
+    const unknown = place.until === Infinity && this.#ledger.delete(place.holder)
+    try {
+      if (!unknown) await this.#store.leave(place.holder)
+    } catch (error) {
+      if (!(error instanceof LimitStoreUnavailableError)) throw error
+      this.#alone.left(place)
+    }
+    this.#queue.poke()
+  }
+}
