@@ -1,3 +1,4 @@
+import { retryAfter } from '@millrace/kit'
 import {
   BreakerOpenError,
   type HttpPoolError,
@@ -5,7 +6,6 @@ import {
   ThrottledError,
 } from '../errors.ts'
 import type { ResponseHeaders } from '../handler.ts'
-import { retryAfter } from '../retry/retry-after.ts'
 import { Breaker, type BreakerSettings } from './breaker.ts'
 import { Hedge, type HedgeSettings } from './hedge.ts'
 import { HostBrake } from './host-brake.ts'

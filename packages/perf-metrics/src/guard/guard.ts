@@ -8,6 +8,7 @@ import {
   describeStats,
   type OptionNames,
   type Timer,
+  tell,
 } from '@millrace/kit'
 import type { Registry } from '../registry/registry.ts'
 import { type SlicedWork, startSlices } from '../time/slices.ts'
@@ -231,17 +232,10 @@ export class Guard {
     if (callback === undefined) return
     const status = statusOf(watched)
     const fail = (error: unknown): void => {
-      try {
-        this.#options.onError(error, status)
-      } catch (listenersError) {
-        warn(listenersError, status)
-      }
+      const onError = (): void => this.#options.onError(error, status)
+      tell(onError, undefined, listenersError => warn(listenersError, status))
     }
-    try {
-      Promise.resolve(callback(status)).catch(fail)
-    } catch (error) {
-      fail(error)
-    }
+    tell(callback, status, fail)
   }
 
   /** All rules as of the last evaluation. */

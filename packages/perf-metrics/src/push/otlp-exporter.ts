@@ -1,4 +1,4 @@
-import { describeStats, setSystemTimer, type Timer } from '@millrace/kit'
+import { describeStats, retryAfter, setSystemTimer, type Timer, tell } from '@millrace/kit'
 import { assembled } from '../bytes/assembled.ts'
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { gzipped } from '../bytes/gzip.ts'
@@ -17,7 +17,6 @@ import {
 } from './exporter-options.ts'
 import { type PartialSuccess, readPartialSuccess } from './partial-success.ts'
 import { type PostOptions, post } from './post.ts'
-import { retryAfter } from './retry-after.ts'
 
 /** Statuses after which the specification has a client try again. */
 const RETRYABLE = new Set([429, 502, 503, 504])
@@ -135,7 +134,7 @@ export class OtlpExporter {
         cause instanceof MetricsExportError
           ? cause
           : new MetricsExportError('The metrics could not be delivered', undefined, { cause })
-      report(this.#options.onError, error)
+      tell(this.#options.onError, error)
       throw error
     } finally {
       timer.cancel()
@@ -162,7 +161,7 @@ export class OtlpExporter {
     this.#stats.pointsSent += reading.points - rejected
     this.#stats.pointsRejected += rejected
     if (rejected === 0 && told.message === '') return
-    report(this.#options.onPartialSuccess, { rejected, message: told.message })
+    tell(this.#options.onPartialSuccess, { rejected, message: told.message })
   }
 
   #body(out: ByteWriter): Promise<Uint8Array<ArrayBuffer>> {
@@ -217,15 +216,6 @@ export class OtlpExporter {
   }
 }
 
-/** Tells a listener. What it throws says nothing of the export, whose outcome is counted. */
-function report<T>(listener: (event: T) => void, event: T): void {
-  try {
-    listener(event)
-  } catch {
-    // The listener itself failed: there is no further place to report to.
-  }
-}
-
 type Outcome =
   | { answer: Uint8Array }
   /** `wanted` is how long the collector asks to wait, in ms. */
@@ -238,7 +228,7 @@ async function attemptPost(url: string, request: PostOptions): Promise<Outcome> 
     return {
       error: new MetricsExportError(`The collector answered ${status} to the metrics`, status),
       retryable: RETRYABLE.has(status),
-      wanted: retryAfter(headers['retry-after'], Date.now()) ?? 0,
+      wanted: retryAfter(headers) ?? 0,
     }
   } catch (error) {
     return { error, retryable: !request.signal.aborted, wanted: 0 }

@@ -1,3 +1,4 @@
+import { tell } from '@millrace/kit'
 import { type Registration, registration } from './registration.ts'
 
 /** What brings instruments up to date before an export. One that throws is counted, and hides no other. */
@@ -5,7 +6,11 @@ export class Collectors {
   readonly #collectors = new Set<() => void>()
   #failures = 0
 
-  /** How often a collector threw. */
+  readonly #failed = (): void => {
+    this.#failures++
+  }
+
+  /** How often a collector threw, or rejected. */
   get failures(): number {
     return this.#failures
   }
@@ -17,11 +22,7 @@ export class Collectors {
 
   run(): void {
     for (const collect of this.#collectors) {
-      try {
-        collect()
-      } catch {
-        this.#failures++
-      }
+      tell(collect, undefined, this.#failed)
     }
   }
 }

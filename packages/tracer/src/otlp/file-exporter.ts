@@ -5,6 +5,7 @@ import {
   checkText,
   describeStats,
   type OptionNames,
+  tell,
 } from '@millrace/kit'
 import { EXPORTER_KINDS, type Exporter, type ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../export/resource.ts'
@@ -130,11 +131,7 @@ export class FileExporter implements Exporter {
   #fail(chunks: readonly Chunk[], cause: unknown): void {
     const spans = spansOf(chunks)
     this.#lost += spans
-    try {
-      this.#onError(new SpanExportError('Could not write spans to the file', { spans, cause }))
-    } catch {
-      // The listener itself failed: there is no further place to report to, and the loss is counted.
-    }
+    tell(this.#onError, new SpanExportError('Could not write spans to the file', { spans, cause }))
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { urlToHttpOptions } from 'node:url'
-import { setSystemTimer } from '@millrace/kit'
+import { retryAfter, setSystemTimer } from '@millrace/kit'
 import { suppressTracing } from '../context/active-context.ts'
 import { VERSION } from '../export/resource.ts'
 
@@ -104,7 +104,7 @@ function readAnswer(request: ClientRequest, response: IncomingMessage): Promise<
       resolve({
         status: response.statusCode ?? 0,
         body: response.complete ? Buffer.concat(parts) : new Uint8Array(),
-        retryAfter: parseRetryAfter(response.headers['retry-after']),
+        retryAfter: retryAfter(response.headers),
         sent: request.writableFinished,
       })
     }
@@ -117,14 +117,6 @@ function readAnswer(request: ClientRequest, response: IncomingMessage): Promise<
     response.on('end', end)
     response.on('close', end)
   })
-}
-
-/** `Retry-After` as milliseconds from now: whole seconds, or an HTTP date, which begins with a day. */
-export function parseRetryAfter(header: string | undefined): number | undefined {
-  if (header === undefined) return undefined
-  if (/^\d+$/.test(header.trim())) return Number(header) * 1_000
-  const date = /^[A-Z][a-z]{2}/.test(header) ? Date.parse(header) : Number.NaN
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
 
 async function gzip(body: Uint8Array): Promise<Uint8Array> {

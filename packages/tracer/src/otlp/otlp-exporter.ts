@@ -1,4 +1,11 @@
-import { type Clock, describeStats, LONGEST_DELAY, monotonicClock, type Timer } from '@millrace/kit'
+import {
+  type Clock,
+  describeStats,
+  LONGEST_DELAY,
+  monotonicClock,
+  type Timer,
+  tell,
+} from '@millrace/kit'
 import { EXPORTER_KINDS, type Exporter, type ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../export/resource.ts'
 import { SpanExportError } from '../export/span-export-error.ts'
@@ -199,28 +206,28 @@ export class OtlpExporter implements Exporter {
     this.#refused += lost
     if (partial === undefined) return
     const what = lost > 0 ? 'Collector refused spans' : 'Collector warns'
-    this.#report(
-      new SpanExportError(`${what}: ${partial.message}`, { status: answer.status, spans: lost }),
-    )
+    const error = new SpanExportError(`${what}: ${partial.message}`, {
+      status: answer.status,
+      spans: lost,
+    })
+    tell(this.#onError, error)
   }
 
   #giveUp({ answer, error }: Outcome, spans: number): void {
     this.#refused += spans
     if (answer === undefined) {
-      this.#report(new SpanExportError('No answer from the collector', { spans, cause: error }))
+      tell(
+        this.#onError,
+        new SpanExportError('No answer from the collector', { spans, cause: error }),
+      )
       return
     }
     const { status, retryAfter } = answer
     const asks = retryAfter === undefined ? '' : ` and asks to wait ${retryAfter} ms`
-    this.#report(new SpanExportError(`Collector answered ${status}${asks}`, { status, spans }))
-  }
-
-  #report(error: SpanExportError): void {
-    try {
-      this.#onError(error)
-    } catch {
-      // The listener itself failed: there is no further place to report to, and the loss is counted.
-    }
+    tell(
+      this.#onError,
+      new SpanExportError(`Collector answered ${status}${asks}`, { status, spans }),
+    )
   }
 
   /** Waits; a flush that begins meanwhile ends it, unless the collector asked for the wait. */

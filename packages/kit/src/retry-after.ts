@@ -1,11 +1,9 @@
-import type { ResponseHeaders } from '../handler.ts'
-
 /**
  * The wait that a response asks for, in ms (RFC 9110 section 10.2.3), or undefined without a usable
  * `Retry-After`. A date is measured against the response's own `Date`, so the two clocks need not agree.
  */
 export function retryAfter(
-  headers: ResponseHeaders,
+  headers: Readonly<Record<string, string | readonly string[] | undefined>>,
   wallTime: () => number = Date.now,
 ): number | undefined {
   const value = headers['retry-after']

@@ -1,0 +1,45 @@
+import { VirtualClock } from '@millrace/testkit'
+import { expect } from 'vitest'
+import type { SpanExportError } from '../export/span-export-error.ts'
+import { Tracer } from '../tracer/tracer.ts'
+import { OtlpExporter } from './otlp-exporter.ts'
+import type { OtlpExporterOptions } from './otlp-options.ts'
+
+/** A tracer over an exporter on a virtual clock. */
+export interface OtlpTracer {
+  readonly clock: VirtualClock
+  /** What the exporter was told of. */
+  readonly errors: SpanExportError[]
+  readonly tracer: Tracer
+  /** Starts and ends so many spans, `s0` and on. */
+  spans(count: number, from?: number): void
+}
+
+export function otlpTracer(options: OtlpExporterOptions): OtlpTracer {
+  const clock = new VirtualClock()
+  const errors: SpanExportError[] = []
+  const exporter = new OtlpExporter({ clock, onError: error => errors.push(error), ...options })
+  const tracer = new Tracer({ service: 'shop', exporter, signals: [] })
+  const spans = (count: number, from = 0) => {
+    for (let i = from; i < from + count; i++) tracer.startSpan(`s${i}`, { attributes: { i } }).end()
+  }
+  return { clock, errors, tracer, spans }
+}
+
+/** Lets virtual time pass, with real sockets in between, until `promise` settles. */
+export async function settle(clock: VirtualClock, promise: Promise<void>): Promise<void> {
+  let settled = false
+  void promise.finally(() => {
+    settled = true
+  })
+  while (!settled) {
+    await clock.advanceAsync(100)
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+}
+
+/** Exported, dropped, queued and waiting spans are all that ended. */
+export function expectAccounted(tracer: Tracer): void {
+  const { ended, exported, dropped, queued, waiting } = tracer.stats()
+  expect(exported + dropped + queued + waiting).toBe(ended)
+}
