@@ -13,8 +13,9 @@ export { SpanExportError } from './export/span-export-error.ts'
 export type { SlowSpan } from './pipeline/slow-spans.ts'
 export type { TracerStats } from './pipeline/tracer-stats.ts'
 export { extract, inject } from './propagation/carrier.ts'
-export type { PropagatorName } from './propagation/propagation.ts'
-export { type Headers, RemoteParent } from './propagation/remote-parent.ts'
+export type { IncomingHeaders, OutgoingHeaders } from './propagation/headers.ts'
+export type { Propagation, PropagatorName } from './propagation/propagation.ts'
+export { RemoteParent } from './propagation/remote-parent.ts'
 export type {
   Sampler,
   SamplingDecision,

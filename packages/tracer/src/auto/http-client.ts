@@ -32,9 +32,7 @@ export function traceHttpClient(tracer: Tracer, roots: boolean): () => void {
     running.set(request, span)
     // Headers given as an array are sent already: such a request is traced, but not told so.
     if (!request.headersSent) {
-      const headers: Record<string, string> = {}
-      tracer.propagation.inject(headers, span)
-      for (const name of Object.keys(headers)) request.setHeader(name, headers[name]!)
+      tracer.propagation.write(request.setHeader.bind(request), span, active.baggage)
     }
     // After the last byte of the answer; the channel tells of the answer when its headers are there.
     request.once('close', () => {

@@ -11,7 +11,6 @@ import {
   requestPath,
 } from '@millrace/kit'
 import { ActiveContext, activeContext, enter } from '../context/active-context.ts'
-import type { Headers } from '../propagation/remote-parent.ts'
 import { SpanKind } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import type { Tracer } from '../tracer/tracer.ts'
@@ -57,7 +56,7 @@ export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () 
       enter(IGNORED)
       return
     }
-    const remote = tracer.propagation.extract(request.headers as Headers)
+    const remote = tracer.propagation.extract(request.headers)
     const method = request.method ?? 'GET'
     const span = tracer.startUnder(methodName(method), asTracerSpan(remote.span), {
       kind: SpanKind.SERVER,

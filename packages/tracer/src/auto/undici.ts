@@ -40,9 +40,7 @@ export function traceUndici(tracer: Tracer, roots: boolean, calls: OutgoingCalls
       })
       running.set(request, span)
     }
-    const headers: Record<string, string> = {}
-    tracer.propagation.inject(headers, span)
-    for (const name of Object.keys(headers)) request.addHeader(name, headers[name]!)
+    tracer.propagation.write(request.addHeader.bind(request), span, active.baggage)
   }
   const onHeaders = ({ request, response }: UndiciMessage): void => {
     const span = running.get(request)

@@ -63,7 +63,7 @@ test('every variable arrives where it belongs', () => {
     enabled: false,
     service: 'shop',
     resource: { 'deployment.environment.name': 'prod', team: 'ä,b' },
-    propagators: ['tracecontext', 'baggage'],
+    propagators: ['baggage', 'tracecontext'],
     batchSize: 256,
     delay: 1_000,
     exitTimeout: 2_000,
@@ -150,22 +150,28 @@ test('what cannot be used warns once, without the value, and counts as unset', (
   ])
 })
 
+/** Without a debug flag. */
+const B3 = ['x-b3-traceid', 'x-b3-spanid', 'x-b3-sampled']
+
 test.each([
   ['none', []],
   ['tracecontext', ['traceparent', 'tracestate']],
   ['baggage', ['baggage']],
+  ['b3', ['b3']],
+  ['b3multi , tracecontext,b3multi', B3.concat('traceparent', 'tracestate')],
   ['', ['traceparent', 'tracestate', 'baggage']],
 ])('OTEL_PROPAGATORS=%s sends and reads just those headers', (OTEL_PROPAGATORS, fields) => {
   const { propagation } = tracerFromEnvironment({ signals: [] }, { OTEL_PROPAGATORS })
-  expect(propagation.fields).toEqual(fields)
+  expect(propagation.fields.filter(field => field !== 'x-b3-flags')).toEqual(fields)
   const incoming = {
     traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
     tracestate: 'x=1',
     baggage: 'tenant=acme',
+    b3: `${'a'.repeat(32)}-${'b'.repeat(16)}-1`,
   }
   const parent = propagation.extract(incoming)
   expect([parent.span !== null, parent.baggage !== null]).toEqual([
-    fields.includes('traceparent'),
+    fields.some(field => field !== 'baggage'),
     fields.includes('baggage'),
   ])
   const outgoing: Record<string, string> = {}
@@ -180,7 +186,7 @@ test('what is not supported says so once, and is ignored', () => {
   const env = {
     OTEL_CONFIG_FILE: '/etc/otel.yaml',
     OTEL_EXPORTER_OTLP_CLIENT_KEY: '/etc/key.pem',
-    OTEL_PROPAGATORS: 'b3,tracecontext',
+    OTEL_PROPAGATORS: 'xray,tracecontext',
   }
   for (let i = 0; i < 2; i++) {
     expect(optionsFromEnvironment(env).propagators).toEqual(['tracecontext'])
@@ -188,7 +194,7 @@ test('what is not supported says so once, and is ignored', () => {
   expect(warnings).toEqual([
     'OTEL_CONFIG_FILE is not supported; ignoring it',
     'OTEL_EXPORTER_OTLP_CLIENT_KEY is not supported; ignoring it',
-    'Expected OTEL_PROPAGATORS to be none or a list of tracecontext, baggage; ignoring the rest',
+    'Expected OTEL_PROPAGATORS to be none or a list of tracecontext, baggage, b3, b3multi; ignoring the rest',
   ])
 })
 

@@ -69,14 +69,14 @@ export class EnvironmentReader {
     return this.#refuse(found[0], `one of ${choices.join(', ')}`)
   }
 
-  /** Those of `choices` in a list separated by commas, each once; the others warn. */
+  /** Those of `choices` in a list separated by commas, each once and in its order; the others warn. */
   list<T extends string>(choices: readonly T[], name: string): T[] | undefined {
     const text = this.text(name)?.toLowerCase()
     if (text === undefined) return undefined
     const items = new Set(text.split(',').map(item => item.trim()))
     items.delete('')
     if (items.size === 1 && items.has('none')) return []
-    const known = choices.filter(choice => items.has(choice))
+    const known = [...items].filter((item): item is T => choices.includes(item as T))
     if (known.length === items.size) return known
     this.#warn(
       name,

@@ -4,8 +4,8 @@ import type { Resource } from './resource.ts'
 
 /**
  * Where ended spans go. The tracer hands them over in slices from a macrotask of its own and never calls two
- * methods at once. No method may throw or reject: failures are counted in `stats()` and reported through
- * the exporter's own `onError`.
+ * methods at once. No method should throw or reject: failures are counted in `stats()` and reported through
+ * the exporter's own `onError`. Where one does, the span that it was given counts as dropped, and the process is warned once.
  */
 export interface Exporter {
   /** Tells whose spans will come; called once, by the tracer. */

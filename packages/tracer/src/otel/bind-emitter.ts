@@ -16,12 +16,13 @@ const ADDERS: readonly Method[] = [
 const bound = new WeakSet<EventEmitter>()
 
 /** Makes listeners that are added from now on run in `context`. Removing them by the original function still works. */
-export function bindEmitter(
+export function bindEmitter<E extends EventEmitter>(
   manager: ContextManager,
   context: Context,
-  emitter: EventEmitter,
-): EventEmitter {
-  if (bound.has(emitter)) return emitter
+  emitter: E,
+): E {
+  // One whose methods cannot be replaced stays as it is.
+  if (bound.has(emitter) || !Object.isExtensible(emitter)) return emitter
   bound.add(emitter)
   const wrappers = new WeakMap<Listener, Listener>()
   let adding = false

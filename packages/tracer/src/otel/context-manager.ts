@@ -58,14 +58,18 @@ export class MillraceContextManager implements ContextManager {
   }
 
   bind<T>(context: Context, target: T): T {
-    if (target instanceof EventEmitter) return bindEmitter(this, context, target) as T
+    if (isEmitter(target)) return bindEmitter(this, context, target)
     if (typeof target !== 'function') return target
     const fn = target as unknown as (this: unknown, ...args: unknown[]) => unknown
     const manager = this
     const bound = function (this: unknown, ...args: unknown[]): unknown {
       return manager.with(context, () => fn.apply(this, args))
     }
-    Object.defineProperty(bound, 'length', { value: fn.length, configurable: true })
+    try {
+      Object.defineProperty(bound, 'length', { value: fn.length, configurable: true })
+    } catch {
+      // A proxy with a trap that throws: calling it will tell.
+    }
     return bound as T
   }
 
@@ -81,6 +85,15 @@ export class MillraceContextManager implements ContextManager {
 
   disable(): this {
     return this
+  }
+}
+
+function isEmitter<T>(target: T): target is T & EventEmitter {
+  try {
+    return target instanceof EventEmitter
+  } catch {
+    // A revoked proxy, or one with a trap that throws.
+    return false
   }
 }
 

@@ -33,6 +33,15 @@ test('registering beside a foreign provider takes the context manager back', () 
   expect(context.setGlobalContextManager(manager)).toBe(true)
 })
 
+test.each([undefined, null, {}, trace.getTracerProvider()])(
+  '%o is no tracer, and registers nothing',
+  given => {
+    expect(() => new MillraceTracerProvider(given as never)).toThrow(
+      'Expected `tracer` to be a Tracer',
+    )
+  },
+)
+
 test('a provider used under a foreign context manager follows its active spans', async () => {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   const { exporter, tracer, provider } = setup()

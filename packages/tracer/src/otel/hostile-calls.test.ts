@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import {
   type Tracer as ApiTracer,
   type Attributes,
@@ -109,7 +110,7 @@ const providerCalls: Calls<TracerProvider> = { getTracer: of('lib', '1.0', { sch
 const managerCalls: Calls<MillraceContextManager> = {
   active: of(),
   with: [...of(ROOT_CONTEXT, () => 1), { argument: undefined }, { argument: 1 }],
-  bind: of(ROOT_CONTEXT, () => 1),
+  bind: [...of(ROOT_CONTEXT), { argument: () => 1 }],
   attach: of(ROOT_CONTEXT),
   enable: of(),
   disable: of(),
@@ -215,6 +216,23 @@ describe('no call throws, whatever it is given', () => {
     expect(seen).toBe(ROOT_CONTEXT)
   })
 
+  test('of startActiveSpan without a function, or with more than it takes', () => {
+    const start = trace.getTracer('lib').startActiveSpan as (...all: unknown[]) => unknown
+    expect(start.call(trace.getTracer('lib'), 'nothing')).toBeUndefined()
+    const fn = (span: Span) => ended(span) && trace.getActiveSpan() === span
+    expect(start.call(trace.getTracer('lib'), 'more', {}, ROOT_CONTEXT, fn, 'surplus')).toBe(true)
+  })
+
+  test('of bind, by emitters that cannot be changed and by proxies', () => {
+    const manager = new MillraceContextManager()
+    const emitters = [Object.freeze(new EventEmitter()), Object.seal(new EventEmitter())]
+    for (const emitter of emitters) expect(manager.bind(ROOT_CONTEXT, emitter)).toBe(emitter)
+    const fn = Proxy.revocable(() => 1, {})
+    fn.revoke()
+    expect(() => manager.bind(ROOT_CONTEXT, fn.proxy)).not.toThrow()
+    expect(() => manager.bind(ROOT_CONTEXT, new Proxy(() => 1, { get: boom }))).not.toThrow()
+  })
+
   test('of the tracer itself', () => {
     const { span, ...others } = nativeCalls
     callAll(() => tracer, others)
@@ -224,6 +242,7 @@ describe('no call throws, whatever it is given', () => {
     callAll(() => tracer, { span }, noFunction)
     for (const value of hostile as never[]) {
       expect(() => inject({}, value)).not.toThrow()
+      expect(() => tracer.span('x', () => inject(value))).not.toThrow()
       expect(() => extract(value)).not.toThrow()
     }
   })

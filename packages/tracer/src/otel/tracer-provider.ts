@@ -1,3 +1,4 @@
+import { checkMethods } from '@millrace/kit'
 import {
   type Span as ApiSpan,
   type SpanOptions as ApiSpanOptions,
@@ -28,8 +29,9 @@ export class MillraceTracerProvider implements TracerProvider {
   readonly #tracer: Tracer
   readonly #tracers = new Map<string, ApiTracer>()
 
+  /** @throws InvalidOptionError unless it is given a tracer */
   constructor(tracer: Tracer) {
-    this.#tracer = tracer
+    this.#tracer = checkMethods('tracer', tracer, 'a Tracer', ['scoped', 'flush', 'close'])
   }
 
   getTracer(name: string, version?: string, options?: ApiTracerOptions): ApiTracer {
@@ -91,9 +93,11 @@ class ApiScopedTracer implements ApiTracer {
   ): ReturnType<F>
   startActiveSpan<F extends (span: ApiSpan) => unknown>(
     name: string,
-    ...rest: [F] | [ApiSpanOptions, F] | [ApiSpanOptions, Context, F]
+    ...rest: [] | [F] | [ApiSpanOptions, F] | [ApiSpanOptions, Context, F]
   ): ReturnType<F> {
-    const fn = rest[rest.length - 1] as F
+    // As OpenTelemetry's own tracers: without a function there is nothing to run, and arguments beyond the last one do not count.
+    if (rest.length === 0) return undefined as ReturnType<F>
+    const fn = rest[Math.min(rest.length, 3) - 1] as F
     const options = rest.length > 1 ? (rest[0] as ApiSpanOptions) : undefined
     const given = rest.length > 2 ? (rest[1] as Context | undefined) : undefined
     const base = given ?? contextApi.active()
@@ -134,8 +138,8 @@ function scopeOf(name: unknown, version: unknown, options: ApiTracerOptions | un
   const schemaUrl = schemaUrlOf(options)
   return {
     name: nameText(name ?? '') || 'unknown',
-    version: version === undefined || version === null ? undefined : nameText(version),
-    schemaUrl: typeof schemaUrl === 'string' ? schemaUrl : undefined,
+    version: nameText(version ?? '') || undefined,
+    schemaUrl: (typeof schemaUrl === 'string' && schemaUrl) || undefined,
   }
 }
 

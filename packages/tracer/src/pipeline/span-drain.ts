@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '@millrace/kit'
-import type { Exporter } from '../export/exporter.ts'
 import { SpanQueue } from '../span/recorded/span-queue.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
+import type { GuardedExporter } from './guarded-exporter.ts'
 import { SlowSpans } from './slow-spans.ts'
 
 /** Longest time one slice may hold the event loop, in milliseconds. */
@@ -15,7 +15,7 @@ const STRIDE = 16
  * hundredth span encode a batch in place, as the pool would overflow otherwise.
  */
 export class SpanDrain {
-  readonly #exporter: Exporter
+  readonly #guarded: GuardedExporter
   readonly #clock: Clock
   readonly #delay: number
   readonly #batchSize: number
@@ -27,8 +27,8 @@ export class SpanDrain {
   /** Time spent encoding, in milliseconds; the overhead governor reads it. */
   busy = 0
 
-  constructor(exporter: Exporter, clock: Clock, batch: { size: number; delay: number }) {
-    this.#exporter = exporter
+  constructor(exporter: GuardedExporter, clock: Clock, batch: { size: number; delay: number }) {
+    this.#guarded = exporter
     this.#clock = clock
     this.#batchSize = batch.size
     this.#delay = batch.delay
@@ -79,7 +79,7 @@ export class SpanDrain {
   readonly #tick = (): void => {
     this.#timer = null
     this.#continue()
-    if (this.#slice === null) this.#exporter.send()
+    if (this.#slice === null) this.#guarded.send()
   }
 
   readonly #continue = (): void => {
@@ -98,18 +98,24 @@ export class SpanDrain {
       count -= stride
       spent = this.#clock.now() - started
     }
-    this.busy += spent
+    // A clock that was set back has measured nothing.
+    this.busy += Math.max(0, spent)
     return this.waiting > 0
   }
 
   /** Hands over at most `limit` spans; returns how many. */
   #encode(limit: number): number {
     const queue = this.#queue
+    const guarded = this.#guarded
     for (let done = 0; done < limit; done++) {
       const record = queue.shift()
       if (record === null) return done
       this.slow.offer(record)
-      this.#exporter.write(record)
+      try {
+        guarded.exporter.write(record)
+      } catch (error) {
+        guarded.lose(error)
+      }
       record.pool.release(record)
     }
     return limit

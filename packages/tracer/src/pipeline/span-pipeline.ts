@@ -22,6 +22,7 @@ import type { SpanHost, SpanRecord } from '../span/recorded/span-record.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
 import type { EpochClock } from '../time/clock.ts'
 import { calibrate } from './calibrate.ts'
+import { GuardedExporter } from './guarded-exporter.ts'
 import { OverheadGovernor } from './overhead-governor.ts'
 import type { SlowSpan } from './slow-spans.ts'
 import { SpanDrain } from './span-drain.ts'
@@ -51,9 +52,9 @@ export class SpanPipeline implements SpanHost {
   readonly limits: ResolvedLimits
   readonly head: HeadSampling
   readonly drain: SpanDrain
-  readonly exporter: Exporter
   /** Whether no root is ever recorded; no budget changes that. */
   readonly dropsRoots: boolean
+  readonly #exporter: GuardedExporter
   readonly #clock: EpochClock
   readonly #scope: Scope
   readonly #poolSize: number
@@ -76,14 +77,14 @@ export class SpanPipeline implements SpanHost {
   constructor(options: PipelineOptions, scope: Scope) {
     this.limits = new ResolvedLimits(options.limits, options.lazy)
     this.head = new HeadSampling(options.sampler)
-    this.exporter = options.exporter
+    this.#exporter = new GuardedExporter(options.exporter)
     this.#clock = options.clock
     this.#scope = scope
     this.#poolSize = options.pool
     this.#optimized = options.optimized
     this.#epoch = options.clock.epoch?.() ?? 0
     this.#verified = options.clock.now()
-    this.drain = new SpanDrain(options.exporter, options.clock, options.batch)
+    this.drain = new SpanDrain(this.#exporter, options.clock, options.batch)
     this.#tail = options.tail === undefined ? null : new TailSampling(options.tail, this.drain)
     this.dropsRoots = this.head.mode === NEVER && this.#tail === null
     this.#pool = this.#newPool()
@@ -266,13 +267,13 @@ export class SpanPipeline implements SpanHost {
 
   async flush(): Promise<void> {
     await this.drain.drain()
-    await this.exporter.flush()
+    await this.#exporter.flush()
   }
 
   flushSync(): void {
     this.#tail?.decideAll()
     this.drain.drainSync()
-    this.exporter.closeSync?.()
+    this.#exporter.closeSync()
   }
 
   async close(): Promise<void> {
@@ -282,7 +283,7 @@ export class SpanPipeline implements SpanHost {
     this.#closed = true
     this.#governor?.close()
     this.drain.cancel()
-    await this.exporter.close()
+    await this.#exporter.close()
   }
 
   slowSpans(): SlowSpan[] {
@@ -290,7 +291,7 @@ export class SpanPipeline implements SpanHost {
   }
 
   stats(): TracerStats {
-    const { exported, dropped, queued, queuedBytes } = this.exporter.stats()
+    const { exported, dropped, queued, queuedBytes } = this.#exporter.exporter.stats()
     return {
       started: this.#started,
       ended: this.#ended,
@@ -301,7 +302,7 @@ export class SpanPipeline implements SpanHost {
       held: this.#tail?.held ?? 0,
       rejected: this.#tail?.rejected ?? 0,
       exported,
-      dropped: dropped + this.#droppedLate,
+      dropped: dropped + this.#droppedLate + this.#exporter.lost,
       queued,
       queuedBytes,
       encoding: this.drain.busy,

@@ -1,9 +1,6 @@
 import type { Baggage } from '../context/baggage.ts'
 import type { Span } from '../span/api/span.ts'
 
-/** Headers as `node:http`, undici and plain objects have them; names in lower case. */
-export type Headers = Record<string, string | string[] | undefined>
-
 /** What another process sent along: pass it as the `parent` of a span. */
 export class RemoteParent {
   /** The sender's span, or null where it sent none that is valid. */

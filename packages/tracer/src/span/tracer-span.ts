@@ -1,6 +1,6 @@
 import type { Span, SpanContext } from './api/span.ts'
 import { spanIdHex } from './ids/hex.ts'
-import { RECORDED, type TraceRecord } from './ids/trace-record.ts'
+import type { TraceRecord } from './ids/trace-record.ts'
 
 /** A span of this package, as the tracer handles it inside: with its identity as integers. */
 export interface TracerSpan extends Span {
@@ -18,7 +18,7 @@ export function contextOf(span: TracerSpan): SpanContext {
   const context: SpanContext = {
     traceId: trace.traceId,
     spanId: spanIdHex(span.spanHigh(), span.spanLow()),
-    traceFlags: trace.flags & ~RECORDED,
+    traceFlags: trace.w3cFlags,
   }
   if (trace.state !== undefined) context.traceState = trace.state
   if (span.isRemote()) context.isRemote = true

@@ -10,6 +10,7 @@ import { RecordedSpan } from '../span/recorded/recorded-span.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
 import { endWith, fail } from '../wrap/run-span.ts'
 import { type AnyFunction, checkTraced, type TracedOptions, wrap } from '../wrap/traced.ts'
+import { checkScope } from './tracer-options.ts'
 
 /** What a span may be given: options, and a parent from another process. */
 export interface StartOptions extends Omit<SpanOptions, 'parent'> {
@@ -46,7 +47,7 @@ export class ScopedTracer {
     return this.#core.enabled
   }
 
-  /** @internal */
+  /** Reads and writes the headers that the option `propagators` names, as `extract` and `inject` do W3C's. */
   get propagation(): Propagation {
     return this.#core.propagation
   }
@@ -153,8 +154,13 @@ export class ScopedTracer {
     return this.enabled ? wrap(this, fn, options) : fn
   }
 
-  /** A tracer for another library on the same pipeline: same sampler, exporter and limits. O(1). */
+  /**
+   * A tracer for another library on the same pipeline: same sampler, exporter and limits. O(1).
+   *
+   * @throws InvalidOptionError for a scope without a name, or with something unknown in it
+   */
   scoped(scope: Scope): ScopedTracer {
+    checkScope(scope)
     return new ScopedTracer(this.#core, { ...scope })
   }
 }

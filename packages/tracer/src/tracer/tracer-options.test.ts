@@ -17,7 +17,14 @@ describe('options', () => {
     [{ sampler: {} as never }, '`sampler` to be a sampler, with a method `sample`'],
     [{ clock: Date as never }, '`clock` to be a clock, with a method `setTimer`'],
     [{ scope: { version: '1' } as never }, '`scope.name` to be a string that is not empty'],
-    [{ propagators: ['b3'] as never }, "`propagators` to be one of 'tracecontext', 'baggage'"],
+    [
+      { propagators: ['B3'] as never },
+      "`propagators` to be one of 'tracecontext', 'baggage', 'b3'",
+    ],
+    [
+      { sampler: { description: 's', probability: Number.NaN, sample: () => 1 } },
+      '`sampler.probability` to be a number from 0 to 1, got NaN',
+    ],
     [{ tail: { quantile: 0 } }, '`tail.quantile` to be a number above 0, at most 1'],
     [{ tail: { failed: 'yes' } as never }, '`tail.failed` to be true or false'],
     [{ enabled: 'no' } as never, '`enabled` to be true or false'],

@@ -53,7 +53,11 @@ export interface TracerOptions {
   readonly optimized?: boolean | number | undefined
   /** How much one span may hold. Default: 128 of everything, values of any length */
   readonly limits?: SpanLimits | undefined
-  /** Headers that travel to and from other processes, where `/auto` and `/otel` read and write them. Default: both */
+  /**
+   * Headers that travel to and from other processes: W3C's `tracecontext` and `baggage`, Zipkin's `b3` (one header) and `b3multi`. All of
+   * them are written; of several valid parents the last one counts. Used by `/auto`, `/otel` and `tracer.propagation`. Default:
+   * ['tracecontext', 'baggage']
+   */
   readonly propagators?: readonly PropagatorName[] | undefined
   /**
    * Share of one core that tracing may use, for instance 0.005. The tracer measures itself each second and lowers the share
@@ -104,6 +108,18 @@ const SCOPE_NAMES: OptionNames<Scope> = {
 }
 
 /** @throws InvalidOptionError */
+export function checkScope(scope: Scope): void {
+  checkOptions('scope', scope, SCOPE_NAMES)
+  checkText('scope.name', scope.name)
+  for (const name of ['version', 'schemaUrl'] as const) {
+    if (scope[name] !== undefined) checkText(`scope.${name}`, scope[name])
+  }
+  if (scope.attributes !== undefined) {
+    checkRecord('scope.attributes', scope.attributes, 'an object of attributes')
+  }
+}
+
+/** @throws InvalidOptionError */
 export function checkTracerOptions(options: TracerOptions): void {
   checkOptions('', options, NAMES)
   const { exporter, sampler, clock, optimized, budget, scope, propagators } = options
@@ -125,16 +141,7 @@ export function checkTracerOptions(options: TracerOptions): void {
   }
   if (options.limits !== undefined) checkLimits(options.limits)
   if (options.tail !== undefined) checkTail(options.tail)
-  if (scope !== undefined) {
-    checkOptions('scope', scope, SCOPE_NAMES)
-    checkText('scope.name', scope.name)
-    for (const name of ['version', 'schemaUrl'] as const) {
-      if (scope[name] !== undefined) checkText(`scope.${name}`, scope[name])
-    }
-    if (scope.attributes !== undefined) {
-      checkRecord('scope.attributes', scope.attributes, 'an object of attributes')
-    }
-  }
+  if (scope !== undefined) checkScope(scope)
   if (propagators !== undefined) {
     for (const name of checkList('propagators', propagators)) {
       checkOneOf('propagators', name, PROPAGATORS)
@@ -144,7 +151,10 @@ export function checkTracerOptions(options: TracerOptions): void {
     for (const signal of checkList('signals', options.signals)) checkText('signals', signal)
   }
   if (exporter !== undefined) checkMethods('exporter', exporter, 'an exporter', EXPORTER_METHODS)
-  if (sampler !== undefined) checkMethods('sampler', sampler, 'a sampler', ['sample'])
+  if (sampler !== undefined) {
+    const { probability } = checkMethods('sampler', sampler, 'a sampler', ['sample'])
+    if (probability !== undefined) checkRange('sampler.probability', probability, 0, 1)
+  }
   if (clock !== undefined) checkClock('clock', clock)
 }
 

@@ -6,6 +6,7 @@ import {
   checkRecord,
   checkText,
   imitate,
+  isThenable,
   type OptionNames,
 } from '@millrace/kit'
 import { type ActiveContext, activeContext, runWith } from '../context/active-context.ts'
@@ -75,7 +76,7 @@ export function wrap<F extends AnyFunction>(
   if (before !== undefined) {
     begin = (args, active) => {
       const span = tracer.start(name, spanOptions, active)
-      if (span.isRecording()) tell(before, span, args)
+      if (span.isRecording()) askBefore(before, span, args)
       return span
     }
   }
@@ -87,15 +88,19 @@ export function wrap<F extends AnyFunction>(
 }
 
 /** Lets the user's hook add attributes; what it throws must not break the call it looks at. */
-function tell<F extends AnyFunction>(
-  before: (span: Span, args: Parameters<F>) => void,
+function askBefore<F extends AnyFunction>(
+  before: (span: Span, args: Parameters<F>) => unknown,
   span: Span,
   args: Parameters<F>,
 ): void {
-  try {
-    before(span, args)
-  } catch (error) {
+  const failed = (error: unknown): void => {
     span.addEvent('before failed', { 'error.type': errorType(error) })
+  }
+  try {
+    const told = before(span, args)
+    if (isThenable(told)) Promise.resolve(told).catch(failed)
+  } catch (error) {
+    failed(error)
   }
 }
 

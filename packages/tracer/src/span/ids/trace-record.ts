@@ -9,6 +9,10 @@ export const SAMPLED = 0x01
 export const RANDOM = 0x02
 /** Internal, above W3C's eight bits: spans are recorded here, whatever the sampled flag tells other processes. */
 export const RECORDED = 0x100
+/** Internal: B3's debug flag, which travels on with the trace. */
+export const DEBUG = 0x200
+/** W3C's eight bits. */
+const W3C_FLAGS = 0xff
 
 /** What all spans of one trace share in this process. Children refer to it instead of copying it. */
 export class TraceRecord {
@@ -16,7 +20,7 @@ export class TraceRecord {
   readonly b: number
   readonly c: number
   readonly d: number
-  /** W3C flags and {@link RECORDED}. */
+  /** W3C flags, {@link RECORDED} and {@link DEBUG}. */
   flags: number
   state: TraceState | undefined
   /**
@@ -66,6 +70,11 @@ export class TraceRecord {
     const changed = new TraceRecord(this.a, this.b, this.c, this.d, flags, state)
     changed.epoch = this.epoch
     return changed
+  }
+
+  /** What other processes are told by `traceparent`. */
+  get w3cFlags(): number {
+    return this.flags & W3C_FLAGS
   }
 
   get traceId(): string {

@@ -18,7 +18,8 @@ export class W3CTraceState implements TraceState {
   #members: ReadonlyMap<string, string> | undefined
 
   constructor(raw = '', members?: ReadonlyMap<string, string>) {
-    this.#raw = raw
+    // JavaScript may pass anything.
+    this.#raw = typeof raw === 'string' ? raw : ''
     this.#members = members
   }
 

@@ -2,7 +2,7 @@ import type { Scope, SpanKind, StatusCode, TimeInput, TraceState } from '../api/
 import type { AttributeList } from '../attributes/attribute-list.ts'
 import { spanIdHex, traceIdHex } from '../ids/hex.ts'
 import type { IdSource } from '../ids/id-source.ts'
-import { RANDOM, RECORDED, SAMPLED, type TraceRecord } from '../ids/trace-record.ts'
+import { RANDOM, SAMPLED, type TraceRecord } from '../ids/trace-record.ts'
 import type { SpanDetails } from './span-details.ts'
 import type { ResolvedLimits } from './span-limits.ts'
 
@@ -95,7 +95,7 @@ export class SpanRecord {
 
   /** W3C flags. */
   get traceFlags(): number {
-    return this.trace === null ? SAMPLED | RANDOM : this.trace.flags & ~RECORDED
+    return this.trace === null ? SAMPLED | RANDOM : this.trace.w3cFlags
   }
 
   get traceState(): TraceState | undefined {

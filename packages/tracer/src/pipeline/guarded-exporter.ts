@@ -1,0 +1,71 @@
+import type { Exporter } from '../export/exporter.ts'
+
+/**
+ * An exporter that may be the program's own. It must not throw; where it does, neither what ended a span nor the process fails for it:
+ * spans that it did not take are dropped and counted, and a process warning says so once.
+ */
+export class GuardedExporter {
+  readonly exporter: Exporter
+  /** Spans that it threw over. */
+  lost = 0
+  #warned = false
+
+  constructor(exporter: Exporter) {
+    this.exporter = exporter
+  }
+
+  send(): void {
+    try {
+      this.exporter.send()
+    } catch (error) {
+      this.#warn('send', error)
+    }
+  }
+
+  async flush(): Promise<void> {
+    try {
+      await this.exporter.flush()
+    } catch (error) {
+      this.#warn('flush', error)
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.exporter.close()
+    } catch (error) {
+      this.#warn('close', error)
+    }
+  }
+
+  closeSync(): void {
+    try {
+      this.exporter.closeSync?.()
+    } catch (error) {
+      this.#warn('closeSync', error)
+    }
+  }
+
+  /** A span was lost in `write`. */
+  lose(error: unknown): void {
+    this.lost++
+    this.#warn('write', error)
+  }
+
+  #warn(method: keyof Exporter, error: unknown): void {
+    if (this.#warned) return
+    this.#warned = true
+    process.emitWarning(`The exporter of a tracer threw in ${method}(): ${messageOf(error)}`, {
+      code: 'MILLRACE_TRACER_EXPORTER',
+    })
+  }
+}
+
+/** Anything may be thrown, so nothing is trusted. */
+function messageOf(error: unknown): string {
+  try {
+    return String(error)
+  } catch {
+    return typeof error
+  }
+}
