@@ -55,11 +55,23 @@ export class ExemplarReservoir implements SampleListener {
     while (value > this.#bounds[bucket]!) bucket++
     const tick = this.#source.coarseTime[0]!
     if (this.#asked[bucket] === tick) return
+    try {
+      this.#keep(bucket, value, tick)
+    } catch {
+      // The program's `activeSpan`, or its span: an update must not fail for it, and goes without an example until the next tick.
+      this.#asked[bucket] = tick
+    }
+  }
+
+  #keep(bucket: number, value: number, tick: number): void {
     const span = this.#source.activeSpan()
-    if (span === undefined || !isExample(span)) return
+    if (span === undefined || span === null) return
+    const { traceId, spanId, traceFlags = SAMPLED } = span
+    // Ids of another form would make the exposition invalid as a whole.
+    const valid = isId(TRACE_ID, traceId) && isId(SPAN_ID, spanId)
+    if (!valid || (traceFlags & SAMPLED) === 0) return
     this.#asked[bucket] = tick
     if (this.#exemplars[bucket] === undefined) this.#size++
-    const { traceId, spanId } = span
     this.#exemplars[bucket] = { traceId, spanId, value, timestamp: this.#source.date() }
   }
 
@@ -84,7 +96,6 @@ export class ExemplarReservoir implements SampleListener {
   }
 }
 
-/** Ids of another form would make the exposition invalid as a whole. */
-function isExample({ traceId, spanId, traceFlags = SAMPLED }: SpanIds): boolean {
-  return (traceFlags & SAMPLED) !== 0 && TRACE_ID.test(traceId) && SPAN_ID.test(spanId)
+function isId(form: RegExp, id: unknown): boolean {
+  return typeof id === 'string' && form.test(id)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Registry } from '../index.ts'
+import { LabelError, Registry } from '../index.ts'
 
 /** What JavaScript would turn into a number, add up as text, or throw over. */
 const HOSTILE: readonly unknown[] = [
@@ -102,6 +102,88 @@ describe('labels that no format can express', () => {
     expect(text).toContain('c_total{a="\ufffd"} 1\n')
     expect(text).toContain('mislabelled_total{metric="c_total"} 2\n')
     expect(() => counter.labels({ a: '\ud800' })).toThrow('well-formed')
+  })
+})
+
+describe('labels that cannot be read', () => {
+  const boom = (): never => {
+    throw new Error('of the program')
+  }
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const unreadable = [
+    Object.defineProperty({ a: 'x' }, 'b', { get: boom, enumerable: true }),
+    Object.defineProperty({ b: 'x' }, 'a', { get: boom, enumerable: true }),
+    new Proxy({}, { get: boom }),
+    new Proxy({ a: 'z', b: 'y' }, { ownKeys: boom }),
+    revoked,
+    { a: { toString: boom }, b: 'y' },
+    { a: Symbol('s'), b: 'y' },
+  ] as never[]
+
+  it('are counted and dropped by updates of every kind, which never throw', () => {
+    const metrics = new Registry()
+    const labels = ['a', 'b'] as const
+    const counter = metrics.counter('c_total', { labels })
+    const updown = metrics.upDownCounter('u', { labels })
+    const gauge = metrics.gauge('g', { labels })
+    const histogram = metrics.histogram('h', { labels })
+    const timing = metrics.timing('t_seconds', { labels })
+    const updates = (given: never) => {
+      counter.inc(given)
+      updown.inc(given)
+      updown.dec(given)
+      gauge.set(given, 1)
+      gauge.inc(given)
+      gauge.dec(given)
+      histogram.observe(given, 1)
+      timing.record(given, 1)
+      expect(timing.time(given, () => 7)).toBe(7)
+    }
+    // Often enough for what is remembered of the last calls.
+    for (let i = 0; i < 10; i++) {
+      for (const given of unreadable) updates(given)
+      updates({ a: 'x', b: 'y' } as never)
+    }
+    const text = metrics.toPrometheus()
+    const dropped = 10 * unreadable.length
+    for (const [metric, each] of Object.entries({ c_total: 1, u: 2, g: 3, h: 1, t_seconds: 2 })) {
+      expect(text).toContain(
+        `millrace_metrics_mislabelled_total{metric="${metric}"} ${each * dropped}\n`,
+      )
+    }
+    expect(counter.labels({ a: 'x', b: 'y' }).value).toBe(10)
+    expect(text.match(/^c_total\{/gm)).toHaveLength(1)
+  })
+
+  it.each([...unreadable.keys()])('are refused when they are bound (%i)', i => {
+    const metrics = new Registry()
+    const counter = metrics.counter('c_total', { labels: ['a', 'b'] })
+    expect(() => counter.labels(unreadable[i]!)).toThrow(LabelError)
+  })
+})
+
+describe('an active span that cannot be read', () => {
+  const boom = (): never => {
+    throw new Error('of the program')
+  }
+  it.each([
+    ['throws', boom],
+    ['has a getter that throws', () => Object.defineProperty({}, 'traceId', { get: boom })],
+    ['is null', () => null],
+    ['is a text', () => 'span'],
+    [
+      'has ids that are no text',
+      () => ({ traceId: { toString: () => 'a'.repeat(32) }, spanId: 'b'.repeat(16) }),
+    ],
+  ])('is no example where it %s, and updates count', (_, activeSpan) => {
+    const metrics = new Registry({ activeSpan: activeSpan as never })
+    metrics.counter('c_total').inc(2)
+    metrics.histogram('h').observe(3)
+    const text = metrics.toOpenMetrics()
+    expect(text).toContain('c_total 2')
+    expect(text).toContain('h_sum 3')
+    expect(text).not.toContain('trace_id')
   })
 })
 

@@ -120,10 +120,19 @@ export class LabelIndex<S> {
   find(labels: Labels): S {
     if (labels === undefined || labels === null) return this.#miss(labels, 0)
     const arity = this.#arity
-    const a = labels[this.#c0.name]
-    const b = arity > 1 ? labels[this.#c1.name] : undefined
-    const c = arity > 2 ? labels[this.#c2.name] : undefined
-    const d = arity > 3 ? labels[this.#c3.name] : undefined
+    let a: unknown
+    let b: unknown
+    let c: unknown
+    let d: unknown
+    try {
+      a = labels[this.#c0.name]
+      if (arity > 1) b = labels[this.#c1.name]
+      if (arity > 2) c = labels[this.#c2.name]
+      if (arity > 3) d = labels[this.#c3.name]
+    } catch {
+      // A getter or a proxy of the program: the update is counted as mislabelled, as updates do not throw.
+      return this.#source.refuse(unreadable(this.#c0.name))
+    }
     if (this.#repeats === STEADY) {
       const last = this.#last
       if (last.a === a && last.b === b && last.c === c && last.d === d) return last.series
@@ -218,11 +227,23 @@ function deletePath<S>(level: Level<S>, values: readonly string[], depth: number
   level.delete(key)
 }
 
-/** The label values in the order of `names` as strings, or what is wrong with the object. */
+/** The label values in the order of `names` as strings, or what is wrong with the object. Never throws. */
 export function readValues(
   names: readonly string[],
   labels: Labels,
 ): readonly string[] | LabelProblem {
+  try {
+    return valuesOf(names, labels)
+  } catch {
+    return unreadable(names[0] ?? '')
+  }
+}
+
+function unreadable(label: string): LabelProblem {
+  return { label, problem: 'cannot be read: a getter or a proxy threw' }
+}
+
+function valuesOf(names: readonly string[], labels: Labels): readonly string[] | LabelProblem {
   if (typeof labels !== 'object' || labels === null) {
     return { label: names[0] ?? '', problem: 'is missing: no label object was passed' }
   }

@@ -13,10 +13,11 @@ import { type MetricsHandler, metricsHandler } from '../export/http-handler.ts'
 import { type MetricsJson, toJson } from '../export/json.ts'
 import type { Scrape, ScrapeOptions } from '../export/scrape.ts'
 import { summarize } from '../export/summary.ts'
-import type { Counter } from '../instrument/counter.ts'
+import { type Counter, CounterSeries } from '../instrument/counter.ts'
 import type { Family } from '../instrument/family.ts'
 import type { Gauge } from '../instrument/gauge.ts'
 import type { Histogram } from '../instrument/histogram.ts'
+import { HistogramSeries } from '../instrument/histogram-series.ts'
 import {
   CounterFamily,
   GaugeFamily,
@@ -55,7 +56,7 @@ import { type Registration, registration } from './registration.ts'
 import type { OpenMetricsOptions, OtlpOptions, RegistryOptions } from './registry-options.ts'
 import { SelfReport } from './self-report.ts'
 import type { ObservedPart, ObserveOptions, StatsSource } from './stats-source.ts'
-import { Ticker } from './ticker.ts'
+import { Ticker, tickOf } from './ticker.ts'
 
 const OPTIONS: OptionNames<RegistryOptions> = {
   enabled: true,
@@ -112,7 +113,7 @@ export class Registry {
     this.timeline = timeline
     this.created = timeline.date()
     this.#begun = timeline.now()
-    const coarseTime = Float64Array.of(this.created)
+    const coarseTime = Float64Array.of(tickOf(this.created))
     this.#coarseTime = coarseTime
     const exemplars = activeSpan && { activeSpan, coarseTime, date: () => timeline.date() }
     this.#catalog = new Catalog(
@@ -304,13 +305,15 @@ export class Registry {
   }
 
   #tick(): void {
-    this.#coarseTime[0] = this.timeline.date()
+    this.#coarseTime[0] = tickOf(this.timeline.date())
     this.#maintenance.tick()
   }
 
   /**
    * A counter, histogram or timing over the last minute, 5 or 15 minutes (60,000, 300,000 or 900,000 ms). Windows slide
    * in steps of 10 s (the shortest) or a minute; `span` says how long this one is.
+   *
+   * @throws InvalidOptionError for another window, and for what has none: gauges, and metrics whose labels are not bound
    */
   window(instrument: Histogram | Timing, milliseconds: number): DistributionStats
   window(instrument: Counter, milliseconds: number): WindowStats
@@ -320,6 +323,10 @@ export class Registry {
     }
     checkRecord('instrument', instrument, 'a counter, histogram or timing')
     const series = 'histogram' in instrument ? instrument.histogram : instrument
+    if (this.enabled && !(series instanceof CounterSeries || series instanceof HistogramSeries)) {
+      const expected = 'a counter, histogram or timing, whose labels are bound if it has any'
+      throw new InvalidOptionError('instrument', expected, instrument)
+    }
     const stats =
       series instanceof Series && this.#windows
         ? windowStats(series, milliseconds, this.timeline.now())

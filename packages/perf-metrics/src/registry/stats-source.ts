@@ -51,7 +51,7 @@ interface Kinds {
 }
 
 /**
- * The numbers of `source.stats()`, one level of nesting deep. What is no number or boolean is left out. Sums of milliseconds become
+ * The numbers of `source.stats()`, one level of nesting deep. What is no number or boolean, or is `NaN`, is left out. Sums of milliseconds become
  * seconds.
  */
 export function* readStats(
@@ -68,7 +68,7 @@ export function* readStats(
     const kind = kindOf(field)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
       yield* readNested(field, value, kind)
-    } else if (typeof value === 'number') yield numberField(field, value, kind)
+    } else if (isNumber(value)) yield numberField(field, value, kind)
     else if (typeof value === 'boolean') yield numberField(field, Number(value), 'gauge')
   }
 }
@@ -80,10 +80,15 @@ function* readNested(
   kind: StatsKind | Kinds,
 ): Generator<StatsField> {
   for (const [key, value] of Object.entries(values)) {
-    if (typeof value !== 'number') continue
+    if (!isNumber(value)) continue
     if (typeof kind === 'string') yield { ...numberField(field, value, kind), kind: key }
     else yield numberField(`${field}_${key}`, value, kind[key] ?? 'gauge')
   }
+}
+
+/** `NaN` is the ratio of nothing to nothing: as a metric it would begin as 0. */
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && !Number.isNaN(value)
 }
 
 function numberField(field: string, value: number, kind: StatsKind | Kinds): StatsField {

@@ -3,6 +3,11 @@ import type { Clock, Timer } from '@millrace/kit'
 /** How often coarse time advances, in milliseconds. */
 export const TICK = 1000
 
+/** Coarse time of a date: never 0, which says that a gauge was not set yet, also where a clock begins there. */
+export function tickOf(date: number): number {
+  return date || 1
+}
+
 /**
  * Calls a registry once a second without keeping it, or the process, alive. Starts with the first instrument, so an
  * import costs no timer.

@@ -141,3 +141,19 @@ describe('the last values', () => {
     expect(new Registry().histogram('h').recent()).toBeUndefined()
   })
 })
+
+describe('a window of what has none', () => {
+  it('is refused by name', () => {
+    const metrics = new Registry()
+    const family = metrics.counter('f_total', { labels: ['a'] })
+    const timings = metrics.timing('t_seconds', { labels: ['a'] })
+    for (const given of [family, timings, metrics.gauge('g'), {}] as never[]) {
+      expect(() => metrics.window(given, MINUTE)).toThrow(
+        'Expected `instrument` to be a counter, histogram or timing, whose labels are bound if it has any',
+      )
+    }
+    expect(metrics.window(family.labels({ a: 'x' }), MINUTE).count).toBe(0)
+    const off = new Registry({ enabled: false })
+    expect(off.window(off.counter('f_total'), MINUTE).count).toBe(0)
+  })
+})
