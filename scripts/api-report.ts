@@ -32,7 +32,7 @@ interface Entry {
  *
  * `--update` writes the files instead. Further arguments narrow it to folders of packages/.
  */
-function main(update: boolean, only: readonly string[]): number {
+async function main(update: boolean, only: readonly string[]): Promise<number> {
   if (!run('turbo', ['run', 'declarations', '--output-logs=errors-only'])) return 1
   const checks = new Checks()
   for (const folder of readdirSync(packages)) {
@@ -41,7 +41,7 @@ function main(update: boolean, only: readonly string[]): number {
     if (only.length > 0 && !only.includes(folder)) continue
     const manifest: Manifest = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
     if (manifest.private) continue
-    checks.expect(`${manifest.name}: api.md`, () => holds(path, manifest, update))
+    await checks.expect(`${manifest.name}: api.md`, () => holds(path, manifest, update))
   }
   return checks.report()
 }
@@ -174,7 +174,7 @@ function body(text: string): string {
 }
 
 const args = process.argv.slice(2)
-process.exitCode = main(
+process.exitCode = await main(
   args.includes('--update'),
   args.filter(argument => !argument.startsWith('--')),
 )

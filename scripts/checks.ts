@@ -6,16 +6,18 @@ export class Checks {
   readonly #failed: string[] = []
 
   /** Runs one check; false or an error is a failure. */
-  expect(name: string, check: () => boolean): boolean {
+  async expect(name: string, check: () => boolean | Promise<boolean>): Promise<boolean> {
     let passed = false
+    const begun = performance.now()
     try {
-      passed = check()
+      passed = await check()
     } catch (error) {
       console.error(error instanceof Error ? error.message : error)
     }
     if (passed) this.#passed++
     else this.#failed.push(name)
-    console.log(`${passed ? 'ok    ' : 'FAILED'} ${name}`)
+    const seconds = ((performance.now() - begun) / 1_000).toFixed(1)
+    console.log(`${passed ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`)
     return passed
   }
 

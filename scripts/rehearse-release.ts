@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Checks } from './checks.ts'
-import { run } from './run.ts'
+import { run, succeeds } from './run.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const verdaccio = '6.10.4'
@@ -29,52 +29,73 @@ async function main(): Promise<number> {
   const checks = new Checks()
   const work = mkdtempSync(join(tmpdir(), 'millrace-release-'))
   const copy = join(work, 'repository')
-  const registry = await startRegistry(work)
+  let registry: RunningRegistry | undefined
   try {
-    checks.expect('copy of the repository', () => cloneInto(copy))
-    checks.expect('first release', () => release(copy, registry.url, []))
-    checks.expect('second release', () => release(copy, registry.url, ['@millrace/cache-core']))
-    for (const client of ['npm', 'pnpm'] as const) {
-      checks.expect(`${client}: the first release's ranges`, () =>
-        installs(join(work, `${client}-old`), client, registry.url, ranges, '0.1.'),
-      )
-      const newest = Object.fromEntries(Object.keys(ranges).map(name => [name, 'latest']))
-      checks.expect(`${client}: the newest`, () =>
-        installs(join(work, `${client}-new`), client, registry.url, newest, '0.2.'),
-      )
-    }
+    await Promise.all([
+      checks.expect('registry', async () => {
+        registry = await startRegistry(work)
+        return true
+      }),
+      checks.expect('copy of the repository', () => cloneInto(copy)),
+    ])
+    if (registry === undefined) return checks.report()
+    const { url } = registry
+    await checks.expect('first release', () => release(copy, url, []))
+    await checks.expect('second release', () => release(copy, url, ['@millrace/cache-core']))
+    const newest = Object.fromEntries(Object.keys(ranges).map(name => [name, 'latest']))
+    await Promise.all(
+      (['npm', 'pnpm'] as const).flatMap(client => [
+        checks.expect(`${client}: the first release's ranges`, () =>
+          installs(join(work, `${client}-old`), client, url, ranges, '0.1.'),
+        ),
+        checks.expect(`${client}: the newest`, () =>
+          installs(join(work, `${client}-new`), client, url, newest, '0.2.'),
+        ),
+      ]),
+    )
   } finally {
-    registry.process.kill()
+    registry?.process.kill()
     rmSync(work, { recursive: true, force: true })
   }
   return checks.report()
 }
 
-function cloneInto(copy: string): boolean {
-  return (
-    run('git', ['clone', '--quiet', '--no-hardlinks', root, copy]) &&
-    run('pnpm', ['install', '--frozen-lockfile', '--prefer-offline', '--silent'], {}, copy)
-  )
+/** What is built is the same in both releases, whose code does not differ, so it is the tree's. */
+async function cloneInto(copy: string): Promise<boolean> {
+  const installing = ['--frozen-lockfile', '--prefer-offline', '--ignore-scripts', '--silent']
+  const made =
+    run('turbo', ['run', 'build', ...only, '--output-logs=errors-only']) &&
+    (await succeeds('git', ['clone', '--quiet', '--no-hardlinks', root, copy])) &&
+    (await succeeds('pnpm', ['install', ...installing, '--filter=millrace', ...only], copy))
+  if (!made) return false
+  for (const name of Object.keys(ranges)) {
+    const dist = join('packages', name.slice('@millrace/'.length), 'dist')
+    cpSync(join(root, dist), join(copy, dist), { recursive: true })
+  }
+  return true
 }
 
 /** Turns the changesets that are there, and one for each package in `broken`, into versions, and publishes them. */
-function release(copy: string, registry: string, broken: readonly string[]): boolean {
+async function release(
+  copy: string,
+  registry: string,
+  broken: readonly string[],
+): Promise<boolean> {
   for (const name of broken) {
     const file = join(copy, '.changeset', `${name.replace(/\W/g, '-')}.md`)
     writeFileSync(file, `---\n'${name}': minor\n---\n\nBreak something.\n`)
   }
   const identity = ['-c', 'user.name=release', '-c', 'user.email=release@example.test']
   return (
-    run('changeset', ['version'], {}, copy) &&
-    run('git', ['add', '--all'], {}, copy) &&
-    run('git', [...identity, 'commit', '--quiet', '--message', 'Version'], {}, copy) &&
-    run('turbo', ['run', 'build', ...only, '--output-logs=errors-only'], {}, copy) &&
-    run(
+    (await succeeds('changeset', ['version'], copy)) &&
+    (await succeeds('git', ['add', '--all'], copy)) &&
+    (await succeeds('git', [...identity, 'commit', '--quiet', '--message', 'Version'], copy)) &&
+    (await succeeds(
       'pnpm',
       ['--recursive', ...only, 'publish', '--no-git-checks', '--silent', '--registry', registry],
-      { NPM_CONFIG_PROVENANCE: 'false', ...token(registry) },
       copy,
-    )
+      { NPM_CONFIG_PROVENANCE: 'false', ...token(registry) },
+    ))
   )
 }
 
@@ -83,13 +104,13 @@ function token(registry: string): NodeJS.ProcessEnv {
   return { [`npm_config_${registry.slice('http:'.length)}:_authToken`]: 'anybody' }
 }
 
-function installs(
+async function installs(
   project: string,
   client: 'npm' | 'pnpm',
   registry: string,
   dependencies: Readonly<Record<string, string>>,
   expected: string,
-): boolean {
+): Promise<boolean> {
   mkdirSync(project)
   writeFileSync(
     join(project, 'package.json'),
@@ -102,7 +123,7 @@ function installs(
   )
   writeFileSync(join(project, '.npmrc'), `@millrace:registry=${registry}\n`)
   const flags = client === 'npm' ? ['--no-audit', '--no-fund', '--loglevel=error'] : ['--silent']
-  if (!run(client, ['install', ...flags], {}, project)) return false
+  if (!(await succeeds(client, ['install', ...flags], project))) return false
   const versions = Object.keys(dependencies).map(name => {
     const manifest = join(project, 'node_modules', name, 'package.json')
     return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
@@ -110,7 +131,7 @@ function installs(
   const imports = Object.keys(dependencies).map(name => `await import('${name}')`)
   return (
     versions.every(version => version.startsWith(expected)) &&
-    run('node', ['--input-type=module', '--eval', imports.join(';')], {}, project)
+    (await succeeds('node', ['--input-type=module', '--eval', imports.join(';')], project))
   )
 }
 
@@ -141,7 +162,8 @@ async function startRegistry(work: string): Promise<RunningRegistry> {
       overrides: { 'node-fetch': '2.7.0' },
     }),
   )
-  if (!run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], {}, program)) {
+  const flags = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error']
+  if (!(await succeeds('npm', ['install', ...flags], program))) {
     throw new Error(`verdaccio ${verdaccio} could not be installed`)
   }
   const port = await freePort()

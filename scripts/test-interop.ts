@@ -20,7 +20,7 @@ const nodeVersions = ['22.19.0', '26.10.0']
 const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.versions.config.ts']
 
 /** `npm run test:interop`: the tests against other real programs, a rehearsed release, every unit test on the other Node versions. */
-function main(filters: string[]): number {
+async function main(filters: string[]): Promise<number> {
   const missing = () => peers.filter(([program]) => onPath(program) === undefined)
   if (missing().length > 0) installDebianPackages([...new Set(missing().map(([, name]) => name))])
   if (missing().length > 0) {
@@ -31,12 +31,12 @@ function main(filters: string[]): number {
   const checks = new Checks()
   const redis = requireRedisServer()
   const env = redis ? { REDIS_SERVER_BIN: redis } : {}
-  checks.expect('interop', () =>
+  await checks.expect('interop', () =>
     run('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], env),
   )
-  checks.expect('two releases', () => run('node', ['scripts/rehearse-release.ts']))
+  await checks.expect('two releases', () => run('node', ['scripts/rehearse-release.ts']))
   for (const version of nodeVersions) {
-    checks.expect(`unit tests on Node ${version}`, () =>
+    await checks.expect(`unit tests on Node ${version}`, () =>
       // Other versions of Node differ in features, not in what random runs find: `npm test` makes those.
       run('npx', ['--yes', '--package', `node@${version}`, '--', 'node', ...vitest, ...filters], {
         MILLRACE_TEST_SCALE: '0.05',
@@ -47,4 +47,4 @@ function main(filters: string[]): number {
   return checks.report()
 }
 
-process.exitCode = main(process.argv.slice(2))
+process.exitCode = await main(process.argv.slice(2))

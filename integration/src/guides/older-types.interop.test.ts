@@ -61,6 +61,11 @@ describe.each(Object.entries(compilers))('under %s', (name, compiler) => {
     expect(await errorsOf(compiler, files)).toBe('')
   })
 
+  test('typed routes of the frameworks type-check', async () => {
+    const routes = join(import.meta.dirname, 'typed-routes.fixture.ts')
+    expect(await errorsOf(compiler, [routes])).toBe('')
+  })
+
   test('a Nest application type-checks', async () => {
     await writeFile(join(folder, 'nest.ts'), (await nestExample()).code)
     expect(await errorsOf(compiler, ['nest.ts'], NEST)).toBe('')

@@ -1,12 +1,4 @@
 export {
-  type HonoContextLike,
-  honoRateLimit,
-  type KoaContextLike,
-  koaRateLimit,
-  type NodeMiddleware,
-  nodeRateLimit,
-} from './http/adapters.ts'
-export {
   type ClientAddress,
   type ClientAddressOptions,
   clientAddress,
@@ -23,6 +15,8 @@ export {
 } from './http/http-limit.ts'
 export type { CommonDecider, KeyedDecider, LimiterBounds } from './http/keyed-decider.ts'
 export { LearnedLimit, type LearnedLimitStats } from './http/learned-limit.ts'
+export type { NodeRequestLike, NodeResponseLike } from './http/node-message.ts'
+export { type NodeMiddleware, nodeRateLimit } from './http/node-rate-limit.ts'
 export {
   type HeadersLike,
   type Policy,

@@ -29,7 +29,7 @@ const LONGEST_RUN = 2 ** 31 - 2 ** 20
  * code that went on asking the system.
  */
 const PROGRAM = `
-const { words, origin, interval, longestRun } = require('node:worker_threads').workerData
+const { words, origin, interval, longestRun } = process.getBuiltinModule('node:worker_threads').workerData
 const read = () => Number((process.hrtime.bigint() - origin) / 1000000n)
 let asked, elapsed
 do {

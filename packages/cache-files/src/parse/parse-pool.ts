@@ -13,6 +13,7 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import { ParsePoolClosedError, ParseQueueFullError, ParseTimeoutError } from '../errors.ts'
+import { PARSE_PROGRAM } from '../thread-programs.ts'
 import type { ParseSource } from './parse-cache.ts'
 import type { ParseJob, ParseOutcome, ParseWorkerData } from './parse-messages.ts'
 
@@ -54,14 +55,6 @@ const OPTIONS: OptionNames<ParsePoolOptions> = {
   timeout: true,
   clock: true,
 }
-
-/** The file of a thread, beside this one in the sources as in the package. */
-// By way of a variable: webpack takes `new URL(…, import.meta.url)` for an import that it has to resolve.
-const MODULE = import.meta.url
-const workerFile = new URL(
-  MODULE.endsWith('.ts') ? './parse-worker.ts' : './parse-worker.js',
-  MODULE,
-)
 
 interface Task {
   readonly text: string
@@ -202,7 +195,10 @@ class ParseThread {
 
   constructor(workerData: ParseWorkerData, options: ThreadOptions) {
     this.#options = options
-    this.#worker = new Worker(workerFile, { workerData })
+    this.#worker = new Worker(PARSE_PROGRAM, {
+      eval: typeof PARSE_PROGRAM === 'string',
+      workerData,
+    })
     this.#worker.unref()
     this.#worker.on('message', (outcome: ParseOutcome) => this.#receive(outcome))
     this.#worker.on('error', error => {

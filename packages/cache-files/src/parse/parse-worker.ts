@@ -24,4 +24,5 @@ async function main(): Promise<void> {
   })
 }
 
-await main()
+// A rejection ends the thread with its error.
+void main()

@@ -1,14 +1,7 @@
 import { Worker } from 'node:worker_threads'
+import { WATCH_PROGRAM } from '../thread-programs.ts'
 import type { WatchReply, WatchRequest, WatchWorkerData } from './watch-messages.ts'
 import type { ReportedChanges, WatchSource } from './watch-source.ts'
-
-/** The file of the thread, beside this one in the sources as in the package. */
-// By way of a variable: webpack takes `new URL(…, import.meta.url)` for an import that it has to resolve.
-const MODULE = import.meta.url
-const workerFile = new URL(
-  MODULE.endsWith('.ts') ? './watch-worker.ts' : './watch-worker.js',
-  MODULE,
-)
 
 /**
  * Watches by the system's own events, in a thread of its own. Complete on Linux while every folder could be watched; elsewhere its reports
@@ -30,7 +23,12 @@ export class FsWatchSource implements WatchSource {
   async start(root: string, report: (changes: ReportedChanges) => void): Promise<void> {
     this.#report = report
     const workerData: WatchWorkerData = { ...this.#settings, root }
-    const worker = new Worker(workerFile, { workerData, execArgv: [], stdin: false })
+    const worker = new Worker(WATCH_PROGRAM, {
+      eval: typeof WATCH_PROGRAM === 'string',
+      workerData,
+      execArgv: [],
+      stdin: false,
+    })
     this.#worker = worker
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     worker.on('message', (reply: WatchReply) => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, request as httpRequest, type RequestListener } from 'node:http'
+import { connect, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,9 +15,12 @@ import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
 import { RedisKeyedLimiter } from '../redis/buckets/redis-keyed-limiter.ts'
 import { goneClient } from '../redis/testing/connections.fixture.ts'
 import { SlidingWindow } from '../window/sliding-window.ts'
-import { honoRateLimit, koaRateLimit, nodeRateLimit } from './adapters.ts'
+import { expressRateLimit } from './express-rate-limit.ts'
 import { fastifyRateLimit, RequestLimitedError } from './fastify-rate-limit.ts'
+import { honoRateLimit } from './hono-rate-limit.ts'
 import { HttpLimit, type HttpLimitOptions } from './http-limit.ts'
+import { koaRateLimit } from './koa-rate-limit.ts'
+import { nodeRateLimit } from './node-rate-limit.ts'
 
 /** Stands: what a limit announces is exact, however long a request takes. */
 const clock = new VirtualClock()
@@ -53,7 +57,7 @@ const frameworks: Record<string, (options: Options) => Promise<Running>> = {
   Express: options => {
     const app = express()
     app.set('env', 'test')
-    app.use(nodeRateLimit(options as never))
+    app.use(expressRateLimit(options as never))
     app.get('/', (_, response) => void response.send('served'))
     return listen(app)
   },
@@ -215,11 +219,45 @@ test('node:http with `next`: what follows is called once, though it throws', asy
   await server.close()
 })
 
+test('node:http2: requests are limited, and only answers that were sent count', async () => {
+  const limiter = new KeyedLimiter({ clock, rate: 0.1, burst: 1, name: 'api' })
+  const limit = nodeRateLimit<Http2ServerRequest>({
+    limiter,
+    key: request => request.authority,
+    count: 'successful',
+  })
+  const server = createHttp2Server(async (request, response) => {
+    if (!(await limit(request, response))) return
+    response.statusCode = request.url === '/missing' ? 404 : 200
+    response.end('served')
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const get = async (path: string) => {
+    const stream = client.request({ ':path': path }).resume()
+    const [headers] = await once(stream, 'response')
+    await once(stream, 'close')
+    return [headers[':status'], headers['ratelimit'], headers['retry-after']]
+  }
+  const told = '"api";r=0;t=10'
+  for (let i = 0; i < 3; i++) {
+    expect(await get('/missing')).toEqual([404, told, undefined])
+    // An answer is settled when its stream is closed, which its reader need not wait for.
+    while (limiter.stats().granted > 0) await new Promise(resolve => setImmediate(resolve))
+  }
+  expect(await get('/')).toEqual([200, told, undefined])
+  expect(await get('/')).toEqual([429, told, '10'])
+  client.close()
+  await new Promise(resolve => server.close(resolve))
+})
+
 test('Koa: the status that another middleware answers with decides what counts', async () => {
   const limiter = new KeyedLimiter({ clock, rate: 0.1, burst: 2, name: 'login' })
   const app = new Koa()
   app.silent = true
-  app.use(koaRateLimit<Koa.Context>({ limiter, count: 'failed', key: context => context.ip }))
+  app.use(
+    koaRateLimit({ limiter, count: 'failed', key: (context: Koa.Context) => context.request.ip }),
+  )
   app.use(context => {
     if (context.path === '/wrong') context.throw(401)
     context.body = { in: true }
@@ -336,7 +374,7 @@ describe('what a request is counted by', () => {
     const app = express()
     app.set('env', 'test')
     app.use(
-      nodeRateLimit({
+      expressRateLimit({
         limiter: new KeyedLimiter({ clock, rate: 1, burst: 10 }),
         cost: request => Math.ceil(Number(request.headers['content-length'] ?? 0) / 1_024) || 1,
       }),

@@ -1,19 +1,50 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { factsOf, settleAfter } from './adapters.ts'
-import { HttpLimit, type HttpLimitOptions, mergedHeader, type Refusal } from './http-limit.ts'
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  RawServerBase,
+  RouteGenericInterface,
+} from 'fastify'
+import {
+  type Awaitable,
+  HttpLimit,
+  type HttpLimitOptions,
+  type Limits,
+  mergedHeader,
+  type Refusal,
+} from './http-limit.ts'
+import { factsOf, type NodeRequestLike, settleAfter } from './node-message.ts'
+import type { SeenRequest } from './seen-request.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Limits of this route alone; `false` exempts it from the plugin's own. */
-    rateLimit?: Partial<FastifyRateLimitOptions> | false | undefined
+    rateLimit?: FastifyRouteLimitOptions | false | undefined
   }
 }
 
-export type FastifyRateLimitOptions = HttpLimitOptions<FastifyRequest>
+/** What requests of all servers (HTTP, HTTPS, HTTP/2), routes, schemas and type providers have in common. */
+export type AnyFastifyRequest = FastifyRequest<RouteGenericInterface, RawServerBase>
+
+export type FastifyRateLimitOptions = HttpLimitOptions<AnyFastifyRequest>
 
 /** Options of the plugin: those of the limit of all routes that have none of their own. Without a `limiter` only these have one. */
 export interface FastifyRateLimitPluginOptions extends Partial<FastifyRateLimitOptions> {}
+
+/** A function of one route's requests. It may name their types, as the handler does: `(request: FastifyRequest<{ Params: … }>) => …`. */
+export type OfRoute<T> = { of(request: AnyFastifyRequest): Awaitable<T> }['of']
+
+/** Options of one route, in its `config`; those that are left out are the plugin's. */
+export interface FastifyRouteLimitOptions
+  extends Partial<Omit<FastifyRateLimitOptions, 'limiter' | 'key' | 'cost' | 'skip' | 'refuse'>> {
+  readonly limiter?: Limits | OfRoute<Limits | undefined> | undefined
+  readonly key?: OfRoute<string | undefined> | undefined
+  readonly cost?: number | OfRoute<number> | undefined
+  readonly skip?: OfRoute<boolean> | undefined
+  readonly refuse?:
+    | { of(refusal: Refusal, request: AnyFastifyRequest): Awaitable<Refusal> }['of']
+    | undefined
+}
 
 /**
  * What Fastify's own error handler receives for a request that does not pass, with `statusCode` and the headers set already. Without a
@@ -38,21 +69,26 @@ export class RequestLimitedError extends Error {
   }
 }
 
-/** A hook of any route: it names no more of request and reply than what no schema changes. */
-export type FastifyRateLimitHook = (
-  request: { readonly raw: IncomingMessage },
-  reply: { readonly raw: ServerResponse },
+/** A hook of every server and route, unless its options name the types of one. */
+export type FastifyRateLimitHook<Request = unknown> = (
+  request: SeenRequest<Request, AnyFastifyRequest> & { readonly raw: NodeRequestLike },
+  reply: { readonly raw: unknown },
 ) => Promise<unknown>
 
 /**
  * Limits requests of one route, or as a hook of a whole instance: `app.get(path, { onRequest: fastifyRateLimit(options) }, …)`. What
  * does not pass goes to Fastify's error handler as a {@link RequestLimitedError}; with `refuse`, that answers.
+ *
+ * Functions of the options know the types that the route is given: `app.get<{ Params: … }>(…)`. Where a type provider finds them by the
+ * schema, say what is used of them: `key: ({ params }: { params: { id: string } }) => params.id`.
  */
-export function fastifyRateLimit(options: FastifyRateLimitOptions): FastifyRateLimitHook {
-  const limit = new HttpLimit(options)
+export function fastifyRateLimit<Request = unknown>(
+  options: HttpLimitOptions<SeenRequest<Request, AnyFastifyRequest>>,
+): FastifyRateLimitHook<Request> {
+  const limit = new HttpLimit(options as HttpLimitOptions<AnyFastifyRequest>)
   const answers = options.refuse !== undefined
   return async (bareRequest, bareReply) => {
-    const request = bareRequest as FastifyRequest
+    const request = bareRequest as unknown as AnyFastifyRequest
     const reply = bareReply as FastifyReply
     const verdict = await limit.check(request, factsOf(request.raw))
     for (const [name, value] of Object.entries(verdict.headers)) {
@@ -75,7 +111,7 @@ export function fastifyRateLimit(options: FastifyRateLimitOptions): FastifyRateL
  * of single routes. It holds for all routes that are declared after it, in the instance that it is registered on and below.
  */
 export async function fastifyRateLimits(
-  app: FastifyInstance,
+  app: Pick<FastifyInstance, 'addHook'>,
   options: FastifyRateLimitPluginOptions,
 ): Promise<void> {
   app.addHook('onRoute', route => {

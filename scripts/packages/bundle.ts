@@ -1,15 +1,19 @@
-import { basename, dirname } from 'node:path'
+import { globSync } from 'node:fs'
+import { basename, join } from 'node:path'
 
-const [bundler, entry, outfile, ...external] = process.argv.slice(2) as [string, string, string]
+const [bundler, inputs, outputs] = process.argv.slice(2) as [string, string, string]
 
-/** `node bundle.ts esbuild|rolldown|webpack ENTRY OUTFILE [EXTERNAL…]`: one ES module for Node, as a service would be shipped. */
+const files = globSync('*.js', { cwd: inputs }).toSorted()
+const entries = Object.fromEntries(files.map(file => [basename(file, '.js'), join(inputs, file)]))
+
+/** `node bundle.ts esbuild|rolldown|webpack INPUTS OUTPUTS`: one ES module for Node of each input, as a service would be shipped. */
 const bundlers: Readonly<Record<string, () => Promise<void>>> = {
   async esbuild() {
     const { build } = await import('esbuild')
     await build({
-      entryPoints: [entry],
-      outfile,
-      external,
+      entryPoints: entries,
+      outdir: outputs,
+      outExtension: { '.js': '.mjs' },
       bundle: true,
       format: 'esm',
       platform: 'node',
@@ -20,25 +24,33 @@ const bundlers: Readonly<Record<string, () => Promise<void>>> = {
   },
   async rolldown() {
     const { rolldown } = await import('rolldown')
-    const bundle = await rolldown({ input: entry, external, platform: 'node' })
-    await bundle.write({ file: outfile, format: 'esm', codeSplitting: false })
-    await bundle.close()
+    for (const [name, input] of Object.entries(entries)) {
+      const bundle = await rolldown({ input, platform: 'node' })
+      const file = join(outputs, `${name}.mjs`)
+      await bundle.write({ file, format: 'esm', codeSplitting: false })
+      await bundle.close()
+    }
   },
   async webpack() {
     const { default: webpack } = await import('webpack')
     await new Promise<void>((resolve, reject) => {
       webpack(
         {
-          entry,
+          // Each in a file of its own, as nothing is split; a module is parsed once for all of them.
+          entry: Object.fromEntries(
+            Object.entries(entries).map(([name, file]) => [
+              name,
+              { import: file, library: { type: 'module' } },
+            ]),
+          ),
           mode: 'none',
           target: 'node22',
-          context: dirname(entry),
+          context: inputs,
           experiments: { outputModule: true },
-          externals: Object.fromEntries(external.map(name => [name, `module ${name}`])),
-          optimization: { splitChunks: false },
+          optimization: { splitChunks: false, runtimeChunk: false, providedExports: true },
           output: {
-            path: dirname(outfile),
-            filename: basename(outfile),
+            path: outputs,
+            filename: '[name].mjs',
             module: true,
             asyncChunks: false,
             chunkFormat: 'module',

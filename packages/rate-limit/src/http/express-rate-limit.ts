@@ -1,0 +1,27 @@
+import type { IncomingMessage } from 'node:http'
+import type { Request as ExpressRequest, Response as ExpressResponse, NextFunction } from 'express'
+import type { HttpLimitOptions } from './http-limit.ts'
+import type { NodeRequestLike } from './node-message.ts'
+import { nodeRateLimit } from './node-rate-limit.ts'
+import type { SeenRequest } from './seen-request.ts'
+
+/** It asks for no more of the request than it was told, so that handlers beside it keep the types of their route. */
+export type ExpressMiddleware<Request = unknown> = (
+  request: SeenRequest<Request, IncomingMessage>,
+  response: ExpressResponse,
+  next: NextFunction,
+) => Promise<void>
+
+/**
+ * Limits requests of Express: `app.use(expressRateLimit(options))`, or before the handler of one route. A function of the options may
+ * name the types of its route: `key: (request: Request<{ id: string }>) => request.params.id`. What its functions throw goes to
+ * Express's error handler.
+ */
+export function expressRateLimit<Request = unknown>(
+  options: HttpLimitOptions<SeenRequest<Request, ExpressRequest>>,
+): ExpressMiddleware<Request> {
+  const limit = nodeRateLimit(options as HttpLimitOptions<NodeRequestLike>)
+  return async (request, response, next) => {
+    await limit(request as NodeRequestLike, response, next)
+  }
+}

@@ -1,0 +1,53 @@
+import type { IncomingMessage } from 'node:http'
+import { HttpLimit, type HttpLimitOptions, type HttpVerdict, mergedHeader } from './http-limit.ts'
+import {
+  factsOf,
+  type NodeRequestLike,
+  type NodeResponseLike,
+  settleAfter,
+} from './node-message.ts'
+
+/** Middleware of node:http, node:http2 and Connect. */
+export type NodeMiddleware<Request = IncomingMessage> = (
+  request: Request,
+  response: NodeResponseLike,
+  next?: (error?: unknown) => void,
+) => Promise<boolean>
+
+/**
+ * Limits requests of node:http and node:http2, `if (!(await limit(request, response))) return`, and of what is built on them and passes
+ * a `next`.
+ *
+ * @returns whether the request may go on; if not, it has been answered
+ */
+export function nodeRateLimit<Request extends NodeRequestLike = IncomingMessage>(
+  options: HttpLimitOptions<Request>,
+): NodeMiddleware<Request> {
+  const limit = new HttpLimit(options)
+  return async (request, response, next) => {
+    let verdict: HttpVerdict
+    try {
+      verdict = await limit.check(request, factsOf(request))
+      for (const [name, value] of Object.entries(verdict.headers)) {
+        const before = response.getHeader(name)
+        response.setHeader(
+          name,
+          mergedHeader(name, before === undefined ? before : `${before}`, value),
+        )
+      }
+    } catch (error) {
+      if (next === undefined) throw error
+      next(error)
+      return false
+    }
+    if (verdict.pass) {
+      settleAfter(response, verdict.settle)
+      // Outside the try: what follows must not be called a second time with its own error.
+      next?.()
+      return true
+    }
+    response.statusCode = verdict.status
+    response.end(verdict.body)
+    return false
+  }
+}
