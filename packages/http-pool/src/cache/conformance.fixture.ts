@@ -60,14 +60,15 @@ const part = (id: string, range: string, text: string): ConformanceCase =>
 
 function negotiated(
   id: string,
-  first: string,
-  second: string,
+  first: string | readonly string[],
+  second: string | readonly string[],
   from: Step['from'],
+  name = 'accept-language',
 ): ConformanceCase {
-  const answer = { 'cache-control': 'max-age=5000', vary: 'Accept-Language', date: 0 }
+  const answer = { 'cache-control': 'max-age=5000', vary: name, date: 0 }
   const steps: Step[] = [
-    { send: { 'accept-language': first }, answer, from: 'fetched' },
-    { after: 3, send: { 'accept-language': second }, answer, from },
+    { send: { [name]: first }, answer, from: 'fetched' },
+    { after: 3, send: { [name]: second }, answer, from },
   ]
   return { id, options: shared, steps }
 }
@@ -246,6 +247,9 @@ export const conformanceCases: readonly ConformanceCase[] = [
 
   negotiated('vary-normalise-lang-case', 'en, de', 'eN, De', 'stored'),
   negotiated('vary-normalise-lang-space', 'en, de', ' en ,   de', 'stored'),
+  negotiated('vary-normalise-combine', ['1', '2'], '1, 2', 'stored', 'foo'),
+  negotiated('vary-normalise-combine', 'en, de', ['en', 'de'], 'stored'),
+  negotiated('vary-normalise-combine', ['1', '2'], '2, 1', 'fetched', 'foo'),
   // Servers may go by the order where qualities are equal: another order may be another answer.
   negotiated('vary-normalise-lang-order', 'en, de', 'de, en', 'fetched'),
 

@@ -33,6 +33,7 @@ const NEGOTIATION: readonly string[] = [
  */
 export function lookup(list: readonly string[]): Lookup {
   const headers: string[] = []
+  const places = new Map<string, number>()
   let found: Record<string, string> | undefined
   for (let i = 0; i < list.length; i += 2) {
     const given = list[i]!
@@ -41,8 +42,17 @@ export function lookup(list: readonly string[]): Lookup {
     if (CONDITIONAL.includes(name)) {
       found ??= {}
       found[name] = name in found ? `${found[name]}, ${value}` : value
+      continue
+    }
+    const isNegotiation = NEGOTIATION.includes(name)
+    const spelled = isNegotiation ? oneSpelling(name, value) : value
+    const before = places.get(name)
+    if (before === undefined) {
+      places.set(name, headers.push(given, spelled) - 1)
     } else {
-      headers.push(given, NEGOTIATION.includes(name) ? oneSpelling(name, value) : value)
+      // Lines of a field are one list (RFC 9110 section 5.3); of cookies there is one list with another separator.
+      const separator = name === 'cookie' ? '; ' : isNegotiation ? ',' : ', '
+      headers[before] += separator + spelled
     }
   }
   if (found === undefined) return { headers, conditions: undefined }
