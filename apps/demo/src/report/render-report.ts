@@ -2,12 +2,13 @@ import type { ResultCounts } from '../analyse/analyse-sources.ts'
 import { counted } from './counted.ts'
 import { printable } from './printable.ts'
 import type { Report } from './report.ts'
+import { shownPath } from './shown-path.ts'
 
 /** The report as text for a terminal of 100 columns. */
 export function renderReport(report: Report): string {
   const { sources, results, packages, limiter, connections } = report
   const parts = [
-    `${printable(report.directory)}: ${report.temperature} run, ${duration(report.total)}`,
+    `${shownPath(report.directory)}: ${report.temperature} run, ${duration(report.total)}`,
     ...report.reasons.map(reason => `  ${reason}`),
     ...(report.notices.length > 0 ? ['', 'Notices', ...indent(report.notices)] : []),
     '',

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import type { Dashboard } from '@millrace/perf-metrics/dashboard'
 import { counted } from '../report/counted.ts'
-import { printable } from '../report/printable.ts'
 import { duration } from '../report/render-report.ts'
 import type { Report } from '../report/report.ts'
+import { shownPath } from '../report/shown-path.ts'
 import type { ScenarioState } from '../traffic/stage.ts'
 
 const file = (name: string): string =>
@@ -45,7 +45,7 @@ function above(
   const files = counted(sources.files, 'file')
   const packages = counted(met.met, 'package')
   return `<section class="run"><h2>The run</h2>
-<p><b>${escaped(printable(directory))}</b>: ${files}, ${packages}, a ${temperature} run of ${duration(total)}.
+<p><b>${escaped(shownPath(directory))}</b>: ${files}, ${packages}, a ${temperature} run of ${duration(total)}.
 ${reasons.map(escaped).join(' ')} <a href="report">Whole report</a>, <a href="metrics">/metrics</a>, <a href="grafana.json">dashboard for Grafana</a></p></section>
 <section><h2>Scenarios</h2>
 <p>Press, and see what it does to the charts below. The look-ups on them are the demo's own load, made while this page is open.</p>

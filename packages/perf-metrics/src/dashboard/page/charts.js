@@ -119,15 +119,21 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
   }
 }
 
-/** A line through each chart where something was marked, with its words where there is room for them. */
+/** Lines of words of marks in a chart, above each other where they would overlap. */
+const MARK_ROWS = 3
+
+/** A line through each chart where something was marked, with its words beside it where there is room for them. */
 function drawMarks({ ctx, bbox, data: [times], valToPos }) {
+  const row = 12 * devicePixelRatio
   ctx.save()
   ctx.strokeStyle = ctx.fillStyle = getComputedStyle(element('process')).color
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
   ctx.textAlign = 'left'
   ctx.textBaseline = 'alphabetic'
+  ctx.lineWidth = devicePixelRatio
   ctx.setLineDash([2, 3])
-  let free = -Infinity
+  const labels = []
+  const free = Array(MARK_ROWS).fill(bbox.left)
   for (const { elapsed, text } of marks) {
     const point = times.findIndex(seconds => seconds * 1000 >= elapsed)
     if (point <= 0) continue
@@ -136,10 +142,21 @@ function drawMarks({ ctx, bbox, data: [times], valToPos }) {
     ctx.moveTo(x, bbox.top)
     ctx.lineTo(x, bbox.top + bbox.height)
     ctx.stroke()
-    const width = ctx.measureText(text).width + 4
-    if (x < free || x + width > bbox.left + bbox.width) continue
-    ctx.fillText(text, x + 4, bbox.top + 11 * devicePixelRatio)
-    free = x + width
+    const width = ctx.measureText(text).width + 8
+    const left = x + width > bbox.left + bbox.width ? x - width : x
+    const at = free.findIndex(end => left >= end)
+    if (at < 0) continue
+    free[at] = left + width
+    labels.push({ text, x: left + 4, y: bbox.top + (at + 1) * row - 2 })
+  }
+  // Last, with the panel's colour around them: they are read across lines.
+  ctx.setLineDash([])
+  ctx.lineWidth = 4 * devicePixelRatio
+  ctx.lineJoin = 'round'
+  ctx.strokeStyle = getComputedStyle(element('alerts').closest('section')).backgroundColor
+  for (const { text, x, y } of labels) {
+    ctx.strokeText(text, x, y)
+    ctx.fillText(text, x, y)
   }
   ctx.restore()
 }
