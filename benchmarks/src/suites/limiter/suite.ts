@@ -123,7 +123,7 @@ export default defineSuite({
       name: 'jobs, 1,000 at once',
       description: 'Semaphore.run of jobs that all come at once',
       unit: 'us/op',
-      quickRounds: 1,
+      quickRounds: 3,
       goal: { 'p-queue': 3, 'p-limit': 1.3, bottleneck: 1_000 },
       ours: from(jobs, module => module.batch.ours),
       peers: {

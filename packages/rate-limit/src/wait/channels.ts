@@ -38,7 +38,11 @@ export function publishRefusal(
   refuseChannels.end.publish(message)
 }
 
-/** Runs `wait` as one published operation if there are subscribers. */
+export function hasWaitSubscribers(): boolean {
+  return waitChannels.hasSubscribers
+}
+
+/** Runs `wait` as one published operation. */
 export function publishWait<T>(
   limiter: string,
   cost: number,
@@ -46,7 +50,6 @@ export function publishWait<T>(
   clock: { now(): number },
   wait: () => Promise<T>,
 ): Promise<T> {
-  if (!waitChannels.hasSubscribers) return wait()
   const since = clock.now()
   return waitChannels.trace<T>({ limiter, cost, priority }, wait, message => {
     message.waited = clock.now() - since

@@ -12,7 +12,7 @@ import {
   RateLimitedError,
 } from '../errors.ts'
 import { type AcquireOptions, checkAcquireOptions } from './acquire-options.ts'
-import { publishRefusal, publishWait } from './channels.ts'
+import { hasWaitSubscribers, publishRefusal, publishWait } from './channels.ts'
 import type { Gate } from './gate.ts'
 import { PendingCall } from './pending-call.ts'
 import { DEFAULT_PRIORITY, PriorityOrder } from './priority-order.ts'
@@ -114,6 +114,8 @@ export class WaitList<T> {
     const priority = options?.priority ?? DEFAULT_PRIORITY
     const refusal = this.#refusal(cost, priority, options)
     if (refusal !== undefined) return Promise.reject(refusal)
+    // Without a closure for each: benchmark case "jobs, 1,000 at once".
+    if (!hasWaitSubscribers()) return this.#enqueue(cost, priority, options)
     return publishWait(this.#name, cost, priority, this.#clock, () =>
       this.#enqueue(cost, priority, options),
     )

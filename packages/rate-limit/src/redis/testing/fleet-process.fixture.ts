@@ -4,12 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
 import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
+import { RedisPermit } from '../semaphores/redis-permit.ts'
+import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
 import { RedisKeyedWindow } from '../windows/redis-keyed-window.ts'
 import { RedisSlidingWindow } from '../windows/redis-sliding-window.ts'
 
 /** One limiter of a process of a fleet, and those who call it without end. */
 export interface FleetLimiter {
-  readonly kind: 'bucket' | 'keyed' | 'window' | 'keyedWindow'
+  readonly kind: 'bucket' | 'keyed' | 'window' | 'keyedWindow' | 'semaphore'
   readonly port: number
   readonly callers: number
   /** Those of its class, but for the client. */
@@ -17,7 +19,10 @@ export interface FleetLimiter {
 }
 
 export interface FleetPlan {
-  /** Where grants are written, a line each as they pass: `G limiter time`, and delays of the event loop: `L ms time`. */
+  /**
+   * Where grants are written, a line each as they pass: `G limiter time`; of a semaphore who enters and leaves, or has lost its permit:
+   * `E limiter time` and `X limiter time`; and delays of the event loop: `L ms time`.
+   */
   readonly log: string
   readonly limiters: readonly FleetLimiter[]
 }
@@ -50,8 +55,22 @@ function clientOf(port: number): Redis {
   return client
 }
 
-function make({ kind, port, options }: FleetLimiter) {
+interface Called {
+  acquire(): Promise<unknown>
+  tryAcquire(): Promise<unknown>
+  close(): Promise<void>
+}
+
+function make({ kind, port, options }: FleetLimiter): Called {
   const all = { ...options, client: clientOf(port) } as never
+  if (kind === 'semaphore') {
+    const semaphore = new RedisSemaphore(all)
+    return {
+      acquire: () => semaphore.acquire({ timeout: 1_000 }),
+      tryAcquire: () => semaphore.tryAcquire(),
+      close: () => semaphore.close(),
+    }
+  }
   if (kind === 'bucket' || kind === 'window') {
     const single = kind === 'bucket' ? new RedisTokenBucket(all) : new RedisSlidingWindow(all)
     return {
@@ -72,15 +91,27 @@ let ending = false
 let waiting = 0
 const limiters = plan.limiters.map(make)
 
+/** Is inside for a while, or until the permit is lost. */
+async function hold(index: number, permit: RedisPermit): Promise<void> {
+  writeSync(log, `E ${index} ${now().toFixed(3)}\n`)
+  await sleep(20 + Math.random() * 200, undefined, { signal: permit.signal }).catch(() => {
+    // It is outside then.
+  })
+  writeSync(log, `X ${index} ${now().toFixed(3)}\n`)
+  await permit.release()
+}
+
 async function call(index: number, caller: number): Promise<void> {
   const limiter = limiters[index]!
   while (!ending) {
     waiting++
     // A third of them never wait.
-    const passing = caller % 3 === 0 ? limiter.tryAcquire() : limiter.acquire().then(() => true)
+    const passing =
+      caller % 3 === 0 ? limiter.tryAcquire() : limiter.acquire().then(got => got ?? true)
     const passed = await passing.catch(() => false)
     waiting--
-    if (passed) writeSync(log, `G ${index} ${now().toFixed(3)}\n`)
+    if (passed instanceof RedisPermit) await hold(index, passed)
+    else if (passed) writeSync(log, `G ${index} ${now().toFixed(3)}\n`)
     else await sleep(20)
     // In turn with the others of this process.
     if (caller % 3 === 0) await sleep(10)

@@ -16,6 +16,12 @@ export interface Event {
   readonly cost: number
 }
 
+/** For how long a call was inside a semaphore, ms. */
+export interface Stay {
+  readonly from: number
+  readonly until: number
+}
+
 /** Real processes that share limits, each writing down what passes. */
 export class Fleet implements AsyncDisposable {
   readonly #folder: string
@@ -60,6 +66,28 @@ export class Fleet implements AsyncDisposable {
   async kill(child: ChildProcess): Promise<void> {
     child.kill('SIGKILL')
     await once(child, 'exit')
+  }
+
+  /** When calls of each semaphore were inside, and the longest that an event loop stood still. What was killed left with its last word. */
+  async inside(limiter: number): Promise<{ stays: Stay[]; lag: number }> {
+    const stays: Stay[] = []
+    let lag = 0
+    for (const log of this.#logs) {
+      let at = 0
+      const open: number[] = []
+      for (const line of (await readFile(log, 'utf8')).split('\n')) {
+        const [kind, first, second] = line.split(' ')
+        if (!second?.includes('.')) continue
+        at = Number(second)
+        if (kind === 'L') lag = Math.max(lag, Number(first))
+        if (Number(first) !== limiter) continue
+        if (kind === 'E') open.push(at)
+        // Which of them has left makes no difference to how many are inside.
+        if (kind === 'X') stays.push({ from: open.shift()!, until: at })
+      }
+      for (const from of open) stays.push({ from, until: at })
+    }
+    return { stays, lag }
   }
 
   /** What each limiter let pass in all processes, in order, and the longest that an event loop stood still. */
@@ -113,6 +141,31 @@ export function mostIn(times: readonly number[], window: number): number {
   for (const [last, time] of times.entries()) {
     while (times[first]! <= time - window) first++
     most = Math.max(most, last - first + 1)
+  }
+  return most
+}
+
+/** The most by which more were inside at once than `permits`, and what the events of that time allow; each stay shorter by `slack` ms. */
+export function mostInside(
+  stays: readonly Stay[],
+  permits: number,
+  events: readonly Event[] = [],
+  slack = 0,
+): number {
+  const steps = stays
+    .filter(({ from, until }) => until - from > slack)
+    .flatMap(({ from, until }) => [
+      { at: from + slack, by: 1 },
+      { at: until, by: -1 },
+    ])
+    .sort((a, b) => a.at - b.at || a.by - b.by)
+  let inside = 0
+  let most = -Infinity
+  for (const { at, by } of steps) {
+    inside += by
+    let allowed = permits
+    for (const { from, until, cost } of events) if (from <= at && at <= until) allowed += cost
+    most = Math.max(most, inside - allowed)
   }
   return most
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FaultProxy, MovableClock, type RedisServer, runs, seededRandom } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { type Event, Fleet, mostIn, mostOver, now, Switch } from './fleet.fixture.ts'
+import { type Event, Fleet, mostIn, mostInside, mostOver, now, Switch } from './fleet.fixture.ts'
 import type { FleetLimiter } from './fleet-process.fixture.ts'
 
 const PROCESSES = 4
@@ -10,6 +10,7 @@ const RATE = 60
 const BURST = 5
 const LIMIT = 40
 const WINDOW = 1_000
+const PERMITS = 4
 
 /** Ends of what an event may let pass: processes notice, and tell of it, that much later at the latest. */
 const AFTER = 4_000
@@ -44,6 +45,17 @@ function limitersOf(port: number, random: Random): FleetLimiter[] {
     { kind: 'keyed', port, callers: 6, options: { id: 'keyed', ...bucket() } },
     { kind: 'window', port, callers: 6, options: { id: 'window', ...window() } },
     { kind: 'keyedWindow', port, callers: 6, options: { id: 'windows', ...window() } },
+    {
+      kind: 'semaphore',
+      port,
+      callers: 3,
+      options: {
+        id: 'semaphore',
+        permits: pick(PERMITS, PERMITS, PERMITS / 2),
+        ttl: pick(3_000, 4_000),
+        timeout: pick(200, 300),
+      },
+    },
   ]
 }
 
@@ -144,16 +156,19 @@ test('a fleet in which anything goes wrong at any time never passes more than is
     await using store = await Store.start()
     await using fleet = await Fleet.create()
     const events: Event[] = []
+    const newcomers: Event[] = []
     const start = () => fleet.start(limitersOf(store.port, random))
     await Promise.all(Array.from({ length: PROCESSES }, start))
     await sleep(3_500)
 
     /** Whatever happens to a process goes on beside what happens to Redis. */
+    let came = false
     const troubles: (() => Promise<number>)[] = [
       // It is killed, and another is started: what comes anew takes the share of one of eight at most.
       async () => {
         const [child] = fleet.running
         await fleet.kill(child!)
+        came = true
         await start()
         return BURST + (RATE / 8) * 3
       },
@@ -168,6 +183,7 @@ test('a fleet in which anything goes wrong at any time never passes more than is
       // A deploy in order.
       async () => {
         const [child] = fleet.running
+        came = true
         await start()
         expect(await fleet.end(child!)).toBe(0)
         return BURST + (RATE / 8) * 3
@@ -186,8 +202,12 @@ test('a fleet in which anything goes wrong at any time never passes more than is
     for (const { fault } of order.slice(0, FAULTS)) {
       const from = now()
       const trouble = random() < 0.5 ? troubles[Math.floor(random() * troubles.length)] : undefined
+      came = false
       const costs = await Promise.all([fault(), trouble?.() ?? 0])
-      events.push({ from, until: now() + AFTER, cost: costs[0] + costs[1] })
+      const until = now() + AFTER
+      events.push({ from, until, cost: costs[0] + costs[1] })
+      // A process that had never called a semaphore may find it empty beside a fault.
+      if (came) newcomers.push({ from, until, cost: PERMITS })
       await sleep(1_500 + random() * 1_500)
     }
     const waiting = await Promise.all(fleet.running.map(child => fleet.end(child)))
@@ -196,9 +216,16 @@ test('a fleet in which anything goes wrong at any time never passes more than is
     const passed = await fleet.passed(limiters.length)
     const report = { seed, run }
     for (const [index, { options }] of limiters.entries()) {
+      const { id } = options
+      if (id === 'semaphore') {
+        const { stays, lag } = await fleet.inside(index)
+        const over = mostInside(stays, PERMITS, newcomers, 20 + lag)
+        expect(over, JSON.stringify({ id, ...report })).toBeLessThanOrEqual(0)
+        expect(stays.length).toBeGreaterThan(50)
+        continue
+      }
       const { times, lag } = passed[index]!
       const late = 20 + lag
-      const { id } = options
       if (id.startsWith('window')) {
         // One process at most comes anew beside a fault: on top, with the share of one of eight. Answers that wait in a server without
         // a processor come closer together than they were given.
