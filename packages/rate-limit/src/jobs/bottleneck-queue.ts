@@ -1,5 +1,6 @@
 import type Bottleneck from 'bottleneck'
 import { BottleneckPace } from './bottleneck-pace.ts'
+import type { RedisSlots } from './redis-slots.ts'
 
 /** What is used of bottleneck 2.19.5 beyond its published type. */
 interface QueuedJob {
@@ -44,9 +45,10 @@ export class BottleneckQueue {
   #registering: string | undefined = undefined
   readonly #pace: BottleneckPace
 
-  constructor(limiter: Bottleneck) {
+  /** @param slots of a limiter whose starts are counted in Redis */
+  constructor(limiter: Bottleneck, slots?: RedisSlots) {
     this.#limiter = limiter
-    this.#pace = new BottleneckPace(limiter, id => this.#unwanted.delete(id))
+    this.#pace = new BottleneckPace(limiter, id => this.#unwanted.delete(id), slots)
     const { _queues: queues, _store: store } = limiter as unknown as Internals
     this.#lists = queues._lists
     const push = queues.push.bind(queues)
@@ -74,9 +76,8 @@ export class BottleneckQueue {
         return answer
       } finally {
         this.#registering = undefined
-        if (id !== undefined) {
-          if (!started) this.#sweep(id)
-        }
+        this.#pace.registered(args[0] as string, started)
+        if (id !== undefined && !started) this.#sweep(id)
       }
     }
   }

@@ -24,6 +24,7 @@ import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
 import { BottleneckQueue } from './bottleneck-queue.ts'
 import { JOB_OPTION_NAMES, Job, type JobContext, type JobOptions } from './job.ts'
 import { type JobLine, JobLines, type Start } from './job-lines.ts'
+import { RedisSlots } from './redis-slots.ts'
 import {
   type JobSchedulerOptions,
   type JobSettings,
@@ -111,7 +112,7 @@ export class JobScheduler {
     this.#settings = settings
     const translated = toBottleneck(settings, redis !== undefined)
     this.#limiter = this.#create(translated)
-    this.#queue = new BottleneckQueue(this.#limiter)
+    this.#queue = this.#createQueue()
   }
 
   /**
@@ -188,6 +189,11 @@ export class JobScheduler {
     const limiter = new Bottleneck(options as Bottleneck.ConstructorOptions)
     limiter.on('error', error => this.#onError(error))
     return limiter
+  }
+
+  #createQueue(): BottleneckQueue {
+    const slots = this.#redis === undefined ? undefined : new RedisSlots(this.#limiter)
+    return new BottleneckQueue(this.#limiter, slots)
   }
 
   /** A listener that threw would be called with its own error again, until the stack ends. */
@@ -352,7 +358,7 @@ export class JobScheduler {
   async #replace(settings: Record<string, unknown>): Promise<void> {
     const old = this.#limiter
     this.#limiter = this.#create(settings)
-    this.#queue = new BottleneckQueue(this.#limiter)
+    this.#queue = this.#createQueue()
     await old.stop({ dropWaitingJobs: true })
     await old.disconnect()
   }

@@ -16,6 +16,20 @@ interface Shared {
 
 const connections = new WeakMap<Redis, Shared>()
 
+/** When each start was asked for, ms of `Date.now()`, by its index: what Redis counts its slot from, and bottleneck tells nowhere. */
+const registrations = new WeakMap<object, Map<string, number>>()
+
+/** @returns when bottleneck asked for a start; undefined if that has been asked before */
+export function takeRegistration(
+  connection: Bottleneck.IORedisConnection,
+  index: string,
+): number | undefined {
+  const times = registrations.get(connection)
+  const time = times?.get(index)
+  times?.delete(index)
+  return time
+}
+
 /** @returns bottleneck's connection object for a client, the same for all who ask, until {@link releaseConnection} */
 export function shareConnection(client: Redis): Bottleneck.IORedisConnection {
   let shared = connections.get(client)
@@ -60,6 +74,7 @@ function createConnection(client: Redis): Bottleneck.IORedisConnection {
     delete (client as { defineCommand?: unknown }).defineCommand
   }
   mendErrors(connection as unknown as ScriptedConnection)
+  noteRegistrations(connection as unknown as ScriptedConnection)
   mendUnsubscribe(subscriberOf(connection))
   return connection
 }
@@ -103,6 +118,16 @@ function mendUnsubscribe(subscriber: Redis): void {
   ) => Promise<unknown>
   subscriber.unsubscribe = ((...channels: string[]) =>
     unsubscribe(...channels).catch(() => undefined)) as Redis['unsubscribe']
+}
+
+function noteRegistrations(connection: ScriptedConnection): void {
+  const times = new Map<string, number>()
+  registrations.set(connection, times)
+  const original = connection.__scriptArgs__.bind(connection)
+  connection.__scriptArgs__ = (name, id, args, callback) => {
+    if (name === 'register') times.set(`${args[2]}`, args[0] as number)
+    return original(name, id, args, callback)
+  }
 }
 
 /**
