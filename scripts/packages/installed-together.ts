@@ -23,7 +23,7 @@ export async function checkInstalledTogether(
   checks: Checks,
 ): Promise<void> {
   makeProject(project)
-  const peers = Object.assign(typeProviders(), ...packages.map(each => each.testedPeers))
+  const peers = Object.assign(frameworks(), ...packages.map(each => each.testedPeers))
   const foreign = Object.entries<string>(peers).map(([name, version]) => `${name}@${version}`)
   const all = [...tarballs.values(), ...foreign]
   if (!(await checks.expect('install together', () => install(project, all)))) return
@@ -39,15 +39,14 @@ export async function checkInstalledTogether(
   ])
 }
 
-/** What the typed routes of the integration tests need besides. */
-function typeProviders(): Record<string, string> {
+/** What the guides and the typed routes of the integration tests need besides. */
+function frameworks(): Record<string, string> {
   const { devDependencies } = JSON.parse(
     readFileSync(join(root, 'integration', 'package.json'), 'utf8'),
   ) as { devDependencies: Record<string, string> }
-  const used = Object.entries(devDependencies).filter(([name]) =>
-    /type-?provider|^typebox$|^zod$/.test(name),
+  return Object.fromEntries(
+    Object.entries(devDependencies).filter(([name]) => !name.startsWith('typescript')),
   )
-  return Object.fromEntries(used)
 }
 
 /** What is bundled, by the name of its file: each entry by itself, and the programs that use some of them. */
@@ -110,7 +109,14 @@ async function exportedNames(entries: readonly string[], project: string): Promi
   return JSON.parse(stdout)
 }
 
-/** Every entry's declarations, those of its peers included, and typed applications, as a strict user's compiler reads them. */
+const compilers = {
+  'TypeScript 5.9': createRequire(join(root, 'integration', 'package.json')).resolve(
+    'typescript-5.9/lib/tsc.js',
+  ),
+  'TypeScript 7': join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+}
+
+/** What a strict user's compiler says of every entry's declarations, those of its peers included, of typed applications and the guides. */
 function typeChecks(
   entries: readonly string[],
   project: string,
@@ -123,37 +129,58 @@ function typeChecks(
   )
   const routes = join('integration', 'src', 'guides', 'typed-routes.fixture.ts')
   copyFileSync(join(root, routes), join(project, 'typed-routes.ts'))
-  const integration = createRequire(join(root, 'integration', 'package.json'))
-  const compilers = {
-    'TypeScript 5.9': integration.resolve('typescript-5.9/lib/tsc.js'),
-    'TypeScript 7': join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
-  }
-  return Object.entries(compilers).flatMap(([compiler, program]) =>
-    (['nodenext', 'bundler'] as const).map(resolution => ({
-      name: `declarations of every entry under ${compiler}, ${resolution}`,
+  const guides = writeGuides(project)
+  return Object.entries(compilers).flatMap(([compiler, program]) => {
+    const check = (name: string, options: object, files: readonly string[]) => ({
+      name: `${name} under ${compiler}`,
       holds: () => {
-        const config = join(project, `${compiler.replace(/\W/g, '')}-${resolution}.json`)
-        writeFileSync(
-          config,
-          JSON.stringify({
-            compilerOptions: {
-              target: 'es2022',
-              lib: ['es2023', 'esnext.disposable'],
-              module: resolution === 'nodenext' ? 'nodenext' : 'preserve',
-              moduleResolution: resolution,
-              strict: true,
-              exactOptionalPropertyTypes: true,
-              noUncheckedIndexedAccess: true,
-              skipLibCheck: false,
-              noEmit: true,
-              types: ['node'],
-              typeRoots: [join(root, 'node_modules', '@types')],
-            },
-            files: ['types.ts', 'typed-routes.ts'],
-          }),
-        )
-        return succeeds('node', [program, '-p', config], project)
+        const config = join(project, `${compiler} ${name}.json`.replaceAll(' ', '-'))
+        const compilerOptions = { ...strictest, ...options }
+        writeFileSync(config, JSON.stringify({ compilerOptions, files }))
+        return succeeds('node', [program, '-p', config, '--pretty', 'false'], project)
       },
-    })),
-  )
+    })
+    const all = ['types.ts', 'typed-routes.ts']
+    return [
+      check('declarations, nodenext', { module: 'nodenext' }, all),
+      check('declarations, bundler', { module: 'preserve', moduleResolution: 'bundler' }, all),
+      // Nest's decorators are those before the standard.
+      check(
+        'guides',
+        {
+          module: 'nodenext',
+          skipLibCheck: true,
+          experimentalDecorators: true,
+          emitDecoratorMetadata: true,
+        },
+        guides,
+      ),
+    ]
+  })
+}
+
+const strictest = {
+  target: 'es2024',
+  lib: ['es2024', 'esnext.disposable', 'esnext.collection', 'esnext.iterator'],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  skipLibCheck: false,
+  noEmit: true,
+  types: ['node'],
+  typeRoots: [join(root, 'node_modules', '@types')],
+}
+
+/** The programs of the guides, each in a file of its own. */
+function writeGuides(project: string): string[] {
+  const written: string[] = []
+  for (const guide of ['real-service', 'frameworks']) {
+    const text = readFileSync(join(root, 'docs', `${guide}.md`), 'utf8')
+    for (const [, code] of text.matchAll(/^```tsx?\n(.*?)^```/gms)) {
+      const file = `${guide}-${written.length}.ts`
+      writeFileSync(join(project, file), code!)
+      written.push(file)
+    }
+  }
+  return written
 }

@@ -29,6 +29,7 @@ export {
   wallClock,
 } from './clock.ts'
 export { describe } from './describe.ts'
+export { HTTP_METHODS } from './http-methods.ts'
 export { HttpRoutes, type RouteFinder, setHttpRoute } from './http-route.ts'
 export { imitate } from './imitate.ts'
 export { InvalidOptionError } from './invalid-option-error.ts'

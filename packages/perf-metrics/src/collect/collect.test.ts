@@ -1,9 +1,11 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { RedisServer } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import { request } from 'undici'
@@ -142,7 +144,10 @@ describe('diagnostics channels', () => {
     ])
     expect(series('undici_request_failures_total')).toMatchObject([{ value: 1 }])
     const [served] = series('http_server_request_duration_seconds') as HistogramJson[]
-    expect(served).toMatchObject({ labels: { method: 'GET', status: '418' }, count: 1 })
+    expect(served).toMatchObject({
+      labels: { http_request_method: 'GET', http_response_status_code: '418' },
+      count: 1,
+    })
     expect(metrics.toPrometheus()).not.toContain('token')
   })
 })
@@ -172,12 +177,12 @@ describe('metrics of served requests', () => {
   it('know the route, and leave health checks out', async () => {
     const paths = ['/users/1?x=1', '/users/2', '/none', '/healthz?deep', '/metrics']
     expect(await counted({ httpServer: { ignore: ['/healthz', '/metrics'] } }, paths)).toEqual([
-      '{method="GET",http_route="/users/:id",status="200"} 2',
-      '{method="GET",http_route="",status="200"} 1',
+      '{http_request_method="GET",url_scheme="http",http_route="/users/:id",http_response_status_code="200",error_type=""} 2',
+      '{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="200",error_type=""} 1',
     ])
     const byFunction = { ignore: (path: string) => path !== '/none', route: () => '/any' }
     expect(await counted({ httpServer: byFunction }, paths)).toEqual([
-      '{method="GET",http_route="/any",status="200"} 1',
+      '{http_request_method="GET",url_scheme="http",http_route="/any",http_response_status_code="200",error_type=""} 1',
     ])
     expect(await counted({ httpServer: false }, paths)).toEqual([])
   })
@@ -205,17 +210,48 @@ describe('metrics of served requests', () => {
     const text = metrics.toPrometheus()
     const samples = text.match(/^http_server_request_duration_(seconds_count|failures_total).*$/gm)
     expect(samples).toEqual([
-      'http_server_request_duration_seconds_count{method="GET",http_route="",status="aborted"} 2',
-      'http_server_request_duration_seconds_count{method="GET",http_route="",status="200"} 1',
-      'http_server_request_duration_failures_total{method="GET",http_route="",status="aborted"} 2',
+      'http_server_request_duration_seconds_count{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="",error_type="aborted"} 2',
+      'http_server_request_duration_seconds_count{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="200",error_type=""} 1',
+      'http_server_request_duration_failures_total{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="",error_type="aborted"} 2',
     ])
+  })
+
+  it('have the labels of the conventions, and no method of a client’s invention', async () => {
+    const metrics = new Registry()
+    using _ = instrumentChannels(metrics)
+    const server = createServer((_req, res) => res.writeHead(503).end())
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    await (await request(`http://127.0.0.1:${port}`, { method: 'PROPFIND' })).body.dump()
+    server.close()
+    const { metrics: all } = metrics.toJSON()
+    const served = all.find(({ name }) => name === 'http_server_request_duration_seconds')!
+    const [{ labels }] = served.series as [HistogramJson]
+    const entry = fileURLToPath(import.meta.resolve('@opentelemetry/semantic-conventions'))
+    const conventions = readFileSync(
+      entry.replace(/index\.mjs$/, 'stable_attributes.d.mts'),
+      'utf8',
+    )
+    for (const label of Object.keys(labels)) {
+      expect(conventions).toContain(`ATTR_${label.toUpperCase()}: "`)
+    }
+    expect(labels).toEqual({
+      http_request_method: '_OTHER',
+      url_scheme: 'http',
+      http_route: '',
+      http_response_status_code: '503',
+      error_type: '503',
+    })
   })
 
   it('do not take more routes than a service has', async () => {
     const paths = Array.from({ length: 1_010 }, (_, i) => `/all/${i}`)
     const series = await counted({}, [...paths, '/users/1'])
     expect(series).toHaveLength(1_001)
-    expect(series.at(-1)).toBe('{method="GET",http_route="",status="200"} 11')
+    expect(series.at(-1)).toBe(
+      '{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="200",error_type=""} 11',
+    )
   })
 
   it.each([

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   checkFunction,
   checkOptions,
+  HTTP_METHODS,
   HttpRoutes,
   type IgnoredPaths,
   type OptionNames,
@@ -32,11 +33,19 @@ export function checkHttpServer(options: HttpServerMetricsOptions): void {
   if (route !== undefined) checkFunction('httpServer.route', route)
 }
 
+/** Metric and labels of OpenTelemetry's semantic conventions, as Prometheus spells them. */
 const NAME = 'http_server_request_duration_seconds'
+const LABELS = [
+  'http_request_method',
+  'url_scheme',
+  'http_route',
+  'http_response_status_code',
+  'error_type',
+] as const
 
 /**
- * Measures the requests of node:http servers up to the last byte, or to the loss of the connection: those have the status `aborted`, and
- * are the failures. The methods that Node parses are a bounded set; a request without a known route has an empty one.
+ * Measures the requests of node:http servers up to the last byte, or to the loss of the connection: those have no status but the error
+ * type `aborted`, and are the failures. A request without a known route has an empty one.
  */
 export function measureHttpServer(
   metrics: Registry,
@@ -44,22 +53,23 @@ export function measureHttpServer(
 ): () => void {
   const ignored = pathFilter('httpServer.ignore', options.ignore)
   const routes = new HttpRoutes()
-  let timing: TimingFamily<'method' | 'http_route' | 'status'> | undefined
+  let timing: TimingFamily<(typeof LABELS)[number]> | undefined
   const onStart = (message: unknown): void => {
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
     if (ignored(request)) return
     const begun = performance.now()
     // `close` comes after the last byte as well as after a lost connection; the framework has chosen the route by then.
     response.once('close', () => {
-      timing ??= metrics.timing(NAME, {
-        help: 'Requests served',
-        labels: ['method', 'http_route', 'status'],
-      })
+      timing ??= metrics.timing(NAME, { help: 'Requests served', labels: LABELS })
       const aborted = !response.writableFinished
+      const { method = '' } = request
+      const { statusCode } = response
       const labels = {
-        method: request.method ?? '',
+        http_request_method: HTTP_METHODS.has(method) ? method : '_OTHER',
+        url_scheme: 'encrypted' in request.socket ? 'https' : 'http',
         http_route: routes.of(request, options.route) ?? '',
-        status: aborted ? 'aborted' : response.statusCode,
+        http_response_status_code: aborted ? '' : statusCode,
+        error_type: aborted ? 'aborted' : statusCode >= 500 ? statusCode : '',
       }
       timing.record(labels, performance.now() - begun, aborted)
     })

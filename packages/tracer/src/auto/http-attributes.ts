@@ -1,27 +1,13 @@
-import { requestPath } from '@millrace/kit'
+import { HTTP_METHODS, requestPath } from '@millrace/kit'
 import { type Attributes, type Span, StatusCode } from '../span/api/span.ts'
-
-/** Methods that may appear in span names; any other is the client's invention and could be a name per request. */
-const METHODS = new Set([
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'DELETE',
-  'CONNECT',
-  'OPTIONS',
-  'TRACE',
-  'PATCH',
-  'QUERY',
-])
 
 /** The method as a span is named after it. */
 export function methodName(method: string): string {
-  return METHODS.has(method) ? method : 'HTTP'
+  return HTTP_METHODS.has(method) ? method : 'HTTP'
 }
 
 export function methodAttributes(method: string): Attributes {
-  return METHODS.has(method)
+  return HTTP_METHODS.has(method)
     ? { 'http.request.method': method }
     : { 'http.request.method': '_OTHER', 'http.request.method_original': method.slice(0, 64) }
 }
