@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import {
   checkBoolean,
@@ -15,6 +16,7 @@ import {
   checkPositiveOrInfinity,
   checkRange,
   checkRecord,
+  checkSignal,
   checkText,
   NULLABLE,
 } from './checks.ts'
@@ -63,6 +65,24 @@ describe.each(Object.entries(numbers))('%s', (_, [check, right, wrong]) => {
       expect(() => check('o', value)).toThrow(/^Expected `o` to be .+, got .+/)
     }
   })
+})
+
+test('checkSignal takes signals of any realm, and nothing else', () => {
+  const { signal } = new AbortController()
+  const foreign = runInNewContext('AbortSignal => ({ __proto__: null })')
+  const polyfill = Object.assign(foreign(), {
+    aborted: false,
+    throwIfAborted: () => undefined,
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+  })
+  for (const right of [signal, polyfill]) expect(checkSignal('o', right)).toBe(right)
+  const wrong = [null, undefined, 5, 'signal', Symbol('s'), {}, new EventTarget(), signal.onabort]
+  for (const value of wrong) {
+    expect(() => checkSignal('o', value as never)).toThrow(
+      /^Expected `o` to be an AbortSignal, got/,
+    )
+  }
 })
 
 describe('checkOptions', () => {

@@ -160,6 +160,16 @@ export function checkMethods<T>(
   return accept(held !== undefined && missing === undefined, option, what, value)
 }
 
+/** An AbortSignal, be it of another realm or a polyfill's. */
+export function checkSignal(option: string, value: AbortSignal): AbortSignal {
+  if (value instanceof AbortSignal) return value
+  const held = Object(value) as Partial<AbortSignal>
+  const methods = ['addEventListener', 'removeEventListener', 'throwIfAborted'] as const
+  const right =
+    typeof held.aborted === 'boolean' && methods.every(name => typeof held[name] === 'function')
+  return accept(right, option, 'an AbortSignal', value)
+}
+
 /** A clock that also sets timers. */
 export function checkClock<C extends Clock>(option: string, value: C): C {
   return checkMethods(option, value, 'a clock', ['now', 'setTimer'])

@@ -15,6 +15,7 @@ export {
   checkPositiveOrInfinity,
   checkRange,
   checkRecord,
+  checkSignal,
   checkText,
   NULLABLE,
   type OptionNames,

@@ -1,4 +1,14 @@
 export {
+  checkCallOptions,
+  checkClearOptions,
+  checkItems,
+  checkKey,
+  checkKeys,
+  checkKeysOptions,
+  checkSetOptions,
+  checkTag,
+} from '../store/contract/call-options.ts'
+export {
   StoreClosedError,
   StoreUnavailableError,
   UnencodableValueError,

@@ -6,13 +6,14 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import {
-  checkCall,
-  checkClear,
+  checkCallOptions,
+  checkClearOptions,
   checkItems,
+  checkKey,
   checkKeys,
-  checkName,
-  checkSearch,
-  checkSet,
+  checkKeysOptions,
+  checkSetOptions,
+  checkTag,
 } from '../store/contract/call-options.ts'
 import { StoreClosedError, UnencodableValueError } from '../store/contract/errors.ts'
 import {
@@ -114,9 +115,9 @@ export class KeyvStore<V = unknown> implements Store<V> {
   }
 
   async set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
-    const { signal, ...how } = checkSet(options)
+    const { signal, ...how } = checkSetOptions(options)
     this.#enter(signal)
-    const write = this.#toWrite({ ...how, key: checkName('key', key), value })
+    const write = this.#toWrite({ ...how, key: checkKey(key), value })
     if (write instanceof UnencodableValueError) {
       this.#counters.refused++
       throw write
@@ -154,17 +155,17 @@ export class KeyvStore<V = unknown> implements Store<V> {
 
   async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
-    await this.#changes.mark(tagMark(storableKey(checkName('tag', tag))), false)
+    await this.#changes.mark(tagMark(storableKey(checkTag(tag))), false)
   }
 
   async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
-    await this.#changes.mark(tagMark(storableKey(checkName('tag', tag))), true)
+    await this.#changes.mark(tagMark(storableKey(checkTag(tag))), true)
   }
 
   /** As everywhere; the adapter is cleared, which removes what it has in its namespace. */
   async clear(options?: StoreClearOptions): Promise<void> {
-    const { expire = false, signal } = checkClear(options)
+    const { expire = false, signal } = checkClearOptions(options)
     this.#enter(signal)
     if (expire) await this.#changes.mark(ALL, true)
     else {
@@ -177,7 +178,7 @@ export class KeyvStore<V = unknown> implements Store<V> {
 
   /** @throws where the adapter has no `iterator` */
   async *keys(options?: StoreKeysOptions): AsyncGenerator<string, void> {
-    const { prefix = '', signal } = checkSearch(options)
+    const { prefix = '', signal } = checkKeysOptions(options)
     this.#enter(signal)
     for await (const keys of this.#records.pages()) {
       const judged = await this.#records.judge(keys)
@@ -205,7 +206,7 @@ export class KeyvStore<V = unknown> implements Store<V> {
   }
 
   #begin(options: StoreCallOptions | undefined): void {
-    this.#enter(checkCall(options).signal)
+    this.#enter(checkCallOptions(options).signal)
   }
 
   /** @throws {StoreClosedError} or the signal's reason */

@@ -2,6 +2,7 @@ import {
   checkNonNegativeOrInfinity,
   checkOptions,
   checkPositiveOrInfinity,
+  checkSignal,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -137,12 +138,6 @@ export function withDefaults<S extends object>(
     if (value !== undefined) all[option] = checks[option]!(option, value as never)
   }
   return all as S
-}
-
-/** @throws {InvalidOptionError} unless `value` is an AbortSignal. */
-export function checkSignal(option: string, value: unknown): unknown {
-  if (value instanceof AbortSignal) return value
-  throw new InvalidOptionError(option, 'an AbortSignal', value)
 }
 
 function checkOpenFraction(option: string, value: unknown): number {

@@ -1,13 +1,14 @@
 import { describeStats, type TimeSource } from '@millrace/kit'
 import type { Backend, StoredValue, StoredWrite } from './backend.ts'
 import {
-  checkCall,
-  checkClear,
+  checkCallOptions,
+  checkClearOptions,
   checkItems,
+  checkKey,
   checkKeys,
-  checkName,
-  checkSearch,
-  checkSet,
+  checkKeysOptions,
+  checkSetOptions,
+  checkTag,
 } from './contract/call-options.ts'
 import { StoreClosedError, UnencodableValueError } from './contract/errors.ts'
 import {
@@ -59,7 +60,7 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
 
   async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
     this.#begin(options)
-    return this.#entry(key, this.backend.read(checkName('key', key), this.clock.now()))
+    return this.#entry(key, this.backend.read(checkKey(key), this.clock.now()))
   }
 
   async getMany(
@@ -72,16 +73,17 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
 
   async lookup(keys: readonly string[], options?: StoreCallOptions): Promise<StoreLookup<V>> {
     this.#begin(options)
+    const names = checkKeys(keys)
     const at = this.clock.now()
-    const { epoch, found } = this.backend.lookup(checkKeys(keys), at)
-    return { entries: this.#entries(keys, found), fence: { epoch, at } }
+    const { epoch, found } = this.backend.lookup(names, at)
+    return { entries: this.#entries(names, found), fence: { epoch, at } }
   }
 
   async set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
-    const { signal, ...how } = checkSet(options)
+    const { signal, ...how } = checkSetOptions(options)
     this.enter(signal)
     const now = this.clock.now()
-    const write = this.#toWrite({ ...how, key: checkName('key', key), value }, now)
+    const write = this.#toWrite({ ...how, key: checkKey(key), value }, now)
     if (write instanceof UnencodableValueError) {
       this.#counters.refused++
       throw write
@@ -119,22 +121,22 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
 
   async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
-    this.backend.invalidateTag(checkName('tag', tag), false)
+    this.backend.invalidateTag(checkTag(tag), false)
   }
 
   async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
-    this.backend.invalidateTag(checkName('tag', tag), true)
+    this.backend.invalidateTag(checkTag(tag), true)
   }
 
   async clear(options?: StoreClearOptions): Promise<void> {
-    const { expire = false, signal } = checkClear(options)
+    const { expire = false, signal } = checkClearOptions(options)
     this.enter(signal)
     this.backend.clear(expire)
   }
 
   async *keys(options?: StoreKeysOptions): AsyncGenerator<string, void, undefined> {
-    const { prefix = '', signal } = checkSearch(options)
+    const { prefix = '', signal } = checkKeysOptions(options)
     this.enter(signal)
     for (const key of this.backend.keys(this.clock.now())) {
       if (key.startsWith(prefix)) yield key
@@ -167,7 +169,7 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
   }
 
   #begin(options: StoreCallOptions | undefined): void {
-    this.enter(checkCall(options).signal)
+    this.enter(checkCallOptions(options).signal)
   }
 
   #fence(): Fence {

@@ -11,13 +11,14 @@ import {
   statsKindsOf,
 } from '@millrace/kit'
 import {
-  checkCall,
-  checkClear,
+  checkCallOptions,
+  checkClearOptions,
   checkItems,
+  checkKey,
   checkKeys,
-  checkName,
-  checkSearch,
-  checkSet,
+  checkKeysOptions,
+  checkSetOptions,
+  checkTag,
 } from '../store/contract/call-options.ts'
 import { StoreClosedError } from '../store/contract/errors.ts'
 import {
@@ -39,7 +40,7 @@ import { BoundedStore, codeOf } from './bounded-store.ts'
 import type { Invalidation } from './invalidation-bus.ts'
 import type { LayeredStoreOptions, LayeredStoreStats } from './layered-options.ts'
 import { readLayered } from './layered-reads.ts'
-import { farItem, joined, type Layers, writeLoaded } from './layered-writes.ts'
+import { farItem, isForFar, joined, type Layers, writeLoaded } from './layered-writes.ts'
 import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
 import { TierBreaker } from './tier-breaker.ts'
@@ -147,16 +148,15 @@ export class LayeredStore<V = unknown> implements Store<V> {
 
   async lookup(keys: readonly string[], options?: StoreCallOptions): Promise<StoreLookup<V>> {
     this.#begin(options)
-    checkKeys(keys)
-    const found = await readLayered(this.#layers(), keys)
+    const found = await readLayered(this.#layers(), checkKeys(keys))
     for (const entry of found.entries) this.#counters[entry === undefined ? 'misses' : 'hits']++
     return found
   }
 
   async set(key: string, value: V, input?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
-    const { signal, ...options } = checkSet(input)
+    const { signal, ...options } = checkSetOptions(input)
     this.#enter(signal)
-    checkName('key', key)
+    checkKey(key)
     if (options.fence !== undefined)
       return (await this.#setLoaded([{ ...options, key, value }]))[0]!
     const [stored] = await this.#farThenNear(
@@ -171,12 +171,15 @@ export class LayeredStore<V = unknown> implements Store<V> {
 
   async setMany(items: readonly StoreItem<V>[], options?: StoreCallOptions): Promise<boolean[]> {
     this.#begin(options)
-    if (checkItems(items).every(({ fence }) => fence !== undefined)) return this.#setLoaded(items)
+    const all = checkItems(items)
+    if (all.every(({ fence }) => fence !== undefined)) return this.#setLoaded(all)
+    const chosen = all.filter(isForFar)
     const [stored] = await this.#farThenNear(
-      store => store.setMany(items.map(farItem)),
-      store => store.deleteMany(items.map(({ key }) => key)),
+      store => store.setMany(chosen.map(farItem)),
+      store => store.deleteMany(all.map(({ key }) => key)),
     )
-    return this.#counted(stored)
+    let next = 0
+    return this.#counted(all.map(item => isForFar(item) && stored[next++]!))
   }
 
   async delete(key: string, options?: StoreCallOptions): Promise<boolean> {
@@ -185,8 +188,8 @@ export class LayeredStore<V = unknown> implements Store<V> {
 
   async deleteMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
     this.#begin(options)
-    checkKeys(keys)
-    const found = Math.max(...(await this.#both(store => store.deleteMany(keys))))
+    const names = checkKeys(keys)
+    const found = Math.max(...(await this.#both(store => store.deleteMany(names))))
     this.#counters.deletes += found
     return found
   }
@@ -197,33 +200,33 @@ export class LayeredStore<V = unknown> implements Store<V> {
 
   async expireMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
     this.#begin(options)
-    checkKeys(keys)
-    const found = Math.max(...(await this.#both(store => store.expireMany(keys))))
+    const names = checkKeys(keys)
+    const found = Math.max(...(await this.#both(store => store.expireMany(names))))
     this.#counters.deletes += found
     return found
   }
 
   async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
-    checkName('tag', tag)
+    checkTag(tag)
     await this.#both(store => store.deleteTag(tag))
   }
 
   async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
-    checkName('tag', tag)
+    checkTag(tag)
     await this.#both(store => store.expireTag(tag))
   }
 
   async clear(options?: StoreClearOptions): Promise<void> {
-    const { expire, signal } = checkClear(options)
+    const { expire, signal } = checkClearOptions(options)
     this.#enter(signal)
     await this.#both(store => store.clear({ expire }))
   }
 
   /** Those of `far`. */
   async *keys(options?: StoreKeysOptions): AsyncGenerator<string, void> {
-    const { prefix = '', signal } = checkSearch(options)
+    const { prefix = '', signal } = checkKeysOptions(options)
     this.#enter(signal)
     for await (const page of this.#far.pages(prefix, 1, () => this.#enter(signal))) yield* page
   }
@@ -259,7 +262,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
   }
 
   #begin(options: StoreCallOptions | undefined): void {
-    this.#enter(checkCall(options).signal)
+    this.#enter(checkCallOptions(options).signal)
   }
 
   /** @throws {StoreClosedError} or the signal's reason */

@@ -21,6 +21,11 @@ export function farItem<V>(item: StoreItem<V>): StoreItem<V> {
   return { ...item, fence: fencesOf(item).far }
 }
 
+/** Whether a value may be written to `far`: without a fence, or under one that `far` gave. */
+export function isForFar<V>(item: StoreItem<V>): boolean {
+  return item.fence === undefined || fencesOf(item).far !== undefined
+}
+
 function fencesOf<V>({ fence }: StoreItem<V>): Partial<LayeredFence> {
   return (fence as LayeredFence | undefined) ?? NO_FENCES
 }

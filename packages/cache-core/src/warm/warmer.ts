@@ -7,12 +7,12 @@ import {
   checkOptions,
   checkPositive,
   checkPositiveOrInfinity,
+  checkSignal,
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
 import { iteratorOf } from '../iterate/iterator-of.ts'
 import { letGo } from '../iterate/let-go.ts'
-import { checkSignal } from '../load/load-options.ts'
 
 /** Options of a {@link Warmer}. */
 export interface WarmerOptions<K> {

@@ -1,6 +1,6 @@
 import type { Invalidation } from '@millrace/cache-core/tiered'
-import type { ShardMark } from '../protocol/answer.ts'
 import { carriersOf, linesOf } from '../protocol/store-lines.ts'
+import type { BusMessage } from './bus-message.ts'
 
 /** What a bus must know of a store whose scripts publish on its channels. */
 export interface PublishingStore {
@@ -41,8 +41,8 @@ export class CarriedStores {
   }
 
   /** They need not be asked to know how far a shard is. */
-  learn(shard: number, mark: ShardMark): void {
-    for (const store of this.#stores.values()) linesOf(store)?.all[shard]?.learn(mark)
+  learn(shard: number, message: BusMessage): void {
+    for (const store of this.#stores.values()) linesOf(store)?.all[shard]?.learn(message)
   }
 
   /** Nobody listens any more to what they do. */

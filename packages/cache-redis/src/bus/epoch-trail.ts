@@ -17,7 +17,8 @@ export class EpochTrail {
     const known = incarnation === this.#incarnation
     // One that was counted as missing, or as arrived by comparison, may still come.
     if (known && epoch <= this.#epoch) return true
-    const kept = known && before <= this.#epoch
+    // Nor can one follow what is past, unless an older state was put back.
+    const kept = known && before === this.#epoch
     this.#incarnation = incarnation
     this.#epoch = epoch
     return kept

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  FaultProxy,
   type RedisCluster,
   RedisServer,
   runs,
@@ -13,6 +14,8 @@ import { Fleet } from './fleet.fixture.ts'
 
 /** ms of a round, at least as long as a fail-over takes. */
 const ROUND = 2_500
+/** ms of a stall that is longer than every timeout. */
+const STANDSTILL = 5_000
 
 /** Four processes that find Redis in the same way. */
 const everywhere = (target: Parameters<typeof Fleet.start>[0][0]) =>
@@ -32,6 +35,39 @@ test('nothing outdated is served when a server is killed and comes back with an 
     expectSound(reports, await fleet.settled())
   }
 })
+
+const standstills: Record<string, (server: RedisServer, proxy: FaultProxy) => unknown> = {
+  'nothing arrives': (_, proxy) => proxy.stall(),
+  'replies are lost': (_, proxy) => proxy.stall('down'),
+  'clients are paused': async server => {
+    const raw = new Redis(server.port)
+    await raw.client('PAUSE', STANDSTILL, 'ALL')
+    raw.disconnect()
+  },
+  'writes are paused': async server => {
+    const raw = new Redis(server.port)
+    await raw.client('PAUSE', STANDSTILL, 'WRITE')
+    raw.disconnect()
+  },
+  'the server process stands still': server => server.pause(),
+}
+test.each(Object.entries(standstills))(
+  'nothing outdated is served when %s for five seconds',
+  async (_, fault) => {
+    await using server = await RedisServer.start()
+    await using proxy = await FaultProxy.start({ target: server.port })
+    const [far, near] = [proxy.port, server.port].map(port => ({ connection: { port } }))
+    await using fleet = await Fleet.start([far!, far!, near!, near!])
+    const reports = await fleet.round(STANDSTILL + 1_500, async () => {
+      await sleep(500)
+      await fault(server, proxy)
+      await sleep(STANDSTILL)
+      server.resume()
+      await proxy.heal()
+    })
+    expectSound(reports, await fleet.settled())
+  },
+)
 
 test('nothing outdated is served when Sentinel fails over', async () => {
   await using set = await startSentinel()

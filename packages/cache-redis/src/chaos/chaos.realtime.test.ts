@@ -97,7 +97,16 @@ describeRedis('Four processes that read and change at random', redis => {
     expectSound(reports, await fleet.settled())
   })
 
-  const policies = ['noeviction', 'allkeys-random']
+  const policies = [
+    'noeviction',
+    'allkeys-lru',
+    'allkeys-lfu',
+    'allkeys-random',
+    'volatile-lru',
+    'volatile-lfu',
+    'volatile-random',
+    'volatile-ttl',
+  ]
   test.each(policies)('serve nothing outdated when memory is short, with %s', async policy => {
     await raw.config('SET', 'maxmemory-policy', policy)
     const used = Number(/used_memory:(\d+)/.exec(await raw.info('memory'))![1])

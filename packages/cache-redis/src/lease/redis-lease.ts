@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
+import { checkKey } from '@millrace/cache-core/store'
 import type { LoadLease } from '@millrace/cache-core/tiered'
 import {
-  checkMethods,
   checkOptions,
   checkPositive,
+  checkSignal,
   describeStats,
-  InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
 import { Subscription } from '../bus/subscription.ts'
@@ -111,7 +111,7 @@ export class RedisLease implements LoadLease {
    */
   async acquire(key: string, options: LeaseCallOptions = {}): Promise<RedisLeaseHold | undefined> {
     const { signal } = checkOptions('', options, ACQUIRE_OPTIONS)
-    if (signal !== undefined) checkMethods('signal', signal, 'an AbortSignal', ['addEventListener'])
+    if (signal !== undefined) checkSignal('signal', signal)
     const { name, token } = this.#space.lease(checkKey(key))
     const holder = randomUUID()
     // Before it is asked for, so that no message is missed.
@@ -219,8 +219,3 @@ describeStats<RedisLeaseStats>(RedisLease.prototype, {
   lost: 'counter',
   waited: 'counter',
 })
-
-function checkKey(key: unknown): string {
-  if (typeof key === 'string') return key
-  throw new InvalidOptionError('key', 'a string', key)
-}

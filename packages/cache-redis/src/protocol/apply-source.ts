@@ -6,9 +6,9 @@ import { JOURNAL_SOURCE } from './journal-source.ts'
  *
  * KEYS: journal, recent, then the values in the order in which the operations name them.
  * ARGV: number for a new incarnation, `1` to compare the server with the one the journal was written on or `2` to begin a new life, as
- * its clock was set back or an older state put back, sender, most notes in `recent`, most tags in the journal, bytes above which a value is not sent, `1` if values are named by their
- * keys, `2` if by hashes, or `0` if none are named, `1` to read what is written, so that it is tracked, then the operations with their
- * arguments.
+ * its clock was set back, sender, most notes in `recent`, most tags in the journal, bytes above which a
+ * value is not sent, `1` if values are named by their keys, `2` if by hashes, or `0` if none are named, `1` to read what is written, so
+ * that it is tracked, the incarnations that the caller has seen, each with an epoch, then the operations with their arguments.
  *
  * | operation | arguments | value | result |
  * |---|---|---|---|
@@ -57,7 +57,7 @@ local function judge(bytes)
   return stale and 'stale' or 'fresh', version
 end
 
-local keyIndex, argIndex = 2, 8
+local keyIndex, argIndex = 2, 9
 local function nextKey()
   keyIndex = keyIndex + 1
   return KEYS[keyIndex]
@@ -99,7 +99,7 @@ end
 local function admits(head, noted, body, fence, born)
   if born ~= id then return false end
   openRecent()
-  if fence < cleared or fence < expired then return false end
+  if fence > epoch or fence < cleared or fence < expired then return false end
   local last = scores(recent, noted)[1] or recentFloor
   if last > fence then return false end
   local present = versionOf(head)
@@ -201,12 +201,12 @@ local function missed()
   if found[1] ~= id or not found[2] or found[2] > since then return 0 end
   local names = {}
   if cleared > since then names[1] = 'C' elseif expired > since then names[1] = 'E' end
-  for _, key in ipairs({journal, recent}) do
-    local members = redis.call('ZRANGEBYSCORE', key, string.format('(%.0f', since), '+inf', 'LIMIT', 0, 1001)
-    if #members > 1000 then return 0 end
+  for key, skipped in pairs({[journal] = '^#', [recent] = '^[#v]'}) do
+    local members = redis.call('ZRANGEBYSCORE', key, string.format('(%.0f', since), '+inf', 'LIMIT', 0, 2001)
     for _, member in ipairs(members) do
-      if string.sub(member, 1, 1) ~= '#' then names[#names + 1] = member end
+      if not string.find(member, skipped) then names[#names + 1] = member end
     end
+    if #members > 2000 or #names > 1000 then return 0 end
   end
   return names
 end
@@ -237,7 +237,13 @@ while argIndex < #ARGV do
 end
 
 if epoch ~= before then
-  if id ~= 0 and not done(redis.pcall('ZADD', journal, epoch, '#epoch')) then redis.call('UNLINK', recent) end
+  if id ~= 0 then
+    open()
+    openRecent()
+    -- That it was, so that who has seen it can tell whether this is the same past.
+    local noted = done(redis.pcall('ZADD', recent, epoch, string.format('v%.0f', epoch)))
+    if not done(redis.pcall('ZADD', journal, epoch, '#epoch')) or not noted then redis.call('UNLINK', recent) end
+  end
   prune(recent, tonumber(ARGV[4]), '#floor')
   prune(journal, tonumber(ARGV[5]), '#floor')
 end

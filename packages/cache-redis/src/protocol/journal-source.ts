@@ -18,7 +18,7 @@ local function done(reply)
   return type(reply) ~= 'table' or reply.err == nil
 end
 
-local state = scores(journal, '#id', '#epoch', '#cleared', '#expired', '#floor', '#node', '#told', '#layout')
+local state = scores(journal, '#id', '#epoch', '#cleared', '#expired', '#floor', '#node', '#told', '#layout', '#begun')
 local id, epoch = state[1], state[2]
 local cleared, expired, floor, unlisted = state[3] or 0, state[4] or 0, state[5] or 0, state[7] or 0
 local layout = tonumber(ARGV[7])
@@ -47,6 +47,30 @@ if id and ARGV[2] == '1' then
   if node and state[6] ~= node then id = nil end
 end
 
+-- Whether the caller has seen what is neither now nor in the past of this state: an older one was put back, and may have gone on from there.
+local function forked()
+  local names = {'#id', '#floor'}
+  for life, known in string.gmatch(ARGV[9], '(%d+) (%d+)') do
+    local at = tonumber(known)
+    if tonumber(life) ~= id then
+      -- Lives that came before this one ended before it began.
+      if at > (state[9] or 0) then return true end
+    elseif at > epoch then
+      return true
+    elseif at < epoch then
+      names[#names + 1] = 'v' .. known
+    end
+  end
+  if #names == 2 then return false end
+  local found = scores(recent, unpack(names))
+  if found[1] ~= id or not found[2] then return false end
+  for i = 3, #names do
+    if not found[i] and tonumber(string.sub(names[i], 2)) > found[2] then return true end
+  end
+  return false
+end
+if id and epoch and ARGV[9] ~= '' and forked() then id, epoch = nil, nil end
+
 -- Times to live were measured by another clock. Nothing is compared between lives, so the epoch may go back with it.
 if id and epoch and (ARGV[2] == '2' or now + 1000000 < epoch) then id, epoch = nil, nil end
 
@@ -59,12 +83,12 @@ end
 if not id or not epoch then
   forget()
   local born = tonumber(ARGV[1])
-  if done(redis.pcall('ZADD', journal, born, '#id', epoch, '#epoch')) then
+  if done(redis.pcall('ZADD', journal, born, '#id', epoch, '#epoch', epoch, '#begun')) then
     id = born
     -- Whoever began it: without, no fail-over after it could be noticed.
     local node = thisNode()
     if node then redis.pcall('ZADD', journal, node, '#node') end
-    redis.pcall('ZADD', recent, id, '#id', 0, '#floor')
+    redis.pcall('ZADD', recent, id, '#id', epoch, '#floor')
     state[8] = nil
   else
     redis.call('UNLINK', journal)

@@ -36,9 +36,8 @@ const BEGIN = '2'
 
 /** Position of what says whether values that are written must be read, too, as only reads are tracked. */
 const TRACKED = 7
-
-/** What is known of a shard's past by who was not asked. */
-const NOTHING = new ShardPast()
+/** Position of what was seen of the shard. */
+const SEEN = 8
 
 /** An operation that waits to be sent or answered. */
 interface Waiting {
@@ -100,7 +99,7 @@ export class ScriptLine {
     this.#connection = connection
     this.#turn = turn
     this.shard = shard
-    this.#head = [0, '', sender, NOTES, TAGS, LARGE_VALUE, layout, 0]
+    this.#head = [0, '', sender, NOTES, TAGS, LARGE_VALUE, layout, 0, '']
   }
 
   /**
@@ -129,14 +128,17 @@ export class ScriptLine {
     this.#verified = -Infinity
   }
 
-  /** How far others have said that the shard is. */
-  learn(mark: ShardMark): void {
-    this.#past = this.#past.with(mark, NOTHING)
+  /** What a message of others has said of the shard. */
+  learn(message: Parameters<ShardPast['told']>[0]): void {
+    this.#past = this.#past.told(message)
   }
 
-  /** The server's time in ms, estimated; not later than it is as long as the clocks run at one speed. */
+  /**
+   * The server's time in ms, estimated: not later than it is as long as the clocks run at one speed. NaN before the first reply, as this
+   * machine's clock may say anything.
+   */
   serverTime(): number {
-    return Number.isNaN(this.#serverTime) ? Date.now() : this.#estimate(monotonicClock.now())
+    return this.#estimate(monotonicClock.now())
   }
 
   #estimate(now: number): number {
@@ -209,21 +211,14 @@ export class ScriptLine {
     const least = this.#estimate(now) - SET_BACK
     const { tracked } = this
     args[TRACKED] = tracked ? 1 : 0
+    args[SEEN] = past.text
     call.send(
       client => {
-        const again = (how: string): void => {
-          args[CHECK] = how
+        if (tracked) optIn(client)
+        return apply.run(client, keys, args, () => {
+          args[CHECK] = COMPARE
           // The first one was for the call before.
           if (tracked) optIn(client)
-        }
-        if (tracked) optIn(client)
-        return apply.run(client, keys, args, {
-          unknown: () => again(COMPARE),
-          repeat: reply => {
-            if (!past.isAfter(markOf({ reply: reply as readonly unknown[] }))) return false
-            again(BEGIN)
-            return true
-          },
         })
       },
       reply => {

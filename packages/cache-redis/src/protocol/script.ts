@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto'
+import type { ClusterOptions, RedisOptions } from 'ioredis'
 import type { Client } from '../connection/client.ts'
 
 export type ScriptArgument = string | number | Buffer
 
-/** What a call of a script may turn out to need. */
-export interface ScriptHooks {
-  /** The script is sent whole, as the server does not know it: it may be another one than before. */
-  unknown(): void
-  /** Whether the script must run once more, with arguments changed meanwhile. */
-  repeat(reply: unknown): boolean
+/** Whether a client was told to hand numbers on as strings, for the sake of large ones. */
+function hasStringNumbers({ options }: Client): boolean {
+  const { stringNumbers, redisOptions } = options as RedisOptions & ClusterOptions
+  return (stringNumbers ?? redisOptions?.stringNumbers) === true
+}
+
+/** Numbers again, where a client hands them on as strings: everything else that is one comes as a Buffer. */
+function withNumbers(reply: unknown): unknown {
+  if (typeof reply === 'string') return Number(reply)
+  return Array.isArray(reply) ? reply.map(withNumbers) : reply
 }
 
 /** What ioredis has, but does not declare. */
@@ -30,12 +35,16 @@ export class Script {
     this.#digest = createHash('sha1').update(source).digest('hex')
   }
 
-  /** Strings in the reply are Buffers. All keys must lie in one slot. */
+  /**
+   * Strings in the reply are Buffers, numbers are numbers. All keys must lie in one slot.
+   *
+   * @param onUnknown may change the arguments before the script is sent whole, as the server, perhaps another one, does not know it
+   */
   async run(
     client: Client,
     keys: readonly string[],
     args: readonly ScriptArgument[],
-    hooks?: ScriptHooks,
+    onUnknown?: () => void,
   ): Promise<unknown> {
     const { evalshaBuffer, evalBuffer } = client as unknown as BytesCommands
     let reply: unknown
@@ -43,10 +52,9 @@ export class Script {
       reply = await evalshaBuffer.call(client, this.#digest, keys.length, keys, args)
     } catch (error) {
       if (!(error as Error).message.startsWith('NOSCRIPT')) throw error
-      hooks?.unknown()
+      onUnknown?.()
       reply = await evalBuffer.call(client, this.#source, keys.length, keys, args)
     }
-    if (hooks?.repeat(reply) !== true) return reply
-    return evalBuffer.call(client, this.#source, keys.length, keys, args)
+    return hasStringNumbers(client) ? withNumbers(reply) : reply
   }
 }

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { RedisStore } from '../store/redis-store.ts'
+import { commandsDuring } from '../testing/commands-during.fixture.ts'
 import { literalStart, matchesGlob } from './glob.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
 
@@ -179,14 +180,26 @@ describeRedis('Invalidations that did not reach Redis', redis => {
     await a.store.set('k', 'older')
     await using hasty = await impatient(proxy.port)
     proxy.stall('up')
+    const { trips } = hasty.stats()
     await expect(hasty.set('k', 'given up')).rejects.toMatchObject({
       code: 'ERR_MILLRACE_REDIS_TIMEOUT',
+      operation: 'set',
+      timeout: expect.closeTo(200, 0),
     })
+    // It was sent, and counts as an invalidation that is to be repeated.
+    expect(hasty.stats()).toMatchObject({ trips: trips + 1, timeouts: 1, pending: 0, writes: 0 })
+    expect(hasty.stats().recovering).toBe(1)
     await b.store.set('k', 'newer')
-    await proxy.heal()
-    // What was held comes before this.
-    await eventually(() => hasty.ready().then(...yesOrNo))
-    expect(['newer', undefined]).toContain((await b.store.get('k'))?.value)
+    const landed = await commandsDuring(redis.server.port, async () => {
+      await proxy.heal()
+      // What was held comes before this.
+      await eventually(() => hasty.ready().then(...yesOrNo))
+      expect(['newer', undefined]).toContain((await b.store.get('k'))?.value)
+    })
+    // The late write, that of `ready` and that of `get`, and what is repeated.
+    expect(landed.filter(name => name === 'evalsha').length).toBeGreaterThanOrEqual(3)
+    await eventually(() => hasty.stats().recovering === 0)
+    expect(await b.store.get('k')).toBeUndefined()
   })
 
   test('nor does one that waited while writes were paused', async () => {

@@ -1,3 +1,5 @@
+import type { ShardMark } from '../protocol/answer.ts'
+
 /** One operation of the script, as the model takes it. */
 export type ModelOperation =
   | { readonly code: 'g' | 'a' | 'u'; readonly key: string }
@@ -67,25 +69,53 @@ export class ModelServer {
   }
 }
 
-/** The script in the words of another language; `model.test.ts` compares the two on a real server. */
+/** What a call says besides its operations. */
+export interface ModelCaller {
+  /** Number of a new life. */
+  readonly born: number
+  /** Whether servers are compared, or a new life is begun. */
+  readonly check?: 'compare' | 'begin' | undefined
+  /** What it has seen. */
+  readonly seen?: readonly ShardMark[] | undefined
+}
+
+/** Whether a caller has seen what is neither now nor in the past of the state, as far as the notes tell. */
+function forked({ journal, recent }: ModelServer, seen: readonly ShardMark[]): boolean {
+  if (journal === undefined) return false
+  const [id, present] = [journal.get('#id')!, journal.get('#epoch')!]
+  const floor = recent?.get('#id') === id ? recent.get('#floor')! : Infinity
+  return seen.some(({ incarnation, epoch }) => {
+    if (incarnation !== id) return epoch > journal.get('#begun')!
+    if (epoch >= present) return epoch > present
+    return epoch > floor && !recent!.has(`v${epoch}`)
+  })
+}
+
+/** The script in the words of another language; `simulation.test.ts` compares the two on a real server. */
 export function applyModel(
   server: ModelServer,
   operations: readonly ModelOperation[],
-  born: number,
-  check: boolean,
+  { born, check, seen }: ModelCaller,
 ): ModelReply {
   let journal = server.journal
-  if (check && journal?.get('#node') !== server.node) journal = undefined
+  if (check === 'compare' && journal?.get('#node') !== server.node) journal = undefined
+  const over = check === 'begin' || (seen !== undefined && forked(server, seen))
+  if (journal !== undefined && over) {
+    journal = undefined
+    server.journal = undefined
+  }
   const { now } = server
   if (journal === undefined) {
+    const begun = Math.max(server.journal?.get('#epoch') ?? 0, now)
     journal = new Map([
       ['#id', born],
       ['#node', server.node],
-      ['#epoch', Math.max(server.journal?.get('#epoch') ?? 0, now)],
+      ['#epoch', begun],
+      ['#begun', begun],
     ])
     server.recent = new Map([
       ['#id', born],
-      ['#floor', 0],
+      ['#floor', begun],
     ])
   }
   server.journal = journal
@@ -142,6 +172,7 @@ export function applyModel(
           if (fence.incarnation !== id) return 0
           const notes = openRecent()
           const { epoch: at } = fence
+          if (at > epoch) return 0
           if (at < (journal.get('#cleared') ?? 0) || at < (journal.get('#expired') ?? 0)) return 0
           if ((notes.get(`k${key}`) ?? notes.get('#floor')!) > at) return 0
           const present = server.values.get(key)
@@ -181,7 +212,7 @@ export function applyModel(
         const names = cleared ? ['C'] : (journal.get('#expired') ?? 0) > since ? ['E'] : []
         for (const list of [journal, notes]) {
           for (const [name, version] of list)
-            if (version > since && name[0] !== '#') names.push(name)
+            if (version > since && !/^[#v]/.test(name)) names.push(name)
         }
         return names
       }
@@ -196,7 +227,10 @@ export function applyModel(
         return 1
     }
   })
-  journal.set('#epoch', epoch)
+  if (epoch !== before) {
+    openRecent().set(`v${epoch}`, epoch)
+    journal.set('#epoch', epoch)
+  }
   const message = told.length === 0 ? undefined : { incarnation: id, before, epoch, told }
   return { incarnation: id, epoch, results, message }
 }

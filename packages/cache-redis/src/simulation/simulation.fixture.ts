@@ -1,66 +1,36 @@
 import { seededRandom } from '@millrace/testkit'
-import {
-  applyModel,
-  type ModelMessage,
-  type ModelOperation,
-  type ModelRead,
-  ModelServer,
-} from './model-shard.fixture.ts'
-import {
-  type Change,
-  concerned,
-  KEYS,
-  missed,
-  Process,
-  type Request,
-  TAGS,
-} from './simulated-process.fixture.ts'
-
-/** Parts of the protocol that a simulation leaves out, to see that it finds what they are for. */
-export interface Omissions {
-  /** Servers are not told apart. */
-  readonly node?: boolean
-  /** Incarnations are not told apart: every journal has the same number. */
-  readonly incarnation?: boolean
-  /** Loads are stored without a fence. */
-  readonly fence?: boolean
-  /** Missing messages are not noticed. */
-  readonly trail?: boolean
-  /** Failed invalidations are not repeated. */
-  readonly recovery?: boolean
-}
+import type { ShardMark } from '../protocol/answer.ts'
+import { ShardPast } from '../protocol/shard-past.ts'
+import type { ModelOperation, ModelRead } from './model-shard.fixture.ts'
+import { type Change, concerned, KEYS, missed, Process, TAGS } from './simulated-process.fixture.ts'
+import { type Omissions, raise, SimulatedRedis, type Versions } from './simulated-redis.fixture.ts'
 
 const PROCESSES = 3
 /** A change that is a write. */
 const WRITING = Infinity
+const NO_PAST = new ShardPast()
 
 /**
  * The protocol as steps that a seed puts in order: requests and replies travel and get lost, messages too, the server evicts, forgets and
- * fails over to a replica that lags behind. Throws at the first value that is older than the protocol allows.
+ * fails over to a replica that lags behind; with odd seeds an older state is put back under open connections. Throws at the first value
+ * that is older than the protocol allows.
  */
 export class Simulation {
   readonly #random: () => number
   readonly #omit: Omissions
-  #server = new ModelServer()
-  #replica = new ModelServer()
   readonly #processes = Array.from({ length: PROCESSES }, () => new Process())
-  #requests: Request[] = []
-  readonly #replies: (() => void)[] = []
+  readonly #redis: SimulatedRedis
   /** What the source holds. */
   readonly #source = new Map<string, number>(KEYS.map(key => [key, 0]))
   /** Changes of a key that are under way. */
   readonly #changing = new Map<string, number>()
-  /** The newest version of which an invalidation was acknowledged. */
-  readonly #acknowledged = new Map<string, number>()
-  /** What happened: losses, and calls with the epoch at which they ended. */
-  readonly #trace: (string | readonly [readonly ModelOperation[], number])[] = []
-  #born = 0
   reads = 0
   hits = 0
 
   constructor(seed: number, omit: Omissions = {}) {
     this.#random = seededRandom(seed)
     this.#omit = omit
+    this.#redis = new SimulatedRedis(this.#random, omit, this.#processes, seed % 2 === 1)
   }
 
   run(steps: number): void {
@@ -74,90 +44,25 @@ export class Simulation {
 
   #step(): void {
     const dice = this.#random()
-    if (dice < 0.3) this.#execute()
-    else if (dice < 0.55) this.#reply()
+    if (dice < 0.3) this.#redis.execute()
+    else if (dice < 0.55) this.#redis.reply()
     else if (dice < 0.67) this.#read(this.#pick(this.#processes), this.#pick(KEYS))
     else if (dice < 0.77) this.#change(this.#pick(this.#processes))
     else if (dice < 0.85) this.#receive(this.#pick(this.#processes))
-    else if (dice < 0.87) this.#loseRequest()
+    else if (dice < 0.87) this.#redis.loseRequest()
     else if (dice < 0.885) this.#pick(this.#processes).inbox.shift()
     else if (dice < 0.91) this.#recover(this.#pick(this.#processes))
     else if (dice < 0.93) this.#compare(this.#pick(this.#processes))
-    else if (dice < 0.97) this.#replica = this.#server.copy()
-    else this.#forget()
-    // Clocks of servers move, and may be set.
-    this.#server.now = Math.max(1, this.#server.now + (this.#random() < 0.02 ? -50 : 1))
-  }
-
-  #forget(): void {
-    const server = this.#server
-    const dice = this.#random()
-    this.#trace.push('forget')
-    if (dice < 0.2) server.journal = undefined
-    else if (dice < 0.4) server.recent = undefined
-    else if (dice < 0.6) server.values.delete(this.#pick(KEYS))
-    else if (dice < 0.7) {
-      server.journal = undefined
-      server.recent = undefined
-      server.values.clear()
-    } else {
-      // What the replica has not got is lost, and so is what was on its way.
-      const { node } = this.#server
-      this.#server = this.#replica.copy()
-      this.#server.node = node + 1
-      for (const process of this.#processes) process.verified = false
-      for (const request of this.#requests) request.failed()
-      this.#requests = []
-    }
-  }
-
-  #send(request: Request): void {
-    this.#requests.push(request)
-  }
-
-  #execute(): void {
-    if (this.#requests.length === 0) return
-    // Connections keep their order, and processes have one each.
-    const request = this.#pick(this.#requests)
-    const first = this.#requests.find(({ process }) => process === request.process)!
-    this.#requests.splice(this.#requests.indexOf(first), 1)
-    const { process, operations, done, failed } = first
-    const check = !process.verified && this.#omit.node !== true
-    const reply = applyModel(this.#server, operations, this.#bear(), check)
-    process.verified = true
-    if (reply.message !== undefined) {
-      for (const each of this.#processes) each.inbox.push(reply.message)
-    }
-    this.#trace.push([operations, reply.epoch])
-    const lost = this.#random() < 0.08
-    this.#replies.push(lost ? failed : () => done(reply))
-  }
-
-  /** Number of a new journal. */
-  #bear(): number {
-    return this.#omit.incarnation === true ? 1 : ++this.#born
-  }
-
-  #reply(): void {
-    if (this.#replies.length === 0) return
-    const index = Math.floor(this.#random() * this.#replies.length)
-    this.#replies.splice(index, 1)[0]!()
-  }
-
-  #loseRequest(): void {
-    if (this.#requests.length === 0) return
-    const index = Math.floor(this.#random() * this.#requests.length)
-    this.#requests.splice(index, 1)[0]!.failed()
+    else if (dice < 0.97) this.#redis.save()
+    else this.#redis.forget()
+    this.#redis.tick()
   }
 
   #assert(where: string, key: string, value: number, least: number): void {
     if (value >= least) return
-    const last = this.#trace
-      .slice(-60)
-      .map(each =>
-        typeof each === 'string' ? each : `${each[0].map(({ code }) => code).join('')}@${each[1]}`,
-      )
-    throw new Error(`${where} served ${key} at ${value}, older than ${least}: ${last.join(' ')}`)
+    throw new Error(
+      `${where} served ${key} at ${value}, older than ${least}: ${this.#redis.trace()}`,
+    )
   }
 
   #read(process: Process, key: string): void {
@@ -167,12 +72,12 @@ export class Simulation {
       this.#assert('L1', key, held, process.seen.get(key) ?? 0)
       return
     }
-    const least = this.#acknowledged.get(key) ?? 0
+    const least = this.#redis.least(key, process)
     const outdated = process.outdated.get(key) ?? 0
     const keep = (value: number) => {
       if ((process.outdated.get(key) ?? 0) === outdated) process.l1.set(key, value)
     }
-    this.#send({
+    this.#redis.send({
       process,
       operations: [{ code: 'g', key }],
       failed: () => undefined,
@@ -180,13 +85,13 @@ export class Simulation {
         const found = results[0] as ModelRead
         if (found !== undefined && !found.stale && !this.#doubts(process, key)) {
           this.hits++
-          this.#assert('The store', key, found.payload, least)
+          this.#assert('The store', key, found.payload, least())
           keep(found.payload)
           return
         }
         const value = this.#source.get(key)!
         const fence = this.#omit.fence === true ? undefined : { incarnation, epoch }
-        this.#send({
+        this.#redis.send({
           process,
           operations: [
             { code: 's', key, payload: value, tags: TAGS[key]!, fence, deadline: Infinity },
@@ -235,9 +140,10 @@ export class Simulation {
       process.drop(keys)
       for (const [key, version] of made) raise(process.seen, key, version)
     }
-    this.#send({
+    this.#redis.send({
       process,
       operations: [operation],
+      made,
       failed: () => {
         this.#changed(made)
         if (this.#omit.recovery !== true) end()
@@ -249,12 +155,12 @@ export class Simulation {
       done: () => {
         this.#changed(made)
         end()
-        for (const [key, version] of made) raise(this.#acknowledged, key, version)
+        this.#redis.acknowledge(made)
       },
     })
   }
 
-  #changed(made: ReadonlyMap<string, number>): void {
+  #changed(made: Versions): void {
     for (const key of made.keys()) {
       const underWay = this.#changing.get(key)!
       this.#changing.set(key, underWay === WRITING ? 0 : underWay - 1)
@@ -265,13 +171,15 @@ export class Simulation {
     if (this.#omit.recovery === true) return
     const change = process.failed[0]
     if (change === undefined) return
-    this.#send({
+    const { operation, made } = change
+    this.#redis.send({
       process,
-      operations: [change.operation],
+      operations: [operation],
+      made,
       failed: () => undefined,
       done: () => {
         process.failed.splice(process.failed.indexOf(change) >>> 0, 1)
-        for (const [key, version] of change.made) raise(this.#acknowledged, key, version)
+        this.#redis.acknowledge(made)
       },
     })
   }
@@ -279,6 +187,7 @@ export class Simulation {
   #receive(process: Process): void {
     const message = process.inbox.shift()
     if (message === undefined) return
+    process.learn(process.past.told(message), message, message.known)
     const since = process.trail.mark
     const kept = process.trail.follow({ ...message, sender: '', invalidations: [] })
     if (!kept && this.#omit.trail !== true) this.#ask(process, since, () => undefined)
@@ -299,10 +208,10 @@ export class Simulation {
    */
   #ask(
     process: Process,
-    { incarnation, epoch }: Mark,
-    judge: (mark: Mark) => readonly string[] | undefined,
+    { incarnation, epoch }: ShardMark,
+    judge: (mark: ShardMark) => readonly string[] | undefined,
   ): void {
-    this.#send({
+    this.#redis.send({
       process,
       operations: [{ code: 'm', since: epoch, incarnation }],
       failed: () => process.drop(KEYS),
@@ -321,38 +230,38 @@ export class Simulation {
   #settle(): void {
     for (let round = 0; round < 1_000; round++) {
       for (const process of this.#processes) {
-        if (this.#requests.length + this.#replies.length === 0) this.#recover(process)
+        if (this.#redis.pending === 0) this.#recover(process)
         if (process.inbox.length > 0) this.#receive(process)
       }
-      if (this.#requests.length > 0) this.#execute()
-      else if (this.#replies.length > 0) this.#reply()
-      else if (this.#quiet()) break
+      if (this.#redis.pending === 0 && this.#quiet()) break
+      this.#redis.execute()
+      this.#redis.reply()
+      this.#redis.tick()
     }
-    for (const process of this.#processes) {
-      const { incarnation, epoch } = process.trail.mark
-      const ask = [{ code: 'm', since: epoch, incarnation }] as const
-      const reply = applyModel(this.#server, ask, this.#bear(), this.#omit.node !== true)
-      if (process.trail.jump(reply) || this.#omit.trail === true) continue
-      process.drop(missed(reply.results[0]))
-    }
+    // Twice, as another process may know better.
+    for (const process of [...this.#processes, ...this.#processes]) this.#catchUp(process)
     for (const key of KEYS) {
       const least = this.#source.get(key)!
       for (const process of this.#processes) {
         const held = process.l1.get(key)
         if (held !== undefined) this.#assert('In the end L1', key, held, least)
       }
-      const { results } = applyModel(this.#server, [{ code: 'g', key }], this.#bear(), false)
+      const { results } = this.#redis.call([{ code: 'g', key }], NO_PAST, false)
       const found = results[0] as ModelRead
       if (found !== undefined && !found.stale) {
         this.#assert('In the end the store', key, found.payload, least)
       }
     }
   }
-}
 
-/** How far a shard was. */
-type Mark = Pick<ModelMessage, 'incarnation' | 'epoch'>
-
-function raise(map: Map<string, number>, key: string, version: number): void {
-  if ((map.get(key) ?? 0) < version) map.set(key, version)
+  /** A beat of the bus that nothing befalls. */
+  #catchUp(process: Process): void {
+    const { incarnation, epoch } = process.trail.mark
+    const past = this.#omit.past === true ? NO_PAST : process.past
+    const ask = [{ code: 'm', since: epoch, incarnation }] as const
+    const reply = this.#redis.call(ask, past, this.#omit.node !== true)
+    process.learn(process.past.with(reply, past), reply, new Map())
+    if (process.trail.jump(reply) || this.#omit.trail === true) return
+    process.drop(missed(reply.results[0]))
+  }
 }

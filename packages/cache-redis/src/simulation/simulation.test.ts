@@ -2,16 +2,20 @@ import { runs, seededRandom } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
+import type { ShardMark } from '../protocol/answer.ts'
 import { APPLY_SOURCE } from '../protocol/apply-source.ts'
 import { Script } from '../protocol/script.ts'
+import { ShardPast } from '../protocol/shard-past.ts'
 import { encodeBody } from '../store/entry-format.ts'
 import {
   applyModel,
+  type ModelCaller,
   type ModelOperation,
   type ModelResult,
   ModelServer,
 } from './model-shard.fixture.ts'
-import { type Omissions, Simulation } from './simulation.fixture.ts'
+import type { Omissions } from './simulated-redis.fixture.ts'
+import { Simulation } from './simulation.fixture.ts'
 
 /** Steps of a schedule. */
 const STEPS = 50
@@ -42,6 +46,8 @@ describe('the protocol in random schedules', () => {
     'fence',
     'trail',
     'recovery',
+    'past',
+    'fork',
   ]
   test.each(omissions)('without %s it is', omitted => {
     const found = () => {
@@ -69,11 +75,43 @@ const TAGS = ['t', 'u']
 const BASE = 'sim:{0}'
 const script = new Script(APPLY_SOURCE)
 
+/** How far both were after a call. */
+interface Pair {
+  readonly model: ShardMark
+  readonly real: ShardMark
+}
+
+/** What both held. */
+interface Backup {
+  readonly model: ModelServer
+  readonly real: readonly { readonly name: string; readonly dump: Buffer }[]
+}
+
+async function backUp(raw: Redis, model: ModelServer): Promise<Backup> {
+  const names = await raw.keys('*')
+  const dumps = await Promise.all(names.map(name => raw.dumpBuffer(name)))
+  return {
+    model: model.copy(),
+    real: names.map((name, index) => ({ name, dump: dumps[index]! })),
+  }
+}
+
+async function putBack(raw: Redis, { model, real }: Backup, now: number): Promise<ModelServer> {
+  const back = raw.multi().flushall()
+  for (const { name, dump } of real) back.restore(name, 0, dump)
+  await back.exec()
+  const copy = model.copy()
+  copy.now = now
+  return copy
+}
+
 /** Replays random calls and losses on both. */
 async function compare(raw: Redis, random: () => number, seed: number): Promise<void> {
-  const model = new ModelServer()
+  let model = new ModelServer()
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
-  let fence: { model: Fence; real: Fence } | undefined
+  let fence: Pair | undefined
+  let seen: readonly Pair[] = []
+  let backup = await backUp(raw, model)
   for (let step = 0; step < 60; step++) {
     const dice = random()
     if (dice < 0.04) {
@@ -87,18 +125,25 @@ async function compare(raw: Redis, random: () => number, seed: number): Promise<
       model.values.delete(key)
       await raw.unlink(`${BASE}:${key}`)
     } else if (dice < 0.14 && model.journal !== undefined) {
-      model.node++
-      model.journal.set('#node', model.node - 1)
+      model.journal.set('#node', 4_711)
       await raw.zadd(BASE, 4_711, '#node')
-    }
+    } else if (dice < 0.19) backup = await backUp(raw, model)
+    else if (dice < 0.24) model = await putBack(raw, backup, model.now)
     const operations = Array.from({ length: 1 + Math.floor(random() * 3) }, () =>
       anOperation(pick, random, fence?.model),
     )
-    model.now++
-    const check = random() < 0.3
+    // More than a call has operations: versions are times, which no other past has had.
+    model.now += 10
+    const check = pick(['compare', 'begin', ...Array(5).fill(undefined)] as const)
+    const told = random() < 0.7 ? seen : []
     const born = 1 + seed * 1_000 + step
-    const expected = applyModel(model, operations, born, check)
-    const real = (await applyReal(raw, operations, born, check, fence)) as unknown[]
+    const expected = applyModel(model, operations, {
+      born,
+      check,
+      seen: told.map(pair => pair.model),
+    })
+    const call = { born, check, seen: told.map(pair => pair.real) }
+    const real = (await applyReal(raw, operations, call, fence)) as unknown[]
     const results = real.slice(3).map(readable)
     expect({ step, operations, results }).toEqual({
       step,
@@ -106,24 +151,19 @@ async function compare(raw: Redis, random: () => number, seed: number): Promise<
       results: expected.results.map(sorted),
     })
     expect(real[0]).toBe(expected.incarnation)
-    if (random() < 0.4) {
-      fence = {
-        model: { incarnation: expected.incarnation, epoch: expected.epoch },
-        real: { incarnation: real[0] as number, epoch: real[1] as number },
-      }
+    const mark = {
+      model: { incarnation: expected.incarnation, epoch: expected.epoch },
+      real: { incarnation: real[0] as number, epoch: real[1] as number },
     }
+    if (random() < 0.4) fence = mark
+    if (random() < 0.4) seen = random() < 0.5 ? [mark] : [...seen, mark].slice(-4)
   }
-}
-
-interface Fence {
-  readonly incarnation: number
-  readonly epoch: number
 }
 
 function anOperation(
   pick: <T>(items: readonly T[]) => T,
   random: () => number,
-  fence: Fence | undefined,
+  fence: ShardMark | undefined,
 ): ModelOperation {
   const key = pick(KEYS)
   const tag = pick(TAGS)
@@ -152,20 +192,20 @@ function anOperation(
 function applyReal(
   raw: Redis,
   operations: readonly ModelOperation[],
-  born: number,
-  check: boolean,
-  fence: { readonly real: Fence } | undefined,
+  { born, check, seen }: ModelCaller,
+  fence: Pick<Pair, 'real'> | undefined,
 ): Promise<unknown> {
   const keys = [BASE, `${BASE}!`]
   const args: (string | number | Buffer)[] = [
     born,
-    check ? '1' : '',
+    check === undefined ? '' : check === 'compare' ? '1' : '2',
     's',
     20_000,
     100_000,
     1e6,
     1,
     0,
+    new ShardPast(seen).text,
   ]
   for (const operation of operations) {
     args.push(operation.code)

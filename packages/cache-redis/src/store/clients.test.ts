@@ -1,8 +1,10 @@
 import { TieredCache } from '@millrace/cache-core/tiered'
 import { describeRedis } from '@millrace/testkit/vitest'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { BusLog } from '../bus/bus-log.fixture.ts'
 import { RedisBus } from '../bus/redis-bus.ts'
+import { RedisLease } from '../lease/redis-lease.ts'
 import { collect } from '../testing/collect.fixture.ts'
 import { RedisStore } from './redis-store.ts'
 
@@ -94,15 +96,42 @@ describeRedis('Clients that users have', redis => {
     expect(() => new RedisStore({ client, url: 'redis://x' } as never)).toThrow('`client`')
   })
 
-  test('RESP2 will do', async () => {
-    const client = new Redis(redis.server.port, { protocol: 2, keyPrefix: 'r2:' })
-    const store = new RedisStore<string>({ client })
+  const habits: Record<string, RedisOptions> = {
+    'numbers as strings': { stringNumbers: true },
+    'the replies of RESP3': { protocol: 3, replyMapping: 'resp3' },
+    RESP2: { protocol: 2 },
+    'automatic pipelines': { enableAutoPipelining: true },
+    'no queue of its own': { enableOfflineQueue: false },
+    'a late start': { lazyConnect: true },
+    'another database': { db: 2 },
+    'endless retries': { maxRetriesPerRequest: null },
+  }
+  test.each(Object.entries(habits))('a client with %s will do', async (_, options) => {
+    const client = new Redis({ port: redis.server.port, ...options })
+    await using store = new RedisStore<string>({ client })
     await using bus = new RedisBus({ client })
-    await bus.ready()
-    await store.set('k', 'v', { tags: ['t'], ttl: 60_000, retention: 1_000 })
-    expect(await store.get('k')).toMatchObject({ value: 'v', tags: ['t'] })
-    await store.expireTag('t')
-    expect((await store.get('k'))?.expires).toBe(0)
+    await using lease = new RedisLease({ client })
+    const log = new BusLog(bus)
+    await Promise.all([store.ready(), bus.ready()])
+    expect(await store.set('a', 'v', { tags: ['t'], ttl: 60_000, retention: 1_000 })).toBe(true)
+    const { entries, fence } = await store.lookup(['a', 'b'])
+    expect(entries).toMatchObject([{ value: 'v', tags: ['t'] }, undefined])
+    expect(await store.set('b', 'w', { fence, tags: ['t'] })).toBe(true)
+    expect((await collect(store.keys())).sort()).toEqual(['a', 'b'])
+    expect([await store.expire('a'), await store.expire('none')]).toEqual([true, false])
+    expect((await store.get('a'))?.expires).toBe(0)
+    await store.deleteTag('t')
+    expect(await store.getMany(['a', 'b'])).toEqual([undefined, undefined])
+    expect(await store.set('b', 'late', { fence, tags: ['t'] })).toBe(false)
+    await store.set('big', 'x'.repeat(2_000_000))
+    expect((await store.get('big'))?.value.length).toBe(2_000_000)
+    await store.clear()
+    expect(await collect(store.keys())).toEqual([])
+    await log.has('delete all ')
+    expect(bus.stats().gaps).toBeLessThan(2)
+    const [one, two] = [await lease.acquire('k'), await lease.acquire('l')]
+    expect(two!.token).toBeGreaterThan(one!.token)
+    expect(store.stats()).toMatchObject({ refused: 1, failures: 0, corrupt: 0, foreign: 0 })
     client.disconnect()
   })
 })

@@ -1,12 +1,10 @@
-import { storableKey } from '@millrace/cache-core/store'
+import { checkKeys, checkTag, storableKey } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
 import type { Answer } from '../protocol/answer.ts'
 import type { Publisher } from '../protocol/publisher.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
 import { literalStart, matchesGlob } from '../recovery/glob.ts'
 import { type Batch, batchesOf } from './batches.ts'
-import { checkKeyList } from './call-options.ts'
-import { storableTag } from './entry-format.ts'
 import type { KeyScan } from './key-scan.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
 
@@ -32,7 +30,7 @@ export class Eliminator {
     signal: AbortSignal | undefined,
   ): Promise<number> {
     const { recovery, counters } = this.#base
-    const keys = checkKeyList(given)
+    const keys = checkKeys(given)
     const stored = keys.map(storableKey)
     const counts = await Promise.all(
       batchesOf(this.#base, stored).map(async batch => {
@@ -65,7 +63,7 @@ export class Eliminator {
 
   async tag(verb: Verb, tag: string, signal: AbortSignal | undefined): Promise<void> {
     const { recovery } = this.#base
-    const args = ofTag(verb, tag)
+    const args = ofTag(verb, checkTag(tag))
     try {
       await this.#everywhere(`${verb}Tag`, args, signal)
     } catch (error) {
@@ -150,7 +148,7 @@ export class Eliminator {
 }
 
 function ofTag(verb: Verb, tag: string): readonly ScriptArgument[] {
-  return [verb === 'delete' ? 'D' : 'X', storableTag(tag)]
+  return [verb === 'delete' ? 'D' : 'X', storableKey(tag)]
 }
 
 function ofAll(verb: Verb): readonly ScriptArgument[] {

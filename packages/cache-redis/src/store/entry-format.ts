@@ -32,19 +32,11 @@ export interface StoredEntry {
 /**
  * Tags in the form that is stored.
  *
- * @throws {InvalidOptionError} for one that is no string, and for too many
+ * @throws {InvalidOptionError} for too many
  */
 export function storableTags(tags: readonly string[]): readonly string[] {
-  if (!Array.isArray(tags) || tags.length > MOST_TAGS) {
-    throw new InvalidOptionError('tags', `an array of at most ${MOST_TAGS} tags`, tags)
-  }
-  return tags.map(storableTag)
-}
-
-/** @throws {InvalidOptionError} for one that is no string */
-export function storableTag(tag: string): string {
-  if (typeof tag !== 'string') throw new InvalidOptionError('tag', 'a string', tag)
-  return storableKey(tag)
+  if (tags.length <= MOST_TAGS) return tags.map(storableKey)
+  throw new InvalidOptionError('tags', `an array of at most ${MOST_TAGS} tags`, tags)
 }
 
 /**

@@ -1,10 +1,16 @@
-import { type StoreCallOptions, type StoreEntry, storableKey } from '@millrace/cache-core/store'
+import {
+  checkCallOptions,
+  checkKey,
+  checkKeys,
+  type StoreCallOptions,
+  type StoreEntry,
+  storableKey,
+} from '@millrace/cache-core/store'
 import { checkList } from '@millrace/kit'
 import { type Answer, markOf, type ShardMark, timeOf } from '../protocol/answer.ts'
 import type { Shard } from '../protocol/key-space.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
 import { batchesOf } from './batches.ts'
-import { checkCall, checkKey, checkKeyList } from './call-options.ts'
 import { decodeEntry } from './entry-format.ts'
 import { fenceOf, type RedisFence } from './redis-fence.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
@@ -44,7 +50,7 @@ export class EntryReader<V> {
   }
 
   async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
-    const { signal } = checkCall(options)
+    const { signal } = checkCallOptions(options)
     const wanted = this.#wanted(key)
     const answer = await this.#ask('get', wanted, signal)
     const result = answer.reply[answer.from]
@@ -56,18 +62,18 @@ export class EntryReader<V> {
     keys: readonly string[],
     options?: StoreCallOptions,
   ): Promise<(StoreEntry<V> | undefined)[]> {
-    const { signal } = checkCall(options)
-    return (await this.#many('getMany', checkKeyList(keys), signal)).entries
+    const { signal } = checkCallOptions(options)
+    return (await this.#many('getMany', checkKeys(keys), signal)).entries
   }
 
   async lookup(
     keys: readonly string[],
     options?: StoreCallOptions,
   ): Promise<{ readonly entries: (StoreEntry<V> | undefined)[]; readonly fence: RedisFence }> {
-    const { signal } = checkCall(options)
+    const { signal } = checkCallOptions(options)
     // The case of a load, in as few steps as it can be: "L1 and L2, from cold" of the benchmarks.
     if (checkList('keys', keys).length !== 1) {
-      const { entries, marks, at } = await this.#many('lookup', checkKeyList(keys), signal)
+      const { entries, marks, at } = await this.#many('lookup', checkKeys(keys), signal)
       return { entries, fence: fenceOf(marks, at) }
     }
     const wanted = this.#wanted(keys[0]!)

@@ -1,7 +1,14 @@
-import type { StoreCallOptions, StoreItem, StoreSetOptions } from '@millrace/cache-core/store'
-import { checkList, InvalidOptionError } from '@millrace/kit'
+import {
+  checkCallOptions,
+  checkItems,
+  checkKey,
+  checkSetOptions,
+  type StoreCallOptions,
+  type StoreItem,
+  type StoreSetOptions,
+} from '@millrace/cache-core/store'
+import { InvalidOptionError } from '@millrace/kit'
 import { RedisTimeoutError, RedisUnavailableError } from '../errors.ts'
-import { checkCall, checkItem, checkSet } from './call-options.ts'
 import { markIn } from './redis-fence.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
 import type { PreparedValue } from './value-writer.ts'
@@ -21,28 +28,28 @@ export class EntryWriter<V> {
 
   /** Whether the value was stored. */
   async set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
-    const { signal, ...how } = checkSet(options)
-    const item = checkItem({ ...how, key, value })
+    const { signal, ...how } = checkSetOptions(options)
+    const item = { ...how, key: checkKey(key), value }
     return this.#write('set', item, this.#base.values.prepare(item), signal)
   }
 
   /** A value that cannot be encoded, or is too large, is refused alone. */
   async setMany(items: readonly StoreItem<V>[], options?: StoreCallOptions): Promise<boolean[]> {
-    const { signal } = checkCall(options)
-    checkList('items', items, 'an array of items')
+    const { signal } = checkCallOptions(options)
+    const all = checkItems(items)
     // The case of a load, in as few steps as it can be: "L1 and L2, from cold" of the benchmarks.
-    if (items.length === 1) {
-      const item = checkItem(items[0]!)
+    if (all.length === 1) {
+      const item = all[0]!
       const value = this.#prepare(item)
       return [
         value !== undefined ? await this.#write('setMany', item, value, signal) : this.#refuse(),
       ]
     }
-    const last = new Map(items.map((item, index) => [checkItem(item).key, index]))
-    const prepared = items.map(item => this.#prepare(item))
+    const last = new Map(all.map(({ key }, index) => [key, index]))
+    const prepared = all.map(item => this.#prepare(item))
     return Promise.all(
       prepared.map((value, index) => {
-        const item = items[index]!
+        const item = all[index]!
         if (value === undefined) return this.#refuse()
         // Of several for the same key only the last one counts.
         if (last.get(item.key) !== index) return true
@@ -81,8 +88,10 @@ export class EntryWriter<V> {
     try {
       let end = connection.clock.now() + timeout
       for (let attempt = 1; ; ) {
-        // By when it must have arrived, by the server's clock, so that one that was given up does not land later.
-        const deadline = Math.floor((line.serverTime() + end - connection.clock.now()) * 1_000)
+        // By when it must have arrived, by the server's clock, so that one that was given up does not land later. While that is not known,
+        // nothing is written.
+        const latest = Math.floor((line.serverTime() + end - connection.clock.now()) * 1_000)
+        const deadline = Number.isNaN(latest) ? 0 : latest
         const how = `${ttl} ${retention} ${deadline}${ground}`
         const args = space.hashed ? ['s', stored, body, how] : ['s', body, how]
         const answer = await line.submit(operation, [name], args, 1, bytes, signal)

@@ -115,6 +115,28 @@ describeRedis('What Redis forgets', redis => {
     },
   )
 
+  test.each(Object.entries(invalidations))(
+    'an older state that is put back, and goes on by who does not know, does not undo a %s',
+    async (_, invalidate) => {
+      await using other = new RedisStore<string>({ url: redis.server.url })
+      await store.set('k', 'old', { tags: ['t'] })
+      const { fence } = await store.lookup(['k'])
+      const putBack = await keep()
+      await invalidate(store)
+      for (let change = 0; change < 3; change++) {
+        await putBack()
+        await using stranger = new RedisStore<string>({ url: redis.server.url })
+        await stranger.delete('something else')
+        await stranger.deleteTag('another')
+        expect(await store.set('k', 'loaded', { fence, tags: ['t'] })).toBe(false)
+        expect(await store.get('k')).toBeUndefined()
+        expect(await other.get('k')).toBeUndefined()
+      }
+      await other.set('k', 'right', { fence: await other.fence() })
+      expect((await store.get('k'))?.value).toBe('right')
+    },
+  )
+
   test('a life that was seen to be over does not come back', async () => {
     await store.set('k', 'old')
     const { fence } = await store.lookup(['k'])
@@ -191,6 +213,7 @@ test.each([
   'allkeys-lfu',
   'allkeys-random',
   'volatile-lru',
+  'volatile-lfu',
   'volatile-random',
   'volatile-ttl',
 ])('under memory pressure with %s no late value passes', async policy => {

@@ -14,7 +14,9 @@ export function fenceOf(marks: readonly ShardMark[], at: number): RedisFence {
   return { epoch: epoch === Infinity ? 0 : epoch, at, marks }
 }
 
-/** How far a shard was; nothing for a fence that was made elsewhere. */
+/** How far a shard was; nothing for a fence that was made elsewhere, and none of numbers that only look like one. */
 export function markIn(fence: Fence, shard: number): ShardMark | undefined {
-  return (fence as Partial<RedisFence>).marks?.[shard]
+  const mark = (fence as Partial<RedisFence>).marks?.[shard]
+  const right = Number.isSafeInteger(mark?.epoch) && Number.isSafeInteger(mark?.incarnation)
+  return right ? mark : undefined
 }

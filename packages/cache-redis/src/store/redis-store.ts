@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import {
+  checkCallOptions,
+  checkClearOptions,
+  checkKeysOptions,
   type Store,
   type StoreCallOptions,
   type StoreClearOptions,
@@ -10,13 +13,7 @@ import {
   type StoreSetOptions,
 } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
-import {
-  checkBoolean,
-  checkInteger,
-  checkOptions,
-  describeStats,
-  InvalidOptionError,
-} from '@millrace/kit'
+import { checkBoolean, checkInteger, checkOptions, describeStats } from '@millrace/kit'
 import type { Client } from '../connection/client.ts'
 import { CONNECTION_STATS_KINDS, Connection } from '../connection/connection.ts'
 import { markOf, timeOf } from '../protocol/answer.ts'
@@ -25,7 +22,6 @@ import { Publisher } from '../protocol/publisher.ts'
 import { ScriptLines } from '../protocol/script-line.ts'
 import { shareLines } from '../protocol/store-lines.ts'
 import { Recovery } from '../recovery/recovery.ts'
-import { checkCall, checkClear, checkKeys } from './call-options.ts'
 import { Eliminator } from './eliminator.ts'
 import { EntryReader } from './entry-reader.ts'
 import { EntryWriter } from './entry-writer.ts'
@@ -102,13 +98,13 @@ export class RedisStore<V = unknown> implements Store<V> {
    * @throws {RedisUnavailableError} if Redis refuses the credentials
    */
   async ready(options?: StoreCallOptions): Promise<void> {
-    const { signal } = checkCall(options)
+    const { signal } = checkCallOptions(options)
     await this.#base.connection.ready(signal)
     await this.#base.lines.all[0]!.submit('ready', [], [], 0, 0, signal)
   }
 
   async fence(options?: StoreCallOptions): Promise<RedisFence> {
-    const { signal } = checkCall(options)
+    const { signal } = checkCallOptions(options)
     const answers = await Promise.all(
       this.#base.lines.all.map(line => line.submit('fence', [], [], 0, 0, signal)),
     )
@@ -144,43 +140,42 @@ export class RedisStore<V = unknown> implements Store<V> {
   }
 
   async delete(key: string, options?: StoreCallOptions): Promise<boolean> {
-    const { signal } = checkCall(options)
+    const { signal } = checkCallOptions(options)
     return (await this.#eliminator.keys('delete', 'delete', [key], signal)) === 1
   }
 
   /** Values that were gone by tag already may be counted. */
   async deleteMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
-    return this.#eliminator.keys('deleteMany', 'delete', keys, checkCall(options).signal)
+    return this.#eliminator.keys('deleteMany', 'delete', keys, checkCallOptions(options).signal)
   }
 
   async expire(key: string, options?: StoreCallOptions): Promise<boolean> {
-    const { signal } = checkCall(options)
+    const { signal } = checkCallOptions(options)
     return (await this.#eliminator.keys('expire', 'expire', [key], signal)) === 1
   }
 
   /** As {@link deleteMany}. */
   async expireMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
-    return this.#eliminator.keys('expireMany', 'expire', keys, checkCall(options).signal)
+    return this.#eliminator.keys('expireMany', 'expire', keys, checkCallOptions(options).signal)
   }
 
   async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
-    return this.#eliminator.tag('delete', tag, checkCall(options).signal)
+    return this.#eliminator.tag('delete', tag, checkCallOptions(options).signal)
   }
 
   async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
-    return this.#eliminator.tag('expire', tag, checkCall(options).signal)
+    return this.#eliminator.tag('expire', tag, checkCallOptions(options).signal)
   }
 
   /** Takes effect at once, in one round trip; `clear` to gone then also frees the memory, by SCAN and UNLINK. */
   async clear(options?: StoreClearOptions): Promise<void> {
-    const { expire = false, signal } = checkClear(options)
+    const { expire = false, signal } = checkClearOptions(options)
     await this.#eliminator.all(expire ? 'expire' : 'delete', signal)
     if (!expire) await this.#eliminator.free(signal)
   }
 
   async *keys(options?: StoreKeysOptions): AsyncGenerator<string, void, undefined> {
-    const { prefix = '', signal } = checkKeys(options)
-    if (typeof prefix !== 'string') throw new InvalidOptionError('prefix', 'a string', prefix)
+    const { prefix = '', signal } = checkKeysOptions(options)
     const { queue } = this.#base.recovery
     for await (const page of this.#scan.keys(prefix, signal)) {
       for (const key of page) if (queue.doubt(key, []) !== 'delete') yield key

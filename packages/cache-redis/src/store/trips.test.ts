@@ -2,6 +2,7 @@ import { TieredCache } from '@millrace/cache-core/tiered'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { commandsDuring } from '../testing/commands-during.fixture.ts'
 import { calls } from '../testing/server-counts.fixture.ts'
 import { RedisStore } from './redis-store.ts'
 
@@ -21,6 +22,66 @@ describeRedis('Round trips', redis => {
   afterEach(async () => {
     await store.close()
     raw.disconnect()
+  })
+
+  /** What comes alone in its turn of the event loop. */
+  const alone: Record<string, () => Promise<unknown>> = {
+    get: () => store.get('there'),
+    'get of nothing': () => store.get('none'),
+    'getMany of one': () => store.getMany(['there']),
+    'lookup of one': () => store.lookup(['there']),
+    fence: () => store.fence(),
+    set: () => store.set('there', 'new'),
+    'set with tags and lives': () =>
+      store.set('there', 'new', { tags: ['t', 'u'], ttl: 60_000, retention: 5 }),
+    'setMany of one': () => store.setMany([{ key: 'there', value: 'new' }]),
+    delete: () => store.delete('there'),
+    'deleteMany of one': () => store.deleteMany(['there']),
+    expire: () => store.expire('there'),
+    'expireMany of one': () => store.expireMany(['there']),
+    deleteTag: () => store.deleteTag('t'),
+    expireTag: () => store.expireTag('t'),
+    'clear to stale': () => store.clear({ expire: true }),
+    publish: () => store.publish([{ verb: 'delete', target: 'pattern', name: 't*' }]),
+  }
+  test.each(Object.entries(alone))('alone in its turn, one %s is one command', async (_, act) => {
+    expect(await commandsDuring(redis.server.port, act)).toEqual(['evalsha'])
+  })
+
+  test('so are many of one turn, of every kind, and what is left over joins them', async () => {
+    const all = () => Promise.all(Object.values(alone).map(act => act()))
+    expect(await commandsDuring(redis.server.port, all)).toEqual(['evalsha'])
+    const keys = (count: number) => Array.from({ length: count }, (_, i) => `k${i}`)
+    // Batches are of 128 keys, calls of 256.
+    for (const [count, calls] of [
+      [129, 1],
+      [256, 1],
+      [257, 2],
+    ] as const) {
+      const read = () => store.getMany(keys(count))
+      expect(await commandsDuring(redis.server.port, read)).toEqual(Array(calls).fill('evalsha'))
+    }
+  })
+
+  test('a load through two tiers is one read and one write, a hit of the second one read', async () => {
+    const load = () => cache.getOrLoad('loaded', () => 'value', { tags: ['t'] })
+    const settled = async () => {
+      await load()
+      while (store.stats().writes < 3) await new Promise(setImmediate)
+    }
+    expect(await commandsDuring(redis.server.port, settled)).toEqual(['evalsha', 'evalsha'])
+    const other = new TieredCache({ store, ttl: 60_000 })
+    const hit = () => other.getOrLoad('loaded', () => 'no', { tags: ['t'] })
+    expect(await commandsDuring(redis.server.port, hit)).toEqual(['evalsha'])
+  })
+
+  test('a first write, before the time of the server is known, asks for it', async () => {
+    await using fresh = new RedisStore<string>({ url: redis.server.url })
+    const { client } = fresh
+    await new Promise<void>(resolve => client.once('ready', resolve))
+    const write = (key: string) => () => fresh.set(key, 'value')
+    expect(await commandsDuring(redis.server.port, write('a'))).toEqual(['evalsha', 'evalsha'])
+    expect(await commandsDuring(redis.server.port, write('b'))).toEqual(['evalsha'])
   })
 
   const many = Array.from({ length: 100 }, (_, i) => `k${i}`)

@@ -7,6 +7,31 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisStore } from '../store/redis-store.ts'
 import { RedisTracking } from './redis-tracking.ts'
 
+describeRedis('The push messages of RESP3', redis => {
+  test('are dropped by ioredis without an event, so that changes have to be redirected', async () => {
+    const [client, other] = [
+      new Redis(redis.server.port, { protocol: 3 }),
+      new Redis(redis.server.port),
+    ]
+    await client.call('CLIENT', 'TRACKING', 'ON')
+    await client.get('k')
+    const events: unknown[] = []
+    const { emit } = client
+    client.emit = (...event) => {
+      events.push(event)
+      return emit.apply(client, event)
+    }
+    await other.set('k', 'changed')
+    // After whatever was pushed.
+    expect(await client.ping()).toBe('PONG')
+    expect(events).toEqual([])
+    // There was something to be told.
+    expect(await client.call('CLIENT', 'TRACKINGINFO')).toContainEqual(['on'])
+    client.disconnect()
+    other.disconnect()
+  })
+})
+
 describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
   describeRedis('RedisTracking', redis => {
     const name = 'millrace:cache:{0}:user:1'

@@ -120,6 +120,11 @@ export interface StoreStats {
  *
  * **Names.** Keys and tags are any strings of any length, ill-formed UTF-16 included, compared by code units.
  *
+ * **Arguments.** A key or tag that is no string, a list that is no array, and options that are none, have an unknown name or a value out of
+ * bounds are refused with an error of code `ERR_MILLRACE_INVALID_OPTION` before anything is read or changed: `checkKey`, `checkKeys`,
+ * `checkItems`, `checkSetOptions` and their kin do that. Options that are `undefined` count as absent. Lists are what they were when the
+ * call began. A fence of another store is no mistake; what it guards is refused.
+ *
  * **Time.** Time to live is time that has passed since the write. A wall clock that is set back must not keep a value longer.
  *
  * **Errors.** A damaged entry is a miss. What fails as a whole (no connection, disk full, file removed) rejects; callers that

@@ -1,3 +1,4 @@
+import { argumentTests } from './arguments.ts'
 import { fenceTests } from './fences.ts'
 import { housekeepingTests } from './housekeeping.ts'
 import { invalidationTests } from './invalidation.ts'
@@ -27,6 +28,7 @@ export function storeContract(
 ): void {
   const suite = new StoreSuite(runner, open)
   suite.group(`${name} keeps the store contract`, () => {
+    suite.group('arguments', () => argumentTests(suite))
     suite.group('values', () => valueTests(suite))
     suite.group('time', () => lifetimeTests(suite))
     suite.group('invalidation', () => invalidationTests(suite))

@@ -1,0 +1,24 @@
+import { once } from 'node:events'
+import { Redis } from 'ioredis'
+
+/** Names of the commands that clients sent while something happened, in their order: those of scripts are not among them. */
+export async function commandsDuring(
+  port: number,
+  act: () => Promise<unknown>,
+): Promise<readonly string[]> {
+  const client = new Redis(port)
+  const monitor = await client.monitor()
+  const names: string[] = []
+  monitor.on('monitor', (_time: string, [name]: string[], source: string) => {
+    if (source !== 'lua') names.push(name!.toLowerCase())
+  })
+  await act()
+  // The server tells of commands in the order in which it carried them out.
+  const told = once(monitor, 'monitor', { signal: AbortSignal.timeout(30_000) })
+  await client.echo('end')
+  await told
+  while (names.at(-1) !== 'echo') await new Promise(setImmediate)
+  monitor.disconnect()
+  client.disconnect()
+  return names.slice(0, -1)
+}
