@@ -14,6 +14,8 @@ export interface KeyvWrite {
 const TOMBSTONE_LIFE = 60_000
 /** What stands for a deleted key: no packed value is empty. */
 const NOTHING = new Uint8Array()
+/** ms by which the clock of a process may be ahead of that of another. */
+const AHEAD = 1_000
 
 /** What changes the records of a `KeyvStore`: for each key one change after the other, each with a version that is later than the last. */
 export class KeyvChanges {
@@ -87,6 +89,8 @@ export class KeyvChanges {
   async #admits({ key, tags, version }: StoredEntry, fence: Fence | undefined): Promise<boolean> {
     // Its key may have been deleted and that be forgotten.
     if (fence !== undefined && fence.at <= this.#clock.now() - TOMBSTONE_LIFE) return false
+    // That of another store: what is written so late in time could not be invalidated.
+    if (fence !== undefined && fence.epoch > this.fence().epoch + AHEAD * 1_000) return false
     const [[judged], marks] = await Promise.all([
       this.#records.judge([key]),
       this.#records.marks(tags.map(tagMark)),

@@ -170,6 +170,9 @@ describeRedis('RedisBus', redis => {
       const [before, after] = [epoch + step - 1, epoch + step]
       return raw.publish(channel, JSON.stringify([2, id, before, after, 'x', 0, 0, `${step}`]))
     }
+    for (const step of [1, 2, 3, 4]) {
+      await raw.zadd(`${channel}!`, epoch + step, `v${epoch + step}`)
+    }
     // The third is noted, but its message does not arrive in time.
     await raw.zadd(`${channel}!`, epoch + 3, 'k3')
     await raw.zadd(channel, epoch + 4, '#epoch')
