@@ -1,4 +1,4 @@
-import { RedisServer, runs } from '@millrace/testkit'
+import { RedisServer, runs, seededRandom } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -136,6 +136,36 @@ describeRedis('What Redis forgets', redis => {
       expect((await store.get('k'))?.value).toBe('right')
     },
   )
+
+  test('where nothing is lost, one life goes on, whatever several processes do at once', async () => {
+    const { url } = redis.server
+    await using bus = new RedisBus({ url, heartbeat: 5 })
+    const stores = Array.from({ length: 3 }, () => new RedisStore<number>({ url, timeout: 10_000 }))
+    bus.carries(stores[0])
+    await bus.ready()
+    const random = seededRandom(1)
+    const id = await raw.zscore(journal, '#id')
+    const act = async (store: RedisStore<number>): Promise<void> => {
+      const key = `k${Math.floor(random() * 20)}`
+      const tags = [`t${Math.floor(random() * 5)}`]
+      const dice = random()
+      if (dice < 0.3) await store.get(key)
+      else if (dice < 0.5) await store.set(key, 1, { fence: await store.fence(), tags })
+      else if (dice < 0.7) await store.set(key, 2, { tags })
+      else if (dice < 0.8) await store.delete(key)
+      else if (dice < 0.9) await store.expireTag(tags[0]!)
+      else if (dice < 0.95) await store.deleteMany([key, 'other'])
+      else await store.publish([{ verb: 'delete', target: 'pattern', name: 'x*' }])
+    }
+    const callers = stores.flatMap(store =>
+      Array.from({ length: 8 }, async () => {
+        for (let call = 0; call < runs(100); call++) await act(store)
+      }),
+    )
+    await Promise.all(callers)
+    expect(await raw.zscore(journal, '#id')).toBe(id)
+    for (const each of stores) await each.close()
+  })
 
   test('a life that was seen to be over does not come back', async () => {
     await store.set('k', 'old')
