@@ -193,6 +193,7 @@ describeRedis('a semaphore whose state is lost', redis => {
   })
 
   test('whatever is lost whenever, never more than the permits are inside', async () => {
+    let entered = 0
     for (let run = 0; run < runs(6); run++) {
       const seed = Math.floor(Math.random() * 2 ** 31)
       const random = seededRandom(seed)
@@ -237,12 +238,12 @@ describeRedis('a semaphore whose state is lost', redis => {
           for (const [index, key] of keys.entries()) {
             const dump = saved[index]
             if (dump) await client.restore(key, TTL, dump, 'REPLACE')
+            else await client.del(key)
           }
           for (const permit of since) unknown += inside.get(permit) ?? 0
         },
       ]
       const often = [0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 6]
-      let entered = 0
       for (let step = 0; step < 120; step++) {
         const before = inside.size
         await steps[pick(often)]!()
@@ -251,7 +252,7 @@ describeRedis('a semaphore whose state is lost', redis => {
         const sum = [...inside.values()].reduce((all, weight) => all + weight, 0)
         expect(sum, `seed ${seed}, step ${step}`).toBeLessThanOrEqual(3 + unknown)
       }
-      expect(entered).toBeGreaterThan(3)
     }
+    expect(entered).toBeGreaterThan(runs(6))
   })
 })
