@@ -89,6 +89,9 @@ export const SHARED_WINDOWS_STATS_KINDS: StatsKinds<SharedWindowsStats> = {
 /** So many debts are kept however few keys there are. */
 const LEAST_DEBTS = 100_000
 
+/** So often in a row a window may be found lost. */
+const TRIES = 3
+
 /** What one process does to one window in Redis. */
 interface WindowDebt {
   readonly key: string
@@ -377,8 +380,8 @@ export class SharedWindows {
 
   /** Asks Redis, which is told first of what it has lost of this process' permits. */
   async #take(key: string, local: Local, grant: WindowGrant, late: () => void): Promise<Decision> {
-    const { clock } = this.limit
-    for (;;) {
+    const { clock, name } = this.limit
+    for (let tries = 0; tries < TRIES; tries++) {
       await local.restoring
       const mark = local.recent.empty(clock.now()) ? newMark(local.mark) : local.mark
       const answer = await this.#store.take(key, grant, mark, late)
@@ -387,6 +390,8 @@ export class SharedWindows {
         local.restoring = undefined
       })
     }
+    // A store that evicts what it has just been told keeps no limit.
+    throw new LimitStoreUnavailableError(name, { cause: new Error('Redis loses the window again') })
   }
 
   #decideAlone(key: string, grant: WindowGrant, error: Error): Decision {
