@@ -299,6 +299,26 @@ describe('combine', () => {
     expect(() => combine((limits ?? [undefined]) as never)).toThrow(InvalidOptionError)
   })
 
+  test('has the clock of its limits, and refuses limits of several', async () => {
+    const clock = new VirtualClock()
+    const bucket = new TokenBucket({ rate: 1, burst: 1, clock })
+    const keyed = new KeyedLimiter({ rate: 1, burst: 1, parent: bucket })
+    expect([keyed.tryAcquire('a'), keyed.tryAcquire('b')]).toEqual([true, false])
+    const both = combine([bucket, new SlidingWindow({ limit: 5, window: 60_000, clock })])
+    const waiting = both.acquire()
+    clock.advance(1_000)
+    expect(await waiting).toEqual({ waited: 1_000 })
+
+    const other = new TokenBucket({ rate: 1, burst: 1 })
+    expect(() => combine([bucket, other])).toThrow('limiters that have the same clock')
+    expect(() => combine([both, other])).toThrow('limiters that have the same clock')
+    const elsewhere = { clock: new VirtualClock() }
+    expect(() => combine([bucket], elsewhere)).toThrow("Expected `clock` to be the limits' own")
+    expect(() => combine([bucket], { clock })).not.toThrow()
+    const limits = { rate: 1, burst: 1, parent: bucket }
+    expect(() => new KeyedLimiter({ ...limits, ...elsewhere })).toThrow("the parent's own")
+  })
+
   test('refuses the same limit twice, which would count double', () => {
     const { second } = setUp()
     expect(() => combine([second, second])).toThrow(

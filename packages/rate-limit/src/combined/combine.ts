@@ -1,4 +1,11 @@
-import { checkOptions, describeStats, InvalidOptionError } from '@millrace/kit'
+import {
+  type Clock,
+  checkClock,
+  checkOptions,
+  describeStats,
+  InvalidOptionError,
+} from '@millrace/kit'
+import type { LimitPart } from '../limiter/limit-part.ts'
 import {
   LIMITER_OPTIONS,
   LIMITER_STATS_KINDS,
@@ -14,7 +21,9 @@ export class CombinedLimiter extends MeteredLimiter {
   /** @internal */
   constructor(limits: readonly MeteredLimiter[], options: LimiterOptions) {
     checkOptions('', options, LIMITER_OPTIONS)
-    super(new CombinedMeter(limits.map(partOf)), { ...options, name: options.name ?? 'combined' })
+    const parts = limits.map(partOf)
+    const clock = clockOf(parts, options.clock)
+    super(new CombinedMeter(parts), { ...options, clock, name: options.name ?? 'combined' })
   }
 
   stats(): LimiterStats {
@@ -30,7 +39,10 @@ export class CombinedLimiter extends MeteredLimiter {
  * the calls that wait for one of them directly, and passes when it has had its turn and all limits are ready. No call
  * starves, whatever the other limits are used for.
  *
- * @throws {InvalidOptionError} if the same limit is given twice, at whatever depth, or none
+ * All have one clock, which is the combination's, too.
+ *
+ * @throws {InvalidOptionError} if the same limit is given twice, at whatever depth, or none; for limits of several clocks, whose times
+ *   say nothing of each other
  */
 export function combine(
   limits: readonly MeteredLimiter[],
@@ -45,6 +57,18 @@ export function combine(
     }
   }
   return new CombinedLimiter(limits, options)
+}
+
+/** The clock of all. @throws {InvalidOptionError} if there is another one */
+function clockOf(parts: readonly LimitPart[], given: Clock | undefined): Clock {
+  const { clock } = parts[0]!
+  if (parts.some(part => part.clock !== clock)) {
+    throw new InvalidOptionError('limits', 'limiters that have the same clock', parts)
+  }
+  if (given !== undefined && checkClock('clock', given) !== clock) {
+    throw new InvalidOptionError('clock', "the limits' own", given)
+  }
+  return clock
 }
 
 describeStats<LimiterStats>(CombinedLimiter.prototype, LIMITER_STATS_KINDS)

@@ -45,6 +45,7 @@ export interface KeyedLimiterOptions extends TokenBucketLimits {
   readonly maxQueue?: number | undefined
   /** In errors, statistics and diagnostics. Default: `'keyed-limiter'`. Keys appear in none of them */
   readonly name?: string | undefined
+  /** Default: that of the parent, else the process' monotonic clock */
   readonly clock?: Clock | undefined
 }
 
@@ -101,15 +102,18 @@ export class KeyedLimiter {
       maxQueue = Infinity,
       parent,
       name = 'keyed-limiter',
-      clock = systemClock,
     } = checkOptions('', options, NAMES)
+    this.#parent = parent === undefined ? undefined : new ParentLimit(parent)
+    const { clock = this.#parent?.clock ?? systemClock } = options
     this.name = checkText('name', name)
     this.#clock = checkClock('clock', clock)
+    if (this.#parent !== undefined && this.#parent.clock !== clock) {
+      throw new InvalidOptionError('clock', "the parent's own", clock)
+    }
     this.#alarms = new AlarmClock(clock)
     this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
     this.#maxQueue = checkIntegerOrInfinity('maxQueue', maxQueue, 0)
     this.#buckets = new KeyedBuckets({ rate, burst }, catchUp, maxKeys)
-    this.#parent = parent === undefined ? undefined : new ParentLimit(parent)
   }
 
   /** Tokens per second and key. */

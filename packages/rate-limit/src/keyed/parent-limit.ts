@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '@millrace/kit'
+import type { Clock } from '../clock.ts'
 import type { LimitPart } from '../limiter/limit-part.ts'
 import { MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
 import type { LinePlace } from '../wait/line-place.ts'
@@ -15,6 +16,11 @@ export class ParentLimit {
       throw new InvalidOptionError('parent', 'a limiter of this package', limiter)
     }
     this.#part = partOf(limiter)
+  }
+
+  /** The clock of its times, which is its keys', too. */
+  get clock(): Clock {
+    return this.#part.clock
   }
 
   /** The largest cost that can ever pass. */

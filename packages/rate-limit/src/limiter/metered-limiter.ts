@@ -227,6 +227,7 @@ export abstract class MeteredLimiter implements RateLimiter {
     const waiters = this.#waiters
     return {
       meter: this.meter,
+      clock: this.clock,
       get waiting() {
         return waiters.size !== 0
       },
