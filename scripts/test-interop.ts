@@ -1,6 +1,6 @@
 import { Checks } from './checks.ts'
 import { installDebianPackages, onPath, requireRedisServer } from './redis-server.ts'
-import { run } from './run.ts'
+import { run, runBeside, succeeds } from './run.ts'
 
 /** The real peers of the interop tests: program on PATH, and the Debian package that holds it. */
 const peers: ReadonlyArray<readonly [program: string, debianPackage: string]> = [
@@ -31,10 +31,13 @@ async function main(filters: string[]): Promise<number> {
   const checks = new Checks()
   const redis = requireRedisServer()
   const env = redis ? { REDIS_SERVER_BIN: redis } : {}
-  await checks.expect('interop', () =>
-    run('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], env),
-  )
-  await checks.expect('two releases', () => run('node', ['scripts/rehearse-release.ts']))
+  // Both wait for other programs most of the time.
+  await Promise.all([
+    checks.expect('two releases', () => succeeds('node', ['scripts/rehearse-release.ts'])),
+    checks.expect('interop', () =>
+      runBeside('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], env),
+    ),
+  ])
   for (const version of nodeVersions) {
     await checks.expect(`unit tests on Node ${version}`, () =>
       // Other versions of Node differ in features, not in what random runs find: `npm test` makes those.

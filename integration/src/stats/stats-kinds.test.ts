@@ -1,4 +1,5 @@
 import { RedisServer, UpstreamServer } from '@millrace/testkit'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { published } from '../conventions/published.fixture.ts'
 import { cacheSubjects } from './caches.fixture.ts'
@@ -7,14 +8,20 @@ import { httpSubjects } from './http.fixture.ts'
 import { limitSubjects } from './limits.fixture.ts'
 import { metricSubjects, tracerSubjects } from './observability.fixture.ts'
 import { redisSubjects } from './redis.fixture.ts'
+import { sharedLimitSubjects } from './shared-limits.fixture.ts'
 import { contradictions, kindsOf, type StatsSource, type Subject } from './walk.fixture.ts'
 
 let upstream: UpstreamServer
 let redis: RedisServer
+let client: Redis
 beforeAll(async () => {
   ;[upstream, redis] = await Promise.all([UpstreamServer.start(), RedisServer.start()])
+  client = new Redis(redis.url)
 })
-afterAll(() => Promise.all([upstream.close(), redis.stop()]))
+afterAll(() => {
+  client.disconnect()
+  return Promise.all([upstream.close(), redis.stop()])
+})
 
 /** Makes one object of each class with `stats()`, by package. */
 const subjects: Readonly<
@@ -25,7 +32,7 @@ const subjects: Readonly<
   '@millrace/cache-redis': () => redisSubjects(redis),
   '@millrace/http-pool': () => httpSubjects(upstream),
   '@millrace/perf-metrics': () => metricSubjects(upstream),
-  '@millrace/rate-limit': limitSubjects,
+  '@millrace/rate-limit': () => ({ ...limitSubjects(), ...sharedLimitSubjects(client) }),
   '@millrace/tracer': () => tracerSubjects(upstream),
 }
 
@@ -35,13 +42,6 @@ const elsewhere: ReadonlySet<string> = new Set([
   'SharedLanes',
   'Dashboard',
   'ConsoleExporter',
-  'JobScheduler',
-  'RedisKeyedLimiter',
-  'RedisKeyedSemaphore',
-  'RedisKeyedWindow',
-  'RedisSemaphore',
-  'RedisSlidingWindow',
-  'RedisTokenBucket',
 ])
 
 type Class = new (...args: never[]) => StatsSource
