@@ -24,3 +24,31 @@ export function contextOf(span: TracerSpan): SpanContext {
   if (span.isRemote()) context.isRemote = true
   return context
 }
+
+/**
+ * Lets spans of a class show their ids in logs, as JSON and by `util.inspect`, and nothing of a record that may hold another span by
+ * then.
+ */
+export function showIds(prototype: TracerSpan): void {
+  const ids = (span: TracerSpan): { traceId: string; spanId: string } => {
+    const { traceId, spanId } = span.spanContext()
+    return { traceId, spanId }
+  }
+  Object.defineProperties(prototype, {
+    toJSON: {
+      configurable: true,
+      value(this: TracerSpan) {
+        return ids(this)
+      },
+    },
+    [Symbol.for('nodejs.util.inspect.custom')]: {
+      configurable: true,
+      value(this: TracerSpan) {
+        // Without a record where the prototype itself is printed.
+        if (this === prototype) return 'Span {}'
+        const { traceId, spanId } = ids(this)
+        return `Span { traceId: '${traceId}', spanId: '${spanId}' }`
+      },
+    },
+  })
+}

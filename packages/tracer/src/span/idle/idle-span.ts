@@ -2,7 +2,7 @@ import type { SpanContext } from '../api/span.ts'
 import { readHex } from '../ids/hex.ts'
 import { IdSource } from '../ids/id-source.ts'
 import { RANDOM, TraceRecord } from '../ids/trace-record.ts'
-import { contextOf, type TracerSpan } from '../tracer-span.ts'
+import { contextOf, showIds, type TracerSpan } from '../tracer-span.ts'
 
 /** The ids of a span that records nothing, once they are known. */
 class Identity {
@@ -139,3 +139,5 @@ function takeSerial(): number {
   }
   return serial
 }
+
+showIds(IdleSpan.prototype)

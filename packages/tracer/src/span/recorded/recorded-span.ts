@@ -9,7 +9,7 @@ import type {
 import { StatusCode } from '../api/span.ts'
 import { RANDOM, RECORDED, SAMPLED, TraceRecord } from '../ids/trace-record.ts'
 import { exactNanos, isTimeInput, nameText, statusInput } from '../inputs.ts'
-import { contextOf, type TracerSpan } from '../tracer-span.ts'
+import { contextOf, showIds, type TracerSpan } from '../tracer-span.ts'
 import { exceptionAttributes } from './exception-facts.ts'
 import { type Moment, SpanDetails } from './span-details.ts'
 import type { SpanRecord } from './span-record.ts'
@@ -165,3 +165,5 @@ function endAt(record: SpanRecord, time: TimeInput): number {
   if (nanos !== undefined) (record.details ??= new SpanDetails()).endNanos = nanos
   return record.pool.host.at(time, record.epoch)
 }
+
+showIds(RecordedSpan.prototype)

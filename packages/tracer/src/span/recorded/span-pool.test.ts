@@ -1,6 +1,8 @@
+import { inspect } from 'node:util'
 import { InvalidOptionError } from '@millrace/kit'
 import { describe, expect, test } from 'vitest'
 import { memoryTracer } from '../../tracer/memory-tracer.fixture.ts'
+import { Tracer } from '../../tracer/tracer.ts'
 
 describe('the pool', () => {
   test('an empty pool costs an allocation, never a span', async () => {
@@ -20,6 +22,23 @@ describe('the pool', () => {
       exported: 5,
       waiting: 0,
     })
+  })
+
+  test('a handle in a log shows its ids, and nothing of the span that has its record by then', () => {
+    const { tracer } = memoryTracer({ pool: 1 })
+    const ended = tracer.startSpan('ended')
+    ended.end()
+    tracer.flushSync()
+    const next = tracer.startSpan('next', { attributes: { secret: 'of another request' } })
+    const { traceId, spanId } = ended.spanContext()
+    expect(JSON.parse(JSON.stringify({ ended }))).toEqual({ ended: { traceId, spanId } })
+    expect(inspect(ended)).toBe(`Span { traceId: '${traceId}', spanId: '${spanId}' }`)
+    const idle = new Tracer().startSpan('idle')
+    expect(JSON.parse(JSON.stringify(idle))).toEqual({
+      traceId: idle.spanContext().traceId,
+      spanId: idle.spanContext().spanId,
+    })
+    for (const span of [ended, next, idle]) expect(inspect({ span })).not.toContain('secret')
   })
 
   test('the share of traces on the pooled path moves at run time, whole traces at a time', async () => {
