@@ -100,7 +100,7 @@ const OPTIONS: OptionNames<ChannelOptions> = { operations: true, httpServer: tru
 
 /**
  * Measures what libraries publish on diagnostics channels. Metrics appear with the first operation; until then, and for
- * libraries that are not loaded, there is nothing to see. Call it before the traffic begins.
+ * libraries that are not loaded, there is nothing to see. Call it before the traffic begins, and once for a registry: each call counts.
  *
  * @throws InvalidOptionError for an option that is unknown or cannot work
  */
@@ -119,6 +119,16 @@ export function instrumentChannels(metrics: Registry, options: ChannelOptions = 
   })
 }
 
+/** What the program's function makes of a message; what it throws must not end the process, as listeners of channels do. */
+function safely<T>(read: (message: Message) => T, message: unknown): T | undefined {
+  try {
+    return read(message as Message)
+  } catch {
+    // The operation goes unmeasured, or counts as mislabelled.
+    return undefined
+  }
+}
+
 function instrument(metrics: Registry, operation: ChannelOperation): () => void {
   const { metric, help, labels, start, end, fail, read, key = m => m } = operation
   const started = new WeakMap<object, number>()
@@ -133,15 +143,17 @@ function instrument(metrics: Registry, operation: ChannelOperation): () => void 
     return (values, milliseconds, failed) => timing!.record(values, milliseconds, failed)
   }
   const finish = (message: unknown, failed: boolean): void => {
-    const object = key(message as Message)
-    const begun = started.get(object)
+    const object = safely(key, message)
+    const begun = object && started.get(object)
     if (begun === undefined) return
-    started.delete(object)
+    started.delete(object!)
     count ??= define()
-    count(read(message as Message), performance.now() - begun, failed)
+    // Without labels it counts as mislabelled.
+    count(safely(read, message) ?? {}, performance.now() - begun, failed)
   }
   const onStart = (message: unknown): void => {
-    started.set(key(message as Message), performance.now())
+    const object = safely(key, message)
+    if (Object(object) === object) started.set(object!, performance.now())
   }
   const onEnd = (message: unknown): void => {
     finish(message, (message as Message).error !== undefined)

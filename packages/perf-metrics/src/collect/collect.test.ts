@@ -123,6 +123,30 @@ describe('diagnostics channels', () => {
     expect(metrics.toPrometheus()).toBe(text)
   })
 
+  it('bear readers that throw, of which the operations count as mislabelled', () => {
+    const metrics = new Registry()
+    const boom = (): never => {
+      throw new Error('of the program')
+    }
+    const operation = { help: 'h', start: 'x:start', end: 'x:end', labels: ['a'] }
+    using _ = instrumentChannels(metrics, {
+      httpServer: false,
+      operations: [
+        { ...operation, metric: 'unread_seconds', read: boom },
+        { ...operation, metric: 'unknown_seconds', read: () => ({ a: 'x' }), key: boom },
+        { ...operation, metric: 'text_seconds', read: () => ({ a: 'x' }), key: () => 5 as never },
+        { ...operation, metric: 'good_seconds', read: () => ({ a: 'x' }) },
+      ],
+    })
+    const message = {}
+    channel('x:start').publish(message)
+    channel('x:end').publish(message)
+    const text = metrics.toPrometheus()
+    expect(text).toContain('good_seconds_count{a="x"} 1\n')
+    expect(text).toContain('millrace_metrics_mislabelled_total{metric="unread_seconds"} 1\n')
+    expect(text).not.toMatch(/unknown_seconds|text_seconds/)
+  })
+
   it('see real requests of undici and of Node’s server', async () => {
     const metrics = new Registry()
     using _ = instrumentChannels(metrics)
