@@ -69,10 +69,10 @@ export class DistributionHistory {
     return distributionSince(distribution, known)
   }
 
-  /** Everything that ended after `from`. */
-  since(from: number): Distribution {
+  /** The blocks that ended after `from`. */
+  since(from: number): Distribution[] {
     const first = this.#blocks.findLastIndex(({ end }) => end <= from) + 1
-    return mergeAll(this.#blocks.slice(first).map(({ distribution }) => distribution))
+    return this.#blocks.slice(first).map(({ distribution }) => distribution)
   }
 
   /**

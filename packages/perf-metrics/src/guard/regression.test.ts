@@ -58,6 +58,35 @@ describe('a regression', () => {
     expect(log).toEqual([])
   })
 
+  it('finds a step in a load that follows the time of day', () => {
+    const { metrics, log, run } = watch(rule)
+    const timing = metrics.timing('work_seconds')
+    let second = 0
+    const observe = (step: number) => () => {
+      const day = 1 + 0.3 * Math.sin((2 * Math.PI * second++) / 86_400)
+      for (let i = 0; i < 50; i++) timing.record(duration(10 * day * step))
+    }
+    run(9000, observe(1))
+    expect(log).toEqual([])
+    run(300, observe(1.4))
+    expect(log).toEqual(['trip Slower'])
+  })
+
+  it('does not trip on a few slow seconds in a row of minutes, which pass', () => {
+    const { metrics, log, run } = watch(rule)
+    const timing = metrics.timing('work_seconds')
+    let second = 0
+    const slow = (every: number) => () => {
+      const scale = second++ % every < 10 ? 15 : 10
+      for (let i = 0; i < 100; i++) timing.record(duration(scale))
+    }
+    run(7200, slow(600))
+    // Three times as many as usual, which is more than chance for each observation.
+    run(240, slow(60))
+    run(300, slow(600))
+    expect(log).toEqual([])
+  })
+
   it('does not trip on the noise of a steady service', () => {
     const { metrics, log, run } = watch(rule)
     const timing = metrics.timing('work_seconds')

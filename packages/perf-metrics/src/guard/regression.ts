@@ -1,5 +1,5 @@
 import { binomialTail } from '../statistics/binomial.ts'
-import { type Prediction, predictionOf } from '../statistics/prediction.ts'
+import { type Prediction, predictionOf, type Wander } from '../statistics/prediction.ts'
 import { sampleOf } from '../statistics/sample.ts'
 import {
   countUpTo,
@@ -25,6 +25,9 @@ const BODY = 0.75
 /** How improbable the rise of the quantile itself must be where the body is what changed beyond chance. */
 const NOMINAL = 0.05
 
+/** Share of the blocks in which a rise must show. */
+const MOST = 0.75
+
 /** What a baseline says of one quantile. */
 interface Level {
   readonly quantile: number
@@ -40,7 +43,7 @@ interface Level {
  * Chance is what the baseline itself shows. The logarithm of the quantile in batches of a fifth of the window tells the noise, in pieces
  * as long as the window the drift, each with its autocorrelation and the uncertainty of its own mean (see {@link predictionOf}). As
  * logarithms of a heavy tail are skewed where values are few, the values beyond the baseline's quantile must be too many for the
- * binomial distribution as well. A change of the whole distribution is proved by its upper quartile, which has more values to show it;
+ * binomial distribution as well. A rise must show in most tenths of a window that it was found in. A change of the whole distribution is proved by its upper quartile, which has more values to show it;
  * the quantile itself must then have risen by what is improbable at 0.05.
  */
 export function regression(rule: RegressionRule): Evaluator {
@@ -76,10 +79,12 @@ export function regression(rule: RegressionRule): Evaluator {
       const limit = Math.exp(level.prediction.mean) * (1 + tolerance)
       let value = NaN
       for (const size of LATEST) {
-        const recent = history.since(now - (size * window) / BATCHES)
+        const blocks = history.since(now - (size * window) / BATCHES)
+        const recent = mergeAll(blocks)
         if (recent.count < minimum) continue
         value = interpolatedQuantile(recent, quantile)
-        if (value > limit && chance(recent, size, levels, count) < alpha) {
+        const changed = levels.filter(one => lasts(one, recent, blocks))
+        if (value > limit && chance(recent, size, levels, changed, count) < alpha) {
           return { holds: true, value, limit }
         }
       }
@@ -118,6 +123,7 @@ function levelOf(
     short.length >= LEAST_BATCHES ? sampleOf(short) : undefined,
     long.length >= LEAST_WINDOWS ? sampleOf(long) : undefined,
     BATCHES,
+    long.length > LEAST_WINDOWS ? wanderOf(long) : undefined,
   )
   if (prediction === undefined) return []
   const bound = interpolatedQuantile(all, quantile)
@@ -125,16 +131,40 @@ function levelOf(
   return [{ quantile, prediction, bound, beyond }]
 }
 
-/** How probable it is that the first of `levels` rises to where `recent` has it, which are the last `size` batches. */
+function wanderOf(levels: readonly number[]): Wander {
+  const steps = levels.slice(1).map((level, i) => level - levels[i]!)
+  return { last: levels.at(-1)!, steps: sampleOf(steps) }
+}
+
+/**
+ * Whether a rise shows in most of the blocks that it was found in: a few slow seconds now and then come in clusters, which pass, and of
+ * which a baseline has seen too few to tell.
+ */
+function lasts(
+  { quantile, prediction }: Level,
+  recent: Distribution,
+  blocks: readonly Distribution[],
+): boolean {
+  const risen = (prediction.mean + Math.log(interpolatedQuantile(recent, quantile))) / 2
+  const counted = blocks.filter(({ count }) => count > 0)
+  const high = counted.filter(one => Math.log(interpolatedQuantile(one, quantile)) > risen)
+  return high.length >= counted.length * MOST
+}
+
+/**
+ * How probable it is that the first of `levels` rises to where `recent` has it, which are the last `size` batches, by the least probable
+ * of the levels that have changed for more than moments.
+ */
 function chance(
   recent: Distribution,
   size: number,
   levels: readonly Level[],
+  changed: readonly Level[],
   known: number,
 ): number {
   // The baseline's own share is uncertain too: as if fewer values were judged.
   const weight = 1 / (1 + recent.count / known)
-  const tails = levels.map(({ quantile, prediction, bound, beyond }) =>
+  const tailOf = ({ quantile, prediction, bound, beyond }: Level): number =>
     Math.max(
       prediction.tail(Math.log(interpolatedQuantile(recent, quantile)), size),
       binomialTail(
@@ -142,7 +172,7 @@ function chance(
         Math.round(recent.count * weight),
         beyond,
       ),
-    ),
-  )
-  return tails[0]! < NOMINAL ? levels.length * Math.min(...tails) : 1
+    )
+  if (changed.length === 0 || tailOf(levels[0]!) >= NOMINAL) return 1
+  return levels.length * Math.min(...changed.map(tailOf))
 }

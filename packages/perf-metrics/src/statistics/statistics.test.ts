@@ -141,4 +141,28 @@ describe('a prediction from batches and windows of ten', () => {
     const constant = predictionOf(sampleOf([1, 1, 1, 1, 1, 1]), undefined, 10)!
     expect([constant.tail(1, 1), constant.tail(1.1, 1)]).toEqual([1, 0])
   })
+
+  it('of a level that wanders asks how far its steps are, not only where its mean is', () => {
+    const random = seededRandom(3)
+    const step = () => 0.02 * (random() + random() + random() + random() - 2)
+    let early = 0
+    let found = 0
+    for (let run = 0; run < 300; run++) {
+      const levels = [0]
+      while (levels.length < 24) levels.push(levels.at(-1)! + 0.01 + step())
+      const last = levels.at(-1)!
+      const steps = sampleOf(levels.slice(1).map((level, i) => level - levels[i]!))
+      const judged = (wander: boolean, level: number) =>
+        predictionOf(undefined, sampleOf(levels), 5, wander ? { last, steps } : undefined)!.tail(
+          level,
+          5,
+        )
+      // What goes on as before, and what has doubled: the mean alone cannot tell the latter.
+      if (judged(true, last + 0.01 + step()) < 0.01) early++
+      if (judged(true, last + Math.LN2) < 1e-4) found++
+      expect(judged(false, last + Math.LN2)).toBeGreaterThan(1e-4)
+    }
+    expect(early).toBeLessThanOrEqual(6)
+    expect(found).toBe(300)
+  })
 })

@@ -23,7 +23,7 @@ const CHARTS = [
   { title: 'Event loop: p99 delay', format: milliseconds, lines: { delayP99: 'delay' } },
   { title: 'Calls per second', format: digits, lines: { calls: 'calls', failures: 'failed' } },
   {
-    title: 'Busiest operation',
+    title: 'Busiest operation (log scale)',
     subject: 'busiest',
     format: milliseconds,
     lines: { p50: 'p50', p99: 'p99' },
@@ -63,11 +63,12 @@ function dataOf({ lines, log }) {
 function createCharts() {
   const ink = axisColours()
   // All boxes first: the grid's columns, and so the charts' widths, depend on their number.
-  const boxes = CHARTS.map(({ title }) => {
+  const boxes = CHARTS.map(({ title, subject }) => {
     const box = document.createElement('div')
     box.className = 'chart'
     const heading = document.createElement('h2')
-    heading.textContent = title
+    // With room for the name that comes later, so that nothing moves.
+    heading.textContent = subject ? `${title}\n\u00a0` : title
     box.append(heading)
     return box
   })
@@ -175,7 +176,10 @@ export function drawCharts() {
   else for (const { chart, plot } of plots) plot.setData(dataOf(chart))
   for (const { chart, box, plot } of plots) {
     const subject = chart.subject && history[chart.subject].at(-1)
-    if (subject) box.firstChild.textContent = `${chart.title}: ${subject} (log scale)`
+    if (subject) {
+      box.firstChild.textContent = `${chart.title}\n${subject}`
+      box.firstChild.title = subject
+    }
     const [, ...lines] = plot.data
     box.classList.toggle('empty', !lines.some(line => line.some(Number.isFinite)))
   }
