@@ -14,8 +14,10 @@ interface ToldRequest {
   [ROUTE]?: string
 }
 
-/** Fastify publishes here, before the handler of each request. */
-const fastify = channel('tracing:fastify.request.handler:start')
+/** Fastify publishes here each application that is made. */
+const fastifyMade = channel('fastify.initialization')
+/** And here, before the handler of each request. */
+const fastifyHandles = channel('tracing:fastify.request.handler:start')
 
 /**
  * Tells which route serves a request, for frameworks that do not say so themselves: the pattern, such as `/users/:id`, never the
@@ -32,9 +34,16 @@ export function setHttpRoute(request: IncomingMessage, route: string): void {
 /** Finds the route of a request that has been handled. */
 export type RouteFinder = (request: IncomingMessage) => string | undefined
 
-interface FastifyMessage {
-  readonly request?: { readonly raw?: IncomingMessage }
-  readonly route?: { readonly url?: unknown }
+interface FastifyRequest {
+  readonly raw?: IncomingMessage
+  readonly routeOptions?: { readonly url?: unknown }
+}
+
+interface FastifyApplication {
+  addHook?(
+    name: 'onRequest',
+    hook: (request: FastifyRequest, reply: unknown, done: () => void) => void,
+  ): unknown
 }
 
 /** Finds the route of a request, of which it lets a bounded number of different ones pass. */
@@ -42,7 +51,8 @@ export class HttpRoutes {
   readonly #known = new Set<string>()
 
   constructor() {
-    fastify.subscribe(onFastify)
+    fastifyMade.subscribe(onFastifyMade)
+    fastifyHandles.subscribe(onFastifyHandles)
   }
 
   /**
@@ -60,7 +70,8 @@ export class HttpRoutes {
   }
 
   close(): void {
-    fastify.unsubscribe(onFastify)
+    fastifyMade.unsubscribe(onFastifyMade)
+    fastifyHandles.unsubscribe(onFastifyHandles)
   }
 }
 
@@ -77,9 +88,24 @@ function safely(find: RouteFinder, request: IncomingMessage): unknown {
   }
 }
 
-function onFastify(message: unknown): void {
-  const { request, route } = message as FastifyMessage
-  if (request?.raw !== undefined && typeof route?.url === 'string') {
-    setHttpRoute(request.raw, route.url)
+/** What is answered before its handler, by a limit, a guard or a schema, has a route as well. */
+function onFastifyMade(message: unknown): void {
+  const { fastify } = message as { readonly fastify?: FastifyApplication }
+  fastify?.addHook?.('onRequest', (request, _reply, done) => {
+    tellFastifyRoute(request, request.routeOptions?.url)
+    done()
+  })
+}
+
+/** For applications that were made before anybody asked for routes. */
+function onFastifyHandles(message: unknown): void {
+  const { request, route } = message as {
+    readonly request?: FastifyRequest
+    readonly route?: { readonly url?: unknown }
   }
+  tellFastifyRoute(request, route?.url)
+}
+
+function tellFastifyRoute(request: FastifyRequest | undefined, url: unknown): void {
+  if (request?.raw !== undefined && typeof url === 'string') setHttpRoute(request.raw, url)
 }

@@ -158,6 +158,39 @@ describe('the route of a request', () => {
     expect(spans[2]?.attributes['http.response.status_code']).toBe(500)
   })
 
+  test('is there for what Fastify answers before its handler: guards, limits and schemas', async () => {
+    let routing: RequestListener = () => undefined
+    const request = await serve((incoming, response) => routing(incoming, response))
+    const app = fastify()
+    app.addHook('onRequest', async ({ headers, routeOptions }, reply) => {
+      if (routeOptions.url?.startsWith('/guarded') && !headers.authorization) {
+        return reply.code(401).send()
+      }
+      return undefined
+    })
+    app.get('/guarded/:id', async () => 'never')
+    const querystring = { type: 'object', required: ['page'] }
+    app.get('/checked/:id', { schema: { querystring } }, async () => 'never')
+    await app.register(async inner => {
+      inner.get(
+        '/inner/:id',
+        { onRequest: async (_, reply) => reply.code(429).send() },
+        async () => 1,
+      )
+    })
+    await app.ready()
+    routing = (incoming, response) => app.routing(incoming, response)
+    const spans = await request('/guarded/1', '/checked/2', '/inner/3', '/none/4')
+    expect(spans.map(routeOf)).toEqual([
+      ['GET /guarded/:id', '/guarded/:id'],
+      ['GET /checked/:id', '/checked/:id'],
+      ['GET /inner/:id', '/inner/:id'],
+      ['GET', undefined],
+    ])
+    const statuses = spans.map(({ attributes }) => attributes['http.response.status_code'])
+    expect(statuses).toEqual([401, 400, 429, 404])
+  })
+
   test('may be told of what is no request', () => {
     for (const none of [undefined, null, 5, Object.freeze({})]) {
       expect(() => setHttpRoute(none as never, '/x')).not.toThrow()
