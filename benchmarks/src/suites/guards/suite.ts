@@ -8,7 +8,7 @@ export default defineSuite({
   name: 'guards',
   description:
     'The rules of `Guard` in simulated services: a real guard over a real registry, on a virtual clock, evaluated every 10 s. False ' +
-    'trips are those in 10,000 evaluations on load at which nothing is wrong. A deploy makes every duration longer at once, at 100 ' +
+    'trips are those in 10,000 evaluations on load at which nothing is wrong, of 20,000 that were made. A deploy makes every duration longer at once, at 100 ' +
     'requests/s after two hours, and counts as found where the rule has tripped 5 minutes later, of which one minute is its `for`. ' +
     'Where load wanders by itself as much as the step, or a tail is too heavy for its quantile to be known in 5 minutes, no rule can ' +
     'have both: the table of the power shows which steps are found.',
