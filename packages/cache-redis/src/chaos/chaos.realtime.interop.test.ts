@@ -8,7 +8,7 @@ import {
   startSentinel,
 } from '@millrace/testkit'
 import { Redis } from 'ioredis'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expectSound } from './expect-sound.fixture.ts'
 import { Fleet } from './fleet.fixture.ts'
 
@@ -36,38 +36,42 @@ test('nothing outdated is served when a server is killed and comes back with an 
   }
 })
 
-const standstills: Record<string, (server: RedisServer, proxy: FaultProxy) => unknown> = {
-  'nothing arrives': (_, proxy) => proxy.stall(),
-  'replies are lost': (_, proxy) => proxy.stall('down'),
-  'clients are paused': async server => {
-    const raw = new Redis(server.port)
-    await raw.client('PAUSE', STANDSTILL, 'ALL')
-    raw.disconnect()
-  },
-  'writes are paused': async server => {
-    const raw = new Redis(server.port)
-    await raw.client('PAUSE', STANDSTILL, 'WRITE')
-    raw.disconnect()
-  },
-  'the server process stands still': server => server.pause(),
-}
-test.each(Object.entries(standstills))(
-  'nothing outdated is served when %s for five seconds',
-  async (_, fault) => {
-    await using server = await RedisServer.start()
-    await using proxy = await FaultProxy.start({ target: server.port })
+describe('nothing outdated is served when, for five seconds,', () => {
+  let server: RedisServer
+  let proxy: FaultProxy
+  let fleet: Fleet
+  beforeAll(async () => {
+    server = await RedisServer.start()
+    proxy = await FaultProxy.start({ target: server.port })
     const [far, near] = [proxy.port, server.port].map(port => ({ connection: { port } }))
-    await using fleet = await Fleet.start([far!, far!, near!, near!])
+    fleet = await Fleet.start([far!, far!, near!, near!])
+  })
+  afterAll(async () => {
+    await fleet?.stop()
+    await proxy?.stop()
+    await server?.stop()
+  })
+
+  const standstills: Record<string, () => unknown> = {
+    'nothing arrives': () => proxy.stall(),
+    'clients are paused': async () => {
+      const raw = new Redis(server.port)
+      await raw.client('PAUSE', STANDSTILL, 'WRITE')
+      raw.disconnect()
+    },
+    'the server process stands still': () => server.pause(),
+  }
+  test.each(Object.entries(standstills))('%s', async (_, fault) => {
     const reports = await fleet.round(STANDSTILL + 1_500, async () => {
       await sleep(500)
-      await fault(server, proxy)
+      await fault()
       await sleep(STANDSTILL)
       server.resume()
       await proxy.heal()
     })
     expectSound(reports, await fleet.settled())
-  },
-)
+  })
+})
 
 test('nothing outdated is served when Sentinel fails over', async () => {
   await using set = await startSentinel()

@@ -23,7 +23,7 @@ export interface ConnectionOptions {
    * before them on the connection included. Default: 1,000
    */
   readonly timeout?: number | undefined
-  /** Operations that may wait for an answer at one time, a positive integer; more fail at once. Default: 10,000 */
+  /** Calls that may wait for an answer at one time, a positive integer, whatever they concern; more fail at once. Default: 10,000 */
   readonly maxPending?: number | undefined
   /** When to stop asking a Redis that does not answer; `false` for never. Default: the defaults of {@link BreakerOptions} */
   readonly breaker?: BreakerOptions | false | undefined
@@ -38,7 +38,7 @@ export const CONNECTION_OPTIONS: OptionNames<
 
 /** Counters of a {@link Connection}. */
 export interface ConnectionStats {
-  /** Operations that wait for an answer now. */
+  /** Calls that wait for an answer now. */
   readonly pending: number
   /** Commands sent; those of one script call are one. */
   readonly trips: number
@@ -89,6 +89,8 @@ export class Connection {
   /** Why the client is not connected, as far as it said. */
   #lastError: unknown
   #pending = 0
+  /** While the parts of a call begin: how many have. */
+  #parts: number | undefined
   /** Bytes that are under way in calls not answered yet. */
   #underWay = 0
   #trips = 0
@@ -128,16 +130,16 @@ export class Connection {
   }
 
   /**
-   * Whether `count` more operations may be begun now.
+   * Whether one more operation may be begun now.
    *
    * @throws {StoreClosedError} after `close`
    * @throws {RedisUnavailableError} if there is no connection, the breaker is open or too much waits already
    */
-  admit(operation: string, count = 1): void {
+  admit(operation: string): void {
     if (this.#closed) throw new StoreClosedError()
-    const reason = this.#refusal(count)
+    const reason = this.#refusal()
     if (reason === undefined) return
-    this.#failures += count
+    this.#failures++
     const cause = reason === 'disconnected' ? this.#lastError : undefined
     throw new RedisUnavailableError(operation, reason, { cause })
   }
@@ -145,6 +147,31 @@ export class Connection {
   /** ms that a call which sends `bytes` now may take. */
   timeoutFor(bytes: number): number {
     return this.timeout + (this.#underWay + bytes) / SLOWEST_TRANSFER
+  }
+
+  /** Begins the parts of one call, which is admitted as a whole, or not at all, and counts as one that waits. */
+  together<T>(begin: () => T): T {
+    this.#parts = 0
+    try {
+      return begin()
+    } finally {
+      this.#parts = undefined
+    }
+  }
+
+  /**
+   * Admits an operation that waits from now on.
+   *
+   * @returns for how many it counts, to be told to {@link wait} when it ends
+   * @throws as {@link admit}
+   */
+  enter(operation: string): number {
+    const further = this.#parts !== undefined && this.#parts > 0
+    if (!further) this.admit(operation)
+    if (this.#parts !== undefined) this.#parts++
+    const weight = further ? 0 : 1
+    this.#pending += weight
+    return weight
   }
 
   /** Counts operations that begin to wait, or, below 0, cease to. */
@@ -290,10 +317,10 @@ export class Connection {
   }
 
   /** Why nothing may be sent now, if so. The breaker is asked last: it counts on the outcome of what it admits. */
-  #refusal(count: number): UnavailableReason | undefined {
+  #refusal(): UnavailableReason | undefined {
     // ioredis would queue the command until a connection is there, which may be never.
     if (!canSend(this.client)) return 'disconnected'
-    if (this.#pending + count > this.#maxPending && this.#pending > 0) return 'overloaded'
+    if (this.#pending >= this.#maxPending) return 'overloaded'
     if (this.#breaker?.admit() === false) return 'breaker'
     return undefined
   }

@@ -48,6 +48,8 @@ interface Waiting {
   readonly count: number
   readonly signal: AbortSignal | undefined
   abort: (() => void) | undefined
+  /** For how many it counts among those that wait. */
+  weight: number
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
   settled: boolean
@@ -133,10 +135,12 @@ export class ScriptLine {
     this.#past = this.#past.told(message)
   }
 
-  /**
-   * The server's time in ms, estimated: not later than it is as long as the clocks run at one speed. NaN before the first reply, as this
-   * machine's clock may say anything.
-   */
+  /** Whether there was a reply that said what time it is for the server: this machine's clock may say anything. */
+  get hasTime(): boolean {
+    return !Number.isNaN(this.#serverTime)
+  }
+
+  /** The server's time in ms, estimated: not later than it is as long as the clocks run at one speed. NaN before the first reply. */
   serverTime(): number {
     return this.#estimate(monotonicClock.now())
   }
@@ -154,24 +158,20 @@ export class ScriptLine {
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const settled = false
-      this.#join(
-        { name, keys, args, count, signal, abort: undefined, resolve, reject, settled },
-        bytes,
-      )
+      const open = { abort: undefined, weight: 0, settled: false }
+      this.#join({ name, keys, args, count, signal, resolve, reject, ...open }, bytes)
     })
   }
 
   #join(waiting: Waiting, bytes: number): void {
     const { name, count, signal } = waiting
-    this.#connection.admit(name)
+    waiting.weight = this.#connection.enter(name)
     if (signal !== undefined) {
       waiting.abort = () => {
         if (this.#settle(waiting)) waiting.reject(signal.reason)
       }
       signal.addEventListener('abort', waiting.abort)
     }
-    this.#connection.wait(1)
     if (this.#next !== undefined && this.#next.count + count > MOST_OPERATIONS) this.flush()
     const next = (this.#next ??= this.#begin())
     next.operations.push(waiting)
@@ -253,7 +253,7 @@ export class ScriptLine {
   #settle(waiting: Waiting): boolean {
     if (waiting.settled) return false
     waiting.settled = true
-    this.#connection.wait(-1)
+    this.#connection.wait(-waiting.weight)
     if (waiting.abort !== undefined) waiting.signal!.removeEventListener('abort', waiting.abort)
     return true
   }

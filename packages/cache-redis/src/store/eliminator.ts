@@ -29,33 +29,33 @@ export class Eliminator {
     given: readonly string[],
     signal: AbortSignal | undefined,
   ): Promise<number> {
-    const { recovery, counters } = this.#base
+    const { connection, recovery, counters } = this.#base
     const keys = checkKeys(given)
     const stored = keys.map(storableKey)
-    const counts = await Promise.all(
-      batchesOf(this.#base, stored).map(async batch => {
-        const { indexes, names } = batch
-        let answer: Answer
-        try {
-          const args = this.#removal(verb, batch, stored)
-          answer = await batch.line.submit(operation, names, args, names.length, 0, signal)
-        } catch (error) {
-          const failed = indexes.map(
-            (index): Invalidation => ({ verb, target: 'key', name: keys[index]! }),
-          )
-          recovery.failed(error, failed)
-          throw error
-        }
-        let count = 0
-        for (const [position, index] of indexes.entries()) {
-          const result = answer.reply[answer.from + position]
-          if (result === FOREIGN) counters.foreign++
-          if (result === 1) count++
-          recovery.queue.forget('key', keys[index]!)
-        }
-        return count
-      }),
-    )
+    const remove = async (batch: Batch): Promise<number> => {
+      const { indexes, names } = batch
+      let answer: Answer
+      try {
+        const args = this.#removal(verb, batch, stored)
+        answer = await batch.line.submit(operation, names, args, names.length, 0, signal)
+      } catch (error) {
+        const failed = indexes.map(
+          (index): Invalidation => ({ verb, target: 'key', name: keys[index]! }),
+        )
+        recovery.failed(error, failed)
+        throw error
+      }
+      let count = 0
+      for (const [position, index] of indexes.entries()) {
+        const result = answer.reply[answer.from + position]
+        if (result === FOREIGN) counters.foreign++
+        if (result === 1) count++
+        recovery.queue.forget('key', keys[index]!)
+      }
+      return count
+    }
+    const batches = batchesOf(this.#base, stored)
+    const counts = await Promise.all(connection.together(() => batches.map(remove)))
     const count = counts.reduce((sum, each) => sum + each, 0)
     counters.deletes += count
     return count
@@ -138,8 +138,10 @@ export class Eliminator {
     args: readonly ScriptArgument[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { lines } = this.#base
-    const calls = lines.all.map(line => line.submit(operation, [], args, 1, 0, signal))
+    const { connection, lines } = this.#base
+    const calls = connection.together(() =>
+      lines.all.map(line => line.submit(operation, [], args, 1, 0, signal)),
+    )
     // All have ended before the error is thrown, so that none takes effect behind the caller's back.
     for (const outcome of await Promise.allSettled(calls)) {
       if (outcome.status === 'rejected') throw outcome.reason

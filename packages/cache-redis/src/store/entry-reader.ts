@@ -10,7 +10,7 @@ import { checkList } from '@millrace/kit'
 import { type Answer, markOf, type ShardMark, timeOf } from '../protocol/answer.ts'
 import type { Shard } from '../protocol/key-space.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
-import { batchesOf } from './batches.ts'
+import { type Batch, batchesOf } from './batches.ts'
 import { decodeEntry } from './entry-format.ts'
 import { fenceOf, type RedisFence } from './redis-fence.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
@@ -114,34 +114,34 @@ export class EntryReader<V> {
     const read = new Set<Shard>()
     let at = 0
     const stored = keys.map(storableKey)
-    await Promise.all(
-      batchesOf(this.#base, stored).map(async ({ line, names, indexes }) => {
-        const args = Array(names.length).fill('g')
-        const answer = await line.submit(operation, names, args, names.length, 0, signal)
-        const { shard } = line
-        const mark = markOf(answer)
-        // The oldest ground counts: what came after it may be missing in the values.
-        if (!read.has(shard) || marks[shard.index]!.epoch > mark.epoch) marks[shard.index] = mark
-        read.add(shard)
-        at ||= timeOf(answer)
-        const large: Promise<void>[] = []
-        for (const [position, index] of indexes.entries()) {
-          const result = answer.reply[answer.from + position]
-          const wanted = {
-            key: keys[index]!,
-            stored: stored[index]!,
-            shard,
-            name: names[position]!,
-          }
-          if (!isLarge(result)) entries[index] = this.#open(wanted, result, answer)
-          else {
-            const opened = this.#openLarge(wanted, result, answer, signal)
-            large.push(opened.then(entry => void (entries[index] = entry)))
-          }
+    const ask = async ({ line, names, indexes }: Batch): Promise<void> => {
+      const args = Array(names.length).fill('g')
+      const answer = await line.submit(operation, names, args, names.length, 0, signal)
+      const { shard } = line
+      const mark = markOf(answer)
+      // The oldest ground counts: what came after it may be missing in the values.
+      if (!read.has(shard) || marks[shard.index]!.epoch > mark.epoch) marks[shard.index] = mark
+      read.add(shard)
+      at ||= timeOf(answer)
+      const large: Promise<void>[] = []
+      for (const [position, index] of indexes.entries()) {
+        const result = answer.reply[answer.from + position]
+        const wanted = {
+          key: keys[index]!,
+          stored: stored[index]!,
+          shard,
+          name: names[position]!,
         }
-        await Promise.all(large)
-      }),
-    )
+        if (!isLarge(result)) entries[index] = this.#open(wanted, result, answer)
+        else {
+          const opened = this.#openLarge(wanted, result, answer, signal)
+          large.push(opened.then(entry => void (entries[index] = entry)))
+        }
+      }
+      await Promise.all(large)
+    }
+    const batches = batchesOf(this.#base, stored)
+    await Promise.all(this.#base.connection.together(() => batches.map(ask)))
     return { entries, marks, at }
   }
 

@@ -6,7 +6,9 @@ import {
   type StoreCallOptions,
   type StoreItem,
   type StoreSetOptions,
+  storableKey,
 } from '@millrace/cache-core/store'
+import type { Invalidation } from '@millrace/cache-core/tiered'
 import { InvalidOptionError } from '@millrace/kit'
 import { RedisTimeoutError, RedisUnavailableError } from '../errors.ts'
 import { markIn } from './redis-fence.ts'
@@ -30,7 +32,9 @@ export class EntryWriter<V> {
   async set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
     const { signal, ...how } = checkSetOptions(options)
     const item = { ...how, key: checkKey(key), value }
-    return this.#write('set', item, this.#base.values.prepare(item), signal)
+    const prepared = this.#base.values.prepare(item)
+    if (!this.#hasTime()) await this.#learnTime('set', [item], signal)
+    return this.#write('set', item, prepared, signal)
   }
 
   /** A value that cannot be encoded, or is too large, is refused alone. */
@@ -41,21 +45,45 @@ export class EntryWriter<V> {
     if (all.length === 1) {
       const item = all[0]!
       const value = this.#prepare(item)
-      return [
-        value !== undefined ? await this.#write('setMany', item, value, signal) : this.#refuse(),
-      ]
+      if (value === undefined) return [this.#refuse()]
+      if (!this.#hasTime()) await this.#learnTime('setMany', all, signal)
+      return [await this.#write('setMany', item, value, signal)]
     }
     const last = new Map(all.map(({ key }, index) => [key, index]))
     const prepared = all.map(item => this.#prepare(item))
-    return Promise.all(
-      prepared.map((value, index) => {
-        const item = all[index]!
-        if (value === undefined) return this.#refuse()
-        // Of several for the same key only the last one counts.
-        if (last.get(item.key) !== index) return true
-        return this.#write('setMany', item, value, signal)
-      }),
-    )
+    if (!this.#hasTime()) await this.#learnTime('setMany', all, signal)
+    const write = (value: PreparedValue | undefined, index: number): boolean | Promise<boolean> => {
+      const item = all[index]!
+      if (value === undefined) return this.#refuse()
+      // Of several for the same key only the last one counts.
+      if (last.get(item.key) !== index) return true
+      return this.#write('setMany', item, value, signal)
+    }
+    return Promise.all(this.#base.connection.together(() => prepared.map(write)))
+  }
+
+  /** Whether the server's time is known everywhere, so that a write is sent at once, in the order of the calls. */
+  #hasTime(): boolean {
+    for (const line of this.#base.lines.all) if (!line.hasTime) return false
+    return true
+  }
+
+  /** Asks those shards for their server's time that have not said it yet, as writes end by it. */
+  async #learnTime(
+    operation: string,
+    items: readonly StoreItem<V>[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { space, connection, lines, recovery } = this.#base
+    const concerned = new Set(items.map(({ key }) => lines.of(space.shardOf(storableKey(key)))))
+    const unknown = [...concerned].filter(({ hasTime }) => !hasTime)
+    const ask = () => unknown.map(line => line.submit(operation, [], [], 0, 0, signal))
+    try {
+      await Promise.all(connection.together(ask))
+    } catch (error) {
+      recovery.failed(error, items.filter(({ fence }) => fence === undefined).map(deletion))
+      throw error
+    }
   }
 
   /** `undefined` for a value that is refused, which the caller counts. */
@@ -88,16 +116,14 @@ export class EntryWriter<V> {
     try {
       let end = connection.clock.now() + timeout
       for (let attempt = 1; ; ) {
-        // By when it must have arrived, by the server's clock, so that one that was given up does not land later. While that is not known,
-        // nothing is written.
-        const latest = Math.floor((line.serverTime() + end - connection.clock.now()) * 1_000)
-        const deadline = Number.isNaN(latest) ? 0 : latest
+        // By when it must have arrived, by the server's clock, so that one that was given up does not land later.
+        const deadline = Math.floor((line.serverTime() + end - connection.clock.now()) * 1_000)
         const how = `${ttl} ${retention} ${deadline}${ground}`
         const args = space.hashed ? ['s', stored, body, how] : ['s', body, how]
         const answer = await line.submit(operation, [name], args, 1, bytes, signal)
         result = answer.reply[answer.from]
         if (result !== TOO_LATE) break
-        // The server's clock was not known, or has been set: now it is known.
+        // The server's clock has been set: now it is known.
         if (connection.clock.now() < end) continue
         if (attempt++ === ATTEMPTS) throw new RedisTimeoutError(operation, timeout)
         end = connection.clock.now() + timeout
@@ -105,8 +131,7 @@ export class EntryWriter<V> {
       if (Buffer.isBuffer(result)) throw refusal(operation, result)
     } catch (error) {
       // A write that was not confirmed may have been made or not, so that what is there is not known.
-      if (fence === undefined)
-        recovery.failed(error, [{ verb: 'delete', target: 'key', name: key }])
+      if (fence === undefined) recovery.failed(error, [deletion({ key })])
       throw error
     }
     if (result === FOREIGN) counters.foreign++
@@ -120,6 +145,10 @@ export class EntryWriter<V> {
     this.#base.counters.refused++
     return false
   }
+}
+
+function deletion({ key }: { readonly key: string }): Invalidation {
+  return { verb: 'delete', target: 'key', name: key }
 }
 
 /** An error of Redis that the script returned for one operation of several. */

@@ -215,6 +215,22 @@ describeRedis('RedisStore on a bad day', redis => {
     ])
   })
 
+  test('a call that concerns more keys than calls may wait is one call', async () => {
+    const { url } = redis.server
+    await using narrow = new RedisStore<number>({ url, maxPending: 2, timeout: 10_000 })
+    const keys = Array.from({ length: 1_000 }, (_, i) => `many ${i}`)
+    const set = narrow.setMany(keys.map((key, value) => ({ key, value })))
+    expect(narrow.stats().pending).toBe(1)
+    const other = narrow.fence()
+    await expect(narrow.get('third')).rejects.toMatchObject({ reason: 'overloaded' })
+    expect(new Set(await set)).toEqual(new Set([true]))
+    await other
+    expect((await narrow.getMany(keys)).map(entry => entry?.value)).toEqual([...keys.keys()])
+    expect(await narrow.expireMany(keys)).toBe(1_000)
+    expect(await narrow.deleteMany(keys)).toBe(1_000)
+    expect(narrow.stats()).toMatchObject({ pending: 0, writes: 1_000, deletes: 2_000, failures: 1 })
+  })
+
   test('operations are published with their outcome', async () => {
     const messages: [string, CommandMessage][] = []
     const note = (message: unknown, name: string | symbol) =>

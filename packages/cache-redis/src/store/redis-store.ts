@@ -105,8 +105,9 @@ export class RedisStore<V = unknown> implements Store<V> {
 
   async fence(options?: StoreCallOptions): Promise<RedisFence> {
     const { signal } = checkCallOptions(options)
+    const { connection, lines } = this.#base
     const answers = await Promise.all(
-      this.#base.lines.all.map(line => line.submit('fence', [], [], 0, 0, signal)),
+      connection.together(() => lines.all.map(line => line.submit('fence', [], [], 0, 0, signal))),
     )
     return fenceOf(answers.map(markOf), timeOf(answers[0]!))
   }

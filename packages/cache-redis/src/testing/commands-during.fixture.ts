@@ -7,6 +7,8 @@ export async function commandsDuring(
   act: () => Promise<unknown>,
 ): Promise<readonly string[]> {
   const client = new Redis(port)
+  // What is told in the same packet as that it monitors, ioredis does not expect.
+  await client.ping()
   const monitor = await client.monitor()
   const names: string[] = []
   monitor.on('monitor', (_time: string, [name]: string[], source: string) => {
