@@ -13,11 +13,8 @@ export {
   QueueFullError,
   RateLimitedError,
 } from './errors.ts'
-export {
-  KeyedLimiter,
-  type KeyedLimiterOptions,
-  type KeyedLimiterStats,
-} from './keyed/keyed-limiter.ts'
+export { KeyedLimiter } from './keyed/keyed-limiter.ts'
+export type { KeyedLimiterOptions, KeyedLimiterStats } from './keyed/keyed-limiter-options.ts'
 export {
   type JointDecision,
   type KeyedLimitPart,

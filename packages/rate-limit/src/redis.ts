@@ -1,4 +1,5 @@
 export { LeaseLostError, LimitStoreUnavailableError } from './errors.ts'
+export type { SharedBucketsOptions, SharedBucketsStats } from './redis/buckets/bucket-options.ts'
 export {
   type KeyedOutageMode,
   RedisKeyedLimiter,
@@ -10,7 +11,6 @@ export {
   type RedisTokenBucketOptions,
   type RedisTokenBucketStats,
 } from './redis/buckets/redis-token-bucket.ts'
-export type { SharedBucketsOptions, SharedBucketsStats } from './redis/buckets/shared-buckets.ts'
 export type { RedisSubscriber } from './redis/client/free-channel.ts'
 export type { RedisClient } from './redis/client/redis-client.ts'
 export type { BreakerOptions, StoreGuardOptions } from './redis/client/store-guard.ts'
@@ -41,4 +41,4 @@ export type {
   SharedWindowsOptions,
   SharedWindowsStats,
   WindowOutageMode,
-} from './redis/windows/shared-windows.ts'
+} from './redis/windows/window-options.ts'

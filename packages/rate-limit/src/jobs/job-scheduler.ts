@@ -2,7 +2,6 @@ import {
   type Clock,
   checkClock,
   checkFunction,
-  checkInteger,
   checkMethods,
   checkNonNegativeOrInfinity,
   checkOptions,
@@ -14,16 +13,11 @@ import {
 import Bottleneck from 'bottleneck'
 import type { Redis } from 'ioredis'
 import { systemClock } from '../clock.ts'
-import {
-  InvalidOptionError,
-  JobExpiredError,
-  LimiterClosedError,
-  QueueFullError,
-} from '../errors.ts'
-import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
+import { JobExpiredError, LimiterClosedError, QueueFullError } from '../errors.ts'
 import { BottleneckQueue } from './bottleneck-queue.ts'
-import { JOB_OPTION_NAMES, Job, type JobContext, type JobOptions } from './job.ts'
+import { checkJobOptions, Job, type JobContext, type JobOptions } from './job.ts'
 import { type JobLine, JobLines, type Start } from './job-lines.ts'
+import { JOB_SCHEDULER_STATS_KINDS, type JobSchedulerStats } from './job-scheduler-stats.ts'
 import { RedisSlots } from './redis-slots.ts'
 import {
   type JobSchedulerOptions,
@@ -33,24 +27,6 @@ import {
   toBottleneck,
 } from './scheduler-options.ts'
 import { releaseConnection, shareConnection } from './shared-connection.ts'
-
-export interface JobSchedulerStats {
-  /** Jobs that wait. */
-  waiting: number
-  /** Jobs that run, those included whose expiration has passed. */
-  running: number
-  /** Jobs that ended well. */
-  done: number
-  failed: number
-  /** Jobs refused or dropped because the queue was full. */
-  dropped: number
-  expired: number
-  retried: number
-  /** Jobs given up while they waited: timeout or abort. */
-  abandoned: number
-  /** Faults that belonged to no job. */
-  errors: number
-}
 
 /** bottleneck's words for a job whose `expiration` passed. */
 const EXPIRED = /^This job timed out after/
@@ -127,7 +103,7 @@ export class JobScheduler {
     fn: (context: JobContext) => R | PromiseLike<R>,
     options: JobOptions = {},
   ): Promise<R> {
-    this.#check(options)
+    checkJobOptions(options, this.#settings.maxConcurrent)
     if (this.#closed !== undefined) throw new LimiterClosedError(this.name)
     const job = new Job(fn, options, this.name, this.#clock)
     job.promise.catch(() => this.#onGivenUp(job))
@@ -207,7 +183,9 @@ export class JobScheduler {
   }
 
   #submit(job: Job): void {
-    const { expiration = this.#options.expiration ?? this.#defaultExpiration } = job.options
+    // One without an end would hold its place in Redis for as long as its process is dead.
+    const longest = this.#redis === undefined ? Infinity : 300_000
+    const { expiration = this.#options.expiration ?? longest } = job.options
     const line = this.#lines.add(job, expiration)
     if (this.#replacing === undefined) this.#ask(line)
   }
@@ -294,10 +272,6 @@ export class JobScheduler {
     if (line !== undefined || timer !== undefined) this.#abandoned++
   }
 
-  get #defaultExpiration(): number {
-    return this.#redis === undefined ? Infinity : 300_000
-  }
-
   #settle(job: Job, error: unknown, started: boolean): void {
     if (!(error instanceof Bottleneck.BottleneckError)) {
       let reason = error
@@ -375,38 +349,6 @@ export class JobScheduler {
     await Promise.allSettled(this.#active)
     if (this.#redis !== undefined) releaseConnection(this.#redis)
   }
-
-  #check(options: JobOptions): void {
-    const {
-      priority = DEFAULT_PRIORITY,
-      weight = 1,
-      timeout,
-      expiration,
-      signal,
-    } = checkOptions('', options, JOB_OPTION_NAMES)
-    checkPriority(priority)
-    if (weight !== 0) checkInteger('weight', weight, 1)
-    const { maxConcurrent = Infinity } = this.#settings
-    // It could never start.
-    if (weight > maxConcurrent) {
-      throw new InvalidOptionError('weight', `at most \`maxConcurrent\`, ${maxConcurrent}`, weight)
-    }
-    if (timeout !== undefined) checkNonNegativeOrInfinity('timeout', timeout)
-    if (signal !== undefined) {
-      checkMethods('signal', signal, 'an AbortSignal', ['addEventListener'])
-    }
-    if (expiration !== undefined) checkPositive('expiration', expiration)
-  }
 }
 
-describeStats<JobSchedulerStats>(JobScheduler.prototype, {
-  waiting: 'gauge',
-  running: 'gauge',
-  done: 'counter',
-  failed: 'counter',
-  dropped: 'counter',
-  expired: 'counter',
-  retried: 'counter',
-  abandoned: 'counter',
-  errors: 'counter',
-})
+describeStats<JobSchedulerStats>(JobScheduler.prototype, JOB_SCHEDULER_STATS_KINDS)

@@ -1,7 +1,16 @@
 import { AsyncResource } from 'node:async_hooks'
-import type { OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkMethods,
+  checkNonNegativeOrInfinity,
+  checkOptions,
+  checkPositive,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import type { Clock, Timer } from '../clock.ts'
 import { AcquireTimeoutError } from '../errors.ts'
+import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
 
 export interface JobOptions {
   /** 0 is served first, 9 last; Default: 5 */
@@ -22,12 +31,34 @@ export interface JobContext {
   readonly signal: AbortSignal
 }
 
-export const JOB_OPTION_NAMES: OptionNames<JobOptions> = {
+const JOB_OPTION_NAMES: OptionNames<JobOptions> = {
   priority: true,
   weight: true,
   timeout: true,
   signal: true,
   expiration: true,
+}
+
+/** @throws {InvalidOptionError} for what is no such option, and for a job that could never start beside `maxConcurrent` */
+export function checkJobOptions(options: JobOptions, maxConcurrent: number = Infinity): void {
+  const {
+    priority = DEFAULT_PRIORITY,
+    weight = 1,
+    timeout,
+    expiration,
+    signal,
+  } = checkOptions('', options, JOB_OPTION_NAMES)
+  checkPriority(priority)
+  if (weight !== 0) checkInteger('weight', weight, 1)
+  // It could never start.
+  if (weight > maxConcurrent) {
+    throw new InvalidOptionError('weight', `at most \`maxConcurrent\`, ${maxConcurrent}`, weight)
+  }
+  if (timeout !== undefined) checkNonNegativeOrInfinity('timeout', timeout)
+  if (signal !== undefined) {
+    checkMethods('signal', signal, 'an AbortSignal', ['addEventListener'])
+  }
+  if (expiration !== undefined) checkPositive('expiration', expiration)
 }
 
 /**

@@ -7,13 +7,11 @@ import {
   checkOptions,
   checkText,
   describeStats,
-  type OptionNames,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import { InvalidOptionError, LimiterClosedError } from '../errors.ts'
 import { checkRefund } from '../limiter/check-refund.ts'
 import type { LimitPart } from '../limiter/limit-part.ts'
-import type { MeteredLimiter } from '../limiter/metered-limiter.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
 import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
@@ -29,52 +27,13 @@ import { WaitList } from '../wait/wait-list.ts'
 import type { Waiter } from '../wait/waiter.ts'
 import { KeyQueues } from './key-queues.ts'
 import { KeyedBuckets } from './keyed-buckets.ts'
+import {
+  KEYED_LIMITER_OPTIONS,
+  KEYED_LIMITER_STATS_KINDS,
+  type KeyedLimiterOptions,
+  type KeyedLimiterStats,
+} from './keyed-limiter-options.ts'
 import { ParentLimit } from './parent-limit.ts'
-
-export interface KeyedLimiterOptions extends TokenBucketLimits {
-  /** The most keys with a bucket that is not full. Default: 100,000. Beyond it the fullest of a sample is forgotten */
-  readonly maxKeys?: number | undefined
-  /** See {@link TokenBucketOptions.catchUp}. Default: 50 ms */
-  readonly catchUp?: number | undefined
-  /**
-   * A limit over all keys together: what passes is taken from both, or from neither. Keys that wait for it have one caller
-   * each in its line, so that its `order` shares it among them.
-   */
-  readonly parent?: MeteredLimiter | undefined
-  /** The most callers that may wait for one key. Default: Infinity */
-  readonly maxQueue?: number | undefined
-  /** In errors, statistics and diagnostics. Default: `'keyed-limiter'`. Keys appear in none of them */
-  readonly name?: string | undefined
-  /** Default: that of the parent, else the process' monotonic clock */
-  readonly clock?: Clock | undefined
-}
-
-const NAMES: OptionNames<KeyedLimiterOptions> = {
-  rate: true,
-  burst: true,
-  maxKeys: true,
-  catchUp: true,
-  parent: true,
-  maxQueue: true,
-  name: true,
-  clock: true,
-}
-
-export interface KeyedLimiterStats {
-  /** Keys in memory. */
-  keys: number
-  maxKeys: number
-  granted: number
-  refused: number
-  refunded: number
-  /** Waits that outlasted their timeout, because others of higher priority came. */
-  timeouts: number
-  aborts: number
-  /** Callers that wait now, over all keys. */
-  waiting: number
-  /** Keys forgotten while they still owed tokens, because `maxKeys` were in use. */
-  evicted: number
-}
 
 /** A token bucket per key, for users, hosts or API keys: bounded memory, no timer per key, O(1). */
 export class KeyedLimiter {
@@ -102,7 +61,7 @@ export class KeyedLimiter {
       maxQueue = Infinity,
       parent,
       name = 'keyed-limiter',
-    } = checkOptions('', options, NAMES)
+    } = checkOptions('', options, KEYED_LIMITER_OPTIONS)
     this.#parent = parent === undefined ? undefined : new ParentLimit(parent)
     const { clock = this.#parent?.clock ?? systemClock } = options
     this.name = checkText('name', name)
@@ -370,15 +329,4 @@ export class KeyedLimiter {
   }
 }
 
-describeStats<KeyedLimiterStats>(KeyedLimiter.prototype, {
-  keys: 'gauge',
-  maxKeys: 'gauge',
-  // A refund takes back what was granted.
-  granted: 'gauge',
-  refused: 'counter',
-  refunded: 'counter',
-  timeouts: 'counter',
-  aborts: 'counter',
-  waiting: 'gauge',
-  evicted: 'counter',
-})
+describeStats<KeyedLimiterStats>(KeyedLimiter.prototype, KEYED_LIMITER_STATS_KINDS)

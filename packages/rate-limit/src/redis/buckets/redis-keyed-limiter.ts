@@ -11,10 +11,10 @@ import type { OutageMode } from '../outage/outage-mode.ts'
 import {
   SHARED_BUCKETS_OPTIONS,
   SHARED_BUCKETS_STATS_KINDS,
-  SharedBuckets,
   type SharedBucketsOptions,
   type SharedBucketsStats,
-} from './shared-buckets.ts'
+} from './bucket-options.ts'
+import { SharedBuckets } from './shared-buckets.ts'
 
 /** A limiter by key holds no tokens ahead that could be spent: it has no mode `'lease'`. */
 export type KeyedOutageMode = Exclude<OutageMode, 'lease'>

@@ -8,14 +8,14 @@ import {
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
-import type { ReservedTokens } from './reserved-tokens.ts'
 import {
   SHARED_BUCKETS_OPTIONS,
   SHARED_BUCKETS_STATS_KINDS,
-  SharedBuckets,
   type SharedBucketsOptions,
   type SharedBucketsStats,
-} from './shared-buckets.ts'
+} from './bucket-options.ts'
+import type { ReservedTokens } from './reserved-tokens.ts'
+import { SharedBuckets } from './shared-buckets.ts'
 
 const MODES: readonly OutageMode[] = ['closed', 'open', 'local', 'lease']
 

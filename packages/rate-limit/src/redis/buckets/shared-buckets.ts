@@ -1,14 +1,8 @@
-import {
-  checkInteger,
-  checkPositive,
-  InvalidOptionError,
-  type OptionNames,
-  type StatsKinds,
-} from '@millrace/kit'
-import { LimiterClosedError, LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
+import { checkInteger, checkPositive, InvalidOptionError } from '@millrace/kit'
+import { LimiterClosedError, RateLimitedError } from '../../errors.ts'
 import { checkRefund } from '../../limiter/check-refund.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
-import { checkLimits, type TokenBucketLimits } from '../../meter/token-bucket-limits.ts'
+import { checkLimits } from '../../meter/token-bucket-limits.ts'
 import {
   type AcquireOptions,
   type Admission,
@@ -16,54 +10,15 @@ import {
 } from '../../wait/acquire-options.ts'
 import { publishRefusal } from '../../wait/channels.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
-import {
-  REDIS_LIMIT_OPTIONS,
-  REDIS_LIMIT_STATS_KINDS,
-  RedisLimit,
-  type RedisLimitOptions,
-  type RedisLimitStats,
-} from '../limit/redis-limit.ts'
+import { RedisLimit } from '../limit/redis-limit.ts'
 import { Ledger } from '../outage/ledger.ts'
 import { LocalShare } from '../outage/local-share.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
 import { type BucketAnswer, type BucketMark, BucketStore, newMark } from '../stores/bucket-store.ts'
-import { GRACE, NEAR, ReservedTokens, type Supply } from './reserved-tokens.ts'
-
-/** Options that all limiters of buckets in Redis have. `rate` and `burst` are those of all processes together. */
-export interface SharedBucketsOptions extends RedisLimitOptions, TokenBucketLimits {
-  /** The longest a call may wait, in ms, and the timeout of calls that give none. Default: 60,000 */
-  readonly maxWait?: number | undefined
-}
-
-/** The names of {@link SharedBucketsOptions}. */
-export const SHARED_BUCKETS_OPTIONS: OptionNames<SharedBucketsOptions> = {
-  ...REDIS_LIMIT_OPTIONS,
-  rate: true,
-  burst: true,
-  maxWait: true,
-}
-
-/** Statistics that all of them have. */
-export interface SharedBucketsStats extends RedisLimitStats {
-  /** Tokens handed out by this process, without those refunded. */
-  granted: number
-  refused: number
-  refunded: number
-  waiting: number
-  timeouts: number
-  aborts: number
-}
-
-/** What the numbers of {@link SharedBucketsStats} are: a refund takes back what was granted. */
-export const SHARED_BUCKETS_STATS_KINDS: StatsKinds<SharedBucketsStats> = {
-  ...REDIS_LIMIT_STATS_KINDS,
-  granted: 'gauge',
-  refused: 'counter',
-  refunded: 'counter',
-  waiting: 'gauge',
-  timeouts: 'counter',
-  aborts: 'counter',
-}
+import { BucketAccounts } from './bucket-accounts.ts'
+import type { SharedBucketsOptions, SharedBucketsStats } from './bucket-options.ts'
+import { BucketSupply } from './bucket-supply.ts'
+import { GRACE, NEAR, ReservedTokens } from './reserved-tokens.ts'
 
 export interface SharedBucketsRules<Mode extends OutageMode> {
   readonly whenDown: Mode
@@ -92,10 +47,10 @@ export class SharedBuckets<Mode extends OutageMode> {
   readonly #rules: SharedBucketsRules<Mode>
   readonly #maxWait: number
   readonly #ledger: Ledger<number>
+  readonly #accounts: BucketAccounts
+  readonly #supply: BucketSupply
   readonly #share: LocalShare
   readonly #buckets = new Map<string, Bucket>()
-  /** Refunds under way. */
-  readonly #returning = new Set<Promise<void>>()
   #closed = false
   #granted = 0
   #refused = 0
@@ -111,11 +66,7 @@ export class SharedBuckets<Mode extends OutageMode> {
     this.#maxWait = checkPositive('maxWait', maxWait)
     checkInteger('maxKeys', rules.maxKeys, 1)
     this.#ledger = new Ledger<number>({
-      // What is given back leaves the mark too: a bucket that is full is forgotten, and would be filled up to an older one.
-      tell: (key, spent) =>
-        spent < 0
-          ? this.#credit(key, -spent, this.#buckets.get(key)?.mark)
-          : this.#debit(key, spent),
+      tell: (key, spent) => this.#accounts.tell(key, spent, this.#buckets.get(key)?.mark),
       merge: (spent, later) => spent + later,
       amount: spent => Math.max(0, spent),
       maxKeys: rules.maxKeys,
@@ -143,6 +94,19 @@ export class SharedBuckets<Mode extends OutageMode> {
       overruled: (per, most) =>
         // Redis holds an interval: its inverse differs from what was asked in the last digits.
         this.limit.overruled(`rate ${Number(per.toPrecision(12))}, burst ${most}`),
+    })
+    this.#accounts = new BucketAccounts({
+      ledger: this.#ledger,
+      store: this.#store,
+      limit: this.limit,
+    })
+    this.#supply = new BucketSupply({
+      store: this.#store,
+      share: this.#share,
+      accounts: this.#accounts,
+      limit: this.limit,
+      ahead: rules.ahead,
+      rate,
     })
   }
 
@@ -199,14 +163,14 @@ export class SharedBuckets<Mode extends OutageMode> {
       processes: () => outage.processes,
       supply: async (count, least, far) => {
         try {
-          return await this.#supply(key, { count, least, far, mark })
+          return await this.#supply.supply(key, { count, least, far, mark })
         } catch (error) {
           // What was reserved ahead of demand must not be used then.
           if (this.#rules.ahead > 0) tokens.drop()
           throw error
         }
       },
-      giveBack: count => this.#giveBack(key, count, mark),
+      giveBack: count => this.#accounts.giveBack(key, count, mark),
       idle: () => this.#forget(key, tokens),
     })
     this.#buckets.set(key, { tokens, mark })
@@ -224,22 +188,22 @@ export class SharedBuckets<Mode extends OutageMode> {
     this.#refunded += cost
     const alone = Math.min(cost, this.#ledger.get(key) ?? 0)
     if (alone > 0 && this.limit.outage.mode !== 'open') this.#share.refund(key, alone)
-    await this.#return(key, cost, this.#buckets.get(key)?.mark)
+    await this.#accounts.return(key, cost, this.#buckets.get(key)?.mark)
   }
 
   async penalize(key: string, cost: number): Promise<void> {
-    this.#follow(key, await this.#store.penalize(key, cost))
+    this.#supply.follow(key, await this.#store.penalize(key, cost))
   }
 
   async block(key: string, ms: number): Promise<void> {
-    this.#follow(key, await this.#store.block(key, ms))
+    this.#supply.follow(key, await this.#store.block(key, ms))
   }
 
   async reset(key: string): Promise<void> {
     this.#ledger.delete(key)
     const mark = this.#buckets.get(key)?.mark
     if (mark !== undefined) Object.assign(mark, newMark())
-    this.#follow(key, await this.#store.reset(key))
+    this.#supply.follow(key, await this.#store.reset(key))
     this.#buckets.get(key)?.tokens.poke()
   }
 
@@ -274,7 +238,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all(Array.from(this.#buckets.values(), ({ tokens }) => tokens.close()))
-    await Promise.all(this.#returning)
+    await this.#accounts.returned()
     this.limit.outage.close()
   }
 
@@ -310,135 +274,12 @@ export class SharedBuckets<Mode extends OutageMode> {
 
   #reserve(key: string, cost: number): Promise<BucketAnswer> {
     const wish = { tokens: cost, least: cost, near: 0, far: 0 }
-    const late = (granted: number) => this.#owe(key, -granted)
+    const late = (granted: number) => this.#accounts.owe(key, -granted)
     return this.#store.reserve(key, wish, late, this.#buckets.get(key)?.mark)
   }
 
-  /** What is owed below 0 was given when nothing waited for it any more: what passed alone is made up for by it first. */
-  #owe(key: string, cost: number): void {
-    this.limit.outage.owe(key, cost)
-  }
-
-  #supply(
-    key: string,
-    wish: {
-      count: number
-      least: number
-      far: number
-      mark: BucketMark
-    },
-  ): Promise<Supply> {
-    const { count, least, far, mark } = wish
-    const ahead = Math.max(NEAR, 2 * this.#rules.ahead)
-    const near = far > 0 ? Math.min(far, ahead) : ahead
-    return this.limit.outage.bridge(
-      async () => {
-        const late = (granted: number) => this.#owe(key, -granted)
-        const shared = this.#takeShare(key, least, count)
-        if (shared === 0) return this.#shareSpent(key, least, far)
-        const tokens = shared ?? count
-        const request = { tokens, least, near, far: Math.max(far, near) }
-        const answer = await this.#store.reserve(key, request, late, mark).catch(error => {
-          this.#share.refund(key, shared ?? 0)
-          throw error
-        })
-        const { granted, first, interval, wait } = answer
-        if (shared !== undefined) this.#share.refund(key, shared - Math.max(0, granted))
-        this.#follow(key, answer)
-        if (granted > 0) return { tokens: granted, first, interval, wait: 0, again: 0 }
-        return { tokens: 0, first: 0, interval, wait, again: far > 0 ? Infinity : wait - near }
-      },
-      error => this.#supplyAlone(key, wish, error),
-      key,
-    )
-  }
-
-  #supplyAlone(
-    key: string,
-    wish: { count: number; least: number; far: number },
-    error: Error,
-  ): Supply {
-    const { count, least, far } = wish
-    const now = this.limit.clock.now()
-    const interval = 1_000 / this.rate
-    if (this.limit.outage.mode === 'open') {
-      this.#owe(key, count)
-      return { tokens: count, first: -count * interval, interval, wait: 0, again: 0 }
-    }
-    if (least > this.#share.burst) throw error
-    if (this.#share.tryTake(key, least, now)) {
-      this.#owe(key, least)
-      return { tokens: least, first: -least * interval, interval, wait: 0, again: 0 }
-    }
-    return this.#shareSpent(key, least, far)
-  }
-
-  #shareSpent(key: string, least: number, far: number): Supply {
-    const wait = this.#share.waitFor(key, least, this.limit.clock.now())
-    // Not for longer than until Redis may be back, which has tokens that are nobody's share.
-    const again = far > 0 && wait > far ? Infinity : Math.min(wait, this.limit.guard.cooldown)
-    return { tokens: 0, first: 0, interval: 1_000 / this.rate, wait, again }
-  }
-
-  /**
-   * Takes tokens of this process' share, which bounds what it takes of the store while an outage is not over for all.
-   *
-   * @returns how many; 0 where the share does not hold the least; undefined where it bounds nothing
-   */
-  #takeShare(key: string, least: number, most: number): number | undefined {
-    if (least === 0 || this.limit.outage.recovery === 0) return undefined
-    return this.#share.takeUpTo(key, least, most, this.limit.clock.now())
-  }
-
-  /** Tells Redis of what passed without it. @throws (by rejection) {LimitStoreUnavailableError}: it is told again */
-  async #debit(key: string, spent: number): Promise<void> {
-    const entered = await this.#store.debit(key, spent, late => this.#owe(key, -late))
-    // What the bucket could not hold is forgiven, and with it what came back before: answers keep the order of calls.
-    const credit = -(this.#ledger.get(key) ?? 0)
-    if (credit > 0) this.#ledger.add(key, Math.min(credit, spent - entered))
-  }
-
-  /**
-   * Gives tokens back at most once: repeated because its answer was lost, it would let too many pass.
-   *
-   * @throws (by rejection) {LimitStoreUnavailableError} if the call was not even sent
-   */
-  async #credit(key: string, tokens: number, mark?: BucketMark): Promise<void> {
-    const { guard } = this.limit
-    const before = guard.trips
-    const refund = this.#store.refund(key, tokens, mark)
-    const sent = guard.trips > before
-    await refund.catch(error => {
-      if (!sent) throw error
-    })
-  }
-
-  /** Gives tokens back to Redis now, or as soon as it is there and knows of what passed alone before. */
-  async #return(key: string, tokens: number, mark?: BucketMark): Promise<void> {
-    if (this.#ledger.get(key) !== undefined) return this.#owe(key, -tokens)
-    try {
-      await this.#credit(key, tokens, mark)
-    } catch (error) {
-      if (!(error instanceof LimitStoreUnavailableError)) throw error
-      this.#owe(key, -tokens)
-    }
-  }
-
-  #giveBack(key: string, tokens: number, mark: BucketMark): void {
-    const returning = this.#return(key, tokens, mark).finally(() =>
-      this.#returning.delete(returning),
-    )
-    this.#returning.add(returning)
-  }
-
-  #follow(key: string, { available }: BucketAnswer): void {
-    // Until an outage is over the store does not know what others have passed in it.
-    if (this.limit.outage.recovery > 0) return
-    this.#share.follow(key, available, this.limit.clock.now())
-  }
-
   async #decideTogether(key: string, cost: number): Promise<Decision> {
-    const shared = this.#takeShare(key, cost, cost)
+    const shared = this.#supply.takeShare(key, cost, cost)
     if (shared === 0) return this.#share.decide(key, cost, this.limit.clock.now())
     let allowed = false
     try {
@@ -451,7 +292,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   #toDecision(key: string, answer: BucketAnswer): Decision {
-    this.#follow(key, answer)
+    this.#supply.follow(key, answer)
     const { granted, wait, available, burst, interval } = answer
     return {
       allowed: granted >= 0,
@@ -470,7 +311,7 @@ export class SharedBuckets<Mode extends OutageMode> {
       if (cost > this.#share.burst) throw error
       decision = this.#share.decide(key, cost, this.limit.clock.now())
     }
-    if (decision.allowed) this.#owe(key, cost)
+    if (decision.allowed) this.#accounts.owe(key, cost)
     return decision
   }
 }

@@ -27,6 +27,11 @@ export interface PermitNames {
   readonly to: number
 }
 
+/** All permits of a grant. */
+export function namesOf({ nonce, cost }: WindowGrant): PermitNames {
+  return { nonce, from: 0, to: cost }
+}
+
 /** What this process knows of a window's state in Redis: by it a loss is found. */
 export interface WindowMark {
   lineage: number

@@ -100,10 +100,11 @@ suite('on a Redis Cluster', () => {
     expect((await other.decide(0)).remaining).toBeLessThan(5)
     const otherKeyed = new RedisKeyedLimiter({ ...well, rate: 0.001, burst: 6 })
     expect((await otherKeyed.decide(id, 0)).remaining).toBeLessThan(5)
-    const others = Array.from({ length: 6 }, () =>
-      new RedisSemaphore({ ...well, permits: 6 }).tryAcquire(),
-    )
-    expect((await Promise.all(others)).filter(Boolean)).toHaveLength(4)
+    const others = new RedisSemaphore({ ...well, permits: 6 })
+    let entered = 0
+    // What entered with a call that was sent again leaves as soon as its answer has come.
+    while (entered < 4) if ((await others.tryAcquire()) !== undefined) entered++
+    expect(await others.tryAcquire()).toBeUndefined()
     await semaphore[Symbol.asyncDispose]()
   })
 })

@@ -13,13 +13,13 @@ import {
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import { keyPart } from '../limit/key-part.ts'
+import { SharedWindows } from './shared-windows.ts'
 import {
   SHARED_WINDOWS_OPTIONS,
   SHARED_WINDOWS_STATS_KINDS,
-  SharedWindows,
   type SharedWindowsOptions,
   type SharedWindowsStats,
-} from './shared-windows.ts'
+} from './window-options.ts'
 
 export interface RedisKeyedWindowOptions extends SharedWindowsOptions {
   /** The most keys that are remembered in this process, for an outage. Default: 10,000 */

@@ -7,13 +7,13 @@ import {
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
+import { SharedWindows } from './shared-windows.ts'
 import {
   SHARED_WINDOWS_OPTIONS,
   SHARED_WINDOWS_STATS_KINDS,
-  SharedWindows,
   type SharedWindowsOptions,
   type SharedWindowsStats,
-} from './shared-windows.ts'
+} from './window-options.ts'
 
 export interface RedisSlidingWindowOptions extends SharedWindowsOptions {
   /** In which order calls of this process that wait are served. Default: a new {@link PriorityOrder} */

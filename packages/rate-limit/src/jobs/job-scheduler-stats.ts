@@ -1,0 +1,32 @@
+import type { StatsKinds } from '@millrace/kit'
+
+export interface JobSchedulerStats {
+  /** Jobs that wait. */
+  waiting: number
+  /** Jobs that run, those included whose expiration has passed. */
+  running: number
+  /** Jobs that ended well. */
+  done: number
+  failed: number
+  /** Jobs refused or dropped because the queue was full. */
+  dropped: number
+  expired: number
+  retried: number
+  /** Jobs given up while they waited: timeout or abort. */
+  abandoned: number
+  /** Faults that belonged to no job. */
+  errors: number
+}
+
+/** What the numbers of {@link JobSchedulerStats} are. */
+export const JOB_SCHEDULER_STATS_KINDS: StatsKinds<JobSchedulerStats> = {
+  waiting: 'gauge',
+  running: 'gauge',
+  done: 'counter',
+  failed: 'counter',
+  dropped: 'counter',
+  expired: 'counter',
+  retried: 'counter',
+  abandoned: 'counter',
+  errors: 'counter',
+}

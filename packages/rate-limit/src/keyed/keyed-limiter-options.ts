@@ -1,0 +1,63 @@
+import type { Clock, OptionNames, StatsKinds } from '@millrace/kit'
+import type { MeteredLimiter } from '../limiter/metered-limiter.ts'
+import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
+
+export interface KeyedLimiterOptions extends TokenBucketLimits {
+  /** The most keys with a bucket that is not full. Default: 100,000. Beyond it the fullest of a sample is forgotten */
+  readonly maxKeys?: number | undefined
+  /** See {@link TokenBucketOptions.catchUp}. Default: 50 ms */
+  readonly catchUp?: number | undefined
+  /**
+   * A limit over all keys together: what passes is taken from both, or from neither. Keys that wait for it have one caller
+   * each in its line, so that its `order` shares it among them.
+   */
+  readonly parent?: MeteredLimiter | undefined
+  /** The most callers that may wait for one key. Default: Infinity */
+  readonly maxQueue?: number | undefined
+  /** In errors, statistics and diagnostics. Default: `'keyed-limiter'`. Keys appear in none of them */
+  readonly name?: string | undefined
+  /** Default: that of the parent, else the process' monotonic clock */
+  readonly clock?: Clock | undefined
+}
+
+/** The names of {@link KeyedLimiterOptions}. */
+export const KEYED_LIMITER_OPTIONS: OptionNames<KeyedLimiterOptions> = {
+  rate: true,
+  burst: true,
+  maxKeys: true,
+  catchUp: true,
+  parent: true,
+  maxQueue: true,
+  name: true,
+  clock: true,
+}
+
+export interface KeyedLimiterStats {
+  /** Keys in memory. */
+  keys: number
+  maxKeys: number
+  granted: number
+  refused: number
+  refunded: number
+  /** Waits that outlasted their timeout, because others of higher priority came. */
+  timeouts: number
+  aborts: number
+  /** Callers that wait now, over all keys. */
+  waiting: number
+  /** Keys forgotten while they still owed tokens, because `maxKeys` were in use. */
+  evicted: number
+}
+
+/** What the numbers of {@link KeyedLimiterStats} are. */
+export const KEYED_LIMITER_STATS_KINDS: StatsKinds<KeyedLimiterStats> = {
+  keys: 'gauge',
+  maxKeys: 'gauge',
+  // A refund takes back what was granted.
+  granted: 'gauge',
+  refused: 'counter',
+  refunded: 'counter',
+  timeouts: 'counter',
+  aborts: 'counter',
+  waiting: 'gauge',
+  evicted: 'counter',
+}
