@@ -63,8 +63,11 @@ async function main(): Promise<number> {
 /** What is built is the same in both releases, whose code does not differ, so it is the tree's. */
 async function cloneInto(copy: string): Promise<boolean> {
   const installing = ['--frozen-lockfile', '--prefer-offline', '--ignore-scripts', '--silent']
+  const built =
+    process.env.MILLRACE_BUILT === '1' ||
+    run('turbo', ['run', 'build', ...only, '--output-logs=errors-only'])
   const made =
-    run('turbo', ['run', 'build', ...only, '--output-logs=errors-only']) &&
+    built &&
     (await succeeds('git', ['clone', '--quiet', '--no-hardlinks', root, copy])) &&
     (await succeeds('pnpm', ['install', ...installing, '--filter=millrace', ...only], copy))
   if (!made) return false

@@ -31,11 +31,18 @@ async function main(filters: string[]): Promise<number> {
   const checks = new Checks()
   const redis = requireRedisServer()
   const env = redis ? { REDIS_SERVER_BIN: redis } : {}
+  // Once, as two builds at a time would write the same files.
+  await checks.expect('build', () =>
+    run('turbo', ['run', 'build', '--filter=./packages/*', '--output-logs=errors-only']),
+  )
+  const built = { ...env, MILLRACE_BUILT: '1' }
   // Both wait for other programs most of the time.
   await Promise.all([
-    checks.expect('two releases', () => succeeds('node', ['scripts/rehearse-release.ts'])),
+    checks.expect('two releases', () =>
+      succeeds('node', ['scripts/rehearse-release.ts'], process.cwd(), built),
+    ),
     checks.expect('interop', () =>
-      runBeside('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], env),
+      runBeside('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], built),
     ),
   ])
   for (const version of nodeVersions) {
