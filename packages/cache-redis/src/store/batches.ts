@@ -1,5 +1,6 @@
 import type { KeySpace, Shard } from '../protocol/key-space.ts'
 import type { ScriptLine, ScriptLines } from '../protocol/script-line.ts'
+import { MOST_AT_ONCE } from './in-waves.ts'
 
 /** Values of one shard, few enough for one operation. */
 export interface Batch {
@@ -12,6 +13,8 @@ export interface Batch {
 
 /** Most values of one operation. */
 const MOST = 128
+/** Batches that travel at once. */
+export const BATCHES_AT_ONCE: number = MOST_AT_ONCE / MOST
 
 /** Values grouped by shard. */
 export class Batches {

@@ -4,7 +4,8 @@ import type { Answer } from '../protocol/answer.ts'
 import type { Publisher } from '../protocol/publisher.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
 import { literalStart, matchesGlob } from '../recovery/glob.ts'
-import { type Batch, batchesOf } from './batches.ts'
+import { BATCHES_AT_ONCE, type Batch, batchesOf } from './batches.ts'
+import { inWaves } from './in-waves.ts'
 import type { KeyScan } from './key-scan.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
 
@@ -32,6 +33,8 @@ export class Eliminator {
     const { connection, recovery, counters } = this.#base
     const keys = checkKeys(given)
     const stored = keys.map(storableKey)
+    const failures = ({ indexes }: Batch): Invalidation[] =>
+      indexes.map(index => ({ verb, target: 'key', name: keys[index]! }))
     const remove = async (batch: Batch): Promise<number> => {
       const { indexes, names } = batch
       let answer: Answer
@@ -39,10 +42,7 @@ export class Eliminator {
         const args = this.#removal(verb, batch, stored)
         answer = await batch.line.submit(operation, names, args, names.length, 0, signal)
       } catch (error) {
-        const failed = indexes.map(
-          (index): Invalidation => ({ verb, target: 'key', name: keys[index]! }),
-        )
-        recovery.failed(error, failed)
+        recovery.failed(error, failures(batch))
         throw error
       }
       let count = 0
@@ -55,7 +55,9 @@ export class Eliminator {
       return count
     }
     const batches = batchesOf(this.#base, stored)
-    const counts = await Promise.all(connection.together(() => batches.map(remove)))
+    const counts = await inWaves(connection, batches, BATCHES_AT_ONCE, remove, (rest, error) =>
+      recovery.failed(error, rest.flatMap(failures)),
+    )
     const count = counts.reduce((sum, each) => sum + each, 0)
     counters.deletes += count
     return count

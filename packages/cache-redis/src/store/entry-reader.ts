@@ -10,8 +10,9 @@ import { checkList } from '@millrace/kit'
 import { type Answer, markOf, type ShardMark, timeOf } from '../protocol/answer.ts'
 import type { Shard } from '../protocol/key-space.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
-import { type Batch, batchesOf } from './batches.ts'
+import { BATCHES_AT_ONCE, type Batch, batchesOf } from './batches.ts'
 import { decodeEntry } from './entry-format.ts'
+import { inWaves } from './in-waves.ts'
 import { fenceOf, type RedisFence } from './redis-fence.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
 
@@ -141,7 +142,7 @@ export class EntryReader<V> {
       await Promise.all(large)
     }
     const batches = batchesOf(this.#base, stored)
-    await Promise.all(this.#base.connection.together(() => batches.map(ask)))
+    await inWaves(this.#base.connection, batches, BATCHES_AT_ONCE, ask, () => undefined)
     return { entries, marks, at }
   }
 

@@ -11,6 +11,7 @@ import {
 import type { Invalidation } from '@millrace/cache-core/tiered'
 import { InvalidOptionError } from '@millrace/kit'
 import { RedisTimeoutError, RedisUnavailableError } from '../errors.ts'
+import { inWaves, MOST_AT_ONCE } from './in-waves.ts'
 import { markIn } from './redis-fence.ts'
 import { FOREIGN, type StoreBase } from './store-base.ts'
 import type { PreparedValue } from './value-writer.ts'
@@ -59,7 +60,11 @@ export class EntryWriter<V> {
       if (last.get(item.key) !== index) return true
       return this.#write('setMany', item, value, signal)
     }
-    return Promise.all(this.#base.connection.together(() => prepared.map(write)))
+    const { connection, recovery } = this.#base
+    return inWaves(connection, prepared, MOST_AT_ONCE, write, (rest, error) => {
+      const skipped = all.slice(all.length - rest.length)
+      recovery.failed(error, skipped.filter(({ fence }) => fence === undefined).map(deletion))
+    })
   }
 
   /** Whether the server's time is known everywhere, so that a write is sent at once, in the order of the calls. */

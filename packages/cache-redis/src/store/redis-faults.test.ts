@@ -231,6 +231,25 @@ describeRedis('RedisStore on a bad day', redis => {
     expect(narrow.stats()).toMatchObject({ pending: 0, writes: 1_000, deletes: 2_000, failures: 1 })
   })
 
+  test('what a call of very many keys has not sent, as it failed before, is repeated as well', async () => {
+    const keys = Array.from({ length: 5_000 }, (_, i) => `very many ${i}`)
+    const items = keys.map(key => ({ key, value: 'v' }))
+    expect(new Set(await store.setMany(items))).toEqual(new Set([true]))
+    proxy.stall()
+    const { trips } = store.stats()
+    const ended = Promise.allSettled([store.deleteMany(keys), store.setMany(items)])
+    await clock.advanceAsync(2 * timeout)
+    for (const outcome of await ended) {
+      expect(outcome).toMatchObject({ reason: { code: timedOut.code } })
+    }
+    // Of either call the first two thousand or so.
+    expect(store.stats().trips - trips).toBeLessThanOrEqual(17)
+    expect(store.stats().recovering).toBe(5_000)
+    await proxy.heal()
+    await recovered(async () => store.stats().recovering === 0)
+    expect(new Set(await store.getMany(keys))).toEqual(new Set([undefined]))
+  })
+
   test('operations are published with their outcome', async () => {
     const messages: [string, CommandMessage][] = []
     const note = (message: unknown, name: string | symbol) =>
