@@ -2,6 +2,7 @@ import {
   type Clock,
   checkOptions,
   checkPositive,
+  InvalidOptionError,
   type OptionNames,
   type Timer,
 } from '@millrace/kit'
@@ -46,6 +47,7 @@ export class JobGroup {
 
   /** The scheduler of a key. Ask for it each time: one that is kept may have been closed meanwhile. */
   key(key: string): JobScheduler {
+    if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
     let member = this.#members.get(key)
     if (member === undefined) {
       const id = `${this.#options.id ?? 'jobs'}:${key}`

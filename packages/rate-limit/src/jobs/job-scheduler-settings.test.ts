@@ -77,3 +77,7 @@ test('what is no reservoir and no signal is refused by name', async () => {
   }
   await scheduler.close()
 })
+
+test.each([1, undefined, null, Symbol('key')])('a key of a group is a string, not %s', key => {
+  expect(() => new JobGroup().key(key as never)).toThrow(InvalidOptionError)
+})

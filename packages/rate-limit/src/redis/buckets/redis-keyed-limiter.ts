@@ -1,4 +1,4 @@
-import { checkNonNegative, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
+import { checkOptions, checkRange, describeStats, type OptionNames } from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import {
   type AcquireOptions,
@@ -7,6 +7,7 @@ import {
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import { keyPart } from '../limit/key-part.ts'
+import { LONGEST } from '../limit/redis-limit.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
 import {
   SHARED_BUCKETS_OPTIONS,
@@ -123,21 +124,23 @@ export class RedisKeyedLimiter {
   }
 
   /**
-   * Spends `cost` tokens of the key as a penalty, also such as are not there yet.
+   * Spends `cost` tokens of the key as a penalty, also such as are not there yet: as many as come in 1e12 ms at most.
    *
    * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
    */
   async penalize(key: string, cost = 1): Promise<void> {
-    await this.#buckets.penalize(this.#keyOf(key), checkNonNegative('cost', cost))
+    const { rate } = this.#buckets
+    checkRange('cost', cost, 0, (LONGEST * rate) / 1_000)
+    await this.#buckets.penalize(this.#keyOf(key), cost)
   }
 
   /**
-   * Empties the key's bucket in all processes and has its next token come after `ms`.
+   * Empties the key's bucket in all processes and has its next token come after `ms`, at most 1e12.
    *
    * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
    */
   async block(key: string, ms: number): Promise<void> {
-    await this.#buckets.block(this.#keyOf(key), checkNonNegative('ms', ms))
+    await this.#buckets.block(this.#keyOf(key), checkRange('ms', ms, 0, LONGEST))
   }
 
   /** Fills the key's bucket. @throws (by rejection) {LimitStoreUnavailableError} */

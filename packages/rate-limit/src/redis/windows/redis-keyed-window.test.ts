@@ -8,6 +8,7 @@ import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
 import { RedisKeyedSemaphore } from '../semaphores/redis-keyed-semaphore.ts'
 import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
 import { connections, goneClient } from '../testing/connections.fixture.ts'
+import { writtenAhead } from '../testing/server-time.fixture.ts'
 import { RedisKeyedWindow, type RedisKeyedWindowOptions } from './redis-keyed-window.ts'
 import { RedisSlidingWindow } from './redis-sliding-window.ts'
 
@@ -104,6 +105,35 @@ describeRedis('windows and keys on Redis', redis => {
     for (const wrong of [-1, Number.NaN, Infinity]) {
       await expect(a.block('k', wrong)).rejects.toThrow(InvalidOptionError)
       await expect(a.penalize('k', wrong)).rejects.toThrow(InvalidOptionError)
+    }
+  })
+
+  test("a block ends in time though the server's clock was set back", async () => {
+    const { given, a, b } = pair()
+    await a.block('k', 60_000)
+    const state = `millrace:limit:${given.id}:{k}:window:state`
+    await writtenAhead(client, 3_600_000, { state, indexes: [0, 3, 6] })
+    const { allowed, retryAfter } = await b.decide('k')
+    expect(allowed).toBe(false)
+    expect(retryAfter).toBeGreaterThan(0)
+    expect(retryAfter).toBeLessThanOrEqual(60_000)
+  })
+
+  test('times that Redis cannot keep are refused, and leave the limit as it is', async () => {
+    const window = new RedisKeyedWindow({ ...shared(), limit: 2, window: WINDOW })
+    const bucket = new RedisKeyedLimiter({ ...shared(), rate: 1, burst: 2 })
+    for (const ms of [1e13, 1e16, 1e300]) {
+      await expect(window.block('k', ms)).rejects.toThrow(InvalidOptionError)
+      await expect(bucket.block('k', ms)).rejects.toThrow(InvalidOptionError)
+      await expect(bucket.penalize('k', ms)).rejects.toThrow(InvalidOptionError)
+    }
+    await window.block('k', 1e12)
+    await bucket.block('k', 1e12)
+    await bucket.penalize('l', 1e9)
+    for (const limiter of [window, bucket]) {
+      expect((await limiter.get('k')).retryAfter).toBeGreaterThan(9e11)
+      expect(await limiter.tryAcquire('m')).toBe(true)
+      await limiter.close()
     }
   })
 

@@ -1,7 +1,7 @@
 import {
   checkInteger,
-  checkNonNegative,
   checkOptions,
+  checkRange,
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
@@ -13,6 +13,7 @@ import {
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import { keyPart } from '../limit/key-part.ts'
+import { LONGEST } from '../limit/redis-limit.ts'
 import { SharedWindows } from './shared-windows.ts'
 import {
   SHARED_WINDOWS_OPTIONS,
@@ -100,12 +101,12 @@ export class RedisKeyedWindow {
   }
 
   /**
-   * Lets nothing of the key pass for `ms` in all processes, but for what passes without Redis while that is away.
+   * Lets nothing of the key pass for `ms`, at most 1e12, in all processes, but for what passes without Redis while that is away.
    *
    * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
    */
   async block(key: string, ms: number): Promise<void> {
-    await this.#windows.block(this.#keyOf(key), checkNonNegative('ms', ms))
+    await this.#windows.block(this.#keyOf(key), checkRange('ms', ms, 0, LONGEST))
   }
 
   /** The key's window as it is, without spending. @throws (by rejection) {LimitStoreUnavailableError} */
