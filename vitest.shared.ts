@@ -87,6 +87,7 @@ export function testProjects(
     // require() too and break packages that have both.
     ssr: { resolve: { conditions, externalConditions: conditions } },
     root: folders[name],
-    test: { ...test, name: name + suffix },
+    // What a test waits for has as long as the test: the default second is how fast a machine is.
+    test: { expect: { poll: { timeout: 60_000 } }, ...test, name: name + suffix },
   }))
 }
