@@ -31,22 +31,6 @@ export function run(
   return result.status === 0
 }
 
-/** The same beside other work of this process. */
-export function runBeside(
-  program: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<boolean> {
-  return new Promise((settle, reject) => {
-    const child = spawn(program, args, {
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: environment(env),
-    })
-    child.once('error', reject)
-    child.once('close', code => settle(code === 0))
-  })
-}
-
 /** What a program that has ended said. */
 export interface Finished {
   readonly ok: boolean

@@ -1,6 +1,6 @@
 import { Checks } from './checks.ts'
 import { installDebianPackages, onPath, requireRedisServer } from './redis-server.ts'
-import { run, runBeside, succeeds } from './run.ts'
+import { run, succeeds } from './run.ts'
 
 /** The real peers of the interop tests: program on PATH, and the Debian package that holds it. */
 const peers: ReadonlyArray<readonly [program: string, debianPackage: string]> = [
@@ -36,15 +36,13 @@ async function main(filters: string[]): Promise<number> {
     run('turbo', ['run', 'build', '--filter=./packages/*', '--output-logs=errors-only']),
   )
   const built = { ...env, MILLRACE_BUILT: '1' }
-  // Both wait for other programs most of the time.
-  await Promise.all([
-    checks.expect('two releases', () =>
-      succeeds('node', ['scripts/rehearse-release.ts'], process.cwd(), built),
-    ),
-    checks.expect('interop', () =>
-      runBeside('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], built),
-    ),
-  ])
+  // One after another: tests of several processes in real time bear nothing beside them.
+  await checks.expect('two releases', () =>
+    succeeds('node', ['scripts/rehearse-release.ts'], process.cwd(), built),
+  )
+  await checks.expect('interop', () =>
+    run('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], built),
+  )
   for (const version of nodeVersions) {
     await checks.expect(`unit tests on Node ${version}`, () =>
       // Other versions of Node differ in features, not in what random runs find: `npm test` makes those.
