@@ -63,7 +63,9 @@ describe.each(stores)('in %s', (_name, makeStore) => {
         asked = []
         answer = step.answer ?? {}
         isNotModified = from === 'validated'
-        const response = await pool.request(url, { headers: send as Record<string, string | string[]> })
+        const response = await pool.request(url, {
+          headers: send as Record<string, string | string[]>,
+        })
         expect(await response.body.text()).toBe(text ?? body)
         // A response is kept after its caller has it.
         await new Promise(setImmediate)
