@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
-import { alone, testProjects, unitTests } from './vitest.shared.ts'
+import { alone, isolated, testProjects, unitTests } from './vitest.shared.ts'
 
 /** Tests that need no more than Node and a Redis binary. */
 export default defineConfig({
   test: {
     projects: [
       ...testProjects(unitTests),
+      ...testProjects({ ...unitTests, ...isolated }, undefined, ' isolated'),
       ...testProjects(
         { ...unitTests, ...alone, include: ['src/**/*.realtime.test.ts'], exclude: [] },
         undefined,

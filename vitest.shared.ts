@@ -50,13 +50,23 @@ const folders: Record<string, string> = {
 /** What the unit tests of every project run with. */
 export const unitTests = {
   include: ['src/**/*.test.ts'],
-  exclude: ['src/**/*.interop.test.ts', 'src/**/*.realtime.test.ts'],
+  exclude: ['src/**/*.interop.test.ts', 'src/**/*.realtime.test.ts', 'src/**/*.isolated.test.ts'],
   execArgv: ['--expose-gc'],
   // A process for each file took a third of a run. So a test file leaves nothing behind: no timer, listener, global or variable of the environment.
   isolate: false,
   // For what hangs, not for what is slow: a loaded machine takes ten times as long, and how fast things are is a benchmark's business.
   testTimeout: 120_000,
   hookTimeout: 60_000,
+}
+
+/**
+ * For tests that fake the timers of their whole process: each in one of its own, as what another file has left running would go on
+ * under them.
+ */
+export const isolated = {
+  include: ['src/**/*.isolated.test.ts'],
+  exclude: [],
+  isolate: true,
 }
 
 /**

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
-import { published, testProjects, unitTests } from './vitest.shared.ts'
+import { isolated, published, testProjects, unitTests } from './vitest.shared.ts'
 
 /** What is said of several processes at once does not depend on the version of Node, and takes longest. */
 const severalProcesses = ['src/**/shared-{files,store}.test.ts']
@@ -11,10 +11,16 @@ const severalProcesses = ['src/**/shared-{files,store}.test.ts']
  */
 export default defineConfig({
   test: {
-    projects: testProjects(
-      { ...unitTests, exclude: [...unitTests.exclude, ...severalProcesses, 'src/readme.test.ts'] },
-      published,
-    ),
+    projects: [
+      ...testProjects(
+        {
+          ...unitTests,
+          exclude: [...unitTests.exclude, ...severalProcesses, 'src/readme.test.ts'],
+        },
+        published,
+      ),
+      ...testProjects({ ...unitTests, ...isolated }, published, ' isolated'),
+    ],
     maxWorkers: 2 * availableParallelism(),
     reporters: ['default', './scripts/no-silent-skips.ts'],
   },
