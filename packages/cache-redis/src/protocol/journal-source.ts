@@ -53,8 +53,8 @@ local function forked()
   for life, known in string.gmatch(ARGV[9], '(%d+) (%d+)') do
     local at = tonumber(known)
     if tonumber(life) ~= id then
-      -- Lives that came before this one ended before it began.
-      if at > (state[9] or 0) then return true end
+      -- Lives that came before this one ended before it began, or in what is the future since the clock was set back.
+      if at > (state[9] or 0) and at <= now + 1000000 then return true end
     elseif at > epoch then
       return true
     elseif at < epoch then

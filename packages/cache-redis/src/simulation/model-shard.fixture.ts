@@ -80,12 +80,12 @@ export interface ModelCaller {
 }
 
 /** Whether a caller has seen what is neither now nor in the past of the state, as far as the notes tell. */
-function forked({ journal, recent }: ModelServer, seen: readonly ShardMark[]): boolean {
+function forked({ journal, recent, now }: ModelServer, seen: readonly ShardMark[]): boolean {
   if (journal === undefined) return false
   const [id, present] = [journal.get('#id')!, journal.get('#epoch')!]
   const floor = recent?.get('#id') === id ? recent.get('#floor')! : Infinity
   return seen.some(({ incarnation, epoch }) => {
-    if (incarnation !== id) return epoch > journal.get('#begun')!
+    if (incarnation !== id) return epoch > journal.get('#begun')! && epoch <= now + 1_000_000
     if (epoch >= present) return epoch > present
     return epoch > floor && !recent!.has(`v${epoch}`)
   })
