@@ -40,6 +40,22 @@ test('a permit may be given at once', async () => {
   expect(outcomes).toEqual(['success'])
 })
 
+test('a limiter that throws, as one that is closed, fails the call, its repetitions too', async () => {
+  const closed = new Error('closed')
+  let calls = 0
+  const fail = () => {
+    if (calls++ > 0) throw closed
+    return true
+  }
+  const limiter = { tryAcquire: fail, acquire: fail } as unknown as Limiter
+  server.on('*', { status: 503 })
+  const retry = { baseDelay: 1, maxDelay: 1 }
+  const pool = makePool({ limiter, retry })
+  await expect(pool.json(server.url('/'))).rejects.toBe(closed)
+  await expect(pool.json(server.url('/'))).rejects.toBe(closed)
+  expect(pool.stats()).toMatchObject(idle)
+})
+
 test('a function that makes no limiter is an error of its option', async () => {
   const pool = makePool({ limiter: () => 3 as never })
   await expect(pool.json(server.url('/'))).rejects.toMatchObject({

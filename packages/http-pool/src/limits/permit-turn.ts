@@ -22,7 +22,13 @@ export class PermitTurn {
 
   /** Whether a permit was free. If not, {@link wait} for one. */
   take(): boolean {
-    const permit = this.#limiter.tryAcquire?.()
+    let permit: unknown
+    try {
+      permit = this.#limiter.tryAcquire?.()
+    } catch {
+      // Such as a limiter that is closed: `acquire` says so, where the call hears of it.
+      return false
+    }
     if (isThenable(permit)) {
       this.#tried = permit
       return false
@@ -36,7 +42,7 @@ export class PermitTurn {
     this.#abort = new AbortController()
     const { signal } = this.#abort
     const bounds = timeout === Infinity ? { signal } : { signal, timeout }
-    const acquire = () => this.#limiter.acquire(bounds)
+    const acquire = async () => this.#limiter.acquire(bounds)
     const permit = this.#tried?.then(granted => granted || acquire()) ?? acquire()
     // A limiter of one's own may not wait.
     Promise.resolve(permit).then(

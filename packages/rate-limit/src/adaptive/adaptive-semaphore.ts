@@ -124,7 +124,7 @@ export class AdaptiveSemaphore {
     this.#semaphore = new Semaphore({ ...queue, permits: initial, name, clock })
   }
 
-  /** A permit, if one is free and no call waits for it. */
+  /** A permit, if one is free and no call waits for it. @throws {LimiterClosedError} */
   tryAcquire(): AdaptivePermit | undefined {
     const permit = this.#semaphore.tryAcquire()
     return permit && this.#admit(permit)
@@ -168,7 +168,7 @@ export class AdaptiveSemaphore {
     }
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}, and what would wait from now on. */
+  /** As {@link Semaphore.close}. */
   close(): void {
     this.#semaphore.close()
   }

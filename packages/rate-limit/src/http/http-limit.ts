@@ -7,7 +7,7 @@ import {
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
-import { LimitStoreUnavailableError } from '../errors.ts'
+import { LimiterClosedError, LimitStoreUnavailableError } from '../errors.ts'
 import { KeyedLimits, type PartDecision } from '../keyed/keyed-limits.ts'
 import { type ClientAddress, type ClientAddressOptions, clientAddress } from './client-address.ts'
 import { ClientAddressError } from './client-address-error.ts'
@@ -43,7 +43,7 @@ export interface HttpLimitOptions<Request> extends ClientAddressOptions {
    * of 400 or more is a failure. Default: `'all'`
    */
   readonly count?: 'all' | 'failed' | 'successful' | undefined
-  /** While the limiter's store is not available: let requests pass, or answer 503. Default: `'open'` */
+  /** While the limiter's store is not available, or the limiter is closed: let requests pass, or answer 503. Default: `'open'` */
   readonly whenUnavailable?: 'open' | 'closed' | undefined
   /** Status for a request that costs more than can ever pass. Default: 413 */
   readonly tooCostly?: 413 | 429 | undefined
@@ -154,7 +154,8 @@ export class HttpLimit<Request> {
       const joint = this.#limits ?? new KeyedLimits(deciders)
       outcomes = (await joint.decide(whom, price)).parts
     } catch (error) {
-      if (!(error instanceof LimitStoreUnavailableError)) throw error
+      const known = error instanceof LimitStoreUnavailableError || error instanceof LimiterClosedError
+      if (!known) throw error
       if (this.#options.whenUnavailable !== 'closed') return UNCOUNTED
       return this.#refuse({ title: 'Service Unavailable', status: 503 }, {}, request)
     }

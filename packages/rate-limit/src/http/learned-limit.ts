@@ -32,6 +32,7 @@ export class LearnedLimit {
   readonly #burst: number
   #restore: Timer | undefined = undefined
   #observed = 0
+  #closed = false
 
   constructor(options: TokenBucketOptions) {
     const { rate, burst = Math.max(1, rate), clock = systemClock } = options
@@ -54,7 +55,7 @@ export class LearnedLimit {
   /** Learns from the headers of a response; of one that a cache has kept, nothing: its limits are not the present ones. */
   observe(headers: HeadersLike): void {
     const { limits: all, retryAfter: told, stored } = parseRateLimitHeaders(headers)
-    if (stored) return
+    if (stored || this.#closed) return
     // Bytes or open requests are no rate of requests.
     const limits = all.filter(({ unit }) => unit === undefined)
     // `Retry-After` is rounded up to whole seconds; less than one is what the other field says.
@@ -77,8 +78,9 @@ export class LearnedLimit {
     return { ...this.#bucket.stats(), observed: this.#observed, slowed }
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}. */
+  /** As {@link TokenBucket.close}; nothing is learned from now on. */
   close(): void {
+    this.#closed = true
     this.#restore?.cancel()
     this.#bucket.close()
   }

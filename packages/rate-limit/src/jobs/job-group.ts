@@ -7,6 +7,7 @@ import {
   type Timer,
 } from '@millrace/kit'
 import { backgroundClock, systemClock } from '../clock.ts'
+import { LimiterClosedError } from '../errors.ts'
 import { JobScheduler } from './job-scheduler.ts'
 import { type JobSchedulerOptions, SCHEDULER_OPTION_NAMES } from './scheduler-options.ts'
 
@@ -31,6 +32,7 @@ export class JobGroup {
   readonly #clock: Clock
   readonly #idle: number
   readonly #members = new Map<string, Member>()
+  #closed = false
 
   /** @throws {InvalidOptionError} for unknown names; values of a scheduler's options are refused at its first {@link key} */
   constructor(options: JobGroupOptions = {}) {
@@ -45,8 +47,9 @@ export class JobGroup {
     return this.#members.size
   }
 
-  /** The scheduler of a key. Ask for it each time: one that is kept may have been closed meanwhile. */
+  /** The scheduler of a key. Ask for it each time: one that is kept may have been closed meanwhile. @throws {LimiterClosedError} */
   key(key: string): JobScheduler {
+    if (this.#closed) throw new LimiterClosedError(this.#options.id ?? 'jobs')
     if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
     let member = this.#members.get(key)
     if (member === undefined) {
@@ -59,8 +62,9 @@ export class JobGroup {
     return member.scheduler
   }
 
-  /** Closes all schedulers, as {@link JobScheduler.close} does. */
+  /** Closes all schedulers, as {@link JobScheduler.close} does; there are none from now on. */
   async close(): Promise<void> {
+    this.#closed = true
     const members = [...this.#members.values()]
     this.#members.clear()
     for (const { timer } of members) timer?.cancel()

@@ -88,12 +88,13 @@ export class KeyedLimiter {
   /**
    * Takes `cost` tokens of the key if they are there and no call waits for them.
    *
-   * @throws {InvalidOptionError} if `cost` is more than a bucket can ever hold
+   * @throws {InvalidOptionError} if `cost` is more than a bucket can ever hold; {LimiterClosedError}
    */
   tryAcquire(key: string, cost = 1): boolean {
     if (!this.#fits(cost)) throw this.#badCost(cost)
     const now = this.#clock.now()
     if (this.#take(key, cost, now)) return true
+    if (this.#closed) throw new LimiterClosedError(this.name)
     this.#refused++
     if (hasRefusalSubscribers()) publishRefusal(this.name, cost, this.#waitFor(key, cost, now))
     return false
@@ -154,8 +155,9 @@ export class KeyedLimiter {
     this.#queues.get(key)?.serve()
   }
 
-  /** The key's bucket as it is, without spending: `allowed` says whether one token could be taken now. */
+  /** The key's bucket as it is, without spending: `allowed` says whether one token could be taken now. @throws {LimiterClosedError} */
   get(key: string): Decision {
+    if (this.#closed) throw new LimiterClosedError(this.name)
     const now = this.#clock.now()
     const own = this.#queues.has(key) ? 0 : this.#buckets.available(key, now)
     const retryAfter = this.#waitFor(key, Math.min(1, this.#maxCost), now)
@@ -225,7 +227,7 @@ export class KeyedLimiter {
     }
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}, and {@link acquire} from now on. */
+  /** Ends all waits with {@link LimiterClosedError} and refuses what asks for tokens from now on. Tokens can still be refunded. */
   close(): void {
     this.#closed = true
     for (const queue of this.#queues.list()) queue.close()
@@ -239,7 +241,7 @@ export class KeyedLimiter {
     const buckets = this.#buckets
     const place = buckets.placeOf(key, now, this.#queues)
     const next = buckets.next(place, cost, now)
-    if (next > now + SLACK) return false
+    if (next > now + SLACK || this.#closed) return false
     if (this.#queues.size !== 0 && this.#queues.has(key)) return false
     if (this.#parent !== undefined && !this.#parent.tryTake(cost, now)) return false
     buckets.set(place, next)

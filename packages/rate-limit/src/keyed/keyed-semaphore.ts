@@ -95,7 +95,7 @@ export class KeyedSemaphore {
     return stats
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}, and what would wait from now on. Holders are left alone. */
+  /** As {@link Semaphore.close}, of all keys. */
   close(): void {
     this.#closed = true
     for (const semaphore of this.#semaphores.values()) semaphore.close()

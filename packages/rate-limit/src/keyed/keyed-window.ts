@@ -70,13 +70,15 @@ export class KeyedWindow {
     this.window = checkPositive('window', rest.window)
   }
 
-  /** Spends `cost` of the key if that is possible now and nothing waits for it. */
+  /** Spends `cost` of the key if that is possible now and nothing waits for it. @throws {LimiterClosedError} */
   tryAcquire(key: string, cost = 1): boolean {
+    this.#checkOpen()
     return this.#of(key).tryAcquire(cost)
   }
 
   /** {@link tryAcquire} with all that a response header or a log line needs. */
   decide(key: string, cost = 1): Decision {
+    this.#checkOpen()
     return this.#of(key).decide(cost)
   }
 
@@ -88,7 +90,7 @@ export class KeyedWindow {
     first?: number | AcquireOptions,
     second?: AcquireOptions,
   ): Promise<Admission> {
-    if (this.#closed) throw new LimiterClosedError(this.name)
+    this.#checkOpen()
     const window = this.#of(key)
     return typeof first === 'number' ? window.acquire(first, second) : window.acquire(first)
   }
@@ -104,8 +106,9 @@ export class KeyedWindow {
     window?.refund(Math.min(cost, window.stats().granted))
   }
 
-  /** The key's window as it is, without spending: `allowed` says whether one permit could be taken now. */
+  /** The key's window as it is, without spending: `allowed` says whether one permit could be taken now. @throws {LimiterClosedError} */
   get(key: string): Decision {
+    this.#checkOpen()
     const window = this.#of(key)
     const decision = window.decide(0)
     const retryAfter = window.estimateWait(1)
@@ -136,7 +139,7 @@ export class KeyedWindow {
     return { keys: this.#windows.size, maxKeys: this.#maxKeys, waiting, evicted: this.#evicted }
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}, and {@link acquire} from now on. */
+  /** Ends all waits with {@link LimiterClosedError} and refuses what asks for permits from now on. Permits can still be refunded. */
   close(): void {
     this.#closed = true
     for (const window of this.#windows.values()) window.close()
@@ -144,6 +147,10 @@ export class KeyedWindow {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new LimiterClosedError(this.name)
   }
 
   #of(key: string): SlidingWindow {

@@ -108,15 +108,16 @@ export abstract class MeteredLimiter implements RateLimiter {
    * Spends `cost` if that is possible now and no call waits.
    *
    * @param cost default 1; whole or fractional
-   * @throws {InvalidOptionError} if `cost` is more than can ever pass
+   * @throws {InvalidOptionError} if `cost` is more than can ever pass; {LimiterClosedError}
    */
   tryAcquire(cost = 1): boolean {
     if (!this.#fits(cost)) throw this.#badCost(cost)
     const now = this.clock.now()
-    if (this.#waiters.size === 0 && this.meter.tryTake(cost, now)) {
+    if (this.#waiters.vacant && this.meter.tryTake(cost, now)) {
       this.#granted += cost
       return true
     }
+    this.#waiters.checkOpen()
     this.#refused++
     if (hasRefusalSubscribers()) publishRefusal(this.name, cost, this.#waitFor(cost, now))
     return false
@@ -149,7 +150,7 @@ export abstract class MeteredLimiter implements RateLimiter {
   /**
    * {@link tryAcquire} with all that a response header or a log line needs.
    *
-   * @throws {InvalidOptionError} if `cost` is more than can ever pass
+   * @throws {InvalidOptionError} if `cost` is more than can ever pass; {LimiterClosedError}
    */
   decide(cost = 1): Decision {
     const allowed = this.tryAcquire(cost)
@@ -187,7 +188,7 @@ export abstract class MeteredLimiter implements RateLimiter {
     return this.#waitFor(cost, this.clock.now())
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}, and what would wait from now on. */
+  /** Ends all waits with {@link LimiterClosedError} and refuses what asks for permits from now on. Permits can still be refunded. */
   close(): void {
     this.#waiters.close()
   }

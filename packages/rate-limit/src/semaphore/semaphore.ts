@@ -104,11 +104,12 @@ export class Semaphore {
   /**
    * `weight` permits as one, if they are free and nothing waits for them.
    *
-   * @throws {InvalidOptionError} for a weight that can never pass
+   * @throws {InvalidOptionError} for a weight that can never pass; {LimiterClosedError}
    */
   tryAcquire(weight = 1): Permit | undefined {
     this.#checkWeight(weight)
     if (!this.#enter(weight, undefined)) {
+      this.#waiters.checkOpen()
       this.#refused++
       publishRefusal(this.name, weight, Infinity)
       return undefined
@@ -187,7 +188,7 @@ export class Semaphore {
     }
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}, and what would wait from now on. Holders are left alone. */
+  /** Ends all waits with {@link LimiterClosedError} and refuses what asks for permits from now on. Holders are left alone. */
   close(): void {
     this.#waiters.close()
   }

@@ -87,6 +87,16 @@ export class WaitList<T> {
     return this.#closed
   }
 
+  /** Whether nothing waits, and a call that comes now may pass if the limit lets it. */
+  get vacant(): boolean {
+    return !this.#closed && this.size === 0
+  }
+
+  /** @throws {LimiterClosedError} */
+  checkOpen(): void {
+    if (this.#closed) throw new LimiterClosedError(this.#name)
+  }
+
   /** Cost of those who will surely be served before a caller that came now. */
   costAhead(priority: number = DEFAULT_PRIORITY, key?: string): number {
     return this.#order.costAhead(priority, key) + this.#returned.cost
@@ -98,10 +108,7 @@ export class WaitList<T> {
    */
   admits(options: AcquireOptions | undefined): boolean {
     return (
-      this.size === 0 &&
-      !this.#closed &&
-      !options?.signal?.aborted &&
-      this.#invalid(options) === undefined
+      this.vacant && !options?.signal?.aborted && this.#invalid(options) === undefined
     )
   }
 

@@ -83,7 +83,7 @@ export class RedisKeyedLimiter {
    * {@link tryAcquire} with all that a response header or a log line needs.
    *
    * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share
-   *   holds; {InvalidOptionError} if it is more than a bucket can ever hold
+   *   holds; {InvalidOptionError} if it is more than a bucket can ever hold; {LimiterClosedError}
    */
   async decide(key: string, cost = 1): Promise<Decision> {
     return this.#buckets.decide(this.#keyOf(key), cost)
@@ -117,7 +117,7 @@ export class RedisKeyedLimiter {
   /**
    * The key's bucket as it is, without spending: `allowed` says whether one token is there.
    *
-   * @throws (by rejection) {LimitStoreUnavailableError}
+   * @throws (by rejection) {LimitStoreUnavailableError}; {LimiterClosedError}
    */
   async get(key: string): Promise<Decision> {
     return this.#buckets.get(this.#keyOf(key))
@@ -152,7 +152,7 @@ export class RedisKeyedLimiter {
     return this.#buckets.stats()
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}; what was reserved for it is given back. */
+  /** As {@link RedisTokenBucket.close}. */
   close(): Promise<void> {
     return this.#buckets.close()
   }

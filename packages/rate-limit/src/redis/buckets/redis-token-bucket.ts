@@ -80,7 +80,7 @@ export class RedisTokenBucket {
    * Spends `cost` if that is possible now.
    *
    * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share
-   *   holds; {InvalidOptionError} if it is more than the bucket can ever hold
+   *   holds; {InvalidOptionError} if it is more than the bucket can ever hold; {LimiterClosedError}
    */
   async tryAcquire(cost = 1): Promise<boolean> {
     return (await this.decide(cost)).allowed
@@ -107,9 +107,7 @@ export class RedisTokenBucket {
   acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = optionsOf(first, second)
     const cost = costOf(first, options)
-    if (!this.#buckets.closed && !options?.signal?.aborted && this.#takeLeased(cost)) {
-      return NO_WAIT
-    }
+    if (!options?.signal?.aborted && this.#takeLeased(cost)) return NO_WAIT
     return this.#buckets.acquire(this.#key, cost, options)
   }
 
@@ -126,7 +124,10 @@ export class RedisTokenBucket {
     return { ...this.#buckets.stats(), leased: this.#leased?.left ?? 0 }
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}; what was reserved for it is given back. */
+  /**
+   * Ends all waits with {@link LimiterClosedError}, gives back what was reserved for them, and refuses what asks for tokens from now on.
+   * Tokens can still be refunded.
+   */
   close(): Promise<void> {
     return this.#buckets.close()
   }
@@ -136,8 +137,9 @@ export class RedisTokenBucket {
   }
 
   #takeLeased(cost: number): boolean {
-    if (!this.#buckets.fits(cost) || !this.#leased?.tryTake(cost)) return false
-    this.#buckets.count(cost)
+    const buckets = this.#buckets
+    if (buckets.closed || !buckets.fits(cost) || !this.#leased?.tryTake(cost)) return false
+    buckets.count(cost)
     return true
   }
 }

@@ -112,6 +112,7 @@ export class SharedBuckets<Mode extends OutageMode> {
 
   async decide(key: string, cost: number): Promise<Decision> {
     this.#check(cost)
+    this.#checkOpen()
     const decision = await this.limit.outage.bridge(
       () => this.#decideTogether(key, cost),
       error => this.#decideAlone(key, cost, error),
@@ -135,7 +136,7 @@ export class SharedBuckets<Mode extends OutageMode> {
       checkAcquireOptions(options)
       checkPriority(options.priority ?? DEFAULT_PRIORITY)
     }
-    if (this.#closed) throw new LimiterClosedError(this.limit.name)
+    this.#checkOpen()
     options?.signal?.throwIfAborted()
     const timeout = Math.min(options?.timeout ?? Infinity, this.#maxWait)
     if (timeout === 0) return this.#acquireNow(key, cost)
@@ -208,6 +209,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   async get(key: string): Promise<Decision> {
+    this.#checkOpen()
     const answer = await this.#store.get(key)
     const decision = this.#toDecision(key, answer)
     const { interval } = answer
@@ -249,6 +251,10 @@ export class SharedBuckets<Mode extends OutageMode> {
   /** Whether a bucket can ever hold so much. */
   fits(cost: number): boolean {
     return typeof cost === 'number' && cost >= 0 && cost <= this.burst
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new LimiterClosedError(this.limit.name)
   }
 
   #check(cost: number): void {

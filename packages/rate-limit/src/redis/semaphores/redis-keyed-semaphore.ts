@@ -91,7 +91,7 @@ export class RedisKeyedSemaphore {
     return stats
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError} and releases what this process holds. */
+  /** As {@link RedisSemaphore.close}, of all keys. */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all(Array.from(this.#semaphores.values(), semaphore => semaphore.close()))

@@ -71,7 +71,9 @@ export class RedisSemaphore {
     return this.#semaphore.stats()
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError} and releases what this process holds. */
+  /**
+   * Ends all waits with {@link LimiterClosedError}, releases what this process holds, and refuses what asks for permits from now on.
+   */
   close(): Promise<void> {
     return this.#semaphore.close()
   }

@@ -101,7 +101,7 @@ export class SharedSemaphore {
 
   async tryAcquire(weight: number): Promise<RedisPermit | undefined> {
     this.#checkWeight(weight)
-    if (this.#queue.closed) throw new LimiterClosedError(this.name)
+    this.#checkOpen()
     if (this.#queue.size === 0) {
       const attempt = await this.#attempt(weight)
       if (attempt.granted) return this.#hold(attempt.value, 0)
@@ -112,6 +112,7 @@ export class SharedSemaphore {
 
   async acquire(weight: number, options?: SemaphoreAcquireOptions): Promise<RedisPermit> {
     this.#checkWeight(weight)
+    this.#checkOpen()
     const since = this.#clock.now()
     this.#news?.open()
     const place = await this.#queue.wait(weight, withoutWeight(options))
@@ -151,6 +152,10 @@ export class SharedSemaphore {
     this.#limit.outage.close()
   }
 
+  #checkOpen(): void {
+    if (this.#queue.closed) throw new LimiterClosedError(this.name)
+  }
+
   #checkWeight(weight: number): void {
     if (Number.isSafeInteger(weight) && weight >= 1 && weight <= this.#permits) return
     throw new InvalidOptionError('weight', `an integer from 1 to ${this.#permits}`, weight)
@@ -172,7 +177,12 @@ export class SharedSemaphore {
     )
   }
 
-  #hold(place: Place, waited: number): RedisPermit {
+  async #hold(place: Place, waited: number): Promise<RedisPermit> {
+    if (this.#queue.closed) {
+      // It came while the semaphore was being closed, which has left all places that were held.
+      await this.#leave(place)
+      throw new LimiterClosedError(this.name)
+    }
     const signal = this.#held.add(place)
     this.#granted++
     return new RedisPermit(place.fence, waited, signal, () => this.#leave(place))

@@ -109,7 +109,7 @@ export class RedisKeyedWindow {
     await this.#windows.block(this.#keyOf(key), checkRange('ms', ms, 0, LONGEST))
   }
 
-  /** The key's window as it is, without spending. @throws (by rejection) {LimitStoreUnavailableError} */
+  /** The key's window as it is, without spending. @throws (by rejection) {LimitStoreUnavailableError}; {LimiterClosedError} */
   async get(key: string): Promise<Decision> {
     const decision = await this.#windows.get(this.#keyOf(key))
     return { ...decision, allowed: decision.remaining >= 1 }
@@ -124,7 +124,7 @@ export class RedisKeyedWindow {
     return this.#windows.stats()
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}. */
+  /** As {@link RedisSlidingWindow.close}. */
   async close(): Promise<void> {
     this.#windows.close()
   }

@@ -56,7 +56,7 @@ export class RedisSlidingWindow {
    * {@link tryAcquire} with all that a response header or a log line needs.
    *
    * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share;
-   *   {InvalidOptionError} if it is more than the limit
+   *   {InvalidOptionError} if it is more than the limit; {LimiterClosedError}
    */
   decide(cost = 1): Promise<Decision> {
     return this.#windows.decide(this.#key, cost)
@@ -88,7 +88,7 @@ export class RedisSlidingWindow {
     return this.#windows.stats()
   }
 
-  /** Rejects all that waits with {@link LimiterClosedError}. */
+  /** Ends all waits with {@link LimiterClosedError} and refuses what asks for permits from now on. Permits can still be refunded. */
   async close(): Promise<void> {
     this.#windows.close()
   }

@@ -79,6 +79,7 @@ export class SharedWindows {
 
   async decide(key: string, cost: number): Promise<Decision> {
     this.#checkCost(cost)
+    this.#checkOpen()
     const { decision } = await this.#ask(key, cost)
     if (decision.allowed) this.#granted += cost
     else {
@@ -95,7 +96,7 @@ export class SharedWindows {
   ): Promise<Admission> {
     this.#checkCost(cost)
     if (options !== undefined) checkAcquireOptions(options)
-    if (this.#closed) throw new LimiterClosedError(this.limit.name)
+    this.#checkOpen()
     const since = this.limit.clock.now()
     const local = this.#local(key)
     local.queue ??= this.#queue(key)
@@ -111,6 +112,7 @@ export class SharedWindows {
 
   /** The window as it is, without spending. */
   async get(key: string): Promise<Decision> {
+    this.#checkOpen()
     const nothing = { nonce: '', cost: 0, at: 0 }
     return (await this.#store.take(key, nothing, undefined, () => {})).decision
   }
@@ -301,6 +303,10 @@ export class SharedWindows {
       this.#locals.delete(key)
       return
     }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new LimiterClosedError(this.limit.name)
   }
 
   #checkCost(cost: number): void {
