@@ -154,7 +154,8 @@ export class HttpLimit<Request> {
       const joint = this.#limits ?? new KeyedLimits(deciders)
       outcomes = (await joint.decide(whom, price)).parts
     } catch (error) {
-      const known = error instanceof LimitStoreUnavailableError || error instanceof LimiterClosedError
+      const known =
+        error instanceof LimitStoreUnavailableError || error instanceof LimiterClosedError
       if (!known) throw error
       if (this.#options.whenUnavailable !== 'closed') return UNCOUNTED
       return this.#refuse({ title: 'Service Unavailable', status: 503 }, {}, request)

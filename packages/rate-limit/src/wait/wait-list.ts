@@ -107,9 +107,7 @@ export class WaitList<T> {
    * mistake in them must not come to light only under load.
    */
   admits(options: AcquireOptions | undefined): boolean {
-    return (
-      this.vacant && !options?.signal?.aborted && this.#invalid(options) === undefined
-    )
+    return this.vacant && !options?.signal?.aborted && this.#invalid(options) === undefined
   }
 
   /**

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis'
 import { beforeEach, expect, test } from 'vitest'
 import { InvalidOptionError, RateLimitedError } from '../../errors.ts'
 import { connections, goneClient } from '../testing/connections.fixture.ts'
-import { RedisKeyedLimiter } from './redis-keyed-limiter.ts'
+import { RedisKeyedLimiter } from '../testing/tracked.fixture.ts'
 
 describeRedis('RedisKeyedLimiter', redis => {
   const connect = connections()

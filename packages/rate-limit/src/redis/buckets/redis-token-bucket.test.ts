@@ -6,8 +6,9 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { InvalidOptionError, LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
 import { writtenAhead } from '../testing/server-time.fixture.ts'
+import { RedisTokenBucket } from '../testing/tracked.fixture.ts'
 import { during } from '../testing/virtual-time.fixture.ts'
-import { RedisTokenBucket, type RedisTokenBucketOptions } from './redis-token-bucket.ts'
+import type { RedisTokenBucketOptions } from './redis-token-bucket.ts'
 
 describeRedis('RedisTokenBucket', redis => {
   let client: Redis

@@ -5,9 +5,8 @@ import type { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LeaseLostError } from '../../errors.ts'
 import { connections } from '../testing/connections.fixture.ts'
-import { RedisKeyedSemaphore } from './redis-keyed-semaphore.ts'
+import { RedisKeyedSemaphore, RedisSemaphore } from '../testing/tracked.fixture.ts'
 import type { RedisPermit } from './redis-permit.ts'
-import { RedisSemaphore } from './redis-semaphore.ts'
 import type { RedisSemaphoreOptions } from './semaphore-options.ts'
 
 /** Nothing is renewed, and no pause ends, but where a test says so. */

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AcquireTimeoutError, LeaseLostError, LimitStoreUnavailableError } from '../../errors.ts'
 import { writtenAhead } from '../testing/server-time.fixture.ts'
-import { RedisSemaphore } from './redis-semaphore.ts'
+import { RedisSemaphore } from '../testing/tracked.fixture.ts'
 import type { RedisSemaphoreOptions } from './semaphore-options.ts'
 
 describeRedis('RedisSemaphore', redis => {

@@ -5,8 +5,8 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
-import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
 import { connections } from './connections.fixture.ts'
+import { RedisTokenBucket } from './tracked.fixture.ts'
 
 type Step =
   | { do: 'take' | 'wait' | 'refund' | 'heal' }

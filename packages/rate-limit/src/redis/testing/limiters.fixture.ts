@@ -1,11 +1,13 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../../clock.ts'
 import { LimitStoreUnavailableError, type RateLimitedError } from '../../errors.ts'
-import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
-import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
-import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
-import { RedisSlidingWindow } from '../windows/redis-sliding-window.ts'
+import {
+  RedisKeyedLimiter,
+  RedisSemaphore,
+  RedisSlidingWindow,
+  RedisTokenBucket,
+} from './tracked.fixture.ts'
 
 /** What one call came to. */
 export type Outcome = 'passed' | 'refused' | 'unavailable'

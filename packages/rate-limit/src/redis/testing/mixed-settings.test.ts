@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { describeRedis } from '@millrace/testkit/vitest'
 import type { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
-import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
-import { RedisKeyedSemaphore } from '../semaphores/redis-keyed-semaphore.ts'
-import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
-import { RedisKeyedWindow } from '../windows/redis-keyed-window.ts'
-import { RedisSlidingWindow } from '../windows/redis-sliding-window.ts'
 import { connections } from './connections.fixture.ts'
+import {
+  RedisKeyedLimiter,
+  RedisKeyedSemaphore,
+  RedisKeyedWindow,
+  RedisSemaphore,
+  RedisSlidingWindow,
+  RedisTokenBucket,
+} from './tracked.fixture.ts'
 
 /** Longer than any test. */
 const A_DAY = 86_400_000

@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { startCluster } from '@millrace/testkit'
 import { Cluster } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
-import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
-import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
-import { RedisSlidingWindow } from '../windows/redis-sliding-window.ts'
+import {
+  RedisKeyedLimiter,
+  RedisSemaphore,
+  RedisSlidingWindow,
+  RedisTokenBucket,
+} from './tracked.fixture.ts'
 
 const suite = process.env.MILLRACE_SKIP_REDIS === '1' ? describe.skip : describe
 

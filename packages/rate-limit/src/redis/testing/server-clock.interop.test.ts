@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { MovableClock, type RedisServer, VirtualClock } from '@millrace/testkit'
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
-import { RedisTokenBucket } from '../buckets/redis-token-bucket.ts'
-import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
-import { RedisSlidingWindow } from '../windows/redis-sliding-window.ts'
 import { connections } from './connections.fixture.ts'
+import {
+  RedisKeyedLimiter,
+  RedisSemaphore,
+  RedisSlidingWindow,
+  RedisTokenBucket,
+} from './tracked.fixture.ts'
 
 const HOUR = 3_600_000
 

@@ -4,13 +4,16 @@ import type { Redis } from 'ioredis'
 import { beforeEach, expect, test } from 'vitest'
 import { InvalidOptionError, LimiterClosedError } from '../../errors.ts'
 import { PriorityOrder } from '../../wait/priority-order.ts'
-import { RedisKeyedLimiter } from '../buckets/redis-keyed-limiter.ts'
-import { RedisKeyedSemaphore } from '../semaphores/redis-keyed-semaphore.ts'
-import { RedisSemaphore } from '../semaphores/redis-semaphore.ts'
 import { connections, goneClient } from '../testing/connections.fixture.ts'
 import { writtenAhead } from '../testing/server-time.fixture.ts'
-import { RedisKeyedWindow, type RedisKeyedWindowOptions } from './redis-keyed-window.ts'
-import { RedisSlidingWindow } from './redis-sliding-window.ts'
+import {
+  RedisKeyedLimiter,
+  RedisKeyedSemaphore,
+  RedisKeyedWindow,
+  RedisSemaphore,
+  RedisSlidingWindow,
+} from '../testing/tracked.fixture.ts'
+import type { RedisKeyedWindowOptions } from './redis-keyed-window.ts'
 
 /** Long against any test: time passes only where a test says so. */
 const WINDOW = 3_600_000

@@ -5,7 +5,8 @@ import type { Redis } from 'ioredis'
 import { beforeEach, expect, test } from 'vitest'
 import { LimitStoreUnavailableError } from '../../errors.ts'
 import { connections, goneClient } from '../testing/connections.fixture.ts'
-import { RedisSlidingWindow, type RedisSlidingWindowOptions } from './redis-sliding-window.ts'
+import { RedisSlidingWindow } from '../testing/tracked.fixture.ts'
+import type { RedisSlidingWindowOptions } from './redis-sliding-window.ts'
 
 /** Long against any test: time passes only where a test says so. */
 const WINDOW = 3_600_000
