@@ -227,20 +227,11 @@ function requestHeaders(
   acceptsJson: boolean,
 ): ExchangeOptions['headers'] {
   const contentType = json === undefined ? contentTypeOf(content) : 'application/json'
-  if (contentType === undefined && !acceptsJson && !hasAbsent(headers)) {
+  if (contentType === undefined && !acceptsJson) {
     return headers as ExchangeOptions['headers']
   }
   const list = headerList(headers)
   if (acceptsJson) addMissing(list, 'accept', 'application/json')
   if (contentType !== undefined) addMissing(list, 'content-type', contentType)
   return list
-}
-
-/** Whether a header is there to be left out. undici would send "null". */
-function hasAbsent(headers: RequestOptions['headers']): boolean {
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return false
-  if (Symbol.iterator in headers) return false
-  for (const name in headers)
-    if (((headers as Record<string, unknown>)[name] ?? null) === null) return true
-  return false
 }

@@ -135,3 +135,18 @@ test('a failure is the failure of all', async () => {
   expect(all.every(({ status }) => status === 'rejected')).toBe(true)
   expect(server.requests).toHaveLength(1)
 })
+
+test('a request that cannot be begun is joined by none', async () => {
+  server.on('*', { body: '1' })
+  let faults = 1
+  const limiter = { acquire: () => Promise.resolve() }
+  const pool = makePool({
+    limiter: () => {
+      if (faults-- > 0) throw new Error('no limiter yet')
+      return limiter
+    },
+  })
+  await expect(pool.json(server.url('/'))).rejects.toThrow('no limiter yet')
+  expect(await pool.json(server.url('/'))).toBe(1)
+  expect(pool.stats()).toMatchObject({ coalesced: 0, pending: 0, deadlines: 0 })
+})

@@ -40,7 +40,13 @@ export class Coalescer {
     this.#shared.set(key, shared)
     shared.join(new Follower(shared, handler), total)
     // Its caller may have aborted at once.
-    if (!shared.settled) this.#next({ ...options, total: shared.total }, shared)
+    if (shared.settled) return
+    try {
+      this.#next({ ...options, total: shared.total }, shared)
+    } catch (error) {
+      // Or others would join what does not come.
+      shared.onResponseError(null, error as Error)
+    }
   }
 }
 

@@ -9,7 +9,7 @@ import { Exchange } from '../exchange/exchange.ts'
 import type { Handler } from '../handler.ts'
 import { resolveCall } from '../options/call-policy.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
-import { addMissing, headerList } from '../request/header-list.ts'
+import { addMissing, fitHeaders, headerList } from '../request/header-list.ts'
 import type { PoolCore } from '../shared/pool-core.ts'
 import { type DispatchChain, dispatchChain } from './dispatch-chain.ts'
 import { PatientFailure } from './patient-failure.ts'
@@ -96,11 +96,11 @@ export class PoolDispatcher extends Dispatcher {
 }
 
 function originKey(origin: string | URL | undefined): string {
-  const url = typeof origin === 'string' ? URL.parse(origin) : origin
-  if (url === null || url === undefined || url.origin === 'null') {
+  const key = (typeof origin === 'string' ? URL.parse(origin) : origin)?.origin
+  if (typeof key !== 'string' || !/^https?:/.test(key)) {
     throw new InvalidRequestError('url', 'The origin is not a valid http or https URL')
   }
-  return url.origin
+  return key
 }
 
 function exchange(core: PoolCore, options: ExchangeOptions, handler: Handler): void {
@@ -133,14 +133,22 @@ function withOriginHeaders({ settings }: PoolCore, options: ExchangeOptions): Ex
   return { ...options, headers: list }
 }
 
-/** Headers that can be read only once: a second attempt would go out without them. */
-function isIterator(headers: ExchangeOptions['headers']): boolean {
-  return typeof headers === 'object' && headers !== null && 'next' in headers
+/** Layers further in take these for texts, and a cache and a coalescer make keys of them. */
+function checkTarget({ origin, path, method }: ExchangeOptions): void {
+  if (typeof (typeof origin === 'string' ? origin : origin?.origin) !== 'string') {
+    throw new InvalidRequestError('url', 'The origin must be a string or a URL')
+  }
+  if (typeof path !== 'string') throw new InvalidRequestError('url', 'The path must be a string')
+  if (typeof method !== 'string') {
+    throw new InvalidRequestError('method', 'The method must be a string')
+  }
 }
 
 /** Timeouts among undici's own options become the pool's, which keeps them to the millisecond. */
 function ownOptions(core: PoolCore, given: ExchangeOptions): ExchangeOptions {
-  let options = isIterator(given.headers) ? { ...given, headers: headerList(given.headers) } : given
+  checkTarget(given)
+  const headers = fitHeaders(given.headers)
+  let options = headers === given.headers ? given : ({ ...given, headers } as ExchangeOptions)
   // Here, outside the cache and the coalescer: a query is a part of what is asked for.
   if (options.query !== undefined) options = withQuery(options)
   const { headersTimeout, bodyTimeout } = options

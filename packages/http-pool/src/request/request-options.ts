@@ -2,7 +2,7 @@ import {
   checkFunction,
   checkInteger,
   checkOptions,
-  InvalidOptionError,
+  checkSignal,
   NULLABLE,
   type OptionNames,
 } from '@millrace/kit'
@@ -77,9 +77,7 @@ export function checkRequest(options: RequestOptions): void {
   if (json !== undefined && (body ?? undefined) !== undefined) {
     throw new InvalidRequestError('body', 'Give `json` or `body`, not both')
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InvalidOptionError('signal', 'an AbortSignal', signal)
-  }
+  if (signal !== undefined) checkSignal('signal', signal)
   if (onProgress !== undefined) checkFunction('onProgress', onProgress)
   if (highWaterMark !== undefined) checkInteger('highWaterMark', highWaterMark, 1)
 }
