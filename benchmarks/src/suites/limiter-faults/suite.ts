@@ -26,15 +26,21 @@ function fault(name: Fault, description: string, limit: number): Case {
 export default defineSuite({
   name: 'limiter-faults',
   description:
-    'Four limiters on connections of their own share a bucket of 200/s with a burst of 10 on one Redis, 30 callers each in a closed loop. ' +
-    'A fault strikes in the middle, when they have been heard for long enough to know that they are four. The figure is the most permits beyond burst and rate in any stretch of time; the limit is what the ' +
+    'Four processes share a bucket of 200/s with a burst of 10 on one Redis, or a semaphore of 12 permits, 30 callers each in a closed loop. ' +
+    'A fault strikes in the middle, when they have been heard for long enough to know that they are four. The figure is the most permits beyond burst and rate in any stretch of time, or the most inside beyond the permits at any moment; the limit is what the ' +
     'README states for the fault, a burst per process or one in all, and 12 for late deliveries.',
   versions: [],
   cases: [
     fault('no fault', 'for comparison: what late deliveries alone make', 12),
     fault('FLUSHALL', 'Redis forgets everything while callers wait', 22),
     fault('mixed options', 'two of the four have other maxWait and timeouts', 12),
+    fault('process killed', 'one of the four is killed with all that it had reserved', 12),
     fault('Redis paused', 'Redis answers nothing for 1.5 s, shares are local', 52),
     fault('Redis killed', 'Redis is killed, comes back empty after a second, shares are local', 52),
+    fault(
+      'semaphores after a loss',
+      'Redis forgets everything while all places of a semaphore are taken, and leases differ',
+      0,
+    ),
   ],
 })

@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+
+/** One process of several that share a limit on Redis, called without end until it is told to stop. */
+
+export interface FaultTask {
+  readonly port: number
+  readonly kind: 'bucket' | 'semaphore'
+  readonly callers: number
+  /** Of the limiter, but for the client. */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+/** What passed since the last report, in ms of the machine's monotonic clock: when it entered, and of a semaphore when it left. */
+export type FaultReport = readonly (readonly [entered: number, left: number])[]
+
+const { port, kind, callers, options } = JSON.parse(process.argv[2] ?? '') as FaultTask
+const now = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
+const client = new Redis(port, { retryStrategy: () => 50 })
+// What follows from a broken connection is seen in what passes.
+client.on('error', () => {})
+await client.ping()
+const { RedisSemaphore, RedisTokenBucket } = await import('@millrace/rate-limit/redis')
+
+let passed: [number, number][] = []
+const timeout = 2_000
+
+function makeLimit(): { call(): Promise<void>; close(): Promise<void> } {
+  if (kind === 'bucket') {
+    const bucket = new RedisTokenBucket({ ...options, client } as never)
+    const call = async () => {
+      await bucket.acquire({ timeout })
+      passed.push([now(), now()])
+    }
+    return { call, close: () => bucket.close() }
+  }
+  const semaphore = new RedisSemaphore({ ...options, client } as never)
+  const call = async () => {
+    const permit = await semaphore.acquire({ timeout })
+    const entered = now()
+    // Until it is done, or told that its place is lost.
+    await sleep(20 + 60 * Math.random(), undefined, { signal: permit.signal }).catch(() => {})
+    passed.push([entered, now()])
+    await permit.release()
+  }
+  return { call, close: () => semaphore.close() }
+}
+
+const limit = makeLimit()
+let ending = false
+async function work(): Promise<void> {
+  // A call that was refused comes again soon.
+  while (!ending) await limit.call().catch(() => sleep(10))
+}
+const working = Array.from({ length: callers }, work)
+const report = () => {
+  if (passed.length > 0) process.send!(passed satisfies FaultReport)
+  passed = []
+}
+// Often, as a process that is killed tells no more.
+const reporting = setInterval(report, 10)
+process.send!([] satisfies FaultReport)
+process.on('message', async () => {
+  ending = true
+  await limit.close()
+  await Promise.all(working)
+  clearInterval(reporting)
+  report()
+  client.disconnect()
+  process.disconnect()
+})
