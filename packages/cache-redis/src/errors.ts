@@ -16,7 +16,7 @@ export class RedisTimeoutError extends Error {
 
 /**
  * Why Redis cannot be used:
- * - `disconnected`: there is no connection, and no attempt to make one is under way
+ * - `disconnected`: there is no connection, and no attempt to make one is under way, or it failed; nothing was sent
  * - `breaker`: several calls in a row were not answered, so none is sent for a while
  * - `overloaded`: too many calls wait for an answer already
  * - `connection`: the connection broke while the reply was awaited

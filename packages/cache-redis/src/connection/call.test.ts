@@ -23,8 +23,9 @@ function start() {
   const failures: CallFailure[] = []
   const answers: string[] = []
   const owner = {
-    client: undefined as never,
+    client: { status: 'ready' } as never,
     clock,
+    sessions: 1,
     timeoutFor: () => 100,
     carry: () => undefined,
     onSent: () => undefined,

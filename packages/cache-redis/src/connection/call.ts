@@ -15,6 +15,8 @@ export interface Failure {
 export interface CallOwner {
   readonly client: Client
   readonly clock: Clock
+  /** How many connections there have been. */
+  readonly sessions: number
   /** ms that a call of so many bytes may take which begins now. */
   timeoutFor(bytes: number): number
   /** Bytes begin to be under way, or, below 0, cease to be. */
@@ -22,7 +24,8 @@ export interface CallOwner {
   onSent(): void
   onTimeout(operations: number): void
   onSuccess(): void
-  onFailure(operations: number, cause: unknown): Failure
+  /** @param sent whether there was a connection to send them on */
+  onFailure(operations: number, cause: unknown, sent: boolean): Failure
 }
 
 /** ms by which a timer must be late to show that the event loop was held up, and not Redis. */
@@ -75,16 +78,23 @@ export class Call<T> {
   send(work: (client: Client) => Promise<T>, succeed: (result: T) => void): void {
     if (this.#settled) return
     this.#sent = true
-    this.#owner.onSent()
-    work(this.#owner.client).then(
+    const owner = this.#owner
+    owner.onSent()
+    // Without a connection it waits for the next one within the client.
+    const before = owner.client.status === 'ready' ? -1 : owner.sessions
+    work(owner.client).then(
       result => {
         if (!this.#settle()) return
-        this.#owner.onSuccess()
+        owner.onSuccess()
         succeed(result)
       },
       cause => {
         if (!this.#settle()) return
-        const { reason, ...why } = this.#owner.onFailure(this.#operations, cause)
+        const { reason, ...why } = owner.onFailure(
+          this.#operations,
+          cause,
+          before !== owner.sessions,
+        )
         this.#failed(operation => new RedisUnavailableError(operation, reason, why))
       },
     )

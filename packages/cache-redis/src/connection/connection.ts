@@ -83,11 +83,13 @@ export class Connection {
     this.#lastError = error
   }
   readonly #onReady = (): void => {
+    this.#sessions++
     this.#lastError = undefined
   }
   readonly #owner: CallOwner
   /** Why the client is not connected, as far as it said. */
   #lastError: unknown
+  #sessions = 0
   #pending = 0
   /** While the parts of a call begin: how many have. */
   #parts: number | undefined
@@ -110,9 +112,13 @@ export class Connection {
     this.client = clientOf(target)
     this.client.on('error', this.#onError)
     this.client.on('ready', this.#onReady)
+    const connection = this
     this.#owner = {
       client: this.client,
       clock,
+      get sessions() {
+        return connection.#sessions
+      },
       timeoutFor: bytes => this.timeoutFor(bytes),
       carry: bytes => this.#carry(bytes),
       onSent: () => this.#trips++,
@@ -121,7 +127,7 @@ export class Connection {
         this.#fail(operations)
       },
       onSuccess: () => this.#breaker?.succeed(),
-      onFailure: (operations, cause) => this.#onFailure(operations, cause),
+      onFailure: (operations, cause, sent) => this.#onFailure(operations, cause, sent),
     }
   }
 
@@ -300,16 +306,16 @@ export class Connection {
     if (bytes > 0) this.#bytes += bytes
   }
 
-  #onFailure(operations: number, error: unknown): Failure {
+  #onFailure(operations: number, error: unknown, sent: boolean): Failure {
     this.#failures += operations
     // That the connection broke, or was waited for in vain, says less than why there is none.
     const vague = (error as Error | undefined)?.name === 'MaxRetriesPerRequestError'
     const cause = vague || isRefusal(this.#lastError) ? (this.#lastError ?? error) : error
-    const reason = (cause as Error | undefined)?.name === 'ReplyError' ? 'reply' : 'connection'
+    const answered = (cause as Error | undefined)?.name === 'ReplyError'
     // A server that refuses does answer.
-    if (reason === 'reply') this.#breaker?.succeed()
+    if (answered) this.#breaker?.succeed()
     else this.#fail(operations)
-    return { reason, cause }
+    return { reason: answered ? 'reply' : sent ? 'connection' : 'disconnected', cause }
   }
 
   #fail(count: number): void {

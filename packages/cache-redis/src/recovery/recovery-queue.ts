@@ -2,6 +2,18 @@ import type { Invalidation } from '@millrace/cache-core/tiered'
 import { matchesGlob } from './glob.ts'
 
 type Verb = Invalidation['verb']
+type Named = Exclude<Invalidation['target'], 'all'>
+
+/** An invalidation that waits to be repeated. */
+export interface Unconfirmed extends Invalidation {
+  /** Which call it was: those that began later have a higher number. */
+  readonly order: number
+  /** Until when the call may still take effect in Redis, in ms of the store's clock, where that would do harm: a write that was sent. */
+  readonly until: number
+}
+
+/** A call that succeeded. A write makes as much good as a delete of its key does. */
+export type Success = Omit<Unconfirmed, 'until'>
 
 /**
  * Invalidations of which it is not known that Redis carried them out, each once, to be repeated when it is back. Until then nothing
@@ -10,92 +22,108 @@ type Verb = Invalidation['verb']
  */
 export class RecoveryQueue {
   readonly #limit: number
-  readonly #keys = new Map<string, Invalidation>()
-  readonly #tags = new Map<string, Invalidation>()
-  readonly #patterns = new Map<string, Invalidation>()
-  #all: Invalidation | undefined
+  readonly #named: Readonly<Record<Named, Map<string, Unconfirmed>>> = {
+    tag: new Map(),
+    pattern: new Map(),
+    key: new Map(),
+  }
+  #all: Unconfirmed | undefined
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
   get size(): number {
-    return (
-      this.#keys.size + this.#tags.size + this.#patterns.size + (this.#all === undefined ? 0 : 1)
-    )
+    const { tag, pattern, key } = this.#named
+    return key.size + tag.size + pattern.size + (this.#all === undefined ? 0 : 1)
   }
 
-  add(invalidation: Invalidation): void {
-    const { verb, target, name } = invalidation
-    if (target === 'all') {
-      if (verb === 'delete') this.clear()
-      // Once more, so that a repetition which is under way does not end it.
-      this.#all = this.#all?.verb === 'delete' ? { ...this.#all } : invalidation
+  add(failed: Unconfirmed): void {
+    const { target, name } = failed
+    if (target === 'all' || this.#all?.verb === 'delete') {
+      this.#widen(failed)
       return
     }
-    if (this.#all?.verb === 'delete') {
-      this.#all = { ...this.#all }
-      return
-    }
-    const waiting = this.#of(target)
-    // A delete says more than an expire of the same.
-    waiting.set(
-      name,
-      waiting.get(name)?.verb === 'delete' ? { ...invalidation, verb: 'delete' } : invalidation,
-    )
-    if (this.size > this.#limit) {
-      this.clear()
-      this.#all = { verb: 'delete', target: 'all', name: '' }
-    }
+    const waiting = this.#named[target]
+    waiting.set(name, merged(waiting.get(name), failed))
+    if (this.size > this.#limit) this.#widen({ ...failed, verb: 'delete' })
   }
 
   /** Everything that waits, the widest first. */
-  list(): Invalidation[] {
+  list(): Unconfirmed[] {
+    const { tag, pattern, key } = this.#named
     const all = this.#all === undefined ? [] : [this.#all]
-    return [...all, ...this.#tags.values(), ...this.#patterns.values(), ...this.#keys.values()]
+    return [...all, ...tag.values(), ...pattern.values(), ...key.values()]
+  }
+
+  /** Whether it waits still: it was neither done nor overtaken, nor has it been asked for again. */
+  has(waiting: Unconfirmed): boolean {
+    const { target, name } = waiting
+    return (target === 'all' ? this.#all : this.#named[target].get(name)) === waiting
   }
 
   /** Takes out what was repeated, unless it has been asked for again. */
-  done(invalidation: Invalidation): void {
-    const { target, name } = invalidation
+  done(waiting: Unconfirmed): void {
+    if (this.has(waiting)) this.#remove(waiting)
+  }
+
+  /** Takes out what a later call that succeeded has made superfluous. */
+  overtake({ verb, target, name, order }: Success, now: number): void {
+    const isOver = (waiting: Unconfirmed): boolean =>
+      waiting.order < order &&
+      waiting.until <= now &&
+      // A delete is not made good by an expire.
+      (verb === 'delete' || waiting.verb === 'expire')
     if (target === 'all') {
-      if (this.#all === invalidation) this.#all = undefined
+      for (const waiting of this.list()) if (isOver(waiting)) this.#remove(waiting)
       return
     }
-    const waiting = this.#of(target)
-    if (waiting.get(name) === invalidation) waiting.delete(name)
-  }
-
-  /** Takes out what a newer success has overtaken: what a key holds now is known. */
-  forget(target: 'key' | 'tag', name: string): void {
-    this.#of(target).delete(name)
-  }
-
-  clear(): void {
-    this.#keys.clear()
-    this.#tags.clear()
-    this.#patterns.clear()
-    this.#all = undefined
+    const waiting = this.#named[target].get(name)
+    if (waiting !== undefined && isOver(waiting)) this.#remove(waiting)
   }
 
   /** What should have happened to a value already, or `undefined`. O(tags + waiting patterns). */
   doubt(key: string, tags: readonly string[]): Verb | undefined {
+    const { tag: ofTags, pattern: patterns, key: keys } = this.#named
     let verb = this.#all?.verb
     if (verb === 'delete') return verb
-    verb = this.#keys.get(key)?.verb ?? verb
+    verb = keys.get(key)?.verb ?? verb
     for (const tag of tags) {
       if (verb === 'delete') return verb
-      verb = this.#tags.get(tag)?.verb ?? verb
+      verb = ofTags.get(tag)?.verb ?? verb
     }
-    for (const invalidation of this.#patterns.values()) {
+    for (const invalidation of patterns.values()) {
       if (verb === 'delete') return verb
       if (matchesGlob(invalidation.name, key)) verb = invalidation.verb
     }
     return verb
   }
 
-  #of(target: 'key' | 'tag' | 'pattern'): Map<string, Invalidation> {
-    if (target === 'key') return this.#keys
-    return target === 'tag' ? this.#tags : this.#patterns
+  #remove({ target, name }: Unconfirmed): void {
+    if (target === 'all') this.#all = undefined
+    else this.#named[target].delete(name)
+  }
+
+  /** Lets one of everything stand for it, and, if it deletes, for all others, too. */
+  #widen(failed: Unconfirmed): void {
+    let all = merged(this.#all, { ...failed, target: 'all', name: '' })
+    if (all.verb === 'delete') {
+      for (const waiting of Object.values(this.#named)) {
+        for (const each of waiting.values()) all = merged(each, all)
+        waiting.clear()
+      }
+    }
+    this.#all = all
+  }
+}
+
+/** The later of two as far as it goes: a delete says more than an expire. Another object, so that a repetition under way does not end it. */
+function merged(earlier: Unconfirmed | undefined, later: Unconfirmed): Unconfirmed {
+  if (earlier === undefined) return { ...later }
+  return {
+    ...later,
+    verb: earlier.verb === 'delete' ? 'delete' : later.verb,
+    order: Math.max(earlier.order, later.order),
+    until: Math.max(earlier.until, later.until),
   }
 }

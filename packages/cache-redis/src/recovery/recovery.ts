@@ -3,19 +3,31 @@ import { StoreClosedError } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
 import type { Client } from '../connection/client.ts'
 import { RedisTimeoutError, RedisUnavailableError } from '../errors.ts'
-import { RecoveryQueue } from './recovery-queue.ts'
+import { RecoveryQueue, type Unconfirmed } from './recovery-queue.ts'
 
 /** ms until failed invalidations are repeated: the first time, and the most. Twice as long each time in between. */
 const FIRST_REPEAT = 100
 const LATEST_REPEAT = 5_000
 
-/** Repeats what failed until it is done: soon after, when there is a connection again, and from time to time. */
+/** Calls under way that concern one key. */
+interface KeyCalls {
+  count: number
+  /** The latest of them that has made it known what the key holds. */
+  settled: number
+}
+
+/**
+ * Repeats what failed until it is done: soon after, when there is a connection again, and from time to time. The newest call wins: what
+ * succeeded after a failed call had begun is neither repeated away nor waited for in vain.
+ */
 export class Recovery {
   readonly queue: RecoveryQueue
   readonly #clock: Clock
   readonly #client: Client
   readonly #repeat: (invalidation: Invalidation) => Promise<unknown>
   readonly #onReady = (): void => void this.#run()
+  readonly #underWay = new Map<string, KeyCalls>()
+  #calls = 0
   #timer: { cancel(): void } | undefined
   #delay = FIRST_REPEAT
   #running = false
@@ -37,12 +49,57 @@ export class Recovery {
     client.on('ready', this.#onReady)
   }
 
-  /** Notes that invalidations failed with `error`, if that leaves open whether they took effect. */
-  failed(error: unknown, invalidations: readonly Invalidation[]): void {
+  /** A call begins. Its number says which of two that concern the same is the newer one. */
+  begin(): number {
+    return ++this.#calls
+  }
+
+  /** A call that changes the value of a key is under way, until it leaves; its outcome decides whether the key is repeated. */
+  enter(key: string): void {
+    const calls = this.#underWay.get(key)
+    if (calls === undefined) this.#underWay.set(key, { count: 1, settled: 0 })
+    else calls.count++
+  }
+
+  leave(key: string): void {
+    const calls = this.#underWay.get(key)!
+    if (--calls.count === 0) this.#underWay.delete(key)
+  }
+
+  /**
+   * Notes that the invalidations of a call failed with `error`, if that leaves open whether they took effect.
+   *
+   * @param until when what was sent may still take effect, where that would do harm
+   */
+  failed(
+    error: unknown,
+    invalidations: readonly Invalidation[],
+    order: number = this.begin(),
+    until: number = -Infinity,
+  ): void {
     if (this.#closed || error instanceof StoreClosedError) return
     if (!(error instanceof RedisTimeoutError || error instanceof RedisUnavailableError)) return
-    for (const invalidation of invalidations) this.queue.add(invalidation)
+    for (const { verb, target, name } of invalidations) {
+      const settled = target === 'key' ? (this.#underWay.get(name)?.settled ?? 0) : 0
+      if (settled > order && until <= this.#clock.now()) continue
+      this.queue.add({ verb, target, name, order, until })
+    }
     this.#schedule()
+  }
+
+  /** A call has succeeded. A write makes as much good as a delete of its key does. */
+  succeeded(
+    verb: Invalidation['verb'],
+    target: Invalidation['target'],
+    name: string,
+    order: number,
+  ): void {
+    if (target === 'key' && verb === 'delete') {
+      const calls = this.#underWay.get(name)
+      if (calls !== undefined) calls.settled = Math.max(calls.settled, order)
+    }
+    if (this.queue.size === 0) return
+    this.queue.overtake({ verb, target, name, order }, this.#clock.now())
   }
 
   close(): void {
@@ -64,11 +121,13 @@ export class Recovery {
     if (this.#running || this.#closed || this.queue.size === 0) return
     this.#running = true
     try {
-      const waiting = this.queue.list()
-      // One alone first: while it fails, the others would, too.
-      await this.#one(waiting[0]!)
-      await Promise.all(waiting.slice(1).map(invalidation => this.#one(invalidation)))
-      this.#delay = FIRST_REPEAT
+      const [first, ...others] = this.queue.list().filter(waiting => this.#isDue(waiting))
+      if (first !== undefined) {
+        // One alone first: while it fails, the others would, too.
+        await this.#one(first)
+        await Promise.all(others.map(waiting => this.#one(waiting)))
+        this.#delay = FIRST_REPEAT
+      }
     } catch {
       // It stays in the queue; the failure is counted by the connection.
     } finally {
@@ -77,9 +136,19 @@ export class Recovery {
     }
   }
 
-  async #one(invalidation: Invalidation): Promise<void> {
-    await this.#repeat(invalidation)
-    this.queue.done(invalidation)
+  async #one(waiting: Unconfirmed): Promise<void> {
+    if (!this.#isDue(waiting)) return
+    await this.#repeat(waiting)
+    this.queue.done(waiting)
     this.repeated++
+  }
+
+  /**
+   * Whether it may be repeated now. Not before a write that was sent cannot land any more, or it would land behind the repetition; nor
+   * beside another call for the key, whose outcome decides.
+   */
+  #isDue(waiting: Unconfirmed): boolean {
+    if (waiting.target === 'key' && this.#underWay.has(waiting.name)) return false
+    return waiting.until <= this.#clock.now() && this.queue.has(waiting)
   }
 }

@@ -32,6 +32,7 @@ export class Eliminator {
   ): Promise<number> {
     const { connection, recovery, counters } = this.#base
     const keys = checkKeys(given)
+    const order = recovery.begin()
     const stored = keys.map(storableKey)
     const failures = ({ indexes }: Batch): Invalidation[] =>
       indexes.map(index => ({ verb, target: 'key', name: keys[index]! }))
@@ -42,7 +43,7 @@ export class Eliminator {
         const args = this.#removal(verb, batch, stored)
         answer = await batch.line.submit(operation, names, args, names.length, 0, signal)
       } catch (error) {
-        recovery.failed(error, failures(batch))
+        recovery.failed(error, failures(batch), order)
         throw error
       }
       let count = 0
@@ -50,40 +51,47 @@ export class Eliminator {
         const result = answer.reply[answer.from + position]
         if (result === FOREIGN) counters.foreign++
         if (result === 1) count++
-        recovery.queue.forget('key', keys[index]!)
+        recovery.succeeded(verb, 'key', keys[index]!, order)
       }
       return count
     }
     const batches = batchesOf(this.#base, stored)
-    const counts = await inWaves(connection, batches, BATCHES_AT_ONCE, remove, (rest, error) =>
-      recovery.failed(error, rest.flatMap(failures)),
-    )
-    const count = counts.reduce((sum, each) => sum + each, 0)
-    counters.deletes += count
-    return count
+    for (const key of keys) recovery.enter(key)
+    try {
+      const counts = await inWaves(connection, batches, BATCHES_AT_ONCE, remove, (rest, error) =>
+        recovery.failed(error, rest.flatMap(failures), order),
+      )
+      const count = counts.reduce((sum, each) => sum + each, 0)
+      counters.deletes += count
+      return count
+    } finally {
+      for (const key of keys) recovery.leave(key)
+    }
   }
 
   async tag(verb: Verb, tag: string, signal: AbortSignal | undefined): Promise<void> {
     const { recovery } = this.#base
     const args = ofTag(verb, checkTag(tag))
+    const order = recovery.begin()
     try {
       await this.#everywhere(`${verb}Tag`, args, signal)
     } catch (error) {
-      recovery.failed(error, [{ verb, target: 'tag', name: tag }])
+      recovery.failed(error, [{ verb, target: 'tag', name: tag }], order)
       throw error
     }
-    recovery.queue.forget('tag', tag)
+    recovery.succeeded(verb, 'tag', tag, order)
   }
 
   async all(verb: Verb, signal: AbortSignal | undefined): Promise<void> {
     const { recovery } = this.#base
+    const order = recovery.begin()
     try {
       await this.#everywhere('clear', ofAll(verb), signal)
     } catch (error) {
-      recovery.failed(error, [{ verb, target: 'all', name: '' }])
+      recovery.failed(error, [{ verb, target: 'all', name: '' }], order)
       throw error
     }
-    if (verb === 'delete') recovery.queue.clear()
+    recovery.succeeded(verb, 'all', '', order)
   }
 
   /** Frees the memory of what a clear has made gone. */

@@ -34,36 +34,38 @@ export class EntryWriter<V> {
     const { signal, ...how } = checkSetOptions(options)
     const item = { ...how, key: checkKey(key), value }
     const prepared = this.#base.values.prepare(item)
-    if (!this.#hasTime()) await this.#learnTime('set', [item], signal)
-    return this.#write('set', item, prepared, signal)
+    const order = this.#base.recovery.begin()
+    if (!this.#hasTime()) await this.#learnTime('set', [item], order, signal)
+    return this.#write('set', item, prepared, order, signal)
   }
 
   /** A value that cannot be encoded, or is too large, is refused alone. */
   async setMany(items: readonly StoreItem<V>[], options?: StoreCallOptions): Promise<boolean[]> {
     const { signal } = checkCallOptions(options)
     const all = checkItems(items)
+    const { connection, recovery } = this.#base
+    const order = recovery.begin()
     // The case of a load, in as few steps as it can be: "L1 and L2, from cold" of the benchmarks.
     if (all.length === 1) {
       const item = all[0]!
       const value = this.#prepare(item)
       if (value === undefined) return [this.#refuse()]
-      if (!this.#hasTime()) await this.#learnTime('setMany', all, signal)
-      return [await this.#write('setMany', item, value, signal)]
+      if (!this.#hasTime()) await this.#learnTime('setMany', all, order, signal)
+      return [await this.#write('setMany', item, value, order, signal)]
     }
     const last = new Map(all.map(({ key }, index) => [key, index]))
     const prepared = all.map(item => this.#prepare(item))
-    if (!this.#hasTime()) await this.#learnTime('setMany', all, signal)
+    if (!this.#hasTime()) await this.#learnTime('setMany', all, order, signal)
     const write = (value: PreparedValue | undefined, index: number): boolean | Promise<boolean> => {
       const item = all[index]!
       if (value === undefined) return this.#refuse()
       // Of several for the same key only the last one counts.
       if (last.get(item.key) !== index) return true
-      return this.#write('setMany', item, value, signal)
+      return this.#write('setMany', item, value, order, signal)
     }
-    const { connection, recovery } = this.#base
     return inWaves(connection, prepared, MOST_AT_ONCE, write, (rest, error) => {
       const skipped = all.slice(all.length - rest.length)
-      recovery.failed(error, skipped.filter(({ fence }) => fence === undefined).map(deletion))
+      recovery.failed(error, unfenced(skipped).map(deletion), order)
     })
   }
 
@@ -77,6 +79,7 @@ export class EntryWriter<V> {
   async #learnTime(
     operation: string,
     items: readonly StoreItem<V>[],
+    order: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { space, connection, lines, recovery } = this.#base
@@ -86,7 +89,7 @@ export class EntryWriter<V> {
     try {
       await Promise.all(connection.together(ask))
     } catch (error) {
-      recovery.failed(error, items.filter(({ fence }) => fence === undefined).map(deletion))
+      recovery.failed(error, unfenced(items).map(deletion), order)
       throw error
     }
   }
@@ -101,13 +104,16 @@ export class EntryWriter<V> {
     }
   }
 
+  /** @param order of the call, from {@link Recovery.begin} */
   async #write(
     operation: string,
-    { key, fence }: StoreItem<V>,
+    item: StoreItem<V>,
     value: PreparedValue,
+    order: number,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     const { space, connection, lines, recovery, counters } = this.#base
+    const { key, fence } = item
     const { stored, body, ttl, retention } = value
     const shard = space.shardOf(stored)
     const name = shard.values + space.label(stored)
@@ -117,9 +123,10 @@ export class EntryWriter<V> {
     const bytes = name.length + body.length
     const timeout = connection.timeoutFor(bytes)
     const line = lines.of(shard)
+    let end = connection.clock.now() + timeout
     let result: unknown
+    if (fence === undefined) recovery.enter(key)
     try {
-      let end = connection.clock.now() + timeout
       for (let attempt = 1; ; ) {
         // By when it must have arrived, by the server's clock, so that one that was given up does not land later.
         const deadline = Math.floor((line.serverTime() + end - connection.clock.now()) * 1_000)
@@ -136,12 +143,16 @@ export class EntryWriter<V> {
       if (Buffer.isBuffer(result)) throw refusal(operation, result)
     } catch (error) {
       // A write that was not confirmed may have been made or not, so that what is there is not known.
-      if (fence === undefined) recovery.failed(error, [deletion({ key })])
+      if (fence === undefined) {
+        recovery.failed(error, [deletion(item)], order, isUnderWay(error) ? end : undefined)
+      }
       throw error
+    } finally {
+      if (fence === undefined) recovery.leave(key)
     }
     if (result === FOREIGN) counters.foreign++
     if (result !== 1) return this.#refuse()
-    if (fence === undefined) recovery.queue.forget('key', key)
+    if (fence === undefined) recovery.succeeded('delete', 'key', key, order)
     counters.writes++
     return true
   }
@@ -150,6 +161,15 @@ export class EntryWriter<V> {
     this.#base.counters.refused++
     return false
   }
+}
+
+function unfenced<V>(items: readonly StoreItem<V>[]): StoreItem<V>[] {
+  return items.filter(({ fence }) => fence === undefined)
+}
+
+/** Whether what failed may still arrive: it was sent, and the connection broke before the reply. */
+function isUnderWay(error: unknown): boolean {
+  return error instanceof RedisUnavailableError && error.reason === 'connection'
 }
 
 function deletion({ key }: { readonly key: string }): Invalidation {
