@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2'
 import { expressRoute } from './express-route.ts'
 
 /** Different routes that are used; a service has some dozens, and more than this are paths in disguise. */
@@ -12,7 +13,11 @@ const ROUTE = Symbol.for('@millrace/http-route')
 
 interface ToldRequest {
   [ROUTE]?: string
+  /** Of a request of HTTP/2, which keeps the route there: with the stream alone it is found as well. */
+  readonly stream?: ToldRequest
 }
+
+type Handled = IncomingMessage | Http2ServerRequest | ServerHttp2Stream
 
 /** Fastify publishes here each application that is made. */
 const fastifyMade = channel('fastify.initialization')
@@ -23,16 +28,20 @@ const fastifyHandles = channel('tracing:fastify.request.handler:start')
  * Tells which route serves a request, for frameworks that do not say so themselves: the pattern, such as `/users/:id`, never the
  * path. Express and Fastify need no call. Does nothing where there is no request of Node's, as a framework has none under another
  * runtime. O(1).
+ *
+ * @param request of node:http or node:http2, or a stream of the latter
  */
-export function setHttpRoute(request: IncomingMessage, route: string): void {
-  if (Object(request) === request && Object.isExtensible(request)) {
-    const told = request as ToldRequest
-    told[ROUTE] = route
-  }
+export function setHttpRoute(
+  request: IncomingMessage | Http2ServerRequest | ServerHttp2Stream,
+  route: string,
+): void {
+  if (Object(request) !== request) return
+  const told = (request as ToldRequest).stream ?? (request as ToldRequest)
+  if (Object.isExtensible(told)) told[ROUTE] = route
 }
 
 /** Finds the route of a request that has been handled. */
-export type RouteFinder = (request: IncomingMessage) => string | undefined
+export type RouteFinder = (request: IncomingMessage | Http2ServerRequest) => string | undefined
 
 interface FastifyRequest {
   readonly raw?: IncomingMessage
@@ -58,10 +67,11 @@ export class HttpRoutes {
   /**
    * The route, or undefined where it is not known, or would be one too many. Call it when the request has been handled.
    *
-   * @param find what the program has to say instead
+   * @param find what the program has to say instead; undefined for what the framework says
    */
-  of(request: IncomingMessage, find: RouteFinder = usualRoute): string | undefined {
-    const route = safely(find, request)
+  of(request: Handled, find: RouteFinder | undefined): string | undefined {
+    const route =
+      find === undefined || !('url' in request) ? usualRoute(request) : safely(find, request)
     if (typeof route !== 'string' || route === '' || route.length > MAX_LENGTH) return undefined
     if (this.#known.has(route)) return route
     if (this.#known.size >= MAX_ROUTES) return undefined
@@ -75,11 +85,12 @@ export class HttpRoutes {
   }
 }
 
-function usualRoute(request: IncomingMessage): string | undefined {
-  return (request as ToldRequest)[ROUTE] ?? expressRoute(request)
+function usualRoute(request: Handled): string | undefined {
+  const told = ((request as ToldRequest).stream ?? (request as ToldRequest))[ROUTE]
+  return told ?? (safely(expressRoute, request) as string | undefined)
 }
 
-function safely(find: RouteFinder, request: IncomingMessage): unknown {
+function safely<R>(find: (request: R) => unknown, request: R): unknown {
   try {
     return find(request)
   } catch {

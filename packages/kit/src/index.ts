@@ -38,6 +38,12 @@ export { OperationChannels } from './operation-channels.ts'
 export { type IgnoredPaths, pathFilter } from './path-filter.ts'
 export { requestPath } from './request-path.ts'
 export { retryAfter } from './retry-after.ts'
+export {
+  type RequestHead,
+  type ServedAnswer,
+  type ServedRequest,
+  watchServedRequests,
+} from './served-requests.ts'
 export { describeStats, type StatsKind, type StatsKinds, statsKindsOf } from './stats-kinds.ts'
 export { tell } from './tell.ts'
 export { isThenable } from './thenable.ts'

@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http'
 import { checkList } from './checks.ts'
 import { InvalidOptionError } from './invalid-option-error.ts'
 import { requestPath } from './request-path.ts'
+import type { RequestHead } from './served-requests.ts'
 
 /** Requests to leave out: paths without query, or a function of the path. */
-export type IgnoredPaths = readonly string[] | ((path: string, request: IncomingMessage) => boolean)
+export type IgnoredPaths = readonly string[] | ((path: string, request: RequestHead) => boolean)
 
 /**
  * Whether a request is to be left out.
@@ -14,7 +14,7 @@ export type IgnoredPaths = readonly string[] | ((path: string, request: Incoming
 export function pathFilter(
   option: string,
   ignore: IgnoredPaths | undefined,
-): (request: IncomingMessage) => boolean {
+): (request: RequestHead) => boolean {
   if (ignore === undefined) return () => false
   if (typeof ignore === 'function') {
     return request => {
@@ -36,6 +36,6 @@ export function pathFilter(
   return request => paths.has(pathOf(request))
 }
 
-function pathOf({ url = '/' }: IncomingMessage): string {
+function pathOf({ url = '/' }: RequestHead): string {
   return requestPath(url)
 }

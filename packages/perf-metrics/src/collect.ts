@@ -1,4 +1,4 @@
-export { type IgnoredPaths, type RouteFinder, setHttpRoute } from '@millrace/kit'
+export { type IgnoredPaths, type RequestHead, type RouteFinder, setHttpRoute } from '@millrace/kit'
 export {
   CHANNEL_OPERATIONS,
   type ChannelOperation,

@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import { type AddressInfo, connect } from 'node:net'
 import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -201,12 +202,12 @@ describe('metrics of served requests', () => {
   it('know the route, and leave health checks out', async () => {
     const paths = ['/users/1?x=1', '/users/2', '/none', '/healthz?deep', '/metrics']
     expect(await counted({ httpServer: { ignore: ['/healthz', '/metrics'] } }, paths)).toEqual([
-      '{http_request_method="GET",url_scheme="http",http_route="/users/:id",http_response_status_code="200",error_type=""} 2',
-      '{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="200",error_type=""} 1',
+      '{http_request_method="GET",url_scheme="http",http_route="/users/:id",http_response_status_code="200",error_type="",network_protocol_version="1.1"} 2',
+      '{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="200",error_type="",network_protocol_version="1.1"} 1',
     ])
     const byFunction = { ignore: (path: string) => path !== '/none', route: () => '/any' }
     expect(await counted({ httpServer: byFunction }, paths)).toEqual([
-      '{http_request_method="GET",url_scheme="http",http_route="/any",http_response_status_code="200",error_type=""} 1',
+      '{http_request_method="GET",url_scheme="http",http_route="/any",http_response_status_code="200",error_type="",network_protocol_version="1.1"} 1',
     ])
     expect(await counted({ httpServer: false }, paths)).toEqual([])
   })
@@ -234,9 +235,9 @@ describe('metrics of served requests', () => {
     const text = metrics.toPrometheus()
     const samples = text.match(/^http_server_request_duration_(seconds_count|failures_total).*$/gm)
     expect(samples).toEqual([
-      'http_server_request_duration_seconds_count{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="",error_type="aborted"} 2',
-      'http_server_request_duration_seconds_count{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="200",error_type=""} 1',
-      'http_server_request_duration_failures_total{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="",error_type="aborted"} 2',
+      'http_server_request_duration_seconds_count{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="",error_type="aborted",network_protocol_version="1.1"} 2',
+      'http_server_request_duration_seconds_count{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="200",error_type="",network_protocol_version="1.1"} 1',
+      'http_server_request_duration_failures_total{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="",error_type="aborted",network_protocol_version="1.1"} 2',
     ])
   })
 
@@ -266,7 +267,36 @@ describe('metrics of served requests', () => {
       http_route: '',
       http_response_status_code: '503',
       error_type: '503',
+      network_protocol_version: '1.1',
     })
+  })
+
+  it('know HTTP/2, its routes, and streams that were reset', async () => {
+    const metrics = new Registry()
+    using _ = instrumentChannels(metrics, { httpServer: { ignore: ['/healthz'] } })
+    const server = createHttp2Server((request, response) => {
+      if (request.url === '/reset') return response.stream.close(8)
+      setHttpRoute(request, '/users/:id')
+      return response.writeHead(404).end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const client = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    for (const path of ['/users/1', '/healthz?deep', '/users/2', '/reset']) {
+      const stream = client.request({ ':path': path }).on('error', () => {})
+      await once(stream.resume(), 'close')
+    }
+    client.close()
+    server.close()
+    await once(server, 'close')
+    const samples = metrics
+      .toPrometheus()
+      .match(/^http_server_request_duration_(seconds_count|failures_total).*$/gm)
+    expect(samples).toEqual([
+      'http_server_request_duration_seconds_count{http_request_method="GET",url_scheme="http",http_route="/users/:id",http_response_status_code="404",error_type="",network_protocol_version="2"} 2',
+      'http_server_request_duration_seconds_count{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="",error_type="aborted",network_protocol_version="2"} 1',
+      'http_server_request_duration_failures_total{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="",error_type="aborted",network_protocol_version="2"} 1',
+    ])
   })
 
   it('do not take more routes than a service has', async () => {
@@ -274,7 +304,7 @@ describe('metrics of served requests', () => {
     const series = await counted({}, [...paths, '/users/1'])
     expect(series).toHaveLength(1_001)
     expect(series.at(-1)).toBe(
-      '{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="200",error_type=""} 11',
+      '{http_request_method="GET",url_scheme="http",http_route="",http_response_status_code="200",error_type="",network_protocol_version="1.1"} 11',
     )
   })
 

@@ -1,5 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   checkFunction,
   checkOptions,
@@ -9,11 +7,12 @@ import {
   type OptionNames,
   pathFilter,
   type RouteFinder,
+  watchServedRequests,
 } from '@millrace/kit'
 import type { TimingFamily } from '../instrument/labelled.ts'
 import type { Registry } from '../registry/registry.ts'
 
-/** Requests that node:http servers receive. */
+/** Requests that servers of node:http and node:http2 receive. */
 export interface HttpServerMetricsOptions {
   /** Requests that are not measured, such as health checks and scrapes: paths without query, or a function of the path. Default: none */
   readonly ignore?: IgnoredPaths | undefined
@@ -33,7 +32,7 @@ export function checkHttpServer(options: HttpServerMetricsOptions): void {
   if (route !== undefined) checkFunction('httpServer.route', route)
 }
 
-/** Metric and labels of OpenTelemetry's semantic conventions, as Prometheus spells them. */
+/** Metric and labels of OpenTelemetry's semantic conventions, as Prometheus spells them; `conventions.ts` has them as OTLP does. */
 const NAME = 'http_server_request_duration_seconds'
 const LABELS = [
   'http_request_method',
@@ -41,11 +40,12 @@ const LABELS = [
   'http_route',
   'http_response_status_code',
   'error_type',
+  'network_protocol_version',
 ] as const
 
 /**
- * Measures the requests of node:http servers up to the last byte, or to the loss of the connection: those have no status but the error
- * type `aborted`, and are the failures. A request without a known route has an empty one.
+ * Measures the requests of servers of node:http and node:http2 up to the last byte, or to the loss of the connection or stream: those
+ * have no status but the error type `aborted`, and are the failures. A request without a known route has an empty one.
  */
 export function measureHttpServer(
   metrics: Registry,
@@ -54,29 +54,26 @@ export function measureHttpServer(
   const ignored = pathFilter('httpServer.ignore', options.ignore)
   const routes = new HttpRoutes()
   let timing: TimingFamily<(typeof LABELS)[number]> | undefined
-  const onStart = (message: unknown): void => {
-    const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
-    if (ignored(request)) return
+  const unwatch = watchServedRequests(({ head, scheme, protocolVersion, onClose }) => {
+    if (ignored(head)) return
     const begun = performance.now()
-    // `close` comes after the last byte as well as after a lost connection; the framework has chosen the route by then.
-    response.once('close', () => {
+    onClose(({ status = '', aborted, handled }) => {
       timing ??= metrics.timing(NAME, { help: 'Requests served', labels: LABELS })
-      const aborted = !response.writableFinished
-      const { method = '' } = request
-      const { statusCode } = response
+      const { method = '' } = head
+      const failed = typeof status === 'number' && status >= 500
       const labels = {
         http_request_method: HTTP_METHODS.has(method) ? method : '_OTHER',
-        url_scheme: 'encrypted' in request.socket ? 'https' : 'http',
-        http_route: routes.of(request, options.route) ?? '',
-        http_response_status_code: aborted ? '' : statusCode,
-        error_type: aborted ? 'aborted' : statusCode >= 500 ? statusCode : '',
+        url_scheme: scheme,
+        http_route: routes.of(handled, options.route) ?? '',
+        http_response_status_code: aborted ? '' : status,
+        error_type: aborted ? 'aborted' : failed ? status : '',
+        network_protocol_version: protocolVersion,
       }
       timing.record(labels, performance.now() - begun, aborted)
     })
-  }
-  subscribe('http.server.request.start', onStart)
+  })
   return () => {
-    unsubscribe('http.server.request.start', onStart)
+    unwatch()
     routes.close()
   }
 }

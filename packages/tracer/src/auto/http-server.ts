@@ -1,5 +1,3 @@
-import { channel } from 'node:diagnostics_channel'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   checkFunction,
   checkOptions,
@@ -9,6 +7,7 @@ import {
   pathFilter,
   type RouteFinder,
   requestPath,
+  watchServedRequests,
 } from '@millrace/kit'
 import { ActiveContext, activeContext, enter } from '../context/active-context.ts'
 import { SpanKind } from '../span/api/span.ts'
@@ -42,46 +41,43 @@ export function checkHttpServer(options: HttpServerOptions): void {
 }
 
 /**
- * Server spans of node:http. The channel publishes just before the server emits `request`, in the same synchronous run, so the
- * span that is entered here is active in the handler and in all that it starts.
+ * Server spans of node:http and node:http2. The request is told of in the same synchronous run that goes on to the handler, so the span
+ * that is entered here is active in the handler and in all that it starts.
  */
 export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () => void {
   const ignored = pathFilter('httpServer.ignore', options.ignore)
   const routes = new HttpRoutes()
-  const onStart = (message: unknown): void => {
-    const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
+  const unwatch = watchServedRequests(({ head, scheme, protocolVersion, onClose }) => {
     const active = activeContext()
     if (active.suppressed && active !== IGNORED) return
-    if (ignored(request)) {
+    if (ignored(head)) {
       enter(IGNORED)
       return
     }
-    const remote = tracer.propagation.extract(request.headers)
-    const method = request.method ?? 'GET'
+    const remote = tracer.propagation.extract(head.headers)
+    const method = head.method ?? 'GET'
     const span = tracer.startUnder(methodName(method), asTracerSpan(remote.span), {
       kind: SpanKind.SERVER,
       attributes: {
         ...methodAttributes(method),
-        'url.path': requestPath(request.url ?? '/'),
-        'url.scheme': 'encrypted' in request.socket ? 'https' : 'http',
-        'network.protocol.version': request.httpVersion,
+        'url.path': requestPath(head.url ?? '/'),
+        'url.scheme': scheme,
+        'network.protocol.version': protocolVersion,
       },
     })
     enter(new ActiveContext(span, remote.baggage))
-    // `close` comes after the last byte as well as after a lost connection; the framework has chosen the route by then.
-    response.once('close', () => {
-      const route = routes.of(request, options.route)
+    onClose(({ status, aborted, handled }) => {
+      const route = routes.of(handled, options.route)
       if (route !== undefined) {
         span.setAttribute('http.route', route).updateName(`${methodName(method)} ${route}`)
       }
-      if (response.headersSent) setHttpStatus(span, response.statusCode, 500)
-      if (!response.writableFinished) markAborted(span)
+      if (status !== undefined) setHttpStatus(span, status, 500)
+      if (aborted) markAborted(span)
       span.end()
     })
-  }
-  channel('http.server.request.start').subscribe(onStart)
+  })
   return () => {
-    channel('http.server.request.start').unsubscribe(onStart)
+    unwatch()
     routes.close()
   }
 }

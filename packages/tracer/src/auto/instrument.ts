@@ -14,7 +14,7 @@ import { OutgoingCalls } from './outgoing-calls.ts'
 import { traceUndici } from './undici.ts'
 
 export interface InstrumentOptions {
-  /** Requests that node:http servers receive. They are roots, or continue the caller's trace. Default: true */
+  /** Requests that servers of node:http and node:http2 receive. They are roots, or continue the caller's trace. Default: true */
   readonly httpServer?: boolean | HttpServerOptions | undefined
   /** Requests by node:http and node:https. Default: true */
   readonly httpClient?: boolean | undefined
