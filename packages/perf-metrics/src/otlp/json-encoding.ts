@@ -1,6 +1,7 @@
 import type { ByteWriter } from '../bytes/byte-writer.ts'
 import type { Exemplar } from '../instrument/exemplars.ts'
 import { ZERO_THRESHOLD } from '../store/exponential.ts'
+import type { OtlpAttribute } from './conventions.ts'
 import type { HistogramPoint, MetricData, Point } from './metric-data.ts'
 import type { OtlpContext } from './protobuf-encoding.ts'
 import { SCOPE_NAME } from './scope.ts'
@@ -80,10 +81,10 @@ function partsOf(
   }
 }
 
-function pointJson({ labelNames }: MetricData, point: Point, context: OtlpContext): object {
+function pointJson(metric: MetricData, point: Point, context: OtlpContext): object {
   const { labelValues, start } = point
   const common = {
-    attributes: attributes(labelNames.map((label, i) => [label, labelValues[i]!])),
+    attributes: attributes(pointAttributes(metric, labelValues)),
     startTimeUnixNano: String(nanoseconds(start)),
     timeUnixNano: String(nanoseconds(context.time)),
   }
@@ -97,6 +98,13 @@ function pointJson({ labelNames }: MetricData, point: Point, context: OtlpContex
     asDouble: double(value),
     ...(exemplars.length > 0 && { exemplars: exemplars.map(exemplarJson) }),
   }
+}
+
+function pointAttributes(
+  { labelNames, attributes }: MetricData,
+  labelValues: readonly string[],
+): readonly OtlpAttribute[] {
+  return attributes?.(labelValues) ?? labelNames.map((label, i) => [label, labelValues[i]!])
 }
 
 function exponentialJson({ distribution: d, exemplars }: HistogramPoint): object {

@@ -9,6 +9,7 @@ import type { MetricType } from '../metric/family-description.ts'
 import { baseName } from '../metric/name.ts'
 import { type Distribution, distributionSince, fit } from '../store/distribution.ts'
 import type { Moment } from '../time/timeline.ts'
+import { type Convention, conventionOf } from './conventions.ts'
 
 /** Whether a point tells what happened since the series began, or since the last export. */
 export type Temporality = 'cumulative' | 'delta'
@@ -23,6 +24,8 @@ export interface MetricData {
   readonly unit: string
   readonly type: MetricType
   readonly labelNames: readonly string[]
+  /** What is sent in place of the labels, where a convention has other names for them. */
+  readonly attributes: Convention['attributes']
   /** Read as they are iterated. `undefined` is a series with nothing to tell, and an opportunity to pause as others are. */
   readonly points: Iterable<Point | undefined>
 }
@@ -117,8 +120,10 @@ export class MetricDataReader {
 
   #metric(family: Family, now: Moment, reading: Reading): MetricData {
     const { name, help, unit, type, labelNames } = family.description
+    const convention = conventionOf(family.description)
     return {
-      name: baseName(name),
+      name: convention.name ?? baseName(name),
+      attributes: convention.attributes,
       description: help,
       unit: UNITS[unit] ?? '',
       type,

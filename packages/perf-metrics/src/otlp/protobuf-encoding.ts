@@ -95,13 +95,11 @@ function encodePoint(
 
 function numberPoint(
   out: ProtoWriter,
-  { labelNames }: MetricData,
+  metric: MetricData,
   { labelValues, start, value, exemplars }: NumberPoint,
   { time }: OtlpContext,
 ): void {
-  labelNames.forEach((name, i) => {
-    attribute(out, 7, name, labelValues[i]!)
-  })
+  pointAttributes(out, 7, metric, labelValues)
   out.nanoseconds(2, start)
   out.nanoseconds(3, time)
   out.double(4, value)
@@ -110,13 +108,11 @@ function numberPoint(
 
 function exponentialPoint(
   out: ProtoWriter,
-  { labelNames }: MetricData,
+  metric: MetricData,
   { labelValues, start, distribution: d, exemplars }: HistogramPoint,
   { time }: OtlpContext,
 ): void {
-  labelNames.forEach((name, i) => {
-    attribute(out, 1, name, labelValues[i]!)
-  })
+  pointAttributes(out, 1, metric, labelValues)
   out.nanoseconds(2, start)
   out.nanoseconds(3, time)
   out.fixed64(4, d.count)
@@ -138,13 +134,11 @@ function exponentialPoint(
 
 function explicitPoint(
   out: ProtoWriter,
-  { labelNames }: MetricData,
+  metric: MetricData,
   { labelValues, start, distribution: d, classic, bounds, exemplars }: HistogramPoint,
   { time }: OtlpContext,
 ): void {
-  labelNames.forEach((name, i) => {
-    attribute(out, 9, name, labelValues[i]!)
-  })
+  pointAttributes(out, 9, metric, labelValues)
   out.nanoseconds(2, start)
   out.nanoseconds(3, time)
   out.fixed64(4, d.count)
@@ -167,6 +161,19 @@ function encodeExemplar(out: ProtoWriter, field: number, exemplar: Exemplar): vo
   out.bytesField(4, Buffer.from(exemplar.spanId, 'hex'))
   out.bytesField(5, Buffer.from(exemplar.traceId, 'hex'))
   out.end(message)
+}
+
+function pointAttributes(
+  out: ProtoWriter,
+  field: number,
+  { labelNames, attributes }: MetricData,
+  labelValues: readonly string[],
+): void {
+  if (attributes === undefined) {
+    labelNames.forEach((name, i) => {
+      attribute(out, field, name, labelValues[i]!)
+    })
+  } else for (const [name, value] of attributes(labelValues)) attribute(out, field, name, value)
 }
 
 function attribute(
