@@ -1,11 +1,12 @@
-import { Buffer } from 'node:buffer'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { withValidAge } from './age-field.ts'
 import { correspond, freshened } from './freshened-headers.ts'
+import { chunks, isPart } from './partial-response.ts'
+import { answersGet, POSTED } from './posted-response.ts'
 import { rawHeaders } from './raw-headers.ts'
 import type { CacheKey, StoredResponse, UndiciStore } from './response-store.ts'
-import { understood } from './understood-response.ts'
+import { asWhole, understood, unkept } from './understood-response.ts'
 
 /**
  * Between undici's cache and the request: turns a 304 into the whole response that it stands for, the stored
@@ -142,9 +143,23 @@ export class Freshening implements Handler, Controller {
   }
 
   #start(statusCode: number, headers: ResponseHeaders, statusMessage: string | undefined): void {
-    const told =
-      statusCode < 200 ? headers : understood(statusCode, headers, this.#targets, this.#identity)
-    this.#downstream.onResponseStart?.(this, statusCode, told, statusMessage)
+    if (statusCode < 200) {
+      this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
+      return
+    }
+    const told = understood(statusCode, headers, this.#targets, this.#identity)
+    const asked = this.#options.headers as ResponseHeaders
+    if (isPart(statusCode, asked, headers)) {
+      this.#downstream.onResponseStart?.(this, 200, asWhole(statusCode, told), statusMessage)
+    } else {
+      const isKept = asked[POSTED] === undefined || answersGet(this.#options, statusCode, told)
+      this.#downstream.onResponseStart?.(
+        this,
+        statusCode,
+        isKept ? told : unkept(told),
+        statusMessage,
+      )
+    }
   }
 
   #end(trailers: ResponseHeaders): void {
@@ -158,10 +173,4 @@ export class Freshening implements Handler, Controller {
     this.#settled = true
     this.#downstream.onResponseError?.(this, error)
   }
-}
-
-/** Neither undici's memory store nor ours keeps streams. */
-function chunks(body: NonNullable<StoredResponse>['body']): Iterable<Buffer> {
-  if (body === undefined) return []
-  return Buffer.isBuffer(body) ? [body] : (body as Buffer[])
 }

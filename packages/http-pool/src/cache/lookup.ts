@@ -57,10 +57,13 @@ export function lookup(list: readonly string[]): Lookup {
   }
   if (found === undefined) return { headers, conditions: undefined }
   const { range, 'if-none-match': ifNoneMatch, 'if-modified-since': ifModifiedSince } = found
-  return {
-    headers,
-    conditions: { ifNoneMatch, ifModifiedSince, range, ifRange: found['if-range'] },
+  const ifRange = found['if-range']
+  // A kept part is looked for by what it is to hold; conditions are for the whole to answer.
+  if (range !== undefined && ifNoneMatch === undefined && ifModifiedSince === undefined) {
+    headers.push('range', range.trim())
+    if (ifRange !== undefined) headers.push('if-range', ifRange)
   }
+  return { headers, conditions: { ifNoneMatch, ifModifiedSince, range, ifRange } }
 }
 
 function oneSpelling(name: string, value: string): string {

@@ -6,6 +6,7 @@ import { headerList, headerValue } from '../request/header-list.ts'
 import type { CacheSettings } from './cache-settings.ts'
 import { Freshening } from './freshening.ts'
 import { lookup } from './lookup.ts'
+import { mayKeepPosted, POSTED } from './posted-response.ts'
 import { StoreAdapter, type UndiciStore } from './response-store.ts'
 import { RevalidatedStore } from './revalidated-store.ts'
 import { Selection } from './selection.ts'
@@ -19,6 +20,8 @@ interface ResponseCache {
 /** What a cached request takes along through undici's cache. */
 interface CachedOptions extends ExchangeOptions {
   selection?: Selection
+  /** The POST that is sent in the place of this GET, which stands for it in the cache. */
+  posted?: ExchangeOptions
 }
 
 /**
@@ -38,16 +41,22 @@ export function responseCache(settings: CacheSettings, next: Dispatch): Response
     ...(cacheByDefault === undefined ? undefined : { cacheByDefault: 1_000 * cacheByDefault }),
   })
   const forward: Dispatcher.Dispatch = (options: CachedOptions, handler) => {
-    const { selection, ...rest } = options
+    const { selection, posted, ...rest } = options
     if (rest.call !== undefined) rest.call.isForwarded = true
+    const asked = options.headers as Record<string, string>
+    const sent = posted ?? (selection && { ...rest, headers: selection.forward(asked) })
     try {
-      // The cache keeps nothing else, and does not touch its requests.
-      if (selection === undefined) next(rest, handler)
-      else {
-        const asked = options.headers as Record<string, string>
+      if (sent !== undefined) {
         const identity = type === 'shared' ? identifying(credentials, asked, options.injected) : []
-        const headers = selection.forward(asked)
-        next({ ...rest, headers }, new Freshening(store, options, targets, identity, handler))
+        next(sent, new Freshening(store, options, targets, identity, handler))
+      } else if (rest.method === 'POST' && !rest.upgrade && mayKeepPosted(asked)) {
+        const list = headerList(rest.headers)
+        const headers = [...lookup(list).headers, POSTED, '']
+        const get: CachedOptions = { ...rest, method: 'GET', headers, posted: rest }
+        cached(get, new Selection(list, undefined, handler))
+      } else {
+        // The cache keeps nothing else, and does not touch its requests.
+        next(rest, handler)
       }
     } catch (error) {
       // In the background nothing would catch it.

@@ -1,6 +1,8 @@
 import type { Writable } from 'node:stream'
+import { chunks, isPart, partFor, partKey, partValue } from './partial-response.ts'
+import { POSTED } from './posted-response.ts'
 import type { CacheKey, CacheValue, StoredResponse, UndiciStore } from './response-store.ts'
-import { asReceived } from './understood-response.ts'
+import { asReceived, receivedStatus } from './understood-response.ts'
 
 /** How long a response with a validator is kept after it was received, fresh or not, in ms. */
 const RETENTION = 24 * 60 * 60 * 1_000
@@ -22,25 +24,38 @@ export class RevalidatedStore implements UndiciStore {
   }
 
   get(key: CacheKey): StoredResponse | Promise<StoredResponse> {
-    const stored = this.#store.get(key)
-    return stored instanceof Promise ? stored.then(found) : found(stored)
+    // What is kept answers no POST.
+    if (key.headers?.[POSTED] !== undefined) return undefined
+    const whole = this.#find(key)
+    if (key.headers?.range === undefined) return whole
+    const findPart = () => {
+      const part = this.#find(partKey(key))
+      return part instanceof Promise ? part.then(each => partFor(each, key)) : partFor(part, key)
+    }
+    return whole instanceof Promise ? whole.then(each => each ?? findPart()) : (whole ?? findPart())
   }
 
   createWriteStream(key: CacheKey, value: CacheValue): Writable | undefined {
+    const statusCode = receivedStatus(value.statusCode, value.headers)
     const headers = asReceived(value.headers)
     const hasValidator = value.etag !== undefined || typeof headers['last-modified'] === 'string'
     const deleteAt = hasValidator
       ? Math.max(value.deleteAt, Date.now() + RETENTION)
       : value.deleteAt
-    return this.#store.createWriteStream(key, {
-      ...value,
-      headers: headers as CacheValue['headers'],
-      deleteAt,
-    })
+    const kept = { ...value, headers: headers as CacheValue['headers'], deleteAt }
+    return isPart(statusCode, key.headers ?? {}, headers)
+      ? this.#store.createWriteStream(partKey(key), partValue(key, kept))
+      : this.#store.createWriteStream(key, kept)
   }
 
   delete(key: CacheKey): void | Promise<void> {
-    return this.#store.delete(key)
+    // undici asks for each method, of which only this one is kept; and for a POST that has failed, which leaves what is kept as it is.
+    if (key.method === 'GET' && key.headers?.[POSTED] === undefined) return this.#store.delete(key)
+  }
+
+  #find(key: CacheKey): StoredResponse | Promise<StoredResponse> {
+    const stored = this.#store.get(key)
+    return stored instanceof Promise ? stored.then(found) : found(stored)
   }
 }
 
@@ -54,8 +69,6 @@ function withLength(stored: StoredResponse): StoredResponse {
   if (stored === undefined || stored.statusCode !== 200) return stored
   const { headers, body } = stored
   if (headers['content-length'] !== undefined || body === undefined) return stored
-  // Neither undici's memory store nor ours keeps streams.
-  const chunks = Buffer.isBuffer(body) ? [body] : (body as Buffer[])
-  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  const length = chunks(body).reduce((sum, chunk) => sum + chunk.length, 0)
   return { ...stored, headers: { ...headers, 'content-length': String(length) } }
 }

@@ -3,8 +3,9 @@ import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import { type ByteRange, byteRange } from './byte-range.ts'
 import { parseHttpDate } from './http-date.ts'
 import type { Conditions } from './lookup.ts'
+import { isSameBody, rangeHeaders } from './partial-response.ts'
 import { rawHeaders } from './raw-headers.ts'
-import { asReceived } from './understood-response.ts'
+import { asReceived, receivedStatus } from './understood-response.ts'
 
 /** What a 304 has no use for: its body is the caller's own. */
 const DESCRIBING_HEADERS: readonly string[] = [
@@ -83,10 +84,11 @@ export class Selection implements Handler {
 
   onResponseStart(
     controller: Controller,
-    statusCode: number,
+    told: number,
     given: ResponseHeaders,
     statusMessage?: string,
   ): void {
+    const statusCode = receivedStatus(told, given)
     const headers = asReceived(given)
     if (statusCode >= 200) this.#hasHead = true
     const conditions = this.#conditions
@@ -128,7 +130,10 @@ export class Selection implements Handler {
     statusMessage: string | undefined,
   ): void {
     const length = Number(headers['content-length'] ?? Number.NaN)
-    const isAsked = range !== undefined && isSame(ifRange, headers) && Number.isInteger(length)
+    const isAsked =
+      range !== undefined &&
+      (ifRange === undefined || isSameBody(ifRange, headers)) &&
+      Number.isInteger(length)
     const part = isAsked ? byteRange(range, length) : undefined
     if (part === undefined) {
       this.#downstream.onResponseStart?.(controller, 200, headers, statusMessage)
@@ -142,9 +147,7 @@ export class Selection implements Handler {
       this.#start(controller, 416, unsatisfied, 'Range Not Satisfiable')
     } else {
       this.#part = part
-      const { start, end } = part
-      const of = { 'content-range': `bytes ${start}-${end - 1}/${length}` }
-      const partial = { ...headers, ...of, 'content-length': String(end - start) }
+      const partial = { ...headers, ...rangeHeaders(part, length) }
       this.#start(controller, 206, partial, 'Partial Content')
     }
   }
@@ -174,11 +177,4 @@ function isNotModified(
   const since = ifModifiedSince === undefined ? undefined : parseHttpDate(ifModifiedSince.trim())
   const at = typeof modified === 'string' ? parseHttpDate(modified) : undefined
   return since !== undefined && at !== undefined && at <= since
-}
-
-/** RFC 9110 section 13.1.5: a part is of use to those who have the rest of the very same body. */
-function isSame(ifRange: string | undefined, { etag }: ResponseHeaders): boolean {
-  if (ifRange === undefined) return true
-  // A date has a grain of a second, in which a body may change.
-  return ifRange.trim() === etag && ifRange.trim().startsWith('"')
 }

@@ -6,6 +6,14 @@ import { targetedControl } from './targeted-fields.ts'
 /** Fields as they came, of a response that undici's cache is told of in other words; undefined where there was none. */
 const RECEIVED: unique symbol = Symbol('received')
 
+/** The status that a response came with, of one that undici's cache is told of by another. */
+const STATUS: unique symbol = Symbol('status')
+
+interface Marks {
+  [RECEIVED]?: Received
+  [STATUS]?: number
+}
+
 type Received = Readonly<Record<string, ResponseHeaders[string]>>
 
 /** Statuses whose requirements for caching undici's cache meets. */
@@ -55,18 +63,35 @@ function lifetime(
   return { 'cache-control': plain, expires: spelled }
 }
 
-/** The headers as they came, of a response that {@link understood} has changed. */
+/** A response that undici's cache is not to keep, whatever it says. */
+export function unkept(headers: ResponseHeaders): ResponseHeaders {
+  return withFields(headers, { 'cache-control': 'no-store' })
+}
+
+/** A part of a body, as undici's cache is told of it: as a whole, as it refuses parts. */
+export function asWhole(statusCode: number, headers: ResponseHeaders): ResponseHeaders {
+  return Object.assign({ ...headers }, { [STATUS]: statusCode })
+}
+
+/** The headers as they came, of a response that undici's cache was told of in other words. */
 export function asReceived(headers: ResponseHeaders): ResponseHeaders {
-  const received = (headers as { [RECEIVED]?: Received })[RECEIVED]
-  if (received === undefined) return headers
-  const copy = assign({ ...headers }, received)
-  delete (copy as { [RECEIVED]?: Received })[RECEIVED]
+  const { [RECEIVED]: received, [STATUS]: status } = headers as Marks
+  if (received === undefined && status === undefined) return headers
+  const copy = assign({ ...headers }, received ?? {})
+  delete (copy as Marks)[RECEIVED]
+  delete (copy as Marks)[STATUS]
   return copy
+}
+
+/** The status that it came with. */
+export function receivedStatus(told: number, headers: object | undefined): number {
+  return (headers as Marks | undefined)?.[STATUS] ?? told
 }
 
 function withFields(headers: ResponseHeaders, fields: Received): ResponseHeaders {
   const received: Record<string, ResponseHeaders[string]> = {}
   for (const name of Object.keys(fields)) received[name] = headers[name]
+  Object.assign(received, (headers as Marks)[RECEIVED])
   // A symbol stays with the copies that undici makes, and is in no list of names.
   return Object.assign(assign({ ...headers }, fields), { [RECEIVED]: received })
 }

@@ -3,7 +3,8 @@ import type { JsonServer } from '../servers/json-server.ts'
 
 export const requestsPerRun = 2_000
 export const workers = 16
-const warmupRuns = 8
+/** A client is a large program: it takes some ten thousand requests until it is compiled and its sockets are open. */
+const warmupRuns = { quick: 5, full: 8 }
 
 /** A client under test: sends one GET, reads the answer as text, returns its length. */
 export interface Client {
@@ -16,7 +17,7 @@ export function load(
   makeClient: (server: JsonServer) => Promise<Client>,
   loops: number = workers,
 ): Prepare<number> {
-  return async ({ fixture }) => {
+  return async ({ fixture, quick }) => {
     const server = fixture as JsonServer
     const client = await makeClient(server)
     const worker = async (): Promise<number> => {
@@ -32,8 +33,8 @@ export function load(
       },
       close: () => client.close(),
     }
-    // A client is a large program: it takes some ten thousand requests until it is compiled and its sockets are open.
-    for (let i = 0; i < warmupRuns; i++) await loop.run()
+    const warmups = quick ? warmupRuns.quick : warmupRuns.full
+    for (let i = 0; i < warmups; i++) await loop.run()
     return loop
   }
 }
