@@ -64,7 +64,9 @@ export {
   type Runner,
 } from './wrap/concurrent.ts'
 export {
+  type AskingLimiter,
   type DecidingLimiter,
+  type KeyedAskingLimiter,
   type KeyedDecidingLimiter,
   type KeyedWaitingLimiter,
   type LimitedOptions,

@@ -11,7 +11,12 @@ import fastify from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
 import { describe, expect, test } from 'vitest'
+import { TokenBucket } from '../bucket/token-bucket.ts'
+import { combine } from '../combined/combine.ts'
+import { InvalidOptionError } from '../errors.ts'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
+import { KeyedLimits } from '../keyed/keyed-limits.ts'
+import { KeyedWindow } from '../keyed/keyed-window.ts'
 import { goneClient } from '../redis/testing/connections.fixture.ts'
 import { RedisKeyedLimiter } from '../redis/testing/tracked.fixture.ts'
 import { SlidingWindow } from '../window/sliding-window.ts'
@@ -385,6 +390,48 @@ describe('what a request is counted by', () => {
     expect((await post(1)).status).toBe(200)
     expect((await post(20)).status).toBe(413)
     await server.close()
+  })
+
+  test('whatever the limiter is made of, what can never pass is refused with what the policy says', async () => {
+    const facts = { remoteAddress: '192.0.2.1', forwardedFor: undefined }
+    const parent = new SlidingWindow({ clock, limit: 3, window: 1_000 })
+    const own = new KeyedLimiter({ clock, rate: 1, burst: 10, name: 'own' })
+    const small = new KeyedWindow({ clock, limit: 3, window: 1_000, name: 'small' })
+    const limiters = {
+      parent: new KeyedLimiter({ clock, rate: 1, burst: 10, parent }),
+      combination: combine([new TokenBucket({ clock, rate: 1, burst: 10 }), parent]),
+      several: [own, small],
+      together: new KeyedLimits([own, small]),
+    }
+    for (const [name, limiter] of Object.entries(limiters)) {
+      const limit = new HttpLimit<number>({ limiter, cost: cost => cost, tooCostly: 429 })
+      for (const cost of [4, 3.5, Infinity]) {
+        const verdict = await limit.check(cost, facts)
+        expect(verdict, `${name} ${cost}`).toMatchObject({ pass: false, status: 429 })
+        expect((verdict as { body: string }).body).toContain('Costs More')
+      }
+      // Nothing has been spent, and what makes no sense is a fault of the application.
+      expect(await limit.check(2, facts), name).toMatchObject({ pass: true })
+      for (const wrong of [-1, Number.NaN]) {
+        await expect(limit.check(wrong, facts)).rejects.toThrow(InvalidOptionError)
+      }
+      clock.advance(10_000)
+    }
+    const key = () => 5 as never
+    await expect(new HttpLimit({ limiter: own, key }).check({}, facts)).rejects.toThrow('`key`')
+  })
+
+  test('Hono: a refund that fails leaves the answer alone', async () => {
+    const app = new Hono()
+    const counted = {
+      keyed: true,
+      name: 'login',
+      decide: () => ({ allowed: true, limit: 2, remaining: 1, resetAfter: 0, retryAfter: 0 }),
+      refund: () => Promise.reject(new Error('gone')),
+    }
+    app.use(honoRateLimit({ limiter: counted, count: 'failed', key: () => 'all' }))
+    app.get('*', context => context.text('served'))
+    expect((await app.request('/')).status).toBe(200)
   })
 
   test('only failed answers count, such as wrong passwords', async () => {

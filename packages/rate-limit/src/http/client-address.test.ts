@@ -31,6 +31,29 @@ describe('clientAddress', () => {
     expect(behind(remote, forwarded)).toBe(expected)
   })
 
+  test.each([
+    [1, 'spoofed, 198.51.100.7', '198.51.100.7'],
+    [1, '198.51.100.7', '198.51.100.7'],
+    [2, '1.1.1.1, 198.51.100.7, 10.2.3.4', '198.51.100.7'],
+    [2, '198.51.100.7:4711,10.2.3.4', '198.51.100.7'],
+    // Fewer than there should be were not written by all proxies.
+    [3, '198.51.100.7, 10.2.3.4', '203.0.113.9'],
+    [1, 'unknown', '203.0.113.9'],
+    [1, '', '203.0.113.9'],
+    [1, undefined, '203.0.113.9'],
+    [0, '198.51.100.7', '203.0.113.9'],
+  ])('behind %i proxies of whatever address %s is %s', (trustedHops, forwarded, expected) => {
+    expect(clientAddress({ trustedHops })('203.0.113.9', forwarded)).toBe(expected)
+  })
+
+  test('proxies are trusted by their number or by their addresses, not by both', () => {
+    const both = { trustedHops: 1, trustedProxies: ['10.0.0.0/8'] }
+    expect(() => clientAddress(both)).toThrow(InvalidOptionError)
+    for (const wrong of [-1, 0.5, Infinity, '1', null]) {
+      expect(() => clientAddress({ trustedHops: wrong as never })).toThrow(InvalidOptionError)
+    }
+  })
+
   test('IPv6 addresses of one subnet are one client, however they are written', () => {
     const address = clientAddress()
     const same = ['2001:db8::1', '2001:0db8:0:0:ffff::2', '2001:db8::1%eth0']

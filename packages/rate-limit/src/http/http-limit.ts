@@ -141,19 +141,21 @@ export class HttpLimit<Request> {
     const together = key === undefined && limits.every(isCommon)
     const whom = together ? '' : key ? await key(request) : this.#address(facts)
     if (whom === undefined) return UNCOUNTED
+    if (typeof whom !== 'string') {
+      throw new InvalidOptionError('key', 'a function that returns a string', whom)
+    }
     const price = typeof cost === 'function' ? await cost(request) : cost
     const deciders = limits.map(keyedDecider)
-    const impossible = deciders.find(limit => price > (limit.burst ?? limit.limit ?? Infinity))
-    if (impossible !== undefined) {
-      const { tooCostly = 413 } = this.#options
-      const title = 'Request Costs More Than Its Limit'
-      return this.#refuse({ type: 'about:blank', title, status: tooCostly }, {}, request)
-    }
     let outcomes: readonly PartDecision<KeyedDecider>[]
     try {
       const joint = this.#limits ?? new KeyedLimits(deciders)
       outcomes = (await joint.decide(whom, price)).parts
     } catch (error) {
+      if (isTooCostly(error, price)) {
+        const { tooCostly = 413 } = this.#options
+        const title = 'Request Costs More Than Its Limit'
+        return this.#refuse({ type: 'about:blank', title, status: tooCostly }, {}, request)
+      }
       const known =
         error instanceof LimitStoreUnavailableError || error instanceof LimiterClosedError
       if (!known) throw error
@@ -231,6 +233,11 @@ export function mergedHeader(name: string, before: string | undefined, value: st
   if (/^ratelimit(-policy)?$/i.test(name)) return `${before}, ${value}`
   if (/^retry-after$/i.test(name)) return `${Math.max(Number(before) || 0, Number(value))}`
   return value
+}
+
+/** Whether a limiter has refused a price that is one, as more than can ever pass. */
+function isTooCostly(error: unknown, price: number): boolean {
+  return error instanceof InvalidOptionError && error.option === 'cost' && price >= 0
 }
 
 function listOf(limiter: Limits): readonly (KeyedDecider | CommonDecider)[] {

@@ -1,10 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import {
   checkInteger,
-  checkMethods,
   checkNonNegativeOrInfinity,
   checkOptions,
   checkPositive,
+  checkSignal,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -55,9 +55,7 @@ export function checkJobOptions(options: JobOptions, maxConcurrent: number = Inf
     throw new InvalidOptionError('weight', `at most \`maxConcurrent\`, ${maxConcurrent}`, weight)
   }
   if (timeout !== undefined) checkNonNegativeOrInfinity('timeout', timeout)
-  if (signal !== undefined) {
-    checkMethods('signal', signal, 'an AbortSignal', ['addEventListener'])
-  }
+  if (signal !== undefined) checkSignal('signal', signal)
   if (expiration !== undefined) checkPositive('expiration', expiration)
 }
 

@@ -47,6 +47,28 @@ test('what a limit throws leaves nothing spent in those before it', async () => 
   expect(await both.tryAcquire('ann', 2)).toBe(true)
 })
 
+test('a key is looked at, blocked, penalized and reset in all its limits', async () => {
+  const { clock, second, day, limits } = setUp()
+  expect(await limits.get('ann')).toMatchObject({ allowed: true, remaining: 2, limiter: second })
+  await limits.penalize('ann', 2)
+  expect([second.get('ann').remaining, day.get('ann').remaining]).toEqual([0, 1])
+  clock.advance(1_000)
+  await limits.decide('ann')
+  expect(await limits.get('ann')).toMatchObject({ allowed: false, limiter: day })
+  await limits.reset('ann')
+  expect(await limits.get('ann')).toMatchObject({ allowed: true, remaining: 2 })
+  await limits.block('ann', 5_000)
+  for (const one of [second, day]) expect(one.get('ann').retryAfter).toBe(5_000)
+  expect(await limits.tryAcquire('ann')).toBe(false)
+  clock.advance(5_000)
+  expect(await limits.tryAcquire('ann')).toBe(true)
+  const bare = { name: 'bare', decide: second.decide.bind(second) }
+  const partly = new KeyedLimits([second, bare])
+  await limits.reset('ann')
+  await expect(partly.block('ann', 1_000)).rejects.toThrow('with a method `block`')
+  expect(second.get('ann').allowed).toBe(true)
+})
+
 test('limits that cannot be passed together are refused', () => {
   const { second } = setUp()
   const final = { name: 'final', decide: second.decide.bind(second) }

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '@millrace/kit'
+import { checkMethods, InvalidOptionError } from '@millrace/kit'
 import type { Decision } from '../limiter/rate-limiter.ts'
 
 /** What is used of a limiter by key: {@link KeyedLimiter}, {@link KeyedWindow}, or one of them on Redis. */
@@ -6,6 +6,10 @@ export interface KeyedLimitPart {
   readonly name: string
   decide(key: string, cost?: number): Decision | Promise<Decision>
   refund?(key: string, cost?: number): unknown
+  get?(key: string): Decision | Promise<Decision>
+  penalize?(key: string, cost?: number): unknown
+  block?(key: string, ms: number): unknown
+  reset?(key: string): unknown
 }
 
 /** What one of several limits has said. */
@@ -78,16 +82,60 @@ export class KeyedLimits<L extends KeyedLimitPart = KeyedLimitPart> {
       await giveBack(parts, key, cost)
       throw error
     }
-    const scarcest = parts.reduce((least, part) =>
-      part.decision.remaining < least.decision.remaining ? part : least,
-    )
-    return { ...scarcest.decision, limiter: scarcest.limiter, parts }
+    return joined(parts)
   }
 
   /** Gives back what was granted but not used, in all limits. */
   async refund(key: string, cost = 1): Promise<void> {
     await Promise.all(this.#limits.map(limit => limit.refund?.(key, cost)))
   }
+
+  /**
+   * The key's limits as they are, without spending: `allowed` says whether one permit could be had of all now.
+   *
+   * @throws (by rejection) {InvalidOptionError} where one of them has no `get`; what they throw
+   */
+  async get(key: string): Promise<JointDecision<L>> {
+    const parts = await this.#each('get', async limiter => ({
+      limiter,
+      decision: await limiter.get!(key),
+    }))
+    return joined(parts)
+  }
+
+  /** Spends `cost` of the key as a penalty in all limits. @throws (by rejection) as {@link get} does, for `penalize` */
+  async penalize(key: string, cost = 1): Promise<void> {
+    await this.#each('penalize', limit => limit.penalize!(key, cost))
+  }
+
+  /** Has the key's next permit come after `ms` in all limits. @throws (by rejection) as {@link get} does, for `block` */
+  async block(key: string, ms: number): Promise<void> {
+    await this.#each('block', limit => limit.block!(key, ms))
+  }
+
+  /** Forgets what the key has spent in all limits. @throws (by rejection) as {@link get} does, for `reset` */
+  async reset(key: string): Promise<void> {
+    await this.#each('reset', limit => limit.reset!(key))
+  }
+
+  /** Nothing is done to any unless all of them can. */
+  #each<T>(
+    method: 'get' | 'penalize' | 'block' | 'reset',
+    call: (limit: L) => T | Promise<T>,
+  ): Promise<T[]> {
+    for (const limit of this.#limits) checkMethods('limits', limit, 'limiters', [method])
+    return Promise.all(this.#limits.map(call))
+  }
+}
+
+/** Of what refuses the one that takes longest, else the scarcest. */
+function joined<L extends KeyedLimitPart>(parts: readonly PartDecision<L>[]): JointDecision<L> {
+  const { limiter, decision } = parts.reduce((one, other) => {
+    const [a, b] = [one.decision, other.decision]
+    const worse = b.retryAfter - a.retryAfter || a.remaining - b.remaining
+    return worse > 0 ? other : one
+  })
+  return { ...decision, limiter, parts }
 }
 
 async function giveBack(parts: readonly PartDecision[], key: string, cost: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { checkNonNegativeOrInfinity, checkOptions, InvalidOptionError } from '@millrace/kit'
+import { checkNonNegativeOrInfinity, checkOptions, checkSignal } from '@millrace/kit'
 
 /** How a call waits. */
 export interface AcquireOptions {
@@ -50,7 +50,5 @@ export function checkAcquireOptions(options: AcquireOptions): void {
   checkOptions('', options, NAMES)
   const { timeout, signal } = options
   if (timeout !== undefined) checkNonNegativeOrInfinity('timeout', timeout)
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw new InvalidOptionError('signal', 'an AbortSignal', signal)
-  }
+  if (signal !== undefined) checkSignal('signal', signal)
 }

@@ -1,4 +1,11 @@
-import { checkFunction, checkMethods, checkOptions, imitate, type OptionNames } from '@millrace/kit'
+import {
+  checkFunction,
+  checkMethods,
+  checkOptions,
+  imitate,
+  isThenable,
+  type OptionNames,
+} from '@millrace/kit'
 import { RateLimitedError } from '../errors.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
 import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
@@ -21,6 +28,12 @@ export interface DecidingLimiter {
   decide(cost?: number): Decision
 }
 
+/** The same of a limiter that has to ask elsewhere, as those on Redis. */
+export interface AskingLimiter {
+  readonly name: string
+  decide(cost?: number): Promise<Decision>
+}
+
 /** The same of a limiter by key. */
 export interface KeyedWaitingLimiter {
   readonly keyed: true
@@ -32,6 +45,13 @@ export interface KeyedDecidingLimiter {
   readonly keyed: true
   readonly name: string
   decide(key: string, cost?: number): Decision
+}
+
+/** The same of a limiter by key that has to ask elsewhere, as those on Redis. */
+export interface KeyedAskingLimiter {
+  readonly keyed: true
+  readonly name: string
+  decide(key: string, cost?: number): Promise<Decision>
 }
 
 export interface LimitedOptions<Args extends unknown[]> {
@@ -62,7 +82,7 @@ export interface RefusingOptions<Args extends unknown[]> {
  * `this`, name, length and types are kept. A call that gets no permit never reaches the function.
  *
  * The wrapper waits and so returns a promise; with `wait: false` it refuses at once with {@link RateLimitedError}, and a
- * synchronous function stays synchronous.
+ * synchronous function stays synchronous unless the limiter has to ask elsewhere, as those on Redis.
  *
  * @throws what the limiter's `acquire` rejects with
  */
@@ -70,6 +90,10 @@ export function limited<Args extends unknown[] = never[]>(
   limiter: KeyedDecidingLimiter,
   options: Keyed<RefusingOptions<Args>>,
 ): TransparentWrapper
+export function limited<Args extends unknown[] = never[]>(
+  limiter: KeyedAskingLimiter,
+  options: Keyed<RefusingOptions<Args>>,
+): DeferringWrapper<Args>
 export function limited<Args extends unknown[] = never[]>(
   limiter: KeyedWaitingLimiter,
   options: Keyed<LimitedOptions<Args>>,
@@ -79,11 +103,21 @@ export function limited<Args extends unknown[] = never[]>(
   options: RefusingOptions<Args>,
 ): TransparentWrapper
 export function limited<Args extends unknown[] = never[]>(
+  limiter: AskingLimiter,
+  options: RefusingOptions<Args>,
+): DeferringWrapper<Args>
+export function limited<Args extends unknown[] = never[]>(
   limiter: WaitingLimiter,
   options?: LimitedOptions<Args>,
 ): DeferringWrapper<Args>
 export function limited<Args extends unknown[]>(
-  limiter: WaitingLimiter | DecidingLimiter | KeyedWaitingLimiter | KeyedDecidingLimiter,
+  limiter:
+    | WaitingLimiter
+    | DecidingLimiter
+    | AskingLimiter
+    | KeyedWaitingLimiter
+    | KeyedDecidingLimiter
+    | KeyedAskingLimiter,
   options: LimitedOptions<Args> | RefusingOptions<Args> = {},
 ): DeferringWrapper<Args> | TransparentWrapper {
   checkOptions('', options as LimitedOptions<Args>, NAMES)
@@ -94,7 +128,7 @@ export function limited<Args extends unknown[]>(
   const wrap =
     options.wait === false
       ? (fn: AnyFunction) =>
-          refusing(fn, limiter as DecidingLimiter, options as RefusingOptions<Args>)
+          refusing(fn, limiter as DecidingLimiter | AskingLimiter, options as RefusingOptions<Args>)
       : (fn: AnyFunction) => waiting(fn, limiter as WaitingLimiter, options as LimitedOptions<Args>)
   return ((fn: AnyFunction) => imitate(wrap(fn), fn)) as DeferringWrapper<Args>
 }
@@ -130,25 +164,31 @@ function waiting<Args extends unknown[]>(
 
 function refusing<Args extends unknown[]>(
   fn: AnyFunction,
-  limiter: DecidingLimiter,
+  limiter: DecidingLimiter | AskingLimiter,
   { cost, key }: RefusingOptions<Args>,
 ): AnyFunction {
-  const check = (args: unknown[]) => {
+  const decide = (args: unknown[]): Decision | Promise<Decision> => {
     const price = typeof cost === 'function' ? cost(...(args as Args)) : cost
-    const { allowed, retryAfter } =
-      'keyed' in limiter
-        ? (limiter as unknown as KeyedDecidingLimiter).decide(key!(...(args as Args)), price)
-        : limiter.decide(price)
+    return 'keyed' in limiter
+      ? (limiter as unknown as KeyedDecidingLimiter).decide(key!(...(args as Args)), price)
+      : limiter.decide(price)
+  }
+  const check = ({ allowed, retryAfter }: Decision) => {
     if (!allowed) throw new RateLimitedError(limiter.name, retryAfter)
   }
   if (isAsync(fn)) {
     return async function (...args) {
-      check(args)
+      const decision = decide(args)
+      check(isThenable(decision) ? await decision : decision)
       return fn.apply(this, args)
     }
   }
   return function (...args) {
-    check(args)
-    return fn.apply(this, args)
+    const decision = decide(args)
+    const pass = (decided: Decision) => {
+      check(decided)
+      return fn.apply(this, args)
+    }
+    return isThenable(decision) ? decision.then(pass) : pass(decision)
   }
 }

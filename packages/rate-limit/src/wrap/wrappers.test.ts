@@ -75,6 +75,26 @@ describe('limited', () => {
     await expect(later(1)).rejects.toMatchObject({ retryAfter: 100 })
   })
 
+  test('with wait: false a limiter that has to ask elsewhere is asked first, by key too', async () => {
+    const { bucket } = setUp()
+    const byKey = new KeyedLimiter({ rate: 1, burst: 1 })
+    const asking = { name: 'far', decide: async (cost?: number) => bucket.decide(cost) }
+    const keyed = {
+      keyed: true as const,
+      name: 'far',
+      decide: async (key: string, cost?: number) => byKey.decide(key, cost),
+    }
+    const now = limited(asking, { wait: false })((n: number) => n * 2)
+    const later = limited(asking, { wait: false })(async (n: number) => n * 2)
+    const one = limited(keyed, { wait: false, key: (id: string) => id })((id: string) => id)
+    expectTypeOf(now).returns.toEqualTypeOf<Promise<number>>()
+    expect([await now(1), await later(1), await one('a')]).toEqual([2, 2, 'a'])
+    await expect(now(1)).rejects.toThrow(RateLimitedError)
+    await expect(later(1)).rejects.toThrow(RateLimitedError)
+    await expect(one('a')).rejects.toThrow(RateLimitedError)
+    expect(await one('b')).toBe('b')
+  })
+
   test('decorates methods', async () => {
     const { clock, bucket } = setUp()
     class Api {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Redis } from 'ioredis'
 
 /**
@@ -11,6 +12,10 @@ export interface WorkerTask {
   readonly id: string
   readonly rate: number
   readonly workers: number
+}
+
+/** Told once all processes are ready. */
+export interface WorkerStart {
   /** When to stop, in ms since 1970. */
   readonly end: number
 }
@@ -58,8 +63,10 @@ async function main(task: WorkerTask): Promise<void> {
   const shared = await connect(task)
   const now = () => performance.timeOrigin + performance.now()
   const times: number[] = []
+  process.send!('ready')
+  const [{ end }] = (await once(process, 'message')) as [WorkerStart]
   const work = async () => {
-    while (now() < task.end) {
+    while (now() < end) {
       await shared.acquire()
       times.push(now())
     }
@@ -68,7 +75,7 @@ async function main(task: WorkerTask): Promise<void> {
   setTimeout(() => {
     const report: WorkerReport = { times, trips: shared.trips() }
     process.send?.(report, () => process.exit(0))
-  }, task.end - now())
+  }, end - now())
 }
 
 await main(JSON.parse(process.argv[2] ?? '') as WorkerTask)

@@ -4,7 +4,14 @@ import { WaitList } from '../../wait/wait-list.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
 
 /** What one call to the store came to. */
-export type Attempt<G> = { granted: true; value: G } | { granted: false; retryIn: number }
+export type Attempt<G> =
+  | { granted: true; value: G }
+  | {
+      granted: false
+      retryIn: number
+      /** Why so much can never pass, by settings that other processes have brought. */
+      refusal?: Error | undefined
+    }
 
 export interface RemoteQueueOptions<G> {
   readonly name: string
@@ -97,7 +104,9 @@ export class RemoteQueue<G> {
         this.#poked = false
         const result = await this.#options.attempt(cost)
         if (result.granted) this.#handOut(result.value, cost)
-        else if (this.#waiters.size > 0 && !this.#poked) await this.#sleep(result.retryIn)
+        else if (result.refusal !== undefined) {
+          this.#waiters.evict(waiter => (waiter.cost >= cost ? result.refusal : undefined))
+        } else if (this.#waiters.size > 0 && !this.#poked) await this.#sleep(result.retryIn)
       }
     } catch (error) {
       this.#waiters.evict(() => error as Error)

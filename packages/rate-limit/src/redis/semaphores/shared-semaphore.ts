@@ -158,12 +158,12 @@ export class SharedSemaphore {
 
   #checkWeight(weight: number): void {
     if (Number.isSafeInteger(weight) && weight >= 1 && weight <= this.#permits) return
-    throw new InvalidOptionError('weight', `an integer from 1 to ${this.#permits}`, weight)
+    throw badWeight(this.#permits, weight)
   }
 
   #attempt(weight: number): Promise<Attempt<Place>> {
     const { outage } = this.#limit
-    return outage.bridge(
+    return outage.bridge<Attempt<Place>>(
       async () => {
         // Until an outage is over for all, others may be inside of whom Redis has not been told.
         const beyond = this.#held.permits + weight > this.#alone.share
@@ -171,7 +171,9 @@ export class SharedSemaphore {
         // A place that comes too late is nobody's: it is left again.
         const entry = await this.#store.enter(weight, holder => outage.owe(holder, true))
         if (entry.granted || entry.paused) return entry
-        return { granted: false, retryIn: Math.min(this.#poll, entry.retryIn) }
+        const { permits } = this.#store
+        const refusal = weight > permits ? badWeight(permits, weight) : undefined
+        return { granted: false, retryIn: Math.min(this.#poll, entry.retryIn), refusal }
       },
       error => this.#alone.enter(weight, error),
     )
@@ -200,4 +202,8 @@ export class SharedSemaphore {
     }
     this.#queue.poke()
   }
+}
+
+function badWeight(permits: number, weight: number): InvalidOptionError {
+  return new InvalidOptionError('weight', `an integer from 1 to ${permits}`, weight)
 }

@@ -76,9 +76,12 @@ export class SemaphoreStore {
   readonly #options: SemaphoreStoreOptions
   readonly #timeline: StoreTimeline
   readonly #mark: Mark = { lineage: 0, counter: 0, longest: 0, at: 0 }
+  /** How many may be inside by the settings that rule. */
+  permits: number
 
   constructor(options: SemaphoreStoreOptions) {
     this.#options = options
+    this.permits = options.permits
     this.#timeline = new StoreTimeline(options.clock)
   }
 
@@ -138,6 +141,7 @@ export class SemaphoreStore {
     mark.lineage = lineage
     mark.longest = longest
     mark.at = sent
+    this.permits = ruling
     if (ruling !== permits) this.#options.overruled(ruling)
     return reply.slice(HEAD).map(Number)
   }

@@ -108,6 +108,33 @@ describeRedis('processes with other settings', redis => {
     return passed
   }
 
+  test('who waits for more than the smaller limit of a deploy is told so, and holds up nothing behind it', async () => {
+    const shared = { client, timeout: 30_000, ttl: A_DAY, poll: 5 }
+    const slots = (id: string, many: number) => new RedisSemaphore({ ...shared, id, permits: many })
+    const wide = slots('deployed', 4)
+    const held = await wide.acquire(4)
+    const waiting = wide.acquire(4)
+    const behind = wide.acquire(2)
+    const refused = expect(waiting).rejects.toThrow(
+      'Expected `weight` to be an integer from 1 to 2',
+    )
+    expect(await slots('deployed', 2).tryAcquire()).toBeUndefined()
+    await refused
+    await held.release()
+    await (await behind).release()
+    const options = { client, timeout: 30_000, id: 'deployed', window: A_DAY }
+    const large = new RedisSlidingWindow({ ...options, limit: 4 })
+    await large.acquire(3)
+    const tooMuch = large.acquire(4)
+    const told = expect(tooMuch).rejects.toThrow(
+      'Expected `cost` to be a number from 0 to the limit of 2',
+    )
+    expect(await new RedisSlidingWindow({ ...options, limit: 2 }).tryAcquire()).toBe(false)
+    await large.refund(3)
+    await told
+    expect(await large.acquire()).toMatchObject({ waited: expect.any(Number) })
+  })
+
   describe.each(Object.entries(kinds))('%s', (_, { saves, make }) => {
     const join = (id: string, limit: number) => {
       const process = make({ client, id, timeout: 30_000 }, limit)

@@ -3,6 +3,8 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import type { Redis } from 'ioredis'
 import { beforeEach, expect, test } from 'vitest'
 import { InvalidOptionError, LimiterClosedError } from '../../errors.ts'
+import { KeyedLimits } from '../../keyed/keyed-limits.ts'
+import { KeyedWindow } from '../../keyed/keyed-window.ts'
 import { PriorityOrder } from '../../wait/priority-order.ts'
 import { connections, goneClient } from '../testing/connections.fixture.ts'
 import { writtenAhead } from '../testing/server-time.fixture.ts'
@@ -109,6 +111,39 @@ describeRedis('windows and keys on Redis', redis => {
       await expect(a.block('k', wrong)).rejects.toThrow(InvalidOptionError)
       await expect(a.penalize('k', wrong)).rejects.toThrow(InvalidOptionError)
     }
+  })
+
+  test('costs are as those of a window in one process: nothing, or rounded up', async () => {
+    const { given, a, b } = pair()
+    expect(await a.decide('k', 0.5)).toMatchObject({ allowed: true, remaining: 2 })
+    expect(await a.tryAcquire('k', 1.5)).toBe(true)
+    expect(await a.tryAcquire('k', 0.1)).toBe(false)
+    expect(await b.decide('k', 0)).toMatchObject({ allowed: true, remaining: 0, retryAfter: 0 })
+    expect(await b.acquire('k', 0)).toEqual({ waited: 0 })
+    expect(await client.zcard(`millrace:limit:${given.id}:{k}:window`)).toBe(3)
+    await a.refund('k', 1.5)
+    expect(await passes(b, 'k')).toBe(1)
+    for (const wrong of [-1, 3.5, Number.NaN, '1']) {
+      await expect(a.tryAcquire('k', wrong as never)).rejects.toThrow(InvalidOptionError)
+    }
+  })
+
+  test('limits on Redis and in the process are passed, blocked and reset as one', async () => {
+    const second = new RedisKeyedLimiter({ ...shared(), rate: 1e-6, burst: 2 })
+    const { a } = pair()
+    const local = new KeyedWindow({ limit: 2, window: WINDOW })
+    const limits = new KeyedLimits([second, a, local])
+    expect(await limits.tryAcquire('k', 2)).toBe(true)
+    expect(await limits.tryAcquire('k')).toBe(false)
+    // The first that refuses ends it, and nothing is spent by that.
+    expect(
+      (await limits.get('k')).parts.map(({ decision }) => Math.floor(decision.remaining)),
+    ).toEqual([0, 1, 0])
+    await limits.reset('k')
+    expect(await limits.get('k')).toMatchObject({ allowed: true, limit: 2 })
+    await limits.block('k', 60_000)
+    expect(await limits.tryAcquire('k')).toBe(false)
+    expect(local.get('k').remaining).toBe(0)
   })
 
   test("a block ends in time though the server's clock was set back", async () => {

@@ -142,7 +142,7 @@ describeRedis('RedisSlidingWindow', redis => {
     void a.close()
     await closed
     await expect(a.acquire(4)).rejects.toThrow(
-      'Expected `cost` to be an integer from 1 to the limit of 3, got a positive integer of 1 digit',
+      'Expected `cost` to be a number from 0 to the limit of 3, got a positive integer of 1 digit',
     )
     const options = { client: goneClient(), id: 'x', limit: 1, window: 1 }
     const lonely = new RedisSlidingWindow({ ...options, whenDown: 'closed' })

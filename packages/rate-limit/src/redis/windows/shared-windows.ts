@@ -77,9 +77,10 @@ export class SharedWindows {
     return `${this.limit.key}:window`
   }
 
-  async decide(key: string, cost: number): Promise<Decision> {
-    this.#checkCost(cost)
+  async decide(key: string, asked: number): Promise<Decision> {
+    const cost = this.#whole(asked)
     this.#checkOpen()
+    if (cost === 0) return this.#passFree(key)
     const { decision } = await this.#ask(key, cost)
     if (decision.allowed) this.#granted += cost
     else {
@@ -91,12 +92,17 @@ export class SharedWindows {
 
   async acquire(
     key: string,
-    cost: number,
+    asked: number,
     options: AcquireOptions | undefined,
   ): Promise<Admission> {
-    this.#checkCost(cost)
+    const cost = this.#whole(asked)
     if (options !== undefined) checkAcquireOptions(options)
     this.#checkOpen()
+    options?.signal?.throwIfAborted()
+    if (cost === 0) {
+      await this.#passFree(key)
+      return { waited: 0 }
+    }
     const since = this.limit.clock.now()
     const local = this.#local(key)
     local.queue ??= this.#queue(key)
@@ -118,8 +124,9 @@ export class SharedWindows {
   }
 
   /** Takes the oldest permits of this process out of the window, so that a refund lets no call through too early. */
-  async refund(key: string, cost: number): Promise<void> {
-    checkRefund(cost, this.#granted)
+  async refund(key: string, given: number): Promise<void> {
+    checkRefund(given, this.#granted)
+    const cost = Math.floor(given)
     this.#granted -= cost
     this.#refunded += cost
     const now = this.limit.clock.now()
@@ -187,6 +194,16 @@ export class SharedWindows {
     for (const { queue } of this.#locals.values()) queue?.close()
   }
 
+  /** What spends nothing passes, whatever the window holds. */
+  async #passFree(key: string): Promise<Decision> {
+    const unknown = { limit: this.#limit, remaining: 0, resetAfter: 0 }
+    const decision = await this.limit.outage.bridge(
+      () => this.get(key),
+      () => unknown,
+    )
+    return { ...decision, allowed: true, retryAfter: 0 }
+  }
+
   #queue(key: string): RemoteQueue<WindowGrant> {
     const { name, clock } = this.limit
     return new RemoteQueue<WindowGrant>({
@@ -213,8 +230,15 @@ export class SharedWindows {
     const { grant, decision, alone } = await this.#ask(key, cost)
     if (decision.allowed) return { granted: true, value: grant }
     // Not for longer than until Redis may be back, which has permits that are nobody's share.
-    const most = alone ? this.limit.guard.cooldown : Infinity
-    return { granted: false, retryIn: Math.min(decision.retryAfter, most) }
+    if (alone) {
+      return { granted: false, retryIn: Math.min(decision.retryAfter, this.limit.guard.cooldown) }
+    }
+    const { limit, retryAfter } = decision
+    return {
+      granted: false,
+      retryIn: retryAfter,
+      refusal: cost > limit ? badCost(limit, cost) : undefined,
+    }
   }
 
   /** @returns with the decision whether it was made without Redis */
@@ -309,8 +333,13 @@ export class SharedWindows {
     if (this.#closed) throw new LimiterClosedError(this.limit.name)
   }
 
-  #checkCost(cost: number): void {
-    if (Number.isInteger(cost) && cost >= 1 && cost <= this.#limit) return
-    throw new InvalidOptionError('cost', `an integer from 1 to the limit of ${this.#limit}`, cost)
+  /** The permits of a cost, which is rounded up. */
+  #whole(cost: number): number {
+    if (typeof cost === 'number' && cost >= 0 && cost <= this.#limit) return Math.ceil(cost)
+    throw badCost(this.#limit, cost)
   }
+}
+
+function badCost(limit: number, cost: number): InvalidOptionError {
+  return new InvalidOptionError('cost', `a number from 0 to the limit of ${limit}`, cost)
 }
