@@ -1,8 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { VirtualClock } from '@millrace/testkit'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false, coalesce: true })
@@ -75,6 +76,56 @@ describe('while an answer is held back', () => {
     held[0]!.end('"late"')
     expect(await Promise.all([patient, unbounded])).toEqual(['late', 'late'])
     expect(held).toHaveLength(1)
+    expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+  })
+
+  test('no phase ends a caller before its own time, however late it joined', async () => {
+    const users = new AsyncLocalStorage<string>()
+    const sent: unknown[] = []
+    const clock = new VirtualClock()
+    const injectHeaders = () => void sent.push(users.getStore())
+    const pool = makePool({ clock, headersTimeout: 300, injectHeaders })
+    const as = (user: string) => users.run(user, () => pool.json(url).catch(error => error))
+    const first = as('1')
+    await expect.poll(() => held.length).toBe(1)
+    clock.advance(100)
+    const [second, third] = [as('2'), as('3')]
+    expect(pool.stats().coalesced).toBe(2)
+    clock.advance(200)
+    expect(await first).toMatchObject({ phase: 'headers', timeout: 300 })
+    await expect.poll(() => held.length).toBe(2)
+    // Once for the key, and for each attempt in the context of one that waits for it.
+    expect(sent).toEqual(['1', '1', '2', '3', '2'])
+    clock.advance(299)
+    const fourth = as('4')
+    clock.advance(1)
+    for (const late of [second, third]) expect(await late).toMatchObject({ phase: 'headers' })
+    await expect.poll(() => held.length).toBe(3)
+    held[2]!.end('"late"')
+    expect(await fourth).toBe('late')
+    expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+  })
+
+  test('nor does the wait for a permit', async () => {
+    const clock = new VirtualClock()
+    const pool = makePool({
+      clock,
+      acquireTimeout: 300,
+      limiter: { acquire: () => new Promise(() => {}) },
+    })
+    const get = () => pool.json(url).catch(error => error)
+    const first = get()
+    clock.advance(200)
+    const second = get()
+    const ended = vi.fn()
+    void second.then(ended)
+    clock.advance(100)
+    expect(await first).toMatchObject({ phase: 'acquire' })
+    clock.advance(299)
+    await new Promise(setImmediate)
+    expect(ended).not.toHaveBeenCalled()
+    clock.advance(1)
+    expect(await second).toMatchObject({ phase: 'acquire' })
     expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
   })
 })

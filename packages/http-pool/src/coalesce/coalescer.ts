@@ -1,3 +1,4 @@
+import type { Clock } from '@millrace/kit'
 import type { Handler } from '../handler.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { headerList } from '../request/header-list.ts'
@@ -6,16 +7,18 @@ import { SharedResponse } from './shared-response.ts'
 
 /**
  * Lets GET and HEAD requests that are the same, headers included, share one response while it is under way.
- * A request joins until the first byte of the body has come.
+ * A request joins until the head has come.
  */
 export class Coalescer {
   readonly #next: Dispatch
+  readonly #clock: Clock
   readonly #shared = new Map<string, SharedResponse>()
   /** Requests that joined another. */
   joined = 0
 
-  constructor(next: Dispatch) {
+  constructor(next: Dispatch, clock: Clock) {
     this.#next = next
+    this.#clock = clock
   }
 
   dispatch(options: ExchangeOptions, handler: Handler): void {
@@ -26,19 +29,25 @@ export class Coalescer {
       return
     }
     const key = requestKey(options)
-    // Set by the bounds of the call.
-    const total = options.total!
+    // The total is set by the bounds of the call.
+    const follower = new Follower(handler, options.total!)
     const running = this.#shared.get(key)
-    if (running?.canJoin === true) {
-      this.joined++
-      running.join(new Follower(running, handler), total)
+    if (running?.canJoin !== true) {
+      this.#begin(key, options, [follower])
       return
     }
-    const shared = new SharedResponse(() => {
+    this.joined++
+    running.join(follower)
+  }
+
+  #begin(key: string, options: ExchangeOptions, followers: readonly Follower[]): void {
+    const shared = new SharedResponse(this.#clock, late => {
       if (this.#shared.get(key) === shared) this.#shared.delete(key)
+      // In the context of one of them, as a hook may look there for whose request it is.
+      late[0]?.runInAsyncScope(this.#begin, this, key, options, late)
     })
     this.#shared.set(key, shared)
-    shared.join(new Follower(shared, handler), total)
+    for (const follower of followers) shared.join(follower)
     // Its caller may have aborted at once.
     if (shared.settled) return
     try {

@@ -1,5 +1,7 @@
+import { AsyncResource } from 'node:async_hooks'
 import { RequestAbortedError } from '../errors.ts'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import type { TotalDeadline } from '../time/total-deadline.ts'
 
 /** The response that several callers share, as one of them sees it. */
 export interface FollowerOwner {
@@ -10,8 +12,11 @@ export interface FollowerOwner {
 }
 
 /** One caller of a shared response: its own controller, and what it has not taken yet. */
-export class Follower implements Controller {
-  readonly #shared: FollowerOwner
+export class Follower extends AsyncResource implements Controller {
+  readonly total: TotalDeadline
+  /** When it joined the response, by the pool's clock. */
+  joinedAt = 0
+  #shared: FollowerOwner | undefined
   readonly #handler: Handler
   readonly #chunks: Buffer[] = []
   #trailers: ResponseHeaders | null = null
@@ -25,9 +30,10 @@ export class Follower implements Controller {
   rawHeaders: Controller['rawHeaders'] = null
   rawTrailers: Controller['rawTrailers'] = null
 
-  constructor(shared: FollowerOwner, handler: Handler) {
-    this.#shared = shared
+  constructor(handler: Handler, total: TotalDeadline) {
+    super('MillraceHttpFollower')
     this.#handler = handler
+    this.total = total
   }
 
   pause(): void {
@@ -44,7 +50,7 @@ export class Follower implements Controller {
     }
     if (this.#settled) return
     if (this.#chunks.length === 0 && !this.paused) this.#flush()
-    this.#shared.balance()
+    this.#shared!.balance()
   }
 
   abort(reason?: Error): void {
@@ -54,12 +60,16 @@ export class Follower implements Controller {
     this.reason = reason ?? new RequestAbortedError('')
     this.#chunks.length = 0
     this.buffered = 0
-    this.#shared.leave(this)
+    this.#shared!.leave(this)
     this.#handler.onResponseError?.(this, this.reason)
   }
 
-  start(context: unknown): void {
-    this.#handler.onRequestStart?.(this, context)
+  /** It waits for this response now. */
+  follow(shared: FollowerOwner, joinedAt: number): void {
+    const isFirst = this.#shared === undefined
+    this.#shared = shared
+    this.joinedAt = joinedAt
+    if (isFirst) this.#handler.onRequestStart?.(this, null)
   }
 
   head(
@@ -80,7 +90,7 @@ export class Follower implements Controller {
     }
     this.#chunks.push(chunk)
     this.buffered += chunk.length
-    this.#shared.balance()
+    this.#shared!.balance()
   }
 
   end(trailers: ResponseHeaders): void {

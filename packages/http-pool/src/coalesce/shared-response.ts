@@ -1,4 +1,5 @@
-import { RequestAbortedError } from '../errors.ts'
+import type { Clock } from '@millrace/kit'
+import { HttpTimeoutError, RequestAbortedError } from '../errors.ts'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
 import type { Follower, FollowerOwner } from './follower.ts'
@@ -14,40 +15,34 @@ export class SharedResponse implements Handler, FollowerOwner {
 
   /** That of the caller who has most time. The request is tried again and waited for until then. */
   readonly total: TotalDeadline = { at: 0, timeout: 0 }
-  readonly #onOver: () => void
+  readonly #clock: Clock
+  readonly #onOver: (late: readonly Follower[]) => void
   readonly #followers = new Set<Follower>()
   #controller: Controller | null = null
-  #context: unknown = null
-  #head: {
-    statusCode: number
-    headers: ResponseHeaders
-    statusMessage: string | undefined
-  } | null = null
-  #hasData = false
+  #hasHead = false
   settled = false
 
-  constructor(onOver: () => void) {
+  /** @param onOver told of those who are to begin anew */
+  constructor(clock: Clock, onOver: (late: readonly Follower[]) => void) {
+    this.#clock = clock
     this.#onOver = onOver
   }
 
+  /** Not once the head has come: the time between parts of a body counts from there. */
   get canJoin(): boolean {
-    return !this.#hasData && !this.settled
+    return !this.#hasHead && !this.settled
   }
 
-  join(follower: Follower, total: TotalDeadline): void {
+  join(follower: Follower): void {
     this.#followers.add(follower)
-    if (total.at > this.total.at) Object.assign(this.total, total)
-    follower.start(this.#context)
-    if (this.#head !== null && this.#followers.has(follower)) {
-      const { statusCode, headers, statusMessage } = this.#head
-      follower.head(this.#controller!, statusCode, { ...headers }, statusMessage)
-    }
+    if (follower.total.at > this.total.at) Object.assign(this.total, follower.total)
+    follower.follow(this, this.#clock.now())
   }
 
   /** A caller has aborted. */
   leave(follower: Follower): void {
     if (!this.#followers.delete(follower) || this.#followers.size > 0 || this.settled) return
-    this.#end()
+    this.#end([])
     this.#controller?.abort(follower.reason ?? new RequestAbortedError(''))
   }
 
@@ -59,9 +54,8 @@ export class SharedResponse implements Handler, FollowerOwner {
     else this.#controller?.resume()
   }
 
-  onRequestStart(controller: Controller, context: unknown): void {
+  onRequestStart(controller: Controller): void {
     this.#controller = controller
-    this.#context = context
     if (this.settled) controller.abort(new RequestAbortedError(''))
   }
 
@@ -73,33 +67,40 @@ export class SharedResponse implements Handler, FollowerOwner {
   ): void {
     if (statusCode < 200) return
     this.#controller = controller
-    this.#head = { statusCode, headers, statusMessage }
+    this.#hasHead = true
     for (const follower of [...this.#followers]) {
       follower.head(controller, statusCode, { ...headers }, statusMessage)
     }
   }
 
   onResponseData(_controller: Controller, chunk: Buffer): void {
-    this.#hasData = true
     for (const follower of [...this.#followers]) follower.data(chunk)
   }
 
   onResponseEnd(_controller: Controller, trailers: ResponseHeaders): void {
     const followers = [...this.#followers]
-    this.#end()
+    this.#end([])
     for (const follower of followers) follower.end(trailers)
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {
     if (this.settled) return
     const followers = [...this.#followers]
-    this.#end()
-    for (const follower of followers) follower.error(error)
+    const late = followers.filter(follower => this.#isEarlyFor(follower, error))
+    this.#end(late)
+    for (const follower of followers) if (!late.includes(follower)) follower.error(error)
   }
 
-  #end(): void {
+  /** Whether it is a time-out of a phase that had begun before the call: it still has time, and begins anew. */
+  #isEarlyFor({ joinedAt }: Follower, error: Error): boolean {
+    if (!(error instanceof HttpTimeoutError) || error.phase === 'total' || this.#hasHead)
+      return false
+    return joinedAt + error.timeout > this.#clock.now()
+  }
+
+  #end(late: readonly Follower[]): void {
     this.settled = true
     this.#followers.clear()
-    this.#onOver()
+    this.#onOver(late)
   }
 }

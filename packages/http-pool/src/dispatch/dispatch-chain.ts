@@ -24,7 +24,7 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): DispatchChain
   const { coalesce, cache, decompress, injectHeaders } = core.settings
   let dispatch = exchange
   if (coalesce) {
-    const coalescer = new Coalescer(dispatch)
+    const coalescer = new Coalescer(dispatch, core.clock)
     core.coalescer = coalescer
     dispatch = coalescer.dispatch.bind(coalescer)
   }
