@@ -77,6 +77,7 @@ test('changedByGit refuses unknown options and what cannot be a commit', async (
   })
   await expect(changedByGit(root, { since: '--output=x' })).rejects.toMatchObject(invalid('since'))
   await expect(changedByGit(root, { since: 1 as never })).rejects.toMatchObject(invalid('since'))
+  await expect(changedByGit(root, { signal: {} as never })).rejects.toMatchObject(invalid('signal'))
 })
 
 test('a graph takes queries of its own only, from outside and from within a query', async () => {

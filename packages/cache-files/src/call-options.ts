@@ -1,4 +1,4 @@
-import { checkMethods, checkOptions, type OptionNames } from '@millrace/kit'
+import { checkOptions, checkSignal, type OptionNames } from '@millrace/kit'
 
 /** Options of a call that may wait. */
 export interface CallOptions {
@@ -16,5 +16,5 @@ const NAMES: OptionNames<CallOptions> = { signal: true }
 export function callSignal(options: CallOptions | undefined): AbortSignal | undefined {
   if (options === undefined) return undefined
   const { signal } = checkOptions('', options, NAMES)
-  return signal && checkMethods('signal', signal, 'an AbortSignal', ['addEventListener'])
+  return signal && checkSignal('signal', signal)
 }

@@ -1,7 +1,6 @@
 import { dirname } from 'node:path'
-import type { Cache } from '@millrace/cache-core'
 import type { ChangeReports } from './change-feed.ts'
-import type { FileRecord } from './file-record.ts'
+import type { FileRecords } from './file-records.ts'
 import type { FolderLists } from './folder-lists.ts'
 import type { PathKinds } from './path-kinds.ts'
 import type { PathNames } from './path-names.ts'
@@ -10,7 +9,7 @@ import type { Trust } from './trust.ts'
 /** What a table remembers of paths. */
 export interface KnownPaths {
   readonly names: PathNames
-  readonly records: Cache<string, FileRecord>
+  readonly records: FileRecords
   readonly kinds: PathKinds
   readonly folders: FolderLists
 }
@@ -36,7 +35,7 @@ export class Doubts implements ChangeReports {
   changedBelow(folders: readonly string[]): void {
     const { records, kinds, folders: lists } = this.#known
     this.#trust.reports++
-    for (const path of [...records.keys(), ...kinds.paths(), ...lists.paths()]) {
+    for (const path of [...records.paths(), ...kinds.paths(), ...lists.paths()]) {
       if (folders.some(folder => isWithin(path, folder))) this.#doubt(path)
     }
   }

@@ -1,15 +1,10 @@
-import { statSync } from 'node:fs'
-import { Cache } from '@millrace/cache-core'
-import { describeStats, InvalidOptionError, monotonicClock } from '@millrace/kit'
+import { describeStats, InvalidOptionError } from '@millrace/kit'
 import { type CallOptions, callSignal } from '../call-options.ts'
-import { FileReadError, fileReadError } from '../errors.ts'
-import { AccessOrder } from './access-order.ts'
 import type { ChangeFeed, ChangeReports } from './change-feed.ts'
 import { Doubts } from './doubts.ts'
 import type { FileContent } from './file-content.ts'
 import { FileContents } from './file-contents.ts'
-import { FileRecord } from './file-record.ts'
-import { isSettled, sameStamp } from './file-stamp.ts'
+import { FileRecords } from './file-records.ts'
 import {
   type FileTableOptions,
   type FileTableSettings,
@@ -22,7 +17,7 @@ import { PathKinds } from './path-kinds.ts'
 import { PathNames } from './path-names.ts'
 import { type FileRead, readFile, readFileSync, readSmallFileSync } from './read-file.ts'
 import { type TableFault, tableFaults } from './table-faults.ts'
-import { decodeSnapshot, encodeSnapshot, type KnownFile } from './table-snapshot.ts'
+import type { KnownFile } from './table-snapshot.ts'
 import { Trust } from './trust.ts'
 
 /**
@@ -38,15 +33,12 @@ export class FileTable implements Disposable {
   readonly root: string
   readonly #settings: FileTableSettings
   readonly #names: PathNames
-  readonly #records: Cache<string, FileRecord>
+  readonly #records: FileRecords
   readonly #kinds: PathKinds
   readonly #folders: FolderLists
   readonly #contents: FileContents
   readonly #trust = new Trust()
-  readonly #order: AccessOrder
-  /** The latest time seen. */
-  #latest = -Infinity
-  #counts = { hits: 0, trusted: 0, reads: 0, racyReads: 0, unstable: 0, errors: 0, unsaved: 0 }
+  #counts = { hits: 0, reads: 0, unstable: 0 }
 
   /** @throws {InvalidOptionError} */
   constructor(options: FileTableOptions = {}) {
@@ -55,11 +47,10 @@ export class FileTable implements Disposable {
     this.#settings = settings
     this.#names = new PathNames(settings.root, 4 * maxFiles, settings.caseSensitive)
     this.root = this.#names.root
-    this.#records = new Cache({ maxEntries: maxFiles })
+    this.#records = new FileRecords(settings, this.#trust, now => this.#folders.clockSetBack(now))
     this.#kinds = new PathKinds(maxFiles, this.#trust)
-    this.#folders = new FolderLists(maxFiles, this.#trust, racyWindow, () => this.#now())
+    this.#folders = new FolderLists(maxFiles, this.#trust, racyWindow, () => this.#records.now())
     this.#contents = new FileContents(settings)
-    this.#order = new AccessOrder(2 * maxFiles)
   }
 
   /**
@@ -75,11 +66,11 @@ export class FileTable implements Disposable {
     if (now !== undefined) return now
     const full = this.#names.intern(path)
     const { maxFileBytes } = this.#settings
-    const [begun, reports] = [this.#now(), this.#trust.reports]
+    const [begun, reports] = [this.#records.now(), this.#trust.reports]
     try {
       return this.#keep(full, begun, reports, await readFile(full, maxFileBytes, signal))
     } catch (error) {
-      throw this.#failed(full, error)
+      throw this.#records.failed(full, error)
     }
   }
 
@@ -110,7 +101,7 @@ export class FileTable implements Disposable {
    */
   hashSync(path: string): string {
     const full = this.#names.intern(path)
-    const record = this.#proven(full)
+    const record = this.#records.proven(full)
     if (record === undefined) return this.#readSync(full).hash
     this.#counts.hits++
     return record.hash
@@ -124,7 +115,7 @@ export class FileTable implements Disposable {
    */
   knownSync(path: string): KnownFile | undefined {
     const full = this.#names.intern(path)
-    const record = this.#proven(full)
+    const record = this.#records.proven(full)
     if (record !== undefined) {
       this.#counts.hits++
       return record
@@ -141,9 +132,7 @@ export class FileTable implements Disposable {
   /** What is under a path now: also of what is missing. */
   kindSync(path: string): PathKind {
     const full = this.#names.intern(path)
-    const record = this.#records.get(full)
-    if (record !== undefined && this.#trust.holds(record.trust)) return 'file'
-    return this.#kinds.kind(full)
+    return this.#records.isTrusted(full) ? 'file' : this.#kinds.kind(full)
   }
 
   /**
@@ -164,7 +153,7 @@ export class FileTable implements Disposable {
     const full = this.#names.intern(path)
     const record = this.#records.peek(full)
     if (record !== undefined) this.#contents.delete(record.hash)
-    this.#forget(full)
+    this.#records.forget(full)
     this.#folders.forget(full)
   }
 
@@ -214,12 +203,12 @@ export class FileTable implements Disposable {
 
   /** Paths of the files known, in no particular order. */
   paths(): Iterable<string> {
-    return this.#records.keys()
+    return this.#records.paths()
   }
 
   /** Paths in the order in which the process that made the loaded {@link dump} first asked for them. */
   get lastOrder(): readonly string[] {
-    return this.#order.last
+    return this.#records.lastOrder
   }
 
   /**
@@ -227,16 +216,7 @@ export class FileTable implements Disposable {
    * proof, in the order in which they were first asked for. About 100 bytes per file. O(files).
    */
   dump(): Buffer {
-    const known = new Map<string, KnownFile>()
-    for (const path of this.#order.paths) {
-      const record = this.#records.peek(path)
-      if (record?.settled) known.set(path, record)
-    }
-    for (const [path, record] of this.#records.entries()) {
-      if (record.settled && !known.has(path)) known.set(path, record)
-    }
-    this.#counts.unsaved = 0
-    return encodeSnapshot([...known.values()])
+    return this.#records.dump()
   }
 
   /**
@@ -246,16 +226,7 @@ export class FileTable implements Disposable {
    * @returns how many files are known from it; 0 if the bytes are torn, damaged or of another format
    */
   load(bytes: Uint8Array): number {
-    const known = decodeSnapshot(bytes) ?? []
-    const { racyWindow } = this.#settings
-    const now = this.#now()
-    this.#order.last = known.map(({ path, stamp, hash }) => {
-      const name = this.#names.intern(path)
-      this.#records.set(name, new FileRecord(name, stamp, hash, isSettled(stamp, now, racyWindow)))
-      return name
-    })
-    this.#counts.unsaved = 0
-    return known.length
+    return this.#records.load(bytes, this.#names)
   }
 
   stats(): FileTableStats {
@@ -265,6 +236,7 @@ export class FileTable implements Disposable {
       contents: this.#contents.size,
       bytes: this.#contents.bytes,
       ...this.#counts,
+      ...this.#records.counts,
     }
   }
 
@@ -286,109 +258,34 @@ export class FileTable implements Disposable {
     read: (path: string, limit: number) => FileRead | undefined,
   ): FileContent | undefined {
     const { maxFileBytes } = this.#settings
-    const [begun, reports] = [this.#now(), this.#trust.reports]
+    const [begun, reports] = [this.#records.now(), this.#trust.reports]
     try {
       const found = read(path, maxFileBytes)
       return found && this.#keep(path, begun, reports, found)
     } catch (error) {
-      throw this.#failed(path, error)
+      throw this.#records.failed(path, error)
     }
   }
 
   /** What is held of the file, if it is held and proven to be current. */
   #current(path: string): FileContent | undefined {
-    const record = this.#proven(path)
+    const record = this.#records.proven(path)
     const bytes = record && this.#contents.get(record.hash)
     if (record === undefined || bytes === undefined) return undefined
     this.#counts.hits++
     return { path, bytes, hash: record.hash, stable: true }
   }
 
-  /** The record of a file whose bytes are certainly those that were hashed. Benchmark case: files "verify 10,000 unchanged files". */
-  #proven(path: string): FileRecord | undefined {
-    const record = this.#records.get(path)
-    if (record === undefined) return undefined
-    if (!record.used) this.#order.note(record)
-    if (this.#trust.holds(record.trust)) {
-      this.#counts.trusted++
-      return record
-    }
-    const { validationInterval, byHash } = this.#settings
-    if (validationInterval > 0 && monotonicClock.now() - record.validated < validationInterval) {
-      return record
-    }
-    if (byHash) return undefined
-    let stat: ReturnType<typeof statNow>
-    try {
-      stat = statNow(path)
-    } catch (error) {
-      throw this.#failed(path, error)
-    }
-    if (stat === undefined) throw this.#failed(path, new FileReadError(path, 'missing'))
-    if (!sameStamp(record.stamp, stat)) return undefined
-    this.#now()
-    if (!record.settled) {
-      this.#counts.racyReads++
-      return undefined
-    }
-    if (this.#trust.feed !== undefined && stat.nlink === 1n) record.trust = this.#trust.mark(path)
-    if (validationInterval > 0) record.validated = monotonicClock.now()
-    return record
-  }
-
-  /**
-   * @param begun when the read began, which is when its stamp was taken at the earliest
-   * @param reports how many there had been by then
-   */
   #keep(path: string, begun: number, reports: number, read: FileRead): FileContent {
     this.#counts.reads++
-    const { bytes, hash, stamp, stable } = read
+    const { bytes, hash, stable } = read
     if (!stable) {
       this.#counts.unstable++
-      this.#forget(path)
+      this.#records.forget(path)
       return { path, bytes, hash, stable }
     }
-    const settled = read.stampable && isSettled(stamp, begun, this.#settings.racyWindow)
-    const before = this.#records.peek(path)
-    if (settled || before?.settled === true) this.#counts.unsaved++
-    let record = before
-    if (record?.hash === hash && sameStamp(record.stamp, stamp)) record.settled = settled
-    else {
-      record = new FileRecord(path, stamp, hash, settled)
-      record.used = before?.used === true
-      this.#records.set(path, record)
-    }
-    if (!record.used) this.#order.note(record)
-    const unreported = reports === this.#trust.reports
-    record.trust = unreported && read.stampable && !read.linked ? this.#trust.mark(path) : 0
-    if (this.#settings.validationInterval > 0) record.validated = monotonicClock.now()
+    this.#records.note(path, begun, reports, read)
     return { path, bytes: this.#contents.share(hash, bytes), hash, stable }
-  }
-
-  /** The present time. Where the clock was set back, a write may get the time of an earlier one: such stamps prove nothing. */
-  #now(): number {
-    const now = this.#settings.clock.now()
-    if (now < this.#latest) {
-      for (const record of this.#records.values()) {
-        record.settled &&= isSettled(record.stamp, now, this.#settings.racyWindow)
-      }
-      this.#folders.clockSetBack(now)
-    }
-    this.#latest = now
-    return now
-  }
-
-  #forget(path: string): void {
-    if (this.#records.delete(path)) this.#counts.unsaved++
-  }
-
-  #failed(path: string, error: unknown): unknown {
-    this.#counts.errors++
-    this.#forget(path)
-    if (error instanceof FileReadError) return error
-    return (error as NodeJS.ErrnoException).syscall === undefined
-      ? error
-      : fileReadError(path, error)
   }
 }
 
@@ -405,5 +302,3 @@ describeStats<FileTableStats>(FileTable.prototype, {
   errors: 'counter',
   unsaved: 'gauge',
 })
-
-const statNow = (path: string) => statSync(path, { bigint: true, throwIfNoEntry: false })

@@ -5,6 +5,7 @@ import {
   checkFunction,
   checkInteger,
   checkOptions,
+  checkSignal,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -94,6 +95,7 @@ export async function changedByGit(
   if (typeof since !== 'string' || since === '' || since.startsWith('-')) {
     throw new InvalidOptionError('since', 'the name of a commit', since)
   }
+  if (signal !== undefined) checkSignal('signal', signal)
   const lines = async (...args: string[]): Promise<string[]> => {
     const limits = { cwd: root, maxBuffer: 2 ** 28, ...(signal && { signal }) }
     const { stdout } = await promisify(execFile)('git', args, limits)

@@ -112,6 +112,8 @@ describe('warm', () => {
   test('bad options are named', async () => {
     await expect(warm([], () => 1, { workers: 0 })).rejects.toThrow('`workers`')
     await expect(warm([], () => 1, { timeLimits: 1 } as never)).rejects.toThrow('`timeLimit`')
+    await expect(warm([], () => 1, { signal: {} as never })).rejects.toThrow('`signal`')
+    await expect(warm([], () => 1, { clock: {} as never })).rejects.toThrow('`clock`')
   })
 })
 

@@ -1,10 +1,12 @@
 import { scheduler } from 'node:timers/promises'
 import type { Clock } from '@millrace/cache-core'
 import {
+  checkClock,
   checkFunction,
   checkInteger,
   checkOptions,
   checkPositiveOrInfinity,
+  checkSignal,
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
@@ -119,8 +121,8 @@ class Warming {
     this.#onProgress = checkFunction('onProgress', options.onProgress ?? (() => undefined))
     this.#next = oneByOne(paths)
     this.#load = load
-    this.#clock = clock
-    this.#signal = signal
+    this.#clock = checkClock('clock', clock)
+    this.#signal = signal && checkSignal('signal', signal)
     this.#begun = clock.now()
     this.#sliceBegan = this.#begun
     const timer =

@@ -94,6 +94,8 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
     }
     // Before the first table is made; later it has no effect.
     database.exec('PRAGMA auto_vacuum = INCREMENTAL')
+    // Changing the mode writes an empty file only, of which nothing can be lost; waiting for the disk would take most of the time here.
+    database.exec('PRAGMA synchronous = OFF')
     useWriteAheadLog(database, busyTimeout)
     database.exec('PRAGMA synchronous = NORMAL')
     database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${schema}`)
