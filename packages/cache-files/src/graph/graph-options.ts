@@ -45,7 +45,10 @@ export interface GraphOptions extends KeepingOptions {
   readonly durable?: readonly DurableFolder[] | undefined
   /** What queries may ask for by `context.option`, such as a compiler's options and versions of tools. Default: none. */
   readonly options?: Readonly<Record<string, unknown>> | undefined
-  /** Secret under which environment variables are hashed, if the cache may fall into other hands. Default: the hash is salted only. */
+  /**
+   * Secret under which everything is hashed that results depend on, environment variables, options and other results, if the cache may fall
+   * into other hands. Default: hashes, from which a value that can be guessed can be found by trying.
+   */
   readonly environmentKey?: string | undefined
   /**
    * Gives values up when memory gets scarce: halved at each check from `shrinkAt` on, none added from `stopAt` on. Default: does not.

@@ -17,6 +17,7 @@ import { GraphRequest, RequestBatch } from './evaluate/request-batch.ts'
 import { type GraphOptions, type GraphSettings, graphSettings } from './graph-options.ts'
 import type { GraphStats } from './graph-stats.ts'
 import { DurableInputs } from './inputs/durable-inputs.ts'
+import { underKey } from './inputs/input-kinds.ts'
 import type { GraphOption } from './inputs/revision.ts'
 import type { Query, QueryContext, QueryOptions } from './query.ts'
 import type { AnyQuery, GraphNode, Part } from './trace/graph-node.ts'
@@ -171,7 +172,10 @@ export class Graph implements AsyncDisposable {
   setOption(name: string, value: unknown): void {
     const options = new Map(this.#options)
     if (value === undefined) options.delete(name)
-    else options.set(name, { value, fingerprint: resultFingerprint(`option ${name}`, value) })
+    else {
+      const own = resultFingerprint(`option ${name}`, value)
+      options.set(name, { value, fingerprint: underKey(own, this.#settings.environmentKey) })
+    }
     this.#options = options
   }
 

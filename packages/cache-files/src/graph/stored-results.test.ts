@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Facts } from '../facts/facts.ts'
 import type { StoredResult } from '../persist/stored-result.ts'
 import { FileTable } from '../table/file-table.ts'
+import { fingerprintOf } from '../value/fingerprint.ts'
 import { Graph } from './graph.ts'
 import type { GraphOptions } from './graph-options.ts'
 import type { TraceRecord } from './trace/trace-record.ts'
@@ -97,6 +98,38 @@ describe('what a graph stores', () => {
         { environmentKey },
       )
     expect([await ask('one'), await ask('one'), await ask('two')]).toEqual([true, true, true])
+    expect(runs).toBe(2)
+  })
+
+  test.each([
+    ['a value that can be guessed can be found by trying', undefined, true],
+    ['nothing is found by trying values under a key', 'key', false],
+  ])('%s', async (_, environmentKey, found) => {
+    vi.stubEnv('MILLRACE_PIN', '4711')
+    let runs = 0
+    const ask = () =>
+      withGraph(
+        graph => {
+          const pin = graph.query('pin', context => context.env('MILLRACE_PIN'))
+          const isSet = graph.query(
+            'isSet',
+            async context => {
+              runs++
+              return [await context.get(pin, ''), context.option('secret')].every(Boolean)
+            },
+            { version: '1' },
+          )
+          return graph.get(isSet, '')
+        },
+        { ...(environmentKey && { environmentKey }), options: { secret: '0815' } },
+      )
+    expect([await ask(), await ask()]).toEqual([true, true])
+    expect(runs).toBe(1)
+    for (const guess of ['4711', '0815']) {
+      expect(stored().some(text => text.includes(fingerprintOf(guess)))).toBe(found)
+    }
+    vi.stubEnv('MILLRACE_PIN', '4712')
+    await ask()
     expect(runs).toBe(2)
   })
 

@@ -58,6 +58,15 @@ export function environmentFingerprint(
   return `${withSalt}:${mac}`
 }
 
+/**
+ * A fingerprint from which what it is of cannot be guessed by trying values, without the key. The same one without a key.
+ *
+ * @param key secret that does not lie in the cache; empty for none
+ */
+export function underKey(fingerprint: string, key: string): string {
+  return key === '' ? fingerprint : createHmac('sha256', key).update(fingerprint).digest('base64')
+}
+
 /** The salt of a fingerprint that {@link environmentFingerprint} made. */
 export function saltOf(fingerprint: string): string {
   return fingerprint.slice(0, Math.max(0, fingerprint.indexOf(':')))

@@ -10,6 +10,7 @@ import {
   storedResult,
   unpackResult,
 } from '../../persist/stored-result.ts'
+import { underKey } from '../inputs/input-kinds.ts'
 import type { AnyQuery, Dependency, GraphNode, Part, Trace } from './graph-node.ts'
 import { recordOf, type TraceRecord, traceOf } from './trace-record.ts'
 
@@ -19,6 +20,8 @@ export interface ResultKeeping extends BestEffortOptions {
   readonly root: string
   readonly store: Store<TraceRecord> | undefined
   readonly codec: Codec<unknown>
+  /** Secret under which fingerprints are kept; empty for none. */
+  readonly environmentKey: string
   /** Values held in memory. */
   readonly maxResults: number
   readonly memoryPressure: MemoryPressureOptions | undefined
@@ -163,15 +166,18 @@ export class KeptResults {
     const key = source === undefined ? this.#storeKey(node) : undefined
     let trace: Trace
     if (key === undefined) {
-      trace = { fingerprint: fingerprintBy(query, value), dependencies, durable }
+      trace = { fingerprint: this.#keyed(fingerprintBy(query, value)), dependencies, durable }
       node.trace = trace
       if (source !== undefined) this.#rewrite(source)
     } else {
       const print = own && ((result: unknown) => fingerprintBy(query, result))
-      const result = encodeResult(name, this.#keeping.codec, value, print)
-      trace = { fingerprint: result.fingerprint, dependencies, durable }
+      const { encoded, ...result } = encodeResult(name, this.#keeping.codec, value, print)
+      const fingerprint = this.#keyed(result.fingerprint)
+      trace = { fingerprint, dependencies, durable }
       node.trace = trace
-      this.#store!.add(key, () => this.#recordOf(node, trace, storedResult(result)))
+      this.#store!.add(key, () =>
+        this.#recordOf(node, trace, storedResult({ fingerprint, encoded })),
+      )
     }
     this.#hold(node, trace, { value })
     return trace
@@ -181,7 +187,8 @@ export class KeptResults {
   isChanged(node: GraphNode): boolean {
     const kept = this.#values.peek(node.id)
     if (kept?.held === undefined || kept.trace !== node.trace) return false
-    return fingerprintBy(node.query, kept.held.value) !== kept.trace.fingerprint
+    const fingerprint = fingerprintBy(node.query, kept.held.value)
+    return this.#keyed(fingerprint) !== kept.trace.fingerprint
   }
 
   /** Forgets the value held of a node. */
@@ -197,6 +204,11 @@ export class KeptResults {
   /** Drops the values. */
   close(): void {
     this.#values[Symbol.dispose]()
+  }
+
+  /** As others that depend on the result store it: results that are not stored may be made of a variable. */
+  #keyed(fingerprint: string): string {
+    return underKey(fingerprint, this.#keeping.environmentKey)
   }
 
   #hold(node: GraphNode, trace: Trace, held: HeldValue): void {
