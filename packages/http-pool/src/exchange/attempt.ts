@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { ClientHttp2Stream } from 'node:http2'
-import { type Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { Carried, Carrier } from '../connect/carried.ts'
 import type { Origin } from '../connect/origin.ts'
 import { resetError, StreamAbandoned } from '../connect/stream-errors.ts'
@@ -11,15 +11,12 @@ import type { PermitOutcome } from '../limits/limiter.ts'
 import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { discardBody } from '../request/request-body.ts'
-import type { Timed } from '../time/deadline-heap.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
 import { bodyTimeout } from './body-timeout.ts'
+import { Drain, isTooLong } from './drain.ts'
 import { type ReportedAttempt, reportEnd } from './guard-report.ts'
-
-/** Bytes of an unwanted response that are read to keep its connection, and the time that may take. */
-const DRAIN_LIMIT = 128 * 1024
-const DRAIN_TIMEOUT = 2_000
+import { Upload, type UploadOwner } from './upload.ts'
 
 /**
  * - `waiting`: for a permit or a connection
@@ -31,7 +28,7 @@ const DRAIN_TIMEOUT = 2_000
 export type AttemptPhase = 'waiting' | 'opening' | 'sent' | 'body' | 'draining' | 'over'
 
 /** One sending of a request: the handler that undici calls, and a place in the queue. */
-export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwner, Timed {
+export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwner, UploadOwner {
   readonly exchange: AttemptOwner<Attempt>
   readonly origin: Origin
   readonly options: ExchangeOptions
@@ -61,12 +58,8 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   previous: Carried | null = null
   next: Carried | null = null
 
-  deadline = 0
-  heapIndex = -1
-  /** undici is writing the body, and its caller has been told of that. */
-  #isWriting = false
-  #watchesBody = false
-  #drained = 0
+  #upload: Upload | undefined
+  #drain: Drain | undefined
   #bodyTimeout = 0
   /** What its connection had brought when it went out. */
   #heard = 0
@@ -156,18 +149,13 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
 
   /** Lets go of a response that has begun, at the least cost: read if short, else cut off. */
   discard(headers: ResponseHeaders): void {
-    const length = headers['content-length']
-    if (typeof length === 'string' && Number(length) > DRAIN_LIMIT) {
-      this.cancel(new SupersededError(this.origin.key))
+    const cutOff = (): void => this.cancel(new SupersededError(this.origin.key))
+    if (isTooLong(headers)) {
+      cutOff()
       return
     }
     this.phase = 'draining'
-    const { load } = this.origin
-    load.deadlines.schedule(this, load.clock.now() + DRAIN_TIMEOUT)
-  }
-
-  onDeadline(): void {
-    this.cancel(new SupersededError(this.origin.key))
+    this.#drain = new Drain(this.origin.load, cutOff)
   }
 
   /** The error for a phase that took too long. */
@@ -198,8 +186,8 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     if (connection.isH2) {
       this.stream = null
       this.origin.load.streams.expect(this)
-      this.#watchBody()
     }
+    if ((this.options.body ?? null) !== null) this.#upload = new Upload(this, connection.isH2)
     this.controller = controller
     this.phase = 'sent'
     this.#heard = connection.heard
@@ -210,6 +198,11 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     this.#awaitHead(this.sentAt)
     this.exchange.watch(this.phaseDeadline)
     this.exchange.onAttemptSent(this)
+  }
+
+  /** Told by its upload: the time to the head counts from the latest part. */
+  onPart(): void {
+    if (this.phase === 'sent') this.#awaitHead(this.origin.load.clock.now())
   }
 
   /** Told by the origin's watch over streams. */
@@ -224,8 +217,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   }
 
   onBodySent(chunk: Buffer): void {
-    // Over HTTP/2 undici takes what comes back for what was sent of a stream.
-    if (!this.#watchesBody) this.#onSent(chunk)
+    this.#upload?.onBodySent(chunk)
   }
 
   onRequestSent(): void {
@@ -274,9 +266,8 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     if (this.phase === 'body') {
       this.touch()
       this.exchange.onAttemptData(chunk)
-    } else if (this.phase === 'draining') {
-      this.#drained += chunk.length
-      if (this.#drained > DRAIN_LIMIT) this.cancel(new SupersededError(this.origin.key))
+    } else {
+      this.#drain?.onData(chunk)
     }
   }
 
@@ -300,32 +291,10 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     if (phase !== 'draining') this.exchange.onAttemptError(this, error)
   }
 
-  /** Listens to what undici pipes into the stream of HTTP/2. */
-  #watchBody(): void {
-    const { body } = this.options
-    if (!(body instanceof Readable)) return
-    this.#watchesBody = true
-    // By then undici reads it: a listener on what nothing reads yet would make it flow to nowhere.
-    process.nextTick(() => body.on('data', chunk => this.#onSent(chunk)))
-  }
-
-  #onSent(chunk: Buffer): void {
-    if (this.phase === 'over') return
-    if (this.phase === 'sent') this.#awaitHead(this.origin.load.clock.now())
-    this.#isWriting = true
-    try {
-      this.exchange.downstream.onBodySent?.(chunk)
-    } catch (error) {
-      // undici would abort in the middle of its write.
-      process.nextTick(() => this.fail(error as Error))
-    }
-    this.#isWriting = false
-  }
-
   #abort(controller: Controller, error: Error): void {
     if (this.connection?.isH2 !== true) {
       controller.abort(error)
-    } else if (this.#isWriting) {
+    } else if (this.#upload?.isWriting === true) {
       process.nextTick(() => this.#abortStream(controller, error))
     } else {
       this.#abortStream(controller, error)
@@ -365,8 +334,8 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   }
 
   #end(failed: boolean, error: Error | undefined): void {
-    const { connection, origin } = this
-    origin.load.deadlines.cancel(this)
+    const { connection } = this
+    this.#drain?.end()
     this.trace?.end(error)
     if (!this.isReported) reportEnd(this, error)
     this.#permit?.end(error, this.#outcome(error))

@@ -2,7 +2,10 @@ import type { Server } from 'node:http'
 import * as undici from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HttpPool } from '../index.ts'
-import { type Fetcher, fetchCases, startFetchServer } from './fetch-conformance.fixture.ts'
+import type { Fetcher } from './fetch-case.fixture.ts'
+import { fetchCases } from './fetch-conformance.fixture.ts'
+import { redirectCases } from './fetch-redirects.fixture.ts'
+import { startFetchServer } from './fetch-server.fixture.ts'
 
 let server: Server
 let base: string
@@ -25,7 +28,7 @@ const contenders: readonly (readonly [string, Fetcher])[] = [
 ]
 
 describe.each(contenders)('the fetch of %s', (_name, fetcher) => {
-  test.each(fetchCases)('%s', async (_case, run, expected) => {
+  test.each([...redirectCases, ...fetchCases])('%s', async (_case, run, expected) => {
     expect(await run(fetcher, base)).toEqual(expected)
   })
 })
