@@ -11,22 +11,18 @@ import {
   type Timer,
 } from '@millrace/kit'
 import Bottleneck from 'bottleneck'
-import type { Redis } from 'ioredis'
 import { systemClock } from '../clock.ts'
 import { JobExpiredError, LimiterClosedError, QueueFullError } from '../errors.ts'
-import { BottleneckQueue } from './bottleneck-queue.ts'
 import { checkJobOptions, Job, type JobContext, type JobOptions } from './job.ts'
+import { JobLimiter } from './job-limiter.ts'
 import { type JobLine, JobLines, type Start } from './job-lines.ts'
 import { JOB_SCHEDULER_STATS_KINDS, type JobSchedulerStats } from './job-scheduler-stats.ts'
-import { RedisSlots } from './redis-slots.ts'
 import {
   type JobSchedulerOptions,
   type JobSettings,
   SCHEDULER_OPTION_NAMES,
   SETTING_NAMES,
-  toBottleneck,
 } from './scheduler-options.ts'
-import { releaseConnection, shareConnection } from './shared-connection.ts'
 
 /** bottleneck's words for a job whose `expiration` passed. */
 const EXPIRED = /^This job timed out after/
@@ -41,18 +37,16 @@ const EXPIRED = /^This job timed out after/
 export class JobScheduler {
   readonly name: string
   readonly #options: JobSchedulerOptions
-  readonly #redis: Redis | undefined
+  /** Whether other processes have jobs of it. */
+  readonly #shared: boolean
   readonly #clock: Clock
-  #settings: JobSettings
-  #limiter: Bottleneck
-  #queue: BottleneckQueue
+  readonly #limiter: JobLimiter
   readonly #lines = new JobLines()
   #starts = 0
   /** What runs, until it has ended. */
   readonly #active = new Set<Promise<unknown>>()
   /** Jobs that failed and are to be tried again, before they are in line. */
   readonly #resting = new Map<Job, Timer>()
-  #replacing: Promise<void> | undefined = undefined
   /** Resolves when the last change of settings is made; never rejects. */
   #updated: Promise<unknown> = Promise.resolve()
   #closed: Promise<void> | undefined = undefined
@@ -83,12 +77,17 @@ export class JobScheduler {
     }
     if (expiration !== undefined && expiration !== Infinity) checkPositive('expiration', expiration)
     this.#options = options
-    this.#redis = redis
+    this.#shared = redis !== undefined
     this.#clock = clock
-    this.#settings = settings
-    const translated = toBottleneck(settings, redis !== undefined)
-    this.#limiter = this.#create(translated)
-    this.#queue = this.#createQueue()
+    this.#limiter = new JobLimiter({
+      name: id,
+      redis,
+      settings,
+      onError: error => this.#onError(error),
+      onReplaced: () => {
+        for (const line of this.#lines.arrivals) this.#ask(line)
+      },
+    })
   }
 
   /**
@@ -103,7 +102,7 @@ export class JobScheduler {
     fn: (context: JobContext) => R | PromiseLike<R>,
     options: JobOptions = {},
   ): Promise<R> {
-    checkJobOptions(options, this.#settings.maxConcurrent)
+    checkJobOptions(options, this.#limiter.settings.maxConcurrent)
     if (this.#closed !== undefined) throw new LimiterClosedError(this.name)
     const job = new Job(fn, options, this.name, this.#clock)
     job.promise.catch(() => this.#onGivenUp(job))
@@ -121,7 +120,7 @@ export class JobScheduler {
   async updateSettings(changes: JobSettings): Promise<void> {
     checkOptions('', changes, SETTING_NAMES)
     if (this.#closed !== undefined) throw new LimiterClosedError(this.name)
-    const update = this.#updated.then(() => this.#update(changes))
+    const update = this.#updated.then(() => this.#limiter.update(changes))
     // Its own caller hears of what went wrong.
     this.#updated = update.catch(() => {})
     await update
@@ -154,24 +153,6 @@ export class JobScheduler {
     await this.close()
   }
 
-  #create(settings: Record<string, unknown>): Bottleneck {
-    const shared = this.#redis && {
-      datastore: 'ioredis',
-      connection: shareConnection(this.#redis),
-      // The braces keep all keys of one scheduler in one slot of a Cluster.
-      id: `{${this.name}}`,
-    }
-    const options = { trackDoneStatus: false, ...settings, ...shared }
-    const limiter = new Bottleneck(options as Bottleneck.ConstructorOptions)
-    limiter.on('error', error => this.#onError(error))
-    return limiter
-  }
-
-  #createQueue(): BottleneckQueue {
-    const slots = this.#redis === undefined ? undefined : new RedisSlots(this.#limiter)
-    return new BottleneckQueue(this.#limiter, slots)
-  }
-
   /** A listener that threw would be called with its own error again, until the stack ends. */
   #onError(error: unknown): void {
     this.#errors++
@@ -184,10 +165,10 @@ export class JobScheduler {
 
   #submit(job: Job): void {
     // One without an end would hold its place in Redis for as long as its process is dead.
-    const longest = this.#redis === undefined ? Infinity : 300_000
+    const longest = this.#shared ? 300_000 : Infinity
     const { expiration = this.#options.expiration ?? longest } = job.options
     const line = this.#lines.add(job, expiration)
-    if (this.#replacing === undefined) this.#ask(line)
+    if (this.#limiter.replacing === undefined) this.#ask(line)
   }
 
   /** Asks bottleneck for a start, unless it was asked for enough. */
@@ -195,7 +176,7 @@ export class JobScheduler {
     if (line.starts.size >= line.jobs.size) return
     const start = { id: `${this.#starts++}`, line }
     line.starts.add(start)
-    void this.#run(start, this.#limiter)
+    void this.#run(start, this.#limiter.current)
   }
 
   async #run(start: Start, limiter: Bottleneck): Promise<void> {
@@ -235,7 +216,7 @@ export class JobScheduler {
   #withdraw(line: JobLine): void {
     if (line.starts.size <= line.jobs.size) return
     for (const start of [...line.starts].reverse()) {
-      if (!this.#queue.withdraw(start.id)) continue
+      if (!this.#limiter.queue.withdraw(start.id)) continue
       line.starts.delete(start)
       break
     }
@@ -244,7 +225,7 @@ export class JobScheduler {
 
   /** Undoes a start that came when nothing waited for it; what was let through behind it keeps its time. */
   async #giveBack(limiter: Bottleneck, weight: number): Promise<void> {
-    const { minTime = 0, reservoir } = this.#settings
+    const { minTime = 0, reservoir } = this.#limiter.settings
     // One that had to wait may have been let through before the last refill.
     if (minTime > 0 || reservoir === undefined || weight === 0) return
     await limiter.incrementReservoir(weight).catch(error => this.#onError(error))
@@ -253,11 +234,12 @@ export class JobScheduler {
   /** bottleneck dropped a start that was waited for. */
   #onDropped(line: JobLine, error: unknown, limiter: Bottleneck): void {
     // What waits for the limiter that was replaced waits for the new one.
-    if (this.#limiter !== limiter) return
+    if (this.#limiter.current !== limiter) return
     // The first of the line is the oldest, which is what a strategy drops; what is refused is the last.
     const jobs = [...line.jobs]
     if (jobs.length <= line.starts.size) return
-    const refused = this.#settings.strategy === undefined || this.#settings.strategy === 'overflow'
+    const { strategy = 'overflow' } = this.#limiter.settings
+    const refused = strategy === 'overflow'
     const job = refused ? jobs.at(-1)! : jobs[0]!
     this.#lines.remove(job)
     this.#settle(job, error, false)
@@ -289,7 +271,7 @@ export class JobScheduler {
     } else if (this.#closed !== undefined) job.fail(new LimiterClosedError(this.name))
     else {
       this.#dropped++
-      job.fail(new QueueFullError(this.name, this.#settings.maxQueue ?? Infinity))
+      job.fail(new QueueFullError(this.name, this.#limiter.settings.maxQueue ?? Infinity))
     }
   }
 
@@ -312,31 +294,6 @@ export class JobScheduler {
     return true
   }
 
-  async #update(changes: JobSettings): Promise<void> {
-    const settings = { ...this.#settings, ...changes }
-    const translated = toBottleneck(settings, this.#redis !== undefined)
-    const hadReservoir = this.#settings.reservoir !== undefined
-    this.#settings = settings
-    if (this.#redis === undefined && (hadReservoir || settings.reservoir !== undefined)) {
-      if (changes.reservoir === undefined) {
-        translated.reservoir = await this.#limiter.currentReservoir()
-      }
-      this.#replacing = this.#replace(translated).finally(() => {
-        this.#replacing = undefined
-        for (const line of this.#lines.arrivals) this.#ask(line)
-      })
-      await this.#replacing
-    } else await this.#limiter.updateSettings(translated as Bottleneck.ConstructorOptions)
-  }
-
-  async #replace(settings: Record<string, unknown>): Promise<void> {
-    const old = this.#limiter
-    this.#limiter = this.#create(settings)
-    this.#queue = this.#createQueue()
-    await old.stop({ dropWaitingJobs: true })
-    await old.disconnect()
-  }
-
   async #stop(): Promise<void> {
     for (const [job, timer] of this.#resting) {
       timer.cancel()
@@ -344,10 +301,9 @@ export class JobScheduler {
       job.fail(new LimiterClosedError(this.name))
     }
     await this.#updated
-    await this.#limiter.stop({ dropWaitingJobs: true })
-    await this.#limiter.disconnect(false)
+    await this.#limiter.stop()
     await Promise.allSettled(this.#active)
-    if (this.#redis !== undefined) releaseConnection(this.#redis)
+    this.#limiter.release()
   }
 }
 
