@@ -29,12 +29,27 @@ test('a trial in which the cache itself hits less ends, and is not repeated soon
   const { duel, look } = duelOverFewKeys()
   while (!look(8));
   let looks = 1
-  while (look(4)) looks++
+  while (look(3)) looks++
   expect(looks).toBeLessThan(20)
   expect(duel.ended).toBe(true)
   for (let i = 0; i < 60; i++) expect(look(8)).toBe(false)
   // Tried again in the end, as the workload may be another one, and then left alone for twice as long.
   while (!look(8));
-  while (look(4));
+  while (look(3));
   for (let i = 0; i < 120; i++) expect(look(8)).toBe(false)
+})
+
+test('a trial is judged by no less than a scan may take to turn twice, unless misses treble', () => {
+  const looksUntilItEnds = (hitsOfTen: number): number => {
+    const { duel, look } = duelOverFewKeys()
+    while (!look(8));
+    let looks = 0
+    do {
+      look(hitsOfTen)
+      looks++
+    } while (duel.recent)
+    return looks
+  }
+  expect(looksUntilItEnds(5)).toBeGreaterThan(20)
+  expect(looksUntilItEnds(3)).toBe(10)
 })

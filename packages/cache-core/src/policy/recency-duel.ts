@@ -7,10 +7,18 @@ const CERTAINTY = 3
 /** Lead in hits per read below which recency is not tried. */
 const LEAST_LEAD = 0.01
 /** Looks before the first judgement: a cache that has just been filled says little. */
-const WARM_UP = 8
-/** Looks after a change during which the cache is still moving its window, and until there is enough to judge it by. */
+const WARM_UP = 4
+/**
+ * Reads, as multiples of the simulated entries, before a trial begins, and before one is judged: a scan that turns at its ends hits
+ * always after a turn and never before the next one, so that less than a whole period says nothing.
+ */
+const READS_TO_BEGIN = 6
+const READS_TO_JUDGE = 8
+/** Looks after a change during which the cache is still moving its window, and until ruin can be seen. */
 const SETTLED = 8
-const MEASURED = 12
+const RUIN_SHOWS = 10
+/** As many times the misses as before end a trial at once. */
+const RUIN = 3
 /** Looks for which recency is tried at first; twice as many each time it proves right, up to the most. */
 const FIRST_TRIAL = 32
 const LONGEST_TRIAL = 1_024
@@ -100,13 +108,11 @@ export class RecencyDuel {
     const own = (this.#both + this.#ownOnly) / reads
     this.ended = false
     this.#looks++
-    if (this.recent) {
-      const changed = -lead > certain || share < PHASE_CHANGE * this.#shareAtStart
-      // Where nearly all keys fit, a sample may happen to fit as a whole: then the simulated cache leads for ever, and is wrong.
-      const loss = this.#ownAtStart - own
-      this.#judgeTrial(changed, loss > LEAST_LEAD + CERTAINTY / (2 * Math.sqrt(reads)))
-    } else if (this.#wait > 0) this.#wait--
-    else if (lead > certain && lead > LEAST_LEAD * reads) this.#try(share, own)
+    if (this.recent) this.#judgeTrial(share, own)
+    else if (this.#wait > 0) this.#wait--
+    else if (this.#hasRead(READS_TO_BEGIN) && lead > certain && lead > LEAST_LEAD * reads) {
+      this.#try(share, own)
+    }
     this.#recentOnly *= DECAY
     this.#ownOnly *= DECAY
     this.#both *= DECAY
@@ -124,12 +130,17 @@ export class RecencyDuel {
   }
 
   /**
-   * @param changed the simulated cache leads no more, or the workload is another one
-   * @param worse the real cache hits less than before
+   * Ends the trial when its time is over; before, when the workload is another one, or when the cache hits less than it did: where
+   * nearly all keys fit, a sample may happen to fit as a whole, and then the simulated cache leads always, and is wrong.
    */
-  #judgeTrial(changed: boolean, worse: boolean): void {
+  #judgeTrial(share: number, own: number): void {
     if (this.#looks === SETTLED) this.#forget()
-    if (this.#looks < MEASURED) return
+    if (this.#looks < RUIN_SHOWS) return
+    const ruined = 1 - own > RUIN * (1 - this.#ownAtStart)
+    if (!ruined && !this.#hasRead(READS_TO_JUDGE)) return
+    const changed = !ruined && share < PHASE_CHANGE * this.#shareAtStart
+    const chance = CERTAINTY / (2 * Math.sqrt(this.#reads))
+    const worse = ruined || this.#ownAtStart - own > LEAST_LEAD + chance
     if (changed) this.#trial = FIRST_TRIAL
     else if (worse) {
       this.#trial = FIRST_TRIAL
@@ -141,6 +152,10 @@ export class RecencyDuel {
     this.ended = true
     this.#looks = changed || worse ? NEVER : 0
     this.#forget()
+  }
+
+  #hasRead(multiple: number): boolean {
+    return this.#reads >= multiple * this.#hashes.length
   }
 
   #forget(): void {
