@@ -160,6 +160,22 @@ test('NO_ERROR after the end of a response only ends the sending of the request'
   expect(await body.json()).toEqual({ whole: true })
 })
 
+test('a session that has failed carries nothing more, however long its socket stays open', async () => {
+  makePool({ connectionsPerHost: 2 })
+  server.script = ({ garble }) => garble()
+  const post = () => pool.json(server.url, { method: 'POST', body: 'a' })
+  for (const each of await Promise.allSettled([post(), post(), post()])) {
+    // What was not sent is sent on another, which fails too.
+    expect(each).toMatchObject({ status: 'rejected', reason: { code: 'ERR_HTTP2_ERROR' } })
+  }
+  server.script = ({ head, data }) => {
+    head()
+    data(text, true)
+  }
+  expect(await Promise.all([post(), post(), post()])).toEqual(Array(3).fill({ whole: true }))
+  await expect.poll(() => pool.stats().connections).toBe(1)
+})
+
 test('each of many streams on one connection is judged for itself', async () => {
   makePool()
   server.script = ({ head, data, reset }) => {

@@ -15,10 +15,29 @@ export function goawayError(): Error {
   return Object.assign(error, { code: 'ERR_HTTP2_GOAWAY_SESSION' })
 }
 
-/** Whether a server that closes or refuses has said that it has not processed the request: it may be sent again, whatever it is. */
+/** Of a session that had ended before the request could go out on it. */
+const INVALID_SESSION = 'ERR_HTTP2_INVALID_SESSION'
+
+/** After which Node sends nothing more on a session, whose socket may still be open for a while. */
+const SESSION_ERRORS: readonly (string | undefined)[] = [
+  INVALID_SESSION,
+  'ERR_HTTP2_ERROR',
+  'ERR_HTTP2_TOO_MANY_INVALID_FRAMES',
+]
+
+/** Whether the session that carried a request is at its end, with all that it carries. */
+export function isSessionEnd(error: Error): boolean {
+  return SESSION_ERRORS.includes((error as NodeJS.ErrnoException).code)
+}
+
+/** Whether a request was not sent, or a server that closes or refuses has said that it has not processed it: it may be sent again, whatever it is. */
 export function isUnprocessed(error: Error): boolean {
   const { code, http2ErrorCode } = error as NodeJS.ErrnoException & { http2ErrorCode?: number }
-  return code === 'ERR_HTTP2_GOAWAY_SESSION' || http2ErrorCode === REFUSED_STREAM
+  return (
+    code === 'ERR_HTTP2_GOAWAY_SESSION' ||
+    code === INVALID_SESSION ||
+    http2ErrorCode === REFUSED_STREAM
+  )
 }
 
 /**

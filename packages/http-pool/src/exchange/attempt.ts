@@ -3,7 +3,7 @@ import type { ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { Carried, Carrier } from '../connect/carried.ts'
 import type { Origin } from '../connect/origin.ts'
-import { resetError, StreamAbandoned } from '../connect/stream-errors.ts'
+import { isSessionEnd, resetError, StreamAbandoned } from '../connect/stream-errors.ts'
 import type { StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
 import type { Controller, ResponseHeaders } from '../handler.ts'
@@ -11,6 +11,7 @@ import type { PermitOutcome } from '../limits/limiter.ts'
 import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { discardBody } from '../request/request-body.ts'
+import { isDeadConnection } from '../retry/transient-errors.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
 import { bodyTimeout } from './body-timeout.ts'
@@ -284,9 +285,13 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {
-    const { phase } = this
+    const { phase, connection } = this
     if (phase === 'over') return
     this.phase = 'over'
+    // Over HTTP/2 its socket may stay open for a while, and would get the next attempt.
+    if (connection?.isH2 === true && (isSessionEnd(error) || isDeadConnection(error))) {
+      connection.drain()
+    }
     this.#end(true, error)
     if (phase !== 'draining') this.exchange.onAttemptError(this, error)
   }

@@ -18,6 +18,10 @@ const TRANSIENT_CODES: ReadonlySet<string> = new Set([
   'UND_ERR_INFO',
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
   'ERR_HTTP2_GOAWAY_SESSION',
+  // What one stream did to a session ends the requests of all others on it.
+  'ERR_HTTP2_ERROR',
+  'ERR_HTTP2_INVALID_SESSION',
+  'ERR_HTTP2_TOO_MANY_INVALID_FRAMES',
   'ERR_HTTP2_STREAM_ERROR',
   'ERR_HTTP2_SESSION_ERROR',
   'ERR_STREAM_PREMATURE_CLOSE',

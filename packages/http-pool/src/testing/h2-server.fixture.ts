@@ -12,6 +12,8 @@ export interface FrameSender {
   head(): void
   data(text: string, end?: boolean): void
   reset(code: number): void
+  /** A part of a body of no stream, after which the client has to end the connection (RFC 9113 section 6.1). */
+  garble(): void
 }
 
 const frameType = { data: 0, headers: 1, reset: 3, settings: 4 } as const
@@ -90,6 +92,7 @@ export class H2Server {
       head: () => void socket.write(frame(frameType.headers, endHeaders, stream, status200)),
       data: (text, end = false) =>
         void socket.write(frame(frameType.data, end ? endStream : 0, stream, Buffer.from(text))),
+      garble: () => void socket.write(frame(frameType.data, 0, 0)),
       reset: number => {
         code.writeUInt32BE(number)
         socket.write(frame(frameType.reset, 0, stream, code))
