@@ -58,3 +58,24 @@ test.each([
     expect(refused).toBeLessThanOrEqual(0.05 * options.rate)
   },
 )
+
+test.each<Record<string, string>>([
+  { 'retry-after': '99999999999999999999' },
+  { 'retry-after': 'Fri, 31 Dec 9999 23:59:59 GMT' },
+  { ratelimit: '"a";r=0;t=999999999999999' },
+  { ratelimit: '"a";r=1;t=999999999999999', 'ratelimit-policy': '"a";q=100;w=1' },
+  { ratelimit: '"a";r=0;t=0', 'ratelimit-policy': '"a";q=1;w=999999999999999' },
+  { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '99999999999999999999' },
+  { 'x-ratelimit-remaining': '1e9', 'x-ratelimit-reset': '-1', 'retry-after': '-5' },
+])('an answer that makes no sense keeps nobody out for longer than a day: %j', headers => {
+  const clock = new VirtualClock()
+  for (const burst of [1, 20, 1e9]) {
+    const client = new LearnedLimit({ rate: 10, burst, clock })
+    client.observe(headers)
+    clock.advance(86_400_000)
+    expect(client.tryAcquire()).toBe(true)
+    client.observe({ ratelimit: '"a";r=50;t=1', 'ratelimit-policy': '"a";q=100;w=1' })
+    expect(client.stats().rate).toBe(10)
+    client.close()
+  }
+})

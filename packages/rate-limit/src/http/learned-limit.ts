@@ -17,12 +17,19 @@ export interface LearnedLimitStats extends TokenBucketStats {
   slowed: number
 }
 
+/** What a server asks to wait is believed up to a day: one answer that makes no sense must not keep a client out until it is started anew. */
+const LONGEST_PAUSE = 86_400_000
+
+/** A token a day, per second; and as slow as a bucket of so many tokens can be. */
+const SLOWEST = 1_000 / LONGEST_PAUSE
+const SLOWEST_PER_TOKEN = 2e-12
+
 /** Below this share of a server's quota the rest of it is spread over the time until it is reset. */
 const SCARCE = 0.2
 
 /**
  * A client's limit that learns from the server's: give it every response. It never has more tokens than the server has
- * left, stretches the last fifth of a quota over the time until it is reset, and pauses for `Retry-After`. It never
+ * left, stretches the last fifth of a quota over the time until it is reset, and pauses for `Retry-After`, for a day at most. It never
  * exceeds the configured rate.
  */
 export class LearnedLimit {
@@ -70,7 +77,7 @@ export class LearnedLimit {
     )
     if (scarcest !== undefined) this.#follow(scarcest, retryAfter)
     for (const { remaining } of limits) if (remaining !== undefined) this.#bucket.cap(remaining)
-    if (retryAfter !== undefined) this.#bucket.pause(retryAfter)
+    if (retryAfter !== undefined) this.#pause(retryAfter)
   }
 
   stats(): LearnedLimitStats {
@@ -102,7 +109,7 @@ export class LearnedLimit {
       return
     }
     this.#setRate(Math.min(this.#rate, steady ?? (rateOf(limit) || this.#rate)))
-    if (remaining === 0 && retryAfter === undefined) this.#bucket.pause(resetAfter)
+    if (remaining === 0 && retryAfter === undefined) this.#pause(resetAfter)
     this.#restore = this.#clock.setTimer(
       () => {
         this.#restore = undefined
@@ -112,7 +119,13 @@ export class LearnedLimit {
     )
   }
 
-  #setRate(rate: number): void {
+  #pause(ms: number): void {
+    this.#bucket.pause(Math.min(ms, LONGEST_PAUSE))
+  }
+
+  #setRate(asked: number): void {
+    const slowest = Math.max(SLOWEST, SLOWEST_PER_TOKEN * this.#burst)
+    const rate = Math.min(this.#rate, Math.max(asked, slowest))
     if (this.#bucket.stats().rate !== rate) this.#bucket.setLimits({ rate, burst: this.#burst })
   }
 }

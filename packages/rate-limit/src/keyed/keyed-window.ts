@@ -2,7 +2,6 @@ import {
   checkInteger,
   checkNonNegative,
   checkOptions,
-  checkPositive,
   describeStats,
   InvalidOptionError,
   type OptionNames,
@@ -67,7 +66,7 @@ export class KeyedWindow {
     this.#options = { ...rest, name, clock }
     this.name = new SlidingWindow(this.#options).name
     this.limit = checkInteger('limit', rest.limit, 1)
-    this.window = checkPositive('window', rest.window)
+    this.window = rest.window
   }
 
   /** Spends `cost` of the key if that is possible now and nothing waits for it. @throws {LimiterClosedError} */

@@ -1,3 +1,4 @@
+import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import { AdaptiveSemaphore } from '../adaptive/adaptive-semaphore.ts'
 import { TokenBucket } from '../bucket/token-bucket.ts'
@@ -62,6 +63,24 @@ test('limits that the arithmetic of buckets cannot hold are refused, also when t
     const limiter = new KeyedLimiter(bucket)
     expect(() => limiter.setLimits(wrong)).toThrow(InvalidOptionError)
     expect(limiter).toMatchObject(bucket)
+  }
+})
+
+test('windows that no clock can tell are refused', () => {
+  for (const wrong of [5e-324, 1e-300, 1e-6, 1e16, 1e300, Infinity]) {
+    const options = { limit: 3, window: wrong }
+    expect(() => new SlidingWindow(options)).toThrow(InvalidOptionError)
+    expect(() => new SlidingWindow({ ...options, algorithm: 'counter' })).toThrow(
+      InvalidOptionError,
+    )
+    expect(() => new KeyedWindow(options)).toThrow(InvalidOptionError)
+  }
+  for (const algorithm of ['log', 'counter'] as const) {
+    for (const length of [1e-3, 1e15]) {
+      const clock = new VirtualClock(1_700_000_000_000)
+      const shortest = new SlidingWindow({ limit: 3, window: length, algorithm, clock })
+      expect([1, 2, 3, 4].map(() => shortest.tryAcquire())).toEqual([true, true, true, false])
+    }
   }
 })
 

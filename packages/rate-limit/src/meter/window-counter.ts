@@ -1,6 +1,6 @@
-import { checkInteger, checkPositive } from '@millrace/kit'
+import { checkInteger } from '@millrace/kit'
 import { SLACK } from '../wait/slack.ts'
-import type { WindowMeter } from './window-meter.ts'
+import { checkWindow, type WindowMeter } from './window-meter.ts'
 
 /**
  * Approximate sliding window: the count of the present window and, as far as it overlaps, a share of the one before. Two
@@ -18,7 +18,7 @@ export class WindowCounter implements WindowMeter {
 
   constructor(limit: number, window: number, now: number) {
     this.maxCost = checkInteger('limit', limit, 1)
-    this.#window = checkPositive('window', window)
+    this.#window = checkWindow(window)
     this.#start = now
   }
 

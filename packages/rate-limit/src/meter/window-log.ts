@@ -1,5 +1,5 @@
-import { checkInteger, checkPositive } from '@millrace/kit'
-import type { WindowMeter } from './window-meter.ts'
+import { checkInteger } from '@millrace/kit'
+import { checkWindow, type WindowMeter } from './window-meter.ts'
 
 /** So many times a log has room for at first. */
 const FIRST_CAPACITY = 16
@@ -19,7 +19,7 @@ export class WindowLog implements WindowMeter {
 
   constructor(limit: number, window: number) {
     this.maxCost = checkInteger('limit', limit, 1)
-    this.#window = checkPositive('window', window)
+    this.#window = checkWindow(window)
     this.#times = new Float64Array(Math.min(limit, FIRST_CAPACITY)).fill(-Infinity)
   }
 

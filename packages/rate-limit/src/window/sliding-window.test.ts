@@ -158,7 +158,7 @@ describe('SlidingWindow', () => {
       { limit: 0.5, algorithm: 'counter' as const },
       'Expected `limit` to be an integer of at least 1, got a positive number with a fraction',
     ],
-    [{ window: 0 }, 'Expected `window` to be a finite number above 0, got 0'],
+    [{ window: 0 }, 'Expected `window` to be a number from 0.001 to 1000000000000000, got 0'],
     [
       { algorithm: 'fixed' as 'log' },
       "Expected `algorithm` to be one of 'log', 'counter', got a string of length 5",

@@ -21,7 +21,7 @@ import type { WindowMeter } from '../meter/window-meter.ts'
 export interface SlidingWindowOptions extends LimiterOptions {
   /** The most permits in any `window`; a positive integer. */
   readonly limit: number
-  /** Its length in ms. */
+  /** Its length in ms, from 1e-3 to 1e15. */
   readonly window: number
   /**
    * - `'log'`: exact; 8 bytes per permit of `limit`; fractional costs are rounded up
