@@ -55,6 +55,10 @@ export class Catalog {
     this.#onDefined = onDefined
   }
 
+  get(name: string): Family | undefined {
+    return this.#families.get(name)
+  }
+
   /** In order of definition. */
   families(): Iterable<Family> {
     return this.#families.values()

@@ -1,6 +1,8 @@
 import { checkList, checkMethods, checkOptions, checkRecord } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
+import type { CounterSeries } from '../instrument/counter.ts'
 import type { Family } from '../instrument/family.ts'
+import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { Series } from '../instrument/series.ts'
 import { validateMetricName } from '../metric/name.ts'
 import type { Catalog } from './catalog.ts'
@@ -11,6 +13,7 @@ import {
   type ObservedPart,
   type ObserveOptions,
   readStats,
+  type StatsField,
   type StatsSource,
 } from './stats-source.ts'
 
@@ -18,6 +21,16 @@ interface Observed {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
   readonly source: StatsSource
+  /** By field, as it was when it was last looked for. */
+  readonly targets: Map<string, Target>
+}
+
+/** The metric that a field goes to, and its labels. The metric may have been removed since. */
+interface Target {
+  readonly metric: string
+  readonly counter: boolean
+  readonly family: Family
+  readonly labels: Readonly<Record<string, string>>
 }
 
 /** The objects whose `stats()` become metrics. */
@@ -41,7 +54,7 @@ export class ObservedSources {
     }
     if (counters !== undefined) checkList('observe.counters', counters, 'a list of fields')
     validateMetricName(name)
-    const observed = { name, source, labels }
+    const observed = { name, source, labels, targets: new Map() }
     this.#observed.add(observed)
     const collecting = this.#collectors.add(() => this.#collect(observed, counters))
     return registration(() => {
@@ -50,18 +63,29 @@ export class ObservedSources {
     })
   }
 
-  #collect({ name, labels, source }: Observed, counters: ObserveOptions['counters']): void {
+  #collect(observed: Observed, counters: ObserveOptions['counters']): void {
+    const { source, targets } = observed
     for (const field of readStats(source, counters)) {
-      const values = field.kind === undefined ? labels : { ...labels, kind: field.kind }
-      const definition = { labels: Object.keys(values), help: `${field.name} of ${name}` }
-      if (field.counter) {
-        const family = this.#catalog.counter(`${name}_${field.name}_total`, definition)
-        seriesOf(family, values).observeTotal(field.value)
-      } else {
-        const family = this.#catalog.gauge(`${name}_${field.name}`, definition)
-        seriesOf(family, values).set(field.value)
+      const { key, counter, value } = field
+      let target = targets.get(key)
+      if (target?.counter !== counter || this.#catalog.get(target.metric) !== target.family) {
+        target = this.#targetOf(observed, field)
+        targets.set(key, target)
       }
+      const series = seriesOf(target.family, target.labels)
+      if (counter) (series as CounterSeries).observeTotal(value)
+      else (series as GaugeSeries).set(value)
     }
+  }
+
+  #targetOf({ name, labels: own }: Observed, { name: field, kind, counter }: StatsField): Target {
+    const labels = kind === undefined ? own : { ...own, kind }
+    const definition = { labels: Object.keys(labels), help: `${field} of ${name}` }
+    const metric = counter ? `${name}_${field}_total` : `${name}_${field}`
+    const family = (
+      counter ? this.#catalog.counter(metric, definition) : this.#catalog.gauge(metric, definition)
+    ) as Family
+    return { metric, counter, family, labels }
   }
 
   /** Each source with its stats as of now. One whose `stats()` throws is left out: collecting has counted it. */

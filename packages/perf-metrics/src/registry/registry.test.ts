@@ -86,6 +86,36 @@ describe('observe', () => {
     expect(metrics.toPrometheus()).toContain('cache_hit_rate 0.25\n')
   })
 
+  it('finds its metrics again that were removed or have expired meanwhile', () => {
+    const clock = new VirtualClock(1_000_000)
+    const metrics = new Registry({ clock, retention: 60_000 })
+    const stats = { size: 3, hits: 4, removals: { evicted: 5 } }
+    metrics.observe('cache', { stats: () => stats }, { labels: { cache: 'a' } })
+    const lines = () => metrics.toPrometheus().match(/^cache.*$/gm)
+    const all = [
+      'cache_size{cache="a"} 3',
+      'cache_hits_total{cache="a"} 4',
+      'cache_removals_total{cache="a",kind="evicted"} 5',
+    ]
+    expect(lines()).toEqual(all)
+    expect(metrics.remove('cache_hits_total')).toBe(true)
+    expect(lines()?.toSorted()).toEqual(all.toSorted())
+    clock.advance(600_000)
+    // What has expired begins anew: its counters count from zero.
+    expect(lines()).toHaveLength(3)
+  })
+
+  it('takes a field for what it is when it is read, also where it was something else', () => {
+    const metrics = new Registry()
+    let stats: object = { hits: true }
+    metrics.observe('cache', { stats: () => stats }, { counters: ['hits'] })
+    expect(metrics.toPrometheus()).toContain('cache_hits 1\n')
+    stats = { hits: 7 }
+    expect(metrics.toPrometheus()).toContain('cache_hits 1\n')
+    stats = { hits: { a: 7 } }
+    expect(() => metrics.toPrometheus()).not.toThrow()
+  })
+
   it('lets no broken source hide the others', () => {
     const metrics = new Registry()
     metrics.observe('bad', {

@@ -38,6 +38,8 @@ export const OBSERVE_OPTIONS: OptionNames<ObserveOptions> = { labels: true, coun
 
 /** One number of a source, with what names it. */
 export interface StatsField {
+  /** What tells it from the source's other fields. */
+  readonly key: string
   /** Suffix of the metric's name, in snake case. */
   readonly name: string
   readonly counter: boolean
@@ -81,7 +83,7 @@ function* readNested(
 ): Generator<StatsField> {
   for (const [key, value] of Object.entries(values)) {
     if (!isNumber(value)) continue
-    if (typeof kind === 'string') yield { ...numberField(field, value, kind), kind: key }
+    if (typeof kind === 'string') yield numberField(field, value, kind, key)
     else yield numberField(`${field}_${key}`, value, kind[key] ?? 'gauge')
   }
 }
@@ -91,14 +93,30 @@ function isNumber(value: unknown): value is number {
   return typeof value === 'number' && !Number.isNaN(value)
 }
 
-function numberField(field: string, value: number, kind: StatsKind | Kinds): StatsField {
+function numberField(
+  field: string,
+  value: number,
+  statsKind: StatsKind | Kinds,
+  kind?: string,
+): StatsField {
   const name = snakeCase(field)
-  if (kind !== 'milliseconds') return { name, counter: kind === 'counter', kind: undefined, value }
-  return { name: `${name}_seconds`, counter: true, kind: undefined, value: value / 1000 }
+  const key = kind === undefined ? field : `${field} ${kind}`
+  return statsKind === 'milliseconds'
+    ? { key, name: `${name}_seconds`, counter: true, kind, value: value / 1000 }
+    : { key, name, counter: statsKind === 'counter', kind, value }
 }
 
+/** Fields in snake case, of which there are as many as the program's sources have: they are asked for at every collection. */
+const SNAKES = new Map<string, string>()
+const MOST_SNAKES = 2_000
+
 function snakeCase(field: string): string {
-  return field.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase()
+  let snake = SNAKES.get(field)
+  if (snake === undefined) {
+    snake = field.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase()
+    if (SNAKES.size < MOST_SNAKES) SNAKES.set(field, snake)
+  }
+  return snake
 }
 
 function lastWord(field: string): string {
