@@ -1,31 +1,29 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, get, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Cache, cached } from '../packages/cache-core/src/index.ts'
-import { HttpPool } from '../packages/http-pool/src/index.ts'
+import { Cache } from '../packages/cache-core/src/index.ts'
 import { collectRuntime, instrumentChannels } from '../packages/perf-metrics/src/collect.ts'
 import { Dashboard } from '../packages/perf-metrics/src/dashboard.ts'
-import { Registry, timed } from '../packages/perf-metrics/src/index.ts'
-import { limited, TokenBucket } from '../packages/rate-limit/src/index.ts'
-import { instrument } from '../packages/tracer/src/auto.ts'
-import { MemoryExporter, Tracer } from '../packages/tracer/src/index.ts'
+import { Registry } from '../packages/perf-metrics/src/index.ts'
 
 /**
- * `node --conditions=millrace-source scripts/measure-demo.ts`: what watching costs, in CPU time of a process of its own.
+ * `node --conditions=millrace-source scripts/measure-demo.ts [page|steady]`: what watching costs, in CPU time of processes of their own.
  *
- * - the page: a dashboard over the demo's kinds of metrics, without a viewer and with one, in percent of a core
- * - metrics and tracing: the demo's look-ups (a pool's fetch, cached, limited) with them and without, the rounds in turn
+ * - page: a dashboard over the demo's kinds of metrics, without a viewer and with one, in percent of a core
+ * - steady: the demo with its own load, `LOAD` look-ups a second (20), against the same with `--no-telemetry`: two processes side by side,
+ *   as what a neighbour takes then costs both alike
  *
- * `SECONDS` (20) is how long the page is looked at, `ROUNDS` (7) how often the look-ups are repeated. Alone on a machine: a share of some percent is less than what a neighbour changes.
+ * `SECONDS` (20) is how long each is looked at, `ROUNDS` (5) how often the demo is.
  */
 const SECONDS = Number(process.env.SECONDS ?? 20)
-const ROUNDS = Number(process.env.ROUNDS ?? 7)
-const LOOK_UPS = 40_000
-/** Of which so many names are asked for: most look-ups are hits, the rest go over HTTP. */
-const NAMES = 2_000
+const ROUNDS = Number(process.env.ROUNDS ?? 5)
+const LOAD = process.env.LOAD ?? '20'
 
 async function listen(server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')
@@ -60,40 +58,8 @@ async function page(viewers: number): Promise<number> {
   return (await cpuOf(() => wait(SECONDS * 1_000))) / (SECONDS * 10)
 }
 
-/** ms of CPU time that a round of look-ups takes. */
-async function lookUps(upstream: string, watched: boolean): Promise<number> {
-  using metrics = new Registry()
-  await using tracer = new Tracer({ exporter: new MemoryExporter(), signals: [] })
-  using watching = new DisposableStack()
-  if (watched) {
-    watching.use(collectRuntime(metrics))
-    watching.use(instrumentChannels(metrics))
-    watching.use(instrument(tracer, { httpServer: false, httpClient: false, undici: false }))
-  }
-  await using pool = new HttpPool({ connectionsPerHost: 8 })
-  using limiter = new TokenBucket({ rate: 1e6, burst: 1e6 })
-  const fetched = cached({ maxEntries: NAMES / 2, ttl: 60_000 })(async (name: string) =>
-    pool.json(`${upstream}/${name}`),
-  )
-  const plain = limited(limiter)(fetched)
-  const lookUp = watched
-    ? tracer.traced({ name: 'look up' })(timed(metrics.timing('look_up_seconds'))(plain))
-    : plain
-  let random = 1
-  const next = () => {
-    random = (random * 48_271) % 2_147_483_647
-    return `package-${Math.floor((random / 2_147_483_647) ** 2 * NAMES)}`
-  }
-  const round = async () => {
-    for (let i = 0; i < LOOK_UPS; i += 50) {
-      await Promise.all(Array.from({ length: 50 }, () => lookUp(next())))
-    }
-  }
-  await round()
-  return await cpuOf(round)
-}
-
 const self = fileURLToPath(import.meta.url)
+const root = join(import.meta.dirname, '..')
 
 /** Runs one measurement in a process of its own. */
 async function measured(...args: string[]): Promise<number> {
@@ -112,31 +78,89 @@ async function measured(...args: string[]): Promise<number> {
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
 
-async function main(): Promise<void> {
-  for (const viewers of ['0', '1']) {
-    console.log(
-      `page, viewers: ${viewers}: ${(await measured('page', viewers)).toFixed(2)} % of a core`,
-    )
-  }
-  const upstream = createServer((_request, response) => response.end('{"name":"a"}'))
-  const url = await listen(upstream)
-  const shares: number[] = []
-  for (let i = 0; i < ROUNDS; i++) {
-    const off = await measured('look-ups', url, 'off')
-    const on = await measured('look-ups', url, 'on')
-    shares.push(100 * (on / off - 1))
-    console.log(
-      `look-ups: ${off.toFixed(0)} ms of CPU without, ${on.toFixed(0)} ms with metrics and tracing`,
-    )
-  }
-  console.log(`metrics and tracing: ${median(shares).toFixed(1)} % more CPU (median of ${ROUNDS})`)
-  upstream.close()
-  upstream.closeAllConnections()
+/** ms of CPU time that all threads of a process have had, by Linux' own count of nanoseconds. */
+function cpuTime(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const nanoseconds = threads.map(id => {
+    const [ran] = readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')
+    return Number(ran)
+  })
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e6
 }
 
-const [what, of, how] = process.argv.slice(2)
-if (what === undefined) await main()
+/** A demo that serves, with its own load. */
+class SteadyDemo implements AsyncDisposable {
+  readonly #child: ChildProcess
+  readonly #folder = mkdtempSync(join(tmpdir(), 'millrace-measure-'))
+
+  constructor(options: readonly string[]) {
+    const main = join(root, 'apps/demo/src/main.ts')
+    const tree = join(root, 'packages')
+    const args = [main, tree, '--port', '0', '--load', LOAD, ...options]
+    this.#child = spawn(process.execPath, [...process.execArgv, ...args], {
+      env: { ...process.env, INIT_CWD: this.#folder },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+  }
+
+  async serving(): Promise<void> {
+    let output = ''
+    const { stdout } = this.#child
+    for await (const text of stdout!.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+      output += text
+      if (output.includes('Serving on')) break
+    }
+    stdout!.resume()
+  }
+
+  get cpuTime(): number {
+    return cpuTime(this.#child.pid!)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.kill('SIGINT')
+    await ended
+    rmSync(this.#folder, { recursive: true })
+  }
+}
+
+/** Percent of a core that the demo's steady state takes without metrics and traces, and with them. */
+async function steady(): Promise<{ off: number; on: number }> {
+  await using plain = new SteadyDemo(['--no-telemetry'])
+  await using watched = new SteadyDemo([])
+  await Promise.all([plain.serving(), watched.serving()])
+  // What is compiled and cached at first is no steady state.
+  await wait(SECONDS * 500)
+  const before = { off: plain.cpuTime, on: watched.cpuTime }
+  await wait(SECONDS * 1_000)
+  const share = (time: number) => time / (SECONDS * 10)
+  return { off: share(plain.cpuTime - before.off), on: share(watched.cpuTime - before.on) }
+}
+
+async function measurePage(): Promise<void> {
+  for (const viewers of ['0', '1']) {
+    console.log(
+      `page, viewers: ${viewers}: ${(await measured('viewers', viewers)).toFixed(2)} % of a core`,
+    )
+  }
+}
+
+async function measureSteady(): Promise<void> {
+  const shares: number[] = []
+  for (let i = 0; i < ROUNDS; i++) {
+    const { off, on } = await steady()
+    shares.push(100 * (on / off - 1))
+    console.log(
+      `steady state, ${LOAD} look-ups a second: ${off.toFixed(2)} % of a core without, ${on.toFixed(2)} % with metrics and traces`,
+    )
+  }
+  console.log(`metrics and traces: ${median(shares).toFixed(1)} % more CPU (median of ${ROUNDS})`)
+}
+
+const [what, of] = process.argv.slice(2)
+if (what === 'viewers') process.send!({ result: await page(Number(of)) })
 else {
-  const result = await (what === 'page' ? page(Number(of)) : lookUps(of!, how === 'on'))
-  process.send!({ result })
+  if (what !== 'steady') await measurePage()
+  if (what !== 'page') await measureSteady()
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -67,6 +68,28 @@ export class DemoSandbox implements AsyncDisposable {
     this.#running.add(child)
     child.once('exit', () => this.#running.delete(child))
     return new DemoProcess(child)
+  }
+
+  /**
+   * Edits a file again and again until it is closed: a demo begins to watch some time after it serves, and an edit before that is none.
+   *
+   * @param text to which a comment is added that differs each time
+   */
+  editing(path: string, text: string): { close(): Promise<void> } {
+    const ended = new AbortController()
+    const edits = (async () => {
+      for (let edit = 0; !ended.signal.aborted; edit++) {
+        await this.write(path, `${text} // ${edit}\n`)
+        // Longer than an analysis takes, so that each edit is seen by itself; being aborted is how it ends.
+        await setTimeout(1_000, undefined, { signal: ended.signal }).catch(() => {})
+      }
+    })()
+    return {
+      async close() {
+        ended.abort()
+        await edits
+      },
+    }
   }
 
   /** Runs to the end, within this process: what a command does, without the time that Node takes to start. */
@@ -145,5 +168,38 @@ export class DemoProcess {
   async outcome(): Promise<DemoOutcome> {
     const [code] = (await this.#closed) as [number | null]
     return { code, stdout: this.#stdout, stderr: this.#stderr }
+  }
+}
+
+/** The processes that a process has started, and those that they have. */
+export function descendants(pid: number): number[] {
+  const found = [pid]
+  const parents = new Map(
+    readdirSync('/proc')
+      .filter(name => /^\d+$/.test(name))
+      .map(name => [Number(name), statusOf(Number(name))?.parent]),
+  )
+  for (const each of found) {
+    for (const [child, parent] of parents) if (parent === each) found.push(child)
+  }
+  return found.slice(1)
+}
+
+/** Whether a process is there, and no zombie that waits for a parent to look at it. */
+export function isRunning(pid: number): boolean {
+  const status = statusOf(pid)
+  return status !== undefined && status.state !== 'Z'
+}
+
+function statusOf(pid: number): { state: string; parent: number } | undefined {
+  try {
+    // The name, in brackets, may hold anything.
+    const [state = '', parent] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return { state, parent: Number(parent) }
+  } catch {
+    // It has ended.
+    return undefined
   }
 }

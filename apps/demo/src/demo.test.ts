@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { freePort, RedisServer } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { DemoSandbox } from './demo.fixture.ts'
+import { DemoSandbox, descendants, isRunning } from './demo.fixture.ts'
 import { EmbeddedRegistry } from './registry/embedded-registry.ts'
 import type { Report } from './report/report.ts'
 
@@ -156,17 +156,9 @@ describe('the live page', () => {
       expect([path, await statusFor(`${origin}${path}`, 'rebound.example')]).toEqual([path, 403])
     }
 
-    // Watching begins after serving: an edit before it would not be one.
-    for (let edits = 0, seen = false; !seen; edits++) {
-      await sandbox.write(
-        'app/local.ts',
-        `import fs from 'node:fs'\nexport default fs // ${edits}\n`,
-      )
-      seen = await Promise.race([
-        demo.printed(/paths? changed: 2 results recomputed, of which 1 cut off/).then(() => true),
-        new Promise<false>(resolve => setTimeout(() => resolve(false), 1_000)),
-      ])
-    }
+    const edits = sandbox.editing('app/local.ts', "import fs from 'node:fs'\nexport default fs")
+    await demo.printed(/paths? changed: 2 results recomputed, of which 1 cut off/)
+    await edits.close()
 
     // Whatever is played when it ends.
     const names = ['kill-upstream', 'slow-upstream', 'edit-files', 'burst', 'hot-key']
@@ -335,12 +327,12 @@ describe('a fleet', () => {
   test('of three processes on one Redis server sees what one of them invalidates, and an edit in all', async () => {
     const fleet = sandbox.start(['app', '--fleet', '--port', '0'])
     await fleet.printed(/^An invalidation in member 1 reached 2 others within \d+ (?:ms|s)$/m)
-    const members = () =>
-      new Set(fleet.stdout.match(/^Member \d(?=: 1 path changed: 2 results)/gm) ?? [])
-    for (let edits = 0; members().size < 3; edits++) {
-      await sandbox.write('app/local.ts', `import fs from 'node:fs'\nexport default ${edits}\n`)
-      await new Promise(resolve => setTimeout(resolve, 1_000))
+    const edits = sandbox.editing('app/local.ts', "import fs from 'node:fs'\nexport default fs")
+    for (const member of [1, 2, 3]) {
+      await fleet.printed(new RegExp(`^Member ${member}: 1 path changed: 2 results`, 'm'))
     }
+    await edits.close()
+    const family = descendants(fleet.child.pid!)
     // As a terminal does it: to all processes of the group at once.
     process.kill(-fleet.child.pid!, 'SIGINT')
     const { code, stdout, stderr } = await fleet.outcome()
@@ -348,7 +340,27 @@ describe('a fleet', () => {
     const origins = [...stdout.matchAll(/^Member \d on (http:\/\/127\.0\.0\.1:\d+)$/gm)]
     expect(origins).toHaveLength(3)
     for (const [, origin] of origins) await expect(fetch(origin!)).rejects.toThrow()
+    await expect.poll(() => family.filter(isRunning)).toEqual([])
   })
+
+  test.each([
+    // Three members and the server, with whatever they have started.
+    ['SIGKILL', 4],
+    // While it starts.
+    ['SIGTERM', 2],
+  ] as const)(
+    'that ends by %s takes its members and its server along',
+    async (signal, processes) => {
+      const fleet = sandbox.start(['app', '--fleet', '--port', '0'])
+      const family = () => descendants(fleet.child.pid!)
+      await expect.poll(() => family().length).toBeGreaterThanOrEqual(processes)
+      if (signal === 'SIGKILL') await fleet.printed(/^Member 1 on/m)
+      const all = family()
+      fleet.child.kill(signal)
+      await once(fleet.child, 'exit')
+      await expect.poll(() => all.filter(isRunning)).toEqual([])
+    },
+  )
 
   test('without a Redis server costs one line', async () => {
     vi.stubEnv('REDIS_SERVER_BIN', 'no-such-redis-server')
@@ -359,6 +371,20 @@ describe('a fleet', () => {
       'Cannot start no-such-redis-server for the fleet: there is no such program\n',
     )
   })
+})
+
+test('without telemetry the work is the same, and nothing of it is told', async () => {
+  const demo = sandbox.start(['app', '--port', '0', '--no-telemetry', '--load', '100'])
+  const [, origin] = await demo.printed(/Serving on (http:\S+): /)
+  const live = async () => (await fetch(`${origin}/live.json`)).json()
+  // Its own load goes on, though nobody looks.
+  await expect.poll(live).toMatchObject({ removals: { expired: expect.any(Number) } })
+  expect(await (await fetch(`${origin}/metrics`)).text()).toBe('')
+  expect((await fetch(`${origin}/`)).status).toBe(200)
+  demo.interrupt()
+  const { code, stdout, stderr } = await demo.outcome()
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toContain('4 parsed')
 })
 
 test('with a collector, traces and metrics are sent to it', async () => {

@@ -13,6 +13,12 @@ test('paths are relative to where the user stands', () => {
     port: 4600,
     registry: undefined,
     redis: undefined,
+    telemetry: true,
+    load: undefined,
+  })
+  expect(parseOptions(['--no-telemetry', '--load', '0'], env)).toMatchObject({
+    telemetry: false,
+    load: 0,
   })
 })
 
@@ -41,6 +47,10 @@ test.each([
     'Expected --otlp to be an address without user, query and fragment',
   ],
   [['--port', 'http'], 'Expected --port to be 0 to 65535, got "http"'],
+  [['--load', '401'], 'Expected --load to be 0 to 400, got "401"'],
+  [['--load', '1e2'], 'Expected --load to be 0 to 400, got "1e2"'],
+  [['--no-telemetry', '--otlp', 'http://h'], '--no-telemetry and --otlp do not go together'],
+  [['--fleet', '--load', '1'], '--fleet and --load do not go together'],
   [['--port', '65536'], 'Expected --port to be 0 to 65535, got "65536"'],
   [
     ['--registry', 'example.org'],

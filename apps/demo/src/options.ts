@@ -21,6 +21,10 @@ export interface DemoOptions {
   readonly fleet: boolean
   /** Base URL of an OpenTelemetry collector for traces and metrics. */
   readonly otlp: URL | undefined
+  /** Whether metrics and traces are taken. */
+  readonly telemetry: boolean
+  /** Look-ups per second of the demo's own; undefined = a few while the page is looked at. */
+  readonly load: number | undefined
   readonly port: number
 }
 
@@ -38,6 +42,8 @@ and why. Everything is cached, so a second run is mostly verification.
   --redis URL       keep the caches in Redis, shared with other processes (default: SQLite under .millrace/)
   --fleet           start three processes on one redis-server of their own, and show an invalidation reach all
   --otlp URL        send traces and metrics to an OpenTelemetry collector, such as http://localhost:4318
+  --load NUMBER     look-ups a second of the demo's own, 0 to 400, also while nobody looks (default: 20 while the page is open)
+  --no-telemetry    take no metrics and no traces, to see what they cost (scripts/measure-demo.ts does)
   --help            this text`
 
 /** A command line that cannot be understood; its message is the one line to print. */
@@ -81,15 +87,21 @@ export function parseOptions(
     once: values.once,
     rounds: values.rounds,
     json: values.json,
-    port: port(values.port),
+    telemetry: !values['no-telemetry'],
+    load: values.load === undefined ? undefined : integer('--load', values.load, MOST_LOAD),
+    port: integer('--port', values.port, 65_535),
   }
 }
 
 /** What says where a run's caches, packages or traces are, or what runs, means nothing to these. */
 const alone = [
   ['rounds', ['fleet', 'registry', 'redis', 'otlp']],
-  ['fleet', ['json']],
+  ['fleet', ['json', 'load']],
+  ['no-telemetry', ['otlp', 'rounds', 'fleet']],
 ] as const
+
+/** What the traffic's own limit lets through. */
+const MOST_LOAD = 400
 
 function readArguments(argv: readonly string[]) {
   try {
@@ -105,6 +117,8 @@ function readArguments(argv: readonly string[]) {
         redis: { type: 'string' },
         otlp: { type: 'string' },
         fleet: { type: 'boolean', default: false },
+        load: { type: 'string' },
+        'no-telemetry': { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })
@@ -139,10 +153,10 @@ function plain(option: string, address: URL | undefined): URL | undefined {
   throw new UsageError(`Expected ${option} to be an address without user, query and fragment`)
 }
 
-function port(text: string): number {
+function integer(option: string, text: string, most: number): number {
   const value = Number(text)
-  if (!/^\d+$/.test(text) || value > 65_535) {
-    throw new UsageError(`Expected --port to be 0 to 65535, got ${JSON.stringify(text)}`)
+  if (!/^\d+$/.test(text) || value > most) {
+    throw new UsageError(`Expected ${option} to be 0 to ${most}, got ${JSON.stringify(text)}`)
   }
   return value
 }

@@ -65,7 +65,7 @@ async function runStagesAndServe({ options, clock, notices, notice, signal }: Ru
     options.directory,
     { base, identity },
     storage,
-    createTelemetry(options.otlp, notice),
+    createTelemetry(options, notice),
   )
   await clock.run('load table', () => services.sources.load())
 
@@ -82,7 +82,8 @@ async function runStagesAndServe({ options, clock, notices, notice, signal }: Ru
   const shown = { ...report, notices: [] }
   console.log(options.json ? JSON.stringify(shown) : renderReport(shown))
   if (options.once) return false
-  await serve({ result, report, services, base, registry }, options.port, notice, signal)
+  const { load } = options
+  await serve({ result, report, services, base, registry, load }, options.port, notice, signal)
   return true
 }
 

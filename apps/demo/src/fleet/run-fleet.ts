@@ -125,16 +125,25 @@ class Members implements AsyncDisposable {
   }
 }
 
-/** A redis-server for the fleet alone. */
+/** Ends a server, and removes its folder, once the other end of its input is gone, whatever has ended that. */
+const REAPER =
+  'cat > /dev/null; kill "$1" && while kill -0 "$1"; do sleep 0.1; done; rm -rf -- "$2"'
+
+/** A redis-server for the fleet alone, which ends with it, also when that is killed. */
 class OwnRedis implements AsyncDisposable {
   readonly url: string
   readonly #child: ChildProcess
+  readonly #reaper: ChildProcess
   readonly #folder: string
 
   private constructor(url: string, child: ChildProcess, folder: string) {
     this.url = url
     this.#child = child
     this.#folder = folder
+    this.#reaper = spawn('sh', ['-c', REAPER, 'sh', `${child.pid}`, folder], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    })
   }
 
   static async start(): Promise<OwnRedis> {
@@ -147,11 +156,13 @@ class OwnRedis implements AsyncDisposable {
       // Ctrl-C in a terminal is not for it: the members store what they have first.
       detached: true,
     })
+    let redis: OwnRedis | undefined
     try {
       await Promise.race([
         once(child, 'spawn'),
         once(child, 'error').then(([error]) => Promise.reject(error as Error)),
       ])
+      redis = new OwnRedis(`redis://127.0.0.1:${port}`, child, folder)
       let output = ''
       for await (const text of child.stdout
         .setEncoding('utf8')
@@ -161,8 +172,9 @@ class OwnRedis implements AsyncDisposable {
       }
       if (!output.includes('Ready')) throw new Error('it ended at once')
       child.stdout.resume()
-      return new OwnRedis(`redis://127.0.0.1:${port}`, child, folder)
+      return redis
     } catch (error) {
+      await redis?.[Symbol.asyncDispose]()
       await rm(folder, { recursive: true, force: true })
       const { code, message } = error as NodeJS.ErrnoException
       const why = code === 'ENOENT' ? 'there is no such program' : message
@@ -171,6 +183,10 @@ class OwnRedis implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // First, as the server's number may be another process's afterwards.
+    const reaped = once(this.#reaper, 'exit')
+    this.#reaper.kill('SIGKILL')
+    await reaped
     const { exitCode, signalCode } = this.#child
     if (exitCode === null && signalCode === null) {
       const ended = once(this.#child, 'exit')

@@ -24,6 +24,8 @@ export interface PageContent {
   readonly base: URL
   /** The embedded one, if it is that. */
   readonly registry: EmbeddedRegistry | undefined
+  /** Look-ups per second of the demo's own, also while nobody looks; undefined = a few while somebody does. */
+  readonly load: number | undefined
 }
 
 /** A page in another site's frame or behind a rebound name may not read what runs here. */
@@ -45,16 +47,17 @@ interface Page {
 export class PageServer implements AsyncDisposable {
   readonly #content: PageContent
   readonly #server: Server
-  readonly #guard: Guard
+  readonly #guard: Guard | undefined
   readonly #dashboard: Dashboard
   readonly #traffic: LiveTraffic
   readonly #stage: Stage
 
   constructor(content: PageContent) {
     this.#content = content
-    const { services, result, registry, base } = content
+    const { services, result, registry, base, load } = content
     const { metrics } = services.telemetry
-    this.#guard = new Guard(metrics, { rules, interval: 2_000 })
+    // Where nothing is measured there is nothing to judge.
+    this.#guard = metrics.enabled ? new Guard(metrics, { rules, interval: 2_000 }) : undefined
     this.#dashboard = new Dashboard({
       registry: metrics,
       guard: this.#guard,
@@ -69,7 +72,8 @@ export class PageServer implements AsyncDisposable {
       pool: services.pool,
       telemetry: services.telemetry,
       packages,
-      watched: () => this.#dashboard.stats().clients > 0,
+      rate: load,
+      wanted: () => load !== undefined || this.#dashboard.stats().clients > 0,
     })
     this.#stage = new Stage(
       scenarios({ registry, traffic: this.#traffic, client: services.client, packages }),
@@ -108,7 +112,7 @@ export class PageServer implements AsyncDisposable {
     this.#traffic.close()
     await staged
     this.#dashboard.close()
-    this.#guard.close()
+    this.#guard?.close()
     const closed = new Promise(resolve => this.#server.close(resolve))
     // Streams that have just ended are still to be read to their end.
     const late = setTimeout(() => this.#server.closeAllConnections(), PATIENCE)

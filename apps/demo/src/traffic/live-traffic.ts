@@ -9,8 +9,6 @@ import { RegistryAnswerError } from '../registry/registry-answer-error.ts'
 import { documentOf, scopeOf } from '../registry/registry-client.ts'
 import type { Telemetry } from '../wiring/telemetry.ts'
 
-/** Look-ups per second: enough for every chart to move, little enough not to be seen among processes. */
-const RATE = 20
 /** Of the traffic's own limit, per second. */
 const PERMITS = 400
 
@@ -20,8 +18,10 @@ export interface LiveTrafficOptions {
   readonly telemetry: Telemetry
   /** Names that are asked for, the first ones most often. */
   readonly packages: readonly string[]
-  /** Whether anybody looks; nothing is asked for while nobody does. */
-  watched(): boolean
+  /** Look-ups per second. Default: 20, enough for every chart to move, little enough not to be seen among processes */
+  readonly rate?: number | undefined
+  /** Whether to ask; it is called before each look-up. */
+  wanted(): boolean
 }
 
 /**
@@ -33,10 +33,10 @@ export class LiveTraffic implements Disposable {
   readonly cache: Cache<unknown, PackageDocument>
   readonly #lookUp: (name: string) => Promise<PackageDocument>
   readonly #packages: readonly string[]
-  readonly #timer: NodeJS.Timeout
+  readonly #timer: NodeJS.Timeout | undefined
   #hotUntil = 0
 
-  constructor({ base, pool, telemetry, packages, watched }: LiveTrafficOptions) {
+  constructor({ base, pool, telemetry, packages, rate = 20, wanted }: LiveTrafficOptions) {
     const { metrics, tracer } = telemetry
     const fetchPackage = async (name: string): Promise<PackageDocument> => {
       const response = await pool.request(packageUrl(base, name))
@@ -64,9 +64,10 @@ export class LiveTraffic implements Disposable {
     this.#packages = packages
     metrics.observe('demo_traffic_cache', this.cache)
     metrics.observe('demo_traffic_limiter', this.limiter)
+    if (rate === 0 || packages.length === 0) return
     this.#timer = setInterval(() => {
-      if (packages.length > 0 && watched()) void this.#ask(1)
-    }, 1_000 / RATE)
+      if (wanted()) void this.#ask(1)
+    }, 1_000 / rate)
     this.#timer.unref()
   }
 

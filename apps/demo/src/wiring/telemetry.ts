@@ -4,6 +4,7 @@ import { OtlpExporter as MetricsOtlpExporter } from '@millrace/perf-metrics/otlp
 import { type Exporter, Tracer } from '@millrace/tracer'
 import { instrument } from '@millrace/tracer/auto'
 import { OtlpExporter } from '@millrace/tracer/otlp'
+import type { DemoOptions } from '../options.ts'
 import { SlowTraces } from '../report/slow-traces.ts'
 import { BothExporters } from './both-exporters.ts'
 
@@ -30,11 +31,15 @@ export const registryLimiter = 'registry'
 const PATIENCE = 2_000
 
 /**
- * @param otlp base URL of a collector that gets traces and metrics too
+ * @param options of which `otlp` is the base URL of a collector that gets traces and metrics too; without `telemetry` nothing is taken,
+ * and what is made here costs nothing
  * @param notice told once, when the collector does not take what it is sent
  */
-export function createTelemetry(otlp: URL | undefined, notice: (line: string) => void): Telemetry {
-  const metrics = new Registry()
+export function createTelemetry(
+  { otlp, telemetry: enabled }: Pick<DemoOptions, 'otlp' | 'telemetry'>,
+  notice: (line: string) => void,
+): Telemetry {
+  const metrics = new Registry({ enabled })
   const slow = new SlowTraces()
   let told = false
   const onError = ({ message }: Error) => {
@@ -43,6 +48,7 @@ export function createTelemetry(otlp: URL | undefined, notice: (line: string) =>
   }
   // Signals are the program's business: it flushes everything, not only its traces.
   const tracer = new Tracer({
+    enabled,
     service: 'millrace-demo',
     exporter: exporterOf(slow, otlp, onError),
     signals: [],
