@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '@millrace/cache-core'
+import { StoreClosedError } from '@millrace/cache-core/store'
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
 import {
   checkInteger,
@@ -127,9 +128,11 @@ export class RedisBus implements InvalidationBus {
    * Resolves when messages arrive for the first time. A cache need not wait for it: it is told of a gap then.
    *
    * @throws {RedisUnavailableError} if Redis refuses the credentials or the channels
+   * @throws {StoreClosedError} after `close`, and if it comes first
    */
-  ready(): Promise<void> {
-    return this.#up.promise
+  async ready(): Promise<void> {
+    if (this.#closed) throw new StoreClosedError()
+    await this.#up.promise
   }
 
   /**
@@ -179,6 +182,7 @@ export class RedisBus implements InvalidationBus {
     if (this.#closed) return
     this.#closed = true
     this.#timer?.cancel()
+    this.#up.reject(new StoreClosedError())
     this.#listeners.clear()
     this.#stores.clear()
     this.#recovery.close()

@@ -13,6 +13,7 @@ import { Call, type CallFailure, type CallOwner, type Failure } from './call.ts'
 import { traced } from './channels.ts'
 import { type BreakerOptions, CircuitBreaker } from './circuit-breaker.ts'
 import type { Client } from './client.ts'
+import { ClientEvents } from './client-events.ts'
 import { isRefusal } from './refusal.ts'
 import { type ConnectionTarget, clientOf, TARGET_OPTIONS } from './target.ts'
 
@@ -76,6 +77,7 @@ export class Connection {
   readonly client: Client
   readonly timeout: number
   readonly clock: Clock
+  readonly #events: ClientEvents
   readonly #owned: boolean
   readonly #maxPending: number
   readonly #breaker: CircuitBreaker | undefined
@@ -100,6 +102,8 @@ export class Connection {
   #timeouts = 0
   #failures = 0
   #closed = false
+  /** Ends the waits for a connection. */
+  readonly #awaiting = new Set<() => void>()
 
   /** @throws {InvalidOptionError} */
   constructor(target: ConnectionTarget, options: ConnectionOptions = {}) {
@@ -110,8 +114,9 @@ export class Connection {
     this.#breaker = breaker === false ? undefined : new CircuitBreaker(breaker, clock)
     this.#owned = target.client === undefined
     this.client = clientOf(target)
-    this.client.on('error', this.#onError)
-    this.client.on('ready', this.#onReady)
+    this.#events = ClientEvents.of(this.client)
+    this.#events.on('error', this.#onError)
+    this.#events.on('ready', this.#onReady)
     const connection = this
     this.#owner = {
       client: this.client,
@@ -245,7 +250,8 @@ export class Connection {
   /**
    * Resolves when there is a connection.
    *
-   * @throws {RedisUnavailableError} if Redis refuses the credentials
+   * @throws {RedisUnavailableError} if Redis refuses the credentials, or the client does not connect any more
+   * @throws {StoreClosedError} after `close`, and if it comes first
    * @throws the signal's reason
    */
   ready(signal?: AbortSignal): Promise<void> {
@@ -253,14 +259,17 @@ export class Connection {
     if (this.#closed) return Promise.reject(new StoreClosedError())
     if (client.status === 'ready') return Promise.resolve()
     if (isRefusal(this.#lastError)) return Promise.reject(this.#refused(this.#lastError))
+    if (client.status === 'end') return Promise.reject(this.#ended())
     if (client.status === 'wait') {
       // What it fails with is emitted as `error`, too.
       client.connect().catch(() => undefined)
     }
     return new Promise((resolve, reject) => {
       const leave = (settle: () => void): void => {
-        client.off('ready', ready)
-        client.off('error', error)
+        this.#events.off('ready', ready)
+        this.#events.off('error', error)
+        this.#events.off('end', end)
+        this.#awaiting.delete(close)
         signal?.removeEventListener('abort', abort)
         settle()
       }
@@ -268,9 +277,13 @@ export class Connection {
       const error = (cause: unknown): void => {
         if (isRefusal(cause)) leave(() => reject(this.#refused(cause)))
       }
+      const end = (): void => leave(() => reject(this.#ended()))
+      const close = (): void => leave(() => reject(new StoreClosedError()))
       const abort = (): void => leave(() => reject(signal!.reason))
-      client.on('ready', ready)
-      client.on('error', error)
+      this.#events.on('ready', ready)
+      this.#events.on('error', error)
+      this.#events.on('end', end)
+      this.#awaiting.add(close)
       signal?.addEventListener('abort', abort)
       if (signal?.aborted) abort()
     })
@@ -292,13 +305,18 @@ export class Connection {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.client.off('error', this.#onError)
-    this.client.off('ready', this.#onReady)
+    this.#events.off('error', this.#onError)
+    this.#events.off('ready', this.#onReady)
+    for (const end of [...this.#awaiting]) end()
     if (this.#owned) this.client.disconnect()
   }
 
   #refused(cause: unknown): RedisUnavailableError {
     return new RedisUnavailableError('ready', 'reply', { cause })
+  }
+
+  #ended(): RedisUnavailableError {
+    return new RedisUnavailableError('ready', 'disconnected', { cause: this.#lastError })
   }
 
   #carry(bytes: number): void {

@@ -136,6 +136,18 @@ describeRedis('RedisLease', redis => {
     while ((await clients()) > 1) await new Promise(setImmediate)
   })
 
+  test('closed, it ends the waits at once', async () => {
+    await raw.set('millrace:cache:lease:{0}:key', 'another', 'PX', 3_600_000)
+    // Its clock does not move, so that only what is told to a wait ends it.
+    const clock = new VirtualClock()
+    const lease = new RedisLease({ url: redis.server.url, ttl: 3_600_000, clock })
+    const waiting = lease.acquire('key')
+    while (lease.stats().waited === 0) await new Promise(setImmediate)
+    await lease.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'ERR_MILLRACE_STORE_CLOSED' })
+    expect(clock.pending).toBe(0)
+  })
+
   test('the deadline of a load ends the wait for another’s', async () => {
     const { cache, lease } = start()
     await raw.set('millrace:cache:lease:{0}:key', 'slow')

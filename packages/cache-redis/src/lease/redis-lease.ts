@@ -147,11 +147,13 @@ export class RedisLease implements LoadLease {
     }
   }
 
-  /** Closes the connection if the lease made it. Leases that are held run out. */
+  /** Closes the connection if the lease made it. Leases that are held run out; who waits is told with a `StoreClosedError`. */
   async close(): Promise<void> {
     for (const hold of this.#holds) hold.abandon()
     this.#subscription?.close()
     await this.#connection.close()
+    // The look that it is told to take is refused.
+    this.#lookAgain(false)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

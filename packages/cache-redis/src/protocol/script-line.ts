@@ -2,6 +2,7 @@ import { monotonicClock } from '@millrace/kit'
 import type { Call, CallFailure } from '../connection/call.ts'
 import { isTraced, traced } from '../connection/channels.ts'
 import { type Client, isCluster } from '../connection/client.ts'
+import { ClientEvents } from '../connection/client-events.ts'
 import type { Connection } from '../connection/connection.ts'
 import { isReadOnly } from '../connection/read-only.ts'
 import { type Answer, markOf, type ShardMark, timeOf } from './answer.ts'
@@ -273,7 +274,8 @@ export class ScriptLines {
     const turn = new TurnEnd(this.client)
     this.all = shards.map(shard => new ScriptLine(connection, turn, shard, signature))
     this.#events = isCluster(this.client) ? ['close', '+node', '-node', 'node error'] : ['close']
-    for (const event of this.#events) this.client.on(event, this.#endSession)
+    const events = ClientEvents.of(this.client)
+    for (const event of this.#events) events.on(event, this.#endSession)
   }
 
   of(shard: Shard): ScriptLine {
@@ -281,7 +283,8 @@ export class ScriptLines {
   }
 
   close(): void {
-    for (const event of this.#events) this.client.off(event, this.#endSession)
+    const events = ClientEvents.of(this.client)
+    for (const event of this.#events) events.off(event, this.#endSession)
   }
 }
 

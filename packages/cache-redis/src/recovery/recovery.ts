@@ -2,6 +2,7 @@ import type { Clock } from '@millrace/cache-core'
 import { StoreClosedError } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
 import type { Client } from '../connection/client.ts'
+import { ClientEvents } from '../connection/client-events.ts'
 import { RedisTimeoutError, RedisUnavailableError } from '../errors.ts'
 import { RecoveryQueue, type Unconfirmed } from './recovery-queue.ts'
 
@@ -23,7 +24,7 @@ interface KeyCalls {
 export class Recovery {
   readonly queue: RecoveryQueue
   readonly #clock: Clock
-  readonly #client: Client
+  readonly #events: ClientEvents
   readonly #repeat: (invalidation: Invalidation) => Promise<unknown>
   readonly #onReady = (): void => void this.#run()
   readonly #underWay = new Map<string, KeyCalls>()
@@ -43,10 +44,10 @@ export class Recovery {
     repeat: (invalidation: Invalidation) => Promise<unknown>,
   ) {
     this.queue = new RecoveryQueue(limit)
-    this.#client = client
+    this.#events = ClientEvents.of(client)
     this.#clock = clock
     this.#repeat = repeat
-    client.on('ready', this.#onReady)
+    this.#events.on('ready', this.#onReady)
   }
 
   /** A call begins. Its number says which of two that concern the same is the newer one. */
@@ -104,7 +105,7 @@ export class Recovery {
 
   close(): void {
     this.#closed = true
-    this.#client.off('ready', this.#onReady)
+    this.#events.off('ready', this.#onReady)
     this.#timer?.cancel()
   }
 

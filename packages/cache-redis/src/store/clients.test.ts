@@ -6,6 +6,7 @@ import { BusLog } from '../bus/bus-log.fixture.ts'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { RedisLease } from '../lease/redis-lease.ts'
 import { collect } from '../testing/collect.fixture.ts'
+import { RedisTracking } from '../tracking/redis-tracking.ts'
 import { RedisStore } from './redis-store.ts'
 
 describeRedis('Clients that users have', redis => {
@@ -94,6 +95,53 @@ describeRedis('Clients that users have', redis => {
     expect(() => new RedisStore({ client })).toThrow('`client.options.role`')
     expect(() => new RedisStore({ client: {} as never })).toThrow('`client`')
     expect(() => new RedisStore({ client, url: 'redis://x' } as never)).toThrow('`client`')
+  })
+
+  test('shared by many, it has one listener for each event', async () => {
+    const client = new Redis(redis.server.port)
+    client.on('error', () => undefined)
+    const own = client.eventNames().length
+    const stores = Array.from({ length: 20 }, (_, i) => new RedisStore({ client, prefix: `p${i}` }))
+    const lease = new RedisLease({ client })
+    const bus = new RedisBus({ client })
+    const tracking = new RedisTracking({ client, prefix: 'p0', mode: 'optin' })
+    expect(tracking.carries(stores[0])).toBe(true)
+    const ready = [...stores, bus, tracking].map(each => each.ready())
+    for (const event of ['error', 'ready', 'close', 'end']) {
+      // The one that the test has added, and ioredis' own.
+      expect(client.listenerCount(event)).toBeLessThan(4)
+    }
+    await Promise.all(ready)
+    expect(await stores[19]!.set('k', 'v')).toBe(true)
+    for (const each of [...stores, lease, bus, tracking]) await each.close()
+    expect(client.eventNames().length).toBe(own)
+    expect(client.listenerCount('error')).toBe(1)
+    client.disconnect()
+  })
+
+  test('who waits until it is ready is told that there will be no connection, or that all is closed', async () => {
+    const client = new Redis({ port: 1, retryStrategy: () => 5 })
+    client.on('error', () => undefined)
+    const make = () => [
+      new RedisStore({ client }),
+      new RedisBus({ client }),
+      new RedisTracking({ client }),
+      new RedisStore({ connection: { port: 1 } }),
+    ]
+    const all = make()
+    const waiting = all.map(each => each.ready())
+    for (const each of all) await each.close()
+    const closed = { code: 'ERR_MILLRACE_STORE_CLOSED' }
+    for (const each of waiting) await expect(each).rejects.toMatchObject(closed)
+    for (const each of all) await expect(each.ready()).rejects.toMatchObject(closed)
+    expect(client.listenerCount('error')).toBe(1)
+
+    await using store = new RedisStore({ client })
+    const ready = store.ready()
+    client.disconnect()
+    const ended = { code: 'ERR_MILLRACE_REDIS_UNAVAILABLE', reason: 'disconnected' }
+    await expect(ready).rejects.toMatchObject(ended)
+    await expect(store.ready()).rejects.toMatchObject(ended)
   })
 
   const habits: Record<string, RedisOptions> = {

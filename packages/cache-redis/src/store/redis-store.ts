@@ -95,7 +95,9 @@ export class RedisStore<V = unknown> implements Store<V> {
   /**
    * Resolves when Redis has answered. No call has to wait for it.
    *
-   * @throws {RedisUnavailableError} if Redis refuses the credentials
+   * @throws {RedisUnavailableError} if Redis refuses the credentials, or the client does not connect any more
+   * @throws {StoreClosedError} after `close`, and if it comes first
+   * @throws the signal's reason
    */
   async ready(options?: StoreCallOptions): Promise<void> {
     const { signal } = checkCallOptions(options)

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { ClientEvents } from '../connection/client-events.ts'
 
 /** What a {@link KeyWatch} reports. */
 export interface KeyWatchEvents {
@@ -61,8 +62,9 @@ export class KeyWatch {
     this.#subscriber = subscriber
     this.#watched = watched
     for (const client of [subscriber, watched.connection]) {
-      client.on('ready', this.#arm)
-      client.on('close', this.#lose)
+      const happens = ClientEvents.of(client)
+      happens.on('ready', this.#arm)
+      happens.on('close', this.#lose)
     }
     subscriber.on('messageBuffer', (_channel: Buffer, names: unknown) => {
       if (Array.isArray(names)) events.onKeys(names.map(name => String(name)))
@@ -79,8 +81,9 @@ export class KeyWatch {
       connection.disconnect()
       return
     }
-    connection.off('ready', this.#arm)
-    connection.off('close', this.#lose)
+    const happens = ClientEvents.of(connection)
+    happens.off('ready', this.#arm)
+    happens.off('close', this.#lose)
     // It tells a connection that is no more; where it cannot be told so, it is closed itself.
     if (connection.status === 'ready') {
       connection.call('CLIENT', 'TRACKING', 'OFF').catch(() => undefined)

@@ -1,3 +1,4 @@
+import { StoreClosedError } from '@millrace/cache-core/store'
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
 import {
   checkOneOf,
@@ -77,6 +78,8 @@ export class RedisTracking implements InvalidationBus {
     this.#bus = new RedisBus(where)
     this.#connection = new Connection(where, where)
     const client = this.#connection.client as Redis
+    // A rejection is told to who asks for it.
+    this.#up.promise.catch(() => undefined)
     this.#space = new KeySpace(where.prefix ?? DEFAULT_PREFIX, client)
     const signature = { sender: '', layout: 1 } as const
     this.#lines = new ScriptLines(this.#connection, this.#space.shards, signature)
@@ -90,6 +93,7 @@ export class RedisTracking implements InvalidationBus {
    * Resolves when messages arrive for the first time; with `optin` not before a cache has this bus and its store.
    *
    * @throws {RedisUnavailableError} if Redis refuses the credentials or the channels
+   * @throws {StoreClosedError} after `close`, and if it comes first
    */
   async ready(): Promise<void> {
     await this.#bus.ready()
@@ -138,6 +142,7 @@ export class RedisTracking implements InvalidationBus {
   /** Ends the subscriptions; closes the connections that it made. */
   async close(): Promise<void> {
     this.#listeners.clear()
+    this.#up.reject(new StoreClosedError())
     for (const [line, watch] of this.#watches) {
       line.tracked = false
       watch.close()
