@@ -16,12 +16,15 @@ let proxyUrl: string
 let tunnels: string[]
 let authorization: (string | undefined)[]
 let refuse: string | undefined
+/** What comes before the answer to CONNECT. */
+let interim: string
 const sockets = new Set<Socket>()
 
 beforeEach(async () => {
   tunnels = []
   authorization = []
   refuse = undefined
+  interim = ''
   proxy = createServer((_request, response) => {
     response.statusCode = 500
     response.end('only tunnels')
@@ -33,12 +36,16 @@ beforeEach(async () => {
     tunnels.push(request.url!)
     authorization.push(request.headers['proxy-authorization'])
     if (refuse === 'hang') return
+    if (refuse === 'reset') {
+      client.resetAndDestroy()
+      return
+    }
     if (refuse !== undefined) {
       client.end(refuse)
       return
     }
     const target = connect(Number(request.url!.split(':').at(-1)), '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      client.write(`${interim}HTTP/1.1 200 Connection established\r\n\r\n`)
       target.pipe(client).pipe(target)
     })
     target.on('error', () => client.destroy())
@@ -115,6 +122,29 @@ describe('a proxy that', () => {
         statusCode: undefined,
       })
     }
+  })
+
+  test('breaks off is one too, with the reason', async () => {
+    refuse = 'reset'
+    const error = await makePool({ proxy: secretUrl() })
+      .json(server.url('/'))
+      .catch(reason => reason)
+    expect(error).toMatchObject({ code: 'ERR_MILLRACE_PROXY', cause: { code: 'ECONNRESET' } })
+    expect(inspect(error)).not.toContain('hidden')
+  })
+
+  test('may say something before it answers', async () => {
+    server.on('*', { body: '1' })
+    interim = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'
+    expect(await makePool({ proxy: proxyUrl }).json(server.url('/'))).toBe(1)
+    refuse = `${interim}HTTP/1.1 407 No\r\n\r\n`
+    await expect(makePool({ proxy: proxyUrl }).json(server.url('/'))).rejects.toMatchObject({
+      statusCode: 407,
+    })
+    refuse = 'HTTP/1.1 101 Switching Protocols\r\n\r\n'
+    await expect(makePool({ proxy: proxyUrl }).json(server.url('/'))).rejects.toMatchObject({
+      statusCode: 101,
+    })
   })
 
   test('refuses connections is one too, with the reason', async () => {

@@ -1,10 +1,11 @@
 import { isIPv6, type Socket } from 'node:net'
 import type { buildConnector } from 'undici'
-import { ProxyError } from '../errors.ts'
+import { HttpTimeoutError, ProxyError } from '../errors.ts'
 import type { ChooseProxy, HttpProxy, Target } from './proxy-choice.ts'
 
 /** Most bytes of a proxy's answer to CONNECT. */
 const MOST_HEAD = 16 * 1024
+const END = '\r\n\r\n'
 
 /** The three connectors that a tunnel is made of. */
 export interface TunnelParts {
@@ -32,14 +33,13 @@ export function tunnelConnector({
     const origin = `${options.protocol}//${options.host}`
     let raw: Socket | undefined
     const fail = (error: Error): void => {
-      // Whatever destroyed it, such as a deadline, is the reason for all that follows.
+      // A deadline that destroyed it is the reason for all that follows.
       const reason = raw?.errored
-      callback(reason ?? error, null)
+      callback(reason instanceof HttpTimeoutError ? reason : error, null)
     }
     const onProxy: buildConnector.Callback = (...[error, socket]) => {
       if (error !== null) {
-        if (raw?.errored === error && 'phase' in error) fail(error)
-        else callback(new ProxyError(proxy.origin, undefined, origin, error), null)
+        fail(new ProxyError(proxy.origin, undefined, origin, error))
         return
       }
       requestTunnel(socket, proxy, options as Target, origin, failure => {
@@ -88,29 +88,33 @@ function requestTunnel(
   const onClose = (): void => end(new ProxyError(proxy.origin, undefined, origin, undefined))
   const onData = (chunk: Buffer): void => {
     head = Buffer.concat([head, chunk])
-    const length = head.indexOf('\r\n\r\n')
+    let length = head.indexOf(END)
+    let status = statusOf(head)
+    // What may come before the answer, asked for or not (RFC 9110 section 15.2).
+    while (length !== -1 && status?.startsWith('1') && status !== '101') {
+      head = head.subarray(length + END.length)
+      length = head.indexOf(END)
+      status = statusOf(head)
+    }
     if (length === -1) {
       if (head.length > MOST_HEAD) onClose()
       return
     }
-    const status = /^HTTP\/1\.[01] (\d{3})/.exec(head.toString('latin1', 0, 16))?.[1]
     if (status?.startsWith('2') !== true) {
-      end(
-        new ProxyError(
-          proxy.origin,
-          status === undefined ? undefined : Number(status),
-          origin,
-          undefined,
-        ),
-      )
+      const code = status === undefined ? undefined : Number(status)
+      end(new ProxyError(proxy.origin, code, origin, undefined))
       return
     }
-    const rest = head.subarray(length + 4)
+    const rest = head.subarray(length + END.length)
     end()
     if (rest.length > 0) socket.unshift(rest)
   }
   socket.on('data', onData).on('error', onError).on('close', onClose)
   socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${credentials}\r\n`)
+}
+
+function statusOf(head: Buffer): string | undefined {
+  return /^HTTP\/1\.[01] (\d{3})/.exec(head.toString('latin1', 0, 16))?.[1]
 }
 
 /** It is destroyed for the error that is told already. */
