@@ -76,6 +76,8 @@ if id and epoch and (ARGV[2] == '2' or now + 1000000 < epoch) then id, epoch = n
 
 -- Everything older is dead and every fence outdated: what refused them is gone.
 local function forget()
+  -- A key of another type in the place of the notes is an error, as in that of the journal, and stays.
+  redis.call('ZCARD', recent)
   redis.call('UNLINK', journal, recent)
   id, epoch, cleared, expired, floor, unlisted = 0, math.max(epoch or 0, now), 0, 0, 0, 0
 end

@@ -55,6 +55,26 @@ describeRedis('Bad values and foreign keys', redis => {
     expect(store.stats()).toMatchObject({ failures: 0, breakerOpened: 0 })
   })
 
+  test.each(['', '!'])(
+    'a key of another type in the place of a sorted set (%o) is a typed error, and is never deleted',
+    async place => {
+      const name = `foreign:{0}${place}`
+      await raw.rpush(name, 'foreign')
+      await using one = new RedisStore<string>({ url: redis.server.url, prefix: 'foreign' })
+      const refused = { code: 'ERR_MILLRACE_REDIS_UNAVAILABLE', reason: 'reply' }
+      for (let round = 0; round < 2; round++) {
+        await expect(one.set('k', 'v')).rejects.toMatchObject(refused)
+        await expect(one.get('k')).rejects.toMatchObject(refused)
+        await expect(one.deleteTag('t')).rejects.toMatchObject(refused)
+        await expect(one.clear()).rejects.toMatchObject(refused)
+      }
+      expect(await raw.lrange(name, 0, -1)).toEqual(['foreign'])
+      expect(await raw.keys('foreign:*')).toEqual([name])
+      await raw.del(name)
+      expect(await one.set('k', 'v')).toBe(true)
+    },
+  )
+
   test('what is no string is refused before anything is sent, and is no failure of Redis', async () => {
     const { trips } = store.stats()
     const invalid = { code: 'ERR_MILLRACE_INVALID_OPTION' }
