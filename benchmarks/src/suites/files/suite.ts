@@ -19,7 +19,7 @@ const rewrites = 500
 export default defineSuite({
   name: 'files',
   description:
-    'Real files on the disk of the machine, in its page cache. Each figure is the median of the rounds (5, or up to 3 with `--quick`), each in a process of ' +
+    'Real files on the disk of the machine, in its page cache. Each figure is the median of the rounds (5; 1 to 3 with `--quick`), each in a process of ' +
     'its own, ours and the peers in turn.',
   versions: ['file-entry-cache'],
   headline: /^no-op run/,
@@ -45,6 +45,7 @@ export default defineSuite({
       unit: 'us/op',
       goal: { 'fs.statSync': 0.6 },
       fixture: sourceTree,
+      quickRounds: 2,
       ours: from(verify, module => module.fileTable),
       peers: {
         'file-entry-cache mtime': from(verify, module => module.byTime),
@@ -60,6 +61,7 @@ export default defineSuite({
       unit: 'us/op',
       goal: 50,
       fixture: sourceTree,
+      quickRounds: 2,
       ours: from(incremental, module => module.watched),
       peers: { 'file-entry-cache mtime': from(verify, module => module.byTimeRun) },
       check: same => assert.equal(same, count),
@@ -72,6 +74,7 @@ export default defineSuite({
       better: 'less',
       limit: 10,
       fixture: sourceTree,
+      quickRounds: 2,
       ours: from(incremental, module => module.graphAnswer),
       peers: { 'from scratch': from(incremental, module => module.scratchAnswer) },
       check: wrong => assert.equal(wrong, 0),
@@ -106,6 +109,7 @@ export default defineSuite({
       unit: 'us/op',
       goal: 100,
       fixture: analysisTree,
+      quickRounds: 2,
       ours: from(analysis, module => module.lookUps),
       peers: { parsing: from(analysis, module => module.parsing) },
       check: imports => assert.ok(imports > 0),

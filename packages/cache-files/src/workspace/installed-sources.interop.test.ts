@@ -79,7 +79,7 @@ function factsOf(path: string, text: string): Facts {
 
 const targetOf = (path: string, specifier: string, isFile: (path: string) => boolean) =>
   specifier.startsWith('.')
-    ? ENDINGS.map(end => join(dirname(path), specifier) + end).find(
+    ? ENDINGS.map(end => join(dirname(path), specifier + end)).find(
         target => SOURCE.test(target) && isFile(target),
       )
     : undefined
