@@ -18,7 +18,7 @@ import { ProtectedCache } from '../protect/protected-cache.ts'
 import { UnencodableValueError } from '../store/contract/errors.ts'
 import type { Store, StoreStats } from '../store/contract/store.ts'
 import { BoundedStore } from './bounded-store.ts'
-import { checkKeys } from './check-keys.ts'
+import { checkKeys, distinctKeys } from './check-keys.ts'
 import { ClosableClock } from './closable-clock.ts'
 import { EntryUses } from './entry-uses.ts'
 import type { Invalidation } from './invalidation-bus.ts'
@@ -152,7 +152,11 @@ export class TieredCache<V> implements AsyncDisposable {
   async getMany(keys: Iterable<string>): Promise<Map<string, V>> {
     this.#enter()
     // A batch may leave a key out; whoever joins it with a loader then calls that.
-    return this.#l1.getOrLoadMany(namesOf(keys), missing => this.#load.find(missing), FRESH_ONLY)
+    return this.#l1.getOrLoadMany(
+      distinctKeys(keys),
+      missing => this.#load.find(missing),
+      FRESH_ONLY,
+    )
   }
 
   /**
@@ -191,7 +195,7 @@ export class TieredCache<V> implements AsyncDisposable {
     options?: LoadOptions,
   ): Promise<Map<string, V>> {
     this.#enter()
-    return this.#reads.getOrLoadMany(namesOf(keys), loader, options)
+    return this.#reads.getOrLoadMany(distinctKeys(keys), loader, options)
   }
 
   /**
@@ -234,7 +238,7 @@ export class TieredCache<V> implements AsyncDisposable {
   /** Removes values from both tiers by one call of the store. How many the store had. */
   async deleteMany(keys: Iterable<string>): Promise<number> {
     this.#enter()
-    const names = namesOf(keys)
+    const names = distinctKeys(keys)
     if (names.length === 0) return 0
     return this.#invalidate('delete', 'key', names, store => store.deleteMany(names))
   }
@@ -247,7 +251,7 @@ export class TieredCache<V> implements AsyncDisposable {
   /** Makes values stale in both tiers by one call of the store. How many the store had. */
   async expireMany(keys: Iterable<string>): Promise<number> {
     this.#enter()
-    const names = namesOf(keys)
+    const names = distinctKeys(keys)
     if (names.length === 0) return 0
     return this.#invalidate('expire', 'key', names, store => store.expireMany(names))
   }
@@ -342,13 +346,6 @@ export class TieredCache<V> implements AsyncDisposable {
     if (target === 'key') checkKeys(names)
     return this.#changes.invalidate(verb, target, names, () => this.#tier.call(act))
   }
-}
-
-/** Each once, all of them strings. */
-function namesOf(keys: Iterable<string>): string[] {
-  const names = [...new Set(checkIterable('keys', keys))]
-  checkKeys(names)
-  return names
 }
 
 describeStats<TieredStats>(TieredCache.prototype, TIERED_STATS_KINDS)
