@@ -1,6 +1,9 @@
 export { InvalidOptionError } from '@millrace/kit'
 
-/** A request that is refused before any byte is sent: its URL, method, header or body cannot be used. */
+/**
+ * A request that is refused before any byte is sent: its URL, method, header or body cannot be used. Only what a stream or an
+ * iterable yields that is neither a text nor bytes is found when its turn comes.
+ */
 export class InvalidRequestError extends TypeError {
   override readonly name = 'InvalidRequestError'
   readonly code = 'ERR_MILLRACE_INVALID_REQUEST'

@@ -22,13 +22,7 @@ export class PermitTurn {
 
   /** Whether a permit was free. If not, {@link wait} for one. */
   take(): boolean {
-    let permit: unknown
-    try {
-      permit = this.#limiter.tryAcquire?.()
-    } catch {
-      // Such as a limiter that is closed: `acquire` says so, where the call hears of it.
-      return false
-    }
+    const permit = this.#limiter.tryAcquire?.()
     if (isThenable(permit)) {
       this.#tried = permit
       return false

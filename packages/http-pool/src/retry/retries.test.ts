@@ -195,7 +195,8 @@ describe('connection errors', () => {
       const proxy = await FaultProxy.start({ target: server.port })
       const url = `http://127.0.0.1:${proxy.port}/`
       // Before a busy test has mended the connection, many attempts may fail.
-      const retry = { maxAttempts: 1_000, baseDelay: 0, budgetFloor: 1e6, hostTokens: 1e6 }
+      const delays = { baseDelay: 4, maxDelay: 16 }
+      const retry = { maxAttempts: 1_000, ...delays, budgetFloor: 1e6, hostTokens: 1e6 }
       const pool = makePool({ retry })
       await pool.json(url)
       const { bytesDown } = proxy.stats()
