@@ -44,6 +44,18 @@ describe('a pattern', () => {
     expect(await graph.get(matches, pattern)).toEqual(expected.map(at))
   })
 
+  test('with many wildcards takes no time on a long name or in deep folders', async () => {
+    const long = `src/${'a'.repeat(200)}`
+    write(long, '')
+    const deep = `deep${'/d'.repeat(60)}/end`
+    write(deep, '')
+    const graph = new Graph({ files })
+    const matches = graph.query('matches', (context, key) => context.glob(key))
+    expect(await graph.get(matches, `src/${'*a'.repeat(60)}b`)).toEqual([])
+    expect(await graph.get(matches, `src/${'{*,?}a'.repeat(20)}*`)).toEqual([at(long)])
+    expect(await graph.get(matches, `deep/${'**/'.repeat(20)}end`)).toEqual([at(deep)])
+  })
+
   test('is computed anew when a file comes or goes, not when one is edited; linked folders do not trap it', async () => {
     write('src/a', '')
     symlinkSync(at('src'), at('src/loop'))

@@ -32,7 +32,8 @@ export async function boundedWork<T>(
   const abort = (): void => end(signal!.reason)
   signal?.addEventListener('abort', abort, { once: true })
   const timer = timeout === Infinity ? undefined : clock.setTimer(() => end(expired()), timeout)
-  result.then(resolve, reject)
+  // A thenable of another library may also throw.
+  Promise.resolve(result).then(resolve, reject)
   try {
     return await promise
   } finally {

@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import type { FileTable } from '../../table/file-table.ts'
+import { NamePattern } from './name-pattern.ts'
 
 const WILD = /[*?{]/
 
@@ -8,7 +9,10 @@ const WILD = /[*?{]/
  * not entered, so the walk ends. O(names in the folders visited).
  */
 export function globSync(files: FileTable, pattern: string): readonly string[] {
-  const parts = (isAbsolute(pattern) ? pattern : join(files.root, pattern)).split('/')
+  const parts = (isAbsolute(pattern) ? pattern : join(files.root, pattern))
+    .split('/')
+    // Twice any number of folders is any number, and would be walked once for each way to share them out.
+    .filter((part, index, all) => part !== '**' || all[index - 1] !== '**')
   const wild = parts.findIndex(part => WILD.test(part))
   if (wild === -1) {
     const path = resolve(parts.join('/'))
@@ -20,7 +24,7 @@ export function globSync(files: FileTable, pattern: string): readonly string[] {
   return [...found].sort()
 }
 
-type Part = '**' | { readonly test: RegExp; readonly dotted: boolean }
+type Part = '**' | NamePattern
 
 interface Walk {
   readonly files: FileTable
@@ -42,35 +46,11 @@ function walk(state: Walk, folder: string, parts: readonly Part[]): void {
     return
   }
   for (const name of list.names) {
-    if (!part.test.test(name) || (name.startsWith('.') && !part.dotted)) continue
+    if (!part.matches(name)) continue
     const path = join(folder, name)
     if (rest.length === 0) state.found.add(path)
     else if (list.folders.has(name)) walk(state, path, rest)
   }
 }
 
-function toPart(part: string): Part {
-  if (part === '**') return '**'
-  let depth = 0
-  const source = part.replace(/[*?{},.+^$()|[\]\\]/g, sign => {
-    switch (sign) {
-      case '*':
-        return '.*'
-      case '?':
-        return '.'
-      case '{':
-        depth++
-        return '(?:'
-      case '}':
-        if (depth === 0) return '\\}'
-        depth--
-        return ')'
-      case ',':
-        return depth > 0 ? '|' : ','
-      default:
-        return `\\${sign}`
-    }
-  })
-  const whole = `^${source}${')'.repeat(depth)}$`
-  return { test: new RegExp(whole, 's'), dotted: part.startsWith('.') }
-}
+const toPart = (part: string): Part => (part === '**' ? '**' : new NamePattern(part))
