@@ -111,7 +111,10 @@ export class RedisBus implements InvalidationBus {
     this.#trails = space.shards.map(() => new EpochTrail())
     this.#lines = new ScriptLines(this.#connection, space.shards, { sender: this.#id, layout: 0 })
     this.#publisher = new Publisher(this.#lines)
-    this.#recovery = new Recovery(maxRecovery, client, clock, each => this.#send([each]))
+    this.#recovery = new Recovery(maxRecovery, client, clock, {
+      repeat: each => this.#send([each]),
+      laneOf: () => 0,
+    })
     // A rejection is told to who asks for it.
     this.#up.promise.catch(() => undefined)
     this.#subscription = new Subscription(client, this.#channels, {

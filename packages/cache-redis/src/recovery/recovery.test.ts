@@ -5,8 +5,10 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisBus } from '../bus/redis-bus.ts'
+import { RedisUnavailableError } from '../errors.ts'
 import { RedisStore } from '../store/redis-store.ts'
 import { commandsDuring } from '../testing/commands-during.fixture.ts'
+import { Recovery } from './recovery.ts'
 
 /** Longer than the server ever takes: time passes only where a test lets it. */
 const TIMEOUT = 60_000
@@ -233,6 +235,30 @@ describeRedis('Invalidations that did not reach Redis', redis => {
     expect(await b.store.get('k')).toBeUndefined()
     expect(await a.store.set('k', 'newest')).toBe(true)
     expect((await a.store.get('k'))?.value).toBe('newest')
+  })
+
+  test('a shard without a server does not hold up what concerns others', async () => {
+    const repeated: string[] = []
+    const recovery = new Recovery(10, a.store.client, clock, {
+      repeat: async ({ name }) => {
+        repeated.push(name)
+        if (name.startsWith('dead')) throw new Error('no')
+      },
+      laneOf: ({ name }) => (name.startsWith('dead') ? 0 : 1),
+    })
+    const keys = ['dead 1', 'dead 2', 'live 1', 'live 2']
+    const failure = new RedisUnavailableError('delete', 'connection')
+    recovery.failed(
+      failure,
+      keys.map(name => ({ verb: 'delete', target: 'key', name })),
+    )
+    await clock.advanceAsync(100)
+    // One of a lane shows that the others would fail, too.
+    expect(repeated).toEqual(['dead 1', 'live 1', 'live 2'])
+    expect(recovery.queue.list().map(({ name }) => name)).toEqual(['dead 1', 'dead 2'])
+    await clock.advanceAsync(200)
+    expect(repeated.slice(3)).toEqual(['dead 1'])
+    recovery.close()
   })
 
   test('what was never sent, as no connection came about, cannot land', async () => {

@@ -10,6 +10,14 @@ import { RecoveryQueue, type Unconfirmed } from './recovery-queue.ts'
 const FIRST_REPEAT = 100
 const LATEST_REPEAT = 5_000
 
+/** How invalidations are repeated. */
+export interface RecoveryMethod {
+  /** Carries one out, or rejects. */
+  repeat(invalidation: Invalidation): Promise<unknown>
+  /** What it depends on: of those with the same lane one is tried alone first, as the others would fail, too. */
+  laneOf(invalidation: Invalidation): number
+}
+
 /** Calls under way that concern one key. */
 interface KeyCalls {
   count: number
@@ -25,7 +33,7 @@ export class Recovery {
   readonly queue: RecoveryQueue
   readonly #clock: Clock
   readonly #events: ClientEvents
-  readonly #repeat: (invalidation: Invalidation) => Promise<unknown>
+  readonly #how: RecoveryMethod
   readonly #onReady = (): void => void this.#run()
   readonly #underWay = new Map<string, KeyCalls>()
   #calls = 0
@@ -36,17 +44,11 @@ export class Recovery {
   /** Invalidations that were carried out in the end. */
   repeated = 0
 
-  /** @param repeat carries one out, or rejects */
-  constructor(
-    limit: number,
-    client: Client,
-    clock: Clock,
-    repeat: (invalidation: Invalidation) => Promise<unknown>,
-  ) {
+  constructor(limit: number, client: Client, clock: Clock, how: RecoveryMethod) {
     this.queue = new RecoveryQueue(limit)
     this.#events = ClientEvents.of(client)
     this.#clock = clock
-    this.#repeat = repeat
+    this.#how = how
     this.#events.on('ready', this.#onReady)
   }
 
@@ -121,25 +123,25 @@ export class Recovery {
   async #run(): Promise<void> {
     if (this.#running || this.#closed || this.queue.size === 0) return
     this.#running = true
-    try {
-      const [first, ...others] = this.queue.list().filter(waiting => this.#isDue(waiting))
-      if (first !== undefined) {
-        // One alone first: while it fails, the others would, too.
-        await this.#one(first)
-        await Promise.all(others.map(waiting => this.#one(waiting)))
-        this.#delay = FIRST_REPEAT
-      }
-    } catch {
-      // It stays in the queue; the failure is counted by the connection.
-    } finally {
-      this.#running = false
-      if (this.queue.size !== 0) this.#schedule()
+    const due = this.queue.list().filter(waiting => this.#isDue(waiting))
+    const lanes = Map.groupBy(due, waiting => this.#how.laneOf(waiting))
+    // What fails stays in the queue; the failure is counted by the connection.
+    const ends = await Promise.allSettled(Array.from(lanes.values(), lane => this.#runLane(lane)))
+    if (due.length > 0 && ends.every(({ status }) => status === 'fulfilled')) {
+      this.#delay = FIRST_REPEAT
     }
+    this.#running = false
+    if (this.queue.size !== 0) this.#schedule()
+  }
+
+  async #runLane([first, ...others]: readonly Unconfirmed[]): Promise<void> {
+    await this.#one(first!)
+    await Promise.all(others.map(waiting => this.#one(waiting)))
   }
 
   async #one(waiting: Unconfirmed): Promise<void> {
     if (!this.#isDue(waiting)) return
-    await this.#repeat(waiting)
+    await this.#how.repeat(waiting)
     this.queue.done(waiting)
     this.repeated++
   }

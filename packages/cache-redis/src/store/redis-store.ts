@@ -11,6 +11,7 @@ import {
   type StoreItem,
   type StoreKeysOptions,
   type StoreSetOptions,
+  storableKey,
 } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
 import { checkBoolean, checkInteger, checkOptions, describeStats } from '@millrace/kit'
@@ -34,6 +35,9 @@ import {
 } from './redis-store-options.ts'
 import type { RedisCounters, StoreBase } from './store-base.ts'
 import { ValueWriter } from './value-writer.ts'
+
+/** The lane of repetitions that concern every shard. */
+const WIDE = -1
 
 class Counters extends StoreCounters implements RedisCounters {
   foreign = 0
@@ -76,7 +80,12 @@ export class RedisStore<V = unknown> implements Store<V> {
     const signature = { sender: this.id, layout: hashKeys ? 2 : 1 } as const
     const lines = new ScriptLines(connection, space.shards, signature)
     shareLines(this, lines)
-    const recovery = new Recovery(maxRecovery, client, clock, each => this.#eliminator.repeat(each))
+    const recovery = new Recovery(maxRecovery, client, clock, {
+      repeat: each => this.#eliminator.repeat(each),
+      // A shard without a server holds up what concerns it, or all shards, and nothing else.
+      laneOf: ({ target, name }) =>
+        target === 'key' ? space.shardOf(storableKey(name)).index : WIDE,
+    })
     this.#base = { connection, space, lines, values, recovery, counters: new Counters() }
     this.#publisher = new Publisher(lines)
     this.#reader = new EntryReader(this.#base)
