@@ -4,7 +4,7 @@ import { RedisServer } from '@millrace/testkit'
 import { type CodeBlock, codeBlocks, printsAs } from '@millrace/testkit/vitest'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { published } from '../conventions/published.fixture.ts'
-import { programOf, runBy, runtimes } from './runtime.fixture.ts'
+import { buildPackages, programOf, runBy, runtimes } from './runtime.fixture.ts'
 
 /** What an example needs that a runtime lacks; the READMEs say so. An example that runs after all must leave this table. */
 const lacking: Readonly<Record<(typeof runtimes)[number]['name'], readonly string[]>> = {
@@ -22,6 +22,8 @@ const lacking: Readonly<Record<(typeof runtimes)[number]['name'], readonly strin
 let redis: RedisServer
 beforeAll(async () => {
   redis = await RedisServer.start()
+  // The examples import what is published, not the sources.
+  if (process.env.MILLRACE_BUILT !== '1') await buildPackages()
 })
 afterAll(() => redis.stop())
 

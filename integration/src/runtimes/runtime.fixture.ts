@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
@@ -8,21 +9,27 @@ export interface Runtime {
   readonly name: 'bun' | 'deno'
   /** The npm package with its version. */
   readonly package: string
-  /** What comes before the file, so that workspace packages resolve to their sources. */
+  /** What comes before the file. Without the condition of the sources, packages resolve to what is built and published. */
   readonly args: readonly string[]
 }
 
 export const runtimes: readonly Runtime[] = [
-  { name: 'bun', package: 'bun@1.4.5', args: ['run', '--conditions=millrace-source'] },
+  { name: 'bun', package: 'bun@1.4.5', args: ['run'] },
   {
     name: 'deno',
     package: 'deno@2.9.6',
     args: [
       ...['run', '--allow-all', '--quiet', '--no-lock', '--no-check', '--node-modules-dir=manual'],
-      '--conditions=millrace-source',
     ],
   },
 ]
+
+/** Builds what the workspace's packages publish. */
+export async function buildPackages(): Promise<void> {
+  await execute('turbo', ['run', 'build', '--filter=./packages/*'], {
+    cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+  })
+}
 
 /** Path of the runtime's program, which npx fetches at the first call. */
 export async function programOf({ name, package: from }: Runtime): Promise<string> {

@@ -55,5 +55,7 @@ export class ChartHistory {
 
 /** An operation as a line of text. */
 export function operationName({ name, labels }: TimingReport): string {
-  return [name, ...Object.entries(labels).map(([label, value]) => `${label}=${value}`)].join(' ')
+  // An empty label says nothing.
+  const said = Object.entries(labels).filter(([, value]) => value !== '')
+  return [name, ...said.map(([label, value]) => `${label}=${value}`)].join(' ')
 }

@@ -102,7 +102,9 @@ function showTimings(frame) {
     'timings',
     ['operation', 'calls/s', 'p50', 'p95', 'p99', 'calls', 'failures', 'failure rate'],
     frame.timings.map(timing => {
-      const labels = Object.entries(timing.labels).map(([name, value]) => `${name}=${value}`)
+      // An empty label says nothing.
+      const said = Object.entries(timing.labels).filter(([, value]) => value !== '')
+      const labels = said.map(([name, value]) => `${name}=${value}`)
       return [
         [timing.name, ...labels].join(' '),
         digits(timing.rate),
