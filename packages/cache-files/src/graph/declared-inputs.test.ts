@@ -22,6 +22,19 @@ const write = (name: string, text: string) => {
   writeFileSync(at(name), text)
 }
 
+test.each(['glob', 'env', 'option'] as const)(
+  'what %s is asked for must be a text, so that nothing else becomes a part of the trace',
+  async input => {
+    const graph = new Graph({ files, options: { target: 'es2024' } })
+    for (const [i, name] of [undefined, null, {}, Symbol('s'), ['*'], ''].entries()) {
+      const asks = graph.query(`asks ${i}`, context => `${context[input](name as never)}`)
+      await expect(graph.get(asks, 'key')).rejects.toMatchObject({
+        code: 'ERR_MILLRACE_INVALID_OPTION',
+      })
+    }
+  },
+)
+
 describe('a pattern', () => {
   test.each([
     ['src/*.ts', ['src/a.ts', 'src/b.ts']],

@@ -1,7 +1,10 @@
 import type { FileContent } from '../table/file-content.ts'
 import type { PathKind } from '../table/path-kind.ts'
 
-/** What a query may ask for while it computes. Everything asked for becomes a dependency of its result. */
+/**
+ * What a query may ask for while it computes. Everything asked for becomes a dependency of its result. Paths, patterns and names that
+ * are no texts are refused with `InvalidOptionError`.
+ */
 export interface QueryContext {
   /** Aborts when the last call that waits for the result leaves, or the query's time is over. */
   readonly signal: AbortSignal

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as immediate } from 'node:timers/promises'
 import type { Clock } from '@millrace/cache-core'
-import { isThenable } from '@millrace/kit'
+import { checkText, isThenable } from '@millrace/kit'
 import { ContextEndedError, FileReadError, QueryTimeoutError } from '../../errors.ts'
 import type { FileContent } from '../../table/file-content.ts'
 import type { PathKind } from '../../table/path-kind.ts'
@@ -166,7 +166,7 @@ export class QueryRun implements QueryContext, Timed {
   }
 
   glob(pattern: string): readonly string[] {
-    const index = this.#reserve(`glob:${pattern}`)
+    const index = this.#reserve(`glob:${checkText('pattern', pattern)}`)
     const paths = this.#flight.revision.glob(pattern)
     this.#fill(index, 'glob', pattern, namesFingerprint(paths))
     return paths
@@ -177,12 +177,12 @@ export class QueryRun implements QueryContext, Timed {
   }
 
   env(name: string): string | undefined {
-    this.#look('env', name)
+    this.#look('env', checkText('name', name))
     return this.#flight.revision.env(name)
   }
 
   option(name: string): unknown {
-    this.#look('option', name)
+    this.#look('option', checkText('name', name))
     return this.#flight.revision.option(name)
   }
 
