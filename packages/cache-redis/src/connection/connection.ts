@@ -14,6 +14,7 @@ import { traced } from './channels.ts'
 import { type BreakerOptions, CircuitBreaker } from './circuit-breaker.ts'
 import type { Client } from './client.ts'
 import { ClientEvents } from './client-events.ts'
+import { connected } from './connected.ts'
 import { isRefusal } from './refusal.ts'
 import { type ConnectionTarget, clientOf, TARGET_OPTIONS } from './target.ts'
 
@@ -103,7 +104,7 @@ export class Connection {
   #failures = 0
   #closed = false
   /** Ends the waits for a connection. */
-  readonly #awaiting = new Set<() => void>()
+  readonly #closing = new AbortController()
 
   /** @throws {InvalidOptionError} */
   constructor(target: ConnectionTarget, options: ConnectionOptions = {}) {
@@ -255,38 +256,12 @@ export class Connection {
    * @throws the signal's reason
    */
   ready(signal?: AbortSignal): Promise<void> {
-    const { client } = this
-    if (this.#closed) return Promise.reject(new StoreClosedError())
-    if (client.status === 'ready') return Promise.resolve()
-    if (isRefusal(this.#lastError)) return Promise.reject(this.#refused(this.#lastError))
-    if (client.status === 'end') return Promise.reject(this.#ended())
-    if (client.status === 'wait') {
-      // What it fails with is emitted as `error`, too.
-      client.connect().catch(() => undefined)
-    }
-    return new Promise((resolve, reject) => {
-      const leave = (settle: () => void): void => {
-        this.#events.off('ready', ready)
-        this.#events.off('error', error)
-        this.#events.off('end', end)
-        this.#awaiting.delete(close)
-        signal?.removeEventListener('abort', abort)
-        settle()
-      }
-      const ready = (): void => leave(resolve)
-      const error = (cause: unknown): void => {
-        if (isRefusal(cause)) leave(() => reject(this.#refused(cause)))
-      }
-      const end = (): void => leave(() => reject(this.#ended()))
-      const close = (): void => leave(() => reject(new StoreClosedError()))
-      const abort = (): void => leave(() => reject(signal!.reason))
-      this.#events.on('ready', ready)
-      this.#events.on('error', error)
-      this.#events.on('end', end)
-      this.#awaiting.add(close)
-      signal?.addEventListener('abort', abort)
-      if (signal?.aborted) abort()
-    })
+    const closing = this.#closing.signal
+    return connected(
+      this.client,
+      this.#lastError,
+      signal === undefined ? closing : AbortSignal.any([closing, signal]),
+    )
   }
 
   stats(): ConnectionStats {
@@ -307,16 +282,8 @@ export class Connection {
     this.#closed = true
     this.#events.off('error', this.#onError)
     this.#events.off('ready', this.#onReady)
-    for (const end of [...this.#awaiting]) end()
+    this.#closing.abort(new StoreClosedError())
     if (this.#owned) this.client.disconnect()
-  }
-
-  #refused(cause: unknown): RedisUnavailableError {
-    return new RedisUnavailableError('ready', 'reply', { cause })
-  }
-
-  #ended(): RedisUnavailableError {
-    return new RedisUnavailableError('ready', 'disconnected', { cause: this.#lastError })
   }
 
   #carry(bytes: number): void {
