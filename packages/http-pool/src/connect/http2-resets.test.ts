@@ -161,12 +161,13 @@ test('NO_ERROR after the end of a response only ends the sending of the request'
 })
 
 test('a session that has failed carries nothing more, however long its socket stays open', async () => {
-  makePool({ connectionsPerHost: 2 })
+  makePool({ connectionsPerHost: 2, headersTimeout: 2_000 })
   server.script = ({ garble }) => garble()
   const post = () => pool.json(server.url, { method: 'POST', body: 'a' })
   for (const each of await Promise.allSettled([post(), post(), post()])) {
-    // What was not sent is sent on another, which fails too.
-    expect(each).toMatchObject({ status: 'rejected', reason: { code: 'ERR_HTTP2_ERROR' } })
+    // What was not sent is sent on another, which fails too. Node 22 says nothing of such a frame.
+    const code = expect.stringMatching(/^ERR_(HTTP2_ERROR|MILLRACE_HTTP_HEADERS_TIMEOUT)$/)
+    expect(each).toMatchObject({ status: 'rejected', reason: { code } })
   }
   server.script = ({ head, data }) => {
     head()
