@@ -102,7 +102,6 @@ export class RecencyDuel {
   /** Once per look at the window's size. O(1). */
   judge(): void {
     const lead = this.#recentOnly - this.#ownOnly
-    const certain = CERTAINTY * Math.sqrt(this.#recentOnly + this.#ownOnly + 1)
     const reads = Math.max(1, this.#reads)
     const share = (this.#both + this.#recentOnly) / reads
     const own = (this.#both + this.#ownOnly) / reads
@@ -110,7 +109,11 @@ export class RecencyDuel {
     this.#looks++
     if (this.recent) this.#judgeTrial(share, own)
     else if (this.#wait > 0) this.#wait--
-    else if (this.#hasRead(READS_TO_BEGIN) && lead > certain && lead > LEAST_LEAD * reads) {
+    else if (
+      reads >= READS_TO_BEGIN * this.#hashes.length &&
+      lead > LEAST_LEAD * reads &&
+      lead > CERTAINTY * Math.sqrt(this.#recentOnly + this.#ownOnly + 1)
+    ) {
       this.#try(share, own)
     }
     this.#recentOnly *= DECAY
@@ -137,25 +140,22 @@ export class RecencyDuel {
     if (this.#looks === SETTLED) this.#forget()
     if (this.#looks < RUIN_SHOWS) return
     const ruined = 1 - own > RUIN * (1 - this.#ownAtStart)
-    if (!ruined && !this.#hasRead(READS_TO_JUDGE)) return
+    if (!ruined && this.#reads < READS_TO_JUDGE * this.#hashes.length) return
     const changed = !ruined && share < PHASE_CHANGE * this.#shareAtStart
     const chance = CERTAINTY / (2 * Math.sqrt(this.#reads))
     const worse = ruined || this.#ownAtStart - own > LEAST_LEAD + chance
-    if (changed) this.#trial = FIRST_TRIAL
-    else if (worse) {
-      this.#trial = FIRST_TRIAL
+    const over = changed || worse
+    if (!over && this.#looks < this.#trial + SETTLED) return
+    if (over) this.#trial = FIRST_TRIAL
+    else this.#penalty = FIRST_PENALTY
+    if (worse && !changed) {
       this.#wait = this.#penalty
       this.#penalty = Math.min(LONGEST_TRIAL, this.#penalty * 2)
-    } else if (this.#looks < this.#trial + SETTLED) return
-    else this.#penalty = FIRST_PENALTY
+    }
     this.recent = false
     this.ended = true
-    this.#looks = changed || worse ? NEVER : 0
+    this.#looks = over ? NEVER : 0
     this.#forget()
-  }
-
-  #hasRead(multiple: number): boolean {
-    return this.#reads >= multiple * this.#hashes.length
   }
 
   #forget(): void {
