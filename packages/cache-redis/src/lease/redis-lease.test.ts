@@ -119,6 +119,18 @@ describeRedis('RedisLease', redis => {
     await hold.release()
   })
 
+  test('a user who may not do all that the script does takes no lease that nobody holds', async () => {
+    await raw.call('ACL', 'SETUSER', 'timeless', 'on', '>secret', '~*', '&*', '+@all', '-time')
+    const url = redis.server.url.replace('//', '//timeless:secret@')
+    const lease = new RedisLease({ url })
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(lease.acquire('key')).rejects.toMatchObject({ reason: 'reply' })
+    }
+    expect(await raw.keys('*')).toEqual([])
+    await lease.close()
+    await raw.call('ACL', 'DELUSER', 'timeless')
+  })
+
   test('closed while others wait for it, it leaves no connection behind', async () => {
     for (let moment = 0; moment < 12; moment++) {
       const lease = new RedisLease({ url: redis.server.url })

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { ClientEvents } from '../connection/client-events.ts'
+import { isRefusal } from '../connection/refusal.ts'
 
 /** What a {@link KeyWatch} reports. */
 export interface KeyWatchEvents {
@@ -8,6 +9,8 @@ export interface KeyWatchEvents {
   /** Changes may have been missed, or everything was flushed. */
   onGap(): void
   onUp(): void
+  /** Redis refuses its channel or `CLIENT TRACKING`. */
+  onRefused(error: Error): void
 }
 
 /** Whose keys are watched. */
@@ -102,9 +105,10 @@ export class KeyWatch {
       await subscriber.subscribe(CHANNEL)
       await connection.call('CLIENT', 'TRACKING', 'OFF')
       await connection.call('CLIENT', ...['TRACKING', 'ON', 'REDIRECT', String(id), ...how])
-    } catch {
-      // A connection broke meanwhile, which `close` reports; the next `ready` tries again.
+    } catch (error) {
       this.#up = false
+      if (isRefusal(error)) this.#events.onRefused(error)
+      // Otherwise a connection broke meanwhile, which `close` reports; the next `ready` tries again.
       return
     }
     if (this.#closed) return

@@ -163,6 +163,24 @@ describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
       else expect(twice).not.toThrow()
     })
 
+    test.each([
+      ['CLIENT TRACKING', ['-client']],
+      ['its channel', ['resetchannels', '&millrace:*']],
+    ])('to a user who may not use %s, ready says so', async (_, rules) => {
+      await raw.call('ACL', 'SETUSER', 'limited', 'on', '>secret', '~*', '&*', '+@all', ...rules)
+      const url = redis.server.url.replace('//', '//limited:secret@')
+      const [reader, refused] = [new RedisStore({ url }), new RedisTracking({ url, mode })]
+      expect(refused.carries(reader)).toBe(true)
+      await expect(refused.ready()).rejects.toMatchObject({
+        code: 'ERR_MILLRACE_REDIS_UNAVAILABLE',
+        reason: 'reply',
+        cause: { message: expect.stringContaining('NOPERM') },
+      })
+      await refused.close()
+      await reader.close()
+      await raw.call('ACL', 'DELUSER', 'limited')
+    })
+
     test('an unknown mode is named', () => {
       const { url } = redis.server
       expect(() => new RedisTracking({ url, mode: 'opt' as never })).toThrow('`mode`')

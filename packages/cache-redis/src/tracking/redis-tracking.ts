@@ -18,6 +18,7 @@ import {
 } from '../bus/redis-bus.ts'
 import { type Client, isCluster } from '../connection/client.ts'
 import { Connection } from '../connection/connection.ts'
+import { RedisUnavailableError } from '../errors.ts'
 import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
 import { type ScriptLine, ScriptLines } from '../protocol/script-line.ts'
 import { linesOf } from '../protocol/store-lines.ts'
@@ -92,7 +93,7 @@ export class RedisTracking implements InvalidationBus {
   /**
    * Resolves when messages arrive for the first time; with `optin` not before a cache has this bus and its store.
    *
-   * @throws {RedisUnavailableError} if Redis refuses the credentials or the channels
+   * @throws {RedisUnavailableError} if Redis refuses the credentials, the channels or `CLIENT TRACKING`
    * @throws {StoreClosedError} after `close`, and if it comes first
    */
   async ready(): Promise<void> {
@@ -162,6 +163,7 @@ export class RedisTracking implements InvalidationBus {
       onKeys: names => void this.#judge(line, names),
       onGap: () => this.#gap(),
       onUp: () => this.#up.resolve(),
+      onRefused: cause => this.#up.reject(new RedisUnavailableError('track', 'reply', { cause })),
     })
     this.#watches.set(line, watch)
   }
