@@ -412,8 +412,8 @@ describe('what a request is counted by', () => {
       }
       // Nothing has been spent, and what makes no sense is a fault of the application.
       expect(await limit.check(2, facts), name).toMatchObject({ pass: true })
-      for (const wrong of [-1, Number.NaN]) {
-        await expect(limit.check(wrong, facts)).rejects.toThrow(InvalidOptionError)
+      for (const wrong of [-1, Number.NaN, '1', null, true, [1]]) {
+        await expect(limit.check(wrong as number, facts)).rejects.toThrow(InvalidOptionError)
       }
       clock.advance(10_000)
     }

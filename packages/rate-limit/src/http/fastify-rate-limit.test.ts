@@ -34,6 +34,17 @@ describe('fastifyRateLimits', () => {
     for (let i = 0; i < 5; i++) expect(await get('/health')).toEqual([200, undefined])
   })
 
+  test('what does not count is given back, to injected requests too', async () => {
+    const app = fastify()
+    await app.register(fastifyRateLimits, { limiter: limiter(2), count: 'failed' })
+    app.get('/right', async () => 'right')
+    app.get('/wrong', (_request, reply) => reply.code(401).send('wrong'))
+    const get = async (path: string) => (await app.inject(path)).statusCode
+    for (let i = 0; i < 4; i++) expect(await get('/right')).toBe(200)
+    for (let i = 0; i < 2; i++) expect(await get('/wrong')).toBe(401)
+    expect(await get('/right')).toBe(429)
+  })
+
   test('what is refused goes to the application’s error handler, with its headers', async () => {
     const app = fastify()
     app.setErrorHandler((error, _request, reply) => {

@@ -237,6 +237,8 @@ export function mergedHeader(name: string, before: string | undefined, value: st
 
 /** Whether a limiter has refused a price that is one, as more than can ever pass. */
 function isTooCostly(error: unknown, price: number): boolean {
+  // Of a type that is no number it is the application's mistake, whatever it compares as.
+  if (typeof price !== 'number') return false
   return error instanceof InvalidOptionError && error.option === 'cost' && price >= 0
 }
 

@@ -42,8 +42,8 @@ export class LearnedLimit {
   #closed = false
 
   constructor(options: TokenBucketOptions) {
-    const { rate, burst = Math.max(1, rate), clock = systemClock } = options
     this.#bucket = new TokenBucket({ name: 'learned-limit', ...options })
+    const { rate, burst = Math.max(1, rate), clock = systemClock } = options
     this.#clock = backgroundClock(clock)
     this.#rate = rate
     this.#burst = burst

@@ -12,7 +12,7 @@ export interface NodeResponseLike {
   readonly writableFinished: boolean
   getHeader(name: string): unknown
   setHeader(name: string, value: string): unknown
-  once(event: 'close', listener: () => void): unknown
+  once(event: 'close' | 'finish', listener: () => void): unknown
   end(body: string): unknown
 }
 
@@ -32,8 +32,12 @@ export function settleAfter(
   settle: ((status: number) => Promise<void>) | undefined,
 ): void {
   if (settle === undefined) return
+  let finished = false
+  // In HTTP/1 it is emitted for answers that were sent alone, also where there is no socket to ask, as for Fastify's `inject`.
+  if (!('stream' in response)) response.once('finish', () => (finished = true))
   response.once('close', () => {
+    const sent = finished || response.writableFinished
     // A refund that its store does not hear of stays spent, which errs on the side of the limit.
-    settle(response.writableFinished ? response.statusCode : 499).catch(() => {})
+    settle(sent ? response.statusCode : 499).catch(() => {})
   })
 }

@@ -4,6 +4,7 @@ import { AdaptiveSemaphore } from '../adaptive/adaptive-semaphore.ts'
 import { TokenBucket } from '../bucket/token-bucket.ts'
 import { combine } from '../combined/combine.ts'
 import { InvalidOptionError } from '../errors.ts'
+import { LearnedLimit } from '../http/learned-limit.ts'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
 import { KeyedSemaphore } from '../keyed/keyed-semaphore.ts'
 import { KeyedWindow } from '../keyed/keyed-window.ts'
@@ -63,6 +64,20 @@ test('limits that the arithmetic of buckets cannot hold are refused, also when t
     const limiter = new KeyedLimiter(bucket)
     expect(() => limiter.setLimits(wrong)).toThrow(InvalidOptionError)
     expect(limiter).toMatchObject(bucket)
+  }
+})
+
+test('a rate of another type is named, also where the burst follows from it', () => {
+  for (const rate of hostile.map(value => ({ rate: value as number }))) {
+    const changed = new TokenBucket(bucket)
+    for (const wrong of [
+      () => new TokenBucket(rate),
+      () => new KeyedLimiter(rate),
+      () => new LearnedLimit(rate),
+      () => changed.setLimits(rate),
+    ]) {
+      expect(wrong).toThrow(InvalidOptionError)
+    }
   }
 })
 

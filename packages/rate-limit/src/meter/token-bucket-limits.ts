@@ -25,11 +25,10 @@ const LONGEST_FILL = 1e15
  * @returns ms per token and the burst
  * @throws {InvalidOptionError} for limits with which the arithmetic of virtual times would lose tokens, or never refuse
  */
-export function checkLimits({ rate, burst = Math.max(1, rate) }: TokenBucketLimits): {
-  interval: number
-  burst: number
-} {
+export function checkLimits(limits: TokenBucketLimits): { interval: number; burst: number } {
+  const { rate } = limits
   checkPositive('rate', rate)
+  const { burst = Math.max(1, rate) } = limits
   if (rate < SLOWEST || rate > FASTEST) {
     throw new InvalidOptionError('rate', `a number from ${SLOWEST} to ${FASTEST} per second`, rate)
   }

@@ -34,8 +34,8 @@ if state and #state == 48 then
     healed = true
   end
 elseif drift > 1000000 then
-  -- It may have expired by the step alone.
-  slot = now
+  -- It may have expired by the step alone. Stored by a refused call too, which alone sees the step.
+  slot, healed = now, true
 end
 local full = now - burst * interval
 if not slot or slot < full then slot = full end

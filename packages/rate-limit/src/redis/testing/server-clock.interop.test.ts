@@ -51,9 +51,12 @@ describe('a server clock that is really moved', () => {
       expect(outcomes[2]!.retryAfter).toBeLessThanOrEqual(10_000)
       // By the step alone its key expires.
       await move(2 * HOUR)
-      const { allowed, retryAfter } = await decide()
-      expect(allowed).toBe(false)
-      expect(retryAfter).toBeLessThanOrEqual(10_000)
+      // What is refused has been noted: only the first call sees the step.
+      for (let call = 0; call < 3; call++) {
+        const { allowed, retryAfter } = await decide()
+        expect(allowed).toBe(false)
+        expect(retryAfter).toBeLessThanOrEqual(10_000)
+      }
       await move(-HOUR)
     }
   })
