@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import type { EventEmitter } from 'node:events'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type {
   IncomingHttpHeaders as Http2Headers,
@@ -22,6 +23,8 @@ export interface ServedRequest {
   readonly scheme: 'http' | 'https'
   /** As OpenTelemetry's conventions write it: `1.1`, `2`. */
   readonly protocolVersion: string
+  /** What emits the events of its body. */
+  readonly body: EventEmitter
   /** Calls `listener` once, after the last byte or the loss of the connection or stream; a framework has chosen the route by then. */
   onClose(listener: (answer: ServedAnswer) => void): void
 }
@@ -66,6 +69,7 @@ function http1Request(request: IncomingMessage, response: ServerResponse): Serve
     head: request,
     scheme: 'encrypted' in request.socket ? 'https' : 'http',
     protocolVersion: request.httpVersion,
+    body: request,
     onClose(listener) {
       response.once('close', () => {
         const status = response.headersSent ? response.statusCode : undefined
@@ -103,6 +107,7 @@ function http2Request(stream: ServerHttp2Stream, headers: Http2Headers): ServedR
     },
     scheme: stream.session?.encrypted ? 'https' : 'http',
     protocolVersion: '2',
+    body: stream,
     onClose(listener) {
       // It comes before the compatible request forgets its stream.
       stream.once('close', () => {

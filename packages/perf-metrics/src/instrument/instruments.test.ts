@@ -91,7 +91,7 @@ describe('timing', () => {
       readonly base = 2
 
       @timed(timing)
-      async times(factor: number, _unused?: string): Promise<number> {
+      async times(this: Service, factor: number, _unused?: string): Promise<number> {
         clock.advance(5)
         return this.base * factor
       }

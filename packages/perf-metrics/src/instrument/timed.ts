@@ -1,7 +1,8 @@
 import { imitate } from '@millrace/kit'
 import type { Timing } from './timing.ts'
 
-type AnyFunction = (this: never, ...args: never[]) => unknown
+// biome-ignore lint/suspicious/noExplicitAny: only `any` lets a method say what its `this` is
+type AnyFunction = (this: any, ...args: any[]) => any
 
 /**
  * A wrapper that measures every call of a function, and a decorator for methods: `timed(load)(fn)`, or `@timed(load)`.
@@ -9,7 +10,10 @@ type AnyFunction = (this: never, ...args: never[]) => unknown
  */
 export function timed(
   timing: Timing,
-): <F extends AnyFunction>(fn: F, context?: ClassMethodDecoratorContext) => F {
+): <F extends AnyFunction>(
+  fn: F,
+  context?: ClassMethodDecoratorContext<ThisParameterType<F>, F>,
+) => F {
   return fn => {
     function measured(this: unknown, ...args: unknown[]): unknown {
       return timing.time(() => Reflect.apply(fn, this, args))

@@ -256,6 +256,31 @@ test('node:http2: requests are limited, and only answers that were sent count', 
   await new Promise(resolve => server.close(resolve))
 })
 
+test('one limit serves node:http and node:http2, as its type says', async () => {
+  const limiter = new KeyedLimiter({ clock, rate: 0.1, burst: 1 })
+  const limit = nodeRateLimit({ limiter, key: ({ headers }) => `${headers['x-key']}` })
+  const answer = async (...[request, response]: Parameters<typeof limit>) => {
+    if (await limit(request, response)) response.end('served')
+  }
+  const servers = [createServer(answer), createHttp2Server(answer)]
+  const [port, port2] = await Promise.all(
+    servers.map(async server => {
+      await once(server.listen(0, '127.0.0.1'), 'listening')
+      return (server.address() as AddressInfo).port
+    }),
+  )
+  const headers = { 'x-key': 'a' }
+  const response = await fetch(`http://127.0.0.1:${port}`, { headers })
+  expect(await response.text()).toBe('served')
+  const client = connect(`http://127.0.0.1:${port2}`)
+  const stream = client.request({ ':path': '/', ...headers }).resume()
+  const [{ ':status': status }] = await once(stream, 'response')
+  expect(status).toBe(429)
+  await once(stream, 'close')
+  client.close()
+  for (const server of servers) await new Promise(resolve => server.close(resolve))
+})
+
 test('Koa: the status that another middleware answers with decides what counts', async () => {
   const limiter = new KeyedLimiter({ clock, rate: 0.1, burst: 2, name: 'login' })
   const app = new Koa()

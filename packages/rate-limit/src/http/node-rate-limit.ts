@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
 import { HttpLimit, type HttpLimitOptions, type HttpVerdict, mergedHeader } from './http-limit.ts'
 import {
   factsOf,
@@ -8,7 +9,7 @@ import {
 } from './node-message.ts'
 
 /** Middleware of node:http, node:http2 and Connect. */
-export type NodeMiddleware<Request = IncomingMessage> = (
+export type NodeMiddleware<Request = IncomingMessage | Http2ServerRequest> = (
   request: Request,
   response: NodeResponseLike,
   next?: (error?: unknown) => void,
@@ -20,9 +21,9 @@ export type NodeMiddleware<Request = IncomingMessage> = (
  *
  * @returns whether the request may go on; if not, it has been answered
  */
-export function nodeRateLimit<Request extends NodeRequestLike = IncomingMessage>(
-  options: HttpLimitOptions<Request>,
-): NodeMiddleware<Request> {
+export function nodeRateLimit<
+  Request extends NodeRequestLike = IncomingMessage | Http2ServerRequest,
+>(options: HttpLimitOptions<Request>): NodeMiddleware<Request> {
   const limit = new HttpLimit(options)
   return async (request, response, next) => {
     let verdict: HttpVerdict

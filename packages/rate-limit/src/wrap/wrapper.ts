@@ -17,13 +17,13 @@ export type DeferringWrapper<Args extends unknown[]> = <
   F extends (...args: [...Args, ...any[]]) => unknown,
 >(
   fn: F,
-  context?: ClassMethodDecoratorContext,
+  context?: ClassMethodDecoratorContext<ThisParameterType<F>, F>,
 ) => Deferred<F>
 
 /** The same for a wrapper that leaves synchronous functions synchronous. */
 export type TransparentWrapper = <F extends AnyFunction>(
   fn: F,
-  context?: ClassMethodDecoratorContext,
+  context?: ClassMethodDecoratorContext<ThisParameterType<F>, F>,
 ) => F
 
 /** Options of a wrapper around what goes by key, which needs one. */

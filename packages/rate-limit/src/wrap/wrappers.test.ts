@@ -118,6 +118,25 @@ describe('limited', () => {
     await clock.advanceAsync(100)
     expect(await next).toBe(12)
   })
+
+  test('decorates methods that say what their `this` is', async () => {
+    const { bucket } = setUp()
+    const slots = new Semaphore({ permits: 1 })
+    class Api {
+      readonly base = 10
+
+      @limited(bucket)
+      async load(this: Api, id: number) {
+        return this.base + id
+      }
+
+      @concurrent(slots)
+      async store(this: Api, id: number) {
+        return this.base - id
+      }
+    }
+    expect([await new Api().load(1), await new Api().store(1)]).toEqual([11, 9])
+  })
 })
 
 describe('concurrent', () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setImmediate as immediate } from 'node:timers/promises'
 import { setHttpRoute } from '@millrace/kit'
@@ -8,6 +8,7 @@ import express4 from 'express4'
 import { fastify } from 'fastify'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type FinishedSpan, MemoryExporter } from '../export/memory-exporter.ts'
+import { SpanKind } from '../span/api/span.ts'
 import { Tracer } from '../tracer/tracer.ts'
 import type { HttpServerOptions } from './http-server.ts'
 import { instrument } from './instrument.ts'
@@ -258,6 +259,43 @@ test('requests that are ignored make no spans, nor does what they start', async 
   const request = await serve(handler, { ignore: ['/health', '/metrics'] })
   const spans = await request('/health?verbose', '/metrics', '/', '/health/deep')
   expect(spans.map(({ name }) => name).sort()).toEqual(['GET', 'GET', 'inside', 'inside'])
+})
+
+describe('the listeners of a request', () => {
+  const listener: RequestListener = (request, response) => {
+    request.on('data', () => tracer.startSpan('data').end())
+    request.once('end', () => {
+      tracer.startSpan('end').end()
+      response.end()
+    })
+  }
+  const post = async (path: string) => {
+    const sent = httpRequest({ host: '127.0.0.1', port: ports[0], path, method: 'POST' })
+    // The body comes after the head, in reads of its own.
+    sent.flushHeaders()
+    sent.write('{')
+    await immediate()
+    sent.end('}')
+    const [response] = await once(sent, 'response')
+    await once(response.resume(), 'end')
+  }
+
+  test('run in its span, also where it was opened in another', async () => {
+    const request = await tracer.span('start', () => serve(listener))
+    for (let i = 0; i < 2; i++) await post('/a')
+    const spans = await request()
+    const served = spans.filter(({ kind }) => kind === SpanKind.SERVER).map(span => span.spanId)
+    expect(served).toHaveLength(2)
+    const inside = spans.filter(({ name }) => name === 'data' || name === 'end')
+    expect(new Set(inside.map(({ name }) => name))).toEqual(new Set(['data', 'end']))
+    expect(new Set(inside.map(span => span.parentSpanId))).toEqual(new Set(served))
+  })
+
+  test('make no spans where it is ignored', async () => {
+    const request = await serve(listener, { ignore: ['/health'] })
+    await post('/health')
+    expect((await request()).filter(({ kind }) => kind === SpanKind.INTERNAL)).toEqual([])
+  })
 })
 
 test('a function may choose what is ignored; one that throws ignores nothing', async () => {

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import {
   checkFunction,
   checkOptions,
@@ -9,7 +10,7 @@ import {
   requestPath,
   watchServedRequests,
 } from '@millrace/kit'
-import { ActiveContext, activeContext, enter } from '../context/active-context.ts'
+import { ActiveContext, activeContext, enter, runWith } from '../context/active-context.ts'
 import { SpanKind } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import type { Tracer } from '../tracer/tracer.ts'
@@ -42,16 +43,16 @@ export function checkHttpServer(options: HttpServerOptions): void {
 
 /**
  * Server spans of node:http and node:http2. The request is told of in the same synchronous run that goes on to the handler, so the span
- * that is entered here is active in the handler and in all that it starts.
+ * that is entered here is active in the handler, in all that it starts, and in the listeners of the request's body.
  */
 export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () => void {
   const ignored = pathFilter('httpServer.ignore', options.ignore)
   const routes = new HttpRoutes()
-  const unwatch = watchServedRequests(({ head, scheme, protocolVersion, onClose }) => {
+  const unwatch = watchServedRequests(({ head, scheme, protocolVersion, body, onClose }) => {
     const active = activeContext()
     if (active.suppressed && active !== IGNORED) return
     if (ignored(head)) {
-      enter(IGNORED)
+      enterRequest(IGNORED, body)
       return
     }
     const remote = tracer.propagation.extract(head.headers)
@@ -65,7 +66,7 @@ export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () 
         'network.protocol.version': protocolVersion,
       },
     })
-    enter(new ActiveContext(span, remote.baggage))
+    enterRequest(new ActiveContext(span, remote.baggage), body)
     onClose(({ status, aborted, handled }) => {
       const route = routes.of(handled, options.route)
       if (route !== undefined) {
@@ -80,4 +81,14 @@ export function traceHttpServer(tracer: Tracer, options: HttpServerOptions): () 
     unwatch()
     routes.close()
   }
+}
+
+/**
+ * Makes `context` active for the handler and for listeners of the request's own events: since Node 24 these are emitted in what was
+ * active when the connection was opened.
+ */
+function enterRequest(context: ActiveContext, request: EventEmitter): void {
+  enter(context)
+  const { emit } = request
+  request.emit = (...args) => runWith(context, () => Reflect.apply(emit, request, args))
 }

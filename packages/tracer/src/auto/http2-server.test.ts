@@ -115,6 +115,35 @@ test('what the handlers of one session start belongs each to its own request', a
   }
 })
 
+test.each(['request', 'stream'])(
+  'listeners of a body over HTTP/2 run in the span of their %s',
+  async event => {
+    instrumented()
+    const server = createServer()
+    server.on(event, (request, response) => {
+      request.on('data', () => tracer.startSpan('data').end())
+      request.on('end', () => {
+        tracer.startSpan('end').end()
+        if (event === 'request') response.end()
+        else request.respond({}, { endStream: true })
+      })
+    })
+    const session = await client(server)
+    const stream = session.request({ ':path': '/a', ':method': 'POST' }).resume()
+    const ended = once(stream, 'close')
+    stream.write('a')
+    stream.end()
+    await ended
+    const all = await spans(3)
+    const served = all.find(({ kind }) => kind === SpanKind.SERVER)
+    const inside = all.filter(({ kind }) => kind === SpanKind.INTERNAL)
+    expect(inside.map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual([
+      ['data', served?.spanId],
+      ['end', served?.spanId],
+    ])
+  },
+)
+
 describe('a request over HTTP/2 that is lost', () => {
   test.each([
     ['before its answer', () => {}, undefined],

@@ -19,7 +19,10 @@ export interface StartOptions extends Omit<SpanOptions, 'parent'> {
 }
 
 /** Wraps a function, or decorates a method (TC39 decorators): every call is a span. */
-export type Traced = <F extends AnyFunction>(fn: F, context?: ClassMethodDecoratorContext) => F
+export type Traced = <F extends AnyFunction>(
+  fn: F,
+  context?: ClassMethodDecoratorContext<ThisParameterType<F>, F>,
+) => F
 
 /** What all tracers on one pipeline share. */
 export interface TracerCore {
@@ -143,7 +146,10 @@ export class ScopedTracer {
     options: TracedOptions<F> = {},
   ): F | Traced {
     if (typeof fnOrOptions === 'function') return this.#wrap(fnOrOptions, options)
-    return <G extends AnyFunction>(fn: G, context?: ClassMethodDecoratorContext): G => {
+    return <G extends AnyFunction>(
+      fn: G,
+      context?: ClassMethodDecoratorContext<ThisParameterType<G>, G>,
+    ): G => {
       const named = context === undefined ? {} : { name: String(context.name) }
       return this.#wrap(fn, { ...named, ...fnOrOptions })
     }

@@ -47,6 +47,14 @@ describe.each(Object.entries(tracers))('what %s tracing wraps', (_, tracer) => {
     expect(later.call(new Date(2000, 1), 5)).toBe(2005)
     // @ts-expect-error the function wants a Date as `this`
     expect(() => later.call(5, 5)).toThrow(TypeError)
+    class Prices {
+      readonly base = 2
+      @tracer.traced({ name: 'times' })
+      times(this: Prices, factor: number) {
+        return this.base * factor
+      }
+    }
+    expect(new Prices().times(3)).toBe(6)
     tracer.traced((id: string) => id, { before: (span, [id]) => span.setAttribute('id', id) })
     // @ts-expect-error there is no such option
     expect(() => tracer.traced((id: string) => id, { synk: true })).toThrow('did you mean `sync`?')
