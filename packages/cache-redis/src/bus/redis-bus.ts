@@ -4,6 +4,7 @@ import { StoreClosedError } from '@millrace/cache-core/store'
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
 import {
   checkInteger,
+  checkList,
   checkOptions,
   checkPositive,
   describeStats,
@@ -151,7 +152,7 @@ export class RedisBus implements InvalidationBus {
    * but to know that others may serve old values until then.
    */
   async publish(invalidations: readonly Invalidation[]): Promise<void> {
-    if (invalidations.length === 0) return
+    if (checkList('invalidations', invalidations).length === 0) return
     // It repeats them on what it holds, too.
     const { latest } = this.#stores
     if (latest !== undefined) return latest.publish(invalidations)

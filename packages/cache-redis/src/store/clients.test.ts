@@ -144,6 +144,52 @@ describeRedis('Clients that users have', redis => {
     await expect(store.ready()).rejects.toMatchObject(ended)
   })
 
+  test('a user who may do no more than README says can do everything', async () => {
+    const admin = new Redis(redis.server.port)
+    const groups = ['+@read', '+@write', '+@scripting', '+@pubsub', '+@connection']
+    const rules = ['+info', '+time', '+client', '~millrace:cache*', '&millrace:cache*']
+    await admin.call('ACL', 'SETUSER', 'modest', 'reset', 'on', '>secret', ...groups, ...rules)
+    await admin.call('ACL', 'SETUSER', 'modest', '&__redis__:invalidate')
+    const url = redis.server.url.replace('//', '//modest:secret@')
+    const store = new RedisStore<string>({ url })
+    const bus = new RedisBus({ url })
+    const tracking = new RedisTracking({ url })
+    const lease = new RedisLease({ url })
+    await Promise.all([store, bus, tracking].map(each => each.ready()))
+    expect(await store.set('k', 'v', { tags: ['t'] })).toBe(true)
+    expect((await store.get('k'))?.value).toBe('v')
+    expect(await collect(store.keys())).toEqual(['k'])
+    await store.deleteTag('t')
+    expect(await store.get('k')).toBeUndefined()
+    await store.clear()
+    await bus.publish([{ verb: 'delete', target: 'pattern', name: '*' }])
+    const held = await lease.acquire('k')
+    expect(held?.token).toBeGreaterThan(0)
+    await held?.release()
+    for (const each of [store, bus, tracking, lease]) await each.close()
+    await admin.call('ACL', 'DELUSER', 'modest')
+    admin.disconnect()
+  })
+
+  test.each([
+    [undefined],
+    [[undefined]],
+    [[{ type: 'key', key: 'k' }]],
+    [[{ verb: 'remove', target: 'key', name: 'k' }]],
+    [[{ verb: 'delete', target: 'keys', name: 'k' }]],
+    [[{ verb: 'delete', target: 'key', name: 1 }]],
+  ])('what is no invalidation is not published, nor kept to be repeated: %j', async unfit => {
+    await using store = new RedisStore({ url: redis.server.url })
+    await using bus = new RedisBus({ url: redis.server.url })
+    await using tracking = new RedisTracking({ url: redis.server.url })
+    for (const each of [store, bus, tracking]) {
+      await expect((async () => each.publish(unfit as never))()).rejects.toMatchObject({
+        code: 'ERR_MILLRACE_INVALID_OPTION',
+      })
+    }
+    expect([store.stats().recovering, bus.stats().recovering]).toEqual([0, 0])
+  })
+
   const habits: Record<string, RedisOptions> = {
     'numbers as strings': { stringNumbers: true },
     'the replies of RESP3': { protocol: 3, replyMapping: 'resp3' },
