@@ -1,8 +1,10 @@
+import { requestPath } from './request-path.ts'
+
 /** The parts of Express's request that remember its route. */
 interface RoutedRequest {
   readonly route?: { readonly path?: unknown }
-  readonly baseUrl?: unknown
   readonly app?: Application
+  readonly originalUrl?: unknown
 }
 
 /** An application of Express 5, whose router is `router`, or 4. */
@@ -39,19 +41,26 @@ interface Mounted {
   readonly pattern: string | undefined
 }
 
+/** Routes of applications that are mounted nowhere, as far as they were asked for: they have no mounts to look for. */
+const UNMOUNTED = new WeakSet<object>()
+
 /**
  * The pattern of the route that Express has chosen, behind the patterns under which its router is mounted. Express keeps the former at
- * the request, of the latter only the path that matched; the patterns are looked up in its routers. Undefined where they are not found,
- * as such a path may hold anything. O(1) without mounts, O(routers) with them.
+ * the request, of the latter only the path that matched, and nothing once an error has left the router; so the route is looked up in the
+ * routers that the request's path leads to. Undefined where it is not found, as paths may hold anything. O(1) without mounts, O(routers)
+ * with them.
  */
 export function expressRoute(request: object): string | undefined {
-  const { route, baseUrl, app } = request as RoutedRequest
+  const { route, app, originalUrl } = request as RoutedRequest
   const path = routePattern(route?.path)
-  if (path === undefined) return undefined
-  if (typeof baseUrl !== 'string' || baseUrl === '') return path
-  const mounted = app === undefined ? undefined : patternOf(app, baseUrl)
-  if (mounted === undefined) return undefined
-  return path === '/' ? mounted : `${mounted}${path}`
+  if (path === undefined || UNMOUNTED.has(route!)) return path
+  const url = typeof originalUrl === 'string' ? requestPath(originalUrl) : undefined
+  // Of another framework, whose patterns are whole.
+  if (app === undefined || url === undefined) return path
+  const mounts = mountsOf(app, url, route!)
+  if (mounts === undefined) return undefined
+  if (mounts === '' && app.parent === undefined) UNMOUNTED.add(route!)
+  return path === '/' && mounts !== '' ? mounts : `${mounts}${path}`
 }
 
 /** Of several patterns it is not known which has matched; a regular expression stands for itself. */
@@ -63,16 +72,15 @@ function routePattern(path: unknown): string | undefined {
   return patterns.includes(undefined) ? undefined : patterns.join(',')
 }
 
-function patternOf(app: Application, baseUrl: string): string | undefined {
+function mountsOf(app: Application, url: string, route: object): string | undefined {
   let own = ''
   for (let one: Application = app; one.parent !== undefined; one = one.parent) {
     if (typeof one.mountpath !== 'string') return undefined
     if (one.mountpath !== '/') own = one.mountpath + own
   }
   // Applications know their own patterns: a segment of these stands for one of the path.
-  const rest = baseUrl.split('/').slice(own.split('/').length).join('/')
-  if (rest === '') return own
-  const within = routersPattern(stackOf(app), `/${rest}`)
+  const rest = url.split('/').slice(own.split('/').length).join('/')
+  const within = mountsWithin(stackOf(app), `/${rest}`, route)
   return within === undefined ? undefined : own + within
 }
 
@@ -85,20 +93,17 @@ function stackOf(handle: Router & Application): readonly Layer[] {
   )
 }
 
-/** The patterns of the routers one below the other that have matched all of `path`. */
-function routersPattern(stack: readonly Layer[], path: string): string | undefined {
+/** The patterns of the routers, one below the other, that `path` leads through to the one that has the route. */
+function mountsWithin(stack: readonly Layer[], path: string, route: object): string | undefined {
+  if (stack.some(layer => layer.route === route)) return ''
   for (const layer of stack) {
     const { handle } = layer
     if (layer.route !== undefined || handle === undefined) continue
     const inner = stackOf(handle)
     const match = inner.length === 0 ? undefined : matchOf(layer, path)
-    if (match === undefined) continue
-    const { pattern } = match
-    if (pattern === undefined) continue
-    const rest = path.slice(match.path.length)
-    if (rest === '') return pattern
-    const below = routersPattern(inner, rest)
-    if (below !== undefined) return pattern + below
+    if (match?.pattern === undefined) continue
+    const below = mountsWithin(inner, path.slice(match.path.length) || '/', route)
+    if (below !== undefined) return match.pattern + below
   }
   return undefined
 }

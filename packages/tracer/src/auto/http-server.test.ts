@@ -137,6 +137,47 @@ describe.each(versions)('the route of a request of Express %s', (_, express) => 
       '/:tenant/reports/daily/:day',
     ])
   })
+
+  test('is the same for what has failed: its error leaves the routers, and takes their paths along', async () => {
+    const items = express.Router()
+    items.get('/:item', (request, response, next) => {
+      if (request.query.fail === undefined) response.send('ok')
+      else next(new Error('no'))
+    })
+    const shop = express.Router({ mergeParams: true })
+    shop.use('/items', items)
+    const handled = express.Router()
+    handled.use('/inner/:part', items)
+    const answer = (_error: unknown, _request: unknown, response: express.Response, _: unknown) =>
+      void response.status(500).send('failed')
+    handled.use(answer)
+    const reports = express()
+    reports.get('/daily/:day', (_request, _response, next) => next(new Error('no')))
+    const app = express()
+    app.use('/tenants/:tenant', shop)
+    app.use('/:area/handled', handled)
+    app.use('/reports/:kind', reports)
+    app.get('/top/:id', (_request, _response, next) => next(new Error('no')))
+    app.use(answer)
+    const request = await serve(app as RequestListener)
+    const spans = await request(
+      '/tenants/7/items/8?fail',
+      '/tenants/7/items/8',
+      '/north/handled/inner/1/2?fail',
+      '/north/handled/inner/1/2',
+      '/top/1',
+      '/reports/a/daily/1',
+    )
+    expect(spans.map(span => routeOf(span)[1])).toEqual([
+      '/tenants/:tenant/items/:item',
+      '/tenants/:tenant/items/:item',
+      '/:area/handled/inner/:part/:item',
+      '/:area/handled/inner/:part/:item',
+      '/top/:id',
+      // Express has forgotten the application that it was in: none is better than half of one.
+      undefined,
+    ])
+  })
 })
 
 describe('the route of a request', () => {
