@@ -32,6 +32,7 @@ const byAddress = fastifyRateLimit({
 })
 
 type ById = { Params: { id: string } }
+type ByTeam = { Querystring: { team: string } }
 
 export async function plainFastify(): Promise<FastifyInstance> {
   const app = Fastify()
@@ -80,6 +81,13 @@ export async function plainFastify(): Promise<FastifyInstance> {
     },
     async request => request.params.id,
   )
+  await app.register(async teams => {
+    await teams.register(fastifyRateLimits, {
+      limiter: once('plugin'),
+      key: (request: FastifyRequest<ByTeam>) => text(request.query.team),
+    })
+    teams.get<ByTeam>('/plugin', async request => request.query.team)
+  })
   app.get('/unknown/:id', {
     // @ts-expect-error what no schema and no generic has said is unknown
     onRequest: fastifyRateLimit({ limiter: once('unknown'), key: request => request.params.id }),

@@ -31,6 +31,7 @@ describe('keys of typed routes', () => {
     expect(await statuses(ids, id => get(`/params/${id}`))).toEqual([200, 200, 429])
     expect(await statuses(ids, id => get(`/query?team=${id}`))).toEqual([200, 200, 429])
     expect(await statuses(ids, id => get(`/config/${id}`))).toEqual([200, 200, 429])
+    expect(await statuses(ids, id => get(`/plugin?team=${id}`))).toEqual([200, 200, 429])
     const sizes = [2, 2, 1].map(size => ({ name: 'a', size }))
     expect(await statuses(sizes, post)).toEqual([200, 429, 200])
   })

@@ -28,9 +28,6 @@ export type AnyFastifyRequest = FastifyRequest<RouteGenericInterface, RawServerB
 
 export type FastifyRateLimitOptions = HttpLimitOptions<AnyFastifyRequest>
 
-/** Options of the plugin: those of the limit of all routes that have none of their own. Without a `limiter` only these have one. */
-export interface FastifyRateLimitPluginOptions extends Partial<FastifyRateLimitOptions> {}
-
 /** A function of one route's requests. It may name their types, as the handler does: `(request: FastifyRequest<{ Params: … }>) => …`. */
 export type OfRoute<T> = { of(request: AnyFastifyRequest): Awaitable<T> }['of']
 
@@ -45,6 +42,12 @@ export interface FastifyRouteLimitOptions
     | { of(refusal: Refusal, request: AnyFastifyRequest): Awaitable<Refusal> }['of']
     | undefined
 }
+
+/**
+ * Options of the plugin: those of the limit of all routes that have none of their own. Without a `limiter` only these have one. Its
+ * functions may name the types of requests as those of routes do, and are called for all routes whatever they say.
+ */
+export interface FastifyRateLimitPluginOptions extends FastifyRouteLimitOptions {}
 
 /**
  * What Fastify's own error handler receives for a request that does not pass, with `statusCode` and the headers set already. Without a
