@@ -8,7 +8,7 @@ import { HttpPool } from '../index.ts'
 import { LoopTurns } from './loop-turns.fixture.ts'
 
 // Run as a process of its own, which nothing may end: many callers of one HTTP/2 server that does what it likes.
-// Arguments: seconds, callers, and whose client it is. Prints what went wrong so far, as JSON, once in a second and at the end.
+// Arguments: seconds, callers, and whose client it is. Prints what went wrong so far, as JSON, ten times a second and at the end.
 
 export interface StormResult {
   /** Seconds since the start. */
@@ -196,7 +196,7 @@ function print(): void {
   result.lag = turns.longest
   console.log(JSON.stringify(result))
 }
-const report = setInterval(print, 1_000)
+const report = setInterval(print, 100)
 await Promise.all(Array.from({ length: callers }, () => caller(begin + seconds * 1_000)))
 for (let i = 0; i < 50 && client.left() > 0; i++) await pause(20)
 result.left = client.left()
