@@ -4,49 +4,102 @@ import type { Invalidation } from './invalidation-bus.ts'
 /** Invalidations held at most; beyond, they become one of everything. */
 const LONGEST = 10_000
 
+/** An invalidation that waits to be repeated. */
+interface Waiting extends Invalidation {
+  /** Number of the call that failed. */
+  readonly order: number
+}
+
+/** Calls under way that concern one key. */
+interface KeyCalls {
+  count: number
+  /** Number of the latest of them after which it is known what the store has of the key. */
+  settled: number
+}
+
 /**
- * Invalidations that did not reach the store, or the other processes, for certain. Of several for one name the newest counts, and a
- * delete outlasts an expire. Bounded without forgetting: too many become one that deletes everything.
+ * Invalidations that did not reach the store, or the other processes, for certain. The newest call wins: what succeeded after a failed
+ * call had begun makes its repetition superfluous, and nothing is repeated beside another call for its key. Of several for one name the
+ * newest counts, and a delete outlasts an expire. Bounded without forgetting: too many become one that deletes everything.
  */
 export class RecoveryQueue {
-  readonly #pending = new Map<string, Invalidation>()
+  readonly #pending = new Map<string, Waiting>()
   readonly #globs = new Map<string, Glob>()
+  readonly #underWay = new Map<string, KeyCalls>()
+  #calls = 0
 
   get size(): number {
     return this.#pending.size
   }
 
-  add(invalidations: readonly Invalidation[]): void {
-    for (const invalidation of invalidations) this.#add(invalidation)
+  /**
+   * A call begins that changes what the store has of `keys`, until {@link end}. Its number: of two calls that concern the same, the one
+   * that began later has the higher one.
+   */
+  begin(keys: Iterable<string>): number {
+    for (const key of keys) {
+      const calls = this.#underWay.get(key)
+      if (calls === undefined) this.#underWay.set(key, { count: 1, settled: 0 })
+      else calls.count++
+    }
+    return ++this.#calls
+  }
+
+  end(keys: Iterable<string>): void {
+    for (const key of keys) {
+      const calls = this.#underWay.get(key)!
+      if (--calls.count === 0) this.#underWay.delete(key)
+    }
+  }
+
+  /**
+   * What a call was for did not happen for certain.
+   *
+   * @param order number of the call; by default later than all others, as of what may still happen
+   */
+  add(invalidations: Iterable<Invalidation>, order: number = ++this.#calls): void {
+    for (const invalidation of invalidations) this.#add({ ...invalidation, order })
+  }
+
+  /** A call succeeded, and with it what failed before it began. A write makes as much good as a delete of its key does. */
+  overtake({ verb, target, name }: Invalidation, order: number): void {
+    if (target === 'key' && verb === 'delete') {
+      const calls = this.#underWay.get(name)
+      if (calls !== undefined) calls.settled = Math.max(calls.settled, order)
+    }
+    if (this.#pending.size === 0) return
+    const everything =
+      target === 'all' ? this.list() : [this.#pending.get(nameOf({ target, name }))]
+    for (const waiting of everything) {
+      // A delete is not made good by an expire.
+      if (waiting === undefined || (verb === 'expire' && waiting.verb === 'delete')) continue
+      if (waiting.order < order) this.remove(waiting)
+    }
   }
 
   /** What is pending now, oldest first. */
-  list(): Invalidation[] {
+  list(): Waiting[] {
     return [...this.#pending.values()]
   }
 
-  /** Whether it is still pending, not overtaken by a newer one. */
-  holds(invalidation: Invalidation): boolean {
-    return this.#pending.get(nameOf(invalidation)) === invalidation
+  /** Whether it is still pending and may be repeated now: not beside another call for its key, whose outcome decides. */
+  isDue(waiting: Waiting): boolean {
+    if (waiting.target === 'key' && this.#underWay.has(waiting.name)) return false
+    return this.#holds(waiting)
   }
 
   /** It was repeated; does nothing if a newer one took its place meanwhile. */
-  remove(invalidation: Invalidation): void {
-    if (!this.holds(invalidation)) return
-    this.#pending.delete(nameOf(invalidation))
-    if (invalidation.target === 'pattern') this.#globs.delete(invalidation.name)
+  remove(waiting: Waiting): void {
+    if (!this.#holds(waiting)) return
+    this.#pending.delete(nameOf(waiting))
+    if (waiting.target === 'pattern') this.#globs.delete(waiting.name)
   }
 
   /** Lets the others go first. */
-  postpone(invalidation: Invalidation): void {
-    if (!this.holds(invalidation)) return
-    this.#pending.delete(nameOf(invalidation))
-    this.#pending.set(nameOf(invalidation), invalidation)
-  }
-
-  /** A write of the key reached the store, so that nothing of before is there to be invalidated. */
-  removeKey(key: string): void {
-    if (this.#pending.size !== 0) this.#pending.delete(`key:${key}`)
+  postpone(waiting: Waiting): void {
+    if (!this.#holds(waiting)) return
+    this.#pending.delete(nameOf(waiting))
+    this.#pending.set(nameOf(waiting), waiting)
   }
 
   /** What pending invalidations mean for an entry of the store. O(tags + patterns). */
@@ -65,22 +118,27 @@ export class RecoveryQueue {
     return verdict
   }
 
-  #add(invalidation: Invalidation): void {
-    const name = nameOf(invalidation)
+  #holds(waiting: Waiting): boolean {
+    return this.#pending.get(nameOf(waiting)) === waiting
+  }
+
+  #add(failed: Waiting): void {
+    const { target, order } = failed
+    const settled = target === 'key' ? (this.#underWay.get(failed.name)?.settled ?? 0) : 0
+    if (settled > order) return
+    const name = nameOf(failed)
     const before = this.#pending.get(name)
-    const verb = before?.verb === 'delete' ? 'delete' : invalidation.verb
+    const verb = before?.verb === 'delete' ? 'delete' : failed.verb
     this.#pending.delete(name)
-    this.#pending.set(name, { ...invalidation, verb })
-    if (invalidation.target === 'pattern') {
-      this.#globs.set(invalidation.name, new Glob(invalidation.name))
-    }
+    this.#pending.set(name, { ...failed, verb, order: Math.max(order, before?.order ?? 0) })
+    if (target === 'pattern') this.#globs.set(failed.name, new Glob(failed.name))
     if (this.#pending.size <= LONGEST) return
     this.#pending.clear()
     this.#globs.clear()
-    this.#pending.set('all:', { verb: 'delete', target: 'all', name: '' })
+    this.#pending.set('all:', { verb: 'delete', target: 'all', name: '', order: ++this.#calls })
   }
 }
 
-function nameOf({ target, name }: Invalidation): string {
+function nameOf({ target, name }: Pick<Invalidation, 'target' | 'name'>): string {
   return `${target}:${name}`
 }

@@ -31,8 +31,9 @@ export class Recovery {
     this.#options = options
   }
 
-  add(invalidations: readonly Invalidation[]): void {
-    this.#options.queue.add(invalidations)
+  /** As `RecoveryQueue.add`. */
+  add(invalidations: readonly Invalidation[], order?: number): void {
+    this.#options.queue.add(invalidations, order)
     this.#schedule()
   }
 
@@ -63,8 +64,7 @@ export class Recovery {
     let failures = 0
     for (const invalidation of queue.list()) {
       if (this.#over) return
-      // Overtaken by a newer one, or by a write of the key.
-      if (!queue.holds(invalidation)) continue
+      if (!queue.isDue(invalidation)) continue
       try {
         await repeat(invalidation)
       } catch {

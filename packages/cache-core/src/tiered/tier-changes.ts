@@ -116,6 +116,7 @@ export class TierChanges<V> {
       (name): Invalidation => ({ verb: 'delete', target: 'key', name }),
     )
     this.#apply(gone)
+    const order = this.#missed.begin(values.keys())
     for (const key of values.keys()) this.#writes.set(key, write)
     const retention = Math.max(staleWhileRevalidate, staleIfError)
     const how = { ...options, ttl: options.ttl ?? ttl, retention }
@@ -132,13 +133,16 @@ export class TierChanges<V> {
         // A store that says nothing has promised nothing.
         if (kept[index] !== true) continue
         stored.add(key)
-        this.#missed.removeKey(key)
+        this.#missed.overtake(gone[index]!, order)
       }
       told = this.#carried && stored.size === values.size
     } catch (error) {
-      if (mayHaveHappened(error)) this.#recovery.add(gone)
+      if (mayHaveHappened(error)) {
+        this.#recovery.add(gone, mayStillHappen(error) ? undefined : order)
+      }
       throw error
     } finally {
+      this.#missed.end(values.keys())
       this.#keep(values, stored, write, { ...options, ttl: Math.min(this.#l1Ttl, how.ttl) })
       if (!told) await this.#peers.tell(gone)
     }
@@ -180,18 +184,21 @@ export class TierChanges<V> {
     act: () => Promise<T>,
   ): Promise<T> {
     const invalidations = names.map(name => ({ verb, target, name }))
+    const keys = target === 'key' ? names : []
     this.#apply(invalidations)
+    const order = this.#missed.begin(keys)
     let told = false
     try {
       const result = await act()
       // No store knows patterns.
       told = this.#carried && target !== 'pattern'
-      if (target === 'all' && verb === 'delete') this.#forgetMissed()
+      for (const invalidation of invalidations) this.#missed.overtake(invalidation, order)
       return result
     } catch (error) {
-      this.#recovery.add(invalidations)
+      this.#recovery.add(invalidations, order)
       throw error
     } finally {
+      this.#missed.end(keys)
       this.#apply(invalidations)
       if (!told) await this.#peers.tell(invalidations)
     }
@@ -220,11 +227,6 @@ export class TierChanges<V> {
         if (this.#closing) throw new CacheClosedError()
       },
     })
-  }
-
-  /** Everything is gone, and with it whatever there was to repeat. */
-  #forgetMissed(): void {
-    for (const each of this.#missed.list()) this.#missed.remove(each)
   }
 
   #apply(invalidations: readonly Invalidation[]): void {
@@ -281,10 +283,13 @@ export class TierChanges<V> {
     const keys = this.#load.loading(key => glob.test(key))
     if (keys.length === 0) return
     const concerned = keys.map((key): Invalidation => ({ verb, target: 'key', name: key }))
+    const order = this.#missed.begin(keys)
     try {
       await applyToKeys(this.#tier, verb, keys)
     } catch {
-      this.#recovery.add(concerned)
+      this.#recovery.add(concerned, order)
+    } finally {
+      this.#missed.end(keys)
     }
     await this.#peers.tell(concerned)
   }
@@ -303,4 +308,9 @@ export class TierChanges<V> {
 /** Whether a write that failed may be in the store, or may get there, or has left the old value that it was to replace. */
 function mayHaveHappened(error: unknown): boolean {
   return codeOf(error) !== 'ERR_MILLRACE_UNENCODABLE_VALUE'
+}
+
+/** Whether a write that was given up may still get there, behind writes that began later. */
+function mayStillHappen(error: unknown): boolean {
+  return codeOf(error) === 'ERR_MILLRACE_STORE_TIMEOUT'
 }

@@ -1,41 +1,25 @@
 import {
-  type Clock,
   checkOptions,
   describeStats,
-  monotonicClock,
   type OptionNames,
   type StatsKinds,
   statsKindsOf,
 } from '@millrace/kit'
-import { Cache } from '../cache/cache.ts'
 import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
 import { PartialLoadError } from '../errors.ts'
 import { checkIterable } from '../iterate/check-iterable.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
-import { type LoadOptions, type LoadPlan, planLoads } from '../load/load-options.ts'
+import type { LoadOptions } from '../load/load-options.ts'
 import type { Loader } from '../load/loader.ts'
-import { ProtectedCache } from '../protect/protected-cache.ts'
 import { UnencodableValueError } from '../store/contract/errors.ts'
 import type { Store, StoreStats } from '../store/contract/store.ts'
-import { BoundedStore } from './bounded-store.ts'
 import { checkKeys, distinctKeys } from './check-keys.ts'
-import { ClosableClock } from './closable-clock.ts'
-import { EntryUses } from './entry-uses.ts'
 import type { Invalidation } from './invalidation-bus.ts'
-import { Peers } from './peers.ts'
-import { RecoveryQueue } from './recovery-queue.ts'
 import { checkSet, setMany, setOne } from './set-call.ts'
-import { TierBreaker } from './tier-breaker.ts'
-import { TierChanges } from './tier-changes.ts'
 import { CacheClosedError } from './tier-errors.ts'
-import { TierLoad } from './tier-load.ts'
-import { TierReads } from './tier-reads.ts'
-import {
-  checkTieredOptions,
-  TIERED_STATS_KINDS,
-  type TieredCacheOptions,
-  type TieredStats,
-} from './tiered-options.ts'
+import type { TierReads } from './tier-reads.ts'
+import { TIERED_STATS_KINDS, type TieredCacheOptions, type TieredStats } from './tiered-options.ts'
+import { Tiers } from './tiers.ts'
 
 /** Keys of the store that are read at a time. */
 const PAGE = 500
@@ -58,75 +42,18 @@ const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
  *   were told. An invalidation that failed holds in this process at once, and is repeated until the store and the other processes have it.
  */
 export class TieredCache<V> implements AsyncDisposable {
-  readonly #l1: Cache<string, V>
-  /** Those of the first tier. */
-  readonly #timers: ClosableClock
-  readonly #breaker: TierBreaker
-  readonly #tier: BoundedStore<V>
-  readonly #load: TierLoad<V>
+  readonly #tiers: Tiers<V>
   readonly #reads: TierReads<V>
-  readonly #peers: Peers
-  readonly #changes: TierChanges<V>
-  readonly #defaults: LoadPlan
-  readonly #enabled: boolean
-
   #closing: Promise<void> | undefined
 
   /** @throws {InvalidOptionError} if an option is outside its bounds or unknown. */
   constructor(options: TieredCacheOptions<V>) {
-    const {
-      store,
-      bus,
-      lease,
-      l1Ttl = Infinity,
-      storeTimeout = 2_000,
-      breaker = {},
-      protect,
-      ...l1
-    } = checkTieredOptions(options)
+    this.#tiers = new Tiers(options)
+    this.#reads = this.#tiers.reads
     // A store may count more than every store does.
-    const kinds = statsKindsOf(store) as StatsKinds<StoreStats> | undefined
+    const kinds = statsKindsOf(options.store) as StatsKinds<StoreStats> | undefined
     if (kinds !== undefined)
       describeStats<TieredStats>(this, { ...TIERED_STATS_KINDS, store: kinds })
-    const clock: Clock = options.clock ?? monotonicClock
-    const tierBreaker = new TierBreaker(clock, breaker)
-    this.#timers = new ClosableClock(clock)
-    const inMemory = { ...l1, ttl: Math.min(l1Ttl, l1.ttl ?? Infinity), clock: this.#timers }
-    this.#l1 =
-      protect === undefined ? new Cache(inMemory) : new ProtectedCache({ ...inMemory, protect })
-    this.#breaker = tierBreaker
-    this.#enabled = options.enabled ?? true
-    this.#defaults = planLoads(l1)
-    const missed = new RecoveryQueue()
-    const tier = new BoundedStore({
-      store,
-      clock,
-      timeout: storeTimeout,
-      breaker: tierBreaker,
-      missed,
-    })
-    this.#tier = tier
-    const uses = new EntryUses<V>(l1Ttl)
-    this.#load = new TierLoad({ tier, lease, uses, enabled: this.#enabled })
-    this.#reads = new TierReads({
-      l1: this.#l1,
-      load: this.#load,
-      clock,
-      defaults: this.#defaults,
-      enabled: this.#enabled,
-    })
-    this.#peers = new Peers({ bus, clock, timeout: storeTimeout, breaker })
-    this.#changes = new TierChanges({
-      l1: this.#l1,
-      l1Ttl,
-      tier,
-      load: this.#load,
-      peers: this.#peers,
-      clock,
-      timeout: storeTimeout,
-      missed,
-      retryInterval: tierBreaker.cooldown,
-    })
   }
 
   /** Whether {@link close} was called. */
@@ -137,7 +64,7 @@ export class TieredCache<V> implements AsyncDisposable {
   /** The fresh value of `key` in either tier, or `undefined`. */
   async get(key: string): Promise<V | undefined> {
     this.#enter()
-    if (this.#l1.has(key)) return this.#l1.get(key)
+    if (this.#tiers.l1.has(key)) return this.#tiers.l1.get(key)
     try {
       return (await this.getMany([key])).get(key)
     } catch (error) {
@@ -152,9 +79,9 @@ export class TieredCache<V> implements AsyncDisposable {
   async getMany(keys: Iterable<string>): Promise<Map<string, V>> {
     this.#enter()
     // A batch may leave a key out; whoever joins it with a loader then calls that.
-    return this.#l1.getOrLoadMany(
+    return this.#tiers.l1.getOrLoadMany(
       distinctKeys(keys),
-      missing => this.#load.find(missing),
+      missing => this.#tiers.load.find(missing),
       FRESH_ONLY,
     )
   }
@@ -165,7 +92,7 @@ export class TieredCache<V> implements AsyncDisposable {
    */
   async peek(key: string): Promise<V | undefined> {
     this.#enter()
-    return this.#l1.peek(key) ?? (await this.#load.peek([key])).get(key)
+    return this.#tiers.l1.peek(key) ?? (await this.#tiers.load.peek([key])).get(key)
   }
 
   /**
@@ -174,8 +101,8 @@ export class TieredCache<V> implements AsyncDisposable {
    */
   async *entries(): AsyncGenerator<[string, V], void, undefined> {
     this.#enter()
-    for await (const keys of this.#tier.pages('', PAGE, () => this.#enter())) {
-      yield* await this.#load.peek(keys)
+    for await (const keys of this.#tiers.store.pages('', PAGE, () => this.#enter())) {
+      yield* await this.#tiers.load.peek(keys)
     }
   }
 
@@ -208,9 +135,9 @@ export class TieredCache<V> implements AsyncDisposable {
     this.#enter()
     checkSet([key], options)
     if (value === undefined) throw new UnencodableValueError()
-    if (!this.#enabled) return false
+    if (!this.#tiers.enabled) return false
     const values = new Map([[key, value]])
-    return (await this.#changes.set(values, options, this.#defaults, setOne)).has(key)
+    return (await this.#tiers.changes.set(values, options, this.#tiers.defaults, setOne)).has(key)
   }
 
   /**
@@ -225,8 +152,8 @@ export class TieredCache<V> implements AsyncDisposable {
     const items = [...checkIterable('entries', entries)]
     const values = new Map(items)
     checkSet(values.keys(), options)
-    if (!this.#enabled || items.length === 0) return items.map(() => false)
-    const stored = await this.#changes.set(values, options, this.#defaults, setMany)
+    if (!this.#tiers.enabled || items.length === 0) return items.map(() => false)
+    const stored = await this.#tiers.changes.set(values, options, this.#tiers.defaults, setMany)
     return items.map(([key]) => stored.has(key))
   }
 
@@ -273,13 +200,13 @@ export class TieredCache<V> implements AsyncDisposable {
    */
   async deleteMatching(pattern: string): Promise<void> {
     this.#enter()
-    return this.#changes.matching('delete', pattern)
+    return this.#tiers.changes.matching('delete', pattern)
   }
 
   /** Makes every value whose key matches stale. As {@link deleteMatching}. */
   async expireMatching(pattern: string): Promise<void> {
     this.#enter()
-    return this.#changes.matching('expire', pattern)
+    return this.#tiers.changes.matching('expire', pattern)
   }
 
   /** Removes everything from both tiers; with `{ expire: true }` makes it stale. */
@@ -290,21 +217,7 @@ export class TieredCache<V> implements AsyncDisposable {
   }
 
   stats(): TieredStats {
-    return {
-      l1: this.#l1.stats(),
-      store: this.#tier.store.stats(),
-      storeHits: this.#load.hits,
-      storeMisses: this.#load.misses,
-      storeFailures: this.#tier.failures,
-      storeRefusals: this.#tier.refusals,
-      leased: this.#load.leased,
-      received: this.#changes.received,
-      gaps: this.#changes.gaps,
-      publishFailures: this.#peers.failures,
-      pending: this.#changes.pending,
-      repeated: this.#changes.repeated,
-      suspensions: this.#breaker.opened,
-    }
+    return this.#tiers.stats()
   }
 
   /**
@@ -313,22 +226,13 @@ export class TieredCache<V> implements AsyncDisposable {
    * `CacheClosedError`. The store, the bus and the lease stay open.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    this.#closing ??= this.#tiers.close()
     return this.#closing
   }
 
   /** As {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  async #close(): Promise<void> {
-    this.#l1.close()
-    this.#load.close()
-    await this.#changes.close()
-    await this.#tier.close()
-    this.#l1.clear()
-    this.#timers.close()
   }
 
   /** @throws {CacheClosedError} */
@@ -344,7 +248,7 @@ export class TieredCache<V> implements AsyncDisposable {
   ): Promise<T> {
     this.#enter()
     if (target === 'key') checkKeys(names)
-    return this.#changes.invalidate(verb, target, names, () => this.#tier.call(act))
+    return this.#tiers.changes.invalidate(verb, target, names, () => this.#tiers.store.call(act))
   }
 }
 

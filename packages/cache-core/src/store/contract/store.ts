@@ -114,6 +114,9 @@ export interface StoreStats {
  * `true` means that a read finds the value now. `false` means that it was refused, which `stats().refused` counts and which touches
  * no other key. A call that rejects has stored nothing.
  *
+ * **Order.** Calls of one instance that concern one key take effect in the order in which they were begun, but for one that was given up
+ * by a time-out, which may take effect later.
+ *
  * **Values.** `undefined` means "none" and is refused whatever the codec can keep. A value that cannot be encoded makes `set` reject
  * with `UnencodableValueError`; in `setMany` it is refused alone and the others are stored. Both leave the key's old value. A value that is
  * larger than the store is refused, and the key's old value goes if the write outdates it.

@@ -1,0 +1,97 @@
+import { type Clock, monotonicClock } from '@millrace/kit'
+import { Cache } from '../cache/cache.ts'
+import { type LoadPlan, planLoads } from '../load/load-options.ts'
+import { ProtectedCache } from '../protect/protected-cache.ts'
+import { BoundedStore } from './bounded-store.ts'
+import { ClosableClock } from './closable-clock.ts'
+import { EntryUses } from './entry-uses.ts'
+import { Peers } from './peers.ts'
+import { RecoveryQueue } from './recovery-queue.ts'
+import { TierBreaker } from './tier-breaker.ts'
+import { TierChanges } from './tier-changes.ts'
+import { TierLoad } from './tier-load.ts'
+import { TierReads } from './tier-reads.ts'
+import { checkTieredOptions, type TieredCacheOptions, type TieredStats } from './tiered-options.ts'
+
+/** What a `TieredCache` is made of, put together. */
+export class Tiers<V> {
+  readonly l1: Cache<string, V>
+  readonly store: BoundedStore<V>
+  readonly load: TierLoad<V>
+  readonly reads: TierReads<V>
+  readonly changes: TierChanges<V>
+  /** How values are loaded where a call does not say. */
+  readonly defaults: LoadPlan
+  readonly enabled: boolean
+  readonly #peers: Peers
+  readonly #breaker: TierBreaker
+  /** The clock of the first tier. */
+  readonly #timers: ClosableClock
+
+  /** @throws {InvalidOptionError} if an option is outside its bounds or unknown. */
+  constructor(options: TieredCacheOptions<V>) {
+    const {
+      store,
+      bus,
+      lease,
+      l1Ttl = Infinity,
+      storeTimeout: timeout = 2_000,
+      breaker = {},
+      protect,
+      ...rest
+    } = checkTieredOptions(options)
+    const clock: Clock = rest.clock ?? monotonicClock
+    this.enabled = rest.enabled ?? true
+    this.defaults = planLoads(rest)
+    this.#timers = new ClosableClock(clock)
+    const inMemory = { ...rest, ttl: Math.min(l1Ttl, rest.ttl ?? Infinity), clock: this.#timers }
+    this.l1 =
+      protect === undefined ? new Cache(inMemory) : new ProtectedCache({ ...inMemory, protect })
+    this.#breaker = new TierBreaker(clock, breaker)
+    const missed = new RecoveryQueue()
+    this.store = new BoundedStore({ store, clock, timeout, breaker: this.#breaker, missed })
+    const { l1, store: tier, enabled, defaults } = this
+    const uses = new EntryUses<V>(l1Ttl)
+    this.load = new TierLoad({ tier, lease, uses, enabled })
+    this.reads = new TierReads({ l1, load: this.load, clock, defaults, enabled })
+    this.#peers = new Peers({ bus, clock, timeout, breaker })
+    this.changes = new TierChanges({
+      l1,
+      l1Ttl,
+      tier,
+      load: this.load,
+      peers: this.#peers,
+      clock,
+      timeout,
+      missed,
+      retryInterval: this.#breaker.cooldown,
+    })
+  }
+
+  stats(): TieredStats {
+    return {
+      l1: this.l1.stats(),
+      store: this.store.store.stats(),
+      storeHits: this.load.hits,
+      storeMisses: this.load.misses,
+      storeFailures: this.store.failures,
+      storeRefusals: this.store.refusals,
+      leased: this.load.leased,
+      received: this.changes.received,
+      gaps: this.changes.gaps,
+      publishFailures: this.#peers.failures,
+      pending: this.changes.pending,
+      repeated: this.changes.repeated,
+      suspensions: this.#breaker.opened,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.l1.close()
+    this.load.close()
+    await this.changes.close()
+    await this.store.close()
+    this.l1.clear()
+    this.#timers.close()
+  }
+}
