@@ -18,8 +18,8 @@ export default defineConfig({
         ' in real time',
       ),
     ],
-    // Most of their time passes in other programs.
-    maxWorkers: 2,
+    // Most of their time passes in other programs, or waiting for them.
+    maxWorkers: 3,
     passWithNoTests: true,
     reporters: ['default', './scripts/no-silent-skips.ts'],
   },

@@ -2,8 +2,18 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { isolated, published, testProjects, unitTests } from './vitest.shared.ts'
 
-/** What is said of several processes at once does not depend on the version of Node, and takes longest. */
-const severalProcesses = ['src/**/shared-{files,store}.test.ts']
+/**
+ * What takes longest and does not depend on the version of Node: several processes on one store, whole Redis Clusters, and
+ * simulations of policies, rules and races on a virtual clock.
+ */
+const longest = [
+  'src/**/shared-{files,store}.test.ts',
+  'src/{store/cluster,redis/testing/redis-cluster}.test.ts',
+  'src/guard/{leak,regression,compare-snapshots}.test.ts',
+  'src/policy/adaptive.test.ts',
+  'src/**/invalidate-during-*.test.ts',
+  'src/simulation/*.test.ts',
+]
 
 /**
  * Tests of what is published, for other Node versions than the one that develops it. READMEs are left out: their `using`
@@ -15,7 +25,7 @@ export default defineConfig({
       ...testProjects(
         {
           ...unitTests,
-          exclude: [...unitTests.exclude, ...severalProcesses, 'src/readme.test.ts'],
+          exclude: [...unitTests.exclude, ...longest, 'src/readme.test.ts'],
         },
         published,
       ),

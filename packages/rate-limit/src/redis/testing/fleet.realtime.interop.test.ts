@@ -15,8 +15,8 @@ const PERMITS = 4
 /** Ends of what an event may let pass: processes notice, and tell of it, that much later at the latest. */
 const AFTER = 4_000
 
-/** Faults that strike in one run, besides those of processes. */
-const FAULTS = 7
+/** Faults that strike in one run, besides those of processes: some of the seven kinds, all of them in a long run. */
+const FAULTS = runs(4)
 
 type Random = () => number
 
