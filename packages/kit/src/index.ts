@@ -30,6 +30,12 @@ export {
   wallClock,
 } from './clock.ts'
 export { describe } from './describe.ts'
+export {
+  type GeneratorWatch,
+  isGenerator,
+  isGeneratorFunction,
+  watchGenerator,
+} from './generators.ts'
 export { HTTP_METHODS } from './http-methods.ts'
 export { HttpRoutes, type RouteFinder, setHttpRoute } from './http-route.ts'
 export { imitate } from './imitate.ts'

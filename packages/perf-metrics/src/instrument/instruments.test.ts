@@ -104,4 +104,33 @@ describe('timing', () => {
     expect(doubled(4)).toBe(8)
     expect(timing.stats().count).toBe(9)
   })
+
+  it('measures a generator until it is done, has failed or is told to return', async () => {
+    const pages = metrics.timing('pages_seconds')
+    async function* read(fails: boolean) {
+      clock.advance(10)
+      yield 1
+      clock.advance(10)
+      if (fails) throw new Error('no')
+    }
+    const measured = timed(pages)(read)
+    const values: number[] = []
+    for await (const value of measured(false)) {
+      clock.advance(100)
+      values.push(value)
+    }
+    expect([values, pages.stats()]).toMatchObject([[1], { count: 1, total: 120, failures: 0 }])
+    const failing = pages.time(async () => measured(true))
+    const drained = async () => {
+      for await (const _ of await failing);
+    }
+    await expect(drained()).rejects.toThrow('no')
+    expect(pages.stats()).toMatchObject({ count: 3, failures: 2 })
+    expect(pages.stats().total).toBeCloseTo(160)
+    for await (const _ of measured(false)) break
+    expect(pages.stats()).toMatchObject({ count: 4, failures: 2 })
+    expect(pages.stats().total).toBeCloseTo(170)
+    expect([...pages.time(() => [1, 2][Symbol.iterator]())]).toEqual([1, 2])
+    expect(pages.stats().count).toBe(5)
+  })
 })

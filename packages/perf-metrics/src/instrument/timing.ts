@@ -1,4 +1,4 @@
-import { describeStats, isThenable } from '@millrace/kit'
+import { describeStats, isGenerator, isThenable, watchGenerator } from '@millrace/kit'
 import { type Distribution, quantile } from '../store/distribution.ts'
 import type { Counter } from './counter.ts'
 import type { Histogram } from './histogram.ts'
@@ -20,7 +20,10 @@ export interface TimingSpan {
 export interface Timing {
   /** Starts a measurement: `using _ = load.start()`. */
   start(): TimingSpan
-  /** Measures one call, synchronous or not, and passes its outcome on. A throw or rejection counts as a failure. */
+  /**
+   * Measures one call, synchronous or not, and passes its outcome on; where that is a generator, until it is done. A throw or rejection
+   * counts as a failure.
+   */
   time<T>(fn: () => T): T
   /** Records a duration in milliseconds measured elsewhere. */
   record(milliseconds: number, failed?: boolean): void
@@ -73,19 +76,31 @@ export class TimingSeries implements Timing {
       throw error
     }
     if (isThenable(result)) return this.#settle(result, start) as T
+    return this.#done(result, start)
+  }
+
+  /** The work is over, unless all that was done so far is to make a generator. */
+  #done<T>(result: T, start: number): T {
+    if (isGenerator(result)) {
+      return watchGenerator(result, {
+        step: run => run(),
+        done: () => this.record(this.#now() - start),
+        failed: () => this.record(this.#now() - start, true),
+      })
+    }
     this.record(this.#now() - start)
     return result
   }
 
   async #settle<T>(promise: PromiseLike<T>, start: number): Promise<T> {
+    let result: T
     try {
-      const result = await promise
-      this.record(this.#now() - start)
-      return result
+      result = await promise
     } catch (error) {
       this.record(this.#now() - start, true)
       throw error
     }
+    return this.#done(result, start)
   }
 
   record(milliseconds: number, failed = false): void {

@@ -108,13 +108,13 @@ export class EnvironmentReader {
     return Object.fromEntries(pairs)
   }
 
-  /** Warns that spans were lost: once per process for each status, as it would otherwise come every few seconds. */
+  /** Warns that spans were lost: once per process for each status or other cause, as it would otherwise come every few seconds. */
   lost({ message, status, spans }: SpanExportError): void {
     // A warning of the collector loses nothing, and its words go no further than `onError`; so do those of a refusal.
     if (spans === 0) return
     const refused = status !== undefined && status < 300
     const text = refused ? 'Collector refused spans' : message
-    this.#warn(`export ${status}`, `${text}; spans are lost, see tracer.stats()`)
+    this.#warn(`export ${status ?? message}`, `${text}; spans are lost, see tracer.stats()`)
   }
 
   /** Warns about a variable that cannot be used. Its value is left out, as it may be a secret. */

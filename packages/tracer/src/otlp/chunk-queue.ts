@@ -28,6 +28,10 @@ export class ChunkQueue {
     this.#policy = policy
   }
 
+  get isHalfEmpty(): boolean {
+    return this.bytes <= this.#maxBytes / 2 && this.spans <= this.#maxSpans / 2
+  }
+
   push(chunk: Chunk): void {
     if (this.#policy === 'oldest') {
       while (this.#chunks.length > 0 && !this.#fits(chunk)) this.dropped += this.#shift().spans

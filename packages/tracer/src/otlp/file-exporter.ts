@@ -4,6 +4,7 @@ import {
   checkPositive,
   checkText,
   describeStats,
+  monotonicClock,
   type OptionNames,
   tell,
 } from '@millrace/kit'
@@ -12,6 +13,7 @@ import type { Resource } from '../export/resource.ts'
 import { SpanExportError } from '../export/span-export-error.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
 import { type Chunk, ChunkQueue } from './chunk-queue.ts'
+import { DropEpisode } from './drop-episode.ts'
 import { JsonEncoder } from './encoding/json-encoder.ts'
 
 export interface FileExporterOptions {
@@ -19,7 +21,7 @@ export interface FileExporterOptions {
   readonly path: string
   /** Bytes that may wait to be written; what exceeds them is dropped and counted. Default: 8 MiB */
   readonly maxQueueBytes?: number | undefined
-  /** Learns of spans that could not be written. Default: ignores it */
+  /** Learns of spans that could not be written, and of those that a full queue dropped, together. Default: ignores it */
   readonly onError?: ((error: SpanExportError) => void) | undefined
 }
 
@@ -36,6 +38,7 @@ export class FileExporter implements Exporter {
   readonly #path: string
   readonly #encoder = new JsonEncoder()
   readonly #queue: ChunkQueue
+  readonly #drops: DropEpisode
   readonly #onError: (error: SpanExportError) => void
   #pending = 0
   #inFlight = 0
@@ -53,6 +56,7 @@ export class FileExporter implements Exporter {
     const bytes = options.maxQueueBytes ?? 8 * 1024 * 1024
     this.#queue = new ChunkQueue(bytes, Infinity, 'newest')
     this.#onError = options.onError ?? (() => {})
+    this.#drops = new DropEpisode(this.#queue, monotonicClock, this.#onError)
   }
 
   open(resource: Resource): void {
@@ -68,7 +72,9 @@ export class FileExporter implements Exporter {
   send(): void {
     this.#seal()
     if (this.#writing !== null || this.#queue.spans === 0) return
-    this.#writing = this.#append(this.#queue.take(LINE * 4)).finally(() => {
+    const chunks = this.#queue.take(LINE * 4)
+    this.#drops.taken()
+    this.#writing = this.#append(chunks).finally(() => {
       this.#writing = null
       this.#inFlight = 0
     })
@@ -80,6 +86,7 @@ export class FileExporter implements Exporter {
       await this.#writing
       this.send()
     }
+    this.#drops.end()
   }
 
   async close(): Promise<void> {
@@ -114,6 +121,7 @@ export class FileExporter implements Exporter {
     const line = [...this.#encoder.frame([this.#encoder.take()]), NEWLINE]
     this.#queue.push({ bytes: Buffer.concat(line), spans: this.#pending })
     this.#pending = 0
+    this.#drops.pushed()
   }
 
   async #append(chunks: readonly Chunk[]): Promise<void> {

@@ -92,10 +92,76 @@ test.each(['newest', 'oldest'] as const)(
     expect(new Set(collector.names).size).toBe(exported)
     const newest = Math.max(...collector.names.map(name => Number(name.slice(1))))
     if (dropPolicy === 'oldest') expect(newest).toBe(14_099)
-    expect(errors.every(error => error.message === 'No answer from the collector')).toBe(true)
+    const full = 'The queue of the exporter was full'
+    for (const { message } of errors)
+      expect(['No answer from the collector', full]).toContain(message)
+    // Of what the queue drops it is told as a number, at least once a minute, and all of it in the end.
+    expect(errors.filter(error => error.message === full).length).toBeLessThan(5)
+    expect(errors.reduce((sum, error) => sum + error.spans, 0)).toBe(dropped)
     await tracer.close()
   },
 )
+
+test('tells once of what a full queue has dropped, when it has room again', async () => {
+  await using collector = await Collector.start()
+  let answer = (_: Answer): void => {}
+  collector.answer = () => new Promise(resolve => (answer = resolve))
+  const { tracer, clock, errors, spans } = otlpTracer({
+    url: collector.url,
+    maxQueueBytes: 20_000,
+    maxRequestBytes: 5_000,
+    timeout: 100_000,
+    retry: { timeout: 200_000 },
+  })
+  const burst = () => {
+    for (let i = 0; i < 20; i++) {
+      spans(20)
+      tracer.flushSync()
+    }
+  }
+  const dropped = async (episode: number) => {
+    const before = tracer.stats().dropped
+    burst()
+    const request = tracer.flush()
+    burst()
+    expect(errors).toHaveLength(episode)
+    while (tracer.stats().queued > 0) {
+      answer({ status: 200 })
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    await request
+    return tracer.stats().dropped - before
+  }
+  for (let episode = 0; episode < 2; episode++) {
+    const spans = await dropped(episode)
+    expect(spans).toBeGreaterThan(0)
+    expect(errors[episode]).toMatchObject({ spans, status: undefined })
+  }
+  expect(errors).toHaveLength(2)
+  await tracer.close()
+  expect(clock.pending).toBe(0)
+})
+
+test('tells what was not sent when it was closed', async () => {
+  await using collector = await Collector.start()
+  collector.answer = () => new Promise(() => {})
+  const { tracer, clock, errors, spans } = otlpTracer({
+    url: collector.url,
+    maxRequestBytes: 1_000,
+    retry: { timeout: 5_000 },
+  })
+  for (let i = 0; i < 5; i++) {
+    spans(20)
+    tracer.flushSync()
+  }
+  await settle(clock, tracer.close())
+  const { dropped, queued } = tracer.stats()
+  expect([dropped, queued]).toEqual([100, 0])
+  // Nothing was begun after the close.
+  expect(collector.requests).toBeLessThanOrEqual(2)
+  expect(errors.map(error => error.message)).toContain('Closed before the collector took them')
+  expect(errors.reduce((sum, error) => sum + error.spans, 0)).toBe(dropped)
+})
 
 test('gives up after its time and says why', async () => {
   const { tracer, clock, errors, spans } = otlpTracer({

@@ -11,6 +11,7 @@ import type { Resource } from '../export/resource.ts'
 import { SpanExportError } from '../export/span-export-error.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
 import { type Chunk, ChunkQueue } from './chunk-queue.ts'
+import { DropEpisode } from './drop-episode.ts'
 import type { Encoder } from './encoding/encoder.ts'
 import { JsonEncoder } from './encoding/json-encoder.ts'
 import { type Answer, byteLength, HttpTransport } from './http-transport.ts'
@@ -36,6 +37,7 @@ const RETRYABLE = new Set([429, 502, 503, 504])
 export class OtlpExporter implements Exporter {
   readonly #encoder: Encoder
   readonly #queue: ChunkQueue
+  readonly #drops: DropEpisode
   readonly #transport: HttpTransport
   readonly #clock: Clock
   readonly #maxRequestBytes: number
@@ -76,6 +78,7 @@ export class OtlpExporter implements Exporter {
       timeout: retry.timeout ?? 60_000,
     }
     this.#onError = options.onError ?? (() => {})
+    this.#drops = new DropEpisode(this.#queue, this.#clock, this.#onError)
   }
 
   open(resource: Resource): void {
@@ -108,6 +111,7 @@ export class OtlpExporter implements Exporter {
       }
     } finally {
       this.#flushing--
+      this.#drops.end()
     }
   }
 
@@ -121,7 +125,7 @@ export class OtlpExporter implements Exporter {
       this.#transport.close()
       this.#endBackoff?.()
       await this.#sending
-      this.#refused += this.#queue.clear()
+      this.#abandon(this.#queue.clear())
     } finally {
       clearInterval(hold)
     }
@@ -144,12 +148,21 @@ export class OtlpExporter implements Exporter {
     if (this.#pending === 0) return
     this.#queue.push({ bytes: this.#encoder.take(), spans: this.#pending })
     this.#pending = 0
+    this.#drops.pushed()
+  }
+
+  /** Counts spans that the queue still holds when the exporter is closed. */
+  #abandon(spans: number): void {
+    this.#refused += spans
+    if (spans === 0) return
+    tell(this.#onError, new SpanExportError('Closed before the collector took them', { spans }))
   }
 
   /** Starts a request unless one is under way: exports of one exporter are never concurrent. */
   #pump(): void {
-    if (this.#sending !== null || this.#queue.spans === 0) return
+    if (this.#closed || this.#sending !== null || this.#queue.spans === 0) return
     const chunks = this.#queue.take(this.#maxRequestBytes)
+    this.#drops.taken()
     this.#sending = this.#deliver(chunks).finally(() => {
       this.#sending = null
       this.#inFlight = { spans: 0, bytes: 0 }

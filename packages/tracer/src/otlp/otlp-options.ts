@@ -36,8 +36,8 @@ export interface OtlpExporterOptions {
   /** How requests are repeated that failed for a passing reason. */
   readonly retry?: RetryOptions | undefined
   /**
-   * Learns of spans that were given up or refused, and of warnings, which lose none (`spans: 0`). Not called for a full queue,
-   * which is counted. Default: ignores it
+   * Learns of spans that were given up or refused, of those that a full queue dropped, together when it has room again or after a
+   * minute, and of warnings, which lose none (`spans: 0`). Default: ignores it
    */
   readonly onError?: ((error: SpanExportError) => void) | undefined
   /** Where waits and timeouts read time. Default: the monotonic clock */

@@ -1,25 +1,37 @@
-import { isThenable } from '@millrace/kit'
+import { isGenerator, isThenable, watchGenerator } from '@millrace/kit'
+import { activeContext, runWith } from '../context/active-context.ts'
 import { type Span, StatusCode } from '../span/api/span.ts'
 import { errorMessage, errorType } from '../span/recorded/exception-facts.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
 
-/** Ends `span` when `result` is there: at once, or when the promise settles. Returns what the caller should see. */
+/**
+ * Ends `span`, which is active, when `result` is there: at once, when the promise settles, or when the generator is done. Returns what
+ * the caller should see.
+ */
 export function endWith<T>(span: TracerSpan, result: T): T {
-  if (!isThenable(result)) {
-    span.end()
-    return result
-  }
+  if (!isThenable(result)) return endDone(span, result)
   // The caller gets a promise that settles after the span has ended, so that awaiting it and then flushing exports it.
   return (result as unknown as PromiseLike<unknown>).then(
-    value => {
-      span.end()
-      return value
-    },
+    value => endDone(span, value),
     error => {
       fail(span, error)
       throw error
     },
   ) as T
+}
+
+/** Ends `span`, unless all that was done so far is to make a generator. */
+function endDone<T>(span: TracerSpan, result: T): T {
+  if (isGenerator(result)) {
+    const context = activeContext().withSpan(span)
+    return watchGenerator(result, {
+      step: run => runWith(context, run),
+      done: () => span.end(),
+      failed: error => fail(span, error),
+    })
+  }
+  span.end()
+  return result
 }
 
 /** Records why the work failed and ends the span. */

@@ -1,5 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { MemoryExporter } from '../export/memory-exporter.ts'
 import { SpanKind, StatusCode } from '../span/api/span.ts'
 import { memoryTracer } from '../tracer/memory-tracer.fixture.ts'
 import { Tracer } from '../tracer/tracer.ts'
@@ -76,6 +77,48 @@ describe('wrappers', () => {
     const byName = await spans()
     expect(byName.load?.kind).toBe(SpanKind.CLIENT)
     expect(byName['users.save']?.kind).toBe(SpanKind.INTERNAL)
+  })
+
+  test.each([
+    ['a generator', false],
+    ['an asynchronous generator', true],
+  ])('end with %s that they made, whose steps run in the span', async (_, later) => {
+    const exporter = new MemoryExporter()
+    const tracer = new Tracer({ exporter, signals: [] })
+    function* now(count: number) {
+      for (let i = 0; i < count; i++) yield tracer.span('step', () => i)
+      if (count === 0) throw new Error('none')
+    }
+    async function* slow(count: number) {
+      for (const value of now(count)) {
+        await immediate()
+        yield value
+      }
+    }
+    const numbers = tracer.traced(later ? slow : now, { name: 'numbers', sync: true })
+    const begun = numbers(1)
+    expect(tracer.stats()).toMatchObject({ started: 1, ended: 0 })
+    await begun.return()
+    expect(tracer.stats()).toMatchObject({ started: 1, ended: 1 })
+    const values: number[] = []
+    for await (const value of numbers(2)) values.push(value)
+    expect(values).toEqual([0, 1])
+    const failing = tracer.span('outer', async () => numbers(0))
+    const failed = async () => (await failing).next()
+    await expect(failed()).rejects.toThrow('none')
+    await tracer.flush()
+    const ended = exporter.spans.map(span => [span.name, span.status.message ?? ''])
+    expect(ended).toEqual([
+      ['numbers', ''],
+      ['step', ''],
+      ['step', ''],
+      ['numbers', ''],
+      ['numbers', 'none'],
+      ['outer', 'none'],
+    ])
+    const [, first, second, whole, inner, outer] = exporter.spans
+    expect([first!.parentSpanId, second!.parentSpanId]).toEqual([whole!.spanId, whole!.spanId])
+    expect(inner!.parentSpanId).toBe(outer!.spanId)
   })
 
   test('of a disabled tracer are the functions themselves', () => {

@@ -6,6 +6,7 @@ import {
   checkRecord,
   checkText,
   imitate,
+  isGeneratorFunction,
   isThenable,
   type OptionNames,
 } from '@millrace/kit'
@@ -28,7 +29,7 @@ export interface TracedOptions<F extends AnyFunction = AnyFunction> {
   /**
    * The function finishes before it returns, and starts nothing asynchronous whose spans should be its children (they
    * would become its siblings). The span is then activated by two stores instead of a new asynchronous context, which is
-   * most of the cost of a call. Default: false
+   * most of the cost of a call. Ignored for generators, which go on after they were made. Default: false
    */
   readonly sync?: boolean | undefined
   /** Adds attributes from the call. Runs only for recorded spans, before the function. Default: none */
@@ -81,7 +82,7 @@ export function wrap<F extends AnyFunction>(
     }
   }
   let wrapped: AnyFunction
-  if (options.sync !== true) wrapped = wrapAny(begin, fn)
+  if (options.sync !== true || isGeneratorFunction(fn)) wrapped = wrapAny(begin, fn)
   else if (before !== undefined) wrapped = wrapSync(begin, fn)
   else wrapped = wrapLean(tracer, name, spanOptions, fn)
   return imitate(wrapped, fn)

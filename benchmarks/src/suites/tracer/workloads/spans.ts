@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
-import type { Prepare } from '../../../define.ts'
+import type { Loop, Prepare } from '../../../define.ts'
 import type { BenchSpan, BenchTracer, Output, TracerLibrary } from '../contenders/tracers.ts'
 
 /** Spans per run; few enough that their bytes are soon done with, as if they had been sent. */
 const SPANS = 2_000
 /** Of spans that take nanoseconds, so that a run is long enough for the compiler to replace its loop while it runs. */
 const UNSAMPLED = 50_000
+
+/** Spans before the first measurement, for both sides: a service runs for days, and until a busy machine has compiled them takes seconds. */
+const WARM_UP = 300_000
 
 /** One span of a workload. */
 type Work = (tracer: BenchTracer, i: number) => void
@@ -20,14 +23,23 @@ export function spans(
   return async () => {
     const tracer = await library.tracer(output, sampled)
     const operations = sampled ? SPANS : UNSAMPLED
-    return {
+    return warm({
       operations,
       run() {
         for (let i = 0; i < operations; i++) work(tracer, i)
         return tracer.arrived()
       },
-    }
+    })
   }
+}
+
+async function warm(loop: Loop<number>): Promise<Loop<number>> {
+  for (let done = 0; done < WARM_UP; done += loop.operations) {
+    loop.run()
+    // Compiled code is put in place between turns.
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  return loop
 }
 
 export function checkArrived(arrived: number): void {
@@ -89,7 +101,7 @@ export function wrapped(library: TracerLibrary): Prepare<number> {
   return async () => {
     const tracer = await library.tracer('discard')
     const fn = tracer.wrap(value => value + 1)
-    return {
+    return warm({
       operations: SPANS,
       run() {
         let sum = 0
@@ -97,7 +109,7 @@ export function wrapped(library: TracerLibrary): Prepare<number> {
         assert.equal(sum, (SPANS * (SPANS + 1)) / 2)
         return tracer.arrived()
       },
-    }
+    })
   }
 }
 

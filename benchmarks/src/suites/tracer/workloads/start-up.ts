@@ -8,6 +8,9 @@ const require = createRequire(import.meta.url)
 const repository = fileURLToPath(new URL('../../../../../', import.meta.url))
 const packageFolder = `${repository}packages/tracer`
 
+/** Processes of a round, of which the quickest counts: another program at work doubles and trebles the time. */
+const STARTS = 15
+
 /** Milliseconds to import libraries in a fresh process, from their published files. */
 export function startUp(load: () => readonly string[]): Prepare<number> {
   return async () => {
@@ -20,7 +23,7 @@ export function startUp(load: () => readonly string[]): Prepare<number> {
       async measure() {
         let best = Infinity
         let names = 0
-        for (let i = 0; i < 5; i++) {
+        for (let i = 0; i < STARTS; i++) {
           const output = execFileSync(process.execPath, ['--input-type=module', '-e', script])
           const [time, exported] = output.toString().split(' ').map(Number)
           best = Math.min(best, time!)
