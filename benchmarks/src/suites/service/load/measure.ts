@@ -81,8 +81,11 @@ export const slowestPercentile = (start: StartService): Prepare<ServedRun> =>
 
 /** Requests of one sample. */
 const REQUESTS = 2_000
-/** Requests to each server first, in which its code is compiled: what is measured falls for some ten thousand of them. */
-const WARM_UP = 10_000
+/**
+ * Requests to each server first, in which its code is compiled. A service runs for days; and of ten requests only one is a load, whose
+ * code is therefore compiled ten times as late.
+ */
+const WARM_UP = 50_000
 
 interface TurnOptions {
   /** Whether the bare server's figure is taken off. */
@@ -101,7 +104,7 @@ function inTurns(
 ): Prepare<ServedRun> {
   return async ({ fixture, quick }) => {
     const generator = String(fixture)
-    const turns = quick ? 4 : 12
+    const turns = quick ? 8 : 12
     return {
       async measure() {
         const spansBefore = await spansAt(generator)
