@@ -1,3 +1,4 @@
+export { Glob } from '../invalidate/glob.ts'
 export {
   checkCallOptions,
   checkClearOptions,

@@ -1,4 +1,4 @@
-import { storableKey } from '@millrace/cache-core/store'
+import { Glob, storableKey } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
 import { checkList, checkOneOf, checkRecord, InvalidOptionError } from '@millrace/kit'
 import type { ScriptArgument } from './script.ts'
@@ -31,6 +31,8 @@ export class Publisher {
       checkOneOf('verb', verb, VERBS)
       checkOneOf('target', target, TARGETS)
       if (typeof name !== 'string') throw new InvalidOptionError('name', 'a string', name)
+      // It throws for what is no pattern: a repetition would, too.
+      if (target === 'pattern') new Glob(name)
       args.push('p', verb === 'delete' ? 0 : 1, TARGETS.indexOf(target), storableKey(name))
     }
     await this.#lines.all[0]!.submit('publish', [], args, invalidations.length, 0)

@@ -1,5 +1,5 @@
+import { Glob } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
-import { matchesGlob } from './glob.ts'
 
 type Verb = Invalidation['verb']
 type Named = Exclude<Invalidation['target'], 'all'>
@@ -27,6 +27,7 @@ export class RecoveryQueue {
     pattern: new Map(),
     key: new Map(),
   }
+  readonly #globs = new Map<string, Glob>()
   #all: Unconfirmed | undefined
 
   constructor(limit: number) {
@@ -46,6 +47,7 @@ export class RecoveryQueue {
     }
     const waiting = this.#named[target]
     waiting.set(name, merged(waiting.get(name), failed))
+    if (target === 'pattern') this.#globs.set(name, new Glob(name))
     if (this.size > this.#limit) this.#widen({ ...failed, verb: 'delete' })
   }
 
@@ -94,7 +96,7 @@ export class RecoveryQueue {
     }
     for (const invalidation of patterns.values()) {
       if (verb === 'delete') return verb
-      if (matchesGlob(invalidation.name, key)) verb = invalidation.verb
+      if (this.#globs.get(invalidation.name)!.test(key)) verb = invalidation.verb
     }
     return verb
   }
@@ -102,6 +104,7 @@ export class RecoveryQueue {
   #remove({ target, name }: Unconfirmed): void {
     if (target === 'all') this.#all = undefined
     else this.#named[target].delete(name)
+    if (target === 'pattern') this.#globs.delete(name)
   }
 
   /** Lets one of everything stand for it, and, if it deletes, for all others, too. */
@@ -112,6 +115,7 @@ export class RecoveryQueue {
         for (const each of waiting.values()) all = merged(each, all)
         waiting.clear()
       }
+      this.#globs.clear()
     }
     this.#all = all
   }

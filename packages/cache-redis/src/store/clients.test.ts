@@ -178,6 +178,8 @@ describeRedis('Clients that users have', redis => {
     [[{ verb: 'remove', target: 'key', name: 'k' }]],
     [[{ verb: 'delete', target: 'keys', name: 'k' }]],
     [[{ verb: 'delete', target: 'key', name: 1 }]],
+    [[{ verb: 'delete', target: 'pattern', name: '' }]],
+    [[{ verb: 'delete', target: 'pattern', name: '*'.repeat(1_025) }]],
   ])('what is no invalidation is not published, nor kept to be repeated: %j', async unfit => {
     await using store = new RedisStore({ url: redis.server.url })
     await using bus = new RedisBus({ url: redis.server.url })

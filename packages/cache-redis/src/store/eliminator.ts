@@ -1,9 +1,8 @@
-import { checkKeys, checkTag, storableKey } from '@millrace/cache-core/store'
+import { checkKeys, checkTag, Glob, storableKey } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
 import type { Answer } from '../protocol/answer.ts'
 import type { Publisher } from '../protocol/publisher.ts'
 import type { ScriptArgument } from '../protocol/script.ts'
-import { literalStart, matchesGlob } from '../recovery/glob.ts'
 import { BATCHES_AT_ONCE, type Batch, batchesOf } from './batches.ts'
 import { inWaves } from './in-waves.ts'
 import type { KeyScan } from './key-scan.ts'
@@ -114,14 +113,13 @@ export class Eliminator {
         return this.#everywhere('recover', ofTag(verb, name), undefined)
       case 'all':
         return this.#everywhere('recover', ofAll(verb), undefined)
-      case 'pattern':
-        for await (const keys of this.#scan.keys(literalStart(name), undefined)) {
-          await this.#repeatKeys(
-            verb,
-            keys.filter(key => matchesGlob(name, key)),
-          )
+      case 'pattern': {
+        const glob = new Glob(name)
+        for await (const keys of this.#scan.keys(glob.prefix, undefined)) {
+          await this.#repeatKeys(verb, keys.filter(glob.test))
         }
         return this.#publisher.publish([{ verb, target, name }])
+      }
     }
   }
 
