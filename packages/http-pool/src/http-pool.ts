@@ -13,7 +13,6 @@ import type { HttpPoolOptions } from './options/pool-options.ts'
 import { resolvePoolOptions } from './options/pool-settings.ts'
 import { type Dispatch, type ExchangeOptions, isReplayable } from './request/exchange-options.ts'
 import { addMissing, dropHeaders, headerList } from './request/header-list.ts'
-import { CREDENTIAL_HEADERS } from './request/redirect-target.ts'
 import { type BodyContent, contentTypeOf, jsonBody, wireBody } from './request/request-body.ts'
 import { requestMethod } from './request/request-method.ts'
 import { checkRequest, type JsonOptions, type RequestOptions } from './request/request-options.ts'
@@ -113,7 +112,7 @@ export class HttpPool {
         if (target.protocol === 'https:' && next.protocol === 'http:') {
           throw new RedirectError('downgrade', `${target.origin} links to http`, target.origin)
         }
-        rest = { ...rest, headers: dropHeaders(rest.headers, CREDENTIAL_HEADERS) }
+        rest = { ...rest, headers: dropHeaders(rest.headers, this.#core.settings.credentials) }
       }
       target = next
     }
@@ -129,13 +128,18 @@ export class HttpPool {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const { clock, settings } = this.#core
     const { totalTimeout, maxResponseSize } = settings.dispatch
-    const isBounded = totalTimeout !== 0 || maxResponseSize !== Infinity
-    const dispatcher = isBounded
-      ? new CallDispatcher(this.dispatcher, {
-          total: totalDeadline(totalTimeout, clock),
-          decompress: maxResponseSize !== Infinity,
-        })
-      : this.dispatcher
+    const credentials = settings.cache?.credentials ?? []
+    const isPlain = totalTimeout === 0 && maxResponseSize === Infinity && credentials.length === 0
+    const dispatcher = isPlain
+      ? this.dispatcher
+      : new CallDispatcher(
+          this.dispatcher,
+          {
+            total: totalDeadline(totalTimeout, clock),
+            decompress: maxResponseSize !== Infinity,
+          },
+          credentials,
+        )
     const options = { ...init, dispatcher } as RequestInit
     // undici's own classes, which the platform's fetch does not know.
     const isUndici =
@@ -188,7 +192,8 @@ export class HttpPool {
         'A stream cannot be sent twice: give a function that makes the body, or leave out `retry: true`',
       )
     }
-    return { dispatch: this.#dispatch, options: exchangeOptions, signal, onProgress }
+    const { credentials } = settings
+    return { dispatch: this.#dispatch, options: exchangeOptions, signal, onProgress, credentials }
   }
 }
 

@@ -24,8 +24,15 @@ export interface CacheOptions {
   readonly targets?: readonly string[] | undefined
   /**
    * Headers of requests that say for whom they are, as `['x-api-key']`: a shared cache keeps what was asked for with one for requests
-   * with the same value alone, whatever the response varies by. `Cookie`, `Proxy-Authorization` and what `injectHeaders` adds are
-   * among them, and `Authorization` by RFC 9111. Default: no more than these
+   * with the same value alone, whatever the response varies by, and no redirect takes them to another origin. `Cookie`,
+   * `Proxy-Authorization` and what `injectHeaders` adds are among them, and `Authorization` by RFC 9111. Default: no more than these
    */
   readonly credentials?: readonly string[] | undefined
+  /** How long a look-up in `store` may take, in ms, before it is a miss; 0 or Infinity means none. Default: 2,000 */
+  readonly storeTimeout?: number | undefined
+  /**
+   * Answer by 504 where a kept response may not be used without being validated and its origin cannot be reached, as RFC 9111 section
+   * 5.2.2.2 asks of a cache that serves others: for a pool within a proxy. Default: false, the call fails with the error
+   */
+  readonly gateway?: boolean | undefined
 }

@@ -1,7 +1,9 @@
 import {
+  checkBoolean,
   checkIntegerOrInfinity,
   checkMethods,
   checkNonNegative,
+  checkNonNegativeOrInfinity,
   checkOneOf,
   checkOptions,
   InvalidOptionError,
@@ -17,8 +19,11 @@ export interface CacheSettings {
   readonly cacheByDefault: number | undefined
   /** In lower case. */
   readonly targets: readonly string[]
-  /** In lower case, those of all caches among them. */
+  /** In lower case. */
   readonly credentials: readonly string[]
+  /** In ms; Infinity means none. */
+  readonly storeTimeout: number
+  readonly gateway: boolean
 }
 
 const OPTION_NAMES: OptionNames<CacheOptions> = {
@@ -28,22 +33,23 @@ const OPTION_NAMES: OptionNames<CacheOptions> = {
   cacheByDefault: true,
   targets: true,
   credentials: true,
+  storeTimeout: true,
+  gateway: true,
 }
-
-/** Of whose meaning RFC 9111 says nothing; `Authorization` has rules of its own (section 3.5). */
-const CREDENTIALS: readonly string[] = ['cookie', 'proxy-authorization']
 
 export function resolveCache(options: CacheOptions): CacheSettings {
   checkOptions('cache', options, OPTION_NAMES)
   const { store, type = 'shared', cacheByDefault, maxEntrySize = 5 * 1024 * 1024 } = options
-  const { targets = [], credentials = [] } = options
+  const { targets = [], credentials = [], storeTimeout = 2_000, gateway = false } = options
   return {
     store: store && checkMethods('cache.store', store, 'a store', ['get', 'set', 'delete']),
     type: checkOneOf('cache.type', type, ['shared', 'private']),
     maxEntrySize: checkIntegerOrInfinity('cache.maxEntrySize', maxEntrySize, 0),
     cacheByDefault: cacheByDefault && checkNonNegative('cache.cacheByDefault', cacheByDefault),
     targets: checkTargets(targets),
-    credentials: [...CREDENTIALS, ...checkCredentials(credentials)],
+    credentials: checkCredentials(credentials),
+    storeTimeout: checkNonNegativeOrInfinity('cache.storeTimeout', storeTimeout) || Infinity,
+    gateway: checkBoolean('cache.gateway', gateway),
   }
 }
 

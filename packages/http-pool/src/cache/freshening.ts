@@ -1,6 +1,8 @@
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
+import { isTransient } from '../retry/transient-errors.ts'
 import { withValidAge } from './age-field.ts'
+import type { CacheSettings } from './cache-settings.ts'
 import { correspond, freshened } from './freshened-headers.ts'
 import { chunks, isPart } from './partial-response.ts'
 import { answersGet, POSTED } from './posted-response.ts'
@@ -19,13 +21,15 @@ import { asWhole, understood, unkept } from './understood-response.ts'
 export class Freshening implements Handler, Controller {
   readonly #store: UndiciStore
   readonly #options: ExchangeOptions
-  readonly #targets: readonly string[]
+  readonly #settings: Pick<CacheSettings, 'targets' | 'type' | 'gateway'>
   readonly #identity: readonly string[]
   readonly #downstream: Handler
   #upstream: Controller | null = null
   #notModified: { headers: ResponseHeaders; statusMessage: string | undefined } | undefined
   /** The answer to a 304 has been handed on, up to its end. */
   #isAnswered = false
+  /** Of a final response, handed on. */
+  #hasHead = false
   #settled = false
 
   aborted = false
@@ -35,19 +39,18 @@ export class Freshening implements Handler, Controller {
   rawTrailers: Controller['rawTrailers'] = null
 
   /**
-   * @param targets fields that stand for `Cache-Control`, in lower case
    * @param identity headers of the request that the response is kept for alone, in lower case
    */
   constructor(
     store: UndiciStore,
     options: ExchangeOptions,
-    targets: readonly string[],
+    settings: Pick<CacheSettings, 'targets' | 'type' | 'gateway'>,
     identity: readonly string[],
     downstream: Handler,
   ) {
     this.#store = store
     this.#options = options
-    this.#targets = targets
+    this.#settings = settings
     this.#identity = identity
     this.#downstream = downstream
   }
@@ -113,7 +116,14 @@ export class Freshening implements Handler, Controller {
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {
-    this.#fail(error)
+    if (this.#isCutOff(error)) {
+      const headers = { date: new Date().toUTCString(), 'content-length': '0' }
+      this.rawHeaders = rawHeaders(headers)
+      this.#start(504, headers, 'Gateway Timeout')
+      this.#end({})
+    } else {
+      this.#fail(error)
+    }
   }
 
   onBodySent(chunk: Buffer): void {
@@ -122,6 +132,14 @@ export class Freshening implements Handler, Controller {
 
   onRequestSent(): void {
     this.#downstream.onRequestSent?.()
+  }
+
+  /** Whether what is kept cannot be validated, which is what a gateway has an answer for. */
+  #isCutOff(error: Error): boolean {
+    const asked = this.#options.headers as ResponseHeaders
+    // undici sets it in every validation; a caller's own is not among these.
+    const isValidation = asked['if-modified-since'] !== undefined
+    return this.#settings.gateway && isValidation && !this.#hasHead && isTransient(error)
   }
 
   /** The store has said what it holds. If it is not what the 304 is about, that goes on as it came. */
@@ -147,8 +165,11 @@ export class Freshening implements Handler, Controller {
       this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
       return
     }
-    const told = understood(statusCode, headers, this.#targets, this.#identity)
+    this.#hasHead = true
     const asked = this.#options.headers as ResponseHeaders
+    const { targets, type } = this.#settings
+    const isOwn = type === 'private' && asked.authorization !== undefined
+    const told = understood(statusCode, headers, targets, this.#identity, isOwn)
     if (isPart(statusCode, asked, headers)) {
       this.#downstream.onResponseStart?.(this, 200, asWhole(statusCode, told), statusMessage)
     } else {

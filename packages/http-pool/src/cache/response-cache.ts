@@ -1,3 +1,4 @@
+import type { Clock } from '@millrace/kit'
 // As a whole: Bun's lacks a name of it.
 import * as undici from 'undici'
 import { type Dispatcher, interceptors } from 'undici'
@@ -5,6 +6,7 @@ import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { headerList, headerValue } from '../request/header-list.ts'
 import type { CacheSettings } from './cache-settings.ts'
 import { Freshening } from './freshening.ts'
+import { IDENTITY, Identity } from './identity.ts'
 import { lookup } from './lookup.ts'
 import { mayKeepPosted, POSTED } from './posted-response.ts'
 import { StoreAdapter, type UndiciStore } from './response-store.ts'
@@ -28,9 +30,16 @@ interface CachedOptions extends ExchangeOptions {
  * undici's cache interceptor between two translations. Towards the caller: what is asked for, and of what was found the part that
  * answers it. Towards the origin: what a response means, and a 304 as the response that it stands for.
  */
-export function responseCache(settings: CacheSettings, next: Dispatch): ResponseCache {
-  const { store: given, maxEntrySize, type, cacheByDefault, targets, credentials } = settings
-  const adapter = given === undefined ? undefined : new StoreAdapter(given, maxEntrySize)
+export function responseCache(
+  settings: CacheSettings,
+  clock: Clock,
+  next: Dispatch,
+): ResponseCache {
+  const { store: given, maxEntrySize, type, cacheByDefault, storeTimeout } = settings
+  const identity = new Identity(settings)
+  // Others may have a store that is given, and then it is not for one user whose sessions come and go.
+  const isOneUsers = type === 'private' && given === undefined
+  const adapter = given && new StoreAdapter(given, maxEntrySize, storeTimeout, clock)
   const store: UndiciStore = new RevalidatedStore(
     adapter ?? new undici.cacheStores.MemoryCacheStore({ maxEntrySize }),
   )
@@ -47,11 +56,12 @@ export function responseCache(settings: CacheSettings, next: Dispatch): Response
     const sent = posted ?? (selection && { ...rest, headers: selection.forward(asked) })
     try {
       if (sent !== undefined) {
-        const identity = type === 'shared' ? identifying(credentials, asked, options.injected) : []
-        next(sent, new Freshening(store, options, targets, identity, handler))
+        const told = [IDENTITY, ...(isOneUsers ? [] : sessions(asked))]
+        next(sent, new Freshening(store, options, settings, told, handler))
       } else if (rest.method === 'POST' && !rest.upgrade && mayKeepPosted(asked)) {
         const list = headerList(rest.headers)
-        const headers = [...lookup(list).headers, POSTED, '']
+        const whose = identity.of(list, rest.identifying)
+        const headers = [...lookup(list).headers, POSTED, '', IDENTITY, whose]
         const get: CachedOptions = { ...rest, method: 'GET', headers, posted: rest }
         cached(get, new Selection(list, undefined, handler))
       } else {
@@ -75,6 +85,7 @@ export function responseCache(settings: CacheSettings, next: Dispatch): Response
       cached(options, handler)
     } else {
       const { headers, conditions } = lookup(list)
+      headers.push(IDENTITY, identity.of(list, options.identifying))
       const selection = new Selection(list, conditions, handler)
       cached({ ...options, headers, selection } as CachedOptions, selection)
     }
@@ -82,13 +93,9 @@ export function responseCache(settings: CacheSettings, next: Dispatch): Response
   return { dispatch, store: adapter }
 }
 
-/** Headers that say for whom a request is: credentials, and what the pool's hook has added. */
-function identifying(
-  credentials: readonly string[],
-  headers: Readonly<Record<string, string>>,
-  injected: readonly string[] = [],
-): string[] {
-  return [...credentials.filter(name => headers[name] !== undefined), ...injected]
+/** Headers that name a session, of whose meaning for others RFC 9111 says nothing. */
+function sessions(headers: Readonly<Record<string, string>>): string[] {
+  return ['cookie', 'proxy-authorization'].filter(name => headers[name] !== undefined)
 }
 
 /**

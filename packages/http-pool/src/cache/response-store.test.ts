@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FsStore } from '@millrace/cache-core/fs'
 import { MemoryStore } from '@millrace/cache-core/memory'
+import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, test, vi } from 'vitest'
 import type { CachedResponses, ResponseStore } from '../index.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
@@ -156,6 +157,30 @@ describe('a store', () => {
     await kept()
     expect(server.stats().accepted).toBe(0)
     expect(pool.stats()).toMatchObject({ pending: 0, connections: 0, deadlines: 0 })
+  })
+
+  test('that does not answer in time is a cache that misses, and what it says later changes nothing', async () => {
+    server.on('/', { body: '"origin"', cacheControl: 'max-age=60' })
+    const clock = new VirtualClock()
+    let answer = () => {}
+    const get = () =>
+      new Promise<undefined>((_resolve, reject) => {
+        answer = () => reject(new Error('late'))
+      })
+    const store: Store = { get, set: never, delete: never }
+    const pool = makePool({ clock, cache: { store, storeTimeout: 300 } })
+    const result = pool.json(server.url('/'))
+    clock.advance(299)
+    expect(pool.stats().requests).toBe(0)
+    clock.advance(1)
+    expect(await result).toBe('origin')
+    const late = answer
+    await kept()
+    late()
+    await kept()
+    expect(pool.stats()).toMatchObject({ requests: 1, pending: 0, deadlines: 0 })
+    expect(pool.stats().storeFailures).toBeGreaterThan(0)
+    await pool.close()
   })
 
   test('that is slow still lets a pool close behind the call', async () => {

@@ -1,6 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { Writable } from 'node:stream'
+import type { Clock } from '@millrace/kit'
 import type { cacheStores } from 'undici'
+import { clockSteps } from './clock-steps.ts'
+import { IDENTITY } from './identity.ts'
 
 /** What undici's cache asks of a store. */
 export type UndiciStore = Pick<
@@ -23,6 +26,8 @@ export interface ResponseStore<V> {
 export interface CachedResponse extends Omit<CacheValue, 'vary'> {
   readonly method: string
   readonly vary?: Record<string, string | string[] | null>
+  /** By whose clock its times are, and how far that had been set back. */
+  readonly clock?: { readonly id: string; readonly setBack: number }
   /** Base64, as stores pack values as JSON. */
   readonly body: string
 }
@@ -55,24 +60,36 @@ interface Arrival {
 export class StoreAdapter implements UndiciStore {
   readonly #store: ResponseStore<CachedResponses>
   readonly #maxEntrySize: number
+  readonly #timeout: number
+  readonly #clock: Clock
   /** By the store's keys. */
   readonly #arriving = new Map<string, Arrival>()
   #arrivingBytes = 0
   /** Calls of the store that failed. */
   failures = 0
 
-  constructor(store: ResponseStore<CachedResponses>, maxEntrySize: number) {
+  /** @param timeout of a look-up, in ms; Infinity means none */
+  constructor(
+    store: ResponseStore<CachedResponses>,
+    maxEntrySize: number,
+    timeout: number,
+    clock: Clock,
+  ) {
     this.#store = store
     this.#maxEntrySize = maxEntrySize
+    this.#timeout = timeout
+    this.#clock = clock
   }
 
   async get(key: CacheKey): Promise<StoredResponse> {
     const arriving = [...(this.#arriving.get(storeKey(key))?.variants.keys() ?? [])]
     const variant =
       arriving.findLast(each => matches(each, key)) ??
-      (await this.#stored(storeKey(key))).find(each => matches(each, key))
+      (await this.#inTime(this.#stored(storeKey(key))))?.find(each => matches(each, key))
     if (variant === undefined) return undefined
-    const { method: _method, body, ...value } = variant
+    const { method: _method, body, clock, ...value } = variant
+    // By which it is found that the clock was set back since.
+    if (clock?.id === clockSteps.id) clockSteps.mark(value.headers, clock.setBack)
     return {
       ...value,
       cacheControlDirectives: value.cacheControlDirectives ?? {},
@@ -107,7 +124,13 @@ export class StoreAdapter implements UndiciStore {
   }
 
   #add(key: CacheKey, value: CacheValue, body: Buffer): Promise<void> {
-    const variant: CachedResponse = { ...value, method: key.method, body: body.toString('base64') }
+    const { id, setBack } = clockSteps
+    const variant: CachedResponse = {
+      ...value,
+      method: key.method,
+      clock: { id, setBack },
+      body: body.toString('base64'),
+    }
     const name = storeKey(key)
     let arrival = this.#arriving.get(name)
     // Of a store that never takes what it is given, no more than the latest is remembered.
@@ -157,7 +180,19 @@ export class StoreAdapter implements UndiciStore {
       return []
     }
     const now = Date.now()
-    return entry.value.filter(each => each.deleteAt > now)
+    return entry.value.filter(each => isKept(each) && each.deleteAt > now)
+  }
+
+  /** What is looked up, or undefined if the store takes too long to say: that is a miss. */
+  #inTime<T>(found: Promise<T>): Promise<T | undefined> {
+    if (this.#timeout === Infinity) return found
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.setTimer(() => {
+        this.failures++
+        resolve(undefined)
+      }, this.#timeout)
+      found.then(resolve, reject).finally(() => timer.cancel())
+    })
   }
 
   async #attempt<T, F>(call: () => Promise<T>, fallback: F): Promise<T | F> {
@@ -175,8 +210,16 @@ function storeKey({ origin, path }: CacheKey): string {
   return JSON.stringify([origin, path])
 }
 
+/** Whether it has what is read of it: others may have written there. */
+function isKept(value: unknown): value is CachedResponse {
+  const { body, headers, statusCode, ...times } = (value ?? {}) as CachedResponse
+  const numbers = [statusCode, times.cachedAt, times.staleAt, times.deleteAt]
+  const hasShape = typeof body === 'string' && typeof headers === 'object' && headers !== null
+  return hasShape && numbers.every(each => typeof each === 'number')
+}
+
 function matches(variant: CachedResponse, key: CacheKey): boolean {
-  if (variant.method !== key.method) return false
+  if (variant.method !== key.method || variant.vary?.[IDENTITY] === undefined) return false
   for (const [name, value] of Object.entries(variant.vary ?? {})) {
     const own = key.headers?.[name] ?? null
     if (JSON.stringify(own) !== JSON.stringify(value)) return false

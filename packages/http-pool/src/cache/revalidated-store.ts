@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { clockSteps, shifted } from './clock-steps.ts'
 import { chunks, isPart, partFor, partKey, partValue } from './partial-response.ts'
 import { POSTED } from './posted-response.ts'
 import type { CacheKey, CacheValue, StoredResponse, UndiciStore } from './response-store.ts'
@@ -42,7 +43,8 @@ export class RevalidatedStore implements UndiciStore {
     const deleteAt = hasValidator
       ? Math.max(value.deleteAt, Date.now() + RETENTION)
       : value.deleteAt
-    const kept = { ...value, headers: headers as CacheValue['headers'], deleteAt }
+    const kept = { ...value, headers: { ...headers } as CacheValue['headers'], deleteAt }
+    clockSteps.mark(kept.headers, clockSteps.setBack)
     return isPart(statusCode, key.headers ?? {}, headers)
       ? this.#store.createWriteStream(partKey(key), partValue(key, kept))
       : this.#store.createWriteStream(key, kept)
@@ -59,10 +61,15 @@ export class RevalidatedStore implements UndiciStore {
   }
 }
 
-/** Not what was received in the future: the clock was set back, and it would be fresh for so much longer. */
+/**
+ * With the age that it has: older than the clock says by what that has been set back, and not of the future. What is further ahead
+ * than clocks may be apart is nothing, as it would be fresh for so much longer.
+ */
 function found(stored: StoredResponse): StoredResponse {
-  const isOfFuture = stored !== undefined && stored.cachedAt > Date.now() + CLOCK_SKEW
-  return isOfFuture ? undefined : withLength(stored)
+  if (stored === undefined) return undefined
+  const ahead = stored.cachedAt - Date.now()
+  if (ahead > CLOCK_SKEW) return undefined
+  return withLength(shifted(stored, -Math.max(ahead, clockSteps.since(stored.headers), 0)))
 }
 
 function withLength(stored: StoredResponse): StoredResponse {

@@ -25,21 +25,25 @@ const UNDERSTOOD_STATUSES: readonly number[] = [
  * The headers of a response as undici's cache is to understand them, with those it came with behind them:
  * - a targeted field in place of `Cache-Control` and `Expires` (RFC 9213), which undici does not know;
  * - no `no-store` beside `must-understand`, for a status that is understood (RFC 9111 section 5.2.2.3), which undici does not know;
+ * - `public` beside it, for a private cache and a request with `Authorization`: undici has the rule for shared ones (section 3.5) hold
+ *   for both;
  * - an `Expires` in one spelling: undici refuses other cases of letters, and a wrong day of the week;
  * - a `Vary` by the headers of the request that say for whom it is, which many servers leave out.
  *
  * A caller and a store get them by {@link asReceived}.
  *
  * @param identity headers of the request, in lower case, that it varies by whatever it says
+ * @param isOwn the request has credentials, and the cache is one user's
  */
 export function understood(
   statusCode: number,
   headers: ResponseHeaders,
   targets: readonly string[],
   identity: readonly string[],
+  isOwn: boolean,
 ): ResponseHeaders {
   const fields = {
-    ...lifetime(statusCode, headers, targets),
+    ...lifetime(statusCode, headers, targets, isOwn),
     ...(identity.length === 0
       ? undefined
       : { vary: [headers.vary ?? [], identity].flat(2).join(', ') }),
@@ -52,11 +56,14 @@ function lifetime(
   statusCode: number,
   headers: ResponseHeaders,
   targets: readonly string[],
+  isOwn: boolean,
 ): Received | undefined {
   const { expires } = headers
   const control = targetedControl(headers, targets)
   if (control !== undefined) return { 'cache-control': control, expires: undefined }
-  const plain = withoutMustUnderstand(statusCode, headers['cache-control'])
+  const given = withoutMustUnderstand(statusCode, headers['cache-control'])
+  const saysWhen = given !== undefined || expires !== undefined
+  const plain = isOwn && saysWhen ? [given ?? [], 'public'].flat().join(', ') : given
   const date = typeof expires === 'string' ? parseHttpDate(expires) : undefined
   const spelled = date === undefined ? expires : new Date(date).toUTCString()
   if (plain === headers['cache-control'] && spelled === expires) return undefined

@@ -177,6 +177,40 @@ test('a session that has failed carries nothing more, however long its socket st
   await expect.poll(() => pool.stats().connections).toBe(1)
 })
 
+test('a server that dies among aborted uploads leaves no connection, though Node may not tell of its end', async () => {
+  // More than the window of a server that grants none: what is left unsent is one condition of Node's silence.
+  const part = 'b'.repeat(100_000)
+  async function* upload() {
+    yield 'a'
+    await new Promise(setImmediate)
+    yield part
+  }
+  for (let round = 0; round < 10; round++) {
+    const dying = await H2Server.start()
+    await using own = new HttpPool({
+      allowH2: true,
+      tls: { ca: dying.certificate },
+      retry: false,
+      connectionsPerHost: 1,
+      keepAliveTimeout: 50,
+      headersTimeout: 5_000,
+    })
+    const ends = Array.from({ length: 8 }, async (_, i) => {
+      const controller = new AbortController()
+      const ended = own.request(dying.url, {
+        method: 'POST',
+        body: upload(),
+        signal: controller.signal,
+      })
+      setTimeout(() => controller.abort(new Error('mine')), i)
+      await expect(ended).rejects.toThrow('mine')
+    })
+    await Promise.all(ends)
+    dying.stop()
+    await expect.poll(() => own.stats()).toMatchObject({ connections: 0, pending: 0, deadlines: 0 })
+  }
+})
+
 test('each of many streams on one connection is judged for itself', async () => {
   makePool()
   server.script = ({ head, data, reset }) => {

@@ -29,7 +29,7 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): DispatchChain
     dispatch = coalescer.dispatch.bind(coalescer)
   }
   if (cache !== undefined) {
-    const responses = responseCache(cache, dispatch)
+    const responses = responseCache(cache, core.clock, dispatch)
     core.store = responses.store
     dispatch = responses.dispatch
   }

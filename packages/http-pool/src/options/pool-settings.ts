@@ -10,6 +10,7 @@ import {
 } from '@millrace/kit'
 import { type CacheSettings, resolveCache } from '../cache/cache-settings.ts'
 import type { InjectHeaders } from '../request/inject-headers.ts'
+import { CREDENTIAL_HEADERS } from '../request/redirect-target.ts'
 import { RetryPolicy } from '../retry/retry-policy.ts'
 import { type CallPolicy, resolvePoolPolicy } from './call-policy.ts'
 import { checkTimeLimit, resolveFeature } from './check.ts'
@@ -26,6 +27,8 @@ export interface PoolSettings {
   readonly decompress: boolean
   readonly coalesce: boolean
   readonly cache: CacheSettings | undefined
+  /** Names in lower case of headers that stay with the origin that they are sent to. */
+  readonly credentials: readonly string[]
   readonly injectHeaders: InjectHeaders | undefined
   /** Some origin has headers of its own. */
   readonly hasHeaders: boolean
@@ -72,7 +75,8 @@ export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
   } = options
   const retryOptions = resolveFeature('retry', options.retry ?? true)
   const retry = retryOptions && new RetryPolicy(retryOptions)
-  const cache = resolveFeature('cache', options.cache ?? false)
+  const cacheOptions = resolveFeature('cache', options.cache ?? false)
+  const cache = cacheOptions && resolveCache(cacheOptions)
   const origin = resolveOrigin('', options, retry, resolveHeaders('headers', options.headers))
   const origins = resolveOrigins(options, retry)
   const call = resolvePoolPolicy(options, retry)
@@ -86,7 +90,8 @@ export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
     bodyLeakTimeout: checkTimeLimit('bodyLeakTimeout', bodyLeakTimeout),
     decompress: checkBoolean('decompress', decompress),
     coalesce: checkBoolean('coalesce', coalesce),
-    cache: cache && resolveCache(cache),
+    cache,
+    credentials: [...CREDENTIAL_HEADERS, ...(cache?.credentials ?? [])],
     injectHeaders,
     hasHeaders: [origin, ...origins.values()].some(({ headers }) => headers !== undefined),
     call,

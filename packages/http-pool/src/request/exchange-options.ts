@@ -16,6 +16,8 @@ export interface ExchangeOptions extends Dispatcher.DispatchOptions {
   call?: { isForwarded: boolean } | undefined
   /** Names in lower case of headers that the pool's hook has added already: each attempt asks it anew. */
   injected?: readonly string[] | undefined
+  /** Names in lower case of headers that are the hook's affair, whether it has added them or the caller has: they say for whom it is. */
+  identifying?: readonly string[] | undefined
   /** Makes the body of every further attempt. */
   makeBody?: (() => WireBody) | undefined
 }

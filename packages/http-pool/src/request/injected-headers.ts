@@ -53,13 +53,14 @@ export function withIdentifyingHeaders(
 ): ExchangeOptions {
   const added = injected(options, origin, 1, inject)
   const list = headerList(options.headers)
-  const names: string[] = []
-  for (const name of Object.keys(added)) {
-    const lower = name.toLowerCase()
-    if (CORRELATION_HEADERS.includes(lower) || !addMissing(list, name, added[name]!)) continue
-    names.push(lower)
-  }
-  return names.length === 0 ? options : { ...options, headers: list, injected: names }
+  const names = Object.keys(added).filter(name => !CORRELATION_HEADERS.includes(name.toLowerCase()))
+  if (names.length === 0) return options
+  const missing = names.filter(name => addMissing(list, name, added[name]!))
+  return { ...options, headers: list, injected: lowered(missing), identifying: lowered(names) }
+}
+
+function lowered(names: readonly string[]): string[] {
+  return names.map(name => name.toLowerCase())
 }
 
 function injected(

@@ -3,7 +3,7 @@ import type { ResponseHeaders } from '../handler.ts'
 import { type ExchangeOptions, isReplayable } from './exchange-options.ts'
 import { dropHeaders } from './header-list.ts'
 
-/** What must not reach another origin: the one that redirects there may not own it. */
+/** What must not reach another origin, besides what the options of a pool name: the one that redirects there may not own it. */
 export const CREDENTIAL_HEADERS: readonly string[] = [
   'authorization',
   'cookie',
@@ -29,12 +29,17 @@ export function isRedirect(statusCode: number): boolean {
   )
 }
 
-/** The request that follows a redirect, or why there must be none. */
+/**
+ * The request that follows a redirect, or why there must be none.
+ *
+ * @param credentials names in lower case of headers that stay behind with their origin
+ */
 export function redirectTarget(
   options: ExchangeOptions,
   statusCode: number,
   headers: ResponseHeaders,
   redirects: number,
+  credentials: readonly string[],
 ): ExchangeOptions | RedirectError {
   const key = options.origin as string
   const { maxRedirects } = options.policy!
@@ -59,10 +64,7 @@ export function redirectTarget(
   if (!becomesGet && !isReplayable(options)) {
     return new RedirectError('body', `${key} redirects a body that cannot be sent twice`, key)
   }
-  const dropped = [
-    ...(url.origin === key ? [] : CREDENTIAL_HEADERS),
-    ...(becomesGet ? BODY_HEADERS : []),
-  ]
+  const dropped = [...(url.origin === key ? [] : credentials), ...(becomesGet ? BODY_HEADERS : [])]
   const next: ExchangeOptions = {
     ...options,
     origin: url.origin,

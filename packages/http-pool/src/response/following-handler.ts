@@ -11,6 +11,8 @@ export interface Call {
   readonly options: ExchangeOptions
   readonly signal: AbortSignal | undefined
   readonly onProgress: RequestOptions['onProgress']
+  /** Names in lower case of headers that no redirect takes to another origin. */
+  readonly credentials: readonly string[]
 }
 
 const NONE: readonly Controller[] = []
@@ -136,8 +138,8 @@ export abstract class FollowingHandler extends AsyncResource implements Handler 
 
   #follow(controller: Controller, statusCode: number, headers: ResponseHeaders): void {
     this.#redirects++
-    const { options } = this.#call
-    const target = redirectTarget(options, statusCode, headers, this.#redirects)
+    const { options, credentials } = this.#call
+    const target = redirectTarget(options, statusCode, headers, this.#redirects, credentials)
     this.#controller = null
     this.#left = [...this.#left, controller]
     if (target instanceof Error || Number(headers['content-length']) > READABLE_REDIRECT) {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { selfSignedCertificate } from '@millrace/testkit'
 
@@ -16,7 +16,7 @@ export interface FrameSender {
   garble(): void
 }
 
-const frameType = { data: 0, headers: 1, reset: 3, settings: 4 } as const
+const frameType = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6 } as const
 const endStream = 1
 const endHeaders = 4
 const ack = 1
@@ -36,12 +36,14 @@ export class H2Server {
   requests = 0
   script: Script = () => {}
   readonly #server: Server
-  readonly #sockets = new Set<TLSSocket>()
+  readonly #sockets = new Set<Socket>()
+  #isStopped = false
 
   private constructor(server: Server, certificate: string) {
     this.#server = server
     this.certificate = certificate
     this.url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+    server.on('connection', socket => this.#hold(socket))
     server.on('secureConnection', socket => this.#serve(socket))
   }
 
@@ -54,13 +56,20 @@ export class H2Server {
   }
 
   stop(): void {
+    this.#isStopped = true
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  #serve(socket: TLSSocket): void {
+  /** From the moment on that it is accepted: a handshake that ended after `stop()` would leave a client with a server that is none. */
+  #hold(socket: Socket): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
+    if (this.#isStopped) socket.destroy()
+  }
+
+  #serve(socket: TLSSocket): void {
+    this.#hold(socket)
     // A client that goes away in the middle of a frame.
     socket.on('error', () => socket.destroy())
     socket.write(frame(frameType.settings, 0, 0))
@@ -75,6 +84,9 @@ export class H2Server {
       while (isPrefaceRead && unread.length >= headerSize) {
         const size = headerSize + unread.readUIntBE(0, 3)
         if (unread.length < size) return
+        if (unread[3] === frameType.ping) {
+          socket.write(frame(frameType.ping, ack, 0, unread.subarray(headerSize, size)))
+        }
         this.#onFrame(socket, unread[3]!, unread[4]!, unread.readUInt32BE(5) & 0x7fffffff)
         unread = unread.subarray(size)
       }
