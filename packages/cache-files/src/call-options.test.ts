@@ -90,5 +90,7 @@ test('a graph takes queries of its own only, from outside and from within a quer
   await expect(graph.get(foreign, '')).rejects.toMatchObject(refused)
   await expect(graph.preload(foreign, [''])).rejects.toMatchObject(refused)
   await expect(graph.get(nested, '')).rejects.toMatchObject(refused)
+  const keyless = graph.query('keyless', context => context.get(nested, 1 as never))
+  await expect(graph.get(keyless, '')).rejects.toMatchObject({ option: 'key' })
   await expect(graph.get(nested, 1 as never)).rejects.toMatchObject({ option: 'key' })
 })

@@ -78,13 +78,26 @@ export class ContextEndedError extends Error {
   }
 }
 
+/** What is said of names under which there is nothing, those that no file can have included: too long, or with a null character. */
+const NOTHING_THERE: ReadonlySet<string | undefined> = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'ENAMETOOLONG',
+  'ERR_INVALID_ARG_VALUE',
+])
+
+/** Whether an error of a file system call says that there is nothing under the path. */
+export function isNothingThere(error: unknown): boolean {
+  return NOTHING_THERE.has((error as NodeJS.ErrnoException).code)
+}
+
 /** The error of a file system call on `path` as a {@link FileReadError}. */
 export function fileReadError(path: string, cause: unknown): FileReadError {
   const { code } = cause as NodeJS.ErrnoException
   let reason: FileReadReason = 'failed'
-  if (code === 'ENOENT' || code === 'ENOTDIR') reason = 'missing'
+  if (isNothingThere(cause)) reason = 'missing'
   else if (code === 'EACCES' || code === 'EPERM') reason = 'denied'
-  else if (code === 'EISDIR') reason = 'not-a-file'
+  else if (code === 'EISDIR' || code === 'ENXIO' || code === 'ENODEV') reason = 'not-a-file'
   return new FileReadError(path, reason, { cause })
 }
 

@@ -21,6 +21,7 @@ import {
 } from '../persist/keeping-options.ts'
 import {
   encodeResult,
+  hasFingerprint,
   resultFingerprint,
   type StoredResult,
   storedResult,
@@ -113,6 +114,7 @@ export class Facts<T> implements AsyncDisposable {
   readonly #timeout: number
   readonly #clock: Clock
   readonly #held: Cache<string, HeldFacts<T>>
+  readonly #print = (value: unknown): string => resultFingerprint(this.id, value)
   #counts = { calls: 0, storeHits: 0, extractions: 0, failures: 0 }
 
   /** @throws {InvalidOptionError} */
@@ -230,13 +232,13 @@ export class Facts<T> implements AsyncDisposable {
   }
 
   #unpacked(record: StoredResult): HeldFacts<T> | undefined {
-    const kept = unpackResult(this.#codec, record)
+    const kept = unpackResult(this.#codec, record, this.#print)
     return kept && { value: kept.value as T, fingerprint: record.fingerprint }
   }
 
   #changed(): string[] {
     return [...this.#held.entries()]
-      .filter(([, { value, fingerprint }]) => resultFingerprint(this.id, value) !== fingerprint)
+      .filter(([, { value, fingerprint }]) => !hasFingerprint(value, fingerprint, this.#print))
       .map(([key]) => key)
   }
 

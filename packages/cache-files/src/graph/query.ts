@@ -44,7 +44,8 @@ export interface QueryOptions<V> {
   readonly fingerprint?: ((value: V) => string) | undefined
   /**
    * Version of the function with whatever it depends on besides its context, such as `3`. Given, results outlive the process if
-   * the graph has a store; they must then survive the graph's codec. Default: results are kept in memory only.
+   * the graph has a store; they must then survive the graph's codec, and hold no absolute paths if the tree may be moved. Default: results
+   * are kept in memory only.
    */
   readonly version?: string | undefined
   /**

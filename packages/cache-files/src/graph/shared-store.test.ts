@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import {
   closeSync,
   existsSync,
@@ -75,28 +75,28 @@ const onDisk = () => readdirSync(root).map(key => readFileSync(join(root, key), 
 
 describe('a store that several processes use', () => {
   test('holds nothing wrong, whoever writes, while files change', async () => {
-    const writers = [start(4), start(4)]
+    const rounds = 4
+    const writers = [start(rounds), start(rounds)]
     const ended = Promise.all(writers.map(writer => once(writer, 'exit')))
-    let over = false
-    void ended.then(() => {
-      over = true
-    })
     let edits = 0
-    while (!over) {
-      writeFileSync(join(root, `${edits % 40}`), `${edits};`)
-      edits++
-      expect(await texts()).toEqual(onDisk())
-      // Small files and SQLite are read on this thread: without a turn of the event loop the writers' end is never heard of.
-      await immediate()
+    const edit = async (writer: ChildProcess) => {
+      // Whenever a writer says that it is about to write, so that the machine is theirs otherwise.
+      for await (const [message] of on(writer, 'message', { close: ['disconnect'] })) {
+        if (message !== 'flushing') continue
+        writeFileSync(join(root, `${edits % 40}`), `${edits};`)
+        edits++
+        expect(await texts()).toEqual(onDisk())
+      }
     }
+    await Promise.all(writers.map(edit))
     expect((await ended).map(([code]) => code)).toEqual([0, 0])
-    expect(edits).toBeGreaterThan(1)
+    expect(edits).toBe(2 * rounds)
   })
 
   test.runIf(existsSync('/proc/self/stat'))(
     'is whole after a process was killed within a transaction',
     async () => {
-      for (let i = 0; i < 2; i++) {
+      for (let i = 0; i < runs(1); i++) {
         const writer = start(100_000)
         await once(writer, 'message')
         await stopWithinTransaction(writer.pid!)

@@ -51,6 +51,26 @@ describe('ParsePool', () => {
     expect(pool.stats()).toMatchObject({ restarts: 1, parsed: 2, failures: 3 })
   })
 
+  test('errors that are none, and threads that end by errors of their own, cost one source each', async () => {
+    await using pool = new ParsePool<number>({ module, workers: 1 })
+    const texts = ['throw nothing', 'throw a function', 'throw later', 'reject aside', 'one two']
+    const results = await Promise.allSettled(texts.map(text => pool.parse(text, source())))
+    expect(results).toMatchObject([
+      { status: 'rejected', reason: undefined },
+      { reason: { message: expect.stringContaining('could not be cloned') } },
+      { status: 'rejected' },
+      { reason: { message: 'aside' } },
+      { value: 2 },
+    ])
+    expect(pool.stats()).toMatchObject({ restarts: 2, parsed: 1, failures: 4, queued: 0 })
+  })
+
+  test('messages of the module’s own are none of the pool’s', async () => {
+    await using pool = new ParsePool<number>({ module, workers: 1 })
+    expect(await pool.parse('chatter', source())).toBe(1)
+    expect(await pool.parse('one two', source())).toBe(2)
+  })
+
   test('a parser that blocks its thread for ever is ended after its timeout', async () => {
     const clock = new VirtualClock()
     await using pool = new ParsePool<number>({ module, workers: 1, timeout: 1_000, clock })

@@ -200,7 +200,9 @@ class ParseThread {
       workerData,
     })
     this.#worker.unref()
-    this.#worker.on('message', (outcome: ParseOutcome) => this.#receive(outcome))
+    this.#worker.on('message', (outcome: ParseOutcome | null) => this.#receive(outcome))
+    // A value that cannot be made out here.
+    this.#worker.on('messageerror', error => this.#receive({ id: this.#id, error }))
     this.#worker.on('error', error => {
       // It ends: what comes next is for another one.
       this.#ending = true
@@ -239,9 +241,10 @@ class ParseThread {
     await this.#worker.terminate()
   }
 
-  #receive(outcome: ParseOutcome): void {
+  /** A module may send messages of its own. */
+  #receive(outcome: ParseOutcome | null): void {
     const task = this.#task
-    if (task === undefined || outcome.id !== this.#id) return
+    if (task === undefined || outcome?.id !== this.#id) return
     this.#free()
     const failed = 'error' in outcome
     this.#options.onOutcome(failed)

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
 import type { Store, StoreEntry, StoreItem } from '@millrace/cache-core/store'
-import { wallClock } from '@millrace/kit'
+import { tell, wallClock } from '@millrace/kit'
 import { StoreTimeoutError } from '../errors.ts'
 import type { StoredResult } from './stored-result.ts'
 import { WriteBehind } from './write-behind.ts'
@@ -117,7 +117,7 @@ export class BestEffortStore<T extends StoredResult> {
       return result
     } catch (error) {
       this.failures++
-      if (!this.#broken) this.#options.onError(error)
+      if (!this.#broken) tell(this.#options.onError, error)
       this.#broken = true
       return undefined
     }

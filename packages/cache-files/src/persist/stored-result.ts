@@ -56,7 +56,7 @@ export function encodeResult(
     throw new ResultError(query, 'not-encodable', { cause: error })
   }
   const print = own ?? ((result: unknown) => resultFingerprint(query, result))
-  if (tried && !isSame(fingerprint, returned, print)) {
+  if (tried && !hasFingerprint(returned, fingerprint, print)) {
     throw new ResultError(query, 'not-preserved')
   }
   return { fingerprint, encoded }
@@ -67,28 +67,38 @@ export function storedResult({ fingerprint, encoded }: EncodedResult): StoredRes
   return { fingerprint, value: textOf(encoded) }
 }
 
-/** The result of a record, or `undefined` if it is damaged. */
+/**
+ * The result of a record, or `undefined` if it is damaged or of another codec. Bytes of `structuredCodec` are told by their form; of other
+ * codecs, the two of two processes may read each other's bytes and make something else of them, so the result is compared.
+ *
+ * @param fingerprint of a result
+ */
 export function unpackResult(
   codec: Codec<unknown>,
   record: StoredResult,
+  fingerprint: (value: unknown) => string,
 ): { readonly value: unknown } | undefined {
+  let value: unknown
   try {
-    return { value: decodeText(codec, record.value) }
+    value = decodeText(codec, record.value)
   } catch {
-    // Damaged, or of another codec: as good as not there.
+    // As good as not there.
     return undefined
   }
+  const same = codec === structuredCodec || hasFingerprint(value, record.fingerprint, fingerprint)
+  return same ? { value } : undefined
 }
 
-function isSame(
+/** Whether a value is the one that got a fingerprint. */
+export function hasFingerprint(
+  value: unknown,
   expected: string,
-  returned: unknown,
   fingerprint: (value: unknown) => string,
 ): boolean {
   try {
-    return fingerprint(returned) === expected
+    return fingerprint(value) === expected
   } catch {
-    // What cannot even be compared is not what was stored.
+    // What cannot even be compared is another one.
     return false
   }
 }

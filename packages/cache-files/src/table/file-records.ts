@@ -111,7 +111,9 @@ export class FileRecords {
     const before = this.#held.peek(path)
     if (settled || before?.settled === true) this.counts.unsaved++
     let record = before
-    if (record?.hash === hash && sameStamp(record.stamp, stamp)) record.settled = settled
+    // Where the kernel makes contents up, stamps say nothing, and only other bytes are another record.
+    const same = record?.hash === hash && (!stampable || sameStamp(record.stamp, stamp))
+    if (record !== undefined && same) record.settled = settled
     else {
       record = new FileRecord(path, stamp, hash, settled)
       record.used = before?.used === true

@@ -70,6 +70,7 @@ export class FileTable implements Disposable {
     try {
       return this.#keep(full, begun, reports, await readFile(full, maxFileBytes, signal))
     } catch (error) {
+      if (signal?.aborted) throw error
       throw this.#records.failed(full, error)
     }
   }
@@ -184,9 +185,17 @@ export class FileTable implements Disposable {
     return this.#trust.feed
   }
 
-  /** Resolves when every change made before the call is known of; at once without a feed, as each call looks then. */
+  /**
+   * Resolves when every change made before the call is known of; at once without a feed, as each call looks then. So it does after the
+   * failure of one, which is told by the feed's own `settled`.
+   */
   async settled(): Promise<void> {
-    await this.#trust.feed?.settled()
+    try {
+      await this.#trust.feed?.settled()
+    } catch {
+      // What cannot say what changed vouches for nothing.
+      this.#trust.doubtAll()
+    }
   }
 
   /**

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { isNothingThere } from '../errors.ts'
 
 /**
  * What is under a path, links followed.
@@ -6,13 +7,6 @@ import { statSync } from 'node:fs'
  * - `other`: neither a file nor a folder, or this process may not look
  */
 export type PathKind = 'none' | 'file' | 'folder' | 'other'
-
-/** What is said of names that no file can have as well: too long, or with a null character. */
-const NOTHING_THERE: ReadonlySet<string | undefined> = new Set([
-  'ENOTDIR',
-  'ENAMETOOLONG',
-  'ERR_INVALID_ARG_VALUE',
-])
 
 /** Looks at a path by a `stat`. */
 export function pathKind(path: string): PathKind {
@@ -22,6 +16,6 @@ export function pathKind(path: string): PathKind {
     if (stat.isFile()) return 'file'
     return stat.isDirectory() ? 'folder' : 'other'
   } catch (error) {
-    return NOTHING_THERE.has((error as NodeJS.ErrnoException).code) ? 'none' : 'other'
+    return isNothingThere(error) ? 'none' : 'other'
   }
 }

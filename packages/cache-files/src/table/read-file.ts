@@ -1,5 +1,13 @@
 import { createHash, hash } from 'node:crypto'
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { FileReadError, fileReadError } from '../errors.ts'
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts'
@@ -18,6 +26,9 @@ export interface FileRead {
   /** Whether the file has other names too, under which it may be changed. */
   readonly linked: boolean
 }
+
+/** Neither waits for what a pipe's other end or a device has to give, nor becomes the process's terminal what is one. */
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 
 /** How often a file that changes while it is read is read again. */
 const ATTEMPTS = 3
@@ -51,9 +62,10 @@ export function readSmallFileSync(path: string, limit: number): FileRead | undef
 function readUpTo(path: string, limit: number, largest: number): FileRead | undefined {
   let file: number
   try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    assertFile(path)
+    file = openSync(path, FLAGS)
   } catch (error) {
-    throw fileReadError(path, error)
+    throw error instanceof FileReadError ? error : fileReadError(path, error)
   }
   try {
     for (let attempt = 1; ; attempt++) {
@@ -75,7 +87,17 @@ function readUpTo(path: string, limit: number, largest: number): FileRead | unde
   }
 }
 
-/** {@link readFileSync} without blocking the thread; about four times the CPU time for small files. */
+/** Opening a pipe lets the writer go on that waits for a reader, and opening a device may do anything. */
+function assertFile(path: string): void {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) throw new FileReadError(path, 'missing')
+  if (!stat.isFile()) throw new FileReadError(path, 'not-a-file')
+}
+
+/**
+ * {@link readFileSync} without blocking the thread, of a file that {@link readSmallFileSync} found too large; about four times the CPU time
+ * for small files.
+ */
 export async function readFile(
   path: string,
   limit: number,
@@ -83,7 +105,7 @@ export async function readFile(
 ): Promise<FileRead> {
   let file: FileHandle
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    file = await open(path, FLAGS)
   } catch (error) {
     throw fileReadError(path, error)
   }

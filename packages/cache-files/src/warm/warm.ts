@@ -9,6 +9,7 @@ import {
   checkSignal,
   monotonicClock,
   type OptionNames,
+  tell,
 } from '@millrace/kit'
 
 /** Options of {@link warm}. */
@@ -88,12 +89,19 @@ export async function warm(
   checkFunction('load', load)
   const workers = checkInteger('workers', options.workers ?? 4, 1)
   const run = new Warming(paths, load, options)
-  await Promise.all(Array.from({ length: workers }, () => run.work()))
-  return run.end()
+  try {
+    await Promise.all(Array.from({ length: workers }, () => run.work()))
+    return run.report()
+  } catch (error) {
+    run.stop('aborted')
+    throw error
+  } finally {
+    run.end()
+  }
 }
 
 class Warming {
-  readonly #next: () => Promise<string | undefined>
+  readonly #paths: PathSource
   readonly #load: (path: string, options: { readonly signal: AbortSignal }) => unknown
   readonly #clock: Clock
   readonly #memory: () => number
@@ -119,15 +127,15 @@ class Warming {
     this.#memoryLimit = checkPositiveOrInfinity('memoryLimit', options.memoryLimit ?? Infinity)
     this.#memory = checkFunction('memory', memory)
     this.#onProgress = checkFunction('onProgress', options.onProgress ?? (() => undefined))
-    this.#next = oneByOne(paths)
+    this.#paths = oneByOne(paths)
     this.#load = load
     this.#clock = checkClock('clock', clock)
     this.#signal = signal && checkSignal('signal', signal)
     this.#begun = clock.now()
     this.#sliceBegan = this.#begun
     const timer =
-      timeLimit === Infinity ? undefined : clock.setTimer(() => this.#stop('time'), timeLimit)
-    const abort = (): void => this.#stop('aborted')
+      timeLimit === Infinity ? undefined : clock.setTimer(() => this.stop('time'), timeLimit)
+    const abort = (): void => this.stop('aborted')
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })
     this.#release = () => {
@@ -139,10 +147,10 @@ class Warming {
   async work(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       if (this.#memory() >= this.#memoryLimit) {
-        this.#stop('memory')
+        this.stop('memory')
         return
       }
-      const path = await Promise.race([this.#next(), this.#stopped.promise])
+      const path = await Promise.race([this.#paths.next(), this.#stopped.promise])
       if (path === undefined) return
       const [outcome] = await Promise.race([
         Promise.allSettled([this.#begin(path)]),
@@ -156,8 +164,7 @@ class Warming {
     }
   }
 
-  end(): WarmReport {
-    this.#release()
+  report(): WarmReport {
     return {
       warmed: this.#warmed,
       failed: this.#failed,
@@ -165,6 +172,12 @@ class Warming {
       elapsed: this.#clock.now() - this.#begun,
       memory: this.#memory(),
     }
+  }
+
+  /** Ends its timer, and the source of paths where that can be. */
+  end(): void {
+    this.#release()
+    this.#paths.leave()
   }
 
   async #begin(path: string): Promise<unknown> {
@@ -175,7 +188,7 @@ class Warming {
     const failed = outcome.status === 'rejected'
     if (failed) this.#failed++
     else this.#warmed++
-    this.#onProgress({
+    tell(this.#onProgress, {
       path,
       error: failed ? outcome.reason : undefined,
       warmed: this.#warmed,
@@ -184,7 +197,8 @@ class Warming {
     })
   }
 
-  #stop(why: WarmEnd): void {
+  /** Begins no more, and leaves what runs. */
+  stop(why: WarmEnd): void {
     if (this.#stopping.signal.aborted) return
     this.#ended = why
     this.#stopping.abort(
@@ -194,19 +208,29 @@ class Warming {
   }
 }
 
+interface PathSource {
+  /** The next path, or `undefined` at the end. */
+  next(): Promise<string | undefined>
+  /** No more is asked for. */
+  leave(): void
+}
+
 /** Takes from a source for several workers, one call at a time. */
-function oneByOne(
-  paths: Iterable<string> | AsyncIterable<string>,
-): () => Promise<string | undefined> {
+function oneByOne(paths: Iterable<string> | AsyncIterable<string>): PathSource {
   const iterator =
     Symbol.asyncIterator in paths ? paths[Symbol.asyncIterator]() : paths[Symbol.iterator]()
   let last: Promise<string | undefined> = Promise.resolve('')
-  return () => {
-    last = last.then(async before => {
-      if (before === undefined) return undefined
-      const { done, value } = await iterator.next()
-      return done ? undefined : value
-    })
-    return last
+  return {
+    next() {
+      last = last.then(async before => {
+        if (before === undefined) return undefined
+        const { done, value } = await iterator.next()
+        return done ? undefined : value
+      })
+      return last
+    },
+    leave() {
+      tell(() => iterator.return?.(), undefined)
+    },
   }
 }

@@ -8,6 +8,8 @@ export interface WatchWorkerData {
   readonly maxPending: number
   /** ms for which changes wait for others. */
   readonly delay: number
+  /** ms after which it begins. */
+  readonly startAfter: number
 }
 
 /** To the thread that watches. */

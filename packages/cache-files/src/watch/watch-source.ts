@@ -29,6 +29,6 @@ export interface WatchSource {
   ref?(): void
   /** Takes one {@link ref} back. */
   unref?(): void
-  /** Ends it. Nothing is reported afterwards. */
+  /** Ends it, also before `start` has resolved, or after it failed. Nothing is reported afterwards. */
   close(): Promise<void>
 }

@@ -109,4 +109,9 @@ class WatchThread {
   }
 }
 
-if (parentPort !== null) new WatchThread(parentPort, workerData as WatchWorkerData)
+function main(port: MessagePort, data: WatchWorkerData): void {
+  if (data.startAfter <= 0) new WatchThread(port, data)
+  else setTimeout(() => new WatchThread(port, data), data.startAfter)
+}
+
+if (parentPort !== null) main(parentPort, workerData as WatchWorkerData)

@@ -37,6 +37,11 @@ export interface WatcherOptions {
   readonly pollInterval?: number | undefined
   /** ms after which everything is looked at once more, in case events were lost, > 0; Infinity for never. Default: 600,000. */
   readonly reconcileInterval?: number | undefined
+  /**
+   * ms within which the source has to say what has changed, > 0; until one that takes longer answers, every call looks for itself. Infinity
+   * for no limit. Default: 10,000.
+   */
+  readonly settleTimeout?: number | undefined
   /** Source of time. Default: the monotonic clock. */
   readonly clock?: Clock | undefined
 }
@@ -69,6 +74,7 @@ const OPTIONS: OptionNames<WatcherOptions> = {
   delay: true,
   pollInterval: true,
   reconcileInterval: true,
+  settleTimeout: true,
   clock: true,
 }
 
@@ -84,10 +90,13 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
   readonly #reports: ChangeReports
   readonly #maxPending: number
   readonly #reconcileInterval: number
+  readonly #settleTimeout: number
   readonly #clock: Clock
   readonly #readers = new Set<TickReader>()
   readonly #started: Promise<void>
   #ready = false
+  /** Calls of the source that it has not answered in time. */
+  #overdue = 0
   #closed = false
   #timer: Timer | undefined
   #counts = { revision: 0, changes: 0, changesOfAll: 0 }
@@ -103,9 +112,10 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
       'reconcileInterval',
       options.reconcileInterval ?? 600_000,
     )
+    this.#settleTimeout = checkPositiveOrInfinity('settleTimeout', options.settleTimeout ?? 10_000)
     checkMethods('files', files, 'a FileTable', ['follow'])
     checkClock('clock', clock)
-    if (source === 'watch') this.#source = new FsWatchSource({ ignore, maxPending, delay })
+    if (source === 'watch') this.#source = new FsWatchSource({ ignore, maxPending, delay }, clock)
     else if (source === 'poll') this.#source = new PollSource(files, pollInterval, clock)
     else if (typeof source === 'string') {
       throw new InvalidOptionError('source', "'watch', 'poll' or a WatchSource", source)
@@ -131,18 +141,22 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
   }
 
   covers(path: string): boolean {
-    return this.#ready && this.#source.complete && this.#covered.has(path)
+    return this.#complete && this.#covered.has(path)
   }
 
   /**
-   * Resolves when everything that changed before the call is known of, the first time when watching has begun.
+   * Resolves when everything that changed before the call is known of, the first time when watching has begun; or when the source has not
+   * said so within `settleTimeout`, as files are then looked at by each call until it does.
    *
    * @throws what the source throws where it could not begin; files are then looked at by each call
    */
   async settled(): Promise<void> {
-    await this.#started
+    if (this.#overdue > 0) return
     const { complete } = this.#source
-    await this.#source.settled()
+    if (!(await this.#inTime(this.#settleSource()))) {
+      this.#receive({ paths: [], folders: [], all: 'lost' })
+      return
+    }
     // What was vouched for while it was complete is no longer.
     if (complete && !this.#source.complete && !this.#closed) this.#reports.changedAll()
   }
@@ -165,7 +179,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
     return {
       ...this.#counts,
       consumers: this.#readers.size,
-      complete: this.#ready && this.#source.complete,
+      complete: this.#complete,
     }
   }
 
@@ -177,13 +191,40 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
     this.#timer?.cancel()
     this.#reports.close()
     for (const reader of [...this.#readers]) reader.end()
-    // Where it could not begin there is nothing to end, and `settled` said why.
-    await this.#started.catch(() => undefined)
     await this.#source.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  get #complete(): boolean {
+    return this.#ready && this.#overdue === 0 && this.#source.complete
+  }
+
+  async #settleSource(): Promise<void> {
+    await this.#started
+    await this.#source.settled()
+  }
+
+  /** Whether the source answers in time; nothing is vouched for while it is late. */
+  async #inTime(answer: Promise<void>): Promise<boolean> {
+    if (this.#settleTimeout === Infinity) {
+      await answer
+      return true
+    }
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const timer = this.#clock.setTimer(() => resolve(false), this.#settleTimeout)
+    try {
+      if (await Promise.race([answer.then(() => true), promise])) return true
+    } finally {
+      timer.cancel()
+    }
+    this.#overdue++
+    const end = (): void => void this.#overdue--
+    // A failure is told to the next call.
+    answer.then(end, end)
+    return false
   }
 
   async #start(root: string): Promise<void> {

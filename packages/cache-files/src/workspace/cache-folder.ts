@@ -1,15 +1,25 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Store } from '@millrace/cache-core/store'
+import { tell, wallClock } from '@millrace/kit'
+import { FileReadError } from '../errors.ts'
 import type { TraceRecord } from '../graph/trace/trace-record.ts'
 import type { StoredResult } from '../persist/stored-result.ts'
+import { readFileSync } from '../table/read-file.ts'
 
 /** Changes with what is kept and how. Another version's folder is left alone, so that going back finds its own. */
 const FORMAT = 'v1'
+/** Ending of files that are being written. */
+const TEMPORARY = '.tmp'
+/** ms after which one was left by a process that died. */
+const LEFT_BEHIND = 3_600_000
+/** Bytes of what {@link CacheFolder.read} takes for its own. */
+const LARGEST = 2 ** 30
 
-/** Why a {@link CacheFolder} keeps nothing. */
+/** Why a {@link CacheFolder} keeps nothing, or not everything. */
 export interface CacheFolderProblem {
   readonly folder: string
   readonly error: unknown
@@ -17,13 +27,14 @@ export interface CacheFolderProblem {
 
 /**
  * The folder in which results outlive the process; several processes may use it at once. One that cannot be used is as good as an empty one:
- * what is kept then lasts as long as the process, and that is said once.
+ * what is kept then lasts as long as the process. Trouble is told once, that of a folder that goes, fills up or is taken away later included.
  */
 export class CacheFolder implements AsyncDisposable {
   readonly path: string
   readonly #onProblem: (problem: CacheFolderProblem) => void
   readonly #stores: (Store<never> & AsyncDisposable)[] = []
   #usable = true
+  #told = false
 
   constructor(path: string, onProblem: (problem: CacheFolderProblem) => void = warn) {
     this.path = join(path, FORMAT)
@@ -53,21 +64,35 @@ export class CacheFolder implements AsyncDisposable {
   read(name: string): Buffer | undefined {
     if (!this.#usable) return undefined
     try {
-      return readFileSync(join(this.path, name))
+      return readFileSync(join(this.path, name), LARGEST).bytes
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#failed(error)
+      if (!(error instanceof FileReadError && error.reason === 'missing')) this.report(error)
       return undefined
     }
   }
 
-  /** Writes bytes under a name, whole or not at all. */
+  /** Writes bytes under a name, whole or not at all. What was there before stays where that fails, for the next write to try again. */
   write(name: string, bytes: Uint8Array): void {
+    if (!this.#usable) return
     const path = join(this.path, name)
-    const temporary = `${path}.${process.pid}.tmp`
-    this.#attempt(() => {
+    const temporary = `${path}.${randomUUID()}${TEMPORARY}`
+    try {
+      // It may have been removed since.
+      mkdirSync(this.path, { recursive: true, mode: 0o700 })
+      this.#removeLeftBehind()
       writeFileSync(temporary, bytes, { mode: 0o600 })
       renameSync(temporary, path)
-    })
+    } catch (error) {
+      this.report(error)
+      remove(temporary)
+    }
+  }
+
+  /** Says what is wrong, the first time. */
+  report(error: unknown): void {
+    if (this.#told) return
+    this.#told = true
+    tell(this.#onProblem, { folder: this.path, error })
   }
 
   /** Closes the stores. */
@@ -84,21 +109,35 @@ export class CacheFolder implements AsyncDisposable {
     try {
       return work()
     } catch (error) {
-      this.#failed(error)
+      this.#usable = false
+      this.report(error)
       return undefined
     }
   }
 
-  #failed(error: unknown): void {
-    if (this.#usable) this.#onProblem({ folder: this.path, error })
-    this.#usable = false
+  /** Removes what processes left that ended while they wrote: each would leave another one. */
+  #removeLeftBehind(): void {
+    const before = wallClock.now() - LEFT_BEHIND
+    for (const name of readdirSync(this.path)) {
+      const path = join(this.path, name)
+      const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Infinity }
+      if (name.endsWith(TEMPORARY) && mtimeMs < before) remove(path)
+    }
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // A folder that is gone or cannot be written: the next process tries again.
   }
 }
 
 function warn({ folder, error }: CacheFolderProblem): void {
   const { code } = error as { code?: string }
   process.emitWarning(
-    `The cache folder ${folder} cannot be used (${code ?? 'unknown reason'}); nothing is kept beyond this process`,
+    `The cache folder ${folder} cannot be used (${code ?? 'unknown reason'}); what it lacks is made anew by each process`,
     { code: 'MILLRACE_FILES_CACHE_UNUSABLE' },
   )
 }

@@ -34,7 +34,9 @@ export interface WorkspaceOptions {
   readonly cacheFolder?: string | undefined
   /** Bytes kept there at most, > 0. Default: 256 MiB. */
   readonly maxCacheBytes?: number | undefined
-  /** Told once if the folder cannot be used. Default: a process warning with the code MILLRACE_FILES_CACHE_UNUSABLE. */
+  /**
+   * Told once if the folder cannot be used, or no longer. Default: a process warning with the code MILLRACE_FILES_CACHE_UNUSABLE.
+   */
   readonly onCacheProblem?: ((problem: CacheFolderProblem) => void) | undefined
   /** Options of the watcher, or `true` for its defaults. Default: not watched, each call looks. */
   readonly watch?: boolean | Omit<WatcherOptions, 'files'> | undefined
@@ -83,6 +85,7 @@ export class Workspace implements AsyncDisposable {
   readonly #parses: ParseCache<never>[] = []
   readonly #facts: Facts<never>[] = []
   #factsStore: Store<StoredResult> | undefined
+  readonly #onStoreError = (error: unknown): void => this.#folder?.report(error)
 
   /** @throws {InvalidOptionError} */
   constructor(options: WorkspaceOptions = {}) {
@@ -108,11 +111,16 @@ export class Workspace implements AsyncDisposable {
       if (snapshot !== undefined) this.files.load(snapshot)
     }
     const store = this.#folder?.store<TraceRecord>('graph', this.#maxCacheBytes)
-    this.graph = new Graph({ ...this.#preset.graph, ...options.graph, files: this.files, store })
-    this.watcher =
-      watch === false
-        ? undefined
-        : new Watcher({ ...(watch === true ? {} : watch), files: this.files })
+    try {
+      const { files } = this
+      const kept = { ...this.#preset.graph, onStoreError: this.#onStoreError }
+      this.graph = new Graph({ ...kept, ...options.graph, files, store })
+      if (watch !== false) this.watcher = new Watcher({ ...(watch === true ? {} : watch), files })
+    } catch (error) {
+      // An option that was refused must not leave a file open.
+      void this.#folder?.close()
+      throw error
+    }
   }
 
   /** The state of the world that all levels know of. Grows by one with each tick of the watcher; 0 without one, as each call looks. */
@@ -134,6 +142,7 @@ export class Workspace implements AsyncDisposable {
     const store = this.#factsStore
     const facts = new Facts<T>({
       retention: this.#preset.graph.retention,
+      onStoreError: this.#onStoreError,
       ...options,
       files: this.files,
       store,
@@ -180,13 +189,15 @@ export class Workspace implements AsyncDisposable {
 
   /** Ends watching, writes what the next process may use, and closes all levels. */
   async close(): Promise<void> {
-    await this.watcher?.close()
-    await this.save()
-    await this.graph.close()
-    await Promise.all(this.#facts.map(facts => facts.close()))
-    for (const cache of this.#parses) cache.close()
-    this.files.close()
-    await this.#folder?.close()
+    try {
+      await this.watcher?.close()
+    } finally {
+      await this.save()
+      await this.graph.close()
+      for (const cache of this.#parses) cache.close()
+      this.files.close()
+      await this.#folder?.close()
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -32,6 +32,8 @@ export class Look extends Revision {
   readonly outcomes: Map<GraphNode, Outcome> = new Map()
   /** Nodes being brought up to date, and those that failed. */
   readonly flights: Map<GraphNode, Flight> = new Map()
+  /** Nodes whose traces were found not to hold without waiting. Only a flight can tell what becomes of them. */
+  readonly unsure: Set<GraphNode> = new Set()
 }
 
 /** A node being brought up to date in a revision, for as long as it has waiters. */

@@ -47,7 +47,8 @@ export class QueryRun implements QueryContext, Timed {
   readonly #environment: QueryEnvironment
   /** In order of asking; a hole until the answer is there. */
   readonly #trace: (Dependency | undefined)[] = []
-  readonly #asked = new Map<string, number>()
+  /** Places in the trace, by node or by kind and name of an input. */
+  readonly #asked = new Map<GraphNode | string, number>()
   /** What was asked for and is not answered yet. */
   #open: Set<Promise<unknown>> | undefined
   /** Answers given without waiting. */
@@ -109,14 +110,18 @@ export class QueryRun implements QueryContext, Timed {
 
   get<K extends string, V>(query: Query<K, V>, key: K): Promise<V> {
     const asked = query as unknown as Query<string, unknown>
-    const index = this.#reserve(`${asked?.name}(${key}`)
     let node: GraphNode
     try {
       node = this.#environment.node(asked, key)
+    } catch (error) {
+      return this.#failed(this.#reserve('refused'), 'refused', error)
+    }
+    const index = this.#reserve(node)
+    try {
       const outcome = this.#environment.ready(this.#flight, node)
       if (outcome !== undefined) return this.#soon(this.#found(index, node, outcome) as V)
     } catch (error) {
-      return this.#failed(index, asked?.name, error)
+      return this.#failed(index, asked.name, error)
     }
     return this.#track(async () => {
       this.#pause()
@@ -199,7 +204,7 @@ export class QueryRun implements QueryContext, Timed {
   }
 
   /** The place in the trace of something that is asked for now, the same one if it was asked for before. */
-  #reserve(id: string): number {
+  #reserve(id: GraphNode | string): number {
     if (this.#flight.abandoned) throw new FlightAbandoned()
     if (this.ended) throw new ContextEndedError(this.name)
     const known = this.#asked.get(id)

@@ -5,6 +5,7 @@ import { ResultError } from '../../errors.ts'
 import { type BestEffortOptions, BestEffortStore } from '../../persist/best-effort-store.ts'
 import {
   encodeResult,
+  hasFingerprint,
   resultFingerprint,
   type StoredResult,
   storedResult,
@@ -98,7 +99,7 @@ export class KeptResults {
     const kept = this.#values.get(node.id)
     if (kept?.trace !== trace) return this.#partValue(node, trace)
     if (kept.held !== undefined || kept.record === undefined) return kept.held
-    const held = unpackResult(this.#keeping.codec, kept.record)
+    const held = this.#unpacked(node, kept.record)
     if (held === undefined) this.#values.delete(node.id)
     else this.#hold(node, trace, held)
     return held
@@ -149,7 +150,7 @@ export class KeptResults {
     const record = key === undefined ? undefined : await this.#store!.get(key)
     // Another process may have stored what came of other inputs.
     if (record?.fingerprint !== trace.fingerprint) return undefined
-    const held = unpackResult(this.#keeping.codec, record)
+    const held = this.#unpacked(node, record)
     if (held !== undefined) this.#hold(node, trace, held)
     return held
   }
@@ -187,8 +188,7 @@ export class KeptResults {
   isChanged(node: GraphNode): boolean {
     const kept = this.#values.peek(node.id)
     if (kept?.held === undefined || kept.trace !== node.trace) return false
-    const fingerprint = fingerprintBy(node.query, kept.held.value)
-    return this.#keyed(fingerprint) !== kept.trace.fingerprint
+    return !hasFingerprint(kept.held.value, kept.trace.fingerprint, this.#print(node))
   }
 
   /** Forgets the value held of a node. */
@@ -204,6 +204,15 @@ export class KeptResults {
   /** Drops the values. */
   close(): void {
     this.#values[Symbol.dispose]()
+  }
+
+  #unpacked(node: GraphNode, record: StoredResult): HeldValue | undefined {
+    return unpackResult(this.#keeping.codec, record, this.#print(node))
+  }
+
+  /** The fingerprints of a node's results. */
+  #print({ query }: GraphNode): (value: unknown) => string {
+    return value => this.#keyed(fingerprintBy(query, value))
   }
 
   /** As others that depend on the result store it: results that are not stored may be made of a variable. */

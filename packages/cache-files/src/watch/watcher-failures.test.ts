@@ -1,0 +1,166 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import { VirtualClock } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Graph } from '../graph/graph.ts'
+import { FileTable } from '../table/file-table.ts'
+import { ManualSource } from './manual-source.ts'
+import { Watcher } from './watcher.ts'
+
+let root: string
+let files: FileTable
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-watch-failures-')))
+  files = new FileTable({ root, clock: { now: () => Date.now() + 10_000 } })
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+const write = (name: string, text: string) => writeFileSync(join(root, name), text)
+const read = (name: string) => files.readSync(name).bytes.toString()
+const never = () => new Promise<never>(() => undefined)
+
+/** A source that vouches for everything and whose `settled` can be held up. */
+class SlowSource extends ManualSource {
+  hold: Promise<void> | undefined
+
+  constructor() {
+    super(true)
+  }
+
+  override async settled(): Promise<void> {
+    await this.hold
+  }
+}
+
+describe('a source that does not answer', () => {
+  test('is not waited for beyond the timeout, and vouches for nothing until it does', async () => {
+    write('a', 'old')
+    const clock = new VirtualClock()
+    const source = new SlowSource()
+    await using watcher = new Watcher({ files, source, clock, settleTimeout: 500, ignore: [] })
+    await watcher.settled()
+    expect([read('a'), watcher.stats().complete]).toEqual(['old', true])
+    const held = Promise.withResolvers<void>()
+    source.hold = held.promise
+    const reader = watcher[Symbol.asyncIterator]()
+    const settling = watcher.settled()
+    write('a', 'new')
+    await turn()
+    clock.advance(500)
+    await settling
+    expect([read('a'), watcher.stats().complete]).toEqual(['new', false])
+    expect((await reader.next()).value).toMatchObject({ all: 'lost' })
+    // Nothing is waited for any more.
+    await watcher.settled()
+    write('a', 'newer')
+    expect(read('a')).toBe('newer')
+    held.resolve()
+    source.hold = undefined
+    await turn()
+    expect(watcher.stats().complete).toBe(true)
+    expect(read('a')).toBe('newer')
+    write('a', 'not reported')
+    expect(read('a')).toBe('newer')
+  })
+
+  test('from the beginning does not hold a graph up', async () => {
+    write('a', 'old')
+    const clock = new VirtualClock()
+    const source = new ManualSource(true)
+    source.start = never
+    await using watcher = new Watcher({ files, source, clock })
+    await using graph = new Graph({ files })
+    const text = graph.query('text', async (context, path) =>
+      (await context.read(path)).bytes.toString(),
+    )
+    const first = graph.get(text, 'a')
+    await turn()
+    clock.advance(10_000)
+    expect(await first).toBe('old')
+    write('a', 'new')
+    expect(await graph.get(text, 'a')).toBe('new')
+    expect(watcher.stats().complete).toBe(false)
+  })
+})
+
+describe('a graph whose watcher fails goes on by looking', () => {
+  test.each<[string, (source: ManualSource) => void]>([
+    [
+      'at the start',
+      source => {
+        source.start = async () => {
+          throw new Error('no')
+        }
+      },
+    ],
+    [
+      'at every settling',
+      source => {
+        source.settled = async () => {
+          throw new Error('no')
+        }
+      },
+    ],
+  ])('%s', async (_, spoil) => {
+    write('a', 'old')
+    const source = new ManualSource(true)
+    spoil(source)
+    await using watcher = new Watcher({ files, source, ignore: [] })
+    await using graph = new Graph({ files })
+    const text = graph.query('text', async (context, path) =>
+      (await context.read(path)).bytes.toString(),
+    )
+    expect(await graph.get(text, 'a')).toBe('old')
+    write('a', 'new')
+    expect(await graph.get(text, 'a')).toBe('new')
+    await expect(watcher.settled()).rejects.toThrow('no')
+  })
+})
+
+test.runIf(process.platform === 'linux')(
+  'a thread that ends is replaced by another one, and nothing is missed',
+  () => {
+    const script = `
+      import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+      import { join } from 'node:path'
+      const [root, temporary] = ${JSON.stringify([root, join(root, 'tmp')])}
+      mkdirSync(temporary)
+      process.env.TMPDIR = temporary
+      const { FileTable } = await import(${JSON.stringify(import.meta.resolve('../table/file-table.ts'))})
+      const { Watcher } = await import(${JSON.stringify(import.meta.resolve('./watcher.ts'))})
+      const files = new FileTable({ root, clock: { now: () => Date.now() + 10_000 } })
+      const write = text => writeFileSync(join(root, 'a'), text)
+      write('old')
+      const watcher = new Watcher({ files, delay: 0 })
+      await watcher.settled()
+      const reader = watcher[Symbol.asyncIterator]()
+      const seen = [files.readSync('a').bytes.toString(), watcher.stats().complete]
+      // As a cleaner of temporary files does: the thread has nothing left to write to.
+      for (const name of readdirSync(temporary)) rmSync(join(temporary, name), { recursive: true })
+      write('new')
+      await watcher.settled()
+      seen.push(files.readSync('a').bytes.toString(), watcher.stats().complete)
+      while (!watcher.stats().complete) await reader.next()
+      await watcher.settled()
+      seen.push(files.readSync('a').bytes.toString())
+      write('newer')
+      await watcher.settled()
+      const { trusted } = files.stats()
+      seen.push(files.readSync('a').bytes.toString())
+      files.readSync('a')
+      seen.push(files.stats().trusted > trusted)
+      await watcher.close()
+      console.log(JSON.stringify(seen))`
+    const child = spawnSync(
+      process.execPath,
+      [...process.execArgv, '--conditions=millrace-source', '--input-type=module', '-e', script],
+      { encoding: 'utf8', cwd: import.meta.dirname },
+    )
+    expect(child.stdout.trim(), child.stderr).toBe(
+      JSON.stringify(['old', true, 'new', false, 'new', 'newer', true]),
+    )
+  },
+)
