@@ -62,6 +62,21 @@ test('a failure is a warning of the process without key or value, and its cause 
   })
 })
 
+test('a listener that rejects is a warning, too', async () => {
+  const onRemove = async (key: string): Promise<void> => {
+    await nextTurn()
+    throw new RangeError(`cannot close ${key}`)
+  }
+  const cache = new Cache<string, number>({ maxEntries: 1, onRemove })
+  cache.set('a', 1).set('b', 2).delete('b')
+  await nextTurn()
+  await nextTurn()
+  expect(warnings).toMatchObject([
+    { listener: 'onRemove', cause: { message: 'cannot close a' } },
+    { listener: 'onRemove', cause: { message: 'cannot close b' } },
+  ])
+})
+
 test('a listener that fails does not keep a set from winning over a load', async () => {
   const { cache } = failing(1)
   const { promise, resolve } = Promise.withResolvers<number>()

@@ -1,10 +1,10 @@
 import type { TimeSource } from '@millrace/kit'
-import { ListenerError } from '../errors.ts'
 import { KeyHasher } from '../key/key-hasher.ts'
 import { hintOf } from '../key/key-hint.ts'
 import { KeyIndex } from '../key/key-index.ts'
 import { lengthen } from '../policy/lengthen.ts'
 import { type Policy, SATURATED } from '../policy/policy.ts'
+import { tellListener } from '../tell-listener.ts'
 import {
   type EntryState,
   FRESH,
@@ -729,30 +729,16 @@ export class Kernel<K, V> {
     const pending = this.#pending
     while (this.#told < pending.length) {
       const { key, value, reason } = pending[this.#told++]!
-      if (isEviction(reason) && evictions.hasSubscribers) this.#publish(key, value, reason)
-      else this.#tell(key, value, reason)
+      const message: EvictMessage | null =
+        isEviction(reason) && evictions.hasSubscribers ? { key, reason } : null
+      if (message !== null) evictions.start.publish(message)
+      const { onRemove } = this
+      const failure = onRemove && tellListener('onRemove', () => onRemove(key, value, reason))
+      if (message === null) continue
+      if (failure) message.error = failure.cause
+      evictions.end.publish(message)
     }
     pending.length = this.#told = 0
-  }
-
-  /** Tells the listener, whose failure is none of the cache or of other values, and returns what it threw. */
-  #tell(key: K, value: V, reason: RemovalReason): ListenerError | undefined {
-    try {
-      this.onRemove?.(key, value, reason)
-      return undefined
-    } catch (cause) {
-      const error = new ListenerError('onRemove', cause)
-      process.emitWarning(error)
-      return error
-    }
-  }
-
-  #publish(key: K, value: V, reason: EvictMessage['reason']): void {
-    const message: EvictMessage = { key, reason }
-    evictions.start.publish(message)
-    const failure = this.#tell(key, value, reason)
-    if (failure !== undefined) message.error = failure.cause
-    evictions.end.publish(message)
   }
 }
 

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { checkMethods, checkOptions, InvalidOptionError, type OptionNames } from '@millrace/kit'
 import type { Store, StoreEntry, StoreItem } from '../store/contract/store.ts'
+import { isFresh } from '../store/entry-time.ts'
 
 /** Options of a {@link KeyvAdapter}. */
 export interface KeyvAdapterOptions {
@@ -118,7 +119,7 @@ export class KeyvAdapter extends EventEmitter {
     const entries = await this.#store.getMany(keys)
     for (const [index, entry] of entries.entries()) {
       if (!isFresh(entry)) continue
-      yield [keys[index]!.slice(prefix.length), entry!.value as Awaited<V>]
+      yield [keys[index]!.slice(prefix.length), entry.value as Awaited<V>]
     }
   }
 
@@ -134,10 +135,6 @@ export class KeyvAdapter extends EventEmitter {
   }
 }
 
-function isFresh(entry: StoreEntry<unknown> | undefined): boolean {
-  return entry !== undefined && entry.expires > (entry.at ?? Date.now())
-}
-
 function fresh(entry: StoreEntry<unknown> | undefined): unknown {
-  return isFresh(entry) ? entry!.value : undefined
+  return isFresh(entry) ? entry.value : undefined
 }

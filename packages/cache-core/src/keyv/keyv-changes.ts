@@ -2,7 +2,7 @@ import type { TimeSource } from '@millrace/kit'
 import type { Fence } from '../store/contract/store.ts'
 import type { StoredEntry } from '../store/format/entry-format.ts'
 import { KeyTurns } from './key-turns.ts'
-import { type KeyvRecords, tagMark } from './keyv-records.ts'
+import { type KeyvRecords, tagMark, VALUE } from './keyv-records.ts'
 
 /** A value on its way into the adapter. */
 export interface KeyvWrite {
@@ -84,6 +84,12 @@ export class KeyvChanges {
   mark(name: string, expire: boolean): Promise<void> {
     const version = this.nextEpoch(true)
     return this.#turns.run([name], () => this.#records.mark(name, version, expire))
+  }
+
+  /** Invalidates what a record of this name in the adapter stands for: a value, a tag or everything. */
+  async invalidateRecord(name: string): Promise<void> {
+    if (name.startsWith(VALUE)) await this.invalidate(name.slice(VALUE.length), false)
+    else await this.mark(name, false)
   }
 
   async #admits({ key, tags, version }: StoredEntry, fence: Fence | undefined): Promise<boolean> {

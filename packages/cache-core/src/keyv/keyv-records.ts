@@ -1,6 +1,8 @@
 import type { TimeSource } from '@millrace/kit'
+import { letGo } from '../iterate/let-go.ts'
 import { decodeEntry, encodeEntry, type StoredEntry } from '../store/format/entry-format.ts'
 import type { StoreCounters } from '../store/store-counters.ts'
+import { type TimeLimit, within } from '../tiered/within.ts'
 import type { KeyvStorage } from './keyv-storage.ts'
 
 /** When a tag, or everything, was last invalidated. */
@@ -24,7 +26,7 @@ export const ALL = 'all'
 /** Name of the mark of a tag in its storable form. */
 export const tagMark = (tag: string): string => `tag:${tag}`
 /** Before the keys of values, so that no user's key is taken for a mark. */
-const VALUE = 'value:'
+export const VALUE = 'value:'
 const BATCH = 500
 
 /** What {@link KeyvRecords} work with. */
@@ -32,8 +34,10 @@ export interface KeyvRecordsOptions {
   readonly storage: KeyvStorage
   readonly clock: TimeSource
   readonly counters: StoreCounters
-  /** Told of a mark that cannot be read, which is to be replaced. */
-  readonly onDamagedMark: (name: string) => void
+  /** How long one call of the adapter is waited for. */
+  readonly limit: TimeLimit
+  /** Told of a record that has to be invalidated: a mark that cannot be read, or one that was written too late, perhaps over a newer one. */
+  readonly onUnsure: (name: string) => void
 }
 
 /** What a `KeyvStore` keeps in an adapter: values under `value:KEY`, marks under `tag:NAME` and `all`, all of them text. */
@@ -41,13 +45,15 @@ export class KeyvRecords {
   readonly #storage: KeyvStorage
   readonly #clock: TimeSource
   readonly #counters: StoreCounters
-  readonly #onDamagedMark: (name: string) => void
+  readonly #limit: TimeLimit
+  readonly #onUnsure: (name: string) => void
 
-  constructor({ storage, clock, counters, onDamagedMark }: KeyvRecordsOptions) {
+  constructor({ storage, clock, counters, limit, onUnsure }: KeyvRecordsOptions) {
+    this.#limit = limit
     this.#storage = storage
     this.#clock = clock
     this.#counters = counters
-    this.#onDamagedMark = onDamagedMark
+    this.#onUnsure = onUnsure
   }
 
   /** What the records say of keys in their storable form, together. */
@@ -108,35 +114,57 @@ export class KeyvRecords {
   }
 
   async remove(key: string): Promise<void> {
-    await this.#storage.delete(VALUE + key)
+    await within(this.#limit, () => this.#storage.delete(VALUE + key))
   }
 
-  /** Keys of values, so many at a time. */
+  /** Keys of values, so many at a time. All are looked for first, so that a loop that writes ends. */
   async *pages(): AsyncGenerator<string[], void> {
     const { iterator, namespace } = this.#storage
     if (iterator === undefined) throw new TypeError('The storage adapter has no `iterator`')
-    let page: string[] = []
-    for await (const item of iterator.call(this.#storage, namespace)) {
-      const [name] = item as [unknown]
-      // Some give their keys with what they put before them.
-      const at = String(name).indexOf(VALUE)
-      if (at === -1 || page.push(String(name).slice(at + VALUE.length)) < BATCH) continue
-      yield page
-      page = []
+    const items = iterator.call(this.#storage, namespace)[Symbol.asyncIterator]()
+    const found: string[] = []
+    try {
+      for (;;) {
+        const { done, value } = await within(this.#limit, () => items.next())
+        if (done) break
+        const [name] = value as [unknown]
+        // Some give their keys with what they put before them.
+        const at = String(name).indexOf(VALUE)
+        if (at !== -1) found.push(String(name).slice(at + VALUE.length))
+      }
+    } finally {
+      letGo(items)
     }
-    if (page.length !== 0) yield page
+    for (let from = 0; from < found.length; from += BATCH) yield found.slice(from, from + BATCH)
+  }
+
+  clear(): Promise<unknown> {
+    return within(this.#limit, () => this.#storage.clear())
+  }
+
+  disconnect(): Promise<unknown> {
+    return within(this.#limit, () => this.#storage.disconnect?.())
   }
 
   async #get(names: readonly string[]): Promise<unknown[]> {
     const storage = this.#storage
-    if (storage.getMany !== undefined) return storage.getMany([...names])
-    return Promise.all(names.map(name => storage.get(name)))
+    const texts: unknown = await within(this.#limit, () =>
+      storage.getMany === undefined
+        ? Promise.all(names.map(name => storage.get(name)))
+        : storage.getMany([...names]),
+    )
+    if (Array.isArray(texts) && texts.length === names.length) return texts
+    throw new TypeError('The storage adapter did not answer for each of the keys')
   }
 
   async #set(name: string, text: string, retained: number): Promise<void> {
     const { capabilities } = this.#storage
     const lifetime = capabilities?.expires ? retained : retained - this.#clock.now()
-    const kept = await this.#storage.set(name, text, lifetime === Infinity ? undefined : lifetime)
+    const kept = await within(
+      this.#limit,
+      () => this.#storage.set(name, text, lifetime === Infinity ? undefined : lifetime),
+      () => this.#onUnsure(name),
+    )
     if (kept === false) throw new Error('The storage adapter did not store the value')
   }
 
@@ -144,7 +172,7 @@ export class KeyvRecords {
     const mark = markOf(text)
     if (mark === DAMAGED) {
       this.#counters.corrupt++
-      this.#onDamagedMark(name)
+      this.#onUnsure(name)
     }
     return mark
   }

@@ -2,6 +2,7 @@ import {
   type Clock,
   checkMethods,
   checkOptions,
+  checkPositiveOrInfinity,
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
@@ -35,12 +36,15 @@ import { PACKING_OPTIONS, type PackingOptions, ValuePacker } from '../store/form
 import { type LifetimeOptions, Lifetimes } from '../store/lifetimes.ts'
 import { SteadyClock } from '../store/steady-clock.ts'
 import { StoreCounters } from '../store/store-counters.ts'
+import { StoreTimeoutError } from '../tiered/tier-errors.ts'
 import { KeyvChanges, type KeyvWrite } from './keyv-changes.ts'
 import { ALL, KeyvRecords, tagMark } from './keyv-records.ts'
 import type { KeyvStorage } from './keyv-storage.ts'
 
 /** Options of a {@link KeyvStore}. */
 export interface KeyvStoreOptions<V> extends LifetimeOptions, PackingOptions<V> {
+  /** ms for which one call of the adapter is waited for, above 0. Default: 2,000. */
+  readonly timeout?: number | undefined
   /** Source of time, in ms since 1970. Default: the system's. Steps back are left out. */
   readonly clock?: Clock | undefined
 }
@@ -49,6 +53,7 @@ const OPTIONS: OptionNames<KeyvStoreOptions<unknown>> = {
   ...PACKING_OPTIONS,
   ttl: true,
   retention: true,
+  timeout: true,
   clock: true,
 }
 
@@ -58,10 +63,10 @@ const OPTIONS: OptionNames<KeyvStoreOptions<unknown>> = {
  *
  * An adapter cannot compare and set. Within one process the contract of `Store` holds. Between processes a load that another process
  * invalidates in the very moment in which it is written may be stored, and versions are times, so that their clocks must agree to within
- * the time that a load takes: where that matters, take a store of this family.
+ * the time that a load takes: where that matters, take a store of this family. A call of the adapter that is not answered within `timeout`
+ * fails with `StoreTimeoutError`; what it writes afterwards is invalidated.
  */
 export class KeyvStore<V = unknown> implements Store<V> {
-  readonly #storage: KeyvStorage
   readonly #records: KeyvRecords
   readonly #packer: ValuePacker<V>
   readonly #lifetimes: Lifetimes
@@ -76,8 +81,8 @@ export class KeyvStore<V = unknown> implements Store<V> {
    */
   constructor(storage: KeyvStorage, options: KeyvStoreOptions<V> = {}) {
     checkMethods('storage', storage, 'a storage adapter of Keyv', ['get', 'set', 'delete', 'clear'])
-    checkOptions('', options as KeyvStoreOptions<unknown>, OPTIONS)
-    this.#storage = storage
+    const { timeout = 2_000 } = checkOptions('', options as KeyvStoreOptions<unknown>, OPTIONS)
+    checkPositiveOrInfinity('timeout', timeout)
     this.#packer = new ValuePacker(options)
     this.#lifetimes = new Lifetimes(options)
     this.#clock = new SteadyClock(options.clock)
@@ -85,8 +90,9 @@ export class KeyvStore<V = unknown> implements Store<V> {
       storage,
       clock: this.#clock,
       counters: this.#counters,
-      // If it cannot be noted now, the next reader will try.
-      onDamagedMark: name => this.#changes.mark(name, false).catch(() => {}),
+      limit: { clock: this.#clock, timeout, expired: ms => new StoreTimeoutError(ms) },
+      // If it cannot be noted now, the next reader of a damaged mark will try.
+      onUnsure: name => this.#changes.invalidateRecord(name).catch(() => {}),
     })
     this.#changes = new KeyvChanges(this.#records, this.#clock)
   }
@@ -171,7 +177,7 @@ export class KeyvStore<V = unknown> implements Store<V> {
     else {
       // Before, so that what is written meanwhile is outdated, and after, as the note itself is cleared.
       await this.#changes.mark(ALL, false)
-      await this.#storage.clear()
+      await this.#records.clear()
       await this.#changes.mark(ALL, false)
     }
   }
@@ -198,7 +204,7 @@ export class KeyvStore<V = unknown> implements Store<V> {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#storage.disconnect?.()
+    await this.#records.disconnect()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -15,6 +15,7 @@ import { MemoryStore } from '../store/memory/memory-store.ts'
 import { SqliteStore } from '../store/sqlite/sqlite-store.ts'
 import { TieredCache } from '../tiered/tiered-cache.ts'
 import { KeyvAdapter } from './keyv-adapter.ts'
+import type { KeyvStorage } from './keyv-storage.ts'
 import { KeyvStore } from './keyv-store.ts'
 
 const place = await mkdtemp(join(tmpdir(), 'millrace-keyv-'))
@@ -163,6 +164,65 @@ describe('an adapter of Keyv under TieredCache', () => {
       expect((await store.get('k'))?.value).toBe('new')
     }
     expect(store.stats().corrupt).toBeGreaterThanOrEqual(5)
+  })
+})
+
+describe('an adapter that does not answer', () => {
+  /** An adapter of which writes can be held up. */
+  function hanging() {
+    const held = new Map<string, string>()
+    const state = { hangs: false, release: (): void => {} }
+    const set = async (key: string, value: string) => {
+      if (state.hangs) {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        state.release = resolve
+        await promise
+      }
+      held.set(key, value)
+      return true
+    }
+    const storage: KeyvStorage = {
+      get: async key => held.get(key),
+      set,
+      delete: async key => held.delete(key),
+      clear: async () => held.clear(),
+    }
+    return { state, storage }
+  }
+
+  test('fails the call, holds up no later one, and what it writes too late is invalidated', async () => {
+    const clock = new VirtualClock(Date.now())
+    const { state, storage } = hanging()
+    const store = new KeyvStore<string>(storage, { clock, timeout: 100 })
+    const changes = [
+      () => store.set('k', 'late', { tags: ['t'] }),
+      () => store.delete('k'),
+      () => store.deleteTag('t'),
+      () => store.clear(),
+    ]
+    for (const change of changes) {
+      state.hangs = true
+      const call = change()
+      const failed = expect(call).rejects.toMatchObject({ code: 'ERR_MILLRACE_STORE_TIMEOUT' })
+      await clock.advanceAsync(100)
+      await failed
+      state.hangs = false
+      expect(await store.set('k', 'newer', { tags: ['t'] })).toBe(true)
+      expect((await store.get('k'))?.value).toBe('newer')
+      state.release()
+      await nextTurn()
+      expect(await store.get('k')).toBe(undefined)
+      clock.advance(2)
+      expect(await store.set('k', 'newest', { tags: ['t'] })).toBe(true)
+    }
+    await store.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  test('or answers for some of the keys alone, fails', async () => {
+    const storage = { ...hanging().storage, getMany: async () => [] }
+    const store = new KeyvStore<string>(storage)
+    await expect(store.get('k')).rejects.toThrow('for each of the keys')
   })
 })
 

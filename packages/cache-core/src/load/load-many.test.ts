@@ -152,8 +152,8 @@ describe('getOrLoadMany', () => {
     clock.advance(100)
     const { calls, load } = manualLoader()
     const answer = cache.getOrLoadMany(['soft', 'old', 'new'], load)
-    expect(calls.map(({ keys }) => keys)).toEqual([['old', 'new', 'soft']])
-    expect(['old', 'new', 'soft'].map(calls[0]!.context.stale)).toEqual([
+    expect(calls.map(({ keys }) => keys)).toEqual([['soft', 'old', 'new']])
+    expect(['soft', 'old', 'new'].map(calls[0]!.context.stale)).toEqual([
       'stale',
       undefined,
       'stale',
@@ -239,6 +239,26 @@ describe('getOrLoadMany', () => {
     expect(await cache.getOrLoad('a', () => 'own')).toBe('own')
     expect(cache.stats().loading).toBe(0)
     expect(upper).not.toHaveBeenCalled()
+  })
+
+  it('puts off no refresh where it ended before any load began', async () => {
+    function* broken(): Generator<string> {
+      yield 'a'
+      throw new Error('broken')
+    }
+    const signal = AbortSignal.abort()
+    for (const call of [
+      (cache: Cache<string, string>) => cache.getOrLoadMany(['a', 'absent'], upper, { signal }),
+      (cache: Cache<string, string>) => cache.getOrLoadMany(broken(), upper),
+    ]) {
+      const cache = newCache({ ttl: 5, staleWhileRevalidate: 60_000, errorBackoff: 5_000 })
+      cache.set('a', 'old')
+      clock.advance(5)
+      await expect(call(cache)).rejects.toThrow()
+      expect(upper).not.toHaveBeenCalled()
+      expect(await cache.getOrLoad('a', () => 'new')).toBe('old')
+      expect(cache.get('a')).toBe('new')
+    }
   })
 
   it('refuses a result that does not fit the keys', async () => {

@@ -24,8 +24,14 @@ export async function loadMany<K, V>(
   const { kernel } = loads
   const results: Results<K, V> = new Map()
   const awaited: [K, Promise<V>][] = []
+  const flights: Flight<K, V>[] = []
+  /** Those that this caller waits for. */
   const begun: [Flight<K, V>, LoadState<V>][] = []
-  const refreshed: Flight<K, V>[] = []
+  const depart = (key: K, state: LoadState<V>, awaited: boolean): Flight<K, V> => {
+    const flight = loads.depart(key, { plan, state, batched: true, awaited })
+    flights.push(flight)
+    return flight
+  }
   /** Takes an answer, now or later; a failure at once is awaited with the others. */
   const take = (key: K, answer: () => V | Promise<V>): void => {
     try {
@@ -50,26 +56,26 @@ export async function loadMany<K, V>(
       const joinable = loads.joinable(key)
       if (state.served !== undefined) {
         results.set(key, state.served)
-        if (state.refresh && joinable === undefined) {
-          refreshed.push(loads.depart(key, { plan, state, batched: true, awaited: false }))
-        }
+        if (state.refresh && joinable === undefined) depart(key, state, false)
         continue
       }
       plan.signal?.throwIfAborted()
       if (joinable !== undefined) {
         take(key, () => loads.join(joinable, plan, state, () => loadOne(loads, key, loader, plan)))
       } else {
-        begun.push([loads.depart(key, { plan, state, batched: true, awaited: true }), state])
+        begun.push([depart(key, state, true), state])
       }
     }
   } catch (error) {
     // The iterable or a listener of the cache threw, or the caller has given up: no flight may stay behind that no call will end.
-    for (const [flight] of begun) loads.onFailure(flight, error)
-    for (const flight of refreshed) loads.onFailure(flight, error)
+    for (const flight of flights) {
+      // Nothing was tried, so nothing is put off.
+      flight.abandoned = true
+      loads.onFailure(flight, error)
+    }
     throw error
   }
-  if (begun.length + refreshed.length !== 0) {
-    const flights = [...begun.map(([flight]) => flight), ...refreshed]
+  if (flights.length !== 0) {
     startBatch(loads, loader, {
       flights,
       timeout: plan.hardTimeout,

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -102,6 +103,26 @@ test('moves the limit of a real cache, and its timer ends with it', () => {
   sizer.close()
   expect(clock.pending).toBe(0)
 })
+
+test.each([
+  [
+    'throws',
+    () => {
+      throw new Error('no')
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('no'))],
+])(
+  'a listener that %s is a warning of the process, and the size is moved all the same',
+  async (_, onResize) => {
+    const cache = new Counted()
+    const warned = once(process, 'warning')
+    using sizer = new AdaptiveSize(cache, { ...options, onResize })
+    run(cache, sizer, Array(20).fill(0.98))
+    expect([sizer.size, cache.sizes.at(-1)]).toEqual([900, 900])
+    expect(await warned).toMatchObject([{ listener: 'onResize', cause: { message: 'no' } }])
+  },
+)
 
 test('never leaves its bounds, whatever the hit rates are', () => {
   fc.assert(

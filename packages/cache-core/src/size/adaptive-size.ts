@@ -13,6 +13,7 @@ import {
   type Timer,
 } from '@millrace/kit'
 import type { Advice } from '../advise/advisor.ts'
+import { tellListener } from '../tell-listener.ts'
 import { repeat } from './repeat.ts'
 
 /** A cache whose size can be changed: `Cache` is one. */
@@ -165,7 +166,10 @@ export class AdaptiveSize {
     this.#resize(to)
     // What follows is another cache's hit rate.
     this.#samples = []
-    this.#options.onResize?.({ from, to, recent, before })
+    const { onResize } = this.#options
+    if (onResize !== undefined) {
+      tellListener('onResize', () => onResize({ from, to, recent, before }))
+    }
   }
 
   #target(before: number, recent: number): number {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { VirtualClock } from '@millrace/testkit'
@@ -41,6 +42,30 @@ test('scarce memory halves the cache, then closes it, and gives the limits back 
   clock.advance(100)
   for (let key = 0; key < 2_000; key++) cache.set(key, key)
   expect(cache.size).toBe(1_000)
+})
+
+test('a usage that cannot be told changes nothing, and is a warning of the process', async () => {
+  const clock = new VirtualClock()
+  let share: number | undefined = 0.75
+  const usage = (): number => {
+    if (share === undefined) throw new Error('unknown')
+    return share
+  }
+  using cache = new Cache<number, number>({
+    clock,
+    maxEntries: 1_000,
+    memoryPressure: memoryPressure({ shrinkAt: 0.7, interval: 100, usage }),
+  })
+  for (let key = 0; key < 1_000; key++) cache.set(key, key)
+  clock.advance(100)
+  share = undefined
+  const warned = once(process, 'warning')
+  clock.advance(100)
+  expect(cache.size).toBe(500)
+  expect(await warned).toMatchObject([{ listener: 'usage', cause: { message: 'unknown' } }])
+  share = 0.75
+  clock.advance(100)
+  expect(cache.size).toBe(250)
 })
 
 test('byte limits shrink too, and a resize under pressure waits', () => {

@@ -6,6 +6,7 @@ import {
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
+import { tellListener } from '../tell-listener.ts'
 import { heapShare } from './heap-share.ts'
 
 /** Options of {@link memoryPressure}. */
@@ -23,7 +24,7 @@ export interface MemoryPressureOptions {
   readonly interval?: number | undefined
   /**
    * Share of the memory in use, 0 to 1. Default: the larger of V8's old generation against its limit and the
-   * process against the limit of its container, if it has one
+   * process against the limit of its container, if it has one. While it throws nothing changes, and each check is a warning of the process
    */
   readonly usage?: (() => number) | undefined
 }
@@ -141,7 +142,10 @@ class PressureRelief implements MemoryPressureControl {
   check(): void {
     const target = this.#target
     const before = this.pressure
-    this.pressure = pressureOf(this.#options)
+    const failure = tellListener('usage', () => {
+      this.pressure = pressureOf(this.#options)
+    })
+    if (failure !== undefined) return
     target.full = this.pressure === 'full'
     if (this.pressure !== 'normal') {
       const weight = target.maxWeight === Infinity ? Infinity : Math.max(1, target.weight / 2)

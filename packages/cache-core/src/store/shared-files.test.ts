@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,6 +16,11 @@ const kinds: Record<string, (place: string, options?: Options) => Store<string>>
   sqlite: (place, options) =>
     new SqliteStore({ path: join(place, 'cache.db'), onProblem() {}, ...options }),
   fs: (place, options) => new FsStore({ folder: join(place, 'cache'), ...options }),
+}
+
+async function replaced(files: string, older: string): Promise<void> {
+  await rm(files, { recursive: true })
+  await cp(older, files, { recursive: true })
 }
 
 describe.each(Object.entries(kinds))('a %s store that several processes use', (kind, open) => {
@@ -98,6 +103,44 @@ describe.each(Object.entries(kinds))('a %s store that several processes use', (k
         'value',
       ])
     }
+  })
+
+  test.each<[string, (files: string, older: string) => Promise<unknown>]>([
+    ['put in the place of the files', (files, older) => replaced(files, older)],
+    [
+      'put there after a new beginning',
+      async (files, older) => {
+        await rm(files, { recursive: true })
+        await using store = open(files)
+        await store.set('between', 'value')
+        await replaced(files, older)
+      },
+    ],
+  ])('an older state that is %s brings nothing back', async (_, putBack) => {
+    const files = join(place, 'files')
+    const older = join(place, 'older')
+    await using first = open(files)
+    await using second = open(files)
+    await first.setMany(
+      ['deleted', 'tagged', 'other'].map(key => ({ key, value: 'old', tags: [key] })),
+    )
+    const early = await first.fence()
+    await cp(files, older, { recursive: true })
+    await first.delete('deleted')
+    await second.deleteTag('tagged')
+    const late = await second.fence()
+    await putBack(files, older)
+    for (const store of [second, first]) {
+      expect(await store.getMany(['deleted', 'tagged'])).toEqual([undefined, undefined])
+    }
+    await using third = open(files)
+    expect(await third.getMany(['deleted', 'tagged'])).toEqual([undefined, undefined])
+    for (let i = 0; i < 100; i++) await first.set('filler', `${i}`)
+    for (const fence of [early, late]) {
+      expect(await second.set('deleted', 'late', { fence })).toBe(false)
+    }
+    expect(await third.set('deleted', 'new')).toBe(true)
+    expect((await first.get('deleted'))?.value).toBe('new')
   })
 
   test('is shared by worker threads, each with an instance of its own, and nothing is lost or stale', async () => {

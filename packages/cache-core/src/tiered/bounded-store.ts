@@ -1,4 +1,4 @@
-import type { Clock } from '@millrace/kit'
+import { type Clock, isThenable } from '@millrace/kit'
 import { letGo } from '../iterate/let-go.ts'
 import type { Store, StoreEntry, StoreItem, StoreLookup } from '../store/contract/store.ts'
 import type { RecoveryQueue } from './recovery-queue.ts'
@@ -15,6 +15,8 @@ export interface BoundedStoreOptions<V> {
   readonly breaker: TierBreaker
   /** Invalidations that the store may not know of yet. */
   readonly missed: RecoveryQueue
+  /** What calls fail with after the end. Default: `CacheClosedError`. */
+  readonly closed?: (() => Error) | undefined
 }
 
 /**
@@ -28,12 +30,15 @@ export class BoundedStore<V> {
   readonly #missed: RecoveryQueue
   /** Calls that did not end yet. */
   readonly #calls = new Set<Promise<unknown>>()
+  readonly #closedError: () => Error
   #closed = false
   failures = 0
   refusals = 0
 
-  constructor({ store, clock, timeout, breaker, missed }: BoundedStoreOptions<V>) {
+  constructor(options: BoundedStoreOptions<V>) {
+    const { store, clock, timeout, breaker, missed } = options
     this.store = store
+    this.#closedError = options.closed ?? (() => new CacheClosedError())
     this.limit = { clock, timeout, expired: ms => new StoreTimeoutError(ms) }
     this.#breaker = breaker
     this.#missed = missed
@@ -43,7 +48,7 @@ export class BoundedStore<V> {
   async readMany(keys: readonly string[]): Promise<(StoreEntry<V> | undefined)[]> {
     const [only] = keys
     const entries = await this.call(async store =>
-      answerOf(keys, keys.length === 1 ? [await store.get(only!)] : await store.getMany(keys)),
+      this.#entries(keys, keys.length === 1 ? [await store.get(only!)] : await store.getMany(keys)),
     )
     return this.#judged(keys, entries)
   }
@@ -85,7 +90,7 @@ export class BoundedStore<V> {
     const found = await unlessFailed(
       this.call(async store => {
         const { entries, fence } = await store.lookup(keys)
-        return { entries: answerOf(keys, entries), fence }
+        return { entries: this.#entries(keys, entries), fence }
       }),
     )
     return found && { ...found, entries: this.#judged(keys, found.entries) }
@@ -96,7 +101,9 @@ export class BoundedStore<V> {
     // What an invalidation will be repeated for would be in the store for a moment only.
     const due = items.filter(({ key, tags }) => !this.#missed.verdict(key, tags ?? []))
     const stored =
-      due.length === 0 ? [] : await unlessFailed(this.call(store => store.setMany(due)))
+      due.length === 0
+        ? []
+        : await unlessFailed(this.call(async store => answersOf(due, await store.setMany(due))))
     if (stored === undefined) return items.map(() => true)
     for (const kept of stored) if (!kept) this.refusals++
     if (due.length === items.length) return stored
@@ -111,7 +118,7 @@ export class BoundedStore<V> {
    * @throws {StoreTimeoutError} after the time-out, {@link StoreSuspendedError} where the store is not asked, and what the store throws
    */
   async call<T>(work: (store: Store<V>) => PromiseLike<T>, late?: () => void): Promise<T> {
-    if (this.#closed) throw new CacheClosedError()
+    if (this.#closed) throw this.#closedError()
     const rest = this.#breaker.enter()
     if (rest > 0) throw new StoreSuspendedError(rest)
     const call = within(this.limit, () => work(this.store), late)
@@ -136,6 +143,18 @@ export class BoundedStore<V> {
     await Promise.allSettled(this.#calls)
   }
 
+  /** What is no entry is none, and counts as a failure of the store. */
+  #entries(
+    keys: readonly string[],
+    answers: readonly (StoreEntry<V> | undefined)[],
+  ): readonly (StoreEntry<V> | undefined)[] {
+    return answersOf(keys, answers).map(entry => {
+      if (entry === undefined || isEntry(entry)) return entry
+      if (entry !== null) this.failures++
+      return undefined
+    })
+  }
+
   /** The entries as they are if the store had heard of all invalidations. */
   #judged(
     keys: readonly string[],
@@ -151,18 +170,26 @@ export class BoundedStore<V> {
 }
 
 /**
- * What a store answered for `keys`; `null` is taken for nothing, as many a store means it.
+ * What a store answered, one thing for each of `asked`.
  *
- * @throws {TypeError} unless it answered for each
+ * @throws {TypeError} unless it did
  */
-function answerOf<V>(
-  keys: readonly string[],
-  entries: readonly (StoreEntry<V> | undefined)[],
-): readonly (StoreEntry<V> | undefined)[] {
-  if (!Array.isArray(entries) || entries.length !== keys.length) {
-    throw new TypeError('The store did not answer for each of the keys')
-  }
-  return entries.includes(null as never) ? entries.map(entry => entry ?? undefined) : entries
+function answersOf<T>(asked: readonly unknown[], answers: readonly T[]): readonly T[] {
+  if (Array.isArray(answers) && answers.length === asked.length) return answers
+  throw new TypeError('The store did not answer for each of the keys')
+}
+
+/** Whether what a store has under a key can be used: none of `null`, which many a store means by nothing, and of what is no entry. */
+function isEntry(entry: StoreEntry<unknown> | undefined): boolean {
+  if (typeof entry !== 'object' || entry === null) return false
+  const { value, expires, tags } = entry
+  return (
+    value !== undefined &&
+    !isThenable(value) &&
+    typeof expires === 'number' &&
+    Array.isArray(tags) &&
+    tags.every(tag => typeof tag === 'string')
+  )
 }
 
 /** For reads, and writes of what was loaded: a failure was counted, and is as good as a miss. */

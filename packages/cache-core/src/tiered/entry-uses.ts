@@ -1,13 +1,10 @@
-import type { TimeSource } from '@millrace/kit'
 import type { LoadPlan } from '../load/load-options.ts'
 import { Loaded, loaded } from '../load/loaded.ts'
 import type { StoreEntry } from '../store/contract/store.ts'
-import { SteadyClock } from '../store/steady-clock.ts'
+import { timeOf } from '../store/entry-time.ts'
 
 /** What an entry of the second tier is good for: how the first tier may take it, or `undefined` where it may not. */
 export class EntryUses<V> {
-  /** For entries of stores that do not say when they were read: ms since 1970, whatever clock the first tier has. */
-  readonly #clock: TimeSource = new SteadyClock()
   /** ms for which the first tier keeps a value at most. */
   readonly l1Ttl: number
 
@@ -18,7 +15,7 @@ export class EntryUses<V> {
   /** The entry if it is fresh for more than `margin` ms. */
   fresh(entry: StoreEntry<V> | undefined, margin: number): Loaded<V> | undefined {
     if (entry === undefined) return undefined
-    const left = entry.expires - this.#timeOf(entry)
+    const left = entry.expires - timeOf(entry)
     if (!(left > margin || left === Infinity)) return undefined
     return loaded(entry.value, { ttl: Math.min(this.l1Ttl, left), tags: entry.tags })
   }
@@ -48,10 +45,6 @@ export class EntryUses<V> {
 
   /** ms since the entry became stale; after an `expire`, which leaves no time, as long as it is retained. */
   #age(entry: StoreEntry<V>): number {
-    return entry.expires === 0 ? 0 : this.#timeOf(entry) - entry.expires
-  }
-
-  #timeOf({ at }: StoreEntry<V>): number {
-    return at ?? this.#clock.now()
+    return entry.expires === 0 ? 0 : timeOf(entry) - entry.expires
   }
 }

@@ -1,4 +1,5 @@
 import type { Fence, StoreEntry, StoreItem, StoreLookup } from '../store/contract/store.ts'
+import { isFresh, timeOf } from '../store/entry-time.ts'
 import { joined, type Layers } from './layered-writes.ts'
 
 /**
@@ -42,13 +43,10 @@ function itemForNear<V>(
   fence: Fence | undefined,
   nearTtl: number,
 ): StoreItem<V> | undefined {
-  const { value, expires, retained, tags, at = Date.now() } = entry
+  const { value, expires, retained, tags } = entry
+  const at = timeOf(entry)
   if (fence === undefined || !(expires > at)) return undefined
   const ttl = Math.min(expires - at, nearTtl)
   const retention = retained === Infinity ? 0 : retained - expires
   return { key, value, ttl, retention, tags, fence }
-}
-
-function isFresh(entry: StoreEntry<unknown> | undefined): boolean {
-  return entry !== undefined && entry.expires > (entry.at ?? Date.now())
 }

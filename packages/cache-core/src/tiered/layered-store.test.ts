@@ -186,6 +186,17 @@ test('a gap in what the bus delivered empties near', async () => {
   expect(clock.pending).toBe(0)
 })
 
+test('what is under way when it is closed ends with its own error', async () => {
+  const { layers, far } = machine()
+  far.trouble = 'hang'
+  const ended = expect(layers.delete('k')).rejects.toMatchObject({
+    code: 'ERR_MILLRACE_STORE_CLOSED',
+  })
+  const closed = layers.close()
+  await clock.advanceAsync(1_000)
+  await Promise.all([closed, ended])
+})
+
 test('nearTtl bounds how long near keeps what far has, and bad options are named', async () => {
   const near = new MemoryStore<string>({ clock })
   const layers = new LayeredStore<string>({ near, far: shared, nearTtl: 1_000, clock })

@@ -110,7 +110,14 @@ export class LayeredStore<V = unknown> implements Store<V> {
     })
     this.#nearTtl = checkPositiveOrInfinity('nearTtl', nearTtl)
     const bounded = (store: Store<V>, timeout: number, missed: RecoveryQueue): BoundedStore<V> =>
-      new BoundedStore({ store, clock, timeout, breaker: new TierBreaker(clock, breaker), missed })
+      new BoundedStore({
+        store,
+        clock,
+        timeout,
+        breaker: new TierBreaker(clock, breaker),
+        missed,
+        closed: () => new StoreClosedError(),
+      })
     this.#near = bounded(near, checkPositive('nearTimeout', nearTimeout), this.#missed)
     this.#far = bounded(far, checkPositive('farTimeout', farTimeout), new RecoveryQueue())
     this.#recovery = new Recovery({

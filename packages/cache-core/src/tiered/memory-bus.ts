@@ -1,3 +1,4 @@
+import { tellListener } from '../tell-listener.ts'
 import type { BusListener, Invalidation, InvalidationBus } from './invalidation-bus.ts'
 
 /** All buses of one channel in this process. */
@@ -37,11 +38,13 @@ export class MemoryBus implements InvalidationBus {
   }
 
   receive(invalidations: readonly Invalidation[]): void {
-    for (const listener of this.#listeners) listener.onInvalidations(invalidations)
+    for (const listener of this.#listeners) {
+      tellListener('onInvalidations', () => listener.onInvalidations(invalidations))
+    }
   }
 
   /** Says that messages were lost, as a broken connection would. */
   breakOff(): void {
-    for (const listener of this.#listeners) listener.onGap()
+    for (const listener of this.#listeners) tellListener('onGap', () => listener.onGap())
   }
 }

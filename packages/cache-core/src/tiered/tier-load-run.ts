@@ -49,6 +49,8 @@ export interface TierAccess<V> {
   readonly tier: BoundedStore<V>
   readonly uses: EntryUses<V>
   readonly enabled: boolean
+  /** Throws for a value that the first tier cannot keep. */
+  readonly check: (key: string, value: V) => void
   /** Values that another process loaded while this one waited. */
   leased: number
   /** The entry if it will do. */
@@ -183,6 +185,8 @@ export class TierLoadRun<V> {
     const l1Ttl = Math.min(this.#load.uses.l1Ttl, ttl)
     this.#items.set(key, loaded(value, { ttl: l1Ttl, tags, store }))
     if (!store || value === undefined || fence === undefined) return
+    // Before the second tier has what its caller will be told was not stored.
+    this.#load.check(key, value)
     writes.push({ key, value, ttl, retention, tags, fence })
   }
 

@@ -19,6 +19,8 @@ export interface TierLoadOptions<V> {
   readonly uses: EntryUses<V>
   /** `false`: the second tier is neither read nor written. */
   readonly enabled: boolean
+  /** Throws for a value that the first tier cannot keep. */
+  readonly check: (key: string, value: V) => void
 }
 
 /** How the first tier gets values it lacks: from the second tier, else from the loader, whose results fill both. */
@@ -27,6 +29,7 @@ export class TierLoad<V> implements TierAccess<V> {
   readonly lease: LoadLease | undefined
   readonly uses: EntryUses<V>
   readonly enabled: boolean
+  readonly check: (key: string, value: V) => void
   /** Keys being loaded, with how many times over. */
   readonly #loading = new Map<string, number>()
   /** Keys whose stale value was served and whose refresh has not begun. */
@@ -38,11 +41,12 @@ export class TierLoad<V> implements TierAccess<V> {
   /** Values that another process loaded while this one waited. */
   leased = 0
 
-  constructor({ tier, lease, uses, enabled }: TierLoadOptions<V>) {
+  constructor({ tier, lease, uses, enabled, check }: TierLoadOptions<V>) {
     this.tier = tier
     this.lease = enabled ? lease : undefined
     this.uses = uses
     this.enabled = enabled
+    this.check = check
   }
 
   /** Keys being loaded now for which `matches` holds. */
@@ -82,6 +86,7 @@ export class TierLoad<V> implements TierAccess<V> {
     refresh: boolean = context.background,
   ): Promise<V | Loaded<V>> {
     const { key } = context
+    let result: V | Loaded<V> | undefined
     const [item] = await this.#run({
       keys: [key],
       context: new ContextView(
@@ -90,7 +95,7 @@ export class TierLoad<V> implements TierAccess<V> {
         () => refresh,
       ),
       loader: async (_keys, batch) => {
-        const result = await loader(new KeyContext(batch, key, refresh))
+        result = await loader(new KeyContext(batch, key, refresh))
         if (result === undefined) {
           throw new LoadResultError('a value (`null` for "there is none")', undefined)
         }
@@ -102,6 +107,8 @@ export class TierLoad<V> implements TierAccess<V> {
       plan,
       lease: this.lease,
     })
+    // What could not be taken; an `Error` that the loader returned is a value.
+    if (item instanceof Error && item !== result) throw item
     return item as V | Loaded<V>
   }
 

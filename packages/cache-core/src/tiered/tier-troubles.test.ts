@@ -14,6 +14,7 @@ import { turnClock } from '../time/turn-clock.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import { MemoryChannel } from './memory-bus.ts'
 import { TieredCache } from './tiered-cache.ts'
+import type { TieredCacheOptions } from './tiered-options.ts'
 
 type Trouble = 'none' | 'reject' | 'hang' | 'late' | 'slow' | 'partial'
 
@@ -435,6 +436,73 @@ test('a store that answers `null` has nothing, and one that answers something el
     expect(await cache.set('k', 1)).toBe(false)
   }
   expect(await cache.setMany([['k', 1]]).catch(() => [false])).toEqual([false])
+})
+
+test('what is no entry in an answer is a miss, counted, and concerns no other', async () => {
+  const good = { value: 'good', expires: Infinity, retained: Infinity, version: 0, tags: [] }
+  const bad: unknown[] = [
+    5,
+    'text',
+    {},
+    { ...good, value: undefined },
+    { ...good, value: Promise.resolve('later') },
+    { ...good, expires: 'soon' },
+    { ...good, tags: undefined },
+    { ...good, tags: 't' },
+    { ...good, tags: [5] },
+  ]
+  const keys = ['good', ...bad.map((_, i) => `bad${i}`)]
+  const entries = [good, ...bad] as never
+  const store = new MemoryStore<string>()
+  Object.assign(store, {
+    get: async (key: string) => entries[keys.indexOf(key)],
+    getMany: async () => entries,
+    lookup: async (asked: string[]) => ({
+      entries: asked.map(key => entries[keys.indexOf(key)]),
+      fence: await store.fence(),
+    }),
+  })
+  await using cache = new TieredCache<string>({ store, breaker: false })
+  expect([...(await cache.getMany(keys))]).toEqual([['good', 'good']])
+  expect(cache.stats().storeFailures).toBe(bad.length)
+  for (const key of keys.slice(1)) {
+    expect([key, await cache.peek(key)]).toEqual([key, undefined])
+    expect([key, await cache.getOrLoad(key, () => 'loaded')]).toEqual([key, 'loaded'])
+  }
+})
+
+test('a store may answer at once, without a promise', async () => {
+  const store = new MemoryStore<string>()
+  Object.assign(store, { set: () => true, delete: () => true })
+  await using cache = new TieredCache<string>({ store })
+  expect([await cache.set('k', 'v'), await cache.delete('k')]).toEqual([true, true])
+})
+
+test.each<[string, Partial<TieredCacheOptions<unknown>>, unknown]>([
+  ['weigh', { maxBytes: 100, weigher: value => (value as number[]).length }, 5],
+  ['clone', { protect: 'clone' }, { f() {} }],
+])('what the first tier cannot %s is stored in none', async (_, options, bad) => {
+  await using cache = new TieredCache<unknown>({ store: memory, clock, ...options })
+  await cache.set('k', [1])
+  await expect(cache.set('k', bad)).rejects.toThrow()
+  await expect(cache.getOrLoad('one', () => bad)).rejects.toThrow()
+  await expect(cache.getOrLoadMany(['a', 'b'], () => [bad, [2]])).rejects.toMatchObject({
+    results: new Map([['b', [2]]]),
+  })
+  const entries = [
+    ['k', bad],
+    ['c', [3]],
+  ] as const
+  expect(await cache.setMany(entries)).toEqual([false, true])
+  const stored = await memory.getMany(['k', 'one', 'a', 'b', 'c'])
+  expect(stored.map(entry => entry?.value)).toEqual([[1], undefined, undefined, [2], [3]])
+  expect(await cache.get('k')).toEqual([1])
+})
+
+test('a load may return an error as its value', async () => {
+  const failure = new Error('kept')
+  await using cache = new TieredCache<unknown>({ store: memory })
+  expect(await cache.getOrLoad('k', () => failure)).toBe(failure)
 })
 
 test.each([undefined, null, 5, {}, 'keys'])('refuses %o in place of keys or entries', async bad => {

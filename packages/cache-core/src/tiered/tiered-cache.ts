@@ -129,20 +129,22 @@ export class TieredCache<V> implements AsyncDisposable {
    * Stores a value in both tiers and drops it from the first tiers of other processes. Whether it is stored; `false` if it was overtaken
    * by an invalidation or is larger than the store.
    *
-   * Rejects with `UnencodableValueError`, `undefined` included, and if the store fails: then the key is deleted as soon as it answers.
+   * Rejects with `UnencodableValueError`, `undefined` included, with what the `weigher` throws, and if the store fails: then the key is
+   * deleted as soon as it answers.
    */
   async set(key: string, value: V, options: SetOptions = {}): Promise<boolean> {
     this.#enter()
     checkSet([key], options)
     if (value === undefined) throw new UnencodableValueError()
     if (!this.#tiers.enabled) return false
+    this.#tiers.check(key, value)
     const values = new Map([[key, value]])
     return (await this.#tiers.changes.set(values, options, this.#tiers.defaults, setOne)).has(key)
   }
 
   /**
-   * Stores values in both tiers by one write. Whether each is stored, as {@link set}; a value without an encoding is not, and does not
-   * concern the others. Of several for one key the last one counts.
+   * Stores values in both tiers by one write. Whether each is stored, as {@link set}; a value without an encoding, or one for which the
+   * `weigher` throws, is not, and does not concern the others. Of several for one key the last one counts.
    */
   async setMany(
     entries: Iterable<readonly [string, V]>,
@@ -153,7 +155,8 @@ export class TieredCache<V> implements AsyncDisposable {
     const values = new Map(items)
     checkSet(values.keys(), options)
     if (!this.#tiers.enabled || items.length === 0) return items.map(() => false)
-    const stored = await this.#tiers.changes.set(values, options, this.#tiers.defaults, setMany)
+    const fit = new Map([...values].filter(([key, value]) => this.#tiers.fits(key, value)))
+    const stored = await this.#tiers.changes.set(fit, options, this.#tiers.defaults, setMany)
     return items.map(([key]) => stored.has(key))
   }
 

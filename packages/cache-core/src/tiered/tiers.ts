@@ -1,5 +1,5 @@
 import { type Clock, monotonicClock } from '@millrace/kit'
-import { Cache } from '../cache/cache.ts'
+import { Cache, internalsOf } from '../cache/cache.ts'
 import { type LoadPlan, planLoads } from '../load/load-options.ts'
 import { ProtectedCache } from '../protect/protected-cache.ts'
 import { BoundedStore } from './bounded-store.ts'
@@ -23,6 +23,8 @@ export class Tiers<V> {
   /** How values are loaded where a call does not say. */
   readonly defaults: LoadPlan
   readonly enabled: boolean
+  /** Throws for a value that the first tier cannot keep. */
+  readonly check: (key: string, value: V) => void
   readonly #peers: Peers
   readonly #breaker: TierBreaker
   /** The clock of the first tier. */
@@ -52,7 +54,12 @@ export class Tiers<V> {
     this.store = new BoundedStore({ store, clock, timeout, breaker: this.#breaker, missed })
     const { l1, store: tier, enabled, defaults } = this
     const uses = new EntryUses<V>(l1Ttl)
-    this.load = new TierLoad({ tier, lease, uses, enabled })
+    const { writer } = internalsOf(l1)
+    this.check = (key, value) => {
+      if (protect === 'clone') structuredClone(value)
+      writer.weigh(key, value)
+    }
+    this.load = new TierLoad({ tier, lease, uses, enabled, check: this.check })
     this.reads = new TierReads({ l1, load: this.load, clock, defaults, enabled })
     this.#peers = new Peers({ bus, clock, timeout, breaker })
     this.changes = new TierChanges({
@@ -66,6 +73,16 @@ export class Tiers<V> {
       missed,
       retryInterval: this.#breaker.cooldown,
     })
+  }
+
+  /** Whether {@link check} lets a value pass. */
+  fits(key: string, value: V): boolean {
+    try {
+      this.check(key, value)
+      return true
+    } catch {
+      return false
+    }
   }
 
   stats(): TieredStats {

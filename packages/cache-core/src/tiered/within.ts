@@ -1,4 +1,4 @@
-import type { Clock } from '@millrace/kit'
+import { type Clock, isThenable } from '@millrace/kit'
 import { graceAfter } from '../time/grace.ts'
 
 /** How long a call is waited for. */
@@ -17,7 +17,7 @@ export interface TimeLimit {
  */
 export function within<T>(
   { clock, timeout, expired }: TimeLimit,
-  work: () => PromiseLike<T>,
+  work: () => T | PromiseLike<T>,
   late?: () => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -39,10 +39,13 @@ export function within<T>(
       else settle()
     }
     try {
-      work().then(
-        answer => end(() => resolve(answer)),
-        error => end(() => reject(error)),
-      )
+      const answer: T | PromiseLike<T> = work()
+      if (isThenable(answer)) {
+        answer.then(
+          value => end(() => resolve(value)),
+          error => end(() => reject(error)),
+        )
+      } else end(() => resolve(answer))
     } catch (error) {
       end(() => reject(error))
     }

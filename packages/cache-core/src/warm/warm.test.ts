@@ -180,6 +180,20 @@ describe('Warmer', () => {
     expect(seen.at(-1)).toMatchObject({ warmed: 18, skipped: 1, failed: 1 })
   })
 
+  test('ends by a listener that throws or rejects', async () => {
+    const failure = new Error('no')
+    const listeners = [
+      () => {
+        throw failure
+      },
+      () => Promise.reject(failure),
+    ]
+    for (const onProgress of listeners) {
+      const warmer = new Warmer<string>({ load: async key => key, onProgress })
+      await expect(warmer.warm(['a', 'b'])).rejects.toBe(failure)
+    }
+  })
+
   test('ends at the limit of time, though a load hangs, whose signal is aborted', async () => {
     const clock = new VirtualClock()
     const signals: AbortSignal[] = []

@@ -8,6 +8,7 @@ import {
   checkPositive,
   checkPositiveOrInfinity,
   checkSignal,
+  isThenable,
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
@@ -32,7 +33,7 @@ export interface WarmerOptions<K> {
   readonly traffic?: (() => number) | undefined
   /** ms between two looks at the traffic while all workers rest, above 0. Default: 10. */
   readonly pause?: number | undefined
-  /** Told when a key is done. What it throws ends the warming. Default: none. */
+  /** Told when a key is done. What it throws, or rejects with, ends the warming. Default: none. */
   readonly onProgress?: ((progress: WarmProgress<K>) => void) | undefined
   /** Source of time. Default: `monotonicClock`. */
   readonly clock?: Clock | undefined
@@ -227,7 +228,8 @@ class Warming<K> {
     // What ends after the report was made is in none.
     if (this.#stopped !== undefined && this.#controller.signal.aborted) return
     this.#counts[outcome]++
-    this.#options.onProgress?.({ key, outcome, error, ...this.#counts })
+    const told: unknown = this.#options.onProgress?.({ key, outcome, error, ...this.#counts })
+    if (isThenable(told)) told.then(undefined, failure => this.#over.reject(failure))
   }
 
   /** @param now whether loads in progress end, too */

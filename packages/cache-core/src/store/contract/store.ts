@@ -107,7 +107,8 @@ export interface StoreStats {
  * refused (`false`) if it concerns the same key, tag or everything, and a `set` whose value is older than the stored one is
  * refused too. So a value that was invalidated while it was computed is never returned as fresh afterwards, whichever process
  * computed it. An invalidation that resolved holds for every process from then on, even where files were removed or replaced
- * under the store: then the call works on what is there now, or rejects.
+ * under the store: then the call works on what is there now, or rejects. An older state of the files that is put in their place under a
+ * running store is served to nobody.
  *
  * **Writes.** A `set` without a fence is a write of its own. It outdates the fences taken before as a `delete` does, so that no
  * load which began earlier is stored over it, and it replaces the value in one step: a reader gets the old one or the new one.
@@ -166,7 +167,10 @@ export interface Store<V> extends AsyncDisposable {
   expireTag(tag: string, options?: StoreCallOptions): Promise<void>
   /** Makes everything gone; with `{ expire: true }` stale. Only what belongs to this store, not its neighbours. */
   clear(options?: StoreClearOptions): Promise<void>
-  /** Keys of values that are not gone, in no particular order, each at least once if it stays throughout. O(entries). */
+  /**
+   * Keys of values that are not gone, in no particular order, each at least once if it stays throughout. What is written meanwhile need
+   * not appear, and a loop that writes ends. O(entries).
+   */
   keys(options?: StoreKeysOptions): AsyncIterable<string>
   stats(): StoreStats
   /** Releases files and connections. Calls made afterwards reject. */

@@ -71,8 +71,10 @@ export class FsEntries implements SweptBackend {
   read(key: string, now: number): StoredValue | undefined {
     return this.#attempt(() => {
       const place = placeOf(key)
-      const entry = this.#files.read(place.path, true)
-      this.#journal.catchUp()
+      let entry: StoredEntry | undefined
+      // A journal that was replaced in between may not have what concerns the file that was read before.
+      do entry = this.#files.read(place.path, true)
+      while (this.#journal.catchUp())
       return this.#judge(place, entry, now, LOOKS)
     })
   }
@@ -80,11 +82,10 @@ export class FsEntries implements SweptBackend {
   /** Files first, then the journal: whatever it says has happened before the call returns counts for all of them. */
   readMany(keys: readonly string[], now: number): (StoredValue | undefined)[] {
     return this.#attempt(() => {
-      const found = keys.map(key => {
-        const place = placeOf(key)
-        return { place, entry: this.#files.read(place.path, true) }
-      })
-      this.#journal.catchUp()
+      const places = keys.map(placeOf)
+      let found: { place: Place; entry: StoredEntry | undefined }[]
+      do found = places.map(place => ({ place, entry: this.#files.read(place.path, true) }))
+      while (this.#journal.catchUp())
       return found.map(({ place, entry }) => this.#judge(place, entry, now, LOOKS))
     })
   }

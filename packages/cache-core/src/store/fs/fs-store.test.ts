@@ -198,6 +198,39 @@ describe('FsStore', () => {
     expect(await three.set('kept', 'old', { tags: ['kept'], fence: late })).toBe(false)
   })
 
+  test.each<[string, (store: FsStore<string>) => Promise<unknown>]>([
+    ['get', store => store.get('k')],
+    ['getMany', async store => (await store.getMany(['k']))[0]],
+  ])(
+    'a %s between whose looks at file and journal the journal is rotated misses no invalidation',
+    async (_, read) => {
+      const clock = new VirtualClock(Date.now())
+      const options = { folder, clock, sweepInterval: Infinity }
+      await using one = new FsStore<string>(options)
+      await using two = new FsStore<string>(options)
+      await one.set('k', 'old', { tags: ['t'] })
+      await repeatLastRecord(join(folder, 'v2', 'journal-1'))
+      expect(await two.get('other')).toBeUndefined()
+      const { now } = Date
+      // Read to note the use of a file when its content is known.
+      Date.now = () => {
+        Date.now = now
+        void one.set('k', 'new', { tags: ['t'] })
+        void one.deleteTag('t')
+        one.sweep()
+        clock.advance(60_000)
+        one.sweep()
+        return now()
+      }
+      try {
+        expect(await read(two)).toBeUndefined()
+      } finally {
+        Date.now = now
+      }
+      expect(await readdir(join(folder, 'v2'))).toContain('journal-2')
+    },
+  )
+
   test.each([
     ['linkSync', 'before'],
     ['linkSync', 'after'],

@@ -51,7 +51,8 @@ const FILLER = `-${'-'.repeat(22)}\n`
  * are, so all make the same file, and `link` lets one of them be the first. A process may die anywhere in between.
  *
  * **Loss.** A file that is removed without a seal (a clean script, a reaper of temporary files) is noticed by its name, at every call.
- * The journal that is begun then has the present as its origin, so that nothing of which the invalidations are lost is served.
+ * The journal that is begun then has the present as its origin, so that nothing of which the invalidations are lost is served; the same
+ * where an older state of the folder was put in its place.
  */
 export class Journal {
   readonly #folder: string
@@ -99,12 +100,17 @@ export class Journal {
    */
   catchUp(): boolean {
     const stat = statSync(this.#path, { throwIfNoEntry: false })
-    const there = stat !== undefined && stat.ino === this.#inode
+    // Shorter: an older state was written over it.
+    const there = stat !== undefined && stat.ino === this.#inode && stat.size >= this.#position
     if (there && stat.size - this.#position < RECORD_LENGTH) return false
     if (this.#readOn()) return true
     if (there) return false
-    this.#abandon()
-    this.#open()
+    const known = this.#invalidations.epoch
+    this.#reopen()
+    if (this.#invalidations.epoch >= known) return true
+    // An older state of the folder was put in its place, which does not know what was invalidated since.
+    this.#begin(this.#number + 1, known)
+    this.#reopen()
     return true
   }
 
@@ -134,6 +140,17 @@ export class Journal {
     if (written < record.length) throw new Error('a record could not be written as a whole')
   }
 
+  #reopen(): void {
+    this.#abandon()
+    this.#open()
+  }
+
+  /** Makes a journal of which nothing before the present is known. Its epochs come after `least` and those of any before it. */
+  #begin(number: number, least: number): void {
+    const now = Math.max(Math.floor(this.#now() * 1_000), least)
+    this.#create(number, now, now + HEADER_LENGTH, Buffer.alloc(0))
+  }
+
   #abandon(): void {
     if (this.#file !== -1) closeSync(this.#file)
     this.#file = -1
@@ -144,8 +161,7 @@ export class Journal {
     for (;;) {
       const [number, ...older] = this.#numbers()
       if (number === undefined) {
-        const now = Math.floor(this.#now() * 1_000)
-        this.#create(1, now, now + HEADER_LENGTH, Buffer.alloc(0))
+        this.#begin(1, 0)
         continue
       }
       // Not to be made anew if it was just removed.
@@ -199,8 +215,7 @@ export class Journal {
     const carried = this.#read(settled - this.#base, this.#position - RECORD_LENGTH)
     const records = Buffer.concat([carried, Buffer.from(FILLER)])
     this.#create(this.#number + 1, settled - HEADER_LENGTH, this.#origin, records)
-    this.#abandon()
-    this.#open()
+    this.#reopen()
   }
 
   #note(record: string): void {

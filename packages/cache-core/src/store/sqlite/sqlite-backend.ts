@@ -121,12 +121,14 @@ export class SqliteBackend implements SweptBackend {
   }
 
   *keys(now: number): Generator<string, void, undefined> {
-    let last: string | undefined
+    // Up to the row that is the newest now, so that a loop that writes ends.
+    const last = this.#attempt(entries => entries.newestRow())
+    let row = 0
     for (;;) {
-      const page = this.#attempt(entries => entries.keysAfter(last, KEYS_PER_PAGE, now))
-      for (const stored of page) yield originalKey(stored)
+      const page = this.#attempt(entries => entries.keysBetween(row, last, KEYS_PER_PAGE, now))
+      for (const { key } of page) yield originalKey(key)
       if (page.length < KEYS_PER_PAGE) return
-      last = page.at(-1)!
+      row = page.at(-1)!.row
     }
   }
 

@@ -23,6 +23,12 @@ type RowColumns = readonly [
   expires: number,
 ]
 
+/** A key with the number of its row. */
+export interface KeyRow {
+  readonly row: number
+  readonly key: string
+}
+
 /** What a `set` writes. */
 export interface EntryWrite {
   readonly key: string
@@ -203,15 +209,33 @@ export class SqliteEntries {
     this.#run('DELETE FROM tags_3')
   }
 
-  /** Keys of live rows that come after `key`, in order. One statement. */
-  keysAfter(key: string | undefined, limit: number, now: number): string[] {
-    const rows = this.#database
+  /** Number of the newest row. A key that is written again keeps its row, one that is new gets a higher one. */
+  newestRow(): number {
+    const { row } = this.#database.prepare('SELECT max(rowid) AS row FROM entries_3').get() as {
+      row: number | null
+    }
+    return row ?? 0
+  }
+
+  /** Keys of live rows above one row and up to another. One statement. */
+  keysBetween(row: number, last: number, limit: number, now: number): KeyRow[] {
+    return this.#database
       .prepare(
-        `SELECT key FROM entries_3 WHERE ${isLive} AND NOT ${tagged('deleted')}
-          AND (? IS NULL OR key > ?) ORDER BY key LIMIT ?`,
+        `SELECT rowid AS row, key FROM entries_3 WHERE rowid > ? AND rowid <= ?
+          AND ${isLive} AND NOT ${tagged('deleted')} ORDER BY rowid LIMIT ?`,
       )
-      .all(now, key ?? null, key ?? null, limit) as { key: string }[]
-    return rows.map(row => row.key)
+      .all(row, last, now, limit) as unknown as KeyRow[]
+  }
+
+  /**
+   * An older state of the file was put in its place: what was invalidated since is not known there, so nothing of it is served, and no
+   * fence passes. Run it within {@link transaction}.
+   *
+   * @param epoch later than any that was given out
+   */
+  startOver(epoch: number): void {
+    this.#run('UPDATE state_3 SET epoch = ?', epoch)
+    this.clear(false)
   }
 
   /** Removes a row whose value cannot be read, unless it was replaced meanwhile. Run it within {@link transaction}. */

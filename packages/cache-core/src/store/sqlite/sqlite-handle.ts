@@ -48,6 +48,8 @@ export class SqliteHandle {
   #watch: FileWatch | undefined
   /** A file was given up that was not damaged, which was not told yet. */
   #removed = false
+  /** The latest epoch of the files that were given up. */
+  #epoch = 0
   /** Damaged files set aside. */
   setAside = 0
 
@@ -110,6 +112,7 @@ export class SqliteHandle {
     try {
       entries = new SqliteEntries(database)
       clock.reach(entries.time())
+      this.#outdate(entries)
       onOpen(entries)
       // Of the file that was there before, so that one which another process replaced meanwhile is not taken for the one that is open.
       if (this.#identity !== undefined) this.#watch = new FileWatch(path, this.#identity)
@@ -125,10 +128,20 @@ export class SqliteHandle {
     return entries
   }
 
+  /** A file that knows less than the one before it is an older state of that. */
+  #outdate(entries: SqliteEntries): void {
+    const known = this.#epoch
+    if (entries.epoch() >= known) return
+    entries.transaction(() => {
+      if (entries.epoch() < known) entries.startOver(known)
+    })
+  }
+
   /** The file was removed or replaced, perhaps by another process that goes on with a new one already. */
   #letGo(): void {
     // One that could not be opened was never in use.
     if (this.#entries === undefined) return
+    this.#epoch = Math.max(this.#epoch, epochOf(this.#entries))
     // Where only a file beside it is gone, another process may go on writing that one, unseen, and two of those would damage the file.
     if (fileIdentity(this.#path) === this.#identity) removeDatabase(this.#path)
     this.#removed = true
@@ -153,5 +166,14 @@ export class SqliteHandle {
       ? `was locked by another process for more than ${this.#options.busyTimeout} ms`
       : `failed: ${message}`
     return new StoreUnavailableError(this.#options.path, problem, { cause: error })
+  }
+}
+
+/** What a file that was removed or replaced had reached; 0 if it cannot be read any more. */
+function epochOf(entries: SqliteEntries): number {
+  try {
+    return entries.epoch()
+  } catch {
+    return 0
   }
 }

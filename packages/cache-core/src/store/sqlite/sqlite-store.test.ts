@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -217,6 +218,24 @@ describe('SqliteStore', () => {
     const warned = new Promise<Error>(resolve => process.once('warning', resolve))
     await using _ = new SqliteStore({ path })
     expect(await warned).toMatchObject({ code: 'MILLRACE_STORE_CORRUPT' })
+  })
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no'))],
+  ])('an onProblem that %s is a warning, and the call goes on', async (_, onProblem) => {
+    await using store = new SqliteStore({ path, onProblem })
+    await store.set('k', 'value')
+    await rm(path)
+    const warned = once(process, 'warning')
+    expect(await store.get('k')).toBe(undefined)
+    expect(await warned).toMatchObject([{ listener: 'onProblem', cause: { message: 'no' } }])
+    expect(await store.set('k', 'new')).toBe(true)
   })
 
   test('a value that does not decode is a miss, counted and removed', async () => {

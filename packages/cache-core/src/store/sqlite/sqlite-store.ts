@@ -10,6 +10,7 @@ import {
   LONGEST_DELAY,
   type OptionNames,
 } from '@millrace/kit'
+import { tellListener } from '../../tell-listener.ts'
 import { StoreUnavailableError } from '../contract/errors.ts'
 import { STORE_STATS_KINDS, type StoreStats } from '../contract/store.ts'
 import { PACKING_OPTIONS, type PackingOptions } from '../format/value-packer.ts'
@@ -86,10 +87,12 @@ export class SqliteStore<V = unknown> extends SweptStore<V, SqliteBackend> {
     if (path.includes('\0')) throw new InvalidOptionError('path', 'a path, without NUL', path)
     checkPositive('busyTimeout', busyTimeout)
     checkFunction('onProblem', onProblem)
-    const limits = { path, maxBytes, busyTimeout: Math.min(busyTimeout, LONGEST_DELAY), onProblem }
+    const limits = { path, maxBytes, busyTimeout: Math.min(busyTimeout, LONGEST_DELAY) }
+    const tell = (problem: SqliteProblem): void =>
+      void tellListener('onProblem', () => onProblem(problem))
     super(
       { ...options, sweepInterval },
-      (counters, clock) => new SqliteBackend({ ...limits, clock }, counters),
+      (counters, clock) => new SqliteBackend({ ...limits, onProblem: tell, clock }, counters),
     )
     this.path = path
   }

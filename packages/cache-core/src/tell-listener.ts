@@ -1,0 +1,22 @@
+import { isThenable } from '@millrace/kit'
+import { ListenerError } from './errors.ts'
+
+/**
+ * Tells a listener, whose failure concerns nobody else: what it throws, or rejects with, is the `cause` of a warning of the process.
+ *
+ * @returns the warning, if it threw at once
+ */
+export function tellListener(name: string, tell: () => unknown): ListenerError | undefined {
+  const warn = (cause: unknown): ListenerError => {
+    const error = new ListenerError(name, cause)
+    process.emitWarning(error)
+    return error
+  }
+  try {
+    const answer = tell()
+    if (isThenable(answer)) answer.then(undefined, warn)
+  } catch (cause) {
+    return warn(cause)
+  }
+  return undefined
+}
