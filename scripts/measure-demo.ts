@@ -15,7 +15,8 @@ import { Registry } from '../packages/perf-metrics/src/index.ts'
 /**
  * `node --conditions=millrace-source scripts/measure-demo.ts [page|steady]`: what watching costs, in CPU time of processes of their own.
  *
- * - page: a dashboard over the demo's kinds of metrics, without a viewer and with one, in percent of a core
+ * - page: a dashboard over the demo's kinds of metrics, without a viewer and with one, in percent of a core; and the same process without a
+ *   dashboard, whose runtime metrics take their share however they are looked at
  * - steady: the demo with its own load, `LOAD` look-ups a second (20), against the same with `--no-telemetry`: two processes side by side,
  *   as what a neighbour takes then costs both alike
  *
@@ -39,8 +40,8 @@ async function cpuOf(work: () => Promise<unknown>): Promise<number> {
   return (user + system) / 1_000
 }
 
-/** Percent of a core that a dashboard takes, with so many viewers. */
-async function page(viewers: number): Promise<number> {
+/** Percent of a core that a process with metrics takes: without a dashboard where `viewers` is undefined, or with so many viewers. */
+async function page(viewers: number | undefined): Promise<number> {
   const registry = new Registry()
   using _runtime = collectRuntime(registry)
   using _channels = instrumentChannels(registry)
@@ -48,10 +49,10 @@ async function page(viewers: number): Promise<number> {
   registry.observe('demo_cache', cache)
   const timing = registry.timing('demo_seconds', { labels: ['operation'] })
   for (let i = 0; i < 40; i++) timing.labels({ operation: `operation ${i}` }).record(i)
-  using dashboard = new Dashboard({ registry })
-  const url = await listen(createServer(dashboard.handler()))
-  process.send!({ url })
-  if (viewers > 0) {
+  using dashboard = viewers === undefined ? undefined : new Dashboard({ registry })
+  if (dashboard !== undefined && viewers) {
+    const url = await listen(createServer(dashboard.handler()))
+    process.send!({ url })
     while (dashboard.stats().clients < viewers) await wait(20)
   }
   await wait(2_000)
@@ -70,8 +71,7 @@ async function measured(...args: string[]): Promise<number> {
       child.kill()
       return message.result
     }
-    if (args[1] !== '0')
-      get(`${message.url}/events`, response => response.resume()).on('error', () => {})
+    get(`${message.url}/events`, response => response.resume()).on('error', () => {})
   }
 }
 
@@ -139,9 +139,12 @@ async function steady(): Promise<{ off: number; on: number }> {
 }
 
 async function measurePage(): Promise<void> {
+  const none = await measured('viewers')
+  console.log(`metrics of a process, without a page: ${none.toFixed(2)} % of a core`)
   for (const viewers of ['0', '1']) {
+    const share = await measured('viewers', viewers)
     console.log(
-      `page, viewers: ${viewers}: ${(await measured('viewers', viewers)).toFixed(2)} % of a core`,
+      `with a page, viewers: ${viewers}: ${share.toFixed(2)} %, the page ${(share - none).toFixed(2)} %`,
     )
   }
 }
@@ -159,7 +162,8 @@ async function measureSteady(): Promise<void> {
 }
 
 const [what, of] = process.argv.slice(2)
-if (what === 'viewers') process.send!({ result: await page(Number(of)) })
+if (what === 'viewers')
+  process.send!({ result: await page(of === undefined ? undefined : Number(of)) })
 else {
   if (what !== 'steady') await measurePage()
   if (what !== 'page') await measureSteady()

@@ -266,6 +266,27 @@ describe('the stream', () => {
     await events.return(undefined)
   })
 
+  it('samples the delay of the event loop while somebody looks, and only then', async () => {
+    const clock = new VirtualClock(1_000_000)
+    const { port, dashboard } = await mount({ registry: new Registry({ clock }), clock })
+    const delays = async () =>
+      JSON.parse((await get(port, '/snapshot.json')).body.toString()).history.delayP99
+    clock.advance(10_000)
+    const events = eventsOf(port)
+    await events.next()
+    clock.advance(7_000)
+    await events.next()
+    const seen = await delays()
+    expect(seen.slice(0, 2)).toEqual([null, null])
+    expect(seen.at(-1)).toBeGreaterThanOrEqual(0)
+    await events.return(undefined)
+    while (dashboard.stats().clients > 0) await new Promise(resolve => setImmediate(resolve))
+    // The frame that is due is the last one that is taken at the rhythm of those who look.
+    clock.advance(1_000)
+    clock.advance(10_000)
+    expect((await delays()).at(-1)).toBeNull()
+  })
+
   it('keeps little for a client that does not read, and lets it go', async () => {
     const clock = new VirtualClock(1_000_000)
     const registry = new Registry({ clock })

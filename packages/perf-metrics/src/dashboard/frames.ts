@@ -36,7 +36,8 @@ export interface Frame {
     readonly heapUsed: number
     readonly heapLimit: number
     readonly utilization: number
-    readonly delayP99: number
+    /** `null` while nobody looks. */
+    readonly delayP99: number | null
   }
   readonly verdict: { readonly level: 'good' | 'warning' | 'bad'; readonly text: string }
   readonly parts: readonly (Part & { readonly hitRatio: number | null })[]
@@ -79,6 +80,7 @@ export class FrameRecorder {
   readonly #history: ChartHistory
   /** When the process has started, on the registry's timeline. */
   readonly #started: number
+  #watched = false
   #sequence = 0
   #utilization = performance.eventLoopUtilization()
   #last = { time: 0, calls: 0, failures: 0 }
@@ -87,7 +89,6 @@ export class FrameRecorder {
     this.#sources = sources
     this.#history = new ChartHistory(sources.history)
     this.#started = sources.registry.timeline.now() + START_UP
-    this.#delay.enable()
   }
 
   get history(): FrameHistory {
@@ -96,6 +97,15 @@ export class FrameRecorder {
 
   moment(): Moment {
     return this.#sources.registry.timeline.moment()
+  }
+
+  /** Whether somebody looks: only then the loop's delay is sampled, by a timer that fires fifty times a second. */
+  set watched(watched: boolean) {
+    if (watched === this.#watched) return
+    this.#watched = watched
+    if (watched) this.#delay.enable()
+    else this.#delay.disable()
+    this.#delay.reset()
   }
 
   close(): void {
@@ -123,8 +133,7 @@ export class FrameRecorder {
     const { rss, heapUsed } = process.memoryUsage()
     const utilization = performance.eventLoopUtilization(this.#utilization).utilization
     this.#utilization = performance.eventLoopUtilization()
-    const delayP99 = Math.max(0, this.#delay.percentile(99) / 1e6 - RESOLUTION)
-    this.#delay.reset()
+    const delayP99 = this.#delayP99()
     // What a frame tells began with the one before.
     const started = this.#sequence > 0 && this.#last.time >= this.#started
     const rates = this.#rates(busiest, now)
@@ -178,7 +187,7 @@ export class FrameRecorder {
           .filter(({ state }) => state === 'tripped')
           .map(({ name, text }) => `${name} (${text})`),
         started ? utilization : 0,
-        started ? delayP99 : 0,
+        (started && delayP99) || 0,
         heapUsed / heapLimit,
         rates,
       ),
@@ -189,6 +198,14 @@ export class FrameRecorder {
       slow: (slowSpans?.() ?? []).slice(0, MOST_SPANS),
       point,
     }
+  }
+
+  /** Since the last frame. */
+  #delayP99(): number | null {
+    if (!this.#watched) return null
+    const late = Math.max(0, this.#delay.percentile(99) / 1e6 - RESOLUTION)
+    this.#delay.reset()
+    return late
   }
 
   #rates(

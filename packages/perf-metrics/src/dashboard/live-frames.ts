@@ -46,7 +46,9 @@ export class LiveFrames {
   }
 
   #schedule(): void {
-    const delay = this.#subscribers.size > 0 ? this.#interval : this.#interval * IDLE_FACTOR
+    const watched = this.#subscribers.size > 0
+    this.#recorder.watched = watched
+    const delay = watched ? this.#interval : this.#interval * IDLE_FACTOR
     this.#timer = this.#clock.setTimer(() => {
       // A frame that takes longer than the interval goes on, and the next waits its turn.
       if (this.#underWay === undefined) this.#record()

@@ -161,7 +161,7 @@ function show(frame) {
   verdict.className = frame.verdict.level
   element('process').textContent =
     `process ${pid}, Node ${node}, up ${milliseconds(uptime * 1000)}, resident ${bytes(rss)}, heap ${bytes(heapUsed)}, ` +
-    `loop busy ${percent(utilization)}, p99 delay ${milliseconds(delayP99)}`
+    `loop busy ${percent(utilization)}${delayP99 === null ? '' : `, p99 delay ${milliseconds(delayP99)}`}`
   showParts(frame)
   showTimings(frame)
   previous = frame
