@@ -15,6 +15,7 @@ import type { TotalDeadline } from '../time/total-deadline.ts'
  */
 export class BoundedCall implements Handler, Controller, Timed, Running {
   readonly key: string
+  readonly isAwaited = true
   readonly #core: PoolCore
   readonly #total: TotalDeadline
   readonly #policy: CallPolicy

@@ -44,7 +44,10 @@ export class PoolDispatcher extends Dispatcher {
     }
     const core = this.#core
     try {
-      if (core.closed) throw new PoolClosedError(originKey(options.origin))
+      const { goesOn } = options as ExchangeOptions
+      if (core.destroyed || (core.closed && goesOn !== true)) {
+        throw new PoolClosedError(originKey(options.origin))
+      }
       const own = ownOptions(core, options)
       // Here, outside the cache: credentials among them decide what it may keep.
       const { dispatch, plain } = this.#chain
@@ -87,8 +90,9 @@ export class PoolDispatcher extends Dispatcher {
 
   async #disconnect(): Promise<void> {
     const core = this.#core
-    // What a cache would still send in the background finds no connection any more.
     core.destroyed = true
+    // What a cache still sends in the background.
+    core.abortAll(undefined)
     for (const origin of core.origins.values()) origin.destroy(new PoolClosedError(origin.key))
     await core.sockets.whenFree()
     core.deadlines.clear()

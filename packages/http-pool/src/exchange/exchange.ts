@@ -72,6 +72,10 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
     this.#plan = new AttemptPlan(this)
   }
 
+  get isAwaited(): boolean {
+    return this.options.call === undefined
+  }
+
   get key(): string {
     return this.origin.key
   }

@@ -67,6 +67,7 @@ export function redirectTarget(
   const dropped = [...(url.origin === key ? [] : credentials), ...(becomesGet ? BODY_HEADERS : [])]
   const next: ExchangeOptions = {
     ...options,
+    goesOn: true,
     origin: url.origin,
     path: url.pathname + url.search,
     headers: dropped.length === 0 ? options.headers : dropHeaders(options.headers, dropped),

@@ -14,10 +14,12 @@ import { ProcessHold } from '../time/process-hold.ts'
 /** Origins that nothing uses are forgotten beyond this many. */
 const MAX_UNUSED_ORIGINS = 1_000
 
-/** What keeps a pool from closing: a request, or a call that has none yet. */
+/** What is under way in a pool: a request, or a call that has none yet. */
 export interface Running {
   /** The origin: `scheme://host:port`. */
   readonly key: string
+  /** Somebody waits for it. Not so where a call does that has begun it, or a cache that renews what it holds. */
+  readonly isAwaited: boolean
   previous: Running | null
   next: Running | null
   abort(reason: Error): void
@@ -34,6 +36,7 @@ export class PoolCore extends PoolLoad {
   readonly forgotten: Counters = zeroCounters()
   #forgetAt = MAX_UNUSED_ORIGINS
   #newest: Running | null = null
+  #awaited = 0
   coalescer: Coalescer | undefined
   store: StoreAdapter | undefined
   /** Calls that a cache answered. */
@@ -70,6 +73,7 @@ export class PoolCore extends PoolLoad {
     running.previous = newest
     if (newest !== null) newest.next = running
     this.#newest = running
+    if (running.isAwaited) this.#awaited++
   }
 
   remove(running: Running): void {
@@ -79,7 +83,7 @@ export class PoolCore extends PoolLoad {
     else this.#newest = previous
     running.previous = null
     running.next = null
-    if (this.#newest === null) this.#onEmpty?.()
+    if (running.isAwaited && --this.#awaited === 0) this.#onEmpty?.()
   }
 
   /** Ends all requests. */
@@ -89,9 +93,9 @@ export class PoolCore extends PoolLoad {
     }
   }
 
-  /** Resolves once no request is left. */
+  /** Resolves once nothing is left that somebody waits for. */
   whenEmpty(): Promise<void> {
-    if (this.#newest === null) return Promise.resolve()
+    if (this.#awaited === 0) return Promise.resolve()
     return new Promise(resolve => {
       this.#onEmpty = resolve
     })
