@@ -155,8 +155,8 @@ describe('getOrLoadMany', () => {
     expect(calls.map(({ keys }) => keys)).toEqual([['soft', 'old', 'new']])
     expect(['soft', 'old', 'new'].map(calls[0]!.context.stale)).toEqual([
       'stale',
-      undefined,
       'stale',
+      undefined,
     ])
     calls[0]!.reject(new Error('source is down'))
     const failure = await answer.catch(e => e)
