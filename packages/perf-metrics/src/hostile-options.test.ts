@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { collectRuntime, EventMetrics, instrumentChannels } from './collect.ts'
 import { Dashboard } from './dashboard.ts'
-import { Guard } from './guard.ts'
-import { Registry } from './index.ts'
+import { grafanaDashboard } from './grafana.ts'
+import { alertRules, Guard } from './guard.ts'
+import { Registry, timed } from './index.ts'
 import { OtlpExporter } from './otlp.ts'
-import { performanceReport } from './report.ts'
+import { formatReport, performanceReport } from './report.ts'
 import { ClusterReceiver, ClusterSender, claimLane, SharedLanes } from './workers.ts'
 
 const secret = 'Bearer secret-0123456789'
@@ -14,8 +15,23 @@ const noNumber: readonly unknown[] = [null, NaN, -1, secret, '5000', 5n, Symbol(
 const noText: readonly unknown[] = [null, 5, 5n, Symbol('s'), true, [], {}, () => secret]
 const noRecord: readonly unknown[] = [null, 5, secret, 5n, Symbol('s'), true, [], () => secret]
 
+const METRICS = new Registry()
+const LANES = new SharedLanes({ threads: 1 })
+const RULE = { name: 'R', type: 'threshold', metric: 'a', above: 1 } as const
+const ABOVE = { numerator: { metric: 'a' } }
+const BURN = {
+  name: 'R',
+  type: 'burn-rate',
+  objective: 0.9,
+  errors: { metric: 'a' },
+  total: [{ metric: 'a' }],
+} as const
+/** Selectors that would select every series. */
+const MISSPELT = [{ metric: 'a', lables: {} }, { metric: 'a', above: 1 }, { metrics: 'a' }]
+
 /** What must be refused: a name, what takes the value, and wrong values. */
 const takers: readonly [string, (value: never) => unknown, readonly unknown[]][] = [
+  ['accept', accept => new Registry().scrape({ accept }), noText],
   ['clock', clock => new Registry({ clock }), noObject],
   ['store', store => new Registry({ store }), noObject],
   ['retention', retention => new Registry({ retention }), noNumber],
@@ -61,9 +77,39 @@ const takers: readonly [string, (value: never) => unknown, readonly unknown[]][]
   ['registry of the runtime', registry => collectRuntime(registry), noObject],
   ['registry of events', registry => new EventMetrics(registry), noObject],
   ['registry of a report', registry => performanceReport(registry), noObject],
+  ['report', report => formatReport(report), noObject],
+  ['registry of alert rules', registry => alertRules(registry, []), noObject],
+  ['group', group => alertRules(METRICS, [], group), noText],
+  ['registry of Grafana', registry => grafanaDashboard(registry), noObject],
+  ['registry of lanes', registry => LANES.aggregateInto(registry), noObject],
+  ['worker', worker => LANES.watch(worker), noObject],
+  ['child', child => new ClusterReceiver(METRICS).attach(child), noObject],
+  ['timing', timing => timed(timing), [...noObject, METRICS.timing('t', { labels: ['a'] })]],
+  ['function to time', fn => timed(METRICS.timing('u'))(fn), noObject],
+  ['options of a timing', options => METRICS.timing('v', options), noRecord],
+  ['summary', summary => new Guard(METRICS, { rules: [{ ...RULE, summary }] }), [...noText, '']],
+  [
+    'part of a ratio',
+    part => new Guard(METRICS, { rules: [{ ...RATIO, numerator: part }] }),
+    MISSPELT,
+  ],
+  [
+    'whole of a ratio',
+    part => new Guard(METRICS, { rules: [{ ...RATIO, ...ABOVE, denominator: [part] }] }),
+    MISSPELT,
+  ],
+  [
+    'errors of a burn rate',
+    errors => new Guard(METRICS, { rules: [{ ...BURN, errors }] }),
+    MISSPELT,
+  ],
+  [
+    'pair of windows',
+    pair => new Guard(METRICS, { rules: [{ ...BURN, windows: [pair] }] }),
+    [{ long: 3_600_000, short: 300_000, factor: 6, facter: 6 }],
+  ],
 ]
 
-const METRICS = new Registry()
 const SOURCE = { stats: () => ({ hits: 1 }) }
 const RATIO = { name: 'R', type: 'ratio', denominator: [{ metric: 'a' }], above: 1 } as const
 const send = (): void => {}
@@ -72,9 +118,9 @@ function exporter(options: object): OtlpExporter {
   return new OtlpExporter(METRICS, options)
 }
 
-function thrownBy(act: () => unknown): unknown {
+async function thrownBy(act: () => unknown): Promise<unknown> {
   try {
-    act()
+    await act()
   } catch (error) {
     return error
   }
@@ -82,9 +128,9 @@ function thrownBy(act: () => unknown): unknown {
 }
 
 describe('options that cannot work', () => {
-  it.each(takers)('are refused by name, and not shown: %s', (_, take, wrong) => {
+  it.each(takers)('are refused by name, and not shown: %s', async (_, take, wrong) => {
     for (const value of wrong) {
-      const error = thrownBy(() => take(value as never))
+      const error = await thrownBy(() => take(value as never))
       expect(error, String(value?.constructor?.name)).toMatchObject({
         code: 'ERR_MILLRACE_INVALID_OPTION',
       })

@@ -42,6 +42,7 @@ export class ClusterReceiver {
 
   /** Listens to a process: `cluster.on('fork', worker => receiver.attach(worker))`. */
   attach(source: MessageSource): void {
+    checkMethods('source', source, 'a child process', ['on', 'once'])
     const senders = new Map<number, Sender>()
     source.on('message', message => {
       if (!isDeltaMessage(message)) return

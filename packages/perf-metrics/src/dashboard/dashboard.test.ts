@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Dashboard, type DashboardOptions } from '../dashboard.ts'
 import { Guard } from '../guard.ts'
 import { Registry } from '../index.ts'
+import { performanceReport } from '../report.ts'
 
 const closing: (() => void)[] = []
 afterEach(() => {
@@ -39,6 +40,55 @@ async function mount(options: Partial<DashboardOptions> = {}): Promise<Mounted> 
   })
   return { dashboard, metrics, port: (server.address() as AddressInfo).port, server, responses }
 }
+
+describe('what is not its own', () => {
+  it('fails no frame: sources of slow spans, and stats, that throw or say nonsense', async () => {
+    const boom = () => {
+      throw new Error('of the program')
+    }
+    const warnings: string[] = []
+    const listen = ({ message }: Error) => warnings.push(message)
+    process.on('warning', listen)
+    const right = { name: 'load', duration: 5, start: 1, traceId: 'a'.repeat(32) }
+    const answers: (() => unknown)[] = [
+      boom,
+      () => null,
+      () => [null],
+      () => [{ ...right, duration: 5n }, { ...right, toJSON: boom, cause: 5n }, { name: 'x' }],
+    ]
+    const clock = new VirtualClock()
+    let answer = answers[0]!
+    const metrics = new Registry({ clock })
+    for (const [i, stats] of [
+      boom,
+      () => null,
+      () => ({
+        get hits() {
+          return boom()
+        },
+      }),
+    ].entries())
+      metrics.observe(`bad_${i}`, { stats: stats as never })
+    metrics.observe('good', { stats: () => ({ hits: 1, misses: 1, nested: { a: 1 } }) })
+    const { dashboard } = await mount({ registry: metrics, slowSpans: () => answer() as never })
+    const frame = async () => {
+      const request = new Request('http://localhost/snapshot.json')
+      const response = await dashboard.fetch(request, { remoteAddress: '127.0.0.1' })
+      return ((await response.json()) as { frame: { parts: object[]; slow: object[] } }).frame
+    }
+    for (const one of answers) {
+      answer = one
+      clock.advance(10_000)
+      const { parts, slow } = await frame()
+      expect(parts).toMatchObject([{ name: 'good', hitRatio: 0.5 }])
+      expect(slow).toEqual(one === answers[3] ? [{ ...right, error: false }] : [])
+    }
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('warning', listen)
+    expect(warnings).toEqual(['The slow spans of a dashboard cannot be read: Error'])
+    expect(performanceReport(metrics).parts).toHaveLength(1)
+  })
+})
 
 interface Got {
   status: number

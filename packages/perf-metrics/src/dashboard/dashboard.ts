@@ -15,9 +15,9 @@ import type { Guard } from '../guard/guard.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type DashboardRequest, isLocal } from './access.ts'
 import { type Answer, NOT_FOUND, SECURITY, STREAM_HEADERS } from './answer.ts'
-import type { SlowSpan } from './frames.ts'
 import { type DashboardStats, LiveFrames } from './live-frames.ts'
 import { PageFiles } from './page-files.ts'
+import type { SlowSpan } from './slow-spans.ts'
 import type { Sink } from './subscribers.ts'
 
 export interface DashboardOptions {

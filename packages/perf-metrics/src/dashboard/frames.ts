@@ -9,17 +9,7 @@ import { type TimingReport, timedSeries, timingReport } from '../report/timing-r
 import type { Moment } from '../time/timeline.ts'
 import { Busiest } from './busiest.ts'
 import { ChartHistory, type ChartPoint, type FrameHistory, operationName } from './chart-history.ts'
-
-/** A slow operation that a tracer kept. */
-export interface SlowSpan {
-  readonly name: string
-  /** Milliseconds. */
-  readonly duration: number
-  /** When it began, in milliseconds since the epoch. */
-  readonly start: number
-  readonly traceId: string
-  readonly error?: boolean
-}
+import { type SlowSpan, SlowSpans } from './slow-spans.ts'
 
 /** One moment, as the page shows it. */
 export interface Frame {
@@ -71,13 +61,13 @@ const RESOLUTION = 20
 const START_UP = 5000
 /** Rows of the tables that are sent. */
 const MOST_TIMINGS = 50
-const MOST_SPANS = 50
 
 /** Takes frames and keeps the last of their numbers. */
 export class FrameRecorder {
   readonly #sources: FrameSources
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION })
   readonly #history: ChartHistory
+  readonly #slow: SlowSpans
   /** When the process has started, on the registry's timeline. */
   readonly #started: number
   #watched = false
@@ -88,6 +78,7 @@ export class FrameRecorder {
   constructor(sources: FrameSources) {
     this.#sources = sources
     this.#history = new ChartHistory(sources.history)
+    this.#slow = new SlowSpans(sources.slowSpans ?? (() => []))
     this.#started = sources.registry.timeline.now() + START_UP
   }
 
@@ -114,7 +105,7 @@ export class FrameRecorder {
 
   /** Takes a frame, stopping after every timing and before what else takes time, so that the caller can let others run. */
   *take(): Generator<void, Frame> {
-    const { registry, guard, slowSpans } = this.#sources
+    const { registry, guard } = this.#sources
     const now = registry.timeline.now()
     const busiest = new Busiest(MOST_TIMINGS, now)
     const families = registry.collect()
@@ -195,7 +186,7 @@ export class FrameRecorder {
       timings,
       ...rates,
       alerts,
-      slow: (slowSpans?.() ?? []).slice(0, MOST_SPANS),
+      slow: this.#slow.read(),
       point,
     }
   }

@@ -1,4 +1,4 @@
-import { checkOptions, checkText, type OptionNames } from '@millrace/kit'
+import { checkMethods, checkOptions, checkText, type OptionNames } from '@millrace/kit'
 import { promName } from '../guard/promql.ts'
 import type { Family } from '../instrument/family.ts'
 import type { FamilyDescription } from '../metric/family-description.ts'
@@ -41,6 +41,7 @@ const OPTIONS: OptionNames<GrafanaOptions> = { title: true, uid: true, matchers:
  * gauges, in their units and by their labels. Import it, or provision it as a file; it asks for its data source.
  */
 export function grafanaDashboard(metrics: Registry, options: GrafanaOptions = {}): object {
+  checkMethods('registry', metrics, 'a Registry', ['collect'])
   checkOptions('', options, OPTIONS)
   for (const [name, value] of Object.entries(options)) {
     // No matchers at all are an empty text.

@@ -1,3 +1,4 @@
+import { checkMethods, checkText } from '@millrace/kit'
 import type { Family } from '../instrument/family.ts'
 import type { Registry } from '../registry/registry.ts'
 import { promDuration, promName, promQuantile, promRate, promSelector } from './promql.ts'
@@ -20,6 +21,8 @@ type Families = ReadonlyMap<string, Family>
  * A `regression` becomes a comparison of two quantiles, as PromQL has no test for chance, and a `leak` a slope.
  */
 export function alertRules(metrics: Registry, rules: readonly Rule[], group = 'millrace'): string {
+  checkMethods('registry', metrics, 'a Registry', ['collect'])
+  checkText('group', group)
   validateRules(rules)
   const families: Families = new Map(
     metrics.collect().map(family => [family.description.name, family]),

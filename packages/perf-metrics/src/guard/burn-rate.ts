@@ -2,7 +2,7 @@ import { binomialTail } from '../statistics/binomial.ts'
 import { type Evaluator, type Finding, UNKNOWN } from './finding.ts'
 import { History } from './history.ts'
 import { type BurnRateRule, DEFAULT_BURN_WINDOWS } from './rules.ts'
-import { total } from './select.ts'
+import { RunningTotal } from './select.ts'
 
 /** How probable so many failures may be by chance, in a service that spends its budget exactly. */
 const ALPHA = 1e-4
@@ -16,12 +16,13 @@ export function burnRate(rule: BurnRateRule): Evaluator {
   const { windows = DEFAULT_BURN_WINDOWS, minimum = 20 } = rule
   const longest = Math.max(...windows.map(({ long }) => long))
   const budget = 1 - rule.objective
+  const [failed, all] = [new RunningTotal([rule.errors]), new RunningTotal(rule.total)]
   const errors = new History(longest)
   const whole = new History(longest)
   return {
     evaluate(families, now) {
-      errors.add(now, total([rule.errors], families))
-      whole.add(now, total(rule.total, families))
+      errors.add(now, failed.read(families))
+      whole.add(now, all.read(families))
       const count = (window: number): { failed: number; of: number } => ({
         failed: errors.increase(window, now),
         of: whole.increase(window, now),

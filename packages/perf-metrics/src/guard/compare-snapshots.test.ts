@@ -36,6 +36,19 @@ describe('the comparison of snapshots', () => {
     ] as const) {
       expect(() => compareSnapshots(empty, empty, options as never)).toThrow(message)
     }
+    const twice = compareSnapshots(snapshot(10), snapshot(10), { metrics: /work/g })
+    expect(twice.comparisons).toHaveLength(2)
+    const histogram = { name: 'x', type: 'histogram', series: [{ labels: {}, exponential: {} }] }
+    for (const metrics of [
+      [histogram],
+      [{ type: 'histogram' }],
+      [null],
+      [{ ...histogram, series: [5] }],
+    ]) {
+      expect(() => compareSnapshots({ metrics } as never, empty)).toThrow(
+        expect.objectContaining({ code: 'ERR_MILLRACE_METRICS_SNAPSHOT' }),
+      )
+    }
     expect(() => compareSnapshots({} as never, {} as never)).toThrow(
       expect.objectContaining({ code: 'ERR_MILLRACE_METRICS_SNAPSHOT' }),
     )

@@ -71,11 +71,13 @@ export function compareSnapshots(
   if (!(metrics instanceof RegExp)) {
     throw new InvalidOptionError('metrics', 'a regular expression', metrics)
   }
+  // Without the flags that make a test depend on the one before.
+  const wanted = new RegExp(metrics.source, metrics.flags.replace(/[gy]/g, ''))
   const old = histogramsOf(before)
   const comparisons: HistogramComparison[] = []
   for (const [key, { metric, series }] of histogramsOf(after)) {
     const earlier = old.get(key)
-    if (earlier === undefined || !metrics.test(metric)) continue
+    if (earlier === undefined || !wanted.test(metric)) continue
     const a = distributionOf(earlier.series)
     const b = distributionOf(series)
     const result = compareQuantile(a, b, quantile, tolerance)
@@ -97,13 +99,25 @@ function histogramsOf(
     throw new MetricsSnapshotError('A snapshot must be what Registry.toJSON() returned')
   }
   const found = new Map<string, { metric: string; series: HistogramJson }>()
-  for (const { name, type, series } of snapshot.metrics) {
-    if (type !== 'histogram') continue
-    for (const one of series as SeriesJson[] as HistogramJson[]) {
-      found.set(JSON.stringify([name, Object.entries(one.labels)]), { metric: name, series: one })
+  try {
+    for (const { name, type, series } of snapshot.metrics) {
+      if (type !== 'histogram') continue
+      for (const one of series as SeriesJson[] as HistogramJson[]) {
+        checkHistogram(one)
+        found.set(JSON.stringify([name, Object.entries(one.labels)]), { metric: name, series: one })
+      }
     }
+  } catch (cause) {
+    throw new MetricsSnapshotError('A snapshot must be what Registry.toJSON() returned', { cause })
   }
   return found
+}
+
+/** @throws TypeError unless it holds what is compared */
+function checkHistogram({ exponential, count, sum }: HistogramJson): void {
+  const { schema, low, counts, zeros } = exponential
+  const numbers = [schema, low, zeros, count, sum, ...counts]
+  if (!numbers.every(value => typeof value === 'number')) throw new TypeError('Not a histogram')
 }
 
 function distributionOf({ exponential, count, sum, min, max }: HistogramJson): Distribution {

@@ -9,7 +9,7 @@ import { History } from './history.ts'
 import { knownValues, leak } from './leak.ts'
 import { regression } from './regression.ts'
 import type { RatioRule, Rule, ThresholdRule } from './rules.ts'
-import { type Families, select, total } from './select.ts'
+import { type Families, RunningTotal, select } from './select.ts'
 
 export function evaluatorOf(rule: Rule): Evaluator {
   switch (rule.type) {
@@ -61,12 +61,13 @@ function judge({ above, below }: { above?: number; below?: number }, value: numb
 
 function ratio(rule: RatioRule): Evaluator {
   const { window = 300_000, minimum = 20 } = rule
+  const [parts, wholes] = [new RunningTotal([rule.numerator]), new RunningTotal(rule.denominator)]
   const part = new History(window)
   const whole = new History(window)
   return {
     evaluate(families, now) {
-      part.add(now, total([rule.numerator], families))
-      whole.add(now, total(rule.denominator, families))
+      part.add(now, parts.read(families))
+      whole.add(now, wholes.read(families))
       const size = whole.increase(window, now)
       return size < minimum ? UNKNOWN : judge(rule, part.increase(window, now) / size)
     },

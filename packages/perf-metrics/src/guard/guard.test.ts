@@ -16,6 +16,108 @@ describe('a guard', () => {
     expect(warnings.map(String)).toEqual(['Warning: Rule A: there is no metric "missspelt" yet'])
   })
 
+  it('judges no metric of another type, says so, and says which labels there are not', async () => {
+    const warnings: string[] = []
+    const listen = ({ message }: Error) => warnings.push(message)
+    process.on('warning', listen)
+    const below = { below: 5, for: 0 } as const
+    const cases: Rule[] = [
+      { name: 'A', type: 'threshold', metric: 'level', stat: 'mean', ...below },
+      { name: 'B', type: 'threshold', metric: 'level', stat: 'rate', ...below },
+      { name: 'C', type: 'threshold', metric: 'calls_total', stat: 'p99', ...below },
+      { name: 'D', type: 'threshold', metric: 'sizes', ...below },
+      {
+        name: 'E',
+        type: 'ratio',
+        numerator: { metric: 'level' },
+        denominator: [{ metric: 'calls_total' }],
+        ...below,
+      },
+      { name: 'F', type: 'leak', metric: 'calls_total', window: 60_000, growthPerHour: 0 },
+      { name: 'G', type: 'regression', metric: 'level' },
+      { name: 'H', type: 'threshold', metric: 'level', labels: { hots: 'a' }, ...below },
+    ]
+    for (const rule of cases) {
+      const { metrics, log, run } = watch(rule)
+      const level = metrics.gauge('level')
+      const calls = metrics.counter('calls_total')
+      const sizes = metrics.histogram('sizes')
+      run(120, () => {
+        level.set(1)
+        calls.inc(3)
+        sizes.observe(1)
+      })
+      expect(log).toEqual([])
+    }
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('warning', listen)
+    expect(warnings).toEqual([
+      'Rule A: the metric "level" is a gauge, and it wants a histogram',
+      'Rule B: the metric "level" is a gauge, and it wants a counter or histogram',
+      'Rule C: the metric "calls_total" is a counter, and it wants a histogram',
+      'Rule D: the metric "sizes" is a histogram, and it wants a gauge or updown or counter',
+      'Rule E: the metric "level" is a gauge, and it wants a counter or histogram',
+      'Rule F: the metric "calls_total" is a counter, and it wants a gauge or updown',
+      'Rule G: the metric "level" is a gauge, and it wants a histogram',
+      'Rule H: the metric "level" has no label "hots"',
+    ])
+  })
+
+  it('counts on where series expire, or are removed', () => {
+    const { metrics, log, run } = watch({
+      name: 'Hits',
+      type: 'ratio',
+      numerator: { metric: 'hits_total' },
+      denominator: [{ metric: 'hits_total' }, { metric: 'misses_total' }],
+      below: 0.5,
+      for: 0,
+    })
+    const hits = metrics.counter('hits_total', { labels: ['tenant'] })
+    const misses = metrics.counter('misses_total')
+    let tenants = 0
+    run(60, () => {
+      hits.inc({ tenant: String(tenants++) }, 9)
+      misses.inc()
+    })
+    for (let i = 0; i < tenants; i++) expect(hits.remove({ tenant: String(i) })).toBe(true)
+    run(60, () => {
+      hits.inc({ tenant: 'last' }, 9)
+      misses.inc()
+    })
+    expect(log).toEqual([])
+  })
+
+  it('keeps the rules that it was given, whatever becomes of them', () => {
+    const rule = { name: 'G', type: 'threshold', metric: 'g', above: 10, for: 0 } as const
+    const metrics = new Registry({ clock: new VirtualClock() })
+    metrics.gauge('g').set(5)
+    using guard = new Guard(metrics, { rules: [rule] })
+    Object.assign(rule, { above: 1, type: 'nonsense' })
+    guard.evaluate()
+    expect(guard.stats()).toMatchObject({ tripped: 0, trips: 0 })
+  })
+
+  it('bears whatever a callback throws', async () => {
+    const warnings: Error[] = []
+    const listen = (warning: Error) => warnings.push(warning)
+    process.on('warning', listen)
+    const metrics = new Registry({ clock: new VirtualClock() })
+    metrics.gauge('g').set(5)
+    const thrown: unknown[] = [Object.create(null), Symbol('s'), undefined, { toString: null }]
+    for (const error of thrown) {
+      using guard = new Guard(metrics, {
+        rules: [{ name: 'G', type: 'threshold', metric: 'g', above: 1, for: 0 }],
+        onTrip: () => {
+          throw error
+        },
+      })
+      expect(guard.stats().trips).toBe(1)
+    }
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('warning', listen)
+    expect(warnings).toHaveLength(thrown.length)
+  })
+
   it('reports what a callback throws and goes on', async () => {
     const clock = new VirtualClock(1_000_000)
     const metrics = new Registry({ clock })

@@ -13,8 +13,8 @@ import {
 import type { Registry } from '../registry/registry.ts'
 import { type SlicedWork, startSlices } from '../time/slices.ts'
 import { evaluatorOf } from './evaluation.ts'
-import type { Evaluator, Finding } from './finding.ts'
-import { holdOf, metricsOf, type Rule, validateRules } from './rules.ts'
+import { type Evaluator, type Finding, UNKNOWN } from './finding.ts'
+import { holdOf, type Reading, type Rule, readingsOf, validateRules } from './rules.ts'
 import type { Families } from './select.ts'
 
 /**
@@ -73,6 +73,7 @@ const OPTIONS: OptionNames<GuardOptions> = {
 
 interface Watched {
   readonly rule: Rule
+  readonly readings: readonly Reading[]
   readonly evaluator: Evaluator
   state: RuleState
   since: number
@@ -104,7 +105,8 @@ export class Guard {
   #closed = false
   /** Whether the evaluation of the constructor is over, before which no metric need exist. */
   #started = false
-  #warned = false
+  /** What rules have been warned of: once for each. */
+  readonly #warned = new Set<string>()
   #trips = 0
   #recoveries = 0
 
@@ -122,15 +124,17 @@ export class Guard {
     this.#options = { ...options, interval, clock, onError }
     const now = registry.timeline.now()
     const since = registry.timeline.date()
-    this.#watched = rules.map(rule => ({
+    // Copies, as what was validated must not change.
+    this.#watched = structuredClone(rules).map(rule => ({
       rule,
+      readings: readingsOf(rule),
       evaluator: evaluatorOf(rule),
       state: 'ok',
       since,
       changed: now,
       held: false,
       lasted: 0,
-      finding: { holds: undefined, value: NaN, limit: NaN },
+      finding: UNKNOWN,
     }))
     this.evaluate()
     this.#schedule()
@@ -171,31 +175,53 @@ export class Guard {
       this.#registry.collect().map(family => [family.description.name, family]),
     )
     yield
-    if (this.#started) this.#warnOfUnknown(families)
-    this.#started = true
     for (const watched of this.#watched) {
       // A callback may have closed the guard.
       if (this.#closed) return
+      if (!this.#fits(watched, families)) {
+        watched.finding = UNKNOWN
+        continue
+      }
       const found = watched.evaluator.evaluate(families, now)
       watched.finding = 'next' in found ? yield* found : found
       const { holds } = watched.finding
       if (holds !== undefined) this.#step(watched, holds, now)
       yield
     }
+    this.#started = true
   }
 
-  /** Says once which metrics of rules do not exist: a misspelt one would never trip. */
-  #warnOfUnknown(families: Families): void {
-    if (this.#warned) return
-    this.#warned = true
-    for (const { rule } of this.#watched) {
-      for (const metric of metricsOf(rule)) {
-        if (families.has(metric)) continue
-        process.emitWarning(`Rule ${rule.name}: there is no metric ${JSON.stringify(metric)} yet`, {
-          code: 'MILLRACE_GUARD_UNKNOWN_METRIC',
-        })
+  /**
+   * Whether the metrics of a rule are of types that it can judge. Says once what they are not, which metrics do not exist and which labels
+   * they do not have: a misspelt one would never trip.
+   */
+  #fits({ rule, readings }: Watched, families: Families): boolean {
+    let fits = true
+    for (const { selector, types } of readings) {
+      const named = JSON.stringify(selector.metric)
+      const description = families.get(selector.metric)?.description
+      if (description === undefined) {
+        if (this.#started) this.#warn(rule, `there is no metric ${named} yet`)
+        continue
+      }
+      if (!types.includes(description.type)) {
+        fits = false
+        const wanted = types.join(' or ')
+        this.#warn(rule, `the metric ${named} is a ${description.type}, and it wants a ${wanted}`)
+      }
+      for (const label of Object.keys(selector.labels ?? {})) {
+        if (description.labelNames.includes(label)) continue
+        this.#warn(rule, `the metric ${named} has no label ${JSON.stringify(label)}`)
       }
     }
+    return fits
+  }
+
+  #warn({ name }: Rule, message: string): void {
+    const key = `${name} ${message}`
+    if (this.#warned.has(key)) return
+    this.#warned.add(key)
+    process.emitWarning(`Rule ${name}: ${message}`, { code: 'MILLRACE_GUARD_UNKNOWN_METRIC' })
   }
 
   #step(watched: Watched, holds: boolean, now: number): void {
@@ -273,9 +299,18 @@ function statusOf({ rule, state, since, lasted, finding }: Watched): RuleStatus 
 }
 
 function warn(error: unknown, { rule }: RuleStatus): void {
-  process.emitWarning(`A callback of the rule ${rule.name} failed: ${String(error)}`, {
+  process.emitWarning(`A callback of the rule ${rule.name} failed: ${messageOf(error)}`, {
     code: 'MILLRACE_GUARD_CALLBACK',
   })
+}
+
+/** Anything may be thrown, so nothing is trusted. */
+function messageOf(error: unknown): string {
+  try {
+    return String(error)
+  } catch {
+    return typeof error
+  }
 }
 
 describeStats<GuardStats>(Guard.prototype, {

@@ -8,6 +8,7 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
+import type { MetricType } from '../metric/family-description.ts'
 
 /** Which series of a metric are meant: all that have these label values. Counters are added up. */
 export interface Selector {
@@ -134,6 +135,7 @@ const BASE = {
   type: true,
 } as const
 const SELECTOR: OptionNames<Selector> = { metric: true, labels: true }
+const BURN_WINDOW: OptionNames<BurnWindow> = { long: true, short: true, factor: true }
 const LIMITS: OptionNames<Limits> = { above: true, below: true }
 
 const FIELDS: { readonly [T in Rule['type']]: OptionNames<Extract<Rule, { type: T }>> } = {
@@ -161,12 +163,39 @@ const FIELDS: { readonly [T in Rule['type']]: OptionNames<Extract<Rule, { type: 
 }
 const STATS = ['value', 'rate', 'mean', 'p50', 'p90', 'p95', 'p99', 'p999'] as const
 
-/** Names of the metrics that `rule` reads. */
-export function metricsOf(rule: Rule): string[] {
-  if ('metric' in rule) return [rule.metric]
-  return rule.type === 'ratio'
-    ? [rule.numerator.metric, ...rule.denominator.map(({ metric }) => metric)]
-    : [rule.errors.metric, ...rule.total.map(({ metric }) => metric)]
+const COUNTS: readonly MetricType[] = ['counter', 'histogram']
+const LEVELS: readonly MetricType[] = ['gauge', 'updown']
+const DISTRIBUTIONS: readonly MetricType[] = ['histogram']
+
+/** What a rule reads. */
+export interface Reading {
+  readonly selector: Selector
+  /** Types of metrics that have it. */
+  readonly types: readonly MetricType[]
+}
+
+/** Everything that `rule` reads. */
+export function readingsOf(rule: Rule): Reading[] {
+  const of =
+    (types: readonly MetricType[]) =>
+    (selector: Selector): Reading => ({ selector, types })
+  switch (rule.type) {
+    case 'threshold':
+      return [of(typesOf(rule.stat ?? 'value'))(rule)]
+    case 'regression':
+      return [of(DISTRIBUTIONS)(rule)]
+    case 'leak':
+      return [of(LEVELS)(rule)]
+    case 'ratio':
+      return [rule.numerator, ...rule.denominator].map(of(COUNTS))
+    case 'burn-rate':
+      return [rule.errors, ...rule.total].map(of(COUNTS))
+  }
+}
+
+function typesOf(stat: NonNullable<ThresholdRule['stat']>): readonly MetricType[] {
+  if (stat === 'value') return [...LEVELS, 'counter']
+  return stat === 'rate' ? COUNTS : DISTRIBUTIONS
 }
 
 /** ms that the condition of `rule` must hold. */
@@ -199,6 +228,7 @@ function validateRule(rule: Rule): void {
   if (rule.severity !== undefined) {
     checkOneOf(at('severity'), rule.severity, ['info', 'warning', 'critical'])
   }
+  if (rule.summary !== undefined) checkText(at('summary'), rule.summary)
   switch (rule.type) {
     case 'threshold':
       checkSelector(rule.name, rule)
@@ -208,7 +238,7 @@ function validateRule(rule: Rule): void {
       break
     case 'ratio':
       checkLimits(at, rule)
-      checkSelector(at('numerator'), rule.numerator)
+      checkPart(at('numerator'), rule.numerator)
       checkSelectors(at('denominator'), rule.denominator)
       inRange(at('window'), rule.window, 10_000, DAY)
       inRange(at('minimum'), rule.minimum, 1, Number.MAX_SAFE_INTEGER)
@@ -231,15 +261,19 @@ function validateRule(rule: Rule): void {
       break
     case 'burn-rate':
       checkRange(at('objective'), rule.objective, 0.5, 0.999999)
-      checkSelector(at('errors'), rule.errors)
+      checkPart(at('errors'), rule.errors)
       checkSelectors(at('total'), rule.total)
       inRange(at('minimum'), rule.minimum, 1, Number.MAX_SAFE_INTEGER)
       if (rule.windows !== undefined) checkWindows(at('windows'), rule.windows)
   }
 }
 
-function checkSelector(path: string, selector: Selector): void {
-  const { metric, labels } = checkRecord(path, selector, 'an object with a metric')
+/** A selector that stands by itself, where a misspelt name would select everything. */
+function checkPart(path: string, selector: Selector): void {
+  checkSelector(path, checkOptions(path, selector, SELECTOR))
+}
+
+function checkSelector(path: string, { metric, labels }: Selector): void {
   checkText(`${path}.metric`, metric)
   if (labels !== undefined) checkRecord(`${path}.labels`, labels)
   for (const [name, value] of Object.entries(labels ?? {})) {
@@ -254,7 +288,7 @@ function checkSelectors(path: string, selectors: readonly Selector[]): void {
     throw new InvalidOptionError(path, 'an array of at least one selector', selectors)
   }
   selectors.forEach((selector, i) => {
-    checkSelector(`${path}[${i}]`, selector)
+    checkPart(`${path}[${i}]`, selector)
   })
 }
 
@@ -273,7 +307,7 @@ function checkWindows(path: string, windows: readonly BurnWindow[]): void {
     throw new InvalidOptionError(path, 'an array of at least one pair of windows', windows)
   }
   windows.forEach((window, i) => {
-    const { long, short, factor } = checkRecord(`${path}[${i}]`, window)
+    const { long, short, factor } = checkOptions(`${path}[${i}]`, window, BURN_WINDOW)
     checkRange(`${path}[${i}].long`, long, 60_000, 28 * DAY)
     checkRange(`${path}[${i}].short`, short, 10_000, long)
     checkRange(`${path}[${i}].factor`, factor, 0.001, 1_000_000)

@@ -17,8 +17,25 @@ export function select({ metric, labels = {} }: Selector, families: Families): S
   )
 }
 
-/** Counts of counters and histograms added up. */
-export function total(selectors: readonly Selector[], families: Families): number {
+/** Counts of counters and histograms added up, over time: what was counted in a series that expires stays in the sum. */
+export class RunningTotal {
+  readonly #selectors: readonly Selector[]
+  #last = 0
+  #total = 0
+
+  constructor(selectors: readonly Selector[]) {
+    this.#selectors = selectors
+  }
+
+  read(families: Families): number {
+    const now = total(this.#selectors, families)
+    this.#total += Math.max(0, now - this.#last)
+    this.#last = now
+    return this.#total
+  }
+}
+
+function total(selectors: readonly Selector[], families: Families): number {
   let sum = 0
   for (const selector of selectors) {
     for (const series of select(selector, families)) {

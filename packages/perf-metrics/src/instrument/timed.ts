@@ -1,4 +1,4 @@
-import { imitate } from '@millrace/kit'
+import { checkFunction, checkMethods, imitate } from '@millrace/kit'
 import type { Timing } from './timing.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: only `any` lets a method say what its `this` is
@@ -14,7 +14,9 @@ export function timed(
   fn: F,
   context?: ClassMethodDecoratorContext<ThisParameterType<F>, F>,
 ) => F {
+  checkMethods('timing', timing, 'a Timing, whose labels are bound if it has any', ['start', 'time'])
   return fn => {
+    checkFunction('fn', fn)
     function measured(this: unknown, ...args: unknown[]): unknown {
       return timing.time(() => Reflect.apply(fn, this, args))
     }

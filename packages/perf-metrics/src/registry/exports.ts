@@ -1,6 +1,7 @@
 import { checkOneOf, checkOptions, type OptionNames } from '@millrace/kit'
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { ProtoWriter } from '../bytes/proto-writer.ts'
+import { InvalidOptionError } from '../errors.ts'
 import { COMPOSITE, OPENMETRICS, PROMETHEUS, type TextFormat } from '../export/exposition-format.ts'
 import { negotiate } from '../export/negotiate.ts'
 import { exposeText, type Scrape, type ScrapeOptions, scrape } from '../export/scrape.ts'
@@ -56,6 +57,9 @@ export class Exports {
 
   async scrape(options: ScrapeOptions): Promise<Scrape> {
     const { accept } = checkOptions('', options, SCRAPE)
+    if (accept !== undefined && typeof accept !== 'string') {
+      throw new InvalidOptionError('accept', 'a string', accept)
+    }
     const format = negotiate(accept, this.#openMetrics2)
     const result = await scrape(this.#source.collect(), options, format, this.#scrapeSize)
     this.#scrapeSize = Math.max(MIN_SCRAPE, Math.ceil(result.body.length * 1.1))

@@ -88,18 +88,27 @@ export class ObservedSources {
     return { metric, counter, family, labels }
   }
 
-  /** Each source with its stats as of now. One whose `stats()` throws is left out: collecting has counted it. */
+  /** Each source with its stats as of now, copied. One whose `stats()` cannot be read is left out: collecting has counted it. */
   parts(): ObservedPart[] {
     const parts: ObservedPart[] = []
     for (const { name, labels, source } of this.#observed) {
       try {
-        parts.push({ name, labels, stats: source.stats() })
+        parts.push({ name, labels, stats: copyOf(source.stats()) })
       } catch {
         // Counted when it is collected.
       }
     }
     return parts
   }
+}
+
+/** Stats with nothing left in them that could throw when it is read. Throws what reading them does. */
+function copyOf(stats: object): object {
+  const entries = Object.entries(stats).map(([field, value]: [string, unknown]) => {
+    const nested = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return [field, nested ? { ...value } : value] as const
+  })
+  return Object.fromEntries(entries)
 }
 
 function seriesOf<S extends Series>(

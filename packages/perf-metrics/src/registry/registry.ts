@@ -193,7 +193,10 @@ export class Registry {
   ): TimingFamily<L>
   timing(name: string, options: Definition<HistogramOptions> = {}): Timing | TimingFamily {
     if (!this.enabled) return NOOP_TIMING as never
-    const durations = this.#catalog.histogram(name, { unit: 'seconds', ...options })
+    const durations = this.#catalog.histogram(name, {
+      unit: 'seconds',
+      ...checkRecord('options', options),
+    })
     const { maxSeries, labels } = options
     const failures = this.#catalog.counter(`${name.replace(/_seconds$/, '')}_failures_total`, {
       help: `Failures among ${name}`,
@@ -214,7 +217,7 @@ export class Registry {
     return this.#observed.add(name, source, options)
   }
 
-  /** What is observed at the moment, each with its stats as of now. One whose `stats()` throws is left out. */
+  /** What is observed at the moment, each with its stats as of now. One whose `stats()` throws, or returns no object, is left out. */
   observed(): ObservedPart[] {
     return this.#observed.parts()
   }

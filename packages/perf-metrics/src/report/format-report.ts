@@ -1,3 +1,4 @@
+import { checkList, checkRecord } from '@millrace/kit'
 import { quantity } from '../export/summary.ts'
 import { hitRatio, type Part } from './parts.ts'
 import type { PerformanceReport } from './performance-report.ts'
@@ -5,6 +6,7 @@ import type { TimingReport } from './timing-report.ts'
 
 /** A report as text for a terminal or a log. */
 export function formatReport(report: PerformanceReport): string {
+  checkList('report.findings', checkRecord('report', report).findings)
   const { uptime, memory, timings, parts, combinedHitRatio, findings } = report
   const lines = [
     `up ${quantity(uptime / 1000, 'seconds')}, resident ${quantity(memory.rss, 'bytes')}, heap ${quantity(memory.heapUsed, 'bytes')} of ${quantity(memory.heapTotal, 'bytes')}`,

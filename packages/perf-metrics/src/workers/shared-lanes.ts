@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads'
-import { checkInteger, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
+import { checkInteger, checkMethods, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import { Contribution, type RemoteState } from '../aggregate/contribution.ts'
 import { Mirror } from '../aggregate/mirror.ts'
 import { wasSet } from '../instrument/gauge.ts'
@@ -68,6 +68,7 @@ export class SharedLanes {
    * labels or buckets than the registry is left out, with a process warning.
    */
   aggregateInto(registry: Registry): Registration {
+    checkMethods('registry', registry, 'a Registry', ['addCollector', 'mirror'])
     const mirror = new Mirror(registry, this.#conflicts)
     const readers = this.#lanes.map(lane => new LaneReader(lane, mirror))
     return registry.addCollector(() => {
@@ -77,7 +78,7 @@ export class SharedLanes {
 
   /** Frees the lane of `worker` for another thread once it has exited, however it did. */
   watch(worker: Worker): void {
-    const id = worker.threadId
+    const id = checkMethods('worker', worker, 'a Worker', ['once']).threadId
     worker.once('exit', () => {
       for (const lane of this.#lanes) release(lane, id)
     })

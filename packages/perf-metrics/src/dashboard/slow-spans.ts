@@ -1,0 +1,50 @@
+/** A slow operation that a tracer kept. */
+export interface SlowSpan {
+  readonly name: string
+  /** Milliseconds. */
+  readonly duration: number
+  /** When it began, in milliseconds since the epoch. */
+  readonly start: number
+  readonly traceId: string
+  readonly error?: boolean
+}
+
+/** Rows that are sent. */
+const MOST = 50
+
+/** The slow operations of a source that may be the program's own, without rows that are none. */
+export class SlowSpans {
+  readonly #source: () => readonly SlowSpan[]
+  #warned = false
+
+  constructor(source: () => readonly SlowSpan[]) {
+    this.#source = source
+  }
+
+  /** What the source throws fails no frame, and is warned of once. */
+  read(): SlowSpan[] {
+    try {
+      return Array.from(this.#source(), rowOf).filter(isRow).slice(0, MOST)
+    } catch (error) {
+      if (!this.#warned) warn(error)
+      this.#warned = true
+      return []
+    }
+  }
+}
+
+function rowOf({ name, duration, start, traceId, error }: SlowSpan): SlowSpan {
+  return { name, duration, start, traceId, error: error === true }
+}
+
+function isRow({ name, duration, start, traceId }: SlowSpan): boolean {
+  const texts = typeof name === 'string' && typeof traceId === 'string'
+  return texts && Number.isFinite(duration) && Number.isFinite(start)
+}
+
+function warn(error: unknown): void {
+  const kind = error instanceof Error ? error.name : typeof error
+  process.emitWarning(`The slow spans of a dashboard cannot be read: ${kind}`, {
+    code: 'MILLRACE_DASHBOARD_SLOW_SPANS',
+  })
+}
