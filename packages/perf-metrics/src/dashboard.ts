@@ -4,5 +4,5 @@ export {
   type DashboardOptions,
   type SlowSpanSource,
 } from './dashboard/dashboard.ts'
-export type { SlowSpan } from './dashboard/slow-spans.ts'
 export type { DashboardStats } from './dashboard/live-frames.ts'
+export type { SlowSpan } from './dashboard/slow-spans.ts'

@@ -14,7 +14,10 @@ export function timed(
   fn: F,
   context?: ClassMethodDecoratorContext<ThisParameterType<F>, F>,
 ) => F {
-  checkMethods('timing', timing, 'a Timing, whose labels are bound if it has any', ['start', 'time'])
+  checkMethods('timing', timing, 'a Timing, whose labels are bound if it has any', [
+    'start',
+    'time',
+  ])
   return fn => {
     checkFunction('fn', fn)
     function measured(this: unknown, ...args: unknown[]): unknown {

@@ -42,12 +42,13 @@ describe('delivery', () => {
     expect(exporter.stats()).toMatchObject({ exports: 1, failures: 0 })
   })
 
-  it.each(['cut off', 'endless'])(
+  it.each(['cut off', 'endless', 'late'])(
     'takes the status for the answer where the body is %s',
     async kind => {
       const url = await collector((req, res) => {
         res.writeHead(200, kind === 'endless' ? {} : { 'content-length': 100 })
-        if (kind === 'cut off') res.write('half', () => req.socket.destroy())
+        if (kind === 'late') res.write('half')
+        else if (kind === 'cut off') res.write('half', () => req.socket.destroy())
         else {
           const more = () => {
             while (!res.destroyed && res.write(Buffer.alloc(2 ** 16)));
@@ -56,11 +57,54 @@ describe('delivery', () => {
           more()
         }
       })
-      await using exporter = new OtlpExporter(counted(), { url })
+      const timeout = kind === 'late' ? 1000 : 30_000
+      const exporter = new OtlpExporter(counted(), { url, timeout })
       await exporter.export()
       expect(exporter.stats()).toMatchObject({ exports: 1, failures: 0, retries: 0 })
+      for (const close of closing.splice(0)) close()
+      await exporter.close()
     },
   )
+
+  it.each([
+    '{"partialSuccess":{"errorMessage":{"toString":1},"rejectedDataPoints":{"toString":1}}}',
+    '{"partialSuccess":{"errorMessage":null,"rejectedDataPoints":[1]}}',
+    '{"partialSuccess":5}',
+    'null',
+  ])('takes an answer that is no partial success for a full one: %s', async body => {
+    const url = await collector((_, res) => res.end(body))
+    const told: PartialSuccess[] = []
+    await using exporter = new OtlpExporter(counted(), {
+      url,
+      encoding: 'json',
+      onPartialSuccess: partial => told.push(partial),
+    })
+    await exporter.export()
+    expect([told, exporter.stats()]).toMatchObject([[], { exports: 1, pointsSent: 1 }])
+  })
+
+  it('is closed once, after the export under way, and exports no more', async () => {
+    const answers: (() => void)[] = []
+    const url = await collector((_, res) => answers.push(() => res.end()))
+    const metrics = counted()
+    const exporter = new OtlpExporter(metrics, { url })
+    const running = exporter.export()
+    const closings = [exporter.close(), exporter.close()]
+    let over = 0
+    for (const one of closings) void one.then(() => over++)
+    await expect(exporter.export()).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_METRICS_EXPORT',
+      message: 'The exporter is closed',
+    })
+    for (let sent = 0; sent < 2; sent++) {
+      while (answers.length === 0) await new Promise(resolve => setImmediate(resolve))
+      expect(over).toBe(0)
+      answers.pop()!()
+    }
+    await Promise.all([running, ...closings])
+    expect(exporter.stats()).toMatchObject({ exports: 2, failures: 0 })
+    await exporter.close()
+  })
 
   it('comes back no sooner than by itself where the collector asks for less', async () => {
     const clock = new VirtualClock(0)

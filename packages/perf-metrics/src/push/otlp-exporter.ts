@@ -1,4 +1,11 @@
-import { describeStats, retryAfter, setSystemTimer, type Timer, tell } from '@millrace/kit'
+import {
+  describeStats,
+  LONGEST_DELAY,
+  retryAfter,
+  setSystemTimer,
+  type Timer,
+  tell,
+} from '@millrace/kit'
 import { assembled } from '../bytes/assembled.ts'
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { gzipped } from '../bytes/gzip.ts'
@@ -60,6 +67,7 @@ export class OtlpExporter {
     bytes: 0,
   }
   readonly #ended = new AbortController()
+  #closing: Promise<void> | undefined
   #timer: Timer | undefined
   /** The export under way: the specification forbids two at a time. */
   #running: Promise<void> | undefined
@@ -72,8 +80,16 @@ export class OtlpExporter {
     this.#schedule()
   }
 
-  /** Exports now, after the export under way if there is one. Takes no longer than `timeout`. Rejects with a `MetricsExportError`. */
+  /**
+   * Exports now, after the export under way if there is one. Takes no longer than `timeout`. Rejects with a `MetricsExportError`, also
+   * once it was closed.
+   */
   async export(): Promise<void> {
+    if (this.#closing !== undefined) throw new MetricsExportError('The exporter is closed')
+    await this.#exportInTurn()
+  }
+
+  async #exportInTurn(): Promise<void> {
     // Its own caller is told of its failure.
     while (this.#running !== undefined) await this.#running.catch(() => {})
     const running = this.#exportOnce()
@@ -90,16 +106,19 @@ export class OtlpExporter {
   }
 
   /**
-   * Stops the interval and exports a last time; a failure is reported, not thrown. Does not wait for a collector that asks to come back
-   * later, and keeps the process alive for as long as `timeout`.
+   * Stops the interval and exports a last time, after the export under way; a failure is reported, not thrown. Does not wait for a
+   * collector that asks to come back later, and keeps the process alive meanwhile.
    */
-  async close(): Promise<void> {
-    if (this.#ended.signal.aborted) return
+  close(): Promise<void> {
+    return (this.#closing ??= this.#end())
+  }
+
+  async #end(): Promise<void> {
     this.#timer?.cancel()
     this.#ended.abort()
-    const hold = setSystemTimer(() => {}, this.#options.timeout, true)
+    const hold = setSystemTimer(() => {}, LONGEST_DELAY, true)
     // A failure has been counted and reported by then, and there is no later try.
-    await this.export().catch(() => {})
+    await this.#exportInTurn().catch(() => {})
     hold.cancel()
   }
 
@@ -111,7 +130,7 @@ export class OtlpExporter {
   #schedule(): void {
     this.#timer = this.#options.clock.setTimer(() => {
       // A failure has been reported already, and the next interval brings the next try.
-      void this.export()
+      void this.#exportInTurn()
         .catch(() => {})
         .finally(() => {
           if (!this.#ended.signal.aborted) this.#schedule()

@@ -28,10 +28,15 @@ export function readPartialSuccess(
 function fromJson(answer: Uint8Array): PartialSuccess {
   try {
     const parsed = JSON.parse(Buffer.from(answer).toString()) as {
-      partialSuccess?: { rejectedDataPoints?: string | number; errorMessage?: string }
+      partialSuccess?: { rejectedDataPoints?: unknown; errorMessage?: unknown }
     }
-    const { rejectedDataPoints = 0, errorMessage = '' } = parsed.partialSuccess ?? {}
-    return { rejected: Number(rejectedDataPoints), message: String(errorMessage) }
+    const { rejectedDataPoints: rejected, errorMessage: message } = parsed.partialSuccess ?? {}
+    // 64-bit integers are strings in JSON. What is neither is none.
+    const isCount = typeof rejected === 'number' || typeof rejected === 'string'
+    return {
+      rejected: isCount ? Number(rejected) : 0,
+      message: typeof message === 'string' ? message : '',
+    }
   } catch {
     return FULL
   }

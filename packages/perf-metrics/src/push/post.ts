@@ -33,6 +33,8 @@ export async function post(
       signal,
     }
     const posting = request(url, options, response => {
+      // From here on the status is the answer, also where the rest is late.
+      posting.off('error', reject).on('error', () => {})
       const chunks: Uint8Array[] = []
       let size = 0
       const end = (): void => {

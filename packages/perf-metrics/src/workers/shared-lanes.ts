@@ -1,5 +1,11 @@
 import type { Worker } from 'node:worker_threads'
-import { checkInteger, checkMethods, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  describeStats,
+  type OptionNames,
+} from '@millrace/kit'
 import { Contribution, type RemoteState } from '../aggregate/contribution.ts'
 import { Mirror } from '../aggregate/mirror.ts'
 import { wasSet } from '../instrument/gauge.ts'

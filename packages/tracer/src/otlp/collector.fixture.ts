@@ -19,8 +19,8 @@ export interface Answer {
   status: number
   headers?: Record<string, string>
   body?: Uint8Array
-  /** Cuts the connection instead of answering, or in the middle of the answer, or sends more than anyone wants. */
-  cut?: 'at once' | 'in the body' | 'never'
+  /** Cuts the connection instead of answering, or in the middle of the answer, sends more than anyone wants, or never ends the answer. */
+  cut?: 'at once' | 'in the body' | 'never' | 'late'
 }
 
 /** A collector over real HTTP that decodes what it receives and answers as it is told. */
@@ -59,6 +59,8 @@ export class Collector {
       else if (cut === 'in the body') {
         response.writeHead(status, { 'content-length': 100 })
         response.write('half', () => incoming.socket.destroy())
+      } else if (cut === 'late') {
+        response.writeHead(status, headers).write('half')
       } else if (cut === 'never') {
         response.writeHead(status, headers)
         const more = (): void => {

@@ -61,6 +61,8 @@ export class HttpTransport {
       () =>
         new Promise<Answer>((resolve, reject) => {
           const request = http.request(options, response => {
+            // From here on the status is the answer, also where the rest is late.
+            request.off('error', reject).on('error', () => {})
             void readAnswer(request, response).then(resolve)
           })
           limit(request, timeout)

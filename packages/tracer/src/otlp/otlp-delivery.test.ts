@@ -187,12 +187,13 @@ test.each([200, 201, 202, 204, 299])(
   },
 )
 
-test.each(['in the body', 'never'] as const)(
+test.each(['in the body', 'never', 'late'] as const)(
   'takes the status for the answer where the body is cut off %s',
   async cut => {
     await using collector = await Collector.start()
     collector.answer = () => ({ status: 200, cut })
-    const { tracer, errors, spans } = otlpTracer({ url: collector.url })
+    const timeout = cut === 'late' ? 1_000 : 10_000
+    const { tracer, errors, spans } = otlpTracer({ url: collector.url, timeout })
     spans(3)
     await tracer.flush()
     expect(errors).toEqual([])
@@ -244,6 +245,41 @@ test.each(['http/protobuf', 'http/json'] as const)(
     expect(tracer.stats()).toMatchObject({ exported: 2, dropped: 0 })
   },
 )
+
+test.each([
+  '{"partialSuccess":{"errorMessage":{"toString":1},"rejectedSpans":{"valueOf":1,"toString":1}}}',
+  '{"partialSuccess":{"errorMessage":null,"rejectedSpans":[3]}}',
+  '{"partialSuccess":5}',
+  '[]',
+  'null',
+])('takes an answer that is no partial success for a full one: %s', async body => {
+  await using collector = await Collector.start()
+  collector.answer = () => ({ status: 200, body: Buffer.from(body) })
+  const { tracer, errors, spans } = otlpTracer({ url: collector.url, protocol: 'http/json' })
+  spans(3)
+  await tracer.flush()
+  expect(errors).toEqual([])
+  expect(tracer.stats()).toMatchObject({ exported: 3, dropped: 0 })
+})
+
+test('whoever closes it again waits for the same end', async () => {
+  await using collector = await Collector.start()
+  let answer = (_: Answer): void => {}
+  collector.answer = () => new Promise(resolve => (answer = resolve))
+  const { tracer, spans } = otlpTracer({ url: collector.url })
+  spans(3)
+  const closing = [tracer.close(), tracer.close()]
+  let over = false
+  void Promise.race(closing).then(() => (over = true))
+  while (collector.concurrent === 0) await new Promise(resolve => setImmediate(resolve))
+  expect(over).toBe(false)
+  while (!over) {
+    answer({ status: 200 })
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  await Promise.all(closing)
+  expect(tracer.stats()).toMatchObject({ exported: 3, dropped: 0 })
+})
 
 test('obeys Retry-After up to its limit, and gives up beyond it', async () => {
   await using collector = await Collector.start()

@@ -72,6 +72,7 @@ export class SpanPipeline implements SpanHost {
   #ended = 0
   #unpooled = 0
   #closed = false
+  #closing: Promise<void> | undefined
   #droppedLate = 0
 
   constructor(options: PipelineOptions, scope: Scope) {
@@ -276,8 +277,11 @@ export class SpanPipeline implements SpanHost {
     this.#exporter.closeSync()
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
+  close(): Promise<void> {
+    return (this.#closing ??= this.#end())
+  }
+
+  async #end(): Promise<void> {
     this.#tail?.decideAll()
     await this.drain.drain()
     this.#closed = true

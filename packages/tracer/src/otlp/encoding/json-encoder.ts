@@ -70,8 +70,13 @@ export class JsonEncoder implements Encoder {
       // A collector that answers a success with something else accepted everything.
       return undefined
     }
-    const { rejectedSpans, errorMessage = '' } = answer.partialSuccess ?? {}
-    return partialSuccess(Number(rejectedSpans ?? 0), String(errorMessage))
+    const { rejectedSpans: rejected, errorMessage: message } = answer.partialSuccess ?? {}
+    // 64-bit integers are strings in JSON. What is neither is none.
+    const isCount = typeof rejected === 'number' || typeof rejected === 'string'
+    return partialSuccess(
+      isCount ? Number(rejected) : 0,
+      typeof message === 'string' ? message : '',
+    )
   }
 }
 
