@@ -7,26 +7,18 @@ import { isSessionEnd, resetError, StreamAbandoned } from '../connect/stream-err
 import type { StreamOwner } from '../connect/stream-watch.ts'
 import { HttpTimeoutError, SupersededError } from '../errors.ts'
 import type { Controller, ResponseHeaders } from '../handler.ts'
-import type { PermitOutcome } from '../limits/limiter.ts'
+import { permitOutcome } from '../limits/permit-outcome.ts'
 import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { discardBody } from '../request/request-body.ts'
 import { isDeadConnection } from '../retry/transient-errors.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
+import { type AttemptPhase, phaseTimeout } from './attempt-phase.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
 import { bodyTimeout } from './body-timeout.ts'
 import { Drain, isTooLong } from './drain.ts'
 import { type ReportedAttempt, reportEnd } from './guard-report.ts'
 import { Upload, type UploadOwner } from './upload.ts'
-
-/**
- * - `waiting`: for a permit or a connection
- * - `opening`: given to a connection, which may still have to connect
- * - `sent`: on the wire, no final response yet
- * - `body`: receiving
- * - `draining`: reading a response that is not wanted, to keep the connection
- */
-export type AttemptPhase = 'waiting' | 'opening' | 'sent' | 'body' | 'draining' | 'over'
 
 /** One sending of a request: the handler that undici calls, and a place in the queue. */
 export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwner, UploadOwner {
@@ -161,11 +153,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
 
   /** The error for a phase that took too long. */
   timeoutError(): HttpTimeoutError {
-    const { policy } = this.exchange
-    const { key } = this.origin
-    if (this.phase === 'waiting') return new HttpTimeoutError('acquire', policy.acquireTimeout, key)
-    if (this.phase === 'sent') return new HttpTimeoutError('headers', policy.headersTimeout, key)
-    return new HttpTimeoutError('body', policy.bodyTimeout, key)
+    return phaseTimeout(this.phase, this.exchange.policy, this.origin.key)
   }
 
   /** Gives the sender of the body another `bodyTimeout`. */
@@ -332,18 +320,12 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     if (connection.heard === this.#heard) connection.drain()
   }
 
-  #outcome(error: Error | undefined): PermitOutcome {
-    if (this.statusCode === 429 || this.statusCode === 503) return 'dropped'
-    if (error === undefined) return 'success'
-    return error instanceof HttpTimeoutError && this.controller !== null ? 'dropped' : 'ignored'
-  }
-
   #end(failed: boolean, error: Error | undefined): void {
     const { connection } = this
     this.#drain?.end()
     this.trace?.end(error)
     if (!this.isReported) reportEnd(this, error)
-    this.#permit?.end(error, this.#outcome(error))
+    this.#permit?.end(error, permitOutcome(this.statusCode, error, this.controller !== null))
     if (connection !== null) {
       this.connection = null
       connection.release(this, failed)

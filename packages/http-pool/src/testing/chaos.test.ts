@@ -57,7 +57,7 @@ test.each([1, 2, 3])(
     }
     const calls: Promise<unknown>[] = []
     let failures = 0
-    for (let i = 0; i < Math.max(100, runs(300)); i++) {
+    for (let i = 0; i < Math.max(100, runs(200)); i++) {
       calls.push(call().catch(() => failures++))
       if (i % 50 === 25) proxy.cut()
       if (i % 100 === 60) proxy.stall('down')

@@ -23,8 +23,8 @@ interface Held {
 let ends: (() => unknown)[]
 let handles: readonly string[]
 
-/** What would keep the process alive; of the servers here as well. */
-const openHandles = () => process.getActiveResourcesInfo().filter(each => /Wrap|Timeout/.test(each))
+/** Sockets and look-ups that would keep the process alive; of the servers here as well. */
+const openHandles = () => process.getActiveResourcesInfo().filter(each => each.endsWith('Wrap'))
 
 beforeEach(() => {
   ends = []
