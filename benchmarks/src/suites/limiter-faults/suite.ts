@@ -26,7 +26,7 @@ function fault(name: Fault, description: string, limit: number): Case {
 export default defineSuite({
   name: 'limiter-faults',
   description:
-    'Four processes share a bucket of 200/s with a burst of 10 on one Redis, or a semaphore of 12 permits, 30 callers each in a closed loop. ' +
+    'Four processes share a bucket of 200/s, or one by key, with a burst of 10 on one Redis, or a semaphore of 12 permits, 30 callers each in a closed loop. ' +
     'A fault strikes in the middle, when they have been heard for long enough to know that they are four. The figure is the most permits beyond burst and rate in any stretch of time, or the most inside beyond the permits at any moment; the limit is what the ' +
     'README states for the fault, a burst per process or one in all, and 12 for late deliveries.',
   versions: [],
@@ -42,5 +42,11 @@ export default defineSuite({
       'Redis forgets everything while all places of a semaphore are taken, and leases differ',
       0,
     ),
+    fault(
+      'clock set forward',
+      "the server's clock is set forward by an hour, and a fifth process begins; 8 keys of 25/s each",
+      12,
+    ),
+    fault('clock set back', 'the same, back by an hour', 12),
   ],
 })

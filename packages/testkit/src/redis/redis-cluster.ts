@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { freePort } from '../net/free-port.ts'
-import { RedisServer } from './redis-server.ts'
+import { RedisServer, type RedisServerOptions } from './redis-server.ts'
 
 const slots = 16_384
 const primaries = 3
@@ -34,11 +34,14 @@ export class RedisCluster {
 /** Starts three primaries with a replica each and waits until all agree that the cluster is complete. */
 export async function startCluster({
   args = [],
+  start = (_, options) => RedisServer.start(options),
 }: {
   args?: readonly string[]
+  /** Starts a node; the first three are primaries. */
+  start?: (index: number, options: RedisServerOptions) => Promise<RedisServer>
 } = {}): Promise<RedisCluster> {
-  const starts = Array.from({ length: primaries * 2 }, () =>
-    RedisServer.start({
+  const starts = Array.from({ length: primaries * 2 }, (_, index) =>
+    start(index, {
       args: [
         ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'],
         // Short, so that a test sees a fail-over within two seconds.

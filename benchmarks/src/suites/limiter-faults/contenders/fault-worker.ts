@@ -5,24 +5,31 @@ import { Redis } from 'ioredis'
 
 export interface FaultTask {
   readonly port: number
-  readonly kind: 'bucket' | 'semaphore'
+  readonly kind: 'bucket' | 'keys' | 'semaphore'
   readonly callers: number
+  /** Of a limiter by key. */
+  readonly keys?: number
   /** Of the limiter, but for the client. */
   readonly options: Readonly<Record<string, unknown>>
 }
 
-/** What passed since the last report, in ms of the machine's monotonic clock: when it entered, and of a semaphore when it left. */
-export type FaultReport = readonly (readonly [entered: number, left: number])[]
+/** One permit, in ms of the machine's monotonic clock: when it entered, of a semaphore when it left, and of a limiter by key which. */
+export type Passage = readonly [entered: number, left: number, key: number]
 
-const { port, kind, callers, options } = JSON.parse(process.argv[2] ?? '') as FaultTask
+/** What passed since the last report. */
+export type FaultReport = readonly Passage[]
+
+const { port, kind, callers, keys = 1, options } = JSON.parse(process.argv[2] ?? '') as FaultTask
 const now = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
 const client = new Redis(port, { retryStrategy: () => 50 })
 // What follows from a broken connection is seen in what passes.
 client.on('error', () => {})
 await client.ping()
-const { RedisSemaphore, RedisTokenBucket } = await import('@millrace/rate-limit/redis')
+const { RedisKeyedLimiter, RedisSemaphore, RedisTokenBucket } = await import(
+  '@millrace/rate-limit/redis'
+)
 
-let passed: [number, number][] = []
+let passed: Passage[] = []
 const timeout = 2_000
 
 function makeLimit(): { call(): Promise<void>; close(): Promise<void> } {
@@ -30,9 +37,18 @@ function makeLimit(): { call(): Promise<void>; close(): Promise<void> } {
     const bucket = new RedisTokenBucket({ ...options, client } as never)
     const call = async () => {
       await bucket.acquire({ timeout })
-      passed.push([now(), now()])
+      passed.push([now(), now(), 0])
     }
     return { call, close: () => bucket.close() }
+  }
+  if (kind === 'keys') {
+    const limiter = new RedisKeyedLimiter({ ...options, client } as never)
+    const call = async () => {
+      const key = Math.floor(keys * Math.random())
+      if (await limiter.tryAcquire(`user ${key}`)) passed.push([now(), now(), key])
+      else await sleep(10)
+    }
+    return { call, close: () => limiter.close() }
   }
   const semaphore = new RedisSemaphore({ ...options, client } as never)
   const call = async () => {
@@ -40,7 +56,7 @@ function makeLimit(): { call(): Promise<void>; close(): Promise<void> } {
     const entered = now()
     // Until it is done, or told that its place is lost.
     await sleep(20 + 60 * Math.random(), undefined, { signal: permit.signal }).catch(() => {})
-    passed.push([entered, now()])
+    passed.push([entered, now(), 0])
     await permit.release()
   }
   return { call, close: () => semaphore.close() }

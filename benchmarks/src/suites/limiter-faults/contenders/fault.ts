@@ -2,10 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { RedisServer } from '@millrace/testkit'
+import { MovableClock, RedisServer } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import type { Prepare } from '../../../define.ts'
-import type { FaultReport, FaultTask } from './fault-worker.ts'
+import type { FaultReport, FaultTask, Passage } from './fault-worker.ts'
 
 export type Fault =
   | 'no fault'
@@ -15,6 +15,8 @@ export type Fault =
   | 'Redis paused'
   | 'Redis killed'
   | 'semaphores after a loss'
+  | 'clock set forward'
+  | 'clock set back'
 
 export interface FaultRun {
   readonly granted: number
@@ -24,17 +26,24 @@ export interface FaultRun {
 
 const RATE = 200
 const BURST = 10
+/** Of a key, where there are several. */
+const KEY_RATE = 25
+const KEYS = 8
 const PERMITS = 12
 const PROCESSES = 4
 const CALLERS = 30
+const HOUR = 3_600_000
 /** For so long, in ms, limiters that start take themselves for more than they are, as their README says. */
 const UNSETTLED = 3_300
 const script = fileURLToPath(new URL('./fault-worker.ts', import.meta.url))
 
 interface Fleet {
+  readonly clock: MovableClock
   readonly server: RedisServer
   readonly admin: Redis
   readonly processes: readonly ChildProcess[]
+  /** Starts another process. */
+  join(): Promise<void>
 }
 
 const strike: Readonly<Record<Fault, (fleet: Fleet) => unknown>> = {
@@ -53,7 +62,26 @@ const strike: Readonly<Record<Fault, (fleet: Fleet) => unknown>> = {
     await server.restart()
   },
   'semaphores after a loss': ({ admin }) => admin.flushall(),
+  'clock set forward': async fleet => {
+    await move(fleet, HOUR)
+    await fleet.join()
+  },
+  'clock set back': async fleet => {
+    await move(fleet, -HOUR)
+    await fleet.join()
+  },
 }
+
+async function move({ clock, admin }: Fleet, ms: number): Promise<void> {
+  await clock.move(ms)
+  const [seconds] = await admin.time()
+  const moved = Number(seconds) * 1_000 - Date.now()
+  if (Math.abs(moved - ms) > 60_000) {
+    throw new Error('The clock of the server does not move without libfaketime (Debian: faketime)')
+  }
+}
+
+const isMoved = (name: Fault) => name.startsWith('clock')
 
 function taskOf(name: Fault, port: number, index: number): FaultTask {
   const shared = { port, callers: CALLERS }
@@ -62,17 +90,21 @@ function taskOf(name: Fault, port: number, index: number): FaultTask {
     const options = { id: 'slots', permits: PERMITS, ttl: index === 0 ? 2_000 : 1_000, poll: 20 }
     return { ...shared, kind: 'semaphore', options }
   }
+  if (isMoved(name)) {
+    const options = { id: 'users', rate: KEY_RATE, burst: BURST }
+    return { ...shared, kind: 'keys', keys: KEYS, options }
+  }
   const odd = name === 'mixed options' && index % 2 === 1 ? { maxWait: 400, timeout: 500 } : {}
   return { ...shared, kind: 'bucket', options: { id: 'api', rate: RATE, burst: BURST, ...odd } }
 }
 
 /** The most permits that any stretch of time holds beyond the burst and the rate. O(permits). */
-function mostPassed(times: readonly number[]): number {
+function mostPassed(times: readonly number[], rate: number): number {
   let most = 0
   // The least that a stretch which begins here could be short of.
   let least = Infinity
   for (const [index, time] of times.entries()) {
-    const due = index - (time * RATE) / 1_000
+    const due = index - (time * rate) / 1_000
     least = Math.min(least, due)
     most = Math.max(most, due - least + 1 - BURST)
   }
@@ -95,30 +127,41 @@ function mostInside(spans: FaultReport): number {
   return most
 }
 
+function mostBeyond(name: Fault, passed: readonly Passage[]): number {
+  if (name === 'semaphores after a loss') return mostInside(passed)
+  const timesOf = (key: number) =>
+    passed.filter(([, , of]) => of === key).map(([entered]) => entered)
+  if (!isMoved(name)) return mostPassed(timesOf(0), RATE)
+  return Math.max(...Array.from({ length: KEYS }, (_, key) => mostPassed(timesOf(key), KEY_RATE)))
+}
+
 /** Real time, a real server, processes of their own, and callers that never stop. */
 export const fault =
   (name: Fault): Prepare<FaultRun> =>
   async ({ quick }) => ({
     async measure() {
-      const server = await RedisServer.start()
+      await using clock = await MovableClock.create()
+      const server = isMoved(name) ? await clock.start() : await RedisServer.start()
       const admin = new Redis(server.port)
       admin.on('error', () => {})
-      const passed: (readonly [number, number])[] = []
-      const processes = Array.from({ length: PROCESSES }, (_, index) =>
-        fork(script, [JSON.stringify(taskOf(name, server.port, index))], {
+      const passed: Passage[] = []
+      const processes: ChildProcess[] = []
+      const join = async () => {
+        const task = JSON.stringify(taskOf(name, server.port, processes.length))
+        const process = fork(script, [task], {
           execArgv: ['--conditions=millrace-source', '--no-warnings'],
-        }),
-      )
-      for (const process of processes) {
+        })
+        processes.push(process)
         process.on('message', (report: FaultReport) => passed.push(...report))
+        await once(process, 'message')
       }
-      await Promise.all(processes.map(process => once(process, 'message')))
+      await Promise.all(Array.from({ length: PROCESSES }, join))
       const half = quick ? 1_500 : 4_000
       await sleep(UNSETTLED)
       const settled = passed.length
       await sleep(half)
       const before = passed.length - settled
-      await strike[name]({ server, admin, processes })
+      await strike[name]({ clock, server, admin, processes, join })
       const struck = passed.length
       // A semaphore that has lost its state stands still for a second.
       await sleep(name === 'semaphores after a loss' ? half + 1_000 : half)
@@ -130,10 +173,7 @@ export const fault =
       admin.disconnect()
       await server.stop()
       passed.sort(([one], [other]) => one - other)
-      const value =
-        name === 'semaphores after a loss'
-          ? mostInside(passed)
-          : mostPassed(passed.map(([entered]) => entered))
+      const value = mostBeyond(name, passed)
       return { value, result: { granted: passed.length, before, after } }
     },
   })

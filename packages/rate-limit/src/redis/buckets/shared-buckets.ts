@@ -10,7 +10,7 @@ import {
 } from '../../wait/acquire-options.ts'
 import { publishRefusal } from '../../wait/channels.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
-import { RedisLimit } from '../limit/redis-limit.ts'
+import { LONGEST, RedisLimit } from '../limit/redis-limit.ts'
 import { Ledger } from '../outage/ledger.ts'
 import { LocalShare } from '../outage/local-share.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
@@ -71,12 +71,14 @@ export class SharedBuckets<Mode extends OutageMode> {
       amount: spent => Math.max(0, spent),
       maxKeys: rules.maxKeys,
     })
+    const refill = Math.min(LONGEST, (this.burst / rate) * 1_000)
     this.limit = new RedisLimit(options, {
       ...rules,
       divided: ['local', 'lease'] as OutageMode[] as Mode[],
       ledger: this.#ledger,
+      clocks: { missing: refill, kept: refill },
     })
-    const { guard, clock, peers, outage } = this.limit
+    const { guard, clock, clocks, peers, outage } = this.limit
     this.#share = new LocalShare({
       rate,
       burst: this.burst,
@@ -88,6 +90,7 @@ export class SharedBuckets<Mode extends OutageMode> {
     this.#store = new BucketStore({
       guard,
       clock,
+      clocks,
       rate,
       burst: this.burst,
       reserved: () => (outage.divided && peers.most === 1 ? 0 : NEAR),

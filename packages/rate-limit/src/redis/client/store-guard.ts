@@ -7,6 +7,7 @@ import {
 } from '@millrace/kit'
 import { LimitStoreUnavailableError } from '../../errors.ts'
 import type { Reply, Script } from '../scripts/script.ts'
+import { clusterNodeOf } from './cluster-node.ts'
 import type { RedisClient } from './redis-client.ts'
 
 /** When a store that fails is left alone. */
@@ -82,6 +83,11 @@ export class StoreGuard {
    */
   recovery(now: number): number {
     return this.#failed > 0 ? this.#span : Math.max(0, this.#recoveredAt - now)
+  }
+
+  /** The node that has a key: see {@link clusterNodeOf}. */
+  nodeOf(key: string): string {
+    return clusterNodeOf(this.#client, key)
   }
 
   /**

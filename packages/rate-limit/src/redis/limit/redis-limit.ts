@@ -10,6 +10,7 @@ import {
 import { systemClock } from '../../clock.ts'
 import type { RedisClient } from '../client/redis-client.ts'
 import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
+import { type StateLives, StoreClocks } from '../clock/store-clocks.ts'
 import type { Ledger } from '../outage/ledger.ts'
 import { Outage } from '../outage/outage.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
@@ -79,6 +80,8 @@ export interface RedisLimitRules<Mode extends OutageMode, Debt> {
   /** Those of them in which it is divided among the processes. */
   readonly divided: readonly Mode[]
   readonly ledger: Ledger<Debt>
+  /** The store's clocks, where they are known by another limiter, or how long its states live. */
+  readonly clocks: StoreClocks | StateLives
 }
 
 /** The longest that anything is kept in Redis, in ms: 31 years, which doubles of microseconds hold to the microsecond. */
@@ -94,6 +97,7 @@ export class RedisLimit<Mode extends OutageMode, Debt> {
   readonly id: string
   readonly prefix: string
   readonly guard: StoreGuard
+  readonly clocks: StoreClocks
   readonly peers: Peers
   readonly outage: Outage<Mode, Debt>
   #overruled = 0
@@ -108,12 +112,19 @@ export class RedisLimit<Mode extends OutageMode, Debt> {
     const mode = checkOneOf('whenDown', rules.whenDown, rules.modes)
     checkInteger('processes', processes, 1)
     this.guard = new StoreGuard(client, name, clock, options)
-    this.peers = new Peers(`${this.key}:peers`, this.guard, clock, processes)
+    const { guard, key } = this
+    const { clocks } = rules
+    this.clocks =
+      clocks instanceof StoreClocks ? clocks : new StoreClocks({ clock, key, lives: clocks })
+    this.peers = new Peers(`${key}:peers`, guard, clock, {
+      expected: processes,
+      heard: (key, answer) => this.clocks.heard(guard, key, answer),
+    })
     this.outage = new Outage({
       mode,
       ledger: rules.ledger,
       peers: rules.divided.includes(mode) ? this.peers : undefined,
-      guard: this.guard,
+      guard,
       clock,
     })
   }

@@ -20,7 +20,7 @@ describeRedis('processes that share a limit', redis => {
     const clock = new VirtualClock()
     const breaker = { failures: Infinity, cooldown: 1 }
     const guard = new StoreGuard(client, 'test', clock, { timeout: 60_000, breaker })
-    const peers = new Peers(key, guard, clock, 1)
+    const peers = new Peers(key, guard, clock, { expected: 1, heard: () => {} })
     const admin = await connect(redis.server.port)
     /** The clock goes on by as much as the server answers, however busy the machine is. */
     const words = async (count: number) => {
@@ -33,7 +33,10 @@ describeRedis('processes that share a limit', redis => {
         await nextTurn()
       }
     }
-    const another = new Peers(key, new StoreGuard(admin, 'test', clock, {}), new VirtualClock(), 1)
+    const another = new Peers(key, new StoreGuard(admin, 'test', clock, {}), new VirtualClock(), {
+      expected: 1,
+      heard: () => {},
+    })
     await another.called()
     await peers.called()
     expect([peers.counted, peers.most]).toEqual([2, 2])

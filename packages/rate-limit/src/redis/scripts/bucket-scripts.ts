@@ -16,8 +16,8 @@ import { timeline } from './timeline.ts'
  * for how many us ahead others reserve.
  */
 const load = `${timeline}
-local interval, burst = tonumber(ARGV[4]), tonumber(ARGV[5])
-local slot, writes, healed, known = nil, 0, false, false
+local interval, burst = tonumber(ARGV[6]), tonumber(ARGV[7])
+local slot, writes, healed, known = 0, 0, false, false
 local state = redis.call('GET', KEYS[1])
 if state and #state == 48 then
   local at, i, b, s
@@ -33,17 +33,19 @@ if state and #state == 48 then
     if slot < now then slot = now - math.min((now - slot) / i, burst) * interval end
     healed = true
   end
-elseif drift > 1000000 then
-  -- It may have expired by the step alone. Stored by a refused call too, which alone sees the step.
-  slot, healed = now, true
 end
 local full = now - burst * interval
-if not slot or slot < full then slot = full end
-local held, ahead = tonumber(ARGV[6]), tonumber(ARGV[7])
-if held > 0 and (ahead > 0 or known and writes < tonumber(ARGV[8])) then
+lack = math.min(lack, burst * interval)
+if not known then
+  slot = full + lack
+elseif slot < full then
+  slot = full
+end
+local held, ahead = tonumber(ARGV[8]), tonumber(ARGV[9])
+if held > 0 and (ahead > 0 or known and writes < tonumber(ARGV[10])) then
   -- As far from now as it was from the call: a call that was long under way, such as one sent again, looks like a clock that was moved.
   local floor = moved and now + ahead or held
-  if ahead > 0 and writes < tonumber(ARGV[8]) then floor = math.max(floor, now + tonumber(ARGV[9])) end
+  if ahead > 0 and writes < tonumber(ARGV[10]) then floor = math.max(floor, now + tonumber(ARGV[11])) end
   if floor > slot then
     slot = floor
     healed = true
@@ -51,9 +53,9 @@ if held > 0 and (ahead > 0 or known and writes < tonumber(ARGV[8])) then
 end
 local function store()
   writes = writes + 1
-  local left = slot - full
-  if left > 0 then
-    redis.call('SET', KEYS[1], struct.pack('>dddddd', slot, now, interval, burst, since, writes), 'PX', math.ceil(left / 1000) + 1)
+  local life = math.max(slot - full, lack)
+  if life > 0 then
+    redis.call('SET', KEYS[1], struct.pack('>dddddd', slot, now, interval, burst, since, writes), 'PX', math.ceil(life / 1000) + 1)
   else
     redis.call('DEL', KEYS[1])
   end
@@ -70,8 +72,8 @@ end
  * Answers { tokens granted or -1, us until they are all there or until the least could be, time, last slot, the settings, writes, since }.
  */
 export const reserveScript: Script = new Script(`${load}
-local want, least = tonumber(ARGV[10]), tonumber(ARGV[11])
-local near, far = tonumber(ARGV[12]), tonumber(ARGV[13])
+local want, least = tonumber(ARGV[12]), tonumber(ARGV[13])
+local near, far = tonumber(ARGV[14]), tonumber(ARGV[15])
 local granted = want
 local room = (now + near - slot) / interval + 0.000001
 if room < want then granted = math.floor(room) end
@@ -86,7 +88,7 @@ return answer(granted, slot - now)
 
 /** Gives tokens back. Further argument: how many. */
 export const refundScript: Script = new Script(`${load}
-slot = math.max(slot - tonumber(ARGV[10]) * interval, full)
+slot = math.max(slot - tonumber(ARGV[12]) * interval, full)
 store()
 return answer(0, 0)
 `)
@@ -96,7 +98,7 @@ return answer(0, 0)
  * Further argument: tokens. Answers as the others; granted is what was entered, the rest being forgiven.
  */
 export const debitScript: Script = new Script(`${load}
-local entered = math.max(slot, math.min(slot + tonumber(ARGV[10]) * interval, now))
+local entered = math.max(slot, math.min(slot + tonumber(ARGV[12]) * interval, now))
 local tokens = (entered - slot) / interval
 slot = entered
 store()
@@ -107,7 +109,7 @@ return answer(tokens, 0)
  * What an owner does to a bucket. Further arguments: 'penalize' and tokens, 'block' and us, or 'reset' and 0; 'get' changes nothing.
  */
 export const adjustScript: Script = new Script(`${load}
-local verb, amount = ARGV[10], tonumber(ARGV[11])
+local verb, amount = ARGV[12], tonumber(ARGV[13])
 if verb == 'penalize' then
   slot = slot + amount * interval
 elseif verb == 'block' then

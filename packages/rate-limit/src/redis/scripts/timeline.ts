@@ -1,19 +1,42 @@
 /**
  * Lua of all scripts that keep a state: by how much a state that was written at a time has to be moved, because the server's clock was
- * moved since. A state from the future tells that by itself; else the caller does, which knows at what time it was last answered and how
- * long ago that is by its own clock. Differences below a second are taken for the time that calls take.
+ * moved since. A state from the future tells that by itself; else the caller does, which knows between which times the server's clock
+ * should be by now, and by how much it was moved before. Differences below a second are taken for the time that calls take. A state is
+ * never moved beyond the present: it is at worst what it was when it was written.
  *
- * First arguments of all: us since which this limiter is known (0 for its first call), time of the last answer (0 for none), us since.
+ * What is missing may have expired by a step forward: `lack` is for how many us of real time it may have had to live still.
+ *
+ * First arguments of all: us since which this limiter is known (0 for its first call), time of the last answer (0 for none), the earliest
+ * and the latest time that it should be, and steps of the clock, if there were any: the lack at the last one forward, when that was
+ * noticed, and of each until when what was written was written before it, and by how much it moved the clock.
  */
 export const timeline = `
-local since, answered, elapsed = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local since, answered = tonumber(ARGV[1]), tonumber(ARGV[2])
+local earliest, latest = tonumber(ARGV[3]), tonumber(ARGV[4])
 if since == 0 then since = now end
-local drift = answered > 0 and now - answered - elapsed or 0
+local drift = 0
+if answered > 0 then drift = now > latest and now - latest or math.min(0, now - earliest) end
 local moved = drift > 1000000 or drift < -1000000
+local steps, lack = {}, 0
+if ARGV[5] ~= '' then
+  for number in string.gmatch(ARGV[5], '%S+') do steps[#steps + 1] = tonumber(number) end
+  local noticed = table.remove(steps, 2)
+  lack = table.remove(steps, 1)
+  local age = now - noticed - (moved and drift or 0)
+  lack = age < 0 and 0 or math.max(0, lack - age)
+end
+if moved then
+  steps[#steps + 1] = drift > 0 and latest or answered + drift
+  steps[#steps + 1] = drift
+  lack = lack + math.max(0, drift)
+end
 local function shift(at)
-  if at > now then return moved and drift or now - at end
-  if drift > 1000000 and at <= answered + elapsed or drift < -1000000 and at < now - elapsed then return drift end
-  return 0
+  local by, before = 0, false
+  for i = 1, #steps, 2 do
+    before = before or at <= steps[i] or steps[i + 1] < 0 and at > now
+    if before then by = by + steps[i + 1] end
+  end
+  return math.min(by, now - at)
 end
 `
 
@@ -21,10 +44,11 @@ end
  * The same for a state of times in a sorted set, KEYS[1], with a string of doubles beside it, KEYS[2]: when it was last written, the two
  * settings that rule, since when they do, a counter, a number that is another once the state was lost (its lineage), until when nothing
  * new passes, and until when the set lives. The settings of the limiter that was heard of last rule, and are stored though nothing is
- * granted. A set that is gone before its time was evicted, or expired by a step of the clock: it is lost. Arguments: the two.
+ * granted. A set that is gone before its time was evicted, or expired by a step of the clock: it is lost, and so may be one without a
+ * state. Arguments: the two.
  */
 export const ruledSet = `
-local first, second = tonumber(ARGV[4]), tonumber(ARGV[5])
+local first, second = tonumber(ARGV[6]), tonumber(ARGV[7])
 local counter, lineage, paused, former, dirty, lost = 0, now, 0, 0, false, false
 local state = redis.call('GET', KEYS[2])
 if state and #state == 64 then
@@ -40,6 +64,8 @@ if state and #state == 64 then
   if ends > now and redis.call('EXISTS', KEYS[1]) == 0 then lineage, lost, dirty = now, true, true end
   former = s
   if known >= since then first, second, since = f, s, known elseif f ~= first or s ~= second then dirty = true end
+elseif lack > 0 then
+  lost, dirty = true, true
 end
 local function store(ends, life)
   redis.call('SET', KEYS[2], struct.pack('>dddddddd', now, first, second, since, counter, lineage, paused, ends), 'PX', math.ceil(math.max(life, ends - now, paused - now) / 1000) + 1)

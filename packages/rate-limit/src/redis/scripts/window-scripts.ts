@@ -1,5 +1,9 @@
+import { HEARTBEAT } from '../client/store-guard.ts'
 import { Script } from './script.ts'
 import { ruledSet, timeline } from './timeline.ts'
+
+/** For so long, in ms, nothing passes where a window was lost to a step of the clock: two heartbeats, by which processes notice it. */
+export const NOTICE: number = 2 * HEARTBEAT
 
 /*
  * The window is a sorted set of permits by time, in microseconds. The settings that rule are its limit and its length; what has left a
@@ -7,6 +11,10 @@ import { ruledSet, timeline } from './timeline.ts'
  */
 const load = `${timeline}${ruledSet}
 local limit, window = first, second
+if lost and lack > 0 then
+  -- Gone by a step of the clock: those that had permits in it enter them meanwhile.
+  paused, dirty = math.max(paused, now + math.min(lack, window, ${NOTICE * 1_000})), true
+end
 -- Nothing passes in the future, whatever the state says of the clock.
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf')) do
   redis.call('ZADD', KEYS[1], string.format('%.0f', now), member)
@@ -33,8 +41,8 @@ end
  * counter }, or -1 first if the window was lost or rolled back: then those who use it have to enter what they were given again.
  */
 export const takeScript: Script = new Script(`${load}
-local cost = tonumber(ARGV[6])
-local known, seen = tonumber(ARGV[8]), tonumber(ARGV[9])
+local cost = tonumber(ARGV[8])
+local known, seen = tonumber(ARGV[10]), tonumber(ARGV[11])
 if known > 0 and (known ~= lineage or counter < seen) then
   if known == lineage then lineage = now end
   dirty = true
@@ -42,7 +50,7 @@ if known > 0 and (known ~= lineage or counter < seen) then
 end
 local missing = redis.call('ZCARD', KEYS[1]) + math.max(1, cost) - limit
 if cost > 0 and paused <= now and missing <= 0 then
-  enter(now, ARGV[7], cost)
+  enter(now, ARGV[9], cost)
   return answer(1, 0)
 end
 local wait = math.max(0, paused - now)
@@ -58,13 +66,13 @@ return answer(cost > 0 and 0 or 1, wait)
  * its name, its cost.
  */
 export const enterScript: Script = new Script(`${load}
-for i = 6, #ARGV, 3 do enter(now - ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
+for i = 8, #ARGV, 3 do enter(now - ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
 return answer(1, 0)
 `)
 
 /** Takes permits back. Further arguments: of each grant its name, and after which and up to which of its permits. */
 export const forgetScript: Script = new Script(`${load}
-for i = 6, #ARGV, 3 do
+for i = 8, #ARGV, 3 do
   for permit = ARGV[i + 1] + 1, ARGV[i + 2] do redis.call('ZREM', KEYS[1], ARGV[i] .. ':' .. string.format('%d', permit)) end
 end
 dirty = true
@@ -73,7 +81,7 @@ return answer(1, 0)
 
 /** Lets nothing pass for a while. Further argument: us. A shorter block than there is changes nothing. */
 export const blockScript: Script = new Script(`${load}
-paused = math.max(paused, now + ARGV[6])
+paused = math.max(paused, now + ARGV[8])
 dirty = true
 return answer(1, 0)
 `)

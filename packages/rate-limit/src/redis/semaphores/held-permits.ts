@@ -71,8 +71,10 @@ export class HeldPermits {
     return this.#held.get(holder)?.place
   }
 
-  /** @returns a signal that aborts when the place is lost */
+  /** Holds a place, also one that is held already. @returns a signal that aborts when the place is lost */
   add(place: Place): AbortSignal {
+    const known = this.#held.get(place.holder)
+    if (known !== undefined) return known.controller.signal
     const controller = new AbortController()
     this.#held.set(place.holder, { place, controller })
     this.#arm()

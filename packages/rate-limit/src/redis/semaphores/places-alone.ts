@@ -76,6 +76,8 @@ export class PlacesAlone {
     const { held, outage } = this.#options
     if (held.permits + weight > this.share) return undefined
     const place = { holder: newHolder(weight), weight, fence: 0, until: Infinity }
+    // From now on: calls that find Redis away together share what there is before the first of them has its permit.
+    held.add(place)
     outage.owe(place.holder, true)
     return place
   }

@@ -7,10 +7,9 @@ import {
 } from '../../semaphore/semaphore-acquire.ts'
 import { keyPart } from '../limit/key-part.ts'
 import { REDIS_LIMIT_OPTIONS } from '../limit/redis-limit.ts'
-import { newLossNews } from '../stores/semaphore-store.ts'
 import type { RedisPermit } from './redis-permit.ts'
 import type { RedisSemaphoreOptions } from './semaphore-options.ts'
-import { SharedSemaphore } from './shared-semaphore.ts'
+import { SharedSemaphore, type StoreNews } from './shared-semaphore.ts'
 
 /** `permits` and `maxQueue` are those of each key. */
 export type RedisKeyedSemaphoreOptions = Omit<RedisSemaphoreOptions, 'order' | 'subscriber'>
@@ -42,14 +41,16 @@ export class RedisKeyedSemaphore {
   readonly name: string
   readonly #options: RedisKeyedSemaphoreOptions
   readonly #semaphores = new Map<string, SharedSemaphore>()
-  readonly #losses = newLossNews()
+  readonly #news: StoreNews
   #lost = 0
   #closed = false
 
   constructor(options: RedisKeyedSemaphoreOptions) {
     checkOptions('', options, NAMES)
     // Finds mistakes in options before the first key comes.
-    this.name = new SharedSemaphore(options, this.#losses).name
+    const { name, news } = new SharedSemaphore(options)
+    this.name = name
+    this.#news = news
     this.#options = { ...options, name: this.name }
   }
 
@@ -108,7 +109,7 @@ export class RedisKeyedSemaphore {
     // What it knows of its state, such as that it was lost, is kept as long as it is asked.
     if (known !== undefined) this.#semaphores.delete(key)
     this.#sweep()
-    const semaphore = known ?? new SharedSemaphore({ ...this.#options, id }, this.#losses)
+    const semaphore = known ?? new SharedSemaphore({ ...this.#options, id }, this.#news)
     // The map's order is that of use.
     this.#semaphores.set(key, semaphore)
     return call(semaphore)

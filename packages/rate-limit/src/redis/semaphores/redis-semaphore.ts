@@ -4,7 +4,6 @@ import {
   semaphoreOptionsOf,
   weightOf,
 } from '../../semaphore/semaphore-acquire.ts'
-import { newLossNews } from '../stores/semaphore-store.ts'
 import type { RedisPermit } from './redis-permit.ts'
 import {
   REDIS_SEMAPHORE_OPTIONS,
@@ -23,10 +22,7 @@ export class RedisSemaphore {
   readonly #semaphore: SharedSemaphore
 
   constructor(options: RedisSemaphoreOptions) {
-    this.#semaphore = new SharedSemaphore(
-      checkOptions('', options, REDIS_SEMAPHORE_OPTIONS),
-      newLossNews(),
-    )
+    this.#semaphore = new SharedSemaphore(checkOptions('', options, REDIS_SEMAPHORE_OPTIONS))
   }
 
   get name(): string {

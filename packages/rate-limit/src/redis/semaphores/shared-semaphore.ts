@@ -8,10 +8,11 @@ import {
 import { LimiterClosedError, LimitStoreUnavailableError } from '../../errors.ts'
 import { type SemaphoreAcquireOptions, withoutWeight } from '../../semaphore/semaphore-acquire.ts'
 import { FreeChannel } from '../client/free-channel.ts'
+import type { StoreClocks } from '../clock/store-clocks.ts'
 import { LONGEST, RedisLimit } from '../limit/redis-limit.ts'
 import { type Attempt, RemoteQueue } from '../limit/remote-queue.ts'
 import { Ledger } from '../outage/ledger.ts'
-import { type LossNews, SemaphoreStore } from '../stores/semaphore-store.ts'
+import { type LossNews, newLossNews, SemaphoreStore } from '../stores/semaphore-store.ts'
 import { HeldPermits, type Place } from './held-permits.ts'
 import { PlacesAlone } from './places-alone.ts'
 import { RedisPermit } from './redis-permit.ts'
@@ -22,6 +23,12 @@ import {
   type SemaphoreOutageMode,
 } from './semaphore-options.ts'
 
+/** What several semaphores of one store know of it together: what it lost, and how its clock was moved. */
+export interface StoreNews {
+  readonly losses: LossNews
+  readonly clocks: StoreClocks
+}
+
 /** A semaphore in Redis, with everything around a call: the queue, the renewals, and what this process does while Redis is away. */
 export class SharedSemaphore {
   readonly #limit: RedisLimit<SemaphoreOutageMode, true>
@@ -30,7 +37,7 @@ export class SharedSemaphore {
   /** Holders that Redis has to be told of: that they are inside, or that they have left. */
   readonly #ledger: Ledger<true>
   readonly #queue: RemoteQueue<Place>
-  readonly #news: FreeChannel | undefined
+  readonly #releases: FreeChannel | undefined
   readonly #held: HeldPermits
   readonly #alone: PlacesAlone
   readonly #permits: number
@@ -38,8 +45,10 @@ export class SharedSemaphore {
   #granted = 0
   #refused = 0
 
-  /** @param losses what several semaphores of one store know of what it lost */
-  constructor(options: RedisSemaphoreOptions, losses: LossNews) {
+  readonly news: StoreNews
+
+  /** @param news what others know already */
+  constructor(options: RedisSemaphoreOptions, news?: StoreNews) {
     const { subscriber, permits, ttl = 10_000, whenDown = 'closed', maxQueue, order } = options
     const { poll = subscriber === undefined ? 50 : 1_000 } = options
     this.#permits = checkInteger('permits', permits, 1)
@@ -55,17 +64,20 @@ export class SharedSemaphore {
       modes: SEMAPHORE_MODES,
       divided: ['local'],
       ledger: this.#ledger,
+      clocks: news?.clocks ?? { missing: ttl / 2, kept: 10 * ttl },
     })
-    const { name, clock, guard, key } = this.#limit
+    const { name, clock, clocks, guard, key } = this.#limit
+    this.news = news ?? { losses: newLossNews(), clocks }
     this.#clock = clock
     const keys = { holders: `${key}:holders`, state: `${key}:state`, channel: `${key}:free` }
     this.#store = new SemaphoreStore({
       guard,
       clock,
+      clocks,
       keys,
       permits,
       ttl,
-      losses,
+      losses: this.news.losses,
       overruled: most => this.#limit.overruled(`${most} permits`),
     })
     this.#held = new HeldPermits({
@@ -89,7 +101,7 @@ export class SharedSemaphore {
       attempt: weight => this.#attempt(weight),
       giveBack: place => void this.#leave(place),
     })
-    this.#news =
+    this.#releases =
       subscriber === undefined
         ? undefined
         : new FreeChannel(subscriber, keys.channel, () => this.#queue.poke())
@@ -114,7 +126,7 @@ export class SharedSemaphore {
     this.#checkWeight(weight)
     this.#checkOpen()
     const since = this.#clock.now()
-    this.#news?.open()
+    this.#releases?.open()
     const place = await this.#queue.wait(weight, withoutWeight(options))
     return this.#hold(place, this.#clock.now() - since)
   }
@@ -147,7 +159,7 @@ export class SharedSemaphore {
 
   async close(): Promise<void> {
     this.#queue.close()
-    this.#news?.close()
+    this.#releases?.close()
     await Promise.all(this.#held.places.map(place => this.#leave(place)))
     this.#limit.outage.close()
   }

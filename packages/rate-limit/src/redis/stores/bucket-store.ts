@@ -1,5 +1,7 @@
 import type { Clock } from '@millrace/kit'
 import type { StoreGuard } from '../client/store-guard.ts'
+import type { StoreClocks } from '../clock/store-clocks.ts'
+import type { StoreTimeline } from '../clock/store-timeline.ts'
 import {
   adjustScript,
   debitScript,
@@ -7,7 +9,6 @@ import {
   reserveScript,
 } from '../scripts/bucket-scripts.ts'
 import type { Script } from '../scripts/script.ts'
-import { StoreTimeline } from './store-timeline.ts'
 
 /** What this process knows of a bucket and the store must not forget: the last slot it was given, and how new that is. */
 export interface BucketMark {
@@ -52,6 +53,7 @@ export interface Wish {
 export interface BucketStoreOptions {
   readonly guard: StoreGuard
   readonly clock: Clock
+  readonly clocks: StoreClocks
   readonly rate: number
   readonly burst: number
   /** For how many ms ahead other processes may have reserved. */
@@ -69,12 +71,13 @@ export class BucketStore {
   readonly #burst: number
   readonly #overruled: (rate: number, burst: number) => void
   readonly #reserved: () => number
-  readonly #timeline: StoreTimeline
+  readonly #clocks: StoreClocks
 
-  constructor({ guard, clock, rate, burst, reserved, overruled }: BucketStoreOptions) {
+  constructor(options: BucketStoreOptions) {
+    const { guard, clock, clocks, rate, burst, reserved, overruled } = options
     this.#guard = guard
     this.#clock = clock
-    this.#timeline = new StoreTimeline(clock)
+    this.#clocks = clocks
     this.#interval = 1e6 / rate
     this.#burst = burst
     this.#reserved = reserved
@@ -138,37 +141,38 @@ export class BucketStore {
     mark: BucketMark | undefined,
     late?: (answer: BucketAnswer) => void,
   ): Promise<BucketAnswer> {
+    const guard = this.#guard
+    const timeline = this.#clocks.known(guard, key) ?? (await this.#clocks.meet(guard, key))
     const sent = this.#clock.now()
     const { slot, due, writes } = mark ?? NO_MARK
     const args = [
-      ...this.#timeline.args(sent),
+      ...timeline.args(sent),
       this.#interval,
       this.#burst,
-      slot === 0 ? 0 : slot + this.#timeline.shift,
+      slot === 0 ? 0 : slot + timeline.shift,
       (due - sent) * 1_000,
       writes,
       this.#reserved() * 1_000,
       ...rest,
     ]
-    const reply = await this.#guard.run(script, [key], args, answer =>
-      late?.(this.#read(answer, sent, undefined)),
+    const reply = await guard.run(script, [key], args, answer =>
+      late?.(this.#read(answer, { key, timeline, sent })),
     )
-    return this.#read(reply, sent, mark)
+    return this.#read(reply, { key, timeline, sent, mark })
   }
 
   #read(
     reply: readonly (number | string)[],
-    sent: number,
-    mark: BucketMark | undefined,
+    { key, timeline, sent, mark }: BucketCall,
   ): BucketAnswer {
     const [granted, wait, now, slot, us, burst, writes, since] = reply.map(Number) as Numbers
-    const local = this.#timeline.note(now, since, sent)
+    this.#clocks.note(this.#guard, key, timeline, { now, since, sent })
     if (us !== this.#interval || burst !== this.#burst) this.#overruled(1e6 / us, burst)
     if (mark !== undefined) {
       mark.writes = writes
       if (granted > 0) {
-        mark.slot = slot - this.#timeline.shift
-        mark.due = local + (slot - now) / 1_000
+        mark.slot = slot - timeline.shift
+        mark.due = this.#clock.now() + (slot - now) / 1_000
       }
     }
     return {
@@ -180,6 +184,15 @@ export class BucketStore {
       interval: us / 1_000,
     }
   }
+}
+
+/** A call that an answer belongs to. */
+interface BucketCall {
+  readonly key: string
+  readonly timeline: StoreTimeline
+  /** Ms on the local clock. */
+  readonly sent: number
+  readonly mark?: BucketMark | undefined
 }
 
 type Numbers = [number, number, number, number, number, number, number, number]

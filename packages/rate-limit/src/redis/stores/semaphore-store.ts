@@ -1,5 +1,6 @@
 import type { Clock } from '@millrace/kit'
 import type { StoreGuard } from '../client/store-guard.ts'
+import type { StoreClocks } from '../clock/store-clocks.ts'
 import type { Reply, Script } from '../scripts/script.ts'
 import {
   enterScript,
@@ -8,7 +9,6 @@ import {
   restoreScript,
 } from '../scripts/semaphore-scripts.ts'
 import { newHolder, type Place } from '../semaphores/held-permits.ts'
-import { StoreTimeline } from './store-timeline.ts'
 
 interface SemaphoreKeys {
   readonly holders: string
@@ -20,6 +20,7 @@ interface SemaphoreKeys {
 export interface SemaphoreStoreOptions {
   readonly guard: StoreGuard
   readonly clock: Clock
+  readonly clocks: StoreClocks
   readonly keys: SemaphoreKeys
   readonly permits: number
   /** In ms. */
@@ -74,7 +75,6 @@ export type Entry =
 /** A semaphore in Redis: the scripts in ms instead of microseconds. One round trip per call. */
 export class SemaphoreStore {
   readonly #options: SemaphoreStoreOptions
-  readonly #timeline: StoreTimeline
   readonly #mark: Mark = { lineage: 0, counter: 0, longest: 0, at: 0 }
   /** How many may be inside by the settings that rule. */
   permits: number
@@ -82,7 +82,6 @@ export class SemaphoreStore {
   constructor(options: SemaphoreStoreOptions) {
     this.#options = options
     this.permits = options.permits
-    this.#timeline = new StoreTimeline(options.clock)
   }
 
   /** @param late hears of a holder that was let in when nothing waited for it any more */
@@ -121,21 +120,22 @@ export class SemaphoreStore {
     own: readonly string[],
     late?: (reply: Reply) => unknown,
   ): Promise<number[]> {
-    const { clock, guard, keys, permits, ttl, losses } = this.#options
+    const { clock, clocks, guard, keys, permits, ttl, losses } = this.#options
+    const timeline = clocks.known(guard, keys.state) ?? (await clocks.meet(guard, keys.state))
     const sent = clock.now()
     const mark = this.#mark
     if (sent - mark.at > (LONGEST_TTLS * mark.longest) / 1_000) mark.lineage = mark.longest = 0
     // Below 0: a state that began after that time may have followed on one that was lost.
     const knew = mark.lineage === 0 && sent < losses.until ? -losses.sound : mark.lineage
     const rest = [permits, ttl * 1_000, knew, mark.counter, mark.longest, ...own]
-    const args = [...this.#timeline.args(sent), ...rest]
+    const args = [...timeline.args(sent), ...rest]
     const reply = await guard.run(script, [keys.holders, keys.state], args, late)
     const [now, since, ruling, lineage, counter, longest] = reply.map(Number) as Head
     if (mark.lineage !== 0 && mark.lineage !== lineage) {
-      losses.sound = this.#timeline.answered
+      losses.sound = timeline.answered
       losses.until = clock.now() + longest / 2_000
     }
-    this.#timeline.note(now, since, sent)
+    clocks.note(guard, keys.state, timeline, { now, since, sent })
     // Answers keep the order of calls, but for those of another lineage, which tell of a loss.
     mark.counter = lineage === mark.lineage ? Math.max(mark.counter, counter) : counter
     mark.lineage = lineage

@@ -1,6 +1,7 @@
 import type { Clock } from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import type { StoreGuard } from '../client/store-guard.ts'
+import type { StoreClocks } from '../clock/store-clocks.ts'
 import type { Reply, Script } from '../scripts/script.ts'
 import {
   blockScript,
@@ -9,7 +10,6 @@ import {
   forgetScript,
   takeScript,
 } from '../scripts/window-scripts.ts'
-import { StoreTimeline } from './store-timeline.ts'
 
 /** Permits that passed together. */
 export interface WindowGrant {
@@ -41,6 +41,7 @@ export interface WindowMark {
 export interface WindowStoreOptions {
   readonly guard: StoreGuard
   readonly clock: Clock
+  readonly clocks: StoreClocks
   readonly limit: number
   /** In ms. */
   readonly window: number
@@ -61,11 +62,9 @@ const GRANTS_AT_ONCE = 500
 /** Exact sliding windows in Redis: the scripts in ms instead of microseconds. One round trip per call. */
 export class WindowStore {
   readonly #options: WindowStoreOptions
-  readonly #timeline: StoreTimeline
 
   constructor(options: WindowStoreOptions) {
     this.#options = options
-    this.#timeline = new StoreTimeline(options.clock)
   }
 
   /**
@@ -127,14 +126,15 @@ export class WindowStore {
     mark?: WindowMark,
     late?: (reply: Reply) => unknown,
   ): Promise<WindowAnswer> {
-    const { guard, clock, limit, window, overruled } = this.#options
+    const { guard, clock, clocks, limit, window, overruled } = this.#options
+    const timeline = clocks.known(guard, key) ?? (await clocks.meet(guard, key))
     const sent = clock.now()
-    const args = [...this.#timeline.args(sent), limit, window * 1_000, ...rest]
+    const args = [...timeline.args(sent), limit, window * 1_000, ...rest]
     const reply = await guard.run(script, [key, `${key}:state`], args, late)
     const [granted, wait, left, reset, now, since, ruling, us, lineage, counter] = reply.map(
       Number,
     ) as Numbers
-    this.#timeline.note(now, since, sent)
+    clocks.note(guard, key, timeline, { now, since, sent })
     if (ruling !== limit || us !== window * 1_000) overruled(ruling, us / 1_000)
     if (mark !== undefined) {
       // Answers keep the order of calls, but for those of another lineage, which tell of a loss.

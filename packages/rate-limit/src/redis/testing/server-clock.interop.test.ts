@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { MovableClock, type RedisServer, VirtualClock } from '@millrace/testkit'
-import type { Redis } from 'ioredis'
+import { MovableClock, RedisServer, startCluster, VirtualClock } from '@millrace/testkit'
+import { Cluster, type Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connections } from './connections.fixture.ts'
 import {
   RedisKeyedLimiter,
+  RedisKeyedSemaphore,
+  RedisKeyedWindow,
   RedisSemaphore,
   RedisSlidingWindow,
   RedisTokenBucket,
@@ -39,7 +41,7 @@ describe('a server clock that is really moved', () => {
 
   const shared = () => ({ client, id: randomUUID(), timeout: 5_000, whenDown: 'closed' }) as const
 
-  test('a bucket keeps what it had when it is set back, and is empty once when it is set forward', async () => {
+  test('a bucket keeps what it had when it is set back, and lacks what would come in the step when it is set forward', async () => {
     const limits = { rate: 0.1, burst: 3, maxWait: 10_000 }
     const bucket = new RedisTokenBucket({ ...shared(), ...limits })
     const keyed = new RedisKeyedLimiter({ ...shared(), ...limits })
@@ -51,7 +53,6 @@ describe('a server clock that is really moved', () => {
       expect(outcomes[2]!.retryAfter).toBeLessThanOrEqual(10_000)
       // By the step alone its key expires.
       await move(2 * HOUR)
-      // What is refused has been noted: only the first call sees the step.
       for (let call = 0; call < 3; call++) {
         const { allowed, retryAfter } = await decide()
         expect(allowed).toBe(false)
@@ -59,6 +60,135 @@ describe('a server clock that is really moved', () => {
       }
       await move(-HOUR)
     }
+  })
+
+  const allowed = (decisions: readonly { allowed: boolean }[]) =>
+    decisions.filter(decision => decision.allowed).length
+
+  test.each([5_000, 30_000, HOUR])(
+    'set forward by %d ms, no key of any process has more than it would have had',
+    async ms => {
+      const id = randomUUID()
+      const make = () =>
+        new RedisKeyedLimiter({ ...shared(), id, rate: 0.1, burst: 3, whenDown: 'local' })
+      const [one, other] = [make(), make()]
+      const keys = ['a', 'b', 'c', 'd']
+      const each = async (limiter: RedisKeyedLimiter, cost = 1) =>
+        allowed(await Promise.all(keys.map(key => limiter.decide(key, cost))))
+      expect(await each(one, 3)).toBe(4)
+      expect(await each(other)).toBe(0)
+      expect(await one.tryAcquire('e', 2)).toBe(true)
+      await move(ms)
+      // Both notice it by the first of these calls, and remember it for the others, as do their answers to heartbeats.
+      expect(await each(one)).toBe(0)
+      expect(await each(other)).toBe(0)
+      // A process that has begun since is told by them.
+      const young = make()
+      expect(await each(young)).toBe(0)
+      expect(await young.tryAcquire('e', 2)).toBe(false)
+      // What nobody has used lacks no more than would come in the step, and for as long as that takes to come.
+      expect((await one.get('new')).remaining).toBeCloseTo(Math.max(0, 3 - ms / 10_000), 1)
+      await one.reset('a')
+      expect(await young.tryAcquire('a', 3)).toBe(true)
+      await move(-ms)
+      expect(await each(young)).toBe(0)
+    },
+  )
+
+  test('of two steps forward both are remembered, and of steps forth and back none is', async () => {
+    const limiter = new RedisKeyedLimiter({ ...shared(), rate: 0.1, burst: 6 })
+    for (const key of ['a', 'b', 'c', 'd']) expect(await limiter.tryAcquire(key, 6)).toBe(true)
+    await move(20_000)
+    expect(await limiter.tryAcquire('a')).toBe(false)
+    await move(20_000)
+    expect(await limiter.tryAcquire('b')).toBe(false)
+    expect(await limiter.tryAcquire('c')).toBe(false)
+    expect((await limiter.get('new')).remaining).toBeCloseTo(2, 1)
+    await move(-40_000)
+    expect(await limiter.tryAcquire('d')).toBe(false)
+    expect((await limiter.get('d')).retryAfter).toBeLessThanOrEqual(10_000)
+  })
+
+  test('set forward, windows by key keep what each process has had, and are closed for two seconds', async () => {
+    const id = randomUUID()
+    const limits = { limit: 2, window: 60_000, whenDown: 'local' } as const
+    const make = (clock: VirtualClock) =>
+      new RedisKeyedWindow({ ...shared(), id, ...limits, clock })
+    const clocks = [new VirtualClock(), new VirtualClock()]
+    const [one, other] = clocks.map(make) as [RedisKeyedWindow, RedisKeyedWindow]
+    expect(await one.tryAcquire('mine', 2)).toBe(true)
+    expect(await other.tryAcquire('other', 2)).toBe(true)
+    await move(HOUR)
+    expect(await other.tryAcquire('mine')).toBe(false)
+    expect((await other.decide('new')).retryAfter).toBeLessThanOrEqual(2_000)
+    // A heartbeat of the first, which is not called.
+    const { trips } = one.stats()
+    clocks[0]!.advance(100)
+    while (one.stats().trips < trips + 2) await client.ping()
+    await client.ping()
+    for (const clock of clocks) clock.advance(2_500)
+    await move(2_500)
+    expect(await other.tryAcquire('mine')).toBe(false)
+    expect(await other.tryAcquire('other')).toBe(false)
+    expect(await other.tryAcquire('new', 2)).toBe(true)
+    await move(-HOUR)
+  })
+
+  test('in a Cluster each node has a clock, whether they agree or not', async () => {
+    await using own = await MovableClock.create()
+    await own.move(90_000)
+    await using cluster = await startCluster({
+      start: (index, options) => (index === 0 ? own.start(options) : RedisServer.start(options)),
+    })
+    const client = new Cluster(cluster.startupNodes)
+    await client.ping()
+    const id = randomUUID()
+    const make = () =>
+      new RedisKeyedLimiter({ client, id, rate: 0.1, burst: 3, timeout: 5_000, whenDown: 'closed' })
+    const limiter = make()
+    const keys = Array.from({ length: 24 }, (_, key) => `user ${key}`)
+    for (const key of keys) expect(await limiter.tryAcquire(key, 3)).toBe(true)
+    for (const key of keys) {
+      const { retryAfter } = await limiter.decide(key)
+      expect(retryAfter).toBeGreaterThan(0)
+      expect(retryAfter).toBeLessThanOrEqual(10_000)
+    }
+    await own.move(HOUR)
+    for (const key of keys) expect(await limiter.tryAcquire(key)).toBe(false)
+    const young = make()
+    for (const key of keys) expect(await young.tryAcquire(key)).toBe(false)
+    const fresh = await Promise.all(keys.map(key => limiter.get(`new ${key}`)))
+    const { length } = fresh.filter(({ remaining }) => remaining > 2.9)
+    // Those of the other two nodes.
+    expect(length).toBeGreaterThan(6)
+    expect(length).toBeLessThan(keys.length)
+    client.disconnect()
+  })
+
+  test('set forward, what holds a semaphore keeps it', async () => {
+    const id = randomUUID()
+    const make = (clock: VirtualClock) =>
+      new RedisKeyedSemaphore({ ...shared(), id, permits: 1, ttl: 30_000, clock })
+    const clocks = [new VirtualClock(), new VirtualClock(), new VirtualClock()]
+    const [one, other, young] = clocks.map(make) as RedisKeyedSemaphore[]
+    const permit = await one!.acquire('a')
+    await (await other!.acquire('b')).release()
+    await move(HOUR)
+    expect(await other!.tryAcquire('a')).toBeUndefined()
+    // It knows of the step by the other's word.
+    expect(await young!.tryAcquire('a')).toBeUndefined()
+    clocks[0]!.advance(10_000)
+    await client.ping()
+    await client.ping()
+    for (const clock of clocks.slice(1)) clock.advance(16_000)
+    await move(16_000)
+    expect(await young!.tryAcquire('a')).toBeUndefined()
+    expect(await other!.tryAcquire('a')).toBeUndefined()
+    // A key that nobody holds is free as soon as whoever may have held it has told of it.
+    expect(await other!.tryAcquire('new')).toBeDefined()
+    expect(permit.signal.aborted).toBe(false)
+    await permit.release()
+    await move(-HOUR)
   })
 
   test('leases made before it was set back are served, and later ones soon', async () => {

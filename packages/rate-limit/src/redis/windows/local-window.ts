@@ -55,12 +55,19 @@ export class LocalWindow {
       if (this.recent.empty(clock.now())) mark.lineage = mark.counter = 0
       const answer = await store.take(key, grant, mark, late)
       if (!answer.lost) return answer.decision
-      this.#restoring ??= store.enter(key, this.recent.all(), mark).finally(() => {
-        this.#restoring = undefined
-      })
+      await this.restore()
     }
     // A store that evicts what it has just been told keeps no limit.
     throw new LimitStoreUnavailableError(name, { cause: new Error('Redis loses the window again') })
+  }
+
+  /** Tells Redis again what it has given this process in the present window. */
+  restore(): Promise<void> {
+    const { store } = this.#options
+    this.#restoring ??= store.enter(this.#key, this.recent.all(), this.#mark).finally(() => {
+      this.#restoring = undefined
+    })
+    return this.#restoring
   }
 
   /** Decides without Redis. The log has room for the whole limit, of which the shares of the others are taken to be used. */

@@ -10,6 +10,7 @@ import type { WaitOrder } from '../../wait/wait-order.ts'
 import { LONGEST, RedisLimit } from '../limit/redis-limit.ts'
 import { type Attempt, RemoteQueue } from '../limit/remote-queue.ts'
 import type { Ledger } from '../outage/ledger.ts'
+import { NOTICE } from '../scripts/window-scripts.ts'
 import { namesOf, type WindowGrant, WindowStore } from '../stores/window-store.ts'
 import { LocalWindow } from './local-window.ts'
 import { RecentGrants } from './recent-grants.ts'
@@ -20,6 +21,9 @@ import {
   WINDOW_MODES,
   type WindowOutageMode,
 } from './window-options.ts'
+
+/** So many windows are entered again at once, so that calls are not kept waiting behind them. */
+const WINDOWS_AT_ONCE = 64
 
 /**
  * Sliding windows in Redis by their keys there, with everything around a call: the queue, and the process' own share while
@@ -59,11 +63,17 @@ export class SharedWindows {
       modes: WINDOW_MODES,
       divided: ['local'],
       ledger: this.#ledger,
+      clocks: {
+        missing: Math.min(window, NOTICE),
+        kept: window,
+        stepped: () => void this.#restore(),
+      },
     })
-    const { guard, clock } = this.limit
+    const { guard, clock, clocks } = this.limit
     this.#store = new WindowStore({
       guard,
       clock,
+      clocks,
       limit,
       window,
       overruled: (most, ms) => this.limit.overruled(`limit ${most}, window ${ms} ms`),
@@ -202,6 +212,17 @@ export class SharedWindows {
       () => unknown,
     )
     return { ...decision, allowed: true, retryAfter: 0 }
+  }
+
+  /** Enters what the store's clock may have had expire, before others get it. */
+  async #restore(): Promise<void> {
+    const now = this.limit.clock.now()
+    const locals = [...this.#locals.values()].filter(({ recent }) => !recent.empty(now))
+    for (let at = 0; at < locals.length; at += WINDOWS_AT_ONCE) {
+      const some = locals.slice(at, at + WINDOWS_AT_ONCE)
+      // What Redis cannot be told now is found missing by the next call.
+      await Promise.allSettled(some.map(local => local.restore()))
+    }
   }
 
   #queue(key: string): RemoteQueue<WindowGrant> {
