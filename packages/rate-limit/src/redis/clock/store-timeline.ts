@@ -19,13 +19,7 @@ export interface ClockStep {
 }
 
 /** The first arguments of every script: see `timeline` of the scripts. */
-export type TimelineArgs = readonly [
-  since: number,
-  answered: number,
-  earliest: number,
-  latest: number,
-  steps: string,
-]
+export type TimelineArgs = readonly [since: number, earliest: number, latest: number, steps: string]
 
 /**
  * What a process knows of the store's clock, in us, from the answers that it had: it tells scripts what time it should be there, and by
@@ -59,11 +53,10 @@ export class StoreTimeline {
 
   /** @param now when it is sent, ms on the local clock */
   args(now: number): TimelineArgs {
-    if (this.answered === 0) return [0, 0, 0, 0, this.#text]
-    const { answered } = this
+    if (this.answered === 0) return [0, 0, 0, this.#text]
     const local = now * 1_000
     const since = this.#since + this.shift
-    return [since, answered, local + this.#least, local + this.#most, this.#text]
+    return [since, local + this.#least, local + this.#most, this.#text]
   }
 
   /** Learns of a step that another process has noticed before this one was answered first. */
@@ -86,7 +79,8 @@ export class StoreTimeline {
       // Moved by too much nothing passes that should not.
       const by = most - this.#least
       const { answered } = this
-      const until = by > 0 ? now - (least - this.#most) : answered + by
+      // In doubt what was written around a step forward is older than it, and what was written around one back is not.
+      const until = by > 0 ? now - (least - this.#most) : answered + (least - this.#most)
       step = { until, by, at: now, answered }
       this.shift += by
       this.#remember(step)

@@ -16,7 +16,7 @@ import { timeline } from './timeline.ts'
  * for how many us ahead others reserve.
  */
 const load = `${timeline}
-local interval, burst = tonumber(ARGV[6]), tonumber(ARGV[7])
+local interval, burst = tonumber(ARGV[5]), tonumber(ARGV[6])
 local slot, writes, healed, known = 0, 0, false, false
 local state = redis.call('GET', KEYS[1])
 if state and #state == 48 then
@@ -41,11 +41,11 @@ if not known then
 elseif slot < full then
   slot = full
 end
-local held, ahead = tonumber(ARGV[8]), tonumber(ARGV[9])
-if held > 0 and (ahead > 0 or known and writes < tonumber(ARGV[10])) then
+local held, ahead = tonumber(ARGV[7]), tonumber(ARGV[8])
+if held > 0 and (ahead > 0 or known and writes < tonumber(ARGV[9])) then
   -- As far from now as it was from the call: a call that was long under way, such as one sent again, looks like a clock that was moved.
   local floor = moved and now + ahead or held
-  if ahead > 0 and writes < tonumber(ARGV[10]) then floor = math.max(floor, now + tonumber(ARGV[11])) end
+  if ahead > 0 and writes < tonumber(ARGV[9]) then floor = math.max(floor, now + tonumber(ARGV[10])) end
   if floor > slot then
     slot = floor
     healed = true
@@ -72,8 +72,8 @@ end
  * Answers { tokens granted or -1, us until they are all there or until the least could be, time, last slot, the settings, writes, since }.
  */
 export const reserveScript: Script = new Script(`${load}
-local want, least = tonumber(ARGV[12]), tonumber(ARGV[13])
-local near, far = tonumber(ARGV[14]), tonumber(ARGV[15])
+local want, least = tonumber(ARGV[11]), tonumber(ARGV[12])
+local near, far = tonumber(ARGV[13]), tonumber(ARGV[14])
 local granted = want
 local room = (now + near - slot) / interval + 0.000001
 if room < want then granted = math.floor(room) end
@@ -88,7 +88,7 @@ return answer(granted, slot - now)
 
 /** Gives tokens back. Further argument: how many. */
 export const refundScript: Script = new Script(`${load}
-slot = math.max(slot - tonumber(ARGV[12]) * interval, full)
+slot = math.max(slot - tonumber(ARGV[11]) * interval, full)
 store()
 return answer(0, 0)
 `)
@@ -98,7 +98,7 @@ return answer(0, 0)
  * Further argument: tokens. Answers as the others; granted is what was entered, the rest being forgiven.
  */
 export const debitScript: Script = new Script(`${load}
-local entered = math.max(slot, math.min(slot + tonumber(ARGV[12]) * interval, now))
+local entered = math.max(slot, math.min(slot + tonumber(ARGV[11]) * interval, now))
 local tokens = (entered - slot) / interval
 slot = entered
 store()
@@ -109,7 +109,7 @@ return answer(tokens, 0)
  * What an owner does to a bucket. Further arguments: 'penalize' and tokens, 'block' and us, or 'reset' and 0; 'get' changes nothing.
  */
 export const adjustScript: Script = new Script(`${load}
-local verb, amount = ARGV[12], tonumber(ARGV[13])
+local verb, amount = ARGV[11], tonumber(ARGV[12])
 if verb == 'penalize' then
   slot = slot + amount * interval
 elseif verb == 'block' then

@@ -15,9 +15,9 @@ import { ruledSet, timeline } from './timeline.ts'
  * has heard of in us. Answers begin with time, since, the permits that rule, lineage, counter, the longest ttl.
  */
 const load = `${timeline}${ruledSet}
-local permits, ttl = first, tonumber(ARGV[7])
-local knew, seen = tonumber(ARGV[8]), tonumber(ARGV[9])
-second = math.max(ttl, former, tonumber(ARGV[10]))
+local permits, ttl = first, tonumber(ARGV[6])
+local knew, seen = tonumber(ARGV[7]), tonumber(ARGV[8])
+second = math.max(ttl, former, tonumber(ARGV[9]))
 if knew > lineage or knew == lineage and counter < seen then
   lineage, lost = now, true
 elseif paused == 0 and (knew > 0 and knew ~= lineage or knew < 0 and lineage > -knew) then
@@ -56,19 +56,19 @@ end
  */
 export const enterScript: Script = new Script(`${load}
 if paused > now then return answer({ -1, paused - now }) end
-if used() + weight(ARGV[11]) > permits then
+if used() + weight(ARGV[10]) > permits then
   local next = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
   return answer({ 0, next and next - now or ttl })
 end
 counter = math.max(counter + 1, now)
-enter(ARGV[11])
+enter(ARGV[10])
 return answer({ 1, counter })
 `)
 
 /** Renews leases. Arguments: holders. Answers 1 or 0 for each: 0 if it was lost and its place is taken; one that is free is taken again. */
 export const renewScript: Script = new Script(`${load}
 local kept, inside = {}, nil
-for i = 11, #ARGV do
+for i = 10, #ARGV do
   local holds = redis.call('ZSCORE', KEYS[1], ARGV[i])
   if not holds then
     inside = (inside or used()) + weight(ARGV[i])
@@ -76,22 +76,22 @@ for i = 11, #ARGV do
     if not holds then inside = inside - weight(ARGV[i]) end
   end
   if holds then enter(ARGV[i]) end
-  kept[i - 10] = holds and 1 or 0
+  kept[i - 9] = holds and 1 or 0
 end
 return answer(kept)
 `)
 
 /** Enters a holder, however many there are already. Argument: holder. */
 export const restoreScript: Script = new Script(`${load}
-enter(ARGV[11])
+enter(ARGV[10])
 return answer({})
 `)
 
 /** Arguments: holder, channel on which to tell those who wait. */
 export const leaveScript: Script = new Script(`${load}
-if redis.call('ZREM', KEYS[1], ARGV[11]) == 1 then
+if redis.call('ZREM', KEYS[1], ARGV[10]) == 1 then
   dirty = true
-  redis.call('PUBLISH', ARGV[12], '')
+  redis.call('PUBLISH', ARGV[11], '')
 end
 return answer({})
 `)

@@ -6,35 +6,34 @@
  *
  * What is missing may have expired by a step forward: `lack` is for how many us of real time it may have had to live still.
  *
- * First arguments of all: us since which this limiter is known (0 for its first call), time of the last answer (0 for none), the earliest
- * and the latest time that it should be, and steps of the clock, if there were any: the lack at the last one forward, when that was
+ * First arguments of all: us since which this limiter is known (0 for its first call), the earliest and the latest time
+ * that it should be, and steps of the clock, if there were any: the lack at the last one forward, when that was
  * noticed, and of each until when what was written was written before it, and by how much it moved the clock.
  */
 export const timeline = `
-local since, answered = tonumber(ARGV[1]), tonumber(ARGV[2])
-local earliest, latest = tonumber(ARGV[3]), tonumber(ARGV[4])
-if since == 0 then since = now end
+local since, earliest, latest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local drift = 0
-if answered > 0 then drift = now > latest and now - latest or math.min(0, now - earliest) end
+if since == 0 then since = now else drift = now > latest and now - latest or math.min(0, now - earliest) end
 local moved = drift > 1000000 or drift < -1000000
 local steps, lack = {}, 0
-if ARGV[5] ~= '' then
-  for number in string.gmatch(ARGV[5], '%S+') do steps[#steps + 1] = tonumber(number) end
+if ARGV[4] ~= '' then
+  for number in string.gmatch(ARGV[4], '%S+') do steps[#steps + 1] = tonumber(number) end
   local noticed = table.remove(steps, 2)
   lack = table.remove(steps, 1)
   local age = now - noticed - (moved and drift or 0)
   lack = age < 0 and 0 or math.max(0, lack - age)
 end
 if moved then
-  steps[#steps + 1] = drift > 0 and latest or answered + drift
+  -- Set back, only what comes from the future is known to have been written before: how long this call was under way is not.
+  steps[#steps + 1] = drift > 0 and latest or 0
   steps[#steps + 1] = drift
   lack = lack + math.max(0, drift)
 end
 local function shift(at)
-  local by, before = 0, false
-  for i = 1, #steps, 2 do
-    before = before or at <= steps[i] or steps[i + 1] < 0 and at > now
-    if before then by = by + steps[i + 1] end
+  local by, later = 0, 0
+  for i = #steps - 1, 1, -2 do
+    later = later + steps[i + 1]
+    if at <= steps[i] or at + by > now then by = later end
   end
   return math.min(by, now - at)
 end
@@ -48,7 +47,7 @@ end
  * state. Arguments: the two.
  */
 export const ruledSet = `
-local first, second = tonumber(ARGV[6]), tonumber(ARGV[7])
+local first, second = tonumber(ARGV[5]), tonumber(ARGV[6])
 local counter, lineage, paused, former, dirty, lost = 0, now, 0, 0, false, false
 local state = redis.call('GET', KEYS[2])
 if state and #state == 64 then

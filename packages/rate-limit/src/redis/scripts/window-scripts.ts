@@ -41,8 +41,8 @@ end
  * counter }, or -1 first if the window was lost or rolled back: then those who use it have to enter what they were given again.
  */
 export const takeScript: Script = new Script(`${load}
-local cost = tonumber(ARGV[8])
-local known, seen = tonumber(ARGV[10]), tonumber(ARGV[11])
+local cost = tonumber(ARGV[7])
+local known, seen = tonumber(ARGV[9]), tonumber(ARGV[10])
 if known > 0 and (known ~= lineage or counter < seen) then
   if known == lineage then lineage = now end
   dirty = true
@@ -50,7 +50,7 @@ if known > 0 and (known ~= lineage or counter < seen) then
 end
 local missing = redis.call('ZCARD', KEYS[1]) + math.max(1, cost) - limit
 if cost > 0 and paused <= now and missing <= 0 then
-  enter(now, ARGV[9], cost)
+  enter(now, ARGV[8], cost)
   return answer(1, 0)
 end
 local wait = math.max(0, paused - now)
@@ -66,13 +66,13 @@ return answer(cost > 0 and 0 or 1, wait)
  * its name, its cost.
  */
 export const enterScript: Script = new Script(`${load}
-for i = 8, #ARGV, 3 do enter(now - ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
+for i = 7, #ARGV, 3 do enter(now - ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
 return answer(1, 0)
 `)
 
 /** Takes permits back. Further arguments: of each grant its name, and after which and up to which of its permits. */
 export const forgetScript: Script = new Script(`${load}
-for i = 8, #ARGV, 3 do
+for i = 7, #ARGV, 3 do
   for permit = ARGV[i + 1] + 1, ARGV[i + 2] do redis.call('ZREM', KEYS[1], ARGV[i] .. ':' .. string.format('%d', permit)) end
 end
 dirty = true
@@ -81,7 +81,7 @@ return answer(1, 0)
 
 /** Lets nothing pass for a while. Further argument: us. A shorter block than there is changes nothing. */
 export const blockScript: Script = new Script(`${load}
-paused = math.max(paused, now + ARGV[8])
+paused = math.max(paused, now + ARGV[7])
 dirty = true
 return answer(1, 0)
 `)

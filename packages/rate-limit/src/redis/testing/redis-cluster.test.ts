@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { startCluster } from '@millrace/testkit'
 import { Cluster } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { clusterNodeOf } from '../client/cluster-node.ts'
 import {
   RedisKeyedLimiter,
   RedisSemaphore,
@@ -35,6 +36,15 @@ suite('on a Redis Cluster', () => {
       expect(bucket.stats()).toMatchObject({ granted: 40, unavailable: 0 })
       await bucket[Symbol.asyncDispose]()
     }
+  })
+
+  test('which node has a key is told by its braces, as Redis does', async () => {
+    const keys = ['', 'a', '{a}b', 'x{a}{b}', '{}a', '{a', 'a}', 'ü{☃}', 'millrace:{😀}:clock']
+    for (const key of keys) {
+      const slot = Number(await client.cluster('KEYSLOT', key))
+      expect(clusterNodeOf(client, key)).toBe(client.slots[slot]![0])
+    }
+    expect(clusterNodeOf(client.nodes('master')[0]!, 'a')).toBe('')
   })
 
   test('keys spread over the nodes', async () => {
