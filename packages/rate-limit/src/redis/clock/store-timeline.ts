@@ -8,7 +8,7 @@ const MOST_STEPS = 4
 
 /** A step of the store's clock, in us of that clock. */
 export interface ClockStep {
-  /** What was written until then was written before the step… */
+  /** What was written until then was written before the step, if it is one forward… */
   readonly until: number
   /** …and is to be moved by so much. */
   readonly by: number
@@ -39,7 +39,8 @@ export class StoreTimeline {
   #most = 0
   /** By how much the store's clock has been moved in all: what is remembered of it is kept as it was at first. */
   shift = 0
-  readonly #steps: ClockStep[] = []
+  /** Those forward. */
+  readonly #steps: { until: number; readonly by: number }[] = []
   /** What a state that is missing may lack, when the last step forward was noticed, and when that was. */
   #lack = 0
   #lackAt = 0
@@ -74,16 +75,17 @@ export class StoreTimeline {
     const least = now - this.#clock.now() * 1_000
     const most = now - sent * 1_000
     let step: ClockStep | undefined
-    if (this.answered === 0) this.#since = since
-    else if (least > this.#most + TOLERANCE || most < this.#least - TOLERANCE) {
+    if (this.answered === 0) {
+      this.#since = since
+      // A step that was noticed in the future: the clock was set back since.
+      if (this.#lackAt > now) this.#setBack(now, now - this.#lackAt)
+    } else if (least > this.#most + TOLERANCE || most < this.#least - TOLERANCE) {
       // Moved by too much nothing passes that should not.
       const by = most - this.#least
-      const { answered } = this
-      // In doubt what was written around a step forward is older than it, and what was written around one back is not.
-      const until = by > 0 ? now - (least - this.#most) : answered + (least - this.#most)
-      step = { until, by, at: now, answered }
+      step = { until: now - (least - this.#most), by, at: now, answered: this.answered }
       this.shift += by
-      this.#remember(step)
+      if (by > 0) this.#remember(step)
+      else this.#setBack(this.answered + (least - this.#most), by)
     } else if (least <= this.#least && most >= this.#most) {
       // One that was long under way says nothing new.
       this.answered = Math.max(this.answered, now)
@@ -95,17 +97,25 @@ export class StoreTimeline {
     return step
   }
 
-  #remember(step: ClockStep): void {
-    const { by, at } = step
-    this.#steps.push(step)
+  #remember({ until, by, at }: ClockStep): void {
+    this.#steps.push({ until, by })
     if (this.#steps.length > MOST_STEPS) this.#steps.shift()
+    // What is missing may have been touched before an earlier step last.
+    const before = at - by - this.#lackAt < this.#period ? this.#lack : 0
+    this.#lack = Math.min(this.#period, before + by)
+    this.#lackAt = at
+    this.#write()
+  }
+
+  /** Times that come again are no longer those before a step. */
+  #setBack(now: number, by: number): void {
+    for (const step of this.#steps) step.until = Math.min(step.until, now)
     this.#lackAt += by
-    if (by > 0) {
-      // What is missing may have been touched before an earlier step last.
-      const before = at - this.#lackAt < this.#period ? this.#lack : 0
-      this.#lack = Math.min(this.#period, before + by)
-      this.#lackAt = at
-    }
+    this.#write()
+  }
+
+  #write(): void {
+    if (this.#steps.length === 0) return
     const numbers = this.#steps.flatMap(({ until, by }) => [until, by])
     this.#text = [this.#lack, this.#lackAt, ...numbers].map(Math.round).join(' ')
   }

@@ -16,7 +16,7 @@ return step
 
 /**
  * Keys: record. Arguments: until, by, noticed, when the process that noticed it was answered last, ms for which it matters. A step that
- * another process has told of is told once; one that follows on another is told with it. Set back, a clock takes the record along.
+ * another process has told of is told once; one that follows on another is told with it. Set back, a clock goes again through times that were before the step once.
  */
 export const tellScript: Script = new Script(`
 local til, by, at, answered = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -24,7 +24,9 @@ local known = redis.call('GET', KEYS[1])
 local before, moved, noticed
 if known and #known == 24 then before, moved, noticed = struct.unpack('>ddd', known) end
 if by < 0 then
-  if noticed and noticed > at then redis.call('DEL', KEYS[1]) end
+  if noticed then
+    redis.call('SET', KEYS[1], struct.pack('>ddd', math.min(before, at), moved, math.min(noticed, at)), 'PX', ARGV[5])
+  end
 elseif not noticed or before < answered then
   redis.call('SET', KEYS[1], struct.pack('>ddd', til, by + (moved or 0), at), 'PX', ARGV[5])
 end

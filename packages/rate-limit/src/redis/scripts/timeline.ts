@@ -1,39 +1,39 @@
 /**
  * Lua of all scripts that keep a state: by how much a state that was written at a time has to be moved, because the server's clock was
- * moved since. A state from the future tells that by itself; else the caller does, which knows between which times the server's clock
- * should be by now, and by how much it was moved before. Differences below a second are taken for the time that calls take. A state is
- * never moved beyond the present: it is at worst what it was when it was written.
+ * moved since.
+ * - Set back, a state comes from the future: it counts as written now.
+ * - Set forward, the caller tells what it has noticed before, and between which times the clock should be by now. What was written before
+ *   a step is moved by it, but not beyond the present: what comes to be had meanwhile comes later, never sooner. What is missing may have
+ *   expired by a step: `lack` is for how many us of real time it may have had to live still.
  *
- * What is missing may have expired by a step forward: `lack` is for how many us of real time it may have had to live still.
+ * Differences below a second are taken for the time that calls take.
  *
- * First arguments of all: us since which this limiter is known (0 for its first call), the earliest and the latest time
- * that it should be, and steps of the clock, if there were any: the lack at the last one forward, when that was
- * noticed, and of each until when what was written was written before it, and by how much it moved the clock.
+ * First arguments of all: us since which this limiter is known (0 for its first call), the earliest and the latest time that it should
+ * be, and steps forward, if there were any: the lack at the last one, when that was noticed, and of each until when what was written was
+ * written before it, and by how much it moved the clock.
  */
 export const timeline = `
 local since, earliest, latest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local drift = 0
 if since == 0 then since = now else drift = now > latest and now - latest or math.min(0, now - earliest) end
-local moved = drift > 1000000 or drift < -1000000
+local forward = drift > 1000000
+local moved = forward or drift < -1000000
 local steps, lack = {}, 0
 if ARGV[4] ~= '' then
   for number in string.gmatch(ARGV[4], '%S+') do steps[#steps + 1] = tonumber(number) end
   local noticed = table.remove(steps, 2)
-  lack = table.remove(steps, 1)
-  local age = now - noticed - (moved and drift or 0)
-  lack = age < 0 and 0 or math.max(0, lack - age)
+  local age = now - noticed - (forward and drift or 0)
+  lack = math.max(0, table.remove(steps, 1) - math.max(0, age))
 end
-if moved then
-  -- Set back, only what comes from the future is known to have been written before: how long this call was under way is not.
-  steps[#steps + 1] = drift > 0 and latest or 0
+if forward then
+  steps[#steps + 1] = latest
   steps[#steps + 1] = drift
-  lack = lack + math.max(0, drift)
+  lack = lack + drift
 end
 local function shift(at)
-  local by, later = 0, 0
-  for i = #steps - 1, 1, -2 do
-    later = later + steps[i + 1]
-    if at <= steps[i] or at + by > now then by = later end
+  local by = 0
+  for i = 1, #steps, 2 do
+    if at <= steps[i] then by = by + steps[i + 1] end
   end
   return math.min(by, now - at)
 end

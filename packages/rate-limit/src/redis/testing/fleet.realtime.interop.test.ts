@@ -197,6 +197,8 @@ test('a fleet in which anything goes wrong at any time never passes more than is
       () => store.move(3_600_000).then(() => PROCESSES * BURST),
       () => store.move(-3_600_000).then(() => PROCESSES * BURST),
       () => store.move(-30_000).then(() => PROCESSES * BURST),
+      () => store.move(30_000).then(() => PROCESSES * BURST),
+      () => store.move(5_000).then(() => PROCESSES * BURST),
     ]
     const order = faults.map(fault => ({ fault, at: random() })).sort((a, b) => a.at - b.at)
     for (const { fault } of order.slice(0, FAULTS)) {
