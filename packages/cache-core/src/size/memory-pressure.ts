@@ -77,7 +77,7 @@ const NAMES: OptionNames<MemoryPressureOptions> = {
  */
 export function memoryPressure(options: MemoryPressureOptions = {}): MemoryPressureFactory {
   checkOptions('memoryPressure', options, NAMES)
-  const { shrinkAt = 0.8, stopAt = 0.9, interval = 100, usage = memoryUsage } = options
+  const { shrinkAt = 0.8, stopAt = 0.9, interval = 100, usage = memoryUsage() } = options
   if (typeof shrinkAt !== 'number' || !(shrinkAt > 0 && shrinkAt <= 1)) {
     throw new InvalidOptionError(
       'memoryPressure.shrinkAt',
@@ -105,11 +105,12 @@ function pressureOf({ shrinkAt, stopAt, usage }: PressureSettings): Pressure {
   return share >= shrinkAt ? 'shrinking' : 'normal'
 }
 
-function memoryUsage(): number {
+/** The container's limit is asked for once, as that reads files, and does not change while a process runs. */
+function memoryUsage(): () => number {
   const container = process.constrainedMemory()
   // Without a limit the kernel reports 0 or more than any machine has.
-  const resident = container > 0 && container < 2 ** 50 ? process.memoryUsage.rss() / container : 0
-  return Math.max(heapShare(), resident)
+  if (!(container > 0 && container < 2 ** 50)) return heapShare
+  return () => Math.max(heapShare(), process.memoryUsage.rss() / container)
 }
 
 /**

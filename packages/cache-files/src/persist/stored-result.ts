@@ -1,6 +1,6 @@
 import { type Codec, structuredCodec } from '@millrace/cache-core/store'
 import { ResultError } from '../errors.ts'
-import { NoCanonicalForm } from '../value/canonical-bytes.ts'
+import { NoCanonicalForm } from '../value/canonical-form.ts'
 import { identityOf } from '../value/fingerprint.ts'
 import { decodeText, textOf } from '../value/value-codec.ts'
 
@@ -107,7 +107,8 @@ function resultIdentity(query: string, value: unknown): ReturnType<typeof identi
   try {
     return identityOf(value)
   } catch (error) {
-    if (!(error instanceof NoCanonicalForm)) throw error
+    // A value that is nested too deeply, or holds more than a text can, is not to be compared either.
+    if (!(error instanceof NoCanonicalForm || error instanceof RangeError)) throw error
     throw new ResultError(query, 'incomparable', { cause: error })
   }
 }

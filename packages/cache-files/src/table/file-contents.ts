@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
 import { Cache, type CacheOptions } from '@millrace/cache-core'
+import { contentHash } from '../value/content-hash.ts'
 
 /** Contents of empty files weigh something too, so that any number of them is bounded. */
 const OVERHEAD = 200
@@ -44,9 +44,9 @@ export class FileContents {
   }
 
   /** Whether the bytes held under a hash are still those, and were not written to. */
-  isIntact(name: string): boolean {
-    const bytes = this.#held.peek(name)
-    return bytes === undefined || hash('sha256', bytes, 'hex') === name
+  isIntact(hash: string): boolean {
+    const bytes = this.#held.peek(hash)
+    return bytes === undefined || contentHash(bytes) === hash
   }
 
   delete(hash: string): void {

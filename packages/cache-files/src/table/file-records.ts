@@ -94,7 +94,7 @@ export class FileRecords {
       this.counts.racyReads++
       return undefined
     }
-    if (this.#trust.feed !== undefined && stat.nlink === 1n) record.trust = this.#trust.mark(path)
+    if (this.#trust.feed !== undefined && stat.nlink === 1) record.trust = this.#trust.mark(path)
     if (validationInterval > 0) record.validated = monotonicClock.now()
     return record
   }
@@ -181,4 +181,4 @@ export class FileRecords {
   }
 }
 
-const statNow = (path: string) => statSync(path, { bigint: true, throwIfNoEntry: false })
+const statNow = (path: string) => statSync(path, { throwIfNoEntry: false })

@@ -91,7 +91,7 @@ export class FolderLists {
 
 function folderStamp(path: string): FileStamp | undefined {
   try {
-    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+    const stat = statSync(path, { throwIfNoEntry: false })
     return stat?.isDirectory() ? stampOf(stat) : undefined
   } catch {
     // Not to be looked at is as good as not there: the names are unknown either way.

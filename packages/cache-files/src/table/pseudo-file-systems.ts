@@ -6,14 +6,14 @@ const MAGIC: ReadonlySet<number> = new Set([
   0xcafe4a11, 0xde5e81e4,
 ])
 
-const known = new Map<bigint, boolean>()
+const known = new Map<number, boolean>()
 
 /**
  * Whether a file's content is made up by the kernel when it is read, so that its stamp says nothing about it.
  *
  * @param dev device of the file; asked of the system once per device
  */
-export function isPseudo(dev: bigint, path: string): boolean {
+export function isPseudo(dev: number, path: string): boolean {
   let pseudo = known.get(dev)
   if (pseudo === undefined) {
     try {

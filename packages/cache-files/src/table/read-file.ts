@@ -1,15 +1,7 @@
-import { createHash, hash } from 'node:crypto'
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { FileReadError, fileReadError } from '../errors.ts'
+import { contentHash } from '../value/content-hash.ts'
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts'
 import { isPseudo } from './pseudo-file-systems.ts'
 
@@ -36,12 +28,10 @@ const ATTEMPTS = 3
 const SMALL = 2 ** 16
 /** Bytes of one read: the system takes no more than 2^31 - 1 at once. */
 const CHUNK = 2 ** 26
-/** Bytes that one call hashes at most: OpenSSL's lengths are int32. */
-const HASH_CHUNK = 2 ** 30
 
 /**
- * Reads a file to its end between two `fstat`s of the same open file: if they agree, nothing wrote to it meanwhile and the stamp is
- * that of these bytes, whatever the path names by now. Sizes that are not true (0 in /proc, 4,096 in /sys) do not matter.
+ * Reads a file to its end between two `stat`s of it, the last one of the open file: if they agree, nothing wrote to it meanwhile and the
+ * stamp is that of these bytes, whatever the path names by now. Sizes that are not true (0 in /proc, 4,096 in /sys) do not matter.
  *
  * @param limit bytes
  * @throws {FileReadError}
@@ -60,38 +50,36 @@ export function readSmallFileSync(path: string, limit: number): FileRead | undef
 }
 
 function readUpTo(path: string, limit: number, largest: number): FileRead | undefined {
-  let file: number
+  let file: number | undefined
   try {
-    assertFile(path)
+    let before = statOf(path)
+    if (before.size > largest) return undefined
     file = openSync(path, FLAGS)
-  } catch (error) {
-    throw error instanceof FileReadError ? error : fileReadError(path, error)
-  }
-  try {
     for (let attempt = 1; ; attempt++) {
-      const before = fstatSync(file, { bigint: true })
-      if (before.isFile() && before.size > largest) return undefined
       const filling = new Filling(path, before, limit)
       let count: number
       do {
         const { buffer, offset, room } = filling
         count = readSync(file, buffer, offset, room, offset)
       } while (filling.took(count))
-      const stable = sameStamp(stampOf(before), fstatSync(file, { bigint: true }))
+      const after = fstatSync(file)
+      const stable = sameStamp(before, after)
       if (stable || attempt === ATTEMPTS) return filling.finish(stable)
+      before = after
     }
   } catch (error) {
     throw error instanceof FileReadError ? error : fileReadError(path, error)
   } finally {
-    closeSync(file)
+    if (file !== undefined) closeSync(file)
   }
 }
 
-/** Opening a pipe lets the writer go on that waits for a reader, and opening a device may do anything. */
-function assertFile(path: string): void {
+/** Looked at before it is opened: that lets the writer of a pipe go on that waits for a reader, and a device do anything. */
+function statOf(path: string): Stats {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (stat === undefined) throw new FileReadError(path, 'missing')
   if (!stat.isFile()) throw new FileReadError(path, 'not-a-file')
+  return stat
 }
 
 /**
@@ -112,7 +100,7 @@ export async function readFile(
   try {
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted()
-      const before = await file.stat({ bigint: true })
+      const before = await file.stat()
       const filling = new Filling(path, before, limit)
       let count: number
       do {
@@ -120,7 +108,7 @@ export async function readFile(
         const { buffer, offset, room } = filling
         count = (await file.read(buffer, offset, room, offset)).bytesRead
       } while (filling.took(count))
-      const stable = sameStamp(stampOf(before), await file.stat({ bigint: true }))
+      const stable = sameStamp(before, await file.stat())
       if (stable || attempt === ATTEMPTS) return filling.finish(stable)
     }
   } catch (error) {
@@ -134,19 +122,19 @@ export async function readFile(
 /** One attempt to read a file whole, of which the size is only a hint. */
 class Filling {
   readonly #path: string
-  readonly #before: BigIntStats
+  readonly #before: Stats
   readonly #limit: number
   /** One byte more than expected, so that the end shows without a further read. Not pooled: contents live long. */
   buffer: Buffer
   offset = 0
 
   /** @throws {FileReadError} */
-  constructor(path: string, before: BigIntStats, limit: number) {
+  constructor(path: string, before: Stats, limit: number) {
     if (!before.isFile()) throw new FileReadError(path, 'not-a-file')
     this.#path = path
     this.#before = before
     this.#limit = limit
-    const size = Number(before.size)
+    const size = before.size
     this.#assertWithin(size)
     this.buffer = Buffer.allocUnsafeSlow(size + 1)
   }
@@ -162,7 +150,7 @@ class Filling {
     this.offset += count
     this.#assertWithin(this.offset)
     // A regular file gives less than asked only at its end; the kernel's own end a read where they like.
-    if (count === 0 || (short && this.offset === Number(this.#before.size) && this.offset > 0)) {
+    if (count === 0 || (short && this.offset === this.#before.size && this.offset > 0)) {
       return false
     }
     if (this.offset === this.buffer.length) {
@@ -175,17 +163,17 @@ class Filling {
 
   finish(stable: boolean): FileRead {
     const { dev, size, nlink } = this.#before
-    const asExpected = this.offset === Number(size)
+    const asExpected = this.offset === size
     const bytes = asExpected
       ? this.buffer.subarray(0, this.offset)
       : Buffer.from(this.buffer.subarray(0, this.offset))
     return {
       bytes,
-      hash: hashOf(bytes),
+      hash: contentHash(bytes),
       stamp: stampOf(this.#before),
       stable,
       stampable: asExpected && !isPseudo(dev, this.#path),
-      linked: nlink > 1n,
+      linked: nlink > 1,
     }
   }
 
@@ -193,13 +181,4 @@ class Filling {
     if (bytes > this.#limit)
       throw new FileReadError(this.#path, 'too-large', { limit: this.#limit })
   }
-}
-
-function hashOf(bytes: Buffer): string {
-  if (bytes.length <= HASH_CHUNK) return hash('sha256', bytes, 'hex')
-  const whole = createHash('sha256')
-  for (let at = 0; at < bytes.length; at += HASH_CHUNK) {
-    whole.update(bytes.subarray(at, at + HASH_CHUNK))
-  }
-  return whole.digest('hex')
 }

@@ -10,23 +10,23 @@ export interface KnownFile {
   readonly hash: string
 }
 
-const MAGIC = Buffer.from('MFT1')
+const MAGIC = Buffer.from('MFT2')
 /** Magic, CRC-32 of all that follows the header, number of files, length of the paths: uint32 each after the magic. */
 const HEADER = 16
 const STAMP_FIELDS = 5
 const HASH_BYTES = 32
 
 /**
- * Known files as bytes: the header, five int64 per stamp, the hashes, and the paths separated by NUL, which no path contains. In
+ * Known files as bytes: the header, five float64 per stamp, the hashes, and the paths separated by NUL, which no path contains. In
  * columns, which read faster than records do.
  */
 export function encodeSnapshot(files: readonly KnownFile[]): Buffer {
   const paths = Buffer.from(files.map(({ path }) => path).join('\0'))
-  const stamps = new BigInt64Array(files.length * STAMP_FIELDS)
+  const stamps = new Float64Array(files.length * STAMP_FIELDS)
   const hashes = Buffer.alloc(files.length * HASH_BYTES)
   for (const [index, { stamp, hash }] of files.entries()) {
-    const { dev, ino, size, mtimeNs, ctimeNs } = stamp
-    stamps.set([dev, ino, size, mtimeNs, ctimeNs], index * STAMP_FIELDS)
+    const { dev, ino, size, mtimeMs, ctimeMs } = stamp
+    stamps.set([dev, ino, size, mtimeMs, ctimeMs], index * STAMP_FIELDS)
     hashes.write(hash, index * HASH_BYTES, 'hex')
   }
   const header = Buffer.alloc(HEADER)
@@ -49,7 +49,7 @@ export function decodeSnapshot(bytes: Uint8Array): KnownFile[] | undefined {
   if (buffer.length !== pathsAt + buffer.readUInt32LE(12)) return undefined
   if (count === 0) return []
   // A copy, as the view must begin at a multiple of eight.
-  const stamps = new BigInt64Array(Uint8Array.from(buffer.subarray(HEADER, hashesAt)).buffer)
+  const stamps = new Float64Array(Uint8Array.from(buffer.subarray(HEADER, hashesAt)).buffer)
   const paths = buffer.toString('utf8', pathsAt).split('\0')
   if (paths.length !== count) return undefined
   return paths.map((path, index) => {
@@ -61,8 +61,8 @@ export function decodeSnapshot(bytes: Uint8Array): KnownFile[] | undefined {
         dev: stamps[field]!,
         ino: stamps[field + 1]!,
         size: stamps[field + 2]!,
-        mtimeNs: stamps[field + 3]!,
-        ctimeNs: stamps[field + 4]!,
+        mtimeMs: stamps[field + 3]!,
+        ctimeMs: stamps[field + 4]!,
       },
       hash: buffer.toString('hex', hashAt, hashAt + HASH_BYTES),
     }

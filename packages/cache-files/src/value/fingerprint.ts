@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
-import { CanonicalBytes } from './canonical-bytes.ts'
+import { CanonicalForm } from './canonical-form.ts'
 
-const bytes = new CanonicalBytes()
+const form = new CanonicalForm()
 
 /**
  * A hash that is equal for equal values, in this process and in any other; it gives nothing of the value away. SHA-256 in base64.
@@ -9,7 +9,7 @@ const bytes = new CanonicalBytes()
  * @throws {NoCanonicalForm} for functions, symbols, and instances whose state does not show in properties
  */
 export function fingerprintOf(value: unknown): string {
-  return hash('sha256', bytes.of(value), 'base64')
+  return hash('sha256', form.of(value), 'base64')
 }
 
 /** {@link fingerprintOf} a value, and whether the structured clone algorithm certainly keeps it. */
@@ -18,5 +18,5 @@ export function identityOf(value: unknown): {
   readonly clones: boolean
 } {
   const fingerprint = fingerprintOf(value)
-  return { fingerprint, clones: bytes.clones }
+  return { fingerprint, clones: form.clones }
 }

@@ -88,13 +88,17 @@ export class SqliteBackend implements SweptBackend {
         epoch: fence?.epoch,
       }),
     )
-    const written = this.#atomically(entries =>
-      rows.map(row => {
-        if (row.size <= maxBytes) return entries.write(row, now)
+    const written = this.#atomically(entries => {
+      let epoch: number | undefined
+      const fresh = (): number => (epoch ??= entries.nextEpoch())
+      return rows.map(row => {
+        if (row.size <= maxBytes) return entries.write(row, now, fresh)
         entries.refuse(row, now)
+        // What comes after it in the batch is to be newer.
+        epoch = undefined
         return false
-      }),
-    )
+      })
+    })
     for (const [index, { size }] of rows.entries()) if (written[index]) this.#written += size
     if (this.#bytes + this.#written <= maxBytes) return written
     // The values are stored; the limit is kept by the next write or sweep that gets through.

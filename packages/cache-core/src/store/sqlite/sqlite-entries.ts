@@ -157,11 +157,15 @@ export class SqliteEntries {
     return this.#within(this.#begin, () => keys.map(key => this.read(key, now)))
   }
 
-  /** Whether it was written. Run it within {@link transaction}. */
-  write(write: EntryWrite, now: number): boolean {
+  /**
+   * Whether it was written. Run it within {@link transaction}.
+   *
+   * @param fresh the epoch of writes that outdate fences: one for all of a transaction, as they happen at once
+   */
+  write(write: EntryWrite, now: number, fresh: () => number): boolean {
     const { key, value, size, expires, retained, tags, epoch } = write
     if (epoch !== undefined && !this.#admits(key, tags, epoch, now)) return false
-    const version = epoch ?? this.#nextEpoch()
+    const version = epoch ?? fresh()
     const barrier = epoch === undefined ? version : 0
     const checked = sealed(value, { key, tags, version, expires, retained })
     this.#put.run(key, version, barrier, expires, retained, now, size, tags, checked)
@@ -177,7 +181,7 @@ export class SqliteEntries {
   /** Deletes a value or makes it stale, and remembers that; whether there was one. Run it within {@link transaction}. */
   invalidate(key: string, expire: boolean, now: number): boolean {
     const there = this.read(key, now) !== undefined
-    const epoch = this.#nextEpoch()
+    const epoch = this.nextEpoch()
     if (there && expire) this.#stale.run(epoch, key)
     else this.#bury.run(key, epoch, now + TOMBSTONE_LIFE)
     return there
@@ -186,7 +190,7 @@ export class SqliteEntries {
   /** Run it within {@link transaction}. */
   invalidateTag(tag: string, expire: boolean): void {
     const column = expire ? 'expired' : 'deleted'
-    const epoch = this.#nextEpoch()
+    const epoch = this.nextEpoch()
     this.#run(
       `INSERT INTO tags_3 (name, deleted, expired) VALUES (?, ?, ?)
        ON CONFLICT (name) DO UPDATE SET ${column} = excluded.${column}`,
@@ -198,7 +202,7 @@ export class SqliteEntries {
 
   /** Run it within {@link transaction}. */
   clear(expire: boolean): void {
-    this.#run(`UPDATE state_3 SET ${expire ? 'expired' : 'cleared'} = ?`, this.#nextEpoch())
+    this.#run(`UPDATE state_3 SET ${expire ? 'expired' : 'cleared'} = ?`, this.nextEpoch())
     if (expire) {
       // Each row, as a mark would have to be looked at by every read.
       this.#run('UPDATE entries_3 SET expires = 0 WHERE value IS NOT NULL')
@@ -321,7 +325,8 @@ export class SqliteEntries {
     return Math.max(deleted, expiredAt) <= fence
   }
 
-  #nextEpoch(): number {
+  /** Run it within {@link transaction}. */
+  nextEpoch(): number {
     return (this.#advance.get() as unknown as [number])[0]
   }
 
