@@ -45,6 +45,17 @@ test('an exporter that throws fails neither a span nor a flush, and what it did 
   expect(warnings).toEqual(['The exporter of a tracer threw in write(): Error: of the exporter'])
 })
 
+test.each([boom, () => null])(
+  'one whose stats cannot be read fails none of the tracer’s',
+  stats => {
+    const tracer = new Tracer({ exporter: exporterWith({ stats: stats as never }), signals: [] })
+    tracer.startSpan('s').end()
+    tracer.flushSync()
+    expect(tracer.stats()).toMatchObject({ ended: 1, exported: 0, dropped: 0 })
+    expect(warnings).toHaveLength(1)
+  },
+)
+
 test.each([
   ['send', { send: boom }],
   ['flush', { flush: boom }],

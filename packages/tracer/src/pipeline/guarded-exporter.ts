@@ -1,4 +1,6 @@
-import type { Exporter } from '../export/exporter.ts'
+import type { Exporter, ExporterStats } from '../export/exporter.ts'
+
+const NOTHING_KNOWN: ExporterStats = { exported: 0, dropped: 0, queued: 0, queuedBytes: 0 }
 
 /**
  * An exporter that may be the program's own. It must not throw; where it does, neither what ended a span nor the process fails for it:
@@ -43,6 +45,16 @@ export class GuardedExporter {
       this.exporter.closeSync?.()
     } catch (error) {
       this.#warn('closeSync', error)
+    }
+  }
+
+  stats(): ExporterStats {
+    try {
+      const { exported, dropped, queued, queuedBytes } = this.exporter.stats()
+      return { exported, dropped, queued, queuedBytes }
+    } catch (error) {
+      this.#warn('stats', error)
+      return NOTHING_KNOWN
     }
   }
 

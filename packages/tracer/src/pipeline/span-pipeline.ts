@@ -295,7 +295,7 @@ export class SpanPipeline implements SpanHost {
   }
 
   stats(): TracerStats {
-    const { exported, dropped, queued, queuedBytes } = this.#exporter.exporter.stats()
+    const { exported, dropped, queued, queuedBytes } = this.#exporter.stats()
     return {
       started: this.#started,
       ended: this.#ended,

@@ -13,6 +13,9 @@ describe('tracestate', () => {
     const raw = 'b=2 ,\ta=1,,c=x y'
     expect(new W3CTraceState(raw).serialize()).toBe(raw)
     expect(new W3CTraceState(raw).set('bad key', '1').serialize()).toBe(raw)
+    for (const odd of [Symbol('s'), null, { toString: null }, 5n] as never[]) {
+      expect(new W3CTraceState(raw).set(odd, '1').set('k', odd).unset(odd).serialize()).toBe(raw)
+    }
   })
 
   test('puts a changed member first and drops the longest when there are too many', () => {

@@ -1,3 +1,4 @@
+import { checkFunction } from '@millrace/kit'
 import { ActiveContext, activeContext, runWith } from '../context/active-context.ts'
 import type { Baggage } from '../context/baggage.ts'
 import type { SpanPipeline } from '../pipeline/span-pipeline.ts'
@@ -156,6 +157,7 @@ export class ScopedTracer {
   }
 
   #wrap<F extends AnyFunction>(fn: F, options: TracedOptions<F>): F {
+    checkFunction('fn', fn)
     checkTraced(options)
     return this.enabled ? wrap(this, fn, options) : fn
   }

@@ -58,6 +58,9 @@ describe.each(Object.entries(tracers))('what %s tracing wraps', (_, tracer) => {
     tracer.traced((id: string) => id, { before: (span, [id]) => span.setAttribute('id', id) })
     // @ts-expect-error there is no such option
     expect(() => tracer.traced((id: string) => id, { synk: true })).toThrow('did you mean `sync`?')
+    for (const fn of [undefined, null, 5, 'load', {}, Symbol('s')]) {
+      expect(() => tracer.traced({})(fn as never)).toThrow('Expected `fn` to be a function')
+    }
   })
 })
 

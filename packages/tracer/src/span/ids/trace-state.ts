@@ -36,6 +36,8 @@ export class W3CTraceState implements TraceState {
 
   /** Puts a member first. An invalid key or value changes nothing. */
   set(key: string, value: string): W3CTraceState {
+    // JavaScript may pass anything.
+    if (typeof key !== 'string' || typeof value !== 'string') return this
     if (!KEY.test(key) || !VALUE.test(value)) return this
     const members = new Map([[key, value]])
     for (const [other, kept] of this.#parsed()) if (other !== key) members.set(other, kept)
