@@ -9,8 +9,8 @@ import { fillBySpecification } from './spans.ts'
 
 const RATE = 10_000
 const TICK = 10
-/** Spans after which the compiler has done its work: a service runs for days. */
-const WARM_UP = 300_000
+/** Spans after which the compiler has done its work, on a busy machine too: a service runs for days. */
+const WARM_UP = 600_000
 /** Seconds of one turn with or without spans. */
 const PACED = 2
 const QUICK_PACED = 1
