@@ -13,12 +13,14 @@ import { Dashboard } from '../packages/perf-metrics/src/dashboard.ts'
 import { Registry } from '../packages/perf-metrics/src/index.ts'
 
 /**
- * `node --conditions=millrace-source scripts/measure-demo.ts [page|steady]`: what watching costs, in CPU time of processes of their own.
+ * `node --conditions=millrace-source scripts/measure-demo.ts [page|steady|run]`: what watching costs, in CPU time of processes of their own.
  *
  * - page: a dashboard over the demo's kinds of metrics, without a viewer and with one, in percent of a core; and the same process without a
  *   dashboard, whose runtime metrics take their share however they are looked at
  * - steady: the demo with its own load, `LOAD` look-ups a second (20), against the same with `--no-telemetry`: two processes side by side,
  *   as what a neighbour takes then costs both alike
+ *
+ * - run: the whole work of a first run, analysing and fetching, against the same with `--no-telemetry`, in turns: CPU time until it is done
  *
  * `SECONDS` (20) is how long each is looked at, `ROUNDS` (5) how often the demo is.
  */
@@ -161,10 +163,45 @@ async function measureSteady(): Promise<void> {
   console.log(`metrics and traces: ${median(shares).toFixed(1)} % more CPU (median of ${ROUNDS})`)
 }
 
+/** ms of CPU time, of all threads, of a run with nothing cached. */
+async function runOnce(options: readonly string[]): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-measure-'))
+  const main = join(root, 'apps/demo/src/main.ts')
+  const child = fork(self, ['once', main, join(root, 'packages'), '--once', ...options], {
+    execArgv: process.execArgv,
+    env: { ...process.env, INIT_CWD: folder },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  const [{ result }] = (await once(child, 'message')) as [{ result: number }]
+  await once(child, 'exit')
+  rmSync(folder, { recursive: true })
+  return result
+}
+
+async function measureRun(): Promise<void> {
+  const shares: number[] = []
+  for (let i = 0; i < ROUNDS; i++) {
+    const off = await runOnce(['--no-telemetry'])
+    const on = await runOnce([])
+    shares.push(100 * (on / off - 1))
+    console.log(`a first run: ${off.toFixed(0)} ms of CPU without, ${on.toFixed(0)} ms with`)
+  }
+  console.log(`metrics and traces: ${median(shares).toFixed(1)} % more CPU (median of ${ROUNDS})`)
+}
+
 const [what, of] = process.argv.slice(2)
 if (what === 'viewers')
   process.send!({ result: await page(of === undefined ? undefined : Number(of)) })
-else {
-  if (what !== 'steady') await measurePage()
-  if (what !== 'page') await measureSteady()
+else if (what === 'once') {
+  process.on('exit', () => {
+    const { user, system } = process.cpuUsage()
+    process.send!({ result: (user + system) / 1_000 })
+  })
+  process.argv.splice(1, 2)
+  await import(process.argv[1]!)
+} else {
+  const measures = { page: measurePage, steady: measureSteady, run: measureRun }
+  for (const [name, measure] of Object.entries(measures)) {
+    if (what === undefined || what === name) await measure()
+  }
 }
