@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Scenario } from './scenarios.ts'
 
 /** A scenario as the page shows it. */
@@ -7,16 +8,25 @@ export interface ScenarioState extends Omit<Scenario, 'run'> {
 
 const LONGEST_TEXT = 80
 
+/** ms that a scenario is shown at least: one that is over at once, and asked for by every click of many, would fill all charts with marks. */
+const SHORTEST = 1_000
+
 /** Plays scenarios, each at most once at a time, and tells of their beginnings and ends. */
 export class Stage implements AsyncDisposable {
   readonly #scenarios: ReadonlyMap<string, Scenario>
   readonly #running = new Map<string, Promise<void>>()
   readonly #tell: (text: string) => void
+  readonly #shortest: number
   readonly #end = new AbortController()
 
-  constructor(scenarios: readonly Scenario[], tell: (text: string) => void) {
+  constructor(
+    scenarios: readonly Scenario[],
+    tell: (text: string) => void,
+    shortest: number = SHORTEST,
+  ) {
     this.#scenarios = new Map(scenarios.map(each => [each.name, each]))
     this.#tell = tell
+    this.#shortest = shortest
   }
 
   get states(): ScenarioState[] {
@@ -51,9 +61,13 @@ export class Stage implements AsyncDisposable {
 
   async #run({ name, title, run }: Scenario): Promise<void> {
     const { signal } = this.#end
+    const shown = setTimeout(this.#shortest, undefined, { signal, ref: false }).catch(() => {
+      // The demo ends, and what it shows with it.
+    })
     const end = await run(signal).catch((error: Error) => `${title}: ${error.message}`)
-    this.#running.delete(name)
     // There is no page any more to tell it.
     if (!signal.aborted) this.#tell(end.slice(0, LONGEST_TEXT))
+    await shown
+    this.#running.delete(name)
   }
 }

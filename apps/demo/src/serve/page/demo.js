@@ -69,7 +69,7 @@
             .join(''),
         }),
         ...advice.flatMap(({ size, hitRate }) => [
-          draw('text', { x: x(size) - 14, y: y(hitRate) - 6 }, percent(hitRate)),
+          draw('text', { x: x(size) + 4, y: y(hitRate) - 6, class: 'end' }, percent(hitRate)),
           draw('text', { x: x(size) - 8, y: 146 }, `${size}x`),
         ]),
       ),
