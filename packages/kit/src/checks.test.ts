@@ -41,7 +41,11 @@ const numbers: Record<string, [check: Check, right: unknown[], wrong: unknown[]]
   checkFunction: [checkFunction, [() => 1, class {}], [{}, undefined]],
   checkList: [(o, v) => checkList(o, v as []), [[], [1]], [{}, 'ab', undefined]],
   checkOneOf: [(o, v) => checkOneOf(o, v, ['a', 'b']), ['a', 'b'], ['c', 1, undefined]],
-  checkRecord: [checkRecord, [{}, Object.create(null)], [null, undefined, 'x', 5, [], () => 1]],
+  checkRecord: [
+    checkRecord,
+    [{}, Object.create(null)],
+    [null, undefined, 'x', 5, [], () => 1, new Map(), new Headers(), new Date(), Promise.resolve()],
+  ],
   checkHeaders: [
     (o, v) => checkHeaders(o, v as Record<string, string>),
     [{}, { 'x-key': 'k=\t é' }, Object.create(null)],

@@ -116,13 +116,14 @@ export function checkList<T>(option: string, value: readonly T[], of = 'an array
   return accept(Array.isArray(value), option, of, value)
 }
 
-/** An object of names and values: no array, no function. */
+/** An object of names and values: no array or function, nor a Map, Headers or Promise, whose names would all be taken for absent. */
 export function checkRecord<T>(option: string, value: T, expected = 'an object'): T {
   return accept(isRecord(value), option, expected, value)
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  // A module's namespace is one, too.
+  return /t (Object|Module)]$/.test(Object.prototype.toString.call(value))
 }
 
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/
@@ -184,7 +185,7 @@ export function checkClock<C extends Clock>(option: string, value: C): C {
  * @throws {InvalidOptionError} that names the nearest known option
  */
 export function checkOptions<O extends object>(path: string, options: O, names: OptionNames<O>): O {
-  checkRecord(path || 'options', options, 'an object of options')
+  checkRecord(path || 'options', options, 'a plain object of options')
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(names, name)) {
       const allowed = (names as Record<string, unknown>)[name] === NULLABLE

@@ -30,7 +30,7 @@ describe('options', () => {
     [{ enabled: 'no' } as never, '`enabled` to be true or false'],
     [{ budget: Number.NaN }, '`budget` to be a number above 0, at most 1, got NaN'],
     [{ exportr: new MemoryExporter() } as never, '(did you mean `exporter`?)'],
-    [null as never, '`options` to be an object of options, got null'],
+    [null as never, '`options` to be a plain object of options, got null'],
   ] as [TracerOptions, string][])('refuses %o', (options, message) => {
     expect(() => new Tracer(options)).toThrow(InvalidOptionError)
     expect(() => new Tracer(options)).toThrow(message)
