@@ -190,6 +190,27 @@ test('validate finds what does not fit together, and repair mends that alone', a
   expect((await group.validate()).inconsistencies).toEqual([])
 })
 
+test('an entry that cannot be looked at hides no other, neither from validate nor from repair', async () => {
+  const sources = new Cache<string, string>()
+  const derived = new Cache<string, string>()
+  let broken = ['b']
+  const group = new CoherenceGroup().add('sources', { cache: sources }).add<string>('derived', {
+    cache: derived,
+    derivedFrom: (value, key) => {
+      if (broken.includes(key)) throw new Error(`cannot read ${value}`)
+      return [{ member: 'sources', key }]
+    },
+  })
+  for (const key of ['a', 'b', 'c', 'd']) derived.set(key, key)
+  const report = await group.validate()
+  expect(report).toMatchObject({ checked: 4, failures: [{ member: 'derived' }] })
+  expect(report.inconsistencies.map(({ key }) => key).sort()).toEqual(['a', 'c', 'd'])
+  broken = ['c']
+  const { repaired, settled, failures } = await group.repair(report)
+  expect(repaired.map(({ key }) => key).sort()).toEqual(['a', 'd'])
+  expect([settled, failures.length, [...derived.keys()].sort()]).toEqual([[], 1, ['b', 'c']])
+})
+
 test('cascades through any graph reach what can be reached, each entry once', async () => {
   const nodes = ['a', 'b', 'c', 'd', 'e']
   await fc.assert(

@@ -43,7 +43,7 @@ export interface ValidationReport {
   /** Entries looked at. */
   readonly checked: number
   readonly inconsistencies: readonly Inconsistency[]
-  /** Members that could not be looked at. */
+  /** Members, and entries of them, that could not be looked at. */
   readonly failures: readonly CoherenceFailure[]
 }
 
@@ -51,7 +51,7 @@ export interface ValidationReport {
 export interface RepairReport extends CascadeReport {
   /** Inconsistencies whose entries were removed, with all that was made of those. */
   readonly repaired: readonly Inconsistency[]
-  /** Inconsistencies that were no more when it was their turn. */
+  /** Inconsistencies that were no more when it was their turn. One that could not be looked at is in `failures` alone. */
   readonly settled: readonly Inconsistency[]
 }
 
@@ -187,7 +187,9 @@ export class CoherenceGroup {
       await cascade.attempt(name, async () => {
         for await (const [key, value] of cache.entries!()) {
           checked++
-          inconsistencies.push(...(await this.#faultsOf(name, key, value)))
+          await cascade.attempt(name, async () => {
+            inconsistencies.push(...(await this.#faultsOf(name, key, value)))
+          })
         }
       })
     }
@@ -200,13 +202,16 @@ export class CoherenceGroup {
     const repaired: Inconsistency[] = []
     const settled: Inconsistency[] = []
     const reports: CascadeReport[] = []
+    const cascade = new Cascade()
     for (const each of inconsistencies) {
-      if (await this.#holds(each)) {
-        reports.push(await this.invalidate(each.member, each.key))
-        repaired.push(each)
-      } else settled.push(each)
+      await cascade.attempt(each.member, async () => {
+        if (await this.#holds(each)) {
+          reports.push(await this.invalidate(each.member, each.key))
+          repaired.push(each)
+        } else settled.push(each)
+      })
     }
-    return { repaired, settled, ...merged(reports) }
+    return { repaired, settled, ...merged([...reports, cascade.report()]) }
   }
 
   async #invalidateIn(

@@ -1,5 +1,5 @@
-import type { Clock } from '@millrace/kit'
-import type { Store, StoreStats } from '../store/contract/store.ts'
+import type { Clock, OptionNames, StatsKinds } from '@millrace/kit'
+import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import type { TierBreakerOptions } from './tier-breaker.ts'
 
@@ -33,6 +33,37 @@ export interface LayeredStoreStats extends StoreStats {
   /** Calls that failed or passed their time-out. */
   readonly nearFailures: number
   readonly farFailures: number
-  /** Invalidations of other machines that `near` does not know of yet. */
+  /** Invalidations that `near` does not know of yet, and writes that reached `far` too late and are to be removed. */
   readonly pending: number
+}
+
+export const LAYERED_OPTIONS: OptionNames<LayeredStoreOptions<unknown>> = {
+  near: true,
+  far: true,
+  bus: true,
+  nearTtl: true,
+  nearTimeout: true,
+  farTimeout: true,
+  breaker: true,
+  clock: true,
+}
+/** What a store must have to be one of the two. */
+export const STORE_METHODS = [
+  'fence',
+  'get',
+  'getMany',
+  'lookup',
+  'set',
+  'setMany',
+  'delete',
+  'keys',
+] as const
+
+export const LAYERED_STATS_KINDS: StatsKinds<LayeredStoreStats> = {
+  ...STORE_STATS_KINDS,
+  near: STORE_STATS_KINDS,
+  far: STORE_STATS_KINDS,
+  nearFailures: 'counter',
+  farFailures: 'counter',
+  pending: 'gauge',
 }

@@ -186,6 +186,36 @@ test('a gap in what the bus delivered empties near', async () => {
   expect(clock.pending).toBe(0)
 })
 
+test('a write that far takes after it was given up is removed, everywhere', async () => {
+  const there = machine()
+  const near = new MemoryStore<string>({ clock })
+  const { promise, resolve: land } = Promise.withResolvers<void>()
+  const far = new Proxy(shared, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name, target)
+      if (typeof method !== 'function') return method
+      if (name !== 'set') return method.bind(target)
+      return (...args: unknown[]) => promise.then(() => method.apply(target, args))
+    },
+  })
+  const layers = new LayeredStore<string>({ near, far, bus: channel.connect(), clock })
+  const given = expect(layers.set('k', 'late')).rejects.toMatchObject({
+    code: 'ERR_MILLRACE_STORE_TIMEOUT',
+  })
+  await clock.advanceAsync(1_000)
+  await given
+  await shared.set('k', 'newer')
+  expect(await there.cache.get('k')).toBe('newer')
+  land()
+  await clock.advanceAsync(0)
+  expect(await shared.get('k')).toBe(undefined)
+  expect(await there.cache.get('k')).toBe(undefined)
+  expect(await layers.get('k')).toBe(undefined)
+  await clock.advanceAsync(1)
+  expect(layers.stats().pending).toBe(0)
+  await layers.close()
+})
+
 test('what is under way when it is closed ends with its own error', async () => {
   const { layers, far } = machine()
   far.trouble = 'hang'

@@ -6,7 +6,6 @@ import {
   checkPositiveOrInfinity,
   describeStats,
   monotonicClock,
-  type OptionNames,
   type StatsKinds,
   statsKindsOf,
 } from '@millrace/kit'
@@ -38,33 +37,18 @@ import { StoreCounters } from '../store/store-counters.ts'
 import { applyToStore } from './apply-to-store.ts'
 import { BoundedStore, codeOf } from './bounded-store.ts'
 import type { Invalidation } from './invalidation-bus.ts'
-import type { LayeredStoreOptions, LayeredStoreStats } from './layered-options.ts'
+import {
+  LAYERED_OPTIONS,
+  LAYERED_STATS_KINDS,
+  type LayeredStoreOptions,
+  type LayeredStoreStats,
+  STORE_METHODS,
+} from './layered-options.ts'
 import { readLayered } from './layered-reads.ts'
 import { farItem, isForFar, joined, type Layers, writeLoaded } from './layered-writes.ts'
 import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
 import { TierBreaker } from './tier-breaker.ts'
-
-const OPTIONS: OptionNames<LayeredStoreOptions<unknown>> = {
-  near: true,
-  far: true,
-  bus: true,
-  nearTtl: true,
-  nearTimeout: true,
-  farTimeout: true,
-  breaker: true,
-  clock: true,
-}
-const METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete', 'keys'] as const
-
-const LAYERED_STATS_KINDS: StatsKinds<LayeredStoreStats> = {
-  ...STORE_STATS_KINDS,
-  near: STORE_STATS_KINDS,
-  far: STORE_STATS_KINDS,
-  nearFailures: 'counter',
-  farFailures: 'counter',
-  pending: 'gauge',
-}
 
 /**
  * Two stores as one, for a `TieredCache` of three tiers: memory, a file of this machine, and what all machines share.
@@ -82,6 +66,8 @@ export class LayeredStore<V = unknown> implements Store<V> {
   readonly #missed = new RecoveryQueue()
   /** What other machines invalidated, for `near`. */
   readonly #recovery: Recovery
+  /** Keys of writes that reached `far` after they had been given up, perhaps behind later ones. */
+  readonly #late: Recovery
   readonly #unsubscribe: (() => void) | undefined
   readonly #counters = new StoreCounters()
   #closing: Promise<void> | undefined
@@ -97,9 +83,9 @@ export class LayeredStore<V = unknown> implements Store<V> {
       farTimeout = 1_000,
       breaker = {},
       clock = monotonicClock,
-    } = checkOptions<LayeredStoreOptions<V>>('', options, OPTIONS)
-    checkMethods('near', near, 'a Store', METHODS)
-    checkMethods('far', far, 'a Store', METHODS)
+    } = checkOptions<LayeredStoreOptions<V>>('', options, LAYERED_OPTIONS)
+    checkMethods('near', near, 'a Store', STORE_METHODS)
+    checkMethods('far', far, 'a Store', STORE_METHODS)
     checkClock('clock', clock)
     if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
     // The two may count more than every store does.
@@ -118,13 +104,25 @@ export class LayeredStore<V = unknown> implements Store<V> {
         missed,
         closed: () => new StoreClosedError(),
       })
+    const late = new RecoveryQueue()
     this.#near = bounded(near, checkPositive('nearTimeout', nearTimeout), this.#missed)
-    this.#far = bounded(far, checkPositive('farTimeout', farTimeout), new RecoveryQueue())
+    this.#far = bounded(far, checkPositive('farTimeout', farTimeout), late)
+    const interval = new TierBreaker(clock, breaker).cooldown
     this.#recovery = new Recovery({
       clock,
       queue: this.#missed,
-      interval: new TierBreaker(clock, breaker).cooldown,
+      interval,
       repeat: each => applyToStore(this.#near, each),
+    })
+    this.#late = new Recovery({
+      clock,
+      queue: late,
+      interval,
+      repeat: async each => {
+        await applyToStore(this.#far, each)
+        this.#hear([each])
+        await bus?.publish([each])
+      },
     })
     this.#unsubscribe = bus?.subscribe({
       onInvalidations: invalidations => this.#hear(invalidations),
@@ -169,6 +167,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
     const [stored] = await this.#farThenNear(
       async store => [await store.set(key, value, options)],
       store => store.delete(key),
+      [key],
     ).catch(error => {
       if (isUnencodable(error)) this.#counters.refused++
       throw error
@@ -181,9 +180,11 @@ export class LayeredStore<V = unknown> implements Store<V> {
     const all = checkItems(items)
     if (all.every(({ fence }) => fence !== undefined)) return this.#setLoaded(all)
     const chosen = all.filter(isForFar)
+    const keys = all.map(({ key }) => key)
     const [stored] = await this.#farThenNear(
       store => store.setMany(chosen.map(farItem)),
-      store => store.deleteMany(all.map(({ key }) => key)),
+      store => store.deleteMany(keys),
+      keys,
     )
     let next = 0
     return this.#counted(all.map(item => isForFar(item) && stored[next++]!))
@@ -248,7 +249,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
       far,
       nearFailures: this.#near.failures,
       farFailures: this.#far.failures,
-      pending: this.#missed.size,
+      pending: this.#missed.size + this.#late.pending,
     }
   }
 
@@ -264,6 +265,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
 
   async #close(): Promise<void> {
     this.#unsubscribe?.()
+    await this.#late.close(this.#far.limit.timeout)
     await this.#recovery.close(this.#near.limit.timeout)
     await Promise.all([this.#near.close(), this.#far.close()])
   }
@@ -287,12 +289,19 @@ export class LayeredStore<V = unknown> implements Store<V> {
   /**
    * First `far`: a value read there before, which is about to be kept in `near`, is refused by the fence that is outdated afterwards.
    * `near` in any case.
+   *
+   * @param written keys that are removed from `far` where that takes a write of them after it was given up
    */
   async #farThenNear<T, U>(
     first: (store: Store<V>) => Promise<T>,
     second: (store: Store<V>) => Promise<U>,
+    written: readonly string[] = [],
   ): Promise<[far: T, near: U]> {
-    const [far] = await Promise.allSettled([this.#far.call(first)])
+    const late = (): void => {
+      this.#late.add(written.map(name => ({ verb: 'delete', target: 'key', name })))
+      void this.#late.attempt()
+    }
+    const [far] = await Promise.allSettled([this.#far.call(first, late)])
     const near = await this.#near.call(second)
     if (far.status === 'rejected') throw far.reason
     return [far.value, near]

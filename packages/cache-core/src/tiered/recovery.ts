@@ -31,6 +31,10 @@ export class Recovery {
     this.#options = options
   }
 
+  get pending(): number {
+    return this.#options.queue.size
+  }
+
   /** As `RecoveryQueue.add`. */
   add(invalidations: readonly Invalidation[], order?: number): void {
     this.#options.queue.add(invalidations, order)

@@ -3,8 +3,9 @@ import { StoreUnavailableError } from '../contract/errors.ts'
 import { originalKey, storableKey } from '../format/storable-key.ts'
 import type { SteadyClock } from '../steady-clock.ts'
 import type { StoreCounters } from '../store-counters.ts'
+import type { EntryRow, EntryWrite } from './entry-rows.ts'
 import { unsealed } from './row-checksum.ts'
-import type { EntryRow, EntryWrite, SqliteEntries } from './sqlite-entries.ts'
+import type { SqliteEntries } from './sqlite-entries.ts'
 import { SqliteHandle, type SqliteProblem } from './sqlite-handle.ts'
 
 /** Where the values are, and their limits. */
@@ -68,10 +69,7 @@ export class SqliteBackend implements SweptBackend {
 
   lookup(keys: readonly string[], now: number): Looked {
     const stored = keys.map(storableKey)
-    const { epoch, rows } = this.#attempt(entries => ({
-      epoch: entries.epoch(),
-      rows: entries.readMany(stored, now),
-    }))
+    const { epoch, rows } = this.#attempt(entries => entries.lookup(stored, now))
     return { epoch, found: rows.map((row, index) => this.#taken(stored[index]!, row, now)) }
   }
 
