@@ -8,7 +8,7 @@ import { Guard } from '../guard.ts'
 import { Registry } from '../index.ts'
 
 /** Seconds at a time. */
-const STEP = 5
+const STEP = 10
 /** ms between two collections. */
 const COLLECTED = 60_000
 
