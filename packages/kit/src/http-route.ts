@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2'
 import { expressRoute } from './express-route.ts'
+import { heed } from './heed.ts'
 
 /** Different routes that are used; a service has some dozens, and more than this are paths in disguise. */
 const MAX_ROUTES = 1_000
@@ -92,7 +93,8 @@ function usualRoute(request: Handled): string | undefined {
 
 function safely<R>(find: (request: R) => unknown, request: R): unknown {
   try {
-    return find(request)
+    const found = find(request)
+    return heed(found) ? undefined : found
   } catch {
     // The program's own function, or a framework's insides: the request goes without a route.
     return undefined

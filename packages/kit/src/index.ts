@@ -36,6 +36,7 @@ export {
   isGeneratorFunction,
   watchGenerator,
 } from './generators.ts'
+export { heed } from './heed.ts'
 export { HTTP_METHODS } from './http-methods.ts'
 export { HttpRoutes, type RouteFinder, setHttpRoute } from './http-route.ts'
 export { imitate } from './imitate.ts'

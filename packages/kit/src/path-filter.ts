@@ -1,4 +1,5 @@
 import { checkList } from './checks.ts'
+import { heed } from './heed.ts'
 import { InvalidOptionError } from './invalid-option-error.ts'
 import { requestPath } from './request-path.ts'
 import type { RequestHead } from './served-requests.ts'
@@ -19,7 +20,9 @@ export function pathFilter(
   if (typeof ignore === 'function') {
     return request => {
       try {
-        return ignore(pathOf(request), request)
+        const ignored = ignore(pathOf(request), request)
+        // A promise would be true for all requests.
+        return !heed(ignored) && Boolean(ignored)
       } catch {
         // The request must not fail for it; it is seen, so that the mistake shows.
         return false

@@ -55,6 +55,10 @@ test.each([
   ['tail sampling', { tail: { quantile: 1, slowerThan: 1e-9 } }],
   ['a sampler that throws', { sampler: { description: 'throws', sample: boom } }],
   [
+    'an asynchronous sampler',
+    { sampler: { description: 'later', sample: (async () => boom()) as never } },
+  ],
+  [
     'a sampler that looks at everything',
     {
       sampler: {

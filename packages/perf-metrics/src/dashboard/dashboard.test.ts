@@ -53,6 +53,7 @@ describe('what is not its own', () => {
     const answers: (() => unknown)[] = [
       boom,
       () => null,
+      async () => boom(),
       () => [null],
       () => [{ ...right, duration: 5n }, { ...right, toJSON: boom, cause: 5n }, { name: 'x' }],
     ]
@@ -62,6 +63,7 @@ describe('what is not its own', () => {
     for (const [i, stats] of [
       boom,
       () => null,
+      async () => boom(),
       () => ({
         get hits() {
           return boom()
@@ -81,7 +83,7 @@ describe('what is not its own', () => {
       clock.advance(10_000)
       const { parts, slow } = await frame()
       expect(parts).toMatchObject([{ name: 'good', hitRatio: 0.5 }])
-      expect(slow).toEqual(one === answers[3] ? [{ ...right, error: false }] : [])
+      expect(slow).toEqual(one === answers[4] ? [{ ...right, error: false }] : [])
     }
     await new Promise(resolve => setImmediate(resolve))
     process.off('warning', listen)

@@ -1,3 +1,5 @@
+import { heed } from '@millrace/kit'
+
 /** A slow operation that a tracer kept. */
 export interface SlowSpan {
   readonly name: string
@@ -24,7 +26,9 @@ export class SlowSpans {
   /** What the source throws fails no frame, and is warned of once. */
   read(): SlowSpan[] {
     try {
-      return Array.from(this.#source(), rowOf).filter(isRow).slice(0, MOST)
+      const spans = this.#source()
+      if (heed(spans)) throw new TypeError('They must be there at once')
+      return Array.from(spans, rowOf).filter(isRow).slice(0, MOST)
     } catch (error) {
       if (!this.#warned) warn(error)
       this.#warned = true

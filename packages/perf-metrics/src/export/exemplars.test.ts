@@ -123,6 +123,15 @@ describe('the active span', () => {
     return metrics.toOpenMetrics()
   }
 
+  it('is none where it is not there at once, also where that fails', () => {
+    const activeSpan = async () => {
+      throw new Error('of the program')
+    }
+    const metrics = new Registry({ activeSpan: activeSpan as never })
+    metrics.counter('c_total').inc()
+    expect(metrics.toOpenMetrics()).not.toContain('trace_id')
+  })
+
   it('is no example when nobody records it, or when its ids are none', () => {
     expect(asked({ ...ids, traceFlags: 1 })).toContain(ids.traceId)
     expect(asked({ ...ids, traceFlags: 3 })).toContain(ids.traceId)

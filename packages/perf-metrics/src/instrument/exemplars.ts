@@ -1,3 +1,4 @@
+import { heed } from '@millrace/kit'
 import type { SampleListener } from './sample-listener.ts'
 
 /** What identifies the active span: hexadecimal ids as in W3C trace context. */
@@ -69,6 +70,7 @@ export class ExemplarReservoir implements SampleListener {
     const { traceId, spanId, traceFlags = SAMPLED } = span
     // Ids of another form would make the exposition invalid as a whole.
     const valid = isId(TRACE_ID, traceId) && isId(SPAN_ID, spanId)
+    if (!valid) heed(span)
     if (!valid || (traceFlags & SAMPLED) === 0) return
     this.#asked[bucket] = tick
     if (this.#exemplars[bucket] === undefined) this.#size++

@@ -15,6 +15,7 @@ import {
   readStats,
   type StatsField,
   type StatsSource,
+  statsOf,
 } from './stats-source.ts'
 
 interface Observed {
@@ -93,7 +94,7 @@ export class ObservedSources {
     const parts: ObservedPart[] = []
     for (const { name, labels, source } of this.#observed) {
       try {
-        parts.push({ name, labels, stats: copyOf(source.stats()) })
+        parts.push({ name, labels, stats: copyOf(statsOf(source)) })
       } catch {
         // Counted when it is collected.
       }

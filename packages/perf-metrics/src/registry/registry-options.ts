@@ -18,8 +18,8 @@ export interface RegistryOptions {
   readonly windows?: boolean | undefined
   /**
    * Returns the ids of the active span, which exports then name as an example of a counter or of each bucket of a
-   * histogram: `() => tracer.activeSpan()?.spanContext()`. Asked at most once a second per counter and bucket. Default: no
-   * exemplars
+   * histogram: `() => tracer.activeSpan()?.spanContext()`. Asked until it names one, and then
+   * not again within a second, per counter and bucket. Default: no exemplars
    */
   readonly activeSpan?: (() => SpanIds | undefined) | undefined
   /**

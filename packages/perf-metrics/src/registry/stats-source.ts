@@ -1,4 +1,4 @@
-import { type OptionNames, type StatsKind, statsKindsOf } from '@millrace/kit'
+import { heed, type OptionNames, type StatsKind, statsKindsOf } from '@millrace/kit'
 
 /** Anything that can report its numbers: a cache, a limiter, a pool. */
 export interface StatsSource {
@@ -48,6 +48,13 @@ export interface StatsField {
   readonly value: number
 }
 
+/** @throws TypeError where they are not there at once, and what `stats()` throws */
+export function statsOf(source: StatsSource): object {
+  const stats = source.stats()
+  if (heed(stats)) throw new TypeError('Stats must be there at once')
+  return stats
+}
+
 interface Kinds {
   readonly [field: string]: StatsKind | Kinds
 }
@@ -66,7 +73,7 @@ export function* readStats(
     const grows = counters ? counters.includes(field) : COUNTER_WORDS.has(lastWord(field))
     return grows ? 'counter' : 'gauge'
   }
-  for (const [field, value] of Object.entries(source.stats())) {
+  for (const [field, value] of Object.entries(statsOf(source))) {
     const kind = kindOf(field)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
       yield* readNested(field, value, kind)

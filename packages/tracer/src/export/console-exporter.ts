@@ -38,8 +38,9 @@ export class ConsoleExporter implements Exporter {
       parts.push(`${key}=${show(attributes[key])}`)
     }
     for (const event of span.details?.events ?? []) parts.push(`event=${event.name}`)
-    this.#print(parts.join(' '))
     this.#exported++
+    // Passed on, so that a rejection of an asynchronous one is heard.
+    return this.#print(parts.join(' '))
   }
 
   send(): void {}

@@ -62,6 +62,8 @@ test.each([
   ['flush', { flush: () => Promise.reject(Symbol('s')) }],
   ['close', { close: async () => boom() }],
   ['closeSync', { closeSync: boom }],
+  ['send', { send: async () => boom() }],
+  ['closeSync', { closeSync: async () => boom() }],
   ['flush', { flush: () => Promise.reject({ toString: boom }) }],
 ] as [string, Partial<Exporter>][])('one that fails in %s is warned of', async (method, broken) => {
   const tracer = new Tracer({ exporter: exporterWith(broken), signals: [], delay: 1 })

@@ -1,3 +1,4 @@
+import { heed } from '@millrace/kit'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
 
 const NOTHING_KNOWN: ExporterStats = { exported: 0, dropped: 0, queued: 0, queuedBytes: 0 }
@@ -18,7 +19,7 @@ export class GuardedExporter {
 
   send(): void {
     try {
-      this.exporter.send()
+      this.heed('send', this.exporter.send())
     } catch (error) {
       this.#warn('send', error)
     }
@@ -42,7 +43,7 @@ export class GuardedExporter {
 
   closeSync(): void {
     try {
-      this.exporter.closeSync?.()
+      this.heed('closeSync', this.exporter.closeSync?.())
     } catch (error) {
       this.#warn('closeSync', error)
     }
@@ -56,6 +57,11 @@ export class GuardedExporter {
       this.#warn('stats', error)
       return NOTHING_KNOWN
     }
+  }
+
+  /** Looks at what a method returned that should be synchronous: what it rejects with is warned of. */
+  heed(method: keyof Exporter, returned: unknown): void {
+    if (returned !== undefined) heed(returned, error => this.#warn(method, error))
   }
 
   /** A span was lost in `write`. */

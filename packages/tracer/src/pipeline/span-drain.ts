@@ -112,7 +112,7 @@ export class SpanDrain {
       if (record === null) return done
       this.slow.offer(record)
       try {
-        guarded.exporter.write(record)
+        guarded.heed('write', guarded.exporter.write(record))
       } catch (error) {
         guarded.lose(error)
       }

@@ -1,3 +1,4 @@
+import { heed } from '@millrace/kit'
 import type { Attributes, SpanOptions } from '../span/api/span.ts'
 import type { IdSource } from '../span/ids/id-source.ts'
 import { RANDOM, RECORDED, SAMPLED, TraceRecord } from '../span/ids/trace-record.ts'
@@ -128,6 +129,8 @@ export class HeadSampling {
         },
       })
       if (typeof result !== 'object' || result === null) return result === RECORD_AND_SAMPLE
+      // One that is asynchronous has decided nothing.
+      if (heed(result)) return false
       const { decision, attributes, traceState } = result
       if (traceState !== undefined) told.state = W3CTraceState.from(traceState)
       if (decision !== RECORD_AND_SAMPLE) return false

@@ -5,9 +5,9 @@ import {
   checkOptions,
   checkRecord,
   checkText,
+  heed,
   imitate,
   isGeneratorFunction,
-  isThenable,
   type OptionNames,
 } from '@millrace/kit'
 import { type ActiveContext, activeContext, runWith } from '../context/active-context.ts'
@@ -98,8 +98,7 @@ function askBefore<F extends AnyFunction>(
     span.addEvent('before failed', { 'error.type': errorType(error) })
   }
   try {
-    const told = before(span, args)
-    if (isThenable(told)) Promise.resolve(told).catch(failed)
+    heed(before(span, args), failed)
   } catch (error) {
     failed(error)
   }
