@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions, describeStats } from '@millrace/kit'
+import { checkFunction, checkOptions, describeStats, heed } from '@millrace/kit'
 import { StatusCode } from '../span/api/span.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
 import { EXPORTER_KINDS, type Exporter, type ExporterStats } from './exporter.ts'
@@ -38,9 +38,8 @@ export class ConsoleExporter implements Exporter {
       parts.push(`${key}=${show(attributes[key])}`)
     }
     for (const event of span.details?.events ?? []) parts.push(`event=${event.name}`)
+    heed(this.#print(parts.join(' ')))
     this.#exported++
-    // Passed on, so that a rejection of an asynchronous one is heard.
-    return this.#print(parts.join(' '))
   }
 
   send(): void {}
