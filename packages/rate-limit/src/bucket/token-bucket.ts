@@ -1,14 +1,15 @@
 import {
   checkBoolean,
   checkClock,
-  checkNonNegative,
   checkNonNegativeOrInfinity,
   checkOptions,
+  checkRange,
   describeStats,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
+import { LONGEST } from '../limiter/longest.ts'
 import {
   LIMITER_OPTIONS,
   LIMITER_STATS_KINDS,
@@ -96,12 +97,13 @@ export class TokenBucket extends MeteredLimiter {
   }
 
   /**
-   * Empties the bucket and has the next token come after `ms`, as a peer's `Retry-After` asks. What waits, waits on.
+   * Empties the bucket and has the next token come after `ms`, at most 1e12, as a peer's `Retry-After` asks; 0 changes nothing. What waits,
+   * waits on.
    *
-   * @throws {InvalidOptionError} for a time that is none
+   * @throws {InvalidOptionError}
    */
   pause(ms: number): void {
-    this.#gcra.pause(checkNonNegative('ms', ms), this.clock.now())
+    if (checkRange('ms', ms, 0, LONGEST) > 0) this.#gcra.pause(ms, this.clock.now())
   }
 
   /** Tokens per second. */

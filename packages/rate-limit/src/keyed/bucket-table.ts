@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../errors.ts'
+import { checkKey } from './check-key.ts'
 
 /** Buckets looked at, from the hand on, for one to give up when a new key comes. */
 const PROBES_WHEN_FULL = 16
@@ -48,7 +48,8 @@ export class BucketTable {
    * @param pinned keys whose places must stay
    */
   add(key: string, floor: number, pinned: { has(key: string): boolean }): number {
-    if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
+    // One that is no string is never known, so that this is enough.
+    checkKey(key)
     this.#sweep(floor, pinned)
     const place = this.#free.pop() ?? this.#grow()
     this.#places.set(key, place)

@@ -173,7 +173,7 @@ describe('KeyedLimiter', () => {
     // @ts-expect-error a missing key is a frequent mistake of callers without types
     expect(() => limiter.tryAcquire(undefined)).toThrow('Expected `key` to be a string')
     expect(() => limiter.penalize('a', -1)).toThrow(
-      'Expected `cost` to be a finite number of at least 0, got a negative integer of 1 digit',
+      /^Expected `cost` to be a number from 0 to \d+, got a negative integer of 1 digit$/,
     )
     expect(() => limiter.block('a', Number.NaN)).toThrow('Expected `ms`')
     expect(() => new KeyedLimiter({ rate: 1, maxKeys: 0 })).toThrow(InvalidOptionError)

@@ -3,8 +3,8 @@ import {
   checkClock,
   checkInteger,
   checkIntegerOrInfinity,
-  checkNonNegative,
   checkOptions,
+  checkRange,
   checkText,
   describeStats,
 } from '@millrace/kit'
@@ -12,6 +12,7 @@ import { systemClock } from '../clock.ts'
 import { InvalidOptionError, LimiterClosedError } from '../errors.ts'
 import { checkRefund } from '../limiter/check-refund.ts'
 import type { LimitPart } from '../limiter/limit-part.ts'
+import { LONGEST } from '../limiter/longest.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
 import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
@@ -25,6 +26,7 @@ import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
 import { SLACK } from '../wait/slack.ts'
 import { WaitList } from '../wait/wait-list.ts'
 import type { Waiter } from '../wait/waiter.ts'
+import { checkKey } from './check-key.ts'
 import { KeyQueues } from './key-queues.ts'
 import { KeyedBuckets } from './keyed-buckets.ts'
 import {
@@ -147,6 +149,7 @@ export class KeyedLimiter {
 
   /** Gives back tokens that were granted to the key but not used. */
   refund(key: string, cost = 1): void {
+    checkKey(key)
     checkRefund(cost, this.#granted)
     this.#buckets.refund(key, cost)
     this.#granted -= cost
@@ -157,6 +160,7 @@ export class KeyedLimiter {
 
   /** The key's bucket as it is, without spending: `allowed` says whether one token could be taken now. @throws {LimiterClosedError} */
   get(key: string): Decision {
+    checkKey(key)
     if (this.#closed) throw new LimiterClosedError(this.name)
     const now = this.#clock.now()
     const own = this.#queues.has(key) ? 0 : this.#buckets.available(key, now)
@@ -172,6 +176,7 @@ export class KeyedLimiter {
 
   /** Fills the key's bucket; calls that wait for it are served at once. Returns whether anything was known of it. */
   reset(key: string): boolean {
+    checkKey(key)
     const queue = this.#queues.get(key)
     if (queue === undefined) return this.#buckets.delete(key)
     const now = this.#clock.now()
@@ -181,25 +186,26 @@ export class KeyedLimiter {
   }
 
   /**
-   * Spends `cost` tokens of the key as a penalty, such as for a failed login: also such as are not there yet, which then
-   * come to it later. Who waits for the key waits on. The parent is left alone, as nothing passes.
+   * Spends `cost` tokens of the key as a penalty, such as for a failed login: also such as are not there yet, as many as come in
+   * 1e12 ms at most. Who waits for the key waits on. The parent is left alone, as nothing passes.
    *
-   * @throws {InvalidOptionError} for a cost below 0
+   * @throws {InvalidOptionError}
    */
   penalize(key: string, cost = 1): void {
-    checkNonNegative('cost', cost)
+    checkRange('cost', cost, 0, (LONGEST * this.rate) / 1_000)
     const now = this.#clock.now()
     const place = this.#placeOf(key, now)
-    this.#buckets.set(place, this.#buckets.next(place, cost, now))
+    this.#buckets.set(place, Math.min(this.#buckets.next(place, cost, now), now + LONGEST))
   }
 
   /**
-   * Empties the key's bucket and has its next token come after `ms`, to block it for a while. Who waits for it waits on.
+   * Empties the key's bucket and has its next token come after `ms`, at most 1e12, to block it for a while; 0 changes nothing. Who
+   * waits for it waits on.
    *
-   * @throws {InvalidOptionError} for a time that is none
+   * @throws {InvalidOptionError}
    */
   block(key: string, ms: number): void {
-    checkNonNegative('ms', ms)
+    if (checkRange('ms', ms, 0, LONGEST) === 0) return
     const now = this.#clock.now()
     this.#buckets.pause(this.#placeOf(key, now), ms, now)
   }

@@ -1,14 +1,9 @@
-import {
-  checkInteger,
-  checkOptions,
-  describeStats,
-  InvalidOptionError,
-  type OptionNames,
-} from '@millrace/kit'
+import { checkInteger, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import { LimiterClosedError } from '../errors.ts'
 import type { Permit } from '../semaphore/permit.ts'
 import { Semaphore, type SemaphoreOptions } from '../semaphore/semaphore.ts'
 import type { SemaphoreAcquireOptions } from '../semaphore/semaphore-acquire.ts'
+import { checkKey } from './check-key.ts'
 
 /** `permits` and `maxQueue` are those of each key. */
 export type KeyedSemaphoreOptions = Omit<SemaphoreOptions, 'order'>
@@ -106,7 +101,7 @@ export class KeyedSemaphore {
   }
 
   #of(key: string): Semaphore {
-    if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
+    checkKey(key)
     if (this.#closed) throw new LimiterClosedError(this.name)
     let semaphore = this.#semaphores.get(key)
     if (semaphore === undefined) {

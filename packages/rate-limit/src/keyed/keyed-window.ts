@@ -1,16 +1,11 @@
-import {
-  checkInteger,
-  checkNonNegative,
-  checkOptions,
-  describeStats,
-  InvalidOptionError,
-  type OptionNames,
-} from '@millrace/kit'
+import { checkInteger, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import { LimiterClosedError } from '../errors.ts'
+import { checkRefund } from '../limiter/check-refund.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
-import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
+import { type AcquireOptions, type Admission, costOf, optionsOf } from '../wait/acquire-options.ts'
 import { SlidingWindow, type SlidingWindowOptions } from '../window/sliding-window.ts'
+import { checkKey } from './check-key.ts'
 
 /** `limit`, `window` and `maxQueue` are those of each key. */
 export interface KeyedWindowOptions extends Omit<SlidingWindowOptions, 'order'> {
@@ -52,6 +47,8 @@ export class KeyedWindow {
   readonly #options: SlidingWindowOptions
   readonly #maxKeys: number
   readonly #windows = new Map<string, SlidingWindow>()
+  /** Permits handed out, without those refunded. */
+  #granted = 0
   #evicted = 0
   #closed = false
 
@@ -72,13 +69,17 @@ export class KeyedWindow {
   /** Spends `cost` of the key if that is possible now and nothing waits for it. @throws {LimiterClosedError} */
   tryAcquire(key: string, cost = 1): boolean {
     this.#checkOpen()
-    return this.#of(key).tryAcquire(cost)
+    const allowed = this.#of(key).tryAcquire(cost)
+    if (allowed) this.#granted += Math.ceil(cost)
+    return allowed
   }
 
   /** {@link tryAcquire} with all that a response header or a log line needs. */
   decide(key: string, cost = 1): Decision {
     this.#checkOpen()
-    return this.#of(key).decide(cost)
+    const decision = this.#of(key).decide(cost)
+    if (decision.allowed) this.#granted += Math.ceil(cost)
+    return decision
   }
 
   /** Spends `cost` of the key, after waiting for its turn. @throws (by rejection) as {@link SlidingWindow.acquire} does */
@@ -90,17 +91,22 @@ export class KeyedWindow {
     second?: AcquireOptions,
   ): Promise<Admission> {
     this.#checkOpen()
-    const window = this.#of(key)
-    return typeof first === 'number' ? window.acquire(first, second) : window.acquire(first)
+    const options = optionsOf(first, second)
+    const cost = costOf(first, options)
+    const admission = await this.#of(key).acquire(cost, options)
+    this.#granted += Math.ceil(cost)
+    return admission
   }
 
   /**
    * Gives back permits that were granted to the key but not used. What has been forgotten of the key has left the window or was forgiven.
    *
-   * @throws {InvalidOptionError} for a cost below 0
+   * @throws {InvalidOptionError} for more than was granted
    */
   refund(key: string, cost = 1): void {
-    checkNonNegative('cost', cost)
+    checkKey(key)
+    checkRefund(cost, this.#granted)
+    this.#granted -= Math.floor(cost)
     const window = this.#windows.get(key)
     window?.refund(Math.min(cost, window.stats().granted))
   }
@@ -116,7 +122,7 @@ export class KeyedWindow {
 
   /** Empties the key's window; calls that wait for it are served. Returns whether anything was known of it. */
   reset(key: string): boolean {
-    const window = this.#windows.get(key)
+    const window = this.#windows.get(checkKey(key))
     if (window === undefined) return false
     window.reset()
     return true
@@ -153,7 +159,7 @@ export class KeyedWindow {
   }
 
   #of(key: string): SlidingWindow {
-    if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
+    checkKey(key)
     let window = this.#windows.get(key)
     if (window === undefined) {
       this.#sweep()

@@ -19,7 +19,8 @@ export function weightOf(
   first: number | SemaphoreAcquireOptions | undefined,
   options: SemaphoreAcquireOptions | undefined,
 ): number {
-  return (typeof first === 'object' ? undefined : first) ?? options?.weight ?? 1
+  const weight = typeof first === 'object' || first === undefined ? options?.weight : first
+  return weight === undefined ? 1 : weight
 }
 
 /** The options of a wait, which knows no weight. */

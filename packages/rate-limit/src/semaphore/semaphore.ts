@@ -147,7 +147,7 @@ export class Semaphore {
    * @throws (by rejection) what `fn` throws, and what {@link acquire} does
    */
   async run<R>(fn: () => R | PromiseLike<R>, options?: SemaphoreAcquireOptions): Promise<R> {
-    const weight = options?.weight ?? 1
+    const weight = weightOf(undefined, options)
     this.#checkWeight(weight)
     const wait = withoutWeight(options)
     if (!this.#enter(weight, wait)) await this.#waiters.wait(weight, wait)

@@ -38,7 +38,8 @@ export function costOf(
   first: number | AcquireOptions | undefined,
   options: AcquireOptions | undefined,
 ): number {
-  return (typeof first === 'object' ? undefined : first) ?? options?.cost ?? 1
+  const cost = typeof first === 'object' || first === undefined ? options?.cost : first
+  return cost === undefined ? 1 : cost
 }
 
 /**

@@ -3,10 +3,12 @@ import {
   checkNonNegative,
   checkOneOf,
   checkOptions,
+  checkRange,
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
+import { LONGEST } from '../limiter/longest.ts'
 import {
   LIMITER_OPTIONS,
   LIMITER_STATS_KINDS,
@@ -79,22 +81,25 @@ export class SlidingWindow extends MeteredLimiter {
   }
 
   /**
-   * Spends `cost` as a penalty, such as for a failed login: also what is not there, so that the window stays full for longer. At most
-   * the limit, which leaves nothing for a whole window. What waits, waits on.
+   * Spends `cost`, rounded up, as a penalty, such as for a failed login: also what is not there, so that the window stays full for
+   * longer. At most the limit, which leaves nothing for a whole window. What waits, waits on.
    *
-   * @throws {InvalidOptionError} for a cost below 0
+   * @throws {InvalidOptionError} for what is no number from 0 on
    */
   penalize(cost = 1): void {
-    this.#log.take(Math.min(checkNonNegative('cost', cost), this.limit), this.clock.now())
+    this.#log.take(
+      Math.min(Math.ceil(checkNonNegative('cost', cost)), this.limit),
+      this.clock.now(),
+    )
   }
 
   /**
-   * Lets nothing pass for `ms`, as a peer's `Retry-After` asks. What waits, waits on.
+   * Lets nothing pass for `ms`, at most 1e12, as a peer's `Retry-After` asks; 0 changes nothing. What waits, waits on.
    *
-   * @throws {InvalidOptionError} for a time that is none
+   * @throws {InvalidOptionError}
    */
   pause(ms: number): void {
-    this.#log.pause(checkNonNegative('ms', ms), this.clock.now())
+    this.#log.pause(checkRange('ms', ms, 0, LONGEST), this.clock.now())
   }
 
   /** Forgets all that was spent, and a pause; what waits is served at once. */

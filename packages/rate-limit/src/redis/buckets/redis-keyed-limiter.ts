@@ -1,4 +1,5 @@
 import { checkOptions, checkRange, describeStats, type OptionNames } from '@millrace/kit'
+import { LONGEST } from '../../limiter/longest.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import {
   type AcquireOptions,
@@ -7,7 +8,6 @@ import {
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import { keyPart } from '../limit/key-part.ts'
-import { LONGEST } from '../limit/redis-limit.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
 import {
   SHARED_BUCKETS_OPTIONS,
@@ -135,7 +135,7 @@ export class RedisKeyedLimiter {
   }
 
   /**
-   * Empties the key's bucket in all processes and has its next token come after `ms`, at most 1e12.
+   * Empties the key's bucket in all processes and has its next token come after `ms`, at most 1e12; 0 changes nothing.
    *
    * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
    */

@@ -1,6 +1,7 @@
 import { checkInteger, checkPositive, InvalidOptionError } from '@millrace/kit'
 import { LimiterClosedError, RateLimitedError } from '../../errors.ts'
 import { checkRefund } from '../../limiter/check-refund.ts'
+import { LONGEST } from '../../limiter/longest.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import { checkLimits } from '../../meter/token-bucket-limits.ts'
 import {
@@ -10,7 +11,7 @@ import {
 } from '../../wait/acquire-options.ts'
 import { publishRefusal } from '../../wait/channels.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
-import { LONGEST, RedisLimit } from '../limit/redis-limit.ts'
+import { RedisLimit } from '../limit/redis-limit.ts'
 import { Ledger } from '../outage/ledger.ts'
 import { LocalShare } from '../outage/local-share.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
@@ -200,7 +201,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   async block(key: string, ms: number): Promise<void> {
-    this.#supply.follow(key, await this.#store.block(key, ms))
+    if (ms > 0) this.#supply.follow(key, await this.#store.block(key, ms))
   }
 
   async reset(key: string): Promise<void> {

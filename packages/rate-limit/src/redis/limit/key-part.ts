@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '@millrace/kit'
+import { checkKey } from '../../keyed/check-key.ts'
 
 /**
  * What a key of a user's is called within a key of Redis: itself in braces, so that a Cluster spreads keys over its nodes. UTF-8 has no
@@ -7,6 +7,5 @@ import { InvalidOptionError } from '@millrace/kit'
  * @throws {InvalidOptionError} for what is no string
  */
 export function keyPart(key: string): string {
-  if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
-  return `{${key.isWellFormed() && !key.startsWith('"') ? key : JSON.stringify(key)}}`
+  return `{${checkKey(key).isWellFormed() && !key.startsWith('"') ? key : JSON.stringify(key)}}`
 }

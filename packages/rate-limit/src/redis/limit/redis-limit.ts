@@ -84,9 +84,6 @@ export interface RedisLimitRules<Mode extends OutageMode, Debt> {
   readonly clocks: StoreClocks | StateLives
 }
 
-/** The longest that anything is kept in Redis, in ms: 31 years, which doubles of microseconds hold to the microsecond. */
-export const LONGEST = 1e12
-
 /** Default of {@link RedisLimitOptions.processes}: too many cost some rate, too few let a fleet exceed its limit. */
 const UNHEARD_PROCESSES = 8
 

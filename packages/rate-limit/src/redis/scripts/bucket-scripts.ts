@@ -1,3 +1,4 @@
+import { LONGEST } from '../../limiter/longest.ts'
 import { Script } from './script.ts'
 import { timeline } from './timeline.ts'
 
@@ -111,7 +112,7 @@ return answer(tokens, 0)
 export const adjustScript: Script = new Script(`${load}
 local verb, amount = ARGV[11], tonumber(ARGV[12])
 if verb == 'penalize' then
-  slot = slot + amount * interval
+  slot = math.min(slot + amount * interval, now + ${LONGEST * 1_000})
 elseif verb == 'block' then
   slot = math.max(slot, now + amount - interval)
 elseif verb == 'reset' then

@@ -6,10 +6,15 @@ import {
   InvalidOptionError,
 } from '@millrace/kit'
 import { LimiterClosedError, LimitStoreUnavailableError } from '../../errors.ts'
-import { type SemaphoreAcquireOptions, withoutWeight } from '../../semaphore/semaphore-acquire.ts'
+import { LONGEST } from '../../limiter/longest.ts'
+import {
+  type SemaphoreAcquireOptions,
+  weightOf,
+  withoutWeight,
+} from '../../semaphore/semaphore-acquire.ts'
 import { FreeChannel } from '../client/free-channel.ts'
 import type { StoreClocks } from '../clock/store-clocks.ts'
-import { LONGEST, RedisLimit } from '../limit/redis-limit.ts'
+import { RedisLimit } from '../limit/redis-limit.ts'
 import { type Attempt, RemoteQueue } from '../limit/remote-queue.ts'
 import { Ledger } from '../outage/ledger.ts'
 import { type LossNews, newLossNews, SemaphoreStore } from '../stores/semaphore-store.ts'
@@ -135,7 +140,7 @@ export class SharedSemaphore {
     fn: (permit: RedisPermit) => R | PromiseLike<R>,
     options?: SemaphoreAcquireOptions,
   ): Promise<R> {
-    const permit = await this.acquire(options?.weight ?? 1, options)
+    const permit = await this.acquire(weightOf(undefined, options), options)
     try {
       return await fn(permit)
     } finally {

@@ -1,10 +1,11 @@
 import {
-  checkInteger,
+  checkNonNegative,
   checkOptions,
   checkRange,
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
+import { LONGEST } from '../../limiter/longest.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import {
   type AcquireOptions,
@@ -13,7 +14,6 @@ import {
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import { keyPart } from '../limit/key-part.ts'
-import { LONGEST } from '../limit/redis-limit.ts'
 import { SharedWindows } from './shared-windows.ts'
 import {
   SHARED_WINDOWS_OPTIONS,
@@ -94,14 +94,15 @@ export class RedisKeyedWindow {
   /**
    * Spends `cost` permits of the key as a penalty, also such as are not there: see {@link SlidingWindow.penalize}.
    *
-   * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError} for what is no whole number
+   * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
    */
   async penalize(key: string, cost = 1): Promise<void> {
-    await this.#windows.penalize(this.#keyOf(key), checkInteger('cost', cost, 0))
+    await this.#windows.penalize(this.#keyOf(key), checkNonNegative('cost', cost))
   }
 
   /**
-   * Lets nothing of the key pass for `ms`, at most 1e12, in all processes, but for what passes without Redis while that is away.
+   * Lets nothing of the key pass for `ms`, at most 1e12, in all processes, but for what passes without Redis while that is away; 0 changes
+   * nothing.
    *
    * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
    */

@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { checkInteger, checkIntegerOrInfinity, checkRange, InvalidOptionError } from '@millrace/kit'
 import { LimiterClosedError, LimitStoreUnavailableError } from '../../errors.ts'
 import { checkRefund } from '../../limiter/check-refund.ts'
+import { LONGEST } from '../../limiter/longest.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
 import { checkAcquireOptions } from '../../wait/acquire-options.ts'
 import { publishRefusal } from '../../wait/channels.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
-import { LONGEST, RedisLimit } from '../limit/redis-limit.ts'
+import { RedisLimit } from '../limit/redis-limit.ts'
 import { type Attempt, RemoteQueue } from '../limit/remote-queue.ts'
 import type { Ledger } from '../outage/ledger.ts'
 import { NOTICE } from '../scripts/window-scripts.ts'
@@ -158,14 +159,16 @@ export class SharedWindows {
   }
 
   /** Enters a grant that nothing asked for, however full the window is. */
-  async penalize(key: string, cost: number): Promise<void> {
+  async penalize(key: string, given: number): Promise<void> {
+    const cost = Math.min(Math.ceil(given), this.#limit)
+    if (cost === 0) return
     const nonce = RecentGrants.nonce(this.#identity, this.#calls++)
     const at = this.limit.clock.now()
-    await this.#store.enter(key, [{ nonce, cost: Math.min(cost, this.#limit), at }])
+    await this.#store.enter(key, [{ nonce, cost, at }])
   }
 
   async block(key: string, ms: number): Promise<void> {
-    await this.#store.block(key, ms)
+    if (ms > 0) await this.#store.block(key, ms)
   }
 
   async reset(key: string): Promise<void> {
