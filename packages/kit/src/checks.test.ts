@@ -122,7 +122,9 @@ describe('checkOptions', () => {
   })
 
   test('refuses what is no object', () => {
-    for (const options of [null, undefined, 5, 'x', []]) {
+    // A list, and what keeps its content elsewhere than in properties.
+    const empty = [[], new Map(), new Set(), new Headers(), new Date(), Promise.resolve({})]
+    for (const options of [null, undefined, 5, 'x', ...empty]) {
       expect(() => checkOptions('', options as never, names)).toThrow('`options`')
       expect(() => checkOptions('retry', options as never, names)).toThrow('`retry`')
     }
