@@ -16,7 +16,7 @@ import { addMissing, dropHeaders, headerList } from './request/header-list.ts'
 import { type BodyContent, contentTypeOf, jsonBody, wireBody } from './request/request-body.ts'
 import { requestMethod } from './request/request-method.ts'
 import { checkRequest, type JsonOptions, type RequestOptions } from './request/request-options.ts'
-import { requestUrl } from './request/request-url.ts'
+import { checkFetchUrl, requestUrl } from './request/request-url.ts'
 import type { Call } from './response/following-handler.ts'
 import { JsonHandler } from './response/json-handler.ts'
 import { nextLink } from './response/next-link.ts'
@@ -123,9 +123,10 @@ export class HttpPool {
    * follow the Fetch standard's own rules. `totalTimeout` counts from the call to the last byte, over all redirects;
    * `maxResponseSize` bounds the decompressed body.
    *
-   * @throws TypeError whose `cause` is what `request` would have thrown
+   * @throws InvalidRequestError, which is a TypeError; TypeError whose `cause` is what `request` would have thrown
    */
-  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+    checkFetchUrl(input)
     const { clock, settings } = this.#core
     const { totalTimeout, maxResponseSize } = settings.dispatch
     const credentials = settings.cache?.credentials ?? []
@@ -144,9 +145,13 @@ export class HttpPool {
     // undici's own classes, which the platform's fetch does not know.
     const isUndici =
       (input as unknown) instanceof UndiciRequest || init?.body instanceof UndiciFormData
-    return isUndici
-      ? (undiciFetch(input as never, options as never) as unknown as Promise<Response>)
-      : platformFetch(input, options)
+    try {
+      return isUndici
+        ? ((await undiciFetch(input as never, options as never)) as unknown as Response)
+        : await platformFetch(input, options)
+    } catch (error) {
+      throw withoutValues(error as Error)
+    }
   }
 
   /** A snapshot of the pool's counts. Costs O(origins + connections). */
@@ -224,6 +229,12 @@ describeStats<PoolStats>(HttpPool.prototype, {
   deadlines: 'gauge',
   origins: {},
 })
+
+/** The platform quotes the header that it refuses. */
+function withoutValues(error: Error): Error {
+  if (!/ is an invalid header (?:name|value)/.test(error.message)) return error
+  return new InvalidRequestError('headers', 'A header has an invalid name or value')
+}
 
 /** The caller's headers, and those that follow from what is sent and asked for. */
 function requestHeaders(

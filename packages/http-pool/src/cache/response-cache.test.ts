@@ -170,6 +170,17 @@ describe.each(stores)('in %s', (_name, makeCache) => {
     expect(pool.stats()).toMatchObject({ cached: 1, pending: 0, deadlines: 0 })
   })
 
+  test('a body of any size is kept without a `maxEntrySize`', async () => {
+    server.on('/', { body: Buffer.alloc(6_000_000), cacheControl: 'max-age=60' })
+    const pool = makePool({ cache: { ...makeCache(), maxEntrySize: Infinity } })
+    for (let i = 0; i < 2; i++) {
+      const { body } = await pool.request(server.url('/'))
+      expect((await body.bytes()).length).toBe(6_000_000)
+      await kept()
+    }
+    expect(server.requests).toHaveLength(1)
+  })
+
   test('a redirect is not kept as what it points to', async () => {
     server.on('/moving', { status: 302, headers: { location: '/target' } })
     server.on('/target', { body: '"target"', cacheControl: 'max-age=60' })

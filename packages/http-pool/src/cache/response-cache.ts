@@ -41,7 +41,11 @@ export function responseCache(
   const isOneUsers = type === 'private' && given === undefined
   const adapter = given && new StoreAdapter(given, maxEntrySize, storeTimeout, clock)
   const store: UndiciStore = new RevalidatedStore(
-    adapter ?? new undici.cacheStores.MemoryCacheStore({ maxEntrySize }),
+    adapter ??
+      // undici knows no Infinity.
+      new undici.cacheStores.MemoryCacheStore({
+        maxEntrySize: Math.min(maxEntrySize, Number.MAX_SAFE_INTEGER),
+      }),
   )
   const cache = interceptors.cache({
     store,

@@ -179,8 +179,10 @@ export class StoreAdapter implements UndiciStore {
       this.failures++
       return []
     }
+    const kept = entry.value.filter(isKept)
+    if (kept.length < entry.value.length) this.failures++
     const now = Date.now()
-    return entry.value.filter(each => isKept(each) && each.deleteAt > now)
+    return kept.filter(each => each.deleteAt > now)
   }
 
   /** What is looked up, or undefined if the store takes too long to say: that is a miss. */
@@ -213,9 +215,10 @@ function storeKey({ origin, path }: CacheKey): string {
 /** Whether it has what is read of it: others may have written there. */
 function isKept(value: unknown): value is CachedResponse {
   const { body, headers, statusCode, ...times } = (value ?? {}) as CachedResponse
-  const numbers = [statusCode, times.cachedAt, times.staleAt, times.deleteAt]
+  const isResponse = Number.isInteger(statusCode) && statusCode >= 200 && statusCode <= 999
   const hasShape = typeof body === 'string' && typeof headers === 'object' && headers !== null
-  return hasShape && numbers.every(each => typeof each === 'number')
+  const { cachedAt, staleAt, deleteAt } = times
+  return isResponse && hasShape && [cachedAt, staleAt, deleteAt].every(Number.isFinite)
 }
 
 function matches(variant: CachedResponse, key: CacheKey): boolean {

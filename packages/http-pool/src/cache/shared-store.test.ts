@@ -1,6 +1,6 @@
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { beforeEach, expect, test } from 'vitest'
-import type { CachedResponses, HttpPool, HttpPoolOptions } from '../index.ts'
+import type { CachedResponses, HttpPool, HttpPoolOptions, ResponseStore } from '../index.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 // Pools of other options over one store: what one keeps by its rules is not used by the rules of another.
@@ -8,11 +8,22 @@ import { server, useUpstream } from '../testing/upstream.fixture.ts'
 type CacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>
 
 const makePool = useUpstream({ retry: false })
-let store: MemoryStore<CachedResponses>
+let store: ResponseStore<CachedResponses>
+/** What the pools have had it keep, by key. */
+let values: [key: string, value: CachedResponses][]
 let control: string
 
 beforeEach(() => {
-  store = new MemoryStore()
+  const memory = new MemoryStore<CachedResponses>()
+  values = []
+  store = {
+    get: name => memory.get(name),
+    delete: name => memory.delete(name),
+    set: (name, value, options) => {
+      values.push([name, value])
+      return memory.set(name, value, options)
+    },
+  }
   control = 'max-age=60'
   server.on('*', ({ headers }) => ({
     body: JSON.stringify(
@@ -114,37 +125,39 @@ test('what a targeted field allows is not found by a pool that does not go by it
 })
 
 test('pools of the same options share what they keep, and the credentials that they name do not stand in the store', async () => {
-  const values: string[] = []
-  const watched = {
-    get: (name: string) => store.get(name),
-    delete: (name: string) => store.delete(name),
-    set: (name: string, value: CachedResponses, options?: { ttl?: number }) => {
-      values.push(JSON.stringify(value))
-      return store.set(name, value, options)
-    },
-  }
-  const make = () => pool({ store: watched, credentials: ['x-secret'] })
+  const make = () => pool({ credentials: ['x-secret'] })
   expect(await ask(make(), { 'x-secret': 'hunter2' })).toBe('')
   expect(await ask(make(), { 'x-secret': 'hunter2' })).toBe('')
   expect(server.requests).toHaveLength(1)
   expect(values).toHaveLength(1)
-  expect(values[0]).not.toMatch(/hunter2|x-secret/)
+  expect(JSON.stringify(values)).not.toMatch(/hunter2|x-secret/)
 })
 
-test.each([
-  ['null', [null]],
-  ['a text', ['text']],
-  ['a response without a body', [{ method: 'GET', headers: {}, statusCode: 200, deleteAt: 1e15 }]],
-  [
-    'a response whose times are no numbers',
-    [{ method: 'GET', body: '', headers: {}, deleteAt: {} }],
-  ],
-])('%s among what a store holds is a miss', async (_name, value) => {
-  const strange = {
-    get: async () => ({ value: value as never }),
-    delete: async () => true,
-    set: async () => true,
+test('what a store holds that is no response is a miss, and counts as a failure', async () => {
+  await ask(pool())
+  const [[name, value]] = values as [[string, CachedResponses]]
+  const whole = value[0]!
+  const wrong: Record<string, unknown[]> = {
+    headers: [null, undefined, 'text'],
+    statusCode: [undefined, null, 'x', -1, 1.5, true],
+    cachedAt: [null, 5n, 'now', Number.NaN],
+    staleAt: [undefined, {}],
+    deleteAt: [Number.NaN, '9'],
+    body: [undefined, null, [], 7],
   }
-  expect(await ask(pool({ store: strange }))).toBe('')
-  expect(server.requests).toHaveLength(1)
+  const held = Object.entries(wrong).flatMap(([field, fields]) =>
+    fields.map(each => ({ ...whole, [field]: each })),
+  )
+  for (const each of [null, undefined, 7, 'text', [], ...held]) {
+    const store = {
+      get: async (key: string) => (key === name ? { value: [each] as never } : undefined),
+      delete: async () => true,
+      set: async () => true,
+    }
+    const strange = pool({ store })
+    const before = server.requests.length
+    expect(await ask(strange)).toBe('')
+    expect(server.requests).toHaveLength(before + 1)
+    expect(strange.stats().storeFailures).toBeGreaterThan(0)
+  }
 })

@@ -31,7 +31,7 @@ function parse(
   headers: Readonly<Record<string, string>> | undefined,
 ): Record<string, string> {
   if (headers === undefined) return {}
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+  if (typeof headers !== 'object' || headers === null || Symbol.iterator in headers) {
     throw new InvalidOptionError(option, 'an object of names and values', headers)
   }
   const parsed: Record<string, string> = {}

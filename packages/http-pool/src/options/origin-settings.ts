@@ -6,7 +6,6 @@ import {
   checkPositive,
   checkText,
   InvalidOptionError,
-  isThenable,
   type OptionNames,
 } from '@millrace/kit'
 import { buildConnector, type Client } from 'undici'
@@ -17,6 +16,7 @@ import { resolveThrottle } from '../host/throttle.ts'
 import { checkLimiter, type Limiter } from '../limits/limiter.ts'
 import { resolveProxy } from '../proxy/proxy-choice.ts'
 import { tunnelConnector } from '../proxy/tunnel.ts'
+import { refusePromise } from '../request/hook-result.ts'
 import type { RetryPolicy } from '../retry/retry-policy.ts'
 import { type AllowAddress, guardedLookup } from '../security/guarded-lookup.ts'
 import { isPublicAddress } from '../security/public-addresses.ts'
@@ -213,9 +213,8 @@ function resolveAddresses(
   }
   return (address, family) => {
     const isAllowed: unknown = addresses(address, family)
-    if (!isThenable(isAllowed)) return Boolean(isAllowed)
-    // A promise is true whatever it says; what it is rejected with comes too late to be told.
-    isAllowed.then(undefined, () => {})
-    throw new InvalidOptionError(option, 'a function that does not wait', isAllowed)
+    // A promise is true whatever it says.
+    refusePromise(option, isAllowed)
+    return Boolean(isAllowed)
   }
 }

@@ -104,6 +104,19 @@ describe('options', () => {
     ],
     [{ allowH2: 1 }, 'Expected `allowH2` to be true or false, got a positive integer of 1 digit'],
     [{ lookup: 'dns' }, 'Expected `lookup` to be a function, got a string of length 3'],
+    // Of none of these is anything a property.
+    [
+      { headers: new Headers({ 'x-a': 'secret' }) },
+      'Expected `headers` to be an object of names and values, got an object',
+    ],
+    [
+      { headers: new Map([['x-a', 'secret']]) },
+      'Expected `headers` to be an object of names and values, got an object',
+    ],
+    [{ origins: new Map() }, 'Expected `origins` to be an object, got an object'],
+    [new Map() as never, 'Expected `options` to be an object of options, got an object'],
+    [{ retry: new Date() }, 'Expected `retry` to be an object of options, got an object'],
+    [{ cache: Promise.resolve({}) }, 'Expected `cache` to be an object of options, got an object'],
   ])('%j', (options, message) => {
     const error = refusal(options)
     expect(error.message).toBe(message)

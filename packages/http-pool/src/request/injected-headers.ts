@@ -1,6 +1,6 @@
-import { InvalidOptionError, isThenable } from '@millrace/kit'
 import type { ExchangeOptions } from './exchange-options.ts'
 import { addMissing, dropHeaders, headerList } from './header-list.ts'
+import { refusePromise } from './hook-result.ts'
 import type { InjectHeaders } from './inject-headers.ts'
 
 /**
@@ -76,11 +76,7 @@ function injected(
     path: options.path,
     attempt,
   })
-  if (isThenable(returned)) {
-    // What it is rejected with comes too late to be told: the request has failed by then.
-    returned.then(undefined, () => {})
-    throw new InvalidOptionError('injectHeaders', 'a function that does not wait', returned)
-  }
+  refusePromise('injectHeaders', returned)
   // A hook that has no user to tell of may say so by undefined.
   for (const name of Object.keys(added)) if ((added[name] ?? null) === null) delete added[name]
   return added

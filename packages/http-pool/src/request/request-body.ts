@@ -42,6 +42,13 @@ export function wireBody(body: BodyContent): WireBody {
   return form
 }
 
+/** In bytes, of a body that is there as a whole; undefined of what comes in parts. */
+export function bodyLength(body: unknown): number | undefined {
+  if (typeof body === 'string') return Buffer.byteLength(body)
+  if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return body.byteLength
+  return body instanceof Blob ? body.size : undefined
+}
+
 /** Closes a stream that will not be sent: it may hold a file open. */
 export function discardBody(body: unknown): void {
   if (body instanceof Readable) {

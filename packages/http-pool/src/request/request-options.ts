@@ -22,7 +22,7 @@ export interface Progress {
   readonly direction: 'upload' | 'download'
   /** Bytes so far; of an upload, those of all its attempts. */
   readonly bytes: number
-  /** Bytes that the response has in all, if it says so: as they are sent, before decompression. */
+  /** Bytes in all: of a response that says so, as they are sent, before decompression; of an upload that is no stream and no form. */
   readonly total: number | undefined
 }
 

@@ -21,16 +21,29 @@ export function requestUrl(url: string | URL, query: Query | undefined): URL {
   return target
 }
 
+/** Refuses what the platform's `fetch` would refuse as well, but quote in its error. */
+export function checkFetchUrl(input: unknown): void {
+  if (typeof input !== 'string' && !(input instanceof URL)) return
+  const url = URL.parse(String(input))
+  if (url === null) throw new InvalidRequestError('url', INVALID)
+  refuseCredentials(url)
+}
+
+const INVALID = 'The URL is not absolute or not valid'
+
 function parse(url: string | URL): URL {
   const parsed = typeof url === 'string' ? URL.parse(url) : url instanceof URL ? new URL(url) : null
-  if (parsed === null) throw new InvalidRequestError('url', 'The URL is not absolute or not valid')
+  if (parsed === null) throw new InvalidRequestError('url', INVALID)
   if (parsed.protocol !== 'https:' && parsed.protocol !== 'http:') {
     throw new InvalidRequestError('url', `Cannot send to a URL of the scheme ${parsed.protocol}`)
   }
-  if (parsed.username !== '' || parsed.password !== '') {
-    throw new InvalidRequestError('url', 'Credentials belong into a header, not into the URL')
-  }
+  refuseCredentials(parsed)
   return parsed
+}
+
+function refuseCredentials({ username, password }: URL): void {
+  if (username === '' && password === '') return
+  throw new InvalidRequestError('url', 'Credentials belong into a header, not into the URL')
 }
 
 function append(

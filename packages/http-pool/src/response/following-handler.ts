@@ -1,9 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
+import { refusePromise } from '../request/hook-result.ts'
 import { isRedirect, redirectTarget } from '../request/redirect-target.ts'
-import { discardBody } from '../request/request-body.ts'
-import type { RequestOptions } from '../request/request-options.ts'
+import { bodyLength, discardBody } from '../request/request-body.ts'
+import type { Progress, RequestOptions } from '../request/request-options.ts'
 
 /** What a handler at the end of the line needs to send a request, and to send it again elsewhere. */
 export interface Call {
@@ -107,10 +108,9 @@ export abstract class FollowingHandler extends AsyncResource implements Handler 
 
   onResponseData(controller: Controller, chunk: Buffer): void {
     if (controller === this.#controller) {
-      const { onProgress } = this.#call
-      if (onProgress !== undefined) {
+      if (this.#call.onProgress !== undefined) {
         this.#received += chunk.length
-        onProgress({ direction: 'download', bytes: this.#received, total: this.#expected })
+        this.#tell({ direction: 'download', bytes: this.#received, total: this.#expected })
       }
       this.onChunk(chunk)
       return
@@ -120,10 +120,10 @@ export abstract class FollowingHandler extends AsyncResource implements Handler 
   }
 
   onBodySent(chunk: Uint8Array | string): void {
-    const { onProgress } = this.#call
+    const { onProgress, options } = this.#call
     if (onProgress === undefined) return
     this.#sent += Buffer.byteLength(chunk)
-    onProgress({ direction: 'upload', bytes: this.#sent, total: undefined })
+    this.#tell({ direction: 'upload', bytes: this.#sent, total: bodyLength(options.body) })
   }
 
   onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
@@ -151,6 +151,10 @@ export abstract class FollowingHandler extends AsyncResource implements Handler 
     }
     this.#call = { ...this.#call, options: target }
     this.runInAsyncScope(this.#call.dispatch, undefined, target, this)
+  }
+
+  #tell(progress: Progress): void {
+    refusePromise('onProgress', this.#call.onProgress!(progress))
   }
 
   #fail(error: Error): void {

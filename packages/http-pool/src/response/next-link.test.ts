@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { BodyContent, JsonOptions } from '../index.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
 import { nextLink } from './next-link.ts'
 
@@ -58,6 +59,13 @@ describe('the next link of', () => {
     ['</1>; rel="prev", </2>; title="a, b; c"; rel="last next"', '/2'],
     ['</2>; REL="Next"', '/2'],
     ['</2>; title="rel=next"', undefined],
+    ['</2>; title="a; rel=x"; rel=next', '/2'],
+    ['</2>; title="\\"; rel=x"; rel=next', '/2'],
+    ['</2>; title=it"s; rel=next', '/2'],
+    ['</2>; rel=next; rel=prev', '/2'],
+    ['</1>; rel=prev; rel=next', undefined],
+    ['</2>; rev=next; rel', undefined],
+    ['<</2>; rel=next', '/2'],
     ['</2>; rel="nextish"', undefined],
     ['not a link', undefined],
     [['</1>; rel=prev', '</2>; rel=next'], '/2'],
@@ -83,6 +91,41 @@ test('onProgress tells of what was sent and what has come', async () => {
   expect(downloads.map(([, bytes]) => bytes)).toEqual(
     [...downloads.map(([, bytes]) => bytes)].sort((a, b) => a - b),
   )
+})
+
+test.each<[string, BodyContent]>([
+  ['a text', 'x'.repeat(30)],
+  ['bytes', Buffer.alloc(30)],
+  ['an ArrayBuffer', new ArrayBuffer(30)],
+  ['a Blob', new Blob(['x'.repeat(30)])],
+  ['URLSearchParams', new URLSearchParams({ a: 'x'.repeat(28) })],
+])('onProgress knows how long %s is', async (_name, content) => {
+  const seen: unknown[] = []
+  const { body } = await makePool().request(server.url('/'), {
+    method: 'POST',
+    body: content,
+    onProgress: ({ direction, bytes, total }) => {
+      if (direction === 'upload') seen.push([bytes, total])
+    },
+  })
+  await body.dump()
+  expect(seen.at(-1)).toEqual([30, 30])
+})
+
+test.each([
+  ['what has come', undefined],
+  ['what was sent', 'text'],
+])('an onProgress that waits is refused when it is told of %s', async (_name, body) => {
+  const onProgress = async () => {
+    throw new Error('nobody hears of this')
+  }
+  const pool = makePool()
+  const ended = pool.json(server.url('/'), { onProgress, ...(body && { body }) } as JsonOptions)
+  await expect(ended).rejects.toMatchObject({
+    code: 'ERR_MILLRACE_INVALID_OPTION',
+    option: 'onProgress',
+  })
+  await expect.poll(() => pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
 })
 
 test('what onProgress throws is the error of the call', async () => {

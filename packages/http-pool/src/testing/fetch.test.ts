@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
@@ -84,6 +85,20 @@ test("takes undici's own classes too", async () => {
   expect(await posted.text()).toContain('name="a"')
   const response = await pool.fetch(new UndiciRequest(`${url}/x`) as never)
   expect(response.status).toBe(200)
+})
+
+test.each<[string, string | URL, RequestInit]>([
+  ['URL with credentials', 'http://user:secret@127.0.0.1/', {}],
+  ['URL object with credentials', new URL('http://user:secret@127.0.0.1/'), {}],
+  ['URL that is none', 'http://user:secret@[bad/secret?secret', {}],
+  ['value of a header', 'http://127.0.0.1/', { headers: { a: 'secret\nsecret' } }],
+  ['name of a header', 'http://127.0.0.1/', { headers: [['secret secret', 'b']] }],
+])('a %s is refused, and not quoted', async (_name, input, init) => {
+  await using pool = new HttpPool()
+  const error = await pool.fetch(input, init).catch(reason => reason)
+  expect(error).toBeInstanceOf(TypeError)
+  expect(error.code).toBe('ERR_MILLRACE_INVALID_REQUEST')
+  expect(inspect(error)).not.toContain('secret')
 })
 
 test('totalTimeout holds over all redirects together', async () => {
