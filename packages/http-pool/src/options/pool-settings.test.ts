@@ -114,9 +114,12 @@ describe('options', () => {
       'Expected `headers` to be an object of names and values, got an object',
     ],
     [{ origins: new Map() }, 'Expected `origins` to be an object, got an object'],
-    [new Map() as never, 'Expected `options` to be an object of options, got an object'],
-    [{ retry: new Date() }, 'Expected `retry` to be an object of options, got an object'],
-    [{ cache: Promise.resolve({}) }, 'Expected `cache` to be an object of options, got an object'],
+    [new Map() as never, 'Expected `options` to be a plain object of options, got an object'],
+    [{ retry: new Date() }, 'Expected `retry` to be a plain object of options, got an object'],
+    [
+      { cache: Promise.resolve({}) },
+      'Expected `cache` to be a plain object of options, got an object',
+    ],
   ])('%j', (options, message) => {
     const error = refusal(options)
     expect(error.message).toBe(message)
