@@ -1,6 +1,6 @@
-import { inspect } from 'node:util'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { FormData as UndiciFormData, Request as UndiciRequest } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
