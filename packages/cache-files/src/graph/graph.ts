@@ -88,7 +88,6 @@ export class Graph implements AsyncDisposable {
       results: this.#results,
       durable,
       node: (query, key) => this.#nodes.node(query, key),
-      owns: query => this.#queries.get(query?.name) === query,
       resolve: path => files.resolve(path),
     })
     for (const [name, value] of Object.entries(options.options ?? {})) this.setOption(name, value)
@@ -310,6 +309,7 @@ export class Graph implements AsyncDisposable {
       part,
     }
     this.#queries.set(name, query as unknown as AnyQuery)
+    this.#nodes.declare(query as unknown as AnyQuery)
     this.#results.declare(query as unknown as AnyQuery)
     return query
   }

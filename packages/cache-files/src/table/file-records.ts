@@ -57,6 +57,15 @@ export class FileRecords {
     return this.#held.peek(path)
   }
 
+  /** The record of a file for which a feed vouches. */
+  vouched(path: string): FileRecord | undefined {
+    const record = this.#held.get(path)
+    if (record === undefined || !this.#trust.holds(record.trust)) return undefined
+    if (!record.used) this.#order.note(record)
+    this.counts.trusted++
+    return record
+  }
+
   /** Whether a feed vouches that there is a file. */
   isTrusted(path: string): boolean {
     const record = this.#held.get(path)

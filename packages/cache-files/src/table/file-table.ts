@@ -125,6 +125,22 @@ export class FileTable implements Disposable {
     return this.#records.peek(full)
   }
 
+  /**
+   * What is known of a file for which a feed vouches, without a look; `undefined` if none does.
+   *
+   * @param path as {@link resolve} returns it; another form of it is not found
+   */
+  vouched(path: string): KnownFile | undefined {
+    const record = this.#records.vouched(path)
+    if (record !== undefined) this.#counts.hits++
+    return record
+  }
+
+  /** Grows with every report of a feed: for as long as it is the same, so is everything {@link vouched}. */
+  get reports(): number {
+    return this.#trust.reports
+  }
+
   /** What was found when the file was last read, without a look; `undefined` if that is not remembered. */
   peek(path: string): KnownFile | undefined {
     return this.#records.peek(this.#names.intern(path))

@@ -13,9 +13,8 @@ export interface EvaluatorEnvironment
   extends Omit<QueryEnvironment, 'ask' | 'ready' | 'timers' | 'isDurable'> {
   readonly results: KeptResults
   readonly durable: DurableInputs
+  /** @throws {InvalidOptionError} if the query is not the graph's own */
   node(query: AnyQuery, key: string): GraphNode
-  /** Whether a query is the graph's own. */
-  owns(query: AnyQuery): boolean
 }
 
 /** A call from outside, which may leave before its answer. */
@@ -58,9 +57,6 @@ export class Evaluator {
       timers: new QueryTimers(clock),
       node: (asked, key) => {
         const query = asked as AnyQuery
-        if (!environment.owns(query)) {
-          throw new InvalidOptionError('query', 'a query of this graph', query)
-        }
         if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
         return environment.node(query, key)
       },
@@ -103,26 +99,26 @@ export class Evaluator {
 
   /** What a node comes to in a revision, if that can be told without waiting. */
   #ready(node: GraphNode, revision: Look, valued: boolean): Outcome | undefined {
-    let outcome = revision.outcomes.get(node)
-    if (outcome === undefined) {
-      if (revision.flights.has(node)) return undefined
-      outcome = this.#verify(node, revision, 0)
-    }
-    if (outcome === undefined || !valued || outcome.held !== undefined) return outcome
-    const { trace } = outcome
-    const held = this.#results.value(node, trace)
-    if (held === undefined) return undefined
-    outcome = { trace, held }
-    revision.outcomes.set(node, outcome)
-    return outcome
+    const outcome = revision.outcomes.get(node)
+    const trace = outcome?.trace ?? this.#goodTrace(node, revision, 0)
+    if (trace === undefined) return undefined
+    const held = outcome?.held ?? (valued ? this.#results.value(node, trace) : undefined)
+    return valued && held === undefined ? undefined : { trace, held }
+  }
+
+  /** The trace of a node without an outcome if it holds in a revision, as far as that can be told without waiting. */
+  #goodTrace(node: GraphNode, revision: Look, depth: number): Trace | undefined {
+    if (node.goodIn === revision.id) return node.trace
+    if (revision.flights.has(node)) return undefined
+    return this.#verify(node, revision, depth)
   }
 
   /**
-   * Verifies a trace on this stack; `undefined` if it does not hold, or cannot be told. Traces that lead in a circle end at the
+   * Verifies a node's trace on this stack; `undefined` if it does not hold, or cannot be told. Traces that lead in a circle end at the
    * depth's limit. Each node is looked at once per revision, so that a change at the end of a chain is found in time linear in its length.
    * Benchmark case: files "edit to answer in 10,000 files".
    */
-  #verify(node: GraphNode, revision: Look, depth: number): Outcome | undefined {
+  #verify(node: GraphNode, revision: Look, depth: number): Trace | undefined {
     const { trace } = node
     if (trace === undefined || depth > VERIFY_DEPTH || revision.unsure.has(node)) return undefined
     const known = trace.durable && node.durableEpoch === this.#durable.epoch
@@ -140,23 +136,19 @@ export class Evaluator {
         continue
       }
       const source = this.#live(dependency.node)
-      let outcome = revision.outcomes.get(source)
-      if (outcome === undefined) {
-        if (revision.flights.has(source)) return false
-        outcome = this.#verify(source, revision, depth + 1)
-      }
-      if (outcome?.trace.fingerprint !== dependency.fingerprint) return false
+      const trace =
+        revision.outcomes.get(source)?.trace ?? this.#goodTrace(source, revision, depth + 1)
+      if (trace?.fingerprint !== dependency.fingerprint) return false
     }
     return true
   }
 
-  #good(node: GraphNode, revision: Look, trace: Trace): Outcome {
+  #good(node: GraphNode, revision: Look, trace: Trace): Trace {
     this.verified++
     node.usedAt = revision.startedAt
+    node.goodIn = revision.id
     if (trace.durable) node.durableEpoch = this.#durable.epoch
-    const outcome = { trace, held: undefined }
-    revision.outcomes.set(node, outcome)
-    return outcome
+    return trace
   }
 
   /** The flight of a node in a revision, begun if there is none. */
@@ -186,7 +178,8 @@ export class Evaluator {
 
   async #outcome(flight: Flight): Promise<Outcome> {
     const { node, revision } = flight
-    const known = revision.outcomes.get(node)
+    const good = node.goodIn === revision.id ? node.trace : undefined
+    const known = revision.outcomes.get(node)?.trace ?? good
     if (known !== undefined) return (await this.#restored(node, known)) ?? this.#compute(flight)
     if (!node.sought) {
       const seeking = this.#results.seek(node)
@@ -197,10 +190,11 @@ export class Evaluator {
       trace = await this.#holding(flight)
     }
     if (flight.over) throw new FlightAbandoned()
-    return trace === undefined ? this.#compute(flight) : this.#good(node, revision, trace)
+    if (trace === undefined) return this.#compute(flight)
+    return { trace: this.#good(node, revision, trace), held: undefined }
   }
 
-  async #restored(node: GraphNode, { trace }: Outcome): Promise<Outcome | undefined> {
+  async #restored(node: GraphNode, trace: Trace): Promise<Outcome | undefined> {
     const held = this.#results.value(node, trace) ?? (await this.#results.restore(node, trace))
     return held && { trace, held }
   }
@@ -281,6 +275,7 @@ export class Evaluator {
       const trace = this.#results.keep(node, result)
       if (trace.fingerprint === before) this.cutoffs++
       node.usedAt = revision.startedAt
+      node.goodIn = revision.id
       if (trace.durable) node.durableEpoch = this.#durable.epoch
       return { trace, held: { value: result.value } }
     } finally {

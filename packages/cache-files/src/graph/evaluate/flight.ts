@@ -26,9 +26,13 @@ export class Waiter {
   }
 }
 
+let looks = 0
+
 /** A revision with what has come of it so far. */
 export class Look extends Revision {
-  /** Nodes brought up to date. */
+  /** Unique in the process, from 1. */
+  readonly id: number = ++looks
+  /** Nodes brought up to date by flights; those whose traces hold bear the look's number as `goodIn`. */
   readonly outcomes: Map<GraphNode, Outcome> = new Map()
   /** Nodes being brought up to date, and those that failed. */
   readonly flights: Map<GraphNode, Flight> = new Map()

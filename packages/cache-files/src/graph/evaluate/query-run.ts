@@ -34,6 +34,7 @@ export interface QueryEnvironment {
 const ANSWERS_PER_TURN = 1_000
 
 const running = new AsyncLocalStorage<QueryRun>()
+let runs = 0
 
 /** Name of the query of `owner` within which this code runs, if it does. */
 export function runningQuery(owner: object): string | undefined {
@@ -47,8 +48,9 @@ export class QueryRun implements QueryContext, Timed {
   readonly #environment: QueryEnvironment
   /** In order of asking; a hole until the answer is there. */
   readonly #trace: (Dependency | undefined)[] = []
-  /** Places in the trace, by node or by kind and name of an input. */
-  readonly #asked = new Map<GraphNode | string, number>()
+  readonly #id = ++runs
+  /** Places in the trace of inputs, by kind and name; those of nodes stand in the nodes. */
+  readonly #asked = new Map<string, number>()
   /** What was asked for and is not answered yet. */
   #open: Set<Promise<unknown>> | undefined
   /** Answers given without waiting. */
@@ -116,7 +118,7 @@ export class QueryRun implements QueryContext, Timed {
     } catch (error) {
       return this.#failed(this.#reserve('refused'), 'refused', error)
     }
-    const index = this.#reserve(node)
+    const index = this.#reserveNode(node)
     try {
       const outcome = this.#environment.ready(this.#flight, node)
       if (outcome !== undefined) return this.#soon(this.#found(index, node, outcome) as V)
@@ -204,13 +206,26 @@ export class QueryRun implements QueryContext, Timed {
   }
 
   /** The place in the trace of something that is asked for now, the same one if it was asked for before. */
-  #reserve(id: GraphNode | string): number {
-    if (this.#flight.abandoned) throw new FlightAbandoned()
-    if (this.ended) throw new ContextEndedError(this.name)
+  #reserve(id: string): number {
+    this.#assertOpen()
     const known = this.#asked.get(id)
     if (known !== undefined) return known
     this.#asked.set(id, this.#trace.length)
     return this.#trace.push(undefined) - 1
+  }
+
+  /** {@link #reserve} for a node: another place if another run asked for it in between, which makes the trace longer, not wrong. */
+  #reserveNode(node: GraphNode): number {
+    this.#assertOpen()
+    if (node.askedBy === this.#id) return node.askedAt
+    node.askedBy = this.#id
+    node.askedAt = this.#trace.push(undefined) - 1
+    return node.askedAt
+  }
+
+  #assertOpen(): void {
+    if (this.#flight.abandoned) throw new FlightAbandoned()
+    if (this.ended) throw new ContextEndedError(this.name)
   }
 
   #fill(index: number, kind: InputKind, name: string, fingerprint: string): void {
@@ -219,9 +234,9 @@ export class QueryRun implements QueryContext, Timed {
   }
 
   /** An answer that need not be waited for. Now and then it is, so that a query that asks without end can be timed out. */
-  async #soon<T>(answer: T): Promise<T> {
-    if (++this.#answered % ANSWERS_PER_TURN === 0) await immediate()
-    return answer
+  #soon<T>(answer: T): Promise<T> {
+    if (++this.#answered % ANSWERS_PER_TURN !== 0) return Promise.resolve(answer)
+    return immediate(answer)
   }
 
   #found(index: number, node: GraphNode, { trace, held }: Outcome): unknown {

@@ -54,6 +54,10 @@ export class Revision {
   readonly startedAt: number
   readonly #world: World
   readonly #files = new Map<string, FileState>()
+  /** What a feed vouched for when it was looked at, in place of an entry in {@link #files}. */
+  readonly #vouched: KnownFile[] = []
+  /** How many reports there had been before. */
+  readonly #reports: number
   readonly #contents = new Map<string, FileContent>()
   readonly #kinds = new Map<string, PathKind>()
   readonly #lists = new Map<string, FolderList>()
@@ -65,11 +69,16 @@ export class Revision {
 
   constructor(world: World, startedAt: number) {
     this.#world = world
+    this.#reports = world.files.reports
     this.startedAt = startedAt
   }
 
   /** Whether an input has the fingerprint in this revision. */
   holds(kind: InputKind, name: string, fingerprint: string): boolean {
+    if (kind === 'file') {
+      const known = this.#vouchedFor(name)
+      if (known !== undefined) return known.hash === fingerprint
+    }
     if (kind === 'env') return this.#envFingerprint(name, saltOf(fingerprint)) === fingerprint
     return this.fingerprint(kind, name) === fingerprint
   }
@@ -151,6 +160,9 @@ export class Revision {
    */
   moved(): string | undefined {
     const { files } = this.#world
+    if (files.reports !== this.#reports) {
+      for (const known of this.#vouched) if (changed(files, known.path, known)) return known.path
+    }
     for (const [path, state] of this.#files) {
       if (!this.#world.durable.covers('file', path) && changed(files, path, state)) return path
     }
@@ -188,6 +200,14 @@ export class Revision {
   #envFingerprint(name: string, salt: string): string {
     const value = this.env(name)
     return environmentFingerprint(value, this.#world.environmentKey, salt)
+  }
+
+  /** The record of a file for which a feed vouches, unless it was looked at otherwise before. */
+  #vouchedFor(path: string): KnownFile | undefined {
+    if (this.#files.size > 0 && this.#files.has(path)) return undefined
+    const known = this.#world.files.vouched(path)
+    if (known !== undefined) this.#vouched.push(known)
+    return known
   }
 
   #file(path: string): FileState {

@@ -48,8 +48,12 @@ export class GraphNode {
   readonly key: string
   /** Unique in the graph. */
   readonly id: number
-  /** Undefined until the first result, in this process or found in the store. */
-  trace: Trace | undefined
+  #trace: Trace | undefined
+  /** Number of the look in which the trace was found to hold: cheaper than a table per look of the nodes that do. */
+  goodIn = 0
+  /** Number of the run that asked for it last, and the place in that run's trace. */
+  askedBy = 0
+  askedAt = 0
   /** When a revision last used it, on the graph's clock. */
   usedAt = 0
   /** The durable epoch for which a durable trace was last found good. */
@@ -63,6 +67,17 @@ export class GraphNode {
     this.query = query
     this.key = key
     this.id = id
+  }
+
+  /** Undefined until the first result, in this process or found in the store. */
+  get trace(): Trace | undefined {
+    return this.#trace
+  }
+
+  /** Of a new trace it is not known in which looks it holds. */
+  set trace(trace: Trace | undefined) {
+    this.#trace = trace
+    this.goodIn = 0
   }
 
   get label(): string {

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@millrace/cache-core'
+import { InvalidOptionError } from '@millrace/kit'
 import { type AnyQuery, GraphNode } from './graph-node.ts'
 
 /** Part of the limit that eviction leaves, so that it does not run after every revision. */
@@ -45,12 +46,20 @@ export class NodeTable {
     return this.#nodes.get(query)?.get(key)
   }
 
-  /** The node, made if there is none. */
+  /** Makes a query known. */
+  declare(query: AnyQuery): void {
+    this.#nodes.set(query, new Map())
+  }
+
+  /**
+   * The node, made if there is none.
+   *
+   * @throws {InvalidOptionError} if the query was not declared
+   */
   node(query: AnyQuery, key: string): GraphNode {
-    let nodes = this.#nodes.get(query)
+    const nodes = this.#nodes.get(query)
     if (nodes === undefined) {
-      nodes = new Map()
-      this.#nodes.set(query, nodes)
+      throw new InvalidOptionError('query', 'a query of this graph', query)
     }
     let node = nodes.get(key)
     if (node === undefined) {
