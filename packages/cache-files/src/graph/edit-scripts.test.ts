@@ -18,6 +18,7 @@ import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FileTable } from '../table/file-table.ts'
+import { Watcher } from '../watch/watcher.ts'
 import { Graph } from './graph.ts'
 import type { Query } from './query.ts'
 import type { TraceRecord } from './trace/trace-record.ts'
@@ -138,34 +139,43 @@ async function outcomes(
   })
 }
 
-test('after any script of edits every query says what one made from nothing says, across processes', async () => {
-  let run = 0
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 14 }), async steps => {
-      const root = join(folder, `run-${run++}`)
-      mkdirSync(join(root, 'd'), { recursive: true })
-      const store = new MemoryStore<TraceRecord>()
-      const open = (files = new FileTable({ root })) => {
-        const graph = new Graph({ files, store })
-        return { files, graph, queries: declare(graph) }
-      }
-      let kept = open()
-      for (const made of steps) {
-        edit(root, made)
-        if (made[0] === 'reopen') {
-          await kept.graph.close()
-          const files = new FileTable({ root })
-          files.load(kept.files.dump())
-          kept = open(files)
+const watched = { how: 'watched', watches: process.platform === 'linux', numRuns: runs(10) }
+const looking = { how: 'looking', watches: false, numRuns: runs(40) }
+
+test.each([looking, watched])(
+  'after any script of edits every query says what one made from nothing says, across processes, $how',
+  async ({ watches, numRuns }) => {
+    let run = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 14 }), async steps => {
+        const root = join(folder, `run-${run++}`)
+        mkdirSync(join(root, 'd'), { recursive: true })
+        const store = new MemoryStore<TraceRecord>()
+        const open = (files = new FileTable({ root })) => {
+          const graph = new Graph({ files, store })
+          const watcher = watches ? new Watcher({ files }) : undefined
+          return { files, graph, watcher, queries: declare(graph) }
         }
-        const scratch = new Graph({ files: new FileTable({ root }) })
-        const expected = await outcomes(scratch, declare(scratch))
-        expect(await outcomes(kept.graph, kept.queries)).toEqual(expected)
-        await scratch.close()
-      }
-      await kept.graph.close()
-      await store.close()
-    }),
-    { numRuns: runs(40) },
-  )
-})
+        let kept = open()
+        for (const made of steps) {
+          edit(root, made)
+          if (made[0] === 'reopen') {
+            await kept.graph.close()
+            await kept.watcher?.close()
+            const files = new FileTable({ root })
+            files.load(kept.files.dump())
+            kept = open(files)
+          }
+          const scratch = new Graph({ files: new FileTable({ root }) })
+          const expected = await outcomes(scratch, declare(scratch))
+          expect(await outcomes(kept.graph, kept.queries)).toEqual(expected)
+          await scratch.close()
+        }
+        await kept.graph.close()
+        await kept.watcher?.close()
+        await store.close()
+      }),
+      { numRuns },
+    )
+  },
+)
