@@ -12,7 +12,7 @@ import { resolveCall } from './options/call-policy.ts'
 import type { HttpPoolOptions } from './options/pool-options.ts'
 import { resolvePoolOptions } from './options/pool-settings.ts'
 import { type Dispatch, type ExchangeOptions, isReplayable } from './request/exchange-options.ts'
-import { addMissing, dropHeaders, headerList } from './request/header-list.ts'
+import { addMissing, dropHeaders, headerList, omittedNames } from './request/header-list.ts'
 import { type BodyContent, contentTypeOf, jsonBody, wireBody } from './request/request-body.ts'
 import { requestMethod } from './request/request-method.ts'
 import { checkRequest, type JsonOptions, type RequestOptions } from './request/request-options.ts'
@@ -186,6 +186,7 @@ export class HttpPool {
       path: target.search === '' ? target.pathname : target.pathname + target.search,
       method: requestMethod(options.method, content !== undefined),
       headers: requestHeaders(options, content, acceptsJson),
+      omitted: settings.hasHeaders ? omittedNames(options.headers) : undefined,
       body: content === undefined ? null : wireBody(content),
       makeBody: typeof given === 'function' ? () => wireBody(given()) : undefined,
       policy,

@@ -4,6 +4,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { VirtualClock } from '@millrace/testkit'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { HttpPoolOptions, HttpResponse, RequestOptions, ResponseBody } from '../index.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false, coalesce: true })
@@ -177,6 +178,48 @@ test('a reader that lags gets all of it, and so do the others', async () => {
     await new Promise(setImmediate)
   }
   expect([slowLength, await fastLength]).toEqual([size, size])
+})
+
+describe('a caller who holds the others up', () => {
+  const size = 5_000_000
+
+  /** Two callers of one response, one of whom reads. */
+  async function share(options: HttpPoolOptions, send: RequestOptions = {}) {
+    server.on('*', { body: Buffer.alloc(size) })
+    const pool = makePool(options)
+    const requests = [pool.request(server.url('/'), send), pool.request(server.url('/'))]
+    const [idle, reader] = (await Promise.all(requests)) as [HttpResponse, HttpResponse]
+    expect(server.requests).toHaveLength(1)
+    const length = reader.body.bytes().then(bytes => bytes.length)
+    // It is paused by what the other has not taken.
+    await expect.poll(() => pool.stats().deadlines, { interval: 2 }).toBeGreaterThan(1)
+    return { pool, idle, length }
+  }
+
+  test.each<[string, (body: ResponseBody, controller: AbortController) => unknown]>([
+    ['destroys its body', body => body.destroy()],
+    ['dumps it', body => body.dump()],
+    ['aborts', (_body, controller) => controller.abort(new Error('left'))],
+  ])('lets them go on once it %s', async (_name, leave) => {
+    const controller = new AbortController()
+    const { pool, idle, length } = await share({}, { signal: controller.signal })
+    idle.body.on('error', () => {})
+    await leave(idle.body, controller)
+    expect(await length).toBe(size)
+    await pool.close()
+    expect(pool.stats()).toMatchObject({ connections: 0, deadlines: 0 })
+  })
+
+  test('is given up after `bodyLeakTimeout`, and nobody else is', async () => {
+    const clock = new VirtualClock()
+    const { pool, idle, length } = await share({ clock, bodyLeakTimeout: 500 })
+    const failed = once(idle.body, 'error')
+    clock.advance(500)
+    expect(await length).toBe(size)
+    expect(await failed).toMatchObject([{ code: 'ERR_MILLRACE_BODY_LEAK', timeout: 500 }])
+    await pool.close()
+    expect(pool.stats()).toMatchObject({ connections: 0, deadlines: 0 })
+  })
 })
 
 test('a failure is the failure of all', async () => {

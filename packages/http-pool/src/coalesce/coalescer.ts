@@ -1,9 +1,8 @@
-import type { Clock } from '@millrace/kit'
 import type { Handler } from '../handler.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { headerList } from '../request/header-list.ts'
 import { Follower } from './follower.ts'
-import { SharedResponse } from './shared-response.ts'
+import { SharedResponse, type ShareSettings } from './shared-response.ts'
 
 /**
  * Lets GET and HEAD requests that are the same, headers included, share one response while it is under way.
@@ -11,14 +10,14 @@ import { SharedResponse } from './shared-response.ts'
  */
 export class Coalescer {
   readonly #next: Dispatch
-  readonly #clock: Clock
+  readonly #settings: ShareSettings
   readonly #shared = new Map<string, SharedResponse>()
   /** Requests that joined another. */
   joined = 0
 
-  constructor(next: Dispatch, clock: Clock) {
+  constructor(next: Dispatch, settings: ShareSettings) {
     this.#next = next
-    this.#clock = clock
+    this.#settings = settings
   }
 
   dispatch(options: ExchangeOptions, handler: Handler): void {
@@ -41,7 +40,7 @@ export class Coalescer {
   }
 
   #begin(key: string, options: ExchangeOptions, followers: readonly Follower[]): void {
-    const shared = new SharedResponse(this.#clock, late => {
+    const shared = new SharedResponse(String(options.origin), this.#settings, late => {
       if (this.#shared.get(key) === shared) this.#shared.delete(key)
       // In the context of one of them, as a hook may look there for whose request it is.
       late[0]?.runInAsyncScope(this.#begin, this, key, options, late)

@@ -1,30 +1,48 @@
 import type { Clock } from '@millrace/kit'
-import { HttpTimeoutError, RequestAbortedError } from '../errors.ts'
+import { BodyLeakError, HttpTimeoutError, RequestAbortedError } from '../errors.ts'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import type { DeadlineHeap, Timed } from '../time/deadline-heap.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
 import type { Follower, FollowerOwner } from './follower.ts'
 
+/** What shared responses take from their pool. */
+export interface ShareSettings {
+  readonly clock: Clock
+  readonly deadlines: DeadlineHeap
+  /** In ms; 0 means none. */
+  readonly bodyLeakTimeout: number
+}
+
 /**
  * A response under way to several callers. Each may pause or abort for itself: an abort takes one caller
- * out, the last one ends the request; a caller that pauses gets its chunks later, and holds up the others
- * only once it is {@link mostBuffered} behind.
+ * out, the last one ends the request; a caller that pauses gets its chunks later, holds up the others
+ * only once it is {@link mostBuffered} behind, and no longer than a body may be left unread.
  */
-export class SharedResponse implements Handler, FollowerOwner {
+export class SharedResponse implements Handler, FollowerOwner, Timed {
   /** Bytes that one caller may be behind. */
   static readonly mostBuffered: number = 1024 * 1024
 
   /** That of the caller who has most time. The request is tried again and waited for until then. */
   readonly total: TotalDeadline = { at: 0, timeout: 0 }
-  readonly #clock: Clock
+  readonly #origin: string
+  readonly #settings: ShareSettings
   readonly #onOver: (late: readonly Follower[]) => void
   readonly #followers = new Set<Follower>()
   #controller: Controller | null = null
   #hasHead = false
   settled = false
 
+  deadline = 0
+  heapIndex = -1
+
   /** @param onOver told of those who are to begin anew */
-  constructor(clock: Clock, onOver: (late: readonly Follower[]) => void) {
-    this.#clock = clock
+  constructor(
+    origin: string,
+    settings: ShareSettings,
+    onOver: (late: readonly Follower[]) => void,
+  ) {
+    this.#origin = origin
+    this.#settings = settings
     this.#onOver = onOver
   }
 
@@ -36,22 +54,50 @@ export class SharedResponse implements Handler, FollowerOwner {
   join(follower: Follower): void {
     this.#followers.add(follower)
     if (follower.total.at > this.total.at) Object.assign(this.total, follower.total)
-    follower.follow(this, this.#clock.now())
+    follower.follow(this, this.#settings.clock.now())
   }
 
   /** A caller has aborted. */
   leave(follower: Follower): void {
-    if (!this.#followers.delete(follower) || this.#followers.size > 0 || this.settled) return
+    if (!this.#followers.delete(follower) || this.settled) return
+    if (this.#followers.size > 0) {
+      // It may have been the one that held the others up.
+      this.balance()
+      return
+    }
     this.#end([])
     this.#controller?.abort(follower.reason ?? new RequestAbortedError(''))
   }
 
   /** Pauses the sender while some caller is too far behind. */
   balance(): void {
-    let most = 0
-    for (const { buffered } of this.#followers) most = Math.max(most, buffered)
-    if (most > SharedResponse.mostBuffered) this.#controller?.pause()
-    else this.#controller?.resume()
+    const { clock, deadlines, bodyLeakTimeout } = this.#settings
+    if (this.#lagging().length === 0) {
+      deadlines.cancel(this)
+      this.#controller?.resume()
+      return
+    }
+    if (bodyLeakTimeout !== 0 && this.heapIndex === -1) {
+      deadlines.schedule(this, clock.now() + bodyLeakTimeout)
+    }
+    this.#controller?.pause()
+  }
+
+  /** Some caller has held the others up for too long. If all are as far behind, there is nobody to go on for. */
+  onDeadline(): void {
+    const lagging = this.#lagging()
+    const { bodyLeakTimeout } = this.#settings
+    if (lagging.length < this.#followers.size) {
+      for (const follower of lagging) {
+        this.#followers.delete(follower)
+        follower.error(new BodyLeakError(bodyLeakTimeout, this.#origin))
+      }
+    }
+    this.balance()
+  }
+
+  #lagging(): Follower[] {
+    return [...this.#followers].filter(({ buffered }) => buffered > SharedResponse.mostBuffered)
   }
 
   onRequestStart(controller: Controller): void {
@@ -95,11 +141,12 @@ export class SharedResponse implements Handler, FollowerOwner {
   #isEarlyFor({ joinedAt }: Follower, error: Error): boolean {
     if (!(error instanceof HttpTimeoutError) || error.phase === 'total' || this.#hasHead)
       return false
-    return joinedAt + error.timeout > this.#clock.now()
+    return joinedAt + error.timeout > this.#settings.clock.now()
   }
 
   #end(late: readonly Follower[]): void {
     this.settled = true
+    this.#settings.deadlines.cancel(this)
     this.#followers.clear()
     this.#onOver(late)
   }

@@ -24,7 +24,9 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): DispatchChain
   const { coalesce, cache, decompress, injectHeaders } = core.settings
   let dispatch = exchange
   if (coalesce) {
-    const coalescer = new Coalescer(dispatch, core.clock)
+    const { clock, deadlines } = core
+    const { bodyLeakTimeout } = core.settings
+    const coalescer = new Coalescer(dispatch, { clock, deadlines, bodyLeakTimeout })
     core.coalescer = coalescer
     dispatch = coalescer.dispatch.bind(coalescer)
   }

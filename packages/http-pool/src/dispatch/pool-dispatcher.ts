@@ -133,7 +133,9 @@ function withOriginHeaders({ settings }: PoolCore, options: ExchangeOptions): Ex
   const { headers } = settings.origins.get(originKey(options.origin)) ?? settings.origin
   if (headers === undefined) return options
   const list = headerList(options.headers)
-  for (const name in headers) addMissing(list, name, headers[name]!)
+  for (const name in headers) {
+    if (options.omitted?.includes(name) !== true) addMissing(list, name, headers[name]!)
+  }
   return { ...options, headers: list }
 }
 

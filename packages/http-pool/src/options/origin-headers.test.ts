@@ -44,6 +44,22 @@ test('those of the call have precedence, in whatever shape and case', async () =
   expect(server.requests.map(({ headers }) => headers['x-team'])).toEqual(['own', 'own', 'own'])
 })
 
+test('are left out where the call has null in their place, and after a redirect too', async () => {
+  const pool = makePool(headersFor({ authorization: 'Bearer secret' }))
+  server.on('/moved', { status: 302, headers: { location: '/' } })
+  for (const send of [pool.request, pool.json]) {
+    server.requests.length = 0
+    const headers = { 'X-TEAM': null, Authorization: null, 'user-agent': undefined }
+    await send.call(pool, server.url('/moved'), { headers })
+    await expect.poll(() => server.requests.length).toBe(2)
+    for (const index of [0, 1]) {
+      expect(sent(server, index)['x-team']).toBeUndefined()
+      expect(sent(server, index).authorization).toBeUndefined()
+      expect(sent(server, index)['user-agent']).toBe('service/1')
+    }
+  }
+})
+
 test('are left behind by a redirect to another origin, which gets its own', async () => {
   const pool = makePool({
     origins: {

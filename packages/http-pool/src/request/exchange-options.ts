@@ -18,6 +18,8 @@ export interface ExchangeOptions extends Dispatcher.DispatchOptions {
   injected?: readonly string[] | undefined
   /** Names in lower case of headers that are the hook's affair, whether it has added them or the caller has: they say for whom it is. */
   identifying?: readonly string[] | undefined
+  /** Names in lower case of headers that are not to be sent, though the pool has them for all. */
+  omitted?: readonly string[] | undefined
   /** It continues a call that is under way, as a redirect does: a pool that closes waits for it. */
   goesOn?: boolean | undefined
   /** Makes the body of every further attempt. */

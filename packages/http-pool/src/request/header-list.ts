@@ -33,6 +33,15 @@ export function headerList(headers: Headers): string[] {
   return list
 }
 
+/** Names in lower case of what an object of headers has as `null`: neither that nor a default is sent. */
+export function omittedNames(headers: Headers): string[] {
+  if (typeof headers !== 'object' || headers === null || Symbol.iterator in headers) return []
+  const record = headers as Readonly<Record<string, unknown>>
+  return Object.keys(record)
+    .filter(name => record[name] === null)
+    .map(name => name.toLowerCase())
+}
+
 /** Headers that every layer reads alike, and more than once: as they are if that is what they are, else as a list. */
 export function fitHeaders(headers: Headers): Headers {
   if (headers === undefined || headers === null || areTexts(headers)) return headers

@@ -1,6 +1,6 @@
 import { InvalidRequestError } from '../errors.ts'
 
-type QueryValue = string | number | boolean | null | undefined
+type QueryValue = string | number | bigint | boolean | null | undefined
 
 /** Parameters of a query; an array gives one for each of its items. */
 export type Query = URLSearchParams | Readonly<Record<string, QueryValue | readonly QueryValue[]>>

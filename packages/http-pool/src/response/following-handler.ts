@@ -53,6 +53,11 @@ export abstract class FollowingHandler extends AsyncResource implements Handler 
     return (origin as string) + path
   }
 
+  /** Bytes of the body that counts, if its head says so. */
+  protected get expected(): number | undefined {
+    return this.#call.options.method === 'HEAD' ? undefined : this.#expected
+  }
+
   /** The head of the response that counts. */
   protected abstract onHead(
     controller: Controller,

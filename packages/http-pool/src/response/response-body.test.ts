@@ -104,6 +104,17 @@ describe('thrown away', () => {
     await expect.poll(() => pool.stats()).toMatchObject({ pending: 0, open, connections: open })
   })
 
+  test('one that says it is too long ends at once, whatever has come of it', async () => {
+    server.on('*', { body: Buffer.alloc(10_000), chunkSize: 1_000, chunkDelay: 60_000 })
+    const { body } = await get()
+    await body.dump({ limit: 10 })
+    await expect.poll(() => pool.stats()).toMatchObject({ pending: 0, open: 0, connections: 0 })
+    server.on('*', { headers: { 'content-length': '10000' } })
+    const head = await pool.request(server.url('/'), { method: 'HEAD' })
+    await head.body.dump({ limit: 10 })
+    expect(head.body.errored).toBeNull()
+  })
+
   test('with an error, it is that of who reads', async () => {
     server.on('*', { body: 'x'.repeat(100), chunkSize: 1, chunkDelay: 5 })
     const { body } = await get()

@@ -26,6 +26,8 @@ export class ResponseBody extends Readable {
   readonly #controller: Controller
   readonly #contentType: string
   readonly #highWaterMark: number
+  /** Bytes in all, if the response says so and has a body. */
+  readonly #expected: number | undefined
   #mode: Mode = 'idle'
   #chunks: Buffer[] = []
   #size = 0
@@ -41,11 +43,13 @@ export class ResponseBody extends Readable {
     controller: Controller,
     contentType: string | undefined,
     highWaterMark: number | undefined,
+    expected: number | undefined,
   ) {
     super({ highWaterMark: highWaterMark ?? DEFAULT_HIGH_WATER_MARK })
     this.#controller = controller
     this.#contentType = contentType ?? ''
     this.#highWaterMark = highWaterMark ?? DEFAULT_HIGH_WATER_MARK
+    this.#expected = expected
   }
 
   /** Whether somebody has begun to read it. */
@@ -81,9 +85,15 @@ export class ResponseBody extends Readable {
    */
   dump({ limit = DUMP_LIMIT }: { limit?: number } = {}): Promise<void> {
     this.#dumpLimit = limit
-    if (this.#mode === 'idle') {
+    if (this.#mode === 'idle' && !this.#settled) {
+      const toCome = (this.#expected ?? 0) - this.#size
       this.#chunks = []
       this.#size = 0
+      if (!this.#isComplete && toCome > limit) {
+        this.#mode = 'dump'
+        this.destroy()
+        return Promise.resolve()
+      }
     }
     return this.#gather<void>(() => undefined, 'dump')
   }

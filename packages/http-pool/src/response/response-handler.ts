@@ -51,7 +51,7 @@ export class ResponseHandler extends FollowingHandler {
       statusCode,
       statusText: statusMessage ?? '',
       headers,
-      body: new ResponseBody(controller, contentType, this.#highWaterMark),
+      body: new ResponseBody(controller, contentType, this.#highWaterMark, this.expected),
       trailers: {},
       opaque: this.#opaque,
     }
