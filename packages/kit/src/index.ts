@@ -37,11 +37,13 @@ export {
   watchGenerator,
 } from './generators.ts'
 export { heed } from './heed.ts'
+export { exchange, type HttpAnswer } from './http-exchange.ts'
 export { HTTP_METHODS } from './http-methods.ts'
 export { HttpRoutes, type RouteFinder, setHttpRoute } from './http-route.ts'
 export { imitate } from './imitate.ts'
 export { InvalidOptionError } from './invalid-option-error.ts'
 export { OperationChannels } from './operation-channels.ts'
+export { type PartialSuccess, readPartialSuccess } from './otlp-partial-success.ts'
 export { type IgnoredPaths, pathFilter } from './path-filter.ts'
 export { requestPath } from './request-path.ts'
 export { retryAfter } from './retry-after.ts'

@@ -1,6 +1,6 @@
+export type { PartialSuccess } from '@millrace/kit'
 export { MetricsExportError } from './errors.ts'
 export type { HistogramEncoding, Temporality } from './otlp/metric-data.ts'
 export type { ResourceAttributes } from './otlp/resource.ts'
 export type { OtlpExporterOptions } from './push/exporter-options.ts'
 export { OtlpExporter, type OtlpExporterStats } from './push/otlp-exporter.ts'
-export type { PartialSuccess } from './push/partial-success.ts'

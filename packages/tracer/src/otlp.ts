@@ -1,5 +1,5 @@
 export type { DropPolicy } from './otlp/chunk-queue.ts'
-export type { Encoder, PartialSuccess } from './otlp/encoding/encoder.ts'
+export type { Encoder } from './otlp/encoding/encoder.ts'
 export { JsonEncoder } from './otlp/encoding/json-encoder.ts'
 export { FileExporter, type FileExporterOptions } from './otlp/file-exporter.ts'
 export { OtlpExporter } from './otlp/otlp-exporter.ts'

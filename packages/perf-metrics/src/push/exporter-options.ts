@@ -8,6 +8,7 @@ import {
   checkOneOf,
   checkOptions,
   type OptionNames,
+  type PartialSuccess,
 } from '@millrace/kit'
 import { InvalidOptionError, type MetricsExportError } from '../errors.ts'
 import type { HistogramEncoding, Temporality } from '../otlp/metric-data.ts'
@@ -18,7 +19,6 @@ import {
 } from '../otlp/resource.ts'
 import type { Registry } from '../registry/registry.ts'
 import { headersFrom, isHttpUrl, numberFrom, urlFrom } from './environment.ts'
-import type { PartialSuccess } from './partial-success.ts'
 
 export interface OtlpExporterOptions {
   /**

@@ -1,6 +1,8 @@
 import {
   describeStats,
   LONGEST_DELAY,
+  type PartialSuccess,
+  readPartialSuccess,
   retryAfter,
   setSystemTimer,
   type Timer,
@@ -22,7 +24,6 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from './exporter-options.ts'
-import { type PartialSuccess, readPartialSuccess } from './partial-success.ts'
 import { type PostOptions, post } from './post.ts'
 
 /** Statuses after which the specification has a client try again. */
@@ -209,7 +210,8 @@ export class OtlpExporter {
       signal.throwIfAborted()
       this.#stats.bytes += body.length
       const outcome = await attemptPost(url, request)
-      if ('answer' in outcome) return readPartialSuccess(outcome.answer, encoding)
+      if ('answer' in outcome)
+        return readPartialSuccess(outcome.answer, encoding, 'rejectedDataPoints')
       const { error, wanted, retryable } = outcome
       if (!retryable || attempt === TRIES || this.#ended.signal.aborted) throw error
       // Full jitter, so that a fleet does not come back at once.

@@ -22,6 +22,20 @@ const step = fc.oneof(
 )
 
 describe('a timeline', () => {
+  it('stands still where a clock tells no number', () => {
+    let reading = 1000
+    const timeline = new Timeline({ now: () => reading, setTimer: () => ({ cancel() {} }) })
+    timeline.moment()
+    for (const odd of [Number.NaN, Infinity, undefined]) {
+      reading = odd as number
+      expect(timeline.date()).toBe(1000)
+    }
+    reading = Number.NaN
+    expect(timeline.now()).toBe(1000)
+    reading = 1500
+    expect(timeline.moment()).toEqual({ date: 1500, elapsed: 1500 })
+  })
+
   it('never steps back, and follows its clock otherwise', () => {
     let reading = 1000
     const timeline = new Timeline({ now: () => reading, setTimer: () => ({ cancel() {} }) })

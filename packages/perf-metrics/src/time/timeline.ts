@@ -18,6 +18,8 @@ export class Timeline implements Clock {
   /** What the clock has stepped back so far. */
   #lost = 0
   #last = -Infinity
+  /** The last date that was one. */
+  #date = 0
   /** ms from any origin, for durations of calls: {@link now}, or the bare clock where that cannot step back. */
   readonly stopwatch: () => number
 
@@ -34,14 +36,16 @@ export class Timeline implements Clock {
   /** ms from any origin; never less than before. */
   now(): number {
     const reading = this.#clock.now() + this.#lost
-    if (reading < this.#last) this.#lost += this.#last - reading
-    else this.#last = reading
+    if (reading > this.#last) this.#last = reading
+    else if (reading < this.#last) this.#lost += this.#last - reading
     return this.#last
   }
 
   /** ms since 1970. */
   date(): number {
-    return this.#wall.now()
+    const date = this.#wall.now()
+    // No format can say what is no number.
+    return Number.isFinite(date) ? (this.#date = date) : this.#date
   }
 
   moment(): Moment {

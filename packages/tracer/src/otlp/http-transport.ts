@@ -1,6 +1,6 @@
-import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
+import type { Agent, ClientRequest, RequestOptions } from 'node:http'
 import { urlToHttpOptions } from 'node:url'
-import { retryAfter, setSystemTimer } from '@millrace/kit'
+import { exchange, retryAfter, setSystemTimer } from '@millrace/kit'
 import { suppressTracing } from '../context/active-context.ts'
 import { VERSION } from '../export/resource.ts'
 
@@ -16,9 +16,6 @@ export interface Answer {
 
 /** Names exporter, language and version, as OTLP asks. */
 const USER_AGENT = `Millrace-OTLP-Exporter-JavaScript/${VERSION}`
-
-/** OTLP allows no larger response. */
-const MAX_RESPONSE = 4 * 1024 * 1024
 
 /** One kept-alive connection to a collector. The http module is loaded with the first request, not with the tracer. */
 export class HttpTransport {
@@ -57,22 +54,17 @@ export class HttpTransport {
       headers,
     }
     // The tracer must not trace its own exports, whatever instrumentation is loaded.
-    return suppressTracing(
-      () =>
-        new Promise<Answer>((resolve, reject) => {
-          const request = http.request(options, response => {
-            // From here on the status is the answer, also where the rest is late.
-            request.off('error', reject).on('error', () => {})
-            void readAnswer(request, response).then(resolve)
-          })
-          limit(request, timeout)
-          request.on('error', reject)
-          // Held back until the end, so that the parts leave together without having been copied into one.
-          request.cork()
-          for (const part of parts) request.write(part)
-          request.end()
-        }),
-    )
+    return suppressTracing(async () => {
+      const request = http.request(options)
+      limit(request, timeout)
+      const answer = await exchange(request, parts)
+      return {
+        status: answer.status,
+        body: answer.body,
+        retryAfter: retryAfter(answer.headers),
+        sent: request.writableFinished,
+      }
+    })
   }
 
   close(): void {
@@ -92,33 +84,6 @@ function limit(request: ClientRequest, timeout: number): void {
 /** Bytes of a body in parts. */
 export function byteLength(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, part) => sum + part.length, 0)
-}
-
-/**
- * The status is the answer: where the body that follows is cut off, late or too long, it is taken as empty. By events, as walking a
- * response asynchronously takes twice as long.
- */
-function readAnswer(request: ClientRequest, response: IncomingMessage): Promise<Answer> {
-  return new Promise(resolve => {
-    const parts: Uint8Array[] = []
-    let size = 0
-    const end = (): void => {
-      resolve({
-        status: response.statusCode ?? 0,
-        body: response.complete ? Buffer.concat(parts) : new Uint8Array(),
-        retryAfter: retryAfter(response.headers),
-        sent: request.writableFinished,
-      })
-    }
-    response.on('data', (part: Uint8Array) => {
-      size += part.length
-      if (size <= MAX_RESPONSE) parts.push(part)
-      else response.destroy()
-    })
-    response.on('error', end)
-    response.on('end', end)
-    response.on('close', end)
-  })
 }
 
 async function gzip(body: Uint8Array): Promise<Uint8Array> {

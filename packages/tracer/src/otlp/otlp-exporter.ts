@@ -3,6 +3,7 @@ import {
   describeStats,
   LONGEST_DELAY,
   monotonicClock,
+  readPartialSuccess,
   type Timer,
   tell,
 } from '@millrace/kit'
@@ -35,6 +36,7 @@ const RETRYABLE = new Set([429, 502, 503, 504])
  * fills and then drops by policy. Every span is counted exactly once as exported, dropped or queued.
  */
 export class OtlpExporter implements Exporter {
+  readonly #encoding: 'json' | 'protobuf'
   readonly #encoder: Encoder
   readonly #queue: ChunkQueue
   readonly #drops: DropEpisode
@@ -61,7 +63,8 @@ export class OtlpExporter implements Exporter {
   constructor(options: OtlpExporterOptions = {}) {
     const url = checkOtlp(options)
     const { retry = {} } = options
-    this.#encoder = options.protocol === 'http/json' ? new JsonEncoder() : new ProtobufEncoder()
+    this.#encoding = options.protocol === 'http/json' ? 'json' : 'protobuf'
+    this.#encoder = this.#encoding === 'json' ? new JsonEncoder() : new ProtobufEncoder()
     this.#queue = new ChunkQueue(
       options.maxQueueBytes ?? 8 * 1024 * 1024,
       options.maxQueueSpans ?? Infinity,
@@ -213,13 +216,13 @@ export class OtlpExporter implements Exporter {
   }
 
   #accepted(answer: Answer, spans: number): void {
-    const partial = this.#encoder.partialSuccess(answer.body)
-    const lost = Math.min(partial?.rejectedSpans ?? 0, spans)
+    const { rejected, message } = readPartialSuccess(answer.body, this.#encoding, 'rejectedSpans')
+    const lost = Math.min(rejected, spans)
     this.#exported += spans - lost
     this.#refused += lost
-    if (partial === undefined) return
+    if (lost === 0 && message === '') return
     const what = lost > 0 ? 'Collector refused spans' : 'Collector warns'
-    const error = new SpanExportError(`${what}: ${partial.message}`, {
+    const error = new SpanExportError(`${what}: ${message}`, {
       status: answer.status,
       spans: lost,
     })

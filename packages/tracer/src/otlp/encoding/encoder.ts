@@ -16,25 +16,6 @@ export interface Encoder {
   frame(pieces: readonly Uint8Array[]): readonly Uint8Array[]
   /** Takes back a piece whose bytes are not read any more, to write on its memory again. */
   giveBack?(piece: Uint8Array): void
-  /** What the response of a success says besides: spans that were refused, or a warning. */
-  partialSuccess(body: Uint8Array): PartialSuccess | undefined
-}
-
-/** OTLP's ExportTracePartialSuccess. */
-export interface PartialSuccess {
-  /** 0 where the message is a warning only. */
-  readonly rejectedSpans: number
-  readonly message: string
-}
-
-/** Characters of a collector's message: it goes to listeners and logs. */
-const LONGEST_MESSAGE = 1000
-
-/** A partial success, or undefined where the response says that all is well. */
-export function partialSuccess(rejectedSpans: number, message: string): PartialSuccess | undefined {
-  const rejected = Math.max(0, rejectedSpans || 0)
-  if (rejected === 0 && message === '') return undefined
-  return { rejectedSpans: rejected, message: message.slice(0, LONGEST_MESSAGE) }
 }
 
 /** Flags of OTLP spans and links: bits 8 and 9 tell whether the parent is known to be local or remote. */

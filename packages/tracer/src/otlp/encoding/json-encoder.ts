@@ -4,15 +4,7 @@ import { AttributeList, truncate } from '../../span/attributes/attribute-list.ts
 import type { CapturedMap } from '../../span/attributes/capture.ts'
 import type { SpanEvent, SpanLink } from '../../span/recorded/span-details.ts'
 import { type SpanRecord, unixNanos } from '../../span/recorded/span-record.ts'
-import {
-  contextFlags,
-  type Encoder,
-  HAS_IS_REMOTE,
-  IS_REMOTE,
-  linkedId,
-  type PartialSuccess,
-  partialSuccess,
-} from './encoder.ts'
+import { contextFlags, type Encoder, HAS_IS_REMOTE, IS_REMOTE, linkedId } from './encoder.ts'
 import { fitsInt64, isInt64 } from './int64.ts'
 
 /**
@@ -59,24 +51,6 @@ export class JsonEncoder implements Encoder {
     })
     parts.push(Buffer.from(']}'))
     return parts
-  }
-
-  partialSuccess(body: Uint8Array): PartialSuccess | undefined {
-    if (body.length === 0) return undefined
-    let answer: { partialSuccess?: { rejectedSpans?: unknown; errorMessage?: unknown } }
-    try {
-      answer = JSON.parse(Buffer.from(body).toString()) ?? {}
-    } catch {
-      // A collector that answers a success with something else accepted everything.
-      return undefined
-    }
-    const { rejectedSpans: rejected, errorMessage: message } = answer.partialSuccess ?? {}
-    // 64-bit integers are strings in JSON. What is neither is none.
-    const isCount = typeof rejected === 'number' || typeof rejected === 'string'
-    return partialSuccess(
-      isCount ? Number(rejected) : 0,
-      typeof message === 'string' ? message : '',
-    )
   }
 }
 

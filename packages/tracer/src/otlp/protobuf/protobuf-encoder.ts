@@ -3,11 +3,10 @@ import type { Scope } from '../../span/api/span.ts'
 import { type AttributeList, truncate } from '../../span/attributes/attribute-list.ts'
 import type { SpanDetails } from '../../span/recorded/span-details.ts'
 import type { SpanRecord } from '../../span/recorded/span-record.ts'
-import { type Encoder, HAS_IS_REMOTE, IS_REMOTE, type PartialSuccess } from '../encoding/encoder.ts'
+import { type Encoder, HAS_IS_REMOTE, IS_REMOTE } from '../encoding/encoder.ts'
 import { AttributeKey } from './attribute-key.ts'
 import { BufferStock } from './buffer-stock.ts'
 import { NanoClock } from './nano-clock.ts'
-import { readPartialSuccess } from './partial-success.ts'
 import { type Prepared, prepare } from './prepared.ts'
 import { writeCount, writeDetails, writeStatus } from './protobuf-details.ts'
 import { writeAttribute } from './protobuf-values.ts'
@@ -135,10 +134,6 @@ export class ProtobufEncoder implements Encoder {
 
   giveBack(piece: Uint8Array): void {
     this.#stock.giveBack(piece)
-  }
-
-  partialSuccess(body: Uint8Array): PartialSuccess | undefined {
-    return readPartialSuccess(body)
   }
 
   #enterScope(scope: Scope): void {
