@@ -105,7 +105,8 @@ class WatchThread {
     clearTimeout(this.#timer)
     for (const { timer } of this.#settling.values()) clearTimeout(timer)
     rmSync(this.#cookies, { recursive: true, force: true })
-    this.#port.close()
+    // It ends this thread alone. Deno's port to the parent cannot be closed.
+    process.exit()
   }
 }
 
