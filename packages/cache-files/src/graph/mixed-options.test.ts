@@ -57,7 +57,7 @@ test('processes with other options on one store never answer wrong', async () =>
     writeFileSync(join(folder, `${index}.txt`), text)
   }
   for (let index = 0; index < texts.length; index++) write(index, `${index}`)
-  for (let round = 0; round < runs(60); round++) {
+  for (let round = 0; round < runs(40); round++) {
     if (random() < 0.7) write(Math.floor(random() * texts.length), `${round} ~`)
     const { graph: options, files: chosen, maxBytes, version } = pick(choices)
     const tableOptions = folder === folder.toLowerCase() ? chosen : {}
