@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import { Cache } from '../cache/cache.ts'
-import { presets } from '../size/presets.ts'
 import { CacheReporter } from './cache-report.ts'
 
 function read(cache: Cache<string, string>, hits: number, misses: number): void {
@@ -86,11 +85,4 @@ test('diagnose names failing loads, unread entries and refused values', async ()
   }
   const kinds = reporter.diagnose().map(({ kind }) => kind)
   expect(kinds).toContain('loadFailures')
-})
-
-test('the presets have the sizes and thresholds of the strategies they come from', () => {
-  const mebibytes = (['development', 'production', 'ci'] as const).map(
-    name => presets[name].maxBytes! / 2 ** 20,
-  )
-  expect(mebibytes).toEqual([75, 100, 50])
 })

@@ -1,6 +1,6 @@
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { approximateBytes } from './approximate-bytes.ts'
-import { memoryPressure } from './memory-pressure.ts'
+import { type MemoryPressureOptions, memoryPressure } from './memory-pressure.ts'
 
 const MEBIBYTE = 2 ** 20
 
@@ -17,17 +17,21 @@ type Preset = Omit<CacheOptions<unknown, unknown>, 'onRemove'>
  * - `production`: 100 MiB; 70 %, 85 %
  * - `ci`: 50 MiB, for machines with little memory; 60 %, 75 %
  */
-export const presets: Readonly<Record<PresetName, Preset>> = {
-  small: { maxEntries: 256 },
-  development: sized(75, 0.8, 0.9),
-  production: sized(100, 0.7, 0.85),
-  ci: sized(50, 0.6, 0.75),
-}
+export const presets: Readonly<Record<PresetName, Preset>> = presetsFor()
 
-function sized(mebibytes: number, shrinkAt: number, stopAt: number): Preset {
-  return {
+/** The presets, which give way by the share of memory that `usage` says is in use. */
+export function presetsFor(
+  usage?: MemoryPressureOptions['usage'],
+): Readonly<Record<PresetName, Preset>> {
+  const sized = (mebibytes: number, shrinkAt: number, stopAt: number): Preset => ({
     maxBytes: mebibytes * MEBIBYTE,
     weigher: approximateBytes,
-    memoryPressure: memoryPressure({ shrinkAt, stopAt }),
+    memoryPressure: memoryPressure({ shrinkAt, stopAt, usage }),
+  })
+  return {
+    small: { maxEntries: 256 },
+    development: sized(75, 0.8, 0.9),
+    production: sized(100, 0.7, 0.85),
+    ci: sized(50, 0.6, 0.75),
   }
 }

@@ -194,4 +194,23 @@ describe.each(Object.entries(kinds))('a %s store that several processes use', (k
     clock.advance(11_000)
     expect(await third.get('k')).toBe(undefined)
   })
+
+  test('keeps no value longer when the clock is set forth and back', async () => {
+    const clock = new VirtualClock(Date.now())
+    const hour = 3_600_000
+    await using here = open(place, { ttl: 60_000, clock })
+    await using there = open(place, { ttl: 60_000, clock: new VirtualClock(clock.now()) })
+    await here.set('before', 'v')
+    clock.jumpTo(clock.now() + hour)
+    await here.set('k', 'v')
+    clock.jumpTo(clock.now() - hour)
+    // Whoever meets what was written in the hour ahead goes on from there.
+    expect((await there.get('k'))?.value).toBe('v')
+    expect((await here.get('k'))?.value).toBe('v')
+    clock.advance(60_000)
+    expect(await here.getMany(['before', 'k'])).toEqual([undefined, undefined])
+    await here.close()
+    await using later = open(place, { clock: new VirtualClock(clock.now()) })
+    expect(await later.getMany(['before', 'k'])).toEqual([undefined, undefined])
+  })
 })

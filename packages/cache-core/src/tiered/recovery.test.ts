@@ -135,6 +135,20 @@ describe('what failed is repeated, but', () => {
   })
 })
 
+test('what was read of a write that had been given up goes when its answer comes', async () => {
+  const { promise, resolve: answer } = Promise.withResolvers<boolean>()
+  const store = Object.assign(new MemoryStore<number>({ clock }), { set: () => promise })
+  const slow = new TieredCache<number>({ store, clock, storeTimeout: TIMEOUT })
+  expect(await settled(begin(slow.set('k', 1)))).toBe(false)
+  await settled(begin(slow.delete('k')))
+  // It lands, and is read before anybody knows.
+  await store.setMany([{ key: 'k', value: 1 }])
+  expect(await slow.get('k')).toBe(1)
+  answer(true)
+  await clock.advanceAsync(1_000)
+  expect([await slow.get('k'), await store.get('k')]).toEqual([undefined, undefined])
+})
+
 async function settled(outcome: Promise<boolean>): Promise<boolean> {
   let done = false
   void outcome.then(() => {

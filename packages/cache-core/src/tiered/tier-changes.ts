@@ -126,8 +126,11 @@ export class TierChanges<V> {
       const items = Array.from(values, ([key, value]) => ({ ...how, key, value }))
       const kept = await this.#tier.call(
         store => call(store, items),
-        // It took effect after all, or not, and after whatever came later.
-        () => this.#recovery.add(gone),
+        // It took effect after all, or not, and after whatever came later; it may have been read from there since.
+        () => {
+          this.#apply(gone)
+          this.#recovery.add(gone)
+        },
       )
       for (const [index, { key }] of items.entries()) {
         // A store that says nothing has promised nothing.
