@@ -187,17 +187,15 @@ test('a server that dies among aborted uploads leaves no connection, though Node
   }
   for (let round = 0; round < 10; round++) {
     const dying = await H2Server.start()
-    await using own = new HttpPool({
-      allowH2: true,
+    makePool({
       tls: { ca: dying.certificate },
-      retry: false,
       connectionsPerHost: 1,
       keepAliveTimeout: 50,
       headersTimeout: 5_000,
     })
     const ends = Array.from({ length: 8 }, async (_, i) => {
       const controller = new AbortController()
-      const ended = own.request(dying.url, {
+      const ended = pool.request(dying.url, {
         method: 'POST',
         body: upload(),
         signal: controller.signal,
@@ -207,7 +205,10 @@ test('a server that dies among aborted uploads leaves no connection, though Node
     })
     await Promise.all(ends)
     dying.stop()
-    await expect.poll(() => own.stats()).toMatchObject({ connections: 0, pending: 0, deadlines: 0 })
+    await expect
+      .poll(() => pool.stats(), { timeout: 10_000 })
+      .toMatchObject({ connections: 0, pending: 0, deadlines: 0 })
+    await pool.destroy()
   }
 })
 

@@ -13,7 +13,8 @@ export interface ServerQuota {
 /**
  * Reads `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), of several policies the
  * one with least left; else `RateLimit-Remaining`/`-Reset` and `X-RateLimit-Remaining`/`-Reset` of older
- * drafts and custom. What is malformed is ignored, as the draft demands.
+ * drafts and custom. What is malformed is ignored, as the draft demands. A time of day is measured against the response's own
+ * `Date`, so the two clocks need not agree.
  */
 export function serverQuota(
   headers: ResponseHeaders,
@@ -50,7 +51,7 @@ function olderQuota(headers: ResponseHeaders, wallTime: () => number): ServerQuo
     if (remaining === undefined || reset === undefined) continue
     return {
       remaining,
-      reset: untilReset(reset, wallTime),
+      reset: untilReset(reset, headers.date, wallTime),
       limit: integer(headers[`${prefix}-limit`]),
     }
   }
@@ -62,9 +63,15 @@ const EARLIEST_SECONDS = 1_000_000_000
 const EARLIEST_MILLISECONDS = 1000 * EARLIEST_SECONDS
 
 /** In ms from now. */
-function untilReset(reset: number, wallTime: () => number): number {
+function untilReset(
+  reset: number,
+  date: string | string[] | undefined,
+  wallTime: () => number,
+): number {
   if (reset < EARLIEST_SECONDS) return reset * 1000
-  return Math.max(0, (reset < EARLIEST_MILLISECONDS ? reset * 1000 : reset) - wallTime())
+  const sent = typeof date === 'string' ? Date.parse(date) : Number.NaN
+  const now = Number.isNaN(sent) ? wallTime() : sent
+  return Math.max(0, (reset < EARLIEST_MILLISECONDS ? reset * 1000 : reset) - now)
 }
 
 /** A list of strings or tokens with parameters, as RFC 9651 writes it; quoted commas are not used here. */

@@ -36,6 +36,15 @@ describe('serverQuota', () => {
       { 'x-ratelimit-remaining': '3', 'x-ratelimit-reset': '1790000010000' },
       { remaining: 3, reset: 10_000, limit: undefined },
     ],
+    [
+      // A clock here that is a day off changes nothing.
+      {
+        'x-ratelimit-remaining': '3',
+        'x-ratelimit-reset': '1790086410',
+        date: new Date(1_790_086_400_000).toUTCString(),
+      },
+      { remaining: 3, reset: 10_000, limit: undefined },
+    ],
     [{}, undefined],
   ])('%j', (headers, expected) => {
     expect(serverQuota(headers, () => 1_790_000_000_000)).toEqual(expected)
