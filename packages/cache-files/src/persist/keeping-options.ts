@@ -18,7 +18,7 @@ export interface KeepingOptions {
    * stores that no one else may write to. A result that does not come back the same is a `ResultError`.
    */
   readonly codec?: Codec<unknown> | undefined
-  /** ms for which new results wait for others to be written with them, > 0. Default: 100. */
+  /** ms for which new results wait for others to be written with them, > 0. Default: 500. */
   readonly writeDelay?: number | undefined
   /** ms for which a result is kept after it was last of use, > 0. Default: Infinity, as long as the store likes. */
   readonly retention?: number | undefined
@@ -53,7 +53,7 @@ export function keepingSettings(options: KeepingOptions): KeepingSettings {
   const { onStoreError = () => undefined } = options
   return {
     codec: checkMethods('codec', codec, 'a Codec', ['encode', 'decode']),
-    writeDelay: checkPositive('writeDelay', options.writeDelay ?? 100),
+    writeDelay: checkPositive('writeDelay', options.writeDelay ?? 500),
     retention: checkPositiveOrInfinity('retention', options.retention ?? Infinity),
     storeTimeout: checkPositiveOrInfinity('storeTimeout', options.storeTimeout ?? 10_000),
     onError: checkFunction('onStoreError', onStoreError),

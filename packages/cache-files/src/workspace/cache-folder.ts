@@ -42,11 +42,6 @@ export class CacheFolder implements AsyncDisposable {
     this.#attempt(() => mkdirSync(this.path, { recursive: true, mode: 0o700 }))
   }
 
-  /** Whether what is kept outlives the process. */
-  get usable(): boolean {
-    return this.#usable
-  }
-
   /**
    * A store in this folder.
    *

@@ -146,6 +146,8 @@ export class Evaluator {
   #good(node: GraphNode, revision: Look, trace: Trace): Trace {
     this.verified++
     node.usedAt = revision.startedAt
+    // Another revision may have computed the node anew while this one waited.
+    if (node.trace !== trace) return trace
     node.goodIn = revision.id
     if (trace.durable) node.durableEpoch = this.#durable.epoch
     return trace
