@@ -130,8 +130,23 @@ export function typeboxFastify() {
     }),
     handler: async request => ({ id: text(request.params.id) }),
   })
+  // Each function names what it needs, and has the whole request where it names nothing.
+  app.post(
+    '/parts/:id',
+    { schema: { ...schema, body: Type.Object({ size: Type.Number() }) }, preHandler: parts },
+    async request => ({ id: text(request.params.id) }),
+  )
+  // @ts-expect-error a route without the parts that a function has named
+  app.get('/without', { preHandler: parts }, async () => ({ id: '' }))
   return app
 }
+
+const parts = fastifyRateLimit({
+  limiter: new KeyedLimiter({ rate: 0.001, burst: 3, name: 'parts' }),
+  key: ({ params }: { params: { id: string } }) => text(params.id),
+  cost: ({ body }: { body: { size: number } }) => body.size,
+  skip: request => text(request.headers['x-internal']?.toString() ?? '') === '1',
+})
 
 export function zodFastify() {
   const app = Fastify().withTypeProvider<ZodTypeProvider>()
@@ -264,6 +279,7 @@ export function honoApp(): Hono<Env> {
       limiter: once('params'),
       key: (context: Context<Env, '/params/:id'>) =>
         `${text(context.get('account'))} ${text(context.req.param('id'))}`,
+      skip: context => text(context.req.header('x-internal') ?? '') === '1',
     }),
     context => context.text(text(context.req.param('id'))),
   )

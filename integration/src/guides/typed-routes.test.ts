@@ -42,6 +42,10 @@ describe('keys of typed routes', () => {
     for (const path of ['params', 'least']) {
       expect(await statuses(['a', 'b', 'a'], id => get(`/${path}/${id}`))).toEqual([200, 200, 429])
     }
+    const post = async (size: number, headers = {}) =>
+      (await app.inject({ method: 'POST', url: '/parts/a', payload: { size }, headers })).statusCode
+    expect(await statuses([2, 2, 1], size => post(size))).toEqual([200, 429, 200])
+    expect(await post(1, { 'x-internal': '1' })).toBe(200)
   })
 
   test('of Fastify with Zod', async () => {

@@ -6,8 +6,8 @@ import { nodeRateLimit } from './node-rate-limit.ts'
 import type { SeenRequest } from './seen-request.ts'
 
 /** It asks for no more of the request than it was told, so that handlers beside it keep the types of their route. */
-export type ExpressMiddleware<Request = unknown> = (
-  request: SeenRequest<Request, IncomingMessage>,
+export type ExpressMiddleware<Request = unknown, Named = unknown> = (
+  request: SeenRequest<Request, IncomingMessage> & NoInfer<Named>,
   response: ExpressResponse,
   next: NextFunction,
 ) => Promise<void>
@@ -17,9 +17,21 @@ export type ExpressMiddleware<Request = unknown> = (
  * name the types of its route: `key: (request: Request<{ id: string }>) => request.params.id`. What its functions throw goes to
  * Express's error handler.
  */
-export function expressRateLimit<Request = unknown>(
-  options: HttpLimitOptions<SeenRequest<Request, ExpressRequest>>,
-): ExpressMiddleware<Request> {
+export function expressRateLimit<
+  Request = unknown,
+  Keyed = unknown,
+  Priced = unknown,
+  Skipped = unknown,
+  Refused = unknown,
+>(
+  options: HttpLimitOptions<
+    SeenRequest<Request, ExpressRequest>,
+    SeenRequest<Keyed, SeenRequest<NoInfer<Request>, ExpressRequest>>,
+    SeenRequest<Priced, SeenRequest<NoInfer<Request>, ExpressRequest>>,
+    SeenRequest<Skipped, SeenRequest<NoInfer<Request>, ExpressRequest>>,
+    SeenRequest<Refused, SeenRequest<NoInfer<Request>, ExpressRequest>>
+  >,
+): ExpressMiddleware<Request, Keyed & Priced & Skipped & Refused> {
   const limit = nodeRateLimit(options as HttpLimitOptions<NodeRequestLike>)
   return async (request, response, next) => {
     await limit(request as NodeRequestLike, response, next)

@@ -73,8 +73,9 @@ export class RequestLimitedError extends Error {
 }
 
 /** A hook of every server and route, unless its options name the types of one. */
-export type FastifyRateLimitHook<Request = unknown> = (
-  request: SeenRequest<Request, AnyFastifyRequest> & { readonly raw: NodeRequestLike },
+export type FastifyRateLimitHook<Request = unknown, Named = unknown> = (
+  request: SeenRequest<Request, AnyFastifyRequest> &
+    NoInfer<Named> & { readonly raw: NodeRequestLike },
   reply: { readonly raw: unknown },
 ) => Promise<unknown>
 
@@ -85,9 +86,21 @@ export type FastifyRateLimitHook<Request = unknown> = (
  * Functions of the options know the types that the route is given: `app.get<{ Params: … }>(…)`. Where a type provider finds them by the
  * schema, say what is used of them: `key: ({ params }: { params: { id: string } }) => params.id`.
  */
-export function fastifyRateLimit<Request = unknown>(
-  options: HttpLimitOptions<SeenRequest<Request, AnyFastifyRequest>>,
-): FastifyRateLimitHook<Request> {
+export function fastifyRateLimit<
+  Request = unknown,
+  Keyed = unknown,
+  Priced = unknown,
+  Skipped = unknown,
+  Refused = unknown,
+>(
+  options: HttpLimitOptions<
+    SeenRequest<Request, AnyFastifyRequest>,
+    SeenRequest<Keyed, SeenRequest<NoInfer<Request>, AnyFastifyRequest>>,
+    SeenRequest<Priced, SeenRequest<NoInfer<Request>, AnyFastifyRequest>>,
+    SeenRequest<Skipped, SeenRequest<NoInfer<Request>, AnyFastifyRequest>>,
+    SeenRequest<Refused, SeenRequest<NoInfer<Request>, AnyFastifyRequest>>
+  >,
+): FastifyRateLimitHook<Request, Keyed & Priced & Skipped & Refused> {
   const limit = new HttpLimit(options as HttpLimitOptions<AnyFastifyRequest>)
   const answers = options.refuse !== undefined
   return async (bareRequest, bareReply) => {

@@ -13,8 +13,8 @@ export interface HonoContextLike {
 }
 
 /** It asks for no more of the context than it was told, so that handlers beside it keep the types of their route. */
-export type HonoMiddleware<Context = unknown> = (
-  context: SeenRequest<Context, HonoContextLike>,
+export type HonoMiddleware<Context = unknown, Named = unknown> = (
+  context: SeenRequest<Context, HonoContextLike> & NoInfer<Named>,
   next: () => Promise<void>,
 ) => Promise<Response | undefined>
 
@@ -23,9 +23,21 @@ export type HonoMiddleware<Context = unknown> = (
  * types of its route: `key: (context: Context<Env, '/users/:id'>) => context.req.param('id')`. Outside `@hono/node-server` a request has
  * no address: give it a `key`, such as by `getConnInfo` of the runtime's adapter.
  */
-export function honoRateLimit<Context = unknown>(
-  options: HttpLimitOptions<SeenRequest<Context, HonoContext>>,
-): HonoMiddleware<Context> {
+export function honoRateLimit<
+  Context = unknown,
+  Keyed = unknown,
+  Priced = unknown,
+  Skipped = unknown,
+  Refused = unknown,
+>(
+  options: HttpLimitOptions<
+    SeenRequest<Context, HonoContext>,
+    SeenRequest<Keyed, SeenRequest<NoInfer<Context>, HonoContext>>,
+    SeenRequest<Priced, SeenRequest<NoInfer<Context>, HonoContext>>,
+    SeenRequest<Skipped, SeenRequest<NoInfer<Context>, HonoContext>>,
+    SeenRequest<Refused, SeenRequest<NoInfer<Context>, HonoContext>>
+  >,
+): HonoMiddleware<Context, Keyed & Priced & Skipped & Refused> {
   const limit = new HttpLimit(options as HttpLimitOptions<HonoContextLike>)
   return async (seen, next) => {
     const context = seen as HonoContextLike

@@ -26,18 +26,25 @@ export type Awaitable<T> = T | Promise<T>
 /** One limit or several. */
 export type Limits = KeyedDecider | CommonDecider | readonly (KeyedDecider | CommonDecider)[]
 
-export interface HttpLimitOptions<Request> extends ClientAddressOptions {
+/** Each function sees a request of its own type, as one may name other parts of it than another; all see `Request` unless said otherwise. */
+export interface HttpLimitOptions<
+  Request,
+  Keyed = Request,
+  Priced = Request,
+  Skipped = Request,
+  Refused = Request,
+> extends ClientAddressOptions {
   /**
    * The limit, by key or for all requests together; several that a request must pass all; or a function that finds them for a request,
    * such as by its plan, and lets it pass uncounted by undefined.
    */
   readonly limiter: Limits | ((request: Request) => Awaitable<Limits | undefined>)
   /** Whom a request counts for; undefined lets it pass uncounted. Default: its client's address */
-  readonly key?: ((request: Request) => Awaitable<string | undefined>) | undefined
+  readonly key?: ((request: Keyed) => Awaitable<string | undefined>) | undefined
   /** How much it costs. Default: 1 */
-  readonly cost?: number | ((request: Request) => Awaitable<number>) | undefined
+  readonly cost?: number | ((request: Priced) => Awaitable<number>) | undefined
   /** Requests that pass uncounted, such as health checks. */
-  readonly skip?: ((request: Request) => Awaitable<boolean>) | undefined
+  readonly skip?: ((request: Skipped) => Awaitable<boolean>) | undefined
   /**
    * Which answers count: those that do not are given back when they have been sent, and a limit with a `refund` is needed. A status
    * of 400 or more is a failure. Default: `'all'`
@@ -52,7 +59,7 @@ export interface HttpLimitOptions<Request> extends ClientAddressOptions {
   /** Sends `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds) too. Default: false */
   readonly legacyHeaders?: boolean | undefined
   /** Makes another answer of the one that a refused request would get. Default: a problem document (RFC 9457) */
-  readonly refuse?: ((refusal: Refusal, request: Request) => Awaitable<Refusal>) | undefined
+  readonly refuse?: ((refusal: Refusal, request: Refused) => Awaitable<Refusal>) | undefined
 }
 
 /** The names of {@link HttpLimitOptions}. */

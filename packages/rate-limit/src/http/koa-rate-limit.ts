@@ -16,8 +16,8 @@ export interface KoaContextLike {
 }
 
 /** It asks for no more of the context than it was told, so that state and context of the application keep their types. */
-export type KoaMiddleware<Context = unknown> = (
-  context: SeenRequest<Context, KoaContextLike>,
+export type KoaMiddleware<Context = unknown, Named = unknown> = (
+  context: SeenRequest<Context, KoaContextLike> & NoInfer<Named>,
   next: () => Promise<unknown>,
 ) => Promise<void>
 
@@ -25,9 +25,21 @@ export type KoaMiddleware<Context = unknown> = (
  * Limits requests of Koa: `app.use(koaRateLimit(options))`. A function of the options may name the context's types:
  * `key: (context: Koa.ParameterizedContext<State>) => context.state.account`.
  */
-export function koaRateLimit<Context = unknown>(
-  options: HttpLimitOptions<SeenRequest<Context, KoaContextLike>>,
-): KoaMiddleware<Context> {
+export function koaRateLimit<
+  Context = unknown,
+  Keyed = unknown,
+  Priced = unknown,
+  Skipped = unknown,
+  Refused = unknown,
+>(
+  options: HttpLimitOptions<
+    SeenRequest<Context, KoaContextLike>,
+    SeenRequest<Keyed, SeenRequest<NoInfer<Context>, KoaContextLike>>,
+    SeenRequest<Priced, SeenRequest<NoInfer<Context>, KoaContextLike>>,
+    SeenRequest<Skipped, SeenRequest<NoInfer<Context>, KoaContextLike>>,
+    SeenRequest<Refused, SeenRequest<NoInfer<Context>, KoaContextLike>>
+  >,
+): KoaMiddleware<Context, Keyed & Priced & Skipped & Refused> {
   const limit = new HttpLimit(options as HttpLimitOptions<KoaContextLike>)
   return async (seen, next) => {
     const context = seen as KoaContextLike
