@@ -1,10 +1,17 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, request as httpRequest, type RequestListener } from 'node:http'
+import {
+  createServer,
+  request as httpRequest,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { connect, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { serve as serveHono } from '@hono/node-server'
 import { VirtualClock } from '@millrace/testkit'
 import express from 'express'
 import fastify from 'fastify'
@@ -48,12 +55,20 @@ async function listen(listener: RequestListener): Promise<Running> {
   }
 }
 
+/** An answer that breaks off after its first bytes. */
+function breakOff(response: ServerResponse): void {
+  response.write('part')
+  setImmediate(() => response.destroy())
+}
+
 const frameworks: Record<string, (options: Options) => Promise<Running>> = {
   'node:http': options => {
     const limit = nodeRateLimit(options as never)
     return listen(async (request, response) => {
       try {
-        if (await limit(request, response)) response.end('served')
+        if (!(await limit(request, response))) return
+        if (request.url === '/broken') breakOff(response)
+        else response.end('served')
       } catch {
         response.writeHead(500).end()
       }
@@ -64,6 +79,7 @@ const frameworks: Record<string, (options: Options) => Promise<Running>> = {
     app.set('env', 'test')
     app.use(expressRateLimit(options as never))
     app.get('/', (_, response) => void response.send('served'))
+    app.get('/broken', (_, response) => breakOff(response))
     return listen(app)
   },
   Fastify: async options => {
@@ -77,19 +93,36 @@ const frameworks: Record<string, (options: Options) => Promise<Running>> = {
     })
     app.addHook('onRequest', fastifyRateLimit(options as never))
     app.get('/', async () => 'served')
+    app.get('/broken', async (_, reply) => {
+      reply.hijack()
+      breakOff(reply.raw)
+    })
     return { url: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() }
   },
   Hono: options => {
     const app = new Hono()
     app.use(honoRateLimit(options as never))
     app.get('/', context => context.text('served'))
-    return listen(async (incoming, response) => {
-      const request = new Request(`http://test${incoming.url}`, {
-        headers: incoming.headers as Record<string, string>,
+    app.get('/broken', context => {
+      const chunks = ['part', undefined]
+      const stream = new ReadableStream({
+        async pull(controller) {
+          const chunk = chunks.shift()
+          if (chunk === undefined) throw new Error('broken off')
+          controller.enqueue(new TextEncoder().encode(chunk))
+          await new Promise(resolve => setImmediate(resolve))
+        },
       })
-      const answer = await app.fetch(request, { incoming })
-      response.writeHead(answer.status, Object.fromEntries(answer.headers))
-      response.end(await answer.text())
+      return context.body(stream)
+    })
+    return new Promise<Running>(resolve => {
+      const server = serveHono({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port }) =>
+        resolve({
+          url: `http://127.0.0.1:${port}/`,
+          close: () =>
+            new Promise(resolve => (server as Server).close(resolve).closeAllConnections()),
+        }),
+      )
     })
   },
   Koa: options => {
@@ -98,7 +131,10 @@ const frameworks: Record<string, (options: Options) => Promise<Running>> = {
     app.silent = true
     app.use(koaRateLimit(options as never))
     app.use(context => {
-      context.body = 'served'
+      if (context.path === '/broken') {
+        context.respond = false
+        breakOff(context.res)
+      } else context.body = 'served'
     })
     return listen(app.callback())
   },
@@ -168,6 +204,53 @@ describe.each(Object.keys(frameworks))('%s', name => {
     const statuses = [await fetch(server.url), await fetch(server.url), await fetch(server.url)]
     expect(statuses.map(({ status }) => status)).toEqual([200, 429, 200])
     expect(statuses[2]!.headers.get('ratelimit')).toBeNull()
+  })
+
+  test('what is not answered to its end is no success: one that breaks off, and one whose client has left', async () => {
+    const limiter = new KeyedLimiter({ clock, rate: 0.1, burst: 2, name: 'downloads' })
+    const granted = async (count: number) => {
+      while (limiter.stats().granted !== count) await new Promise(resolve => setImmediate(resolve))
+    }
+    let asked = Promise.withResolvers<void>()
+    let answer = Promise.withResolvers<void>()
+    answer.resolve()
+    const key = async () => {
+      asked.resolve()
+      await answer.promise
+      return 'all'
+    }
+    await using server = await serve({ limiter, key, count: 'successful' } as never)
+    const broken = await fetch(new URL('/broken', server.url))
+    // A server that had sent nothing yet makes it an error.
+    const sent = await broken.text().then(
+      () => broken.status,
+      () => 'broken off',
+    )
+    expect(sent).toBe(name === 'Hono' ? 500 : 'broken off')
+    await granted(0)
+    expect(limiter.stats().refunded).toBe(1)
+
+    asked = Promise.withResolvers()
+    answer = Promise.withResolvers()
+    const client = httpRequest(server.url).on('error', () => {
+      // It leaves while its key is being found.
+    })
+    client.end()
+    await asked.promise
+    client.destroy()
+    // Whatever the server hears of that, it has heard by then.
+    for (let turn = 0; turn < 3; turn++) {
+      const { hostname, port } = new URL(server.url)
+      const other = connectSocket(Number(port), hostname)
+      await once(other, 'connect')
+      other.destroy()
+    }
+    answer.resolve()
+    while (limiter.stats().refunded < 2) await new Promise(resolve => setImmediate(resolve))
+
+    await using strict = await serve({ limiter, key: () => 'b', count: 'failed' } as never)
+    await (await fetch(new URL('/broken', strict.url))).text().catch(() => {})
+    expect(limiter.get('b').remaining).toBeLessThan(1.01)
   })
 
   test('the answer to who is refused may be the application’s, with the headers of the limit', async () => {

@@ -1,7 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { Context as HonoContext } from 'hono'
 import { HttpLimit, type HttpLimitOptions, mergedHeader } from './http-limit.ts'
+import { type NodeResponseLike, settleAfter } from './node-message.ts'
 import type { SeenRequest } from './seen-request.ts'
+
+/** What `@hono/node-server` tells of a request. */
+interface NodeBindings {
+  readonly incoming?: IncomingMessage
+  readonly outgoing?: NodeResponseLike
+}
 
 /** What is used of Hono's context; `env.incoming` is there under `@hono/node-server`. */
 export interface HonoContextLike {
@@ -41,18 +48,21 @@ export function honoRateLimit<
   const limit = new HttpLimit(options as HttpLimitOptions<HonoContextLike>)
   return async (seen, next) => {
     const context = seen as HonoContextLike
-    const env = context.env as { incoming?: IncomingMessage } | undefined
+    const { incoming, outgoing } = (context.env ?? {}) as NodeBindings
     const verdict = await limit.check(context, {
-      remoteAddress: env?.incoming?.socket?.remoteAddress,
+      remoteAddress: incoming?.socket?.remoteAddress,
       forwardedFor: context.req.header('x-forwarded-for'),
     })
     if (!verdict.pass) return context.body(verdict.body, verdict.status, { ...verdict.headers })
+    // What becomes of the answer when it is sent, Node's server tells.
+    const settle = outgoing === undefined ? verdict.settle : undefined
+    if (outgoing !== undefined) settleAfter(outgoing, verdict.settle)
     await next()
     for (const [name, value] of Object.entries(verdict.headers)) {
       context.header(name, mergedHeader(name, context.res.headers.get(name) ?? undefined, value))
     }
     // Within the answer, as some runtimes end with it. A refund that its store does not hear of stays spent: see `settleAfter`.
-    await verdict.settle?.(context.res.status).catch(() => {})
+    await settle?.(context.res.status).catch(() => {})
     return undefined
   }
 }

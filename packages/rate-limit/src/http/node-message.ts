@@ -32,12 +32,25 @@ export function settleAfter(
   settle: ((status: number) => Promise<void>) | undefined,
 ): void {
   if (settle === undefined) return
+  // A refund that its store does not hear of stays spent, which errs on the side of the limit.
+  const settled = (status: number) => void settle(status).catch(() => {})
+  // Its client has left while the limit was asked.
+  if (isClosed(response)) {
+    settled(NEVER_SENT)
+    return
+  }
   let finished = false
   // In HTTP/1 it is emitted for answers that were sent alone, also where there is no socket to ask, as for Fastify's `inject`.
   if (!('stream' in response)) response.once('finish', () => (finished = true))
   response.once('close', () => {
-    const sent = finished || response.writableFinished
-    // A refund that its store does not hear of stays spent, which errs on the side of the limit.
-    settle(sent ? response.statusCode : 499).catch(() => {})
+    settled(finished || response.writableFinished ? response.statusCode : NEVER_SENT)
   })
+}
+
+/** What servers log for an answer that its client did not wait for, or whose body broke off. */
+const NEVER_SENT = 499
+
+function isClosed(response: NodeResponseLike): boolean {
+  const { closed, stream } = response as { closed?: boolean; stream?: { closed?: boolean } }
+  return closed === true || stream?.closed === true
 }
