@@ -7,7 +7,12 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
-import { connect, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2'
+import {
+  connect,
+  constants,
+  createServer as createHttp2Server,
+  type Http2ServerRequest,
+} from 'node:http2'
 import { type AddressInfo, connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -316,6 +321,12 @@ test('node:http2: requests are limited, and only answers that were sent count', 
   })
   const server = createHttp2Server(async (request, response) => {
     if (!(await limit(request, response))) return
+    if (request.url === '/reset') response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    if (request.url === '/raw') {
+      response.stream.respond({ ':status': 500 })
+      response.stream.end()
+    }
+    if (/never|reset|raw/.test(request.url)) return
     response.statusCode = request.url === '/missing' ? 404 : 200
     response.end('served')
   })
@@ -332,6 +343,19 @@ test('node:http2: requests are limited, and only answers that were sent count', 
     expect(await get('/missing')).toEqual([404, told, undefined])
     // An answer is settled when its stream is closed, which its reader need not wait for.
     while (limiter.stats().granted > 0) await new Promise(resolve => setImmediate(resolve))
+  }
+  for (const path of ['/raw', '/reset', '/never']) {
+    const { refunded } = limiter.stats()
+    const stream = client.request({ ':path': path }).resume()
+    // What is reset is an error of its reader's.
+    stream.on('error', () => {})
+    if (path === '/never') {
+      while (limiter.stats().granted === 0) await new Promise(resolve => setImmediate(resolve))
+      stream.close(constants.NGHTTP2_CANCEL)
+    }
+    while (limiter.stats().refunded === refunded) {
+      await new Promise(resolve => setImmediate(resolve))
+    }
   }
   expect(await get('/')).toEqual([200, told, undefined])
   expect(await get('/')).toEqual([429, told, '10'])

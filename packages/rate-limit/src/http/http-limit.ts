@@ -194,7 +194,7 @@ export class HttpLimit<Request> {
   #headers(outcomes: readonly PartDecision<KeyedDecider>[]): Record<string, string> {
     const headers: Record<string, string> = {}
     for (const { limiter, decision } of outcomes) {
-      const policy: Policy = { ...policyOf(limiter), name: this.#policyName(limiter) }
+      const policy: Policy = { ...policyOf(limiter, decision), name: this.#policyName(limiter) }
       mergeRateLimitHeaders(headers, rateLimitHeaders(decision, policy))
     }
     if (this.#options.legacyHeaders) {

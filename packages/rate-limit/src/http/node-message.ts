@@ -43,14 +43,33 @@ export function settleAfter(
   // In HTTP/1 it is emitted for answers that were sent alone, also where there is no socket to ask, as for Fastify's `inject`.
   if (!('stream' in response)) response.once('finish', () => (finished = true))
   response.once('close', () => {
-    settled(finished || response.writableFinished ? response.statusCode : NEVER_SENT)
+    settled(finished || wasSent(response) ? statusOf(response) : NEVER_SENT)
   })
 }
 
 /** What servers log for an answer that its client did not wait for, or whose body broke off. */
 const NEVER_SENT = 499
 
+/** What is used of a stream of HTTP/2, by which an answer may be sent beside its response, and which may be reset. */
+interface Stream {
+  readonly closed?: boolean
+  readonly rstCode?: number
+  readonly sentHeaders?: Readonly<Record<string, unknown>>
+}
+
+function streamOf(response: NodeResponseLike): Stream | undefined {
+  return (response as { stream?: Stream }).stream
+}
+
+function wasSent(response: NodeResponseLike): boolean {
+  return response.writableFinished && (streamOf(response)?.rstCode ?? 0) === 0
+}
+
+function statusOf(response: NodeResponseLike): number {
+  const sent = streamOf(response)?.sentHeaders?.[':status']
+  return sent === undefined ? response.statusCode : Number(sent)
+}
+
 function isClosed(response: NodeResponseLike): boolean {
-  const { closed, stream } = response as { closed?: boolean; stream?: { closed?: boolean } }
-  return closed === true || stream?.closed === true
+  return (response as { closed?: boolean }).closed === true || streamOf(response)?.closed === true
 }

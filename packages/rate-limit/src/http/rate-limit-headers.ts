@@ -152,21 +152,25 @@ function wholeSeconds(ms: number): number {
 
 /**
  * The policy of a limit by key, in whole seconds: of a bucket the time in which it fills, but at least one, and what it grants then, so that
- * a client which keeps to it loses nothing.
+ * a client which keeps to it loses nothing. Of a limit that does not tell, such as several in one, what it has decided by.
  */
-export function policyOf({
-  rate,
-  burst,
-  limit,
-  window,
-}: {
-  readonly rate?: number | undefined
-  readonly burst?: number | undefined
-  readonly limit?: number | undefined
-  readonly window?: number | undefined
-}): { quota: number; window: number | undefined } {
+export function policyOf(
+  {
+    rate,
+    burst,
+    limit,
+    window,
+  }: {
+    readonly rate?: number | undefined
+    readonly burst?: number | undefined
+    readonly limit?: number | undefined
+    readonly window?: number | undefined
+  },
+  decision: Decision,
+): { quota: number; window: number | undefined } {
   if (limit !== undefined) return { quota: limit, window }
-  if (rate === undefined || burst === undefined) return { quota: burst ?? 0, window: undefined }
+  if (rate === undefined || burst === undefined)
+    return { quota: burst ?? decision.limit, window: undefined }
   const fill = Math.max(1, Math.ceil(burst / rate))
   return { quota: Math.max(1, Math.floor(rate * fill + 1e-9)), window: fill * 1_000 }
 }

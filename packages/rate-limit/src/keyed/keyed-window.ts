@@ -106,7 +106,7 @@ export class KeyedWindow {
   refund(key: string, cost = 1): void {
     checkKey(key)
     checkRefund(cost, this.#granted)
-    this.#granted -= Math.floor(cost)
+    this.#granted -= Math.min(this.#granted, Math.ceil(cost))
     const window = this.#windows.get(key)
     window?.refund(Math.min(cost, window.stats().granted))
   }

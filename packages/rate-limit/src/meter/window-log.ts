@@ -52,11 +52,11 @@ export class WindowLog implements WindowMeter {
   }
 
   /**
-   * Takes the oldest permits out of the window, whichever are given back: what remains is never older than what is
+   * Takes the oldest permits out of the window, whichever are given back, and as many as a cost has taken: what remains is never older than what is
    * still in use, so that a refund lets no call through too early.
    */
   refund(cost: number, now: number): void {
-    const whole = Math.min(Math.floor(cost), this.#used(now))
+    const whole = Math.min(Math.ceil(cost), this.#used(now))
     const first = this.#times.length - this.#used(now)
     for (let i = 0; i < whole; i++) {
       this.#times[(this.#oldest + first + i) % this.#times.length] = -Infinity

@@ -5,13 +5,18 @@ import {
   checkRange,
   InvalidOptionError,
 } from '@millrace/kit'
-import { LimiterClosedError, LimitStoreUnavailableError } from '../../errors.ts'
+import {
+  AcquireTimeoutError,
+  LimiterClosedError,
+  LimitStoreUnavailableError,
+} from '../../errors.ts'
 import { LONGEST } from '../../limiter/longest.ts'
 import {
   type SemaphoreAcquireOptions,
   weightOf,
   withoutWeight,
 } from '../../semaphore/semaphore-acquire.ts'
+import { checkAcquireOptions } from '../../wait/acquire-options.ts'
 import { FreeChannel } from '../client/free-channel.ts'
 import type { StoreClocks } from '../clock/store-clocks.ts'
 import { RedisLimit } from '../limit/redis-limit.ts'
@@ -130,9 +135,18 @@ export class SharedSemaphore {
   async acquire(weight: number, options?: SemaphoreAcquireOptions): Promise<RedisPermit> {
     this.#checkWeight(weight)
     this.#checkOpen()
+    const wait = withoutWeight(options)
+    if (options?.timeout === 0 && this.#queue.size === 0) {
+      if (wait !== undefined) checkAcquireOptions(wait)
+      options.signal?.throwIfAborted()
+      // It never waits, not for the queue either.
+      const permit = await this.tryAcquire(weight)
+      if (permit === undefined) throw new AcquireTimeoutError(this.name, 0)
+      return permit
+    }
     const since = this.#clock.now()
     this.#releases?.open()
-    const place = await this.#queue.wait(weight, withoutWeight(options))
+    const place = await this.#queue.wait(weight, wait)
     return this.#hold(place, this.#clock.now() - since)
   }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { InvalidOptionError } from '../../errors.ts'
+import { AcquireTimeoutError, InvalidOptionError, RateLimitedError } from '../../errors.ts'
 import { KeyedLimiter } from '../../keyed/keyed-limiter.ts'
 import { KeyedLimits } from '../../keyed/keyed-limits.ts'
 import { KeyedSemaphore } from '../../keyed/keyed-semaphore.ts'
@@ -123,13 +123,13 @@ describeRedis('limiters by key, local and on Redis', redis => {
       expect((await limiter.decide('a', 0)).allowed).toBe(true)
     })
 
-    test('fractions: a bucket counts them, a window rounds what is spent up and what is given back down', async () => {
+    test('fractions: a bucket counts them, a window rounds them up, what is given back as what was spent', async () => {
       const limiter = make()
       expect(await limiter.tryAcquire('a', 0.5)).toBe(true)
       await limiter.penalize('a', 0.5)
       await limiter.refund('a', 0.25)
       const { limiter: tightest } = (await limiter.get('a')) as { limiter?: object }
-      expect(await left(limiter)).toBeCloseTo(buckets ? 3.25 : 2, 3)
+      expect(await left(limiter)).toBeCloseTo(buckets ? 3.25 : 3, 3)
       if (name === 'KeyedLimits') expect(tightest).toBeInstanceOf(RedisKeyedWindow)
     })
 
@@ -161,6 +161,25 @@ describeRedis('limiters by key, local and on Redis', redis => {
       expect((await limiter.get('a')).retryAfter).toBeGreaterThan(9.9e9)
       expect(await limiter.tryAcquire('b', LIMIT)).toBe(true)
     })
+  })
+
+  test('a call that is willing to wait for nothing has what is there, and is refused what is not', async () => {
+    const now = { timeout: 0 }
+    for (const limiter of Object.values(kinds)
+      .slice(0, 4)
+      .map(make => make())) {
+      expect(await limiter.acquire('a', LIMIT, now)).toEqual({ waited: 0 })
+      await expect(limiter.acquire('a', 1, now)).rejects.toThrow(RateLimitedError)
+    }
+    const semaphores = [
+      new KeyedSemaphore({ permits: 1 }),
+      new RedisKeyedSemaphore({ ...shared(), permits: 1, whenDown: 'closed' }),
+    ]
+    for (const semaphore of semaphores) {
+      expect(await semaphore.acquire('a', now)).toBeDefined()
+      await expect(semaphore.acquire('a', now)).rejects.toThrow(AcquireTimeoutError)
+      await semaphore.close()
+    }
   })
 
   test.each(['local', 'Redis'])('a semaphore by key, %s: weights that are none', async where => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { checkInteger, checkIntegerOrInfinity, checkRange, InvalidOptionError } from '@millrace/kit'
-import { LimiterClosedError, LimitStoreUnavailableError } from '../../errors.ts'
+import { LimiterClosedError, LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
 import { checkRefund } from '../../limiter/check-refund.ts'
 import { LONGEST } from '../../limiter/longest.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
@@ -114,6 +114,12 @@ export class SharedWindows {
       await this.#passFree(key)
       return { waited: 0 }
     }
+    // It never waits, not for the queue either, where nothing waits before it.
+    if (options?.timeout === 0 && !this.#locals.get(key)?.queue?.size) {
+      const { allowed, retryAfter } = await this.decide(key, cost)
+      if (!allowed) throw new RateLimitedError(this.limit.name, retryAfter)
+      return { waited: 0 }
+    }
     const since = this.limit.clock.now()
     const local = this.#local(key)
     local.queue ??= this.#queue(key)
@@ -137,7 +143,7 @@ export class SharedWindows {
   /** Takes the oldest permits of this process out of the window, so that a refund lets no call through too early. */
   async refund(key: string, given: number): Promise<void> {
     checkRefund(given, this.#granted)
-    const cost = Math.floor(given)
+    const cost = Math.ceil(given)
     this.#granted -= cost
     this.#refunded += cost
     const now = this.limit.clock.now()
