@@ -28,7 +28,7 @@ const plain = millraceWith({ optimized: false, lazy: false })
 export default defineSuite({
   name: 'tracer',
   description:
-    'Each figure is the median of the rounds (5, or 1 to 2 with `--quick`), each in a process of its own, ours and OpenTelemetry in turn. Both run with an AsyncLocalStorage context. “To bytes” includes OTLP protobuf encoding in batches; the spans are counted in the bytes, and our encoder gets their memory back, as it does from its exporter once they are sent (OpenTelemetry’s has no use for it). OpenTelemetry’s processor is a BatchSpanProcessor without timers and without drops.',
+    'Each figure is the median of the rounds (5, or 1 to 2 with `--quick`), each in a process of its own, ours and OpenTelemetry in turn. Both run with an AsyncLocalStorage context. Both are warm: several 100,000 spans come first, as code is compiled late on a busy machine. “To bytes” includes OTLP protobuf encoding in batches; the spans are counted in the bytes, and our encoder gets their memory back, as it does from its exporter once they are sent (OpenTelemetry’s has no use for it). OpenTelemetry’s processor is a BatchSpanProcessor without timers and without drops.',
   versions: ['@opentelemetry/sdk-trace', '@opentelemetry/otlp-transformer'],
   headline: /^(start and end|5 attributes to bytes|unsampled)$/,
   cases: [
