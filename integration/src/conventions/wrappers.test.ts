@@ -37,3 +37,39 @@ describe('a wrapper of a memoized function', () => {
     await expect(last('ab')).resolves.toBe(2)
   })
 })
+
+describe('a wrapper as a decorator', () => {
+  type Decorate = (...args: unknown[]) => unknown
+  const decorators = { ...wrappers, cached: cached({}) } as unknown as Record<string, Decorate>
+
+  // What compilers call with `experimentalDecorators`, or for what is no method; the result would be dropped, or take its place.
+  class Service {
+    load() {}
+    static load() {}
+  }
+  const method = Object.getOwnPropertyDescriptor(Service.prototype, 'load')
+  const calls: Record<string, unknown[]> = {
+    'a method, before TC39': [Service.prototype, 'load', method],
+    'a static method, before TC39': [Service, 'load', method],
+    'a property, before TC39': [Service.prototype, Symbol('load')],
+    'a class': [Service, { kind: 'class', name: 'Service' }],
+    'a getter': [() => 1, { kind: 'getter', name: 'load' }],
+    'a field': [undefined, { kind: 'field', name: 'load' }],
+    null: [() => 1, null],
+    nothing: [undefined],
+  }
+  const cases = Object.keys(decorators).flatMap(wrapper =>
+    Object.keys(calls).map(of => [wrapper, of] as const),
+  )
+  test.each(cases)('%s refuses %s', (wrapper, of) => {
+    expect(() => decorators[wrapper]!(...calls[of]!)).toThrow(
+      expect.objectContaining({ code: 'ERR_MILLRACE_INVALID_OPTION' }),
+    )
+  })
+
+  test.each(Object.keys(decorators))('%s wraps a method, and functions by map', wrapper => {
+    const decorate = decorators[wrapper]!
+    expect(decorate(method!.value, { kind: 'method', name: 'load' })).toBeTypeOf('function')
+    expect([() => 1, () => 2].map(decorate)).toHaveLength(2)
+  })
+})

@@ -1,3 +1,4 @@
+export { checkWrapped } from './check-wrapped.ts'
 export {
   checkBoolean,
   checkClock,

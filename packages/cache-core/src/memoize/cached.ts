@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '@millrace/kit'
+import { checkWrapped } from '@millrace/kit'
 import { type AnyFunction, type Memoized, type MemoizeOptions, memoize } from './memoize.ts'
 
 /** Memoizes a function, or as a TC39 decorator a method: made by {@link cached}. */
@@ -17,10 +17,6 @@ export type CachedWrapper = <F extends AnyFunction>(
  * than a method.
  */
 export function cached(options: MemoizeOptions<AnyFunction> = {}): CachedWrapper {
-  return <F extends AnyFunction>(fn: F, context?: unknown) => {
-    if (context !== undefined && (context as { kind?: unknown } | null)?.kind !== 'method') {
-      throw new InvalidOptionError('@cached', 'a TC39 decorator of a method', context)
-    }
-    return memoize(fn, options as MemoizeOptions<F>)
-  }
+  return <F extends AnyFunction>(fn: F, context?: unknown) =>
+    memoize(checkWrapped('@cached', fn, context), options as MemoizeOptions<F>)
 }

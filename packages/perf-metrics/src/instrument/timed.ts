@@ -1,4 +1,4 @@
-import { checkFunction, checkMethods, imitate } from '@millrace/kit'
+import { checkMethods, checkWrapped, imitate } from '@millrace/kit'
 import type { Timing } from './timing.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: only `any` lets a method say what its `this` is
@@ -18,8 +18,8 @@ export function timed(
     'start',
     'time',
   ])
-  return fn => {
-    checkFunction('fn', fn)
+  return (fn, context) => {
+    checkWrapped('@timed', fn, context)
     function measured(this: unknown, ...args: unknown[]): unknown {
       return timing.time(() => Reflect.apply(fn, this, args))
     }

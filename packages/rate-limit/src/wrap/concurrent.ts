@@ -1,4 +1,11 @@
-import { checkFunction, checkMethods, checkOptions, imitate, type OptionNames } from '@millrace/kit'
+import {
+  checkFunction,
+  checkMethods,
+  checkOptions,
+  checkWrapped,
+  imitate,
+  type OptionNames,
+} from '@millrace/kit'
 import type { SemaphoreAcquireOptions } from '../semaphore/semaphore-acquire.ts'
 import type { AnyFunction, DeferringWrapper, Keyed } from './wrapper.ts'
 
@@ -46,8 +53,9 @@ export function concurrent<Args extends unknown[]>(
   const { timeout, priority, key, signal } = checkOptions('', options, NAMES)
   const keyed = 'keyed' in semaphore && semaphore.keyed
   if (keyed || key !== undefined) checkFunction('key', key)
-  const wrap = (fn: AnyFunction) =>
-    imitate(function (this: unknown, ...args: unknown[]) {
+  const wrap = (fn: AnyFunction, context?: unknown) => {
+    checkWrapped('@concurrent', fn, context)
+    return imitate(function (this: unknown, ...args: unknown[]) {
       const call = () => fn.apply(this, args)
       const by = key?.(...(args as Args))
       const bounds = { timeout, priority, signal: signal?.(...(args as Args)) }
@@ -55,6 +63,7 @@ export function concurrent<Args extends unknown[]>(
         ? (semaphore as KeyedRunner).run(by!, call, bounds)
         : (semaphore as Runner).run(call, { ...bounds, key: by })
     }, fn)
+  }
   return wrap as unknown as DeferringWrapper<Args>
 }
 

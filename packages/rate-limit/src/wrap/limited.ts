@@ -2,6 +2,7 @@ import {
   checkFunction,
   checkMethods,
   checkOptions,
+  checkWrapped,
   imitate,
   isThenable,
   type OptionNames,
@@ -130,7 +131,8 @@ export function limited<Args extends unknown[]>(
       ? (fn: AnyFunction) =>
           refusing(fn, limiter as DecidingLimiter | AskingLimiter, options as RefusingOptions<Args>)
       : (fn: AnyFunction) => waiting(fn, limiter as WaitingLimiter, options as LimitedOptions<Args>)
-  return ((fn: AnyFunction) => imitate(wrap(fn), fn)) as DeferringWrapper<Args>
+  return ((fn: AnyFunction, context?: unknown) =>
+    imitate(wrap(checkWrapped('@limited', fn, context)), fn)) as DeferringWrapper<Args>
 }
 
 const NAMES: OptionNames<LimitedOptions<never>> = {

@@ -1,4 +1,4 @@
-import { checkFunction } from '@millrace/kit'
+import { checkFunction, checkWrapped } from '@millrace/kit'
 import { ActiveContext, activeContext, runWith } from '../context/active-context.ts'
 import type { Baggage } from '../context/baggage.ts'
 import type { SpanPipeline } from '../pipeline/span-pipeline.ts'
@@ -151,7 +151,8 @@ export class ScopedTracer {
       fn: G,
       context?: ClassMethodDecoratorContext<ThisParameterType<G>, G>,
     ): G => {
-      const named = context === undefined ? {} : { name: String(context.name) }
+      checkWrapped('@tracer.traced', fn, context)
+      const named = context?.name === undefined ? {} : { name: String(context.name) }
       return this.#wrap(fn, { ...named, ...fnOrOptions })
     }
   }
