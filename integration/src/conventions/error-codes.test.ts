@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { published, sources } from './published.fixture.ts'
+import { apiReport, published, sources } from './published.fixture.ts'
 
 /** The class that each code of the family belongs to, by the sources. */
 function classesByCode(): Map<string, Set<string>> {
@@ -29,6 +31,21 @@ describe('error codes', () => {
   test('belong to one class of the whole family', () => {
     const shared = [...classes].filter(([, names]) => names.size > 1)
     expect(shared.map(([code, names]) => [code, ...names])).toEqual([])
+  })
+
+  test.each(published)('of public classes stand in the README ($name)', each => {
+    const exported = new Set(
+      [...apiReport(each).matchAll(/^export (?:abstract )?class (\w+)/gm)].map(([, name]) => name),
+    )
+    const readme = readFileSync(join(each.folder, 'README.md'), 'utf8')
+    const missing = [...classes].filter(
+      ([code, owners]) =>
+        [...owners].some(owner => {
+          const [name, of] = owner.split(' of ')
+          return of === each.name && exported.has(name)
+        }) && !readme.includes(`\`${code}\``),
+    )
+    expect(missing.map(([code]) => code)).toEqual([])
   })
 
   test('of no class are used as the value of another, whose code depends on what happened', () => {
