@@ -4,6 +4,7 @@ import {
   checkOptions,
   checkPositiveOrInfinity,
   describeStats,
+  monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
 import {
@@ -90,7 +91,11 @@ export class KeyvStore<V = unknown> implements Store<V> {
       storage,
       clock: this.#clock,
       counters: this.#counters,
-      limit: { clock: this.#clock, timeout, expired: ms => new StoreTimeoutError(ms) },
+      limit: {
+        clock: options.clock ?? monotonicClock,
+        timeout,
+        expired: ms => new StoreTimeoutError(ms),
+      },
       // If it cannot be noted now, the next reader of a damaged mark will try.
       onUnsure: name => this.#changes.invalidateRecord(name).catch(() => {}),
     })

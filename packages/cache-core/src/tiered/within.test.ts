@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { BlockedClock } from '../time/blocked-clock.fixture.ts'
 import { type TimeLimit, within } from './within.ts'
@@ -44,4 +47,13 @@ describe('a call with a time limit, on a thread that was blocked', () => {
     clock.block(105)
     await expect(answer).rejects.toThrow('late after 100')
   })
+})
+
+test('a process that only awaits stores which never answer is told so before it ends', async () => {
+  const script = join(import.meta.dirname, 'hung-store.fixture.ts')
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--conditions=millrace-source',
+    script,
+  ])
+  expect(stdout).toBe('ERR_MILLRACE_STORE_TIMEOUT\n'.repeat(3))
 })
