@@ -34,6 +34,28 @@ describe('fastifyRateLimits', () => {
     for (let i = 0; i < 5; i++) expect(await get('/health')).toEqual([200, undefined])
   })
 
+  test('routes that were declared before it was loaded are limited too, and each but once', async () => {
+    const app = fastify()
+    app.get('/first', { config: { rateLimit: { limiter: limiter(1, 'first') } } }, async () => 1)
+    void app.register(fastifyRateLimits, { limiter: limiter(3, 'all') })
+    app.get('/second', { config: { rateLimit: { limiter: limiter(2, 'second') } } }, async () => 2)
+    app.get('/health', { config: { rateLimit: false } }, async () => 'well')
+    app.get('/third', async () => 3)
+    void app.register(async inner => {
+      inner.get('/inner', async () => 'inner')
+    })
+    const get = async (path: string) => (await app.inject(path)).statusCode
+    const statuses = async (...paths: string[]) => {
+      const seen: number[] = []
+      for (const path of paths) seen.push(await get(path))
+      return seen
+    }
+    expect(await statuses('/first', '/first')).toEqual([200, 429])
+    expect(await statuses('/second', '/second', '/second')).toEqual([200, 200, 429])
+    expect(await statuses('/third', '/inner', '/third', '/inner')).toEqual([200, 200, 200, 429])
+    expect(await statuses('/health', '/health', '/none', '/none')).toEqual([200, 200, 404, 404])
+  })
+
   test('what does not count is given back, to injected requests too', async () => {
     const app = fastify()
     await app.register(fastifyRateLimits, { limiter: limiter(2), count: 'failed' })
@@ -49,6 +71,7 @@ describe('fastifyRateLimits', () => {
     const app = fastify()
     app.setErrorHandler((error, _request, reply) => {
       expect(error).toBeInstanceOf(RequestLimitedError)
+      expect(error).toMatchObject({ statusCode: 429, status: 429, expose: true })
       return reply.send({ failed: (error as RequestLimitedError).code })
     })
     await app.register(fastifyRateLimits, { limiter: limiter(1) })

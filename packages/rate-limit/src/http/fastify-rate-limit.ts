@@ -57,12 +57,16 @@ export class RequestLimitedError extends Error {
   override readonly name = 'RequestLimitedError'
   readonly code = 'ERR_MILLRACE_LIMIT_REQUEST'
   readonly statusCode: number
+  /** As `statusCode`: with {@link expose} what other error handlers know an error of HTTP by, such as Nest's. */
+  readonly status: number
+  /** That clients may read the message. */
+  readonly expose: boolean = true
   /** The problem document that other adapters answer with. */
   readonly problem: unknown
 
   constructor({ status, body }: Refusal) {
     super(status === 429 ? 'Too many requests' : 'The request cannot be admitted')
-    this.statusCode = status
+    this.statusCode = this.status = status
     try {
       this.problem = JSON.parse(body)
     } catch {
@@ -124,22 +128,41 @@ export function fastifyRateLimit<
 
 /**
  * The plugin: `app.register(fastifyRateLimits, { limiter })`, then `config: { rateLimit: { limiter: strict } }` or `rateLimit: false`
- * of single routes. It holds for all routes that are declared after it, in the instance that it is registered on and below.
+ * of single routes. It holds for all routes of the instance that it is registered on, and below: those that are declared after it is
+ * loaded, which `await app.register(…)` sees to, are limited after the hooks of their instance, the others among these.
  */
 export async function fastifyRateLimits(
   app: Pick<FastifyInstance, 'addHook'>,
   options: FastifyRateLimitPluginOptions,
 ): Promise<void> {
+  const seen = Symbol('limited by this plugin')
   app.addHook('onRoute', route => {
-    const own = route.config?.rateLimit
-    if (own === false) return
-    const merged = { ...options, ...own }
-    if (merged.limiter === undefined) return
-    const hook = fastifyRateLimit(merged as FastifyRateLimitOptions)
+    const hook = hookOf(options, route.config?.rateLimit)
+    if (hook === undefined) return
     const before = route.onRequest
     route.onRequest =
       before === undefined ? [hook] : [hook, ...(Array.isArray(before) ? before : [before])]
+    route.config = Object.assign({}, route.config, { [seen]: true })
   })
+  // Routes that were declared before the plugin was loaded, as they are where its registration is not awaited.
+  const hooks = new WeakMap<object, FastifyRateLimitHook<AnyFastifyRequest> | undefined>()
+  app.addHook('onRequest', async (request, reply) => {
+    const { config } = request.routeOptions
+    if (request.is404 || seen in config) return undefined
+    if (!hooks.has(config)) hooks.set(config, hookOf(options, config.rateLimit))
+    return hooks.get(config)?.(request as AnyFastifyRequest, reply)
+  })
+}
+
+/** The limit of a route, if it has one. */
+function hookOf(
+  options: FastifyRateLimitPluginOptions,
+  own: FastifyRouteLimitOptions | false | undefined,
+): FastifyRateLimitHook<AnyFastifyRequest> | undefined {
+  if (own === false) return undefined
+  const merged = { ...options, ...own }
+  if (merged.limiter === undefined) return undefined
+  return fastifyRateLimit<AnyFastifyRequest>(merged as FastifyRateLimitOptions)
 }
 
 // What fastify-plugin does: the hooks hold for the instance that registers it, not for an inner one.
