@@ -109,6 +109,41 @@ describe('JobScheduler', () => {
     }
   })
 
+  test('a full queue drops none that is as urgent as what would take its place', async () => {
+    for (const [priorities, survivors] of [
+      [
+        [5, 5, 5],
+        [0, 1],
+      ],
+      [
+        [9, 5, 7, 7],
+        [1, 2],
+      ],
+      [
+        [3, 4, 5],
+        [0, 1],
+      ],
+    ] as const) {
+      const scheduler = create({ maxConcurrent: 1, maxQueue: 2, strategy: 'overflow-priority' })
+      const { wait, open } = gate()
+      const running = scheduler.schedule(wait)
+      while (scheduler.stats().running === 0) await new Promise(resolve => setImmediate(resolve))
+      const log: number[] = []
+      const jobs = priorities.map((priority, i) =>
+        scheduler.schedule(() => log.push(i), { priority }),
+      )
+      const settled = Promise.allSettled(jobs)
+      const dropped = priorities.length - 2
+      while (scheduler.stats().dropped < dropped)
+        await new Promise(resolve => setImmediate(resolve))
+      open()
+      await running
+      const lost = (await settled).flatMap(({ status }, i) => (status === 'rejected' ? [i] : []))
+      expect(log.toSorted()).toEqual(survivors)
+      expect(lost).toHaveLength(dropped)
+    }
+  })
+
   test('rates that bottleneck cannot hold are refused with a hint', () => {
     expect(() => create({ minTime: 1 })).toThrow(InvalidOptionError)
     expect(() => create({ minTime: 1 })).toThrow(

@@ -197,7 +197,7 @@ export class JobScheduler {
       job?.succeed(value)
     } catch (error) {
       if (job !== undefined) this.#settle(job, error, true)
-      else if (line.starts.delete(start)) this.#onDropped(line, error, limiter)
+      else if (line.starts.has(start)) this.#onDropped(start, error, limiter)
     }
   }
 
@@ -232,14 +232,15 @@ export class JobScheduler {
   }
 
   /** bottleneck dropped a start that was waited for. */
-  #onDropped(line: JobLine, error: unknown, limiter: Bottleneck): void {
+  #onDropped(start: Start, error: unknown, limiter: Bottleneck): void {
+    const { line } = start
+    // One that is refused is the newest of its line; one that makes room for another is the oldest.
+    const refused = [...line.starts].at(-1) === start
+    line.starts.delete(start)
     // What waits for the limiter that was replaced waits for the new one.
     if (this.#limiter.current !== limiter) return
-    // The first of the line is the oldest, which is what a strategy drops; what is refused is the last.
     const jobs = [...line.jobs]
     if (jobs.length <= line.starts.size) return
-    const { strategy = 'overflow' } = this.#limiter.settings
-    const refused = strategy === 'overflow'
     const job = refused ? jobs.at(-1)! : jobs[0]!
     this.#lines.remove(job)
     this.#settle(job, error, false)

@@ -3,6 +3,7 @@ import {
   checkMethods,
   checkOptions,
   checkWrapped,
+  InvalidOptionError,
   imitate,
   isThenable,
   type OptionNames,
@@ -20,6 +21,8 @@ import {
 
 /** What {@link limited} needs of a limiter: those on Redis have it too. */
 export interface WaitingLimiter {
+  /** A semaphore has it, whose permits have to come back: that is for `concurrent`. */
+  readonly run?: never
   acquire(options?: AcquireOptions): Promise<Admission>
 }
 
@@ -38,6 +41,7 @@ export interface AskingLimiter {
 /** The same of a limiter by key. */
 export interface KeyedWaitingLimiter {
   readonly keyed: true
+  readonly run?: never
   acquire(key: string, options?: AcquireOptions): Promise<Admission>
 }
 
@@ -124,6 +128,11 @@ export function limited<Args extends unknown[]>(
   checkOptions('', options as LimitedOptions<Args>, NAMES)
   const method = options.wait === false ? 'decide' : 'acquire'
   checkMethods('limiter', limiter, 'a limiter', [method])
+  // It would never get its permits back.
+  if ('run' in limiter) {
+    const expected = 'a limiter of rates; a semaphore, whose permits come back, is for `concurrent`'
+    throw new InvalidOptionError('limiter', expected, limiter)
+  }
   const keyed = 'keyed' in limiter && limiter.keyed
   if (keyed || options.key !== undefined) checkFunction('key', options.key)
   const wrap =

@@ -187,6 +187,15 @@ describe('concurrent', () => {
     expect([most, slots.stats().active]).toEqual([2, 0])
   })
 
+  test('alone takes semaphores: limited would never give their permits back', () => {
+    const slots = new Semaphore({ permits: 2 })
+    // @ts-expect-error a semaphore is no limiter of rates
+    expect(() => limited(slots)).toThrow(InvalidOptionError)
+    const keyed = new KeyedSemaphore({ permits: 2 })
+    // @ts-expect-error nor is one by key
+    expect(() => limited(keyed, { key: () => 'k' })).toThrow('is for `concurrent`')
+  })
+
   test('composes with limited in either order', async () => {
     const { bucket } = setUp()
     const slots = new Semaphore({ permits: 1 })
