@@ -127,7 +127,7 @@ describe('a refresh', () => {
       batches.push(keys.map(background))
       return keys.map(() => 9)
     })
-    expect(batches).toEqual([[false, true]])
+    expect(batches).toEqual([[true, false]])
   })
 
   it('that fails is counted, puts off the next and leaves no value fresh that is not', async () => {
