@@ -6,5 +6,8 @@ export type Handler = Dispatcher.DispatchHandler & { readonly buffersResponse?: 
 /** By which a handler holds its request up or ends it. */
 export type Controller = Dispatcher.DispatchController
 
+/** Headers or trailers as they came, for one that has them or none: with `undefined` a class would not implement {@link Controller}. */
+export type RawHeaders = Exclude<Controller['rawHeaders'], undefined>
+
 /** Of a response, by names in lower case; a repeated header is an array. */
 export type ResponseHeaders = Parameters<NonNullable<Handler['onResponseStart']>>[2]

@@ -123,10 +123,9 @@ export class HttpPool {
    * follow the Fetch standard's own rules. `totalTimeout` counts from the call to the last byte, over all redirects;
    * `maxResponseSize` bounds the decompressed body.
    *
-   * @throws InvalidRequestError, which is a TypeError; TypeError whose `cause` is what `request` would have thrown
+   * @throws TypeError whose `cause` is what `request` would have thrown
    */
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-    checkFetchUrl(input)
     const { clock, settings } = this.#core
     const { totalTimeout, maxResponseSize } = settings.dispatch
     const credentials = settings.cache?.credentials ?? []
@@ -146,11 +145,12 @@ export class HttpPool {
     const isUndici =
       (input as unknown) instanceof UndiciRequest || init?.body instanceof UndiciFormData
     try {
+      checkFetchUrl(input)
       return isUndici
         ? ((await undiciFetch(input as never, options as never)) as unknown as Response)
         : await platformFetch(input, options)
     } catch (error) {
-      throw withoutValues(error as Error)
+      throw asTypeError(error as Error)
     }
   }
 
@@ -231,10 +231,13 @@ describeStats<PoolStats>(HttpPool.prototype, {
   origins: {},
 })
 
-/** The platform quotes the header that it refuses. */
-function withoutValues(error: Error): Error {
-  if (!/ is an invalid header (?:name|value)/.test(error.message)) return error
-  return new InvalidRequestError('headers', 'A header has an invalid name or value')
+/** What `fetch` rejects with, by the standard's class. The platform quotes the header that it refuses. */
+function asTypeError(error: Error): Error {
+  const isHeader = / is an invalid header (?:name|value)/.test(error.message)
+  const cause = isHeader
+    ? new InvalidRequestError('headers', 'A header has an invalid name or value')
+    : error
+  return cause instanceof InvalidRequestError ? new TypeError(cause.message, { cause }) : error
 }
 
 /** The caller's headers, and those that follow from what is sent and asked for. */

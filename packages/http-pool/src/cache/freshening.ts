@@ -1,4 +1,4 @@
-import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import type { Controller, Handler, RawHeaders, ResponseHeaders } from '../handler.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { isTransient } from '../retry/transient-errors.ts'
 import { withValidAge } from './age-field.ts'
@@ -35,8 +35,8 @@ export class Freshening implements Handler, Controller {
   aborted = false
   paused = false
   reason: Error | null = null
-  rawHeaders: Controller['rawHeaders'] = null
-  rawTrailers: Controller['rawTrailers'] = null
+  rawHeaders: RawHeaders = null
+  rawTrailers: RawHeaders = null
 
   /**
    * @param identity headers of the request that the response is kept for alone, in lower case

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { RequestAbortedError } from '../errors.ts'
-import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import type { Controller, Handler, RawHeaders, ResponseHeaders } from '../handler.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
 
 /** The response that several callers share, as one of them sees it. */
@@ -27,8 +27,8 @@ export class Follower extends AsyncResource implements Controller {
   aborted = false
   paused = false
   reason: Error | null = null
-  rawHeaders: Controller['rawHeaders'] = null
-  rawTrailers: Controller['rawTrailers'] = null
+  rawHeaders: RawHeaders = null
+  rawTrailers: RawHeaders = null
 
   constructor(handler: Handler, total: TotalDeadline) {
     super('MillraceHttpFollower')

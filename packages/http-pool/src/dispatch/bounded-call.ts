@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { HttpTimeoutError, RequestAbortedError, ResponseTooLargeError } from '../errors.ts'
-import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import type { Controller, Handler, RawHeaders, ResponseHeaders } from '../handler.ts'
 import type { CallPolicy } from '../options/call-policy.ts'
 import type { PoolCore, Running } from '../shared/pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
@@ -29,8 +29,8 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   aborted = false
   paused = false
   reason: Error | null = null
-  rawHeaders: Controller['rawHeaders'] = null
-  rawTrailers: Controller['rawTrailers'] = null
+  rawHeaders: RawHeaders = null
+  rawTrailers: RawHeaders = null
 
   deadline = 0
   heapIndex = -1

@@ -8,7 +8,7 @@ import {
   RequestAbortedError,
   ResponseTooLargeError,
 } from '../errors.ts'
-import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import type { Controller, Handler, RawHeaders, ResponseHeaders } from '../handler.ts'
 import type { CallPolicy } from '../options/call-policy.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { isRedirect } from '../request/redirect-target.ts'
@@ -40,8 +40,8 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
   aborted = false
   paused = false
   reason: Error | null = null
-  rawHeaders: Exclude<Controller['rawHeaders'], undefined> = null
-  rawTrailers: Exclude<Controller['rawTrailers'], undefined> = null
+  rawHeaders: RawHeaders = null
+  rawTrailers: RawHeaders = null
 
   deadline = 0
   heapIndex = -1

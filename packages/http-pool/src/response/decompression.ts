@@ -7,7 +7,7 @@ import {
   createZstdDecompress,
 } from 'node:zlib'
 import { ResponseTooLargeError } from '../errors.ts'
-import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import type { Controller, Handler, RawHeaders, ResponseHeaders } from '../handler.ts'
 
 /** What describes the bytes as they were sent. */
 const ENCODED_HEADERS: readonly string[] = ['content-encoding', 'content-length']
@@ -49,8 +49,8 @@ export class Decompression implements Handler, Controller {
   aborted = false
   paused = false
   reason: Error | null = null
-  rawHeaders: Controller['rawHeaders'] = null
-  rawTrailers: Controller['rawTrailers'] = null
+  rawHeaders: RawHeaders = null
+  rawTrailers: RawHeaders = null
 
   constructor(downstream: Handler, maxSize: number, origin: string) {
     this.#downstream = downstream

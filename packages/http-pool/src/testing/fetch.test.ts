@@ -97,7 +97,8 @@ test.each<[string, string | URL, RequestInit]>([
   await using pool = new HttpPool()
   const error = await pool.fetch(input, init).catch(reason => reason)
   expect(error).toBeInstanceOf(TypeError)
-  expect(error.code).toBe('ERR_MILLRACE_INVALID_REQUEST')
+  expect(error.name).toBe('TypeError')
+  expect(error.cause.code).toBe('ERR_MILLRACE_INVALID_REQUEST')
   expect(inspect(error)).not.toContain('secret')
 })
 
