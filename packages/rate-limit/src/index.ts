@@ -4,7 +4,12 @@ export {
   type TokenBucketStats,
 } from './bucket/token-bucket.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
-export { CombinedLimiter, combine } from './combined/combine.ts'
+export {
+  type CombinedDecision,
+  CombinedLimiter,
+  type CombinedPart,
+  combine,
+} from './combined/combine.ts'
 export {
   AcquireTimeoutError,
   InvalidOptionError,

@@ -1,5 +1,6 @@
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
+import { combine } from '../combined/combine.ts'
 import {
   AcquireTimeoutError,
   InvalidOptionError,
@@ -207,7 +208,43 @@ describe('TokenBucket', () => {
     clock.advance(10_000)
     bucket.refund(5)
     expect(bucket.stats()).toMatchObject({ available: 5, granted: 0, refunded: 7 })
-    expect(() => bucket.refund(1)).toThrow('Expected `cost` to be a number from 0 to the 0 granted')
+    expect(() => bucket.refund(1)).toThrow('Expected `cost` to be a number from 0 to the 0 that may')
+  })
+
+  test('a pause holds for what waits, for fractions, and whatever is given back, capped or set meanwhile', async () => {
+    const { clock, bucket, granted, acquire } = setUp({ rate: 0.1 })
+    const outer = combine([bucket])
+    expect(bucket.tryAcquire(5)).toBe(true)
+    void acquire('waits')
+    void acquire('waits, too')
+    bucket.pause(30_000)
+    bucket.refund(5)
+    bucket.cap(5)
+    bucket.pause(1)
+    expect(bucket.stats().available).toBeLessThanOrEqual(0)
+    expect(bucket.estimateWait(0.1)).toBeGreaterThanOrEqual(30_000)
+    // What was a pause at one rate is the same at another.
+    bucket.setLimits({ rate: 1_000, burst: 5 })
+    bucket.setLimits({ rate: 0.1, burst: 5 })
+    expect(bucket.decide(0.01)).toMatchObject({ allowed: false, remaining: 0 })
+    expect(outer.tryAcquire(0.01)).toBe(false)
+    await clock.advanceAsync(29_999)
+    expect(granted).toEqual([])
+    await clock.advanceAsync(10_001)
+    expect(granted).toEqual([
+      ['waits', 30_000],
+      ['waits, too', 40_000],
+    ])
+  })
+
+  test('a pause shorter than a token takes keeps fractions back as well', () => {
+    const { clock, bucket } = setUp({ rate: 0.1, burst: 0.5 })
+    bucket.pause(1_000)
+    expect(bucket.tryAcquire(0.1)).toBe(false)
+    clock.advance(999)
+    expect(bucket.decide(0.1)).toMatchObject({ allowed: false, remaining: 0, retryAfter: 1 })
+    clock.advance(1)
+    expect(bucket.tryAcquire(0.1)).toBe(true)
   })
 
   test('a rate change keeps what was saved and serves waiters by the new rate', async () => {
@@ -263,11 +300,12 @@ describe('TokenBucket', () => {
       remaining: 3,
       resetAfter: 200,
       retryAfter: 0,
+      nextAfter: 0,
     })
     expect(bucket.decide(4)).toMatchObject({ allowed: false, remaining: 3, retryAfter: 100 })
     clock.advance(10_000)
     expect(bucket.estimateWait(5)).toBe(0)
-    expect(bucket.decide(5)).toMatchObject({ allowed: true, remaining: 0, resetAfter: 500 })
+    expect(bucket.decide(5)).toMatchObject({ allowed: true, remaining: 0, nextAfter: 100 })
     expect(bucket.estimateWait(5)).toBe(500)
   })
 

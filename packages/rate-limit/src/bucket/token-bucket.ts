@@ -97,8 +97,8 @@ export class TokenBucket extends MeteredLimiter {
   }
 
   /**
-   * Empties the bucket and has the next token come after `ms`, at most 1e12, as a peer's `Retry-After` asks; 0 changes nothing. What waits,
-   * waits on.
+   * Empties the bucket and has the next token come after `ms`, at most 1e12, as a peer's `Retry-After` asks, whatever is given back
+   * meanwhile; 0 changes nothing. What waits, waits on.
    *
    * @throws {InvalidOptionError}
    */

@@ -14,16 +14,60 @@ import {
   MeteredLimiter,
   partOf,
 } from '../limiter/metered-limiter.ts'
+import type { Decision } from '../limiter/rate-limiter.ts'
+import { SLACK } from '../wait/slack.ts'
 import { CombinedMeter } from './combined-meter.ts'
+
+/** What a combination has decided. */
+export interface CombinedDecision extends Decision {
+  /** How each of its limits stands by itself: of a call that was refused those that had it wait. Empty where calls wait before it. */
+  readonly parts: readonly CombinedPart[]
+}
+
+/** One limit of a combination, and how it stands. */
+export interface CombinedPart {
+  readonly limiter: MeteredLimiter
+  readonly decision: Decision
+}
 
 /** Several limits that are passed together or not at all; made by {@link combine}. */
 export class CombinedLimiter extends MeteredLimiter {
+  readonly #limits: readonly MeteredLimiter[]
+  readonly #parts: readonly LimitPart[]
+
   /** @internal */
   constructor(limits: readonly MeteredLimiter[], options: LimiterOptions) {
     checkOptions('', options, LIMITER_OPTIONS)
     const parts = limits.map(partOf)
     const clock = clockOf(parts, options.clock)
     super(new CombinedMeter(parts), { ...options, clock, name: options.name ?? 'combined' })
+    this.#limits = limits
+    this.#parts = parts
+  }
+
+  override decide(cost = 1): CombinedDecision {
+    const decision = super.decide(cost)
+    const now = this.clock.now()
+    const parts = this.#limits.map((limiter, i): CombinedPart => {
+      const { meter } = this.#parts[i]!
+      const { maxCost } = meter
+      const remaining = Math.max(0, meter.available(now))
+      const wait = meter.dueAt(cost, 0, now) - now
+      const allowed = decision.allowed || wait <= SLACK
+      return {
+        limiter,
+        decision: {
+          allowed,
+          limit: maxCost,
+          remaining,
+          resetAfter: meter.resetAfter(now),
+          retryAfter: allowed ? 0 : wait,
+          nextAfter: remaining >= 1 ? 0 : Math.max(0, meter.dueAt(Math.min(1, maxCost), 0, now) - now),
+        },
+      }
+    })
+    if (decision.allowed) return { ...decision, parts }
+    return { ...decision, parts: parts.filter(part => !part.decision.allowed) }
   }
 
   stats(): LimiterStats {

@@ -8,11 +8,11 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import { LimiterClosedError, LimitStoreUnavailableError } from '../errors.ts'
-import { KeyedLimits, type PartDecision } from '../keyed/keyed-limits.ts'
+import { type JointDecision, KeyedLimits, type PartDecision } from '../keyed/keyed-limits.ts'
 import { type ClientAddress, type ClientAddressOptions, clientAddress } from './client-address.ts'
 import { ClientAddressError } from './client-address-error.ts'
 import { type CommonDecider, isCommon, type KeyedDecider, keyedDecider } from './keyed-decider.ts'
-import { legacyHeaders, type Policy, policyOf, rateLimitHeaders } from './rate-limit-headers.ts'
+import { legacyHeaders, type Policy, policyLabel, policyOf, rateLimitHeaders } from './rate-limit-headers.ts'
 
 /** What is used of a framework's request. */
 export interface RequestFacts {
@@ -193,7 +193,7 @@ export class HttpLimit<Request> {
 
   #headers(outcomes: readonly PartDecision<KeyedDecider>[]): Record<string, string> {
     const headers: Record<string, string> = {}
-    for (const { limiter, decision } of outcomes) {
+    for (const { limiter, decision } of outcomes.flatMap(parted)) {
       const policy: Policy = { ...policyOf(limiter, decision), name: this.#policyName(limiter) }
       mergeRateLimitHeaders(headers, rateLimitHeaders(decision, policy))
     }
@@ -207,7 +207,7 @@ export class HttpLimit<Request> {
   }
 
   #policyName(limiter: KeyedDecider): string {
-    return this.#options.policy ?? limiter.name
+    return policyLabel(this.#options.policy ?? limiter.name)
   }
 
   async #refuse(
@@ -222,6 +222,12 @@ export class HttpLimit<Request> {
     }
     return { ...((await this.#options.refuse?.(refusal, request)) ?? refusal), pass: false }
   }
+}
+
+/** What is announced: of several limits in one each by itself, as none has the quota of all. */
+function parted(outcome: PartDecision<KeyedDecider>): readonly PartDecision<KeyedDecider>[] {
+  const { parts } = outcome.decision as Partial<JointDecision<KeyedDecider>>
+  return parts === undefined || parts.length === 0 ? [outcome] : parts.flatMap(parted)
 }
 
 /** Adds a limit's headers to those of others: RateLimit fields are lists, and the longest Retry-After holds for all. */

@@ -27,10 +27,26 @@ const SLOWEST_PER_TOKEN = 2e-12
 /** Below this share of a server's quota the rest of it is spread over the time until it is reset. */
 const SCARCE = 0.2
 
+/** How fast to go for a while, by one of the server's limits. */
+interface Pace {
+  /** Per second. */
+  readonly rate: number
+  /** Ms on the clock. */
+  readonly until: number
+  readonly limit: string | undefined
+  /** Whether it is the rate of the policy, at which the limit always has some left: that is no reason to go faster. */
+  readonly steady: boolean
+}
+
+const FREE: Pace = { rate: Infinity, until: -Infinity, limit: undefined, steady: false }
+
+/** By so much, in ms, the end of a time in whole seconds is later than it was meant. */
+const ROUNDING = 1_000
+
 /**
  * A client's limit that learns from the server's: give it every response. It never has more tokens than the server has
- * left, stretches the last fifth of a quota over the time until it is reset, and pauses for `Retry-After`, for a day at most. It never
- * exceeds the configured rate.
+ * left, stretches the last fifth of a quota over the time until it is reset, goes at the rate of the policy once it is used up, and pauses
+ * for `Retry-After`, for a day at most. It never exceeds the configured rate.
  */
 export class LearnedLimit {
   readonly #bucket: TokenBucket
@@ -38,6 +54,7 @@ export class LearnedLimit {
   readonly #rate: number
   readonly #burst: number
   #restore: Timer | undefined = undefined
+  #pace: Pace = FREE
   #observed = 0
   #closed = false
 
@@ -70,18 +87,13 @@ export class LearnedLimit {
     const retryAfter = soon && told !== undefined && told <= 1_000 ? 0 : told
     if (limits.length === 0 && retryAfter === undefined) return
     this.#observed++
-    // Of several limits the one that gives least rules.
-    const scarcest = limits.reduce<ServerLimit | undefined>(
-      (least, limit) => (least === undefined || rateOf(limit) < rateOf(least) ? limit : least),
-      undefined,
-    )
-    if (scarcest !== undefined) this.#follow(scarcest, retryAfter)
+    this.#follow(limits, retryAfter)
     for (const { remaining } of limits) if (remaining !== undefined) this.#bucket.cap(remaining)
     if (retryAfter !== undefined) this.#pause(retryAfter)
   }
 
   stats(): LearnedLimitStats {
-    const slowed = this.#restore === undefined ? 0 : 1
+    const slowed = this.#restore !== undefined && this.#pace.rate < this.#rate ? 1 : 0
     return { ...this.#bucket.stats(), observed: this.#observed, slowed }
   }
 
@@ -96,27 +108,39 @@ export class LearnedLimit {
     this.close()
   }
 
-  /** @param retryAfter where there is one it says when to come again, not the limit's reset */
-  #follow(limit: ServerLimit, retryAfter: number | undefined): void {
-    const { remaining = Infinity, resetAfter = 0, quota, window } = limit
-    const scarce = quota === undefined ? remaining === 0 : remaining < SCARCE * quota
+  /** @param retryAfter where there is one it says when to come again, not the limits' resets */
+  #follow(limits: readonly ServerLimit[], retryAfter: number | undefined): void {
+    const now = this.#clock.now()
+    const held = now < this.#pace.until ? this.#pace : FREE
+    let pace = FREE
+    let pause = 0
+    for (const limit of limits) {
+      const { name, remaining, resetAfter = 0, window = 0 } = limit
+      const own = name === held.limit
+      // What recovers before it should be reset comes back all the time: that of a bucket or of a window that slides.
+      const recovers = own && !held.steady && now < held.until - ROUNDING
+      const scarce = isScarce(limit)
+      if (!scarce && !recovers) continue
+      if (remaining === 0) pause = Math.max(pause, resetAfter)
+      const steady = remaining === 0 || !scarce || (own && held.steady)
+      const rate = steady ? policyRate(limit) : rateOf(limit)
+      // Of several limits the one that gives least rules.
+      if (rate >= pace.rate) continue
+      const span = steady ? resetAfter + window : resetAfter || window
+      pace = { rate, until: now + Math.min(span, LONGEST_PAUSE), limit: name, steady }
+    }
+    const rules = pace.rate <= held.rate || pace.limit === held.limit
+    if (rules || !held.steady) this.#keepTo(pace)
+    if (retryAfter === undefined && pause > 0) this.#pause(pause)
+  }
+
+  #keepTo(pace: Pace): void {
     this.#restore?.cancel()
     this.#restore = undefined
-    // Where more comes sooner than the field can say, it comes at the rate of the policy.
-    const steady = resetAfter === 0 && quota && window ? (quota * 1_000) / window : undefined
-    if (!scarce || (resetAfter === 0 && steady === undefined)) {
-      this.#setRate(this.#rate)
-      return
-    }
-    this.#setRate(Math.min(this.#rate, steady ?? (rateOf(limit) || this.#rate)))
-    if (remaining === 0 && retryAfter === undefined) this.#pause(resetAfter)
-    this.#restore = this.#clock.setTimer(
-      () => {
-        this.#restore = undefined
-        this.#setRate(this.#rate)
-      },
-      resetAfter === 0 ? window! : resetAfter,
-    )
+    this.#pace = pace
+    this.#setRate(pace.rate)
+    if (pace === FREE) return
+    this.#restore = this.#clock.setTimer(() => this.#keepTo(FREE), pace.until - this.#clock.now())
   }
 
   #pause(ms: number): void {
@@ -130,10 +154,27 @@ export class LearnedLimit {
   }
 }
 
-/** What a limit leaves per second until it is reset; Infinity for none. */
-function rateOf(limit: ServerLimit | undefined): number {
-  if (limit?.remaining === undefined || !limit.resetAfter) return Infinity
-  return (limit.remaining * 1_000) / limit.resetAfter
+/** Whether little of a quota is left. */
+function isScarce({ remaining, quota }: ServerLimit): boolean {
+  if (remaining === undefined) return false
+  return quota === undefined ? remaining === 0 : remaining < SCARCE * quota
+}
+
+/** What a policy gives per second; Infinity where it does not tell. */
+function policyRate({ quota, window }: ServerLimit): number {
+  return quota && window ? (quota * 1_000) / window : Infinity
+}
+
+/**
+ * What a scarce limit gives per second: what is left until it is reset; where more comes within a second, of which the field cannot say how
+ * soon, what its policy does.
+ */
+function rateOf(limit: ServerLimit): number {
+  const { remaining = 0, resetAfter = 0 } = limit
+  const steady = policyRate(limit)
+  if (resetAfter === 0) return steady
+  const stretched = (remaining * 1_000) / resetAfter
+  return resetAfter <= ROUNDING && steady < Infinity ? Math.max(stretched, steady) : stretched
 }
 
 describeStats<LearnedLimitStats>(LearnedLimit.prototype, {

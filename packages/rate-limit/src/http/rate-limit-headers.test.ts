@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LearnedLimit } from './learned-limit.ts'
 import { parseRateLimitHeaders, rateLimitHeaders } from './rate-limit-headers.ts'
-import { parseList, serializeString } from './structured-fields.ts'
+import { parseList } from './structured-fields.ts'
 
 const decision = { allowed: true, limit: 100, remaining: 49.9, resetAfter: 29_001, retryAfter: 0 }
 
@@ -89,11 +89,29 @@ describe('RateLimit headers', () => {
       }),
     ))
 
-  test('a name that no string can hold is refused, not escaped wrongly', () => {
-    expect(serializeString('naïve')).toBeUndefined()
-    expect(rateLimitHeaders(decision, { name: 'naïve\r\nX: 1', quota: 1 }).RateLimit).toBe(
-      '"default";r=49;t=30',
+  test('a name of other characters is percent-encoded, and stays another than others', () => {
+    const labels = ['naïve\r\nX: 1', 'ü', 'ö', 'ü%', '100 %', '\ud800', '😀'].map(
+      name => parseRateLimitHeaders(rateLimitHeaders(decision, { name, quota: 1 })).limits[0]!.name,
     )
+    expect(labels).toEqual([
+      'na%C3%AFve%0D%0AX: 1',
+      '%C3%BC',
+      '%C3%B6',
+      '%C3%BC%25',
+      '100 %',
+      '%EF%BF%BD',
+      '%F0%9F%98%80',
+    ])
+  })
+
+  test('where nothing is left they tell when the next request could pass', () => {
+    const policy = { name: 'a', quota: 100, window: 60_000 }
+    const spent = { ...decision, remaining: 0.9 }
+    const tell = (more: object) => rateLimitHeaders({ ...spent, ...more }, policy).RateLimit
+    expect(tell({ nextAfter: 10 })).toBe('"a";r=0;t=0')
+    expect(tell({ nextAfter: 1_700 })).toBe('"a";r=0;t=2')
+    expect(tell({})).toBe('"a";r=0;t=30')
+    expect(tell({ remaining: 1, nextAfter: 0 })).toBe('"a";r=1;t=30')
   })
 
   test('Retry-After in seconds and as a date, which is compared with the response’s own', () => {

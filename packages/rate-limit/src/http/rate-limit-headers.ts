@@ -3,7 +3,7 @@ import { type Item, parseList, serializeString } from './structured-fields.ts'
 
 /** What a limit promises to its clients. */
 export interface Policy {
-  /** Tells one limit of a server from another; printable ASCII. */
+  /** Tells one limit of a server from another. What is no printable ASCII is percent-encoded. */
   readonly name: string
   /** The most that can pass in a window. */
   readonly quota: number
@@ -38,21 +38,31 @@ export type HeadersLike =
 
 /**
  * The headers of a response, by draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy`, `RateLimit`, and `Retry-After`
- * where the request was refused: `t` then names the same time, as the draft asks. Times are whole seconds, rounded up, so that a client
- * that comes then passes; but `t` below half a second is 0, or clients of a fast limit would pause for most of its tokens.
+ * where the request was refused: `t` then names the same time, as the draft asks, and where nothing is left the time until the next
+ * request could pass, or clients would wait until a limit is whole of which some comes back sooner. Times are whole seconds, rounded up,
+ * so that a client that comes then passes; but `t` below half a second is 0, or clients of a fast limit would pause for most of its tokens.
  */
 export function rateLimitHeaders(
-  { allowed, remaining, resetAfter, retryAfter }: Decision,
+  { allowed, remaining, resetAfter, retryAfter, nextAfter }: Decision,
   { name, quota, window }: Policy,
 ): Record<string, string> {
   const refused = !allowed && retryAfter < Infinity
-  const label = serializeString(name) ?? '"default"'
+  const label = serializeString(policyLabel(name))
+  const more = remaining < 1 ? (nextAfter ?? resetAfter) : resetAfter
   const headers: Record<string, string> = {
     'RateLimit-Policy': `${label};q=${Math.floor(quota)}${window === undefined ? '' : `;w=${seconds(window)}`}`,
-    RateLimit: `${label};r=${Math.floor(remaining)};t=${wholeSeconds(refused ? retryAfter : resetAfter)}`,
+    RateLimit: `${label};r=${Math.floor(remaining)};t=${wholeSeconds(refused ? retryAfter : more)}`,
   }
   if (refused) headers['Retry-After'] = `${seconds(retryAfter)}`
   return headers
+}
+
+/** A policy's name as fields can hold it: those of other characters than printable ASCII in UTF-8, percent-encoded. */
+export function policyLabel(name: string): string {
+  if (/^[\x20-\x7e]*$/.test(name)) return name
+  return name
+    .toWellFormed()
+    .replace(/%|[^\x20-\x7e]+/g, part => encodeURIComponent(part))
 }
 
 /**

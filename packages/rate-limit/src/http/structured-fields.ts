@@ -33,9 +33,8 @@ export function parseList(text: string): Item[] | undefined {
   }
 }
 
-/** Writes a string item. @returns undefined for characters that such a string cannot hold */
-export function serializeString(value: string): string | undefined {
-  if (!/^[\x20-\x7e]*$/.test(value)) return undefined
+/** Writes a string item of printable ASCII. */
+export function serializeString(value: string): string {
   return `"${value.replace(/["\\]/g, '\\$&')}"`
 }
 

@@ -140,6 +140,8 @@ export function mendErrors(connection: ScriptedConnection): void {
   connection.__scriptArgs__ = (name, id, args, callback) =>
     original(name, id, args, (error, reply) => {
       if (error?.message.startsWith('ERR ')) error.message = error.message.slice(4)
+      // The arguments, among which are a group's keys, are no part of an error.
+      if (error) delete (error as { command?: unknown }).command
       callback(error, reply)
     })
 }

@@ -19,6 +19,8 @@ const UNSWEPT = 4_096
 export class BucketTable {
   /** Virtual time by place, ms. */
   slots: Float64Array
+  /** By place until when nothing passes, ms; undefined while no key was ever blocked. */
+  blocks: Float64Array | undefined = undefined
   readonly #places = new Map<string, number>()
   readonly #keys: (string | undefined)[] = []
   readonly #free: number[] = []
@@ -55,7 +57,19 @@ export class BucketTable {
     this.#places.set(key, place)
     this.#keys[place] = key
     this.slots[place] = floor
+    if (this.blocks !== undefined) this.blocks[place] = -Infinity
     return place
+  }
+
+  /** Lets nothing pass at a place before a time. */
+  block(place: number, until: number): void {
+    this.blocks ??= new Float64Array(this.slots.length).fill(-Infinity)
+    this.blocks[place] = until
+  }
+
+  /** Until when nothing passes at a place; -Infinity where nothing is blocked. */
+  blockedUntil(place: number): number {
+    return this.blocks === undefined ? -Infinity : this.blocks[place]!
   }
 
   delete(key: string): boolean {
@@ -97,6 +111,11 @@ export class BucketTable {
       const grown = new Float64Array(Math.max(64, this.slots.length * 2))
       grown.set(this.slots)
       this.slots = grown
+      if (this.blocks !== undefined) {
+        const blocks = new Float64Array(grown.length).fill(-Infinity)
+        blocks.set(this.blocks)
+        this.blocks = blocks
+      }
     }
     return place
   }

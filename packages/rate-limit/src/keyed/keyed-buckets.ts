@@ -1,6 +1,7 @@
 import { checkNonNegative } from '@millrace/kit'
 import { GcraArithmetic } from '../meter/gcra-arithmetic.ts'
 import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
+import { SLACK } from '../wait/slack.ts'
 import { BucketTable } from './bucket-table.ts'
 
 /**
@@ -42,47 +43,62 @@ export class KeyedBuckets {
     return this.#table.find(key) ?? this.#table.add(key, this.#arithmetic.full(now), pinned)
   }
 
-  /** The virtual time after `cost`: it may pass if that is not after `now`. */
+  /** The virtual time after `cost`: it may pass if that is not after `now`, and the place is not {@link blocked}. */
   next(place: number, cost: number, now: number): number {
     return this.#arithmetic.next(this.#table.slots[place]!, cost, now)
   }
 
-  /** The same for callers that wait. */
-  dueAt(place: number, cost: number, now: number): number {
-    return this.#arithmetic.dueAt(this.#table.slots[place]!, cost, now)
+  blocked(place: number, now: number): boolean {
+    return this.#table.blocks !== undefined && this.#table.blocks[place]! > now + SLACK
   }
 
-  /** @param slot from {@link next} or {@link dueAt} */
+  /** When `cost` could pass for callers that wait. */
+  dueAt(place: number, cost: number, now: number): number {
+    const due = this.#arithmetic.dueAt(this.#table.slots[place]!, cost, now)
+    return Math.max(due, this.#table.blockedUntil(place))
+  }
+
+  /** Takes `cost` for a caller that is due. */
+  take(place: number, cost: number, now: number): void {
+    this.set(place, this.#arithmetic.dueAt(this.#table.slots[place]!, cost, now))
+  }
+
+  /** @param slot from {@link next} */
   set(place: number, slot: number): void {
     this.#table.slots[place] = slot
   }
 
-  /** {@link next} for a key that is not given a place for it. */
+  /** When `cost` could pass for a key, which is not given a place for it. */
   nextOf(key: string, cost: number, now: number): number {
-    return this.#arithmetic.next(this.#slotOf(key, now), cost, now)
+    return Math.max(this.#arithmetic.next(this.#slotOf(key, now), cost, now), this.#blockOf(key))
   }
 
   available(key: string, now: number): number {
-    return this.#arithmetic.available(this.#slotOf(key, now), now)
+    const available = this.#arithmetic.available(this.#slotOf(key, now), now)
+    return this.#blockOf(key) > now + SLACK ? Math.min(0, available) : available
   }
 
   resetAfter(key: string, now: number): number {
-    return this.#arithmetic.resetAfter(this.#slotOf(key, now), now)
+    return Math.max(this.#arithmetic.resetAfter(this.#slotOf(key, now), now), this.#blockOf(key) - now)
   }
 
   /** A key that is not known has a full bucket, which cannot hold more. */
-  refund(key: string, cost: number): void {
+  refund(key: string, cost: number, now: number): void {
     const place = this.#table.find(key)
-    if (place !== undefined) this.#table.slots[place]! -= cost * this.#arithmetic.interval
+    if (place === undefined) return
+    const slot = this.#table.slots[place]!
+    this.set(place, this.#arithmetic.refunded(slot, cost, now, this.#table.blockedUntil(place)))
   }
 
   /** Has the next token come after `ms`, not earlier. */
   pause(place: number, ms: number, now: number): void {
     this.set(place, this.#arithmetic.paused(this.#table.slots[place]!, ms, now))
+    this.#table.block(place, Math.max(this.#table.blockedUntil(place), now + ms))
   }
 
   fill(place: number, now: number): void {
     this.set(place, this.#arithmetic.full(now))
+    if (this.#table.blocks !== undefined) this.#table.block(place, -Infinity)
   }
 
   /** @returns whether the key was known */
@@ -90,14 +106,20 @@ export class KeyedBuckets {
     return this.#table.delete(key)
   }
 
-  /** Tokens saved so far are kept, up to the new burst; a debt is kept in tokens. O(keys). */
+  /** Tokens saved so far are kept, up to the new burst; a debt is kept in tokens, a block in time. O(keys). */
   setLimits(limits: TokenBucketLimits, now: number): void {
     const before = this.#arithmetic
     this.#arithmetic = GcraArithmetic.of(limits, this.#catchUp)
     const { slots } = this.#table
     for (let place = 0; place < slots.length; place++) {
-      slots[place] = this.#arithmetic.converted(slots[place]!, before, now)
+      const from = Math.max(now, this.#table.blockedUntil(place))
+      slots[place] = this.#arithmetic.converted(slots[place]!, before, from)
     }
+  }
+
+  #blockOf(key: string): number {
+    const place = this.#table.find(key)
+    return place === undefined ? -Infinity : this.#table.blockedUntil(place)
   }
 
   #slotOf(key: string, now: number): number {

@@ -106,14 +106,7 @@ export class KeyedLimiter {
   decide(key: string, cost = 1): Decision {
     const allowed = this.tryAcquire(key, cost)
     const now = this.#clock.now()
-    const own = this.#queues.has(key) ? 0 : this.#buckets.available(key, now)
-    return {
-      allowed,
-      limit: this.#buckets.burst,
-      remaining: Math.max(0, Math.min(own, this.#parent?.left(now) ?? own)),
-      resetAfter: this.#buckets.resetAfter(key, now),
-      retryAfter: allowed ? 0 : this.#waitFor(key, cost, now),
-    }
+    return this.#decision(key, now, allowed, allowed ? 0 : this.#waitFor(key, cost, now))
   }
 
   /**
@@ -151,7 +144,7 @@ export class KeyedLimiter {
   refund(key: string, cost = 1): void {
     checkKey(key)
     checkRefund(cost, this.#granted)
-    this.#buckets.refund(key, cost)
+    this.#buckets.refund(key, cost, this.#clock.now())
     this.#granted -= cost
     this.#refunded += cost
     this.#parent?.refund(cost)
@@ -163,15 +156,8 @@ export class KeyedLimiter {
     checkKey(key)
     if (this.#closed) throw new LimiterClosedError(this.name)
     const now = this.#clock.now()
-    const own = this.#queues.has(key) ? 0 : this.#buckets.available(key, now)
     const retryAfter = this.#waitFor(key, Math.min(1, this.#maxCost), now)
-    return {
-      allowed: retryAfter === 0,
-      limit: this.#buckets.burst,
-      remaining: Math.max(0, Math.min(own, this.#parent?.left(now) ?? own)),
-      resetAfter: this.#buckets.resetAfter(key, now),
-      retryAfter,
-    }
+    return this.#decision(key, now, retryAfter === 0, retryAfter)
   }
 
   /** Fills the key's bucket; calls that wait for it are served at once. Returns whether anything was known of it. */
@@ -199,8 +185,8 @@ export class KeyedLimiter {
   }
 
   /**
-   * Empties the key's bucket and has its next token come after `ms`, at most 1e12, to block it for a while; 0 changes nothing. Who
-   * waits for it waits on.
+   * Empties the key's bucket and has its next token come after `ms`, at most 1e12, to block it for a while, whatever is given back
+   * meanwhile; 0 changes nothing. Who waits for it waits on.
    *
    * @throws {InvalidOptionError}
    */
@@ -243,11 +229,24 @@ export class KeyedLimiter {
     this.close()
   }
 
+  #decision(key: string, now: number, allowed: boolean, retryAfter: number): Decision {
+    const own = this.#queues.has(key) ? 0 : this.#buckets.available(key, now)
+    const remaining = Math.max(0, Math.min(own, this.#parent?.left(now) ?? own))
+    return {
+      allowed,
+      limit: this.#buckets.burst,
+      remaining,
+      resetAfter: this.#buckets.resetAfter(key, now),
+      retryAfter,
+      nextAfter: remaining >= 1 ? 0 : this.#waitFor(key, Math.min(1, this.#maxCost), now),
+    }
+  }
+
   #take(key: string, cost: number, now: number): boolean {
     const buckets = this.#buckets
     const place = buckets.placeOf(key, now, this.#queues)
     const next = buckets.next(place, cost, now)
-    if (next > now + SLACK || this.#closed) return false
+    if (next > now + SLACK || buckets.blocked(place, now) || this.#closed) return false
     if (this.#queues.size !== 0 && this.#queues.has(key)) return false
     if (this.#parent !== undefined && !this.#parent.tryTake(cost, now)) return false
     buckets.set(place, next)
@@ -298,7 +297,7 @@ export class KeyedLimiter {
         return parent.lineUp(head, key, now, inLine)
       },
       admit: ({ cost, since }: Waiter, now) => {
-        buckets.set(place, buckets.dueAt(place, cost, now))
+        buckets.take(place, cost, now)
         parent?.take(cost, now)
         inLine.leave()
         this.#granted += cost

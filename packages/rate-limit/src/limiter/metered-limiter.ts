@@ -155,12 +155,15 @@ export abstract class MeteredLimiter implements RateLimiter {
   decide(cost = 1): Decision {
     const allowed = this.tryAcquire(cost)
     const now = this.clock.now()
+    const remaining = this.#waiters.size === 0 ? Math.max(0, this.meter.available(now)) : 0
+    const { maxCost } = this.meter
     return {
       allowed,
-      limit: this.meter.maxCost,
-      remaining: this.#waiters.size === 0 ? Math.max(0, this.meter.available(now)) : 0,
+      limit: maxCost,
+      remaining,
       resetAfter: this.meter.resetAfter(now),
       retryAfter: allowed ? 0 : this.#waitFor(cost, now),
+      nextAfter: remaining >= 1 ? 0 : this.#waitFor(Math.min(1, maxCost), now),
     }
   }
 

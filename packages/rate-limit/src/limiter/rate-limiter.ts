@@ -11,6 +11,8 @@ export interface Decision {
   readonly resetAfter: number
   /** In ms, until what was refused could pass; 0 if it was allowed. */
   readonly retryAfter: number
+  /** In ms, until one permit more could pass; 0 where one is left. Limits that do not tell are taken to be whole by `resetAfter`. */
+  readonly nextAfter?: number | undefined
 }
 
 /** What every rate limit of this package offers, whatever its algorithm. */

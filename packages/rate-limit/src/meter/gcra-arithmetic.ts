@@ -11,6 +11,8 @@ export class GcraArithmetic {
   readonly burst: number
   /** The time in which an empty bucket fills, ms. */
   readonly #burstSpan: number
+  /** What is there when a pause ends: a token, or what such a bucket holds, ms. */
+  readonly #first: number
   /** The credit kept while calls wait, ms. */
   readonly #backlogSpan: number
 
@@ -22,6 +24,7 @@ export class GcraArithmetic {
     this.interval = interval
     this.burst = burst
     this.#burstSpan = burst * interval
+    this.#first = Math.min(interval, this.#burstSpan)
     this.#backlogSpan = Math.max(this.#burstSpan, catchUp)
   }
 
@@ -76,7 +79,13 @@ export class GcraArithmetic {
 
   /** The slot of a bucket that is empty and whose next token comes after `ms`, not earlier. */
   paused(slot: number, ms: number, now: number): number {
-    return Math.max(slot, now + ms - this.interval)
+    return Math.max(slot, now + ms - this.#first)
+  }
+
+  /** The slot after a refund. Of a bucket that is paused the first token still comes when the pause ends. */
+  refunded(slot: number, cost: number, now: number, pausedUntil: number): number {
+    const refunded = slot - cost * this.interval
+    return pausedUntil > now ? Math.max(refunded, pausedUntil - this.#first) : refunded
   }
 
   /** The slot of a bucket that had other limits: tokens saved are kept, up to the burst; a debt is kept in tokens. */

@@ -10,6 +10,8 @@ export class Gcra implements Meter {
   #slot = 0
   #arithmetic: GcraArithmetic
   readonly #catchUp: number
+  /** Nothing passes before it, whatever is given back, ms. */
+  #pausedUntil = -Infinity
   /** Tokens that waiting callers lost to stalls longer than `catchUp`. */
   forfeited = 0
 
@@ -28,18 +30,18 @@ export class Gcra implements Meter {
   }
 
   canTake(cost: number, now: number): boolean {
-    return this.#arithmetic.next(this.#slot, cost, now) <= now + SLACK
+    return this.#arithmetic.next(this.#slot, cost, now) <= now + SLACK && !this.#paused(now)
   }
 
   tryTake(cost: number, now: number): boolean {
     const next = this.#arithmetic.next(this.#slot, cost, now)
-    if (next > now + SLACK) return false
+    if (next > now + SLACK || this.#paused(now)) return false
     this.#slot = next
     return true
   }
 
   dueAt(cost: number, ahead: number, now: number): number {
-    return this.#arithmetic.dueAt(this.#slot, ahead + cost, now)
+    return Math.max(this.#arithmetic.dueAt(this.#slot, ahead + cost, now), this.#pausedUntil)
   }
 
   take(cost: number, now: number): void {
@@ -47,12 +49,13 @@ export class Gcra implements Meter {
     this.#slot = this.#arithmetic.dueAt(this.#slot, cost, now)
   }
 
-  refund(cost: number): void {
-    this.#slot -= cost * this.#arithmetic.interval
+  refund(cost: number, now: number): void {
+    this.#slot = this.#arithmetic.refunded(this.#slot, cost, now, this.#pausedUntil)
   }
 
   available(now: number): number {
-    return this.#arithmetic.available(this.#slot, now)
+    const available = this.#arithmetic.available(this.#slot, now)
+    return this.#paused(now) ? Math.min(0, available) : available
   }
 
   pace(cost: number): number {
@@ -60,7 +63,7 @@ export class Gcra implements Meter {
   }
 
   resetAfter(now: number): number {
-    return this.#arithmetic.resetAfter(this.#slot, now)
+    return Math.max(this.#arithmetic.resetAfter(this.#slot, now), this.#pausedUntil - now)
   }
 
   /** Leaves at most `tokens`. */
@@ -71,12 +74,18 @@ export class Gcra implements Meter {
   /** Has the next token come after `ms`, not earlier. */
   pause(ms: number, now: number): void {
     this.#slot = this.#arithmetic.paused(this.#slot, ms, now)
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + ms)
   }
 
-  /** Tokens saved so far are kept, up to the new burst; a debt is kept in tokens. */
+  /** Tokens saved so far are kept, up to the new burst; a debt is kept in tokens, a pause in time. */
   setLimits(limits: TokenBucketLimits, now: number): void {
     const before = this.#arithmetic
     this.#arithmetic = GcraArithmetic.of(limits, this.#catchUp)
-    this.#slot = this.#arithmetic.converted(this.#slot, before, now)
+    const from = Math.max(now, this.#pausedUntil)
+    this.#slot = this.#arithmetic.converted(this.#slot, before, from)
+  }
+
+  #paused(now: number): boolean {
+    return now + SLACK < this.#pausedUntil
   }
 }

@@ -16,6 +16,7 @@ describe('SlidingWindow', () => {
       remaining: 0,
       resetAfter: 1,
       retryAfter: 1,
+      nextAfter: 1,
     })
     clock.advance(1)
     expect(window.tryAcquire(3)).toBe(true)

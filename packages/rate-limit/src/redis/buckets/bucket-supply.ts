@@ -49,14 +49,18 @@ export class BucketSupply {
         const tokens = shared ?? count
         const request = { tokens, least, near, far: Math.max(far, near) }
         const answer = await this.#options.store.reserve(key, request, late, mark).catch(error => {
-          this.#options.share.refund(key, shared ?? 0)
+          this.#options.share.refund(key, shared ?? 0, this.#options.limit.clock.now())
           throw error
         })
-        const { granted, first, interval, wait } = answer
-        if (shared !== undefined) this.#options.share.refund(key, shared - Math.max(0, granted))
+        const { granted, first, interval, wait, blocked } = answer
+        if (shared !== undefined) {
+          const unused = shared - Math.max(0, granted)
+          this.#options.share.refund(key, unused, this.#options.limit.clock.now())
+        }
         this.follow(key, answer)
-        if (granted > 0) return { tokens: granted, first, interval, wait: 0, again: 0 }
-        return { tokens: 0, first: 0, interval, wait, again: far > 0 ? Infinity : wait - near }
+        if (granted > 0) return { tokens: granted, first, interval, wait: 0, again: 0, blocked }
+        const again = far > 0 ? Infinity : wait - near
+        return { tokens: 0, first: 0, interval, wait, again, blocked }
       },
       error => this.#supplyAlone(key, wish, error),
       key,
@@ -73,12 +77,12 @@ export class BucketSupply {
     const interval = 1_000 / this.#options.rate
     if (this.#options.limit.outage.mode === 'open') {
       this.#options.accounts.owe(key, count)
-      return { tokens: count, first: -count * interval, interval, wait: 0, again: 0 }
+      return { tokens: count, first: -count * interval, interval, wait: 0, again: 0, blocked: 0 }
     }
     if (least > this.#options.share.burst) throw error
     if (this.#options.share.tryTake(key, least, now)) {
       this.#options.accounts.owe(key, least)
-      return { tokens: least, first: -least * interval, interval, wait: 0, again: 0 }
+      return { tokens: least, first: -least * interval, interval, wait: 0, again: 0, blocked: 0 }
     }
     return this.#shareSpent(key, least, far)
   }
@@ -88,7 +92,7 @@ export class BucketSupply {
     // Not for longer than until Redis may be back, which has tokens that are nobody's share.
     const again =
       far > 0 && wait > far ? Infinity : Math.min(wait, this.#options.limit.guard.cooldown)
-    return { tokens: 0, first: 0, interval: 1_000 / this.#options.rate, wait, again }
+    return { tokens: 0, first: 0, interval: 1_000 / this.#options.rate, wait, again, blocked: 0 }
   }
 
   /**
@@ -101,7 +105,8 @@ export class BucketSupply {
     return this.#options.share.takeUpTo(key, least, most, this.#options.limit.clock.now())
   }
 
-  follow(key: string, { available }: BucketAnswer): void {
+  follow(key: string, { available, blocked }: BucketAnswer): void {
+    this.#options.share.block(key, blocked, this.#options.limit.clock.now())
     // Until an outage is over the store does not know what others have passed in it.
     if (this.#options.limit.outage.recovery > 0) return
     this.#options.share.follow(key, available, this.#options.limit.clock.now())

@@ -56,6 +56,20 @@ export class Lease {
     if (this.#spans.length === 0) this.left = 0
   }
 
+  /** Gives up the tokens that come before a time, and returns how many. */
+  drainBefore(time: number): number {
+    let drained = 0
+    for (let span = this.#spans[0]; span !== undefined && span.next < time; span = this.#spans[0]) {
+      const early = Math.ceil((time - span.next) / span.interval - TINY)
+      const count = Math.min(span.left, early)
+      const rest = count < span.left
+      this.take(count)
+      drained += count
+      if (rest) break
+    }
+    return drained
+  }
+
   /** Gives up all tokens and returns how many. */
   drain(): number {
     const { left } = this

@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import { inspect } from 'node:util'
 import { describeRedis } from '@millrace/testkit/vitest'
 import type { Redis } from 'ioredis'
 import { beforeEach, expect, test } from 'vitest'
-import { InvalidOptionError, RateLimitedError } from '../../errors.ts'
+import { InvalidOptionError, LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
 import { connections, goneClient } from '../testing/connections.fixture.ts'
-import { RedisKeyedLimiter } from '../testing/tracked.fixture.ts'
+import {
+  RedisKeyedLimiter,
+  RedisKeyedSemaphore,
+  RedisKeyedWindow,
+} from '../testing/tracked.fixture.ts'
 
 describeRedis('RedisKeyedLimiter', redis => {
   const connect = connections()
@@ -88,6 +93,41 @@ describeRedis('RedisKeyedLimiter', redis => {
     expect(await limiter.tryAcquire('a')).toBe(true)
   })
 
+  test('what one process was granted another gives back, and one that was started anew', async () => {
+    const id = randomUUID()
+    await make({ id }).acquire('a', 2)
+    const other = make({ id })
+    await other.refund('a', 2)
+    expect(other.stats()).toMatchObject({ granted: -2, refunded: 2 })
+    expect(await other.tryAcquire('a', 2)).toBe(true)
+    expect(await other.tryAcquire('a')).toBe(false)
+  })
+
+  test('an error of Redis holds no key', async () => {
+    const key = 'a-secret'
+    const id = randomUUID()
+    const limiters = [
+      make({ id, whenDown: 'closed' }),
+      new RedisKeyedWindow({ client, id, limit: 1, window: 1e6, whenDown: 'closed' }),
+      new RedisKeyedSemaphore({ client, id, permits: 1, whenDown: 'closed' }),
+    ]
+    // A state of another type is one that no script can read.
+    const broken = async () => {
+      for (const name of await client.keys(`*${id}*`)) {
+        await client.del(name)
+        await client.hset(name, 'not', 'ours')
+      }
+    }
+    for (const limiter of limiters) {
+      await limiter.tryAcquire(key)
+      await broken()
+      const error = await limiter.tryAcquire(key).catch(error => error)
+      expect(error).toBeInstanceOf(LimitStoreUnavailableError)
+      expect(error.cause).toMatchObject({ name: 'ReplyError', message: /WRONGTYPE/ })
+      expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(key)
+    }
+  })
+
   test('bad arguments', async () => {
     const limiter = make()
     await expect(limiter.tryAcquire(1 as never)).rejects.toThrow(
@@ -98,6 +138,6 @@ describeRedis('RedisKeyedLimiter', redis => {
     await expect(limiter.acquire('a', { priority: 10 })).rejects.toThrow(
       'Expected `priority` to be an integer from 0 to 9, got a positive integer of 2 digits',
     )
-    await expect(limiter.refund('a', 1)).rejects.toThrow('a number from 0 to the 0 granted')
+    await expect(limiter.refund('a', 3)).rejects.toThrow('a number from 0 to the 2 that may')
   })
 })

@@ -106,9 +106,9 @@ export class RedisKeyedLimiter {
   }
 
   /**
-   * Gives back what was granted to the key but not used; while Redis is away, once it is back.
+   * Gives back what was granted to the key but not used, by whichever process; while Redis is away, once it is back.
    *
-   * @throws (by rejection) {InvalidOptionError} for more than was granted
+   * @throws (by rejection) {InvalidOptionError} for more than this process was granted and more than the burst
    */
   async refund(key: string, cost = 1): Promise<void> {
     await this.#buckets.refund(this.#keyOf(key), cost)
@@ -135,7 +135,8 @@ export class RedisKeyedLimiter {
   }
 
   /**
-   * Empties the key's bucket in all processes and has its next token come after `ms`, at most 1e12; 0 changes nothing.
+   * Empties the key's bucket and has its next token come after `ms`, at most 1e12, in all processes; 0 changes nothing. Calls that wait in
+   * this process come after it; those of others too, but for tokens reserved before, which come within a second.
    *
    * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}
    */

@@ -114,7 +114,7 @@ export class RedisTokenBucket {
   /**
    * Gives back what was granted but not used; while Redis is away, once it is back.
    *
-   * @throws (by rejection) {InvalidOptionError} for more than was granted
+   * @throws (by rejection) {InvalidOptionError} for more than this process was granted and more than the burst
    */
   async refund(cost = 1): Promise<void> {
     await this.#buckets.refund(this.#key, cost)

@@ -17,6 +17,8 @@ export interface Supply {
   readonly wait: number
   /** Without tokens: in how many ms to ask again; Infinity where the first call in line waits longer than it is willing to. */
   readonly again: number
+  /** For how many ms nothing passes, so that what was reserved before for that time must not be used. */
+  readonly blocked: number
 }
 
 export interface ReservedTokensOptions {
@@ -151,6 +153,14 @@ export class ReservedTokens {
     if (left > 0) this.#options.giveBack(left)
   }
 
+  /** Gives back what is reserved for the time before `until`: what waits for it asks anew. */
+  recall(until: number): void {
+    const drained = this.#lease.drainBefore(until)
+    if (drained === 0) return
+    this.#options.giveBack(drained)
+    this.#waiters.serve()
+  }
+
   async close(): Promise<void> {
     this.#waiters.close()
     this.#pause?.cancel()
@@ -222,6 +232,7 @@ export class ReservedTokens {
     try {
       const given = await supply(tokens, head?.cost ?? 1, far)
       const now = clock.now()
+      if (given.blocked > 0) this.recall(now + given.blocked)
       if (given.tokens > 0) {
         this.#lease.add(now + given.first, given.tokens, given.interval, now)
         this.#refuseLate(now)

@@ -188,11 +188,14 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   async refund(key: string, cost: number): Promise<void> {
-    checkRefund(cost, this.#granted)
+    // Another process, or this one before a restart, may have been granted it.
+    checkRefund(cost, Math.max(this.#granted, this.burst))
     this.#granted -= cost
     this.#refunded += cost
     const alone = Math.min(cost, this.#ledger.get(key) ?? 0)
-    if (alone > 0 && this.limit.outage.mode !== 'open') this.#share.refund(key, alone)
+    if (alone > 0 && this.limit.outage.mode !== 'open') {
+      this.#share.refund(key, alone, this.limit.clock.now())
+    }
     await this.#accounts.return(key, cost, this.#buckets.get(key)?.mark)
   }
 
@@ -201,7 +204,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   async block(key: string, ms: number): Promise<void> {
-    if (ms > 0) this.#supply.follow(key, await this.#store.block(key, ms))
+    if (ms > 0) this.#follow(key, await this.#store.block(key, ms))
   }
 
   async reset(key: string): Promise<void> {
@@ -216,9 +219,8 @@ export class SharedBuckets<Mode extends OutageMode> {
     this.#checkOpen()
     const answer = await this.#store.get(key)
     const decision = this.#toDecision(key, answer)
-    const { interval } = answer
-    const retryAfter = Math.max(0, (1 - answer.available) * interval)
-    return { ...decision, allowed: retryAfter === 0, retryAfter }
+    const { nextAfter } = decision
+    return { ...decision, allowed: nextAfter === 0, retryAfter: nextAfter! }
   }
 
   stats(): SharedBucketsStats {
@@ -297,19 +299,29 @@ export class SharedBuckets<Mode extends OutageMode> {
       allowed = decision.allowed
       return decision
     } finally {
-      if (shared !== undefined && !allowed) this.#share.refund(key, shared)
+      if (shared !== undefined && !allowed) {
+        this.#share.refund(key, shared, this.limit.clock.now())
+      }
     }
   }
 
-  #toDecision(key: string, answer: BucketAnswer): Decision {
+  /** Has what was reserved for the time of a block asked for anew. */
+  #follow(key: string, answer: BucketAnswer): void {
     this.#supply.follow(key, answer)
-    const { granted, wait, available, burst, interval } = answer
+    if (answer.blocked === 0) return
+    this.#buckets.get(key)?.tokens.recall(this.limit.clock.now() + answer.blocked)
+  }
+
+  #toDecision(key: string, answer: BucketAnswer): Decision {
+    this.#follow(key, answer)
+    const { granted, wait, available, burst, interval, blocked } = answer
     return {
       allowed: granted >= 0,
       limit: burst,
       remaining: Math.max(0, available),
-      resetAfter: Math.max(0, (burst - available) * interval),
+      resetAfter: Math.max(0, (burst - available) * interval, blocked),
       retryAfter: granted >= 0 ? 0 : wait,
+      nextAfter: Math.max(0, (Math.min(1, burst) - available) * interval, blocked),
     }
   }
 

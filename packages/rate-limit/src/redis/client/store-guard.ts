@@ -9,6 +9,7 @@ import { LimitStoreUnavailableError } from '../../errors.ts'
 import type { Reply, Script } from '../scripts/script.ts'
 import { clusterNodeOf } from './cluster-node.ts'
 import type { RedisClient } from './redis-client.ts'
+import { withoutArguments } from './without-arguments.ts'
 
 /** When a store that fails is left alone. */
 export interface BreakerOptions {
@@ -112,7 +113,7 @@ export class StoreGuard {
       if (this.#failed > 0) this.#recover()
       return reply
     } catch (cause) {
-      throw this.#fail(cause)
+      throw this.#fail(withoutArguments(cause))
     }
   }
 

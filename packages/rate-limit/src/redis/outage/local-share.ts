@@ -58,6 +58,13 @@ export class LocalShare {
     return this.#share.burst
   }
 
+  /** Notes for how many ms more the store lets nothing pass: neither does the share then. */
+  block(key: string, ms: number, at: number): void {
+    const now = this.#time(at)
+    if (ms > 0) this.#table.block(this.#place(key, now), now + ms)
+    else if (this.#blockOf(key) > now) this.#table.block(this.#place(key, now), -Infinity)
+  }
+
   /** Notes what the store has answered. @param available tokens of the whole bucket, below 0 if they are reserved ahead */
   follow(key: string, available: number, at: number): void {
     const now = this.#time(at)
@@ -68,7 +75,7 @@ export class LocalShare {
   tryTake(key: string, cost: number, at: number): boolean {
     const now = this.#time(at)
     const next = this.#next(key, cost, now)
-    if (next > now + SLACK) return false
+    if (next > now + SLACK || this.#blockOf(key) > now) return false
     this.#table.slots[this.#place(key, now)] = next
     return true
   }
@@ -77,7 +84,7 @@ export class LocalShare {
   takeUpTo(key: string, least: number, most: number, at: number): number {
     const now = this.#time(at)
     const available = (now + SLACK - this.#next(key, 0, now)) / this.#share.interval
-    if (available < least) return 0
+    if (available < least || this.#blockOf(key) > now) return 0
     const cost = Math.max(least, Math.min(most, Math.floor(available)))
     this.#table.slots[this.#place(key, now)] = this.#next(key, cost, now)
     return cost
@@ -85,25 +92,31 @@ export class LocalShare {
 
   waitFor(key: string, cost: number, at: number): number {
     const now = this.#time(at)
-    const wait = Math.max(0, this.#next(key, cost, now) - now)
+    const wait = Math.max(0, this.#next(key, cost, now) - now, this.#blockOf(key) - now)
     return wait > 0 ? wait + Math.max(0, this.#stoodAt + this.#hold - at) : 0
   }
 
-  refund(key: string, cost: number): void {
+  refund(key: string, cost: number, at: number): void {
     const place = this.#table.find(key)
-    if (place !== undefined) this.#table.slots[place]! -= cost * this.#share.interval
+    if (place === undefined) return
+    const slot = this.#table.slots[place]!
+    const until = this.#table.blockedUntil(place)
+    this.#table.slots[place] = this.#share.refunded(slot, cost, this.#time(at), until)
   }
 
   decide(key: string, cost: number, at: number): Decision {
     const allowed = this.tryTake(key, cost, at)
     const now = this.#time(at)
     const slot = this.#slot(key, now)
+    const blocked = this.#blockOf(key) > now
+    const remaining = blocked ? 0 : Math.max(0, this.#share.available(slot, now))
     return {
       allowed,
       limit: this.burst,
-      remaining: Math.max(0, this.#share.available(slot, now)),
-      resetAfter: this.#share.resetAfter(slot, now),
+      remaining,
+      resetAfter: Math.max(this.#share.resetAfter(slot, now), this.#blockOf(key) - now),
       retryAfter: allowed ? 0 : this.waitFor(key, cost, at),
+      nextAfter: remaining >= 1 ? 0 : this.waitFor(key, Math.min(1, this.burst), at),
     }
   }
 
@@ -136,6 +149,11 @@ export class LocalShare {
 
   #next(key: string, cost: number, now: number): number {
     return this.#share.next(this.#slot(key, now), cost, now)
+  }
+
+  #blockOf(key: string): number {
+    const place = this.#table.find(key)
+    return place === undefined ? -Infinity : this.#table.blockedUntil(place)
   }
 
   #slot(key: string, now: number): number {

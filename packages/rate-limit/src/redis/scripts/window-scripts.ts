@@ -30,15 +30,16 @@ local function answer(granted, wait)
   local ends = last and last + window or 0
   if dirty then store(ends, window) end
   local left = paused > now and 0 or math.max(0, limit - redis.call('ZCARD', KEYS[1]))
-  return { granted, math.ceil(wait), left, math.ceil(math.max(ends - now, paused - now, 0)), string.format('%.0f', now), string.format('%.0f', since), limit, string.format('%.0f', window), string.format('%.0f', lineage), counter }
+  return { granted, math.ceil(wait), left, math.ceil(math.max(ends - now, paused - now, 0)), string.format('%.0f', now), string.format('%.0f', since), limit, string.format('%.0f', window), string.format('%.0f', lineage), counter, string.format('%.0f', math.max(0, paused - now)) }
 end
 `
 
 /**
  * Keys: window, state. Arguments: timeline, limit, window in us, cost, a name for the permits that is used once, the lineage in which the
  * caller's own permits of this window were entered (0 for none), the counter that it was told then. A cost of 0 only looks, for one permit.
- * Answers { 1 if granted, us until it could be, permits left, us until the window is empty, time, since, the settings that rule, lineage,
- * counter }, or -1 first if the window was lost or rolled back: then those who use it have to enter what they were given again.
+ * Answers { 1 if granted, us until it could be or, where that was the last permit, until the next one could, permits left, us until the
+ * window is empty, time, since, the settings that rule, lineage, counter, us for which it is blocked still }, or -1 first if the window was
+ * lost or rolled back: then those who use it have to enter what they were given again.
  */
 export const takeScript: Script = new Script(`${load}
 local cost = tonumber(ARGV[7])
@@ -51,7 +52,9 @@ end
 local missing = redis.call('ZCARD', KEYS[1]) + math.max(1, cost) - limit
 if cost > 0 and paused <= now and missing <= 0 then
   enter(now, ARGV[8], cost)
-  return answer(1, 0)
+  local spent = redis.call('ZCARD', KEYS[1]) - limit
+  local oldest = spent >= 0 and redis.call('ZRANGE', KEYS[1], spent, spent, 'WITHSCORES')[2]
+  return answer(1, oldest and oldest + window - now or 0)
 end
 local wait = math.max(0, paused - now)
 if missing > 0 then

@@ -37,6 +37,8 @@ export interface BucketAnswer {
   /** Of the bucket as it is: tokens it holds, ms per token. */
   readonly burst: number
   readonly interval: number
+  /** For how long it lets nothing pass, whatever it holds. */
+  readonly blocked: number
 }
 
 /** What to reserve. */
@@ -165,7 +167,9 @@ export class BucketStore {
     reply: readonly (number | string)[],
     { key, timeline, sent, mark }: BucketCall,
   ): BucketAnswer {
-    const [granted, wait, now, slot, us, burst, writes, since] = reply.map(Number) as Numbers
+    const [granted, wait, now, slot, us, burst, writes, since, blocked] = reply.map(
+      Number,
+    ) as Numbers
     this.#clocks.note(this.#guard, key, timeline, { now, since, sent })
     if (us !== this.#interval || burst !== this.#burst) this.#overruled(1e6 / us, burst)
     if (mark !== undefined) {
@@ -177,11 +181,12 @@ export class BucketStore {
     }
     return {
       granted,
-      first: (slot - Math.max(0, granted - 1) * us - now) / 1_000,
+      first: Math.max(slot - Math.max(0, granted - 1) * us - now, blocked || -Infinity) / 1_000,
       wait: Math.max(0, wait) / 1_000,
-      available: (now - slot) / us,
+      available: blocked > 0 ? Math.min(0, (now - slot) / us) : (now - slot) / us,
       burst,
       interval: us / 1_000,
+      blocked: blocked / 1_000,
     }
   }
 }
@@ -195,6 +200,6 @@ interface BucketCall {
   readonly mark?: BucketMark | undefined
 }
 
-type Numbers = [number, number, number, number, number, number, number, number]
+type Numbers = [number, number, number, number, number, number, number, number, number]
 
 const NO_MARK: Readonly<BucketMark> = { slot: 0, due: 0, writes: 0 }

@@ -54,6 +54,8 @@ export interface WindowAnswer {
   readonly decision: Decision
   /** Whether the window has forgotten what this process was given: it has to enter that, and ask again. */
   readonly lost: boolean
+  /** For how many ms it lets nothing pass, whatever it holds. */
+  readonly blocked: number
 }
 
 /** Of grants that are entered at once: a longer script would keep the server from others. */
@@ -71,20 +73,23 @@ export class WindowStore {
    * @param mark of the window, where this process has permits in it
    * @param late hears of permits that were given when nothing waited for them any more
    */
-  take(
+  async take(
     key: string,
     { nonce, cost }: WindowGrant,
     mark: WindowMark | undefined,
     late: () => void,
   ): Promise<WindowAnswer> {
     const known = mark === undefined ? [0, 0] : [mark.lineage, mark.counter]
-    return this.#run(
+    const answer = await this.#run(
       takeScript,
       key,
       [cost, nonce, ...known],
       mark,
       ([granted]) => granted === 1 && cost > 0 && late(),
     )
+    const { decision } = answer
+    if (cost === 0 || !decision.allowed) return answer
+    return { ...answer, decision: { ...decision, retryAfter: 0 } }
   }
 
   /** Enters what the store does not know of, with its age; what has left the window is left out. */
@@ -131,9 +136,8 @@ export class WindowStore {
     const sent = clock.now()
     const args = [...timeline.args(sent), limit, window * 1_000, ...rest]
     const reply = await guard.run(script, [key, `${key}:state`], args, late)
-    const [granted, wait, left, reset, now, since, ruling, us, lineage, counter] = reply.map(
-      Number,
-    ) as Numbers
+    const [granted, wait, left, reset, now, since, ruling, us, lineage, counter, blocked] =
+      reply.map(Number) as Numbers
     clocks.note(guard, key, timeline, { now, since, sent })
     if (ruling !== limit || us !== window * 1_000) overruled(ruling, us / 1_000)
     if (mark !== undefined) {
@@ -147,8 +151,9 @@ export class WindowStore {
       remaining: left,
       resetAfter: reset / 1_000,
       retryAfter: wait / 1_000,
+      nextAfter: left >= 1 ? 0 : wait / 1_000,
     }
-    return { decision, lost: granted === -1 }
+    return { decision, lost: granted === -1, blocked: blocked / 1_000 }
   }
 }
 
@@ -163,4 +168,5 @@ type Numbers = [
   window: number,
   lineage: number,
   counter: number,
+  blocked: number,
 ]

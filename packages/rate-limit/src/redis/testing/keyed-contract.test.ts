@@ -3,6 +3,8 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AcquireTimeoutError, InvalidOptionError, RateLimitedError } from '../../errors.ts'
+import { HttpLimit } from '../../http/http-limit.ts'
+import type { KeyedDecider } from '../../http/keyed-decider.ts'
 import { KeyedLimiter } from '../../keyed/keyed-limiter.ts'
 import { KeyedLimits } from '../../keyed/keyed-limits.ts'
 import { KeyedSemaphore } from '../../keyed/keyed-semaphore.ts'
@@ -154,6 +156,23 @@ describeRedis('limiters by key, local and on Redis', redis => {
       expect(await refused(() => limiter.penalize('a', huge))).toBe(!name.endsWith('Window'))
     })
 
+    test('a block holds for fractions, and whatever is given back', async () => {
+      // Shorter and longer than a bucket's token takes.
+      for (const ms of [1e6, 1e9]) {
+        const limiter = make()
+        expect(await limiter.tryAcquire('a', 3)).toBe(true)
+        await limiter.block('a', ms)
+        for (const cost of [1, 1.5, 0.5]) await limiter.refund('a', cost)
+        expect(await limiter.decide('a', 0.01)).toMatchObject({ allowed: false, remaining: 0 })
+        const { allowed, remaining, retryAfter, resetAfter } = await limiter.get('a')
+        expect({ allowed, remaining }).toEqual({ allowed: false, remaining: 0 })
+        expect(retryAfter).toBeGreaterThan(0.9 * ms)
+        expect(resetAfter).toBeGreaterThan(0.9 * ms)
+        await limiter.reset('a')
+        expect(await limiter.tryAcquire('a', LIMIT)).toBe(true)
+      }
+    })
+
     test('a block or a penalty is not ended by a shorter or smaller one', async () => {
       const limiter = make()
       await limiter.block('a', 1e10)
@@ -162,6 +181,100 @@ describeRedis('limiters by key, local and on Redis', redis => {
       expect(await limiter.tryAcquire('b', LIMIT)).toBe(true)
     })
   })
+
+  const waiting = {
+    KeyedLimiter: () => new KeyedLimiter({ rate: 1e-3, burst: 2 }),
+    RedisKeyedLimiter: () =>
+      new RedisKeyedLimiter({ ...shared(), rate: 1e-3, burst: 2, maxWait: 1e9 }),
+    KeyedWindow: () => new KeyedWindow({ limit: 2, window: 1e6 }),
+    RedisKeyedWindow: () => new RedisKeyedWindow({ ...shared(), limit: 2, window: 1e6 }),
+  }
+
+  test.each(Object.entries(waiting))('%s: callers that leave shorten no block', async (_, make) => {
+    const limiter = make()
+    expect(await limiter.tryAcquire('a', 2)).toBe(true)
+    const controller = new AbortController()
+    const { signal } = controller
+    const left = [1, 2, 3].map(cost =>
+      limiter.acquire('a', Math.min(2, cost), { signal }).catch(error => error),
+    )
+    // By the second answer the first of them has reserved its place on Redis.
+    for (let i = 0; i < 2; i++) await limiter.get('b')
+    await limiter.block('a', 1e8)
+    controller.abort(new Error('left'))
+    for (const error of await Promise.all(left)) expect(error).toEqual(new Error('left'))
+    for (let i = 0; i < 2; i++) {
+      const { allowed, remaining, retryAfter } = await limiter.get('a')
+      expect({ allowed, remaining }).toEqual({ allowed: false, remaining: 0 })
+      expect(retryAfter).toBeGreaterThan(0.995e8)
+    }
+  })
+
+  test('callers that wait already do not come in a block', async () => {
+    const limits = { rate: 10, burst: 1 }
+    const window = { limit: 1, window: 100 }
+    const id = randomUUID()
+    const other = new RedisKeyedLimiter({ ...shared(), id, ...limits })
+    const pairs = [
+      [new KeyedLimiter(limits)],
+      [new KeyedWindow(window)],
+      [new RedisKeyedLimiter({ ...shared(), ...limits })],
+      [new RedisKeyedWindow({ ...shared(), ...window })],
+      // Blocked by another process it learns of that by its next call.
+      [new RedisKeyedLimiter({ ...shared(), id, ...limits }), other],
+    ] as const
+    const blocked = pairs.map(async ([limiter, blocker = limiter]) => {
+      let passed = 0
+      const calls = Array.from({ length: 10 }, () =>
+        limiter.acquire('a', 1, { timeout: 1_000 }).then(
+          () => void passed++,
+          error => error,
+        ),
+      )
+      while (passed === 0) await limiter.get('a')
+      await blocker.block('a', 1e6)
+      await limiter.get('a')
+      const before = passed
+      await Promise.all(calls)
+      return passed - before
+    })
+    expect(await Promise.all(blocked)).toEqual([0, 0, 0, 0, 0])
+  })
+
+  test('a block holds while Redis is away', async () => {
+    const gone = new Redis(redis.server.port)
+    gone.on('error', () => {})
+    const local = { ...shared(), client: gone, whenDown: 'local', processes: 1 } as const
+    const limiters = [
+      new RedisKeyedLimiter({ ...local, ...SLOW }),
+      new RedisKeyedWindow({ ...local, ...WINDOW }),
+    ]
+    for (const limiter of limiters) await limiter.block('a', 1e6)
+    gone.disconnect()
+    while (gone.status !== 'end') await client.ping()
+    for (const limiter of limiters) {
+      expect(await limiter.decide('a', 0.5)).toMatchObject({ allowed: false, remaining: 0 })
+      expect(await limiter.tryAcquire('b')).toBe(true)
+    }
+  })
+
+  test.each(Object.entries(kinds))(
+    '%s: of what the middleware takes only failures stay taken, fractions as well',
+    async (name, make) => {
+      const limiter = make() as unknown as KeyedDecider
+      const limit = new HttpLimit({ limiter, count: 'failed', cost: 0.5, key: () => 'a' })
+      const facts = { remoteAddress: undefined, forwardedFor: undefined }
+      const answer = async (status: number) => {
+        const verdict = await limit.check({}, facts)
+        if (verdict.pass) await verdict.settle!(status)
+        return verdict.pass
+      }
+      for (let i = 0; i < 3 * LIMIT; i++) expect(await answer(200)).toBe(true)
+      const most = name.endsWith('KeyedLimiter') ? 2 * LIMIT : LIMIT
+      for (let i = 0; i < most; i++) expect(await answer(401)).toBe(true)
+      expect(await answer(401)).toBe(false)
+    },
+  )
 
   test('a call that is willing to wait for nothing has what is there, and is refused what is not', async () => {
     const now = { timeout: 0 }

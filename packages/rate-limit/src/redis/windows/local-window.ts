@@ -54,6 +54,8 @@ export class LocalWindow {
       // Where this process has no permits, whatever is there has lost nothing of it.
       if (this.recent.empty(clock.now())) mark.lineage = mark.counter = 0
       const answer = await store.take(key, grant, mark, late)
+      // So that the block holds while Redis is away.
+      this.log.pause(answer.blocked, clock.now())
       if (!answer.lost) return answer.decision
       await this.restore()
     }
@@ -85,6 +87,7 @@ export class LocalWindow {
       remaining: Math.max(0, log.available(now) - others),
       resetAfter: log.resetAfter(now),
       retryAfter: allowed ? 0 : wait,
+      nextAfter: Math.max(0, log.dueAt(1 + others, 0, now) - now),
     }
   }
 }

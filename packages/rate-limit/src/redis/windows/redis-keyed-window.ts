@@ -85,7 +85,7 @@ export class RedisKeyedWindow {
   /**
    * Gives back what was granted to the key by this process but not used; while Redis is away, once it is back.
    *
-   * @throws (by rejection) {InvalidOptionError} for more than was granted
+   * @throws (by rejection) {InvalidOptionError} for more than this process was granted and more than the limit
    */
   async refund(key: string, cost = 1): Promise<void> {
     await this.#windows.refund(this.#keyOf(key), cost)
@@ -101,7 +101,7 @@ export class RedisKeyedWindow {
   }
 
   /**
-   * Lets nothing of the key pass for `ms`, at most 1e12, in all processes, but for what passes without Redis while that is away; 0 changes
+   * Lets nothing of the key pass for `ms`, at most 1e12, in all processes; while Redis is away in those that have heard of it. 0 changes
    * nothing.
    *
    * @throws (by rejection) {LimitStoreUnavailableError}; {InvalidOptionError}

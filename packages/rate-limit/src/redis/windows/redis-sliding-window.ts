@@ -78,7 +78,7 @@ export class RedisSlidingWindow {
   /**
    * Gives back what was granted to this process but not used; while Redis is away, once it is back.
    *
-   * @throws (by rejection) {InvalidOptionError} for more than was granted
+   * @throws (by rejection) {InvalidOptionError} for more than this process was granted and more than the limit
    */
   refund(cost = 1): Promise<void> {
     return this.#windows.refund(this.#key, cost)

@@ -13,7 +13,8 @@ import { type Attempt, RemoteQueue } from '../limit/remote-queue.ts'
 import type { Ledger } from '../outage/ledger.ts'
 import { NOTICE } from '../scripts/window-scripts.ts'
 import { namesOf, type WindowGrant, WindowStore } from '../stores/window-store.ts'
-import { LocalWindow } from './local-window.ts'
+import type { LocalWindow } from './local-window.ts'
+import { LocalWindows } from './local-windows.ts'
 import { RecentGrants } from './recent-grants.ts'
 import { newWindowLedger, strike, type WindowDebt } from './window-debts.ts'
 import {
@@ -22,9 +23,6 @@ import {
   WINDOW_MODES,
   type WindowOutageMode,
 } from './window-options.ts'
-
-/** So many windows are entered again at once, so that calls are not kept waiting behind them. */
-const WINDOWS_AT_ONCE = 64
 
 /**
  * Sliding windows in Redis by their keys there, with everything around a call: the queue, and the process' own share while
@@ -35,11 +33,9 @@ export class SharedWindows {
   readonly #store: WindowStore
   readonly #ledger: Ledger<WindowDebt>
   readonly #limit: number
-  readonly #window: number
   readonly #maxQueue: number | undefined
   readonly #order: WaitOrder | undefined
-  readonly #maxKeys: number
-  readonly #locals = new Map<string, LocalWindow>()
+  readonly #locals: LocalWindows
   readonly #identity = randomUUID()
   #closed = false
   #calls = 0
@@ -53,8 +49,8 @@ export class SharedWindows {
   constructor(options: SharedWindowsOptions, maxKeys: number, order?: WaitOrder) {
     const { limit, window, whenDown = 'local', maxQueue } = options
     this.#limit = checkInteger('limit', limit, 1)
-    this.#window = checkRange('window', window, 1, LONGEST)
-    this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)
+    checkRange('window', window, 1, LONGEST)
+    checkInteger('maxKeys', maxKeys, 1)
     if (maxQueue !== undefined) checkIntegerOrInfinity('maxQueue', maxQueue, 0)
     this.#maxQueue = maxQueue
     this.#order = order
@@ -67,10 +63,10 @@ export class SharedWindows {
       clocks: {
         missing: Math.min(window, NOTICE),
         kept: window,
-        stepped: () => void this.#restore(),
+        stepped: () => void this.#locals.restore(),
       },
     })
-    const { guard, clock, clocks } = this.limit
+    const { guard, name, clock, clocks } = this.limit
     this.#store = new WindowStore({
       guard,
       clock,
@@ -79,8 +75,11 @@ export class SharedWindows {
       window,
       overruled: (most, ms) => this.limit.overruled(`limit ${most}, window ${ms} ms`),
     })
+    const store = this.#store
+    const identity = this.#identity
+    this.#locals = new LocalWindows({ store, name, clock, limit, window, identity }, maxKeys)
     // Finds a mistake in it before the first call waits.
-    if (order !== undefined) this.#local(this.key).queue = this.#queue(this.key)
+    if (order !== undefined) this.#locals.of(this.key).queue = this.#queue(this.key)
   }
 
   /** Of the window where there is one only. */
@@ -121,7 +120,7 @@ export class SharedWindows {
       return { waited: 0 }
     }
     const since = this.limit.clock.now()
-    const local = this.#local(key)
+    const local = this.#locals.of(key)
     local.queue ??= this.#queue(key)
     const { queue } = local
     try {
@@ -142,7 +141,8 @@ export class SharedWindows {
 
   /** Takes the oldest permits of this process out of the window, so that a refund lets no call through too early. */
   async refund(key: string, given: number): Promise<void> {
-    checkRefund(given, this.#granted)
+    // Another process may have been granted it.
+    checkRefund(given, Math.max(this.#granted, this.#limit))
     const cost = Math.ceil(given)
     this.#granted -= cost
     this.#refunded += cost
@@ -174,7 +174,10 @@ export class SharedWindows {
   }
 
   async block(key: string, ms: number): Promise<void> {
-    if (ms > 0) await this.#store.block(key, ms)
+    if (ms === 0) return
+    await this.#store.block(key, ms)
+    // It holds while Redis is away, too.
+    this.#locals.of(key).log.pause(ms, this.limit.clock.now())
   }
 
   async reset(key: string): Promise<void> {
@@ -182,7 +185,7 @@ export class SharedWindows {
     const queue = this.#locals.get(key)?.queue
     this.#locals.delete(key)
     if (queue !== undefined) {
-      this.#local(key).queue = queue
+      this.#locals.of(key).queue = queue
       queue.poke()
     }
   }
@@ -221,17 +224,6 @@ export class SharedWindows {
       () => unknown,
     )
     return { ...decision, allowed: true, retryAfter: 0 }
-  }
-
-  /** Enters what the store's clock may have had expire, before others get it. */
-  async #restore(): Promise<void> {
-    const now = this.limit.clock.now()
-    const locals = [...this.#locals.values()].filter(({ recent }) => !recent.empty(now))
-    for (let at = 0; at < locals.length; at += WINDOWS_AT_ONCE) {
-      const some = locals.slice(at, at + WINDOWS_AT_ONCE)
-      // What Redis cannot be told now is found missing by the next call.
-      await Promise.allSettled(some.map(local => local.restore()))
-    }
   }
 
   #queue(key: string): RemoteQueue<WindowGrant> {
@@ -288,7 +280,7 @@ export class SharedWindows {
     }
     const decision = await outage.bridge(
       async () => {
-        const local = this.#local(key)
+        const local = this.#locals.of(key)
         // Until an outage is over for all, calls pass within the share and within what Redis says.
         const shared = outage.recovery > 0
         if (shared) {
@@ -324,7 +316,7 @@ export class SharedWindows {
     if (cost > share && !open) throw error
     const decision = open
       ? { allowed: true, limit: this.#limit, remaining: 0, resetAfter: 0, retryAfter: 0 }
-      : this.#local(key).decide(cost, share)
+      : this.#locals.of(key).decide(cost, share)
     if (decision.allowed) this.limit.outage.owe(key, { key, passed: [grant] })
     return decision
   }
@@ -332,31 +324,6 @@ export class SharedWindows {
   /** Permits in any window that this process may give without Redis. */
   get #share(): number {
     return Math.max(1, Math.floor(this.#limit / this.limit.outage.divisor))
-  }
-
-  #local(key: string): LocalWindow {
-    const known = this.#locals.get(key)
-    if (known !== undefined) return known
-    if (this.#locals.size >= this.#maxKeys) this.#evict()
-    const local = new LocalWindow(key, {
-      store: this.#store,
-      name: this.limit.name,
-      clock: this.limit.clock,
-      limit: this.#limit,
-      window: this.#window,
-      identity: this.#identity,
-    })
-    this.#locals.set(key, local)
-    return local
-  }
-
-  /** Forgets the key that was new first, of those that nothing waits for. */
-  #evict(): void {
-    for (const [key, { queue }] of this.#locals) {
-      if (queue !== undefined) continue
-      this.#locals.delete(key)
-      return
-    }
   }
 
   #checkOpen(): void {
