@@ -208,7 +208,9 @@ describe('TokenBucket', () => {
     clock.advance(10_000)
     bucket.refund(5)
     expect(bucket.stats()).toMatchObject({ available: 5, granted: 0, refunded: 7 })
-    expect(() => bucket.refund(1)).toThrow('Expected `cost` to be a number from 0 to the 0 that may')
+    expect(() => bucket.refund(1)).toThrow(
+      'Expected `cost` to be a number from 0 to the 0 that may',
+    )
   })
 
   test('a pause holds for what waits, for fractions, and whatever is given back, capped or set meanwhile', async () => {

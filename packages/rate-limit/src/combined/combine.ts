@@ -24,7 +24,7 @@ export interface CombinedDecision extends Decision {
   readonly parts: readonly CombinedPart[]
 }
 
-/** One limit of a combination, and how it stands. */
+/** One limit of a combination, at whatever depth, and how it stands. */
 export interface CombinedPart {
   readonly limiter: MeteredLimiter
   readonly decision: Decision
@@ -47,31 +47,35 @@ export class CombinedLimiter extends MeteredLimiter {
 
   override decide(cost = 1): CombinedDecision {
     const decision = super.decide(cost)
-    const now = this.clock.now()
-    const parts = this.#limits.map((limiter, i): CombinedPart => {
-      const { meter } = this.#parts[i]!
-      const { maxCost } = meter
-      const remaining = Math.max(0, meter.available(now))
-      const wait = meter.dueAt(cost, 0, now) - now
-      const allowed = decision.allowed || wait <= SLACK
-      return {
-        limiter,
-        decision: {
-          allowed,
-          limit: maxCost,
-          remaining,
-          resetAfter: meter.resetAfter(now),
-          retryAfter: allowed ? 0 : wait,
-          nextAfter: remaining >= 1 ? 0 : Math.max(0, meter.dueAt(Math.min(1, maxCost), 0, now) - now),
-        },
-      }
-    })
+    const parts = this.#look(cost, this.clock.now(), decision.allowed)
     if (decision.allowed) return { ...decision, parts }
     return { ...decision, parts: parts.filter(part => !part.decision.allowed) }
   }
 
   stats(): LimiterStats {
     return this.limiterStats()
+  }
+
+  /** @param passed whether `cost` was taken from all of them */
+  #look(cost: number, now: number, passed: boolean): CombinedPart[] {
+    return this.#limits.flatMap((limiter, i) => {
+      if (limiter instanceof CombinedLimiter) return limiter.#look(cost, now, passed)
+      const { meter } = this.#parts[i]!
+      const limit = meter.maxCost
+      const remaining = Math.max(0, meter.available(now))
+      const wait = passed ? 0 : meter.dueAt(cost, 0, now) - now
+      const allowed = wait <= SLACK
+      const next = remaining >= 1 ? 0 : meter.dueAt(Math.min(1, limit), 0, now) - now
+      const decision = {
+        allowed,
+        limit,
+        remaining,
+        resetAfter: meter.resetAfter(now),
+        retryAfter: allowed ? 0 : wait,
+        nextAfter: Math.max(0, next),
+      }
+      return [{ limiter, decision }]
+    })
   }
 }
 

@@ -12,7 +12,13 @@ import { type JointDecision, KeyedLimits, type PartDecision } from '../keyed/key
 import { type ClientAddress, type ClientAddressOptions, clientAddress } from './client-address.ts'
 import { ClientAddressError } from './client-address-error.ts'
 import { type CommonDecider, isCommon, type KeyedDecider, keyedDecider } from './keyed-decider.ts'
-import { legacyHeaders, type Policy, policyLabel, policyOf, rateLimitHeaders } from './rate-limit-headers.ts'
+import {
+  legacyHeaders,
+  type Policy,
+  policyLabel,
+  policyOf,
+  rateLimitHeaders,
+} from './rate-limit-headers.ts'
 
 /** What is used of a framework's request. */
 export interface RequestFacts {

@@ -60,9 +60,7 @@ export function rateLimitHeaders(
 /** A policy's name as fields can hold it: those of other characters than printable ASCII in UTF-8, percent-encoded. */
 export function policyLabel(name: string): string {
   if (/^[\x20-\x7e]*$/.test(name)) return name
-  return name
-    .toWellFormed()
-    .replace(/%|[^\x20-\x7e]+/g, part => encodeURIComponent(part))
+  return name.toWellFormed().replace(/%|[^\x20-\x7e]+/g, part => encodeURIComponent(part))
 }
 
 /**

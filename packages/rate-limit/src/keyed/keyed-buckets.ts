@@ -79,7 +79,10 @@ export class KeyedBuckets {
   }
 
   resetAfter(key: string, now: number): number {
-    return Math.max(this.#arithmetic.resetAfter(this.#slotOf(key, now), now), this.#blockOf(key) - now)
+    return Math.max(
+      this.#arithmetic.resetAfter(this.#slotOf(key, now), now),
+      this.#blockOf(key) - now,
+    )
   }
 
   /** A key that is not known has a full bucket, which cannot hold more. */

@@ -79,7 +79,7 @@ describeRedis('RedisSlidingWindow', redis => {
     expect(served).toEqual([0, 1])
     await age(key, WINDOW)
     clock.advance(WINDOW)
-    await asked(6)
+    while (served.length < 3) await client.ping()
     expect(served).toEqual([0, 1, 2])
     expect(a.stats()).toMatchObject({ granted: 7, waiting: 0 })
   })
