@@ -211,6 +211,31 @@ test('an entry that cannot be looked at hides no other, neither from validate no
   expect([settled, failures.length, [...derived.keys()].sort()]).toEqual([[], 1, ['b', 'c']])
 })
 
+test.each([
+  ['an unknown member', () => [{ member: 'nowhere', key: 'k' }]],
+  ['nothing of it', () => [{}]],
+  ['no list', () => 'files'],
+  ['null', () => null],
+])('an entry that says to be made of %s is a failure alone', async (_, derivedFrom) => {
+  const sources = new Cache<string, string>()
+  const derived = new Cache<string, string>().set('orphan', 'v')
+  const odd = new Cache<string, string>().set('odd', 'v')
+  const group = new CoherenceGroup()
+    .add('sources', { cache: sources })
+    .add('odd', { cache: odd, derivedFrom: derivedFrom as never })
+    .add('derived', { cache: derived, derivedFrom: () => [{ member: 'sources', key: 'orphan' }] })
+  const report = await group.validate()
+  expect(report.failures).toMatchObject([{ member: 'odd' }])
+  expect(report.inconsistencies.map(({ key }) => key)).toEqual(['orphan'])
+  const { repaired, failures } = await group.repair()
+  expect([repaired.length, failures.length, odd.has('odd'), derived.has('orphan')]).toEqual([
+    1,
+    0,
+    true,
+    false,
+  ])
+})
+
 test('cascades through any graph reach what can be reached, each entry once', async () => {
   const nodes = ['a', 'b', 'c', 'd', 'e']
   await fc.assert(

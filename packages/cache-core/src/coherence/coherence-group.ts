@@ -257,7 +257,11 @@ export class CoherenceGroup {
   async #faultsOf(member: string, key: string, value: unknown): Promise<Inconsistency[]> {
     const faults: Inconsistency[] = []
     for (const source of this.#member(member).derivedFrom!(value, key)) {
-      const { cache, version } = this.#member(source.member)
+      const from = this.#members.get(source.member)
+      if (from === undefined) {
+        throw new InvalidOptionError('derivedFrom', 'members of the group', source.member)
+      }
+      const { cache, version } = from
       if (cache.peek === undefined) continue
       const present = await cache.peek(source.key)
       const fault = { member, key, source: { member: source.member, key: source.key } }

@@ -1,6 +1,3 @@
 export { deepFreeze } from '../protect/deep-freeze.ts'
-export {
-  ProtectedCache,
-  type ProtectedCacheOptions,
-  type Protection,
-} from '../protect/protected-cache.ts'
+export { ProtectedCache, type ProtectedCacheOptions } from '../protect/protected-cache.ts'
+export type { Protection } from '../protect/protection.ts'

@@ -113,10 +113,6 @@ export class KeyvRecords {
     await this.#set(name, JSON.stringify(mark), Infinity)
   }
 
-  async remove(key: string): Promise<void> {
-    await within(this.#limit, () => this.#storage.delete(VALUE + key))
-  }
-
   /** Keys of values, so many at a time. All are looked for first, so that a loop that writes ends. */
   async *pages(): AsyncGenerator<string[], void> {
     const { iterator, namespace } = this.#storage

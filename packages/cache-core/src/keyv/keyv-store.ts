@@ -234,10 +234,10 @@ export class KeyvStore<V = unknown> implements Store<V> {
 
   async #read(keys: readonly string[]): Promise<(StoreEntry<V> | undefined)[]> {
     const judged = await this.#records.judge(keys.map(storableKey))
-    return judged.map(({ entry }, index) => this.#unpacked(keys[index]!, entry))
+    return judged.map(({ entry }) => this.#unpacked(entry))
   }
 
-  #unpacked(key: string, entry: StoredEntry | undefined): StoreEntry<V> | undefined {
+  #unpacked(entry: StoredEntry | undefined): StoreEntry<V> | undefined {
     if (entry === undefined) {
       this.#counters.misses++
       return undefined
@@ -255,11 +255,9 @@ export class KeyvStore<V = unknown> implements Store<V> {
         at: this.#clock.now(),
       }
     } catch {
-      // Of another codec: a miss as any other, and counted by itself.
+      // Of another codec: a miss as any other, and counted by itself. Who wrote it can read it.
       this.#counters.misses++
       this.#counters.corrupt++
-      // If it cannot be removed now, the next reader will try.
-      this.#records.remove(storableKey(key)).catch(() => {})
       return undefined
     }
   }

@@ -10,6 +10,7 @@ import * as vitest from 'vitest'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Store } from '../store/contract/store.ts'
 import { storeContract } from '../store/contract/suite/store-contract.ts'
+import { structuredCodec } from '../store/format/codec.ts'
 import { FsStore } from '../store/fs/fs-store.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
 import { SqliteStore } from '../store/sqlite/sqlite-store.ts'
@@ -143,6 +144,10 @@ describe('an adapter of Keyv under TieredCache', () => {
     await storage.set('value:k', text.replace(/.{8}$/, 'AAAAAAAA'))
     expect(await there!.get('k')).toBe(undefined)
     expect(there!.stats()).toMatchObject({ corrupt: 1, misses: 1 })
+    await here!.set('k', 'new')
+    const other = new KeyvStore<string>(storage, { clock, codec: structuredCodec as never })
+    expect([await other.get('k'), other.stats().corrupt]).toEqual([undefined, 1])
+    expect((await here!.get('k'))?.value).toBe('new')
   })
 
   test.each([

@@ -86,7 +86,7 @@ export class FrequencySketch {
 
   /** What is known, as plain data. O(n). */
   save(): SavedSketch {
-    return { words: this.#words.slice(), lowBits: this.#lowBits, increments: this.#increments }
+    return { words: Array.from(this.#words), lowBits: this.#lowBits, increments: this.#increments }
   }
 
   /** Goes on with what another sketch knew. O(n). */

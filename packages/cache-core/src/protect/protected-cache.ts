@@ -8,18 +8,14 @@ import {
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions, SetOptions } from '../cache/cache-options.ts'
 import { CACHE_CHECKS } from '../cache/settings.ts'
+import { PartialLoadError } from '../errors.ts'
+import type { RemovalReason } from '../kernel/entry.ts'
 import { type BatchItem, type BatchLoader, itemsOf } from '../load/batch-loader.ts'
 import type { LoadOptions } from '../load/load-options.ts'
 import { Loaded } from '../load/loaded.ts'
 import type { LoadContext, Loader } from '../load/loader.ts'
-import { deepFreeze } from './deep-freeze.ts'
-
-/**
- * How values are protected from those who get them.
- * - `freeze`: what is stored is frozen with all that it holds, so that a change throws where it is made; hits cost nothing more
- * - `clone`: each caller gets a structured clone of its own, and the cache keeps one; hits cost O(size of the value)
- */
-export type Protection = 'freeze' | 'clone'
+import { ProtectedBatchContext, ProtectedContext } from './protected-contexts.ts'
+import { guardOf, noteGuard, type Protection, type ValueGuard } from './protection.ts'
 
 /** Options of a {@link ProtectedCache}. */
 export interface ProtectedCacheOptions<K, V> extends CacheOptions<K, V> {
@@ -39,8 +35,7 @@ const OPTIONS: OptionNames<ProtectedCacheOptions<unknown, unknown>> = {
  */
 export class ProtectedCache<K, V> extends Cache<K, V> {
   readonly #clones: boolean
-  /** Makes a value fit to be stored. */
-  readonly #protect: <T>(value: T) => T
+  readonly #guard: ValueGuard
 
   /** @throws {InvalidOptionError} */
   constructor(options: ProtectedCacheOptions<K, V> = {}) {
@@ -49,26 +44,29 @@ export class ProtectedCache<K, V> extends Cache<K, V> {
       options as ProtectedCacheOptions<unknown, unknown>,
       OPTIONS,
     )
-    super(cache as CacheOptions<K, V>)
-    this.#clones = checkOneOf<Protection>('protect', protect, ['freeze', 'clone']) === 'clone'
-    this.#protect = this.#clones ? structuredClone : deepFreeze
+    checkOneOf<Protection>('protect', protect, ['freeze', 'clone'])
+    const guard = guardOf(protect)
+    super(guarded(cache as CacheOptions<K, V>, guard))
+    this.#clones = protect === 'clone'
+    this.#guard = guard
+    noteGuard(this, guard)
   }
 
   override get(key: K): V | undefined {
-    return this.#hand(super.get(key))
+    return this.#guard.hand(super.get(key))
   }
 
   override peek(key: K): V | undefined {
-    return this.#hand(super.peek(key))
+    return this.#guard.hand(super.peek(key))
   }
 
   override set(key: K, value: V, options?: SetOptions): this {
-    return super.set(key, this.#protect(value), options)
+    return super.set(key, this.#guard.keep(value), options)
   }
 
   override getOrLoad(key: K, loader: Loader<K, V>, options?: LoadOptions): Promise<V> {
     const answer = super.getOrLoad(key, this.#protecting(loader), options)
-    return this.#clones ? answer.then(value => this.#hand(value)) : answer
+    return this.#clones ? answer.then(this.#guard.hand) : answer
   }
 
   override getOrLoadSync(
@@ -80,7 +78,8 @@ export class ProtectedCache<K, V> extends Cache<K, V> {
   override getOrLoadSync(key: K, loader: Loader<K, V>, options?: LoadOptions): V | Promise<V> {
     const answer = super.getOrLoadSync(key, this.#protecting(loader), options)
     if (!this.#clones) return answer
-    return isThenable(answer) ? answer.then(value => this.#hand(value)) : this.#hand(answer)
+    const { hand } = this.#guard
+    return isThenable(answer) ? answer.then(hand) : hand(answer)
   }
 
   override async getOrLoadMany(
@@ -89,28 +88,27 @@ export class ProtectedCache<K, V> extends Cache<K, V> {
     options?: LoadOptions,
   ): Promise<Map<K, V>> {
     checkFunction('loader', loader)
-    const found = await super.getOrLoadMany(
-      keys,
-      async (missing, context) =>
-        itemsOf(await loader(missing, context), missing).map(item => this.#protectItem(item)),
-      options,
-    )
-    if (this.#clones) for (const [key, value] of found) found.set(key, this.#hand(value))
-    return found
+    const guard = this.#guard
+    const protecting: BatchLoader<K, V> = async (missing, context) => {
+      const result = await loader(missing, new ProtectedBatchContext(context, guard))
+      return itemsOf(result, missing).map(item => this.#protectItem(item))
+    }
+    try {
+      return handAll(await super.getOrLoadMany(keys, protecting, options), guard)
+    } catch (error) {
+      if (!(error instanceof PartialLoadError)) throw error
+      throw new PartialLoadError(handAll(error.results, guard), error.errors)
+    }
   }
 
   override *entries(): IterableIterator<[K, V]> {
-    for (const [key, value] of super.entries()) yield [key, this.#hand(value)]
-  }
-
-  #hand<T>(value: T): T {
-    return this.#clones ? structuredClone(value) : value
+    for (const [key, value] of super.entries()) yield [key, this.#guard.hand(value)]
   }
 
   #protecting(loader: Loader<K, V>): Loader<K, V> {
     checkFunction('loader', loader)
     return context => {
-      const result = loader(context)
+      const result = loader(new ProtectedContext(context, this.#guard))
       return isThenable(result)
         ? result.then(item => this.#protectItem(item))
         : this.#protectItem(result)
@@ -119,7 +117,26 @@ export class ProtectedCache<K, V> extends Cache<K, V> {
 
   #protectItem<I extends BatchItem<V>>(item: I): I {
     if (item instanceof Error) return item
-    if (!(item instanceof Loaded)) return this.#protect(item)
-    return new Loaded(this.#protect(item.value), item) as typeof item
+    if (!(item instanceof Loaded)) return this.#guard.keep(item)
+    return new Loaded(this.#guard.keep(item.value), item) as typeof item
   }
+}
+
+/** With functions that get values as callers do. */
+function guarded<K, V>(options: CacheOptions<K, V>, { hand }: ValueGuard): CacheOptions<K, V> {
+  const { weigher, onRemove } = options
+  return {
+    ...options,
+    // What is no function is refused by the cache.
+    ...(typeof weigher === 'function' && {
+      weigher: (value: V, key: K) => weigher(hand(value), key),
+    }),
+    ...(typeof onRemove === 'function' && {
+      onRemove: (key: K, value: V, reason: RemovalReason) => onRemove(key, hand(value), reason),
+    }),
+  }
+}
+
+function handAll<K, V>(values: ReadonlyMap<K, V>, { hand }: ValueGuard): Map<K, V> {
+  return new Map(Array.from(values, ([key, value]) => [key, hand(value)]))
 }

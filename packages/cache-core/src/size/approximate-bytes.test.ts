@@ -50,3 +50,18 @@ test('calls no getter, and does not fail where code of a value throws', () => {
   revoke()
   expect(approximateBytes([proxy, 'x'.repeat(1_000)])).toBeGreaterThan(1_000)
 })
+
+test('is a size, whatever a class says of itself', () => {
+  class Odd extends Map {
+    override get size(): number {
+      return -5
+    }
+  }
+  class Bytes extends Uint8Array {
+    override get byteLength(): number {
+      return Number.NaN
+    }
+  }
+  expect(approximateBytes(new Odd())).toBe(24)
+  expect(approximateBytes(new Bytes(8))).toBe(96)
+})

@@ -49,13 +49,18 @@ function ofObject(value: object, pending: unknown[]): number {
   const before = pending.length
   let parts = 0
   try {
-    if (isBytes(value)) return HEADER * 4 + value.byteLength
-    parts = pushParts(value, pending)
+    if (isBytes(value)) return HEADER * 4 + atLeastZero(value.byteLength)
+    parts = atLeastZero(pushParts(value, pending))
   } catch {
     // A proxy or a class whose own code throws: its size cannot be known, and a weigher must not fail for it.
   }
   const unseen = Math.max(0, parts - (pending.length - before))
   return HEADER + parts * POINTER + unseen * HEADER
+}
+
+/** What a class of another's says of itself may be anything. */
+function atLeastZero(size: number): number {
+  return Number.isFinite(size) && size > 0 ? size : 0
 }
 
 function isBytes(value: object): value is { readonly byteLength: number } {

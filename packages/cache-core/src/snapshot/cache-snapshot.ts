@@ -32,56 +32,80 @@ export interface CacheSnapshot<K, V> {
   readonly entries: readonly SnapshotEntry<K, V>[]
 }
 
+/** The latest time of a `Date`, in ms. */
+const LATEST = 8.64e15
+const POLICIES: Readonly<Record<PolicyName, true>> = {
+  adaptive: true,
+  lru: true,
+  sieve: true,
+  's3-fifo': true,
+  'w-tinylfu': true,
+}
+
 /**
  * Checks a snapshot before anything is changed.
  *
  * @throws {SnapshotError} if it is none, or damaged.
  */
 export function checkSnapshot<K, V>(snapshot: CacheSnapshot<K, V>): void {
-  if (typeof snapshot !== 'object' || snapshot === null || snapshot.format !== 'millrace-cache') {
+  if (!isObject(snapshot) || snapshot.format !== 'millrace-cache') {
     throw new SnapshotError('it is not a snapshot of a cache')
   }
-  if (snapshot.version !== 1) throw new SnapshotError('it has another version than 1')
-  if (!Number.isFinite(snapshot.savedAt) || !Number.isInteger(snapshot.seed)) {
+  const { version, savedAt, seed, policy, entries, state } = snapshot
+  if (version !== 1) throw new SnapshotError('it has another version than 1')
+  const isSeed = isInteger(seed, -(2 ** 31), 2 ** 31 - 1)
+  if (!isNumber(savedAt, 0, LATEST) || !isSeed || !Object.hasOwn(POLICIES, policy)) {
     throw new SnapshotError('its header is damaged')
   }
-  if (!Array.isArray(snapshot.entries)) throw new SnapshotError('it has no list of entries')
-  snapshot.entries.forEach((entry, index) => {
+  if (!Array.isArray(entries)) throw new SnapshotError('it has no list of entries')
+  // By index, as an array may have holes.
+  for (const [index, entry] of entries.entries()) {
     if (!isEntry(entry)) throw new SnapshotError(`entry ${index} is damaged`)
-  })
-  if (snapshot.state !== undefined && !isState(snapshot.state)) {
+  }
+  if (state !== undefined && !isState(state)) {
     throw new SnapshotError('the state of the policy is damaged')
   }
 }
 
 function isEntry(entry: unknown): boolean {
-  if (typeof entry !== 'object' || entry === null) return false
-  const { mark, freshFor, keptFor, weight, tags } = entry as Record<string, unknown>
+  if (!isObject(entry)) return false
+  const { mark, freshFor, keptFor, weight, tags } = entry
   return (
     'key' in entry &&
     'value' in entry &&
-    isByte(mark) &&
+    isInteger(mark, 0, 255) &&
     [freshFor, keptFor].every(time => time === undefined || Number.isFinite(time)) &&
-    (weight === undefined || (Number.isFinite(weight) && (weight as number) >= 0)) &&
-    (tags === undefined || (Array.isArray(tags) && tags.every(tag => typeof tag === 'string')))
+    // One that never becomes stale is not kept as such.
+    (keptFor === undefined || freshFor !== undefined) &&
+    (weight === undefined || isNumber(weight, 0, Number.MAX_VALUE)) &&
+    (tags === undefined ||
+      (Array.isArray(tags) && Array.from(tags).every(tag => typeof tag === 'string')))
   )
 }
 
-function isByte(mark: unknown): boolean {
-  return Number.isInteger(mark) && (mark as number) >= 0 && (mark as number) <= 255
-}
-
-function isState({ window, words, lowBits, increments }: PolicyState): boolean {
+function isState(state: unknown): boolean {
+  if (!isObject(state)) return false
+  const { window, words, lowBits, increments } = state
   return (
-    window >= 0 &&
-    window <= 1 &&
-    increments >= 0 &&
-    Number.isInteger(lowBits) &&
-    lowBits >= 0 &&
-    lowBits < 16 &&
-    words !== undefined &&
+    isNumber(window, 0, 1) &&
+    isInteger(increments, 0, Number.MAX_SAFE_INTEGER) &&
+    isInteger(lowBits, 0, 15) &&
+    // What only claims to have a length may claim any.
+    (Array.isArray(words) || words instanceof Int32Array || words instanceof Uint32Array) &&
     words.length > 0 &&
     words.length % 2 ** lowBits === 0 &&
-    Array.from(words).every(word => Number.isInteger(word) && word >= 0 && word < 2 ** 32)
+    Array.from(words).every(word => isInteger(word, 0, 2 ** 32 - 1))
   )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function isInteger(value: unknown, least: number, most: number): value is number {
+  return isNumber(value, least, most) && Number.isInteger(value)
+}
+
+function isNumber(value: unknown, least: number, most: number): value is number {
+  return typeof value === 'number' && value >= least && value <= most
 }

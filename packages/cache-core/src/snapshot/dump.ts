@@ -2,6 +2,7 @@ import { type Cache, internalsOf } from '../cache/cache.ts'
 import type { TagStamp } from '../invalidate/tag-table.ts'
 import { GONE, STALE } from '../kernel/entry.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import { notedGuard } from '../protect/protection.ts'
 import type { CacheSnapshot, SnapshotEntry } from './cache-snapshot.ts'
 
 /**
@@ -10,6 +11,7 @@ import type { CacheSnapshot, SnapshotEntry } from './cache-snapshot.ts'
  */
 export function dump<K, V>(cache: Cache<K, V>): CacheSnapshot<K, V> {
   const { kernel } = internalsOf(cache)
+  const guard = notedGuard(cache)
   const now = kernel.clock.now()
   const entries: SnapshotEntry<K, V>[] = []
   for (const slot of orderOf(kernel)) {
@@ -20,7 +22,8 @@ export function dump<K, V>(cache: Cache<K, V>): CacheSnapshot<K, V> {
     const stamp = kernel.guards?.[slot] as TagStamp | undefined
     entries.push({
       key: kernel.keys[slot] as K,
-      value: kernel.values[slot] as V,
+      value:
+        guard === undefined ? (kernel.values[slot] as V) : guard.hand(kernel.values[slot] as V),
       mark: kernel.policy.frequency[slot]!,
       // A tag may have ended what time would not have yet.
       ...(state === STALE

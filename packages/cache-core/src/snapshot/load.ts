@@ -1,6 +1,7 @@
 import { type Cache, internalsOf } from '../cache/cache.ts'
 import { FRESH } from '../kernel/entry.ts'
 import { ABSENT } from '../kernel/kernel.ts'
+import { notedGuard } from '../protect/protection.ts'
 import { type CacheSnapshot, checkSnapshot } from './cache-snapshot.ts'
 
 /**
@@ -21,6 +22,7 @@ export function load<K, V>(cache: Cache<K, V>, snapshot: CacheSnapshot<K, V>): n
   }
   const passed = Math.max(0, Date.now() - snapshot.savedAt)
   const now = kernel.clock.now()
+  const guard = notedGuard(cache)
   let restored = 0
   // What would be evicted first first.
   for (const { key, value, mark, freshFor, keptFor, tags } of snapshot.entries) {
@@ -29,7 +31,8 @@ export function load<K, V>(cache: Cache<K, V>, snapshot: CacheSnapshot<K, V>): n
     const retained = keptFor === undefined ? expires : now + keptFor - passed
     if (Math.max(expires, retained) <= now) continue
     if (samePolicy) kernel.markNext(mark)
-    writer.restore(key, value, { expires, retained }, tags ?? [])
+    const kept = guard === undefined ? value : guard.keep(value)
+    writer.restore(key, kept, { expires, retained }, tags ?? [])
     const slot = kernel.locate(key)
     if (slot !== ABSENT && kernel.state(slot) === FRESH) restored++
   }

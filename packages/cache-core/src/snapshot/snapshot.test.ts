@@ -123,13 +123,17 @@ test.each([
   [{}, 'it is not a snapshot of a cache'],
   [{ format: 'millrace-cache', version: 2 }, 'it has another version than 1'],
   [{ format: 'millrace-cache', version: 1 }, 'its header is damaged'],
-  [{ format: 'millrace-cache', version: 1, savedAt: 1, seed: 1 }, 'it has no list of entries'],
+  [
+    { format: 'millrace-cache', version: 1, savedAt: 1, seed: 1, policy: 'lru' },
+    'it has no list of entries',
+  ],
   [
     {
       format: 'millrace-cache',
       version: 1,
       savedAt: 1,
       seed: 1,
+      policy: 'adaptive',
       entries: [{ key: 1, value: 1, mark: 0 }, { key: 2 }],
     },
     'entry 1 is damaged',
@@ -140,6 +144,7 @@ test.each([
       version: 1,
       savedAt: 1,
       seed: 1,
+      policy: 'adaptive',
       entries: [],
       state: { window: 3, words: [], increments: 0 },
     },
@@ -153,15 +158,18 @@ test.each([
   expect(cache.size).toBe(0)
 })
 
-test('a snapshot survives JSON, with all that the policy learned', () => {
-  const cache = new Cache<number, number>({ maxEntries: 500 })
-  const before = replay(cache, 20_000)
-  const restored = new Cache<number, number>({ maxEntries: 500 })
-  expect(load(restored, JSON.parse(JSON.stringify(dump(cache))))).toBe(cache.size)
-  expect(replay(restored, 20_000, 7)).toBeGreaterThan(before)
-  const plain = dump(restored)
-  expect(JSON.parse(JSON.stringify(plain))).toEqual(plain)
-})
+test.each(Object.entries(policies))(
+  'a snapshot survives JSON, with all that %s learned',
+  (_, policy) => {
+    const cache = new Cache<number, number>({ policy, maxEntries: 500 })
+    replay(cache, 20_000)
+    const restored = new Cache<number, number>({ policy, maxEntries: 500 })
+    expect(load(restored, JSON.parse(JSON.stringify(dump(cache))))).toBe(cache.size)
+    expect(Math.abs(replay(restored, 20_000, 7) - replay(cache, 20_000, 7))).toBeLessThan(0.02)
+    const plain = dump(restored)
+    expect(JSON.parse(JSON.stringify(plain))).toEqual(plain)
+  },
+)
 
 test('what may be served stale without limit still may after a restart, also by JSON', () => {
   const clock = new VirtualClock()
@@ -172,4 +180,103 @@ test('what may be served stale without limit still may after a restart, also by 
   const next = new Cache<string, number>({ clock, staleIfError: Infinity })
   load(next, JSON.parse(JSON.stringify(dump(cache))))
   for (const key of ['timed', 'tagged']) expect(next.explain(key)).toMatchObject({ state: 'stale' })
+})
+
+describe('each place of a snapshot', () => {
+  type Path = readonly (string | number)[]
+  const DAMAGES = [null, '', -1, 1e99, Number.NaN, 0.5, [], {}, [null], { length: 1e9 }, undefined]
+
+  /** Paths to everything that a snapshot holds, itself included; of long lists the first and the last place. */
+  function pathsOf(value: unknown, path: Path = []): Path[] {
+    if (typeof value !== 'object' || value === null) return [path]
+    const keys = Array.isArray(value)
+      ? [...new Set([0, value.length - 1])].filter(index => index >= 0)
+      : Object.keys(value)
+    const held = value as Record<string | number, unknown>
+    return [path, ...keys.flatMap(key => pathsOf(held[key], [...path, key]))]
+  }
+
+  function damaged(snapshot: unknown, path: Path, damage: unknown): unknown {
+    const [key, ...rest] = path
+    if (key === undefined) return damage
+    const copy = (Array.isArray(snapshot) ? [...snapshot] : { ...(snapshot as object) }) as Record<
+      string | number,
+      unknown
+    >
+    copy[key] = damaged(copy[key], rest, damage)
+    return copy
+  }
+
+  /** What cannot be told from a good one: keys, values, times and weights that may be so, and what may be left out. */
+  function mayBe(path: Path, damage: unknown): boolean {
+    const name = path.at(-1)
+    if (path.length >= 3 && path[0] === 'entries' && (path[2] === 'key' || path[2] === 'value')) {
+      return true
+    }
+    if (damage === undefined) {
+      return ['state', 'keptFor', 'weight', 'tags'].includes(`${name}`)
+    }
+    switch (name) {
+      case 'entries':
+      case 'tags':
+        return Array.isArray(damage) && damage.length === 0
+      case 'freshFor':
+      case 'keptFor':
+        return Number.isFinite(damage)
+      case 'weight':
+        return damage === 1e99 || damage === 0.5
+      case 'seed':
+        return damage === -1
+      case 'savedAt':
+      case 'window':
+        return damage === 0.5
+    }
+    return path.at(-2) === 'tags' && damage === ''
+  }
+
+  test.each(Object.entries(policies))(
+    'damaged in each way is a SnapshotError, and nothing has changed, with %s',
+    (_, policy) => {
+      const options = {
+        policy,
+        maxBytes: 200,
+        weigher: () => 1,
+        staleIfError: 1_000,
+      }
+      const first = new Cache<string, object>(options)
+      for (let i = 0; i < 300; i++) {
+        first.set(`k${i}`, { a: [i] }, { ttl: 1_000 + i, tags: ['t', `t${i}`] })
+      }
+      first.expire('k299')
+      const good = JSON.parse(JSON.stringify(dump(first))) as CacheSnapshot<string, object>
+      const { entries } = good
+      const snapshot = { ...good, entries: [entries[0]!, ...entries.slice(-2)] }
+      for (const path of pathsOf(snapshot)) {
+        for (const damage of DAMAGES) {
+          const bad = damaged(snapshot, path, damage) as CacheSnapshot<string, object>
+          const cache = new Cache<string, object>(options)
+          const what = `${path.join('.')} = ${JSON.stringify(damage)}`
+          if (mayBe(path, damage)) {
+            load(cache, bad)
+            cache.set('works', {})
+            expect(cache.get('works'), what).toEqual({})
+            continue
+          }
+          expect(() => load(cache, bad), what).toThrow(SnapshotError)
+          expect([cache.size, dump(cache).entries], what).toEqual([0, []])
+        }
+      }
+      expect(load(new Cache(options), snapshot)).toBeGreaterThan(0)
+    },
+  )
+
+  test('is looked at, holes of lists too', () => {
+    const snapshot = dump(new Cache<string, number>().set('a', 1, { tags: ['t'] }))
+    const cache = new Cache<string, number>()
+    // biome-ignore lint/suspicious/noSparseArray: what v8.deserialize makes of one
+    const holes = [, snapshot.entries[0]] as never
+    expect(() => load(cache, { ...snapshot, entries: holes })).toThrow('entry 0 is damaged')
+    const entry = { ...snapshot.entries[0], tags: new Array(2) } as never
+    expect(() => load(cache, { ...snapshot, entries: [entry] })).toThrow('entry 0 is damaged')
+  })
 })

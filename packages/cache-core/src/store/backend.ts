@@ -47,8 +47,6 @@ export interface Backend {
   clear(expire: boolean): void
   /** Keys of values that are not gone. What is written or removed meanwhile may be among them. */
   keys(now: number): Iterable<string>
-  /** A value turned out to be worthless: removes it unless it was replaced. */
-  discard(key: string, value: StoredValue): void
   close(): void
 }
 

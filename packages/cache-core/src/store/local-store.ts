@@ -60,7 +60,7 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
 
   async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
     this.#begin(options)
-    return this.#entry(key, this.backend.read(checkKey(key), this.clock.now()))
+    return this.#entry(this.backend.read(checkKey(key), this.clock.now()))
   }
 
   async getMany(
@@ -76,7 +76,7 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
     const names = checkKeys(keys)
     const at = this.clock.now()
     const { epoch, found } = this.backend.lookup(names, at)
-    return { entries: this.#entries(names, found), fence: { epoch, at } }
+    return { entries: found.map(stored => this.#entry(stored)), fence: { epoch, at } }
   }
 
   async set(key: string, value: V, options?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
@@ -177,17 +177,10 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
   }
 
   #read(keys: readonly string[]): (StoreEntry<V> | undefined)[] {
-    return this.#entries(keys, this.backend.readMany(keys, this.clock.now()))
+    return this.backend.readMany(keys, this.clock.now()).map(stored => this.#entry(stored))
   }
 
-  #entries(
-    keys: readonly string[],
-    found: readonly (StoredValue | undefined)[],
-  ): (StoreEntry<V> | undefined)[] {
-    return keys.map((key, index) => this.#entry(key, found[index]))
-  }
-
-  #entry(key: string, stored: StoredValue | undefined): StoreEntry<V> | undefined {
+  #entry(stored: StoredValue | undefined): StoreEntry<V> | undefined {
     if (stored === undefined) {
       this.#counters.misses++
       return undefined
@@ -198,10 +191,9 @@ export class LocalStore<V, B extends Backend> implements Store<V> {
       this.#counters.hits++
       return { value, expires, retained, version, tags, at: this.clock.now() }
     } catch {
-      // Damaged, or of another codec: a miss as any other, and counted by itself.
+      // Of another codec, as the bytes are those that were written: a miss as any other, and counted by itself. Who wrote it can read it.
       this.#counters.misses++
       this.#counters.corrupt++
-      this.backend.discard(key, stored)
       return undefined
     }
   }

@@ -8,10 +8,18 @@ import { Worker } from 'node:worker_threads'
 import { runs, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Store } from './contract/store.ts'
+import { type Codec, jsonCodec, structuredCodec } from './format/codec.ts'
+import type { CompressionOptions } from './format/compression.ts'
 import { FsStore } from './fs/fs-store.ts'
 import { SqliteStore } from './sqlite/sqlite-store.ts'
 
-type Options = { ttl?: number; clock?: VirtualClock }
+type Options = {
+  ttl?: number
+  clock?: VirtualClock
+  codec?: Codec<string>
+  compression?: CompressionOptions
+  maxBytes?: number
+}
 const kinds: Record<string, (place: string, options?: Options) => Store<string>> = {
   sqlite: (place, options) =>
     new SqliteStore({ path: join(place, 'cache.db'), onProblem() {}, ...options }),
@@ -178,6 +186,44 @@ describe.each(Object.entries(kinds))('a %s store that several processes use', (k
     120_000 * runs(1),
   )
 
+  test('loses nothing to a reader with another codec, to which it is a counted miss', async () => {
+    const reversed: Codec<string> = {
+      encode: value => jsonCodec.encode([value]),
+      decode: bytes => {
+        const decoded = jsonCodec.decode(bytes)
+        if (!Array.isArray(decoded)) throw new TypeError('no list')
+        return decoded[0] as string
+      },
+    }
+    const codecs = [jsonCodec, structuredCodec, reversed] as readonly Codec<string>[]
+    const stores = codecs.map((codec, index) =>
+      open(place, {
+        codec,
+        ...(index === 1 && { compression: { algorithm: 'brotli', threshold: 1 } }),
+        ...(index === 2 && { maxBytes: 50_000 }),
+      }),
+    )
+    const [json, structured, list] = stores as [Store<string>, Store<string>, Store<string>]
+    await json.set('json', 'v'.repeat(2_000), { tags: ['t'] })
+    await structured.set('structured', 'v'.repeat(2_000))
+    await list.set('list', 'v', { tags: ['t'] })
+    for (let round = 0; round < 2; round++) {
+      for (const store of stores) await store.getMany(['json', 'structured', 'list'])
+      expect(await list.get('json')).toBeUndefined()
+      expect(await json.get('structured')).toBeUndefined()
+    }
+    expect((await json.get('json'))?.value).toBe('v'.repeat(2_000))
+    expect((await structured.get('structured'))?.value).toBe('v'.repeat(2_000))
+    expect((await list.get('list'))?.value).toBe('v')
+    expect(list.stats().corrupt).toBeGreaterThan(2)
+    // One that it can read takes its place, and what the smaller limit refuses replaces nothing of others' but what it outdates.
+    expect(await list.set('json', 'mine')).toBe(true)
+    expect((await list.get('json'))?.value).toBe('mine')
+    await json.deleteTag('t')
+    expect(await list.get('list')).toBeUndefined()
+    await Promise.all(stores.map(store => store.close()))
+  })
+
   test('keeps no value longer when the clock is set back, in this process or across a restart', async () => {
     const clock = new VirtualClock(Date.now())
     const first = open(place, { ttl: 60_000, clock })
@@ -193,6 +239,55 @@ describe.each(Object.entries(kinds))('a %s store that several processes use', (k
     await using third = open(place, { clock })
     clock.advance(11_000)
     expect(await third.get('k')).toBe(undefined)
+  })
+
+  test.each([
+    ['while the one that noticed is open', async (first: { close(): Promise<void> }) => first],
+    ['when it was closed', async (first: { close(): Promise<void> }) => first.close()],
+  ])('tells handles that are opened later of a step of the clock, %s', async (_, end) => {
+    const clock = new VirtualClock(Date.now())
+    const later = (): VirtualClock => new VirtualClock(clock.now())
+    const first = open(place, { ttl: 60_000, clock })
+    await first.set('k', 'v')
+    await first.set('long', 'v', { ttl: 7_200_000 })
+    clock.jumpTo(clock.now() - 3_600_000)
+    expect((await first.get('k'))?.value).toBe('v')
+    await end(first)
+    clock.advance(50_000)
+    await using second = open(place, { ttl: 60_000, clock: later() })
+    expect((await second.get('k'))?.value).toBe('v')
+    await second.set('after', 'v')
+    clock.advance(11_000)
+    await using third = open(place, { clock: later() })
+    expect(await third.get('k')).toBeUndefined()
+    expect((await third.get('after'))?.value).toBe('v')
+    // Steps add up, and one forth ends none.
+    const fourth = open(place, { clock })
+    clock.jumpTo(clock.now() - 3_600_000)
+    expect(await fourth.get('k')).toBeUndefined()
+    await end(fourth)
+    clock.advance(50_000)
+    await using fifth = open(place, { clock: later() })
+    expect(await fifth.getMany(['k', 'after'])).toEqual([undefined, undefined])
+    expect((await fifth.get('long'))?.value).toBe('v')
+    clock.advance(7_200_000)
+    await using sixth = open(place, { clock: later() })
+    expect(await sixth.get('long')).toBeUndefined()
+    await Promise.all([first.close(), fourth.close()])
+  })
+
+  test('tells handles that are opened later of a step, though the files were removed since', async () => {
+    const clock = new VirtualClock(Date.now())
+    await using first = open(place, { ttl: 60_000, clock })
+    await first.set('before', 'v')
+    clock.jumpTo(clock.now() - 3_600_000)
+    await first.get('before')
+    await rm(place, { recursive: true })
+    await first.set('k', 'v').catch(() => {})
+    await first.set('k', 'v')
+    clock.advance(61_000)
+    await using second = open(place, { clock: new VirtualClock(clock.now()) })
+    expect(await second.get('k')).toBeUndefined()
   })
 
   test('keeps no value longer when the clock is set forth and back', async () => {

@@ -61,7 +61,12 @@ export class Peers {
   /** Leaves the bus, after one more attempt to publish what is pending. */
   async close(): Promise<void> {
     await this.#recovery.close(this.#limit.timeout)
-    this.#unsubscribe?.()
+    try {
+      this.#unsubscribe?.()
+    } catch {
+      // The bus is of the user, who closes it; what it still delivers is ignored.
+      this.failures++
+    }
   }
 
   async #send(invalidations: readonly Invalidation[]): Promise<void> {

@@ -51,6 +51,8 @@ export interface TierAccess<V> {
   readonly enabled: boolean
   /** Throws for a value that the first tier cannot keep. */
   readonly check: (key: string, value: V) => void
+  /** Makes a value of the second tier fit to be handed to a loader. */
+  readonly hand: (value: V | undefined) => V | undefined
   /** Values that another process loaded while this one waited. */
   leased: number
   /** The entry if it will do. */
@@ -172,7 +174,7 @@ export class TierLoadRun<V> {
     const { context } = this.#request
     return new ContextView<V>(
       context,
-      key => this.#entries.get(key)?.value ?? context.stale(key),
+      key => this.#load.hand(this.#entries.get(key)?.value) ?? context.stale(key),
       key => context.background(key),
     )
   }

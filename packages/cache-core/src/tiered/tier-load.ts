@@ -21,6 +21,8 @@ export interface TierLoadOptions<V> {
   readonly enabled: boolean
   /** Throws for a value that the first tier cannot keep. */
   readonly check: (key: string, value: V) => void
+  /** Makes a value of the second tier fit to be handed to a loader. */
+  readonly hand: (value: V | undefined) => V | undefined
 }
 
 /** How the first tier gets values it lacks: from the second tier, else from the loader, whose results fill both. */
@@ -30,6 +32,7 @@ export class TierLoad<V> implements TierAccess<V> {
   readonly uses: EntryUses<V>
   readonly enabled: boolean
   readonly check: (key: string, value: V) => void
+  readonly hand: (value: V | undefined) => V | undefined
   /** Keys being loaded, with how many times over. */
   readonly #loading = new Map<string, number>()
   /** Keys whose stale value was served and whose refresh has not begun. */
@@ -41,12 +44,13 @@ export class TierLoad<V> implements TierAccess<V> {
   /** Values that another process loaded while this one waited. */
   leased = 0
 
-  constructor({ tier, lease, uses, enabled, check }: TierLoadOptions<V>) {
+  constructor({ tier, lease, uses, enabled, check, hand }: TierLoadOptions<V>) {
     this.tier = tier
     this.lease = enabled ? lease : undefined
     this.uses = uses
     this.enabled = enabled
     this.check = check
+    this.hand = hand
   }
 
   /** Keys being loaded now for which `matches` holds. */

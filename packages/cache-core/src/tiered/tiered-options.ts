@@ -8,7 +8,7 @@ import {
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { CACHE_STATS_KINDS, type CacheStats } from '../cache/cache-stats.ts'
 import { CACHE_CHECKS } from '../cache/settings.ts'
-import type { Protection } from '../protect/protected-cache.ts'
+import type { Protection } from '../protect/protection.ts'
 import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import type { LoadLease } from './load-lease.ts'

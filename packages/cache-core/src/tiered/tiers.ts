@@ -2,6 +2,7 @@ import { type Clock, monotonicClock } from '@millrace/kit'
 import { Cache, internalsOf } from '../cache/cache.ts'
 import { type LoadPlan, planLoads } from '../load/load-options.ts'
 import { ProtectedCache } from '../protect/protected-cache.ts'
+import { guardOf } from '../protect/protection.ts'
 import { BoundedStore } from './bounded-store.ts'
 import { ClosableClock } from './closable-clock.ts'
 import { EntryUses } from './entry-uses.ts'
@@ -59,7 +60,9 @@ export class Tiers<V> {
       if (protect === 'clone') structuredClone(value)
       writer.weigh(key, value)
     }
-    this.load = new TierLoad({ tier, lease, uses, enabled, check: this.check })
+    // What the second tier returned may still become the value of the first.
+    const hand = protect === undefined ? <T>(value: T) => value : guardOf(protect).keep
+    this.load = new TierLoad({ tier, lease, uses, enabled, check: this.check, hand })
     this.reads = new TierReads({ l1, load: this.load, clock, defaults, enabled })
     this.#peers = new Peers({ bus, clock, timeout, breaker })
     this.changes = new TierChanges({

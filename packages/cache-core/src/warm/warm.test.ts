@@ -180,8 +180,11 @@ describe('Warmer', () => {
     expect(seen.at(-1)).toMatchObject({ warmed: 18, skipped: 1, failed: 1 })
   })
 
-  test('ends by a listener that throws or rejects', async () => {
+  test('is not ended by a listener that throws or rejects, of which the process is warned', async () => {
     const failure = new Error('no')
+    const warnings: Error[] = []
+    const warned = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', warned)
     const listeners = [
       () => {
         throw failure
@@ -190,7 +193,27 @@ describe('Warmer', () => {
     ]
     for (const onProgress of listeners) {
       const warmer = new Warmer<string>({ load: async key => key, onProgress })
-      await expect(warmer.warm(['a', 'b'])).rejects.toBe(failure)
+      expect(await warmer.warm(['a', 'b'])).toMatchObject({ warmed: 2, stopped: 'done' })
+    }
+    await nextTurn()
+    process.off('warning', warned)
+    const warning = { name: 'ListenerError', listener: 'onProgress', cause: failure }
+    expect(warnings).toMatchObject([warning, warning, warning, warning])
+  })
+
+  test('goes by no measure that fails: without an answer of `memory` no load begins', async () => {
+    const bad = (): never => {
+      throw new Error('no answer')
+    }
+    const load = async (): Promise<void> => {}
+    const limited = { load, memoryLimit: 5 }
+    for (const memory of [bad, () => Number.NaN]) {
+      const report = await new Warmer<string>({ ...limited, memory }).warm(keys)
+      expect(report).toMatchObject({ warmed: 0, stopped: 'memory' })
+    }
+    for (const traffic of [bad, () => Number.NaN]) {
+      const report = await new Warmer<string>({ load, traffic }).warm(keys)
+      expect(report).toMatchObject({ warmed: keys.length, stopped: 'done' })
     }
   })
 

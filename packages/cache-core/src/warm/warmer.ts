@@ -8,12 +8,12 @@ import {
   checkPositive,
   checkPositiveOrInfinity,
   checkSignal,
-  isThenable,
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
 import { iteratorOf } from '../iterate/iterator-of.ts'
 import { letGo } from '../iterate/let-go.ts'
+import { tellListener } from '../tell-listener.ts'
 
 /** Options of a {@link Warmer}. */
 export interface WarmerOptions<K> {
@@ -33,7 +33,7 @@ export interface WarmerOptions<K> {
   readonly traffic?: (() => number) | undefined
   /** ms between two looks at the traffic while all workers rest, above 0. Default: 10. */
   readonly pause?: number | undefined
-  /** Told when a key is done. What it throws, or rejects with, ends the warming. Default: none. */
+  /** Told when a key is done. What it throws, or rejects with, is a `ListenerError` that is a warning of the process. Default: none. */
   readonly onProgress?: ((progress: WarmProgress<K>) => void) | undefined
   /** Source of time. Default: `monotonicClock`. */
   readonly clock?: Clock | undefined
@@ -101,8 +101,8 @@ export class Warmer<K> {
   }
 
   /**
-   * Warms the keys in their order. A key that fails is counted and does not end it; what the source of the keys or `onProgress` throws
-   * does, as a rejection. O(keys).
+   * Warms the keys in their order. A key that fails is counted and does not end it; what the source of the keys throws does, as a
+   * rejection. What `memory`, `traffic` or `onProgress` throws is a `ListenerError`; without an answer of `memory` no further load begins. O(keys).
    *
    * @param options `signal` ends it, loads in progress included
    */
@@ -178,7 +178,8 @@ class Warming<K> {
 
   /** How many of the workers leave the room to callers. */
   #resting(): number {
-    return Math.max(0, this.#options.traffic?.() ?? 0)
+    const { traffic } = this.#options
+    return traffic === undefined ? 0 : Math.max(0, measured('traffic', traffic) ?? 0)
   }
 
   #rest(): Promise<void> {
@@ -196,7 +197,7 @@ class Warming<K> {
   /** The next key, unless there is none or no memory for it. */
   async #take(): Promise<{ readonly value: K } | undefined> {
     const { memoryLimit = Infinity, memory = memoryInUse } = this.#options
-    if (memoryLimit !== Infinity && memory() >= memoryLimit) {
+    if (memoryLimit !== Infinity && !((measured('memory', memory) ?? Infinity) < memoryLimit)) {
       this.#stop('memory', false)
       return undefined
     }
@@ -228,8 +229,10 @@ class Warming<K> {
     // What ends after the report was made is in none.
     if (this.#stopped !== undefined && this.#controller.signal.aborted) return
     this.#counts[outcome]++
-    const told: unknown = this.#options.onProgress?.({ key, outcome, error, ...this.#counts })
-    if (isThenable(told)) told.then(undefined, failure => this.#over.reject(failure))
+    const { onProgress } = this.#options
+    if (onProgress === undefined) return
+    const progress = { key, outcome, error, ...this.#counts }
+    tellListener('onProgress', () => onProgress(progress))
   }
 
   /** @param now whether loads in progress end, too */
@@ -241,6 +244,15 @@ class Warming<K> {
     for (const end of this.#resters) end()
     letGo(this.#keys)
   }
+}
+
+/** What a function of the user's answers; `undefined` if it throws, which the process is warned of. */
+function measured(name: string, measure: () => number): number | undefined {
+  let answer: number | undefined
+  tellListener(name, () => {
+    answer = measure()
+  })
+  return answer
 }
 
 function memoryInUse(): number {

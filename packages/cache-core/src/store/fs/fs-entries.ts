@@ -50,11 +50,12 @@ export class FsEntries implements SweptBackend {
     const opened = this.#attempt(() => {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
       const files = new EntryFiles(home, counters)
-      return { files, journal: new Journal(home, this.#invalidations, () => clock.now()) }
+      return { files, journal: new Journal(home, this.#invalidations, clock) }
     })
     this.#files = opened.files
     this.#journal = opened.journal
     clock.reach(this.#journal.time)
+    clock.watchLead(() => this.#noteTime(clock.now()))
   }
 
   lookup(keys: readonly string[], now: number): Looked {
@@ -139,10 +140,6 @@ export class FsEntries implements SweptBackend {
     }
   }
 
-  discard(key: string): void {
-    this.#attempt(() => this.#files.remove(placeOf(key).path))
-  }
-
   /**
    * Removes what is gone, damaged or left behind by a process that died, then the least recently used values until the rest
    * fits. Reads every file. Rotates the journal if it has grown large.
@@ -163,8 +160,20 @@ export class FsEntries implements SweptBackend {
   }
 
   close(): void {
-    this.#journal.noteTime(this.#options.clock.now())
-    this.#journal.close()
+    try {
+      this.#noteTime(this.#options.clock.now())
+    } finally {
+      this.#journal.close()
+    }
+  }
+
+  /** Can wait for the next sweep: a folder that cannot be written now does not fail a call whose own work is done. */
+  #noteTime(now: number): void {
+    try {
+      this.#attempt(() => this.#journal.noteTime(now))
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error
+    }
   }
 
   /**

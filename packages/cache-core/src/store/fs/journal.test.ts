@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Invalidations } from '../invalidations.ts'
+import { SteadyClock } from '../steady-clock.ts'
 import { Journal } from './journal.ts'
 
 const name = (letter: string): string => letter.repeat(22)
@@ -23,7 +24,7 @@ describe('a journal', () => {
 
   function open(): { journal: Journal; known: Invalidations } {
     const known = new Invalidations()
-    const journal = new Journal(folder, known, () => Date.now())
+    const journal = new Journal(folder, known, new SteadyClock())
     opened.push(journal)
     return { journal, known }
   }

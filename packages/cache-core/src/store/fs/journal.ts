@@ -16,6 +16,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Invalidations, Scope } from '../invalidations.ts'
+import type { SteadyClock } from '../steady-clock.ts'
+import { notedLead, noteLead } from './noted-lead.ts'
 import { unlessGone } from './unless-gone.ts'
 
 /**
@@ -57,7 +59,7 @@ const FILLER = `-${'-'.repeat(22)}\n`
 export class Journal {
   readonly #folder: string
   readonly #invalidations: Invalidations
-  readonly #now: () => number
+  readonly #clock: SteadyClock
   #number = 0
   #path = ''
   #file = -1
@@ -71,12 +73,12 @@ export class Journal {
    * Opens the folder's journal, or begins one whose epochs come after those of any journal before it.
    *
    * @param folder made if it does not exist
-   * @param now the present, ms since 1970
+   * @param clock made to go on from where processes before have noted it
    */
-  constructor(folder: string, invalidations: Invalidations, now: () => number) {
+  constructor(folder: string, invalidations: Invalidations, clock: SteadyClock) {
     this.#folder = folder
     this.#invalidations = invalidations
-    this.#now = now
+    this.#clock = clock
     this.#open()
   }
 
@@ -90,9 +92,10 @@ export class Journal {
     return statSync(this.#path, { throwIfNoEntry: false })?.mtimeMs ?? 0
   }
 
-  /** Notes the time for processes to come. */
+  /** Notes the time for processes to come, and by how much it leads the wall clock. */
   noteTime(now: number): void {
     unlessGone(() => utimesSync(this.#path, now / 1_000, now / 1_000))
+    unlessGone(() => noteLead(this.#folder, this.#clock.lead))
   }
 
   /**
@@ -147,7 +150,7 @@ export class Journal {
 
   /** Makes a journal of which nothing before the present is known. Its epochs come after `least` and those of any before it. */
   #begin(number: number, least: number): void {
-    const now = Math.max(Math.floor(this.#now() * 1_000), least)
+    const now = Math.max(Math.floor(this.#clock.now() * 1_000), least)
     this.#create(number, now, now + HEADER_LENGTH, Buffer.alloc(0))
   }
 
@@ -158,6 +161,9 @@ export class Journal {
 
   #open(): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    this.#clock.follow(notedLead(this.#folder))
+    // Where the folder was removed, that went with it.
+    if (this.#clock.lead !== 0) noteLead(this.#folder, this.#clock.lead)
     for (;;) {
       const [number, ...older] = this.#numbers()
       if (number === undefined) {

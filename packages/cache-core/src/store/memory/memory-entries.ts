@@ -90,10 +90,6 @@ export class MemoryEntries implements Backend {
     for (const key of [...this.#entries.keys()]) if (this.#live(key, now) !== undefined) yield key
   }
 
-  discard(key: string, value: StoredValue): void {
-    if (this.#entries.get(key) === value) this.#drop(key, value as Held)
-  }
-
   close(): void {
     this.#entries.clear()
     this.bytes = 0

@@ -41,6 +41,8 @@ export class SqliteBackend implements SweptBackend {
     this.#handle = new SqliteHandle({ ...options, onOpen: entries => this.#begin(entries) })
     // Now, so that a file that cannot be used is the constructor's error.
     this.epoch()
+    // If it cannot be noted now, the next sweep will.
+    options.clock.watchLead(() => this.#keepHouse(() => this.#noteUses()))
   }
 
   /** Damaged files set aside. */
@@ -134,10 +136,7 @@ export class SqliteBackend implements SweptBackend {
     }
   }
 
-  discard(key: string, { version }: StoredValue): void {
-    this.#discard(storableKey(key), version)
-  }
-
+  /** A row that is damaged. */
   #discard(stored: string, version: number): void {
     // It has been counted as a miss; if it cannot be removed now, the next reader will try.
     this.#keepHouse(() => this.#atomically(entries => entries.discard(stored, version)))
@@ -151,6 +150,7 @@ export class SqliteBackend implements SweptBackend {
   sweep(now: number): void {
     this.#atomically(entries => {
       entries.touch(this.#touched, now)
+      entries.noteLead(this.#options.clock.lead)
       entries.sweep(now)
     })
     this.#touched.clear()
@@ -197,8 +197,12 @@ export class SqliteBackend implements SweptBackend {
   }
 
   #noteUses(): void {
-    const now = this.#options.clock.now()
-    this.#atomically(entries => entries.touch(this.#touched, now))
+    const { clock } = this.#options
+    const now = clock.now()
+    this.#atomically(entries => {
+      entries.touch(this.#touched, now)
+      entries.noteLead(clock.lead)
+    })
     this.#touched.clear()
   }
 

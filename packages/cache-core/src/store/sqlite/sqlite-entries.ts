@@ -28,6 +28,8 @@ const TOMBSTONE_LIFE = 60_000
 /** How many invalidated tags are remembered by name before they are applied to all rows; see {@link SqliteEntries.sweep}. */
 const REMEMBERED_TAGS = 16_384
 
+const LARGEST_USER_VERSION = 2 ** 31 - 1
+
 const isLive = 'value IS NOT NULL AND retained > ?'
 const tagVersions = `
   SELECT ifnull(max(deleted), 0) AS deleted, ifnull(max(expired), 0) AS expired
@@ -112,6 +114,19 @@ export class SqliteEntries {
   time(): number {
     const row = this.#database.prepare('SELECT time FROM state_3').get() as { time: number }
     return row.time
+  }
+
+  /** By how many ms the time leads the wall clock, as any process noted. */
+  lead(): number {
+    const row = this.#database.prepare('PRAGMA user_version').get() as { user_version: number }
+    return Math.max(0, row.user_version) * 1_000
+  }
+
+  /** Notes that, in whole seconds, unless more is noted. Run it within {@link transaction}. */
+  noteLead(lead: number): void {
+    if (lead <= this.lead()) return
+    const seconds = Math.min(Math.ceil(lead / 1_000), LARGEST_USER_VERSION)
+    this.#database.exec(`PRAGMA user_version = ${seconds}`)
   }
 
   /** The row of a key unless it is gone; `expires` is 0 if it was expired. One statement. */

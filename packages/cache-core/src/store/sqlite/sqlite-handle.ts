@@ -112,6 +112,7 @@ export class SqliteHandle {
     try {
       entries = new SqliteEntries(database)
       clock.reach(entries.time())
+      goOn(clock, entries)
       this.#outdate(entries)
       onOpen(entries)
       // Of the file that was there before, so that one which another process replaced meanwhile is not taken for the one that is open.
@@ -167,6 +168,13 @@ export class SqliteHandle {
       : `failed: ${message}`
     return new StoreUnavailableError(this.#options.path, problem, { cause: error })
   }
+}
+
+/** Goes on with the lead that is noted, or notes it in a file that does not know of it. */
+function goOn(clock: SteadyClock, entries: SqliteEntries): void {
+  const noted = entries.lead()
+  clock.follow(noted)
+  if (clock.lead > noted) entries.transaction(() => entries.noteLead(clock.lead))
 }
 
 /** What a file that was removed or replaced had reached; 0 if it cannot be read any more. */
