@@ -34,6 +34,7 @@ import {
   type StoreStats,
 } from '../store/contract/store.ts'
 import { StoreCounters } from '../store/store-counters.ts'
+import { tellListener } from '../tell-listener.ts'
 import { applyToStore } from './apply-to-store.ts'
 import { BoundedStore, codeOf } from './bounded-store.ts'
 import type { Invalidation } from './invalidation-bus.ts'
@@ -264,7 +265,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
   }
 
   async #close(): Promise<void> {
-    this.#unsubscribe?.()
+    tellListener('unsubscribe', () => this.#unsubscribe?.())
     await this.#late.close(this.#far.limit.timeout)
     await this.#recovery.close(this.#near.limit.timeout)
     await Promise.all([this.#near.close(), this.#far.close()])

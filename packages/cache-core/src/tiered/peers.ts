@@ -1,4 +1,5 @@
 import type { Clock } from '@millrace/kit'
+import { tellListener } from '../tell-listener.ts'
 import type { BusListener, Invalidation, InvalidationBus } from './invalidation-bus.ts'
 import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
@@ -61,12 +62,7 @@ export class Peers {
   /** Leaves the bus, after one more attempt to publish what is pending. */
   async close(): Promise<void> {
     await this.#recovery.close(this.#limit.timeout)
-    try {
-      this.#unsubscribe?.()
-    } catch {
-      // The bus is of the user, who closes it; what it still delivers is ignored.
-      this.failures++
-    }
+    tellListener('unsubscribe', () => this.#unsubscribe?.())
   }
 
   async #send(invalidations: readonly Invalidation[]): Promise<void> {

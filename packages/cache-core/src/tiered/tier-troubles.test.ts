@@ -12,6 +12,7 @@ import { structuredCodec } from '../store/format/codec.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
 import { turnClock } from '../time/turn-clock.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
+import { LayeredStore } from './layered-store.ts'
 import { MemoryChannel } from './memory-bus.ts'
 import { TieredCache } from './tiered-cache.ts'
 import type { TieredCacheOptions } from './tiered-options.ts'
@@ -546,4 +547,20 @@ test('a promise that was not awaited is no value', async () => {
   expect([...batch.results]).toEqual([['n', 2]])
   expect((await memory.get('k'))?.value).toBe('old')
   expect(await memory.getMany(['l', 'm'])).toEqual([undefined, undefined])
+})
+
+test('a bus that cannot be left does not keep a cache or a store from being closed', async () => {
+  const bus: InvalidationBus = {
+    publish: async () => {},
+    subscribe: () => () => {
+      throw new Error('no connection')
+    },
+  }
+  const cache = new TieredCache<unknown>({ store: memory, bus, clock })
+  await cache.set('k', 1)
+  await cache.close()
+  expect(cache.closed).toBe(true)
+  const layered = new LayeredStore({ near: new MemoryStore(), far: memory, bus, clock })
+  await layered.close()
+  await expect(layered.get('k')).rejects.toMatchObject({ code: 'ERR_MILLRACE_STORE_CLOSED' })
 })
