@@ -83,6 +83,8 @@ async function simulate(
       const back = Math.floor(step.share * bucket.stats().granted)
       bucket.refund(back)
       flows.push([clock.now(), -back])
+      // Who was let through by it notes the time before a stall.
+      await clock.advanceAsync(0)
     }
     change?.(bucket, index)
   }
