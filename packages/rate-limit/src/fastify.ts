@@ -12,4 +12,4 @@ export {
 export type { Awaitable, HttpLimitOptions, Limits, Refusal } from './http/http-limit.ts'
 export type { CommonDecider, KeyedDecider, LimiterBounds } from './http/keyed-decider.ts'
 export type { NodeRequestLike } from './http/node-message.ts'
-export type { SeenRequest } from './http/seen-request.ts'
+export type { SeenLimitOptions, SeenRequest } from './http/seen-request.ts'

@@ -3,7 +3,7 @@ import type { Request as ExpressRequest, Response as ExpressResponse, NextFuncti
 import type { HttpLimitOptions } from './http-limit.ts'
 import type { NodeRequestLike } from './node-message.ts'
 import { nodeRateLimit } from './node-rate-limit.ts'
-import type { SeenRequest } from './seen-request.ts'
+import type { SeenLimitOptions, SeenRequest } from './seen-request.ts'
 
 /** It asks for no more of the request than it was told, so that handlers beside it keep the types of their route. */
 export type ExpressMiddleware<Request = unknown, Named = unknown> = (
@@ -24,13 +24,7 @@ export function expressRateLimit<
   Skipped = unknown,
   Refused = unknown,
 >(
-  options: HttpLimitOptions<
-    SeenRequest<Request, ExpressRequest>,
-    SeenRequest<Keyed, SeenRequest<NoInfer<Request>, ExpressRequest>>,
-    SeenRequest<Priced, SeenRequest<NoInfer<Request>, ExpressRequest>>,
-    SeenRequest<Skipped, SeenRequest<NoInfer<Request>, ExpressRequest>>,
-    SeenRequest<Refused, SeenRequest<NoInfer<Request>, ExpressRequest>>
-  >,
+  options: SeenLimitOptions<ExpressRequest, Request, Keyed, Priced, Skipped, Refused>,
 ): ExpressMiddleware<Request, Keyed & Priced & Skipped & Refused> {
   const limit = nodeRateLimit(options as HttpLimitOptions<NodeRequestLike>)
   return async (request, response, next) => {

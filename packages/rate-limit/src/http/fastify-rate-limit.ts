@@ -14,7 +14,7 @@ import {
   type Refusal,
 } from './http-limit.ts'
 import { factsOf, type NodeRequestLike, settleAfter } from './node-message.ts'
-import type { SeenRequest } from './seen-request.ts'
+import type { SeenLimitOptions, SeenRequest } from './seen-request.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -97,13 +97,7 @@ export function fastifyRateLimit<
   Skipped = unknown,
   Refused = unknown,
 >(
-  options: HttpLimitOptions<
-    SeenRequest<Request, AnyFastifyRequest>,
-    SeenRequest<Keyed, SeenRequest<NoInfer<Request>, AnyFastifyRequest>>,
-    SeenRequest<Priced, SeenRequest<NoInfer<Request>, AnyFastifyRequest>>,
-    SeenRequest<Skipped, SeenRequest<NoInfer<Request>, AnyFastifyRequest>>,
-    SeenRequest<Refused, SeenRequest<NoInfer<Request>, AnyFastifyRequest>>
-  >,
+  options: SeenLimitOptions<AnyFastifyRequest, Request, Keyed, Priced, Skipped, Refused>,
 ): FastifyRateLimitHook<Request, Keyed & Priced & Skipped & Refused> {
   const limit = new HttpLimit(options as HttpLimitOptions<AnyFastifyRequest>)
   const answers = options.refuse !== undefined

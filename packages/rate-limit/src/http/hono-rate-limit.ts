@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Context as HonoContext } from 'hono'
 import { HttpLimit, type HttpLimitOptions, mergedHeader } from './http-limit.ts'
 import { type NodeResponseLike, settleAfter } from './node-message.ts'
-import type { SeenRequest } from './seen-request.ts'
+import type { SeenLimitOptions, SeenRequest } from './seen-request.ts'
 
 /** What `@hono/node-server` tells of a request. */
 interface NodeBindings {
@@ -37,13 +37,7 @@ export function honoRateLimit<
   Skipped = unknown,
   Refused = unknown,
 >(
-  options: HttpLimitOptions<
-    SeenRequest<Context, HonoContext>,
-    SeenRequest<Keyed, SeenRequest<NoInfer<Context>, HonoContext>>,
-    SeenRequest<Priced, SeenRequest<NoInfer<Context>, HonoContext>>,
-    SeenRequest<Skipped, SeenRequest<NoInfer<Context>, HonoContext>>,
-    SeenRequest<Refused, SeenRequest<NoInfer<Context>, HonoContext>>
-  >,
+  options: SeenLimitOptions<HonoContext, Context, Keyed, Priced, Skipped, Refused>,
 ): HonoMiddleware<Context, Keyed & Priced & Skipped & Refused> {
   const limit = new HttpLimit(options as HttpLimitOptions<HonoContextLike>)
   return async (seen, next) => {

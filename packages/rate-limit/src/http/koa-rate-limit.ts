@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HttpLimit, type HttpLimitOptions, mergedHeader } from './http-limit.ts'
 import { factsOf, settleAfter } from './node-message.ts'
-import type { SeenRequest } from './seen-request.ts'
+import type { SeenLimitOptions, SeenRequest } from './seen-request.ts'
 
 /** What is used of Koa's context, and what keys are mostly made of. */
 export interface KoaContextLike {
@@ -32,13 +32,7 @@ export function koaRateLimit<
   Skipped = unknown,
   Refused = unknown,
 >(
-  options: HttpLimitOptions<
-    SeenRequest<Context, KoaContextLike>,
-    SeenRequest<Keyed, SeenRequest<NoInfer<Context>, KoaContextLike>>,
-    SeenRequest<Priced, SeenRequest<NoInfer<Context>, KoaContextLike>>,
-    SeenRequest<Skipped, SeenRequest<NoInfer<Context>, KoaContextLike>>,
-    SeenRequest<Refused, SeenRequest<NoInfer<Context>, KoaContextLike>>
-  >,
+  options: SeenLimitOptions<KoaContextLike, Context, Keyed, Priced, Skipped, Refused>,
 ): KoaMiddleware<Context, Keyed & Priced & Skipped & Refused> {
   const limit = new HttpLimit(options as HttpLimitOptions<KoaContextLike>)
   return async (seen, next) => {
