@@ -24,8 +24,10 @@ describe.each(Object.entries(kinds))('a %s store on a full disk', (_, open) => {
     rmSync(place, { recursive: true })
   })
 
-  test('rejects writes with a typed error, keeps what it has, never serves what was deleted, and recovers', async () => {
+  test('rejects writes with a typed error, keeps what it has, never serves what was deleted, and has room once it was cleared', async () => {
     await using store = open(place)
+    // Holds the room of what is removed as long as it has that open.
+    await using other = open(place)
     const value = 'x'.repeat(20_000)
     await store.set('kept', 'value')
     await store.set('gone', 'value', { tags: ['t'] })
@@ -48,15 +50,25 @@ describe.each(Object.entries(kinds))('a %s store on a full disk', (_, open) => {
       () => false,
     )
     if (deleted) expect(await store.get('gone')).toBe(undefined)
-    await store.clear().catch((error: unknown) => {
-      expect(error).toMatchObject({ code: 'ERR_MILLRACE_STORE_UNAVAILABLE' })
-    })
-    if (deleted) expect(await store.get('gone')).toBe(undefined)
-    expect(store.stats().corrupt).toBe(0)
-    execFileSync('mount', ['-o', 'remount,size=16m', place])
+    const expired = await store.clear({ expire: true }).then(
+      () => true,
+      (error: unknown) => {
+        expect(error).toMatchObject({ code: 'ERR_MILLRACE_STORE_UNAVAILABLE' })
+        return false
+      },
+    )
+    const kept = await store.get('kept')
+    expect(kept?.value).toBe('value')
+    if (expired) expect(kept?.expires).toBe(0)
+    const fence = await other.fence()
     await store.clear()
-    expect(await store.get('gone')).toBe(undefined)
+    for (const key of ['gone', 'kept', 'k0']) {
+      expect(await store.get(key)).toBe(undefined)
+      expect(await other.get(key)).toBe(undefined)
+    }
+    expect(await other.set('kept', 'from before', { fence })).toBe(false)
+    expect(store.stats().corrupt).toBe(0)
     expect(await store.set('again', value)).toBe(true)
-    expect((await store.get('again'))?.value).toBe(value)
+    expect((await other.get('again'))?.value).toBe(value)
   })
 })

@@ -23,7 +23,7 @@ import {
 } from '../format/entry-format.ts'
 import { storableKey } from '../format/storable-key.ts'
 import type { StoreCounters } from '../store-counters.ts'
-import { unlessGone } from './unless-gone.ts'
+import { unlessGone } from '../unless-gone.ts'
 
 /** Where a key's value lies. */
 export interface Place {

@@ -17,8 +17,8 @@ import {
 import { join } from 'node:path'
 import type { Invalidations, Scope } from '../invalidations.ts'
 import type { SteadyClock } from '../steady-clock.ts'
+import { unlessGone } from '../unless-gone.ts'
 import { notedLead, noteLead } from './noted-lead.ts'
-import { unlessGone } from './unless-gone.ts'
 
 /**
  * The first line: `millrace journal 2 `, the epoch before the first record and the origin, in 16 digits each. What is older than the

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { unlessGone } from './unless-gone.ts'
+import { unlessGone } from '../unless-gone.ts'
 
 /** Twice, so that a bit that flipped is noticed. */
 const LEAD = /^(\d{1,15}) \1\n$/

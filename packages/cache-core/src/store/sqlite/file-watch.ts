@@ -1,16 +1,18 @@
-import { statSync } from 'node:fs'
+import { statSync, truncateSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fileIdentity, SIDE_FILES } from './sqlite-file.ts'
+import { fileIdentity, SIDE_FILES, sizeOf } from './sqlite-file.ts'
 
 /** A folder that changed less than this many ms ago may change again without another modification time. */
 const TIME_RESOLUTION = 50
 const UNLESS_GONE = { throwIfNoEntry: false } as const
+/** Sizes are looked at again after so many ms, as each look costs half of a read. */
+const SIZES_HOLD = 1
 
 /**
  * Tells whether a database's files are still those that were opened. A file that was removed remains readable and writable for who
  * has it open, while everyone else begins a new one: what one of them invalidates the other would never hear of.
  *
- * One `stat` of the folder while nothing in it is made, renamed or removed.
+ * One `stat` of the folder while nothing in it is made, renamed or removed; {@link isWhole} three more, at most once per ms.
  */
 export class FileWatch {
   readonly #path: string
@@ -19,6 +21,10 @@ export class FileWatch {
   /** The folder when it was last known to be untouched for a while. */
   #inode = -1
   #modified = -1
+  /** When the sizes were last looked at, ms. */
+  #looked = -Infinity
+  #logSize = 0
+  #indexSize = 0
 
   /**
    * Call it when the database has been opened and its side files exist.
@@ -29,6 +35,33 @@ export class FileWatch {
     this.#path = path
     this.#folder = dirname(path)
     this.#identity = withSideFiles(path, identity)
+  }
+
+  /**
+   * Whether none of the files was cut short, to be asked before they are used: the process would be killed by SIGBUS when it reads its
+   * mapping of an index that is no longer there. That is given its size again, so that the database can be closed.
+   *
+   * @param framesEnd bytes of the log that are in use
+   */
+  isWhole(framesEnd: () => number): boolean {
+    const now = performance.now()
+    if (now - this.#looked < SIZES_HOLD) return true
+    const [log, index] = SIDE_FILES.map(suffix => this.#path + suffix) as [string, string]
+    const indexSize = sizeOf(index)
+    // What is not there is not cut short, but gone, which the other question is about.
+    if (indexSize !== undefined && indexSize < this.#indexSize) {
+      truncateSync(index, this.#indexSize)
+      return false
+    }
+    this.#indexSize = indexSize ?? 0
+    // The header is written before there is a log.
+    if (sizeOf(this.#path) === 0) return false
+    const logSize = sizeOf(log) ?? 0
+    // A checkpoint that someone asked for may empty it, when all of it is in the database.
+    if (logSize < this.#logSize && logSize < framesEnd()) return false
+    this.#logSize = logSize
+    this.#looked = now
+    return true
   }
 
   /** Whether the files are in place. */

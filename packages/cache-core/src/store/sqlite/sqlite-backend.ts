@@ -6,6 +6,7 @@ import type { StoreCounters } from '../store-counters.ts'
 import type { EntryRow, EntryWrite } from './entry-rows.ts'
 import { unsealed } from './row-checksum.ts'
 import type { SqliteEntries } from './sqlite-entries.ts'
+import { isFull } from './sqlite-file.ts'
 import { SqliteHandle, type SqliteProblem } from './sqlite-handle.ts'
 
 /** Where the values are, and their limits. */
@@ -117,7 +118,14 @@ export class SqliteBackend implements SweptBackend {
   }
 
   clear(expire: boolean): void {
-    this.#atomically(entries => entries.clear(expire))
+    try {
+      this.#atomically(entries => entries.clear(expire))
+    } catch (error) {
+      const full = error instanceof StoreUnavailableError && isFull(error.cause)
+      if (expire || !full) throw error
+      // SQLite wants room even to give some back.
+      this.#handle.startAnew()
+    }
     if (expire) return
     this.#bytes = 0
     this.#written = 0

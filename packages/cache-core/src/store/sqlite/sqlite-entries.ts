@@ -28,6 +28,9 @@ const TOMBSTONE_LIFE = 60_000
 /** How many invalidated tags are remembered by name before they are applied to all rows; see {@link SqliteEntries.sweep}. */
 const REMEMBERED_TAGS = 16_384
 
+/** Sizes in SQLite's write-ahead log (sqlite.org/fileformat2.html), for pages of the default size. */
+const LOG_HEADER = 32
+const LOG_FRAME = 24 + 4_096
 const LARGEST_USER_VERSION = 2 ** 31 - 1
 
 const isLive = 'value IS NOT NULL AND retained > ?'
@@ -284,6 +287,17 @@ export class SqliteEntries {
          ) WHERE total > ? AND place > 1)`,
       bytes,
     )
+  }
+
+  /** Bytes of the log that are in use; Infinity if they cannot all be read. */
+  logBytes(): number {
+    try {
+      const { log } = this.#database.prepare('PRAGMA wal_checkpoint').get() as { log: number }
+      return log <= 0 ? 0 : LOG_HEADER + log * LOG_FRAME
+    } catch {
+      // The answer: whoever asks gives this file up.
+      return Infinity
+    }
   }
 
   /** Gives free pages back to the file system. */

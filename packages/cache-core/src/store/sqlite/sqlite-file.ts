@@ -1,7 +1,17 @@
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreUnavailableError } from '../contract/errors.ts'
+import { unlessGone } from '../unless-gone.ts'
 
 /** "MILL": marks the file as ours, so that another program's database is never touched. */
 const APPLICATION_ID = 0x4d494c4c
@@ -11,6 +21,7 @@ const BUSY = 5
 const LOCKED = 6
 const IO_ERROR = 10
 const CORRUPT = 11
+const FULL = 13
 const CANNOT_OPEN = 14
 /** An extended code. */
 const MOVED = 1_032
@@ -63,6 +74,11 @@ export function isLoss(error: unknown): boolean {
   const code = resultCode(error)
   if ((error as { errcode?: unknown }).errcode === MOVED) return true
   return code === IO_ERROR || code === CANNOT_OPEN
+}
+
+/** Whether there was no room on the disk. */
+export function isFull(error: unknown): boolean {
+  return resultCode(error) === FULL
 }
 
 /** Whether another connection held a lock for longer than the busy timeout. */
@@ -135,8 +151,15 @@ function useWriteAheadLog(database: DatabaseSync, busyTimeout: number): void {
   }
 }
 
-/** Makes the file, empty, and its folder where they are missing; its identity. */
+/**
+ * Makes the file, empty, and its folder where they are missing; its identity. One that was emptied under those who have it open is made
+ * anew: they would keep everybody else from opening it.
+ */
 export function makeFile(path: string): string | undefined {
+  // In this order: the side files of a database come after its header.
+  if (SIDE_FILES.some(suffix => existsSync(path + suffix)) && sizeOf(path) === 0) {
+    removeDatabase(path)
+  }
   const present = fileIdentity(path)
   if (present !== undefined) return present
   mkdirSync(dirname(path), { recursive: true })
@@ -148,6 +171,11 @@ export function makeFile(path: string): string | undefined {
 export function fileIdentity(path: string): string | undefined {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
   return stat && `${stat.dev}:${stat.ino}`
+}
+
+/** In bytes; `undefined` if there is no such file. */
+export function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size
 }
 
 /**
@@ -180,5 +208,17 @@ export function removeDatabase(path: string): void {
   for (const suffix of ['', ...SIDE_FILES]) rmSync(path + suffix, { force: true })
 }
 
+/** As {@link removeDatabase}, and gives its room on the disk back although others have it open. */
+export function wipeDatabase(path: string): void {
+  // The index is left as it is: others have it mapped, and would be killed by the system.
+  const files = ['', LOG].flatMap(suffix => unlessGone(() => openSync(path + suffix, 'r+')) ?? [])
+  removeDatabase(path)
+  for (const file of files) {
+    ftruncateSync(file)
+    closeSync(file)
+  }
+}
+
 /** Suffixes of the files beside a database in WAL mode. */
 export const SIDE_FILES = ['-wal', '-shm'] as const
+const [LOG] = SIDE_FILES

@@ -12,11 +12,12 @@ import {
   openDatabase,
   removeDatabase,
   setAside,
+  wipeDatabase,
 } from './sqlite-file.ts'
 
 /** The store went on with a new, empty file, or with one that another process had begun. */
 export interface SqliteProblem {
-  /** - `corrupt`: the file was damaged - `removed`: it, or a file beside it, was removed or replaced while it was open */
+  /** - `corrupt`: the file was damaged - `removed`: it, or a file beside it, was removed, replaced or cut short while it was open */
   readonly reason: 'corrupt' | 'removed'
   readonly path: string
   /** New name of the damaged file; `undefined` if it was removed, or another process had replaced it already. */
@@ -71,6 +72,21 @@ export class SqliteHandle {
     }
   }
 
+  /**
+   * Begins anew with an empty file, where there is no room on the disk to empty this one. Others who have it open do so, too.
+   *
+   * @throws {StoreUnavailableError} if the file cannot be used
+   */
+  startAnew(): void {
+    try {
+      this.#letGo(wipeDatabase)
+      this.#removed = false
+      this.#opened()
+    } catch (error) {
+      throw this.#translated(error)
+    }
+  }
+
   close(): void {
     this.#entries?.close()
     this.#entries = undefined
@@ -81,9 +97,12 @@ export class SqliteHandle {
     let damaged = false
     for (let replaced = 0; replaced <= REPLACEMENTS_AT_MOST; replaced++) {
       try {
-        const result = work(this.#opened())
-        // Looking afterwards, not before, makes the result true at a moment at which the file was in place.
-        if (this.#holds()) return result
+        const entries = this.#opened()
+        if (this.#isWhole(entries)) {
+          const result = work(entries)
+          // Looking afterwards, not before, makes the result true at a moment at which the file was in place.
+          if (this.#holds()) return result
+        }
       } catch (error) {
         if (isCorruption(error) && !damaged) {
           damaged = true
@@ -96,6 +115,10 @@ export class SqliteHandle {
       this.#letGo()
     }
     throw new StoreUnavailableError(this.#path, 'is removed again and again')
+  }
+
+  #isWhole(entries: SqliteEntries): boolean {
+    return this.#watch === undefined || this.#watch.isWhole(() => entries.logBytes())
   }
 
   #holds(): boolean {
@@ -138,13 +161,13 @@ export class SqliteHandle {
     })
   }
 
-  /** The file was removed or replaced, perhaps by another process that goes on with a new one already. */
-  #letGo(): void {
+  /** The file was removed, replaced or cut short, perhaps by another process that goes on with a new one already. */
+  #letGo(remove: (path: string) => void = removeDatabase): void {
     // One that could not be opened was never in use.
     if (this.#entries === undefined) return
     this.#epoch = Math.max(this.#epoch, epochOf(this.#entries))
     // Where only a file beside it is gone, another process may go on writing that one, unseen, and two of those would damage the file.
-    if (fileIdentity(this.#path) === this.#identity) removeDatabase(this.#path)
+    if (fileIdentity(this.#path) === this.#identity) remove(this.#path)
     this.#removed = true
     this.close()
   }

@@ -121,9 +121,12 @@ describeStats<SqliteStoreStats>(SqliteStore.prototype, {
 
 function warn({ reason, path, movedTo }: SqliteProblem): void {
   if (reason === 'removed') {
-    process.emitWarning(`The cache file ${path} was removed while it was open; it is begun anew`, {
-      code: 'MILLRACE_STORE_REMOVED',
-    })
+    process.emitWarning(
+      `The cache file ${path} was removed, replaced or cut short while it was open; it is begun anew`,
+      {
+        code: 'MILLRACE_STORE_REMOVED',
+      },
+    )
     return
   }
   const where = movedTo === undefined ? 'it had been replaced already' : `it is now ${movedTo}`

@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SqliteStore } from './sqlite-store.ts'
+
+const valueOf = (index: number): string => `${'x'.repeat(200)} ${index}`
+
+describe('a SQLite file that is cut short under those who have it open', () => {
+  let folder: string
+  let path: string
+  let problems: string[]
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-cut-'))
+    path = join(folder, 'cache.db')
+    problems = []
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  const open = (): SqliteStore<unknown> =>
+    new SqliteStore({ path, busyTimeout: 300, onProblem: ({ reason }) => problems.push(reason) })
+
+  /** `entries` values of seven tags, one of which is deleted. */
+  async function fill(store: SqliteStore<unknown>, entries: number): Promise<void> {
+    const items = Array.from({ length: entries }, (_, index) => ({
+      key: `${index}`,
+      value: valueOf(index),
+      tags: [`t${index % 7}`],
+    }))
+    await store.setMany(items)
+    await store.set('deleted later', 1)
+    await store.deleteTag('t1')
+  }
+
+  /** Hits, each of which must be a value that was written and not deleted. */
+  async function hits(store: SqliteStore<unknown>, entries: number): Promise<number> {
+    let found = 0
+    for (let index = 0; index < entries; index++) {
+      const value = (await store.get(`${index}`))?.value
+      if (value === undefined) continue
+      expect(value).toBe(valueOf(index))
+      expect(index % 7).not.toBe(1)
+      found++
+    }
+    return found
+  }
+
+  function cut(suffix: string, part: number): void {
+    const file = path + suffix
+    truncateSync(file, Math.floor(statSync(file).size * part))
+    // As long as a look at the sizes holds: within that time a process whose index is cut short is past help.
+    for (const began = performance.now(); performance.now() - began < 2; );
+  }
+
+  const cases = ['', '-wal', '-shm'].flatMap(suffix =>
+    [0, 0.5].flatMap(part => [5, 400].map(entries => ({ suffix, part, entries }))),
+  )
+  test.each(cases)(
+    '$suffix to $part of its size with $entries values: nothing comes back, and all go on in one file',
+    async ({ suffix, part, entries }) => {
+      await using one = open()
+      await using two = open()
+      await fill(one, entries)
+      await hits(two, entries)
+      cut(suffix, part)
+      await one.delete('deleted later')
+      expect(await two.get('deleted later')).toBe(undefined)
+      for (const store of [one, two]) await hits(store, entries)
+      await using newcomer = open()
+      expect(await newcomer.get('deleted later')).toBe(undefined)
+      for (const [index, store] of [newcomer, one, two].entries()) {
+        expect(await store.set('new', index)).toBe(true)
+        for (const reader of [one, two, newcomer]) {
+          expect((await reader.get('new'))?.value).toBe(index)
+        }
+      }
+    },
+  )
+
+  test('one that was emptied keeps nobody from opening it, and who has it open goes on with the others', async () => {
+    await using store = open()
+    await fill(store, 5)
+    const fence = await store.fence()
+    truncateSync(path)
+    await using newcomer = open()
+    await newcomer.deleteTag('t2')
+    expect(await hits(store, 5)).toBe(0)
+    expect(problems).toEqual(['removed'])
+    expect(await store.set('2', 'from before', { fence, tags: ['t2'] })).toBe(false)
+    expect(await newcomer.set('2', 'new')).toBe(true)
+    expect((await store.get('2'))?.value).toBe('new')
+  })
+
+  test('a log that was emptied by a checkpoint is nothing to worry about', async () => {
+    await using store = open()
+    await fill(store, 50)
+    const database = new DatabaseSync(path)
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    database.close()
+    cut('-wal', 1)
+    expect(statSync(`${path}-wal`).size).toBe(0)
+    expect(await hits(store, 50)).toBe(43)
+    expect(problems).toEqual([])
+  })
+})
