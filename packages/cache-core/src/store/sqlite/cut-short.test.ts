@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SqliteStore } from './sqlite-store.ts'
 
-const valueOf = (index: number): string => `${'x'.repeat(200)} ${index}`
+const valueAt = (index: number): string => `${'x'.repeat(200)} ${index}`
 
 describe('a SQLite file that is cut short under those who have it open', () => {
   let folder: string
@@ -25,7 +25,7 @@ describe('a SQLite file that is cut short under those who have it open', () => {
   async function fill(store: SqliteStore<unknown>, entries: number): Promise<void> {
     const items = Array.from({ length: entries }, (_, index) => ({
       key: `${index}`,
-      value: valueOf(index),
+      value: valueAt(index),
       tags: [`t${index % 7}`],
     }))
     await store.setMany(items)
@@ -39,7 +39,7 @@ describe('a SQLite file that is cut short under those who have it open', () => {
     for (let index = 0; index < entries; index++) {
       const value = (await store.get(`${index}`))?.value
       if (value === undefined) continue
-      expect(value).toBe(valueOf(index))
+      expect(value).toBe(valueAt(index))
       expect(index % 7).not.toBe(1)
       found++
     }
