@@ -70,8 +70,9 @@ export const isolated = {
 }
 
 /**
- * For tests of several processes in real time, whose bounds are seconds that pass: one after another when nothing else runs, as a
- * process without a processor tells nothing of the code. What can be told on a moved clock does not belong among them.
+ * For tests of several processes in real time, whose bounds are seconds that pass: one after another, beside nothing but programs
+ * that take what the processors have left, as a process without a processor tells nothing of the code. What can be told on a moved
+ * clock does not belong among them.
  */
 export const alone = { maxWorkers: 1, sequence: { groupOrder: 1 } }
 

@@ -33,7 +33,7 @@ interface Entry {
  * `--update` writes the files instead. Further arguments narrow it to folders of packages/.
  */
 async function main(update: boolean, only: readonly string[]): Promise<number> {
-  if (!run('turbo', ['run', 'declarations', '--output-logs=errors-only'])) return 1
+  if (!(await run('turbo', ['run', 'declarations', '--output-logs=errors-only']))) return 1
   const checks = new Checks()
   for (const folder of readdirSync(packages)) {
     const path = join(packages, folder)

@@ -8,9 +8,9 @@ const specifier = /(['"])@millrace\/kit\1/g
  * Emits the declarations of the package in the working directory, then gives it a copy of the kit's in `dist/kit/` and points
  * imports there: the kit is bundled and never published, so no `.d.ts` may name it.
  */
-function main(dist: string): number {
+async function main(dist: string): Promise<number> {
   for (const old of globSync('**/*.d.ts{,.map}', { cwd: dist })) rmSync(join(dist, old))
-  if (!run('tsc', ['-p', 'tsconfig.build.json'])) return 1
+  if (!(await run('tsc', ['-p', 'tsconfig.build.json']))) return 1
   let used = false
   for (const file of globSync('**/*.d.ts', { cwd: dist })) {
     const path = join(dist, file)
@@ -31,4 +31,4 @@ function toKit(dist: string, path: string): string {
   return target.startsWith('.') ? target : `./${target}`
 }
 
-process.exitCode = main(resolve('dist'))
+process.exitCode = await main(resolve('dist'))

@@ -65,7 +65,7 @@ async function cloneInto(copy: string): Promise<boolean> {
   const installing = ['--frozen-lockfile', '--prefer-offline', '--ignore-scripts', '--silent']
   const built =
     process.env.MILLRACE_BUILT === '1' ||
-    run('turbo', ['run', 'build', ...only, '--output-logs=errors-only'])
+    (await run('turbo', ['run', 'build', ...only, '--output-logs=errors-only']))
   const made =
     built &&
     (await succeeds('git', ['clone', '--quiet', '--no-hardlinks', root, copy])) &&

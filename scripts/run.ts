@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 
@@ -15,20 +15,20 @@ function environment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   }
 }
 
-/** Runs a program of the workspace with its output passed through, and returns whether it succeeded. */
+/** Runs a program of the workspace with its output passed through, and tells whether it succeeded. */
 export function run(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
-  cwd: string = process.cwd(),
-): boolean {
-  const result = spawnSync(program, args, {
-    cwd,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: environment(env),
+): Promise<boolean> {
+  return new Promise((settle, reject) => {
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: environment(env),
+    })
+    child.once('error', reject)
+    child.once('exit', code => settle(code === 0))
   })
-  if (result.error) throw result.error
-  return result.status === 0
 }
 
 /** What a program that has ended said. */
@@ -83,5 +83,25 @@ export async function succeeds(
 ): Promise<boolean> {
   const { ok, stdout, stderr } = await finished(program, args, cwd, env)
   if (!ok) console.error(`${program} ${args.join(' ')}\n${stdout}${stderr}`)
+  return ok
+}
+
+/**
+ * The same with what the processors have left, so that tests in real time bear it beside them; what it says is shown once it has
+ * ended.
+ */
+export async function succeedsBeside(
+  program: string,
+  args: readonly string[],
+  env?: NodeJS.ProcessEnv,
+): Promise<boolean> {
+  const { ok, stdout, stderr } = await finished(
+    'nice',
+    ['-n', '19', program, ...args],
+    undefined,
+    env,
+  )
+  process.stdout.write(stdout)
+  process.stderr.write(stderr)
   return ok
 }

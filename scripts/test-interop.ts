@@ -1,6 +1,6 @@
 import { Checks } from './checks.ts'
 import { installDebianPackages, onPath, requireRedisServer } from './redis-server.ts'
-import { run, succeeds } from './run.ts'
+import { run, succeedsBeside } from './run.ts'
 
 /** The real peers of the interop tests: program on PATH, and the Debian package that holds it. */
 const peers: ReadonlyArray<readonly [program: string, debianPackage: string]> = [
@@ -36,22 +36,27 @@ async function main(filters: string[]): Promise<number> {
     run('turbo', ['run', 'build', '--filter=./packages/*', '--output-logs=errors-only']),
   )
   const built = { ...env, MILLRACE_BUILT: '1' }
-  // One after another: tests of several processes in real time bear nothing beside them.
-  await checks.expect('two releases', () =>
-    succeeds('node', ['scripts/rehearse-release.ts'], process.cwd(), built),
-  )
-  await checks.expect('interop', () =>
-    run('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], built),
-  )
-  for (const version of nodeVersions) {
-    await checks.expect(`unit tests on Node ${version}`, () =>
-      // Other versions of Node differ in features, not in what random runs find: `npm test` makes those.
-      run('npx', ['--yes', '--package', `node@${version}`, '--', 'node', ...vitest, ...filters], {
-        MILLRACE_TEST_SCALE: '0.05',
-        ...env,
-      }),
+  const versions = async () => {
+    await checks.expect('two releases', () =>
+      succeedsBeside('node', ['scripts/rehearse-release.ts'], built),
     )
+    for (const version of nodeVersions) {
+      await checks.expect(`unit tests on Node ${version}`, () =>
+        // Other versions of Node differ in features, not in what random runs find: `npm test` makes those.
+        succeedsBeside(
+          'npx',
+          ['--yes', '--package', `node@${version}`, '--', 'node', ...vitest, ...filters],
+          { MILLRACE_TEST_SCALE: '0.05', ...env },
+        ),
+      )
+    }
   }
+  await Promise.all([
+    versions(),
+    checks.expect('interop', () =>
+      run('vitest', ['run', '--config', 'vitest.interop.config.ts', ...filters], built),
+    ),
+  ])
   return checks.report()
 }
 

@@ -93,20 +93,21 @@ describeRedis('processes that disagree, die, and lose their store', redis => {
     const id = randomUUID()
     const old = await bucket(id, { rate: 1, burst: 5 })
     expect(await old.tryAcquire(5)).toBe(true)
-    const fresh = await bucket(id, { rate: 50, burst: 2 })
+    // A state lives as long as it takes to fill: longer than a busy machine may take between two calls.
+    const fresh = await bucket(id, { rate: 50, burst: 100 })
     await fresh.decide(0)
-    expect((await old.decide(0)).limit).toBe(2)
+    expect((await old.decide(0)).limit).toBe(100)
     const flow: [number, number][] = []
     const end = performance.now() + 1_000
     const calls = [old, fresh].flatMap(one => crowd(3, end, () => one.tryAcquire(), flow))
     await Promise.all(calls)
-    expect(worstExcess(flow, 2, 0.05)).toBeLessThanOrEqual(0.05 * LATE)
+    expect(worstExcess(flow, 100, 0.05)).toBeLessThanOrEqual(0.05 * LATE)
     expect(flow.length).toBeGreaterThan(20)
     expect([old.stats().overruled, fresh.stats().overruled]).toEqual([1, 0])
     await sleep(0)
     const own = warnings.filter(({ code }) => code === 'MILLRACE_LIMIT_OVERRULED')
     expect(own.map(({ message }) => message)).toEqual([
-      `Limit "${id}" follows the settings of a process that was started later: rate 50, burst 2`,
+      `Limit "${id}" follows the settings of a process that was started later: rate 50, burst 100`,
     ])
   })
 
