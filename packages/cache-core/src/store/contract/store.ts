@@ -90,7 +90,10 @@ export interface StoreStats {
   readonly deletes: number
   /** Values dropped to stay within a limit. */
   readonly evictions: number
-  /** Values that could not be read back: torn, damaged, or of an unknown format. Each counts as a miss too. */
+  /**
+   * Values that could not be read back: torn, damaged, or of an unknown format. Each counts as a miss too. Also records of
+   * invalidations that are torn or damaged: everything is gone then.
+   */
   readonly corrupt: number
 }
 

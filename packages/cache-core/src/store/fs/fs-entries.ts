@@ -10,7 +10,7 @@ import type { StoreCounters } from '../store-counters.ts'
 import { EntryFiles, type Place, placeOf, tagName } from './entry-files.ts'
 import { Journal } from './journal.ts'
 
-/** The journal is rotated when it has this many bytes: 43,690 records. */
+/** The journal is rotated when it has this many bytes: 32,768 records. */
 const LARGEST_JOURNAL = 1024 * 1024
 /**
  * ms for which invalidations stay in the journal although every value there is has been visited: a process that was held up
@@ -46,11 +46,11 @@ export class FsEntries implements SweptBackend {
     const { clock } = options
     // Independent of later changes of the working directory.
     const folder = resolve(options.folder)
-    const home = join(folder, 'v2')
+    const home = join(folder, 'v3')
     const opened = this.#attempt(() => {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
       const files = new EntryFiles(home, counters)
-      return { files, journal: new Journal(home, this.#invalidations, clock) }
+      return { files, journal: new Journal(home, this.#invalidations, clock, counters) }
     })
     this.#files = opened.files
     this.#journal = opened.journal

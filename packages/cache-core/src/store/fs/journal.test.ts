@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Invalidations } from '../invalidations.ts'
 import { SteadyClock } from '../steady-clock.ts'
+import { StoreCounters } from '../store-counters.ts'
 import { Journal } from './journal.ts'
+import { encodeRecord } from './journal-record.ts'
 
 const name = (letter: string): string => letter.repeat(22)
 
@@ -24,7 +26,7 @@ describe('a journal', () => {
 
   function open(): { journal: Journal; known: Invalidations } {
     const known = new Invalidations()
-    const journal = new Journal(folder, known, new SteadyClock())
+    const journal = new Journal(folder, known, new SteadyClock(), new StoreCounters())
     opened.push(journal)
     return { journal, known }
   }
@@ -41,7 +43,7 @@ describe('a journal', () => {
     const last = known.epoch
     journal.rotate(settled)
     expect(files()).toEqual(['journal-2'])
-    expect(journal.bytes).toBeLessThan(110)
+    expect(journal.bytes).toBeLessThan(140)
     for (const { known: later } of [{ known }, open()]) {
       expect(later.epoch).toBeGreaterThan(last)
       expect(later.isDeleted(name('a'), { version: first, tags: [] })).toBe(false)
@@ -62,7 +64,7 @@ describe('a journal', () => {
     three.journal.rotate(0)
     for (const { journal, known } of [one, two, three]) {
       journal.catchUp()
-      expect(known.isDeleted(name('a'), { version: one.known.epoch - 48, tags: [] })).toBe(true)
+      expect(known.isDeleted(name('a'), { version: one.known.epoch - 64, tags: [] })).toBe(true)
     }
     expect(new Set([one, two, three].map(({ known }) => known.epoch)).size).toBe(1)
   })
@@ -72,7 +74,7 @@ describe('a journal', () => {
     journal.append('key', name('a'), false)
     const settled = known.epoch
     journal.append('key', name('b'), false)
-    appendFileSync(join(folder, 'journal-1'), `s${`${settled}`.padStart(16, '0')}------\n`)
+    appendFileSync(join(folder, 'journal-1'), encodeRecord('s', `${settled}`.padStart(16, '0')))
     const next = open()
     expect(files()).toEqual(['journal-2'])
     next.journal.append('key', name('c'), false)
@@ -93,9 +95,9 @@ describe('a journal', () => {
     const torn = known.epoch
     expect(known.isDeleted(name('c'), { version: torn - 1, tags: [] })).toBe(true)
     journal.append('key', name('d'), false)
-    expect(known.epoch).toBe(torn + 24)
+    expect(known.epoch).toBe(torn + 32)
     expect(known.isDeleted(name('c'), { version: torn, tags: [] })).toBe(false)
     expect(known.isDeleted(name('d'), { version: torn, tags: [] })).toBe(true)
-    expect(statSync(join(folder, 'journal-1')).size).toBe(53 + 24 + 5 + 24 + 24)
+    expect(statSync(join(folder, 'journal-1')).size).toBe(62 + 32 + 5 + 32 + 32)
   })
 })

@@ -17,17 +17,23 @@ import {
 import { join } from 'node:path'
 import type { Invalidations, Scope } from '../invalidations.ts'
 import type { SteadyClock } from '../steady-clock.ts'
+import type { StoreCounters } from '../store-counters.ts'
 import { unlessGone } from '../unless-gone.ts'
+import {
+  checksumOf,
+  decodeRecord,
+  encodeRecord,
+  type JournalRecord,
+  RECORD_LENGTH,
+} from './journal-record.ts'
 import { notedLead, noteLead } from './noted-lead.ts'
 
 /**
- * The first line: `millrace journal 2 `, the epoch before the first record and the origin, in 16 digits each. What is older than the
- * origin was invalidated by journals that are lost, for all that is known.
+ * The first line: `millrace journal 3 `, the epoch before the first record and the origin, in 16 digits each, and their checksum. What is
+ * older than the origin was invalidated by journals that are lost, for all that is known.
  */
-const HEADER = /^millrace journal 2 (\d{16}) (\d{16})\n/
-const HEADER_LENGTH = 53
-/** One letter, 22 characters of a name's hash or 16 digits and dashes, and a line feed. */
-const RECORD_LENGTH = 24
+const HEADER = /^(millrace journal 3 (\d{16}) (\d{16})) ([\da-f]{8})\n/
+const HEADER_LENGTH = 62
 const LINE_FEED = 10
 
 const letters: Record<string, { scope: Scope; expire: boolean }> = {
@@ -41,7 +47,7 @@ const letters: Record<string, { scope: Scope; expire: boolean }> = {
 /** The journal ends here; its successor begins after the epoch in 16 digits. */
 const SEAL = 's'
 /** Nothing. Stands in a successor where the seal was, so that epochs go on as before. */
-const FILLER = `-${'-'.repeat(22)}\n`
+const FILLER = '-'
 
 /**
  * The invalidations of a folder as an append-only file that all its processes read along: the position of a record, counted
@@ -54,12 +60,15 @@ const FILLER = `-${'-'.repeat(22)}\n`
  *
  * **Loss.** A file that is removed without a seal (a clean script, a reaper of temporary files) is noticed by its name, at every call.
  * The journal that is begun then has the present as its origin, so that nothing of which the invalidations are lost is served; the same
- * where an older state of the folder was put in its place.
+ * where an older state of the folder was put in its place, or the first line is damaged.
+ *
+ * **Damage.** Records have checksums. One that is torn or damaged counts as an invalidation of everything, as what it invalidated is not known.
  */
 export class Journal {
   readonly #folder: string
   readonly #invalidations: Invalidations
   readonly #clock: SteadyClock
+  readonly #counters: StoreCounters
   #number = 0
   #path = ''
   #file = -1
@@ -74,11 +83,18 @@ export class Journal {
    *
    * @param folder made if it does not exist
    * @param clock made to go on from where processes before have noted it
+   * @param counters count damage
    */
-  constructor(folder: string, invalidations: Invalidations, clock: SteadyClock) {
+  constructor(
+    folder: string,
+    invalidations: Invalidations,
+    clock: SteadyClock,
+    counters: StoreCounters,
+  ) {
     this.#folder = folder
     this.#invalidations = invalidations
     this.#clock = clock
+    this.#counters = counters
     this.#open()
   }
 
@@ -120,7 +136,7 @@ export class Journal {
   /** @param name hash of the key or tag, 22 characters; ignored for `all` */
   append(scope: Scope, name: string, expire: boolean): void {
     const letter = { key: 'k', tag: 't', all: 'a' }[scope]
-    const record = `${expire ? letter.toUpperCase() : letter}${scope === 'all' ? '-'.repeat(22) : name}\n`
+    const record = encodeRecord(expire ? letter.toUpperCase() : letter, scope === 'all' ? '' : name)
     // Behind a seal or in a lost file it counts for nothing, before a seal it counts twice, which is harmless.
     do this.#append(record)
     while (this.catchUp())
@@ -129,7 +145,7 @@ export class Journal {
   /** Goes on in a new file, without the records up to the epoch `settled`, which no stored value needs any more. */
   rotate(settled: number): void {
     const from = Math.max(settled, this.#base + HEADER_LENGTH)
-    this.#append(`${SEAL}${`${from}`.padStart(16, '0')}------\n`)
+    this.#append(encodeRecord(SEAL, digits(from)))
     this.catchUp()
   }
 
@@ -176,6 +192,12 @@ export class Journal {
       )
       if (file === undefined) continue
       this.#file = file
+      if (!this.#readHeader()) {
+        this.#counters.corrupt++
+        this.#abandon()
+        this.#begin(number + 1, this.#invalidations.epoch)
+        continue
+      }
       // As long as it is open no other file gets its number.
       this.#inode = fstatSync(file).ino
       this.#number = number
@@ -184,17 +206,19 @@ export class Journal {
       for (const sealed of older) unlessGone(() => unlinkSync(this.#pathOf(sealed)))
       break
     }
-    const header = HEADER.exec(this.#read(0, HEADER_LENGTH).toString('latin1'))
-    if (header === null) {
-      this.#abandon()
-      throw new Error('its journal is damaged')
-    }
-    this.#base = Number(header[1])
-    this.#origin = Number(header[2])
     this.#position = HEADER_LENGTH
     // Fences from before are outdated, as what was invalidated then is not known any more.
     this.#invalidations.begin(this.#base + HEADER_LENGTH, this.#origin)
     this.catchUp()
+  }
+
+  /** Whether it is what was written. */
+  #readHeader(): boolean {
+    const header = HEADER.exec(this.#read(0, HEADER_LENGTH).toString('latin1'))
+    if (header === null || header[4] !== checksumOf(header[1]!)) return false
+    this.#base = Number(header[2])
+    this.#origin = Number(header[3])
+    return true
   }
 
   /** Reads the records that were appended; whether there was a seal among them. */
@@ -203,14 +227,14 @@ export class Journal {
     let offset = 0
     while (offset + RECORD_LENGTH <= bytes.length) {
       const end = endOfRecord(bytes, offset)
-      if (end === -1) break
-      const record = bytes.toString('latin1', offset, end)
+      const record = decodeRecord(bytes.toString('latin1', offset, end))
+      this.#position += end - offset
       offset = end
-      this.#position += record.length
-      if (record.length === RECORD_LENGTH && record.startsWith(SEAL)) {
-        this.#succeed(Number(record.slice(1, 17)))
+      if (record?.letter === SEAL) {
+        this.#succeed(Number(record.body.slice(0, 16)))
         return true
       }
+      if (record === undefined) this.#counters.corrupt++
       this.#note(record)
     }
     return false
@@ -219,19 +243,20 @@ export class Journal {
   /** Leaves the sealed file for the next one. */
   #succeed(settled: number): void {
     const carried = this.#read(settled - this.#base, this.#position - RECORD_LENGTH)
-    const records = Buffer.concat([carried, Buffer.from(FILLER)])
+    const records = Buffer.concat([carried, Buffer.from(encodeRecord(FILLER, ''))])
     this.#create(this.#number + 1, settled - HEADER_LENGTH, this.#origin, records)
     this.#reopen()
   }
 
-  #note(record: string): void {
+  #note(record: JournalRecord | undefined): void {
     const version = this.#base + this.#position
-    const what = letters[record[0]!]
-    if (record === FILLER) this.#invalidations.epoch = version
-    else if (what !== undefined && record.length === RECORD_LENGTH) {
-      this.#invalidations.note(what.scope, record.slice(1, -1), what.expire, version)
-      // A torn record: what it invalidates is not known, so everything.
-    } else this.#invalidations.note('all', '', false, version)
+    if (record?.letter === FILLER) {
+      this.#invalidations.epoch = version
+      return
+    }
+    const what = record && letters[record.letter]
+    if (what === undefined) this.#invalidations.note('all', '', false, version)
+    else this.#invalidations.note(what.scope, record!.body, what.expire, version)
   }
 
   #readRest(): Buffer {
@@ -264,7 +289,8 @@ export class Journal {
   /** Makes a journal in one step, so that no process sees half of it, unless it or a later one is there. */
   #create(number: number, base: number, origin: number, records: Buffer): void {
     const temporary = join(this.#folder, 'temporary', randomUUID())
-    const header = `millrace journal 2 ${digits(base)} ${digits(origin)}\n`
+    const content = `millrace journal 3 ${digits(base)} ${digits(origin)}`
+    const header = `${content} ${checksumOf(content)}\n`
     try {
       // Cleaned away, perhaps.
       mkdirSync(join(this.#folder, 'temporary'), { recursive: true, mode: 0o700 })
@@ -282,8 +308,11 @@ function digits(epoch: number): string {
   return `${epoch}`.padStart(16, '0')
 }
 
-/** Where the record that begins at `offset` ends; a torn one with the next line feed, or -1 if that is still to come. */
+/**
+ * Where the record that begins at `offset`, and of which all bytes are there, ends; a torn one with the next line feed. Where there is none,
+ * it is the line feed that was damaged.
+ */
 function endOfRecord(bytes: Buffer, offset: number): number {
   const end = bytes.indexOf(LINE_FEED, offset)
-  return end === -1 ? -1 : end + 1
+  return end === -1 ? offset + RECORD_LENGTH : end + 1
 }
