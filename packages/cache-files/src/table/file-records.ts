@@ -1,5 +1,4 @@
 import { statSync } from 'node:fs'
-import { Cache } from '@millrace/cache-core'
 import { monotonicClock } from '@millrace/kit'
 import { FileReadError, fileReadError } from '../errors.ts'
 import { AccessOrder } from './access-order.ts'
@@ -8,6 +7,7 @@ import { isSettled, sameStamp } from './file-stamp.ts'
 import type { FileTableSettings } from './file-table-options.ts'
 import type { PathNames } from './path-names.ts'
 import type { FileRead } from './read-file.ts'
+import { RecordMap } from './record-map.ts'
 import { decodeSnapshot, encodeSnapshot, type KnownFile } from './table-snapshot.ts'
 import type { Trust } from './trust.ts'
 
@@ -16,7 +16,7 @@ export class FileRecords {
   readonly #settings: FileTableSettings
   readonly #trust: Trust
   readonly #clockSetBack: (now: number) => void
-  readonly #held: Cache<string, FileRecord>
+  readonly #held: RecordMap
   readonly #order: AccessOrder
   /** The latest time seen. */
   #latest = -Infinity
@@ -32,7 +32,7 @@ export class FileRecords {
     this.#settings = settings
     this.#trust = trust
     this.#clockSetBack = clockSetBack
-    this.#held = new Cache({ maxEntries: settings.maxFiles })
+    this.#held = new RecordMap(settings.maxFiles)
     this.#order = new AccessOrder(2 * settings.maxFiles)
   }
 
@@ -46,7 +46,7 @@ export class FileRecords {
   }
 
   paths(): Iterable<string> {
-    return this.#held.keys()
+    return this.#held.paths()
   }
 
   entries(): Iterable<[path: string, record: FileRecord]> {
@@ -152,7 +152,7 @@ export class FileRecords {
   now(): number {
     const now = this.#settings.clock.now()
     if (now < this.#latest) {
-      for (const record of this.#held.values()) {
+      for (const [, record] of this.#held.entries()) {
         record.settled &&= isSettled(record.stamp, now, this.#settings.racyWindow)
       }
       this.#clockSetBack(now)
@@ -177,16 +177,15 @@ export class FileRecords {
 
   /** Takes over what {@link dump} returned in another process; how many records that were. */
   load(bytes: Uint8Array, names: PathNames): number {
-    const known = decodeSnapshot(bytes) ?? []
-    const now = this.now()
-    this.#order.last = known.map(({ path, stamp, hash }) => {
-      const name = names.intern(path)
-      const settled = isSettled(stamp, now, this.#settings.racyWindow)
-      this.#held.set(name, new FileRecord(name, stamp, hash, settled))
-      return name
-    })
+    const columns = decodeSnapshot(bytes)
     this.counts.unsaved = 0
-    return known.length
+    if (columns === undefined) return 0
+    const paths = names.adopt(columns.paths)
+    this.#order.last = paths
+    const now = this.now()
+    const { racyWindow } = this.#settings
+    this.#held.load(columns, paths, stamp => isSettled(stamp, now, racyWindow))
+    return paths.length
   }
 }
 

@@ -11,6 +11,9 @@ export class PathNames {
   readonly caseSensitive: boolean
   readonly #limit: number
   #names = new Map<string, string>()
+  /** Names that are not in the table yet, and how many of them were asked for. */
+  #expected: readonly string[] | undefined
+  #next = 0
 
   /**
    * @param limit names held at most; beyond, all are forgotten, which costs time only
@@ -24,7 +27,7 @@ export class PathNames {
 
   /** Names held. */
   get size(): number {
-    return this.#names.size
+    return this.#names.size + (this.#expected?.length ?? 0)
   }
 
   /**
@@ -33,14 +36,41 @@ export class PathNames {
    * @throws {InvalidOptionError} for anything but a string
    */
   intern(path: string): string {
+    if (this.#expected !== undefined) {
+      const expected = this.#expected[this.#next]
+      if (path === expected) {
+        this.#next++
+        return expected
+      }
+      this.#remember(this.#expected)
+    }
     const known = this.#names.get(path)
     if (known !== undefined) return known
     const full = this.#canonical(path)
     if (this.#names.size >= this.#limit) this.#names = new Map()
+    if (full === path) {
+      this.#names.set(full, full)
+      return full
+    }
     const name = this.#names.get(full) ?? full
     this.#names.set(name, name)
-    if (path !== name) this.#names.set(path, name)
+    this.#names.set(path, name)
     return name
+  }
+
+  /**
+   * The names of paths that were names in another process: the same ones, where letters of either case are told apart here, too. For as long
+   * as they are asked for in their order, they are found by it; a table of them is made when it is needed.
+   */
+  adopt(paths: readonly string[]): readonly string[] {
+    if (!this.caseSensitive || this.size > 0) return paths.map(path => this.intern(path))
+    this.#expected = paths
+    return paths
+  }
+
+  #remember(expected: readonly string[]): void {
+    this.#expected = undefined
+    for (const path of expected.slice(0, this.#limit)) this.#names.set(path, path)
   }
 
   #canonical(path: string): string {

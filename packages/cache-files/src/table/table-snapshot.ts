@@ -38,8 +38,39 @@ export function encodeSnapshot(files: readonly KnownFile[]): Buffer {
   return bytes
 }
 
+/** The files of a snapshot, by row, in columns: nothing is made of them before it is asked for. */
+export class SnapshotColumns {
+  readonly paths: readonly string[]
+  readonly #stamps: Float64Array
+  /** Of all files, one after the other, in hex. */
+  readonly #hashes: string
+
+  constructor(paths: readonly string[], stamps: Float64Array, hashes: string) {
+    this.paths = paths
+    this.#stamps = stamps
+    this.#hashes = hashes
+  }
+
+  stamp(row: number): FileStamp {
+    const stamps = this.#stamps
+    const field = row * STAMP_FIELDS
+    return {
+      dev: stamps[field]!,
+      ino: stamps[field + 1]!,
+      size: stamps[field + 2]!,
+      mtimeMs: stamps[field + 3]!,
+      ctimeMs: stamps[field + 4]!,
+    }
+  }
+
+  /** SHA-256 in hex. */
+  hash(row: number): string {
+    return this.#hashes.slice(row * 2 * HASH_BYTES, (row + 1) * 2 * HASH_BYTES)
+  }
+}
+
 /** The files of a snapshot, or `undefined` if it is torn, damaged, or of another format. */
-export function decodeSnapshot(bytes: Uint8Array): KnownFile[] | undefined {
+export function decodeSnapshot(bytes: Uint8Array): SnapshotColumns | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (buffer.length < HEADER || !buffer.subarray(0, 4).equals(MAGIC)) return undefined
   if (buffer.readUInt32LE(4) !== crc32(buffer.subarray(8))) return undefined
@@ -47,24 +78,9 @@ export function decodeSnapshot(bytes: Uint8Array): KnownFile[] | undefined {
   const hashesAt = HEADER + count * STAMP_FIELDS * 8
   const pathsAt = hashesAt + count * HASH_BYTES
   if (buffer.length !== pathsAt + buffer.readUInt32LE(12)) return undefined
-  if (count === 0) return []
   // A copy, as the view must begin at a multiple of eight.
   const stamps = new Float64Array(Uint8Array.from(buffer.subarray(HEADER, hashesAt)).buffer)
-  const paths = buffer.toString('utf8', pathsAt).split('\0')
+  const paths = count === 0 ? [] : buffer.toString('utf8', pathsAt).split('\0')
   if (paths.length !== count) return undefined
-  return paths.map((path, index) => {
-    const field = index * STAMP_FIELDS
-    const hashAt = hashesAt + index * HASH_BYTES
-    return {
-      path,
-      stamp: {
-        dev: stamps[field]!,
-        ino: stamps[field + 1]!,
-        size: stamps[field + 2]!,
-        mtimeMs: stamps[field + 3]!,
-        ctimeMs: stamps[field + 4]!,
-      },
-      hash: buffer.toString('hex', hashAt, hashAt + HASH_BYTES),
-    }
-  })
+  return new SnapshotColumns(paths, stamps, buffer.toString('hex', hashesAt, pathsAt))
 }

@@ -1,0 +1,92 @@
+import { FileRecord } from './file-record.ts'
+import type { FileStamp } from './file-stamp.ts'
+import type { SnapshotColumns } from './table-snapshot.ts'
+
+/**
+ * Records of a snapshot, each made when it is asked for. Runs ask in the order of the run before, mostly, and are answered without a table of
+ * paths, which costs more than all the rest; one is made at the first question out of order.
+ */
+export class LoadedRecords {
+  readonly #columns: SnapshotColumns
+  readonly #paths: readonly string[]
+  readonly #settled: (stamp: FileStamp) => boolean
+  /** By row, as far as they were asked for. */
+  readonly #records: (FileRecord | undefined)[]
+  #rows: Map<string, number> | undefined
+  /** The row that was asked for last. */
+  #last = -1
+
+  /**
+   * @param paths one for each row, interned
+   * @param settled whether a stamp proves something
+   */
+  constructor(
+    columns: SnapshotColumns,
+    paths: readonly string[],
+    settled: (stamp: FileStamp) => boolean,
+  ) {
+    this.#columns = columns
+    this.#paths = paths
+    this.#settled = settled
+    this.#records = new Array(paths.length)
+    // Two names of the snapshot may be one here.
+    if (paths !== columns.paths) this.#index()
+  }
+
+  get size(): number {
+    return this.#rows?.size ?? this.#paths.length
+  }
+
+  paths(): Iterable<string> {
+    return this.#rows?.keys() ?? this.#paths
+  }
+
+  *entries(): Generator<[path: string, record: FileRecord], void> {
+    for (const [path, row] of this.#index()) yield [path, this.#record(row)]
+  }
+
+  get(path: string): FileRecord | undefined {
+    const row = this.#row(path)
+    return row === undefined ? undefined : this.#record(row)
+  }
+
+  /** Puts another record in the place of one; whether there was one. */
+  replace(path: string, record: FileRecord): boolean {
+    const row = this.#row(path)
+    if (row !== undefined) this.#records[row] = record
+    return row !== undefined
+  }
+
+  /** Whether there was one. */
+  delete(path: string): boolean {
+    return this.#index().delete(path)
+  }
+
+  #row(path: string): number | undefined {
+    if (this.#rows === undefined) {
+      const last = this.#last
+      if (path === this.#paths[last]) return last
+      if (path === this.#paths[last + 1]) return ++this.#last
+    }
+    return this.#index().get(path)
+  }
+
+  #index(): Map<string, number> {
+    if (this.#rows !== undefined) return this.#rows
+    const rows = new Map<string, number>()
+    for (const [row, path] of this.#paths.entries()) rows.set(path, row)
+    this.#rows = rows
+    return rows
+  }
+
+  #record(row: number): FileRecord {
+    let record = this.#records[row]
+    if (record === undefined) {
+      const columns = this.#columns
+      const stamp = columns.stamp(row)
+      record = new FileRecord(this.#paths[row]!, stamp, columns.hash(row), this.#settled(stamp))
+      this.#records[row] = record
+    }
+    return record
+  }
+}
