@@ -54,6 +54,21 @@ describe('runtime metrics', () => {
     expect(valueOfLine(text, 'process_max_fds')).toBeGreaterThan(10)
   })
 
+  it('sample the delay of the event loop only once an export asks for it', async () => {
+    const metrics = new Registry()
+    using _ = collectRuntime(metrics, { eventLoopResolution: 5 })
+    const lastUpdate = (): number => {
+      const [lag] = metrics.collect(['nodejs_eventloop_lag_seconds'])
+      const [series] = lag!.series()
+      return (series as unknown as { lastUpdate: number }).lastUpdate
+    }
+    // Others read what is no delay.
+    expect(metrics.collect(['process_cpu_seconds_total'])).toHaveLength(1)
+    await delay(50)
+    expect(lastUpdate()).toBe(0)
+    while (lastUpdate() === 0) await delay(5)
+  })
+
   it('take for delay what a tick of the monitor is late, over ten seconds at least', () => {
     const metrics = new Registry()
     const monitor = createHistogram()

@@ -20,9 +20,22 @@ const GC_KINDS: Readonly<Record<number, string>> = {
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakcb',
 }
 
+/** Beginnings of the names of what {@link processReading} and {@link linuxReading} bring up to date. */
+const PROCESS = [
+  'process_cpu_',
+  'process_resident_memory_bytes',
+  'nodejs_heap_size_total_bytes',
+  'nodejs_heap_size_used_bytes',
+  'nodejs_external_memory_bytes',
+  'nodejs_array_buffers_bytes',
+  'nodejs_active_resources',
+]
+const LINUX = ['process_open_fds', 'process_virtual_memory_bytes']
+
 /**
  * Metrics of the process and of Node under the names that dashboards for prom-client know (`process_*`, `nodejs_*`):
- * CPU, memory, file descriptors, event-loop delay and utilisation, garbage collection, heap spaces, active resources.
+ * CPU, memory, file descriptors, event-loop delay and utilisation, garbage collection, heap spaces, active resources. The event loop's
+ * delay is sampled from the first export on.
  */
 export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}): Registration {
   checkMethods('registry', metrics, 'a Registry', ['addCollector'])
@@ -33,19 +46,20 @@ export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}):
   collectVersion(metrics)
   const stopGc = observeGc(metrics)
   const delay = monitorEventLoopDelay({ resolution: eventLoopResolution })
-  delay.enable()
-  const readings = [
-    processReading(metrics),
-    eventLoopUtilization(metrics),
-    heapReading(metrics),
-    delayReading(metrics, delay, eventLoopResolution),
-    ...(process.platform === 'linux' ? [linuxReading(metrics)] : []),
+  const readDelay = delayReading(metrics, delay, eventLoopResolution)
+  const collecting = [
+    metrics.addCollector(processReading(metrics), PROCESS),
+    metrics.addCollector(eventLoopUtilization(metrics), ['nodejs_eventloop_utilization_ratio']),
+    metrics.addCollector(heapReading(metrics), ['nodejs_heap_space_size_']),
+    metrics.addCollector(() => {
+      // A timer that fires fifty times a second is most of what an idle process takes: not before somebody reads what it measures.
+      delay.enable()
+      readDelay()
+    }, ['nodejs_eventloop_lag']),
+    ...(process.platform === 'linux' ? [metrics.addCollector(linuxReading(metrics), LINUX)] : []),
   ]
-  const collecting = metrics.addCollector(() => {
-    for (const read of readings) read()
-  })
   return registration(() => {
-    collecting.close()
+    for (const each of collecting) each.close()
     stopGc()
     delay.disable()
   })

@@ -16,6 +16,36 @@ describe('a guard', () => {
     expect(warnings.map(String)).toEqual(['Warning: Rule A: there is no metric "missspelt" yet'])
   })
 
+  it('brings up to date what its rules name, and nothing else', () => {
+    const clock = new VirtualClock()
+    const metrics = new Registry({ clock })
+    const read: string[] = []
+    const source = (name: string) => ({
+      stats() {
+        read.push(name)
+        return { entries: 7, hits: 1 }
+      },
+    })
+    metrics.observe('orders_cache', source('orders'))
+    metrics.observe('users_cache', source('users'))
+    const level = metrics.gauge('level')
+    metrics.addCollector(() => level.set(9), ['level'])
+    metrics.addCollector(() => read.push('anything'))
+    metrics.addCollector(() => read.push('other'), ['process_', 'nodejs_'])
+    const rule = { type: 'threshold', above: 5, for: 0 } as const
+    const rules: Rule[] = [
+      { ...rule, name: 'Full', metric: 'orders_cache_entries' },
+      { ...rule, name: 'High', metric: 'level' },
+    ]
+    using guard = new Guard(metrics, { rules })
+    expect(guard.status().map(({ value }) => value)).toEqual([7, 9])
+    expect(read).toEqual(['orders', 'anything'])
+    clock.advance(10_000)
+    expect(read).toEqual(['orders', 'anything', 'orders', 'anything'])
+    metrics.collect()
+    expect(read.slice(4)).toEqual(['orders', 'users', 'anything', 'other'])
+  })
+
   it('judges no metric of another type, says so, and says which labels there are not', async () => {
     const warnings: string[] = []
     const listen = ({ message }: Error) => warnings.push(message)

@@ -99,6 +99,8 @@ export class Guard {
     readonly onError: NonNullable<GuardOptions['onError']>
   }
   readonly #watched: readonly Watched[]
+  /** The metrics that the rules read: nothing else is brought up to date for them. */
+  readonly #names: readonly string[]
   #timer: Timer | undefined
   /** The evaluation that the interval began. */
   #underWay: SlicedWork | undefined
@@ -136,6 +138,8 @@ export class Guard {
       lasted: 0,
       finding: UNKNOWN,
     }))
+    const read = this.#watched.flatMap(({ readings }) => readings)
+    this.#names = [...new Set(read.map(({ selector }) => selector.metric))]
     this.evaluate()
     this.#schedule()
   }
@@ -171,9 +175,8 @@ export class Guard {
 
   *#steps(): Generator<void, void> {
     const now = this.#registry.timeline.now()
-    const families = new Map(
-      this.#registry.collect().map(family => [family.description.name, family]),
-    )
+    const collected = this.#registry.collect(this.#names)
+    const families = new Map(collected.map(family => [family.description.name, family]))
     yield
     for (const watched of this.#watched) {
       // A callback may have closed the guard.

@@ -64,6 +64,12 @@ export class Catalog {
     return this.#families.values()
   }
 
+  /** Those of some names, in their order, as far as there are such; without names all, in order of definition. */
+  select(names: readonly string[] | undefined): Family[] {
+    if (names === undefined) return [...this.#families.values()]
+    return names.flatMap(name => this.#families.get(name) ?? [])
+  }
+
   counter(name: string, options: Definition): Family<CounterSeries> {
     checkOptions(name, options, INSTRUMENT_OPTIONS)
     return this.#define(name, 'counter', options, counterFactory(this.#context))

@@ -57,7 +57,7 @@ export class ObservedSources {
     validateMetricName(name)
     const observed = { name, source, labels, targets: new Map() }
     this.#observed.add(observed)
-    const collecting = this.#collectors.add(() => this.#collect(observed, counters))
+    const collecting = this.#collectors.add(() => this.#collect(observed, counters), [`${name}_`])
     return registration(() => {
       collecting.close()
       this.#observed.delete(observed)

@@ -1,6 +1,11 @@
 import { allRejections } from '../instrument/series.ts'
 import type { Catalog } from './catalog.ts'
 
+const PREFIX = 'millrace_metrics_'
+
+/** Whether a metric is one of the registry's own. */
+export const isSelfReport = (metric: string): boolean => metric.startsWith(PREFIX)
+
 /** The registry's own counters, which exist once there is something to say. */
 export class SelfReport {
   readonly #catalog: Catalog
@@ -25,14 +30,14 @@ export class SelfReport {
     if (collectFailures === 0) return
     const options = { help: 'Collectors that threw' }
     this.#catalog
-      .counter('millrace_metrics_collect_failures_total', options)
+      .counter(`${PREFIX}collect_failures_total`, options)
       .only.observeTotal(collectFailures)
   }
 
   #report(what: string, help: string, metric: string, total: number): void {
     if (total === 0) return
     const options = { help, labels: ['metric'], maxSeries: 1_000_000 }
-    const family = this.#catalog.counter(`millrace_metrics_${what}_total`, options)
+    const family = this.#catalog.counter(`${PREFIX}${what}_total`, options)
     family.bind({ metric }).observeTotal(total)
   }
 }

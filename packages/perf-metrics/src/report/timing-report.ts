@@ -24,6 +24,10 @@ const FIVE_MINUTES = 300_000
 /** What the runtime does by itself, such as collecting garbage, is no operation. */
 const RUNTIME = /^(nodejs|process)_/
 
+/** Whether a metric may be a timing's durations, or its failures: nothing else is read of them. */
+export const isOfTiming = (metric: string): boolean =>
+  !RUNTIME.test(metric) && /_(?:seconds|failures_total)$/.test(metric)
+
 /** One series of a timing, and of its failures. */
 export interface TimedSeries {
   readonly durations: Family
