@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads'
 import { runs, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Store } from './contract/store.ts'
-import { type Codec, jsonCodec, structuredCodec } from './format/codec.ts'
+import { bytesCodec, type Codec, jsonCodec, structuredCodec } from './format/codec.ts'
 import type { CompressionOptions } from './format/compression.ts'
 import { FsStore } from './fs/fs-store.ts'
 import { SqliteStore } from './sqlite/sqlite-store.ts'
@@ -222,6 +222,16 @@ describe.each(Object.entries(kinds))('a %s store that several processes use', (k
     await json.deleteTag('t')
     expect(await list.get('list')).toBeUndefined()
     await Promise.all(stores.map(store => store.close()))
+  })
+
+  test('hands nobody the bytes of another codec as a value', async () => {
+    const bytes = open(place, { codec: bytesCodec as Codec<unknown> as Codec<string> })
+    const json = open(place)
+    await json.set('k', 'text')
+    expect(await bytes.get('k')).toBeUndefined()
+    expect(bytes.stats()).toMatchObject({ corrupt: 1, misses: 1 })
+    expect((await json.get('k'))?.value).toBe('text')
+    await Promise.all([bytes.close(), json.close()])
   })
 
   test('keeps no value longer when the clock is set back, in this process or across a restart', async () => {

@@ -1,6 +1,9 @@
 import { deserialize, serialize } from 'node:v8'
 
-/** Turns values into bytes and back. `decode` must throw on bytes that `encode` did not make. */
+/**
+ * Turns values into bytes and back. `decode` must throw on bytes that `encode` did not make. Stores keep apart what the codecs of this
+ * package encoded, and what others did; of two codecs of your own in one place each must tell its bytes from the other's.
+ */
 export interface Codec<V> {
   encode(value: V): Uint8Array
   decode(bytes: Uint8Array): V

@@ -1,7 +1,7 @@
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { bytesCodec, structuredCodec } from './codec.ts'
+import { bytesCodec, type Codec, jsonCodec, structuredCodec } from './codec.ts'
 import type { Algorithm } from './compression.ts'
 import { ValuePacker } from './value-packer.ts'
 
@@ -37,6 +37,24 @@ describe('ValuePacker', () => {
     expect(packer.unpack(packer.pack(random))).toEqual(random)
   })
 
+  test('no codec reads what another one encoded', () => {
+    const codecs: Codec<unknown>[] = [
+      jsonCodec,
+      structuredCodec,
+      { ...bytesCodec } as Codec<unknown>,
+    ]
+    const bytes = bytesCodec as Codec<unknown>
+    for (const compression of [false, { threshold: 1 }]) {
+      for (const codec of codecs) {
+        for (const other of [...codecs, bytes]) {
+          if (other === codec) continue
+          const packed = new ValuePacker({ codec: other, compression }).pack(Buffer.from('"json"'))
+          expect(() => new ValuePacker({ codec }).unpack(packed)).toThrow('another codec')
+        }
+      }
+    }
+  })
+
   test('the structured codec keeps what JSON loses', () => {
     const packer = new ValuePacker({ codec: structuredCodec, compression: true })
     const value = { at: new Date(0), map: new Map([[1n, new Set(['x'])]]), none: undefined }
@@ -65,7 +83,7 @@ describe('ValuePacker', () => {
       const packed = packer.pack(text)
       expect(() => packer.unpack(packed.subarray(0, packed.length - 5))).toThrow()
       expect(() => packer.unpack(Uint8Array.of(9, ...packed))).toThrow('Unknown compression 9')
-      expect(() => packer.unpack(new Uint8Array())).toThrow('Unknown compression undefined')
+      expect(() => packer.unpack(new Uint8Array())).toThrow('Encoded by another codec')
     },
   )
 

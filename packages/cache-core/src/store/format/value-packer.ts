@@ -8,7 +8,7 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import { UnencodableValueError } from '../contract/errors.ts'
-import { type Codec, jsonCodec } from './codec.ts'
+import { bytesCodec, type Codec, jsonCodec, structuredCodec } from './codec.ts'
 import {
   type Algorithm,
   type CompressionOptions,
@@ -41,9 +41,19 @@ export const PACKING_OPTIONS: OptionNames<PackingOptions<unknown>> = {
 /** Largest value that is unpacked, in bytes: a few bytes of damaged or hostile input must not become gigabytes. */
 const LARGEST_VALUE = 256 * 1024 * 1024
 
-/** Packs values as one byte that names the compression, then the encoded and perhaps compressed value. */
+/** What says in the first byte by which codec a value was encoded; those of users count as one. Never reused for something else. */
+const CODECS: readonly unknown[] = [jsonCodec, structuredCodec, bytesCodec]
+const OTHER_CODEC = 3
+const CODEC_SHIFT = 4
+const COMPRESSION_MASK = 15
+
+/**
+ * Packs values as one byte that names the compression in its lower half and the codec in its upper one, then the encoded and perhaps
+ * compressed value. There are codecs that read whatever bytes they are given.
+ */
 export class ValuePacker<V> {
   readonly #codec: Codec<V>
+  readonly #codecId: number
   readonly #threshold: number
   readonly #level: number
   readonly #method: (typeof methods)[keyof typeof methods]
@@ -61,6 +71,8 @@ export class ValuePacker<V> {
     checkNonNegativeOrInfinity('compression.threshold', threshold)
     if (level !== undefined) checkInteger('compression.level', level, lowest, highest)
     this.#codec = codec
+    const known = CODECS.indexOf(codec)
+    this.#codecId = known === -1 ? OTHER_CODEC : known
     this.#method = method
     this.#threshold = chosen === false ? Infinity : threshold
     this.#level = level ?? preset
@@ -71,19 +83,28 @@ export class ValuePacker<V> {
     const plain = this.#encode(value)
     if (plain.length >= this.#threshold) {
       const compressed = this.#method.compress(plain, this.#level)
-      if (compressed.length < plain.length) return prefixed(this.#method.id, compressed)
+      if (compressed.length < plain.length) return this.#prefixed(this.#method.id, compressed)
     }
-    return prefixed(UNCOMPRESSED, plain)
+    return this.#prefixed(UNCOMPRESSED, plain)
   }
 
-  /** @throws if the bytes are damaged or of a compression that this version does not know */
+  /** @throws if the bytes are damaged, of another codec, or of a compression that this version does not know */
   unpack(packed: Uint8Array): V {
-    const id = packed[0]
+    const first = packed[0] ?? -1
+    if (first >> CODEC_SHIFT !== this.#codecId) throw new RangeError('Encoded by another codec')
+    const id = first & COMPRESSION_MASK
     const body = packed.subarray(1)
     if (id === UNCOMPRESSED) return this.#decode(body)
-    const method = methodById(id ?? -1)
+    const method = methodById(id)
     if (method === undefined) throw new RangeError(`Unknown compression ${id}`)
     return this.#decode(method.decompress(body, LARGEST_VALUE))
+  }
+
+  #prefixed(method: number, bytes: Uint8Array): Uint8Array {
+    const packed = Buffer.allocUnsafe(bytes.length + 1)
+    packed[0] = (this.#codecId << CODEC_SHIFT) | method
+    packed.set(bytes, 1)
+    return packed
   }
 
   #encode(value: V): Uint8Array {
@@ -104,11 +125,4 @@ export class ValuePacker<V> {
     if (value === undefined) throw new TypeError('Decoded `undefined`, which stands for no value')
     return value
   }
-}
-
-function prefixed(id: number, bytes: Uint8Array): Uint8Array {
-  const packed = Buffer.allocUnsafe(bytes.length + 1)
-  packed[0] = id
-  packed.set(bytes, 1)
-  return packed
 }
