@@ -24,6 +24,7 @@ import { settingsOf } from './settings.ts'
 export interface CacheInternals<K, V> {
   readonly kernel: Kernel<K, V>
   readonly writer: EntryWriter<K, V>
+  readonly loads: Loads<K, V>
   readonly enabled: boolean
 }
 
@@ -40,6 +41,7 @@ export class Cache<K, V> {
     internalsOf = cache => ({
       kernel: cache.#kernel,
       writer: cache.#writer,
+      loads: cache.#loads,
       enabled: cache.#enabled,
     })
   }

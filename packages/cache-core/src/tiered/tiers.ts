@@ -63,7 +63,8 @@ export class Tiers<V> {
     // What the second tier returned may still become the value of the first.
     const hand = protect === undefined ? <T>(value: T) => value : guardOf(protect).keep
     this.load = new TierLoad({ tier, lease, uses, enabled, check: this.check, hand })
-    this.reads = new TierReads({ l1, load: this.load, clock, defaults, enabled })
+    const guarded = protect !== undefined
+    this.reads = new TierReads({ l1, load: this.load, clock, defaults, enabled, guarded })
     this.#peers = new Peers({ bus, clock, timeout, breaker })
     this.changes = new TierChanges({
       l1,
