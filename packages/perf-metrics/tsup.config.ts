@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Options } from 'tsup'
-import { millraceBuild } from '../../tsup.shared.ts'
+import { kitByUse, millraceBuild } from '../../tsup.shared.ts'
 
 const subpaths = {
   otlp: 'src/otlp.ts',
@@ -60,8 +60,11 @@ const inlinedPage: NonNullable<Options['esbuildPlugins']>[number] = {
 export default millraceBuild(
   { index: 'src/index.ts', ...subpaths },
   {
-    esbuildPlugins: [mainInOnePiece, inlinedPage],
+    esbuildPlugins: [kitByUse, mainInOnePiece, inlinedPage],
+    // Half of an import's time goes into reading source: less of it, with names and source maps as they were.
     esbuildOptions(options) {
+      options.minifyWhitespace = true
+      options.minifySyntax = true
       options.define = { ...options.define, MILLRACE_METRICS_VERSION: JSON.stringify(version) }
     },
   },

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { millraceBuild } from '../../tsup.shared.ts'
+import { kitByUse, millraceBuild } from '../../tsup.shared.ts'
 
 const { version } = JSON.parse(
   await readFile(new URL('./package.json', import.meta.url), 'utf8'),
@@ -35,7 +35,7 @@ const oneChunk: Plugin = {
 }
 
 export default millraceBuild(Object.fromEntries(ENTRIES.map(entry => [entry, `src/${entry}.ts`])), {
-  esbuildPlugins: [oneChunk],
+  esbuildPlugins: [kitByUse, oneChunk],
   // Half of the time goes into reading source: less of it, with names and source maps as they were.
   esbuildOptions(options) {
     options.minifyWhitespace = true

@@ -1,4 +1,4 @@
-import { checkFunction, imitate, isThenable } from '@millrace/kit'
+import { checkFunction, InvalidOptionError, imitate, isThenable } from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { encodeArguments } from '../key/encode-arguments.ts'
@@ -47,13 +47,16 @@ export type Memoized<F extends AnyFunction> = F & {
  * The memoized function throws `UnencodableArgumentError`, or rejects with it if asynchronous, for an
  * argument that cannot be part of a key, unless `key` is given.
  *
- * @throws {InvalidOptionError} if `fn`, `key` or `tags` is not a function, or for an option of the cache.
+ * @throws {InvalidOptionError} if `fn`, `key` or `tags` is not a function, if `fn` is a generator function, or for an option of the cache.
  */
 export function memoize<F extends AnyFunction>(
   fn: F,
   options: MemoizeOptions<F> = {},
 ): Memoized<F> {
   checkFunction('fn', fn)
+  const kind: string = fn.constructor.name
+  // Callers would share one generator, which yields what it has once.
+  if (kind.includes('Generator')) throw new InvalidOptionError('fn', 'no generator function', fn)
   // What is no object the cache refuses.
   const { key: keyOf, tags: tagsOf, ...rest } = Object(options) as MemoizeOptions<F>
   const cacheOptions = Object(options) === options ? rest : options
@@ -61,7 +64,7 @@ export function memoize<F extends AnyFunction>(
   if (tagsOf !== undefined) checkFunction('tags', tagsOf)
   const cache = new Cache<unknown, unknown>(cacheOptions as CacheOptions<unknown, unknown>)
   const receivers = new ReceiverKeys()
-  let asynchronous = fn.constructor.name === 'AsyncFunction'
+  let asynchronous = kind === 'AsyncFunction'
 
   const keyFor = (receiver: unknown, args: Parameters<F>): unknown => {
     if (keyOf !== undefined) return keyOf.apply(receiver as ThisParameterType<F>, args)

@@ -3,7 +3,9 @@ import {
   checkMethods,
   checkOptions,
   checkWrapped,
+  InvalidOptionError,
   imitate,
+  isGeneratorFunction,
   type OptionNames,
 } from '@millrace/kit'
 import type { SemaphoreAcquireOptions } from '../semaphore/semaphore-acquire.ts'
@@ -35,6 +37,7 @@ export interface ConcurrentOptions<Args extends unknown[]> {
  * Lets no more calls of a function run at once than a semaphore has permits: `concurrent(slots)(fetchUser)`, or
  * `@concurrent(slots)` on a method. `this`, name, length and types are kept.
  *
+ * @throws InvalidOptionError by the wrapper, for a generator function: `semaphore.run` its whole consumption instead
  * @throws (by rejection) what the semaphore's `run` does
  */
 export function concurrent<Args extends unknown[] = never[]>(
@@ -55,6 +58,10 @@ export function concurrent<Args extends unknown[]>(
   if (keyed || key !== undefined) checkFunction('key', key)
   const wrap = (fn: AnyFunction, context?: unknown) => {
     checkWrapped('@concurrent', fn, context)
+    // Its call only makes the generator: the permit would be back before any of the work.
+    if (isGeneratorFunction(fn)) {
+      throw new InvalidOptionError('fn', 'a function whose call does the work, no generator', fn)
+    }
     return imitate(function (this: unknown, ...args: unknown[]) {
       const call = () => fn.apply(this, args)
       const by = key?.(...(args as Args))

@@ -196,6 +196,12 @@ describe('concurrent', () => {
     expect(() => limited(keyed, { key: () => 'k' })).toThrow('is for `concurrent`')
   })
 
+  test('refuses generator functions, as the permit would be back before they have done anything', () => {
+    const wrap = concurrent(new Semaphore({ permits: 1 }))
+    expect(() => wrap(function* () {})).toThrow(InvalidOptionError)
+    expect(() => wrap(async function* () {})).toThrow('to be a function whose call does the work')
+  })
+
   test('composes with limited in either order', async () => {
     const { bucket } = setUp()
     const slots = new Semaphore({ permits: 1 })
