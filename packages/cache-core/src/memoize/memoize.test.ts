@@ -174,13 +174,13 @@ describe('@cached', () => {
     expect(a.name.name).toBe('name')
   })
 
-  it.each([
-    function* () {},
-    async function* () {},
-  ])('refuses generator functions, whose calls would share what can be read once', fn => {
-    expect(() => memoize(fn)).toThrow('Expected `fn` to be no generator function, got a function')
-    expect(() => cached()(fn)).toThrow(InvalidOptionError)
-  })
+  it.each([function* () {}, async function* () {}])(
+    'refuses generator functions, whose calls would share what can be read once',
+    fn => {
+      expect(() => memoize(fn)).toThrow('Expected `fn` to be no generator function, got a function')
+      expect(() => cached()(fn)).toThrow(InvalidOptionError)
+    },
+  )
 
   it('refuses anything but methods', () => {
     expect(() => cached()(() => 1, { kind: 'getter' } as never)).toThrow(

@@ -13,12 +13,21 @@ export interface BaggageEntry {
   readonly metadata?: string | undefined
 }
 
-/** Immutable key-value pairs that travel along with a trace (W3C baggage). */
+/**
+ * Immutable key-value pairs that travel along with a trace (W3C baggage). Entries are copied; what is none (an empty key, something else
+ * than text and an object) is left out.
+ */
 export class Baggage {
-  readonly #entries: ReadonlyMap<string, BaggageEntry>
+  #entries: ReadonlyMap<string, BaggageEntry> = new Map()
 
   constructor(entries: Iterable<readonly [string, BaggageEntry]> = []) {
-    this.#entries = new Map(entries)
+    const kept = new Map<string, BaggageEntry>()
+    for (const [key, entry] of entries) {
+      if (typeof key !== 'string' || key === '' || typeof entry !== 'object' || entry === null)
+        continue
+      kept.set(key, entryOf(entry.value, entry.metadata))
+    }
+    this.#entries = kept
   }
 
   get size(): number {
@@ -39,21 +48,30 @@ export class Baggage {
    */
   set(key: string, value: string, metadata?: string): Baggage {
     if (typeof key !== 'string' || key === '') return this
-    const entry = metadata === undefined ? { value } : { value, metadata }
-    return new Baggage([...this.#entries, [key, entry]])
+    return Baggage.#of(new Map(this.#entries).set(key, entryOf(value, metadata)))
   }
 
   delete(key: string): Baggage {
-    return new Baggage([...this.#entries].filter(([other]) => other !== key))
+    const rest = new Map(this.#entries)
+    return rest.delete(key) ? Baggage.#of(rest) : this
+  }
+
+  static #of(entries: ReadonlyMap<string, BaggageEntry>): Baggage {
+    const baggage = new Baggage()
+    baggage.#entries = entries
+    return baggage
   }
 
   /** Reads a header. Malformed members are left out; never throws. */
   static parse(header: string): Baggage {
-    const entries: [string, BaggageEntry][] = []
+    const entries = new Map<string, BaggageEntry>()
     let end = -1
+    let members = 0
+    // JavaScript may pass anything.
+    if (typeof header !== 'string') return new Baggage()
     for (const member of header.split(',')) {
       end += member.length + 1
-      if (end > MAX_BYTES || entries.length === MAX_MEMBERS) break
+      if (end > MAX_BYTES || members === MAX_MEMBERS) break
       const semicolon = member.indexOf(';')
       const pair = semicolon < 0 ? member : member.slice(0, semicolon)
       const equals = pair.indexOf('=')
@@ -62,9 +80,10 @@ export class Baggage {
       const value = decode(pair.slice(equals + 1).trim())
       if (value === undefined) continue
       const metadata = semicolon < 0 ? '' : member.slice(semicolon + 1).trim()
-      entries.push([decodeKey(key), metadata === '' ? { value } : { value, metadata }])
+      entries.set(decodeKey(key), entryOf(value, metadata === '' ? undefined : metadata))
+      members++
     }
-    return new Baggage(entries)
+    return Baggage.#of(entries)
   }
 
   /** The header's value, within the specification's limits; empty where there is nothing to send. */
@@ -76,12 +95,18 @@ export class Baggage {
       if (metadata !== undefined && isHeaderSafe(metadata)) member += `;${metadata}`
       const next = header === '' ? member : `${header},${member}`
       if (members === MAX_MEMBERS) break
-      if (next.length > MAX_BYTES || key === '') continue
+      if (next.length > MAX_BYTES) continue
       header = next
       members++
     }
     return header
   }
+}
+
+/** An entry as it is now, frozen: of what JavaScript may pass, a value becomes text and metadata must be. */
+function entryOf(value: unknown, metadata: unknown): BaggageEntry {
+  const text = nameText(value)
+  return Object.freeze(typeof metadata === 'string' ? { value: text, metadata } : { value: text })
 }
 
 /** Visible ASCII without the comma that would begin a new member. */
@@ -104,7 +129,7 @@ function decodeKey(sent: string): string {
 
 /** Percent-encodes what a baggage octet cannot be; lone surrogates become U+FFFD instead of an exception. */
 function encode(value: string): string {
-  return encodeURIComponent(nameText(value).toWellFormed())
+  return encodeURIComponent(value.toWellFormed())
 }
 
 function decode(value: string): string | undefined {

@@ -5,7 +5,7 @@ import { RANDOM, RECORDED, SAMPLED, TraceRecord } from '../span/ids/trace-record
 import { W3CTraceState } from '../span/ids/trace-state.ts'
 import { kindInput } from '../span/inputs.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
-import { RECORD_AND_SAMPLE, type Sampler } from './sampler.ts'
+import { RECORD_AND_SAMPLE, type Sampler, type SamplingResult } from './sampler.ts'
 import { Threshold } from './threshold.ts'
 
 /** How roots are decided. The first two need no ids and no call. */
@@ -131,14 +131,32 @@ export class HeadSampling {
       if (typeof result !== 'object' || result === null) return result === RECORD_AND_SAMPLE
       // One that is asynchronous has decided nothing.
       if (heed(result)) return false
-      const { decision, attributes, traceState } = result
-      if (traceState !== undefined) told.state = W3CTraceState.from(traceState)
-      if (decision !== RECORD_AND_SAMPLE) return false
-      this.granted = attributes
-      return true
+      const keeps = result.decision === RECORD_AND_SAMPLE
+      tellState(told, result)
+      if (keeps) this.granted = attributesOf(result)
+      return keeps
     } catch {
       // The sampler threw, or a getter of the options: starting a span must not, so the span is simply not recorded.
       return false
     }
+  }
+}
+
+/** The state that a sampler gives its trace. One that cannot be read changes nothing: the decision stands. */
+function tellState(told: Pick<TraceRecord, 'state'>, result: SamplingResult): void {
+  try {
+    const { traceState } = result
+    if (traceState !== undefined) told.state = W3CTraceState.from(traceState)
+  } catch {
+    // A getter of the sampler's, or `null`: see above.
+  }
+}
+
+function attributesOf(result: SamplingResult): Attributes | undefined {
+  try {
+    return result.attributes
+  } catch {
+    // A getter of the sampler's: the decision stands.
+    return undefined
   }
 }

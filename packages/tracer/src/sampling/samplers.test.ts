@@ -87,12 +87,39 @@ describe('a sampler of your own', () => {
       traceState: new W3CTraceState('rule=kept'),
     },
     dropped: { decision: DROP, traceState: new W3CTraceState('rule=dropped') },
-    broken: { decision: RECORD_AND_SAMPLE, traceState: { serialize: 5 } as never },
+    'without a state': { decision: RECORD_AND_SAMPLE, traceState: null as never },
+    'broken state': { decision: RECORD_AND_SAMPLE, traceState: { serialize: 5 } as never },
+    'broken attributes': Object.defineProperty({ decision: RECORD_AND_SAMPLE }, 'attributes', {
+      get() {
+        throw new Error('not to be read')
+      },
+    }),
+    'broken decision': Object.defineProperty({} as { decision: 1 }, 'decision', {
+      get() {
+        throw new Error('not to be read')
+      },
+    }),
   }
   const sampler = (parentBased: boolean): Sampler => ({
     description: 'by name',
     parentBased,
     sample: ({ name }) => decisions[name] ?? RECORD_AND_SAMPLE,
+  })
+
+  test.each([
+    ['without a state', true],
+    ['broken state', true],
+    ['broken attributes', true],
+    ['broken decision', false],
+  ])('decides although the rest of its result is %s', (name, recorded) => {
+    for (const parentBased of [true, false]) {
+      const exporter = new MemoryExporter()
+      const tracer = new Tracer({ exporter, signals: [], sampler: sampler(parentBased) })
+      const root = tracer.startSpan(name)
+      expect(root.isRecording()).toBe(recorded)
+      expect(tracer.startSpan(name, { parent: root }).isRecording()).toBe(recorded)
+      expect(root.spanContext().traceState).toBeUndefined()
+    }
   })
 
   test.each([
@@ -105,7 +132,6 @@ describe('a sampler of your own', () => {
     const dropped = tracer.startSpan('dropped')
     const plain = tracer.startSpan('plain', { parent: null })
     const child = tracer.startSpan('dropped', { parent: kept })
-    expect(tracer.startSpan('broken').isRecording()).toBe(false)
     expect(dropped.isRecording()).toBe(false)
     expect(dropped.spanContext()).toMatchObject({ traceFlags: 2 })
     expect(dropped.spanContext().traceState?.serialize()).toBe('rule=dropped')

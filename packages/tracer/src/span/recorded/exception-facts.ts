@@ -18,16 +18,22 @@ function exceptionFacts(error: unknown): ExceptionFacts {
     facts.message = errorMessage(error)
     return facts
   }
-  try {
-    const { name, code, stack, message } = error as Record<string, unknown>
-    // As in OpenTelemetry: the code, where there is one, says more than the class.
-    facts.type = code === undefined || code === null ? text(name) : String(code)
-    facts.message = text(message)
-    facts.stack = text(stack)
-  } catch {
-    // A getter threw; what was read before stays.
-  }
+  const code = read(error, 'code')
+  // As in OpenTelemetry: the code, where there is one, says more than the class.
+  const says = (typeof code === 'string' || typeof code === 'number') && Boolean(code)
+  facts.type = says ? String(code) : text(read(error, 'name'))
+  facts.message = text(read(error, 'message'))
+  facts.stack = text(read(error, 'stack'))
   return facts
+}
+
+/** A property; undefined where its getter throws, which says nothing of the others. */
+function read(error: object, key: string): unknown {
+  try {
+    return (error as Record<string, unknown>)[key]
+  } catch {
+    return undefined
+  }
 }
 
 /** The attributes of an `exception` event. */
