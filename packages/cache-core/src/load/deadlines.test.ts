@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { VirtualClock } from '@millrace/testkit'
 import { expect, it, type Mock, vi } from 'vitest'
 import { BlockedClock } from '../time/blocked-clock.fixture.ts'
@@ -5,6 +8,7 @@ import { Deadlines, type Expiring } from './deadlines.ts'
 
 const start = (clock: VirtualClock): Expiring & { abort: Mock<(reason: unknown) => void> } => ({
   started: clock.now(),
+  awaited: true,
   abort: vi.fn<(reason: unknown) => void>(),
 })
 
@@ -69,7 +73,7 @@ it('waits once more for results that could not be read while the thread was bloc
   const clock = new BlockedClock()
   const deadlines = new Deadlines(clock)
   const begin = () => {
-    const load = { started: clock.now(), abort: vi.fn<(reason: unknown) => void>() }
+    const load = { ...start(clock), abort: vi.fn<(reason: unknown) => void>() }
     deadlines.add(load, 100)
     return load
   }
@@ -85,4 +89,26 @@ it('waits once more for results that could not be read while the thread was bloc
   clock.block(41)
   expect(later.abort).toHaveBeenCalledOnce()
   expect(clock.pending).toBe(0)
+})
+
+it('tells who awaits a load that hangs in a process with nothing else to do, and holds no other process', async () => {
+  const program = `
+    import { Cache } from '${join(import.meta.dirname, '..', 'index.ts')}'
+    const hung = () => new Promise(() => {})
+    const cache = new Cache({ staleWhileRevalidate: 60_000 })
+    for (const load of [
+      () => cache.getOrLoad('k', hung, { hardTimeout: 150 }),
+      () => cache.getOrLoadMany(['k', 'l'], hung, { hardTimeout: 100 }),
+    ]) await load().catch(error => console.log(error.name))
+    await cache.set('old', 1).expire('old')
+    console.log(await cache.getOrLoad('old', hung, { hardTimeout: 3_600_000 }), cache.stats().loading)
+    cache.getOrLoad('left', hung, { hardTimeout: 3_600_000, signal: AbortSignal.abort() }).catch(() => {})
+  `
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--conditions=millrace-source',
+    '--input-type=module',
+    '--eval',
+    program,
+  ])
+  expect(stdout).toBe('LoadTimeoutError\nPartialLoadError\n1 1\n')
 })

@@ -1,9 +1,11 @@
-import type { Clock } from '@millrace/kit'
+import { type Clock, monotonicClock } from '@millrace/kit'
 import { LoadTimeoutError } from '../errors.ts'
 import { graceAfter } from '../time/grace.ts'
 
 /** What has a deadline. */
 export interface Expiring {
+  /** Whether a caller waits for it, and not only the cache. */
+  readonly awaited: boolean
   /** ms on the clock when it began. */
   readonly started: number
   abort(reason: unknown): void
@@ -32,6 +34,7 @@ export class Deadlines {
     }
     const begun: DeadlineQueue = { timeout, loads: new Set([load]), grace: false, first: load }
     this.#queues.set(timeout, begun)
+    if (this.#clock.setTimer === monotonicClock.setTimer) running.add(begun)
     this.#arm(begun, timeout)
   }
 
@@ -68,8 +71,24 @@ export class Deadlines {
       load.abort(new LoadTimeoutError(timeout))
     }
     this.#queues.delete(timeout)
+    running.delete(queue)
   }
 }
+
+/** Those of all caches on the system's clock. */
+const running = new Set<DeadlineQueue>()
+/** ms after which a process that waits for loads alone looks again whether it still does. */
+const LOOK_AGAIN = 50
+
+/*
+ * A timer keeps no process alive, as it is left to run behind its load. Where nothing else does, a caller who waits for a load that hangs
+ * would be told nothing: the process goes on until that has ended, at the latest by its timeout.
+ */
+process.on('beforeExit', () => {
+  for (const { loads } of running) {
+    for (const { awaited } of loads) if (awaited) return void setTimeout(() => {}, LOOK_AGAIN)
+  }
+})
 
 interface DeadlineQueue {
   readonly timeout: number

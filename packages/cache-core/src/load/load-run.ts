@@ -31,6 +31,7 @@ export interface RunOptions<K, V, R> {
 /** One call of a loader, for one key or for many: its deadline, its signal, its diagnostics, and its only end. */
 export class LoadRun<K, V, R> implements Expiring, FlightRun {
   readonly started: number
+  awaited = false
   calling = false
   readonly #flights: readonly Flight<K, V>[]
   readonly #timeout: number
@@ -72,6 +73,7 @@ export class LoadRun<K, V, R> implements Expiring, FlightRun {
   start(awaited: boolean): void {
     let result: R | PromiseLike<R>
     let pending: boolean
+    this.awaited = awaited
     this.calling = true
     try {
       if (loadChannels.hasSubscribers) {

@@ -19,5 +19,5 @@ export const turnClock: Clock = {
     }
     return turn
   },
-  setTimer: (callback, delay) => monotonicClock.setTimer(callback, delay),
+  setTimer: monotonicClock.setTimer,
 }
