@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { TimeSource } from '@millrace/kit'
 import { VirtualClock } from '@millrace/testkit'
 import { expect, it, type Mock, vi } from 'vitest'
 import { BlockedClock } from '../time/blocked-clock.fixture.ts'
 import { Deadlines, type Expiring } from './deadlines.ts'
 
-const start = (clock: VirtualClock): Expiring & { abort: Mock<(reason: unknown) => void> } => ({
+const start = (clock: TimeSource): Expiring & { abort: Mock<(reason: unknown) => void> } => ({
   started: clock.now(),
   awaited: true,
   abort: vi.fn<(reason: unknown) => void>(),
