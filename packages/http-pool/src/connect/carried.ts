@@ -16,6 +16,8 @@ export interface Carried extends Handler {
   isQueued: boolean
   previous: Carried | null
   next: Carried | null
+  /** Where its connection keeps it while it has a stream there; -1 if it does not. */
+  streamIndex: number
   /** There was no connection for it yet. */
   onQueued(): void
   /** This is its connection: it dispatches itself there. */

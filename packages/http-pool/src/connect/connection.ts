@@ -76,7 +76,8 @@ export class Connection implements Carrier, Idle, Timed {
   #connecting = false
   /** Over HTTP/2. */
   #session: ClientHttp2Session | null = null
-  readonly #streams = new Set<Carried>()
+  /** An array: the tables that a Set leaves behind when it grows keep finished requests alive until a full collection. */
+  readonly #streams: Carried[] = []
   #hasSettings = false
   #connectStart = 0
   /** Over HTTP/1.1. */
@@ -112,7 +113,7 @@ export class Connection implements Carrier, Idle, Timed {
   }
 
   onStream(carried: Carried, { session }: ClientHttp2Stream): void {
-    this.#streams.add(carried)
+    if (carried.streamIndex === -1) carried.streamIndex = this.#streams.push(carried) - 1
     if (session === undefined || session === this.#session) return
     this.#session = session as ClientHttp2Session
     session.on('remoteSettings', () => this.#learnCapacity())
@@ -121,7 +122,7 @@ export class Connection implements Carrier, Idle, Timed {
   }
 
   release(carried: Carried, failed: boolean): void {
-    if (this.isH2) this.#streams.delete(carried)
+    if (carried.streamIndex !== -1) this.#removeStream(carried)
     this.owner.release(this, failed)
   }
 
@@ -170,6 +171,15 @@ export class Connection implements Carrier, Idle, Timed {
     this.#hasSettings = true
     this.capacity = Math.min(this.owner.settings.maxConcurrentStreams, maxConcurrentStreams)
     if (!this.retired && !this.isDraining) this.owner.onCapacity(this)
+  }
+
+  #removeStream(carried: Carried): void {
+    const index = carried.streamIndex
+    const last = this.#streams.pop()!
+    carried.streamIndex = -1
+    if (last === carried) return
+    this.#streams[index] = last
+    last.streamIndex = index
   }
 
   #onGoaway(lastStreamId: number): void {

@@ -50,6 +50,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   isQueued = false
   previous: Carried | null = null
   next: Carried | null = null
+  streamIndex: number = -1
 
   #upload: Upload | undefined
   #drain: Drain | undefined
