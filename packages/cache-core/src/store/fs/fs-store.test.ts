@@ -304,6 +304,31 @@ describe('FsStore', () => {
     },
   )
 
+  test('a folder that cannot be made anew is tried again by each call', async () => {
+    const place = join(folder, 'deep')
+    await using store = new FsStore({ folder: place })
+    await store.set('key', 1)
+    const fence = await store.fence()
+    await rm(place, { recursive: true })
+    await writeFile(place, 'in the way')
+    for (const call of [
+      () => store.get('key'),
+      () => store.set('key', 2),
+      () => store.deleteTag('t'),
+      () => store.clear(),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: 'ERR_MILLRACE_STORE_UNAVAILABLE' })
+    }
+    await rm(place)
+    expect(await store.get('key')).toBeUndefined()
+    expect(await store.set('key', 'from before', { fence })).toBe(false)
+    expect(await store.set('key', 3)).toBe(true)
+    await using other = new FsStore({ folder: place })
+    expect((await other.get('key'))?.value).toBe(3)
+    await other.delete('key')
+    expect(await store.get('key')).toBeUndefined()
+  })
+
   test('a folder that cannot be made is a typed error', async () => {
     await writeFile(join(folder, 'file'), '')
     expect(() => new FsStore({ folder: join(folder, 'file', 'cache') })).toThrow(

@@ -71,12 +71,15 @@ export class Journal {
   readonly #counters: StoreCounters
   #number = 0
   #path = ''
+  /** -1 where it could not be opened anew; then the next call does. */
   #file = -1
   #inode = -1
   #origin = 0
   /** Epoch of position 0. */
   #base = 0
   #position = 0
+  /** The latest epoch of the files that were given up. */
+  #known = 0
 
   /**
    * Opens the folder's journal, or begins one whose epochs come after those of any journal before it.
@@ -118,18 +121,21 @@ export class Journal {
    * Notes what other processes have appended; whether they ended the file, or it was lost. One `stat` if nothing was.
    */
   catchUp(): boolean {
-    const stat = statSync(this.#path, { throwIfNoEntry: false })
-    // Shorter: an older state was written over it.
-    const there = stat !== undefined && stat.ino === this.#inode && stat.size >= this.#position
-    if (there && stat.size - this.#position < RECORD_LENGTH) return false
-    if (this.#readOn()) return true
-    if (there) return false
-    const known = this.#invalidations.epoch
+    if (this.#file !== -1) {
+      const stat = statSync(this.#path, { throwIfNoEntry: false })
+      // Shorter: an older state was written over it.
+      const there = stat !== undefined && stat.ino === this.#inode && stat.size >= this.#position
+      if (there && stat.size - this.#position < RECORD_LENGTH) return false
+      if (this.#readOn()) return true
+      if (there) return false
+    }
+    this.#known = Math.max(this.#known, this.#invalidations.epoch)
     this.#reopen()
-    if (this.#invalidations.epoch >= known) return true
-    // An older state of the folder was put in its place, which does not know what was invalidated since.
-    this.#begin(this.#number + 1, known)
-    this.#reopen()
+    if (this.#invalidations.epoch < this.#known) {
+      // An older state of the folder was put in its place, which does not know what was invalidated since.
+      this.#begin(this.#number + 1, this.#known)
+      this.#reopen()
+    }
     return true
   }
 
@@ -137,6 +143,7 @@ export class Journal {
   append(scope: Scope, name: string, expire: boolean): void {
     const letter = { key: 'k', tag: 't', all: 'a' }[scope]
     const record = encodeRecord(expire ? letter.toUpperCase() : letter, scope === 'all' ? '' : name)
+    if (this.#file === -1) this.catchUp()
     // Behind a seal or in a lost file it counts for nothing, before a seal it counts twice, which is harmless.
     do this.#append(record)
     while (this.catchUp())

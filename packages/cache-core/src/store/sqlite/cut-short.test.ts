@@ -92,6 +92,21 @@ describe('a SQLite file that is cut short under those who have it open', () => {
     expect((await store.get('2'))?.value).toBe('new')
   })
 
+  test.each([0, 0.3, 0.6])(
+    'a log of which %f is left keeps nobody from opening the file, though nobody else looks at it',
+    async part => {
+      await using store = open()
+      await fill(store, 100)
+      cut('-wal', part)
+      await using newcomer = open()
+      await hits(newcomer, 100)
+      await newcomer.deleteTag('t2')
+      expect(await newcomer.set('new', 'value')).toBe(true)
+      expect((await store.get('new'))?.value).toBe('value')
+      expect(await store.get('2')).toBe(undefined)
+    },
+  )
+
   test('a log that was emptied by a checkpoint is nothing to worry about', async () => {
     await using store = open()
     await fill(store, 50)

@@ -41,9 +41,9 @@ export class FileWatch {
    * Whether none of the files was cut short, to be asked before they are used: the process would be killed by SIGBUS when it reads its
    * mapping of an index that is no longer there. That is given its size again, so that the database can be closed.
    *
-   * @param framesEnd bytes of the log that are in use
+   * @param bytesInUse of the log; `undefined` if that cannot be told now
    */
-  isWhole(framesEnd: () => number): boolean {
+  isWhole(bytesInUse: () => number | undefined): boolean {
     const now = performance.now()
     if (now - this.#looked < SIZES_HOLD) return true
     const [log, index] = SIDE_FILES.map(suffix => this.#path + suffix) as [string, string]
@@ -58,7 +58,11 @@ export class FileWatch {
     if (sizeOf(this.#path) === 0) return false
     const logSize = sizeOf(log) ?? 0
     // A checkpoint that someone asked for may empty it, when all of it is in the database.
-    if (logSize < this.#logSize && logSize < framesEnd()) return false
+    if (logSize < this.#logSize) {
+      const used = bytesInUse()
+      if (used === undefined) return true
+      if (logSize < used) return false
+    }
     this.#logSize = logSize
     this.#looked = now
     return true

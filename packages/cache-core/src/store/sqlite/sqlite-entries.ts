@@ -10,6 +10,7 @@ import {
   type RowColumns,
 } from './entry-rows.ts'
 import { sealed } from './row-checksum.ts'
+import { logBytes } from './sqlite-file.ts'
 
 /** As the statement has them. */
 type StateColumns = readonly [
@@ -28,9 +29,6 @@ const TOMBSTONE_LIFE = 60_000
 /** How many invalidated tags are remembered by name before they are applied to all rows; see {@link SqliteEntries.sweep}. */
 const REMEMBERED_TAGS = 16_384
 
-/** Sizes in SQLite's write-ahead log (sqlite.org/fileformat2.html), for pages of the default size. */
-const LOG_HEADER = 32
-const LOG_FRAME = 24 + 4_096
 const LARGEST_USER_VERSION = 2 ** 31 - 1
 
 const isLive = 'value IS NOT NULL AND retained > ?'
@@ -289,15 +287,9 @@ export class SqliteEntries {
     )
   }
 
-  /** Bytes of the log that are in use; Infinity if they cannot all be read. */
-  logBytes(): number {
-    try {
-      const { log } = this.#database.prepare('PRAGMA wal_checkpoint').get() as { log: number }
-      return log <= 0 ? 0 : LOG_HEADER + log * LOG_FRAME
-    } catch {
-      // The answer: whoever asks gives this file up.
-      return Infinity
-    }
+  /** As {@link logBytes}. */
+  logBytes(): number | undefined {
+    return logBytes(this.#database)
   }
 
   /** Gives free pages back to the file system. */

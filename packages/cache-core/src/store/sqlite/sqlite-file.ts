@@ -23,9 +23,14 @@ const IO_ERROR = 10
 const CORRUPT = 11
 const FULL = 13
 const CANNOT_OPEN = 14
-/** An extended code. */
+/** Extended codes. */
+const SHORT_READ = 522
 const MOVED = 1_032
 const NOT_A_DATABASE = 26
+
+/** Sizes in SQLite's write-ahead log (sqlite.org/fileformat2.html), for pages of the default size. */
+const LOG_HEADER = 32
+const LOG_FRAME = 24 + 4_096
 
 /**
  * Tables carry the version of their layout in their names: programs of two versions can use one file and do not see each
@@ -74,6 +79,11 @@ export function isLoss(error: unknown): boolean {
   const code = resultCode(error)
   if ((error as { errcode?: unknown }).errcode === MOVED) return true
   return code === IO_ERROR || code === CANNOT_OPEN
+}
+
+/** Whether there is less of the log than its index tells of. */
+export function isCutShort(error: unknown): boolean {
+  return (error as { errcode?: unknown }).errcode === SHORT_READ
 }
 
 /** Whether there was no room on the disk. */
@@ -148,6 +158,21 @@ function useWriteAheadLog(database: DatabaseSync, busyTimeout: number): void {
       if (!isBusy(error) || performance.now() >= end) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
     }
+  }
+}
+
+/** Bytes of the log that are in use; Infinity if they cannot all be read, `undefined` while another process looks. */
+export function logBytes(database: DatabaseSync): number | undefined {
+  try {
+    const { busy, log } = database.prepare('PRAGMA wal_checkpoint').get() as {
+      busy: number
+      log: number
+    }
+    if (busy !== 0) return undefined
+    return log === 0 ? 0 : LOG_HEADER + log * LOG_FRAME
+  } catch {
+    // The answer: whoever asks gives this file up.
+    return Infinity
   }
 }
 

@@ -7,6 +7,7 @@ import {
   fileIdentity,
   isBusy,
   isCorruption,
+  isCutShort,
   isLoss,
   makeFile,
   openDatabase,
@@ -110,7 +111,9 @@ export class SqliteHandle {
           continue
         }
         const replaceable = isLoss(error) && replaced < REPLACEMENTS_AT_MOST
-        if (!replaceable || (this.#entries !== undefined && this.#holds())) throw error
+        const useless = isCutShort(error)
+        if (!replaceable || (this.#entries !== undefined && !useless && this.#holds())) throw error
+        if (useless) this.#remove()
       }
       this.#letGo()
     }
@@ -162,14 +165,19 @@ export class SqliteHandle {
   }
 
   /** The file was removed, replaced or cut short, perhaps by another process that goes on with a new one already. */
-  #letGo(remove: (path: string) => void = removeDatabase): void {
+  #letGo(remove?: (path: string) => void): void {
     // One that could not be opened was never in use.
     if (this.#entries === undefined) return
     this.#epoch = Math.max(this.#epoch, epochOf(this.#entries))
     // Where only a file beside it is gone, another process may go on writing that one, unseen, and two of those would damage the file.
-    if (fileIdentity(this.#path) === this.#identity) remove(this.#path)
+    this.#remove(remove)
     this.#removed = true
     this.close()
+  }
+
+  /** Unless another one has taken its place. */
+  #remove(remove: (path: string) => void = removeDatabase): void {
+    if (fileIdentity(this.#path) === this.#identity) remove(this.#path)
   }
 
   #moveAside(cause: unknown): void {
