@@ -41,6 +41,15 @@ const setTimer = (callback: () => void, delay: number): Timer => setSystemTimer(
 /** ms since 1970. May step either way when the machine's time is set: for what is compared with other processes or with files. */
 export const wallClock: Clock = { now: () => Date.now(), setTimer }
 
+/**
+ * A timer of the clock for a call that is awaited: on the system's clocks it keeps the process alive, so that whoever awaits the call is told
+ * how it ended.
+ */
+export function setAwaitedTimer(clock: Clock, callback: () => void, delay: number): Timer {
+  const isSystem = clock === monotonicClock || clock === wallClock
+  return isSystem ? setSystemTimer(callback, delay, true) : clock.setTimer(callback, delay)
+}
+
 /*
  * The cheapest reading of the monotonic clock with sub-millisecond resolution: in compiled code no BigInt comes to be, as it goes
  * straight into an array. Benchmark case: limiter "tryAcquire".

@@ -25,6 +25,7 @@ export {
   type Clock,
   LONGEST_DELAY,
   monotonicClock,
+  setAwaitedTimer,
   setSystemTimer,
   type Timer,
   type TimeSource,

@@ -77,7 +77,7 @@ export function createSourceQueries(
     'summary',
     async context => {
       const paths = context.glob('**/*.{js,ts,mjs,cjs,tsx}')
-      const all = await Promise.all(paths.map(path => context.get(links, path)))
+      const all = await context.getMany(links, paths)
       const sum = (count: (part: ModuleLinks) => number) =>
         all.reduce((a, part) => a + count(part), 0)
       return {

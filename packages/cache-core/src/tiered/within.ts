@@ -1,4 +1,4 @@
-import { type Clock, isThenable, monotonicClock, setSystemTimer, type Timer } from '@millrace/kit'
+import { type Clock, isThenable, setAwaitedTimer } from '@millrace/kit'
 import { graceAfter } from '../time/grace.ts'
 
 /** How long a call is waited for. */
@@ -27,12 +27,12 @@ export function within<T>(
       reject(expired(timeout))
     }
     const due = clock.now() + timeout
-    let timer = setTimer(
+    let timer = setAwaitedTimer(
       clock,
       () => {
         const grace = graceAfter(clock.now() - due, timeout)
         if (grace === 0) expire()
-        else timer = setTimer(clock, expire, grace)
+        else timer = setAwaitedTimer(clock, expire, grace)
       },
       timeout,
     )
@@ -54,10 +54,4 @@ export function within<T>(
       end(() => reject(error))
     }
   })
-}
-
-/** On the system's clock one that keeps the process alive: whoever awaits the call is told how it ended. */
-function setTimer(clock: Clock, callback: () => void, delay: number): Timer {
-  if (clock === monotonicClock) return setSystemTimer(callback, delay, true)
-  return clock.setTimer(callback, delay)
 }

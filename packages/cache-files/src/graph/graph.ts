@@ -6,6 +6,7 @@ import {
   describeStats,
   InvalidOptionError,
   type OptionNames,
+  setAwaitedTimer,
 } from '@millrace/kit'
 import { type CallOptions, callSignal } from '../call-options.ts'
 import { GraphClosedError, NestedGetError } from '../errors.ts'
@@ -254,7 +255,7 @@ export class Graph implements AsyncDisposable {
     if (this.#scheduled) return
     this.#scheduled = true
     if (this.#running.size < CROWD) queueMicrotask(() => this.#start())
-    else this.#settings.clock.setTimer(() => this.#start(), CROWD_DELAY)
+    else setAwaitedTimer(this.#settings.clock, () => this.#start(), CROWD_DELAY)
   }
 
   #start(): void {

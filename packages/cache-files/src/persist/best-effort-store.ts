@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
 import type { Store, StoreEntry, StoreItem } from '@millrace/cache-core/store'
-import { tell, wallClock } from '@millrace/kit'
+import { setAwaitedTimer, tell, wallClock } from '@millrace/kit'
 import { StoreTimeoutError } from '../errors.ts'
 import type { StoredResult } from './stored-result.ts'
 import { WriteBehind } from './write-behind.ts'
@@ -127,10 +127,11 @@ export class BestEffortStore<T extends StoredResult> {
     const { clock, storeTimeout } = this.#options
     if (storeTimeout === Infinity) return answer
     const { promise, reject } = Promise.withResolvers<never>()
-    const timer = clock.setTimer(() => {
+    const expire = (): void => {
       this.#pausedUntil = clock.now() + PAUSE * storeTimeout
       reject(new StoreTimeoutError(storeTimeout))
-    }, storeTimeout)
+    }
+    const timer = setAwaitedTimer(clock, expire, storeTimeout)
     try {
       return await Promise.race([answer, promise])
     } finally {

@@ -1,5 +1,5 @@
 import type { Clock } from '@millrace/cache-core'
-import { isThenable } from '@millrace/kit'
+import { isThenable, setAwaitedTimer } from '@millrace/kit'
 
 /** Limits of {@link boundedWork}. */
 export interface WorkBounds {
@@ -31,7 +31,8 @@ export async function boundedWork<T>(
   }
   const abort = (): void => end(signal!.reason)
   signal?.addEventListener('abort', abort, { once: true })
-  const timer = timeout === Infinity ? undefined : clock.setTimer(() => end(expired()), timeout)
+  const timer =
+    timeout === Infinity ? undefined : setAwaitedTimer(clock, () => end(expired()), timeout)
   // A thenable of another library may also throw.
   Promise.resolve(result).then(resolve, reject)
   try {

@@ -9,6 +9,7 @@ import {
   checkSignal,
   monotonicClock,
   type OptionNames,
+  setAwaitedTimer,
   tell,
 } from '@millrace/kit'
 
@@ -134,7 +135,9 @@ class Warming {
     this.#begun = clock.now()
     this.#sliceBegan = this.#begun
     const timer =
-      timeLimit === Infinity ? undefined : clock.setTimer(() => this.stop('time'), timeLimit)
+      timeLimit === Infinity
+        ? undefined
+        : setAwaitedTimer(clock, () => this.stop('time'), timeLimit)
     const abort = (): void => this.stop('aborted')
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '@millrace/cache-core'
+import { setAwaitedTimer } from '@millrace/kit'
 import { WATCH_PROGRAM } from '../thread-programs.ts'
 import type { WatchReply, WatchRequest, WatchWorkerData } from './watch-messages.ts'
 import type { ReportedChanges, WatchSource } from './watch-source.ts'
@@ -65,7 +66,7 @@ export class FsWatchSource implements WatchSource {
     const { promise, resolve } = Promise.withResolvers<void>()
     worker.once('exit', () => resolve())
     this.#send({ kind: 'close' })
-    const timer = this.#clock.setTimer(() => void worker.terminate(), CLOSE_TIMEOUT)
+    const timer = setAwaitedTimer(this.#clock, () => void worker.terminate(), CLOSE_TIMEOUT)
     await this.#held(promise)
     timer.cancel()
   }

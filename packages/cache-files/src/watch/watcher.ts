@@ -12,6 +12,7 @@ import {
   InvalidOptionError,
   monotonicClock,
   type OptionNames,
+  setAwaitedTimer,
 } from '@millrace/kit'
 import type { ChangeFeed, ChangeReports } from '../table/change-feed.ts'
 import type { FileTable } from '../table/file-table.ts'
@@ -214,7 +215,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
       return true
     }
     const { promise, resolve } = Promise.withResolvers<boolean>()
-    const timer = this.#clock.setTimer(() => resolve(false), this.#settleTimeout)
+    const timer = setAwaitedTimer(this.#clock, () => resolve(false), this.#settleTimeout)
     try {
       if (await Promise.race([answer.then(() => true), promise])) return true
     } finally {

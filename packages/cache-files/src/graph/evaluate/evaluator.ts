@@ -7,6 +7,7 @@ import type { KeptResults } from '../trace/kept-results.ts'
 import { Flight, FlightAbandoned, type Look, Waiter, waitPath } from './flight.ts'
 import { type QueryEnvironment, QueryRun } from './query-run.ts'
 import { QueryTimers } from './query-timers.ts'
+import { StartQueue } from './start-queue.ts'
 
 /** What an {@link Evaluator} needs of the graph around it. */
 export interface EvaluatorEnvironment
@@ -37,6 +38,7 @@ export class Evaluator {
   readonly #queries: QueryEnvironment
   /** The computation of a node that runs, in whichever revision. */
   readonly #computing = new Map<GraphNode, Flight>()
+  readonly #starts = new StartQueue<Flight>(flight => this.#start(flight))
   /** Flights starting on the present stack. */
   #depth = 0
   verified = 0
@@ -60,20 +62,23 @@ export class Evaluator {
         if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
         return environment.node(query, key)
       },
-      ready: (asker, node) => this.#ready(node, asker.revision, true),
+      ready: (asker, node) => this.ready(node, asker.revision),
       ask: (asker, node) => this.#valued(asker, node),
     }
   }
 
   /** What a node comes to in a revision, with its value, if that can be told without waiting. */
   ready(node: GraphNode, revision: Look): Outcome | undefined {
-    return this.#ready(node, revision, true)
+    const outcome = revision.outcomes.get(node)
+    if (outcome?.held !== undefined) return outcome
+    const trace = outcome?.trace ?? this.#goodTrace(node, revision, 0)
+    return trace && this.#results.outcome(node, trace)
   }
 
   /** The value of a node in a revision, for a call that may leave. */
   async demand(node: GraphNode, revision: Look, asker: Asker): Promise<unknown> {
     for (;;) {
-      const outcome = this.#ready(node, revision, true)
+      const outcome = this.ready(node, revision)
       if (outcome !== undefined) return outcome.held!.value
       if (asker.gone) throw new FlightAbandoned()
       const flight = this.#flight(node, revision)
@@ -91,19 +96,10 @@ export class Evaluator {
   /** A node with its value, for a flight of the same revision. */
   async #valued(asker: Flight, node: GraphNode): Promise<Outcome> {
     for (;;) {
-      const outcome = this.#ready(node, asker.revision, true)
+      const outcome = this.ready(node, asker.revision)
       if (outcome !== undefined) return outcome
       await this.#wait(asker, this.#flight(node, asker.revision))
     }
-  }
-
-  /** What a node comes to in a revision, if that can be told without waiting. */
-  #ready(node: GraphNode, revision: Look, valued: boolean): Outcome | undefined {
-    const outcome = revision.outcomes.get(node)
-    const trace = outcome?.trace ?? this.#goodTrace(node, revision, 0)
-    if (trace === undefined) return undefined
-    const held = outcome?.held ?? (valued ? this.#results.value(node, trace) : undefined)
-    return valued && held === undefined ? undefined : { trace, held }
   }
 
   /** The trace of a node without an outcome if it holds in a revision, as far as that can be told without waiting. */
@@ -159,22 +155,30 @@ export class Evaluator {
     if (flight === undefined) {
       flight = new Flight(node, revision)
       revision.flights.set(node, flight)
-      this.#depth++
-      void this.#fly(flight)
-      this.#depth--
+      this.#starts.add(flight)
     }
     return flight
+  }
+
+  #start(flight: Flight): void {
+    this.#depth++
+    void this.#fly(flight)
+    this.#depth--
   }
 
   /** Never rejects: what fails is told to those who wait. */
   async #fly(flight: Flight): Promise<void> {
     try {
+      // Left before it was begun.
+      if (flight.over) throw new FlightAbandoned()
       if (this.#depth > DEPTH) await undefined
       const outcome = await this.#outcome(flight)
       flight.land(outcome)
     } catch (error) {
       if (!(error instanceof RevisionConflict || error instanceof FlightAbandoned)) this.failures++
       flight.fail(error)
+    } finally {
+      this.#starts.ended()
     }
   }
 
@@ -197,8 +201,7 @@ export class Evaluator {
   }
 
   async #restored(node: GraphNode, trace: Trace): Promise<Outcome | undefined> {
-    const held = this.#results.value(node, trace) ?? (await this.#results.restore(node, trace))
-    return held && { trace, held }
+    return this.#results.outcome(node, trace) ?? (await this.#results.restore(node, trace))
   }
 
   /** The node's trace if everything in it is the same, asked in the order in which it was asked for then. */
@@ -215,16 +218,16 @@ export class Evaluator {
         continue
       }
       const source = this.#live(dependency.node)
-      let outcome = this.#ready(source, revision, false)
-      if (outcome === undefined) {
+      let found = revision.outcomes.get(source)?.trace ?? this.#goodTrace(source, revision, 0)
+      if (found === undefined) {
         try {
-          outcome = await this.#wait(flight, this.#flight(source, revision))
+          found = (await this.#wait(flight, this.#flight(source, revision))).trace
         } catch {
           // Whether the failure still matters is for the query to find out.
           return undefined
         }
       }
-      if (outcome.trace.fingerprint !== dependency.fingerprint) return undefined
+      if (found.fingerprint !== dependency.fingerprint) return undefined
     }
     return trace
   }

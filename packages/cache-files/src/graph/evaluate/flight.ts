@@ -40,6 +40,9 @@ export class Look extends Revision {
   readonly unsure: Set<GraphNode> = new Set()
 }
 
+/** Flights without waiters that are being ended, those that are done with included. */
+const left: Flight[] = []
+
 /** A node being brought up to date in a revision, for as long as it has waiters. */
 export class Flight {
   readonly node: GraphNode
@@ -92,7 +95,18 @@ export class Flight {
     this.#end(error)
   }
 
+  /** Ends it, as its last waiter has left, and with it what nothing else waits for: one after the other, as it may be a long chain. */
   abandon(): void {
+    left.push(this)
+    if (left.length > 1) return
+    try {
+      for (let next = 0; next < left.length; next++) left[next]!.#abandon()
+    } finally {
+      left.length = 0
+    }
+  }
+
+  #abandon(): void {
     if (this.over) return
     this.abandoned = true
     if (this.revision.flights.get(this.node) === this) this.revision.flights.delete(this.node)

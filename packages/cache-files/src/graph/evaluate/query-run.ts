@@ -1,13 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as immediate } from 'node:timers/promises'
 import type { Clock } from '@millrace/cache-core'
-import { checkText, isThenable } from '@millrace/kit'
+import { checkList, checkText, isThenable } from '@millrace/kit'
 import { ContextEndedError, FileReadError, QueryTimeoutError } from '../../errors.ts'
 import type { FileContent } from '../../table/file-content.ts'
 import type { PathKind } from '../../table/path-kind.ts'
 import { type InputKind, listFingerprint, namesFingerprint } from '../inputs/input-kinds.ts'
 import type { Query, QueryContext } from '../query.ts'
-import type { Dependency, GraphNode, Outcome } from '../trace/graph-node.ts'
+import type { Dependency, GraphNode, HeldValue, Outcome } from '../trace/graph-node.ts'
 import type { ComputedResult } from '../trace/kept-results.ts'
 import { type Flight, FlightAbandoned } from './flight.ts'
 import type { QueryTimers, Timed } from './query-timers.ts'
@@ -32,6 +32,9 @@ export interface QueryEnvironment {
 
 /** Answers without waiting that a query gets in one turn of the event loop. */
 const ANSWERS_PER_TURN = 1_000
+
+/** Keys for which `getMany` waits at once: of thousands, what each holds while it waits would survive the collections of young garbage. */
+const KEYS_AT_ONCE = 64
 
 const running = new AsyncLocalStorage<QueryRun>()
 let runs = 0
@@ -111,30 +114,33 @@ export class QueryRun implements QueryContext, Timed {
   }
 
   get<K extends string, V>(query: Query<K, V>, key: K): Promise<V> {
-    const asked = query as unknown as Query<string, unknown>
-    let node: GraphNode
-    try {
-      node = this.#environment.node(asked, key)
-    } catch (error) {
-      return this.#failed(this.#reserve('refused'), 'refused', error)
-    }
-    const index = this.#reserveNode(node)
-    try {
-      const outcome = this.#environment.ready(this.#flight, node)
-      if (outcome !== undefined) return this.#soon(this.#found(index, node, outcome) as V)
-    } catch (error) {
-      return this.#failed(index, asked.name, error)
-    }
-    return this.#track(async () => {
-      this.#pause()
-      try {
-        return this.#found(index, node, await this.#environment.ask(this.#flight, node)) as V
-      } catch (error) {
-        return await this.#failed(index, asked.name, error)
-      } finally {
-        this.#resume()
+    const answer = this.#ask(query as unknown as Query<string, unknown>, key)
+    return (answer instanceof Promise ? answer : this.#soon(answer.value)) as Promise<V>
+  }
+
+  async getMany<K extends string, V>(
+    query: Query<K, V>,
+    keys: readonly NoInfer<K>[],
+  ): Promise<V[]> {
+    const { length } = checkList('keys', keys)
+    const values: unknown[] = new Array(length)
+    let next = 0
+    // A promise only for what is not at hand. Benchmark case: files "edit to answer in 10,000 files".
+    const take = async (): Promise<void> => {
+      while (next < length) {
+        const at = next++
+        const answer = this.#ask(query as unknown as Query<string, unknown>, keys[at]!)
+        values[at] = answer instanceof Promise ? await answer : answer.value
       }
-    })
+    }
+    const takers: Promise<void>[] = []
+    while (next < length && takers.length < KEYS_AT_ONCE) takers.push(take())
+    try {
+      await Promise.all(takers)
+    } finally {
+      next = length
+    }
+    return this.#soon(values as V[])
   }
 
   read(path: string): Promise<FileContent> {
@@ -197,6 +203,33 @@ export class QueryRun implements QueryContext, Timed {
     this.#fill(this.#reserve('untracked'), 'untracked', '', 'always')
   }
 
+  /** A result in its box if it is at hand, or else the promise of one. */
+  #ask(query: Query<string, unknown>, key: string): HeldValue | Promise<unknown> {
+    let node: GraphNode
+    try {
+      node = this.#environment.node(query, key)
+    } catch (error) {
+      return this.#failed(this.#reserve('refused'), 'refused', error)
+    }
+    const index = this.#reserveNode(node)
+    try {
+      const outcome = this.#environment.ready(this.#flight, node)
+      if (outcome !== undefined) return this.#found(index, node, outcome)
+    } catch (error) {
+      return this.#failed(index, query.name, error)
+    }
+    return this.#track(async () => {
+      this.#pause()
+      try {
+        return this.#found(index, node, await this.#environment.ask(this.#flight, node)).value
+      } catch (error) {
+        return await this.#failed(index, query.name, error)
+      } finally {
+        this.#resume()
+      }
+    })
+  }
+
   /** Looks at an input whose fingerprint says all of it, or is not for the query. */
   #look(kind: InputKind, name: string): string {
     const index = this.#reserve(`${kind}:${name}`)
@@ -239,10 +272,10 @@ export class QueryRun implements QueryContext, Timed {
     return immediate(answer)
   }
 
-  #found(index: number, node: GraphNode, { trace, held }: Outcome): unknown {
+  #found(index: number, node: GraphNode, { trace, held }: Outcome): HeldValue {
     this.#durable &&= trace.durable
-    this.#trace[index] = { node, fingerprint: trace.fingerprint }
-    return held!.value
+    this.#trace[index] = node.seenAs(trace.fingerprint)
+    return held!
   }
 
   /** A query may succeed next time without any input having changed. */

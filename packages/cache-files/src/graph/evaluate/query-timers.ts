@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@millrace/cache-core'
+import { setAwaitedTimer } from '@millrace/kit'
 
 /** What a {@link QueryTimers} ends. */
 export interface Timed {
@@ -26,17 +27,25 @@ export class QueryTimers {
 
   forget(timed: Timed): void {
     this.#running.delete(timed)
+    // As it keeps the process alive.
+    if (this.#running.size === 0) this.#stop()
   }
 
   #wait(due: number): void {
-    this.#timer?.cancel()
+    this.#stop()
     this.#next = due
-    this.#timer = this.#clock.setTimer(() => this.#fire(), Math.max(0, due - this.#clock.now()))
+    const delay = Math.max(0, due - this.#clock.now())
+    this.#timer = setAwaitedTimer(this.#clock, () => this.#fire(), delay)
+  }
+
+  #stop(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#next = Infinity
   }
 
   #fire(): void {
-    this.#timer = undefined
-    this.#next = Infinity
+    this.#stop()
     const now = this.#clock.now()
     let next = Infinity
     for (const timed of [...this.#running]) {

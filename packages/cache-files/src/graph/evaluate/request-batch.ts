@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@millrace/cache-core'
+import { setAwaitedTimer } from '@millrace/kit'
 import { GraphClosedError, UnsettledError } from '../../errors.ts'
 import type { FileTable } from '../../table/file-table.ts'
 import type { GraphNode } from '../trace/graph-node.ts'
@@ -11,6 +12,8 @@ const ATTEMPTS = 5
 const GRACE = 5
 /** How many times as long as the last check took an answer waits, so that checks take a small part of the time. */
 const GRACE_PER_CHECK = 10
+/** Part of the time since the look began for which an answer waits, so that a long look is checked few times. */
+const GRACE_PER_LOOK = 1 / 4
 
 /** One call of `graph.get`. */
 export class GraphRequest implements Asker {
@@ -165,11 +168,17 @@ export class RequestBatch {
   }
 
   #wait(): void {
-    const grace = Math.max(GRACE, GRACE_PER_CHECK * this.#lastCheck)
-    this.#grace ??= this.#environment.clock.setTimer(() => {
+    const elapsed = this.#environment.clock.now() - this.startedAt
+    const grace = Math.max(
+      GRACE,
+      GRACE_PER_CHECK * this.#lastCheck,
+      GRACE_PER_LOOK * Math.max(0, elapsed),
+    )
+    const conclude = (): void => {
       this.#grace = undefined
       void this.#conclude()
-    }, grace)
+    }
+    this.#grace ??= setAwaitedTimer(this.#environment.clock, conclude, grace)
   }
 
   async #conclude(): Promise<void> {

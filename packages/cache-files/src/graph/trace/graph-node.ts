@@ -3,13 +3,19 @@ import type { Query } from '../query.ts'
 
 /** What a result was computed from, with the fingerprint that was seen. */
 export type Dependency =
-  | { readonly node: GraphNode; readonly fingerprint: string }
+  | NodeDependency
   | {
       readonly node: undefined
       readonly kind: InputKind
       readonly name: string
       readonly fingerprint: string
     }
+
+/** Another result. */
+export interface NodeDependency {
+  readonly node: GraphNode
+  readonly fingerprint: string
+}
 
 /** A query of a graph, whatever its types. */
 export interface AnyQuery extends Query<string, unknown> {
@@ -35,11 +41,16 @@ export interface Trace {
   readonly durable: boolean
 }
 
+/** A value, in a box as it may be `undefined`. */
+export interface HeldValue {
+  readonly value: unknown
+}
+
 /** What a node came to in a look. */
 export interface Outcome {
   readonly trace: Trace
   /** The value, if it is at hand. */
-  readonly held: { readonly value: unknown } | undefined
+  readonly held: HeldValue | undefined
 }
 
 /** One query for one key, with the trace of its last result. Values are held elsewhere, so that a trace may outlive its value. */
@@ -49,6 +60,8 @@ export class GraphNode {
   /** Unique in the graph. */
   readonly id: number
   #trace: Trace | undefined
+  /** What the traces that rest on its last result share. */
+  #dependency: NodeDependency | undefined
   /** Number of the look in which the trace was found to hold: cheaper than a table per look of the nodes that do. */
   goodIn = 0
   /** Number of the run that asked for it last, and the place in that run's trace. */
@@ -78,6 +91,13 @@ export class GraphNode {
   set trace(trace: Trace | undefined) {
     this.#trace = trace
     this.goodIn = 0
+  }
+
+  /** It as a dependency: one object for all that ask for it while it comes to the same. */
+  seenAs(fingerprint: string): NodeDependency {
+    if (this.#dependency?.fingerprint !== fingerprint)
+      this.#dependency = { node: this, fingerprint }
+    return this.#dependency
   }
 
   get label(): string {

@@ -12,7 +12,15 @@ import {
   unpackResult,
 } from '../../persist/stored-result.ts'
 import { underKey } from '../inputs/input-kinds.ts'
-import type { AnyQuery, Dependency, GraphNode, Part, Trace } from './graph-node.ts'
+import type {
+  AnyQuery,
+  Dependency,
+  GraphNode,
+  HeldValue,
+  Outcome,
+  Part,
+  Trace,
+} from './graph-node.ts'
 import { recordOf, type TraceRecord, traceOf } from './trace-record.ts'
 
 /** Where and how {@link KeptResults} keeps. */
@@ -32,15 +40,8 @@ export interface ResultKeeping extends BestEffortOptions {
   peek(query: AnyQuery, key: string): GraphNode | undefined
 }
 
-/** A value, in a box as it may be `undefined`. */
-export interface HeldValue {
-  readonly value: unknown
-}
-
 /** A value as it came from the query or, not decoded yet, from the store. */
-interface KeptValue {
-  readonly trace: Trace
-  readonly held: HeldValue | undefined
+interface KeptValue extends Outcome {
   readonly record: StoredResult | undefined
 }
 
@@ -94,15 +95,15 @@ export class KeptResults {
     else parts.push(query)
   }
 
-  /** The value of a trace, if it is in memory. */
-  value(node: GraphNode, trace: Trace): HeldValue | undefined {
+  /** A trace with its value, if that is in memory. */
+  outcome(node: GraphNode, trace: Trace): Outcome | undefined {
     const kept = this.#values.get(node.id)
-    if (kept?.trace !== trace) return this.#partValue(node, trace)
-    if (kept.held !== undefined || kept.record === undefined) return kept.held
+    if (kept?.trace !== trace) return this.#partOutcome(node, trace)
+    if (kept.record === undefined) return kept
     const held = this.#unpacked(node, kept.record)
-    if (held === undefined) this.#values.delete(node.id)
-    else this.#hold(node, trace, held)
-    return held
+    if (held !== undefined) return this.#hold(node, trace, held)
+    this.#values.delete(node.id)
+    return undefined
   }
 
   /** Fills in a node's trace from the store, if it is there; `undefined` if it cannot be. Call it once per node. */
@@ -139,20 +140,19 @@ export class KeptResults {
     return found
   }
 
-  /** The value of a trace from the store. */
-  async restore(node: GraphNode, trace: Trace): Promise<HeldValue | undefined> {
+  /** A trace with its value from the store. */
+  async restore(node: GraphNode, trace: Trace): Promise<Outcome | undefined> {
     const source = partSource(node, trace.dependencies)
     if (source !== undefined) {
       if (source.trace !== undefined) await this.restore(source, source.trace)
-      return this.#partValue(node, trace)
+      return this.#partOutcome(node, trace)
     }
     const key = this.#storeKey(node)
     const record = key === undefined ? undefined : await this.#store!.get(key)
     // Another process may have stored what came of other inputs.
     if (record?.fingerprint !== trace.fingerprint) return undefined
     const held = this.#unpacked(node, record)
-    if (held !== undefined) this.#hold(node, trace, held)
-    return held
+    return held && this.#hold(node, trace, held)
   }
 
   /**
@@ -220,18 +220,19 @@ export class KeptResults {
     return underKey(fingerprint, this.#keeping.environmentKey)
   }
 
-  #hold(node: GraphNode, trace: Trace, held: HeldValue): void {
-    this.#values.set(node.id, { trace, held, record: undefined })
+  #hold(node: GraphNode, trace: Trace, held: HeldValue): KeptValue {
+    const kept = { trace, held, record: undefined }
+    this.#values.set(node.id, kept)
+    return kept
   }
 
   /** The value of a part, if that of its source is in memory. */
-  #partValue(node: GraphNode, trace: Trace): HeldValue | undefined {
+  #partOutcome(node: GraphNode, trace: Trace): Outcome | undefined {
     const source = partSource(node, trace.dependencies)
     if (source?.trace?.fingerprint !== trace.dependencies[0]?.fingerprint) return undefined
-    const whole = source?.trace && this.value(source, source.trace)
+    const whole = source?.trace && this.outcome(source, source.trace)?.held
     const held = whole && partOf(node.query.part!, whole.value)
-    if (held !== undefined) this.#hold(node, trace, held)
-    return held
+    return held && this.#hold(node, trace, held)
   }
 
   /** The node in whose record what is stored of a node lies. */
