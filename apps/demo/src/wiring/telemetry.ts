@@ -1,5 +1,9 @@
 import { Registry, type Timing } from '@millrace/perf-metrics'
-import { collectRuntime, instrumentChannels } from '@millrace/perf-metrics/collect'
+import {
+  CHANNEL_OPERATIONS,
+  collectRuntime,
+  instrumentChannels,
+} from '@millrace/perf-metrics/collect'
 import { OtlpExporter as MetricsOtlpExporter } from '@millrace/perf-metrics/otlp'
 import { type Exporter, Tracer } from '@millrace/tracer'
 import { instrument } from '@millrace/tracer/auto'
@@ -26,6 +30,9 @@ export interface Telemetry extends AsyncDisposable {
 
 /** Name of the limiter in front of the registry. */
 export const registryLimiter = 'registry'
+
+/** What is timed: of undici nothing, as every request goes through the pool, which says more of it. */
+const operations = CHANNEL_OPERATIONS.filter(({ metric }) => !metric.startsWith('undici_'))
 
 /** Ctrl-C waits no longer than that for a collector that does not answer, in ms. */
 const PATIENCE = 2_000
@@ -63,7 +70,7 @@ export function createTelemetry(
   const timing = (name: string, help: string) => metrics.timing(`demo_${name}_seconds`, { help })
   metrics.observe('demo_tracer', tracer)
   // The packages know nothing of tracer and metrics: both listen to the channels on which they publish.
-  const metering = [collectRuntime(metrics), instrumentChannels(metrics)]
+  const metering = [collectRuntime(metrics), instrumentChannels(metrics, { operations })]
   const tracing = instrument(tracer, { httpServer: false, httpClient: false, undici: false })
   return {
     metrics,
