@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setHttpRoute } from '@millrace/perf-metrics/collect'
 import type { Manifest } from '../analyse/manifests.ts'
 
 export interface EmbeddedRegistryOptions {
@@ -67,7 +66,6 @@ export class EmbeddedRegistry implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    setHttpRoute(request, '/:package')
     const now = performance.now()
     if (now < this.#downUntil) {
       response.destroy()

@@ -9,9 +9,11 @@ export interface SlowTrace {
 }
 
 const MOST = 8
+/** Of one shape: a burst of look-ups that all wait for the same limit would be all there is to see. */
+const MOST_ALIKE = 2
 
 /**
- * An exporter that keeps the slowest traces, those whose roots took longest. Traces under way are held until their root ends, which is
+ * An exporter that keeps the slowest traces, those whose roots took longest, a few of each kind. Traces under way are held until their root ends, which is
  * after its children, so memory is bounded by the work in flight.
  */
 export class SlowTraces implements Exporter {
@@ -38,9 +40,9 @@ export class SlowTraces implements Exporter {
     this.#open.delete(traceId)
     const duration = end - start
     if (this.#slow.length === MOST && duration <= this.#slow.at(-1)!.duration) return
-    this.#slow = [...this.#slow, { duration, spans }]
-      .sort((a, b) => b.duration - a.duration)
-      .slice(0, MOST)
+    const slow = [...this.#slow, { duration, spans }].sort((a, b) => b.duration - a.duration)
+    const alike = slow.filter(trace => shapeOf(trace) === shapeOf({ spans }))
+    this.#slow = slow.filter(trace => trace !== alike[MOST_ALIKE]).slice(0, MOST)
   }
 
   send(): void {
@@ -59,6 +61,9 @@ export class SlowTraces implements Exporter {
     return { exported: this.#exported, dropped: 0, queued: 0, queuedBytes: 0 }
   }
 }
+
+const shapeOf = ({ spans }: Pick<SlowTrace, 'spans'>): string =>
+  spans.map(({ name }) => name).join()
 
 /** The name, and for HTTP what was answered: that is what explains a retry. */
 function label({ name, attributes }: SpanRecord): string {

@@ -3,7 +3,7 @@ import type { Rule } from '@millrace/perf-metrics/guard'
 /** What the page warns of. They hold after seconds, not minutes: a demo is short. */
 export const rules: readonly Rule[] = [
   {
-    name: 'LookUpsFail',
+    name: 'FailedLookUps',
     type: 'ratio',
     numerator: { metric: 'demo_traffic_failures_total' },
     denominator: [{ metric: 'demo_traffic_seconds' }],
@@ -16,7 +16,7 @@ export const rules: readonly Rule[] = [
     summary: 'More than 5 % of the look-ups of the last minute failed',
   },
   {
-    name: 'LookUpsSlow',
+    name: 'SlowLookUps',
     type: 'threshold',
     metric: 'demo_traffic_seconds',
     stat: 'p99',

@@ -94,7 +94,7 @@ describe('the live page', () => {
     const before = await calls()
     await expect.poll(calls, { timeout: 30_000 }).not.toBe(before)
     await shows(wide, '#caches', /demo_traffic_cache/)
-    await shows(wide, '#removals', /Gone: \d/)
+    await shows(wide, '#removals', /Removed so far: \d/)
     expect(await wide.locator('#advice .value').count()).toBe(1)
     await shot(wide, 'light')
   })
@@ -200,7 +200,7 @@ describe('the live page', () => {
     })
     await expect
       .poll(() => summaries.first().textContent(), { timeout: 30_000 })
-      .toBe('slower, 99999.0 ms, 1 span')
+      .toBe('slower, 100.00 s, 1 span')
     expect(await summaries.count()).toBe(3)
     expect(await opened.locator('summary').allTextContents()).toEqual([title])
     expect(await wide.locator(':focus').textContent()).toBe(title)

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setHttpRoute } from '@millrace/perf-metrics/collect'
 import { Dashboard } from '@millrace/perf-metrics/dashboard'
 import { grafanaDashboard } from '@millrace/perf-metrics/grafana'
 import { Guard } from '@millrace/perf-metrics/guard'
@@ -150,7 +149,6 @@ export class PageServer implements AsyncDisposable {
       // A page of another site can send no header of its own without being asked about it first.
       if (request.headers['x-millrace-demo'] === undefined)
         return send(response, 403, json({ error: 'Only for the page of the demo' }))
-      setHttpRoute(request, '/scenarios/:name')
       const played = this.#stage.play(scenario)
       return send(response, played ? 202 : 404, json({ played }))
     }
@@ -162,8 +160,6 @@ export class PageServer implements AsyncDisposable {
     if (page === 'dashboard') return otherwise()
     if (page === undefined)
       return send(response, 404, json({ error: `Nothing at ${url.pathname}` }))
-    // What metrics call it: the paths of packages are as many as these are.
-    setHttpRoute(request, url.pathname.replace(/^\/packages\/.+/, '/packages/:name'))
     send(response, 200, page)
   }
 

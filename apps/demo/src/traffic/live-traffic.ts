@@ -52,6 +52,8 @@ export class LiveTraffic implements Disposable {
     // Small and short-lived, so that it misses: what the upstream does is seen.
     const memoized = cached({
       maxEntries: 64,
+      maxBytes: 64 * 1_024,
+      weigher: document => JSON.stringify(document).length,
       ttl: 5_000,
       staleIfError: 30_000,
       insight: insight({ advice: { sample: 1 } }),

@@ -54,7 +54,8 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
     {
       name: 'slow-upstream',
       title: 'Slow upstream',
-      effect: 'Half a second more for ten seconds: pending requests, slow traces, p99',
+      effect:
+        'Answers take half a second longer, for ten seconds: pending requests, slow traces, p99',
       unavailable: foreign,
       async run(signal) {
         registry?.slow(TROUBLE)
@@ -66,14 +67,15 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
       name: 'edit-files',
       title: `Edit ${EDITED.toLocaleString('en')} files`,
       effect:
-        'A tree of as many files, one comment added to each: how much is computed, and how much cut off',
+        'One comment added to each file of a tree: how much is computed, and how much cut off',
       unavailable: undefined,
       run: editFiles,
     },
     {
       name: 'burst',
       title: 'Traffic burst',
-      effect: 'Two thousand look-ups at once: the limiter lets them through at its rate',
+      effect:
+        '2,000 look-ups at once: the limiter lets them through at its rate, and its waits grow',
       unavailable: none,
       async run(signal) {
         const start = performance.now()
@@ -86,7 +88,7 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
     {
       name: 'hot-key',
       title: 'Hot key',
-      effect: 'All asks for one package for ten seconds: the hit ratio rises',
+      effect: 'Every look-up is for one package, for ten seconds: the hit ratio rises',
       unavailable: none,
       async run(signal) {
         traffic.hotKey(TROUBLE)
@@ -97,7 +99,7 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
     {
       name: 'invalidate-tag',
       title: `Invalidate tag ${scope}`,
-      effect: 'What is tagged goes here, in the store and in every process that shares it',
+      effect: 'What has the tag is dropped here, in the store, and in every process that shares it',
       unavailable: undefined,
       async run() {
         traffic.invalidate(scope)

@@ -70,7 +70,11 @@ export function createTelemetry(
   const timing = (name: string, help: string) => metrics.timing(`demo_${name}_seconds`, { help })
   metrics.observe('demo_tracer', tracer)
   // The packages know nothing of tracer and metrics: both listen to the channels on which they publish.
-  const metering = [collectRuntime(metrics), instrumentChannels(metrics, { operations })]
+  const metering = [
+    collectRuntime(metrics),
+    // The servers of this process are the page, and a registry that stands for somebody else's.
+    instrumentChannels(metrics, { operations, httpServer: false }),
+  ]
   const tracing = instrument(tracer, { httpServer: false, httpClient: false, undici: false })
   return {
     metrics,

@@ -19,6 +19,7 @@
       ...children,
     )
   const percent = share => `${(share * 100).toFixed(1)} %`
+  const time = ms => (ms < 1_000 ? `${ms.toFixed(1)} ms` : `${(ms / 1_000).toFixed(2)} s`)
   const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
 
   // --- scenarios ---------------------------------------------------------------------------------------------------
@@ -100,7 +101,7 @@
     )
     const gone = Object.entries(removals).filter(([, number]) => number > 0)
     element('removals').textContent =
-      `Gone: ${gone.map(([reason, number]) => `${number.toLocaleString('en')} ${reason}`).join(', ') || 'none'}`
+      `Removed so far: ${gone.map(([reason, number]) => `${number.toLocaleString('en')} ${reason}`).join(', ') || 'none'}`
   }
 
   function showLevels(levels, received) {
@@ -110,7 +111,7 @@
       parses: 'sources parsed',
       verified: 'results found to hold',
       computed: 'results computed',
-      cutoffs: 'of them cut off, as they came out the same',
+      cutoffs: 'results computed that came out the same, so that nothing beyond them was',
     }
     const row = (name, value) =>
       make(
@@ -158,7 +159,7 @@
           textContent: '\u00a0'.repeat(2 * row.depth) + row.name,
           title: row.name,
         }),
-        make('span', { className: 'time', textContent: `${row.duration.toFixed(1)} ms` }),
+        make('span', { className: 'time', textContent: time(row.duration) }),
         draw(
           'svg',
           { viewBox: '0 0 1000 10', preserveAspectRatio: 'none', 'aria-hidden': true },
@@ -171,7 +172,7 @@
       ),
     )
     const summary = make('summary', {
-      textContent: `${rows[0].name}, ${duration.toFixed(1)} ms, ${count(rows.length, 'span')}`,
+      textContent: `${rows[0].name}, ${time(duration)}, ${count(rows.length, 'span')}`,
     })
     return make('details', {}, summary, ...bars)
   }
