@@ -40,9 +40,9 @@ export class Contribution {
     else if (series.type === 'gauge')
       contributeGauge(this, series as GaugeSeries, this.#aggregate, state)
     else {
+      // A zero would mark an idle series as busy. Both may be infinite.
+      if (state === this.#last) return
       const change = state - (this.#last as number)
-      // A zero would mark an idle series as busy.
-      if (change === 0) return
       if (series.type === 'counter') (series as CounterSeries).absorb(change)
       else (series as UpDownCounterSeries).inc(change)
     }

@@ -10,7 +10,7 @@ export class Mirror {
   readonly #registry: Registry
   readonly #conflicts: Set<string>
 
-  /** @param conflicts names of metrics that were left out, for stats */
+  /** @param conflicts names of metrics of which something was left out, for stats */
   constructor(registry: Registry, conflicts: Set<string>) {
     this.#registry = registry
     this.#conflicts = conflicts
@@ -23,6 +23,15 @@ export class Mirror {
     } catch (error) {
       this.#leaveOut(description.name, (error as Error).message)
       return undefined
+    }
+  }
+
+  /** Adds something of the metric `name`. What cannot be added is left out, and with it neither another series nor the caller's work. */
+  add(name: string, add: () => void): void {
+    try {
+      add()
+    } catch (error) {
+      this.#leaveOut(name, `${name}: ${(error as Error).message}`)
     }
   }
 

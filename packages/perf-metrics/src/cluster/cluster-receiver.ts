@@ -61,12 +61,19 @@ export class ClusterReceiver {
   }
 }
 
+/** A series that a process reports. */
+interface Contributed {
+  readonly name: string
+  readonly contribution: Contribution
+  total: number
+}
+
 /** What one sender of a process has told so far. */
 class Sender {
   readonly #mirror: Mirror
   /** By number; a metric that is left out keeps its place. */
   readonly #families: (Family | undefined)[] = []
-  readonly #contributions = new Map<string, { contribution: Contribution; total: number }>()
+  readonly #contributions = new Map<string, Contributed>()
 
   constructor(mirror: Mirror) {
     this.#mirror = mirror
@@ -80,11 +87,10 @@ class Sender {
       const family = this.#families[one?.family]
       // What another version of this package sends in another form is left out: it must not end the parent.
       if (family === undefined || !isDelta(one, family.description)) continue
-      this.#add(
-        family,
-        one.labelValues,
-        typeof one.value === 'string' ? Number(one.value) : one.value,
-      )
+      const { labelValues, value } = one
+      this.#mirror.add(family.description.name, () => {
+        this.#add(family, labelValues, typeof value === 'string' ? Number(value) : value)
+      })
     }
   }
 
@@ -98,7 +104,8 @@ class Sender {
     const key = JSON.stringify([family.description.name, ...labelValues])
     let entry = this.#contributions.get(key)
     if (entry === undefined) {
-      entry = { contribution: new Contribution(family, labelValues), total: 0 }
+      const { name } = family.description
+      entry = { name, contribution: new Contribution(family, labelValues), total: 0 }
       this.#contributions.set(key, entry)
     }
     entry.total = family.description.type === 'gauge' ? value : entry.total + value
@@ -106,7 +113,9 @@ class Sender {
   }
 
   retire(): void {
-    for (const { contribution } of this.#contributions.values()) contribution.retire()
+    for (const { contribution, name } of this.#contributions.values()) {
+      this.#mirror.add(name, () => contribution.retire())
+    }
   }
 }
 

@@ -150,13 +150,19 @@ export class ClusterSender {
       const delta = distributionSince(distribution, before.distribution)
       const { min, max } = distribution
       return {
-        distribution: { ...delta, counts: Array.from(delta.counts), min, max },
+        distribution: {
+          ...delta,
+          sum: finite(delta.sum),
+          counts: Array.from(delta.counts),
+          min,
+          max,
+        },
         classic: Array.from(classic, (count, i) => count - (before.classic[i] ?? 0)),
       }
     }
     const { value } = series as CounterSeries | UpDownCounterSeries | GaugeSeries
     this.#sent.set(series, { ...before, mark, value })
-    if (series.type !== 'gauge') return value - before.value
+    if (series.type !== 'gauge') return value === before.value ? 0 : finite(value - before.value)
     return Number.isFinite(value) ? value : (`${value}` as 'Infinity' | '-Infinity')
   }
 
@@ -172,6 +178,11 @@ export class ClusterSender {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+/** As large as the channel between processes, which speaks JSON, can say. */
+function finite(change: number): number {
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, change))
 }
 
 /** Where there is no parent any more, nobody is left to be told: without a callback, that would end the process. */

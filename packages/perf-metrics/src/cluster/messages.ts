@@ -1,5 +1,9 @@
 import type { FamilyDescription } from '../metric/family-description.ts'
 import type { Distribution } from '../store/distribution.ts'
+import { COARSEST_SCHEMA, FINEST_SCHEMA } from '../store/exponential.ts'
+
+/** Beyond the buckets of all doubles in the finest schema. */
+const MAX_INDEX = 2 ** 16
 
 /** Marks our messages among whatever else the processes tell each other. */
 export const CHANNEL = 'millrace:metrics'
@@ -67,9 +71,13 @@ function isHistogramDelta(value: unknown, buckets: number): boolean {
     value.classic.length === buckets &&
     isCounts(counts) &&
     [schema, low, zeros, count, sum].every(isNumber) &&
-    Number.isInteger(schema) &&
-    Number.isInteger(low)
+    isIntegerWithin(schema, COARSEST_SCHEMA, FINEST_SCHEMA) &&
+    isIntegerWithin(low, -MAX_INDEX, MAX_INDEX)
   )
+}
+
+function isIntegerWithin(value: unknown, least: number, most: number): boolean {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most
 }
 
 function isCounts(value: unknown): value is number[] {

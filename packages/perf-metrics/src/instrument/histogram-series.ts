@@ -239,6 +239,17 @@ export class HistogramSeries extends Series implements Histogram {
     return { low: this.#low + first - this.#from, high: this.#low + last - this.#from }
   }
 
+  #coarsenTo(shift: number): void {
+    if (this.#buckets === undefined) {
+      // The first block is still to come, and takes its schema from here.
+      this.#shift = shift
+      this.#round = (1 << shift) - 1
+    } else {
+      const low = coarsen(this.#low, shift - this.#shift)
+      this.#rebuild({ low, shift, capacity: this.#capacity })
+    }
+  }
+
   #rebuild({ low, shift, capacity }: BucketBlock): void {
     const { store } = this.shape
     const by = shift - this.#shift
@@ -296,10 +307,7 @@ export class HistogramSeries extends Series implements Histogram {
       last = i
     }
     if (first >= 0) {
-      if (shift > this.#shift) {
-        const low = coarsen(this.#low, shift - this.#shift)
-        this.#rebuild({ low, shift, capacity: this.#capacity })
-      }
+      if (shift > this.#shift) this.#coarsenTo(shift)
       this.#makeRoom((other.low + first) * width, (other.low + last) * width)
       const by = this.#shift - shift
       for (let i = first; i <= last; i++) {

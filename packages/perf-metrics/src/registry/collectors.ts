@@ -9,13 +9,16 @@ interface Collector {
 /** Of every name. */
 const ANY: readonly string[] = ['']
 
-/** What brings instruments up to date before an export. One that throws is counted, and hides no other. */
+/** What brings instruments up to date before an export. One that throws is counted, with a process warning the first time, and hides no other. */
 export class Collectors {
   readonly #collectors = new Set<Collector>()
   #failures = 0
 
-  readonly #failed = (): void => {
-    this.#failures++
+  readonly #failed = (error: unknown): void => {
+    if (this.#failures++ > 0) return
+    process.emitWarning(`A collector of metrics failed: ${kindOf(error)}`, {
+      code: 'MILLRACE_METRICS_COLLECTOR',
+    })
   }
 
   /** How often a collector threw, or rejected. */
@@ -40,4 +43,14 @@ export class Collectors {
 
 function feeds(prefixes: readonly string[], metrics: readonly string[]): boolean {
   return metrics.some(metric => prefixes.some(prefix => metric.startsWith(prefix)))
+}
+
+/** What failed, without the message of another program's error, which may hold anything. */
+function kindOf(error: unknown): string {
+  try {
+    if (error instanceof Error) return `it threw ${error.name}`
+  } catch {
+    // A getter or a proxy, of which only the type is known.
+  }
+  return `it threw a value of type ${typeof error}`
 }

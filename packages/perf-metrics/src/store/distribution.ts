@@ -174,7 +174,8 @@ export function distributionSince(now: Distribution, before: Distribution): Dist
     counts: Uint32Array.from(counts.subarray(first, end)),
     zeros: now.zeros - before.zeros,
     count: now.count - before.count,
-    sum: now.sum - before.sum,
+    // Sums of large values may both be infinite.
+    sum: now.sum === before.sum ? 0 : now.sum - before.sum,
     min: NaN,
     max: NaN,
   }

@@ -139,9 +139,11 @@ class LaneReader {
     }
     this.#directoryRead = length
     for (const { record, contribution } of this.#series) {
-      const value = this.#value(record)
-      if (value !== undefined) contribution.update(value)
-      else if (!isLive(this.#lane)) contribution.retire()
+      this.#mirror.add(record.description.name, () => {
+        const value = this.#value(record)
+        if (value !== undefined) contribution.update(value)
+        else if (!isLive(this.#lane)) contribution.retire()
+      })
     }
   }
 

@@ -54,8 +54,8 @@ const END_NANOS = 2n ** 64n
 const END = Number(END_NANOS / 1_000_000n)
 
 /**
- * A moment as milliseconds on a clock whose zero is at `epoch`, or NaN where it is none, or none that can be exported. Numbers
- * smaller than the process's time origin are `performance.now()` readings, as in `@opentelemetry/core`.
+ * A moment as milliseconds on a clock whose zero is at `epoch`, or NaN where it is none, or none that can be exported. Numbers up
+ * to the present `performance.now()` are readings of it, as in OpenTelemetry's SDK: epoch milliseconds from before the process are not.
  */
 export function toClockTime(time: TimeInput, epoch: number): number {
   const at = toTime(time, epoch)
@@ -65,7 +65,7 @@ export function toClockTime(time: TimeInput, epoch: number): number {
 
 function toTime(time: TimeInput, epoch: number): number {
   if (typeof time === 'number') {
-    return time < performance.timeOrigin ? time + performance.timeOrigin - epoch : time - epoch
+    return time <= performance.now() ? time + performance.timeOrigin - epoch : time - epoch
   }
   if (!isTimeInput(time)) return Number.NaN
   try {

@@ -41,6 +41,38 @@ function setup() {
   return { clock, exporter, tracer }
 }
 
+describe('a time that is a number', () => {
+  const DAY = 24 * HOUR
+  // Moments of jobs that were queued before this process began, a replay, the first day there was, one to come.
+  test.each([-10_000, -DAY, -20_000 * DAY, 10_000])(
+    'is epoch milliseconds %i ms from now',
+    async by => {
+      const exporter = new MemoryExporter()
+      const tracer = new Tracer({ exporter, signals: [] })
+      const time = Date.now() + by
+      const span = tracer.startSpan('job', { startTime: time })
+      span.addEvent('queued', time).recordException('failed', time)
+      span.end(time + 5)
+      await tracer.flush()
+      const [job] = exporter.spans
+      expect(job!.start).toBeCloseTo(time, 2)
+      expect(job!.duration).toBeCloseTo(5, 2)
+      for (const event of job!.events) expect(event.time).toBeCloseTo(time, 2)
+    },
+  )
+
+  test('is a reading of performance.now() where that may have been read', async () => {
+    const exporter = new MemoryExporter()
+    const tracer = new Tracer({ exporter, signals: [] })
+    const now = performance.now()
+    for (const startTime of [0, now]) tracer.startSpan('job', { startTime }).end()
+    await tracer.flush()
+    const [first, second] = exporter.spans
+    expect(first!.start).toBeCloseTo(performance.timeOrigin, 2)
+    expect(second!.start).toBeCloseTo(performance.timeOrigin + now, 2)
+  })
+})
+
 describe('when the wall clock is set', () => {
   test.each([-HOUR, HOUR])('by %i ms, spans keep their length and their place', async step => {
     const { clock, exporter, tracer } = setup()
