@@ -15,8 +15,8 @@ const FORMATS = {
 const NAMES: Readonly<Record<Escaping, readonly [metric: string, label: string]>> = {
   'allow-utf-8': ['utf.8 näme_total', 'die.größe'],
   underscores: ['utf_8_n_me_total', 'die_gr__e'],
-  dots: ['utf_dot_8__n__me_total', 'die_dot_gr____e'],
-  values: ['U__utf_2e_8_20_n_e4_me_total', 'U__die_2e_gr_f6__df_e'],
+  dots: ['utf_dot_8__n__me__total', 'die_dot_gr____e'],
+  values: ['U__utf_2e_8_20_n_e4_me__total', 'U__die_2e_gr_f6__df_e'],
 }
 
 function registry(): Registry {
@@ -72,12 +72,11 @@ describe('names in an exposition', () => {
 })
 
 describe('escaping', () => {
-  it('leaves names alone that everybody accepts, but for the underscores of dots', () => {
-    for (const scheme of ['allow-utf-8', 'underscores', 'values'] as const) {
+  it('leaves names alone that everybody accepts', () => {
+    for (const scheme of ['allow-utf-8', 'underscores', 'values', 'dots'] as const) {
       expect(escapeMetricName('a:b_c1', scheme)).toBe('a:b_c1')
       expect(escapeLabelName('a_c1', scheme)).toBe('a_c1')
     }
-    expect(escapeMetricName('a:b_c1', 'dots')).toBe('a:b__c1')
   })
 
   it('replaces a leading digit, colons in labels, and code points outside the first plane', () => {

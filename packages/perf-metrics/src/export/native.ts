@@ -28,9 +28,9 @@ export function* exposeNative(
     const { name, help, type, unit, labelNames } = family.description
     const labels = labelNames.map(label => escapeLabelName(label, escaping))
     const counter = type === 'counter'
-    const exported = escapeMetricName(counter ? baseName(name) : name, escaping)
+    const exported = escapeMetricName(counter ? `${baseName(name)}_total` : name, escaping)
     const message = out.beginDelimited()
-    out.string(1, counter ? `${exported}_total` : exported)
+    out.string(1, exported)
     out.string(2, help)
     out.uint(3, TYPES[type])
     if (unit !== '') out.string(5, unit)

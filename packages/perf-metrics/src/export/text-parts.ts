@@ -24,8 +24,8 @@ export function metadata(family: Family, format: TextFormat): string {
 export function familyName(family: Family, format: TextFormat): string {
   const { name, type } = family.description
   if (type !== 'counter') return escapeMetricName(name, format.escaping)
-  const exported = escapeMetricName(baseName(name), format.escaping)
-  return format.kind === 'openmetrics' ? exported : `${exported}_total`
+  const exported = escapeMetricName(`${baseName(name)}_total`, format.escaping)
+  return format.kind === 'openmetrics' ? baseName(exported) : exported
 }
 
 /** The labels as they stand before `=`. */

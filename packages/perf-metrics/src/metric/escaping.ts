@@ -1,7 +1,7 @@
 import { isLegacyLabelName, isLegacyMetricName, legacyLabel, legacyName } from './name.ts'
 
 /**
- * How names appear that Prometheus 2 would not accept, as scrapers ask for it by `escaping=`.
+ * How names appear that Prometheus 2 would not accept, as scrapers ask for it by `escaping=`. Names that it accepts stay as they are.
  * - `allow-utf-8`: as they are
  * - `underscores`: an underscore for each code point that is not accepted
  * - `dots`: `_dot_` for dots, two underscores for underscores and for what is not accepted
@@ -15,8 +15,9 @@ export function isEscaping(value: string | undefined): value is Escaping {
   )
 }
 
-/** The name of a metric as `escaping` has it. Algorithm: `EscapeName` of prometheus/common. */
+/** The name of a metric, suffix of counters included, as `escaping` has it. Algorithm: `EscapeMetricFamily` of prometheus/common. */
 export function escapeMetricName(name: string, escaping: Escaping): string {
+  if (isLegacyMetricName(name)) return name
   switch (escaping) {
     case 'allow-utf-8':
       return name
@@ -25,12 +26,13 @@ export function escapeMetricName(name: string, escaping: Escaping): string {
     case 'dots':
       return dotted(name, /[a-zA-Z:]/)
     case 'values':
-      return isLegacyMetricName(name) ? name : coded(name, /[a-zA-Z:]/)
+      return coded(name, /[a-zA-Z:]/)
   }
 }
 
 /** As {@link escapeMetricName}, for labels, which may not contain colons. */
 export function escapeLabelName(name: string, escaping: Escaping): string {
+  if (isLegacyLabelName(name)) return name
   switch (escaping) {
     case 'allow-utf-8':
       return name
@@ -39,7 +41,7 @@ export function escapeLabelName(name: string, escaping: Escaping): string {
     case 'dots':
       return dotted(name, /[a-zA-Z]/)
     case 'values':
-      return isLegacyLabelName(name) ? name : coded(name, /[a-zA-Z]/)
+      return coded(name, /[a-zA-Z]/)
   }
 }
 
