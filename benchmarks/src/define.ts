@@ -71,6 +71,12 @@ export interface CaseOptions<Result> {
   check(result: Result, contender: string): void
   /** Started once for the case, before its first round, in its own process. */
   readonly fixture?: (context: { readonly quick: boolean }) => Promise<Fixture>
+  /**
+   * Measures loops in turn: in a round all contenders are alive, each in its own process, and do a run each by turns; the ratio is
+   * the median of the ratios of runs side by side. For figures that the machine moves more than the contenders differ.
+   * Only with a unit of CPU time, and a `Loop` whose run takes some 100 ms.
+   */
+  readonly inTurn?: boolean
   /** Rounds of a short run, for cases of which there are many; 0 leaves the case out of it. Default: 3. */
   readonly quickRounds?: number
   /** Longest time of one round of one contender in milliseconds, preparation included. Default: 120,000. */

@@ -40,7 +40,7 @@ export async function timeLoop<Result>(
   return { value: toUnit(seconds / loop.operations, unit), results: [first, last] }
 }
 
-function toUnit(secondsPerOperation: number, unit: TimedUnit): number {
+export function toUnit(secondsPerOperation: number, unit: TimedUnit): number {
   switch (unit) {
     case 'ops/s':
       return 1 / secondsPerOperation

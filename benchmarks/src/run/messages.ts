@@ -7,6 +7,8 @@ export type Task =
       readonly case: string
       /** `ours`, or the name of a peer. */
       readonly contender: string
+      /** Measures one run for each message that it gets, and not all at once. */
+      readonly inTurn?: boolean
       readonly quick: boolean
       readonly fixture: unknown
     }

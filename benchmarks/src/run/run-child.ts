@@ -21,6 +21,32 @@ export async function runRound(task: Task & { kind: 'round' }, timeout: number):
   return answer.value
 }
 
+/** A contender that is alive for a round and measures a run whenever it is its turn. */
+export interface Turns {
+  next(): Promise<number>
+  stop(): Promise<void>
+}
+
+/** Starts a contender that takes turns with others, in a fresh process. */
+export async function startTurns(task: Task & { kind: 'round' }, timeout: number): Promise<Turns> {
+  const child = start({ ...task, inTurn: true })
+  const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))
+  await firstAnswer(child, task, timeout)
+  return {
+    async next() {
+      const answered = firstAnswer(child, task, timeout)
+      child.send('next')
+      const answer = await answered
+      if (answer.kind !== 'measured') throw new Error(`Expected a figure, got ${answer.kind}`)
+      return answer.value
+    },
+    async stop() {
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
 /** Starts the fixture of a case and returns its value and what ends it. */
 export async function startFixture(
   task: Task & { kind: 'fixture' },
@@ -52,24 +78,36 @@ function firstAnswer(child: ChildProcess, task: Task, timeout: number): Promise<
   const what = `${task.suite} / ${task.case}${task.kind === 'round' ? ` / ${task.contender}` : ' / fixture'}`
   return new Promise((resolve, reject) => {
     let errors = ''
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    const onErrorText = (text: string) => {
       errors = (errors + text).slice(-4000)
-    })
-    const fail = (why: string) => {
+    }
+    child.stderr?.setEncoding('utf8').on('data', onErrorText)
+    const settle = () => {
       clearTimeout(deadline)
+      child.stderr?.removeListener('data', onErrorText)
+      child.removeListener('message', onMessage)
+      child.removeListener('error', onError)
+      child.removeListener('exit', onExit)
+    }
+    const fail = (why: string) => {
+      settle()
       child.kill('SIGKILL')
       reject(new Error(`${what}: ${why}`))
     }
+    const onMessage = (answer: Answer) => {
+      if (answer.kind === 'failed') return fail(answer.message)
+      settle()
+      resolve(answer)
+    }
+    const onError = (error: Error) => fail(error.message)
+    const onExit = (code: number | null, signal: string | null) =>
+      fail(`ended early with ${signal ?? code}\n${errors}`)
     const deadline = setTimeout(
       () => fail(`gave no figure within ${timeout} ms\n${errors}`),
       timeout,
     )
-    child.once('message', (answer: Answer) => {
-      if (answer.kind === 'failed') return fail(answer.message)
-      clearTimeout(deadline)
-      resolve(answer)
-    })
-    child.once('error', error => fail(error.message))
-    child.once('exit', (code, signal) => fail(`ended early with ${signal ?? code}\n${errors}`))
+    child.on('message', onMessage)
+    child.on('error', onError)
+    child.on('exit', onExit)
   })
 }

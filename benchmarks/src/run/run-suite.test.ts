@@ -67,7 +67,7 @@ test('the fixture is another process than the contender, and ends with the case'
 })
 
 test('a case that fails is reported and the others still run', async () => {
-  const names = new Set(['wrong result', 'throws later'])
+  const names = new Set(['wrong result', 'throws later', 'wrong result in turn'])
   const suite = await loadSuite('broken', folder)
   const { rows, failures } = await runSuite(suite, {
     quick: true,
@@ -78,6 +78,7 @@ test('a case that fails is reported and the others still run', async () => {
   expect(failures.map(message => message.split(':', 1)[0])).toEqual([
     'broken / wrong result / ours',
     'broken / throws later / ours',
+    'broken / wrong result in turn / ours',
   ])
 })
 

@@ -3,6 +3,7 @@ import { type MeasuredRow, median, ratioOf } from '../result/row.ts'
 import { suitesFolder } from './discover-suites.ts'
 import { ours } from './messages.ts'
 import { runRound, startFixture } from './run-child.ts'
+import { runInTurn } from './run-in-turn.ts'
 
 export interface RunOptions {
   readonly quick: boolean
@@ -70,9 +71,21 @@ async function runCase(
   try {
     const contenders = [ours, ...Object.keys(one.peers)]
     const figures = new Map<string, number[]>(contenders.map(name => [name, []]))
+    const ratios = new Map<string, number[]>(contenders.map(name => [name, []]))
     const rounds = roundsOf(one, quick)
     for (let round = 0; round < rounds; round++) {
       progress?.(`${suite} / ${one.name}: round ${round + 1} of ${rounds}`)
+      if (one.inTurn === true) {
+        const tasks = contenders.map(
+          contender => ({ kind: 'round', ...task, contender, fixture: fixture?.value }) as const,
+        )
+        const measured = await runInTurn(one, tasks)
+        for (const [name, { value, ratio }] of measured) {
+          figures.get(name)!.push(value)
+          ratios.get(name)!.push(ratio)
+        }
+        continue
+      }
       // Each round starts with another contender, so that none always runs on the machine the same one left behind.
       for (let turn = 0; turn < contenders.length; turn++) {
         const contender = contenders[(round + turn) % contenders.length]!
@@ -83,22 +96,28 @@ async function runCase(
         figures.get(contender)!.push(value)
       }
     }
-    return toRows(suite, one, figures)
+    return toRows(suite, one, figures, one.inTurn === true ? ratios : undefined)
   } finally {
     await fixture?.stop()
   }
 }
 
-/** Medians by contender, and one row for each peer and for the absolute limit. */
+/**
+ * Medians by contender, and one row for each peer and for the absolute limit.
+ *
+ * @param ratios of each peer by rounds, where they are not those of the figures
+ */
 export function toRows(
   suite: string,
   { name, unit, better, goal, limit, peers }: Case,
   figures: ReadonlyMap<string, readonly number[]>,
+  ratios?: ReadonlyMap<string, readonly number[]>,
 ): MeasuredRow[] {
   const more = isBetterMore(unit, better)
   const own = figures.get(ours)!
   const row = (peerName: string, against: readonly number[], target: number | undefined) => {
-    const paired = own.map((value, round) => ratioOf(value, against[round]!, more))
+    const inTurn = ratios?.get(peerName)
+    const paired = inTurn ?? own.map((value, round) => ratioOf(value, against[round]!, more))
     const [oursMedian, peerMedian] = [median(own), median(against)]
     return {
       suite,
@@ -107,7 +126,7 @@ export function toRows(
       peer: peerMedian,
       peerName,
       unit,
-      ratio: ratioOf(oursMedian, peerMedian, more),
+      ratio: inTurn === undefined ? ratioOf(oursMedian, peerMedian, more) : median(inTurn),
       goal: target ?? null,
       spread: [Math.min(...paired), Math.max(...paired)] as const,
     }

@@ -33,3 +33,16 @@ test('a case gives one row per peer and one for its limit, with the true figures
     'goal',
   ])
 })
+
+test('contenders that take turns are compared by the runs beside each other', async () => {
+  const suite = await loadSuite('timing', folder)
+  const { rows, failures } = await runSuite(suite, {
+    quick: true,
+    folder,
+    wanted: name => name === 'in turn',
+  })
+  expect(failures).toEqual([])
+  expect(rows).toHaveLength(1)
+  expect(rows[0]!.ratio).toBeGreaterThan(2)
+  expect(rows[0]!.ratio).toBeLessThan(4.5)
+})

@@ -40,6 +40,7 @@ export default defineSuite({
       return loop(async () => run())
     }),
     broken('too few operations', () => loop(() => 1, 10)),
+    { ...broken('wrong result in turn', () => loop(later(() => 2))), inTurn: true },
     broken('never ends', () => loop(() => new Promise(() => setInterval(() => undefined, 1000)))),
     broken('exits', () => loop(() => process.exit(3))),
   ],

@@ -16,6 +16,16 @@ const spinning = (milliseconds: number) => async (): Promise<Contender<string>> 
   run: () => spin(milliseconds),
 })
 
+/** As much of the processor as `rounds` of some work take, however busy the machine is. */
+const working = (rounds: number) => async (): Promise<Contender<string>> => ({
+  operations,
+  run() {
+    let sum = 0
+    for (let i = 0; i < rounds * 1_000_000; i++) sum = (sum * 31 + i) | 0
+    return sum === 0 ? 'never' : 'done'
+  },
+})
+
 const waiting = async (): Promise<Contender<string>> => ({
   operations,
   run: () => new Promise(resolve => setTimeout(() => resolve('done'), 20)),
@@ -37,6 +47,16 @@ export default defineSuite({
       limit: 100,
       ours: spinning(2),
       peers: { slow: spinning(6) },
+      check: isDone,
+    }),
+    defineCase<string>({
+      name: 'in turn',
+      description: 'some work, against three times as much',
+      unit: 'us CPU/op',
+      quickRounds: 1,
+      inTurn: true,
+      ours: working(1),
+      peers: { slow: working(3) },
       check: isDone,
     }),
     defineCase<string>({
