@@ -210,7 +210,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   async reset(key: string): Promise<void> {
     this.#ledger.delete(key)
     const mark = this.#buckets.get(key)?.mark
-    if (mark !== undefined) Object.assign(mark, newMark())
+    if (mark !== undefined) Object.assign(mark, { slot: 0, due: 0, writes: 0 })
     this.#supply.follow(key, await this.#store.reset(key))
     this.#buckets.get(key)?.tokens.poke()
   }

@@ -18,10 +18,12 @@ export interface BucketMark {
   due: number
   /** Writes of the bucket that are known. */
   writes: number
+  /** Tokens that are being given back: what answers to earlier calls say of the last slot is before that. */
+  returning: number
 }
 
 export function newMark(): BucketMark {
-  return { slot: 0, due: 0, writes: 0 }
+  return { slot: 0, due: 0, writes: 0, returning: 0 }
 }
 
 /** What the store says of a bucket. Times in ms. */
@@ -94,8 +96,11 @@ export class BucketStore {
     mark?: BucketMark,
   ): Promise<BucketAnswer> {
     const args = [tokens, least, near * 1_000, far * 1_000]
-    return this.#run(reserveScript, key, args, mark, ({ granted }) => {
-      if (granted > 0) late(granted)
+    return this.#run(reserveScript, key, args, {
+      mark,
+      late: ({ granted }) => {
+        if (granted > 0) late(granted)
+      },
     })
   }
 
@@ -103,8 +108,9 @@ export class BucketStore {
     if (mark !== undefined) {
       mark.slot = Math.max(0, mark.slot - tokens * this.#interval)
       mark.due -= (tokens * this.#interval) / 1_000
+      mark.returning += tokens
     }
-    return this.#run(refundScript, key, [tokens], mark)
+    return this.#run(refundScript, key, [tokens], { mark, returned: tokens })
   }
 
   /**
@@ -114,53 +120,56 @@ export class BucketStore {
    * @returns how much was entered
    */
   async debit(key: string, tokens: number, late: (entered: number) => void): Promise<number> {
-    const answer = await this.#run(debitScript, key, [tokens], undefined, ({ granted }) =>
-      late(granted),
-    )
-    return answer.granted
+    const { granted } = await this.#run(debitScript, key, [tokens], {
+      late: answer => late(answer.granted),
+    })
+    return granted
   }
 
   penalize(key: string, tokens: number): Promise<BucketAnswer> {
-    return this.#run(adjustScript, key, ['penalize', tokens], undefined)
+    return this.#run(adjustScript, key, ['penalize', tokens])
   }
 
   block(key: string, ms: number): Promise<BucketAnswer> {
-    return this.#run(adjustScript, key, ['block', ms * 1_000], undefined)
+    return this.#run(adjustScript, key, ['block', ms * 1_000])
   }
 
   reset(key: string): Promise<BucketAnswer> {
-    return this.#run(adjustScript, key, ['reset', 0], undefined)
+    return this.#run(adjustScript, key, ['reset', 0])
   }
 
   get(key: string): Promise<BucketAnswer> {
-    return this.#run(adjustScript, key, ['get', 0], undefined)
+    return this.#run(adjustScript, key, ['get', 0])
   }
 
   async #run(
     script: Script,
     key: string,
     rest: readonly (string | number)[],
-    mark: BucketMark | undefined,
-    late?: (answer: BucketAnswer) => void,
+    { mark, late, returned = 0 }: BucketCallOptions = {},
   ): Promise<BucketAnswer> {
-    const guard = this.#guard
-    const timeline = this.#clocks.known(guard, key) ?? (await this.#clocks.meet(guard, key))
-    const sent = this.#clock.now()
-    const { slot, due, writes } = mark ?? NO_MARK
-    const args = [
-      ...timeline.args(sent),
-      this.#interval,
-      this.#burst,
-      slot === 0 ? 0 : slot + timeline.shift,
-      (due - sent) * 1_000,
-      writes,
-      this.#reserved() * 1_000,
-      ...rest,
-    ]
-    const reply = await guard.run(script, [key], args, answer =>
-      late?.(this.#read(answer, { key, timeline, sent })),
-    )
-    return this.#read(reply, { key, timeline, sent, mark })
+    try {
+      const guard = this.#guard
+      const timeline = this.#clocks.known(guard, key) ?? (await this.#clocks.meet(guard, key))
+      const sent = this.#clock.now()
+      const { slot, due, writes } = mark ?? NO_MARK
+      const args = [
+        ...timeline.args(sent),
+        this.#interval,
+        this.#burst,
+        slot === 0 ? 0 : slot + timeline.shift,
+        (due - sent) * 1_000,
+        writes,
+        this.#reserved() * 1_000,
+        ...rest,
+      ]
+      const reply = await guard.run(script, [key], args, answer =>
+        late?.(this.#read(answer, { key, timeline, sent })),
+      )
+      return this.#read(reply, { key, timeline, sent, mark })
+    } finally {
+      if (mark !== undefined) mark.returning -= returned
+    }
   }
 
   #read(
@@ -175,8 +184,10 @@ export class BucketStore {
     if (mark !== undefined) {
       mark.writes = writes
       if (granted > 0) {
-        mark.slot = slot - timeline.shift
-        mark.due = this.#clock.now() + (slot - now) / 1_000
+        // Answers keep the order of calls: what is being given back still was given back after this one.
+        const last = slot - mark.returning * us
+        mark.slot = Math.max(0, last - timeline.shift)
+        mark.due = this.#clock.now() + (last - now) / 1_000
       }
     }
     return {
@@ -191,6 +202,14 @@ export class BucketStore {
   }
 }
 
+interface BucketCallOptions {
+  readonly mark?: BucketMark | undefined
+  /** Hears of an answer that came when nothing waited for it any more. */
+  readonly late?: (answer: BucketAnswer) => void
+  /** Tokens that it gives back, as {@link BucketMark.returning} counts them. */
+  readonly returned?: number
+}
+
 /** A call that an answer belongs to. */
 interface BucketCall {
   readonly key: string
@@ -202,4 +221,4 @@ interface BucketCall {
 
 type Numbers = [number, number, number, number, number, number, number, number, number]
 
-const NO_MARK: Readonly<BucketMark> = { slot: 0, due: 0, writes: 0 }
+const NO_MARK: Readonly<BucketMark> = newMark()

@@ -35,6 +35,27 @@ describeRedis('calls whose answers come late, or never', redis => {
     for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]()
   })
 
+  test('what is given back before the answer to an earlier call comes is not taken twice', async () => {
+    const proxy = await FaultProxy.start({ target: redis.server.port })
+    open.push(proxy)
+    const client = await connect(proxy.port)
+    const limits = { id: randomUUID(), rate: 1e-4, burst: BURST, timeout: 10_000 }
+    const bucket = new RedisTokenBucket({ ...limits, client })
+    expect(await bucket.tryAcquire()).toBe(true)
+    expect(await bucket.tryAcquire()).toBe(true)
+    proxy.stall('down')
+    const third = bucket.tryAcquire()
+    await nextTurn()
+    const back = [bucket.refund(), bucket.refund()]
+    await proxy.heal()
+    expect(await third).toBe(true)
+    // The bucket is full then and forgotten; of the next two the second knows nothing of the first yet.
+    const more = [...back, bucket.refund(), bucket.tryAcquire(), bucket.tryAcquire()]
+    expect(await Promise.all(more)).toEqual([undefined, undefined, undefined, true, true])
+    expect(Math.round((await bucket.decide(0)).remaining)).toBe(BURST - 2)
+    await bucket[Symbol.asyncDispose]()
+  })
+
   test.each(['closed', 'local'] as const)(
     '%s: in the end Redis holds exactly what callers were told',
     async whenDown => {
