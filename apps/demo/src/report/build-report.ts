@@ -149,7 +149,9 @@ function reasons(
     )
   } else {
     lines.push(
-      `${count(sources.unchanged)} of ${count(sources.files)} files have the size, times and inode of the last run: their facts came from the store, no byte of them was read.`,
+      sources.unchanged === 0
+        ? 'No file is known from a run before by its size, times and inode.'
+        : `${count(sources.unchanged)} of ${count(sources.files)} files have the size, times and inode of the last run: their facts came from the store, no byte of them was read.`,
       `${count(storeHits)} of ${count(fetched.documents.size)} packages came from the store without a request; ${revalidated} were confirmed by the registry, ${downloaded + absent} asked for anew.`,
     )
   }
