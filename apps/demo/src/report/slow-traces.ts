@@ -5,6 +5,8 @@ import type { FinishedSpan } from './waterfall.ts'
 export interface SlowTrace {
   /** ms. */
   readonly duration: number
+  /** The names of its spans: what it has in common with others of its kind. */
+  readonly shape: string
   readonly spans: readonly FinishedSpan[]
 }
 
@@ -39,10 +41,14 @@ export class SlowTraces implements Exporter {
     }
     this.#open.delete(traceId)
     const duration = end - start
-    if (this.#slow.length === MOST && duration <= this.#slow.at(-1)!.duration) return
-    const slow = [...this.#slow, { duration, spans }].sort((a, b) => b.duration - a.duration)
-    const alike = slow.filter(trace => shapeOf(trace) === shapeOf({ spans }))
-    this.#slow = slow.filter(trace => trace !== alike[MOST_ALIKE]).slice(0, MOST)
+    const shape = spans.map(({ name }) => name).join()
+    const alike = this.#slow.filter(trace => trace.shape === shape)
+    const full = alike.length === MOST_ALIKE ? alike : this.#slow
+    const least = full === alike || full.length === MOST ? full.at(-1) : undefined
+    if (least !== undefined && duration <= least.duration) return
+    this.#slow = [...this.#slow.filter(trace => trace !== least), { duration, shape, spans }].sort(
+      (a, b) => b.duration - a.duration,
+    )
   }
 
   send(): void {
@@ -61,9 +67,6 @@ export class SlowTraces implements Exporter {
     return { exported: this.#exported, dropped: 0, queued: 0, queuedBytes: 0 }
   }
 }
-
-const shapeOf = ({ spans }: Pick<SlowTrace, 'spans'>): string =>
-  spans.map(({ name }) => name).join()
 
 /** The name, and for HTTP what was answered: that is what explains a retry. */
 function label({ name, attributes }: SpanRecord): string {
