@@ -1,5 +1,5 @@
 import type { SlowTrace } from '../report/slow-traces.ts'
-import type { LiveTraffic } from '../traffic/live-traffic.ts'
+import { BUDGET, type LiveTraffic } from '../traffic/live-traffic.ts'
 import type { Stage } from '../traffic/stage.ts'
 import type { Services } from '../wiring/services.ts'
 
@@ -10,6 +10,9 @@ export interface LiveState {
   readonly advice: readonly { readonly size: number; readonly hitRate: number }[]
   /** Entries of the traffic's cache by what is left of their lives: under 1, 2, 3, 4 and 5 s. */
   readonly lifetimes: readonly number[]
+  /** Bytes that the traffic's cache holds, and may hold. */
+  readonly bytes: number
+  readonly budget: number
   /** Why entries went, by reason. */
   readonly removals: Readonly<Record<string, number>>
   readonly levels: {
@@ -47,6 +50,7 @@ export function liveState(
   stage: Stage,
 ): LiveState {
   const { estimates } = cache.advise()
+  const { bytes, removals } = cache.stats()
   const [present] = estimates
   const lifetimes = [0, 0, 0, 0, 0]
   for (const key of cache.keys()) {
@@ -64,7 +68,9 @@ export function liveState(
       .map(({ size, hitRate }) => ({ size, hitRate }))
       .sort((a, b) => a.size - b.size),
     lifetimes,
-    removals: cache.stats().removals,
+    bytes,
+    budget: BUDGET,
+    removals,
     levels: {
       trusted: files.hits,
       reads: files.reads,

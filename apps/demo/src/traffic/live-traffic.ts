@@ -12,6 +12,9 @@ import type { Telemetry } from '../wiring/telemetry.ts'
 /** Of the traffic's own limit, per second. */
 const PERMITS = 400
 
+/** Of the traffic's cache, in bytes. */
+export const BUDGET = 64 * 1_024
+
 export interface LiveTrafficOptions {
   readonly base: URL
   readonly pool: HttpPool
@@ -52,7 +55,7 @@ export class LiveTraffic implements Disposable {
     // Small and short-lived, so that it misses: what the upstream does is seen.
     const memoized = cached({
       maxEntries: 64,
-      maxBytes: 64 * 1_024,
+      maxBytes: BUDGET,
       weigher: document => JSON.stringify(document).length,
       ttl: 5_000,
       staleIfError: 30_000,

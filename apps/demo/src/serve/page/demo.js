@@ -20,6 +20,7 @@
     )
   const percent = share => `${(share * 100).toFixed(1)} %`
   const time = ms => (ms < 1_000 ? `${ms.toFixed(1)} ms` : `${(ms / 1_000).toFixed(2)} s`)
+  const kib = bytes => (bytes / 1_024).toFixed(1)
   const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
 
   // --- scenarios ---------------------------------------------------------------------------------------------------
@@ -77,7 +78,7 @@
     )
   }
 
-  function showLifetimes(lifetimes, removals) {
+  function showLifetimes({ lifetimes, removals, bytes, budget }) {
     const most = Math.max(1, ...lifetimes)
     element('lifetimes').replaceChildren(
       plot(
@@ -101,7 +102,7 @@
     )
     const gone = Object.entries(removals).filter(([, number]) => number > 0)
     element('removals').textContent =
-      `Removed so far: ${gone.map(([reason, number]) => `${number.toLocaleString('en')} ${reason}`).join(', ') || 'none'}`
+      `${kib(bytes)} of ${kib(budget)} KiB. Removed so far: ${gone.map(([reason, number]) => `${number.toLocaleString('en')} ${reason}`).join(', ') || 'none'}`
   }
 
   function showLevels(levels, received) {
@@ -251,7 +252,7 @@
       const state = await (await fetch('live.json')).json()
       showPlaying(state.playing)
       showAdvice(state.advice)
-      showLifetimes(state.lifetimes, state.removals)
+      showLifetimes(state)
       showLevels(state.levels, state.received)
       showTraces(state.traces)
     } catch {
