@@ -155,15 +155,17 @@ export class QueryRun implements QueryContext, Timed {
     } catch (error) {
       return this.#unreadable(index, full, error)
     }
-    return this.#track(async () => {
-      try {
-        const content = await this.#flight.revision.read(full)
-        this.#fill(index, 'file', full, content.hash)
-        return content
-      } catch (error) {
-        return await this.#unreadable(index, full, error)
-      }
-    })
+    return this.#tracked(this.#readSoon(index, full))
+  }
+
+  async #readSoon(index: number, path: string): Promise<FileContent> {
+    try {
+      const content = await this.#flight.revision.read(path)
+      this.#fill(index, 'file', path, content.hash)
+      return content
+    } catch (error) {
+      return await this.#unreadable(index, path, error)
+    }
   }
 
   kind(path: string): PathKind {
@@ -203,7 +205,7 @@ export class QueryRun implements QueryContext, Timed {
     this.#fill(this.#reserve('untracked'), 'untracked', '', 'always')
   }
 
-  /** A result in its box if it is at hand, or else the promise of one. */
+  /** A result in its box if it is at hand, or else the promise of one. Without closures, whose variables would cost each call. */
   #ask(query: Query<string, unknown>, key: string): HeldValue | Promise<unknown> {
     let node: GraphNode
     try {
@@ -218,16 +220,18 @@ export class QueryRun implements QueryContext, Timed {
     } catch (error) {
       return this.#failed(index, query.name, error)
     }
-    return this.#track(async () => {
-      this.#pause()
-      try {
-        return this.#found(index, node, await this.#environment.ask(this.#flight, node)).value
-      } catch (error) {
-        return await this.#failed(index, query.name, error)
-      } finally {
-        this.#resume()
-      }
-    })
+    return this.#tracked(this.#await(index, node))
+  }
+
+  async #await(index: number, node: GraphNode): Promise<unknown> {
+    this.#pause()
+    try {
+      return this.#found(index, node, await this.#environment.ask(this.#flight, node)).value
+    } catch (error) {
+      return await this.#failed(index, node.query.name, error)
+    } finally {
+      this.#resume()
+    }
   }
 
   /** Looks at an input whose fingerprint says all of it, or is not for the query. */
@@ -290,14 +294,13 @@ export class QueryRun implements QueryContext, Timed {
     return rejected(error)
   }
 
-  #track<T>(work: () => Promise<T>): Promise<T> {
+  #tracked<T>(work: Promise<T>): Promise<T> {
     this.#open ??= new Set()
     const open = this.#open
-    const done = work()
-    open.add(done)
-    const forget = () => open.delete(done)
-    done.then(forget, forget)
-    return done
+    open.add(work)
+    const forget = () => open.delete(work)
+    work.then(forget, forget)
+    return work
   }
 
   #inTime<T>(result: T | PromiseLike<T>): Promise<T> {

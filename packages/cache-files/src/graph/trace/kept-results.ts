@@ -308,11 +308,11 @@ function storedSource({ part, version }: AnyQuery): AnyQuery | undefined {
 /** The node that a stored part was taken from. */
 function partSource(
   { query }: GraphNode,
-  [dependency, ...others]: readonly Dependency[],
+  dependencies: readonly Dependency[],
 ): GraphNode | undefined {
   const source = storedSource(query)
-  const isPart = source !== undefined && others.length === 0 && dependency?.node?.query === source
-  return isPart ? dependency.node : undefined
+  const node = dependencies.length === 1 ? dependencies[0]!.node : undefined
+  return source !== undefined && node?.query === source ? node : undefined
 }
 
 function partOf({ of }: Part, whole: unknown): HeldValue | undefined {
