@@ -50,7 +50,7 @@ describe('alert rules', () => {
         total: [{ metric: 'work_seconds' }],
         windows: [{ long: 3_600_000, short: 300_000, factor: 14.4 }],
       },
-      '(sum(rate(work_failures_total[1h])) / sum(rate(work_seconds_count[1h])) > 14.4 * 0.001 and sum(rate(work_failures_total[5m])) / sum(rate(work_seconds_count[5m])) > 14.4 * 0.001)',
+      '(sum(rate(work_failures_total[1h])) / sum(rate(work_seconds_count[1h])) > 14.4 * 0.001 and sum(rate(work_failures_total[5m])) / sum(rate(work_seconds_count[5m])) > 14.4 * 0.001 and sum(rate(work_seconds_count[5m])) * 300 >= 20 and sum(rate(work_failures_total[1h])) * 3600 > sum(rate(work_seconds_count[1h])) * 3600 * 0.001 + 4 * sqrt(sum(rate(work_seconds_count[1h])) * 3600 * 0.001) + 2)',
     ],
   ])('say %j in PromQL', (rule, expected) => {
     expect(expressionOf(rule)).toBe(expected)

@@ -18,7 +18,8 @@ type Families = ReadonlyMap<string, Family>
  * The same rules for Prometheus, as the YAML of a rule file. Checked with `promtool check rules`. The registry tells
  * counters from histograms; metrics that it does not have yet are taken for counters.
  *
- * A `regression` becomes a comparison of two quantiles, as PromQL has no test for chance, and a `leak` a slope.
+ * A `regression` becomes a comparison of two quantiles, as PromQL has no test for what wanders by chance, and a `leak` the slope of the
+ * level: both need limits that leave room for that, where a `Guard` finds them out by itself.
  */
 export function alertRules(metrics: Registry, rules: readonly Rule[], group = 'millrace'): string {
   checkMethods('registry', metrics, 'a Registry', ['collect'])
@@ -116,14 +117,27 @@ function share(
   return `${promRate(part, range, families)} / ${sum}`
 }
 
+/**
+ * As in a `Guard`, failures must be too many for chance besides: above what a service that spends its budget exactly has in the long
+ * window, by four standard deviations and two (where few are expected, a single one is many deviations).
+ */
 function burnRate(rule: BurnRateRule, families: Families): string {
+  const { errors, total, objective, windows = DEFAULT_BURN_WINDOWS, minimum = 20 } = rule
   // A product of two shares has digits that nobody meant.
-  const budget = Number((1 - rule.objective).toPrecision(6))
-  return (rule.windows ?? DEFAULT_BURN_WINDOWS)
+  const budget = Number((1 - objective).toPrecision(6))
+  const events = (selectors: readonly Selector[], window: number): string => {
+    const range = promDuration(window)
+    const rates = selectors.map(selector => promRate(selector, range, families))
+    return `${rates.length === 1 ? rates[0] : `(${rates.join(' + ')})`} * ${window / 1000}`
+  }
+  return windows
     .map(({ long, short, factor }) => {
       const burns = (window: number): string =>
-        `${share(rule.errors, rule.total, promDuration(window), families)} > ${factor} * ${budget}`
-      return `(${burns(long)} and ${burns(short)})`
+        `${share(errors, total, promDuration(window), families)} > ${factor} * ${budget}`
+      const expected = `${events(total, long)} * ${budget}`
+      const chance = `${expected} + 4 * sqrt(${expected}) + 2`
+      const enough = `${events(total, short)} >= ${minimum}`
+      return `(${burns(long)} and ${burns(short)} and ${enough} and ${events([errors], long)} > ${chance})`
     })
     .join(' or ')
 }

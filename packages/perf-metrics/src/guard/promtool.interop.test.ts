@@ -111,13 +111,19 @@ ${['Errors', 'HighHeap', 'Slow', 'Regressed']
   it('sees a leak and a burnt budget, and neither in what is steady', () => {
     const alerts = (name: string, time: string, fires: boolean): string =>
       `      - eval_time: ${time}\n        alertname: ${name}\n        exp_alerts: ${fires ? '[{ exp_labels: { severity: warning } }]' : '[]'}\n`
-    const test = (heap: string, failures: string, leaks: boolean, burns: boolean): string => `
+    const test = (
+      heap: string,
+      failures: string,
+      leaks: boolean,
+      burns: boolean,
+      requests = 1000,
+    ): string => `
   - interval: 1m
     input_series:
       - series: heap_bytes
         values: '${heap}'
       - series: work_seconds_count
-        values: '0+1000x120'
+        values: '0+${requests}x120'
       - series: work_failures_total
         values: '${failures}'
     alert_rule_test:
@@ -126,6 +132,9 @@ ${alerts('Leak', '110m', leaks)}${alerts('Budget', '110m', burns)}`
       // A rise of 60 an hour from 50, and 2 % of failures: twenty times a budget of 0.1 %.
       test('50+1x120', '0+20x120', true, true),
       test('50x120', '0+1x120', false, false),
+      // Of a few requests one failed, which is a high rate and says nothing.
+      test('50x120', '0x107 1x12', false, false, 1),
+      test('50x120', '0x107 1x12', false, false, 5),
     ]
     const file = `rule_files: [rules.yml]\nevaluation_interval: 1m\ntests:${tests.join('')}`
     writeFileSync(join(folder, 'slow.yml'), file)
