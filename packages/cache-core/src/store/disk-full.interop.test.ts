@@ -45,6 +45,8 @@ describe.each(Object.entries(kinds))('a %s store on a full disk', (_, open) => {
     expect(await store.get(`k${stored}`)).toBe(undefined)
     expect((await store.get('kept'))?.value).toBe('value')
     for (let i = 0; i < stored; i++) expect((await store.get(`k${i}`))?.value).toBe(value)
+    await using newcomer = open(place)
+    expect((await newcomer.get('kept'))?.value).toBe('value')
     const deleted = await store.deleteTag('t').then(
       () => true,
       () => false,

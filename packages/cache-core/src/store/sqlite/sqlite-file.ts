@@ -124,6 +124,7 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
     database.exec('PRAGMA synchronous = OFF')
     useWriteAheadLog(database, busyTimeout)
     database.exec('PRAGMA synchronous = NORMAL')
+    if (isSetUp(database)) return database
     database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${schema}`)
     const first = Math.floor(now) * 1_000
     database.exec(
@@ -134,6 +135,16 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
     database.close()
     throw error
   }
+}
+
+/** Nothing needs to be written then, so that what is there can be read although the disk is full. */
+function isSetUp(database: DatabaseSync): boolean {
+  const { tables } = database
+    .prepare(
+      "SELECT count(*) AS tables FROM sqlite_schema WHERE name IN ('state_3', 'entries_3', 'tags_3')",
+    )
+    .get() as { tables: number }
+  return tables === 3 && database.prepare('SELECT id FROM state_3').get() !== undefined
 }
 
 function isOurs(database: DatabaseSync): boolean {
