@@ -1,6 +1,6 @@
 /**
  * Ends an iterator that is not read to its end, so that it lets go of what it reads from. It is not waited for, and how it fails
- * concerns nobody who has what they wanted: neither throws nor rejects.
+ * does not concern a caller that has its result: neither throws nor rejects.
  */
 export function letGo(iterator: Iterator<unknown> | AsyncIterator<unknown>): void {
   try {

@@ -141,7 +141,7 @@ export class Kernel<K, V> {
    * plain cache's hit.
    */
   #watched = false
-  /** `expires` if time is all that can end an entry, and nobody watches; else null. */
+  /** `expires` if time is all that can end an entry, and nothing observes removals; else null. */
   #deadlines: Float64Array | null = null
   /**
    * Slots in which keys were found last, by what `hintOf` says of them; null while that does not pay. A key found in its slot
@@ -233,7 +233,7 @@ export class Kernel<K, V> {
     return slot
   }
 
-  /** Slot of whatever is stored under `key`; leaves a hint to it. */
+  /** Slot of the entry stored under `key`; leaves a hint to it. */
   #lookUp(key: K, hint: number): number {
     const slot = this.index.get(key, this.keys)
     const hints = this.#hints!
@@ -266,7 +266,7 @@ export class Kernel<K, V> {
     this.#hints = new Int32Array(2 ** (32 - this.#hintShift))
   }
 
-  /** False if the entry is valid and nobody wants to know. */
+  /** False if the entry is valid and no observer is set. */
   #mayHavePerished(slot: number): boolean {
     const deadlines = this.#deadlines
     if (deadlines === null) return true
@@ -274,7 +274,7 @@ export class Kernel<K, V> {
     return deadline !== Infinity && this.clock.now() >= deadline
   }
 
-  /** Slot of whatever is stored under `key`, or ABSENT. Counts nothing. O(1). */
+  /** Slot of the entry stored under `key`, or ABSENT. Counts nothing. O(1). */
   locate(key: K): number {
     return this.index.get(key, this.keys)
   }
@@ -298,7 +298,7 @@ export class Kernel<K, V> {
     return FRESH
   }
 
-  /** Whom to tell of reads, stores and removals; null for nobody. */
+  /** Told of reads, stores and removals; null for none. */
   observe(observer: Observer<K> | null): void {
     this.#observer = observer
     this.#watch()
@@ -311,7 +311,7 @@ export class Kernel<K, V> {
   }
 
   /**
-   * Rest of `find` where entries can perish or somebody watches. Removes an entry that is not even
+   * Rest of `find` where entries can expire or an observer is set. Removes an entry that is not even
    * served stale.
    */
   #hasPerished(slot: number, key: K): boolean {
@@ -395,7 +395,7 @@ export class Kernel<K, V> {
     return slot
   }
 
-  /** Removes whatever is stored under `key`. True if that was valid. O(1). */
+  /** Removes the entry stored under `key`. True if that was valid. O(1). */
   remove(key: K, reason: RemovalReason): boolean {
     const slot = this.index.get(key, this.keys)
     if (slot === ABSENT) return false

@@ -11,7 +11,7 @@ const SPREAD = 64
 /**
  * Hashes keys to 32 bits for the policies that remember keys they no longer hold.
  *
- * Seeded at random per process, so that nobody outside can prepare keys that collide: a multiplier
+ * Seeded at random per process, so that no outsider can prepare keys that collide: a multiplier
  * known to an attacker could be used to lend a worthless key the frequency of a popular one. Equal
  * keys (as `Map` compares them) hash equally; that different ones may collide costs a little hit
  * ratio, never a wrong value.

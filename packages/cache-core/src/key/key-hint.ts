@@ -2,7 +2,7 @@
 const GOLDEN = 0x9e3779b1
 
 /**
- * 32 bits by which a key may be found again: cheap, not unique and easy to make collide, so whoever uses them looks whether the
+ * 32 bits by which a key may be found again: cheap, not unique and easy to make collide, so a caller checks whether the
  * key is the same. Of a string it reads the length and the last four characters, which is where ids are; a
  * `Map` has to load the hash that the string keeps, and often goes through a few other keys.
  */

@@ -44,7 +44,7 @@ export interface LoadsOptions<K, V> {
   readonly clock: Clock
   readonly writer: EntryWriter<K, V>
   readonly defaults: LoadPlan
-  /** `false`: results are shared by nobody and not kept. */
+  /** `false`: results are neither shared nor kept. */
   readonly enabled: boolean
   /** Told of values that were not kept. */
   readonly observer: Observer<K> | null

@@ -51,7 +51,7 @@ const JITTER_FREQUENCY = 6
  *
  * One file, as a hit and a miss must be read, and inlined, as a whole; what can stand apart does: {@link WindowSizer}, {@link DepartedKeys}.
  *
- * One in 128 losers that look popular is admitted at random, so that nobody who floods the counters
+ * One in 128 losers that look popular is admitted at random, so that no client who floods the counters
  * of one victim can keep others out.
  */
 export class Adaptive implements Policy {

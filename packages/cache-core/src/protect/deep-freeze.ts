@@ -27,7 +27,7 @@ export function deepFreeze<T>(value: T): T {
     try {
       Object.freeze(next)
     } catch {
-      // A proxy that refuses: whoever made it decides what can be changed.
+      // A proxy that refuses: its author decides what can be changed.
     }
     if (next instanceof Map) for (const pair of next) open.push(...pair)
     else if (next instanceof Set) for (const held of next) open.push(held)

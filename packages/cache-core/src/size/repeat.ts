@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '@millrace/kit'
 
 /**
- * Repeats an action on an object every `interval` ms until cancelled, or until nobody else holds
+ * Repeats an action on an object every `interval` ms until cancelled, or until nothing else holds
  * the object: the timer does not keep it alive, so a cache that is forgotten without being disposed
  * of does not leak.
  */

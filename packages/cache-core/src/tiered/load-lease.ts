@@ -7,7 +7,7 @@ export interface LeaseHold {
 /** Lets one process of many load a key, while the others wait for what it stores. */
 export interface LoadLease {
   /**
-   * Resolves with the hold if the key is free now. Otherwise waits until whoever has it lets go, or for as long as the lease
+   * Resolves with the hold if the key is free now. Otherwise waits until its holder lets go, or for as long as the lease
    * thinks fit, and resolves with `undefined`: then the value should be in the store.
    */
   acquire(key: string, options?: { readonly signal?: AbortSignal }): Promise<LeaseHold | undefined>

@@ -16,7 +16,7 @@ export interface PeersOptions {
 }
 
 /**
- * The first tiers of the other processes. Whoever changes something does not fail because they cannot be told: that is counted and
+ * The first tiers of the other processes. A change does not fail because they cannot be told: that is counted and
  * repeated. A bus that does not answer is waited for until the time-out, and after several failures not at all for a while.
  */
 export class Peers {

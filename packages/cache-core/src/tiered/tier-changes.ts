@@ -279,7 +279,7 @@ export class TierChanges<V> {
 
   /**
    * No store knows patterns, so the loads of this process that one concerns are invalidated by key; in case one of them was
-   * stored and read before that, everybody hears of it once more.
+   * stored and read before that, all peers hear of it once more.
    */
   async #outdateLoads({ verb, name }: Invalidation): Promise<void> {
     const glob = new Glob(name)

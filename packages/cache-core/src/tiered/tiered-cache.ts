@@ -35,7 +35,7 @@ const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
  *   first tier, tagged or not, costs no call of the second.
  * - A load takes a fence of the store before the loader is called. What was invalidated since, by any process, reaches its
  *   callers and is stored in neither tier.
- * - An invalidation is done when its promise resolves: whoever asks this process afterwards gets what was there then or
+ * - An invalidation is done when its promise resolves: a later call in this process gets what was there then or
  *   later. Other processes follow when the bus delivers, or after `l1Ttl`.
  * - A second tier that is slow or down makes reads slower or loads more frequent, never fail; after several failures in a row it is
  *   left alone for a while. Writes and invalidations reject with its error, at the latest after `storeTimeout`, when the first tiers
@@ -78,7 +78,7 @@ export class TieredCache<V> implements AsyncDisposable {
    */
   async getMany(keys: Iterable<string>): Promise<Map<string, V>> {
     this.#enter()
-    // A batch may leave a key out; whoever joins it with a loader then calls that.
+    // A batch may leave a key out; a caller that joined it with a loader then calls that.
     return this.#tiers.l1.getOrLoadMany(
       distinctKeys(keys),
       missing => this.#tiers.load.find(missing),

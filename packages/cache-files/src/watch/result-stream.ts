@@ -122,7 +122,7 @@ export class ResultStream<V, K extends string = string>
     const running = this.#running
     this.#running = undefined
     this.#latest = undefined
-    running?.abort(new Error('Nobody reads the results'))
+    running?.abort(new Error('No consumer reads the results'))
   }
 }
 

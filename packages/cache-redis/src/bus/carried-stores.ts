@@ -45,7 +45,7 @@ export class CarriedStores {
     for (const store of this.#stores.values()) linesOf(store)?.all[shard]?.learn(message)
   }
 
-  /** Nobody listens any more to what they do. */
+  /** No listener is left for what they do. */
   clear(): void {
     for (const store of this.#stores.values()) carriersOf(store).delete(this.#bus)
     this.#stores.clear()

@@ -140,7 +140,7 @@ export class RedisBus implements InvalidationBus {
   }
 
   /**
-   * Whether the store's scripts publish on this bus what they invalidate, so that nobody else has to. A listener that is the only one of
+   * Whether the store's scripts publish on this bus what they invalidate, so that no process has to. A listener that is the only one of
    * the bus, over a store that no other bus carries, is not told of the store's messages from then on: it caused them.
    */
   carries(store: unknown): boolean {
@@ -220,7 +220,7 @@ export class RedisBus implements InvalidationBus {
     if (!this.#isEcho(message.sender)) this.#deliver(message)
   }
 
-  /** Whether nobody listens here but who caused a message. */
+  /** Whether the only listener here is the one that caused a message. */
   #isEcho(sender: string): boolean {
     return this.#listeners.size === 1 && (sender === this.#id || this.#stores.isAlone(sender))
   }

@@ -52,7 +52,7 @@ export class CircuitBreaker {
     return this.#state
   }
 
-  /** Whether a call may go through now. Whoever gets `true` must report its outcome. */
+  /** Whether a call may go through now. A caller that gets `true` must report its outcome. */
   admit(): boolean {
     if (this.#state === 'closed') return true
     if (this.#state === 'half-open' || this.#clock.now() < this.#openUntil) return false

@@ -53,7 +53,7 @@ function checkOptionsOf(path: string, options: object): void {
 
 function connect({ url, connection }: ConnectionTarget): Redis {
   const options: RedisOptions = {
-    // What waits when a connection breaks fails then: nobody knows whether it took effect.
+    // What waits when a connection breaks fails then: whether it took effect is unknown.
     autoResendUnfulfilledCommands: false,
     // Waiting longer is the timeout's business.
     maxRetriesPerRequest: 1,

@@ -4,7 +4,7 @@ import { Script } from '../protocol/script.ts'
  * KEYS lease, last token of its group; ARGV holder, life in ms, least token. Returns {1, fencing token} if it was free, else {0, ms it has
  * left}. The token is the server's time in us, so that a later holder has a larger one even if Redis has forgotten the last one; and larger
  * than the last one and the least, in case the server's clock was set back. It is read first: where that is not permitted, the script fails
- * before it has taken a lease that nobody would hold.
+ * before it has taken a lease without a holder.
  */
 export const takeLease: Script = new Script(`
 local time = redis.call('TIME')

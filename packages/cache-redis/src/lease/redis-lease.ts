@@ -105,7 +105,7 @@ export class RedisLease implements LoadLease {
   }
 
   /**
-   * The hold if the key is free now; otherwise `undefined`, as soon as whoever has it lets go, or after `waitTimeout`.
+   * The hold if the key is free now; otherwise `undefined`, as soon as its holder lets go, or after `waitTimeout`.
    *
    * Rejects with `RedisTimeoutError`, `RedisUnavailableError` or the signal's reason.
    */

@@ -87,7 +87,7 @@ if not id or not epoch then
   local born = tonumber(ARGV[1])
   if done(redis.pcall('ZADD', journal, born, '#id', epoch, '#epoch', epoch, '#begun')) then
     id = born
-    -- Whoever began it: without, no fail-over after it could be noticed.
+    -- The server that began it: without, no fail-over after it could be noticed.
     local node = thisNode()
     if node then redis.pcall('ZADD', journal, node, '#node') end
     redis.pcall('ZADD', recent, id, '#id', epoch, '#floor')

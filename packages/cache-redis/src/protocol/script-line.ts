@@ -290,7 +290,7 @@ export class ScriptLines {
 
 /** Has the next command's reads tracked. In the same write, so that it costs no trip. */
 function optIn(client: Client): void {
-  // Refused while tracking is off, as after a reconnection: whoever switches it on again trusts nothing from before.
+  // Refused while tracking is off, as after a reconnection: after it is switched on again nothing from before is trusted.
   client.call('CLIENT', 'CACHING', 'YES').catch(() => undefined)
 }
 

@@ -24,7 +24,7 @@ interface BytesCommands {
 
 /**
  * A Lua script, run by its digest and sent whole only to a server that does not know it yet. Not by ioredis'
- * `defineCommand`, which would add methods to a client that belongs to somebody else.
+ * `defineCommand`, which would add methods to a client that belongs to the application.
  */
 export class Script {
   readonly #source: string

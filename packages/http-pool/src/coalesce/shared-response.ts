@@ -83,7 +83,7 @@ export class SharedResponse implements Handler, FollowerOwner, Timed {
     this.#controller?.pause()
   }
 
-  /** Some caller has held the others up for too long. If all are as far behind, there is nobody to go on for. */
+  /** Some caller has held the others up for too long. If all are as far behind, there is no caller to go on for. */
   onDeadline(): void {
     const lagging = this.#lagging()
     const { bodyLeakTimeout } = this.#settings

@@ -121,7 +121,7 @@ export class Origin implements ConnectionOwner {
     load.inFlight--
     if (!connection.retired) this.#restore(connection, failed)
     if (this.#waiting.size > 0) this.pump()
-    // Whoever waited may have taken it. If not, other origins may have its place.
+    // A waiting attempt may have taken it. If not, other origins may have its place.
     if (connection.active === 0 && !connection.retired) {
       connection.idleSince = load.clock.now()
       load.sockets.addIdle(connection)

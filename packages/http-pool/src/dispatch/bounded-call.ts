@@ -8,7 +8,7 @@ import type { TotalDeadline } from '../time/total-deadline.ts'
 
 /**
  * One call where something may answer, or keep it waiting, before there is an exchange: the store of a
- * cache, or the request of somebody else.
+ * cache, or the request of another caller.
  *
  * The caller has its controller from the first moment, and the call ends at its deadline or by its caller's
  * abort whatever the layers further in are waiting for. What they bring later is dropped.

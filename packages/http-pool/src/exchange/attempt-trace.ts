@@ -5,7 +5,7 @@ import type { ExchangeOptions } from '../request/exchange-options.ts'
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
 
-/** What the channels are told of one attempt. Made only while somebody listens. */
+/** What the channels are told of one attempt. Made only while a channel has a listener. */
 export class AttemptTrace {
   readonly message: AttemptMessage
   /** The context that subscribers bound; an attempt that waits continues in it. */

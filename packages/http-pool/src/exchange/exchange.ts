@@ -181,7 +181,7 @@ export class Exchange extends AsyncResource implements Controller, PlanOwner, Ru
     this.#upstream = controller
     this.rawHeaders = controller.rawHeaders ?? null
     if (this.#message !== undefined) this.#message.statusCode = statusCode
-    // Whoever follows it sends the next request in here, and is not to find the context of the socket.
+    // A listener may send the next request in here, and is not to find the context of the socket.
     if (isRedirect(statusCode)) {
       this.#isRedirected = true
       this.runInAsyncScope(this.#handOut, this, statusCode, headers, statusMessage)

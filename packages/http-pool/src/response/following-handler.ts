@@ -26,7 +26,7 @@ const READABLE_REDIRECT = 64 * 1024
  *
  * Redirects are followed here and not further in, so that what is cached or shared is the response of a URL
  * and not that of wherever it points today. Each hop is a request of its own with its own controller; what
- * comes from an earlier one is ignored. A response comes in the context of whoever opened its socket, or of the caller who asked
+ * comes from an earlier one is ignored. A response comes in the context of the call that opened its socket, or of the caller who asked
  * first: hops are sent in that of this one, as hooks may look there for whose request it is.
  */
 export abstract class FollowingHandler extends AsyncResource implements Handler {

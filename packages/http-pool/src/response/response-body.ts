@@ -52,7 +52,7 @@ export class ResponseBody extends Readable {
     this.#expected = expected
   }
 
-  /** Whether somebody has begun to read it. */
+  /** Whether it has begun to be read. */
   get bodyUsed(): boolean {
     return this.#mode !== 'idle'
   }

@@ -93,7 +93,7 @@ export class PoolCore extends PoolLoad {
     }
   }
 
-  /** Resolves once nothing is left that somebody waits for. */
+  /** Resolves once nothing is left that a caller waits for. */
   whenEmpty(): Promise<void> {
     if (this.#awaited === 0) return Promise.resolve()
     return new Promise(resolve => {

@@ -2,7 +2,7 @@ import type { Clock } from '@millrace/kit'
 
 /**
  * When the time of a call is over: all attempts, delays, redirects and look-ups included. One object for
- * the whole call; that of a shared response moves when somebody joins who has more time.
+ * the whole call; that of a shared response moves when a caller joins that has more time.
  */
 export interface TotalDeadline {
   /** By the pool's clock. */

@@ -4,7 +4,7 @@ const ENCODER = new TextEncoder()
 
 /**
  * Bytes that are kept: many runs in one buffer, as a buffer each would be three objects for the garbage collector to
- * carry, and 20,000 of them at once pauses of 18 ms. A chunk lives as long as somebody refers to it.
+ * carry, and 20,000 of them at once pauses of 18 ms. A chunk lives as long as it is referred to.
  */
 class BytePool {
   /** Where the last run is. */

@@ -47,7 +47,7 @@ interface Sent {
 
 /**
  * Sends what a child process counted to its parent: only series that changed, and of those only the change. The parent
- * needs to ask nobody when it is scraped, and a process that dies loses at most one interval.
+ * needs to ask no worker when it is scraped, and a process that dies loses at most one interval.
  */
 export class ClusterSender {
   readonly #registry: Registry
@@ -185,7 +185,7 @@ function finite(change: number): number {
   return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, change))
 }
 
-/** Where there is no parent any more, nobody is left to be told: without a callback, that would end the process. */
+/** Where there is no parent any more, nothing is left to be told: without a callback, that would end the process. */
 function sendToParent(): ((message: DeltaMessage) => void) | undefined {
   if (process.send === undefined) return undefined
   return message => process.send?.(message, undefined, {}, () => {})

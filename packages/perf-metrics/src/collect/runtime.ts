@@ -52,7 +52,7 @@ export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}):
     metrics.addCollector(eventLoopUtilization(metrics), ['nodejs_eventloop_utilization_ratio']),
     metrics.addCollector(heapReading(metrics), ['nodejs_heap_space_size_']),
     metrics.addCollector(() => {
-      // A timer that fires fifty times a second is most of what an idle process takes: not before somebody reads what it measures.
+      // A timer that fires fifty times a second is most of what an idle process takes: not before what it measures is read.
       delay.enable()
       readDelay()
     }, ['nodejs_eventloop_lag']),

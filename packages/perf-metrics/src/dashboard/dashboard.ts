@@ -37,7 +37,7 @@ export interface DashboardOptions {
   readonly slowSpans?: (() => readonly SlowSpan[]) | undefined
   /** Most browsers at a time, 1 to 1,000; more get 503. Default: 20 */
   readonly maxClients?: number | undefined
-  /** ms between two frames, 100 to 10,000; ten times as long while nobody looks. Default: 1,000 */
+  /** ms between two frames, 100 to 10,000; ten times as long without a viewer. Default: 1,000 */
   readonly interval?: number | undefined
   /** Frames to keep for a first look, 10 to 3,600. Default: 600 */
   readonly history?: number | undefined
@@ -168,7 +168,7 @@ export class Dashboard {
     return name === 'events' ? this.#admit(request) : this.#json()
   }
 
-  /** An `authorize` that throws or rejects lets nobody in. */
+  /** An `authorize` that throws or rejects refuses the request. */
   async #allowed(request: DashboardRequest): Promise<boolean> {
     try {
       return (await this.#authorize(request)) === true
@@ -229,7 +229,7 @@ export class Dashboard {
    * Draws a line at this moment into all charts, with a word on what happened: a deployment, a switch, a test that begins. The last 100
    * are kept.
    *
-   * @param text 1 to 80 characters; everybody who sees the page sees it
+   * @param text 1 to 80 characters; all viewers of the page see it
    */
   mark(text: string): void {
     if (typeof text !== 'string' || text.length < 1 || text.length > 80)

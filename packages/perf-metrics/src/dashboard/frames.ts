@@ -31,7 +31,7 @@ export interface Frame {
     readonly heapUsed: number
     readonly heapLimit: number
     readonly utilization: number
-    /** `null` while nobody looks. */
+    /** `null` without a viewer. */
     readonly delayP99: number | null
   }
   readonly verdict: { readonly level: 'good' | 'warning' | 'bad'; readonly text: string }
@@ -95,7 +95,7 @@ export class FrameRecorder {
     return this.#sources.registry.timeline.moment()
   }
 
-  /** Whether somebody looks: only then the loop's delay is sampled, by a timer that fires fifty times a second. */
+  /** Whether there is a viewer: only then the loop's delay is sampled, by a timer that fires fifty times a second. */
   set watched(watched: boolean) {
     if (watched === this.#watched) return
     this.#watched = watched

@@ -32,7 +32,7 @@ export class LiveFrames {
   #bytes = 0
   #time = 0
 
-  /** @param interval milliseconds between two frames while somebody looks; ten times as long while nobody does */
+  /** @param interval milliseconds between two frames with a viewer; ten times as long without one */
   constructor(sources: FrameSources, interval: number, clock: Clock) {
     this.#recorder = new FrameRecorder(sources)
     this.#subscribers = new Subscribers((callback, delay) => clock.setTimer(callback, delay))

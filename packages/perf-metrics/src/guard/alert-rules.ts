@@ -123,7 +123,7 @@ function share(
  */
 function burnRate(rule: BurnRateRule, families: Families): string {
   const { errors, total, objective, windows = DEFAULT_BURN_WINDOWS, minimum = 20 } = rule
-  // A product of two shares has digits that nobody meant.
+  // A product of two shares has digits that were not meant.
   const budget = Number((1 - objective).toPrecision(6))
   const events = (selectors: readonly Selector[], window: number): string => {
     const range = promDuration(window)

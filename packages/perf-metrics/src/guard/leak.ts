@@ -49,7 +49,7 @@ export function leak(rule: LeakRule): Evaluator {
       if (known.length === 0) return UNKNOWN
       const updated = lastUpdate(series) ?? now
       if (updated !== read) {
-        // A value that nobody has set since says nothing new, and would be taken for another like it.
+        // A value that has not been set since says nothing new, and would be taken for another like it.
         const value = known.reduce((sum, one) => sum + one, 0)
         for (const { history } of histories) history.add(now, value)
         cycles.add(now, value)

@@ -5,7 +5,7 @@ import type { SampleListener } from './sample-listener.ts'
 export interface SpanIds {
   readonly traceId: string
   readonly spanId: string
-  /** W3C trace flags. A span that says it is not sampled is no example, as nobody could look at it. */
+  /** W3C trace flags. A span that says it is not sampled is no example, as it cannot be looked at. */
   readonly traceFlags?: number
 }
 

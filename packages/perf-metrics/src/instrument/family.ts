@@ -14,7 +14,7 @@ export interface SeriesFactory<S extends Series> {
   create(labelValues: readonly string[], description?: FamilyDescription): S
   /** Told of every series that is exported. */
   announce(description: FamilyDescription, series: S): void
-  /** Takes everything back from a series that nobody holds. */
+  /** Takes everything back from a series without a holder. */
   destroy(series: S): void
   /** Takes back what a series needs only while it counts. */
   rest(series: S): void

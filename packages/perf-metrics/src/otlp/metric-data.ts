@@ -66,7 +66,7 @@ const UNITS: Readonly<Record<string, string>> = {
   amperes: 'A',
 }
 
-/** One look at the metrics: read while they are iterated, once, so that whoever encodes them can pause between points. */
+/** One look at the metrics: read while they are iterated, once, so that the encoder can pause between points. */
 export interface Reading {
   readonly metrics: Iterable<MetricData>
   /** How many points were read so far. */

@@ -53,7 +53,7 @@ export class RedisSlots {
    *
    * @param slot which is free, ms of `Date.now()`
    * @param since when the start was registered
-   * @returns whether Redis gives the slot to the next that comes, whoever that is
+   * @returns whether Redis gives the slot to the next caller of any process
    */
   async release(slot: number, since: number, weight: number): Promise<boolean> {
     const { connection, originalId } = this.#store

@@ -111,7 +111,7 @@ export interface StoreStats {
  * refused too. So a value that was invalidated while it was computed is never returned as fresh afterwards, whichever process
  * computed it. An invalidation that resolved holds for every process from then on, even where files were removed or replaced
  * under the store: then the call works on what is there now, or rejects. An older state of the files that is put in their place under a
- * running store is served to nobody.
+ * running store is never served.
  *
  * **Writes.** A `set` without a fence is a write of its own. It outdates the fences taken before as a `delete` does, so that no
  * load which began earlier is stored over it, and it replaces the value in one step: a reader gets the old one or the new one.

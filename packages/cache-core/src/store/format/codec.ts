@@ -27,7 +27,7 @@ export const jsonCodec: Codec<any> = {
 
 /**
  * The structured clone algorithm: keeps Date, Map, Set, typed arrays, BigInt, undefined and cycles. Only for bytes that
- * nobody else may write, and for processes of the same major version of Node.
+ * no other program may write, and for processes of the same major version of Node.
  */
 // biome-ignore lint/suspicious/noExplicitAny: whatever type of values the store has
 export const structuredCodec: Codec<any> = {

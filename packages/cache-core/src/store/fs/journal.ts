@@ -209,7 +209,7 @@ export class Journal {
       this.#inode = fstatSync(file).ino
       this.#number = number
       this.#path = this.#pathOf(number)
-      // Whoever still has one of these open reads its seal and comes here.
+      // A process that still has one of these open reads its seal and comes here.
       for (const sealed of older) unlessGone(() => unlinkSync(this.#pathOf(sealed)))
       break
     }

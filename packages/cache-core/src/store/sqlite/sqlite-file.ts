@@ -189,7 +189,7 @@ export function logBytes(database: DatabaseSync): number | undefined {
 
 /**
  * Makes the file, empty, and its folder where they are missing; its identity. One that was emptied under those who have it open is made
- * anew: they would keep everybody else from opening it.
+ * anew: they would keep all others from opening it.
  */
 export function makeFile(path: string): string | undefined {
   // In this order: the side files of a database come after its header.
@@ -239,7 +239,7 @@ function renamed(from: string, to: string): boolean {
   }
 }
 
-/** Removes a database and its side files, as far as they are there. Whoever has them open begins anew. */
+/** Removes a database and its side files, as far as they are there. Processes that have them open begin anew. */
 export function removeDatabase(path: string): void {
   for (const suffix of ['', ...SIDE_FILES]) rmSync(path + suffix, { force: true })
 }

@@ -89,7 +89,7 @@ export class BucketSupply {
 
   #shareSpent(key: string, least: number, far: number): Supply {
     const wait = this.#options.share.waitFor(key, least, this.#options.limit.clock.now())
-    // Not for longer than until Redis may be back, which has tokens that are nobody's share.
+    // Not for longer than until Redis may be back, which has tokens beyond all shares.
     const again =
       far > 0 && wait > far ? Infinity : Math.min(wait, this.#options.limit.guard.cooldown)
     return { tokens: 0, first: 0, interval: 1_000 / this.#options.rate, wait, again, blocked: 0 }

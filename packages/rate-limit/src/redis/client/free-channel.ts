@@ -23,7 +23,7 @@ export class FreeChannel {
     this.#onFree = onFree
   }
 
-  /** Listens from now on. Nobody waits for it: until it is heard the store is polled. */
+  /** Listens from now on. It is not waited for: until it is heard the store is polled. */
   open(): void {
     if (this.#subscribed) return
     this.#subscribed = true

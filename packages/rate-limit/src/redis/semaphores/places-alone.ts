@@ -61,7 +61,7 @@ export class PlacesAlone {
     const { store, held } = this.#options
     const place = held.get(holder)
     if (place !== undefined) return store.restore(place)
-    // Nobody takes it over while Redis is told that it is free.
+    // No other takes it over while Redis is told that it is free.
     const index = this.#spare.findIndex(spare => spare.holder === holder)
     const [spare] = index < 0 ? [] : this.#spare.splice(index, 1)
     try {

@@ -199,7 +199,7 @@ export class SharedSemaphore {
         // Until an outage is over for all, others may be inside of whom Redis has not been told.
         const beyond = this.#held.permits + weight > this.#alone.share
         if (beyond && outage.recovery > 0) return { granted: false, retryIn: this.#poll }
-        // A place that comes too late is nobody's: it is left again.
+        // A place that comes too late has no taker: it is left again.
         const entry = await this.#store.enter(weight, holder => outage.owe(holder, true))
         if (entry.granted || entry.paused) return entry
         const { permits } = this.#store

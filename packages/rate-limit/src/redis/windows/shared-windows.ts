@@ -251,7 +251,7 @@ export class SharedWindows {
   async #attempt(key: string, cost: number): Promise<Attempt<WindowGrant>> {
     const { grant, decision, alone } = await this.#ask(key, cost)
     if (decision.allowed) return { granted: true, value: grant }
-    // Not for longer than until Redis may be back, which has permits that are nobody's share.
+    // Not for longer than until Redis may be back, which has permits beyond all shares.
     if (alone) {
       return { granted: false, retryIn: Math.min(decision.retryAfter, this.limit.guard.cooldown) }
     }
