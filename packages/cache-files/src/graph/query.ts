@@ -24,11 +24,17 @@ export interface QueryContext {
   read(path: string): Promise<FileContent>
   /** What is under a path now, without reading it: for resolving names, where a file that appears may shadow another. */
   kind(path: string): PathKind
-  /** Names in a folder, sorted; `undefined` if it is none. Changes when a name appears or goes, not when a file is edited. */
+  /**
+   * Names in a folder, sorted; `undefined` if it is none, or may not be listed. Changes when a name appears or goes, not when a file is edited.
+   *
+   * @throws {FileReadError} with the reason `failed`, for instance for want of descriptors
+   */
   list(path: string): readonly string[] | undefined
   /**
    * Paths of what matches a pattern, sorted and absolute. A pattern is a path whose parts may have `*`, `?` and `{a,b}`, or be `**` for any
    * number of folders; names that begin with a dot match only where the pattern's part does. Linked folders are not entered.
+   *
+   * @throws {FileReadError} as {@link list}, for a folder on the way
    */
   glob(pattern: string): readonly string[]
   /** The path with all symbolic links followed, or `undefined` if nothing is there. */

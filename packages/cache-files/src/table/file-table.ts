@@ -155,6 +155,8 @@ export class FileTable implements Disposable {
   /**
    * Names in a folder, sorted by code unit; `undefined` if there is none, or it may not be listed. The same object comes back for as long as
    * neither the names nor the folder's stamp change.
+   *
+   * @throws {FileReadError} with the reason `failed`: the names are unknown, for instance for want of descriptors
    */
   folderSync(path: string): FolderList {
     return this.#folders.list(this.#names.intern(path))

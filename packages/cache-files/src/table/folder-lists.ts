@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs'
 import { Cache } from '@millrace/cache-core'
+import { fileReadError } from '../errors.ts'
 import { type FileStamp, isSettled, sameStamp, stampOf } from './file-stamp.ts'
 import type { Trust } from './trust.ts'
 
@@ -43,7 +44,11 @@ export class FolderLists {
     return this.#held.size
   }
 
-  /** Blocks for a `stat`, and for a `readdir` where the folder has changed. */
+  /**
+   * Blocks for a `stat`, and for a `readdir` where the folder has changed.
+   *
+   * @throws {FileReadError} with the reason `failed`: what is in the folder is unknown, for instance for want of descriptors
+   */
   list(path: string): FolderList {
     const held = this.#held.get(path)
     if (held !== undefined && this.#trust.holds(held.trust)) return held
@@ -106,9 +111,11 @@ function readFolder(path: string): Listing {
     const entries = readdirSync(path, { withFileTypes: true })
     const folders = entries.filter(entry => entry.isDirectory()).map(({ name }) => name)
     return { names: entries.map(({ name }) => name).sort(), folders: new Set(folders) }
-  } catch {
+  } catch (cause) {
+    const error = fileReadError(path, cause)
     // It went, or may not be listed.
-    return NOTHING
+    if (error.reason !== 'failed') return NOTHING
+    throw error
   }
 }
 

@@ -11,6 +11,7 @@ import type { Dependency, GraphNode, HeldValue, Outcome } from '../trace/graph-n
 import type { ComputedResult } from '../trace/kept-results.ts'
 import { type Flight, FlightAbandoned } from './flight.ts'
 import type { QueryTimers, Timed } from './query-timers.ts'
+import { rejected } from './rejected.ts'
 
 /** What a {@link QueryRun} needs of the graph. */
 export interface QueryEnvironment {
@@ -174,17 +175,13 @@ export class QueryRun implements QueryContext, Timed {
 
   list(path: string): readonly string[] | undefined {
     const full = this.#environment.resolve(path)
-    const index = this.#reserve(`list:${full}`)
-    const list = this.#flight.revision.list(full)
-    this.#fill(index, 'list', full, listFingerprint(list))
-    return list.names
+    return this.#listed('list', full, () => this.#flight.revision.list(full), listFingerprint).names
   }
 
   glob(pattern: string): readonly string[] {
-    const index = this.#reserve(`glob:${checkText('pattern', pattern)}`)
-    const paths = this.#flight.revision.glob(pattern)
-    this.#fill(index, 'glob', pattern, namesFingerprint(paths))
-    return paths
+    checkText('pattern', pattern)
+    const { revision } = this.#flight
+    return this.#listed('glob', pattern, () => revision.glob(pattern), namesFingerprint)
   }
 
   realPath(path: string): string | undefined {
@@ -288,6 +285,19 @@ export class QueryRun implements QueryContext, Timed {
     return rejected(error)
   }
 
+  /** What folders have; a query may go on without what cannot be told. */
+  #listed<T>(kind: InputKind, name: string, look: () => T, print: (found: T) => string): T {
+    const index = this.#reserve(`${kind}:${name}`)
+    try {
+      const found = look()
+      this.#fill(index, kind, name, print(found))
+      return found
+    } catch (error) {
+      this.#fill(index, 'untracked', name, 'failed')
+      throw error
+    }
+  }
+
   #unreadable(index: number, path: string, error: unknown): Promise<never> {
     if (error instanceof FileReadError) this.#fill(index, 'file', path, `error ${error.reason}`)
     else this.#fill(index, 'untracked', path, 'failed')
@@ -338,11 +348,4 @@ export class QueryRun implements QueryContext, Timed {
     this.#since = this.#environment.clock.now()
     this.#arm()
   }
-}
-
-/** A rejection that may go unhandled, as a query may ask without waiting. */
-function rejected(error: unknown): Promise<never> {
-  const promise = Promise.reject(error)
-  promise.catch(() => undefined)
-  return promise
 }

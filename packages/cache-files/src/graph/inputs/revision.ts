@@ -80,10 +80,14 @@ export class Revision {
       if (known !== undefined) return known.hash === fingerprint
     }
     if (kind === 'env') return this.#envFingerprint(name, saltOf(fingerprint)) === fingerprint
-    return this.fingerprint(kind, name) === fingerprint
+    return unlessUnknown(() => this.fingerprint(kind, name)) === fingerprint
   }
 
-  /** The fingerprint of an input in this revision. */
+  /**
+   * The fingerprint of an input in this revision.
+   *
+   * @throws {FileReadError} for folders whose names are unknown
+   */
   fingerprint(kind: InputKind, name: string): string {
     const { durable } = this.#world
     if (!durable.covers(kind, name)) return this.#look(kind, name)
@@ -132,10 +136,12 @@ export class Revision {
     return this.#of(this.#kinds, path, () => this.#world.files.kindSync(path))
   }
 
+  /** @throws {FileReadError} */
   list(path: string): FolderList {
     return this.#of(this.#lists, path, () => this.#world.files.folderSync(path))
   }
 
+  /** @throws {FileReadError} for a folder on the way */
   glob(pattern: string): readonly string[] {
     return this.#of(this.#globs, pattern, () => globSync(this.#world.files, pattern))
   }
@@ -167,9 +173,12 @@ export class Revision {
       if (!this.#world.durable.covers('file', path) && changed(files, path, state)) return path
     }
     for (const [path, kind] of this.#kinds) if (files.kindSync(path) !== kind) return path
-    for (const [path, list] of this.#lists) if (files.folderSync(path) !== list) return path
+    for (const [path, list] of this.#lists) {
+      if (unlessUnknown(() => files.folderSync(path)) !== list) return path
+    }
     for (const [pattern, paths] of this.#globs) {
-      if (namesFingerprint(globSync(files, pattern)) !== namesFingerprint(paths)) return pattern
+      const found = unlessUnknown(() => globSync(files, pattern))
+      if (found === undefined || namesFingerprint(found) !== namesFingerprint(paths)) return pattern
     }
     for (const [path, target] of this.#links) if (realPath(path) !== target) return path
     for (const [name, value] of this.#env) if (process.env[name] !== value) return name
@@ -274,4 +283,14 @@ function changed(files: FileTable, path: string, before: FileState): boolean {
   if (now === undefined) return true
   // The same record: nothing was written in between. A hash alone was never tied to a record.
   return typeof before === 'string' ? fingerprintOf(now) !== before : now !== before
+}
+
+/** What a look finds; `undefined` where it cannot tell, which is like nothing that was found before. */
+function unlessUnknown<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (error instanceof FileReadError) return undefined
+    throw error
+  }
 }
