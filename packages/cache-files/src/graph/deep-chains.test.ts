@@ -68,6 +68,7 @@ test('a process that waits for what never comes is told, and does not end before
     'ERR_MILLRACE_QUERY_TIMEOUT',
     'done',
     'ERR_MILLRACE_QUERY_TIMEOUT',
+    'left',
     'done',
     'done',
   ])

@@ -33,6 +33,13 @@ await tell(graph.get(graph.query('hangs', never), ''))
 const quick = graph.query('quick', () => 1)
 const hangs = graph.query('hangs longer', never, { timeout: 200 })
 await Promise.all([tell(graph.get(quick, '')), tell(graph.get(hangs, ''))])
+// A flood that is left when few of it have begun: its rest ends without another stack frame for each.
+const flood = graph.query('flood', context =>
+  Promise.all(Array.from({ length: 20_000 }, (_, index) => context.get(hangs, `${index}`))),
+)
+const leaving = new AbortController()
+setImmediate(() => leaving.abort(Object.assign(new Error('left'), { code: 'left' })))
+await tell(graph.get(flood, '', { signal: leaving.signal }))
 const hung = Object.assign(new MemoryStore<never>(), { get: never })
 const stored = new Graph({ files, store: hung, storeTimeout: timeout })
 await tell(

@@ -13,6 +13,8 @@ export class StartQueue<T> {
   /** Begun and not ended, as far as this turn knows. */
   #running = 0
   #turn: NodeJS.Immediate | undefined
+  /** Whether the loop that begins what waits is under way: what ends while it is begun must not begin another one, on a deeper stack. */
+  #filling = false
 
   constructor(start: (item: T) => void) {
     this.#start = start
@@ -39,8 +41,14 @@ export class StartQueue<T> {
   }
 
   #fill(): void {
-    while (this.#running < AT_ONCE && this.#next < this.#waiting.length) {
-      this.#begin(this.#waiting[this.#next++]!)
+    if (this.#filling) return
+    this.#filling = true
+    try {
+      while (this.#running < AT_ONCE && this.#next < this.#waiting.length) {
+        this.#begin(this.#waiting[this.#next++]!)
+      }
+    } finally {
+      this.#filling = false
     }
     if (this.#next < this.#waiting.length) return
     this.#waiting = []
