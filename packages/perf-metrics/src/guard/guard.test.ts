@@ -185,7 +185,7 @@ describe('a guard', () => {
     [{ name: 'A', type: 'leak', metric: '' }, 'Expected `A.metric` to be a string'],
     [
       { name: 'A', type: 'threshold', metric: 'x', above: NaN },
-      'Expected `A.above` to be a number',
+      'Expected `A.above` to be a finite number',
     ],
     [
       { name: 'A', type: 'ratio', numerator: { metric: 'x' }, denominator: [], above: 1 },
@@ -201,6 +201,31 @@ describe('a guard', () => {
         windows: [],
       },
       'Expected `A.windows` to be an array of at least one pair',
+    ],
+    [
+      {
+        name: 'A',
+        type: 'burn-rate',
+        objective: 0.9,
+        errors: { metric: 'e' },
+        total: [{ metric: 't' }],
+        windows: [{ long: 3_600_000, short: 300_000, factor: 14.4 }],
+      },
+      'Expected `A.windows[0].factor` to be a number from 0.001 to 10',
+    ],
+    [
+      {
+        name: 'A',
+        type: 'burn-rate',
+        objective: 0.8,
+        errors: { metric: 'e' },
+        total: [{ metric: 't' }],
+      },
+      'Expected `A.windows` to be given, with factors below 5',
+    ],
+    [
+      { name: 'A', type: 'threshold', metric: 'x', above: Infinity },
+      'Expected `A.above` to be a finite number',
     ],
     [
       { name: 'A', type: 'regression', metric: 'x', alpha: NaN },

@@ -103,7 +103,7 @@ export interface BurnRateRule extends RuleBase {
   readonly errors: Selector
   readonly total: readonly Selector[]
   /**
-   * Long and short windows in ms and the multiple of the sustainable rate that trips. Default: 14.4 over 1 h and
+   * Long and short windows in ms and the multiple of the sustainable rate that trips, below 1 / (1 - objective). Default: 14.4 over 1 h and
    * 5 min, 6 over 6 h and 30 min (Site Reliability Workbook, chapter 5)
    */
   readonly windows?: readonly BurnWindow[] | undefined
@@ -264,7 +264,7 @@ function validateRule(rule: Rule): void {
       checkPart(at('errors'), rule.errors)
       checkSelectors(at('total'), rule.total)
       inRange(at('minimum'), rule.minimum, 1, Number.MAX_SAFE_INTEGER)
-      if (rule.windows !== undefined) checkWindows(at('windows'), rule.windows)
+      checkWindows(at('windows'), rule)
   }
 }
 
@@ -297,12 +297,18 @@ function checkLimits(at: (field: string) => string, { above, below }: Limits): v
     throw new InvalidOptionError(at('above'), 'given, or `below`, but not both', above)
   }
   const [field, limit] = above === undefined ? ['below', below] : ['above', above]
-  if (typeof limit !== 'number' || Number.isNaN(limit)) {
-    throw new InvalidOptionError(at(field!), 'a number', limit)
+  if (!Number.isFinite(limit)) {
+    throw new InvalidOptionError(at(field!), 'a finite number', limit)
   }
 }
 
-function checkWindows(path: string, windows: readonly BurnWindow[]): void {
+function checkWindows(path: string, { windows, objective }: BurnRateRule): void {
+  // Beyond that not even a service of which nothing succeeds burns.
+  const most = Number((1 / (1 - objective)).toPrecision(6))
+  if (windows === undefined) {
+    if (DEFAULT_BURN_WINDOWS.some(({ factor }) => factor < most)) return
+    throw new InvalidOptionError(path, `given, with factors below ${most}`, windows)
+  }
   if (checkList(path, windows).length === 0) {
     throw new InvalidOptionError(path, 'an array of at least one pair of windows', windows)
   }
@@ -310,7 +316,10 @@ function checkWindows(path: string, windows: readonly BurnWindow[]): void {
     const { long, short, factor } = checkOptions(`${path}[${i}]`, window, BURN_WINDOW)
     checkRange(`${path}[${i}].long`, long, 60_000, 28 * DAY)
     checkRange(`${path}[${i}].short`, short, 10_000, long)
-    checkRange(`${path}[${i}].factor`, factor, 0.001, 1_000_000)
+    checkRange(`${path}[${i}].factor`, factor, 0.001, most)
+    if (factor === most) {
+      throw new InvalidOptionError(`${path}[${i}].factor`, `below ${most}`, factor)
+    }
   })
 }
 
