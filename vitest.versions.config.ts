@@ -3,12 +3,13 @@ import { defineConfig } from 'vitest/config'
 import { isolated, published, testProjects, unitTests } from './vitest.shared.ts'
 
 /**
- * What takes longest and does not depend on the version of Node: several processes on one store, whole Redis Clusters, and
- * simulations of policies, rules and races on a virtual clock.
+ * What takes longest and does not depend on the version of Node: several processes on one store, what Redis does with scripts, whole
+ * Clusters, and simulations of policies, rules and races on a virtual clock.
  */
 const longest = [
   'src/**/shared-{files,store}.test.ts',
-  'src/{store/cluster,redis/testing/redis-cluster}.test.ts',
+  'src/{store/{cluster,loss},redis/testing/{outage,mixed-settings,redis-cluster}}.test.ts',
+  'src/{jobs/job-scheduler,retry/retries}.test.ts',
   'src/guard/{leak,regression,compare-snapshots}.test.ts',
   'src/policy/adaptive.test.ts',
   'src/**/invalidate-during-*.test.ts',
