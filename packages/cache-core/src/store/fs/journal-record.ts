@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 /** Characters of a record: a letter, a body, their CRC-32 in hexadecimal digits, and a line feed. */
 export const RECORD_LENGTH = 32
 /** Of a record's body: a name's hash, or digits filled up with dashes. */
-export const BODY_LENGTH = 22
+const BODY_LENGTH = 22
 const CHECKED = 1 + BODY_LENGTH
 
 /** One line of a journal. */
