@@ -25,12 +25,10 @@ type StateColumns = readonly [
 
 /** How long a deleted key is remembered by name, in ms; after that, fences older than its deletion are outdated. */
 const TOMBSTONE_LIFE = 60_000
-
 /** How many invalidated tags are remembered by name before they are applied to all rows; see {@link SqliteEntries.sweep}. */
 const REMEMBERED_TAGS = 16_384
 
 const LARGEST_USER_VERSION = 2 ** 31 - 1
-
 const isLive = 'value IS NOT NULL AND retained > ?'
 const tagVersions = `
   SELECT ifnull(max(deleted), 0) AS deleted, ifnull(max(expired), 0) AS expired

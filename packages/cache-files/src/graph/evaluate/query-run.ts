@@ -33,7 +33,6 @@ export interface QueryEnvironment {
 
 /** Answers without waiting that a query gets in one turn of the event loop. */
 const ANSWERS_PER_TURN = 1_000
-
 /** Keys for which `getMany` waits at once: of thousands, what each holds while it waits would survive the collections of young garbage. */
 const KEYS_AT_ONCE = 64
 
