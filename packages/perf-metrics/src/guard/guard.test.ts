@@ -166,6 +166,12 @@ describe('a guard', () => {
     expect(guard.stats()).toMatchObject({ rules: 1, tripped: 1, trips: 1 })
   })
 
+  const burning = {
+    name: 'A',
+    type: 'burn-rate',
+    errors: { metric: 'e' },
+    total: [{ metric: 't' }],
+  } as const
   it.each([
     [
       { name: 'a b', type: 'threshold', metric: 'x', above: 1 },
@@ -192,37 +198,18 @@ describe('a guard', () => {
       'Expected `A.denominator` to be an array of at least one selector',
     ],
     [
-      {
-        name: 'A',
-        type: 'burn-rate',
-        objective: 0.9,
-        errors: { metric: 'e' },
-        total: [{ metric: 't' }],
-        windows: [],
-      },
+      { ...burning, objective: 0.9, windows: [] },
       'Expected `A.windows` to be an array of at least one pair',
     ],
     [
       {
-        name: 'A',
-        type: 'burn-rate',
+        ...burning,
         objective: 0.9,
-        errors: { metric: 'e' },
-        total: [{ metric: 't' }],
         windows: [{ long: 3_600_000, short: 300_000, factor: 14.4 }],
       },
       'Expected `A.windows[0].factor` to be a number from 0.001 to 10',
     ],
-    [
-      {
-        name: 'A',
-        type: 'burn-rate',
-        objective: 0.8,
-        errors: { metric: 'e' },
-        total: [{ metric: 't' }],
-      },
-      'Expected `A.windows` to be given, with factors below 5',
-    ],
+    [{ ...burning, objective: 0.8 }, 'Expected `A.windows` to be given, with factors below 5'],
     [
       { name: 'A', type: 'threshold', metric: 'x', above: Infinity },
       'Expected `A.above` to be a finite number',

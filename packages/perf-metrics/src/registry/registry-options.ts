@@ -1,4 +1,4 @@
-import type { Clock, TimeSource } from '@millrace/kit'
+import type { Clock, OptionNames, TimeSource } from '@millrace/kit'
 import type { SpanIds } from '../instrument/exemplars.ts'
 import type { HistogramEncoding } from '../otlp/metric-data.ts'
 import type { ResourceAttributes } from '../otlp/resource.ts'
@@ -36,6 +36,18 @@ export interface RegistryOptions {
   readonly clock?: Clock | undefined
   /** Source of the dates in exports, in ms since 1970. Default: `clock` where that is given, else the system's */
   readonly wallClock?: TimeSource | undefined
+}
+
+export const REGISTRY_OPTIONS: OptionNames<RegistryOptions> = {
+  enabled: true,
+  maxSeries: true,
+  retention: true,
+  windows: true,
+  activeSpan: true,
+  openMetrics2: true,
+  store: true,
+  clock: true,
+  wallClock: true,
 }
 
 export interface OpenMetricsOptions {

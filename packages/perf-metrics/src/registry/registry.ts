@@ -7,7 +7,6 @@ import {
   checkMethods,
   checkOptions,
   checkRecord,
-  type OptionNames,
 } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
 import { type MetricsHandler, metricsHandler } from '../export/http-handler.ts'
@@ -54,22 +53,15 @@ import { Exports } from './exports.ts'
 import { Maintenance } from './maintenance.ts'
 import { ObservedSources } from './observed-sources.ts'
 import { type Registration, registration } from './registration.ts'
-import type { OpenMetricsOptions, OtlpOptions, RegistryOptions } from './registry-options.ts'
+import {
+  type OpenMetricsOptions,
+  type OtlpOptions,
+  REGISTRY_OPTIONS,
+  type RegistryOptions,
+} from './registry-options.ts'
 import { isSelfReport, SelfReport } from './self-report.ts'
 import type { ObservedPart, ObserveOptions, StatsSource } from './stats-source.ts'
 import { Ticker, tickOf } from './ticker.ts'
-
-const OPTIONS: OptionNames<RegistryOptions> = {
-  enabled: true,
-  maxSeries: true,
-  retention: true,
-  windows: true,
-  activeSpan: true,
-  openMetrics2: true,
-  store: true,
-  clock: true,
-  wallClock: true,
-}
 
 const NOOP = new NoopInstrument()
 const NOOP_HISTOGRAM = new NoopHistogram()
@@ -94,7 +86,7 @@ export class Registry {
   readonly #exports: Exports
 
   constructor(options: RegistryOptions = {}) {
-    checkOptions('', options, OPTIONS)
+    checkOptions('', options, REGISTRY_OPTIONS)
     const { enabled = true, maxSeries = 2000, retention = Infinity, clock, wallClock } = options
     const { windows = true, openMetrics2 = false, activeSpan, store = new HeapCells() } = options
     if (!(typeof retention === 'number' && retention >= 1000)) {
