@@ -24,6 +24,9 @@ test('in a Cluster messages reach every node, also after a fail-over', async () 
     await Promise.allSettled([a.publish([key('2')])])
     await log.next()
   }
+  // It may have arrived before the sender was told so.
+  await a.publish([key('3')])
+  await log.has('delete key 3')
   expect(a.stats().sent).toBeGreaterThan(1)
   client.disconnect()
 })
