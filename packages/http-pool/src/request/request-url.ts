@@ -1,9 +1,11 @@
 import { InvalidRequestError } from '../errors.ts'
 
-type QueryValue = string | number | bigint | boolean | null | undefined
-
-/** Parameters of a query; an array gives one for each of its items. */
-export type Query = URLSearchParams | Readonly<Record<string, QueryValue | readonly QueryValue[]>>
+/**
+ * Parameters of a query: texts, numbers, bigints, booleans; an array gives one for each of its items; null and undefined are left out.
+ * What has no form in a query is refused when the call is made: a stricter type would refuse every object that is typed by an interface.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: interfaces have no index signature, and are assignable to one of `any` alone
+export type Query = URLSearchParams | Readonly<Record<string, any>>
 
 const UNFIT: readonly string[] = ['object', 'symbol', 'function']
 
@@ -46,11 +48,7 @@ function refuseCredentials({ username, password }: URL): void {
   throw new InvalidRequestError('url', 'Credentials belong into a header, not into the URL')
 }
 
-function append(
-  parameters: URLSearchParams,
-  name: string,
-  value: QueryValue | readonly QueryValue[],
-): void {
+function append(parameters: URLSearchParams, name: string, value: unknown): void {
   if (Array.isArray(value)) for (const each of value) append(parameters, name, each)
   else if (UNFIT.includes(typeof value) && value !== null) {
     const message = `A query has no form for a value of type ${typeof value}: give strings or numbers`

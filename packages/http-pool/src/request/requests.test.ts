@@ -166,6 +166,15 @@ describe('query', () => {
     expect((await sent({ query: query! }, '/a?x=1#fragment')).url).toBe(expected)
   })
 
+  test('is taken as an interface types it', async () => {
+    interface Page {
+      readonly page: number
+      readonly size?: number
+    }
+    const query: Page = { page: 2 }
+    expect((await sent({ query }, '/a')).url).toBe('/a?page=2')
+  })
+
   test('leaves a URL that is an object as it was', async () => {
     const url = new URL(server.url('/a'))
     await (await pool.request(url, { query: { b: 1 } })).body.dump()
