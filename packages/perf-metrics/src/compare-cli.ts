@@ -34,7 +34,8 @@ function main(): number {
     console.log(USAGE)
     return values.help ? 0 : 2
   }
-  const comparison = compareSnapshots(read(before), read(after), {
+  const snapshot = read(after)
+  const comparison = compareSnapshots(read(before), snapshot, {
     ...(values.quantile && { quantile: Number(values.quantile) }),
     ...(values.tolerance && { tolerance: Number(values.tolerance) }),
     ...(values.alpha && { alpha: Number(values.alpha) }),
@@ -42,7 +43,10 @@ function main(): number {
     ...(values.metrics && { metrics: new RegExp(values.metrics) }),
   })
   if (values.json) console.log(JSON.stringify(comparison, null, 2))
-  else for (const one of comparison.comparisons) console.log(line(one))
+  else {
+    const units = new Map(snapshot.metrics.map(({ name, unit }) => [name, unit]))
+    for (const one of comparison.comparisons) console.log(line(one, units.get(one.metric)))
+  }
   return comparison.ok ? 0 : 1
 }
 
@@ -50,10 +54,10 @@ function read(file: string): MetricsJson {
   return JSON.parse(readFileSync(file, 'utf8')) as MetricsJson
 }
 
-function line({ metric, labels, before, after, change, p, verdict }: HistogramComparison): string {
+function line(comparison: HistogramComparison, unit = ''): string {
+  const { metric, labels, before, after, change, p, verdict } = comparison
   const shown = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
   const name = shown.length === 0 ? metric : `${metric}{${shown.join(' ')}}`
-  const unit = metric.endsWith('_seconds') ? 'seconds' : ''
   const percent = `${change >= 0 ? '+' : ''}${(change * 100).toFixed(1)} %`
   return `${verdict.padEnd(9)} ${name}: ${quantity(before, unit)} -> ${quantity(after, unit)} (${percent}, p = ${p.toPrecision(2)})`
 }

@@ -42,6 +42,7 @@ export function isDeltaMessage(message: unknown): message is DeltaMessage {
 /** Whether this can be looked at as a description; whether it is a right one, its definition will say. */
 export function isDescription(value: unknown): value is FamilyDescription {
   if (!isRecord(value) || typeof value.name !== 'string') return false
+  if (value.failures !== undefined && typeof value.failures !== 'string') return false
   return Array.isArray(value.labelNames) && Array.isArray(value.buckets)
 }
 

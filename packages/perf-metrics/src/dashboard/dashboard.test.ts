@@ -272,7 +272,7 @@ describe('the stream', () => {
     const registry = new Registry({ clock, wallClock })
     const { port } = await mount({ registry, clock })
     registry.timing('rare_seconds').record(1)
-    const busy = registry.timing('busy_seconds', { labels: ['kind'] })
+    const busy = registry.timing('process.orders', { labels: ['kind'] })
     for (let i = 0; i < 10; i++) busy.record({ kind: 'a' }, 5)
     // What the runtime does by itself is no operation.
     for (let i = 0; i < 99; i++) registry.histogram('nodejs_gc_duration_seconds').observe(0.001)
@@ -287,7 +287,7 @@ describe('the stream', () => {
     }
     expect(points.map(({ elapsed }) => elapsed - points[0]!.elapsed)).toEqual([0, 1, 2])
     expect(points.map(({ time }) => time)).toEqual([7201, 3601, 3602])
-    expect(points.at(-1)!.busiest).toBe('busy_seconds kind=a')
+    expect(points.at(-1)!.busiest).toBe('process.orders kind=a')
     const { frame } = JSON.parse((await get(port, '/snapshot.json')).body.toString())
     expect(frame.timings.map(({ name }: { name: string }) => name)).not.toContain(
       'nodejs_gc_duration_seconds',

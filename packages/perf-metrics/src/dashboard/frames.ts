@@ -5,12 +5,7 @@ import type { Guard } from '../guard/guard.ts'
 import type { Registry } from '../registry/registry.ts'
 import { hitRatio, type Part, partOf } from '../report/parts.ts'
 import { combinedHitRatio } from '../report/performance-report.ts'
-import {
-  isOfTiming,
-  type TimingReport,
-  timedSeries,
-  timingReport,
-} from '../report/timing-report.ts'
+import { type TimingReport, timedSeries, timingReport } from '../report/timing-report.ts'
 import type { Moment } from '../time/timeline.ts'
 import { Busiest } from './busiest.ts'
 import { ChartHistory, type ChartPoint, type FrameHistory, operationName } from './chart-history.ts'
@@ -113,7 +108,7 @@ export class FrameRecorder {
     const { registry, guard } = this.#sources
     const now = registry.timeline.now()
     const busiest = new Busiest(MOST_TIMINGS, now)
-    const families = registry.collect(registry.names().filter(isOfTiming))
+    const families = registry.collect(registry.timings())
     yield
     for (const timed of timedSeries(families)) {
       busiest.add(timed)

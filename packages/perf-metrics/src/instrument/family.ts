@@ -27,7 +27,6 @@ export interface SeriesFactory<S extends Series> {
 
 /** A metric: its description, and its series by label values. */
 export class Family<S extends Series = Series> {
-  readonly description: FamilyDescription
   /** Caches of the exporters. */
   text: unknown = undefined
   /** Observations that went to the overflow series, and bindings that did. */
@@ -36,6 +35,7 @@ export class Family<S extends Series = Series> {
   mislabelled = 0
   /** Updates refused by series that are gone. */
   #rejectedBefore = 0
+  #description: FamilyDescription
   readonly #factory: SeriesFactory<S>
   readonly #series = new Set<S>()
   readonly #index: LabelIndex<S>
@@ -45,7 +45,7 @@ export class Family<S extends Series = Series> {
   #refused: S | undefined
 
   constructor(description: FamilyDescription, factory: SeriesFactory<S>) {
-    this.description = description
+    this.#description = description
     this.#factory = factory
     this.#index = new LabelIndex(description.labelNames, {
       resolve: values => this.#resolve(values),
@@ -58,8 +58,19 @@ export class Family<S extends Series = Series> {
     if (description.labelNames.length === 0) this.#add(this.#create([]))
   }
 
+  get description(): FamilyDescription {
+    return this.#description
+  }
+
   #create(values: readonly string[]): S {
     return this.#factory.create(values, this.description)
+  }
+
+  /** The series are the durations of a timing, whose failures are counted by another metric. */
+  markTiming(failures: string): void {
+    if (this.#description.failures === undefined) {
+      this.#description = { ...this.#description, failures }
+    }
   }
 
   /** The series in order of creation. */

@@ -16,4 +16,6 @@ export interface FamilyDescription {
   readonly aggregate: Aggregation
   /** Bounds of the classic buckets, without the open one; empty unless a histogram. */
   readonly buckets: readonly number[]
+  /** Of a timing's durations, the counter of its failures: what makes a metric an operation is that it is a timing, not its name. */
+  readonly failures?: string | undefined
 }

@@ -1,4 +1,4 @@
-import { checkFunction, checkInteger, checkOneOf, checkOptions } from '@millrace/kit'
+import { checkFunction, checkInteger, checkOneOf, checkOptions, checkRecord } from '@millrace/kit'
 import { DuplicateMetricError, InvalidOptionError } from '../errors.ts'
 import type { CounterSeries } from '../instrument/counter.ts'
 import { Family, type SeriesFactory } from '../instrument/family.ts'
@@ -85,7 +85,12 @@ export class Catalog {
     return this.#define(name, 'gauge', options, gaugeFactory(this.#context))
   }
 
-  histogram(name: string, options: Definition<HistogramOptions>): Family<HistogramSeries> {
+  /** @param failures the counter beside it, if it is a timing */
+  histogram(
+    name: string,
+    options: Definition<HistogramOptions>,
+    failures?: string,
+  ): Family<HistogramSeries> {
     checkOptions(name, options, HISTOGRAM_OPTIONS)
     const { buckets = DEFAULT_BUCKETS, maxBuckets = 640, recent = 0 } = options
     const { store, exemplars } = this.#context
@@ -96,12 +101,27 @@ export class Catalog {
       classic: new ClassicBounds(validateBuckets(buckets)),
       maxBuckets: checkInteger('maxBuckets', maxBuckets, 80, 4096),
     }
-    return this.#define(name, 'histogram', options, histogramFactory(this.#context, shape), buckets)
+    const factory = histogramFactory(this.#context, shape)
+    return this.#define(name, 'histogram', options, factory, { buckets, failures })
+  }
+
+  /** The durations of a timing, and its failures. */
+  timing(
+    name: string,
+    options: Definition<HistogramOptions>,
+  ): { durations: Family<HistogramSeries>; failures: Family<CounterSeries> } {
+    const counter = `${String(name).replace(/_seconds$/, '')}_failures_total`
+    const whole = { unit: 'seconds', ...checkRecord('options', options) }
+    const durations = this.histogram(name, whole, counter)
+    const { maxSeries, labels } = options
+    const help = `Failures among ${name}`
+    const failures = this.counter(counter, { help, maxSeries, labels })
+    return { durations, failures }
   }
 
   /** The metric of this description, which counts elsewhere. */
   mirror(description: FamilyDescription): Family {
-    const { name, type, help, unit, labelNames: labels, aggregate, buckets } = description
+    const { name, type, help, unit, labelNames: labels, aggregate, buckets, failures } = description
     const options = { help, unit, labels, maxSeries: 1_000_000 }
     switch (type) {
       case 'counter':
@@ -111,7 +131,7 @@ export class Catalog {
       case 'gauge':
         return this.gauge(name, { ...options, aggregate }) as never
       case 'histogram':
-        return this.histogram(name, { ...options, buckets }) as never
+        return this.histogram(name, { ...options, buckets }, failures) as never
     }
   }
 
@@ -128,7 +148,7 @@ export class Catalog {
     type: MetricType,
     options: Definition<GaugeOptions>,
     factory: SeriesFactory<S>,
-    buckets: readonly number[] = [],
+    { buckets = [], failures }: Partial<Pick<FamilyDescription, 'buckets' | 'failures'>> = {},
   ): Family<S> {
     validateMetricName(name)
     const { labels = [] } = options
@@ -146,10 +166,12 @@ export class Catalog {
       maxSeries: checkInteger('maxSeries', options.maxSeries ?? this.#maxSeries, 1, 1_000_000),
       aggregate: checkOneOf('aggregate', options.aggregate ?? 'sum', AGGREGATIONS),
       buckets: [...buckets],
+      failures,
     }
     const existing = this.#families.get(name)
     if (existing !== undefined) {
       checkSame(existing.description, description)
+      if (failures !== undefined) existing.markTiming(failures)
       return existing as unknown as Family<S>
     }
     this.#claim(name, type)

@@ -178,7 +178,7 @@ export class Registry {
     return family.description.labelNames.length === 0 ? family.only : new HistogramFamily(family)
   }
 
-  /** Durations and failures. The name should end in `_seconds`. */
+  /** Durations and failures of an operation. The name should end in `_seconds`, as Prometheus wants the unit in it. */
   timing(name: string, options?: HistogramOptions): Timing
   timing<const L extends string>(
     name: string,
@@ -186,16 +186,7 @@ export class Registry {
   ): TimingFamily<L>
   timing(name: string, options: Definition<HistogramOptions> = {}): Timing | TimingFamily {
     if (!this.enabled) return NOOP_TIMING as never
-    const durations = this.#catalog.histogram(name, {
-      unit: 'seconds',
-      ...checkRecord('options', options),
-    })
-    const { maxSeries, labels } = options
-    const failures = this.#catalog.counter(`${name.replace(/_seconds$/, '')}_failures_total`, {
-      help: `Failures among ${name}`,
-      maxSeries,
-      labels,
-    })
+    const { durations, failures } = this.#catalog.timing(name, options)
     return durations.description.labelNames.length === 0
       ? new TimingSeries(durations.only, failures.only, this.timeline.stopwatch)
       : new TimingFamily(durations, failures, this.timeline.stopwatch)
@@ -221,6 +212,13 @@ export class Registry {
    */
   mirror(description: FamilyDescription): Family {
     return this.#catalog.mirror(description)
+  }
+
+  /** Of all timings there are: the metrics of their durations, and of their failures. */
+  timings(): string[] {
+    return Array.from(this.#catalog.families()).flatMap(({ description: { name, failures } }) =>
+      failures === undefined ? [] : [name, failures],
+    )
   }
 
   /**

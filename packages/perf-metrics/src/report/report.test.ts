@@ -1,7 +1,9 @@
+import { EventEmitter } from 'node:events'
 import { VirtualClock } from '@millrace/testkit'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Registry } from '../index.ts'
 import { formatReport, performanceReport } from '../report.ts'
+import { ClusterReceiver, ClusterSender, claimLane, SharedLanes } from '../workers.ts'
 
 it('reports operations, parts and advice, as data and as text', () => {
   const clock = new VirtualClock(1_000_000)
@@ -43,4 +45,57 @@ it('reports operations, parts and advice, as data and as text', () => {
     'users_cache (cache): hit ratio 30 %, hits 30, misses 70, entries 5, bytes 2 KiB',
   )
   expect(text).toContain('warning: users_cache: hit ratio of 30 %.')
+})
+
+describe('operations are timings, whatever their names', () => {
+  const NAMES = ['load', 'db.load', 'x y seconds', 'process_order_seconds', 'nodejs_seconds', 'ü']
+
+  function defined(metrics: Registry): void {
+    for (const name of NAMES) {
+      metrics.timing(name).record(5)
+      metrics.timing(`${name}_by`, { labels: ['db'] }).record({ db: 'a' }, 5, true)
+    }
+    metrics.histogram('age_seconds').observe(1)
+    metrics.histogram('nodejs_gc_duration_seconds').observe(1)
+  }
+
+  function expectOperations(metrics: Registry): void {
+    const { timings } = performanceReport(metrics)
+    expect(timings.map(({ name }) => name)).toEqual(NAMES.flatMap(name => [name, `${name}_by`]))
+    expect(timings.map(({ failures }) => failures)).toEqual(NAMES.flatMap(() => [0, 1]))
+  }
+
+  it('in one process', () => {
+    const metrics = new Registry()
+    defined(metrics)
+    expectOperations(metrics)
+  })
+
+  it('in another thread', () => {
+    const metrics = new Registry()
+    const lanes = new SharedLanes({ threads: 1 })
+    lanes.aggregateInto(metrics)
+    defined(new Registry({ store: claimLane(lanes.buffer) }))
+    metrics.collect()
+    expectOperations(metrics)
+  })
+
+  it('in another process', () => {
+    const metrics = new Registry()
+    const child = new EventEmitter()
+    new ClusterReceiver(metrics).attach(child)
+    const elsewhere = new Registry()
+    const send = (message: unknown) => child.emit('message', JSON.parse(JSON.stringify(message)))
+    using sender = new ClusterSender(elsewhere, { send })
+    defined(elsewhere)
+    sender.flush()
+    expectOperations(metrics)
+  })
+
+  it('where a histogram of that name was there before', () => {
+    const metrics = new Registry()
+    metrics.histogram('load_seconds')
+    metrics.timing('load_seconds').record(1)
+    expect(performanceReport(metrics).timings).toMatchObject([{ name: 'load_seconds', count: 1 }])
+  })
 })

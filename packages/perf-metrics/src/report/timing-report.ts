@@ -21,13 +21,6 @@ export interface TimingReport {
 
 const FIVE_MINUTES = 300_000
 
-/** What the runtime does by itself, such as collecting garbage, is no operation. */
-const RUNTIME = /^(nodejs|process)_/
-
-/** Whether a metric may be a timing's durations, or its failures: nothing else is read of them. */
-export const isOfTiming = (metric: string): boolean =>
-  !RUNTIME.test(metric) && /_(?:seconds|failures_total)$/.test(metric)
-
 /** One series of a timing, and of its failures. */
 export interface TimedSeries {
   readonly durations: Family
@@ -39,9 +32,9 @@ export interface TimedSeries {
 export function* timedSeries(families: readonly Family[]): Generator<TimedSeries, void> {
   const byName = new Map(families.map(family => [family.description.name, family]))
   for (const durations of families) {
-    const { name, type } = durations.description
-    if (type !== 'histogram' || !name.endsWith('_seconds') || RUNTIME.test(name)) continue
-    const failures = byName.get(`${name.replace(/_seconds$/, '')}_failures_total`)
+    const { failures: counter } = durations.description
+    if (counter === undefined) continue
+    const failures = byName.get(counter)
     for (const one of durations.series()) {
       const series = one as HistogramSeries
       const failed = failures?.peek(series.labelValues) as CounterSeries | undefined
