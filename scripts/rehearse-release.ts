@@ -60,7 +60,10 @@ async function main(): Promise<number> {
   return checks.report()
 }
 
-/** What is built is the same in both releases, whose code does not differ, so it is the tree's. */
+/**
+ * What is built is the same in both releases, whose code does not differ, so it is the tree's. The copy has no history, in which
+ * `changeset version` would look for the commit of each changeset for a minute.
+ */
 async function cloneInto(copy: string): Promise<boolean> {
   const installing = ['--frozen-lockfile', '--prefer-offline', '--ignore-scripts', '--silent']
   const built =
@@ -69,6 +72,8 @@ async function cloneInto(copy: string): Promise<boolean> {
   const made =
     built &&
     (await succeeds('git', ['clone', '--quiet', '--no-hardlinks', root, copy])) &&
+    (await succeeds('git', ['checkout', '--quiet', '--orphan', 'rehearsal'], copy)) &&
+    (await commit(copy)) &&
     (await succeeds('pnpm', ['install', ...installing, '--filter=millrace', ...only], copy))
   if (!made) return false
   for (const name of Object.keys(ranges)) {
@@ -88,17 +93,24 @@ async function release(
     const file = join(copy, '.changeset', `${name.replace(/\W/g, '-')}.md`)
     writeFileSync(file, `---\n'${name}': minor\n---\n\nBreak something.\n`)
   }
-  const identity = ['-c', 'user.name=release', '-c', 'user.email=release@example.test']
   return (
     (await succeeds('changeset', ['version'], copy)) &&
-    (await succeeds('git', ['add', '--all'], copy)) &&
-    (await succeeds('git', [...identity, 'commit', '--quiet', '--message', 'Version'], copy)) &&
+    (await commit(copy)) &&
     (await succeeds(
       'pnpm',
       ['--recursive', ...only, 'publish', '--no-git-checks', '--silent', '--registry', registry],
       copy,
       { NPM_CONFIG_PROVENANCE: 'false', ...token(registry) },
     ))
+  )
+}
+
+/** All there is, as what a release is made from. */
+async function commit(copy: string): Promise<boolean> {
+  const identity = ['-c', 'user.name=release', '-c', 'user.email=release@example.test']
+  return (
+    (await succeeds('git', ['add', '--all'], copy)) &&
+    (await succeeds('git', [...identity, 'commit', '--quiet', '--message', 'Version'], copy))
   )
 }
 
