@@ -1,4 +1,4 @@
-import { describeStats, monotonicClock, type StatsKinds } from '@millrace/kit'
+import { describeStats, type StatsKinds } from '@millrace/kit'
 import {
   type Dispatcher,
   FormData as UndiciFormData,
@@ -42,11 +42,7 @@ export class HttpPool {
   /** @throws InvalidOptionError */
   constructor(options: HttpPoolOptions = {}) {
     const settings = resolvePoolOptions(options)
-    this.#core = new PoolCore(
-      settings,
-      options.clock ?? monotonicClock,
-      options.random ?? Math.random,
-    )
+    this.#core = new PoolCore(settings, settings.clock, settings.random)
     const dispatcher = new PoolDispatcher(this.#core)
     this.dispatcher = dispatcher
     this.#dispatch = (request, handler) => void dispatcher.dispatch(request, handler)

@@ -45,6 +45,18 @@ export { HttpRoutes, type RouteFinder, setHttpRoute } from './http-route.ts'
 export { imitate } from './imitate.ts'
 export { InvalidOptionError } from './invalid-option-error.ts'
 export { OperationChannels } from './operation-channels.ts'
+export {
+  applyRules,
+  asGiven,
+  type OptionRule,
+  type OptionRules,
+  oneOf,
+  optional,
+  type Resolved,
+  required,
+  resolveOptions,
+  withDefault,
+} from './option-rules.ts'
 export { type PartialSuccess, readPartialSuccess } from './otlp-partial-success.ts'
 export { type IgnoredPaths, pathFilter } from './path-filter.ts'
 export { requestPath } from './request-path.ts'

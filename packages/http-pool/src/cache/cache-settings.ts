@@ -4,75 +4,55 @@ import {
   checkMethods,
   checkNonNegative,
   checkNonNegativeOrInfinity,
-  checkOneOf,
-  checkOptions,
   InvalidOptionError,
-  type OptionNames,
+  type OptionRules,
+  oneOf,
+  optional,
+  type Resolved,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import type { CacheOptions } from './cache-options.ts'
 
-/** The resolved form of {@link CacheOptions}. */
-export interface CacheSettings {
-  readonly store: CacheOptions['store']
-  readonly maxEntrySize: number
-  readonly type: 'shared' | 'private'
-  readonly cacheByDefault: number | undefined
-  /** In lower case. */
-  readonly targets: readonly string[]
-  /** In lower case. */
-  readonly credentials: readonly string[]
-  /** In ms; Infinity means none. */
-  readonly storeTimeout: number
-  readonly gateway: boolean
-}
+/** The resolved form of {@link CacheOptions}: names in lower case, and Infinity where a look-up may take any time. */
+export type CacheSettings = Resolved<CacheOptions, 'store' | 'cacheByDefault'>
 
-const OPTION_NAMES: OptionNames<CacheOptions> = {
-  store: true,
-  maxEntrySize: true,
-  type: true,
-  cacheByDefault: true,
-  targets: true,
-  credentials: true,
-  storeTimeout: true,
-  gateway: true,
+const OPTIONS: OptionRules<CacheOptions, CacheSettings> = {
+  store: optional(checkMethods<NonNullable<CacheOptions['store']>>, 'a store', [
+    'get',
+    'set',
+    'delete',
+  ]),
+  type: oneOf('shared', 'private'),
+  maxEntrySize: withDefault(5 * 1024 * 1024, checkIntegerOrInfinity, 0),
+  cacheByDefault: optional(checkNonNegative),
+  targets: withDefault([], checkTargets),
+  credentials: withDefault([], checkCredentials),
+  storeTimeout: withDefault(2_000, checkStoreTimeout),
+  gateway: withDefault(false, checkBoolean),
 }
 
 export function resolveCache(options: CacheOptions): CacheSettings {
-  checkOptions('cache', options, OPTION_NAMES)
-  const { store, type = 'shared', cacheByDefault, maxEntrySize = 5 * 1024 * 1024 } = options
-  const { targets = [], credentials = [], storeTimeout = 2_000, gateway = false } = options
-  return {
-    store: store && checkMethods('cache.store', store, 'a store', ['get', 'set', 'delete']),
-    type: checkOneOf('cache.type', type, ['shared', 'private']),
-    maxEntrySize: checkIntegerOrInfinity('cache.maxEntrySize', maxEntrySize, 0),
-    cacheByDefault: cacheByDefault && checkNonNegative('cache.cacheByDefault', cacheByDefault),
-    targets: checkTargets(targets),
-    credentials: checkCredentials(credentials),
-    storeTimeout: checkNonNegativeOrInfinity('cache.storeTimeout', storeTimeout) || Infinity,
-    gateway: checkBoolean('cache.gateway', gateway),
-  }
+  return resolveOptions('cache', options, OPTIONS)
 }
 
-function checkTargets(targets: unknown): string[] {
-  const isList =
-    Array.isArray(targets) &&
-    targets.every(each => typeof each === 'string' && /^[\w-]+-cache-control$/i.test(each))
-  if (!isList) {
-    throw new InvalidOptionError(
-      'cache.targets',
-      'a list of fields like CDN-Cache-Control',
-      targets,
-    )
-  }
-  return targets.map(each => each.toLowerCase())
+function checkStoreTimeout(option: string, timeout: number): number {
+  return checkNonNegativeOrInfinity(option, timeout) || Infinity
 }
 
-function checkCredentials(credentials: unknown): string[] {
-  const isList =
-    Array.isArray(credentials) &&
-    credentials.every(each => typeof each === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(each))
-  if (!isList) {
-    throw new InvalidOptionError('cache.credentials', 'a list of names of headers', credentials)
-  }
-  return credentials.map(each => each.toLowerCase())
+function checkTargets(option: string, targets: readonly string[]): string[] {
+  const expected = 'a list of fields like CDN-Cache-Control'
+  return namesLike(/^[\w-]+-cache-control$/i, option, targets, expected)
+}
+
+function checkCredentials(option: string, credentials: readonly string[]): string[] {
+  return namesLike(/^[\w!#$%&'*+.^`|~-]+$/, option, credentials, 'a list of names of headers')
+}
+
+/** Names that have a form, in lower case. */
+function namesLike(form: RegExp, option: string, names: unknown, expected: string): string[] {
+  const areRight =
+    Array.isArray(names) && names.every(each => typeof each === 'string' && form.test(each))
+  if (!areRight) throw new InvalidOptionError(option, expected, names)
+  return names.map(each => each.toLowerCase())
 }

@@ -1,9 +1,11 @@
 import {
   checkIntegerOrInfinity,
-  checkOptions,
   checkPositive,
   checkRange,
-  type OptionNames,
+  type OptionRules,
+  type Resolved,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { RollingWindow } from '../time/rolling-window.ts'
 
@@ -24,14 +26,7 @@ export interface BreakerOptions {
 }
 
 /** The resolved form of {@link BreakerOptions}. */
-export interface BreakerSettings {
-  readonly failures: number
-  readonly cooldown: number
-  readonly maxCooldown: number
-  readonly failureRatio: number
-  readonly minimumAttempts: number
-  readonly window: number
-}
+export type BreakerSettings = Resolved<BreakerOptions>
 
 /**
  * - `closed`: all attempts pass
@@ -46,33 +41,17 @@ const FIRST_SHARE = 0.05
 /** Steps of the ramp in one `cooldown`. */
 const STEPS_PER_COOLDOWN = 5
 
-const OPTION_NAMES: OptionNames<BreakerOptions> = {
-  failures: true,
-  cooldown: true,
-  maxCooldown: true,
-  failureRatio: true,
-  minimumAttempts: true,
-  window: true,
+const OPTIONS: OptionRules<BreakerOptions> = {
+  failures: withDefault(Infinity, checkIntegerOrInfinity, 1),
+  cooldown: withDefault(5_000, checkPositive),
+  maxCooldown: withDefault(60_000, checkPositive),
+  failureRatio: withDefault(0.5, checkRange, 0.001, 1),
+  minimumAttempts: withDefault(20, checkIntegerOrInfinity, 1),
+  window: withDefault(10_000, checkPositive),
 }
 
 export function resolveBreaker(options: BreakerOptions): BreakerSettings {
-  checkOptions('breaker', options, OPTION_NAMES)
-  const {
-    failures = Infinity,
-    cooldown = 5_000,
-    maxCooldown = 60_000,
-    failureRatio = 0.5,
-    minimumAttempts = 20,
-    window = 10_000,
-  } = options
-  return {
-    failures: checkIntegerOrInfinity('breaker.failures', failures, 1),
-    cooldown: checkPositive('breaker.cooldown', cooldown),
-    maxCooldown: checkPositive('breaker.maxCooldown', maxCooldown),
-    failureRatio: checkRange('breaker.failureRatio', failureRatio, 0.001, 1),
-    minimumAttempts: checkIntegerOrInfinity('breaker.minimumAttempts', minimumAttempts, 1),
-    window: checkPositive('breaker.window', window),
-  }
+  return resolveOptions('breaker', options, OPTIONS)
 }
 
 /**

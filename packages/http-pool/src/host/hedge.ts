@@ -1,9 +1,12 @@
 import {
   checkIntegerOrInfinity,
   checkNonNegative,
-  checkOptions,
   checkRange,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { LatencyWindow } from './latency-window.ts'
 
@@ -23,18 +26,13 @@ export interface HedgeOptions {
 }
 
 /** The resolved form of {@link HedgeOptions}. */
-export interface HedgeSettings {
-  readonly extra: number
-  readonly minDelay: number
-  readonly delay: number | undefined
-  readonly minimumAnswers: number
-}
+export type HedgeSettings = Resolved<HedgeOptions, 'delay'>
 
-const OPTION_NAMES: OptionNames<HedgeOptions> = {
-  extra: true,
-  minDelay: true,
-  delay: true,
-  minimumAnswers: true,
+const OPTIONS: OptionRules<HedgeOptions, HedgeSettings> = {
+  extra: withDefault(0.05, checkRange, 0.001, 0.5),
+  minDelay: withDefault(1, checkNonNegative),
+  delay: optional(checkNonNegative),
+  minimumAnswers: withDefault(20, checkIntegerOrInfinity, 1),
 }
 
 /** How often the delay is computed anew, in ms. */
@@ -43,14 +41,7 @@ const REFRESH = 3_000
 const MOST_SAVED = 10
 
 export function resolveHedge(options: HedgeOptions): HedgeSettings {
-  checkOptions('hedge', options, OPTION_NAMES)
-  const { extra = 0.05, minDelay = 1, delay, minimumAnswers = 20 } = options
-  return {
-    extra: checkRange('hedge.extra', extra, 0.001, 0.5),
-    minDelay: checkNonNegative('hedge.minDelay', minDelay),
-    delay: delay === undefined ? undefined : checkNonNegative('hedge.delay', delay),
-    minimumAnswers: checkIntegerOrInfinity('hedge.minimumAnswers', minimumAnswers, 1),
-  }
+  return resolveOptions('hedge', options, OPTIONS)
 }
 
 /**

@@ -1,4 +1,11 @@
-import { checkOptions, checkPositive, checkRange, type OptionNames } from '@millrace/kit'
+import {
+  checkPositive,
+  checkRange,
+  type OptionRules,
+  type Resolved,
+  resolveOptions,
+  withDefault,
+} from '@millrace/kit'
 import { RollingWindow } from '../time/rolling-window.ts'
 
 /** Rejecting a share of the requests here while a host rejects them there. */
@@ -10,24 +17,19 @@ export interface ThrottleOptions {
 }
 
 /** The resolved form of {@link ThrottleOptions}. */
-export interface ThrottleSettings {
-  readonly multiplier: number
-  readonly window: number
-}
+export type ThrottleSettings = Resolved<ThrottleOptions>
 
 const REQUESTS = 0
 const ACCEPTS = 1
 const BUCKETS = 120
 
-const OPTION_NAMES: OptionNames<ThrottleOptions> = { multiplier: true, window: true }
+const OPTIONS: OptionRules<ThrottleOptions> = {
+  multiplier: withDefault(2, checkRange, 1, Number.MAX_VALUE),
+  window: withDefault(120_000, checkPositive),
+}
 
 export function resolveThrottle(options: ThrottleOptions): ThrottleSettings {
-  checkOptions('throttle', options, OPTION_NAMES)
-  const { multiplier = 2, window = 120_000 } = options
-  return {
-    multiplier: checkRange('throttle.multiplier', multiplier, 1, Number.MAX_VALUE),
-    window: checkPositive('throttle.window', window),
-  }
+  return resolveOptions('throttle', options, OPTIONS)
 }
 
 /**

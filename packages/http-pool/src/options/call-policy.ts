@@ -1,7 +1,7 @@
 import { checkBoolean, checkIntegerOrInfinity } from '@millrace/kit'
 import { RetryPolicy } from '../retry/retry-policy.ts'
 import { checkTimeLimit } from './check.ts'
-import type { CallOptions, HttpPoolOptions, Timeouts } from './pool-options.ts'
+import type { CallOptions, HttpPoolOptions } from './pool-options.ts'
 
 /** The resolved policy of a call: one object shared by all calls that change nothing. Times in ms, 0 for none. */
 export interface CallPolicy {
@@ -18,14 +18,17 @@ export interface CallPolicy {
   readonly retryAnyMethod: boolean
 }
 
-type ResolvedTimeouts = Pick<CallPolicy, keyof Timeouts | 'hasOwnBodyTimeout'>
+/** What a call may bound, and a pool for all its calls. */
+type Limits = Omit<CallPolicy, 'retry' | 'retryAnyMethod'>
 
-const DEFAULT_TIMEOUTS: ResolvedTimeouts = {
+const DEFAULT_LIMITS: Limits = {
   acquireTimeout: 10_000,
   headersTimeout: 30_000,
   bodyTimeout: 30_000,
   totalTimeout: 0,
   hasOwnBodyTimeout: false,
+  maxRedirects: 5,
+  maxResponseSize: Infinity,
 }
 
 /** The policy of calls that change nothing. */
@@ -33,14 +36,7 @@ export function resolvePoolPolicy(
   options: HttpPoolOptions,
   retry: RetryPolicy | undefined,
 ): CallPolicy {
-  const { maxRedirects = 5, maxResponseSize = Infinity } = options
-  return {
-    ...resolveTimeouts(options, DEFAULT_TIMEOUTS),
-    maxRedirects: checkIntegerOrInfinity('maxRedirects', maxRedirects, 0),
-    maxResponseSize: checkIntegerOrInfinity('maxResponseSize', maxResponseSize, 0),
-    retry,
-    retryAnyMethod: false,
-  }
+  return { ...resolveLimits(options, DEFAULT_LIMITS), retry, retryAnyMethod: false }
 }
 
 /** The policy of one call: the pool's own object where the call changes nothing. */
@@ -56,26 +52,22 @@ export function resolveCall(defaults: CallPolicy, options: CallOptions): CallPol
   ) {
     return defaults
   }
-  const {
-    retry = defaults.retry !== undefined,
-    maxRedirects = defaults.maxRedirects,
-    maxResponseSize = defaults.maxResponseSize,
-  } = options
+  const { retry = defaults.retry !== undefined } = options
   return {
-    ...resolveTimeouts(options, defaults),
-    maxRedirects: checkIntegerOrInfinity('maxRedirects', maxRedirects, 0),
-    maxResponseSize: checkIntegerOrInfinity('maxResponseSize', maxResponseSize, 0),
+    ...resolveLimits(options, defaults),
     retry: checkBoolean('retry', retry) ? (defaults.retry ?? new RetryPolicy()) : undefined,
     retryAnyMethod: options.retry === true,
   }
 }
 
-function resolveTimeouts(options: Timeouts, defaults: ResolvedTimeouts): ResolvedTimeouts {
+function resolveLimits(options: CallOptions | HttpPoolOptions, defaults: Limits): Limits {
   const {
     acquireTimeout = defaults.acquireTimeout,
     headersTimeout = defaults.headersTimeout,
     bodyTimeout = defaults.bodyTimeout,
     totalTimeout = defaults.totalTimeout,
+    maxRedirects = defaults.maxRedirects,
+    maxResponseSize = defaults.maxResponseSize,
   } = options
   return {
     acquireTimeout: checkTimeLimit('acquireTimeout', acquireTimeout),
@@ -83,5 +75,7 @@ function resolveTimeouts(options: Timeouts, defaults: ResolvedTimeouts): Resolve
     bodyTimeout: checkTimeLimit('bodyTimeout', bodyTimeout),
     totalTimeout: checkTimeLimit('totalTimeout', totalTimeout),
     hasOwnBodyTimeout: options.bodyTimeout !== undefined || defaults.hasOwnBodyTimeout,
+    maxRedirects: checkIntegerOrInfinity('maxRedirects', maxRedirects, 0),
+    maxResponseSize: checkIntegerOrInfinity('maxResponseSize', maxResponseSize, 0),
   }
 }

@@ -1,4 +1,4 @@
-import { checkNonNegativeOrInfinity, InvalidOptionError } from '@millrace/kit'
+import { checkNonNegativeOrInfinity, InvalidOptionError, type OptionRule } from '@millrace/kit'
 
 /** A time limit in ms. Both 0 and Infinity mean "none" and come out as 0. */
 export function checkTimeLimit(option: string, value: unknown): number {
@@ -6,15 +6,15 @@ export function checkTimeLimit(option: string, value: unknown): number {
   return limit === Infinity ? 0 : limit
 }
 
-/** `true` and `{}` switch a feature on with its defaults, `false` leaves it off. */
-export function resolveFeature<T extends object>(
-  option: string,
-  value: boolean | T,
-): Partial<T> | undefined {
-  if (value === true) return {}
-  if (value === false) return undefined
-  if (typeof value !== 'object' || value === null) {
-    throw new InvalidOptionError(option, 'true, false or an object of options', value)
+/** A feature with options of its own: `true` and `{}` switch it on with its defaults, `false` leaves it off. */
+export function feature<O, S>(
+  isOn: boolean,
+  resolve: (options: Partial<O>) => S,
+): OptionRule<S | undefined> {
+  return (option, given: unknown = isOn) => {
+    if (given === false) return undefined
+    if (given === true) return resolve({})
+    if (typeof given === 'object' && given !== null) return resolve(given)
+    throw new InvalidOptionError(option, 'true, false or an object of options', given)
   }
-  return value
 }

@@ -1,4 +1,6 @@
 import {
+  applyRules,
+  asGiven,
   checkBoolean,
   checkFunction,
   checkIntegerOrInfinity,
@@ -6,21 +8,24 @@ import {
   checkPositive,
   checkText,
   InvalidOptionError,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  withDefault,
 } from '@millrace/kit'
 import { buildConnector, type Client } from 'undici'
-import { resolveBreaker } from '../host/breaker.ts'
-import { resolveHedge } from '../host/hedge.ts'
+import { type BreakerSettings, resolveBreaker } from '../host/breaker.ts'
+import { type HedgeSettings, resolveHedge } from '../host/hedge.ts'
 import type { GuardSettings } from '../host/host-guard.ts'
-import { resolveThrottle } from '../host/throttle.ts'
+import { resolveThrottle, type ThrottleSettings } from '../host/throttle.ts'
 import { checkLimiter, type Limiter } from '../limits/limiter.ts'
-import { resolveProxy } from '../proxy/proxy-choice.ts'
+import { type ChooseProxy, resolveProxy } from '../proxy/proxy-choice.ts'
 import { tunnelConnector } from '../proxy/tunnel.ts'
 import { refusePromise } from '../request/hook-result.ts'
 import type { RetryPolicy } from '../retry/retry-policy.ts'
 import { type AllowAddress, guardedLookup } from '../security/guarded-lookup.ts'
 import { isPublicAddress } from '../security/public-addresses.ts'
-import { checkTimeLimit, resolveFeature } from './check.ts'
+import { checkTimeLimit, feature } from './check.ts'
 import type { OriginOptions } from './pool-options.ts'
 
 /** The resolved {@link OriginOptions} of one origin. */
@@ -40,108 +45,86 @@ export interface OriginSettings {
   readonly connector: buildConnector.connector
 }
 
-export const ORIGIN_OPTION_NAMES: OptionNames<OriginOptions> = {
-  connectionsPerHost: true,
-  concurrencyPerHost: true,
-  connectTimeout: true,
-  keepAliveTimeout: true,
-  keepAliveMaxTimeout: true,
-  keepAliveMargin: true,
-  allowH2: true,
-  maxConcurrentStreams: true,
-  maxHeaderSize: true,
-  headers: true,
-  tls: true,
-  limiter: true,
-  breaker: true,
-  throttle: true,
-  hedge: true,
-  learnLimits: true,
-  addresses: true,
-  lookup: true,
-  socketPath: true,
-  proxy: true,
+/** What the options say, each by itself. */
+type Given = Omit<
+  Resolved<
+    OriginOptions,
+    'maxHeaderSize' | 'headers' | 'tls' | 'limiter' | 'lookup' | 'socketPath'
+  >,
+  'breaker' | 'throttle' | 'hedge' | 'addresses' | 'proxy'
+> & {
+  readonly breaker: BreakerSettings | undefined
+  readonly throttle: ThrottleSettings | undefined
+  readonly hedge: HedgeSettings | undefined
+  readonly addresses: AllowAddress | undefined
+  readonly proxy: ChooseProxy | undefined
 }
 
-/** @param prefix what stands before the names of options in errors, with its dot; empty for those of the pool */
+export const ORIGIN_OPTIONS: OptionRules<OriginOptions, Given> = {
+  connectionsPerHost: withDefault(10, checkIntegerOrInfinity, 1),
+  concurrencyPerHost: withDefault(Infinity, checkIntegerOrInfinity, 1),
+  connectTimeout: withDefault(10_000, checkTimeLimit),
+  keepAliveTimeout: withDefault(4_000, checkPositive),
+  keepAliveMaxTimeout: withDefault(600_000, checkPositive),
+  keepAliveMargin: withDefault(1_000, checkNonNegative),
+  allowH2: withDefault(false, checkBoolean),
+  maxConcurrentStreams: withDefault(100, checkIntegerOrInfinity, 1),
+  maxHeaderSize: optional(checkIntegerOrInfinity, 1),
+  // Of an origin they are those of the pool as well.
+  headers: asGiven,
+  tls: optional(checkTls),
+  limiter: optional(checkLimiters),
+  breaker: feature(false, resolveBreaker),
+  throttle: feature(false, resolveThrottle),
+  hedge: feature(false, resolveHedge),
+  learnLimits: withDefault(false, checkBoolean),
+  addresses: optional(resolveAddresses),
+  lookup: optional(checkFunction<NonNullable<OriginOptions['lookup']>>),
+  socketPath: optional(checkText),
+  proxy: optional(resolveProxy),
+}
+
+/** @param path what stands before the names of options in errors; empty for those of the pool */
 export function resolveOrigin(
-  prefix: string,
+  path: string,
   options: OriginOptions,
   retry: RetryPolicy | undefined,
   headers: OriginSettings['headers'],
 ): OriginSettings {
-  const named = (name: keyof OriginOptions): string => prefix + name
-  const {
-    connectionsPerHost = 10,
-    concurrencyPerHost = Infinity,
-    connectTimeout = 10_000,
-    allowH2 = false,
-    maxConcurrentStreams = 100,
-  } = options
-  const allowAddress = resolveAddresses(named('addresses'), options.addresses)
-  const settings = {
-    allowAddress,
-    headers,
-    connectionsPerHost: checkIntegerOrInfinity(named('connectionsPerHost'), connectionsPerHost, 1),
-    concurrencyPerHost: checkIntegerOrInfinity(named('concurrencyPerHost'), concurrencyPerHost, 1),
-    connectTimeout: checkTimeLimit(named('connectTimeout'), connectTimeout),
-    allowH2: checkBoolean(named('allowH2'), allowH2),
-    maxConcurrentStreams: checkIntegerOrInfinity(
-      named('maxConcurrentStreams'),
-      maxConcurrentStreams,
-      1,
-    ),
-    limiter: resolveLimiter(named('limiter'), options.limiter),
-    guard: resolveGuard(named, options, retry),
+  const given = applyRules(path, options, ORIGIN_OPTIONS)
+  const { connectionsPerHost, concurrencyPerHost, connectTimeout, allowH2, limiter } = given
+  const { maxConcurrentStreams, breaker, throttle, hedge, learnLimits, addresses, proxy } = given
+  if (proxy !== undefined && addresses !== undefined) {
+    throw new InvalidOptionError(
+      `${path && `${path}.`}addresses`,
+      'absent beside `proxy`, which looks names up itself',
+      addresses,
+    )
   }
   return {
-    ...settings,
-    client: clientOptions(named, options, settings),
-    connector: connector(named, options, settings),
-  }
-}
-
-type Named = (name: keyof OriginOptions) => string
-
-function resolveGuard(
-  named: Named,
-  options: OriginOptions,
-  retry: RetryPolicy | undefined,
-): GuardSettings {
-  const breaker = resolveFeature(named('breaker'), options.breaker ?? false)
-  const throttle = resolveFeature(named('throttle'), options.throttle ?? false)
-  const hedge = resolveFeature(named('hedge'), options.hedge ?? false)
-  return {
-    hostTokens: retry?.hostTokens,
-    breaker: breaker && resolveBreaker(breaker),
-    throttle: throttle && resolveThrottle(throttle),
-    hedge: hedge && resolveHedge(hedge),
-    learnLimits: checkBoolean(named('learnLimits'), options.learnLimits ?? false),
-  }
-}
-
-function clientOptions(
-  named: Named,
-  options: OriginOptions,
-  { allowH2, maxConcurrentStreams }: Pick<OriginSettings, 'allowH2' | 'maxConcurrentStreams'>,
-): Client.Options {
-  const {
-    keepAliveTimeout = 4_000,
-    keepAliveMaxTimeout = 600_000,
-    keepAliveMargin = 1_000,
-    maxHeaderSize,
-  } = options
-  return {
-    keepAliveTimeout: checkPositive(named('keepAliveTimeout'), keepAliveTimeout),
-    keepAliveMaxTimeout: checkPositive(named('keepAliveMaxTimeout'), keepAliveMaxTimeout),
-    keepAliveTimeoutThreshold: checkNonNegative(named('keepAliveMargin'), keepAliveMargin),
+    connectionsPerHost,
+    concurrencyPerHost,
+    connectTimeout,
     allowH2,
-    h2Options: { maxConcurrentStreams: finite(maxConcurrentStreams) },
-    ...(maxHeaderSize === undefined
-      ? undefined
-      : {
-          maxHeaderSize: finite(checkIntegerOrInfinity(named('maxHeaderSize'), maxHeaderSize, 1)),
-        }),
+    maxConcurrentStreams,
+    guard: { hostTokens: retry?.hostTokens, breaker, throttle, hedge, learnLimits },
+    allowAddress: addresses,
+    headers,
+    limiter,
+    client: clientOptions(given),
+    connector: connector(given),
+  }
+}
+
+function clientOptions(given: Given): Client.Options {
+  const { keepAliveTimeout, keepAliveMaxTimeout, keepAliveMargin, maxHeaderSize } = given
+  return {
+    keepAliveTimeout,
+    keepAliveMaxTimeout,
+    keepAliveTimeoutThreshold: keepAliveMargin,
+    allowH2: given.allowH2,
+    h2Options: { maxConcurrentStreams: finite(given.maxConcurrentStreams) },
+    ...(maxHeaderSize === undefined ? undefined : { maxHeaderSize: finite(maxHeaderSize) }),
   }
 }
 
@@ -150,28 +133,12 @@ function finite(limit: number): number {
   return Math.min(limit, 2 ** 31 - 1)
 }
 
-function connector(
-  named: Named,
-  { tls, lookup, socketPath, proxy }: OriginOptions,
-  { allowH2, allowAddress }: Pick<OriginSettings, 'allowH2' | 'allowAddress'>,
-): buildConnector.connector {
-  if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
-    throw new InvalidOptionError(named('tls'), 'an object of options for tls.connect', tls)
-  }
-  if (socketPath !== undefined) checkText(named('socketPath'), socketPath)
-  if (lookup !== undefined) checkFunction(named('lookup'), lookup)
+function connector(given: Given): buildConnector.connector {
+  const { tls, lookup, socketPath, allowH2, addresses, proxy: choose } = given
   const guarded =
-    allowAddress === undefined && lookup === undefined
+    addresses === undefined && lookup === undefined
       ? undefined
-      : guardedLookup(lookup, allowAddress ?? allowAll)
-  const choose = resolveProxy(named('proxy'), proxy)
-  if (choose !== undefined && allowAddress !== undefined) {
-    throw new InvalidOptionError(
-      named('addresses'),
-      'absent beside `proxy`, which looks names up itself',
-      allowAddress,
-    )
-  }
+      : guardedLookup(lookup, addresses ?? allowAll)
   const direct = buildConnector({
     ...tls,
     ...(guarded === undefined ? undefined : { lookup: guarded }),
@@ -192,11 +159,16 @@ function connector(
   return tunnelConnector({ choose, direct, toProxy })
 }
 
-function resolveLimiter(
+function checkTls(option: string, tls: OriginOptions['tls']): OriginOptions['tls'] {
+  if (typeof tls === 'object' && tls !== null) return tls
+  throw new InvalidOptionError(option, 'an object of options for tls.connect', tls)
+}
+
+function checkLimiters(
   option: string,
-  limiter: OriginOptions['limiter'],
+  limiter: NonNullable<OriginOptions['limiter']>,
 ): OriginOptions['limiter'] {
-  if (limiter === undefined || typeof limiter === 'function') return limiter
+  if (typeof limiter === 'function') return limiter
   return checkLimiter(option, limiter, 'an object with a method acquire, or a function')
 }
 
@@ -204,10 +176,9 @@ const allowAll: AllowAddress = () => true
 
 function resolveAddresses(
   option: string,
-  addresses: OriginOptions['addresses'],
-): AllowAddress | undefined {
+  addresses: NonNullable<OriginOptions['addresses']>,
+): AllowAddress {
   if (addresses === 'public') return isPublicAddress
-  if (addresses === undefined) return undefined
   if (typeof addresses !== 'function') {
     throw new InvalidOptionError(option, "'public' or a function", addresses)
   }

@@ -1,4 +1,6 @@
 import {
+  applyRules,
+  type Clock,
   checkBoolean,
   checkClock,
   checkFunction,
@@ -6,16 +8,19 @@ import {
   checkOptions,
   checkRecord,
   InvalidOptionError,
+  monotonicClock,
   type OptionNames,
+  optional,
+  withDefault,
 } from '@millrace/kit'
 import { type CacheSettings, resolveCache } from '../cache/cache-settings.ts'
 import type { InjectHeaders } from '../request/inject-headers.ts'
 import { CREDENTIAL_HEADERS } from '../request/redirect-target.ts'
-import { RetryPolicy } from '../retry/retry-policy.ts'
+import { type RetryOptions, RetryPolicy } from '../retry/retry-policy.ts'
 import { type CallPolicy, resolvePoolPolicy } from './call-policy.ts'
-import { checkTimeLimit, resolveFeature } from './check.ts'
+import { checkTimeLimit, feature } from './check.ts'
 import { resolveHeaders } from './origin-headers.ts'
-import { ORIGIN_OPTION_NAMES, type OriginSettings, resolveOrigin } from './origin-settings.ts'
+import { ORIGIN_OPTIONS, type OriginSettings, resolveOrigin } from './origin-settings.ts'
 import type { HttpPoolOptions } from './pool-options.ts'
 
 /** The resolved {@link HttpPoolOptions}. */
@@ -35,64 +40,46 @@ export interface PoolSettings {
   readonly call: CallPolicy
   /** For requests that undici's own functions dispatch: redirects are their affair. */
   readonly dispatch: CallPolicy
+  readonly clock: Clock
+  readonly random: () => number
   readonly origin: OriginSettings
   readonly origins: ReadonlyMap<string, OriginSettings>
 }
 
-const OPTION_NAMES: OptionNames<HttpPoolOptions> = {
-  ...ORIGIN_OPTION_NAMES,
+const OWN_OPTIONS = {
+  totalConnections: withDefault(100, checkIntegerOrInfinity, 1),
+  totalConcurrency: withDefault(Infinity, checkIntegerOrInfinity, 1),
+  maxQueued: withDefault(10_000, checkIntegerOrInfinity, 0),
+  bodyLeakTimeout: withDefault(60_000, checkTimeLimit),
+  decompress: withDefault(false, checkBoolean),
+  coalesce: withDefault(false, checkBoolean),
+  cache: feature(false, resolveCache),
+  retry: feature(true, (options: RetryOptions) => new RetryPolicy(options)),
+  injectHeaders: optional(checkFunction<InjectHeaders>),
+  clock: withDefault(monotonicClock, checkClock<Clock>),
+  random: withDefault(Math.random, checkFunction<() => number>),
+}
+
+const NAMES: OptionNames<HttpPoolOptions> = {
+  ...ORIGIN_OPTIONS,
+  ...OWN_OPTIONS,
   acquireTimeout: true,
   headersTimeout: true,
   bodyTimeout: true,
   totalTimeout: true,
-  totalConnections: true,
-  totalConcurrency: true,
-  maxQueued: true,
-  origins: true,
   maxRedirects: true,
   maxResponseSize: true,
-  retry: true,
-  decompress: true,
-  coalesce: true,
-  cache: true,
-  bodyLeakTimeout: true,
-  injectHeaders: true,
-  clock: true,
-  random: true,
+  origins: true,
 }
 
 export function resolvePoolOptions(options: HttpPoolOptions): PoolSettings {
-  checkOptions('', options, OPTION_NAMES)
-  const {
-    totalConnections = 100,
-    totalConcurrency = Infinity,
-    maxQueued = 10_000,
-    bodyLeakTimeout = 60_000,
-    decompress = false,
-    coalesce = false,
-    injectHeaders,
-    random,
-  } = options
-  const retryOptions = resolveFeature('retry', options.retry ?? true)
-  const retry = retryOptions && new RetryPolicy(retryOptions)
-  const cacheOptions = resolveFeature('cache', options.cache ?? false)
-  const cache = cacheOptions && resolveCache(cacheOptions)
+  const { retry, ...own } = applyRules('', checkOptions('', options, NAMES), OWN_OPTIONS)
   const origin = resolveOrigin('', options, retry, resolveHeaders('headers', options.headers))
   const origins = resolveOrigins(options, retry)
   const call = resolvePoolPolicy(options, retry)
-  if (injectHeaders !== undefined) checkFunction('injectHeaders', injectHeaders)
-  if (random !== undefined) checkFunction('random', random)
-  if (options.clock !== undefined) checkClock('clock', options.clock)
   return {
-    totalConnections: checkIntegerOrInfinity('totalConnections', totalConnections, 1),
-    totalConcurrency: checkIntegerOrInfinity('totalConcurrency', totalConcurrency, 1),
-    maxQueued: checkIntegerOrInfinity('maxQueued', maxQueued, 0),
-    bodyLeakTimeout: checkTimeLimit('bodyLeakTimeout', bodyLeakTimeout),
-    decompress: checkBoolean('decompress', decompress),
-    coalesce: checkBoolean('coalesce', coalesce),
-    cache,
-    credentials: [...CREDENTIAL_HEADERS, ...(cache?.credentials ?? [])],
-    injectHeaders,
+    ...own,
+    credentials: [...CREDENTIAL_HEADERS, ...(own.cache?.credentials ?? [])],
     hasHeaders: [origin, ...origins.values()].some(({ headers }) => headers !== undefined),
     call,
     dispatch: { ...call, maxRedirects: 0 },
@@ -116,9 +103,9 @@ function resolveOrigins(
       )
     }
     const path = `origins[${JSON.stringify(name)}]`
-    checkOptions(path, own, ORIGIN_OPTION_NAMES)
+    checkOptions(path, own, ORIGIN_OPTIONS)
     const headers = resolveHeaders(`${path}.headers`, options.headers, own.headers ?? {})
-    origins.set(name, resolveOrigin(`${path}.`, { ...options, ...own }, retry, headers))
+    origins.set(name, resolveOrigin(path, { ...options, ...own }, retry, headers))
   }
   return origins
 }

@@ -2,10 +2,11 @@ import {
   checkBoolean,
   checkIntegerOrInfinity,
   checkNonNegative,
-  checkOptions,
   checkRange,
   InvalidOptionError,
-  type OptionNames,
+  type OptionRules,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { IDEMPOTENT_METHODS } from './idempotent-methods.ts'
 
@@ -36,16 +37,21 @@ export interface RetryOptions {
 
 const TRANSIENT_STATUSES = [408, 425, 429, 500, 502, 503, 504]
 
-const OPTION_NAMES: OptionNames<RetryOptions> = {
-  maxAttempts: true,
-  baseDelay: true,
-  maxDelay: true,
-  methods: true,
-  statuses: true,
-  retryAfter: true,
-  budget: true,
-  budgetFloor: true,
-  hostTokens: true,
+const OPTIONS: OptionRules<RetryOptions> = {
+  maxAttempts: withDefault(3, checkIntegerOrInfinity, 1),
+  baseDelay: withDefault(100, checkNonNegative),
+  maxDelay: withDefault(20_000, checkNonNegative),
+  methods: withDefault(IDEMPOTENT_METHODS, checkEach<string>, 'upper-case method names', isMethod),
+  statuses: withDefault(
+    TRANSIENT_STATUSES,
+    checkEach<number>,
+    'statuses from 400 to 599',
+    isStatus,
+  ),
+  retryAfter: withDefault(true, checkBoolean),
+  budget: withDefault(0.2, checkRange, 0, 1_000),
+  budgetFloor: withDefault(10, checkNonNegative),
+  hostTokens: withDefault(100, checkIntegerOrInfinity, 1),
 }
 
 /** The resolved form of {@link RetryOptions}. */
@@ -61,27 +67,16 @@ export class RetryPolicy {
   readonly #statuses: ReadonlySet<number>
 
   constructor(options: RetryOptions = {}) {
-    checkOptions('retry', options, OPTION_NAMES)
-    const {
-      maxAttempts = 3,
-      baseDelay = 100,
-      maxDelay = 20_000,
-      retryAfter = true,
-      budget = 0.2,
-      budgetFloor = 10,
-      hostTokens = 100,
-      methods = IDEMPOTENT_METHODS,
-      statuses = TRANSIENT_STATUSES,
-    } = options
-    this.maxAttempts = checkIntegerOrInfinity('retry.maxAttempts', maxAttempts, 1)
-    this.baseDelay = checkNonNegative('retry.baseDelay', baseDelay)
-    this.maxDelay = checkNonNegative('retry.maxDelay', maxDelay)
-    this.honoursRetryAfter = checkBoolean('retry.retryAfter', retryAfter)
-    this.budget = checkRange('retry.budget', budget, 0, 1_000)
-    this.budgetFloor = checkNonNegative('retry.budgetFloor', budgetFloor)
-    this.hostTokens = checkIntegerOrInfinity('retry.hostTokens', hostTokens, 1)
-    this.#methods = new Set(list('retry.methods', methods, 'upper-case method names', isMethod))
-    this.#statuses = new Set(list('retry.statuses', statuses, 'statuses from 400 to 599', isStatus))
+    const settings = resolveOptions('retry', options, OPTIONS)
+    this.maxAttempts = settings.maxAttempts
+    this.baseDelay = settings.baseDelay
+    this.maxDelay = settings.maxDelay
+    this.honoursRetryAfter = settings.retryAfter
+    this.budget = settings.budget
+    this.budgetFloor = settings.budgetFloor
+    this.hostTokens = settings.hostTokens
+    this.#methods = new Set(settings.methods)
+    this.#statuses = new Set(settings.statuses)
   }
 
   allowsMethod(method: string): boolean {
@@ -109,7 +104,7 @@ function isStatus(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) >= 400 && (value as number) <= 599
 }
 
-function list<T>(
+function checkEach<T>(
   option: string,
   value: readonly T[],
   expected: string,
