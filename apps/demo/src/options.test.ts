@@ -31,8 +31,12 @@ test('the default tree are the installed dependencies of the workspace', () => {
 test.each([
   [['a', 'b'], 'Expected one DIR, got 2: a b'],
   [['--nope'], "Unknown option '--nope' (--help tells all options)"],
-  [['--port'], "Option '--port <value>' argument missing (--help tells all options)"],
-  [['--port', '-1'], "Option '--port' argument is ambiguous (--help tells all options)"],
+  [['--port'], 'Expected NUMBER after --port, got nothing'],
+  [['--port', '--once'], 'Expected NUMBER after --port, got "--once"'],
+  [['--port', '-1'], 'Expected --port to be 0 to 65535, got "-1"'],
+  [['--load', '-5', '--once'], 'Expected --load to be 0 to 400, got "-5"'],
+  [['--registry', '-h'], 'Expected --registry to be http://… or https://…, got "-h"'],
+  [['--once=yes'], "Option '--once' does not take an argument (--help tells all options)"],
   [['--port='], 'Expected --port to be 0 to 65535, got ""'],
   [['--port', '0x10'], 'Expected --port to be 0 to 65535, got "0x10"'],
   [['--rounds', '--fleet'], '--rounds and --fleet do not go together'],
@@ -57,10 +61,19 @@ test.each([
     'Expected --registry to be http://… or https://…, got "example.org"',
   ],
   [['--redis', 'http://h'], 'Expected --redis to be redis://… or rediss://…, got "http://h"'],
+  [
+    ['--redis', 'http://user:secret@h'],
+    'Expected --redis to be redis://… or rediss://…, got "http://…@h"',
+  ],
 ])('%j is refused in one line', (argv, message) => {
   const parse = () => parseOptions(argv, env)
   expect(parse).toThrow(UsageError)
   expect(parse).toThrow(new UsageError(message))
+})
+
+test('what stands after two dashes is no option', () => {
+  const parsed = parseOptions(['--once', '--', '--port'], env)
+  expect(parsed).toMatchObject({ once: true, port: 4600, directory: '/home/user/project/--port' })
 })
 
 test('help is asked for by either flag', () => {

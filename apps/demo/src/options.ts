@@ -103,10 +103,19 @@ const alone = [
 /** What the traffic's own limit lets through. */
 const MOST_LOAD = 400
 
+/** Options that take a value, and what that is. */
+const VALUES: ReadonlyMap<string, string> = new Map([
+  ['--port', 'NUMBER'],
+  ['--load', 'NUMBER'],
+  ['--registry', 'URL'],
+  ['--redis', 'URL'],
+  ['--otlp', 'URL'],
+])
+
 function readArguments(argv: readonly string[]) {
   try {
     return parseArgs({
-      args: [...argv],
+      args: withValues(argv),
       allowPositionals: true,
       options: {
         once: { type: 'boolean', default: false },
@@ -123,12 +132,34 @@ function readArguments(argv: readonly string[]) {
       },
     })
   } catch (error) {
+    if (error instanceof UsageError) throw error
     // Node goes on about arguments that begin with a dash, in further sentences and lines.
     const [message] = (error as Error).message.split(/\n|\. /, 1)
     throw new UsageError(`${message!.replace(/\.$/, '')} (--help tells all options)`, {
       cause: error,
     })
   }
+}
+
+/** Joins values to their options: of one that begins with a dash Node says that it is ambiguous, neither what came nor what is expected. */
+function withValues(argv: readonly string[]): string[] {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length
+  const joined: string[] = []
+  for (let i = 0; i < end; i++) {
+    const argument = argv[i]!
+    const kind = VALUES.get(argument)
+    if (kind === undefined) {
+      joined.push(argument)
+      continue
+    }
+    const value = argv[++i]
+    if (value === undefined || value.startsWith('--')) {
+      const came = value === undefined ? 'nothing' : JSON.stringify(value)
+      throw new UsageError(`Expected ${kind} after ${argument}, got ${came}`)
+    }
+    joined.push(`${argument}=${value}`)
+  }
+  return [...joined, ...argv.slice(end)]
 }
 
 function url(
@@ -140,7 +171,9 @@ function url(
   const parsed = URL.parse(text)
   if (parsed === null || !protocols.includes(parsed.protocol)) {
     const expected = protocols.map(protocol => `${protocol}//…`).join(' or ')
-    throw new UsageError(`Expected ${option} to be ${expected}, got ${JSON.stringify(text)}`)
+    // Credentials of an address that is none are credentials.
+    const shown = JSON.stringify(text.replace(/\/\/.*@/, '//…@'))
+    throw new UsageError(`Expected ${option} to be ${expected}, got ${shown}`)
   }
   return parsed
 }

@@ -14,6 +14,14 @@ export function times(ratio: number): string {
   return ratio < 10 ? `${ratio.toFixed(2)}x` : `${figure(ratio)}x`
 }
 
+/** With digits enough to see that a miss is one. */
+function shownRatio(row: Row): string {
+  const shown = times(row.ratio)
+  if (row.goal === null || passes(row) !== false || shown !== times(row.goal)) return shown
+  const { ratio, goal } = row
+  return `${ratio.toFixed([3, 4].find(digits => ratio.toFixed(digits) !== goal.toFixed(digits)) ?? 5)}x`
+}
+
 function verdict(row: Row): string {
   const passed = passes(row)
   return passed === undefined ? '' : passed ? 'pass' : 'miss'
@@ -21,7 +29,7 @@ function verdict(row: Row): string {
 
 type Column = readonly [title: string, align: 'left' | 'right', cell: (row: MeasuredRow) => string]
 
-const ratio: Column = ['ratio', 'right', row => times(row.ratio)]
+const ratio: Column = ['ratio', 'right', shownRatio]
 const goal: Column = ['goal', 'right', row => (row.goal === null ? '' : times(row.goal))]
 const judgement: Column = ['', 'left', verdict]
 

@@ -76,6 +76,16 @@ test('the terminal table names figures, ratio, goal and verdict', () => {
   expect(line).toBe('get   10.0  lru         20.0  ns/op  2.00x  1.90x  pass')
 })
 
+test('a miss never reads as the goal that it missed', () => {
+  const shown = (ratio: number, goal: number) =>
+    terminalTable([row({ ratio, goal })]).split('\n')[1]
+  expect(shown(0.9954, 1)).toMatch(/ 0\.995x +1\.00x +miss$/)
+  expect(shown(0.06996, 0.07)).toMatch(/ 0\.06996x +0\.07x +miss$/)
+  expect(shown(29.96, 30)).toMatch(/ 29\.960x +30\.0x +miss$/)
+  expect(shown(29.5, 30)).toMatch(/ 29\.5x +30\.0x +miss$/)
+  expect(shown(0.9996, 1)).toMatch(/ 1\.00x +1\.00x +pass$/)
+})
+
 test('the chart is well-formed whatever the names hold', () => {
   const svg = ratioChart('demo', [row(), row({ ratio: 0.1, goal: null })])
   expect(svg).toContain('peer &amp; &lt;co&gt;')

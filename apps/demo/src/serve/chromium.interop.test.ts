@@ -176,7 +176,7 @@ describe('the live page', () => {
   })
 
   test('weighs less than 40 kB compressed', async () => {
-    const scripts = ['uplot.js', 'format.js', 'charts.js', 'app.js', 'demo.js']
+    const scripts = ['uplot.js', 'format.js', 'mark-labels.js', 'charts.js', 'app.js', 'demo.js']
     const files = ['', ...scripts, 'uplot.css', 'style.css', 'demo.css']
     const bodies = await Promise.all(
       files.map(async file => (await wide.request.get(`${origin}/${file}`)).body()),

@@ -187,7 +187,7 @@ describe('the handler', () => {
   it('serves page and files under a strict policy, small and with validators', async () => {
     const { port } = await mount()
     let total = 0
-    const scripts = ['/format.js', '/charts.js', '/app.js']
+    const scripts = ['/format.js', '/mark-labels.js', '/charts.js', '/app.js']
     for (const path of ['/', ...scripts, '/style.css', '/uplot.js', '/uplot.css']) {
       const { status, headers, body } = await get(port, path)
       expect(status).toBe(200)

@@ -14,6 +14,7 @@ const uplot = (file: string): string =>
 export const PAGE_SOURCE: Readonly<Record<string, string>> = {
   '': page('index.html'),
   'format.js': page('format.js'),
+  'mark-labels.js': page('mark-labels.js'),
   'charts.js': page('charts.js'),
   'app.js': page('app.js'),
   'style.css': page('style.css'),

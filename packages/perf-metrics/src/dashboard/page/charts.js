@@ -1,9 +1,12 @@
 /* The charts of the page, over the last points of each line. */
 
 import { bytes, digits, milliseconds, percent } from './format.js'
+import { placeLabels } from './mark-labels.js'
 
 export const element = id => document.getElementById(id)
 const HISTORY = 600
+/** Of a chart, with its axis and the words of marks above. */
+const HEIGHT = 180
 
 const cursor = { sync: { key: 'millrace' }, drag: { setScale: false } }
 const POWERS_OF_TWO = Array.from({ length: 50 }, (_, i) => 2 ** i)
@@ -95,7 +98,8 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
   const fromZero = (_, min, max) => [Math.min(0, min), max * 1.1 || 1]
   return {
     width: Math.max(200, width - 26),
-    height: 150,
+    height: HEIGHT,
+    padding: [markRoom, null, null, null],
     cursor,
     hooks: { draw: [drawMarks] },
     scales: { x: { time: false }, y: log ? { distr: 3 } : { range: range ?? fromZero } },
@@ -120,44 +124,55 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
   }
 }
 
-/** Lines of words of marks in a chart, above each other where they would overlap. */
+/** Rows of words of marks above a plot, and the height of each in CSS pixels. */
 const MARK_ROWS = 3
+const MARK_ROW = 13
 
-/** A line through each chart where something was marked, with its words beside it where there is room for them. */
-function drawMarks({ ctx, bbox, data: [times], valToPos }) {
-  const row = 12 * devicePixelRatio
+/** The marks that are within a chart's time, with the places of their lines on its canvas. */
+function visibleMarks({ data: [times], valToPos }) {
+  const visible = []
+  for (const { elapsed, text } of marks) {
+    const point = times.findIndex(seconds => seconds * 1000 >= elapsed)
+    if (point > 0) visible.push({ x: valToPos(times[point], 'x', true), text })
+  }
+  return visible
+}
+
+/** Room for the words, once there are any. */
+const markRoom = () =>
+  marks.some(({ elapsed }) => elapsed > history.elapsed[0] * 1000) ? MARK_ROWS * MARK_ROW : 10
+
+/** A line through each chart where something was marked, with its words above where there is room for them. */
+function drawMarks(plot) {
+  const { ctx, bbox } = plot
+  const { left, top, width, height } = bbox
+  const visible = visibleMarks(plot)
+  const bottom = top + height
+  const rowTop = row => top - (MARK_ROWS - row) * MARK_ROW * devicePixelRatio
   ctx.save()
   ctx.strokeStyle = ctx.fillStyle = getComputedStyle(element('process')).color
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
   ctx.textAlign = 'left'
-  ctx.textBaseline = 'alphabetic'
+  ctx.textBaseline = 'top'
   ctx.lineWidth = devicePixelRatio
   ctx.setLineDash([2, 3])
-  const labels = []
-  const free = Array(MARK_ROWS).fill(bbox.left)
-  for (const { elapsed, text } of marks) {
-    const point = times.findIndex(seconds => seconds * 1000 >= elapsed)
-    if (point <= 0) continue
-    const x = valToPos(times[point], 'x', true)
+  const area = { left, right: left + width, rows: MARK_ROWS }
+  const labels = placeLabels(visible, area, text => ctx.measureText(text).width)
+  const rows = new Map(labels.map(({ mark, row }) => [mark, row]))
+  for (const mark of visible) {
     ctx.beginPath()
-    ctx.moveTo(x, bbox.top)
-    ctx.lineTo(x, bbox.top + bbox.height)
+    ctx.moveTo(mark.x, rowTop(rows.get(mark) ?? MARK_ROWS))
+    ctx.lineTo(mark.x, bottom)
     ctx.stroke()
-    const width = ctx.measureText(text).width + 8
-    const left = x + width > bbox.left + bbox.width ? x - width : x
-    const at = free.findIndex(end => left >= end)
-    if (at < 0) continue
-    free[at] = left + width
-    labels.push({ text, x: left + 4, y: bbox.top + (at + 1) * row - 2 })
   }
   // Last, with the panel's colour around them: they are read across lines.
   ctx.setLineDash([])
   ctx.lineWidth = 4 * devicePixelRatio
   ctx.lineJoin = 'round'
   ctx.strokeStyle = getComputedStyle(element('alerts').closest('section')).backgroundColor
-  for (const { text, x, y } of labels) {
-    ctx.strokeText(text, x, y)
-    ctx.fillText(text, x, y)
+  for (const { text, left, row } of labels) {
+    ctx.strokeText(text, left, rowTop(row))
+    ctx.fillText(text, left, rowTop(row))
   }
   ctx.restore()
 }
@@ -187,5 +202,5 @@ export function drawCharts() {
 
 addEventListener('resize', () => {
   for (const { box, plot } of plots)
-    plot.setSize({ width: Math.max(200, box.clientWidth - 26), height: 150 })
+    plot.setSize({ width: Math.max(200, box.clientWidth - 26), height: HEIGHT })
 })
