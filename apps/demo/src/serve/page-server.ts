@@ -7,7 +7,7 @@ import type { EmbeddedRegistry } from '../registry/embedded-registry.ts'
 import type { RunResult } from '../report/build-report.ts'
 import { renderReport } from '../report/render-report.ts'
 import type { Report } from '../report/report.ts'
-import { LiveTraffic } from '../traffic/live-traffic.ts'
+import { LiveTraffic, LOOK_UPS } from '../traffic/live-traffic.ts'
 import { scenarios } from '../traffic/scenarios.ts'
 import { Stage } from '../traffic/stage.ts'
 import type { Services } from '../wiring/services.ts'
@@ -61,6 +61,7 @@ export class PageServer implements AsyncDisposable {
     this.#dashboard = new Dashboard({
       registry: metrics,
       guard: this.#guard,
+      operation: LOOK_UPS,
     })
     // Those that the registry knows: names that nobody published would be failures of nobody's.
     const packages = [...result.graph.packages.values()]

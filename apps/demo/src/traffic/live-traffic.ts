@@ -15,6 +15,9 @@ const PERMITS = 400
 /** Of the traffic's cache, in bytes. */
 export const BUDGET = 64 * 1_024
 
+/** Name of the timing of its look-ups. */
+export const LOOK_UPS = 'demo_traffic_seconds'
+
 export interface LiveTrafficOptions {
   readonly base: URL
   readonly pool: HttpPool
@@ -49,7 +52,7 @@ export class LiveTraffic implements Disposable {
       }
       return documentOf(name, base, response)
     }
-    const lookups = metrics.timing('demo_traffic_seconds', {
+    const lookups = metrics.timing(LOOK_UPS, {
       help: "Look-ups of the demo's own load",
     })
     // Small and short-lived, so that it misses: what the upstream does is seen.

@@ -37,7 +37,9 @@ const BURST = 2_000
 export function scenarios({ registry, traffic, client, packages }: ScenarioSources): Scenario[] {
   const foreign = registry === undefined ? 'The registry is not the embedded one' : undefined
   const none = packages.length === 0 ? 'The registry knows no package of this tree' : undefined
-  const scope = scopeOf(packages[0] ?? 'a')
+  // The largest one with an owner; names without one are tagged by their first letter.
+  const scope = scopeOf(packages.find(name => name.startsWith('@')) ?? packages[0] ?? 'a')
+  const tag = scope.startsWith('@') ? scope : `“${scope}…”`
   return [
     {
       name: 'kill-upstream',
@@ -98,13 +100,13 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
     },
     {
       name: 'invalidate-tag',
-      title: `Invalidate tag ${scope}`,
-      effect: 'What has the tag is dropped here, in the store, and in every process that shares it',
+      title: `Invalidate tag ${tag}`,
+      effect: `All packages ${scope.startsWith('@') ? 'of' : 'named'} ${tag} are dropped here, in the store, and in every process that shares it`,
       unavailable: undefined,
       async run() {
         traffic.invalidate(scope)
         await client.invalidate(scope)
-        return `Dropped what is tagged ${scope}`
+        return `Dropped what is tagged ${tag}`
       },
     },
   ]

@@ -224,6 +224,7 @@ describe('the handler', () => {
     )
     expect(() => new Dashboard({ registry, maxClients: 0 })).toThrow('Expected `maxClients`')
     expect(() => new Dashboard({ registry, interval: 5 })).toThrow('Expected `interval`')
+    expect(() => new Dashboard({ registry, operation: 7 as never })).toThrow('Expected `operation`')
   })
 })
 
@@ -261,6 +262,32 @@ describe('the stream', () => {
     expect(second).toMatchObject({
       event: 'frame',
       data: { sequence: 1, calls: 10, failures: 1, timings: [{ name: 'load_seconds', count: 10 }] },
+    })
+    await events.return(undefined)
+  })
+
+  it('is about one operation where that is named', async () => {
+    const clock = new VirtualClock(1_000_000)
+    const registry = new Registry({ clock })
+    const { port } = await mount({ registry, clock, operation: 'request_seconds' })
+    const requests = registry.timing('request_seconds', { labels: ['route'] })
+    const evictions = registry.timing('evict_seconds')
+    const events = eventsOf(port)
+    expect(await events.next()).toMatchObject({ value: { data: { operation: 'request_seconds' } } })
+    const frame = async () => {
+      clock.advance(1000)
+      return (await events.next()).value
+    }
+    for (let i = 0; i < 10; i++) evictions.record(1)
+    expect(await frame()).toMatchObject({ data: { calls: 0, point: { busiest: null } } })
+    requests.record({ route: 'a' }, 30)
+    for (let i = 0; i < 2; i++) requests.record({ route: 'b' }, 30)
+    expect(await frame()).toMatchObject({
+      data: {
+        calls: 3,
+        timings: [{ name: 'evict_seconds' }, { labels: { route: 'b' } }, {}],
+        point: { busiest: 'request_seconds route=b' },
+      },
     })
     await events.return(undefined)
   })

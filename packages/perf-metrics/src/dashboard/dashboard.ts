@@ -35,6 +35,11 @@ export interface DashboardOptions {
   readonly tracer?: SlowSpanSource | undefined
   /** The slow operations that something else kept, newest first, in place of a `tracer`'s. */
   readonly slowSpans?: (() => readonly SlowSpan[]) | undefined
+  /**
+   * Name of the timing that the charts of calls and durations and the verdict are about, such as that of a server's requests. Default: all
+   * of them for calls, the one with the most for durations
+   */
+  readonly operation?: string | undefined
   /** Most browsers at a time, 1 to 1,000; more get 503. Default: 20 */
   readonly maxClients?: number | undefined
   /** ms between two frames, 100 to 10,000; ten times as long without a viewer. Default: 1,000 */
@@ -52,6 +57,7 @@ const OPTIONS: OptionNames<DashboardOptions> = {
   guard: true,
   tracer: true,
   slowSpans: true,
+  operation: true,
   maxClients: true,
   interval: true,
   history: true,
@@ -95,12 +101,14 @@ export class Dashboard {
     this.#authorize = checkFunction('authorize', authorize)
     this.#basePath = basePath
     this.#maxClients = checkInteger('maxClients', maxClients, 1, 1000)
-    const { tracer, slowSpans = tracer && (() => tracer.slowSpans()) } = options
+    const { tracer, operation, slowSpans = tracer && (() => tracer.slowSpans()) } = options
     if (options.guard !== undefined) checkMethods('guard', options.guard, 'a Guard', ['status'])
     if (tracer !== undefined) checkMethods('tracer', tracer, 'a Tracer', ['slowSpans'])
     if (slowSpans !== undefined) checkFunction('slowSpans', slowSpans)
+    if (operation !== undefined) checkText('operation', operation)
     const sources = {
       registry: options.registry,
+      operation,
       guard: options.guard,
       slowSpans,
       history: checkInteger('history', history, 10, 3600),

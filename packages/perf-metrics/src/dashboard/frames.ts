@@ -32,7 +32,7 @@ export interface Frame {
   readonly verdict: { readonly level: 'good' | 'warning' | 'bad'; readonly text: string }
   readonly parts: readonly (Part & { readonly hitRatio: number | null })[]
   readonly timings: readonly TimingReport[]
-  /** Calls and failures per second over all timings since the last frame. */
+  /** Calls and failures per second since the last frame, of all timings or those that the charts are about. */
   readonly calls: number
   readonly failures: number
   readonly alerts: readonly {
@@ -54,6 +54,8 @@ export interface FrameSources {
   readonly guard: Guard | undefined
   readonly slowSpans: (() => readonly SlowSpan[]) | undefined
   readonly history: number
+  /** Name of the timing that the charts are about; undefined = all. */
+  readonly operation: string | undefined
 }
 
 const RESOLUTION = 20
@@ -86,6 +88,10 @@ export class FrameRecorder {
     return this.#history.lines
   }
 
+  get operation(): string | undefined {
+    return this.#sources.operation
+  }
+
   moment(): Moment {
     return this.#sources.registry.timeline.moment()
   }
@@ -105,9 +111,9 @@ export class FrameRecorder {
 
   /** Takes a frame, stopping after every timing and before what else takes time, so that the caller can let others run. */
   *take(): Generator<void, Frame> {
-    const { registry, guard } = this.#sources
+    const { registry, guard, operation } = this.#sources
     const now = registry.timeline.now()
-    const busiest = new Busiest(MOST_TIMINGS, now)
+    const busiest = new Busiest(MOST_TIMINGS, now, operation)
     const families = registry.collect(registry.timings())
     yield
     for (const timed of timedSeries(families)) {
@@ -140,7 +146,7 @@ export class FrameRecorder {
     }))
     yield
     const time = registry.timeline.date()
-    const [first] = timings
+    const first = busiest.first && timingReport(busiest.first, now)
     const settled = (value: number | null | undefined): number | null =>
       started ? (value ?? null) : null
     const point: ChartPoint = {

@@ -85,8 +85,9 @@ export class LiveFrames {
   }
 
   #snapshot(): Uint8Array<ArrayBuffer> {
-    const { history } = this.#recorder
-    return this.#event('snapshot', { frame: this.#frame, history, marks: this.#marks.all })
+    const { history, operation } = this.#recorder
+    const marks = this.#marks.all
+    return this.#event('snapshot', { frame: this.#frame, history, marks, operation })
   }
 
   /** Keeps a mark for all charts, and sends it at once. */

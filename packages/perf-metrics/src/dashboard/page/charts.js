@@ -24,10 +24,15 @@ const CHARTS = [
     range: [0, 1],
   },
   { title: 'Event loop: p99 delay', format: milliseconds, lines: { delayP99: 'delay' } },
-  { title: 'Calls per second', format: digits, lines: { calls: 'calls', failures: 'failed' } },
   {
-    title: 'Busiest operation (log scale)',
-    subject: 'busiest',
+    title: 'Calls per second',
+    subject: () => operation ?? 'all operations',
+    format: digits,
+    lines: { calls: 'calls', failures: 'failed' },
+  },
+  {
+    title: 'Durations (log scale)',
+    subject: () => history.busiest.at(-1),
     format: milliseconds,
     lines: { p50: 'p50', p99: 'p99' },
     log: true,
@@ -40,6 +45,8 @@ const STROKES = [
 ]
 
 let history
+/** What the charts of calls and durations are about, where that is not everything. */
+let operation
 /** What was marked, oldest first. */
 export let marks = []
 const plots = []
@@ -47,6 +54,7 @@ const plots = []
 /** Begins anew with what the server remembers. */
 export function restart(snapshot) {
   history = snapshot.history
+  operation = snapshot.operation
   marks = snapshot.marks
 }
 
@@ -109,6 +117,7 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
         ...ink,
         ...(incrs && { incrs }),
         size: 72,
+        ...(log && { grid: { ...ink.grid, filter: powersOfTen } }),
         values: (_, ticks) => ticks.map(tick => (tick === null ? '' : format(tick))),
       },
     ],
@@ -122,6 +131,12 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
       })),
     ],
   }
+}
+
+/** Of a logarithmic axis: lines for each digit of each power would be a grey band. */
+function powersOfTen(_, ticks) {
+  const powers = ticks.map(tick => (Number.isInteger(Math.log10(tick)) ? tick : null))
+  return powers.some(power => power !== null) ? powers : ticks
 }
 
 /** Rows of words of marks above a plot, and the height of each in CSS pixels. */
@@ -190,7 +205,7 @@ export function drawCharts() {
   if (plots.length === 0) createCharts()
   else for (const { chart, plot } of plots) plot.setData(dataOf(chart))
   for (const { chart, box, plot } of plots) {
-    const subject = chart.subject && history[chart.subject].at(-1)
+    const subject = chart.subject?.()
     if (subject) {
       box.firstChild.textContent = `${chart.title}\n${subject}`
       box.firstChild.title = subject
