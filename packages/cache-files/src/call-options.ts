@@ -1,4 +1,4 @@
-import { checkOptions, checkSignal, type OptionNames } from '@millrace/kit'
+import { checkOptions, checkSignal, InvalidOptionError, type OptionNames } from '@millrace/kit'
 
 /** Options of a call that may wait. */
 export interface CallOptions {
@@ -17,4 +17,19 @@ export function callSignal(options: CallOptions | undefined): AbortSignal | unde
   if (options === undefined) return undefined
   const { signal } = checkOptions('', options, NAMES)
   return signal && checkSignal('signal', signal)
+}
+
+/**
+ * An iterable argument, be it one whose steps are awaited. A text is none: its letters are hardly what is meant.
+ *
+ * @throws {InvalidOptionError}
+ */
+export function checkIterable<I extends Iterable<unknown> | AsyncIterable<unknown>>(
+  argument: string,
+  value: I,
+  expected = 'an iterable of strings',
+): I {
+  const held = Object(value) === value ? value : undefined
+  if (held !== undefined && (Symbol.iterator in held || Symbol.asyncIterator in held)) return value
+  throw new InvalidOptionError(argument, expected, value)
 }

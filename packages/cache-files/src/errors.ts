@@ -91,6 +91,13 @@ export function isNothingThere(error: unknown): boolean {
   return NOTHING_THERE.has((error as NodeJS.ErrnoException).code)
 }
 
+/** Whether a file system call, or a {@link FileReadError}, failed for want of a descriptor: in this process, or in the system. */
+export function isStarved(error: unknown): boolean {
+  const { code, cause } = Object(error) as NodeJS.ErrnoException
+  if (code === 'EMFILE' || code === 'ENFILE') return true
+  return error instanceof FileReadError && cause !== undefined && isStarved(cause)
+}
+
 /** The error of a file system call on `path` as a {@link FileReadError}. */
 export function fileReadError(path: string, cause: unknown): FileReadError {
   const { code } = cause as NodeJS.ErrnoException

@@ -11,7 +11,7 @@ import {
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
-import { type CallOptions, callSignal } from '../call-options.ts'
+import { type CallOptions, callSignal, checkIterable } from '../call-options.ts'
 import { FileReadError, ParseTimeoutError } from '../errors.ts'
 import { BestEffortStore } from '../persist/best-effort-store.ts'
 import {
@@ -30,7 +30,7 @@ import {
 import type { FileContent } from '../table/file-content.ts'
 import type { FileTable } from '../table/file-table.ts'
 import { boundedWork } from '../time/bounded-work.ts'
-import { contentKey } from '../value/content-key.ts'
+import { contentKey, variantOf } from '../value/content-key.ts'
 
 /** Options of {@link Facts}. */
 export interface FactsOptions<T> extends KeepingOptions {
@@ -158,7 +158,7 @@ export class Facts<T> implements AsyncDisposable {
     const signal = callSignal(options)
     this.#counts.calls++
     const { hash, path } = content
-    const variant = this.#variant(path)
+    const variant = variantOf(this.#variant, path)
     const key = contentKey(hash, this.id, variant)
     const held =
       this.#held.get(key) ??
@@ -175,10 +175,11 @@ export class Facts<T> implements AsyncDisposable {
    * that cannot be read are left to `get`.
    *
    * @returns how many facts were found
+   * @throws {InvalidOptionError}
    */
   async preload(paths: Iterable<string>): Promise<number> {
     const keys = new Set<string>()
-    for (const path of paths) {
+    for (const path of checkIterable('paths', paths)) {
       const key = this.#keyOf(path)
       if (key !== undefined && !this.#held.has(key)) keys.add(key)
     }
@@ -244,7 +245,7 @@ export class Facts<T> implements AsyncDisposable {
 
   #keyOf(path: string): string | undefined {
     try {
-      return contentKey(this.#files.hashSync(path), this.id, this.#variant(path))
+      return contentKey(this.#files.hashSync(path), this.id, variantOf(this.#variant, path))
     } catch (error) {
       if (error instanceof FileReadError) return undefined
       throw error

@@ -8,7 +8,7 @@ import {
   type OptionNames,
   setAwaitedTimer,
 } from '@millrace/kit'
-import { type CallOptions, callSignal } from '../call-options.ts'
+import { type CallOptions, callSignal, checkIterable } from '../call-options.ts'
 import { GraphClosedError, NestedGetError } from '../errors.ts'
 import { resultFingerprint } from '../persist/stored-result.ts'
 import { Evaluator } from './evaluate/evaluator.ts'
@@ -20,16 +20,16 @@ import type { GraphStats } from './graph-stats.ts'
 import { DurableInputs } from './inputs/durable-inputs.ts'
 import { underKey } from './inputs/input-kinds.ts'
 import type { GraphOption } from './inputs/revision.ts'
-import type { Query, QueryContext, QueryOptions } from './query.ts'
+import {
+  checkKey,
+  QUERY_OPTIONS,
+  type Query,
+  type QueryContext,
+  type QueryOptions,
+} from './query.ts'
 import type { AnyQuery, GraphNode, Part } from './trace/graph-node.ts'
 import { KeptResults } from './trace/kept-results.ts'
 import { NodeTable } from './trace/node-table.ts'
-
-const QUERY_OPTIONS: OptionNames<QueryOptions<unknown>> = {
-  fingerprint: true,
-  version: true,
-  timeout: true,
-}
 
 /** Looks that run at once before a call waits to share one. */
 const CROWD = 4
@@ -148,7 +148,7 @@ export class Graph implements AsyncDisposable {
     let signal: AbortSignal | undefined
     try {
       this.#assertOwn(query as unknown as AnyQuery)
-      if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
+      checkKey(key)
       signal = callSignal(options)
     } catch (error) {
       return Promise.reject(error)
@@ -168,8 +168,14 @@ export class Graph implements AsyncDisposable {
     return promise.finally(() => signal.removeEventListener('abort', abort))
   }
 
-  /** Sets an option for the looks that begin from now on. `undefined` unsets it. */
+  /**
+   * Sets an option for the looks that begin from now on. `undefined` unsets it.
+   *
+   * @throws {InvalidOptionError} for a name that is no text
+   * @throws {ResultError} for a value that cannot be told from another one
+   */
   setOption(name: string, value: unknown): void {
+    checkText('name', name)
     const options = new Map(this.#options)
     if (value === undefined) options.delete(name)
     else {
@@ -196,7 +202,9 @@ export class Graph implements AsyncDisposable {
     this.#assertOwn(query as unknown as AnyQuery)
     const nodes = this.#nodes
     return await this.#results.seekMany(
-      Iterator.from(keys).map(key => nodes.node(query as unknown as AnyQuery, key)),
+      Iterator.from(checkIterable('keys', keys)).map(key =>
+        nodes.node(query as unknown as AnyQuery, checkKey(key)),
+      ),
     )
   }
 

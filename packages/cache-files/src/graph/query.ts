@@ -1,3 +1,4 @@
+import { InvalidOptionError, type OptionNames } from '@millrace/kit'
 import type { FileContent } from '../table/file-content.ts'
 import type { PathKind } from '../table/path-kind.ts'
 
@@ -74,4 +75,16 @@ export interface Query<K extends string, V> {
   readonly version: string | undefined
   /** ms. */
   readonly timeout: number
+}
+
+export const QUERY_OPTIONS: OptionNames<QueryOptions<unknown>> = {
+  fingerprint: true,
+  version: true,
+  timeout: true,
+}
+
+/** @throws {InvalidOptionError} for a key that is no text */
+export function checkKey<K extends string>(key: K): K {
+  if (typeof key === 'string') return key
+  throw new InvalidOptionError('key', 'a string', key)
 }

@@ -17,7 +17,7 @@ import { ParseTimeoutError } from '../errors.ts'
 import type { FileContent } from '../table/file-content.ts'
 import type { FileTable } from '../table/file-table.ts'
 import { boundedWork } from '../time/bounded-work.ts'
-import { contentKey } from '../value/content-key.ts'
+import { contentKey, variantOf } from '../value/content-key.ts'
 import { type ParseMessage, parseChannels } from './parse-channels.ts'
 
 /** What a parser is told about the source besides its text. */
@@ -168,7 +168,7 @@ export class ParseCache<T> implements Disposable {
   async of(content: FileContent, options?: CallOptions): Promise<Parsed<T>> {
     const signal = callSignal(options)
     this.#calls++
-    const variant = this.#variant(content.path)
+    const variant = variantOf(this.#variant, content.path)
     const { hash, path } = content
     const key = contentKey(hash, this.id, variant)
     const held =

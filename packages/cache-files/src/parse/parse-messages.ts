@@ -15,9 +15,11 @@ export interface ParseJob {
   readonly source: Omit<ParseSource, 'signal'>
 }
 
-/** From a thread: one of the two. */
+/** From a thread: one of the last three. */
 export interface ParseOutcome {
   readonly id: number
   readonly value?: unknown
   readonly error?: unknown
+  /** The module has no such function: the thread ends. */
+  readonly noParser?: true
 }

@@ -105,6 +105,20 @@ describe('ParsePool', () => {
     await expect(pool.parse('one', source())).rejects.toMatchObject(closed)
   })
 
+  test('a module without the function is a wrong option, told to each source', async () => {
+    await using pool = new ParsePool({ module, name: 'absent', workers: 1 })
+    const parsing = [pool.parse('a', source()), pool.parse('b', source())]
+    for (const outcome of await Promise.allSettled(parsing)) {
+      expect(outcome).toMatchObject({
+        reason: {
+          code: 'ERR_MILLRACE_INVALID_OPTION',
+          option: 'module',
+          expected: 'a module that exports a function `absent`',
+        },
+      })
+    }
+  })
+
   test('a module that does not exist is an error of each source', async () => {
     await using pool = new ParsePool({
       module: new URL('./nowhere.js', import.meta.url),

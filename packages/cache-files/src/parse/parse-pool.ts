@@ -7,8 +7,11 @@ import {
   checkInteger,
   checkOptions,
   checkPositiveOrInfinity,
+  checkRecord,
+  checkSignal,
   checkText,
   describeStats,
+  InvalidOptionError,
   monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
@@ -96,9 +99,15 @@ export class ParsePool<T> implements AsyncDisposable {
    * @throws {ParseQueueFullError}
    * @throws {ParseTimeoutError}
    * @throws {ParsePoolClosedError}
+   * @throws {InvalidOptionError} also where the module has no such function
    * @throws what the parser throws, or ended its thread with
    */
   readonly parse = (text: string, source: ParseSource): Promise<T> => {
+    try {
+      checkSource(text, source)
+    } catch (error) {
+      return Promise.reject(error)
+    }
     if (this.#closed) return Promise.reject(new ParsePoolClosedError())
     if (source.signal.aborted) return Promise.reject(source.signal.reason)
     const idle = [...this.#threads].find(({ busy }) => !busy)
@@ -176,6 +185,15 @@ describeStats<ParsePoolStats>(ParsePool.prototype, {
   restarts: 'counter',
 })
 
+function checkSource(text: string, source: ParseSource): void {
+  if (typeof text !== 'string') throw new InvalidOptionError('text', 'a string', text)
+  checkRecord('source', source)
+  checkSignal('source.signal', source.signal)
+}
+
+const noParser = (name: string): InvalidOptionError =>
+  new InvalidOptionError('module', `a module that exports a function \`${name}\``, undefined)
+
 interface ThreadOptions {
   readonly clock: Clock
   readonly timeout: number
@@ -188,6 +206,7 @@ interface ThreadOptions {
 class ParseThread {
   readonly #worker: Worker
   readonly #options: ThreadOptions
+  readonly #name: string
   #task: Task | undefined
   #id = 0
   #timer: Timer | undefined
@@ -195,6 +214,7 @@ class ParseThread {
 
   constructor(workerData: ParseWorkerData, options: ThreadOptions) {
     this.#options = options
+    this.#name = workerData.name
     this.#worker = new Worker(PARSE_PROGRAM, {
       eval: typeof PARSE_PROGRAM === 'string',
       workerData,
@@ -243,6 +263,11 @@ class ParseThread {
 
   /** A module may send messages of its own. */
   #receive(outcome: ParseOutcome | null): void {
+    if (outcome?.noParser) {
+      this.#ending = true
+      this.#finish(noParser(this.#name))
+      return
+    }
     const task = this.#task
     if (task === undefined || outcome?.id !== this.#id) return
     this.#free()

@@ -7,7 +7,11 @@ async function main(): Promise<void> {
   if (port === null) return
   const { module, name } = workerData as ParseWorkerData
   const parse: unknown = (await import(module))[name]
-  if (typeof parse !== 'function') throw new TypeError(`${module} has no function \`${name}\``)
+  if (typeof parse !== 'function') {
+    // Nothing keeps the thread from ending then.
+    port.postMessage({ id: 0, noParser: true } satisfies ParseOutcome)
+    return
+  }
   port.on('message', async ({ id, text, source }: ParseJob) => {
     let outcome: ParseOutcome
     try {

@@ -5,6 +5,7 @@ import {
   checkInteger,
   checkMethods,
   checkNonNegative,
+  checkNonNegativeOrInfinity,
   checkOneOf,
   checkOptions,
   checkPositive,
@@ -37,6 +38,11 @@ export interface FileTableOptions {
    * ms, >= 0, for which a path is not looked at again: answers may be older than the call by as much. Default: 0, always look.
    */
   readonly validationInterval?: number | undefined
+  /**
+   * ms, >= 0, for which a call that may wait does so where the process or the system has no descriptor left; Infinity for no limit. Calls
+   * that block the thread do not wait. Default: 10,000.
+   */
+  readonly openTimeout?: number | undefined
   /** Whether names that differ only in case name different files. Default: tried at the root. */
   readonly caseSensitive?: boolean | undefined
   /**
@@ -56,6 +62,7 @@ const OPTIONS: OptionNames<FileTableOptions> = {
   racyWindow: true,
   verification: true,
   validationInterval: true,
+  openTimeout: true,
   caseSensitive: true,
   memoryPressure: true,
   clock: true,
@@ -72,6 +79,7 @@ export interface FileTableSettings {
   readonly racyWindow: number
   readonly byHash: boolean
   readonly validationInterval: number
+  readonly openTimeout: number
   readonly memoryPressure: ReturnType<typeof memoryPressure> | undefined
   readonly caseSensitive: boolean | undefined
   readonly clock: Pick<Clock, 'now'>
@@ -91,6 +99,7 @@ export function fileTableSettings(options: FileTableOptions): FileTableSettings 
     racyWindow: checkNonNegative('racyWindow', options.racyWindow ?? 2_000),
     byHash: checkOneOf('verification', verification, ['stat', 'hash']) === 'hash',
     validationInterval: checkNonNegative('validationInterval', options.validationInterval ?? 0),
+    openTimeout: checkNonNegativeOrInfinity('openTimeout', options.openTimeout ?? 10_000),
     memoryPressure: pressure === undefined ? undefined : memoryPressure(pressure),
     caseSensitive,
     clock: checkMethods('clock', clock, 'a clock', ['now']),

@@ -1,4 +1,5 @@
-import { describeStats, InvalidOptionError } from '@millrace/kit'
+import { isUint8Array } from 'node:util/types'
+import { checkMethods, describeStats, InvalidOptionError } from '@millrace/kit'
 import { type CallOptions, callSignal } from '../call-options.ts'
 import type { ChangeFeed, ChangeReports } from './change-feed.ts'
 import { Doubts } from './doubts.ts'
@@ -31,6 +32,8 @@ import { Trust } from './trust.ts'
  */
 export class FileTable implements Disposable {
   readonly root: string
+  /** ms for which {@link read} waits for a descriptor. */
+  readonly openTimeout: number
   readonly #settings: FileTableSettings
   readonly #names: PathNames
   readonly #records: FileRecords
@@ -45,6 +48,7 @@ export class FileTable implements Disposable {
     const settings = fileTableSettings(options)
     const { maxFiles, racyWindow } = settings
     this.#settings = settings
+    this.openTimeout = settings.openTimeout
     this.#names = new PathNames(settings.root, 4 * maxFiles, settings.caseSensitive)
     this.root = this.#names.root
     this.#records = new FileRecords(settings, this.#trust, now => this.#folders.clockSetBack(now))
@@ -55,7 +59,8 @@ export class FileTable implements Disposable {
 
   /**
    * The file's content as it is now. Blocks the thread for the `stat`, and for the read of a file of up to 64 KiB, which takes less time than
-   * to hand it to another thread.
+   * to hand it to another thread. Of larger ones a few are read at once in the whole process, so that calls for any number of files do not
+   * take all descriptors; where other code has taken them, the call waits for one, `openTimeout` at most.
    *
    * @throws {FileReadError}
    */
@@ -66,9 +71,10 @@ export class FileTable implements Disposable {
     if (now !== undefined) return now
     const full = this.#names.intern(path)
     const { maxFileBytes } = this.#settings
+    const wait = { timeout: this.openTimeout, signal }
     const [begun, reports] = [this.#records.now(), this.#trust.reports]
     try {
-      return this.#keep(full, begun, reports, await readFile(full, maxFileBytes, signal))
+      return this.#keep(full, begun, reports, await readFile(full, maxFileBytes, wait))
     } catch (error) {
       if (signal?.aborted) throw error
       throw this.#records.failed(full, error)
@@ -76,7 +82,8 @@ export class FileTable implements Disposable {
   }
 
   /**
-   * {@link read}, if it need not wait: the content is held and current, or small. `undefined` for a larger one.
+   * {@link read}, if it need not wait: the content is held and current, or small. `undefined` for a larger one, and where no descriptor is
+   * left.
    *
    * @throws {FileReadError}
    */
@@ -182,6 +189,7 @@ export class FileTable implements Disposable {
    * @throws {InvalidOptionError} if another one is followed
    */
   follow(feed: ChangeFeed): ChangeReports {
+    checkMethods('feed', feed, 'a ChangeFeed', ['covers', 'settled'])
     const trust = this.#trust
     if (trust.feed !== undefined) {
       throw new InvalidOptionError('feed', 'the only one that the table follows', feed)
@@ -251,8 +259,10 @@ export class FileTable implements Disposable {
    * always, and so are those whose stamps lie in the future, as after the clock was set back. O(files).
    *
    * @returns how many files are known from it; 0 if the bytes are torn, damaged or of another format
+   * @throws {InvalidOptionError} for anything but bytes
    */
   load(bytes: Uint8Array): number {
+    if (!isUint8Array(bytes)) throw new InvalidOptionError('bytes', 'a Uint8Array', bytes)
     return this.#records.load(bytes, this.#names)
   }
 

@@ -160,6 +160,17 @@ describe.runIf(process.platform === 'linux')('names of files', () => {
   })
 })
 
+test('`..` is taken by its letters, as `path.resolve` does, also where it follows a link', async () => {
+  mkdirSync(at('x/y'), { recursive: true })
+  symlinkSync(at('x/y'), at('link'))
+  writeFileSync(at('f'), 'beside the link')
+  writeFileSync(at('x/f'), 'beside its target')
+  for (const path of ['link/../f', at('link/../f'), './x/../link/.././f']) {
+    expect(files.resolve(path)).toBe(at('f'))
+    expect(files.readSync(path).bytes.toString()).toBe('beside the link')
+  }
+})
+
 test('an aborted read rejects with the reason, whatever that is, and what was known stays known', async () => {
   writeFileSync(at('large'), 'x'.repeat(2 ** 17))
   await files.read('large')

@@ -1,8 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { FileReadError, fileReadError } from '../errors.ts'
+import { FileReadError, fileReadError, isStarved } from '../errors.ts'
 import { contentHash } from '../value/content-hash.ts'
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts'
+import { type OpenQueueWait, openQueue } from './open-queue.ts'
 import { isPseudo } from './pseudo-file-systems.ts'
 
 /** Bytes of a file and what they are known by, taken together. */
@@ -41,12 +42,18 @@ export function readFileSync(path: string, limit: number): FileRead {
 }
 
 /**
- * {@link readFileSync} of a file for which that takes less time than handing it to another thread; `undefined` for a larger one.
+ * {@link readFileSync} of a file for which that takes less time than handing it to another thread; `undefined` for a larger one, and where
+ * no descriptor is left, for which {@link readFile} can wait.
  *
  * @throws {FileReadError}
  */
 export function readSmallFileSync(path: string, limit: number): FileRead | undefined {
-  return readUpTo(path, limit, SMALL)
+  try {
+    return readUpTo(path, limit, SMALL)
+  } catch (error) {
+    if (isStarved(error)) return undefined
+    throw error
+  }
 }
 
 function readUpTo(path: string, limit: number, largest: number): FileRead | undefined {
@@ -83,19 +90,24 @@ function statOf(path: string): Stats {
 }
 
 /**
- * {@link readFileSync} without blocking the thread, of a file that {@link readSmallFileSync} found too large; about four times the CPU time
- * for small files.
+ * {@link readFileSync} without blocking the thread, of a file that {@link readSmallFileSync} did not read; about four times the CPU time
+ * for small files. Few run at once; where no descriptor is left, it waits for one.
  */
 export async function readFile(
   path: string,
   limit: number,
-  signal?: AbortSignal,
+  wait: OpenQueueWait,
 ): Promise<FileRead> {
+  return await openQueue.run(() => readOpened(path, limit, wait.signal), wait)
+}
+
+async function readOpened(path: string, limit: number, signal?: AbortSignal): Promise<FileRead> {
   let file: FileHandle
   try {
+    statOf(path)
     file = await open(path, FLAGS)
   } catch (error) {
-    throw fileReadError(path, error)
+    throw error instanceof FileReadError ? error : fileReadError(path, error)
   }
   try {
     for (let attempt = 1; ; attempt++) {

@@ -48,7 +48,7 @@ function faultOf(
     now = readFileSync(record.path, limit)
   } catch (error) {
     if (!(error instanceof FileReadError)) throw error
-    return vouched ? 'missed-change' : undefined
+    return vouched && error.reason !== 'failed' ? 'missed-change' : undefined
   }
   const same = sameStamp(record.stamp, now.stamp)
   if (now.hash === record.hash) return undefined

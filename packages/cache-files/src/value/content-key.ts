@@ -1,4 +1,4 @@
-import { checkFunction, InvalidOptionError } from '@millrace/kit'
+import { checkFunction, checkRecord, checkText, InvalidOptionError } from '@millrace/kit'
 
 /**
  * The key under which every level keeps what was made from a content: by its bytes, by what made it, and by what else decided. Equal keys
@@ -10,6 +10,17 @@ import { checkFunction, InvalidOptionError } from '@millrace/kit'
  */
 export function contentKey(hash: string, id: string, variant: string): string {
   return JSON.stringify([hash, id, variant])
+}
+
+/**
+ * What a `variant` option says of a path.
+ *
+ * @throws {InvalidOptionError} if that is no text, as it is part of a key
+ */
+export function variantOf(variant: (path: string) => string, path: string): string {
+  const found: unknown = variant(path)
+  if (typeof found === 'string') return found
+  throw new InvalidOptionError('variant', 'a function that returns a string', found)
 }
 
 /**
@@ -27,13 +38,16 @@ export type OptionEffects<O extends object> = {
  * An `id` for a parser with options: the same exactly where every option that decides is the same.
  *
  * @param name name and version of the parser, such as `acorn@8.19`
- * @throws {InvalidOptionError} for an option without a decision, and for a value without a JSON form
+ * @throws {InvalidOptionError} for an option without a decision, for a value without a JSON form, and for an effect that is no text
  */
 export function parserId<O extends object>(
   name: string,
   options: O,
   effects: OptionEffects<O>,
 ): string {
+  checkText('name', name)
+  checkRecord('options', options)
+  checkRecord('effects', effects)
   for (const option of Object.keys(options)) {
     if (!Object.hasOwn(effects, option)) {
       throw new InvalidOptionError(
@@ -58,8 +72,10 @@ function part<O extends object>(
   const value = options[option]
   if (effect === 'none') return []
   if (effect !== 'result') {
-    checkFunction(option, effect)
-    return [[option, (effect as (value: unknown) => string)(value)]]
+    checkFunction(option, effect, "'result', 'none' or a function")
+    const text: unknown = (effect as (value: unknown) => unknown)(value)
+    if (typeof text === 'string') return [[option, text]]
+    throw new InvalidOptionError(option, 'an option whose effect is told as a string', text)
   }
   if (value === undefined) return [[option, '']]
   const text = jsonOf(value)

@@ -4,12 +4,14 @@ import { promisify } from 'node:util'
 import {
   checkFunction,
   checkInteger,
+  checkMethods,
   checkOptions,
   checkSignal,
+  checkText,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
-import type { CallOptions } from '../call-options.ts'
+import { type CallOptions, checkIterable } from '../call-options.ts'
 import { FileReadError } from '../errors.ts'
 import type { FileTable } from '../table/file-table.ts'
 
@@ -21,12 +23,14 @@ export type DependenciesOf = (path: string) => Iterable<string> | Promise<Iterab
  *
  * @param dependenciesOf where it throws, the file is taken to depend on none
  * @param depth how many steps from a root, >= 0
+ * @throws {InvalidOptionError} at the first step
  */
 export async function* dependencyOrder(
   roots: Iterable<string> | AsyncIterable<string>,
   dependenciesOf: DependenciesOf,
   depth: number,
 ): AsyncGenerator<string, void> {
+  checkIterable('roots', roots)
   checkFunction('dependenciesOf', dependenciesOf)
   checkInteger('depth', depth, 0)
   const seen = new Set<string>()
@@ -51,23 +55,34 @@ async function dependencies(
   path: string,
   dependenciesOf: DependenciesOf,
 ): Promise<Iterable<string>> {
+  let found: Iterable<string>
   try {
-    return await dependenciesOf(path)
+    found = await dependenciesOf(path)
   } catch {
     // Who asks for the file will be told.
     return []
   }
+  return checkIterable('dependenciesOf', found, 'a function that returns an iterable of paths')
 }
 
-/** Files of the last run (`files.load`) that are no longer as they were then, in the order in which it asked for them. A `stat` each. */
-export function* changedFiles(files: FileTable): Generator<string, void> {
+/**
+ * Files of the last run (`files.load`) that are no longer as they were then, in the order in which it asked for them. A `stat` each.
+ *
+ * @throws {InvalidOptionError}
+ */
+export function changedFiles(files: FileTable): Generator<string, void> {
+  return changedOf(checkMethods('files', files, 'a FileTable', ['peek', 'knownSync']))
+}
+
+function* changedOf(files: FileTable): Generator<string, void> {
   for (const path of files.lastOrder) {
     const before = files.peek(path)
     try {
       if (files.knownSync(path) !== before) yield path
     } catch (error) {
-      // One that went needs no warming.
       if (!(error instanceof FileReadError)) throw error
+      // Its state is unknown, for instance for want of a descriptor, for which a load can wait. One that went needs no warming.
+      if (error.reason === 'failed') yield path
     }
   }
 }
@@ -92,6 +107,7 @@ export async function changedByGit(
   options: ChangedByGitOptions = {},
 ): Promise<string[]> {
   const { since = 'HEAD', signal } = checkOptions('', options, GIT_OPTIONS)
+  checkText('root', root)
   if (typeof since !== 'string' || since === '' || since.startsWith('-')) {
     throw new InvalidOptionError('since', 'the name of a commit', since)
   }

@@ -12,6 +12,7 @@ import {
   setAwaitedTimer,
   tell,
 } from '@millrace/kit'
+import { checkIterable } from '../call-options.ts'
 
 /** Options of {@link warm}. */
 export interface WarmOptions {
@@ -87,6 +88,7 @@ export async function warm(
   options: WarmOptions = {},
 ): Promise<WarmReport> {
   checkOptions('', options, OPTIONS)
+  checkIterable('paths', paths)
   checkFunction('load', load)
   const workers = checkInteger('workers', options.workers ?? 4, 1)
   const run = new Warming(paths, load, options)

@@ -32,3 +32,12 @@ export interface WatchSource {
   /** Ends it, also before `start` has resolved, or after it failed. Nothing is reported afterwards. */
   close(): Promise<void>
 }
+
+/** A report as it came, or that anything may have changed, where it is no report: what was meant is not known. */
+export function soundReport(reported: ReportedChanges): ReportedChanges {
+  const { paths, folders } = Object(reported) as Partial<ReportedChanges>
+  return isTexts(paths) && isTexts(folders) ? reported : { paths: [], folders: [], all: 'lost' }
+}
+
+const isTexts = (texts: unknown): boolean =>
+  Array.isArray(texts) && texts.every(text => typeof text === 'string')

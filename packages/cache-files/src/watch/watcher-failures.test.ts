@@ -120,6 +120,89 @@ describe('a graph whose watcher fails goes on by looking', () => {
   })
 })
 
+describe('a source that does not end', () => {
+  /** The warning about it. */
+  function warning(): Promise<Error> {
+    const { promise, resolve } = Promise.withResolvers<Error>()
+    const note = (warned: Error & { code?: string }): void => {
+      if (warned.code !== 'MILLRACE_FILES_SOURCE_NOT_CLOSED') return
+      process.off('warning', note)
+      resolve(warned)
+    }
+    process.on('warning', note)
+    return promise
+  }
+
+  test('is waited for until the timeout, by every caller of `close`', async () => {
+    const clock = new VirtualClock()
+    const source = new ManualSource(true)
+    source.close = never
+    const watcher = new Watcher({ files, source, clock, settleTimeout: 500 })
+    await watcher.settled()
+    const warned = warning()
+    let ended = 0
+    const closings = [watcher.close(), watcher.close()].map(closing => closing.then(() => ended++))
+    await turn()
+    clock.advance(499)
+    await turn()
+    expect([ended, watcher.closed]).toEqual([0, true])
+    clock.advance(1)
+    await Promise.all(closings)
+    expect(await warned).toMatchObject({
+      code: 'MILLRACE_FILES_SOURCE_NOT_CLOSED',
+      message: 'The source of a watcher did not close in time',
+    })
+    // Another one may be followed.
+    await new Watcher({ files, source: new ManualSource(), clock }).close()
+  })
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw Object.assign(new Error('secret'), { code: 'EIO' })
+      },
+      'EIO',
+    ],
+    ['rejects', () => Promise.reject(new RangeError('secret')), 'RangeError'],
+    ['rejects with nothing', () => Promise.reject(undefined), 'unknown reason'],
+  ])('but %s is told of by a warning', async (_, close, reason) => {
+    const source = new ManualSource(true)
+    source.close = close
+    const watcher = new Watcher({ files, source })
+    await watcher.settled()
+    const warned = warning()
+    await watcher.close()
+    expect((await warned).message).toBe(`The source of a watcher failed to close (${reason})`)
+  })
+})
+
+test('a report that is none means that anything may have changed', async () => {
+  const odd = [
+    undefined,
+    {},
+    { paths: 'a', folders: [] },
+    { paths: [3], folders: [] },
+    { paths: [] },
+  ]
+  for (const [index, report] of odd.entries()) {
+    write('a', `old ${index}`)
+    let tell: (changes: never) => void = () => undefined
+    const source = new ManualSource(true)
+    source.start = async (_, told) => {
+      tell = told
+    }
+    await using watcher = new Watcher({ files, source, ignore: [] })
+    await watcher.settled()
+    const ticks = watcher[Symbol.asyncIterator]()
+    expect(read('a')).toBe(`old ${index}`)
+    write('a', `new ${index}`)
+    tell(report as never)
+    expect(read('a')).toBe(`new ${index}`)
+    expect((await ticks.next()).value).toMatchObject({ all: 'lost', paths: [], folders: [] })
+  }
+})
+
 test.runIf(process.platform === 'linux')(
   'a thread that ends is replaced by another one, and nothing is missed',
   () => {

@@ -8,6 +8,7 @@ import {
   checkOptions,
   checkPositive,
   checkPositiveOrInfinity,
+  checkText,
   describeStats,
   InvalidOptionError,
   monotonicClock,
@@ -20,7 +21,7 @@ import { CoveredPaths } from './covered-paths.ts'
 import { FsWatchSource } from './fs-watch-source.ts'
 import { PendingChanges } from './pending-changes.ts'
 import { PollSource } from './poll-source.ts'
-import type { ReportedChanges, WatchSource } from './watch-source.ts'
+import { type ReportedChanges, soundReport, type WatchSource } from './watch-source.ts'
 
 /** Options of a {@link Watcher}. */
 export interface WatcherOptions {
@@ -98,7 +99,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
   #ready = false
   /** Calls of the source that it has not answered in time. */
   #overdue = 0
-  #closed = false
+  #closing: Promise<void> | undefined
   #timer: Timer | undefined
   #counts = { revision: 0, changes: 0, changesOfAll: 0 }
 
@@ -106,6 +107,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
   constructor(options: WatcherOptions) {
     const { files, source = 'watch', clock = monotonicClock } = checkOptions('', options, OPTIONS)
     const ignore = checkList('ignore', options.ignore ?? ['.git', 'node_modules'])
+    for (const [index, name] of ignore.entries()) checkText(`ignore[${index}]`, name)
     const maxPending = checkInteger('maxPending', options.maxPending ?? 10_000, 1)
     const delay = checkNonNegative('delay', options.delay ?? 20)
     const pollInterval = checkPositive('pollInterval', options.pollInterval ?? 1_000)
@@ -117,7 +119,8 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
     checkMethods('files', files, 'a FileTable', ['follow'])
     checkClock('clock', clock)
     if (source === 'watch') this.#source = new FsWatchSource({ ignore, maxPending, delay }, clock)
-    else if (source === 'poll') this.#source = new PollSource(files, pollInterval, clock)
+    else if (source === 'poll')
+      this.#source = new PollSource({ files, ignore, interval: pollInterval, clock })
     else if (typeof source === 'string') {
       throw new InvalidOptionError('source', "'watch', 'poll' or a WatchSource", source)
     } else
@@ -133,7 +136,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
 
   /** Whether `close` was called. */
   get closed(): boolean {
-    return this.#closed
+    return this.#closing !== undefined
   }
 
   /** Grows by one with each report: the state of the world that is known. */
@@ -159,7 +162,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
       return
     }
     // What was vouched for while it was complete is no longer.
-    if (complete && !this.#source.complete && !this.#closed) this.#reports.changedAll()
+    if (complete && !this.#source.complete && !this.closed) this.#reports.changedAll()
   }
 
   /** Everything is looked at once more. */
@@ -171,7 +174,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
     const reader = new TickReader(this.#maxPending, this.#source, () =>
       this.#readers.delete(reader),
     )
-    if (this.#closed) reader.end()
+    if (this.closed) reader.end()
     else this.#readers.add(reader)
     return reader
   }
@@ -184,15 +187,13 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
     }
   }
 
-  /** Ends watching and all iterations. The table looks for itself from now on. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    this.#ready = false
-    this.#timer?.cancel()
-    this.#reports.close()
-    for (const reader of [...this.#readers]) reader.end()
-    await this.#source.close()
+  /**
+   * Ends watching and all iterations; the table looks for itself from now on. The source has `settleTimeout` to end: one that does not, or
+   * fails, is told of by a process warning with the code MILLRACE_FILES_SOURCE_NOT_CLOSED.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -201,6 +202,23 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
 
   get #complete(): boolean {
     return this.#ready && this.#overdue === 0 && this.#source.complete
+  }
+
+  async #close(): Promise<void> {
+    this.#ready = false
+    this.#timer?.cancel()
+    this.#reports.close()
+    for (const reader of [...this.#readers]) reader.end()
+    try {
+      if (!(await this.#inTime(this.#closeSource()))) warnOfSource('did not close in time')
+    } catch (error) {
+      const { code, name } = Object(error) as NodeJS.ErrnoException
+      warnOfSource(`failed to close (${code ?? name ?? 'unknown reason'})`)
+    }
+  }
+
+  async #closeSource(): Promise<void> {
+    await this.#source.close()
   }
 
   async #settleSource(): Promise<void> {
@@ -230,7 +248,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
 
   async #start(root: string): Promise<void> {
     await this.#source.start(root, changes => this.#receive(changes))
-    if (this.#closed) return
+    if (this.closed) return
     this.#ready = true
     this.#covered.forget()
     this.#wait()
@@ -244,8 +262,9 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
     }, this.#reconcileInterval)
   }
 
-  #receive(changes: ReportedChanges): void {
-    if (this.#closed) return
+  #receive(reported: ReportedChanges): void {
+    if (this.closed) return
+    const changes = soundReport(reported)
     const { paths, folders, all } = changes
     this.#counts.revision++
     this.#counts.changes += paths.length + folders.length
@@ -267,6 +286,12 @@ describeStats<WatcherStats>(Watcher.prototype, {
   changesOfAll: 'counter',
   consumers: 'gauge',
 })
+
+function warnOfSource(problem: string): void {
+  process.emitWarning(`The source of a watcher ${problem}`, {
+    code: 'MILLRACE_FILES_SOURCE_NOT_CLOSED',
+  })
+}
 
 /** A reader of ticks, at its own pace. */
 class TickReader implements AsyncIterator<Tick, undefined> {

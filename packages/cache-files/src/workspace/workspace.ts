@@ -7,6 +7,7 @@ import {
   checkPositive,
   checkRecord,
   checkText,
+  InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
 import { Facts, type FactsOptions } from '../facts/facts.ts'
@@ -97,13 +98,12 @@ export class Workspace implements AsyncDisposable {
     } = checkOptions('', options, OPTIONS)
     this.#preset = filePresets[checkOneOf('preset', preset, ['heavy', 'interactive', 'ci'])]
     this.#maxCacheBytes = checkPositive('maxCacheBytes', options.maxCacheBytes ?? 256 * 2 ** 20)
-    for (const name of ['files', 'graph'] as const) {
-      if (options[name] !== undefined) checkRecord(name, options[name])
-    }
+    checkOthers('files', options.files, ['root'])
+    checkOthers('graph', options.graph, ['files', 'store'])
     if (options.onCacheProblem !== undefined) {
       checkFunction('onCacheProblem', options.onCacheProblem)
     }
-    if (typeof watch !== 'boolean') checkRecord('watch', watch)
+    if (typeof watch !== 'boolean') checkOthers('watch', watch, ['files'])
     this.files = new FileTable({ ...this.#preset.files, ...options.files, root })
     if (cacheFolder !== undefined) {
       this.#folder = new CacheFolder(checkText('cacheFolder', cacheFolder), options.onCacheProblem)
@@ -130,6 +130,7 @@ export class Workspace implements AsyncDisposable {
 
   /** A cache of parsed trees over these files, with the preset's limits where nothing else is said. Closed with the workspace. */
   parseCache<T>(options: Omit<ParseCacheOptions<T>, 'files'>): ParseCache<T> {
+    checkOthers('options', options, ['files'])
     const cache = new ParseCache<T>({ ...this.#preset.parse, ...options, files: this.files })
     this.#parses.push(cache as unknown as ParseCache<never>)
     return cache
@@ -137,6 +138,7 @@ export class Workspace implements AsyncDisposable {
 
   /** Facts about these files, kept in the cache folder if there is one. Closed with the workspace. */
   facts<T>(options: Omit<FactsOptions<T>, 'files' | 'store'>): Facts<T> {
+    checkOthers('options', options, ['files', 'store'])
     this.#factsStore ??=
       this.#folder?.store<StoredResult>('facts', this.#maxCacheBytes) ?? new MemoryStore()
     const store = this.#factsStore
@@ -161,6 +163,7 @@ export class Workspace implements AsyncDisposable {
     load: (path: string, options: { readonly signal: AbortSignal }) => unknown,
     { paths, dependenciesOf, depth, ...options }: WorkspaceWarmOptions = {},
   ): Promise<WarmReport> {
+    if (dependenciesOf !== undefined) checkFunction('dependenciesOf', dependenciesOf)
     const { workers, timeLimit, memoryLimit, changedOnly, depth: usualDepth } = this.#preset.warm
     const roots = paths ?? (changedOnly ? changedFiles(this.files) : this.files.lastOrder)
     const order = dependenciesOf
@@ -207,4 +210,14 @@ export class Workspace implements AsyncDisposable {
   #levels(): Parameters<typeof inspect>[0] {
     return { files: this.files, graph: this.graph, facts: this.#facts }
   }
+}
+
+/** Options of a level, without those that the workspace gives it. */
+function checkOthers(path: string, options: object | undefined, own: readonly string[]): void {
+  if (options === undefined) return
+  checkRecord(path, options)
+  const given = own.find(name => Object.hasOwn(options, name))
+  if (given === undefined) return
+  const value = (options as Record<string, unknown>)[given]
+  throw new InvalidOptionError(`${path}.${given}`, "left out: it is the workspace's", value)
 }

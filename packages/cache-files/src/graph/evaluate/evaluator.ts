@@ -1,7 +1,7 @@
-import { InvalidOptionError } from '@millrace/kit'
 import { CycleError } from '../../errors.ts'
 import type { DurableInputs } from '../inputs/durable-inputs.ts'
 import { RevisionConflict } from '../inputs/revision.ts'
+import { checkKey } from '../query.ts'
 import type { AnyQuery, GraphNode, Outcome, Trace } from '../trace/graph-node.ts'
 import type { KeptResults } from '../trace/kept-results.ts'
 import { Flight, FlightAbandoned, type Look, Waiter, waitPath } from './flight.ts'
@@ -58,9 +58,7 @@ export class Evaluator {
       isDurable: (kind, name) => durable.covers(kind, name),
       timers: new QueryTimers(clock),
       node: (asked, key) => {
-        const query = asked as AnyQuery
-        if (typeof key !== 'string') throw new InvalidOptionError('key', 'a string', key)
-        return environment.node(query, key)
+        return environment.node(asked as AnyQuery, checkKey(key))
       },
       ready: (asker, node) => this.ready(node, asker.revision),
       ask: (asker, node) => this.#valued(asker, node),

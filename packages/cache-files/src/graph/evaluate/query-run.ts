@@ -298,7 +298,8 @@ export class QueryRun implements QueryContext, Timed {
   }
 
   #unreadable(index: number, path: string, error: unknown): Promise<never> {
-    if (error instanceof FileReadError) this.#fill(index, 'file', path, `error ${error.reason}`)
+    const known = error instanceof FileReadError && error.reason !== 'failed'
+    if (known) this.#fill(index, 'file', path, `error ${error.reason}`)
     else this.#fill(index, 'untracked', path, 'failed')
     return rejected(error)
   }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '@millrace/cache-core'
 import { setAwaitedTimer } from '@millrace/kit'
-import { GraphClosedError, UnsettledError } from '../../errors.ts'
+import { GraphClosedError, isStarved, UnsettledError } from '../../errors.ts'
 import type { FileTable } from '../../table/file-table.ts'
 import type { GraphNode } from '../trace/graph-node.ts'
 import type { Asker, Evaluator } from './evaluator.ts'
@@ -14,6 +14,8 @@ const GRACE = 5
 const GRACE_PER_CHECK = 10
 /** Part of the time since the look began for which an answer waits, so that a long look is checked few times. */
 const GRACE_PER_LOOK = 1 / 4
+/** ms after which a look that was short of descriptors is taken anew. */
+const STARVED_DELAY = 20
 
 /** One call of `graph.get`. */
 export class GraphRequest implements Asker {
@@ -89,6 +91,8 @@ export class RequestBatch {
   #lastCheck = 0
   #checking = false
   #attempt = 0
+  /** When a look was short of descriptors first. */
+  #starvedSince: number | undefined
   readonly #done = Promise.withResolvers<void>()
 
   constructor(environment: BatchEnvironment, requests: readonly GraphRequest[]) {
@@ -130,6 +134,7 @@ export class RequestBatch {
       }
       if (this.#answered.length > 0) this.#check()
     } catch (error) {
+      if (isStarved(error) && this.#later()) return
       for (const request of this.#open) request.leave(error)
     }
   }
@@ -160,8 +165,9 @@ export class RequestBatch {
 
   /** Looks whether answers can be given now, or soon. */
   #check(): void {
-    const conflict = this.#revision?.conflict
+    const { conflict, starved = false } = this.#revision ?? {}
     if (this.#left === 0 || this.#checking) return
+    if (starved && this.#later()) return
     if (conflict !== undefined) this.#again(conflict)
     else if (this.#working === 0) void this.#conclude()
     else this.#wait()
@@ -200,8 +206,9 @@ export class RequestBatch {
       for (const request of answered) request.leave(error)
     }
     this.#checking = false
-    if (moved !== undefined) this.#again(moved)
-    else for (const request of answered) request.settle()
+    if (moved !== undefined) {
+      if (!revision.starved || !this.#later()) this.#again(moved)
+    } else for (const request of answered) request.settle()
     if (this.#answered.length > 0) this.#check()
   }
 
@@ -211,15 +218,43 @@ export class RequestBatch {
    */
   #again(moved: string): void {
     if (this.#revision === undefined) return
-    this.#revision = undefined
-    this.#answered = []
+    this.#drop()
     this.#environment.conflicted()
     if (this.#attempt < ATTEMPTS) {
-      for (const request of this.#open) request.answer = undefined
       void this.#begin()
       return
     }
     for (const request of this.#open) request.leave(new UnsettledError(moved, ATTEMPTS))
+  }
+
+  /**
+   * The look is taken anew in a while, as it was short of descriptors. Not where it has been for as long as a call may wait: then its answers
+   * are given, errors among them.
+   *
+   * @returns whether it will be
+   */
+  #later(): boolean {
+    const { clock, files } = this.#environment
+    const now = clock.now()
+    this.#starvedSince ??= now
+    const left = this.#starvedSince + files.openTimeout - now
+    if (left <= 0) return false
+    this.#drop()
+    this.#attempt--
+    this.#grace?.cancel()
+    const begin = (): void => {
+      this.#grace = undefined
+      void this.#begin()
+    }
+    this.#grace = setAwaitedTimer(clock, begin, Math.min(STARVED_DELAY, left))
+    return true
+  }
+
+  /** Gives the revision up, with the answers it has so far. */
+  #drop(): void {
+    this.#revision = undefined
+    this.#answered = []
+    for (const request of this.#open) request.answer = undefined
   }
 }
 

@@ -1,4 +1,4 @@
-import { FileReadError } from '../../errors.ts'
+import { FileReadError, isStarved } from '../../errors.ts'
 import type { FileContent } from '../../table/file-content.ts'
 import type { FileTable } from '../../table/file-table.ts'
 import type { FolderList } from '../../table/folder-lists.ts'
@@ -66,6 +66,8 @@ export class Revision {
   readonly #env = new Map<string, string | undefined>()
   /** A file that changed, once one did. */
   conflict: string | undefined
+  /** Whether something could not be told for want of a descriptor, so that another look later may tell more. */
+  starved = false
 
   constructor(world: World, startedAt: number) {
     this.#world = world
@@ -80,7 +82,7 @@ export class Revision {
       if (known !== undefined) return known.hash === fingerprint
     }
     if (kind === 'env') return this.#envFingerprint(name, saltOf(fingerprint)) === fingerprint
-    return unlessUnknown(() => this.fingerprint(kind, name)) === fingerprint
+    return this.#unlessUnknown(() => this.fingerprint(kind, name)) === fingerprint
   }
 
   /**
@@ -94,7 +96,8 @@ export class Revision {
     let fingerprint = durable.get(kind, name)
     if (fingerprint === undefined) {
       fingerprint = this.#look(kind, name)
-      durable.set(kind, name, fingerprint)
+      // The next look may find more, though no marker has changed.
+      if (fingerprint !== UNKNOWN) durable.set(kind, name, fingerprint)
     }
     return fingerprint
   }
@@ -167,17 +170,17 @@ export class Revision {
   moved(): string | undefined {
     const { files } = this.#world
     if (files.reports !== this.#reports) {
-      for (const known of this.#vouched) if (changed(files, known.path, known)) return known.path
+      for (const known of this.#vouched) if (this.#changed(known.path, known)) return known.path
     }
     for (const [path, state] of this.#files) {
-      if (!this.#world.durable.covers('file', path) && changed(files, path, state)) return path
+      if (!this.#world.durable.covers('file', path) && this.#changed(path, state)) return path
     }
     for (const [path, kind] of this.#kinds) if (files.kindSync(path) !== kind) return path
     for (const [path, list] of this.#lists) {
-      if (unlessUnknown(() => files.folderSync(path)) !== list) return path
+      if (this.#unlessUnknown(() => files.folderSync(path)) !== list) return path
     }
     for (const [pattern, paths] of this.#globs) {
-      const found = unlessUnknown(() => globSync(files, pattern))
+      const found = this.#unlessUnknown(() => globSync(files, pattern))
       if (found === undefined || namesFingerprint(found) !== namesFingerprint(paths)) return pattern
     }
     for (const [path, target] of this.#links) if (realPath(path) !== target) return path
@@ -222,7 +225,7 @@ export class Revision {
   #file(path: string): FileState {
     const known = this.#files.get(path)
     if (known !== undefined) return known
-    const state = currentState(this.#world.files, path)
+    const state = this.#currentState(path)
     if (state === undefined) this.#disagree(path)
     this.#files.set(path, state)
     return state
@@ -231,10 +234,48 @@ export class Revision {
   #of<K, V>(map: Map<K, V>, name: K, look: () => V): V {
     let state = map.get(name)
     if (state === undefined) {
-      state = look()
+      try {
+        state = look()
+      } catch (error) {
+        this.#missed(error)
+        throw error
+      }
       map.set(name, state)
     }
     return state
+  }
+
+  /** The present state of a file; `undefined` if it changes all the while. */
+  #currentState(path: string): FileState | undefined {
+    try {
+      return this.#world.files.knownSync(path)
+    } catch (error) {
+      this.#missed(error)
+      if (error instanceof FileReadError) return failure(error)
+      throw error
+    }
+  }
+
+  #changed(path: string, before: FileState): boolean {
+    const now = this.#currentState(path)
+    if (now === undefined) return true
+    // The same record: nothing was written in between. A hash alone was never tied to a record.
+    return typeof before === 'string' ? fingerprintOf(now) !== before : now !== before
+  }
+
+  /** What a look finds; `undefined` where it cannot tell, which is like nothing that was found before. */
+  #unlessUnknown<T>(look: () => T): T | undefined {
+    try {
+      return look()
+    } catch (error) {
+      this.#missed(error)
+      if (error instanceof FileReadError) return undefined
+      throw error
+    }
+  }
+
+  #missed(error: unknown): void {
+    this.starved ||= isStarved(error)
   }
 
   #noted(path: string, content: FileContent): FileContent {
@@ -268,29 +309,5 @@ const fingerprintOf = (state: FileState): string => (typeof state === 'string' ?
 
 const failure = ({ reason }: FileReadError): string => `error ${reason}`
 
-/** `undefined` if the file changes all the while. */
-function currentState(files: FileTable, path: string): FileState | undefined {
-  try {
-    return files.knownSync(path)
-  } catch (error) {
-    if (error instanceof FileReadError) return failure(error)
-    throw error
-  }
-}
-
-function changed(files: FileTable, path: string, before: FileState): boolean {
-  const now = currentState(files, path)
-  if (now === undefined) return true
-  // The same record: nothing was written in between. A hash alone was never tied to a record.
-  return typeof before === 'string' ? fingerprintOf(now) !== before : now !== before
-}
-
-/** What a look finds; `undefined` where it cannot tell, which is like nothing that was found before. */
-function unlessUnknown<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (error) {
-    if (error instanceof FileReadError) return undefined
-    throw error
-  }
-}
+/** The state of a file that could be anything, as it could not be read for a reason that may pass. */
+const UNKNOWN = 'error failed'
