@@ -73,7 +73,7 @@ const calls: readonly [option: string, expected: string, call: () => unknown][] 
   ['files', 'a FileTable', () => changedFiles(wrong(undefined))],
   ['root', 'a string', () => changedByGit(wrong(3))],
   ['name', 'a string', () => parserId<object>(wrong(undefined), {}, {})],
-  ['options', 'an object', () => parserId('p', wrong(null), {})],
+  ['options', 'an object', () => parserId<object>('p', wrong(null), {})],
   ['effects', 'an object', () => parserId('p', {}, wrong('none'))],
   ['jsx', 'told as a string', () => parserId('p', { jsx: 1 }, { jsx: wrong(() => 3) })],
   ['paths', 'an iterable', () => warm(wrong('abc'), noLoad)],
