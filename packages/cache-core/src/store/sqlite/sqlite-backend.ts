@@ -52,27 +52,27 @@ export class SqliteBackend implements SweptBackend {
   }
 
   epoch(): number {
-    return this.#attempt(entries => entries.epoch())
+    return this.#handle.read(entries => entries.epoch())
   }
 
   read(key: string, now: number): StoredValue | undefined {
     const stored = storableKey(key)
     return this.#taken(
       stored,
-      this.#attempt(entries => entries.read(stored, now)),
+      this.#handle.read(entries => entries.read(stored, now)),
       now,
     )
   }
 
   readMany(keys: readonly string[], now: number): (StoredValue | undefined)[] {
     const stored = keys.map(storableKey)
-    const rows = this.#attempt(entries => entries.readMany(stored, now))
+    const rows = this.#handle.read(entries => entries.readMany(stored, now))
     return rows.map((row, index) => this.#taken(stored[index]!, row, now))
   }
 
   lookup(keys: readonly string[], now: number): Looked {
     const stored = keys.map(storableKey)
-    const { epoch, rows } = this.#attempt(entries => entries.lookup(stored, now))
+    const { epoch, rows } = this.#handle.read(entries => entries.lookup(stored, now))
     return { epoch, found: rows.map((row, index) => this.#taken(stored[index]!, row, now)) }
   }
 
@@ -89,7 +89,7 @@ export class SqliteBackend implements SweptBackend {
         epoch: fence?.epoch,
       }),
     )
-    const written = this.#atomically(entries => {
+    const written = this.#handle.change(entries => {
       let epoch: number | undefined
       const fresh = (): number => (epoch ??= entries.nextEpoch())
       return rows.map(row => {
@@ -108,18 +108,18 @@ export class SqliteBackend implements SweptBackend {
   }
 
   invalidate(keys: readonly string[], expire: boolean, now: number): number {
-    return this.#atomically(
+    return this.#handle.change(
       entries => keys.filter(key => entries.invalidate(storableKey(key), expire, now)).length,
     )
   }
 
   invalidateTag(tag: string, expire: boolean): void {
-    this.#atomically(entries => entries.invalidateTag(storableKey(tag), expire))
+    this.#handle.change(entries => entries.invalidateTag(storableKey(tag), expire))
   }
 
   clear(expire: boolean): void {
     try {
-      this.#atomically(entries => entries.clear(expire))
+      this.#handle.change(entries => entries.clear(expire))
     } catch (error) {
       const full = error instanceof StoreUnavailableError && isFull(error.cause)
       if (expire || !full) throw error
@@ -129,15 +129,15 @@ export class SqliteBackend implements SweptBackend {
     if (expire) return
     this.#bytes = 0
     this.#written = 0
-    this.#keepHouse(() => this.#attempt(entries => entries.shrink()))
+    this.#keepHouse(() => this.#handle.read(entries => entries.shrink()))
   }
 
   *keys(now: number): Generator<string, void, undefined> {
     // Up to the row that is the newest now, so that a loop that writes ends.
-    const last = this.#attempt(entries => entries.newestRow())
+    const last = this.#handle.read(entries => entries.newestRow())
     let row = 0
     for (;;) {
-      const page = this.#attempt(entries => entries.keysBetween(row, last, KEYS_PER_PAGE, now))
+      const page = this.#handle.read(entries => entries.keysBetween(row, last, KEYS_PER_PAGE, now))
       for (const { key } of page) yield originalKey(key)
       if (page.length < KEYS_PER_PAGE) return
       row = page.at(-1)!.row
@@ -147,23 +147,23 @@ export class SqliteBackend implements SweptBackend {
   /** A row that is damaged. */
   #discard(stored: string, version: number): void {
     // It has been counted as a miss; if it cannot be removed now, the next reader will try.
-    this.#keepHouse(() => this.#atomically(entries => entries.discard(stored, version)))
+    this.#keepHouse(() => this.#handle.change(entries => entries.discard(stored, version)))
   }
 
   totals(): { entries: number; bytes: number } {
-    return this.#attempt(entries => entries.totals())
+    return this.#handle.read(entries => entries.totals())
   }
 
   /** Removes what is gone by time or tag, and evicts if the file holds too much. */
   sweep(now: number): void {
-    this.#atomically(entries => {
+    this.#handle.change(entries => {
       entries.touch(this.#touched, now)
       entries.noteLead(this.#options.clock.lead)
       entries.sweep(now)
     })
     this.#touched.clear()
     this.#evict()
-    this.#attempt(entries => entries.shrink())
+    this.#handle.read(entries => entries.shrink())
   }
 
   close(): void {
@@ -201,13 +201,13 @@ export class SqliteBackend implements SweptBackend {
 
   /** Whether an eviction left what was just written: a batch may be larger than the store. */
   #keeps(stored: string, now: number): boolean {
-    return this.#attempt(entries => entries.read(stored, now)) !== undefined
+    return this.#handle.read(entries => entries.read(stored, now)) !== undefined
   }
 
   #noteUses(): void {
     const { clock } = this.#options
     const now = clock.now()
-    this.#atomically(entries => {
+    this.#handle.change(entries => {
       entries.touch(this.#touched, now)
       entries.noteLead(clock.lead)
     })
@@ -217,7 +217,7 @@ export class SqliteBackend implements SweptBackend {
   #evict(): void {
     const { maxBytes, clock } = this.#options
     const now = clock.now()
-    this.#atomically(entries => {
+    this.#handle.change(entries => {
       // Before what is written now, which is to be the last to go.
       entries.touch(this.#touched, now - 1)
       const { bytes } = entries.totals()
@@ -237,14 +237,6 @@ export class SqliteBackend implements SweptBackend {
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error
     }
-  }
-
-  #atomically<T>(work: (entries: SqliteEntries) => T): T {
-    return this.#attempt(entries => entries.transaction(() => work(entries)))
-  }
-
-  #attempt<T>(work: (entries: SqliteEntries) => T): T {
-    return this.#handle.attempt(work)
   }
 
   #begin(entries: SqliteEntries): void {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { StoreUnavailableError } from '../contract/errors.ts'
 import type { SteadyClock } from '../steady-clock.ts'
-import { FileWatch } from './file-watch.ts'
+import { FileWatch, untilNoticed } from './file-watch.ts'
 import { SqliteEntries } from './sqlite-entries.ts'
 import {
   fileIdentity,
@@ -61,13 +61,23 @@ export class SqliteHandle {
   }
 
   /**
-   * Runs `work`; if the file turns out to be damaged, or no longer to be the one under its name, again on the one that is there then.
+   * Runs `work`, which changes nothing that others go by; if the file turns out to be damaged, or no longer to be the one under its name, again on the one that
+   * is there then.
    *
    * @throws {StoreUnavailableError} if the file cannot be used
    */
-  attempt<T>(work: (entries: SqliteEntries) => T): T {
+  read<T>(work: (entries: SqliteEntries) => T): T {
+    return this.#run(work, false)
+  }
+
+  /** As {@link read}, in a transaction that others wait for. */
+  change<T>(work: (entries: SqliteEntries) => T): T {
+    return this.#run(entries => entries.transaction(() => work(entries)), true)
+  }
+
+  #run<T>(work: (entries: SqliteEntries) => T, changes: boolean): T {
     try {
-      return this.#attempt(work)
+      return this.#attempt(work, changes)
     } catch (error) {
       throw this.#translated(error)
     }
@@ -94,7 +104,7 @@ export class SqliteHandle {
     this.#watch = undefined
   }
 
-  #attempt<T>(work: (entries: SqliteEntries) => T): T {
+  #attempt<T>(work: (entries: SqliteEntries) => T, changes: boolean): T {
     let damaged = false
     for (let replaced = 0; replaced <= REPLACEMENTS_AT_MOST; replaced++) {
       try {
@@ -102,7 +112,7 @@ export class SqliteHandle {
         if (this.#isWhole(entries)) {
           const result = work(entries)
           // Looking afterwards, not before, makes the result true at a moment at which the file was in place.
-          if (this.#holds()) return result
+          if (changes ? this.#holds() : this.#heldForRead()) return result
         }
       } catch (error) {
         if (isCorruption(error) && !damaged) {
@@ -128,11 +138,16 @@ export class SqliteHandle {
     return this.#watch === undefined || this.#watch.holds()
   }
 
+  #heldForRead(): boolean {
+    return this.#watch === undefined || this.#watch.heldForRead()
+  }
+
   #opened(): SqliteEntries {
     if (this.#entries !== undefined) return this.#entries
     const { busyTimeout, clock, onOpen, onProblem } = this.#options
     const path = this.#path
     this.#identity = path === ':memory:' ? undefined : makeFile(path)
+    const placed = performance.now()
     const database = openDatabase(path, busyTimeout, clock.now())
     let entries: SqliteEntries
     try {
@@ -142,7 +157,10 @@ export class SqliteHandle {
       this.#outdate(entries)
       onOpen(entries)
       // Of the file that was there before, so that one which another process replaced meanwhile is not taken for the one that is open.
-      if (this.#identity !== undefined) this.#watch = new FileWatch(path, this.#identity)
+      if (this.#identity !== undefined) {
+        this.#watch = new FileWatch(path, this.#identity)
+        untilNoticed(placed)
+      }
     } catch (error) {
       database.close()
       throw error

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { runs, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -12,6 +13,9 @@ import { storeContract } from '../contract/suite/store-contract.ts'
 import { SqliteStore } from './sqlite-store.ts'
 
 const run = promisify(execFile)
+
+/** Until reads look again whether their file is in place. */
+const lookedAgain = () => setTimeout(3)
 
 storeContract('SqliteStore', {
   runner: { describe, test },
@@ -163,6 +167,7 @@ describe('SqliteStore', () => {
     const parent = dirname(path)
     await rm(parent, { recursive: true })
     await writeFile(parent, 'in the way')
+    await lookedAgain()
     for (const call of [() => store.get('key'), () => store.set('key', 2), () => store.clear()]) {
       await expect(call()).rejects.toThrow(StoreUnavailableError)
     }
@@ -176,9 +181,23 @@ describe('SqliteStore', () => {
 
     await rm(parent, { recursive: true })
     await writeFile(parent, 'in the way')
+    await lookedAgain()
     await expect(store.get('key')).rejects.toThrow(StoreUnavailableError)
     await store.close()
     await rm(parent)
+  })
+
+  test('who opens a file lets so much time pass that no other process still reads the one before it', async () => {
+    await using reader = new SqliteStore({ path })
+    for (let round = 0; round < 20 * runs(1); round++) {
+      await reader.set('k', 'old')
+      for (const name of await readdir(dirname(path))) await rm(join(dirname(path), name))
+      const began = performance.now()
+      await using other = new SqliteStore({ path, onProblem: () => {} })
+      expect(performance.now() - began).toBeGreaterThan(1)
+      await other.delete('k')
+      expect(await reader.get('k')).toBeUndefined()
+    }
   })
 
   test('damage met while the file is open is set aside once, by one of two instances', async () => {
@@ -232,6 +251,7 @@ describe('SqliteStore', () => {
     await using store = new SqliteStore({ path, onProblem })
     await store.set('k', 'value')
     await rm(path)
+    await lookedAgain()
     const warned = once(process, 'warning')
     expect(await store.get('k')).toBe(undefined)
     expect(await warned).toMatchObject([{ listener: 'onProblem', cause: { message: 'no' } }])
