@@ -89,17 +89,7 @@ export class SqliteBackend implements SweptBackend {
         epoch: fence?.epoch,
       }),
     )
-    const written = this.#handle.change(entries => {
-      let epoch: number | undefined
-      const fresh = (): number => (epoch ??= entries.nextEpoch())
-      return rows.map(row => {
-        if (row.size <= maxBytes) return entries.write(row, now, fresh)
-        entries.refuse(row, now)
-        // What comes after it in the batch is to be newer.
-        epoch = undefined
-        return false
-      })
-    })
+    const written = this.#writeRows(rows, now)
     for (const [index, { size }] of rows.entries()) if (written[index]) this.#written += size
     if (this.#bytes + this.#written <= maxBytes) return written
     // The values are stored; the limit is kept by the next write or sweep that gets through.
@@ -142,6 +132,29 @@ export class SqliteBackend implements SweptBackend {
       if (page.length < KEYS_PER_PAGE) return
       row = page.at(-1)!.row
     }
+  }
+
+  #writeRows(rows: readonly EntryWrite[], now: number): boolean[] {
+    const { maxBytes } = this.#options
+    const [only] = rows
+    if (rows.length === 1 && only!.epoch !== undefined && only!.size <= maxBytes) {
+      return [this.#handle.step(entries => entries.writeFenced(only!, only!.epoch!, now))]
+    }
+    return this.#handle.change(entries => {
+      // One for all that outdate fences, as they happen at once.
+      let fresh: number | undefined
+      return rows.map(row => {
+        if (row.size > maxBytes) {
+          entries.refuse(row, now)
+          // What comes after it in the batch is to be newer.
+          fresh = undefined
+          return false
+        }
+        if (row.epoch !== undefined) return entries.writeFenced(row, row.epoch, now)
+        entries.write(row, (fresh ??= entries.nextEpoch()), now)
+        return true
+      })
+    })
   }
 
   /** A row that is damaged. */

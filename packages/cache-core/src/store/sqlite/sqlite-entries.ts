@@ -12,17 +12,6 @@ import {
 import { sealed } from './row-checksum.ts'
 import { logBytes } from './sqlite-file.ts'
 
-/** As the statement has them. */
-type StateColumns = readonly [
-  epoch: number,
-  /** Version of the last clear to gone. */
-  cleared: number,
-  /** Version of the last clear to stale. */
-  expired: number,
-  /** Fences before it may have missed an invalidation that is no longer remembered by name. */
-  horizon: number,
-]
-
 /** How long a deleted key is remembered by name, in ms; after that, fences older than its deletion are outdated. */
 const TOMBSTONE_LIFE = 60_000
 /** How many invalidated tags are remembered by name before they are applied to all rows; see {@link SqliteEntries.sweep}. */
@@ -30,9 +19,6 @@ const REMEMBERED_TAGS = 16_384
 
 const LARGEST_USER_VERSION = 2 ** 31 - 1
 const isLive = 'value IS NOT NULL AND retained > ?'
-const tagVersions = `
-  SELECT ifnull(max(deleted), 0) AS deleted, ifnull(max(expired), 0) AS expired
-  FROM tags_3 WHERE name IN (SELECT value FROM json_each(?))`
 /** Whether a tag of the row was invalidated after the value. Not asked of rows without tags, nor of damaged ones. */
 const tagged = (column: 'deleted' | 'expired'): string => `
   (tags IS NOT NULL AND CASE WHEN json_valid(tags) THEN EXISTS (
@@ -51,14 +37,15 @@ export class SqliteEntries {
   readonly #commit: StatementSync
   readonly #read: StatementSync
   readonly #lookup: StatementSync
-  readonly #tagVersions: StatementSync
   readonly #epoch: StatementSync
-  readonly #state: StatementSync
-  readonly #present: StatementSync
+  readonly #admits: StatementSync
   readonly #put: StatementSync
+  readonly #putAdmitted: StatementSync
   readonly #advance: StatementSync
   readonly #bury: StatementSync
   readonly #stale: StatementSync
+  readonly #deleteTag: StatementSync
+  readonly #expireTag: StatementSync
   readonly #touch: StatementSync
 
   constructor(database: DatabaseSync) {
@@ -79,18 +66,24 @@ export class SqliteEntries {
     this.#lookup = prepare(
       `SELECT ${columns}, state_3.epoch FROM state_3 LEFT JOIN entries_3 ON ${ofKey}`,
     )
-    this.#tagVersions = prepare(tagVersions)
     this.#epoch = prepare('SELECT epoch FROM state_3')
-    this.#state = prepare('SELECT epoch, cleared, expired, horizon FROM state_3')
-    this.#present = prepare(
-      `SELECT version, barrier, (${isLive} AND NOT ${tagged('deleted')}) AS live FROM entries_3 WHERE key = ?`,
+    const into =
+      'INSERT INTO entries_3 (key, version, barrier, expires, retained, used, size, tags, value)'
+    const instead = `ON CONFLICT (key) DO UPDATE SET version = excluded.version,
+      barrier = max(barrier, excluded.barrier), expires = excluded.expires, retained = excluded.retained,
+      used = excluded.used, size = excluded.size, tags = excluded.tags, value = excluded.value`
+    this.#put = database.prepare(`${into} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ${instead}`)
+    // A fence from the future was taken in a file that was lost.
+    const admitted = `
+      FROM state_3 WHERE ?2 >= max(cleared, expired, horizon) AND ?2 <= epoch
+        AND NOT EXISTS (SELECT 1 FROM entries_3 WHERE key = ?1 AND (barrier > ?2
+          OR (version > ?2 AND value IS NOT NULL AND retained > ?4 AND NOT ${tagged('deleted')})))
+        AND NOT EXISTS (SELECT 1 FROM tags_3 WHERE max(deleted, expired) > ?2
+          AND name IN (SELECT value FROM json_each(?3)))`
+    this.#admits = prepare(`SELECT 1 ${admitted}`)
+    this.#putAdmitted = database.prepare(
+      `${into} SELECT ?1, ?2, 0, ?5, ?6, ?4, ?7, ?3, ?8 ${admitted} ${instead}`,
     )
-    this.#put = database.prepare(`
-      INSERT INTO entries_3 (key, version, barrier, expires, retained, used, size, tags, value)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT (key) DO UPDATE SET version = excluded.version,
-        barrier = max(barrier, excluded.barrier), expires = excluded.expires, retained = excluded.retained,
-        used = excluded.used, size = excluded.size, tags = excluded.tags, value = excluded.value`)
     this.#advance = prepare('UPDATE state_3 SET epoch = epoch + 1 RETURNING epoch')
     this.#bury = database.prepare(`
       INSERT INTO entries_3 (key, version, barrier, expires, retained, used, size)
@@ -98,6 +91,12 @@ export class SqliteEntries {
       ON CONFLICT (key) DO UPDATE SET version = 0, barrier = excluded.barrier, expires = 0,
         retained = excluded.retained, used = 0, size = 0, tags = NULL, value = NULL`)
     this.#stale = database.prepare('UPDATE entries_3 SET expires = 0, barrier = ? WHERE key = ?')
+    this.#deleteTag = database.prepare(`
+      INSERT INTO tags_3 (name, deleted, expired) VALUES (?, ?, 0)
+      ON CONFLICT (name) DO UPDATE SET deleted = excluded.deleted`)
+    this.#expireTag = database.prepare(`
+      INSERT INTO tags_3 (name, deleted, expired) VALUES (?, 0, ?)
+      ON CONFLICT (name) DO UPDATE SET expired = excluded.expired`)
     this.#touch = database.prepare('UPDATE entries_3 SET used = ? WHERE key = ? AND used < ?')
   }
 
@@ -155,25 +154,31 @@ export class SqliteEntries {
     return this.#within(this.#begin, () => keys.map(key => this.read(key, now)))
   }
 
-  /**
-   * Whether it was written. Run it within {@link transaction}.
-   *
-   * @param fresh the epoch of writes that outdate fences: one for all of a transaction, as they happen at once
-   */
-  write(write: EntryWrite, now: number, fresh: () => number): boolean {
-    const { key, value, size, expires, retained, tags, epoch } = write
-    if (epoch !== undefined && !this.#admits(key, tags, epoch, now)) return false
-    const version = epoch ?? fresh()
-    const barrier = epoch === undefined ? version : 0
+  /** Writes a value that outdates the fences before `version`. Run it within {@link transaction}. */
+  write(
+    { key, value, size, expires, retained, tags }: EntryWrite,
+    version: number,
+    now: number,
+  ): void {
     const checked = sealed(value, { key, tags, version, expires, retained })
-    this.#put.run(key, version, barrier, expires, retained, now, size, tags, checked)
-    return true
+    this.#put.run(key, version, version, expires, retained, now, size, tags, checked)
   }
 
-  /** As {@link write} for a value that is too large to be kept: an older one goes if this one outdates it. */
+  /** Whether a value was written whose fence was taken at an epoch. One statement, as loads are what is written most. */
+  writeFenced(write: EntryWrite, fence: number, now: number): boolean {
+    const { key, value, size, expires, retained, tags } = write
+    const checked = sealed(value, { key, tags, version: fence, expires, retained })
+    return (
+      this.#putAdmitted.run(key, fence, tags, now, expires, retained, size, checked).changes === 1
+    )
+  }
+
+  /** As both for a value that is too large to be kept: an older one goes if this one outdates it. Run it within {@link transaction}. */
   refuse({ key, tags, epoch }: EntryWrite, now: number): void {
     if (epoch === undefined) this.invalidate(key, false, now)
-    else if (this.#admits(key, tags, epoch, now)) this.#delete('key = ? AND value IS NOT NULL', key)
+    else if (this.#admits.get(key, epoch, tags, now) !== undefined) {
+      this.#delete('key = ? AND value IS NOT NULL', key)
+    }
   }
 
   /** Deletes a value or makes it stale, and remembers that; whether there was one. Run it within {@link transaction}. */
@@ -187,15 +192,8 @@ export class SqliteEntries {
 
   /** Run it within {@link transaction}. */
   invalidateTag(tag: string, expire: boolean): void {
-    const column = expire ? 'expired' : 'deleted'
-    const epoch = this.nextEpoch()
-    this.#run(
-      `INSERT INTO tags_3 (name, deleted, expired) VALUES (?, ?, ?)
-       ON CONFLICT (name) DO UPDATE SET ${column} = excluded.${column}`,
-      tag,
-      expire ? 0 : epoch,
-      expire ? epoch : 0,
-    )
+    const statement = expire ? this.#expireTag : this.#deleteTag
+    statement.run(tag, this.nextEpoch())
   }
 
   /** Run it within {@link transaction}. */
@@ -310,22 +308,6 @@ export class SqliteEntries {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw error
     }
-  }
-
-  #admits(key: string, tags: string | null, fence: number, now: number): boolean {
-    const [epoch, cleared, expired, horizon] = this.#state.get() as unknown as StateColumns
-    // A fence from the future was taken in a file that was lost.
-    if (fence < Math.max(cleared, expired, horizon) || fence > epoch) return false
-    const present = this.#present.get(now, key) as unknown as
-      | [version: number, barrier: number, live: number]
-      | undefined
-    if (present !== undefined) {
-      const [version, barrier, live] = present
-      if (barrier > fence || (live === 1 && version > fence)) return false
-    }
-    if (tags === null) return true
-    const [deleted, expiredAt] = this.#tagVersions.get(tags) as unknown as [number, number]
-    return Math.max(deleted, expiredAt) <= fence
   }
 
   /** Run it within {@link transaction}. */

@@ -70,7 +70,12 @@ export class SqliteHandle {
     return this.#run(work, false)
   }
 
-  /** As {@link read}, in a transaction that others wait for. */
+  /** As {@link read}, for one statement that changes what others go by. */
+  step<T>(work: (entries: SqliteEntries) => T): T {
+    return this.#run(work, true)
+  }
+
+  /** As {@link step}, for several, in a transaction that others wait for. */
   change<T>(work: (entries: SqliteEntries) => T): T {
     return this.#run(entries => entries.transaction(() => work(entries)), true)
   }
