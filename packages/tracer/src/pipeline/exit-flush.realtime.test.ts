@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '@millrace/testkit'
 import { expect, test } from 'vitest'
@@ -7,8 +7,8 @@ import { Collector } from '../otlp/collector.fixture.ts'
 
 const fixture = fileURLToPath(new URL('./exiting.fixture.ts', import.meta.url))
 
-function start(url: string, how: string): ChildProcess {
-  return spawn(process.execPath, ['--conditions=millrace-source', fixture, url, how], {
+function start(url: string, how: string, ...rest: string[]): ChildProcess {
+  return spawn(process.execPath, ['--conditions=millrace-source', fixture, url, how, ...rest], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 }
@@ -25,6 +25,34 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     expect(collector.names).toHaveLength(250)
   },
 )
+
+test.each([
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGINT', 'SIGTERM'],
+] as const)('%s, then %s ends a process that waits for a hanging collector', async (first, second) => {
+  await using collector = await Collector.start()
+  collector.answer = () => new Promise(() => {})
+  const child = start(collector.url, 'signal', '600000')
+  await once(child.stdout!, 'data')
+  child.kill(first)
+  // More than once, as equal signals may become one before the process sees them.
+  const repeat = setInterval(() => child.kill(second), 100)
+  expect(await once(child, 'exit')).toEqual([null, second])
+  clearInterval(repeat)
+})
+
+test('a program that handles each signal by itself is not ended by the second', async () => {
+  await using collector = await Collector.start()
+  collector.answer = () => new Promise(() => {})
+  const child = start(collector.url, 'counts-signals', '600000')
+  const told = on(child.stdout!, 'data')
+  for (const expected of ['ready', '1', '2', '3']) {
+    const { value } = await told.next()
+    expect(String(value)).toBe(expected)
+    child.kill('SIGTERM')
+  }
+  expect(await once(child, 'exit')).toEqual([7, null])
+})
 
 test.each(['own-handler', 'own-handler-once'])(
   'a program with a handler of its own decides how it ends: %s',

@@ -6,13 +6,16 @@ interface Flushable {
   flushSync(): void
 }
 
+/** Signals whose flushes are under way. */
+let signalled = 0
+
 /** One listener per process event serves all tracers. */
 const listeners = new Map<string, { flushes: Set<ExitFlush>; listener: () => void }>()
 
 /**
  * Flushes when the process is about to end: at an empty event loop, at signals, and as a last resort synchronously on
- * `exit`. A signal is raised again once the flush is over, with its default effect, unless the program listens for it too:
- * then ending is the program's business.
+ * `exit`. A signal is raised again once the flush is over, or with the next signal, with its default effect, unless the program listens
+ * for it too: then ending is the program's business.
  */
 export class ExitFlush {
   readonly #target: Flushable
@@ -79,7 +82,12 @@ function listenerFor(event: string, flushes: Set<ExitFlush>): () => void {
   }
   const listener = async (): Promise<void> => {
     const programListens = process.listenerCount(event) > 1
-    await flushAll(flushes)
+    // A second signal, also another one, means now: it does not wait for a collector that hangs.
+    if (signalled === 0 || programListens) {
+      signalled++
+      await flushAll(flushes)
+      signalled--
+    }
     if (programListens) return
     process.off(event, listener)
     process.kill(process.pid, event)

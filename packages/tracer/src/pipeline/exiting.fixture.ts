@@ -2,8 +2,8 @@
 import { OtlpExporter } from '../otlp/otlp-exporter.ts'
 import { Tracer } from '../tracer/tracer.ts'
 
-const [url, how] = process.argv.slice(2) as [string, string]
-const tracer = new Tracer({ exporter: new OtlpExporter({ url }), exitTimeout: 3_000 })
+const [url, how, exitTimeout = '3000'] = process.argv.slice(2) as [string, string, string?]
+const tracer = new Tracer({ exporter: new OtlpExporter({ url }), exitTimeout: Number(exitTimeout) })
 for (let i = 0; i < 250; i++) tracer.startSpan(`s${i}`).end()
 
 switch (how) {
@@ -24,6 +24,16 @@ switch (how) {
     process.once('SIGTERM', () => setTimeout(() => process.exit(7), 1_000))
     process.stdout.write('ready')
     break
+  case 'counts-signals': {
+    let signals = 0
+    process.on('SIGTERM', () => {
+      if (++signals === 4) process.exit(7)
+      process.stdout.write(String(signals))
+    })
+    setInterval(() => {}, 1_000)
+    process.stdout.write('ready')
+    break
+  }
   case 'exit-in-beforeExit':
     process.exitCode = 3
     break

@@ -69,8 +69,8 @@ export interface TracerOptions {
   /** Longest time an ended span waits before it is sent, in milliseconds. Default: 5000 */
   readonly delay?: number | undefined
   /**
-   * Signals that flush before they end the process. The signal is raised again afterwards unless the program has a
-   * listener of its own. Normal exit always flushes. Default: ['SIGTERM', 'SIGINT']
+   * Signals that flush before they end the process. The signal is raised again afterwards, or at once where a second one
+   * comes, unless the program has a listener of its own. Normal exit always flushes. Default: ['SIGTERM', 'SIGINT']
    */
   readonly signals?: readonly NodeJS.Signals[] | undefined
   /** Longest time a flush at a signal or normal exit may take, in milliseconds. Default: 5000 */
