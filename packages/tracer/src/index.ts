@@ -33,6 +33,7 @@ export {
   type Span,
   type SpanContext,
   SpanKind,
+  type SpanLike,
   type SpanOptions,
   type SpanStatus,
   StatusCode,

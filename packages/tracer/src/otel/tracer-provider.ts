@@ -11,7 +11,7 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { activeContext } from '../context/active-context.ts'
-import type { Scope, SpanOptions } from '../span/api/span.ts'
+import type { Scope } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import { nameText } from '../span/inputs.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
@@ -76,7 +76,7 @@ class ApiScopedTracer implements ApiTracer {
   }
 
   startSpan(name: string, options?: ApiSpanOptions, context?: Context): ApiSpan {
-    return this.#start(name, options, context) as ApiSpan
+    return this.#start(name, options, context)
   }
 
   startActiveSpan<F extends (span: ApiSpan) => unknown>(name: string, fn: F): ReturnType<F>
@@ -101,7 +101,7 @@ class ApiScopedTracer implements ApiTracer {
     const options = rest.length > 1 ? (rest[0] as ApiSpanOptions) : undefined
     const given = rest.length > 2 ? (rest[1] as Context | undefined) : undefined
     const base = given ?? contextApi.active()
-    const span = this.#start(name, options, base) as ApiSpan
+    const span = this.#start(name, options, base)
     return contextApi.with(withSpan(base, span), () => fn(span)) as ReturnType<F>
   }
 
@@ -120,7 +120,7 @@ class ApiScopedTracer implements ApiTracer {
     }
     if (asksForRoot(options)) parent = null
     if (suppressed) return this.#tracer.startUnrecorded(parent)
-    return this.#tracer.startUnder(name, parent, (options ?? undefined) as SpanOptions | undefined)
+    return this.#tracer.startUnder(name, parent, options ?? undefined)
   }
 }
 

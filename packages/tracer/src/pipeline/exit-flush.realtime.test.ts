@@ -29,17 +29,20 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
 test.each([
   ['SIGTERM', 'SIGTERM'],
   ['SIGINT', 'SIGTERM'],
-] as const)('%s, then %s ends a process that waits for a hanging collector', async (first, second) => {
-  await using collector = await Collector.start()
-  collector.answer = () => new Promise(() => {})
-  const child = start(collector.url, 'signal', '600000')
-  await once(child.stdout!, 'data')
-  child.kill(first)
-  // More than once, as equal signals may become one before the process sees them.
-  const repeat = setInterval(() => child.kill(second), 100)
-  expect(await once(child, 'exit')).toEqual([null, second])
-  clearInterval(repeat)
-})
+] as const)(
+  '%s, then %s ends a process that waits for a hanging collector',
+  async (first, second) => {
+    await using collector = await Collector.start()
+    collector.answer = () => new Promise(() => {})
+    const child = start(collector.url, 'signal', '600000')
+    await once(child.stdout!, 'data')
+    child.kill(first)
+    // More than once, as equal signals may become one before the process sees them.
+    const repeat = setInterval(() => child.kill(second), 100)
+    expect(await once(child, 'exit')).toEqual([null, second])
+    clearInterval(repeat)
+  },
+)
 
 test('a program that handles each signal by itself is not ended by the second', async () => {
   await using collector = await Collector.start()

@@ -1,4 +1,4 @@
-import type { Span } from '../span/api/span.ts'
+import type { SpanLike } from '../span/api/span.ts'
 import type { IncomingHeaders, OutgoingHeaders } from './headers.ts'
 import { Propagation } from './propagation.ts'
 import type { RemoteParent } from './remote-parent.ts'
@@ -17,6 +17,6 @@ export function extract(headers: IncomingHeaders): RemoteParent {
  * Writes the headers that make `span` (default: the active one) the parent of what the receiver does. Never throws: headers that are
  * frozen or were sent stay as they are.
  */
-export function inject(headers: OutgoingHeaders, span?: Span): void {
+export function inject(headers: OutgoingHeaders, span?: SpanLike): void {
   w3c.inject(headers, span)
 }

@@ -1,6 +1,6 @@
 import { activeContext } from '../context/active-context.ts'
 import { Baggage } from '../context/baggage.ts'
-import type { Span } from '../span/api/span.ts'
+import type { SpanLike } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import type { IdleSpan } from '../span/idle/idle-span.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
@@ -76,7 +76,7 @@ export class Propagation {
   }
 
   /** Writes the headers that make `span` (default: the active one) the parent of what the receiver does. Never throws. */
-  inject(headers: OutgoingHeaders, span?: Span): void {
+  inject(headers: OutgoingHeaders, span?: SpanLike): void {
     // As OpenTelemetry's propagators do without a carrier, and where nothing is traced.
     if (headers === undefined || headers === null) return
     const { span: active, baggage, suppressed } = activeContext()

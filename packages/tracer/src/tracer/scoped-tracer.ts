@@ -4,7 +4,7 @@ import type { Baggage } from '../context/baggage.ts'
 import type { SpanPipeline } from '../pipeline/span-pipeline.ts'
 import type { Propagation } from '../propagation/propagation.ts'
 import { RemoteParent } from '../propagation/remote-parent.ts'
-import type { Scope, Span, SpanContext, SpanOptions } from '../span/api/span.ts'
+import type { Scope, Span, SpanContext, SpanLike, SpanOptions } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import { IdleSpan } from '../span/idle/idle-span.ts'
 import { RecordedSpan } from '../span/recorded/recorded-span.ts'
@@ -16,7 +16,7 @@ import { checkScope } from './tracer-options.ts'
 /** What a span may be given: options, and a parent from another process. */
 export interface StartOptions extends Omit<SpanOptions, 'parent'> {
   /** Parent to use instead of the active span; `null` starts a new trace. */
-  readonly parent?: Span | SpanContext | RemoteParent | null | undefined
+  readonly parent?: SpanLike | SpanContext | RemoteParent | null | undefined
 }
 
 /** Wraps a function, or decorates a method (TC39 decorators): every call is a span. */
@@ -124,7 +124,7 @@ export class ScopedTracer {
   }
 
   /** Runs `fn` with `span` active: spans started in it are its children. Does not end it. */
-  withSpan<T>(span: Span, fn: () => T): T {
+  withSpan<T>(span: SpanLike, fn: () => T): T {
     return runWith(activeContext().withSpan(asTracerSpan(span)), fn)
   }
 

@@ -10,9 +10,12 @@ export type AttributeValue =
   | readonly AttributeValue[]
   | { readonly [key: string]: AttributeValue }
 
-/** Attributes by name. Entries that are `undefined` are ignored. */
+/**
+ * Attributes by name, of {@link AttributeValue}s. Any value may be given, as in `@opentelemetry/api`: entries that are `undefined` are
+ * ignored, and what no span can carry, such as a function, is counted as dropped.
+ */
 export interface Attributes {
-  readonly [key: string]: AttributeValue
+  readonly [key: string]: unknown
 }
 
 /** A moment: epoch milliseconds, a `performance.now()` reading, a Date, or `[seconds, nanoseconds]`. */
@@ -52,20 +55,25 @@ export interface SpanContext {
   traceState?: TraceState
 }
 
+/** Any span, of this package or another: what names it is its context. */
+export interface SpanLike {
+  spanContext(): SpanContext
+}
+
 export interface Link {
   readonly context: SpanContext
   readonly attributes?: Attributes | undefined
 }
 
 /**
- * One timed operation. Same methods as the Span of `@opentelemetry/api`. No method throws, whatever it is given,
+ * One timed operation. Same methods as the Span of `@opentelemetry/api`, and assignable to it. No method throws, whatever it is given,
  * and every method of an ended span does nothing: a span kept too long can never touch another one.
  */
 export interface Span {
   /** The identifiers; valid also after the end. */
   spanContext(): SpanContext
   /** Sets or replaces one attribute. O(1). */
-  setAttribute(key: string, value: AttributeValue): this
+  setAttribute(key: string, value: unknown): this
   setAttributes(attributes: Attributes): this
   addEvent(name: string, attributesOrTime?: Attributes | TimeInput, time?: TimeInput): this
   addLink(link: Link): this
@@ -91,7 +99,7 @@ export interface SpanOptions {
   /** When the operation began. Default: now */
   readonly startTime?: TimeInput | undefined
   /** Parent to use instead of the active span; `null` starts a new trace. Default: the active span */
-  readonly parent?: Span | SpanContext | null | undefined
+  readonly parent?: SpanLike | SpanContext | null | undefined
 }
 
 /** The library that made a span; the `scope` of OTLP. */

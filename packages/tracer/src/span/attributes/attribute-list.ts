@@ -47,7 +47,7 @@ export class AttributeList {
     return this.end >> 1
   }
 
-  set(key: string, value: AttributeValue): void {
+  set(key: string, value: unknown): void {
     const at = this.end
     if (at < this.#room && isScalar(value) && typeof key === 'string' && key.length > 0) {
       this.pairs[at] = key
@@ -71,9 +71,8 @@ export class AttributeList {
     }
   }
 
-  #setCarefully(key: string, given: AttributeValue): void {
-    if (given === undefined) return
-    let value: unknown = given
+  #setCarefully(key: string, value: unknown): void {
+    if (value === undefined) return
     if (typeof value === 'object' && value !== null) value = capture(value)
     if (typeof key !== 'string' || key.length === 0 || !isValue(value)) {
       this.dropped++
