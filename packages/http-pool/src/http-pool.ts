@@ -13,7 +13,13 @@ import type { HttpPoolOptions } from './options/pool-options.ts'
 import { resolvePoolOptions } from './options/pool-settings.ts'
 import { type Dispatch, type ExchangeOptions, isReplayable } from './request/exchange-options.ts'
 import { addMissing, dropHeaders, headerList, omittedNames } from './request/header-list.ts'
-import { type BodyContent, contentTypeOf, jsonBody, wireBody } from './request/request-body.ts'
+import {
+  type BodyContent,
+  contentTypeOf,
+  discardBody,
+  jsonBody,
+  wireBody,
+} from './request/request-body.ts'
 import { requestMethod } from './request/request-method.ts'
 import { checkRequest, type JsonOptions, type RequestOptions } from './request/request-options.ts'
 import { checkFetchUrl, requestUrl } from './request/request-url.ts'
@@ -170,32 +176,39 @@ export class HttpPool {
   }
 
   #call(url: string | URL, options: RequestOptions, acceptsJson: boolean): Call {
-    checkRequest(options)
-    const { settings, clock } = this.#core
-    const { json, signal, onProgress } = options
-    const target = requestUrl(url, options.query)
-    const given = json === undefined ? (options.body ?? undefined) : jsonBody(json)
-    const content = typeof given === 'function' ? given() : given
-    const policy = resolveCall(settings.call, options)
-    const exchangeOptions: ExchangeOptions = {
-      origin: target.origin,
-      path: target.search === '' ? target.pathname : target.pathname + target.search,
-      method: requestMethod(options.method, content !== undefined),
-      headers: requestHeaders(options, content, acceptsJson),
-      omitted: settings.hasHeaders ? omittedNames(options.headers) : undefined,
-      body: content === undefined ? null : wireBody(content),
-      makeBody: typeof given === 'function' ? () => wireBody(given()) : undefined,
-      policy,
-      total: totalDeadline(policy.totalTimeout, clock),
+    let content: BodyContent | undefined
+    try {
+      checkRequest(options)
+      const { settings, clock } = this.#core
+      const { json, signal, onProgress } = options
+      const target = requestUrl(url, options.query)
+      const given = json === undefined ? (options.body ?? undefined) : jsonBody(json)
+      content = typeof given === 'function' ? given() : given
+      const policy = resolveCall(settings.call, options)
+      const exchangeOptions: ExchangeOptions = {
+        origin: target.origin,
+        path: target.search === '' ? target.pathname : target.pathname + target.search,
+        method: requestMethod(options.method, content !== undefined),
+        headers: requestHeaders(options, content, acceptsJson),
+        omitted: settings.hasHeaders ? omittedNames(options.headers) : undefined,
+        body: content === undefined ? null : wireBody(content),
+        makeBody: typeof given === 'function' ? () => wireBody(given()) : undefined,
+        policy,
+        total: totalDeadline(policy.totalTimeout, clock),
+      }
+      if (options.retry === true && !isReplayable(exchangeOptions)) {
+        throw new InvalidRequestError(
+          'body',
+          'A stream cannot be sent twice: give a function that makes the body, or leave out `retry: true`',
+        )
+      }
+      const { credentials } = settings
+      return { dispatch: this.#dispatch, options: exchangeOptions, signal, onProgress, credentials }
+    } catch (error) {
+      // It may hold a file open, and no one will read it.
+      discardBody(content ?? options?.body)
+      throw error
     }
-    if (options.retry === true && !isReplayable(exchangeOptions)) {
-      throw new InvalidRequestError(
-        'body',
-        'A stream cannot be sent twice: give a function that makes the body, or leave out `retry: true`',
-      )
-    }
-    const { credentials } = settings
-    return { dispatch: this.#dispatch, options: exchangeOptions, signal, onProgress, credentials }
   }
 }
 

@@ -22,6 +22,48 @@ test('one request serves all that are the same', async () => {
   expect(server.requests).toHaveLength(2)
 })
 
+describe('a response for one caller alone', () => {
+  test.each<Record<string, string>>([
+    { 'set-cookie': 'sid=1' },
+    { 'cache-control': 'no-store' },
+    { 'cache-control': 'max-age=60, Private' },
+    { 'cache-control': 'private="set-cookie"' },
+    { vary: 'accept, *' },
+  ])('goes to the first: the others ask for themselves, all at once: %j', async headers => {
+    server.on('*', { latency: 20, headers, body: '1' })
+    const pool = makePool()
+    const ask = () => pool.json(server.url('/'))
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual([1, 1, 1])
+    expect(server.requests).toHaveLength(3)
+    expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+  })
+
+  test('is not waited for by those who ask the same in the next two minutes', async () => {
+    const clock = new VirtualClock()
+    server.on('*', { headers: { 'cache-control': 'no-store' }, body: '1' })
+    const pool = makePool({ clock })
+    const ask = () => pool.json(server.url('/'))
+    await ask()
+    await Promise.all([ask(), ask()])
+    expect(pool.stats().coalesced).toBe(0)
+    clock.advance(120_000)
+    await Promise.all([ask(), ask()])
+    expect(pool.stats().coalesced).toBe(1)
+  })
+
+  test('is that of another who has time, once the first has gone', async () => {
+    server.on('*', { latency: 20, headers: { 'set-cookie': 'sid=1' }, body: '1' })
+    const pool = makePool()
+    const controller = new AbortController()
+    const first = pool.json(server.url('/'), { signal: controller.signal }).catch(error => error)
+    const second = pool.json(server.url('/'))
+    controller.abort(new Error('left'))
+    expect(await second).toBe(1)
+    expect(await first).toMatchObject({ message: 'left' })
+    expect(server.requests).toHaveLength(1)
+  })
+})
+
 test('other URLs, headers and methods are not the same', async () => {
   server.on('*', { latency: 10, body: '1' })
   const pool = makePool()

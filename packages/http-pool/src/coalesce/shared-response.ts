@@ -4,6 +4,7 @@ import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { DeadlineHeap, Timed } from '../time/deadline-heap.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
 import type { Follower, FollowerOwner } from './follower.ts'
+import { isShareable } from './shareable.ts'
 
 /** What shared responses take from their pool. */
 export interface ShareSettings {
@@ -11,6 +12,14 @@ export interface ShareSettings {
   readonly deadlines: DeadlineHeap
   /** In ms; 0 means none. */
   readonly bodyLeakTimeout: number
+}
+
+/** What a shared response tells of those that it does not serve. */
+export interface ShareListener {
+  /** It has ended; these are to begin anew. */
+  onOver(late: readonly Follower[]): void
+  /** Its head says that it is for one caller alone; these are to ask for themselves. */
+  onPersonal(others: readonly Follower[]): void
 }
 
 /**
@@ -26,7 +35,7 @@ export class SharedResponse implements Handler, FollowerOwner, Timed {
   readonly total: TotalDeadline = { at: 0, timeout: 0 }
   readonly #origin: string
   readonly #settings: ShareSettings
-  readonly #onOver: (late: readonly Follower[]) => void
+  readonly #listener: ShareListener
   readonly #followers = new Set<Follower>()
   #controller: Controller | null = null
   #hasHead = false
@@ -35,15 +44,10 @@ export class SharedResponse implements Handler, FollowerOwner, Timed {
   deadline = 0
   heapIndex = -1
 
-  /** @param onOver told of those who are to begin anew */
-  constructor(
-    origin: string,
-    settings: ShareSettings,
-    onOver: (late: readonly Follower[]) => void,
-  ) {
+  constructor(origin: string, settings: ShareSettings, listener: ShareListener) {
     this.#origin = origin
     this.#settings = settings
-    this.#onOver = onOver
+    this.#listener = listener
   }
 
   /** Not once the head has come: the time between parts of a body counts from there. */
@@ -114,6 +118,7 @@ export class SharedResponse implements Handler, FollowerOwner, Timed {
     if (statusCode < 200) return
     this.#controller = controller
     this.#hasHead = true
+    if (!isShareable(headers)) this.#keepFirst()
     for (const follower of [...this.#followers]) {
       follower.head(controller, statusCode, { ...headers }, statusMessage)
     }
@@ -137,6 +142,12 @@ export class SharedResponse implements Handler, FollowerOwner, Timed {
     for (const follower of followers) if (!late.includes(follower)) follower.error(error)
   }
 
+  #keepFirst(): void {
+    const [, ...others] = this.#followers
+    for (const follower of others) this.#followers.delete(follower)
+    this.#listener.onPersonal(others)
+  }
+
   /** Whether it is a time-out of a phase that had begun before the call: it still has time, and begins anew. */
   #isEarlyFor({ joinedAt }: Follower, error: Error): boolean {
     if (!(error instanceof HttpTimeoutError) || error.phase === 'total' || this.#hasHead)
@@ -148,6 +159,6 @@ export class SharedResponse implements Handler, FollowerOwner, Timed {
     this.settled = true
     this.#settings.deadlines.cancel(this)
     this.#followers.clear()
-    this.#onOver(late)
+    this.#listener.onOver(late)
   }
 }

@@ -10,6 +10,7 @@ import type { Handler } from '../handler.ts'
 import { resolveCall } from '../options/call-policy.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { addMissing, fitHeaders, headerList } from '../request/header-list.ts'
+import { guardedBody } from '../request/request-body.ts'
 import type { PoolCore } from '../shared/pool-core.ts'
 import { type DispatchChain, dispatchChain } from './dispatch-chain.ts'
 import { PatientFailure } from './patient-failure.ts'
@@ -154,7 +155,9 @@ function checkTarget({ origin, path, method }: ExchangeOptions): void {
 function ownOptions(core: PoolCore, given: ExchangeOptions): ExchangeOptions {
   checkTarget(given)
   const headers = fitHeaders(given.headers)
-  let options = headers === given.headers ? given : ({ ...given, headers } as ExchangeOptions)
+  const body = guardedBody(given.body)
+  const isFit = headers === given.headers && body === given.body
+  let options = isFit ? given : ({ ...given, headers, body } as ExchangeOptions)
   // Here, outside the cache and the coalescer: a query is a part of what is asked for.
   if (options.query !== undefined) options = withQuery(options)
   const { headersTimeout, bodyTimeout } = options

@@ -7,6 +7,7 @@ import type { Hedge } from '../host/hedge.ts'
 import type { HostGuard } from '../host/host-guard.ts'
 import { type ExchangeOptions, isReplayable } from '../request/exchange-options.ts'
 import { withInjectedHeaders } from '../request/injected-headers.ts'
+import { guardedBody } from '../request/request-body.ts'
 import { isTransient } from '../retry/transient-errors.ts'
 import type { PoolCore } from '../shared/pool-core.ts'
 import { Attempt } from './attempt.ts'
@@ -294,7 +295,8 @@ export class AttemptPlan {
   #renewBody(): void {
     const exchange = this.#exchange
     const { makeBody } = exchange.options
-    if (makeBody !== undefined) exchange.options = { ...exchange.options, body: makeBody() }
+    if (makeBody === undefined) return
+    exchange.options = { ...exchange.options, body: guardedBody(makeBody()) }
   }
 
   #checkPhase(attempt: Attempt | null, now: number): void {

@@ -10,7 +10,7 @@ import type { Controller, ResponseHeaders } from '../handler.ts'
 import { permitOutcome } from '../limits/permit-outcome.ts'
 import { type PermitOwner, PermitTurn } from '../limits/permit-turn.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
-import { discardBody } from '../request/request-body.ts'
+import { discardBody, isStreamBody, type StreamBody } from '../request/request-body.ts'
 import { isDeadConnection } from '../retry/transient-errors.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import { type AttemptPhase, phaseTimeout } from './attempt-phase.ts'
@@ -58,6 +58,8 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   /** What its connection had brought when it went out. */
   #heard = 0
   #permit: PermitTurn | undefined
+  /** Ends the watch over a stream that waits to be sent. */
+  #unwatchBody: (() => void) | undefined
 
   constructor(exchange: AttemptOwner<Attempt>, origin: Origin, options: ExchangeOptions) {
     this.exchange = exchange
@@ -75,6 +77,9 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
 
   /** Gets a permit and a connection, or waits for them. */
   start(): void {
+    const { body } = this.options
+    if (isStreamBody(body)) this.#watchBody(body)
+    if (this.settled) return
     const { limiter } = this.origin
     if (limiter !== undefined) {
       this.#permit = new PermitTurn(limiter)
@@ -180,6 +185,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     if ((this.options.body ?? null) !== null) this.#upload = new Upload(this, connection.isH2)
     this.controller = controller
     this.phase = 'sent'
+    this.#unwatchBody?.()
     this.#heard = connection.heard
     this.onReusedSocket = connection.served++ > 0
     if (this.onReusedSocket) this.origin.counters.reused++
@@ -285,6 +291,14 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     if (phase !== 'draining') this.exchange.onAttemptError(this, error)
   }
 
+  /** A stream may fail before undici reads it. */
+  #watchBody(body: StreamBody): void {
+    const onError = (error: Error): void => this.fail(error)
+    body.on('error', onError)
+    this.#unwatchBody = () => void body.off('error', onError)
+    if (body.errored) this.fail(body.errored)
+  }
+
   #abort(controller: Controller, error: Error): void {
     if (this.connection?.isH2 !== true) {
       controller.abort(error)
@@ -324,6 +338,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
   #end(failed: boolean, error: Error | undefined): void {
     const { connection } = this
     this.#drain?.end()
+    this.#unwatchBody?.()
     this.trace?.end(error)
     if (!this.isReported) reportEnd(this, error)
     this.#permit?.end(error, permitOutcome(this.statusCode, error, this.controller !== null))

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { isThenable } from '@millrace/kit'
 import { type Dispatcher, FormData } from 'undici'
 import { InvalidRequestError } from '../errors.ts'
@@ -49,11 +49,65 @@ export function bodyLength(body: unknown): number | undefined {
   return body instanceof Blob ? body.size : undefined
 }
 
+/** A stream of Node's or of a library in its likeness, as undici knows it. */
+export interface StreamBody {
+  readonly errored?: Error | null
+  readonly destroyed?: boolean
+  pipe(target: unknown): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  off(event: 'error', listener: (error: Error) => void): unknown
+  destroy?(): unknown
+}
+
+export function isStreamBody(body: unknown): body is StreamBody {
+  if (typeof body !== 'object' || body === null) return false
+  const { pipe, on } = body as StreamBody
+  return typeof pipe === 'function' && typeof on === 'function'
+}
+
+/**
+ * A body that ends no process by what it throws: a stream that fails while it waits has a listener, and an iterable is asked for its
+ * iterator where undici hears of it.
+ */
+export function guardedBody<T>(body: T): T {
+  if (typeof body !== 'object' || body === null) return body
+  if (isStreamBody(body)) {
+    // What sends it listens too, but neither before nor after that.
+    body.on('error', ignoreError)
+    return body
+  }
+  return isParts(body) ? (new IteratedBody(body) as T) : body
+}
+
+function isParts(body: object): body is Chunks {
+  if (ArrayBuffer.isView(body) || body instanceof IteratedBody) return false
+  if (body instanceof FormData || body instanceof globalThis.FormData) return false
+  return Symbol.asyncIterator in body || Symbol.iterator in body
+}
+
+/** Parts that are asked for one after the other. Over HTTP/2 undici is not prepared for an iterator that throws instead of rejecting. */
+class IteratedBody implements AsyncIterable<Uint8Array | string> {
+  readonly source: Chunks
+
+  constructor(source: Chunks) {
+    this.source = source
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array | string> {
+    yield* this.source
+  }
+}
+
 /** Closes a stream that will not be sent: it may hold a file open. */
 export function discardBody(body: unknown): void {
-  if (body instanceof Readable) {
+  if (isStreamBody(body)) {
     // Why it is not sent is told to the caller.
-    if (!body.destroyed) body.on('error', ignoreError).destroy()
+    if (body.destroyed !== true) {
+      body.on('error', ignoreError)
+      body.destroy?.()
+    }
+  } else if (body instanceof IteratedBody) {
+    discardBody(body.source)
   } else if (body instanceof ReadableStream && !body.locked) {
     body.cancel().catch(ignoreError)
   }
