@@ -152,7 +152,7 @@ export class HttpPool {
         ? ((await undiciFetch(input as never, options as never)) as unknown as Response)
         : await platformFetch(input, options)
     } catch (error) {
-      throw asTypeError(error as Error)
+      throw asTypeError(error)
     }
   }
 
@@ -241,7 +241,9 @@ describeStats<PoolStats>(HttpPool.prototype, {
 })
 
 /** What `fetch` rejects with, by the standard's class. The platform quotes the header that it refuses. */
-function asTypeError(error: Error): Error {
+function asTypeError(error: unknown): unknown {
+  // The reason of an abort is whatever its caller gave.
+  if (!(error instanceof Error)) return error
   const isHeader = / is an invalid header (?:name|value)/.test(error.message)
   const cause = isHeader
     ? new InvalidRequestError('headers', 'A header has an invalid name or value')

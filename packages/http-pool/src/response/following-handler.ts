@@ -85,7 +85,8 @@ export abstract class FollowingHandler extends AsyncResource implements Handler 
   handleEvent(): void {
     const { reason } = this.#call.signal!
     if (this.#controller === null) this.#fail(reason)
-    else this.#controller.abort(reason)
+    // What counts as false is no reason to a stream.
+    else this.#controller.abort(reason || undefined)
   }
 
   onRequestStart(controller: Controller): void {

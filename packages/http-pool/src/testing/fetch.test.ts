@@ -102,6 +102,20 @@ test.each<[string, string | URL, RequestInit]>([
   expect(inspect(error)).not.toContain('secret')
 })
 
+test.each([null, undefined, 0, '', 'left'])(
+  'an abort for the reason %j rejects with what the platform rejects with',
+  async reason => {
+    await using pool = new HttpPool()
+    const outcome = async (ask: typeof fetch) => {
+      const controller = new AbortController()
+      const answer = ask(`${url}/hop?n=1`, { signal: controller.signal }).catch(error => [error])
+      setImmediate(() => controller.abort(reason))
+      return answer
+    }
+    expect(await outcome(pool.fetch.bind(pool))).toEqual(await outcome(fetch))
+  },
+)
+
 test('totalTimeout holds over all redirects together', async () => {
   await using pool = new HttpPool({ totalTimeout: 150 })
   const start = performance.now()
