@@ -1,10 +1,9 @@
 export { LeaseLostError, LimitStoreUnavailableError } from './errors.ts'
-export type { SharedBucketsOptions, SharedBucketsStats } from './redis/buckets/bucket-options.ts'
+export type { SharedBucketsOptions } from './redis/buckets/bucket-options.ts'
 export {
   type KeyedOutageMode,
   RedisKeyedLimiter,
   type RedisKeyedLimiterOptions,
-  type RedisKeyedLimiterStats,
 } from './redis/buckets/redis-keyed-limiter.ts'
 export {
   RedisTokenBucket,
@@ -14,7 +13,10 @@ export {
 export type { RedisSubscriber } from './redis/client/free-channel.ts'
 export type { RedisClient } from './redis/client/redis-client.ts'
 export type { BreakerOptions, StoreGuardOptions } from './redis/client/store-guard.ts'
+export type { RedisKeyedRate } from './redis/limit/redis-keyed-rate.ts'
 export type { RedisLimitOptions, RedisLimitStats } from './redis/limit/redis-limit.ts'
+export type { RedisRate } from './redis/limit/redis-rate.ts'
+export type { RedisRateStats } from './redis/limit/shared-rate.ts'
 export type { OutageMode } from './redis/outage/outage-mode.ts'
 export {
   RedisKeyedSemaphore,
@@ -35,10 +37,5 @@ export {
 export {
   RedisSlidingWindow,
   type RedisSlidingWindowOptions,
-  type RedisSlidingWindowStats,
 } from './redis/windows/redis-sliding-window.ts'
-export type {
-  SharedWindowsOptions,
-  SharedWindowsStats,
-  WindowOutageMode,
-} from './redis/windows/window-options.ts'
+export type { SharedWindowsOptions, WindowOutageMode } from './redis/windows/window-options.ts'

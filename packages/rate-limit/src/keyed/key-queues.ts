@@ -1,20 +1,11 @@
 import type { Admission } from '../wait/acquire-options.ts'
 import type { WaitList } from '../wait/wait-list.ts'
-
-/** What all queues together have come to. */
-export interface QueueTotals {
-  readonly waiting: number
-  readonly refused: number
-  readonly timeouts: number
-  readonly aborts: number
-}
+import { type WaitStats, WaitTotals } from '../wait/wait-totals.ts'
 
 /** The queues of the keys that a call waits for, and the accounts of those that are gone. */
 export class KeyQueues {
   readonly #queues = new Map<string, WaitList<Admission>>()
-  #refused = 0
-  #timeouts = 0
-  #aborts = 0
+  readonly #totals = new WaitTotals()
 
   get size(): number {
     return this.#queues.size
@@ -41,25 +32,11 @@ export class KeyQueues {
   forget(key: string): void {
     const queue = this.#queues.get(key)
     if (queue === undefined) return
-    this.#refused += queue.refused
-    this.#timeouts += queue.timeouts
-    this.#aborts += queue.aborts
+    this.#totals.retire(queue)
     this.#queues.delete(key)
   }
 
-  totals(): QueueTotals {
-    const totals = {
-      waiting: 0,
-      refused: this.#refused,
-      timeouts: this.#timeouts,
-      aborts: this.#aborts,
-    }
-    for (const { size, refused, timeouts, aborts } of this.#queues.values()) {
-      totals.waiting += size
-      totals.refused += refused
-      totals.timeouts += timeouts
-      totals.aborts += aborts
-    }
-    return totals
+  totals(): WaitStats {
+    return this.#totals.sum(this.#queues.values())
   }
 }

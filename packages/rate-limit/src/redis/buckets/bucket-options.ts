@@ -1,11 +1,6 @@
-import type { OptionNames, StatsKinds } from '@millrace/kit'
+import type { OptionNames } from '@millrace/kit'
 import type { TokenBucketLimits } from '../../meter/token-bucket-limits.ts'
-import {
-  REDIS_LIMIT_OPTIONS,
-  REDIS_LIMIT_STATS_KINDS,
-  type RedisLimitOptions,
-  type RedisLimitStats,
-} from '../limit/redis-limit.ts'
+import { REDIS_LIMIT_OPTIONS, type RedisLimitOptions } from '../limit/redis-limit.ts'
 
 /** Options that all limiters of buckets in Redis have. `rate` and `burst` are those of all processes together. */
 export interface SharedBucketsOptions extends RedisLimitOptions, TokenBucketLimits {
@@ -19,26 +14,4 @@ export const SHARED_BUCKETS_OPTIONS: OptionNames<SharedBucketsOptions> = {
   rate: true,
   burst: true,
   maxWait: true,
-}
-
-/** Statistics that all of them have. */
-export interface SharedBucketsStats extends RedisLimitStats {
-  /** Tokens handed out by this process, without those refunded. */
-  granted: number
-  refused: number
-  refunded: number
-  waiting: number
-  timeouts: number
-  aborts: number
-}
-
-/** What the numbers of {@link SharedBucketsStats} are: a refund takes back what was granted. */
-export const SHARED_BUCKETS_STATS_KINDS: StatsKinds<SharedBucketsStats> = {
-  ...REDIS_LIMIT_STATS_KINDS,
-  granted: 'gauge',
-  refused: 'counter',
-  refunded: 'counter',
-  waiting: 'gauge',
-  timeouts: 'counter',
-  aborts: 'counter',
 }

@@ -7,13 +7,10 @@ import {
   costOf,
   optionsOf,
 } from '../../wait/acquire-options.ts'
+import { RedisRate } from '../limit/redis-rate.ts'
+import { REDIS_RATE_STATS_KINDS, type RedisRateStats } from '../limit/shared-rate.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
-import {
-  SHARED_BUCKETS_OPTIONS,
-  SHARED_BUCKETS_STATS_KINDS,
-  type SharedBucketsOptions,
-  type SharedBucketsStats,
-} from './bucket-options.ts'
+import { SHARED_BUCKETS_OPTIONS, type SharedBucketsOptions } from './bucket-options.ts'
 import type { ReservedTokens } from './reserved-tokens.ts'
 import { SharedBuckets } from './shared-buckets.ts'
 
@@ -35,7 +32,7 @@ const NAMES: OptionNames<RedisTokenBucketOptions> = {
   whenDown: true,
 }
 
-export interface RedisTokenBucketStats extends SharedBucketsStats {
+export interface RedisTokenBucketStats extends RedisRateStats {
   /** Tokens reserved ahead and not used yet. */
   leased: number
 }
@@ -48,92 +45,45 @@ export interface RedisTokenBucketStats extends SharedBucketsStats {
  * case. With `leaseTtl` it reserves ahead of demand and hands tokens out itself: grants never exceed the rate over the length
  * of a lease, and the burst grows by the leases that are not used up.
  */
-export class RedisTokenBucket {
+export class RedisTokenBucket extends RedisRate {
+  /** Tokens per second over all processes. */
+  readonly rate: number
+  /** The most tokens saved up. */
+  readonly burst: number
   readonly #buckets: SharedBuckets<OutageMode>
-  readonly #key: string
   readonly #leased: ReservedTokens | undefined
 
   constructor(options: RedisTokenBucketOptions) {
     const { leaseTtl = 0, whenDown = 'local', ...shared } = checkOptions('', options, NAMES)
     const ahead = checkNonNegative('leaseTtl', leaseTtl)
-    this.#buckets = new SharedBuckets(shared, { whenDown, modes: MODES, maxKeys: 1, ahead })
-    this.#key = this.#buckets.limit.key
-    const tokens = this.#buckets.bucket(this.#key)
+    const buckets = new SharedBuckets(shared, { whenDown, modes: MODES, maxKeys: 1, ahead })
+    super(buckets)
+    this.#buckets = buckets
+    this.rate = buckets.rate
+    this.burst = buckets.burst
+    const tokens = buckets.bucket(buckets.key)
     this.#leased = ahead > 0 ? tokens : undefined
   }
 
-  get name(): string {
-    return this.#buckets.limit.name
-  }
-
-  /** Tokens per second over all processes. */
-  get rate(): number {
-    return this.#buckets.rate
-  }
-
-  /** The most tokens saved up. */
-  get burst(): number {
-    return this.#buckets.burst
-  }
-
-  /**
-   * Spends `cost` if that is possible now.
-   *
-   * @throws (by rejection) {LimitStoreUnavailableError} where `whenDown` is `'closed'`, or if `cost` is more than a local share
-   *   holds; {InvalidOptionError} if it is more than the bucket can ever hold; {LimiterClosedError}
-   */
-  async tryAcquire(cost = 1): Promise<boolean> {
-    return (await this.decide(cost)).allowed
-  }
-
-  /** {@link tryAcquire} with all that a response header or a log line needs. */
-  async decide(cost = 1): Promise<Decision> {
-    if (!this.#takeLeased(cost)) return this.#buckets.decide(this.#key, cost)
-    const { burst, rate } = this.#buckets
+  override async decide(cost = 1): Promise<Decision> {
+    if (!this.#takeLeased(cost)) return super.decide(cost)
+    const { burst, rate } = this
     const remaining = Math.max(0, this.#leased!.left)
     const resetAfter = Math.max(0, ((burst - remaining) * 1_000) / rate)
     return { allowed: true, limit: burst, remaining, resetAfter, retryAfter: 0 }
   }
 
-  /**
-   * Spends `cost`, after waiting for its turn if need be.
-   *
-   * @throws (by rejection) {RateLimitedError} at once, if the wait is known to exceed `timeout` or `maxWait`;
-   *   {AcquireTimeoutError} if others make it exceed it; `signal.reason` on abort, the token being given back;
-   *   {LimitStoreUnavailableError} as {@link tryAcquire} does; {InvalidOptionError}; {LimiterClosedError}
-   */
-  acquire(cost: number, options?: AcquireOptions): Promise<Admission>
-  acquire(options?: AcquireOptions): Promise<Admission>
-  acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
+  override acquire(cost: number, options?: AcquireOptions): Promise<Admission>
+  override acquire(options?: AcquireOptions): Promise<Admission>
+  override acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = optionsOf(first, second)
     const cost = costOf(first, options)
     if (!options?.signal?.aborted && this.#takeLeased(cost)) return NO_WAIT
-    return this.#buckets.acquire(this.#key, cost, options)
+    return this.#buckets.acquire(this.#buckets.key, cost, options)
   }
 
-  /**
-   * Gives back what was granted but not used; while Redis is away, once it is back.
-   *
-   * @throws (by rejection) {InvalidOptionError} for more than this process was granted and more than the burst
-   */
-  async refund(cost = 1): Promise<void> {
-    await this.#buckets.refund(this.#key, cost)
-  }
-
-  stats(): RedisTokenBucketStats {
-    return { ...this.#buckets.stats(), leased: this.#leased?.left ?? 0 }
-  }
-
-  /**
-   * Ends all waits with {@link LimiterClosedError}, gives back what was reserved for them, and refuses what asks for tokens from now on.
-   * Tokens can still be refunded.
-   */
-  close(): Promise<void> {
-    return this.#buckets.close()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
+  override stats(): RedisTokenBucketStats {
+    return { ...super.stats(), leased: this.#leased?.left ?? 0 }
   }
 
   #takeLeased(cost: number): boolean {
@@ -145,6 +95,6 @@ export class RedisTokenBucket {
 }
 
 describeStats<RedisTokenBucketStats>(RedisTokenBucket.prototype, {
-  ...SHARED_BUCKETS_STATS_KINDS,
+  ...REDIS_RATE_STATS_KINDS,
   leased: 'gauge',
 })

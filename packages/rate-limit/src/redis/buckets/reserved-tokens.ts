@@ -5,6 +5,7 @@ import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
 import { publishRefusal } from '../../wait/channels.ts'
 import { SLACK } from '../../wait/slack.ts'
 import { WaitList } from '../../wait/wait-list.ts'
+import type { WaitCounts } from '../../wait/wait-totals.ts'
 import { Lease } from './lease.ts'
 
 /** What a source of tokens gives. */
@@ -106,20 +107,8 @@ export class ReservedTokens {
     return this.#lease.left
   }
 
-  get waiting(): number {
-    return this.#waiters.size
-  }
-
-  get aborts(): number {
-    return this.#waiters.aborts
-  }
-
-  get refused(): number {
-    return this.#waiters.refused
-  }
-
-  get timeouts(): number {
-    return this.#waiters.timeouts
+  get counts(): WaitCounts {
+    return this.#waiters
   }
 
   /** Takes tokens that are here, if nothing waits for them. */

@@ -1,6 +1,4 @@
-import { checkInteger, checkPositive, InvalidOptionError } from '@millrace/kit'
-import { LimiterClosedError, RateLimitedError } from '../../errors.ts'
-import { checkRefund } from '../../limiter/check-refund.ts'
+import { checkInteger, checkPositive, checkRange, InvalidOptionError } from '@millrace/kit'
 import { LONGEST } from '../../limiter/longest.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import { checkLimits } from '../../meter/token-bucket-limits.ts'
@@ -9,15 +7,16 @@ import {
   type Admission,
   checkAcquireOptions,
 } from '../../wait/acquire-options.ts'
-import { publishRefusal } from '../../wait/channels.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
+import type { WaitCounts } from '../../wait/wait-totals.ts'
 import { RedisLimit } from '../limit/redis-limit.ts'
+import { SharedRate } from '../limit/shared-rate.ts'
 import { Ledger } from '../outage/ledger.ts'
 import { LocalShare } from '../outage/local-share.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
 import { type BucketAnswer, type BucketMark, BucketStore, newMark } from '../stores/bucket-store.ts'
 import { BucketAccounts } from './bucket-accounts.ts'
-import type { SharedBucketsOptions, SharedBucketsStats } from './bucket-options.ts'
+import type { SharedBucketsOptions } from './bucket-options.ts'
 import { BucketSupply } from './bucket-supply.ts'
 import { GRACE, NEAR, ReservedTokens } from './reserved-tokens.ts'
 
@@ -40,7 +39,7 @@ interface Bucket {
  * Token buckets in Redis by their keys there, with everything around a call: the queue, the reservations, the way back on
  * abort, and the process' own share while Redis is away.
  */
-export class SharedBuckets<Mode extends OutageMode> {
+export class SharedBuckets<Mode extends OutageMode> extends SharedRate<Mode, number> {
   readonly limit: RedisLimit<Mode, number>
   readonly rate: number
   readonly burst: number
@@ -52,14 +51,9 @@ export class SharedBuckets<Mode extends OutageMode> {
   readonly #supply: BucketSupply
   readonly #share: LocalShare
   readonly #buckets = new Map<string, Bucket>()
-  #closed = false
-  #granted = 0
-  #refused = 0
-  #refunded = 0
-  #timeouts = 0
-  #aborts = 0
 
   constructor(options: SharedBucketsOptions, rules: SharedBucketsRules<Mode>) {
+    super('')
     const { rate, maxWait = 60_000 } = options
     this.rate = rate
     this.burst = checkLimits(options).burst
@@ -116,18 +110,13 @@ export class SharedBuckets<Mode extends OutageMode> {
 
   async decide(key: string, cost: number): Promise<Decision> {
     this.#check(cost)
-    this.#checkOpen()
+    this.checkOpen()
     const decision = await this.limit.outage.bridge(
       () => this.#decideTogether(key, cost),
       error => this.#decideAlone(key, cost, error),
       key,
     )
-    if (decision.allowed) this.#granted += cost
-    else {
-      this.#refused++
-      publishRefusal(this.limit.name, cost, decision.retryAfter)
-    }
-    return decision
+    return this.counted(cost, decision)
   }
 
   async acquire(
@@ -140,17 +129,17 @@ export class SharedBuckets<Mode extends OutageMode> {
       checkAcquireOptions(options)
       checkPriority(options.priority ?? DEFAULT_PRIORITY)
     }
-    this.#checkOpen()
+    this.checkOpen()
     options?.signal?.throwIfAborted()
     const timeout = Math.min(options?.timeout ?? Infinity, this.#maxWait)
-    if (timeout === 0) return this.#acquireNow(key, cost)
+    if (timeout === 0) return this.acquireNow(key, cost)
     // What was reserved ahead may be taken without a call, what a bucket owes is told first.
     const admission = await this.bucket(key).acquire(cost, {
       ...options,
       cost,
       timeout: timeout + GRACE,
     })
-    this.#granted += cost
+    this.count(cost)
     return admission
   }
 
@@ -182,16 +171,8 @@ export class SharedBuckets<Mode extends OutageMode> {
     return tokens
   }
 
-  /** Counts tokens that were reserved ahead and passed without a call. */
-  count(cost: number): void {
-    this.#granted += cost
-  }
-
   async refund(key: string, cost: number): Promise<void> {
-    // Another process, or this one before a restart, may have been granted it.
-    checkRefund(cost, Math.max(this.#granted, this.burst))
-    this.#granted -= cost
-    this.#refunded += cost
+    this.countRefund(cost, this.burst)
     const alone = Math.min(cost, this.#ledger.get(key) ?? 0)
     if (alone > 0 && this.limit.outage.mode !== 'open') {
       this.#share.refund(key, alone, this.limit.clock.now())
@@ -200,6 +181,7 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   async penalize(key: string, cost: number): Promise<void> {
+    checkRange('cost', cost, 0, (LONGEST * this.rate) / 1_000)
     this.#supply.follow(key, await this.#store.penalize(key, cost))
   }
 
@@ -216,42 +198,19 @@ export class SharedBuckets<Mode extends OutageMode> {
   }
 
   async get(key: string): Promise<Decision> {
-    this.#checkOpen()
+    this.checkOpen()
     const answer = await this.#store.get(key)
     const decision = this.#toDecision(key, answer)
     const { nextAfter } = decision
     return { ...decision, allowed: nextAfter === 0, retryAfter: nextAfter! }
   }
 
-  stats(): SharedBucketsStats {
-    const stats: SharedBucketsStats = {
-      ...this.limit.stats(),
-      granted: this.#granted,
-      refused: this.#refused,
-      refunded: this.#refunded,
-      waiting: 0,
-      timeouts: this.#timeouts,
-      aborts: this.#aborts,
-    }
-    for (const { tokens } of this.#buckets.values()) {
-      stats.waiting += tokens.waiting
-      stats.refused += tokens.refused
-      stats.timeouts += tokens.timeouts
-      stats.aborts += tokens.aborts
-    }
-    return stats
-  }
-
   /** Rejects all that waits; resolves when what was reserved for it has been given back, as far as that can be told. */
-  async close(): Promise<void> {
-    this.#closed = true
+  override async close(): Promise<void> {
+    this.shut()
     await Promise.all(Array.from(this.#buckets.values(), ({ tokens }) => tokens.close()))
     await this.#accounts.returned()
     this.limit.outage.close()
-  }
-
-  get closed(): boolean {
-    return this.#closed
   }
 
   /** Whether a bucket can ever hold so much. */
@@ -259,8 +218,8 @@ export class SharedBuckets<Mode extends OutageMode> {
     return typeof cost === 'number' && cost >= 0 && cost <= this.burst
   }
 
-  #checkOpen(): void {
-    if (this.#closed) throw new LimiterClosedError(this.limit.name)
+  protected override queues(): WaitCounts[] {
+    return Array.from(this.#buckets.values(), ({ tokens }) => tokens.counts)
   }
 
   #check(cost: number): void {
@@ -272,16 +231,8 @@ export class SharedBuckets<Mode extends OutageMode> {
   #forget(key: string, tokens: ReservedTokens): void {
     if (tokens.left > 0 || this.#rules.maxKeys === 1) return
     if (this.#buckets.get(key)?.tokens !== tokens) return
-    this.#refused += tokens.refused
-    this.#timeouts += tokens.timeouts
-    this.#aborts += tokens.aborts
+    this.retire(tokens.counts)
     this.#buckets.delete(key)
-  }
-
-  async #acquireNow(key: string, cost: number): Promise<Admission> {
-    const { allowed, retryAfter } = await this.decide(key, cost)
-    if (!allowed) throw new RateLimitedError(this.limit.name, retryAfter)
-    return { waited: 0 }
   }
 
   #reserve(key: string, cost: number): Promise<BucketAnswer> {

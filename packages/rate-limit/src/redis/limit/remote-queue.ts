@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../clock.ts'
 import type { AcquireOptions } from '../../wait/acquire-options.ts'
 import { WaitList } from '../../wait/wait-list.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
+import type { WaitCounts } from '../../wait/wait-totals.ts'
 
 /** What one call to the store came to. */
 export type Attempt<G> =
@@ -66,16 +67,8 @@ export class RemoteQueue<G> {
     return this.#waiters.closed
   }
 
-  get aborts(): number {
-    return this.#waiters.aborts
-  }
-
-  get timeouts(): number {
-    return this.#waiters.timeouts
-  }
-
-  get refused(): number {
-    return this.#waiters.refused
+  get counts(): WaitCounts {
+    return this.#waiters
   }
 
   /** Waits for a grant. @throws (by rejection) what `attempt` rejects with, for all who wait */

@@ -163,15 +163,16 @@ export class SharedSemaphore {
   }
 
   stats(): RedisSemaphoreStats {
+    const { size, refused, timeouts, aborts } = this.#queue.counts
     return {
       ...this.#limit.stats(),
       permits: this.#permits,
       active: this.#held.permits,
-      waiting: this.#queue.size,
+      waiting: size,
       granted: this.#granted,
-      refused: this.#refused + this.#queue.refused,
-      timeouts: this.#queue.timeouts,
-      aborts: this.#queue.aborts,
+      refused: this.#refused + refused,
+      timeouts,
+      aborts,
       lost: this.#held.lost,
     }
   }

@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import { checkInteger, checkIntegerOrInfinity, checkRange, InvalidOptionError } from '@millrace/kit'
-import { LimiterClosedError, LimitStoreUnavailableError, RateLimitedError } from '../../errors.ts'
-import { checkRefund } from '../../limiter/check-refund.ts'
+import {
+  checkInteger,
+  checkIntegerOrInfinity,
+  checkNonNegative,
+  checkRange,
+  InvalidOptionError,
+} from '@millrace/kit'
+import { LimitStoreUnavailableError } from '../../errors.ts'
 import { LONGEST } from '../../limiter/longest.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
 import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
 import { checkAcquireOptions } from '../../wait/acquire-options.ts'
-import { publishRefusal } from '../../wait/channels.ts'
 import type { WaitOrder } from '../../wait/wait-order.ts'
+import type { WaitCounts } from '../../wait/wait-totals.ts'
 import { RedisLimit } from '../limit/redis-limit.ts'
 import { type Attempt, RemoteQueue } from '../limit/remote-queue.ts'
+import { SharedRate } from '../limit/shared-rate.ts'
 import type { Ledger } from '../outage/ledger.ts'
 import { NOTICE } from '../scripts/window-scripts.ts'
 import { namesOf, type WindowGrant, WindowStore } from '../stores/window-store.ts'
@@ -17,18 +23,13 @@ import type { LocalWindow } from './local-window.ts'
 import { LocalWindows } from './local-windows.ts'
 import { RecentGrants } from './recent-grants.ts'
 import { newWindowLedger, strike, type WindowDebt } from './window-debts.ts'
-import {
-  type SharedWindowsOptions,
-  type SharedWindowsStats,
-  WINDOW_MODES,
-  type WindowOutageMode,
-} from './window-options.ts'
+import { type SharedWindowsOptions, WINDOW_MODES, type WindowOutageMode } from './window-options.ts'
 
 /**
  * Sliding windows in Redis by their keys there, with everything around a call: the queue, and the process' own share while
  * Redis is away, from which what passed here in the present window is taken off.
  */
-export class SharedWindows {
+export class SharedWindows extends SharedRate<WindowOutageMode, WindowDebt> {
   readonly limit: RedisLimit<WindowOutageMode, WindowDebt>
   readonly #store: WindowStore
   readonly #ledger: Ledger<WindowDebt>
@@ -37,16 +38,11 @@ export class SharedWindows {
   readonly #order: WaitOrder | undefined
   readonly #locals: LocalWindows
   readonly #identity = randomUUID()
-  #closed = false
   #calls = 0
-  #granted = 0
-  #refused = 0
-  #refunded = 0
-  #timeouts = 0
-  #aborts = 0
 
   /** @param order of the calls that wait, where there is one key only */
   constructor(options: SharedWindowsOptions, maxKeys: number, order?: WaitOrder) {
+    super(':window')
     const { limit, window, whenDown = 'local', maxQueue } = options
     this.#limit = checkInteger('limit', limit, 1)
     checkRange('window', window, 1, LONGEST)
@@ -82,22 +78,12 @@ export class SharedWindows {
     if (order !== undefined) this.#locals.of(this.key).queue = this.#queue(this.key)
   }
 
-  /** Of the window where there is one only. */
-  get key(): string {
-    return `${this.limit.key}:window`
-  }
-
   async decide(key: string, asked: number): Promise<Decision> {
     const cost = this.#whole(asked)
-    this.#checkOpen()
+    this.checkOpen()
     if (cost === 0) return this.#passFree(key)
     const { decision } = await this.#ask(key, cost)
-    if (decision.allowed) this.#granted += cost
-    else {
-      this.#refused++
-      publishRefusal(this.limit.name, cost, decision.retryAfter)
-    }
-    return decision
+    return this.counted(cost, decision)
   }
 
   async acquire(
@@ -107,18 +93,15 @@ export class SharedWindows {
   ): Promise<Admission> {
     const cost = this.#whole(asked)
     if (options !== undefined) checkAcquireOptions(options)
-    this.#checkOpen()
+    this.checkOpen()
     options?.signal?.throwIfAborted()
     if (cost === 0) {
       await this.#passFree(key)
       return { waited: 0 }
     }
     // It never waits, not for the queue either, where nothing waits before it.
-    if (options?.timeout === 0 && !this.#locals.get(key)?.queue?.size) {
-      const { allowed, retryAfter } = await this.decide(key, cost)
-      if (!allowed) throw new RateLimitedError(this.limit.name, retryAfter)
-      return { waited: 0 }
-    }
+    if (options?.timeout === 0 && !this.#locals.get(key)?.queue?.size)
+      return this.acquireNow(key, cost)
     const since = this.limit.clock.now()
     const local = this.#locals.of(key)
     local.queue ??= this.#queue(key)
@@ -128,24 +111,21 @@ export class SharedWindows {
     } finally {
       if (queue.size === 0) this.#forget(local, queue)
     }
-    this.#granted += cost
+    this.count(cost)
     return { waited: this.limit.clock.now() - since }
   }
 
   /** The window as it is, without spending. */
   async get(key: string): Promise<Decision> {
-    this.#checkOpen()
+    this.checkOpen()
     const nothing = { nonce: '', cost: 0, at: 0 }
-    return (await this.#store.take(key, nothing, undefined, () => {})).decision
+    const { decision } = await this.#store.take(key, nothing, undefined, () => {})
+    return { ...decision, allowed: decision.remaining >= 1 }
   }
 
   /** Takes the oldest permits of this process out of the window, so that a refund lets no call through too early. */
   async refund(key: string, given: number): Promise<void> {
-    // Another process may have been granted it.
-    checkRefund(given, Math.max(this.#granted, this.#limit))
-    const cost = Math.ceil(given)
-    this.#granted -= cost
-    this.#refunded += cost
+    const cost = this.countRefund(given, this.#limit, true)
     const now = this.limit.clock.now()
     const local = this.#locals.get(key)
     local?.log.refund(cost, now)
@@ -166,7 +146,7 @@ export class SharedWindows {
 
   /** Enters a grant that nothing asked for, however full the window is. */
   async penalize(key: string, given: number): Promise<void> {
-    const cost = Math.min(Math.ceil(given), this.#limit)
+    const cost = Math.min(Math.ceil(checkNonNegative('cost', given)), this.#limit)
     if (cost === 0) return
     const nonce = RecentGrants.nonce(this.#identity, this.#calls++)
     const at = this.limit.clock.now()
@@ -190,30 +170,14 @@ export class SharedWindows {
     }
   }
 
-  stats(): SharedWindowsStats {
-    const stats: SharedWindowsStats = {
-      ...this.limit.stats(),
-      granted: this.#granted,
-      refused: this.#refused,
-      refunded: this.#refunded,
-      waiting: 0,
-      timeouts: this.#timeouts,
-      aborts: this.#aborts,
-    }
-    for (const { queue } of this.#locals.values()) {
-      if (queue === undefined) continue
-      stats.refused += queue.refused
-      stats.waiting += queue.size
-      stats.timeouts += queue.timeouts
-      stats.aborts += queue.aborts
-    }
-    return stats
-  }
-
-  close(): void {
-    this.#closed = true
+  override async close(): Promise<void> {
+    this.shut()
     this.limit.outage.close()
     for (const { queue } of this.#locals.values()) queue?.close()
+  }
+
+  protected override *queues(): Generator<WaitCounts, void, undefined> {
+    for (const { queue } of this.#locals.values()) if (queue !== undefined) yield queue.counts
   }
 
   /** What spends nothing passes, whatever the window holds. */
@@ -243,9 +207,7 @@ export class SharedWindows {
     // An order serves one queue only, which is kept.
     if (this.#order !== undefined || local.queue !== queue || queue.closed) return
     local.queue = undefined
-    this.#refused += queue.refused
-    this.#timeouts += queue.timeouts
-    this.#aborts += queue.aborts
+    this.retire(queue.counts)
   }
 
   async #attempt(key: string, cost: number): Promise<Attempt<WindowGrant>> {
@@ -324,10 +286,6 @@ export class SharedWindows {
   /** Permits in any window that this process may give without Redis. */
   get #share(): number {
     return Math.max(1, Math.floor(this.#limit / this.limit.outage.divisor))
-  }
-
-  #checkOpen(): void {
-    if (this.#closed) throw new LimiterClosedError(this.limit.name)
   }
 
   /** The permits of a cost, which is rounded up. */

@@ -1,10 +1,5 @@
-import type { OptionNames, StatsKinds } from '@millrace/kit'
-import {
-  REDIS_LIMIT_OPTIONS,
-  REDIS_LIMIT_STATS_KINDS,
-  type RedisLimitOptions,
-  type RedisLimitStats,
-} from '../limit/redis-limit.ts'
+import type { OptionNames } from '@millrace/kit'
+import { REDIS_LIMIT_OPTIONS, type RedisLimitOptions } from '../limit/redis-limit.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
 
 /** No process holds permits ahead, so that there is no `'lease'`. */
@@ -34,26 +29,4 @@ export const SHARED_WINDOWS_OPTIONS: OptionNames<SharedWindowsOptions> = {
   window: true,
   whenDown: true,
   maxQueue: true,
-}
-
-/** Statistics that all of them have. */
-export interface SharedWindowsStats extends RedisLimitStats {
-  /** Permits handed out by this process, without those refunded. */
-  granted: number
-  refused: number
-  refunded: number
-  waiting: number
-  timeouts: number
-  aborts: number
-}
-
-/** What the numbers of {@link SharedWindowsStats} are: a refund takes back what was granted. */
-export const SHARED_WINDOWS_STATS_KINDS: StatsKinds<SharedWindowsStats> = {
-  ...REDIS_LIMIT_STATS_KINDS,
-  granted: 'gauge',
-  refused: 'counter',
-  refunded: 'counter',
-  waiting: 'gauge',
-  timeouts: 'counter',
-  aborts: 'counter',
 }
