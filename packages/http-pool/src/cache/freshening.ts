@@ -1,4 +1,5 @@
-import type { Controller, Handler, RawHeaders, ResponseHeaders } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import { Relay } from '../relay.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { isTransient } from '../retry/transient-errors.ts'
 import { withValidAge } from './age-field.ts'
@@ -18,25 +19,16 @@ import { asWhole, understood, unkept } from './understood-response.ts'
  * Without it undici 8 hands out the stored response as it was: the new headers are lost, each further
  * request is validated again, and if the 304 has a `Cache-Control` the entry is dropped.
  */
-export class Freshening implements Handler, Controller {
+export class Freshening extends Relay {
   readonly #store: UndiciStore
   readonly #options: ExchangeOptions
   readonly #settings: Pick<CacheSettings, 'targets' | 'type' | 'gateway'>
   readonly #identity: readonly string[]
-  readonly #downstream: Handler
-  #upstream: Controller | null = null
   #notModified: { headers: ResponseHeaders; statusMessage: string | undefined } | undefined
   /** The answer to a 304 has been handed on, up to its end. */
   #isAnswered = false
   /** Of a final response, handed on. */
   #hasHead = false
-  #settled = false
-
-  aborted = false
-  paused = false
-  reason: Error | null = null
-  rawHeaders: RawHeaders = null
-  rawTrailers: RawHeaders = null
 
   /**
    * @param identity headers of the request that the response is kept for alone, in lower case
@@ -48,42 +40,33 @@ export class Freshening implements Handler, Controller {
     identity: readonly string[],
     downstream: Handler,
   ) {
+    super(downstream)
     this.#store = store
     this.#options = options
     this.#settings = settings
     this.#identity = identity
-    this.#downstream = downstream
   }
 
-  pause(): void {
+  override pause(): void {
     this.paused = true
-    if (this.#notModified === undefined) this.#upstream?.pause()
+    if (this.#notModified === undefined) this.upstream?.pause()
   }
 
-  resume(): void {
+  override resume(): void {
     this.paused = false
-    if (this.#notModified === undefined) this.#upstream?.resume()
-    else if (this.#isAnswered) this.#end({})
+    if (this.#notModified === undefined) this.upstream?.resume()
+    else if (this.#isAnswered) this.end({})
   }
 
   abort(reason: Error): void {
-    if (this.#settled) return
+    if (this.settled) return
     this.aborted = true
     this.reason = reason
     this.#fail(reason)
-    this.#upstream?.abort(reason)
+    this.upstream?.abort(reason)
   }
 
-  onRequestStart(controller: Controller, context: unknown): void {
-    this.#upstream = controller
-    this.#downstream.onRequestStart?.(this, context)
-  }
-
-  onResponseStarted(): void {
-    this.#downstream.onResponseStarted?.()
-  }
-
-  onResponseStart(
+  override onResponseStart(
     controller: Controller,
     statusCode: number,
     headers: ResponseHeaders,
@@ -95,14 +78,14 @@ export class Freshening implements Handler, Controller {
     else this.#start(statusCode, valid, statusMessage)
   }
 
-  onResponseData(_controller: Controller, chunk: Buffer): void {
-    this.#downstream.onResponseData?.(this, chunk)
+  override onResponseData(_controller: Controller, chunk: Buffer): void {
+    this.downstream.onResponseData?.(this, chunk)
   }
 
-  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
+  override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     this.rawTrailers = controller.rawTrailers ?? null
     if (this.#notModified === undefined) {
-      this.#end(trailers)
+      this.end(trailers)
       return
     }
     const { origin, path, method, headers } = this.#options
@@ -115,23 +98,15 @@ export class Freshening implements Handler, Controller {
     }
   }
 
-  onResponseError(_controller: Controller | null, error: Error): void {
+  override onResponseError(_controller: Controller | null, error: Error): void {
     if (this.#isCutOff(error)) {
       const headers = { date: new Date().toUTCString(), 'content-length': '0' }
       this.rawHeaders = rawHeaders(headers)
       this.#start(504, headers, 'Gateway Timeout')
-      this.#end({})
+      this.end({})
     } else {
       this.#fail(error)
     }
-  }
-
-  onBodySent(chunk: Buffer): void {
-    this.#downstream.onBodySent?.(chunk)
-  }
-
-  onRequestSent(): void {
-    this.#downstream.onRequestSent?.()
   }
 
   /** Whether what is kept cannot be validated, which is what a gateway has an answer for. */
@@ -144,7 +119,7 @@ export class Freshening implements Handler, Controller {
 
   /** The store has said what it holds. If it is not what the 304 is about, that goes on as it came. */
   #answer(stored: StoredResponse): void {
-    if (this.#settled) return
+    if (this.settled) return
     const { headers, statusMessage } = this.#notModified!
     const asked = this.#options.headers as ResponseHeaders
     if (stored === undefined || !correspond(asked, headers, stored)) {
@@ -153,16 +128,16 @@ export class Freshening implements Handler, Controller {
       const updated = freshened(stored.headers, headers)
       this.rawHeaders = rawHeaders(updated)
       this.#start(stored.statusCode, updated, stored.statusMessage)
-      for (const chunk of chunks(stored.body)) this.#downstream.onResponseData?.(this, chunk)
+      for (const chunk of chunks(stored.body)) this.downstream.onResponseData?.(this, chunk)
     }
     this.#isAnswered = true
     // The cache pauses while it looks for what a 304 is about.
-    if (!this.paused) this.#end({})
+    if (!this.paused) this.end({})
   }
 
   #start(statusCode: number, headers: ResponseHeaders, statusMessage: string | undefined): void {
     if (statusCode < 200) {
-      this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
+      this.downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
       return
     }
     this.#hasHead = true
@@ -171,10 +146,10 @@ export class Freshening implements Handler, Controller {
     const isOwn = type === 'private' && asked.authorization !== undefined
     const told = understood(statusCode, headers, targets, this.#identity, isOwn)
     if (isPart(statusCode, asked, headers)) {
-      this.#downstream.onResponseStart?.(this, 200, asWhole(statusCode, told), statusMessage)
+      this.downstream.onResponseStart?.(this, 200, asWhole(statusCode, told), statusMessage)
     } else {
       const isKept = asked[POSTED] === undefined || answersGet(this.#options, statusCode, told)
-      this.#downstream.onResponseStart?.(
+      this.downstream.onResponseStart?.(
         this,
         statusCode,
         isKept ? told : unkept(told),
@@ -183,15 +158,9 @@ export class Freshening implements Handler, Controller {
     }
   }
 
-  #end(trailers: ResponseHeaders): void {
-    if (this.#settled) return
-    this.#settled = true
-    this.#downstream.onResponseEnd?.(this, trailers)
-  }
-
   #fail(error: Error): void {
-    if (this.#settled) return
-    this.#settled = true
-    this.#downstream.onResponseError?.(this, error)
+    if (this.settled) return
+    this.settled = true
+    this.downstream.onResponseError?.(this, error)
   }
 }

@@ -1,4 +1,5 @@
 import type { Buffer } from 'node:buffer'
+import { ForwardingHandler } from '../forwarding-handler.ts'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import { type ByteRange, byteRange } from './byte-range.ts'
 import { parseHttpDate } from './http-date.ts'
@@ -17,10 +18,9 @@ const DESCRIBING_HEADERS: readonly string[] = [
 ]
 
 /** What comes out of the cache is whole: of it the caller gets what its conditions and its range ask for (RFC 9110 section 13.2.2). */
-export class Selection implements Handler {
+export class Selection extends ForwardingHandler {
   readonly #list: readonly string[]
   readonly #conditions: Conditions | undefined
-  readonly #downstream: Handler
   /** The origin decides, by the conditions of the caller. */
   #isForwarded = false
   /** What follows goes to the store only: a renewal in the background. */
@@ -30,9 +30,9 @@ export class Selection implements Handler {
 
   /** @param list names and values of the request's headers, as the caller has sent them */
   constructor(list: readonly string[], conditions: Conditions | undefined, downstream: Handler) {
+    super(downstream)
     this.#list = list
     this.#conditions = conditions
-    this.#downstream = downstream
   }
 
   /**
@@ -62,27 +62,7 @@ export class Selection implements Handler {
     return list
   }
 
-  onRequestStart(controller: Controller, context: unknown): void {
-    this.#downstream.onRequestStart?.(controller, context)
-  }
-
-  onRequestUpgrade(...upgrade: Parameters<NonNullable<Handler['onRequestUpgrade']>>): void {
-    this.#downstream.onRequestUpgrade?.(...upgrade)
-  }
-
-  onResponseStarted(): void {
-    this.#downstream.onResponseStarted?.()
-  }
-
-  onBodySent(chunk: Buffer): void {
-    this.#downstream.onBodySent?.(chunk)
-  }
-
-  onRequestSent(): void {
-    this.#downstream.onRequestSent?.()
-  }
-
-  onResponseStart(
+  override onResponseStart(
     controller: Controller,
     told: number,
     given: ResponseHeaders,
@@ -93,7 +73,7 @@ export class Selection implements Handler {
     if (statusCode >= 200) this.#hasHead = true
     const conditions = this.#conditions
     if (statusCode !== 200 || this.#isForwarded || conditions === undefined) {
-      this.#downstream.onResponseStart?.(controller, statusCode, headers, statusMessage)
+      super.onResponseStart(controller, statusCode, headers, statusMessage)
     } else if (isNotModified(conditions, headers)) {
       this.#part = { start: 0, end: 0 }
       this.#start(controller, 304, without(headers, DESCRIBING_HEADERS), 'Not Modified')
@@ -102,25 +82,17 @@ export class Selection implements Handler {
     }
   }
 
-  onResponseData(controller: Controller, chunk: Buffer): void {
+  override onResponseData(controller: Controller, chunk: Buffer): void {
     const part = this.#part
     if (part === undefined) {
-      this.#downstream.onResponseData?.(controller, chunk)
+      super.onResponseData(controller, chunk)
       return
     }
     const at = this.#received
     this.#received += chunk.length
     const from = Math.max(part.start - at, 0)
     const to = Math.min(part.end - at, chunk.length)
-    if (from < to) this.#downstream.onResponseData?.(controller, chunk.subarray(from, to))
-  }
-
-  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
-    this.#downstream.onResponseEnd?.(controller, trailers)
-  }
-
-  onResponseError(controller: Controller, error: Error): void {
-    this.#downstream.onResponseError?.(controller, error)
+    if (from < to) super.onResponseData(controller, chunk.subarray(from, to))
   }
 
   #startPart(
@@ -136,7 +108,7 @@ export class Selection implements Handler {
       Number.isInteger(length)
     const part = isAsked ? byteRange(range, length) : undefined
     if (part === undefined) {
-      this.#downstream.onResponseStart?.(controller, 200, headers, statusMessage)
+      super.onResponseStart(controller, 200, headers, statusMessage)
     } else if (part === null) {
       this.#part = { start: 0, end: 0 }
       const unsatisfied = {
@@ -155,7 +127,7 @@ export class Selection implements Handler {
   #start(controller: Controller, status: number, headers: ResponseHeaders, text: string): void {
     // `undici.fetch` reads these and not the parsed ones.
     controller.rawHeaders = rawHeaders(headers)
-    this.#downstream.onResponseStart?.(controller, status, headers, text)
+    super.onResponseStart(controller, status, headers, text)
   }
 }
 

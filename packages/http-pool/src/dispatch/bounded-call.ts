@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { HttpTimeoutError, RequestAbortedError, ResponseTooLargeError } from '../errors.ts'
-import type { Controller, Handler, RawHeaders, ResponseHeaders } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { CallPolicy } from '../options/call-policy.ts'
+import { Relay } from '../relay.ts'
 import type { PoolCore, Running } from '../shared/pool-core.ts'
 import type { Timed } from '../time/deadline-heap.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
@@ -13,24 +14,15 @@ import type { TotalDeadline } from '../time/total-deadline.ts'
  * The caller has its controller from the first moment, and the call ends at its deadline or by its caller's
  * abort whatever the layers further in are waiting for. What they bring later is dropped.
  */
-export class BoundedCall implements Handler, Controller, Timed, Running {
+export class BoundedCall extends Relay implements Timed, Running {
   readonly key: string
   readonly isAwaited = true
   readonly #core: PoolCore
   readonly #total: TotalDeadline
   readonly #policy: CallPolicy
-  readonly #downstream: Handler
-  #upstream: Controller | null = null
   #received = 0
   /** It has gone further than a cache: to the origin, or to be validated there. */
   isForwarded: boolean
-  settled = false
-
-  aborted = false
-  paused = false
-  reason: Error | null = null
-  rawHeaders: RawHeaders = null
-  rawTrailers: RawHeaders = null
 
   deadline = 0
   heapIndex = -1
@@ -44,19 +36,19 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
     policy: CallPolicy,
     downstream: Handler,
   ) {
+    super(downstream)
     this.#core = core
     this.#policy = policy
     this.isForwarded = core.settings.cache === undefined
     this.key = key
     this.#total = total
-    this.#downstream = downstream
   }
 
   start(): void {
     this.#core.add(this)
     const { at } = this.#total
     if (at !== Infinity) this.#core.deadlines.schedule(this, at)
-    this.#downstream.onRequestStart?.(this, null)
+    this.downstream.onRequestStart?.(this, null)
   }
 
   onDeadline(): void {
@@ -64,16 +56,6 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
   }
 
   // From here on: called by the caller's handler.
-
-  pause(): void {
-    this.paused = true
-    this.#upstream?.pause()
-  }
-
-  resume(): void {
-    this.paused = false
-    this.#upstream?.resume()
-  }
 
   abort(reason?: Error): void {
     if (this.settled) return
@@ -84,17 +66,13 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
 
   // From here on: called by the layer further in. It may start anew: after a look-up, a revalidation.
 
-  onRequestStart(controller: Controller): void {
-    this.#upstream = controller
+  override onRequestStart(controller: Controller): void {
+    this.upstream = controller
     if (this.settled) controller.abort(this.reason ?? new RequestAbortedError(this.key))
     else if (this.paused) controller.pause()
   }
 
-  onResponseStarted(): void {
-    if (!this.settled) this.#downstream.onResponseStarted?.()
-  }
-
-  onResponseStart(
+  override onResponseStart(
     controller: Controller,
     statusCode: number,
     headers: ResponseHeaders,
@@ -103,10 +81,10 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
     if (this.settled) return
     if (!this.isForwarded && statusCode >= 200) this.#core.cached++
     this.rawHeaders = controller.rawHeaders ?? null
-    this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
+    this.downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
   }
 
-  onResponseData(_controller: Controller, chunk: Buffer): void {
+  override onResponseData(_controller: Controller, chunk: Buffer): void {
     if (this.settled) return
     this.#received += chunk.length
     const { maxResponseSize } = this.#policy
@@ -114,18 +92,18 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
     if (this.#received > maxResponseSize) {
       this.#fail(new ResponseTooLargeError(maxResponseSize, this.key))
     } else {
-      this.#downstream.onResponseData?.(this, chunk)
+      this.downstream.onResponseData?.(this, chunk)
     }
   }
 
-  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
+  override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     if (this.settled) return
     this.rawTrailers = controller.rawTrailers ?? null
     this.#finish()
-    this.#downstream.onResponseEnd?.(this, trailers)
+    this.downstream.onResponseEnd?.(this, trailers)
   }
 
-  onRequestUpgrade(
+  override onRequestUpgrade(
     controller: Controller,
     statusCode: number,
     headers: ResponseHeaders,
@@ -137,29 +115,21 @@ export class BoundedCall implements Handler, Controller, Timed, Running {
     }
     this.rawHeaders = controller.rawHeaders ?? null
     this.#finish()
-    this.#downstream.onRequestUpgrade?.(this, statusCode, headers, socket)
+    this.downstream.onRequestUpgrade?.(this, statusCode, headers, socket)
   }
 
-  onResponseError(_controller: Controller | null, error: Error): void {
+  override onResponseError(_controller: Controller | null, error: Error): void {
     if (this.settled) return
     this.#finish()
-    this.#downstream.onResponseError?.(this, error)
-  }
-
-  onBodySent(chunk: Buffer): void {
-    if (!this.settled) this.#downstream.onBodySent?.(chunk)
-  }
-
-  onRequestSent(): void {
-    if (!this.settled) this.#downstream.onRequestSent?.()
+    this.downstream.onResponseError?.(this, error)
   }
 
   #fail(error: Error): void {
     if (this.settled) return
     this.#finish()
     this.reason ??= error
-    this.#upstream?.abort(error)
-    this.#downstream.onResponseError?.(this, error)
+    this.upstream?.abort(error)
+    this.downstream.onResponseError?.(this, error)
   }
 
   #finish(): void {

@@ -7,7 +7,8 @@ import {
   createZstdDecompress,
 } from 'node:zlib'
 import { ResponseTooLargeError } from '../errors.ts'
-import type { Controller, Handler, RawHeaders, ResponseHeaders } from '../handler.ts'
+import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
+import { Relay } from '../relay.ts'
 
 /** What describes the bytes as they were sent. */
 const ENCODED_HEADERS: readonly string[] = ['content-encoding', 'content-length']
@@ -34,67 +35,49 @@ const decoders: Readonly<Record<string, (first: Buffer) => Transform>> = {
  * The bound on the size holds for what comes out, and is checked while it comes out, so a small response
  * that unpacks to gigabytes is cut off at the bound. What is not known is passed on as it is.
  */
-export class Decompression implements Handler, Controller {
+export class Decompression extends Relay {
   readonly buffersResponse: boolean
-  readonly #downstream: Handler
   readonly #maxSize: number
   readonly #origin: string
-  #upstream: Controller | undefined
   #decoders: Transform[] = []
   #encodings: readonly string[] = []
   #size = 0
   #trailers: ResponseHeaders = {}
-  #settled = false
-
-  aborted = false
-  paused = false
-  reason: Error | null = null
-  rawHeaders: RawHeaders = null
-  rawTrailers: RawHeaders = null
 
   constructor(downstream: Handler, maxSize: number, origin: string) {
-    this.#downstream = downstream
+    super(downstream)
     this.#maxSize = maxSize
     this.#origin = origin
     this.buffersResponse = downstream.buffersResponse === true
   }
 
-  pause(): void {
+  override pause(): void {
     this.paused = true
-    if (this.#decoders.length === 0) this.#upstream?.pause()
-    else this.#decoders.at(-1)!.pause()
+    const source = this.#decoders.at(-1) ?? this.upstream
+    source?.pause()
   }
 
-  resume(): void {
+  override resume(): void {
     this.paused = false
-    if (this.#decoders.length === 0) this.#upstream?.resume()
-    else this.#decoders.at(-1)!.resume()
+    const source = this.#decoders.at(-1) ?? this.upstream
+    source?.resume()
   }
 
   abort(reason: Error): void {
-    if (this.#settled) return
+    if (this.settled) return
     this.aborted = true
     this.reason = reason
     this.#fail(reason)
   }
 
-  onRequestStart(controller: Controller, context: unknown): void {
-    this.#upstream = controller
-    this.#downstream.onRequestStart?.(this, context)
-  }
-
-  onRequestUpgrade(
+  override onRequestUpgrade(
     _controller: Controller,
     ...rest: [number, ResponseHeaders, Parameters<NonNullable<Handler['onRequestUpgrade']>>[3]]
   ): void {
-    this.#downstream.onRequestUpgrade?.(this, ...rest)
+    this.downstream.onRequestUpgrade?.(this, ...rest)
   }
 
-  onResponseStarted(): void {
-    this.#downstream.onResponseStarted?.()
-  }
-
-  onResponseStart(
+  override onResponseStart(
     controller: Controller,
     statusCode: number,
     headers: ResponseHeaders,
@@ -106,79 +89,66 @@ export class Decompression implements Handler, Controller {
     const isWhole = statusCode >= 200 && ![204, 206, 304].includes(statusCode)
     const encodings = isWhole ? layers(headers) : []
     if (encodings.length === 0) {
-      this.#downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
+      this.downstream.onResponseStart?.(this, statusCode, headers, statusMessage)
       return
     }
     this.#encodings = encodings
     const plain: ResponseHeaders = { ...headers }
     for (const name of ENCODED_HEADERS) delete plain[name]
     this.rawHeaders = plainRawHeaders(controller.rawHeaders)
-    this.#downstream.onResponseStart?.(this, statusCode, plain, statusMessage)
+    this.downstream.onResponseStart?.(this, statusCode, plain, statusMessage)
   }
 
-  onResponseData(_controller: Controller, chunk: Buffer): void {
+  override onResponseData(_controller: Controller, chunk: Buffer): void {
     // Not before there are bytes: an empty body is no compressed stream.
     if (this.#encodings.length > 0 && this.#decoders.length === 0)
       this.#decode(this.#encodings, chunk)
     const first = this.#decoders[0]
-    if (first === undefined) this.#downstream.onResponseData?.(this, chunk)
-    else if (!first.write(chunk)) this.#upstream!.pause()
+    if (first === undefined) this.downstream.onResponseData?.(this, chunk)
+    else if (!first.write(chunk)) this.upstream!.pause()
   }
 
-  onResponseEnd(_controller: Controller, trailers: ResponseHeaders): void {
+  override onResponseEnd(_controller: Controller, trailers: ResponseHeaders): void {
     this.#trailers = trailers
     if (this.#decoders.length > 0) {
       this.#decoders[0]!.end()
       return
     }
-    this.#settled = true
-    this.#downstream.onResponseEnd?.(this, trailers)
+    this.end(trailers)
   }
 
-  onResponseError(_controller: Controller | null, error: Error): void {
-    if (!this.#settled) this.#fail(error)
-  }
-
-  onBodySent(chunk: Buffer): void {
-    this.#downstream.onBodySent?.(chunk)
-  }
-
-  onRequestSent(): void {
-    this.#downstream.onRequestSent?.()
+  override onResponseError(_controller: Controller | null, error: Error): void {
+    if (!this.settled) this.#fail(error)
   }
 
   #decode(encodings: readonly string[], first: Buffer): void {
     const chain = encodings.map(encoding => decoders[encoding]!(first))
     this.#decoders = chain
-    chain[0]!.on('drain', () => this.#upstream!.resume())
+    chain[0]!.on('drain', () => this.upstream!.resume())
     for (const [index, decoder] of chain.entries()) {
       decoder.on('error', error => this.#fail(error))
       if (index > 0) chain[index - 1]!.pipe(decoder)
     }
     const last = chain.at(-1)!
     last.on('data', (chunk: Buffer) => this.#onPlain(chunk))
-    last.on('end', () => {
-      if (this.#settled) return
-      this.#settled = true
-      this.#downstream.onResponseEnd?.(this, this.#trailers)
-    })
+    last.on('end', () => this.end(this.#trailers))
     if (this.paused) last.pause()
   }
 
   #onPlain(chunk: Buffer): void {
-    if (this.#settled) return
+    if (this.settled) return
     this.#size += chunk.length
     if (this.#size > this.#maxSize)
       this.#fail(new ResponseTooLargeError(this.#maxSize, this.#origin))
-    else this.#downstream.onResponseData?.(this, chunk)
+    else this.downstream.onResponseData?.(this, chunk)
   }
 
   #fail(error: Error): void {
-    if (this.#settled) return
-    this.#settled = true
+    if (this.settled) return
+    this.settled = true
     this.#reset()
-    this.#upstream?.abort(error)
-    this.#downstream.onResponseError?.(this, error)
+    this.upstream?.abort(error)
+    this.downstream.onResponseError?.(this, error)
   }
 
   /** Another attempt begins anew, and an abandoned decoder must not keep its memory. */
