@@ -68,5 +68,12 @@ export {
   watchServedRequests,
 } from './served-requests.ts'
 export { describeStats, type StatsKind, type StatsKinds, statsKindsOf } from './stats-kinds.ts'
+export {
+  type BareItem,
+  parseDictionary,
+  parseList,
+  type StructuredItem,
+  serializeString,
+} from './structured-fields.ts'
 export { tell } from './tell.ts'
 export { isThenable } from './thenable.ts'

@@ -1,3 +1,4 @@
+import { parseList, type StructuredItem } from '@millrace/kit'
 import type { ResponseHeaders } from '../handler.ts'
 
 /** What a server says of its own limit. */
@@ -23,21 +24,16 @@ export function serverQuota(
   return draftQuota(headers) ?? olderQuota(headers, wallTime)
 }
 
-interface Item {
-  readonly name: string
-  readonly parameters: ReadonlyMap<string, string>
-}
-
 function draftQuota(headers: ResponseHeaders): ServerQuota | undefined {
-  const policies = new Map(items(headers['ratelimit-policy']).map(each => [each.name, each]))
+  const policies = new Map(items(headers['ratelimit-policy']).map(each => [each.value, each]))
   let least: ServerQuota | undefined
-  for (const { name, parameters } of items(headers.ratelimit)) {
+  for (const { value, parameters } of items(headers.ratelimit)) {
     const remaining = integer(parameters.get('r'))
     const reset = integer(parameters.get('t'))
     if (remaining === undefined || reset === undefined) continue
-    const policy = policies.get(name)?.parameters
+    const policy = policies.get(value)?.parameters
     // A quota of bytes or of concurrent requests says nothing about the next request.
-    if (policy?.has('qu') === true && policy.get('qu') !== '"requests"') continue
+    if (policy?.has('qu') === true && policy.get('qu') !== 'requests') continue
     if (least !== undefined && least.remaining <= remaining) continue
     least = { remaining, reset: reset * 1000, limit: integer(policy?.get('q')) }
   }
@@ -74,24 +70,11 @@ function untilReset(
   return Math.max(0, (reset < EARLIEST_MILLISECONDS ? reset * 1000 : reset) - now)
 }
 
-/** A list of strings or tokens with parameters, as RFC 9651 writes it; quoted commas are not used here. */
-function items(value: string | string[] | undefined): Item[] {
-  if (value === undefined) return []
-  const list: Item[] = []
-  for (const member of (Array.isArray(value) ? value.join(',') : value).split(',')) {
-    const [name, ...rest] = member.split(';').map(part => part.trim())
-    if (name === undefined || name === '') continue
-    const parameters = new Map<string, string>()
-    for (const parameter of rest) {
-      const separator = parameter.indexOf('=')
-      if (separator > 0)
-        parameters.set(parameter.slice(0, separator), parameter.slice(separator + 1))
-    }
-    list.push({ name, parameters })
-  }
-  return list
+/** None if any of the field is malformed. */
+function items(value: string | string[] | undefined): StructuredItem[] {
+  return parseList([value ?? []].flat().join(',')) ?? []
 }
 
-function integer(value: string | string[] | undefined): number | undefined {
-  return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : undefined
+function integer(value: string | string[] | number | boolean | undefined): number | undefined {
+  return /^\d{1,15}$/.test(String(value)) ? Number(value) : undefined
 }

@@ -1,5 +1,11 @@
+import {
+  type BareItem,
+  parseList,
+  retryAfter as readRetryAfter,
+  serializeString,
+} from '@millrace/kit'
 import type { Decision } from '../limiter/rate-limiter.ts'
-import { type Item, parseList, serializeString } from './structured-fields.ts'
+import type { LimiterBounds } from './keyed-decider.ts'
 
 /** What a limit promises to its clients. */
 export interface Policy {
@@ -92,7 +98,10 @@ export function parseRateLimitHeaders(
   if (older) limits.set(older.name, older)
   return {
     limits: [...limits.values()],
-    retryAfter: parseRetryAfter(get, now),
+    retryAfter: readRetryAfter(
+      { 'retry-after': get('retry-after')?.trim(), date: get('date') },
+      () => now,
+    ),
     stored: Number(get('age')) > 0,
   }
 }
@@ -111,24 +120,13 @@ function reader(headers: HeadersLike): Get {
   return name => fields.get(name)
 }
 
-function count(value: Item['value'] | undefined): number | undefined {
+function count(value: BareItem | undefined): number | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined
 }
 
-function duration(value: Item['value'] | undefined): number | undefined {
+function duration(value: BareItem | undefined): number | undefined {
   const whole = count(value)
   return whole === undefined ? undefined : whole * 1_000
-}
-
-/** A date is compared with the response's own, as the clocks of server and client need not agree (RFC 9110, 10.2.3). */
-function parseRetryAfter(get: Get, now: number): number | undefined {
-  const text = get('retry-after')?.trim()
-  if (text === undefined) return undefined
-  if (/^\d+$/.test(text)) return Number(text) * 1_000
-  const date = Date.parse(text)
-  if (Number.isNaN(date)) return undefined
-  const sent = Date.parse(get('date') ?? '')
-  return Math.max(0, date - (Number.isNaN(sent) ? now : sent))
 }
 
 /** Before this, a reset is a number of seconds to wait; after it, a time. GitHub and others send times. */
@@ -163,17 +161,7 @@ function wholeSeconds(ms: number): number {
  * a client which keeps to it loses nothing. Of a limit that does not tell, such as several in one, what it has decided by.
  */
 export function policyOf(
-  {
-    rate,
-    burst,
-    limit,
-    window,
-  }: {
-    readonly rate?: number | undefined
-    readonly burst?: number | undefined
-    readonly limit?: number | undefined
-    readonly window?: number | undefined
-  },
+  { rate, burst, limit, window }: LimiterBounds,
   decision: Decision,
 ): { quota: number; window: number | undefined } {
   if (limit !== undefined) return { quota: limit, window }
