@@ -36,11 +36,8 @@ export {
   type KeyedWindowOptions,
   type KeyedWindowStats,
 } from './keyed/keyed-window.ts'
-export {
-  type LimiterOptions,
-  type LimiterStats,
-  MeteredLimiter,
-} from './limiter/metered-limiter.ts'
+export type { LimiterOptions } from './limiter/limiter-options.ts'
+export { type LimiterStats, MeteredLimiter } from './limiter/metered-limiter.ts'
 export type { Decision, RateLimiter } from './limiter/rate-limiter.ts'
 export type { Meter } from './meter/meter.ts'
 export type { TokenBucketLimits } from './meter/token-bucket-limits.ts'

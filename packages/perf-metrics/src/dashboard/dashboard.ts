@@ -5,10 +5,14 @@ import {
   checkFunction,
   checkInteger,
   checkMethods,
-  checkOptions,
   checkText,
   describeStats,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  required,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
 import type { Guard } from '../guard/guard.ts'
@@ -50,18 +54,20 @@ export interface DashboardOptions {
   readonly clock?: Clock | undefined
 }
 
-const OPTIONS: OptionNames<DashboardOptions> = {
-  registry: true,
-  authorize: true,
-  basePath: true,
-  guard: true,
-  tracer: true,
-  slowSpans: true,
-  operation: true,
-  maxClients: true,
-  interval: true,
-  history: true,
-  clock: true,
+type Settings = Resolved<DashboardOptions, 'guard' | 'tracer' | 'slowSpans' | 'operation' | 'clock'>
+
+const OPTIONS: OptionRules<DashboardOptions, Settings> = {
+  registry: required(checkMethods<Registry>, 'a Registry', ['collect', 'observed']),
+  authorize: withDefault(isLocal, checkFunction<Settings['authorize']>),
+  basePath: withDefault('', checkPath),
+  guard: optional(checkMethods<Guard>, 'a Guard', ['status']),
+  tracer: optional(checkMethods<SlowSpanSource>, 'a Tracer', ['slowSpans']),
+  slowSpans: optional(checkFunction<() => readonly SlowSpan[]>),
+  operation: optional(checkText),
+  maxClients: withDefault(20, checkInteger, 1, 1000),
+  interval: withDefault(1000, checkInteger, 100, 10_000),
+  history: withDefault(600, checkInteger, 10, 3600),
+  clock: optional(checkClock<Clock>),
 }
 
 /** What keeps slow operations, newest first: a tracer. */
@@ -84,36 +90,14 @@ export class Dashboard {
   #closed = false
 
   constructor(options: DashboardOptions) {
-    checkOptions('', options, OPTIONS)
-    checkMethods('registry', options.registry, 'a Registry', ['collect', 'observed'])
-    const {
-      authorize = isLocal,
-      basePath = '',
-      maxClients = 20,
-      interval = 1000,
-      history = 600,
-      clock = options.registry.timeline,
-    } = options
-    checkClock('clock', clock)
-    if (basePath !== '' && !/^\/.*[^/]$/.test(checkText('basePath', basePath))) {
-      throw new InvalidOptionError('basePath', 'a path like /dashboard', basePath)
-    }
-    this.#authorize = checkFunction('authorize', authorize)
-    this.#basePath = basePath
-    this.#maxClients = checkInteger('maxClients', maxClients, 1, 1000)
-    const { tracer, operation, slowSpans = tracer && (() => tracer.slowSpans()) } = options
-    if (options.guard !== undefined) checkMethods('guard', options.guard, 'a Guard', ['status'])
-    if (tracer !== undefined) checkMethods('tracer', tracer, 'a Tracer', ['slowSpans'])
-    if (slowSpans !== undefined) checkFunction('slowSpans', slowSpans)
-    if (operation !== undefined) checkText('operation', operation)
-    const sources = {
-      registry: options.registry,
-      operation,
-      guard: options.guard,
-      slowSpans,
-      history: checkInteger('history', history, 10, 3600),
-    }
-    this.#frames = new LiveFrames(sources, checkInteger('interval', interval, 100, 10_000), clock)
+    const settings = resolveOptions('', options, OPTIONS)
+    const { registry, guard, tracer, operation, interval, clock = registry.timeline } = settings
+    this.#authorize = settings.authorize
+    this.#basePath = settings.basePath
+    this.#maxClients = settings.maxClients
+    const { slowSpans = tracer && (() => tracer.slowSpans()), history } = settings
+    const sources = { registry, operation, guard, slowSpans, history }
+    this.#frames = new LiveFrames(sources, interval, clock)
   }
 
   /** For `node:http` and everything built on it. Calls `next`, or answers 404, for paths outside `basePath`. */
@@ -258,6 +242,11 @@ export class Dashboard {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+function checkPath(option: string, path: unknown): string {
+  if (path === '' || (typeof path === 'string' && /^\/.*[^/]$/.test(path))) return path
+  throw new InvalidOptionError(option, 'a path like /dashboard', path)
 }
 
 describeStats<DashboardStats>(Dashboard.prototype, {

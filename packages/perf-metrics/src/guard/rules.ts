@@ -1,11 +1,14 @@
 import {
+  asGiven,
   checkList,
   checkOneOf,
-  checkOptions,
   checkRange,
   checkRecord,
   checkText,
-  type OptionNames,
+  type OptionRule,
+  optional,
+  required,
+  resolveOptions,
 } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
 import type { MetricType } from '../metric/family-description.ts'
@@ -126,42 +129,68 @@ export const DEFAULT_BURN_WINDOWS: readonly BurnWindow[] = [
 
 const DAY = 86_400_000
 
-const BASE = {
-  name: true,
-  for: true,
-  recoverAfter: true,
-  severity: true,
-  summary: true,
-  type: true,
-} as const
-const SELECTOR: OptionNames<Selector> = { metric: true, labels: true }
-const BURN_WINDOW: OptionNames<BurnWindow> = { long: true, short: true, factor: true }
-const LIMITS: OptionNames<Limits> = { above: true, below: true }
+const STATS = ['value', 'rate', 'mean', 'p50', 'p90', 'p95', 'p99', 'p999'] as const
+const SEVERITIES = ['info', 'warning', 'critical'] as const
 
-const FIELDS: { readonly [T in Rule['type']]: OptionNames<Extract<Rule, { type: T }>> } = {
-  threshold: { ...BASE, ...SELECTOR, ...LIMITS, stat: true, window: true },
-  ratio: { ...BASE, ...LIMITS, numerator: true, denominator: true, window: true, minimum: true },
+/** How each field of an object is checked. */
+type Fields<O> = Readonly<Record<keyof O, OptionRule<unknown>>>
+
+const BASE: Fields<RuleBase & { readonly type: unknown }> = {
+  name: asGiven,
+  type: asGiven,
+  for: optional(checkRange, 0, DAY),
+  recoverAfter: optional(checkRange, 0, DAY),
+  severity: optional(checkOneOf<(typeof SEVERITIES)[number]>, SEVERITIES),
+  summary: optional(checkText),
+}
+const SELECTOR: Fields<Selector> = { metric: required(checkText), labels: optional(checkLabels) }
+/** Of which one is needed, see {@link checkLimits}. */
+const LIMITS: Fields<Limits> = { above: asGiven, below: asGiven }
+const AT_LEAST_ONE: OptionRule<unknown> = optional(checkRange, 1, Number.MAX_SAFE_INTEGER)
+
+const FIELDS: { readonly [T in Rule['type']]: Fields<Extract<Rule, { type: T }>> } = {
+  threshold: {
+    ...BASE,
+    ...SELECTOR,
+    ...LIMITS,
+    stat: optional(checkOneOf<(typeof STATS)[number]>, STATS),
+    window: optional(checkAmong, [60_000, 300_000, 900_000]),
+  },
+  ratio: {
+    ...BASE,
+    ...LIMITS,
+    numerator: required(checkPart),
+    denominator: required(checkParts),
+    window: optional(checkRange, 10_000, DAY),
+    minimum: AT_LEAST_ONE,
+  },
   regression: {
     ...BASE,
     ...SELECTOR,
-    quantile: true,
-    tolerance: true,
-    alpha: true,
-    window: true,
-    baseline: true,
-    minimum: true,
+    quantile: optional(checkRange, 0.01, 0.9999),
+    tolerance: optional(checkRange, 0, 100),
+    alpha: optional(checkRange, 1e-12, 0.5),
+    window: optional(checkAmong, [60_000, 300_000]),
+    // By the window.
+    baseline: asGiven,
+    minimum: AT_LEAST_ONE,
   },
-  leak: { ...BASE, ...SELECTOR, window: true, growthPerHour: true },
+  leak: {
+    ...BASE,
+    ...SELECTOR,
+    window: optional(checkRange, 60_000, 7 * DAY),
+    growthPerHour: optional(checkRange, 0, Number.MAX_VALUE),
+  },
   'burn-rate': {
     ...BASE,
-    objective: true,
-    errors: true,
-    total: true,
-    windows: true,
-    minimum: true,
+    objective: required(checkRange, 0.5, 0.999999),
+    errors: required(checkPart),
+    total: required(checkParts),
+    // By the objective.
+    windows: asGiven,
+    minimum: AT_LEAST_ONE,
   },
 }
-const STATS = ['value', 'rate', 'mean', 'p50', 'p90', 'p95', 'p99', 'p999'] as const
 
 const COUNTS: readonly MetricType[] = ['counter', 'histogram']
 const LEVELS: readonly MetricType[] = ['gauge', 'updown']
@@ -222,68 +251,28 @@ function validateRule(rule: Rule): void {
   }
   const at = (field: string): string => `${rule.name}.${field}`
   checkOneOf(at('type'), rule.type, Object.keys(FIELDS))
-  checkOptions(rule.name, rule, FIELDS[rule.type] as OptionNames<Rule>)
-  inRange(at('for'), rule.for, 0, DAY)
-  inRange(at('recoverAfter'), rule.recoverAfter, 0, DAY)
-  if (rule.severity !== undefined) {
-    checkOneOf(at('severity'), rule.severity, ['info', 'warning', 'critical'])
+  resolveOptions(rule.name, rule, FIELDS[rule.type] as Fields<Rule>)
+  if (rule.type === 'threshold' || rule.type === 'ratio') checkLimits(at, rule)
+  if (rule.type === 'burn-rate') checkWindows(at('windows'), rule)
+  if (rule.type === 'regression' && rule.baseline !== undefined) {
+    checkRange(at('baseline'), rule.baseline, 4 * (rule.window ?? 300_000), DAY)
   }
-  if (rule.summary !== undefined) checkText(at('summary'), rule.summary)
-  switch (rule.type) {
-    case 'threshold':
-      checkSelector(rule.name, rule)
-      checkLimits(at, rule)
-      if (rule.stat !== undefined) checkOneOf(at('stat'), rule.stat, STATS)
-      oneOf(at('window'), rule.window, [60_000, 300_000, 900_000])
-      break
-    case 'ratio':
-      checkLimits(at, rule)
-      checkPart(at('numerator'), rule.numerator)
-      checkSelectors(at('denominator'), rule.denominator)
-      inRange(at('window'), rule.window, 10_000, DAY)
-      inRange(at('minimum'), rule.minimum, 1, Number.MAX_SAFE_INTEGER)
-      break
-    case 'regression': {
-      const { window = 300_000 } = rule
-      checkSelector(rule.name, rule)
-      oneOf(at('window'), rule.window, [60_000, 300_000])
-      inRange(at('baseline'), rule.baseline, 4 * window, DAY)
-      inRange(at('quantile'), rule.quantile, 0.01, 0.9999)
-      inRange(at('tolerance'), rule.tolerance, 0, 100)
-      inRange(at('alpha'), rule.alpha, 1e-12, 0.5)
-      inRange(at('minimum'), rule.minimum, 1, Number.MAX_SAFE_INTEGER)
-      break
+}
+
+function checkLabels(path: string, labels: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(checkRecord(path, labels))) {
+    if (typeof value !== 'string') {
+      throw new InvalidOptionError(`${path}.${name}`, 'a string', value)
     }
-    case 'leak':
-      checkSelector(rule.name, rule)
-      inRange(at('window'), rule.window, 60_000, 7 * DAY)
-      inRange(at('growthPerHour'), rule.growthPerHour, 0, Number.MAX_VALUE)
-      break
-    case 'burn-rate':
-      checkRange(at('objective'), rule.objective, 0.5, 0.999999)
-      checkPart(at('errors'), rule.errors)
-      checkSelectors(at('total'), rule.total)
-      inRange(at('minimum'), rule.minimum, 1, Number.MAX_SAFE_INTEGER)
-      checkWindows(at('windows'), rule)
   }
 }
 
 /** A selector that stands by itself, where a misspelt name would select everything. */
 function checkPart(path: string, selector: Selector): void {
-  checkSelector(path, checkOptions(path, selector, SELECTOR))
+  resolveOptions(path, selector, SELECTOR)
 }
 
-function checkSelector(path: string, { metric, labels }: Selector): void {
-  checkText(`${path}.metric`, metric)
-  if (labels !== undefined) checkRecord(`${path}.labels`, labels)
-  for (const [name, value] of Object.entries(labels ?? {})) {
-    if (typeof value !== 'string') {
-      throw new InvalidOptionError(`${path}.labels.${name}`, 'a string', value)
-    }
-  }
-}
-
-function checkSelectors(path: string, selectors: readonly Selector[]): void {
+function checkParts(path: string, selectors: readonly Selector[]): void {
   if (checkList(path, selectors).length === 0) {
     throw new InvalidOptionError(path, 'an array of at least one selector', selectors)
   }
@@ -313,21 +302,19 @@ function checkWindows(path: string, { windows, objective }: BurnRateRule): void 
     throw new InvalidOptionError(path, 'an array of at least one pair of windows', windows)
   }
   windows.forEach((window, i) => {
-    const { long, short, factor } = checkOptions(`${path}[${i}]`, window, BURN_WINDOW)
-    checkRange(`${path}[${i}].long`, long, 60_000, 28 * DAY)
-    checkRange(`${path}[${i}].short`, short, 10_000, long)
-    checkRange(`${path}[${i}].factor`, factor, 0.001, most)
+    const { long } = checkRecord(`${path}[${i}]`, window)
+    const { factor } = resolveOptions<BurnWindow, BurnWindow>(`${path}[${i}]`, window, {
+      long: required(checkRange, 60_000, 28 * DAY),
+      short: required(checkRange, 10_000, long),
+      factor: required(checkRange, 0.001, most),
+    })
     if (factor === most) {
       throw new InvalidOptionError(`${path}[${i}].factor`, `below ${most}`, factor)
     }
   })
 }
 
-function inRange(option: string, value: number | undefined, least: number, most: number): void {
-  if (value !== undefined) checkRange(option, value, least, most)
-}
-
-function oneOf(option: string, value: number | undefined, choices: readonly number[]): void {
-  if (value === undefined || choices.includes(value)) return
+function checkAmong(option: string, value: number, choices: readonly number[]): number {
+  if (choices.includes(value)) return value
   throw new InvalidOptionError(option, `one of ${choices.join(', ')}`, value)
 }

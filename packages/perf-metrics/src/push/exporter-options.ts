@@ -5,10 +5,13 @@ import {
   checkHeaders,
   checkMethods,
   checkNonNegative,
-  checkOneOf,
-  checkOptions,
-  type OptionNames,
+  type OptionRule,
+  type OptionRules,
+  oneOf,
   type PartialSuccess,
+  type Resolved,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { InvalidOptionError, type MetricsExportError } from '../errors.ts'
 import type { HistogramEncoding, Temporality } from '../otlp/metric-data.ts'
@@ -58,61 +61,35 @@ export interface OtlpExporterOptions {
 /** ms. */
 const SHORTEST_INTERVAL = 100
 
-const OPTIONS: OptionNames<OtlpExporterOptions> = {
-  url: true,
-  headers: true,
-  interval: true,
-  timeout: true,
-  maxRetryAfter: true,
-  temporality: true,
-  histograms: true,
-  encoding: true,
-  compression: true,
-  resource: true,
-  onError: true,
-  onPartialSuccess: true,
-  clock: true,
-}
-
 /** Options with everything that has a default. */
-export type ResolvedOptions = {
-  readonly [K in keyof OtlpExporterOptions]-?: NonNullable<OtlpExporterOptions[K]>
-}
+export type ResolvedOptions = Resolved<OtlpExporterOptions>
 
 /** @throws InvalidOptionError */
-export function resolveOptions(registry: Registry, options: OtlpExporterOptions): ResolvedOptions {
+export function resolveExporter(registry: Registry, options: OtlpExporterOptions): ResolvedOptions {
   checkMethods('registry', registry, 'a Registry', ['collect'])
-  checkOptions('', options, OPTIONS)
-  const { env } = process
-  const {
-    url = defaultUrl(env),
-    headers = headersFrom(env, 'OTEL_EXPORTER_OTLP_HEADERS') ?? {},
-    interval = numberFrom(env, 'OTEL_METRIC_EXPORT_INTERVAL', SHORTEST_INTERVAL) ?? 60_000,
-    timeout = numberFrom(env, 'OTEL_METRIC_EXPORT_TIMEOUT', 1) ?? 30_000,
-    maxRetryAfter = 30_000,
-    temporality = 'cumulative',
-    histograms = 'exponential',
-    encoding = 'protobuf',
-    compression = 'gzip',
-    resource = {},
-    onError = () => {},
-    onPartialSuccess = warnOnce(),
-    clock = registry.timeline,
-  } = options
+  return resolveOptions('', options, rulesOf(registry, process.env))
+}
+
+/** The environment is read for what is left out alone, as a variable that cannot be used is warned of. */
+function rulesOf(registry: Registry, env: NodeJS.ProcessEnv): OptionRules<OtlpExporterOptions> {
   return {
-    url: checkUrl(url),
-    headers: checkHeaders('headers', headers),
-    interval: checkAtLeast('interval', interval, SHORTEST_INTERVAL),
-    timeout: checkAtLeast('timeout', timeout, 1),
-    maxRetryAfter: checkNonNegative('maxRetryAfter', maxRetryAfter),
-    temporality: checkOneOf('temporality', temporality, ['cumulative', 'delta']),
-    histograms: checkOneOf('histograms', histograms, ['exponential', 'explicit']),
-    encoding: checkOneOf('encoding', encoding, ['protobuf', 'json']),
-    compression: checkOneOf('compression', compression, ['gzip', 'none']),
-    resource: { ...resourceFromEnvironment(env), ...checkResource(resource) },
-    onError: checkFunction('onError', onError),
-    onPartialSuccess: checkFunction('onPartialSuccess', onPartialSuccess),
-    clock: checkClock('clock', clock),
+    url: (option, given = defaultUrl(env)) => checkUrl(option, given),
+    headers: (option, given = headersFrom(env, 'OTEL_EXPORTER_OTLP_HEADERS') ?? {}) =>
+      checkHeaders(option, given as Record<string, string>),
+    interval: atLeast(SHORTEST_INTERVAL, env, 'OTEL_METRIC_EXPORT_INTERVAL', 60_000),
+    timeout: atLeast(1, env, 'OTEL_METRIC_EXPORT_TIMEOUT', 30_000),
+    maxRetryAfter: withDefault(30_000, checkNonNegative),
+    temporality: oneOf('cumulative', 'delta'),
+    histograms: oneOf('exponential', 'explicit'),
+    encoding: oneOf('protobuf', 'json'),
+    compression: oneOf('gzip', 'none'),
+    resource: (_, given = {}) => ({
+      ...resourceFromEnvironment(env),
+      ...checkResource(given as ResourceAttributes),
+    }),
+    onError: withDefault(() => {}, checkFunction<ResolvedOptions['onError']>),
+    onPartialSuccess: withDefault(warnOnce(), checkFunction<ResolvedOptions['onPartialSuccess']>),
+    clock: withDefault(registry.timeline, checkClock<Clock>),
   }
 }
 
@@ -124,14 +101,22 @@ function defaultUrl(env: NodeJS.ProcessEnv): string {
   )
 }
 
-function checkUrl(url: string): string {
+function checkUrl(option: string, url: unknown): string {
   if (typeof url === 'string' && isHttpUrl(url)) return url
-  throw new InvalidOptionError('url', 'an http or https URL', url)
+  throw new InvalidOptionError(option, 'an http or https URL', url)
 }
 
-function checkAtLeast(option: string, value: number, least: number): number {
-  if (typeof value === 'number' && value >= least && value < Infinity) return value
-  throw new InvalidOptionError(option, `a finite number of at least ${least}`, value)
+/** A number, or that of a variable. */
+function atLeast(
+  least: number,
+  env: NodeJS.ProcessEnv,
+  variable: string,
+  fallback: number,
+): OptionRule<number> {
+  return (option, given = numberFrom(env, variable, least) ?? fallback) => {
+    if (typeof given === 'number' && given >= least && given < Infinity) return given
+    throw new InvalidOptionError(option, `a finite number of at least ${least}`, given)
+  }
 }
 
 function warnOnce(): (partial: PartialSuccess) => void {

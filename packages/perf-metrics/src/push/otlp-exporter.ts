@@ -22,7 +22,7 @@ import { inSlices, type Pace, paceOf } from '../time/slices.ts'
 import {
   type OtlpExporterOptions,
   type ResolvedOptions,
-  resolveOptions,
+  resolveExporter,
 } from './exporter-options.ts'
 import { type PostOptions, post } from './post.ts'
 
@@ -75,7 +75,7 @@ export class OtlpExporter {
 
   constructor(registry: Registry, options: OtlpExporterOptions = {}) {
     this.#registry = registry
-    this.#options = resolveOptions(registry, options)
+    this.#options = resolveExporter(registry, options)
     this.#reader = new MetricDataReader(this.#options.temporality, this.#options.histograms)
     this.#pace = paceOf(this.#options.clock)
     this.#schedule()

@@ -1,13 +1,17 @@
 import {
+  asGiven,
   type Clock,
   checkClock,
   checkFunction,
   checkInteger,
   checkMethods,
-  checkOptions,
   checkPositive,
   describeStats,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
@@ -43,18 +47,21 @@ export interface AdaptiveSemaphoreOptions extends Omit<SemaphoreOptions, 'permit
   readonly classify?: ((error: unknown) => Outcome) | undefined
 }
 
-const NAMES: OptionNames<AdaptiveSemaphoreOptions> = {
-  algorithm: true,
-  initial: true,
-  min: true,
-  max: true,
-  window: true,
-  minSamples: true,
-  classify: true,
-  maxQueue: true,
-  order: true,
-  name: true,
-  clock: true,
+type Settings = Resolved<AdaptiveSemaphoreOptions, 'algorithm' | 'maxQueue' | 'order'>
+
+const OPTIONS: OptionRules<AdaptiveSemaphoreOptions, Settings> = {
+  algorithm: optional(checkMethods<LimitAlgorithm>, 'a LimitAlgorithm', ['update']),
+  initial: withDefault(20, checkInteger, 1),
+  min: withDefault(1, checkInteger, 1),
+  max: withDefault(200, checkInteger, 1),
+  window: withDefault(1_000, checkPositive),
+  minSamples: withDefault(10, checkInteger, 1),
+  classify: withDefault(defaultOutcome, checkFunction<Settings['classify']>),
+  // What follows is checked by the semaphore as well.
+  maxQueue: asGiven,
+  order: asGiven,
+  name: withDefault('adaptive-semaphore', asGiven<string>),
+  clock: withDefault(systemClock, checkClock<Clock>),
 }
 
 export interface AdaptiveSemaphoreStats extends SemaphoreStats {
@@ -74,12 +81,7 @@ export class AdaptiveSemaphore {
   readonly name: string
   readonly #semaphore: Semaphore
   readonly #algorithm: LimitAlgorithm
-  readonly #clock: Clock
-  readonly #min: number
-  readonly #max: number
-  readonly #window: number
-  readonly #minSamples: number
-  readonly #classify: (error: unknown) => Outcome
+  readonly #settings: Settings
   #limit: number
   #windowStart: number
   #samples = 0
@@ -91,23 +93,9 @@ export class AdaptiveSemaphore {
   #ignored = 0
 
   constructor(options: AdaptiveSemaphoreOptions = {}) {
-    const {
-      algorithm = new Gradient(),
-      initial = 20,
-      min = 1,
-      max = 200,
-      window = 1_000,
-      minSamples = 10,
-      classify = defaultOutcome,
-      name = 'adaptive-semaphore',
-      clock = systemClock,
-      ...queue
-    } = checkOptions('', options, NAMES)
-    this.name = name
-    this.#min = checkInteger('min', min, 1)
-    this.#max = checkInteger('max', max, 1)
+    const settings = resolveOptions('', options, OPTIONS)
+    const { initial, min, max, name, clock, maxQueue, order } = settings
     if (max < min) throw new InvalidOptionError('max', `at least \`min\`, ${min}`, max)
-    this.#limit = checkInteger('initial', initial, 1)
     if (initial < min || initial > max) {
       throw new InvalidOptionError(
         'initial',
@@ -115,13 +103,12 @@ export class AdaptiveSemaphore {
         initial,
       )
     }
-    this.#window = checkPositive('window', window)
-    this.#minSamples = checkInteger('minSamples', minSamples, 1)
-    this.#algorithm = checkMethods('algorithm', algorithm, 'a LimitAlgorithm', ['update'])
-    this.#classify = checkFunction('classify', classify)
-    this.#clock = checkClock('clock', clock)
+    this.name = name
+    this.#settings = settings
+    this.#algorithm = settings.algorithm ?? new Gradient()
+    this.#limit = initial
     this.#windowStart = clock.now()
-    this.#semaphore = new Semaphore({ ...queue, permits: initial, name, clock })
+    this.#semaphore = new Semaphore({ permits: initial, name, clock, maxQueue, order })
   }
 
   /** A permit, if one is free and no call waits for it. @throws {LimiterClosedError} */
@@ -146,7 +133,7 @@ export class AdaptiveSemaphore {
     try {
       return await fn()
     } catch (error) {
-      outcome = this.#classify(error)
+      outcome = this.#settings.classify(error)
       throw error
     } finally {
       permit.release(outcome)
@@ -178,7 +165,7 @@ export class AdaptiveSemaphore {
   }
 
   #admit(permit: Permit): AdaptivePermit {
-    const start = this.#clock.now()
+    const start = this.#settings.clock.now()
     this.#inflight = Math.max(this.#inflight, this.#semaphore.stats().active)
     return new AdaptivePermit(permit.waited, outcome => {
       this.#record(outcome, start)
@@ -187,7 +174,8 @@ export class AdaptiveSemaphore {
   }
 
   #record(outcome: Outcome, start: number): void {
-    const now = this.#clock.now()
+    const { clock, window, minSamples } = this.#settings
+    const now = clock.now()
     if (outcome === 'ignored') {
       this.#ignored++
       return
@@ -198,7 +186,7 @@ export class AdaptiveSemaphore {
     }
     this.#samples++
     this.#rttSum += now - start
-    if (now - this.#windowStart < this.#window || this.#samples < this.#minSamples) return
+    if (now - this.#windowStart < window || this.#samples < minSamples) return
     this.#update(now)
   }
 
@@ -206,7 +194,8 @@ export class AdaptiveSemaphore {
     const rtt = this.#rttSum / this.#samples
     const sample = { rtt, inflight: this.#inflight, dropped: this.#windowDropped }
     const limit = this.#algorithm.update(this.#limit, sample)
-    this.#limit = Math.min(this.#max, Math.max(this.#min, limit))
+    const { min, max } = this.#settings
+    this.#limit = Math.min(max, Math.max(min, limit))
     this.#updates++
     this.#windowStart = now
     this.#samples = 0

@@ -1,4 +1,4 @@
-import { checkOptions, checkPositive, type OptionNames } from '@millrace/kit'
+import { checkPositive, type OptionRules, resolveOptions, withDefault } from '@millrace/kit'
 import { InvalidOptionError } from '../errors.ts'
 import type { LimitAlgorithm, LoadSample } from './limit-algorithm.ts'
 
@@ -13,11 +13,11 @@ export interface GradientOptions {
   readonly queueSize?: number | undefined
 }
 
-const NAMES: OptionNames<GradientOptions> = {
-  tolerance: true,
-  smoothing: true,
-  longWindow: true,
-  queueSize: true,
+const OPTIONS: OptionRules<GradientOptions> = {
+  tolerance: withDefault(1.5, checkTolerance),
+  smoothing: withDefault(0.2, checkSmoothing),
+  longWindow: withDefault(600, checkPositive),
+  queueSize: withDefault(4, checkPositive),
 }
 
 /** Windows over which the usual duration is a plain mean, before it becomes a moving one. */
@@ -48,22 +48,11 @@ export class Gradient implements LimitAlgorithm {
   #fastest = Infinity
 
   constructor(options: GradientOptions = {}) {
-    const {
-      tolerance = 1.5,
-      smoothing = 0.2,
-      longWindow = 600,
-      queueSize = 4,
-    } = checkOptions('', options, NAMES)
-    if (!(typeof tolerance === 'number' && tolerance >= 1)) {
-      throw new InvalidOptionError('tolerance', 'a number of at least 1', tolerance)
-    }
-    if (!(typeof smoothing === 'number' && smoothing > 0 && smoothing <= 1)) {
-      throw new InvalidOptionError('smoothing', 'a number above 0, up to 1', smoothing)
-    }
-    this.#tolerance = tolerance
-    this.#smoothing = smoothing
-    this.#longWindow = checkPositive('longWindow', longWindow)
-    this.#queueSize = checkPositive('queueSize', queueSize)
+    const settings = resolveOptions('', options, OPTIONS)
+    this.#tolerance = settings.tolerance
+    this.#smoothing = settings.smoothing
+    this.#longWindow = settings.longWindow
+    this.#queueSize = settings.queueSize
   }
 
   update(limit: number, { rtt, inflight, dropped }: LoadSample): number {
@@ -90,4 +79,14 @@ export class Gradient implements LimitAlgorithm {
     this.#usual = Math.min(this.#usual, this.#tolerance * this.#fastest)
     return this.#usual
   }
+}
+
+function checkTolerance(option: string, value: number): number {
+  if (typeof value === 'number' && value >= 1) return value
+  throw new InvalidOptionError(option, 'a number of at least 1', value)
+}
+
+function checkSmoothing(option: string, value: number): number {
+  if (typeof value === 'number' && value > 0 && value <= 1) return value
+  throw new InvalidOptionError(option, 'a number above 0, up to 1', value)
 }

@@ -9,11 +9,10 @@ import {
   type StatsKinds,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
+import { LIMITER_OPTIONS, type LimiterOptions } from '../limiter/limiter-options.ts'
 import { LONGEST } from '../limiter/longest.ts'
 import {
-  LIMITER_OPTIONS,
   LIMITER_STATS_KINDS,
-  type LimiterOptions,
   type LimiterStats,
   MeteredLimiter,
 } from '../limiter/metered-limiter.ts'

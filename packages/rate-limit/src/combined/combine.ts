@@ -6,10 +6,9 @@ import {
   InvalidOptionError,
 } from '@millrace/kit'
 import type { LimitPart } from '../limiter/limit-part.ts'
+import { LIMITER_OPTIONS, type LimiterOptions } from '../limiter/limiter-options.ts'
 import {
-  LIMITER_OPTIONS,
   LIMITER_STATS_KINDS,
-  type LimiterOptions,
   type LimiterStats,
   MeteredLimiter,
   partOf,

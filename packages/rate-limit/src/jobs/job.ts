@@ -2,11 +2,14 @@ import { AsyncResource } from 'node:async_hooks'
 import {
   checkInteger,
   checkNonNegativeOrInfinity,
-  checkOptions,
   checkPositive,
   checkSignal,
   InvalidOptionError,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import type { Clock, Timer } from '../clock.ts'
 import { AcquireTimeoutError } from '../errors.ts'
@@ -31,32 +34,26 @@ export interface JobContext {
   readonly signal: AbortSignal
 }
 
-const JOB_OPTION_NAMES: OptionNames<JobOptions> = {
-  priority: true,
-  weight: true,
-  timeout: true,
-  signal: true,
-  expiration: true,
+const OPTIONS: OptionRules<
+  JobOptions,
+  Resolved<JobOptions, 'timeout' | 'signal' | 'expiration'>
+> = {
+  priority: (_, given = DEFAULT_PRIORITY) => checkPriority(given as number),
+  weight: withDefault(1, checkWeight),
+  timeout: optional(checkNonNegativeOrInfinity),
+  signal: optional(checkSignal),
+  expiration: optional(checkPositive),
 }
 
 /** @throws {InvalidOptionError} for what is no such option, and for a job that could never start beside `maxConcurrent` */
 export function checkJobOptions(options: JobOptions, maxConcurrent: number = Infinity): void {
-  const {
-    priority = DEFAULT_PRIORITY,
-    weight = 1,
-    timeout,
-    expiration,
-    signal,
-  } = checkOptions('', options, JOB_OPTION_NAMES)
-  checkPriority(priority)
-  if (weight !== 0) checkInteger('weight', weight, 1)
-  // It could never start.
-  if (weight > maxConcurrent) {
-    throw new InvalidOptionError('weight', `at most \`maxConcurrent\`, ${maxConcurrent}`, weight)
-  }
-  if (timeout !== undefined) checkNonNegativeOrInfinity('timeout', timeout)
-  if (signal !== undefined) checkSignal('signal', signal)
-  if (expiration !== undefined) checkPositive('expiration', expiration)
+  const { weight } = resolveOptions('', options, OPTIONS)
+  if (weight <= maxConcurrent) return
+  throw new InvalidOptionError('weight', `at most \`maxConcurrent\`, ${maxConcurrent}`, weight)
+}
+
+function checkWeight(option: string, weight: number): number {
+  return weight === 0 ? weight : checkInteger(option, weight, 1)
 }
 
 /**

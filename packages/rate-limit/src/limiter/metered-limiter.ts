@@ -3,7 +3,6 @@ import {
   checkClock,
   checkText,
   InvalidOptionError,
-  type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
@@ -13,31 +12,12 @@ import { hasRefusalSubscribers, publishRefusal } from '../wait/channels.ts'
 import type { Gate } from '../wait/gate.ts'
 import { SLACK } from '../wait/slack.ts'
 import { WaitList } from '../wait/wait-list.ts'
-import type { WaitOrder } from '../wait/wait-order.ts'
 import type { Waiter } from '../wait/waiter.ts'
 import { checkRefund } from './check-refund.ts'
 import type { LimitPart } from './limit-part.ts'
+import type { LimiterOptions } from './limiter-options.ts'
 import { NO_WAIT } from './no-wait.ts'
 import type { Decision, RateLimiter } from './rate-limiter.ts'
-
-/** Options that every limiter has, whatever its algorithm. */
-export interface LimiterOptions {
-  /** The most calls that may wait. Default: Infinity */
-  readonly maxQueue?: number | undefined
-  /** In which order calls that wait are served. Default: a new {@link PriorityOrder} */
-  readonly order?: WaitOrder | undefined
-  /** In errors, statistics and diagnostics. Default: the algorithm's name, such as `'token-bucket'` */
-  readonly name?: string | undefined
-  readonly clock?: Clock | undefined
-}
-
-/** The names of {@link LimiterOptions}. */
-export const LIMITER_OPTIONS: OptionNames<LimiterOptions> = {
-  maxQueue: true,
-  order: true,
-  name: true,
-  clock: true,
-}
 
 /** Statistics that every limiter has. */
 export interface LimiterStats {

@@ -10,9 +10,9 @@ import {
   type StatsKinds,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
+import { LIMITER_OPTIONS, type LimiterOptions } from '../limiter/limiter-options.ts'
 import { publishRefusal } from '../wait/channels.ts'
 import { WaitList } from '../wait/wait-list.ts'
-import type { WaitOrder } from '../wait/wait-order.ts'
 import { Permit } from './permit.ts'
 import { PermitCounter } from './permit-counter.ts'
 import {
@@ -22,25 +22,12 @@ import {
   withoutWeight,
 } from './semaphore-acquire.ts'
 
-export interface SemaphoreOptions {
+export interface SemaphoreOptions extends LimiterOptions {
   /** How many may be inside at once; a positive integer. */
   readonly permits: number
-  /** The most calls that may wait. Default: Infinity */
-  readonly maxQueue?: number | undefined
-  /** In which order calls that wait are served. Default: a new {@link PriorityOrder} */
-  readonly order?: WaitOrder | undefined
-  /** In errors, statistics and diagnostics. Default: `'semaphore'` */
-  readonly name?: string | undefined
-  readonly clock?: Clock | undefined
 }
 
-const NAMES: OptionNames<SemaphoreOptions> = {
-  permits: true,
-  maxQueue: true,
-  order: true,
-  name: true,
-  clock: true,
-}
+const NAMES: OptionNames<SemaphoreOptions> = { ...LIMITER_OPTIONS, permits: true }
 
 export interface SemaphoreStats {
   permits: number

@@ -19,8 +19,8 @@ const PRIORITIES = 10
 export const DEFAULT_PRIORITY = 5
 
 /** @throws {InvalidOptionError} for a priority that there is not */
-export function checkPriority(priority: number): void {
-  if (Number.isInteger(priority) && priority >= 0 && priority < PRIORITIES) return
+export function checkPriority(priority: number): number {
+  if (Number.isInteger(priority) && priority >= 0 && priority < PRIORITIES) return priority
   throw new InvalidOptionError('priority', `an integer from 0 to ${PRIORITIES - 1}`, priority)
 }
 

@@ -8,8 +8,8 @@ import {
 import { keyPart } from '../limit/key-part.ts'
 import { REDIS_LIMIT_OPTIONS } from '../limit/redis-limit.ts'
 import type { RedisPermit } from './redis-permit.ts'
+import { RedisSemaphore, type StoreNews } from './redis-semaphore.ts'
 import type { RedisSemaphoreOptions } from './semaphore-options.ts'
-import { SharedSemaphore, type StoreNews } from './shared-semaphore.ts'
 
 /** `permits` and `maxQueue` are those of each key. */
 export type RedisKeyedSemaphoreOptions = Omit<RedisSemaphoreOptions, 'order' | 'subscriber'>
@@ -40,7 +40,7 @@ export class RedisKeyedSemaphore {
   readonly keyed = true
   readonly name: string
   readonly #options: RedisKeyedSemaphoreOptions
-  readonly #semaphores = new Map<string, SharedSemaphore>()
+  readonly #semaphores = new Map<string, RedisSemaphore>()
   readonly #news: StoreNews
   #lost = 0
   #closed = false
@@ -48,7 +48,7 @@ export class RedisKeyedSemaphore {
   constructor(options: RedisKeyedSemaphoreOptions) {
     checkOptions('', options, NAMES)
     // Finds mistakes in options before the first key comes.
-    const { name, news } = new SharedSemaphore(options)
+    const { name, news } = new RedisSemaphore(options)
     this.name = name
     this.#news = news
     this.#options = { ...options, name: this.name }
@@ -68,8 +68,7 @@ export class RedisKeyedSemaphore {
     second?: SemaphoreAcquireOptions,
   ): Promise<RedisPermit> {
     const options = semaphoreOptionsOf(first, second)
-    const weight = weightOf(first, options)
-    return this.#with(key, semaphore => semaphore.acquire(weight, options))
+    return this.#with(key, semaphore => semaphore.acquire(weightOf(first, options), options))
   }
 
   /** As {@link RedisSemaphore.run}, of a key. */
@@ -102,14 +101,14 @@ export class RedisKeyedSemaphore {
     return this.close()
   }
 
-  async #with<T>(key: string, call: (semaphore: SharedSemaphore) => Promise<T>): Promise<T> {
+  async #with<T>(key: string, call: (semaphore: RedisSemaphore) => Promise<T>): Promise<T> {
     const id = `${this.#options.id}:${keyPart(key)}`
     if (this.#closed) throw new LimiterClosedError(this.name)
     const known = this.#semaphores.get(key)
     // What it knows of its state, such as that it was lost, is kept as long as it is asked.
     if (known !== undefined) this.#semaphores.delete(key)
     this.#sweep()
-    const semaphore = known ?? new SharedSemaphore({ ...this.#options, id }, this.#news)
+    const semaphore = known ?? new RedisSemaphore({ ...this.#options, id }, this.#news)
     // The map's order is that of use.
     this.#semaphores.set(key, semaphore)
     return call(semaphore)
