@@ -81,7 +81,7 @@ const warming = warmed.flatMap(({ source, path, entries, goal, ...limits }): Cas
 export default defineSuite({
   name: 'tiers',
   description:
-    'Stores, and caches in memory over them. The file systems and databases are real, in a temporary folder, and their pages are in memory. Peers have the second tier that is named: `bentocache` its file driver; `cacheable` and `cache-manager`, which take any Keyv adapter, our SQLite store behind Keyv, so that the difference is what is above it.',
+    'Stores, and caches in memory over them. The file systems and databases are real, in a temporary folder, and their pages are in memory. Peers have the second tier that is named: `bentocache` its file driver; `cacheable` and `cache-manager`, which take any Keyv adapter, our SQLite store behind Keyv, so that the difference is what is above it. Each is told to write to it behind its callers if it can (`backgroundWrites`, `nonBlocking`).',
   versions: ['bentocache', 'cacheable', 'cache-manager', 'keyv'],
   headline: /^(memory over a file, mixed|SQLite read|hit against the function)$/,
   cases: [

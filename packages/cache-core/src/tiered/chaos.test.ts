@@ -53,6 +53,7 @@ test('under load no call passes its time-out, and nothing outdated is served, wh
         store: chaos.store,
         clock,
         storeTimeout: TIMEOUT,
+        backgroundWrites: seed % 2 === 0,
         breaker: { failures: 3, cooldown: 200 },
       })
       const source = new Map(KEYS.map(key => [key, 0]))

@@ -111,6 +111,8 @@ export class TierChanges<V> {
     call: SetCall<V>,
   ): Promise<ReadonlySet<string>> {
     const write = {}
+    // Else one would be refused for this one, and take it out of the first tier.
+    this.#load.writes?.flushFor([...values.keys()])
     const gone = Array.from(
       values.keys(),
       (name): Invalidation => ({ verb: 'delete', target: 'key', name }),
@@ -189,6 +191,8 @@ export class TierChanges<V> {
     const invalidations = names.map(name => ({ verb, target, name }))
     const keys = target === 'key' ? names : []
     this.#apply(invalidations)
+    // What is stale only is to be there afterwards.
+    this.#load.writes?.flush()
     const order = this.#missed.begin(keys)
     let told = false
     try {

@@ -9,6 +9,7 @@ import {
 import type { LoadPlan } from '../load/load-options.ts'
 import { type Loaded, loaded } from '../load/loaded.ts'
 import type { Fence, StoreEntry, StoreItem } from '../store/contract/store.ts'
+import type { BackgroundWrites } from './background-writes.ts'
 import type { BoundedStore } from './bounded-store.ts'
 import type { EntryUses } from './entry-uses.ts'
 import type { LeaseHold, LoadLease } from './load-lease.ts'
@@ -48,6 +49,8 @@ export class ContextView<V> implements BatchContext<string, V> {
 export interface TierAccess<V> {
   readonly tier: BoundedStore<V>
   readonly uses: EntryUses<V>
+  /** `undefined`: who waits for a load waits for its write, too. */
+  readonly writes: BackgroundWrites<V> | undefined
   readonly enabled: boolean
   /** Throws for a value that the first tier cannot keep. */
   readonly check: (key: string, value: V) => void
@@ -101,6 +104,7 @@ export class TierLoadRun<V> {
    */
   async #lookUp(): Promise<Fence | undefined> {
     const { keys } = this.#request
+    this.#load.writes?.flushFor(keys)
     const found = this.#load.enabled ? await this.#load.tier.lookup(keys) : undefined
     for (const [index, key] of keys.entries()) {
       const entry = found?.entries[index]
@@ -193,6 +197,8 @@ export class TierLoadRun<V> {
   }
 
   async #write(writes: readonly StoreItem<V>[]): Promise<void> {
+    // A lease is held until those who wait for it can read the value.
+    if (this.#request.lease === undefined && this.#load.writes?.add(writes)) return
     const stored = await this.#load.tier.setMany(writes)
     for (const [index, { key, value, tags }] of writes.entries()) {
       // With its tags: by them the first tier knows whom the value, as it was invalidated, does not serve.

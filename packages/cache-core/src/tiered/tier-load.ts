@@ -5,6 +5,7 @@ import type { LoadPlan } from '../load/load-options.ts'
 import { Loaded } from '../load/loaded.ts'
 import type { LoadContext, Loader } from '../load/loader.ts'
 import type { StoreEntry } from '../store/contract/store.ts'
+import { BackgroundWrites } from './background-writes.ts'
 import type { BoundedStore } from './bounded-store.ts'
 import { checkKeys } from './check-keys.ts'
 import type { EntryUses } from './entry-uses.ts'
@@ -17,6 +18,8 @@ export interface TierLoadOptions<V> {
   readonly tier: BoundedStore<V>
   readonly lease: LoadLease | undefined
   readonly uses: EntryUses<V>
+  /** Told of each loaded value that the second tier did not keep, where such writes are not waited for. */
+  readonly onRefused: ((key: string) => void) | undefined
   /** `false`: the second tier is neither read nor written. */
   readonly enabled: boolean
   /** Throws for a value that the first tier cannot keep. */
@@ -30,6 +33,7 @@ export class TierLoad<V> implements TierAccess<V> {
   readonly tier: BoundedStore<V>
   readonly lease: LoadLease | undefined
   readonly uses: EntryUses<V>
+  readonly writes: BackgroundWrites<V> | undefined
   readonly enabled: boolean
   readonly check: (key: string, value: V) => void
   readonly hand: (value: V | undefined) => V | undefined
@@ -44,18 +48,20 @@ export class TierLoad<V> implements TierAccess<V> {
   /** Values that another process loaded while this one waited. */
   leased = 0
 
-  constructor({ tier, lease, uses, enabled, check, hand }: TierLoadOptions<V>) {
+  constructor(options: TierLoadOptions<V>) {
+    const { tier, lease, uses, onRefused, enabled, check, hand } = options
     this.tier = tier
     this.lease = enabled ? lease : undefined
     this.uses = uses
+    this.writes = onRefused && new BackgroundWrites(tier, onRefused)
     this.enabled = enabled
     this.check = check
     this.hand = hand
   }
 
-  /** Keys being loaded now for which `matches` holds. */
+  /** Keys being loaded now, or written behind their load, for which `matches` holds. */
   loading(matches: (key: string) => boolean): string[] {
-    return [...this.#loading.keys()].filter(matches)
+    return [...new Set([...this.#loading.keys(), ...(this.writes?.keys() ?? [])])].filter(matches)
   }
 
   /** Whether a stale value of `key` was served for which a refresh should now begin; true once. */
@@ -66,6 +72,7 @@ export class TierLoad<V> implements TierAccess<V> {
   /** The fresh values of the second tier, `undefined` where it has none. */
   async find(keys: readonly string[]): Promise<(Loaded<V> | undefined)[]> {
     checkKeys(keys)
+    this.writes?.flushFor(keys)
     const entries = this.enabled ? await this.tier.getMany(keys) : undefined
     return keys.map((_, index) => this.counted(this.uses.fresh(entries?.[index], 0)))
   }
@@ -73,6 +80,7 @@ export class TierLoad<V> implements TierAccess<V> {
   /** The fresh values of the second tier, for who only looks. Rejects if it fails. */
   async peek(keys: readonly string[]): Promise<Map<string, V>> {
     checkKeys(keys)
+    this.writes?.flushFor(keys)
     const found = new Map<string, V>()
     if (!this.enabled) return found
     const entries = await this.tier.readMany(keys)

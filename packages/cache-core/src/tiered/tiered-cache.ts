@@ -101,6 +101,7 @@ export class TieredCache<V> implements AsyncDisposable {
    */
   async *entries(): AsyncGenerator<[string, V], void, undefined> {
     this.#enter()
+    this.#tiers.load.writes?.flush()
     for await (const keys of this.#tiers.store.pages('', PAGE, () => this.#enter())) {
       yield* await this.#tiers.load.peek(keys)
     }

@@ -1,4 +1,5 @@
 import {
+  checkBoolean,
   checkMethods,
   checkOptions,
   checkPositiveOrInfinity,
@@ -38,6 +39,13 @@ export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
    * with `StoreSuspendedError`. Default: 5 failures, 1,000 ms.
    */
   readonly breaker?: TierBreakerOptions | false | undefined
+  /**
+   * Whether those who wait for a load get its value before it is in the second tier, to which those of one turn of the event loop are
+   * written by one call. Until then another process loads for itself, and this one may serve from its first tier what another one
+   * invalidated during the load; a process that is killed loses up to 1,024 such values, `close()` none. Where there is a
+   * `lease`, loads of one key wait all the same. Default: false.
+   */
+  readonly backgroundWrites?: boolean | undefined
   /** For development and tests: protects what is handed out as `ProtectedCache` of `/protect` does. Default: not, as it costs time. */
   readonly protect?: Protection | undefined
 }
@@ -99,6 +107,7 @@ const NAMES: OptionNames<TieredCacheOptions<unknown>> = {
   l1Ttl: true,
   storeTimeout: true,
   breaker: true,
+  backgroundWrites: true,
   protect: true,
 }
 
@@ -114,11 +123,13 @@ export function checkTieredOptions<V>(options: TieredCacheOptions<V>): TieredCac
     lease,
     l1Ttl = Infinity,
     storeTimeout = Infinity,
+    backgroundWrites = false,
   } = checkOptions<TieredCacheOptions<V>>('', options, NAMES)
   checkMethods('store', store, 'a Store', STORE_METHODS)
   if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
   if (lease !== undefined) checkMethods('lease', lease, 'a LoadLease', ['acquire'])
   checkPositiveOrInfinity('l1Ttl', l1Ttl)
   checkPositiveOrInfinity('storeTimeout', storeTimeout)
+  checkBoolean('backgroundWrites', backgroundWrites)
   return options
 }

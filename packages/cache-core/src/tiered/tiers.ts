@@ -40,6 +40,7 @@ export class Tiers<V> {
       l1Ttl = Infinity,
       storeTimeout: timeout = 2_000,
       breaker = {},
+      backgroundWrites = false,
       protect,
       ...rest
     } = checkTieredOptions(options)
@@ -62,7 +63,9 @@ export class Tiers<V> {
     }
     // What the second tier returned may still become the value of the first.
     const hand = protect === undefined ? <T>(value: T) => value : guardOf(protect).keep
-    this.load = new TierLoad({ tier, lease, uses, enabled, check: this.check, hand })
+    // It was overtaken by an invalidation, or cannot be kept: no later caller gets it either.
+    const onRefused = backgroundWrites ? (key: string) => void l1.delete(key) : undefined
+    this.load = new TierLoad({ tier, lease, uses, onRefused, enabled, check: this.check, hand })
     const guarded = protect !== undefined
     this.reads = new TierReads({ l1, load: this.load, clock, defaults, enabled, guarded })
     this.#peers = new Peers({ bus, clock, timeout, breaker })
@@ -110,6 +113,7 @@ export class Tiers<V> {
   async close(): Promise<void> {
     this.l1.close()
     this.load.close()
+    await this.load.writes?.close()
     await this.changes.close()
     await this.store.close()
     this.l1.clear()

@@ -4,7 +4,7 @@ import type { Prepare } from '../../../define.ts'
 import type { LoadingCache } from '../../cache/workloads/get-or-load.ts'
 import { scratch } from './scratch.ts'
 
-/** A cache in memory over files, by the verbs that a service uses. */
+/** A cache in memory over files, by the verbs that a service uses. Where it can, it writes to the files behind its callers. */
 interface Tiers {
   read(key: string, load: () => Promise<string>): Promise<unknown>
   write(key: string, value: string): Promise<unknown>
@@ -21,7 +21,12 @@ export async function millraceSqlite(folder: string): Promise<Tiers> {
   const { TieredCache } = await import('@millrace/cache-core/tiered')
   const { SqliteStore } = await import('@millrace/cache-core/sqlite')
   const store = new SqliteStore<string>({ path: join(folder, 'cache.db') })
-  const cache = new TieredCache<string>({ store, maxEntries: IN_MEMORY, ttl })
+  const cache = new TieredCache<string>({
+    store,
+    maxEntries: IN_MEMORY,
+    ttl,
+    backgroundWrites: true,
+  })
   return {
     read: (key, load) => cache.getOrLoad(key, load),
     write: (key, value) => cache.set(key, value),
@@ -62,7 +67,7 @@ export async function cacheableSqlite(folder: string): Promise<Tiers> {
   const { Cacheable, KeyvCacheableMemory } = await import('cacheable')
   const { Keyv } = await import('keyv')
   const primary = new Keyv({ store: new KeyvCacheableMemory({ lruSize: IN_MEMORY, ttl }) })
-  const cache = new Cacheable({ primary, secondary: second, ttl })
+  const cache = new Cacheable({ primary, secondary: second, ttl, nonBlocking: true })
   return {
     read: (key, load) => cache.getOrSet(key, load, { ttl }),
     write: (key, value) => cache.set(key, value, ttl),
@@ -76,7 +81,7 @@ export async function cacheManagerSqlite(folder: string): Promise<Tiers> {
   const { createCache } = await import('cache-manager')
   const { KeyvCacheableMemory } = await import('cacheable')
   const first = new Keyv({ store: new KeyvCacheableMemory({ lruSize: IN_MEMORY, ttl }) })
-  const cache = createCache({ stores: [first, second], ttl })
+  const cache = createCache({ stores: [first, second], ttl, nonBlocking: true })
   return {
     read: (key, load) => cache.wrap(key, load, ttl),
     write: (key, value) => cache.set(key, value, ttl),
