@@ -198,7 +198,7 @@ async function serve(
 ): Promise<void> {
   await using server = new PageServer(content)
   const { url, moved } = await server.listen(port)
-  if (moved) notice(`Port ${port} is taken: serving on ${url.port} instead`)
+  if (moved !== undefined) notice(`Port ${port} ${moved}: serving on ${url.port} instead`)
   console.log(
     `\nServing on ${url.origin}: the live page, /report /metrics /packages/NAME (Ctrl-C ends)`,
   )

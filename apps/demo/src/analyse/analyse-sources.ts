@@ -92,10 +92,12 @@ export async function analyseSources(
   }
 }
 
-const explain = (reason: unknown): string =>
-  reason instanceof FileReadError
-    ? (reasons[reason.reason] ?? reason.message)
-    : (reason as Error).message
+function explain(reason: unknown): string {
+  if (!(reason instanceof FileReadError)) return (reason as Error).message
+  // What stands for bytes that are no text leads to no file.
+  if (reason.reason === 'missing' && reason.path.includes('\ufffd')) return 'its name is not UTF-8'
+  return reasons[reason.reason] ?? reason.message
+}
 
 const reasons: Readonly<Record<string, string>> = {
   missing: 'it vanished',

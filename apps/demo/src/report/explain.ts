@@ -7,6 +7,7 @@ const explanations: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links',
   ECONNREFUSED: 'connection refused',
   ENOTFOUND: 'no such host',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
 }
 
 /** What went wrong, in the words of a sentence. */

@@ -239,6 +239,7 @@ describe('the live page', () => {
       await button.click()
       await wide.evaluate(`for (let i = 0; i < 20; i++) document.getElementById('${id}').click()`)
       await expect.poll(collect, { timeout: 30_000 }).toContainEqual(expect.stringContaining(title))
+      if (id === 'kill-upstream') await shows(wide, '#pools td', /^open$/)
       if (id !== 'hot-key') continue
       await expect.poll(() => button.getAttribute('aria-pressed'), { timeout: 30_000 }).toBe('true')
     }
@@ -246,7 +247,8 @@ describe('the live page', () => {
       .poll(
         async () => {
           const all = await collect()
-          return scenarios.filter(([, , end]) => !all.some(mark => mark.startsWith(end)))
+          const ends = [...scenarios.map(([, , end]) => end), 'The breaker has closed']
+          return ends.filter(end => !all.some(mark => mark.startsWith(end)))
         },
         { timeout: 60_000 },
       )

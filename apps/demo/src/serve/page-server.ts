@@ -34,6 +34,12 @@ const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i
 /** What is under way when the demo ends has so many ms. */
 const PATIENCE = 500
 
+/** Why a port cannot be had, by the code of the error. */
+const UNUSABLE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is taken',
+  EACCES: 'is for privileged users',
+}
+
 interface Page {
   readonly type: string
   readonly body: string
@@ -77,7 +83,13 @@ export class PageServer implements AsyncDisposable {
       wanted: () => load !== undefined || this.#dashboard.stats().clients > 0,
     })
     this.#stage = new Stage(
-      scenarios({ registry, traffic: this.#traffic, client: services.client, packages }),
+      scenarios({
+        registry,
+        traffic: this.#traffic,
+        client: services.client,
+        packages,
+        broken: () => (services.pool.stats().origins[base.origin]?.breaker ?? 0) !== 0,
+      }),
       text => this.#dashboard.mark(text),
     )
     const dashboard = this.#dashboard.handler()
@@ -94,16 +106,16 @@ export class PageServer implements AsyncDisposable {
   }
 
   /**
-   * Listens on 127.0.0.1; on any free port when the wanted one is taken.
+   * Listens on 127.0.0.1; on any free port when the wanted one cannot be had.
    *
-   * @returns the address, and whether it is another port than wanted
+   * @returns the address, and why it is another port than wanted, if it is
    */
-  async listen(port: number): Promise<{ url: URL; moved: boolean }> {
-    const moved = !(await this.#tryListen(port))
-    if (moved) await this.#tryListen(0)
+  async listen(port: number): Promise<{ url: URL; moved: string | undefined }> {
+    const code = await this.#tryListen(port)
+    if (code !== undefined) await this.#tryListen(0)
     return {
       url: new URL(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`),
-      moved,
+      moved: code && (UNUSABLE[code] ?? `cannot be used (${code})`),
     }
   }
 
@@ -121,16 +133,17 @@ export class PageServer implements AsyncDisposable {
     clearTimeout(late)
   }
 
-  #tryListen(port: number): Promise<boolean> {
+  /** @returns the code of what is wrong with the port, if anything is */
+  #tryListen(port: number): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
       const failed = (error: NodeJS.ErrnoException) => {
         this.#server.off('listening', listening)
-        if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(false)
-        else reject(error)
+        if (port === 0 || error.code === undefined) reject(error)
+        else resolve(error.code)
       }
       const listening = () => {
         this.#server.off('error', failed)
-        resolve(true)
+        resolve(undefined)
       }
       this.#server.once('error', failed).once('listening', listening).listen(port, '127.0.0.1')
     })

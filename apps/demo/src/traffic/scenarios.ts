@@ -19,8 +19,12 @@ export interface Scenario {
   readonly effect: string
   /** Why it cannot be played, if it cannot. */
   readonly unavailable: string | undefined
-  /** Resolves with what there is to say at its end. May be called at any time, and ends early when `signal` aborts. */
-  readonly run: (signal: AbortSignal) => Promise<string>
+  /**
+   * Resolves with what there is to say at its end. May be called at any time, and ends early when `signal` aborts.
+   *
+   * @param tell for what there is to say before that
+   */
+  readonly run: (signal: AbortSignal, tell: (text: string) => void) => Promise<string>
 }
 
 export interface ScenarioSources {
@@ -28,13 +32,24 @@ export interface ScenarioSources {
   readonly traffic: LiveTraffic
   readonly client: RegistryClient
   readonly packages: readonly string[]
+  /** Whether the pool's breaker keeps requests from the registry. */
+  broken(): boolean
 }
 
 const TROUBLE = 10_000
+/** ms that a breaker has to close, and between two looks at it. */
+const RECOVERY = 20_000
+const LOOK = 250
 const EDITED = 1_000
 const BURST = 2_000
 
-export function scenarios({ registry, traffic, client, packages }: ScenarioSources): Scenario[] {
+export function scenarios({
+  registry,
+  traffic,
+  client,
+  packages,
+  broken,
+}: ScenarioSources): Scenario[] {
   const foreign = registry === undefined ? 'The registry is not the embedded one' : undefined
   const none = packages.length === 0 ? 'The registry knows no package of this tree' : undefined
   // The largest one with an owner; names without one are tagged by their first letter.
@@ -47,10 +62,15 @@ export function scenarios({ registry, traffic, client, packages }: ScenarioSourc
       effect:
         'Connections break for ten seconds: retries, the breaker, stale answers, the error rate',
       unavailable: foreign,
-      async run(signal) {
+      async run(signal, tell) {
         registry?.fail(TROUBLE)
         await over(TROUBLE, signal)
-        return 'The upstream answers again'
+        const answers = 'The upstream answers again'
+        if (!broken()) return answers
+        tell(answers)
+        const end = performance.now() + RECOVERY
+        while (broken() && performance.now() < end) await over(LOOK, signal)
+        return broken() ? 'The breaker waits for a look-up' : 'The breaker has closed'
       },
     },
     {

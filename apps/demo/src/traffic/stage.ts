@@ -64,9 +64,10 @@ export class Stage implements AsyncDisposable {
     const shown = setTimeout(this.#shortest, undefined, { signal, ref: false }).catch(() => {
       // The demo ends, and what it shows with it.
     })
-    const end = await run(signal).catch((error: Error) => `${title}: ${error.message}`)
+    const tell = (text: string) => this.#tell(text.slice(0, LONGEST_TEXT))
+    const end = await run(signal, tell).catch((error: Error) => `${title}: ${error.message}`)
     // There is no page any more to tell it.
-    if (!signal.aborted) this.#tell(end.slice(0, LONGEST_TEXT))
+    if (!signal.aborted) tell(end)
     await shown
     this.#running.delete(name)
   }

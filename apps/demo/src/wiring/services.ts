@@ -41,7 +41,8 @@ export function createServices(
     // The largest documents of the public registry have some 50 MB.
     maxResponseSize: 64 * 1024 * 1024,
     retry: { maxAttempts: 4 },
-    breaker: true,
+    // Short, as a demo is: a service that was down is asked again within seconds.
+    breaker: { cooldown: 1_000, maxCooldown: 4_000 },
     limiter,
     injectHeaders: headers => inject(headers),
   })

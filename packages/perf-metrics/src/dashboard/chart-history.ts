@@ -17,6 +17,7 @@ export interface ChartPoint {
   readonly busiest: string | null
   readonly p50: number | null
   readonly p99: number | null
+  /** Of all caches, over the last ten seconds. */
   readonly hitRatio: number | null
 }
 

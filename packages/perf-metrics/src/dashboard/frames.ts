@@ -3,12 +3,12 @@ import { getHeapStatistics } from 'node:v8'
 import { alertSentence } from '../guard/alert-sentence.ts'
 import type { Guard } from '../guard/guard.ts'
 import type { Registry } from '../registry/registry.ts'
-import { hitRatio, type Part, partOf } from '../report/parts.ts'
-import { combinedHitRatio } from '../report/performance-report.ts'
+import { hitRatio, type Part, partsOf } from '../report/parts.ts'
 import { type TimingReport, timedSeries, timingReport } from '../report/timing-report.ts'
 import type { Moment } from '../time/timeline.ts'
 import { Busiest } from './busiest.ts'
 import { ChartHistory, type ChartPoint, type FrameHistory, operationName } from './chart-history.ts'
+import { RecentHits } from './recent-hits.ts'
 import { type SlowSpan, SlowSpans } from './slow-spans.ts'
 
 /** One moment, as the page shows it. */
@@ -30,7 +30,11 @@ export interface Frame {
     readonly delayP99: number | null
   }
   readonly verdict: { readonly level: 'good' | 'warning' | 'bad'; readonly text: string }
-  readonly parts: readonly (Part & { readonly hitRatio: number | null })[]
+  /** With the share of hits since the start and of the last ten seconds. */
+  readonly parts: readonly (Part & {
+    readonly hitRatio: number | null
+    readonly recentHitRatio: number | null
+  })[]
   readonly timings: readonly TimingReport[]
   /** Calls and failures per second since the last frame, of all timings or those that the charts are about. */
   readonly calls: number
@@ -70,6 +74,7 @@ export class FrameRecorder {
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION })
   readonly #history: ChartHistory
   readonly #slow: SlowSpans
+  readonly #hits = new RecentHits()
   /** When the process has started, on the registry's timeline. */
   readonly #started: number
   #watched = false
@@ -125,7 +130,8 @@ export class FrameRecorder {
       timings.push(timingReport(timed, now))
       yield
     }
-    const parts = registry.observed().map(partOf)
+    const parts = registry.observed().flatMap(partsOf)
+    this.#hits.add(now, parts)
     yield
     const { rss, heapUsed } = process.memoryUsage()
     const utilization = performance.eventLoopUtilization(this.#utilization).utilization
@@ -161,7 +167,7 @@ export class FrameRecorder {
       busiest: first === undefined ? null : operationName(first),
       p50: settled(first?.p50),
       p99: settled(first?.p99),
-      hitRatio: combinedHitRatio(parts),
+      hitRatio: this.#hits.ofAll(),
     }
     this.#history.add(point)
     const { pid, version: node } = process
@@ -188,7 +194,11 @@ export class FrameRecorder {
         heapUsed / heapLimit,
         rates,
       ),
-      parts: parts.map(part => ({ ...part, hitRatio: known(hitRatio(part)) })),
+      parts: parts.map(part => ({
+        ...part,
+        hitRatio: known(hitRatio(part)),
+        recentHitRatio: this.#hits.of(part.name),
+      })),
       timings,
       ...rates,
       alerts,

@@ -103,11 +103,14 @@ export class ObservedSources {
   }
 }
 
+/** Levels of objects in stats: fields, what they have by kind, and what has numbers of its own, such as an origin of a pool. */
+const LEVELS = 3
+
 /** Stats with nothing left in them that could throw when it is read. Throws what reading them does. */
-function copyOf(stats: object): object {
+function copyOf(stats: object, levels: number = LEVELS): object {
   const entries = Object.entries(stats).map(([field, value]: [string, unknown]) => {
     const nested = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return [field, nested ? { ...value } : value] as const
+    return [field, nested && levels > 1 ? copyOf(value, levels - 1) : value] as const
   })
   return Object.fromEntries(entries)
 }

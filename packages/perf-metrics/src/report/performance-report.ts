@@ -1,6 +1,6 @@
 import { checkMethods } from '@millrace/kit'
 import type { Registry } from '../registry/registry.ts'
-import { hitRatio, type Part, partOf } from './parts.ts'
+import { hitRatio, type Part, partsOf } from './parts.ts'
 import { type TimingReport, timedSeries, timingReport } from './timing-report.ts'
 
 /** Something a reader should look at. */
@@ -39,7 +39,7 @@ export function performanceReport(metrics: Registry): PerformanceReport {
   const { timeline, uptime } = metrics
   const now = timeline.now()
   const families = metrics.collect()
-  const parts = metrics.observed().map(partOf)
+  const parts = metrics.observed().flatMap(partsOf)
   const timings = Array.from(timedSeries(families), timed => timingReport(timed, now))
   const { rss, heapUsed, heapTotal } = process.memoryUsage()
   return {

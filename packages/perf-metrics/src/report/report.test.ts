@@ -47,6 +47,34 @@ it('reports operations, parts and advice, as data and as text', () => {
   expect(text).toContain('warning: users_cache: hit ratio of 30 %.')
 })
 
+it('reports what a part has by name, such as the origins of a pool, as parts of their own', () => {
+  const metrics = new Registry()
+  const origin = { open: 1, idle: 0, pending: 1, breaker: 2, phases: { connect: { p50: 1 } } }
+  const hostile = {
+    get open(): number {
+      throw new Error('no')
+    },
+  }
+  const origins: Record<string, object> = {
+    'http://a:1': origin,
+    'http://b:2': { idle: 3, pending: 0 },
+  }
+  metrics.observe('pool', { stats: () => ({ connections: 4, origins }) }, { labels: { of: 'x' } })
+  metrics.observe('bad', { stats: () => ({ origins: { hostile } }) })
+  for (let i = 0; i < 100; i++) origins[`http://c:${i}`] = { idle: 0, pending: 0 }
+  const { parts } = performanceReport(metrics)
+  expect(parts.slice(0, 3)).toEqual([
+    { name: 'pool x', kind: 'pool', values: { connections: 4, origins: 102 } },
+    {
+      name: 'pool x http://a:1',
+      kind: 'pool',
+      values: { open: 1, idle: 0, pending: 1, breaker: 2 },
+    },
+    { name: 'pool x http://b:2', kind: 'pool', values: { idle: 3, pending: 0 } },
+  ])
+  expect(parts).toHaveLength(51)
+})
+
 describe('operations are timings, whatever their names', () => {
   const NAMES = ['load', 'db.load', 'x y seconds', 'process_order_seconds', 'nodejs_seconds', 'ü']
 

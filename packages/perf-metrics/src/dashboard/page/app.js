@@ -46,11 +46,35 @@ function rate(frame, part, field) {
   return Math.max(0, (part.values[field] - before.values[field]) / seconds)
 }
 
+/** Fields of pools that have a column. */
+const POOL_COLUMNS = new Map([
+  ['open', 'open'],
+  ['idle', 'idle'],
+  ['pending', 'pending'],
+  ['queued', 'queued'],
+  ['requests', 'requests/s'],
+  ['retries', 'retries/s'],
+  ['failures', 'failures/s'],
+  ['breaker', 'breaker'],
+])
+/** What pools report of the breaker of an origin, as a number. */
+const BREAKER = ['closed', ['half-open', 'pending'], ['open', 'tripped']]
+
 function showParts(frame) {
   const kind = wanted => frame.parts.filter(part => part.kind === wanted)
   fill(
     'caches',
-    ['cache', 'hit ratio', 'gets/s', 'entries', 'bytes', 'budget', 'removals/s', 'load failures'],
+    [
+      'cache',
+      'hits, 10 s',
+      'hits, all',
+      'gets/s',
+      'entries',
+      'bytes',
+      'budget',
+      'removals/s',
+      'load failures',
+    ],
     kind('cache').map(part => {
       const { values } = part
       const hits = rate(frame, part, 'hits')
@@ -58,6 +82,7 @@ function showParts(frame) {
       const removals = rate(frame, part, 'removals') ?? rate(frame, part, 'evictions')
       return [
         part.name,
+        percent(part.recentHitRatio),
         percent(part.hitRatio),
         digits(hits === null ? null : hits + misses),
         digits(values.entries),
@@ -80,20 +105,27 @@ function showParts(frame) {
       digits(part.values.timeouts),
     ]),
   )
-  const all = part =>
-    Object.entries(part.values)
-      .filter(([field]) => !field.includes('.'))
+  const numbers = ({ values }, left = () => true) =>
+    Object.entries(values)
+      .filter(([field, value]) => !field.includes('.') && left(field, value))
       .map(([field, value]) => `${field} ${digits(value)}`)
       .join(', ')
+  const others = (field, value) => !POOL_COLUMNS.has(field) && value !== 0
   fill(
     'pools',
-    ['pool', ['numbers', 'text']],
-    kind('pool').map(part => [part.name, [all(part), 'text']]),
+    ['pool', ...POOL_COLUMNS.values(), ['others', 'text']],
+    kind('pool').map(part => [
+      part.name,
+      ...['open', 'idle', 'pending', 'queued'].map(field => digits(part.values[field])),
+      ...['requests', 'retries', 'failures'].map(field => digits(rate(frame, part, field))),
+      BREAKER[part.values.breaker] ?? '–',
+      [numbers(part, others), 'text'],
+    ]),
   )
   fill(
     'others',
     ['part', ['numbers', 'text']],
-    kind('other').map(part => [part.name, [all(part), 'text']]),
+    kind('other').map(part => [part.name, [numbers(part), 'text']]),
   )
 }
 

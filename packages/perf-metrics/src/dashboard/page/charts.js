@@ -5,8 +5,11 @@ import { placeLabels } from './mark-labels.js'
 
 export const element = id => document.getElementById(id)
 const HISTORY = 600
-/** Of a chart, with its axis and the words of marks above. */
+/** Of a chart, with its axis and the words of marks above, in CSS pixels. */
 const HEIGHT = 180
+/** Rows of words of marks above a plot, and the height of each. */
+const MARK_ROWS = 3
+const MARK_ROW = 13
 
 const cursor = { sync: { key: 'millrace' }, drag: { setScale: false } }
 const POWERS_OF_TWO = Array.from({ length: 50 }, (_, i) => 2 ** i)
@@ -37,7 +40,12 @@ const CHARTS = [
     lines: { p50: 'p50', p99: 'p99' },
     log: true,
   },
-  { title: 'Hit ratio of all caches', format: percent, lines: { hitRatio: 'hits' }, range: [0, 1] },
+  {
+    title: 'Hit ratio of all caches, last 10 s',
+    format: percent,
+    lines: { hitRatio: 'hits' },
+    range: [0, 1],
+  },
 ]
 const STROKES = [
   { stroke: '#3b82f6', width: 2 },
@@ -107,7 +115,8 @@ function chartOptions({ log, range, format, lines, incrs }, width, ink) {
   return {
     width: Math.max(200, width - 26),
     height: HEIGHT,
-    padding: [markRoom, null, null, null],
+    // Room for the words of marks, also before there are any, so that nothing moves.
+    padding: [MARK_ROWS * MARK_ROW, null, null, null],
     cursor,
     hooks: { draw: [drawMarks] },
     scales: { x: { time: false }, y: log ? { distr: 3 } : { range: range ?? fromZero } },
@@ -139,10 +148,6 @@ function powersOfTen(_, ticks) {
   return powers.some(power => power !== null) ? powers : ticks
 }
 
-/** Rows of words of marks above a plot, and the height of each in CSS pixels. */
-const MARK_ROWS = 3
-const MARK_ROW = 13
-
 /** The marks that are within a chart's time, with the places of their lines on its canvas. */
 function visibleMarks({ data: [times], valToPos }) {
   const visible = []
@@ -152,10 +157,6 @@ function visibleMarks({ data: [times], valToPos }) {
   }
   return visible
 }
-
-/** Room for the words, once there are any. */
-const markRoom = () =>
-  marks.some(({ elapsed }) => elapsed > history.elapsed[0] * 1000) ? MARK_ROWS * MARK_ROW : 10
 
 /** A line through each chart where something was marked, with its words above where there is room for them. */
 function drawMarks(plot) {
