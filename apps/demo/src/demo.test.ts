@@ -218,9 +218,22 @@ describe('bad input', () => {
     const { code, stdout, stderr } = await sandbox.run(asked)
     expect(code).toBe(0)
     expect(stderr).toMatch(
-      /^Registry http:\S+ did not answer for every package \(connection refused\): 1 package without metadata/,
+      /^Registry http:\S+ cannot be reached \(connection refused\): 1 package without metadata/,
     )
     expect(stdout).toContain('5 packages: 1 described by the registry, 3 not in it, 1 without')
+  })
+
+  test('a registry that speaks no TLS costs one line', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const asked = [...args, '--registry', `https://127.0.0.1:${port}/`]
+    const { code, stderr } = await sandbox.run(asked)
+    server.close()
+    expect(code).toBe(0)
+    expect(stderr).toMatch(
+      /^Registry https:\S+ cannot be reached \(it does not speak TLS\): 4 packages without .*\n$/,
+    )
   })
 
   test('a registry that was never up costs one line', async () => {
@@ -262,6 +275,23 @@ describe('bad input', () => {
     expect(stdout).toContain('4 parsed')
     expect(stdout).toContain('4 of 4 packages came from the store')
     expect((await readdir(join(sandbox.folder, '.millrace'))).join()).toContain('corrupt')
+    expect((await sandbox.run(args)).stdout).toContain('app: warm run')
+  })
+
+  test('a second demo on the same caches shares them', async () => {
+    const first = sandbox.start(['app', '--port', '0'])
+    await first.printed(/Serving on/)
+    const second = sandbox.start(['app', '--port', '0'])
+    await second.printed(/app: warm run/)
+    await second.printed(/Serving on/)
+    const ends = [first, second].map(demo => {
+      demo.child.kill('SIGTERM')
+      return demo.outcome()
+    })
+    for (const { code, stdout, stderr } of await Promise.all(ends)) {
+      expect([code, stderr]).toEqual([0, ''])
+      expect(stdout).toMatch(/Stopped after .*; everything is flushed\.\n$/)
+    }
     expect((await sandbox.run(args)).stdout).toContain('app: warm run')
   })
 

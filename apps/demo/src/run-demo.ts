@@ -130,11 +130,7 @@ async function runStages(inputs: StageInputs): Promise<RunResult> {
   )
   bar.clear()
   const { storeFailures } = client.stats()
-  if (storeFailures > 0 && !signal.aborted) {
-    notice(
-      `The cache of packages failed ${counted(storeFailures, 'time')}: asked the registry instead`,
-    )
-  }
+  if (storeFailures > 0 && !signal.aborted) services.storage.tellPackageFailures(storeFailures)
   if (fetched.failed.length > 0 && !signal.aborted) {
     const origin = options.registry?.origin ?? 'the embedded registry'
     const problem = fetched.unreachable ? 'cannot be reached' : 'did not answer for every package'

@@ -9,7 +9,7 @@ export interface FetchedPackages {
   readonly failed: readonly string[]
   /** Why the first of those failed. */
   readonly firstError: Error | undefined
-  /** The registry was given up as it could not be reached at all. */
+  /** Nothing came from the registry, or it was given up: no answer, not even one that refuses. */
   readonly unreachable: boolean
 }
 
@@ -29,6 +29,7 @@ export async function fetchPackages(
   const failed: string[] = []
   let firstError: Error | undefined
   let inARow = 0
+  let answered = false
   let next = 0
   const down = new AbortController()
   const either = signal ? AbortSignal.any([signal, down.signal]) : down.signal
@@ -42,11 +43,14 @@ export async function fetchPackages(
         failed.push(name)
         if (signal?.aborted) return
         firstError ??= error as Error
-        if (!(error instanceof RegistryAnswerError) && ++inARow >= enough) down.abort(firstError)
+        if (error instanceof RegistryAnswerError) answered = true
+        else if (++inARow >= enough) down.abort(firstError)
       }
       progress(documents.size + failed.length, names.length)
     }
   }
   await Promise.all(Array.from({ length: 32 }, work))
-  return { documents, failed, firstError, unreachable: down.signal.aborted }
+  const { downloaded, revalidated, absent } = client.stats()
+  const silent = failed.length > 0 && !answered && downloaded + revalidated + absent === 0
+  return { documents, failed, firstError, unreachable: silent || down.signal.aborted }
 }

@@ -7,6 +7,7 @@ import type { InvalidationBus } from '@millrace/cache-core/tiered'
 import type { TraceRecord } from '@millrace/cache-files'
 import type { DemoOptions } from '../options.ts'
 import type { RegistryAnswer } from '../registry/package-document.ts'
+import { counted } from '../report/counted.ts'
 import type { RunSummary } from '../report/run-summary.ts'
 import { type CacheStore, ForgivingStore } from './forgiving-store.ts'
 
@@ -22,6 +23,8 @@ export interface Storage extends AsyncDisposable {
   /** Between processes that share the caches; undefined where one has them alone. */
   readonly bus: InvalidationBus | undefined
   onSourceError(error: unknown): void
+  /** Tells of calls for packages that failed, unless a failure was told: all caches are on one disk, or one server. */
+  tellPackageFailures(count: number): void
 }
 
 /** Makes one of the stores. */
@@ -61,23 +64,24 @@ async function openRedis(url: URL, notice: (line: string) => void): Promise<Stor
 
 /** Caches in files of a folder. A damaged one begins anew; without a folder they are in memory. Both with a notice. */
 function openSqlite(folder: string, notice: (line: string) => void): Storage {
+  const opened: Pick<Store<unknown>, 'close'>[] = []
+  const open: OpenStore = <V>(name: string) => {
+    const store = new SqliteStore<V>({
+      path: join(folder, `${name}.db`),
+      compression: true,
+      onProblem: ({ path, movedTo }) =>
+        notice(`Cache ${path} is damaged: kept as ${movedTo ?? 'another file'}, began a new one`),
+    })
+    opened.push(store)
+    return store
+  }
   try {
     mkdirSync(folder, { recursive: true })
-    return storageOf(
-      name =>
-        new SqliteStore({
-          path: join(folder, `${name}.db`),
-          compression: true,
-          onProblem: ({ path, movedTo }) =>
-            notice(
-              `Cache ${path} is damaged: kept as ${movedTo ?? 'another file'}, began a new one`,
-            ),
-        }),
-      notice,
-    )
+    return storageOf(open, notice)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
+    for (const store of opened) void store.close()
     notice(`Cannot keep caches in ${folder} (${message}): this run caches in memory only`)
     return storageOf(() => new MemoryStore(), notice)
   }
@@ -88,8 +92,13 @@ function storageOf(
   notice: (line: string) => void,
   bus?: InvalidationBus & { close(): Promise<void> },
 ): Storage {
+  let told = false
+  const tell = (line: string) => {
+    if (!told) notice(line)
+    told = true
+  }
   const failed = (name: string, { message }: Error) =>
-    notice(`The cache of ${name} failed (${message}): going on without what it misses`)
+    tell(`The cache of ${name} failed (${message}): going on without what the caches miss`)
   const forgiving = <V>(name: string) =>
     new ForgivingStore<V>(open<V>(name), error => failed(name, error))
   const sources = open<TraceRecord>('sources')
@@ -103,6 +112,8 @@ function storageOf(
     runs,
     bus,
     onSourceError: error => failed('sources', error as Error),
+    tellPackageFailures: count =>
+      tell(`The cache of packages failed ${counted(count, 'time')}: asked the registry instead`),
     async [Symbol.asyncDispose]() {
       await bus?.close()
       await Promise.all([sources.close(), tables.close(), packages.close(), runs.close()])
