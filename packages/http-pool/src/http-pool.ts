@@ -1,4 +1,4 @@
-import { describeStats, type StatsKinds } from '@millrace/kit'
+import { counters, describeStats, gauges, type StatsKinds } from '@millrace/kit'
 import {
   type Dispatcher,
   FormData as UndiciFormData,
@@ -213,30 +213,15 @@ export class HttpPool {
 }
 
 const ORIGIN_KINDS: StatsKinds<OriginStats> = {
-  open: 'gauge',
-  idle: 'gauge',
-  pending: 'gauge',
-  queued: 'gauge',
-  requests: 'counter',
-  attempts: 'counter',
-  retries: 'counter',
-  resends: 'counter',
-  hedges: 'counter',
-  hedgesWon: 'counter',
-  failures: 'counter',
-  created: 'counter',
-  reused: 'counter',
+  ...gauges('open', 'idle', 'pending', 'queued'),
+  ...counters('requests', 'attempts', 'retries', 'resends', 'hedges', 'hedgesWon', 'failures'),
+  ...counters('created', 'reused'),
 }
 
 describeStats<PoolStats>(HttpPool.prototype, {
   ...ORIGIN_KINDS,
-  connections: 'gauge',
-  evicted: 'counter',
-  coalesced: 'counter',
-  cached: 'counter',
-  storeFailures: 'counter',
-  retryBudget: 'gauge',
-  deadlines: 'gauge',
+  ...gauges('connections', 'retryBudget', 'deadlines'),
+  ...counters('evicted', 'coalesced', 'cached', 'storeFailures'),
   origins: {},
 })
 

@@ -67,7 +67,14 @@ export {
   type ServedRequest,
   watchServedRequests,
 } from './served-requests.ts'
-export { describeStats, type StatsKind, type StatsKinds, statsKindsOf } from './stats-kinds.ts'
+export {
+  counters,
+  describeStats,
+  gauges,
+  type StatsKind,
+  type StatsKinds,
+  statsKindsOf,
+} from './stats-kinds.ts'
 export {
   type BareItem,
   parseDictionary,

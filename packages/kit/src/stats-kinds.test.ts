@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { describeStats, statsKindsOf } from './stats-kinds.ts'
+import { counters, describeStats, gauges, statsKindsOf } from './stats-kinds.ts'
 
 interface PoolStats {
   readonly open: number
@@ -33,6 +33,13 @@ describe('describeStats', () => {
     expect(Reflect.ownKeys(pool)).toEqual([])
     expect(Reflect.ownKeys(pool.stats())).not.toContain(Symbol.for('@millrace/stats'))
     expect(statsKindsOf({ stats: () => ({}) })).toBe(undefined)
+  })
+
+  test('takes kinds by name', () => {
+    const table = { ...gauges('open', 'idle'), ...counters('requests') }
+    expect(table).toEqual({ open: 'gauge', idle: 'gauge', requests: 'counter' })
+    // @ts-expect-error: every number has a kind.
+    describeStats({ stats: () => ({ open: 1, idle: 2, failed: 0 }) }, table)
   })
 
   test('describes one object', () => {

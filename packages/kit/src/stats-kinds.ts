@@ -30,6 +30,16 @@ export function describeStats<S extends object>(
   Object.defineProperty(source, KINDS, { value: kinds })
 }
 
+/** Says of each of `names` that it is a gauge, to be spread into {@link StatsKinds}. */
+export function gauges<K extends string>(...names: readonly K[]): Readonly<Record<K, 'gauge'>> {
+  return Object.fromEntries(names.map(name => [name, 'gauge'])) as Record<K, 'gauge'>
+}
+
+/** As {@link gauges}, of counters. */
+export function counters<K extends string>(...names: readonly K[]): Readonly<Record<K, 'counter'>> {
+  return Object.fromEntries(names.map(name => [name, 'counter'])) as Record<K, 'counter'>
+}
+
 /** What {@link describeStats} said of `source` or its prototype. */
 export function statsKindsOf(source: object): StatsKinds<Record<string, unknown>> | undefined {
   return (source as { readonly [KINDS]?: StatsKinds<Record<string, unknown>> })[KINDS]

@@ -7,7 +7,9 @@ import {
   checkList,
   checkOptions,
   checkPositive,
+  counters,
   describeStats,
+  gauges,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
@@ -331,12 +333,8 @@ export class RedisBus implements InvalidationBus {
 /** What the numbers of {@link RedisBusStats} are. */
 export const BUS_STATS_KINDS: StatsKinds<RedisBusStats> = {
   ...CONNECTION_STATS_KINDS,
-  sent: 'counter',
-  received: 'counter',
-  gaps: 'counter',
-  undecodable: 'counter',
-  recovering: 'gauge',
-  subscribed: 'gauge',
+  ...gauges('recovering', 'subscribed'),
+  ...counters('sent', 'received', 'gaps', 'undecodable'),
 }
 
 describeStats<RedisBusStats>(RedisBus.prototype, BUS_STATS_KINDS)

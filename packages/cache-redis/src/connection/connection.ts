@@ -4,6 +4,8 @@ import {
   checkClock,
   checkInteger,
   checkPositive,
+  counters,
+  gauges,
   monotonicClock,
   type OptionNames,
   type StatsKinds,
@@ -58,13 +60,8 @@ export interface ConnectionStats {
 
 /** What the numbers of {@link ConnectionStats} are. */
 export const CONNECTION_STATS_KINDS: StatsKinds<ConnectionStats> = {
-  pending: 'gauge',
-  trips: 'counter',
-  bytes: 'counter',
-  timeouts: 'counter',
-  failures: 'counter',
-  breakerOpened: 'counter',
-  breakerOpen: 'gauge',
+  ...gauges('pending', 'breakerOpen'),
+  ...counters('trips', 'bytes', 'timeouts', 'failures', 'breakerOpened'),
 }
 
 /** The slowest transfer that is no outage, in bytes per ms. */

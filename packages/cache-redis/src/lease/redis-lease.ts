@@ -6,6 +6,7 @@ import {
   checkOptions,
   checkPositive,
   checkSignal,
+  counters,
   describeStats,
   type OptionNames,
 } from '@millrace/kit'
@@ -216,8 +217,6 @@ export class RedisLease implements LoadLease {
 
 describeStats<RedisLeaseStats>(RedisLease.prototype, {
   ...CONNECTION_STATS_KINDS,
-  acquired: 'counter',
   held: 'gauge',
-  lost: 'counter',
-  waited: 'counter',
+  ...counters('acquired', 'lost', 'waited'),
 })

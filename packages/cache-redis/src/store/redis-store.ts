@@ -14,7 +14,7 @@ import {
   storableKey,
 } from '@millrace/cache-core/store'
 import type { Invalidation } from '@millrace/cache-core/tiered'
-import { checkBoolean, checkInteger, checkOptions, describeStats } from '@millrace/kit'
+import { checkBoolean, checkInteger, checkOptions, counters, describeStats } from '@millrace/kit'
 import type { Client } from '../connection/client.ts'
 import { CONNECTION_STATS_KINDS, Connection } from '../connection/connection.ts'
 import { markOf, timeOf } from '../protocol/answer.ts'
@@ -232,14 +232,7 @@ export class RedisStore<V = unknown> implements Store<V> {
 
 describeStats<RedisStoreStats>(RedisStore.prototype, {
   ...CONNECTION_STATS_KINDS,
-  hits: 'counter',
-  misses: 'counter',
-  writes: 'counter',
-  refused: 'counter',
-  deletes: 'counter',
-  evictions: 'counter',
-  corrupt: 'counter',
-  foreign: 'counter',
   recovering: 'gauge',
-  recovered: 'counter',
+  ...counters('hits', 'misses', 'writes', 'refused', 'deletes', 'evictions'),
+  ...counters('corrupt', 'foreign', 'recovered'),
 })

@@ -3,6 +3,7 @@ import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache
 import {
   checkOneOf,
   checkOptions,
+  counters,
   describeStats,
   InvalidOptionError,
   type OptionNames,
@@ -201,8 +202,7 @@ export class RedisTracking implements InvalidationBus {
 
 describeStats<RedisTrackingStats>(RedisTracking.prototype, {
   ...BUS_STATS_KINDS,
-  changed: 'counter',
-  dropped: 'counter',
+  ...counters('changed', 'dropped'),
 })
 
 function checkSingle(client: Client): void {

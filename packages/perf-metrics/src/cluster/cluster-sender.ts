@@ -89,12 +89,9 @@ export class ClusterSender {
   }
 
   #sendInSlices(): void {
-    let finished = false
-    const work = startSlices(this.#steps(), this.#clock, () => {
-      finished = true
+    this.#underWay = startSlices(this.#steps(), this.#clock, () => {
       this.#underWay = undefined
     })
-    if (!finished) this.#underWay = work
   }
 
   /**

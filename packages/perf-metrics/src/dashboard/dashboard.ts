@@ -7,6 +7,7 @@ import {
   checkMethods,
   checkText,
   describeStats,
+  gauges,
   type OptionRules,
   optional,
   type Resolved,
@@ -250,8 +251,6 @@ function checkPath(option: string, path: unknown): string {
 }
 
 describeStats<DashboardStats>(Dashboard.prototype, {
-  clients: 'gauge',
+  ...gauges('clients', 'frameBytes', 'frameTime'),
   dropped: 'counter',
-  frameBytes: 'gauge',
-  frameTime: 'gauge',
 })

@@ -58,15 +58,12 @@ export class LiveFrames {
 
   #record(): void {
     const start = this.#clock.now()
-    let finished = false
     const steps = this.#recorder.take()
-    const work = startSlices(steps, this.#clock, frame => {
-      finished = true
+    this.#underWay = startSlices(steps, this.#clock, frame => {
       this.#underWay = undefined
       this.#publish(frame)
       this.#time = this.#clock.now() - start
     })
-    if (!finished) this.#underWay = work
   }
 
   #publish(frame: Frame): void {

@@ -5,7 +5,9 @@ import {
   checkMethods,
   checkOptions,
   checkRange,
+  counters,
   describeStats,
+  gauges,
   type OptionNames,
   type Timer,
   tell,
@@ -154,12 +156,9 @@ export class Guard {
   }
 
   #evaluateInSlices(): void {
-    let finished = false
-    const work = startSlices(this.#steps(), this.#options.clock, () => {
-      finished = true
+    this.#underWay = startSlices(this.#steps(), this.#options.clock, () => {
       this.#underWay = undefined
     })
-    if (!finished) this.#underWay = work
   }
 
   /**
@@ -317,9 +316,6 @@ function messageOf(error: unknown): string {
 }
 
 describeStats<GuardStats>(Guard.prototype, {
-  rules: 'gauge',
-  pending: 'gauge',
-  tripped: 'gauge',
-  trips: 'counter',
-  recoveries: 'counter',
+  ...gauges('rules', 'pending', 'tripped'),
+  ...counters('trips', 'recoveries'),
 })

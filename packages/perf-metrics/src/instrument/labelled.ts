@@ -9,11 +9,16 @@ import { inSeconds, type Timing, TimingSeries } from './timing.ts'
 import type { UpDownCounter, UpDownCounterSeries } from './up-down-counter.ts'
 
 /** What all metrics with labels have in common. */
-class Labelled<L extends string, S extends Series> {
+class Labelled<L extends string, I, S extends Series & I> {
   readonly family: Family<S>
 
   constructor(family: Family<S>) {
     this.family = family
+  }
+
+  /** The series of these labels, to keep and to update without a look-up. @throws LabelError */
+  labels(labels: Labels<L>): I {
+    return this.family.bind(labels)
   }
 
   /**
@@ -27,12 +32,7 @@ class Labelled<L extends string, S extends Series> {
 }
 
 /** A metric with labels: bind them once with `labels`, or pass them with every update. */
-export class CounterFamily<L extends string = string> extends Labelled<L, CounterSeries> {
-  /** The series of these labels, to keep and to update without a look-up. @throws LabelError */
-  labels(labels: Labels<L>): Counter {
-    return this.family.bind(labels)
-  }
-
+export class CounterFamily<L extends string = string> extends Labelled<L, Counter, CounterSeries> {
   /** Adds to the series of `labels`. Wrong labels are counted in `millrace_metrics_mislabelled_total`, not thrown. */
   inc(labels: Labels<L>, amount = 1): void {
     this.family.find(labels).inc(amount)
@@ -42,12 +42,9 @@ export class CounterFamily<L extends string = string> extends Labelled<L, Counte
 /** As {@link CounterFamily}, for counts that go both ways. */
 export class UpDownCounterFamily<L extends string = string> extends Labelled<
   L,
+  UpDownCounter,
   UpDownCounterSeries
 > {
-  labels(labels: Labels<L>): UpDownCounter {
-    return this.family.bind(labels)
-  }
-
   inc(labels: Labels<L>, amount = 1): void {
     this.family.find(labels).inc(amount)
   }
@@ -58,11 +55,7 @@ export class UpDownCounterFamily<L extends string = string> extends Labelled<
 }
 
 /** As {@link CounterFamily}, for values of the moment. */
-export class GaugeFamily<L extends string = string> extends Labelled<L, GaugeSeries> {
-  labels(labels: Labels<L>): Gauge {
-    return this.family.bind(labels)
-  }
-
+export class GaugeFamily<L extends string = string> extends Labelled<L, Gauge, GaugeSeries> {
   set(labels: Labels<L>, value: number): void {
     this.family.find(labels).set(value)
   }
@@ -77,11 +70,11 @@ export class GaugeFamily<L extends string = string> extends Labelled<L, GaugeSer
 }
 
 /** As {@link CounterFamily}, for distributions. */
-export class HistogramFamily<L extends string = string> extends Labelled<L, HistogramSeries> {
-  labels(labels: Labels<L>): Histogram {
-    return this.family.bind(labels)
-  }
-
+export class HistogramFamily<L extends string = string> extends Labelled<
+  L,
+  Histogram,
+  HistogramSeries
+> {
   observe(labels: Labels<L>, value: number): void {
     this.family.find(labels).observe(value)
   }

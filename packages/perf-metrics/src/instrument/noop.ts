@@ -6,21 +6,8 @@ import type { Gauge } from './gauge.ts'
 import type { Histogram } from './histogram.ts'
 import type { Timing, TimingSpan, TimingStats } from './timing.ts'
 
-/**
- * What a disabled registry hands out: instruments whose methods are empty, so that a call costs what an empty call
- * costs and nothing tests a flag. One class serves all value instruments, bound or with labels.
- */
-export class NoopInstrument implements Counter, Gauge {
-  readonly value = 0
-  readonly min: number = NaN
-  readonly max: number = NaN
-  readonly lastUpdate = 0
-
-  inc(): void {}
-  dec(): void {}
-  set(): void {}
-  observeTotal(): void {}
-
+/** Without series: every label leads to the same. */
+abstract class Noop {
   labels(_labels: Labels): this {
     return this
   }
@@ -30,7 +17,23 @@ export class NoopInstrument implements Counter, Gauge {
   }
 }
 
-export class NoopHistogram implements Histogram {
+/**
+ * What a disabled registry hands out: instruments whose methods are empty, so that a call costs what an empty call
+ * costs and nothing tests a flag. One class serves all value instruments, bound or with labels.
+ */
+export class NoopInstrument extends Noop implements Counter, Gauge {
+  readonly value = 0
+  readonly min: number = NaN
+  readonly max: number = NaN
+  readonly lastUpdate = 0
+
+  inc(): void {}
+  dec(): void {}
+  set(): void {}
+  observeTotal(): void {}
+}
+
+export class NoopHistogram extends Noop implements Histogram {
   readonly count = 0
   readonly sum = 0
 
@@ -45,14 +48,6 @@ export class NoopHistogram implements Histogram {
   distribution(): Distribution {
     return emptyDistribution(FINEST_SCHEMA)
   }
-
-  labels(_labels: Labels): this {
-    return this
-  }
-
-  remove(_labels: Labels): boolean {
-    return false
-  }
 }
 
 const ENDED: TimingSpan = {
@@ -61,7 +56,7 @@ const ENDED: TimingSpan = {
   [Symbol.dispose]: () => {},
 }
 
-export class NoopTiming implements Timing {
+export class NoopTiming extends Noop implements Timing {
   readonly histogram: Histogram = new NoopHistogram()
   readonly failures: Counter = new NoopInstrument()
 
@@ -92,13 +87,5 @@ export class NoopTiming implements Timing {
       p99: NaN,
       p999: NaN,
     }
-  }
-
-  labels(_labels: Labels): this {
-    return this
-  }
-
-  remove(_labels: Labels): boolean {
-    return false
   }
 }

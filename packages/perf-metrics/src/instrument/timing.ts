@@ -1,4 +1,11 @@
-import { describeStats, isGenerator, isThenable, watchGenerator } from '@millrace/kit'
+import {
+  counters,
+  describeStats,
+  gauges,
+  isGenerator,
+  isThenable,
+  watchGenerator,
+} from '@millrace/kit'
 import { type Distribution, quantile } from '../store/distribution.ts'
 import type { Counter } from './counter.ts'
 import type { Histogram } from './histogram.ts'
@@ -171,16 +178,7 @@ class RunningSpan implements TimingSpan {
 }
 
 describeStats<TimingStats>(TimingSeries.prototype, {
-  count: 'counter',
-  successes: 'counter',
-  failures: 'counter',
+  ...gauges('mean', 'min', 'max', 'p50', 'p90', 'p95', 'p99', 'p999'),
+  ...counters('count', 'successes', 'failures'),
   total: 'milliseconds',
-  mean: 'gauge',
-  min: 'gauge',
-  max: 'gauge',
-  p50: 'gauge',
-  p90: 'gauge',
-  p95: 'gauge',
-  p99: 'gauge',
-  p999: 'gauge',
 })

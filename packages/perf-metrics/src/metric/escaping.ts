@@ -18,38 +18,20 @@ export function isEscaping(value: string | undefined): value is Escaping {
 /** The name of a metric, suffix of counters included, as `escaping` has it. Algorithm: `EscapeMetricFamily` of prometheus/common. */
 export function escapeMetricName(name: string, escaping: Escaping): string {
   if (isLegacyMetricName(name)) return name
-  switch (escaping) {
-    case 'allow-utf-8':
-      return name
-    case 'underscores':
-      return legacyName(name)
-    case 'dots':
-      return dotted(name, /[a-zA-Z:]/)
-    case 'values':
-      return coded(name, /[a-zA-Z:]/)
-  }
+  return escaping === 'underscores' ? legacyName(name) : spelledOut(name, escaping, /[a-zA-Z:]/)
 }
 
 /** As {@link escapeMetricName}, for labels, which may not contain colons. */
 export function escapeLabelName(name: string, escaping: Escaping): string {
   if (isLegacyLabelName(name)) return name
-  switch (escaping) {
-    case 'allow-utf-8':
-      return name
-    case 'underscores':
-      return legacyLabel(name)
-    case 'dots':
-      return dotted(name, /[a-zA-Z]/)
-    case 'values':
-      return coded(name, /[a-zA-Z]/)
+  return escaping === 'underscores' ? legacyLabel(name) : spelledOut(name, escaping, /[a-zA-Z]/)
+}
+
+function spelledOut(name: string, escaping: Escaping, letters: RegExp): string {
+  if (escaping === 'allow-utf-8') return name
+  if (escaping === 'dots') {
+    return escaped(name, letters, character => (character === '.' ? '_dot_' : '__'))
   }
-}
-
-function dotted(name: string, letters: RegExp): string {
-  return escaped(name, letters, character => (character === '.' ? '_dot_' : '__'))
-}
-
-function coded(name: string, letters: RegExp): string {
   const code = (character: string): string =>
     character === '_' ? '__' : `_${character.codePointAt(0)!.toString(16)}_`
   return `U__${escaped(name, letters, code)}`

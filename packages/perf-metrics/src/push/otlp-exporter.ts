@@ -1,4 +1,5 @@
 import {
+  counters,
   describeStats,
   LONGEST_DELAY,
   type PartialSuccess,
@@ -257,10 +258,5 @@ async function attemptPost(url: string, request: PostOptions): Promise<Outcome> 
 }
 
 describeStats<OtlpExporterStats>(OtlpExporter.prototype, {
-  exports: 'counter',
-  failures: 'counter',
-  retries: 'counter',
-  pointsSent: 'counter',
-  pointsRejected: 'counter',
-  bytes: 'counter',
+  ...counters('exports', 'failures', 'retries', 'pointsSent', 'pointsRejected', 'bytes'),
 })

@@ -55,7 +55,7 @@ export interface SlicedWork {
 }
 
 /**
- * As {@link inSlices}, but begins at once: what fits into one slice is done when this returns.
+ * As {@link inSlices}, but begins at once: what fits into one slice is done when this returns, and undefined is returned then.
  *
  * @param finished called with what the steps return
  */
@@ -63,7 +63,7 @@ export function startSlices<R>(
   steps: Iterator<void, R>,
   clock: Clock,
   finished: (result: R) => void,
-): SlicedWork {
+): SlicedWork | undefined {
   let ended = false
   let timer: Timer | undefined
   const workUntil = (end: number): void => {
@@ -81,6 +81,7 @@ export function startSlices<R>(
     if (!ended) timer = clock.setTimer(slice, 0)
   }
   slice()
+  if (ended) return undefined
   return {
     cancel() {
       ended = true

@@ -4,6 +4,7 @@ import {
   checkMethods,
   checkOptions,
   describeStats,
+  gauges,
   type OptionNames,
 } from '@millrace/kit'
 import { Contribution, type RemoteState } from '../aggregate/contribution.ts'
@@ -165,8 +166,5 @@ class LaneReader {
 }
 
 describeStats<SharedLanesStats>(SharedLanes.prototype, {
-  lanes: 'gauge',
-  live: 'gauge',
-  unshared: 'gauge',
-  conflicts: 'gauge',
+  ...gauges('lanes', 'live', 'unshared', 'conflicts'),
 })

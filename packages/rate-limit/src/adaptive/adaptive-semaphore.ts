@@ -6,6 +6,7 @@ import {
   checkInteger,
   checkMethods,
   checkPositive,
+  counters,
   describeStats,
   type OptionRules,
   optional,
@@ -213,7 +214,5 @@ function defaultOutcome(error: unknown): Outcome {
 describeStats<AdaptiveSemaphoreStats>(AdaptiveSemaphore.prototype, {
   ...SEMAPHORE_STATS_KINDS,
   limit: 'gauge',
-  updates: 'counter',
-  dropped: 'counter',
-  ignored: 'counter',
+  ...counters('updates', 'dropped', 'ignored'),
 })

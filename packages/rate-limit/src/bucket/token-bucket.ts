@@ -5,6 +5,7 @@ import {
   checkOptions,
   checkRange,
   describeStats,
+  gauges,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
@@ -52,10 +53,8 @@ export interface TokenBucketStats extends LimiterStats {
 /** What the numbers of {@link TokenBucketStats} are. */
 export const TOKEN_BUCKET_STATS_KINDS: StatsKinds<TokenBucketStats> = {
   ...LIMITER_STATS_KINDS,
-  rate: 'gauge',
-  burst: 'gauge',
+  ...gauges('rate', 'burst', 'accuracy'),
   forfeited: 'counter',
-  accuracy: 'gauge',
 }
 
 /**

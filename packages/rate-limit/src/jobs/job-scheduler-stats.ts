@@ -1,4 +1,4 @@
-import type { StatsKinds } from '@millrace/kit'
+import { counters, gauges, type StatsKinds } from '@millrace/kit'
 
 export interface JobSchedulerStats {
   /** Jobs that wait. */
@@ -20,13 +20,6 @@ export interface JobSchedulerStats {
 
 /** What the numbers of {@link JobSchedulerStats} are. */
 export const JOB_SCHEDULER_STATS_KINDS: StatsKinds<JobSchedulerStats> = {
-  waiting: 'gauge',
-  running: 'gauge',
-  done: 'counter',
-  failed: 'counter',
-  dropped: 'counter',
-  expired: 'counter',
-  retried: 'counter',
-  abandoned: 'counter',
-  errors: 'counter',
+  ...gauges('waiting', 'running'),
+  ...counters('done', 'failed', 'dropped', 'expired', 'retried', 'abandoned', 'errors'),
 }

@@ -1,4 +1,4 @@
-import type { Clock, OptionNames, StatsKinds } from '@millrace/kit'
+import { type Clock, counters, gauges, type OptionNames, type StatsKinds } from '@millrace/kit'
 import type { MeteredLimiter } from '../limiter/metered-limiter.ts'
 import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
 
@@ -48,16 +48,8 @@ export interface KeyedLimiterStats {
   evicted: number
 }
 
-/** What the numbers of {@link KeyedLimiterStats} are. */
+/** What the numbers of {@link KeyedLimiterStats} are: a refund takes back what was granted. */
 export const KEYED_LIMITER_STATS_KINDS: StatsKinds<KeyedLimiterStats> = {
-  keys: 'gauge',
-  maxKeys: 'gauge',
-  // A refund takes back what was granted.
-  granted: 'gauge',
-  refused: 'counter',
-  refunded: 'counter',
-  timeouts: 'counter',
-  aborts: 'counter',
-  waiting: 'gauge',
-  evicted: 'counter',
+  ...gauges('keys', 'maxKeys', 'granted', 'waiting'),
+  ...counters('refused', 'refunded', 'timeouts', 'aborts', 'evicted'),
 }

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
+import { checkInteger, checkOptions, describeStats, gauges, type OptionNames } from '@millrace/kit'
 import { LimiterClosedError } from '../errors.ts'
 import type { Permit } from '../semaphore/permit.ts'
 import { Semaphore, type SemaphoreOptions } from '../semaphore/semaphore.ts'
@@ -126,7 +126,5 @@ export class KeyedSemaphore {
 }
 
 describeStats<KeyedSemaphoreStats>(KeyedSemaphore.prototype, {
-  keys: 'gauge',
-  active: 'gauge',
-  waiting: 'gauge',
+  ...gauges('keys', 'active', 'waiting'),
 })

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
+import { checkInteger, checkOptions, describeStats, gauges, type OptionNames } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import { LimiterClosedError } from '../errors.ts'
 import { checkRefund } from '../limiter/check-refund.ts'
@@ -188,8 +188,6 @@ export class KeyedWindow {
 }
 
 describeStats<KeyedWindowStats>(KeyedWindow.prototype, {
-  keys: 'gauge',
-  maxKeys: 'gauge',
-  waiting: 'gauge',
+  ...gauges('keys', 'maxKeys', 'waiting'),
   evicted: 'counter',
 })

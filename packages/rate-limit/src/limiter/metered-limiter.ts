@@ -2,6 +2,8 @@ import {
   type Clock,
   checkClock,
   checkText,
+  counters,
+  gauges,
   InvalidOptionError,
   type StatsKinds,
 } from '@millrace/kit'
@@ -37,13 +39,8 @@ export interface LimiterStats {
 
 /** What the numbers of {@link LimiterStats} are: a refund takes back what was granted. */
 export const LIMITER_STATS_KINDS: StatsKinds<LimiterStats> = {
-  granted: 'gauge',
-  refused: 'counter',
-  refunded: 'counter',
-  waiting: 'gauge',
-  timeouts: 'counter',
-  aborts: 'counter',
-  available: 'gauge',
+  ...gauges('granted', 'waiting', 'available'),
+  ...counters('refused', 'refunded', 'timeouts', 'aborts'),
 }
 
 /** Opens a limiter to other limiters of this package. */

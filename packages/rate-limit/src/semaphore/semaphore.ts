@@ -4,7 +4,9 @@ import {
   checkInteger,
   checkOptions,
   checkText,
+  counters,
   describeStats,
+  gauges,
   InvalidOptionError,
   type OptionNames,
   type StatsKinds,
@@ -44,13 +46,8 @@ export interface SemaphoreStats {
 
 /** What the numbers of {@link SemaphoreStats} are. */
 export const SEMAPHORE_STATS_KINDS: StatsKinds<SemaphoreStats> = {
-  permits: 'gauge',
-  active: 'gauge',
-  waiting: 'gauge',
-  granted: 'counter',
-  refused: 'counter',
-  timeouts: 'counter',
-  aborts: 'counter',
+  ...gauges('permits', 'active', 'waiting'),
+  ...counters('granted', 'refused', 'timeouts', 'aborts'),
 }
 
 /**

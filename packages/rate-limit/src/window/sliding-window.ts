@@ -5,6 +5,7 @@ import {
   checkOptions,
   checkRange,
   describeStats,
+  gauges,
   type OptionNames,
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
@@ -114,6 +115,5 @@ export class SlidingWindow extends MeteredLimiter {
 
 describeStats<SlidingWindowStats>(SlidingWindow.prototype, {
   ...LIMITER_STATS_KINDS,
-  limit: 'gauge',
-  window: 'gauge',
+  ...gauges('limit', 'window'),
 })

@@ -4,6 +4,8 @@ import {
   checkInteger,
   checkOneOf,
   checkText,
+  counters,
+  gauges,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
@@ -64,12 +66,8 @@ export interface RedisLimitStats {
 
 /** What the numbers of {@link RedisLimitStats} are. */
 export const REDIS_LIMIT_STATS_KINDS: StatsKinds<RedisLimitStats> = {
-  trips: 'counter',
-  unavailable: 'counter',
-  down: 'gauge',
-  unsettled: 'gauge',
-  processes: 'gauge',
-  overruled: 'gauge',
+  ...gauges('down', 'unsettled', 'processes', 'overruled'),
+  ...counters('trips', 'unavailable'),
 }
 
 /** How a kind of limit gets along without Redis. */

@@ -1,4 +1,4 @@
-import type { StatsKinds } from '@millrace/kit'
+import { counters, gauges, type StatsKinds } from '@millrace/kit'
 import { LimiterClosedError, RateLimitedError } from '../../errors.ts'
 import { checkRefund } from '../../limiter/check-refund.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
@@ -23,12 +23,8 @@ export interface RedisRateStats extends RedisLimitStats {
 /** What the numbers of {@link RedisRateStats} are: a refund takes back what was granted. */
 export const REDIS_RATE_STATS_KINDS: StatsKinds<RedisRateStats> = {
   ...REDIS_LIMIT_STATS_KINDS,
-  granted: 'gauge',
-  refused: 'counter',
-  refunded: 'counter',
-  waiting: 'gauge',
-  timeouts: 'counter',
-  aborts: 'counter',
+  ...gauges('granted', 'waiting'),
+  ...counters('refused', 'refunded', 'timeouts', 'aborts'),
 }
 
 /** Limits on a rate by their keys in Redis: what is done to one, and the accounts of all. */

@@ -1,4 +1,4 @@
-import { checkOptions, describeStats, type OptionNames } from '@millrace/kit'
+import { checkOptions, describeStats, gauges, type OptionNames } from '@millrace/kit'
 import { LimiterClosedError } from '../../errors.ts'
 import {
   type SemaphoreAcquireOptions,
@@ -133,8 +133,6 @@ export class RedisKeyedSemaphore {
 }
 
 describeStats<RedisKeyedSemaphoreStats>(RedisKeyedSemaphore.prototype, {
-  keys: 'gauge',
-  active: 'gauge',
-  waiting: 'gauge',
+  ...gauges('keys', 'active', 'waiting'),
   lost: 'counter',
 })

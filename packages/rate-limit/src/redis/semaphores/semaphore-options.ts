@@ -1,4 +1,4 @@
-import type { OptionNames, StatsKinds } from '@millrace/kit'
+import { counters, gauges, type OptionNames, type StatsKinds } from '@millrace/kit'
 import type { WaitOrder } from '../../wait/wait-order.ts'
 import type { RedisSubscriber } from '../client/free-channel.ts'
 import {
@@ -74,12 +74,6 @@ export interface RedisSemaphoreStats extends RedisLimitStats {
 /** What the numbers of {@link RedisSemaphoreStats} are. */
 export const REDIS_SEMAPHORE_STATS_KINDS: StatsKinds<RedisSemaphoreStats> = {
   ...REDIS_LIMIT_STATS_KINDS,
-  permits: 'gauge',
-  active: 'gauge',
-  waiting: 'gauge',
-  granted: 'counter',
-  refused: 'counter',
-  timeouts: 'counter',
-  aborts: 'counter',
-  lost: 'counter',
+  ...gauges('permits', 'active', 'waiting'),
+  ...counters('granted', 'refused', 'timeouts', 'aborts', 'lost'),
 }
