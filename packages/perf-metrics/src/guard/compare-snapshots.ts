@@ -1,9 +1,10 @@
 import {
   checkInteger,
   checkNonNegative,
-  checkOptions,
   checkRange,
-  type OptionNames,
+  type OptionRules,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { InvalidOptionError, MetricsSnapshotError } from '../errors.ts'
 import type { HistogramJson, MetricsJson, SeriesJson } from '../export/json.ts'
@@ -43,12 +44,12 @@ export interface SnapshotComparison {
   ok: boolean
 }
 
-const OPTIONS: OptionNames<CompareOptions> = {
-  quantile: true,
-  tolerance: true,
-  alpha: true,
-  minimum: true,
-  metrics: true,
+const OPTIONS: OptionRules<CompareOptions> = {
+  quantile: withDefault(0.99, checkRange, 0.01, 0.9999),
+  tolerance: withDefault(0.1, checkNonNegative),
+  alpha: withDefault(0.001, checkRange, 1e-12, 0.5),
+  minimum: withDefault(100, checkInteger, 1),
+  metrics: withDefault(/./, checkPattern),
 }
 
 /**
@@ -62,15 +63,7 @@ export function compareSnapshots(
   after: MetricsJson,
   options: CompareOptions = {},
 ): SnapshotComparison {
-  checkOptions('', options, OPTIONS)
-  const { quantile = 0.99, tolerance = 0.1, alpha = 0.001, minimum = 100, metrics = /./ } = options
-  checkRange('quantile', quantile, 0.01, 0.9999)
-  checkNonNegative('tolerance', tolerance)
-  checkRange('alpha', alpha, 1e-12, 0.5)
-  checkInteger('minimum', minimum, 1)
-  if (!(metrics instanceof RegExp)) {
-    throw new InvalidOptionError('metrics', 'a regular expression', metrics)
-  }
+  const { quantile, tolerance, alpha, minimum, metrics } = resolveOptions('', options, OPTIONS)
   // Without the flags that make a test depend on the one before.
   const wanted = new RegExp(metrics.source, metrics.flags.replace(/[gy]/g, ''))
   const old = histogramsOf(before)
@@ -90,6 +83,11 @@ export function compareSnapshots(
     comparisons.push({ metric, labels, ...result, shift: mannWhitney(a, b).delta, verdict })
   }
   return { comparisons, ok: comparisons.every(({ verdict }) => verdict !== 'regressed') }
+}
+
+function checkPattern(option: string, value: unknown): RegExp {
+  if (value instanceof RegExp) return value
+  throw new InvalidOptionError(option, 'a regular expression', value)
 }
 
 function histogramsOf(

@@ -108,8 +108,7 @@ export function fastifyRateLimit<
     for (const [name, value] of Object.entries(verdict.headers)) {
       // The error handler's answer has a type of its own.
       if (!answers && /^content-type$/i.test(name)) continue
-      const before = reply.getHeader(name)
-      reply.header(name, mergedHeader(name, before === undefined ? before : `${before}`, value))
+      reply.header(name, mergedHeader(name, reply.getHeader(name), value))
     }
     if (verdict.pass) {
       settleAfter(reply.raw, verdict.settle)

@@ -53,7 +53,7 @@ export function honoRateLimit<
     if (outgoing !== undefined) settleAfter(outgoing, verdict.settle)
     await next()
     for (const [name, value] of Object.entries(verdict.headers)) {
-      context.header(name, mergedHeader(name, context.res.headers.get(name) ?? undefined, value))
+      context.header(name, mergedHeader(name, context.res.headers.get(name), value))
     }
     // Within the answer, as some runtimes end with it. A refund that its store does not hear of stays spent: see `settleAfter`.
     await settle?.(context.res.status).catch(() => {})

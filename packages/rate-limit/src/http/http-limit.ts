@@ -246,9 +246,10 @@ function mergeRateLimitHeaders(
   }
 }
 
-/** What a header of a limit becomes beside the value that another has set. */
-export function mergedHeader(name: string, before: string | undefined, value: string): string {
-  if (before === undefined || before === '') return value
+/** What a header of a limit becomes beside the value that another has set, if any has. */
+export function mergedHeader(name: string, earlier: unknown, value: string): string {
+  const before = `${earlier ?? ''}`
+  if (before === '') return value
   if (/^ratelimit(-policy)?$/i.test(name)) return `${before}, ${value}`
   if (/^retry-after$/i.test(name)) return `${Math.max(Number(before) || 0, Number(value))}`
   return value

@@ -40,8 +40,7 @@ export function koaRateLimit<
     const { res } = context
     const verdict = await limit.check(context, factsOf(context.req))
     for (const [name, value] of Object.entries(verdict.headers)) {
-      const before = res.getHeader(name)
-      context.set(name, mergedHeader(name, before === undefined ? before : `${before}`, value))
+      context.set(name, mergedHeader(name, res.getHeader(name), value))
     }
     if (verdict.pass) {
       settleAfter(res, verdict.settle)

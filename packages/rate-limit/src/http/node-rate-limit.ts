@@ -30,11 +30,7 @@ export function nodeRateLimit<
     try {
       verdict = await limit.check(request, factsOf(request))
       for (const [name, value] of Object.entries(verdict.headers)) {
-        const before = response.getHeader(name)
-        response.setHeader(
-          name,
-          mergedHeader(name, before === undefined ? before : `${before}`, value),
-        )
+        response.setHeader(name, mergedHeader(name, response.getHeader(name), value))
       }
     } catch (error) {
       if (next === undefined) throw error

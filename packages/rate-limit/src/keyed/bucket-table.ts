@@ -72,6 +72,18 @@ export class BucketTable {
     return this.blocks === undefined ? -Infinity : this.blocks[place]!
   }
 
+  /** The virtual time of a key, which is that of a full bucket where it has no place. */
+  slotOf(key: string, full: number): number {
+    const place = this.#places.get(key)
+    return place === undefined ? full : this.slots[place]!
+  }
+
+  /** As {@link blockedUntil}, of a key that may have no place. */
+  blockOf(key: string): number {
+    const place = this.#places.get(key)
+    return place === undefined ? -Infinity : this.blockedUntil(place)
+  }
+
   delete(key: string): boolean {
     const place = this.#places.get(key)
     if (place === undefined) return false

@@ -70,18 +70,21 @@ export class KeyedBuckets {
 
   /** When `cost` could pass for a key, which is not given a place for it. */
   nextOf(key: string, cost: number, now: number): number {
-    return Math.max(this.#arithmetic.next(this.#slotOf(key, now), cost, now), this.#blockOf(key))
+    return Math.max(
+      this.#arithmetic.next(this.#slotOf(key, now), cost, now),
+      this.#table.blockOf(key),
+    )
   }
 
   available(key: string, now: number): number {
     const available = this.#arithmetic.available(this.#slotOf(key, now), now)
-    return this.#blockOf(key) > now + SLACK ? Math.min(0, available) : available
+    return this.#table.blockOf(key) > now + SLACK ? Math.min(0, available) : available
   }
 
   resetAfter(key: string, now: number): number {
     return Math.max(
       this.#arithmetic.resetAfter(this.#slotOf(key, now), now),
-      this.#blockOf(key) - now,
+      this.#table.blockOf(key) - now,
     )
   }
 
@@ -120,13 +123,7 @@ export class KeyedBuckets {
     }
   }
 
-  #blockOf(key: string): number {
-    const place = this.#table.find(key)
-    return place === undefined ? -Infinity : this.#table.blockedUntil(place)
-  }
-
   #slotOf(key: string, now: number): number {
-    const place = this.#table.find(key)
-    return place === undefined ? this.#arithmetic.full(now) : this.#table.slots[place]!
+    return this.#table.slotOf(key, this.#arithmetic.full(now))
   }
 }

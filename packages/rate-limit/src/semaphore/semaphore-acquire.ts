@@ -6,14 +6,6 @@ export interface SemaphoreAcquireOptions extends Omit<AcquireOptions, 'cost'> {
   readonly weight?: number | undefined
 }
 
-/** The options of `acquire(weight?, options?)`. */
-export function semaphoreOptionsOf(
-  first: number | SemaphoreAcquireOptions | undefined,
-  second: SemaphoreAcquireOptions | undefined,
-): SemaphoreAcquireOptions | undefined {
-  return typeof first === 'object' ? first : second
-}
-
 /** The weight of `acquire(weight?, options?)`, whose options are known already. */
 export function weightOf(
   first: number | SemaphoreAcquireOptions | undefined,

@@ -13,16 +13,12 @@ import {
 } from '@millrace/kit'
 import { systemClock } from '../clock.ts'
 import { LIMITER_OPTIONS, type LimiterOptions } from '../limiter/limiter-options.ts'
+import { optionsOf } from '../wait/acquire-options.ts'
 import { publishRefusal } from '../wait/channels.ts'
 import { WaitList } from '../wait/wait-list.ts'
 import { Permit } from './permit.ts'
 import { PermitCounter } from './permit-counter.ts'
-import {
-  type SemaphoreAcquireOptions,
-  semaphoreOptionsOf,
-  weightOf,
-  withoutWeight,
-} from './semaphore-acquire.ts'
+import { type SemaphoreAcquireOptions, weightOf, withoutWeight } from './semaphore-acquire.ts'
 
 export interface SemaphoreOptions extends LimiterOptions {
   /** How many may be inside at once; a positive integer. */
@@ -113,7 +109,7 @@ export class Semaphore {
     first?: number | SemaphoreAcquireOptions,
     second?: SemaphoreAcquireOptions,
   ): Promise<Permit> {
-    const options = semaphoreOptionsOf(first, second)
+    const options = optionsOf(first, second)
     const weight = weightOf(first, options)
     this.#checkWeight(weight)
     const wait = withoutWeight(options)

@@ -25,11 +25,11 @@ export interface Admission {
 
 const NAMES = { timeout: true, signal: true, priority: true, key: true, cost: true } as const
 
-/** The options of `acquire(cost?, options?)`. */
-export function optionsOf(
-  first: number | AcquireOptions | undefined,
-  second: AcquireOptions | undefined,
-): AcquireOptions | undefined {
+/** The options of `acquire(cost?, options?)`, or of `acquire(weight?, options?)`. */
+export function optionsOf<O extends object>(
+  first: number | O | undefined,
+  second: O | undefined,
+): O | undefined {
   return typeof first === 'object' ? first : second
 }
 

@@ -62,7 +62,7 @@ export class LocalShare {
   block(key: string, ms: number, at: number): void {
     const now = this.#time(at)
     if (ms > 0) this.#table.block(this.#place(key, now), now + ms)
-    else if (this.#blockOf(key) > now) this.#table.block(this.#place(key, now), -Infinity)
+    else if (this.#table.blockOf(key) > now) this.#table.block(this.#place(key, now), -Infinity)
   }
 
   /** Notes what the store has answered. @param available tokens of the whole bucket, below 0 if they are reserved ahead */
@@ -75,7 +75,7 @@ export class LocalShare {
   tryTake(key: string, cost: number, at: number): boolean {
     const now = this.#time(at)
     const next = this.#next(key, cost, now)
-    if (next > now + SLACK || this.#blockOf(key) > now) return false
+    if (next > now + SLACK || this.#table.blockOf(key) > now) return false
     this.#table.slots[this.#place(key, now)] = next
     return true
   }
@@ -84,7 +84,7 @@ export class LocalShare {
   takeUpTo(key: string, least: number, most: number, at: number): number {
     const now = this.#time(at)
     const available = (now + SLACK - this.#next(key, 0, now)) / this.#share.interval
-    if (available < least || this.#blockOf(key) > now) return 0
+    if (available < least || this.#table.blockOf(key) > now) return 0
     const cost = Math.max(least, Math.min(most, Math.floor(available)))
     this.#table.slots[this.#place(key, now)] = this.#next(key, cost, now)
     return cost
@@ -92,7 +92,7 @@ export class LocalShare {
 
   waitFor(key: string, cost: number, at: number): number {
     const now = this.#time(at)
-    const wait = Math.max(0, this.#next(key, cost, now) - now, this.#blockOf(key) - now)
+    const wait = Math.max(0, this.#next(key, cost, now) - now, this.#table.blockOf(key) - now)
     return wait > 0 ? wait + Math.max(0, this.#stoodAt + this.#hold - at) : 0
   }
 
@@ -108,13 +108,13 @@ export class LocalShare {
     const allowed = this.tryTake(key, cost, at)
     const now = this.#time(at)
     const slot = this.#slot(key, now)
-    const blocked = this.#blockOf(key) > now
+    const blocked = this.#table.blockOf(key) > now
     const remaining = blocked ? 0 : Math.max(0, this.#share.available(slot, now))
     return {
       allowed,
       limit: this.burst,
       remaining,
-      resetAfter: Math.max(this.#share.resetAfter(slot, now), this.#blockOf(key) - now),
+      resetAfter: Math.max(this.#share.resetAfter(slot, now), this.#table.blockOf(key) - now),
       retryAfter: allowed ? 0 : this.waitFor(key, cost, at),
       nextAfter: remaining >= 1 ? 0 : this.waitFor(key, Math.min(1, this.burst), at),
     }
@@ -151,14 +151,8 @@ export class LocalShare {
     return this.#share.next(this.#slot(key, now), cost, now)
   }
 
-  #blockOf(key: string): number {
-    const place = this.#table.find(key)
-    return place === undefined ? -Infinity : this.#table.blockedUntil(place)
-  }
-
   #slot(key: string, now: number): number {
-    const place = this.#table.find(key)
-    return place === undefined ? this.#share.full(now) : this.#table.slots[place]!
+    return this.#table.slotOf(key, this.#share.full(now))
   }
 
   #place(key: string, now: number): number {

@@ -1,10 +1,7 @@
 import { checkOptions, describeStats, gauges, type OptionNames } from '@millrace/kit'
 import { LimiterClosedError } from '../../errors.ts'
-import {
-  type SemaphoreAcquireOptions,
-  semaphoreOptionsOf,
-  weightOf,
-} from '../../semaphore/semaphore-acquire.ts'
+import { type SemaphoreAcquireOptions, weightOf } from '../../semaphore/semaphore-acquire.ts'
+import { optionsOf } from '../../wait/acquire-options.ts'
 import { keyPart } from '../limit/key-part.ts'
 import { REDIS_LIMIT_OPTIONS } from '../limit/redis-limit.ts'
 import type { RedisPermit } from './redis-permit.ts'
@@ -67,7 +64,7 @@ export class RedisKeyedSemaphore {
     first?: number | SemaphoreAcquireOptions,
     second?: SemaphoreAcquireOptions,
   ): Promise<RedisPermit> {
-    const options = semaphoreOptionsOf(first, second)
+    const options = optionsOf(first, second)
     return this.#with(key, semaphore => semaphore.acquire(weightOf(first, options), options))
   }
 

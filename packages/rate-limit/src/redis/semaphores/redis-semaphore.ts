@@ -15,11 +15,10 @@ import {
 import { LONGEST } from '../../limiter/longest.ts'
 import {
   type SemaphoreAcquireOptions,
-  semaphoreOptionsOf,
   weightOf,
   withoutWeight,
 } from '../../semaphore/semaphore-acquire.ts'
-import { checkAcquireOptions } from '../../wait/acquire-options.ts'
+import { checkAcquireOptions, optionsOf } from '../../wait/acquire-options.ts'
 import { FreeChannel } from '../client/free-channel.ts'
 import type { StoreClocks } from '../clock/store-clocks.ts'
 import { RedisLimit } from '../limit/redis-limit.ts'
@@ -162,7 +161,7 @@ export class RedisSemaphore {
     first?: number | SemaphoreAcquireOptions,
     second?: SemaphoreAcquireOptions,
   ): Promise<RedisPermit> {
-    const options = semaphoreOptionsOf(first, second)
+    const options = optionsOf(first, second)
     const weight = weightOf(first, options)
     this.#checkWeight(weight)
     this.#checkOpen()
