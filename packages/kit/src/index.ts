@@ -31,6 +31,7 @@ export {
   type TimeSource,
   wallClock,
 } from './clock.ts'
+export { slotOf } from './cluster-slot.ts'
 export { describe } from './describe.ts'
 export {
   type GeneratorWatch,

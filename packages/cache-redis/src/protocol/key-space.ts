@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import { originalKey, storableKey } from '@millrace/cache-core/store'
-import { InvalidOptionError } from '@millrace/kit'
+import { InvalidOptionError, slotOf } from '@millrace/kit'
 import { type Client, isCluster } from '../connection/client.ts'
-import { slotOf } from './slot.ts'
 
 /** Beginning of the names of all keys and channels unless an option says otherwise. */
 export const DEFAULT_PREFIX = 'millrace:cache'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { slotOf } from './slot.ts'
+import { slotOf } from './cluster-slot.ts'
 
 test('slots are those of the Cluster specification', () => {
   // CRC16("123456789") = 0x31C3 is the specification's own example.
