@@ -1,10 +1,13 @@
 import {
   checkMethods,
   checkNonNegative,
-  checkOptions,
   checkPositiveOrInfinity,
   checkRange,
-  type OptionNames,
+  type OptionRules,
+  type Resolved,
+  required,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import type { CacheStats } from '../cache/cache-stats.ts'
 
@@ -89,13 +92,17 @@ export interface Report {
   readonly alerts: readonly Finding[]
 }
 
-const THRESHOLDS: OptionNames<AlertThresholds> = {
-  hitRate: true,
-  memory: true,
-  evictions: true,
-  reads: true,
+const THRESHOLDS: OptionRules<AlertThresholds> = {
+  hitRate: withDefault(0.8, checkRange, 0, 1),
+  memory: withDefault(0.9, checkRange, 0, 1),
+  evictions: withDefault(0.1, checkRange, 0, 1),
+  reads: withDefault(100, checkNonNegative),
 }
-const REPORTED: OptionNames<ReportedOptions> = { cache: true, maxBytes: true, maxEntries: true }
+const REPORTED: OptionRules<ReportedOptions> = {
+  cache: required(checkMethods<ReportedCache>, 'a Cache', ['stats']),
+  maxBytes: withDefault(Infinity, checkPositiveOrInfinity),
+  maxEntries: withDefault(Infinity, checkPositiveOrInfinity),
+}
 
 /** What evictions and memory beyond their thresholds take off the score at most. */
 const PENALTY = 20
@@ -111,36 +118,17 @@ const ALMOST_EMPTY = 0.05
  * evictions, weighted by reads, pass their thresholds. It compares a system with itself.
  */
 export class CacheReporter {
-  readonly #caches = new Map<string, Required<ReportedOptions>>()
-  readonly #thresholds: Required<{ [K in keyof AlertThresholds]: number }>
+  readonly #caches = new Map<string, Resolved<ReportedOptions>>()
+  readonly #thresholds: Resolved<AlertThresholds>
 
   /** @throws {InvalidOptionError} */
   constructor(thresholds: AlertThresholds = {}) {
-    const {
-      hitRate = 0.8,
-      memory = 0.9,
-      evictions = 0.1,
-      reads = 100,
-    } = checkOptions('', thresholds, THRESHOLDS)
-    this.#thresholds = {
-      hitRate: checkRange('hitRate', hitRate, 0, 1),
-      memory: checkRange('memory', memory, 0, 1),
-      evictions: checkRange('evictions', evictions, 0, 1),
-      reads: checkNonNegative('reads', reads),
-    }
+    this.#thresholds = resolveOptions('', thresholds, THRESHOLDS)
   }
 
   /** Watches a cache from now on; replaces one of that name. */
   add(name: string, options: ReportedOptions): this {
-    const {
-      cache,
-      maxBytes = Infinity,
-      maxEntries = Infinity,
-    } = checkOptions('', options, REPORTED)
-    checkMethods('cache', cache, 'a Cache', ['stats'])
-    checkPositiveOrInfinity('maxBytes', maxBytes)
-    checkPositiveOrInfinity('maxEntries', maxEntries)
-    this.#caches.set(name, { cache, maxBytes, maxEntries })
+    this.#caches.set(name, resolveOptions('', options, REPORTED))
     return this
   }
 

@@ -10,6 +10,12 @@ import {
   checkSignal,
   monotonicClock,
   type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  required,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { iteratorOf } from '../iterate/iterator-of.ts'
 import { letGo } from '../iterate/let-go.ts'
@@ -62,17 +68,19 @@ export interface WarmReport extends WarmCounts {
   readonly elapsed: number
 }
 
-const OPTIONS: OptionNames<WarmerOptions<unknown>> = {
-  load: true,
-  has: true,
-  workers: true,
-  timeLimit: true,
-  memoryLimit: true,
-  memory: true,
-  traffic: true,
-  pause: true,
-  onProgress: true,
-  clock: true,
+type Settings<K> = Resolved<WarmerOptions<K>, 'has' | 'traffic' | 'onProgress'>
+
+const OPTIONS: OptionRules<WarmerOptions<unknown>, Settings<unknown>> = {
+  load: required(checkFunction<Settings<unknown>['load']>),
+  has: optional(checkFunction<NonNullable<Settings<unknown>['has']>>),
+  workers: withDefault(4, checkInteger, 1),
+  timeLimit: withDefault(Infinity, checkPositiveOrInfinity),
+  memoryLimit: withDefault(Infinity, checkPositiveOrInfinity),
+  memory: withDefault(memoryInUse, checkFunction<() => number>),
+  traffic: optional(checkFunction<() => number>),
+  pause: withDefault(10, checkPositive),
+  onProgress: optional(checkFunction<NonNullable<Settings<unknown>['onProgress']>>),
+  clock: withDefault(monotonicClock, checkClock<Clock>),
 }
 const WARM_OPTIONS: OptionNames<{ signal?: AbortSignal | undefined }> = { signal: true }
 
@@ -81,23 +89,11 @@ const WARM_OPTIONS: OptionNames<{ signal?: AbortSignal | undefined }> = { signal
  * comes first: each load begins in a turn of the event loop of its own, and workers rest while callers wait for loads of theirs.
  */
 export class Warmer<K> {
-  readonly #options: WarmerOptions<K>
+  readonly #settings: Settings<K>
 
   /** @throws {InvalidOptionError} */
   constructor(options: WarmerOptions<K>) {
-    checkOptions('', options as WarmerOptions<unknown>, OPTIONS)
-    const { load, has, memory, traffic, onProgress, clock } = options
-    const { workers = 4, timeLimit = Infinity, memoryLimit = Infinity, pause = 10 } = options
-    checkFunction('load', load)
-    for (const [name, value] of Object.entries({ has, memory, traffic, onProgress })) {
-      if (value !== undefined) checkFunction(name, value)
-    }
-    if (clock !== undefined) checkClock('clock', clock)
-    checkInteger('workers', workers, 1)
-    checkPositiveOrInfinity('timeLimit', timeLimit)
-    checkPositiveOrInfinity('memoryLimit', memoryLimit)
-    checkPositive('pause', pause)
-    this.#options = options
+    this.#settings = resolveOptions('', options as WarmerOptions<unknown>, OPTIONS) as Settings<K>
   }
 
   /**
@@ -112,17 +108,16 @@ export class Warmer<K> {
   ): Promise<WarmReport> {
     const { signal } = checkOptions('', options, WARM_OPTIONS)
     if (signal !== undefined) checkSignal('signal', signal)
-    return new Warming(this.#options, keys, signal).run()
+    return new Warming(this.#settings, keys, signal).run()
   }
 }
 
 /** One call of {@link Warmer.warm}. */
 class Warming<K> {
-  readonly #options: WarmerOptions<K>
+  readonly #settings: Settings<K>
   readonly #keys: Iterator<K> | AsyncIterator<K>
   readonly #signal: AbortSignal | undefined
   readonly #clock: Clock
-  readonly #workers: number
   readonly #controller = new AbortController()
   readonly #over = Promise.withResolvers<void>()
   readonly #counts = { warmed: 0, skipped: 0, failed: 0 }
@@ -133,28 +128,27 @@ class Warming<K> {
   #next: Promise<IteratorResult<K>> = Promise.resolve({ done: false, value: undefined as K })
 
   constructor(
-    options: WarmerOptions<K>,
+    settings: Settings<K>,
     keys: Iterable<K> | AsyncIterable<K>,
     signal: AbortSignal | undefined,
   ) {
-    this.#options = options
+    this.#settings = settings
     this.#keys = iteratorOf('keys', keys)
     this.#signal = signal
-    this.#clock = options.clock ?? monotonicClock
-    this.#workers = options.workers ?? 4
+    this.#clock = settings.clock
   }
 
   async run(): Promise<WarmReport> {
-    const { timeLimit = Infinity } = this.#options
+    const { workers, timeLimit } = this.#settings
     const started = this.#clock.now()
     const abort = (): void => this.#stop('aborted')
     if (this.#signal?.aborted) abort()
     this.#signal?.addEventListener('abort', abort)
     const timer = this.#clock.setTimer(() => this.#stop('time'), timeLimit)
     try {
-      const workers = Array.from({ length: this.#workers }, (_, rank) => this.#work(rank))
+      const work = Array.from({ length: workers }, (_, rank) => this.#work(rank))
       // A load that does not heed its signal is left to itself.
-      await Promise.race([Promise.all(workers), this.#over.promise])
+      await Promise.race([Promise.all(work), this.#over.promise])
     } finally {
       this.#stop('done')
       timer.cancel()
@@ -178,7 +172,7 @@ class Warming<K> {
 
   /** How many of the workers leave the room to callers. */
   #resting(): number {
-    const { traffic } = this.#options
+    const { traffic } = this.#settings
     return traffic === undefined ? 0 : Math.max(0, measured('traffic', traffic) ?? 0)
   }
 
@@ -189,14 +183,14 @@ class Warming<K> {
         this.#resters.delete(end)
         resolve()
       }
-      const timer = this.#clock.setTimer(end, this.#options.pause ?? 10)
+      const timer = this.#clock.setTimer(end, this.#settings.pause)
       this.#resters.add(end)
     })
   }
 
   /** The next key, unless there is none or no memory for it. */
   async #take(): Promise<{ readonly value: K } | undefined> {
-    const { memoryLimit = Infinity, memory = memoryInUse } = this.#options
+    const { memoryLimit, memory } = this.#settings
     if (memoryLimit !== Infinity && !((measured('memory', memory) ?? Infinity) < memoryLimit)) {
       this.#stop('memory', false)
       return undefined
@@ -209,7 +203,7 @@ class Warming<K> {
   }
 
   async #warm(key: K): Promise<void> {
-    const { load, has } = this.#options
+    const { load, has } = this.#settings
     const { signal } = this.#controller
     let outcome: WarmProgress<K>['outcome'] = 'skipped'
     let failure: unknown
@@ -229,7 +223,7 @@ class Warming<K> {
     // What ends after the report was made is in none.
     if (this.#stopped !== undefined && this.#controller.signal.aborted) return
     this.#counts[outcome]++
-    const { onProgress } = this.#options
+    const { onProgress } = this.#settings
     if (onProgress === undefined) return
     const progress = { key, outcome, error, ...this.#counts }
     tellListener('onProgress', () => onProgress(progress))
