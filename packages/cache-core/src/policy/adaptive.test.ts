@@ -88,3 +88,21 @@ test.each([1.25, 1.5, 2, 3, 4])(
     expect(rates.reduce((sum, rate) => sum + rate) / rates.length).toBeGreaterThan(least)
   },
 )
+
+test('scans back and forth among popular keys are served as by counting how often keys are read', () => {
+  for (const [keys, noise] of [
+    [400, 0.25],
+    [600, 0.1],
+    [900, 0.25],
+    [1200, 0.1],
+  ] as const) {
+    const read = (): (() => number) => {
+      const random = seededRandom(8)
+      const popular = skewed(10_000)
+      const scan = backAndForth(keys)
+      return () => (random() < noise ? -1 - popular() : scan())
+    }
+    const lost = hitRate(wTinyLfu, 300, read()) - hitRate(adaptive, 300, read())
+    expect(lost, `${keys} keys, ${noise} others`).toBeLessThan(0.03)
+  }
+})

@@ -109,13 +109,16 @@ export class Adaptive implements Policy {
     this.#arriving = Math.min(sightsOf(recalled) + 1, MOST_SIGHTS)
     const departure = departureOf(recalled)
     if (departure === WITHDRAWN) return
-    this.#sizer.returned(ticksSince(recalled, this.#sizer.now), departure === DISPLACED)
+    const age = ticksSince(recalled, this.#sizer.now)
+    if (departure === REFUSED) this.#duel.returned(age)
+    this.#sizer.returned(age, departure === DISPLACED)
   }
 
   insert(slot: number, hash: number): void {
     this.#hashes[slot] = hash
     this.frequency[slot] = (this.#arriving << SIGHTS_SHIFT) | this.#sampled(hash)
     this.#enterWindow(slot)
+    this.#duel.advance(this.#sizer.now)
     if (this.#windowWeight > this.#sizer.window) this.#spill()
     if (--this.#untilLook < 0) this.#look()
   }

@@ -1,3 +1,5 @@
+import { TurnDetector } from './turn-detector.ts'
+
 /** Entries of the simulated cache: smaller ones mistake chance for a lead. */
 const ENTRIES = 128
 /** What is left of the counts after each look. */
@@ -37,6 +39,9 @@ const NEVER = 2 ** 30
  * Policies for High Performance Caching", ISCA 2007; for why a small cache of sampled keys stands for all see {@link Advisor}). While
  * recency leads, the window takes the whole cache. As both then behave alike, the old window is tried again from time to time.
  *
+ * A scan from end to end and back is recognized by {@link TurnDetector}. All that matters there is that the cache keeps what it has, which
+ * a small window does as well as LRU, and better where popular keys are read between.
+ *
  * Costs a table of 128 hashes, and a look into it for each read of a sampled key. O(1), amortized.
  */
 export class RecencyDuel {
@@ -44,6 +49,9 @@ export class RecencyDuel {
   recent = false
   /** Set by `judge` for one look: a trial ended, and the window goes back to where it was. */
   ended = false
+  /** Set by `judge`: scans go back and forth, and the window should be as small as it may be. */
+  sweeping = false
+  readonly #turns = new TurnDetector()
   #threshold = 0
   #hashes: Int32Array = new Int32Array(0)
   /** 1: read since the hand passed. */
@@ -77,6 +85,7 @@ export class RecencyDuel {
     this.#links = new Int32Array(size + this.#mask + 1).fill(-1)
     this.#size = this.#hand = 0
     this.#wait = WARM_UP
+    this.#turns.resize(size)
     this.#forget()
   }
 
@@ -89,6 +98,7 @@ export class RecencyDuel {
   hit(hash: number): void {
     if (!this.samples(hash)) return // as the cache was resized since it came
     this.#reads++
+    this.#turns.read()
     if (this.#read(hash)) this.#both++
     else this.#ownOnly++
   }
@@ -96,7 +106,18 @@ export class RecencyDuel {
   /** A sampled key was not in the cache. */
   missed(hash: number): void {
     this.#reads++
+    this.#turns.read()
     if (this.#read(hash)) this.#recentOnly++
+  }
+
+  /** Keys are pushed into the window at that tick. Amortized O(1). */
+  advance(tick: number): void {
+    this.#turns.advance(tick)
+  }
+
+  /** A key came back that was refused; it had come into the window as many ticks ago. */
+  returned(age: number): void {
+    this.#turns.returned(age)
   }
 
   /** Once per look at the window's size. O(1). */
@@ -106,8 +127,10 @@ export class RecencyDuel {
     const share = (this.#both + this.#recentOnly) / reads
     const own = (this.#both + this.#ownOnly) / reads
     this.ended = false
+    this.sweeping = this.#turns.sweeping
     this.#looks++
-    if (this.recent) this.#judgeTrial(share, own)
+    if (this.sweeping) this.#pause()
+    else if (this.recent) this.#judgeTrial(share, own)
     else if (this.#wait > 0) this.#wait--
     else if (
       reads >= READS_TO_BEGIN * this.#hashes.length &&
@@ -120,6 +143,12 @@ export class RecencyDuel {
     this.#ownOnly *= DECAY
     this.#both *= DECAY
     this.#reads *= DECAY
+  }
+
+  #pause(): void {
+    if (this.recent) this.#looks = NEVER
+    this.recent = false
+    this.#forget()
   }
 
   #try(share: number, own: number): void {

@@ -108,18 +108,18 @@ export class WindowSizer {
   /**
    * Moves the window towards the size with the best balance, and lets the statistics decay. O(1).
    *
-   * @param duel overrules the balance while recency is on trial
+   * @param duel overrules the balance while recency is on trial, or scans go back and forth
    */
-  adapt({ recent, ended }: Pick<RecencyDuel, 'recent' | 'ended'>): void {
+  adapt({ recent, ended, sweeping }: Pick<RecencyDuel, 'recent' | 'ended' | 'sweeping'>): void {
     if (recent && !this.#onTrial) this.#shareBefore = this.share
     this.#onTrial = recent
     if (ended) this.share = this.#shareBefore
-    const step = this.#part(recent ? TRIAL_STEP : STEP)
+    const step = this.#part(sweeping ? 1 : recent ? TRIAL_STEP : STEP)
     this.#pushes = this.#pushes / 2 + this.#position - this.#lastPosition
     this.#lastPosition = this.#position
-    const best = recent ? this.#part(MOST_SHARE) : this.#best()
+    const best = sweeping ? this.#part(LEAST_SHARE) : recent ? this.#part(MOST_SHARE) : this.#best()
     this.window = Math.min(Math.max(best, this.window - step), this.window + step)
-    if (this.#regretted > this.#admitted / 2 + 4) {
+    if (sweeping || this.#regretted > this.#admitted / 2 + 4) {
       this.margin = 1
       this.#guard = GUARD_LOOKS
     } else if (this.#guard > 0 && --this.#guard === 0) {
