@@ -1,3 +1,5 @@
+import { DamagedError } from './sqlite-file.ts'
+
 /** A value as its row holds it. */
 export interface EntryRow {
   readonly version: number
@@ -55,4 +57,15 @@ export interface EntryWrite {
 
 export function entryRow([version, retained, used, tags, value, expires]: RowColumns): EntryRow {
   return { version, retained, used, tags, value, expires }
+}
+
+/**
+ * The epoch of the row of a statement.
+ *
+ * @throws {DamagedError} if there is none
+ */
+export function wholeEpoch(row: unknown): number {
+  const epoch = (row as readonly (number | null | undefined)[] | undefined)?.[0] ?? null
+  if (epoch === null) throw new DamagedError()
+  return epoch
 }

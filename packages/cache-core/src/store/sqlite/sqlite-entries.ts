@@ -8,22 +8,17 @@ import {
   type Lookup,
   type LookupColumns,
   type RowColumns,
+  wholeEpoch,
 } from './entry-rows.ts'
+import { ADMITTED, PUT, PUT_ADMITTED } from './put-statements.ts'
 import { sealed } from './row-checksum.ts'
-import { logBytes } from './sqlite-file.ts'
+import { epochOfState, isGuarded, isLive, isWhole, tagged } from './row-guard.ts'
+import { DamagedError, logBytes } from './sqlite-file.ts'
 
 /** How long a deleted key is remembered by name, in ms; after that, fences older than its deletion are outdated. */
 const TOMBSTONE_LIFE = 60_000
 /** How many invalidated tags are remembered by name before they are applied to all rows; see {@link SqliteEntries.sweep}. */
 const REMEMBERED_TAGS = 16_384
-
-const LARGEST_USER_VERSION = 2 ** 31 - 1
-const isLive = 'value IS NOT NULL AND retained > ?'
-/** Whether a tag of the row was invalidated after the value. Not asked of rows without tags, nor of damaged ones. */
-const tagged = (column: 'deleted' | 'expired'): string => `
-  (tags IS NOT NULL AND CASE WHEN json_valid(tags) THEN EXISTS (
-    SELECT 1 FROM json_each(entries_3.tags) AS tag
-    JOIN tags_3 ON tags_3.name = tag.value WHERE tags_3.${column} > entries_3.version) ELSE FALSE END)`
 
 /**
  * The rows of a {@link SqliteStore} and what is done to them. A read is one statement, so one snapshot, whatever other processes
@@ -62,42 +57,33 @@ export class SqliteEntries {
     const columns = `version, retained, used, tags, value,
       iif(expires <> 0 AND ${tagged('expired')}, 0.0, expires) AS expires`
     const ofKey = `key = ? AND ${isLive} AND NOT ${tagged('deleted')}`
-    this.#read = prepare(`SELECT ${columns} FROM entries_3 WHERE ${ofKey}`)
+    this.#read = prepare(`SELECT ${columns} FROM entries_4 WHERE ${ofKey}`)
     this.#lookup = prepare(
-      `SELECT ${columns}, state_3.epoch FROM state_3 LEFT JOIN entries_3 ON ${ofKey}`,
+      `SELECT ${columns}, state.epoch FROM (SELECT ${epochOfState} AS epoch FROM state_4) AS state
+       LEFT JOIN entries_4 ON ${ofKey}`,
     )
-    this.#epoch = prepare('SELECT epoch FROM state_3')
-    const into =
-      'INSERT INTO entries_3 (key, version, barrier, expires, retained, used, size, tags, value)'
-    const instead = `ON CONFLICT (key) DO UPDATE SET version = excluded.version,
-      barrier = max(barrier, excluded.barrier), expires = excluded.expires, retained = excluded.retained,
-      used = excluded.used, size = excluded.size, tags = excluded.tags, value = excluded.value`
-    this.#put = database.prepare(`${into} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ${instead}`)
-    // A fence from the future was taken in a file that was lost.
-    const admitted = `
-      FROM state_3 WHERE ?2 >= max(cleared, expired, horizon) AND ?2 <= epoch
-        AND NOT EXISTS (SELECT 1 FROM entries_3 WHERE key = ?1 AND (barrier > ?2
-          OR (version > ?2 AND value IS NOT NULL AND retained > ?4 AND NOT ${tagged('deleted')})))
-        AND NOT EXISTS (SELECT 1 FROM tags_3 WHERE max(deleted, expired) > ?2
-          AND name IN (SELECT value FROM json_each(?3)))`
-    this.#admits = prepare(`SELECT 1 ${admitted}`)
-    this.#putAdmitted = database.prepare(
-      `${into} SELECT ?1, ?2, 0, ?5, ?6, ?4, ?7, ?3, ?8 ${admitted} ${instead}`,
+    this.#epoch = prepare(`SELECT ${epochOfState} FROM state_4`)
+    this.#put = database.prepare(PUT)
+    this.#admits = prepare(`SELECT 1 ${ADMITTED}`)
+    this.#putAdmitted = database.prepare(PUT_ADMITTED)
+    this.#advance = prepare(
+      `UPDATE state_4 SET epoch = epoch + 1 WHERE ${isGuarded('state_4')} RETURNING epoch`,
     )
-    this.#advance = prepare('UPDATE state_3 SET epoch = epoch + 1 RETURNING epoch')
     this.#bury = database.prepare(`
-      INSERT INTO entries_3 (key, version, barrier, expires, retained, used, size)
+      INSERT INTO entries_4 (key, version, barrier, expires, retained, used, size)
       VALUES (?, 0, ?, 0, ?, 0, 0)
       ON CONFLICT (key) DO UPDATE SET version = 0, barrier = excluded.barrier, expires = 0,
         retained = excluded.retained, used = 0, size = 0, tags = NULL, value = NULL`)
-    this.#stale = database.prepare('UPDATE entries_3 SET expires = 0, barrier = ? WHERE key = ?')
+    this.#stale = database.prepare('UPDATE entries_4 SET expires = 0, barrier = ? WHERE key = ?')
     this.#deleteTag = database.prepare(`
-      INSERT INTO tags_3 (name, deleted, expired) VALUES (?, ?, 0)
+      INSERT INTO tags_4 (name, deleted, expired) VALUES (?, ?, 0)
       ON CONFLICT (name) DO UPDATE SET deleted = excluded.deleted`)
     this.#expireTag = database.prepare(`
-      INSERT INTO tags_3 (name, deleted, expired) VALUES (?, 0, ?)
+      INSERT INTO tags_4 (name, deleted, expired) VALUES (?, 0, ?)
       ON CONFLICT (name) DO UPDATE SET expired = excluded.expired`)
-    this.#touch = database.prepare('UPDATE entries_3 SET used = ? WHERE key = ? AND used < ?')
+    this.#touch = database.prepare(
+      `UPDATE entries_4 SET used = ? WHERE key = ? AND used < ? AND ${isWhole}`,
+    )
   }
 
   close(): void {
@@ -105,26 +91,25 @@ export class SqliteEntries {
   }
 
   epoch(): number {
-    return (this.#epoch.get() as unknown as [number])[0]
+    return wholeEpoch(this.#epoch.get())
   }
 
   /** The latest time of any process that was noted, in ms. */
   time(): number {
-    const row = this.#database.prepare('SELECT time FROM state_3').get() as { time: number }
-    return row.time
+    const { time } = this.#database.prepare('SELECT time FROM state_4').get() as { time: number }
+    return time
   }
 
   /** By how many ms the time leads the wall clock, as any process noted. */
   lead(): number {
-    const row = this.#database.prepare('PRAGMA user_version').get() as { user_version: number }
-    return Math.max(0, row.user_version) * 1_000
+    const { lead } = this.#database.prepare('SELECT lead FROM state_4').get() as { lead: number }
+    return lead
   }
 
   /** Notes that, in whole seconds, unless more is noted. Run it within {@link transaction}. */
   noteLead(lead: number): void {
-    if (lead <= this.lead()) return
-    const seconds = Math.min(Math.ceil(lead / 1_000), LARGEST_USER_VERSION)
-    this.#database.exec(`PRAGMA user_version = ${seconds}`)
+    if (lead > this.lead())
+      this.#run('UPDATE state_4 SET lead = ?', Math.ceil(lead / 1_000) * 1_000)
   }
 
   /** The row of a key unless it is gone; `expires` is 0 if it was expired. One statement. */
@@ -142,9 +127,9 @@ export class SqliteEntries {
       }))
     }
     // One statement, as a load of one key is what is read most. Benchmark case: tiers "memory over a file, mixed".
-    const found = this.#lookup.get(keys[0]!, now) as unknown as LookupColumns
-    const epoch = found[EPOCH] as number
-    const row = found[0] === null ? undefined : entryRow(found as unknown as RowColumns)
+    const found = this.#lookup.get(keys[0]!, now) as unknown as LookupColumns | undefined
+    const epoch = wholeEpoch([found?.[EPOCH]])
+    const row = found![0] === null ? undefined : entryRow(found as unknown as RowColumns)
     return { epoch, rows: [row] }
   }
 
@@ -198,20 +183,20 @@ export class SqliteEntries {
 
   /** Run it within {@link transaction}. */
   clear(expire: boolean): void {
-    this.#run(`UPDATE state_3 SET ${expire ? 'expired' : 'cleared'} = ?`, this.nextEpoch())
+    this.#run(`UPDATE state_4 SET ${expire ? 'expired' : 'cleared'} = ?`, this.nextEpoch())
     if (expire) {
       // Each row, as a mark would have to be looked at by every read.
-      this.#run('UPDATE entries_3 SET expires = 0 WHERE value IS NOT NULL')
+      this.#run('UPDATE entries_4 SET expires = 0 WHERE value IS NOT NULL')
       return
     }
     // What these rows refused is older than `cleared` and refused by it.
-    this.#run('DELETE FROM entries_3')
-    this.#run('DELETE FROM tags_3')
+    this.#run('DELETE FROM entries_4')
+    this.#run('DELETE FROM tags_4')
   }
 
   /** Number of the newest row. A key that is written again keeps its row, one that is new gets a higher one. */
   newestRow(): number {
-    const { row } = this.#database.prepare('SELECT max(rowid) AS row FROM entries_3').get() as {
+    const { row } = this.#database.prepare('SELECT max(rowid) AS row FROM entries_4').get() as {
       row: number | null
     }
     return row ?? 0
@@ -221,7 +206,7 @@ export class SqliteEntries {
   keysBetween(row: number, last: number, limit: number, now: number): KeyRow[] {
     return this.#database
       .prepare(
-        `SELECT rowid AS row, key FROM entries_3 WHERE rowid > ? AND rowid <= ?
+        `SELECT rowid AS row, key FROM entries_4 WHERE rowid > ? AND rowid <= ?
           AND ${isLive} AND NOT ${tagged('deleted')} ORDER BY rowid LIMIT ?`,
       )
       .all(row, last, now, limit) as unknown as KeyRow[]
@@ -234,7 +219,7 @@ export class SqliteEntries {
    * @param epoch later than any that was given out
    */
   startOver(epoch: number): void {
-    this.#run('UPDATE state_3 SET epoch = ?', epoch)
+    this.#run('UPDATE state_4 SET epoch = ?', epoch)
     this.clear(false)
   }
 
@@ -245,27 +230,47 @@ export class SqliteEntries {
 
   totals(): { entries: number; bytes: number } {
     return this.#database
-      .prepare('SELECT count(value) AS entries, ifnull(sum(size), 0) AS bytes FROM entries_3')
+      .prepare(
+        `SELECT count(value) AS entries, ifnull(sum(iif(${isWhole}, size, 0)), 0) AS bytes FROM entries_4`,
+      )
       .get() as { entries: number; bytes: number }
   }
 
   /** Notes that keys were read, and the time. Run it within {@link transaction}. */
   touch(keys: Iterable<string>, now: number): void {
     for (const key of keys) this.#touch.run(now, key, now)
-    this.#run('UPDATE state_3 SET time = ? WHERE time < ?', now, now)
+    this.#run('UPDATE state_4 SET time = ? WHERE time < ?', now, now)
+  }
+
+  /**
+   * Looks whether the invalidations are what was written: by a name that a flipped bit made another one they would not be found.
+   * O(tags).
+   *
+   * @throws {DamagedError} if they are not
+   */
+  verify(): void {
+    wholeEpoch(this.#epoch.get())
+    const bad = this.#database
+      .prepare(`SELECT 1 FROM tags_4 WHERE copy <> name OR NOT ${isGuarded('tags_4')} LIMIT 1`)
+      .get()
+    const [{ quick_check: answer }] = this.#database
+      .prepare("PRAGMA quick_check('tags_4')")
+      .all() as [{ quick_check: string }]
+    if (bad !== undefined || answer !== 'ok') throw new DamagedError()
   }
 
   /** Removes what is gone by time or by tag. O(rows). Run it within {@link transaction}. */
   sweep(now: number): void {
+    this.verify()
     this.#delete('retained <= ?', now)
     this.#delete(tagged('deleted'))
-    const { tags } = this.#database.prepare('SELECT count(*) AS tags FROM tags_3').get() as {
+    const { tags } = this.#database.prepare('SELECT count(*) AS tags FROM tags_4').get() as {
       tags: number
     }
     if (tags <= REMEMBERED_TAGS) return
-    this.#run(`UPDATE entries_3 SET expires = 0 WHERE ${tagged('expired')}`)
-    this.#run('DELETE FROM tags_3')
-    this.#run('UPDATE state_3 SET horizon = epoch')
+    this.#run(`UPDATE entries_4 SET expires = 0 WHERE ${tagged('expired')}`)
+    this.#run('DELETE FROM tags_4')
+    this.#run('UPDATE state_4 SET horizon = epoch')
   }
 
   /**
@@ -276,7 +281,7 @@ export class SqliteEntries {
     return this.#delete(
       `value IS NOT NULL AND key IN (
          SELECT key FROM (
-           SELECT key, sum(size) OVER newest AS total, row_number() OVER newest AS place FROM entries_3
+           SELECT key, sum(iif(${isWhole}, size, 0)) OVER newest AS total, row_number() OVER newest AS place FROM entries_4
            WHERE value IS NOT NULL WINDOW newest AS (ORDER BY used DESC, version DESC, key)
          ) WHERE total > ? AND place > 1)`,
       bytes,
@@ -312,17 +317,20 @@ export class SqliteEntries {
 
   /** Run it within {@link transaction}. */
   nextEpoch(): number {
-    return (this.#advance.get() as unknown as [number])[0]
+    return wholeEpoch(this.#advance.get())
   }
 
   /** Deletes rows, and raises the horizon to what they refused. */
   #delete(where: string, ...values: SQLInputValue[]): number {
     const rows = this.#database
-      .prepare(`DELETE FROM entries_3 WHERE ${where} RETURNING barrier`)
-      .all(...values) as { barrier: number }[]
+      .prepare(
+        `DELETE FROM entries_4 WHERE ${where} RETURNING iif(${isWhole}, barrier, NULL) AS barrier`,
+      )
+      .all(...values) as { barrier: number | null }[]
     let horizon = 0
-    for (const { barrier } of rows) if (barrier > horizon) horizon = barrier
-    if (horizon > 0) this.#run('UPDATE state_3 SET horizon = max(horizon, ?)', horizon)
+    // What a damaged one refused is not known.
+    for (const { barrier } of rows) horizon = Math.max(horizon, barrier ?? this.epoch())
+    if (horizon > 0) this.#run('UPDATE state_4 SET horizon = max(horizon, ?)', horizon)
     return rows.length
   }
 

@@ -12,6 +12,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreUnavailableError } from '../contract/errors.ts'
 import { unlessGone } from '../unless-gone.ts'
+import { guardColumn } from './row-guard.ts'
 
 /** "MILL": marks the file as ours, so that another program's database is never touched. */
 const APPLICATION_ID = 0x4d494c4c
@@ -37,18 +38,21 @@ const LOG_FRAME = 24 + 4_096
  * other's entries. Large values come last in a row, so that scans of the other columns do not read them.
  *
  * The first epoch is the time in microseconds, and fences before it are outdated: so a fence taken before the file was lost
- * and made anew cannot pass for a later one. `time` is the latest that any process has reached, in ms since 1970.
+ * and made anew cannot pass for a later one. `time` is the latest that any process has reached, in ms since 1970, and `lead` by how many
+ * ms it leads the wall clock.
  */
 const schema = `
-  CREATE TABLE IF NOT EXISTS state_3 (
+  CREATE TABLE IF NOT EXISTS state_4 (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     epoch INTEGER NOT NULL,
     cleared INTEGER NOT NULL,
     expired INTEGER NOT NULL,
     horizon INTEGER NOT NULL,
-    time INTEGER NOT NULL
+    time INTEGER NOT NULL,
+    lead INTEGER NOT NULL,
+    ${guardColumn('state_4')}
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS entries_3 (
+  CREATE TABLE IF NOT EXISTS entries_4 (
     key TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
     barrier INTEGER NOT NULL,
@@ -56,15 +60,28 @@ const schema = `
     retained REAL NOT NULL,
     used INTEGER NOT NULL,
     size INTEGER NOT NULL,
+    ${guardColumn('entries_4')},
     tags TEXT,
     value BLOB
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS tags_3 (
+  CREATE TABLE IF NOT EXISTS tags_4 (
     name TEXT PRIMARY KEY,
     deleted INTEGER NOT NULL,
-    expired INTEGER NOT NULL
+    expired INTEGER NOT NULL,
+    ${guardColumn('tags_4')},
+    copy TEXT NOT NULL AS (name || '') STORED
   ) STRICT, WITHOUT ROWID;
 `
+
+/** Rows are not what was written, by which invalidations may be lost. */
+export class DamagedError extends Error {
+  /** As of damage that SQLite itself finds. */
+  readonly errcode: number = CORRUPT
+
+  constructor() {
+    super('The invalidations that the file keeps are damaged')
+  }
+}
 
 /** Whether the file's content is damaged, or not SQLite's at all. */
 export function isCorruption(error: unknown): boolean {
@@ -128,7 +145,7 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
     database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${schema}`)
     const first = Math.floor(now) * 1_000
     database.exec(
-      `INSERT OR IGNORE INTO state_3 VALUES (0, ${first}, 0, 0, ${first}, ${Math.floor(now)}); COMMIT`,
+      `INSERT OR IGNORE INTO state_4 VALUES (0, ${first}, 0, 0, ${first}, ${Math.floor(now)}, 0); COMMIT`,
     )
     return database
   } catch (error) {
@@ -141,10 +158,10 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
 function isSetUp(database: DatabaseSync): boolean {
   const { tables } = database
     .prepare(
-      "SELECT count(*) AS tables FROM sqlite_schema WHERE name IN ('state_3', 'entries_3', 'tags_3')",
+      "SELECT count(*) AS tables FROM sqlite_schema WHERE name IN ('state_4', 'entries_4', 'tags_4')",
     )
     .get() as { tables: number }
-  return tables === 3 && database.prepare('SELECT id FROM state_3').get() !== undefined
+  return tables === 3 && database.prepare('SELECT id FROM state_4').get() !== undefined
 }
 
 function isOurs(database: DatabaseSync): boolean {

@@ -157,6 +157,7 @@ export class SqliteHandle {
     let entries: SqliteEntries
     try {
       entries = new SqliteEntries(database)
+      entries.verify()
       clock.reach(entries.time())
       goOn(clock, entries)
       this.#outdate(entries)

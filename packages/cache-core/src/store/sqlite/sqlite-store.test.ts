@@ -112,9 +112,9 @@ describe('SqliteStore', () => {
     await store.expireTag('expired')
     const database = new DatabaseSync(path)
     database.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 17000)
-      INSERT INTO tags_3 SELECT 'tag:' || i, 1, 0 FROM n`)
+      INSERT INTO tags_4 SELECT 'tag:' || i, 1, 0 FROM n`)
     store.sweep()
-    expect(database.prepare('SELECT count(*) AS n FROM tags_3').get()).toEqual({ n: 0 })
+    expect(database.prepare('SELECT count(*) AS n FROM tags_4').get()).toEqual({ n: 0 })
     database.close()
     expect(await store.getMany(['kept', 'stale'])).toMatchObject([
       { expires: Infinity },
@@ -263,7 +263,7 @@ describe('SqliteStore', () => {
     await store.set('bad', 'value')
     await store.set('good', 'value')
     const database = new DatabaseSync(path)
-    database.exec("UPDATE entries_3 SET value = x'0022' WHERE key = 'bad'")
+    database.exec("UPDATE entries_4 SET value = x'0022' WHERE key = 'bad'")
     expect(await store.get('bad')).toBeUndefined()
     expect((await store.get('good'))?.value).toBe('value')
     expect(store.stats()).toMatchObject({ corrupt: 1, misses: 1, entries: 1 })
@@ -285,7 +285,7 @@ describe('SqliteStore', () => {
     await store.set('k', 'value '.repeat(10), { tags: ['t'] })
     await store.set('good', 'value', { tags: ['t'] })
     const database = new DatabaseSync(path)
-    database.exec(`UPDATE entries_3 SET ${column} = ${damaged} WHERE key = 'k'`)
+    database.exec(`UPDATE entries_4 SET ${column} = ${damaged} WHERE key = 'k'`)
     expect(await store.getMany(['k', 'good'])).toMatchObject([undefined, { value: 'value' }])
     expect(store.stats()).toMatchObject({ corrupt: 1, misses: 1, hits: 1, entries: 1 })
     database.close()
@@ -307,6 +307,68 @@ describe('SqliteStore', () => {
       expect(await again.get('k')).toBe(undefined)
       expect(again.stats()).toMatchObject({ corrupt: 1, setAside: 0 })
     }
+  })
+
+  test.each([
+    ['state_4', 8, 64],
+    ['tags_4', 8, 64],
+    ['entries_4', 0, 96],
+  ])(
+    'a flip of any bit of %s undoes no invalidation',
+    async (table, header, rows) => {
+      const store = new SqliteStore<string>({ path })
+      await store.setMany(['tagged', 'other'].map(key => ({ key, value: key, tags: [key] })))
+      const fence = await store.fence()
+      await store.deleteTag('tagged')
+      await store.delete('deleted')
+      await store.close()
+      const database = new DatabaseSync(path)
+      const page = database
+        .prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?')
+        .get(table) as { rootpage: number }
+      database.close()
+      const bytes = await readFile(path)
+      const end = page.rootpage * 4_096
+      const places = [
+        ...Array.from({ length: header }, (_, at) => end - 4_096 + at),
+        ...Array.from({ length: rows }, (_, at) => end - rows + at),
+      ]
+      for (let bit = 0; bit < 8 * places.length; bit += runs(1) > 1 ? 1 : 23) {
+        for (const suffix of ['', '-wal', '-shm']) await rm(path + suffix, { force: true })
+        const damaged = Buffer.from(bytes)
+        damaged[places[bit >> 3]!]! ^= 1 << (bit & 7)
+        await writeFile(path, damaged)
+        await using again = new SqliteStore<string>({ path, onProblem: () => {} })
+        expect([bit, await again.get('tagged')]).toEqual([bit, undefined])
+        for (const key of ['tagged', 'deleted']) {
+          const late = again.set(key, 'late', { tags: [key], fence })
+          expect([bit, await late]).toEqual([bit, false])
+        }
+        expect((await again.get('other'))?.value ?? 'other').toBe('other')
+        // What goes on in it works.
+        const next = await again.fence()
+        expect([bit, await again.set('new', 'value', { fence: next })]).toEqual([bit, true])
+      }
+    },
+    60_000 * runs(1),
+  )
+
+  test('damage of a tag that is met while the file is open sets it aside at the next sweep', async () => {
+    const open = () => new SqliteStore<string>({ path, onProblem: () => {} })
+    const filler = open()
+    await filler.deleteTag('tagged')
+    await filler.close()
+    await using store = open()
+    await using other = open()
+    const bytes = await readFile(path)
+    bytes[bytes.lastIndexOf('tagged')]! ^= 1
+    await writeFile(path, bytes)
+    // So that pages are read again.
+    await other.set('k', 'value')
+    store.sweep()
+    expect(store.stats().setAside).toBe(1)
+    expect(await other.set('k', 'value')).toBe(true)
+    expect((await store.get('k'))?.value).toBe('value')
   })
 
   test('another program’s database is left alone', async () => {
