@@ -51,7 +51,11 @@ export class DemoSandbox implements AsyncDisposable {
     return file
   }
 
-  start(args: readonly string[], { uid }: { uid?: number } = {}): DemoProcess {
+  /** @param options of which `stdout` is a descriptor to print to, instead of what is read here */
+  start(
+    args: readonly string[],
+    { uid, stdout }: { uid?: number; stdout?: number } = {},
+  ): DemoProcess {
     const { INIT_CWD: _, ...env } = process.env
     const child = spawn(
       process.execPath,
@@ -59,7 +63,7 @@ export class DemoSandbox implements AsyncDisposable {
       {
         cwd: this.folder,
         env,
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', stdout ?? 'pipe', 'pipe'],
         // A group of its own, as a shell makes it for a command.
         detached: true,
         ...(uid !== undefined && { uid }),
@@ -136,7 +140,7 @@ export class DemoProcess {
   constructor(child: ChildProcess) {
     this.child = child
     this.#closed = once(child, 'close')
-    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text
     })
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {

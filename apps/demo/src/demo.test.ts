@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { chmod, readdir, utimes, writeFile } from 'node:fs/promises'
+import { chmod, open, readdir, utimes, writeFile } from 'node:fs/promises'
 import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -401,6 +401,16 @@ describe('a fleet', () => {
       'Cannot start no-such-redis-server for the fleet: there is no such program\n',
     )
   })
+})
+
+test('a report that cannot be written is told, and ends with exit code 1', async () => {
+  await using full = await open('/dev/full', 'w')
+  const demo = sandbox.start([...args, '--json'], { stdout: full.fd })
+  const { code, stderr } = await demo.outcome()
+  expect([code, stderr]).toEqual([
+    1,
+    'Cannot print to the standard output: no space left on the device\n',
+  ])
 })
 
 test('without telemetry the work is the same, and nothing of it is told', async () => {

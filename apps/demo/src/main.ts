@@ -1,4 +1,4 @@
-import { runCommand } from './command.ts'
+import { explain } from './report/explain.ts'
 
 /** What asks the demo to end: Ctrl-C, a service manager, a terminal that was closed. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -17,5 +17,15 @@ for (const each of signals) process.on(each, stop)
 // A member of a fleet, which has a channel to it, ends with it, also when that is killed.
 if (process.connected) process.on('disconnect', stop)
 else if (process.send !== undefined) stop()
-process.exitCode = await runCommand(process.argv.slice(2), process.env, interrupt.signal)
+/** What was asked for and could not be printed was not done. A reader that has seen enough, such as `head`, is none of that. */
+let unprinted = false
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE' || unprinted) return
+  unprinted = true
+  console.error(`Cannot print to the standard output: ${explain(code)}`)
+})
+// Not before it is known what a signal does: loading takes a while.
+const { runCommand } = await import('./command.ts')
+const code = await runCommand(process.argv.slice(2), process.env, interrupt.signal)
+process.exitCode = unprinted ? 1 : code
 unlisten()

@@ -3,6 +3,7 @@ const explanations: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'not permitted',
   ENOTDIR: 'a part of the path is not a folder',
+  ENOSPC: 'no space left on the device',
   EMFILE: 'too many open files',
   ELOOP: 'too many symbolic links',
   ECONNREFUSED: 'connection refused',

@@ -19,3 +19,24 @@ test('The slowest traces are kept, slowest first, and of those that are alike th
     'job 9',
   ])
 })
+
+test('Begun anew with a lifetime, it forgets what was, and what has been longer ago than that', async () => {
+  const slow = new SlowTraces()
+  const clock = new VirtualClock()
+  await using tracer = new Tracer({ service: 'test', exporter: slow, clock, signals: [] })
+  const durations = async () => {
+    await tracer.flush()
+    return slow.traces.map(({ duration }) => duration)
+  }
+  const trace = (name: string, duration: number) => tracer.span(name, () => clock.advance(duration))
+  trace('start', 9_000)
+  expect(await durations()).toEqual([9_000])
+  slow.restart(60_000)
+  trace('slow', 500)
+  clock.advance(59_000)
+  trace('quick', 1)
+  expect(await durations()).toEqual([500, 1])
+  clock.advance(1_000)
+  trace('quicker', 2)
+  expect(await durations()).toEqual([2, 1])
+})

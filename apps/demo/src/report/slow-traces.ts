@@ -21,7 +21,14 @@ const MOST_ALIKE = 2
 export class SlowTraces implements Exporter {
   readonly #open = new Map<string, FinishedSpan[]>()
   #slow: SlowTrace[] = []
+  #lifetime = Infinity
   #exported = 0
+
+  /** Forgets all, and from now on also each trace that ended longer ago than `lifetime` ms. */
+  restart(lifetime: number): void {
+    this.#slow = []
+    this.#lifetime = lifetime
+  }
 
   /** Slowest first. */
   get traces(): readonly SlowTrace[] {
@@ -41,6 +48,7 @@ export class SlowTraces implements Exporter {
     }
     this.#open.delete(traceId)
     const duration = end - start
+    this.#slow = this.#slow.filter(trace => end - trace.spans.at(-1)!.end < this.#lifetime)
     const shape = spans.map(({ name }) => name).join()
     const alike = this.#slow.filter(trace => trace.shape === shape)
     const full = alike.length === MOST_ALIKE ? alike : this.#slow

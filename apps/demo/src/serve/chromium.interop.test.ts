@@ -96,6 +96,8 @@ describe('the live page', () => {
     await shows(wide, '#caches', /demo_traffic_cache/)
     await shows(wide, '#removals', /Removed so far: \d/)
     expect(await wide.locator('#advice .value').count()).toBe(1)
+    // Not even when the first data came.
+    expect(await takeShifts(wide)).toEqual([])
     await shot(wide, 'light')
   })
 
@@ -195,12 +197,13 @@ describe('the live page', () => {
     const rows = [{ name: 'slower', depth: 0, offset: 0, duration: 99_999, failed: true }]
     await wide.route('**/live.json', async route => {
       const state = (await (await route.fetch()).json()) as LiveState
-      const traces = [{ id: 'slower', duration: 99_999, rows }, ...state.traces.slice(0, 2)]
+      const slower = { id: 'slower', start: Date.now(), duration: 99_999, rows }
+      const traces = [slower, ...state.traces.slice(0, 2)]
       await route.fulfill({ json: { ...state, traces } })
     })
     await expect
       .poll(() => summaries.first().textContent(), { timeout: 30_000 })
-      .toBe('slower, 100.00 s, 1 span')
+      .toMatch(/^slower, 100\.00 s, 1 span, at \d\d:\d\d:\d\d$/)
     expect(await summaries.count()).toBe(3)
     expect(await opened.locator('summary').allTextContents()).toEqual([title])
     expect(await wide.locator(':focus').textContent()).toBe(title)

@@ -29,6 +29,7 @@ export async function livePage(
   for (const name of ['etag', 'content-length', 'content-encoding']) headers.delete(name)
   const body = (await page.text())
     .replace('<title>Millrace metrics</title>', '<title>Millrace demo</title>')
+    .replace('<h1>Millrace</h1>', '<h1>Millrace demo</h1>')
     .replace(
       '</head>',
       '<link rel="stylesheet" href="demo.css">\n<script src="demo.js" defer></script>\n</head>',

@@ -30,6 +30,8 @@ export interface LiveState {
 
 interface TraceRows {
   readonly id: string
+  /** ms since 1970. */
+  readonly start: number
   readonly duration: number
   readonly rows: readonly {
     readonly name: string
@@ -107,5 +109,5 @@ function rowsOf({ duration, spans }: SlowTrace): TraceRows {
     }
   }
   add('', 0)
-  return { id: spans.at(-1)!.traceId, duration, rows: rows.slice(0, 40) }
+  return { id: spans.at(-1)!.traceId, start, duration, rows: rows.slice(0, 40) }
 }

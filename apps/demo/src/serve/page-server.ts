@@ -31,6 +31,9 @@ export interface PageContent {
 /** A page in another site's frame or behind a rebound name may not read what runs here. */
 const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i
 
+/** ms that a slow trace is shown. */
+const TRACES_LIFETIME = 300_000
+
 /** What is under way when the demo ends has so many ms. */
 const PATIENCE = 500
 
@@ -61,7 +64,9 @@ export class PageServer implements AsyncDisposable {
   constructor(content: PageContent) {
     this.#content = content
     const { services, result, registry, base, load } = content
-    const { metrics } = services.telemetry
+    const { metrics, slow } = services.telemetry
+    // The slowest traces of the run stand in its report.
+    slow.restart(TRACES_LIFETIME)
     // Where nothing is measured there is nothing to judge.
     this.#guard = metrics.enabled ? new Guard(metrics, { rules, interval: 2_000 }) : undefined
     this.#dashboard = new Dashboard({
