@@ -58,6 +58,7 @@ export class Graph implements AsyncDisposable {
   /** Replaced as a whole, as looks that run keep theirs. */
   #options: ReadonlyMap<string, GraphOption> = new Map()
   readonly #running = new Set<RequestBatch>()
+  readonly #expected = { vouched: 0 }
   #requests: GraphRequest[] = []
   #scheduled = false
   #closed = false
@@ -293,7 +294,8 @@ export class Graph implements AsyncDisposable {
     const { files, clock, environmentKey } = this.#settings
     const options = this.#options
     const durable = this.#durable
-    return new Look({ files, durable, options, environmentKey }, clock.now())
+    const expected = this.#expected
+    return new Look({ files, durable, options, environmentKey, expected }, clock.now())
   }
 
   #declare<V, K extends string>(

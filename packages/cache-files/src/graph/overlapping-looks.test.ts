@@ -87,3 +87,43 @@ test.each([
     await watcher?.close()
   }
 })
+
+test('a result that another look computed meanwhile does not pass for one of this look', async () => {
+  const graph = new Graph({ files: new FileTable({ root }) })
+  const variable = 'MILLRACE_OVERLAPPING_LOOKS'
+  process.env[variable] = 'a'
+  let gate = Promise.resolve()
+  const slow = graph.query('slow', async context => {
+    context.untracked()
+    await gate
+    return 1
+  })
+  const shared = graph.query('shared', async context => {
+    const value = context.env(variable)
+    if (value === 'a') await context.get(slow, '')
+    return value
+  })
+  // Each asks at another moment after the gate, one of them when the trace has just been found to hold.
+  const late = graph.query('late', async (context, steps) => {
+    await gate
+    for (let step = 0; step < Number(steps); step++) await undefined
+    return context.get(shared, '')
+  })
+  expect(await graph.get(shared, '')).toBe('a')
+  const opened = Promise.withResolvers<void>()
+  gate = opened.promise
+  const answers = [
+    graph.get(shared, ''),
+    ...Array.from({ length: 40 }, (_, steps) => graph.get(late, `${steps}`)),
+  ]
+  await turn()
+  process.env[variable] = 'b'
+  expect(await graph.get(shared, '')).toBe('b')
+  process.env[variable] = 'a'
+  opened.resolve()
+  expect(await Promise.all(answers)).toEqual(Array.from({ length: 41 }, () => 'a'))
+  // The look of before has held all the time, and was not taken anew.
+  expect(graph.stats().conflicts).toBe(0)
+  delete process.env[variable]
+  await graph.close()
+})

@@ -12,6 +12,8 @@ export class FileRecord implements KnownFile {
   trust = 0
   /** When it was last looked at, ms on the monotonic clock; only kept where an interval is. */
   validated: number = -Infinity
+  /** Whether it is no longer, or never was, what the table has of its path: no report reaches it then. */
+  left = false
   /** Whether it was asked for in this process. */
   used = false
 

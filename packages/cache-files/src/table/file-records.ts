@@ -66,6 +66,13 @@ export class FileRecords {
     return record
   }
 
+  /** Whether a feed vouches for the file of a record that {@link vouched} returned. */
+  vouches(record: FileRecord): boolean {
+    if (record.left || !this.#trust.holds(record.trust)) return false
+    this.counts.trusted++
+    return true
+  }
+
   /** Whether a feed vouches that there is a file. */
   isTrusted(path: string): boolean {
     const record = this.#held.get(path)

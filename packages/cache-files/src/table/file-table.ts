@@ -5,6 +5,7 @@ import type { ChangeFeed, ChangeReports } from './change-feed.ts'
 import { Doubts } from './doubts.ts'
 import type { FileContent } from './file-content.ts'
 import { FileContents } from './file-contents.ts'
+import type { FileRecord } from './file-record.ts'
 import { FileRecords } from './file-records.ts'
 import {
   type FileTableOptions,
@@ -141,6 +142,13 @@ export class FileTable implements Disposable {
     const record = this.#records.vouched(path)
     if (record !== undefined) this.#counts.hits++
     return record
+  }
+
+  /** Whether a feed vouches for what {@link vouched} returned: the same answer without a search for its path. */
+  vouches(known: KnownFile): boolean {
+    const vouched = this.#records.vouches(known as FileRecord)
+    if (vouched) this.#counts.hits++
+    return vouched
   }
 
   /** Grows with every report of a feed: for as long as it is the same, so is everything {@link vouched}. */

@@ -53,13 +53,23 @@ export class LoadedRecords {
   /** Puts another record in the place of one; whether there was one. */
   replace(path: string, record: FileRecord): boolean {
     const row = this.#row(path)
-    if (row !== undefined) this.#records[row] = record
-    return row !== undefined
+    if (row === undefined) return false
+    this.#leave(row)
+    this.#records[row] = record
+    return true
   }
 
   /** Whether there was one. */
   delete(path: string): boolean {
-    return this.#index().delete(path)
+    const rows = this.#index()
+    const row = rows.get(path)
+    if (row !== undefined) this.#leave(row)
+    return rows.delete(path)
+  }
+
+  #leave(row: number): void {
+    const record = this.#records[row]
+    if (record !== undefined) record.left = true
   }
 
   #row(path: string): number | undefined {

@@ -16,7 +16,12 @@ export class RecordMap {
   /** @param limit records at most; beyond, those that are of least use go */
   constructor(limit: number) {
     this.#limit = limit
-    this.#held = new Cache({ maxEntries: limit })
+    this.#held = new Cache({
+      maxEntries: limit,
+      onRemove: (_, record) => {
+        record.left = true
+      },
+    })
   }
 
   get size(): number {

@@ -116,25 +116,26 @@ export class Evaluator {
     const { trace } = node
     if (trace === undefined || depth > VERIFY_DEPTH || revision.unsure.has(node)) return undefined
     const known = trace.durable && node.durableEpoch === this.#durable.epoch
-    if (known || this.#holds(trace, revision, depth)) return this.#good(node, revision, trace)
-    revision.unsure.add(node)
+    const held = known ? trace.dependencies.length : this.#held(trace, revision, depth)
+    if (held === trace.dependencies.length) return this.#good(node, revision, trace)
+    revision.unsure.set(node, { trace, held })
     return undefined
   }
 
-  /** Whether everything in a trace is the same, as far as that can be told without waiting. */
-  #holds({ dependencies }: Trace, revision: Look, depth: number): boolean {
-    for (const dependency of dependencies) {
+  /** How many dependencies in a trace, from the first one on, are the same, as far as that can be told without waiting. */
+  #held({ dependencies }: Trace, revision: Look, depth: number): number {
+    for (let index = 0; index < dependencies.length; index++) {
+      const dependency = dependencies[index]!
       if (dependency.node === undefined) {
-        const { kind, name, fingerprint } = dependency
-        if (!revision.holds(kind, name, fingerprint)) return false
+        if (!revision.holds(dependency)) return index
         continue
       }
       const source = this.#live(dependency.node)
       const trace =
         revision.outcomes.get(source)?.trace ?? this.#goodTrace(source, revision, depth + 1)
-      if (trace?.fingerprint !== dependency.fingerprint) return false
+      if (trace?.fingerprint !== dependency.fingerprint) return index
     }
-    return true
+    return dependencies.length
   }
 
   #good(node: GraphNode, revision: Look, trace: Trace): Trace {
@@ -209,13 +210,14 @@ export class Evaluator {
     if (trace === undefined) return undefined
     if (trace.durable && node.durableEpoch === this.#durable.epoch) return trace
     const { dependencies } = trace
+    const unsure = revision.unsure.get(node)
+    const held = unsure?.trace === trace ? unsure.held : 0
     // By index, as an iterator of an async function makes an object per step. Benchmark case: files "edit to answer in 10,000 files".
-    for (let index = 0; index < dependencies.length; index++) {
+    for (let index = held; index < dependencies.length; index++) {
       const dependency = dependencies[index]!
       if (flight.over) return undefined
       if (dependency.node === undefined) {
-        const { kind, name, fingerprint } = dependency
-        if (!revision.holds(kind, name, fingerprint)) return undefined
+        if (!revision.holds(dependency)) return undefined
         continue
       }
       const source = this.#live(dependency.node)

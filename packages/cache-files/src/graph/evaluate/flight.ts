@@ -1,5 +1,5 @@
 import { Revision } from '../inputs/revision.ts'
-import type { GraphNode, Outcome } from '../trace/graph-node.ts'
+import type { GraphNode, Outcome, Trace } from '../trace/graph-node.ts'
 
 /** The reason with which a flight without waiters ends. */
 export class FlightAbandoned extends Error {
@@ -36,8 +36,11 @@ export class Look extends Revision {
   readonly outcomes: Map<GraphNode, Outcome> = new Map()
   /** Nodes being brought up to date, and those that failed. */
   readonly flights: Map<GraphNode, Flight> = new Map()
-  /** Nodes whose traces were found not to hold without waiting. Only a flight can tell what becomes of them. */
-  readonly unsure: Set<GraphNode> = new Set()
+  /**
+   * Nodes whose traces were found not to hold without waiting, with how many of their dependencies did before. Only a flight can tell what
+   * becomes of them.
+   */
+  readonly unsure: Map<GraphNode, { readonly trace: Trace; readonly held: number }> = new Map()
 }
 
 /** Flights without waiters that are being ended, those that are done with included. */

@@ -75,5 +75,11 @@ function dependencyOf(
   }
   if (!KINDS.has(kind)) return undefined
   const full = name.startsWith('=') ? name.slice(1) : root + name
-  return { node: undefined, kind: kind as InputKind, name: full, fingerprint: third }
+  return {
+    node: undefined,
+    kind: kind as InputKind,
+    name: full,
+    fingerprint: third,
+    known: undefined,
+  }
 }
