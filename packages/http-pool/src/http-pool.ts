@@ -20,6 +20,7 @@ import {
   jsonBody,
   wireBody,
 } from './request/request-body.ts'
+import { requestInit } from './request/request-init.ts'
 import { requestMethod } from './request/request-method.ts'
 import { checkRequest, type JsonOptions, type RequestOptions } from './request/request-options.ts'
 import { checkFetchUrl, requestUrl } from './request/request-url.ts'
@@ -142,7 +143,7 @@ export class HttpPool {
           },
           credentials,
         )
-    const options = { ...init, dispatcher } as RequestInit
+    const options = { ...requestInit(init), dispatcher } as RequestInit
     // undici's own classes, which the platform's fetch does not know.
     const isUndici =
       (input as unknown) instanceof UndiciRequest || init?.body instanceof UndiciFormData

@@ -144,7 +144,9 @@ export class Freshening extends Relay {
     const asked = this.#options.headers as ResponseHeaders
     const { targets, type } = this.#settings
     const isOwn = type === 'private' && asked.authorization !== undefined
-    const told = understood(statusCode, headers, targets, this.#identity, isOwn)
+    const known = understood(statusCode, headers, targets, this.#identity, isOwn)
+    // What an attempt got as another user is not for the one it was looked up for.
+    const told = this.#options.identified?.hasChanged === true ? unkept(known) : known
     if (isPart(statusCode, asked, headers)) {
       this.downstream.onResponseStart?.(this, 200, asWhole(statusCode, told), statusMessage)
     } else {

@@ -172,17 +172,16 @@ export class StoreAdapter implements UndiciStore {
   }
 
   async #stored(name: string): Promise<CachedResponses> {
-    const entry = await this.#attempt(() => this.#store.get(name), undefined)
-    if (entry === undefined || entry === null) return []
-    if (!Array.isArray(entry.value)) {
-      // No entry of a store: it is not of the shape that is asked for, or another has written there.
-      this.failures++
-      return []
-    }
-    const kept = entry.value.filter(isKept)
-    if (kept.length < entry.value.length) this.failures++
     const now = Date.now()
-    return kept.filter(each => each.deleteAt > now)
+    return this.#attempt(async () => {
+      const { value } = (await this.#store.get(name)) ?? { value: [] }
+      // No entry of a store: it is not of the shape that is asked for, or another has written there.
+      if (!Array.isArray(value)) throw new TypeError('Not a list of responses')
+      const variants = value.slice(0, MAX_VARIANTS)
+      const kept = variants.filter(isKept)
+      if (kept.length < variants.length) this.failures++
+      return kept.filter(each => each.deleteAt > now)
+    }, [])
   }
 
   /** What is looked up, or undefined if the store takes too long to say: that is a miss. */

@@ -2,6 +2,7 @@ import type { Handler } from '../handler.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { headerList } from '../request/header-list.ts'
 import { Follower } from './follower.ts'
+import { isShareable } from './shareable.ts'
 import { SharedResponse, type ShareSettings } from './shared-response.ts'
 
 /** As long as Varnish's hit-for-miss by default. */
@@ -54,6 +55,8 @@ export class Coalescer {
   /** @param key that others may join it by */
   #begin(key: string | undefined, options: ExchangeOptions, followers: readonly Follower[]): void {
     const shared = new SharedResponse(String(options.origin), this.#settings, {
+      // A hook may have said otherwise for whom it is once it was sent.
+      mayShare: headers => options.identified?.hasChanged !== true && isShareable(headers),
       onOver: late => {
         if (key !== undefined && this.#shared.get(key) === shared) this.#shared.delete(key)
         // In the context of one of them, as a hook may look there for whose request it is.

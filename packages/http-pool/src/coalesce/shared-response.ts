@@ -4,7 +4,6 @@ import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import type { DeadlineHeap, Timed } from '../time/deadline-heap.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
 import type { Follower, FollowerOwner } from './follower.ts'
-import { isShareable } from './shareable.ts'
 
 /** What shared responses take from their pool. */
 export interface ShareSettings {
@@ -14,8 +13,10 @@ export interface ShareSettings {
   readonly bodyLeakTimeout: number
 }
 
-/** What a shared response tells of those that it does not serve. */
+/** What a shared response asks, and tells of those that it does not serve. */
 export interface ShareListener {
+  /** Whether a response with such a head may go to several callers. */
+  mayShare(headers: ResponseHeaders): boolean
   /** It has ended; these are to begin anew. */
   onOver(late: readonly Follower[]): void
   /** Its head says that it is for one caller alone; these are to ask for themselves. */
@@ -118,7 +119,7 @@ export class SharedResponse implements Handler, FollowerOwner, Timed {
     if (statusCode < 200) return
     this.#controller = controller
     this.#hasHead = true
-    if (!isShareable(headers)) this.#keepFirst()
+    if (!this.#listener.mayShare(headers)) this.#keepFirst()
     for (const follower of [...this.#followers]) {
       follower.head(controller, statusCode, { ...headers }, statusMessage)
     }

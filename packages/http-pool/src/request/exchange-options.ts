@@ -18,6 +18,8 @@ export interface ExchangeOptions extends Dispatcher.DispatchOptions {
   injected?: readonly string[] | undefined
   /** Names in lower case of headers that are the hook's affair, whether it has added them or the caller has: they say for whom it is. */
   identifying?: readonly string[] | undefined
+  /** Where others may get the answer: what the hook added when it was looked up, and whether an attempt went out with something else. */
+  identified?: { readonly as: string; hasChanged: boolean } | undefined
   /** Names in lower case of headers that are not to be sent, though the pool has them for all. */
   omitted?: readonly string[] | undefined
   /** It continues a call that is under way, as a redirect does: a pool that closes waits for it. */

@@ -33,9 +33,10 @@ export function withInjectedHeaders(
   inject: InjectHeaders,
 ): ExchangeOptions {
   const added = injected(options, origin, attempt, inject)
+  const { injected: earlier, identified } = options
+  if (identified !== undefined && identityOf(added) !== identified.as) identified.hasChanged = true
   const names = Object.keys(added)
   if (names.length === 0) return options
-  const { injected: earlier } = options
   const list =
     earlier === undefined ? headerList(options.headers) : dropHeaders(options.headers, earlier)
   for (const name of names) addMissing(list, name, added[name]!)
@@ -53,10 +54,30 @@ export function withIdentifyingHeaders(
 ): ExchangeOptions {
   const added = injected(options, origin, 1, inject)
   const list = headerList(options.headers)
-  const names = Object.keys(added).filter(name => !CORRELATION_HEADERS.includes(name.toLowerCase()))
-  if (names.length === 0) return options
+  const names = identifying(added)
+  const identified = { as: identityOf(added), hasChanged: false }
+  if (names.length === 0) return { ...options, identified }
   const missing = names.filter(name => addMissing(list, name, added[name]!))
-  return { ...options, headers: list, injected: lowered(missing), identifying: lowered(names) }
+  return {
+    ...options,
+    headers: list,
+    injected: lowered(missing),
+    identifying: lowered(names),
+    identified,
+  }
+}
+
+function identifying(added: Readonly<Record<string, string>>): string[] {
+  return Object.keys(added).filter(name => !CORRELATION_HEADERS.includes(name.toLowerCase()))
+}
+
+/** For whom a hook says that a request is. */
+function identityOf(added: Readonly<Record<string, string>>): string {
+  return JSON.stringify(
+    identifying(added)
+      .map(name => [name.toLowerCase(), added[name]])
+      .sort(),
+  )
 }
 
 function lowered(names: readonly string[]): string[] {

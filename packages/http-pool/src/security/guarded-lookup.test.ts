@@ -85,6 +85,20 @@ describe("a lookup of the user's own", () => {
     }
   })
 
+  test('may be asynchronous: what it throws or returns instead of calling back is the error of the call', async () => {
+    const reached = ask(async (_host, _options, answer) => {
+      await new Promise(setImmediate)
+      answer(null, '127.0.0.1', 4)
+    })
+    expect(await reached).toBe('reached')
+    const rejecting = ask(async () => {
+      throw new RangeError('mine')
+    })
+    await expect(rejecting).rejects.toThrow('mine')
+    const returning = ask((async () => '127.0.0.1') as never)
+    await expect(returning).rejects.toMatchObject({ option: 'lookup' })
+  })
+
   test('may give one address, or the wrong family, or answer twice', async () => {
     expect(await ask((_host, _options, answer) => answer(null, '127.0.0.1', 4))).toBe('reached')
     const mistaken = [{ address: '127.0.0.1', family: 6 }]

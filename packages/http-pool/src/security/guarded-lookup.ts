@@ -1,6 +1,6 @@
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { InvalidOptionError } from '@millrace/kit'
+import { InvalidOptionError, isThenable } from '@millrace/kit'
 
 /** Says whether a connection to an address may be made. */
 export type AllowAddress = (address: string, family: number) => boolean
@@ -44,8 +44,19 @@ export function guardedLookup(
       else callback(null, first.address, first.family)
     }
     const all: LookupOptions = { ...options, all: true }
-    resolve(hostname, all, onAddresses as unknown as Parameters<LookupFunction>[2])
+    const call = resolve as (...given: unknown[]) => unknown
+    const returned = call(hostname, all, onAddresses)
+    // One that is asynchronous calls back, too. What it returns or throws instead would be waited for in vain, or heard by no one.
+    if (!isThenable(returned)) return
+    const onReturn = (given: unknown): void => {
+      if (given !== undefined) onAddresses(calledBack(given), undefined, undefined)
+    }
+    returned.then(onReturn, error => onAddresses(error, undefined, undefined))
   }
+}
+
+function calledBack(given: unknown): InvalidOptionError {
+  return new InvalidOptionError('lookup', 'a function that calls back', given)
 }
 
 /** @throws InvalidOptionError */

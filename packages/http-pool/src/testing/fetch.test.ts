@@ -102,6 +102,42 @@ test.each<[string, string | URL, RequestInit]>([
   expect(inspect(error)).not.toContain('secret')
 })
 
+test.each<[string, () => RequestInit]>([
+  [
+    'a Request',
+    () =>
+      new Request('http://other.test/', { method: 'PUT', body: 'b', headers: { 'x-given': '1' } }),
+  ],
+  [
+    'an object that inherits',
+    () => Object.create({ method: 'PUT', body: 'b', headers: { 'x-given': '1' } }) as RequestInit,
+  ],
+  [
+    'getters of a class',
+    () =>
+      new (class {
+        get method() {
+          return 'PUT'
+        }
+        get body() {
+          return 'b'
+        }
+        get headers() {
+          return { 'x-given': '1' }
+        }
+      })(),
+  ],
+])('the members of an init are read wherever it has them: %s', async (_name, make) => {
+  await using pool = new HttpPool({ totalTimeout: 30_000 })
+  const answer = async (response: Response) => [
+    response.headers.get('x-method'),
+    response.headers.get('x-given'),
+    await response.text(),
+  ]
+  expect(await answer(await pool.fetch(`${url}/echo`, make()))).toEqual(['PUT', '1', 'b'])
+  expect(await answer(await fetch(`${url}/echo`, make()))).toEqual(['PUT', '1', 'b'])
+})
+
 test.each([null, undefined, 0, '', 'left'])(
   'an abort for the reason %j rejects with what the platform rejects with',
   async reason => {

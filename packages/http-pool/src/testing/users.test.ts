@@ -177,6 +177,26 @@ test('a trace context does not keep requests from sharing a response, and each a
   expect(pool.stats().coalesced).toBe(2)
 })
 
+describe.each(kinds)('a %s pool', (_name, options) => {
+  test('neither keeps nor shares what an attempt asked for as another than was looked up for', async () => {
+    const pool = makePool({
+      ...options,
+      retry: { baseDelay: 0 },
+      injectHeaders: (headers, { attempt }) => {
+        if (attempt > 1) headers['x-tenant'] = 'B'
+      },
+    })
+    const ask = () => pool.json<{ tenant: string }>(`${url}/flaky/me`)
+    // Every second request is refused, so that it is tried again: as B.
+    hits = 1
+    const askTwice = options.coalesce
+      ? () => Promise.all([ask(), ask()])
+      : async () => [await ask(), await ask()]
+    for (const { tenant } of await askTwice()) expect(tenant).toBe('B')
+    expect(hits).toBe(5)
+  })
+})
+
 test.each([
   ['alone', {}],
   ['coalesced', { coalesce: true }],
