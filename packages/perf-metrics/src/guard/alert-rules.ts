@@ -2,6 +2,8 @@ import { checkMethods, checkText } from '@millrace/kit'
 import type { Family } from '../instrument/family.ts'
 import type { Registry } from '../registry/registry.ts'
 import { promDuration, promName, promQuantile, promRate, promSelector } from './promql.ts'
+import { promLeak } from './promql-leak.ts'
+import { promRegression } from './promql-regression.ts'
 import {
   type BurnRateRule,
   DEFAULT_BURN_WINDOWS,
@@ -18,8 +20,10 @@ type Families = ReadonlyMap<string, Family>
  * The same rules for Prometheus, as the YAML of a rule file. Checked with `promtool check rules`. The registry tells
  * counters from histograms; metrics that it does not have yet are taken for counters.
  *
- * A `regression` becomes a comparison of two quantiles, as PromQL has no test for what wanders by chance, and a `leak` the slope of the
- * level: both need limits that leave room for that, where a `Guard` finds them out by itself.
+ * They promise what those of a `Guard` do, as far as PromQL can say it. A `regression` is judged by the quantile's noise and drift in the
+ * windows before, not by the shares of values beyond it nor by its upper quartile: with few observations it waits for more of them, and
+ * it sees a step later. A `leak` is a floor that rises by more than chance and is above those of the eight windows before, where a
+ * `Guard` finds out how long the cycles are.
  */
 export function alertRules(metrics: Registry, rules: readonly Rule[], group = 'millrace'): string {
   checkMethods('registry', metrics, 'a Registry', ['collect'])
@@ -59,22 +63,10 @@ function expression(rule: Rule, families: Families): string {
       const range = promDuration(rule.window ?? 300_000)
       return `${share(rule.numerator, rule.denominator, range, families)} ${limit(rule)}`
     }
-    case 'regression': {
-      const { quantile = 0.99, tolerance = 0.05, window = 300_000 } = rule
-      const range = promDuration(window)
-      const now = promQuantile(quantile, rule, range)
-      const past = promQuantile(quantile, rule, '15m').replace('[15m]', `[15m] offset ${range}`)
-      return `${now} > ${1 + tolerance} * ${past}`
-    }
-    case 'leak': {
-      const range = promDuration(rule.window ?? 86_400_000)
-      const selector = promSelector(promName(rule.metric, 'gauge'), rule.labels)
-      const growth =
-        rule.growthPerHour === undefined
-          ? `0.005 * sum(min_over_time(${selector}[${range}]))`
-          : String(rule.growthPerHour)
-      return `sum(deriv(${selector}[${range}])) * 3600 > ${growth}`
-    }
+    case 'regression':
+      return promRegression(rule)
+    case 'leak':
+      return promLeak(rule, families)
     case 'burn-rate':
       return burnRate(rule, families)
   }

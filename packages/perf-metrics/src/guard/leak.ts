@@ -12,7 +12,8 @@ import { select } from './select.ts'
 /** Parts of a window whose floors are compared, and in how many of them at least something was read. */
 const PARTS = 30
 const LEAST_PARTS = 8
-const ALPHA = 1e-4
+/** How probable a rise may be in what only wanders. */
+export const LEAK_ALPHA = 1e-4
 /** A window covers so many of the longest cycles that were seen. */
 const CYCLES = 2
 /** Rise per hour that is a leak by default, as a share of the floor: over a short window it has to be a fast one. */
@@ -21,19 +22,22 @@ const FAST = 0.1
 const LONG = 86_400_000
 const SHORT = LONG / 8
 
+/** The windows that a rule looks at, in ms, and by which share of itself a floor may rise in an hour. */
+export function leakHorizons({ window }: LeakRule): readonly { window: number; share: number }[] {
+  if (window !== undefined) return [{ window, share: SLOW }]
+  return [
+    { window: SHORT, share: FAST },
+    { window: LONG, share: SLOW },
+  ]
+}
+
 /**
  * Whether the floor of a gauge rises. Judged are the least values in {@link PARTS} parts of a window: the slope of the line through them
  * must be more than chance, with as many degrees of freedom as its residuals are independent of each other, and what is given back later
  * does not count. A gauge that falls back again and again is judged over {@link CYCLES} of its longest cycles at least.
  */
 export function leak(rule: LeakRule): Evaluator {
-  const horizons =
-    rule.window === undefined
-      ? [
-          { window: SHORT, share: FAST },
-          { window: LONG, share: SLOW },
-        ]
-      : [{ window: rule.window, share: SLOW }]
+  const horizons = leakHorizons(rule)
   const histories = horizons.map(({ window, share }) => ({
     window,
     share,
@@ -92,7 +96,7 @@ function improbable(times: readonly number[], values: readonly number[]): boolea
   if (slope <= 0 || residuals.variance === 0) return slope > 0
   const independent = effectiveSize(residuals)
   const error = Math.sqrt((residuals.variance / spread) * (n / independent))
-  return studentTail(slope / error, Math.max(3, independent - 2)) < ALPHA
+  return studentTail(slope / error, Math.max(3, independent - 2)) < LEAK_ALPHA
 }
 
 /** The values there are: a gauge that was never set has none, and is not at 0. */

@@ -25,9 +25,14 @@ export function promDuration(milliseconds: number): string {
 }
 
 /** The quantile of a histogram's classic buckets over a range. */
-export function promQuantile(q: number, { metric, labels }: Selector, range: string): string {
+export function promQuantile(
+  q: number,
+  { metric, labels }: Selector,
+  range: string,
+  offset = '',
+): string {
   const buckets = promSelector(`${legacyName(metric)}_bucket`, labels)
-  return `histogram_quantile(${q}, sum by (le) (rate(${buckets}[${range}])))`
+  return `histogram_quantile(${q}, sum by (le) (rate(${buckets}[${range}]${offset})))`
 }
 
 /** What happened per second over a range, over all series: of a counter, or the count of a histogram. */
