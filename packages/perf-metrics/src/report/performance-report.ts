@@ -54,7 +54,7 @@ export function performanceReport(metrics: Registry): PerformanceReport {
 }
 
 /** Hits among look-ups of all caches together, `null` before the first. */
-export function combinedHitRatio(parts: readonly Part[]): number | null {
+function combinedHitRatio(parts: readonly Part[]): number | null {
   const caches = parts.filter(({ kind }) => kind === 'cache')
   const hits = sumOf(caches, 'hits')
   const lookups = hits + sumOf(caches, 'misses')
