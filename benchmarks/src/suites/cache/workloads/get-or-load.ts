@@ -12,18 +12,22 @@ const keys = Array.from({ length: 1_000 }, (_, index) => `user:profile:${index}`
 
 /**
  * One operation is one read of a value that is held. `awaited`: each read is awaited before the next, which alone costs
- * some 50 ns whatever the library; else one in a thousand is, after all before it were made.
+ * some 50 ns whatever the library; else one in a thousand is, after all before it were made. `rounds` over 1,000 keys are one run.
  */
-export function loadHit(open: () => Promise<LoadingCache>, awaited: boolean): Prepare<number> {
+export function loadHit(
+  open: () => Promise<LoadingCache>,
+  awaited: boolean,
+  rounds?: number,
+): Prepare<number> {
   return async ({ quick }) => {
     const cache = await open()
     for (const [index, key] of keys.entries()) await cache.fill(key, index)
     for (const [index, key] of keys.entries()) assert.equal(await cache.read(key), index)
-    const rounds = quick ? 20 : 50
+    const times = rounds ?? (quick ? 20 : 50)
     const run = awaited ? awaitEach : awaitLast
     return {
-      operations: rounds * keys.length,
-      run: () => run(cache, rounds),
+      operations: times * keys.length,
+      run: () => run(cache, times),
       close: async () => void (await cache.close?.()),
     }
   }
