@@ -77,8 +77,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
 
   /** Gets a permit and a connection, or waits for them. */
   start(): void {
-    const { body } = this.options
-    if (isStreamBody(body)) this.#watchBody(body)
+    if (isStreamBody(this.options.body)) this.#watchBody(this.options.body)
     if (this.settled) return
     const { limiter } = this.origin
     if (limiter !== undefined) {
@@ -339,6 +338,7 @@ export class Attempt implements Carried, PermitOwner, ReportedAttempt, StreamOwn
     const { connection } = this
     this.#drain?.end()
     this.#unwatchBody?.()
+    this.#upload?.end(this.stream)
     this.trace?.end(error)
     if (!this.isReported) reportEnd(this, error)
     this.#permit?.end(error, permitOutcome(this.statusCode, error, this.controller !== null))

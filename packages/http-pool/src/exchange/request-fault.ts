@@ -14,7 +14,8 @@ const UNFIT_PART =
 export function toPoolError(error: Error): Error {
   const { code, message } = error as NodeJS.ErrnoException
   // Without the cause, which quotes the part.
-  if (code === 'ERR_INVALID_ARG_TYPE' && UNFIT_PART.test(message)) {
+  const isUnfit = code === 'ERR_INVALID_ARG_TYPE' && UNFIT_PART.test(message)
+  if (isUnfit || code === 'ERR_STREAM_NULL_VALUES') {
     return new InvalidRequestError('body', 'A part of the body is neither a text nor bytes')
   }
   // The second one for `Expect`, which undici does not send.

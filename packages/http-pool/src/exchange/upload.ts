@@ -1,5 +1,7 @@
+import { type ClientHttp2Stream, constants } from 'node:http2'
 import { Readable } from 'node:stream'
 import type { Handler } from '../handler.ts'
+import { isUnsent, releaseBody } from '../request/request-body.ts'
 
 /** The attempt whose body is sent. */
 export interface UploadOwner {
@@ -31,6 +33,15 @@ export class Upload {
   /** Told by undici. */
   onBodySent(chunk: Buffer): void {
     if (!this.#isWatched) this.#onSent(chunk)
+  }
+
+  /** Its attempt is over. Over HTTP/2, where there is a stream, undici forgets about the parts that it has not asked for. */
+  end(stream: ClientHttp2Stream | null): void {
+    const { body } = this.#owner.options
+    if (stream === null || !isUnsent(body)) return
+    // First: the server is not to take what it has for the whole.
+    stream.close(constants.NGHTTP2_CANCEL)
+    process.nextTick(releaseBody, body)
   }
 
   #onSent(chunk: Buffer): void {

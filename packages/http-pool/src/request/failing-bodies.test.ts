@@ -89,10 +89,26 @@ describe('an iterable over HTTP/2', () => {
   let h2: Http2SecureServer
   let pool: HttpPool
   let url: string
+  /** A request to `/early` has begun. */
+  let arrived: PromiseWithResolvers<void>
+  /** Has it answered, before its end. */
+  let early: PromiseWithResolvers<void>
+  /** It was cut off while its answer was still to come. */
+  let cutOff: PromiseWithResolvers<boolean>
 
   beforeEach(async () => {
+    cutOff = Promise.withResolvers()
+    arrived = Promise.withResolvers()
+    early = Promise.withResolvers()
     h2 = createSecureServer(selfSignedCertificate(), (request, response) => {
-      request.resume().on('end', () => response.end('ok'))
+      request.resume()
+      if (request.url === '/early') {
+        request.stream.on('close', () => cutOff.resolve(request.stream.aborted))
+        arrived.resolve()
+        void early.promise.then(() => response.end('enough'))
+      } else {
+        request.on('end', () => response.end('ok'))
+      }
     })
     await once(h2.listen(0, '127.0.0.1'), 'listening')
     url = `https://127.0.0.1:${(h2.address() as AddressInfo).port}/`
@@ -154,6 +170,42 @@ describe('an iterable over HTTP/2', () => {
     }
     expect(await (await pool.request(url)).body.text()).toBe('ok')
     expect(pool.stats()).toMatchObject({ pending: 0, queued: 0 })
+  })
+
+  test.each<[string, boolean, (controller: AbortController) => unknown]>([
+    ['an abort', true, controller => controller.abort(new Error('left'))],
+    ['destroy()', true, () => pool.destroy()],
+    ['an answer that does not wait for its end', false, () => early.resolve()],
+  ])('is released by %s', async (_name, isCutOff, end) => {
+    const controller = new AbortController()
+    const released = Promise.withResolvers<void>()
+    async function* parts() {
+      try {
+        for (;;) {
+          yield Buffer.alloc(10_000)
+          await new Promise(setImmediate)
+        }
+      } finally {
+        released.resolve()
+      }
+    }
+    const { signal } = controller
+    const call = pool.request(`${url}early`, { method: 'POST', body: parts(), signal })
+    const ended = call.then(({ body }) => body.dump()).catch(error => error)
+    await arrived.promise
+    await end(controller)
+    await released.promise
+    await ended
+    // The server does not take what it has for the whole.
+    expect(await cutOff.promise).toBe(isCutOff)
+  })
+
+  test('with a part of null fails its call by a typed error', async () => {
+    const body = (async function* () {
+      yield null as never
+    })()
+    const call = pool.request(url, { method: 'POST', body })
+    await expect(call).rejects.toMatchObject({ code: 'ERR_MILLRACE_INVALID_REQUEST', part: 'body' })
   })
 
   test('is sent whole', async () => {

@@ -8,7 +8,7 @@ type Chunks = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>
 /** What a request can carry. */
 export type BodyContent =
   | string
-  | Uint8Array
+  | ArrayBufferView
   | ArrayBuffer
   | Blob
   | URLSearchParams
@@ -88,14 +88,41 @@ function isParts(body: object): body is Chunks {
 /** Parts that are asked for one after the other. Over HTTP/2 undici is not prepared for an iterator that throws instead of rejecting. */
 class IteratedBody implements AsyncIterable<Uint8Array | string> {
   readonly source: Chunks
+  /** All of it has been asked for, or will not be. */
+  isOver = false
+  #parts: AsyncGenerator<Uint8Array | string> | undefined
 
   constructor(source: Chunks) {
     this.source = source
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array | string> {
-    yield* this.source
+  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array | string> {
+    this.#parts ??= this.#iterate()
+    return this.#parts
   }
+
+  /** Ends the iteration, so that what the source holds is freed: by its `finally`, `return()` or `cancel()`. */
+  release(): void {
+    this.#parts?.return(undefined).catch(ignoreError)
+  }
+
+  async *#iterate(): AsyncGenerator<Uint8Array | string> {
+    try {
+      yield* this.source
+    } finally {
+      this.isOver = true
+    }
+  }
+}
+
+/** Whether it is a body of parts, some of which may still be asked for. */
+export function isUnsent(body: unknown): boolean {
+  return body instanceof IteratedBody && !body.isOver
+}
+
+/** Ends the upload of a body of parts. */
+export function releaseBody(body: unknown): void {
+  if (body instanceof IteratedBody) body.release()
 }
 
 /** Closes a stream that will not be sent: it may hold a file open. */
@@ -107,6 +134,7 @@ export function discardBody(body: unknown): void {
       body.destroy?.()
     }
   } else if (body instanceof IteratedBody) {
+    body.release()
     discardBody(body.source)
   } else if (body instanceof ReadableStream && !body.locked) {
     body.cancel().catch(ignoreError)

@@ -12,10 +12,12 @@ import type { CallOptions } from '../options/pool-options.ts'
 import type { RequestBody } from './request-body.ts'
 import type { Query } from './request-url.ts'
 
-/** Any of undici's forms of headers. */
-export type RequestHeaders =
-  | Dispatcher.DispatchOptions['headers']
-  | Readonly<Record<string, string | readonly string[] | null | undefined>>
+/**
+ * Any of undici's forms of headers, or an object of texts, numbers, bigints, booleans and lists of them; null and undefined are left
+ * out. As with a {@link Query}, other values are refused when the call is made, not by the type.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: interfaces have no index signature, and are assignable to one of `any` alone
+export type RequestHeaders = Dispatcher.DispatchOptions['headers'] | Readonly<Record<string, any>>
 
 /** How far a call has come. */
 export interface Progress {

@@ -166,13 +166,18 @@ describe('query', () => {
     expect((await sent({ query: query! }, '/a?x=1#fragment')).url).toBe(expected)
   })
 
-  test('is taken as an interface types it', async () => {
+  test('and headers are taken as an interface types them', async () => {
     interface Page {
       readonly page: number
       readonly size?: number
     }
+    interface Own {
+      readonly 'x-own': string
+    }
     const query: Page = { page: 2 }
-    expect((await sent({ query }, '/a')).url).toBe('/a?page=2')
+    const headers: Own = { 'x-own': 'a' }
+    expect((await sent({ query, headers }, '/a')).url).toBe('/a?page=2')
+    expect(server.requests.at(-1)!.headers['x-own']).toBe('a')
   })
 
   test('leaves a URL that is an object as it was', async () => {
