@@ -49,7 +49,12 @@ export class TreeWatch {
 
   /** Whether what it watches is still what is under the root's path. */
   get isCurrent(): boolean {
-    return !this.lost && this.#identity !== '' && identityOf(this.#root) === this.#identity
+    return this.#identity !== '' && !this.isOutdated
+  }
+
+  /** Whether to begin anew would find something else. Where the root has gone, no event tells that it has come back. */
+  get isOutdated(): boolean {
+    return this.lost || identityOf(this.#root) !== this.#identity
   }
 
   close(): void {

@@ -8,6 +8,8 @@ import type { WatchReply, WatchRequest, WatchWorkerData } from './watch-messages
 
 /** ms after which a cookie that was not seen means that nothing is. */
 const COOKIE_TIMEOUT = 1_000
+/** ms between two looks whether another folder has come in the place of the root, where nothing asks for what changed. */
+const ROOT_INTERVAL = 1_000
 
 /**
  * Watches a tree in a thread whose loop nothing blocks, so that the system's queue is emptied in time, and reports to the thread that
@@ -22,6 +24,7 @@ class WatchThread {
   readonly #cookies = mkdtempSync(join(tmpdir(), 'millrace-watch-'))
   readonly #cookieWatch: FSWatcher
   readonly #settling = new Map<string, { readonly id: number; readonly timer: NodeJS.Timeout }>()
+  readonly #rootTimer: NodeJS.Timeout
   #timer: NodeJS.Timeout | undefined
   /** Whether a report has not been dealt with yet. */
   #reported = false
@@ -34,6 +37,7 @@ class WatchThread {
     this.#cookieWatch = watch(this.#cookies, (_, name) => this.#seen(name))
     this.#tree.begin()
     this.#send({ kind: 'ready', complete: this.#complete })
+    this.#rootTimer = setInterval(() => this.#checkRoot(), ROOT_INTERVAL)
     port.on('message', (request: WatchRequest) => this.#receive(request))
   }
 
@@ -77,6 +81,12 @@ class WatchThread {
     this.#seen(name)
   }
 
+  #checkRoot(): void {
+    if (!this.#tree.isOutdated) return
+    this.#beginAnew()
+    this.#soon()
+  }
+
   #beginAnew(): void {
     this.#tree.begin()
     this.#changes.all('lost')
@@ -102,6 +112,7 @@ class WatchThread {
   #close(): void {
     this.#tree.close()
     this.#cookieWatch.close()
+    clearInterval(this.#rootTimer)
     clearTimeout(this.#timer)
     for (const { timer } of this.#settling.values()) clearTimeout(timer)
     rmSync(this.#cookies, { recursive: true, force: true })

@@ -185,6 +185,25 @@ describe.runIf(process.platform === 'linux')('a Watcher', () => {
     expect(inner.readSync('a').bytes.toString()).toBe('newer')
   })
 
+  test('a root that goes and comes back is followed, though nothing asks what changed meanwhile', async () => {
+    const inner = new FileTable({ root: at('tree') })
+    write('tree/a', 'old')
+    await using watcher = new Watcher({ files: inner })
+    await watcher.settled()
+    const ticks = watcher[Symbol.asyncIterator]()
+    const lost = async () => {
+      while ((await ticks.next()).value?.all !== 'lost') {}
+    }
+    renameSync(at('tree'), at('gone'))
+    await lost()
+    renameSync(at('gone'), at('tree'))
+    await lost()
+    write('tree/a', 'new')
+    let changed: readonly string[] = []
+    while (!changed.includes(at('tree/a'))) changed = (await ticks.next()).value!.paths
+    expect(inner.readSync('a').bytes.toString()).toBe('new')
+  })
+
   test('folders that are not watched are looked at', async () => {
     write('node_modules/m/a', 'old')
     await using watcher = new Watcher({ files })
