@@ -165,6 +165,10 @@ export class DemoProcess {
     return this.#stdout
   }
 
+  get stderr(): string {
+    return this.#stderr
+  }
+
   interrupt(): void {
     this.child.kill('SIGINT')
   }

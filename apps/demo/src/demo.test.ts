@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { chmod, open, readdir, utimes, writeFile } from 'node:fs/promises'
 import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -391,6 +392,31 @@ describe('a fleet', () => {
       await expect.poll(() => all.filter(isRunning)).toEqual([])
     },
   )
+
+  test('says which member or server was ended, and the others go on', async () => {
+    const fleet = sandbox.start(['app', '--fleet', '--port', '0'])
+    await fleet.printed(/^Press "Invalidate tag"/m)
+    const [, origin] = await fleet.printed(/^Member 1 on (\S+)$/m)
+    const commands = new Map(
+      descendants(fleet.child.pid!).map(pid => [
+        pid,
+        readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0'),
+      ]),
+    )
+    const [redis] = commands.keys().filter(pid => commands.get(pid)![0]!.includes('redis-server'))
+    const members = [...commands.keys()].filter(pid => commands.get(pid)!.includes('--redis'))
+    expect(members).toHaveLength(3)
+    process.kill(members[1]!, 'SIGKILL')
+    await expect.poll(() => fleet.stderr).toBe('Member 2 ended with SIGKILL: 2 members left\n')
+    process.kill(redis!, 'SIGKILL')
+    await expect
+      .poll(() => fleet.stderr)
+      .toMatch(/^The fleet's redis-server at 127\.0\.0\.1:\d+ ended with SIGKILL: members go on/m)
+    expect((await fetch(origin!)).status).toBe(200)
+    fleet.interrupt()
+    expect((await fleet.outcome()).code).toBe(0)
+    await expect.poll(() => [...commands.keys()].filter(isRunning)).toEqual([])
+  })
 
   test('without a Redis server costs one line', async () => {
     vi.stubEnv('REDIS_SERVER_BIN', 'no-such-redis-server')

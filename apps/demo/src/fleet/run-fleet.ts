@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { requireFolder } from '../analyse/require-folder.ts'
 import { DemoError } from '../demo-error.ts'
 import type { DemoOptions } from '../options.ts'
+import { counted } from '../report/counted.ts'
 import type { LiveState } from '../serve/live-state.ts'
 
 const MEMBERS = 3
@@ -42,6 +43,8 @@ export async function runFleet(options: DemoOptions, signal: AbortSignal): Promi
   console.log(
     'Press "Invalidate tag" on one of the pages, or edit a file of the tree, and look at the others (Ctrl-C ends)',
   )
+  members.tellEnds()
+  redis?.tellEnd(signal)
   await once(signal, 'abort')
 }
 
@@ -94,7 +97,9 @@ class Members implements AsyncDisposable {
     this.#children.push(child)
     const served = Promise.withResolvers<string | undefined>()
     child.once('exit', () => served.resolve(undefined))
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => process.stderr.write(text))
+    createInterface({ input: child.stderr! }).on('line', line =>
+      console.error(`Member ${number}: ${line}`),
+    )
     createInterface({ input: child.stdout! }).on('line', line => {
       const origin = /Serving on (http:\S+?):? /.exec(line)?.[1]
       if (origin !== undefined) served.resolve(origin)
@@ -105,6 +110,21 @@ class Members implements AsyncDisposable {
       throw new DemoError(`Member ${number} ended with ${child.exitCode ?? child.signalCode}`)
     }
     return origin
+  }
+
+  /** From now on each one that ends before the fleet does is told of. */
+  tellEnds(): void {
+    for (const [i, child] of this.#children.entries()) {
+      const tell = () => {
+        if (this.#signal.aborted) return
+        const left = counted(this.#running().length, 'member')
+        console.error(
+          `Member ${i + 1} ended with ${child.exitCode ?? child.signalCode}: ${left} left`,
+        )
+      }
+      if (hasEnded(child)) tell()
+      else child.once('exit', tell)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -119,9 +139,7 @@ class Members implements AsyncDisposable {
   }
 
   #running(): ChildProcess[] {
-    return this.#children.filter(
-      ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
-    )
+    return this.#children.filter(child => !hasEnded(child))
   }
 }
 
@@ -182,13 +200,26 @@ class OwnRedis implements AsyncDisposable {
     }
   }
 
+  /** From now on its end is told of, unless `signal` has aborted. */
+  tellEnd(signal: AbortSignal): void {
+    const child = this.#child
+    const tell = () => {
+      if (signal.aborted) return
+      const how = child.exitCode ?? child.signalCode
+      console.error(
+        `The fleet's redis-server at ${new URL(this.url).host} ended with ${how}: members go on without it, each by itself`,
+      )
+    }
+    if (hasEnded(child)) tell()
+    else child.once('exit', tell)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // First, as the server's number may be another process's afterwards.
     const reaped = once(this.#reaper, 'exit')
     this.#reaper.kill('SIGKILL')
     await reaped
-    const { exitCode, signalCode } = this.#child
-    if (exitCode === null && signalCode === null) {
+    if (!hasEnded(this.#child)) {
       const ended = once(this.#child, 'exit')
       this.#child.kill()
       await ended
@@ -196,6 +227,9 @@ class OwnRedis implements AsyncDisposable {
     await rm(this.#folder, { recursive: true, force: true })
   }
 }
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode !== null || signalCode !== null
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')

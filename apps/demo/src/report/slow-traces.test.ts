@@ -22,7 +22,7 @@ test('The slowest traces are kept, slowest first, and of those that are alike th
 
 test('Begun anew with a lifetime, it forgets what was, and what has been longer ago than that', async () => {
   const slow = new SlowTraces()
-  const clock = new VirtualClock()
+  const clock = new VirtualClock(1_000_000)
   await using tracer = new Tracer({ service: 'test', exporter: slow, clock, signals: [] })
   const durations = async () => {
     await tracer.flush()
@@ -31,6 +31,7 @@ test('Begun anew with a lifetime, it forgets what was, and what has been longer 
   const trace = (name: string, duration: number) => tracer.span(name, () => clock.advance(duration))
   trace('start', 9_000)
   expect(await durations()).toEqual([9_000])
+  expect(slow.traces[0]!.began).toBe(1_000_000)
   slow.restart(60_000)
   trace('slow', 500)
   clock.advance(59_000)

@@ -3,6 +3,8 @@ import type { FinishedSpan } from './waterfall.ts'
 
 /** A finished trace, its root last. */
 export interface SlowTrace {
+  /** ms since 1970. */
+  readonly began: number
   /** ms. */
   readonly duration: number
   /** The names of its spans: what it has in common with others of its kind. */
@@ -37,7 +39,7 @@ export class SlowTraces implements Exporter {
 
   write(record: SpanRecord): void {
     this.#exported++
-    const { traceId, spanId, parentSpanId, start, end, status } = record
+    const { traceId, spanId, parentSpanId, start, end, epoch, status } = record
     const failed = status === StatusCode.ERROR
     const span = { traceId, spanId, parentSpanId, name: label(record), start, end, failed }
     const spans = this.#open.get(traceId) ?? []
@@ -54,7 +56,8 @@ export class SlowTraces implements Exporter {
     const full = alike.length === MOST_ALIKE ? alike : this.#slow
     const least = full === alike || full.length === MOST ? full.at(-1) : undefined
     if (least !== undefined && duration <= least.duration) return
-    this.#slow = [...this.#slow.filter(trace => trace !== least), { duration, shape, spans }].sort(
+    const slow = { began: epoch + start, duration, shape, spans }
+    this.#slow = [...this.#slow.filter(trace => trace !== least), slow].sort(
       (a, b) => b.duration - a.duration,
     )
   }

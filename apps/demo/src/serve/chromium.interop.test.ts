@@ -197,7 +197,7 @@ describe('the live page', () => {
     const rows = [{ name: 'slower', depth: 0, offset: 0, duration: 99_999, failed: true }]
     await wide.route('**/live.json', async route => {
       const state = (await (await route.fetch()).json()) as LiveState
-      const slower = { id: 'slower', start: Date.now(), duration: 99_999, rows }
+      const slower = { id: 'slower', began: Date.now(), duration: 99_999, rows }
       const traces = [slower, ...state.traces.slice(0, 2)]
       await route.fulfill({ json: { ...state, traces } })
     })

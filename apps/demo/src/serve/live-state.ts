@@ -31,7 +31,7 @@ export interface LiveState {
 interface TraceRows {
   readonly id: string
   /** ms since 1970. */
-  readonly start: number
+  readonly began: number
   readonly duration: number
   readonly rows: readonly {
     readonly name: string
@@ -87,7 +87,7 @@ export function liveState(
 }
 
 /** Children below their parents, in order of start. */
-function rowsOf({ duration, spans }: SlowTrace): TraceRows {
+function rowsOf({ began, duration, spans }: SlowTrace): TraceRows {
   const ids = new Set(spans.map(({ spanId }) => spanId))
   const children = Map.groupBy(
     spans.toSorted((a, b) => a.start - b.start),
@@ -109,5 +109,5 @@ function rowsOf({ duration, spans }: SlowTrace): TraceRows {
     }
   }
   add('', 0)
-  return { id: spans.at(-1)!.traceId, start, duration, rows: rows.slice(0, 40) }
+  return { id: spans.at(-1)!.traceId, began, duration, rows: rows.slice(0, 40) }
 }

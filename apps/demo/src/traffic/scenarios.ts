@@ -121,7 +121,7 @@ export function scenarios({
     {
       name: 'invalidate-tag',
       title: `Invalidate tag ${tag}`,
-      effect: `All packages ${scope.startsWith('@') ? 'of' : 'named'} ${tag} are dropped here, in the store, and in every process that shares it`,
+      effect: `All packages ${scope.startsWith('@') ? 'of' : 'named'} ${tag} are dropped here, in the store, and in every process on the same Redis`,
       unavailable: undefined,
       async run() {
         traffic.invalidate(scope)

@@ -20,7 +20,7 @@
     )
   const percent = share => `${(share * 100).toFixed(1)} %`
   const time = ms => (ms < 1_000 ? `${ms.toFixed(1)} ms` : `${(ms / 1_000).toFixed(2)} s`)
-  const clock = start => new Date(start).toLocaleTimeString([], { hour12: false })
+  const clock = time => new Date(time).toLocaleTimeString([], { hour12: false })
   const kib = bytes => (bytes / 1_024).toFixed(1)
   const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
 
@@ -151,7 +151,7 @@
     }
   }
 
-  function waterfallOf({ start, duration, rows }) {
+  function waterfallOf({ began, duration, rows }) {
     const bars = rows.map(row =>
       make(
         'div',
@@ -174,7 +174,7 @@
       ),
     )
     const summary = make('summary', {
-      textContent: `${rows[0].name}, ${time(duration)}, ${count(rows.length, 'span')}, at ${clock(start)}`,
+      textContent: `${rows[0].name}, ${time(duration)}, ${count(rows.length, 'span')}, at ${clock(began)}`,
     })
     return make('details', {}, summary, ...bars)
   }

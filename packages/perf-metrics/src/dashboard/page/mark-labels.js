@@ -23,10 +23,9 @@ export function placeLabels(marks, { left, right, rows }, widthOf) {
     if (places.length === 0) places.push(left)
     const inTheWay = (row, start) =>
       taken[row].find(other => start < other.end && other.start < start + width)
-    const free = taken
-      .keys()
-      .flatMap(row => places.filter(start => !inTheWay(row, start)).map(start => ({ row, start })))
-    const { value: place } = free.next()
+    const [place] = taken.flatMap((_, row) =>
+      places.filter(start => !inTheWay(row, start)).map(start => ({ row, start })),
+    )
     if (place === undefined) inTheWay(rows - 1, places[0]).more++
     else taken[place.row].push({ ...place, end: place.start + width, mark, text, more: 0 })
   }
