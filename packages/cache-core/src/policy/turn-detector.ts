@@ -1,5 +1,7 @@
 /** Ticks of pushes for which it is remembered when keys came. */
 const REMEMBERED = 128
+/** Ticks have 16 bits. */
+const TICK_MASK = 0xffff
 /** Halves of a tick by which a key may be off the turn that others point to: the ticks are rounded. */
 const ROUNDING = 2
 /** Votes for a turn for each key that points to it, of which one is lost for each key that does not; and the most. */
@@ -59,9 +61,16 @@ export class TurnDetector {
 
   /** Keys are pushed at that tick of 16 bits. Amortized O(1). */
   advance(tick: number): void {
-    while (this.#tick !== tick) {
-      this.#tick = (this.#tick + 1) & 0xffff
-      this.#readsAt[this.#tick % REMEMBERED] = this.#reads
+    if (tick !== this.#tick) this.#advance(tick)
+  }
+
+  #advance(tick: number): void {
+    const ticks = (tick - this.#tick) & TICK_MASK
+    // A resize rounds the time, which may then be a tick earlier. Benchmark case: tiers "under memory pressure".
+    if (ticks > TICK_MASK / 2) return
+    this.#tick = tick
+    for (let back = Math.min(ticks, REMEMBERED) - 1; back >= 0; back--) {
+      this.#readsAt[(tick - back) & (REMEMBERED - 1)] = this.#reads
     }
   }
 
