@@ -47,10 +47,18 @@ export class BoundedStore<V> {
   /** Rejects if the store does not answer. */
   async readMany(keys: readonly string[]): Promise<(StoreEntry<V> | undefined)[]> {
     const [only] = keys
-    const entries = await this.call(async store =>
-      this.#entries(keys, keys.length === 1 ? [await store.get(only!)] : await store.getMany(keys)),
-    )
-    return this.#judged(keys, entries)
+    const read = this.#missed.beginRead()
+    try {
+      const entries = await this.call(async store =>
+        this.#entries(
+          keys,
+          keys.length === 1 ? [await store.get(only!)] : await store.getMany(keys),
+        ),
+      )
+      return this.#judged(keys, entries, read)
+    } finally {
+      this.#missed.endRead(read)
+    }
   }
 
   /** `undefined` if the store does not answer. */
@@ -87,13 +95,16 @@ export class BoundedStore<V> {
 
   /** `undefined` if the store does not answer: then nothing may be written. */
   async lookup(keys: readonly string[]): Promise<StoreLookup<V> | undefined> {
+    const read = this.#missed.beginRead()
     const found = await unlessFailed(
       this.call(async store => {
         const { entries, fence } = await store.lookup(keys)
         return { entries: this.#entries(keys, entries), fence }
       }),
     )
-    return found && { ...found, entries: this.#judged(keys, found.entries) }
+    const judged = found && { ...found, entries: this.#judged(keys, found.entries, read) }
+    this.#missed.endRead(read)
+    return judged
   }
 
   /** For each item `false` if the store refused it, as it was invalidated since its fence or cannot be kept. */
@@ -155,14 +166,16 @@ export class BoundedStore<V> {
     })
   }
 
-  /** The entries as they are if the store had heard of all invalidations. */
+  /** The entries as they are if the store had heard of all invalidations before it was read. */
   #judged(
     keys: readonly string[],
     entries: readonly (StoreEntry<V> | undefined)[],
+    read: number | undefined,
   ): (StoreEntry<V> | undefined)[] {
-    if (this.#missed.size === 0) return entries as (StoreEntry<V> | undefined)[]
+    if (this.#missed.size === 0 && read === undefined)
+      return entries as (StoreEntry<V> | undefined)[]
     return entries.map((entry, index) => {
-      const verdict = entry && this.#missed.verdict(keys[index]!, entry.tags)
+      const verdict = entry && this.#missed.verdict(keys[index]!, entry.tags, read)
       if (verdict === 'delete') return undefined
       return verdict === 'expire' ? { ...entry!, expires: 0 } : entry
     })

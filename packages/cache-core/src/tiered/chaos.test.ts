@@ -142,6 +142,7 @@ test('under load no call passes its time-out, and nothing outdated is served, wh
       await cache.close()
       expect(clock.pending).toBe(0)
     }),
-    { numRuns: runs(15) },
+    // In the example, what a slow read brings was outdated when it began, and is made good before it ends.
+    { numRuns: runs(15), examples: [[1066467745]] },
   )
 })

@@ -10,6 +10,13 @@ interface Waiting extends Invalidation {
   readonly order: number
 }
 
+/** One that was made good, for reads that began before. */
+interface Departed {
+  readonly verb: Invalidation['verb']
+  /** How many had been made good before, itself included. */
+  readonly departure: number
+}
+
 /** Calls under way that concern one key. */
 interface KeyCalls {
   count: number
@@ -26,6 +33,10 @@ export class RecoveryQueue {
   readonly #pending = new Map<string, Waiting>()
   readonly #globs = new Map<string, Glob>()
   readonly #underWay = new Map<string, KeyCalls>()
+  readonly #departed = new Map<string, Departed>()
+  #departures = 0
+  /** Reads under way that began while something was pending. */
+  #reads = 0
   #calls = 0
 
   get size(): number {
@@ -91,6 +102,7 @@ export class RecoveryQueue {
   /** It was repeated; does nothing if a newer one took its place meanwhile. */
   remove(waiting: Waiting): void {
     if (!this.#holds(waiting)) return
+    if (this.#reads !== 0) this.#depart(waiting)
     this.#pending.delete(nameOf(waiting))
     if (waiting.target === 'pattern') this.#globs.delete(waiting.name)
   }
@@ -102,20 +114,57 @@ export class RecoveryQueue {
     this.#pending.set(nameOf(waiting), waiting)
   }
 
-  /** What pending invalidations mean for an entry of the store. O(tags + patterns). */
-  verdict(key: string, tags: readonly string[]): Invalidation['verb'] | undefined {
+  /**
+   * A read of the store begins, until {@link endRead}: what is pending now counts for what it will bring, be it made good meanwhile.
+   *
+   * @returns its number, for {@link verdict}; `undefined` where nothing is pending, and then there is nothing to end
+   */
+  beginRead(): number | undefined {
     if (this.#pending.size === 0) return undefined
+    this.#reads++
+    return this.#departures
+  }
+
+  endRead(read: number | undefined): void {
+    if (read !== undefined && --this.#reads === 0) this.#departed.clear()
+  }
+
+  /**
+   * What pending invalidations mean for an entry of the store, and those that were made good since a read began. O(tags + patterns).
+   *
+   * @param read number of the read that brought it
+   */
+  verdict(
+    key: string,
+    tags: readonly string[],
+    read: number = Infinity,
+  ): Invalidation['verb'] | undefined {
+    if (this.#pending.size === 0 && read >= this.#departures) return undefined
     let verdict: Invalidation['verb'] | undefined
-    const see = (invalidation: Invalidation | undefined): void => {
+    const see = (invalidation: Pick<Invalidation, 'verb'> | undefined): void => {
       if (invalidation !== undefined && verdict !== 'delete') verdict = invalidation.verb
     }
-    see(this.#pending.get('all:'))
-    see(this.#pending.get(`key:${key}`))
-    for (const tag of tags) see(this.#pending.get(`tag:${tag}`))
+    for (const name of ['all:', `key:${key}`, ...tags.map(tag => `tag:${tag}`)]) {
+      see(this.#pending.get(name))
+      const departed = this.#departed.get(name)
+      if (departed !== undefined && departed.departure > read) see(departed)
+    }
     for (const [pattern, glob] of this.#globs) {
       if (glob.test(key)) see(this.#pending.get(`pattern:${pattern}`))
     }
     return verdict
+  }
+
+  #depart({ verb, target, name }: Waiting): void {
+    // A pattern stands for everything, so that none has to be matched.
+    const isWide = target === 'pattern' || this.#departed.size >= LONGEST
+    const id = isWide ? 'all:' : nameOf({ target, name })
+    const isDelete = verb === 'delete' || this.#departed.get(id)?.verb === 'delete' || isWide
+    if (this.#departed.size >= LONGEST) this.#departed.clear()
+    this.#departed.set(id, {
+      verb: isDelete ? 'delete' : 'expire',
+      departure: ++this.#departures,
+    })
   }
 
   #holds(waiting: Waiting): boolean {

@@ -225,3 +225,38 @@ test('a queue says what is due, keeps the newest of a name, and a delete rather 
   queue.overtake({ verb: 'delete', target: 'all', name: '' }, queue.begin([]))
   expect(queue.size).toBe(0)
 })
+
+test('what is made good while a read is under way counts for what that read brings, and for no later one', () => {
+  const queue = new RecoveryQueue()
+  const make = (target: 'key' | 'tag' | 'pattern', name: string, verb: 'delete' | 'expire') => {
+    queue.add([{ verb, target, name }])
+    return queue.list().at(-1)!
+  }
+  expect(queue.beginRead()).toBeUndefined()
+  const [a, b, c] = [
+    make('key', 'a', 'delete'),
+    make('tag', 'b', 'expire'),
+    make('key', 'c', 'delete'),
+  ]
+  const read = queue.beginRead()
+  queue.remove(a)
+  const later = queue.beginRead()
+  queue.remove(b)
+  expect(queue.verdict('a', [], read)).toBe('delete')
+  expect(queue.verdict('a', [], later)).toBeUndefined()
+  expect(queue.verdict('x', ['b'], later)).toBe('expire')
+  expect(queue.verdict('x', ['b'])).toBeUndefined()
+  queue.remove(c)
+  expect(queue.verdict('c', [], read)).toBe('delete')
+  expect(queue.verdict('c', [])).toBeUndefined()
+  queue.endRead(read)
+  expect(queue.verdict('c', [], later)).toBe('delete')
+  queue.remove(make('pattern', 'd*', 'expire'))
+  // Patterns count for everything.
+  expect(queue.verdict('x', [], later)).toBe('delete')
+  queue.endRead(later)
+  make('key', 'e', 'delete')
+  const next = queue.beginRead()
+  expect(queue.verdict('c', [], next)).toBeUndefined()
+  expect(queue.verdict('e', [], next)).toBe('delete')
+})
