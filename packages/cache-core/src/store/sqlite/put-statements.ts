@@ -9,18 +9,29 @@ const instead = (barrier: string): string => `
 /** Writes a value that outdates the fences before its version. */
 export const PUT: string = `${into} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ${instead('excluded.barrier')}`
 
+/*
+ * What a call is given has names of its own within a statement: before 24, Node skips parameters with a number where it binds values by
+ * their order.
+ */
+const admittedCall = 'key, fence, tags, now'
+
 /**
- * What is selected if a value may be stored under key `?1` by a fence of epoch `?2`, with tags `?3` as a JSON array or `NULL`, at time `?4`.
+ * What is selected if a value may be stored under the key of the `call` by its fence, with its tags as a JSON array or `NULL`, at its time.
  * A fence from the future was taken in a file that was lost.
  */
-export const ADMITTED: string = `
-  FROM (SELECT *, ${isGuarded('state_4')} AS whole FROM state_4) AS state
-  WHERE whole AND ?2 >= max(cleared, expired, horizon) AND ?2 <= epoch
-    AND NOT EXISTS (SELECT 1 FROM entries_4 WHERE key = ?1 AND (barrier > ?2 OR NOT ${isWhole}
-      OR (version > ?2 AND value IS NOT NULL AND retained > ?4 AND NOT ${tagged('deleted')})))
-    AND NOT EXISTS (SELECT 1 FROM tags_4 WHERE (max(deleted, expired) > ?2 OR NOT ${isGuarded('tags_4')})
-      AND name IN (SELECT value FROM json_each(?3)))`
+const admitted = `
+  FROM call, (SELECT *, ${isGuarded('state_4')} AS whole FROM state_4) AS state
+  WHERE whole AND call.fence >= max(cleared, expired, horizon) AND call.fence <= epoch
+    AND NOT EXISTS (SELECT 1 FROM entries_4 WHERE key = call.key AND (barrier > call.fence OR NOT ${isWhole}
+      OR (version > call.fence AND value IS NOT NULL AND retained > call.now AND NOT ${tagged('deleted')})))
+    AND NOT EXISTS (SELECT 1 FROM tags_4 WHERE (max(deleted, expired) > call.fence OR NOT ${isGuarded('tags_4')})
+      AND name IN (SELECT value FROM json_each(call.tags)))`
 
-/** Writes a value if it is {@link ADMITTED}. */
+/** A row if a value may be stored; given key, fence, tags and time. */
+export const ADMITTED: string = `WITH call (${admittedCall}) AS (VALUES (?, ?, ?, ?)) SELECT 1 ${admitted}`
+
+/** Writes a value if it may be; given the same, then when it expires, until when it is retained, its size, and itself. */
 export const PUT_ADMITTED: string = `
-  ${into} SELECT ?1, ?2, 0, ?5, ?6, ?4, ?7, ?3, ?8 ${ADMITTED} ${instead('barrier')}`
+  WITH call (${admittedCall}, expires, retained, size, value) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?))
+  ${into} SELECT call.key, call.fence, 0, call.expires, call.retained, call.now, call.size, call.tags, call.value ${admitted}
+  ${instead('barrier')}`

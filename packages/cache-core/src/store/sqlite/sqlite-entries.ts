@@ -64,7 +64,7 @@ export class SqliteEntries {
     )
     this.#epoch = prepare(`SELECT ${epochOfState} FROM state_4`)
     this.#put = database.prepare(PUT)
-    this.#admits = prepare(`SELECT 1 ${ADMITTED}`)
+    this.#admits = prepare(ADMITTED)
     this.#putAdmitted = database.prepare(PUT_ADMITTED)
     this.#advance = prepare(
       `UPDATE state_4 SET epoch = epoch + 1 WHERE ${isGuarded('state_4')} RETURNING epoch`,
