@@ -1,11 +1,10 @@
 import {
   checkFunction,
-  checkOptions,
-  checkPositiveOrInfinity,
   checkText,
+  counters,
   describeStats,
+  gauges,
   InvalidOptionError,
-  type OptionNames,
   setAwaitedTimer,
 } from '@millrace/kit'
 import { type CallOptions, callSignal, checkIterable } from '../call-options.ts'
@@ -22,7 +21,7 @@ import { underKey } from './inputs/input-kinds.ts'
 import type { GraphOption } from './inputs/revision.ts'
 import {
   checkKey,
-  QUERY_OPTIONS,
+  checkQueryOptions,
   type Query,
   type QueryContext,
   type QueryOptions,
@@ -304,19 +303,16 @@ export class Graph implements AsyncDisposable {
     options: QueryOptions<V>,
     part: Part | undefined,
   ): Query<K, V> {
-    checkOptions('options', options, QUERY_OPTIONS as OptionNames<QueryOptions<V>>)
+    const { fingerprint, version, timeout } = checkQueryOptions(options, this.#settings.timeout)
     if (typeof name !== 'string' || name === '' || this.#queries.has(name)) {
       throw new InvalidOptionError('name', 'a string that no other query of the graph has', name)
     }
-    const { fingerprint, version, timeout = this.#settings.timeout } = options
-    if (fingerprint !== undefined) checkFunction('fingerprint', fingerprint)
-    if (version !== undefined) checkText('version', version)
     const query = {
       name,
       compute: checkFunction('compute', compute),
       fingerprint,
       version,
-      timeout: checkPositiveOrInfinity('timeout', timeout),
+      timeout,
       part,
     }
     this.#queries.set(name, query as unknown as AnyQuery)
@@ -343,14 +339,7 @@ export class Graph implements AsyncDisposable {
 }
 
 describeStats<GraphStats>(Graph.prototype, {
-  nodes: 'gauge',
-  results: 'gauge',
-  revisions: 'counter',
-  verified: 'counter',
-  computed: 'counter',
-  cutoffs: 'counter',
-  failures: 'counter',
-  conflicts: 'counter',
-  storeHits: 'counter',
-  storeFailures: 'counter',
+  ...gauges('nodes', 'results'),
+  ...counters('revisions', 'verified', 'computed', 'cutoffs', 'failures', 'conflicts'),
+  ...counters('storeHits', 'storeFailures'),
 })

@@ -1,4 +1,11 @@
-import { InvalidOptionError, type OptionNames } from '@millrace/kit'
+import {
+  checkFunction,
+  checkOptions,
+  checkPositiveOrInfinity,
+  checkText,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 import type { FileContent } from '../table/file-content.ts'
 import type { PathKind } from '../table/path-kind.ts'
 
@@ -77,10 +84,27 @@ export interface Query<K extends string, V> {
   readonly timeout: number
 }
 
-export const QUERY_OPTIONS: OptionNames<QueryOptions<unknown>> = {
+const QUERY_OPTIONS: OptionNames<QueryOptions<unknown>> = {
   fingerprint: true,
   version: true,
   timeout: true,
+}
+
+/**
+ * The options of a query with the time-out that it has.
+ *
+ * @param standard the graph's
+ * @throws {InvalidOptionError}
+ */
+export function checkQueryOptions<V>(
+  options: QueryOptions<V>,
+  standard: number,
+): QueryOptions<V> & { readonly timeout: number } {
+  checkOptions('options', options, QUERY_OPTIONS as OptionNames<QueryOptions<V>>)
+  const { fingerprint, version, timeout = standard } = options
+  if (fingerprint !== undefined) checkFunction('fingerprint', fingerprint)
+  if (version !== undefined) checkText('version', version)
+  return { fingerprint, version, timeout: checkPositiveOrInfinity('timeout', timeout) }
 }
 
 /** @throws {InvalidOptionError} for a key that is no text */

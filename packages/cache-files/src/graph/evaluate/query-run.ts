@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as immediate } from 'node:timers/promises'
 import type { Clock } from '@millrace/cache-core'
 import { checkList, checkText, isThenable } from '@millrace/kit'
-import { ContextEndedError, FileReadError, QueryTimeoutError } from '../../errors.ts'
+import { ContextEndedError, FileReadError } from '../../errors.ts'
 import type { FileContent } from '../../table/file-content.ts'
 import type { PathKind } from '../../table/path-kind.ts'
 import { type InputKind, listFingerprint, namesFingerprint } from '../inputs/input-kinds.ts'
@@ -10,7 +10,8 @@ import type { Query, QueryContext } from '../query.ts'
 import type { Dependency, GraphNode, HeldValue, Outcome } from '../trace/graph-node.ts'
 import type { ComputedResult } from '../trace/kept-results.ts'
 import { type Flight, FlightAbandoned } from './flight.ts'
-import type { QueryTimers, Timed } from './query-timers.ts'
+import { QueryTime } from './query-time.ts'
+import type { QueryTimers } from './query-timers.ts'
 import { rejected } from './rejected.ts'
 
 /** What a {@link QueryRun} needs of the graph. */
@@ -46,7 +47,7 @@ export function runningQuery(owner: object): string | undefined {
 }
 
 /** One computation of a node: the context handed to the query, which writes down what is asked for, in order. */
-export class QueryRun implements QueryContext, Timed {
+export class QueryRun implements QueryContext {
   readonly #flight: Flight
   readonly #environment: QueryEnvironment
   /** In order of asking; a hole until the answer is there. As long as for the run before, until it ends. */
@@ -61,12 +62,7 @@ export class QueryRun implements QueryContext, Timed {
   #open: Set<Promise<unknown>> | undefined
   /** Answers given without waiting. */
   #answered = 0
-  /** Queries it waits for: while there are any, its own time stands still. */
-  #waitingFor = 0
-  #ownTime = 0
-  #since = 0
-  #timedOut: ((error: Error) => void) | undefined
-  due: number = Infinity
+  readonly #time: QueryTime
   #durable = true
   ended = false
 
@@ -75,6 +71,7 @@ export class QueryRun implements QueryContext, Timed {
     this.#before = flight.node.trace?.dependencies
     this.#trace = new Array(this.#before?.length ?? 0)
     this.#environment = environment
+    this.#time = new QueryTime(flight.node.query, environment.clock, environment.timers)
   }
 
   get owner(): object {
@@ -100,7 +97,7 @@ export class QueryRun implements QueryContext, Timed {
     try {
       const result = running.run(this, () => query.compute(this, key))
       const pending = isThenable(result) || this.#open !== undefined
-      const value = pending ? await this.#inTime(result) : result
+      const value = pending ? await this.#time.bound(this.#whole(result)) : result
       this.#trace.length = this.#length
       return { value, dependencies: this.#trace as Dependency[], durable: this.#durable }
     } finally {
@@ -111,12 +108,7 @@ export class QueryRun implements QueryContext, Timed {
   /** From now on nothing can be asked for. */
   stop(): void {
     this.ended = true
-    if (this.#timedOut !== undefined) this.#environment.timers.forget(this)
-  }
-
-  expire(): void {
-    const { query } = this.#flight.node
-    this.#timedOut?.(new QueryTimeoutError(query.name, query.timeout))
+    this.#time.stop()
   }
 
   get<K extends string, V>(query: Query<K, V>, key: K): Promise<V> {
@@ -236,13 +228,13 @@ export class QueryRun implements QueryContext, Timed {
   }
 
   async #await(index: number, node: GraphNode): Promise<unknown> {
-    this.#pause()
+    this.#time.pause()
     try {
       return this.#found(index, node, await this.#environment.ask(this.#flight, node)).value
     } catch (error) {
       return await this.#failed(index, node.query.name, error)
     } finally {
-      this.#resume()
+      this.#time.resume()
     }
   }
 
@@ -329,39 +321,9 @@ export class QueryRun implements QueryContext, Timed {
     return work
   }
 
-  #inTime<T>(result: T | PromiseLike<T>): Promise<T> {
-    const { timeout } = this.#flight.node.query
-    const whole = this.#whole(result)
-    if (timeout === Infinity) return whole
-    return new Promise<T>((resolve, reject) => {
-      this.#timedOut = reject
-      whole.then(resolve, reject)
-      this.#since = this.#environment.clock.now()
-      if (this.#waitingFor === 0) this.#arm()
-    })
-  }
-
   async #whole<T>(result: T | PromiseLike<T>): Promise<T> {
     const value = await result
     while (this.#open !== undefined && this.#open.size > 0) await Promise.allSettled(this.#open)
     return value
-  }
-
-  #arm(): void {
-    if (this.ended) return
-    this.due = this.#since + this.#flight.node.query.timeout - this.#ownTime
-    this.#environment.timers.add(this)
-  }
-
-  #pause(): void {
-    if (this.#waitingFor++ > 0 || this.#timedOut === undefined) return
-    this.#environment.timers.forget(this)
-    this.#ownTime += this.#environment.clock.now() - this.#since
-  }
-
-  #resume(): void {
-    if (--this.#waitingFor > 0 || this.#timedOut === undefined) return
-    this.#since = this.#environment.clock.now()
-    this.#arm()
   }
 }
