@@ -21,6 +21,11 @@ export class AccessOrder {
   note(record: FileRecord): void {
     if (record.used) return
     record.used = true
-    if (this.#paths.length < this.#limit) this.#paths.push(record.path)
+    this.add(record.path)
+  }
+
+  /** {@link note} for a file without a record. */
+  add(path: string): void {
+    if (this.#paths.length < this.#limit) this.#paths.push(path)
   }
 }

@@ -110,10 +110,10 @@ export class FileTable implements Disposable {
    */
   hashSync(path: string): string {
     const full = this.#names.intern(path)
-    const record = this.#records.proven(full)
-    if (record === undefined) return this.#readSync(full).hash
+    const hash = this.#records.provenHash(full)
+    if (hash === undefined) return this.#readSync(full).hash
     this.#counts.hits++
-    return record.hash
+    return hash
   }
 
   /**

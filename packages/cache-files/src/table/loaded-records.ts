@@ -1,9 +1,11 @@
+import type { Stats } from 'node:fs'
 import { FileRecord } from './file-record.ts'
 import type { FileStamp } from './file-stamp.ts'
 import type { SnapshotColumns } from './table-snapshot.ts'
 
 /**
- * Records of a snapshot, each made when it is asked for. Runs ask in the order of the run before, mostly, and are answered without a table of
+ * Records of a snapshot, each made when more than its hash is asked for: what ten thousand of them hold would survive the collections of
+ * young garbage of a run that finds nothing changed. Runs ask in the order of the run before, mostly, and are answered without a table of
  * paths, which costs more than all the rest; one is made at the first question out of order.
  */
 export class LoadedRecords {
@@ -12,6 +14,8 @@ export class LoadedRecords {
   readonly #settled: (stamp: FileStamp) => boolean
   /** By row, as far as they were asked for. */
   readonly #records: (FileRecord | undefined)[]
+  /** By row: whether it was asked for before its record was made. */
+  readonly #used: Uint8Array
   #rows: Map<string, number> | undefined
   /** The row that was asked for last. */
   #last = -1
@@ -29,6 +33,7 @@ export class LoadedRecords {
     this.#paths = paths
     this.#settled = settled
     this.#records = new Array(paths.length)
+    this.#used = new Uint8Array(paths.length)
     // Two names of the snapshot may be one here.
     if (paths !== columns.paths) this.#index()
   }
@@ -48,6 +53,34 @@ export class LoadedRecords {
   get(path: string): FileRecord | undefined {
     const row = this.#row(path)
     return row === undefined ? undefined : this.#record(row)
+  }
+
+  /** The row of a path whose record was not made yet; -1 if there is none. */
+  unmade(path: string): number {
+    const row = this.#row(path)
+    return row === undefined || this.#records[row] !== undefined ? -1 : row
+  }
+
+  /** Whether the record of a row was made meanwhile. */
+  isMade(row: number): boolean {
+    return this.#records[row] !== undefined
+  }
+
+  /** Notes that a row is asked for; whether that is the first time. */
+  use(row: number): boolean {
+    if (this.#used[row] === 1) return false
+    this.#used[row] = 1
+    return true
+  }
+
+  /** Whether the stamp of a row is that of a `stat`. */
+  matches(row: number, stat: Stats): boolean {
+    return this.#columns.matches(row, stat)
+  }
+
+  /** The hash of a row whose stamp was found to be that of a `stat`; `undefined` if it proves nothing. */
+  provenHash(row: number, stat: Stats): string | undefined {
+    return this.#settled(stat) ? this.#columns.hash(row) : undefined
   }
 
   /** Puts another record in the place of one; whether there was one. */
@@ -95,6 +128,7 @@ export class LoadedRecords {
       const columns = this.#columns
       const stamp = columns.stamp(row)
       record = new FileRecord(this.#paths[row]!, stamp, columns.hash(row), this.#settled(stamp))
+      record.used = this.#used[row] === 1
       this.#records[row] = record
     }
     return record

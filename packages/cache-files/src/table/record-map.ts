@@ -48,6 +48,11 @@ export class RecordMap {
     return this.#loaded?.get(path) ?? this.#held.peek(path)
   }
 
+  /** Records of a snapshot, as far as no policy has them. */
+  get loaded(): LoadedRecords | undefined {
+    return this.#loaded
+  }
+
   set(path: string, record: FileRecord): void {
     const loaded = this.#loaded
     if (loaded !== undefined) {

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import type { FileStamp } from './file-stamp.ts'
 
@@ -61,6 +62,19 @@ export class SnapshotColumns {
       mtimeMs: stamps[field + 3]!,
       ctimeMs: stamps[field + 4]!,
     }
+  }
+
+  /** Whether the stamp of a row is that of a `stat`. */
+  matches(row: number, stat: Stats): boolean {
+    const stamps = this.#stamps
+    const field = row * STAMP_FIELDS
+    return (
+      stamps[field + 3] === stat.mtimeMs &&
+      stamps[field + 4] === stat.ctimeMs &&
+      stamps[field + 2] === stat.size &&
+      stamps[field + 1] === stat.ino &&
+      stamps[field] === stat.dev
+    )
   }
 
   /** SHA-256 in hex. */
