@@ -4,12 +4,13 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:h
 export interface HttpAnswer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  /** Empty where it was cut off, late or too long. */
+  /** As it was before any compression. Empty where it was cut off, late, too long or compressed in a way that cannot be read. */
   readonly body: Uint8Array
 }
 
 /** Bytes of a body that are taken: OTLP allows no larger response. */
 const MAX_BODY = 4 * 1024 * 1024
+const NOTHING = new Uint8Array()
 
 /**
  * Sends a body in parts, together and without copying them, and resolves with the answer. The status is the answer: what fails, or is
@@ -38,8 +39,11 @@ function read(response: IncomingMessage, resolve: (answer: HttpAnswer) => void):
   let size = 0
   const end = (): void => {
     const { statusCode = 0, headers, complete } = response
-    const body = complete ? Buffer.concat(parts) : new Uint8Array()
-    resolve({ status: statusCode, headers, body })
+    const body = complete ? Buffer.concat(parts) : NOTHING
+    const answer = { status: statusCode, headers, body }
+    if (body.length > 0 && headers['content-encoding'] !== undefined)
+      void decode(answer).then(resolve)
+    else resolve(answer)
   }
   response
     .on('data', (part: Uint8Array) => {
@@ -50,4 +54,20 @@ function read(response: IncomingMessage, resolve: (answer: HttpAnswer) => void):
     .on('error', end)
     .on('end', end)
     .on('close', end)
+}
+
+/** Nobody asked for a compressed body, which leaves a server free to send one. zlib is loaded with the first of them. */
+async function decode(answer: HttpAnswer): Promise<HttpAnswer> {
+  const encoding = answer.headers['content-encoding']!.trim().toLowerCase()
+  if (encoding === 'identity') return answer
+  const { unzip, brotliDecompress } = await import('node:zlib')
+  const options = { maxOutputLength: MAX_BODY }
+  return new Promise(resolve => {
+    const done = (error: Error | null, body: Uint8Array): void => {
+      resolve({ ...answer, body: error === null ? body : NOTHING })
+    }
+    if (encoding === 'br') brotliDecompress(answer.body, options, done)
+    else if (/^(?:(?:x-)?gzip|deflate)$/.test(encoding)) unzip(answer.body, options, done)
+    else done(null, NOTHING)
+  })
 }

@@ -3,8 +3,9 @@ import { readPartialSuccess } from './otlp-partial-success.ts'
 
 const full = { rejected: 0, message: '' }
 const protobuf = (...bytes: number[]) =>
-  readPartialSuccess(Uint8Array.of(...bytes), 'protobuf', 'rejectedSpans')
-const json = (text: string) => readPartialSuccess(Buffer.from(text), 'json', 'rejectedSpans')
+  readPartialSuccess({ headers: {}, body: Uint8Array.of(...bytes) }, 'protobuf', 'rejectedSpans')
+const json = (text: string) =>
+  readPartialSuccess({ headers: {}, body: Buffer.from(text) }, 'json', 'rejectedSpans')
 
 test('of protobuf: count and message, past fields that it does not know', () => {
   const partial = [0x08, 0x96, 0x01, 0x12, 2, 0x68, 0x69]
@@ -41,5 +42,23 @@ test('of JSON: counts as strings or numbers, by the name of the signal', () => {
   }
   for (const text of ['', 'ok', 'null', '5', '[]', '{}', '{"partialSuccess":null}']) {
     expect(json(text)).toEqual(full)
+  }
+})
+
+test('goes by what the response says it is, and by the request where it does not', () => {
+  const text = Buffer.from('{"partialSuccess":{"rejectedSpans":2,"errorMessage":"old"}}')
+  const bytes = Uint8Array.of(0x0a, 5, 0x08, 3, 0x12, 1, 0x78)
+  const read = (type: string | undefined, body: Uint8Array, sent: 'json' | 'protobuf') =>
+    readPartialSuccess({ headers: { 'content-type': type }, body }, sent, 'rejectedSpans').rejected
+  for (const type of ['application/json', 'Application/JSON; charset=utf-8', ' application/json']) {
+    expect(read(type, text, 'protobuf')).toBe(2)
+  }
+  for (const type of ['application/x-protobuf', 'application/protobuf']) {
+    expect(read(type, bytes, 'json')).toBe(3)
+  }
+  for (const type of ['text/plain', '', undefined, 'application/jsonp']) {
+    expect(read(type, text, 'json')).toBe(2)
+    expect(read(type, bytes, 'protobuf')).toBe(3)
+    expect(read(type, text, 'protobuf')).toBe(0)
   }
 })

@@ -1,9 +1,13 @@
+import type { HttpAnswer } from './http-exchange.ts'
+
 /** What a collector says of an export that it took: `rejected` spans or points were dropped; with 0 the message is a warning. */
 export interface PartialSuccess {
   readonly rejected: number
   /** As the collector wrote it, up to 1,000 characters; may be empty. */
   readonly message: string
 }
+
+type OtlpEncoding = 'protobuf' | 'json'
 
 /** Characters: it goes to listeners and logs. */
 const LONGEST_MESSAGE = 1000
@@ -14,19 +18,28 @@ const FULL: PartialSuccess = { rejected: 0, message: '' }
  * The partial success in the response to an OTLP export; a full one where the response has none or cannot be read, as what was sent did
  * arrive.
  *
+ * @param sent the encoding of the request, which is that of a response that does not name its own
  * @param field name of the count in JSON
  */
 export function readPartialSuccess(
-  response: Uint8Array,
-  encoding: 'protobuf' | 'json',
+  { headers, body }: Pick<HttpAnswer, 'headers' | 'body'>,
+  sent: OtlpEncoding,
   field: 'rejectedSpans' | 'rejectedDataPoints',
 ): PartialSuccess {
-  const { rejected, message } =
-    encoding === 'json' ? fromJson(response, field) : fromProtobuf(response)
+  const encoding = encodingOf(headers['content-type']) ?? sent
+  const { rejected, message } = encoding === 'json' ? fromJson(body, field) : fromProtobuf(body)
   return {
     rejected: Number.isFinite(rejected) ? Math.max(0, rejected) : 0,
     message: message.slice(0, LONGEST_MESSAGE),
   }
+}
+
+/** Gateways answer JSON to what they were sent as protobuf. */
+function encodingOf(contentType: string | undefined): OtlpEncoding | undefined {
+  const [, subtype] =
+    /^\s*application\/(json|x-protobuf|protobuf)\s*(?:;|$)/i.exec(contentType ?? '') ?? []
+  if (subtype === undefined) return undefined
+  return subtype.toLowerCase() === 'json' ? 'json' : 'protobuf'
 }
 
 function fromJson(response: Uint8Array, field: string): PartialSuccess {

@@ -156,6 +156,35 @@ describe('the page in Chromium', () => {
     },
   )
 
+  it.each([1280, 360])('names the busiest operation to its end (%d px)', async width => {
+    const busy = new Registry()
+    const served = busy.timing('http_server_request_duration_seconds', { labels: ['route'] })
+    const route = '/api/v1/organisations/:organisation/members/:member'
+    const other = new Dashboard({ registry: busy, interval: 100 })
+    const listener = createServer(other.handler()).listen(0, '127.0.0.1')
+    await once(listener, 'listening')
+    const page = await browser.newPage({ viewport: { width, height: 900 } })
+    await page.goto(`http://localhost:${(listener.address() as AddressInfo).port}/`)
+    const heading = page.locator('.chart h2', { hasText: 'Durations' })
+    await heading.waitFor()
+    const height = (await heading.boundingBox())!.height
+    const calls = setInterval(() => served.record({ route }, 20), 20)
+    await heading.getByText(route).waitFor()
+    clearInterval(calls)
+    const hidden = await page.evaluate(`(() => {
+      const names = [...document.querySelectorAll('.chart h2 span')]
+      const name = names.find(({ textContent }) => textContent.startsWith('http_server'))
+      return [name.scrollWidth - name.clientWidth, name.scrollHeight - name.clientHeight]
+    })()`)
+    expect(hidden).toEqual([0, 0])
+    // There was room for it before it came.
+    expect((await heading.boundingBox())!.height).toBe(height)
+    await page.close()
+    other.close()
+    listener.closeAllConnections()
+    listener.close()
+  })
+
   it('comes back by itself after the connection was lost', async () => {
     const page = await browser.newPage()
     await page.goto(`http://localhost:${port}${PATH}/`)

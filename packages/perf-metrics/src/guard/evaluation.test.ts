@@ -26,6 +26,20 @@ describe('a threshold', () => {
     expect(log).toEqual(['trip Hot', 'recover Hot'])
   })
 
+  it('trips after a minute where its time is not given', () => {
+    const { metrics, log, run } = watch({
+      name: 'Hot',
+      type: 'threshold',
+      metric: 'temperature',
+      above: 90,
+    })
+    const gauge = metrics.gauge('temperature')
+    run(55, () => gauge.set(95))
+    expect(log).toEqual([])
+    run(15, () => gauge.set(95))
+    expect(log).toEqual(['trip Hot'])
+  })
+
   it('watches quantiles and rates over all matching series', () => {
     const slow = watch({
       name: 'Slow',

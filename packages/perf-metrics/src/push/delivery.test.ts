@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { VirtualClock } from '@millrace/testkit'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { exportMetricsResponse as response } from '../bytes/definitions.fixture.ts'
@@ -272,6 +273,188 @@ describe('delivery', () => {
       await exporter.close()
     },
   )
+
+  it.each([
+    ['gzip', gzipSync],
+    ['X-GZIP', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+    ['identity', (body: Uint8Array) => body],
+  ] as const)('reads an answer that came compressed unasked (%s)', async (encoding, compress) => {
+    const partialSuccess = { rejectedDataPoints: 1, errorMessage: 'too old' }
+    const body = response.encode(response.fromObject({ partialSuccess })).finish()
+    const url = await collector((_, res) =>
+      res.writeHead(200, { 'content-encoding': encoding }).end(compress(body)),
+    )
+    const told: PartialSuccess[] = []
+    await using exporter = new OtlpExporter(counted(), {
+      url,
+      onPartialSuccess: partial => told.push(partial),
+    })
+    await exporter.export()
+    expect(told).toEqual([{ rejected: 1, message: 'too old' }])
+  })
+
+  it.each([
+    ['gzip', Buffer.from('no gzip')],
+    ['zstd', Buffer.from('unknown')],
+    ['gzip', gzipSync(Buffer.alloc(64 * 2 ** 20))],
+    ['gzip', gzipSync('{}').subarray(0, 12)],
+  ])(
+    'takes the status for the answer where it cannot read the body (%s)',
+    async (encoding, body) => {
+      const url = await collector((_, res) =>
+        res.writeHead(200, { 'content-encoding': encoding }).end(body),
+      )
+      const told: PartialSuccess[] = []
+      await using exporter = new OtlpExporter(counted(), {
+        url,
+        onPartialSuccess: partial => told.push(partial),
+      })
+      await exporter.export()
+      expect([told, exporter.stats()]).toMatchObject([
+        [],
+        { exports: 1, failures: 0, pointsSent: 1 },
+      ])
+    },
+  )
+
+  it('reads an answer in the encoding that it names, whatever was sent', async () => {
+    const partialSuccess = { rejectedDataPoints: 1, errorMessage: 'from the gateway' }
+    const url = await collector((_, res) =>
+      res
+        .writeHead(200, { 'content-type': 'application/json; charset=utf-8' })
+        .end(JSON.stringify({ partialSuccess })),
+    )
+    const told: PartialSuccess[] = []
+    await using exporter = new OtlpExporter(counted(), {
+      url,
+      onPartialSuccess: partial => told.push(partial),
+    })
+    await exporter.export()
+    expect(told).toEqual([{ rejected: 1, message: 'from the gateway' }])
+  })
+
+  it.each([301, 302, 307, 308])('follows no redirect, with its headers (%d)', async status => {
+    let other = 0
+    const elsewhere = await collector((_, res) => {
+      other++
+      res.end()
+    })
+    const url = await collector((_, res) => res.writeHead(status, { location: elsewhere }).end())
+    await using exporter = new OtlpExporter(counted(), { url, headers: { authorization: 'key' } })
+    await expect(exporter.export()).rejects.toMatchObject({ status })
+    expect([other, exporter.stats().retries]).toEqual([0, 0])
+  })
+
+  it.each(['-1', '1e3', '0x10', '', ' ', '5, 7', 'tomorrow', 'NaN', 'Mon, 99 Foo 2026'])(
+    'comes back by itself where it cannot read when (Retry-After: %j)',
+    async header => {
+      const url = await collector((_, res, n) =>
+        n === 1 ? res.writeHead(503, { 'retry-after': header }).end() : res.writeHead(200).end(),
+      )
+      const clock = new VirtualClock(0)
+      await using exporter = new OtlpExporter(counted(clock), { url })
+      const exported = exporter.export()
+      while (exporter.stats().retries === 0) await new Promise(resolve => setImmediate(resolve))
+      // The longest that the first wait takes by itself.
+      clock.advance(1000)
+      await exported
+      expect(exporter.stats()).toMatchObject({ exports: 1, retries: 1 })
+    },
+  )
+
+  it.each(['9'.repeat(400), '31', '4294967297'])(
+    'fails at once where it is asked to wait beyond the cap (Retry-After: %s)',
+    async header => {
+      const url = await collector((_, res) => res.writeHead(429, { 'retry-after': header }).end())
+      const clock = new VirtualClock(0)
+      await using exporter = new OtlpExporter(counted(clock), { url, timeout: 1e9 })
+      await expect(exporter.export()).rejects.toMatchObject({ status: 429 })
+      expect([clock.now(), exporter.stats().retries]).toEqual([0, 0])
+    },
+  )
+
+  it('ends all exports with the timeout of each, where a silent collector holds the first', async () => {
+    const asked: number[] = []
+    const clock = new VirtualClock(0)
+    const url = await collector(() => asked.push(clock.now()))
+    const exporter = new OtlpExporter(counted(clock), { url, timeout: 5000, interval: 60_000 })
+    const ended: [number, string][] = []
+    const begin = () =>
+      exporter.export().catch((error: Error) => ended.push([clock.now(), error.message]))
+    const exports = [begin(), begin(), begin()]
+    while (asked.length === 0) await new Promise(resolve => setImmediate(resolve))
+    clock.advance(4000)
+    const last = begin()
+    clock.advance(1000)
+    await Promise.all(exports)
+    // Now it is the turn of the last one, which has used a fifth of its time by waiting for it.
+    while (asked.length === 1) await new Promise(resolve => setImmediate(resolve))
+    clock.advance(4000)
+    await last
+    expect(asked).toEqual([0, 5000])
+    expect(ended.map(([time]) => time)).toEqual([5000, 5000, 5000, 9000])
+    expect(ended.map(([, message]) => message)).toContain('The export took longer than 5000 ms')
+    expect(exporter.stats()).toMatchObject({ exports: 0, failures: 4, retries: 0 })
+    for (const close of closing.splice(0)) close()
+    await exporter.close()
+  })
+
+  it('exports one at a time, however many are asked for at once', async () => {
+    const answers: (() => void)[] = []
+    const url = await collector((_, res) => answers.push(() => res.end()))
+    const exporter = new OtlpExporter(counted(), { url })
+    let over = false
+    const exported = Promise.all(Array.from({ length: 5 }, () => exporter.export())).then(
+      () => (over = true),
+    )
+    let most = 0
+    for (let turns = 0; !over; turns++) {
+      await new Promise(resolve => setImmediate(resolve))
+      most = Math.max(most, answers.length)
+      // A while later, in which another one would have come.
+      if (turns % 50 === 0) for (const answer of answers.splice(0)) answer()
+    }
+    await exported
+    expect([most, exporter.stats().exports]).toEqual([1, 5])
+    for (const close of closing.splice(0)) close()
+    await exporter.close()
+  })
+
+  it('closes within its timeout, with an export under way that a silent collector holds', async () => {
+    let asked = 0
+    const url = await collector(() => asked++)
+    const clock = new VirtualClock(0)
+    const exporter = new OtlpExporter(counted(clock), { url, timeout: 5000 })
+    const exported = expect(exporter.export()).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_METRICS_EXPORT',
+    })
+    while (asked === 0) await new Promise(resolve => setImmediate(resolve))
+    const closed = exporter.close()
+    clock.advance(5000)
+    await Promise.all([exported, closed])
+    expect([clock.now(), exporter.stats().failures]).toEqual([5000, 2])
+  })
+
+  it('shares a registry and an endpoint with another exporter', async () => {
+    const kinds: (string | undefined)[] = []
+    const url = await collector((req, res) => {
+      kinds.push(req.headers['content-type'])
+      res.end()
+    })
+    const metrics = counted()
+    const one = new OtlpExporter(metrics, { url, temporality: 'delta' })
+    const other = new OtlpExporter(metrics, { url, temporality: 'delta', encoding: 'json' })
+    await Promise.all([one.export(), other.export()])
+    // Each keeps its own account of what was sent.
+    expect([one.stats().pointsSent, other.stats().pointsSent]).toEqual([1, 1])
+    await one.close()
+    metrics.counter('x_total').inc()
+    await other.close()
+    expect(other.stats()).toMatchObject({ exports: 2, pointsSent: 2, failures: 0 })
+    expect(kinds.filter(kind => kind === 'application/json')).toHaveLength(2)
+  })
 
   it('says who it is', async () => {
     let agent: string | undefined

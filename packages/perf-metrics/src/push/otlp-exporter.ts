@@ -1,6 +1,7 @@
 import {
   counters,
   describeStats,
+  type HttpAnswer,
   LONGEST_DELAY,
   type PartialSuccess,
   readPartialSuccess,
@@ -83,7 +84,7 @@ export class OtlpExporter {
   }
 
   /**
-   * Exports now, after the export under way if there is one. Takes no longer than `timeout`. Rejects with a `MetricsExportError`, also
+   * Exports now, after the export under way if there is one. Takes no longer than `timeout`, that wait included. Rejects with a `MetricsExportError`, also
    * once it was closed.
    */
   async export(): Promise<void> {
@@ -91,16 +92,50 @@ export class OtlpExporter {
     await this.#exportInTurn()
   }
 
+  /** The time that an export may take begins here, so that those which wait for others do not take theirs as well. */
   async #exportInTurn(): Promise<void> {
-    // Its own caller is told of its failure.
-    while (this.#running !== undefined) await this.#running.catch(() => {})
-    const running = this.#exportOnce()
-    this.#running = running
+    const { clock, timeout } = this.#options
+    const late = new AbortController()
+    const due = clock.now() + timeout
+    const timer = clock.setTimer(
+      () => late.abort(new MetricsExportError(`The export took longer than ${timeout} ms`)),
+      timeout,
+    )
     try {
-      await running
+      // Nothing is awaited between the last look and the export, so that no two begin at a time.
+      while (this.#running !== undefined) await this.#over(this.#running, late.signal)
+      this.#running = this.#send(late.signal, due).finally(() => {
+        this.#running = undefined
+      })
+      await this.#running
+    } catch (cause) {
+      this.#stats.failures++
+      const error =
+        cause instanceof MetricsExportError
+          ? cause
+          : new MetricsExportError('The metrics could not be delivered', undefined, { cause })
+      tell(this.#options.onError, error)
+      throw error
     } finally {
-      this.#running = undefined
+      timer.cancel()
     }
+  }
+
+  /**
+   * Resolves when an export is over, of whose failure its own caller is told.
+   *
+   * @throws the reason of `late`, once it is aborted
+   */
+  #over(running: Promise<void>, late: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        late.removeEventListener('abort', end)
+        if (late.aborted) reject(late.reason)
+        else resolve()
+      }
+      late.addEventListener('abort', end)
+      running.then(end, end)
+    })
   }
 
   stats(): OtlpExporterStats {
@@ -138,28 +173,6 @@ export class OtlpExporter {
           if (!this.#ended.signal.aborted) this.#schedule()
         })
     }, this.#options.interval)
-  }
-
-  async #exportOnce(): Promise<void> {
-    const { clock, timeout } = this.#options
-    const late = new AbortController()
-    const timer = clock.setTimer(
-      () => late.abort(new MetricsExportError(`The export took longer than ${timeout} ms`)),
-      timeout,
-    )
-    try {
-      await this.#send(late.signal, clock.now() + timeout)
-    } catch (cause) {
-      this.#stats.failures++
-      const error =
-        cause instanceof MetricsExportError
-          ? cause
-          : new MetricsExportError('The metrics could not be delivered', undefined, { cause })
-      tell(this.#options.onError, error)
-      throw error
-    } finally {
-      timer.cancel()
-    }
   }
 
   /** @param due when the export must be over, by the exporter's clock */
@@ -239,14 +252,15 @@ export class OtlpExporter {
 }
 
 type Outcome =
-  | { answer: Uint8Array }
+  | { answer: HttpAnswer }
   /** `wanted` is how long the collector asks to wait, in ms. */
   | { error: unknown; retryable: boolean; wanted: number }
 
 async function attemptPost(url: string, request: PostOptions): Promise<Outcome> {
   try {
-    const { status, headers, body } = await post(url, request)
-    if (status >= 200 && status < 300) return { answer: body }
+    const answer = await post(url, request)
+    const { status, headers } = answer
+    if (status >= 200 && status < 300) return { answer }
     return {
       error: new MetricsExportError(`The collector answered ${status} to the metrics`, status),
       retryable: RETRYABLE.has(status),

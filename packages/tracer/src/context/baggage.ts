@@ -77,8 +77,7 @@ export class Baggage {
       const equals = pair.indexOf('=')
       const key = pair.slice(0, equals).trim()
       if (equals < 1 || !TOKEN.test(key)) continue
-      const value = decode(pair.slice(equals + 1).trim())
-      if (value === undefined) continue
+      const value = decodeValue(pair.slice(equals + 1).trim())
       const metadata = semicolon < 0 ? '' : member.slice(semicolon + 1).trim()
       entries.set(decodeKey(key), entryOf(value, metadata === '' ? undefined : metadata))
       members++
@@ -130,6 +129,13 @@ function decodeKey(sent: string): string {
 /** Percent-encodes what a baggage octet cannot be; lone surrogates become U+FFFD instead of an exception. */
 function encode(value: string): string {
   return encodeURIComponent(value.toWellFormed())
+}
+
+/** As the specification has it: octets that are no UTF-8 become U+FFFD, and a percent sign without two digits stays. */
+function decodeValue(value: string): string {
+  return value.replace(/(?:%[\da-f]{2})+/gi, octets =>
+    Buffer.from(octets.replaceAll('%', ''), 'hex').toString(),
+  )
 }
 
 function decode(value: string): string | undefined {

@@ -1,21 +1,24 @@
-import type { Agent, ClientRequest, RequestOptions } from 'node:http'
+import type { Agent, AgentOptions, ClientRequest, RequestOptions } from 'node:http'
 import { urlToHttpOptions } from 'node:url'
-import { exchange, retryAfter, setSystemTimer } from '@millrace/kit'
+import { exchange, type HttpAnswer, retryAfter, setSystemTimer } from '@millrace/kit'
 import { suppressTracing } from '../context/active-context.ts'
 import { VERSION } from '../export/resource.ts'
 
 /** What a collector answered. */
-export interface Answer {
-  status: number
-  body: Uint8Array
+export interface Answer extends HttpAnswer {
   /** Milliseconds the collector asks to wait, where it says so. */
-  retryAfter: number | undefined
+  readonly retryAfter: number | undefined
   /** Whether the whole request had left the process before the answer was complete. */
-  sent: boolean
+  readonly sent: boolean
 }
 
 /** Names exporter, language and version, as OTLP asks. */
 const USER_AGENT = `Millrace-OTLP-Exporter-JavaScript/${VERSION}`
+
+interface HttpModule extends Pick<typeof import('node:http'), 'request'> {
+  readonly Agent: new (options: AgentOptions) => Agent
+  readonly globalAgent: Agent
+}
 
 /** One kept-alive connection to a collector. The http module is loaded with the first request, not with the tracer. */
 export class HttpTransport {
@@ -23,7 +26,7 @@ export class HttpTransport {
   readonly #headers: Record<string, string>
   readonly #gzip: boolean
   /** The module to make requests with: asking the loader for it again costs a good part of a request. */
-  #http: Pick<typeof import('node:http'), 'Agent' | 'request'> | null = null
+  #http: HttpModule | null = null
   #agent: Agent | null = null
 
   constructor(url: URL, headers: Readonly<Record<string, string>>, gzip: boolean) {
@@ -36,8 +39,11 @@ export class HttpTransport {
   /** Posts one request, whose body comes in parts. Rejects when no complete answer came within `timeout` ms. */
   async post(parts: readonly Uint8Array[], contentType: string, timeout: number): Promise<Answer> {
     const http = (this.#http ??=
-      this.#target.protocol === 'https:' ? await import('node:https') : await import('node:http'))
-    this.#agent ??= new http.Agent({ keepAlive: true, maxSockets: 1 })
+      // The module and not its names, which keep the global agent that was there when they were first imported.
+      (
+        await (this.#target.protocol === 'https:' ? import('node:https') : import('node:http'))
+      ).default)
+    this.#agent ??= new http.Agent({ keepAlive: true, maxSockets: 1, ...proxyOf(http.globalAgent) })
     const headers: Record<string, string | number> = {
       ...this.#headers,
       'content-type': contentType,
@@ -59,8 +65,7 @@ export class HttpTransport {
       limit(request, timeout)
       const answer = await exchange(request, parts)
       return {
-        status: answer.status,
-        body: answer.body,
+        ...answer,
         retryAfter: retryAfter(answer.headers),
         sent: request.writableFinished,
       }
@@ -71,6 +76,12 @@ export class HttpTransport {
     this.#agent?.destroy()
     this.#agent = null
   }
+}
+
+/** The proxies that the process's own agent goes through, as with `NODE_USE_ENV_PROXY`. */
+function proxyOf(agent: Agent & { readonly options?: AgentOptions }): AgentOptions {
+  const proxyEnv = agent.options?.proxyEnv
+  return proxyEnv === undefined ? {} : { proxyEnv }
 }
 
 /** Ends a request that takes too long. The timer does not keep the process alive; a flush at the end of the process has one that does. */

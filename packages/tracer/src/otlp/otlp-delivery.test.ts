@@ -1,3 +1,4 @@
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { freePort } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import type { SpanExportError } from '../export/span-export-error.ts'
@@ -339,4 +340,75 @@ test('a collector that never answers holds neither flush nor close beyond the ti
   expect(performance.now() - began).toBeLessThan(10_000)
   expect(tracer.stats()).toMatchObject({ exported: 0, dropped: 2_000, queued: 0, queuedBytes: 0 })
   expect(errors[0]?.cause).toMatchObject({ message: 'No complete answer within 100 ms' })
+})
+
+test.each([
+  ['gzip', gzipSync],
+  ['deflate', deflateSync],
+  ['br', brotliCompressSync],
+] as const)('reads an answer that came compressed unasked (%s)', async (encoding, compress) => {
+  await using collector = await Collector.start()
+  const body = compress(encodePartialSuccess(2, 'too old'))
+  collector.answer = () => ({ status: 202, headers: { 'content-encoding': encoding }, body })
+  const { tracer, errors, spans } = otlpTracer({ url: collector.url })
+  spans(5)
+  await tracer.flush()
+  expect(errors).toMatchObject([{ message: 'Collector refused spans: too old', spans: 2 }])
+  expect(tracer.stats()).toMatchObject({ exported: 3, dropped: 2 })
+})
+
+test('reads an answer in the encoding that it names, whatever was sent', async () => {
+  await using collector = await Collector.start()
+  collector.answer = () => ({
+    status: 299,
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from('{"partialSuccess":{"rejectedSpans":1,"errorMessage":"by the gateway"}}'),
+  })
+  const { tracer, errors, spans } = otlpTracer({ url: collector.url })
+  spans(2)
+  await tracer.flush()
+  expect(errors).toMatchObject([{ message: 'Collector refused spans: by the gateway', spans: 1 }])
+  expect(tracer.stats()).toMatchObject({ exported: 1, dropped: 1 })
+})
+
+test.each([301, 302, 307, 308])('follows no redirect, with its headers (%i)', async status => {
+  await using elsewhere = await Collector.start()
+  await using collector = await Collector.start()
+  collector.answer = () => ({ status, headers: { location: elsewhere.url } })
+  const { tracer, errors, spans } = otlpTracer({
+    url: collector.url,
+    headers: { authorization: 'key' },
+  })
+  spans(2)
+  await tracer.flush()
+  expect([collector.requests, elsewhere.requests]).toEqual([1, 0])
+  expect(errors).toMatchObject([{ message: `Collector answered ${status}`, status, spans: 2 }])
+})
+
+test.each(['-1', '1e3', '', '5, 7', 'tomorrow', 'Mon, 99 Foo 2026'])(
+  'comes back by itself where it cannot read when (Retry-After: %j)',
+  async header => {
+    await using collector = await Collector.start()
+    collector.answer = request =>
+      request === 1 ? { status: 503, headers: { 'retry-after': header } } : { status: 200 }
+    const { tracer, clock, errors, spans } = otlpTracer({ url: collector.url })
+    spans(1)
+    await settle(clock, tracer.flush())
+    expect(clock.now()).toBeLessThan(2_000)
+    expect(errors).toEqual([])
+    expect(tracer.stats()).toMatchObject({ exported: 1, dropped: 0 })
+  },
+)
+
+test('two exporters send to one collector, and one of them ends', async () => {
+  await using collector = await Collector.start()
+  const one = otlpTracer({ url: collector.url })
+  const other = otlpTracer({ url: collector.url, protocol: 'http/json' })
+  one.spans(2)
+  other.spans(3)
+  await Promise.all([one.tracer.close(), other.tracer.flush()])
+  other.spans(1)
+  await other.tracer.close()
+  expect(collector.names).toHaveLength(6)
+  expect([one.tracer.stats().exported, other.tracer.stats().exported]).toEqual([2, 4])
 })

@@ -216,7 +216,7 @@ export class OtlpExporter implements Exporter {
   }
 
   #accepted(answer: Answer, spans: number): void {
-    const { rejected, message } = readPartialSuccess(answer.body, this.#encoding, 'rejectedSpans')
+    const { rejected, message } = readPartialSuccess(answer, this.#encoding, 'rejectedSpans')
     const lost = Math.min(rejected, spans)
     this.#exported += spans - lost
     this.#refused += lost

@@ -41,13 +41,33 @@ describe('tracestate', () => {
 
 describe('baggage', () => {
   test('keeps values and metadata through a header', () => {
-    const baggage = Baggage.parse('user=J%C3%BCrgen;ttl=5;flag , empty=, broken, =x, bad%=%E0%A4%A')
+    const baggage = Baggage.parse('user=J%C3%BCrgen;ttl=5;flag , empty=, broken, =x')
     expect([...baggage.entries()]).toEqual([
       ['user', { value: 'Jürgen', metadata: 'ttl=5;flag' }],
       ['empty', { value: '' }],
     ])
     expect(baggage.serialize()).toBe('user=J%C3%BCrgen;ttl=5;flag,empty=')
     expect(baggage.set('n', '1').delete('user').serialize()).toBe('empty=,n=1')
+  })
+
+  test.each([
+    ['100%', '100%'],
+    ['%zz', '%zz'],
+    ['%4', '%4'],
+    ['%41%', 'A%'],
+    ['%FF', '\ufffd'],
+    ['a%C3b', 'a\ufffdb'],
+    ['J%C3%BCrgen%E0%A4%A', 'J\u00fcrgen\ufffd%A'],
+    ['%ED%A0%80', '\ufffd\ufffd\ufffd'],
+    ['%EF%BB%BFx', '\ufeffx'],
+    ['1+1', '1+1'],
+  ])('reads %s as the specification has it, losing no member', (sent, value) => {
+    const baggage = Baggage.parse(`a=${sent};m, b=2`)
+    expect([...baggage.entries()]).toEqual([
+      ['a', { value, metadata: 'm' }],
+      ['b', { value: '2' }],
+    ])
+    expect(Baggage.parse(baggage.serialize()).get('a')).toBe(value)
   })
 
   test('stays within 8192 bytes and 180 members', () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Prepare } from '../../../define.ts'
@@ -32,14 +31,11 @@ export function startUp(specifier: string): Prepare<number> {
   }
 }
 
-/** What would be published: sources pay for the removal of their types. */
+/** What would be published, built first, as what is there may be old: sources pay for the removal of their types. */
 function built(): string {
   const folder = `${repository}packages/perf-metrics`
-  const file = `${folder}/dist/index.js`
-  if (!existsSync(file)) {
-    execFileSync(`${repository}node_modules/.bin/tsup`, { cwd: folder, stdio: 'ignore' })
-  }
-  return file
+  execFileSync(`${repository}node_modules/.bin/tsup`, { cwd: folder, stdio: 'ignore' })
+  return `${folder}/dist/index.js`
 }
 
 export function checkStartUp(names: number): void {

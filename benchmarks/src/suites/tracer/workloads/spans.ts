@@ -113,6 +113,27 @@ export function wrapped(library: TracerLibrary): Prepare<number> {
   }
 }
 
+/** The least that a timed call costs: the function, and the time before and after it. */
+export const twoReadings: Prepare<number> = async () => {
+  const { systemClock } = await import('@millrace/tracer')
+  const fn = (value: number): number => value + 1
+  return warm({
+    operations: SPANS,
+    run() {
+      let sum = 0
+      let time = 0
+      for (let i = 0; i < SPANS; i++) {
+        const start = systemClock.now()
+        sum += fn(i)
+        time += systemClock.now() - start
+      }
+      assert.equal(sum, (SPANS * (SPANS + 1)) / 2)
+      assert.ok(time > 0)
+      return SPANS
+    },
+  })
+}
+
 /** A callback in an active span. */
 export const active: Work = (tracer, i) => {
   tracer.active('operation', () => i)

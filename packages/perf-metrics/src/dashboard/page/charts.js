@@ -86,8 +86,8 @@ function createCharts() {
     const box = document.createElement('div')
     box.className = 'chart'
     const heading = document.createElement('h2')
-    // With room for the name that comes later, so that nothing moves.
-    heading.textContent = subject ? `${title}\n\u00a0` : title
+    heading.textContent = title
+    if (subject) heading.append(document.createElement('span'))
     box.append(heading)
     return box
   })
@@ -208,8 +208,9 @@ export function drawCharts() {
   for (const { chart, box, plot } of plots) {
     const subject = chart.subject?.()
     if (subject) {
-      box.firstChild.textContent = `${chart.title}\n${subject}`
-      box.firstChild.title = subject
+      const name = box.querySelector('h2 span')
+      name.textContent = subject
+      name.title = subject
     }
     const [, ...lines] = plot.data
     box.classList.toggle('empty', !lines.some(line => line.some(Number.isFinite)))
