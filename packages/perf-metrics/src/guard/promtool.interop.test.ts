@@ -178,11 +178,11 @@ ${alertsAt('Regressed', steps ? [190] : TIMES, steps)}${alertsAt('Regressed', [1
       at: number[],
       leaks: boolean,
     ) => {
-      const values = Array.from({ length: hours * 60 + 1 }, (_, minute) =>
-        Math.round(level(minute) + 2 * normal(random)),
+      const values = Array.from({ length: hours * 30 + 1 }, (_, i) =>
+        Math.round(level(2 * i) + 2 * normal(random)),
       )
       return `
-  - interval: 1m
+  - interval: 2m
     input_series:
       - series: heap_bytes{instance="a"}
         values: '${values.join(' ')}'
