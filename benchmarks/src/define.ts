@@ -115,6 +115,8 @@ export interface CustomRun {
   readonly findings: readonly Finding[]
   /** Markdown below the table of findings: the tables that readers want to see. */
   readonly details: string
+  /** What of that the package's README shows, too; markdown with headings of the third level. Default: nothing */
+  readonly summary?: string
 }
 
 interface CustomRunContext {

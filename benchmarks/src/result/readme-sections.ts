@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Suite } from '../define.ts'
 import { headlineTable, resultLine } from './format.ts'
 import { type MeasuredRow, passes } from './row.ts'
-import { storedRows } from './stored-results.ts'
+import { storedRows, storedSummary } from './stored-results.ts'
 
 const repository = new URL('../../../', import.meta.url)
 const section = /<!-- bench:([\w-]+) -->[\s\S]*?<!-- \/bench -->/g
@@ -33,7 +33,7 @@ export async function rewriteReadme(
   for (const [, name] of text.matchAll(section)) {
     const rows = storedRows(name!, results)
     if (rows.length === 0) continue
-    bodies.set(name!, sectionBody(await load(name!), rows))
+    bodies.set(name!, sectionBody(await load(name!), rows, storedSummary(name!, results)))
   }
   const front = headlines.test(text) ? await headlineRows(names, load, results) : []
   const rewritten = text
@@ -82,8 +82,11 @@ function headlineSection(rows: readonly MeasuredRow[]): string {
 const LINES = 3
 const resultsFolder = 'https://github.com/millrace/millrace/blob/main/benchmarks/results'
 
-/** Three lines and a link: a README says what a package does, its results how fast. The packed README has no folders beside it. */
-function sectionBody(suite: Suite, rows: readonly MeasuredRow[]): string {
+/**
+ * Three lines, the summary if there is one, and a link: a README says what a package does, its results how fast. The packed README has
+ * no folders beside it.
+ */
+function sectionBody(suite: Suite, rows: readonly MeasuredRow[], summary: string): string {
   const headlined = rows.filter(row => suite.headline?.test(row.case) === true)
   const candidates = headlined.length > 0 ? headlined : rows
   const shown = candidates
@@ -92,6 +95,7 @@ function sectionBody(suite: Suite, rows: readonly MeasuredRow[]): string {
   return [
     `<!-- bench:${suite.name} -->`,
     shown.map(resultLine).join('\n'),
+    ...(summary === '' ? [] : [summary]),
     `How they come about, and all others, the losses too: [results](${resultsFolder}/${suite.name}.md).`,
     '<!-- /bench -->',
   ].join('\n\n')

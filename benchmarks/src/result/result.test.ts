@@ -130,6 +130,17 @@ describe('stored results', () => {
     expect(text).toContain(other)
     expect(await rewriteReadme(file, ['demo'], async () => wide, folder)).toBe(false)
   })
+
+  test('give a README the summary of a suite that has one, of the last run', async () => {
+    const file = join(scratch, 'README.md')
+    writeFileSync(file, '<!-- bench:demo -->\nold\n<!-- /bench -->\n')
+    for (const summary of ['| first |', '| second |']) {
+      storeResults(suite, { rows: [row()], details: '', summary, failures: [] }, folder)
+      expect(await rewriteReadme(file, ['demo'], async () => suite, folder)).toBe(true)
+    }
+    const lines = readFileSync(file, 'utf8').split('\n')
+    expect(lines.filter(line => line.startsWith('|'))).toEqual(['| second |'])
+  })
 })
 
 test('the front page shows the headlines of all suites', async () => {

@@ -14,13 +14,23 @@ export function storedRows(suite: string, folder: URL = resultsFolder): Measured
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as MeasuredRow[]) : []
 }
 
+/** What the READMEs show of a suite's last stored run besides its rows; empty for most. */
+export function storedSummary(suite: string, folder: URL = resultsFolder): string {
+  const file = summaryFile(suite, folder)
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
+}
+
+function summaryFile(suite: string, folder: URL): URL {
+  return new URL(`${suite}-summary.md`, folder)
+}
+
 /**
- * Writes `<suite>.json`, `.md` and `.svg`. A run of some of the cases replaces their rows and keeps the others; cases that the
- * suite no longer has are dropped. Nothing here depends on the date, so that an unchanged result is an empty diff.
+ * Writes `<suite>.json`, `.md` and `.svg`, and `<suite>-summary.md` where there is one. A run of some of the cases replaces their rows
+ * and keeps the others; cases that the suite no longer has are dropped. Nothing here depends on the date, so that an unchanged result is an empty diff.
  */
 export function storeResults(
   suite: Suite,
-  { rows, details }: SuiteResult,
+  { rows, details, summary = '' }: SuiteResult,
   folder: URL = resultsFolder,
 ): void {
   mkdirSync(folder, { recursive: true })
@@ -39,6 +49,7 @@ export function storeResults(
     details,
     versionsLine(suite.versions),
   ]
+  if (summary !== '') writeFileSync(summaryFile(suite.name, folder), `${summary}\n`)
   writeFileSync(
     new URL(`${suite.name}.md`, folder),
     `${page.filter(part => part !== '').join('\n\n')}\n`,

@@ -18,6 +18,8 @@ export interface SuiteResult {
   readonly rows: readonly MeasuredRow[]
   /** Markdown that follows the table, from suites that measure by themselves. */
   readonly details: string
+  /** What of that READMEs show, too. Default: nothing */
+  readonly summary?: string
   /** Cases that computed the wrong thing or broke, one message each; they have no rows. */
   readonly failures: readonly string[]
 }
@@ -29,7 +31,11 @@ const roundsOf = ({ quickRounds = 3 }: Case, quick: boolean): number => (quick ?
 export async function runSuite(suite: Suite, options: RunOptions): Promise<SuiteResult> {
   const progress = options.progress ?? (() => undefined)
   if ('run' in suite) {
-    const { findings, details } = await suite.run({
+    const {
+      findings,
+      details,
+      summary = '',
+    } = await suite.run({
       quick: options.quick,
       flags: options.flags ?? {},
       wanted: options.wanted ?? (() => true),
@@ -45,7 +51,7 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Suite
         spread: [ratio, ratio] as const,
       }
     })
-    return { rows, details, failures: [] }
+    return { rows, details, summary, failures: [] }
   }
   const rows: MeasuredRow[] = []
   const failures: string[] = []

@@ -1,40 +1,24 @@
-import { beladyHits } from './policies/belady.ts'
-import { ours } from './policies/ours.ts'
-import { references } from './policies/references.ts'
-import { replay } from './replay.ts'
-import type { Trace } from './traces/trace.ts'
-
-/** Hit ratios in per cent of every policy on one trace at one capacity. */
+/** Hit ratios in per cent of every policy on one stream of reads at one capacity. */
 export interface Cell {
   readonly name: string
+  /** Of our default policy the mean over the hash seeds, of the others with one seed. */
   readonly ours: ReadonlyMap<string, number>
+  /** Of our default policy, one for each hash seed. */
+  readonly seeds: readonly number[]
   readonly references: ReadonlyMap<string, number>
   readonly belady: number
 }
 
-export function measureCell(trace: Trace, capacity: number): Cell {
-  const options = { capacity, distinct: trace.distinct }
-  const percent = (hits: number) => (100 * hits) / trace.ids.length
-  const run = (policies: typeof references) =>
-    new Map(
-      Object.entries(policies).map(([name, create]) => [
-        name,
-        percent(replay(trace, create(options))),
-      ]),
-    )
-  const cell = {
-    name: `${trace.name} @${capacity}`,
-    ours: run(ours),
-    references: run(references),
-    belady: percent(beladyHits(trace.ids, trace.distinct, capacity)),
-  }
-  assertPlausible(cell)
-  return cell
-}
-
 /** No policy beats the one that knows the future, and LRU is LRU whoever implements it. */
-export function assertPlausible({ name, ours: own, references: others, belady }: Cell): void {
-  for (const [policy, ratio] of [...own, ...others]) {
+export function assertPlausible({
+  name,
+  ours: own,
+  seeds,
+  references: others,
+  belady,
+}: Cell): void {
+  const ofSeeds = seeds.map((ratio, seed) => [`the default with seed ${seed}`, ratio] as const)
+  for (const [policy, ratio] of [...own, ...ofSeeds, ...others]) {
     if (ratio > belady + 1e-9)
       throw new Error(`${name}: ${policy} hits ${ratio} %, Belady ${belady} %`)
   }
@@ -63,12 +47,14 @@ export function regretOf(cells: readonly Cell[], ratioIn: (cell: Cell) => number
   const gaps = cells.map(cell => bestReference(cell)[1] - ratioIn(cell))
   const belowLru = cells.map(cell => cell.references.get('LRU')! - ratioIn(cell))
   return {
-    mean: sum(gaps) / cells.length,
+    mean: mean(gaps),
     worst: Math.max(...gaps),
     belowLru: Math.max(...belowLru),
     cellsBelowLru: belowLru.filter(points => points > 1).length,
-    meanHitRatio: sum(cells.map(ratioIn)) / cells.length,
+    meanHitRatio: mean(cells.map(ratioIn)),
   }
 }
 
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
+export function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length
+}

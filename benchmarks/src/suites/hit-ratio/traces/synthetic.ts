@@ -58,9 +58,28 @@ export const synthetic: readonly SyntheticStream[] = [
   {
     name: 'each key read twice, 400 reads apart',
     capacities: [256, 512],
-    reads: () => twice(400),
+    reads: () => twice(400, 0),
   },
 ]
+
+/**
+ * Streams that the sums leave out: what another one of them is when the cache comes to it later, so that no policy profits from having
+ * been empty when it began.
+ */
+export const fromTheMiddle: readonly SyntheticStream[] = [
+  {
+    name: 'each key read twice, 400 reads apart, from its middle',
+    capacities: [256, 512],
+    reads: () => twice(400, length / 2),
+  },
+]
+
+/** @throws {Error} if there is none of that name */
+export function streamNamed(name: string): SyntheticStream {
+  const found = [...synthetic, ...fromTheMiddle].find(stream => stream.name === name)
+  if (found === undefined) throw new Error(`There is no stream ${name}`)
+  return found
+}
 
 export function makeTrace({ name, reads }: SyntheticStream): Trace {
   return toTrace(name, reads(), length)
@@ -146,8 +165,11 @@ function* recency(depth: number): Generator<number> {
   }
 }
 
-function* twice(distance: number): Generator<number> {
-  for (let i = 0; i < length; i++) yield i % 2 === 0 ? i : Math.max(0, i - 2 * distance + 1) & ~1
+/** @param from reads of the stream that were before */
+function* twice(distance: number, from: number): Generator<number> {
+  for (let i = from; i < from + length; i++) {
+    yield i % 2 === 0 ? i : Math.max(0, i - 2 * distance + 1) & ~1
+  }
 }
 
 function randomNumbers(seed: number): Random {
