@@ -9,7 +9,7 @@ const CERTAINTY = 3
 /** Lead in hits per read below which recency is not tried. */
 const LEAST_LEAD = 0.01
 /** Looks before the first judgement: a cache that has just been filled says little. */
-const WARM_UP = 4
+const WARM_UP = 2
 /**
  * Reads, as multiples of the simulated entries, before a trial begins, and before one is judged: a scan that turns at its ends hits
  * always after a turn and never before the next one, so that less than a whole period says nothing.
@@ -22,7 +22,7 @@ const RUIN_SHOWS = 10
 /** As many times the misses as before end a trial at once. */
 const RUIN = 3
 /** Looks for which recency is tried at first; twice as many each time it proves right, up to the most. */
-const FIRST_TRIAL = 32
+const FIRST_TRIAL = 48
 const LONGEST_TRIAL = 1_024
 /** Share of its hits at the start of a trial below which the workload must have changed. */
 const PHASE_CHANGE = 0.7
@@ -133,6 +133,7 @@ export class RecencyDuel {
     else if (this.recent) this.#judgeTrial(share, own)
     else if (this.#wait > 0) this.#wait--
     else if (
+      !this.#turns.suspected &&
       reads >= READS_TO_BEGIN * this.#hashes.length &&
       lead > LEAST_LEAD * reads &&
       lead > CERTAINTY * Math.sqrt(this.#recentOnly + this.#ownOnly + 1)

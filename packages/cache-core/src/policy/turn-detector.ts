@@ -17,6 +17,8 @@ const PROOF = 2
 const MOST_PROOF = 3
 /** Intervals without a turn after which the sweep is over. */
 const PATIENCE = 3
+/** Reads since a turn, as multiples of the entries, up to which it counts: the period of a scan over 4 times what fits. */
+const LATELY = 8
 
 /**
  * Recognizes scans that go back and forth over more keys than fit, by the order in which keys come back: after a turn, it is the reverse
@@ -98,6 +100,11 @@ export class TurnDetector {
     const longest = Math.max(this.#interval, this.#intervalBefore)
     if (this.#reads - this.#lastTurn > PATIENCE * longest) this.#proof = 0
     return this.#proof >= PROOF
+  }
+
+  /** Whether this may be becoming a sweep: two intervals were alike, and the last turn is not long ago. O(1). */
+  get suspected(): boolean {
+    return this.#proof > 0 && this.#reads - this.#lastTurn < LATELY * this.#entries
   }
 
   /** Two turns of a scan over more than fits are further apart than half of what fits: closer ones are the same. */

@@ -15,6 +15,11 @@ const TRIAL_STEP = 0.25
 const MULTIPLES = [0.25, 0.5, 0.7, 1.4, 2, 4, 8, 16]
 /** Sizes that are considered, as shares of what main has now. */
 const MAIN_SHARES = [0.25, 0.5]
+/**
+ * The margin while scans go back and forth. After counts were halved a returning key gains one a pass; what is in main is counted when the
+ * hand passes, which it seldom does then, and would be taken for less popular than what is about to go.
+ */
+const SWEEP_MARGIN = 2
 /** Looks for which candidates need a margin after a flush of the main queue was seen. */
 const GUARD_LOOKS = 64
 
@@ -120,7 +125,7 @@ export class WindowSizer {
     const best = sweeping ? this.#part(LEAST_SHARE) : recent ? this.#part(MOST_SHARE) : this.#best()
     this.window = Math.min(Math.max(best, this.window - step), this.window + step)
     if (sweeping || this.#regretted > this.#admitted / 2 + 4) {
-      this.margin = 1
+      this.margin = sweeping ? SWEEP_MARGIN : 1
       this.#guard = GUARD_LOOKS
     } else if (this.#guard > 0 && --this.#guard === 0) {
       this.margin = 0
