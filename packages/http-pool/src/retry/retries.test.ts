@@ -291,6 +291,14 @@ describe('budgets', () => {
     expect((await read(pool.request(healthy.url('/'))))[0]).toBe(200)
     await healthy.kill()
   })
+
+  test('without an end of its tokens a host that keeps failing keeps its retries', async () => {
+    server.on('*', 503)
+    const retry = { maxAttempts: 2, baseDelay: 0, budget: 1_000, hostTokens: Infinity }
+    const pool = makePool({ retry })
+    for (let i = 0; i < 20; i++) await read(pool.request(server.url('/')))
+    expect(pool.stats().retries).toBe(20)
+  })
 })
 
 describe('reused connections', () => {

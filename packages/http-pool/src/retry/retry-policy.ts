@@ -30,7 +30,8 @@ export interface RetryOptions {
   readonly budgetFloor?: number | undefined
   /**
    * Failures in a row after which a host gets no retries: a failure takes one of this many tokens, a
-   * success gives back a tenth, and there are retries while more than half are left. The scheme is that of gRPC (proposal A6). Default: 100
+   * success gives back a tenth, and there are retries while more than half are left; Infinity: always. The scheme is that of gRPC
+   * (proposal A6). Default: 100
    */
   readonly hostTokens?: number | undefined
 }
@@ -62,7 +63,8 @@ export class RetryPolicy {
   readonly honoursRetryAfter: boolean
   readonly budget: number
   readonly budgetFloor: number
-  readonly hostTokens: number
+  /** Undefined where failures of a host never end its retries. */
+  readonly hostTokens: number | undefined
   readonly #methods: ReadonlySet<string>
   readonly #statuses: ReadonlySet<number>
 
@@ -74,7 +76,7 @@ export class RetryPolicy {
     this.honoursRetryAfter = settings.retryAfter
     this.budget = settings.budget
     this.budgetFloor = settings.budgetFloor
-    this.hostTokens = settings.hostTokens
+    this.hostTokens = settings.hostTokens === Infinity ? undefined : settings.hostTokens
     this.#methods = new Set(settings.methods)
     this.#statuses = new Set(settings.statuses)
   }
