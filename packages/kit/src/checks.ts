@@ -39,8 +39,13 @@ export function checkPositiveOrInfinity(option: string, value: unknown): number 
 
 /** A finite number of at least 0. */
 export function checkNonNegative(option: string, value: unknown): number {
-  const right = isNumber(value) && value >= 0 && value < Infinity
-  return accept(right, option, 'a finite number of at least 0', value)
+  return checkAtLeast(option, value, 0)
+}
+
+/** A finite number of at least `least`. */
+export function checkAtLeast(option: string, value: unknown, least: number): number {
+  const right = isNumber(value) && value >= least && value < Infinity
+  return accept(right, option, `a finite number of at least ${grouped(least)}`, value)
 }
 
 /** A number of at least 0, or Infinity for no limit. */
@@ -52,6 +57,12 @@ export function checkNonNegativeOrInfinity(option: string, value: unknown): numb
 export function checkRange(option: string, value: unknown, least: number, most: number): number {
   const right = isNumber(value) && value >= least && value <= most
   return accept(right, option, `a number from ${least} to ${most}`, value)
+}
+
+/** A part of a whole that is not nothing: above 0, at most 1. */
+export function checkShare(option: string, value: unknown): number {
+  const right = isNumber(value) && value > 0 && value <= 1
+  return accept(right, option, 'a number above 0 and up to 1', value)
 }
 
 /** A whole number from `least` to `most`, both included. */

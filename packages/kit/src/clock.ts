@@ -42,7 +42,7 @@ const setTimer = (callback: () => void, delay: number): Timer => setSystemTimer(
 export const wallClock: Clock = { now: () => Date.now(), setTimer }
 
 /**
- * A timer of the clock for a call that is awaited: on the system's clocks it keeps the process alive, so that whoever awaits the call is told
+ * A timer of the clock for a call that is awaited: on the system's clocks it keeps the process alive, so that its caller is told
  * how it ended.
  */
 export function setAwaitedTimer(clock: Clock, callback: () => void, delay: number): Timer {

@@ -33,7 +33,7 @@ function inherits(prototype: object, value: object): boolean {
   try {
     return Object.prototype.isPrototypeOf.call(prototype, value)
   } catch {
-    // A proxy with a trap that throws: whoever uses it will see the error.
+    // A proxy with a trap that throws: its consumer will see the error.
     return false
   }
 }

@@ -2,7 +2,7 @@ import { isThenable } from './thenable.ts'
 
 /**
  * Looks at what a callback of the program returned whose answer is needed at once. Where it is asynchronous instead, its rejection, for
- * which nobody waits, ends no process.
+ * which no call waits, ends no process.
  *
  * @param failed learns of the rejection. Default: ignored, as the callback counts as one that said nothing
  * @returns whether it is something to wait for

@@ -1,5 +1,6 @@
 export { checkWrapped } from './check-wrapped.ts'
 export {
+  checkAtLeast,
   checkBoolean,
   checkClock,
   checkFunction,
@@ -16,6 +17,7 @@ export {
   checkPositiveOrInfinity,
   checkRange,
   checkRecord,
+  checkShare,
   checkSignal,
   checkText,
   NULLABLE,
@@ -49,6 +51,7 @@ export { OperationChannels } from './operation-channels.ts'
 export {
   applyRules,
   asGiven,
+  nested,
   type OptionRule,
   type OptionRules,
   oneOf,

@@ -46,6 +46,12 @@ export function required<V, Bounds extends unknown[]>(
   return (option, given) => check(option, given as never, ...bounds)
 }
 
+/** An option that holds options of its own: all of them are left out where it is. */
+export function nested<S>(rules: Rules<S>): OptionRule<S> {
+  return (option, given = {}) =>
+    applyRules(option, checkOptions<object>(option, given as object, rules), rules)
+}
+
 /** An option that is checked by what it is handed to. */
 export function asGiven<V>(_option: string, given: unknown): V {
   return given as V

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '@millrace/kit'
+import { checkShare } from '@millrace/kit'
 import { ABSENT, Kernel } from '../kernel/kernel.ts'
 import type { KeyHasher } from '../key/key-hasher.ts'
 import { LARGEST_MAP } from '../key/key-index.ts'
@@ -88,9 +88,7 @@ export class Advisor<K> {
     policy: CreatePolicy,
     { sample = defaultSample(maxEntries) }: AdviceOptions = {},
   ) {
-    if (!(sample > 0 && sample <= 1)) {
-      throw new InvalidOptionError('advice.sample', 'a number above 0 and up to 1', sample)
-    }
+    checkShare('advice.sample', sample)
     this.#hasher = index.hasher
     this.sample = sample
     this.#threshold = sample * 2 ** 32

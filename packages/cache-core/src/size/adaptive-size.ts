@@ -1,16 +1,20 @@
 import {
+  asGiven,
   type Clock,
   checkClock,
   checkFunction,
   checkMethods,
-  checkOneOf,
-  checkOptions,
   checkPositive,
   checkRange,
   InvalidOptionError,
   monotonicClock,
-  type OptionNames,
+  type OptionRules,
+  oneOf,
+  optional,
+  type Resolved,
+  resolveOptions,
   type Timer,
+  withDefault,
 } from '@millrace/kit'
 import type { Advice } from '../advise/advisor.ts'
 import { tellListener } from '../tell-listener.ts'
@@ -55,19 +59,20 @@ export interface SizeChange {
   readonly before: number
 }
 
-const OPTIONS: OptionNames<AdaptiveSizeOptions> = {
-  limit: true,
-  start: true,
-  least: true,
-  most: true,
-  fall: true,
-  high: true,
-  interval: true,
-  onResize: true,
-  clock: true,
-}
+type Settings = Resolved<AdaptiveSizeOptions, 'least' | 'most' | 'onResize'>
 
-const LIMITS = ['maxBytes', 'maxEntries'] as const
+const OPTIONS: OptionRules<AdaptiveSizeOptions, Settings> = {
+  limit: oneOf('maxBytes', 'maxEntries'),
+  // Within bounds whose defaults depend on the limit.
+  start: asGiven,
+  least: asGiven,
+  most: asGiven,
+  fall: withDefault(0.1, checkRange, 0, 1),
+  high: withDefault(0.95, checkRange, 0, 1),
+  interval: withDefault(60_000, checkPositive),
+  onResize: optional(checkFunction<NonNullable<Settings['onResize']>>),
+  clock: withDefault(monotonicClock, checkClock<Clock>),
+}
 
 const WINDOW = 10
 const GROWTH = 1.2
@@ -86,12 +91,10 @@ const FEWEST_READS = 20
  */
 export class AdaptiveSize {
   readonly #cache: SizableCache
-  readonly #options: AdaptiveSizeOptions
+  readonly #settings: Settings
   readonly #timer: Timer
   readonly #least: number
   readonly #most: number
-  readonly #fall: number
-  readonly #high: number
   #samples: number[] = []
   #hits: number
   #misses: number
@@ -100,32 +103,23 @@ export class AdaptiveSize {
   /** @throws {InvalidOptionError} */
   constructor(cache: SizableCache, options: AdaptiveSizeOptions) {
     checkMethods('cache', cache, 'a cache', ['stats', 'resize'])
-    const { limit = 'maxBytes' } = checkOptions('', options, OPTIONS)
-    const bytes = checkOneOf('limit', limit, LIMITS) === 'maxBytes'
+    const settings = resolveOptions('', options, OPTIONS)
+    const bytes = settings.limit === 'maxBytes'
     const {
       start,
       least = bytes ? 25 * 2 ** 20 : 64,
       most = bytes ? 150 * 2 ** 20 : 2 ** 20,
-      fall = 0.1,
-      high = 0.95,
-      interval = 60_000,
-      clock = monotonicClock,
-    } = options
+    } = settings
     this.#least = checkPositive('least', least)
     this.#most = checkRange('most', most, least, Number.MAX_SAFE_INTEGER)
     this.#size = checkRange('start', start, least, most)
-    this.#fall = checkRange('fall', fall, 0, 1)
-    this.#high = checkRange('high', high, 0, 1)
-    checkPositive('interval', interval)
-    checkClock('clock', clock)
-    if (options.onResize !== undefined) checkFunction('onResize', options.onResize)
     this.#cache = cache
-    this.#options = options
+    this.#settings = settings
     const { hits, misses } = cache.stats()
     this.#hits = hits
     this.#misses = misses
     this.#resize(start)
-    this.#timer = repeat(clock, interval, this as AdaptiveSize, sample)
+    this.#timer = repeat(settings.clock, settings.interval, this as AdaptiveSize, sample)
   }
 
   /** The limit now. */
@@ -166,18 +160,18 @@ export class AdaptiveSize {
     this.#resize(to)
     // What follows is another cache's hit rate.
     this.#samples = []
-    const { onResize } = this.#options
+    const { onResize } = this.#settings
     if (onResize !== undefined) {
       tellListener('onResize', () => onResize({ from, to, recent, before }))
     }
   }
 
   #target(before: number, recent: number): number {
-    if (before - recent >= this.#fall && this.#estimate(2) >= WORTH) {
+    if (before - recent >= this.#settings.fall && this.#estimate(2) >= WORTH) {
       return Math.min(this.#most, Math.floor(this.#size * GROWTH))
     }
     const stable = Math.abs(recent - before) < STABLE
-    if (recent > this.#high && stable && this.#estimate(0.5) >= -WORTH) {
+    if (recent > this.#settings.high && stable && this.#estimate(0.5) >= -WORTH) {
       return Math.max(this.#least, Math.floor(this.#size * SHRINKAGE))
     }
     return this.#size
@@ -199,7 +193,7 @@ export class AdaptiveSize {
 
   #resize(to: number): void {
     this.#size = to
-    this.#cache.resize({ [this.#options.limit ?? 'maxBytes']: to })
+    this.#cache.resize({ [this.#settings.limit]: to })
   }
 }
 

@@ -1,10 +1,12 @@
 import {
   checkFunction,
-  checkOptions,
   checkPositiveOrInfinity,
   checkRange,
-  InvalidOptionError,
-  type OptionNames,
+  checkShare,
+  type OptionRules,
+  type Resolved,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { tellListener } from '../tell-listener.ts'
 import { heapShare } from './heap-share.ts'
@@ -62,11 +64,13 @@ export interface MemoryPressureControl {
   check(): void
 }
 
-const NAMES: OptionNames<MemoryPressureOptions> = {
-  shrinkAt: true,
-  stopAt: true,
-  interval: true,
-  usage: true,
+type Settings = Resolved<MemoryPressureOptions>
+
+const OPTIONS: OptionRules<MemoryPressureOptions> = {
+  shrinkAt: withDefault(0.8, checkShare),
+  stopAt: withDefault(0.9, checkShare),
+  interval: withDefault(100, checkPositiveOrInfinity),
+  usage: (option, usage = memoryUsage()) => checkFunction(option, usage as () => number),
 }
 
 /**
@@ -76,30 +80,13 @@ const NAMES: OptionNames<MemoryPressureOptions> = {
  * @throws {InvalidOptionError}
  */
 export function memoryPressure(options: MemoryPressureOptions = {}): MemoryPressureFactory {
-  checkOptions('memoryPressure', options, NAMES)
-  const { shrinkAt = 0.8, stopAt = 0.9, interval = 100, usage = memoryUsage() } = options
-  if (typeof shrinkAt !== 'number' || !(shrinkAt > 0 && shrinkAt <= 1)) {
-    throw new InvalidOptionError(
-      'memoryPressure.shrinkAt',
-      'a number above 0 and up to 1',
-      shrinkAt,
-    )
-  }
-  checkRange('memoryPressure.stopAt', stopAt, shrinkAt, 1)
-  checkPositiveOrInfinity('memoryPressure.interval', interval)
-  checkFunction('memoryPressure.usage', usage)
-  return target => new PressureRelief(target, { shrinkAt, stopAt, interval, usage })
-}
-
-interface PressureSettings {
-  readonly shrinkAt: number
-  readonly stopAt: number
-  readonly interval: number
-  readonly usage: () => number
+  const settings = resolveOptions('memoryPressure', options, OPTIONS)
+  checkRange('memoryPressure.stopAt', settings.stopAt, settings.shrinkAt, 1)
+  return target => new PressureRelief(target, settings)
 }
 
 /** What a share of memory in use means for a cache. */
-function pressureOf({ shrinkAt, stopAt, usage }: PressureSettings): Pressure {
+function pressureOf({ shrinkAt, stopAt, usage }: Settings): Pressure {
   const share = usage()
   if (share >= stopAt) return 'full'
   return share >= shrinkAt ? 'shrinking' : 'normal'
@@ -119,16 +106,16 @@ function memoryUsage(): () => number {
  */
 class PressureRelief implements MemoryPressureControl {
   readonly #target: MemoryPressureTarget
-  readonly #options: PressureSettings
+  readonly #settings: Settings
   readonly interval: number
   entries: number
   weight: number
   pressure: Pressure = 'normal'
 
-  constructor(target: MemoryPressureTarget, options: PressureSettings) {
+  constructor(target: MemoryPressureTarget, settings: Settings) {
     this.#target = target
-    this.#options = options
-    this.interval = options.interval
+    this.#settings = settings
+    this.interval = settings.interval
     this.entries = target.maxEntries
     this.weight = target.maxWeight
   }
@@ -144,7 +131,7 @@ class PressureRelief implements MemoryPressureControl {
     const target = this.#target
     const before = this.pressure
     const failure = tellListener('usage', () => {
-      this.pressure = pressureOf(this.#options)
+      this.pressure = pressureOf(this.#settings)
     })
     if (failure !== undefined) return
     target.full = this.pressure === 'full'

@@ -1,24 +1,25 @@
 import { extname } from 'node:path'
-import { Cache, type Clock } from '@millrace/cache-core'
-import type { Codec, Store } from '@millrace/cache-core/store'
+import { Cache } from '@millrace/cache-core'
+import type { Store } from '@millrace/cache-core/store'
 import {
   checkFunction,
   checkInteger,
   checkMethods,
-  checkOptions,
   checkPositiveOrInfinity,
   checkText,
+  counters,
   describeStats,
-  type OptionNames,
+  gauges,
+  type OptionRules,
+  type Resolved,
+  required,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { type CallOptions, callSignal, checkIterable } from '../call-options.ts'
 import { FileReadError, ParseTimeoutError } from '../errors.ts'
 import { BestEffortStore } from '../persist/best-effort-store.ts'
-import {
-  KEEPING_OPTIONS,
-  type KeepingOptions,
-  keepingSettings,
-} from '../persist/keeping-options.ts'
+import { KEEPING_RULES, type KeepingOptions, STORE_METHODS } from '../persist/keeping-options.ts'
 import {
   encodeResult,
   hasFingerprint,
@@ -88,15 +89,15 @@ interface HeldFacts<T> {
   readonly fingerprint: string
 }
 
-const OPTIONS: OptionNames<FactsOptions<unknown>> = {
-  ...KEEPING_OPTIONS,
-  files: true,
-  store: true,
-  id: true,
-  extract: true,
-  variant: true,
-  maxEntries: true,
-  timeout: true,
+export const FACTS_RULES: OptionRules<FactsOptions<unknown>> = {
+  ...KEEPING_RULES,
+  files: required(checkMethods<FileTable>, 'a FileTable', ['read']),
+  store: required(checkMethods<Store<StoredResult>>, 'a Store', STORE_METHODS),
+  id: required(checkText),
+  extract: required(checkFunction<FactsOptions<unknown>['extract']>),
+  variant: withDefault(extname, checkFunction<(path: string) => string>),
+  maxEntries: withDefault(10_000, checkInteger, 1, 2 ** 24),
+  timeout: withDefault(60_000, checkPositiveOrInfinity),
 }
 
 /**
@@ -106,39 +107,20 @@ const OPTIONS: OptionNames<FactsOptions<unknown>> = {
  */
 export class Facts<T> implements AsyncDisposable {
   readonly id: string
-  readonly #files: FileTable
+  readonly #settings: Resolved<FactsOptions<T>>
   readonly #store: BestEffortStore<StoredResult>
-  readonly #codec: Codec<unknown>
-  readonly #extract: FactsOptions<T>['extract']
-  readonly #variant: (path: string) => string
-  readonly #timeout: number
-  readonly #clock: Clock
   readonly #held: Cache<string, HeldFacts<T>>
   readonly #print = (value: unknown): string => resultFingerprint(this.id, value)
   #counts = { calls: 0, storeHits: 0, extractions: 0, failures: 0 }
 
   /** @throws {InvalidOptionError} */
   constructor(options: FactsOptions<T>) {
-    const {
-      files,
-      store,
-      id,
-      extract,
-      variant = extname,
-      maxEntries = 10_000,
-      timeout = 60_000,
-    } = checkOptions('', options, OPTIONS as OptionNames<FactsOptions<T>>)
-    const keeping = keepingSettings(options)
-    this.id = checkText('id', id)
-    this.#files = checkMethods('files', files, 'a FileTable', ['read'])
-    checkMethods('store', store, 'a Store', ['get', 'getMany', 'setMany', 'delete'])
-    this.#store = new BestEffortStore(store, keeping)
-    this.#codec = keeping.codec
-    this.#clock = keeping.clock
-    this.#extract = checkFunction('extract', extract)
-    this.#variant = checkFunction('variant', variant)
-    this.#timeout = checkPositiveOrInfinity('timeout', timeout)
-    this.#held = new Cache({ maxEntries: checkInteger('maxEntries', maxEntries, 1, 2 ** 24) })
+    const settings = resolveOptions('', options, FACTS_RULES as OptionRules<FactsOptions<T>>)
+    const { maxEntries } = settings
+    this.#settings = settings
+    this.id = settings.id
+    this.#store = new BestEffortStore(settings.store, settings)
+    this.#held = new Cache({ maxEntries })
   }
 
   /**
@@ -150,7 +132,7 @@ export class Facts<T> implements AsyncDisposable {
    * @throws what the extractor throws
    */
   async get(path: string, options?: CallOptions): Promise<Derived<T>> {
-    return this.of(await this.#files.read(path, options), options)
+    return this.of(await this.#settings.files.read(path, options), options)
   }
 
   /** The facts of a content that was read already. */
@@ -158,7 +140,7 @@ export class Facts<T> implements AsyncDisposable {
     const signal = callSignal(options)
     this.#counts.calls++
     const { hash, path } = content
-    const variant = variantOf(this.#variant, path)
+    const variant = variantOf(this.#settings.variant, path)
     const key = contentKey(hash, this.id, variant)
     const held =
       this.#held.get(key) ??
@@ -233,7 +215,7 @@ export class Facts<T> implements AsyncDisposable {
   }
 
   #unpacked(record: StoredResult): HeldFacts<T> | undefined {
-    const kept = unpackResult(this.#codec, record, this.#print)
+    const kept = unpackResult(this.#settings.codec, record, this.#print)
     return kept && { value: kept.value as T, fingerprint: record.fingerprint }
   }
 
@@ -245,7 +227,11 @@ export class Facts<T> implements AsyncDisposable {
 
   #keyOf(path: string): string | undefined {
     try {
-      return contentKey(this.#files.hashSync(path), this.id, variantOf(this.#variant, path))
+      return contentKey(
+        this.#settings.files.hashSync(path),
+        this.id,
+        variantOf(this.#settings.variant, path),
+      )
     } catch (error) {
       if (error instanceof FileReadError) return undefined
       throw error
@@ -266,14 +252,14 @@ export class Facts<T> implements AsyncDisposable {
     }
     this.#counts.extractions++
     try {
-      const timeout = this.#timeout
-      const value = await boundedWork(inner => this.#extract(content, variant, inner), {
+      const { timeout } = this.#settings
+      const value = await boundedWork(inner => this.#settings.extract(content, variant, inner), {
         timeout,
-        clock: this.#clock,
+        clock: this.#settings.clock,
         signal,
         expired: () => new ParseTimeoutError(this.id, content.path, timeout),
       })
-      const result = encodeResult(this.id, this.#codec, value)
+      const result = encodeResult(this.id, this.#settings.codec, value)
       this.#store.add(key, () => storedResult(result))
       return { value, fingerprint: result.fingerprint }
     } catch (error) {
@@ -284,11 +270,6 @@ export class Facts<T> implements AsyncDisposable {
 }
 
 describeStats<FactsStats>(Facts.prototype, {
-  entries: 'gauge',
-  hits: 'counter',
-  storeHits: 'counter',
-  extractions: 'counter',
-  failures: 'counter',
-  storeFailures: 'counter',
-  pendingWrites: 'gauge',
+  ...gauges('entries', 'pendingWrites'),
+  ...counters('hits', 'storeHits', 'extractions', 'failures', 'storeFailures'),
 })

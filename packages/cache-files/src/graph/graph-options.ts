@@ -1,6 +1,7 @@
 import type { MemoryPressureOptions } from '@millrace/cache-core/size'
 import type { Store } from '@millrace/cache-core/store'
 import {
+  asGiven,
   checkInteger,
   checkList,
   checkMethods,
@@ -9,14 +10,14 @@ import {
   checkRecord,
   checkText,
   InvalidOptionError,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  required,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
-import {
-  KEEPING_OPTIONS,
-  type KeepingOptions,
-  type KeepingSettings,
-  keepingSettings,
-} from '../persist/keeping-options.ts'
+import { KEEPING_RULES, type KeepingOptions, STORE_METHODS } from '../persist/keeping-options.ts'
 import type { FileTable } from '../table/file-table.ts'
 import type { DurableFolder } from './inputs/durable-inputs.ts'
 import type { TraceRecord } from './trace/trace-record.ts'
@@ -56,56 +57,38 @@ export interface GraphOptions extends KeepingOptions {
   readonly memoryPressure?: MemoryPressureOptions | undefined
 }
 
-const OPTIONS: OptionNames<GraphOptions> = {
-  ...KEEPING_OPTIONS,
-  files: true,
-  store: true,
-  maxNodes: true,
-  maxResults: true,
-  cleanupInterval: true,
-  timeout: true,
-  durable: true,
-  options: true,
-  environmentKey: true,
-  memoryPressure: true,
-}
+/** What {@link GraphOptions} come to. */
+export type GraphSettings = Resolved<GraphOptions, 'store' | 'memoryPressure'>
 
-/** Options with their defaults. */
-export interface GraphSettings extends KeepingSettings {
-  readonly files: FileTable
-  readonly store: Store<TraceRecord> | undefined
-  readonly maxNodes: number
-  readonly maxResults: number
-  readonly cleanupInterval: number
-  readonly timeout: number
-  readonly durable: readonly DurableFolder[]
-  readonly environmentKey: string
+export const GRAPH_RULES: OptionRules<GraphOptions, GraphSettings> = {
+  ...KEEPING_RULES,
+  files: required(checkMethods<FileTable>, 'a FileTable', ['read', 'knownSync']),
+  store: optional(checkMethods<Store<TraceRecord>>, 'a Store', STORE_METHODS),
+  maxNodes: withDefault(200_000, checkInteger, 1),
+  maxResults: withDefault(100_000, checkInteger, 1, 2 ** 24),
+  cleanupInterval: withDefault(900_000, checkPositiveOrInfinity),
+  timeout: withDefault(60_000, checkPositiveOrInfinity),
+  durable: withDefault([], checkDurable),
+  options: withDefault({}, checkRecord<GraphSettings['options']>),
+  // None is the empty one.
+  environmentKey: (option, key) => (key === undefined ? '' : checkText(option, key)),
+  // Checked by the cache that it is for.
+  memoryPressure: asGiven,
 }
 
 /** @throws {InvalidOptionError} */
 export function graphSettings(options: GraphOptions): GraphSettings {
-  const { files, store, durable = [], environmentKey } = checkOptions('', options, OPTIONS)
-  if (store !== undefined) {
-    checkMethods('store', store, 'a Store', ['get', 'getMany', 'setMany', 'delete'])
-  }
-  for (const [index, entry] of checkList('durable', durable).entries()) {
-    const path = `durable[${index}]`
+  return resolveOptions('', options, GRAPH_RULES)
+}
+
+function checkDurable(option: string, folders: readonly DurableFolder[]): readonly DurableFolder[] {
+  for (const [index, entry] of checkList(option, folders).entries()) {
+    const path = `${option}[${index}]`
     checkOptions(path, entry, { folder: true, markers: true })
     checkText(`${path}.folder`, entry.folder)
     if (checkList(`${path}.markers`, entry.markers).length === 0) {
       throw new InvalidOptionError(`${path}.markers`, 'at least one path', entry.markers)
     }
   }
-  if (options.options !== undefined) checkRecord('options', options.options)
-  return {
-    ...keepingSettings(options),
-    files: checkMethods('files', files, 'a FileTable', ['read', 'knownSync']),
-    store,
-    maxNodes: checkInteger('maxNodes', options.maxNodes ?? 200_000, 1),
-    maxResults: checkInteger('maxResults', options.maxResults ?? 100_000, 1, 2 ** 24),
-    cleanupInterval: checkPositiveOrInfinity('cleanupInterval', options.cleanupInterval ?? 900_000),
-    timeout: checkPositiveOrInfinity('timeout', options.timeout ?? 60_000),
-    durable,
-    environmentKey: environmentKey === undefined ? '' : checkText('environmentKey', environmentKey),
-  }
+  return folders
 }

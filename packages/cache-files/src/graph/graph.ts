@@ -77,7 +77,6 @@ export class Graph implements AsyncDisposable {
       ...settings,
       root: files.root,
       peek: (query, key) => this.#nodes.peek(query, key),
-      memoryPressure: options.memoryPressure,
       find: (name, key) => {
         const query = this.#queries.get(name)
         return query && this.#nodes.node(query, key)
@@ -91,7 +90,7 @@ export class Graph implements AsyncDisposable {
       node: (query, key) => this.#nodes.node(query, key),
       resolve: path => files.resolve(path),
     })
-    for (const [name, value] of Object.entries(options.options ?? {})) this.setOption(name, value)
+    for (const [name, value] of Object.entries(settings.options)) this.setOption(name, value)
   }
 
   /** Whether `close` was called. */

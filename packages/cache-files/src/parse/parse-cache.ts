@@ -1,16 +1,27 @@
 import { extname } from 'node:path'
 import { Cache, type Clock } from '@millrace/cache-core'
-import { type MemoryPressureOptions, memoryPressure } from '@millrace/cache-core/size'
 import {
+  type MemoryPressureFactory,
+  type MemoryPressureOptions,
+  memoryPressure,
+} from '@millrace/cache-core/size'
+import {
+  asGiven,
   checkClock,
   checkFunction,
   checkMethods,
-  checkOptions,
   checkPositiveOrInfinity,
   checkText,
+  counters,
   describeStats,
+  gauges,
   monotonicClock,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  required,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { type CallOptions, callSignal } from '../call-options.ts'
 import { ParseTimeoutError } from '../errors.ts'
@@ -92,17 +103,25 @@ interface Held<T> {
   readonly weight: number
 }
 
-const OPTIONS: OptionNames<ParseCacheOptions<unknown>> = {
-  files: true,
-  id: true,
-  parse: true,
-  variant: true,
-  maxEntries: true,
-  maxBytes: true,
-  weigher: true,
-  timeout: true,
-  memoryPressure: true,
-  clock: true,
+type Settings<T> = Resolved<Omit<ParseCacheOptions<T>, 'memoryPressure'>> & {
+  readonly memoryPressure: MemoryPressureFactory | undefined
+}
+
+export const PARSE_CACHE_RULES: OptionRules<ParseCacheOptions<unknown>, Settings<unknown>> = {
+  files: required(checkMethods<FileTable>, 'a FileTable', ['read']),
+  id: required(checkText),
+  parse: required(checkFunction<Settings<unknown>['parse']>),
+  variant: withDefault(extname, checkFunction<Settings<unknown>['variant']>),
+  // Checked by the cache that they are for.
+  maxEntries: withDefault(10_000, asGiven<number>),
+  maxBytes: withDefault(500 * 2 ** 20, asGiven<number>),
+  weigher: withDefault(
+    (_, sourceBytes) => 10 * sourceBytes,
+    checkFunction<Settings<unknown>['weigher']>,
+  ),
+  timeout: withDefault(60_000, checkPositiveOrInfinity),
+  memoryPressure: optional((_, options: MemoryPressureOptions) => memoryPressure(options)),
+  clock: withDefault(monotonicClock, checkClock<Clock>),
 }
 
 /**
@@ -112,12 +131,7 @@ const OPTIONS: OptionNames<ParseCacheOptions<unknown>> = {
  */
 export class ParseCache<T> implements Disposable {
   readonly id: string
-  readonly #files: FileTable
-  readonly #parse: ParseCacheOptions<T>['parse']
-  readonly #variant: (path: string) => string
-  readonly #weigher: (value: T, sourceBytes: number) => number
-  readonly #timeout: number
-  readonly #clock: Clock
+  readonly #settings: Settings<T>
   readonly #results: Cache<string, Held<T>>
   #calls = 0
   #parses = 0
@@ -126,30 +140,16 @@ export class ParseCache<T> implements Disposable {
 
   /** @throws {InvalidOptionError} */
   constructor(options: ParseCacheOptions<T>) {
-    const {
-      files,
-      id,
-      parse,
-      variant = extname,
-      maxEntries = 10_000,
-      maxBytes = 500 * 2 ** 20,
-      weigher = (_: T, sourceBytes: number) => 10 * sourceBytes,
-      timeout = 60_000,
-      memoryPressure: pressure,
-      clock = monotonicClock,
-    } = checkOptions('', options, OPTIONS as OptionNames<ParseCacheOptions<T>>)
-    this.id = checkText('id', id)
-    this.#files = checkMethods('files', files, 'a FileTable', ['read'])
-    this.#parse = checkFunction('parse', parse)
-    this.#variant = checkFunction('variant', variant)
-    this.#weigher = checkFunction('weigher', weigher)
-    this.#timeout = checkPositiveOrInfinity('timeout', timeout)
-    this.#clock = checkClock('clock', clock)
+    const rules = PARSE_CACHE_RULES as OptionRules<ParseCacheOptions<T>, Settings<T>>
+    const settings = resolveOptions('', options, rules)
+    const { maxEntries, maxBytes, memoryPressure } = settings
+    this.#settings = settings
+    this.id = settings.id
     this.#results = new Cache({
       maxEntries,
       maxBytes,
       weigher: held => held.weight,
-      ...(pressure && { memoryPressure: memoryPressure(pressure) }),
+      ...(memoryPressure && { memoryPressure }),
     })
   }
 
@@ -161,14 +161,14 @@ export class ParseCache<T> implements Disposable {
    * @throws what the parser throws
    */
   async get(path: string, options?: CallOptions): Promise<Parsed<T>> {
-    return this.of(await this.#files.read(path, options), options)
+    return this.of(await this.#settings.files.read(path, options), options)
   }
 
   /** The result for a content that was read already. */
   async of(content: FileContent, options?: CallOptions): Promise<Parsed<T>> {
     const signal = callSignal(options)
     this.#calls++
-    const variant = variantOf(this.#variant, content.path)
+    const variant = variantOf(this.#settings.variant, content.path)
     const { hash, path } = content
     const key = contentKey(hash, this.id, variant)
     const held =
@@ -217,7 +217,7 @@ export class ParseCache<T> implements Disposable {
       const value = parseChannels.hasSubscribers
         ? await parseChannels.trace(message, parse)
         : await parse()
-      return { value, weight: this.#weigher(value, bytes.length) }
+      return { value, weight: this.#settings.weigher(value, bytes.length) }
     } catch (error) {
       this.#failures++
       throw error
@@ -228,12 +228,12 @@ export class ParseCache<T> implements Disposable {
 
   #bounded(content: FileContent, variant: string, signal: AbortSignal): Promise<T> {
     const { bytes, hash, path } = content
-    const timeout = this.#timeout
+    const { timeout } = this.#settings
     return boundedWork(
-      inner => this.#parse(bytes.toString('utf8'), { variant, hash, path, signal: inner }),
+      inner => this.#settings.parse(bytes.toString('utf8'), { variant, hash, path, signal: inner }),
       {
         timeout,
-        clock: this.#clock,
+        clock: this.#settings.clock,
         signal,
         expired: () => new ParseTimeoutError(this.id, path, timeout),
       },
@@ -242,10 +242,7 @@ export class ParseCache<T> implements Disposable {
 }
 
 describeStats<ParseCacheStats>(ParseCache.prototype, {
-  entries: 'gauge',
-  bytes: 'gauge',
-  hits: 'counter',
-  parses: 'counter',
-  failures: 'counter',
+  ...gauges('entries', 'bytes'),
+  ...counters('hits', 'parses', 'failures'),
   parseTime: 'milliseconds',
 })

@@ -5,15 +5,19 @@ import type { Clock, Timer } from '@millrace/cache-core'
 import {
   checkClock,
   checkInteger,
-  checkOptions,
   checkPositiveOrInfinity,
   checkRecord,
   checkSignal,
   checkText,
+  counters,
   describeStats,
+  gauges,
   InvalidOptionError,
   monotonicClock,
-  type OptionNames,
+  type OptionRules,
+  type Resolved,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { ParsePoolClosedError, ParseQueueFullError, ParseTimeoutError } from '../errors.ts'
 import { PARSE_PROGRAM } from '../thread-programs.ts'
@@ -50,13 +54,17 @@ export interface ParsePoolStats {
   readonly restarts: number
 }
 
-const OPTIONS: OptionNames<ParsePoolOptions> = {
-  module: true,
-  name: true,
-  workers: true,
-  maxQueue: true,
-  timeout: true,
-  clock: true,
+type Settings = Resolved<ParsePoolOptions>
+
+const OPTIONS: OptionRules<ParsePoolOptions, Settings> = {
+  module: (option, module) =>
+    module instanceof URL ? module : pathToFileURL(checkText(option, module)),
+  name: withDefault('parse', checkText),
+  workers: (option, workers = Math.max(1, availableParallelism() - 1)) =>
+    checkInteger(option, workers, 1),
+  maxQueue: withDefault(10_000, checkInteger, 0),
+  timeout: withDefault(60_000, checkPositiveOrInfinity),
+  clock: withDefault(monotonicClock, checkClock<Clock>),
 }
 
 interface Task {
@@ -72,10 +80,7 @@ interface Task {
  */
 export class ParsePool<T> implements AsyncDisposable {
   readonly #data: ParseWorkerData
-  readonly #workers: number
-  readonly #maxQueue: number
-  readonly #timeout: number
-  readonly #clock: Clock
+  readonly #settings: Settings
   readonly #threads = new Set<ParseThread>()
   readonly #queue = new Set<Task>()
   #closed = false
@@ -83,14 +88,9 @@ export class ParsePool<T> implements AsyncDisposable {
 
   /** @throws {InvalidOptionError} */
   constructor(options: ParsePoolOptions) {
-    const { module, name = 'parse', clock = monotonicClock } = checkOptions('', options, OPTIONS)
-    const url = module instanceof URL ? module : pathToFileURL(checkText('module', module))
-    this.#data = { module: url.href, name: checkText('name', name) }
-    const threads = options.workers ?? Math.max(1, availableParallelism() - 1)
-    this.#workers = checkInteger('workers', threads, 1)
-    this.#maxQueue = checkInteger('maxQueue', options.maxQueue ?? 10_000, 0)
-    this.#timeout = checkPositiveOrInfinity('timeout', options.timeout ?? 60_000)
-    this.#clock = checkClock('clock', clock)
+    this.#settings = resolveOptions('', options, OPTIONS)
+    const { module, name } = this.#settings
+    this.#data = { module: String(module), name }
   }
 
   /**
@@ -111,9 +111,9 @@ export class ParsePool<T> implements AsyncDisposable {
     if (this.#closed) return Promise.reject(new ParsePoolClosedError())
     if (source.signal.aborted) return Promise.reject(source.signal.reason)
     const idle = [...this.#threads].find(({ busy }) => !busy)
-    const room = idle !== undefined || this.#threads.size < this.#workers
-    if (!room && this.#queue.size >= this.#maxQueue) {
-      return Promise.reject(new ParseQueueFullError(this.#maxQueue))
+    const room = idle !== undefined || this.#threads.size < this.#settings.workers
+    if (!room && this.#queue.size >= this.#settings.maxQueue) {
+      return Promise.reject(new ParseQueueFullError(this.#settings.maxQueue))
     }
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const task: Task = { text, source, resolve, reject }
@@ -147,8 +147,8 @@ export class ParsePool<T> implements AsyncDisposable {
 
   #start(): ParseThread {
     const thread = new ParseThread(this.#data, {
-      clock: this.#clock,
-      timeout: this.#timeout,
+      clock: this.#settings.clock,
+      timeout: this.#settings.timeout,
       onFree: () => this.#assign(thread),
       onEnd: () => this.#ended(thread),
       onOutcome: failed => {
@@ -177,12 +177,8 @@ export class ParsePool<T> implements AsyncDisposable {
 }
 
 describeStats<ParsePoolStats>(ParsePool.prototype, {
-  workers: 'gauge',
-  running: 'gauge',
-  queued: 'gauge',
-  parsed: 'counter',
-  failures: 'counter',
-  restarts: 'counter',
+  ...gauges('workers', 'running', 'queued'),
+  ...counters('parsed', 'failures', 'restarts'),
 })
 
 function checkSource(text: string, source: ParseSource): void {

@@ -15,7 +15,7 @@ export interface BestEffortOptions {
   /** ms that one call of the store may take. */
   readonly storeTimeout: number
   /** Told of a failure, once until the store works again. */
-  readonly onError: (error: unknown) => void
+  readonly onStoreError: (error: unknown) => void
   readonly clock: Clock
 }
 
@@ -117,7 +117,7 @@ export class BestEffortStore<T extends StoredResult> {
       return result
     } catch (error) {
       this.failures++
-      if (!this.#broken) tell(this.#options.onError, error)
+      if (!this.#broken) tell(this.#options.onStoreError, error)
       this.#broken = true
       return undefined
     }

@@ -7,15 +7,16 @@ import {
   checkPositive,
   checkPositiveOrInfinity,
   monotonicClock,
-  type OptionNames,
+  type OptionRules,
+  type Resolved,
+  withDefault,
 } from '@millrace/kit'
-import type { BestEffortOptions } from './best-effort-store.ts'
 
 /** Options of what keeps results in a store. */
 export interface KeepingOptions {
   /**
    * How results become bytes. Default: the structured clone algorithm (`structuredCodec`), which keeps dates, maps, sets and cycles; only for
-   * stores that no one else may write to. A result that does not come back the same is a `ResultError`.
+   * stores that no other program may write to. A result that does not come back the same is a `ResultError`.
    */
   readonly codec?: Codec<unknown> | undefined
   /** ms for which new results wait for others to be written with them, > 0. Default: 500. */
@@ -33,30 +34,20 @@ export interface KeepingOptions {
   readonly clock?: Clock | undefined
 }
 
-export const KEEPING_OPTIONS: OptionNames<KeepingOptions> = {
-  codec: true,
-  writeDelay: true,
-  retention: true,
-  storeTimeout: true,
-  onStoreError: true,
-  clock: true,
-}
+/** What is used of a store. */
+export const STORE_METHODS = ['get', 'getMany', 'setMany', 'delete'] as const
 
-/** {@link KeepingOptions} with their defaults. */
-export interface KeepingSettings extends BestEffortOptions {
-  readonly codec: Codec<unknown>
-}
+/** What {@link KeepingOptions} come to. */
+export type KeepingSettings = Resolved<KeepingOptions>
 
-/** @throws {InvalidOptionError} */
-export function keepingSettings(options: KeepingOptions): KeepingSettings {
-  const { codec = structuredCodec, clock = monotonicClock } = options
-  const { onStoreError = () => undefined } = options
-  return {
-    codec: checkMethods('codec', codec, 'a Codec', ['encode', 'decode']),
-    writeDelay: checkPositive('writeDelay', options.writeDelay ?? 500),
-    retention: checkPositiveOrInfinity('retention', options.retention ?? Infinity),
-    storeTimeout: checkPositiveOrInfinity('storeTimeout', options.storeTimeout ?? 10_000),
-    onError: checkFunction('onStoreError', onStoreError),
-    clock: checkClock('clock', clock),
-  }
+export const KEEPING_RULES: OptionRules<KeepingOptions> = {
+  codec: withDefault(structuredCodec, checkMethods<Codec<unknown>>, 'a Codec', [
+    'encode',
+    'decode',
+  ]),
+  writeDelay: withDefault(500, checkPositive),
+  retention: withDefault(Infinity, checkPositiveOrInfinity),
+  storeTimeout: withDefault(10_000, checkPositiveOrInfinity),
+  onStoreError: withDefault(() => undefined, checkFunction<KeepingSettings['onStoreError']>),
+  clock: withDefault(monotonicClock, checkClock<Clock>),
 }

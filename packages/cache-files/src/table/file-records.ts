@@ -92,11 +92,11 @@ export class FileRecords {
       this.counts.trusted++
       return record
     }
-    const { validationInterval, byHash } = this.#settings
+    const { validationInterval, verification } = this.#settings
     if (validationInterval > 0 && monotonicClock.now() - record.validated < validationInterval) {
       return record
     }
-    if (byHash) return undefined
+    if (verification === 'hash') return undefined
     const stat = this.#stat(path)
     if (!sameStamp(record.stamp, stat)) return undefined
     this.now()

@@ -6,12 +6,15 @@ import {
   checkMethods,
   checkNonNegative,
   checkNonNegativeOrInfinity,
-  checkOneOf,
-  checkOptions,
   checkPositive,
   checkText,
-  type OptionNames,
+  type OptionRules,
+  oneOf,
+  optional,
+  type Resolved,
+  resolveOptions,
   wallClock,
+  withDefault,
 } from '@millrace/kit'
 
 /** Options of a `FileTable`. */
@@ -54,54 +57,27 @@ export interface FileTableOptions {
   readonly clock?: Pick<Clock, 'now'> | undefined
 }
 
-const OPTIONS: OptionNames<FileTableOptions> = {
-  root: true,
-  maxBytes: true,
-  maxFiles: true,
-  maxFileBytes: true,
-  racyWindow: true,
-  verification: true,
-  validationInterval: true,
-  openTimeout: true,
-  caseSensitive: true,
-  memoryPressure: true,
-  clock: true,
+/** What {@link FileTableOptions} come to. */
+export interface FileTableSettings
+  extends Resolved<Omit<FileTableOptions, 'memoryPressure'>, 'caseSensitive'> {
+  readonly memoryPressure: ReturnType<typeof memoryPressure> | undefined
 }
 
-const LARGEST_FILE = 2 ** 32
-
-/** Options with their defaults. */
-export interface FileTableSettings {
-  readonly root: string
-  readonly maxBytes: number
-  readonly maxFiles: number
-  readonly maxFileBytes: number
-  readonly racyWindow: number
-  readonly byHash: boolean
-  readonly validationInterval: number
-  readonly openTimeout: number
-  readonly memoryPressure: ReturnType<typeof memoryPressure> | undefined
-  readonly caseSensitive: boolean | undefined
-  readonly clock: Pick<Clock, 'now'>
+export const FILE_TABLE_RULES: OptionRules<FileTableOptions, FileTableSettings> = {
+  root: (option, root = process.cwd()) => checkText(option, root),
+  maxBytes: withDefault(100 * 2 ** 20, checkPositive),
+  maxFiles: withDefault(100_000, checkInteger, 1, 2 ** 24),
+  maxFileBytes: withDefault(2 ** 29, checkInteger, 1, 2 ** 32),
+  racyWindow: withDefault(2_000, checkNonNegative),
+  verification: oneOf('stat', 'hash'),
+  validationInterval: withDefault(0, checkNonNegative),
+  openTimeout: withDefault(10_000, checkNonNegativeOrInfinity),
+  caseSensitive: optional(checkBoolean),
+  memoryPressure: optional((_, options: MemoryPressureOptions) => memoryPressure(options)),
+  clock: withDefault(wallClock, checkMethods<Pick<Clock, 'now'>>, 'a clock', ['now']),
 }
 
 /** @throws {InvalidOptionError} */
 export function fileTableSettings(options: FileTableOptions): FileTableSettings {
-  checkOptions('', options, OPTIONS)
-  const pressure = options.memoryPressure
-  const { caseSensitive, clock = wallClock, verification = 'stat' } = options
-  if (caseSensitive !== undefined) checkBoolean('caseSensitive', caseSensitive)
-  return {
-    root: checkText('root', options.root ?? process.cwd()),
-    maxBytes: checkPositive('maxBytes', options.maxBytes ?? 100 * 2 ** 20),
-    maxFiles: checkInteger('maxFiles', options.maxFiles ?? 100_000, 1, 2 ** 24),
-    maxFileBytes: checkInteger('maxFileBytes', options.maxFileBytes ?? 2 ** 29, 1, LARGEST_FILE),
-    racyWindow: checkNonNegative('racyWindow', options.racyWindow ?? 2_000),
-    byHash: checkOneOf('verification', verification, ['stat', 'hash']) === 'hash',
-    validationInterval: checkNonNegative('validationInterval', options.validationInterval ?? 0),
-    openTimeout: checkNonNegativeOrInfinity('openTimeout', options.openTimeout ?? 10_000),
-    memoryPressure: pressure === undefined ? undefined : memoryPressure(pressure),
-    caseSensitive,
-    clock: checkMethods('clock', clock, 'a clock', ['now']),
-  }
+  return resolveOptions('', options, FILE_TABLE_RULES)
 }

@@ -1,5 +1,5 @@
 import { isUint8Array } from 'node:util/types'
-import { checkMethods, describeStats, InvalidOptionError } from '@millrace/kit'
+import { checkMethods, counters, describeStats, gauges, InvalidOptionError } from '@millrace/kit'
 import { type CallOptions, callSignal } from '../call-options.ts'
 import type { ChangeFeed, ChangeReports } from './change-feed.ts'
 import { Doubts } from './doubts.ts'
@@ -335,15 +335,6 @@ export class FileTable implements Disposable {
 }
 
 describeStats<FileTableStats>(FileTable.prototype, {
-  files: 'gauge',
-  folders: 'gauge',
-  contents: 'gauge',
-  bytes: 'gauge',
-  hits: 'counter',
-  trusted: 'counter',
-  reads: 'counter',
-  racyReads: 'counter',
-  unstable: 'counter',
-  errors: 'counter',
-  unsaved: 'gauge',
+  ...gauges('files', 'folders', 'contents', 'bytes', 'unsaved'),
+  ...counters('hits', 'trusted', 'reads', 'racyReads', 'unstable', 'errors'),
 })

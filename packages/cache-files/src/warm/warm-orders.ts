@@ -59,7 +59,7 @@ async function dependencies(
   try {
     found = await dependenciesOf(path)
   } catch {
-    // Who asks for the file will be told.
+    // The next call for the file will be told.
     return []
   }
   return checkIterable('dependenciesOf', found, 'a function that returns an iterable of paths')

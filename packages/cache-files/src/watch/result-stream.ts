@@ -1,4 +1,10 @@
-import { checkMethods, checkOptions, describeStats, type OptionNames } from '@millrace/kit'
+import {
+  checkMethods,
+  checkOptions,
+  counters,
+  describeStats,
+  type OptionNames,
+} from '@millrace/kit'
 import type { Graph } from '../graph/graph.ts'
 import type { Query } from '../graph/query.ts'
 import type { Watcher } from './watcher.ts'
@@ -128,8 +134,7 @@ export class ResultStream<V, K extends string = string>
 
 describeStats<ResultStreamStats>(ResultStream.prototype, {
   consumers: 'gauge',
-  asked: 'counter',
-  changes: 'counter',
+  ...counters('asked', 'changes'),
 })
 
 /** Whether a result is the one before: a graph returns the same value until it is computed anew and differs. */

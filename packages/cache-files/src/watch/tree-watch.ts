@@ -124,7 +124,7 @@ function statOf(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false })
   } catch {
-    // Part of it went, or may not be looked at: who asks for it will find out.
+    // Part of it went, or may not be looked at: the next call for it will find out.
     return undefined
   }
 }

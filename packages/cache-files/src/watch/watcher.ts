@@ -9,6 +9,7 @@ import {
   checkPositive,
   checkPositiveOrInfinity,
   checkText,
+  counters,
   describeStats,
   InvalidOptionError,
   monotonicClock,
@@ -68,7 +69,8 @@ export interface WatcherStats {
   readonly complete: boolean
 }
 
-const OPTIONS: OptionNames<WatcherOptions> = {
+/** The names of {@link WatcherOptions}. */
+export const WATCHER_OPTIONS: OptionNames<WatcherOptions> = {
   files: true,
   source: true,
   ignore: true,
@@ -105,7 +107,11 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
 
   /** @throws {InvalidOptionError} */
   constructor(options: WatcherOptions) {
-    const { files, source = 'watch', clock = monotonicClock } = checkOptions('', options, OPTIONS)
+    const {
+      files,
+      source = 'watch',
+      clock = monotonicClock,
+    } = checkOptions('', options, WATCHER_OPTIONS)
     const ignore = checkList('ignore', options.ignore ?? ['.git', 'node_modules'])
     for (const [index, name] of ignore.entries()) checkText(`ignore[${index}]`, name)
     const maxPending = checkInteger('maxPending', options.maxPending ?? 10_000, 1)
@@ -281,10 +287,8 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
 }
 
 describeStats<WatcherStats>(Watcher.prototype, {
-  revision: 'counter',
-  changes: 'counter',
-  changesOfAll: 'counter',
   consumers: 'gauge',
+  ...counters('revision', 'changes', 'changesOfAll'),
 })
 
 function warnOfSource(problem: string): void {

@@ -5,22 +5,21 @@ import {
   checkOneOf,
   checkOptions,
   checkPositive,
-  checkRecord,
   checkText,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
-import { Facts, type FactsOptions } from '../facts/facts.ts'
+import { FACTS_RULES, Facts, type FactsOptions } from '../facts/facts.ts'
 import { Graph } from '../graph/graph.ts'
-import type { GraphOptions } from '../graph/graph-options.ts'
+import { GRAPH_RULES, type GraphOptions } from '../graph/graph-options.ts'
 import type { TraceRecord } from '../graph/trace/trace-record.ts'
-import { ParseCache, type ParseCacheOptions } from '../parse/parse-cache.ts'
+import { PARSE_CACHE_RULES, ParseCache, type ParseCacheOptions } from '../parse/parse-cache.ts'
 import type { StoredResult } from '../persist/stored-result.ts'
 import { FileTable } from '../table/file-table.ts'
-import type { FileTableOptions } from '../table/file-table-options.ts'
+import { FILE_TABLE_RULES, type FileTableOptions } from '../table/file-table-options.ts'
 import { type WarmOptions, type WarmReport, warm } from '../warm/warm.ts'
 import { changedFiles, type DependenciesOf, dependencyOrder } from '../warm/warm-orders.ts'
-import { Watcher, type WatcherOptions } from '../watch/watcher.ts'
+import { WATCHER_OPTIONS, Watcher, type WatcherOptions } from '../watch/watcher.ts'
 import { CacheFolder, type CacheFolderProblem } from './cache-folder.ts'
 import { type FilePreset, type FilePresetName, filePresets } from './presets.ts'
 import { inspect, type ValidationReport } from './validate.ts'
@@ -41,9 +40,9 @@ export interface WorkspaceOptions {
   readonly onCacheProblem?: ((problem: CacheFolderProblem) => void) | undefined
   /** Options of the watcher, or `true` for its defaults. Default: not watched, each call looks. */
   readonly watch?: boolean | Omit<WatcherOptions, 'files'> | undefined
-  /** Options of the table that differ from the preset's. */
+  /** Options of the table that differ from the preset's. Default: none. */
   readonly files?: Omit<FileTableOptions, 'root'> | undefined
-  /** Options of the graph that differ from the preset's. */
+  /** Options of the graph that differ from the preset's. Default: none. */
   readonly graph?: Omit<GraphOptions, 'files' | 'store'> | undefined
 }
 
@@ -98,12 +97,12 @@ export class Workspace implements AsyncDisposable {
     } = checkOptions('', options, OPTIONS)
     this.#preset = filePresets[checkOneOf('preset', preset, ['heavy', 'interactive', 'ci'])]
     this.#maxCacheBytes = checkPositive('maxCacheBytes', options.maxCacheBytes ?? 256 * 2 ** 20)
-    checkOthers('files', options.files, ['root'])
-    checkOthers('graph', options.graph, ['files', 'store'])
+    checkOthers('files', options.files, FILE_TABLE_RULES, ['root'])
+    checkOthers('graph', options.graph, GRAPH_RULES, ['files', 'store'])
     if (options.onCacheProblem !== undefined) {
       checkFunction('onCacheProblem', options.onCacheProblem)
     }
-    if (typeof watch !== 'boolean') checkOthers('watch', watch, ['files'])
+    if (typeof watch !== 'boolean') checkOthers('watch', watch, WATCHER_OPTIONS, ['files'])
     this.files = new FileTable({ ...this.#preset.files, ...options.files, root })
     if (cacheFolder !== undefined) {
       this.#folder = new CacheFolder(checkText('cacheFolder', cacheFolder), options.onCacheProblem)
@@ -130,7 +129,7 @@ export class Workspace implements AsyncDisposable {
 
   /** A cache of parsed trees over these files, with the preset's limits where nothing else is said. Closed with the workspace. */
   parseCache<T>(options: Omit<ParseCacheOptions<T>, 'files'>): ParseCache<T> {
-    checkOthers('options', options, ['files'])
+    checkOthers('options', options, PARSE_CACHE_RULES, ['files'])
     const cache = new ParseCache<T>({ ...this.#preset.parse, ...options, files: this.files })
     this.#parses.push(cache as unknown as ParseCache<never>)
     return cache
@@ -138,7 +137,7 @@ export class Workspace implements AsyncDisposable {
 
   /** Facts about these files, kept in the cache folder if there is one. Closed with the workspace. */
   facts<T>(options: Omit<FactsOptions<T>, 'files' | 'store'>): Facts<T> {
-    checkOthers('options', options, ['files', 'store'])
+    checkOthers('options', options, FACTS_RULES, ['files', 'store'])
     this.#factsStore ??=
       this.#folder?.store<StoredResult>('facts', this.#maxCacheBytes) ?? new MemoryStore()
     const store = this.#factsStore
@@ -213,9 +212,14 @@ export class Workspace implements AsyncDisposable {
 }
 
 /** Options of a level, without those that the workspace gives it. */
-function checkOthers(path: string, options: object | undefined, own: readonly string[]): void {
+function checkOthers(
+  path: string,
+  options: object | undefined,
+  names: OptionNames<object>,
+  own: readonly string[],
+): void {
   if (options === undefined) return
-  checkRecord(path, options)
+  checkOptions(path, options, names)
   const given = own.find(name => Object.hasOwn(options, name))
   if (given === undefined) return
   const value = (options as Record<string, unknown>)[given]

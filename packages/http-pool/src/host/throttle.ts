@@ -1,6 +1,6 @@
 import {
+  checkAtLeast,
   checkPositive,
-  checkRange,
   type OptionRules,
   type Resolved,
   resolveOptions,
@@ -24,7 +24,7 @@ const ACCEPTS = 1
 const BUCKETS = 120
 
 const OPTIONS: OptionRules<ThrottleOptions> = {
-  multiplier: withDefault(2, checkRange, 1, Number.MAX_VALUE),
+  multiplier: withDefault(2, checkAtLeast, 1),
   window: withDefault(120_000, checkPositive),
 }
 

@@ -1,13 +1,14 @@
 import {
   type Clock,
+  checkAtLeast,
   checkClock,
   checkFunction,
   checkMethods,
-  checkOptions,
-  type OptionNames,
+  type OptionRules,
+  resolveOptions,
   type Timer,
+  withDefault,
 } from '@millrace/kit'
-import { InvalidOptionError } from '../errors.ts'
 import type { CounterSeries } from '../instrument/counter.ts'
 import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
@@ -30,7 +31,14 @@ export interface ClusterSenderOptions {
   readonly clock?: Clock | undefined
 }
 
-const OPTIONS: OptionNames<ClusterSenderOptions> = { interval: true, send: true, clock: true }
+type Send = (message: DeltaMessage) => void
+
+const rulesOf = (registry: Registry): OptionRules<ClusterSenderOptions> => ({
+  interval: withDefault(1_000, checkAtLeast, 50),
+  send: (option, send = sendToParent()) =>
+    checkFunction(option, send as Send, 'a function where the process has no parent to talk to'),
+  clock: withDefault(registry.timeline, checkClock<Clock>),
+})
 
 /** Series of one message, as it is written in one piece. */
 const MOST_SERIES = 32
@@ -52,7 +60,7 @@ interface Sent {
 export class ClusterSender {
   readonly #registry: Registry
   readonly #interval: number
-  readonly #send: (message: DeltaMessage) => void
+  readonly #send: Send
   readonly #clock: Clock
   readonly #id = Math.trunc(Math.random() * Number.MAX_SAFE_INTEGER)
   readonly #numbers = new Map<Family, number>()
@@ -64,19 +72,10 @@ export class ClusterSender {
 
   constructor(registry: Registry, options: ClusterSenderOptions = {}) {
     checkMethods('registry', registry, 'a Registry', ['collect'])
-    checkOptions('', options, OPTIONS)
-    const { interval = 1000, clock = registry.timeline, send = sendToParent() } = options
-    if (!(typeof interval === 'number' && interval >= 50 && interval < Infinity)) {
-      throw new InvalidOptionError('interval', 'a finite number of at least 50', interval)
-    }
-    checkClock('clock', clock)
+    const { interval, send, clock } = resolveOptions('', options, rulesOf(registry))
     this.#registry = registry
     this.#interval = interval
-    this.#send = checkFunction(
-      'send',
-      send,
-      'a function where the process has no parent to talk to',
-    )!
+    this.#send = send
     this.#clock = clock
     this.#schedule()
   }
@@ -183,7 +182,7 @@ function finite(change: number): number {
 }
 
 /** Where there is no parent any more, nothing is left to be told: without a callback, that would end the process. */
-function sendToParent(): ((message: DeltaMessage) => void) | undefined {
+function sendToParent(): Send | undefined {
   if (process.send === undefined) return undefined
   return message => process.send?.(message, undefined, {}, () => {})
 }

@@ -6,12 +6,12 @@ import { promLeak } from './promql-leak.ts'
 import { promRegression } from './promql-regression.ts'
 import {
   type BurnRateRule,
+  checkRules,
   DEFAULT_BURN_WINDOWS,
   holdOf,
   type Rule,
   type Selector,
   type ThresholdRule,
-  validateRules,
 } from './rules.ts'
 
 type Families = ReadonlyMap<string, Family>
@@ -28,7 +28,7 @@ type Families = ReadonlyMap<string, Family>
 export function alertRules(metrics: Registry, rules: readonly Rule[], group = 'millrace'): string {
   checkMethods('registry', metrics, 'a Registry', ['collect'])
   checkText('group', group)
-  validateRules(rules)
+  checkRules('rules', rules)
   const families: Families = new Map(
     metrics.collect().map(family => [family.description.name, family]),
   )

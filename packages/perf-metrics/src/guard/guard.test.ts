@@ -175,7 +175,7 @@ describe('a guard', () => {
   it.each([
     [
       { name: 'a b', type: 'threshold', metric: 'x', above: 1 },
-      'Expected `rule.name` to be letters',
+      'Expected `rules[0].name` to be letters',
     ],
     [{ name: 'A', type: 'threshold', metric: 'x' }, 'Expected `A.above` to be given, or `below`'],
     [

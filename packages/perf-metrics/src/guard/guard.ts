@@ -3,20 +3,24 @@ import {
   checkClock,
   checkFunction,
   checkMethods,
-  checkOptions,
   checkRange,
   counters,
   describeStats,
   gauges,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  required,
+  resolveOptions,
   type Timer,
   tell,
+  withDefault,
 } from '@millrace/kit'
 import type { Registry } from '../registry/registry.ts'
 import { type SlicedWork, startSlices } from '../time/slices.ts'
 import { evaluatorOf } from './evaluation.ts'
 import { type Evaluator, type Finding, UNKNOWN } from './finding.ts'
-import { holdOf, type Reading, type Rule, readingsOf, validateRules } from './rules.ts'
+import { checkRules, holdOf, type Reading, type Rule, readingsOf } from './rules.ts'
 import type { Families } from './select.ts'
 
 /**
@@ -42,9 +46,9 @@ export interface RuleStatus {
 
 export interface GuardOptions {
   readonly rules: readonly Rule[]
-  /** Called when a rule trips: flip the flag, take the old path. */
+  /** Called when a rule trips: flip the flag, take the old path. Default: none */
   readonly onTrip?: ((status: RuleStatus) => void | Promise<void>) | undefined
-  /** Called when a tripped rule has recovered. */
+  /** Called when a tripped rule has recovered. Default: none */
   readonly onRecover?: ((status: RuleStatus) => void | Promise<void>) | undefined
   /** Told what `onTrip` or `onRecover` threw. Default: a process warning */
   readonly onError?: ((error: unknown, status: RuleStatus) => void) | undefined
@@ -64,14 +68,17 @@ export interface GuardStats {
   readonly recoveries: number
 }
 
-const OPTIONS: OptionNames<GuardOptions> = {
-  rules: true,
-  onTrip: true,
-  onRecover: true,
-  onError: true,
-  interval: true,
-  clock: true,
-}
+type Settings = Resolved<GuardOptions, 'onTrip' | 'onRecover'>
+type Callback = NonNullable<GuardOptions['onTrip']>
+
+const rulesOf = (registry: Registry): OptionRules<GuardOptions, Settings> => ({
+  rules: required(checkRules),
+  onTrip: optional(checkFunction<Callback>),
+  onRecover: optional(checkFunction<Callback>),
+  onError: withDefault(warn, checkFunction<Settings['onError']>),
+  interval: withDefault(10_000, checkRange, 100, 60_000),
+  clock: withDefault(registry.timeline, checkClock<Clock>),
+})
 
 interface Watched {
   readonly rule: Rule
@@ -95,11 +102,7 @@ const LEAST_RECOVERY = 60_000
  */
 export class Guard {
   readonly #registry: Registry
-  readonly #options: GuardOptions & {
-    readonly interval: number
-    readonly clock: Clock
-    readonly onError: NonNullable<GuardOptions['onError']>
-  }
+  readonly #settings: Settings
   readonly #watched: readonly Watched[]
   /** The metrics that the rules read: nothing else is brought up to date for them. */
   readonly #names: readonly string[]
@@ -116,20 +119,12 @@ export class Guard {
 
   constructor(registry: Registry, options: GuardOptions) {
     checkMethods('registry', registry, 'a Registry', ['collect'])
-    checkOptions('', options, OPTIONS)
-    const { rules, interval = 10_000, clock = registry.timeline, onError = warn } = options
-    checkClock('clock', clock)
-    validateRules(rules)
-    checkRange('interval', interval, 100, 60_000)
-    for (const name of ['onTrip', 'onRecover', 'onError'] as const) {
-      if (options[name] !== undefined) checkFunction(name, options[name])
-    }
     this.#registry = registry
-    this.#options = { ...options, interval, clock, onError }
+    this.#settings = resolveOptions('', options, rulesOf(registry))
     const now = registry.timeline.now()
     const since = registry.timeline.date()
     // Copies, as what was validated must not change.
-    this.#watched = structuredClone(rules).map(rule => ({
+    this.#watched = structuredClone(this.#settings.rules).map(rule => ({
       rule,
       readings: readingsOf(rule),
       evaluator: evaluatorOf(rule),
@@ -147,7 +142,7 @@ export class Guard {
   }
 
   #schedule(): void {
-    const { clock, interval } = this.#options
+    const { clock, interval } = this.#settings
     this.#timer = clock.setTimer(() => {
       // An evaluation that takes longer than the interval goes on, and the next waits its turn.
       if (this.#underWay === undefined) this.#evaluateInSlices()
@@ -156,7 +151,7 @@ export class Guard {
   }
 
   #evaluateInSlices(): void {
-    this.#underWay = startSlices(this.#steps(), this.#options.clock, () => {
+    this.#underWay = startSlices(this.#steps(), this.#settings.clock, () => {
       this.#underWay = undefined
     })
   }
@@ -239,14 +234,14 @@ export class Guard {
       if (!holds && lasted >= (rule.recoverAfter ?? Math.max(hold, LEAST_RECOVERY))) {
         this.#enter(watched, 'ok')
         this.#recoveries++
-        this.#notify(this.#options.onRecover, watched)
+        this.#notify(this.#settings.onRecover, watched)
       }
     } else if (!holds) this.#enter(watched, 'ok')
     else if (lasted < hold) this.#enter(watched, 'pending')
     else {
       this.#enter(watched, 'tripped')
       this.#trips++
-      this.#notify(this.#options.onTrip, watched)
+      this.#notify(this.#settings.onTrip, watched)
     }
   }
 
@@ -260,7 +255,7 @@ export class Guard {
     if (callback === undefined) return
     const status = statusOf(watched)
     const fail = (error: unknown): void => {
-      const onError = (): void => this.#options.onError(error, status)
+      const onError = (): void => this.#settings.onError(error, status)
       tell(onError, undefined, listenersError => warn(listenersError, status))
     }
     tell(callback, status, fail)

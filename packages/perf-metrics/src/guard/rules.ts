@@ -233,21 +233,22 @@ export function holdOf(rule: Rule): number {
 }
 
 /** @throws InvalidOptionError naming the rule and the field */
-export function validateRules(rules: readonly Rule[]): void {
+export function checkRules(option: string, rules: readonly Rule[]): readonly Rule[] {
   const names = new Set<string>()
-  for (const rule of checkList('rules', rules, 'an array of rules')) {
-    validateRule(rule)
+  for (const [index, rule] of checkList(option, rules, 'an array of rules').entries()) {
+    validateRule(`${option}[${index}]`, rule)
     if (names.has(rule.name)) {
       throw new InvalidOptionError(`${rule.name}.name`, 'unique', rule.name)
     }
     names.add(rule.name)
   }
+  return rules
 }
 
-function validateRule(rule: Rule): void {
-  checkRecord('rule', rule, 'an object')
+function validateRule(option: string, rule: Rule): void {
+  checkRecord(option, rule, 'an object')
   if (typeof rule.name !== 'string' || !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(rule.name)) {
-    throw new InvalidOptionError('rule.name', 'letters, digits and underscores', rule.name)
+    throw new InvalidOptionError(`${option}.name`, 'letters, digits and underscores', rule.name)
   }
   const at = (field: string): string => `${rule.name}.${field}`
   checkOneOf(at('type'), rule.type, Object.keys(FIELDS))

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkAtLeast,
   checkClock,
   checkFunction,
   checkHeaders,
@@ -48,7 +49,7 @@ export interface OtlpExporterOptions {
   readonly encoding?: 'protobuf' | 'json' | undefined
   /** Default: `gzip` */
   readonly compression?: 'gzip' | 'none' | undefined
-  /** Attributes of this process, over those of `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`. */
+  /** Attributes of this process, over those of `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`. Default: these alone */
   readonly resource?: ResourceAttributes | undefined
   /** Told of every export that failed for good. Default: only counted in `stats()` */
   readonly onError?: ((error: MetricsExportError) => void) | undefined
@@ -113,10 +114,8 @@ function atLeast(
   variable: string,
   fallback: number,
 ): OptionRule<number> {
-  return (option, given = numberFrom(env, variable, least) ?? fallback) => {
-    if (typeof given === 'number' && given >= least && given < Infinity) return given
-    throw new InvalidOptionError(option, `a finite number of at least ${least}`, given)
-  }
+  return (option, given = numberFrom(env, variable, least) ?? fallback) =>
+    checkAtLeast(option, given, least)
 }
 
 function warnOnce(): (partial: PartialSuccess) => void {

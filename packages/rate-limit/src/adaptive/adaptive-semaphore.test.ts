@@ -144,10 +144,10 @@ describe('AdaptiveSemaphore', () => {
 
   test('algorithms refuse what makes no sense', () => {
     expect(() => new Gradient({ tolerance: 0.5 })).toThrow(
-      '`tolerance` to be a number of at least 1',
+      '`tolerance` to be a finite number of at least 1',
     )
     expect(() => new Gradient({ smoothing: 2 })).toThrow(
-      '`smoothing` to be a number above 0, up to 1',
+      '`smoothing` to be a number above 0 and up to 1',
     )
     expect(() => new Aimd({ backoff: 1 })).toThrow('`backoff` to be a number above 0 and below 1')
   })

@@ -29,7 +29,7 @@ import { Gradient } from './gradient.ts'
 import type { LimitAlgorithm } from './limit-algorithm.ts'
 
 export interface AdaptiveSemaphoreOptions extends Omit<SemaphoreOptions, 'permits'> {
-  /** Default a new {@link Gradient}; {@link Aimd} is the other. */
+  /** How the limit follows the load: {@link Gradient} or {@link Aimd}. Default: a new {@link Gradient} */
   readonly algorithm?: LimitAlgorithm | undefined
   /** How many may be inside at first. Default: 20 */
   readonly initial?: number | undefined

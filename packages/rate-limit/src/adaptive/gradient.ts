@@ -1,11 +1,17 @@
-import { checkPositive, type OptionRules, resolveOptions, withDefault } from '@millrace/kit'
-import { InvalidOptionError } from '../errors.ts'
+import {
+  checkAtLeast,
+  checkPositive,
+  checkShare,
+  type OptionRules,
+  resolveOptions,
+  withDefault,
+} from '@millrace/kit'
 import type { LimitAlgorithm, LoadSample } from './limit-algorithm.ts'
 
 export interface GradientOptions {
   /** By which factor a window may be slower than usual before the limit falls; at least 1. Default: 1.5 */
   readonly tolerance?: number | undefined
-  /** How fast the limit follows: 0 (never) to 1 (at once). Default: 0.2 */
+  /** How fast the limit follows, above 0 and up to 1, which is at once. Default: 0.2 */
   readonly smoothing?: number | undefined
   /** How many windows the usual duration is averaged over. Default: 600 */
   readonly longWindow?: number | undefined
@@ -14,8 +20,8 @@ export interface GradientOptions {
 }
 
 const OPTIONS: OptionRules<GradientOptions> = {
-  tolerance: withDefault(1.5, checkTolerance),
-  smoothing: withDefault(0.2, checkSmoothing),
+  tolerance: withDefault(1.5, checkAtLeast, 1),
+  smoothing: withDefault(0.2, checkShare),
   longWindow: withDefault(600, checkPositive),
   queueSize: withDefault(4, checkPositive),
 }
@@ -79,14 +85,4 @@ export class Gradient implements LimitAlgorithm {
     this.#usual = Math.min(this.#usual, this.#tolerance * this.#fastest)
     return this.#usual
   }
-}
-
-function checkTolerance(option: string, value: number): number {
-  if (typeof value === 'number' && value >= 1) return value
-  throw new InvalidOptionError(option, 'a number of at least 1', value)
-}
-
-function checkSmoothing(option: string, value: number): number {
-  if (typeof value === 'number' && value > 0 && value <= 1) return value
-  throw new InvalidOptionError(option, 'a number above 0, up to 1', value)
 }

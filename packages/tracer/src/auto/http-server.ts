@@ -35,10 +35,11 @@ const NAMES: OptionNames<HttpServerOptions> = { ignore: true, route: true }
 const IGNORED = new ActiveContext(null, null, null, true)
 
 /** @throws InvalidOptionError */
-export function checkHttpServer(options: HttpServerOptions): void {
-  const { ignore, route } = checkOptions('httpServer', options, NAMES)
-  pathFilter('httpServer.ignore', ignore)
-  if (route !== undefined) checkFunction('httpServer.route', route)
+export function checkHttpServer(option: string, options: HttpServerOptions): HttpServerOptions {
+  const { ignore, route } = checkOptions(option, options, NAMES)
+  pathFilter(`${option}.ignore`, ignore)
+  if (route !== undefined) checkFunction(`${option}.route`, route)
+  return options
 }
 
 /**

@@ -1,9 +1,10 @@
 import {
   checkBoolean,
   checkMethods,
-  checkOneOf,
-  checkOptions,
-  type OptionNames,
+  type OptionRules,
+  oneOf,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import type { Tracer } from '../tracer/tracer.ts'
 import { traceHttpClient } from './http-client.ts'
@@ -36,14 +37,16 @@ export interface InstrumentOptions {
   readonly roots?: boolean | undefined
 }
 
-const NAMES: OptionNames<InstrumentOptions> = {
-  httpServer: true,
-  httpClient: true,
-  undici: true,
-  ioredis: true,
-  millrace: true,
-  outgoing: true,
-  roots: true,
+const SWITCH = withDefault(true, checkBoolean)
+
+const OPTIONS: OptionRules<InstrumentOptions> = {
+  httpServer: withDefault(true, checkServer),
+  httpClient: SWITCH,
+  undici: SWITCH,
+  ioredis: SWITCH,
+  millrace: SWITCH,
+  outgoing: oneOf('detailed', 'single'),
+  roots: withDefault(false, checkBoolean),
 }
 
 /** A running instrumentation. */
@@ -60,28 +63,24 @@ export interface Instrumentation extends Disposable {
  */
 export function instrument(tracer: Tracer, options: InstrumentOptions = {}): Instrumentation {
   checkMethods('tracer', tracer, 'a Tracer', ['startUnder'])
-  const { httpServer, outgoing = 'detailed', ...switches } = checkOptions('', options, NAMES)
-  for (const [name, value] of Object.entries(switches)) {
-    if (value !== undefined) checkBoolean(name, value)
-  }
-  checkOneOf('outgoing', outgoing, ['single', 'detailed'])
-  const server = typeof httpServer === 'object' ? httpServer : {}
-  if (typeof httpServer === 'object') checkHttpServer(httpServer)
-  else if (httpServer !== undefined) checkBoolean('httpServer', httpServer)
-
-  const { roots = false } = options
+  const { httpServer, roots, ...traced } = resolveOptions('', options, OPTIONS)
   const undo: (() => void)[] = []
   if (tracer.enabled) {
     const calls = new OutgoingCalls()
-    const single = outgoing === 'single' ? calls : undefined
-    if (httpServer !== false) undo.push(traceHttpServer(tracer, server))
-    if (options.httpClient ?? true) undo.push(traceHttpClient(tracer, roots))
-    if (options.undici ?? true) undo.push(traceUndici(tracer, roots, calls))
-    if (options.ioredis ?? true) undo.push(traceIoredis(tracer, roots))
-    if (options.millrace ?? true) undo.push(traceMillrace(tracer, roots, single))
+    const single = traced.outgoing === 'single' ? calls : undefined
+    if (httpServer !== false)
+      undo.push(traceHttpServer(tracer, httpServer === true ? {} : httpServer))
+    if (traced.httpClient) undo.push(traceHttpClient(tracer, roots))
+    if (traced.undici) undo.push(traceUndici(tracer, roots, calls))
+    if (traced.ioredis) undo.push(traceIoredis(tracer, roots))
+    if (traced.millrace) undo.push(traceMillrace(tracer, roots, single))
   }
   const close = (): void => {
     for (const each of undo.splice(0)) each()
   }
   return { close, [Symbol.dispose]: close }
+}
+
+function checkServer(option: string, server: boolean | HttpServerOptions): typeof server {
+  return typeof server === 'object' ? checkHttpServer(option, server) : checkBoolean(option, server)
 }

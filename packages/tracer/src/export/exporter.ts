@@ -1,4 +1,4 @@
-import type { StatsKinds } from '@millrace/kit'
+import { counters, gauges, type StatsKinds } from '@millrace/kit'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
 import type { Resource } from './resource.ts'
 
@@ -36,8 +36,6 @@ export interface ExporterStats {
 
 /** For `describeStats` of exporters. */
 export const EXPORTER_KINDS: StatsKinds<ExporterStats> = {
-  exported: 'counter',
-  dropped: 'counter',
-  queued: 'gauge',
-  queuedBytes: 'gauge',
+  ...counters('exported', 'dropped'),
+  ...gauges('queued', 'queuedBytes'),
 }

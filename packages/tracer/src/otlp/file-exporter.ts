@@ -1,12 +1,14 @@
 import {
   checkFunction,
-  checkOptions,
   checkPositive,
   checkText,
   describeStats,
   monotonicClock,
-  type OptionNames,
+  type OptionRules,
+  required,
+  resolveOptions,
   tell,
+  withDefault,
 } from '@millrace/kit'
 import { EXPORTER_KINDS, type Exporter, type ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../export/resource.ts'
@@ -25,7 +27,11 @@ export interface FileExporterOptions {
   readonly onError?: ((error: SpanExportError) => void) | undefined
 }
 
-const NAMES: OptionNames<FileExporterOptions> = { path: true, maxQueueBytes: true, onError: true }
+const OPTIONS: OptionRules<FileExporterOptions> = {
+  path: required(checkText),
+  maxQueueBytes: withDefault(8 * 1024 * 1024, checkPositive),
+  onError: withDefault(() => {}, checkFunction<(error: SpanExportError) => void>),
+}
 
 const LINE = 64 * 1024
 const NEWLINE = Buffer.from('\n')
@@ -48,15 +54,11 @@ export class FileExporter implements Exporter {
 
   /** @throws InvalidOptionError for an option that is unknown or cannot work */
   constructor(options: FileExporterOptions) {
-    const { path, maxQueueBytes, onError } = checkOptions('', options, NAMES)
-    checkText('path', path)
-    if (maxQueueBytes !== undefined) checkPositive('maxQueueBytes', maxQueueBytes)
-    if (onError !== undefined) checkFunction('onError', onError)
-    this.#path = options.path
-    const bytes = options.maxQueueBytes ?? 8 * 1024 * 1024
-    this.#queue = new ChunkQueue(bytes, Infinity, 'newest')
-    this.#onError = options.onError ?? (() => {})
-    this.#drops = new DropEpisode(this.#queue, monotonicClock, this.#onError)
+    const { path, maxQueueBytes, onError } = resolveOptions('', options, OPTIONS)
+    this.#path = path
+    this.#queue = new ChunkQueue(maxQueueBytes, Infinity, 'newest')
+    this.#onError = onError
+    this.#drops = new DropEpisode(this.#queue, monotonicClock, onError)
   }
 
   open(resource: Resource): void {

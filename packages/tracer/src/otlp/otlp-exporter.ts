@@ -1,12 +1,4 @@
-import {
-  type Clock,
-  describeStats,
-  LONGEST_DELAY,
-  monotonicClock,
-  readPartialSuccess,
-  type Timer,
-  tell,
-} from '@millrace/kit'
+import { describeStats, LONGEST_DELAY, readPartialSuccess, type Timer, tell } from '@millrace/kit'
 import { EXPORTER_KINDS, type Exporter, type ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../export/resource.ts'
 import { SpanExportError } from '../export/span-export-error.ts'
@@ -16,13 +8,11 @@ import { DropEpisode } from './drop-episode.ts'
 import type { Encoder } from './encoding/encoder.ts'
 import { JsonEncoder } from './encoding/json-encoder.ts'
 import { type Answer, byteLength, HttpTransport } from './http-transport.ts'
-import { checkOtlp, type OtlpExporterOptions, type RetryOptions } from './otlp-options.ts'
+import { type OtlpExporterOptions, type OtlpSettings, resolveOtlp } from './otlp-options.ts'
 import { ProtobufEncoder } from './protobuf/protobuf-encoder.ts'
 
 /** Spans are cut into pieces of this many bytes, so that a full queue drops little at a time. */
 const CHUNK = 128 * 1024
-/** Just below what proxies such as nginx accept unasked; fewer, larger requests cost less. Benchmark case: "10 attributes, exported". */
-const MAX_REQUEST_BYTES = 960 * 1024
 /** First wait between attempts during a flush, in milliseconds; doubled as the others are. */
 const FLUSH_RETRY = 100
 /** The statuses that OTLP/HTTP calls retryable. */
@@ -41,11 +31,7 @@ export class OtlpExporter implements Exporter {
   readonly #queue: ChunkQueue
   readonly #drops: DropEpisode
   readonly #transport: HttpTransport
-  readonly #clock: Clock
-  readonly #maxRequestBytes: number
-  readonly #timeout: number
-  readonly #retry: { readonly [K in keyof RetryOptions]-?: number }
-  readonly #onError: (error: SpanExportError) => void
+  readonly #settings: OtlpSettings
   /** Spans in the encoder. */
   #pending = 0
   /** Spans and bytes of the request under way. */
@@ -61,27 +47,18 @@ export class OtlpExporter implements Exporter {
 
   /** @throws InvalidOptionError */
   constructor(options: OtlpExporterOptions = {}) {
-    const url = checkOtlp(options)
-    const { retry = {} } = options
-    this.#encoding = options.protocol === 'http/json' ? 'json' : 'protobuf'
+    const settings = resolveOtlp(options)
+    const { maxQueueBytes, maxQueueSpans, dropPolicy, clock, onError } = settings
+    this.#settings = settings
+    this.#encoding = settings.protocol === 'http/json' ? 'json' : 'protobuf'
     this.#encoder = this.#encoding === 'json' ? new JsonEncoder() : new ProtobufEncoder()
-    this.#queue = new ChunkQueue(
-      options.maxQueueBytes ?? 8 * 1024 * 1024,
-      options.maxQueueSpans ?? Infinity,
-      options.dropPolicy ?? 'newest',
+    this.#queue = new ChunkQueue(maxQueueBytes, maxQueueSpans, dropPolicy)
+    this.#transport = new HttpTransport(
+      settings.url,
+      settings.headers,
+      settings.compression === 'gzip',
     )
-    this.#transport = new HttpTransport(url, options.headers ?? {}, options.compression === 'gzip')
-    this.#timeout = options.timeout ?? 10_000
-    this.#clock = options.clock ?? monotonicClock
-    this.#maxRequestBytes = options.maxRequestBytes ?? MAX_REQUEST_BYTES
-    this.#retry = {
-      initialDelay: retry.initialDelay ?? 1_000,
-      maxDelay: retry.maxDelay ?? 5_000,
-      maxRetryAfter: retry.maxRetryAfter ?? 30_000,
-      timeout: retry.timeout ?? 60_000,
-    }
-    this.#onError = options.onError ?? (() => {})
-    this.#drops = new DropEpisode(this.#queue, this.#clock, this.#onError)
+    this.#drops = new DropEpisode(this.#queue, clock, onError)
   }
 
   open(resource: Resource): void {
@@ -93,7 +70,7 @@ export class OtlpExporter implements Exporter {
     this.#pending++
     if (this.#encoder.size < CHUNK) return
     this.#seal()
-    if (this.#queue.bytes >= this.#maxRequestBytes) this.#pump()
+    if (this.#queue.bytes >= this.#settings.maxRequestBytes) this.#pump()
   }
 
   send(): void {
@@ -103,12 +80,12 @@ export class OtlpExporter implements Exporter {
 
   /** Sends what was written. Resolves after `retry.timeout` at the latest, while requests under way go on. */
   async flush(): Promise<void> {
-    const deadline = this.#clock.now() + this.#retry.timeout
+    const deadline = this.#settings.clock.now() + this.#settings.retry.timeout
     this.#flushing++
     this.#cutBackoffShort?.()
     try {
       this.send()
-      while (this.#sending !== null && this.#clock.now() < deadline) {
+      while (this.#sending !== null && this.#settings.clock.now() < deadline) {
         await this.#before(deadline, this.#sending)
         this.#pump()
       }
@@ -158,18 +135,21 @@ export class OtlpExporter implements Exporter {
   #abandon(spans: number): void {
     this.#refused += spans
     if (spans === 0) return
-    tell(this.#onError, new SpanExportError('Closed before the collector took them', { spans }))
+    tell(
+      this.#settings.onError,
+      new SpanExportError('Closed before the collector took them', { spans }),
+    )
   }
 
   /** Starts a request unless one is under way: exports of one exporter are never concurrent. */
   #pump(): void {
     if (this.#closed || this.#sending !== null || this.#queue.spans === 0) return
-    const chunks = this.#queue.take(this.#maxRequestBytes)
+    const chunks = this.#queue.take(this.#settings.maxRequestBytes)
     this.#drops.taken()
     this.#sending = this.#deliver(chunks).finally(() => {
       this.#sending = null
       this.#inFlight = { spans: 0, bytes: 0 }
-      if (this.#queue.bytes >= this.#maxRequestBytes) this.#pump()
+      if (this.#queue.bytes >= this.#settings.maxRequestBytes) this.#pump()
     })
   }
 
@@ -177,10 +157,10 @@ export class OtlpExporter implements Exporter {
     const body = this.#encoder.frame(chunks.map(chunk => chunk.bytes))
     const spans = chunks.reduce((sum, chunk) => sum + chunk.spans, 0)
     this.#inFlight = { spans, bytes: byteLength(body) }
-    const deadline = this.#clock.now() + this.#retry.timeout
-    const { initialDelay, maxDelay, maxRetryAfter } = this.#retry
+    const deadline = this.#settings.clock.now() + this.#settings.retry.timeout
+    const { initialDelay, maxDelay, maxRetryAfter } = this.#settings.retry
     for (let attempt = 0; ; attempt++) {
-      const outcome = await this.#attempt(body, deadline - this.#clock.now())
+      const outcome = await this.#attempt(body, deadline - this.#settings.clock.now())
       if (isSuccess(outcome)) {
         this.#accepted(outcome.answer, spans)
         // Where the collector answered before it had read everything, the socket may still hold the bytes.
@@ -194,7 +174,7 @@ export class OtlpExporter implements Exporter {
         this.#closed ||
         !outcome.retryable ||
         asked > maxRetryAfter ||
-        this.#clock.now() + Math.max(asked, backoff) >= deadline
+        this.#settings.clock.now() + Math.max(asked, backoff) >= deadline
       ) {
         this.#giveUp(outcome, spans)
         return
@@ -205,7 +185,7 @@ export class OtlpExporter implements Exporter {
   }
 
   async #attempt(body: readonly Uint8Array[], rest: number): Promise<Outcome> {
-    const timeout = Math.min(this.#timeout, rest)
+    const timeout = Math.min(this.#settings.timeout, rest)
     try {
       const answer = await this.#transport.post(body, this.#encoder.contentType, timeout)
       return { answer, retryable: RETRYABLE.has(answer.status) }
@@ -226,14 +206,14 @@ export class OtlpExporter implements Exporter {
       status: answer.status,
       spans: lost,
     })
-    tell(this.#onError, error)
+    tell(this.#settings.onError, error)
   }
 
   #giveUp({ answer, error }: Outcome, spans: number): void {
     this.#refused += spans
     if (answer === undefined) {
       tell(
-        this.#onError,
+        this.#settings.onError,
         new SpanExportError('No answer from the collector', { spans, cause: error }),
       )
       return
@@ -241,7 +221,7 @@ export class OtlpExporter implements Exporter {
     const { status, retryAfter } = answer
     const asks = retryAfter === undefined ? '' : ` and asks to wait ${retryAfter} ms`
     tell(
-      this.#onError,
+      this.#settings.onError,
       new SpanExportError(`Collector answered ${status}${asks}`, { status, spans }),
     )
   }
@@ -255,7 +235,7 @@ export class OtlpExporter implements Exporter {
         timer.cancel()
         resolve()
       }
-      const timer = this.#clock.setTimer(end, delay)
+      const timer = this.#settings.clock.setTimer(end, delay)
       this.#endBackoff = end
       if (!asked) this.#cutBackoffShort = end
     })
@@ -265,7 +245,7 @@ export class OtlpExporter implements Exporter {
   async #before(deadline: number, work: Promise<void>): Promise<void> {
     let timer: Timer | undefined
     const late = new Promise<void>(resolve => {
-      timer = this.#clock.setTimer(resolve, deadline - this.#clock.now())
+      timer = this.#settings.clock.setTimer(resolve, deadline - this.#settings.clock.now())
     })
     await Promise.race([work, late])
     timer?.cancel()

@@ -9,6 +9,13 @@ const SLICE = 2
 /** Spans between two looks at the clock within a slice. */
 const STRIDE = 16
 
+export interface DrainOptions {
+  /** Spans handed on in one slice. */
+  readonly batchSize: number
+  /** Longest time that an ended span waits, in milliseconds. */
+  readonly delay: number
+}
+
 /**
  * Carries ended spans from the pool to the exporter: in slices from macrotasks of its own, so that neither the end of a span
  * nor the event loop waits for encoding. Only when the program ends spans without ever yielding does the end of every
@@ -27,11 +34,11 @@ export class SpanDrain {
   /** Time spent encoding, in milliseconds; the overhead governor reads it. */
   busy = 0
 
-  constructor(exporter: GuardedExporter, clock: Clock, batch: { size: number; delay: number }) {
+  constructor(exporter: GuardedExporter, clock: Clock, options: DrainOptions) {
     this.#guarded = exporter
     this.#clock = clock
-    this.#batchSize = batch.size
-    this.#delay = batch.delay
+    this.#batchSize = options.batchSize
+    this.#delay = options.delay
   }
 
   /** Ended spans that the exporter has not seen. */

@@ -1,8 +1,9 @@
 import { channel } from 'node:diagnostics_channel'
+import type { Resolved } from '@millrace/kit'
 import type { Exporter } from '../export/exporter.ts'
 import { ALWAYS, HeadSampling, NEVER } from '../sampling/head-sampling.ts'
 import type { Sampler } from '../sampling/sampler.ts'
-import { TailSampling, type TailSamplingOptions } from '../sampling/tail-sampling.ts'
+import { TailSampling, type TailSettings } from '../sampling/tail-sampling.ts'
 import {
   type Scope,
   SpanKind,
@@ -25,7 +26,7 @@ import { calibrate } from './calibrate.ts'
 import { GuardedExporter } from './guarded-exporter.ts'
 import { OverheadGovernor } from './overhead-governor.ts'
 import type { SlowSpan } from './slow-spans.ts'
-import { SpanDrain } from './span-drain.ts'
+import { type DrainOptions, SpanDrain } from './span-drain.ts'
 import type { TracerStats } from './tracer-stats.ts'
 
 /** Publishes each recorded span that ended, as a {@link SpanRecord} valid during the call. */
@@ -34,16 +35,16 @@ const endChannel = channel('millrace:trace:span')
 /** Time between two looks at the wall clock while traces begin, in milliseconds. */
 const VERIFY = 1_000
 
-export interface PipelineOptions {
+export interface PipelineOptions extends DrainOptions {
   readonly exporter: Exporter
   readonly sampler: Sampler
   readonly clock: EpochClock
-  readonly limits: SpanLimits
+  readonly scope: Scope
+  readonly limits: Resolved<SpanLimits>
   readonly pool: number
   readonly lazy: boolean
   readonly optimized: number
-  readonly batch: { size: number; delay: number }
-  readonly tail: TailSamplingOptions | undefined
+  readonly tail: TailSettings | undefined
   readonly budget: number | undefined
 }
 
@@ -75,17 +76,17 @@ export class SpanPipeline implements SpanHost {
   #closing: Promise<void> | undefined
   #droppedLate = 0
 
-  constructor(options: PipelineOptions, scope: Scope) {
+  constructor(options: PipelineOptions) {
     this.limits = new ResolvedLimits(options.limits, options.lazy)
     this.head = new HeadSampling(options.sampler)
     this.#exporter = new GuardedExporter(options.exporter)
     this.#clock = options.clock
-    this.#scope = scope
+    this.#scope = options.scope
     this.#poolSize = options.pool
     this.#optimized = options.optimized
     this.#epoch = options.clock.epoch?.() ?? 0
     this.#verified = options.clock.now()
-    this.drain = new SpanDrain(this.#exporter, options.clock, options.batch)
+    this.drain = new SpanDrain(this.#exporter, options.clock, options)
     this.#tail = options.tail === undefined ? null : new TailSampling(options.tail, this.drain)
     this.dropsRoots = this.head.mode === NEVER && this.#tail === null
     this.#pool = this.#newPool()

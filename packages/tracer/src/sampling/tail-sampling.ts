@@ -1,11 +1,12 @@
 import {
   checkBoolean,
   checkInteger,
-  checkOptions,
   checkPositive,
   checkPositiveOrInfinity,
-  InvalidOptionError,
-  type OptionNames,
+  checkShare,
+  type OptionRules,
+  type Resolved,
+  withDefault,
 } from '@millrace/kit'
 import { StatusCode } from '../span/api/span.ts'
 import { SAMPLED, type TraceRecord } from '../span/ids/trace-record.ts'
@@ -27,25 +28,16 @@ export interface TailSamplingOptions {
   readonly maxAge?: number | undefined
 }
 
-const NAMES: OptionNames<TailSamplingOptions> = {
-  quantile: true,
-  slowerThan: true,
-  failed: true,
-  maxSpans: true,
-  maxAge: true,
+export const TAIL_RULES: OptionRules<TailSamplingOptions> = {
+  quantile: withDefault(0.99, checkShare),
+  slowerThan: withDefault(Infinity, checkPositiveOrInfinity),
+  failed: withDefault(true, checkBoolean),
+  maxSpans: withDefault(10_000, checkInteger, 1, 10_000_000),
+  maxAge: withDefault(60_000, checkPositive),
 }
 
-/** @throws InvalidOptionError */
-export function checkTail(options: TailSamplingOptions): void {
-  const { quantile, slowerThan, failed, maxSpans, maxAge } = checkOptions('tail', options, NAMES)
-  if (quantile !== undefined && !(typeof quantile === 'number' && quantile > 0 && quantile <= 1)) {
-    throw new InvalidOptionError('tail.quantile', 'a number above 0, at most 1', quantile)
-  }
-  if (slowerThan !== undefined) checkPositiveOrInfinity('tail.slowerThan', slowerThan)
-  if (failed !== undefined) checkBoolean('tail.failed', failed)
-  if (maxSpans !== undefined) checkInteger('tail.maxSpans', maxSpans, 1, 10_000_000)
-  if (maxAge !== undefined) checkPositive('tail.maxAge', maxAge)
-}
+/** What {@link TailSamplingOptions} come to. */
+export type TailSettings = Resolved<TailSamplingOptions>
 
 /** Where the spans of traces that are kept go. */
 export interface SpanSink {
@@ -66,11 +58,7 @@ const CERTAIN = new W3CTraceState('ot=th:0')
  */
 export class TailSampling {
   readonly #drain: SpanSink
-  readonly #quantile: number
-  readonly #slowerThan: number
-  readonly #failed: boolean
-  readonly #maxSpans: number
-  readonly #maxAge: number
+  readonly #settings: TailSettings
   readonly #durations = new Map<string, DurationQuantile>()
   readonly #others: DurationQuantile
   /** In order of beginning. */
@@ -80,14 +68,10 @@ export class TailSampling {
   /** Ended spans of traces that were not kept. */
   rejected = 0
 
-  constructor(options: TailSamplingOptions, drain: SpanSink) {
+  constructor(settings: TailSettings, drain: SpanSink) {
     this.#drain = drain
-    this.#quantile = options.quantile ?? 0.99
-    this.#slowerThan = options.slowerThan ?? Infinity
-    this.#failed = options.failed ?? true
-    this.#maxSpans = options.maxSpans ?? 10_000
-    this.#maxAge = options.maxAge ?? 60_000
-    this.#others = new DurationQuantile(this.#quantile)
+    this.#settings = settings
+    this.#others = new DurationQuantile(settings.quantile)
   }
 
   /** A root of this process starts. */
@@ -120,8 +104,8 @@ export class TailSampling {
     const { isLocalRoot, name, duration } = record
     held.records.push(record)
     this.held++
-    if (this.#failed && record.status === StatusCode.ERROR) held.remarkable = true
-    if (this.held > this.#maxSpans) {
+    if (this.#settings.failed && record.status === StatusCode.ERROR) held.remarkable = true
+    if (this.held > this.#settings.maxSpans) {
       const [longest] = this.#open
       this.#decide(longest!)
     }
@@ -136,7 +120,8 @@ export class TailSampling {
   #rootEnded(held: HeldTrace, name: string, duration: number): void {
     const durations = this.#durationsOf(name)
     const isSlow = durations.total >= WARM_UP && duration > durations.estimate
-    if ((isSlow && this.#quantile < 1) || duration > this.#slowerThan) held.remarkable = true
+    if ((isSlow && this.#settings.quantile < 1) || duration > this.#settings.slowerThan)
+      held.remarkable = true
     durations.add(duration)
     if (held.kept === undefined && --held.openRoots === 0) this.#decide(held)
   }
@@ -145,14 +130,14 @@ export class TailSampling {
     const known = this.#durations.get(name)
     if (known !== undefined) return known
     if (this.#durations.size >= MAX_NAMES) return this.#others
-    const added = new DurationQuantile(this.#quantile)
+    const added = new DurationQuantile(this.#settings.quantile)
     this.#durations.set(name, added)
     return added
   }
 
   #expire(now: number): void {
     for (const held of this.#open) {
-      if (now - held.since <= this.#maxAge) return
+      if (now - held.since <= this.#settings.maxAge) return
       this.#decide(held)
     }
   }

@@ -11,7 +11,7 @@ import { RecordedSpan } from '../span/recorded/recorded-span.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
 import { endWith, fail } from '../wrap/run-span.ts'
 import { type AnyFunction, checkTraced, type TracedOptions, wrap } from '../wrap/traced.ts'
-import { checkScope } from './tracer-options.ts'
+import { resolveScope } from './tracer-options.ts'
 
 /** What a span may be given: options, and a parent from another process. */
 export interface StartOptions extends Omit<SpanOptions, 'parent'> {
@@ -169,8 +169,7 @@ export class ScopedTracer {
    * @throws InvalidOptionError for a scope without a name, or with something unknown in it
    */
   scoped(scope: Scope): ScopedTracer {
-    checkScope(scope)
-    return new ScopedTracer(this.#core, { ...scope })
+    return new ScopedTracer(this.#core, resolveScope('scope', scope))
   }
 }
 

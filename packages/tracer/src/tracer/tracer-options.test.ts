@@ -25,10 +25,10 @@ describe('options', () => {
       { sampler: { description: 's', probability: Number.NaN, sample: () => 1 } },
       '`sampler.probability` to be a number from 0 to 1, got NaN',
     ],
-    [{ tail: { quantile: 0 } }, '`tail.quantile` to be a number above 0, at most 1'],
+    [{ tail: { quantile: 0 } }, '`tail.quantile` to be a number above 0 and up to 1'],
     [{ tail: { failed: 'yes' } as never }, '`tail.failed` to be true or false'],
     [{ enabled: 'no' } as never, '`enabled` to be true or false'],
-    [{ budget: Number.NaN }, '`budget` to be a number above 0, at most 1, got NaN'],
+    [{ budget: Number.NaN }, '`budget` to be a number above 0 and up to 1, got NaN'],
     [{ exportr: new MemoryExporter() } as never, '(did you mean `exporter`?)'],
     [null as never, '`options` to be a plain object of options, got null'],
   ] as [TracerOptions, string][])('refuses %o', (options, message) => {

@@ -5,21 +5,31 @@ import {
   checkList,
   checkMethods,
   checkOneOf,
-  checkOptions,
   checkPositive,
   checkRange,
   checkRecord,
+  checkShare,
   checkText,
-  InvalidOptionError,
-  type OptionNames,
+  nested,
+  type OptionRules,
+  optional,
+  type Resolved,
+  required,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import type { Exporter } from '../export/exporter.ts'
 import { PROPAGATORS, type PropagatorName } from '../propagation/propagation.ts'
 import type { Sampler } from '../sampling/sampler.ts'
-import { checkTail, type TailSamplingOptions } from '../sampling/tail-sampling.ts'
+import { ratio } from '../sampling/samplers.ts'
+import {
+  TAIL_RULES,
+  type TailSamplingOptions,
+  type TailSettings,
+} from '../sampling/tail-sampling.ts'
 import type { Attributes, Scope } from '../span/api/span.ts'
-import { checkLimits, type SpanLimits } from '../span/recorded/span-limits.ts'
-import type { EpochClock } from '../time/clock.ts'
+import { LIMIT_RULES, type SpanLimits } from '../span/recorded/span-limits.ts'
+import { type EpochClock, systemClock } from '../time/clock.ts'
 
 export interface TracerOptions {
   /** Name of the service, `service.name` of the resource. Default: 'unknown_service:node' */
@@ -79,83 +89,78 @@ export interface TracerOptions {
   readonly clock?: EpochClock | undefined
 }
 
-const NAMES: OptionNames<TracerOptions> = {
-  service: true,
-  resource: true,
-  exporter: true,
-  sampler: true,
-  tail: true,
-  scope: true,
-  enabled: true,
-  pool: true,
-  lazy: true,
-  optimized: true,
-  limits: true,
-  propagators: true,
-  budget: true,
-  batchSize: true,
-  delay: true,
-  signals: true,
-  exitTimeout: true,
-  clock: true,
-}
-
-const SCOPE_NAMES: OptionNames<Scope> = {
-  name: true,
-  version: true,
-  schemaUrl: true,
-  attributes: true,
-}
-
-/** @throws InvalidOptionError */
-export function checkScope(scope: Scope): void {
-  checkOptions('scope', scope, SCOPE_NAMES)
-  checkText('scope.name', scope.name)
-  for (const name of ['version', 'schemaUrl'] as const) {
-    if (scope[name] !== undefined) checkText(`scope.${name}`, scope[name])
-  }
-  if (scope.attributes !== undefined) {
-    checkRecord('scope.attributes', scope.attributes, 'an object of attributes')
-  }
-}
-
-/** @throws InvalidOptionError */
-export function checkTracerOptions(options: TracerOptions): void {
-  checkOptions('', options, NAMES)
-  const { exporter, sampler, clock, optimized, budget, scope, propagators } = options
-  if (options.service !== undefined) checkText('service', options.service)
-  if (options.enabled !== undefined) checkBoolean('enabled', options.enabled)
-  if (options.lazy !== undefined) checkBoolean('lazy', options.lazy)
-  if (options.pool !== undefined) checkInteger('pool', options.pool, 0, 1_000_000)
-  if (options.batchSize !== undefined) checkInteger('batchSize', options.batchSize, 1, 10_000)
-  if (options.delay !== undefined) checkPositive('delay', options.delay)
-  if (options.exitTimeout !== undefined) checkPositive('exitTimeout', options.exitTimeout)
-  if (optimized !== undefined && typeof optimized !== 'boolean') {
-    checkRange('optimized', optimized, 0, 100)
-  }
-  if (budget !== undefined && !(typeof budget === 'number' && budget > 0 && budget <= 1)) {
-    throw new InvalidOptionError('budget', 'a number above 0, at most 1', budget)
-  }
-  if (options.resource !== undefined) {
-    checkRecord('resource', options.resource, 'an object of attributes')
-  }
-  if (options.limits !== undefined) checkLimits(options.limits)
-  if (options.tail !== undefined) checkTail(options.tail)
-  if (scope !== undefined) checkScope(scope)
-  if (propagators !== undefined) {
-    for (const name of checkList('propagators', propagators)) {
-      checkOneOf('propagators', name, PROPAGATORS)
-    }
-  }
-  if (options.signals !== undefined) {
-    for (const signal of checkList('signals', options.signals)) checkText('signals', signal)
-  }
-  if (exporter !== undefined) checkMethods('exporter', exporter, 'an exporter', EXPORTER_METHODS)
-  if (sampler !== undefined) {
-    const { probability } = checkMethods('sampler', sampler, 'a sampler', ['sample'])
-    if (probability !== undefined) checkRange('sampler.probability', probability, 0, 1)
-  }
-  if (clock !== undefined) checkClock('clock', clock)
+/** What {@link TracerOptions} come to. */
+export interface TracerSettings
+  extends Resolved<
+    Omit<TracerOptions, 'tail' | 'scope' | 'optimized' | 'limits'>,
+    'service' | 'resource' | 'exporter' | 'propagators' | 'budget'
+  > {
+  readonly tail: TailSettings | undefined
+  readonly scope: Scope
+  /** In percent. */
+  readonly optimized: number
+  readonly limits: Resolved<SpanLimits>
 }
 
 const EXPORTER_METHODS: readonly (keyof Exporter)[] = ['write', 'send', 'flush', 'close', 'stats']
+
+const OPTIONS: OptionRules<TracerOptions, TracerSettings> = {
+  service: optional(checkText),
+  resource: optional(checkAttributes),
+  exporter: optional(checkMethods<Exporter>, 'an exporter', EXPORTER_METHODS),
+  sampler: withDefault(ratio(1), checkSampler),
+  tail: optional(nested(TAIL_RULES)),
+  scope: withDefault({ name: '@millrace/tracer' }, resolveScope),
+  enabled: withDefault(true, checkBoolean),
+  pool: withDefault(1_000, checkInteger, 0, 1_000_000),
+  lazy: withDefault(true, checkBoolean),
+  optimized: withDefault(100, checkPercent),
+  limits: nested(LIMIT_RULES),
+  propagators: optional(checkPropagators),
+  budget: optional(checkShare),
+  batchSize: withDefault(100, checkInteger, 1, 10_000),
+  delay: withDefault(5_000, checkPositive),
+  signals: withDefault(['SIGTERM', 'SIGINT'], checkSignals),
+  exitTimeout: withDefault(5_000, checkPositive),
+  clock: withDefault(systemClock, checkClock<EpochClock>),
+}
+
+const SCOPE: OptionRules<Scope, Resolved<Scope, 'version' | 'schemaUrl' | 'attributes'>> = {
+  name: required(checkText),
+  version: optional(checkText),
+  schemaUrl: optional(checkText),
+  attributes: optional(checkAttributes),
+}
+
+/** @throws InvalidOptionError */
+export function resolveTracer(options: TracerOptions): TracerSettings {
+  return resolveOptions('', options, OPTIONS)
+}
+
+/** @throws InvalidOptionError */
+export function resolveScope(option: string, scope: Scope): Scope {
+  return resolveOptions(option, scope, SCOPE)
+}
+
+function checkAttributes(option: string, attributes: Attributes): Attributes {
+  return checkRecord(option, attributes, 'an object of attributes')
+}
+
+function checkPercent(option: string, share: boolean | number): number {
+  if (typeof share === 'boolean') return share ? 100 : 0
+  return checkRange(option, share, 0, 100)
+}
+
+function checkPropagators(option: string, names: readonly PropagatorName[]): PropagatorName[] {
+  return checkList(option, names).map(name => checkOneOf(option, name, PROPAGATORS))
+}
+
+function checkSignals(option: string, signals: readonly NodeJS.Signals[]): NodeJS.Signals[] {
+  return checkList(option, signals).map(signal => checkText(option, signal) as NodeJS.Signals)
+}
+
+function checkSampler(option: string, sampler: Sampler): Sampler {
+  const { probability } = checkMethods(option, sampler, 'a sampler', ['sample'])
+  if (probability !== undefined) checkRange(`${option}.probability`, probability, 0, 1)
+  return sampler
+}

@@ -1,4 +1,4 @@
-import { checkRange, describeStats } from '@millrace/kit'
+import { checkRange, counters, describeStats, gauges } from '@millrace/kit'
 import { discard } from '../export/discard.ts'
 import { resourceOf } from '../export/resource.ts'
 import { ExitFlush } from '../pipeline/exit-flush.ts'
@@ -6,11 +6,9 @@ import type { SlowSpan } from '../pipeline/slow-spans.ts'
 import { SpanPipeline } from '../pipeline/span-pipeline.ts'
 import type { TracerStats } from '../pipeline/tracer-stats.ts'
 import { Propagation } from '../propagation/propagation.ts'
-import { alwaysOff, ratio } from '../sampling/samplers.ts'
-import type { Scope } from '../span/api/span.ts'
-import { systemClock } from '../time/clock.ts'
+import { alwaysOff } from '../sampling/samplers.ts'
 import { ScopedTracer } from './scoped-tracer.ts'
-import { checkTracerOptions, type TracerOptions } from './tracer-options.ts'
+import { resolveTracer, type TracerOptions, type TracerSettings } from './tracer-options.ts'
 
 /**
  * Makes spans, keeps the active one across asynchronous calls, and hands ended ones to an exporter.
@@ -25,15 +23,13 @@ export class Tracer extends ScopedTracer {
 
   /** @throws InvalidOptionError for an option that is unknown or cannot work */
   constructor(options: TracerOptions = {}) {
-    checkTracerOptions(options)
-    const enabled = (options.enabled ?? true) && options.exporter !== undefined
-    const scope: Scope = { name: '@millrace/tracer', ...options.scope }
-    const pipeline = pipelineFor(options, scope, enabled)
-    super({ pipeline, enabled, propagation: new Propagation(options.propagators) }, scope)
+    const settings = resolveTracer(options)
+    const { scope, propagators, signals, exitTimeout } = settings
+    const enabled = settings.enabled && settings.exporter !== undefined
+    const pipeline = pipelineFor(settings, enabled)
+    super({ pipeline, enabled, propagation: new Propagation(propagators) }, scope)
     this.#pipeline = pipeline
-    this.#exit = enabled
-      ? new ExitFlush(this, options.signals ?? ['SIGTERM', 'SIGINT'], options.exitTimeout ?? 5_000)
-      : null
+    this.#exit = enabled ? new ExitFlush(this, signals, exitTimeout) : null
   }
 
   /**
@@ -79,42 +75,23 @@ export class Tracer extends ScopedTracer {
   }
 }
 
-function pipelineFor(options: TracerOptions, scope: Scope, enabled: boolean): SpanPipeline {
-  const exporter = options.exporter ?? discard
-  exporter.open?.(resourceOf(options.service, options.resource))
-  const { optimized = 100 } = options
-  return new SpanPipeline(
-    {
-      exporter,
-      sampler: enabled ? (options.sampler ?? ratio(1)) : alwaysOff,
-      clock: options.clock ?? systemClock,
-      limits: options.limits ?? {},
-      pool: enabled ? (options.pool ?? 1_000) : 0,
-      lazy: options.lazy ?? true,
-      optimized: typeof optimized === 'number' ? optimized : optimized ? 100 : 0,
-      tail: enabled ? options.tail : undefined,
-      budget: enabled ? options.budget : undefined,
-      batch: { size: options.batchSize ?? 100, delay: options.delay ?? 5_000 },
-    },
-    scope,
-  )
+function pipelineFor(settings: TracerSettings, enabled: boolean): SpanPipeline {
+  const { exporter = discard, service, resource } = settings
+  exporter.open?.(resourceOf(service, resource))
+  const made = { ...settings, exporter }
+  if (enabled) return new SpanPipeline(made)
+  return new SpanPipeline({
+    ...made,
+    sampler: alwaysOff,
+    pool: 0,
+    tail: undefined,
+    budget: undefined,
+  })
 }
 
 describeStats<TracerStats>(Tracer.prototype, {
-  started: 'counter',
-  ended: 'counter',
-  unpooled: 'counter',
-  poolFree: 'gauge',
-  lateCalls: 'counter',
-  waiting: 'gauge',
-  held: 'gauge',
-  rejected: 'counter',
-  exported: 'counter',
-  dropped: 'counter',
-  queued: 'gauge',
-  queuedBytes: 'gauge',
+  ...counters('started', 'ended', 'unpooled', 'lateCalls', 'rejected', 'exported', 'dropped'),
+  ...gauges('poolFree', 'waiting', 'held', 'queued', 'queuedBytes'),
+  ...gauges('overhead', 'allowed', 'optimized'),
   encoding: 'milliseconds',
-  overhead: 'gauge',
-  allowed: 'gauge',
-  optimized: 'gauge',
 })

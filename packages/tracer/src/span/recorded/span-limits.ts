@@ -1,4 +1,10 @@
-import { checkInteger, checkIntegerOrInfinity, checkOptions, type OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkIntegerOrInfinity,
+  type OptionRules,
+  type Resolved,
+  withDefault,
+} from '@millrace/kit'
 import { AttributeList } from '../attributes/attribute-list.ts'
 
 /** How much one span may hold. What exceeds a limit is dropped and counted in the exported span. */
@@ -17,25 +23,18 @@ export interface SpanLimits {
   readonly valueLength?: number | undefined
 }
 
-const NAMES: OptionNames<SpanLimits> = {
-  attributes: true,
-  events: true,
-  links: true,
-  attributesPerEvent: true,
-  attributesPerLink: true,
-  valueLength: true,
-}
-
 /** More could not be counted in an array anyway. */
 const MAX_LIMIT = 1_000_000_000
 
-/** @throws InvalidOptionError */
-export function checkLimits(limits: SpanLimits): void {
-  const { valueLength, ...counts } = checkOptions('limits', limits, NAMES)
-  if (valueLength !== undefined) checkIntegerOrInfinity('limits.valueLength', valueLength, 0)
-  for (const [name, count] of Object.entries(counts)) {
-    if (count !== undefined) checkInteger(`limits.${name}`, count, 0, MAX_LIMIT)
-  }
+const COUNT = withDefault(128, checkInteger, 0, MAX_LIMIT)
+
+export const LIMIT_RULES: OptionRules<SpanLimits> = {
+  attributes: COUNT,
+  events: COUNT,
+  links: COUNT,
+  attributesPerEvent: COUNT,
+  attributesPerLink: COUNT,
+  valueLength: withDefault(Infinity, checkIntegerOrInfinity, 0),
 }
 
 /** Limits with defaults filled in, and the lists that obey them. */
@@ -48,13 +47,13 @@ export class ResolvedLimits {
   readonly valueLength: number
   readonly lazy: boolean
 
-  constructor(limits: SpanLimits, lazy: boolean) {
-    this.attributes = limits.attributes ?? 128
-    this.events = limits.events ?? 128
-    this.links = limits.links ?? 128
-    this.attributesPerEvent = limits.attributesPerEvent ?? 128
-    this.attributesPerLink = limits.attributesPerLink ?? 128
-    this.valueLength = limits.valueLength ?? Infinity
+  constructor(limits: Resolved<SpanLimits>, lazy: boolean) {
+    this.attributes = limits.attributes
+    this.events = limits.events
+    this.links = limits.links
+    this.attributesPerEvent = limits.attributesPerEvent
+    this.attributesPerLink = limits.attributesPerLink
+    this.valueLength = limits.valueLength
     this.lazy = lazy
   }
 
