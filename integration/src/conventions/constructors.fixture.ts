@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@millrace/cache-core'
 import { FsStore } from '@millrace/cache-core/fs'
+import { insight } from '@millrace/cache-core/insight'
 import { KeyvAdapter } from '@millrace/cache-core/keyv'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { ProtectedCache } from '@millrace/cache-core/protect'
+import { AdaptiveSize, memoryPressure } from '@millrace/cache-core/size'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
 import { TickerClock } from '@millrace/cache-core/ticker'
 import { LayeredStore, TieredCache } from '@millrace/cache-core/tiered'
@@ -14,10 +16,11 @@ import * as files from '@millrace/cache-files'
 import * as redis from '@millrace/cache-redis'
 import * as http from '@millrace/http-pool'
 import * as metrics from '@millrace/perf-metrics'
-import { collectRuntime } from '@millrace/perf-metrics/collect'
+import { collectRuntime, instrumentChannels } from '@millrace/perf-metrics/collect'
 import { Dashboard } from '@millrace/perf-metrics/dashboard'
 import { Guard } from '@millrace/perf-metrics/guard'
 import { OtlpExporter as MetricsExporter } from '@millrace/perf-metrics/otlp'
+import { ClusterSender, SharedLanes } from '@millrace/perf-metrics/workers'
 import * as limit from '@millrace/rate-limit'
 import * as adaptive from '@millrace/rate-limit/adaptive'
 import * as limitHttp from '@millrace/rate-limit/http'
@@ -42,7 +45,17 @@ const client = new Redis(url, { lazyConnect: true })
 /** What options are given to, by the interface of the options (`package Interface` where two have one of that name), with what else is needed. */
 export const constructors: Record<string, Make> = {
   'cache-core CacheOptions': options => new core.Cache(options),
+  MemoizeOptions: options => core.memoize(String, options as never),
+  MemoryPressureOptions: memoryPressure,
+  AdaptiveSizeOptions: options => {
+    const cache = new core.Cache({ maxEntries: 10 })
+    return new AdaptiveSize(cache, { limit: 'maxEntries', start: 100, ...options })
+  },
+  InsightOptions: insight,
+  'cache-core SetOptions': options => new core.Cache().set('a', 1, options),
   MemoryStoreOptions: options => new MemoryStore(options),
+  CompressionOptions: compression => new SqliteStore({ path: ':memory:', compression } as never),
+  TierBreakerOptions: breaker => new TieredCache({ store: store(), breaker } as never),
   FsStoreOptions: options => new FsStore({ folder: '/nonexistent', ...options } as never),
   SqliteStoreOptions: options => new SqliteStore({ path: ':memory:', ...options } as never),
   TieredCacheOptions: options => new TieredCache({ store: store(), ...options } as never),
@@ -79,8 +92,22 @@ export const constructors: Record<string, Make> = {
   RedisStoreSettings: options => new redis.RedisStore({ url, ...options } as never),
   RedisBusSettings: options => new redis.RedisBus({ url, ...options } as never),
   RedisLeaseSettings: options => new redis.RedisLease({ url, ...options } as never),
+  RedisTrackingOptions: options => new redis.RedisTracking({ url, ...options } as never),
+  'cache-redis BreakerOptions': breaker => new redis.RedisStore({ url, breaker }),
   HttpPoolOptions: options => new http.HttpPool(options as never),
+  OriginOptions: options => new http.HttpPool({ origins: { 'http://a.test': options } } as never),
+  'http-pool BreakerOptions': breaker => new http.HttpPool({ breaker }),
+  'http-pool RetryOptions': retry => new http.HttpPool({ retry } as never),
+  HedgeOptions: hedge => new http.HttpPool({ hedge }),
+  ThrottleOptions: throttle => new http.HttpPool({ throttle }),
   RegistryOptions: options => new metrics.Registry(options as never),
+  GaugeOptions: options => registry().gauge('a', options as never),
+  HistogramOptions: options => registry().histogram('a', options as never),
+  'perf-metrics OtlpOptions': options => registry().toOtlp(options as never),
+  OpenMetricsOptions: options => registry().toOpenMetrics(options),
+  ChannelOptions: options => instrumentChannels(registry(), options as never),
+  ClusterSenderOptions: options => new ClusterSender(registry(), { send: () => {}, ...options }),
+  SharedLanesOptions: options => new SharedLanes({ threads: 1, ...options }),
   'perf-metrics OtlpExporterOptions': options => new MetricsExporter(registry(), options as never),
   GuardOptions: options => new Guard(registry(), { rules: [], ...options } as never),
   DashboardOptions: options => new Dashboard({ registry: registry(), ...options } as never),
@@ -92,6 +119,9 @@ export const constructors: Record<string, Make> = {
   SemaphoreOptions: options => new limit.Semaphore({ permits: 1, ...options } as never),
   SlidingWindowOptions: options =>
     new limit.SlidingWindow({ limit: 1, window: 1_000, ...options } as never),
+  LimitedOptions: options => limit.limited(new limit.TokenBucket({ rate: 1 }), options as never),
+  ConcurrentOptions: options =>
+    limit.concurrent(new limit.Semaphore({ permits: 1 }), options as never),
   FairOrderOptions: options => new limit.FairOrder(options),
   PriorityOrderOptions: options => new limit.PriorityOrder(options),
   AdaptiveSemaphoreOptions: options => new adaptive.AdaptiveSemaphore(options as never),
@@ -112,7 +142,20 @@ export const constructors: Record<string, Make> = {
   },
   RedisSemaphoreOptions: options =>
     new limitRedis.RedisSemaphore({ client, id: 'x', permits: 1, ...options } as never),
+  RedisKeyedLimiterOptions: options =>
+    new limitRedis.RedisKeyedLimiter({ client, id: 'x', rate: 1, ...options } as never),
+  RedisKeyedWindowOptions: options => {
+    const needed = { client, id: 'x', limit: 1, window: 1_000 }
+    return new limitRedis.RedisKeyedWindow({ ...needed, ...options } as never)
+  },
+  'rate-limit BreakerOptions': breaker =>
+    new limitRedis.RedisTokenBucket({ client, id: 'x', rate: 1, breaker } as never),
   TracerOptions: options => new tracer.Tracer({ signals: [], ...options } as never),
+  TailSamplingOptions: tail => new tracer.Tracer({ signals: [], tail }),
+  SpanLimits: limits => new tracer.Tracer({ signals: [], limits }),
+  TracedOptions: options => new tracer.Tracer({ signals: [] }).traced(String, options),
+  RatioOptions: options => tracer.ratio(1, options),
+  'tracer RetryOptions': retry => new SpanExporter({ retry }),
   ConsoleExporterOptions: options => new tracer.ConsoleExporter(options),
   'tracer OtlpExporterOptions': options => new SpanExporter(options as never),
   FileExporterOptions: options =>
@@ -127,7 +170,7 @@ export function optionNames(label: string): string[] {
   const names = new Set<string>()
   for (const each of published.filter(({ name }) => name.endsWith(owner))) {
     const [, body] =
-      new RegExp(`^export interface ${interfaceName}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(
+      new RegExp(`^export (?:interface|type) ${interfaceName}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(
         apiReport(each),
       ) ?? []
     for (const [, name] of (body ?? '').matchAll(/^ {4}(?:readonly )?(\w+)\??: /gm))

@@ -1,5 +1,17 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { checkList, checkMethods, checkOptions, type OptionNames } from '@millrace/kit'
+import {
+  checkFunction,
+  checkList,
+  checkMethods,
+  checkOptions,
+  checkText,
+  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  required,
+  resolveOptions,
+} from '@millrace/kit'
 import type { TimingFamily } from '../instrument/labelled.ts'
 import type { Labels } from '../labels/label-index.ts'
 import { type Registration, registration } from '../registry/registration.ts'
@@ -98,6 +110,17 @@ export interface ChannelOptions {
 
 const OPTIONS: OptionNames<ChannelOptions> = { operations: true, httpServer: true }
 
+const OPERATION: OptionRules<ChannelOperation, Resolved<ChannelOperation, 'fail' | 'key'>> = {
+  metric: required(checkText),
+  help: required(checkText),
+  start: required(checkText),
+  end: required(checkText),
+  fail: optional(checkText),
+  labels: required(checkList<string>),
+  read: required(checkFunction<ChannelOperation['read']>),
+  key: optional(checkFunction<NonNullable<ChannelOperation['key']>>),
+}
+
 /**
  * Measures what libraries publish on diagnostics channels. Metrics appear with the first operation; until then, and for
  * libraries that are not loaded, there is nothing to see. Call it before the traffic begins, and once for a registry: each call counts.
@@ -108,7 +131,9 @@ export function instrumentChannels(metrics: Registry, options: ChannelOptions = 
   checkMethods('registry', metrics, 'a Registry', ['timing'])
   checkOptions('', options, OPTIONS)
   const { operations = CHANNEL_OPERATIONS, httpServer = true } = options
-  checkList('operations', operations, 'a list of operations')
+  for (const [index, each] of checkList('operations', operations).entries()) {
+    resolveOptions(`operations[${index}]`, each, OPERATION)
+  }
   const served = httpServer === true ? {} : httpServer
   if (served !== false) checkHttpServer(served)
   if (!metrics.enabled) return registration(() => {})

@@ -1,6 +1,7 @@
 import {
   checkFunction,
   checkMethods,
+  checkNonNegativeOrInfinity,
   checkOptions,
   checkWrapped,
   InvalidOptionError,
@@ -9,6 +10,7 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import type { SemaphoreAcquireOptions } from '../semaphore/semaphore-acquire.ts'
+import { checkPriority } from '../wait/priority-order.ts'
 import type { AnyFunction, DeferringWrapper, Keyed } from './wrapper.ts'
 
 /** What {@link concurrent} needs: a {@link Semaphore}, or one that adapts or is distributed. */
@@ -27,7 +29,7 @@ export interface ConcurrentOptions<Args extends unknown[]> {
   readonly timeout?: number | undefined
   /** See {@link AcquireOptions.priority}. */
   readonly priority?: number | undefined
-  /** See {@link AcquireOptions.key}, or the key of a semaphore by key; computed from the arguments. */
+  /** See {@link AcquireOptions.key}, or the key of a semaphore or limiter by key; computed from the arguments. */
   readonly key?: ((...args: Args) => string) | undefined
   /** Finds the caller's signal among the arguments. */
   readonly signal?: ((...args: Args) => AbortSignal | undefined) | undefined
@@ -53,7 +55,9 @@ export function concurrent<Args extends unknown[]>(
   options: ConcurrentOptions<Args> = {},
 ): DeferringWrapper<Args> {
   checkMethods('semaphore', semaphore, 'a semaphore', ['run'])
-  const { timeout, priority, key, signal } = checkOptions('', options, NAMES)
+  checkOptions('', options, CALL_OPTIONS)
+  checkCallOptions(options)
+  const { timeout, priority, key, signal } = options
   const keyed = 'keyed' in semaphore && semaphore.keyed
   if (keyed || key !== undefined) checkFunction('key', key)
   const wrap = (fn: AnyFunction, context?: unknown) => {
@@ -74,7 +78,16 @@ export function concurrent<Args extends unknown[]>(
   return wrap as unknown as DeferringWrapper<Args>
 }
 
-const NAMES: OptionNames<ConcurrentOptions<never>> = {
+/** @throws {InvalidOptionError} for what no call could be made with; the key is checked with what it is for */
+export function checkCallOptions<Args extends unknown[]>(options: ConcurrentOptions<Args>): void {
+  const { timeout, priority, signal } = options
+  if (timeout !== undefined) checkNonNegativeOrInfinity('timeout', timeout)
+  if (priority !== undefined) checkPriority(priority)
+  if (signal !== undefined) checkFunction('signal', signal)
+}
+
+/** The names of {@link ConcurrentOptions}. */
+export const CALL_OPTIONS: OptionNames<ConcurrentOptions<never>> = {
   timeout: true,
   priority: true,
   key: true,

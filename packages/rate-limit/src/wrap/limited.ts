@@ -1,6 +1,8 @@
 import {
+  checkBoolean,
   checkFunction,
   checkMethods,
+  checkNonNegative,
   checkOptions,
   checkWrapped,
   InvalidOptionError,
@@ -11,6 +13,7 @@ import {
 import { RateLimitedError } from '../errors.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
 import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
+import { CALL_OPTIONS, type ConcurrentOptions, checkCallOptions } from './concurrent.ts'
 import {
   type AnyFunction,
   type DeferringWrapper,
@@ -59,27 +62,17 @@ export interface KeyedAskingLimiter {
   decide(key: string, cost?: number): Promise<Decision>
 }
 
-export interface LimitedOptions<Args extends unknown[]> {
+export interface LimitedOptions<Args extends unknown[]> extends ConcurrentOptions<Args> {
   /** Permits per call: a number, or computed from the arguments. Default: 1 */
   readonly cost?: number | ((...args: Args) => number) | undefined
-  /** See {@link AcquireOptions.timeout}. */
-  readonly timeout?: number | undefined
-  /** See {@link AcquireOptions.priority}. */
-  readonly priority?: number | undefined
-  /** See {@link AcquireOptions.key}; computed from the arguments. */
-  readonly key?: ((...args: Args) => string) | undefined
-  /** Finds the caller's signal among the arguments. */
-  readonly signal?: ((...args: Args) => AbortSignal | undefined) | undefined
+  /** Whether calls wait for their turn. Default: true */
   readonly wait?: true | undefined
 }
 
 /** Options of a wrapper that refuses instead of waiting. */
-export interface RefusingOptions<Args extends unknown[]> {
+export interface RefusingOptions<Args extends unknown[]>
+  extends Pick<LimitedOptions<Args>, 'cost' | 'key'> {
   readonly wait: false
-  /** Permits per call: a number, or computed from the arguments. Default: 1 */
-  readonly cost?: number | ((...args: Args) => number) | undefined
-  /** The key, for a limiter by key; computed from the arguments. */
-  readonly key?: ((...args: Args) => string) | undefined
 }
 
 /**
@@ -125,7 +118,10 @@ export function limited<Args extends unknown[]>(
     | KeyedAskingLimiter,
   options: LimitedOptions<Args> | RefusingOptions<Args> = {},
 ): DeferringWrapper<Args> | TransparentWrapper {
-  checkOptions('', options as LimitedOptions<Args>, NAMES)
+  const { cost, wait = true } = checkOptions('', options as LimitedOptions<Args>, NAMES)
+  checkCallOptions(options as LimitedOptions<Args>)
+  checkBoolean('wait', wait)
+  if (cost !== undefined && typeof cost !== 'function') checkNonNegative('cost', cost)
   const method = options.wait === false ? 'decide' : 'acquire'
   checkMethods('limiter', limiter, 'a limiter', [method])
   // It would never get its permits back.
@@ -144,14 +140,7 @@ export function limited<Args extends unknown[]>(
     imitate(wrap(checkWrapped('@limited', fn, context)), fn)) as DeferringWrapper<Args>
 }
 
-const NAMES: OptionNames<LimitedOptions<never>> = {
-  cost: true,
-  timeout: true,
-  priority: true,
-  key: true,
-  signal: true,
-  wait: true,
-}
+const NAMES: OptionNames<LimitedOptions<never>> = { ...CALL_OPTIONS, cost: true, wait: true }
 
 function waiting<Args extends unknown[]>(
   fn: AnyFunction,
