@@ -2,7 +2,7 @@ import { isThenable } from '@millrace/kit'
 import { ListenerError } from './errors.ts'
 
 /**
- * Tells a listener, whose failure concerns nobody else: what it throws, or rejects with, is the `cause` of a warning of the process.
+ * Tells a listener, whose failure concerns no other: what it throws, or rejects with, is the `cause` of a warning of the process.
  *
  * @returns the warning, if it threw at once
  */

@@ -206,7 +206,7 @@ export class HttpPool {
       const { credentials } = settings
       return { dispatch: this.#dispatch, options: exchangeOptions, signal, onProgress, credentials }
     } catch (error) {
-      // It may hold a file open, and no one will read it.
+      // It may hold a file open, and will not be read.
       discardBody(content ?? options?.body)
       throw error
     }

@@ -20,7 +20,7 @@ export interface MemoizeOptions<F extends AnyFunction> extends CacheOptions<unkn
    * called on.
    */
   readonly key?: ((this: ThisParameterType<F>, ...args: Parameters<F>) => unknown) | undefined
-  /** Tags of each result, for `cache.deleteTag` and `cache.expireTag`. */
+  /** Tags of each result, for `cache.deleteTag` and `cache.expireTag`. Default: none. */
   readonly tags?: ((...args: Parameters<F>) => readonly string[]) | undefined
 }
 

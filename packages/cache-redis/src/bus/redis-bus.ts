@@ -118,7 +118,7 @@ export class RedisBus implements InvalidationBus {
       repeat: each => this.#send([each]),
       laneOf: () => 0,
     })
-    // A rejection is told to who asks for it.
+    // Callers of `ready` are told of a rejection.
     this.#up.promise.catch(() => undefined)
     this.#subscription = new Subscription(client, this.#channels, {
       onUp: () => void this.#onUp(),

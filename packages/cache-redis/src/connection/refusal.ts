@@ -1,4 +1,4 @@
-/** Whether Redis refuses who asks: to wait or to ask again is of no use then, as only another configuration helps. */
+/** Whether Redis refuses this client: to wait or to ask again is of no use then, as only another configuration helps. */
 export function isRefusal(error: unknown): error is Error {
   return (
     error instanceof Error &&

@@ -3,7 +3,7 @@ import type { LeaseHold } from '@millrace/cache-core/tiered'
 
 /** The right to load a key, renewed until it is released. */
 export interface RedisLeaseHold extends LeaseHold {
-  /** Grows from holder to holder of a key: what else the load changes may refuse who comes with a smaller one. */
+  /** Grows from holder to holder of a key: what else the load changes may refuse a smaller one. */
   readonly token: number
   /** Aborts when the lease was lost, as it could not be renewed in time. */
   readonly signal: AbortSignal

@@ -24,7 +24,7 @@ export const keepLease: Script = new Script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`)
 
-/** KEYS lease; ARGV holder, channel. Ends it and wakes who waits, unless it has run out and another has it. */
+/** KEYS lease; ARGV holder, channel. Ends it and wakes those who wait, unless it has run out and another has it. */
 export const dropLease: Script = new Script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('UNLINK', KEYS[1])

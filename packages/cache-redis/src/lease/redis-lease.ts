@@ -148,7 +148,7 @@ export class RedisLease implements LoadLease {
     }
   }
 
-  /** Closes the connection if the lease made it. Leases that are held run out; who waits is told with a `StoreClosedError`. */
+  /** Closes the connection if the lease made it. Leases that are held run out; waits end with a `StoreClosedError`. */
   async close(): Promise<void> {
     for (const hold of this.#holds) hold.abandon()
     this.#subscription?.close()

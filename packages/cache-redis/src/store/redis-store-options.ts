@@ -1,4 +1,3 @@
-import type { Clock } from '@millrace/cache-core'
 import type { StoreStats } from '@millrace/cache-core/store'
 import type { OptionNames } from '@millrace/kit'
 import {
@@ -23,8 +22,6 @@ export interface RedisStoreSettings<V> extends ValueOptions<V>, ConnectionOption
   readonly hashKeys?: boolean | undefined
   /** Failed invalidations remembered by name, a positive integer; more become one that deletes everything. Default: 10,000 */
   readonly maxRecovery?: number | undefined
-  /** Source of time. Default: the system's monotonic clock */
-  readonly clock?: Clock | undefined
 }
 
 /** Options of a `RedisStore`. */

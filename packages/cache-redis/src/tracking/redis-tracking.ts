@@ -80,7 +80,7 @@ export class RedisTracking implements InvalidationBus {
     this.#bus = new RedisBus(where)
     this.#connection = new Connection(where, where)
     const client = this.#connection.client as Redis
-    // A rejection is told to who asks for it.
+    // Callers of `ready` are told of a rejection.
     this.#up.promise.catch(() => undefined)
     this.#space = new KeySpace(where.prefix ?? DEFAULT_PREFIX, client)
     const signature = { sender: '', layout: 1 } as const

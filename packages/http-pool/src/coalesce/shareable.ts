@@ -1,6 +1,6 @@
 import type { ResponseHeaders } from '../handler.ts'
 
-/** Of `Cache-Control`: what a shared cache may give to nobody but the one who asked (RFC 9111 section 5.2.2). */
+/** Of `Cache-Control`: what a shared cache may give to no other caller (RFC 9111 section 5.2.2). */
 const PERSONAL = /(?:^|[\s,])(?:no-store|private)(?=$|[\s,;=])/i
 
 /**

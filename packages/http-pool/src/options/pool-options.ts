@@ -26,7 +26,7 @@ export interface Timeouts {
 export interface OriginOptions {
   /** Most connections to one origin (scheme, host and port). Default: 10 */
   readonly connectionsPerHost?: number | undefined
-  /** Most requests in flight to one origin; matters over HTTP/2. Default: none beyond the connections */
+  /** Most requests in flight to one origin; matters over HTTP/2. Default: Infinity, as many as the connections take */
   readonly concurrencyPerHost?: number | undefined
   /** Name lookup, TCP and TLS handshakes together, in ms. Default: 10,000 */
   readonly connectTimeout?: number | undefined
@@ -47,10 +47,10 @@ export interface OriginOptions {
   readonly maxHeaderSize?: number | undefined
   /**
    * Sent with each request that does not have them itself. In `origins` they are sent to that origin alone,
-   * beside those of the pool: no redirect takes them elsewhere, and credentials are allowed there only.
+   * beside those of the pool: no redirect takes them elsewhere, and credentials are allowed there only. Default: none
    */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Options for `tls.connect`: `ca`, `cert`, `key`, `rejectUnauthorized`, … */
+  /** Options for `tls.connect`: `ca`, `cert`, `key`, `rejectUnauthorized`, … Default: Node's */
   readonly tls?: ConnectionOptions | undefined
   /**
    * Permits for attempts: anything with `acquire({ signal })`, for instance a limiter of
@@ -95,7 +95,7 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
   readonly totalConcurrency?: number | undefined
   /** Most requests that wait for a connection; one more is refused. Default: 10,000; 0 never waits */
   readonly maxQueued?: number | undefined
-  /** Options for single origins, by `scheme://host:port` as in `URL.origin`. */
+  /** Options for single origins, by `scheme://host:port` as in `URL.origin`. Default: none */
   readonly origins?: Readonly<Record<string, OriginOptions>> | undefined
   /** Redirects that `request` and `json` follow; 0 hands them to the caller. Default: 5 */
   readonly maxRedirects?: number | undefined
@@ -110,14 +110,14 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
   readonly coalesce?: boolean | undefined
   /** Keeps responses as RFC 9111 allows. Default: off */
   readonly cache?: boolean | CacheOptions | undefined
-  /** Retries, default on. */
+  /** How failed attempts are repeated; `false`: not at all. Default: the defaults of {@link RetryOptions} */
   readonly retry?: boolean | RetryOptions | undefined
   /**
    * A body that is not read is given up after this many ms if other requests wait for a connection.
    * Default: 60,000; 0 and Infinity mean no limit
    */
   readonly bodyLeakTimeout?: number | undefined
-  /** Adds headers to each attempt, for instance `traceparent`. Called in the context that channels bound. */
+  /** Adds headers to each attempt, for instance `traceparent`. Called in the context that channels bound. Default: none */
   readonly injectHeaders?: InjectHeaders | undefined
   /** Monotonic time source. Default: the system's */
   readonly clock?: Clock | undefined

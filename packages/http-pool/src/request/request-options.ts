@@ -32,20 +32,20 @@ export interface Progress {
 export interface RequestOptions extends CallOptions {
   /** CONNECT is refused. Default: GET, or POST with a body */
   readonly method?: Dispatcher.HttpMethod | undefined
-  /** What is null or undefined is left out. */
+  /** What is null or undefined is left out. Default: none */
   readonly headers?: RequestHeaders | undefined
-  /** Added to the URL's own query. What is null or undefined is left out. */
+  /** Added to the URL's own query. What is null or undefined is left out. Default: none */
   readonly query?: Query | undefined
-  /** A function makes a new body for each attempt: with it, streams can be retried too. */
+  /** A function makes a new body for each attempt: with it, streams can be retried too. Default: none */
   readonly body?: RequestBody | null | undefined
-  /** A value to send as JSON; not beside a body. */
+  /** A value to send as JSON; not beside a body. Default: none */
   readonly json?: unknown
   /**
    * Told of each part that is sent or has come, in the order in which it happens. What it throws is the error of the call.
    * Default: none
    */
   readonly onProgress?: ((progress: Progress) => void) | undefined
-  /** Passed through to the response. */
+  /** Passed through to the response. Default: none */
   readonly opaque?: unknown
   /** Bytes of the body that are held for a slow reader, 1 or more. Default: 64 KiB */
   readonly highWaterMark?: number | undefined

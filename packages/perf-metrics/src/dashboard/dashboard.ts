@@ -34,11 +34,11 @@ export interface DashboardOptions {
   readonly authorize?: ((request: DashboardRequest) => boolean | Promise<boolean>) | undefined
   /** Path the dashboard is mounted at, without a slash at the end: `/dashboard`. Default: the root */
   readonly basePath?: string | undefined
-  /** Rules to show. */
+  /** Rules to show. Default: none */
   readonly guard?: Guard | undefined
   /** A tracer of `@millrace/tracer`, whose slow traces are shown. Default: none */
   readonly tracer?: SlowSpanSource | undefined
-  /** The slow operations that something else kept, newest first, in place of a `tracer`'s. */
+  /** The slow operations that something else kept, newest first, in place of a `tracer`'s. Default: those of the tracer */
   readonly slowSpans?: (() => readonly SlowSpan[]) | undefined
   /**
    * Name of the timing that the charts of calls and durations and the verdict are about, such as that of a server's requests. Default: all

@@ -108,7 +108,7 @@ function setNumber(series: Series, at: number, value: number): number {
   const first = start + at
   let next = start + end
   let rest = value
-  // Division of doubles above 2^31, of integers below: the latter is three times as fast.
+  // Division of doubles above 2^31, of integers below, which is faster.
   while (rest > 0x7fffffff) {
     const tens = Math.floor(rest / 10)
     bytes[--next] = ZERO + (rest - tens * 10)

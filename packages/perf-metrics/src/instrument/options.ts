@@ -12,7 +12,7 @@ export interface InstrumentOptions {
    * values are all `__overflow__`, and in `millrace_metrics_overflow_total`. Default: the registry's `maxSeries`
    */
   readonly maxSeries?: number | undefined
-  /** Called before every export, to bring the instrument up to date. */
+  /** Called before every export, to bring the instrument up to date. Default: none */
   readonly collect?: (() => void) | undefined
 }
 

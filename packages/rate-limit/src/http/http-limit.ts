@@ -49,7 +49,7 @@ export interface HttpLimitOptions<
   readonly key?: ((request: Keyed) => Awaitable<string | undefined>) | undefined
   /** How much it costs. Default: 1 */
   readonly cost?: number | ((request: Priced) => Awaitable<number>) | undefined
-  /** Requests that pass uncounted, such as health checks. */
+  /** Requests that pass uncounted, such as health checks. Default: none */
   readonly skip?: ((request: Skipped) => Awaitable<boolean>) | undefined
   /**
    * Which answers count: those that do not are given back when they have been sent, and a limit with a `refund` is needed. A status

@@ -34,10 +34,12 @@ export interface JobSettings {
   readonly maxQueue?: number | undefined
   /**
    * What happens to one job more:
-   * - `'overflow'` (default): it is refused
+   * - `'overflow'`: it is refused
    * - `'leak'`: the oldest of the lowest priority is dropped for it
    * - `'overflow-priority'`: the same, if it is less urgent than the new one
    * - `'block'`: all waiting jobs are dropped, and for `penalty` ms every new one
+   *
+   * Default: `'overflow'`
    */
   readonly strategy?: 'overflow' | 'leak' | 'overflow-priority' | 'block' | undefined
   /** In ms. Default: 15 times `minTime`, or 5,000 */
@@ -49,7 +51,7 @@ export interface JobSettings {
 export interface JobSchedulerOptions extends JobSettings {
   /** Which scheduler: with `redis`, processes that give the same id share one. In errors and statistics too. Default: `'jobs'` */
   readonly id?: string | undefined
-  /** An ioredis 6 connection, by which the scheduler is shared. It is not closed with the scheduler. */
+  /** An ioredis 6 connection, by which the scheduler is shared. It is not closed with the scheduler. Default: none, the scheduler is of this process */
   readonly redis?: Redis | undefined
   /** How long a job may run, in ms, before its place is given away. Default: 300,000 with `redis`, else Infinity */
   readonly expiration?: number | undefined
@@ -60,6 +62,7 @@ export interface JobSchedulerOptions extends JobSettings {
   readonly retry?: ((error: unknown, attempts: number) => number | undefined) | undefined
   /** Hears of faults that belong to no job, such as lost connections. What it throws becomes a process warning. */
   readonly onError?: ((error: unknown) => void) | undefined
+  /** Source of time. Default: the process' monotonic clock */
   readonly clock?: Clock | undefined
 }
 

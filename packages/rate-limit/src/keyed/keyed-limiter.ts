@@ -173,7 +173,7 @@ export class KeyedLimiter {
 
   /**
    * Spends `cost` tokens of the key as a penalty, such as for a failed login: also such as are not there yet, as many as come in
-   * 1e12 ms at most. Who waits for the key waits on. The parent is left alone, as nothing passes.
+   * 1e12 ms at most. What waits for the key waits on. The parent is left alone, as nothing passes.
    *
    * @throws {InvalidOptionError}
    */
@@ -186,7 +186,7 @@ export class KeyedLimiter {
 
   /**
    * Empties the key's bucket and has its next token come after `ms`, at most 1e12, to block it for a while, whatever is given back
-   * meanwhile; 0 changes nothing. Who waits for it waits on.
+   * meanwhile; 0 changes nothing. What waits for it waits on.
    *
    * @throws {InvalidOptionError}
    */

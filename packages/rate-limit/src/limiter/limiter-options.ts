@@ -9,6 +9,7 @@ export interface LimiterOptions {
   readonly order?: WaitOrder | undefined
   /** In errors, statistics and diagnostics. Default: the algorithm's name, such as `'token-bucket'` */
   readonly name?: string | undefined
+  /** Source of time. Default: the process' monotonic clock */
   readonly clock?: Clock | undefined
 }
 

@@ -17,7 +17,7 @@ export interface CompressionOptions {
   readonly algorithm?: Algorithm | undefined
   /** Encoded values of at least this many bytes are compressed, >= 0. Default 1,024: below, the gain is a few bytes. */
   readonly threshold?: number | undefined
-  /** Effort: 1 to 19 for zstd (default 3), 1 to 9 for gzip (default 6), 0 to 11 for brotli (default 4). */
+  /** Effort: 1 to 19 for zstd, 1 to 9 for gzip, 0 to 11 for brotli. Default: 3, 6 and 4. */
   readonly level?: number | undefined
 }
 
@@ -32,7 +32,7 @@ interface Method {
 /** Encoded values as they are. */
 export const UNCOMPRESSED = 0
 
-/** Compression methods by name. The calls are synchronous: zstd takes about 2 ms per MB, less than a thread hop per value. */
+/** Compression methods by name. The calls are synchronous: for most values zstd takes less than the way to a thread and back. */
 export const methods: Readonly<Record<Algorithm, Method>> = {
   zstd: {
     id: 1,

@@ -199,7 +199,7 @@ export function logBytes(database: DatabaseSync): number | undefined {
     if (busy !== 0) return undefined
     return log === 0 ? 0 : LOG_HEADER + log * LOG_FRAME
   } catch {
-    // The answer: whoever asks gives this file up.
+    // The answer: the caller gives this file up.
     return Infinity
   }
 }

@@ -22,7 +22,7 @@ export interface BreakerOptions {
 export interface StoreGuardOptions {
   /** How long one call to Redis may take, in ms. Default: 250 */
   readonly timeout?: number | undefined
-  /** When Redis is left alone for a while; `false` to ask it each time. */
+  /** When Redis is left alone for a while; `false` to ask it each time. Default: the defaults of {@link BreakerOptions} */
   readonly breaker?: BreakerOptions | false | undefined
 }
 

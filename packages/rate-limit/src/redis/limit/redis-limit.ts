@@ -33,6 +33,7 @@ export interface RedisLimitOptions extends StoreGuardOptions {
   readonly processes?: number | undefined
   /** In errors, statistics and diagnostics. Default: the id */
   readonly name?: string | undefined
+  /** Source of time in this process; Redis has its own. Default: the process' monotonic clock */
   readonly clock?: Clock | undefined
 }
 
