@@ -90,6 +90,7 @@ export const constructors: Record<string, Make> = {
       ...options,
     } as never),
   RedisStoreSettings: options => new redis.RedisStore({ url, ...options } as never),
+  ConnectionOptions: options => new redis.RedisStore({ url, ...options } as never),
   RedisBusSettings: options => new redis.RedisBus({ url, ...options } as never),
   RedisLeaseSettings: options => new redis.RedisLease({ url, ...options } as never),
   RedisTrackingOptions: options => new redis.RedisTracking({ url, ...options } as never),
