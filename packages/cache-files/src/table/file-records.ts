@@ -117,9 +117,10 @@ export class FileRecords {
    */
   provenHash(path: string): string | undefined {
     const { loaded } = this.#held
-    const { validationInterval, byHash } = this.#settings
+    const { validationInterval, verification } = this.#settings
     // Where looks are saved, the record says when the last one was.
-    const bare = validationInterval === 0 && !byHash && this.#trust.feed === undefined
+    const bare =
+      validationInterval === 0 && verification === 'stat' && this.#trust.feed === undefined
     const row = loaded !== undefined && bare ? loaded.unmade(path) : -1
     if (row < 0) return this.proven(path)?.hash
     if (loaded!.use(row)) this.#order.add(path)
