@@ -153,15 +153,15 @@ ${series.join('')}      - series: work_seconds_bucket{le="+Inf"}
       - series: work_seconds_count
         values: '${total}'
     alert_rule_test:
-${alertsAt('Regressed', steps ? [200] : TIMES, steps)}${alertsAt('Regressed', [100, 140, 175], false)}`
+${alertsAt('Regressed', steps ? [190] : TIMES, steps)}${alertsAt('Regressed', [100, 140, 175], false)}`
     }
-    const TIMES = Array.from({ length: 15 }, (_, i) => 90 + 10 * i)
+    const TIMES = Array.from({ length: 30 }, (_, i) => 90 + 5 * i)
     let drift = 0
     const drifting = Array.from(
       { length: 240 },
       () => (drift = 0.98 * drift + 0.02 * normal(random)),
     )
-    promtoolTests('Regressed', 10, [
+    promtoolTests('Regressed', 5, [
       test(minute => (minute < 180 ? 0.15 : 0.18), 1000, true),
       test(() => 0.15, 1000, false),
       test(minute => 0.15 * Math.exp(drifting[minute]!), 1000, false),

@@ -188,7 +188,7 @@ export class OtlpExporter {
       : encodeOtlpProtobuf(reading.metrics, context, out as ProtoWriter)
     await inSlices(steps, signal, this.#pace)
     if (reading.points === 0) return
-    const told = await this.#post(await this.#body(out), signal, due)
+    const told = await this.#post(await this.#body(out, signal), signal, due)
     reading.delivered = true
     const rejected = Math.min(told.rejected, reading.points)
     this.#stats.exports++
@@ -198,10 +198,10 @@ export class OtlpExporter {
     tell(this.#options.onPartialSuccess, { rejected, message: told.message })
   }
 
-  #body(out: ByteWriter): Promise<Uint8Array<ArrayBuffer>> {
+  #body(out: ByteWriter, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     return this.#options.compression === 'gzip'
-      ? gzipped(out.chunks(), COMPRESSION_LEVEL)
-      : assembled(out, undefined, this.#pace)
+      ? gzipped(out.chunks(), COMPRESSION_LEVEL, signal)
+      : assembled(out, signal, this.#pace)
   }
 
   async #post(
