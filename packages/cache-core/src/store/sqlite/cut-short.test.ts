@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SIDE_FILES } from './sqlite-file.ts'
 import { SqliteStore } from './sqlite-store.ts'
 
 const valueAt = (index: number): string => `${'x'.repeat(200)} ${index}`
@@ -77,6 +78,48 @@ describe('a SQLite file that is cut short under those who have it open', () => {
       }
     },
   )
+
+  // Not the index cut short: who has it mapped is ended by the system when it is looked at.
+  test.each([
+    ['the log is emptied', () => truncateSync(`${path}-wal`)],
+    ['the log is cut by half', () => truncateSync(`${path}-wal`, statSync(`${path}-wal`).size / 2)],
+    ['the log is removed', () => rmSync(`${path}-wal`)],
+    ['the index is removed', () => rmSync(`${path}-shm`)],
+    [
+      'both are removed',
+      () => {
+        for (const suffix of SIDE_FILES) rmSync(path + suffix)
+      },
+    ],
+    ['the file is removed', () => rmSync(path)],
+  ])('%s right after a call: what is acknowledged from then on holds', async (_, damage) => {
+    for (const invalidate of [
+      (store: SqliteStore<unknown>) => store.delete('deleted later'),
+      (store: SqliteStore<unknown>) => store.deleteTag('late'),
+      (store: SqliteStore<unknown>) => store.clear(),
+    ]) {
+      await using one = open()
+      await using two = open()
+      await fill(one, 50)
+      await one.set('deleted later', 1, { tags: ['late'] })
+      await two.get('deleted later')
+      damage()
+      await invalidate(one)
+      expect(await two.get('deleted later')).toBe(undefined)
+      await using newcomer = open()
+      for (const store of [newcomer, one, two]) {
+        expect(await store.get('deleted later')).toBe(undefined)
+        await hits(store, 50)
+      }
+      for (const store of [one, two, newcomer]) {
+        expect(await store.set('new', 'value')).toBe(true)
+        for (const reader of [one, two, newcomer]) {
+          expect((await reader.get('new'))?.value).toBe('value')
+        }
+        await store.delete('new')
+      }
+    }
+  })
 
   test('one that was emptied keeps nobody from opening it, and who has it open goes on with the others', async () => {
     await using store = open()

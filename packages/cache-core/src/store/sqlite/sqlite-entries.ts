@@ -259,10 +259,11 @@ export class SqliteEntries {
     if (bad !== undefined || answer !== 'ok') throw new DamagedError()
   }
 
-  /** Removes what is gone by time or by tag. O(rows). Run it within {@link transaction}. */
+  /** Removes what is gone by time or by tag, or damaged. O(rows). Run it within {@link transaction}. */
   sweep(now: number): void {
     this.verify()
-    this.#delete('retained <= ?', now)
+    // A damaged row is not read, and refuses what is loaded for its key.
+    this.#delete(`retained <= ? OR NOT ${isWhole}`, now)
     this.#delete(tagged('deleted'))
     const { tags } = this.#database.prepare('SELECT count(*) AS tags FROM tags_4').get() as {
       tags: number

@@ -1,0 +1,105 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { runs } from '@millrace/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SqliteStore } from './sqlite-store.ts'
+
+describe('a SQLite file in which bits flip', () => {
+  let folder: string
+  let path: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-flips-'))
+    path = join(folder, 'cache.db')
+  })
+  afterEach(() => rm(folder, { recursive: true }))
+
+  test('a flip of any bit of a value in the file is never another value', async () => {
+    const value = 'a value that is easily found in the file'
+    const store = new SqliteStore<string>({ path })
+    await store.set('k', value)
+    await store.close()
+    const bytes = await readFile(path)
+    const at = bytes.indexOf(value)
+    expect(at).toBeGreaterThan(0)
+    for (let bit = 0; bit < 8 * value.length; bit += 7) {
+      const damaged = Buffer.from(bytes)
+      damaged[at + (bit >> 3)]! ^= 1 << (bit & 7)
+      await writeFile(path, damaged)
+      await using again = new SqliteStore<string>({ path })
+      expect(await again.get('k')).toBe(undefined)
+      expect(again.stats()).toMatchObject({ corrupt: 1, setAside: 0 })
+    }
+  })
+
+  // In the two of the first row, an integer that is 0 becomes an empty blob.
+  test.each<[string, number, number, number[]]>([
+    ['state_4', 8, 64, [290, 298]],
+    ['tags_4', 8, 64, []],
+    ['entries_4', 0, 192, []],
+  ])(
+    'a flip of any bit of %s undoes no invalidation',
+    async (table, header, rows, examples) => {
+      const store = new SqliteStore<string>({ path })
+      await store.setMany(['tagged', 'other'].map(key => ({ key, value: key, tags: [key] })))
+      const fence = await store.fence()
+      await store.deleteTag('tagged')
+      await store.delete('deleted')
+      await store.close()
+      const database = new DatabaseSync(path)
+      const page = database
+        .prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?')
+        .get(table) as { rootpage: number }
+      database.close()
+      const bytes = await readFile(path)
+      const end = page.rootpage * 4_096
+      const places = [
+        ...Array.from({ length: header }, (_, at) => end - 4_096 + at),
+        ...Array.from({ length: rows }, (_, at) => end - rows + at),
+      ]
+      const step = runs(1) > 1 ? 1 : 53
+      const bits = Array.from({ length: (8 * places.length) / step }, (_, at) => at * step)
+      for (const bit of [...examples, ...bits]) {
+        for (const suffix of ['', '-wal', '-shm']) await rm(path + suffix, { force: true })
+        const damaged = Buffer.from(bytes)
+        damaged[places[bit >> 3]!]! ^= 1 << (bit & 7)
+        await writeFile(path, damaged)
+        await using again = new SqliteStore<string>({ path, onProblem: () => {} })
+        expect([bit, await again.get('tagged')]).toEqual([bit, undefined])
+        for (const key of ['tagged', 'deleted']) {
+          const late = again.set(key, 'late', { tags: [key], fence })
+          expect([bit, await late]).toEqual([bit, false])
+        }
+        expect((await again.get('other'))?.value ?? 'other').toBe('other')
+        // What goes on in it works.
+        expect([bit, await again.set('new', 'value')]).toEqual([bit, true])
+        again.sweep()
+        const next = await again.fence()
+        for (const key of ['new', 'other', 'deleted', 'tagged']) {
+          const set = again.set(key, 'value', { tags: [key], fence: next })
+          expect([bit, key, await set]).toEqual([bit, key, true])
+        }
+      }
+    },
+    60_000 * runs(1),
+  )
+
+  test('damage of a tag that is met while the file is open sets it aside at the next sweep', async () => {
+    const open = () => new SqliteStore<string>({ path, onProblem: () => {} })
+    const filler = open()
+    await filler.deleteTag('tagged')
+    await filler.close()
+    await using store = open()
+    await using other = open()
+    const bytes = await readFile(path)
+    bytes[bytes.lastIndexOf('tagged')]! ^= 1
+    await writeFile(path, bytes)
+    // So that pages are read again.
+    await other.set('k', 'value')
+    store.sweep()
+    expect(store.stats().setAside).toBe(1)
+    expect(await other.set('k', 'value')).toBe(true)
+    expect((await store.get('k'))?.value).toBe('value')
+  })
+})
