@@ -16,7 +16,8 @@ import { explain } from './report/explain.ts'
 import { leftOut } from './report/left-out.ts'
 import { printable } from './report/printable.ts'
 import { ProgressBar } from './report/progress-bar.ts'
-import { duration, renderReport, renderResults } from './report/render-report.ts'
+import { renderChange } from './report/render-change.ts'
+import { duration, renderReport } from './report/render-report.ts'
 import type { Report } from './report/report.ts'
 import { StageClock } from './report/stage-clock.ts'
 import { PageServer } from './serve/page-server.ts'
@@ -192,6 +193,8 @@ async function serve(
   notice: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  // What the page's load asks for first is no reason to make it wait.
+  await content.registry?.prepare()
   await using server = new PageServer(content)
   const { url, moved } = await server.listen(port)
   if (moved !== undefined) notice(`Port ${port} ${moved}: serving on ${url.port} instead`)
@@ -199,12 +202,17 @@ async function serve(
     `\nServing on ${url.origin}: the live page, /report /metrics /packages/NAME (Ctrl-C ends)`,
   )
   if (signal.aborted) return
+  const { storage } = content.services
+  using _followed = storage.followServer?.(line => {
+    notice(line)
+    server.mark(line)
+  })
   const { analysis } = content.result
   await followTree([...analysis.files.keys()], content.services.sources, {
     signal,
-    onChange: ({ changed, analysis: { results }, time }) =>
-      console.log(
-        `${changed === undefined ? 'Some paths' : counted(changed, 'path')} changed: ${renderResults(results)}, in ${duration(time)}`,
-      ),
+    onChange: change => {
+      const line = renderChange(change)
+      if (line !== undefined) console.log(line)
+    },
   })
 }

@@ -1,12 +1,16 @@
-import { Watcher } from '@millrace/cache-files'
+import { type ChangeAllReason, Watcher } from '@millrace/cache-files'
 import { type Analysis, analyseSources } from './analyse-sources.ts'
 import type { SourceCaches } from './source-caches.ts'
 import { isSource, skippedFolders, walk } from './source-tree.ts'
 
 /** An analysis after files changed. */
-interface FollowedChange {
-  /** Paths reported; undefined if anything may have changed. */
-  readonly changed: number | undefined
+export interface FollowedChange {
+  /** Paths reported. */
+  readonly paths: readonly string[]
+  /** Why anything may have changed, and all was looked at, if it was. */
+  readonly all: ChangeAllReason | undefined
+  /** Sources whose facts were computed anew, or that went. */
+  readonly changed: readonly string[]
   readonly analysis: Analysis
   /** ms. */
   readonly time: number
@@ -36,10 +40,16 @@ export async function followTree(
       for (const path of await sourcesBelow(caches.files.root)) known.add(path)
     }
     const analysis = await analyseSources([...known], caches, { signal, progress: () => undefined })
-    for (const { path } of analysis.unreadable) known.delete(path)
+    const gone = analysis.unreadable.map(({ path }) => path)
+    for (const path of gone) known.delete(path)
     if (signal.aborted) return
-    const changed = all === undefined ? paths.length : undefined
-    onChange({ changed, analysis, time: performance.now() - begun })
+    onChange({
+      paths: [...paths, ...folders],
+      all,
+      changed: [...caches.computed, ...gone],
+      analysis,
+      time: performance.now() - begun,
+    })
   }
 }
 

@@ -103,7 +103,7 @@ class Members implements AsyncDisposable {
     createInterface({ input: child.stdout! }).on('line', line => {
       const origin = /Serving on (http:\S+?):? /.exec(line)?.[1]
       if (origin !== undefined) served.resolve(origin)
-      if (/paths? changed: /.test(line)) console.log(`Member ${number}: ${line}`)
+      if (/ results recomputed, /.test(line)) console.log(`Member ${number}: ${line}`)
     })
     const origin = await served.promise
     if (origin === undefined && !this.#signal.aborted) {

@@ -49,6 +49,11 @@ export class EmbeddedRegistry implements AsyncDisposable {
     return new URL(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`)
   }
 
+  /** Gets ready what it answers with, which the first request would wait for otherwise. */
+  async prepare(): Promise<void> {
+    await this.#loaded()
+  }
+
   /** Breaks every connection for so many ms, those that are open included. */
   fail(duration: number): void {
     this.#downUntil = performance.now() + duration
@@ -83,7 +88,7 @@ export class EmbeddedRegistry implements AsyncDisposable {
       response.writeHead(503).end()
     } else {
       const name = decodeURIComponent(request.url!.slice(1))
-      const documents = await (this.#documents ??= this.#load())
+      const documents = await this.#loaded()
       send(request, response, documents.get(name))
     }
   }
@@ -95,6 +100,11 @@ export class EmbeddedRegistry implements AsyncDisposable {
       this.#requestsInSecond = 0
     }
     return ++this.#requestsInSecond > this.#options.requestsPerSecond
+  }
+
+  #loaded(): Promise<ReadonlyMap<string, Document>> {
+    this.#documents ??= this.#load()
+    return this.#documents
   }
 
   async #load(): Promise<ReadonlyMap<string, Document>> {

@@ -124,6 +124,11 @@ export class PageServer implements AsyncDisposable {
     }
   }
 
+  /** Tells what happened, on all charts of the page. */
+  mark(text: string): void {
+    this.#dashboard.mark(text)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const staged = this.#stage[Symbol.asyncDispose]()
     // What a burst waits for is refused, and so the burst over.

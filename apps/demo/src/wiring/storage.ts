@@ -5,10 +5,13 @@ import { SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Store } from '@millrace/cache-core/store'
 import type { InvalidationBus } from '@millrace/cache-core/tiered'
 import type { TraceRecord } from '@millrace/cache-files'
+import type { RedisBus } from '@millrace/cache-redis'
 import type { DemoOptions } from '../options.ts'
 import type { RegistryAnswer } from '../registry/package-document.ts'
 import { counted } from '../report/counted.ts'
 import type { RunSummary } from '../report/run-summary.ts'
+import { explainRedis } from './explain-redis.ts'
+import { followServer } from './follow-server.ts'
 import { type CacheStore, ForgivingStore } from './forgiving-store.ts'
 
 /** Where a run keeps what outlives it. */
@@ -22,10 +25,15 @@ export interface Storage extends AsyncDisposable {
   readonly runs: CacheStore<RunSummary>
   /** Between processes that share the caches; undefined where one has them alone. */
   readonly bus: InvalidationBus | undefined
+  /** Tells from now on when the server of the caches goes, and when it is back; undefined where there is none. */
+  readonly followServer: ((tell: (line: string) => void) => Disposable) | undefined
   onSourceError(error: unknown): void
   /** Tells of calls for packages that failed, unless a failure was told: all caches are on one disk, or one server. */
   tellPackageFailures(count: number): void
 }
+
+/** ms between two questions to Redis whether it is there. */
+const HEARTBEAT = 1_500
 
 /** Makes one of the stores. */
 type OpenStore = <V>(name: string) => Store<V>
@@ -44,10 +52,11 @@ async function openRedis(url: URL, notice: (line: string) => void): Promise<Stor
   // Loaded only when asked for: a run on SQLite starts without a Redis client.
   const { RedisBus, RedisStore } = await import('@millrace/cache-redis')
   const prefix = (name: string) => `millrace-demo-${name}`
+  const bus = new RedisBus({ url: url.href, prefix: prefix('packages'), heartbeat: HEARTBEAT })
   const storage = storageOf(
     name => new RedisStore({ url: url.href, prefix: prefix(name), compression: true }),
     notice,
-    new RedisBus({ url: url.href, prefix: prefix('packages') }),
+    { bus, host: url.host },
   )
   const probe = new RedisStore({ url: url.href, prefix: 'millrace-demo' })
   try {
@@ -55,7 +64,9 @@ async function openRedis(url: URL, notice: (line: string) => void): Promise<Stor
     return storage
   } catch (error) {
     await storage[Symbol.asyncDispose]()
-    notice(`Redis at ${url.host} cannot be used (${(error as Error).message}): caching in SQLite`)
+    notice(
+      `Redis at ${url.host} cannot be used (${explainRedis(error as Error)}): caching in SQLite`,
+    )
     return undefined
   } finally {
     await probe.close()
@@ -90,15 +101,17 @@ function openSqlite(folder: string, notice: (line: string) => void): Storage {
 function storageOf(
   open: OpenStore,
   notice: (line: string) => void,
-  bus?: InvalidationBus & { close(): Promise<void> },
+  server?: { readonly bus: RedisBus; readonly host: string },
 ): Storage {
   let told = false
   const tell = (line: string) => {
     if (!told) notice(line)
     told = true
   }
-  const failed = (name: string, { message }: Error) =>
-    tell(`The cache of ${name} failed (${message}): going on without what the caches miss`)
+  const failed = (name: string, error: Error) =>
+    tell(
+      `The cache of ${name} failed (${explainRedis(error)}): going on without what the caches miss`,
+    )
   const forgiving = <V>(name: string) =>
     new ForgivingStore<V>(open<V>(name), error => failed(name, error))
   const sources = open<TraceRecord>('sources')
@@ -110,12 +123,25 @@ function storageOf(
     tables,
     packages,
     runs,
-    bus,
+    bus: server?.bus,
+    followServer:
+      server &&
+      (tellServer =>
+        followServer(server.bus, {
+          onGone: () => {
+            told = true
+            tellServer(`Redis at ${server.host} does not answer: going on without it`)
+          },
+          onBack: () => {
+            told = false
+            tellServer(`Redis at ${server.host} is back: caching in it again`)
+          },
+        })),
     onSourceError: error => failed('sources', error as Error),
     tellPackageFailures: count =>
       tell(`The cache of packages failed ${counted(count, 'time')}: asked the registry instead`),
     async [Symbol.asyncDispose]() {
-      await bus?.close()
+      await server?.bus.close()
       await Promise.all([sources.close(), tables.close(), packages.close(), runs.close()])
     },
   }

@@ -1,0 +1,27 @@
+import type { RedisTimeoutError, RedisUnavailableError } from '@millrace/cache-redis'
+import { explain } from '../report/explain.ts'
+
+/** By their codes, as the client of Redis is loaded only where it is used. */
+type Trouble = { readonly code?: undefined } | RedisTimeoutError | RedisUnavailableError
+
+/** What is wrong with Redis, in the words of a sentence and without those of its protocol; what else went wrong, as it says itself. */
+export function explainRedis(error: Error & Trouble): string {
+  if (error.code === 'ERR_MILLRACE_REDIS_TIMEOUT') {
+    return `no answer within ${error.timeout.toLocaleString('en-US')} ms`
+  }
+  if (error.code !== 'ERR_MILLRACE_REDIS_UNAVAILABLE') return explain(error)
+  const cause = error.cause as Error | undefined
+  switch (error.reason) {
+    case 'disconnected':
+      return cause === undefined ? 'there is no connection' : explain(cause)
+    case 'connection':
+      return 'the connection broke'
+    case 'breaker':
+      return 'it has not answered lately'
+    case 'overloaded':
+      return 'too many calls wait for it'
+    case 'reply':
+      // What follows may repeat what was sent.
+      return cause?.message.split(/[.,]/, 1)[0] ?? 'it refuses what is asked for'
+  }
+}
