@@ -7,6 +7,7 @@ import type { Services } from '../wiring/services.ts'
 export interface LiveState {
   /** Names of the scenarios that are played. */
   readonly playing: readonly string[]
+  /** What half and twice the size would give; none while there were too few look-ups to tell. */
   readonly advice: readonly { readonly size: number; readonly hitRate: number }[]
   /** Entries of the traffic's cache by what is left of their lives: under 1, 2, 3, 4 and 5 s. */
   readonly lifetimes: readonly number[]
@@ -44,6 +45,8 @@ interface TraceRows {
 }
 
 const TRACES = 5
+/** Look-ups before anything is advised. */
+const FEWEST = 50
 const LIFE = 5_000
 
 export function liveState(
@@ -51,7 +54,7 @@ export function liveState(
   { cache }: LiveTraffic,
   stage: Stage,
 ): LiveState {
-  const { estimates } = cache.advise()
+  const { reads, estimates } = cache.advise()
   const { bytes, removals } = cache.stats()
   const [present] = estimates
   const lifetimes = [0, 0, 0, 0, 0]
@@ -66,7 +69,7 @@ export function liveState(
   return {
     playing: stage.states.filter(({ running }) => running).map(({ name }) => name),
     advice: estimates
-      .filter(({ policy }) => policy === present?.policy)
+      .filter(({ policy }) => reads >= FEWEST && policy === present?.policy)
       .map(({ size, hitRate }) => ({ size, hitRate }))
       .sort((a, b) => a.size - b.size),
     lifetimes,

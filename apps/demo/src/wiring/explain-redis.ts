@@ -13,7 +13,7 @@ export function explainRedis(error: Error & Trouble): string {
   const cause = error.cause as Error | undefined
   switch (error.reason) {
     case 'disconnected':
-      return cause === undefined ? 'there is no connection' : explain(cause)
+      return cause === undefined ? 'there is no connection' : explainRefusal(cause)
     case 'connection':
       return 'the connection broke'
     case 'breaker':
@@ -21,7 +21,21 @@ export function explainRedis(error: Error & Trouble): string {
     case 'overloaded':
       return 'too many calls wait for it'
     case 'reply':
-      // What follows may repeat what was sent.
-      return cause?.message.split(/[.,]/, 1)[0] ?? 'it refuses what is asked for'
+      return explainRefusal(cause ?? new Error('it refuses what is asked for'))
   }
+}
+
+/** Beginnings of what a server, or the client for it, says. */
+const REFUSALS: readonly (readonly [beginning: string, explanation: string])[] = [
+  ['NOAUTH', 'it wants a password'],
+  ['WRONGPASS', 'it refuses the password'],
+  ['Unknown RESP type', 'what answers there is no Redis'],
+]
+
+function explainRefusal(cause: Error): string {
+  const known = REFUSALS.find(([beginning]) => cause.message.startsWith(beginning))
+  if (known !== undefined) return known[1]
+  // What follows a comma may repeat what was sent.
+  const explained = explain(cause)
+  return explained === cause.message ? explained.split(/[.,]/, 1)[0]! : explained
 }

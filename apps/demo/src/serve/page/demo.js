@@ -54,6 +54,12 @@
   // --- cache, levels, traces ---------------------------------------------------------------------------------------
 
   function showAdvice(advice) {
+    const none = 'no data yet'
+    if (advice.length === 0) {
+      const text = draw('text', { x: 160, y: 76, class: 'middle' }, none)
+      element('advice').replaceChildren(plot(none, text))
+      return
+    }
     const most = Math.max(2, ...advice.map(({ size }) => size))
     const x = size => 40 + (260 * size) / most
     const y = rate => 130 - 110 * rate
