@@ -5,7 +5,7 @@ import { MemoryStore } from '@millrace/cache-core/memory'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FileTable } from '../table/file-table.ts'
 import { Graph } from './graph.ts'
-import type { QueryContext } from './query.ts'
+import type { Query, QueryContext } from './query.ts'
 import type { TraceRecord } from './trace/trace-record.ts'
 
 let root: string
@@ -101,6 +101,89 @@ describe('what a query throws reaches its caller as it is, and is not kept', () 
     expect(await graph.get(thenable, '')).toBe(3)
     await expect(graph.get(throwing, '')).rejects.toThrow('no then')
   })
+})
+
+describe('a query that returns what has a state of its own is refused', () => {
+  test.each<[string, () => unknown]>([
+    [
+      'a generator',
+      function* () {
+        yield 1
+      },
+    ],
+    [
+      'an async generator',
+      async function* () {
+        yield 1
+      },
+    ],
+    ['an iterator within', () => ({ names: new Set(['a']).values() })],
+    ['a promise within', () => ({ later: Promise.resolve(1) })],
+    ['a weak reference', () => [new WeakMap()]],
+    ['a stream', () => new ReadableStream()],
+  ])('%s, stored or not, also by those who ask for it', async (_, make) => {
+    await using storing = new Graph({
+      files: new FileTable({ root }),
+      store: new MemoryStore<TraceRecord>(),
+    })
+    for (const [each, version] of [
+      [graph, undefined],
+      [storing, '1'],
+    ] as const) {
+      const stateful = each.query('stateful', make, { version })
+      const through = each.query('through', context => context.get(stateful, ''), { version })
+      for (const query of [stateful, through]) {
+        await expect(each.get(query, '')).rejects.toMatchObject({
+          code: 'ERR_MILLRACE_RESULT',
+          query: 'stateful',
+          problem: 'incomparable',
+        })
+      }
+    }
+  })
+})
+
+test('traces that two processes kept of two states, and that lead to each other, answer for neither', async () => {
+  /** What a process that keeps its results says of a file: the files that it leads to, by the name of the next one in each. */
+  const asked = async (store: MemoryStore<TraceRecord>, key: string): Promise<unknown> => {
+    await using process = new Graph({ files: new FileTable({ root }), store })
+    const reach: Query<string, string> = process.query(
+      'reach',
+      async (context, path): Promise<string> => {
+        const next = await textOf(context, path)
+        return next === '' ? path : `${path} ${await context.get(reach, next)}`
+      },
+      { version: '1' },
+    )
+    return await process.get(reach, key).catch(({ code }) => code)
+  }
+  const state = (one: string, two: string) => {
+    write('one', one)
+    write('two', two)
+  }
+  const keptAs = (key: string) => JSON.stringify(['graph', 'reach', '1', key])
+  const [first, second] = [new MemoryStore<TraceRecord>(), new MemoryStore<TraceRecord>()]
+  state('two', '')
+  expect(await asked(first, 'one')).toBe('one two')
+  state('', 'one')
+  expect(await asked(second, 'two')).toBe('two one')
+  const crossed = async () => {
+    const both = new MemoryStore<TraceRecord>()
+    const one = await first.get(keptAs('one'))
+    const two = await second.get(keptAs('two'))
+    await both.set(keptAs('one'), one!.value)
+    await both.set(keptAs('two'), two!.value)
+    return both
+  }
+  for (const [one, two, expected] of [
+    ['', 'one', ['one', 'two one']],
+    ['two', '', ['one two', 'two']],
+    ['two', 'one', ['ERR_MILLRACE_CYCLE', 'ERR_MILLRACE_CYCLE']],
+  ] as const) {
+    state(one, two)
+    expect(await asked(await crossed(), 'one')).toBe(expected[0])
+    expect(await asked(await crossed(), 'two')).toBe(expected[1])
+  }
 })
 
 test('a graph that is closed with work under way ends its calls, and answers no more', async () => {

@@ -96,8 +96,8 @@ setTimeout(feed, 100)
 await tell(again)
 
 // More large files than there are descriptors.
-const names = Array.from({ length: 300 }, (_, index) => `large-${index}`)
-for (const name of names) writeFileSync(join(root, name), name.padEnd(70_000))
+const names = Array.from({ length: 210 }, (_, index) => `large-${index}`)
+for (const name of names) writeFileSync(join(root, name), name.padEnd(270_000))
 const contents = await Promise.all(names.map(name => impatient.files.read(name)))
 console.log(contents.every(({ bytes }, index) => bytes.toString().startsWith(names[index]!)))
 rmSync(root, { recursive: true })

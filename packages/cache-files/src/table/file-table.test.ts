@@ -213,7 +213,7 @@ describe('FileTable', () => {
     writeFileSync(at('a'), 'first')
     const files = new FileTable({ root: folder })
     const script = join(import.meta.dirname, 'file-writer.fixture.ts')
-    const writer = spawn(process.execPath, [script, at('a'), '1500'], { stdio: 'inherit' })
+    const writer = spawn(process.execPath, [script, at('a'), `${runs(600)}`], { stdio: 'inherit' })
     const exited = once(writer, 'exit')
     let running = true
     void exited.then(() => (running = false))

@@ -59,7 +59,7 @@ export class FileTable implements Disposable {
   }
 
   /**
-   * The file's content as it is now. Blocks the thread for the `stat`, and for the read of a file of up to 64 KiB, which takes less time than
+   * The file's content as it is now. Blocks the thread for the `stat`, and for the read of a file of up to 256 KiB, which takes less time than
    * to hand it to another thread. Of larger ones a few are read at once in the whole process, so that calls for any number of files do not
    * take all descriptors; where other code has taken them, the call waits for one, `openTimeout` at most.
    *

@@ -172,11 +172,11 @@ test('`..` is taken by its letters, as `path.resolve` does, also where it follow
 })
 
 test('an aborted read rejects with the reason, whatever that is, and what was known stays known', async () => {
-  writeFileSync(at('large'), 'x'.repeat(2 ** 17))
+  writeFileSync(at('large'), 'x'.repeat(2 ** 19))
   await files.read('large')
   const { hash } = files.readSync('large')
   for (const reason of [null, 0, 'text', new Error('enough')]) {
-    writeFileSync(at('large'), 'y'.repeat(2 ** 17))
+    writeFileSync(at('large'), 'y'.repeat(2 ** 19))
     const controller = new AbortController()
     const reading = files.read('large', { signal: controller.signal })
     controller.abort(reason)

@@ -26,7 +26,7 @@ const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 /** How often a file that changes while it is read is read again. */
 const ATTEMPTS = 3
 /** Bytes up to which reading a file takes less time than handing it to another thread. */
-const SMALL = 2 ** 16
+const SMALL = 2 ** 18
 /** Bytes of one read: the system takes no more than 2^31 - 1 at once. */
 const CHUNK = 2 ** 26
 

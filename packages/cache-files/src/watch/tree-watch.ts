@@ -1,5 +1,6 @@
 import { type FSWatcher, lstatSync, readdirSync, readFileSync, type Stats, watch } from 'node:fs'
 import { join } from 'node:path'
+import { mountsBelow } from './mounts-below.ts'
 import type { PendingChanges } from './pending-changes.ts'
 
 /** Events in one turn of the loop above which the system's queue may have run over: a quarter of what it holds. */
@@ -20,6 +21,8 @@ export class TreeWatch {
   readonly #watchers = new Map<string, FSWatcher>()
   /** Device and inode of the root when it was begun. */
   #identity = ''
+  /** What was mounted below it then. */
+  #mounts = ''
   #events = 0
   /** Whether changes may have gone unnoticed: it has to begin anew. */
   lost = false
@@ -44,6 +47,7 @@ export class TreeWatch {
     this.lost = false
     this.refused = false
     this.#identity = identityOf(this.#root)
+    this.#mounts = mountsBelow(this.#root)
     this.#enter(this.#root, false)
   }
 
@@ -52,9 +56,13 @@ export class TreeWatch {
     return this.#identity !== '' && !this.isOutdated
   }
 
-  /** Whether to begin anew would find something else. Where the root has gone, no event tells that it has come back. */
+  /**
+   * Whether to begin anew would find something else. No event tells that a root that had gone has come back, nor that something was mounted
+   * over a folder.
+   */
   get isOutdated(): boolean {
-    return this.lost || identityOf(this.#root) !== this.#identity
+    if (this.lost || identityOf(this.#root) !== this.#identity) return true
+    return mountsBelow(this.#root) !== this.#mounts
   }
 
   close(): void {

@@ -13,7 +13,7 @@ const GRACE = 5
 /** How many times as long as the last check took an answer waits, so that checks take a small part of the time. */
 const GRACE_PER_CHECK = 10
 /** Part of the time since the look began for which an answer waits, so that a long look is checked few times. */
-const GRACE_PER_LOOK = 1 / 4
+const GRACE_PER_LOOK = 1 / 2
 /** ms after which a look that was short of descriptors is taken anew. */
 const STARVED_DELAY = 20
 
