@@ -33,11 +33,11 @@ describe('a SQLite file in which bits flip', () => {
     }
   })
 
-  // In the two of the first row, an integer that is 0 becomes an empty blob.
+  // By those that are named an integer that is 0 becomes an empty blob, and two rows get one number.
   test.each<[string, number, number, number[]]>([
     ['state_4', 8, 64, [290, 298]],
     ['tags_4', 8, 64, []],
-    ['entries_4', 0, 192, []],
+    ['entries_4', 0, 192, [80, 212]],
   ])(
     'a flip of any bit of %s undoes no invalidation',
     async (table, header, rows, examples) => {
@@ -73,17 +73,36 @@ describe('a SQLite file in which bits flip', () => {
         }
         expect((await again.get('other'))?.value ?? 'other').toBe('other')
         // What goes on in it works.
-        expect([bit, await again.set('new', 'value')]).toEqual([bit, true])
-        again.sweep()
-        const next = await again.fence()
         for (const key of ['new', 'other', 'deleted', 'tagged']) {
-          const set = again.set(key, 'value', { tags: [key], fence: next })
-          expect([bit, key, await set]).toEqual([bit, key, true])
+          expect([bit, key, await again.set(key, 'value')]).toEqual([bit, key, true])
+          const load = async () =>
+            again.set(key, 'loaded', { tags: [key], fence: await again.fence() })
+          // The first one may be what finds the damage.
+          expect([bit, key, (await load()) || (await load())]).toEqual([bit, key, true])
         }
       }
     },
     60_000 * runs(1),
   )
+
+  test('a row whose barrier was damaged refuses what is loaded until the next sweep, and not longer', async () => {
+    const store = new SqliteStore<string>({ path })
+    await store.set('the key', 'value')
+    await store.close()
+    const bytes = await readFile(path)
+    // Behind the key and its version.
+    const at = bytes.indexOf(Buffer.from('the key')) + 'the key'.length + 8
+    bytes[at + 7]! ^= 1
+    await writeFile(path, bytes)
+    await using again = new SqliteStore<string>({ path, sweepInterval: Infinity })
+    expect(await again.get('the key')).toBe(undefined)
+    const load = async () => again.set('the key', 'loaded', { fence: await again.fence() })
+    expect(await load()).toBe(false)
+    again.sweep()
+    expect(await load()).toBe(true)
+    expect((await again.get('the key'))?.value).toBe('loaded')
+    expect(again.stats().setAside).toBe(0)
+  })
 
   test('damage of a tag that is met while the file is open sets it aside at the next sweep', async () => {
     const open = () => new SqliteStore<string>({ path, onProblem: () => {} })

@@ -10,7 +10,7 @@ import {
   type RowColumns,
   wholeEpoch,
 } from './entry-rows.ts'
-import { ADMITTED, PUT, PUT_ADMITTED } from './put-statements.ts'
+import { ADMITTED, PUT, PUT_ADMITTED, STRANGE } from './put-statements.ts'
 import { sealed } from './row-checksum.ts'
 import { epochOfState, isGuarded, isLive, isWhole, tagged } from './row-guard.ts'
 import { DamagedError, logBytes } from './sqlite-file.ts'
@@ -36,6 +36,7 @@ export class SqliteEntries {
   readonly #admits: StatementSync
   readonly #put: StatementSync
   readonly #putAdmitted: StatementSync
+  readonly #strange: StatementSync
   readonly #advance: StatementSync
   readonly #bury: StatementSync
   readonly #stale: StatementSync
@@ -66,6 +67,7 @@ export class SqliteEntries {
     this.#put = database.prepare(PUT)
     this.#admits = prepare(ADMITTED)
     this.#putAdmitted = database.prepare(PUT_ADMITTED)
+    this.#strange = prepare(STRANGE)
     this.#advance = prepare(
       `UPDATE state_4 SET epoch = epoch + 1 WHERE ${isGuarded('state_4')} RETURNING epoch`,
     )
@@ -149,13 +151,28 @@ export class SqliteEntries {
     this.#put.run(key, version, version, expires, retained, now, size, tags, checked)
   }
 
-  /** Whether a value was written whose fence was taken at an epoch. One statement, as loads are what is written most. */
+  /**
+   * Whether a value was written whose fence was taken at an epoch. One statement, as loads are what is written most.
+   *
+   * @throws {DamagedError} if it is refused for a row that is another key's
+   */
   writeFenced(write: EntryWrite, fence: number, now: number): boolean {
     const { key, value, size, expires, retained, tags } = write
     const checked = sealed(value, { key, tags, version: fence, expires, retained })
-    return (
-      this.#putAdmitted.run(key, fence, tags, now, expires, retained, size, checked).changes === 1
+    const { changes } = this.#putAdmitted.run(
+      key,
+      fence,
+      tags,
+      now,
+      expires,
+      retained,
+      size,
+      checked,
     )
+    if (changes === 1) return true
+    // No write would mend it.
+    if (this.#strange.get(key) !== undefined) throw new DamagedError()
+    return false
   }
 
   /** As both for a value that is too large to be kept: an older one goes if this one outdates it. Run it within {@link transaction}. */

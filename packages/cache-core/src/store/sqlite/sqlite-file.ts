@@ -24,6 +24,7 @@ const IO_ERROR = 10
 const CORRUPT = 11
 const FULL = 13
 const CANNOT_OPEN = 14
+const CONSTRAINT = 19
 /** Extended codes. */
 const SHORT_READ = 522
 const MOVED = 1_032
@@ -86,8 +87,8 @@ export class DamagedError extends Error {
 /** Whether the file's content is damaged, or not SQLite's at all. */
 export function isCorruption(error: unknown): boolean {
   const code = resultCode(error)
-  if (code === CORRUPT || code === NOT_A_DATABASE) return true
-  // A number that the store never writes.
+  // What the store never writes: a value of another type, by which a row cannot be changed any more, and a number.
+  if (code === CORRUPT || code === NOT_A_DATABASE || code === CONSTRAINT) return true
   return (error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE'
 }
 
