@@ -162,6 +162,7 @@ describe('delivery', () => {
     })
     vi.stubEnv('OTEL_EXPORTER_OTLP_HEADERS', 'key=%ZZ-secret')
     vi.stubEnv('OTEL_METRIC_EXPORT_INTERVAL', 'secret')
+    vi.stubEnv('OTEL_RESOURCE_ATTRIBUTES', 'team=shop,secret')
     vi.stubEnv('OTEL_METRIC_EXPORT_TIMEOUT', '')
     vi.stubEnv('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', 'secret')
     vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', await collector((_, res) => res.end()))
@@ -174,6 +175,7 @@ describe('delivery', () => {
       'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT',
       'OTEL_EXPORTER_OTLP_HEADERS',
       'OTEL_METRIC_EXPORT_INTERVAL',
+      'OTEL_RESOURCE_ATTRIBUTES',
     ])
     expect(JSON.stringify(warn.mock.calls)).not.toContain('secret')
   })

@@ -2,6 +2,8 @@ import { checkHeaders } from '@millrace/kit'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
+const PAIRS = 'pairs like key=value,key=value'
+
 /** Variables warned about: once per process. */
 const WARNED = new Set<string>()
 
@@ -21,25 +23,42 @@ export function numberFrom(env: Environment, name: string, least: number): numbe
   return refuse(name, `a finite number of at least ${least}`)
 }
 
-/** Pairs like `key=value,key=value`, percent-encoded; one that is malformed voids them all. */
+/** Headers in pairs like `key=value,key=value`. */
 export function headersFrom(env: Environment, name: string): Record<string, string> | undefined {
+  const headers = pairsFrom(env, name)
+  if (headers === undefined) return undefined
+  try {
+    return { ...checkHeaders(name, headers) }
+  } catch {
+    return refuse(name, PAIRS)
+  }
+}
+
+/** `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, as the OpenTelemetry specification reads them. */
+export function resourceFromEnvironment(env: Environment): Record<string, string> {
+  const attributes = pairsFrom(env, 'OTEL_RESOURCE_ATTRIBUTES') ?? {}
+  if (env.OTEL_SERVICE_NAME) attributes['service.name'] = env.OTEL_SERVICE_NAME
+  attributes['service.name'] ??= 'unknown_service:node'
+  return attributes
+}
+
+/** Pairs, percent-encoded; one that is malformed voids them all. */
+function pairsFrom(env: Environment, name: string): Record<string, string> | undefined {
   const text = textOf(env, name)
   if (text === undefined) return undefined
+  const pairs: Record<string, string> = Object.create(null)
   try {
-    const headers = text
-      .split(',')
-      .filter(pair => pair.trim() !== '')
-      .map(pair => {
-        const equals = pair.indexOf('=')
-        return [
-          pair.slice(0, Math.max(0, equals)).trim(),
-          decodeURIComponent(pair.slice(equals + 1).trim()),
-        ]
-      })
-    return { ...checkHeaders(name, Object.fromEntries(headers)) }
+    for (const pair of text.split(',')) {
+      if (pair.trim() === '') continue
+      const equals = pair.indexOf('=')
+      const key = decodeURIComponent(pair.slice(0, Math.max(0, equals)).trim())
+      if (key === '') return refuse(name, PAIRS)
+      pairs[key] = decodeURIComponent(pair.slice(equals + 1).trim())
+    }
   } catch {
-    return refuse(name, 'pairs like key=value,key=value')
+    return refuse(name, PAIRS)
   }
+  return pairs
 }
 
 export function isHttpUrl(text: string): boolean {

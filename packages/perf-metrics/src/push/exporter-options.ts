@@ -16,13 +16,15 @@ import {
 } from '@millrace/kit'
 import { InvalidOptionError, type MetricsExportError } from '../errors.ts'
 import type { HistogramEncoding, Temporality } from '../otlp/metric-data.ts'
-import {
-  checkResource,
-  type ResourceAttributes,
-  resourceFromEnvironment,
-} from '../otlp/resource.ts'
+import { checkResource, type ResourceAttributes } from '../otlp/resource.ts'
 import type { Registry } from '../registry/registry.ts'
-import { headersFrom, isHttpUrl, numberFrom, urlFrom } from './environment.ts'
+import {
+  headersFrom,
+  isHttpUrl,
+  numberFrom,
+  resourceFromEnvironment,
+  urlFrom,
+} from './environment.ts'
 
 export interface OtlpExporterOptions {
   /**
