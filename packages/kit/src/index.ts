@@ -23,6 +23,7 @@ export {
   NULLABLE,
   type OptionNames,
 } from './checks.ts'
+export { type BreakerSettings, breakerRule, CircuitBreaker } from './circuit-breaker.ts'
 export {
   type Clock,
   LONGEST_DELAY,

@@ -1,8 +1,7 @@
-import { type Clock, isThenable } from '@millrace/kit'
+import { type CircuitBreaker, type Clock, isThenable } from '@millrace/kit'
 import { letGo } from '../iterate/let-go.ts'
 import type { Store, StoreEntry, StoreItem, StoreLookup } from '../store/contract/store.ts'
 import type { RecoveryQueue } from './recovery-queue.ts'
-import type { TierBreaker } from './tier-breaker.ts'
 import { CacheClosedError, StoreSuspendedError, StoreTimeoutError } from './tier-errors.ts'
 import { type TimeLimit, within } from './within.ts'
 
@@ -12,7 +11,7 @@ export interface BoundedStoreOptions<V> {
   readonly clock: Clock
   /** ms for which an answer is waited for. */
   readonly timeout: number
-  readonly breaker: TierBreaker
+  readonly breaker: CircuitBreaker
   /** Invalidations that the store may not know of yet. */
   readonly missed: RecoveryQueue
   /** What calls fail with after the end. Default: `CacheClosedError`. */
@@ -26,7 +25,7 @@ export interface BoundedStoreOptions<V> {
 export class BoundedStore<V> {
   readonly store: Store<V>
   readonly limit: TimeLimit
-  readonly #breaker: TierBreaker
+  readonly #breaker: CircuitBreaker
   readonly #missed: RecoveryQueue
   /** Calls that did not end yet. */
   readonly #calls = new Set<Promise<unknown>>()

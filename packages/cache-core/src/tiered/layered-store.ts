@@ -1,4 +1,5 @@
 import {
+  CircuitBreaker,
   checkClock,
   checkMethods,
   checkOptions,
@@ -49,7 +50,7 @@ import { readLayered } from './layered-reads.ts'
 import { farItem, isForFar, joined, type Layers, writeLoaded } from './layered-writes.ts'
 import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
-import { TierBreaker } from './tier-breaker.ts'
+import { tierBreaker } from './tier-breaker.ts'
 
 /**
  * Two stores as one, for a `TieredCache` of three tiers: memory, a file of this machine, and what all machines share.
@@ -82,9 +83,9 @@ export class LayeredStore<V = unknown> implements Store<V> {
       nearTtl = Infinity,
       nearTimeout = 250,
       farTimeout = 1_000,
-      breaker = {},
       clock = monotonicClock,
     } = checkOptions<LayeredStoreOptions<V>>('', options, LAYERED_OPTIONS)
+    const breaker = tierBreaker('breaker', options.breaker)
     checkMethods('near', near, 'a Store', STORE_METHODS)
     checkMethods('far', far, 'a Store', STORE_METHODS)
     checkClock('clock', clock)
@@ -101,14 +102,14 @@ export class LayeredStore<V = unknown> implements Store<V> {
         store,
         clock,
         timeout,
-        breaker: new TierBreaker(clock, breaker),
+        breaker: new CircuitBreaker(clock, breaker),
         missed,
         closed: () => new StoreClosedError(),
       })
     const late = new RecoveryQueue()
     this.#near = bounded(near, checkPositive('nearTimeout', nearTimeout), this.#missed)
     this.#far = bounded(far, checkPositive('farTimeout', farTimeout), late)
-    const interval = new TierBreaker(clock, breaker).cooldown
+    const interval = breaker.cooldown
     this.#recovery = new Recovery({
       clock,
       queue: this.#missed,

@@ -1,9 +1,8 @@
-import type { Clock } from '@millrace/kit'
+import { type BreakerSettings, CircuitBreaker, type Clock } from '@millrace/kit'
 import { tellListener } from '../tell-listener.ts'
 import type { BusListener, Invalidation, InvalidationBus } from './invalidation-bus.ts'
 import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
-import { TierBreaker, type TierBreakerOptions } from './tier-breaker.ts'
 import { type TimeLimit, within } from './within.ts'
 
 /** What {@link Peers} are reached by. */
@@ -12,7 +11,7 @@ export interface PeersOptions {
   readonly clock: Clock
   /** ms for which the bus is waited for. */
   readonly timeout: number
-  readonly breaker: TierBreakerOptions | false
+  readonly breaker: BreakerSettings
 }
 
 /**
@@ -22,7 +21,7 @@ export interface PeersOptions {
 export class Peers {
   readonly #bus: InvalidationBus | undefined
   readonly #limit: TimeLimit
-  readonly #breaker: TierBreaker
+  readonly #breaker: CircuitBreaker
   readonly #recovery: Recovery
   #unsubscribe: (() => void) | undefined
   failures = 0
@@ -30,11 +29,11 @@ export class Peers {
   constructor({ bus, clock, timeout, breaker }: PeersOptions) {
     this.#bus = bus
     this.#limit = { clock, timeout, expired: () => new Error('The bus did not answer in time') }
-    this.#breaker = new TierBreaker(clock, breaker)
+    this.#breaker = new CircuitBreaker(clock, breaker)
     this.#recovery = new Recovery({
       clock,
       queue: new RecoveryQueue(),
-      interval: this.#breaker.cooldown,
+      interval: breaker.cooldown,
       repeat: each => this.#send([each]),
     })
   }

@@ -1,4 +1,4 @@
-import { type Clock, monotonicClock } from '@millrace/kit'
+import { CircuitBreaker, type Clock, monotonicClock } from '@millrace/kit'
 import { Cache, internalsOf } from '../cache/cache.ts'
 import { type LoadPlan, planLoads } from '../load/load-options.ts'
 import { ProtectedCache } from '../protect/protected-cache.ts'
@@ -8,7 +8,7 @@ import { ClosableClock } from './closable-clock.ts'
 import { EntryUses } from './entry-uses.ts'
 import { Peers } from './peers.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
-import { TierBreaker } from './tier-breaker.ts'
+import { tierBreaker } from './tier-breaker.ts'
 import { TierChanges } from './tier-changes.ts'
 import { TierLoad } from './tier-load.ts'
 import { TierReads } from './tier-reads.ts'
@@ -27,7 +27,7 @@ export class Tiers<V> {
   /** Throws for a value that the first tier cannot keep. */
   readonly check: (key: string, value: V) => void
   readonly #peers: Peers
-  readonly #breaker: TierBreaker
+  readonly #breaker: CircuitBreaker
   /** The clock of the first tier. */
   readonly #timers: ClosableClock
 
@@ -39,19 +39,20 @@ export class Tiers<V> {
       lease,
       l1Ttl = Infinity,
       storeTimeout: timeout = 2_000,
-      breaker = {},
+      breaker: given,
       backgroundWrites = false,
       protect,
       ...rest
     } = checkTieredOptions(options)
     const clock: Clock = rest.clock ?? monotonicClock
+    const breaker = tierBreaker('breaker', given)
     this.enabled = rest.enabled ?? true
     this.defaults = planLoads(rest)
     this.#timers = new ClosableClock(clock)
     const inMemory = { ...rest, ttl: Math.min(l1Ttl, rest.ttl ?? Infinity), clock: this.#timers }
     this.l1 =
       protect === undefined ? new Cache(inMemory) : new ProtectedCache({ ...inMemory, protect })
-    this.#breaker = new TierBreaker(clock, breaker)
+    this.#breaker = new CircuitBreaker(clock, breaker)
     const missed = new RecoveryQueue()
     this.store = new BoundedStore({ store, clock, timeout, breaker: this.#breaker, missed })
     const { l1, store: tier, enabled, defaults } = this
@@ -78,7 +79,7 @@ export class Tiers<V> {
       clock,
       timeout,
       missed,
-      retryInterval: this.#breaker.cooldown,
+      retryInterval: breaker.cooldown,
     })
   }
 

@@ -10,7 +10,6 @@ import {
   counters,
   describeStats,
   gauges,
-  type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
 import {
@@ -20,7 +19,7 @@ import {
   type ConnectionOptions,
   type ConnectionStats,
 } from '../connection/connection.ts'
-import type { ConnectionTarget } from '../connection/target.ts'
+import type { ConnectionTarget, TargetedNames } from '../connection/target.ts'
 import { RedisUnavailableError } from '../errors.ts'
 import { markOf, type ShardMark } from '../protocol/answer.ts'
 import { checkPrefix, DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
@@ -66,9 +65,12 @@ export interface RedisBusStats extends ConnectionStats {
 }
 
 /** Names of all options. */
-export const BUS_OPTIONS: OptionNames<
-  RedisBusSettings & { client: unknown; url: unknown; connection: unknown }
-> = { ...CONNECTION_OPTIONS, prefix: true, heartbeat: true, maxRecovery: true }
+export const BUS_OPTIONS: TargetedNames<RedisBusSettings> = {
+  ...CONNECTION_OPTIONS,
+  prefix: true,
+  heartbeat: true,
+  maxRecovery: true,
+}
 
 /**
  * An `InvalidationBus` over Redis pub/sub. The scripts of `RedisStore` publish what they invalidate, so that no process can die between

@@ -1,24 +1,35 @@
 import type { Clock } from '@millrace/cache-core'
 import { StoreClosedError } from '@millrace/cache-core/store'
 import {
+  breakerRule,
+  CircuitBreaker,
   checkClock,
   checkInteger,
   checkPositive,
   counters,
   gauges,
   monotonicClock,
-  type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
 import { RedisUnavailableError, type UnavailableReason } from '../errors.ts'
 import { Call, type CallFailure, type CallOwner, type Failure } from './call.ts'
 import { traced } from './channels.ts'
-import { type BreakerOptions, CircuitBreaker } from './circuit-breaker.ts'
 import type { Client } from './client.ts'
 import { ClientEvents } from './client-events.ts'
 import { connected } from './connected.ts'
 import { isRefusal } from './refusal.ts'
-import { type ConnectionTarget, clientOf, TARGET_OPTIONS } from './target.ts'
+import { type ConnectionTarget, clientOf, TARGET_OPTIONS, type TargetedNames } from './target.ts'
+
+/** When calls stop being sent to a Redis that does not answer. */
+export interface BreakerOptions {
+  /** Consecutive failures after which the breaker opens, at least 1. Default: 5 */
+  readonly failures?: number | undefined
+  /**
+   * ms for which an opened breaker refuses everything, > 0; doubled, up to 20 times as many, each time the call let through after it fails too.
+   * Default: 500
+   */
+  readonly cooldown?: number | undefined
+}
 
 /** How a {@link Connection} meets trouble. */
 export interface ConnectionOptions {
@@ -36,9 +47,13 @@ export interface ConnectionOptions {
 }
 
 /** Names of all options that say where Redis is and how it is met. */
-export const CONNECTION_OPTIONS: OptionNames<
-  ConnectionOptions & { client: unknown; url: unknown; connection: unknown }
-> = { ...TARGET_OPTIONS, timeout: true, maxPending: true, breaker: true, clock: true }
+export const CONNECTION_OPTIONS: TargetedNames<ConnectionOptions> = {
+  ...TARGET_OPTIONS,
+  timeout: true,
+  maxPending: true,
+  breaker: true,
+  clock: true,
+}
 
 /** Counters of a {@link Connection}. */
 export interface ConnectionStats {
@@ -64,6 +79,9 @@ export const CONNECTION_STATS_KINDS: StatsKinds<ConnectionStats> = {
   ...counters('trips', 'bytes', 'timeouts', 'failures', 'breakerOpened'),
 }
 
+const resolveBreaker = breakerRule(5, 500)
+/** Most of the doubled cooldown, in cooldowns. */
+const GROWTH = 20
 /** The slowest transfer that is no outage, in bytes per ms. */
 const SLOWEST_TRANSFER = 5_000
 
@@ -78,7 +96,7 @@ export class Connection {
   readonly #events: ClientEvents
   readonly #owned: boolean
   readonly #maxPending: number
-  readonly #breaker: CircuitBreaker | undefined
+  readonly #breaker: CircuitBreaker
   readonly #onError = (error: unknown): void => {
     this.#lastError = error
   }
@@ -105,11 +123,12 @@ export class Connection {
 
   /** @throws {InvalidOptionError} */
   constructor(target: ConnectionTarget, options: ConnectionOptions = {}) {
-    const { timeout = 1_000, maxPending = 10_000, breaker = {}, clock = monotonicClock } = options
+    const { timeout = 1_000, maxPending = 10_000, clock = monotonicClock } = options
     this.clock = checkClock('clock', clock)
     this.timeout = checkPositive('timeout', timeout)
     this.#maxPending = checkInteger('maxPending', maxPending, 1)
-    this.#breaker = breaker === false ? undefined : new CircuitBreaker(breaker, clock)
+    const breaker = resolveBreaker('breaker', options.breaker)
+    this.#breaker = new CircuitBreaker(clock, breaker, GROWTH)
     this.#owned = target.client === undefined
     this.client = clientOf(target)
     this.#events = ClientEvents.of(this.client)
@@ -129,7 +148,7 @@ export class Connection {
         this.#timeouts += operations
         this.#fail(operations)
       },
-      onSuccess: () => this.#breaker?.succeed(),
+      onSuccess: () => this.#breaker.settle(true),
       onFailure: (operations, cause, sent) => this.#onFailure(operations, cause, sent),
     }
   }
@@ -269,8 +288,8 @@ export class Connection {
       bytes: this.#bytes,
       timeouts: this.#timeouts,
       failures: this.#failures,
-      breakerOpened: breaker?.opened ?? 0,
-      breakerOpen: breaker === undefined || breaker.state === 'closed' ? 0 : 1,
+      breakerOpened: breaker.opened,
+      breakerOpen: breaker.state === 'closed' ? 0 : 1,
     }
   }
 
@@ -295,13 +314,13 @@ export class Connection {
     const cause = vague || isRefusal(this.#lastError) ? (this.#lastError ?? error) : error
     const answered = (cause as Error | undefined)?.name === 'ReplyError'
     // A server that refuses does answer.
-    if (answered) this.#breaker?.succeed()
+    if (answered) this.#breaker.settle(true)
     else this.#fail(operations)
     return { reason: answered ? 'reply' : sent ? 'connection' : 'disconnected', cause }
   }
 
   #fail(count: number): void {
-    for (let i = 0; i < count; i++) this.#breaker?.fail()
+    for (let i = 0; i < count; i++) this.#breaker.settle(false)
   }
 
   /** Why nothing may be sent now, if so. The breaker is asked last: it counts on the outcome of what it admits. */
@@ -309,7 +328,7 @@ export class Connection {
     // ioredis would queue the command until a connection is there, which may be never.
     if (!canSend(this.client)) return 'disconnected'
     if (this.#pending >= this.#maxPending) return 'overloaded'
-    if (this.#breaker?.admit() === false) return 'breaker'
+    if (this.#breaker.enter() > 0) return 'breaker'
     return undefined
   }
 }

@@ -12,12 +12,10 @@ export type ConnectionTarget =
   /** Options of ioredis; the client is made here and closed here. */
   | { readonly connection: RedisOptions; readonly client?: undefined; readonly url?: undefined }
 
-/** Names of the options of a {@link ConnectionTarget}. */
-export const TARGET_OPTIONS: OptionNames<{ client: unknown; url: unknown; connection: unknown }> = {
-  client: true,
-  url: true,
-  connection: true,
-}
+/** Names of the options that `O` has beside those of a {@link ConnectionTarget}, and of those. */
+export type TargetedNames<O> = OptionNames<O & Record<keyof typeof TARGET_OPTIONS, unknown>>
+
+export const TARGET_OPTIONS = { client: true, url: true, connection: true } as const
 
 /**
  * The client of a target.

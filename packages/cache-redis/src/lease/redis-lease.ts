@@ -18,7 +18,7 @@ import {
   type ConnectionOptions,
   type ConnectionStats,
 } from '../connection/connection.ts'
-import type { ConnectionTarget } from '../connection/target.ts'
+import type { ConnectionTarget, TargetedNames } from '../connection/target.ts'
 import { checkPrefix, DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
 import { type RedisLeaseHold, RenewedHold } from './lease-hold.ts'
 import { dropLease, keepLease, takeLease } from './lease-scripts.ts'
@@ -49,9 +49,12 @@ export interface RedisLeaseStats extends ConnectionStats {
   readonly waited: number
 }
 
-const LEASE_OPTIONS: OptionNames<
-  RedisLeaseSettings & { client: unknown; url: unknown; connection: unknown }
-> = { ...CONNECTION_OPTIONS, prefix: true, ttl: true, waitTimeout: true }
+const LEASE_OPTIONS: TargetedNames<RedisLeaseSettings> = {
+  ...CONNECTION_OPTIONS,
+  prefix: true,
+  ttl: true,
+  waitTimeout: true,
+}
 
 /** Options of {@link RedisLease.acquire}. */
 export interface LeaseCallOptions {

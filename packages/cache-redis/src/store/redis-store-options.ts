@@ -1,11 +1,10 @@
 import type { StoreStats } from '@millrace/cache-core/store'
-import type { OptionNames } from '@millrace/kit'
 import {
   CONNECTION_OPTIONS,
   type ConnectionOptions,
   type ConnectionStats,
 } from '../connection/connection.ts'
-import type { ConnectionTarget } from '../connection/target.ts'
+import type { ConnectionTarget, TargetedNames } from '../connection/target.ts'
 import type { ValueOptions } from './value-writer.ts'
 
 /** Options of a `RedisStore`, besides where Redis is. */
@@ -38,9 +37,7 @@ export interface RedisStoreStats extends StoreStats, ConnectionStats {
 }
 
 /** Names of all options. */
-export const STORE_OPTIONS: OptionNames<
-  RedisStoreSettings<unknown> & { client: unknown; url: unknown; connection: unknown }
-> = {
+export const STORE_OPTIONS: TargetedNames<RedisStoreSettings<unknown>> = {
   ...CONNECTION_OPTIONS,
   prefix: true,
   hashKeys: true,

@@ -6,7 +6,6 @@ import {
   counters,
   describeStats,
   InvalidOptionError,
-  type OptionNames,
 } from '@millrace/kit'
 import type { Redis } from 'ioredis'
 import {
@@ -19,6 +18,7 @@ import {
 } from '../bus/redis-bus.ts'
 import { type Client, isCluster } from '../connection/client.ts'
 import { Connection } from '../connection/connection.ts'
+import type { TargetedNames } from '../connection/target.ts'
 import { RedisUnavailableError } from '../errors.ts'
 import { DEFAULT_PREFIX, KeySpace } from '../protocol/key-space.ts'
 import { type ScriptLine, ScriptLines } from '../protocol/script-line.ts'
@@ -39,9 +39,10 @@ export type RedisTrackingOptions = RedisBusOptions & {
   readonly mode?: TrackingMode | undefined
 }
 
-const TRACKING_OPTIONS: OptionNames<
-  RedisBusSettings & { client: unknown; url: unknown; connection: unknown; mode: unknown }
-> = { ...BUS_OPTIONS, mode: true }
+const TRACKING_OPTIONS: TargetedNames<RedisBusSettings & { mode: unknown }> = {
+  ...BUS_OPTIONS,
+  mode: true,
+}
 
 /** Counters of a {@link RedisTracking}. */
 export interface RedisTrackingStats extends RedisBusStats {

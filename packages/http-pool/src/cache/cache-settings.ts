@@ -9,7 +9,6 @@ import {
   oneOf,
   optional,
   type Resolved,
-  resolveOptions,
   withDefault,
 } from '@millrace/kit'
 import type { CacheOptions } from './cache-options.ts'
@@ -17,7 +16,7 @@ import type { CacheOptions } from './cache-options.ts'
 /** The resolved form of {@link CacheOptions}: names in lower case, and Infinity where a look-up may take any time. */
 export type CacheSettings = Resolved<CacheOptions, 'store' | 'cacheByDefault'>
 
-const OPTIONS: OptionRules<CacheOptions, CacheSettings> = {
+export const CACHE_RULES: OptionRules<CacheOptions, CacheSettings> = {
   store: optional(checkMethods<NonNullable<CacheOptions['store']>>, 'a store', [
     'get',
     'set',
@@ -30,10 +29,6 @@ const OPTIONS: OptionRules<CacheOptions, CacheSettings> = {
   credentials: withDefault([], checkCredentials),
   storeTimeout: withDefault(2_000, checkStoreTimeout),
   gateway: withDefault(false, checkBoolean),
-}
-
-export function resolveCache(options: CacheOptions): CacheSettings {
-  return resolveOptions('cache', options, OPTIONS)
 }
 
 function checkStoreTimeout(option: string, timeout: number): number {

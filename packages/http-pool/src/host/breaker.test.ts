@@ -1,9 +1,10 @@
+import { resolveOptions } from '@millrace/kit'
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Breaker, resolveBreaker } from './breaker.ts'
+import { BREAKER_RULES, Breaker } from './breaker.ts'
 
-const settings = resolveBreaker({ minimumAttempts: 10, cooldown: 1_000 })
+const settings = resolveOptions('breaker', { minimumAttempts: 10, cooldown: 1_000 }, BREAKER_RULES)
 
 function openBreaker(random = () => 0): Breaker {
   const breaker = new Breaker(settings, random)
@@ -131,7 +132,7 @@ describe('Breaker', () => {
 })
 
 test('opens after `failures` in a row, and a success in between starts the count anew', () => {
-  const breaker = new Breaker(resolveBreaker({ failures: 3 }), () => 0)
+  const breaker = new Breaker(resolveOptions('breaker', { failures: 3 }, BREAKER_RULES), () => 0)
   const attempt = (succeeds: boolean) => {
     expect(breaker.admit(0)).toBe(true)
     if (succeeds) breaker.succeeded(0)

@@ -4,7 +4,6 @@ import {
   checkRange,
   type OptionRules,
   type Resolved,
-  resolveOptions,
   withDefault,
 } from '@millrace/kit'
 import { RollingWindow } from '../time/rolling-window.ts'
@@ -41,17 +40,13 @@ const FIRST_SHARE = 0.05
 /** Steps of the ramp in one `cooldown`. */
 const STEPS_PER_COOLDOWN = 5
 
-const OPTIONS: OptionRules<BreakerOptions> = {
+export const BREAKER_RULES: OptionRules<BreakerOptions> = {
   failures: withDefault(Infinity, checkIntegerOrInfinity, 1),
   cooldown: withDefault(5_000, checkPositive),
   maxCooldown: withDefault(60_000, checkPositive),
   failureRatio: withDefault(0.5, checkRange, 0.001, 1),
   minimumAttempts: withDefault(20, checkIntegerOrInfinity, 1),
   window: withDefault(10_000, checkPositive),
-}
-
-export function resolveBreaker(options: BreakerOptions): BreakerSettings {
-  return resolveOptions('breaker', options, OPTIONS)
 }
 
 /**

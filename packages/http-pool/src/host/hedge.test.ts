@@ -1,7 +1,8 @@
+import { resolveOptions } from '@millrace/kit'
 import { runs, seededRandom } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Hedge, resolveHedge } from './hedge.ts'
+import { HEDGE_RULES, Hedge } from './hedge.ts'
 import { LatencyWindow } from './latency-window.ts'
 
 describe('LatencyWindow', () => {
@@ -41,7 +42,7 @@ describe('LatencyWindow', () => {
 
 describe('Hedge', () => {
   test('sends at most its share, after what a quiet time has saved', () => {
-    const hedge = new Hedge(resolveHedge({ extra: 0.05 }))
+    const hedge = new Hedge(resolveOptions('hedge', { extra: 0.05 }, HEDGE_RULES))
     const random = seededRandom(1)
     let sent = 0
     for (let i = 0; i < 10_000; i++) {
@@ -55,10 +56,12 @@ describe('Hedge', () => {
   })
 
   test('waits as long as the quantile says, and not less than the minimum', () => {
-    const hedge = new Hedge(resolveHedge({ minDelay: 5, minimumAnswers: 10 }))
+    const hedge = new Hedge(
+      resolveOptions('hedge', { minDelay: 5, minimumAnswers: 10 }, HEDGE_RULES),
+    )
     expect(hedge.delay).toBeUndefined()
     for (let i = 0; i < 10; i++) hedge.record(0.3, 0)
     expect(hedge.delay).toBe(5)
-    expect(new Hedge(resolveHedge({ delay: 30 })).delay).toBe(30)
+    expect(new Hedge(resolveOptions('hedge', { delay: 30 }, HEDGE_RULES)).delay).toBe(30)
   })
 })

@@ -5,7 +5,6 @@ import {
   type OptionRules,
   optional,
   type Resolved,
-  resolveOptions,
   withDefault,
 } from '@millrace/kit'
 import { LatencyWindow } from './latency-window.ts'
@@ -28,7 +27,7 @@ export interface HedgeOptions {
 /** The resolved form of {@link HedgeOptions}. */
 export type HedgeSettings = Resolved<HedgeOptions, 'delay'>
 
-const OPTIONS: OptionRules<HedgeOptions, HedgeSettings> = {
+export const HEDGE_RULES: OptionRules<HedgeOptions, HedgeSettings> = {
   extra: withDefault(0.05, checkRange, 0.001, 0.5),
   minDelay: withDefault(1, checkNonNegative),
   delay: optional(checkNonNegative),
@@ -39,10 +38,6 @@ const OPTIONS: OptionRules<HedgeOptions, HedgeSettings> = {
 const REFRESH = 3_000
 /** Hedges that a quiet time can save up. */
 const MOST_SAVED = 10
-
-export function resolveHedge(options: HedgeOptions): HedgeSettings {
-  return resolveOptions('hedge', options, OPTIONS)
-}
 
 /**
  * Hedging for one host ("The Tail at Scale"; Finagle's BackupRequestFilter). Its own budget holds the share

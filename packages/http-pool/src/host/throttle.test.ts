@@ -1,11 +1,12 @@
+import { resolveOptions } from '@millrace/kit'
 import { expect, test } from 'vitest'
-import { resolveThrottle, Throttle } from './throttle.ts'
+import { THROTTLE_RULES, Throttle } from './throttle.ts'
 
 const always = (): number => 0
 const never = (): number => 0.999_999
 
 test('rejects nothing while at least half is accepted', () => {
-  const throttle = new Throttle(resolveThrottle({}), always)
+  const throttle = new Throttle(resolveOptions('throttle', {}, THROTTLE_RULES), always)
   for (let i = 0; i < 1_000; i++) {
     expect(throttle.admit(i)).toBe(true)
     throttle.settled(i % 2 === 0, i)
@@ -14,14 +15,14 @@ test('rejects nothing while at least half is accepted', () => {
 })
 
 test('rejects nothing of what starts together', () => {
-  const throttle = new Throttle(resolveThrottle({}), always)
+  const throttle = new Throttle(resolveOptions('throttle', {}, THROTTLE_RULES), always)
   for (let i = 0; i < 1_000; i++) expect(throttle.admit(0)).toBe(true)
   for (let i = 0; i < 1_000; i++) throttle.settled(true, 10)
   expect(throttle.probability(10)).toBe(0)
 })
 
 test('rejects max(0, (requests - 2 * accepts) / (requests + 1))', () => {
-  const throttle = new Throttle(resolveThrottle({}), never)
+  const throttle = new Throttle(resolveOptions('throttle', {}, THROTTLE_RULES), never)
   for (let i = 0; i < 100; i++) {
     throttle.admit(0)
     throttle.settled(i < 10, 0)
@@ -30,7 +31,10 @@ test('rejects max(0, (requests - 2 * accepts) / (requests + 1))', () => {
 })
 
 test('forgets after its window', () => {
-  const throttle = new Throttle(resolveThrottle({ window: 10_000 }), never)
+  const throttle = new Throttle(
+    resolveOptions('throttle', { window: 10_000 }, THROTTLE_RULES),
+    never,
+  )
   for (let i = 0; i < 100; i++) {
     throttle.admit(0)
     throttle.settled(false, 0)

@@ -3,7 +3,6 @@ import {
   checkPositive,
   type OptionRules,
   type Resolved,
-  resolveOptions,
   withDefault,
 } from '@millrace/kit'
 import { RollingWindow } from '../time/rolling-window.ts'
@@ -23,13 +22,9 @@ const REQUESTS = 0
 const ACCEPTS = 1
 const BUCKETS = 120
 
-const OPTIONS: OptionRules<ThrottleOptions> = {
+export const THROTTLE_RULES: OptionRules<ThrottleOptions> = {
   multiplier: withDefault(2, checkAtLeast, 1),
   window: withDefault(120_000, checkPositive),
-}
-
-export function resolveThrottle(options: ThrottleOptions): ThrottleSettings {
-  return resolveOptions('throttle', options, OPTIONS)
 }
 
 /**

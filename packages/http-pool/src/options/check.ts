@@ -7,14 +7,11 @@ export function checkTimeLimit(option: string, value: unknown): number {
 }
 
 /** A feature with options of its own: `true` and `{}` switch it on with its defaults, `false` leaves it off. */
-export function feature<O, S>(
-  isOn: boolean,
-  resolve: (options: Partial<O>) => S,
-): OptionRule<S | undefined> {
+export function feature<S>(isOn: boolean, resolve: OptionRule<S>): OptionRule<S | undefined> {
   return (option, given: unknown = isOn) => {
     if (given === false) return undefined
-    if (given === true) return resolve({})
-    if (typeof given === 'object' && given !== null) return resolve(given)
+    if (given === true) return resolve(option, {})
+    if (typeof given === 'object' && given !== null) return resolve(option, given)
     throw new InvalidOptionError(option, 'true, false or an object of options', given)
   }
 }

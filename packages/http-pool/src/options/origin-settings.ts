@@ -8,16 +8,17 @@ import {
   checkPositive,
   checkText,
   InvalidOptionError,
+  nested,
   type OptionRules,
   optional,
   type Resolved,
   withDefault,
 } from '@millrace/kit'
 import { buildConnector, type Client } from 'undici'
-import { type BreakerSettings, resolveBreaker } from '../host/breaker.ts'
-import { type HedgeSettings, resolveHedge } from '../host/hedge.ts'
+import { BREAKER_RULES, type BreakerSettings } from '../host/breaker.ts'
+import { HEDGE_RULES, type HedgeSettings } from '../host/hedge.ts'
 import type { GuardSettings } from '../host/host-guard.ts'
-import { resolveThrottle, type ThrottleSettings } from '../host/throttle.ts'
+import { THROTTLE_RULES, type ThrottleSettings } from '../host/throttle.ts'
 import { checkLimiter, type Limiter } from '../limits/limiter.ts'
 import { type ChooseProxy, resolveProxy } from '../proxy/proxy-choice.ts'
 import { tunnelConnector } from '../proxy/tunnel.ts'
@@ -74,9 +75,9 @@ export const ORIGIN_OPTIONS: OptionRules<OriginOptions, Given> = {
   headers: asGiven,
   tls: optional(checkTls),
   limiter: optional(checkLimiters),
-  breaker: feature(false, resolveBreaker),
-  throttle: feature(false, resolveThrottle),
-  hedge: feature(false, resolveHedge),
+  breaker: feature(false, nested(BREAKER_RULES)),
+  throttle: feature(false, nested(THROTTLE_RULES)),
+  hedge: feature(false, nested(HEDGE_RULES)),
   learnLimits: withDefault(false, checkBoolean),
   addresses: optional(resolveAddresses),
   lookup: optional(checkFunction<NonNullable<OriginOptions['lookup']>>),

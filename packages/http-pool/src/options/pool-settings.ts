@@ -9,11 +9,12 @@ import {
   checkRecord,
   InvalidOptionError,
   monotonicClock,
+  nested,
   type OptionNames,
   optional,
   withDefault,
 } from '@millrace/kit'
-import { type CacheSettings, resolveCache } from '../cache/cache-settings.ts'
+import { CACHE_RULES, type CacheSettings } from '../cache/cache-settings.ts'
 import type { InjectHeaders } from '../request/inject-headers.ts'
 import { CREDENTIAL_HEADERS } from '../request/redirect-target.ts'
 import { type RetryOptions, RetryPolicy } from '../retry/retry-policy.ts'
@@ -53,8 +54,8 @@ const OWN_OPTIONS = {
   bodyLeakTimeout: withDefault(60_000, checkTimeLimit),
   decompress: withDefault(false, checkBoolean),
   coalesce: withDefault(false, checkBoolean),
-  cache: feature(false, resolveCache),
-  retry: feature(true, (options: RetryOptions) => new RetryPolicy(options)),
+  cache: feature(false, nested(CACHE_RULES)),
+  retry: feature(true, (_, options) => new RetryPolicy(options as RetryOptions)),
   injectHeaders: optional(checkFunction<InjectHeaders>),
   clock: withDefault(monotonicClock, checkClock<Clock>),
   random: withDefault(Math.random, checkFunction<() => number>),

@@ -1,10 +1,4 @@
-import {
-  type Clock,
-  checkIntegerOrInfinity,
-  checkMethods,
-  checkOptions,
-  checkPositive,
-} from '@millrace/kit'
+import { breakerRule, type Clock, checkMethods, checkPositive } from '@millrace/kit'
 import { LimitStoreUnavailableError } from '../../errors.ts'
 import type { Reply, Script } from '../scripts/script.ts'
 import { clusterNodeOf } from './cluster-node.ts'
@@ -29,8 +23,8 @@ export interface StoreGuardOptions {
 /** How often each process calls the store at least, in ms, whether it is called itself or not. */
 export const HEARTBEAT = 1_000
 
-/** How often a store that is owed something is tried where there is no breaker, in ms. */
-const DEFAULT_COOLDOWN = 1_000
+/** Where there is none, a store that is owed something is tried as often all the same. */
+const resolveBreaker = breakerRule(3, 1_000)
 
 /**
  * Bounds every call to Redis: by a timeout, by a look at the connection first (a command for one that is down would sit
@@ -59,18 +53,15 @@ export class StoreGuard {
     client: RedisClient,
     name: string,
     clock: Clock,
-    { timeout = 250, breaker = {} }: StoreGuardOptions,
+    { timeout = 250, breaker }: StoreGuardOptions,
   ) {
     this.#client = checkMethods('client', client, 'an ioredis client', ['eval', 'evalsha'])
     this.#name = name
     this.#clock = clock
     this.#timeout = checkPositive('timeout', timeout)
-    const { failures = 3, cooldown = DEFAULT_COOLDOWN } =
-      breaker === false
-        ? { failures: Infinity }
-        : checkOptions('breaker', breaker, { failures: true, cooldown: true })
-    this.#failures = checkIntegerOrInfinity('breaker.failures', failures, 1)
-    this.cooldown = checkPositive('breaker.cooldown', cooldown)
+    const { failures, cooldown } = resolveBreaker('breaker', breaker)
+    this.#failures = failures
+    this.cooldown = cooldown
   }
 
   /** Whether the last call failed, and none has succeeded since. */
