@@ -5,8 +5,12 @@ import {
   checkOptions,
   checkRange,
   type OptionNames,
+  type OptionRules,
+  type Resolved,
+  resolveOptions,
   type TimeSource,
   wallClock,
+  withDefault,
 } from '@millrace/kit'
 import { Followers } from './followers.ts'
 import { Rhythm } from './rhythm.ts'
@@ -40,16 +44,16 @@ export interface PredictionOptions {
   readonly least?: number | undefined
 }
 
-const OPTIONS: OptionNames<AccessPredictorOptions> = {
-  maxKeys: true,
-  maxFollowers: true,
-  reach: true,
-  clock: true,
-}
-const PREDICTION_OPTIONS: OptionNames<PredictionOptions> = { limit: true, least: true }
-
 /** What a `Map` holds. */
 const MOST_KEYS = 2 ** 24
+
+const OPTIONS: OptionRules<AccessPredictorOptions> = {
+  maxKeys: withDefault(4_096, checkInteger, 1, MOST_KEYS),
+  maxFollowers: withDefault(4, checkInteger, 1, 64),
+  reach: withDefault(1, checkInteger, 1, 16),
+  clock: withDefault(wallClock, checkMethods<TimeSource>, 'a TimeSource', ['now']),
+}
+const PREDICTION_OPTIONS: OptionNames<PredictionOptions> = { limit: true, least: true }
 
 interface Habit<K> {
   readonly rhythm: Rhythm
@@ -65,23 +69,11 @@ export class AccessPredictor<K> {
   readonly #habits = new Map<K, Habit<K>>()
   /** The last accesses, the newest first. */
   readonly #recent: K[] = []
-  readonly #maxKeys: number
-  readonly #maxFollowers: number
-  readonly #reach: number
-  readonly #clock: TimeSource
+  readonly #settings: Resolved<AccessPredictorOptions>
 
   /** @throws {InvalidOptionError} */
   constructor(options: AccessPredictorOptions = {}) {
-    const {
-      maxKeys = 4_096,
-      maxFollowers = 4,
-      reach = 1,
-      clock = wallClock,
-    } = checkOptions('', options, OPTIONS)
-    this.#maxKeys = checkInteger('maxKeys', maxKeys, 1, MOST_KEYS)
-    this.#maxFollowers = checkInteger('maxFollowers', maxFollowers, 1, 64)
-    this.#reach = checkInteger('reach', reach, 1, 16)
-    this.#clock = checkMethods('clock', clock, 'a TimeSource', ['now'])
+    this.#settings = resolveOptions('', options, OPTIONS)
   }
 
   /** Keys whose habits are known. */
@@ -91,14 +83,14 @@ export class AccessPredictor<K> {
 
   /** Notes that a key was used, hit or miss. O(reach x maxFollowers). */
   record(key: K): void {
-    const now = this.#clock.now()
+    const now = this.#settings.clock.now()
     for (const before of this.#recent) {
       if (before !== key) this.#habits.get(before)?.followers.count(key)
     }
     let habit = this.#habits.get(key)
     if (habit === undefined) {
-      habit = { rhythm: new Rhythm(now), followers: new Followers(this.#maxFollowers) }
-      if (this.#habits.size === this.#maxKeys) this.#forgetOldest()
+      habit = { rhythm: new Rhythm(now), followers: new Followers(this.#settings.maxFollowers) }
+      if (this.#habits.size === this.#settings.maxKeys) this.#forgetOldest()
     } else {
       this.#habits.delete(key)
       habit.rhythm.note(now)
@@ -106,7 +98,7 @@ export class AccessPredictor<K> {
     this.#habits.set(key, habit)
     habit.followers.begin()
     this.#recent.unshift(key)
-    if (this.#recent.length > this.#reach) this.#recent.pop()
+    if (this.#recent.length > this.#settings.reach) this.#recent.pop()
   }
 
   /** The keys that are likely to be used soon after `key`, the most likely one first. O(maxFollowers). */
@@ -128,7 +120,7 @@ export class AccessPredictor<K> {
   due(horizon: number, options: PredictionOptions = {}): Prediction<K>[] {
     checkNonNegativeOrInfinity('horizon', horizon)
     const { limit, least } = check(options, 100)
-    const now = this.#clock.now()
+    const now = this.#settings.clock.now()
     const found: Prediction<K>[] = []
     for (const [key, { rhythm }] of this.#habits) {
       const byInterval = rhythm.dueWithin(now, horizon)

@@ -4,13 +4,16 @@ import {
   checkClock,
   checkFunction,
   checkInteger,
-  checkOptions,
   checkPositiveOrInfinity,
   checkSignal,
   monotonicClock,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  resolveOptions,
   setAwaitedTimer,
   tell,
+  withDefault,
 } from '@millrace/kit'
 import { checkIterable } from '../call-options.ts'
 
@@ -63,14 +66,16 @@ export interface WarmReport {
   readonly memory: number
 }
 
-const OPTIONS: OptionNames<WarmOptions> = {
-  workers: true,
-  timeLimit: true,
-  memoryLimit: true,
-  memory: true,
-  signal: true,
-  onProgress: true,
-  clock: true,
+type Settings = Resolved<WarmOptions, 'signal'>
+
+const OPTIONS: OptionRules<WarmOptions, Settings> = {
+  workers: withDefault(4, checkInteger, 1),
+  timeLimit: withDefault(Infinity, checkPositiveOrInfinity),
+  memoryLimit: withDefault(Infinity, checkPositiveOrInfinity),
+  memory: withDefault(process.memoryUsage.rss, checkFunction<() => number>),
+  signal: optional(checkSignal),
+  onProgress: withDefault(() => undefined, checkFunction<Settings['onProgress']>),
+  clock: withDefault(monotonicClock, checkClock<Clock>),
 }
 
 /** ms of work after which other work gets its turn. */
@@ -87,13 +92,12 @@ export async function warm(
   load: (path: string, options: { readonly signal: AbortSignal }) => unknown,
   options: WarmOptions = {},
 ): Promise<WarmReport> {
-  checkOptions('', options, OPTIONS)
+  const settings = resolveOptions('', options, OPTIONS)
   checkIterable('paths', paths)
   checkFunction('load', load)
-  const workers = checkInteger('workers', options.workers ?? 4, 1)
-  const run = new Warming(paths, load, options)
+  const run = new Warming(paths, load, settings)
   try {
-    await Promise.all(Array.from({ length: workers }, () => run.work()))
+    await Promise.all(Array.from({ length: settings.workers }, () => run.work()))
     return run.report()
   } catch (error) {
     run.stop('aborted')
@@ -106,11 +110,7 @@ export async function warm(
 class Warming {
   readonly #paths: PathSource
   readonly #load: (path: string, options: { readonly signal: AbortSignal }) => unknown
-  readonly #clock: Clock
-  readonly #memory: () => number
-  readonly #memoryLimit: number
-  readonly #onProgress: (progress: WarmProgress) => void
-  readonly #signal: AbortSignal | undefined
+  readonly #settings: Settings
   readonly #begun: number
   readonly #stopping = new AbortController()
   readonly #stopped = Promise.withResolvers<void>()
@@ -123,17 +123,12 @@ class Warming {
   constructor(
     paths: Iterable<string> | AsyncIterable<string>,
     load: (path: string, options: { readonly signal: AbortSignal }) => unknown,
-    options: WarmOptions,
+    settings: Settings,
   ) {
-    const { clock = monotonicClock, memory = process.memoryUsage.rss, signal } = options
-    const timeLimit = checkPositiveOrInfinity('timeLimit', options.timeLimit ?? Infinity)
-    this.#memoryLimit = checkPositiveOrInfinity('memoryLimit', options.memoryLimit ?? Infinity)
-    this.#memory = checkFunction('memory', memory)
-    this.#onProgress = checkFunction('onProgress', options.onProgress ?? (() => undefined))
+    const { clock, signal, timeLimit } = settings
+    this.#settings = settings
     this.#paths = oneByOne(paths)
     this.#load = load
-    this.#clock = checkClock('clock', clock)
-    this.#signal = signal && checkSignal('signal', signal)
     this.#begun = clock.now()
     this.#sliceBegan = this.#begun
     const timer =
@@ -151,7 +146,7 @@ class Warming {
 
   async work(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      if (this.#memory() >= this.#memoryLimit) {
+      if (this.#settings.memory() >= this.#settings.memoryLimit) {
         this.stop('memory')
         return
       }
@@ -162,9 +157,9 @@ class Warming {
         this.#stopped.promise.then(() => [undefined] as const),
       ])
       if (outcome !== undefined) this.#note(path, outcome)
-      if (this.#clock.now() - this.#sliceBegan > SLICE) {
+      if (this.#settings.clock.now() - this.#sliceBegan > SLICE) {
         await scheduler.yield()
-        this.#sliceBegan = this.#clock.now()
+        this.#sliceBegan = this.#settings.clock.now()
       }
     }
   }
@@ -174,8 +169,8 @@ class Warming {
       warmed: this.#warmed,
       failed: this.#failed,
       ended: this.#ended,
-      elapsed: this.#clock.now() - this.#begun,
-      memory: this.#memory(),
+      elapsed: this.#settings.clock.now() - this.#begun,
+      memory: this.#settings.memory(),
     }
   }
 
@@ -193,12 +188,12 @@ class Warming {
     const failed = outcome.status === 'rejected'
     if (failed) this.#failed++
     else this.#warmed++
-    tell(this.#onProgress, {
+    tell(this.#settings.onProgress, {
       path,
       error: failed ? outcome.reason : undefined,
       warmed: this.#warmed,
       failed: this.#failed,
-      elapsed: this.#clock.now() - this.#begun,
+      elapsed: this.#settings.clock.now() - this.#begun,
     })
   }
 
@@ -207,7 +202,9 @@ class Warming {
     if (this.#stopping.signal.aborted) return
     this.#ended = why
     this.#stopping.abort(
-      this.#signal?.aborted ? this.#signal.reason : new Error('Warming has ended'),
+      this.#settings.signal?.aborted
+        ? this.#settings.signal.reason
+        : new Error('Warming has ended'),
     )
     this.#stopped.resolve()
   }

@@ -2,13 +2,15 @@ import {
   checkBoolean,
   checkFunction,
   checkInteger,
-  checkOptions,
   checkRecord,
   checkText,
   heed,
   imitate,
   isGeneratorFunction,
-  type OptionNames,
+  type OptionRules,
+  optional,
+  type Resolved,
+  resolveOptions,
 } from '@millrace/kit'
 import { type ActiveContext, activeContext, runWith } from '../context/active-context.ts'
 import { type Attributes, type Span, SpanKind, type SpanOptions } from '../span/api/span.ts'
@@ -36,26 +38,17 @@ export interface TracedOptions<F extends AnyFunction = AnyFunction> {
   readonly before?: ((span: Span, args: Parameters<F>) => void) | undefined
 }
 
-const NAMES: OptionNames<TracedOptions> = {
-  name: true,
-  kind: true,
-  attributes: true,
-  sync: true,
-  before: true,
+const OPTIONS: OptionRules<TracedOptions, Resolved<TracedOptions, keyof TracedOptions>> = {
+  name: optional(checkText),
+  kind: optional(checkInteger, SpanKind.INTERNAL, SpanKind.CONSUMER),
+  attributes: optional(checkRecord<Attributes>, 'an object of attributes'),
+  sync: optional(checkBoolean),
+  before: optional(checkFunction<NonNullable<TracedOptions['before']>>),
 }
 
 /** @throws InvalidOptionError */
 export function checkTraced<F extends AnyFunction>(options: TracedOptions<F>): void {
-  const { name, kind, attributes, sync, before } = checkOptions<TracedOptions<F>>(
-    '',
-    options,
-    NAMES,
-  )
-  if (name !== undefined) checkText('name', name)
-  if (kind !== undefined) checkInteger('kind', kind, SpanKind.INTERNAL, SpanKind.CONSUMER)
-  if (attributes !== undefined) checkRecord('attributes', attributes, 'an object of attributes')
-  if (sync !== undefined) checkBoolean('sync', sync)
-  if (before !== undefined) checkFunction('before', before)
+  resolveOptions('', options as TracedOptions, OPTIONS)
 }
 
 /** Makes spans for wrapped functions; a tracer. */
