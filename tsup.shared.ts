@@ -51,7 +51,7 @@ export const kitByUse: Plugin = {
       sideEffects: false,
     }))
     build.onLoad({ filter: /./, namespace: 'kit' }, async ({ path }) => {
-      const exported = namesFrom(await readFile(kit('index.ts'), 'utf8'), '\\./([a-z0-9-]+\\.ts)')
+      const exported = namesFrom(await readFile(kit('index.ts'), 'utf8'), '\\./([a-z0-9/-]+\\.ts)')
       const files = new Map(exported.map(([name, file]) => [name, file]))
       const used = namesFrom(await readFile(path, 'utf8'), '(@millrace/kit)')
       const contents = used.map(

@@ -1,6 +1,6 @@
-import { checkIntegerOrInfinity, checkPositive } from './checks.ts'
 import type { TimeSource } from './clock.ts'
-import { nested, type OptionRule, withDefault } from './option-rules.ts'
+import { checkIntegerOrInfinity, checkPositive } from './options/checks.ts'
+import { nested, type OptionRule, withDefault } from './options/option-rules.ts'
 
 /** When something that fails is left alone. */
 export interface BreakerSettings {

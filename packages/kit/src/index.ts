@@ -1,4 +1,47 @@
-export { checkWrapped } from './check-wrapped.ts'
+export { checkWrapped } from './calls/check-wrapped.ts'
+export {
+  type GeneratorWatch,
+  isGenerator,
+  isGeneratorFunction,
+  watchGenerator,
+} from './calls/generators.ts'
+export { heed } from './calls/heed.ts'
+export { imitate } from './calls/imitate.ts'
+export { OperationChannels } from './calls/operation-channels.ts'
+export { tell } from './calls/tell.ts'
+export { isThenable } from './calls/thenable.ts'
+export { type BreakerSettings, breakerRule, CircuitBreaker } from './circuit-breaker.ts'
+export {
+  type Clock,
+  LONGEST_DELAY,
+  monotonicClock,
+  setAwaitedTimer,
+  setSystemTimer,
+  type Timer,
+  type TimeSource,
+  wallClock,
+} from './clock.ts'
+export { slotOf } from './cluster-slot.ts'
+export { exchange, type HttpAnswer } from './http/http-exchange.ts'
+export { HTTP_METHODS } from './http/http-methods.ts'
+export { HttpRoutes, type RouteFinder, setHttpRoute } from './http/http-route.ts'
+export { type PartialSuccess, readPartialSuccess } from './http/otlp-partial-success.ts'
+export { type IgnoredPaths, pathFilter } from './http/path-filter.ts'
+export { requestPath } from './http/request-path.ts'
+export { retryAfter } from './http/retry-after.ts'
+export {
+  type RequestHead,
+  type ServedAnswer,
+  type ServedRequest,
+  watchServedRequests,
+} from './http/served-requests.ts'
+export {
+  type BareItem,
+  parseDictionary,
+  parseList,
+  type StructuredItem,
+  serializeString,
+} from './http/structured-fields.ts'
 export {
   checkAtLeast,
   checkBoolean,
@@ -22,33 +65,9 @@ export {
   checkText,
   NULLABLE,
   type OptionNames,
-} from './checks.ts'
-export { type BreakerSettings, breakerRule, CircuitBreaker } from './circuit-breaker.ts'
-export {
-  type Clock,
-  LONGEST_DELAY,
-  monotonicClock,
-  setAwaitedTimer,
-  setSystemTimer,
-  type Timer,
-  type TimeSource,
-  wallClock,
-} from './clock.ts'
-export { slotOf } from './cluster-slot.ts'
-export { describe } from './describe.ts'
-export {
-  type GeneratorWatch,
-  isGenerator,
-  isGeneratorFunction,
-  watchGenerator,
-} from './generators.ts'
-export { heed } from './heed.ts'
-export { exchange, type HttpAnswer } from './http-exchange.ts'
-export { HTTP_METHODS } from './http-methods.ts'
-export { HttpRoutes, type RouteFinder, setHttpRoute } from './http-route.ts'
-export { imitate } from './imitate.ts'
-export { InvalidOptionError } from './invalid-option-error.ts'
-export { OperationChannels } from './operation-channels.ts'
+} from './options/checks.ts'
+export { describe } from './options/describe.ts'
+export { InvalidOptionError } from './options/invalid-option-error.ts'
 export {
   applyRules,
   asGiven,
@@ -61,17 +80,7 @@ export {
   required,
   resolveOptions,
   withDefault,
-} from './option-rules.ts'
-export { type PartialSuccess, readPartialSuccess } from './otlp-partial-success.ts'
-export { type IgnoredPaths, pathFilter } from './path-filter.ts'
-export { requestPath } from './request-path.ts'
-export { retryAfter } from './retry-after.ts'
-export {
-  type RequestHead,
-  type ServedAnswer,
-  type ServedRequest,
-  watchServedRequests,
-} from './served-requests.ts'
+} from './options/option-rules.ts'
 export {
   counters,
   describeStats,
@@ -80,12 +89,3 @@ export {
   type StatsKinds,
   statsKindsOf,
 } from './stats-kinds.ts'
-export {
-  type BareItem,
-  parseDictionary,
-  parseList,
-  type StructuredItem,
-  serializeString,
-} from './structured-fields.ts'
-export { tell } from './tell.ts'
-export { isThenable } from './thenable.ts'

@@ -50,9 +50,9 @@ export {
 export type { SemaphoreAcquireOptions } from './semaphore/semaphore-acquire.ts'
 export type { AcquireOptions, Admission } from './wait/acquire-options.ts'
 export type { LimitMessage } from './wait/channels.ts'
-export { FairOrder, type FairOrderOptions } from './wait/fair-order.ts'
-export { PriorityOrder, type PriorityOrderOptions } from './wait/priority-order.ts'
-export type { WaitOrder } from './wait/wait-order.ts'
+export { FairOrder, type FairOrderOptions } from './wait/order/fair-order.ts'
+export { PriorityOrder, type PriorityOrderOptions } from './wait/order/priority-order.ts'
+export type { WaitOrder } from './wait/order/wait-order.ts'
 export type { Waiter } from './wait/waiter.ts'
 export {
   SlidingWindow,

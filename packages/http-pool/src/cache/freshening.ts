@@ -2,14 +2,14 @@ import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
 import { Relay } from '../relay.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { isTransient } from '../retry/transient-errors.ts'
-import { withValidAge } from './age-field.ts'
 import type { CacheSettings } from './cache-settings.ts'
-import { correspond, freshened } from './freshened-headers.ts'
+import { withValidAge } from './fields/age-field.ts'
+import { correspond, freshened } from './fields/freshened-headers.ts'
+import { rawHeaders } from './fields/raw-headers.ts'
+import { asWhole, understood, unkept } from './fields/understood-response.ts'
 import { chunks, isPart } from './partial-response.ts'
 import { answersGet, POSTED } from './posted-response.ts'
-import { rawHeaders } from './raw-headers.ts'
 import type { CacheKey, StoredResponse, UndiciStore } from './response-store.ts'
-import { asWhole, understood, unkept } from './understood-response.ts'
 
 /**
  * Between undici's cache and the request: turns a 304 into the whole response that it stands for, the stored

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { ResponseHeaders } from '../handler.ts'
-import { type ByteRange, byteRange } from './byte-range.ts'
+import { type ByteRange, byteRange } from './fields/byte-range.ts'
 import type { CacheKey, CacheValue, StoredResponse } from './response-store.ts'
 
 /** Beside the whole response to GET of the same URL, with which it is deleted. No request has such a method. */

@@ -1,6 +1,6 @@
 import type { ResponseHeaders } from '../handler.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
-import { cacheDirectives, directiveName } from './cache-directives.ts'
+import { cacheDirectives, directiveName } from './fields/cache-directives.ts'
 
 /** Among the headers by which a cache looks for its response: the request is a POST, whose answer may be kept for GET. No field has such a name. */
 export const POSTED = ':posted'

@@ -1,9 +1,9 @@
 import type { Writable } from 'node:stream'
 import { clockSteps, shifted } from './clock-steps.ts'
+import { asReceived, receivedStatus } from './fields/understood-response.ts'
 import { chunks, isPart, partFor, partKey, partValue } from './partial-response.ts'
 import { POSTED } from './posted-response.ts'
 import type { CacheKey, CacheValue, StoredResponse, UndiciStore } from './response-store.ts'
-import { asReceived, receivedStatus } from './understood-response.ts'
 
 /** How long a response with a validator is kept after it was received, fresh or not, in ms. */
 const RETENTION = 24 * 60 * 60 * 1_000

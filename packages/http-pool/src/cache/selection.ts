@@ -1,12 +1,12 @@
 import type { Buffer } from 'node:buffer'
 import { ForwardingHandler } from '../forwarding-handler.ts'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
-import { type ByteRange, byteRange } from './byte-range.ts'
-import { parseHttpDate } from './http-date.ts'
+import { type ByteRange, byteRange } from './fields/byte-range.ts'
+import { parseHttpDate } from './fields/http-date.ts'
+import { rawHeaders } from './fields/raw-headers.ts'
+import { asReceived, receivedStatus } from './fields/understood-response.ts'
 import type { Conditions } from './lookup.ts'
 import { isSameBody, rangeHeaders } from './partial-response.ts'
-import { rawHeaders } from './raw-headers.ts'
-import { asReceived, receivedStatus } from './understood-response.ts'
 
 /** What a 304 has no use for: its body is the caller's own. */
 const DESCRIBING_HEADERS: readonly string[] = [

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { TokenBucket } from '../bucket/token-bucket.ts'
 import type { MeteredLimiter } from '../limiter/metered-limiter.ts'
 import { worstExcess } from '../testing/worst-excess.fixture.ts'
-import { PriorityOrder } from '../wait/priority-order.ts'
+import { PriorityOrder } from '../wait/order/priority-order.ts'
 import { SlidingWindow } from '../window/sliding-window.ts'
 import { combine } from './combine.ts'
 

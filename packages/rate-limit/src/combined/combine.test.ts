@@ -5,7 +5,7 @@ import { TokenBucket } from '../bucket/token-bucket.ts'
 import { InvalidOptionError, RateLimitedError } from '../errors.ts'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
 import type { AcquireOptions } from '../wait/acquire-options.ts'
-import { FairOrder } from '../wait/fair-order.ts'
+import { FairOrder } from '../wait/order/fair-order.ts'
 import { SlidingWindow } from '../window/sliding-window.ts'
 import { combine } from './combine.ts'
 

@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '@millrace/kit'
 import type { LimitPart } from '../limiter/limit-part.ts'
 import type { Meter } from '../meter/meter.ts'
-import { LinePlace } from '../wait/line-place.ts'
+import { LinePlace } from '../wait/line/line-place.ts'
 import { SLACK } from '../wait/slack.ts'
 import type { Waiter } from '../wait/waiter.ts'
 

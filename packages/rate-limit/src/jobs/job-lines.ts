@@ -1,4 +1,4 @@
-import { DEFAULT_PRIORITY } from '../wait/priority-order.ts'
+import { DEFAULT_PRIORITY } from '../wait/order/priority-order.ts'
 import type { Job } from './job.ts'
 
 /** One start that bottleneck was asked for. */

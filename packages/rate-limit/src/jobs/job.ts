@@ -13,7 +13,7 @@ import {
 } from '@millrace/kit'
 import type { Clock, Timer } from '../clock.ts'
 import { AcquireTimeoutError } from '../errors.ts'
-import { checkPriority, DEFAULT_PRIORITY } from '../wait/priority-order.ts'
+import { checkPriority, DEFAULT_PRIORITY } from '../wait/order/priority-order.ts'
 
 export interface JobOptions {
   /** 0 is served first, 9 last; Default: 5 */

@@ -2,7 +2,7 @@ import { InvalidOptionError } from '@millrace/kit'
 import type { Clock } from '../clock.ts'
 import type { LimitPart } from '../limiter/limit-part.ts'
 import { MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
-import type { LinePlace } from '../wait/line-place.ts'
+import type { LinePlace } from '../wait/line/line-place.ts'
 import { SLACK } from '../wait/slack.ts'
 import type { Waiter } from '../wait/waiter.ts'
 

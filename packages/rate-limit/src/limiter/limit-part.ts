@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Meter } from '../meter/meter.ts'
-import type { Line } from '../wait/line.ts'
+import type { Line } from '../wait/line/line.ts'
 
 /** What other limiters of this package may do with a limit that they contain. */
 export interface LimitPart extends Line {

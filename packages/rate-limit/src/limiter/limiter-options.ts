@@ -1,5 +1,5 @@
 import type { Clock, OptionNames } from '@millrace/kit'
-import type { WaitOrder } from '../wait/wait-order.ts'
+import type { WaitOrder } from '../wait/order/wait-order.ts'
 
 /** Options that every limiter has, whatever its algorithm. */
 export interface LimiterOptions {

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import { type Ranked, RankedHeap } from './ranked-heap.ts'
+import { type Ranked, RankedHeap } from './line/ranked-heap.ts'
 
 /** One alarm; its rank is the time at which it rings. */
 class Alarm implements Ranked, Timer {

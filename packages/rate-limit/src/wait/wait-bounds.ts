@@ -1,4 +1,4 @@
-import type { Ranked } from './ranked-heap.ts'
+import type { Ranked } from './line/ranked-heap.ts'
 
 /** What can end one wait early: a deadline, which is its rank, a signal, or both. */
 export class WaitBounds<W> implements Ranked {

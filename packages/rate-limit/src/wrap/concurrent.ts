@@ -10,7 +10,7 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import type { SemaphoreAcquireOptions } from '../semaphore/semaphore-acquire.ts'
-import { checkPriority } from '../wait/priority-order.ts'
+import { checkPriority } from '../wait/order/priority-order.ts'
 import type { AnyFunction, DeferringWrapper, Keyed } from './wrapper.ts'
 
 /** What {@link concurrent} needs: a {@link Semaphore}, or one that adapts or is distributed. */

@@ -7,7 +7,7 @@ import {
   type Admission,
   checkAcquireOptions,
 } from '../../wait/acquire-options.ts'
-import { checkPriority, DEFAULT_PRIORITY } from '../../wait/priority-order.ts'
+import { checkPriority, DEFAULT_PRIORITY } from '../../wait/order/priority-order.ts'
 import type { WaitCounts } from '../../wait/wait-totals.ts'
 import { RedisLimit } from '../limit/redis-limit.ts'
 import { SharedRate } from '../limit/shared-rate.ts'

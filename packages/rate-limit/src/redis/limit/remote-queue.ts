@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../clock.ts'
 import type { AcquireOptions } from '../../wait/acquire-options.ts'
+import type { WaitOrder } from '../../wait/order/wait-order.ts'
 import { WaitList } from '../../wait/wait-list.ts'
-import type { WaitOrder } from '../../wait/wait-order.ts'
 import type { WaitCounts } from '../../wait/wait-totals.ts'
 
 /** What one call to the store came to. */

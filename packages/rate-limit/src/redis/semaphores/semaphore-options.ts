@@ -1,5 +1,5 @@
 import { counters, gauges, type OptionNames, type StatsKinds } from '@millrace/kit'
-import type { WaitOrder } from '../../wait/wait-order.ts'
+import type { WaitOrder } from '../../wait/order/wait-order.ts'
 import type { RedisSubscriber } from '../client/free-channel.ts'
 import {
   REDIS_LIMIT_OPTIONS,

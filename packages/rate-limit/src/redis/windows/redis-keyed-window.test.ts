@@ -5,7 +5,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { InvalidOptionError, LimiterClosedError } from '../../errors.ts'
 import { KeyedLimits } from '../../keyed/keyed-limits.ts'
 import { KeyedWindow } from '../../keyed/keyed-window.ts'
-import { PriorityOrder } from '../../wait/priority-order.ts'
+import { PriorityOrder } from '../../wait/order/priority-order.ts'
 import { connections, goneClient } from '../testing/connections.fixture.ts'
 import { writtenAhead } from '../testing/server-time.fixture.ts'
 import {

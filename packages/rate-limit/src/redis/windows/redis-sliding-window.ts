@@ -1,5 +1,5 @@
 import { checkOptions, type OptionNames } from '@millrace/kit'
-import type { WaitOrder } from '../../wait/wait-order.ts'
+import type { WaitOrder } from '../../wait/order/wait-order.ts'
 import { RedisRate } from '../limit/redis-rate.ts'
 import { SharedWindows } from './shared-windows.ts'
 import { SHARED_WINDOWS_OPTIONS, type SharedWindowsOptions } from './window-options.ts'

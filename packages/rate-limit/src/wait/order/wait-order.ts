@@ -1,4 +1,4 @@
-import type { Waiter } from './waiter.ts'
+import type { Waiter } from '../waiter.ts'
 
 /**
  * In which order waiting callers are served. One instance serves one limiter. An order only arranges waiters: when the

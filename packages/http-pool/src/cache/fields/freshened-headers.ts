@@ -1,5 +1,5 @@
-import type { ResponseHeaders } from '../handler.ts'
-import type { StoredResponse } from './response-store.ts'
+import type { ResponseHeaders } from '../../handler.ts'
+import type { StoredResponse } from '../response-store.ts'
 
 /**
  * What a 304 must not change: what described the connection it came over, and what describes the stored

@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2'
+import { heed } from '../calls/heed.ts'
 import { expressRoute } from './express-route.ts'
-import { heed } from './heed.ts'
 
 /** Different routes that are used; a service has some dozens, and more than this are paths in disguise. */
 const MAX_ROUTES = 1_000

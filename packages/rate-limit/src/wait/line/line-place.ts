@@ -1,6 +1,6 @@
+import type { Waiter } from '../waiter.ts'
 import type { Line } from './line.ts'
 import type { QueueProxy } from './queue-proxy.ts'
-import type { Waiter } from './waiter.ts'
 
 /**
  * Where the first call of a queue stands among others that want the same limits: in one line at a time, beside those it

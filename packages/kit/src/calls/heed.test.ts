@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { pathFilter } from '../http/path-filter.ts'
 import { heed } from './heed.ts'
-import { pathFilter } from './path-filter.ts'
 
 test('tells what is to be waited for, and hears what that rejects with', async () => {
   const failures: unknown[] = []

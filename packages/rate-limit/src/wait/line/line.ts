@@ -1,5 +1,5 @@
+import type { Waiter } from '../waiter.ts'
 import type { QueueProxy } from './queue-proxy.ts'
-import type { Waiter } from './waiter.ts'
 
 /** Those who wait for one limit, as seen by a queue whose first call wants that limit among others. */
 export interface Line {

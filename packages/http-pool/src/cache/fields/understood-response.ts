@@ -1,4 +1,4 @@
-import type { ResponseHeaders } from '../handler.ts'
+import type { ResponseHeaders } from '../../handler.ts'
 import { cacheDirectives, directiveName } from './cache-directives.ts'
 import { parseHttpDate } from './http-date.ts'
 import { targetedControl } from './targeted-fields.ts'

@@ -1,5 +1,5 @@
-import { PendingCall } from './pending-call.ts'
-import type { Waiter } from './waiter.ts'
+import { PendingCall } from '../pending-call.ts'
+import type { Waiter } from '../waiter.ts'
 
 /**
  * Stands in the line of one limit for a call that waits in the queue of another, which contains it. Its turn is told to

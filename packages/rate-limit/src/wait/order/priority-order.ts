@@ -1,8 +1,8 @@
 import { checkNonNegativeOrInfinity, checkOptions } from '@millrace/kit'
-import { InvalidOptionError } from '../errors.ts'
+import { InvalidOptionError } from '../../errors.ts'
+import { WaitQueue } from '../line/wait-queue.ts'
+import type { Waiter } from '../waiter.ts'
 import type { WaitOrder } from './wait-order.ts'
-import { WaitQueue } from './wait-queue.ts'
-import type { Waiter } from './waiter.ts'
 
 export interface PriorityOrderOptions {
   /**

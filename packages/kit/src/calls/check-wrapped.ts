@@ -1,5 +1,5 @@
-import { checkFunction } from './checks.ts'
-import { InvalidOptionError } from './invalid-option-error.ts'
+import { checkFunction } from '../options/checks.ts'
+import { InvalidOptionError } from '../options/invalid-option-error.ts'
 
 /**
  * What a wrapper is called with: a function, alone or as the TC39 decorator of a method. Compilers call other decorators as well, of

@@ -1,6 +1,6 @@
-import { checkList } from './checks.ts'
-import { heed } from './heed.ts'
-import { InvalidOptionError } from './invalid-option-error.ts'
+import { heed } from '../calls/heed.ts'
+import { checkList } from '../options/checks.ts'
+import { InvalidOptionError } from '../options/invalid-option-error.ts'
 import { requestPath } from './request-path.ts'
 import type { RequestHead } from './served-requests.ts'
 

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { ResponseHeaders } from '../handler.ts'
+import type { ResponseHeaders } from '../../handler.ts'
 
 /** As they would have come over the wire: `undici.fetch` reads these and not the parsed ones. */
 export function rawHeaders(headers: ResponseHeaders): Buffer[] {

@@ -1,4 +1,4 @@
-import type { ResponseHeaders } from '../handler.ts'
+import type { ResponseHeaders } from '../../handler.ts'
 
 /**
  * RFC 9111 section 5.1: of several values of `Age` the first counts, and what is no number is ignored.

@@ -1,4 +1,4 @@
-import type { Waiter } from './waiter.ts'
+import type { Waiter } from '../waiter.ts'
 
 /** Intrusive doubly linked list: O(1) to append and to unlink anywhere, nothing allocated. */
 export class WaitQueue {

@@ -1,5 +1,5 @@
 import { parseDictionary, type StructuredItem } from '@millrace/kit'
-import type { ResponseHeaders } from '../handler.ts'
+import type { ResponseHeaders } from '../../handler.ts'
 
 /**
  * What the first of these fields says that a response has, as a `Cache-Control`. RFC 9213 section 2.1: it replaces `Cache-Control` and

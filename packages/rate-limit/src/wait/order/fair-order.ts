@@ -1,9 +1,9 @@
 import { checkFunction, checkOptions, checkPositive } from '@millrace/kit'
-import { InvalidOptionError } from '../errors.ts'
-import { type Ranked, RankedHeap } from './ranked-heap.ts'
+import { InvalidOptionError } from '../../errors.ts'
+import { type Ranked, RankedHeap } from '../line/ranked-heap.ts'
+import { WaitQueue } from '../line/wait-queue.ts'
+import type { Waiter } from '../waiter.ts'
 import type { WaitOrder } from './wait-order.ts'
-import { WaitQueue } from './wait-queue.ts'
-import type { Waiter } from './waiter.ts'
 
 export interface FairOrderOptions {
   /** A key's share in proportion to the others'; called when a key begins to wait; above 0. Default: 1 for all */
