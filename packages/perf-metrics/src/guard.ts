@@ -1,4 +1,3 @@
-export { alertRules } from './guard/alert-rules.ts'
 export {
   type CompareOptions,
   compareSnapshots,
@@ -12,6 +11,7 @@ export {
   type RuleState,
   type RuleStatus,
 } from './guard/guard.ts'
+export { alertRules } from './guard/prometheus/alert-rules.ts'
 export type {
   BurnRateRule,
   BurnWindow,

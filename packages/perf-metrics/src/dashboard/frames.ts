@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-import { alertSentence } from '../guard/alert-sentence.ts'
 import type { Guard } from '../guard/guard.ts'
+import { alertSentence } from '../guard/prometheus/alert-sentence.ts'
 import type { Registry } from '../registry/registry.ts'
 import { hitRatio, type Part, partsOf } from '../report/parts.ts'
 import { type TimingReport, timedSeries, timingReport } from '../report/timing-report.ts'

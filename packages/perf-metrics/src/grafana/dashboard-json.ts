@@ -1,5 +1,5 @@
 import { checkMethods, checkOptions, checkText, type OptionNames } from '@millrace/kit'
-import { promName } from '../guard/promql.ts'
+import { promName } from '../guard/prometheus/promql.ts'
 import type { Family } from '../instrument/family.ts'
 import type { FamilyDescription } from '../metric/family-description.ts'
 import { legacyLabel, legacyName } from '../metric/name.ts'

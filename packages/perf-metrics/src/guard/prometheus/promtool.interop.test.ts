@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { collectRuntime } from '../collect.ts'
-import { alertRules, type Rule } from '../guard.ts'
-import { Registry } from '../index.ts'
+import { collectRuntime } from '../../collect.ts'
+import { alertRules, type Rule } from '../../guard.ts'
+import { Registry } from '../../index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-promtool-'))
 afterAll(() => rmSync(folder, { recursive: true }))

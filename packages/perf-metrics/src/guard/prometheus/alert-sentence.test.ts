@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
+import type { RuleStatus } from '../guard.ts'
+import type { Rule } from '../rules.ts'
 import { alertSentence } from './alert-sentence.ts'
-import type { RuleStatus } from './guard.ts'
-import type { Rule } from './rules.ts'
 
 const status = (rule: Rule, found: Partial<RuleStatus>): RuleStatus => ({
   rule,

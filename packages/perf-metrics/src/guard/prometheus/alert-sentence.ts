@@ -1,6 +1,6 @@
-import { quantity } from '../export/summary.ts'
-import type { RuleStatus } from './guard.ts'
-import type { Limits, Rule } from './rules.ts'
+import { quantity } from '../../export/summary.ts'
+import type { RuleStatus } from '../guard.ts'
+import type { Limits, Rule } from '../rules.ts'
 
 /** What a rule found, for people: `hit ratio 40.7 %, below its limit of 60 % for 2 min`. */
 export function alertSentence({ rule, state, value, limit, lasted }: RuleStatus): string {

@@ -1,9 +1,6 @@
 import { checkMethods, checkText } from '@millrace/kit'
-import type { Family } from '../instrument/family.ts'
-import type { Registry } from '../registry/registry.ts'
-import { promDuration, promName, promQuantile, promRate, promSelector } from './promql.ts'
-import { promLeak } from './promql-leak.ts'
-import { promRegression } from './promql-regression.ts'
+import type { Family } from '../../instrument/family.ts'
+import type { Registry } from '../../registry/registry.ts'
 import {
   type BurnRateRule,
   checkRules,
@@ -12,7 +9,10 @@ import {
   type Rule,
   type Selector,
   type ThresholdRule,
-} from './rules.ts'
+} from '../rules.ts'
+import { promDuration, promName, promQuantile, promRate, promSelector } from './promql.ts'
+import { promLeak } from './promql-leak.ts'
+import { promRegression } from './promql-regression.ts'
 
 type Families = ReadonlyMap<string, Family>
 

@@ -1,9 +1,9 @@
-import type { Family } from '../instrument/family.ts'
-import { legacyLabel } from '../metric/name.ts'
-import { LEAK_ALPHA, leakHorizons } from './leak.ts'
+import type { Family } from '../../instrument/family.ts'
+import { legacyLabel } from '../../metric/name.ts'
+import { LEAK_ALPHA, leakHorizons } from '../leak.ts'
+import type { LeakRule } from '../rules.ts'
 import { promDuration, promName, promSelector } from './promql.ts'
 import { promSample, promStudent } from './promql-chance.ts'
-import type { LeakRule } from './rules.ts'
 
 /** Parts of a window whose floors are compared. */
 const PARTS = 30

@@ -1,7 +1,7 @@
-import type { Family } from '../instrument/family.ts'
-import type { MetricType } from '../metric/family-description.ts'
-import { baseName, legacyLabel, legacyName } from '../metric/name.ts'
-import type { Selector } from './rules.ts'
+import type { Family } from '../../instrument/family.ts'
+import type { MetricType } from '../../metric/family-description.ts'
+import { baseName, legacyLabel, legacyName } from '../../metric/name.ts'
+import type { Selector } from '../rules.ts'
 
 /** The name under which Prometheus knows a metric, without the suffixes of histograms. */
 export function promName(metric: string, type: MetricType): string {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { collectRuntime } from '../collect.ts'
-import { alertRules, type Rule } from '../guard.ts'
-import { Registry } from '../index.ts'
-import { studentTail } from '../statistics/student.ts'
+import { collectRuntime } from '../../collect.ts'
+import { alertRules, type Rule } from '../../guard.ts'
+import { Registry } from '../../index.ts'
+import { studentTail } from '../../statistics/student.ts'
 import { promStudent } from './promql-chance.ts'
 
 function expressionOf(rule: Rule): string {

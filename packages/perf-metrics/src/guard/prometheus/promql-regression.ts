@@ -1,7 +1,7 @@
-import { legacyName } from '../metric/name.ts'
+import { legacyName } from '../../metric/name.ts'
+import type { RegressionRule } from '../rules.ts'
 import { promDuration, promQuantile, promSelector } from './promql.ts'
 import { promSample, promStudent } from './promql-chance.ts'
-import type { RegressionRule } from './rules.ts'
 
 /** Least windows of a baseline, and values that a quantile must have beyond it. */
 const LEAST_WINDOWS = 8

@@ -1,4 +1,4 @@
-import { studentTail } from '../statistics/student.ts'
+import { studentTail } from '../../statistics/student.ts'
 
 /*
  * What a Guard's rules know of chance, in PromQL: a sample is a subquery over values that follow each other. Its variance, and that of
