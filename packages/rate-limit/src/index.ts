@@ -39,6 +39,7 @@ export {
 export type { LimiterOptions } from './limiter/limiter-options.ts'
 export { type LimiterStats, MeteredLimiter } from './limiter/metered-limiter.ts'
 export type { Decision, RateLimiter } from './limiter/rate-limiter.ts'
+export type { RateStats } from './limiter/rate-stats.ts'
 export type { Meter } from './meter/meter.ts'
 export type { TokenBucketLimits } from './meter/token-bucket-limits.ts'
 export type { Permit } from './semaphore/permit.ts'
@@ -53,6 +54,7 @@ export type { LimitMessage } from './wait/channels.ts'
 export { FairOrder, type FairOrderOptions } from './wait/order/fair-order.ts'
 export { PriorityOrder, type PriorityOrderOptions } from './wait/order/priority-order.ts'
 export type { WaitOrder } from './wait/order/wait-order.ts'
+export type { WaitStats } from './wait/wait-totals.ts'
 export type { Waiter } from './wait/waiter.ts'
 export {
   SlidingWindow,

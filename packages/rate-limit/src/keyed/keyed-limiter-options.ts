@@ -1,5 +1,6 @@
-import { type Clock, counters, gauges, type OptionNames, type StatsKinds } from '@millrace/kit'
+import { type Clock, gauges, type OptionNames, type StatsKinds } from '@millrace/kit'
 import type { MeteredLimiter } from '../limiter/metered-limiter.ts'
+import { RATE_STATS_KINDS, type RateStats } from '../limiter/rate-stats.ts'
 import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
 
 export interface KeyedLimiterOptions extends TokenBucketLimits {
@@ -32,24 +33,18 @@ export const KEYED_LIMITER_OPTIONS: OptionNames<KeyedLimiterOptions> = {
   clock: true,
 }
 
-export interface KeyedLimiterStats {
+/** Those of all keys together. */
+export interface KeyedLimiterStats extends RateStats {
   /** Keys in memory. */
   keys: number
   maxKeys: number
-  granted: number
-  refused: number
-  refunded: number
-  /** Waits that outlasted their timeout, because others of higher priority came. */
-  timeouts: number
-  aborts: number
-  /** Callers that wait now, over all keys. */
-  waiting: number
   /** Keys forgotten while they still owed tokens, because `maxKeys` were in use. */
   evicted: number
 }
 
-/** What the numbers of {@link KeyedLimiterStats} are: a refund takes back what was granted. */
+/** What the numbers of {@link KeyedLimiterStats} are. */
 export const KEYED_LIMITER_STATS_KINDS: StatsKinds<KeyedLimiterStats> = {
-  ...gauges('keys', 'maxKeys', 'granted', 'waiting'),
-  ...counters('refused', 'refunded', 'timeouts', 'aborts', 'evicted'),
+  ...RATE_STATS_KINDS,
+  ...gauges('keys', 'maxKeys'),
+  evicted: 'counter',
 }

@@ -2,8 +2,6 @@ import {
   type Clock,
   checkClock,
   checkText,
-  counters,
-  gauges,
   InvalidOptionError,
   type StatsKinds,
 } from '@millrace/kit'
@@ -20,27 +18,18 @@ import type { LimitPart } from './limit-part.ts'
 import type { LimiterOptions } from './limiter-options.ts'
 import { NO_WAIT } from './no-wait.ts'
 import type { Decision, RateLimiter } from './rate-limiter.ts'
+import { RATE_STATS_KINDS, type RateStats } from './rate-stats.ts'
 
 /** Statistics that every limiter has. */
-export interface LimiterStats {
-  /** Permits handed out, without those refunded. */
-  granted: number
-  /** Calls that got none: `tryAcquire` that returned false, impossible deadlines, full queues. */
-  refused: number
-  refunded: number
-  /** Calls that wait now; of those that wait in a combination, the one that stands in line here. */
-  waiting: number
-  /** Waits that outlasted their timeout, because others of higher priority came. */
-  timeouts: number
-  aborts: number
+export interface LimiterStats extends RateStats {
   /** Permits that could be had at once now; negative only after the limits were lowered. */
   available: number
 }
 
-/** What the numbers of {@link LimiterStats} are: a refund takes back what was granted. */
+/** What the numbers of {@link LimiterStats} are. */
 export const LIMITER_STATS_KINDS: StatsKinds<LimiterStats> = {
-  ...gauges('granted', 'waiting', 'available'),
-  ...counters('refused', 'refunded', 'timeouts', 'aborts'),
+  ...RATE_STATS_KINDS,
+  available: 'gauge',
 }
 
 /** Opens a limiter to other limiters of this package. */

@@ -4,7 +4,6 @@ import {
   checkInteger,
   checkOptions,
   checkText,
-  counters,
   describeStats,
   gauges,
   InvalidOptionError,
@@ -16,6 +15,7 @@ import { LIMITER_OPTIONS, type LimiterOptions } from '../limiter/limiter-options
 import { optionsOf } from '../wait/acquire-options.ts'
 import { publishRefusal } from '../wait/channels.ts'
 import { WaitList } from '../wait/wait-list.ts'
+import { WAIT_STATS_KINDS, type WaitStats } from '../wait/wait-totals.ts'
 import { Permit } from './permit.ts'
 import { PermitCounter } from './permit-counter.ts'
 import { type SemaphoreAcquireOptions, weightOf, withoutWeight } from './semaphore-acquire.ts'
@@ -27,23 +27,19 @@ export interface SemaphoreOptions extends LimiterOptions {
 
 const NAMES: OptionNames<SemaphoreOptions> = { ...LIMITER_OPTIONS, permits: true }
 
-export interface SemaphoreStats {
+export interface SemaphoreStats extends WaitStats {
   permits: number
-  /** Permits held now; above `permits` only after that was lowered. */
+  /** Permits held now, by this process; above `permits` only after that was lowered. */
   active: number
-  waiting: number
   /** Permits handed out so far. */
   granted: number
-  /** Calls that got none at once: `tryAcquire` without a permit, full queues, `timeout: 0`. */
-  refused: number
-  timeouts: number
-  aborts: number
 }
 
 /** What the numbers of {@link SemaphoreStats} are. */
 export const SEMAPHORE_STATS_KINDS: StatsKinds<SemaphoreStats> = {
-  ...gauges('permits', 'active', 'waiting'),
-  ...counters('granted', 'refused', 'timeouts', 'aborts'),
+  ...WAIT_STATS_KINDS,
+  ...gauges('permits', 'active'),
+  granted: 'counter',
 }
 
 /**

@@ -1,18 +1,26 @@
-/** What one queue has come to. */
-export interface WaitCounts {
+import { counters, type StatsKinds } from '@millrace/kit'
+
+/** What calls have come to that were not let through at once, of limits of every kind. */
+export interface WaitStats {
   /** Calls that wait now. */
-  readonly size: number
-  readonly refused: number
-  readonly timeouts: number
-  readonly aborts: number
+  waiting: number
+  /** Calls that got nothing at once: `tryAcquire` in vain, impossible deadlines, full queues, `timeout: 0`. */
+  refused: number
+  /** Waits that outlasted their timeout. */
+  timeouts: number
+  aborts: number
 }
 
-/** What all queues together have come to. */
-export interface WaitStats {
-  readonly waiting: number
-  readonly refused: number
-  readonly timeouts: number
-  readonly aborts: number
+/** What the numbers of {@link WaitStats} are. */
+export const WAIT_STATS_KINDS: StatsKinds<WaitStats> = {
+  waiting: 'gauge',
+  ...counters('refused', 'timeouts', 'aborts'),
+}
+
+/** What one queue has come to. */
+export interface WaitCounts extends Readonly<Omit<WaitStats, 'waiting'>> {
+  /** Calls that wait now. */
+  readonly size: number
 }
 
 /** The accounts of queues that come and go. */

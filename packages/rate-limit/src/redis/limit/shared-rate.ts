@@ -1,7 +1,8 @@
-import { counters, gauges, type StatsKinds } from '@millrace/kit'
+import type { StatsKinds } from '@millrace/kit'
 import { LimiterClosedError, RateLimitedError } from '../../errors.ts'
 import { checkRefund } from '../../limiter/check-refund.ts'
 import type { Decision } from '../../limiter/rate-limiter.ts'
+import { RATE_STATS_KINDS, type RateStats } from '../../limiter/rate-stats.ts'
 import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
 import { publishRefusal } from '../../wait/channels.ts'
 import { type WaitCounts, WaitTotals } from '../../wait/wait-totals.ts'
@@ -10,21 +11,12 @@ import { keyPart } from './key-part.ts'
 import { REDIS_LIMIT_STATS_KINDS, type RedisLimit, type RedisLimitStats } from './redis-limit.ts'
 
 /** Statistics that every limit on a rate has which is kept in Redis. */
-export interface RedisRateStats extends RedisLimitStats {
-  /** Permits handed out by this process, without those refunded. */
-  granted: number
-  refused: number
-  refunded: number
-  waiting: number
-  timeouts: number
-  aborts: number
-}
+export interface RedisRateStats extends RedisLimitStats, RateStats {}
 
-/** What the numbers of {@link RedisRateStats} are: a refund takes back what was granted. */
+/** What the numbers of {@link RedisRateStats} are. */
 export const REDIS_RATE_STATS_KINDS: StatsKinds<RedisRateStats> = {
   ...REDIS_LIMIT_STATS_KINDS,
-  ...gauges('granted', 'waiting'),
-  ...counters('refused', 'refunded', 'timeouts', 'aborts'),
+  ...RATE_STATS_KINDS,
 }
 
 /** Limits on a rate by their keys in Redis: what is done to one, and the accounts of all. */

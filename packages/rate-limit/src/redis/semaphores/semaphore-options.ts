@@ -1,4 +1,5 @@
-import { counters, gauges, type OptionNames, type StatsKinds } from '@millrace/kit'
+import type { OptionNames, StatsKinds } from '@millrace/kit'
+import { SEMAPHORE_STATS_KINDS, type SemaphoreStats } from '../../semaphore/semaphore.ts'
 import type { WaitOrder } from '../../wait/order/wait-order.ts'
 import type { RedisSubscriber } from '../client/free-channel.ts'
 import {
@@ -58,15 +59,7 @@ export const REDIS_SEMAPHORE_OPTIONS: OptionNames<RedisSemaphoreOptions> = {
   order: true,
 }
 
-export interface RedisSemaphoreStats extends RedisLimitStats {
-  permits: number
-  /** Permits held by this process. */
-  active: number
-  waiting: number
-  granted: number
-  refused: number
-  timeouts: number
-  aborts: number
+export interface RedisSemaphoreStats extends RedisLimitStats, SemaphoreStats {
   /** Permits lost while they were held. */
   lost: number
 }
@@ -74,6 +67,6 @@ export interface RedisSemaphoreStats extends RedisLimitStats {
 /** What the numbers of {@link RedisSemaphoreStats} are. */
 export const REDIS_SEMAPHORE_STATS_KINDS: StatsKinds<RedisSemaphoreStats> = {
   ...REDIS_LIMIT_STATS_KINDS,
-  ...gauges('permits', 'active', 'waiting'),
-  ...counters('granted', 'refused', 'timeouts', 'aborts', 'lost'),
+  ...SEMAPHORE_STATS_KINDS,
+  lost: 'counter',
 }
