@@ -40,10 +40,15 @@ export interface TracedOptions<F extends AnyFunction = AnyFunction> {
 
 const OPTIONS: OptionRules<TracedOptions, Resolved<TracedOptions, keyof TracedOptions>> = {
   name: optional(checkText),
-  kind: optional(checkInteger, SpanKind.INTERNAL, SpanKind.CONSUMER),
+  kind: optional(checkKind),
   attributes: optional(checkRecord<Attributes>, 'an object of attributes'),
   sync: optional(checkBoolean),
   before: optional(checkFunction<NonNullable<TracedOptions['before']>>),
+}
+
+function checkKind(option: string, kind: SpanKind): SpanKind {
+  checkInteger(option, kind, SpanKind.INTERNAL, SpanKind.CONSUMER)
+  return kind
 }
 
 /** @throws InvalidOptionError */
