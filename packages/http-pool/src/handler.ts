@@ -10,4 +10,6 @@ export type Controller = Dispatcher.DispatchController
 export type RawHeaders = Exclude<Controller['rawHeaders'], undefined>
 
 /** Of a response, by names in lower case; a repeated header is an array. */
-export type ResponseHeaders = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+export type ResponseHeaders = Parameters<
+  NonNullable<Dispatcher.DispatchHandler['onResponseStart']>
+>[2]

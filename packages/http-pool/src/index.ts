@@ -38,7 +38,7 @@ export type {
   Timeouts,
 } from './options/pool-options.ts'
 export type { InjectContext, InjectHeaders } from './request/inject-headers.ts'
-export type { BodyContent, RequestBody } from './request/request-body.ts'
+export type { BodyChunks, BodyContent, RequestBody } from './request/request-body.ts'
 export type {
   JsonOptions,
   Progress,

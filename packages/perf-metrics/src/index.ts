@@ -35,7 +35,8 @@ export type {
   LabelOptions,
 } from './instrument/options.ts'
 export type { RecentStats } from './instrument/recent-values.ts'
-export { timed } from './instrument/timed.ts'
+export type { Series } from './instrument/series.ts'
+export { type AnyFunction, timed } from './instrument/timed.ts'
 export type { Timing, TimingSpan, TimingStats } from './instrument/timing.ts'
 export type { UpDownCounter } from './instrument/up-down-counter.ts'
 export type { Labels, LabelValue } from './labels/label-index.ts'

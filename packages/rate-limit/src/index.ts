@@ -78,4 +78,10 @@ export {
   type RefusingOptions,
   type WaitingLimiter,
 } from './wrap/limited.ts'
-export type { Deferred, DeferringWrapper, Keyed, TransparentWrapper } from './wrap/wrapper.ts'
+export type {
+  AnyFunction,
+  Deferred,
+  DeferringWrapper,
+  Keyed,
+  TransparentWrapper,
+} from './wrap/wrapper.ts'

@@ -1,4 +1,4 @@
-export { type Clock, InvalidOptionError, type Timer } from '@millrace/kit'
+export { type Clock, InvalidOptionError, type Timer, type TimeSource } from '@millrace/kit'
 export { Baggage, type BaggageEntry } from './context/baggage.ts'
 export { ConsoleExporter, type ConsoleExporterOptions } from './export/console-exporter.ts'
 export type { Exporter, ExporterStats } from './export/exporter.ts'

@@ -12,4 +12,4 @@ export {
   type MemoryPressureTarget,
   memoryPressure,
 } from '../size/memory-pressure.ts'
-export { type PresetName, presets } from '../size/presets.ts'
+export { type Preset, type PresetName, presets } from '../size/presets.ts'

@@ -8,11 +8,9 @@ import { ReceiverKeys } from './receiver-keys.ts'
 // biome-ignore lint/suspicious/noExplicitAny: only `any` lets every function's type through
 export type AnyFunction = (this: any, ...args: any[]) => any
 
-/** What the cache of a memoized function holds: what it returns, or what its promise resolves to. */
-type Result<F extends AnyFunction> = Awaited<ReturnType<F>>
-
 /** Options of {@link memoize}: those of its cache, and how its keys are made. */
-export interface MemoizeOptions<F extends AnyFunction> extends CacheOptions<unknown, Result<F>> {
+export interface MemoizeOptions<F extends AnyFunction>
+  extends CacheOptions<unknown, Awaited<ReturnType<F>>> {
   /**
    * Makes the key from the arguments; called with the `this` of the call. Give one where arguments
    * cannot be encoded, or where not all of them matter. Two calls share a result exactly if `Map` takes
@@ -26,8 +24,8 @@ export interface MemoizeOptions<F extends AnyFunction> extends CacheOptions<unkn
 
 /** A function with its results in a cache. */
 export type Memoized<F extends AnyFunction> = F & {
-  /** Where the results are: for `stats`, `clear`, `deleteTag`. */
-  readonly cache: Cache<unknown, Result<F>>
+  /** Where the results are, or what their promises resolve to: for `stats`, `clear`, `deleteTag`. */
+  readonly cache: Cache<unknown, Awaited<ReturnType<F>>>
   /**
    * Forgets the result for these arguments, and does not keep one that is being computed. True if there
    * was one.

@@ -7,7 +7,8 @@ const MEBIBYTE = 2 ** 20
 /** Names of the presets. */
 export type PresetName = 'small' | 'development' | 'production' | 'ci'
 
-type Preset = Omit<CacheOptions<unknown, unknown>, 'onRemove'>
+/** What a preset sets. */
+export type Preset = Omit<CacheOptions<unknown, unknown>, 'onRemove'>
 
 /**
  * Options to start from; spread one and override what is known better:

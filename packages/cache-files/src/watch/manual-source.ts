@@ -1,7 +1,7 @@
 import type { ReportedChanges, WatchSource } from './watch-source.ts'
 
 /** Reports what the host reports: an editor, another watcher, a test. */
-export class ManualSource implements WatchSource {
+export class ManualSource implements WatchSource, AsyncDisposable {
   #report: (changes: ReportedChanges) => void = () => undefined
   #complete: boolean
 
@@ -40,5 +40,9 @@ export class ManualSource implements WatchSource {
   async close(): Promise<void> {
     this.#complete = false
     this.#report = () => undefined
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 }

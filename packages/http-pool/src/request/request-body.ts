@@ -3,7 +3,8 @@ import { isThenable } from '@millrace/kit'
 import { type Dispatcher, FormData } from 'undici'
 import { InvalidRequestError } from '../errors.ts'
 
-type Chunks = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>
+/** The parts of a body, as they come. */
+export type BodyChunks = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>
 
 /** What a request can carry. */
 export type BodyContent =
@@ -15,7 +16,7 @@ export type BodyContent =
   | globalThis.FormData
   | FormData
   | Readable
-  | Chunks
+  | BodyChunks
 
 /** A body, or a function that makes a new one for each attempt. */
 export type RequestBody = BodyContent | (() => BodyContent)
@@ -79,7 +80,7 @@ export function guardedBody<T>(body: T): T {
   return isParts(body) ? (new IteratedBody(body) as T) : body
 }
 
-function isParts(body: object): body is Chunks {
+function isParts(body: object): body is BodyChunks {
   if (ArrayBuffer.isView(body) || body instanceof IteratedBody) return false
   if (body instanceof FormData || body instanceof globalThis.FormData) return false
   return Symbol.asyncIterator in body || Symbol.iterator in body
@@ -87,12 +88,12 @@ function isParts(body: object): body is Chunks {
 
 /** Parts that are asked for one after the other. Over HTTP/2 undici is not prepared for an iterator that throws instead of rejecting. */
 class IteratedBody implements AsyncIterable<Uint8Array | string> {
-  readonly source: Chunks
+  readonly source: BodyChunks
   /** All of it has been asked for, or will not be. */
   isOver = false
   #parts: AsyncGenerator<Uint8Array | string> | undefined
 
-  constructor(source: Chunks) {
+  constructor(source: BodyChunks) {
     this.source = source
   }
 

@@ -82,13 +82,13 @@ export class HistogramFamily<L extends string = string> extends Labelled<
 
 /** As {@link CounterFamily}, for durations. */
 export class TimingFamily<L extends string = string> {
-  readonly durations: Family<HistogramSeries>
-  readonly failures: Family<CounterSeries>
+  readonly durations: Family<Series & Histogram>
+  readonly failures: Family<Series & Counter>
   readonly #now: () => number
 
   constructor(
-    durations: Family<HistogramSeries>,
-    failures: Family<CounterSeries>,
+    durations: Family<Series & Histogram>,
+    failures: Family<Series & Counter>,
     now: () => number,
   ) {
     this.durations = durations

@@ -2,7 +2,7 @@ import { checkMethods, checkWrapped, imitate } from '@millrace/kit'
 import type { Timing } from './timing.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: only `any` lets a method say what its `this` is
-type AnyFunction = (this: any, ...args: any[]) => any
+export type AnyFunction = (this: any, ...args: any[]) => any
 
 /**
  * A wrapper that measures every call of a function, and a decorator for methods: `timed(load)(fn)`, or `@timed(load)`.

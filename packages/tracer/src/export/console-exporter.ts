@@ -11,7 +11,7 @@ export interface ConsoleExporterOptions {
 }
 
 /** Prints one line per ended span: for development. */
-export class ConsoleExporter implements Exporter {
+export class ConsoleExporter implements Exporter, AsyncDisposable {
   readonly #print: (line: string) => void
   #exported = 0
 
@@ -47,6 +47,10 @@ export class ConsoleExporter implements Exporter {
   async flush(): Promise<void> {}
 
   async close(): Promise<void> {}
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 
   stats(): ExporterStats {
     return { exported: this.#exported, dropped: 0, queued: 0, queuedBytes: 0 }

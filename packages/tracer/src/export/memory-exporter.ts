@@ -45,7 +45,7 @@ export interface FinishedSpan {
 }
 
 /** Keeps ended spans as objects: for tests. Unbounded. */
-export class MemoryExporter implements Exporter {
+export class MemoryExporter implements Exporter, AsyncDisposable {
   readonly spans: FinishedSpan[] = []
   #exported = 0
 
@@ -59,6 +59,10 @@ export class MemoryExporter implements Exporter {
   async flush(): Promise<void> {}
 
   async close(): Promise<void> {}
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 
   stats(): ExporterStats {
     return { exported: this.#exported, dropped: 0, queued: 0, queuedBytes: 0 }

@@ -40,7 +40,7 @@ const NEWLINE = Buffer.from('\n')
  * Appends OTLP JSON, one request per line, as OpenTelemetry's file exporter specification has it: a collector's `otlpjsonfile`
  * receiver reads it. What waits when the process exits is written synchronously, so a crash loses little.
  */
-export class FileExporter implements Exporter {
+export class FileExporter implements Exporter, AsyncDisposable {
   readonly #path: string
   readonly #encoder = new JsonEncoder()
   readonly #queue: ChunkQueue
@@ -93,6 +93,10 @@ export class FileExporter implements Exporter {
 
   async close(): Promise<void> {
     await this.flush()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   closeSync(): void {

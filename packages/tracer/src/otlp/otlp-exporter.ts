@@ -25,7 +25,7 @@ const RETRYABLE = new Set([429, 502, 503, 504])
  * for a passing reason is retried with exponential backoff (or after `Retry-After`, up to `maxRetryAfter`) until the `timeout` of `retry`; meanwhile the queue
  * fills and then drops by policy. Every span is counted exactly once as exported, dropped or queued.
  */
-export class OtlpExporter implements Exporter {
+export class OtlpExporter implements Exporter, AsyncDisposable {
   readonly #encoding: 'json' | 'protobuf'
   readonly #encoder: Encoder
   readonly #queue: ChunkQueue
@@ -109,6 +109,10 @@ export class OtlpExporter implements Exporter {
     } finally {
       clearInterval(hold)
     }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   closeSync(): void {

@@ -19,8 +19,8 @@ import { RemoteParent } from './remote-parent.ts'
 import { formatTraceparent, parseTraceparent } from './traceparent.ts'
 
 /** Kinds of headers that travel, by the names that OpenTelemetry's `OTEL_PROPAGATORS` has for them. */
-export const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi'] as const
-export type PropagatorName = (typeof PROPAGATORS)[number]
+export type PropagatorName = 'tracecontext' | 'baggage' | 'b3' | 'b3multi'
+export const PROPAGATORS: readonly PropagatorName[] = ['tracecontext', 'baggage', 'b3', 'b3multi']
 
 const DEFAULT: readonly PropagatorName[] = ['tracecontext', 'baggage']
 
