@@ -141,6 +141,26 @@ test('a member that fails is reported, and stops no other', async () => {
   expect(last.has('k')).toBe(false)
 })
 
+test.each<[string, unknown, number]>([
+  ['nothing', undefined, 0],
+  ['a promise', Promise.resolve(['k']), 0],
+  ['a string, which would be its characters', 'k', 0],
+  ['a number among its keys', ['k', 5], 1],
+  ['undefined among its keys', [undefined, 'k'], 1],
+])('a dependent that names %s is reported', async (_, keys, invalidated) => {
+  const pages = new Cache<string, number>().set('k', 1)
+  const dependent = { member: 'pages', keys: () => keys as string[] }
+  const group = new CoherenceGroup()
+    .add('files', { cache: new Cache<string, number>(), dependents: [dependent] })
+    .add('pages', { cache: pages })
+  const report = await group.invalidate('files', 'a')
+  expect(report.failures).toMatchObject([
+    { member: 'pages', error: { code: 'ERR_MILLRACE_INVALID_OPTION', option: 'keys' } },
+  ])
+  expect(report.invalidated.pages ?? 0).toBe(invalidated)
+  expect(pages.size).toBe(1 - invalidated)
+})
+
 test('expire leaves stale copies where a member can', async () => {
   const cache = new Cache<string, number>({ staleIfError: 1_000 }).set('k', 1)
   await new CoherenceGroup().add('c', { cache }).invalidate('c', 'k', 'expire')

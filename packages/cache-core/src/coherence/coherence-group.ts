@@ -246,7 +246,11 @@ export class CoherenceGroup {
   #dependentsOf(member: string, key: string, cascade: Cascade): Entry[] {
     return this.#member(member).dependents.flatMap(edge => {
       try {
-        return [...edge.keys(key)].map(each => ({ member: edge.member, key: each }))
+        return [...checkIterable('keys', edge.keys(key))].flatMap(each => {
+          if (typeof each === 'string') return { member: edge.member, key: each }
+          cascade.fail(edge.member, new InvalidOptionError('keys', 'strings', each))
+          return []
+        })
       } catch (error) {
         cascade.fail(edge.member, error)
         return []

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { Cache } from '../cache/cache.ts'
+import { MemoryStore } from '../store/memory/memory-store.ts'
+import { TieredCache } from '../tiered/tiered-cache.ts'
 import { CacheReporter } from './cache-report.ts'
 
 function read(cache: Cache<string, string>, hits: number, misses: number): void {
@@ -85,4 +87,19 @@ test('diagnose names failing loads, unread entries and refused values', async ()
   }
   const kinds = reporter.diagnose().map(({ kind }) => kind)
   expect(kinds).toContain('loadFailures')
+})
+
+test('takes the first tier of a tiered cache, and refuses what has other counters', async () => {
+  await using tiered = new TieredCache<number>({ store: new MemoryStore() })
+  const refused = expect.objectContaining({ code: 'ERR_MILLRACE_INVALID_OPTION', option: 'cache' })
+  const reporter = new CacheReporter()
+  for (const cache of [tiered, { stats: () => undefined }, { stats: () => ({ hits: 1 }) }]) {
+    expect(() => reporter.add('c', { cache: cache as unknown as Cache<string, number> })).toThrow(
+      refused,
+    )
+  }
+  await tiered.set('k', 1)
+  await tiered.get('k')
+  reporter.add('c', { cache: { stats: () => tiered.stats().l1 } })
+  expect(reporter.report().caches.c?.hits).toBe(1)
 })

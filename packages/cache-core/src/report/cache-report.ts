@@ -3,6 +3,8 @@ import {
   checkNonNegative,
   checkPositiveOrInfinity,
   checkRange,
+  checkText,
+  InvalidOptionError,
   type OptionRules,
   type Resolved,
   required,
@@ -126,9 +128,19 @@ export class CacheReporter {
     this.#thresholds = resolveOptions('', thresholds, THRESHOLDS)
   }
 
-  /** Watches a cache from now on; replaces one of that name. */
+  /**
+   * Watches a cache from now on; replaces one of that name. The first tier of a `TieredCache` is given as
+   * `{ stats: () => cache.stats().l1 }`.
+   *
+   * @throws {InvalidOptionError} also where the counters are not those of a `Cache`
+   */
   add(name: string, options: ReportedOptions): this {
-    this.#caches.set(name, resolveOptions('', options, REPORTED))
+    const resolved = resolveOptions('', options, REPORTED)
+    const stats: Partial<CacheStats> | undefined = resolved.cache.stats()
+    if (typeof stats?.hits !== 'number' || typeof stats.removals?.evicted !== 'number') {
+      throw new InvalidOptionError('cache', 'a cache with the `stats()` of a `Cache`', stats)
+    }
+    this.#caches.set(checkText('name', name), resolved)
     return this
   }
 
