@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { DemoSandbox, descendants, isRunning } from './demo.fixture.ts'
 import { EmbeddedRegistry } from './registry/embedded-registry.ts'
 import type { Report } from './report/report.ts'
+import type { LiveState } from './serve/live-state.ts'
 
 let sandbox: DemoSandbox
 beforeEach(async () => {
@@ -360,6 +361,17 @@ describe('a fleet', () => {
     expect(members).toHaveLength(3)
     process.kill(members[1]!, 'SIGKILL')
     await expect.poll(() => fleet.stderr).toBe('Member 2 ended with SIGKILL: 2 members left\n')
+    const [, url] = await fleet.printed(/^Another member, .* -- app --redis (\S+)$/m)
+    const another = sandbox.start(['app', '--port', '0', '--redis', url!])
+    await another.printed(/app: warm run/)
+    const [, its] = await another.printed(/Serving on (http:\S+):/)
+    const headers = { 'x-millrace-demo': '1' }
+    await fetch(`${origin}/scenarios/invalidate-tag`, { method: 'POST', headers })
+    const received = async () =>
+      ((await (await fetch(`${its}/live.json`)).json()) as LiveState).received
+    await expect.poll(received).toBeGreaterThan(0)
+    another.interrupt()
+    expect(await another.outcome()).toMatchObject({ code: 0, stderr: '' })
     process.kill(redis!, 'SIGKILL')
     await expect
       .poll(() => fleet.stderr)

@@ -10,6 +10,7 @@ import { requireFolder } from '../analyse/require-folder.ts'
 import { DemoError } from '../demo-error.ts'
 import type { DemoOptions } from '../options.ts'
 import { counted } from '../report/counted.ts'
+import { shownPath } from '../report/shown-path.ts'
 import type { LiveState } from '../serve/live-state.ts'
 
 const MEMBERS = 3
@@ -43,6 +44,11 @@ export async function runFleet(options: DemoOptions, signal: AbortSignal): Promi
   console.log(
     'Press "Invalidate tag" on one of the pages, or edit a file of the tree, and look at the others (Ctrl-C ends)',
   )
+  if (options.redis === undefined) {
+    console.log(
+      `Another member, or one in the place of one that ended: npm run demo -- ${shownPath(options.directory)} --redis ${url}`,
+    )
+  }
   members.tellEnds()
   redis?.tellEnd(signal)
   await once(signal, 'abort')

@@ -286,6 +286,7 @@ describe('the live page', () => {
   })
 
   test('bears a server that ends, whatever is pressed meanwhile, and goes on when it is back', async () => {
+    await wide.evaluate('window.opened = true')
     demo.interrupt()
     expect((await demo.outcome()).code).toBe(0)
     await wide.locator('#burst').click()
@@ -298,6 +299,13 @@ describe('the live page', () => {
     await serve(new URL(origin).port)
     await expect.poll(() => wide.locator('#age').textContent(), { timeout: 60_000 }).toBe('')
     problems.splice(0)
+    // Without being loaded anew, and with what happens in the new process told once.
+    expect(await wide.evaluate('window.opened')).toBe(true)
+    expect(await wide.locator('.uplot').count()).toBe(6)
+    const marks = () => wide.locator('#marks td:first-child').allTextContents()
+    await expect.poll(marks).toEqual([])
+    await wide.locator('#hot-key').click()
+    await expect.poll(marks).toEqual(['Hot key'])
     await wide.locator('#query').fill('package-2')
     await shows(wide, '#found li', /package-2 \(1 file\)/)
   })
