@@ -87,19 +87,29 @@ export class CanonicalForm {
       return
     }
     this.#seen.set(value, this.#seen.size)
-    if (Array.isArray(value)) this.#array(value)
-    else if (isPlain(value)) {
+    if (Array.isArray(value)) {
+      if (value.constructor !== Array) this.#subclass(value, 'Array')
+      this.#array(value)
+    } else if (isPlain(value)) {
       this.#text += 'o'
+      this.#symbols(value)
       this.#properties(value)
-    } else if (value instanceof Map) this.#pairs('M', value)
-    else if (value instanceof Set) this.#pairs('S', value.entries())
-    else if (value instanceof Date) {
+    } else if (value instanceof Map) {
+      this.#builtIn(value, 'Map')
+      this.#pairs('M', value)
+    } else if (value instanceof Set) {
+      this.#builtIn(value, 'Set')
+      this.#pairs('S', value.entries())
+    } else if (value instanceof Date) {
+      this.#builtIn(value, 'Date')
       this.#text += 'D'
       this.#number(value.getTime())
     } else if (value instanceof RegExp) {
+      this.#builtIn(value, 'RegExp')
       this.#text += 'R'
       this.#string(value.source)
       this.#string(value.flags)
+      if (value.lastIndex !== 0) this.#lost(`l${value.lastIndex};`)
     } else if (ArrayBuffer.isView(value)) {
       this.#text += 'T'
       this.#string(className(value))
@@ -108,6 +118,35 @@ export class CanonicalForm {
       this.#text += 'B'
       this.#bytes(new Uint8Array(value))
     } else this.#instance(value)
+  }
+
+  /** What a built-in object has beside what it is for: no codec of ours keeps it. */
+  #builtIn(value: object, name: string): void {
+    this.#subclass(value, name)
+    this.#symbols(value)
+    if (Object.keys(value).length === 0) return
+    this.#lost('x')
+    this.#properties(value)
+  }
+
+  /** The class, where it is not the built-in one. By its name, as that of another realm is the same to a codec. */
+  #subclass(value: object, name: string): void {
+    const own = className(value)
+    if (own === name) return
+    this.#lost('C')
+    this.#string(own)
+  }
+
+  /** Properties under symbols, which have no names of their own: only that they are there. */
+  #symbols(value: object): void {
+    const { length } = Object.getOwnPropertySymbols(value)
+    if (length > 0) this.#lost(`y${length};`)
+  }
+
+  /** Tells of what the structured clone algorithm does not keep. */
+  #lost(tag: string): void {
+    this.#clones = false
+    this.#text += tag
   }
 
   #instance(value: object): void {

@@ -64,6 +64,11 @@ describe('fingerprintOf', () => {
       new TypeError('a'),
       new Point(),
       { x: 1 },
+      new (class Names extends Array {})(),
+      new (class Sums extends Map {})(),
+      Object.assign(new Map(), { sum: 1 }),
+      { [Symbol('a')]: 1 },
+      Object.assign(/a/g, { lastIndex: 1 }),
       [shared, shared],
       [{}, {}],
     ]

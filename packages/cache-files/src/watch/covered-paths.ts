@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
  */
 export class CoveredPaths {
   readonly #root: string
-  readonly #realRoot: string | undefined
+  #realRoot: string | undefined
   readonly #ignored: readonly string[]
   #folders = new Map<string, boolean>()
 
@@ -26,9 +26,10 @@ export class CoveredPaths {
     return this.#isReal(folder) && !isLink(path)
   }
 
-  /** Folders came or went: what was found of them no longer holds. */
+  /** Folders came or went: what was found of them, and of the root, no longer holds. */
   forget(): void {
     this.#folders = new Map()
+    this.#realRoot = realPath(this.#root)
   }
 
   #isReal(folder: string): boolean {

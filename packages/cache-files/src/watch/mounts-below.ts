@@ -1,16 +1,27 @@
 import { readFileSync, realpathSync } from 'node:fs'
 
+/** All that is mounted, as the system tells it: compared with an earlier text, whether anything was mounted or unmounted. Empty where it does not. */
+export function allMounts(): string {
+  try {
+    return readFileSync('/proc/self/mountinfo', 'utf8')
+  } catch {
+    // Not Linux, or no /proc.
+    return ''
+  }
+}
+
 /**
  * What is mounted below a folder, as a text that is another one once something was mounted there or unmounted: no event of the folders
  * tells, and their watches stay on what was covered. Empty where the system does not say. O(mounts of the system).
+ *
+ * @param mounts as {@link allMounts} returned them
  */
-export function mountsBelow(folder: string): string {
-  let [mounts, real] = ['', '']
+export function mountsBelow(folder: string, mounts: string): string {
+  let real: string
   try {
-    mounts = readFileSync('/proc/self/mountinfo', 'utf8')
     real = realpathSync(folder)
   } catch {
-    // Not Linux, no /proc, or no such folder: its parent's events, or its own identity, tell of it.
+    // No such folder: its parent's events, or its own identity, tell of it.
     return ''
   }
   const below = real === '/' ? real : `${real}/`

@@ -1,6 +1,14 @@
-import { type FSWatcher, lstatSync, readdirSync, readFileSync, type Stats, watch } from 'node:fs'
-import { join } from 'node:path'
-import { mountsBelow } from './mounts-below.ts'
+import {
+  type FSWatcher,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+  statSync,
+  watch,
+} from 'node:fs'
+import { basename, join } from 'node:path'
+import { allMounts, mountsBelow } from './mounts-below.ts'
 import type { PendingChanges } from './pending-changes.ts'
 
 /** Events in one turn of the loop above which the system's queue may have run over: a quarter of what it holds. */
@@ -21,8 +29,9 @@ export class TreeWatch {
   readonly #watchers = new Map<string, FSWatcher>()
   /** Device and inode of the root when it was begun. */
   #identity = ''
-  /** What was mounted below it then. */
+  /** What was mounted below it then, and anywhere when it was last looked at. */
   #mounts = ''
+  #allMounts = ''
   #events = 0
   /** Whether changes may have gone unnoticed: it has to begin anew. */
   lost = false
@@ -47,7 +56,8 @@ export class TreeWatch {
     this.lost = false
     this.refused = false
     this.#identity = identityOf(this.#root)
-    this.#mounts = mountsBelow(this.#root)
+    this.#allMounts = allMounts()
+    this.#mounts = mountsBelow(this.#root, this.#allMounts)
     this.#enter(this.#root, false)
   }
 
@@ -62,7 +72,11 @@ export class TreeWatch {
    */
   get isOutdated(): boolean {
     if (this.lost || identityOf(this.#root) !== this.#identity) return true
-    return mountsBelow(this.#root) !== this.#mounts
+    const mounts = allMounts()
+    if (mounts === this.#allMounts) return false
+    if (mountsBelow(this.#root, mounts) !== this.#mounts) return true
+    this.#allMounts = mounts
+    return false
   }
 
   close(): void {
@@ -93,7 +107,9 @@ export class TreeWatch {
 
   #notice(folder: string, event: string, name: string | null): void {
     if (this.#events++ === 0) setImmediate(() => (this.#events = 0))
-    if (this.#events > BURST) this.#lose()
+    // The root itself went: another folder under its path may get the same inode.
+    const rootWent = folder === this.#root && event === 'rename' && name === basename(folder)
+    if (this.#events > BURST || rootWent) this.#lose()
     if (name === null) this.#changes.folder(folder)
     else if (event === 'change') this.#changes.path(join(folder, name))
     else this.#cameOrWent(join(folder, name), name)
@@ -137,9 +153,15 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
+/** Of the folder that a path leads to, as a link to it that is made anew may get the inode of the one before. */
 function identityOf(path: string): string {
-  const stat = statOf(path)
-  return stat === undefined ? '' : `${stat.dev}:${stat.ino}`
+  try {
+    const { dev, ino } = statSync(path)
+    return `${dev}:${ino}`
+  } catch {
+    // Part of it went, or may not be looked at: nothing is watched then.
+    return ''
+  }
 }
 
 function queueLength(): number {

@@ -185,6 +185,63 @@ describe.runIf(process.platform === 'linux')('a Watcher', () => {
     expect(inner.readSync('a').bytes.toString()).toBe('newer')
   })
 
+  test.each<[string, () => void]>([
+    [
+      'removed and made anew',
+      () => {
+        unlinkSync(at('tree'))
+        symlinkSync('next', at('tree'))
+      },
+    ],
+    [
+      'replaced',
+      () => {
+        symlinkSync('next', at('link'))
+        renameSync(at('link'), at('tree'))
+      },
+    ],
+    [
+      'left, as the folder that it leads to is replaced',
+      () => {
+        renameSync(at('first'), at('gone'))
+        renameSync(at('next'), at('first'))
+        symlinkSync('first', at('next'))
+      },
+    ],
+  ])('a root that is a link, which is %s', async (_, retarget) => {
+    const inner = new FileTable({ root: at('tree'), clock: { now: () => Date.now() + 10_000 } })
+    write('first/a', 'old')
+    write('next/a', 'new')
+    symlinkSync('first', at('tree'))
+    await using watcher = new Watcher({ files: inner })
+    const text = async () => {
+      await watcher.settled()
+      return inner.readSync('a').bytes.toString()
+    }
+    expect([await text(), await text()]).toEqual(['old', 'old'])
+    retarget()
+    expect([await text(), await text()]).toEqual(['new', 'new'])
+    write('next/a', 'newer')
+    expect([await text(), await text()]).toEqual(['newer', 'newer'])
+  })
+
+  test('a root that is removed and made anew, time and again, as if with the same inode', async () => {
+    const inner = new FileTable({ root: at('tree'), clock: { now: () => Date.now() + 10_000 } })
+    write('tree/a', 'first')
+    await using watcher = new Watcher({ files: inner })
+    await watcher.settled()
+    for (let i = 0; i < 10; i++) {
+      inner.readSync('a')
+      rmSync(at('tree'), { recursive: true })
+      write('tree/a', `${i}`)
+      await watcher.settled()
+      expect(inner.readSync('a').bytes.toString()).toBe(`${i}`)
+      write('tree/a', `${i} edited`)
+      await watcher.settled()
+      expect(inner.readSync('a').bytes.toString()).toBe(`${i} edited`)
+    }
+  })
+
   test('a root that goes and comes back is followed, though nothing asks what changed meanwhile', async () => {
     const inner = new FileTable({ root: at('tree') })
     write('tree/a', 'old')

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 // The demo's analysis, as a user would write one.
 import { deriveFacts } from '@millrace/demo/analyse/derive-facts'
 import { createSourceQueries } from '@millrace/demo/analyse/source-queries'
@@ -62,18 +61,8 @@ async function analyseUncached(paths: readonly string[]): Promise<Analysed> {
   return { time: performance.now() - begun, imports, computed: paths.length }
 }
 
-/**
- * Loads the package, with a cache and without: here it is TypeScript, and to strip it leaves garbage and compiling threads behind, which a
- * package does not.
- */
-async function loadPackage(): Promise<void> {
-  await import('@millrace/cache-files')
-  await sleep(500)
-}
-
 function withCache(filled: boolean): Prepare<number> {
   return async ({ fixture }) => {
-    await loadPackage()
     const tree = fixture as AnalysisTree
     const paths = sourcesOf(tree.root)
     const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-cache-'))
@@ -95,7 +84,6 @@ export const cold: Prepare<number> = withCache(false)
 export const warm: Prepare<number> = withCache(true)
 
 export const uncached: Prepare<number> = async ({ fixture }): Promise<Measurement<number>> => {
-  await loadPackage()
   const paths = sourcesOf((fixture as AnalysisTree).root)
   return {
     async measure() {
