@@ -1,3 +1,4 @@
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -86,6 +87,22 @@ describe('ValuePacker', () => {
       expect(() => packer.unpack(new Uint8Array())).toThrow('Encoded by another codec')
     },
   )
+
+  test.each<[Algorithm, () => Buffer]>([
+    ['zstd', () => zstdCompressSync(Buffer.alloc(257 << 20))],
+    // A file of many parts is one.
+    [
+      'gzip',
+      () => Buffer.concat(Array.from({ length: 257 }, () => gzipSync(Buffer.alloc(1 << 20)))),
+    ],
+  ])('a few %s bytes that would become more than 256 MB throw', (algorithm, bomb) => {
+    const packer = new ValuePacker({ compression: { algorithm } })
+    const packed = Buffer.concat([packer.pack(text).subarray(0, 1), bomb()])
+    expect(packed.length).toBeLessThan(1 << 20)
+    expect(() => packer.unpack(packed)).toThrow(
+      expect.objectContaining({ code: 'ERR_BUFFER_TOO_LARGE' }),
+    )
+  })
 
   test('bad options are named', () => {
     expect(() => new ValuePacker({ compression: { level: 20 } })).toThrow(

@@ -2,7 +2,6 @@ import { hash, randomUUID } from 'node:crypto'
 import {
   closeSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -22,6 +21,7 @@ import {
   type StoredEntry,
 } from '../format/entry-format.ts'
 import { storableKey } from '../format/storable-key.ts'
+import { makeFolder } from '../make-folder.ts'
 import type { StoreCounters } from '../store-counters.ts'
 import { unlessGone } from '../unless-gone.ts'
 
@@ -91,7 +91,7 @@ export class EntryFiles {
     this.#counters = counters
     this.#entries = join(folder, 'entries')
     this.#temporary = join(folder, 'temporary')
-    mkdirSync(this.#entries, { recursive: true, mode: 0o700 })
+    makeFolder(this.#entries, 0o700)
   }
 
   /**
@@ -190,7 +190,7 @@ export class EntryFiles {
 function inFolder<T>(folder: string, work: () => T): T {
   const done = unlessGone(() => ({ result: work() }))
   if (done !== undefined) return done.result
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder, 0o700)
   return work()
 }
 

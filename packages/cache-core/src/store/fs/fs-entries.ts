@@ -1,10 +1,10 @@
-import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Looked, StoredValue, StoredWrite, SweptBackend } from '../backend.ts'
 import { StoreUnavailableError } from '../contract/errors.ts'
 import type { StoredEntry } from '../format/entry-format.ts'
 import { originalKey, storableKey } from '../format/storable-key.ts'
 import { Invalidations, type Scope, type Versioned } from '../invalidations.ts'
+import { makeFolder } from '../make-folder.ts'
 import type { SteadyClock } from '../steady-clock.ts'
 import type { StoreCounters } from '../store-counters.ts'
 import { EntryFiles, type Place, placeOf, tagName } from './entry-files.ts'
@@ -48,7 +48,7 @@ export class FsEntries implements SweptBackend {
     const folder = resolve(options.folder)
     const home = join(folder, 'v3')
     const opened = this.#attempt(() => {
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      makeFolder(folder, 0o700)
       const files = new EntryFiles(home, counters)
       return { files, journal: new Journal(home, this.#invalidations, clock, counters) }
     })

@@ -4,7 +4,6 @@ import {
   constants,
   fstatSync,
   linkSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -16,6 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Invalidations, Scope } from '../invalidations.ts'
+import { makeFolder } from '../make-folder.ts'
 import type { SteadyClock } from '../steady-clock.ts'
 import type { StoreCounters } from '../store-counters.ts'
 import { unlessGone } from '../unless-gone.ts'
@@ -183,7 +183,7 @@ export class Journal {
   }
 
   #open(): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    makeFolder(this.#folder, 0o700)
     this.#clock.follow(notedLead(this.#folder))
     // Where the folder was removed, that went with it.
     if (this.#clock.lead !== 0) noteLead(this.#folder, this.#clock.lead)
@@ -300,7 +300,7 @@ export class Journal {
     const header = `${content} ${checksumOf(content)}\n`
     try {
       // Cleaned away, perhaps.
-      mkdirSync(join(this.#folder, 'temporary'), { recursive: true, mode: 0o700 })
+      makeFolder(join(this.#folder, 'temporary'), 0o700)
       writeFileSync(temporary, Buffer.concat([Buffer.from(header), records]))
       if (!(this.#numbers()[0]! > number)) linkSync(temporary, this.#pathOf(number))
     } catch (error) {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../make-folder.ts'
 import { unlessGone } from '../unless-gone.ts'
 
 /** Twice, so that a bit that flipped is noticed. */
@@ -18,7 +19,7 @@ export function noteLead(folder: string, lead: number): void {
   if (whole <= notedLead(folder)) return
   const temporary = join(folder, 'temporary', randomUUID())
   try {
-    mkdirSync(join(folder, 'temporary'), { recursive: true, mode: 0o700 })
+    makeFolder(join(folder, 'temporary'), 0o700)
     writeFileSync(temporary, `${whole} ${whole}\n`, { mode: 0o600 })
     renameSync(temporary, join(folder, 'lead'))
   } catch (error) {

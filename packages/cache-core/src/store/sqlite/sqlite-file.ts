@@ -2,7 +2,6 @@ import {
   closeSync,
   existsSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
@@ -11,6 +10,7 @@ import {
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreUnavailableError } from '../contract/errors.ts'
+import { makeFolder } from '../make-folder.ts'
 import { unlessGone } from '../unless-gone.ts'
 import { guardColumn } from './row-guard.ts'
 
@@ -216,7 +216,7 @@ export function makeFile(path: string): string | undefined {
   }
   const present = fileIdentity(path)
   if (present !== undefined) return present
-  mkdirSync(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   closeSync(openSync(path, 'a'))
   return fileIdentity(path)
 }
