@@ -1,10 +1,14 @@
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Store } from './contract/store.ts'
 import { FsStore } from './fs/fs-store.ts'
 import { SqliteStore } from './sqlite/sqlite-store.ts'
+
+const run = promisify(execFile)
 
 const kinds: Record<string, (place: string) => Store<string>> = {
   sqlite: path => new SqliteStore({ path }),
@@ -27,7 +31,7 @@ const places: Record<string, (folder: string) => string> = {
   'lies where nothing can be made, whoever asks': () => '/proc/millrace/cache',
 }
 
-describe.each(Object.entries(kinds))('a %s store', (_, open) => {
+describe.each(Object.entries(kinds))('a %s store', (kind, open) => {
   let folder: string
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'millrace-unusable-'))
@@ -39,5 +43,16 @@ describe.each(Object.entries(kinds))('a %s store', (_, open) => {
     expect(() => open(place)).toThrow(
       expect.objectContaining({ code: 'ERR_MILLRACE_STORE_UNAVAILABLE', path: place }),
     )
+  })
+
+  test('in a folder that may not be read is a typed error when it is made, and loses nothing', async () => {
+    const script = join(import.meta.dirname, 'unreadable-place.fixture.ts')
+    const { stdout } = await run(process.execPath, [
+      '--conditions=millrace-source',
+      script,
+      kind,
+      folder,
+    ])
+    expect(JSON.parse(stdout)).toEqual(['ERR_MILLRACE_STORE_UNAVAILABLE', 'value'])
   })
 })
