@@ -49,7 +49,7 @@ export const constructors: Record<string, Make> = {
   MemoryPressureOptions: memoryPressure,
   AdaptiveSizeOptions: options => {
     const cache = new core.Cache({ maxEntries: 10 })
-    return new AdaptiveSize(cache, { limit: 'maxEntries', start: 100, ...options })
+    return new AdaptiveSize(cache, { limit: 'maxEntries', initial: 100, ...options })
   },
   InsightOptions: insight,
   'cache-core SetOptions': options => new core.Cache().set('a', 1, options),

@@ -81,11 +81,11 @@ export class PoolQueueFullError extends HttpPoolError {
   override readonly name = 'PoolQueueFullError'
   readonly code = 'ERR_MILLRACE_POOL_QUEUE_FULL'
   /** The bound that was reached. */
-  readonly maxQueued: number
+  readonly maxQueue: number
 
-  constructor(maxQueued: number, origin: string) {
-    super(`${maxQueued} requests already wait for a connection, refused one to ${origin}`, origin)
-    this.maxQueued = maxQueued
+  constructor(maxQueue: number, origin: string) {
+    super(`${maxQueue} requests already wait for a connection, refused one to ${origin}`, origin)
+    this.maxQueue = maxQueue
   }
 }
 

@@ -1,4 +1,4 @@
-export type { Clock, Timer, TimeSource } from '@millrace/kit'
+export { type Clock, monotonicClock, type Timer, type TimeSource } from '@millrace/kit'
 export {
   DuplicateMetricError,
   type ErrorCode,

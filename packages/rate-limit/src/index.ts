@@ -1,9 +1,9 @@
+export { type Clock, monotonicClock, type Timer } from '@millrace/kit'
 export {
   TokenBucket,
   type TokenBucketOptions,
   type TokenBucketStats,
 } from './bucket/token-bucket.ts'
-export { type Clock, systemClock, type Timer } from './clock.ts'
 export {
   type CombinedDecision,
   CombinedLimiter,

@@ -203,7 +203,7 @@ test.each<[string, (cache: Cache<string, number>) => unknown]>([
   expect(cache.size).toBe(0)
 })
 
-const entries = { limit: 'maxEntries', start: 100 } as const
+const entries = { limit: 'maxEntries', initial: 100 } as const
 
 test.each<[string, () => unknown]>([
   ['options', () => new Cache().set('a', 1, 5 as never)],
@@ -218,7 +218,7 @@ test.each<[string, () => unknown]>([
   ['interval', () => new TickerClock({ interval: null as never })],
   ['clock', () => new MemoryStore({ clock: 5 as never })],
   ['clock', () => new LayeredStore({ ...twoStores(), clock: { now: 5 } as never })],
-  ['limit', () => new AdaptiveSize(new Cache(), { start: 100, limit: null as never })],
+  ['limit', () => new AdaptiveSize(new Cache(), { initial: 100, limit: null as never })],
   ['onResize', () => new AdaptiveSize(new Cache(), { ...entries, onResize: 5 as never })],
   ['clock', () => new AdaptiveSize(new Cache(), { ...entries, clock: 5 as never })],
   ['path', () => new SqliteStore({ path: 'a\0b' })],

@@ -25,7 +25,7 @@ class Counted implements SizableCache {
   }
 }
 
-const options = { limit: 'maxEntries', start: 1_000, least: 500, most: 2_000 } as const
+const options = { limit: 'maxEntries', initial: 1_000, min: 500, max: 2_000 } as const
 
 function run(cache: Counted, sizer: AdaptiveSize, hitRates: readonly number[]): void {
   for (const rate of hitRates) {
@@ -137,8 +137,8 @@ test('never leaves its bounds, whatever the hit rates are', () => {
 
 test('bad options are named', () => {
   const cache = new Counted()
-  expect(() => new AdaptiveSize(cache, { ...options, start: 10 })).toThrow('`start`')
-  expect(() => new AdaptiveSize(cache, { ...options, least: -1 })).toThrow('`least`')
+  expect(() => new AdaptiveSize(cache, { ...options, initial: 10 })).toThrow('`initial`')
+  expect(() => new AdaptiveSize(cache, { ...options, min: -1 })).toThrow('`min`')
   expect(() => new AdaptiveSize(cache, { ...options, fall: 10 })).toThrow('`fall`')
   expect(() => new AdaptiveSize({} as never, options)).toThrow('`cache`')
 })

@@ -33,11 +33,11 @@ export interface AdaptiveSizeOptions {
   /** Which limit is moved. Default: 'maxBytes'. */
   readonly limit?: 'maxBytes' | 'maxEntries' | undefined
   /** Size at the start, between the bounds. */
-  readonly start: number
+  readonly initial: number
   /** Smallest size, above 0. Default: 26,214,400 (25 MiB) for bytes, 64 for entries. */
-  readonly least?: number | undefined
+  readonly min?: number | undefined
   /** Greatest size. Default: 157,286,400 (150 MiB) for bytes, 1,048,576 for entries. */
-  readonly most?: number | undefined
+  readonly max?: number | undefined
   /** Fall of the hit rate at which it grows, 0 to 1. Default: 0.1. */
   readonly fall?: number | undefined
   /** Hit rate above which it shrinks, if that is stable, 0 to 1. Default: 0.95. */
@@ -59,14 +59,14 @@ export interface SizeChange {
   readonly before: number
 }
 
-type Settings = Resolved<AdaptiveSizeOptions, 'least' | 'most' | 'onResize'>
+type Settings = Resolved<AdaptiveSizeOptions, 'min' | 'max' | 'onResize'>
 
 const OPTIONS: OptionRules<AdaptiveSizeOptions, Settings> = {
   limit: oneOf('maxBytes', 'maxEntries'),
   // Within bounds whose defaults depend on the limit.
-  start: asGiven,
-  least: asGiven,
-  most: asGiven,
+  initial: asGiven,
+  min: asGiven,
+  max: asGiven,
   fall: withDefault(0.1, checkRange, 0, 1),
   high: withDefault(0.95, checkRange, 0, 1),
   interval: withDefault(60_000, checkPositive),
@@ -93,8 +93,8 @@ export class AdaptiveSize {
   readonly #cache: SizableCache
   readonly #settings: Settings
   readonly #timer: Timer
-  readonly #least: number
-  readonly #most: number
+  readonly #min: number
+  readonly #max: number
   #samples: number[] = []
   #hits: number
   #misses: number
@@ -106,19 +106,19 @@ export class AdaptiveSize {
     const settings = resolveOptions('', options, OPTIONS)
     const bytes = settings.limit === 'maxBytes'
     const {
-      start,
-      least = bytes ? 25 * 2 ** 20 : 64,
-      most = bytes ? 150 * 2 ** 20 : 2 ** 20,
+      initial,
+      min = bytes ? 25 * 2 ** 20 : 64,
+      max = bytes ? 150 * 2 ** 20 : 2 ** 20,
     } = settings
-    this.#least = checkPositive('least', least)
-    this.#most = checkRange('most', most, least, Number.MAX_SAFE_INTEGER)
-    this.#size = checkRange('start', start, least, most)
+    this.#min = checkPositive('min', min)
+    this.#max = checkRange('max', max, min, Number.MAX_SAFE_INTEGER)
+    this.#size = checkRange('initial', initial, min, max)
     this.#cache = cache
     this.#settings = settings
     const { hits, misses } = cache.stats()
     this.#hits = hits
     this.#misses = misses
-    this.#resize(start)
+    this.#resize(initial)
     this.#timer = repeat(settings.clock, settings.interval, this as AdaptiveSize, sample)
   }
 
@@ -168,11 +168,11 @@ export class AdaptiveSize {
 
   #target(before: number, recent: number): number {
     if (before - recent >= this.#settings.fall && this.#estimate(2) >= WORTH) {
-      return Math.min(this.#most, Math.floor(this.#size * GROWTH))
+      return Math.min(this.#max, Math.floor(this.#size * GROWTH))
     }
     const stable = Math.abs(recent - before) < STABLE
     if (recent > this.#settings.high && stable && this.#estimate(0.5) >= -WORTH) {
-      return Math.max(this.#least, Math.floor(this.#size * SHRINKAGE))
+      return Math.max(this.#min, Math.floor(this.#size * SHRINKAGE))
     }
     return this.#size
   }

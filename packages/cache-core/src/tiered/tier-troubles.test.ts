@@ -234,7 +234,7 @@ test('a write with a bad option or key is refused before anything is invalidated
   await expect(cache.get(7 as never)).rejects.toThrow('`key`')
   await clock.advanceAsync(5_000)
   expect((await memory.get('k'))?.value).toBe('kept')
-  expect(cache.stats()).toMatchObject({ pending: 0, storeFailures: 0, suspensions: 0 })
+  expect(cache.stats()).toMatchObject({ pending: 0, storeFailures: 0, breakerOpened: 0 })
 })
 
 test('a lease that cannot be released does not hold up what was loaded', async () => {
@@ -278,7 +278,7 @@ test('a store that fails again and again is left alone, then tried by one call',
   })
   tier.trouble = 'none'
   expect(await cache.get('stored')).toBe(undefined)
-  expect(cache.stats()).toMatchObject({ suspensions: 1, storeFailures: 3, pending: 1 })
+  expect(cache.stats()).toMatchObject({ breakerOpened: 1, storeFailures: 3, pending: 1 })
   await clock.advanceAsync(1_000)
   expect(await cache.get('stored')).toBe(7)
   expect(cache.stats().pending).toBe(0)

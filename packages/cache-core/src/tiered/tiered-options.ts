@@ -77,7 +77,7 @@ export interface TieredStats {
   /** Those that it was told at last. */
   readonly repeated: number
   /** Times the second tier was left alone as it failed too often. */
-  readonly suspensions: number
+  readonly breakerOpened: number
 }
 
 /** What the numbers of {@link TieredStats} are, whatever the store. */
@@ -94,7 +94,7 @@ export const TIERED_STATS_KINDS: StatsKinds<TieredStats> = {
   publishFailures: 'counter',
   pending: 'gauge',
   repeated: 'counter',
-  suspensions: 'counter',
+  breakerOpened: 'counter',
 }
 
 const STORE_METHODS = ['fence', 'get', 'getMany', 'lookup', 'set', 'setMany', 'delete'] as const

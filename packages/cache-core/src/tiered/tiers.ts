@@ -107,7 +107,7 @@ export class Tiers<V> {
       publishFailures: this.#peers.failures,
       pending: this.changes.pending,
       repeated: this.changes.repeated,
-      suspensions: this.#breaker.opened,
+      breakerOpened: this.#breaker.opened,
     }
   }
 

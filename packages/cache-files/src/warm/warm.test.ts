@@ -36,7 +36,7 @@ describe('warm', () => {
     )
     expect(begun).toEqual(names(20))
     expect(most).toBe(3)
-    expect(report).toMatchObject({ warmed: 19, failed: 1, ended: 'done' })
+    expect(report).toMatchObject({ warmed: 19, failed: 1, stopped: 'done' })
     expect(progress).toHaveLength(20)
     expect(progress.find(({ path }) => path === '7')?.error).toMatchObject({ message: 'no' })
     expect(progress.at(-1)).toMatchObject({ warmed: 19, failed: 1 })
@@ -55,7 +55,7 @@ describe('warm', () => {
     )
     await turn()
     clock.advance(1_000)
-    expect(await hung).toMatchObject({ warmed: 0, ended: 'time', elapsed: 1_000 })
+    expect(await hung).toMatchObject({ warmed: 0, stopped: 'time', elapsed: 1_000 })
     expect(signal?.aborted).toBe(true)
     async function* endless() {
       yield 'a'
@@ -64,7 +64,7 @@ describe('warm', () => {
     const starved = warm(endless(), () => undefined, { timeLimit: 1_000, clock })
     for (let i = 0; i < 5; i++) await turn()
     clock.advance(1_000)
-    expect(await starved).toMatchObject({ warmed: 1, ended: 'time' })
+    expect(await starved).toMatchObject({ warmed: 1, stopped: 'time' })
   })
 
   test('ends at its memory limit and by its signal', async () => {
@@ -74,7 +74,7 @@ describe('warm', () => {
       memoryLimit: 50,
       workers: 1,
     })
-    expect(report).toMatchObject({ warmed: 5, ended: 'memory', memory: 50 })
+    expect(report).toMatchObject({ warmed: 5, stopped: 'memory', memory: 50 })
     const controller = new AbortController()
     const aborted = warm(
       names(100),
@@ -83,10 +83,10 @@ describe('warm', () => {
       },
       { signal: controller.signal, workers: 1 },
     )
-    expect(await aborted).toMatchObject({ ended: 'aborted' })
+    expect(await aborted).toMatchObject({ stopped: 'aborted' })
     expect(await warm(names(1), () => 1, { signal: AbortSignal.abort() })).toMatchObject({
       warmed: 0,
-      ended: 'aborted',
+      stopped: 'aborted',
     })
   })
 

@@ -59,7 +59,7 @@ export type WarmEnd = 'done' | 'time' | 'memory' | 'aborted'
 export interface WarmReport {
   readonly warmed: number
   readonly failed: number
-  readonly ended: WarmEnd
+  readonly stopped: WarmEnd
   /** ms. */
   readonly elapsed: number
   /** Bytes of memory in use at the end. */
@@ -118,7 +118,7 @@ class Warming {
   #sliceBegan: number
   #warmed = 0
   #failed = 0
-  #ended: WarmEnd = 'done'
+  #end: WarmEnd = 'done'
 
   constructor(
     paths: Iterable<string> | AsyncIterable<string>,
@@ -168,7 +168,7 @@ class Warming {
     return {
       warmed: this.#warmed,
       failed: this.#failed,
-      ended: this.#ended,
+      stopped: this.#end,
       elapsed: this.#settings.clock.now() - this.#begun,
       memory: this.#settings.memory(),
     }
@@ -200,7 +200,7 @@ class Warming {
   /** Begins no more, and leaves what runs. */
   stop(why: WarmEnd): void {
     if (this.#stopping.signal.aborted) return
-    this.#ended = why
+    this.#end = why
     this.#stopping.abort(
       this.#settings.signal?.aborted
         ? this.#settings.signal.reason

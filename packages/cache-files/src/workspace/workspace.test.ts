@@ -139,7 +139,7 @@ describe('Workspace', () => {
       await using workspace = open({ preset })
       const loaded: string[] = []
       const report = await workspace.warm(path => loaded.push(path.slice(-5)), { workers: 1 })
-      expect(report.ended).toBe('done')
+      expect(report.stopped).toBe('done')
       return loaded.join()
     }
     // `ci` first, as what it looks at is known afterwards.

@@ -136,7 +136,7 @@ describe('queue', () => {
   test('is bounded', async () => {
     const [server] = await upstreams(1)
     server!.on('*', { latency: 20, body: '1' })
-    const pool = makePool({ connectionsPerHost: 1, maxQueued: 2 })
+    const pool = makePool({ connectionsPerHost: 1, maxQueue: 2 })
     const results = await Promise.allSettled(
       Array.from({ length: 5 }, () => pool.json(server!.url('/'))),
     )
@@ -150,7 +150,7 @@ describe('queue', () => {
     expect((results[4] as PromiseRejectedResult).reason).toMatchObject({
       name: 'PoolQueueFullError',
       code: 'ERR_MILLRACE_POOL_QUEUE_FULL',
-      maxQueued: 2,
+      maxQueue: 2,
       message: `2 requests already wait for a connection, refused one to ${server!.origin}`,
     })
   })

@@ -88,9 +88,9 @@ export class Origin implements ConnectionOwner {
   place(carried: Carried): void {
     if (this.#waiting.size === 0 && this.#start(carried)) return
     const { load } = this
-    if (load.queued >= load.maxQueued) {
+    if (load.queued >= load.maxQueue) {
       if (this.#waiting.size === 0) this.#leaveLines()
-      carried.fail(new PoolQueueFullError(load.maxQueued, this.key))
+      carried.fail(new PoolQueueFullError(load.maxQueue, this.key))
       return
     }
     load.queued++

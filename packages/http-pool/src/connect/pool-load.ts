@@ -7,7 +7,7 @@ import { StreamWatch } from './stream-watch.ts'
 export interface LoadLimits {
   readonly totalConnections: number
   readonly totalConcurrency: number
-  readonly maxQueued: number
+  readonly maxQueue: number
 }
 
 /** What the origins of a pool share: its time, its places for sockets, and how much waits and runs. */
@@ -32,8 +32,8 @@ export class PoolLoad {
   }
 
   /** Attempts that may wait in all queues together. */
-  get maxQueued(): number {
-    return this.#limits.maxQueued
+  get maxQueue(): number {
+    return this.#limits.maxQueue
   }
 
   /** Whether one attempt more is one too many, whatever its origin. */

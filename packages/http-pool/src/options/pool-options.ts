@@ -94,7 +94,7 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
   /** Most requests in flight to all origins together. Default: none beyond the connections */
   readonly totalConcurrency?: number | undefined
   /** Most requests that wait for a connection; one more is refused. Default: 10,000; 0 never waits */
-  readonly maxQueued?: number | undefined
+  readonly maxQueue?: number | undefined
   /** Options for single origins, by `scheme://host:port` as in `URL.origin`. Default: none */
   readonly origins?: Readonly<Record<string, OriginOptions>> | undefined
   /** Redirects that `request` and `json` follow; 0 hands them to the caller. Default: 5 */

@@ -22,8 +22,8 @@ describe('options', () => {
       'Expected `connectionsPerHost` to be an integer of at least 1 or Infinity, got 0',
     ],
     [
-      { maxQueued: 1.5 },
-      'Expected `maxQueued` to be an integer of at least 0 or Infinity, got a positive number with a fraction',
+      { maxQueue: 1.5 },
+      'Expected `maxQueue` to be an integer of at least 0 or Infinity, got a positive number with a fraction',
     ],
     [
       { acquireTimeout: -5 },

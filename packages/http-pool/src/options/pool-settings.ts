@@ -28,7 +28,7 @@ import type { HttpPoolOptions } from './pool-options.ts'
 export interface PoolSettings {
   readonly totalConnections: number
   readonly totalConcurrency: number
-  readonly maxQueued: number
+  readonly maxQueue: number
   readonly bodyLeakTimeout: number
   readonly decompress: boolean
   readonly coalesce: boolean
@@ -50,7 +50,7 @@ export interface PoolSettings {
 const OWN_OPTIONS = {
   totalConnections: withDefault(100, checkIntegerOrInfinity, 1),
   totalConcurrency: withDefault(Infinity, checkIntegerOrInfinity, 1),
-  maxQueued: withDefault(10_000, checkIntegerOrInfinity, 0),
+  maxQueue: withDefault(10_000, checkIntegerOrInfinity, 0),
   bodyLeakTimeout: withDefault(60_000, checkTimeLimit),
   decompress: withDefault(false, checkBoolean),
   coalesce: withDefault(false, checkBoolean),

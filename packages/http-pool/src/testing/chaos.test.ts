@@ -24,7 +24,7 @@ test.each([1, 2, 3])(
     const pool = new HttpPool({
       connectionsPerHost: 5,
       totalConnections: 8,
-      maxQueued: 40,
+      maxQueue: 40,
       acquireTimeout: 50,
       headersTimeout: 40,
       bodyTimeout: 40,

@@ -77,7 +77,7 @@ describe('delivery', () => {
     const told: PartialSuccess[] = []
     await using exporter = new OtlpExporter(counted(), {
       url,
-      encoding: 'json',
+      protocol: 'http/json',
       onPartialSuccess: partial => told.push(partial),
     })
     await exporter.export()
@@ -262,7 +262,7 @@ describe('delivery', () => {
       const told: PartialSuccess[] = []
       const exporter = new OtlpExporter(counted(), {
         url,
-        encoding,
+        protocol: `http/${encoding}`,
         onPartialSuccess: partial => told.push(partial),
       })
       for (const _ of partials) await exporter.export()
@@ -447,7 +447,7 @@ describe('delivery', () => {
     })
     const metrics = counted()
     const one = new OtlpExporter(metrics, { url, temporality: 'delta' })
-    const other = new OtlpExporter(metrics, { url, temporality: 'delta', encoding: 'json' })
+    const other = new OtlpExporter(metrics, { url, temporality: 'delta', protocol: 'http/json' })
     await Promise.all([one.export(), other.export()])
     // Each keeps its own account of what was sent.
     expect([one.stats().pointsSent, other.stats().pointsSent]).toEqual([1, 1])

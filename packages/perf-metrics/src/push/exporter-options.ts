@@ -47,8 +47,8 @@ export interface OtlpExporterOptions {
   readonly temporality?: Temporality | undefined
   /** Default: `exponential` */
   readonly histograms?: HistogramEncoding | undefined
-  /** Default: `protobuf` */
-  readonly encoding?: 'protobuf' | 'json' | undefined
+  /** As in `OTEL_EXPORTER_OTLP_PROTOCOL`. Default: `http/protobuf` */
+  readonly protocol?: 'http/protobuf' | 'http/json' | undefined
   /** Default: `gzip` */
   readonly compression?: 'gzip' | 'none' | undefined
   /** Attributes of this process, over those of `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`. Default: these alone */
@@ -84,7 +84,7 @@ function rulesOf(registry: Registry, env: NodeJS.ProcessEnv): OptionRules<OtlpEx
     maxRetryAfter: withDefault(30_000, checkNonNegative),
     temporality: oneOf('cumulative', 'delta'),
     histograms: oneOf('exponential', 'explicit'),
-    encoding: oneOf('protobuf', 'json'),
+    protocol: oneOf('http/protobuf', 'http/json'),
     compression: oneOf('gzip', 'none'),
     resource: (_, given = {}) => ({
       ...resourceFromEnvironment(env),

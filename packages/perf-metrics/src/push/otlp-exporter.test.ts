@@ -252,7 +252,7 @@ describe('the exporter', () => {
       await using exporter = new OtlpExporter(metrics, {
         url,
         histograms,
-        encoding: 'json',
+        protocol: 'http/json',
         headers: { 'x-key': 'k' },
         resource,
         clock: new VirtualClock(NOW),

@@ -177,11 +177,11 @@ export class OtlpExporter {
 
   /** @param due when the export must be over, by the exporter's clock */
   async #send(signal: AbortSignal, due: number): Promise<void> {
-    const { temporality, histograms, resource, encoding } = this.#options
+    const { temporality, histograms, resource } = this.#options
     const moment = this.#registry.timeline.moment()
     const reading = this.#reader.read(this.#registry.collect(), moment)
     const context = { time: moment.date, temporality, histograms, resource }
-    const json = encoding === 'json'
+    const json = this.#encoding === 'json'
     const out = json ? new ByteWriter() : new ProtoWriter()
     const steps = json
       ? encodeOtlpJson(reading.metrics, context, out)
@@ -198,6 +198,10 @@ export class OtlpExporter {
     tell(this.#options.onPartialSuccess, { rejected, message: told.message })
   }
 
+  get #encoding(): 'protobuf' | 'json' {
+    return this.#options.protocol === 'http/json' ? 'json' : 'protobuf'
+  }
+
   #body(out: ByteWriter, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     return this.#options.compression === 'gzip'
       ? gzipped(out.chunks(), COMPRESSION_LEVEL, signal)
@@ -209,14 +213,14 @@ export class OtlpExporter {
     signal: AbortSignal,
     due: number,
   ): Promise<PartialSuccess> {
-    const { clock, compression, headers, encoding, url, maxRetryAfter } = this.#options
+    const { clock, compression, headers, url, maxRetryAfter } = this.#options
     const request = {
       body,
       signal,
       headers: {
         'user-agent': USER_AGENT,
         ...headers,
-        'content-type': encoding === 'json' ? 'application/json' : 'application/x-protobuf',
+        'content-type': this.#encoding === 'json' ? 'application/json' : 'application/x-protobuf',
         ...(compression === 'gzip' ? { 'content-encoding': 'gzip' } : undefined),
       },
     }
@@ -225,7 +229,7 @@ export class OtlpExporter {
       this.#stats.bytes += body.length
       const outcome = await attemptPost(url, request)
       if ('answer' in outcome)
-        return readPartialSuccess(outcome.answer, encoding, 'rejectedDataPoints')
+        return readPartialSuccess(outcome.answer, this.#encoding, 'rejectedDataPoints')
       const { error, wanted, retryable } = outcome
       if (!retryable || attempt === TRIES || this.#ended.signal.aborted) throw error
       // Full jitter, so that a fleet does not come back at once.

@@ -134,7 +134,7 @@ describe('a push', () => {
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
       const exporter = new OtlpExporter(metrics, {
         url,
-        encoding,
+        protocol: `http/${encoding}`,
         temporality: 'delta',
         clock,
       })

@@ -8,13 +8,13 @@ import {
   checkPositive,
   counters,
   describeStats,
+  monotonicClock,
   type OptionRules,
   optional,
   type Resolved,
   resolveOptions,
   withDefault,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 import type { Permit } from '../semaphore/permit.ts'
 import {
@@ -62,7 +62,7 @@ const OPTIONS: OptionRules<AdaptiveSemaphoreOptions, Settings> = {
   maxQueue: asGiven,
   order: asGiven,
   name: withDefault('adaptive-semaphore', asGiven<string>),
-  clock: withDefault(systemClock, checkClock<Clock>),
+  clock: withDefault(monotonicClock, checkClock<Clock>),
 }
 
 export interface AdaptiveSemaphoreStats extends SemaphoreStats {

@@ -6,10 +6,10 @@ import {
   checkRange,
   describeStats,
   gauges,
+  monotonicClock,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
 import { LIMITER_OPTIONS, type LimiterOptions } from '../limiter/limiter-options.ts'
 import { LONGEST } from '../limiter/longest.ts'
 import {
@@ -69,7 +69,7 @@ export class TokenBucket extends MeteredLimiter {
 
   constructor(options: TokenBucketOptions) {
     checkOptions('', options, TOKEN_BUCKET_OPTIONS)
-    const { catchUp = 50, strict = false, name = 'token-bucket', clock = systemClock } = options
+    const { catchUp = 50, strict = false, name = 'token-bucket', clock = monotonicClock } = options
     const now = checkClock('clock', clock).now()
     const gcra = new Gcra(options, checkBoolean('strict', strict) ? 0 : catchUp, now)
     super(gcra, { ...options, name, clock })

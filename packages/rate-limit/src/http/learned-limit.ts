@@ -1,12 +1,11 @@
 import type { Clock, Timer } from '@millrace/kit'
-import { describeStats } from '@millrace/kit'
+import { describeStats, monotonicClock } from '@millrace/kit'
 import {
   TOKEN_BUCKET_STATS_KINDS,
   TokenBucket,
   type TokenBucketOptions,
   type TokenBucketStats,
 } from '../bucket/token-bucket.ts'
-import { backgroundClock, systemClock } from '../clock.ts'
 import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
 import { type HeadersLike, parseRateLimitHeaders, type ServerLimit } from './rate-limit-headers.ts'
 
@@ -60,8 +59,8 @@ export class LearnedLimit {
 
   constructor(options: TokenBucketOptions) {
     this.#bucket = new TokenBucket({ name: 'learned-limit', ...options })
-    const { rate, burst = Math.max(1, rate), clock = systemClock } = options
-    this.#clock = backgroundClock(clock)
+    const { rate, burst = Math.max(1, rate), clock = monotonicClock } = options
+    this.#clock = clock
     this.#rate = rate
     this.#burst = burst
   }

@@ -3,10 +3,10 @@ import {
   checkOptions,
   checkPositive,
   InvalidOptionError,
+  monotonicClock,
   type OptionNames,
   type Timer,
 } from '@millrace/kit'
-import { backgroundClock, systemClock } from '../clock.ts'
 import { LimiterClosedError } from '../errors.ts'
 import { JobScheduler } from './job-scheduler.ts'
 import { type JobSchedulerOptions, SCHEDULER_OPTION_NAMES } from './scheduler-options.ts'
@@ -38,7 +38,7 @@ export class JobGroup {
   constructor(options: JobGroupOptions = {}) {
     const { idle = 300_000, ...scheduler } = checkOptions('', options, NAMES)
     this.#options = scheduler
-    this.#clock = backgroundClock(scheduler.clock ?? systemClock)
+    this.#clock = scheduler.clock ?? monotonicClock
     this.#idle = checkPositive('idle', idle)
   }
 

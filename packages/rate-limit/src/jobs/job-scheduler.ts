@@ -8,10 +8,11 @@ import {
   checkPositive,
   checkText,
   describeStats,
+  monotonicClock,
+  setAwaitedTimer,
   type Timer,
 } from '@millrace/kit'
 import Bottleneck from 'bottleneck'
-import { systemClock } from '../clock.ts'
 import { JobExpiredError, LimiterClosedError, QueueFullError } from '../errors.ts'
 import { checkJobOptions, Job, type JobContext, type JobOptions } from './job.ts'
 import { JobLimiter } from './job-limiter.ts'
@@ -63,7 +64,7 @@ export class JobScheduler {
     const {
       id = 'jobs',
       redis,
-      clock = systemClock,
+      clock = monotonicClock,
       expiration,
       ...settings
     } = checkOptions('', options, SCHEDULER_OPTION_NAMES)
@@ -286,10 +287,14 @@ export class JobScheduler {
     // Until it is in line again it waits like all others: closing, abort and timeout end that.
     this.#resting.set(
       job,
-      this.#clock.setTimer(() => {
-        this.#resting.delete(job)
-        this.#submit(job)
-      }, delay),
+      setAwaitedTimer(
+        this.#clock,
+        () => {
+          this.#resting.delete(job)
+          this.#submit(job)
+        },
+        delay,
+      ),
     )
     job.wait()
     return true

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import {
+  type Clock,
   checkInteger,
   checkNonNegativeOrInfinity,
   checkPositive,
@@ -9,9 +10,10 @@ import {
   optional,
   type Resolved,
   resolveOptions,
+  setAwaitedTimer,
+  type Timer,
   withDefault,
 } from '@millrace/kit'
-import type { Clock, Timer } from '../clock.ts'
 import { AcquireTimeoutError } from '../errors.ts'
 import { checkPriority, DEFAULT_PRIORITY } from '../wait/order/priority-order.ts'
 
@@ -107,7 +109,7 @@ export class Job {
     this.#waiting = true
     if (timeout !== undefined && timeout < Infinity) {
       const giveUp = () => this.fail(new AcquireTimeoutError(this.#name, timeout))
-      this.#timer = this.#clock.setTimer(giveUp, timeout)
+      this.#timer = setAwaitedTimer(this.#clock, giveUp, timeout)
     }
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (signal?.aborted) this.#onAbort()

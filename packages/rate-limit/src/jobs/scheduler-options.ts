@@ -1,4 +1,5 @@
 import {
+  type Clock,
   checkInteger,
   checkIntegerOrInfinity,
   checkNonNegative,
@@ -8,7 +9,6 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import type { Redis } from 'ioredis'
-import type { Clock } from '../clock.ts'
 import { InvalidOptionError } from '../errors.ts'
 
 /** A number of starts, refilled in steps. */

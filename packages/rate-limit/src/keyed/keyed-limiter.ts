@@ -7,8 +7,8 @@ import {
   checkRange,
   checkText,
   describeStats,
+  monotonicClock,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
 import { InvalidOptionError, LimiterClosedError } from '../errors.ts'
 import { checkRefund } from '../limiter/check-refund.ts'
 import type { LimitPart } from '../limiter/limit-part.ts'
@@ -65,7 +65,7 @@ export class KeyedLimiter {
       name = 'keyed-limiter',
     } = checkOptions('', options, KEYED_LIMITER_OPTIONS)
     this.#parent = parent === undefined ? undefined : new ParentLimit(parent)
-    const { clock = this.#parent?.clock ?? systemClock } = options
+    const { clock = this.#parent?.clock ?? monotonicClock } = options
     this.name = checkText('name', name)
     this.#clock = checkClock('clock', clock)
     if (this.#parent !== undefined && this.#parent.clock !== clock) {

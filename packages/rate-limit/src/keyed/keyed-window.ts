@@ -1,5 +1,11 @@
-import { checkInteger, checkOptions, describeStats, gauges, type OptionNames } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
+import {
+  checkInteger,
+  checkOptions,
+  describeStats,
+  gauges,
+  monotonicClock,
+  type OptionNames,
+} from '@millrace/kit'
 import { LimiterClosedError } from '../errors.ts'
 import { checkRefund } from '../limiter/check-refund.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
@@ -56,7 +62,7 @@ export class KeyedWindow {
     const {
       maxKeys = 10_000,
       name = 'keyed-window',
-      clock = systemClock,
+      clock = monotonicClock,
       ...rest
     } = checkOptions('', options, NAMES)
     this.#maxKeys = checkInteger('maxKeys', maxKeys, 1)

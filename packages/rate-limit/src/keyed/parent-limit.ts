@@ -1,5 +1,4 @@
-import { InvalidOptionError } from '@millrace/kit'
-import type { Clock } from '../clock.ts'
+import { type Clock, InvalidOptionError } from '@millrace/kit'
 import type { LimitPart } from '../limiter/limit-part.ts'
 import { MeteredLimiter, partOf } from '../limiter/metered-limiter.ts'
 import type { LinePlace } from '../wait/line/line-place.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@millrace/kit'
 import type { Meter } from '../meter/meter.ts'
 import type { Line } from '../wait/line/line.ts'
 

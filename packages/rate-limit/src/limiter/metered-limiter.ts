@@ -3,9 +3,9 @@ import {
   checkClock,
   checkText,
   InvalidOptionError,
+  monotonicClock,
   type StatsKinds,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
 import type { Meter } from '../meter/meter.ts'
 import { type AcquireOptions, type Admission, costOf, optionsOf } from '../wait/acquire-options.ts'
 import { hasRefusalSubscribers, publishRefusal } from '../wait/channels.ts'
@@ -56,7 +56,7 @@ export abstract class MeteredLimiter implements RateLimiter {
 
   protected constructor(
     meter: Meter,
-    { name, clock = systemClock, order, maxQueue }: LimiterOptions & { name: string },
+    { name, clock = monotonicClock, order, maxQueue }: LimiterOptions & { name: string },
   ) {
     this.name = name
     this.meter = meter

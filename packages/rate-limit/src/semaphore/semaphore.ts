@@ -7,10 +7,10 @@ import {
   describeStats,
   gauges,
   InvalidOptionError,
+  monotonicClock,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
 import { LIMITER_OPTIONS, type LimiterOptions } from '../limiter/limiter-options.ts'
 import { optionsOf } from '../wait/acquire-options.ts'
 import { publishRefusal } from '../wait/channels.ts'
@@ -62,7 +62,7 @@ export class Semaphore {
       maxQueue,
       order,
       name = 'semaphore',
-      clock = systemClock,
+      clock = monotonicClock,
     } = checkOptions('', options, NAMES)
     this.name = checkText('name', name)
     this.#clock = checkClock('clock', clock)

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.ts'
+import { type Clock, setAwaitedTimer, type Timer } from '@millrace/kit'
 import { type Ranked, RankedHeap } from './line/ranked-heap.ts'
 
 /** One alarm; its rank is the time at which it rings. */
@@ -55,7 +55,7 @@ export class AlarmClock implements Clock {
       this.#wakeAt = at
     }
     if (at === Infinity || this.#timer !== undefined) return
-    this.#timer = this.#clock.setTimer(this.#ring, Math.max(0, at - this.now()))
+    this.#timer = setAwaitedTimer(this.#clock, this.#ring, Math.max(0, at - this.now()))
   }
 
   readonly #ring = (): void => {

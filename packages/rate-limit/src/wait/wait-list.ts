@@ -3,6 +3,7 @@ import {
   checkIntegerOrInfinity,
   checkMethods,
   InvalidOptionError,
+  setAwaitedTimer,
   type Timer,
 } from '@millrace/kit'
 import {
@@ -270,7 +271,7 @@ export class WaitList<T> {
     } else if (at < this.#wakeAt) {
       this.#timer?.cancel()
       this.#wakeAt = at
-      this.#timer = this.#clock.setTimer(this.#onTimer, Math.max(0, at - now))
+      this.#timer = setAwaitedTimer(this.#clock, this.#onTimer, Math.max(0, at - now))
     }
   }
 

@@ -6,9 +6,9 @@ import {
   checkRange,
   describeStats,
   gauges,
+  monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
-import { systemClock } from '../clock.ts'
 import { LIMITER_OPTIONS, type LimiterOptions } from '../limiter/limiter-options.ts'
 import { LONGEST } from '../limiter/longest.ts'
 import {
@@ -63,7 +63,7 @@ export class SlidingWindow extends MeteredLimiter {
       window,
       algorithm = 'log',
       name = 'sliding-window',
-      clock = systemClock,
+      clock = monotonicClock,
     } = options
     checkOneOf('algorithm', algorithm, ['log', 'counter'])
     const log =

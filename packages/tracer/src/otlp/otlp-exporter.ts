@@ -162,7 +162,7 @@ export class OtlpExporter implements Exporter, AsyncDisposable {
     const spans = chunks.reduce((sum, chunk) => sum + chunk.spans, 0)
     this.#inFlight = { spans, bytes: byteLength(body) }
     const deadline = this.#settings.clock.now() + this.#settings.retry.timeout
-    const { initialDelay, maxDelay, maxRetryAfter } = this.#settings.retry
+    const { baseDelay, maxDelay, maxRetryAfter } = this.#settings.retry
     for (let attempt = 0; ; attempt++) {
       const outcome = await this.#attempt(body, deadline - this.#settings.clock.now())
       if (isSuccess(outcome)) {
@@ -172,7 +172,7 @@ export class OtlpExporter implements Exporter, AsyncDisposable {
         return
       }
       const asked = outcome.answer?.retryAfter ?? 0
-      const delay = Math.min(initialDelay * 2 ** attempt, maxDelay)
+      const delay = Math.min(baseDelay * 2 ** attempt, maxDelay)
       const backoff = delay * (0.8 + 0.4 * Math.random())
       if (
         this.#closed ||

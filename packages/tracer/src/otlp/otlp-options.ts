@@ -50,7 +50,7 @@ export interface OtlpExporterOptions {
 
 export interface RetryOptions {
   /** Wait before the first retry, in milliseconds; doubled for each further one, with 20 % jitter. Default: 1000 */
-  readonly initialDelay?: number | undefined
+  readonly baseDelay?: number | undefined
   /** Longest wait between two attempts, in milliseconds. Default: 5000 */
   readonly maxDelay?: number | undefined
   /** Longest `Retry-After` that is waited for; one that asks for more is given up, in milliseconds. Default: 30000 */
@@ -71,7 +71,7 @@ const REQUEST_BYTES = 960 * 1024
 const MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 const RETRY: OptionRules<RetryOptions> = {
-  initialDelay: withDefault(1_000, checkPositive),
+  baseDelay: withDefault(1_000, checkPositive),
   maxDelay: withDefault(5_000, checkPositive),
   maxRetryAfter: withDefault(30_000, checkPositive),
   timeout: withDefault(60_000, checkPositive),

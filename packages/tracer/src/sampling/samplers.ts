@@ -5,7 +5,7 @@ import {
   checkRange,
   type TimeSource,
 } from '@millrace/kit'
-import { systemClock } from '../time/clock.ts'
+import { epochClock } from '../time/clock.ts'
 import { DROP, RECORD_AND_SAMPLE, type Sampler, type SamplingDecision } from './sampler.ts'
 
 /** Records every span, whatever its parent says. */
@@ -58,7 +58,7 @@ export function ratio(probability: number, options: RatioOptions = {}): Sampler 
  * @param tracesPerSecond above 0
  * @throws InvalidOptionError where it is not
  */
-export function rateLimited(tracesPerSecond: number, clock: TimeSource = systemClock): Sampler {
+export function rateLimited(tracesPerSecond: number, clock: TimeSource = epochClock): Sampler {
   checkPositive('tracesPerSecond', tracesPerSecond)
   const burst = Math.max(1, tracesPerSecond)
   let tokens = burst

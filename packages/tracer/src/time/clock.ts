@@ -45,4 +45,4 @@ function wholeMicroseconds(milliseconds: number): number {
 }
 
 /** The process's own clock; its timers do not keep the process alive. */
-export const systemClock: Required<EpochClock> = new SystemClock()
+export const epochClock: Required<EpochClock> = new SystemClock()

@@ -29,7 +29,7 @@ import {
 } from '../sampling/tail-sampling.ts'
 import type { Attributes, Scope } from '../span/api/span.ts'
 import { LIMIT_RULES, type SpanLimits } from '../span/recorded/span-limits.ts'
-import { type EpochClock, systemClock } from '../time/clock.ts'
+import { type EpochClock, epochClock } from '../time/clock.ts'
 
 export interface TracerOptions {
   /** Name of the service, `service.name` of the resource. Default: 'unknown_service:node' */
@@ -122,7 +122,7 @@ const OPTIONS: OptionRules<TracerOptions, TracerSettings> = {
   delay: withDefault(5_000, checkPositive),
   signals: withDefault(['SIGTERM', 'SIGINT'], checkSignals),
   exitTimeout: withDefault(5_000, checkPositive),
-  clock: withDefault(systemClock, checkClock<EpochClock>),
+  clock: withDefault(epochClock, checkClock<EpochClock>),
 }
 
 const SCOPE: OptionRules<Scope, Resolved<Scope, 'version' | 'schemaUrl' | 'attributes'>> = {

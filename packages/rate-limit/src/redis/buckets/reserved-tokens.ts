@@ -1,5 +1,4 @@
-import type { Clock, Timer } from '@millrace/kit'
-import { backgroundClock } from '../../clock.ts'
+import { type Clock, setAwaitedTimer, type Timer } from '@millrace/kit'
 import { RateLimitedError } from '../../errors.ts'
 import type { AcquireOptions, Admission } from '../../wait/acquire-options.ts'
 import { publishRefusal } from '../../wait/channels.ts'
@@ -268,7 +267,7 @@ export class ReservedTokens {
   }
 
   #sleep(ms: number): void {
-    this.#pause = this.#options.clock.setTimer(() => this.poke(), Math.max(1, ms))
+    this.#pause = setAwaitedTimer(this.#options.clock, () => this.poke(), Math.max(1, ms))
   }
 
   #onIdle(): void {
@@ -285,7 +284,7 @@ export class ReservedTokens {
     if (this.#sweeping || this.#lease.left === 0) return
     this.#sweeping = true
     const { clock, ahead } = this.#options
-    backgroundClock(clock).setTimer(() => {
+    clock.setTimer(() => {
       this.#sweeping = false
       if (this.#waiters.size > 0 || clock.now() - this.#usedAt < ahead) this.#sweep()
       else this.drop()

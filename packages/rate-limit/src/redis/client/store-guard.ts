@@ -1,4 +1,10 @@
-import { breakerRule, type Clock, checkMethods, checkPositive } from '@millrace/kit'
+import {
+  breakerRule,
+  type Clock,
+  checkMethods,
+  checkPositive,
+  setAwaitedTimer,
+} from '@millrace/kit'
 import { LimitStoreUnavailableError } from '../../errors.ts'
 import type { Reply, Script } from '../scripts/script.ts'
 import { clusterNodeOf } from './cluster-node.ts'
@@ -116,9 +122,13 @@ export class StoreGuard {
         reject(new Error(`Redis did not answer within ${this.#timeout} ms`))
       }
       // After a stall of the event loop this runs before an answer that has long come is read: one turn for it.
-      let timer = this.#clock.setTimer(() => {
-        timer = this.#clock.setTimer(expire, 0)
-      }, this.#timeout)
+      let timer = setAwaitedTimer(
+        this.#clock,
+        () => {
+          timer = setAwaitedTimer(this.#clock, expire, 0)
+        },
+        this.#timeout,
+      )
       reply.then(
         answer => {
           timer.cancel()

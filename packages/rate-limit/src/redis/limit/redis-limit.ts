@@ -6,10 +6,10 @@ import {
   checkText,
   counters,
   gauges,
+  monotonicClock,
   type OptionNames,
   type StatsKinds,
 } from '@millrace/kit'
-import { systemClock } from '../../clock.ts'
 import type { RedisClient } from '../client/redis-client.ts'
 import { StoreGuard, type StoreGuardOptions } from '../client/store-guard.ts'
 import { type StateLives, StoreClocks } from '../clock/store-clocks.ts'
@@ -100,7 +100,7 @@ export class RedisLimit<Mode extends OutageMode, Debt> {
 
   constructor(options: RedisLimitOptions, rules: RedisLimitRules<Mode, Debt>) {
     const { client, id, prefix = 'millrace:limit', processes = UNHEARD_PROCESSES } = options
-    const { name = id, clock = systemClock } = options
+    const { name = id, clock = monotonicClock } = options
     this.id = checkText('id', id)
     this.name = checkText('name', name)
     this.prefix = checkText('prefix', prefix)

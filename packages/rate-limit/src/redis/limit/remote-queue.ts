@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../clock.ts'
+import { type Clock, setAwaitedTimer, type Timer } from '@millrace/kit'
 import type { AcquireOptions } from '../../wait/acquire-options.ts'
 import type { WaitOrder } from '../../wait/order/wait-order.ts'
 import { WaitList } from '../../wait/wait-list.ts'
@@ -124,7 +124,7 @@ export class RemoteQueue<G> {
         this.#wakeUp = () => {}
         resolve()
       }
-      this.#timer = this.#options.clock.setTimer(this.#wakeUp, ms)
+      this.#timer = setAwaitedTimer(this.#options.clock, this.#wakeUp, ms)
     })
   }
 }

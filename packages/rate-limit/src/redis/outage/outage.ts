@@ -1,5 +1,4 @@
 import type { Clock, Timer } from '@millrace/kit'
-import { backgroundClock } from '../../clock.ts'
 import { LimitStoreUnavailableError } from '../../errors.ts'
 import type { StoreGuard } from '../client/store-guard.ts'
 import type { Ledger } from './ledger.ts'
@@ -109,9 +108,6 @@ export class Outage<Mode extends OutageMode, Debt> {
       this.#remind()
     }
     // While the store is still away what is owed stays in the ledger, for the next time.
-    this.#timer = backgroundClock(clock).setTimer(
-      () => void ledger.settleAll().then(again, again),
-      guard.cooldown,
-    )
+    this.#timer = clock.setTimer(() => void ledger.settleAll().then(again, again), guard.cooldown)
   }
 }

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '@millrace/kit'
-import { backgroundClock } from '../../clock.ts'
 import { HEARTBEAT, type StoreGuard } from '../client/store-guard.ts'
 import { type Reply, Script } from '../scripts/script.ts'
 
@@ -121,7 +120,7 @@ export class Peers {
       return
     }
     const young = now - this.#since! < EAGER
-    this.#heartbeat = backgroundClock(this.#clock).setTimer(
+    this.#heartbeat = this.#clock.setTimer(
       () => void this.#say(),
       young ? EAGER_HEARTBEAT : HEARTBEAT,
     )

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock, Timer } from '../../clock.ts'
+import { type Clock, setAwaitedTimer, type Timer } from '@millrace/kit'
 import { LeaseLostError } from '../../errors.ts'
 
 /** A place in the semaphore that this process has. */
@@ -89,10 +89,14 @@ export class HeldPermits {
   }
 
   #arm(): void {
-    this.#heartbeat ??= this.#options.clock.setTimer(() => {
-      this.#heartbeat = undefined
-      void this.#renew()
-    }, this.beat)
+    this.#heartbeat ??= setAwaitedTimer(
+      this.#options.clock,
+      () => {
+        this.#heartbeat = undefined
+        void this.#renew()
+      },
+      this.beat,
+    )
   }
 
   async #renew(): Promise<void> {

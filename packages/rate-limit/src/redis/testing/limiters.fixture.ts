@@ -1,5 +1,5 @@
+import type { Clock } from '@millrace/kit'
 import type { Redis } from 'ioredis'
-import type { Clock } from '../../clock.ts'
 import { LimitStoreUnavailableError, type RateLimitedError } from '../../errors.ts'
 import type { OutageMode } from '../outage/outage-mode.ts'
 import {
