@@ -38,7 +38,7 @@ export interface KeepingOptions {
 export const STORE_METHODS = ['get', 'getMany', 'setMany', 'delete'] as const
 
 /** What {@link KeepingOptions} come to. */
-export type KeepingSettings = Resolved<KeepingOptions>
+type KeepingSettings = Resolved<KeepingOptions>
 
 export const KEEPING_RULES: OptionRules<KeepingOptions> = {
   codec: withDefault(structuredCodec, checkMethods<Codec<unknown>>, 'a Codec', [
