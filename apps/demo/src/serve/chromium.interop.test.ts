@@ -189,26 +189,38 @@ describe('the live page', () => {
 
   test('opens a slow trace as a waterfall that stays open when slower ones come', async () => {
     const summaries = wide.locator('#waterfalls summary')
+    const live = async () =>
+      (await (await wide.request.get(`${origin}/live.json`)).json()) as LiveState
+    const long = async () => (await live()).traces.filter(({ rows }) => rows.length > 1)
+    await expect.poll(async () => (await long()).length, { timeout: 30_000 }).toBeGreaterThan(0)
+    // What is shown from now on is told here: slower ones come by themselves at any time.
+    let shown = (await long()).slice(0, 2).map(({ rows: [root, ...others], ...trace }) => ({
+      ...trace,
+      id: `shown ${trace.id}`,
+      rows: [{ ...root!, name: 'shown' }, ...others],
+    }))
+    await wide.route('**/live.json', async route => {
+      await route.fulfill({ json: { ...(await live()), traces: shown } })
+    })
+    await expect
+      .poll(() => summaries.allTextContents(), { timeout: 30_000 })
+      .toEqual(shown.map(() => expect.stringMatching(/^shown, /)))
     await summaries.first().click()
     const opened = wide.locator('#waterfalls details[open]')
     const title = await opened.locator('summary').textContent()
     expect(await opened.locator('.span').count()).toBeGreaterThan(1)
     await shot(wide, 'waterfall')
     const rows = [{ name: 'slower', depth: 0, offset: 0, duration: 99_999, failed: true }]
-    await wide.route('**/live.json', async route => {
-      const state = (await (await route.fetch()).json()) as LiveState
-      const slower = { id: 'slower', began: Date.now(), duration: 99_999, rows }
-      const traces = [slower, ...state.traces.slice(0, 2)]
-      await route.fulfill({ json: { ...state, traces } })
-    })
+    shown = [{ id: 'slower', began: Date.now(), duration: 99_999, rows }, ...shown]
     await expect
       .poll(() => summaries.first().textContent(), { timeout: 30_000 })
       .toMatch(/^slower, 100\.00 s, 1 span, at \d\d:\d\d:\d\d$/)
-    expect(await summaries.count()).toBe(3)
+    expect(await summaries.count()).toBe(shown.length)
     expect(await opened.locator('summary').allTextContents()).toEqual([title])
     expect(await wide.locator(':focus').textContent()).toBe(title)
-    await wide.unroute('**/live.json')
+    shown = shown.slice(1)
     await expect.poll(() => summaries.first().textContent(), { timeout: 30_000 }).toBe(title)
+    await wide.unroute('**/live.json')
   })
 
   test('marks each scenario on the charts at its beginning and its end, however often it is asked for', async () => {

@@ -206,7 +206,7 @@
     if (text !== element('query').value.trim()) return
     element('found').replaceChildren(
       ...(found.length === 0 && text !== ''
-        ? [make('li', { textContent: `No package has ${text} in its name` })]
+        ? [make('li', { textContent: `No package has “${text}” in its name` })]
         : []),
       ...found.map(each => make('li', {}, packageButton(each))),
     )
