@@ -55,7 +55,7 @@ export const constructors: Record<string, Make> = {
   'cache-core SetOptions': options => new core.Cache().set('a', 1, options),
   MemoryStoreOptions: options => new MemoryStore(options),
   CompressionOptions: compression => new SqliteStore({ path: ':memory:', compression } as never),
-  TierBreakerOptions: breaker => new TieredCache({ store: store(), breaker } as never),
+  'cache-core BreakerOptions': breaker => new TieredCache({ store: store(), breaker } as never),
   FsStoreOptions: options => new FsStore({ folder: '/nonexistent', ...options } as never),
   SqliteStoreOptions: options => new SqliteStore({ path: ':memory:', ...options } as never),
   TieredCacheOptions: options => new TieredCache({ store: store(), ...options } as never),
@@ -128,6 +128,7 @@ export const constructors: Record<string, Make> = {
   AdaptiveSemaphoreOptions: options => new adaptive.AdaptiveSemaphore(options as never),
   AimdOptions: options => new adaptive.Aimd(options),
   GradientOptions: options => new adaptive.Gradient(options),
+  ClientAddressOptions: options => limitHttp.clientAddress(options),
   HttpLimitOptions: options =>
     new limitHttp.HttpLimit({ limiter: new limit.KeyedLimiter({ rate: 1 }), ...options } as never),
   JobBatcherOptions: options => new jobs.JobBatcher({ run: () => {}, ...options } as never),

@@ -1,5 +1,6 @@
 import { Registry } from '@millrace/perf-metrics'
 import { OtlpExporter } from '@millrace/perf-metrics/otlp'
+import { JobBatcher } from '@millrace/rate-limit/jobs'
 import { MemoryExporter, Tracer } from '@millrace/tracer'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
@@ -22,6 +23,17 @@ describe('an interval longer than Node can wait', () => {
     await vi.advanceTimersByTimeAsync(1_000)
     expect(send).not.toHaveBeenCalled()
     await tracer.close()
+  })
+
+  test('does not make a batch of jobs run at once', async () => {
+    const run = vi.fn()
+    const batcher = new JobBatcher({ maxTime: beyond, maxSize: 2, run })
+    const done = batcher.add(1)
+    await vi.advanceTimersByTimeAsync(beyond - 1)
+    expect(run).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(run).toHaveBeenCalledWith([1])
+    await done
   })
 
   test('does not make the metrics exporter export all the time', async () => {

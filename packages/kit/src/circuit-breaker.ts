@@ -10,14 +10,16 @@ export interface BreakerSettings {
   readonly cooldown: number
 }
 
-/** The option of a breaker with these defaults, or `false` for none. */
+/** The option of a breaker with these defaults: its options, `true` for all defaults, or `false` for none. */
 export function breakerRule(failures: number, cooldown: number): OptionRule<BreakerSettings> {
   const settings = nested<BreakerSettings>({
     failures: withDefault(failures, checkIntegerOrInfinity, 1),
     cooldown: withDefault(cooldown, checkPositive),
   })
   return (option, given) =>
-    given === false ? { failures: Infinity, cooldown } : settings(option, given)
+    given === false
+      ? { failures: Infinity, cooldown }
+      : settings(option, given === true ? undefined : given)
 }
 
 /**

@@ -13,6 +13,7 @@ export { isThenable } from './calls/thenable.ts'
 export { type BreakerSettings, breakerRule, CircuitBreaker } from './circuit-breaker.ts'
 export {
   type Clock,
+  inSteps,
   LONGEST_DELAY,
   monotonicClock,
   setAwaitedTimer,

@@ -3,7 +3,7 @@ export type { LayeredStoreOptions, LayeredStoreStats } from '../tiered/layered-o
 export { LayeredStore } from '../tiered/layered-store.ts'
 export type { LeaseHold, LoadLease } from '../tiered/load-lease.ts'
 export { MemoryBus, MemoryChannel } from '../tiered/memory-bus.ts'
-export type { TierBreakerOptions } from '../tiered/tier-breaker.ts'
+export type { BreakerOptions } from '../tiered/tier-breaker.ts'
 export { CacheClosedError, StoreSuspendedError, StoreTimeoutError } from '../tiered/tier-errors.ts'
 export { TieredCache } from '../tiered/tiered-cache.ts'
 export type { TieredCacheOptions, TieredStats } from '../tiered/tiered-options.ts'

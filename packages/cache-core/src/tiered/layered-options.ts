@@ -1,7 +1,7 @@
 import type { Clock, OptionNames, StatsKinds } from '@millrace/kit'
 import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
-import type { TierBreakerOptions } from './tier-breaker.ts'
+import type { BreakerOptions } from './tier-breaker.ts'
 
 /** Options of a `LayeredStore`. */
 export interface LayeredStoreOptions<V> {
@@ -21,7 +21,7 @@ export interface LayeredStoreOptions<V> {
   /** ms for which one call of `far` is waited for, above 0. Default: 1,000. */
   readonly farTimeout?: number | undefined
   /** When one of the two that fails is left alone, each by itself; `false`: never. Default: 5 failures, 1,000 ms. */
-  readonly breaker?: TierBreakerOptions | false | undefined
+  readonly breaker?: boolean | BreakerOptions | undefined
   /** Source of time for time-outs. Default: `monotonicClock`. */
   readonly clock?: Clock | undefined
 }

@@ -13,7 +13,7 @@ import type { Protection } from '../protect/protection.ts'
 import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
 import type { InvalidationBus } from './invalidation-bus.ts'
 import type { LoadLease } from './load-lease.ts'
-import type { TierBreakerOptions } from './tier-breaker.ts'
+import type { BreakerOptions } from './tier-breaker.ts'
 
 /** Options of a `TieredCache`: those of its first tier, a `Cache`, and what it is put over. */
 export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
@@ -38,7 +38,7 @@ export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
    * When a second tier that fails is left alone; `false`: never. While it is, loads go on without it, and writes and invalidations reject
    * with `StoreSuspendedError`. Default: 5 failures, 1,000 ms.
    */
-  readonly breaker?: TierBreakerOptions | false | undefined
+  readonly breaker?: boolean | BreakerOptions | undefined
   /**
    * Whether those who wait for a load get its value before it is in the second tier, to which those of one turn of the event loop are
    * written by one call. Until then another process loads for itself, and this one may serve from its first tier what another one

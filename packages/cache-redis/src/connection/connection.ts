@@ -41,7 +41,7 @@ export interface ConnectionOptions {
   /** Calls that may wait for an answer at one time, a positive integer, whatever they concern; more fail at once. Default: 10,000 */
   readonly maxPending?: number | undefined
   /** When to stop asking a Redis that does not answer; `false` for never. Default: the defaults of {@link BreakerOptions} */
-  readonly breaker?: BreakerOptions | false | undefined
+  readonly breaker?: boolean | BreakerOptions | undefined
   /** Source of time. Default: the system's monotonic clock */
   readonly clock?: Clock | undefined
 }

@@ -18,7 +18,7 @@ import {
   MeteredLimiter,
 } from '../limiter/metered-limiter.ts'
 import { Gcra } from '../meter/gcra.ts'
-import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
+import { TOKEN_BUCKET_LIMITS, type TokenBucketLimits } from '../meter/token-bucket-limits.ts'
 
 export interface TokenBucketOptions extends TokenBucketLimits, LimiterOptions {
   /**
@@ -34,8 +34,7 @@ export interface TokenBucketOptions extends TokenBucketLimits, LimiterOptions {
 /** The names of {@link TokenBucketOptions}. */
 const TOKEN_BUCKET_OPTIONS: OptionNames<TokenBucketOptions> = {
   ...LIMITER_OPTIONS,
-  rate: true,
-  burst: true,
+  ...TOKEN_BUCKET_LIMITS,
   catchUp: true,
   strict: true,
 }
@@ -79,9 +78,11 @@ export class TokenBucket extends MeteredLimiter {
   /**
    * Changes rate and burst at once. Tokens saved so far are kept, up to the new burst; a debt is kept in tokens.
    * Calls that wait for more than the new burst are rejected with {@link InvalidOptionError}, the others served anew.
+   *
+   * @throws {InvalidOptionError} also for unknown names
    */
   setLimits(limits: TokenBucketLimits): void {
-    this.#gcra.setLimits(limits, this.clock.now())
+    this.#gcra.setLimits(checkOptions('', limits, TOKEN_BUCKET_LIMITS), this.clock.now())
     this.relaxed()
   }
 

@@ -1,5 +1,11 @@
 import { BlockList, isIP, SocketAddress } from 'node:net'
-import { checkInteger, checkList, InvalidOptionError } from '@millrace/kit'
+import {
+  checkInteger,
+  checkList,
+  checkOptions,
+  InvalidOptionError,
+  type OptionNames,
+} from '@millrace/kit'
 
 export interface ClientAddressOptions {
   /**
@@ -18,6 +24,13 @@ export interface ClientAddressOptions {
   readonly ipv6Prefix?: number | undefined
 }
 
+/** The names of {@link ClientAddressOptions}. */
+export const CLIENT_ADDRESS_OPTIONS: OptionNames<ClientAddressOptions> = {
+  trustedProxies: true,
+  trustedHops: true,
+  ipv6Prefix: true,
+}
+
 /** Finds the address of a client. @returns undefined if the connection has none, such as one over a Unix socket */
 export type ClientAddress = (
   remoteAddress: string | undefined,
@@ -27,12 +40,15 @@ export type ClientAddress = (
 /**
  * Makes a function that finds the address of a client behind trusted proxies. `X-Forwarded-For` is read from its end, as
  * only what trusted proxies have added can be believed: the client is the first address that is none of them.
+ *
+ * @throws {InvalidOptionError} also for unknown names
  */
-export function clientAddress({
-  trustedProxies = [],
-  trustedHops = 0,
-  ipv6Prefix = 64,
-}: ClientAddressOptions = {}): ClientAddress {
+export function clientAddress(options: ClientAddressOptions = {}): ClientAddress {
+  const {
+    trustedProxies = [],
+    trustedHops = 0,
+    ipv6Prefix = 64,
+  } = checkOptions('', options, CLIENT_ADDRESS_OPTIONS)
   checkInteger('ipv6Prefix', ipv6Prefix, 1, 128)
   checkInteger('trustedHops', trustedHops, 0, 100)
   checkList('trustedProxies', trustedProxies, 'an array of IP addresses and subnets')

@@ -139,7 +139,8 @@ export class HttpLimit<Request> {
       this.#limits = new KeyedLimits(limits.map(keyedDecider))
     }
     this.#options = options
-    this.#addressOf = clientAddress(options)
+    const { trustedProxies, trustedHops, ipv6Prefix } = options
+    this.#addressOf = clientAddress({ trustedProxies, trustedHops, ipv6Prefix })
   }
 
   /**

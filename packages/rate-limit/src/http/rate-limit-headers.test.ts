@@ -20,6 +20,31 @@ describe('RateLimit headers', () => {
     })
   })
 
+  test('are not written of what is no decision or no policy, nor read of what are no headers', () => {
+    const policy = { name: 'default', quota: 100 }
+    const refused = (option: string) => expect.objectContaining({ option })
+    for (const wrong of [5, null, undefined, 'x']) {
+      expect(() => rateLimitHeaders(wrong as never, policy)).toThrow(refused('decision'))
+      expect(() => rateLimitHeaders(decision, wrong as never)).toThrow(refused('policy'))
+      expect(() => parseRateLimitHeaders((wrong ?? null) as never)).toThrow(refused('headers'))
+    }
+    for (const name of ['remaining', 'resetAfter', 'retryAfter']) {
+      for (const wrong of [Number.NaN, '5', undefined, null]) {
+        expect(() => rateLimitHeaders({ ...decision, [name]: wrong }, policy)).toThrow(
+          refused(`decision.${name}`),
+        )
+      }
+    }
+    for (const [name, wrong] of Object.entries({ name: 5, quota: Number.NaN, window: -1 })) {
+      expect(() => rateLimitHeaders(decision, { ...policy, [name]: wrong })).toThrow(
+        refused(`policy.${name}`),
+      )
+    }
+    for (const wrong of [Number.NaN, Infinity, '5', null]) {
+      expect(() => parseRateLimitHeaders({}, wrong as never)).toThrow(refused('now'))
+    }
+  })
+
   test('are read back as they were written', () =>
     fc.assert(
       fc.property(

@@ -1,5 +1,8 @@
 import {
   type BareItem,
+  checkAtLeast,
+  checkNonNegative,
+  InvalidOptionError,
   parseList,
   retryAfter as readRetryAfter,
   serializeString,
@@ -47,11 +50,16 @@ export type HeadersLike =
  * where the request was refused: `t` then names the same time, as the draft asks, and where nothing is left the time until the next
  * request could pass, or clients would wait until a limit is whole of which some comes back sooner. Times are whole seconds, rounded up,
  * so that a client that comes then passes; but `t` below half a second is 0, or clients of a fast limit would pause for most of its tokens.
+ *
+ * @throws {InvalidOptionError} for what is no decision or no policy, of which clients would read nonsense
  */
-export function rateLimitHeaders(
-  { allowed, remaining, resetAfter, retryAfter, nextAfter }: Decision,
-  { name, quota, window }: Policy,
-): Record<string, string> {
+export function rateLimitHeaders(decision: Decision, policy: Policy): Record<string, string> {
+  checkNumbers('decision', decision, ['remaining', 'resetAfter', 'retryAfter'])
+  checkNumbers('policy', policy, ['quota'])
+  const { allowed, remaining, resetAfter, retryAfter, nextAfter } = decision
+  const { name, quota, window } = policy
+  if (typeof name !== 'string') throw new InvalidOptionError('policy.name', 'a string', name)
+  if (window !== undefined) checkNonNegative('policy.window', window)
   const refused = !allowed && retryAfter < Infinity
   const label = serializeString(policyLabel(name))
   const more = remaining < 1 ? (nextAfter ?? resetAfter) : resetAfter
@@ -61,6 +69,18 @@ export function rateLimitHeaders(
   }
   if (refused) headers['Retry-After'] = `${seconds(retryAfter)}`
   return headers
+}
+
+/** An object whose fields of these names are numbers. */
+function checkNumbers<T>(option: string, value: T, names: readonly (keyof T & string)[]): void {
+  if (typeof value !== 'object' || value === null) {
+    throw new InvalidOptionError(option, 'an object', value)
+  }
+  for (const name of names) {
+    const number = value[name]
+    if (typeof number === 'number' && !Number.isNaN(number)) continue
+    throw new InvalidOptionError(`${option}.${name}`, 'a number', number)
+  }
 }
 
 /** A policy's name as fields can hold it: those of other characters than printable ASCII in UTF-8, percent-encoded. */
@@ -74,11 +94,16 @@ export function policyLabel(name: string): string {
  * `Retry-After`. A malformed field counts as missing.
  *
  * @param now the client's clock in ms since 1970, for dates without a `Date` header to compare them with
+ * @throws {InvalidOptionError} for headers or a time that are none
  */
 export function parseRateLimitHeaders(
   headers: HeadersLike,
   now: number = Date.now(),
 ): ServerLimits {
+  if (typeof headers !== 'object' || headers === null) {
+    throw new InvalidOptionError('headers', 'a Headers or an object', headers)
+  }
+  checkAtLeast('now', now, 0)
   const get = reader(headers)
   const limits = new Map<string, ServerLimit>()
   for (const { value, parameters } of parseList(get('ratelimit-policy') ?? '') ?? []) {

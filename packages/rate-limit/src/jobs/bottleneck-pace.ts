@@ -1,4 +1,4 @@
-import { LONGEST_DELAY } from '@millrace/kit'
+import { inSteps } from '@millrace/kit'
 import type Bottleneck from 'bottleneck'
 import type { RedisSlots } from './redis-slots.ts'
 
@@ -192,11 +192,11 @@ export class BottleneckPace {
     const { scheduled } = paced
     clearTimeout(scheduled.timeout)
     inSteps(
+      () => this.#start(paced),
       Math.max(0, paced.slot.at - performance.now()),
       timeout => {
         scheduled.timeout = timeout
       },
-      () => this.#start(paced),
     )
   }
 
@@ -210,19 +210,13 @@ export class BottleneckPace {
     const { expiration } = job.options
     if (expiration != null) {
       inSteps(
+        () => job.doExpire(clear, run, free),
         expiration,
         timeout => {
           scheduled.expiration = timeout
         },
-        () => job.doExpire(clear, run, free),
       )
     }
     job.doExecute(internals._limiter, clear, run, free)
   }
-}
-
-/** Calls back after a time that may be longer than Node's timers honour. @param set is given each timer, to clear it by */
-function inSteps(ms: number, set: (timeout: NodeJS.Timeout) => void, callback: () => void): void {
-  const step = Math.min(ms, LONGEST_DELAY)
-  set(setTimeout(() => (step < ms ? inSteps(ms - step, set, callback) : callback()), step))
 }

@@ -4,9 +4,11 @@ import {
   checkInteger,
   checkOptions,
   checkPositive,
+  monotonicClock,
   type OptionNames,
+  setAwaitedTimer,
+  type Timer,
 } from '@millrace/kit'
-import Bottleneck from 'bottleneck'
 
 export interface JobBatcherOptions<T> {
   /** A batch is complete with so many items. Default: 100 */
@@ -19,11 +21,14 @@ export interface JobBatcherOptions<T> {
 
 const NAMES: OptionNames<JobBatcherOptions<unknown>> = { maxSize: true, maxTime: true, run: true }
 
-/** Collects items into batches, by bottleneck's Batcher. */
+/** Collects items into batches. */
 export class JobBatcher<T> {
-  readonly #batcher: Bottleneck.Batcher
+  readonly #maxSize: number
+  readonly #maxTime: number
   readonly #run: (items: T[]) => unknown
   readonly #context = new AsyncResource('millrace.JobBatcher')
+  #items: T[] = []
+  #timer: Timer | undefined
   /** The outcome of the batch that is being collected. */
   #outcome = Promise.withResolvers<void>()
 
@@ -31,24 +36,27 @@ export class JobBatcher<T> {
   constructor(options: JobBatcherOptions<T>) {
     const { maxSize = 100, maxTime = 100, run } = checkOptions('', options, NAMES)
     this.#run = checkFunction('run', run)
-    this.#batcher = new Bottleneck.Batcher({
-      maxSize: checkInteger('maxSize', maxSize, 1),
-      maxTime: checkPositive('maxTime', maxTime),
-    })
-    // A batch belongs to no single caller: it runs in the context in which the batcher was made.
-    this.#batcher.on('batch', items => this.#context.runInAsyncScope(() => this.#process(items)))
+    this.#maxSize = checkInteger('maxSize', maxSize, 1)
+    this.#maxTime = checkPositive('maxTime', maxTime)
   }
 
   /** Adds an item and resolves when its batch has been processed. @throws (by rejection) what `run` throws */
   add(item: T): Promise<void> {
     const { promise } = this.#outcome
-    void this.#batcher.add(item)
+    if (this.#items.push(item) >= this.#maxSize) this.#process()
+    else this.#timer ??= setAwaitedTimer(monotonicClock, () => this.#process(), this.#maxTime)
     return promise
   }
 
-  #process(items: T[]): void {
+  #process(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    const items = this.#items
+    this.#items = []
     const { resolve, reject } = this.#outcome
     this.#outcome = Promise.withResolvers<void>()
-    new Promise(settle => settle(this.#run(items))).then(() => resolve(), reject)
+    // A batch belongs to no single caller: it runs in the context in which the batcher was made.
+    const run = () => this.#context.runInAsyncScope(() => this.#run(items))
+    new Promise(settle => settle(run())).then(() => resolve(), reject)
   }
 }

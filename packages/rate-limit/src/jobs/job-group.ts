@@ -9,7 +9,11 @@ import {
 } from '@millrace/kit'
 import { LimiterClosedError } from '../errors.ts'
 import { JobScheduler } from './job-scheduler.ts'
-import { type JobSchedulerOptions, SCHEDULER_OPTION_NAMES } from './scheduler-options.ts'
+import {
+  checkSchedulerOptions,
+  type JobSchedulerOptions,
+  SCHEDULER_OPTION_NAMES,
+} from './scheduler-options.ts'
 
 export interface JobGroupOptions extends JobSchedulerOptions {
   /** After so long without a job a key's scheduler is closed and forgotten, in ms. Default: 300,000 */
@@ -34,9 +38,10 @@ export class JobGroup {
   readonly #members = new Map<string, Member>()
   #closed = false
 
-  /** @throws {InvalidOptionError} for unknown names; values of a scheduler's options are refused at its first {@link key} */
+  /** @throws {InvalidOptionError} as {@link JobScheduler} does */
   constructor(options: JobGroupOptions = {}) {
     const { idle = 300_000, ...scheduler } = checkOptions('', options, NAMES)
+    checkSchedulerOptions(scheduler)
     this.#options = scheduler
     this.#clock = scheduler.clock ?? monotonicClock
     this.#idle = checkPositive('idle', idle)

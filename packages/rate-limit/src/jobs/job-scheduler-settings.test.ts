@@ -81,3 +81,25 @@ test('what is no reservoir and no signal is refused by name', async () => {
 test.each([1, undefined, null, Symbol('key')])('a key of a group is a string, not %s', key => {
   expect(() => new JobGroup().key(key as never)).toThrow(InvalidOptionError)
 })
+
+test('a group refuses what its schedulers would, before the first key', () => {
+  const wrong: Readonly<Record<string, unknown>> = {
+    id: 7,
+    clock: 5,
+    expiration: 'x',
+    redis: {},
+    retry: 1,
+    onError: 1,
+    maxConcurrent: 0,
+    minTime: 1,
+    maxQueue: -1,
+    strategy: 'none',
+    penalty: -1,
+    reservoir: { interval: 1 },
+  }
+  for (const [name, value] of Object.entries(wrong)) {
+    const error = { code: 'ERR_MILLRACE_INVALID_OPTION' }
+    expect(() => new JobGroup({ [name]: value }), name).toThrow(expect.objectContaining(error))
+    expect(() => new JobScheduler({ [name]: value }), name).toThrow(expect.objectContaining(error))
+  }
+})

@@ -1,12 +1,7 @@
 import {
   type Clock,
-  checkClock,
-  checkFunction,
-  checkMethods,
   checkNonNegativeOrInfinity,
   checkOptions,
-  checkPositive,
-  checkText,
   describeStats,
   monotonicClock,
   setAwaitedTimer,
@@ -19,6 +14,7 @@ import { JobLimiter } from './job-limiter.ts'
 import { type JobLine, JobLines, type Start } from './job-lines.ts'
 import { JOB_SCHEDULER_STATS_KINDS, type JobSchedulerStats } from './job-scheduler-stats.ts'
 import {
+  checkSchedulerOptions,
   type JobSchedulerOptions,
   type JobSettings,
   SCHEDULER_OPTION_NAMES,
@@ -61,22 +57,9 @@ export class JobScheduler {
 
   /** @throws {InvalidOptionError} also for unknown names, and for rates that bottleneck cannot hold */
   constructor(options: JobSchedulerOptions = {}) {
-    const {
-      id = 'jobs',
-      redis,
-      clock = monotonicClock,
-      expiration,
-      ...settings
-    } = checkOptions('', options, SCHEDULER_OPTION_NAMES)
-    this.name = checkText('id', id)
-    checkClock('clock', clock)
-    if (redis !== undefined) {
-      checkMethods('redis', redis, 'an ioredis client', ['defineCommand', 'duplicate'])
-    }
-    for (const name of ['retry', 'onError'] as const) {
-      if (options[name] !== undefined) checkFunction(name, options[name])
-    }
-    if (expiration !== undefined && expiration !== Infinity) checkPositive('expiration', expiration)
+    checkSchedulerOptions(checkOptions('', options, SCHEDULER_OPTION_NAMES))
+    const { id = 'jobs', redis, clock = monotonicClock, expiration: _, ...settings } = options
+    this.name = id
     this.#options = options
     this.#shared = redis !== undefined
     this.#clock = clock

@@ -1,11 +1,17 @@
 import {
   type Clock,
+  checkClock,
+  checkFunction,
   checkInteger,
   checkIntegerOrInfinity,
+  checkMethods,
   checkNonNegative,
   checkOneOf,
   checkOptions,
   checkPositive,
+  checkPositiveOrInfinity,
+  checkText,
+  monotonicClock,
   type OptionNames,
 } from '@millrace/kit'
 import type { Redis } from 'ioredis'
@@ -83,6 +89,25 @@ export const SCHEDULER_OPTION_NAMES: OptionNames<JobSchedulerOptions> = {
   retry: true,
   onError: true,
   clock: true,
+}
+
+/**
+ * Checks the values of options whose names are known.
+ *
+ * @throws {InvalidOptionError} as {@link toBottleneck} does, too
+ */
+export function checkSchedulerOptions(options: JobSchedulerOptions): void {
+  const { id = 'jobs', redis, clock = monotonicClock, expiration = Infinity } = options
+  checkText('id', id)
+  checkClock('clock', clock)
+  if (redis !== undefined) {
+    checkMethods('redis', redis, 'an ioredis client', ['defineCommand', 'duplicate'])
+  }
+  for (const name of ['retry', 'onError'] as const) {
+    if (options[name] !== undefined) checkFunction(name, options[name])
+  }
+  checkPositiveOrInfinity('expiration', expiration)
+  toBottleneck(options, redis !== undefined)
 }
 
 const RESERVOIR_NAMES: OptionNames<Reservoir> = {

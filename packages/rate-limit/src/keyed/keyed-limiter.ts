@@ -15,9 +15,9 @@ import type { LimitPart } from '../limiter/limit-part.ts'
 import { LONGEST } from '../limiter/longest.ts'
 import { NO_WAIT } from '../limiter/no-wait.ts'
 import type { Decision } from '../limiter/rate-limiter.ts'
-import type { TokenBucketLimits } from '../meter/token-bucket-limits.ts'
+import { TOKEN_BUCKET_LIMITS, type TokenBucketLimits } from '../meter/token-bucket-limits.ts'
 import type { AcquireOptions, Admission } from '../wait/acquire-options.ts'
-import { checkAcquireOptions, costOf, optionsOf } from '../wait/acquire-options.ts'
+import { checkAcquireOptions, costOf, costTwice, optionsOf } from '../wait/acquire-options.ts'
 import { AlarmClock } from '../wait/alarm-clock.ts'
 import { hasRefusalSubscribers, publishRefusal } from '../wait/channels.ts'
 import type { Gate } from '../wait/gate.ts'
@@ -122,6 +122,8 @@ export class KeyedLimiter {
     second?: AcquireOptions,
   ): Promise<Admission> {
     const options = optionsOf(first, second)
+    const wrong = costTwice(first, options)
+    if (wrong !== undefined) return Promise.reject(wrong)
     const cost = costOf(first, options)
     if (!this.#fits(cost)) return Promise.reject(this.#badCost(cost))
     if (this.#closed) return Promise.reject(new LimiterClosedError(this.name))
@@ -198,9 +200,11 @@ export class KeyedLimiter {
 
   /**
    * Changes rate and burst of every key at once, as {@link TokenBucket.setLimits} does. O(keys).
+   *
+   * @throws {InvalidOptionError} also for unknown names
    */
   setLimits(limits: TokenBucketLimits): void {
-    this.#buckets.setLimits(limits, this.#clock.now())
+    this.#buckets.setLimits(checkOptions('', limits, TOKEN_BUCKET_LIMITS), this.#clock.now())
     this.#onRelaxed()
   }
 

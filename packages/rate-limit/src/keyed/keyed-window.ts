@@ -99,7 +99,7 @@ export class KeyedWindow {
     this.#checkOpen()
     const options = optionsOf(first, second)
     const cost = costOf(first, options)
-    const admission = await this.#of(key).acquire(cost, options)
+    const admission = await this.#of(key).acquire(first as number, second)
     this.#granted += Math.ceil(cost)
     return admission
   }

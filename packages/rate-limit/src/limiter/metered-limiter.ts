@@ -7,7 +7,13 @@ import {
   type StatsKinds,
 } from '@millrace/kit'
 import type { Meter } from '../meter/meter.ts'
-import { type AcquireOptions, type Admission, costOf, optionsOf } from '../wait/acquire-options.ts'
+import {
+  type AcquireOptions,
+  type Admission,
+  costOf,
+  costTwice,
+  optionsOf,
+} from '../wait/acquire-options.ts'
 import { hasRefusalSubscribers, publishRefusal } from '../wait/channels.ts'
 import type { Gate } from '../wait/gate.ts'
 import { SLACK } from '../wait/slack.ts'
@@ -100,6 +106,8 @@ export abstract class MeteredLimiter implements RateLimiter {
   acquire(options?: AcquireOptions): Promise<Admission>
   acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = optionsOf(first, second)
+    const wrong = costTwice(first, options)
+    if (wrong !== undefined) return Promise.reject(wrong)
     const cost = costOf(first, options)
     if (!this.#fits(cost)) return Promise.reject(this.#badCost(cost))
     const waiters = this.#waiters

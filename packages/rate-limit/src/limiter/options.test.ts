@@ -127,3 +127,50 @@ test('a parent, and what wrappers wrap with, must be limiters', () => {
     expect(() => concurrent(value as never)).toThrow(InvalidOptionError)
   }
 })
+
+test('limits that are set later know no other names than those given first', () => {
+  for (const limiter of [new TokenBucket(bucket), new KeyedLimiter(bucket)]) {
+    const setLimits = (limits: unknown) => () => limiter.setLimits(limits as never)
+    const misspelt = setLimits({ rate: 2, bursst: 100 })
+    expect(misspelt).toThrow(InvalidOptionError)
+    expect(misspelt).toThrow(
+      '`bursst` to be absent, as there is no such option (did you mean `burst`?)',
+    )
+    for (const value of [null, undefined, 5, 'x', []]) {
+      expect(setLimits(value)).toThrow(InvalidOptionError)
+    }
+    setLimits({ rate: 2, burst: undefined })()
+  }
+})
+
+test('a cost or weight is said once, by the name that the limiter has for it', async () => {
+  const refused = async (option: string, call: () => Promise<unknown>) => {
+    await expect(call()).rejects.toThrow(
+      expect.objectContaining({ name: 'InvalidOptionError', option }),
+    )
+  }
+  const rates = [new TokenBucket(bucket), new SlidingWindow(window)]
+  for (const limiter of rates) {
+    await refused('cost', () => limiter.acquire(1, { cost: 1 }))
+    await limiter.acquire(1, { cost: undefined })
+    await limiter.acquire({ cost: 2 })
+  }
+  for (const limiter of [new KeyedLimiter(bucket), new KeyedWindow(window)]) {
+    await refused('cost', () => limiter.acquire('a', 1, { cost: 1 }))
+    await limiter.acquire('a', 1, { cost: undefined })
+    await limiter.acquire('a', { cost: 2 })
+  }
+  const semaphore = new Semaphore({ permits: 3 })
+  const keyed = new KeyedSemaphore({ permits: 3 })
+  const adaptive = new AdaptiveSemaphore({ clock: new VirtualClock(0) })
+  const cost = { cost: 2 } as object
+  await refused('cost', () => semaphore.acquire(cost))
+  await refused('cost', () => semaphore.acquire(1, cost))
+  await refused('cost', () => semaphore.run(() => 1, cost))
+  await refused('cost', () => keyed.acquire('a', cost))
+  await refused('cost', () => keyed.run('a', () => 1, cost))
+  await refused('cost', () => adaptive.acquire(cost))
+  await refused('weight', () => semaphore.acquire(1, { weight: 1 }))
+  await refused('weight', () => keyed.acquire('a', 1, { weight: 1 }))
+  expect(semaphore.stats()).toMatchObject({ active: 0, granted: 0 })
+})

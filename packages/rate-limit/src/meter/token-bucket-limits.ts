@@ -1,4 +1,4 @@
-import { checkPositive, InvalidOptionError } from '@millrace/kit'
+import { checkPositive, InvalidOptionError, type OptionNames } from '@millrace/kit'
 
 /** Of a token bucket: what may be changed while it is in use. */
 export interface TokenBucketLimits {
@@ -7,6 +7,9 @@ export interface TokenBucketLimits {
   /** The most tokens that can be saved up, and so the largest cost; above 0. Default: `rate`, at least 1 */
   readonly burst?: number | undefined
 }
+
+/** The names of {@link TokenBucketLimits}. */
+export const TOKEN_BUCKET_LIMITS: OptionNames<TokenBucketLimits> = { rate: true, burst: true }
 
 /** A token a year is 3e-8 per second; beyond a token per nanosecond no clock tells slots apart. */
 const SLOWEST = 1e-9

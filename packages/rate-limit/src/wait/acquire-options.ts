@@ -1,4 +1,9 @@
-import { checkNonNegativeOrInfinity, checkOptions, checkSignal } from '@millrace/kit'
+import {
+  checkNonNegativeOrInfinity,
+  checkOptions,
+  checkSignal,
+  InvalidOptionError,
+} from '@millrace/kit'
 
 /** How a call waits. */
 export interface AcquireOptions {
@@ -33,13 +38,22 @@ export function optionsOf<O extends object>(
   return typeof first === 'object' ? first : second
 }
 
-/** The cost of `acquire(cost?, options?)`, whose options are known already. */
+/** The cost of `acquire(cost?, options?)`, whose options are known already and say none beside a first argument. */
 export function costOf(
   first: number | AcquireOptions | undefined,
   options: AcquireOptions | undefined,
 ): number {
   const cost = typeof first === 'object' || first === undefined ? options?.cost : first
   return cost === undefined ? 1 : cost
+}
+
+/** What is wrong with `acquire(cost, options)` if the options say a cost, too, of which one would be ignored. */
+export function costTwice(
+  first: number | AcquireOptions | undefined,
+  options: AcquireOptions | undefined,
+): InvalidOptionError | undefined {
+  if (typeof first === 'object' || first === undefined || options?.cost === undefined) return
+  return new InvalidOptionError('cost', 'absent beside the first argument', options.cost)
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   type AcquireOptions,
   type Admission,
   costOf,
+  costTwice,
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import { RedisRate } from '../limit/redis-rate.ts'
@@ -77,6 +78,8 @@ export class RedisTokenBucket extends RedisRate {
   override acquire(options?: AcquireOptions): Promise<Admission>
   override acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = optionsOf(first, second)
+    const wrong = costTwice(first, options)
+    if (wrong !== undefined) return Promise.reject(wrong)
     const cost = costOf(first, options)
     if (!options?.signal?.aborted && this.#takeLeased(cost)) return NO_WAIT
     return this.#buckets.acquire(this.#buckets.key, cost, options)

@@ -23,7 +23,7 @@ export interface StoreGuardOptions {
   /** How long one call to Redis may take, in ms. Default: 250 */
   readonly timeout?: number | undefined
   /** When Redis is left alone for a while; `false` to ask it each time. Default: the defaults of {@link BreakerOptions} */
-  readonly breaker?: BreakerOptions | false | undefined
+  readonly breaker?: boolean | BreakerOptions | undefined
 }
 
 /** How often each process calls the store at least, in ms, whether it is called itself or not. */

@@ -5,6 +5,7 @@ import {
   type AcquireOptions,
   type Admission,
   costOf,
+  costTwice,
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import { REDIS_RATE_STATS_KINDS, type RedisRateStats, type SharedRate } from './shared-rate.ts'
@@ -52,6 +53,8 @@ export abstract class RedisKeyedRate {
     second?: AcquireOptions,
   ): Promise<Admission> {
     const options = optionsOf(first, second)
+    const wrong = costTwice(first, options)
+    if (wrong !== undefined) return Promise.reject(wrong)
     return this.#shared.acquire(this.#shared.keyOf(key), costOf(first, options), options)
   }
 

@@ -4,6 +4,7 @@ import {
   type AcquireOptions,
   type Admission,
   costOf,
+  costTwice,
   optionsOf,
 } from '../../wait/acquire-options.ts'
 import { REDIS_RATE_STATS_KINDS, type RedisRateStats, type SharedRate } from './shared-rate.ts'
@@ -47,6 +48,8 @@ export abstract class RedisRate {
   acquire(options?: AcquireOptions): Promise<Admission>
   acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<Admission> {
     const options = optionsOf(first, second)
+    const wrong = costTwice(first, options)
+    if (wrong !== undefined) return Promise.reject(wrong)
     return this.#shared.acquire(this.#shared.key, costOf(first, options), options)
   }
 

@@ -1,7 +1,6 @@
 import { checkOptions, describeStats, gauges, type OptionNames } from '@millrace/kit'
 import { LimiterClosedError } from '../../errors.ts'
-import { type SemaphoreAcquireOptions, weightOf } from '../../semaphore/semaphore-acquire.ts'
-import { optionsOf } from '../../wait/acquire-options.ts'
+import type { SemaphoreAcquireOptions } from '../../semaphore/semaphore-acquire.ts'
 import { keyPart } from '../limit/key-part.ts'
 import { REDIS_LIMIT_OPTIONS } from '../limit/redis-limit.ts'
 import type { RedisPermit } from './redis-permit.ts'
@@ -64,8 +63,7 @@ export class RedisKeyedSemaphore {
     first?: number | SemaphoreAcquireOptions,
     second?: SemaphoreAcquireOptions,
   ): Promise<RedisPermit> {
-    const options = optionsOf(first, second)
-    return this.#with(key, semaphore => semaphore.acquire(weightOf(first, options), options))
+    return this.#with(key, semaphore => semaphore.acquire(first as number, second))
   }
 
   /** As {@link RedisSemaphore.run}, of a key. */
