@@ -5,11 +5,11 @@ import { describe, expect, test } from 'vitest'
 import type { RemovalReason } from '../kernel/entry.ts'
 import { lru, policies } from '../policy/policies.ts'
 import { memoryPressure } from '../size/memory-pressure.ts'
-import { presets } from '../size/presets.ts'
 import { dump } from '../snapshot/dump.ts'
 import { load } from '../snapshot/load.ts'
 import { turnClock } from '../time/turn-clock.ts'
 import { Cache } from './cache.ts'
+import { presets } from './presets.ts'
 
 const byName = Object.entries(policies)
 

@@ -1,3 +1,4 @@
+export { type Preset, type PresetName, presets } from '../cache/presets.ts'
 export {
   AdaptiveSize,
   type AdaptiveSizeOptions,
@@ -12,4 +13,3 @@ export {
   type MemoryPressureTarget,
   memoryPressure,
 } from '../size/memory-pressure.ts'
-export { type Preset, type PresetName, presets } from '../size/presets.ts'

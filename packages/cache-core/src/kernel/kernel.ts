@@ -719,7 +719,7 @@ export class Kernel<K, V> {
 
   /**
    * Tells of removals; what a listener removes is told before it goes on. Apart from the loop so that it is inlined, as there seldom
-   * is anybody to tell.
+   * is a listener to tell.
    */
   #notify(): void {
     if (this.#pending.length !== 0) this.#notifyAll()

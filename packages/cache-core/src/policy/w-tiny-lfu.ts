@@ -29,7 +29,7 @@ const [WINDOW_BIT, PROBATION_BIT, PROTECTED_BIT] = [4, 8, 16]
  * takes the climber a while to find.
  *
  * G. Einziger, O. Eytan, R. Friedman, B. Manes, "Adaptive Software Cache Management", Middleware
- * 2018. One in 128 losers that look popular is admitted at random, as in Caffeine, so that nobody
+ * 2018. One in 128 losers that look popular is admitted at random, as in Caffeine, so that no client
  * can lock the cache by flooding one victim's counters.
  */
 export class WTinyLfu implements Policy {

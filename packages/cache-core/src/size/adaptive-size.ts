@@ -23,7 +23,10 @@ import { repeat } from './repeat.ts'
 /** A cache whose size can be changed: `Cache` is one. */
 export interface SizableCache {
   stats(): { readonly hits: number; readonly misses: number }
-  resize(limits: { maxEntries?: number | undefined; maxBytes?: number | undefined }): void
+  resize(limits: {
+    readonly maxEntries?: number | undefined
+    readonly maxBytes?: number | undefined
+  }): void
   /** Estimates of other sizes, if the cache was made with `insight()`. */
   advise?(): Pick<Advice, 'estimates'>
 }

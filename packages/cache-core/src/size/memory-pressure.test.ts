@@ -6,8 +6,8 @@ import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions } from '../cache/cache-options.ts'
+import { presets } from '../cache/presets.ts'
 import { memoryPressure } from './memory-pressure.ts'
-import { presets } from './presets.ts'
 
 test('scarce memory halves the cache, then closes it, and gives the limits back afterwards', () => {
   const clock = new VirtualClock()

@@ -10,5 +10,8 @@ export interface LoadLease {
    * Resolves with the hold if the key is free now. Otherwise waits until its holder lets go, or for as long as the lease
    * thinks fit, and resolves with `undefined`: then the value should be in the store.
    */
-  acquire(key: string, options?: { readonly signal?: AbortSignal }): Promise<LeaseHold | undefined>
+  acquire(
+    key: string,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<LeaseHold | undefined>
 }

@@ -12,7 +12,7 @@ export interface CommandMessage {
 
 const channels = new OperationChannels<CommandMessage>('millrace:redis:command')
 
-/** Whether anybody hears of operations. Hot paths ask first, as {@link traced} costs a closure. */
+/** Whether anything subscribes to operations. Hot paths ask first, as {@link traced} costs a closure. */
 export function isTraced(): boolean {
   return channels.hasSubscribers
 }

@@ -4,7 +4,7 @@ import { isRefusal } from '../connection/refusal.ts'
 
 /** What a {@link KeyWatch} reports. */
 export interface KeyWatchEvents {
-  /** Keys were changed, expired or evicted, by whomever. */
+  /** Keys were changed, expired or evicted, by any client. */
   onKeys(names: readonly string[]): void
   /** Changes may have been missed, or everything was flushed. */
   onGap(): void

@@ -18,7 +18,7 @@ export type StoredResponse = Awaited<ReturnType<UndiciStore['get']>>
 /** What is asked of a store: a part of cache-core's `Store`. */
 export interface ResponseStore<V> {
   get(key: string): Promise<{ readonly value: V } | undefined>
-  set(key: string, value: V, options?: { ttl?: number }): Promise<unknown>
+  set(key: string, value: V, options?: { readonly ttl?: number | undefined }): Promise<unknown>
   delete(key: string): Promise<unknown>
 }
 

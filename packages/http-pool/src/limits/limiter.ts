@@ -19,7 +19,10 @@ export interface Limiter {
    *
    * `timeout` is how long the attempt can wait at most, in ms, and absent if there is no bound.
    */
-  acquire(options: { signal: AbortSignal; timeout?: number }): PromiseLike<unknown>
+  acquire(options: {
+    readonly signal: AbortSignal
+    readonly timeout?: number | undefined
+  }): PromiseLike<unknown>
   /** Spares the promise where a permit is free: a truthy result is a permit, a promise is awaited for one. */
   tryAcquire?(): unknown
 }

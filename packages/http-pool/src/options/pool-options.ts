@@ -6,9 +6,9 @@ import type { BreakerOptions } from '../host/breaker.ts'
 import type { HedgeOptions } from '../host/hedge.ts'
 import type { ThrottleOptions } from '../host/throttle.ts'
 import type { Limiter } from '../limits/limiter.ts'
-import type { InjectHeaders } from '../request/inject-headers.ts'
 import type { RetryOptions } from '../retry/retry-policy.ts'
 import type { AllowAddress } from '../security/guarded-lookup.ts'
+import type { InjectHeaders } from './inject-headers.ts'
 
 /** Times that the pool sets and a single call may change. All in ms; 0 or Infinity means none. */
 export interface Timeouts {

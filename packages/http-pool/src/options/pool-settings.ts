@@ -15,11 +15,11 @@ import {
   withDefault,
 } from '@millrace/kit'
 import { CACHE_RULES, type CacheSettings } from '../cache/cache-settings.ts'
-import type { InjectHeaders } from '../request/inject-headers.ts'
-import { CREDENTIAL_HEADERS } from '../request/redirect-target.ts'
 import { type RetryOptions, RetryPolicy } from '../retry/retry-policy.ts'
 import { type CallPolicy, resolvePoolPolicy } from './call-policy.ts'
 import { checkTimeLimit, feature } from './check.ts'
+import { CREDENTIAL_HEADERS } from './credential-headers.ts'
+import type { InjectHeaders } from './inject-headers.ts'
 import { resolveHeaders } from './origin-headers.ts'
 import { ORIGIN_OPTIONS, type OriginSettings, resolveOrigin } from './origin-settings.ts'
 import type { HttpPoolOptions } from './pool-options.ts'

@@ -3,13 +3,6 @@ import type { ResponseHeaders } from '../handler.ts'
 import { type ExchangeOptions, isReplayable } from './exchange-options.ts'
 import { dropHeaders } from './header-list.ts'
 
-/** What must not reach another origin, besides what the options of a pool name: the one that redirects there may not own it. */
-export const CREDENTIAL_HEADERS: readonly string[] = [
-  'authorization',
-  'cookie',
-  'proxy-authorization',
-  'host',
-]
 /** What described a body that is no longer sent. */
 const BODY_HEADERS = [
   'content-type',

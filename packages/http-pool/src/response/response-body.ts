@@ -83,7 +83,7 @@ export class ResponseBody extends Readable {
    * Throws the body away: the connection is kept if no more than `limit` bytes are still to come, default
    * 128 KiB, and closed otherwise.
    */
-  dump({ limit = DUMP_LIMIT }: { limit?: number } = {}): Promise<void> {
+  dump({ limit = DUMP_LIMIT }: { readonly limit?: number | undefined } = {}): Promise<void> {
     this.#dumpLimit = limit
     if (this.#mode === 'idle' && !this.#settled) {
       const toCome = (this.#expected ?? 0) - this.#size

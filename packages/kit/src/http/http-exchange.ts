@@ -56,7 +56,7 @@ function read(response: IncomingMessage, resolve: (answer: HttpAnswer) => void):
     .on('close', end)
 }
 
-/** Nobody asked for a compressed body, which leaves a server free to send one. zlib is loaded with the first of them. */
+/** No request asks for a compressed body, but a server is free to send one. zlib is loaded with the first of them. */
 async function decode(answer: HttpAnswer): Promise<HttpAnswer> {
   const encoding = answer.headers['content-encoding']!.trim().toLowerCase()
   if (encoding === 'identity') return answer

@@ -110,7 +110,7 @@ function onFastifyMade(message: unknown): void {
   })
 }
 
-/** For applications that were made before anybody asked for routes. */
+/** For applications that were made before routes were asked for. */
 function onFastifyHandles(message: unknown): void {
   const { request, route } = message as {
     readonly request?: FastifyRequest

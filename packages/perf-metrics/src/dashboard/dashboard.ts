@@ -127,7 +127,10 @@ export class Dashboard {
   }
 
   /** For servers of Web requests. As those do not say where a request comes from, pass it, or give `authorize`. */
-  async fetch(request: Request, peer: { remoteAddress?: string } = {}): Promise<Response> {
+  async fetch(
+    request: Request,
+    peer: { readonly remoteAddress?: string | undefined } = {},
+  ): Promise<Response> {
     const { pathname, search, host } = new URL(request.url)
     const answer = await this.#answer({
       method: request.method,

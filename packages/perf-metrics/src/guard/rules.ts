@@ -39,9 +39,9 @@ export interface RuleBase {
 
 /** One of the two must be given. */
 export interface Limits {
-  /** Trips above this value. */
+  /** Trips above this value. Default: no upper bound */
   readonly above?: number | undefined
-  /** Trips below this value. */
+  /** Trips below this value. Default: no lower bound */
   readonly below?: number | undefined
 }
 

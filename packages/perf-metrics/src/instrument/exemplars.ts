@@ -6,7 +6,7 @@ export interface SpanIds {
   readonly traceId: string
   readonly spanId: string
   /** W3C trace flags. A span that says it is not sampled is no example, as it cannot be looked at. */
-  readonly traceFlags?: number
+  readonly traceFlags?: number | undefined
 }
 
 /** An update and the span it was made in. */

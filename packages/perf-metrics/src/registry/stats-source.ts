@@ -6,7 +6,7 @@ export interface StatsSource {
 }
 
 export interface ObserveOptions {
-  /** Labels to put on every metric of this source, so that several sources share the metrics' names. */
+  /** Labels to put on every metric of this source, so that several sources share the metrics' names. Default: none */
   readonly labels?: Readonly<Record<string, string>> | undefined
   /**
    * Fields that only grow; everything else is a gauge. Default: what the source says of itself under

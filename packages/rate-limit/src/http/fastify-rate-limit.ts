@@ -34,10 +34,15 @@ export type OfRoute<T> = { of(request: AnyFastifyRequest): Awaitable<T> }['of']
 /** Options of one route, in its `config`; those that are left out are the plugin's. */
 export interface FastifyRouteLimitOptions
   extends Partial<Omit<FastifyRateLimitOptions, 'limiter' | 'key' | 'cost' | 'skip' | 'refuse'>> {
+  /** The limiter of the route, or of each of its requests; undefined lets one pass uncounted. Default: that of the plugin, if it has one */
   readonly limiter?: Limits | OfRoute<Limits | undefined> | undefined
+  /** Whom a request counts for; undefined lets it pass uncounted. Default: that of the plugin, if it has one */
   readonly key?: OfRoute<string | undefined> | undefined
+  /** What a request costs. Default: that of the plugin, if it has one */
   readonly cost?: number | OfRoute<number> | undefined
+  /** Which requests pass uncounted. Default: that of the plugin, if it has one */
   readonly skip?: OfRoute<boolean> | undefined
+  /** What is answered to a refused request. Default: that of the plugin, if it has one */
   readonly refuse?:
     | { of(refusal: Refusal, request: AnyFastifyRequest): Awaitable<Refusal> }['of']
     | undefined

@@ -66,7 +66,7 @@ export interface JobSchedulerOptions extends JobSettings {
    * up. The job waits in line again, with its limits, and holds no place meanwhile. Default: never again.
    */
   readonly retry?: ((error: unknown, attempts: number) => number | undefined) | undefined
-  /** Hears of faults that belong to no job, such as lost connections. What it throws becomes a process warning. */
+  /** Hears of faults that belong to no job, such as lost connections. What it throws becomes a process warning. Default: ignores them */
   readonly onError?: ((error: unknown) => void) | undefined
   /** Source of time. Default: the process' monotonic clock */
   readonly clock?: Clock | undefined

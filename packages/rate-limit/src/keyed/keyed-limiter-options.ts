@@ -10,7 +10,7 @@ export interface KeyedLimiterOptions extends TokenBucketLimits {
   readonly catchUp?: number | undefined
   /**
    * A limit over all keys together: what passes is taken from both, or from neither. Keys that wait for it have one caller
-   * each in its line, so that its `order` shares it among them.
+   * each in its line, so that its `order` shares it among them. Default: none
    */
   readonly parent?: MeteredLimiter | undefined
   /** The most callers that may wait for one key. Default: Infinity */

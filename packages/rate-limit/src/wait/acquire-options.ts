@@ -16,7 +16,7 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal | undefined
   /** 0 is served first, 9 last. Only calls that wait are compared. Default: 5 */
   readonly priority?: number | undefined
-  /** Whose turn this is, where the limiter shares its rate among keys by a {@link FairOrder}. */
+  /** Whose turn this is, where the limiter shares its rate among keys by a {@link FairOrder}. Default: none, one line for all that say none */
   readonly key?: string | undefined
   /** Permits asked for; an alternative to the first argument. Default: 1 */
   readonly cost?: number | undefined

@@ -9,7 +9,11 @@ export class SpanExportError extends Error {
 
   constructor(
     message: string,
-    options: { readonly status?: number; readonly spans: number; readonly cause?: unknown },
+    options: {
+      readonly status?: number | undefined
+      readonly spans: number
+      readonly cause?: unknown
+    },
   ) {
     super(message, { cause: options.cause })
     this.status = options.status

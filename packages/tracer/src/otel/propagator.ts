@@ -18,7 +18,7 @@ import {
 import { toApiBaggage, toBaggage } from './span-bridge.ts'
 
 /**
- * The headers that the tracer's option `propagators` names, for `@opentelemetry/api`; W3C trace context and baggage by default. Invalid
+ * The headers that the tracer's option `propagators` names, for `@opentelemetry/api`. Default: W3C trace context and baggage. Invalid
  * headers leave the context as it is.
  */
 export class MillracePropagator implements TextMapPropagator {

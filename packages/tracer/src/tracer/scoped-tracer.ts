@@ -15,7 +15,7 @@ import { resolveScope } from './tracer-options.ts'
 
 /** What a span may be given: options, and a parent from another process. */
 export interface StartOptions extends Omit<SpanOptions, 'parent'> {
-  /** Parent to use instead of the active span; `null` starts a new trace. */
+  /** Parent to use instead of the active span; `null` starts a new trace. Default: the active span */
   readonly parent?: SpanLike | SpanContext | RemoteParent | null | undefined
 }
 

@@ -5,9 +5,9 @@ import type { FileTable } from '../../table/file-table.ts'
 import type { FolderList } from '../../table/folder-lists.ts'
 import type { PathKind } from '../../table/path-kind.ts'
 import type { KnownFile } from '../../table/table-snapshot.ts'
-import type { InputDependency } from '../trace/graph-node.ts'
 import type { DurableInputs } from './durable-inputs.ts'
 import { globSync } from './glob.ts'
+import type { InputDependency } from './input-dependency.ts'
 import {
   environmentFingerprint,
   type InputKind,

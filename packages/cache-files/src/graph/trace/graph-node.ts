@@ -1,19 +1,8 @@
-import type { KnownFile } from '../../table/table-snapshot.ts'
-import type { InputKind } from '../inputs/input-kinds.ts'
+import type { InputDependency } from '../inputs/input-dependency.ts'
 import type { Query } from '../query.ts'
 
 /** What a result was computed from, with the fingerprint that was seen. */
 export type Dependency = NodeDependency | InputDependency
-
-/** Something outside the graph. */
-export interface InputDependency {
-  readonly node: undefined
-  readonly kind: InputKind
-  readonly name: string
-  readonly fingerprint: string
-  /** What a feed vouched for when the file was last looked for: as long as it does, it need not be looked for. */
-  known: KnownFile | undefined
-}
 
 /** Another result. */
 export interface NodeDependency {

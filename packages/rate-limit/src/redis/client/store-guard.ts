@@ -6,9 +6,9 @@ import {
   setAwaitedTimer,
 } from '@millrace/kit'
 import { LimitStoreUnavailableError } from '../../errors.ts'
-import type { Reply, Script } from '../scripts/script.ts'
 import { clusterNodeOf } from './cluster-node.ts'
 import type { RedisClient } from './redis-client.ts'
+import type { Reply, Script } from './script.ts'
 import { withoutArguments } from './without-arguments.ts'
 
 /** When a store that fails is left alone. */

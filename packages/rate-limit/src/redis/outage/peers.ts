@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '@millrace/kit'
+import { type Reply, Script } from '../client/script.ts'
 import { HEARTBEAT, type StoreGuard } from '../client/store-guard.ts'
-import { type Reply, Script } from '../scripts/script.ts'
 
 /** How often a process has itself counted at first, and for how long, in ms: those that start together soon know of each other. */
 const EAGER_HEARTBEAT = 100

@@ -1,5 +1,5 @@
 import { LONGEST } from '../../limiter/longest.ts'
-import { Script } from './script.ts'
+import { Script } from '../client/script.ts'
 import { timeline } from './timeline.ts'
 
 /*

@@ -1,4 +1,4 @@
-import { Script } from './script.ts'
+import { Script } from '../client/script.ts'
 
 /*
  * The last step forward of a server's clock that a process has noticed: three doubles in us of that clock, until when what was written

@@ -1,4 +1,4 @@
-import { Script } from './script.ts'
+import { Script } from '../client/script.ts'
 import { ruledSet, timeline } from './timeline.ts'
 
 /*

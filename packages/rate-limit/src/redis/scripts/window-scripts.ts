@@ -1,5 +1,5 @@
+import { Script } from '../client/script.ts'
 import { HEARTBEAT } from '../client/store-guard.ts'
-import { Script } from './script.ts'
 import { ruledSet, timeline } from './timeline.ts'
 
 /** For so long, in ms, nothing passes where a window was lost to a step of the clock: two heartbeats, by which processes notice it. */

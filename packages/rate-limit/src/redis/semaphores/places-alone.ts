@@ -1,8 +1,8 @@
 import type { Clock } from '@millrace/kit'
 import type { Attempt } from '../limit/remote-queue.ts'
 import type { Outage } from '../outage/outage.ts'
+import { type HeldPermits, newHolder, type Place } from '../stores/held-permits.ts'
 import type { SemaphoreStore } from '../stores/semaphore-store.ts'
-import { type HeldPermits, newHolder, type Place } from './held-permits.ts'
 import type { SemaphoreOutageMode } from './semaphore-options.ts'
 
 export interface PlacesAloneOptions {

@@ -18,7 +18,7 @@ export const SEMAPHORE_MODES: readonly SemaphoreOutageMode[] = ['closed', 'local
 export interface RedisSemaphoreOptions extends RedisLimitOptions {
   /**
    * A second connection, such as `client.duplicate()`, on which processes that wait hear of released permits. Without
-   * one they ask again every `poll` ms.
+   * one they ask again every `poll` ms. Default: none
    */
   readonly subscriber?: RedisSubscriber | undefined
   /** How many may be inside at once, over all processes; a positive integer. */

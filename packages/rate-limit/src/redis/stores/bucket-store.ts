@@ -1,4 +1,5 @@
 import type { Clock } from '@millrace/kit'
+import type { Script } from '../client/script.ts'
 import type { StoreGuard } from '../client/store-guard.ts'
 import type { StoreClocks } from '../clock/store-clocks.ts'
 import type { StoreTimeline } from '../clock/store-timeline.ts'
@@ -8,7 +9,6 @@ import {
   refundScript,
   reserveScript,
 } from '../scripts/bucket-scripts.ts'
-import type { Script } from '../scripts/script.ts'
 
 /** What this process knows of a bucket and the store must not forget: the last slot it was given, and how new that is. */
 export interface BucketMark {

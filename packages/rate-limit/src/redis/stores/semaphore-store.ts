@@ -1,14 +1,14 @@
 import type { Clock } from '@millrace/kit'
+import type { Reply, Script } from '../client/script.ts'
 import type { StoreGuard } from '../client/store-guard.ts'
 import type { StoreClocks } from '../clock/store-clocks.ts'
-import type { Reply, Script } from '../scripts/script.ts'
 import {
   enterScript,
   leaveScript,
   renewScript,
   restoreScript,
 } from '../scripts/semaphore-scripts.ts'
-import { newHolder, type Place } from '../semaphores/held-permits.ts'
+import { newHolder, type Place } from './held-permits.ts'
 
 interface SemaphoreKeys {
   readonly holders: string

@@ -1,8 +1,8 @@
 import type { Clock } from '@millrace/kit'
 import type { Decision } from '../../limiter/rate-limiter.ts'
+import type { Reply, Script } from '../client/script.ts'
 import type { StoreGuard } from '../client/store-guard.ts'
 import type { StoreClocks } from '../clock/store-clocks.ts'
-import type { Reply, Script } from '../scripts/script.ts'
 import {
   blockScript,
   clearScript,

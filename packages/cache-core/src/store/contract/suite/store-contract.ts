@@ -11,7 +11,7 @@ import { valueTests } from './values.ts'
 export interface StoreContractOptions {
   /** The functions of the test runner: `import { describe, test } from 'node:test'`, or Vitest's, Jest's, Mocha's. */
   readonly runner: TestRunner
-  /** Makes an empty store that packs values as JSON, whose values never expire by default. Called before each test. */
+  /** Makes an empty store that packs values as JSON, whose values never expire unless they are given a `ttl`. Called before each test. */
   readonly open: () => Promise<StoreFixture>
   /** Random command sequences in the model test. Default: 100. */
   readonly modelRuns?: number | undefined

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { RedisClient } from '../client/redis-client.ts'
+import type { RedisClient } from './redis-client.ts'
 
 /**
  * Reads the server's clock, in microseconds since the epoch of the limiter: small enough that a double leaves it three

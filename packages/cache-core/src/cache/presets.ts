@@ -1,6 +1,6 @@
-import type { CacheOptions } from '../cache/cache-options.ts'
-import { approximateBytes } from './approximate-bytes.ts'
-import { type MemoryPressureOptions, memoryPressure } from './memory-pressure.ts'
+import { approximateBytes } from '../size/approximate-bytes.ts'
+import { type MemoryPressureOptions, memoryPressure } from '../size/memory-pressure.ts'
+import type { CacheOptions } from './cache-options.ts'
 
 const MEBIBYTE = 2 ** 20
 

@@ -1,6 +1,6 @@
 import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import { Cache } from '../cache/cache.ts'
+import { Cache } from './cache.ts'
 import { type PresetName, presets, presetsFor } from './presets.ts'
 
 test.each<[PresetName, number, number, number]>([
