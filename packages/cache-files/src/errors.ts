@@ -1,3 +1,5 @@
+import type { SqliteProblem } from '@millrace/cache-core/sqlite'
+
 /**
  * Why a file could not be read:
  * - `missing`: there is nothing under the path
@@ -233,5 +235,23 @@ export class ParsePoolClosedError extends Error {
 
   constructor() {
     super('The parser was closed')
+  }
+}
+
+/** A file of the cache folder was damaged, or removed, replaced or cut short while it was open; it is begun anew. */
+export class CacheFileError extends Error {
+  override readonly name = 'CacheFileError'
+  readonly code = 'ERR_MILLRACE_CACHE_FILE'
+  readonly reason: 'corrupt' | 'removed'
+  readonly path: string
+  /** New name of a damaged file, if it was set aside. */
+  readonly movedTo: string | undefined
+
+  constructor({ reason, path, movedTo, cause }: SqliteProblem) {
+    const happened = reason === 'removed' ? 'removed, replaced or cut short' : 'damaged'
+    super(`The cache file ${path} was ${happened} and is begun anew`, { cause })
+    this.reason = reason
+    this.path = path
+    this.movedTo = movedTo
   }
 }

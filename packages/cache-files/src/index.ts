@@ -2,6 +2,7 @@ export { type Clock, InvalidOptionError } from '@millrace/cache-core'
 export type { CallOptions } from './call-options.ts'
 export type { FileReadErrorOptions, FileReadReason, ResultProblem } from './errors.ts'
 export {
+  CacheFileError,
   ContextEndedError,
   CycleError,
   FileReadError,

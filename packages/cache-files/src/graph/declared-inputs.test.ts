@@ -35,6 +35,29 @@ test.each(['glob', 'env', 'option'] as const)(
   },
 )
 
+test.each(['toString', 'constructor', '__proto__', 'hasOwnProperty', 'valueOf'])(
+  'an environment variable %s is none until it is set',
+  async name => {
+    await using graph = new Graph({ files })
+    const value = graph.query('value', context => context.env(name) ?? null)
+    expect(await graph.get(value, '')).toBeNull()
+    const before = Object.getOwnPropertyDescriptor(process.env, name)
+    expect(before).toBeUndefined()
+    Object.defineProperty(process.env, name, {
+      value: 'set',
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    })
+    try {
+      expect(await graph.get(value, '')).toBe('set')
+    } finally {
+      delete process.env[name]
+    }
+    expect(await graph.get(value, '')).toBeNull()
+  },
+)
+
 describe('a pattern', () => {
   test.each([
     ['src/*.ts', ['src/a.ts', 'src/b.ts']],

@@ -11,9 +11,9 @@ export interface ChangeFeed {
 
 /** By what a {@link ChangeFeed} reports changes to the table that follows it. */
 export interface ChangeReports {
-  /** What is under these absolute paths may have changed. */
+  /** What is under these paths, absolute or relative to the root of the table, may have changed. */
   changed(paths: Iterable<string>): void
-  /** What is under these absolute paths, and anything below them, may have changed. */
+  /** What is under these paths, absolute or relative to the root of the table, and anything below them, may have changed. */
   changedBelow(folders: readonly string[]): void
   /** Anything may have changed. */
   changedAll(): void

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path'
+import { dirname, sep } from 'node:path'
 import type { ChangeReports } from './change-feed.ts'
 import type { FileRecords } from './file-records.ts'
 import type { FolderLists } from './folder-lists.ts'
@@ -33,10 +33,11 @@ export class Doubts implements ChangeReports {
   }
 
   changedBelow(folders: readonly string[]): void {
-    const { records, kinds, folders: lists } = this.#known
+    const { names, records, kinds, folders: lists } = this.#known
     this.#trust.reports++
+    const roots = folders.map(folder => names.intern(folder))
     for (const path of [...records.paths(), ...kinds.paths(), ...lists.paths()]) {
-      if (folders.some(folder => isWithin(path, folder))) this.#doubt(path)
+      if (roots.some(root => isWithin(path, root))) this.#doubt(path)
     }
   }
 
@@ -59,7 +60,9 @@ export class Doubts implements ChangeReports {
   }
 }
 
-/** Whether a path is a folder's own, or below it. Both absolute. */
+/** Whether a path is a folder's own, or below it. Both are names of a table. */
 function isWithin(path: string, folder: string): boolean {
-  return path.startsWith(folder) && (path.length === folder.length || path[folder.length] === '/')
+  if (!path.startsWith(folder)) return false
+  // Only the root of a file system ends in a separator.
+  return path.length === folder.length || path[folder.length] === sep || folder.endsWith(sep)
 }

@@ -20,7 +20,7 @@ export class PathNames {
    * @param caseSensitive default: tried at the root
    */
   constructor(root: string, limit: number, caseSensitive?: boolean) {
-    this.root = resolve(root)
+    this.root = canonicalPath(root)
     this.#limit = limit
     this.caseSensitive = caseSensitive ?? tellsCasesApart(this.root)
   }
@@ -75,9 +75,19 @@ export class PathNames {
 
   #canonical(path: string): string {
     if (typeof path !== 'string') throw new InvalidOptionError('path', 'a string', path)
-    const full = isCanonical(path) ? path : resolve(this.root, path)
+    const full = canonicalPath(path, this.root)
     return this.caseSensitive ? full : full.normalize('NFC').toLowerCase()
   }
+}
+
+/**
+ * A path as it is told to others: absolute, without `.` and `..`, and as the system gets it, for which a lone surrogate is the replacement
+ * character.
+ *
+ * @param root what a relative path is relative to. Default: the working directory
+ */
+export function canonicalPath(path: string, root = ''): string {
+  return (isCanonical(path) ? path : resolve(root, path)).toWellFormed()
 }
 
 /** Whether `resolve` would return the path as it is. */

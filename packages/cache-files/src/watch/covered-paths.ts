@@ -6,30 +6,30 @@ import { dirname } from 'node:path'
  * link's target may lie where nothing is watched.
  */
 export class CoveredPaths {
-  readonly #root: string
+  readonly root: string
   #realRoot: string | undefined
   readonly #ignored: readonly string[]
   #folders = new Map<string, boolean>()
 
   constructor(root: string, ignored: readonly string[]) {
-    this.#root = root
+    this.root = root
     this.#realRoot = realPath(root)
     this.#ignored = ignored.map(name => `/${name}/`)
   }
 
   /** A stat, and a look at the folder the first time. */
   has(path: string): boolean {
-    if (path !== this.#root && !path.startsWith(`${this.#root}/`)) return false
-    const below = `${path.slice(this.#root.length)}/`
+    if (path !== this.root && !path.startsWith(`${this.root}/`)) return false
+    const below = `${path.slice(this.root.length)}/`
     if (this.#ignored.some(name => below.includes(name))) return false
-    const folder = path === this.#root ? path : dirname(path)
+    const folder = path === this.root ? path : dirname(path)
     return this.#isReal(folder) && !isLink(path)
   }
 
   /** Folders came or went: what was found of them, and of the root, no longer holds. */
   forget(): void {
     this.#folders = new Map()
-    this.#realRoot = realPath(this.#root)
+    this.#realRoot = realPath(this.root)
   }
 
   #isReal(folder: string): boolean {
@@ -38,8 +38,8 @@ export class CoveredPaths {
       const found = realPath(folder)
       // What is not there yet is noticed by its nearest parent; a link that leads nowhere yet is not.
       if (found === undefined) {
-        real = folder !== this.#root && isMissing(folder) && this.#isReal(dirname(folder))
-      } else real = found === `${this.#realRoot}${folder.slice(this.#root.length)}`
+        real = folder !== this.root && isMissing(folder) && this.#isReal(dirname(folder))
+      } else real = found === `${this.#realRoot}${folder.slice(this.root.length)}`
       this.#folders.set(folder, real)
     }
     return real

@@ -1,3 +1,4 @@
+import { checkList, InvalidOptionError } from '@millrace/kit'
 import type { ReportedChanges, WatchSource } from './watch-source.ts'
 
 /** Reports what the host reports: an editor, another watcher, a test. */
@@ -14,13 +15,23 @@ export class ManualSource implements WatchSource, AsyncDisposable {
     return this.#complete
   }
 
-  /** What is under these absolute paths may have changed. */
+  /**
+   * What is under these paths, absolute or relative to the root, may have changed.
+   *
+   * @throws {InvalidOptionError}
+   */
   changed(paths: readonly string[]): void {
+    checkPaths('paths', paths)
     this.#report({ paths, folders: [], all: undefined })
   }
 
-  /** What is under these absolute paths, and anything below them, may have changed. */
+  /**
+   * What is under these paths, absolute or relative to the root, and anything below them, may have changed.
+   *
+   * @throws {InvalidOptionError}
+   */
   changedBelow(folders: readonly string[]): void {
+    checkPaths('folders', folders)
     this.#report({ paths: [], folders, all: undefined })
   }
 
@@ -44,5 +55,13 @@ export class ManualSource implements WatchSource, AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+}
+
+function checkPaths(argument: string, paths: readonly string[]): void {
+  for (const [index, path] of checkList(argument, paths).entries()) {
+    if (typeof path !== 'string') {
+      throw new InvalidOptionError(`${argument}[${index}]`, 'a string', path)
+    }
   }
 }

@@ -1,4 +1,6 @@
-/** Paths, absolute, at which something may have changed. */
+import { canonicalPath } from '../table/path-names.ts'
+
+/** Paths at which something may have changed. Those of a tick are absolute; a source's may be relative to the root. */
 export interface ReportedChanges {
   /** What is under these may have changed. */
   readonly paths: readonly string[]
@@ -33,11 +35,17 @@ export interface WatchSource {
   close(): Promise<void>
 }
 
-/** A report as it came, or that anything may have changed, where it is no report: what was meant is not known. */
-export function soundReport(reported: ReportedChanges): ReportedChanges {
+/**
+ * A report with absolute paths, or that anything may have changed, where it is no report: what was meant is not known.
+ *
+ * @param root what relative paths are relative to
+ */
+export function soundReport(reported: ReportedChanges, root: string): ReportedChanges {
   const { paths, folders } = Object(reported) as Partial<ReportedChanges>
-  return isTexts(paths) && isTexts(folders) ? reported : { paths: [], folders: [], all: 'lost' }
+  if (!isTexts(paths) || !isTexts(folders)) return { paths: [], folders: [], all: 'lost' }
+  const absolute = (path: string) => canonicalPath(path, root)
+  return { paths: paths.map(absolute), folders: folders.map(absolute), all: reported.all }
 }
 
-const isTexts = (texts: unknown): boolean =>
+const isTexts = (texts: unknown): texts is readonly string[] =>
   Array.isArray(texts) && texts.every(text => typeof text === 'string')

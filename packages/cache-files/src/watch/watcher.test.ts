@@ -398,6 +398,82 @@ describe('a Watcher by other sources', () => {
     expect(files.readSync('a').bytes.toString()).toBe('looked at')
   })
 
+  test('of the host: folders and paths are named in any way', async () => {
+    write('src/a', '')
+    const source = new ManualSource(true)
+    await using watcher = new Watcher({ files, source, ignore: [] })
+    await watcher.settled()
+    const reader = watcher[Symbol.asyncIterator]()
+    const text = () => files.readSync('src/a').bytes.toString()
+    const expectSeen = async (way: string, report: () => void, at: string[]) => {
+      const before = text()
+      write('src/a', way)
+      expect([way, text()]).toEqual([way, before])
+      report()
+      expect(text()).toBe(way)
+      const { paths, folders } = (await reader.next()).value!
+      expect([...paths, ...folders]).toEqual(at)
+    }
+    const ways: [string, string][] = ['src', 'src/', './src', 'src/.', 'src/../src//'].flatMap(
+      way => [
+        [way, at('src')],
+        [`${root}/${way}`, at('src')],
+      ],
+    )
+    ways.push(['', root], ['.', root], [`${root}/`, root], ['..', dirname(root)], ['/', '/'])
+    for (const [way, meant] of ways) {
+      await expectSeen(`below ${way}`, () => source.changedBelow([way]), [meant])
+    }
+    for (const way of ['src/a', './src/a', 'src//a', `${root}/src/./a`, 'src/a/', 'src/b/../a'])
+      await expectSeen(`at ${way}`, () => source.changed([way]), [at('src/a')])
+    const before = text()
+    write('src/a', 'unseen')
+    for (const other of ['sr', 'src2', 'src/a/b', '../src']) source.changedBelow([other])
+    expect(text()).toBe(before)
+  })
+
+  test.each([undefined, 'src', new Set(['src']), [5], ['src', null], [undefined]])(
+    'of the host: %s is refused',
+    async paths => {
+      const source = new ManualSource(true)
+      await using _ = new Watcher({ files, source })
+      for (const report of ['changed', 'changedBelow'] as const) {
+        expect(() => source[report](paths as never)).toThrow(
+          expect.objectContaining({ code: 'ERR_MILLRACE_INVALID_OPTION' }),
+        )
+      }
+    },
+  )
+
+  test.each(['watch', 'poll', 'manual'] as const)(
+    'by %s: a path with half a character is the one that the system takes it for',
+    async kind => {
+      write('\ufffd', 'old')
+      write('d\ufffd/a', 'old')
+      const manual = new ManualSource(true)
+      const source = kind === 'manual' ? manual : kind
+      await using watcher = new Watcher({ files, source, ignore: [] })
+      await using graph = new Graph({ files })
+      const text = graph.query('text', async (context, path) =>
+        context.kind(path) === 'file' ? (await context.read(path)).bytes.toString() : 'none',
+      )
+      const texts = () => Promise.all(['\ud800', 'd\udc00/a'].map(path => graph.get(text, path)))
+      const report = () => manual.changed(['\udfff', 'd\udfff/a'])
+      await watcher.settled()
+      expect(await texts()).toEqual(['old', 'old'])
+      expect(await texts()).toEqual(['old', 'old'])
+      write('\ufffd', 'new')
+      write('d\ufffd/a', 'new')
+      report()
+      expect(await texts()).toEqual(['new', 'new'])
+      expect(await texts()).toEqual(['new', 'new'])
+      unlinkSync(at('\ufffd'))
+      unlinkSync(at('d\ufffd/a'))
+      report()
+      expect(await texts()).toEqual(['none', 'none'])
+    },
+  )
+
   test('more changes than are held become “anything”', async () => {
     const source = new ManualSource()
     await using watcher = new Watcher({ files, source, maxPending: 3 })

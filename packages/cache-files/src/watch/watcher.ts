@@ -270,7 +270,7 @@ export class Watcher implements ChangeFeed, AsyncIterable<Tick>, AsyncDisposable
 
   #receive(reported: ReportedChanges): void {
     if (this.closed) return
-    const changes = soundReport(reported)
+    const changes = soundReport(reported, this.#covered.root)
     const { paths, folders, all } = changes
     this.#counts.revision++
     this.#counts.changes += paths.length + folders.length

@@ -32,13 +32,15 @@ afterEach(() => rmSync(folder, { recursive: true }))
 const write = (name: string, text: string) => writeFileSync(join(folder, 'src', name), text)
 const kept = () => join(cacheFolder, 'v1')
 
-function open() {
+function open(
+  onCacheProblem: ((problem: CacheFolderProblem) => void) | null = problem => told.push(problem),
+) {
   const workspace = new Workspace({
     root: join(folder, 'src'),
     cacheFolder,
     files: { clock: { now: () => Date.now() + 10_000 } },
     graph: { writeDelay: 1 },
-    onCacheProblem: problem => told.push(problem),
+    onCacheProblem: onCacheProblem ?? undefined,
   })
   const words = workspace.graph.query(
     'words',
@@ -62,7 +64,37 @@ describe('a cache folder that is taken away while it is used', () => {
     expect(next.workspace.files.stats().files).toBe(1)
     expect(await next.ask()).toBe(3)
     await next.workspace.close()
-    expect(told).toEqual([])
+    expect(told).toEqual([
+      {
+        folder: kept(),
+        error: expect.objectContaining({ code: 'ERR_MILLRACE_CACHE_FILE', reason: 'removed' }),
+      },
+    ])
+  })
+
+  test('is told in one warning, however many files it held', async () => {
+    const warned: unknown[] = []
+    const note = (warning: Error & { code?: string }): void => void warned.push(warning.code)
+    process.on('warning', note)
+    try {
+      const { workspace, ask } = open(null)
+      const lengths = workspace.facts<number>({
+        id: 'lengths',
+        extract: ({ bytes }) => bytes.length,
+      })
+      expect([await ask(), (await lengths.get('a')).value]).toEqual([2, 7])
+      await workspace.save()
+      rmSync(cacheFolder, { recursive: true })
+      write('a', 'one two three')
+      expect([await ask(), (await lengths.get('a')).value]).toEqual([3, 13])
+      await workspace.close()
+      await new Promise(setImmediate)
+    } finally {
+      process.off('warning', note)
+    }
+    expect(warned.filter(code => /^MILLRACE/.test(`${code}`))).toEqual([
+      'MILLRACE_FILES_CACHE_UNUSABLE',
+    ])
   })
 
   test.each<[string, () => void]>([

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
-import { SqliteStore } from '@millrace/cache-core/sqlite'
+import { type SqliteProblem, SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Store } from '@millrace/cache-core/store'
 import { tell, wallClock } from '@millrace/kit'
-import { FileReadError } from '../errors.ts'
+import { CacheFileError, FileReadError } from '../errors.ts'
 import type { TraceRecord } from '../graph/trace/trace-record.ts'
 import type { StoredResult } from '../persist/stored-result.ts'
 import { readFileSync } from '../table/read-file.ts'
@@ -48,8 +48,10 @@ export class CacheFolder implements AsyncDisposable {
    * @param maxBytes kept at most
    */
   store<T extends StoredResult | TraceRecord>(name: string, maxBytes: number): Store<T> {
+    const path = join(this.path, `${name}.db`)
+    const onProblem = (problem: SqliteProblem): void => this.report(new CacheFileError(problem))
     const store =
-      this.#attempt(() => new SqliteStore<T>({ path: join(this.path, `${name}.db`), maxBytes })) ??
+      this.#attempt(() => new SqliteStore<T>({ path, maxBytes, onProblem })) ??
       new MemoryStore<T>({ maxBytes })
     this.#stores.push(store as unknown as Store<never>)
     return store

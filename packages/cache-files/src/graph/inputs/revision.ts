@@ -166,7 +166,7 @@ export class Revision {
   }
 
   env(name: string): string | undefined {
-    if (!this.#env.has(name)) this.#env.set(name, process.env[name])
+    if (!this.#env.has(name)) this.#env.set(name, variable(name))
     return this.#env.get(name)
   }
 
@@ -199,7 +199,7 @@ export class Revision {
       if (found === undefined || namesFingerprint(found) !== namesFingerprint(paths)) return pattern
     }
     for (const [path, target] of this.#links) if (realPath(path) !== target) return path
-    for (const [name, value] of this.#env) if (process.env[name] !== value) return name
+    for (const [name, value] of this.#env) if (variable(name) !== value) return name
     return undefined
   }
 
@@ -334,3 +334,8 @@ const failure = ({ reason }: FileReadError): string => `error ${reason}`
 
 /** The state of a file that could be anything, as it could not be read for a reason that may pass. */
 const UNKNOWN = 'error failed'
+
+/** The value of an environment variable. What every object inherits is none. */
+function variable(name: string): string | undefined {
+  return Object.hasOwn(process.env, name) ? process.env[name] : undefined
+}
