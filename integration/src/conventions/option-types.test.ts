@@ -27,4 +27,12 @@ describe.each(published.map(each => [each.name, each] as const))('options of %s'
     )
     expect(strict).toEqual([])
   })
+
+  test('are both where they are written out in a signature', () => {
+    const lines = apiReport(each).match(/^ {8,}(readonly )?\w+\?: .*[^{]$/gm) ?? []
+    const wrong = lines.filter(
+      line => !/^ +readonly .*(\| undefined;|: undefined \||: unknown;)/.test(line),
+    )
+    expect(wrong).toEqual([])
+  })
 })

@@ -59,7 +59,11 @@ export class KeyvAdapter extends EventEmitter {
 
   /** Whether each is stored; typed as Keyv 5 and 6 each have it. */
   async setMany(
-    entries: { key: string; value: unknown; ttl?: number }[],
+    entries: readonly {
+      readonly key: string
+      readonly value: unknown
+      readonly ttl?: number | undefined
+    }[],
     // biome-ignore lint/suspicious/noExplicitAny: nothing for one, booleans for the other
   ): Promise<any> {
     const items = entries.map(({ key, value, ttl }) => this.#item(key, value, ttl))

@@ -25,7 +25,7 @@ export interface ClientAddressOptions {
 }
 
 /** The names of {@link ClientAddressOptions}. */
-export const CLIENT_ADDRESS_OPTIONS: OptionNames<ClientAddressOptions> = {
+const CLIENT_ADDRESS_OPTIONS: OptionNames<ClientAddressOptions> = {
   trustedProxies: true,
   trustedHops: true,
   ipv6Prefix: true,
