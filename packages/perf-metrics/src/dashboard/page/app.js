@@ -62,6 +62,8 @@ const BREAKER = ['closed', ['half-open', 'pending'], ['open', 'tripped']]
 
 function showParts(frame) {
   const kind = wanted => frame.parts.filter(part => part.kind === wanted)
+  const caches = kind('cache')
+  const bounded = caches.some(part => Number.isFinite(part.values.maxBytes))
   fill(
     'caches',
     [
@@ -71,11 +73,11 @@ function showParts(frame) {
       'gets/s',
       'entries',
       'bytes',
-      'budget',
+      ...(bounded ? ['budget'] : []),
       'removals/s',
       'load failures',
     ],
-    kind('cache').map(part => {
+    caches.map(part => {
       const { values } = part
       const hits = rate(frame, part, 'hits')
       const misses = rate(frame, part, 'misses')
@@ -87,7 +89,9 @@ function showParts(frame) {
         digits(hits === null ? null : hits + misses),
         digits(values.entries),
         values.bytes === undefined ? '–' : bytes(values.bytes),
-        Number.isFinite(values.maxBytes) ? bar(values.bytes, values.maxBytes) : '–',
+        ...(bounded
+          ? [Number.isFinite(values.maxBytes) ? bar(values.bytes, values.maxBytes) : '–']
+          : []),
         digits(removals),
         digits(values.loadFailures),
       ]
