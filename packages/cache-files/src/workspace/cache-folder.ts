@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { type SqliteProblem, SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Store } from '@millrace/cache-core/store'
 import { tell, wallClock } from '@millrace/kit'
+import { makeFolder } from '@millrace/kit/make-folder'
 import { CacheFileError, FileReadError } from '../errors.ts'
 import type { TraceRecord } from '../graph/trace/trace-record.ts'
 import type { StoredResult } from '../persist/stored-result.ts'
@@ -39,7 +40,7 @@ export class CacheFolder implements AsyncDisposable {
   constructor(path: string, onProblem: (problem: CacheFolderProblem) => void = warn) {
     this.path = join(path, FORMAT)
     this.#onProblem = onProblem
-    this.#attempt(() => mkdirSync(this.path, { recursive: true, mode: 0o700 }))
+    this.#attempt(() => makeFolder(this.path, 0o700))
   }
 
   /**
@@ -75,7 +76,7 @@ export class CacheFolder implements AsyncDisposable {
     const temporary = `${path}.${randomUUID()}${TEMPORARY}`
     try {
       // It may have been removed since.
-      mkdirSync(this.path, { recursive: true, mode: 0o700 })
+      makeFolder(this.path, 0o700)
       this.#removeLeftBehind()
       writeFileSync(temporary, bytes, { mode: 0o600 })
       renameSync(temporary, path)

@@ -203,6 +203,12 @@ describe('Workspace', () => {
   test.each<[string, () => void]>([
     ['is a file', () => writeFileSync(cacheFolder, 'mine')],
     [
+      'lies where nothing can be made, whoever asks',
+      () => {
+        cacheFolder = '/proc/millrace/cache'
+      },
+    ],
+    [
       'holds something else',
       () => {
         mkdirSync(join(cacheFolder, 'v1'), { recursive: true })

@@ -14,6 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '@millrace/kit/make-folder'
 import {
   decodeEntry,
   encodeEntry,
@@ -21,7 +22,6 @@ import {
   type StoredEntry,
 } from '../format/entry-format.ts'
 import { storableKey } from '../format/storable-key.ts'
-import { makeFolder } from '../make-folder.ts'
 import type { StoreCounters } from '../store-counters.ts'
 import { unlessGone } from '../unless-gone.ts'
 

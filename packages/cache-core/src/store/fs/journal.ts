@@ -14,8 +14,8 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '@millrace/kit/make-folder'
 import type { Invalidations, Scope } from '../invalidations.ts'
-import { makeFolder } from '../make-folder.ts'
 import type { SteadyClock } from '../steady-clock.ts'
 import type { StoreCounters } from '../store-counters.ts'
 import { unlessGone } from '../unless-gone.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolder } from '../make-folder.ts'
+import { makeFolder } from '@millrace/kit/make-folder'
 import { unlessGone } from '../unless-gone.ts'
 
 /** Twice, so that a bit that flipped is noticed. */

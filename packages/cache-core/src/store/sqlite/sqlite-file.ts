@@ -9,8 +9,8 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { makeFolder } from '@millrace/kit/make-folder'
 import { StoreUnavailableError } from '../contract/errors.ts'
-import { makeFolder } from '../make-folder.ts'
 import { unlessGone } from '../unless-gone.ts'
 import { guardColumn } from './row-guard.ts'
 
