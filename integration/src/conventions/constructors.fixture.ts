@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@millrace/cache-core'
+import { CoherenceGroup } from '@millrace/cache-core/coherence'
 import { FsStore } from '@millrace/cache-core/fs'
 import { insight } from '@millrace/cache-core/insight'
-import { KeyvAdapter } from '@millrace/cache-core/keyv'
+import { KeyvAdapter, KeyvStore } from '@millrace/cache-core/keyv'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { ProtectedCache } from '@millrace/cache-core/protect'
 import { AdaptiveSize, memoryPressure } from '@millrace/cache-core/size'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
+import { storeContract } from '@millrace/cache-core/store-contract'
 import { TickerClock } from '@millrace/cache-core/ticker'
 import { LayeredStore, TieredCache } from '@millrace/cache-core/tiered'
 import { AccessOrder, AccessPredictor, Warmer } from '@millrace/cache-core/warm'
@@ -16,9 +18,10 @@ import * as files from '@millrace/cache-files'
 import * as redis from '@millrace/cache-redis'
 import * as http from '@millrace/http-pool'
 import * as metrics from '@millrace/perf-metrics'
-import { collectRuntime, instrumentChannels } from '@millrace/perf-metrics/collect'
+import { collectRuntime, EventMetrics, instrumentChannels } from '@millrace/perf-metrics/collect'
 import { Dashboard } from '@millrace/perf-metrics/dashboard'
-import { Guard } from '@millrace/perf-metrics/guard'
+import { grafanaDashboard } from '@millrace/perf-metrics/grafana'
+import { compareSnapshots, Guard } from '@millrace/perf-metrics/guard'
 import { OtlpExporter as MetricsExporter } from '@millrace/perf-metrics/otlp'
 import { ClusterSender, SharedLanes } from '@millrace/perf-metrics/workers'
 import * as limit from '@millrace/rate-limit'
@@ -52,6 +55,22 @@ export const constructors: Record<string, Make> = {
     return new AdaptiveSize(cache, { limit: 'maxEntries', initial: 100, ...options })
   },
   InsightOptions: insight,
+  ClearOptions: options => new core.Cache().clear(options),
+  LoadedOptions: options => core.loaded(1, options),
+  LoadOptions: options => new core.Cache().getOrLoadSync('a', () => 1, options),
+  AdviceOptions: advice => insight({ advice }),
+  PredictionOptions: options => new AccessPredictor().next('a', options),
+  MemberOptions: options =>
+    new CoherenceGroup().add('a', { cache: new core.Cache(), ...options } as never),
+  KeyvStoreOptions: options => new KeyvStore(new Map() as never, options),
+  StoreContractOptions: options => {
+    const runner = { describe: () => undefined, test: () => undefined }
+    storeContract('a', {
+      runner,
+      open: () => Promise.reject(new Error('never')),
+      ...options,
+    } as never)
+  },
   'cache-core SetOptions': options => new core.Cache().set('a', 1, options),
   MemoryStoreOptions: options => new MemoryStore(options),
   CompressionOptions: compression => new SqliteStore({ path: ':memory:', compression } as never),
@@ -72,6 +91,8 @@ export const constructors: Record<string, Make> = {
     new files.ParseCache({ files: table(), id: 'x', parse: String, ...options } as never),
   ParsePoolOptions: options =>
     new files.ParsePool({ module: new URL('file:///nonexistent'), ...options } as never),
+  QueryOptions: options =>
+    new files.Graph({ files: table() }).query('a', () => 1, options as never),
   FactsOptions: options =>
     new files.Facts({
       files: table(),
@@ -96,12 +117,20 @@ export const constructors: Record<string, Make> = {
   RedisTrackingOptions: options => new redis.RedisTracking({ url, ...options } as never),
   'cache-redis BreakerOptions': breaker => new redis.RedisStore({ url, breaker }),
   HttpPoolOptions: options => new http.HttpPool(options as never),
+  'http-pool CacheOptions': cache => new http.HttpPool({ cache } as never),
   OriginOptions: options => new http.HttpPool({ origins: { 'http://a.test': options } } as never),
   'http-pool BreakerOptions': breaker => new http.HttpPool({ breaker }),
   'http-pool RetryOptions': retry => new http.HttpPool({ retry } as never),
   HedgeOptions: hedge => new http.HttpPool({ hedge }),
   ThrottleOptions: throttle => new http.HttpPool({ throttle }),
   RegistryOptions: options => new metrics.Registry(options as never),
+  'perf-metrics InstrumentOptions': options => registry().counter('a', options as never),
+  ObserveOptions: options =>
+    registry().observe('a', { stats: () => ({}) } as never, options as never),
+  EventMetricsOptions: options => new EventMetrics(registry(), options),
+  HttpServerMetricsOptions: httpServer => instrumentChannels(registry(), { httpServer } as never),
+  CompareOptions: options => compareSnapshots(registry().toJSON(), registry().toJSON(), options),
+  GrafanaOptions: options => grafanaDashboard(registry(), options),
   GaugeOptions: options => registry().gauge('a', options as never),
   HistogramOptions: options => registry().histogram('a', options as never),
   'perf-metrics OtlpOptions': options => registry().toOtlp(options as never),
@@ -162,23 +191,55 @@ export const constructors: Record<string, Make> = {
   'tracer OtlpExporterOptions': options => new SpanExporter(options as never),
   FileExporterOptions: options =>
     new FileExporter({ path: join(tmpdir(), `millrace-${randomUUID()}`), ...options } as never),
+  HttpServerOptions: httpServer =>
+    instrument(new tracer.Tracer({ signals: [] }), { httpServer } as never),
   'tracer InstrumentOptions': options =>
     instrument(new tracer.Tracer({ signals: [] }), options as never),
 }
 
-/** Names of the options of an interface, by the listings of the public surfaces. */
+/** Names of the options of an interface, those that it inherits among them, by the listings of the public surfaces. */
 export function optionNames(label: string): string[] {
   const [interfaceName, owner = ''] = label.split(' ').reverse() as [string, string?]
   const names = new Set<string>()
   for (const each of published.filter(({ name }) => name.endsWith(owner))) {
-    const [, body] =
-      new RegExp(`^export (?:interface|type) ${interfaceName}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(
-        apiReport(each),
-      ) ?? []
-    for (const [, name] of (body ?? '').matchAll(/^ {4}(?:readonly )?(\w+)\??: /gm))
-      names.add(name!)
+    const found = namesIn(apiReport(each), interfaceName)
+    for (const name of found) names.add(name)
   }
   return [...names]
+}
+
+/** Interfaces of options, and what takes options under another name, of every package: as `package Interface`. */
+export function optionInterfaces(): string[] {
+  return published.flatMap(each => {
+    const declared = apiReport(each).matchAll(
+      /^export (?:interface|type) (\w+(?:Options|Settings))\b/gm,
+    )
+    const short = each.name.replace('@millrace/', '')
+    return [...new Set(Array.from(declared, ([, name]) => `${short} ${name}`))]
+  })
+}
+
+/** In a listing: what an interface names itself, and what the interfaces name that it extends. */
+function namesIn(report: string, interfaceName: string): Set<string> {
+  const found = new RegExp(
+    `^export (?:interface|type) ${interfaceName}\\b([^{\\n]*)(?:\\{\\n(.*?)^\\})?`,
+    'ms',
+  ).exec(report)
+  const [, head = '', body = ''] = found ?? []
+  const names = new Set(
+    Array.from(body.matchAll(/^ {4}(?:readonly )?(\w+)\??: /gm), ([, name]) => name!),
+  )
+  const from =
+    /(?:\bextends\b(?!.*\bextends\b)|^ =)(.*)/.exec(head.replace(/<.*? = .*?> /, ' '))?.[1] ?? ''
+  const parent =
+    /(?:(Omit|Pick)<)?\b(\w*(?:Options|Settings|Limits|Timeouts|LoadBehavior))\b(?:<[^<>]*>)?(?:, ([^<>]*)>)?/g
+  for (const [, kind, name, keys = ''] of from.matchAll(parent)) {
+    for (const inherited of namesIn(report, name!)) {
+      const mentioned = keys.includes(`'${inherited}'`)
+      if (kind === undefined || mentioned === (kind === 'Pick')) names.add(inherited)
+    }
+  }
+  return names
 }
 
 /** What making throws; what is made is closed. */

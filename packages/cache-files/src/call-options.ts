@@ -16,7 +16,7 @@ const NAMES: OptionNames<CallOptions> = { signal: true }
 export function callSignal(options: CallOptions | undefined): AbortSignal | undefined {
   if (options === undefined) return undefined
   const { signal } = checkOptions('', options, NAMES)
-  return signal && checkSignal('signal', signal)
+  return signal === undefined ? undefined : checkSignal('signal', signal)
 }
 
 /**

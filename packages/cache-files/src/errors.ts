@@ -80,6 +80,26 @@ export class ContextEndedError extends Error {
   }
 }
 
+/** Git could not say what changed. What it printed may hold what it was given, and is left out. */
+export class GitError extends Error {
+  override readonly name = 'GitError'
+  readonly code = 'ERR_MILLRACE_GIT'
+  /** What git was to do, such as `diff`. */
+  readonly command: string
+  /** Exit code of git, 128 where it found no repository or commit; or why it did not run: `ENOENT` where git or the folder is missing. */
+  readonly reason: number | string | undefined
+
+  constructor(command: string, reason: number | string | undefined) {
+    super(
+      typeof reason === 'number'
+        ? `git ${command} ended with exit code ${reason}`
+        : `git ${command} did not end by itself: ${reason ?? 'it was killed'}`,
+    )
+    this.command = command
+    this.reason = reason
+  }
+}
+
 /** What is said of names under which there is nothing, those that no file can have included: too long, or with a null character. */
 const NOTHING_THERE: ReadonlySet<string | undefined> = new Set([
   'ENOENT',

@@ -6,6 +6,7 @@ export {
   ContextEndedError,
   CycleError,
   FileReadError,
+  GitError,
   GraphClosedError,
   NestedGetError,
   ParsePoolClosedError,

@@ -179,7 +179,7 @@ export class HttpPool {
   #call(url: string | URL, options: RequestOptions, acceptsJson: boolean): Call {
     let content: BodyContent | undefined
     try {
-      checkRequest(options)
+      checkRequest(options, acceptsJson)
       const { settings, clock } = this.#core
       const { json, signal, onProgress } = options
       const target = requestUrl(url, options.query)

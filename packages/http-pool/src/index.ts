@@ -21,6 +21,7 @@ export {
   ResponseStatusError,
   ResponseTooLargeError,
   ServerLimitError,
+  SupersededError,
   ThrottledError,
   type TimeoutPhase,
   UnsupportedRuntimeError,

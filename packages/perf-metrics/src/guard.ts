@@ -1,3 +1,4 @@
+export { MetricsSnapshotError } from './errors.ts'
 export {
   type CompareOptions,
   compareSnapshots,

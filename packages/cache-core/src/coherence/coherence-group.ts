@@ -1,5 +1,6 @@
 import {
   checkFunction,
+  checkList,
   checkMethods,
   checkOneOf,
   checkOptions,
@@ -23,6 +24,8 @@ const MEMBER_OPTIONS: OptionNames<MemberOptions<unknown>> = {
   version: true,
   derivedFrom: true,
 }
+
+const DEPENDENT: OptionNames<Dependent> = { member: true, keys: true }
 
 /** How an invalidation is done: `delete` makes gone, `expire` makes stale where the member can. */
 export type CoherenceVerb = 'delete' | 'expire'
@@ -98,11 +101,7 @@ export class CoherenceGroup {
       checkFunction('derivedFrom', derivedFrom)
       checkMethods('cache', cache, 'a cache that can be validated', ['entries'])
     }
-    const edges = dependents.map(each =>
-      typeof each === 'string'
-        ? { member: each, keys: sameKey }
-        : { member: each.member, keys: each.keys ?? sameKey },
-    )
+    const edges = checkList('dependents', dependents, 'an array of members').map(edgeOf)
     this.#members.set(name, { cache, dependents: edges, version, derivedFrom })
     return this
   }
@@ -301,6 +300,16 @@ export class CoherenceGroup {
       throw new InvalidOptionError('member', 'the name of a member of the group', name)
     }
     return member
+  }
+}
+
+/** @throws {InvalidOptionError} */
+function edgeOf(dependent: string | Dependent): Required<Dependent> {
+  const given = typeof dependent === 'string' ? { member: dependent } : dependent
+  const { member, keys = sameKey } = checkOptions<Dependent>('dependents', given, DEPENDENT)
+  return {
+    member: checkText('dependents.member', member),
+    keys: checkFunction('dependents.keys', keys),
   }
 }
 

@@ -1,5 +1,12 @@
 import { checkWrapped } from '@millrace/kit'
-import { type AnyFunction, type Memoized, type MemoizeOptions, memoize } from './memoize.ts'
+import { settingsOf } from '../cache/settings.ts'
+import {
+  type AnyFunction,
+  type Memoized,
+  type MemoizeOptions,
+  memoize,
+  partsOf,
+} from './memoize.ts'
 
 /** Memoizes a function, or as a TC39 decorator a method: made by {@link cached}. */
 export type CachedWrapper = <F extends AnyFunction>(
@@ -13,10 +20,11 @@ export type CachedWrapper = <F extends AnyFunction>(
  * `maxEntries`, serves all objects of the class; their results are kept apart. A `key` function that does not mention `this` makes
  * them share.
  *
- * @throws {InvalidOptionError} when it wraps, for an option that is outside its bounds or unknown, or where it decorates something else
- * than a method.
+ * @throws {InvalidOptionError} for an option that is outside its bounds or unknown; when it wraps, where that is no function, or no method
+ * that it decorates.
  */
 export function cached(options: MemoizeOptions<AnyFunction> = {}): CachedWrapper {
+  settingsOf(partsOf(options).cacheOptions)
   return <F extends AnyFunction>(fn: F, context?: unknown) =>
     memoize(checkWrapped('@cached', fn, context), options as MemoizeOptions<F>)
 }

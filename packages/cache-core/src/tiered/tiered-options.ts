@@ -1,5 +1,6 @@
 import {
   checkBoolean,
+  checkClock,
   checkMethods,
   checkOptions,
   checkPositiveOrInfinity,
@@ -124,6 +125,7 @@ export function checkTieredOptions<V>(options: TieredCacheOptions<V>): TieredCac
     l1Ttl = Infinity,
     storeTimeout = Infinity,
     backgroundWrites = false,
+    clock,
   } = checkOptions<TieredCacheOptions<V>>('', options, NAMES)
   checkMethods('store', store, 'a Store', STORE_METHODS)
   if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
@@ -131,5 +133,7 @@ export function checkTieredOptions<V>(options: TieredCacheOptions<V>): TieredCac
   checkPositiveOrInfinity('l1Ttl', l1Ttl)
   checkPositiveOrInfinity('storeTimeout', storeTimeout)
   checkBoolean('backgroundWrites', backgroundWrites)
+  // The `Cache` gets one made of it.
+  if (clock !== undefined) checkClock('clock', clock)
   return options
 }

@@ -12,7 +12,7 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import { type CallOptions, checkIterable } from '../call-options.ts'
-import { FileReadError } from '../errors.ts'
+import { FileReadError, GitError } from '../errors.ts'
 import type { FileTable } from '../table/file-table.ts'
 
 /** The files that a file depends on. */
@@ -100,7 +100,7 @@ const GIT_OPTIONS: OptionNames<ChangedByGitOptions> = { since: true, signal: tru
  * not among them.
  *
  * @throws {InvalidOptionError}
- * @throws what `git` fails with: not installed, not a repository, unknown commit
+ * @throws {GitError} where git fails: not installed, not a repository, unknown commit
  */
 export async function changedByGit(
   root: string,
@@ -114,8 +114,14 @@ export async function changedByGit(
   if (signal !== undefined) checkSignal('signal', signal)
   const lines = async (...args: string[]): Promise<string[]> => {
     const limits = { cwd: root, maxBuffer: 2 ** 28, ...(signal && { signal }) }
-    const { stdout } = await promisify(execFile)('git', args, limits)
-    return stdout.split('\0').filter(Boolean)
+    try {
+      const { stdout } = await promisify(execFile)('git', args, limits)
+      return stdout.split('\0').filter(Boolean)
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason
+      // No cause: it holds the command, with the value of `since`.
+      throw new GitError(args[0]!, (error as { code?: number | string | null }).code ?? undefined)
+    }
   }
   const changed = await lines(
     'diff',

@@ -2,6 +2,7 @@ import { type FSWatcher, mkdtempSync, rmSync, unlinkSync, watch, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { setSystemTimer, type Timer } from '@millrace/kit'
 import { PendingChanges } from './pending-changes.ts'
 import { TreeWatch } from './tree-watch.ts'
 import type { WatchReply, WatchRequest, WatchWorkerData } from './watch-messages.ts'
@@ -25,7 +26,7 @@ class WatchThread {
   readonly #cookieWatch: FSWatcher
   readonly #settling = new Map<string, { readonly id: number; readonly timer: NodeJS.Timeout }>()
   readonly #rootTimer: NodeJS.Timeout
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   /** Whether a report has not been dealt with yet. */
   #reported = false
 
@@ -94,11 +95,11 @@ class WatchThread {
 
   #soon(): void {
     if (this.#reported) return
-    this.#timer ??= setTimeout(() => this.#report(), this.#delay)
+    this.#timer ??= setSystemTimer(() => this.#report(), this.#delay, true)
   }
 
   #report(): void {
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     this.#timer = undefined
     if (this.#changes.isEmpty) return
     this.#reported = true
@@ -113,7 +114,7 @@ class WatchThread {
     this.#tree.close()
     this.#cookieWatch.close()
     clearInterval(this.#rootTimer)
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     for (const { timer } of this.#settling.values()) clearTimeout(timer)
     rmSync(this.#cookies, { recursive: true, force: true })
     // It ends this thread alone. Deno's port to the parent cannot be closed.
@@ -123,7 +124,7 @@ class WatchThread {
 
 function main(port: MessagePort, data: WatchWorkerData): void {
   if (data.startAfter <= 0) new WatchThread(port, data)
-  else setTimeout(() => new WatchThread(port, data), data.startAfter)
+  else setSystemTimer(() => new WatchThread(port, data), data.startAfter, true)
 }
 
 if (parentPort !== null) main(parentPort, workerData as WatchWorkerData)

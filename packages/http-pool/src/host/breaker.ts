@@ -1,4 +1,5 @@
 import {
+  checkAtLeast,
   checkIntegerOrInfinity,
   checkPositive,
   checkRange,
@@ -46,7 +47,7 @@ export const BREAKER_RULES: OptionRules<BreakerOptions> = {
   maxCooldown: withDefault(60_000, checkPositive),
   failureRatio: withDefault(0.5, checkRange, 0.001, 1),
   minimumAttempts: withDefault(20, checkIntegerOrInfinity, 1),
-  window: withDefault(10_000, checkPositive),
+  window: withDefault(10_000, checkAtLeast, 1),
 }
 
 /**

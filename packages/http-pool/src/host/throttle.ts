@@ -1,17 +1,11 @@
-import {
-  checkAtLeast,
-  checkPositive,
-  type OptionRules,
-  type Resolved,
-  withDefault,
-} from '@millrace/kit'
+import { checkAtLeast, type OptionRules, type Resolved, withDefault } from '@millrace/kit'
 import { RollingWindow } from '../time/rolling-window.ts'
 
 /** Rejecting a share of the requests here while a host rejects them there. */
 export interface ThrottleOptions {
   /** Requests sent per accepted one before any is rejected here; less is more cautious. At least 1. Default: 2 */
   readonly multiplier?: number | undefined
-  /** Length of time that is judged, in ms. Default: 120,000 */
+  /** Length of time that is judged, in ms. At least 1. Default: 120,000 */
   readonly window?: number | undefined
 }
 
@@ -24,7 +18,7 @@ const BUCKETS = 120
 
 export const THROTTLE_RULES: OptionRules<ThrottleOptions> = {
   multiplier: withDefault(2, checkAtLeast, 1),
-  window: withDefault(120_000, checkPositive),
+  window: withDefault(120_000, checkAtLeast, 1),
 }
 
 /**

@@ -53,15 +53,13 @@ export interface RequestOptions extends CallOptions {
 
 export interface JsonOptions extends Omit<RequestOptions, 'opaque' | 'highWaterMark'> {}
 
-const OPTION_NAMES: OptionNames<RequestOptions> = {
+const JSON_NAMES: OptionNames<JsonOptions> = {
   method: true,
   headers: true,
   query: true,
   body: NULLABLE,
   json: NULLABLE,
   onProgress: true,
-  opaque: NULLABLE,
-  highWaterMark: true,
   signal: true,
   acquireTimeout: true,
   headersTimeout: true,
@@ -72,9 +70,16 @@ const OPTION_NAMES: OptionNames<RequestOptions> = {
   retry: true,
 }
 
-/** Refuses what the request could not be sent with. */
-export function checkRequest(options: RequestOptions): void {
-  checkOptions('', options, OPTION_NAMES)
+const OPTION_NAMES: OptionNames<RequestOptions> = {
+  ...JSON_NAMES,
+  opaque: NULLABLE,
+  highWaterMark: true,
+}
+
+/** Refuses what the request could not be sent with; `ofJson` also what only a response has that its caller reads. */
+export function checkRequest(options: RequestOptions, ofJson = false): void {
+  if (ofJson) checkOptions<JsonOptions>('', options, JSON_NAMES)
+  else checkOptions('', options, OPTION_NAMES)
   const { json, body, signal, highWaterMark, onProgress } = options
   if (json !== undefined && (body ?? undefined) !== undefined) {
     throw new InvalidRequestError('body', 'Give `json` or `body`, not both')

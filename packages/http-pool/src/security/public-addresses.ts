@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { InvalidOptionError } from '@millrace/kit'
 
 /**
  * Ranges that no public service has: loopback, link-local (with the metadata services of clouds), private,
@@ -41,8 +42,13 @@ for (const [network, prefix] of [
   SPECIAL6.addSubnet(network, prefix, 'ipv6')
 }
 
-/** Whether an address is one that a service on the public Internet can have. */
+/**
+ * Whether an address is one that a service on the public Internet can have.
+ *
+ * @throws InvalidOptionError unless it is a string
+ */
 export function isPublicAddress(address: string): boolean {
+  if (typeof address !== 'string') throw new InvalidOptionError('address', 'a string', address)
   const plain = address.split('%', 1)[0]!
   const family = isIP(plain)
   if (family === 4) return !SPECIAL4.check(plain, 'ipv4')

@@ -1,5 +1,13 @@
 import type { EventEmitter } from 'node:events'
-import { checkMethods, checkOptions, isThenable, type OptionNames } from '@millrace/kit'
+import {
+  checkInteger,
+  checkMethods,
+  checkText,
+  isThenable,
+  type OptionRules,
+  resolveOptions,
+  withDefault,
+} from '@millrace/kit'
 import type { CounterFamily, TimingFamily } from '../instrument/labelled.ts'
 import { type Registration, registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -16,7 +24,10 @@ export interface EventMetricsOptions {
   readonly maxTypes?: number | undefined
 }
 
-const OPTIONS: OptionNames<EventMetricsOptions> = { prefix: true, maxTypes: true }
+const OPTIONS: OptionRules<EventMetricsOptions> = {
+  prefix: withDefault('events', checkText),
+  maxTypes: withDefault(200, checkInteger, 1, 1_000_000),
+}
 
 /**
  * The metrics of an event server, by event type: received, processed, ignored, unhandled, errors, duration. Events come
@@ -29,10 +40,10 @@ export class EventMetrics {
   readonly #unhandled: CounterFamily<'type'>
   readonly #duration: TimingFamily<'type'>
 
+  /** @throws InvalidOptionError */
   constructor(metrics: Registry, options: EventMetricsOptions = {}) {
     checkMethods('registry', metrics, 'a Registry', ['counter', 'timing'])
-    checkOptions('', options, OPTIONS)
-    const { prefix = 'events', maxTypes = 200 } = options
+    const { prefix, maxTypes } = resolveOptions('', options, OPTIONS)
     const counter = (what: string, help: string): CounterFamily<'type'> =>
       metrics.counter(`${prefix}_${what}_total`, { help, labels: ['type'], maxSeries: maxTypes })
     this.#received = counter('received', 'Events that arrived')

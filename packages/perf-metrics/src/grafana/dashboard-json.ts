@@ -45,7 +45,8 @@ export function grafanaDashboard(metrics: Registry, options: GrafanaOptions = {}
   checkOptions('', options, OPTIONS)
   for (const [name, value] of Object.entries(options)) {
     // No matchers at all are an empty text.
-    if (value !== undefined && name !== 'matchers') checkText(name, value)
+    if (value === undefined || (name === 'matchers' && value === '')) continue
+    checkText(name, value)
   }
   const { title = 'Millrace', matchers = 'job=~"$job"' } = options
   const uid =

@@ -229,6 +229,7 @@ export class Registry {
    * none of them. Default: any name
    */
   addCollector(collect: () => void, prefixes?: readonly string[]): Registration {
+    checkFunction('collect', collect)
     if (prefixes !== undefined) checkList('prefixes', prefixes, 'an array of strings')
     if (!this.enabled) return registration(() => {})
     this.#ticker.start()

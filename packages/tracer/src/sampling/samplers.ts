@@ -1,5 +1,6 @@
 import {
   checkBoolean,
+  checkMethods,
   checkOptions,
   checkPositive,
   checkRange,
@@ -60,6 +61,7 @@ export function ratio(probability: number, options: RatioOptions = {}): Sampler 
  */
 export function rateLimited(tracesPerSecond: number, clock: TimeSource = epochClock): Sampler {
   checkPositive('tracesPerSecond', tracesPerSecond)
+  checkMethods('clock', clock, 'a clock', ['now'])
   const burst = Math.max(1, tracesPerSecond)
   let tokens = burst
   let last = clock.now()

@@ -147,6 +147,7 @@ export class ScopedTracer {
     options: TracedOptions<F> = {},
   ): F | Traced {
     if (typeof fnOrOptions === 'function') return this.#wrap(fnOrOptions, options)
+    checkTraced(fnOrOptions)
     return <G extends AnyFunction>(
       fn: G,
       context?: ClassMethodDecoratorContext<ThisParameterType<G>, G>,

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import {
   checkBoolean,
   checkClock,
@@ -10,6 +11,7 @@ import {
   checkRecord,
   checkShare,
   checkText,
+  InvalidOptionError,
   nested,
   type OptionRules,
   optional,
@@ -80,7 +82,7 @@ export interface TracerOptions {
   readonly delay?: number | undefined
   /**
    * Signals that flush before they end the process. The signal is raised again afterwards, or at once where a second one
-   * comes, unless the program has a listener of its own. Normal exit always flushes. Default: ['SIGTERM', 'SIGINT']
+   * comes, unless the program has a listener of its own. Those of `os.constants.signals` but SIGKILL and SIGSTOP. Normal exit always flushes. Default: ['SIGTERM', 'SIGINT']
    */
   readonly signals?: readonly NodeJS.Signals[] | undefined
   /** Longest time a flush at a signal or normal exit may take, in milliseconds. Default: 5000 */
@@ -155,8 +157,17 @@ function checkPropagators(option: string, names: readonly PropagatorName[]): Pro
   return checkList(option, names).map(name => checkOneOf(option, name, PROPAGATORS))
 }
 
+/** Of this system; the other two end or stop a process that is not asked. */
+const CATCHABLE: ReadonlySet<string> = new Set(
+  Object.keys(constants.signals).filter(signal => signal !== 'SIGKILL' && signal !== 'SIGSTOP'),
+)
+
 function checkSignals(option: string, signals: readonly NodeJS.Signals[]): NodeJS.Signals[] {
-  return checkList(option, signals).map(signal => checkText(option, signal) as NodeJS.Signals)
+  for (const signal of checkList(option, signals)) {
+    if (typeof signal === 'string' && CATCHABLE.has(signal)) continue
+    throw new InvalidOptionError(option, 'names of signals that a process can catch', signal)
+  }
+  return [...signals]
 }
 
 function checkSampler(option: string, sampler: Sampler): Sampler {

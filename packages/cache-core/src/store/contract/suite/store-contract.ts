@@ -1,3 +1,12 @@
+import {
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  type OptionRules,
+  required,
+  resolveOptions,
+  withDefault,
+} from '@millrace/kit'
 import { argumentTests } from './arguments.ts'
 import { fenceTests } from './fences.ts'
 import { housekeepingTests } from './housekeeping.ts'
@@ -13,19 +22,27 @@ export interface StoreContractOptions {
   readonly runner: TestRunner
   /** Makes an empty store that packs values as JSON, whose values never expire unless they are given a `ttl`. Called before each test. */
   readonly open: () => Promise<StoreFixture>
-  /** Random command sequences in the model test. Default: 100. */
+  /** Random command sequences in the model test, an integer >= 1. Default: 100. */
   readonly modelRuns?: number | undefined
+}
+
+const OPTIONS: OptionRules<StoreContractOptions> = {
+  runner: required(checkMethods<TestRunner>, 'the functions of a test runner', [
+    'describe',
+    'test',
+  ]),
+  open: required(checkFunction<StoreContractOptions['open']>),
+  modelRuns: withDefault(100, checkInteger, 1),
 }
 
 /**
  * Registers the test suite of `Store`, for every implementation. It needs nothing but the runner that it is given.
  *
  * @param name of the implementation, for the report
+ * @throws {InvalidOptionError} if an option is outside its bounds or unknown
  */
-export function storeContract(
-  name: string,
-  { runner, open, modelRuns = 100 }: StoreContractOptions,
-): void {
+export function storeContract(name: string, options: StoreContractOptions): void {
+  const { runner, open, modelRuns } = resolveOptions('', options, OPTIONS)
   const suite = new StoreSuite(runner, open)
   suite.group(`${name} keeps the store contract`, () => {
     suite.group('arguments', () => argumentTests(suite))
