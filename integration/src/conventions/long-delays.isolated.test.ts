@@ -3,6 +3,7 @@ import { OtlpExporter } from '@millrace/perf-metrics/otlp'
 import { JobBatcher } from '@millrace/rate-limit/jobs'
 import { MemoryExporter, Tracer } from '@millrace/tracer'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { published, sources } from './published.fixture.ts'
 
 /** Beyond this many ms, 24.9 days, Node's timers fire at once. */
 const beyond = 2 ** 31
@@ -51,4 +52,20 @@ describe('an interval longer than Node can wait', () => {
     vi.unstubAllGlobals()
     await exporter.close()
   })
+})
+
+test('no timer of Node is set but for a time that is known, so that no option can be beyond them', () => {
+  for (const each of published) {
+    for (const [file, text] of sources(each)) {
+      for (const [call] of text.matchAll(/^(?! *\*).*\bset(?:Timeout|Interval)\(.*$/gm)) {
+        const isKnown = /, (?:[A-Z_]+|retryDelay\(.*\))\),?$/.test(call)
+        expect([each.name, file, call.trim(), isKnown]).toEqual([
+          each.name,
+          file,
+          call.trim(),
+          true,
+        ])
+      }
+    }
+  }
 })

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { GitError } from './errors.ts'
 import { Facts } from './facts/facts.ts'
 import { Graph } from './graph/graph.ts'
 import { ParseCache } from './parse/parse-cache.ts'
@@ -59,7 +62,9 @@ describe.each([
 
   test('refuses what is no signal, and no options', async () => {
     const invalid = (option: string) => ({ code: 'ERR_MILLRACE_INVALID_OPTION', option })
-    await expect(call({ signal: {} })).rejects.toMatchObject(invalid('signal'))
+    for (const signal of [{}, 0, -0, NaN, '', false, null]) {
+      await expect(call({ signal })).rejects.toMatchObject(invalid('signal'))
+    }
     await expect(call([])).rejects.toMatchObject(invalid('options'))
   })
 
@@ -78,6 +83,26 @@ test('changedByGit refuses unknown options and what cannot be a commit', async (
   await expect(changedByGit(root, { since: '--output=x' })).rejects.toMatchObject(invalid('since'))
   await expect(changedByGit(root, { since: 1 as never })).rejects.toMatchObject(invalid('since'))
   await expect(changedByGit(root, { signal: {} as never })).rejects.toMatchObject(invalid('signal'))
+})
+
+test('changedByGit says that git failed, and shows nothing of what it was given', async () => {
+  const none = await changedByGit(root, { since: 'hunter2' }).catch((error: unknown) => error)
+  expect(none).toMatchObject({
+    code: 'ERR_MILLRACE_GIT',
+    command: 'diff',
+    reason: expect.any(Number),
+  })
+  execFileSync('git', ['init', '--quiet', root])
+  for (const since of ['hunter2', 'hunter2\0']) {
+    const error = await changedByGit(root, { since }).catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(GitError)
+    expect(inspect(error, { showHidden: true, depth: 9 })).not.toContain('hunter2')
+  }
+  const gone = changedByGit(join(root, 'gone'))
+  await expect(gone).rejects.toMatchObject({ code: 'ERR_MILLRACE_GIT', reason: 'ENOENT' })
+  const reason = new Error('enough')
+  const aborted = changedByGit(root, { signal: AbortSignal.abort(reason) })
+  await expect(aborted).rejects.toBe(reason)
 })
 
 test('a graph takes queries of its own only, from outside and from within a query', async () => {

@@ -76,6 +76,14 @@ const takers: readonly [string, (value: never) => unknown, readonly unknown[]][]
   ['registry of channels', registry => instrumentChannels(registry), noObject],
   ['registry of the runtime', registry => collectRuntime(registry), noObject],
   ['registry of events', registry => new EventMetrics(registry), noObject],
+  ['prefix of events', prefix => new EventMetrics(new Registry(), { prefix }), [...noText, '']],
+  [
+    'maxTypes',
+    maxTypes => new EventMetrics(new Registry(), { maxTypes }),
+    [...noNumber, 0, 1_000_001],
+  ],
+  ['matchers', matchers => grafanaDashboard(METRICS, { matchers }), noText],
+  ['collector', collect => new Registry().addCollector(collect), noObject],
   ['registry of a report', registry => performanceReport(registry), noObject],
   ['report', report => formatReport(report), noObject],
   ['registry of alert rules', registry => alertRules(registry, []), noObject],
@@ -136,6 +144,11 @@ describe('options that cannot work', () => {
       })
       expect(String(error)).not.toContain('0123456789')
     }
+  })
+
+  it('are named as the caller knows them', () => {
+    const events = () => new EventMetrics(new Registry(), { maxTypes: -1 })
+    expect(events).toThrow('Expected `maxTypes` to be an integer')
   })
 
   it('are memory that holds no lanes', () => {

@@ -1,4 +1,4 @@
-import { checkBoolean, checkOptions, type OptionNames } from '@millrace/kit'
+import { checkBoolean, checkOptions, checkShare, type OptionNames } from '@millrace/kit'
 import type { RemovalReason } from '../kernel/entry.ts'
 import type { Observer } from '../kernel/observer.ts'
 import type { CreatePolicy } from '../policy/policies.ts'
@@ -44,7 +44,8 @@ export function insight(options: InsightOptions = {}): CreateInsight {
   checkOptions('', options, INSIGHT_OPTIONS)
   const { advice = true, explanations = true } = options
   const adviceOptions = typeof advice === 'object' ? advice : {}
-  checkOptions('advice', adviceOptions, ADVICE_OPTIONS)
+  const { sample } = checkOptions<AdviceOptions>('advice', adviceOptions, ADVICE_OPTIONS)
+  if (sample !== undefined) checkShare('advice.sample', sample)
   if (typeof advice !== 'object') checkBoolean('advice', advice)
   checkBoolean('explanations', explanations)
   return <K>(target: InsightTarget, policy: CreatePolicy) =>

@@ -310,3 +310,20 @@ test('content keys are equal for equal content and nothing else', () => {
   expect(new Set(different).size).toBe(different.length)
   expect(contentKey('')).toMatch(/^[\w-]{43}$/)
 })
+
+test('a dependent that is none is refused by a typed error that names it', () => {
+  const cache = new Cache<string, string>()
+  for (const [dependents, option] of [
+    ['x', 'dependents'],
+    [5, 'dependents'],
+    [{}, 'dependents'],
+    [[5], 'dependents'],
+    [[''], 'dependents.member'],
+    [[{ keys: () => [] }], 'dependents.member'],
+    [[{ member: 'y', keys: 5 }], 'dependents.keys'],
+    [[{ member: 'y', keyz: () => [] }], 'dependents.keyz'],
+  ]) {
+    const add = () => new CoherenceGroup().add('x', { cache, dependents: dependents as never })
+    expect(add).toThrow(expect.objectContaining({ code: 'ERR_MILLRACE_INVALID_OPTION', option }))
+  }
+})

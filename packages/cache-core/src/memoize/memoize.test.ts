@@ -145,6 +145,20 @@ describe('memoize', () => {
 })
 
 describe('@cached', () => {
+  it('refuses wrong options at once, not when it wraps', () => {
+    for (const options of [
+      { maxEntriez: 1 },
+      { ttl: -1 },
+      { key: 1 },
+      { tags: 1 },
+      null,
+      'x',
+      [],
+    ]) {
+      expect(() => cached(options as never)).toThrow(InvalidOptionError)
+    }
+  })
+
   it('memoizes methods for each object apart, within one cache', async () => {
     const calls = vi.fn()
     class Users {

@@ -1,4 +1,4 @@
-import { checkFunction, InvalidOptionError, imitate, isThenable } from '@millrace/kit'
+import { checkFunction, checkRecord, InvalidOptionError, imitate, isThenable } from '@millrace/kit'
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { encodeArguments } from '../key/encode-arguments.ts'
@@ -108,11 +108,10 @@ export function partsOf<F extends AnyFunction>(
   readonly tagsOf: MemoizeOptions<F>['tags']
   readonly cacheOptions: CacheOptions<unknown, unknown>
 } {
-  // What is no object the cache refuses.
-  const { key: keyOf, tags: tagsOf, ...rest } = Object(options) as MemoizeOptions<F>
+  checkRecord('options', options, 'a plain object of options')
+  const { key: keyOf, tags: tagsOf, ...cacheOptions } = options
   if (keyOf !== undefined) checkFunction('key', keyOf)
   if (tagsOf !== undefined) checkFunction('tags', tagsOf)
-  const cacheOptions = Object(options) === options ? rest : options
   return { keyOf, tagsOf, cacheOptions: cacheOptions as CacheOptions<unknown, unknown> }
 }
 

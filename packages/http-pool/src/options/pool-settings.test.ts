@@ -100,7 +100,7 @@ describe('options', () => {
     ],
     [
       { throttle: { window: Infinity } },
-      'Expected `throttle.window` to be a finite number above 0, got Infinity',
+      'Expected `throttle.window` to be a finite number of at least 1, got Infinity',
     ],
     [{ allowH2: 1 }, 'Expected `allowH2` to be true or false, got a positive integer of 1 digit'],
     [{ lookup: 'dns' }, 'Expected `lookup` to be a function, got a string of length 3'],

@@ -148,6 +148,9 @@ describe('around it', () => {
     const opaque = { mine: 1 }
     const response = await pool.request(url, { opaque })
     expect(response).toMatchObject({ statusText: 'Fine', opaque })
+    for (const option of ['opaque', 'highWaterMark']) {
+      await expect(pool.json(url, { [option]: 1 })).rejects.toMatchObject({ option })
+    }
     expect(await response.body.text()).toBe('body')
     expect(response.trailers).toEqual({ 'x-sum': '4' })
   })

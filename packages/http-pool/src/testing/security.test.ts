@@ -48,6 +48,12 @@ describe('addresses', () => {
     expect(isPublicAddress(address)).toBe(expected)
   })
 
+  test('only of a text can it be said whether it is a public address', () => {
+    for (const address of [5, null, undefined, {}, ['8.8.8.8']]) {
+      expect(() => isPublicAddress(address as never)).toThrow('Expected `address` to be a string')
+    }
+  })
+
   test.each(['127.0.0.1', '[::1]', '0x7f.1', '2130706433', 'localhost'])(
     'http://%s is refused before anything is sent',
     async host => {

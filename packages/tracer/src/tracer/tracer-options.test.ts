@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { InvalidOptionError } from '@millrace/kit'
 import { describe, expect, test } from 'vitest'
 import { MemoryExporter } from '../export/memory-exporter.ts'
+import { rateLimited } from '../sampling/samplers.ts'
 import { Tracer } from './tracer.ts'
 import type { TracerOptions } from './tracer-options.ts'
 
@@ -81,4 +82,29 @@ test('a delay beyond what timers reach is long, not short', async () => {
   await new Promise(resolve => setTimeout(resolve, 20))
   expect(sends).toBe(0)
   await tracer.close()
+})
+
+test('signals are those of the system that can be caught', async () => {
+  for (const signal of ['SIGTERMM', 'sigterm', 'SIGKILL', 'SIGSTOP', '', 15, 'exit']) {
+    const make = () => new Tracer({ exporter: new MemoryExporter(), signals: [signal as never] })
+    expect(make).toThrow('Expected `signals` to be names of signals that a process can catch')
+  }
+  const caught = ['SIGTERM', 'SIGHUP', 'SIGUSR2'] as const
+  const before = caught.map(signal => process.listenerCount(signal))
+  const tracer = new Tracer({ exporter: new MemoryExporter(), signals: caught })
+  expect(caught.map(signal => process.listenerCount(signal))).toEqual(
+    before.map(count => count + 1),
+  )
+  await tracer.close()
+  expect(caught.map(signal => process.listenerCount(signal))).toEqual(before)
+})
+
+test('a wrapper and a sampler refuse wrong options at once', () => {
+  const tracer = new Tracer({ signals: [] })
+  for (const options of [{ nam: 'x' }, { name: 5 }, { kind: 9 }, null, 'x', []]) {
+    expect(() => tracer.traced(options as never)).toThrow(InvalidOptionError)
+  }
+  for (const clock of [null, 5, {}, 'x']) {
+    expect(() => rateLimited(5, clock as never)).toThrow('Expected `clock` to be a clock')
+  }
 })
