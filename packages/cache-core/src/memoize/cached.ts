@@ -1,12 +1,5 @@
 import { checkWrapped } from '@millrace/kit'
-import { settingsOf } from '../cache/settings.ts'
-import {
-  type AnyFunction,
-  type Memoized,
-  type MemoizeOptions,
-  memoize,
-  partsOf,
-} from './memoize.ts'
+import { type AnyFunction, type Memoized, type MemoizeOptions, memoize } from './memoize.ts'
 
 /** Memoizes a function, or as a TC39 decorator a method: made by {@link cached}. */
 export type CachedWrapper = <F extends AnyFunction>(
@@ -24,7 +17,8 @@ export type CachedWrapper = <F extends AnyFunction>(
  * that it decorates.
  */
 export function cached(options: MemoizeOptions<AnyFunction> = {}): CachedWrapper {
-  settingsOf(partsOf(options).cacheOptions)
+  // What is wrong with them is said here, not where a function is wrapped.
+  memoize(String, options).cache.close()
   return <F extends AnyFunction>(fn: F, context?: unknown) =>
     memoize(checkWrapped('@cached', fn, context), options as MemoizeOptions<F>)
 }

@@ -55,8 +55,12 @@ export function memoize<F extends AnyFunction>(
   const kind: string = fn.constructor.name
   // Callers would share one generator, which yields what it has once.
   if (kind.includes('Generator')) throw new InvalidOptionError('fn', 'no generator function', fn)
-  const { keyOf, tagsOf, cacheOptions } = partsOf(options)
-  const cache = new Cache<unknown, unknown>(cacheOptions)
+  // Another object would be taken for one without options.
+  checkRecord('options', options)
+  const { key: keyOf, tags: tagsOf, ...cacheOptions } = options
+  if (keyOf !== undefined) checkFunction('key', keyOf)
+  if (tagsOf !== undefined) checkFunction('tags', tagsOf)
+  const cache = new Cache<unknown, unknown>(cacheOptions as CacheOptions<unknown, unknown>)
   const receivers = new ReceiverKeys()
   let asynchronous = kind === 'AsyncFunction'
 
@@ -98,21 +102,6 @@ export function memoize<F extends AnyFunction>(
       configurable: true,
     },
   }) as unknown as Memoized<F>
-}
-
-/** The options of the cache, which checks them, apart from the others. @throws {InvalidOptionError} */
-export function partsOf<F extends AnyFunction>(
-  options: MemoizeOptions<F>,
-): {
-  readonly keyOf: MemoizeOptions<F>['key']
-  readonly tagsOf: MemoizeOptions<F>['tags']
-  readonly cacheOptions: CacheOptions<unknown, unknown>
-} {
-  checkRecord('options', options, 'a plain object of options')
-  const { key: keyOf, tags: tagsOf, ...cacheOptions } = options
-  if (keyOf !== undefined) checkFunction('key', keyOf)
-  if (tagsOf !== undefined) checkFunction('tags', tagsOf)
-  return { keyOf, tagsOf, cacheOptions: cacheOptions as CacheOptions<unknown, unknown> }
 }
 
 /** Stands for `undefined` on its way through the cache, which would take it for a forgotten `return`. */
