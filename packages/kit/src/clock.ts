@@ -23,30 +23,24 @@ export const LONGEST_DELAY: number = 2 ** 31 - 1
  * Infinity.
  *
  * @param ref whether the timer keeps the process alive. Default: false
+ * @param onStep is given each of Node's timeouts as it is set, for code that clears them itself
  */
-export function setSystemTimer(callback: () => void, delay: number, ref = false): Timer {
-  let timeout: NodeJS.Timeout
-  inSteps(callback, delay, step => {
-    timeout = step
-    if (!ref) step.unref()
-  })
-  return { cancel: () => clearTimeout(timeout) }
-}
-
-/**
- * The same for code that has to hold Node's own timeouts.
- *
- * @param onStep is given each timeout as it is set: the last one is what `clearTimeout` is to be called with
- */
-export function inSteps(
+export function setSystemTimer(
   callback: () => void,
   delay: number,
-  onStep: (timeout: NodeJS.Timeout) => void,
-): void {
-  // Node cuts fractions off, which would make a timer early.
-  const step = Math.min(Math.ceil(delay), LONGEST_DELAY)
-  const next = step < delay ? () => inSteps(callback, delay - step, onStep) : callback
-  onStep(setTimeout(next, step))
+  ref = false,
+  onStep?: (timeout: NodeJS.Timeout) => void,
+): Timer {
+  let timeout: NodeJS.Timeout
+  const set = (rest: number): void => {
+    // Node cuts fractions off, which would make a timer early.
+    const whole = Math.min(Math.ceil(rest), LONGEST_DELAY)
+    timeout = setTimeout(whole < rest ? () => set(rest - whole) : callback, whole)
+    if (!ref) timeout.unref()
+    onStep?.(timeout)
+  }
+  set(delay)
+  return { cancel: () => clearTimeout(timeout) }
 }
 
 const setTimer = (callback: () => void, delay: number): Timer => setSystemTimer(callback, delay)

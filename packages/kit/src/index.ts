@@ -13,7 +13,6 @@ export { isThenable } from './calls/thenable.ts'
 export { type BreakerSettings, breakerRule, CircuitBreaker } from './circuit-breaker.ts'
 export {
   type Clock,
-  inSteps,
   LONGEST_DELAY,
   monotonicClock,
   setAwaitedTimer,

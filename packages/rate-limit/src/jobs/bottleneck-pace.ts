@@ -1,4 +1,4 @@
-import { inSteps } from '@millrace/kit'
+import { setSystemTimer } from '@millrace/kit'
 import type Bottleneck from 'bottleneck'
 import type { RedisSlots } from './redis-slots.ts'
 
@@ -191,9 +191,10 @@ export class BottleneckPace {
   #await(paced: Paced): void {
     const { scheduled } = paced
     clearTimeout(scheduled.timeout)
-    inSteps(
+    setSystemTimer(
       () => this.#start(paced),
       Math.max(0, paced.slot.at - performance.now()),
+      true,
       timeout => {
         scheduled.timeout = timeout
       },
@@ -209,9 +210,10 @@ export class BottleneckPace {
     const free: Free = (options, info) => internals._free(index, job, options, info)
     const { expiration } = job.options
     if (expiration != null) {
-      inSteps(
+      setSystemTimer(
         () => job.doExpire(clear, run, free),
         expiration,
+        true,
         timeout => {
           scheduled.expiration = timeout
         },
