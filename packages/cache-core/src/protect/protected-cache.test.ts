@@ -82,7 +82,7 @@ const functions: Record<
   (protect: Protection, change: (user: User | undefined) => void) => Promise<User | undefined>
 > = {
   'a loader, whose stale value then serves': async (protect, change) => {
-    const cache = new ProtectedCache<string, User>({ protect, staleIfError: 1_000 })
+    const cache = new ProtectedCache<string, User>({ protect, staleIfError: 3_600_000 })
     cache.set('k', ada()).expire('k')
     return cache.getOrLoad('k', async context => {
       change(context.stale)
@@ -90,7 +90,7 @@ const functions: Record<
     })
   },
   'a synchronous loader': async (protect, change) => {
-    const cache = new ProtectedCache<string, User>({ protect, staleIfError: 1_000 })
+    const cache = new ProtectedCache<string, User>({ protect, staleIfError: 3_600_000 })
     cache.set('k', ada()).expire('k')
     return cache.getOrLoadSync('k', (context): User => {
       change(context.stale)
@@ -98,7 +98,7 @@ const functions: Record<
     })
   },
   'a batch loader': async (protect, change) => {
-    const cache = new ProtectedCache<string, User>({ protect, staleIfError: 1_000 })
+    const cache = new ProtectedCache<string, User>({ protect, staleIfError: 3_600_000 })
     cache.set('k', ada()).expire('k')
     const found = await cache.getOrLoadMany(['k'], async (_, context) => {
       change(context.stale('k'))
@@ -107,7 +107,7 @@ const functions: Record<
     return found.get('k')
   },
   'who gets a fallback': async (protect, change) => {
-    const cache = new ProtectedCache<string, User>({ protect, staleIfError: 1_000 })
+    const cache = new ProtectedCache<string, User>({ protect, staleIfError: 3_600_000 })
     cache.set('k', ada()).expire('k')
     const fails = async (): Promise<User> => {
       throw new Error('down')
@@ -141,7 +141,7 @@ const functions: Record<
       protect,
       onRemove,
       maxEntries: 1,
-      staleIfError: 1_000,
+      staleIfError: 3_600_000,
     })
     cache.set('k', ada()).expire('k')
     return cache.getOrLoad('k', async () => {
@@ -157,7 +157,7 @@ const functions: Record<
     const held = (await store.lookup(['k'])).entries
     store.lookup = async () => ({ entries: held, fence: await store.fence() })
     store.getMany = async () => [...held]
-    await using cache = new TieredCache<User>({ store, protect, staleIfError: 1_000 })
+    await using cache = new TieredCache<User>({ store, protect, staleIfError: 3_600_000 })
     return await cache.getOrLoad('k', async context => {
       change(context.stale)
       throw new Error('down')
@@ -193,7 +193,7 @@ describe.each(Object.entries(functions))('%s', (_, play) => {
 })
 
 test('a loader that keeps its stale value by returning it keeps what it made of that', async () => {
-  const cache = new ProtectedCache<string, User>({ protect: 'clone', staleIfError: 1_000 })
+  const cache = new ProtectedCache<string, User>({ protect: 'clone', staleIfError: 3_600_000 })
   cache.set('k', ada()).expire('k')
   const user = await cache.getOrLoad('k', ({ stale, key, background, signal }) => {
     expect([key, background, signal.aborted]).toEqual(['k', false, false])

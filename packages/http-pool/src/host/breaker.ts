@@ -21,7 +21,7 @@ export interface BreakerOptions {
   readonly failureRatio?: number | undefined
   /** Attempts within the window below which the ratio does not open it. Default: 20 */
   readonly minimumAttempts?: number | undefined
-  /** Length of time that the ratio is taken over, in ms. Default: 10,000 */
+  /** Length of time that the ratio is taken over, in ms, at least 1. Default: 10,000 */
   readonly window?: number | undefined
 }
 

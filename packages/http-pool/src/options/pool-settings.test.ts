@@ -102,6 +102,15 @@ describe('options', () => {
       { throttle: { window: Infinity } },
       'Expected `throttle.window` to be a finite number of at least 1, got Infinity',
     ],
+    // Divided into buckets it would be 0.
+    [
+      { throttle: { window: Number.MIN_VALUE } },
+      'Expected `throttle.window` to be a finite number of at least 1, got',
+    ],
+    [
+      { breaker: { window: Number.MIN_VALUE } },
+      'Expected `breaker.window` to be a finite number of at least 1, got',
+    ],
     [{ allowH2: 1 }, 'Expected `allowH2` to be true or false, got a positive integer of 1 digit'],
     [{ lookup: 'dns' }, 'Expected `lookup` to be a function, got a string of length 3'],
     // Of none of these is anything a property.
