@@ -105,11 +105,11 @@ describe('options', () => {
     // Divided into buckets it would be 0.
     [
       { throttle: { window: Number.MIN_VALUE } },
-      'Expected `throttle.window` to be a finite number of at least 1, got',
+      'Expected `throttle.window` to be a finite number of at least 1, got a positive number with a fraction',
     ],
     [
       { breaker: { window: Number.MIN_VALUE } },
-      'Expected `breaker.window` to be a finite number of at least 1, got',
+      'Expected `breaker.window` to be a finite number of at least 1, got a positive number with a fraction',
     ],
     [{ allowH2: 1 }, 'Expected `allowH2` to be true or false, got a positive integer of 1 digit'],
     [{ lookup: 'dns' }, 'Expected `lookup` to be a function, got a string of length 3'],
