@@ -37,7 +37,7 @@ import { PACKING_OPTIONS, type PackingOptions, ValuePacker } from '../store/form
 import { type LifetimeOptions, Lifetimes } from '../store/lifetimes.ts'
 import { SteadyClock } from '../store/steady-clock.ts'
 import { StoreCounters } from '../store/store-counters.ts'
-import { StoreTimeoutError } from '../tiered/tier-errors.ts'
+import { StoreTimeoutError } from '../tiered/store/tier-errors.ts'
 import { KeyvChanges, type KeyvWrite } from './keyv-changes.ts'
 import { ALL, KeyvRecords, tagMark } from './keyv-records.ts'
 import type { KeyvStorage } from './keyv-storage.ts'

@@ -1,6 +1,6 @@
 import { KeyvStore } from '../keyv/keyv-store.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
-import { LayeredStore } from './layered-store.ts'
+import { LayeredStore } from './layered/layered-store.ts'
 import { TieredCache } from './tiered-cache.ts'
 
 /** A process that has nothing to do but to await stores that never answer. */

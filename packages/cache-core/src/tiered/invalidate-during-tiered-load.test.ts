@@ -3,8 +3,8 @@ import { everyInterleaving, VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
 import { loaded } from '../load/loaded.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
+import { MemoryChannel } from './bus/memory-bus.ts'
 import { changeVerbs } from './change-verbs.fixture.ts'
-import { MemoryChannel } from './memory-bus.ts'
 import { TieredCache } from './tiered-cache.ts'
 
 /*

@@ -2,7 +2,7 @@ import { checkOptions, checkPositiveOrInfinity, type OptionNames } from '@millra
 import type { SetOptions } from '../cache/cache-options.ts'
 import { checkTags } from '../invalidate/check-tags.ts'
 import type { Store, StoreItem } from '../store/contract/store.ts'
-import { checkKeys } from './check-keys.ts'
+import { checkKeys } from './load/check-keys.ts'
 
 const SET_OPTIONS: OptionNames<SetOptions> = { ttl: true, tags: true }
 

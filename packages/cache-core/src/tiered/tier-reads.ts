@@ -6,8 +6,8 @@ import { type LoadOptions, type LoadPlan, planLoad } from '../load/load-options.
 import type { Loaded } from '../load/loaded.ts'
 import type { LoadContext, Loader } from '../load/loader.ts'
 import type { Loads } from '../load/loads.ts'
-import { withSoftTimeout } from './soft-timeout.ts'
-import type { TierLoad } from './tier-load.ts'
+import type { TierLoad } from './load/tier-load.ts'
+import { withSoftTimeout } from './time/soft-timeout.ts'
 
 /** What {@link TierReads} read from. */
 export interface TierReadsOptions<V> {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { loaded } from '../load/loaded.ts'
 import type { Store } from '../store/contract/store.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
-import { MemoryChannel } from './memory-bus.ts'
+import { MemoryChannel } from './bus/memory-bus.ts'
 import { TieredCache } from './tiered-cache.ts'
 import type { TieredCacheOptions } from './tiered-options.ts'
 

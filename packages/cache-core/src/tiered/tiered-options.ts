@@ -12,9 +12,9 @@ import { CACHE_STATS_KINDS, type CacheStats } from '../cache/cache-stats.ts'
 import { CACHE_CHECKS } from '../cache/settings.ts'
 import type { Protection } from '../protect/protection.ts'
 import { STORE_STATS_KINDS, type Store, type StoreStats } from '../store/contract/store.ts'
-import type { InvalidationBus } from './invalidation-bus.ts'
-import type { LoadLease } from './load-lease.ts'
-import type { BreakerOptions } from './tier-breaker.ts'
+import type { InvalidationBus } from './bus/invalidation-bus.ts'
+import type { LoadLease } from './load/load-lease.ts'
+import type { BreakerOptions } from './store/tier-breaker.ts'
 
 /** Options of a `TieredCache`: those of its first tier, a `Cache`, and what it is put over. */
 export interface TieredCacheOptions<V> extends CacheOptions<string, V> {

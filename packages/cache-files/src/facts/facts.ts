@@ -28,8 +28,8 @@ import {
   storedResult,
   unpackResult,
 } from '../persist/stored-result.ts'
-import type { FileContent } from '../table/file-content.ts'
 import type { FileTable } from '../table/file-table.ts'
+import type { FileContent } from '../table/read/file-content.ts'
 import { boundedWork } from '../time/bounded-work.ts'
 import { contentKey, variantOf } from '../value/content-key.ts'
 

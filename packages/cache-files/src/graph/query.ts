@@ -6,8 +6,8 @@ import {
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
-import type { FileContent } from '../table/file-content.ts'
-import type { PathKind } from '../table/path-kind.ts'
+import type { PathKind } from '../table/paths/path-kind.ts'
+import type { FileContent } from '../table/read/file-content.ts'
 
 /**
  * What a query may ask for while it computes. Everything asked for becomes a dependency of its result. Paths, patterns and names that

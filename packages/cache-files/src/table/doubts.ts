@@ -1,10 +1,10 @@
 import { dirname, sep } from 'node:path'
-import type { ChangeReports } from './change-feed.ts'
-import type { FileRecords } from './file-records.ts'
-import type { FolderLists } from './folder-lists.ts'
-import type { PathKinds } from './path-kinds.ts'
-import type { PathNames } from './path-names.ts'
-import type { Trust } from './trust.ts'
+import type { FolderLists } from './paths/folder-lists.ts'
+import type { PathKinds } from './paths/path-kinds.ts'
+import type { PathNames } from './paths/path-names.ts'
+import type { FileRecords } from './records/file-records.ts'
+import type { ChangeReports } from './trust/change-feed.ts'
+import type { Trust } from './trust/trust.ts'
 
 /** What a table remembers of paths. */
 export interface KnownPaths {

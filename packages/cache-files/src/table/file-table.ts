@@ -1,26 +1,26 @@
 import { isUint8Array } from 'node:util/types'
 import { checkMethods, counters, describeStats, gauges, InvalidOptionError } from '@millrace/kit'
 import { type CallOptions, callSignal } from '../call-options.ts'
-import type { ChangeFeed, ChangeReports } from './change-feed.ts'
 import { Doubts } from './doubts.ts'
-import type { FileContent } from './file-content.ts'
-import { FileContents } from './file-contents.ts'
-import type { FileRecord } from './file-record.ts'
-import { FileRecords } from './file-records.ts'
 import {
   type FileTableOptions,
   type FileTableSettings,
   fileTableSettings,
 } from './file-table-options.ts'
 import type { FileTableStats } from './file-table-stats.ts'
-import { type FolderList, FolderLists } from './folder-lists.ts'
-import type { PathKind } from './path-kind.ts'
-import { PathKinds } from './path-kinds.ts'
-import { PathNames } from './path-names.ts'
-import { type FileRead, readFile, readFileSync, readSmallFileSync } from './read-file.ts'
+import { type FolderList, FolderLists } from './paths/folder-lists.ts'
+import type { PathKind } from './paths/path-kind.ts'
+import { PathKinds } from './paths/path-kinds.ts'
+import { PathNames } from './paths/path-names.ts'
+import type { FileContent } from './read/file-content.ts'
+import { FileContents } from './read/file-contents.ts'
+import { type FileRead, readFile, readFileSync, readSmallFileSync } from './read/read-file.ts'
+import type { FileRecord } from './records/file-record.ts'
+import { FileRecords } from './records/file-records.ts'
+import type { KnownFile } from './records/table-snapshot.ts'
 import { type TableFault, tableFaults } from './table-faults.ts'
-import type { KnownFile } from './table-snapshot.ts'
-import { Trust } from './trust.ts'
+import type { ChangeFeed, ChangeReports } from './trust/change-feed.ts'
+import { Trust } from './trust/trust.ts'
 
 /**
  * Contents of files, cached and never older than the call: every call makes a `stat`, and the bytes are read again

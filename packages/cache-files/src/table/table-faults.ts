@@ -1,9 +1,9 @@
 import { FileReadError } from '../errors.ts'
-import type { FileContents } from './file-contents.ts'
-import type { FileRecord } from './file-record.ts'
 import { sameStamp } from './file-stamp.ts'
-import { type FileRead, readFileSync } from './read-file.ts'
-import type { Trust } from './trust.ts'
+import type { FileContents } from './read/file-contents.ts'
+import { type FileRead, readFileSync } from './read/read-file.ts'
+import type { FileRecord } from './records/file-record.ts'
+import type { Trust } from './trust/trust.ts'
 
 /** What is wrong with what is known of a file. */
 export interface TableFault {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Clock, Timer } from '@millrace/cache-core'
 import { FileReadError } from '../errors.ts'
 import type { FileTable } from '../table/file-table.ts'
-import type { FolderList } from '../table/folder-lists.ts'
+import type { FolderList } from '../table/paths/folder-lists.ts'
 import type { ReportedChanges, WatchSource } from './watch-source.ts'
 
 /** What a {@link PollSource} looks at, and when. */

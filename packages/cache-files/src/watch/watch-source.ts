@@ -1,4 +1,4 @@
-import { canonicalPath } from '../table/path-names.ts'
+import { canonicalPath } from '../table/paths/path-names.ts'
 
 /** Paths at which something may have changed. Those of a tick are absolute; a source's may be relative to the root. */
 export interface ReportedChanges {

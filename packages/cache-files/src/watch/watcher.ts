@@ -16,8 +16,8 @@ import {
   type OptionNames,
   setAwaitedTimer,
 } from '@millrace/kit'
-import type { ChangeFeed, ChangeReports } from '../table/change-feed.ts'
 import type { FileTable } from '../table/file-table.ts'
+import type { ChangeFeed, ChangeReports } from '../table/trust/change-feed.ts'
 import { CoveredPaths } from './covered-paths.ts'
 import { FsWatchSource } from './fs-watch-source.ts'
 import { PendingChanges } from './pending-changes.ts'

@@ -9,7 +9,7 @@ import { makeFolder } from '@millrace/kit/make-folder'
 import { CacheFileError, FileReadError } from '../errors.ts'
 import type { TraceRecord } from '../graph/trace/trace-record.ts'
 import type { StoredResult } from '../persist/stored-result.ts'
-import { readFileSync } from '../table/read-file.ts'
+import { readFileSync } from '../table/read/read-file.ts'
 
 /** Changes with what is kept and how. Another version's folder is left alone, so that going back finds its own. */
 const FORMAT = 'v1'

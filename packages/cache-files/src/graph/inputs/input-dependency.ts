@@ -1,4 +1,4 @@
-import type { KnownFile } from '../../table/table-snapshot.ts'
+import type { KnownFile } from '../../table/records/table-snapshot.ts'
 import type { InputKind } from './input-kinds.ts'
 
 /** Something outside the graph that a result was computed from, with the fingerprint that was seen. */

@@ -1,6 +1,6 @@
 import { createHmac, hash, randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import type { FolderList } from '../../table/folder-lists.ts'
+import type { FolderList } from '../../table/paths/folder-lists.ts'
 
 /** Where a result depends on the world outside the graph. */
 export type InputKind =

@@ -1,0 +1,347 @@
+import {
+  CircuitBreaker,
+  checkClock,
+  checkMethods,
+  checkOptions,
+  checkPositive,
+  checkPositiveOrInfinity,
+  describeStats,
+  monotonicClock,
+  type StatsKinds,
+  statsKindsOf,
+} from '@millrace/kit'
+import {
+  checkCallOptions,
+  checkClearOptions,
+  checkItems,
+  checkKey,
+  checkKeys,
+  checkKeysOptions,
+  checkSetOptions,
+  checkTag,
+} from '../../store/contract/call-options.ts'
+import { StoreClosedError } from '../../store/contract/errors.ts'
+import {
+  type Fence,
+  STORE_STATS_KINDS,
+  type Store,
+  type StoreCallOptions,
+  type StoreClearOptions,
+  type StoreEntry,
+  type StoreItem,
+  type StoreKeysOptions,
+  type StoreLookup,
+  type StoreSetOptions,
+  type StoreStats,
+} from '../../store/contract/store.ts'
+import { StoreCounters } from '../../store/store-counters.ts'
+import { tellListener } from '../../tell-listener.ts'
+import type { Invalidation } from '../bus/invalidation-bus.ts'
+import { Recovery } from '../recovery/recovery.ts'
+import { RecoveryQueue } from '../recovery/recovery-queue.ts'
+import { applyToStore } from '../store/apply-to-store.ts'
+import { BoundedStore, codeOf } from '../store/bounded-store.ts'
+import { tierBreaker } from '../store/tier-breaker.ts'
+import {
+  LAYERED_OPTIONS,
+  LAYERED_STATS_KINDS,
+  type LayeredStoreOptions,
+  type LayeredStoreStats,
+  STORE_METHODS,
+} from './layered-options.ts'
+import { readLayered } from './layered-reads.ts'
+import { farItem, isForFar, joined, type Layers, writeLoaded } from './layered-writes.ts'
+
+/**
+ * Two stores as one, for a `TieredCache` of three tiers: memory, a file of this machine, and what all machines share.
+ *
+ * - A read asks `near`, then `far` for what is missing or stale there, and keeps that in `near`. One of the two that is down costs
+ *   misses, not failures.
+ * - What a load stores goes to both, under a fence of each: what was invalidated meanwhile is kept by neither. A plain `set` goes to
+ *   `far`, and leaves `near`.
+ * - An invalidation goes to `far`, then to `near`, and rejects if either fails; `TieredCache` repeats it.
+ */
+export class LayeredStore<V = unknown> implements Store<V> {
+  readonly #near: BoundedStore<V>
+  readonly #far: BoundedStore<V>
+  readonly #nearTtl: number
+  readonly #missed = new RecoveryQueue()
+  /** What other machines invalidated, for `near`. */
+  readonly #recovery: Recovery
+  /** Keys of writes that reached `far` after they had been given up, perhaps behind later ones. */
+  readonly #late: Recovery
+  readonly #unsubscribe: (() => void) | undefined
+  readonly #counters = new StoreCounters()
+  #closing: Promise<void> | undefined
+
+  /** @throws {InvalidOptionError} */
+  constructor(options: LayeredStoreOptions<V>) {
+    const {
+      near,
+      far,
+      bus,
+      nearTtl = Infinity,
+      nearTimeout = 250,
+      farTimeout = 1_000,
+      clock = monotonicClock,
+    } = checkOptions<LayeredStoreOptions<V>>('', options, LAYERED_OPTIONS)
+    const breaker = tierBreaker('breaker', options.breaker)
+    checkMethods('near', near, 'a Store', STORE_METHODS)
+    checkMethods('far', far, 'a Store', STORE_METHODS)
+    checkClock('clock', clock)
+    if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
+    // The two may count more than every store does.
+    describeStats<LayeredStoreStats>(this, {
+      ...LAYERED_STATS_KINDS,
+      near: kindsOf(near),
+      far: kindsOf(far),
+    })
+    this.#nearTtl = checkPositiveOrInfinity('nearTtl', nearTtl)
+    const bounded = (store: Store<V>, timeout: number, missed: RecoveryQueue): BoundedStore<V> =>
+      new BoundedStore({
+        store,
+        clock,
+        timeout,
+        breaker: new CircuitBreaker(clock, breaker),
+        missed,
+        closed: () => new StoreClosedError(),
+      })
+    const late = new RecoveryQueue()
+    this.#near = bounded(near, checkPositive('nearTimeout', nearTimeout), this.#missed)
+    this.#far = bounded(far, checkPositive('farTimeout', farTimeout), late)
+    const interval = breaker.cooldown
+    this.#recovery = new Recovery({
+      clock,
+      queue: this.#missed,
+      interval,
+      repeat: each => applyToStore(this.#near, each),
+    })
+    this.#late = new Recovery({
+      clock,
+      queue: late,
+      interval,
+      repeat: async each => {
+        await applyToStore(this.#far, each)
+        this.#hear([each])
+        await bus?.publish([each])
+      },
+    })
+    this.#unsubscribe = bus?.subscribe({
+      onInvalidations: invalidations => this.#hear(invalidations),
+      onGap: () => this.#hear([{ verb: 'delete', target: 'all', name: '' }]),
+    })
+  }
+
+  async fence(options?: StoreCallOptions): Promise<Fence> {
+    this.#begin(options)
+    const [near, far] = await Promise.allSettled([
+      this.#near.call(store => store.fence()),
+      this.#far.call(store => store.fence()),
+    ])
+    if (near.status === 'rejected' && far.status === 'rejected') throw far.reason
+    return joined(fulfilled(near), fulfilled(far))
+  }
+
+  async get(key: string, options?: StoreCallOptions): Promise<StoreEntry<V> | undefined> {
+    return (await this.getMany([key], options))[0]
+  }
+
+  async getMany(
+    keys: readonly string[],
+    options?: StoreCallOptions,
+  ): Promise<(StoreEntry<V> | undefined)[]> {
+    return (await this.lookup(keys, options)).entries as (StoreEntry<V> | undefined)[]
+  }
+
+  async lookup(keys: readonly string[], options?: StoreCallOptions): Promise<StoreLookup<V>> {
+    this.#begin(options)
+    const found = await readLayered(this.#layers(), checkKeys(keys))
+    for (const entry of found.entries) this.#counters[entry === undefined ? 'misses' : 'hits']++
+    return found
+  }
+
+  async set(key: string, value: V, input?: StoreSetOptions & StoreCallOptions): Promise<boolean> {
+    const { signal, ...options } = checkSetOptions(input)
+    this.#enter(signal)
+    checkKey(key)
+    if (options.fence !== undefined)
+      return (await this.#setLoaded([{ ...options, key, value }]))[0]!
+    const [stored] = await this.#farThenNear(
+      async store => [await store.set(key, value, options)],
+      store => store.delete(key),
+      [key],
+    ).catch(error => {
+      if (isUnencodable(error)) this.#counters.refused++
+      throw error
+    })
+    return this.#counted(stored)[0]!
+  }
+
+  async setMany(items: readonly StoreItem<V>[], options?: StoreCallOptions): Promise<boolean[]> {
+    this.#begin(options)
+    const all = checkItems(items)
+    if (all.every(({ fence }) => fence !== undefined)) return this.#setLoaded(all)
+    const chosen = all.filter(isForFar)
+    const keys = all.map(({ key }) => key)
+    const [stored] = await this.#farThenNear(
+      store => store.setMany(chosen.map(farItem)),
+      store => store.deleteMany(keys),
+      keys,
+    )
+    let next = 0
+    return this.#counted(all.map(item => isForFar(item) && stored[next++]!))
+  }
+
+  async delete(key: string, options?: StoreCallOptions): Promise<boolean> {
+    return (await this.deleteMany([key], options)) === 1
+  }
+
+  async deleteMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
+    this.#begin(options)
+    const names = checkKeys(keys)
+    const found = Math.max(...(await this.#both(store => store.deleteMany(names))))
+    this.#counters.deletes += found
+    return found
+  }
+
+  async expire(key: string, options?: StoreCallOptions): Promise<boolean> {
+    return (await this.expireMany([key], options)) === 1
+  }
+
+  async expireMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
+    this.#begin(options)
+    const names = checkKeys(keys)
+    const found = Math.max(...(await this.#both(store => store.expireMany(names))))
+    this.#counters.deletes += found
+    return found
+  }
+
+  async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
+    this.#begin(options)
+    checkTag(tag)
+    await this.#both(store => store.deleteTag(tag))
+  }
+
+  async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
+    this.#begin(options)
+    checkTag(tag)
+    await this.#both(store => store.expireTag(tag))
+  }
+
+  async clear(options?: StoreClearOptions): Promise<void> {
+    const { expire, signal } = checkClearOptions(options)
+    this.#enter(signal)
+    await this.#both(store => store.clear({ expire }))
+  }
+
+  /** Those of `far`. */
+  async *keys(options?: StoreKeysOptions): AsyncGenerator<string, void> {
+    const { prefix = '', signal } = checkKeysOptions(options)
+    this.#enter(signal)
+    for await (const page of this.#far.pages(prefix, 1, () => this.#enter(signal))) yield* page
+  }
+
+  stats(): LayeredStoreStats {
+    const [near, far] = [this.#near.store.stats(), this.#far.store.stats()]
+    return {
+      ...this.#counters.snapshot(),
+      evictions: near.evictions + far.evictions,
+      corrupt: near.corrupt + far.corrupt,
+      near,
+      far,
+      nearFailures: this.#near.failures,
+      farFailures: this.#far.failures,
+      pending: this.#missed.size + this.#late.pending,
+    }
+  }
+
+  /** Leaves the bus, after one more attempt to tell `near` what it does not know. The two stores stay open. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    tellListener('unsubscribe', () => this.#unsubscribe?.())
+    await this.#late.close(this.#far.limit.timeout)
+    await this.#recovery.close(this.#near.limit.timeout)
+    await Promise.all([this.#near.close(), this.#far.close()])
+  }
+
+  #begin(options: StoreCallOptions | undefined): void {
+    this.#enter(checkCallOptions(options).signal)
+  }
+
+  /** @throws {StoreClosedError} or the signal's reason */
+  #enter(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted()
+    if (this.#closing !== undefined) throw new StoreClosedError()
+  }
+
+  /** From now on `near` is read as if it knew, until it does. */
+  #hear(invalidations: readonly Invalidation[]): void {
+    this.#recovery.add(invalidations)
+    void this.#recovery.attempt()
+  }
+
+  /**
+   * First `far`: a value read there before, which is about to be kept in `near`, is refused by the fence that is outdated afterwards.
+   * `near` in any case.
+   *
+   * @param written keys that are removed from `far` where that takes a write of them after it was given up
+   */
+  async #farThenNear<T, U>(
+    first: (store: Store<V>) => Promise<T>,
+    second: (store: Store<V>) => Promise<U>,
+    written: readonly string[] = [],
+  ): Promise<[far: T, near: U]> {
+    const late = (): void => {
+      this.#late.add(written.map(name => ({ verb: 'delete', target: 'key', name })))
+      void this.#late.attempt()
+    }
+    const [far] = await Promise.allSettled([this.#far.call(first, late)])
+    const near = await this.#near.call(second)
+    if (far.status === 'rejected') throw far.reason
+    return [far.value, near]
+  }
+
+  #both<T>(act: (store: Store<V>) => Promise<T>): Promise<[far: T, near: T]> {
+    return this.#farThenNear(act, act)
+  }
+
+  async #setLoaded(items: readonly StoreItem<V>[]): Promise<boolean[]> {
+    return this.#counted(await writeLoaded(this.#layers(), items))
+  }
+
+  #layers(): Layers<V> {
+    return {
+      near: this.#near,
+      far: this.#far,
+      nearTtl: this.#nearTtl,
+      missed: this.#missed,
+    }
+  }
+
+  #counted(stored: readonly boolean[]): boolean[] {
+    for (const kept of stored) this.#counters[kept ? 'writes' : 'refused']++
+    return [...stored]
+  }
+}
+
+function isUnencodable(error: unknown): boolean {
+  return codeOf(error) === 'ERR_MILLRACE_UNENCODABLE_VALUE'
+}
+
+function fulfilled<T>(result: PromiseSettledResult<T>): T | undefined {
+  return result.status === 'fulfilled' ? result.value : undefined
+}
+
+describeStats<LayeredStoreStats>(LayeredStore.prototype, LAYERED_STATS_KINDS)
+
+function kindsOf(store: Store<unknown>): StatsKinds<StoreStats> {
+  return (statsKindsOf(store) as StatsKinds<StoreStats> | undefined) ?? STORE_STATS_KINDS
+}

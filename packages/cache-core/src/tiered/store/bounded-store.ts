@@ -1,0 +1,225 @@
+import { type CircuitBreaker, type Clock, isThenable } from '@millrace/kit'
+import { letGo } from '../../iterate/let-go.ts'
+import type { Store, StoreEntry, StoreItem, StoreLookup } from '../../store/contract/store.ts'
+import type { RecoveryQueue } from '../recovery/recovery-queue.ts'
+import { type TimeLimit, within } from '../time/within.ts'
+import { CacheClosedError, StoreSuspendedError, StoreTimeoutError } from './tier-errors.ts'
+
+/** What a {@link BoundedStore} is made of. */
+export interface BoundedStoreOptions<V> {
+  readonly store: Store<V>
+  readonly clock: Clock
+  /** ms for which an answer is waited for. */
+  readonly timeout: number
+  readonly breaker: CircuitBreaker
+  /** Invalidations that the store may not know of yet. */
+  readonly missed: RecoveryQueue
+  /** What calls fail with after the end. Default: `CacheClosedError`. */
+  readonly closed?: (() => Error) | undefined
+}
+
+/**
+ * A store that may be slow, absent or broken. Loads go on without it: what fails or is late counts as a miss on reads, and as not done on
+ * writes. Each call ends by the time-out, and a store that fails again and again is left alone for a while.
+ */
+export class BoundedStore<V> {
+  readonly store: Store<V>
+  readonly limit: TimeLimit
+  readonly #breaker: CircuitBreaker
+  readonly #missed: RecoveryQueue
+  /** Calls that did not end yet. */
+  readonly #calls = new Set<Promise<unknown>>()
+  readonly #closedError: () => Error
+  #closed = false
+  failures = 0
+  refusals = 0
+
+  constructor(options: BoundedStoreOptions<V>) {
+    const { store, clock, timeout, breaker, missed } = options
+    this.store = store
+    this.#closedError = options.closed ?? (() => new CacheClosedError())
+    this.limit = { clock, timeout, expired: ms => new StoreTimeoutError(ms) }
+    this.#breaker = breaker
+    this.#missed = missed
+  }
+
+  /** Rejects if the store does not answer. */
+  async readMany(keys: readonly string[]): Promise<(StoreEntry<V> | undefined)[]> {
+    const [only] = keys
+    const read = this.#missed.beginRead()
+    try {
+      const entries = await this.call(async store =>
+        this.#entries(
+          keys,
+          keys.length === 1 ? [await store.get(only!)] : await store.getMany(keys),
+        ),
+      )
+      return this.#judged(keys, entries, read)
+    } finally {
+      this.#missed.endRead(read)
+    }
+  }
+
+  /** `undefined` if the store does not answer. */
+  getMany(keys: readonly string[]): Promise<(StoreEntry<V> | undefined)[] | undefined> {
+    return unlessFailed(this.readMany(keys))
+  }
+
+  /**
+   * The keys that begin with `prefix`, so many at a time. Each step has its time-out.
+   *
+   * @param mayGoOn throws where the search has to end
+   */
+  async *pages(
+    prefix: string,
+    size: number,
+    mayGoOn: () => void,
+  ): AsyncGenerator<string[], void, undefined> {
+    const keys = await this.call(async store => store.keys({ prefix })[Symbol.asyncIterator]())
+    try {
+      let page: string[] = []
+      for (;;) {
+        const { done, value } = await this.call(() => keys.next())
+        if (done) break
+        mayGoOn()
+        if (page.push(value) < size) continue
+        yield page
+        page = []
+      }
+      if (page.length !== 0) yield page
+    } finally {
+      letGo(keys)
+    }
+  }
+
+  /** `undefined` if the store does not answer: then nothing may be written. */
+  async lookup(keys: readonly string[]): Promise<StoreLookup<V> | undefined> {
+    const read = this.#missed.beginRead()
+    const found = await unlessFailed(
+      this.call(async store => {
+        const { entries, fence } = await store.lookup(keys)
+        return { entries: this.#entries(keys, entries), fence }
+      }),
+    )
+    const judged = found && { ...found, entries: this.#judged(keys, found.entries, read) }
+    this.#missed.endRead(read)
+    return judged
+  }
+
+  /** For each item `false` if the store refused it, as it was invalidated since its fence or cannot be kept. */
+  async setMany(items: readonly StoreItem<V>[]): Promise<readonly boolean[]> {
+    // What an invalidation will be repeated for would be in the store for a moment only.
+    const due = items.filter(({ key, tags }) => !this.#missed.verdict(key, tags ?? []))
+    const stored =
+      due.length === 0
+        ? []
+        : await unlessFailed(this.call(async store => answersOf(due, await store.setMany(due))))
+    if (stored === undefined) return items.map(() => true)
+    for (const kept of stored) if (!kept) this.refusals++
+    if (due.length === items.length) return stored
+    const refused = new Set(due.filter((_, index) => !stored[index]))
+    return items.map(item => !refused.has(item))
+  }
+
+  /**
+   * The answer of the store.
+   *
+   * @param late is told how a call ended that was given up
+   * @throws {StoreTimeoutError} after the time-out, {@link StoreSuspendedError} where the store is not asked, and what the store throws
+   */
+  async call<T>(work: (store: Store<V>) => PromiseLike<T>, late?: () => void): Promise<T> {
+    if (this.#closed) throw this.#closedError()
+    const rest = this.#breaker.enter()
+    if (rest > 0) throw new StoreSuspendedError(rest)
+    const call = within(this.limit, () => work(this.store), late)
+    this.#calls.add(call)
+    try {
+      const answer = await call
+      this.#breaker.settle(true)
+      return answer
+    } catch (error) {
+      // A store that says what is wrong with a value, or that it is closed, is there.
+      this.#breaker.settle(isAnswer(error))
+      if (!isRefusal(error)) this.failures++
+      throw error
+    } finally {
+      this.#calls.delete(call)
+    }
+  }
+
+  /** Lets no call begin any more; resolves when those that run have ended. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.allSettled(this.#calls)
+  }
+
+  /** What is no entry is none, and counts as a failure of the store. */
+  #entries(
+    keys: readonly string[],
+    answers: readonly (StoreEntry<V> | undefined)[],
+  ): readonly (StoreEntry<V> | undefined)[] {
+    return answersOf(keys, answers).map(entry => {
+      if (entry === undefined || isEntry(entry)) return entry
+      if (entry !== null) this.failures++
+      return undefined
+    })
+  }
+
+  /** The entries as they are if the store had heard of all invalidations before it was read. */
+  #judged(
+    keys: readonly string[],
+    entries: readonly (StoreEntry<V> | undefined)[],
+    read: number | undefined,
+  ): (StoreEntry<V> | undefined)[] {
+    if (this.#missed.size === 0 && read === undefined)
+      return entries as (StoreEntry<V> | undefined)[]
+    return entries.map((entry, index) => {
+      const verdict = entry && this.#missed.verdict(keys[index]!, entry.tags, read)
+      if (verdict === 'delete') return undefined
+      return verdict === 'expire' ? { ...entry!, expires: 0 } : entry
+    })
+  }
+}
+
+/**
+ * What a store answered, one thing for each of `asked`.
+ *
+ * @throws {TypeError} unless it did
+ */
+function answersOf<T>(asked: readonly unknown[], answers: readonly T[]): readonly T[] {
+  if (Array.isArray(answers) && answers.length === asked.length) return answers
+  throw new TypeError('The store did not answer for each of the keys')
+}
+
+/** Whether what a store has under a key can be used: none of `null`, which many a store means by nothing, and of what is no entry. */
+function isEntry(entry: StoreEntry<unknown> | undefined): boolean {
+  if (typeof entry !== 'object' || entry === null) return false
+  const { value, expires, tags } = entry
+  return (
+    value !== undefined &&
+    !isThenable(value) &&
+    typeof expires === 'number' &&
+    Array.isArray(tags) &&
+    tags.every(tag => typeof tag === 'string')
+  )
+}
+
+/** For reads, and writes of what was loaded: a failure was counted, and is as good as a miss. */
+function unlessFailed<T>(call: Promise<T>): Promise<T | undefined> {
+  return call.catch(() => undefined)
+}
+
+/** Whether the store, which is well, found fault with what it was given. */
+function isRefusal(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'ERR_MILLRACE_UNENCODABLE_VALUE' || code === 'ERR_MILLRACE_INVALID_OPTION'
+}
+
+function isAnswer(error: unknown): boolean {
+  return isRefusal(error) || codeOf(error) === 'ERR_MILLRACE_STORE_CLOSED'
+}
+
+/** The code of what a store threw, be it what it may. */
+export function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null | undefined)?.code
+}
