@@ -27,6 +27,7 @@ async function tell(count: number): Promise<void> {
       files.readSync(at(index))
       writeFileSync(at(index), text)
     }
+    // How that ends is told above, by its first call.
     await watcher.settled().catch(() => undefined)
     for (let index = 0; index < count; index++) {
       if (files.readSync(at(index)).bytes.toString() !== text) wrong.push(index)
