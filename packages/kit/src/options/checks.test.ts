@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import {
   checkBoolean,
   checkFunction,
@@ -69,6 +69,14 @@ describe.each(Object.entries(numbers))('%s', (_, [check, right, wrong]) => {
       expect(() => check('o', value)).toThrow(/^Expected `o` to be .+, got .+/)
     }
   })
+})
+
+test('formats numbers for errors alone, as that loads what the process knows of locales', () => {
+  using format = vi.spyOn(Number.prototype, 'toLocaleString')
+  for (const [check, right] of Object.values(numbers)) for (const value of right) check('o', value)
+  expect(format).not.toHaveBeenCalled()
+  expect(() => checkInteger('o', 0, 1_000)).toThrow('at least 1,000')
+  expect(format).toHaveBeenCalled()
 })
 
 test('checkSignal takes signals of any realm, and nothing else', () => {

@@ -44,8 +44,8 @@ export function checkNonNegative(option: string, value: unknown): number {
 
 /** A finite number of at least `least`. */
 export function checkAtLeast(option: string, value: unknown, least: number): number {
-  const right = isNumber(value) && value >= least && value < Infinity
-  return accept(right, option, `a finite number of at least ${grouped(least)}`, value)
+  if (isNumber(value) && value >= least && value < Infinity) return value
+  throw new InvalidOptionError(option, `a finite number of at least ${grouped(least)}`, value)
 }
 
 /** A number of at least 0, or Infinity for no limit. */
@@ -91,6 +91,7 @@ function integerRange(least: number, most: number): string {
   return `from ${grouped(least)} to ${grouped(most)}`
 }
 
+/** For errors alone: the first number that a process formats for a locale has it load what it knows of locales. */
 function grouped(value: number): string {
   return value.toLocaleString('en-US')
 }
