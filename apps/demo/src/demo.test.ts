@@ -160,6 +160,30 @@ describe('the live page', () => {
     const edits = sandbox.editing('app/local.ts', "import fs from 'node:fs'\nexport default fs")
     await demo.printed(/local\.ts\): 2 results recomputed, of which 1 cut off/)
     await edits.close()
+    // What is shown is the tree as it is now, which imports another package, has one more and one under another name.
+    await sandbox.write('app/local.ts', "import 'gamma'\n")
+    await sandbox.write('app/node_modules/delta/package.json', '{"name":"delta","version":"1.0.0"}')
+    await sandbox.write('app/node_modules/delta/index.js', "require('alpha')\n")
+    await sandbox.write('app/node_modules/@greek/beta/package.json', '{"name":"@greek/b"}')
+    const imported = async (name: string) => {
+      const around = await (await page(`/graph?around=${name}`)).json()
+      return (around as { imports?: { name: string }[] }).imports?.map(each => each.name)
+    }
+    await expect.poll(() => imported('app')).toEqual(['alpha', 'gamma'])
+    await expect.poll(() => imported('delta')).toEqual(['alpha'])
+    await expect.poll(() => imported('@greek/b')).toEqual(['not-installed-here'])
+    expect(await found('delta')).toEqual(['delta'])
+    expect((await page('/packages/delta')).status).toBe(200)
+    const { now, sources } = (await (await page('/report', 'application/json')).json()) as Report
+    expect([sources.files, now]).toMatchObject([4, { files: 5, packages: 7 }])
+    expect(await (await page('/report')).text()).toMatch(
+      /^Now 5 source files, 7 packages, 5 imports between packages; \d+ changes followed, /m,
+    )
+    const marks = async () =>
+      ((await (await page('/snapshot.json')).json()) as { marks: { text: string }[] }).marks
+    expect((await marks()).map(({ text }) => text)).toContainEqual(
+      expect.stringMatching(/^Changed app\/local\.ts: 2 recomputed, [01] cut off$/),
+    )
 
     // Whatever is played when it ends.
     const names = ['kill-upstream', 'slow-upstream', 'edit-files', 'burst', 'hot-key']
@@ -392,9 +416,12 @@ describe('a fleet', () => {
   })
 })
 
-test('a report that cannot be written is told, and ends with exit code 1', async () => {
+test.each([
+  ['a report', [...args, '--json']],
+  ['a help', ['--help']],
+])('%s that cannot be written is told, and ends with exit code 1', async (_, given) => {
   await using full = await open('/dev/full', 'w')
-  const demo = sandbox.start([...args, '--json'], { stdout: full.fd })
+  const demo = sandbox.start(given, { stdout: full.fd })
   const { code, stderr } = await demo.outcome()
   expect([code, stderr]).toEqual([
     1,

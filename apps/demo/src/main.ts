@@ -22,10 +22,12 @@ let unprinted = false
 process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
   if (code === 'EPIPE' || unprinted) return
   unprinted = true
+  // It may be told once the command is over.
+  process.exitCode = 1
   console.error(`Cannot print to the standard output: ${explain(code)}`)
 })
 // Not before it is known what a signal does: loading takes a while.
 const { runCommand } = await import('./command.ts')
 const code = await runCommand(process.argv.slice(2), process.env, interrupt.signal)
-process.exitCode = unprinted ? 1 : code
+if (!unprinted) process.exitCode = code
 unlisten()

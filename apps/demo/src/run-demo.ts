@@ -2,6 +2,7 @@ import { analyseSources } from './analyse/analyse-sources.ts'
 import { followTree } from './analyse/follow-tree.ts'
 import { buildImportGraph } from './analyse/import-graph.ts'
 import { readManifests } from './analyse/manifests.ts'
+import { PresentTree } from './analyse/present-tree.ts'
 import { requireFolder } from './analyse/require-folder.ts'
 import { walk } from './analyse/source-tree.ts'
 import { DemoError } from './demo-error.ts'
@@ -20,7 +21,8 @@ import { renderChange } from './report/render-change.ts'
 import { duration, renderReport } from './report/render-report.ts'
 import type { Report } from './report/report.ts'
 import { StageClock } from './report/stage-clock.ts'
-import { PageServer } from './serve/page-server.ts'
+import { ChangeMarks } from './serve/change-marks.ts'
+import { type PageContent, PageServer } from './serve/page-server.ts'
 import { createServices, type Services } from './wiring/services.ts'
 import { openStorage } from './wiring/storage.ts'
 import { createTelemetry } from './wiring/telemetry.ts'
@@ -139,7 +141,7 @@ async function runStages(inputs: StageInputs): Promise<RunResult> {
       `Registry ${origin} ${problem} (${explain(fetched.firstError)}): ${counted(fetched.failed.length, 'package')} without metadata, ${fetched.documents.size} came from the cache or before that`,
     )
   }
-  return { directory, analysis, graph, fetched }
+  return { directory, analysis, manifests: named, graph, fetched }
 }
 
 function reportSyntaxErrors(
@@ -188,14 +190,16 @@ async function finish(
 }
 
 async function serve(
-  content: ConstructorParameters<typeof PageServer>[0],
+  content: Omit<PageContent, 'tree'>,
   port: number,
   notice: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
   // What the page's load asks for first is no reason to make it wait.
   await content.registry?.prepare()
-  await using server = new PageServer(content)
+  const { analysis, manifests } = content.result
+  const tree = new PresentTree({ files: analysis.files, manifests })
+  await using server = new PageServer({ ...content, tree })
   const { url, moved } = await server.listen(port)
   if (moved !== undefined) notice(`Port ${port} ${moved}: serving on ${url.port} instead`)
   console.log(
@@ -207,12 +211,18 @@ async function serve(
     notice(line)
     server.mark(line)
   })
-  const { analysis } = content.result
-  await followTree([...analysis.files.keys()], content.services.sources, {
+  using marks = new ChangeMarks(text => server.mark(text))
+  await followTree({ files: analysis.files, manifests }, content.services.sources, {
     signal,
     onChange: change => {
       const line = renderChange(change)
-      if (line !== undefined) console.log(line)
+      if (line === undefined) return
+      tree.follow(
+        { files: change.analysis.files, manifests: change.manifests },
+        change.analysis.results,
+      )
+      console.log(line)
+      marks.add(change)
     },
   })
 }

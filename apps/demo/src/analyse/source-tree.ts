@@ -13,6 +13,9 @@ const sourceFile = /\.[cm]?[jt]sx?$/
 /** Names of folders that are not entered. */
 export const skippedFolders: ReadonlySet<string> = new Set(['.git', '.millrace'])
 
+/** Name of the files that say which package a folder is. */
+export const MANIFEST = 'package.json'
+
 /** Whether a file is a source by its name. */
 export const isSource = (name: string): boolean => sourceFile.test(name)
 
@@ -39,7 +42,7 @@ export async function walk(root: string, signal?: AbortSignal): Promise<SourceTr
       if (entry.isDirectory()) {
         if (!skippedFolders.has(entry.name)) pending.push(folder + sep + entry.name)
       } else if (!entry.isFile()) continue
-      else if (entry.name === 'package.json') manifests.push(join(folder, entry.name))
+      else if (entry.name === MANIFEST) manifests.push(join(folder, entry.name))
       else if (isSource(entry.name)) sources.push(folder + sep + entry.name)
     }
   }

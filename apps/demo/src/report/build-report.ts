@@ -1,5 +1,6 @@
 import type { Analysis } from '../analyse/analyse-sources.ts'
 import type { ImportGraph } from '../analyse/import-graph.ts'
+import type { Manifest } from '../analyse/manifests.ts'
 import type { FetchedPackages } from '../registry/fetch-packages.ts'
 import type { RegistryClient } from '../registry/registry-client.ts'
 import type { Services } from '../wiring/services.ts'
@@ -14,6 +15,8 @@ import { waterfall } from './waterfall.ts'
 export interface RunResult {
   readonly directory: string
   readonly analysis: Analysis
+  /** Of its packages, by folder. */
+  readonly manifests: ReadonlyMap<string, Manifest>
   readonly graph: ImportGraph
   readonly fetched: FetchedPackages
 }

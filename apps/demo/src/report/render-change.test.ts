@@ -15,6 +15,7 @@ const change = (given: Partial<FollowedChange>): FollowedChange => ({
     unreadable: [],
     results: { verified: 6, recomputed: 2, cutOff: 1 },
   },
+  manifests: new Map(),
   time: 1.5,
   ...given,
 })

@@ -1,4 +1,5 @@
 import type { ResultCounts } from '../analyse/analyse-sources.ts'
+import type { TreeNow } from '../analyse/present-tree.ts'
 import { counted } from './counted.ts'
 import { printable } from './printable.ts'
 import type { Report } from './report.ts'
@@ -15,6 +16,7 @@ export function renderReport(report: Report): string {
     `${counted(sources.files, 'source file')}, ${megabytes(sources.bytes)}, ${counted(sources.lines, 'line')}: ${count(sources.unchanged)} unchanged, ${count(sources.touched)} touched, ${count(sources.copies)} copies, ${count(sources.parsed)} parsed, ${count(sources.syntaxErrors)} with syntax errors, ${count(sources.unreadable)} unreadable`,
     renderResults(results),
     `${counted(packages.met, 'package')}: ${count(packages.described)} described by the registry, ${count(packages.absent)} not in it, ${count(packages.failed)} without an answer; ${counted(packages.edges, 'import')} between packages, ${count(packages.internalImports)} within, ${count(packages.builtinImports)} of Node`,
+    ...(report.now === undefined ? [] : [renderNow(report.now)]),
     '',
     ...table(
       ['stage', 'time'],
@@ -54,6 +56,13 @@ export function renderReport(report: Report): string {
 /** What became of results, as one phrase. */
 export function renderResults({ recomputed, cutOff, verified }: ResultCounts): string {
   return `${count(recomputed)} results recomputed, of which ${count(cutOff)} cut off as they came out the same; ${count(verified)} verified`
+}
+
+/** The tree as it is now, and what was followed until then, as one phrase. */
+export function renderNow({ files, packages, edges, changes, ...results }: TreeNow): string {
+  const tree = `Now ${counted(files, 'source file')}, ${counted(packages, 'package')}, ${counted(edges, 'import')} between packages`
+  if (changes === 0) return `${tree}; no change followed yet`
+  return `${tree}; ${counted(changes, 'change')} followed, ${count(results.recomputed)} results recomputed, of which ${count(results.cutOff)} cut off`
 }
 
 const indent = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`)

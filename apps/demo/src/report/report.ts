@@ -1,4 +1,5 @@
 import type { ResultCounts } from '../analyse/analyse-sources.ts'
+import type { TreeNow } from '../analyse/present-tree.ts'
 import type { Stage } from './stage-clock.ts'
 
 /** Everything a run has to say, as plain data: what `/report` serves and the terminal shows. */
@@ -22,6 +23,8 @@ export interface Report {
   readonly operations: readonly OperationLine[]
   /** Lines of the slowest trace. */
   readonly slowest: readonly string[]
+  /** The tree as it is now; everything else is of the run. Undefined in a report of a run that has just ended. */
+  readonly now?: TreeNow
 }
 
 export interface SourceCounts {

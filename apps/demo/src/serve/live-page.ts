@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Dashboard } from '@millrace/perf-metrics/dashboard'
 import { counted } from '../report/counted.ts'
-import { duration } from '../report/render-report.ts'
+import { duration, renderNow } from '../report/render-report.ts'
 import type { Report } from '../report/report.ts'
 import { shownPath } from '../report/shown-path.ts'
 import type { ScenarioState } from '../traffic/stage.ts'
@@ -40,14 +40,15 @@ export async function livePage(
 }
 
 function above(
-  { directory, temperature, total, sources, packages: met, reasons }: Report,
+  { directory, temperature, total, sources, packages: met, reasons, now }: Report,
   scenarios: readonly ScenarioState[],
 ): string {
   const files = counted(sources.files, 'file')
   const packages = counted(met.met, 'package')
   return `<section class="run"><h2>The run</h2>
 <p><b>${escaped(shownPath(directory))}</b>: ${files}, ${packages}, a ${temperature} run of ${duration(total)}.
-${reasons.map(escaped).join(' ')} <a href="report">Whole report</a>, <a href="metrics">/metrics</a>, <a href="grafana.json">dashboard for Grafana</a></p></section>
+${reasons.map(escaped).join(' ')} <a href="report">Whole report</a>, <a href="metrics">/metrics</a>, <a href="grafana.json">dashboard for Grafana</a></p>
+<p id="now">${now === undefined ? '' : escaped(renderNow(now))}</p></section>
 <section><h2>Scenarios</h2>
 <p>Press, and see what it does to the charts below. The look-ups on them are the demo's own load, made while this page is open.</p>
 <ul id="scenarios">${scenarios.map(listItem).join('')}</ul></section>

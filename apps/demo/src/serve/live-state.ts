@@ -1,3 +1,4 @@
+import type { PresentTree, TreeNow } from '../analyse/present-tree.ts'
 import type { SlowTrace } from '../report/slow-traces.ts'
 import { BUDGET, type LiveTraffic } from '../traffic/live-traffic.ts'
 import type { Stage } from '../traffic/stage.ts'
@@ -5,6 +6,8 @@ import type { Services } from '../wiring/services.ts'
 
 /** What the page shows beyond the dashboard, at one moment. */
 export interface LiveState {
+  /** The tree as it is now. */
+  readonly tree: TreeNow
   /** Names of the scenarios that are played. */
   readonly playing: readonly string[]
   /** What half and twice the size would give; none while there were too few look-ups to tell. */
@@ -51,6 +54,7 @@ const LIFE = 5_000
 
 export function liveState(
   { telemetry, sources, client }: Services,
+  tree: PresentTree,
   { cache }: LiveTraffic,
   stage: Stage,
 ): LiveState {
@@ -67,6 +71,7 @@ export function liveState(
   const files = sources.files.stats()
   const { verified, computed, cutoffs } = sources.graph.stats()
   return {
+    tree: tree.now,
     playing: stage.states.filter(({ running }) => running).map(({ name }) => name),
     advice: estimates
       .filter(({ policy }) => reads >= FEWEST && policy === present?.policy)

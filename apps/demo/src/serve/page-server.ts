@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { Dashboard } from '@millrace/perf-metrics/dashboard'
 import { grafanaDashboard } from '@millrace/perf-metrics/grafana'
 import { Guard } from '@millrace/perf-metrics/guard'
+import type { PresentTree } from '../analyse/present-tree.ts'
 import type { EmbeddedRegistry } from '../registry/embedded-registry.ts'
 import type { RunResult } from '../report/build-report.ts'
 import { renderReport } from '../report/render-report.ts'
@@ -18,7 +19,10 @@ import { neighbourhood, packagePage, search } from './package-pages.ts'
 
 export interface PageContent {
   readonly result: RunResult
+  /** Of the run. */
   readonly report: Report
+  /** What it analysed, as that is now. */
+  readonly tree: PresentTree
   readonly services: Services
   /** Where the registry is. */
   readonly base: URL
@@ -33,6 +37,9 @@ const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i
 
 /** ms that a slow trace is shown. */
 const TRACES_LIFETIME = 300_000
+
+/** Characters of a mark. */
+const LONGEST_MARK = 80
 
 /** What is under way when the demo ends has so many ms. */
 const PATIENCE = 500
@@ -95,7 +102,7 @@ export class PageServer implements AsyncDisposable {
         packages,
         broken: () => (services.pool.stats().origins[base.origin]?.breaker ?? 0) !== 0,
       }),
-      text => this.#dashboard.mark(text),
+      text => this.mark(text),
     )
     const dashboard = this.#dashboard.handler()
     this.#server = createServer((request, response) => {
@@ -124,9 +131,9 @@ export class PageServer implements AsyncDisposable {
     }
   }
 
-  /** Tells what happened, on all charts of the page. */
+  /** Tells what happened, on all charts of the page; of a long text as much as they take. */
   mark(text: string): void {
-    this.#dashboard.mark(text)
+    this.#dashboard.mark(text.slice(0, LONGEST_MARK))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -191,18 +198,22 @@ export class PageServer implements AsyncDisposable {
     { pathname, searchParams }: URL,
     accept: string,
   ): Promise<Page | 'dashboard' | undefined> {
-    const { report, result, services } = this.#content
+    const { report, tree, services } = this.#content
     switch (pathname) {
       case '/': {
-        const { headers, body } = await livePage(this.#dashboard, report, this.#stage.states)
+        const { headers, body } = await livePage(
+          this.#dashboard,
+          { ...report, now: tree.now },
+          this.#stage.states,
+        )
         return { type: 'text/html', body, headers: Object.fromEntries(headers) }
       }
       case '/live.json':
-        return json(liveState(services, this.#traffic, this.#stage))
+        return json(liveState(services, tree, this.#traffic, this.#stage))
       case '/report':
         return accept.includes('application/json')
-          ? json(report)
-          : { type: 'text/plain', body: `${renderReport(report)}\n` }
+          ? json({ ...report, now: tree.now })
+          : { type: 'text/plain', body: `${renderReport({ ...report, now: tree.now })}\n` }
       case '/metrics':
         return {
           type: 'text/plain; version=0.0.4',
@@ -211,9 +222,9 @@ export class PageServer implements AsyncDisposable {
       case '/grafana.json':
         return json(grafanaDashboard(services.telemetry.metrics, { title: 'Millrace demo' }))
       case '/search':
-        return json(search(result.graph, searchParams.get('q') ?? ''))
+        return json(search(tree.graph, searchParams.get('q') ?? ''))
       case '/graph': {
-        const around = neighbourhood(result.graph, searchParams.get('around') ?? undefined)
+        const around = neighbourhood(tree.graph, searchParams.get('around') ?? undefined)
         return around && json(around)
       }
     }
@@ -221,7 +232,7 @@ export class PageServer implements AsyncDisposable {
     if (name === undefined) return pageFiles.get(pathname) ?? 'dashboard'
     const decoded = decodeName(name)
     if (decoded === undefined) return undefined
-    const page = await packagePage(result.graph, services.client, decoded)
+    const page = await packagePage(tree.graph, services.client, decoded)
     return page && json(page)
   }
 }

@@ -214,13 +214,20 @@
 
   let wanted
 
-  async function showPackage(name) {
+  /** @param again what is shown already, as the tree has changed: the focus stays where it is */
+  async function showPackage(name, again = false) {
     wanted = name
     const query = name === undefined ? '' : `?around=${encodeURIComponent(name)}`
     const response = await answered(fetch(`graph${query}`))
     const centre = await response?.json()
     // Another one may have been asked for since.
-    if (centre === undefined || wanted !== name) return
+    if (wanted !== name) return
+    if (centre === undefined) {
+      // The one that imports most is shown as long as there is any.
+      if (again && name !== undefined)
+        element('neighbourhood').textContent = `${name} is no longer in the tree`
+      return
+    }
     const list = (title, className, packages, more) =>
       make(
         'ul',
@@ -235,7 +242,9 @@
     })
     const title = make('b', { textContent: centre.name, tabIndex: -1 })
     // The button that was pressed goes: whoever walks by keyboard goes on from the package it led to.
-    const pressed = element('neighbourhood').contains(document.activeElement)
+    const focused = element('neighbourhood').contains(document.activeElement)
+      ? document.activeElement
+      : undefined
     element('neighbourhood').replaceChildren(
       make(
         'div',
@@ -245,7 +254,13 @@
         list('imports', 'to', centre.imports, centre.more.imports),
       ),
     )
-    if (pressed) title.focus()
+    if (focused === undefined) return
+    const same =
+      again &&
+      [...element('neighbourhood').querySelectorAll('button, a')].find(
+        each => each.textContent === focused.textContent,
+      )
+    ;(same || title).focus()
   }
 
   element('search').addEventListener('submit', event => {
@@ -254,6 +269,23 @@
   })
   element('query').addEventListener('input', () => void find())
 
+  let changes
+
+  /** Once the tree has changed, so has what is shown of its packages. */
+  function showTree({ files, packages, edges, ...followed }) {
+    const number = value => value.toLocaleString('en')
+    element('now').textContent =
+      `Now ${count(files, 'source file')}, ${count(packages, 'package')}, ${count(edges, 'import')} between packages; ` +
+      (followed.changes === 0
+        ? 'no change followed yet'
+        : `${count(followed.changes, 'change')} followed, ${number(followed.recomputed)} results recomputed, of which ${number(followed.cutOff)} cut off`)
+    const changed = changes !== undefined && changes !== followed.changes
+    changes = followed.changes
+    if (!changed) return
+    void find()
+    void showPackage(wanted, true)
+  }
+
   // --- state -------------------------------------------------------------------------------------------------------
 
   async function refresh() {
@@ -261,6 +293,7 @@
     try {
       const state = await (await fetch('live.json')).json()
       showPlaying(state.playing)
+      showTree(state.tree)
       showAdvice(state.advice)
       showLifetimes(state)
       showLevels(state.levels, state.received)
