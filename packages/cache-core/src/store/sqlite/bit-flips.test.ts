@@ -33,6 +33,36 @@ describe('a SQLite file in which bits flip', () => {
     }
   })
 
+  test('a flip of any bit of how the tables are made is damage, with which a new file is begun', async () => {
+    const store = new SqliteStore<string>({ path })
+    await store.set('k', 'value')
+    await store.close()
+    const bytes = await readFile(path)
+    // By those that are named a column that is asked for has another name, and what guards the rows is another sum.
+    const named = ['version', '3 * used'].map(text => 8 * bytes.indexOf(text) + 1)
+    const step = runs(1) > 1 ? 1 : 211
+    for (const table of ['state_4', 'entries_4', 'tags_4']) {
+      const first = bytes.indexOf(`CREATE TABLE ${table}`)
+      const end = bytes.indexOf('STRICT', first)
+      expect(end).toBeGreaterThan(first)
+      for (let bit = 8 * first; bit < 8 * end; bit += step) named.push(bit)
+    }
+    for (const bit of named) {
+      for (const suffix of ['', '-wal', '-shm']) await rm(path + suffix, { force: true })
+      const damaged = Buffer.from(bytes)
+      damaged[bit >> 3]! ^= 1 << (bit & 7)
+      await writeFile(path, damaged)
+      const reasons: string[] = []
+      await using again = new SqliteStore<string>({
+        path,
+        onProblem: ({ reason }) => reasons.push(reason),
+      })
+      expect([bit, reasons]).toEqual([bit, ['corrupt']])
+      await again.set('k', 'new')
+      expect((await again.get('k'))?.value).toBe('new')
+    }
+  })
+
   // By those that are named an integer that is 0 becomes an empty blob, and two rows get one number.
   test.each<[string, number, number, number[]]>([
     ['state_4', 8, 64, [290, 298]],

@@ -41,9 +41,11 @@ const LOG_FRAME = 24 + 4_096
  * The first epoch is the time in microseconds, and fences before it are outdated: so a fence taken before the file was lost
  * and made anew cannot pass for a later one. `time` is the latest that any process has reached, in ms since 1970, and `lead` by how many
  * ms it leads the wall clock.
+ *
+ * A file keeps these texts, and one that has others is damaged: every change of them, of their spaces too, takes a new version.
  */
-const schema = `
-  CREATE TABLE IF NOT EXISTS state_4 (
+const TABLES: Readonly<Record<string, string>> = {
+  state_4: `(
     id INTEGER PRIMARY KEY CHECK (id = 0),
     epoch INTEGER NOT NULL,
     cleared INTEGER NOT NULL,
@@ -52,8 +54,8 @@ const schema = `
     time INTEGER NOT NULL,
     lead INTEGER NOT NULL,
     ${guardColumn('state_4')}
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS entries_4 (
+  ) STRICT`,
+  entries_4: `(
     key TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
     barrier INTEGER NOT NULL,
@@ -64,23 +66,24 @@ const schema = `
     ${guardColumn('entries_4')},
     tags TEXT,
     value BLOB
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS tags_4 (
+  ) STRICT`,
+  tags_4: `(
     name TEXT PRIMARY KEY,
     deleted INTEGER NOT NULL,
     expired INTEGER NOT NULL,
     ${guardColumn('tags_4')},
     copy TEXT NOT NULL AS (name || '') STORED
-  ) STRICT, WITHOUT ROWID;
-`
+  ) STRICT, WITHOUT ROWID`,
+}
 
-/** Rows are not what was written, by which invalidations may be lost. */
+/** The file is not what was written, by which invalidations may be lost. */
 export class DamagedError extends Error {
   /** As of damage that SQLite itself finds. */
   readonly errcode: number = CORRUPT
 
-  constructor() {
-    super('The invalidations that the file keeps are damaged')
+  /** @param what of the file */
+  constructor(what = 'invalidations that the file keeps') {
+    super(`The ${what} are damaged`)
   }
 }
 
@@ -143,7 +146,10 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
     useWriteAheadLog(database, busyTimeout)
     database.exec('PRAGMA synchronous = NORMAL')
     if (isSetUp(database)) return database
-    database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${schema}`)
+    const tables = Object.entries(TABLES).map(
+      ([name, columns]) => `CREATE TABLE IF NOT EXISTS ${name} ${columns};`,
+    )
+    database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${tables.join('')}`)
     const first = Math.floor(now) * 1_000
     database.exec(
       `INSERT OR IGNORE INTO state_4 VALUES (0, ${first}, 0, 0, ${first}, ${Math.floor(now)}, 0); COMMIT`,
@@ -155,14 +161,22 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
   }
 }
 
-/** Nothing needs to be written then, so that what is there can be read although the disk is full. */
+/**
+ * Nothing needs to be written then, so that what is there can be read although the disk is full.
+ *
+ * @throws {DamagedError} if a table is not what was set up: SQLite goes by what the file says, names and guards included
+ */
 function isSetUp(database: DatabaseSync): boolean {
-  const { tables } = database
-    .prepare(
-      "SELECT count(*) AS tables FROM sqlite_schema WHERE name IN ('state_4', 'entries_4', 'tags_4')",
-    )
-    .get() as { tables: number }
-  return tables === 3 && database.prepare('SELECT id FROM state_4').get() !== undefined
+  const found = database.prepare('SELECT name, sql FROM sqlite_schema').all() as {
+    name: string
+    sql: string | null
+  }[]
+  const present = found.filter(({ name }) => Object.hasOwn(TABLES, name))
+  for (const { name, sql } of present) {
+    if (sql !== `CREATE TABLE ${name} ${TABLES[name]}`) throw new DamagedError('tables of the file')
+  }
+  const whole = present.length === Object.keys(TABLES).length
+  return whole && database.prepare('SELECT id FROM state_4').get() !== undefined
 }
 
 function isOurs(database: DatabaseSync): boolean {
