@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { Tracer } from '@millrace/tracer'
 import { instrument } from '@millrace/tracer/auto'
-import { OtlpExporter } from '@millrace/tracer/otlp'
+import { OtlpTraceExporter } from '@millrace/tracer/otlp'
 
 let received = 0
 const collector = createServer((request, response) => {
@@ -11,7 +11,10 @@ const collector = createServer((request, response) => {
 }).listen(0, '127.0.0.1')
 await once(collector, 'listening')
 const url = `http://127.0.0.1:${collector.address().port}`
-const tracer = new Tracer({ exporter: new OtlpExporter({ url: `${url}/v1/traces` }), signals: [] })
+const tracer = new Tracer({
+  exporter: new OtlpTraceExporter({ url: `${url}/v1/traces` }),
+  signals: [],
+})
 const traced = instrument(tracer, { roots: true, httpServer: false })
 await (await fetch(`${url}/other`)).text()
 traced.close()

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { constructors, optionNames, thrown } from './constructors.fixture.ts'
 
-const breakers = Object.keys(constructors).filter(name => name.endsWith(' BreakerOptions'))
+const breakers = Object.keys(constructors).filter(name => name.endsWith('BreakerOptions'))
 
 test('every breaker is switched and set up alike', () => {
   expect(breakers).toHaveLength(4)

@@ -22,7 +22,7 @@ import { collectRuntime, EventMetrics, instrumentChannels } from '@millrace/perf
 import { Dashboard } from '@millrace/perf-metrics/dashboard'
 import { grafanaDashboard } from '@millrace/perf-metrics/grafana'
 import { compareSnapshots, Guard } from '@millrace/perf-metrics/guard'
-import { OtlpExporter as MetricsExporter } from '@millrace/perf-metrics/otlp'
+import { OtlpMetricExporter } from '@millrace/perf-metrics/otlp'
 import { ClusterSender, SharedLanes } from '@millrace/perf-metrics/workers'
 import * as limit from '@millrace/rate-limit'
 import * as adaptive from '@millrace/rate-limit/adaptive'
@@ -31,7 +31,7 @@ import * as jobs from '@millrace/rate-limit/jobs'
 import * as limitRedis from '@millrace/rate-limit/redis'
 import * as tracer from '@millrace/tracer'
 import { instrument } from '@millrace/tracer/auto'
-import { FileExporter, OtlpExporter as SpanExporter } from '@millrace/tracer/otlp'
+import { FileExporter, OtlpTraceExporter } from '@millrace/tracer/otlp'
 import { Redis } from 'ioredis'
 import { apiReport, published } from './published.fixture.ts'
 
@@ -47,7 +47,7 @@ const client = new Redis(url, { lazyConnect: true })
 
 /** What options are given to, by the interface of the options (`package Interface` where two have one of that name), with what else is needed. */
 export const constructors: Record<string, Make> = {
-  'cache-core CacheOptions': options => new core.Cache(options),
+  CacheOptions: options => new core.Cache(options),
   MemoizeOptions: options => core.memoize(String, options as never),
   MemoryPressureOptions: memoryPressure,
   AdaptiveSizeOptions: options => {
@@ -117,14 +117,14 @@ export const constructors: Record<string, Make> = {
   RedisTrackingOptions: options => new redis.RedisTracking({ url, ...options } as never),
   'cache-redis BreakerOptions': breaker => new redis.RedisStore({ url, breaker }),
   HttpPoolOptions: options => new http.HttpPool(options as never),
-  'http-pool CacheOptions': cache => new http.HttpPool({ cache } as never),
+  HttpCacheOptions: cache => new http.HttpPool({ cache } as never),
   OriginOptions: options => new http.HttpPool({ origins: { 'http://a.test': options } } as never),
-  'http-pool BreakerOptions': breaker => new http.HttpPool({ breaker }),
-  'http-pool RetryOptions': retry => new http.HttpPool({ retry } as never),
+  HttpBreakerOptions: breaker => new http.HttpPool({ breaker }),
+  HttpRetryOptions: retry => new http.HttpPool({ retry } as never),
   HedgeOptions: hedge => new http.HttpPool({ hedge }),
   ThrottleOptions: throttle => new http.HttpPool({ throttle }),
   RegistryOptions: options => new metrics.Registry(options as never),
-  'perf-metrics InstrumentOptions': options => registry().counter('a', options as never),
+  MetricOptions: options => registry().counter('a', options as never),
   ObserveOptions: options =>
     registry().observe('a', { stats: () => ({}) } as never, options as never),
   EventMetricsOptions: options => new EventMetrics(registry(), options),
@@ -138,7 +138,7 @@ export const constructors: Record<string, Make> = {
   ChannelOptions: options => instrumentChannels(registry(), options as never),
   ClusterSenderOptions: options => new ClusterSender(registry(), { send: () => {}, ...options }),
   SharedLanesOptions: options => new SharedLanes({ threads: 1, ...options }),
-  'perf-metrics OtlpExporterOptions': options => new MetricsExporter(registry(), options as never),
+  OtlpMetricExporterOptions: options => new OtlpMetricExporter(registry(), options as never),
   GuardOptions: options => new Guard(registry(), { rules: [], ...options } as never),
   DashboardOptions: options => new Dashboard({ registry: registry(), ...options } as never),
   RuntimeOptions: options => collectRuntime(registry(), options),
@@ -186,15 +186,14 @@ export const constructors: Record<string, Make> = {
   SpanLimits: limits => new tracer.Tracer({ signals: [], limits }),
   TracedOptions: options => new tracer.Tracer({ signals: [] }).traced(String, options),
   RatioOptions: options => tracer.ratio(1, options),
-  'tracer RetryOptions': retry => new SpanExporter({ retry }),
+  RetryOptions: retry => new OtlpTraceExporter({ retry }),
   ConsoleExporterOptions: options => new tracer.ConsoleExporter(options),
-  'tracer OtlpExporterOptions': options => new SpanExporter(options as never),
+  OtlpTraceExporterOptions: options => new OtlpTraceExporter(options as never),
   FileExporterOptions: options =>
     new FileExporter({ path: join(tmpdir(), `millrace-${randomUUID()}`), ...options } as never),
   HttpServerOptions: httpServer =>
     instrument(new tracer.Tracer({ signals: [] }), { httpServer } as never),
-  'tracer InstrumentOptions': options =>
-    instrument(new tracer.Tracer({ signals: [] }), options as never),
+  InstrumentOptions: options => instrument(new tracer.Tracer({ signals: [] }), options as never),
 }
 
 /** Names of the options of an interface, those that it inherits among them, by the listings of the public surfaces. */

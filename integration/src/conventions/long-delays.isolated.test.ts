@@ -1,5 +1,5 @@
 import { Registry } from '@millrace/perf-metrics'
-import { OtlpExporter } from '@millrace/perf-metrics/otlp'
+import { OtlpMetricExporter } from '@millrace/perf-metrics/otlp'
 import { JobBatcher } from '@millrace/rate-limit/jobs'
 import { MemoryExporter, Tracer } from '@millrace/tracer'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -42,7 +42,7 @@ describe('an interval longer than Node can wait', () => {
     vi.stubGlobal('fetch', send)
     const registry = new Registry()
     registry.counter('a_total').inc()
-    const exporter = new OtlpExporter(registry, {
+    const exporter = new OtlpMetricExporter(registry, {
       url: 'http://127.0.0.1:9/v1/metrics',
       interval: beyond,
     })

@@ -3,23 +3,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Registry } from '@millrace/perf-metrics'
 import { Guard } from '@millrace/perf-metrics/guard'
-import { OtlpExporter as MetricsExporter } from '@millrace/perf-metrics/otlp'
+import { OtlpMetricExporter } from '@millrace/perf-metrics/otlp'
 import type { UpstreamServer } from '@millrace/testkit'
 import { type Exporter, MemoryExporter, Tracer } from '@millrace/tracer'
-import { FileExporter, OtlpExporter } from '@millrace/tracer/otlp'
+import { FileExporter, OtlpTraceExporter } from '@millrace/tracer/otlp'
 import type { Subject } from './walk.fixture.ts'
 
 export function metricSubjects(upstream: UpstreamServer): Record<string, Subject> {
   const metrics = new Registry()
   const level = metrics.gauge('level')
-  const exporter = new MetricsExporter(metrics, { url: upstream.url('/v1/metrics') })
+  const exporter = new OtlpMetricExporter(metrics, { url: upstream.url('/v1/metrics') })
   const guard = new Guard(metrics, {
     rules: [
       { name: 'High', type: 'threshold', metric: 'level', above: 1, for: 0, recoverAfter: 0 },
     ],
   })
   return {
-    OtlpExporter: {
+    OtlpMetricExporter: {
       source: exporter,
       steps: [() => exporter.export(), () => exporter.export(), () => exporter.close()],
     },
@@ -71,6 +71,6 @@ export function tracerSubjects(upstream: UpstreamServer): Record<string, Subject
     },
     MemoryExporter: exporterSubject(new MemoryExporter()),
     FileExporter: exporterSubject(new FileExporter({ path: join(folder, 'spans.jsonl') })),
-    OtlpExporter: exporterSubject(new OtlpExporter({ url: upstream.url('/v1/traces') })),
+    OtlpTraceExporter: exporterSubject(new OtlpTraceExporter({ url: upstream.url('/v1/traces') })),
   }
 }

@@ -1,6 +1,6 @@
 export { type Clock, monotonicClock, type Timer, type TimeSource, wallClock } from '@millrace/kit'
 export { Cache } from './cache/cache.ts'
-export type { CacheOptions, ClearOptions, Limits, SetOptions } from './cache/cache-options.ts'
+export type { CacheLimits, CacheOptions, ClearOptions, SetOptions } from './cache/cache-options.ts'
 export type { CacheStats } from './cache/cache-stats.ts'
 export type { ExplainedEntry, Explanation } from './cache/explain.ts'
 export {

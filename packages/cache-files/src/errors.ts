@@ -214,8 +214,8 @@ export class ResultError extends Error {
 }
 
 /** The store did not answer within `storeTimeout`. Told to `onStoreError`; work goes on without the store. */
-export class StoreTimeoutError extends Error {
-  override readonly name = 'StoreTimeoutError'
+export class FilesStoreTimeoutError extends Error {
+  override readonly name = 'FilesStoreTimeoutError'
   readonly code = 'ERR_MILLRACE_FILES_STORE_TIMEOUT'
   /** ms it had. */
   readonly timeout: number

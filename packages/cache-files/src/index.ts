@@ -6,6 +6,7 @@ export {
   ContextEndedError,
   CycleError,
   FileReadError,
+  FilesStoreTimeoutError,
   GitError,
   GraphClosedError,
   NestedGetError,
@@ -14,7 +15,6 @@ export {
   ParseTimeoutError,
   QueryTimeoutError,
   ResultError,
-  StoreTimeoutError,
   UnsettledError,
 } from './errors.ts'
 export type { Derived, FactsOptions, FactsStats } from './facts/facts.ts'
@@ -46,19 +46,18 @@ export type { FileContent } from './table/read/file-content.ts'
 export type { KnownFile } from './table/records/table-snapshot.ts'
 export type { TableFault } from './table/table-faults.ts'
 export type { ChangeFeed, ChangeReports } from './table/trust/change-feed.ts'
-export { contentKey, type OptionEffects, parserId } from './value/content-key.ts'
+export { type OptionEffects, parserId, resultKey } from './value/result-key.ts'
 export {
+  type FileWarmProgress,
+  type FileWarmReport,
   type WarmEnd,
   type WarmOptions,
-  type WarmProgress,
-  type WarmReport,
   warm,
 } from './warm/warm.ts'
 export {
   type ChangedByGitOptions,
   changedByGit,
   changedFiles,
-  type DependenciesOf,
   dependencyOrder,
 } from './warm/warm-orders.ts'
 export { ManualSource } from './watch/manual-source.ts'
@@ -72,7 +71,11 @@ export type { ChangeAllReason, ReportedChanges, WatchSource } from './watch/watc
 export { type Tick, Watcher, type WatcherOptions, type WatcherStats } from './watch/watcher.ts'
 export type { CacheFolderProblem } from './workspace/cache-folder.ts'
 export { type FilePreset, type FilePresetName, filePresets } from './workspace/presets.ts'
-export type { Finding, FindingProblem, ValidationReport } from './workspace/validate.ts'
+export type {
+  FindingProblem,
+  WorkspaceFinding,
+  WorkspaceValidationReport,
+} from './workspace/validate.ts'
 export {
   Workspace,
   type WorkspaceOptions,

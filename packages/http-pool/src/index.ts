@@ -1,5 +1,5 @@
 export { type Clock, monotonicClock, type Timer } from '@millrace/kit'
-export type { CacheOptions } from './cache/cache-options.ts'
+export type { HttpCacheOptions } from './cache/cache-options.ts'
 export type { CachedResponse, CachedResponses, ResponseStore } from './cache/response-store.ts'
 export type { AttemptMessage, AttemptPhases, AttemptReason, RequestMessage } from './channels.ts'
 export {
@@ -27,14 +27,14 @@ export {
   UnsupportedRuntimeError,
 } from './errors.ts'
 export type { ResponseHeaders } from './handler.ts'
-export type { BreakerOptions, BreakerState } from './host/breaker.ts'
+export type { BreakerState, HttpBreakerOptions } from './host/breaker.ts'
 export type { HedgeOptions } from './host/hedge.ts'
 export type { ThrottleOptions } from './host/throttle.ts'
 export { HttpPool } from './http-pool.ts'
 export type { Limiter, PermitOutcome } from './limits/limiter.ts'
 export type { InjectContext, InjectHeaders } from './options/inject-headers.ts'
 export type {
-  CallOptions,
+  HttpCallOptions,
   HttpPoolOptions,
   OriginOptions,
   Timeouts,
@@ -46,10 +46,10 @@ export type {
   RequestHeaders,
   RequestOptions,
 } from './request/request-options.ts'
-export type { Query } from './request/request-url.ts'
+export type { QueryParameters } from './request/request-url.ts'
 export { ResponseBody } from './response/response-body.ts'
 export type { HttpResponse } from './response/response-handler.ts'
-export type { RetryOptions } from './retry/retry-policy.ts'
+export type { HttpRetryOptions } from './retry/retry-policy.ts'
 export type { AllowAddress } from './security/guarded-lookup.ts'
 export { isPublicAddress } from './security/public-addresses.ts'
 export type { GuardedOriginStats, OriginStats, PoolStats } from './stats.ts'

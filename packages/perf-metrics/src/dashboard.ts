@@ -5,4 +5,4 @@ export {
   type SlowSpanSource,
 } from './dashboard/dashboard.ts'
 export type { DashboardStats } from './dashboard/live-frames.ts'
-export type { SlowSpan } from './dashboard/slow-spans.ts'
+export type { DashboardSpan } from './dashboard/slow-spans.ts'

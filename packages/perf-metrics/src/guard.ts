@@ -17,11 +17,11 @@ export type {
   BurnRateRule,
   BurnWindow,
   LeakRule,
-  Limits,
   RatioRule,
   RegressionRule,
   Rule,
   RuleBase,
+  RuleLimits,
   Selector,
   ThresholdRule,
 } from './guard/rules.ts'

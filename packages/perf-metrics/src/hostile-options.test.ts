@@ -4,7 +4,7 @@ import { Dashboard } from './dashboard.ts'
 import { grafanaDashboard } from './grafana.ts'
 import { alertRules, Guard } from './guard.ts'
 import { Registry, timed } from './index.ts'
-import { OtlpExporter } from './otlp.ts'
+import { OtlpMetricExporter } from './otlp.ts'
 import { formatReport, performanceReport } from './report.ts'
 import { ClusterReceiver, ClusterSender, claimLane, SharedLanes } from './workers.ts'
 
@@ -50,7 +50,7 @@ const takers: readonly [string, (value: never) => unknown, readonly unknown[]][]
   ['window', instrument => new Registry().window(instrument, 60_000), [null, 5, secret, 5n]],
   ['resource', resource => new Registry().toOtlp({ resource }), noRecord],
   ['resource value', a => new Registry().toOtlp({ resource: { a } }), [null, NaN, 5n, {}, []]],
-  ['registry of an exporter', registry => new OtlpExporter(registry), noObject],
+  ['registry of an exporter', registry => new OtlpMetricExporter(registry), noObject],
   ['url', url => exporter({ url }), [null, 5, '', 'localhost:4318', 'ftp://x', Symbol('s'), {}]],
   ['headers', headers => exporter({ headers }), noRecord],
   ['header', a => exporter({ headers: { a } }), [null, 5, 'a\nb', '\u0100', Symbol('s')]],
@@ -122,8 +122,8 @@ const SOURCE = { stats: () => ({ hits: 1 }) }
 const RATIO = { name: 'R', type: 'ratio', denominator: [{ metric: 'a' }], above: 1 } as const
 const send = (): void => {}
 
-function exporter(options: object): OtlpExporter {
-  return new OtlpExporter(METRICS, options)
+function exporter(options: object): OtlpMetricExporter {
+  return new OtlpMetricExporter(METRICS, options)
 }
 
 async function thrownBy(act: () => unknown): Promise<unknown> {

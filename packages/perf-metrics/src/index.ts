@@ -31,8 +31,8 @@ export type {
 export type {
   GaugeOptions,
   HistogramOptions,
-  InstrumentOptions,
   LabelOptions,
+  MetricOptions,
 } from './instrument/options.ts'
 export type { RecentStats } from './instrument/recent-values.ts'
 export type { Series } from './instrument/series.ts'

@@ -19,8 +19,8 @@ export type { NodeRequestLike, NodeResponseLike } from './http/node-message.ts'
 export { type NodeMiddleware, nodeRateLimit } from './http/node-rate-limit.ts'
 export {
   type HeadersLike,
-  type Policy,
   parseRateLimitHeaders,
+  type RateLimitPolicy,
   rateLimitHeaders,
   type ServerLimit,
   type ServerLimits,

@@ -4,10 +4,10 @@ import {
   collectRuntime,
   instrumentChannels,
 } from '@millrace/perf-metrics/collect'
-import { OtlpExporter as MetricsOtlpExporter } from '@millrace/perf-metrics/otlp'
+import { OtlpMetricExporter } from '@millrace/perf-metrics/otlp'
 import { type Exporter, Tracer } from '@millrace/tracer'
 import { instrument } from '@millrace/tracer/auto'
-import { OtlpExporter } from '@millrace/tracer/otlp'
+import { OtlpTraceExporter } from '@millrace/tracer/otlp'
 import type { DemoOptions } from '../options.ts'
 import { SlowTraces } from '../report/slow-traces.ts'
 import { BothExporters } from './both-exporters.ts'
@@ -62,7 +62,7 @@ export function createTelemetry(
   })
   const pushing =
     otlp &&
-    new MetricsOtlpExporter(metrics, {
+    new OtlpMetricExporter(metrics, {
       url: endpoint(otlp, 'v1/metrics'),
       timeout: PATIENCE,
       onError,
@@ -110,7 +110,7 @@ function exporterOf(
   if (otlp === undefined) return slow
   return new BothExporters(
     slow,
-    new OtlpExporter({
+    new OtlpTraceExporter({
       url: endpoint(otlp, 'v1/traces'),
       timeout: PATIENCE,
       retry: { timeout: PATIENCE },

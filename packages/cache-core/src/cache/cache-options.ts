@@ -82,7 +82,7 @@ export interface ClearOptions {
 }
 
 /** What `resize` changes. */
-export interface Limits {
+export interface CacheLimits {
   /** As the option of the cache. Default: stays */
   readonly maxEntries?: number | undefined
   /** As the option of the cache. Default: stays */

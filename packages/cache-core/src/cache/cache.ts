@@ -13,7 +13,7 @@ import type { LoadOptions } from '../load/load-options.ts'
 import type { Loaded } from '../load/loaded.ts'
 import type { LoadContext, Loader } from '../load/loader.ts'
 import { Loads } from '../load/loads.ts'
-import type { CacheOptions, ClearOptions, Limits, SetOptions } from './cache-options.ts'
+import type { CacheLimits, CacheOptions, ClearOptions, SetOptions } from './cache-options.ts'
 import { CACHE_STATS_KINDS, type CacheStats, statsOf } from './cache-stats.ts'
 import { checkLimits, checkSetOptions, clearsByExpiry } from './call-options.ts'
 import { type Explanation, explain } from './explain.ts'
@@ -282,7 +282,7 @@ export class Cache<K, V> {
    *
    * @throws {InvalidOptionError} if a limit is outside its bounds, or `maxBytes` is given without a weigher.
    */
-  resize(limits: Limits): void {
+  resize(limits: CacheLimits): void {
     const { maxEntries, maxBytes } = checkLimits(limits)
     this.#maintenance.resize(maxEntries, maxBytes)
   }

@@ -5,10 +5,10 @@ import {
   type OptionNames,
 } from '@millrace/kit'
 import { checkTags } from '../invalidate/check-tags.ts'
-import type { ClearOptions, Limits, SetOptions } from './cache-options.ts'
+import type { CacheLimits, ClearOptions, SetOptions } from './cache-options.ts'
 
 const SET_OPTIONS: OptionNames<SetOptions> = { ttl: true, tags: true }
-const LIMITS: OptionNames<Limits> = { maxEntries: true, maxBytes: true }
+const LIMITS: OptionNames<CacheLimits> = { maxEntries: true, maxBytes: true }
 const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
 
 /**
@@ -30,7 +30,7 @@ export function checkSetOptions(options: SetOptions): void {
  *
  * @throws {InvalidOptionError}
  */
-export function checkLimits(limits: Limits): Limits {
+export function checkLimits(limits: CacheLimits): CacheLimits {
   return checkOptions('', limits, LIMITS)
 }
 

@@ -31,7 +31,7 @@ import {
 import type { FileTable } from '../table/file-table.ts'
 import type { FileContent } from '../table/read/file-content.ts'
 import { boundedWork } from '../time/bounded-work.ts'
-import { contentKey, variantOf } from '../value/content-key.ts'
+import { resultKey, variantOf } from '../value/result-key.ts'
 
 /** Options of {@link Facts}. */
 export interface FactsOptions<T> extends KeepingOptions {
@@ -141,7 +141,7 @@ export class Facts<T> implements AsyncDisposable {
     this.#counts.calls++
     const { hash, path } = content
     const variant = variantOf(this.#settings.variant, path)
-    const key = contentKey(hash, this.id, variant)
+    const key = resultKey(hash, this.id, variant)
     const held =
       this.#held.get(key) ??
       (await this.#held.getOrLoad(
@@ -227,7 +227,7 @@ export class Facts<T> implements AsyncDisposable {
 
   #keyOf(path: string): string | undefined {
     try {
-      return contentKey(
+      return resultKey(
         this.#settings.files.hashSync(path),
         this.id,
         variantOf(this.#settings.variant, path),

@@ -28,7 +28,7 @@ import { ParseTimeoutError } from '../errors.ts'
 import type { FileTable } from '../table/file-table.ts'
 import type { FileContent } from '../table/read/file-content.ts'
 import { boundedWork } from '../time/bounded-work.ts'
-import { contentKey, variantOf } from '../value/content-key.ts'
+import { resultKey, variantOf } from '../value/result-key.ts'
 import { type ParseMessage, parseChannels } from './parse-channels.ts'
 
 /** What a parser is told about the source besides its text. */
@@ -170,7 +170,7 @@ export class ParseCache<T> implements Disposable {
     this.#calls++
     const variant = variantOf(this.#settings.variant, content.path)
     const { hash, path } = content
-    const key = contentKey(hash, this.id, variant)
+    const key = resultKey(hash, this.id, variant)
     const held =
       this.#results.get(key) ??
       (await this.#results.getOrLoad(

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Clock } from '@millrace/cache-core'
 import type { Store, StoreEntry, StoreItem } from '@millrace/cache-core/store'
 import { setAwaitedTimer, tell, wallClock } from '@millrace/kit'
-import { StoreTimeoutError } from '../errors.ts'
+import { FilesStoreTimeoutError } from '../errors.ts'
 import type { StoredResult } from './stored-result.ts'
 import { WriteBehind } from './write-behind.ts'
 
@@ -129,7 +129,7 @@ export class BestEffortStore<T extends StoredResult> {
     const { promise, reject } = Promise.withResolvers<never>()
     const expire = (): void => {
       this.#pausedUntil = clock.now() + PAUSE * storeTimeout
-      reject(new StoreTimeoutError(storeTimeout))
+      reject(new FilesStoreTimeoutError(storeTimeout))
     }
     const timer = setAwaitedTimer(clock, expire, storeTimeout)
     try {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { DependenciesOf } from '@millrace/cache-core/warm'
 import {
   checkFunction,
   checkInteger,
@@ -15,9 +16,6 @@ import { type CallOptions, checkIterable } from '../call-options.ts'
 import { FileReadError, GitError } from '../errors.ts'
 import type { FileTable } from '../table/file-table.ts'
 
-/** The files that a file depends on. */
-export type DependenciesOf = (path: string) => Iterable<string> | Promise<Iterable<string>>
-
 /**
  * Files from their roots along what they depend on, nearest first, each once, also in circles.
  *
@@ -27,7 +25,7 @@ export type DependenciesOf = (path: string) => Iterable<string> | Promise<Iterab
  */
 export async function* dependencyOrder(
   roots: Iterable<string> | AsyncIterable<string>,
-  dependenciesOf: DependenciesOf,
+  dependenciesOf: DependenciesOf<string>,
   depth: number,
 ): AsyncGenerator<string, void> {
   checkIterable('roots', roots)
@@ -53,7 +51,7 @@ export async function* dependencyOrder(
 
 async function dependencies(
   path: string,
-  dependenciesOf: DependenciesOf,
+  dependenciesOf: DependenciesOf<string>,
 ): Promise<Iterable<string>> {
   let found: Iterable<string>
   try {

@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FileTable } from '../table/file-table.ts'
-import { type WarmProgress, warm } from './warm.ts'
+import { type FileWarmProgress, warm } from './warm.ts'
 import { changedByGit, changedFiles, dependencyOrder } from './warm-orders.ts'
 
 let root: string
@@ -22,7 +22,7 @@ describe('warm', () => {
     let running = 0
     let most = 0
     const begun: string[] = []
-    const progress: WarmProgress[] = []
+    const progress: FileWarmProgress[] = []
     const report = await warm(
       names(20),
       async path => {

@@ -30,13 +30,13 @@ export interface WarmOptions {
   /** Ends it; what runs is left. */
   readonly signal?: AbortSignal | undefined
   /** Told after each load. Default: not told. */
-  readonly onProgress?: ((progress: WarmProgress) => void) | undefined
+  readonly onProgress?: ((progress: FileWarmProgress) => void) | undefined
   /** Source of time. Default: the monotonic clock. */
   readonly clock?: Clock | undefined
 }
 
 /** How far a {@link warm} has come. */
-export interface WarmProgress {
+export interface FileWarmProgress {
   /** What was loaded just now. */
   readonly path: string
   /** Why it could not be, if it could not. */
@@ -56,7 +56,7 @@ export interface WarmProgress {
 export type WarmEnd = 'done' | 'time' | 'memory' | 'aborted'
 
 /** What a {@link warm} came to. */
-export interface WarmReport {
+export interface FileWarmReport {
   readonly warmed: number
   readonly failed: number
   readonly stopped: WarmEnd
@@ -91,7 +91,7 @@ export async function warm(
   paths: Iterable<string> | AsyncIterable<string>,
   load: (path: string, options: { readonly signal: AbortSignal }) => unknown,
   options: WarmOptions = {},
-): Promise<WarmReport> {
+): Promise<FileWarmReport> {
   const settings = resolveOptions('', options, OPTIONS)
   checkIterable('paths', paths)
   checkFunction('load', load)
@@ -164,7 +164,7 @@ class Warming {
     }
   }
 
-  report(): WarmReport {
+  report(): FileWarmReport {
     return {
       warmed: this.#warmed,
       failed: this.#failed,

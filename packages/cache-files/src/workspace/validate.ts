@@ -12,7 +12,7 @@ import type { TableFault } from '../table/table-faults.ts'
 export type FindingProblem = TableFault['problem'] | 'changed-facts' | 'changed-result'
 
 /** One inconsistency between levels, or with the disk. */
-export interface Finding {
+export interface WorkspaceFinding {
   readonly level: 'files' | 'facts' | 'graph'
   readonly problem: FindingProblem
   /** Absolute path of a file, `id` of facts, or name of a query. */
@@ -20,8 +20,8 @@ export interface Finding {
 }
 
 /** What {@link inspect} found. */
-export interface ValidationReport {
-  readonly findings: readonly Finding[]
+export interface WorkspaceValidationReport {
+  readonly findings: readonly WorkspaceFinding[]
   /** How many of them were mended, by forgetting what was wrong. */
   readonly repaired: number
   /** ms it took. */
@@ -36,9 +36,12 @@ export interface Levels {
 }
 
 /** Compares the levels with each other and with the disk. O(bytes known). */
-export function inspect({ files, graph, facts }: Levels, repair: boolean): ValidationReport {
+export function inspect(
+  { files, graph, facts }: Levels,
+  repair: boolean,
+): WorkspaceValidationReport {
   const begun = performance.now()
-  const findings: Finding[] = []
+  const findings: WorkspaceFinding[] = []
   let repaired = 0
   for (const { problem, path } of files.faults()) {
     findings.push({ level: 'files', problem, subject: path })

@@ -1,5 +1,6 @@
 import { MemoryStore } from '@millrace/cache-core/memory'
 import type { Store } from '@millrace/cache-core/store'
+import type { DependenciesOf } from '@millrace/cache-core/warm'
 import {
   checkFunction,
   checkOneOf,
@@ -17,12 +18,12 @@ import { PARSE_CACHE_RULES, ParseCache, type ParseCacheOptions } from '../parse/
 import type { StoredResult } from '../persist/stored-result.ts'
 import { FileTable } from '../table/file-table.ts'
 import { FILE_TABLE_RULES, type FileTableOptions } from '../table/file-table-options.ts'
-import { type WarmOptions, type WarmReport, warm } from '../warm/warm.ts'
-import { changedFiles, type DependenciesOf, dependencyOrder } from '../warm/warm-orders.ts'
+import { type FileWarmReport, type WarmOptions, warm } from '../warm/warm.ts'
+import { changedFiles, dependencyOrder } from '../warm/warm-orders.ts'
 import { WATCHER_OPTIONS, Watcher, type WatcherOptions } from '../watch/watcher.ts'
 import { CacheFolder, type CacheFolderProblem } from './cache-folder.ts'
 import { type FilePreset, type FilePresetName, filePresets } from './presets.ts'
-import { inspect, type ValidationReport } from './validate.ts'
+import { inspect, type WorkspaceValidationReport } from './validate.ts'
 
 /** Options of a {@link Workspace}. */
 export interface WorkspaceOptions {
@@ -51,7 +52,7 @@ export interface WorkspaceWarmOptions extends WarmOptions {
   /** What to warm, in order. Default: the files of the last run in the order in which it asked for them, by the preset only those that changed. */
   readonly paths?: Iterable<string> | AsyncIterable<string> | undefined
   /** Given, what the paths depend on is warmed too, nearest first. Default: the paths alone. */
-  readonly dependenciesOf?: DependenciesOf | undefined
+  readonly dependenciesOf?: DependenciesOf<string> | undefined
   /** Steps along dependencies, >= 0. Default: the preset's. */
   readonly depth?: number | undefined
 }
@@ -161,7 +162,7 @@ export class Workspace implements AsyncDisposable {
   warm(
     load: (path: string, options: { readonly signal: AbortSignal }) => unknown,
     { paths, dependenciesOf, depth, ...options }: WorkspaceWarmOptions = {},
-  ): Promise<WarmReport> {
+  ): Promise<FileWarmReport> {
     if (dependenciesOf !== undefined) checkFunction('dependenciesOf', dependenciesOf)
     const { workers, timeLimit, memoryLimit, changedOnly, depth: usualDepth } = this.#preset.warm
     const roots = paths ?? (changedOnly ? changedFiles(this.files) : this.files.lastOrder)
@@ -172,13 +173,13 @@ export class Workspace implements AsyncDisposable {
   }
 
   /** Compares all levels with each other and with the disk. Reads every file that is known. Nothing is changed. */
-  async validate(): Promise<ValidationReport> {
+  async validate(): Promise<WorkspaceValidationReport> {
     await this.settled()
     return inspect(this.#levels(), false)
   }
 
   /** {@link validate}, and forgets what was found wrong, so that it is made anew. */
-  async repair(): Promise<ValidationReport> {
+  async repair(): Promise<WorkspaceValidationReport> {
     await this.settled()
     return inspect(this.#levels(), true)
   }

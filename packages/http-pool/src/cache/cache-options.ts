@@ -1,7 +1,7 @@
 import type { CachedResponses, ResponseStore } from './response-store.ts'
 
 /** How responses are cached, by RFC 9111. */
-export interface CacheOptions {
+export interface HttpCacheOptions {
   /**
    * Where they are kept: any store of `@millrace/cache-core` or `@millrace/cache-redis`, or an object of the
    * same shape. Default: a `MemoryCacheStore` of undici's, of at most 1,024 responses and 100 MB

@@ -11,13 +11,13 @@ import {
   type Resolved,
   withDefault,
 } from '@millrace/kit'
-import type { CacheOptions } from './cache-options.ts'
+import type { HttpCacheOptions } from './cache-options.ts'
 
-/** The resolved form of {@link CacheOptions}: names in lower case, and Infinity where a look-up may take any time. */
-export type CacheSettings = Resolved<CacheOptions, 'store' | 'cacheByDefault'>
+/** The resolved form of {@link HttpCacheOptions}: names in lower case, and Infinity where a look-up may take any time. */
+export type CacheSettings = Resolved<HttpCacheOptions, 'store' | 'cacheByDefault'>
 
-export const CACHE_RULES: OptionRules<CacheOptions, CacheSettings> = {
-  store: optional(checkMethods<NonNullable<CacheOptions['store']>>, 'a store', [
+export const CACHE_RULES: OptionRules<HttpCacheOptions, CacheSettings> = {
+  store: optional(checkMethods<NonNullable<HttpCacheOptions['store']>>, 'a store', [
     'get',
     'set',
     'delete',

@@ -1,4 +1,4 @@
-import type { CacheOptions } from './cache-options.ts'
+import type { HttpCacheOptions } from './cache-options.ts'
 
 type Fields = Readonly<Record<string, string | readonly string[]>>
 
@@ -27,12 +27,12 @@ export interface Step {
 /** A case of cache-tests, by its name there. */
 interface ConformanceCase {
   readonly id: string
-  readonly options: CacheOptions
+  readonly options: HttpCacheOptions
   readonly steps: readonly Step[]
 }
 
-const shared: CacheOptions = { type: 'shared' }
-const cdn: CacheOptions = { type: 'shared', targets: ['CDN-Cache-Control'] }
+const shared: HttpCacheOptions = { type: 'shared' }
+const cdn: HttpCacheOptions = { type: 'shared', targets: ['CDN-Cache-Control'] }
 const fresh = { 'cache-control': 'max-age=100000', date: 0 }
 const whole = '0123456789A'
 
@@ -42,7 +42,7 @@ function again(
   from: Step['from'],
   answer: Step['answer'],
   second: Omit<Step, 'from'> = {},
-  options: CacheOptions = shared,
+  options: HttpCacheOptions = shared,
 ): ConformanceCase {
   const first: Step = { from: 'fetched', ...(answer && { answer }), text: whole }
   return { id, options, steps: [first, { after: 3, from, ...second }] }

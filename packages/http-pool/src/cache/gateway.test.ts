@@ -5,7 +5,7 @@ import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 // What is kept may not be used any more, and the origin that could say otherwise cannot be reached.
 
-type CacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>
+type HttpCacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>
 
 const makePool = useUpstream({ retry: false })
 const kept = (): Promise<unknown> => new Promise(setImmediate)
@@ -14,7 +14,8 @@ describe.each([
   ['memory', () => ({})],
   ['a store', () => ({ store: new MemoryStore<CachedResponses>() })],
 ])('over %s', (_name, makeStore) => {
-  const make = (options: CacheOptions = {}) => makePool({ cache: { ...makeStore(), ...options } })
+  const make = (options: HttpCacheOptions = {}) =>
+    makePool({ cache: { ...makeStore(), ...options } })
 
   test.each(['max-age=0, must-revalidate', 'max-age=60, no-cache', 'max-age=0'])(
     '%s: the error of the connection, or with `gateway` a 504 that is kept by nobody',

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { CachedResponses, HttpPoolOptions } from '../index.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
-type CacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>
+type HttpCacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>
 
 const makePool = useUpstream({ retry: false })
 
@@ -12,7 +12,7 @@ const kept = (): Promise<unknown> => new Promise(setImmediate)
 
 const requested = (path: string) => server.requests.filter(({ url }) => url === path)
 
-const stores: [string, () => CacheOptions][] = [
+const stores: [string, () => HttpCacheOptions][] = [
   ['undici’s memory', () => ({})],
   ['a MemoryStore of cache-core', () => ({ store: new MemoryStore<CachedResponses>() })],
 ]

@@ -5,7 +5,7 @@ import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 // Pools of other options over one store: what one keeps by its rules is not used by the rules of another.
 
-type CacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>
+type HttpCacheOptions = Exclude<NonNullable<HttpPoolOptions['cache']>, boolean>
 
 const makePool = useUpstream({ retry: false })
 let store: ResponseStore<CachedResponses>
@@ -33,7 +33,7 @@ beforeEach(() => {
   }))
 })
 
-const pool = (cache: CacheOptions = {}, options: HttpPoolOptions = {}): HttpPool =>
+const pool = (cache: HttpCacheOptions = {}, options: HttpPoolOptions = {}): HttpPool =>
   makePool({ ...options, cache: { store, ...cache } })
 
 async function ask(from: HttpPool, headers: Record<string, string> = {}): Promise<unknown> {

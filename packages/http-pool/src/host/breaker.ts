@@ -10,7 +10,7 @@ import {
 import { RollingWindow } from '../time/rolling-window.ts'
 
 /** When a host that fails is left alone. */
-export interface BreakerOptions {
+export interface HttpBreakerOptions {
   /** Failed attempts in a row that open the breaker, whatever the ratio; at least 1. Default: Infinity, the ratio alone. */
   readonly failures?: number | undefined
   /** How long it stays open the first time, in ms; doubles with every further time. Default: 5,000 */
@@ -25,8 +25,8 @@ export interface BreakerOptions {
   readonly window?: number | undefined
 }
 
-/** The resolved form of {@link BreakerOptions}. */
-export type BreakerSettings = Resolved<BreakerOptions>
+/** The resolved form of {@link HttpBreakerOptions}. */
+export type BreakerSettings = Resolved<HttpBreakerOptions>
 
 /**
  * - `closed`: all attempts pass
@@ -41,7 +41,7 @@ const FIRST_SHARE = 0.05
 /** Steps of the ramp in one `cooldown`. */
 const STEPS_PER_COOLDOWN = 5
 
-export const BREAKER_RULES: OptionRules<BreakerOptions> = {
+export const BREAKER_RULES: OptionRules<HttpBreakerOptions> = {
   failures: withDefault(Infinity, checkIntegerOrInfinity, 1),
   cooldown: withDefault(5_000, checkPositive),
   maxCooldown: withDefault(60_000, checkPositive),

@@ -1,7 +1,7 @@
 import { checkBoolean, checkIntegerOrInfinity } from '@millrace/kit'
 import { RetryPolicy } from '../retry/retry-policy.ts'
 import { checkTimeLimit } from './check.ts'
-import type { CallOptions, HttpPoolOptions } from './pool-options.ts'
+import type { HttpCallOptions, HttpPoolOptions } from './pool-options.ts'
 
 /** The resolved policy of a call: one object shared by all calls that change nothing. Times in ms, 0 for none. */
 export interface CallPolicy {
@@ -40,7 +40,7 @@ export function resolvePoolPolicy(
 }
 
 /** The policy of one call: the pool's own object where the call changes nothing. */
-export function resolveCall(defaults: CallPolicy, options: CallOptions): CallPolicy {
+export function resolveCall(defaults: CallPolicy, options: HttpCallOptions): CallPolicy {
   if (
     options.retry === undefined &&
     options.totalTimeout === undefined &&
@@ -60,7 +60,7 @@ export function resolveCall(defaults: CallPolicy, options: CallOptions): CallPol
   }
 }
 
-function resolveLimits(options: CallOptions | HttpPoolOptions, defaults: Limits): Limits {
+function resolveLimits(options: HttpCallOptions | HttpPoolOptions, defaults: Limits): Limits {
   const {
     acquireTimeout = defaults.acquireTimeout,
     headersTimeout = defaults.headersTimeout,

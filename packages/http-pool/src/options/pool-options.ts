@@ -1,12 +1,12 @@
 import type { LookupFunction } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '@millrace/kit'
-import type { CacheOptions } from '../cache/cache-options.ts'
-import type { BreakerOptions } from '../host/breaker.ts'
+import type { HttpCacheOptions } from '../cache/cache-options.ts'
+import type { HttpBreakerOptions } from '../host/breaker.ts'
 import type { HedgeOptions } from '../host/hedge.ts'
 import type { ThrottleOptions } from '../host/throttle.ts'
 import type { Limiter } from '../limits/limiter.ts'
-import type { RetryOptions } from '../retry/retry-policy.ts'
+import type { HttpRetryOptions } from '../retry/retry-policy.ts'
 import type { AllowAddress } from '../security/guarded-lookup.ts'
 import type { InjectHeaders } from './inject-headers.ts'
 
@@ -59,7 +59,7 @@ export interface OriginOptions {
    */
   readonly limiter?: Limiter | ((origin: string) => Limiter) | undefined
   /** Leaves hosts alone while most attempts fail. Default: off */
-  readonly breaker?: boolean | BreakerOptions | undefined
+  readonly breaker?: boolean | HttpBreakerOptions | undefined
   /** Rejects a share of the requests here while a host rejects them there. Default: off */
   readonly throttle?: boolean | ThrottleOptions | undefined
   /** Second attempts beside slow ones, for idempotent requests. Default: off */
@@ -109,9 +109,9 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
   /** One response for GET and HEAD requests that are the same and at the same time. Default: false */
   readonly coalesce?: boolean | undefined
   /** Keeps responses as RFC 9111 allows. Default: off */
-  readonly cache?: boolean | CacheOptions | undefined
-  /** How failed attempts are repeated; `false`: not at all. Default: the defaults of {@link RetryOptions} */
-  readonly retry?: boolean | RetryOptions | undefined
+  readonly cache?: boolean | HttpCacheOptions | undefined
+  /** How failed attempts are repeated; `false`: not at all. Default: the defaults of {@link HttpRetryOptions} */
+  readonly retry?: boolean | HttpRetryOptions | undefined
   /**
    * A body that is not read is given up after this many ms if other requests wait for a connection.
    * Default: 60,000; 0 and Infinity mean no limit
@@ -126,7 +126,7 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
 }
 
 /** What a single call may change. */
-export interface CallOptions extends Timeouts {
+export interface HttpCallOptions extends Timeouts {
   /** Aborts the call in any phase. */
   readonly signal?: AbortSignal | undefined
   /** Redirects to follow; 0 hands them to the caller. Default: the pool's */

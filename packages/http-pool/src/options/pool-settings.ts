@@ -15,7 +15,7 @@ import {
   withDefault,
 } from '@millrace/kit'
 import { CACHE_RULES, type CacheSettings } from '../cache/cache-settings.ts'
-import { type RetryOptions, RetryPolicy } from '../retry/retry-policy.ts'
+import { type HttpRetryOptions, RetryPolicy } from '../retry/retry-policy.ts'
 import { type CallPolicy, resolvePoolPolicy } from './call-policy.ts'
 import { checkTimeLimit, feature } from './check.ts'
 import { CREDENTIAL_HEADERS } from './credential-headers.ts'
@@ -55,7 +55,7 @@ const OWN_OPTIONS = {
   decompress: withDefault(false, checkBoolean),
   coalesce: withDefault(false, checkBoolean),
   cache: feature(false, nested(CACHE_RULES)),
-  retry: feature(true, (_, options) => new RetryPolicy(options as RetryOptions)),
+  retry: feature(true, (_, options) => new RetryPolicy(options as HttpRetryOptions)),
   injectHeaders: optional(checkFunction<InjectHeaders>),
   clock: withDefault(monotonicClock, checkClock<Clock>),
   random: withDefault(Math.random, checkFunction<() => number>),

@@ -8,13 +8,13 @@ import {
 } from '@millrace/kit'
 import type { Dispatcher } from 'undici'
 import { InvalidRequestError } from '../errors.ts'
-import type { CallOptions } from '../options/pool-options.ts'
+import type { HttpCallOptions } from '../options/pool-options.ts'
 import type { RequestBody } from './request-body.ts'
-import type { Query } from './request-url.ts'
+import type { QueryParameters } from './request-url.ts'
 
 /**
  * Any of undici's forms of headers, or an object of texts, numbers, bigints, booleans and lists of them; null and undefined are left
- * out. As with a {@link Query}, other values are refused when the call is made, not by the type.
+ * out. As with a {@link QueryParameters}, other values are refused when the call is made, not by the type.
  */
 // biome-ignore lint/suspicious/noExplicitAny: interfaces have no index signature, and are assignable to one of `any` alone
 export type RequestHeaders = Dispatcher.DispatchOptions['headers'] | Readonly<Record<string, any>>
@@ -29,13 +29,13 @@ export interface Progress {
 }
 
 /** Options of a call: undici's for the request, the pool's for its policy. */
-export interface RequestOptions extends CallOptions {
+export interface RequestOptions extends HttpCallOptions {
   /** CONNECT is refused. Default: GET, or POST with a body */
   readonly method?: Dispatcher.HttpMethod | undefined
   /** What is null or undefined is left out. Default: none */
   readonly headers?: RequestHeaders | undefined
   /** Added to the URL's own query. What is null or undefined is left out. Default: none */
-  readonly query?: Query | undefined
+  readonly query?: QueryParameters | undefined
   /** A function makes a new body for each attempt: with it, streams can be retried too. Default: none */
   readonly body?: RequestBody | null | undefined
   /** A value to send as JSON; not beside a body. Default: none */

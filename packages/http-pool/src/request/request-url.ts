@@ -5,12 +5,12 @@ import { InvalidRequestError } from '../errors.ts'
  * What has no form in a query is refused when the call is made: a stricter type would refuse every object that is typed by an interface.
  */
 // biome-ignore lint/suspicious/noExplicitAny: interfaces have no index signature, and are assignable to one of `any` alone
-export type Query = URLSearchParams | Readonly<Record<string, any>>
+export type QueryParameters = URLSearchParams | Readonly<Record<string, any>>
 
 const UNFIT: readonly string[] = ['object', 'symbol', 'function']
 
 /** A copy of a URL that requests can go to, with the query added. */
-export function requestUrl(url: string | URL, query: Query | undefined): URL {
+export function requestUrl(url: string | URL, query: QueryParameters | undefined): URL {
   const target = parse(url)
   if (query instanceof URLSearchParams) {
     for (const [name, value] of query) target.searchParams.append(name, value)

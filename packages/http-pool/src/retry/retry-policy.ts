@@ -11,7 +11,7 @@ import {
 import { IDEMPOTENT_METHODS } from './idempotent-methods.ts'
 
 /** How failed attempts are tried again. */
-export interface RetryOptions {
+export interface HttpRetryOptions {
   /** Attempts in all, the first included. At least 1. Default: 3 */
   readonly maxAttempts?: number | undefined
   /** Upper bound of the first delay in ms; it doubles with every attempt. Default: 100 */
@@ -38,7 +38,7 @@ export interface RetryOptions {
 
 const TRANSIENT_STATUSES = [408, 425, 429, 500, 502, 503, 504]
 
-const OPTIONS: OptionRules<RetryOptions> = {
+const OPTIONS: OptionRules<HttpRetryOptions> = {
   maxAttempts: withDefault(3, checkIntegerOrInfinity, 1),
   baseDelay: withDefault(100, checkNonNegative),
   maxDelay: withDefault(20_000, checkNonNegative),
@@ -55,7 +55,7 @@ const OPTIONS: OptionRules<RetryOptions> = {
   hostTokens: withDefault(100, checkIntegerOrInfinity, 1),
 }
 
-/** The resolved form of {@link RetryOptions}. */
+/** The resolved form of {@link HttpRetryOptions}. */
 export class RetryPolicy {
   readonly maxAttempts: number
   readonly baseDelay: number
@@ -68,7 +68,7 @@ export class RetryPolicy {
   readonly #methods: ReadonlySet<string>
   readonly #statuses: ReadonlySet<number>
 
-  constructor(options: RetryOptions = {}) {
+  constructor(options: HttpRetryOptions = {}) {
     const settings = resolveOptions('retry', options, OPTIONS)
     this.maxAttempts = settings.maxAttempts
     this.baseDelay = settings.baseDelay

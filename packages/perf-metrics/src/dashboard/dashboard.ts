@@ -22,7 +22,7 @@ import { type DashboardRequest, isLocal } from './access.ts'
 import { type Answer, NOT_FOUND, SECURITY, STREAM_HEADERS } from './answer.ts'
 import { type DashboardStats, LiveFrames } from './live-frames.ts'
 import { PageFiles } from './page-files.ts'
-import type { SlowSpan } from './slow-spans.ts'
+import type { DashboardSpan } from './slow-spans.ts'
 import type { Sink } from './subscribers.ts'
 
 export interface DashboardOptions {
@@ -39,7 +39,7 @@ export interface DashboardOptions {
   /** A tracer of `@millrace/tracer`, whose slow traces are shown. Default: none */
   readonly tracer?: SlowSpanSource | undefined
   /** The slow operations that something else kept, newest first, in place of a `tracer`'s. Default: those of the tracer */
-  readonly slowSpans?: (() => readonly SlowSpan[]) | undefined
+  readonly slowSpans?: (() => readonly DashboardSpan[]) | undefined
   /**
    * Name of the timing that the charts of calls and durations and the verdict are about, such as that of a server's requests. Default: all
    * of them for calls, the one with the most for durations
@@ -63,7 +63,7 @@ const OPTIONS: OptionRules<DashboardOptions, Settings> = {
   basePath: withDefault('', checkPath),
   guard: optional(checkMethods<Guard>, 'a Guard', ['status']),
   tracer: optional(checkMethods<SlowSpanSource>, 'a Tracer', ['slowSpans']),
-  slowSpans: optional(checkFunction<() => readonly SlowSpan[]>),
+  slowSpans: optional(checkFunction<() => readonly DashboardSpan[]>),
   operation: optional(checkText),
   maxClients: withDefault(20, checkInteger, 1, 1000),
   interval: withDefault(1000, checkInteger, 100, 10_000),
@@ -73,7 +73,7 @@ const OPTIONS: OptionRules<DashboardOptions, Settings> = {
 
 /** What keeps slow operations, newest first: a tracer. */
 export interface SlowSpanSource {
-  slowSpans(): readonly SlowSpan[]
+  slowSpans(): readonly DashboardSpan[]
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Moment } from '../time/timeline.ts'
 import { Busiest } from './busiest.ts'
 import { ChartHistory, type ChartPoint, type FrameHistory, operationName } from './chart-history.ts'
 import { RecentHits } from './recent-hits.ts'
-import { type SlowSpan, SlowSpans } from './slow-spans.ts'
+import { type DashboardSpan, SlowSpans } from './slow-spans.ts'
 
 /** One moment, as the page shows it. */
 export interface Frame {
@@ -48,7 +48,7 @@ export interface Frame {
     readonly text: string
     readonly summary: string
   }[]
-  readonly slow: readonly SlowSpan[]
+  readonly slow: readonly DashboardSpan[]
   /** What the charts get. */
   readonly point: ChartPoint
 }
@@ -56,7 +56,7 @@ export interface Frame {
 export interface FrameSources {
   readonly registry: Registry
   readonly guard: Guard | undefined
-  readonly slowSpans: (() => readonly SlowSpan[]) | undefined
+  readonly slowSpans: (() => readonly DashboardSpan[]) | undefined
   readonly history: number
   /** Name of the timing that the charts are about; undefined = all. */
   readonly operation: string | undefined

@@ -1,7 +1,7 @@
 import { heed } from '@millrace/kit'
 
 /** A slow operation that a tracer kept. */
-export interface SlowSpan {
+export interface DashboardSpan {
   readonly name: string
   /** Milliseconds. */
   readonly duration: number
@@ -16,15 +16,15 @@ const MOST = 50
 
 /** The slow operations of a source that may be the program's own, without rows that are none. */
 export class SlowSpans {
-  readonly #source: () => readonly SlowSpan[]
+  readonly #source: () => readonly DashboardSpan[]
   #warned = false
 
-  constructor(source: () => readonly SlowSpan[]) {
+  constructor(source: () => readonly DashboardSpan[]) {
     this.#source = source
   }
 
   /** What the source throws fails no frame, and is warned of once. */
-  read(): SlowSpan[] {
+  read(): DashboardSpan[] {
     try {
       const spans = this.#source()
       if (heed(spans)) throw new TypeError('They must be there at once')
@@ -37,11 +37,11 @@ export class SlowSpans {
   }
 }
 
-function rowOf({ name, duration, start, traceId, error }: SlowSpan): SlowSpan {
+function rowOf({ name, duration, start, traceId, error }: DashboardSpan): DashboardSpan {
   return { name, duration, start, traceId, error: error === true }
 }
 
-function isRow({ name, duration, start, traceId }: SlowSpan): boolean {
+function isRow({ name, duration, start, traceId }: DashboardSpan): boolean {
   const texts = typeof name === 'string' && typeof traceId === 'string'
   return texts && Number.isFinite(duration) && Number.isFinite(start)
 }

@@ -38,7 +38,7 @@ export interface RuleBase {
 }
 
 /** One of the two must be given. */
-export interface Limits {
+export interface RuleLimits {
   /** Trips above this value. Default: no upper bound */
   readonly above?: number | undefined
   /** Trips below this value. Default: no lower bound */
@@ -46,7 +46,7 @@ export interface Limits {
 }
 
 /** A gauge, a rate or a quantile leaves its limits: memory, evictions per second, latency. */
-export interface ThresholdRule extends RuleBase, Limits, Selector {
+export interface ThresholdRule extends RuleBase, RuleLimits, Selector {
   readonly type: 'threshold'
   /**
    * What to compare: the `value` of a gauge (of several, the worst), the `rate` per second of a counter, or of a
@@ -58,7 +58,7 @@ export interface ThresholdRule extends RuleBase, Limits, Selector {
 }
 
 /** A share leaves its limits: errors among requests, hits among look-ups. */
-export interface RatioRule extends RuleBase, Limits {
+export interface RatioRule extends RuleBase, RuleLimits {
   readonly type: 'ratio'
   readonly numerator: Selector
   /** The whole, as the sum of its parts: `[hits, misses]`. */
@@ -145,7 +145,7 @@ const BASE: Fields<RuleBase & { readonly type: unknown }> = {
 }
 const SELECTOR: Fields<Selector> = { metric: required(checkText), labels: optional(checkLabels) }
 /** Of which one is needed, see {@link checkLimits}. */
-const LIMITS: Fields<Limits> = { above: asGiven, below: asGiven }
+const LIMITS: Fields<RuleLimits> = { above: asGiven, below: asGiven }
 const AT_LEAST_ONE: OptionRule<unknown> = optional(checkRange, 1, Number.MAX_SAFE_INTEGER)
 
 const FIELDS: { readonly [T in Rule['type']]: Fields<Extract<Rule, { type: T }>> } = {
@@ -282,7 +282,7 @@ function checkParts(path: string, selectors: readonly Selector[]): void {
   })
 }
 
-function checkLimits(at: (field: string) => string, { above, below }: Limits): void {
+function checkLimits(at: (field: string) => string, { above, below }: RuleLimits): void {
   if ((above === undefined) === (below === undefined)) {
     throw new InvalidOptionError(at('above'), 'given, or `below`, but not both', above)
   }

@@ -2,7 +2,7 @@ import type { OptionNames } from '@millrace/kit'
 import type { Aggregation } from '../metric/family-description.ts'
 
 /** What every instrument takes. */
-export interface InstrumentOptions {
+export interface MetricOptions {
   /** One line for readers of the metric. Default: the name in words */
   readonly help?: string | undefined
   /** Base unit in the plural, as in the name's suffix: `seconds`, `bytes`, `ratio`. Default: read from the name */
@@ -21,12 +21,12 @@ export interface LabelOptions<L extends string> {
   readonly labels: readonly L[]
 }
 
-export interface GaugeOptions extends InstrumentOptions {
+export interface GaugeOptions extends MetricOptions {
   /** How the values of several threads or processes become one. Default: `sum` */
   readonly aggregate?: Aggregation | undefined
 }
 
-export interface HistogramOptions extends InstrumentOptions {
+export interface HistogramOptions extends MetricOptions {
   /**
    * Bounds of the classic (`le`) buckets, which are counted exactly beside the exponential ones: positive, ascending,
    * at most 250. Default: `DEFAULT_BUCKETS`, for seconds
@@ -44,7 +44,7 @@ export interface HistogramOptions extends InstrumentOptions {
 
 type Names<O> = OptionNames<O & LabelOptions<string>>
 
-export const INSTRUMENT_OPTIONS: Names<InstrumentOptions> = {
+export const INSTRUMENT_OPTIONS: Names<MetricOptions> = {
   help: true,
   unit: true,
   maxSeries: true,

@@ -6,7 +6,7 @@ import { VirtualClock } from '@millrace/testkit'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { exportMetricsResponse as response } from '../bytes/definitions.fixture.ts'
 import { Registry } from '../index.ts'
-import { OtlpExporter, type PartialSuccess } from '../otlp.ts'
+import { OtlpMetricExporter, type PartialSuccess } from '../otlp.ts'
 
 const closing: (() => void)[] = []
 afterEach(() => {
@@ -38,7 +38,7 @@ function counted(clock?: VirtualClock): Registry {
 describe('delivery', () => {
   it.each([200, 201, 202, 204, 299])('takes %d for a success', async status => {
     const url = await collector((_, res) => res.writeHead(status).end())
-    await using exporter = new OtlpExporter(counted(), { url })
+    await using exporter = new OtlpMetricExporter(counted(), { url })
     await exporter.export()
     expect(exporter.stats()).toMatchObject({ exports: 1, failures: 0 })
   })
@@ -59,7 +59,7 @@ describe('delivery', () => {
         }
       })
       const timeout = kind === 'late' ? 1000 : 30_000
-      const exporter = new OtlpExporter(counted(), { url, timeout })
+      const exporter = new OtlpMetricExporter(counted(), { url, timeout })
       await exporter.export()
       expect(exporter.stats()).toMatchObject({ exports: 1, failures: 0, retries: 0 })
       for (const close of closing.splice(0)) close()
@@ -75,7 +75,7 @@ describe('delivery', () => {
   ])('takes an answer that is no partial success for a full one: %s', async body => {
     const url = await collector((_, res) => res.end(body))
     const told: PartialSuccess[] = []
-    await using exporter = new OtlpExporter(counted(), {
+    await using exporter = new OtlpMetricExporter(counted(), {
       url,
       protocol: 'http/json',
       onPartialSuccess: partial => told.push(partial),
@@ -88,7 +88,7 @@ describe('delivery', () => {
     const answers: (() => void)[] = []
     const url = await collector((_, res) => answers.push(() => res.end()))
     const metrics = counted()
-    const exporter = new OtlpExporter(metrics, { url })
+    const exporter = new OtlpMetricExporter(metrics, { url })
     const running = exporter.export()
     const closings = [exporter.close(), exporter.close()]
     let over = 0
@@ -114,7 +114,7 @@ describe('delivery', () => {
     )
     const random = vi.spyOn(Math, 'random').mockReturnValue(0.5)
     onTestFinished(() => random.mockRestore())
-    await using exporter = new OtlpExporter(counted(clock), { url })
+    await using exporter = new OtlpMetricExporter(counted(clock), { url })
     const exported = expect(exporter.export()).rejects.toMatchObject({ status: 503 })
     const reached = async (retries: number) => {
       while (exporter.stats().retries < retries) await new Promise(resolve => setImmediate(resolve))
@@ -138,7 +138,7 @@ describe('delivery', () => {
       else res.writeHead(200).end(response.encode(message).finish())
     })
     const told: PartialSuccess[] = []
-    await using exporter = new OtlpExporter(counted(), {
+    await using exporter = new OtlpMetricExporter(counted(), {
       url,
       onPartialSuccess: partial => {
         told.push(partial)
@@ -167,7 +167,7 @@ describe('delivery', () => {
     vi.stubEnv('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', 'secret')
     vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', await collector((_, res) => res.end()))
     for (let i = 0; i < 2; i++) {
-      await using exporter = new OtlpExporter(counted())
+      await using exporter = new OtlpMetricExporter(counted())
       await exporter.export()
       expect(exporter.stats()).toMatchObject({ exports: 1 })
     }
@@ -185,7 +185,11 @@ describe('delivery', () => {
       n === 1 ? res.writeHead(503, { 'retry-after': '3600' }).end() : res.writeHead(200).end(),
     )
     const clock = new VirtualClock(0)
-    await using exporter = new OtlpExporter(counted(clock), { url, interval: 1000, timeout: 1e9 })
+    await using exporter = new OtlpMetricExporter(counted(clock), {
+      url,
+      interval: 1000,
+      timeout: 1e9,
+    })
     await expect(exporter.export()).rejects.toThrow('The collector answered 503 to the metrics')
     expect(exporter.stats()).toMatchObject({ failures: 1, retries: 0 })
     // The next one goes out when its interval is over.
@@ -196,7 +200,7 @@ describe('delivery', () => {
   it('does not wait longer than its timeout leaves, whatever the collector asks', async () => {
     const url = await collector((_, res) => res.writeHead(429, { 'retry-after': '20' }).end())
     const clock = new VirtualClock(0)
-    await using exporter = new OtlpExporter(counted(clock), { url, timeout: 15_000 })
+    await using exporter = new OtlpMetricExporter(counted(clock), { url, timeout: 15_000 })
     await expect(exporter.export()).rejects.toMatchObject({ status: 429 })
     expect(clock.now()).toBe(0)
   })
@@ -212,7 +216,7 @@ describe('delivery', () => {
         else res.writeHead(200).end()
       })
       const clock = new VirtualClock(0)
-      await using exporter = new OtlpExporter(counted(clock), { url })
+      await using exporter = new OtlpMetricExporter(counted(clock), { url })
       const exported = exporter.export()
       await first
       while (exporter.stats().retries === 0) await new Promise(resolve => setImmediate(resolve))
@@ -229,7 +233,11 @@ describe('delivery', () => {
     })
     const url = await collector(() => asked())
     const clock = new VirtualClock(0)
-    const exporter = new OtlpExporter(counted(clock), { url, timeout: 5000, interval: 60_000 })
+    const exporter = new OtlpMetricExporter(counted(clock), {
+      url,
+      timeout: 5000,
+      interval: 60_000,
+    })
     const exported = exporter.export()
     const failure = expect(exported).rejects.toMatchObject({ code: 'ERR_MILLRACE_METRICS_EXPORT' })
     await first
@@ -260,7 +268,7 @@ describe('delivery', () => {
           )
       })
       const told: PartialSuccess[] = []
-      const exporter = new OtlpExporter(counted(), {
+      const exporter = new OtlpMetricExporter(counted(), {
         url,
         protocol: `http/${encoding}`,
         onPartialSuccess: partial => told.push(partial),
@@ -289,7 +297,7 @@ describe('delivery', () => {
       res.writeHead(200, { 'content-encoding': encoding }).end(compress(body)),
     )
     const told: PartialSuccess[] = []
-    await using exporter = new OtlpExporter(counted(), {
+    await using exporter = new OtlpMetricExporter(counted(), {
       url,
       onPartialSuccess: partial => told.push(partial),
     })
@@ -309,7 +317,7 @@ describe('delivery', () => {
         res.writeHead(200, { 'content-encoding': encoding }).end(body),
       )
       const told: PartialSuccess[] = []
-      await using exporter = new OtlpExporter(counted(), {
+      await using exporter = new OtlpMetricExporter(counted(), {
         url,
         onPartialSuccess: partial => told.push(partial),
       })
@@ -329,7 +337,7 @@ describe('delivery', () => {
         .end(JSON.stringify({ partialSuccess })),
     )
     const told: PartialSuccess[] = []
-    await using exporter = new OtlpExporter(counted(), {
+    await using exporter = new OtlpMetricExporter(counted(), {
       url,
       onPartialSuccess: partial => told.push(partial),
     })
@@ -344,7 +352,10 @@ describe('delivery', () => {
       res.end()
     })
     const url = await collector((_, res) => res.writeHead(status, { location: elsewhere }).end())
-    await using exporter = new OtlpExporter(counted(), { url, headers: { authorization: 'key' } })
+    await using exporter = new OtlpMetricExporter(counted(), {
+      url,
+      headers: { authorization: 'key' },
+    })
     await expect(exporter.export()).rejects.toMatchObject({ status })
     expect([other, exporter.stats().retries]).toEqual([0, 0])
   })
@@ -356,7 +367,7 @@ describe('delivery', () => {
         n === 1 ? res.writeHead(503, { 'retry-after': header }).end() : res.writeHead(200).end(),
       )
       const clock = new VirtualClock(0)
-      await using exporter = new OtlpExporter(counted(clock), { url })
+      await using exporter = new OtlpMetricExporter(counted(clock), { url })
       const exported = exporter.export()
       while (exporter.stats().retries === 0) await new Promise(resolve => setImmediate(resolve))
       // The longest that the first wait takes by itself.
@@ -371,7 +382,7 @@ describe('delivery', () => {
     async header => {
       const url = await collector((_, res) => res.writeHead(429, { 'retry-after': header }).end())
       const clock = new VirtualClock(0)
-      await using exporter = new OtlpExporter(counted(clock), { url, timeout: 1e9 })
+      await using exporter = new OtlpMetricExporter(counted(clock), { url, timeout: 1e9 })
       await expect(exporter.export()).rejects.toMatchObject({ status: 429 })
       expect([clock.now(), exporter.stats().retries]).toEqual([0, 0])
     },
@@ -381,7 +392,11 @@ describe('delivery', () => {
     const asked: number[] = []
     const clock = new VirtualClock(0)
     const url = await collector(() => asked.push(clock.now()))
-    const exporter = new OtlpExporter(counted(clock), { url, timeout: 5000, interval: 60_000 })
+    const exporter = new OtlpMetricExporter(counted(clock), {
+      url,
+      timeout: 5000,
+      interval: 60_000,
+    })
     const ended: [number, string][] = []
     const begin = () =>
       exporter.export().catch((error: Error) => ended.push([clock.now(), error.message]))
@@ -406,7 +421,7 @@ describe('delivery', () => {
   it('exports one at a time, however many are asked for at once', async () => {
     const answers: (() => void)[] = []
     const url = await collector((_, res) => answers.push(() => res.end()))
-    const exporter = new OtlpExporter(counted(), { url })
+    const exporter = new OtlpMetricExporter(counted(), { url })
     let over = false
     const exported = Promise.all(Array.from({ length: 5 }, () => exporter.export())).then(
       () => (over = true),
@@ -428,7 +443,7 @@ describe('delivery', () => {
     let asked = 0
     const url = await collector(() => asked++)
     const clock = new VirtualClock(0)
-    const exporter = new OtlpExporter(counted(clock), { url, timeout: 5000 })
+    const exporter = new OtlpMetricExporter(counted(clock), { url, timeout: 5000 })
     const exported = expect(exporter.export()).rejects.toMatchObject({
       code: 'ERR_MILLRACE_METRICS_EXPORT',
     })
@@ -446,8 +461,12 @@ describe('delivery', () => {
       res.end()
     })
     const metrics = counted()
-    const one = new OtlpExporter(metrics, { url, temporality: 'delta' })
-    const other = new OtlpExporter(metrics, { url, temporality: 'delta', protocol: 'http/json' })
+    const one = new OtlpMetricExporter(metrics, { url, temporality: 'delta' })
+    const other = new OtlpMetricExporter(metrics, {
+      url,
+      temporality: 'delta',
+      protocol: 'http/json',
+    })
     await Promise.all([one.export(), other.export()])
     // Each keeps its own account of what was sent.
     expect([one.stats().pointsSent, other.stats().pointsSent]).toEqual([1, 1])
@@ -464,7 +483,7 @@ describe('delivery', () => {
       agent = req.headers['user-agent']
       res.end()
     })
-    await using exporter = new OtlpExporter(counted(), { url })
+    await using exporter = new OtlpMetricExporter(counted(), { url })
     await exporter.export()
     expect(agent).toMatch(/^Millrace-OTLP-Exporter-JavaScript\/\d+\.\d+\.\d+$/)
   })
@@ -476,7 +495,7 @@ describe('delivery', () => {
       res.end()
     })
     const metrics = counted()
-    const exporter = new OtlpExporter(metrics, { url })
+    const exporter = new OtlpMetricExporter(metrics, { url })
     metrics.close()
     await exporter.close()
     expect(bodies).toBe(1)
@@ -484,7 +503,7 @@ describe('delivery', () => {
 
   it('keeps an interval beyond the reach of Node’s timers', async () => {
     const url = await collector((_, res) => res.end())
-    const exporter = new OtlpExporter(counted(), { url, interval: 2 ** 31 })
+    const exporter = new OtlpMetricExporter(counted(), { url, interval: 2 ** 31 })
     await new Promise(resolve => setTimeout(resolve, 50))
     expect(exporter.stats().exports).toBe(0)
     await exporter.close()

@@ -26,7 +26,7 @@ import {
   urlFrom,
 } from './environment.ts'
 
-export interface OtlpExporterOptions {
+export interface OtlpMetricExporterOptions {
   /**
    * Where to post to. Default: `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`, or `OTEL_EXPORTER_OTLP_ENDPOINT` with
    * `/v1/metrics`, or `http://localhost:4318/v1/metrics`
@@ -65,16 +65,22 @@ export interface OtlpExporterOptions {
 const SHORTEST_INTERVAL = 100
 
 /** Options with everything that has a default. */
-export type ResolvedOptions = Resolved<OtlpExporterOptions>
+export type ResolvedOptions = Resolved<OtlpMetricExporterOptions>
 
 /** @throws InvalidOptionError */
-export function resolveExporter(registry: Registry, options: OtlpExporterOptions): ResolvedOptions {
+export function resolveExporter(
+  registry: Registry,
+  options: OtlpMetricExporterOptions,
+): ResolvedOptions {
   checkMethods('registry', registry, 'a Registry', ['collect'])
   return resolveOptions('', options, rulesOf(registry, process.env))
 }
 
 /** The environment is read for what is left out alone, as a variable that cannot be used is warned of. */
-function rulesOf(registry: Registry, env: NodeJS.ProcessEnv): OptionRules<OtlpExporterOptions> {
+function rulesOf(
+  registry: Registry,
+  env: NodeJS.ProcessEnv,
+): OptionRules<OtlpMetricExporterOptions> {
   return {
     url: (option, given = defaultUrl(env)) => checkUrl(option, given),
     headers: (option, given = headersFrom(env, 'OTEL_EXPORTER_OTLP_HEADERS') ?? {}) =>

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { freePort, VirtualClock } from '@millrace/testkit'
 import { expect, onTestFinished, test } from 'vitest'
 import { Registry } from '../index.ts'
-import { OtlpExporter } from '../otlp.ts'
+import { OtlpMetricExporter } from '../otlp.ts'
 
 /** More than Node has threads for files and compression. */
 const THREADS = 64
@@ -30,7 +30,7 @@ test('an export ends with its timeout where nothing is left to compress it', asy
   const metrics = new Registry({ clock })
   metrics.counter('x_total').inc()
   const url = `http://127.0.0.1:${await freePort()}/v1/metrics`
-  const exporter = new OtlpExporter(metrics, { url, timeout: 5000 })
+  const exporter = new OtlpMetricExporter(metrics, { url, timeout: 5000 })
   const release = holdThreads()
   onTestFinished(release)
   const exported = exporter.export()

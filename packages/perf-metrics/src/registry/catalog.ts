@@ -10,8 +10,8 @@ import {
   HISTOGRAM_OPTIONS,
   type HistogramOptions,
   INSTRUMENT_OPTIONS,
-  type InstrumentOptions,
   type LabelOptions,
+  type MetricOptions,
 } from '../instrument/options.ts'
 import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
@@ -29,14 +29,13 @@ import {
 const AGGREGATIONS: readonly Aggregation[] = ['sum', 'min', 'max', 'last']
 
 /** An instrument's options, and labels where it has some. */
-export type Definition<O extends InstrumentOptions = InstrumentOptions> = O &
-  Partial<LabelOptions<string>>
+export type Definition<O extends MetricOptions = MetricOptions> = O & Partial<LabelOptions<string>>
 
 /** The metrics of a registry: each is defined once, and no two of them are exported under one name. */
 export class Catalog {
   readonly #context: SeriesContext
   readonly #maxSeries: number
-  readonly #onDefined: (options: InstrumentOptions) => void
+  readonly #onDefined: (options: MetricOptions) => void
   readonly #families = new Map<string, Family>()
   /** By every name a sample has in any format: the metric it belongs to. */
   readonly #claimed = new Map<string, string>()
@@ -48,7 +47,7 @@ export class Catalog {
   constructor(
     context: SeriesContext,
     maxSeries: number,
-    onDefined: (options: InstrumentOptions) => void,
+    onDefined: (options: MetricOptions) => void,
   ) {
     this.#context = context
     this.#maxSeries = maxSeries

@@ -29,8 +29,8 @@ import { NoopHistogram, NoopInstrument, NoopTiming } from '../instrument/noop.ts
 import type {
   GaugeOptions,
   HistogramOptions,
-  InstrumentOptions,
   LabelOptions,
+  MetricOptions,
 } from '../instrument/options.ts'
 import { Series } from '../instrument/series.ts'
 import { type Timing, TimingSeries } from '../instrument/timing.ts'
@@ -129,10 +129,10 @@ export class Registry {
   }
 
   /** A number that only goes up. With `labels`, a metric to bind or to update by label object. */
-  counter(name: string, options?: InstrumentOptions): Counter
+  counter(name: string, options?: MetricOptions): Counter
   counter<const L extends string>(
     name: string,
-    options: InstrumentOptions & LabelOptions<L>,
+    options: MetricOptions & LabelOptions<L>,
   ): CounterFamily<L>
   counter(name: string, options: Definition = {}): Counter | CounterFamily {
     if (!this.enabled) return NOOP as never
@@ -141,10 +141,10 @@ export class Registry {
   }
 
   /** A count that goes both ways. */
-  upDownCounter(name: string, options?: InstrumentOptions): UpDownCounter
+  upDownCounter(name: string, options?: MetricOptions): UpDownCounter
   upDownCounter<const L extends string>(
     name: string,
-    options: InstrumentOptions & LabelOptions<L>,
+    options: MetricOptions & LabelOptions<L>,
   ): UpDownCounterFamily<L>
   upDownCounter(name: string, options: Definition = {}): UpDownCounter | UpDownCounterFamily {
     if (!this.enabled) return NOOP as never
@@ -288,7 +288,7 @@ export class Registry {
 
   /**
    * An OTLP `ExportMetricsServiceRequest` in protobuf, cumulative. In one piece, 5 ms per 1,000 timings. To
-   * push, see `OtlpExporter` in `/otlp`.
+   * push, see `OtlpMetricExporter` in `/otlp`.
    */
   toOtlp(options: OtlpOptions = {}): Uint8Array<ArrayBuffer> {
     return this.#exports.otlp(options)

@@ -8,7 +8,7 @@ import { negotiate } from '../export/negotiate.ts'
 import { scrape } from '../export/scrape.ts'
 import { Guard } from '../guard.ts'
 import { Registry } from '../index.ts'
-import { OtlpExporter } from '../otlp.ts'
+import { OtlpMetricExporter } from '../otlp.ts'
 import { ClusterSender } from '../workers.ts'
 import { inSlices, type Pace, SLICE } from './slices.ts'
 
@@ -132,7 +132,7 @@ describe('a push', () => {
       })
       await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-      const exporter = new OtlpExporter(metrics, {
+      const exporter = new OtlpMetricExporter(metrics, {
         url,
         protocol: `http/${encoding}`,
         temporality: 'delta',

@@ -14,9 +14,9 @@ import { ClientAddressError } from './client-address-error.ts'
 import { type CommonDecider, isCommon, type KeyedDecider, keyedDecider } from './keyed-decider.ts'
 import {
   legacyHeaders,
-  type Policy,
   policyLabel,
   policyOf,
+  type RateLimitPolicy,
   rateLimitHeaders,
 } from './rate-limit-headers.ts'
 
@@ -201,7 +201,10 @@ export class HttpLimit<Request> {
   #headers(outcomes: readonly PartDecision<KeyedDecider>[]): Record<string, string> {
     const headers: Record<string, string> = {}
     for (const { limiter, decision } of outcomes.flatMap(parted)) {
-      const policy: Policy = { ...policyOf(limiter, decision), name: this.#policyName(limiter) }
+      const policy: RateLimitPolicy = {
+        ...policyOf(limiter, decision),
+        name: this.#policyName(limiter),
+      }
       mergeRateLimitHeaders(headers, rateLimitHeaders(decision, policy))
     }
     if (this.#options.legacyHeaders) {

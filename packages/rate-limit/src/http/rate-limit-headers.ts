@@ -11,7 +11,7 @@ import type { Decision } from '../limiter/rate-limiter.ts'
 import type { LimiterBounds } from './keyed-decider.ts'
 
 /** What a limit promises to its clients. */
-export interface Policy {
+export interface RateLimitPolicy {
   /** Tells one limit of a server from another. What is no printable ASCII is percent-encoded. */
   readonly name: string
   /** The most that can pass in a window. */
@@ -53,7 +53,10 @@ export type HeadersLike =
  *
  * @throws {InvalidOptionError} for what is no decision or no policy, of which clients would read nonsense
  */
-export function rateLimitHeaders(decision: Decision, policy: Policy): Record<string, string> {
+export function rateLimitHeaders(
+  decision: Decision,
+  policy: RateLimitPolicy,
+): Record<string, string> {
   checkNumbers('decision', decision, ['remaining', 'resetAfter', 'retryAfter'])
   checkNumbers('policy', policy, ['quota'])
   const { allowed, remaining, resetAfter, retryAfter, nextAfter } = decision

@@ -4,8 +4,8 @@ import { Baggage } from '../context/baggage.ts'
 import { ConsoleExporter } from '../export/console-exporter.ts'
 import { MemoryExporter } from '../export/memory-exporter.ts'
 import { Collector } from '../otlp/collector.fixture.ts'
-import { OtlpExporter } from '../otlp/otlp-exporter.ts'
 import { decodeRequest } from '../otlp/otlp-messages.fixture.ts'
+import { OtlpTraceExporter } from '../otlp/otlp-trace-exporter.ts'
 import { extract } from '../propagation/carrier.ts'
 import { optionsFromEnvironment, tracerFromEnvironment } from './tracer-from-environment.ts'
 
@@ -23,7 +23,7 @@ test('an empty environment gives the defaults', () => {
     OTEL_SERVICE_NAME: '',
     OTEL_TRACES_SAMPLER: ' ',
   })
-  expect(exporter).toBeInstanceOf(OtlpExporter)
+  expect(exporter).toBeInstanceOf(OtlpTraceExporter)
   expect(rest).toEqual({ enabled: true, limits: {} })
   expect(warnings).toEqual([])
 })

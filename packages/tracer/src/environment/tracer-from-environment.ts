@@ -1,8 +1,8 @@
 import { ConsoleExporter } from '../export/console-exporter.ts'
 import type { Exporter } from '../export/exporter.ts'
 import type { SpanExportError } from '../export/span-export-error.ts'
-import { OtlpExporter } from '../otlp/otlp-exporter.ts'
-import type { OtlpExporterOptions } from '../otlp/otlp-options.ts'
+import type { OtlpTraceExporterOptions } from '../otlp/otlp-options.ts'
+import { OtlpTraceExporter } from '../otlp/otlp-trace-exporter.ts'
 import { PROPAGATORS } from '../propagation/propagation.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import { alwaysOff, alwaysOn, ratio } from '../sampling/samplers.ts'
@@ -128,11 +128,11 @@ function exporterFrom(read: EnvironmentReader): Exporter | undefined {
     case 'none':
       return undefined
     default:
-      return new OtlpExporter(otlpOptions(read))
+      return new OtlpTraceExporter(otlpOptions(read))
   }
 }
 
-function otlpOptions(read: EnvironmentReader): OtlpExporterOptions {
+function otlpOptions(read: EnvironmentReader): OtlpTraceExporterOptions {
   const both = (name: string): [string, string] => [
     `OTEL_EXPORTER_OTLP_TRACES_${name}`,
     `OTEL_EXPORTER_OTLP_${name}`,

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest'
 import type { SpanExportError } from '../export/span-export-error.ts'
 import { Tracer } from '../tracer/tracer.ts'
 import { type Answer, Collector } from './collector.fixture.ts'
-import { OtlpExporter } from './otlp-exporter.ts'
 import { encodePartialSuccess } from './otlp-messages.fixture.ts'
+import { OtlpTraceExporter } from './otlp-trace-exporter.ts'
 import { expectAccounted, otlpTracer, settle } from './otlp-tracer.fixture.ts'
 
 test('retries passing failures with growing waits, others not at all', async () => {
@@ -324,7 +324,7 @@ test('a collector that never answers holds neither flush nor close beyond the ti
   await using collector = await Collector.start()
   collector.answer = () => new Promise(() => {})
   const errors: SpanExportError[] = []
-  const exporter = new OtlpExporter({
+  const exporter = new OtlpTraceExporter({
     url: collector.url,
     maxRequestBytes: 20_000,
     timeout: 60_000,

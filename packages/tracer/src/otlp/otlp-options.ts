@@ -18,7 +18,7 @@ import {
 import type { SpanExportError } from '../export/span-export-error.ts'
 import type { DropPolicy } from './chunk-queue.ts'
 
-export interface OtlpExporterOptions {
+export interface OtlpTraceExporterOptions {
   /** Address that spans are posted to, used as it is. Default: 'http://localhost:4318/v1/traces' */
   readonly url?: string | undefined
   /** Headers of every request, for instance a credential. Default: none */
@@ -59,8 +59,8 @@ export interface RetryOptions {
   readonly timeout?: number | undefined
 }
 
-/** What {@link OtlpExporterOptions} come to. */
-export interface OtlpSettings extends Omit<Resolved<OtlpExporterOptions>, 'url' | 'retry'> {
+/** What {@link OtlpTraceExporterOptions} come to. */
+export interface OtlpSettings extends Omit<Resolved<OtlpTraceExporterOptions>, 'url' | 'retry'> {
   readonly url: URL
   readonly retry: Resolved<RetryOptions>
 }
@@ -77,7 +77,7 @@ const RETRY: OptionRules<RetryOptions> = {
   timeout: withDefault(60_000, checkPositive),
 }
 
-const OPTIONS: OptionRules<OtlpExporterOptions, OtlpSettings> = {
+const OPTIONS: OptionRules<OtlpTraceExporterOptions, OtlpSettings> = {
   url: (option, url = 'http://localhost:4318/v1/traces') => checkUrl(option, url),
   headers: withDefault({}, checkHeaders),
   protocol: oneOf('http/protobuf', 'http/json'),
@@ -93,7 +93,7 @@ const OPTIONS: OptionRules<OtlpExporterOptions, OtlpSettings> = {
 }
 
 /** @throws InvalidOptionError */
-export function resolveOtlp(options: OtlpExporterOptions): OtlpSettings {
+export function resolveOtlp(options: OtlpTraceExporterOptions): OtlpSettings {
   return resolveOptions('', options, OPTIONS)
 }
 

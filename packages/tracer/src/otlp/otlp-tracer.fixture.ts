@@ -2,8 +2,8 @@ import { VirtualClock } from '@millrace/testkit'
 import { expect } from 'vitest'
 import type { SpanExportError } from '../export/span-export-error.ts'
 import { Tracer } from '../tracer/tracer.ts'
-import { OtlpExporter } from './otlp-exporter.ts'
-import type { OtlpExporterOptions } from './otlp-options.ts'
+import type { OtlpTraceExporterOptions } from './otlp-options.ts'
+import { OtlpTraceExporter } from './otlp-trace-exporter.ts'
 
 /** A tracer over an exporter on a virtual clock. */
 export interface OtlpTracer {
@@ -15,10 +15,14 @@ export interface OtlpTracer {
   spans(count: number, from?: number): void
 }
 
-export function otlpTracer(options: OtlpExporterOptions): OtlpTracer {
+export function otlpTracer(options: OtlpTraceExporterOptions): OtlpTracer {
   const clock = new VirtualClock()
   const errors: SpanExportError[] = []
-  const exporter = new OtlpExporter({ clock, onError: error => errors.push(error), ...options })
+  const exporter = new OtlpTraceExporter({
+    clock,
+    onError: error => errors.push(error),
+    ...options,
+  })
   const tracer = new Tracer({ service: 'shop', exporter, signals: [] })
   const spans = (count: number, from = 0) => {
     for (let i = from; i < from + count; i++) tracer.startSpan(`s${i}`, { attributes: { i } }).end()

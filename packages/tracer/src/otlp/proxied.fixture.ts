@@ -1,8 +1,8 @@
 /** A program whose spans go to a host that only the proxy of its environment can reach. */
 import { Tracer } from '../index.ts'
-import { OtlpExporter } from '../otlp.ts'
+import { OtlpTraceExporter } from '../otlp.ts'
 
-const exporter = new OtlpExporter({
+const exporter = new OtlpTraceExporter({
   url: 'http://collector.invalid:4318/v1/traces',
   retry: { timeout: 10_000 },
 })

@@ -1,8 +1,8 @@
 /** A program that closes its tracer while nobody listens where its spans go, and says so when that is over. */
 import { Tracer } from '../index.ts'
-import { OtlpExporter } from '../otlp.ts'
+import { OtlpTraceExporter } from '../otlp.ts'
 
-const exporter = new OtlpExporter({
+const exporter = new OtlpTraceExporter({
   url: 'http://127.0.0.1:1/v1/traces',
   retry: { timeout: 300 },
 })

@@ -1,9 +1,12 @@
 /** A service that ends spans and then ends itself in the way its argument says: for tests of the last flush. */
-import { OtlpExporter } from '../otlp/otlp-exporter.ts'
+import { OtlpTraceExporter } from '../otlp/otlp-trace-exporter.ts'
 import { Tracer } from '../tracer/tracer.ts'
 
 const [url, how, exitTimeout = '3000'] = process.argv.slice(2) as [string, string, string?]
-const tracer = new Tracer({ exporter: new OtlpExporter({ url }), exitTimeout: Number(exitTimeout) })
+const tracer = new Tracer({
+  exporter: new OtlpTraceExporter({ url }),
+  exitTimeout: Number(exitTimeout),
+})
 for (let i = 0; i < 250; i++) tracer.startSpan(`s${i}`).end()
 
 switch (how) {

@@ -3,8 +3,8 @@ import { memoize } from '@millrace/cache-core'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { ConsoleExporter } from '../export/console-exporter.ts'
 import { MemoryExporter } from '../export/memory-exporter.ts'
-import { OtlpExporter } from '../otlp/otlp-exporter.ts'
-import type { OtlpExporterOptions } from '../otlp/otlp-options.ts'
+import type { OtlpTraceExporterOptions } from '../otlp/otlp-options.ts'
+import { OtlpTraceExporter } from '../otlp/otlp-trace-exporter.ts'
 import type { SpanOptions } from '../span/api/span.ts'
 import { Tracer } from '../tracer/tracer.ts'
 import type { TracerOptions } from '../tracer/tracer-options.ts'
@@ -102,7 +102,7 @@ test('every option may be undefined', () => {
     sync: undefined,
     before: undefined,
   }
-  const otlp: Undefined<OtlpExporterOptions> = {
+  const otlp: Undefined<OtlpTraceExporterOptions> = {
     url: undefined,
     headers: undefined,
     protocol: undefined,
@@ -119,7 +119,7 @@ test('every option may be undefined', () => {
   const tracer = new Tracer(options)
   tracer.startSpan('x', span).end()
   expect(tracer.traced(() => 1, traced)()).toBe(1)
-  expect(new OtlpExporter(otlp).stats().queued).toBe(0)
+  expect(new OtlpTraceExporter(otlp).stats().queued).toBe(0)
   expect(new ConsoleExporter({ print: undefined }).stats().exported).toBe(0)
 })
 

@@ -22,7 +22,7 @@ async function largeRegistry() {
 
 /** The longest turn of the event loop in milliseconds while a large registry is pushed over OTLP. */
 export const longestPush: Prepare<number> = async () => {
-  const { OtlpExporter } = await import('@millrace/perf-metrics/otlp')
+  const { OtlpMetricExporter } = await import('@millrace/perf-metrics/otlp')
   const registry = await largeRegistry()
   const server = createServer((request, response) => {
     request.resume().on('end', () => response.writeHead(200, { connection: 'close' }).end())
@@ -35,8 +35,8 @@ export const longestPush: Prepare<number> = async () => {
   const { Registry } = await import('@millrace/perf-metrics')
   const small = new Registry()
   small.counter('x_total').inc()
-  await using _ = new OtlpExporter(small, { url })
-  const exporter = new OtlpExporter(registry, { url })
+  await using _ = new OtlpMetricExporter(small, { url })
+  const exporter = new OtlpMetricExporter(registry, { url })
   return {
     async measure() {
       const value = await longestTurn(() => exporter.export())

@@ -14,7 +14,7 @@ async function load(id: string): Promise<string> {
 }
 
 async function ours(collector: string): Promise<Service> {
-  const [{ Cache }, { Registry }, { KeyedLimiter }, { Tracer }, { OtlpExporter }] =
+  const [{ Cache }, { Registry }, { KeyedLimiter }, { Tracer }, { OtlpTraceExporter }] =
     await Promise.all([
       import('@millrace/cache-core'),
       import('@millrace/perf-metrics'),
@@ -34,7 +34,7 @@ async function ours(collector: string): Promise<Service> {
   const limiter = new KeyedLimiter({ rate: RATE, burst: RATE })
   const tracer = new Tracer({
     service: 'bench',
-    exporter: new OtlpExporter({ url: `${collector}/v1/traces` }),
+    exporter: new OtlpTraceExporter({ url: `${collector}/v1/traces` }),
     signals: [],
   })
   const listener: RequestListener = async (request, response) => {

@@ -72,7 +72,7 @@ export function millraceWith(options: MillraceOptions): TracerLibrary {
           let counted = 0
           for (const chunk of chunks) {
             counted += countSpans(chunk)
-            // As OtlpExporter does once the collector has answered.
+            // As OtlpTraceExporter does once the collector has answered.
             encoder.giveBack(chunk)
           }
           chunks = []

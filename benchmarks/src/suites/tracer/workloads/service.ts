@@ -152,10 +152,10 @@ export function checkReceived(share: number): void {
 
 export async function millraceService(url: string, fill: Fill): Promise<Service> {
   const { Tracer } = await import('@millrace/tracer')
-  const { OtlpExporter } = await import('@millrace/tracer/otlp')
+  const { OtlpTraceExporter } = await import('@millrace/tracer/otlp')
   // As much room as the peer has: what is sent here fills the default of 8 MiB in 140 ms, and a busy machine keeps a collector from running
   // for longer than that. What comes then is dropped, and counted.
-  const exporter = new OtlpExporter({ url, maxQueueBytes: 512 * 1024 * 1024 })
+  const exporter = new OtlpTraceExporter({ url, maxQueueBytes: 512 * 1024 * 1024 })
   const tracer = new Tracer({ exporter, signals: [] })
   return {
     span: i => fill(tracer.startSpan('GET /api'), i),

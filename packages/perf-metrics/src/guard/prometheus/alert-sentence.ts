@@ -1,12 +1,12 @@
 import { quantity } from '../../export/summary.ts'
 import type { RuleStatus } from '../guard.ts'
-import type { Limits, Rule } from '../rules.ts'
+import type { Rule, RuleLimits } from '../rules.ts'
 
 /** What a rule found, for people: `hit ratio 40.7 %, below its limit of 60 % for 2 min`. */
 export function alertSentence({ rule, state, value, limit, lasted }: RuleStatus): string {
   if (!Number.isFinite(value)) return `${subjectOf(rule)}: too little to judge by so far`
   const unit = unitOf(rule)
-  const below = (rule as Limits).below !== undefined
+  const below = (rule as RuleLimits).below !== undefined
   const beyond = below ? value < limit : value > limit
   const relation = beyond ? (below ? 'below' : 'above') : 'within'
   const sentence = `${subjectOf(rule)} ${show(value, unit)}, ${relation} its limit of ${show(limit, unit)}`

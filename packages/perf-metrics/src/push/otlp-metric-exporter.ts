@@ -22,7 +22,7 @@ import { SDK_VERSION } from '../otlp/sdk-version.ts'
 import type { Registry } from '../registry/registry.ts'
 import { inSlices, type Pace, paceOf } from '../time/slices.ts'
 import {
-  type OtlpExporterOptions,
+  type OtlpMetricExporterOptions,
   type ResolvedOptions,
   resolveExporter,
 } from './exporter-options.ts'
@@ -37,7 +37,7 @@ const COMPRESSION_LEVEL = 6
 /** Names exporter, language and version, as OTLP asks. */
 const USER_AGENT = `Millrace-OTLP-Exporter-JavaScript/${SDK_VERSION}`
 
-export interface OtlpExporterStats {
+export interface OtlpMetricExporterStats {
   /** Exports that arrived. */
   readonly exports: number
   /** Exports given up. */
@@ -56,7 +56,7 @@ export interface OtlpExporterStats {
  * Pushes a registry to an OpenTelemetry collector over OTLP/HTTP, on an interval and at the end. Requests are written in
  * slices of half a millisecond; a series is consistent in itself, and two series may be read at different times.
  */
-export class OtlpExporter {
+export class OtlpMetricExporter {
   readonly #registry: Registry
   readonly #options: ResolvedOptions
   readonly #reader: MetricDataReader
@@ -75,7 +75,7 @@ export class OtlpExporter {
   /** The export under way: the specification forbids two at a time. */
   #running: Promise<void> | undefined
 
-  constructor(registry: Registry, options: OtlpExporterOptions = {}) {
+  constructor(registry: Registry, options: OtlpMetricExporterOptions = {}) {
     this.#registry = registry
     this.#options = resolveExporter(registry, options)
     this.#reader = new MetricDataReader(this.#options.temporality, this.#options.histograms)
@@ -138,7 +138,7 @@ export class OtlpExporter {
     })
   }
 
-  stats(): OtlpExporterStats {
+  stats(): OtlpMetricExporterStats {
     return { ...this.#stats }
   }
 
@@ -275,6 +275,6 @@ async function attemptPost(url: string, request: PostOptions): Promise<Outcome> 
   }
 }
 
-describeStats<OtlpExporterStats>(OtlpExporter.prototype, {
+describeStats<OtlpMetricExporterStats>(OtlpMetricExporter.prototype, {
   ...counters('exports', 'failures', 'retries', 'pointsSent', 'pointsRejected', 'bytes'),
 })

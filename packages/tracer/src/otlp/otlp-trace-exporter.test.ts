@@ -2,7 +2,7 @@ import { VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Tracer } from '../tracer/tracer.ts'
 import { Collector } from './collector.fixture.ts'
-import { OtlpExporter } from './otlp-exporter.ts'
+import { OtlpTraceExporter } from './otlp-trace-exporter.ts'
 import { otlpTracer, settle } from './otlp-tracer.fixture.ts'
 
 test.each([
@@ -27,7 +27,7 @@ test.each([
 test('sends by itself after the delay, and early when a request is full', async () => {
   await using collector = await Collector.start()
   const clock = new VirtualClock()
-  const exporter = new OtlpExporter({ url: collector.url, clock, maxRequestBytes: 100_000 })
+  const exporter = new OtlpTraceExporter({ url: collector.url, clock, maxRequestBytes: 100_000 })
   const tracer = new Tracer({ exporter, clock, signals: [], delay: 2_000 })
   tracer.startSpan('one').end()
   clock.advance(1_999)
@@ -109,5 +109,5 @@ test.each([
   [{ headers: { 'a b': 'x' } }, 'Expected `headers` to be'],
   [{ headers: { a: 'x\r\nb: y' } }, 'Expected `headers` to be'],
 ])('refuses %o', (options, message) => {
-  expect(() => new OtlpExporter(options)).toThrow(message)
+  expect(() => new OtlpTraceExporter(options)).toThrow(message)
 })

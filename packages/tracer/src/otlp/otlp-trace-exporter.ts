@@ -8,7 +8,7 @@ import { DropEpisode } from './drop-episode.ts'
 import type { Encoder } from './encoding/encoder.ts'
 import { JsonEncoder } from './encoding/json-encoder.ts'
 import { type Answer, byteLength, HttpTransport } from './http-transport.ts'
-import { type OtlpExporterOptions, type OtlpSettings, resolveOtlp } from './otlp-options.ts'
+import { type OtlpSettings, type OtlpTraceExporterOptions, resolveOtlp } from './otlp-options.ts'
 import { ProtobufEncoder } from './protobuf/protobuf-encoder.ts'
 
 /** Spans are cut into pieces of this many bytes, so that a full queue drops little at a time. */
@@ -25,7 +25,7 @@ const RETRYABLE = new Set([429, 502, 503, 504])
  * for a passing reason is retried with exponential backoff (or after `Retry-After`, up to `maxRetryAfter`) until the `timeout` of `retry`; meanwhile the queue
  * fills and then drops by policy. Every span is counted exactly once as exported, dropped or queued.
  */
-export class OtlpExporter implements Exporter, AsyncDisposable {
+export class OtlpTraceExporter implements Exporter, AsyncDisposable {
   readonly #encoding: 'json' | 'protobuf'
   readonly #encoder: Encoder
   readonly #queue: ChunkQueue
@@ -46,7 +46,7 @@ export class OtlpExporter implements Exporter, AsyncDisposable {
   #refused = 0
 
   /** @throws InvalidOptionError */
-  constructor(options: OtlpExporterOptions = {}) {
+  constructor(options: OtlpTraceExporterOptions = {}) {
     const settings = resolveOtlp(options)
     const { maxQueueBytes, maxQueueSpans, dropPolicy, clock, onError } = settings
     this.#settings = settings
@@ -268,4 +268,4 @@ function isSuccess(outcome: Outcome): outcome is Outcome & { answer: Answer } {
   return answer !== undefined && answer.status >= 200 && answer.status < 300
 }
 
-describeStats<ExporterStats>(OtlpExporter.prototype, EXPORTER_KINDS)
+describeStats<ExporterStats>(OtlpTraceExporter.prototype, EXPORTER_KINDS)

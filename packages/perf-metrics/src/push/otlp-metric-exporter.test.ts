@@ -10,7 +10,7 @@ import {
 } from '../bytes/definitions.fixture.ts'
 import { Registry } from '../index.ts'
 import { NOW, sample } from '../otlp/sample.fixture.ts'
-import { OtlpExporter } from '../otlp.ts'
+import { OtlpMetricExporter } from '../otlp.ts'
 
 describe('the exporter', () => {
   const closing: (() => Promise<unknown>)[] = []
@@ -56,7 +56,7 @@ describe('the exporter', () => {
     const metrics = new Registry({ clock })
     const counter = metrics.counter('x_total')
     const { url, received } = await collector()
-    const exporter = new OtlpExporter(metrics, { url, clock, interval: 5000 })
+    const exporter = new OtlpMetricExporter(metrics, { url, clock, interval: 5000 })
     counter.inc(2)
     clock.advance(5000)
     await exporter.export()
@@ -77,7 +77,11 @@ describe('the exporter', () => {
     const counter = metrics.counter('x_total')
     const histogram = metrics.histogram('h')
     const { url, received } = await collector(n => ({ status: n === 2 ? 400 : 200 }))
-    const exporter = new OtlpExporter(metrics, { url, temporality: 'delta', compression: 'none' })
+    const exporter = new OtlpMetricExporter(metrics, {
+      url,
+      temporality: 'delta',
+      compression: 'none',
+    })
     closing.push(() => exporter.close())
     counter.inc(2)
     histogram.observe(1)
@@ -116,7 +120,7 @@ describe('the exporter', () => {
         histogram.observe({ user: 'late' }, 3)
       })
       const { url, received } = await collector()
-      await using exporter = new OtlpExporter(metrics, { url, clock, temporality })
+      await using exporter = new OtlpMetricExporter(metrics, { url, clock, temporality })
       await exporter.export()
       expect(exporter.stats().pointsSent).toBe(1)
       clock.advance(1000)
@@ -148,7 +152,7 @@ describe('the exporter', () => {
     const counted = counter.labels(user)
     const observed = histogram.labels(user)
     const { url, received } = await collector(n => ({ status: n === 2 ? 400 : 200 }))
-    await using exporter = new OtlpExporter(metrics, {
+    await using exporter = new OtlpMetricExporter(metrics, {
       url,
       clock,
       temporality: 'delta',
@@ -177,7 +181,7 @@ describe('the exporter', () => {
     const busy = await collector(n =>
       n < 3 ? { status: 503, headers: { 'retry-after': '3' } } : { status: 200 },
     )
-    await using patient = new OtlpExporter(metrics, { url: busy.url })
+    await using patient = new OtlpMetricExporter(metrics, { url: busy.url })
     const exported = patient.export()
     for (const retries of [1, 2]) {
       while (patient.stats().retries < retries) await new Promise(setImmediate)
@@ -187,7 +191,7 @@ describe('the exporter', () => {
     expect(patient.stats()).toMatchObject({ exports: 1, retries: 2, failures: 0 })
     const refusing = await collector(() => ({ status: 401 }))
     const errors: unknown[] = []
-    await using refused = new OtlpExporter(metrics, {
+    await using refused = new OtlpMetricExporter(metrics, {
       url: refusing.url,
       onError: error => errors.push(error),
     })
@@ -206,7 +210,7 @@ describe('the exporter', () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     const errors: unknown[] = []
     const onError = (error: unknown) => errors.push(error)
-    const exporter = new OtlpExporter(metrics, { url, timeout: 50, onError })
+    const exporter = new OtlpMetricExporter(metrics, { url, timeout: 50, onError })
     const closed = exporter.close()
     while (asked === 0) await new Promise(setImmediate)
     clock.advance(50)
@@ -220,7 +224,7 @@ describe('the exporter', () => {
     server.closeAllConnections()
     server.close()
     // Nobody listens there any more.
-    const late = new OtlpExporter(metrics, { url, onError })
+    const late = new OtlpMetricExporter(metrics, { url, onError })
     await late.close()
     expect(errors[1]).toMatchObject({
       code: 'ERR_MILLRACE_METRICS_EXPORT',
@@ -238,7 +242,7 @@ describe('the exporter', () => {
       )
       .finish()
     const { url } = await collector(() => ({ status: 200, body }))
-    await using exporter = new OtlpExporter(metrics, { url })
+    await using exporter = new OtlpMetricExporter(metrics, { url })
     await exporter.export()
     expect(exporter.stats()).toMatchObject({ pointsSent: 1, pointsRejected: 1 })
   })
@@ -249,7 +253,7 @@ describe('the exporter', () => {
     const { url, received } = await collector()
     const resource = { 'service.name': 'shop "é"' }
     for (const histograms of ['exponential', 'explicit'] as const) {
-      await using exporter = new OtlpExporter(metrics, {
+      await using exporter = new OtlpMetricExporter(metrics, {
         url,
         histograms,
         protocol: 'http/json',
@@ -273,6 +277,6 @@ describe('the exporter', () => {
     ],
     [{ temporality: 'low' }, 'Expected `temporality` to be one of'],
   ])('refuses the options %j', (options, message) => {
-    expect(() => new OtlpExporter(new Registry(), options as never)).toThrow(message)
+    expect(() => new OtlpMetricExporter(new Registry(), options as never)).toThrow(message)
   })
 })

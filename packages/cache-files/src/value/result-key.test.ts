@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import { contentKey, type OptionEffects, parserId } from './content-key.ts'
+import { type OptionEffects, parserId, resultKey } from './result-key.ts'
 
 interface ParserOptions {
   readonly module: boolean
@@ -47,6 +47,6 @@ describe('parserId', () => {
 
 test('content keys never collide, whatever is in their parts', () => {
   const parts = ['', 'a', '","', '"]', '\\', 'a"b']
-  const keys = parts.flatMap(id => parts.map(variant => contentKey('h', id, variant)))
+  const keys = parts.flatMap(id => parts.map(variant => resultKey('h', id, variant)))
   expect(new Set(keys).size).toBe(36)
 })

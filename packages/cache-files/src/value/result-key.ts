@@ -8,7 +8,7 @@ import { checkFunction, checkRecord, checkText, InvalidOptionError } from '@mill
  * @param id name and version of the parser or extractor with its options
  * @param variant what else decides, such as the extension
  */
-export function contentKey(hash: string, id: string, variant: string): string {
+export function resultKey(hash: string, id: string, variant: string): string {
   return JSON.stringify([hash, id, variant])
 }
 
