@@ -63,7 +63,7 @@ const elsewhere: Readonly<Record<string, RegExp>> = {
   'is a part of those that extend or name it':
     /^(LifetimeOptions|PackingOptions|KeepingOptions|ValueOptions|LabelOptions|LimiterOptions|JobSettings|Shared(Buckets|Windows)Options|StoreGuardOptions|Redis(Bus|Lease|Store)Options|SeenLimitOptions|Fastify\w+)$/,
   'is given to a call, whose promise rejects: its package tests that':
-    /^(Call|ChangedByGit|Warm|WorkspaceWarm|ResultStream|LeaseCall|Json|Request|Scrape|Acquire|SemaphoreAcquire|Job|Store(Call|Clear|Keys|Set))Options$/,
+    /^(Call|HttpCall|ChangedByGit|Warm|WorkspaceWarm|ResultStream|LeaseCall|Json|Request|Scrape|Acquire|SemaphoreAcquire|Job|Store(Call|Clear|Keys|Set))Options$/,
   'has required options, which its package tests': /^ReportedOptions$/,
   'is of the constructor of an error': /^FileReadErrorOptions$/,
   'is of a call on a hot path, which never throws': /^(Span|Start)Options$/,

@@ -38,6 +38,37 @@ describe('a wrapper of a memoized function', () => {
   })
 })
 
+describe('a wrapper of an odd function', () => {
+  type Wrap = (fn: () => unknown) => (...args: unknown[]) => unknown
+  const cases = Object.entries({ ...wrappers, memoize, cached: cached({}) }) as unknown as [
+    string,
+    Wrap,
+  ][]
+
+  test.each(cases)('calls one that has an `apply` of its own (%s)', async (_, wrap) => {
+    const own = Object.assign(() => 'called', { apply: () => 'past', call: () => 'past' })
+    const wrapped = wrap(own)
+    expect(await wrapped()).toBe('called')
+    expect(await wrapped.apply(undefined, [])).toBe('called')
+  })
+
+  test.each(cases)('calls one without a prototype, a name and a length (%s)', async (_, wrap) => {
+    const bare = () => 'called'
+    Reflect.deleteProperty(bare, 'name')
+    Reflect.deleteProperty(bare, 'length')
+    Object.setPrototypeOf(bare, null)
+    const wrapped = wrap(bare)
+    expect(await wrapped()).toBe('called')
+    expect([wrapped.name, wrapped.length]).toEqual(['', 0])
+  })
+
+  test.each(cases)('takes one whose `name` is no text (%s)', async (_, wrap) => {
+    const wrapped = wrap(Object.defineProperty(() => 'called', 'name', { value: { of: 'mine' } }))
+    expect(await wrapped()).toBe('called')
+    expect(wrapped.name).toEqual({ of: 'mine' })
+  })
+})
+
 describe('a wrapper as a decorator', () => {
   type Decorate = (...args: unknown[]) => unknown
   const decorators = { ...wrappers, cached: cached({}) } as unknown as Record<string, Decorate>

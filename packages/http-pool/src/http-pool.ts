@@ -8,9 +8,9 @@ import {
 import { CallDispatcher } from './dispatch/call-dispatcher.ts'
 import { PoolDispatcher } from './dispatch/pool-dispatcher.ts'
 import { InvalidRequestError, RedirectError } from './errors.ts'
-import { resolveCall } from './options/call-policy.ts'
 import type { HttpPoolOptions } from './options/pool-options.ts'
 import { resolvePoolOptions } from './options/pool-settings.ts'
+import { resolveCall } from './options/resolve-call.ts'
 import { type Dispatch, type ExchangeOptions, isReplayable } from './request/exchange-options.ts'
 import { addMissing, dropHeaders, headerList, omittedNames } from './request/header-list.ts'
 import {

@@ -32,13 +32,9 @@ export type { HedgeOptions } from './host/hedge.ts'
 export type { ThrottleOptions } from './host/throttle.ts'
 export { HttpPool } from './http-pool.ts'
 export type { Limiter, PermitOutcome } from './limits/limiter.ts'
-export type { InjectContext, InjectHeaders } from './options/inject-headers.ts'
-export type {
-  HttpCallOptions,
-  HttpPoolOptions,
-  OriginOptions,
-  Timeouts,
-} from './options/pool-options.ts'
+export type { HttpPoolOptions, OriginOptions } from './options/pool-options.ts'
+export type { HttpCallOptions, Timeouts } from './request/call-options.ts'
+export type { InjectContext, InjectHeaders } from './request/inject-headers.ts'
 export type { BodyChunks, BodyContent, RequestBody } from './request/request-body.ts'
 export type {
   JsonOptions,

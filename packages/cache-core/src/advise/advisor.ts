@@ -3,11 +3,11 @@ import { ABSENT, Kernel } from '../kernel/kernel.ts'
 import type { KeyHasher } from '../key/key-hasher.ts'
 import { LARGEST_MAP } from '../key/key-index.ts'
 import { type CreatePolicy, policies } from '../policy/policies.ts'
-import type { PolicyName } from '../policy/policy.ts'
 
 /** What another configuration would give. */
 export interface Estimate {
-  readonly policy: PolicyName
+  /** Name of the policy. */
+  readonly policy: string
   /** Capacity as a multiple of the present one. */
   readonly size: number
   /** Estimated share of reads that would hit. */
@@ -58,7 +58,7 @@ export interface Simulated {
 }
 
 interface Simulation<K> {
-  readonly policy: PolicyName
+  readonly policy: string
   readonly size: number
   readonly kernel: Kernel<K, true>
 }

@@ -82,6 +82,10 @@ describe('the constructor refuses', () => {
       'Expected `policy` to be one of `@millrace/cache-core/policies`, got a string of length 3',
     ],
     [
+      { policy: () => ({}) as never },
+      'Expected `policy` to be what makes a Policy, with a method `grow`, got an object',
+    ],
+    [
       { memoryPressure: true as unknown as MemoryPressureFactory },
       'Expected `memoryPressure` to be `memoryPressure()`, got a boolean',
     ],

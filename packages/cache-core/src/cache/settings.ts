@@ -53,7 +53,7 @@ export const CACHE_CHECKS: Readonly<Record<keyof CacheOptions<unknown, unknown>,
   idleTtl: checkPositiveOrInfinity,
   ttlJitter: (option, value) => checkRange(option, value, 0, 1),
   sweepInterval: checkPositiveOrInfinity,
-  policy: (option, value) => checkFunction(option, value, 'one of `@millrace/cache-core/policies`'),
+  policy: checkPolicy,
   enabled: checkBoolean,
   onRemove: checkFunction,
   memoryPressure: (option, value) => checkFunction(option, value, '`memoryPressure()`'),
@@ -84,6 +84,13 @@ export function settingsOf<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
   const settings = withDefaults(options, defaults, CACHE_CHECKS)
   if (maxBytes !== Infinity) checkWeighted(weigher !== undefined)
   return settings
+}
+
+/** What it makes is looked at when it is made: for those methods alone that every cache calls. */
+function checkPolicy(option: string, create: CreatePolicy): CreatePolicy {
+  checkFunction(option, create, 'one of `@millrace/cache-core/policies`')
+  return free =>
+    checkMethods(option, create(free), 'what makes a Policy', ['grow', 'resize', 'insert', 'evict'])
 }
 
 /** @throws {InvalidOptionError} */

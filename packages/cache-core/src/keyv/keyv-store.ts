@@ -2,7 +2,7 @@ import {
   type Clock,
   checkMethods,
   checkOptions,
-  checkPositiveOrInfinity,
+  checkPositive,
   describeStats,
   monotonicClock,
   type OptionNames,
@@ -44,7 +44,7 @@ import type { KeyvStorage } from './keyv-storage.ts'
 
 /** Options of a {@link KeyvStore}. */
 export interface KeyvStoreOptions<V> extends LifetimeOptions, PackingOptions<V> {
-  /** ms for which one call of the adapter is waited for, above 0. Default: 2,000. */
+  /** ms for which one call of the adapter is waited for, above 0 and finite. Default: 2,000. */
   readonly timeout?: number | undefined
   /** Source of time, in ms since 1970. Default: the system's. Steps back are left out. */
   readonly clock?: Clock | undefined
@@ -83,7 +83,7 @@ export class KeyvStore<V = unknown> implements Store<V> {
   constructor(storage: KeyvStorage, options: KeyvStoreOptions<V> = {}) {
     checkMethods('storage', storage, 'a storage adapter of Keyv', ['get', 'set', 'delete', 'clear'])
     const { timeout = 2_000 } = checkOptions('', options as KeyvStoreOptions<unknown>, OPTIONS)
-    checkPositiveOrInfinity('timeout', timeout)
+    checkPositive('timeout', timeout)
     this.#packer = new ValuePacker(options)
     this.#lifetimes = new Lifetimes(options)
     this.#clock = new SteadyClock(options.clock)

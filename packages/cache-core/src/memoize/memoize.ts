@@ -52,7 +52,7 @@ export function memoize<F extends AnyFunction>(
   options: MemoizeOptions<F> = {},
 ): Memoized<F> {
   checkFunction('fn', fn)
-  const kind: string = fn.constructor.name
+  const kind = Object.prototype.toString.call(fn)
   // Callers would share one generator, which yields what it has once.
   if (kind.includes('Generator')) throw new InvalidOptionError('fn', 'no generator function', fn)
   // Another object would be taken for one without options.
@@ -62,10 +62,10 @@ export function memoize<F extends AnyFunction>(
   if (tagsOf !== undefined) checkFunction('tags', tagsOf)
   const cache = new Cache<unknown, unknown>(cacheOptions as CacheOptions<unknown, unknown>)
   const receivers = new ReceiverKeys()
-  let asynchronous = kind === 'AsyncFunction'
+  let asynchronous = kind === '[object AsyncFunction]'
 
   const keyFor = (receiver: unknown, args: Parameters<F>): unknown => {
-    if (keyOf !== undefined) return keyOf.apply(receiver as ThisParameterType<F>, args)
+    if (keyOf !== undefined) return Reflect.apply(keyOf, receiver, args)
     const key = encodeArguments(args)
     return receivers.qualify(receiver, key)
   }
@@ -74,7 +74,7 @@ export function memoize<F extends AnyFunction>(
     return tagsOf === undefined ? value : loaded(value, { tags: tagsOf(...args) })
   }
   const compute = (receiver: unknown, args: Parameters<F>): unknown => {
-    const result: unknown = fn.apply(receiver, args)
+    const result: unknown = Reflect.apply(fn, receiver, args)
     if (!isThenable(result)) return keep(result, args)
     asynchronous = true
     return result.then(value => keep(value, args))

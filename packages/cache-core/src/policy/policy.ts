@@ -14,7 +14,8 @@
  * Entries of weight 0 are pinned and never reach a policy.
  */
 export interface Policy {
-  readonly name: PolicyName
+  /** One of {@link PolicyName}, or one of its own: a snapshot's state is loaded into a policy of the same name. */
+  readonly name: string
   /**
    * Whether `arrive` and `insert` read the hash. If not, the kernel passes 0 and saves computing
    * it.

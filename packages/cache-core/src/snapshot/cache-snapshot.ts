@@ -1,5 +1,5 @@
 import { SnapshotError } from '../errors.ts'
-import type { PolicyName, PolicyState } from '../policy/policy.ts'
+import type { PolicyState } from '../policy/policy.ts'
 
 /** One entry of a snapshot. */
 export interface SnapshotEntry<K, V> {
@@ -25,7 +25,8 @@ export interface CacheSnapshot<K, V> {
   readonly version: 1
   /** `Date.now()` when it was made. */
   readonly savedAt: number
-  readonly policy: PolicyName
+  /** Its name. */
+  readonly policy: string
   /** Of the hashes the policy's state is made of. */
   readonly seed: number
   readonly state?: PolicyState
@@ -34,13 +35,6 @@ export interface CacheSnapshot<K, V> {
 
 /** The latest time of a `Date`, in ms. */
 const LATEST = 8.64e15
-const POLICIES: Readonly<Record<PolicyName, true>> = {
-  adaptive: true,
-  lru: true,
-  sieve: true,
-  's3-fifo': true,
-  'w-tinylfu': true,
-}
 
 /**
  * Checks a snapshot before anything is changed.
@@ -54,7 +48,7 @@ export function checkSnapshot<K, V>(snapshot: CacheSnapshot<K, V>): void {
   const { version, savedAt, seed, policy, entries, state } = snapshot
   if (version !== 1) throw new SnapshotError('it has another version than 1')
   const isSeed = isInteger(seed, -(2 ** 31), 2 ** 31 - 1)
-  if (!isNumber(savedAt, 0, LATEST) || !isSeed || !Object.hasOwn(POLICIES, policy)) {
+  if (!isNumber(savedAt, 0, LATEST) || !isSeed || typeof policy !== 'string') {
     throw new SnapshotError('its header is damaged')
   }
   if (!Array.isArray(entries)) throw new SnapshotError('it has no list of entries')

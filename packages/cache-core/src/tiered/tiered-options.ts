@@ -3,6 +3,7 @@ import {
   checkClock,
   checkMethods,
   checkOptions,
+  checkPositive,
   checkPositiveOrInfinity,
   type OptionNames,
   type StatsKinds,
@@ -30,7 +31,7 @@ export interface TieredCacheOptions<V> extends CacheOptions<string, V> {
    */
   readonly l1Ttl?: number | undefined
   /**
-   * ms for which the answer of the second tier, or of the bus, to any one call is waited for, above 0. Loads then go on without it; writes
+   * ms for which the answer of the second tier, or of the bus, to any one call is waited for, above 0 and finite. Loads then go on without it; writes
    * and invalidations reject with `StoreTimeoutError` where the store is late. A search for a pattern, which is many calls, may take ten
    * times as long. Default: 2,000.
    */
@@ -123,7 +124,7 @@ export function checkTieredOptions<V>(options: TieredCacheOptions<V>): TieredCac
     bus,
     lease,
     l1Ttl = Infinity,
-    storeTimeout = Infinity,
+    storeTimeout = 2_000,
     backgroundWrites = false,
     clock,
   } = checkOptions<TieredCacheOptions<V>>('', options, NAMES)
@@ -131,7 +132,7 @@ export function checkTieredOptions<V>(options: TieredCacheOptions<V>): TieredCac
   if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
   if (lease !== undefined) checkMethods('lease', lease, 'a LoadLease', ['acquire'])
   checkPositiveOrInfinity('l1Ttl', l1Ttl)
-  checkPositiveOrInfinity('storeTimeout', storeTimeout)
+  checkPositive('storeTimeout', storeTimeout)
   checkBoolean('backgroundWrites', backgroundWrites)
   // The `Cache` gets one made of it.
   if (clock !== undefined) checkClock('clock', clock)

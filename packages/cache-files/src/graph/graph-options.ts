@@ -1,7 +1,7 @@
-import type { MemoryPressureOptions } from '@millrace/cache-core/size'
+import type { MemoryPressureFactory } from '@millrace/cache-core/size'
 import type { Store } from '@millrace/cache-core/store'
 import {
-  asGiven,
+  checkFunction,
   checkInteger,
   checkList,
   checkMethods,
@@ -52,9 +52,9 @@ export interface GraphOptions extends KeepingOptions {
    */
   readonly environmentKey?: string | undefined
   /**
-   * Gives values up when memory gets scarce: halved at each check from `shrinkAt` on, none added from `stopAt` on. Default: does not.
+   * Gives values up when memory gets scarce: `memoryPressure()` of `@millrace/cache-core/size`. Default: does not.
    */
-  readonly memoryPressure?: MemoryPressureOptions | undefined
+  readonly memoryPressure?: MemoryPressureFactory | undefined
 }
 
 /** What {@link GraphOptions} come to. */
@@ -72,8 +72,7 @@ export const GRAPH_RULES: OptionRules<GraphOptions, GraphSettings> = {
   options: withDefault({}, checkRecord<GraphSettings['options']>),
   // None is the empty one.
   environmentKey: (option, key) => (key === undefined ? '' : checkText(option, key)),
-  // Checked by the cache that it is for.
-  memoryPressure: asGiven,
+  memoryPressure: optional(checkFunction<MemoryPressureFactory>, '`memoryPressure()`'),
 }
 
 /** @throws {InvalidOptionError} */

@@ -1,10 +1,6 @@
 import { extname } from 'node:path'
 import { Cache, type Clock } from '@millrace/cache-core'
-import {
-  type MemoryPressureFactory,
-  type MemoryPressureOptions,
-  memoryPressure,
-} from '@millrace/cache-core/size'
+import type { MemoryPressureFactory } from '@millrace/cache-core/size'
 import {
   asGiven,
   checkClock,
@@ -65,10 +61,10 @@ export interface ParseCacheOptions<T> {
   /** ms a parser that returns a promise may take, > 0; Infinity for no limit. Default: 60,000. */
   readonly timeout?: number | undefined
   /**
-   * Gives results up when memory gets scarce: halved at each check from `shrinkAt` on, none added from `stopAt` on. The cache then holds a
-   * timer until `close`. Default: does not.
+   * Gives results up when memory gets scarce: `memoryPressure()` of `@millrace/cache-core/size`. The cache then holds a timer until
+   * `close`. Default: does not.
    */
-  readonly memoryPressure?: MemoryPressureOptions | undefined
+  readonly memoryPressure?: MemoryPressureFactory | undefined
   /** Source of time for `timeout`. Default: the monotonic clock. */
   readonly clock?: Clock | undefined
 }
@@ -103,9 +99,7 @@ interface Held<T> {
   readonly weight: number
 }
 
-type Settings<T> = Resolved<Omit<ParseCacheOptions<T>, 'memoryPressure'>> & {
-  readonly memoryPressure: MemoryPressureFactory | undefined
-}
+type Settings<T> = Resolved<ParseCacheOptions<T>, 'memoryPressure'>
 
 export const PARSE_CACHE_RULES: OptionRules<ParseCacheOptions<unknown>, Settings<unknown>> = {
   files: required(checkMethods<FileTable>, 'a FileTable', ['read']),
@@ -120,7 +114,7 @@ export const PARSE_CACHE_RULES: OptionRules<ParseCacheOptions<unknown>, Settings
     checkFunction<Settings<unknown>['weigher']>,
   ),
   timeout: withDefault(60_000, checkPositiveOrInfinity),
-  memoryPressure: optional((_, options: MemoryPressureOptions) => memoryPressure(options)),
+  memoryPressure: optional(checkFunction<MemoryPressureFactory>, '`memoryPressure()`'),
   clock: withDefault(monotonicClock, checkClock<Clock>),
 }
 

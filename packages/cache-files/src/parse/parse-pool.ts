@@ -34,7 +34,7 @@ export interface ParsePoolOptions {
   readonly workers?: number | undefined
   /** Sources that wait at most, an integer >= 0; beyond, a call is a `ParseQueueFullError`. Default: 10,000. */
   readonly maxQueue?: number | undefined
-  /** ms one source may take, > 0; then its thread is ended, whatever it does, and another one started. Default: 60,000. */
+  /** ms one source may take, > 0 (Infinity for no limit); then its thread is ended, whatever it does, and another one started. Default: 60,000. */
   readonly timeout?: number | undefined
   /** Source of time. Default: the monotonic clock. */
   readonly clock?: Clock | undefined

@@ -125,7 +125,6 @@ export class BestEffortStore<T extends StoredResult> {
 
   async #inTime<R>(answer: Promise<R>): Promise<R> {
     const { clock, storeTimeout } = this.#options
-    if (storeTimeout === Infinity) return answer
     const { promise, reject } = Promise.withResolvers<never>()
     const expire = (): void => {
       this.#pausedUntil = clock.now() + PAUSE * storeTimeout

@@ -24,7 +24,7 @@ export interface KeepingOptions {
   /** ms for which a result is kept after it was last of use, > 0. Default: Infinity, as long as the store likes. */
   readonly retention?: number | undefined
   /**
-   * ms that one call of the store may take, > 0; a store that takes longer is left alone for ten times as long. Infinity for no limit.
+   * ms that one call of the store may take, > 0 and finite; a store that takes longer is left alone for ten times as long.
    * Default: 10,000.
    */
   readonly storeTimeout?: number | undefined
@@ -47,7 +47,7 @@ export const KEEPING_RULES: OptionRules<KeepingOptions> = {
   ]),
   writeDelay: withDefault(500, checkPositive),
   retention: withDefault(Infinity, checkPositiveOrInfinity),
-  storeTimeout: withDefault(10_000, checkPositiveOrInfinity),
+  storeTimeout: withDefault(10_000, checkPositive),
   onStoreError: withDefault(() => undefined, checkFunction<KeepingSettings['onStoreError']>),
   clock: withDefault(monotonicClock, checkClock<Clock>),
 }

@@ -1,7 +1,8 @@
 import type { Clock } from '@millrace/cache-core'
-import { type MemoryPressureOptions, memoryPressure } from '@millrace/cache-core/size'
+import type { MemoryPressureFactory } from '@millrace/cache-core/size'
 import {
   checkBoolean,
+  checkFunction,
   checkInteger,
   checkMethods,
   checkNonNegative,
@@ -49,19 +50,16 @@ export interface FileTableOptions {
   /** Whether names that differ only in case name different files. Default: tried at the root. */
   readonly caseSensitive?: boolean | undefined
   /**
-   * Gives contents up when memory gets scarce: halved at each check from `shrinkAt` on, none added from `stopAt` on. The table then holds
-   * a timer until `close`. Default: does not.
+   * Gives contents up when memory gets scarce: `memoryPressure()` of `@millrace/cache-core/size`. The table then holds a timer until
+   * `close`. Default: does not.
    */
-  readonly memoryPressure?: MemoryPressureOptions | undefined
+  readonly memoryPressure?: MemoryPressureFactory | undefined
   /** The clock that stamps files. Default: the system's wall clock. */
   readonly clock?: Pick<Clock, 'now'> | undefined
 }
 
 /** What {@link FileTableOptions} come to. */
-export interface FileTableSettings
-  extends Resolved<Omit<FileTableOptions, 'memoryPressure'>, 'caseSensitive'> {
-  readonly memoryPressure: ReturnType<typeof memoryPressure> | undefined
-}
+export type FileTableSettings = Resolved<FileTableOptions, 'caseSensitive' | 'memoryPressure'>
 
 export const FILE_TABLE_RULES: OptionRules<FileTableOptions, FileTableSettings> = {
   root: (option, root = process.cwd()) => checkText(option, root),
@@ -73,7 +71,7 @@ export const FILE_TABLE_RULES: OptionRules<FileTableOptions, FileTableSettings> 
   validationInterval: withDefault(0, checkNonNegative),
   openTimeout: withDefault(10_000, checkNonNegativeOrInfinity),
   caseSensitive: optional(checkBoolean),
-  memoryPressure: optional((_, options: MemoryPressureOptions) => memoryPressure(options)),
+  memoryPressure: optional(checkFunction<MemoryPressureFactory>, '`memoryPressure()`'),
   clock: withDefault(wallClock, checkMethods<Pick<Clock, 'now'>>, 'a clock', ['now']),
 }
 

@@ -1,3 +1,4 @@
+import { memoryPressure } from '@millrace/cache-core/size'
 import type { GraphOptions } from '../graph/graph-options.ts'
 import type { ParseCacheOptions } from '../parse/parse-cache.ts'
 import type { FileTableOptions } from '../table/file-table-options.ts'
@@ -36,18 +37,21 @@ export interface FilePreset {
  */
 export const filePresets: Readonly<Record<FilePresetName, FilePreset>> = {
   heavy: {
-    files: { maxBytes: 100 * MEBIBYTE, memoryPressure: { shrinkAt: 0.7, stopAt: 0.85 } },
+    files: {
+      maxBytes: 100 * MEBIBYTE,
+      memoryPressure: memoryPressure({ shrinkAt: 0.7, stopAt: 0.85 }),
+    },
     parse: {
       maxBytes: 1_000 * MEBIBYTE,
       maxEntries: 15_000,
-      memoryPressure: { shrinkAt: 0.7, stopAt: 0.85 },
+      memoryPressure: memoryPressure({ shrinkAt: 0.7, stopAt: 0.85 }),
     },
     graph: {
       maxResults: 7_500,
       maxNodes: 15_000,
       retention: 48 * HOUR,
       cleanupInterval: 30 * MINUTE,
-      memoryPressure: { shrinkAt: 0.7, stopAt: 0.85 },
+      memoryPressure: memoryPressure({ shrinkAt: 0.7, stopAt: 0.85 }),
     },
     warm: {
       depth: 3,
@@ -58,18 +62,21 @@ export const filePresets: Readonly<Record<FilePresetName, FilePreset>> = {
     },
   },
   interactive: {
-    files: { maxBytes: 75 * MEBIBYTE, memoryPressure: { shrinkAt: 0.8, stopAt: 0.9 } },
+    files: {
+      maxBytes: 75 * MEBIBYTE,
+      memoryPressure: memoryPressure({ shrinkAt: 0.8, stopAt: 0.9 }),
+    },
     parse: {
       maxBytes: 500 * MEBIBYTE,
       maxEntries: 10_000,
-      memoryPressure: { shrinkAt: 0.8, stopAt: 0.9 },
+      memoryPressure: memoryPressure({ shrinkAt: 0.8, stopAt: 0.9 }),
     },
     graph: {
       maxResults: 3_000,
       maxNodes: 8_000,
       retention: 12 * HOUR,
       cleanupInterval: 15 * MINUTE,
-      memoryPressure: { shrinkAt: 0.8, stopAt: 0.9 },
+      memoryPressure: memoryPressure({ shrinkAt: 0.8, stopAt: 0.9 }),
     },
     warm: {
       depth: 3,
@@ -80,18 +87,21 @@ export const filePresets: Readonly<Record<FilePresetName, FilePreset>> = {
     },
   },
   ci: {
-    files: { maxBytes: 50 * MEBIBYTE, memoryPressure: { shrinkAt: 0.6, stopAt: 0.75 } },
+    files: {
+      maxBytes: 50 * MEBIBYTE,
+      memoryPressure: memoryPressure({ shrinkAt: 0.6, stopAt: 0.75 }),
+    },
     parse: {
       maxBytes: 200 * MEBIBYTE,
       maxEntries: 10_000,
-      memoryPressure: { shrinkAt: 0.6, stopAt: 0.75 },
+      memoryPressure: memoryPressure({ shrinkAt: 0.6, stopAt: 0.75 }),
     },
     graph: {
       maxResults: 2_000,
       maxNodes: 5_000,
       retention: 2 * HOUR,
       cleanupInterval: 5 * MINUTE,
-      memoryPressure: { shrinkAt: 0.6, stopAt: 0.75 },
+      memoryPressure: memoryPressure({ shrinkAt: 0.6, stopAt: 0.75 }),
     },
     warm: {
       depth: 1,

@@ -10,7 +10,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { memoryPressure } from '@millrace/cache-core/size'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualSource } from '../watch/manual-source.ts'
 import type { CacheFolderProblem } from './cache-folder.ts'
 import { filePresets } from './presets.ts'
@@ -232,21 +233,71 @@ describe('Workspace', () => {
     expect(told[0]).toMatchObject({ folder: join(cacheFolder, 'v1') })
   })
 
+  test('an option of a level that is undefined is that of the workspace', async () => {
+    write('a.txt', 'one two')
+    writeFileSync(cacheFolder, 'mine')
+    const told: CacheFolderProblem[] = []
+    const onCacheProblem = (problem: CacheFolderProblem) => told.push(problem)
+    const graph = { onStoreError: undefined, maxResults: undefined }
+    await using workspace = open({ onCacheProblem, graph })
+    const { total } = words(workspace)
+    expect(await workspace.graph.get(total, '')).toEqual({ sum: 2 })
+    await workspace.save()
+    expect(told).toHaveLength(1)
+  })
+
   test('presets have the numbers that they say', () => {
     const numbers = Object.values(filePresets).map(({ files, graph }) => [
       files.maxBytes! / 2 ** 20,
-      files.memoryPressure,
       graph.maxResults,
       graph.maxNodes,
       graph.retention! / 3_600_000,
       graph.cleanupInterval! / 60_000,
     ])
     expect(numbers).toEqual([
-      [100, { shrinkAt: 0.7, stopAt: 0.85 }, 7_500, 15_000, 48, 30],
-      [75, { shrinkAt: 0.8, stopAt: 0.9 }, 3_000, 8_000, 12, 15],
-      [50, { shrinkAt: 0.6, stopAt: 0.75 }, 2_000, 5_000, 2, 5],
+      [100, 7_500, 15_000, 48, 30],
+      [75, 3_000, 8_000, 12, 15],
+      [50, 2_000, 5_000, 2, 5],
     ])
     expect(() => open({ preset: 'large' as never })).toThrow("'heavy', 'interactive', 'ci'")
+  })
+
+  test('presets give memory up at the shares that they say', async () => {
+    let used = 0
+    const limit = vi.spyOn(process, 'constrainedMemory').mockReturnValue(1_000)
+    const rss = vi.spyOn(process.memoryUsage, 'rss').mockImplementation(() => used)
+    onTestFinished(() => {
+      limit.mockRestore()
+      rss.mockRestore()
+    })
+    vi.resetModules()
+    const { filePresets: presets } = await import('./presets.ts')
+    const shares = { heavy: [700, 850], interactive: [800, 900], ci: [600, 750] } as const
+    for (const [name, [shrinkAt, stopAt]] of Object.entries(shares)) {
+      for (const level of ['files', 'parse', 'graph'] as const) {
+        const target = {
+          maxEntries: 100,
+          maxWeight: 100,
+          size: 100,
+          weight: 100,
+          full: false,
+          resize: vi.fn<(maxEntries: number, maxWeight: number) => void>(),
+        }
+        const control = presets[name as keyof typeof shares][level].memoryPressure!(target)
+        used = shrinkAt - 1
+        control.check()
+        expect([name, level, target.resize.mock.calls.length]).toEqual([name, level, 0])
+        used = shrinkAt
+        control.check()
+        expect([name, level, target.resize.mock.calls.length]).toEqual([name, level, 1])
+        used = stopAt - 1
+        control.check()
+        expect([name, level, target.full]).toEqual([name, level, false])
+        used = stopAt
+        control.check()
+        expect([name, level, target.full]).toEqual([name, level, true])
+      }
+    }
   })
 
   test('gives contents and values up when memory gets scarce', async () => {
@@ -255,7 +306,12 @@ describe('Workspace', () => {
     await using workspace = open({
       files: {
         clock: later,
-        memoryPressure: { shrinkAt: 0.5, stopAt: 0.6, interval: 1, usage: () => usage },
+        memoryPressure: memoryPressure({
+          shrinkAt: 0.5,
+          stopAt: 0.6,
+          interval: 1,
+          usage: () => usage,
+        }),
       },
     })
     for (let i = 0; i < 50; i++) workspace.files.readSync(`${i}.txt`)

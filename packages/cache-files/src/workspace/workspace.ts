@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkPositive,
   checkText,
+  defined,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -104,7 +105,7 @@ export class Workspace implements AsyncDisposable {
       checkFunction('onCacheProblem', options.onCacheProblem)
     }
     if (typeof watch !== 'boolean') checkOthers('watch', watch, WATCHER_OPTIONS, ['files'])
-    this.files = new FileTable({ ...this.#preset.files, ...options.files, root })
+    this.files = new FileTable({ ...this.#preset.files, ...defined(options.files ?? {}), root })
     if (cacheFolder !== undefined) {
       this.#folder = new CacheFolder(checkText('cacheFolder', cacheFolder), options.onCacheProblem)
       const snapshot = this.#folder.read(SNAPSHOT)
@@ -114,7 +115,7 @@ export class Workspace implements AsyncDisposable {
     try {
       const { files } = this
       const kept = { ...this.#preset.graph, onStoreError: this.#onStoreError }
-      this.graph = new Graph({ ...kept, ...options.graph, files, store })
+      this.graph = new Graph({ ...kept, ...defined(options.graph ?? {}), files, store })
       if (watch !== false) this.watcher = new Watcher({ ...(watch === true ? {} : watch), files })
     } catch (error) {
       // An option that was refused must not leave a file open.
@@ -131,7 +132,11 @@ export class Workspace implements AsyncDisposable {
   /** A cache of parsed trees over these files, with the preset's limits where nothing else is said. Closed with the workspace. */
   parseCache<T>(options: Omit<ParseCacheOptions<T>, 'files'>): ParseCache<T> {
     checkOthers('options', options, PARSE_CACHE_RULES, ['files'])
-    const cache = new ParseCache<T>({ ...this.#preset.parse, ...options, files: this.files })
+    const cache = new ParseCache<T>({
+      ...this.#preset.parse,
+      ...defined(options),
+      files: this.files,
+    })
     this.#parses.push(cache as unknown as ParseCache<never>)
     return cache
   }
@@ -145,7 +150,7 @@ export class Workspace implements AsyncDisposable {
     const facts = new Facts<T>({
       retention: this.#preset.graph.retention,
       onStoreError: this.#onStoreError,
-      ...options,
+      ...defined(options),
       files: this.files,
       store,
     })

@@ -34,7 +34,7 @@ export interface BreakerOptions {
 /** How a {@link Connection} meets trouble. */
 export interface ConnectionOptions {
   /**
-   * ms after which an operation fails if Redis has not answered, > 0. Large values get a fifth of a microsecond per byte on top, those
+   * ms after which an operation fails if Redis has not answered, > 0 and finite. Large values get a fifth of a microsecond per byte on top, those
    * before them on the connection included. Default: 1,000
    */
   readonly timeout?: number | undefined

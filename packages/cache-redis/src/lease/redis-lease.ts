@@ -30,7 +30,7 @@ export interface RedisLeaseSettings extends ConnectionOptions {
   readonly prefix?: string | undefined
   /** ms after which the lease of a process that died ends, > 0. It is renewed while a load lasts. Default: 10,000 */
   readonly ttl?: number | undefined
-  /** ms for which others wait for one who loads, > 0. Default: `ttl` */
+  /** ms for which others wait for one who loads, > 0 and finite. Default: `ttl` */
   readonly waitTimeout?: number | undefined
 }
 

@@ -24,7 +24,7 @@ class Process {
     this.store = new RedisStore({ connection, timeout: TIMEOUT, clock, breaker: false })
     this.bus = new RedisBus({ connection, timeout: TIMEOUT, clock, breaker: false })
     const { store, bus } = this
-    const patient = { hardTimeout: Infinity, storeTimeout: Infinity, breaker: false } as const
+    const patient = { hardTimeout: Infinity, storeTimeout: 3_600_000, breaker: false } as const
     this.cache = new TieredCache({ store, bus, clock, ttl: Infinity, ...patient })
   }
 

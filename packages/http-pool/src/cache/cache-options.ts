@@ -28,7 +28,7 @@ export interface HttpCacheOptions {
    * `Proxy-Authorization` and what `injectHeaders` adds are among them, and `Authorization` by RFC 9111. Default: no more than these
    */
   readonly credentials?: readonly string[] | undefined
-  /** How long a look-up in `store` may take, in ms, before it is a miss; 0 or Infinity means none. Default: 2,000 */
+  /** How long a look-up in `store` may take, in ms, before it is a miss: above 0 and finite, as a store may hang. Default: 2,000 */
   readonly storeTimeout?: number | undefined
   /**
    * Answer by 504 where a kept response may not be used without being validated and its origin cannot be reached, as RFC 9111 section

@@ -3,7 +3,7 @@ import {
   checkIntegerOrInfinity,
   checkMethods,
   checkNonNegative,
-  checkNonNegativeOrInfinity,
+  checkPositive,
   InvalidOptionError,
   type OptionRules,
   oneOf,
@@ -13,7 +13,7 @@ import {
 } from '@millrace/kit'
 import type { HttpCacheOptions } from './cache-options.ts'
 
-/** The resolved form of {@link HttpCacheOptions}: names in lower case, and Infinity where a look-up may take any time. */
+/** The resolved form of {@link HttpCacheOptions}: names in lower case. */
 export type CacheSettings = Resolved<HttpCacheOptions, 'store' | 'cacheByDefault'>
 
 export const CACHE_RULES: OptionRules<HttpCacheOptions, CacheSettings> = {
@@ -27,12 +27,8 @@ export const CACHE_RULES: OptionRules<HttpCacheOptions, CacheSettings> = {
   cacheByDefault: optional(checkNonNegative),
   targets: withDefault([], checkTargets),
   credentials: withDefault([], checkCredentials),
-  storeTimeout: withDefault(2_000, checkStoreTimeout),
+  storeTimeout: withDefault(2_000, checkPositive),
   gateway: withDefault(false, checkBoolean),
-}
-
-function checkStoreTimeout(option: string, timeout: number): number {
-  return checkNonNegativeOrInfinity(option, timeout) || Infinity
 }
 
 function checkTargets(option: string, targets: readonly string[]): string[] {

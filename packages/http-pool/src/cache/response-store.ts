@@ -68,7 +68,7 @@ export class StoreAdapter implements UndiciStore {
   /** Calls of the store that failed. */
   failures = 0
 
-  /** @param timeout of a look-up, in ms; Infinity means none */
+  /** @param timeout of a look-up, in ms */
   constructor(
     store: ResponseStore<CachedResponses>,
     maxEntrySize: number,
@@ -186,7 +186,6 @@ export class StoreAdapter implements UndiciStore {
 
   /** What is looked up, or undefined if the store takes too long to say: that is a miss. */
   #inTime<T>(found: Promise<T>): Promise<T | undefined> {
-    if (this.#timeout === Infinity) return found
     return new Promise((resolve, reject) => {
       const timer = this.#clock.setTimer(() => {
         this.failures++

@@ -46,7 +46,11 @@ describe('caps', () => {
       const all = await upstreams(6)
       using sockets = countSockets()
       for (const server of all) server.on('*', { body: 'ok', latency: 1 })
-      const pool = makePool({ totalConnections: 20, connectionsPerHost: 20, acquireTimeout: 0 })
+      const pool = makePool({
+        totalConnections: 20,
+        connectionsPerHost: 20,
+        acquireTimeout: Infinity,
+      })
       const results = await Promise.all(
         Array.from({ length: calls }, async (_, i) => {
           const { statusCode, body } = await pool.request(all[i % 6]!.url('/'))
@@ -121,7 +125,7 @@ describe('idle eviction', () => {
     const all = await upstreams(2)
     const [busy, late] = all as [UpstreamServer, UpstreamServer]
     for (const server of all) server.on('*', { body: '1', latency: 2 })
-    const pool = makePool({ totalConnections: 4, connectionsPerHost: 4, acquireTimeout: 0 })
+    const pool = makePool({ totalConnections: 4, connectionsPerHost: 4, acquireTimeout: Infinity })
     const load = Array.from({ length: 200 }, () => pool.json(busy.url('/')))
     await load[0]
     const start = pool.stats().requests

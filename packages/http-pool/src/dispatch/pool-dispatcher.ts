@@ -7,7 +7,7 @@ import type { Origin } from '../connect/origin.ts'
 import { InvalidRequestError, PoolClosedError, UnsupportedRuntimeError } from '../errors.ts'
 import { Exchange } from '../exchange/exchange.ts'
 import type { Handler } from '../handler.ts'
-import { resolveCall } from '../options/call-policy.ts'
+import { resolveCall } from '../options/resolve-call.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { addMissing, fitHeaders, headerList } from '../request/header-list.ts'
 import { guardedBody } from '../request/request-body.ts'
@@ -151,7 +151,7 @@ function checkTarget({ origin, path, method }: ExchangeOptions): void {
   }
 }
 
-/** Timeouts among undici's own options become the pool's, which keeps them to the millisecond. */
+/** Timeouts among undici's own options, where 0 is no limit, become the pool's, which keeps them to the millisecond. */
 function ownOptions(core: PoolCore, given: ExchangeOptions): ExchangeOptions {
   checkTarget(given)
   const headers = fitHeaders(given.headers)
@@ -168,8 +168,8 @@ function ownOptions(core: PoolCore, given: ExchangeOptions): ExchangeOptions {
     bodyTimeout: undefined,
   } as never
   own.policy = resolveCall(core.settings.dispatch, {
-    ...(typeof headersTimeout === 'number' ? { headersTimeout } : undefined),
-    ...(typeof bodyTimeout === 'number' ? { bodyTimeout } : undefined),
+    ...(typeof headersTimeout === 'number' && { headersTimeout: headersTimeout || Infinity }),
+    ...(typeof bodyTimeout === 'number' && { bodyTimeout: bodyTimeout || Infinity }),
   })
   return own
 }

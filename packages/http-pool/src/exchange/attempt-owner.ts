@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import type { HttpTimeoutError } from '../errors.ts'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
-import type { CallPolicy } from '../options/call-policy.ts'
+import type { CallPolicy } from '../request/call-policy.ts'
 
 /** The exchange, as its attempts see it. */
 export interface AttemptOwner<Attempt> extends AsyncResource {

@@ -1,5 +1,5 @@
 import { HttpTimeoutError } from '../errors.ts'
-import type { CallPolicy } from '../options/call-policy.ts'
+import type { CallPolicy } from '../request/call-policy.ts'
 
 /**
  * - `waiting`: for a permit or a connection

@@ -14,7 +14,12 @@ beforeEach(async () => {
   server.on('/small', { body: '"served"' })
   clock = new VirtualClock()
   // Without the other deadlines, whatever is watched is a body that nobody reads.
-  const none = { acquireTimeout: 0, headersTimeout: 0, bodyTimeout: 0, connectTimeout: 0 }
+  const none = {
+    acquireTimeout: Infinity,
+    headersTimeout: Infinity,
+    bodyTimeout: Infinity,
+    connectTimeout: Infinity,
+  }
   pool = new HttpPool({ ...none, connectionsPerHost: 2, bodyLeakTimeout, clock })
 })
 

@@ -1,5 +1,5 @@
 import type { ResponseHeaders } from '../handler.ts'
-import type { CallPolicy } from '../options/call-policy.ts'
+import type { CallPolicy } from '../request/call-policy.ts'
 
 /** The longest time between two chunks, in ms; 0 means none. An event stream is silent for as long as nothing happens. */
 export function bodyTimeout(

@@ -9,7 +9,7 @@ import {
   ResponseTooLargeError,
 } from '../errors.ts'
 import type { Controller, Handler, RawHeaders, ResponseHeaders } from '../handler.ts'
-import type { CallPolicy } from '../options/call-policy.ts'
+import type { CallPolicy } from '../request/call-policy.ts'
 import type { ExchangeOptions } from '../request/exchange-options.ts'
 import { isRedirect } from '../request/redirect-target.ts'
 import { discardBody } from '../request/request-body.ts'

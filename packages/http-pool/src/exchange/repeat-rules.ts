@@ -1,6 +1,6 @@
 import { isUnprocessed } from '../connect/stream-errors.ts'
 import type { Controller } from '../handler.ts'
-import type { CallPolicy } from '../options/call-policy.ts'
+import type { CallPolicy } from '../request/call-policy.ts'
 import { type ExchangeOptions, isReplayable } from '../request/exchange-options.ts'
 import { IDEMPOTENT_METHODS } from '../retry/idempotent-methods.ts'
 import { isDeadConnection } from '../retry/transient-errors.ts'

@@ -1,8 +1,8 @@
-import { checkNonNegativeOrInfinity, InvalidOptionError, type OptionRule } from '@millrace/kit'
+import { checkPositiveOrInfinity, InvalidOptionError, type OptionRule } from '@millrace/kit'
 
-/** A time limit in ms. Both 0 and Infinity mean "none" and come out as 0. */
+/** A time limit in ms, above 0. Infinity means none and comes out as 0. */
 export function checkTimeLimit(option: string, value: unknown): number {
-  const limit = checkNonNegativeOrInfinity(option, value)
+  const limit = checkPositiveOrInfinity(option, value)
   return limit === Infinity ? 0 : limit
 }
 

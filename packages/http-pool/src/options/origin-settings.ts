@@ -22,11 +22,11 @@ import { THROTTLE_RULES, type ThrottleSettings } from '../host/throttle.ts'
 import { checkLimiter, type Limiter } from '../limits/limiter.ts'
 import { type ChooseProxy, resolveProxy } from '../proxy/proxy-choice.ts'
 import { tunnelConnector } from '../proxy/tunnel.ts'
+import { refusePromise } from '../request/hook-result.ts'
 import type { RetryPolicy } from '../retry/retry-policy.ts'
 import { type AllowAddress, guardedLookup } from '../security/guarded-lookup.ts'
 import { isPublicAddress } from '../security/public-addresses.ts'
 import { checkTimeLimit, feature } from './check.ts'
-import { refusePromise } from './hook-result.ts'
 import type { OriginOptions } from './pool-options.ts'
 
 /** The resolved {@link OriginOptions} of one origin. */

@@ -6,21 +6,10 @@ import type { HttpBreakerOptions } from '../host/breaker.ts'
 import type { HedgeOptions } from '../host/hedge.ts'
 import type { ThrottleOptions } from '../host/throttle.ts'
 import type { Limiter } from '../limits/limiter.ts'
+import type { Timeouts } from '../request/call-options.ts'
+import type { InjectHeaders } from '../request/inject-headers.ts'
 import type { HttpRetryOptions } from '../retry/retry-policy.ts'
 import type { AllowAddress } from '../security/guarded-lookup.ts'
-import type { InjectHeaders } from './inject-headers.ts'
-
-/** Times that the pool sets and a single call may change. All in ms; 0 or Infinity means none. */
-export interface Timeouts {
-  /** Waiting for a permit and a connection. Default: 10,000 */
-  readonly acquireTimeout?: number | undefined
-  /** From the latest chunk sent to the head of the final response. Default: 30,000 */
-  readonly headersTimeout?: number | undefined
-  /** Between two chunks of the response, while the reader keeps up. Default: 30,000; none for `text/event-stream` */
-  readonly bodyTimeout?: number | undefined
-  /** From the call to the last byte, over all attempts and redirects. Default: none */
-  readonly totalTimeout?: number | undefined
-}
 
 /** What may differ from host to host. */
 export interface OriginOptions {
@@ -28,11 +17,11 @@ export interface OriginOptions {
   readonly connectionsPerHost?: number | undefined
   /** Most requests in flight to one origin; matters over HTTP/2. Default: Infinity, as many as the connections take */
   readonly concurrencyPerHost?: number | undefined
-  /** Name lookup, TCP and TLS handshakes together, in ms. Default: 10,000 */
+  /** Name lookup, TCP and TLS handshakes together, in ms, above 0; Infinity for no limit but the system's. Default: 10,000 */
   readonly connectTimeout?: number | undefined
-  /** How long an idle connection is kept where the server gives no hint, in ms. Default: 4,000 */
+  /** How long an idle connection is kept where the server gives no hint, in ms, above 0 and finite. Default: 4,000 */
   readonly keepAliveTimeout?: number | undefined
-  /** Most that a server's `Keep-Alive` hint can ask for, in ms. Default: 600,000 */
+  /** Most that a server's `Keep-Alive` hint can ask for, in ms, above 0 and finite. Default: 600,000 */
   readonly keepAliveMaxTimeout?: number | undefined
   /** How much earlier than the server's hint a connection is given up, in ms. Default: 1,000 */
   readonly keepAliveMargin?: number | undefined
@@ -113,8 +102,8 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
   /** How failed attempts are repeated; `false`: not at all. Default: the defaults of {@link HttpRetryOptions} */
   readonly retry?: boolean | HttpRetryOptions | undefined
   /**
-   * A body that is not read is given up after this many ms if other requests wait for a connection.
-   * Default: 60,000; 0 and Infinity mean no limit
+   * A body that is not read is given up after this many ms, above 0, if other requests wait for a connection; Infinity for no limit.
+   * Default: 60,000
    */
   readonly bodyLeakTimeout?: number | undefined
   /** Adds headers to each attempt, for instance `traceparent`. Called in the context that channels bound. Default: none */
@@ -123,19 +112,4 @@ export interface HttpPoolOptions extends Timeouts, OriginOptions {
   readonly clock?: Clock | undefined
   /** Random numbers from 0 to 1, for jitter. Default: `Math.random` */
   readonly random?: (() => number) | undefined
-}
-
-/** What a single call may change. */
-export interface HttpCallOptions extends Timeouts {
-  /** Aborts the call in any phase. */
-  readonly signal?: AbortSignal | undefined
-  /** Redirects to follow; 0 hands them to the caller. Default: the pool's */
-  readonly maxRedirects?: number | undefined
-  /** Most bytes of the body. Default: the pool's */
-  readonly maxResponseSize?: number | undefined
-  /**
-   * `false`: one attempt. `true`: this call may be retried whatever its method is; its body must be
-   * one that can be sent twice. Default: the pool's policy, for its methods
-   */
-  readonly retry?: boolean | undefined
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HttpPool, type HttpPoolOptions, InvalidOptionError } from '../index.ts'
+import { resolvePoolOptions } from './pool-settings.ts'
 
 function refusal(options: unknown): InvalidOptionError {
   try {
@@ -27,11 +28,11 @@ describe('options', () => {
     ],
     [
       { acquireTimeout: -5 },
-      'Expected `acquireTimeout` to be a number of at least 0 or Infinity, got a negative integer of 1 digit',
+      'Expected `acquireTimeout` to be a number above 0 or Infinity, got a negative integer of 1 digit',
     ],
     [
       { headersTimeout: '30s' },
-      'Expected `headersTimeout` to be a number of at least 0 or Infinity, got a string of length 3',
+      'Expected `headersTimeout` to be a number above 0 or Infinity, got a string of length 3',
     ],
     [{ keepAliveTimeout: 0 }, 'Expected `keepAliveTimeout` to be a finite number above 0, got 0'],
     [
@@ -135,6 +136,19 @@ describe('options', () => {
     expect(error).toMatchObject({
       name: 'InvalidOptionError',
       code: 'ERR_MILLRACE_INVALID_OPTION',
+    })
+  })
+
+  test('of an origin that are undefined are those of the pool', () => {
+    const origins = { 'http://a.test': { connectTimeout: undefined, connectionsPerHost: 3 } }
+    const { origins: resolved } = resolvePoolOptions({
+      connectTimeout: 5,
+      connectionsPerHost: 2,
+      origins,
+    })
+    expect(resolved.get('http://a.test')).toMatchObject({
+      connectTimeout: 5,
+      connectionsPerHost: 3,
     })
   })
 

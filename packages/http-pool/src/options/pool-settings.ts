@@ -7,6 +7,7 @@ import {
   checkIntegerOrInfinity,
   checkOptions,
   checkRecord,
+  defined,
   InvalidOptionError,
   monotonicClock,
   nested,
@@ -15,14 +16,15 @@ import {
   withDefault,
 } from '@millrace/kit'
 import { CACHE_RULES, type CacheSettings } from '../cache/cache-settings.ts'
+import type { CallPolicy } from '../request/call-policy.ts'
+import type { InjectHeaders } from '../request/inject-headers.ts'
 import { type HttpRetryOptions, RetryPolicy } from '../retry/retry-policy.ts'
-import { type CallPolicy, resolvePoolPolicy } from './call-policy.ts'
 import { checkTimeLimit, feature } from './check.ts'
 import { CREDENTIAL_HEADERS } from './credential-headers.ts'
-import type { InjectHeaders } from './inject-headers.ts'
 import { resolveHeaders } from './origin-headers.ts'
 import { ORIGIN_OPTIONS, type OriginSettings, resolveOrigin } from './origin-settings.ts'
 import type { HttpPoolOptions } from './pool-options.ts'
+import { resolvePoolPolicy } from './resolve-call.ts'
 
 /** The resolved {@link HttpPoolOptions}. */
 export interface PoolSettings {
@@ -106,7 +108,7 @@ function resolveOrigins(
     const path = `origins[${JSON.stringify(name)}]`
     checkOptions(path, own, ORIGIN_OPTIONS)
     const headers = resolveHeaders(`${path}.headers`, options.headers, own.headers ?? {})
-    origins.set(name, resolveOrigin(path, { ...options, ...own }, retry, headers))
+    origins.set(name, resolveOrigin(path, { ...options, ...defined(own) }, retry, headers))
   }
   return origins
 }

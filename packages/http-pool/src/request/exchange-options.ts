@@ -1,7 +1,7 @@
 import { type Dispatcher, FormData } from 'undici'
 import type { Handler } from '../handler.ts'
-import type { CallPolicy } from '../options/call-policy.ts'
 import type { TotalDeadline } from '../time/total-deadline.ts'
+import type { CallPolicy } from './call-policy.ts'
 import type { WireBody } from './request-body.ts'
 
 /** undici's options and the pool's own, which travel with them. */

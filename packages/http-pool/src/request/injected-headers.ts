@@ -1,7 +1,7 @@
-import { refusePromise } from '../options/hook-result.ts'
-import type { InjectHeaders } from '../options/inject-headers.ts'
 import type { ExchangeOptions } from './exchange-options.ts'
 import { addMissing, dropHeaders, headerList } from './header-list.ts'
+import { refusePromise } from './hook-result.ts'
+import type { InjectHeaders } from './inject-headers.ts'
 
 /**
  * What tells one request from another for those who trace it, and no server answers by. Each attempt has its own; all other headers

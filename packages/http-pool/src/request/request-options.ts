@@ -8,7 +8,7 @@ import {
 } from '@millrace/kit'
 import type { Dispatcher } from 'undici'
 import { InvalidRequestError } from '../errors.ts'
-import type { HttpCallOptions } from '../options/pool-options.ts'
+import type { HttpCallOptions } from './call-options.ts'
 import type { RequestBody } from './request-body.ts'
 import type { QueryParameters } from './request-url.ts'
 

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Controller, Handler, ResponseHeaders } from '../handler.ts'
-import { refusePromise } from '../options/hook-result.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
+import { refusePromise } from '../request/hook-result.ts'
 import { isRedirect, redirectTarget } from '../request/redirect-target.ts'
 import { bodyLength, discardBody } from '../request/request-body.ts'
 import type { Progress, RequestOptions } from '../request/request-options.ts'

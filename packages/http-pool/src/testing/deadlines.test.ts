@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { FaultProxy, UpstreamServer, VirtualClock } from '@millrace/testkit'
+import { request as undiciRequest } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { server, useUpstream } from './upstream.fixture.ts'
 
@@ -31,6 +32,29 @@ describe('headers timeout', () => {
       message: `The headers timeout of 50 ms passed for ${server.origin}`,
     })
     await expect.poll(() => client.stats().connections).toBe(0)
+  })
+
+  test('is none where undici’s own options of a dispatch say 0', async () => {
+    server.on('*', { fault: 'hang' })
+    const clock = new VirtualClock()
+    const client = makePool({ headersTimeout: 50, clock })
+    let ended = false
+    const over = new AbortController()
+    const options = {
+      method: 'GET',
+      headersTimeout: 0,
+      dispatcher: client.dispatcher,
+      signal: over.signal,
+    } as const
+    const waiting = undiciRequest(server.url('/'), options).finally(() => {
+      ended = true
+    })
+    await expect.poll(() => server.requests.length).toBe(1)
+    clock.advance(3_600_000)
+    await new Promise(setImmediate)
+    expect(ended).toBe(false)
+    over.abort(new Error('over'))
+    await expect(waiting).rejects.toThrow('over')
   })
 
   // undici alone ends such a request after 588 ms, as its timers have a grain of half a second. In real time, as

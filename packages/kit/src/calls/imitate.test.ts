@@ -18,6 +18,22 @@ describe('imitate', () => {
     expect(Object.hasOwn(wrapper, 'prototype')).toBe(false)
   })
 
+  test('lets no caller past the wrapper by what the function has to be called by', () => {
+    const own = Object.assign(() => 'bare', { apply: () => 'past', call: 1, bind: () => 'past' })
+    const wrapper = imitate(() => 'wrapped', own) as () => string
+    expect([wrapper(), wrapper.apply(null), wrapper.call(null), wrapper.bind(null)()]).toEqual(
+      Array(4).fill('wrapped'),
+    )
+  })
+
+  test('has no name and no length where the function has lost them', () => {
+    const nameless = function lost(_a: number) {}
+    Reflect.deleteProperty(nameless, 'name')
+    Reflect.deleteProperty(nameless, 'length')
+    const wrapper = imitate(function wrapper(..._args: never[]) {}, nameless)
+    expect([wrapper.name, wrapper.length]).toEqual(['', 0])
+  })
+
   test('can be applied to its own result, and to frozen functions', () => {
     const frozen = Object.freeze(Object.assign(() => {}, { tag: 'x' }))
     const once = imitate((..._args: never[]) => {}, frozen)

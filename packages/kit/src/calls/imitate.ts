@@ -1,5 +1,12 @@
-/** Own properties of a function that belong to the wrapper itself. */
-const OF_THE_FUNCTION: ReadonlySet<PropertyKey> = new Set(['prototype', 'arguments', 'caller'])
+/** Own properties of a function that belong to the wrapper itself; by those that call the function its callers would go past the wrapper. */
+const OF_THE_FUNCTION: ReadonlySet<PropertyKey> = new Set([
+  'prototype',
+  'arguments',
+  'caller',
+  'apply',
+  'call',
+  'bind',
+])
 
 /**
  * Gives a wrapper the identity of what it wraps: name, length and the properties of its own that others read, such as the `cache` of a
@@ -11,6 +18,8 @@ export function imitate<F extends (...args: never[]) => unknown>(
   wrapper: (...args: never[]) => unknown,
   wrapped: F,
 ): F {
+  // A function may have lost them.
+  for (const key of ['name', 'length']) Reflect.deleteProperty(wrapper, key)
   for (const key of Reflect.ownKeys(wrapped)) {
     if (OF_THE_FUNCTION.has(key)) continue
     const descriptor = Object.getOwnPropertyDescriptor(wrapped, key)!

@@ -129,6 +129,24 @@ describe('checkOptions', () => {
     )
   })
 
+  test('knows inherited names, but those that somebody gave all objects', () => {
+    expect(() => checkOptions('', Object.create({ maxEntires: 5 }) as Options, names)).toThrow(
+      '`maxEntries`?',
+    )
+    const inherited = Object.create({ ttl: 5 }) as Options
+    expect(checkOptions('', inherited, names)).toBe(inherited)
+    Object.defineProperty(Object.prototype, 'everywhere', {
+      value: 1,
+      enumerable: true,
+      configurable: true,
+    })
+    try {
+      expect(checkOptions<Options>('', { ttl: 1 }, names)).toEqual({ ttl: 1 })
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'everywhere')
+    }
+  })
+
   test('refuses what is no object', () => {
     // A list, and what keeps its content elsewhere than in properties.
     const empty = [[], new Map(), new Set(), new Headers(), new Date(), Promise.resolve({})]

@@ -198,7 +198,9 @@ export function checkClock<C extends Clock>(option: string, value: C): C {
  */
 export function checkOptions<O extends object>(path: string, options: O, names: OptionNames<O>): O {
   checkRecord(path || 'options', options, 'a plain object of options')
-  for (const name of Object.keys(options)) {
+  // Inherited ones count, too, but for what somebody gave all objects.
+  for (const name in options) {
+    if (name in Object.prototype && !Object.hasOwn(options, name)) continue
     if (Object.hasOwn(names, name)) {
       const allowed = (names as Record<string, unknown>)[name] === NULLABLE
       if (allowed || (options as Record<string, unknown>)[name] !== null) continue

@@ -36,7 +36,7 @@ export interface OtlpMetricExporterOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** ms between two exports, 100 or more. Default: `OTEL_METRIC_EXPORT_INTERVAL`, or 60,000 */
   readonly interval?: number | undefined
-  /** ms that one export may take, retries included, 1 or more. Default: `OTEL_METRIC_EXPORT_TIMEOUT`, or 30,000 */
+  /** ms that one export may take, retries included, 1 or more and finite. Default: `OTEL_METRIC_EXPORT_TIMEOUT`, or 30,000 */
   readonly timeout?: number | undefined
   /**
    * Longest `Retry-After` of the collector in ms that is waited for, 0 or more. One that asks for more, or for more than `timeout`

@@ -5,7 +5,7 @@ import type { LimitAlgorithm, LoadSample } from './limit-algorithm.ts'
 export interface AimdOptions {
   /** What the limit is multiplied by when calls are dropped; above 0 and below 1. Default: 0.9 */
   readonly backoff?: number | undefined
-  /** A mean duration above this counts as a drop, in ms. Default: none */
+  /** A mean duration above this counts as a drop, in ms, above 0. Default: Infinity, none does */
   readonly timeout?: number | undefined
 }
 

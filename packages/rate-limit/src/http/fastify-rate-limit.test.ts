@@ -34,6 +34,15 @@ describe('fastifyRateLimits', () => {
     for (let i = 0; i < 5; i++) expect(await get('/health')).toEqual([200, undefined])
   })
 
+  test('what a route leaves undefined is that of the plugin', async () => {
+    const app = fastify()
+    await app.register(fastifyRateLimits, { limiter: limiter(2, 'all'), key: () => 'one' })
+    const rateLimit = { limiter: undefined, key: undefined, cost: 2, skip: undefined }
+    app.get('/dear', { config: { rateLimit } }, async () => 'dear')
+    const status = async () => (await app.inject('/dear')).statusCode
+    expect([await status(), await status()]).toEqual([200, 429])
+  })
+
   test('routes that were declared before it was loaded are limited too, and each but once', async () => {
     const app = fastify()
     app.get('/first', { config: { rateLimit: { limiter: limiter(1, 'first') } } }, async () => 1)

@@ -1,3 +1,4 @@
+import { defined } from '@millrace/kit'
 import type {
   FastifyInstance,
   FastifyReply,
@@ -158,7 +159,7 @@ function hookOf(
   own: FastifyRouteLimitOptions | false | undefined,
 ): FastifyRateLimitHook<AnyFastifyRequest> | undefined {
   if (own === false) return undefined
-  const merged = { ...options, ...own }
+  const merged = { ...options, ...(own && defined(own)) }
   if (merged.limiter === undefined) return undefined
   return fastifyRateLimit<AnyFastifyRequest>(merged as FastifyRateLimitOptions)
 }

@@ -1,3 +1,4 @@
+import { defined } from '@millrace/kit'
 import Bottleneck from 'bottleneck'
 import type { Redis } from 'ioredis'
 import { BottleneckQueue } from './bottleneck-queue.ts'
@@ -35,7 +36,7 @@ export class JobLimiter {
 
   /** See {@link JobScheduler.updateSettings}. */
   async update(changes: JobSettings): Promise<void> {
-    const settings = { ...this.settings, ...changes }
+    const settings = { ...this.settings, ...defined(changes) }
     const translated = toBottleneck(settings, this.#shared)
     const hadReservoir = this.settings.reservoir !== undefined
     this.settings = settings

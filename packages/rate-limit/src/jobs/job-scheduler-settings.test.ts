@@ -32,6 +32,12 @@ test('changes that are made at once are all in force afterwards', async () => {
   await expect(scheduler.schedule(() => {}, { weight: 3 })).rejects.toThrow('`maxConcurrent`, 2')
 })
 
+test('a setting that is undefined stays as it was', async () => {
+  await using scheduler = new JobScheduler({ maxConcurrent: 2 })
+  await scheduler.updateSettings({ maxConcurrent: undefined, maxQueue: 5 })
+  await expect(scheduler.schedule(() => {}, { weight: 3 })).rejects.toThrow('`maxConcurrent`, 2')
+})
+
 test('a change that is refused changes nothing, nor does one after closing', async () => {
   const scheduler = new JobScheduler({ maxConcurrent: 2 })
   const changes = [

@@ -22,7 +22,7 @@ export interface JobOptions {
   readonly priority?: number | undefined
   /** How much of `maxConcurrent` and of the reservoir it takes; Default: 1 */
   readonly weight?: number | undefined
-  /** How long it may wait for its start, in ms. Default: Infinity */
+  /** How long it may wait for its start, in ms; 0 does not wait. Default: Infinity */
   readonly timeout?: number | undefined
   /** Takes it out of the queue, with `signal.reason`; of a job that runs it aborts the signal that the job was given. */
   readonly signal?: AbortSignal | undefined

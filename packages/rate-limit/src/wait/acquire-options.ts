@@ -9,7 +9,7 @@ import {
 export interface AcquireOptions {
   /**
    * How long the call is willing to wait, in ms. A wait known to be longer is refused at once with its length; 0 never waits.
-   * Default: no limit
+   * Default: Infinity, no limit
    */
   readonly timeout?: number | undefined
   /** Ends the wait with `signal.reason`; nothing is spent then. */

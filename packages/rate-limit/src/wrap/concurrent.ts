@@ -67,7 +67,7 @@ export function concurrent<Args extends unknown[]>(
       throw new InvalidOptionError('fn', 'a function whose call does the work, no generator', fn)
     }
     return imitate(function (this: unknown, ...args: unknown[]) {
-      const call = () => fn.apply(this, args)
+      const call = () => Reflect.apply(fn, this, args)
       const by = key?.(...(args as Args))
       const bounds = { timeout, priority, signal: signal?.(...(args as Args)) }
       return keyed

@@ -158,7 +158,7 @@ function waiting<Args extends unknown[]>(
     if ('keyed' in limiter) {
       await (limiter as unknown as KeyedWaitingLimiter).acquire(by!, options)
     } else await limiter.acquire({ ...options, key: by })
-    return fn.apply(this, args)
+    return Reflect.apply(fn, this, args)
   }
 }
 
@@ -180,14 +180,14 @@ function refusing<Args extends unknown[]>(
     return async function (...args) {
       const decision = decide(args)
       check(isThenable(decision) ? await decision : decision)
-      return fn.apply(this, args)
+      return Reflect.apply(fn, this, args)
     }
   }
   return function (...args) {
     const decision = decide(args)
     const pass = (decided: Decision) => {
       check(decided)
-      return fn.apply(this, args)
+      return Reflect.apply(fn, this, args)
     }
     return isThenable(decision) ? decision.then(pass) : pass(decision)
   }

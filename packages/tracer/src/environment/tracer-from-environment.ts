@@ -1,3 +1,4 @@
+import { defined } from '@millrace/kit'
 import { ConsoleExporter } from '../export/console-exporter.ts'
 import type { Exporter } from '../export/exporter.ts'
 import type { SpanExportError } from '../export/span-export-error.ts'
@@ -162,10 +163,4 @@ function optimizedFrom(read: EnvironmentReader): boolean | number | undefined {
   const text = read.text('MILLRACE_TRACE_OPTIMIZED')?.toLowerCase()
   if (text === 'true' || text === 'false') return text === 'true'
   return read.number(0, 100, 'MILLRACE_TRACE_OPTIMIZED')
-}
-
-/** Without the entries that are undefined, which would hide defaults and other options. */
-function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(options).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
 }

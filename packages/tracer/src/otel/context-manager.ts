@@ -54,7 +54,7 @@ export class MillraceContextManager implements ContextManager {
     thisArg?: ThisParameterType<F>,
     ...args: A
   ): ReturnType<F> {
-    return runWith(new ApiActiveContext(context), () => fn.apply(thisArg, args))
+    return runWith(new ApiActiveContext(context), () => Reflect.apply(fn, thisArg, args))
   }
 
   bind<T>(context: Context, target: T): T {
@@ -63,7 +63,7 @@ export class MillraceContextManager implements ContextManager {
     const fn = target as unknown as (this: unknown, ...args: unknown[]) => unknown
     const manager = this
     const bound = function (this: unknown, ...args: unknown[]): unknown {
-      return manager.with(context, () => fn.apply(this, args))
+      return manager.with(context, () => Reflect.apply(fn, this, args))
     }
     try {
       Object.defineProperty(bound, 'length', { value: fn.length, configurable: true })

@@ -27,7 +27,7 @@ export interface OtlpTraceExporterOptions {
   readonly protocol?: 'http/protobuf' | 'http/json' | undefined
   /** Compression of requests. Default: 'none' */
   readonly compression?: 'gzip' | 'none' | undefined
-  /** Time for one attempt, up to the last byte of the answer, in milliseconds. Default: 10000 */
+  /** Time for one attempt, up to the last byte of the answer, in milliseconds, above 0 and finite. Default: 10,000 */
   readonly timeout?: number | undefined
   /** Bytes of encoded spans that may wait; what exceeds them is dropped and counted. Default: 8 MiB */
   readonly maxQueueBytes?: number | undefined
@@ -55,7 +55,7 @@ export interface RetryOptions {
   readonly maxDelay?: number | undefined
   /** Longest `Retry-After` that is waited for; one that asks for more is given up, in milliseconds. Default: 30000 */
   readonly maxRetryAfter?: number | undefined
-  /** Time after which a request is given up, attempts and waits together, in milliseconds. Default: 60000 */
+  /** Time after which a request is given up, attempts and waits together, in milliseconds, above 0 and finite. Default: 60,000 */
   readonly timeout?: number | undefined
 }
 

@@ -85,7 +85,7 @@ export interface TracerOptions {
    * comes, unless the program has a listener of its own. Those of `os.constants.signals` but SIGKILL and SIGSTOP. Normal exit always flushes. Default: ['SIGTERM', 'SIGINT']
    */
   readonly signals?: readonly NodeJS.Signals[] | undefined
-  /** Longest time a flush at a signal or normal exit may take, in milliseconds. Default: 5000 */
+  /** Longest time a flush at a signal or normal exit may take, in milliseconds, above 0 and finite. Default: 5,000 */
   readonly exitTimeout?: number | undefined
   /** Where the tracer reads time. Default: the monotonic clock, anchored to the wall clock */
   readonly clock?: EpochClock | undefined

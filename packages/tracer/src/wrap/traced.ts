@@ -67,7 +67,7 @@ export function wrap<F extends AnyFunction>(
   fn: F,
   options: TracedOptions<F>,
 ): F {
-  const name = options.name ?? (fn.name === '' ? 'anonymous' : fn.name)
+  const name = options.name ?? nameOf(fn)
   const { before, kind, attributes } = options
   const spanOptions: SpanOptions | undefined =
     kind === undefined && attributes === undefined ? undefined : { kind, attributes }
@@ -84,6 +84,12 @@ export function wrap<F extends AnyFunction>(
   else if (before !== undefined) wrapped = wrapSync(begin, fn)
   else wrapped = wrapLean(tracer, name, spanOptions, fn)
   return imitate(wrapped, fn)
+}
+
+/** A class may have a static `name` of its own, and a function none. */
+function nameOf(fn: AnyFunction): string {
+  const { name }: { name: unknown } = fn
+  return typeof name === 'string' && name !== '' ? name : 'anonymous'
 }
 
 /** Lets the user's hook add attributes; what it throws must not break the call it looks at. */
@@ -110,7 +116,7 @@ function wrapAny<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
     const span = begin(args, active)
     return runWith(active.withSpan(span), () => {
       try {
-        return endWith(span, fn.apply(this, args))
+        return endWith(span, Reflect.apply(fn, this, args))
       } catch (error) {
         fail(span, error)
         throw error
@@ -127,7 +133,7 @@ function wrapSync<F extends AnyFunction>(begin: Begin<F>, fn: F): AnyFunction {
     context.span = span
     let result: unknown
     try {
-      result = fn.apply(this, args)
+      result = Reflect.apply(fn, this, args)
     } catch (error) {
       context.span = outer
       fail(span, error)
@@ -153,7 +159,7 @@ function wrapLean<F extends AnyFunction>(
     context.span = span
     let result: unknown
     try {
-      result = fn.apply(this, args)
+      result = Reflect.apply(fn, this, args)
     } catch (error) {
       context.span = outer
       fail(span, error)

@@ -4,12 +4,12 @@ import { type Client, load, workers } from './load.ts'
 
 /** Every feature that can be switched off, off. */
 const featuresOff: HttpPoolOptions = {
-  acquireTimeout: 0,
-  headersTimeout: 0,
-  bodyTimeout: 0,
-  totalTimeout: 0,
+  acquireTimeout: Infinity,
+  headersTimeout: Infinity,
+  bodyTimeout: Infinity,
+  totalTimeout: Infinity,
   maxRedirects: 0,
-  bodyLeakTimeout: 0,
+  bodyLeakTimeout: Infinity,
   retry: false,
 }
 

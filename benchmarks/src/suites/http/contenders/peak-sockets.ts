@@ -37,7 +37,11 @@ export function peakSockets(
 
 export const millraceSockets: Prepare<Outcome> = peakSockets(async () => {
   const { HttpPool } = await import('@millrace/http-pool')
-  const pool = new HttpPool({ totalConnections: cap, connectionsPerHost: cap, acquireTimeout: 0 })
+  const pool = new HttpPool({
+    totalConnections: cap,
+    connectionsPerHost: cap,
+    acquireTimeout: Infinity,
+  })
   return async url => (await pool.request(url)).body.text()
 })
 

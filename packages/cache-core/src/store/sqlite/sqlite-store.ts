@@ -26,7 +26,7 @@ export interface SqliteStoreOptions<V> extends LifetimeOptions, PackingOptions<V
   /** Packed bytes of keys and values kept at most, above 0; beyond, the least recently used values go. Default: 268,435,456 (256 MiB). */
   readonly maxBytes?: number | undefined
   /**
-   * ms for which a call waits, blocking its thread, while another process writes; above 0. Default: 5,000. Other processes' writes
+   * ms for which a call waits, blocking its thread, while another process writes; above 0 and finite. Default: 5,000. Other processes' writes
    * take well under a millisecond, so only one that hangs is ever waited for so long.
    */
   readonly busyTimeout?: number | undefined

@@ -16,9 +16,9 @@ export interface LayeredStoreOptions<V> {
   readonly bus?: InvalidationBus | undefined
   /** ms for which `near` keeps a value at most, above 0. Default: as long as `far` does. */
   readonly nearTtl?: number | undefined
-  /** ms for which one call of `near` is waited for, above 0. Default: 250. */
+  /** ms for which one call of `near` is waited for, above 0 and finite. Default: 250. */
   readonly nearTimeout?: number | undefined
-  /** ms for which one call of `far` is waited for, above 0. Default: 1,000. */
+  /** ms for which one call of `far` is waited for, above 0 and finite. Default: 1,000. */
   readonly farTimeout?: number | undefined
   /** When one of the two that fails is left alone, each by itself; `false`: never. Default: 5 failures, 1,000 ms. */
   readonly breaker?: boolean | BreakerOptions | undefined

@@ -1,5 +1,5 @@
 import { Cache } from '@millrace/cache-core'
-import { type MemoryPressureOptions, memoryPressure } from '@millrace/cache-core/size'
+import type { MemoryPressureFactory } from '@millrace/cache-core/size'
 import type { Codec, Store } from '@millrace/cache-core/store'
 import { ResultError } from '../../errors.ts'
 import { type BestEffortOptions, BestEffortStore } from '../../persist/best-effort-store.ts'
@@ -33,7 +33,7 @@ export interface ResultKeeping extends BestEffortOptions {
   readonly environmentKey: string
   /** Values held in memory. */
   readonly maxResults: number
-  readonly memoryPressure: MemoryPressureOptions | undefined
+  readonly memoryPressure: MemoryPressureFactory | undefined
   /** The node of a query by its name, made if there is none; `undefined` if there is no such query. */
   find(query: string, key: string): GraphNode | undefined
   /** The node of a query, if there is one. */
@@ -67,12 +67,12 @@ export class KeptResults {
   storeHits = 0
 
   constructor(keeping: ResultKeeping) {
-    const { store, maxResults, memoryPressure: pressure } = keeping
+    const { store, maxResults, memoryPressure } = keeping
     this.#keeping = keeping
     this.#store = store && new BestEffortStore(store, keeping)
     this.#values = new Cache({
       maxEntries: maxResults,
-      ...(pressure && { memoryPressure: memoryPressure(pressure) }),
+      ...(memoryPressure && { memoryPressure }),
     })
   }
 

@@ -20,7 +20,7 @@ export interface BreakerOptions {
 }
 
 export interface StoreGuardOptions {
-  /** How long one call to Redis may take, in ms. Default: 250 */
+  /** How long one call to Redis may take, in ms, above 0 and finite. Default: 250 */
   readonly timeout?: number | undefined
   /** When Redis is left alone for a while; `false` to ask it each time. Default: the defaults of {@link BreakerOptions} */
   readonly breaker?: boolean | BreakerOptions | undefined

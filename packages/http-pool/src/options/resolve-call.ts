@@ -1,22 +1,9 @@
 import { checkBoolean, checkIntegerOrInfinity } from '@millrace/kit'
+import type { HttpCallOptions, Timeouts } from '../request/call-options.ts'
+import type { CallPolicy } from '../request/call-policy.ts'
 import { RetryPolicy } from '../retry/retry-policy.ts'
 import { checkTimeLimit } from './check.ts'
-import type { HttpCallOptions, HttpPoolOptions } from './pool-options.ts'
-
-/** The resolved policy of a call: one object shared by all calls that change nothing. Times in ms, 0 for none. */
-export interface CallPolicy {
-  readonly acquireTimeout: number
-  readonly headersTimeout: number
-  readonly bodyTimeout: number
-  readonly totalTimeout: number
-  /** `bodyTimeout` was given, and is no default: it holds for event streams too. */
-  readonly hasOwnBodyTimeout: boolean
-  readonly maxRedirects: number
-  readonly maxResponseSize: number
-  readonly retry: RetryPolicy | undefined
-  /** The call asks for retries itself, whatever its method. */
-  readonly retryAnyMethod: boolean
-}
+import type { HttpPoolOptions } from './pool-options.ts'
 
 /** What a call may bound, and a pool for all its calls. */
 type Limits = Omit<CallPolicy, 'retry' | 'retryAnyMethod'>
@@ -61,19 +48,15 @@ export function resolveCall(defaults: CallPolicy, options: HttpCallOptions): Cal
 }
 
 function resolveLimits(options: HttpCallOptions | HttpPoolOptions, defaults: Limits): Limits {
-  const {
-    acquireTimeout = defaults.acquireTimeout,
-    headersTimeout = defaults.headersTimeout,
-    bodyTimeout = defaults.bodyTimeout,
-    totalTimeout = defaults.totalTimeout,
-    maxRedirects = defaults.maxRedirects,
-    maxResponseSize = defaults.maxResponseSize,
-  } = options
+  const { maxRedirects = defaults.maxRedirects, maxResponseSize = defaults.maxResponseSize } =
+    options
+  const limit = (name: keyof Timeouts): number =>
+    options[name] === undefined ? defaults[name] : checkTimeLimit(name, options[name])
   return {
-    acquireTimeout: checkTimeLimit('acquireTimeout', acquireTimeout),
-    headersTimeout: checkTimeLimit('headersTimeout', headersTimeout),
-    bodyTimeout: checkTimeLimit('bodyTimeout', bodyTimeout),
-    totalTimeout: checkTimeLimit('totalTimeout', totalTimeout),
+    acquireTimeout: limit('acquireTimeout'),
+    headersTimeout: limit('headersTimeout'),
+    bodyTimeout: limit('bodyTimeout'),
+    totalTimeout: limit('totalTimeout'),
     hasOwnBodyTimeout: options.bodyTimeout !== undefined || defaults.hasOwnBodyTimeout,
     maxRedirects: checkIntegerOrInfinity('maxRedirects', maxRedirects, 0),
     maxResponseSize: checkIntegerOrInfinity('maxResponseSize', maxResponseSize, 0),
