@@ -62,8 +62,12 @@ describe('timeouts of single calls', () => {
       await new TokenBucket({ rate: 1 }).acquire(1, { timeout })
       await keyed.acquire(`key ${timeout}`, 1, { timeout })
       await semaphore.run(() => undefined, { timeout })
-      await expect(jobs.schedule(async () => 7, { timeout })).resolves.toBe(7)
     }
+  })
+
+  test('of a job is above 0, as each begins in a later turn', async () => {
+    await expect(jobs.schedule(() => 7, { timeout: 0 })).rejects.toEqual(refused('timeout', 'Inf'))
+    await expect(jobs.schedule(() => 7, { timeout: Infinity })).resolves.toBe(7)
   })
 
   test.each(['acquireTimeout', 'headersTimeout', 'bodyTimeout', 'totalTimeout'])(

@@ -55,6 +55,8 @@ async function classesWithStats(name: string): Promise<Map<string, Class>> {
   return new Map(
     modules
       .flatMap(module => Object.entries(module))
+      // One that has an earlier name as well is looked at once.
+      .filter(([as, value]) => (value as { name?: unknown } | undefined)?.name === as)
       .filter((named): named is [string, Class] => {
         const prototype = (named[1] as { prototype?: Partial<StatsSource> } | undefined)?.prototype
         return typeof prototype?.stats === 'function'

@@ -83,7 +83,7 @@ describe('the constructor refuses', () => {
     ],
     [
       { policy: () => ({}) as never },
-      'Expected `policy` to be what makes a Policy, with a method `grow`, got an object',
+      'Expected `policy` to be one of `@millrace/cache-core/policies`, with a method `evict`, got an object',
     ],
     [
       { memoryPressure: true as unknown as MemoryPressureFactory },

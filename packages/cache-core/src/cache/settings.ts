@@ -86,11 +86,11 @@ export function settingsOf<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
   return settings
 }
 
-/** What it makes is looked at when it is made: for those methods alone that every cache calls. */
+/** What it makes is looked at when it is made. */
 function checkPolicy(option: string, create: CreatePolicy): CreatePolicy {
-  checkFunction(option, create, 'one of `@millrace/cache-core/policies`')
-  return free =>
-    checkMethods(option, create(free), 'what makes a Policy', ['grow', 'resize', 'insert', 'evict'])
+  const expected = 'one of `@millrace/cache-core/policies`'
+  checkFunction(option, create, expected)
+  return free => checkMethods(option, create(free), expected, ['evict'])
 }
 
 /** @throws {InvalidOptionError} */

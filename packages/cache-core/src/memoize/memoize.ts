@@ -52,7 +52,7 @@ export function memoize<F extends AnyFunction>(
   options: MemoizeOptions<F> = {},
 ): Memoized<F> {
   checkFunction('fn', fn)
-  const kind = Object.prototype.toString.call(fn)
+  const kind = String((fn as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag])
   // Callers would share one generator, which yields what it has once.
   if (kind.includes('Generator')) throw new InvalidOptionError('fn', 'no generator function', fn)
   // Another object would be taken for one without options.
@@ -62,7 +62,7 @@ export function memoize<F extends AnyFunction>(
   if (tagsOf !== undefined) checkFunction('tags', tagsOf)
   const cache = new Cache<unknown, unknown>(cacheOptions as CacheOptions<unknown, unknown>)
   const receivers = new ReceiverKeys()
-  let asynchronous = kind === '[object AsyncFunction]'
+  let asynchronous = kind === 'AsyncFunction'
 
   const keyFor = (receiver: unknown, args: Parameters<F>): unknown => {
     if (keyOf !== undefined) return Reflect.apply(keyOf, receiver, args)

@@ -48,7 +48,7 @@ export function checkSnapshot<K, V>(snapshot: CacheSnapshot<K, V>): void {
   const { version, savedAt, seed, policy, entries, state } = snapshot
   if (version !== 1) throw new SnapshotError('it has another version than 1')
   const isSeed = isInteger(seed, -(2 ** 31), 2 ** 31 - 1)
-  if (!isNumber(savedAt, 0, LATEST) || !isSeed || typeof policy !== 'string') {
+  if (!isNumber(savedAt, 0, LATEST) || !isSeed || typeof policy !== 'string' || policy === '') {
     throw new SnapshotError('its header is damaged')
   }
   if (!Array.isArray(entries)) throw new SnapshotError('it has no list of entries')

@@ -1,12 +1,5 @@
-/** Own properties of a function that belong to the wrapper itself; by those that call the function its callers would go past the wrapper. */
-const OF_THE_FUNCTION: ReadonlySet<PropertyKey> = new Set([
-  'prototype',
-  'arguments',
-  'caller',
-  'apply',
-  'call',
-  'bind',
-])
+/** Own properties of a function that belong to the wrapper itself; called by those that call the function, it would be gone past. */
+const OF_THE_FUNCTION = /^(prototype|arguments|caller|apply|call|bind)$/
 
 /**
  * Gives a wrapper the identity of what it wraps: name, length and the properties of its own that others read, such as the `cache` of a
@@ -18,10 +11,11 @@ export function imitate<F extends (...args: never[]) => unknown>(
   wrapper: (...args: never[]) => unknown,
   wrapped: F,
 ): F {
-  // A function may have lost them.
-  for (const key of ['name', 'length']) Reflect.deleteProperty(wrapper, key)
+  // Which the function may have lost.
+  delete (wrapper as { name?: unknown }).name
+  delete (wrapper as { length?: unknown }).length
   for (const key of Reflect.ownKeys(wrapped)) {
-    if (OF_THE_FUNCTION.has(key)) continue
+    if (OF_THE_FUNCTION.test(String(key))) continue
     const descriptor = Object.getOwnPropertyDescriptor(wrapped, key)!
     Object.defineProperty(wrapper, key, { ...descriptor, configurable: true })
   }

@@ -176,11 +176,10 @@ export function checkMethods<T>(
 /** An AbortSignal, be it of another realm or a polyfill's. */
 export function checkSignal(option: string, value: AbortSignal): AbortSignal {
   if (value instanceof AbortSignal) return value
-  const held = Object(value) as Partial<AbortSignal>
-  const methods = ['addEventListener', 'removeEventListener', 'throwIfAborted'] as const
-  const right =
-    typeof held.aborted === 'boolean' && methods.every(name => typeof held[name] === 'function')
-  return accept(right, option, 'an AbortSignal', value)
+  const expected = 'an AbortSignal'
+  accept((Object(value) as AbortSignal).aborted !== undefined, option, expected, value)
+  const methods = ['addEventListener', 'removeEventListener', 'throwIfAborted']
+  return checkMethods(option, value, expected, methods)
 }
 
 /** A clock that also sets timers. */
@@ -201,17 +200,15 @@ export function checkOptions<O extends object>(path: string, options: O, names: 
   // Inherited ones count, too, but for what somebody gave all objects.
   for (const name in options) {
     if (name in Object.prototype && !Object.hasOwn(options, name)) continue
-    if (Object.hasOwn(names, name)) {
-      const allowed = (names as Record<string, unknown>)[name] === NULLABLE
-      if (allowed || (options as Record<string, unknown>)[name] !== null) continue
-      throw new InvalidOptionError((path && `${path}.`) + name, 'anything but null', null)
+    const option = (path && `${path}.`) + name
+    const value = (options as Record<string, unknown>)[name]
+    if (!Object.hasOwn(names, name)) {
+      const nearest = nearestName(name, Object.keys(names))
+      const hint = nearest && ` (did you mean \`${nearest}\`?)`
+      throw new InvalidOptionError(option, `absent, as there is no such option${hint}`, value)
     }
-    const nearest = nearestName(name, Object.keys(names))
-    throw new InvalidOptionError(
-      (path && `${path}.`) + name,
-      `absent, as there is no such option${nearest && ` (did you mean \`${nearest}\`?)`}`,
-      (options as Record<string, unknown>)[name],
-    )
+    if (value !== null || (names as Record<string, unknown>)[name] === NULLABLE) continue
+    throw new InvalidOptionError(option, 'anything but null', null)
   }
   return options
 }

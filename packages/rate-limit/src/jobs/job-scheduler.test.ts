@@ -89,7 +89,7 @@ describe('JobScheduler', () => {
       const scheduler = create({ maxConcurrent: 1, maxQueue: 2, strategy })
       const { wait, open } = gate()
       const first = scheduler.schedule(wait)
-      await scheduler.schedule(() => {}, { timeout: 0 }).catch(() => {})
+      await scheduler.schedule(() => {}, { timeout: 1 }).catch(() => {})
       const log: string[] = []
       const names = ['a', 'b', 'c']
       // bottleneck counts the job that was given up as long as it is queued.
@@ -399,7 +399,7 @@ describe('JobScheduler', () => {
     [{ weight: Number.NaN }, 'Expected `weight` to be an integer of at least 1, got NaN'],
     [
       { timeout: -1 },
-      'Expected `timeout` to be a number of at least 0 or Infinity, got a negative integer of 1 digit',
+      'Expected `timeout` to be a number above 0 or Infinity, got a negative integer of 1 digit',
     ],
   ])('refuses a job with %o, which would wait for ever', async (options, message) => {
     await expect(create({ maxConcurrent: 2 }).schedule(() => 1, options)).rejects.toThrow(message)

@@ -2,8 +2,8 @@ import { AsyncResource } from 'node:async_hooks'
 import {
   type Clock,
   checkInteger,
-  checkNonNegativeOrInfinity,
   checkPositive,
+  checkPositiveOrInfinity,
   checkSignal,
   InvalidOptionError,
   type OptionRules,
@@ -22,7 +22,7 @@ export interface JobOptions {
   readonly priority?: number | undefined
   /** How much of `maxConcurrent` and of the reservoir it takes; Default: 1 */
   readonly weight?: number | undefined
-  /** How long it may wait for its start, in ms; 0 does not wait. Default: Infinity */
+  /** How long it may wait for its start, in ms, above 0, as every start takes a turn or two; Infinity for no limit. Default: Infinity */
   readonly timeout?: number | undefined
   /** Takes it out of the queue, with `signal.reason`; of a job that runs it aborts the signal that the job was given. */
   readonly signal?: AbortSignal | undefined
@@ -42,7 +42,7 @@ const OPTIONS: OptionRules<
 > = {
   priority: (_, given = DEFAULT_PRIORITY) => checkPriority(given as number),
   weight: withDefault(1, checkWeight),
-  timeout: optional(checkNonNegativeOrInfinity),
+  timeout: optional(checkPositiveOrInfinity),
   signal: optional(checkSignal),
   expiration: optional(checkPositive),
 }
