@@ -66,7 +66,7 @@ export {
   NULLABLE,
   type OptionNames,
 } from './options/checks.ts'
-export { type Defined, defined } from './options/defined.ts'
+export { defined } from './options/defined.ts'
 export { describe } from './options/describe.ts'
 export { InvalidOptionError } from './options/invalid-option-error.ts'
 export {

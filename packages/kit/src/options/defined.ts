@@ -1,5 +1,5 @@
 /** The names of which a value is given. */
-export type Defined<O> = { [K in keyof O]: Exclude<O[K], undefined> }
+type Defined<O> = { [K in keyof O]: Exclude<O[K], undefined> }
 
 /** Options to lay over others, which hold where these say nothing: without those that are `undefined`, which a spread would take. */
 export function defined<O extends object>(options: O): Defined<O> {
