@@ -28,7 +28,7 @@ export { HttpRoutes, type RouteFinder, setHttpRoute } from './http/http-route.ts
 export { type PartialSuccess, readPartialSuccess } from './http/otlp-partial-success.ts'
 export { type IgnoredPaths, pathFilter } from './http/path-filter.ts'
 export { requestPath } from './http/request-path.ts'
-export { retryAfter } from './http/retry-after.ts'
+export { httpDate, retryAfter } from './http/retry-after.ts'
 export {
   type RequestHead,
   type ServedAnswer,

@@ -1,4 +1,4 @@
-import { parseList, type StructuredItem } from '@millrace/kit'
+import { httpDate, parseList, type StructuredItem } from '@millrace/kit'
 import type { ResponseHeaders } from '../handler.ts'
 
 /** What a server says of its own limit. */
@@ -65,8 +65,7 @@ function untilReset(
   wallTime: () => number,
 ): number {
   if (reset < EARLIEST_SECONDS) return reset * 1000
-  const sent = typeof date === 'string' ? Date.parse(date) : Number.NaN
-  const now = Number.isNaN(sent) ? wallTime() : sent
+  const now = (typeof date === 'string' ? httpDate(date) : undefined) ?? wallTime()
   return Math.max(0, (reset < EARLIEST_MILLISECONDS ? reset * 1000 : reset) - now)
 }
 

@@ -16,7 +16,7 @@ const NOTHING = new Uint8Array()
  * Sends a body in parts, together and without copying them, and resolves with the answer. The status is the answer: what fails, or is
  * destroyed, once it is there only costs the body. By events, as walking a response asynchronously takes twice as long.
  *
- * @throws (by rejection) what the request fails with before there is a status
+ * @throws (by rejection) what the request fails with, or that it was closed, before there is a status
  */
 export function exchange(
   request: ClientRequest,
@@ -24,7 +24,11 @@ export function exchange(
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     request.on('error', reject)
+    // Without an error where the server answers with an upgrade that nobody asked for: Node ends the connection, and that is all.
+    const closed = (): void => reject(new Error('The connection was closed without an answer'))
+    request.once('close', closed)
     request.once('response', response => {
+      request.off('close', closed)
       request.off('error', reject).on('error', () => {})
       read(response, resolve)
     })

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { retryAfter } from './retry-after.ts'
 
 const at = (time: string) => () => Date.parse(time)
@@ -27,6 +27,20 @@ test('a date without Date counts from our clock, and never backwards', () => {
   expect(retryAfter(headers, at('2026-11-20T10:00:10Z'))).toBe(20_000)
   expect(retryAfter(headers, at('2026-11-20T11:00:00Z'))).toBe(0)
 })
+
+test.each(['UTC', 'America/New_York', 'Asia/Kolkata'])(
+  'a date without a zone is GMT in %s',
+  zone => {
+    vi.stubEnv('TZ', zone)
+    try {
+      const headers = { 'retry-after': 'Sun Nov  1 10:00:30 2026' }
+      expect(retryAfter(headers, at('2026-11-01T10:00:10Z'))).toBe(20_000)
+      expect(retryAfter({ ...headers, date: 'Sun, 01 Nov 2026 10:00:00 GMT' })).toBe(30_000)
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  },
+)
 
 test('an absent or repeated header says nothing', () => {
   expect(retryAfter({})).toBeUndefined()

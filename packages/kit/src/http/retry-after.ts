@@ -15,9 +15,12 @@ export function retryAfter(
   return Math.max(0, date - (sent ?? wallTime()))
 }
 
-/** Only what begins with a day's name: Date.parse alone takes "1" and "-5" for dates. */
-function httpDate(value: string): number | undefined {
+/**
+ * ms since 1970, or undefined where it is no date of HTTP. Only what begins with a day's name: Date.parse alone takes "1" and "-5" for dates. The
+ * form of asctime names no zone and means GMT (RFC 9110 section 5.6.7), where Date.parse takes the machine's.
+ */
+export function httpDate(value: string): number | undefined {
   if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value)) return undefined
-  const time = Date.parse(value)
+  const time = Date.parse(/\d$/.test(value) ? `${value} GMT` : value)
   return Number.isNaN(time) ? undefined : time
 }

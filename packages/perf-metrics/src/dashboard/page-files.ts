@@ -1,4 +1,5 @@
 import { gzipped } from '../bytes/gzip.ts'
+import { acceptsGzip } from '../export/accept.ts'
 import type { DashboardRequest } from './access.ts'
 import { type Answer, NOT_FOUND, SECURITY } from './answer.ts'
 import { type Asset, Assets } from './assets.ts'
@@ -24,7 +25,7 @@ export class PageFiles {
       etag,
     }
     if (request.header('if-none-match') === etag) return { status: 304, headers }
-    if (!/\bgzip\b/.test(request.header('accept-encoding') ?? '')) {
+    if (!acceptsGzip(request.header('accept-encoding'))) {
       return { status: 200, headers, body }
     }
     let zipped = this.#zipped.get(asset)

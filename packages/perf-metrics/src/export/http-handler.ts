@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gzipped } from '../bytes/gzip.ts'
+import { acceptsGzip } from './accept.ts'
 import type { Scrape, ScrapeOptions } from './scrape.ts'
 
 /** Bytes below which compression is not worth its time. */
@@ -23,7 +24,7 @@ export function metricsHandler(
       const { contentType, body } = await scrape({ accept: request.headers.accept })
       const zipped =
         body.length >= WORTH_COMPRESSING &&
-        /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))
+        acceptsGzip(String(request.headers['accept-encoding'] ?? ''))
       const content = zipped ? await gzipped([body], FASTEST) : body
       response.writeHead(200, {
         'content-type': contentType,

@@ -1,4 +1,5 @@
 import { type Escaping, isEscaping } from '../metric/escaping.ts'
+import { preferences } from './accept.ts'
 import {
   type ExpositionFormat,
   expositionFormat,
@@ -19,22 +20,14 @@ import {
 export function negotiate(accept: string | undefined, openMetrics2: boolean): ExpositionFormat {
   let best: ExpositionFormat = PROMETHEUS
   let bestQuality = 0
-  for (const range of (accept ?? '').split(',')) {
-    const [type = '', ...parameters] = range.split(';').map(part => part.trim().toLowerCase())
-    const given = new Map(parameters.map(parameter => splitParameter(parameter)))
-    const quality = Number(given.get('q') ?? 1)
-    const format = formatOf(type, given, openMetrics2)
+  for (const { name, parameters, quality } of preferences(accept)) {
+    const format = formatOf(name, parameters, openMetrics2)
     if (format !== undefined && quality > bestQuality) {
       best = format
       bestQuality = quality
     }
   }
   return best
-}
-
-function splitParameter(parameter: string): [string, string] {
-  const [name = '', value = ''] = parameter.split('=').map(part => part.trim())
-  return [name, value.replace(/^"|"$/g, '')]
 }
 
 function formatOf(

@@ -7,12 +7,12 @@ import { isLegacyLabelName, isLegacyMetricName, legacyLabel, legacyName } from '
  * - `dots`: `_dot_` for dots, two underscores for underscores and for what is not accepted
  * - `values`: `U__`, then each code point that is not accepted in hexadecimal between underscores
  */
-export type Escaping = 'allow-utf-8' | 'underscores' | 'dots' | 'values'
+export type Escaping = (typeof ESCAPINGS)[number]
+
+export const ESCAPINGS = ['underscores', 'dots', 'values', 'allow-utf-8'] as const
 
 export function isEscaping(value: string | undefined): value is Escaping {
-  return (
-    value === 'allow-utf-8' || value === 'underscores' || value === 'dots' || value === 'values'
-  )
+  return (ESCAPINGS as readonly unknown[]).includes(value)
 }
 
 /** The name of a metric, suffix of counters included, as `escaping` has it. Algorithm: `EscapeMetricFamily` of prometheus/common. */

@@ -1,5 +1,4 @@
 import { MetricNameError } from '../errors.ts'
-import type { MetricType } from './family-description.ts'
 
 const LEGACY_METRIC = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
 const LEGACY_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/
@@ -18,33 +17,8 @@ export function validateMetricName(name: string): void {
   if (problem) throw new MetricNameError(name, undefined, problem)
 }
 
-/** @throws MetricNameError */
-export function validateLabelNames(metric: string, type: MetricType, labels: unknown): void {
-  if (!Array.isArray(labels)) {
-    throw new MetricNameError(metric, undefined, 'must have its label names in an array')
-  }
-  const seen = new Set<string>()
-  for (const label of labels) {
-    if (typeof label !== 'string') {
-      throw new MetricNameError(metric, String(label), `must be a string, got ${typeof label}`)
-    }
-    const problem = textProblem(label)
-    if (problem) throw new MetricNameError(metric, label, problem)
-    if (label.startsWith('__')) {
-      throw new MetricNameError(metric, label, 'must not begin with __, which Prometheus reserves')
-    }
-    if (label === 'quantile' || (type === 'histogram' && label === 'le')) {
-      throw new MetricNameError(metric, label, 'is reserved for the buckets of the exposition')
-    }
-    const exported = legacyLabel(label)
-    if (seen.has(exported)) {
-      throw new MetricNameError(metric, label, `is exported as ${exported}, as another label is`)
-    }
-    seen.add(exported)
-  }
-}
-
-function textProblem(name: string): string | undefined {
+/** What keeps `name` from being that of a metric or a label. */
+export function textProblem(name: string): string | undefined {
   if (name === '') return 'must not be empty'
   if (!name.isWellFormed()) return 'must be well-formed Unicode'
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
@@ -78,17 +52,4 @@ function underscored(name: string, forbidden: RegExp): string {
 /** The name of a counter without the suffix that the exposition adds. */
 export function baseName(name: string): string {
   return name.endsWith('_total') ? name.slice(0, -'_total'.length) : name
-}
-
-/** Every name under which a metric's samples appear in any format, to find clashes when a metric is defined. */
-export function sampleNames(name: string, type: MetricType): string[] {
-  const exported = legacyName(name)
-  if (type === 'counter') {
-    const base = baseName(exported)
-    return [base, `${base}_total`, `${base}_created`]
-  }
-  if (type === 'histogram') {
-    return ['', '_bucket', '_count', '_sum', '_created'].map(suffix => exported + suffix)
-  }
-  return [exported]
 }

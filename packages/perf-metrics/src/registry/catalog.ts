@@ -15,8 +15,9 @@ import {
 } from '../instrument/options.ts'
 import type { Series } from '../instrument/series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
+import { sampleNames, validateLabelNames } from '../metric/exported-names.ts'
 import type { Aggregation, FamilyDescription, MetricType } from '../metric/family-description.ts'
-import { baseName, sampleNames, validateLabelNames, validateMetricName } from '../metric/name.ts'
+import { baseName, validateMetricName } from '../metric/name.ts'
 import { ClassicBounds, DEFAULT_BUCKETS, validateBuckets } from '../store/classic.ts'
 import {
   counterFactory,

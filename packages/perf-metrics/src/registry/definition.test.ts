@@ -29,6 +29,30 @@ describe('definition', () => {
       'Metric "y/z" is exported as y_z, as y.z is',
     ],
     [
+      'a name that another metric has where dots are spelled out',
+      (m: Registry) => {
+        m.gauge('y.z')
+        m.gauge('y_dot_z')
+      },
+      'Metric "y_dot_z" is exported as y_dot_z, as y.z is',
+    ],
+    [
+      'a name that another metric has where its characters are spelled out',
+      (m: Registry) => {
+        m.counter('U__y_2e_z__total')
+        m.counter('y.z')
+      },
+      'Metric "y.z" is exported as U__y_2e_z_, as U__y_2e_z__total is',
+    ],
+    [
+      'a sample of a histogram whose name has dots',
+      (m: Registry) => {
+        m.gauge('h_dot_x_sum')
+        m.histogram('h.x')
+      },
+      'Metric "h.x" is exported as h_dot_x_sum, as h_dot_x_sum is',
+    ],
+    [
       'a sample of a histogram',
       (m: Registry) => {
         m.histogram('h')
@@ -68,6 +92,26 @@ describe('definition', () => {
     ],
     ['a', ['b', 'b'], 'Label name "b" of metric "a" is exported as b, as another label is'],
     ['a', ['b.c', 'b/c'], 'Label name "b/c" of metric "a" is exported as b_c, as another label is'],
+    [
+      'a',
+      ['b.c', 'b_dot_c'],
+      'Label name "b_dot_c" of metric "a" is exported as b_dot_c, as another label is',
+    ],
+    [
+      'a',
+      ['U__b_2e_c', 'b.c'],
+      'Label name "b.c" of metric "a" is exported as U__b_2e_c, as another label is',
+    ],
+    [
+      'a',
+      ['..name..'],
+      'Label name "..name.." of metric "a" is exported as __name__, which is the metric',
+    ],
+    [
+      'a',
+      ['énameé'],
+      'Label name "énameé" of metric "a" is exported as __name__, which is the metric',
+    ],
   ])('refuses the name %j with labels %j', (name, labels, message) => {
     expect(() => new Registry().counter(name, { labels: labels ?? [] })).toThrow(
       expect.objectContaining({ code: 'ERR_MILLRACE_METRIC_NAME', message }),
