@@ -2,44 +2,12 @@ import { runs, seededRandom, VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { loaded } from '../load/loaded.ts'
-import type { Store } from '../store/contract/store.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
+import { ChaosStore, TROUBLES } from './chaos-store.fixture.ts'
 import { TieredCache } from './tiered-cache.ts'
 
 const TIMEOUT = 100
 const KEYS = ['a', 'b', 'c']
-const TROUBLES = ['none', 'slow', 'rejects', 'takes effect, then rejects', 'hangs', 'lands late']
-
-/** A store each of whose calls has the trouble of the moment, as one server has that all callers share. */
-class ChaosStore {
-  trouble = 'none'
-  readonly store: Store<number>
-
-  constructor(inner: Store<number>, clock: VirtualClock, random: () => number) {
-    const pass = (ms: number): Promise<void> => {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      clock.setTimer(resolve, ms)
-      return promise
-    }
-    this.store = new Proxy(inner, {
-      get: (target, name) => {
-        const method: unknown = Reflect.get(target, name, target)
-        if (typeof method !== 'function') return method
-        if (name === 'stats') return method.bind(target)
-        return async (...args: unknown[]) => {
-          const { trouble } = this
-          if (trouble === 'hangs') return new Promise(() => {})
-          if (trouble === 'rejects') throw new Error('no connection')
-          if (trouble === 'lands late') await pass(TIMEOUT + random() * TIMEOUT)
-          const answer: unknown = method.apply(target, args)
-          if (trouble === 'slow') await pass(random() * TIMEOUT)
-          if (trouble === 'takes effect, then rejects') throw new Error('the connection broke')
-          return answer
-        }
-      },
-    })
-  }
-}
 
 test('under load no call passes its time-out, and nothing outdated is served, while a store fails and recovers', async () => {
   await fc.assert(
@@ -48,7 +16,7 @@ test('under load no call passes its time-out, and nothing outdated is served, wh
       const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
       const clock = new VirtualClock(1_000_000)
       const memory = new MemoryStore<number>({ clock })
-      const chaos = new ChaosStore(memory, clock, random)
+      const chaos = new ChaosStore(memory, clock, TIMEOUT, random)
       const cache = new TieredCache<number>({
         store: chaos.store,
         clock,

@@ -119,7 +119,7 @@ export class SqliteBackend implements SweptBackend {
     if (expire) return
     this.#bytes = 0
     this.#written = 0
-    this.#keepHouse(() => this.#handle.read(entries => entries.shrink()))
+    this.#keepHouse(() => this.#handle.read(entries => entries.upkeep.shrink()))
   }
 
   *keys(now: number): Generator<string, void, undefined> {
@@ -164,19 +164,19 @@ export class SqliteBackend implements SweptBackend {
   }
 
   totals(): { entries: number; bytes: number } {
-    return this.#handle.read(entries => entries.totals())
+    return this.#handle.read(entries => entries.upkeep.totals())
   }
 
   /** Removes what is gone by time or tag, and evicts if the file holds too much. */
   sweep(now: number): void {
     this.#handle.change(entries => {
-      entries.touch(this.#touched, now)
-      entries.noteLead(this.#options.clock.lead)
-      entries.sweep(now)
+      entries.upkeep.touch(this.#touched, now)
+      entries.upkeep.noteLead(this.#options.clock.lead)
+      entries.upkeep.sweep(now)
     })
     this.#touched.clear()
     this.#evict()
-    this.#handle.read(entries => entries.shrink())
+    this.#handle.read(entries => entries.upkeep.shrink())
   }
 
   close(): void {
@@ -221,8 +221,8 @@ export class SqliteBackend implements SweptBackend {
     const { clock } = this.#options
     const now = clock.now()
     this.#handle.change(entries => {
-      entries.touch(this.#touched, now)
-      entries.noteLead(clock.lead)
+      entries.upkeep.touch(this.#touched, now)
+      entries.upkeep.noteLead(clock.lead)
     })
     this.#touched.clear()
   }
@@ -232,13 +232,13 @@ export class SqliteBackend implements SweptBackend {
     const now = clock.now()
     this.#handle.change(entries => {
       // Before what is written now, which is to be the last to go.
-      entries.touch(this.#touched, now - 1)
-      const { bytes } = entries.totals()
+      entries.upkeep.touch(this.#touched, now - 1)
+      const { bytes } = entries.upkeep.totals()
       this.#bytes = bytes
       this.#written = 0
       if (bytes <= maxBytes) return
-      this.#counters.evictions += entries.evictTo(maxBytes * EVICTION_TARGET)
-      this.#bytes = entries.totals().bytes
+      this.#counters.evictions += entries.upkeep.evictTo(maxBytes * EVICTION_TARGET)
+      this.#bytes = entries.upkeep.totals().bytes
     })
     this.#touched.clear()
   }
@@ -254,7 +254,7 @@ export class SqliteBackend implements SweptBackend {
 
   #begin(entries: SqliteEntries): void {
     this.#touched.clear()
-    this.#bytes = entries.totals().bytes
+    this.#bytes = entries.upkeep.totals().bytes
     this.#written = 0
   }
 }

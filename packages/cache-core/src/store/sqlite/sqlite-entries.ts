@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { deleteRows } from './delete-rows.ts'
 import {
   type EntryRow,
   type EntryWrite,
@@ -12,13 +13,12 @@ import {
 } from './entry-rows.ts'
 import { ADMITTED, PUT, PUT_ADMITTED, STRANGE } from './put-statements.ts'
 import { sealed } from './row-checksum.ts'
-import { epochOfState, isGuarded, isLive, isWhole, tagged } from './row-guard.ts'
-import { DamagedError, logBytes } from './sqlite-file.ts'
+import { epochOfState, isGuarded, isLive, tagged } from './row-guard.ts'
+import { DamagedError } from './sqlite-file.ts'
+import { SqliteUpkeep } from './sqlite-upkeep.ts'
 
 /** How long a deleted key is remembered by name, in ms; after that, fences older than its deletion are outdated. */
 const TOMBSTONE_LIFE = 60_000
-/** How many invalidated tags are remembered by name before they are applied to all rows; see {@link SqliteEntries.sweep}. */
-const REMEMBERED_TAGS = 16_384
 
 /**
  * The rows of a {@link SqliteStore} and what is done to them. A read is one statement, so one snapshot, whatever other processes
@@ -27,6 +27,8 @@ const REMEMBERED_TAGS = 16_384
  */
 export class SqliteEntries {
   readonly #database: DatabaseSync
+  /** What is done to all rows at once, or by the way. */
+  readonly upkeep: SqliteUpkeep
   readonly #begin: StatementSync
   readonly #beginImmediate: StatementSync
   readonly #commit: StatementSync
@@ -42,10 +44,10 @@ export class SqliteEntries {
   readonly #stale: StatementSync
   readonly #deleteTag: StatementSync
   readonly #expireTag: StatementSync
-  readonly #touch: StatementSync
 
   constructor(database: DatabaseSync) {
     this.#database = database
+    this.upkeep = new SqliteUpkeep(database)
     // An object with names costs as much as the rest of a read. Benchmark cases: tiers "SQLite read" and "memory over a file, mixed".
     const prepare = (sql: string): StatementSync => {
       const statement = database.prepare(sql)
@@ -83,9 +85,6 @@ export class SqliteEntries {
     this.#expireTag = database.prepare(`
       INSERT INTO tags_4 (name, deleted, expired) VALUES (?, 0, ?)
       ON CONFLICT (name) DO UPDATE SET expired = excluded.expired`)
-    this.#touch = database.prepare(
-      `UPDATE entries_4 SET used = ? WHERE key = ? AND used < ? AND ${isWhole}`,
-    )
   }
 
   close(): void {
@@ -94,24 +93,6 @@ export class SqliteEntries {
 
   epoch(): number {
     return wholeEpoch(this.#epoch.get())
-  }
-
-  /** The latest time of any process that was noted, in ms. */
-  time(): number {
-    const { time } = this.#database.prepare('SELECT time FROM state_4').get() as { time: number }
-    return time
-  }
-
-  /** By how many ms the time leads the wall clock, as any process noted. */
-  lead(): number {
-    const { lead } = this.#database.prepare('SELECT lead FROM state_4').get() as { lead: number }
-    return lead
-  }
-
-  /** Notes that, in whole seconds, unless more is noted. Run it within {@link transaction}. */
-  noteLead(lead: number): void {
-    if (lead > this.lead())
-      this.#run('UPDATE state_4 SET lead = ?', Math.ceil(lead / 1_000) * 1_000)
   }
 
   /** The row of a key unless it is gone; `expires` is 0 if it was expired. One statement. */
@@ -179,7 +160,7 @@ export class SqliteEntries {
   refuse({ key, tags, epoch }: EntryWrite, now: number): void {
     if (epoch === undefined) this.invalidate(key, false, now)
     else if (this.#admits.get(key, epoch, tags, now) !== undefined) {
-      this.#delete('key = ? AND value IS NOT NULL', key)
+      deleteRows(this.#database, 'key = ? AND value IS NOT NULL', key)
     }
   }
 
@@ -242,78 +223,7 @@ export class SqliteEntries {
 
   /** Removes a row whose value cannot be read, unless it was replaced meanwhile. Run it within {@link transaction}. */
   discard(key: string, version: number): void {
-    this.#delete('key = ? AND version = ? AND value IS NOT NULL', key, version)
-  }
-
-  totals(): { entries: number; bytes: number } {
-    return this.#database
-      .prepare(
-        `SELECT count(value) AS entries, ifnull(sum(iif(${isWhole}, size, 0)), 0) AS bytes FROM entries_4`,
-      )
-      .get() as { entries: number; bytes: number }
-  }
-
-  /** Notes that keys were read, and the time. Run it within {@link transaction}. */
-  touch(keys: Iterable<string>, now: number): void {
-    for (const key of keys) this.#touch.run(now, key, now)
-    this.#run('UPDATE state_4 SET time = ? WHERE time < ?', now, now)
-  }
-
-  /**
-   * Looks whether the invalidations are what was written: by a name that a flipped bit made another one they would not be found.
-   * O(tags).
-   *
-   * @throws {DamagedError} if they are not
-   */
-  verify(): void {
-    wholeEpoch(this.#epoch.get())
-    const bad = this.#database
-      .prepare(`SELECT 1 FROM tags_4 WHERE copy <> name OR NOT ${isGuarded('tags_4')} LIMIT 1`)
-      .get()
-    const [{ quick_check: answer }] = this.#database
-      .prepare("PRAGMA quick_check('tags_4')")
-      .all() as [{ quick_check: string }]
-    if (bad !== undefined || answer !== 'ok') throw new DamagedError()
-  }
-
-  /** Removes what is gone by time or by tag, or damaged. O(rows). Run it within {@link transaction}. */
-  sweep(now: number): void {
-    this.verify()
-    // A damaged row is not read, and refuses what is loaded for its key.
-    this.#delete(`retained <= ? OR NOT ${isWhole}`, now)
-    this.#delete(tagged('deleted'))
-    const { tags } = this.#database.prepare('SELECT count(*) AS tags FROM tags_4').get() as {
-      tags: number
-    }
-    if (tags <= REMEMBERED_TAGS) return
-    this.#run(`UPDATE entries_4 SET expires = 0 WHERE ${tagged('expired')}`)
-    this.#run('DELETE FROM tags_4')
-    this.#run('UPDATE state_4 SET horizon = epoch')
-  }
-
-  /**
-   * Deletes the least recently used values until their sizes sum up to `bytes` at most, of which the most recent one is in any case kept;
-   * returns how many. O(rows log rows). Run it within {@link transaction}.
-   */
-  evictTo(bytes: number): number {
-    return this.#delete(
-      `value IS NOT NULL AND key IN (
-         SELECT key FROM (
-           SELECT key, sum(iif(${isWhole}, size, 0)) OVER newest AS total, row_number() OVER newest AS place FROM entries_4
-           WHERE value IS NOT NULL WINDOW newest AS (ORDER BY used DESC, version DESC, key)
-         ) WHERE total > ? AND place > 1)`,
-      bytes,
-    )
-  }
-
-  /** As {@link logBytes}. */
-  logBytes(): number | undefined {
-    return logBytes(this.#database)
-  }
-
-  /** Gives free pages back to the file system. */
-  shrink(): void {
-    this.#database.exec('PRAGMA incremental_vacuum')
+    deleteRows(this.#database, 'key = ? AND version = ? AND value IS NOT NULL', key, version)
   }
 
   /** Runs `work` atomically; other processes wait for it. */
@@ -338,21 +248,7 @@ export class SqliteEntries {
     return wholeEpoch(this.#advance.get())
   }
 
-  /** Deletes rows, and raises the horizon to what they refused. */
-  #delete(where: string, ...values: SQLInputValue[]): number {
-    const rows = this.#database
-      .prepare(
-        `DELETE FROM entries_4 WHERE ${where} RETURNING iif(${isWhole}, barrier, NULL) AS barrier`,
-      )
-      .all(...values) as { barrier: number | null }[]
-    let horizon = 0
-    // What a damaged one refused is not known.
-    for (const { barrier } of rows) horizon = Math.max(horizon, barrier ?? this.epoch())
-    if (horizon > 0) this.#run('UPDATE state_4 SET horizon = max(horizon, ?)', horizon)
-    return rows.length
-  }
-
-  #run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#database.prepare(sql).run(...values).changes)
+  #run(sql: string, ...values: SQLInputValue[]): void {
+    this.#database.prepare(sql).run(...values)
   }
 }

@@ -136,7 +136,7 @@ export class SqliteHandle {
   }
 
   #isWhole(entries: SqliteEntries): boolean {
-    return this.#watch === undefined || this.#watch.isWhole(() => entries.logBytes())
+    return this.#watch === undefined || this.#watch.isWhole(() => entries.upkeep.logBytes())
   }
 
   #holds(): boolean {
@@ -157,8 +157,8 @@ export class SqliteHandle {
     let entries: SqliteEntries
     try {
       entries = new SqliteEntries(database)
-      entries.verify()
-      clock.reach(entries.time())
+      entries.upkeep.verify()
+      clock.reach(entries.upkeep.time())
       goOn(clock, entries)
       this.#outdate(entries)
       onOpen(entries)
@@ -227,9 +227,9 @@ export class SqliteHandle {
 
 /** Goes on with the lead that is noted, or notes it in a file that does not know of it. */
 function goOn(clock: SteadyClock, entries: SqliteEntries): void {
-  const noted = entries.lead()
+  const noted = entries.upkeep.lead()
   clock.follow(noted)
-  if (clock.lead > noted) entries.transaction(() => entries.noteLead(clock.lead))
+  if (clock.lead > noted) entries.transaction(() => entries.upkeep.noteLead(clock.lead))
 }
 
 /** What a file that was removed or replaced had reached; 0 if it cannot be read any more. */
