@@ -7,7 +7,7 @@ export {
 } from './calls/generators.ts'
 export { heed } from './calls/heed.ts'
 export { imitate } from './calls/imitate.ts'
-export { OperationChannels } from './calls/operation-channels.ts'
+export { OperationChannels, traceOperation } from './calls/operation-channels.ts'
 export { tell } from './calls/tell.ts'
 export { isThenable } from './calls/thenable.ts'
 export { type BreakerSettings, breakerRule, CircuitBreaker } from './circuit-breaker.ts'

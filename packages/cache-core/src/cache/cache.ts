@@ -93,15 +93,13 @@ export class Cache<K, V> {
 
   /** Like `get`, but counts nothing and does not make the entry look used. */
   peek(key: K): V | undefined {
-    const kernel = this.#kernel
-    const slot = kernel.locate(key)
-    return slot !== ABSENT && kernel.state(slot) === FRESH ? kernel.values[slot] : undefined
+    const slot = this.#freshSlot(key)
+    return slot === ABSENT ? undefined : this.#kernel.values[slot]
   }
 
   /** Whether there is a valid entry. Counts nothing. */
   has(key: K): boolean {
-    const slot = this.#kernel.locate(key)
-    return slot !== ABSENT && this.#kernel.state(slot) === FRESH
+    return this.#freshSlot(key) !== ABSENT
   }
 
   /**
@@ -134,13 +132,8 @@ export class Cache<K, V> {
    * `InvalidOptionError`. Options are not read on a hit.
    */
   getOrLoad(key: K, loader: Loader<K, V>, options?: LoadOptions): Promise<V> {
-    const kernel = this.#kernel
-    const slot = kernel.find(key)
-    if (slot !== ABSENT && (kernel.details === null || !this.#loads.isDue(slot))) {
-      return Promise.resolve(kernel.values[slot] as V)
-    }
     try {
-      return Promise.resolve(this.#loads.load(key, loader, this.#loads.plan(options)))
+      return Promise.resolve(this.#getOrLoad(key, loader, options))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -157,12 +150,7 @@ export class Cache<K, V> {
   ): V
   getOrLoadSync(key: K, loader: Loader<K, V>, options?: LoadOptions): V | Promise<V>
   getOrLoadSync(key: K, loader: Loader<K, V>, options?: LoadOptions): V | Promise<V> {
-    const kernel = this.#kernel
-    const slot = kernel.find(key)
-    if (slot !== ABSENT && (kernel.details === null || !this.#loads.isDue(slot))) {
-      return kernel.values[slot] as V
-    }
-    return this.#loads.load(key, loader, this.#loads.plan(options))
+    return this.#getOrLoad(key, loader, options)
   }
 
   /**
@@ -172,16 +160,12 @@ export class Cache<K, V> {
    * Rejects with `PartialLoadError`, which has the values there are, if a key failed; with the reason
    * of `signal`, or `InvalidOptionError`.
    */
-  getOrLoadMany(
+  async getOrLoadMany(
     keys: Iterable<K>,
     loader: BatchLoader<K, V>,
     options?: LoadOptions,
   ): Promise<Map<K, V>> {
-    try {
-      return loadMany(this.#loads, keys, loader, this.#loads.plan(options))
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    return loadMany(this.#loads, keys, loader, this.#loads.plan(options))
   }
 
   /** Removes the entry. A load of the key in progress is not stored. True if there was a valid entry. */
@@ -196,8 +180,8 @@ export class Cache<K, V> {
    */
   expire(key: K): boolean {
     if (this.#loads.inFlight !== 0) this.#loads.fence(key, STALE)
-    const slot = this.#kernel.locate(key)
-    if (slot === ABSENT || this.#kernel.state(slot) !== FRESH) return false
+    const slot = this.#freshSlot(key)
+    if (slot === ABSENT) return false
     this.#kernel.stale(slot)
     return true
   }
@@ -239,10 +223,10 @@ export class Cache<K, V> {
    */
   clear(options?: ClearOptions): void {
     if (clearsByExpiry(options)) {
-      this.#expireWhere(() => true)
+      this.#expireWhere(every)
       return
     }
-    this.#loads.fenceMatching(() => true, GONE)
+    this.#loads.fenceMatching(every, GONE)
     this.#tags.clear()
     this.#kernel.clear('cleared')
   }
@@ -327,10 +311,26 @@ export class Cache<K, V> {
     return this.entries()
   }
 
+  #freshSlot(key: K): number {
+    const slot = this.#kernel.locate(key)
+    return slot !== ABSENT && this.#kernel.state(slot) === FRESH ? slot : ABSENT
+  }
+
+  #getOrLoad(key: K, loader: Loader<K, V>, options: LoadOptions | undefined): V | Promise<V> {
+    const kernel = this.#kernel
+    const slot = kernel.find(key)
+    if (slot !== ABSENT && (kernel.details === null || !this.#loads.isDue(slot))) {
+      return kernel.values[slot] as V
+    }
+    return this.#loads.load(key, loader, this.#loads.plan(options))
+  }
+
   #expireWhere(matches: (key: K) => boolean): number {
     this.#loads.fenceMatching(matches, STALE)
     return expireWhere(this.#kernel, matches)
   }
 }
+
+const every = (): boolean => true
 
 describeStats<CacheStats>(Cache.prototype, CACHE_STATS_KINDS)

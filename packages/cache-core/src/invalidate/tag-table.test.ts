@@ -47,8 +47,8 @@ describe('TagTable', () => {
     table.expire('a', 90)
     table.expire('b', 110)
     expect([stamp.staleSince, stamp.invalidatedBy]).toEqual([70, 'a'])
-    for (let again = 0; again < 40; again++) table.expire('b', 200)
-    expect(stamp.staleSince).toBe(-Infinity)
+    for (let again = 0; again < 5_000; again++) table.expire('b', 200)
+    expect(stamp.staleSince).toBe(70)
     expect(stamp.names).toEqual(['a', 'b'])
   })
 

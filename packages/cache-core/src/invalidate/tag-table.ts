@@ -4,15 +4,17 @@ import { type EntryState, FRESH, GONE, type Guard, STALE } from '../kernel/entry
 /** One tag in use. `deleteTag` retires the object, so that stamps which hold it can never be fresh again. */
 interface Tag {
   readonly name: string
-  /** Grows with every expiry. */
-  version: number
-  /** ms on the clock of the latest expiries, oldest first. */
-  readonly expiredAt: number[]
   retired: boolean
+  /** The present one. */
+  version: Version
 }
 
-/** How many expiries of a tag are remembered with their time. */
-const DATED_EXPIRIES = 32
+/** A tag between two of its expiries. */
+interface Version {
+  readonly tag: Tag
+  /** ms on the clock; Infinity while it is the present one. */
+  expiredAt: number
+}
 
 /** Never collected below this many tags, so that small tables are not swept again and again. */
 const SWEEP_AT_LEAST = 1_024
@@ -24,7 +26,7 @@ const SWEEP_AT_LEAST = 1_024
 const REMEMBERED = 1_024
 
 /**
- * Tags as integer versions, without clocks. An entry holds a {@link TagStamp} of the versions it was
+ * Tags as versions. An entry holds a {@link TagStamp} of the versions it was
  * stored under, and is checked against the table when it is read: invalidating a tag is O(1), touches
  * no entry, and costs an untagged hit nothing and a tagged one a comparison of two integers until the
  * next invalidation.
@@ -55,18 +57,16 @@ export class TagTable {
    */
   stamp(names: readonly string[], stamps: () => Iterable<TagStamp | undefined> | null): TagStamp {
     if (this.#tags.size >= this.#sweepAt) this.#sweep(stamps())
-    const tags: Tag[] = []
-    const versions: number[] = []
-    for (const name of names) {
+    const versions = names.map(name => {
       let tag = this.#tags.get(name)
       if (tag === undefined) {
-        tag = { name, version: 0, expiredAt: [], retired: false }
+        tag = { name, retired: false } as Tag
+        begin(tag)
         this.#tags.set(name, tag)
       }
-      tags.push(tag)
-      versions.push(tag.version)
-    }
-    return new TagStamp(this, tags, versions)
+      return tag.version
+    })
+    return new TagStamp(this, versions)
   }
 
   /**
@@ -78,9 +78,8 @@ export class TagTable {
     this.#remember(name)
     const tag = this.#tags.get(name)
     if (tag === undefined) return
-    tag.version++
-    tag.expiredAt.push(now)
-    if (tag.expiredAt.length > DATED_EXPIRIES) tag.expiredAt.shift()
+    tag.version.expiredAt = now
+    begin(tag)
   }
 
   /** Entries that have the tag are gone. O(1). */
@@ -137,24 +136,26 @@ export class TagTable {
   }
 }
 
-/** The tags of one entry with the versions they had when it was stored. */
+function begin(tag: Tag): void {
+  tag.version = { tag, expiredAt: Infinity }
+}
+
+/** The versions that the tags of one entry had when it was stored. */
 export class TagStamp implements Guard {
   readonly #table: TagTable
-  readonly #tags: readonly Tag[]
-  readonly #versions: readonly number[]
+  readonly #versions: readonly Version[]
   #state: EntryState = FRESH
   /** Epoch of the table at which `#state` was right. */
   #checked: number
 
-  constructor(table: TagTable, tags: readonly Tag[], versions: readonly number[]) {
+  constructor(table: TagTable, versions: readonly Version[]) {
     this.#table = table
-    this.#tags = tags
     this.#versions = versions
     this.#checked = table.epoch
   }
 
   get names(): string[] {
-    return this.#tags.map(tag => tag.name)
+    return this.#versions.map(({ tag }) => tag.name)
   }
 
   /** O(1) when no tag at all was invalidated since the last call, else O(tags of this entry). */
@@ -165,36 +166,29 @@ export class TagStamp implements Guard {
 
   /** ms on the clock from which on the entry is stale; Infinity if none of its tags was expired. */
   get staleSince(): number {
-    let since = Infinity
-    this.#tags.forEach((tag, index) => {
-      const expiries = tag.version - this.#versions[index]!
-      // The first of them counts; one too long ago to be dated leaves no stale time at all.
-      if (expiries > 0) since = Math.min(since, tag.expiredAt.at(-expiries) ?? -Infinity)
-    })
-    return since
+    return Math.min(...this.#versions.map(({ expiredAt }) => expiredAt))
   }
 
   /** The first tag that makes the entry stale or gone. */
   get invalidatedBy(): string | undefined {
-    const versions = this.#versions
-    return this.#tags.find((tag, index) => tag.retired || tag.version !== versions[index])?.name
+    return this.#versions.find(version => standing(version) !== FRESH)?.tag.name
   }
 
   /** Adds the tags to `held`. */
   collect(held: Set<Tag>): void {
-    for (const tag of this.#tags) held.add(tag)
+    for (const { tag } of this.#versions) held.add(tag)
   }
 
   #check(): void {
-    const tags = this.#tags
-    for (let index = 0; index < tags.length; index++) {
-      const tag = tags[index]!
-      if (tag.retired) {
-        this.#state = GONE
-        break
-      }
-      if (tag.version !== this.#versions[index]) this.#state = STALE
+    for (const version of this.#versions) {
+      const state = standing(version)
+      if (state > this.#state) this.#state = state
     }
     this.#checked = this.#table.epoch
   }
+}
+
+function standing({ tag, expiredAt }: Version): EntryState {
+  if (tag.retired) return GONE
+  return expiredAt === Infinity ? FRESH : STALE
 }

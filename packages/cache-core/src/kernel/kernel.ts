@@ -10,7 +10,7 @@ import {
   FRESH,
   GONE,
   type Guard,
-  type Lifetime,
+  Lifetime,
   type RemovalReason,
   STALE,
 } from './entry.ts'
@@ -72,6 +72,9 @@ const READS_PER_DETOUR = 1.5
 /** Reads without hints, for each hint there would be, after which they are tried again. */
 const PATIENCE = 64
 
+/** Lifetime of an entry that is valid until it is removed. */
+const FOREVER = /* @__PURE__ */ new Lifetime()
+
 /** Columns of a kernel at the start, in slots; they double as entries come. */
 const INITIAL_SLOTS = 64
 
@@ -119,15 +122,7 @@ export class Kernel<K, V> {
   insertions = 0
   refusals = 0
   evictions = 0
-  readonly removals: Record<RemovalReason, number> = {
-    evicted: 0,
-    expired: 0,
-    deleted: 0,
-    replaced: 0,
-    invalidated: 0,
-    cleared: 0,
-    resized: 0,
-  }
+  removals: Record<RemovalReason, number> = noRemovals()
   /** Told of every value that left. May call back into the cache. */
   onRemove: ((key: K, value: V, reason: RemovalReason) => void) | null = null
 
@@ -387,9 +382,9 @@ export class Kernel<K, V> {
       this.insertions++
       this.#enqueue(slot, hash)
     }
-    if (lifetime !== null) this.#begin(slot, lifetime)
-    else if (this.#perishable) this.#setLifetime(slot, Infinity, Infinity, undefined)
-    if (lifetime === null && this.details !== null) this.setDetail(slot, undefined)
+    if (lifetime !== null || this.#perishable || this.details !== null) {
+      this.#begin(slot, lifetime ?? FOREVER)
+    }
     this.#observer?.stored(key, this.#weight(slot))
     this.#notify()
     return slot
@@ -479,7 +474,7 @@ export class Kernel<K, V> {
   resetStats(): void {
     this.hits = this.misses = this.insertions = this.refusals = this.evictions = 0
     this.#readsAtReview = 0
-    for (const reason of Object.keys(this.removals) as RemovalReason[]) this.removals[reason] = 0
+    this.removals = noRemovals()
   }
 
   /** Removes everything. O(n). */
@@ -739,6 +734,18 @@ export class Kernel<K, V> {
       evictions.end.publish(message)
     }
     pending.length = this.#told = 0
+  }
+}
+
+function noRemovals(): Record<RemovalReason, number> {
+  return {
+    evicted: 0,
+    expired: 0,
+    deleted: 0,
+    replaced: 0,
+    invalidated: 0,
+    cleared: 0,
+    resized: 0,
   }
 }
 

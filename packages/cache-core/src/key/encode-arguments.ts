@@ -170,8 +170,6 @@ function encodeUnordered(tag: string, codes: string[]): string {
   return `${tag}${codes.length};${codes.sort().join('')}`
 }
 
-const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype) as object
-
 /** `undefined` unless `value` is a built-in container of bytes. Shared memory can change at any time. */
 function byteTag(value: object, prototype: unknown): string | undefined {
   let view: Uint8Array
@@ -180,7 +178,8 @@ function byteTag(value: object, prototype: unknown): string | undefined {
   } else if (
     prototype === DataView.prototype ||
     prototype === Buffer.prototype ||
-    (prototype !== null && Object.getPrototypeOf(prototype) === TYPED_ARRAY)
+    (prototype !== null &&
+      Object.getPrototypeOf(prototype) === Object.getPrototypeOf(Uint8Array.prototype))
   ) {
     const { buffer, byteOffset, byteLength } = value as ArrayBufferView
     if (!(buffer instanceof ArrayBuffer)) return undefined

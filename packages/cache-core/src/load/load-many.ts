@@ -127,8 +127,6 @@ function startBatch<K, V>(
         },
       }),
     itemsOf: result => itemsOf(result, keys),
-    started: loads.clock.now(),
-    deadlines: loads.deadlines,
     listener: loads,
   })
   run.start(awaited)

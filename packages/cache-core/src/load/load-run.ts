@@ -1,4 +1,4 @@
-import { isThenable } from '@millrace/kit'
+import { isThenable, type TimeSource } from '@millrace/kit'
 import type { BatchItem } from './batch-loader.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
 import type { Flight, FlightRun } from './flight.ts'
@@ -6,6 +6,8 @@ import { type LoadMessage, loadChannels } from './load-channels.ts'
 
 /** Who is told how a run ends. */
 export interface RunListener<K, V> {
+  readonly clock: TimeSource
+  readonly deadlines: Deadlines
   /** The run is over; its flights follow. `started` is ms on the clock. */
   onEnd(succeeded: boolean, started: number): void
   onItem(flight: Flight<K, V>, item: BatchItem<V>): void
@@ -22,9 +24,6 @@ export interface RunOptions<K, V, R> {
   readonly call: () => R | PromiseLike<R>
   /** Takes the loader's result apart, one item per flight; what it throws is the failure of all. */
   readonly itemsOf: (result: R) => readonly BatchItem<V>[]
-  /** ms on the clock. */
-  readonly started: number
-  readonly deadlines: Deadlines
   readonly listener: RunListener<K, V>
 }
 
@@ -33,12 +32,7 @@ export class LoadRun<K, V, R> implements Expiring, FlightRun {
   readonly started: number
   awaited = false
   calling = false
-  readonly #flights: readonly Flight<K, V>[]
-  readonly #timeout: number
-  readonly #call: () => R | PromiseLike<R>
-  readonly #itemsOf: (result: R) => readonly BatchItem<V>[]
-  readonly #deadlines: Deadlines
-  readonly #listener: RunListener<K, V>
+  readonly #options: RunOptions<K, V, R>
   #message: LoadMessage | undefined
   #controller: AbortController | undefined
   #abortReason: unknown
@@ -48,14 +42,9 @@ export class LoadRun<K, V, R> implements Expiring, FlightRun {
   #holders: number
 
   constructor(options: RunOptions<K, V, R>) {
-    const { flights } = options
-    this.started = options.started
-    this.#flights = flights
-    this.#timeout = options.timeout
-    this.#call = options.call
-    this.#itemsOf = options.itemsOf
-    this.#deadlines = options.deadlines
-    this.#listener = options.listener
+    const { flights, listener } = options
+    this.#options = options
+    this.started = listener.clock.now()
     this.#holders = flights.length
     for (const flight of flights) flight.run = this
   }
@@ -71,16 +60,17 @@ export class LoadRun<K, V, R> implements Expiring, FlightRun {
 
   /** Calls the loader. A result that is not a promise ends the run before this returns. */
   start(awaited: boolean): void {
+    const { call, flights, timeout, listener } = this.#options
     let result: R | PromiseLike<R>
     let pending: boolean
     this.awaited = awaited
     this.calling = true
     try {
       if (loadChannels.hasSubscribers) {
-        this.#message = { keys: this.#flights.map(flight => flight.key), awaited }
-        result = loadChannels.start.runStores(this.#message, this.#call)
+        this.#message = { keys: flights.map(flight => flight.key), awaited }
+        result = loadChannels.start.runStores(this.#message, call)
       } else {
-        result = this.#call()
+        result = call()
       }
       pending = isThenable(result)
     } catch (error) {
@@ -93,9 +83,7 @@ export class LoadRun<K, V, R> implements Expiring, FlightRun {
       this.#succeed(result as R)
       return
     }
-    if (this.#timeout !== Infinity && !this.#ended) {
-      this.#deadlines.add(this, this.#timeout)
-    }
+    if (timeout !== Infinity && !this.#ended) listener.deadlines.add(this, timeout)
     Promise.resolve(result).then(
       value => this.#succeed(value),
       error => this.#fail(error),
@@ -121,30 +109,31 @@ export class LoadRun<K, V, R> implements Expiring, FlightRun {
 
   #succeed(result: R): void {
     if (this.#ended) return
+    const { flights, itemsOf, listener } = this.#options
     let items: readonly BatchItem<V>[]
     try {
-      items = this.#itemsOf(result)
+      items = itemsOf(result)
     } catch (error) {
       this.#fail(error)
       return
     }
     this.#end(true)
-    for (const [index, flight] of this.#flights.entries()) {
-      this.#listener.onItem(flight, items[index])
-    }
+    for (const [index, flight] of flights.entries()) listener.onItem(flight, items[index])
   }
 
   #fail(error: unknown): void {
     if (this.#ended) return
+    const { flights, listener } = this.#options
     if (this.#message !== undefined) this.#message.error = error
     this.#end(false)
-    for (const flight of this.#flights) this.#listener.onFailure(flight, error)
+    for (const flight of flights) listener.onFailure(flight, error)
   }
 
   #end(succeeded: boolean): void {
+    const { timeout, listener } = this.#options
     this.#ended = true
-    if (this.#timeout !== Infinity) this.#deadlines.remove(this, this.#timeout)
+    listener.deadlines.remove(this, timeout)
     if (this.#message !== undefined) loadChannels.end.publish(this.#message)
-    this.#listener.onEnd(succeeded, this.started)
+    listener.onEnd(succeeded, this.started)
   }
 }

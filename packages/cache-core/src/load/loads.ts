@@ -325,8 +325,6 @@ export class Loads<K, V> implements RunListener<K, V> {
       timeout: departure.plan.hardTimeout,
       call: () => loader(flight),
       itemsOf: onlyItem,
-      started: this.clock.now(),
-      deadlines: this.deadlines,
       listener: this,
     })
     run.start(departure.awaited)

@@ -17,6 +17,7 @@ import {
   type Resolved,
   required,
   resolveOptions,
+  traceOperation,
   withDefault,
 } from '@millrace/kit'
 import { type CallOptions, callSignal } from '../call-options.ts'
@@ -209,7 +210,7 @@ export class ParseCache<T> implements Disposable {
     const parse = () => this.#bounded(content, variant, signal)
     try {
       const value = parseChannels.hasSubscribers
-        ? await parseChannels.trace(message, parse)
+        ? await traceOperation(parseChannels, message, parse)
         : await parse()
       return { value, weight: this.#settings.weigher(value, bytes.length) }
     } catch (error) {

@@ -1,4 +1,4 @@
-import { OperationChannels } from '@millrace/kit'
+import { OperationChannels, traceOperation } from '@millrace/kit'
 
 /** What the channels `millrace:redis:command:start` and `…:end` carry, the same object on both. */
 export interface CommandMessage {
@@ -19,5 +19,5 @@ export function isTraced(): boolean {
 
 /** Runs an operation and publishes its start and end; without subscribers, at the cost of two comparisons. */
 export function traced<T>(operation: string, keys: number, run: () => Promise<T>): Promise<T> {
-  return channels.hasSubscribers ? channels.trace({ operation, keys }, run) : run()
+  return channels.hasSubscribers ? traceOperation(channels, { operation, keys }, run) : run()
 }

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 import { imitate } from './imitate.ts'
-import { OperationChannels } from './operation-channels.ts'
+import { OperationChannels, traceOperation } from './operation-channels.ts'
 import { isThenable } from './thenable.ts'
 
 describe('imitate', () => {
@@ -77,11 +77,11 @@ describe('OperationChannels', () => {
     const settle = (message: Message) => {
       message.ended = true
     }
-    await expect(channels.trace({ id: 1 }, async () => 5, settle)).resolves.toBe(5)
+    await expect(traceOperation(channels, { id: 1 }, async () => 5, settle)).resolves.toBe(5)
     const error = new Error('no')
-    const failing = channels.trace({ id: 2 }, () => Promise.reject(error))
+    const failing = traceOperation(channels, { id: 2 }, () => Promise.reject(error))
     await expect(failing).rejects.toBe(error)
-    const throwing = channels.trace({ id: 3 }, () => {
+    const throwing = traceOperation(channels, { id: 3 }, () => {
       throw error
     })
     await expect(throwing).rejects.toBe(error)

@@ -18,24 +18,29 @@ export class OperationChannels<M extends { error?: unknown }> {
   get hasSubscribers(): boolean {
     return this.start.hasSubscribers || this.end.hasSubscribers
   }
+}
 
-  /**
-   * Runs `operation` between the two messages, in the context that subscribers bind to the start channel, so that a tracer can make it
-   * the parent of what happens inside. Call it only where {@link hasSubscribers} holds.
-   *
-   * @param settle completes the message before it is published on the end channel
-   */
-  trace<T>(message: M, operation: () => PromiseLike<T>, settle?: (message: M) => void): Promise<T> {
-    return this.start.runStores(message, async () => {
-      try {
-        return await operation()
-      } catch (error) {
-        message.error = error
-        throw error
-      } finally {
-        settle?.(message)
-        this.end.publish(message)
-      }
-    })
-  }
+/**
+ * Runs `operation` between the two messages, in the context that subscribers bind to the start channel, so that a tracer can make it
+ * the parent of what happens inside. Call it only where `hasSubscribers` holds.
+ *
+ * @param settle completes the message before it is published on the end channel
+ */
+export function traceOperation<M extends { error?: unknown }, T>(
+  { start, end }: OperationChannels<M>,
+  message: M,
+  operation: () => PromiseLike<T>,
+  settle?: (message: M) => void,
+): Promise<T> {
+  return start.runStores(message, async () => {
+    try {
+      return await operation()
+    } catch (error) {
+      message.error = error
+      throw error
+    } finally {
+      settle?.(message)
+      end.publish(message)
+    }
+  })
 }

@@ -1,4 +1,4 @@
-import { OperationChannels } from '@millrace/kit'
+import { OperationChannels, traceOperation } from '@millrace/kit'
 
 /** What both channels of an operation publish: one object, completed at the end. */
 export interface LimitMessage {
@@ -51,7 +51,7 @@ export function publishWait<T>(
   wait: () => Promise<T>,
 ): Promise<T> {
   const since = clock.now()
-  return waitChannels.trace<T>({ limiter, cost, priority }, wait, message => {
+  return traceOperation(waitChannels, { limiter, cost, priority }, wait, message => {
     message.waited = clock.now() - since
   })
 }
