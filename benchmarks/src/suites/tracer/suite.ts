@@ -26,6 +26,7 @@ import {
   emptied,
   openTelemetryFiles,
   published,
+  publishedMain,
   startUp,
 } from './workloads/start-up.ts'
 
@@ -176,12 +177,16 @@ export default defineSuite({
     defineCase<number>({
       name: 'import',
       description:
-        'time to import tracer and OTLP exporter, as published, in a fresh process; “empty files” are the same files with nothing in them but their imports',
+        'time to import tracer and OTLP exporter, as published, in a fresh process; “empty files” are the same files with nothing in them but their imports; “main entry alone” is the tracer without the exporter',
       unit: 'ms',
       quickRounds: 1,
       limit: 5,
       ours: startUp(published),
-      peers: { OpenTelemetry: startUp(openTelemetryFiles), 'empty files': startUp(emptied) },
+      peers: {
+        OpenTelemetry: startUp(openTelemetryFiles),
+        'empty files': startUp(emptied),
+        'main entry alone': startUp(publishedMain),
+      },
       check: checkStartUp,
     }),
   ],

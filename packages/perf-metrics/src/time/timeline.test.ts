@@ -30,11 +30,32 @@ describe('a timeline', () => {
       reading = odd as number
       expect(timeline.date()).toBe(1000)
     }
-    reading = Number.NaN
-    expect(timeline.now()).toBe(1000)
+    for (const odd of [Number.NaN, Infinity, -Infinity, undefined, '5', 7n]) {
+      reading = odd as number
+      expect(timeline.now()).toBe(1000)
+    }
     reading = 1500
     expect(timeline.moment()).toEqual({ date: 1500, elapsed: 1500 })
   })
+
+  it.each([Number.NaN, Infinity, -Infinity, 7n])(
+    'begins where a clock tells %s at first',
+    first => {
+      let reading = first as number
+      const timeline = new Timeline({ now: () => reading, setTimer: () => ({ cancel() {} }) })
+      const start = timeline.now()
+      expect(start).toBeTypeOf('number')
+      for (const [at, elapsed] of [
+        [-1000, 0],
+        [-400, 600],
+        [first, 600],
+        [600, 1600],
+      ] as const) {
+        reading = at as number
+        expect(timeline.now() - start).toBe(elapsed)
+      }
+    },
+  )
 
   it('never steps back, and follows its clock otherwise', () => {
     let reading = 1000

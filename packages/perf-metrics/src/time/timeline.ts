@@ -33,9 +33,11 @@ export class Timeline implements Clock {
     this.stopwatch = clock === undefined ? monotonicClock.now : () => this.now()
   }
 
-  /** ms from any origin; never less than before. */
+  /** ms from any origin; never less than before. Stands still while the clock tells what is no time. */
   now(): number {
-    const reading = this.#clock.now() + this.#lost
+    const told = this.#clock.now()
+    if (!Number.isFinite(told)) return (this.#last = this.#last === -Infinity ? 0 : this.#last)
+    const reading = told + this.#lost
     if (reading > this.#last) this.#last = reading
     else if (reading < this.#last) this.#lost += this.#last - reading
     return this.#last

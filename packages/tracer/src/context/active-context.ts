@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import type { AsyncLocalStorage } from 'node:async_hooks'
 import type { Channel } from 'node:diagnostics_channel'
 import type { TracerSpan } from '../span/tracer-span.ts'
 import type { Baggage } from './baggage.ts'
@@ -39,7 +39,13 @@ export class ActiveContext {
 }
 
 /** The one store of the process: further ones would slow every await on Node 22, and every `run` on Node 24. */
-const storage: AsyncLocalStorage<ActiveContext> = new AsyncLocalStorage<ActiveContext>()
+const storage: AsyncLocalStorage<ActiveContext> = newStorage()
+
+function newStorage(): AsyncLocalStorage<ActiveContext> {
+  // Not imported: the loader makes a module with all its names of it, which takes a good part of the time that this package has to start.
+  const { AsyncLocalStorage } = process.getBuiltinModule('node:async_hooks')
+  return new AsyncLocalStorage<ActiveContext>()
+}
 
 /** What is active outside every `run`. */
 const ROOT = new ActiveContext(null, null)

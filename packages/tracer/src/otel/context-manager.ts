@@ -3,6 +3,7 @@ import {
   type Context,
   type ContextManagementToken,
   type ContextManager,
+  context as contextApi,
   ROOT_CONTEXT,
 } from '@opentelemetry/api'
 import { ActiveContext, activeContext, enter, runWith } from '../context/active-context.ts'
@@ -22,17 +23,41 @@ import { toApiBaggage, toBaggage } from './span-bridge.ts'
 class ApiActiveContext extends ActiveContext {
   readonly ownSpan: unknown
 
-  constructor(context: Context) {
+  /** @param active what the API calls active meanwhile */
+  constructor(context: Context, active = context) {
     const span = asTracerSpan(valueIn(context, SPAN_KEY))
     const baggage = toBaggage(valueIn(context, BAGGAGE_KEY))
     super(
       span,
       baggage,
-      isContext(context) ? context : ROOT_CONTEXT,
+      isContext(active) ? active : ROOT_CONTEXT,
       valueIn(context, SUPPRESS_KEY) === true,
     )
     this.ownSpan = span
   }
+}
+
+/** Whether the API asks a manager of ours for what is active: it says so to none, but asks before anything can be active. */
+let inCharge = false
+
+/**
+ * Whether what is active for `@opentelemetry/api` is what is active for the tracer. Not where another context manager is registered, or
+ * none; and not before the API has asked for the first time.
+ */
+export function isInCharge(): boolean {
+  return inCharge
+}
+
+/**
+ * Runs `fn` in `context`, which holds a span that was just started, and makes that span active for the tracer too where another context
+ * manager is at work: spans of either side become children of each other.
+ */
+export function runInBoth<T>(context: Context, fn: () => T): T {
+  return contextApi.with(context, () => {
+    // As the API has it now: where nothing keeps contexts, it is not the one that it was given.
+    const active = contextApi.active()
+    return inCharge ? fn() : runWith(new ApiActiveContext(context, active), fn)
+  })
 }
 
 /**
@@ -41,6 +66,7 @@ class ApiActiveContext extends ActiveContext {
  */
 export class MillraceContextManager implements ContextManager {
   active(): Context {
+    inCharge = true
     const current = activeContext()
     if (current instanceof ApiActiveContext && current.span === current.ownSpan) {
       return current.foreign as Context
@@ -84,6 +110,7 @@ export class MillraceContextManager implements ContextManager {
   }
 
   disable(): this {
+    inCharge = false
     return this
   }
 }

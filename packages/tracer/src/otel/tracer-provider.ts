@@ -7,17 +7,18 @@ import {
   type Context,
   context as contextApi,
   propagation,
+  ROOT_CONTEXT,
   type TracerProvider,
   trace,
 } from '@opentelemetry/api'
-import { activeContext } from '../context/active-context.ts'
+import { type ActiveContext, activeContext } from '../context/active-context.ts'
 import type { Scope } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import { nameText } from '../span/inputs.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
 import type { ScopedTracer } from '../tracer/scoped-tracer.ts'
 import type { Tracer } from '../tracer/tracer.ts'
-import { MillraceContextManager } from './context-manager.ts'
+import { isInCharge, MillraceContextManager, runInBoth } from './context-manager.ts'
 import { SPAN_KEY, SUPPRESS_KEY, valueIn, withSpan } from './fast-context.ts'
 import { MillracePropagator } from './propagator.ts'
 
@@ -101,27 +102,30 @@ class ApiScopedTracer implements ApiTracer {
     const options = rest.length > 1 ? (rest[0] as ApiSpanOptions) : undefined
     const given = rest.length > 2 ? (rest[1] as Context | undefined) : undefined
     const base = given ?? contextApi.active()
-    const span = this.#start(name, options, base)
-    return contextApi.with(withSpan(base, span), () => fn(span)) as ReturnType<F>
+    const span = this.#start(name, options, given)
+    return runInBoth(withSpan(base, span), () => fn(span)) as ReturnType<F>
   }
 
   #start(name: string, options?: ApiSpanOptions, context?: Context): TracerSpan {
-    let parent: TracerSpan | null
-    let suppressed: boolean
     const active = activeContext()
-    if ((context === undefined || context === null) && !active.isRoot) {
-      parent = active.span
-      suppressed = active.suppressed
-    } else {
-      // Where the tracer's own store holds nothing, another context manager may be at work behind the API.
-      const asked = context ?? contextApi.active()
-      parent = asTracerSpan(valueIn(asked, SPAN_KEY))
-      suppressed = valueIn(asked, SUPPRESS_KEY) === true
-    }
+    // Without asking the API, which would make a context, where it would tell no more.
+    const asked = context ?? (isInCharge() && !active.isRoot ? undefined : contextApi.active())
+    const own = context === undefined || context === null ? isNewest(active, asked) : false
+    let parent = own ? active.span : asTracerSpan(valueIn(asked, SPAN_KEY))
+    const suppressed = own ? active.suppressed : valueIn(asked, SUPPRESS_KEY) === true
     if (asksForRoot(options)) parent = null
     if (suppressed) return this.#tracer.startUnrecorded(parent)
     return this.#tracer.startUnder(name, parent, options ?? undefined)
   }
+}
+
+/**
+ * Whether nothing was made active through the API, which has `asked` active now, since `active` was: it is the same context then. Another
+ * context manager may be at work behind the API.
+ */
+function isNewest(active: ActiveContext, asked: Context | undefined): boolean {
+  if (active.isRoot) return false
+  return isInCharge() || asked === (active.foreign ?? ROOT_CONTEXT)
 }
 
 function asksForRoot(options: ApiSpanOptions | undefined): boolean {

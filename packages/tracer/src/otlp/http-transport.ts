@@ -1,5 +1,4 @@
 import type { Agent, AgentOptions, ClientRequest, RequestOptions } from 'node:http'
-import { urlToHttpOptions } from 'node:url'
 import { exchange, type HttpAnswer, retryAfter, setSystemTimer } from '@millrace/kit'
 import { suppressTracing } from '../context/active-context.ts'
 import { VERSION } from '../export/resource.ts'
@@ -30,6 +29,8 @@ export class HttpTransport {
   #agent: Agent | null = null
 
   constructor(url: URL, headers: Readonly<Record<string, string>>, gzip: boolean) {
+    // Not imported at the top: the loader's view of a module of Node's takes a good part of the time that this package has to start.
+    const { urlToHttpOptions } = process.getBuiltinModule('node:url')
     this.#target = urlToHttpOptions(url) as RequestOptions
     this.#headers = { 'user-agent': USER_AGENT }
     for (const name of Object.keys(headers)) this.#headers[name.toLowerCase()] = headers[name]!

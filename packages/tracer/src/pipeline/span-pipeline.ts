@@ -1,4 +1,3 @@
-import { channel } from 'node:diagnostics_channel'
 import type { Resolved } from '@millrace/kit'
 import type { Exporter } from '../export/exporter.ts'
 import { ALWAYS, HeadSampling, NEVER } from '../sampling/head-sampling.ts'
@@ -30,7 +29,9 @@ import { type DrainOptions, SpanDrain } from './span-drain.ts'
 import type { TracerStats } from './tracer-stats.ts'
 
 /** Publishes each recorded span that ended, as a {@link SpanRecord} valid during the call. */
-const endChannel = channel('millrace:trace:span')
+const endChannel = process
+  .getBuiltinModule('node:diagnostics_channel')
+  .channel('millrace:trace:span')
 
 /** Time between two looks at the wall clock while traces begin, in milliseconds. */
 const VERIFY = 1_000

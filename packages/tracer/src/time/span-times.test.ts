@@ -6,6 +6,7 @@ import { JsonEncoder } from '../otlp/encoding/json-encoder.ts'
 import { EncodingExporter } from '../otlp/encoding-exporter.fixture.ts'
 import { spansOf } from '../otlp/otlp-messages.fixture.ts'
 import { ProtobufEncoder } from '../otlp/protobuf/protobuf-encoder.ts'
+import { rateLimited } from '../sampling/samplers.ts'
 import type { Span, TimeInput } from '../span/api/span.ts'
 import { Tracer } from '../tracer/tracer.ts'
 
@@ -238,6 +239,47 @@ test.each([
     expect(BigInt(time as string)).toBeLessThan(after)
   }
 })
+
+const boom = (): never => {
+  throw new Error('boom')
+}
+
+test.each([Number.NaN, Infinity, -Infinity, undefined, '5', 5n, 1e300, -1e300, boom])(
+  'a clock that tells %s stands still for spans, which are all exported',
+  async odd => {
+    const readings: unknown[] = [1000, 1001, odd, 1005, odd, odd, 1010, 1011, 1012]
+    let at = 0
+    const now = (): number => {
+      const reading = readings[at++ % readings.length]
+      return (typeof reading === 'function' ? reading() : reading) as number
+    }
+    const exporter = new EncodingExporter(new ProtobufEncoder(), new JsonEncoder())
+    const tracer = new Tracer({
+      exporter,
+      signals: [],
+      sampler: rateLimited(1e6),
+      clock: { now, epoch: now, setTimer: () => ({ cancel() {} }) },
+    })
+    for (let i = 0; i < 20; i++) {
+      const span = tracer.startSpan('s').addEvent('e')
+      tracer.startSpan('child', { parent: span }).end()
+      span.recordException(new Error('x'))
+      span.end()
+    }
+    expect(tracer.slowSpans().every(({ duration }) => duration <= 12)).toBe(true)
+    tracer.flushSync()
+    expect(tracer.stats()).toMatchObject({ ended: 40, dropped: 0 })
+    const [binary, json] = exporter.takeDecoded().map(spansOf)
+    expect(json).toEqual(binary)
+    expect(binary).toHaveLength(40)
+    for (const { startTimeUnixNano: start, endTimeUnixNano: end } of binary!) {
+      const duration = BigInt(end as string) - BigInt(start as string)
+      expect(duration).toBeGreaterThanOrEqual(0n)
+      expect(duration).toBeLessThanOrEqual(12_000_000n)
+    }
+    await tracer.close()
+  },
+)
 
 function nanos(time: TimeInput): string {
   const [seconds, rest] = time as readonly [number, number]

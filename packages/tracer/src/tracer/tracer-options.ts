@@ -1,4 +1,3 @@
-import { constants } from 'node:os'
 import {
   checkBoolean,
   checkClock,
@@ -32,6 +31,7 @@ import {
 import type { Attributes, Scope } from '../span/api/span.ts'
 import { LIMIT_RULES, type SpanLimits } from '../span/recorded/span-limits.ts'
 import { type EpochClock, epochClock } from '../time/clock.ts'
+import { GuardedClock } from '../time/guarded-clock.ts'
 
 export interface TracerOptions {
   /** Name of the service, `service.name` of the resource. Default: 'unknown_service:node' */
@@ -124,7 +124,10 @@ const OPTIONS: OptionRules<TracerOptions, TracerSettings> = {
   delay: withDefault(5_000, checkPositive),
   signals: withDefault(['SIGTERM', 'SIGINT'], checkSignals),
   exitTimeout: withDefault(5_000, checkPositive),
-  clock: withDefault(epochClock, checkClock<EpochClock>),
+  clock: (option, clock) =>
+    clock === undefined || clock === epochClock
+      ? epochClock
+      : new GuardedClock(checkClock(option, clock as EpochClock)),
 }
 
 const SCOPE: OptionRules<Scope, Resolved<Scope, 'version' | 'schemaUrl' | 'attributes'>> = {
@@ -157,14 +160,15 @@ function checkPropagators(option: string, names: readonly PropagatorName[]): Pro
   return checkList(option, names).map(name => checkOneOf(option, name, PROPAGATORS))
 }
 
-/** Of this system; the other two end or stop a process that is not asked. */
-const CATCHABLE: ReadonlySet<string> = new Set(
-  Object.keys(constants.signals).filter(signal => signal !== 'SIGKILL' && signal !== 'SIGSTOP'),
-)
+/** They end or stop a process that is not asked. */
+const UNCATCHABLE: ReadonlySet<string> = new Set(['SIGKILL', 'SIGSTOP'])
 
 function checkSignals(option: string, signals: readonly NodeJS.Signals[]): NodeJS.Signals[] {
+  // Not imported at the top: the loader takes longer for it than for a module of this package.
+  const known = process.getBuiltinModule('node:os').constants.signals
   for (const signal of checkList(option, signals)) {
-    if (typeof signal === 'string' && CATCHABLE.has(signal)) continue
+    if (typeof signal === 'string' && Object.hasOwn(known, signal) && !UNCATCHABLE.has(signal))
+      continue
     throw new InvalidOptionError(option, 'names of signals that a process can catch', signal)
   }
   return [...signals]
