@@ -1,4 +1,5 @@
 import { MemoryStore } from '@millrace/cache-core/memory'
+import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import type { CachedResponses, HttpPoolOptions } from '../index.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
@@ -131,6 +132,54 @@ describe.each(stores)('in %s', (_name, makeCache) => {
     const renewed = await pool.request(server.url('/'))
     expect([renewed.headers['x-turn'], await renewed.body.json()]).toEqual(['2', 'kept'])
     expect(server.requests).toHaveLength(2)
+  })
+
+  test.each([false, true])(
+    'what many calls find stale is renewed once, by the limits of the pool: coalesce %s',
+    async coalesce => {
+      const headers = { etag: '"v"', 'cache-control': 'max-age=0, stale-while-revalidate=60' }
+      server.on('/', { body: '"old"', headers }, { body: '"new"', headers, latency: 30 })
+      const clock = new VirtualClock()
+      const pool = makePool({ cache: makeCache(), coalesce, clock })
+      await pool.json(server.url('/'))
+      await kept()
+      const hurried = { totalTimeout: 20, headersTimeout: 20, bodyTimeout: 20, retry: false }
+      const calls = Array.from({ length: 20 }, () => pool.json(server.url('/'), hurried))
+      expect(new Set(await Promise.all(calls))).toEqual(new Set(['old']))
+      await expect.poll(() => requested('/')).toHaveLength(2)
+      clock.advance(25)
+      await expect.poll(() => pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+      await kept()
+      expect(await pool.json(server.url('/'), hurried)).toBe('new')
+      // The next one found stale begins another renewal.
+      await expect.poll(() => requested('/')).toHaveLength(3)
+    },
+  )
+
+  test('a renewal that fails, or takes longer than the pool allows, is tried again', async () => {
+    const headers = { etag: '"v"', 'cache-control': 'max-age=0, stale-while-revalidate=60' }
+    const reset = { fault: 'reset' } as const
+    // The first reset is that of a kept connection, of which a request is sent again.
+    server.on(
+      '/',
+      { body: '"old"', headers },
+      reset,
+      reset,
+      { fault: 'hang' },
+      { body: '1', headers },
+    )
+    const clock = new VirtualClock()
+    const pool = makePool({ cache: makeCache(), clock, totalTimeout: 500 })
+    await pool.json(server.url('/'))
+    await kept()
+    for (const requests of [3, 4, 5]) {
+      expect(await pool.json(server.url('/'))).toBe('old')
+      await expect.poll(() => requested('/')).toHaveLength(requests)
+      if (requests === 4) clock.advance(500)
+      await expect.poll(() => pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
+      await kept()
+    }
+    expect(await pool.json(server.url('/'))).toBe(1)
   })
 
   test('a pool that closes beside a renewal in the background ends it', async () => {

@@ -2,6 +2,7 @@ import type { Clock } from '@millrace/kit'
 // As a whole: Bun's lacks a name of it.
 import * as undici from 'undici'
 import { type Dispatcher, interceptors } from 'undici'
+import type { CallPolicy } from '../request/call-policy.ts'
 import type { Dispatch, ExchangeOptions } from '../request/exchange-options.ts'
 import { headerList, headerValue } from '../request/header-list.ts'
 import type { CacheSettings } from './cache-settings.ts'
@@ -9,6 +10,7 @@ import { Freshening } from './freshening.ts'
 import { IDENTITY, Identity } from './identity.ts'
 import { lookup } from './lookup.ts'
 import { mayKeepPosted, POSTED } from './posted-response.ts'
+import { Renewals } from './renewals.ts'
 import { StoreAdapter, type UndiciStore } from './response-store.ts'
 import { RevalidatedStore } from './revalidated-store.ts'
 import { Selection } from './selection.ts'
@@ -29,10 +31,13 @@ interface CachedOptions extends ExchangeOptions {
 /**
  * undici's cache interceptor between two translations. Towards the caller: what is asked for, and of what was found the part that
  * answers it. Towards the origin: what a response means, and a 304 as the response that it stands for.
+ *
+ * @param policy of the pool, which holds for what no call waits for
  */
 export function responseCache(
   settings: CacheSettings,
   clock: Clock,
+  policy: CallPolicy,
   next: Dispatch,
 ): ResponseCache {
   const { store: given, maxEntrySize, type, cacheByDefault, storeTimeout } = settings
@@ -53,15 +58,21 @@ export function responseCache(
     // undici takes milliseconds, which it does not say.
     ...(cacheByDefault === undefined ? undefined : { cacheByDefault: 1_000 * cacheByDefault }),
   })
+  const renewals = new Renewals(policy, clock)
   const forward: Dispatcher.Dispatch = (options: CachedOptions, handler) => {
     const { selection, posted, ...rest } = options
     if (rest.call !== undefined) rest.call.isForwarded = true
     const asked = options.headers as Record<string, string>
-    const sent = posted ?? (selection && { ...rest, headers: selection.forward(asked) })
+    const told = [IDENTITY, ...(isOneUsers ? [] : sessions(asked))]
+    const send: Dispatch = (sent, taker) =>
+      next(sent, new Freshening(store, options, settings, told, taker))
     try {
-      if (sent !== undefined) {
-        const told = [IDENTITY, ...(isOneUsers ? [] : sessions(asked))]
-        next(sent, new Freshening(store, options, settings, told, handler))
+      if (posted !== undefined) {
+        send(posted, handler)
+      } else if (selection !== undefined) {
+        const sent = { ...rest, headers: selection.forward(asked) }
+        if (selection.isAnswered) renewals.dispatch(sent, handler, send)
+        else send(sent, handler)
       } else if (rest.method === 'POST' && !rest.upgrade && mayKeepPosted(asked)) {
         const list = headerList(rest.headers)
         const whose = identity.of(list, rest.identifying)

@@ -35,6 +35,11 @@ export class Selection extends ForwardingHandler {
     this.#conditions = conditions
   }
 
+  /** Whether the caller has got its answer, so that what the cache asks for now is for itself. */
+  get isAnswered(): boolean {
+    return this.#hasHead
+  }
+
   /**
    * The headers to send, for a request that the cache passes on: the caller's own. If it validates what is stored, its conditions take
    * the place of the caller's.

@@ -21,7 +21,7 @@ export interface DispatchChain {
  * coalescing. A feature that is off has no part in it.
  */
 export function dispatchChain(core: PoolCore, exchange: Dispatch): DispatchChain {
-  const { coalesce, cache, decompress, injectHeaders } = core.settings
+  const { coalesce, cache, decompress, injectHeaders, dispatch: policy } = core.settings
   let dispatch = exchange
   if (coalesce) {
     const { clock, deadlines } = core
@@ -31,7 +31,7 @@ export function dispatchChain(core: PoolCore, exchange: Dispatch): DispatchChain
     dispatch = coalescer.dispatch.bind(coalescer)
   }
   if (cache !== undefined) {
-    const responses = responseCache(cache, core.clock, dispatch)
+    const responses = responseCache(cache, core.clock, policy, dispatch)
     core.store = responses.store
     dispatch = responses.dispatch
   }

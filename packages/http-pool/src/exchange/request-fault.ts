@@ -18,6 +18,13 @@ export function toPoolError(error: Error): Error {
   if (isUnfit || code === 'ERR_STREAM_NULL_VALUES') {
     return new InvalidRequestError('body', 'A part of the body is neither a text nor bytes')
   }
+  if (code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH') {
+    return new InvalidRequestError(
+      'headers',
+      'The header content-length does not say how long the body is',
+      { cause: error },
+    )
+  }
   // The second one for `Expect`, which undici does not send.
   if (code !== 'UND_ERR_INVALID_ARG' && code !== 'UND_ERR_NOT_SUPPORTED') return error
   const part = FAULTY_PARTS.find(each => error.message.includes(each.word))?.part ?? 'url'

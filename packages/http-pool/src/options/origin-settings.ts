@@ -95,11 +95,19 @@ export function resolveOrigin(
   const given = applyRules(path, options, ORIGIN_OPTIONS)
   const { connectionsPerHost, concurrencyPerHost, connectTimeout, allowH2, limiter } = given
   const { maxConcurrentStreams, breaker, throttle, hedge, learnLimits, addresses, proxy } = given
+  const { socketPath } = given
   if (proxy !== undefined && addresses !== undefined) {
     throw new InvalidOptionError(
       `${path && `${path}.`}addresses`,
       'absent beside `proxy`, which looks names up itself',
       addresses,
+    )
+  }
+  if (proxy !== undefined && socketPath !== undefined) {
+    throw new InvalidOptionError(
+      `${path && `${path}.`}socketPath`,
+      'absent beside `proxy`, as a connection goes one way or the other',
+      socketPath,
     )
   }
   return {

@@ -64,12 +64,12 @@ export interface OriginOptions {
   /**
    * The URL of an HTTP proxy, with credentials if it wants them, or `'environment'` for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`
    * as they are when the pool is made. All requests go through tunnels (CONNECT), so caps, deadlines and retries hold as without.
-   * Not beside `addresses`, as the proxy looks names up. Default: none
+   * Not beside `addresses`, as the proxy looks names up, nor beside `socketPath`. Default: none
    */
   readonly proxy?: string | URL | undefined
   /**
    * A Unix domain socket, or a named pipe of Windows, that leads to the origin; the URL names it in `Host` and in TLS. No name is
-   * looked up, and `addresses` does not apply. For single origins, in `origins`. Default: none
+   * looked up, and `addresses` does not apply. For single origins, in `origins`, where it goes before the pool's `proxy`. Default: none
    */
   readonly socketPath?: string | undefined
   /** Name lookup with the signature of `dns.lookup`. Default: `dns.lookup` */

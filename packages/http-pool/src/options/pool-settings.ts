@@ -107,8 +107,10 @@ function resolveOrigins(
     }
     const path = `origins[${JSON.stringify(name)}]`
     checkOptions(path, own, ORIGIN_OPTIONS)
+    const hasOwnWay = own.proxy !== undefined || own.socketPath !== undefined
+    const shared = hasOwnWay ? { ...options, proxy: undefined, socketPath: undefined } : options
     const headers = resolveHeaders(`${path}.headers`, options.headers, own.headers ?? {})
-    origins.set(name, resolveOrigin(path, { ...options, ...defined(own) }, retry, headers))
+    origins.set(name, resolveOrigin(path, { ...shared, ...defined(own) }, retry, headers))
   }
   return origins
 }

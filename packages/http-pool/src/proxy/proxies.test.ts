@@ -147,6 +147,14 @@ describe('a proxy that', () => {
     })
   })
 
+  test('answers for the origin before that was asked is one too', async () => {
+    server.on('*', { body: '"origin"' })
+    refuse = 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n"proxy"'
+    await expect(makePool({ proxy: proxyUrl }).json(server.url('/'))).rejects.toMatchObject({
+      code: 'ERR_MILLRACE_PROXY',
+    })
+  })
+
   test('refuses connections is one too, with the reason', async () => {
     const pool = makePool({ proxy: `http://user:hidden@127.0.0.1:${await freePort()}` })
     const error = await pool.json(server.url('/')).catch(reason => reason)
@@ -179,6 +187,11 @@ test.each<[HttpPoolOptions, string]>([
   [{ proxy: 'user:hidden' }, 'proxy'],
   [{ proxy: 'http://user:%E0hidden@127.0.0.1' }, 'proxy'],
   [{ proxy: 'http://127.0.0.1:1', addresses: 'public' }, 'addresses'],
+  [{ proxy: 'http://127.0.0.1:1', socketPath: '/hidden' }, 'socketPath'],
+  [
+    { origins: { 'http://a': { proxy: 'http://127.0.0.1:1', socketPath: '/hidden' } } },
+    'origins["http://a"].socketPath',
+  ],
 ])('%j is refused, without what it holds', (options, option) => {
   let error: unknown
   try {

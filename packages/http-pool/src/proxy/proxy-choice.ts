@@ -33,7 +33,7 @@ export function resolveProxy(
 ): ChooseProxy | undefined {
   if (value === undefined) return undefined
   if (value === 'environment') return environmentProxy(environment)
-  const proxy = parseProxy(option, value)
+  const proxy = parseProxy(option, value, `'environment' or ${PROXY_URL}`)
   return () => proxy
 }
 
@@ -55,28 +55,34 @@ function environmentProxy(
   }
 }
 
-function parseProxy(option: string, value: string | URL): HttpProxy {
+const PROXY_URL = 'the http or https URL of a proxy'
+
+function parseProxy(option: string, value: string | URL, expected = PROXY_URL): HttpProxy {
   const url = value instanceof URL ? value : typeof value === 'string' ? URL.parse(value) : null
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new InvalidOptionError(option, "'environment' or the http or https URL of a proxy", value)
+    throw new InvalidOptionError(option, expected, value)
   }
   return {
     origin: url.origin,
     protocol: url.protocol,
     hostname: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port || (url.protocol === 'https:' ? '443' : '80'),
-    authorization: basicAuthorization(option, url),
+    authorization: basicAuthorization(option, value, url),
   }
 }
 
-function basicAuthorization(option: string, { username, password }: URL): string | undefined {
+function basicAuthorization(
+  option: string,
+  value: string | URL,
+  { username, password }: URL,
+): string | undefined {
   if (username === '' && password === '') return undefined
   try {
     const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
     return `Basic ${Buffer.from(pair).toString('base64')}`
   } catch {
     // The cause would quote them.
-    throw new InvalidOptionError(option, 'a URL with percent-encoded credentials', '')
+    throw new InvalidOptionError(option, 'a URL with percent-encoded credentials', value)
   }
 }
 

@@ -105,9 +105,9 @@ function requestTunnel(
       end(new ProxyError(proxy.origin, code, origin, undefined))
       return
     }
-    const rest = head.subarray(length + END.length)
-    end()
-    if (rest.length > 0) socket.unshift(rest)
+    // The origin has not been asked yet, and neither HTTP nor TLS lets a server begin: it would pass for the first answer.
+    if (head.length > length + END.length) onClose()
+    else end()
   }
   socket.on('data', onData).on('error', onError).on('close', onClose)
   socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${credentials}\r\n`)

@@ -94,6 +94,18 @@ describe.each(pools)('a pool that is %s', (_name, options) => {
     expect(server.requests.at(-1)!.headers).not.toHaveProperty('c')
   })
 
+  test.each([2, 7])('takes no length of %d for a body of five bytes', async length => {
+    const pool = makePool(options)
+    const headers = { 'content-length': String(length) }
+    for (const make of [() => 'abcde', () => Buffer.from('abcde')]) {
+      await refuses(
+        pool.request(server.url('/'), { method: 'POST', body: make(), headers }),
+        'headers',
+      )
+    }
+    expect(pool.stats()).toMatchObject({ pending: 0, queued: 0, deadlines: 0 })
+  })
+
   test('takes no origin, path or method but texts', async () => {
     const pool = makePool(options)
     const values = [Symbol('secret'), 5, 5n, {}, Object.create(null), ['secret'], undefined, null]

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Semaphore } from '@millrace/rate-limit'
-import { VirtualClock } from '@millrace/testkit'
+import { freePort, VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { HttpPool } from '../index.ts'
 import { server, useUpstream } from './upstream.fixture.ts'
@@ -125,7 +125,9 @@ test('socketPath leads to a Unix socket', async () => {
     response.end(JSON.stringify([request.url, request.headers.host]))
   }).listen(socketPath)
   await once(local, 'listening')
-  await using pool = new HttpPool({ origins: { 'http://docker.local': { socketPath } } })
+  // What is said of an origin goes before what is said of all.
+  const proxy = `http://127.0.0.1:${await freePort()}`
+  await using pool = new HttpPool({ proxy, origins: { 'http://docker.local': { socketPath } } })
   expect(await pool.json('http://docker.local/info')).toEqual(['/info', 'docker.local'])
   expect(pool.stats().origins['http://docker.local']).toMatchObject({ open: 1 })
   local.closeAllConnections()
