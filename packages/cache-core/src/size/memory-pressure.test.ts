@@ -9,7 +9,7 @@ import type { CacheOptions } from '../cache/cache-options.ts'
 import { presets } from '../cache/presets.ts'
 import { memoryPressure } from './memory-pressure.ts'
 
-test('scarce memory halves the cache, then closes it, and gives the limits back afterwards', () => {
+test('scarce memory takes more and more from the cache, then closes it, and gives the limits back afterwards', () => {
   const clock = new VirtualClock()
   let share = 0.5
   using cache = new Cache<number, number>({
@@ -26,13 +26,13 @@ test('scarce memory halves the cache, then closes it, and gives the limits back 
   clock.advance(100)
   expect(cache.size).toBe(1_000)
   share = 0.75
-  clock.advance(100)
-  expect(cache.size).toBe(500)
-  clock.advance(100)
-  expect(cache.size).toBe(250)
+  for (const left of [750, 375, 187]) {
+    clock.advance(100)
+    expect(cache.size).toBe(left)
+  }
   share = 0.9
   clock.advance(100)
-  expect(cache.size).toBe(125)
+  expect(cache.size).toBe(93)
   cache.set(-1, -1)
   expect(cache.has(-1)).toBe(false)
   const [held] = cache.keys()
@@ -42,6 +42,37 @@ test('scarce memory halves the cache, then closes it, and gives the limits back 
   clock.advance(100)
   for (let key = 0; key < 2_000; key++) cache.set(key, key)
   expect(cache.size).toBe(1_000)
+  // As little as the first time; half at once where memory is all but gone.
+  share = 0.75
+  clock.advance(100)
+  expect(cache.size).toBe(750)
+  share = 0.2
+  clock.advance(100)
+  share = 0.85
+  clock.advance(100)
+  expect(cache.size).toBe(375)
+})
+
+test('a cache that fills memory again and again keeps most of what there is memory for', () => {
+  const clock = new VirtualClock()
+  const affordable = 500
+  using cache: Cache<number, number> = new Cache<number, number>({
+    clock,
+    maxEntries: 2 * affordable,
+    memoryPressure: memoryPressure({
+      shrinkAt: 0.7,
+      stopAt: 0.9,
+      interval: 100,
+      usage: () => (cache.size > affordable ? 0.75 : 0.5),
+    }),
+  })
+  let least = Infinity
+  for (let key = 0; key < 20_000; key++) {
+    cache.set(key, key)
+    if (key % 20 === 0) clock.advance(100)
+    if (key > affordable) least = Math.min(least, cache.size)
+  }
+  expect(least).toBeGreaterThan(0.7 * affordable)
 })
 
 test('a usage that cannot be told changes nothing, and is a warning of the process', async () => {
@@ -61,11 +92,11 @@ test('a usage that cannot be told changes nothing, and is a warning of the proce
   share = undefined
   const warned = once(process, 'warning')
   clock.advance(100)
-  expect(cache.size).toBe(500)
+  expect(cache.size).toBe(750)
   expect(await warned).toMatchObject([{ listener: 'usage', cause: { message: 'unknown' } }])
   share = 0.75
   clock.advance(100)
-  expect(cache.size).toBe(250)
+  expect(cache.size).toBe(375)
 })
 
 test('byte limits shrink too, and a resize under pressure waits', () => {
@@ -79,7 +110,7 @@ test('byte limits shrink too, and a resize under pressure waits', () => {
   })
   for (let key = 0; key < 100; key++) cache.set(key, key)
   clock.advance(10)
-  expect(cache.stats().bytes).toBe(500)
+  expect(cache.stats().bytes).toBe(750)
   cache.resize({ maxBytes: 2_000 })
   share = 0
   clock.advance(10)
@@ -88,7 +119,7 @@ test('byte limits shrink too, and a resize under pressure waits', () => {
 })
 
 test.each([
-  [0.000_1, 500],
+  [0.000_1, 750],
   [1, 1_000],
 ])(
   'the real measures are shares of what there is: of those from %f on, %i entries stay',
