@@ -1,10 +1,15 @@
 import { randomInt } from 'node:crypto'
+import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { TieredCache } from '@millrace/cache-core/tiered'
+import { FsStore } from '@millrace/cache-core/fs'
+import { SqliteStore } from '@millrace/cache-core/sqlite'
+import { type Store, structuredCodec } from '@millrace/cache-core/store'
+import { TieredCache, type TieredCacheOptions } from '@millrace/cache-core/tiered'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { RedisStore, type RedisStoreSettings } from '../index.ts'
+import { type Trouble, TroubledStore } from './troubled-store.fixture.ts'
 
 /** Where a process finds Redis. */
 export type Target =
@@ -18,6 +23,20 @@ export interface ProcessOptions {
   readonly source: number
   readonly target: Target
   readonly store?: RedisStoreSettings<number>
+  /** Keeps values in files, not in Redis, which is then the bus alone. */
+  readonly files?: FileOptions
+}
+
+/** What a process that keeps values in files is told. */
+export interface FileOptions {
+  readonly kind: 'sqlite' | 'fs'
+  readonly place: string
+  readonly structured?: boolean
+  readonly compression?: { readonly algorithm: 'gzip' | 'brotli'; readonly threshold: number }
+  readonly tiered?: Pick<
+    TieredCacheOptions<number>,
+    'ttl' | 'l1Ttl' | 'breaker' | 'backgroundWrites'
+  >
 }
 
 /** What a process saw during a round. */
@@ -42,6 +61,7 @@ export interface FinalReport {
 
 export type Order =
   | { readonly order: 'run'; readonly ms: number }
+  | { readonly order: 'trouble'; readonly trouble: Trouble }
   | { readonly order: 'settle' }
   | { readonly order: 'check' }
 
@@ -60,7 +80,11 @@ const PATTERN_TIMEOUT = 4 * STORE_TIMEOUT
 class ChaosProcess {
   readonly #index: number
   readonly #source: Redis
-  readonly #store: RedisStore<number>
+  readonly #store: Store<number>
+  /** Invalidations that the store itself repeats. */
+  readonly #recovering: () => number
+  /** What is told to a store in files may come to be when it was given up. */
+  readonly #troubled: TroubledStore<number> | undefined
   readonly #bus: RedisBus
   readonly #cache: TieredCache<number>
   /** The oldest version of each key that may still be served to this process. */
@@ -72,25 +96,38 @@ class ChaosProcess {
   #stale: string[] = []
   #overtime = 0
 
-  constructor({ index, source, target, store = {} }: ProcessOptions) {
+  constructor({ index, source, target, store = {}, files }: ProcessOptions) {
     this.#index = index
     this.#source = new Redis(source)
     const where =
       'cluster' in target
         ? { client: cluster(target.cluster) }
         : { connection: { retryStrategy: () => 20, ...target.connection } }
-    this.#store = new RedisStore<number>({ timeout: TIMEOUT, ...store, ...where })
+    if (files === undefined) {
+      const redis = new RedisStore<number>({ timeout: TIMEOUT, ...store, ...where })
+      this.#store = redis
+      this.#recovering = () => redis.stats().recovering
+    } else {
+      this.#store = openFiles(files)
+      this.#recovering = () => 0
+      this.#troubled = new TroubledStore(this.#store, STORE_TIMEOUT)
+    }
     const { prefix } = store
     this.#bus = new RedisBus({ timeout: TIMEOUT, heartbeat: HEARTBEAT, prefix, ...where })
     this.#cache = new TieredCache<number>({
-      store: this.#store,
+      store: this.#troubled?.store ?? this.#store,
       bus: this.#bus,
       // Less than there are, so that the store is read, too.
       maxEntries: KEYS,
       ttl: store.ttl ?? 600_000,
       storeTimeout: STORE_TIMEOUT,
       breaker: { cooldown: 100 },
+      ...files?.tiered,
     })
+  }
+
+  trouble(trouble: Trouble): void {
+    this.#troubled!.trouble = trouble
   }
 
   ready(): Promise<void> {
@@ -126,7 +163,7 @@ class ChaosProcess {
   /** Resolves when nothing waits to be repeated and messages arrive. */
   async settle(): Promise<void> {
     const pending = () =>
-      this.#store.stats().recovering + this.#bus.stats().recovering + this.#cache.stats().pending
+      this.#recovering() + this.#bus.stats().recovering + this.#cache.stats().pending
     while (pending() > 0 || this.#bus.stats().subscribed === 0) await sleep(5)
     // Two beats, by which a loss without a word is noticed.
     await sleep(2.5 * HEARTBEAT)
@@ -166,6 +203,8 @@ class ChaosProcess {
 
   /** What was acknowledged to any process counts. */
   async #readStore(key: string): Promise<void> {
+    // A write that was given up may come to be behind a later one, and is removed then; no deletion ever does harm.
+    if (this.#troubled !== undefined && key.startsWith('w')) return
     const acknowledged = Number((await this.#source.get(`ack:${key}`)) ?? 0)
     const entry = await this.#timed(TIMEOUT, () => this.#store.get(key))
     this.#reads++
@@ -244,6 +283,16 @@ function tagsOf(key: string): string[] {
   return [`t${Number(key.slice(1)) % TAGS}`]
 }
 
+function openFiles({ kind, place, structured, compression }: FileOptions): Store<number> {
+  const options = {
+    ...(structured && { codec: structuredCodec }),
+    ...(compression && { compression }),
+  }
+  return kind === 'sqlite'
+    ? new SqliteStore<number>({ path: join(place, 'cache.db'), ...options })
+    : new FsStore<number>({ folder: join(place, 'cache'), ...options })
+}
+
 function cluster(nodes: readonly { host: string; port: number }[]): Cluster {
   const client = new Cluster([...nodes], {
     clusterRetryStrategy: () => 50,
@@ -256,6 +305,7 @@ function cluster(nodes: readonly { host: string; port: number }[]): Cluster {
 const chaos = new ChaosProcess(JSON.parse(process.argv[2]!) as ProcessOptions)
 process.on('message', async (message: Order) => {
   if (message.order === 'run') process.send!(await chaos.run(message.ms))
+  else if (message.order === 'trouble') chaos.trouble(message.trouble)
   else if (message.order === 'check') process.send!(await chaos.check())
   else process.send!(await chaos.settle().then(() => 'settled'))
 })

@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { RedisServer } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import type {
+  FileOptions,
   FinalReport,
   Order,
   ProcessOptions,
   RoundReport,
   Target,
 } from './chaos-process.fixture.ts'
+import type { Trouble } from './troubled-store.fixture.ts'
 
 const SCRIPT = join(import.meta.dirname, 'chaos-process.fixture.ts')
 
@@ -19,6 +21,17 @@ const MIXED: readonly NonNullable<ProcessOptions['store']>[] = [
   { ttl: 5_000, retention: 5_000, timeout: 100, breaker: { failures: 2, cooldown: 50 } },
   { breaker: false, compression: true, maxRecovery: 3 },
   { ttl: 60_000, maxPending: 50, timeout: 200 },
+]
+
+/** As {@link MIXED}, of processes that keep values in files. */
+const MIXED_FILES: readonly Omit<FileOptions, 'kind' | 'place'>[] = [
+  {},
+  {
+    tiered: { backgroundWrites: true, l1Ttl: 300 },
+    compression: { algorithm: 'gzip', threshold: 1 },
+  },
+  { tiered: { breaker: false, ttl: 1_000 } },
+  { tiered: { breaker: { failures: 1, cooldown: 50 }, backgroundWrites: true }, structured: true },
 ]
 
 /** Four processes that share a cache, and the truth to compare it with. */
@@ -34,8 +47,14 @@ export class Fleet {
     this.#options = options
   }
 
-  /** @param targets where each of the processes finds Redis */
-  static async start(targets: readonly [Target, Target, Target, Target]): Promise<Fleet> {
+  /**
+   * @param targets where each of the processes finds Redis
+   * @param files where they keep their values; by default in Redis
+   */
+  static async start(
+    targets: readonly [Target, Target, Target, Target],
+    files?: Pick<FileOptions, 'kind' | 'place'>,
+  ): Promise<Fleet> {
     const source = await RedisServer.start()
     const fleet = new Fleet(
       source,
@@ -43,7 +62,9 @@ export class Fleet {
         index,
         source: source.port,
         target,
-        store: MIXED[index]!,
+        ...(files === undefined
+          ? { store: MIXED[index]! }
+          : { files: { ...files, ...MIXED_FILES[index] } }),
       })),
     )
     await Promise.all(targets.map((_, index) => fleet.#start(index)))
@@ -60,6 +81,11 @@ export class Fleet {
     const reports = this.#all<RoundReport>({ order: 'run', ms }, doomed)
     await Promise.all([reports, fault()])
     return reports
+  }
+
+  /** What is wrong with the files of one process from now on. */
+  trouble(index: number, trouble: Trouble): void {
+    this.#processes[index]!.send({ order: 'trouble', trouble } satisfies Order)
   }
 
   /** What all processes hold once nothing is under way any more. */
