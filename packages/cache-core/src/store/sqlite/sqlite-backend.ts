@@ -5,7 +5,6 @@ import type { SteadyClock } from '../steady-clock.ts'
 import type { StoreCounters } from '../store-counters.ts'
 import type { EntryRow, EntryWrite } from './entry-rows.ts'
 import { unsealed } from './row-checksum.ts'
-import type { SqliteEntries } from './sqlite-entries.ts'
 import { isFull } from './sqlite-file.ts'
 import { SqliteHandle, type SqliteProblem } from './sqlite-handle.ts'
 
@@ -30,8 +29,8 @@ export class SqliteBackend implements SweptBackend {
   readonly #counters: StoreCounters
   readonly #touched = new Set<string>()
   readonly #handle: SqliteHandle
-  /** At least what the file holds, other processes' latest writes aside. */
-  #bytes = 0
+  /** At least what the file holds, other processes' latest writes aside; `undefined` until it is counted, as who only reads need not know. */
+  #bytes: number | undefined
   /** Written by this process since {@link #bytes} was last counted. */
   #written = 0
 
@@ -39,7 +38,7 @@ export class SqliteBackend implements SweptBackend {
   constructor(options: SqliteBackendOptions, counters: StoreCounters) {
     this.#options = options
     this.#counters = counters
-    this.#handle = new SqliteHandle({ ...options, onOpen: entries => this.#begin(entries) })
+    this.#handle = new SqliteHandle({ ...options, onOpen: () => this.#begin() })
     // Now, so that a file that cannot be used is the constructor's error.
     this.epoch()
     // If it cannot be noted now, the next sweep will.
@@ -91,7 +90,8 @@ export class SqliteBackend implements SweptBackend {
     )
     const written = this.#writeRows(rows, now)
     for (const [index, { size }] of rows.entries()) if (written[index]) this.#written += size
-    if (this.#bytes + this.#written <= maxBytes) return written
+    if (this.#bytes === undefined) this.#keepHouse(() => this.#count())
+    if ((this.#bytes ?? 0) + this.#written <= maxBytes) return written
     // The values are stored; the limit is kept by the next write or sweep that gets through.
     this.#keepHouse(() => this.#evict())
     return rows.map(({ key }, index) => written[index]! && this.#keeps(key, now))
@@ -227,6 +227,12 @@ export class SqliteBackend implements SweptBackend {
     this.#touched.clear()
   }
 
+  /** O(entries). */
+  #count(): void {
+    this.#bytes = this.totals().bytes
+    this.#written = 0
+  }
+
   #evict(): void {
     const { maxBytes, clock } = this.#options
     const now = clock.now()
@@ -252,9 +258,9 @@ export class SqliteBackend implements SweptBackend {
     }
   }
 
-  #begin(entries: SqliteEntries): void {
+  #begin(): void {
     this.#touched.clear()
-    this.#bytes = entries.upkeep.totals().bytes
+    this.#bytes = undefined
     this.#written = 0
   }
 }

@@ -136,11 +136,14 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
   const database = new DatabaseSync(path)
   try {
     database.exec(`PRAGMA busy_timeout = ${Math.ceil(busyTimeout)}`)
-    if (!isOurs(database)) {
+    const found = tablesOf(database)
+    // Read after the tables, as another process may commit both between the two readings.
+    const id = applicationOf(database)
+    if (id !== APPLICATION_ID && (id !== 0 || found.length > 0)) {
       throw new StoreUnavailableError(path, 'is the database of another program')
     }
-    // Before the first table is made; later it has no effect.
-    database.exec('PRAGMA auto_vacuum = INCREMENTAL')
+    // Before the first table is made; later it would have no effect but to write to the disk, and to wait for that.
+    if (found.length === 0) database.exec('PRAGMA auto_vacuum = INCREMENTAL')
     // Changing the mode writes an empty file only, of which nothing can be lost; waiting for the disk would take most of the time here.
     database.exec('PRAGMA synchronous = OFF')
     useWriteAheadLog(database, busyTimeout)
@@ -167,11 +170,7 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
  * @throws {DamagedError} if a table is not what was set up: SQLite goes by what the file says, names and guards included
  */
 function isSetUp(database: DatabaseSync): boolean {
-  const found = database.prepare('SELECT name, sql FROM sqlite_schema').all() as {
-    name: string
-    sql: string | null
-  }[]
-  const present = found.filter(({ name }) => Object.hasOwn(TABLES, name))
+  const present = tablesOf(database).filter(({ name }) => Object.hasOwn(TABLES, name))
   for (const { name, sql } of present) {
     if (sql !== `CREATE TABLE ${name} ${TABLES[name]}`) throw new DamagedError('tables of the file')
   }
@@ -179,15 +178,17 @@ function isSetUp(database: DatabaseSync): boolean {
   return whole && database.prepare('SELECT id FROM state_4').get() !== undefined
 }
 
-function isOurs(database: DatabaseSync): boolean {
-  const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as {
-    tables: number
-  }
-  // Read after the tables, as another process may commit both between the two readings.
-  const { application_id } = database.prepare('PRAGMA application_id').get() as {
-    application_id: number
-  }
-  return application_id === APPLICATION_ID || (application_id === 0 && tables === 0)
+/** All that is defined in the file, and how. */
+function tablesOf(database: DatabaseSync): { name: string; sql: string | null }[] {
+  return database.prepare('SELECT name, sql FROM sqlite_schema').all() as {
+    name: string
+    sql: string | null
+  }[]
+}
+
+function applicationOf(database: DatabaseSync): number {
+  return (database.prepare('PRAGMA application_id').get() as { application_id: number })
+    .application_id
 }
 
 /** SQLite does not wait for locks while it changes the journal mode, so several processes starting at once must. */

@@ -33,7 +33,7 @@ export interface SqliteHandleOptions {
   readonly clock: SteadyClock
   readonly onProblem: (problem: SqliteProblem) => void
   /** A file was opened, the first one or another one: what was known of its content holds no more. */
-  readonly onOpen: (entries: SqliteEntries) => void
+  readonly onOpen: () => void
 }
 
 /** How often the file may be found replaced within one call before that is an error. */
@@ -161,7 +161,7 @@ export class SqliteHandle {
       clock.reach(entries.upkeep.time())
       goOn(clock, entries)
       this.#outdate(entries)
-      onOpen(entries)
+      onOpen()
       // Of the file that was there before, so that one which another process replaced meanwhile is not taken for the one that is open.
       if (this.#identity !== undefined) {
         this.#watch = new FileWatch(path, this.#identity)

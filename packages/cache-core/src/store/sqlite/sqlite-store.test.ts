@@ -61,6 +61,30 @@ describe('SqliteStore', () => {
     expect(await second.set('gone', 3, { tags: ['b'], fence })).toBe(false)
   })
 
+  test('opening a file that is set up, and reading, write nothing that has to be waited for', async () => {
+    const first = new SqliteStore<string>({ path })
+    await first.set('k', 'value')
+    await first.close()
+    await using again = new SqliteStore<string>({ path })
+    expect((await again.get('k'))?.value).toBe('value')
+    expect((await stat(`${path}-wal`)).size).toBe(0)
+    await again.set('k', 'other')
+    expect((await stat(`${path}-wal`)).size).toBeGreaterThan(0)
+  })
+
+  test('a process keeps the limit of a file that another one has filled', async () => {
+    const value = 'x'.repeat(1_000)
+    const keys = Array.from({ length: 20 }, (_, index) => `k${index}`)
+    const filled = new SqliteStore<string>({ path })
+    await filled.setMany(keys.map(key => ({ key, value })))
+    await filled.close()
+    await using small = new SqliteStore<string>({ path, maxBytes: 10_000 })
+    expect(small.stats().entries).toBe(20)
+    await small.set('new', value)
+    expect(small.stats().bytes).toBeLessThanOrEqual(10_000)
+    expect((await small.get('new'))?.value).toBe(value)
+  })
+
   test('stays within maxBytes and keeps what was read last', async () => {
     const clock = new VirtualClock(1_000_000)
     await using store = new SqliteStore<string>({ path, maxBytes: 100_000, clock })
