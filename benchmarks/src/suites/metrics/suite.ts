@@ -11,7 +11,6 @@ import {
 } from './workloads/counting.ts'
 import { counterInCompany } from './workloads/in-company.ts'
 import { checkFirstScrape, longestBlock } from './workloads/longest-block.ts'
-import { threadCpu, wall } from './workloads/longest-turn.ts'
 import { checkNoop, emptyCall, noopCounter } from './workloads/noop.ts'
 import { arithmetic, checkSeries, longestFrame, longestPush } from './workloads/pushes.ts'
 import { checkScrape, scrape } from './workloads/scrape.ts'
@@ -133,23 +132,23 @@ export default defineSuite({
     defineCase<number>({
       name: 'push, longest block',
       description:
-        'longest turn of the event loop during a push of 20,000 timings over OTLP; “CPU of its thread” is the most that the thread computed in one turn, without what the kernel gave to others meanwhile; “arithmetic in slices” is a program that does nothing else, in slices as short as ours',
+        'longest turn of the event loop during a push of 20,000 timings over OTLP; “arithmetic in slices” is a program that does nothing else, in slices as short as ours',
       unit: 'ms',
       quickRounds: 1,
       limit: 5,
-      ours: longestPush(wall),
-      peers: { 'CPU of its thread': longestPush(threadCpu), 'arithmetic in slices': arithmetic },
+      ours: longestPush,
+      peers: { 'arithmetic in slices': arithmetic },
       check: checkSeries,
     }),
     defineCase<number>({
       name: 'dashboard, longest block',
       description:
-        'longest turn of the event loop during the first frames of 20,000 timings, beside the same two',
+        'longest turn of the event loop during the first frames of 20,000 timings, beside the same',
       unit: 'ms',
       quickRounds: 1,
       limit: 5,
-      ours: longestFrame(wall),
-      peers: { 'CPU of its thread': longestFrame(threadCpu), 'arithmetic in slices': arithmetic },
+      ours: longestFrame,
+      peers: { 'arithmetic in slices': arithmetic },
       check: checkSeries,
     }),
     defineCase<number>({

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Prepare } from '../../../define.ts'
 import { durations } from './labels.ts'
-import { longestTurn, type Reading } from './longest-turn.ts'
+import { longestTurn } from './longest-turn.ts'
 
 const series = 20_000
 /** ms that a push takes, and a slice of it. */
@@ -24,57 +24,53 @@ async function largeRegistry() {
 }
 
 /** The longest turn of the event loop in milliseconds while a large registry is pushed over OTLP. */
-export function longestPush(read: Reading): Prepare<number> {
-  return async () => {
-    const { OtlpMetricExporter } = await import('@millrace/perf-metrics/otlp')
-    const registry = await largeRegistry()
-    const server = createServer((request, response) => {
-      request.resume().on('end', () => response.writeHead(200, { connection: 'close' }).end())
-    })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    const url = `http://127.0.0.1:${port}`
-    // A first push of any size loads zlib and Node's fetch: 20 ms, once.
-    const { Registry } = await import('@millrace/perf-metrics')
-    const small = new Registry()
-    small.counter('x_total').inc()
-    await using _ = new OtlpMetricExporter(small, { url })
-    const exporter = new OtlpMetricExporter(registry, { url })
-    return {
-      async measure() {
-        const value = await longestTurn(() => exporter.export(), read)
-        // Timings count their failures too.
-        return { value, result: exporter.stats().pointsSent / 2 }
-      },
-      async close() {
-        await exporter.close()
-        server.close()
-      },
-    }
+export const longestPush: Prepare<number> = async () => {
+  const { OtlpMetricExporter } = await import('@millrace/perf-metrics/otlp')
+  const registry = await largeRegistry()
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => response.writeHead(200, { connection: 'close' }).end())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  // A first push of any size loads zlib and Node's fetch: 20 ms, once.
+  const { Registry } = await import('@millrace/perf-metrics')
+  const small = new Registry()
+  small.counter('x_total').inc()
+  await using _ = new OtlpMetricExporter(small, { url })
+  const exporter = new OtlpMetricExporter(registry, { url })
+  return {
+    async measure() {
+      const value = await longestTurn(() => exporter.export())
+      // Timings count their failures too.
+      return { value, result: exporter.stats().pointsSent / 2 }
+    },
+    async close() {
+      await exporter.close()
+      server.close()
+    },
   }
 }
 
 /** The longest turn while the dashboard takes a frame of a large registry and sends it to a browser. */
-export function longestFrame(read: Reading): Prepare<number> {
-  return async () => {
-    const { Dashboard } = await import('@millrace/perf-metrics/dashboard')
-    const registry = await largeRegistry()
-    return {
-      async measure() {
-        let seen = 0
-        const value = await longestTurn(async () => {
-          using dashboard = new Dashboard({ registry, interval: 100, authorize: () => true })
-          const stream = await dashboard.fetch(new Request('http://localhost/events'))
-          const reader = stream.body!.getReader()
-          while (dashboard.stats().frameBytes === 0) await reader.read()
-          const snapshot = await dashboard.fetch(new Request('http://localhost/snapshot.json'))
-          const { frame } = (await snapshot.json()) as { frame: { sequence: number } }
-          if (frame.sequence > 0) seen = series
-        }, read)
-        return { value, result: seen }
-      },
-    }
+export const longestFrame: Prepare<number> = async () => {
+  const { Dashboard } = await import('@millrace/perf-metrics/dashboard')
+  const registry = await largeRegistry()
+  return {
+    async measure() {
+      let seen = 0
+      const value = await longestTurn(async () => {
+        using dashboard = new Dashboard({ registry, interval: 100, authorize: () => true })
+        const stream = await dashboard.fetch(new Request('http://localhost/events'))
+        const reader = stream.body!.getReader()
+        while (dashboard.stats().frameBytes === 0) await reader.read()
+        const snapshot = await dashboard.fetch(new Request('http://localhost/snapshot.json'))
+        const { frame } = (await snapshot.json()) as { frame: { sequence: number } }
+        if (frame.sequence > 0) seen = series
+      })
+      return { value, result: seen }
+    },
   }
 }
 
