@@ -3,6 +3,8 @@ const EXPORTS =
   /^export (?:\{ |(?:(?:abstract|declare) )*(?:class|interface|type|const|function|enum|namespace) )(\w+)/m
 const DECLARES =
   /^(?:(?:abstract|declare) )*(?:class|interface|type|const|function|enum|namespace) (\w+)/m
+/** An export by more names than one: they follow what is declared. */
+const RENAMES = /^export \{ \w+(?: as \w+)? \}$/m
 /** Up to what a class or an interface inherits from. */
 const INHERITS =
   /^(export (?:(?:abstract|declare) )*(?:class|interface) \w+(?:<.*>)?) (?:extends|implements) .*\{$/m
@@ -27,10 +29,12 @@ export function publicSurface(reports: readonly string[]): PublicSurface {
   for (const report of reports) {
     // A comment begins each declaration, as in `// @public (undocumented)`.
     const blocks = report.split(/\n(?=\/\/ @)/)
-    exported.push(blocks.filter(block => !DECLARES.test(block)).join('\n'))
+    const isHidden = (block: string) => DECLARES.test(block) && !RENAMES.test(block)
+    exported.push(blocks.filter(block => !isHidden(block)).join('\n'))
     for (const block of blocks) {
-      const [name, hidden] = [EXPORTS.exec(block)?.[1], DECLARES.exec(block)?.[1]]
+      const name = EXPORTS.exec(block)?.[1]
       if (name !== undefined) names.add(name)
+      const hidden = isHidden(block) ? DECLARES.exec(block)?.[1] : undefined
       // The same name of two files is numbered.
       if (hidden !== undefined) declared.set(hidden.replace(/_\d+$/, ''), block.trimEnd())
     }

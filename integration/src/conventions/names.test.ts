@@ -5,6 +5,12 @@ import { apiReport, published } from './published.fixture.ts'
 const DECLARATION =
   /^export (?:declare )?(?:abstract )?(class|interface|type|const|function|enum) (\w+)\b.*?(?=\n\n|\n```)/gms
 
+/** A class that is listed by more names than one, of which this is another. */
+const RENAMED = /^export \{ (\w+) as (\w+) \}$/gm
+
+/** Earlier names that stay beside those of one meaning, as programs know them. */
+const EARLIER = new Set(['OtlpExporter'])
+
 /** By name: its declarations, by the packages that export them. Overloads of one package are one declaration. */
 const declarations = new Map<string, Map<string, string>>()
 for (const each of published) {
@@ -13,6 +19,9 @@ for (const each of published) {
     const signature = text.replaceAll(/^ *\/\/.*\n/gm, '').replaceAll(/\s+/g, ' ')
     const known = own.get(name!) ?? ''
     if (!known.includes(signature)) own.set(name!, `${known}${kind}: ${signature}\n`)
+  }
+  for (const [, actual, name] of apiReport(each).matchAll(RENAMED)) {
+    if (!EARLIER.has(name!)) own.set(name!, `class: ${actual}\n`)
   }
   for (const [name, text] of own) {
     const byPackage = declarations.get(name) ?? new Map<string, string>()
