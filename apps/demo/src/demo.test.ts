@@ -393,6 +393,11 @@ describe('a fleet', () => {
     const received = async () =>
       ((await (await fetch(`${its}/live.json`)).json()) as LiveState).received
     await expect.poll(received).toBeGreaterThan(0)
+    // It says so on its charts.
+    const { marks } = (await (await fetch(`${its}/snapshot.json`)).json()) as {
+      marks: { text: string }[]
+    }
+    expect(marks.map(({ text }) => text)).toContain('Another process dropped what is tagged @greek')
     another.interrupt()
     expect(await another.outcome()).toMatchObject({ code: 0, stderr: '' })
     process.kill(redis!, 'SIGKILL')

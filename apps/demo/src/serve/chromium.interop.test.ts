@@ -18,7 +18,7 @@ let sandbox: DemoSandbox
 let demo: DemoProcess
 let origin: string
 let browser: Browser
-/** Two pages that stay open: 1,280 px in light, 360 px in dark. */
+/** Two pages that stay open: 1,280 px in light, 360 px in dark, each in a window that all of it fits in, as only what is seen shifts. */
 let wide: Page
 let narrow: Page
 const problems: string[] = []
@@ -40,8 +40,8 @@ beforeAll(async () => {
   await serve('0')
   browser = await launched
   ;[wide, narrow] = await Promise.all([
-    open({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' }),
-    open({ viewport: { width: 360, height: 800 }, colorScheme: 'dark' }),
+    open({ viewport: { width: 1280, height: 5_000 }, colorScheme: 'light' }),
+    open({ viewport: { width: 360, height: 12_000 }, colorScheme: 'dark' }),
   ])
 })
 afterAll(async () => {
@@ -94,10 +94,15 @@ describe('the live page', () => {
     const before = await calls()
     await expect.poll(calls, { timeout: 30_000 }).not.toBe(before)
     await shows(wide, '#caches', /demo_traffic_cache/)
-    await shows(wide, '#removals', /Removed so far: \d/)
+    await shows(wide, '#removals li:nth-child(n + 4)', / [1-9]/)
     expect(await wide.locator('#advice .value').count()).toBe(1)
-    // Not even when the first data came.
-    expect(await takeShifts(wide)).toEqual([])
+    // Not even when the first data came, whatever came first.
+    for (const page of [wide, narrow]) {
+      const [width, below] = await page.evaluate<[number, number]>(
+        '[innerWidth, document.documentElement.scrollHeight - innerHeight]',
+      )
+      expect([width, below, await takeShifts(page)]).toEqual([width, 0, []])
+    }
     await shot(wide, 'light')
   })
 
@@ -204,22 +209,27 @@ describe('the live page', () => {
     })
     await expect
       .poll(() => summaries.allTextContents(), { timeout: 30_000 })
-      .toEqual(shown.map(() => expect.stringMatching(/^shown, /)))
+      .toEqual(shown.map(() => expect.stringMatching(/: shown$/)))
     await summaries.first().click()
     const opened = wide.locator('#waterfalls details[open]')
     const title = await opened.locator('summary').textContent()
     expect(await opened.locator('.span').count()).toBeGreaterThan(1)
     await shot(wide, 'waterfall')
     const rows = [{ name: 'slower', depth: 0, offset: 0, duration: 99_999, failed: true }]
+    // In the place of another one: what is open keeps its own.
     shown = [{ id: 'slower', began: Date.now(), duration: 99_999, rows }, ...shown]
     await expect
-      .poll(() => summaries.first().textContent(), { timeout: 30_000 })
-      .toMatch(/^slower, 100\.00 s, 1 span, at \d\d:\d\d:\d\d$/)
+      .poll(() => summaries.last().textContent(), { timeout: 30_000 })
+      .toMatch(/^100\.00 s, 1 span, at \d\d:\d\d:\d\d: slower$/)
     expect(await summaries.count()).toBe(shown.length)
     expect(await opened.locator('summary').allTextContents()).toEqual([title])
     expect(await wide.locator(':focus').textContent()).toBe(title)
-    shown = shown.slice(1)
-    await expect.poll(() => summaries.first().textContent(), { timeout: 30_000 }).toBe(title)
+    // Also when it is no longer among the slowest.
+    shown = shown.slice(0, 1)
+    await expect.poll(() => summaries.count(), { timeout: 30_000 }).toBe(2)
+    expect(await summaries.first().textContent()).toBe(title)
+    await summaries.first().click()
+    await expect.poll(() => summaries.allTextContents(), { timeout: 30_000 }).toHaveLength(1)
     await wide.unroute('**/live.json')
   })
 
@@ -230,7 +240,7 @@ describe('the live page', () => {
       ['edit-files', 'Edit 1,000 files', '1,000 edits: 2,000 results computed, 1,000 cut off'],
       ['burst', 'Traffic burst', '2,000 look-ups let through'],
       ['hot-key', 'Hot key', 'All packages are asked for again'],
-      ['invalidate-tag', 'Invalidate tag', 'Dropped what is tagged'],
+      ['invalidate-tag', 'Invalidate tag', 'Dropped 1 package tagged @greek'],
     ]
     const granted = async () =>
       Number(
@@ -246,6 +256,9 @@ describe('the live page', () => {
       }
       return [...marks]
     }
+    const levels = (row: string) =>
+      wide.locator('#levels tr', { hasText: row }).locator('td').last().textContent()
+    expect(await levels('results computed')).toBe('0')
     await takeShifts(wide)
     await takeShifts(narrow)
     for (const [id, title] of scenarios) {
@@ -268,6 +281,11 @@ describe('the live page', () => {
         { timeout: 60_000 },
       )
       .toEqual([])
+    // What was edited is seen by level, and what was invalidated has been asked for again.
+    expect(await levels('files read')).toBe('1,000')
+    expect(await levels('results computed')).toBe('2,000')
+    expect(await levels('of these the same')).toBe('1,000')
+    await shows(wide, '#removals', /invalidated [1-9]/)
     // One burst, not three.
     expect((await granted()) - before).toBeGreaterThanOrEqual(2_000)
     expect((await granted()) - before).toBeLessThan(4_000)

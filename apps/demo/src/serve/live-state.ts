@@ -1,5 +1,7 @@
+import { type Levels, levelsOf } from '../analyse/levels.ts'
 import type { PresentTree, TreeNow } from '../analyse/present-tree.ts'
 import type { SlowTrace } from '../report/slow-traces.ts'
+import type { EditedTree } from '../traffic/edited-tree.ts'
 import { BUDGET, type LiveTraffic } from '../traffic/live-traffic.ts'
 import type { Stage } from '../traffic/stage.ts'
 import type { Services } from '../wiring/services.ts'
@@ -19,15 +21,13 @@ export interface LiveState {
   readonly budget: number
   /** Why entries went, by reason. */
   readonly removals: Readonly<Record<string, number>>
-  readonly levels: {
-    readonly trusted: number
-    readonly reads: number
-    readonly parses: number
-    readonly verified: number
-    readonly computed: number
-    readonly cutoffs: number
-  }
-  /** Invalidations that other processes made. */
+  /** Stale values that were served as there was no other. */
+  readonly staleServed: number
+  /** Of the analysed tree, since the start. */
+  readonly levels: Levels
+  /** Of the last edit of a thousand files. */
+  readonly editedLevels: Levels
+  /** Messages of other processes about invalidations: each is sent at least once. */
   readonly received: number
   readonly traces: readonly TraceRows[]
 }
@@ -56,10 +56,11 @@ export function liveState(
   { telemetry, sources, client }: Services,
   tree: PresentTree,
   { cache }: LiveTraffic,
+  edited: EditedTree,
   stage: Stage,
 ): LiveState {
   const { reads, estimates } = cache.advise()
-  const { bytes, removals } = cache.stats()
+  const { bytes, removals, staleServed } = cache.stats()
   const [present] = estimates
   const lifetimes = [0, 0, 0, 0, 0]
   for (const key of cache.keys()) {
@@ -68,8 +69,6 @@ export function liveState(
     const left = Math.min(LIFE - 1, Math.max(0, entry.expiresIn))
     lifetimes[Math.floor((left / LIFE) * lifetimes.length)]!++
   }
-  const files = sources.files.stats()
-  const { verified, computed, cutoffs } = sources.graph.stats()
   return {
     tree: tree.now,
     playing: stage.states.filter(({ running }) => running).map(({ name }) => name),
@@ -81,14 +80,9 @@ export function liveState(
     bytes,
     budget: BUDGET,
     removals,
-    levels: {
-      trusted: files.hits,
-      reads: files.reads,
-      parses: sources.facts.stats().parses,
-      verified,
-      computed,
-      cutoffs,
-    },
+    staleServed,
+    levels: levelsOf(sources),
+    editedLevels: edited.levels,
     received: client.stats().received,
     traces: telemetry.slow.traces.slice(0, TRACES).map(rowsOf),
   }

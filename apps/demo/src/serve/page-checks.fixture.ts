@@ -1,25 +1,25 @@
 import type { Page } from 'playwright-core'
 
-/** Something on the page that moved without being asked to, and from where to where. */
+/** Something within the window that moved up or down without being asked to, and from where to where. */
 export interface Shift {
-  /** Share of the window that moved, times how far. */
-  readonly value: number
   readonly moved: readonly string[]
 }
 
-/** Below that a shift is a fraction of a pixel: a number that became a digit longer. */
-const SEEN = 0.001
+/** In pixels. What moves by less is the same number with another digit. */
+const SEEN = 1
 
 /** Records what moves on a page; to be called before the page is opened. What a press or a key sets off is not counted. */
 export async function recordShifts(page: Page): Promise<void> {
   await page.addInitScript(`
     window.shifts = []
     new PerformanceObserver(list => {
-      for (const { value, hadRecentInput, sources } of list.getEntries()) {
-        if (hadRecentInput || value < ${SEEN}) continue
-        const moved = sources.map(({ node, previousRect, currentRect }) =>
-          (node?.id || node?.parentElement?.id || node?.nodeName) + ' ' + previousRect.y + ' to ' + currentRect.y)
-        window.shifts.push({ value, moved })
+      for (const { hadRecentInput, sources } of list.getEntries()) {
+        if (hadRecentInput) continue
+        const moved = sources
+          .filter(({ previousRect, currentRect }) => Math.abs(previousRect.y - currentRect.y) >= ${SEEN})
+          .map(({ node, previousRect, currentRect }) =>
+            (node?.id || node?.parentElement?.id || node?.nodeName) + ' ' + previousRect.y + ' to ' + currentRect.y)
+        if (moved.length > 0) window.shifts.push({ moved })
       }
     }).observe({ type: 'layout-shift', buffered: true })`)
 }

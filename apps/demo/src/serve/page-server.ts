@@ -1,15 +1,19 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Invalidation } from '@millrace/cache-core/tiered'
 import { Dashboard } from '@millrace/perf-metrics/dashboard'
 import { grafanaDashboard } from '@millrace/perf-metrics/grafana'
 import { Guard } from '@millrace/perf-metrics/guard'
 import type { PresentTree } from '../analyse/present-tree.ts'
 import type { EmbeddedRegistry } from '../registry/embedded-registry.ts'
+import { scopeOf } from '../registry/registry-client.ts'
 import type { RunResult } from '../report/build-report.ts'
+import { printable } from '../report/printable.ts'
 import { renderReport } from '../report/render-report.ts'
 import type { Report } from '../report/report.ts'
+import { EditedTree } from '../traffic/edited-tree.ts'
 import { LiveTraffic, LOOK_UPS } from '../traffic/live-traffic.ts'
-import { scenarios } from '../traffic/scenarios.ts'
+import { EDITED, scenarios } from '../traffic/scenarios.ts'
 import { Stage } from '../traffic/stage.ts'
 import type { Services } from '../wiring/services.ts'
 import { rules } from './alert-rules.ts'
@@ -66,6 +70,7 @@ export class PageServer implements AsyncDisposable {
   readonly #guard: Guard | undefined
   readonly #dashboard: Dashboard
   readonly #traffic: LiveTraffic
+  readonly #edited: EditedTree
   readonly #stage: Stage
 
   constructor(content: PageContent) {
@@ -86,11 +91,16 @@ export class PageServer implements AsyncDisposable {
       .filter(({ name }) => result.fetched.documents.get(name) !== undefined)
       .sort((a, b) => b.files - a.files)
       .map(({ name }) => name)
+    // Of the largest one with an owner; names without one are tagged by their first letter.
+    const scope = scopeOf(packages.find(name => name.startsWith('@')) ?? packages[0] ?? 'a')
+    this.#edited = new EditedTree(EDITED, services.telemetry)
     this.#traffic = new LiveTraffic({
       base,
       pool: services.pool,
       telemetry: services.telemetry,
       packages,
+      beside: packages.filter(name => scopeOf(name) === scope),
+      client: services.client,
       rate: load,
       wanted: () => load !== undefined || this.#dashboard.stats().clients > 0,
     })
@@ -100,10 +110,14 @@ export class PageServer implements AsyncDisposable {
         traffic: this.#traffic,
         client: services.client,
         packages,
+        scope,
+        edited: this.#edited,
         broken: () => (services.pool.stats().origins[base.origin]?.breaker ?? 0) !== 0,
       }),
       text => this.mark(text),
     )
+    const { bus } = services.storage
+    if (bus !== undefined) bus.onHeard = invalidations => this.#followOthers(invalidations)
     const dashboard = this.#dashboard.handler()
     this.#server = createServer((request, response) => {
       if (!LOOPBACK_HOST.test(request.headers.host ?? '')) {
@@ -141,6 +155,7 @@ export class PageServer implements AsyncDisposable {
     // What a burst waits for is refused, and so the burst over.
     this.#traffic.close()
     await staged
+    await this.#edited[Symbol.asyncDispose]()
     this.#dashboard.close()
     this.#guard?.close()
     const closed = new Promise(resolve => this.#server.close(resolve))
@@ -148,6 +163,15 @@ export class PageServer implements AsyncDisposable {
     const late = setTimeout(() => this.#server.closeAllConnections(), PATIENCE)
     await closed
     clearTimeout(late)
+  }
+
+  /** What another process has dropped goes from the traffic's cache, too, and is told. */
+  #followOthers(invalidations: readonly Invalidation[]): void {
+    for (const { target, name } of invalidations) {
+      if (target !== 'tag') continue
+      this.#traffic.invalidate(name)
+      this.mark(`Another process dropped what is tagged ${printable(name)}`)
+    }
   }
 
   /** @returns the code of what is wrong with the port, if anything is */
@@ -209,7 +233,7 @@ export class PageServer implements AsyncDisposable {
         return { type: 'text/html', body, headers: Object.fromEntries(headers) }
       }
       case '/live.json':
-        return json(liveState(services, tree, this.#traffic, this.#stage))
+        return json(liveState(services, tree, this.#traffic, this.#edited, this.#stage))
       case '/report':
         return accept.includes('application/json')
           ? json({ ...report, now: tree.now })

@@ -6,11 +6,14 @@ import { limited, TokenBucket } from '@millrace/rate-limit'
 import type { PackageDocument } from '../registry/package-document.ts'
 import { packageUrl } from '../registry/package-url.ts'
 import { RegistryAnswerError } from '../registry/registry-answer-error.ts'
-import { documentOf, scopeOf } from '../registry/registry-client.ts'
+import { documentOf, type RegistryClient, scopeOf } from '../registry/registry-client.ts'
 import type { Telemetry } from '../wiring/telemetry.ts'
 
 /** Of the traffic's own limit, per second. */
 const PERMITS = 400
+
+/** Look-ups for one of the run's own client. */
+const BESIDE = 20
 
 /** Of the traffic's cache, in bytes. */
 export const BUDGET = 64 * 1_024
@@ -24,6 +27,9 @@ export interface LiveTrafficOptions {
   readonly telemetry: Telemetry
   /** Names that are asked for, the first ones most often. */
   readonly packages: readonly string[]
+  /** Names of which one in {@link BESIDE} look-ups asks the run's own client, in turns: what is invalidated there is filled again. */
+  readonly beside: readonly string[]
+  readonly client: Pick<RegistryClient, 'package'>
   /** Look-ups per second. Default: 20, enough for every chart to move, little enough not to be seen among processes */
   readonly rate?: number | undefined
   /** Whether to ask; it is called before each look-up. */
@@ -41,8 +47,10 @@ export class LiveTraffic implements Disposable {
   readonly #packages: readonly string[]
   readonly #timer: NodeJS.Timeout | undefined
   #hotUntil = 0
+  #ticks = 0
 
-  constructor({ base, pool, telemetry, packages, rate = 20, wanted }: LiveTrafficOptions) {
+  constructor(options: LiveTrafficOptions) {
+    const { base, pool, telemetry, packages, beside, client, rate = 20, wanted } = options
     const { metrics, tracer } = telemetry
     const fetchPackage = async (name: string): Promise<PackageDocument> => {
       const response = await pool.request(packageUrl(base, name))
@@ -73,15 +81,29 @@ export class LiveTraffic implements Disposable {
     metrics.observe('demo_traffic_cache', this.cache)
     metrics.observe('demo_traffic_limiter', this.limiter)
     if (rate === 0 || packages.length === 0) return
+    // Origins, connections and operations are there before somebody looks: their rows move nothing.
+    void this.burst(1)
     this.#timer = setInterval(() => {
-      if (wanted()) void this.#ask(1)
+      if (!wanted()) return
+      void this.burst(1)
+      const tick = this.#ticks++
+      if (tick % BESIDE > 0 || beside.length === 0) return
+      client.package(beside[(tick / BESIDE) % beside.length]!).catch(() => {
+        // Counted by the client's own metrics; the page goes on.
+      })
     }, 1_000 / rate)
     this.#timer.unref()
   }
 
   /** So many look-ups at once; resolves once all are answered, or have failed. */
   burst(count: number): Promise<void> {
-    return this.#ask(count)
+    return this.ask(Array.from({ length: count }, () => this.#next()))
+  }
+
+  /** Looks these up, as {@link burst}. */
+  async ask(names: readonly string[]): Promise<void> {
+    // Failures are counted by timing, cache and pool; a registry that is down must not end the page.
+    await Promise.allSettled(names.map(name => this.#lookUp(name)))
   }
 
   /** Asks for one package alone for so many ms. */
@@ -102,12 +124,6 @@ export class LiveTraffic implements Disposable {
 
   [Symbol.dispose](): void {
     this.close()
-  }
-
-  async #ask(count: number): Promise<void> {
-    const names = Array.from({ length: count }, () => this.#next())
-    // Failures are counted by timing, cache and pool; a registry that is down must not end the page.
-    await Promise.allSettled(names.map(name => this.#lookUp(name)))
   }
 
   #next(): string {

@@ -1,14 +1,10 @@
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { FileTable, Graph } from '@millrace/cache-files'
-import { createSourceQueries } from '../analyse/source-queries.ts'
 import type { EmbeddedRegistry } from '../registry/embedded-registry.ts'
 import { type RegistryClient, scopeOf } from '../registry/registry-client.ts'
 import { counted } from '../report/counted.ts'
 import { count, duration } from '../report/render-report.ts'
+import type { EditedTree } from './edited-tree.ts'
 import type { LiveTraffic } from './live-traffic.ts'
 
 /** Something that happens to a service, at the press of a button. */
@@ -32,6 +28,10 @@ export interface ScenarioSources {
   readonly traffic: LiveTraffic
   readonly client: RegistryClient
   readonly packages: readonly string[]
+  /** What the packages that are invalidated have in common. */
+  readonly scope: string
+  /** Has {@link EDITED} files. */
+  readonly edited: EditedTree
   /** Whether the pool's breaker keeps requests from the registry. */
   broken(): boolean
 }
@@ -40,20 +40,25 @@ const TROUBLE = 10_000
 /** ms that a breaker has to close, and between two looks at it. */
 const RECOVERY = 20_000
 const LOOK = 250
-const EDITED = 1_000
+/** Files that are edited. */
+export const EDITED = 1_000
+/** ms that what is to be invalidated has to be filled, and to be asked for again. */
+const PATIENCE = 3_000
 const BURST = 2_000
+/** Packages that are filled and asked for again: as many as the limiter lets through at once. */
+const MOST_DROPPED = 50
 
 export function scenarios({
   registry,
   traffic,
   client,
   packages,
+  scope,
+  edited,
   broken,
 }: ScenarioSources): Scenario[] {
   const foreign = registry === undefined ? 'The registry is not the embedded one' : undefined
   const none = packages.length === 0 ? 'The registry knows no package of this tree' : undefined
-  // The largest one with an owner; names without one are tagged by their first letter.
-  const scope = scopeOf(packages.find(name => name.startsWith('@')) ?? packages[0] ?? 'a')
   const tag = scope.startsWith('@') ? scope : `“${scope}…”`
   return [
     {
@@ -89,9 +94,14 @@ export function scenarios({
       name: 'edit-files',
       title: `Edit ${EDITED.toLocaleString('en')} files`,
       effect:
-        'One comment added to each file of a tree: how much is computed, and how much cut off',
+        'One comment added to each file of a tree of its own: levels of the analysis, results computed and cut off',
       unavailable: undefined,
-      run: editFiles,
+      async run(signal) {
+        const start = performance.now()
+        const { results } = await edited.edit(signal)
+        const took = duration(performance.now() - start)
+        return `${counted(EDITED, 'edit')}: ${count(results.recomputed)} results computed, ${count(results.cutOff)} cut off, in ${took}`
+      },
     },
     {
       name: 'burst',
@@ -121,12 +131,27 @@ export function scenarios({
     {
       name: 'invalidate-tag',
       title: `Invalidate tag ${tag}`,
-      effect: `All packages ${scope.startsWith('@') ? 'of' : 'named'} ${tag} are dropped here, in the store, and in every process on the same Redis`,
+      effect: `All packages ${scope.startsWith('@') ? 'of' : 'named'} ${tag} are dropped here, in the store, and in every process on the same Redis, and asked for again: misses, requests`,
       unavailable: undefined,
-      async run() {
+      async run(signal, tell) {
+        const names = packages.filter(name => scopeOf(name) === scope).slice(0, MOST_DROPPED)
+        const ask = async () => {
+          const soon = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)])
+          const answers = names.map(name => client.package(name, soon))
+          await Promise.all([traffic.ask(names), Promise.allSettled(answers)])
+        }
+        // What is not there cannot be dropped.
+        await Promise.race([ask(), once(signal, 'abort')])
+        signal.throwIfAborted()
+        const before = client.stats()
         traffic.invalidate(scope)
         await client.invalidate(scope)
-        return `Dropped what is tagged ${tag}`
+        tell(`Dropped ${counted(names.length, 'package')} tagged ${tag}`)
+        await Promise.race([ask(), once(signal, 'abort')])
+        const { memoryMisses, storeHits } = client.stats()
+        const missed = memoryMisses - before.memoryMisses
+        const others = storeHits - before.storeHits
+        return `${count(missed)} asked for again, of which others had ${count(others)}`
       },
     },
   ]
@@ -134,42 +159,4 @@ export function scenarios({
 
 function over(duration: number, signal: AbortSignal): Promise<void> {
   return setTimeout(duration, undefined, { signal })
-}
-
-/** On a tree of its own: nobody's sources are edited. */
-async function editFiles(signal: AbortSignal): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), 'millrace-demo-edit-'))
-  try {
-    const paths = Array.from({ length: EDITED }, (_, i) => join(root, `${i % 10}`, `${i}.ts`))
-    await Promise.all([...Array(10).keys()].map(i => mkdir(join(root, `${i}`))))
-    const write = (comment: string) =>
-      Promise.all(
-        paths.map((path, i) => writeFile(path, `export const value${i} = ${i}${comment}\n`)),
-      )
-    await write('')
-    using files = new FileTable({ root })
-    await using graph = new Graph({ files })
-    const { facts, shape } = createSourceQueries(graph, async content => {
-      const { deriveFacts } = await import('../analyse/derive-facts.ts')
-      return deriveFacts(content.path, content.bytes.toString())
-    })
-    const all = () =>
-      Promise.all(
-        paths.flatMap(path => [
-          graph.get(facts, path, { signal }),
-          graph.get(shape, path, { signal }),
-        ]),
-      )
-    await all()
-    await write(' // edited')
-    signal.throwIfAborted()
-    const before = { ...graph.stats() }
-    const start = performance.now()
-    await all()
-    const after = graph.stats()
-    const took = duration(performance.now() - start)
-    return `${counted(EDITED, 'edit')}: ${count(after.computed - before.computed)} results computed, ${count(after.cutoffs - before.cutoffs)} cut off, in ${took}`
-  } finally {
-    await rm(root, { recursive: true, force: true })
-  }
 }

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Store } from '@millrace/cache-core/store'
-import type { InvalidationBus } from '@millrace/cache-core/tiered'
 import type { TraceRecord } from '@millrace/cache-files'
 import type { RedisBus } from '@millrace/cache-redis'
 import type { DemoOptions } from '../options.ts'
@@ -13,6 +12,7 @@ import type { RunSummary } from '../report/run-summary.ts'
 import { explainRedis } from './explain-redis.ts'
 import { followServer } from './follow-server.ts'
 import { type CacheStore, ForgivingStore } from './forgiving-store.ts'
+import { HeardBus } from './heard-bus.ts'
 
 /** Where a run keeps what outlives it. */
 export interface Storage extends AsyncDisposable {
@@ -24,7 +24,7 @@ export interface Storage extends AsyncDisposable {
   readonly packages: Store<RegistryAnswer>
   readonly runs: CacheStore<RunSummary>
   /** Between processes that share the caches; undefined where one has them alone. */
-  readonly bus: InvalidationBus | undefined
+  readonly bus: HeardBus | undefined
   /** Tells from now on when the server of the caches goes, and when it is back; undefined where there is none. */
   readonly followServer: ((tell: (line: string) => void) => Disposable) | undefined
   onSourceError(error: unknown): void
@@ -123,7 +123,7 @@ function storageOf(
     tables,
     packages,
     runs,
-    bus: server?.bus,
+    bus: server && new HeardBus(server.bus),
     followServer:
       server &&
       (tellServer =>

@@ -13,7 +13,7 @@ export interface ChartPoint {
   readonly delayP99: number | null
   readonly calls: number | null
   readonly failures: number | null
-  /** Which operation is the busiest of those that the charts are about, and its quantiles. */
+  /** Which operation is the busiest of those that the charts are about, and its quantiles over the last minute. */
   readonly busiest: string | null
   readonly p50: number | null
   readonly p99: number | null

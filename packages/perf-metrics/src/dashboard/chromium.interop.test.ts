@@ -185,6 +185,72 @@ describe('the page in Chromium', () => {
     listener.close()
   })
 
+  it.each([1280, 800, 360])(
+    'moves nothing while numbers come, grow and go, and sentences and events with them (%d px)',
+    async width => {
+      const moving = new Registry()
+      const names = [
+        'requests',
+        'retries',
+        'deadlines',
+        'reused',
+        'created',
+        'aborted',
+        'refusedByLimit',
+      ]
+      const numbers: Record<string, number> = { idle: 0, pending: 0 }
+      for (const name of names) numbers[name] = 0
+      moving.observe('http_pool', { stats: () => ({ ...numbers, origins: { a: numbers } }) })
+      moving.observe('client', { stats: () => ({ ...numbers, idle: undefined }) })
+      moving.observe('users_cache', {
+        stats: () => ({
+          hits: numbers.requests,
+          misses: 1,
+          entries: numbers.reused,
+          bytes: 3,
+          maxBytes: 9,
+        }),
+      })
+      const gauge = moving.gauge('temperature')
+      const timed = moving.timing('load_seconds')
+      timed.record(1)
+      const judge = new Guard(moving, {
+        interval: 100,
+        rules: [{ name: 'Hot', type: 'threshold', metric: 'temperature', above: 90, for: 0 }],
+      })
+      const board = new Dashboard({ registry: moving, guard: judge, interval: 100 })
+      const listener = createServer(board.handler()).listen(0, '127.0.0.1')
+      await once(listener, 'listening')
+      const page = await browser.newPage({ viewport: { width, height: 6_000 } })
+      await page.addInitScript(`
+        window.shifts = []
+        new PerformanceObserver(list => {
+          for (const { sources } of list.getEntries())
+            for (const { node, previousRect, currentRect } of sources)
+              if (Math.abs(previousRect.y - currentRect.y) >= 1)
+                shifts.push((node?.id || node?.nodeName) + ' ' + previousRect.y + ' to ' + currentRect.y)
+        }).observe({ type: 'layout-shift', buffered: true })`)
+      await page.goto(`http://localhost:${(listener.address() as AddressInfo).port}/`)
+      const shown = page.locator('#pools .below').first()
+      await shown.waitFor()
+      for (const value of [1, 0, 123_456_789, 0, 1_234, 17]) {
+        for (const name of names) numbers[name] = value
+        gauge.set(value)
+        timed.record(value)
+        board.mark(`everything is ${value} now`)
+        await shown.getByText(value.toLocaleString('en')).first().waitFor()
+        await page.locator('#marks').getByText(`everything is ${value} now`).first().waitFor()
+      }
+      expect(await page.evaluate('shifts')).toEqual([])
+      expect(await page.evaluate('document.documentElement.scrollHeight - innerHeight')).toBe(0)
+      await page.close()
+      board.close()
+      judge.close()
+      listener.closeAllConnections()
+      listener.close()
+    },
+  )
+
   it('comes back by itself after the connection was lost', async () => {
     const page = await browser.newPage()
     await page.goto(`http://localhost:${port}${PATH}/`)

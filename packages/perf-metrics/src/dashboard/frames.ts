@@ -4,7 +4,12 @@ import type { Guard } from '../guard/guard.ts'
 import { alertSentence } from '../guard/prometheus/alert-sentence.ts'
 import type { Registry } from '../registry/registry.ts'
 import { hitRatio, type Part, partsOf } from '../report/parts.ts'
-import { type TimingReport, timedSeries, timingReport } from '../report/timing-report.ts'
+import {
+  CHART_WINDOW,
+  type TimingReport,
+  timedSeries,
+  timingReport,
+} from '../report/timing-report.ts'
 import type { Moment } from '../time/timeline.ts'
 import { Busiest } from './busiest.ts'
 import { ChartHistory, type ChartPoint, type FrameHistory, operationName } from './chart-history.ts'
@@ -152,7 +157,7 @@ export class FrameRecorder {
     }))
     yield
     const time = registry.timeline.date()
-    const first = busiest.first && timingReport(busiest.first, now)
+    const first = busiest.first && timingReport(busiest.first, now, CHART_WINDOW)
     const settled = (value: number | null | undefined): number | null =>
       started ? (value ?? null) : null
     const point: ChartPoint = {

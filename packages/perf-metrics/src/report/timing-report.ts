@@ -3,7 +3,7 @@ import type { Family } from '../instrument/family.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import { type DistributionStats, windowRate, windowStats } from '../window/window-stats.ts'
 
-/** An operation that is timed, over the last five minutes. Times in milliseconds; `null` where nothing happened. */
+/** An operation that is timed, over the last five minutes unless another window is said. Times in milliseconds; `null` where nothing happened. */
 export interface TimingReport {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
@@ -20,6 +20,8 @@ export interface TimingReport {
 }
 
 const FIVE_MINUTES = 300_000
+/** ms of what lines of charts are about: what was slow must not hide what is slow after it. */
+export const CHART_WINDOW = 60_000
 
 /** One series of a timing, and of its failures. */
 export interface TimedSeries {
@@ -48,13 +50,15 @@ export function callRate({ series }: TimedSeries, now: number): number {
   return windowRate(series, FIVE_MINUTES, now)
 }
 
+/** @param window ms, of which rate and quantiles are */
 export function timingReport(
   { durations, series, failures }: TimedSeries,
   now: number,
+  window: number = FIVE_MINUTES,
 ): TimingReport {
   const { name, labelNames } = durations.description
   const { count } = series
-  const stats = windowStats(series, FIVE_MINUTES, now) as DistributionStats
+  const stats = windowStats(series, window, now) as DistributionStats
   return {
     name,
     labels: Object.fromEntries(labelNames.map((label, i) => [label, series.labelValues[i]!])),

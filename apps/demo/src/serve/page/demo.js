@@ -85,7 +85,7 @@
     )
   }
 
-  function showLifetimes({ lifetimes, removals, bytes, budget }) {
+  function showLifetimes({ lifetimes, removals, staleServed, bytes, budget }) {
     const most = Math.max(1, ...lifetimes)
     element('lifetimes').replaceChildren(
       plot(
@@ -107,53 +107,74 @@
         ]),
       ),
     )
-    const gone = Object.entries(removals).filter(([, number]) => number > 0)
-    element('removals').textContent =
-      `${kib(bytes)} of ${kib(budget)} KiB. Removed so far: ${gone.map(([reason, number]) => `${number.toLocaleString('en')} ${reason}`).join(', ') || 'none'}`
-  }
-
-  function showLevels(levels, received) {
-    const names = {
-      trusted: 'files answered without reading',
-      reads: 'files read',
-      parses: 'sources parsed',
-      verified: 'results found to hold',
-      computed: 'results computed',
-      cutoffs: 'results computed that came out the same, so that nothing beyond them was',
+    const numbers = {
+      'of KiB': kib(budget),
+      KiB: kib(bytes),
+      'served stale': staleServed,
+      ...removals,
     }
-    const row = (name, value) =>
-      make(
-        'tr',
-        {},
-        make('td', { textContent: name }),
-        make('td', { textContent: value.toLocaleString('en') }),
-      )
-    element('levels').replaceChildren(
-      ...Object.entries(names).map(([field, name]) => row(name, levels[field])),
-      row('invalidations received from other processes', received),
+    element('removals').replaceChildren(
+      ...Object.entries(numbers).map(([name, value]) =>
+        make(
+          'li',
+          {},
+          make('span', { textContent: name, title: name }),
+          ` ${value.toLocaleString('en')}`,
+        ),
+      ),
     )
   }
 
-  const waterfalls = new Map()
+  const LEVELS = {
+    trusted: 'files answered without reading',
+    reads: 'files read',
+    parses: 'sources parsed',
+    verified: 'results found to hold',
+    computed: 'results computed',
+    cutoffs: 'of these the same as before, so that nothing beyond them was',
+    received: 'messages of other processes about invalidations, each at least once',
+  }
+  const TREES = ['the tree', '1,000 edits']
+  const cells = new Map()
+  element('levels').append(
+    make(
+      'tr',
+      {},
+      ...['level', ...TREES].map(name => make('th', { scope: 'col', textContent: name })),
+    ),
+    ...Object.entries(LEVELS).map(([field, name]) => {
+      const numbers = TREES.map(() => make('td', { textContent: '0' }))
+      for (const [i, cell] of numbers.entries()) cell.dataset.head = TREES[i]
+      if (field === 'received') numbers[1].textContent = ''
+      cells.set(field, numbers)
+      return make('tr', {}, make('td', { textContent: name }), ...numbers)
+    }),
+  )
 
-  /** Slowest first. Those that stay are not touched: what is open stays open, and what has the focus keeps it. */
-  function showTraces(traces) {
-    const shown = new Set(traces.map(({ id }) => id))
-    for (const [id, waterfall] of waterfalls) {
-      if (shown.has(id)) continue
-      waterfall.remove()
-      waterfalls.delete(id)
+  /** Of the tree since the start, and of the last edit of a thousand files. */
+  function showLevels({ levels, editedLevels, received }) {
+    for (const [field, [tree, edits]] of cells) {
+      tree.textContent = (field === 'received' ? received : levels[field]).toLocaleString('en')
+      if (field !== 'received') edits.textContent = editedLevels[field].toLocaleString('en')
     }
-    let next = element('waterfalls').firstChild
-    for (const trace of traces) {
-      const present = waterfalls.get(trace.id)
-      if (present !== undefined) {
-        next = present.nextSibling
-        continue
-      }
-      const waterfall = waterfallOf(trace)
-      waterfalls.set(trace.id, waterfall)
-      element('waterfalls').insertBefore(waterfall, next)
+  }
+
+  /** Places of waterfalls, each with the one in it. */
+  const places = Array.from({ length: 5 }, () => ({ box: make('div'), id: undefined }))
+  element('waterfalls').append(...places.map(({ box }) => box))
+
+  /**
+   * Each keeps its place: those that stay are not touched, what is open stays open, and what has the focus keeps it. One that is no longer
+   * among the slowest gives its place to one that is, unless it is open.
+   */
+  function showTraces(traces) {
+    const wanted = new Map(traces.map(trace => [trace.id, trace]))
+    const free = places.filter(({ id, box }) => !wanted.delete(id) && !box.firstChild?.open)
+    const next = wanted.values()
+    for (const place of free) {
+      const trace = next.next().value
+      place.id = trace?.id
+      place.box.replaceChildren(...(trace === undefined ? [] : [waterfallOf(trace)]))
     }
   }
 
@@ -180,7 +201,8 @@
       ),
     )
     const summary = make('summary', {
-      textContent: `${rows[0].name}, ${time(duration)}, ${count(rows.length, 'span')}, at ${clock(began)}`,
+      textContent: `${time(duration)}, ${count(rows.length, 'span')}, at ${clock(began)}: ${rows[0].name}`,
+      title: rows[0].name,
     })
     return make('details', {}, summary, ...bars)
   }
@@ -296,7 +318,7 @@
       showTree(state.tree)
       showAdvice(state.advice)
       showLifetimes(state)
-      showLevels(state.levels, state.received)
+      showLevels(state)
       showTraces(state.traces)
     } catch {
       // The dashboard says how old its data is; the next time may go well.

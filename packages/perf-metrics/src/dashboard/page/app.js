@@ -6,26 +6,61 @@ import { bytes, digits, milliseconds, percent } from './format.js'
 // --- tables --------------------------------------------------------------------------------------------------------
 
 /**
- * Fills a table; its section is hidden while there are no rows. Cells are text, nodes, or [text, class]. On a narrow screen every
- * cell carries the head of its column instead of standing below it.
+ * Fills a table; its section is hidden while there are no rows, unless it is a log. Cells are text, nodes, or either with a class. Where a
+ * row has one cell more than the head, that is below the others. On a narrow screen every cell carries the head of its column instead of standing below it.
  */
 function fill(id, head, rows) {
   const table = element(id)
-  table.closest('section').hidden = rows.length === 0
+  const section = table.closest('section')
+  section.hidden = rows.length === 0 && section.className !== 'log'
   const names = head.map(cell => (Array.isArray(cell) ? cell[0] : cell))
   const row = (cells, tag) => {
     const tr = document.createElement('tr')
     for (const [column, cell] of cells.entries()) {
       const td = document.createElement(tag)
-      if (tag === 'td') td.dataset.head = names[column]
-      if (cell instanceof Node) td.append(cell)
-      else if (Array.isArray(cell)) [td.textContent, td.className] = cell
-      else td.textContent = cell
+      if (tag === 'th') td.scope = 'col'
+      else td.dataset.head = names[column] ?? ''
+      const [content, className = ''] = Array.isArray(cell) ? cell : [cell]
+      td.className = className
+      td.append(content)
       tr.append(td)
     }
     return tr
   }
-  table.replaceChildren(row(head, 'th'), ...rows.map(cells => row(cells, 'td')))
+  table.replaceChildren(
+    row(head, 'th'),
+    ...rows.flatMap(cells => {
+      if (cells.length <= head.length) return [row(cells, 'td')]
+      const below = row(cells.slice(head.length), 'td')
+      below.className = 'below'
+      below.firstChild.colSpan = head.length
+      return [row(cells.slice(0, head.length), 'td'), below]
+    }),
+  )
+}
+
+/** Numbers with their names, each at a place of its own whatever the others are. */
+function numbers({ values }, left = () => true) {
+  const list = document.createElement('ul')
+  list.className = 'numbers'
+  for (const [field, value] of Object.entries(values)) {
+    if (field.includes('.') || !left(field)) continue
+    const item = document.createElement('li')
+    const name = document.createElement('span')
+    name.textContent = name.title = field
+    item.append(name, ` ${digits(value)}`)
+    if (value === 0) item.className = 'zero'
+    list.append(item)
+  }
+  return list
+}
+
+/** Text that is given the same lines whatever it says; all of it is its title. */
+function lines(text) {
+  const box = document.createElement('div')
+  box.className = 'lines'
+  box.textContent = box.title = text
+  return box
 }
 
 function bar(value, max) {
@@ -109,21 +144,15 @@ function showParts(frame) {
       digits(part.values.timeouts),
     ]),
   )
-  const numbers = ({ values }, left = () => true) =>
-    Object.entries(values)
-      .filter(([field, value]) => !field.includes('.') && left(field, value))
-      .map(([field, value]) => `${field} ${digits(value)}`)
-      .join(', ')
-  const others = (field, value) => !POOL_COLUMNS.has(field) && value !== 0
   fill(
     'pools',
-    ['pool', ...POOL_COLUMNS.values(), ['others', 'text']],
+    ['pool', ...POOL_COLUMNS.values()],
     kind('pool').map(part => [
       part.name,
       ...['open', 'idle', 'pending', 'queued'].map(field => digits(part.values[field])),
       ...['requests', 'retries', 'failures'].map(field => digits(rate(frame, part, field))),
       BREAKER[part.values.breaker] ?? '–',
-      [numbers(part, others), 'text'],
+      numbers(part, field => !POOL_COLUMNS.has(field)),
     ]),
   )
   fill(
@@ -159,7 +188,7 @@ function showTimings(frame) {
     frame.alerts.map(alert => [
       alert.name,
       [alert.state, alert.state],
-      [alert.text, 'text'],
+      [lines(alert.text), 'text'],
       [alert.summary, 'text'],
     ]),
   )
@@ -176,14 +205,25 @@ function showTimings(frame) {
   )
 }
 
+/** In a box that keeps its height: events come at any time. */
 function showMarks() {
-  const rows = marks.toReversed().slice(0, 10)
   fill(
     'marks',
-    ['event', ['time', 'text']],
-    rows.map(({ time, text }) => [text, [clockTime(time / 1000), 'text']]),
+    ['event', 'time'],
+    marks.toReversed().map(({ time, text }) => [text, clockTime(time / 1000)]),
   )
 }
+
+/** What has had its room keeps it, where rows go or names take fewer lines: nothing below moves. */
+function keepHeights() {
+  const sections = [...document.querySelectorAll('main > section:not([hidden]):has(> table)')]
+  const heights = sections.map(each => each.offsetHeight)
+  for (const [i, each] of sections.entries()) each.style.minHeight = `${heights[i]}px`
+}
+
+addEventListener('resize', () => {
+  for (const each of document.querySelectorAll('main > section')) each.style.minHeight = ''
+})
 
 // --- the stream ----------------------------------------------------------------------------------------------------
 
@@ -201,6 +241,7 @@ function show(frame) {
   showParts(frame)
   showTimings(frame)
   previous = frame
+  keepHeights()
 }
 
 const events = new EventSource('events')

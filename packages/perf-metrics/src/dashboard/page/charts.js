@@ -34,7 +34,7 @@ const CHARTS = [
     lines: { calls: 'calls', failures: 'failed' },
   },
   {
-    title: 'Durations (log scale)',
+    title: 'Durations, last minute (log scale)',
     subject: () => history.busiest.at(-1),
     format: milliseconds,
     lines: { p50: 'p50', p99: 'p99' },
