@@ -1,6 +1,6 @@
 import { VirtualClock } from '@millrace/testkit'
 import { describe, expect, it } from 'vitest'
-import { Guard, type Rule, type RuleStatus } from '../guard.ts'
+import { Guard, type RatioRule, type Rule, type RuleStatus } from '../guard.ts'
 import { Registry } from '../index.ts'
 import { watch } from './watch.fixture.ts'
 
@@ -14,6 +14,35 @@ describe('a guard', () => {
     await new Promise(resolve => setImmediate(resolve))
     process.off('warning', listen)
     expect(warnings.map(String)).toEqual(['Warning: Rule A: there is no metric "missspelt" yet'])
+  })
+
+  it.each([
+    ['changed afterwards', (rule: Rule) => rule],
+    ['behind a proxy', (rule: Rule) => new Proxy(rule, {})],
+    ['inherited', (rule: Rule) => Object.create(rule) as Rule],
+  ])('keeps rules as they were checked: %s', (_, given) => {
+    const metrics = new Registry({ clock: new VirtualClock(1_000_000) })
+    const load = metrics.counter('load_total', { labels: ['kind'] })
+    const labels = { kind: 'read' }
+    const rule: { -readonly [F in keyof RatioRule]: RatioRule[F] } = {
+      name: 'Share',
+      type: 'ratio',
+      numerator: new Proxy({ metric: 'load_total', labels }, {}),
+      denominator: [{ metric: 'load_total' }],
+      above: 0.5,
+      for: 0,
+    }
+    const rules = [given(rule)]
+    using guard = new Guard(metrics, { rules })
+    rule.above = 2
+    labels.kind = 'write'
+    rules.length = 0
+    load.inc({ kind: 'read' }, 90)
+    load.inc({ kind: 'write' }, 10)
+    guard.evaluate()
+    expect(guard.status()).toMatchObject([
+      { state: 'tripped', value: 0.9, limit: 0.5, rule: { name: 'Share', above: 0.5 } },
+    ])
   })
 
   it('brings up to date what its rules name, and nothing else', () => {

@@ -124,7 +124,7 @@ export class Guard {
     const now = registry.timeline.now()
     const since = registry.timeline.date()
     // Copies, as what was validated must not change.
-    this.#watched = structuredClone(this.#settings.rules).map(rule => ({
+    this.#watched = copyOf(this.#settings.rules).map(rule => ({
       rule,
       readings: readingsOf(rule),
       evaluator: evaluatorOf(rule),
@@ -314,3 +314,12 @@ describeStats<GuardStats>(Guard.prototype, {
   ...gauges('rules', 'pending', 'tripped'),
   ...counters('trips', 'recoveries'),
 })
+
+/** What later changes of the program's own objects do not reach; of proxies and inherited fields, too, which the rules were checked with. */
+function copyOf<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(copyOf) as T
+  if (typeof value !== 'object' || value === null) return value
+  const entries: [string, unknown][] = []
+  for (const key in value) entries.push([key, copyOf(value[key])])
+  return Object.fromEntries(entries) as T
+}

@@ -78,16 +78,29 @@ function toTime(time: TimeInput, epoch: number): number {
   }
 }
 
-/** Nanoseconds since 1970 of `[seconds, nanoseconds]`, for which a double has no room; undefined for all other forms. */
+/**
+ * Nanoseconds since 1970 of a time that says them exactly, for which a double has no room: `[seconds, nanoseconds]`, a Date, whole epoch
+ * milliseconds. Undefined for all else.
+ */
 export function exactNanos(time: TimeInput | undefined): bigint | undefined {
+  if (time === undefined) return undefined
   try {
-    if (!Array.isArray(time)) return undefined
-    const [seconds, nanos] = time as readonly number[]
-    if (!Number.isSafeInteger(seconds) || !Number.isSafeInteger(nanos)) return undefined
-    const exact = BigInt(seconds!) * 1_000_000_000n + BigInt(nanos!)
-    return exact >= 0n && exact < END_NANOS ? exact : undefined
+    const exact = nanosOf(time)
+    return exact !== undefined && exact >= 0n && exact < END_NANOS ? exact : undefined
   } catch {
-    // A revoked proxy.
+    // A revoked proxy, or a date that is none.
     return undefined
   }
+}
+
+function nanosOf(time: TimeInput): bigint | undefined {
+  if (Array.isArray(time)) {
+    const [seconds, nanos] = time as readonly number[]
+    if (!Number.isSafeInteger(seconds) || !Number.isSafeInteger(nanos)) return undefined
+    return BigInt(seconds!) * 1_000_000_000n + BigInt(nanos!)
+  }
+  const isReading = typeof time === 'number' && time <= performance.now()
+  const milliseconds = time instanceof Date ? time.getTime() : time
+  if (isReading || !Number.isSafeInteger(milliseconds)) return undefined
+  return BigInt(milliseconds as number) * 1_000_000n
 }

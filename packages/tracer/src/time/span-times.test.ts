@@ -240,6 +240,35 @@ test.each([
   }
 })
 
+test.each([new Date(1_700_000_000_123), 1_700_000_000_123])(
+  '%s is exported as the millisecond that it is, whatever the clock’s epoch is',
+  given => {
+    const exporter = new EncodingExporter(new ProtobufEncoder(), new JsonEncoder())
+    const tracer = new Tracer({
+      exporter,
+      signals: [],
+      clock: {
+        now: () => 0.123_456,
+        epoch: () => 1_600_000_000_000.789,
+        setTimer: () => ({ cancel() {} }),
+      },
+    })
+    const span = tracer.startSpan('s', { startTime: given }).addEvent('e', given)
+    if (given instanceof Date) given.setTime(0)
+    span.end(1_700_000_000_124)
+    tracer.flushSync()
+    const [binary, json] = exporter.takeDecoded().map(spansOf)
+    expect(json).toEqual(binary)
+    expect(binary).toMatchObject([
+      {
+        startTimeUnixNano: '1700000000123000000',
+        endTimeUnixNano: '1700000000124000000',
+        events: [{ timeUnixNano: '1700000000123000000' }],
+      },
+    ])
+  },
+)
+
 const boom = (): never => {
   throw new Error('boom')
 }

@@ -2,6 +2,9 @@ import { inspect } from 'node:util'
 import { InvalidOptionError } from '@millrace/kit'
 import { describe, expect, test } from 'vitest'
 import { MemoryExporter } from '../export/memory-exporter.ts'
+import { JsonEncoder } from '../otlp/encoding/json-encoder.ts'
+import { EncodingExporter } from '../otlp/encoding-exporter.fixture.ts'
+import { ProtobufEncoder } from '../otlp/protobuf/protobuf-encoder.ts'
 import { rateLimited } from '../sampling/samplers.ts'
 import { Tracer } from './tracer.ts'
 import type { TracerOptions } from './tracer-options.ts'
@@ -107,5 +110,35 @@ test('a wrapper and a sampler refuse wrong options at once', () => {
   }
   for (const clock of [null, 5, {}, 'x']) {
     expect(() => rateLimited(5, clock as never)).toThrow('Expected `clock` to be a clock')
+  }
+})
+
+test('a scope is what it was when it was given', async () => {
+  const scope = { name: 'lib', version: '1', attributes: { flags: ['a'], deep: { list: [1] } } }
+  const exporter = new EncodingExporter(new ProtobufEncoder(), new JsonEncoder())
+  await using tracer = new Tracer({ exporter, signals: [], scope })
+  const scoped = tracer.scoped(scope)
+  scope.version = '2'
+  scope.attributes.flags[0] = 'b'
+  scope.attributes.deep.list[0] = 2
+  tracer.startSpan('first').end()
+  scoped.startSpan('second').end()
+  tracer.flushSync()
+  const scopes = exporter
+    .takeDecoded()
+    .flatMap(request => request.resourceSpans)
+    .flatMap(each => each.scopeSpans.map(one => one.scope))
+  expect(scopes).toHaveLength(4)
+  const text = (stringValue: string) => ({ arrayValue: { values: [{ stringValue }] } })
+  const list = { arrayValue: { values: [{ intValue: '1' }] } }
+  for (const one of scopes) {
+    expect(one).toMatchObject({
+      name: 'lib',
+      version: '1',
+      attributes: [
+        { key: 'flags', value: text('a') },
+        { key: 'deep', value: { kvlistValue: { values: [{ key: 'list', value: list }] } } },
+      ],
+    })
   }
 })

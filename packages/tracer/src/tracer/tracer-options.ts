@@ -29,6 +29,7 @@ import {
   type TailSettings,
 } from '../sampling/tail-sampling.ts'
 import type { Attributes, Scope } from '../span/api/span.ts'
+import { AttributeList } from '../span/attributes/attribute-list.ts'
 import { LIMIT_RULES, type SpanLimits } from '../span/recorded/span-limits.ts'
 import { type EpochClock, epochClock } from '../time/clock.ts'
 import { GuardedClock } from '../time/guarded-clock.ts'
@@ -134,7 +135,10 @@ const SCOPE: OptionRules<Scope, Resolved<Scope, 'version' | 'schemaUrl' | 'attri
   name: required(checkText),
   version: optional(checkText),
   schemaUrl: optional(checkText),
-  attributes: optional(checkAttributes),
+  // As they are now: scopes are encoded when their first span is, and again with each request.
+  attributes: optional((option, attributes: Attributes) =>
+    AttributeList.of(checkAttributes(option, attributes)).toObject(),
+  ),
 }
 
 /** @throws InvalidOptionError */
