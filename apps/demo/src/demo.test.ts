@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { chmod, open, readdir, utimes, writeFile } from 'node:fs/promises'
+import { chmod, open, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -280,16 +280,31 @@ describe('bad input', () => {
     ['no JSON', 200, 'hello'],
     ['JSON of another kind', 200, '[{"versions":7}]'],
     ['errors', 500, 'oops'],
-  ])('a registry that answers %s is survived', async (_, status, body) => {
-    const server = createServer((_request, response) => response.writeHead(status).end(body))
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    const { code, stdout } = await sandbox.run([...args, '--registry', `http://127.0.0.1:${port}/`])
-    server.close()
-    expect(code).toBe(0)
-    expect(stdout).toContain('4 without an answer')
-  })
+    ['redirects in a circle', 302, ''],
+  ])(
+    'a registry that answers %s is survived, and is not said to be silent',
+    async (_, status, body) => {
+      // More than the breaker lets through.
+      for (let i = 0; i < 20; i++) await sandbox.write(`app/${i}.ts`, `import 'package-${i}'`)
+      const server = createServer((_request, response) =>
+        response.writeHead(status, { location: '/again' }).end(body),
+      )
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+      const { code, stdout, stderr } = await sandbox.run([
+        ...args,
+        '--registry',
+        `http://127.0.0.1:${port}/`,
+      ])
+      server.close()
+      expect(code).toBe(0)
+      expect(stdout).toContain('24 without an answer')
+      expect(stderr).toMatch(
+        /^Registry http:\S+ did not answer for every package \(.+\): 24 packages without .*\n$/,
+      )
+    },
+  )
 
   test('a damaged cache is kept aside and begun anew', async () => {
     await sandbox.run(args)
@@ -301,6 +316,21 @@ describe('bad input', () => {
     expect(stdout).toContain('4 of 4 packages came from the store')
     expect((await readdir(join(sandbox.folder, '.millrace'))).join()).toContain('corrupt')
     expect((await sandbox.run(args)).stdout).toContain('app: warm run')
+  })
+
+  test('caches that are removed while the page is served are begun anew, and are not said to be damaged', async () => {
+    const demo = sandbox.start(['app', '--port', '0'])
+    const [, origin] = await demo.printed(/Serving on (\S+):/)
+    await rm(join(sandbox.folder, '.millrace'), { recursive: true })
+    const headers = { 'x-millrace-demo': '1' }
+    await fetch(`${origin}/scenarios/invalidate-tag`, { method: 'POST', headers })
+    await expect
+      .poll(() => demo.stderr)
+      .toMatch(/^Cache \/.*packages\.db was removed while in use: went on with a new one$/m)
+    expect(demo.stderr).not.toContain('damaged')
+    demo.interrupt()
+    expect((await demo.outcome()).code).toBe(0)
+    expect((await sandbox.run(args)).code).toBe(0)
   })
 
   test('a second demo on the same caches shares them', async () => {

@@ -106,6 +106,21 @@ test.each([
   ])
 })
 
+test('others under the keys of the caches cost one line, without the words of a script', async () => {
+  await using redis = await RedisServer.start()
+  const asked = [...args, '--redis', redis.url]
+  await sandbox.run(asked)
+  const client = new Redis(redis.url)
+  for (const key of await client.keys('*')) await client.set(key, 'garbage')
+  const { code, stdout, stderr } = await sandbox.run(asked)
+  client.disconnect()
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringMatching(/^.*\(others keep something else under its keys\).*\n$/),
+  ])
+  expect(stdout).toContain('4 source files')
+})
+
 test('a Redis that goes, hangs and comes back while the page is served is told each time, there too', async () => {
   await using redis = await RedisServer.start()
   const at = `Redis at 127.0.0.1:${redis.port}`

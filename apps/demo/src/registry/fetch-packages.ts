@@ -1,3 +1,4 @@
+import { RedirectError, ResponseTooLargeError } from '@millrace/http-pool'
 import type { PackageDocument } from './package-document.ts'
 import { RegistryAnswerError } from './registry-answer-error.ts'
 import type { RegistryClient } from './registry-client.ts'
@@ -43,7 +44,7 @@ export async function fetchPackages(
         failed.push(name)
         if (signal?.aborted) return
         firstError ??= error as Error
-        if (error instanceof RegistryAnswerError) answered = true
+        if (isAnswer(error)) answered = true
         else if (++inARow >= enough) down.abort(firstError)
       }
       progress(documents.size + failed.length, names.length)
@@ -51,6 +52,13 @@ export async function fetchPackages(
   }
   await Promise.all(Array.from({ length: 32 }, work))
   const { downloaded, revalidated, absent } = client.stats()
-  const silent = failed.length > 0 && !answered && downloaded + revalidated + absent === 0
-  return { documents, failed, firstError, unreachable: silent || down.signal.aborted }
+  const silent = failed.length > 0 && downloaded + revalidated + absent === 0
+  const unreachable = !answered && (silent || down.signal.aborted)
+  return { documents, failed, firstError, unreachable }
 }
+
+/** Whether a failure is an answer, though none that a registry gives. */
+const isAnswer = (error: unknown): boolean =>
+  error instanceof RegistryAnswerError ||
+  error instanceof RedirectError ||
+  error instanceof ResponseTooLargeError

@@ -29,6 +29,12 @@ export function explainRedis(error: Error & Trouble): string {
 const REFUSALS: readonly (readonly [beginning: string, explanation: string])[] = [
   ['NOAUTH', 'it wants a password'],
   ['WRONGPASS', 'it refuses the password'],
+  ['NOPERM', 'it does not permit that'],
+  ['WRONGTYPE', 'others keep something else under its keys'],
+  ['OOM', 'its memory is full'],
+  ['MISCONF', 'it cannot write to its disk'],
+  ['READONLY', 'it is a replica'],
+  ['LOADING', 'it is still loading what it holds'],
   ['Unknown RESP type', 'what answers there is no Redis'],
 ]
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
-import { SqliteStore } from '@millrace/cache-core/sqlite'
+import { type SqliteProblem, SqliteStore } from '@millrace/cache-core/sqlite'
 import type { Store } from '@millrace/cache-core/store'
 import type { TraceRecord } from '@millrace/cache-files'
 import type { RedisBus } from '@millrace/cache-redis'
@@ -80,8 +80,7 @@ function openSqlite(folder: string, notice: (line: string) => void): Storage {
     const store = new SqliteStore<V>({
       path: join(folder, `${name}.db`),
       compression: true,
-      onProblem: ({ path, movedTo }) =>
-        notice(`Cache ${path} is damaged: kept as ${movedTo ?? 'another file'}, began a new one`),
+      onProblem: problem => notice(explainProblem(problem)),
     })
     opened.push(store)
     return store
@@ -96,6 +95,13 @@ function openSqlite(folder: string, notice: (line: string) => void): Storage {
     notice(`Cannot keep caches in ${folder} (${message}): this run caches in memory only`)
     return storageOf(() => new MemoryStore(), notice)
   }
+}
+
+function explainProblem({ reason, path, movedTo }: SqliteProblem): string {
+  if (reason === 'removed') return `Cache ${path} was removed while in use: went on with a new one`
+  return movedTo === undefined
+    ? `Cache ${path} is damaged: went on with what another process had begun`
+    : `Cache ${path} is damaged: kept as ${movedTo}, began a new one`
 }
 
 function storageOf(
