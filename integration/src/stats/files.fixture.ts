@@ -1,5 +1,4 @@
-import { mkdtempSync, realpathSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import {
@@ -23,9 +22,8 @@ const refuse = (): never => {
   throw new SyntaxError('no words')
 }
 
-/** Every class of cache-files at work on one folder of two files. */
-export function fileSubjects(): Record<string, Subject> {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-stats-')))
+/** Every class of cache-files at work on two files of an empty folder, given as it is on the disk. */
+export function fileSubjects(root: string): Record<string, Subject> {
   const at = (name: string): string => join(root, name)
   const write = (name: string, text: string): void => writeFileSync(at(name), text)
   write('a', 'to be')

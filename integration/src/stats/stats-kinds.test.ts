@@ -1,3 +1,6 @@
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { RedisServer, UpstreamServer } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -14,12 +17,15 @@ import { contradictions, kindsOf, type StatsSource, type Subject } from './walk.
 let upstream: UpstreamServer
 let redis: RedisServer
 let client: Redis
+let folder: string
 beforeAll(async () => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-stats-')))
   ;[upstream, redis] = await Promise.all([UpstreamServer.start(), RedisServer.start()])
   client = new Redis(redis.url)
 })
 afterAll(() => {
   client.disconnect()
+  rmSync(folder, { recursive: true })
   return Promise.all([upstream.close(), redis.stop()])
 })
 
@@ -28,7 +34,7 @@ const subjects: Readonly<
   Record<string, () => Record<string, Subject> | Promise<Record<string, Subject>>>
 > = {
   '@millrace/cache-core': cacheSubjects,
-  '@millrace/cache-files': fileSubjects,
+  '@millrace/cache-files': () => fileSubjects(folder),
   '@millrace/cache-redis': () => redisSubjects(redis),
   '@millrace/http-pool': () => httpSubjects(upstream),
   '@millrace/perf-metrics': () => metricSubjects(upstream),

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { codeBlocks, printsAs } from './code-blocks.ts'
 import { checkBlocks, runBlock } from './run-block.ts'
 
@@ -37,6 +38,13 @@ export function testReadme(
   }))
 
   describe('README', () => {
+    // Examples are clearer without the removal of their temporary files.
+    let temporary: string
+    beforeAll(() => {
+      temporary = mkdtempSync(join(tmpdir(), 'millrace-readme-'))
+    })
+    afterAll(() => rmSync(temporary, { recursive: true }))
+
     test('has an example', () => expect(blocks.length).toBeGreaterThan(0))
 
     test('its examples type-check', async () => {
@@ -50,7 +58,8 @@ export function testReadme(
       test(`the example on line ${line} ${output === undefined ? 'runs' : 'prints what it shows'}`, async () => {
         const extra = typeof env === 'function' ? env() : env
         const { FORCE_COLOR: _, ...present } = process.env
-        const result = await runBlock(code, file, { ...present, NO_COLOR: '1', ...extra })
+        const own = { NO_COLOR: '1', TMPDIR: temporary }
+        const result = await runBlock(code, file, { ...present, ...own, ...extra })
         expect(result.exit, result.stderr).toBe(0)
         if (output === undefined || printsAs(result.stdout, output)) return
         expect(result.stdout.trimEnd()).toBe(output)
