@@ -1,6 +1,7 @@
 import { seededRandom } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import { Cache } from '../cache/cache.ts'
+import { Cache, internalsOf } from '../cache/cache.ts'
+import { assertConsistent } from '../kernel/kernel.fixture.ts'
 import { adaptive, type CreatePolicy, lru, wTinyLfu } from './policies.ts'
 
 const READS = 200_000
@@ -128,4 +129,67 @@ test('scans back and forth among popular keys are served as by counting how ofte
     const lost = hitRate(wTinyLfu, 300, read()) - hitRate(adaptive, 300, read())
     expect(lost, `${keys} keys, ${noise} others`).toBeLessThan(0.03)
   }
+})
+
+/** Five passes over 300 keys, then over the next 300. */
+function nestedLoops(): () => number {
+  let read = 0
+  return () => Math.floor(read / 1500) * 300 + (read++ % 300)
+}
+
+/** Each key is read when it is new, 200 keys later and 500 keys later, and then never again. */
+function threeReads(): () => number {
+  let read = 0
+  return () => {
+    const newest = Math.floor(read / 3)
+    return Math.max(0, newest - [0, 200, 500][read++ % 3]!)
+  }
+}
+
+/** A few hundred of 20,000 keys forwards, and the same backwards. */
+function thereAndBack(): () => number {
+  const random = seededRandom(8)
+  let first = 0
+  let length = 0
+  let step = 0
+  return () => {
+    if (step === 2 * length) {
+      first = 500 * Math.floor(random() * 40)
+      length = 100 + Math.floor(random() * 500)
+      step = 0
+    }
+    const at = step++
+    return first + (at < length ? at : 2 * length - 1 - at)
+  }
+}
+
+test.each([
+  ['nested loops', 500, nestedLoops, 0.03],
+  ['keys that are done after three reads', 2500, threeReads, 0.035],
+  ['runs there and back', 1000, thereAndBack, 0.022],
+] as const)(
+  'where keys are read for a while and then no more it loses little to LRU: %s',
+  (_, maxEntries, stream, most) => {
+    const lost = hitRate(lru, maxEntries, stream()) - hitRate(adaptive, maxEntries, stream())
+    expect(lost).toBeLessThan(most)
+  },
+)
+
+test('what is deleted, compacted and resized while recency is on trial leaves no entry behind', () => {
+  const cache = new Cache<number, number>({ maxEntries: 500 })
+  const { kernel } = internalsOf(cache)
+  const read = nestedLoops()
+  const random = seededRandom(9)
+  let onTrial = 0
+  for (let i = 0; i < 60_000; i++) {
+    const key = read()
+    if (cache.get(key) === undefined) cache.set(key, key)
+    if (random() < 0.01) cache.delete(key - Math.floor(random() * 600))
+    if (i % 1_000 !== 999) continue
+    if (kernel.policy.save()!.window > 0.9) onTrial++
+    if (random() < 0.2) kernel.policy.compact()
+    if (random() < 0.2) cache.resize({ maxEntries: 400 + Math.floor(random() * 200) })
+    assertConsistent(kernel)
+  }
+  expect(onTrial).toBeGreaterThan(10)
 })

@@ -36,7 +36,7 @@ const JITTER_FREQUENCY = 6
  * often than the oldest of the main queue to take its place. How much of the cache is window
  * follows from what each part would earn if it were larger or smaller ({@link WindowSizer}), which
  * makes it behave like LRU, like LFU or between, as the workload asks. Whether recency alone would do better is tried on a sample of the
- * keys ({@link RecencyDuel}).
+ * keys ({@link RecencyDuel}); then the window is an LRU queue.
  *
  * How often a key was seen is kept with its entry, in four bits, and in {@link DepartedKeys} when it leaves. It grows with every
  * miss of the key, and by the hits since its queue last turned when it is the oldest; all counts are halved periodically, so
@@ -73,6 +73,8 @@ export class Adaptive implements Policy {
   #stamps: Uint16Array = new Uint16Array(0)
   /** Next newer slot of the same queue. */
   #newer: Int32Array = new Int32Array(0)
+  /** Next older slot of the window while that is an LRU queue; null while it is not. */
+  #older: Int32Array | null = null
   #windowOldest: number = NONE
   #windowNewest: number = NONE
   #windowWeight = 0
@@ -92,6 +94,10 @@ export class Adaptive implements Policy {
 
   touch(slot: number): void {
     const frequency = this.frequency[slot]!
+    if (this.#older !== null && (frequency & IN_MAIN) === 0) {
+      this.#renew(slot, frequency)
+      return
+    }
     if ((frequency & SAMPLED) === 0) this.frequency[slot] = frequency + 1
     else this.#touchSampled(slot, frequency)
     if ((frequency & IN_MAIN) !== 0) this.#hitInMain(slot)
@@ -202,6 +208,7 @@ export class Adaptive implements Policy {
     this.#hashes = lengthen(this.#hashes, slots)
     this.#stamps = lengthen(this.#stamps, slots)
     this.#newer = lengthen(this.#newer, slots)
+    this.#older &&= lengthen(this.#older, slots)
     this.#weights = weights
     // How many entries there will be is not known then.
     if (weights !== null) this.#duel.resize(0)
@@ -299,6 +306,7 @@ export class Adaptive implements Policy {
 
   #appendWindow(slot: number): void {
     this.#newer[slot] = NONE
+    if (this.#older !== null) this.#older[slot] = this.#windowNewest
     if (this.#windowOldest === NONE) this.#windowOldest = slot
     else this.#newer[this.#windowNewest] = slot
     this.#windowNewest = slot
@@ -306,7 +314,10 @@ export class Adaptive implements Policy {
 
   #leaveWindow(): number {
     const slot = this.#windowOldest
-    this.#windowOldest = this.#newer[slot]!
+    const next = this.#newer[slot]!
+    this.#windowOldest = next
+    if (next === NONE) this.#windowNewest = NONE
+    else if (this.#older !== null) this.#older[next] = NONE
     if (!isDead(this.frequency[slot]!)) this.#windowWeight -= this.#weight(slot)
     return slot
   }
@@ -373,6 +384,40 @@ export class Adaptive implements Policy {
     if (!this.#wasFull) return
     this.#duel.judge()
     this.#sizer.adapt(this.#duel)
+    if (this.#duel.recent !== (this.#older !== null)) this.#turnWindow()
+  }
+
+  /**
+   * Makes the window an LRU queue while recency is on trial, and what it was afterwards: a window of everything that spares what was
+   * hit for another turn keeps much that LRU does not, and turns in jerks. O(n).
+   */
+  #turnWindow(): void {
+    this.#older = this.#older === null ? new Int32Array(this.#newer.length) : null
+    const slots = this.#queued(this.#windowOldest)
+    this.#windowOldest = this.#windowNewest = NONE
+    for (const slot of slots) {
+      const state = this.frequency[slot]!
+      if (!isDead(state)) this.frequency[slot] = state & ~SATURATED
+      this.#appendWindow(slot)
+    }
+  }
+
+  /** A hit in a window that is an LRU queue: the entry becomes the newest. Counted as a sight once a tick. */
+  #renew(slot: number, frequency: number): void {
+    const now = this.#sizer.now
+    const stamp = this.#stamps[slot]!
+    if ((frequency & SAMPLED) !== 0) this.#duel.hit(this.#hashes[slot]!)
+    this.#sizer.hitInWindow(stamp)
+    if (stamp !== now) this.#credit(slot, 1)
+    this.#stamps[slot] = now
+    if (slot === this.#windowNewest) return
+    const older = this.#older!
+    const before = older[slot]!
+    const after = this.#newer[slot]!
+    if (before === NONE) this.#windowOldest = after
+    else this.#newer[before] = after
+    older[after] = before
+    this.#appendWindow(slot)
   }
 }
 
