@@ -1,5 +1,3 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cache, type CacheOptions } from '@millrace/cache-core'
 import { FsStore } from '@millrace/cache-core/fs'
@@ -95,11 +93,11 @@ function cacheSubject(
   }
 }
 
-export async function cacheSubjects(): Promise<Record<string, Subject>> {
+/** @param folder for files, which is there */
+export function cacheSubjects(folder: string): Record<string, Subject> {
   const clock = new VirtualClock()
   const views = new Views({ maxEntries: 4 })
   const view = views.view<string, string>('users')
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-stats-'))
   const memory = new MemoryStore<string>({ maxBytes: 4_000 })
   const tiered = new TieredCache<string>({ store: new MemoryStore<string>(), maxEntries: 4, clock })
   return {

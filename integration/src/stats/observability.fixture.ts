@@ -1,5 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Registry } from '@millrace/perf-metrics'
 import { Guard } from '@millrace/perf-metrics/guard'
@@ -54,9 +52,9 @@ function exporterSubject(exporter: Exporter): Subject {
   }
 }
 
-export function tracerSubjects(upstream: UpstreamServer): Record<string, Subject> {
+/** @param folder for files, which is there */
+export function tracerSubjects(upstream: UpstreamServer, folder: string): Record<string, Subject> {
   const tracer = new Tracer({ exporter: new MemoryExporter(), signals: [] })
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-stats-'))
   return {
     Tracer: {
       source: tracer,

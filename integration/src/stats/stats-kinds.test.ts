@@ -33,13 +33,13 @@ afterAll(() => {
 const subjects: Readonly<
   Record<string, () => Record<string, Subject> | Promise<Record<string, Subject>>>
 > = {
-  '@millrace/cache-core': cacheSubjects,
+  '@millrace/cache-core': () => cacheSubjects(folder),
   '@millrace/cache-files': () => fileSubjects(folder),
   '@millrace/cache-redis': () => redisSubjects(redis),
   '@millrace/http-pool': () => httpSubjects(upstream),
   '@millrace/perf-metrics': () => metricSubjects(upstream),
   '@millrace/rate-limit': () => ({ ...limitSubjects(), ...sharedLimitSubjects(client) }),
-  '@millrace/tracer': () => tracerSubjects(upstream),
+  '@millrace/tracer': () => tracerSubjects(upstream, folder),
 }
 
 /** Classes that work only with other processes, terminals or browsers, whose own tests say what their numbers do. */
