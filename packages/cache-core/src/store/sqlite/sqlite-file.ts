@@ -118,9 +118,9 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED
 }
 
-/** The primary result code of an error of node:sqlite; extended codes keep it in the low byte. */
+/** The primary result code of an error of node:sqlite, or of the cause of another one if that has one; extended codes keep it in the low byte. */
 function resultCode(error: unknown): number | undefined {
-  const { errcode } = error as { errcode?: unknown }
+  const errcode = (error as { errcode?: unknown } | undefined)?.errcode
   return typeof errcode === 'number' ? errcode & 0xff : undefined
 }
 
