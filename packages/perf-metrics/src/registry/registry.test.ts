@@ -223,3 +223,25 @@ describe('clock tick', () => {
     expect(clock.pending).toBe(0)
   })
 })
+
+describe('a registry that nobody holds', () => {
+  it('is collected, though its timer goes on', async () => {
+    const clock = new VirtualClock(1_000_000)
+    const made = Array.from({ length: 20 }, () => {
+      const metrics = new Registry({ clock, retention: 5000 })
+      const load = metrics.timing('load_seconds', { labels: ['kind'] })
+      load.record({ kind: 'read' }, 5)
+      metrics.window(load.labels({ kind: 'read' }), 60_000)
+      metrics.toPrometheus()
+      return new WeakRef(metrics)
+    })
+    clock.advance(3000)
+    for (let pass = 0; pass < 5; pass++) {
+      // What a reference was asked for is kept until the turn is over.
+      await new Promise(resolve => setImmediate(resolve))
+      globalThis.gc!()
+    }
+    expect(made.filter(reference => reference.deref() !== undefined)).toEqual([])
+    clock.advance(3000)
+  })
+})

@@ -120,8 +120,11 @@ export class Registry {
     this.#observed = new ObservedSources(this.#catalog, this.#collectors)
     this.#selfReport = new SelfReport(this.#catalog)
     this.#maintenance = new Maintenance({ catalog: this.#catalog, timeline, retention, windows })
-    this.#ticker = new Ticker<Registry>(timeline, this, registry => registry.#tick())
+    this.#ticker = new Ticker(timeline, this, Registry.#tickOf)
   }
+
+  /** Not a function within the constructor, which would keep the registry for as long as there is a timer. */
+  static readonly #tickOf = (registry: Registry): void => registry.#tick()
 
   /** ms since this registry was made. */
   get uptime(): number {
