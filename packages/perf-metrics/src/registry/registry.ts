@@ -120,7 +120,7 @@ export class Registry {
     this.#observed = new ObservedSources(this.#catalog, this.#collectors)
     this.#selfReport = new SelfReport(this.#catalog)
     this.#maintenance = new Maintenance({ catalog: this.#catalog, timeline, retention, windows })
-    this.#ticker = new Ticker(timeline, this, Registry.#tickOf)
+    this.#ticker = new Ticker<Registry>(timeline, this, Registry.#tickOf)
   }
 
   /** Not a function within the constructor, which would keep the registry for as long as there is a timer. */
