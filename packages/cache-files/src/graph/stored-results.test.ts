@@ -252,6 +252,33 @@ describe('what a graph stores', () => {
     await expect(json.get('a')).rejects.toMatchObject({ problem: 'not-preserved', query: 'json' })
   })
 
+  test('a value that its user has changed is not stored once more with a part of it', async () => {
+    writeFileSync(join(root, 'a'), 'text')
+    const version = '1'
+    const lines = (graph: Graph) => {
+      const whole = graph.query(
+        'whole',
+        async (context, path) => [`${(await context.read(path)).bytes}`],
+        { version },
+      )
+      const count = graph.select(whole, 'count', ({ length }) => length, { version })
+      return { all: () => graph.get(whole, 'a'), count: () => graph.get(count, 'a') }
+    }
+    await withGraph(graph => lines(graph).all())
+    await withGraph(async graph => {
+      const { all, count } = lines(graph)
+      ;(await all())[0] = 'not what was computed'
+      expect(await count()).toBe(1)
+    })
+    expect(await withGraph(graph => lines(graph).all())).toEqual(['text'])
+    // The same where nobody changes it, and the part is found.
+    await withGraph(graph => lines(graph).count())
+    await withGraph(async graph => {
+      expect(await lines(graph).count()).toBe(1)
+      expect(graph.stats().computed).toBe(0)
+    })
+  })
+
   test('damaged values are computed anew', async () => {
     writeFileSync(join(root, 'a'), 'x')
     let runs = 0

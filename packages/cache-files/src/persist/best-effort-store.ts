@@ -74,9 +74,9 @@ export class BestEffortStore<T extends StoredResult> {
     this.#writes.add(key, make)
   }
 
-  /** {@link add}, unless a value for the key is still to be written. */
-  addUnlessPending(key: string, make: () => T): void {
-    if (this.#writes.get(key) === undefined) this.#writes.add(key, make)
+  /** Whether a value for the key is still to be written. */
+  isPending(key: string): boolean {
+    return this.#writes.get(key) !== undefined
   }
 
   /** Forgets a value. */

@@ -4,6 +4,7 @@ import type { Codec, Store } from '@millrace/cache-core/store'
 import { ResultError } from '../../errors.ts'
 import { type BestEffortOptions, BestEffortStore } from '../../persist/best-effort-store.ts'
 import {
+  type EncodedResult,
   encodeResult,
   hasFingerprint,
   resultFingerprint,
@@ -168,7 +169,6 @@ export class KeptResults {
    */
   keep(node: GraphNode, { value, dependencies, durable }: ComputedResult): Trace {
     const { query } = node
-    const { name, fingerprint: own } = query
     const source = partSource(node, dependencies)
     const key = source === undefined ? this.#storeKey(node) : undefined
     let trace: Trace
@@ -177,8 +177,7 @@ export class KeptResults {
       node.trace = trace
       if (source !== undefined) this.#rewrite(source)
     } else {
-      const print = own && ((result: unknown) => fingerprintBy(query, result))
-      const { encoded, ...result } = encodeResult(name, this.#keeping.codec, value, print)
+      const { encoded, ...result } = this.#encoded(node, value)
       const fingerprint = this.#keyed(result.fingerprint)
       trace = { fingerprint, dependencies, durable }
       node.trace = trace
@@ -254,22 +253,37 @@ export class KeptResults {
     return JSON.stringify(['graph', query.name, version, key])
   }
 
-  /** Writes a record once more, as it has got a part. One that waits to be written gets it by itself. */
+  /**
+   * Writes a record once more, as it has got a part. One that waits to be written gets it by itself; one whose value is no longer what it was,
+   * as a user changed it, stays as it is.
+   */
   #rewrite(node: GraphNode): void {
     const key = this.#storeKey(node)
     const kept = this.#values.peek(node.id)
     if (key === undefined || kept?.held === undefined || kept.trace !== node.trace) return
+    if (this.#store!.isPending(key)) return
     const { trace, held } = kept
-    this.#store!.addUnlessPending(key, () =>
-      this.#recordOf(
-        node,
-        trace,
-        storedResult({
-          fingerprint: trace.fingerprint,
-          encoded: this.#keeping.codec.encode(held.value),
-        }),
-      ),
-    )
+    const encoded = this.#encodedAgain(node, held.value)
+    if (encoded === undefined) return
+    const stored = storedResult({ fingerprint: trace.fingerprint, encoded })
+    this.#store!.add(key, () => this.#recordOf(node, trace, stored))
+  }
+
+  /** `undefined` if it is not what it was. Now, not when it is written: it may be changed meanwhile. */
+  #encodedAgain(node: GraphNode, value: unknown): Uint8Array | undefined {
+    try {
+      const { fingerprint, encoded } = this.#encoded(node, value)
+      return this.#keyed(fingerprint) === node.trace?.fingerprint ? encoded : undefined
+    } catch {
+      // What cannot even be encoded any more is another one.
+      return undefined
+    }
+  }
+
+  /** @throws {ResultError} */
+  #encoded({ query }: GraphNode, value: unknown): EncodedResult {
+    const own = query.fingerprint && ((result: unknown) => fingerprintBy(query, result))
+    return encodeResult(query.name, this.#keeping.codec, value, own)
   }
 
   #recordOf(node: GraphNode, trace: Trace, stored: StoredResult): TraceRecord {
