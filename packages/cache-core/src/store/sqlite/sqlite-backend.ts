@@ -5,7 +5,7 @@ import type { SteadyClock } from '../steady-clock.ts'
 import type { StoreCounters } from '../store-counters.ts'
 import type { EntryRow, EntryWrite } from './entry-rows.ts'
 import { unsealed } from './row-checksum.ts'
-import { isFull } from './sqlite-file.ts'
+import { isFull, sizeOf } from './sqlite-file.ts'
 import { SqliteHandle, type SqliteProblem } from './sqlite-handle.ts'
 
 /** Where the values are, and their limits. */
@@ -19,6 +19,13 @@ interface SqliteBackendOptions {
 
 /** Reads are noted in the file when so many keys are due, so that most reads write nothing. */
 const TOUCHED_AT_MOST = 4_096
+/**
+ * A use is not noted again for so many ms while there is room for as much again as is held: nothing will be evicted by so small a difference, and
+ * who only reads what was used lately need not write. As often as the time is noted by sweeps.
+ */
+const USES_HOLD = 60_000
+/** Part of `maxBytes` up to which there is that much room. */
+const ROOMY = 0.5
 /** Part of `maxBytes` that eviction leaves, so that it does not run at every write. */
 const EVICTION_TARGET = 0.9
 const KEYS_PER_PAGE = 1_000
@@ -31,6 +38,8 @@ export class SqliteBackend implements SweptBackend {
   readonly #handle: SqliteHandle
   /** At least what the file holds, other processes' latest writes aside; `undefined` until it is counted, as who only reads need not know. */
   #bytes: number | undefined
+  /** In bytes, when it was opened. */
+  #fileSize = Infinity
   /** Written by this process since {@link #bytes} was last counted. */
   #written = 0
 
@@ -182,7 +191,7 @@ export class SqliteBackend implements SweptBackend {
   close(): void {
     try {
       // Helps evictions, and the time of the next process; needed for neither.
-      this.#keepHouse(() => this.#noteUses())
+      if (this.#touched.size > 0 || this.#handle.changed) this.#keepHouse(() => this.#noteUses())
     } finally {
       this.#handle.close()
     }
@@ -202,7 +211,7 @@ export class SqliteBackend implements SweptBackend {
       this.#options.clock.reach(used)
       if (retained <= used) return undefined
     }
-    this.#touched.add(stored)
+    if (now - used >= USES_HOLD || !this.#isRoomy) this.#touched.add(stored)
     if (this.#touched.size >= TOUCHED_AT_MOST) {
       this.#keepHouse(() => this.#noteUses())
       // If that failed, what is least recently used is known a little less well.
@@ -225,6 +234,11 @@ export class SqliteBackend implements SweptBackend {
       entries.upkeep.noteLead(clock.lead)
     })
     this.#touched.clear()
+  }
+
+  get #isRoomy(): boolean {
+    const held = this.#bytes === undefined ? this.#fileSize : this.#bytes + this.#written
+    return held <= ROOMY * this.#options.maxBytes
   }
 
   /** O(entries). */
@@ -262,6 +276,7 @@ export class SqliteBackend implements SweptBackend {
     this.#touched.clear()
     this.#bytes = undefined
     this.#written = 0
+    this.#fileSize = sizeOf(this.#options.path) ?? Infinity
   }
 }
 

@@ -142,26 +142,32 @@ export function openDatabase(path: string, busyTimeout: number, now: number): Da
     if (id !== APPLICATION_ID && (id !== 0 || found.length > 0)) {
       throw new StoreUnavailableError(path, 'is the database of another program')
     }
-    // Before the first table is made; later it would have no effect but to write to the disk, and to wait for that.
-    if (found.length === 0) database.exec('PRAGMA auto_vacuum = INCREMENTAL')
-    // Changing the mode writes an empty file only, of which nothing can be lost; waiting for the disk would take most of the time here.
+    const isNew = found.length === 0
+    // Of an empty file nothing can be lost; waiting for the disk would take most of the time here.
     database.exec('PRAGMA synchronous = OFF')
+    // Before the first table is made; later it would have no effect but to write.
+    if (isNew) database.exec('PRAGMA auto_vacuum = INCREMENTAL')
     useWriteAheadLog(database, busyTimeout)
-    database.exec('PRAGMA synchronous = NORMAL')
-    if (isSetUp(database)) return database
-    const tables = Object.entries(TABLES).map(
-      ([name, columns]) => `CREATE TABLE IF NOT EXISTS ${name} ${columns};`,
-    )
-    database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${tables.join('')}`)
-    const first = Math.floor(now) * 1_000
-    database.exec(
-      `INSERT OR IGNORE INTO state_4 VALUES (0, ${first}, 0, 0, ${first}, ${Math.floor(now)}, 0); COMMIT`,
-    )
+    if (!isNew) database.exec('PRAGMA synchronous = NORMAL')
+    if (!isSetUp(database)) setUp(database, now)
+    if (isNew) database.exec('PRAGMA synchronous = NORMAL')
     return database
   } catch (error) {
     database.close()
     throw error
   }
+}
+
+/** Makes the tables that are missing. */
+function setUp(database: DatabaseSync, now: number): void {
+  const tables = Object.entries(TABLES).map(
+    ([name, columns]) => `CREATE TABLE IF NOT EXISTS ${name} ${columns};`,
+  )
+  database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${tables.join('')}`)
+  const first = Math.floor(now) * 1_000
+  database.exec(
+    `INSERT OR IGNORE INTO state_4 VALUES (0, ${first}, 0, 0, ${first}, ${Math.floor(now)}, 0); COMMIT`,
+  )
 }
 
 /**

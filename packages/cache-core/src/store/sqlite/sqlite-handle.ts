@@ -54,6 +54,8 @@ export class SqliteHandle {
   #epoch = 0
   /** Damaged files set aside. */
   setAside = 0
+  /** Whether a call changed what others go by. */
+  changed = false
 
   constructor(options: SqliteHandleOptions) {
     this.#options = options
@@ -81,6 +83,7 @@ export class SqliteHandle {
   }
 
   #run<T>(work: (entries: SqliteEntries) => T, changes: boolean): T {
+    this.changed ||= changes
     try {
       return this.#attempt(work, changes)
     } catch (error) {

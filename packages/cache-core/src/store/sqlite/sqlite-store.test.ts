@@ -65,11 +65,43 @@ describe('SqliteStore', () => {
     const first = new SqliteStore<string>({ path })
     await first.set('k', 'value')
     await first.close()
-    await using again = new SqliteStore<string>({ path })
+    const bytes = await readFile(path)
+    const again = new SqliteStore<string>({ path })
     expect((await again.get('k'))?.value).toBe('value')
     expect((await stat(`${path}-wal`)).size).toBe(0)
-    await again.set('k', 'other')
+    await again.close()
+    expect(await readFile(path)).toEqual(bytes)
+    await using third = new SqliteStore<string>({ path })
+    await third.set('k', 'other')
     expect((await stat(`${path}-wal`)).size).toBeGreaterThan(0)
+  })
+
+  test('a use is noted once it is a minute old, at once where the file is half full', async () => {
+    const clock = new VirtualClock(1_000_000)
+    const usedAt = () => {
+      const database = new DatabaseSync(path)
+      const { used } = database.prepare("SELECT used FROM entries_4 WHERE key = 'k'").get() as {
+        used: number
+      }
+      database.close()
+      return used
+    }
+    const use = async (maxBytes?: number) => {
+      await using store = new SqliteStore<string>({ path, clock, maxBytes })
+      await store.get('k')
+    }
+    const first = new SqliteStore<string>({ path, clock })
+    await first.set('k', 'value')
+    await first.close()
+    const written = usedAt()
+    clock.advance(59_000)
+    await use()
+    expect(usedAt()).toBe(written)
+    await use(20_000)
+    expect(usedAt()).toBe(written + 59_000)
+    clock.advance(60_000)
+    await use()
+    expect(usedAt()).toBe(written + 119_000)
   })
 
   test('a process keeps the limit of a file that another one has filled', async () => {

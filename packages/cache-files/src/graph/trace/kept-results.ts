@@ -13,15 +13,8 @@ import {
   unpackResult,
 } from '../../persist/stored-result.ts'
 import { underKey } from '../inputs/input-kinds.ts'
-import type {
-  AnyQuery,
-  Dependency,
-  GraphNode,
-  HeldValue,
-  Outcome,
-  Part,
-  Trace,
-} from './graph-node.ts'
+import type { AnyQuery, Dependency, GraphNode, HeldValue, Outcome, Trace } from './graph-node.ts'
+import { partFingerprint, partOf, partSource, storedSource } from './stored-parts.ts'
 import { recordOf, type TraceRecord, traceOf } from './trace-record.ts'
 
 /** Where and how {@link KeptResults} keeps. */
@@ -318,36 +311,6 @@ export class KeptResults {
     }
     return true
   }
-}
-
-/** The query in whose records a query's results lie, if not in its own. */
-function storedSource({ part, version }: AnyQuery): AnyQuery | undefined {
-  return version !== undefined && part?.source.version !== undefined ? part.source : undefined
-}
-
-/** The node that a stored part was taken from. */
-function partSource(
-  { query }: GraphNode,
-  dependencies: readonly Dependency[],
-): GraphNode | undefined {
-  const source = storedSource(query)
-  const node = dependencies.length === 1 ? dependencies[0]!.node : undefined
-  return source !== undefined && node?.query === source ? node : undefined
-}
-
-function partOf({ of }: Part, whole: unknown): HeldValue | undefined {
-  try {
-    return { value: of(whole as never) }
-  } catch {
-    // The query will say so when it is computed.
-    return undefined
-  }
-}
-
-function partFingerprint({ parts }: TraceRecord, { name, version }: AnyQuery): string | undefined {
-  if (!Array.isArray(parts)) return undefined
-  const found = parts.find(part => part?.[0] === name && part[1] === version)
-  return typeof found?.[2] === 'string' ? found[2] : undefined
 }
 
 /** @throws {ResultError} */
