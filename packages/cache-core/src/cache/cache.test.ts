@@ -183,6 +183,13 @@ describe('weights', () => {
     },
   )
 
+  test('weights that are fractions leave nothing behind when the last entry goes', () => {
+    const cache = new Cache<string, number>({ maxBytes: 10, weigher: value => value })
+    for (const [key, weight] of Object.entries({ a: 0.1, b: 0.2, c: 0.3 })) cache.set(key, weight)
+    for (const key of ['c', 'a', 'b']) cache.delete(key)
+    expect(cache.stats().bytes).toBe(0)
+  })
+
   test('a value replaced by one that is refused is gone', () => {
     const cache = new Cache<string, number>({ maxBytes: 10, weigher: value => value })
     cache.set('a', 5).set('a', 11)

@@ -641,7 +641,8 @@ export class Kernel<K, V> {
     if (this.onRemove !== null || evictions.hasSubscribers) {
       this.#pending.push({ key, value: this.values[slot] as V, reason })
     }
-    if (this.weights !== null) this.weight -= this.weights[slot]!
+    // Sums of fractions are rounded: what is left of them ends with the last entry.
+    if (this.weights !== null) this.weight = this.size && this.weight - this.weights[slot]!
   }
 
   /**
