@@ -52,6 +52,7 @@ describe('a run', () => {
     expect(stdout).toMatch(/facts of files +4 +0 +100.0 %/)
     expect(stdout).toContain('0 opened')
     expect(stdout).toContain('0 results recomputed')
+    expect(stdout).not.toContain('had other times')
   })
 
   test('an edit that others cannot see is cut off', async () => {
@@ -77,6 +78,9 @@ describe('a run', () => {
     expect(stdout).toContain('app: mixed run')
     expect(stdout).toContain('5 source files')
     expect(stdout).toContain('2 unchanged, 1 touched, 0 copies, 2 parsed')
+    expect(stdout).toContain(
+      '1 file had other times and the bytes of the last run: read and hashed',
+    )
     // The facts of two files, and what others see of them.
     expect(stdout).toContain('4 results recomputed, of which 0 cut off as they came out the same')
     expect(stdout).toContain('5 packages: 3 described by the registry, 2 not in it')

@@ -155,6 +155,11 @@ function reasons(
       sources.unchanged === 0
         ? 'No file is known from a run before by its size, times and inode.'
         : `${count(sources.unchanged)} of ${count(sources.files)} files have the size, times and inode of the last run: their facts came from the store, no byte of them was read.`,
+      ...(sources.touched === 0
+        ? []
+        : [
+            `${counted(sources.touched, 'file')} had other times and the bytes of the last run: read and hashed, not parsed (pnpm links files of several checkouts, and an install in one changes their times in all).`,
+          ]),
       `${count(storeHits)} of ${count(fetched.documents.size)} packages came from the store without a request; ${revalidated} were confirmed by the registry, ${downloaded + absent} asked for anew.`,
     )
   }

@@ -27,15 +27,21 @@ export async function livePage(
   })
   const { headers } = page
   for (const name of ['etag', 'content-length', 'content-encoding']) headers.delete(name)
-  const body = (await page.text())
-    .replace('<title>Millrace metrics</title>', '<title>Millrace demo</title>')
-    .replace('<h1>Millrace</h1>', '<h1>Millrace demo</h1>')
-    .replace(
+  const replacements: readonly (readonly [part: string, by: string])[] = [
+    ['<title>Millrace metrics</title>', '<title>Millrace demo</title>'],
+    ['<h1>Millrace</h1>', '<h1>Millrace demo</h1>'],
+    [
       '</head>',
       '<link rel="stylesheet" href="demo.css">\n<script src="demo.js" defer></script>\n</head>',
-    )
-    .replace('<main>', () => `<main>\n${above(report, scenarios)}`)
-    .replace('</main>', () => `${file('parts.html')}</main>`)
+    ],
+    ['<main>', `<main>\n${above(report, scenarios)}`],
+    ['</main>', `${file('parts.html')}</main>`],
+  ]
+  let body = await page.text()
+  for (const [part, by] of replacements) {
+    if (!body.includes(part)) throw new Error(`The dashboard's page has no ${part}`)
+    body = body.replace(part, () => by)
+  }
   return { headers, body }
 }
 

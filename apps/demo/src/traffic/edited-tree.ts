@@ -66,7 +66,9 @@ export class EditedTree implements AsyncDisposable {
       await this.#analyse(signal)
     }
     signal.throwIfAborted()
-    await this.#write(` // edit ${++this.#edits}`)
+    // Of another length each time, so that the facts of a file change, though not what others see of it.
+    const edit = ++this.#edits
+    await this.#write(` // edit ${edit}${'.'.repeat(edit % 7)}`)
     this.#before = levelsOf(this.#caches)
     return await this.#analyse(signal)
   }

@@ -108,8 +108,8 @@
       ),
     )
     const numbers = {
-      'of KiB': kib(budget),
-      KiB: kib(bytes),
+      'KiB held': kib(bytes),
+      'KiB allowed': kib(budget),
       'served stale': staleServed,
       ...removals,
     }
@@ -131,8 +131,8 @@
     parses: 'sources parsed',
     verified: 'results found to hold',
     computed: 'results computed',
-    cutoffs: 'of these the same as before, so that nothing beyond them was',
-    received: 'messages of other processes about invalidations, each at least once',
+    cutoffs: 'of these the same as before: cut off',
+    received: 'invalidations heard of others, each at least once',
   }
   const TREES = ['the tree', '1,000 edits']
   const cells = new Map()
