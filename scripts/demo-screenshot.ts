@@ -29,7 +29,7 @@ try {
   const origin = await originOf(demo)
   demo.stdout!.resume()
   await using browser = await launchBrowser()
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
+  const page = await browser.newPage({ viewport: { width: 1280, height: 1_140 } })
   await page.goto(origin)
   // A line to look at: load alone, then an upstream that dies and comes back, then a burst.
   await page.waitForTimeout((SECONDS / 4) * 1_000)
