@@ -66,7 +66,8 @@ export default millraceBuild(
         join_vars: false,
         sequences: false,
       },
-      format: { beautify: true, indent_level: 2, comments: 'all', preserve_annotations: true },
+      // Without comments, which stand in the declarations, a sixth less is read; lines stay, for stack traces.
+      format: { beautify: true, indent_level: 1, comments: false, preserve_annotations: true },
     },
   },
 )
