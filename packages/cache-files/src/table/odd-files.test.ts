@@ -174,6 +174,22 @@ describe('FileTable', () => {
     expect(new FileTable({ root }).resolve('D')).not.toBe(files.resolve('d'))
   })
 
+  test('where cases are not told apart, folders above the root keep theirs', () => {
+    const upper = at('Upper')
+    mkdirSync(upper)
+    writeFileSync(join(upper, 'a'), 'x')
+    const files = new FileTable({ root: upper, caseSensitive: false })
+    for (const path of ['a', 'A', join(upper, 'A'), join(at('UPPER'), 'a')]) {
+      expect(files.resolve(path)).toBe(join(upper, 'a'))
+      expect(files.readSync(path).bytes.toString()).toBe('x')
+    }
+    expect(files.resolve(at('UPPER'))).toBe(upper)
+    expect(files.resolve(at('UpperCase'))).toBe(at('UpperCase'))
+    writeFileSync(at('Outside'), 'y')
+    expect(files.readSync(at('Outside')).bytes.toString()).toBe('y')
+    expect(new FileTable({ root: '/', caseSensitive: false }).resolve('/A')).toBe('/a')
+  })
+
   test('answers may be as old as the validation interval, and no older', () => {
     let now = 0
     const files = new FileTable({ root, validationInterval: 60_000, clock: { now: () => now } })

@@ -3,12 +3,13 @@ import { basename, dirname, join, resolve, sep } from 'node:path'
 import { InvalidOptionError } from '@millrace/kit'
 
 /**
- * One string per path: absolute, without `.` and `..`, and, where the file system takes letters of either case for the same, folded. What
+ * One string per path: absolute, without `.` and `..`, and, where the file system takes letters of either case for the same, folded below the root. What
  * is kept of a path is found under this name, and no path is kept as a string twice.
  */
 export class PathNames {
   readonly root: string
   readonly caseSensitive: boolean
+  readonly #foldedRoot: string
   readonly #limit: number
   #names = new Map<string, string>()
   /** Names that are not in the table yet, and how many of them were asked for. */
@@ -21,6 +22,7 @@ export class PathNames {
    */
   constructor(root: string, limit: number, caseSensitive?: boolean) {
     this.root = canonicalPath(root)
+    this.#foldedRoot = fold(this.root)
     this.#limit = limit
     this.caseSensitive = caseSensitive ?? tellsCasesApart(this.root)
   }
@@ -76,9 +78,16 @@ export class PathNames {
   #canonical(path: string): string {
     if (typeof path !== 'string') throw new InvalidOptionError('path', 'a string', path)
     const full = canonicalPath(path, this.root)
-    return this.caseSensitive ? full : full.normalize('NFC').toLowerCase()
+    if (this.caseSensitive) return full
+    const folded = fold(full)
+    // Only what is below the root: the folders above it may tell cases apart, and the root is named as it was given everywhere.
+    const root = this.#foldedRoot
+    const inside = folded === root || folded.startsWith(root.endsWith(sep) ? root : root + sep)
+    return inside ? this.root + folded.slice(root.length) : full
   }
 }
+
+const fold = (path: string): string => path.normalize('NFC').toLowerCase()
 
 /**
  * A path as it is told to others: absolute, without `.` and `..`, and as the system gets it, for which a lone surrogate is the replacement
