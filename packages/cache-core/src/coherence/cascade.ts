@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '@millrace/kit'
+import { MemberTimeoutError } from './member-timeout-error.ts'
 
 /** What an invalidation did. */
 export interface CascadeReport {
@@ -30,6 +31,8 @@ export class Cascade {
   readonly #visited = new Map<string, Set<string>>()
   readonly #invalidated = new Map<string, number>()
   readonly #cleared = new Set<string>()
+  /** Members that did not answer, which would cost the time-out with every call. */
+  readonly #silent = new Set<string>()
   readonly #failures: CoherenceFailure[] = []
 
   /** Entries met so far. */
@@ -58,12 +61,14 @@ export class Cascade {
   }
 
   async attempt(member: string, work: () => Promise<unknown>): Promise<void> {
+    if (this.#silent.has(member)) return
     try {
       await work()
     } catch (error) {
       if (error instanceof InvalidOptionError && error.option === 'member') throw error
       // It is in the report.
       this.fail(member, error)
+      if (error instanceof MemberTimeoutError) this.#silent.add(member)
     }
   }
 

@@ -1,9 +1,11 @@
+import { VirtualClock } from '@millrace/testkit'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Cache } from '../cache/cache.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
 import { TieredCache } from '../tiered/tiered-cache.ts'
 import { CoherenceGroup } from './coherence-group.ts'
+import type { CoherentCache } from './coherence-member.ts'
 import { contentKey } from './content-key.ts'
 
 test('an invalidation takes with it what was made of the entry, once each, through circles and tiers', async () => {
@@ -141,24 +143,137 @@ test('a member that fails is reported, and stops no other', async () => {
   expect(last.has('k')).toBe(false)
 })
 
-test.each<[string, unknown, number]>([
-  ['nothing', undefined, 0],
-  ['a promise', Promise.resolve(['k']), 0],
-  ['a string, which would be its characters', 'k', 0],
-  ['a number among its keys', ['k', 5], 1],
-  ['undefined among its keys', [undefined, 'k'], 1],
-])('a dependent that names %s is reported', async (_, keys, invalidated) => {
-  const pages = new Cache<string, number>().set('k', 1)
-  const dependent = { member: 'pages', keys: () => keys as string[] }
+function* ever(key: string): Generator<string> {
+  for (let i = 0; ; i++) yield `${key}${i}`
+}
+
+function* again(key: string): Generator<string> {
+  for (;;) yield key
+}
+
+test.each<[string, (key: string) => unknown]>([
+  ['names nothing', () => undefined],
+  ['names a promise', () => Promise.resolve(['k'])],
+  ['names a string, which would be its characters', () => 'k'],
+  ['names a number among its keys', () => ['k', 5]],
+  ['names undefined among its keys', () => [undefined, 'k']],
+  ['names the same key without end', again],
+  [
+    'throws',
+    () => {
+      throw new Error('no keys')
+    },
+  ],
+])('a dependent that %s is reported, and cleared as a whole with its own', async (_, keys) => {
+  const pages = new Cache<string, number>({ staleIfError: 1_000 }).set('k', 1).set('l', 1)
+  const last = new Cache<string, number>().set('other', 1)
+  const dependent = { member: 'pages', keys: keys as () => string[] }
   const group = new CoherenceGroup()
     .add('files', { cache: new Cache<string, number>(), dependents: [dependent] })
+    .add('pages', { cache: pages, dependents: ['last'] })
+    .add('last', { cache: last })
+  const { failures, cleared } = await group.invalidate('files', 'a', 'expire')
+  expect(failures).toMatchObject([{ member: 'pages', error: expect.any(Error) }])
+  expect(cleared).toEqual(['pages', 'last'])
+  expect([pages.has('k'), pages.has('l'), last.has('other')]).toEqual([false, false, false])
+  // By the same verb.
+  const failing = () => Promise.reject(new Error('source is down'))
+  expect(await pages.getOrLoad('k', failing)).toBe(1)
+})
+
+test('a dependent that names keys without end is cleared', async () => {
+  const pages = new Cache<string, number>().set('k', 1)
+  const group = new CoherenceGroup()
+    .add('files', {
+      cache: new Cache<string, number>(),
+      dependents: [{ member: 'pages', keys: ever }],
+    })
     .add('pages', { cache: pages })
-  const report = await group.invalidate('files', 'a')
-  expect(report.failures).toMatchObject([
-    { member: 'pages', error: { code: 'ERR_MILLRACE_INVALID_OPTION', option: 'keys' } },
-  ])
-  expect(report.invalidated.pages ?? 0).toBe(invalidated)
-  expect(pages.size).toBe(1 - invalidated)
+  const { cleared, failures } = await group.invalidate('files', 'a')
+  expect([cleared, failures, pages.size]).toEqual([['pages'], [], 0])
+})
+
+describe('a member that does not answer', () => {
+  const silence = (): Promise<never> => new Promise(() => undefined)
+  const silent = { delete: silence, clear: silence, expire: silence }
+
+  test('has failed after the time-out, and what was made of it is invalidated', async () => {
+    const clock = new VirtualClock()
+    const last = new Cache<string, number>().set('a', 1).set('b', 1)
+    const group = new CoherenceGroup({ timeout: 500, clock })
+      .add('silent', { cache: silent, dependents: ['last'] })
+      .add('last', { cache: last })
+    for (const work of [
+      () => group.invalidateMany('silent', ['a', 'b']),
+      () => group.invalidateMany('silent', ['a', 'b'], 'expire'),
+      () => group.clear('silent'),
+    ]) {
+      last.set('a', 1).set('b', 1)
+      const report = work()
+      await clock.advanceAsync(499)
+      expect(last.has('a')).toBe(true)
+      await clock.advanceAsync(1)
+      const { failures } = await report
+      for (const failure of failures) {
+        expect(failure).toMatchObject({
+          member: 'silent',
+          error: { code: 'ERR_MILLRACE_MEMBER_TIMEOUT', timeout: 500 },
+        })
+      }
+      expect([failures.length > 0, last.has('a')]).toEqual([true, false])
+    }
+    expect(clock.pending).toBe(0)
+  })
+
+  test('is asked nothing more in that invalidation', async () => {
+    const clock = new VirtualClock()
+    let asked = 0
+    const cache = {
+      ...silent,
+      delete: () => {
+        asked++
+        return silence()
+      },
+    }
+    const group = new CoherenceGroup({ timeout: 500, clock }).add('silent', { cache })
+    const report = group.invalidateMany(
+      'silent',
+      Array.from({ length: 5_000 }, (_, i) => `${i}`),
+    )
+    await clock.advanceAsync(500)
+    await report
+    expect(asked).toBe(1_000)
+  })
+
+  test.each<[string, Partial<CoherentCache>, Partial<CoherentCache>]>([
+    ['its entries', { entries: () => ({ [Symbol.asyncIterator]: () => ({ next: silence }) }) }, {}],
+    [
+      'the rest of its entries, or that no more are wanted',
+      {
+        async *entries() {
+          yield ['a', 1] as [string, unknown]
+          await silence()
+        },
+      },
+      {},
+    ],
+    ['what others are made of', {}, { peek: silence }],
+  ])('%s ends its validation', async (_name, asDerived, asSource) => {
+    const clock = new VirtualClock()
+    const group = new CoherenceGroup({ timeout: 500, clock })
+      .add('source', { cache: { ...new Cache<string, number>(), ...silent, ...asSource } })
+      .add('derived', {
+        cache: { ...silent, entries: () => [['a', 1] as [string, unknown]], ...asDerived },
+        derivedFrom: (_value, key) => [{ member: 'source', key }],
+      })
+    const report = group.validate()
+    for (let i = 0; i < 4; i++) await clock.advanceAsync(500)
+    const { failures } = await report
+    expect(failures).toMatchObject([
+      { member: 'derived', error: { code: 'ERR_MILLRACE_MEMBER_TIMEOUT' } },
+    ])
+    expect(clock.pending).toBe(0)
+  })
 })
 
 test('expire leaves stale copies where a member can', async () => {

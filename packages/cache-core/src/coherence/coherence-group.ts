@@ -1,12 +1,19 @@
 import {
+  type Clock,
+  checkClock,
   checkFunction,
   checkList,
   checkMethods,
   checkOneOf,
   checkOptions,
+  checkPositive,
   checkText,
   InvalidOptionError,
+  monotonicClock,
   type OptionNames,
+  type OptionRules,
+  resolveOptions,
+  withDefault,
 } from '@millrace/kit'
 import { checkIterable } from '../iterate/check-iterable.ts'
 import {
@@ -16,7 +23,9 @@ import {
   type Entry,
   merged,
 } from './cascade.ts'
-import type { CoherentCache, Dependent, MemberOptions } from './coherence-member.ts'
+import type { Dependent, MemberOptions } from './coherence-member.ts'
+import { Consistency, type Inconsistency, type ValidatedMember } from './consistency.ts'
+import { MemberAnswers } from './member-answers.ts'
 
 const MEMBER_OPTIONS: OptionNames<MemberOptions<unknown>> = {
   cache: true,
@@ -27,19 +36,21 @@ const MEMBER_OPTIONS: OptionNames<MemberOptions<unknown>> = {
 
 const DEPENDENT: OptionNames<Dependent> = { member: true, keys: true }
 
+/** Options of a {@link CoherenceGroup}. */
+export interface CoherenceGroupOptions {
+  /** ms for which one call of a member is waited for, > 0 and finite; it then has failed. Default: 10,000 */
+  readonly timeout?: number | undefined
+  /** Default: the monotonic clock of the process */
+  readonly clock?: Clock | undefined
+}
+
+const OPTIONS: OptionRules<CoherenceGroupOptions> = {
+  timeout: withDefault(10_000, checkPositive),
+  clock: withDefault(monotonicClock, checkClock<Clock>),
+}
+
 /** How an invalidation is done: `delete` makes gone, `expire` makes stale where the member can. */
 export type CoherenceVerb = 'delete' | 'expire'
-
-/** Two entries of which one cannot have been made of the other. */
-export interface Inconsistency {
-  /** Member and key of the entry that is wrong. */
-  readonly member: string
-  readonly key: string
-  /** Member and key of what it was made of. */
-  readonly source: { readonly member: string; readonly key: string }
-  /** - `outdated`: the source has another version now - `orphaned`: the source is not there any more */
-  readonly kind: 'outdated' | 'orphaned'
-}
 
 /** What {@link CoherenceGroup.validate} found. */
 export interface ValidationReport {
@@ -58,11 +69,8 @@ export interface RepairReport extends CascadeReport {
   readonly settled: readonly Inconsistency[]
 }
 
-interface Member {
-  readonly cache: CoherentCache
+interface Member extends ValidatedMember {
   readonly dependents: readonly Required<Dependent>[]
-  readonly version: MemberOptions<unknown>['version']
-  readonly derivedFrom: MemberOptions<unknown>['derivedFrom']
 }
 
 /** Entries that a cascade visits one by one, besides those given and their namesakes in the other members. */
@@ -80,6 +88,15 @@ const sameKey = (key: string): Iterable<string> => [key]
  */
 export class CoherenceGroup {
   readonly #members = new Map<string, Member>()
+  readonly #answers: MemberAnswers
+  readonly #consistency: Consistency
+
+  /** @throws {InvalidOptionError} if an option is outside its bounds or unknown */
+  constructor(options: CoherenceGroupOptions = {}) {
+    const { timeout, clock } = resolveOptions('', options, OPTIONS)
+    this.#answers = new MemberAnswers(timeout, clock)
+    this.#consistency = new Consistency(this.#members, this.#answers)
+  }
 
   /**
    * Adds a member. Dependents may be added later, before the first invalidation.
@@ -115,6 +132,7 @@ export class CoherenceGroup {
    * As {@link invalidate} for several entries, each of which and of whose dependents is invalidated once. Sources come before what was
    * made of them, so that what is made anew meanwhile is made of what is there now. Keys that lead to ever new keys in a circle would
    * have no end: after 100,000 more than the keys given, in each member, the members that are left are cleared as a whole, by the same verb.
+   * So is a member of which it cannot be told what depends on an entry, as `keys` threw.
    *
    * @throws {InvalidOptionError} if the member, or a dependent of one, is not in the group
    */
@@ -125,7 +143,8 @@ export class CoherenceGroup {
   ): Promise<CascadeReport> {
     checkVerb(verb)
     const cascade = new Cascade()
-    let level = [...checkIterable('keys', keys)].map((key): Entry => ({ member, key }))
+    const given = [...checkIterable('keys', keys)].map((key): Entry => ({ member, key }))
+    let level = given.filter(entry => cascade.visit(entry))
     const most = level.length * this.#members.size + LARGEST_CASCADE
     while (level.length !== 0) {
       if (cascade.size > most) {
@@ -133,8 +152,7 @@ export class CoherenceGroup {
         await this.#clearAll(members, verb, cascade)
         break
       }
-      const fresh = level.filter(entry => cascade.visit(entry))
-      const byMember = Map.groupBy(fresh, entry => entry.member)
+      const byMember = Map.groupBy(level, entry => entry.member)
       await Promise.all(
         Array.from(byMember, ([name, entries]) =>
           this.#invalidateIn(
@@ -145,7 +163,9 @@ export class CoherenceGroup {
           ),
         ),
       )
-      level = fresh.flatMap(entry => this.#dependentsOf(entry.member, entry.key, cascade))
+      const { entries, unknown } = this.#dependentsOf(level, cascade, most)
+      await this.#clearAll(unknown, verb, cascade)
+      level = entries
     }
     return cascade.report()
   }
@@ -169,7 +189,9 @@ export class CoherenceGroup {
       const fresh = level.filter(name => cascade.clear(name))
       await Promise.all(
         fresh.map(name =>
-          cascade.attempt(name, async () => this.#member(name).cache.clear({ expire })),
+          cascade.attempt(name, () =>
+            this.#answers.ask(() => this.#member(name).cache.clear({ expire })),
+          ),
         ),
       )
       level = fresh.flatMap(name => this.#member(name).dependents.map(edge => edge.member))
@@ -184,10 +206,10 @@ export class CoherenceGroup {
     for (const [name, { cache, derivedFrom }] of this.#members) {
       if (derivedFrom === undefined) continue
       await cascade.attempt(name, async () => {
-        for await (const [key, value] of cache.entries!()) {
+        for await (const [key, value] of this.#answers.entriesOf(cache)) {
           checked++
           await cascade.attempt(name, async () => {
-            inconsistencies.push(...(await this.#faultsOf(name, key, value)))
+            inconsistencies.push(...(await this.#consistency.faultsOf(name, key, value)))
           })
         }
       })
@@ -204,7 +226,7 @@ export class CoherenceGroup {
     const cascade = new Cascade()
     for (const each of inconsistencies) {
       await cascade.attempt(each.member, async () => {
-        if (await this.#holds(each)) {
+        if (await this.#consistency.holds(each)) {
           reports.push(await this.invalidate(each.member, each.key))
           repaired.push(each)
         } else settled.push(each)
@@ -226,7 +248,9 @@ export class CoherenceGroup {
       const batch = keys.slice(from, from + BATCH)
       if (hasMany && batch.length > 1) {
         await cascade.attempt(member, async () => {
-          const found = await (expires ? cache.expireMany!(batch) : cache.deleteMany!(batch))
+          const found = await this.#answers.ask(() =>
+            expires ? cache.expireMany!(batch) : cache.deleteMany!(batch),
+          )
           cascade.count(member, typeof found === 'number' ? found : batch.length)
         })
         continue
@@ -234,7 +258,9 @@ export class CoherenceGroup {
       await Promise.all(
         batch.map(key =>
           cascade.attempt(member, async () => {
-            const found = await (expires ? cache.expire!(key) : cache.delete(key))
+            const found = await this.#answers.ask(() =>
+              expires ? cache.expire!(key) : cache.delete(key),
+            )
             cascade.count(member, found === false ? 0 : 1)
           }),
         ),
@@ -242,56 +268,37 @@ export class CoherenceGroup {
     }
   }
 
-  #dependentsOf(member: string, key: string, cascade: Cascade): Entry[] {
-    return this.#member(member).dependents.flatMap(edge => {
-      try {
-        return [...checkIterable('keys', edge.keys(key))].flatMap(each => {
-          if (typeof each === 'string') return { member: edge.member, key: each }
-          cascade.fail(edge.member, new InvalidOptionError('keys', 'strings', each))
-          return []
-        })
-      } catch (error) {
-        cascade.fail(edge.member, error)
-        return []
-      }
-    })
-  }
-
-  async #faultsOf(member: string, key: string, value: unknown): Promise<Inconsistency[]> {
-    const faults: Inconsistency[] = []
-    for (const source of this.#member(member).derivedFrom!(value, key)) {
-      const from = this.#members.get(source.member)
-      if (from === undefined) {
-        throw new InvalidOptionError('derivedFrom', 'members of the group', source.member)
-      }
-      const { cache, version } = from
-      if (cache.peek === undefined) continue
-      const present = await cache.peek(source.key)
-      const fault = { member, key, source: { member: source.member, key: source.key } }
-      if (present === undefined) faults.push({ ...fault, kind: 'orphaned' })
-      else if (source.version !== undefined && version?.(present, source.key) !== source.version) {
-        faults.push({ ...fault, kind: 'outdated' })
+  /**
+   * What was made of entries and is met for the first time, up to more than `most` in the cascade, and the members of which that cannot
+   * be told.
+   */
+  #dependentsOf(
+    level: readonly Entry[],
+    cascade: Cascade,
+    most: number,
+  ): { entries: Entry[]; unknown: string[] } {
+    const entries: Entry[] = []
+    const unknown = new Set<string>()
+    for (const { member, key } of level) {
+      for (const edge of this.#member(member).dependents) {
+        let left = most
+        try {
+          for (const each of checkIterable('keys', edge.keys(key))) {
+            checkKey(each)
+            const entry = { member: edge.member, key: each }
+            if (cascade.visit(entry)) entries.push(entry)
+            // The members are cleared then.
+            if (cascade.size > most) return { entries, unknown: [...unknown] }
+            // It may name the same ones again and again.
+            if (--left < 0) throw new InvalidOptionError('keys', 'an iterable that ends', edge.keys)
+          }
+        } catch (error) {
+          cascade.fail(edge.member, error)
+          unknown.add(edge.member)
+        }
       }
     }
-    return faults
-  }
-
-  /** Whether an inconsistency that was found is still there. */
-  async #holds({ member, key, kind, source }: Inconsistency): Promise<boolean> {
-    const { cache } = this.#member(member)
-    for await (const [each, value] of cache.peek === undefined
-      ? cache.entries!()
-      : one(cache, key)) {
-      if (each !== key) continue
-      const faults = await this.#faultsOf(member, key, value)
-      return faults.some(
-        fault =>
-          fault.kind === kind &&
-          fault.source.member === source.member &&
-          fault.source.key === source.key,
-      )
-    }
-    return false
+    return { entries, unknown: [...unknown] }
   }
 
   #member(name: string): Member {
@@ -313,9 +320,9 @@ function edgeOf(dependent: string | Dependent): Required<Dependent> {
   }
 }
 
-async function* one(cache: CoherentCache, key: string): AsyncGenerator<[string, unknown]> {
-  const value = await cache.peek!(key)
-  if (value !== undefined) yield [key, value]
+/** @throws {InvalidOptionError} */
+function checkKey(key: unknown): void {
+  if (typeof key !== 'string') throw new InvalidOptionError('keys', 'strings', key)
 }
 
 function checkVerb(verb: CoherenceVerb): void {

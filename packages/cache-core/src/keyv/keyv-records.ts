@@ -2,7 +2,7 @@ import type { TimeSource } from '@millrace/kit'
 import { letGo } from '../iterate/let-go.ts'
 import { decodeEntry, encodeEntry, type StoredEntry } from '../store/format/entry-format.ts'
 import type { StoreCounters } from '../store/store-counters.ts'
-import { type TimeLimit, within } from '../tiered/time/within.ts'
+import { type TimeLimit, within } from '../time/within.ts'
 import type { KeyvStorage } from './keyv-storage.ts'
 
 /** When a tag, or everything, was last invalidated. */

@@ -1,7 +1,7 @@
 import { type BreakerSettings, CircuitBreaker, type Clock } from '@millrace/kit'
 import { tellListener } from '../../tell-listener.ts'
+import { type TimeLimit, within } from '../../time/within.ts'
 import type { BusListener, Invalidation, InvalidationBus } from '../bus/invalidation-bus.ts'
-import { type TimeLimit, within } from '../time/within.ts'
 import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
 

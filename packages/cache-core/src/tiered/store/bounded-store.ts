@@ -1,8 +1,8 @@
 import { type CircuitBreaker, type Clock, isThenable } from '@millrace/kit'
 import { letGo } from '../../iterate/let-go.ts'
 import type { Store, StoreEntry, StoreItem, StoreLookup } from '../../store/contract/store.ts'
+import { type TimeLimit, within } from '../../time/within.ts'
 import type { RecoveryQueue } from '../recovery/recovery-queue.ts'
-import { type TimeLimit, within } from '../time/within.ts'
 import { CacheClosedError, StoreSuspendedError, StoreTimeoutError } from './tier-errors.ts'
 
 /** What a {@link BoundedStore} is made of. */

@@ -1,5 +1,5 @@
 import { type Clock, isThenable, setAwaitedTimer } from '@millrace/kit'
-import { graceAfter } from '../../time/grace.ts'
+import { graceAfter } from './grace.ts'
 
 /** How long a call is waited for. */
 export interface TimeLimit {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { BlockedClock } from '../../time/blocked-clock.fixture.ts'
+import { BlockedClock } from './blocked-clock.fixture.ts'
 import { type TimeLimit, within } from './within.ts'
 
 describe('a call with a time limit, on a thread that was blocked', () => {
@@ -50,7 +50,7 @@ describe('a call with a time limit, on a thread that was blocked', () => {
 })
 
 test('a process that only awaits stores which never answer is told so before it ends', async () => {
-  const script = join(import.meta.dirname, '../hung-store.fixture.ts')
+  const script = join(import.meta.dirname, '../tiered/hung-store.fixture.ts')
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--conditions=millrace-source',
     script,
