@@ -60,6 +60,7 @@ export const constructors: Record<string, Make> = {
   LoadOptions: options => new core.Cache().getOrLoadSync('a', () => 1, options),
   AdviceOptions: advice => insight({ advice }),
   PredictionOptions: options => new AccessPredictor().next('a', options),
+  CoherenceGroupOptions: options => new CoherenceGroup(options as never),
   MemberOptions: options =>
     new CoherenceGroup().add('a', { cache: new core.Cache(), ...options } as never),
   KeyvStoreOptions: options => new KeyvStore(new Map() as never, options),
