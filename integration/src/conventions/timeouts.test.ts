@@ -15,7 +15,9 @@ const timeouts = Object.keys(constructors).flatMap(label =>
 /** What is shared and may hang: a store, Redis, a collector, a lock of another process, the end of a process, an idle connection. */
 function mayHang(label: string, name: string): boolean {
   if (/^(store|near|far|busy|wait|exit|keepAlive|keepAliveMax)Timeout$/.test(name)) return true
-  return name === 'timeout' && /^(Keyv|Connection|Redis|Otlp|RetryOptions)/.test(label)
+  return (
+    name === 'timeout' && /^(Keyv|CoherenceGroup|Connection|Redis|Otlp|RetryOptions)/.test(label)
+  )
 }
 
 /** Where a call can be answered without any wait: 0 is none. */
