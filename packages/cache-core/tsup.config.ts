@@ -29,6 +29,7 @@ const subpaths = {
 /**
  * Lets every subpath import the main entry, so that all the main entry needs is one chunk: reading a file takes Node longer than what is in
  * it, and the bundler would make a chunk of each part that some entry has and another has not.
+ * What that costs bundles of a subpath alone: benchmarks/results/cache-notes.md.
  */
 const mainInOneChunk: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'main-in-one-chunk',
