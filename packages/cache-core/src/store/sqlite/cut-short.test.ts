@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { StoreUnavailableError } from '../contract/errors.ts'
 import { SIDE_FILES } from './sqlite-file.ts'
 import { SqliteStore } from './sqlite-store.ts'
 
@@ -149,6 +150,26 @@ describe('a SQLite file that is cut short under those who have it open', () => {
       expect(await store.get('2')).toBe(undefined)
     },
   )
+
+  test.each<[string, (store: SqliteStore<unknown>) => Promise<unknown>]>([
+    ['get', store => store.get('k')],
+    ['set', store => store.set('k', 1)],
+    ['delete', store => store.delete('k')],
+    ['clear', store => store.clear()],
+  ])('one that is removed again and again is an error of %s that says so', async (_, call) => {
+    let removals = 0
+    const onProblem = (): void => {
+      removals++
+      rmSync(path)
+    }
+    await using store = new SqliteStore<unknown>({ path, onProblem })
+    await store.set('k', 1)
+    rmSync(path)
+    // As long as what was seen holds for reads.
+    for (const began = performance.now(); performance.now() - began < 2; );
+    await expect(call(store)).rejects.toBeInstanceOf(StoreUnavailableError)
+    expect(removals).toBeGreaterThan(1)
+  })
 
   test('a log that was emptied by a checkpoint is nothing to worry about', async () => {
     await using store = open()
