@@ -4,6 +4,7 @@ import type { PolicyState } from '../policy/policy.ts'
 /** One entry of a snapshot. */
 export interface SnapshotEntry<K, V> {
   readonly key: K
+  /** JSON leaves it out where it is `undefined`. */
   readonly value: V
   /** Where the policy had it. */
   readonly mark: number
@@ -36,6 +37,16 @@ export interface CacheSnapshot<K, V> {
 /** The latest time of a `Date`, in ms. */
 const LATEST = 8.64e15
 
+const ENTRY_NAMES: Readonly<Record<keyof SnapshotEntry<unknown, unknown>, true>> = {
+  key: true,
+  value: true,
+  mark: true,
+  freshFor: true,
+  keptFor: true,
+  weight: true,
+  tags: true,
+}
+
 /**
  * Checks a snapshot before anything is changed.
  *
@@ -66,7 +77,8 @@ function isEntry(entry: unknown): boolean {
   const { mark, freshFor, keptFor, weight, tags } = entry
   return (
     'key' in entry &&
-    'value' in entry &&
+    // Without a value it is `undefined`, unless a damaged name was that of the value.
+    ('value' in entry || Object.keys(entry).every(name => Object.hasOwn(ENTRY_NAMES, name))) &&
     isInteger(mark, 0, 255) &&
     [freshFor, keptFor].every(time => time === undefined || Number.isFinite(time)) &&
     // One that never becomes stale is not kept as such.

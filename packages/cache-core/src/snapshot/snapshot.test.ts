@@ -46,14 +46,14 @@ describe.each(Object.entries(policies))('%s', (_name, policy) => {
 })
 
 test('JSON keeps a snapshot where it keeps keys and values', () => {
-  const first = new Cache<string, number>({ maxEntries: 10 })
-  first.set('a', 1).set('b', 2, { ttl: 60_000 })
-  const second = new Cache<string, number>({ maxEntries: 10 })
+  const first = new Cache<string, number | undefined>({ maxEntries: 10 })
+  first.set('a', 1).set('b', 2, { ttl: 60_000 }).set('c', undefined)
+  const second = new Cache<string, number | undefined>({ maxEntries: 10 })
   const { state: _, ...snapshot } = JSON.parse(JSON.stringify(dump(first))) as CacheSnapshot<
     string,
-    number
+    number | undefined
   >
-  expect(load(second, snapshot)).toBe(2)
+  expect(load(second, snapshot)).toBe(3)
   expect([...second]).toEqual([...first])
 })
 
@@ -277,7 +277,13 @@ describe('each place of a snapshot', () => {
     // biome-ignore lint/suspicious/noSparseArray: what v8.deserialize makes of one
     const holes = [, snapshot.entries[0]] as never
     expect(() => load(cache, { ...snapshot, entries: holes })).toThrow('entry 0 is damaged')
-    const entry = { ...snapshot.entries[0], tags: new Array(2) } as never
-    expect(() => load(cache, { ...snapshot, entries: [entry] })).toThrow('entry 0 is damaged')
+    const { value, ...rest } = snapshot.entries[0]!
+    for (const entry of [
+      { ...rest, value, tags: new Array(2) },
+      { ...rest, valve: value },
+    ]) {
+      const entries = [entry] as never
+      expect(() => load(cache, { ...snapshot, entries })).toThrow('entry 0 is damaged')
+    }
   })
 })
