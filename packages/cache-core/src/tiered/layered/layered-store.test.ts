@@ -216,15 +216,28 @@ test('a write that far takes after it was given up is removed, everywhere', asyn
   await layers.close()
 })
 
-test('what is under way when it is closed ends with its own error', async () => {
-  const { layers, far } = machine()
-  far.trouble = 'hang'
-  const ended = expect(layers.delete('k')).rejects.toMatchObject({
+test('what is read when it is closed ends with its own error', async () => {
+  const { layers, near, far } = machine()
+  near.trouble = far.trouble = 'hang'
+  const ended = expect(layers.get('k')).rejects.toMatchObject({
     code: 'ERR_MILLRACE_STORE_CLOSED',
   })
   const closed = layers.close()
   await clock.advanceAsync(1_000)
   await Promise.all([closed, ended])
+})
+
+test('close lets a change reach near before it leaves it', async () => {
+  const { layers, near, far } = machine()
+  await shared.set('k', 'old')
+  await layers.get('k')
+  far.trouble = 'hang'
+  const written = layers.delete('k').catch(error => error.code)
+  const closed = layers.close()
+  await clock.advanceAsync(1_000)
+  expect(await written).toBe('ERR_MILLRACE_STORE_TIMEOUT')
+  await closed
+  expect(await near.store.get('k')).toBe(undefined)
 })
 
 test('nearTtl bounds how long near keeps what far has, and bad options are named', async () => {

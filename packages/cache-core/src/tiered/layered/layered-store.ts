@@ -51,6 +51,7 @@ import {
 } from './layered-options.ts'
 import { readLayered } from './layered-reads.ts'
 import { farItem, isForFar, joined, type Layers, writeLoaded } from './layered-writes.ts'
+import { NearNews } from './near-news.ts'
 
 /**
  * Two stores as one, for a `TieredCache` of three tiers: memory, a file of this machine, and what all machines share.
@@ -59,19 +60,21 @@ import { farItem, isForFar, joined, type Layers, writeLoaded } from './layered-w
  *   misses, not failures.
  * - What a load stores goes to both, under a fence of each: what was invalidated meanwhile is kept by neither. A plain `set` goes to
  *   `far`, and leaves `near`.
- * - An invalidation goes to `far`, then to `near`, and rejects if either fails; `TieredCache` repeats it.
+ * - An invalidation goes to `far`, then to `near`, and rejects if `far` fails; `TieredCache` repeats it. `near` is a cache of `far`: where
+ *   it fails, a write or an invalidation is done all the same, and `near` is read as if it knew until it has been told.
  */
 export class LayeredStore<V = unknown> implements Store<V> {
   readonly #near: BoundedStore<V>
   readonly #far: BoundedStore<V>
   readonly #nearTtl: number
   readonly #missed = new RecoveryQueue()
-  /** What other machines invalidated, for `near`. */
-  readonly #recovery: Recovery
+  readonly #news: NearNews<V>
   /** Keys of writes that reached `far` after they had been given up, perhaps behind later ones. */
   readonly #late: Recovery
   readonly #unsubscribe: (() => void) | undefined
   readonly #counters = new StoreCounters()
+  /** Changes of which `near` may not have been told yet. */
+  readonly #changes = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
   /** @throws {InvalidOptionError} */
@@ -110,25 +113,20 @@ export class LayeredStore<V = unknown> implements Store<V> {
     this.#near = bounded(near, checkPositive('nearTimeout', nearTimeout), this.#missed)
     this.#far = bounded(far, checkPositive('farTimeout', farTimeout), late)
     const interval = breaker.cooldown
-    this.#recovery = new Recovery({
-      clock,
-      queue: this.#missed,
-      interval,
-      repeat: each => applyToStore(this.#near, each),
-    })
+    this.#news = new NearNews({ near: this.#near, missed: this.#missed, clock, interval })
     this.#late = new Recovery({
       clock,
       queue: late,
       interval,
       repeat: async each => {
         await applyToStore(this.#far, each)
-        this.#hear([each])
+        this.#news.hear([each])
         await bus?.publish([each])
       },
     })
     this.#unsubscribe = bus?.subscribe({
-      onInvalidations: invalidations => this.#hear(invalidations),
-      onGap: () => this.#hear([{ verb: 'delete', target: 'all', name: '' }]),
+      onInvalidations: invalidations => this.#news.hear(invalidations),
+      onGap: () => this.#news.hear([{ verb: 'delete', target: 'all', name: '' }]),
     })
   }
 
@@ -169,7 +167,8 @@ export class LayeredStore<V = unknown> implements Store<V> {
     const [stored] = await this.#farThenNear(
       async store => [await store.set(key, value, options)],
       store => store.delete(key),
-      [key],
+      deletesOf([key]),
+      true,
     ).catch(error => {
       if (isUnencodable(error)) this.#counters.refused++
       throw error
@@ -186,7 +185,8 @@ export class LayeredStore<V = unknown> implements Store<V> {
     const [stored] = await this.#farThenNear(
       store => store.setMany(chosen.map(farItem)),
       store => store.deleteMany(keys),
-      keys,
+      deletesOf(keys),
+      true,
     )
     let next = 0
     return this.#counted(all.map(item => isForFar(item) && stored[next++]!))
@@ -199,9 +199,9 @@ export class LayeredStore<V = unknown> implements Store<V> {
   async deleteMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
     this.#begin(options)
     const names = checkKeys(keys)
-    const found = Math.max(...(await this.#both(store => store.deleteMany(names))))
-    this.#counters.deletes += found
-    return found
+    return this.#countedDeletes(
+      await this.#both(deletesOf(names), store => store.deleteMany(names)),
+    )
   }
 
   async expire(key: string, options?: StoreCallOptions): Promise<boolean> {
@@ -211,27 +211,27 @@ export class LayeredStore<V = unknown> implements Store<V> {
   async expireMany(keys: readonly string[], options?: StoreCallOptions): Promise<number> {
     this.#begin(options)
     const names = checkKeys(keys)
-    const found = Math.max(...(await this.#both(store => store.expireMany(names))))
-    this.#counters.deletes += found
-    return found
+    const news = names.map((name): Invalidation => ({ verb: 'expire', target: 'key', name }))
+    return this.#countedDeletes(await this.#both(news, store => store.expireMany(names)))
   }
 
   async deleteTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
     checkTag(tag)
-    await this.#both(store => store.deleteTag(tag))
+    await this.#both([{ verb: 'delete', target: 'tag', name: tag }], store => store.deleteTag(tag))
   }
 
   async expireTag(tag: string, options?: StoreCallOptions): Promise<void> {
     this.#begin(options)
     checkTag(tag)
-    await this.#both(store => store.expireTag(tag))
+    await this.#both([{ verb: 'expire', target: 'tag', name: tag }], store => store.expireTag(tag))
   }
 
   async clear(options?: StoreClearOptions): Promise<void> {
     const { expire, signal } = checkClearOptions(options)
     this.#enter(signal)
-    await this.#both(store => store.clear({ expire }))
+    const verb = expire ? 'expire' : 'delete'
+    await this.#both([{ verb, target: 'all', name: '' }], store => store.clear({ expire }))
   }
 
   /** Those of `far`. */
@@ -255,7 +255,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
     }
   }
 
-  /** Leaves the bus, after one more attempt to tell `near` what it does not know. The two stores stay open. */
+  /** Leaves the bus, when changes under way have ended and after one more attempt to tell `near` what it does not know. The two stores stay open. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -267,8 +267,10 @@ export class LayeredStore<V = unknown> implements Store<V> {
 
   async #close(): Promise<void> {
     tellListener('unsubscribe', () => this.#unsubscribe?.())
+    // Else what they outdate would stay in `near`, which may outlive the process.
+    while (this.#changes.size !== 0) await Promise.allSettled(this.#changes)
     await this.#late.close(this.#far.limit.timeout)
-    await this.#recovery.close(this.#near.limit.timeout)
+    await this.#news.close()
     await Promise.all([this.#near.close(), this.#far.close()])
   }
 
@@ -282,35 +284,47 @@ export class LayeredStore<V = unknown> implements Store<V> {
     if (this.#closing !== undefined) throw new StoreClosedError()
   }
 
-  /** From now on `near` is read as if it knew, until it does. */
-  #hear(invalidations: readonly Invalidation[]): void {
-    this.#recovery.add(invalidations)
-    void this.#recovery.attempt()
-  }
-
   /**
    * First `far`: a value read there before, which is about to be kept in `near`, is refused by the fence that is outdated afterwards.
-   * `near` in any case.
+   * `near` in any case. Rejects if `far` fails.
    *
-   * @param written keys that are removed from `far` where that takes a write of them after it was given up
+   * @param news what becomes outdated in `near`
+   * @param written whether `far` takes a write, and is told the news too where it does so after the write was given up
    */
   async #farThenNear<T, U>(
     first: (store: Store<V>) => Promise<T>,
     second: (store: Store<V>) => Promise<U>,
-    written: readonly string[] = [],
-  ): Promise<[far: T, near: U]> {
+    news: readonly Invalidation[],
+    written = false,
+  ): Promise<[far: T, near: U | undefined]> {
     const late = (): void => {
-      this.#late.add(written.map(name => ({ verb: 'delete', target: 'key', name })))
+      if (!written) return
+      this.#late.add(news)
       void this.#late.attempt()
     }
-    const [far] = await Promise.allSettled([this.#far.call(first, late)])
-    const near = await this.#near.call(second)
+    const change = (async (): Promise<[PromiseSettledResult<T>, U | undefined]> => {
+      const [far] = await Promise.allSettled([this.#far.call(first, late)])
+      return [far, await this.#news.tell(news, second)]
+    })()
+    this.#changes.add(change)
+    const [far, near] = await change
+    this.#changes.delete(change)
     if (far.status === 'rejected') throw far.reason
     return [far.value, near]
   }
 
-  #both<T>(act: (store: Store<V>) => Promise<T>): Promise<[far: T, near: T]> {
-    return this.#farThenNear(act, act)
+  #both<T>(
+    news: readonly Invalidation[],
+    act: (store: Store<V>) => Promise<T>,
+  ): Promise<[far: T, near: T | undefined]> {
+    return this.#farThenNear(act, act, news)
+  }
+
+  /** How many of the keys one of the two had. */
+  #countedDeletes([far, near = 0]: readonly [far: number, near: number | undefined]): number {
+    const found = Math.max(far, near)
+    this.#counters.deletes += found
+    return found
   }
 
   async #setLoaded(items: readonly StoreItem<V>[]): Promise<boolean[]> {
@@ -330,6 +344,10 @@ export class LayeredStore<V = unknown> implements Store<V> {
     for (const kept of stored) this.#counters[kept ? 'writes' : 'refused']++
     return [...stored]
   }
+}
+
+function deletesOf(keys: readonly string[]): Invalidation[] {
+  return keys.map(name => ({ verb: 'delete', target: 'key', name }))
 }
 
 function isUnencodable(error: unknown): boolean {
