@@ -2,6 +2,8 @@
 export interface Timer {
   /** Drops the callback if it has not run yet. Has no effect afterwards. */
   cancel(): void
+  /** Makes the process wait for it, as of Node's timers. Absent where a process does not wait, as for a virtual clock. */
+  ref?(): void
 }
 
 /** A source of time that can also wait. Tests pass a virtual one. */
@@ -40,7 +42,13 @@ export function setSystemTimer(
     onStep?.(timeout)
   }
   set(delay)
-  return { cancel: () => clearTimeout(timeout) }
+  return {
+    cancel: () => clearTimeout(timeout),
+    ref() {
+      ref = true
+      timeout.ref()
+    },
+  }
 }
 
 const setTimer = (callback: () => void, delay: number): Timer => setSystemTimer(callback, delay)
@@ -49,12 +57,13 @@ const setTimer = (callback: () => void, delay: number): Timer => setSystemTimer(
 export const wallClock: Clock = { now: () => Date.now(), setTimer }
 
 /**
- * A timer of the clock for a call that is awaited: on the system's clocks it keeps the process alive, so that its caller is told
- * how it ended.
+ * A timer of the clock for a call that is awaited: it keeps the process alive where the clock is the system's, or made of it, so that
+ * its caller is told how it ended.
  */
 export function setAwaitedTimer(clock: Clock, callback: () => void, delay: number): Timer {
-  const isSystem = clock === monotonicClock || clock === wallClock
-  return isSystem ? setSystemTimer(callback, delay, true) : clock.setTimer(callback, delay)
+  const timer = clock.setTimer(callback, delay)
+  timer.ref?.()
+  return timer
 }
 
 /*

@@ -113,3 +113,55 @@ it('tells who awaits a load that hangs in a process with nothing else to do, and
   ])
   expect(stdout).toBe('LoadTimeoutError\nPartialLoadError\n1 1\n')
 })
+
+it.each<[string, string, string]>([
+  [
+    'a tier, and its soft timeout, over the clocks that there are',
+    `
+    const store = new MemoryStore()
+    for (const clock of [monotonicClock, wallClock, turnClock, new TickerClock()]) {
+      const cache = new TieredCache({ store, hardTimeout: 30, softTimeout: 10, staleWhileRevalidate: 60_000, clock })
+      await cache.getOrLoad('a', hung).catch(({ name }) => console.log(name))
+      await cache.getOrLoadMany(['a', 'b'], hung).catch(({ name }) => console.log(name))
+      await cache.set('old', 1)
+      await cache.expire('old')
+      console.log(await cache.getOrLoad('old', hung, { hardTimeout: 3_600_000 }))
+    }`,
+    'LoadTimeoutError\nPartialLoadError\n1\n'.repeat(4),
+  ],
+  [
+    'a tier that is closed',
+    `
+    const cache = new TieredCache({ store: new MemoryStore(), hardTimeout: 3_600_000 })
+    const answer = cache.getOrLoad('a', hung)
+    await cache.close()
+    await answer.catch(({ name }) => console.log(name))`,
+    'CacheClosedError\n',
+  ],
+  [
+    'a warm-up that comes to its time limit, in a load or while its workers rest',
+    `
+    for (const traffic of [() => 0, () => 9]) {
+      console.log((await new Warmer({ load: hung, timeLimit: 20, traffic }).warm([1])).stopped)
+    }`,
+    'time\ntime\n',
+  ],
+])('a process that only awaits %s goes on until it is told', async (_name, program, told) => {
+  const args = [
+    '--conditions=millrace-source',
+    '--input-type=module',
+    '--eval',
+    `
+    import { monotonicClock, turnClock, wallClock } from '@millrace/cache-core'
+    import { MemoryStore } from '@millrace/cache-core/memory'
+    import { TickerClock } from '@millrace/cache-core/ticker'
+    import { TieredCache } from '@millrace/cache-core/tiered'
+    import { Warmer } from '@millrace/cache-core/warm'
+    const hung = () => new Promise(() => {})
+    ${program}`,
+  ]
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    cwd: import.meta.dirname,
+  })
+  expect(stdout).toBe(told)
+})

@@ -1,4 +1,4 @@
-import { type Clock, monotonicClock } from '@millrace/kit'
+import type { Clock, Timer } from '@millrace/kit'
 import { LoadTimeoutError } from '../errors.ts'
 import { graceAfter } from '../time/grace.ts'
 
@@ -34,8 +34,8 @@ export class Deadlines {
     }
     const begun: DeadlineQueue = { timeout, loads: new Set([load]), grace: false, first: load }
     this.#queues.set(timeout, begun)
-    if (this.#clock.setTimer === monotonicClock.setTimer) running.add(begun)
-    this.#arm(begun, timeout)
+    const timer = this.#arm(begun, timeout)
+    if (timer.ref !== undefined) running.add(begun)
   }
 
   remove(load: Expiring, timeout: number): void {
@@ -44,8 +44,8 @@ export class Deadlines {
     if (queue?.first === load) queue.first = undefined
   }
 
-  #arm(queue: DeadlineQueue, delay: number): void {
-    this.#clock.setTimer(() => this.#expire(queue), delay)
+  #arm(queue: DeadlineQueue, delay: number): Timer {
+    return this.#clock.setTimer(() => this.#expire(queue), delay)
   }
 
   #expire(queue: DeadlineQueue): void {
@@ -75,7 +75,7 @@ export class Deadlines {
   }
 }
 
-/** Those of all caches on the system's clock. */
+/** Those of all caches on clocks for whose timers a process can wait. */
 const running = new Set<DeadlineQueue>()
 /** ms after which a process that waits for loads alone looks again whether it still does. */
 const LOOK_AGAIN = 50

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@millrace/kit'
+import { type Clock, setAwaitedTimer, type Timer } from '@millrace/kit'
 import type { Flight } from './flight.ts'
 
 /** How one caller waits. */
@@ -40,13 +40,14 @@ export function wait<K, V>(
     }
     signal?.addEventListener('abort', giveUp)
     if (fallback !== undefined && softTimeout !== Infinity) {
-      timer = clock.setTimer(() => {
+      const giveStale = (): void => {
         const stale = fallback()
         if (stale === undefined) return
         leave()
         flight.hold()
         resolve(stale)
-      }, softTimeout)
+      }
+      timer = setAwaitedTimer(clock, giveStale, softTimeout)
     }
     flight.promise.then(
       value => {

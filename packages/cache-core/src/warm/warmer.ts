@@ -15,6 +15,7 @@ import {
   type Resolved,
   required,
   resolveOptions,
+  setAwaitedTimer,
   withDefault,
 } from '@millrace/kit'
 import { iteratorOf } from '../iterate/iterator-of.ts'
@@ -144,14 +145,17 @@ class Warming<K> {
     const abort = (): void => this.#stop('aborted')
     if (this.#signal?.aborted) abort()
     this.#signal?.addEventListener('abort', abort)
-    const timer = this.#clock.setTimer(() => this.#stop('time'), timeLimit)
+    const timer =
+      timeLimit === Infinity
+        ? undefined
+        : setAwaitedTimer(this.#clock, () => this.#stop('time'), timeLimit)
     try {
       const work = Array.from({ length: workers }, (_, rank) => this.#work(rank))
       // A load that does not heed its signal is left to itself.
       await Promise.race([Promise.all(work), this.#over.promise])
     } finally {
       this.#stop('done')
-      timer.cancel()
+      timer?.cancel()
       this.#signal?.removeEventListener('abort', abort)
     }
     return { ...this.#counts, stopped: this.#stopped!, elapsed: this.#clock.now() - started }
@@ -183,7 +187,7 @@ class Warming<K> {
         this.#resters.delete(end)
         resolve()
       }
-      const timer = this.#clock.setTimer(end, this.#settings.pause)
+      const timer = setAwaitedTimer(this.#clock, end, this.#settings.pause)
       this.#resters.add(end)
     })
   }

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@millrace/kit'
+import { type Clock, setAwaitedTimer, type Timer } from '@millrace/kit'
 import type { Invalidation } from '../bus/invalidation-bus.ts'
 import type { RecoveryQueue } from './recovery-queue.ts'
 
@@ -57,7 +57,7 @@ export class Recovery {
     const { clock, queue } = this.#options
     if (queue.size === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = clock.setTimer(resolve, limit)
+    const timer = setAwaitedTimer(clock, resolve, limit)
     await Promise.race([this.attempt(), promise])
     timer.cancel()
     this.#over = true

@@ -27,6 +27,7 @@ export class ClosableClock implements Clock {
         this.#timers.delete(timer)
         timer.cancel()
       },
+      ...(timer.ref && { ref: () => timer.ref!() }),
     }
   }
 

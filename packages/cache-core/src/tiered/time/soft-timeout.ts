@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@millrace/kit'
+import { type Clock, setAwaitedTimer, type Timer } from '@millrace/kit'
 import type { LoadPlan } from '../../load/load-options.ts'
 
 /**
@@ -27,11 +27,12 @@ export function withSoftTimeout<T>(
     begin(signal && controller.signal)
       .finally(leave)
       .then(resolve, reject)
-    timer = clock.setTimer(async () => {
+    const giveStandIn = async (): Promise<void> => {
       const found = await standIn()
       if (found === undefined) return
       leave()
       resolve(found)
-    }, softTimeout)
+    }
+    timer = setAwaitedTimer(clock, () => void giveStandIn(), softTimeout)
   })
 }
