@@ -48,10 +48,21 @@ describe('what changes together is seen together', () => {
     expect(graph.stats().conflicts).toBe(1)
   })
 
-  test('options are those of when the look began, whatever is set meanwhile', async () => {
+  test('an option asked for twice', async () => {
     graph.setOption('mode', 'old')
     const read = (context: QueryContext) => `${context.option('mode')}`
-    expect(await changedBetween(read, () => graph.setOption('mode', 'new'))).toBe('old old')
+    expect(await changedBetween(read, () => graph.setOption('mode', 'new'))).toBe('new new')
+    expect(graph.stats().conflicts).toBe(1)
+  })
+
+  test('an option that is set to what it was, or that nobody asked for, disturbs no look', async () => {
+    graph.setOption('mode', { target: 1 })
+    const mode = graph.query('mode', context => {
+      graph.setOption('mode', { target: 1 })
+      graph.setOption('other', Math.random())
+      return context.option('mode')
+    })
+    expect(await graph.get(mode, '')).toEqual({ target: 1 })
     expect(graph.stats().conflicts).toBe(0)
   })
 

@@ -168,7 +168,7 @@ export class Graph implements AsyncDisposable {
   }
 
   /**
-   * Sets an option for the looks that begin from now on. `undefined` unsets it.
+   * Sets an option. `undefined` unsets it. Looks that asked for it and have not answered are taken anew, as where a file changes.
    *
    * @throws {InvalidOptionError} for a name that is no text
    * @throws {ResultError} for a value that cannot be told from another one
@@ -293,7 +293,9 @@ export class Graph implements AsyncDisposable {
     const options = this.#options
     const durable = this.#durable
     const expected = this.#expected
-    return new Look({ files, durable, options, environmentKey, expected }, clock.now())
+    const currentOptions = () => this.#options
+    const world = { files, durable, options, currentOptions, environmentKey, expected }
+    return new Look(world, clock.now())
   }
 
   #declare<V, K extends string>(

@@ -115,7 +115,7 @@ export class Evaluator {
   #verify(node: GraphNode, revision: Look, depth: number): Trace | undefined {
     const { trace } = node
     if (trace === undefined || depth > VERIFY_DEPTH || revision.unsure.has(node)) return undefined
-    const known = trace.durable && node.durableEpoch === this.#durable.epoch
+    const known = trace.durable && node.durableEpoch === revision.durableEpoch
     const held = known ? trace.dependencies.length : this.#held(trace, revision, depth)
     if (held === trace.dependencies.length) return this.#good(node, revision, trace)
     revision.unsure.set(node, { trace, held })
@@ -144,7 +144,7 @@ export class Evaluator {
     // Another revision may have computed the node anew while this one waited.
     if (node.trace !== trace) return trace
     node.goodIn = revision.id
-    if (trace.durable) node.durableEpoch = this.#durable.epoch
+    if (trace.durable) node.durableEpoch = revision.durableEpoch
     return trace
   }
 
@@ -208,7 +208,7 @@ export class Evaluator {
     const { node, revision } = flight
     const { trace } = node
     if (trace === undefined) return undefined
-    if (trace.durable && node.durableEpoch === this.#durable.epoch) return trace
+    if (trace.durable && node.durableEpoch === revision.durableEpoch) return trace
     const { dependencies } = trace
     const unsure = revision.unsure.get(node)
     const held = unsure?.trace === trace ? unsure.held : 0
@@ -284,7 +284,7 @@ export class Evaluator {
       if (trace.fingerprint === before) this.cutoffs++
       node.usedAt = revision.startedAt
       node.goodIn = revision.id
-      if (trace.durable) node.durableEpoch = this.#durable.epoch
+      if (trace.durable) node.durableEpoch = revision.durableEpoch
       return { trace, held: { value: result.value } }
     } finally {
       flight.stopped()

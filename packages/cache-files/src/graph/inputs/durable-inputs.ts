@@ -26,7 +26,9 @@ export class DurableInputs {
   readonly #segments: readonly string[]
   readonly #markers: readonly string[]
   #states = new Map<string, string>()
-  #seen: string | undefined
+  #seen: readonly string[] = []
+  /** What ended the epoch before: a marker, or the call of {@link invalidate}. */
+  cause: string = 'invalidateDurable'
   /** Grows whenever anything in durable folders may have changed. */
   epoch = 0
 
@@ -38,16 +40,18 @@ export class DurableInputs {
     this.#markers = folders.flatMap(({ markers }) => markers.map(path => join(files.root, path)))
   }
 
-  /** Looks at the markers. Call it before a revision. */
-  check(): void {
-    if (this.#markers.length === 0) return
-    const seen = this.#markers.map(path => this.#marker(path)).join()
-    if (seen !== this.#seen) this.invalidate()
-    this.#seen = seen
+  /** Looks at the markers, before a revision and after it. Returns the epoch. */
+  check(): number {
+    const before = this.#seen
+    this.#seen = this.#markers.map(path => this.#marker(path))
+    const changed = this.#seen.findIndex((state, index) => state !== before[index])
+    if (changed >= 0) this.invalidate(this.#markers[changed])
+    return this.epoch
   }
 
   /** Anything in durable folders may have changed. */
-  invalidate(): void {
+  invalidate(cause = 'invalidateDurable'): void {
+    this.cause = cause
     this.epoch++
     this.#states = new Map()
   }

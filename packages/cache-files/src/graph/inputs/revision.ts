@@ -37,8 +37,10 @@ export interface GraphOption {
 export interface World {
   readonly files: FileTable
   readonly durable: DurableInputs
-  /** As they were when the revision began: the host's, and no part of the world that may move. */
+  /** As they were when the revision began. */
   readonly options: ReadonlyMap<string, GraphOption>
+  /** As they are now. */
+  currentOptions(): ReadonlyMap<string, GraphOption>
   /** Secret under which variables are hashed. */
   readonly environmentKey: string
   /** Of the look before: arrays of that length need not grow. Benchmark case: files "edit to answer in 10,000 files". */
@@ -69,6 +71,10 @@ export class Revision {
   readonly #globs = new Map<string, readonly string[]>()
   readonly #links = new Map<string, string>()
   readonly #env = new Map<string, string | undefined>()
+  /** Fingerprints of the options that were asked for. */
+  readonly #options = new Map<string, string>()
+  /** Of durable folders, when it began. */
+  readonly durableEpoch: number
   /** A file that changed, once one did. */
   conflict: string | undefined
   /** Whether something could not be told for want of a descriptor, so that another look later may tell more. */
@@ -77,6 +83,7 @@ export class Revision {
   constructor(world: World, startedAt: number) {
     this.#world = world
     this.#reports = world.files.reports
+    this.durableEpoch = world.durable.epoch
     this.#vouched = new Array(world.expected.vouched)
     this.startedAt = startedAt
   }
@@ -108,7 +115,9 @@ export class Revision {
     if (fingerprint === undefined) {
       fingerprint = this.#look(kind, name)
       // The next look may find more, though no marker has changed.
-      if (fingerprint !== UNKNOWN) durable.set(kind, name, fingerprint)
+      if (fingerprint !== UNKNOWN && durable.epoch === this.durableEpoch) {
+        durable.set(kind, name, fingerprint)
+      }
     }
     return fingerprint
   }
@@ -175,11 +184,11 @@ export class Revision {
   }
 
   /**
-   * Looks at every input once more. Returns the name of one that changed; `undefined` where they all held at one moment. A `stat` per file,
-   * nothing where a feed vouches for it.
+   * Looks at every input once more, those in durable folders by their markers. Returns the name of one that changed; `undefined` where they all
+   * held at one moment. A `stat` per file, nothing where a feed vouches for it.
    */
   moved(): string | undefined {
-    const { files, expected } = this.#world
+    const { files, durable, expected } = this.#world
     expected.vouched = this.#vouchedCount
     if (files.reports !== this.#reports) {
       for (let index = 0; index < this.#vouchedCount; index++) {
@@ -188,7 +197,7 @@ export class Revision {
       }
     }
     for (const [path, state] of this.#files) {
-      if (!this.#world.durable.covers('file', path) && this.#changed(path, state)) return path
+      if (!durable.covers('file', path) && this.#changed(path, state)) return path
     }
     for (const [path, kind] of this.#kinds) if (files.kindSync(path) !== kind) return path
     for (const [path, list] of this.#lists) {
@@ -200,7 +209,13 @@ export class Revision {
     }
     for (const [path, target] of this.#links) if (realPath(path) !== target) return path
     for (const [name, value] of this.#env) if (variable(name) !== value) return name
-    return undefined
+    const options = this.#world.currentOptions()
+    if (options !== this.#world.options) {
+      for (const [name, seen] of this.#options)
+        if (optionFingerprint(options, name) !== seen) return name
+    }
+    const checked = this.#unlessUnknown(() => durable.check())
+    return checked === this.durableEpoch ? undefined : durable.cause
   }
 
   #look(kind: InputKind, name: string): string {
@@ -218,7 +233,7 @@ export class Revision {
       case 'env':
         return environmentFingerprint(this.env(name), this.#world.environmentKey)
       case 'option':
-        return this.#world.options.get(name)?.fingerprint ?? 'unset'
+        return this.#option(name)
       case 'untracked':
         return ''
     }
@@ -227,6 +242,12 @@ export class Revision {
   #envFingerprint(name: string, salt: string): string {
     const value = this.env(name)
     return environmentFingerprint(value, this.#world.environmentKey, salt)
+  }
+
+  #option(name: string): string {
+    const fingerprint = optionFingerprint(this.#world.options, name)
+    this.#options.set(name, fingerprint)
+    return fingerprint
   }
 
   /** The record of a file for which a feed vouches. {@link moved} finds out where it is not what was looked at otherwise. */
@@ -334,6 +355,10 @@ const failure = ({ reason }: FileReadError): string => `error ${reason}`
 
 /** The state of a file that could be anything, as it could not be read for a reason that may pass. */
 const UNKNOWN = 'error failed'
+
+function optionFingerprint(options: ReadonlyMap<string, GraphOption>, name: string): string {
+  return options.get(name)?.fingerprint ?? 'unset'
+}
 
 /** The value of an environment variable. What every object inherits is none. */
 function variable(name: string): string | undefined {
