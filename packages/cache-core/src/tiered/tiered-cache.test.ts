@@ -131,14 +131,6 @@ describe('reading', () => {
     expect([await cache.get('a'), await cache.get('b')]).toEqual([undefined, undefined])
   })
 
-  it('fails a get that joined a load with the failure of that', async () => {
-    const cache = newCache()
-    const load = cache.getOrLoad('a', fails)
-    const got = cache.get('a')
-    await expect(load).rejects.toThrow('source is down')
-    await expect(got).rejects.toThrow('source is down')
-  })
-
   it('tells only values and failures where one key was looked up without a loader and another failed', async () => {
     const cache = newCache()
     const [got, failure] = await Promise.all([

@@ -6,7 +6,6 @@ import {
   statsKindsOf,
 } from '@millrace/kit'
 import type { ClearOptions, SetOptions } from '../cache/cache-options.ts'
-import { PartialLoadError } from '../errors.ts'
 import { checkIterable } from '../iterate/check-iterable.ts'
 import type { BatchLoader } from '../load/batch-loader.ts'
 import type { LoadOptions } from '../load/load-options.ts'
@@ -24,9 +23,6 @@ import { Tiers } from './tiers.ts'
 /** Keys of the store that are read at a time. */
 const PAGE = 500
 const CLEAR_OPTIONS: OptionNames<ClearOptions> = { expire: true }
-
-/** How `get` reads: it has no loader to serve a stale value in place of. */
-const FRESH_ONLY: LoadOptions = { staleWhileRevalidate: 0, staleIfError: 0 }
 
 /**
  * A `Cache` over a `Store`: the same verbs, with values that outlive the process or are shared by several.
@@ -61,29 +57,18 @@ export class TieredCache<V> implements AsyncDisposable {
     return this.#closing !== undefined
   }
 
-  /** The fresh value of `key` in either tier, or `undefined`. */
+  /**
+   * The fresh value of `key` in either tier now, or `undefined`, as `Cache.get`: it waits for no load, and a store that fails has none.
+   */
   async get(key: string): Promise<V | undefined> {
     this.#enter()
-    if (this.#tiers.l1.has(key)) return this.#tiers.l1.get(key)
-    try {
-      return (await this.getMany([key])).get(key)
-    } catch (error) {
-      throw error instanceof PartialLoadError ? error.cause : error
-    }
+    return this.#tiers.finds.get(key)
   }
 
-  /**
-   * The fresh values of `keys` in either tier, those that the first tier lacks by one read of the second. Rejects with
-   * `PartialLoadError` where a key is being loaded and that fails.
-   */
+  /** The fresh values of `keys` in either tier, those that the first tier lacks by one read of the second, as {@link get}. */
   async getMany(keys: Iterable<string>): Promise<Map<string, V>> {
     this.#enter()
-    // A batch may leave a key out; a caller that joined it with a loader then calls that.
-    return this.#tiers.l1.getOrLoadMany(
-      distinctKeys(keys),
-      missing => this.#tiers.load.find(missing),
-      FRESH_ONLY,
-    )
+    return this.#tiers.finds.getMany(distinctKeys(keys))
   }
 
   /**

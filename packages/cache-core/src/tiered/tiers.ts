@@ -10,6 +10,7 @@ import { RecoveryQueue } from './recovery/recovery-queue.ts'
 import { BoundedStore } from './store/bounded-store.ts'
 import { tierBreaker } from './store/tier-breaker.ts'
 import { TierChanges } from './tier-changes.ts'
+import { TierFinds } from './tier-finds.ts'
 import { TierReads } from './tier-reads.ts'
 import { checkTieredOptions, type TieredCacheOptions, type TieredStats } from './tiered-options.ts'
 import { ClosableClock } from './time/closable-clock.ts'
@@ -20,6 +21,7 @@ export class Tiers<V> {
   readonly store: BoundedStore<V>
   readonly load: TierLoad<V>
   readonly reads: TierReads<V>
+  readonly finds: TierFinds<V>
   readonly changes: TierChanges<V>
   /** How values are loaded where a call does not say. */
   readonly defaults: LoadPlan
@@ -69,6 +71,7 @@ export class Tiers<V> {
     this.load = new TierLoad({ tier, lease, uses, onRefused, enabled, check: this.check, hand })
     const guarded = protect !== undefined
     this.reads = new TierReads({ l1, load: this.load, clock, defaults, enabled, guarded })
+    this.finds = new TierFinds(l1, this.load)
     this.#peers = new Peers({ bus, clock, timeout, breaker })
     this.changes = new TierChanges({
       l1,
