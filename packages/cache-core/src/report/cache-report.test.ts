@@ -103,3 +103,29 @@ test('takes the first tier of a tiered cache, and refuses what has other counter
   reporter.add('c', { cache: { stats: () => tiered.stats().l1 } })
   expect(reporter.report().caches.c?.hits).toBe(1)
 })
+
+test('a cache whose stats throw is an alert, and the others are reported all the same', () => {
+  const well = new Cache<string, string>({ maxEntries: 10 })
+  const stats = well.stats()
+  let thrown: unknown
+  const reporter = new CacheReporter()
+    .add('broken', {
+      cache: {
+        stats: () => {
+          if (thrown !== undefined) throw thrown
+          return stats
+        },
+      },
+    })
+    .add('well', { cache: well })
+  well.set('k', 'v').get('k')
+  for (const what of [new Error('it is closed'), null, Object.create(null)]) {
+    thrown = what
+    const { caches, alerts, hitRate } = reporter.report()
+    expect([Object.keys(caches), hitRate]).toEqual([['well'], 1])
+    expect(alerts).toMatchObject([{ cache: 'broken', kind: 'unreadable', severity: 'critical' }])
+    expect(reporter.diagnose()).toEqual(alerts)
+  }
+  thrown = new Error('it is closed')
+  expect(reporter.report().alerts[0]?.finding).toContain('it is closed')
+})

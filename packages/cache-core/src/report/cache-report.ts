@@ -75,6 +75,7 @@ export interface Finding {
     | 'refusals'
     | 'unused'
     | 'oversized'
+    | 'unreadable'
   readonly severity: 'warning' | 'critical'
   /** What is so, with the numbers. */
   readonly finding: string
@@ -104,6 +105,12 @@ const REPORTED: OptionRules<ReportedOptions> = {
   cache: required(checkMethods<ReportedCache>, 'a Cache', ['stats']),
   maxBytes: withDefault(Infinity, checkPositiveOrInfinity),
   maxEntries: withDefault(Infinity, checkPositiveOrInfinity),
+}
+
+/** The counters of the caches that gave them, and a finding for each other. */
+interface Readings {
+  readonly stats: ReadonlyMap<string, CacheStats>
+  readonly unreadable: readonly Finding[]
 }
 
 /** What evictions and memory beyond their thresholds take off the score at most. */
@@ -144,11 +151,47 @@ export class CacheReporter {
     return this
   }
 
-  /** The numbers now. O(caches). */
+  /** The numbers now; of a cache whose `stats` throws an alert in their place. O(caches). */
   report(): Report {
+    return this.#reportOf(this.#read())
+  }
+
+  /** What is wrong, and what to do about it: the alerts, and what the other counters say. The worst first. */
+  diagnose(): readonly Finding[] {
+    const readings = this.#read()
+    const { caches, alerts } = this.#reportOf(readings)
+    const more = [...readings.stats].flatMap(([name, stats]) =>
+      this.#symptoms(name, caches[name]!, stats),
+    )
+    return [...alerts, ...more].sort(
+      (a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical'),
+    )
+  }
+
+  #read(): Readings {
+    const stats = new Map<string, CacheStats>()
+    const unreadable: Finding[] = []
+    for (const [name, { cache }] of this.#caches) {
+      try {
+        stats.set(name, cache.stats())
+      } catch (error) {
+        unreadable.push({
+          cache: name,
+          kind: 'unreadable',
+          severity: 'critical',
+          finding: `Its \`stats()\` throws: ${messageOf(error)}`,
+          recommendation: 'Mend what it throws for; until then it is in none of the numbers',
+        })
+      }
+    }
+    return { stats, unreadable }
+  }
+
+  #reportOf({ stats, unreadable }: Readings): Report {
     const caches = new Map<string, CacheFigures>()
-    for (const [name, { cache, maxBytes, maxEntries }] of this.#caches) {
-      caches.set(name, figuresOf(cache.stats(), maxBytes, maxEntries))
+    for (const [name, each] of stats) {
+      const { maxBytes, maxEntries } = this.#caches.get(name)!
+      caches.set(name, figuresOf(each, maxBytes, maxEntries))
     }
     const all = [...caches.values()]
     const reads = sum(all, each => each.reads)
@@ -158,19 +201,11 @@ export class CacheReporter {
       hitRate,
       bytes: sum(all, each => each.bytes),
       score: this.#score(all, hitRate, reads),
-      alerts: [...caches].flatMap(([name, figures]) => this.#alerts(name, figures)),
+      alerts: [
+        ...unreadable,
+        ...[...caches].flatMap(([name, figures]) => this.#alerts(name, figures)),
+      ],
     }
-  }
-
-  /** What is wrong, and what to do about it: the alerts, and what the other counters say. The worst first. */
-  diagnose(): readonly Finding[] {
-    const { caches, alerts } = this.report()
-    const more = Object.entries(caches).flatMap(([name, figures]) =>
-      this.#symptoms(name, figures, this.#caches.get(name)!),
-    )
-    return [...alerts, ...more].sort(
-      (a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical'),
-    )
   }
 
   #score(all: readonly CacheFigures[], hitRate: number, reads: number): number {
@@ -221,8 +256,8 @@ export class CacheReporter {
     return found
   }
 
-  #symptoms(cache: string, figures: CacheFigures, { cache: reported }: ReportedOptions): Finding[] {
-    const { removals, refusals, insertions, staleServed } = reported.stats()
+  #symptoms(cache: string, figures: CacheFigures, stats: CacheStats): Finding[] {
+    const { removals, refusals, insertions, staleServed } = stats
     const found: Finding[] = []
     const note = (kind: Finding['kind'], finding: string, recommendation: string): void => {
       found.push({ cache, kind, severity: 'warning', finding, recommendation })
@@ -287,6 +322,15 @@ function figuresOf(stats: CacheStats, maxBytes: number, maxEntries: number): Cac
     staleRate: share(staleServed, reads),
     loadFailureRate: share(loadFailures, loads + loadFailures),
     loadTime: share(loadTime, loads + loadFailures),
+  }
+}
+
+/** What was thrown, be it what it may. */
+function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : String(error)
+  } catch {
+    return 'something without a text'
   }
 }
 

@@ -250,5 +250,8 @@ test('nearTtl bounds how long near keeps what far has, and bad options are named
   clock.advance(1_000)
   expect((await layers.get('k'))?.value).toBe('new')
   expect(() => new LayeredStore({ near, far: {} as never })).toThrow('`far`')
+  expect(() => new LayeredStore({ near, far: near })).toThrow(
+    expect.objectContaining({ code: 'ERR_MILLRACE_INVALID_OPTION', option: 'near' }),
+  )
   expect(() => new LayeredStore({ near, far: shared, neerTtl: 1 } as never)).toThrow('`nearTtl`')
 })

@@ -6,6 +6,7 @@ import {
   checkPositive,
   checkPositiveOrInfinity,
   describeStats,
+  InvalidOptionError,
   monotonicClock,
   type StatsKinds,
   statsKindsOf,
@@ -91,6 +92,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
     const breaker = tierBreaker('breaker', options.breaker)
     checkMethods('near', near, 'a Store', STORE_METHODS)
     checkMethods('far', far, 'a Store', STORE_METHODS)
+    if (near === far) throw new InvalidOptionError('near', 'another store than `far`', near)
     checkClock('clock', clock)
     if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
     // The two may count more than every store does.
