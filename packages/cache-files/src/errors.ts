@@ -67,7 +67,10 @@ export class UnsettledError extends Error {
   }
 }
 
-/** A query used its context after it had returned, when nothing could become its dependency any more. */
+/**
+ * A query used its context after it had returned, when nothing could become its dependency any more, or asked a graph after its time was over
+ * or its last caller had left, when nobody waited for the answer any more.
+ */
 export class ContextEndedError extends Error {
   override readonly name = 'ContextEndedError'
   readonly code = 'ERR_MILLRACE_CONTEXT_ENDED'
@@ -75,7 +78,7 @@ export class ContextEndedError extends Error {
   readonly query: string
 
   constructor(query: string) {
-    super(`The query ${query} used its context after it had returned`)
+    super(`The query ${query} asked for something after it had ended`)
     this.query = query
   }
 }

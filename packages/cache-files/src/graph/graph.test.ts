@@ -391,7 +391,7 @@ describe('Graph', () => {
     await graph.get(careless.query, '')
     expect(careless.runs()).toHaveLength(2)
     expect(() => leaked!.kind('a')).toThrow(
-      'The query careless used its context after it had returned',
+      'The query careless asked for something after it had ended',
     )
   })
 

@@ -8,11 +8,12 @@ import {
   setAwaitedTimer,
 } from '@millrace/kit'
 import { type CallOptions, callSignal, checkIterable } from '../call-options.ts'
-import { GraphClosedError, NestedGetError } from '../errors.ts'
+import { ContextEndedError, GraphClosedError, NestedGetError } from '../errors.ts'
 import { resultFingerprint } from '../persist/stored-result.ts'
 import { Evaluator } from './evaluate/evaluator.ts'
 import { Look } from './evaluate/flight.ts'
-import { runningQuery } from './evaluate/query-run.ts'
+import { type QueryRun, runningQuery } from './evaluate/query-run.ts'
+import { rejected } from './evaluate/rejected.ts'
 import { GraphRequest, RequestBatch } from './evaluate/request-batch.ts'
 import { type GraphOptions, type GraphSettings, graphSettings } from './graph-options.ts'
 import type { GraphStats } from './graph-stats.ts'
@@ -133,9 +134,11 @@ export class Graph implements AsyncDisposable {
   }
 
   /**
-   * The result of a query for the world as it is now or a little later. Not to be called from within a query: use its context.
+   * The result of a query for the world as it is now or a little later. Not to be called from within a query: use its context. A query of
+   * another graph may call it; the call ends with that query where that is cancelled.
    *
-   * @throws {NestedGetError} if a query of this graph calls it
+   * @throws {NestedGetError} if a query of this graph calls it, itself or through queries of other graphs
+   * @throws {ContextEndedError} if a query calls it whose time is over, or for which no call waits any more
    * @throws {CycleError} if queries ask for each other in a circle
    * @throws {UnsettledError} if files keep changing
    * @throws {QueryTimeoutError}
@@ -152,13 +155,16 @@ export class Graph implements AsyncDisposable {
     } catch (error) {
       return Promise.reject(error)
     }
-    if (this.#closed) return Promise.reject(new GraphClosedError())
-    const nested = runningQuery(this)
-    if (nested !== undefined) return Promise.reject(new NestedGetError(nested, query.name))
+    const run = runningQuery()
+    const caller = run?.ended ? undefined : run
+    const refusal = this.#refusal(run, query.name)
+    // A query that is cancelled, or fails, need not wait for the end of its calls.
+    if (refusal !== undefined) return run ? rejected(refusal) : Promise.reject(refusal)
     if (signal?.aborted) return Promise.reject(signal.reason)
     const { promise, resolve, reject } = Promise.withResolvers<V>()
+    if (caller !== undefined) promise.catch(() => undefined)
     const node = this.#nodes.node(query as unknown as AnyQuery, key)
-    const request = new GraphRequest(node, value => resolve(value as V), reject)
+    const request = new GraphRequest(node, value => resolve(value as V), reject, caller)
     this.#requests.push(request)
     this.#schedule()
     if (signal === undefined) return promise
@@ -255,6 +261,15 @@ export class Graph implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** Why a call that comes from a run, or from outside of every query, is not taken. */
+  #refusal(run: QueryRun | undefined, asked: string): Error | undefined {
+    if (this.#closed) return new GraphClosedError()
+    if (run?.cancelled) return new ContextEndedError(run.name)
+    if (run === undefined || run.ended) return undefined
+    const nested = run.owner === this ? run.name : this.#evaluator.waitingFor(run.flight)
+    return nested === undefined ? undefined : new NestedGetError(nested, asked)
   }
 
   /** Requests made in the same turn share a look; where many looks run, also those of the next few ms. */

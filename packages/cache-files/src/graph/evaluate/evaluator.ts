@@ -11,7 +11,7 @@ import { StartQueue } from './start-queue.ts'
 
 /** What an {@link Evaluator} needs of the graph around it. */
 export interface EvaluatorEnvironment
-  extends Omit<QueryEnvironment, 'ask' | 'ready' | 'timers' | 'isDurable'> {
+  extends Omit<QueryEnvironment, 'ask' | 'ready' | 'timers' | 'calling' | 'isDurable'> {
   readonly results: KeptResults
   readonly durable: DurableInputs
   /** @throws {InvalidOptionError} if the query is not the graph's own */
@@ -23,6 +23,8 @@ export interface Asker {
   /** What it waits for. */
   readonly waiters: Set<Waiter>
   readonly gone: boolean
+  /** The flight of the query of another graph that called. */
+  readonly caller: Flight | undefined
 }
 
 /** How deep flights may start each other before one waits for the stack to unwind: a chain of files may be thousands long. */
@@ -57,6 +59,7 @@ export class Evaluator {
       resolve: path => environment.resolve(path),
       isDurable: (kind, name) => durable.covers(kind, name),
       timers: new QueryTimers(clock),
+      calling: new Set(),
       node: (asked, key) => {
         return environment.node(asked as AnyQuery, checkKey(key))
       },
@@ -73,6 +76,14 @@ export class Evaluator {
     return trace && this.#results.outcome(node, trace)
   }
 
+  /** Name of a query of this graph that waits, through other graphs, for a flight of one of them. */
+  waitingFor(flight: Flight): string | undefined {
+    for (const caller of this.#queries.calling) {
+      if (waitPath(caller, flight) !== undefined) return caller.node.query.name
+    }
+    return undefined
+  }
+
   /** The value of a node in a revision, for a call that may leave. */
   async demand(node: GraphNode, revision: Look, asker: Asker): Promise<unknown> {
     for (;;) {
@@ -83,6 +94,8 @@ export class Evaluator {
       const waiter = new Waiter(flight)
       asker.waiters.add(waiter)
       try {
+        if (asker.caller !== undefined) this.#assertNoCycle(asker.caller, flight)
+        this.#begin(flight)
         await flight.landed
       } finally {
         waiter.leave()
@@ -148,15 +161,21 @@ export class Evaluator {
     return trace
   }
 
-  /** The flight of a node in a revision, begun if there is none. */
+  /** The flight of a node in a revision, a new one if there is none. */
   #flight(node: GraphNode, revision: Look): Flight {
     let flight = revision.flights.get(node)
     if (flight === undefined) {
       flight = new Flight(node, revision)
       revision.flights.set(node, flight)
-      this.#starts.add(flight)
     }
     return flight
+  }
+
+  /** Begins a flight, if that was not done, once it is noted who waits for it: its query may ask other graphs at once. */
+  #begin(flight: Flight): void {
+    if (flight.begun) return
+    flight.begun = true
+    this.#starts.add(flight)
   }
 
   #start(flight: Flight): void {
@@ -266,6 +285,7 @@ export class Evaluator {
   }
 
   async #compute(flight: Flight): Promise<Outcome> {
+    if (flight.over) throw new FlightAbandoned()
     const { node, revision } = flight
     this.computed++
     this.#computing.set(node, flight)
@@ -295,9 +315,30 @@ export class Evaluator {
   /** Waits for another flight of the same revision, unless that one waits for this. */
   async #wait(asker: Flight, target: Flight): Promise<Outcome> {
     if (asker.over) throw new FlightAbandoned()
+    this.#assertNoCycle(asker, target)
+    let waiter = asker.asked.get(target)
+    if (waiter === undefined) {
+      waiter = new Waiter(target)
+      asker.asked.set(target, waiter)
+    }
+    try {
+      this.#begin(target)
+      return await target.landed
+    } finally {
+      waiter.leave()
+      asker.asked.delete(target)
+    }
+  }
+
+  /**
+   * Sees to it that `target` does not wait for `asker`: those on the way that wait for another look's result compute it themselves.
+   *
+   * @throws {CycleError} where that does not help
+   */
+  #assertNoCycle(asker: Flight, target: Flight): void {
     for (;;) {
       const path = waitPath(target, asker)
-      if (path === undefined) break
+      if (path === undefined) return
       const borrower = path.find(
         (flight, index) => flight.release && flight.revision !== path[index + 1]?.revision,
       )
@@ -305,17 +346,6 @@ export class Evaluator {
         throw new CycleError([asker, ...path].map(({ node }) => node.label))
       }
       borrower.release()
-    }
-    let waiter = asker.asked.get(target)
-    if (waiter === undefined) {
-      waiter = new Waiter(target)
-      asker.asked.set(target, waiter)
-    }
-    try {
-      return await target.landed
-    } finally {
-      waiter.leave()
-      asker.asked.delete(target)
     }
   }
 

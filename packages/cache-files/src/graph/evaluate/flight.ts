@@ -10,11 +10,11 @@ export class FlightAbandoned extends Error {
 
 /** A wait for a flight, until it lands or the waiter leaves. */
 export class Waiter {
-  readonly #flight: Flight
+  readonly flight: Flight
   #waiting = true
 
   constructor(flight: Flight) {
-    this.#flight = flight
+    this.flight = flight
     flight.waiters++
   }
 
@@ -22,8 +22,15 @@ export class Waiter {
   leave(): void {
     if (!this.#waiting) return
     this.#waiting = false
-    if (--this.#flight.waiters === 0) this.#flight.abandon()
+    if (--this.flight.waiters === 0) this.flight.abandon()
   }
+}
+
+/** A call of another graph by a query, until it has its answer. */
+export interface OutsideCall {
+  /** What it waits for there. */
+  readonly waiters: ReadonlySet<Waiter>
+  leave(reason: unknown): void
 }
 
 let looks = 0
@@ -52,8 +59,12 @@ export class Flight {
   readonly revision: Look
   /** What it waits for: an edge of the waits-for graph in which cycles are sought. */
   readonly asked: Map<Flight, Waiter> = new Map()
+  /** What its query asks other graphs for, once it does: edges to their waits-for graphs. */
+  outside: Set<OutsideCall> | undefined
   readonly landed: Promise<Outcome>
   waiters = 0
+  /** Whether it was begun. */
+  begun = false
   /** Gives up the wait for a flight of another revision, while there is one. */
   release: (() => void) | undefined
   /** Whether it has landed, failed, or been abandoned. */
@@ -124,12 +135,13 @@ export class Flight {
     this.release?.()
     for (const waiter of this.asked.values()) waiter.leave()
     this.asked.clear()
+    if (this.outside !== undefined) for (const call of this.outside) call.leave(reason)
   }
 }
 
-/** The way by which `from` waits for `to`, ends included, or `undefined`. O(edges of flights). */
+/** The way by which `from` waits for `to`, through whichever graphs, ends included, or `undefined`. O(edges of flights). */
 export function waitPath(from: Flight, to: Flight): Flight[] | undefined {
-  if (from.asked.size === 0 && from !== to) return undefined
+  if (from.asked.size === 0 && from.outside === undefined && from !== to) return undefined
   const cameFrom = new Map<Flight, Flight | undefined>([[from, undefined]])
   // A Map is walked in insertion order, new entries included, which makes this breadth first.
   for (const [flight] of cameFrom) {
@@ -141,6 +153,9 @@ export function waitPath(from: Flight, to: Flight): Flight[] | undefined {
       return path
     }
     for (const next of flight.asked.keys()) if (!cameFrom.has(next)) cameFrom.set(next, flight)
+    for (const { waiters } of flight.outside ?? []) {
+      for (const { flight: next } of waiters) if (!cameFrom.has(next)) cameFrom.set(next, flight)
+    }
   }
   return undefined
 }

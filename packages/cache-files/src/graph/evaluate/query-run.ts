@@ -9,7 +9,7 @@ import { type InputKind, listFingerprint, namesFingerprint } from '../inputs/inp
 import type { Query, QueryContext } from '../query.ts'
 import type { Dependency, GraphNode, HeldValue, Outcome } from '../trace/graph-node.ts'
 import type { ComputedResult } from '../trace/kept-results.ts'
-import { type Flight, FlightAbandoned } from './flight.ts'
+import { type Flight, FlightAbandoned, type OutsideCall } from './flight.ts'
 import { QueryTime } from './query-time.ts'
 import type { QueryTimers } from './query-timers.ts'
 import { rejected } from './rejected.ts'
@@ -20,6 +20,8 @@ export interface QueryEnvironment {
   readonly owner: object
   readonly clock: Clock
   readonly timers: QueryTimers
+  /** Flights of the graph whose queries wait for other graphs. */
+  readonly calling: Set<Flight>
   /** Absolute form of a path. */
   resolve(path: string): string
   /** Whether an input is looked at once per epoch only. */
@@ -40,10 +42,9 @@ const KEYS_AT_ONCE = 64
 const running = new AsyncLocalStorage<QueryRun>()
 let runs = 0
 
-/** Name of the query of `owner` within which this code runs, if it does. */
-export function runningQuery(owner: object): string | undefined {
-  const run = running.getStore()
-  return run !== undefined && !run.ended && run.owner === owner ? run.name : undefined
+/** The run of a query, of whichever graph, from which this code comes; it may have ended. */
+export function runningQuery(): QueryRun | undefined {
+  return running.getStore()
 }
 
 /** One computation of a node: the context handed to the query, which writes down what is asked for, in order. */
@@ -74,8 +75,17 @@ export class QueryRun implements QueryContext {
     this.#time = new QueryTime(flight.node.query, environment.clock, environment.timers)
   }
 
+  get flight(): Flight {
+    return this.#flight
+  }
+
   get owner(): object {
     return this.#environment.owner
+  }
+
+  /** Whether nobody waits for the result any more, or its time is over: what it begins would be for nobody. */
+  get cancelled(): boolean {
+    return this.#flight.abandoned || this.#time.expired
   }
 
   get name(): string {
@@ -102,6 +112,20 @@ export class QueryRun implements QueryContext {
       return { value, dependencies: this.#trace as Dependency[], durable: this.#durable }
     } finally {
       this.stop()
+    }
+  }
+
+  /** Notes a call of another graph, which ends with the query if that is cancelled. Returns what to call when it is over. */
+  calls(call: OutsideCall): () => void {
+    const flight = this.#flight
+    const { calling } = this.#environment
+    flight.outside ??= new Set()
+    const { outside } = flight
+    outside.add(call)
+    calling.add(flight)
+    return () => {
+      outside.delete(call)
+      if (outside.size === 0) calling.delete(flight)
     }
   }
 

@@ -13,6 +13,8 @@ export class QueryTime implements Timed {
   #since = 0
   #timedOut: ((error: Error) => void) | undefined
   #stopped = false
+  /** Whether it took too long. */
+  expired = false
   due: number = Infinity
 
   constructor(
@@ -61,6 +63,7 @@ export class QueryTime implements Timed {
   }
 
   expire(): void {
+    this.expired = true
     this.#timedOut?.(new QueryTimeoutError(this.#query.name, this.#query.timeout))
   }
 

@@ -4,7 +4,8 @@ import { GraphClosedError, isStarved, UnsettledError } from '../../errors.ts'
 import type { FileTable } from '../../table/file-table.ts'
 import type { GraphNode } from '../trace/graph-node.ts'
 import type { Asker, Evaluator } from './evaluator.ts'
-import type { Look, Waiter } from './flight.ts'
+import type { Flight, Look, Waiter } from './flight.ts'
+import type { QueryRun } from './query-run.ts'
 
 /** How many consistent looks are tried before a call gives up. */
 const ATTEMPTS = 5
@@ -23,6 +24,8 @@ export class GraphRequest implements Asker {
   readonly #resolve: (value: unknown) => void
   readonly #reject: (error: unknown) => void
   readonly waiters: Set<Waiter> = new Set()
+  readonly caller: Flight | undefined
+  readonly #callEnded: (() => void) | undefined
   gone = false
   /** Called when it is answered, or left. */
   ended: (() => void) | undefined
@@ -33,10 +36,13 @@ export class GraphRequest implements Asker {
     node: GraphNode,
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
+    caller: QueryRun | undefined,
   ) {
     this.node = node
     this.#resolve = resolve
     this.#reject = reject
+    this.caller = caller?.flight
+    this.#callEnded = caller?.calls(this)
   }
 
   /** Ends it with its answer. */
@@ -57,6 +63,7 @@ export class GraphRequest implements Asker {
   #end(): void {
     this.gone = true
     for (const waiter of this.waiters) waiter.leave()
+    this.#callEnded?.()
     this.ended?.()
   }
 }
