@@ -29,6 +29,17 @@ describe('parserId', () => {
     expect(new Set([id, ...others]).size).toBe(5)
   })
 
+  test('undefined is as good as absent, however deep, but not in a list', () => {
+    const id = (x: unknown) => parserId('p@1', { x }, { x: 'result' })
+    expect(id(undefined)).toBe(parserId<{ x?: unknown }>('p@1', {}, { x: 'result' }))
+    expect(id({ a: { b: undefined }, c: undefined })).toBe(id({ a: {} }))
+    expect(id([{ b: undefined }])).toBe(id([{}]))
+    expect(new Set([undefined, {}, { a: {} }, { a: null }, null, [{}]].map(id)).size).toBe(6)
+    for (const x of [[undefined], { a: [undefined] }, new Array(1)]) {
+      expect(() => id(x)).toThrow('a value with a JSON form')
+    }
+  })
+
   test('an option on which nobody decided does not compile, and is refused', () => {
     expectTypeOf({ module: 'result', plugins: 'result', verbose: 'none' } as const).not.toExtend<
       OptionEffects<ParserOptions>

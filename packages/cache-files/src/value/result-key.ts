@@ -26,7 +26,7 @@ export function variantOf(variant: (path: string) => string, path: string): stri
 /**
  * What each option does to a result. TypeScript demands a decision for every option, so that a new one cannot be left out of the key by
  * oversight.
- * - `result`: another value gives another result; it must have a JSON form
+ * - `result`: another value gives another result; it must have a JSON form, in which undefined is as good as absent
  * - `none`: it decides nothing, as a level of logging
  * - a function: the part of the value that decides, as text
  */
@@ -83,10 +83,10 @@ function part<O extends object>(
   return [[option, text]]
 }
 
-/** JSON that keeps all of the value, or `undefined`. */
+/** JSON that keeps all of the value, or `undefined`. A property that is undefined is as good as none, as an option is; in a list it is not. */
 function jsonOf(value: unknown): string | undefined {
   let complete = true
-  const text = JSON.stringify(value, (_, inner: unknown) => {
+  const text = JSON.stringify(value, function (this: unknown, _, inner: unknown) {
     const kind = typeof inner
     complete &&=
       kind === 'string' ||
@@ -94,6 +94,7 @@ function jsonOf(value: unknown): string | undefined {
       (kind === 'number' && Number.isFinite(inner)) ||
       inner === null ||
       Array.isArray(inner) ||
+      (inner === undefined && !Array.isArray(this)) ||
       (kind === 'object' && Object.getPrototypeOf(inner) === Object.prototype)
     return complete ? inner : null
   })
