@@ -6,6 +6,7 @@ export {
   type PredictionOptions,
 } from '../warm/access-predictor.ts'
 export { alongDependencies, type DependenciesOf } from '../warm/along-dependencies.ts'
+export { DependenciesError } from '../warm/dependencies-error.ts'
 export {
   type WarmCounts,
   Warmer,

@@ -307,6 +307,79 @@ describe('Warmer', () => {
     expect(before).toMatchObject({ stopped: 'aborted', warmed: 0 })
   })
 
+  const failing: [string, () => Iterable<string> | Promise<Iterable<string>>][] = [
+    ['rejects', () => Promise.reject(new Error('unknown'))],
+    [
+      'throws',
+      () => {
+        throw new Error('unknown')
+      },
+    ],
+    [
+      'ends in the middle',
+      function* () {
+        yield 'late'
+        throw new Error('unknown')
+      },
+    ],
+    ['is no list', () => 5 as never],
+  ]
+  test.each(failing)(
+    'a key whose dependencies cannot be had (%s) is counted, and the others are warmed',
+    async (_, fail) => {
+      const tree: Record<string, string[]> = { main: ['bad', 'good'], good: ['leaf'] }
+      const told: unknown[] = []
+      const loads: string[] = []
+      const warmer = new Warmer<string>({
+        workers: 3,
+        load: key => loads.push(key),
+        onProgress: ({ key, outcome, error }) => {
+          if (outcome === 'failed') told.push([key, (error as { code?: string }).code])
+        },
+      })
+      const report = await warmer.warm(
+        alongDependencies(['main'], key => (key === 'bad' ? fail() : (tree[key] ?? []))),
+      )
+      const warmed = ['main', 'bad', 'good', 'leaf'].concat(loads.includes('late') ? 'late' : [])
+      expect([...loads].sort()).toEqual(warmed.sort())
+      expect(report).toMatchObject({ warmed: warmed.length, failed: 1, stopped: 'done' })
+      expect(told).toEqual([['bad', 'ERR_MILLRACE_DEPENDENCIES']])
+    },
+  )
+
+  test('a thousand keys whose dependencies cannot be had leave room to others, and end by a signal', async () => {
+    const roots = Array.from({ length: 1_000 }, (_, root) => root)
+    const controller = new AbortController()
+    let failures = 0
+    const report = await new Warmer<number>({
+      load: () => {},
+      onProgress: ({ outcome }) => {
+        if (outcome === 'failed' && ++failures === 10) setImmediate(() => controller.abort())
+      },
+    }).warm(
+      alongDependencies(roots, () => {
+        throw new Error('unknown')
+      }),
+      { signal: controller.signal },
+    )
+    expect(report).toMatchObject({ warmed: 1_000, stopped: 'aborted' })
+    expect(report.failed).toBeLessThan(100)
+  })
+
+  test('a walk along dependencies ends by the first failure, with its key and cause', async () => {
+    const cause = new Error('unknown')
+    const found: string[] = []
+    const walk = alongDependencies(['a', 'b'], () => Promise.reject(cause))
+    await expect(
+      (async () => {
+        for await (const key of walk) found.push(key)
+      })(),
+    ).rejects.toMatchObject({ code: 'ERR_MILLRACE_DEPENDENCIES', key: 'a', cause })
+    expect(found).toEqual(['a', 'b'])
+    await expect(walk.next()).rejects.toMatchObject({ key: 'b' })
+    expect(await walk.next()).toEqual({ done: true, value: undefined })
+  })
+
   test('what the source of the keys throws is the caller’s', async () => {
     async function* broken() {
       yield 1

@@ -21,6 +21,7 @@ import {
 import { iteratorOf } from '../iterate/iterator-of.ts'
 import { letGo } from '../iterate/let-go.ts'
 import { tellListener } from '../tell-listener.ts'
+import { DependenciesError } from './dependencies-error.ts'
 
 /** Options of a {@link Warmer}. */
 export interface WarmerOptions<K> {
@@ -49,7 +50,7 @@ export interface WarmerOptions<K> {
 /** A key is done. */
 export interface WarmProgress<K> extends WarmCounts {
   readonly key: K
-  /** - `warmed`: it was loaded - `skipped`: it was there - `failed`: its load failed with `error` */
+  /** - `warmed`: it was loaded - `skipped`: it was there - `failed`: its load, or `dependenciesOf`, failed with `error` */
   readonly outcome: 'warmed' | 'skipped' | 'failed'
   readonly error: unknown
 }
@@ -98,8 +99,8 @@ export class Warmer<K> {
   }
 
   /**
-   * Warms the keys in their order. A key that fails is counted and does not end it; what the source of the keys throws does, as a
-   * rejection. What `memory`, `traffic` or `onProgress` throws is a `ListenerError`; without an answer of `memory` no further load begins. O(keys).
+   * Warms the keys in their order. A key that fails is counted and does not end it, nor does one whose dependencies cannot be had, which is
+   * counted as failed besides; what else the source of the keys throws ends it, as a rejection. What `memory`, `traffic` or `onProgress` throws is a `ListenerError`; without an answer of `memory` no further load begins. O(keys).
    *
    * @param options `signal` ends it, loads in progress included
    */
@@ -200,10 +201,25 @@ class Warming<K> {
       return undefined
     }
     const before = this.#next
-    this.#next = before.then(last => (last?.done ? last : this.#keys.next()))
+    this.#next = before.then(last => (last?.done ? last : this.#ask()))
     const result = await this.#next
     if (Object(result) !== result) throw new TypeError('An iterator gave no result object')
     return result.done ? undefined : { value: result.value }
+  }
+
+  /** What the source of the keys gives next. A key whose dependencies it does not know is a failure of that key. */
+  async #ask(): Promise<IteratorResult<K>> {
+    for (;;) {
+      try {
+        return await this.#keys.next()
+      } catch (error) {
+        if (!(error instanceof DependenciesError)) throw error
+        this.#note(error.key as K, 'failed', error)
+      }
+      // There may be many in a row.
+      await nextTurn()
+      if (this.#stopped !== undefined) return { done: true, value: undefined }
+    }
   }
 
   async #warm(key: K): Promise<void> {
