@@ -35,7 +35,8 @@ export interface FileTableOptions {
   readonly racyWindow?: number | undefined
   /**
    * What proves that a file is unchanged: its stamp, or, as `hash`, only its bytes, which are then read at every call. That catches what
-   * leaves no stamp: writes of another process through `mmap`, and of tools that write below the file system. Default: `stat`.
+   * leaves no stamp or raises no event: writes of another process through `mmap`, and of tools that write below the file system. No watcher
+   * then vouches for contents. Default: `stat`.
    */
   readonly verification?: 'stat' | 'hash' | undefined
   /**

@@ -247,3 +247,39 @@ test.runIf(process.platform === 'linux')(
     )
   },
 )
+
+describe('a write of which no event tells, as one through mmap', () => {
+  const text = async (graph: Graph): Promise<string> => {
+    const query = graph.query('text', async context => (await context.read('a')).bytes.toString())
+    return await graph.get(query, '')
+  }
+
+  test('is seen by a table that goes by the bytes, watched or not', async () => {
+    const exact = new FileTable({ root, verification: 'hash' })
+    write('a', 'old')
+    await using watcher = new Watcher({ files: exact, source: new ManualSource(true), ignore: [] })
+    await watcher.settled()
+    await using before = new Graph({ files: exact })
+    expect([exact.readSync('a').bytes.toString(), await text(before)]).toEqual(['old', 'old'])
+    write('a', 'new')
+    await watcher.settled()
+    await using after = new Graph({ files: exact })
+    expect([exact.readSync('a').bytes.toString(), await text(after)]).toEqual(['new', 'new'])
+    expect(exact.stats().trusted).toBe(0)
+  })
+
+  test('is seen otherwise when everything is looked at once more', async () => {
+    const clock = new VirtualClock()
+    write('a', 'old')
+    const source = new ManualSource(true)
+    await using watcher = new Watcher({ files, source, clock, reconcileInterval: 5000, ignore: [] })
+    await watcher.settled()
+    expect(read('a')).toBe('old')
+    write('a', 'new')
+    await watcher.settled()
+    expect(read('a')).toBe('old')
+    clock.advance(5000)
+    await watcher.settled()
+    expect(read('a')).toBe('new')
+  })
+})

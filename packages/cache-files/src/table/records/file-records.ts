@@ -156,7 +156,9 @@ export class FileRecords {
     }
     if (!record.used) this.#order.note(record)
     const unreported = reports === this.#trust.reports
-    record.trust = unreported && stampable && !linked ? this.#trust.mark(path) : 0
+    // No feed hears of what only the bytes tell.
+    const vouched = unreported && stampable && !linked && this.#settings.verification === 'stat'
+    record.trust = vouched ? this.#trust.mark(path) : 0
     if (this.#settings.validationInterval > 0) record.validated = monotonicClock.now()
   }
 
