@@ -40,6 +40,12 @@ describe('ParseCache', () => {
     expect(trees.stats().parseTime).toBeGreaterThan(0)
   })
 
+  test('the text is all of the file, a byte order mark included, so that offsets are those of the file', async () => {
+    write('a.json', '\uFEFF{"a":1}')
+    const text = new ParseCache({ files, id: 'text@1', parse: text => text })
+    expect((await text.get('a.json')).value).toBe('\uFEFF{"a":1}')
+  })
+
   test('a rename, a touch, a copy and a change back find the old result', async () => {
     const cache = words()
     write('a.txt', 'one two')

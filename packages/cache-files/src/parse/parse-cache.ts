@@ -47,8 +47,8 @@ export interface ParseCacheOptions<T> {
   /** Name and version of the parser with whatever options matter, such as `acorn@8.19 module`: tells its results apart; see `parserId`. */
   readonly id: string
   /**
-   * Makes the result from the text. It must depend on the text and the variant only, and the result must never be changed, as it
-   * is shared. What it throws reaches the callers that wait and is not remembered.
+   * Makes the result from the text, which is all of the file, a byte order mark included. It must depend on the text and the variant only, and
+   * the result must never be changed, as it is shared. What it throws reaches the callers that wait and is not remembered.
    */
   readonly parse: (text: string, source: ParseSource) => T | Promise<T>
   /** What else than its bytes decides how a file is parsed. Default: its extension. */

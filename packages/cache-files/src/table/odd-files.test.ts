@@ -4,13 +4,16 @@ import {
   appendFileSync,
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -201,6 +204,31 @@ describe('FileTable', () => {
     expect(new FileTable({ root, validationInterval: 0 }).readSync('a').bytes.toString()).toBe(
       'new',
     )
+  })
+
+  test('a file of several names is read again when one comes or goes, as only ctime tells a write whose mtime was set back', () => {
+    writeFileSync(at('store'), 'AAAA')
+    utimesSync(at('store'), 1, 1)
+    linkSync(at('store'), at('a'))
+    const files = new FileTable({ root, clock: settled() })
+    const touched = (touch: () => void): void => {
+      const before = statSync(at('a')).ctimeMs
+      // Until the clock of the file system has moved on.
+      do touch()
+      while (statSync(at('a')).ctimeMs === before)
+    }
+    const hashed = files.hashSync('a')
+    const { reads } = files.stats()
+    touched(() => {
+      linkSync(at('store'), at('elsewhere'))
+      unlinkSync(at('elsewhere'))
+    })
+    expect([files.hashSync('a'), files.stats().reads]).toEqual([hashed, reads + 1])
+    touched(() => {
+      writeFileSync(at('store'), 'BBBB')
+      utimesSync(at('store'), 1, 1)
+    })
+    expect(files.readSync('a').bytes.toString()).toBe('BBBB')
   })
 
   test('an unreadable file is an error of its own, also for an unprivileged user', () => {
