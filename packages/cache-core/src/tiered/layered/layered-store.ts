@@ -236,11 +236,25 @@ export class LayeredStore<V = unknown> implements Store<V> {
     await this.#both([{ verb, target: 'all', name: '' }], store => store.clear({ expire }))
   }
 
-  /** Those of `far`. */
+  /**
+   * Those of `far`, then those that `near` alone has, which who lists keys to delete them must not miss. Memory: the keys of `near`. Rejects
+   * if `far` fails. A `near` that cannot be listed is emptied before it is read again.
+   */
   async *keys(options?: StoreKeysOptions): AsyncGenerator<string, void> {
     const { prefix = '', signal } = checkKeysOptions(options)
-    this.#enter(signal)
-    for await (const page of this.#far.pages(prefix, 1, () => this.#enter(signal))) yield* page
+    const enter = (): void => this.#enter(signal)
+    enter()
+    const alone = await this.#news.keys(prefix, enter)
+    for await (const page of this.#far.pages(prefix, 1, enter)) {
+      for (const key of page) {
+        alone.delete(key)
+        yield key
+      }
+    }
+    for (const key of alone) {
+      enter()
+      yield key
+    }
   }
 
   stats(): LayeredStoreStats {

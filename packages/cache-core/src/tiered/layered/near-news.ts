@@ -6,6 +6,8 @@ import type { RecoveryQueue } from '../recovery/recovery-queue.ts'
 import { applyToStore } from '../store/apply-to-store.ts'
 import type { BoundedStore } from '../store/bounded-store.ts'
 
+const PAGE = 500
+
 /** What {@link NearNews} work on. */
 export interface NearNewsOptions<V> {
   readonly near: BoundedStore<V>
@@ -40,6 +42,20 @@ export class NearNews<V> {
   hear(news: readonly Invalidation[]): void {
     this.#recovery.add(news)
     void this.#recovery.attempt()
+  }
+
+  /** All keys of `near`; none, and it is to be emptied, where it does not tell them. */
+  async keys(prefix: string, mayGoOn: () => void): Promise<Set<string>> {
+    const keys = new Set<string>()
+    try {
+      for await (const page of this.#near.pages(prefix, PAGE, mayGoOn)) {
+        for (const key of page) keys.add(key)
+      }
+    } catch {
+      mayGoOn()
+      this.hear([{ verb: 'delete', target: 'all', name: '' }])
+    }
+    return keys
   }
 
   /** Tells `near` by `act`, else as above. Its answer, `undefined` if it gave none; never rejects. */

@@ -1,6 +1,6 @@
 import { VirtualClock } from '@millrace/testkit'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Store } from '../../store/contract/store.ts'
+import type { Store, StoreKeysOptions } from '../../store/contract/store.ts'
 import { MemoryStore } from '../../store/memory/memory-store.ts'
 import { TieredCache } from '../tiered-cache.ts'
 import { LayeredStore } from './layered-store.ts'
@@ -56,6 +56,7 @@ beforeEach(async () => {
       const method: unknown = Reflect.get(target, name, target)
       if (typeof method !== 'function') return method
       if (name === 'stats') return method.bind(target)
+      if (name === 'keys') return troubledKeys
       return (...args: unknown[]) => {
         if (trouble === 'throws') throw new Error('near is down')
         return answered(trouble, () => method.apply(target, args))
@@ -67,6 +68,18 @@ beforeEach(async () => {
   expect((await layers.get('k'))?.value).toBe('old')
   expect((await inner.get('k'))?.value).toBe('old')
 })
+
+async function* troubledKeys(options?: StoreKeysOptions): AsyncGenerator<string> {
+  if (trouble === 'throws') throw new Error('near is down')
+  await answered(trouble, () => undefined)
+  yield* inner.keys(options)
+}
+
+async function keysOf(store: LayeredStore<string>): Promise<string[]> {
+  const keys: string[] = []
+  for await (const key of store.keys()) keys.push(key)
+  return keys.sort()
+}
 
 async function answered(how: Trouble, act: () => unknown): Promise<unknown> {
   if (how === 'hangs') return new Promise(() => {})
@@ -126,9 +139,19 @@ describe.each(TROUBLES)('near that %s', kind => {
     const fence = await ended(layers.fence())
     expect(await ended(layers.set('l', 'loaded', { fence }))).toBe(true)
     expect((await ended(layers.get('l'), 3))?.value).toBe('loaded')
-    const keys: string[] = []
-    for await (const key of layers.keys()) keys.push(key)
-    expect(keys.sort()).toEqual(['k', 'l'])
+    expect(await ended(keysOf(layers), 3)).toEqual(['k', 'l'])
+  })
+
+  test('has nothing left of what a pattern could not reach in it', async () => {
+    await far.delete('k')
+    trouble = kind
+    expect(await ended(keysOf(layers), 3)).toEqual([])
+    trouble = 'none'
+    expect(await freshValue(layers)).toBe(undefined)
+    await clock.advanceAsync(2 * COOLDOWN)
+    expect(await inner.get('k')).toBe(undefined)
+    await layers.close()
+    expect(clock.pending).toBe(0)
   })
 
   test.each(['set', 'delete', 'expire', 'deleteTag', 'expireTag', 'clear'] as const)(
@@ -165,4 +188,15 @@ test('near that fails again and again is left alone, and told when it is back', 
   await clock.advanceAsync(3 * COOLDOWN)
   expect(layers.stats()).toMatchObject({ pending: 0, farFailures: 0 })
   expect((await layers.get('k'))?.value).toBe('new')
+})
+
+test('a pattern reaches what near alone has', async () => {
+  await far.delete('k')
+  await far.set('far', '1')
+  expect(await keysOf(layers)).toEqual(['far', 'k'])
+  const cache = new TieredCache<string>({ store: layers, clock })
+  await cache.deleteMatching('k*')
+  expect(await cache.get('k')).toBe(undefined)
+  expect(await inner.get('k')).toBe(undefined)
+  await cache.close()
 })
