@@ -43,6 +43,7 @@ import { RecoveryQueue } from '../recovery/recovery-queue.ts'
 import { applyToStore } from '../store/apply-to-store.ts'
 import { BoundedStore, codeOf } from '../store/bounded-store.ts'
 import { tierBreaker } from '../store/tier-breaker.ts'
+import { deletesOf, type LayeredChange, LayeredChanges } from './layered-changes.ts'
 import {
   LAYERED_OPTIONS,
   LAYERED_STATS_KINDS,
@@ -72,10 +73,9 @@ export class LayeredStore<V = unknown> implements Store<V> {
   readonly #news: NearNews<V>
   /** Keys of writes that reached `far` after they had been given up, perhaps behind later ones. */
   readonly #late: Recovery
+  readonly #changes: LayeredChanges<V>
   readonly #unsubscribe: (() => void) | undefined
   readonly #counters = new StoreCounters()
-  /** Changes of which `near` may not have been told yet. */
-  readonly #changes = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
   /** @throws {InvalidOptionError} */
@@ -126,6 +126,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
         await bus?.publish([each])
       },
     })
+    this.#changes = new LayeredChanges(this.#far, this.#news, this.#late)
     this.#unsubscribe = bus?.subscribe({
       onInvalidations: invalidations => this.#news.hear(invalidations),
       onGap: () => this.#news.hear([{ verb: 'delete', target: 'all', name: '' }]),
@@ -166,12 +167,13 @@ export class LayeredStore<V = unknown> implements Store<V> {
     checkKey(key)
     if (options.fence !== undefined)
       return (await this.#setLoaded([{ ...options, key, value }]))[0]!
-    const [stored] = await this.#farThenNear(
-      async store => [await store.set(key, value, options)],
-      store => store.delete(key),
-      deletesOf([key]),
-      true,
-    ).catch(error => {
+    const write: LayeredChange<V, boolean[], boolean> = {
+      first: async store => [await store.set(key, value, options)],
+      second: store => store.delete(key),
+      news: deletesOf([key]),
+      written: true,
+    }
+    const [stored] = await this.#changes.apply(write).catch(error => {
       if (isUnencodable(error)) this.#counters.refused++
       throw error
     })
@@ -184,12 +186,12 @@ export class LayeredStore<V = unknown> implements Store<V> {
     if (all.every(({ fence }) => fence !== undefined)) return this.#setLoaded(all)
     const chosen = all.filter(isForFar)
     const keys = all.map(({ key }) => key)
-    const [stored] = await this.#farThenNear(
-      store => store.setMany(chosen.map(farItem)),
-      store => store.deleteMany(keys),
-      deletesOf(keys),
-      true,
-    )
+    const [stored] = await this.#changes.apply({
+      first: store => store.setMany(chosen.map(farItem)),
+      second: store => store.deleteMany(keys),
+      news: deletesOf(keys),
+      written: true,
+    })
     let next = 0
     return this.#counted(all.map(item => isForFar(item) && stored[next++]!))
   }
@@ -284,7 +286,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
   async #close(): Promise<void> {
     tellListener('unsubscribe', () => this.#unsubscribe?.())
     // Else what they outdate would stay in `near`, which may outlive the process.
-    while (this.#changes.size !== 0) await Promise.allSettled(this.#changes)
+    await this.#changes.settled()
     await this.#late.close(this.#far.limit.timeout)
     await this.#news.close()
     await Promise.all([this.#near.close(), this.#far.close()])
@@ -300,40 +302,11 @@ export class LayeredStore<V = unknown> implements Store<V> {
     if (this.#closing !== undefined) throw new StoreClosedError()
   }
 
-  /**
-   * First `far`: a value read there before, which is about to be kept in `near`, is refused by the fence that is outdated afterwards.
-   * `near` in any case. Rejects if `far` fails.
-   *
-   * @param news what becomes outdated in `near`
-   * @param written whether `far` takes a write, and is told the news too where it does so after the write was given up
-   */
-  async #farThenNear<T, U>(
-    first: (store: Store<V>) => Promise<T>,
-    second: (store: Store<V>) => Promise<U>,
-    news: readonly Invalidation[],
-    written = false,
-  ): Promise<[far: T, near: U | undefined]> {
-    const late = (): void => {
-      if (!written) return
-      this.#late.add(news)
-      void this.#late.attempt()
-    }
-    const change = (async (): Promise<[PromiseSettledResult<T>, U | undefined]> => {
-      const [far] = await Promise.allSettled([this.#far.call(first, late)])
-      return [far, await this.#news.tell(news, second)]
-    })()
-    this.#changes.add(change)
-    const [far, near] = await change
-    this.#changes.delete(change)
-    if (far.status === 'rejected') throw far.reason
-    return [far.value, near]
-  }
-
   #both<T>(
     news: readonly Invalidation[],
     act: (store: Store<V>) => Promise<T>,
   ): Promise<[far: T, near: T | undefined]> {
-    return this.#farThenNear(act, act, news)
+    return this.#changes.apply({ first: act, second: act, news })
   }
 
   /** How many of the keys one of the two had. */
@@ -360,10 +333,6 @@ export class LayeredStore<V = unknown> implements Store<V> {
     for (const kept of stored) this.#counters[kept ? 'writes' : 'refused']++
     return [...stored]
   }
-}
-
-function deletesOf(keys: readonly string[]): Invalidation[] {
-  return keys.map(name => ({ verb: 'delete', target: 'key', name }))
 }
 
 function isUnencodable(error: unknown): boolean {
