@@ -70,6 +70,11 @@ async function open(options: Parameters<Browser['newPage']>[0]): Promise<Page> {
       problems.push(`asked for ${request.url()}`)
   })
   await recordShifts(page)
+  // The demo's own numbers come after those of the dashboard, so that what they move is seen.
+  await page.route('**/live.json', async route => {
+    await page.locator('.uplot').first().waitFor()
+    await route.continue()
+  })
   await page.goto(`${origin}/`)
   await page.locator('.uplot').first().waitFor()
   return page
@@ -282,7 +287,8 @@ describe('the live page', () => {
       )
       .toEqual([])
     // What was edited is seen by level, and what was invalidated has been asked for again.
-    expect(await levels('files read')).toBe('1,000')
+    // Not the reads: a file that was written a moment ago is read once more.
+    expect(await levels('sources parsed')).toBe('1,000')
     expect(await levels('results computed')).toBe('2,000')
     expect(await levels('of these the same')).toBe('1,000')
     await shows(wide, '#removals', /invalidated [1-9]/)

@@ -85,7 +85,7 @@
     )
   }
 
-  function showLifetimes({ lifetimes, removals, staleServed, bytes, budget }) {
+  function showLifetimes({ lifetimes }) {
     const most = Math.max(1, ...lifetimes)
     element('lifetimes').replaceChildren(
       plot(
@@ -107,6 +107,9 @@
         ]),
       ),
     )
+  }
+
+  function showRemovals({ removals, staleServed, bytes, budget }) {
     const numbers = {
       'KiB held': kib(bytes),
       'KiB allowed': kib(budget),
@@ -124,6 +127,15 @@
       ),
     )
   }
+
+  const REASONS = 'evicted expired deleted replaced invalidated cleared resized'
+  // Their room is taken before they come.
+  showRemovals({
+    removals: Object.fromEntries(REASONS.split(' ').map(reason => [reason, 0])),
+    staleServed: 0,
+    bytes: 0,
+    budget: 0,
+  })
 
   const LEVELS = {
     trusted: 'files answered without reading',
@@ -318,6 +330,7 @@
       showTree(state.tree)
       showAdvice(state.advice)
       showLifetimes(state)
+      showRemovals(state)
       showLevels(state)
       showTraces(state.traces)
     } catch {
