@@ -8,9 +8,6 @@ const compileCache = resolve(import.meta.dirname, '../node_modules/.cache/node-c
 function environment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return {
     NODE_COMPILE_CACHE: compileCache,
-    // A registry that does not answer is asked again: npm waits five minutes for each answer otherwise.
-    npm_config_fetch_timeout: '30000',
-    npm_config_fetch_retries: '5',
     ...process.env,
     TURBO_TELEMETRY_DISABLED: '1',
     DO_NOT_TRACK: '1',

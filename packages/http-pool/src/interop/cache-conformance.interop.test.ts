@@ -12,21 +12,10 @@ const version = '0.4.5'
 
 let folder: string
 
-/** A registry that does not answer once is asked again. */
-async function packSuite(attempts = 3): Promise<void> {
-  const args = ['pack', `http-cache-tests@${version}`, '--pack-destination', folder]
-  try {
-    await run('npm', args, { timeout: 35_000 })
-  } catch (error) {
-    if (attempts === 1) throw error
-    await packSuite(attempts - 1)
-  }
-}
-
 /** The suite behind cache-tests.fyi, BSD-3-Clause. Fetched and not installed: it depends on all of npm. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'http-pool-cache-tests-'))
-  await packSuite()
+  await run('npm', ['pack', `http-cache-tests@${version}`, '--pack-destination', folder])
   await run('tar', ['xzf', join(folder, `http-cache-tests-${version}.tgz`), '-C', folder])
 })
 
