@@ -158,10 +158,10 @@ export class Graph implements AsyncDisposable {
     const run = runningQuery()
     const caller = run?.ended ? undefined : run
     const refusal = this.#refusal(run, query.name)
-    // A query that is cancelled, or fails, need not wait for the end of its calls.
     if (refusal !== undefined) return run ? rejected(refusal) : Promise.reject(refusal)
     if (signal?.aborted) return Promise.reject(signal.reason)
     const { promise, resolve, reject } = Promise.withResolvers<V>()
+    // A query that is cancelled, or fails, need not wait for the end of its calls, which are told to it all the same.
     if (caller !== undefined) promise.catch(() => undefined)
     const node = this.#nodes.node(query as unknown as AnyQuery, key)
     const request = new GraphRequest(node, value => resolve(value as V), reject, caller)
