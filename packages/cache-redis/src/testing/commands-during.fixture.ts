@@ -15,12 +15,11 @@ export async function commandsDuring(
     if (source !== 'lua') names.push(name!.toLowerCase())
   })
   await act()
-  // The server tells of commands in the order in which it carried them out.
-  const told = once(monitor, 'monitor', { signal: AbortSignal.timeout(30_000) })
+  // The server tells of commands in the order in which it carried them out, of those that others send meanwhile, too.
   await client.echo('end')
-  await told
-  while (names.at(-1) !== 'echo') await new Promise(setImmediate)
+  const signal = AbortSignal.timeout(30_000)
+  while (!names.includes('echo')) await once(monitor, 'monitor', { signal })
   monitor.disconnect()
   client.disconnect()
-  return names.slice(0, -1)
+  return names.slice(0, names.indexOf('echo'))
 }
