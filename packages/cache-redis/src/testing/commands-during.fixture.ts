@@ -1,25 +1,45 @@
 import { once } from 'node:events'
-import { Redis } from 'ioredis'
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
 
-/** Names of the commands that clients sent while something happened, in their order: those of scripts are not among them. */
+/** What the server tells of each command: its time, the database, who sent it, its name and arguments. */
+const COMMAND = /^\+\S+ \[\d+ (?<source>[^\]]+)\] "(?<name>[^"]+)"/
+
+/**
+ * Names of the commands that clients sent while something happened, in their order: those of scripts are not among them.
+ *
+ * By a socket of its own: a client of ioredis breaks if a command of others is told in the packet that confirms MONITOR.
+ */
 export async function commandsDuring(
   port: number,
   act: () => Promise<unknown>,
 ): Promise<readonly string[]> {
-  const client = new Redis(port)
-  // What is told in the same packet as that it monitors, ioredis does not expect.
-  await client.ping()
-  const monitor = await client.monitor()
-  const names: string[] = []
-  monitor.on('monitor', (_time: string, [name]: string[], source: string) => {
-    if (source !== 'lua') names.push(name!.toLowerCase())
-  })
+  await using monitor = await monitorOf(port)
+  await using marker = await connected(port)
   await act()
   // The server tells of commands in the order in which it carried them out, of those that others send meanwhile, too.
-  await client.echo('end')
-  const signal = AbortSignal.timeout(30_000)
-  while (!names.includes('echo')) await once(monitor, 'monitor', { signal })
-  monitor.disconnect()
-  client.disconnect()
-  return names.slice(0, names.indexOf('echo'))
+  marker.socket.write('ECHO end\r\n')
+  const names: string[] = []
+  for await (const line of monitor.lines) {
+    const { source, name } = COMMAND.exec(line)!.groups!
+    if (source === 'lua') continue
+    if (name!.toLowerCase() === 'echo') return names
+    names.push(name!.toLowerCase())
+  }
+  throw new Error('The server closed the connection that monitors it')
+}
+
+async function monitorOf(port: number) {
+  const { socket, ...disposal } = await connected(port)
+  const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
+  socket.write('MONITOR\r\n')
+  const { value } = await lines.next()
+  if (value !== '+OK') throw new Error(`The server does not let itself be monitored: ${value}`)
+  return { lines, ...disposal }
+}
+
+async function connected(port: number) {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  return { socket, [Symbol.asyncDispose]: async () => void socket.destroy() }
 }
