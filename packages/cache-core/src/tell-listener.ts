@@ -1,4 +1,4 @@
-import { isThenable } from '@millrace/kit'
+import { isThenable, warn } from '@millrace/kit'
 import { ListenerError } from './errors.ts'
 
 /**
@@ -7,16 +7,16 @@ import { ListenerError } from './errors.ts'
  * @returns the warning, if it threw at once
  */
 export function tellListener(name: string, tell: () => unknown): ListenerError | undefined {
-  const warn = (cause: unknown): ListenerError => {
+  const failed = (cause: unknown): ListenerError => {
     const error = new ListenerError(name, cause)
-    process.emitWarning(error)
+    warn(error)
     return error
   }
   try {
     const answer = tell()
-    if (isThenable(answer)) answer.then(undefined, warn)
+    if (isThenable(answer)) answer.then(undefined, failed)
   } catch (cause) {
-    return warn(cause)
+    return failed(cause)
   }
   return undefined
 }

@@ -9,7 +9,9 @@ export { heed } from './calls/heed.ts'
 export { imitate } from './calls/imitate.ts'
 export { OperationChannels, traceOperation } from './calls/operation-channels.ts'
 export { tell } from './calls/tell.ts'
+export { textOf } from './calls/text-of.ts'
 export { isThenable } from './calls/thenable.ts'
+export { warn } from './calls/warn.ts'
 export { type BreakerSettings, breakerRule, CircuitBreaker } from './circuit-breaker.ts'
 export {
   type Clock,

@@ -1,4 +1,4 @@
-import { isThenable } from '@millrace/kit'
+import { isThenable, warn } from '@millrace/kit'
 import type { Limiter, PermitOutcome } from './limiter.ts'
 
 /** What waits for a permit. */
@@ -72,8 +72,4 @@ function giveBack(permit: unknown, outcome: PermitOutcome): void {
   } catch (error) {
     warn(error)
   }
-}
-
-function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error))
 }

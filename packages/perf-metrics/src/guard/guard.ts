@@ -14,6 +14,7 @@ import {
   resolveOptions,
   type Timer,
   tell,
+  textOf,
   withDefault,
 } from '@millrace/kit'
 import type { Registry } from '../registry/registry.ts'
@@ -296,18 +297,9 @@ function statusOf({ rule, state, since, lasted, finding }: Watched): RuleStatus 
 }
 
 function warn(error: unknown, { rule }: RuleStatus): void {
-  process.emitWarning(`A callback of the rule ${rule.name} failed: ${messageOf(error)}`, {
+  process.emitWarning(`A callback of the rule ${rule.name} failed: ${textOf(error)}`, {
     code: 'MILLRACE_GUARD_CALLBACK',
   })
-}
-
-/** Anything may be thrown, so nothing is trusted. */
-function messageOf(error: unknown): string {
-  try {
-    return String(error)
-  } catch {
-    return typeof error
-  }
 }
 
 describeStats<GuardStats>(Guard.prototype, {

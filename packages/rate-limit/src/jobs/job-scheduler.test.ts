@@ -573,21 +573,26 @@ describeRedis('JobScheduler on Redis', redis => {
     await connection.disconnect(false)
   })
 
-  test('a listener of faults that throws becomes a warning, and the process lives', async () => {
-    const warning = new Promise<Error>(resolve => process.once('warning', resolve))
-    const scheduler = create({
-      id: 'faulty',
-      redis: connect(),
-      onError: () => {
+  test.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
         throw new Error('from the listener')
       },
-    })
-    await scheduler.schedule(() => 1)
-    await redis.server.kill()
-    expect((await warning).message).toBe('from the listener')
-    expect(scheduler.stats().errors).toBeGreaterThan(0)
-    await redis.server.restart()
-    // Until the subscriptions are back too: ioredis leaves a ready check that is cut off unhandled.
-    while (!/ sub=[1-9]/.test(String(await clients[0]!.client('LIST'))));
-  })
+    ],
+    ['rejects', () => Promise.reject(new Error('from the listener'))],
+  ])(
+    'a listener of faults that %s becomes a warning, and the process lives',
+    async (_, onError) => {
+      const warning = new Promise<Error>(resolve => process.once('warning', resolve))
+      const scheduler = create({ id: 'faulty', redis: connect(), onError })
+      await scheduler.schedule(() => 1)
+      await redis.server.kill()
+      expect((await warning).message).toBe('from the listener')
+      expect(scheduler.stats().errors).toBeGreaterThan(0)
+      await redis.server.restart()
+      // Until the subscriptions are back too: ioredis leaves a ready check that is cut off unhandled.
+      while (!/ sub=[1-9]/.test(String(await clients[0]!.client('LIST'))));
+    },
+  )
 })

@@ -6,6 +6,8 @@ import {
   monotonicClock,
   setAwaitedTimer,
   type Timer,
+  tell,
+  warn,
 } from '@millrace/kit'
 import Bottleneck from 'bottleneck'
 import { JobExpiredError, LimiterClosedError, QueueFullError } from '../errors.ts'
@@ -137,14 +139,11 @@ export class JobScheduler {
     await this.close()
   }
 
-  /** A listener that threw would be called with its own error again, until the stack ends. */
   #onError(error: unknown): void {
     this.#errors++
-    try {
-      this.#options.onError?.(error)
-    } catch (thrown) {
-      process.emitWarning(thrown instanceof Error ? thrown : String(thrown))
-    }
+    const { onError } = this.#options
+    // A listener that threw would be called with its own error again, until the stack ends.
+    if (onError !== undefined) tell(onError, error, warn)
   }
 
   #submit(job: Job): void {

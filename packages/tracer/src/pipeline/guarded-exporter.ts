@@ -1,4 +1,4 @@
-import { heed } from '@millrace/kit'
+import { heed, textOf } from '@millrace/kit'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
 
 const NOTHING_KNOWN: ExporterStats = { exported: 0, dropped: 0, queued: 0, queuedBytes: 0 }
@@ -73,17 +73,8 @@ export class GuardedExporter {
   #warn(method: keyof Exporter, error: unknown): void {
     if (this.#warned) return
     this.#warned = true
-    process.emitWarning(`The exporter of a tracer threw in ${method}(): ${messageOf(error)}`, {
+    process.emitWarning(`The exporter of a tracer threw in ${method}(): ${textOf(error)}`, {
       code: 'MILLRACE_TRACER_EXPORTER',
     })
-  }
-}
-
-/** Anything may be thrown, so nothing is trusted. */
-function messageOf(error: unknown): string {
-  try {
-    return String(error)
-  } catch {
-    return typeof error
   }
 }
