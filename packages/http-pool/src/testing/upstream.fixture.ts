@@ -20,7 +20,7 @@ export function useUpstream(
 
   afterEach(async () => {
     await Promise.all(pools.splice(0).map(pool => pool.destroy()))
-    await server.kill()
+    await server[Symbol.asyncDispose]()
   })
 
   return options => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { type ReservedPort, reservePort } from '../net/free-port.ts'
 import { seededRandom } from '../random/seeded-random.ts'
 import type { Direction, Faults } from './faults.ts'
 import { Pipe } from './pipe.ts'
@@ -41,6 +42,8 @@ const directions: readonly Direction[] = ['up', 'down']
  */
 export class FaultProxy {
   readonly port: number
+  /** Nobody else's while it refuses. */
+  readonly #reserved: ReservedPort
   readonly #listener: Server
   readonly #links = new Set<Link>()
   readonly #faults: Faults = {
@@ -53,9 +56,16 @@ export class FaultProxy {
   #accepted = 0
   #past = { up: 0, down: 0 }
 
-  private constructor(listener: Server, target: number, host: string, seed: number) {
+  private constructor(
+    listener: Server,
+    reserved: ReservedPort,
+    target: number,
+    host: string,
+    seed: number,
+  ) {
     this.#listener = listener
-    this.port = (listener.address() as AddressInfo).port
+    this.#reserved = reserved
+    this.port = reserved.number
     const random = seededRandom(seed)
     listener.on('connection', client => this.#accept(client, connect(target, host), random))
   }
@@ -66,9 +76,10 @@ export class FaultProxy {
     host = '127.0.0.1',
     seed = 0,
   }: FaultProxyOptions): Promise<FaultProxy> {
-    const listener = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+    const reserved = await reservePort()
+    const listener = createServer({ allowHalfOpen: true }).listen(reserved.number, '127.0.0.1')
     await once(listener, 'listening')
-    return new FaultProxy(listener, target, host, seed)
+    return new FaultProxy(listener, reserved, target, host, seed)
   }
 
   stats(): FaultProxyStats {
@@ -145,6 +156,7 @@ export class FaultProxy {
   /** Resets all connections and closes the port for good. */
   async stop(): Promise<void> {
     this.cut()
+    this.#reserved[Symbol.dispose]()
     if (!this.#listener.listening) return
     this.#listener.close()
     await once(this.#listener, 'close')

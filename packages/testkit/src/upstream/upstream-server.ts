@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { type ReservedPort, reservePort } from '../net/free-port.ts'
 import type { Replier, UpstreamRequest } from './reply.ts'
 import { type Certificate, selfSignedCertificate } from './self-signed-certificate.ts'
 import { sendReply } from './send-reply.ts'
@@ -49,6 +50,8 @@ export class UpstreamServer {
   /** Every request so far, in order of arrival. */
   readonly requests: UpstreamRequest[] = []
   readonly #options: UpstreamOptions
+  /** Nobody else's while the server is killed. */
+  readonly #reserved: ReservedPort | undefined
   readonly #tls: Certificate | undefined
   readonly #routes = new Map<string, Route>()
   readonly #sockets = new Map<Socket, number>()
@@ -58,11 +61,13 @@ export class UpstreamServer {
   private constructor(
     server: Server,
     port: number,
+    reserved: ReservedPort | undefined,
     options: UpstreamOptions,
     tls: Certificate | undefined,
   ) {
     this.#server = server
     this.port = port
+    this.#reserved = reserved
     this.#options = options
     this.#tls = tls
     this.certificate = tls?.cert
@@ -72,9 +77,10 @@ export class UpstreamServer {
   /** Starts listening. Every path answers 200 until {@link on} says otherwise. */
   static async start(options: UpstreamOptions = {}): Promise<UpstreamServer> {
     const tls = options.tls === true ? selfSignedCertificate() : undefined
-    const server = await listen(options.port ?? 0, options, tls)
-    const { port } = server.address() as AddressInfo
-    return new UpstreamServer(server, port, options, tls)
+    const reserved = options.port === undefined ? await reservePort() : undefined
+    const port = reserved?.number ?? options.port!
+    const server = await listen(port, options, tls)
+    return new UpstreamServer(server, port, reserved, options, tls)
   }
 
   get origin(): string {
@@ -122,8 +128,10 @@ export class UpstreamServer {
     await once(this.#server, 'close')
   }
 
+  /** Kills the server for good: others may have its port. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill()
+    this.#reserved?.[Symbol.dispose]()
   }
 
   #attach(server: Server): void {
