@@ -18,7 +18,7 @@ test('in a Cluster messages reach every node, also after a fail-over', async () 
   await a.publish([key('1')])
   await log.has('delete key 1')
   // The journals of the first shards lie with the first primary.
-  await cluster.nodes[0]!.kill()
+  await cluster.kill(cluster.nodes[0]!)
   // Refused while the sender does not know the new primary.
   while (!log.events.includes('delete key 2')) {
     await Promise.allSettled([a.publish([key('2')])])

@@ -90,7 +90,7 @@ test('nothing outdated is served when a primary of a Cluster dies', async () => 
   await using fleet = await everywhere({ cluster: cluster.startupNodes })
   const reports = await fleet.round(runs(2 * ROUND), async () => {
     await sleep(1_000)
-    await cluster.nodes[0]!.kill()
+    await cluster.kill(cluster.nodes[0]!)
   })
   expectSound(reports, await fleet.settled())
 })

@@ -6,7 +6,11 @@ import { RedisServer, type RedisServerOptions } from './redis-server.ts'
 const slots = 16_384
 const primaries = 3
 /** How long the nodes may take to agree, in ms. */
-const formDeadline = 30_000
+const formDeadline = 60_000
+/** After how long a silence a node is taken to have failed, in ms: longer than a machine stands still. */
+const patience = 15_000
+/** The same where one has failed indeed: a test sees the fail-over within two seconds. */
+const impatience = 1_000
 
 /** A running cluster: {@link nodes} 0 to 2 start as primaries, 3 to 5 as their replicas. */
 export class RedisCluster {
@@ -19,6 +23,19 @@ export class RedisCluster {
   /** Addresses in the form that ioredis' `Cluster` takes. */
   get startupNodes(): { host: string; port: number }[] {
     return this.nodes.map(({ host, port }) => ({ host, port }))
+  }
+
+  /** Ends a primary without notice: its replica takes over within two seconds, and from now on for any that is silent for a second. */
+  async kill(node: RedisServer): Promise<void> {
+    const others = this.nodes.filter(other => other !== node && other.running)
+    await Promise.all(
+      others.map(async ({ port }) => {
+        const client = new Redis(port)
+        await client.config('SET', 'cluster-node-timeout', impatience)
+        client.disconnect()
+      }),
+    )
+    await node.kill()
   }
 
   /** Ends all nodes and removes their files. */
@@ -44,8 +61,7 @@ export async function startCluster({
     start(index, {
       args: [
         ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'],
-        // Short, so that a test sees a fail-over within two seconds.
-        ...['--cluster-node-timeout', '1000', '--cluster-replica-validity-factor', '0'],
+        ...['--cluster-node-timeout', `${patience}`, '--cluster-replica-validity-factor', '0'],
         ...args,
       ],
       prepare: async () => ['--cluster-port', `${await freePort()}`],

@@ -93,7 +93,7 @@ suite('on a Redis Cluster', () => {
     type Range = [first: number, last: number, primary: [host: string, port: number]]
     const ranges = (await client.cluster('SLOTS')) as unknown as Range[]
     const [, , [, port]] = ranges.find(([first, last]) => first <= slot && slot <= last)!
-    await cluster.nodes.find(node => node.port === port)!.kill()
+    await cluster.kill(cluster.nodes.find(node => node.port === port)!)
 
     expect(await bucket.tryAcquire(2)).toBe(true)
     expect(await window.tryAcquire(2)).toBe(true)
