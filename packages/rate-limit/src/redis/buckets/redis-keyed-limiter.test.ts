@@ -106,10 +106,11 @@ describeRedis('RedisKeyedLimiter', redis => {
   test('an error of Redis holds no key', async () => {
     const key = 'a-secret'
     const id = randomUUID()
+    const shared = { client, id, timeout: 60_000, whenDown: 'closed' } as const
     const limiters = [
-      make({ id, whenDown: 'closed' }),
-      new RedisKeyedWindow({ client, id, limit: 1, window: 1e6, whenDown: 'closed' }),
-      new RedisKeyedSemaphore({ client, id, permits: 1, whenDown: 'closed' }),
+      make(shared),
+      new RedisKeyedWindow({ ...shared, limit: 1, window: 1e6 }),
+      new RedisKeyedSemaphore({ ...shared, permits: 1 }),
     ]
     // A state of another type is one that no script can read.
     const broken = async () => {
