@@ -1,6 +1,6 @@
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Registry } from '../index.ts'
 import { LabelIndex } from './label-index.ts'
 
@@ -71,6 +71,105 @@ describe('series identity', () => {
     for (let round = 0; round < 3; round++) for (const l of labels) counter.inc(l)
     expect(counter.family.size).toBe(600)
     for (const l of labels) expect(counter.labels(l).value).toBe(3)
+  })
+})
+
+describe.each(['of the same names', 'of other names'])('among metrics %s', company => {
+  /** A counter of labels `a` and `b` in a fresh process, as far as modules go, and what was counted by label values. */
+  const fresh = async () => {
+    vi.resetModules()
+    const { Registry } = await import('../index.ts')
+    const registry = new Registry()
+    if (company === 'of other names') {
+      registry.counter('x_total', { labels: ['x'] }).inc({ x: '1' })
+      registry.counter('y_total', { labels: ['y'] }).inc({ y: '1' })
+    }
+    const counter = registry.counter('c_total', { labels: ['a', 'b'] })
+    const counted = () =>
+      Object.fromEntries(Array.from(counter.family.series(), s => [s.labelValues.join(), s.value]))
+    return { counter, counted }
+  }
+
+  it('reads labels wherever an object has them', async () => {
+    class Request {
+      readonly b: string
+      constructor(b: string) {
+        this.b = b
+      }
+      get a() {
+        return 'class'
+      }
+    }
+    const hidden = (b: string) =>
+      Object.defineProperty({ b } as { a: string; b: string }, 'a', { value: 'hidden' })
+    const { counter, counted } = await fresh()
+    for (let round = 0; round < 3; round++) {
+      for (const b of ['1', '2']) {
+        counter.inc({ a: 'own', b })
+        counter.inc({ b, a: 'own' })
+        counter.inc(Object.assign(Object.create(null), { a: 'own', b }))
+        counter.inc(Object.create({ a: 'inherited', b }))
+        counter.inc(Object.assign(Object.create({ a: 'covered' }), { a: 'own', b }))
+        counter.inc(new Request(b))
+        counter.inc(hidden(b))
+        counter.inc(new Proxy({ b, a: 'proxy' }, {}))
+        // Slow: no longer by shape.
+        const changed: { a?: string; b: string; c?: string } = { a: 'x', c: '', b }
+        delete changed.a
+        delete changed.c
+        changed.a = 'own'
+        counter.inc(changed as { a: string; b: string })
+      }
+    }
+    const each = (b: string) => ({
+      [`own,${b}`]: 15,
+      [`inherited,${b}`]: 3,
+      [`class,${b}`]: 3,
+      [`hidden,${b}`]: 3,
+      [`proxy,${b}`]: 3,
+    })
+    expect(counted()).toEqual({ ...each('1'), ...each('2') })
+    expect(counter.family.mislabelled).toBe(0)
+  })
+
+  it('counts what is no label object, and never throws', async () => {
+    const thrower = () => {
+      throw new Error('not to be read')
+    }
+    const hostile: unknown[] = [
+      undefined,
+      null,
+      1,
+      'ab',
+      [],
+      ['a', 'b'],
+      {},
+      { a: '1' },
+      { b: '1' },
+      { a: '1', b: undefined },
+      { a: '1', b: '2', c: '3' },
+      { a: '1', b: Symbol('b') },
+      Object.defineProperty({ b: '1' }, 'a', { get: thrower, enumerable: true }),
+      Object.defineProperty({ a: '1', b: '9' }, 'c', { get: thrower, enumerable: true }),
+      new Proxy({}, { ownKeys: thrower, get: thrower }),
+    ]
+    const { counter, counted } = await fresh()
+    for (let round = 0; round < 3; round++) {
+      for (const labels of hostile) counter.inc(labels as { a: string; b: string })
+    }
+    expect(counter.family.mislabelled).toBe(3 * hostile.length)
+    expect(counted()).toEqual({})
+    // A getter that is no label of the metric is not asked.
+    counter.inc(
+      Object.assign(
+        Object.create(Object.defineProperty({}, 'c', { get: thrower, enumerable: true })),
+        {
+          a: '1',
+          b: '2',
+        },
+      ),
+    )
+    expect(counted()).toEqual({ '1,2': 1 })
   })
 })
 
