@@ -183,11 +183,107 @@ describe('a durable folder', () => {
     await store.close()
   })
 
+  const read = (graph: Graph, version?: string) =>
+    graph.query('read', async (context, path) => (await context.read(path)).bytes.toString(), {
+      version,
+    })
+
+  test('is none to a graph that has others, whatever the process before said', async () => {
+    write('lock', '1')
+    write('node_modules/m', '1')
+    const store = new MemoryStore<TraceRecord>()
+    const node_modules = { folder: 'node_modules', markers: ['lock'] }
+    const vendor = { folder: 'vendor', markers: ['lock'] }
+    for (const durable of [[node_modules, vendor], [vendor], [], [node_modules]]) {
+      await using graph = new Graph({ files, store, durable })
+      const text = read(graph, '1')
+      const through = graph.query('through', (context, path) => context.get(text, path), {
+        version: '1',
+      })
+      write('node_modules/m', '1')
+      graph.invalidateDurable()
+      expect(await graph.get(through, 'node_modules/m')).toBe('1')
+      write('node_modules/m', '2')
+      const held = durable.includes(node_modules)
+      expect(await graph.get(through, 'node_modules/m')).toBe(held ? '1' : '2')
+    }
+  })
+
+  test('is none above the root', async () => {
+    write('node_modules/m/lock', '1')
+    write('node_modules/m/src', '1')
+    write('node_modules/n', '1')
+    write('node_modules/m/node_modules/o', '1')
+    const inner = new FileTable({ root: at('node_modules/m') })
+    await using graph = new Graph({
+      files: inner,
+      durable: [{ folder: 'node_modules', markers: ['lock'] }],
+    })
+    const text = read(graph)
+    const names = graph.query('names', context => context.list('.')!.length)
+    const paths = ['src', '../n', 'node_modules/o']
+    for (const path of paths) expect(await graph.get(text, path)).toBe('1')
+    expect(await graph.get(names, '')).toBe(3)
+    write('node_modules/m/more', '')
+    for (const path of paths) write(join('node_modules/m', path), '2')
+    expect(await Promise.all(paths.map(path => graph.get(text, path)))).toEqual(['2', '1', '1'])
+    expect(await graph.get(names, '')).toBe(4)
+  })
+
+  test('is looked at as any other while no marker of it can be read', async () => {
+    files = new FileTable({ root, maxFileBytes: 10 })
+    write('node_modules/m', '1')
+    await using graph = new Graph({
+      files,
+      durable: [
+        { folder: 'node_modules', markers: [at('lock'), 'absent'] },
+        { folder: './vendor/', markers: ['never'] },
+      ],
+    })
+    const text = read(graph)
+    let count = 0
+    const sees = async (changed: boolean): Promise<void> => {
+      const before = `${count}`
+      write('node_modules/m', `${++count}`)
+      expect(await graph.get(text, 'node_modules/m')).toBe(changed ? `${count}` : before)
+    }
+    await sees(true)
+    await sees(true)
+    write('lock', '')
+    await sees(true)
+    await sees(false)
+    expect(await graph.get(text, 'lock')).toBe('')
+    write('lock', '2')
+    await sees(true)
+    write('lock', 'far too large')
+    await sees(true)
+    await sees(true)
+    rmSync(at('lock'))
+    await sees(true)
+    mkdirSync(at('lock'))
+    await sees(true)
+    await sees(true)
+  })
+
   test('needs markers', () => {
     expect(() => new Graph({ files, durable: [{ folder: 'a', markers: [] }] })).toThrow(
       'Expected `durable[0].markers` to be at least one path',
     )
   })
+})
+
+test('folders beyond those that the table remembers are of one moment all the same', async () => {
+  const small = new FileTable({ root, maxFiles: 2 })
+  const names = ['a', 'b', 'c', 'd']
+  for (const name of names) write(`${name}/file`, '')
+  await using graph = new Graph({ files: small })
+  const all = graph.query('all', context =>
+    [...names, 'none'].map(name => context.list(name)?.length),
+  )
+  expect(await graph.get(all, '')).toEqual([1, 1, 1, 1, undefined])
+  write('c/more', '')
+  expect(await graph.get(all, '')).toEqual([1, 1, 2, 1, undefined])
+  expect(graph.stats().conflicts).toBe(0)
 })
 
 test('what was not used for the retention goes from memory, at the next clean-up', async () => {

@@ -77,6 +77,7 @@ export class Graph implements AsyncDisposable {
     this.#results = new KeptResults({
       ...settings,
       root: files.root,
+      durable,
       peek: (query, key) => this.#nodes.peek(query, key),
       find: (name, key) => {
         const query = this.#queries.get(name)
@@ -205,6 +206,7 @@ export class Graph implements AsyncDisposable {
     keys: Iterable<NoInfer<K>>,
   ): Promise<number> {
     this.#assertOwn(query as unknown as AnyQuery)
+    this.#durable.check()
     const nodes = this.#nodes
     return await this.#results.seekMany(
       Iterator.from(checkIterable('keys', keys)).map(key =>

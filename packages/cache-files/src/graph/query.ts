@@ -58,8 +58,9 @@ export interface QueryContext {
 /** Options of one query. */
 export interface QueryOptions<V> {
   /**
-   * Tells results apart: dependents are computed anew when it changes. Default: a SHA-256 of everything in the value; give a cheaper
-   * one where something smaller decides, such as the hash of the source for a syntax tree.
+   * Tells results apart: dependents are computed anew when it changes. Default: a SHA-256 of everything that shows in
+   * the value: own enumerable properties, of errors all but the stack, of views of buffers their bytes. Give one where something else decides,
+   * such as a private field, or a cheaper one where something smaller does, such as the hash of the source for a syntax tree.
    */
   readonly fingerprint?: ((value: V) => string) | undefined
   /**

@@ -7,7 +7,8 @@ export class NoCanonicalForm extends Error {}
 /**
  * A value as text that is the same for equal values, whichever way the engine holds them: `v8.serialize` tells a slice of a text with
  * one `→` in it from the same letters in another text. Objects are told apart by the order of their properties too, which costs a
- * computation and never correctness; of instances the class's name and the own enumerable properties count.
+ * computation and never correctness. What counts are own enumerable properties, of instances the class's name too, of errors all own properties but
+ * the stack, and of views of buffers their bytes alone.
  *
  * Each part says by its first letter what it is and, where that is not clear, how long: no two values have the same text. Benchmark case:
  * files "cold run of an analysis", where most of this runs before it is compiled: hence one text that grows, by native calls as few as can be.
@@ -89,6 +90,7 @@ export class CanonicalForm {
     this.#seen.set(value, this.#seen.size)
     if (Array.isArray(value)) {
       if (value.constructor !== Array) this.#subclass(value, 'Array')
+      this.#symbols(value)
       this.#array(value)
     } else if (isPlain(value)) {
       this.#text += 'o'
@@ -115,7 +117,10 @@ export class CanonicalForm {
       this.#string(className(value))
       this.#bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
     } else if (types.isAnyArrayBuffer(value)) {
+      this.#builtIn(value, 'ArrayBuffer')
       this.#text += 'B'
+      const { byteLength, maxByteLength } = value
+      if (maxByteLength !== byteLength) this.#lost(`l${maxByteLength};`)
       this.#bytes(new Uint8Array(value))
     } else this.#instance(value)
   }
@@ -137,10 +142,19 @@ export class CanonicalForm {
     this.#string(own)
   }
 
-  /** Properties under symbols, which have no names of their own: only that they are there. */
+  /** Properties under symbols, of which only what they are described by is the same elsewhere. */
   #symbols(value: object): void {
-    const { length } = Object.getOwnPropertySymbols(value)
-    if (length > 0) this.#lost(`y${length};`)
+    const symbols = Object.getOwnPropertySymbols(value)
+    if (symbols.length === 0) return
+    this.#lost(`y${symbols.length};`)
+    for (const symbol of symbols) {
+      if (!Object.prototype.propertyIsEnumerable.call(value, symbol)) continue
+      const { description = '' } = symbol
+      this.#path?.push(description)
+      this.#string(description)
+      this.#write(Reflect.get(value, symbol))
+      this.#path?.pop()
+    }
   }
 
   /** Tells of what the structured clone algorithm does not keep. */
@@ -153,29 +167,40 @@ export class CanonicalForm {
     this.#clones = false
     this.#text += 'c'
     this.#string(className(value))
+    this.#symbols(value)
     if (value instanceof Error) {
       this.#string(value.name)
       this.#string(value.message)
-      this.#write(value.cause)
-    } else if (Object.keys(value).length === 0) {
+      this.#properties(value, Object.getOwnPropertyNames(value).filter(isTold))
+      return
+    }
+    const keys = Object.keys(value)
+    if (keys.length === 0) {
       throw this.#none(`an instance of ${className(value)} that shows no properties`)
     }
-    this.#properties(value)
+    this.#properties(value, keys)
   }
 
   #array(value: readonly unknown[]): void {
     this.#text += `a${value.length};`
+    let { length } = value
     for (let index = 0; index < value.length; index++) {
       const item = value[index]
       this.#path?.push(index)
-      if (item === undefined && !(index in value)) this.#text += 'h'
-      else this.#write(item)
+      if (item === undefined && !(index in value)) {
+        this.#text += 'h'
+        length--
+      } else this.#write(item)
       this.#path?.pop()
     }
+    // Those of a match of a regular expression, which say where it is. Indices come first.
+    const keys = Object.keys(value)
+    if (keys.length === length) return
+    this.#lost('q')
+    this.#properties(value, keys.slice(length))
   }
 
-  #properties(value: object): void {
-    const keys = Object.keys(value)
+  #properties(value: object, keys: readonly string[] = Object.keys(value)): void {
     this.#text += `${keys.length};`
     for (const key of keys) {
       this.#path?.push(key)
@@ -217,6 +242,9 @@ export class CanonicalForm {
     return new NoCanonicalForm(place?.length ? `${what} at ${place.join('')}` : what)
   }
 }
+
+/** Whether a property of an error counts that is not written apart. */
+const isTold = (name: string): boolean => name !== 'stack' && name !== 'message'
 
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value)

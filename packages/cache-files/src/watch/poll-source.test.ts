@@ -111,3 +111,54 @@ test('results that rest on names of a folder, or on a missing file, are streamed
     expect(await next()).toEqual(result)
   }
 })
+
+test('files that a small table forgets are not told of as changed', async () => {
+  await watcher.close()
+  files = new FileTable({ root, maxFiles: 1, clock: { now: () => Date.now() + 10_000 } })
+  watcher = new Watcher({ files, source: 'poll', pollInterval: 3_600_000 })
+  for (const name of ['a', 'b', 'c']) {
+    writeFileSync(at(name), name)
+    files.hashSync(name)
+    await watcher.settled()
+  }
+  expect(files.stats().files).toBe(1)
+  expect(await told()).toEqual({ paths: [], folders: [] })
+  writeFileSync(at('a'), 'other')
+  expect(await told()).toEqual({ paths: [at('a')], folders: [] })
+})
+
+test('a stream does not repeat what comes out the same', async () => {
+  writeFileSync(at('a'), 'to be')
+  await using graph = new Graph({ files })
+  type Count = { readonly words: number; readonly at?: object }
+  const count = graph.query('count', async (context, path): Promise<Count> => {
+    const words = (await context.read(path)).bytes.toString().split(' ')
+    if (words.length > 2) throw new TypeError('too long')
+    return { words: words.length }
+  })
+  const lengths = graph.query(
+    'lengths',
+    async (context, path): Promise<Count> => ({ ...(await context.get(count, path)), at: {} }),
+    { fingerprint: ({ words }) => `${words}` },
+  )
+  for (const query of [count, lengths]) {
+    writeFileSync(at('a'), 'to be')
+    using stream = new ResultStream({ graph, watcher, query, key: 'a' })
+    const results = stream[Symbol.asyncIterator]()
+    expect(await results.next()).toMatchObject({ value: { value: { words: 2 } } })
+    for (const [text, asked] of [
+      ['or not', 2],
+      ['to be or', 3],
+      ['to be that', 4],
+    ] as const) {
+      writeFileSync(at('a'), text)
+      await watcher.settled()
+      await expect.poll(() => stream.stats().asked).toBe(asked)
+    }
+    expect(await results.next()).toMatchObject({ value: { reason: { message: 'too long' } } })
+    writeFileSync(at('a'), 'that')
+    await watcher.settled()
+    expect(await results.next()).toMatchObject({ value: { value: { words: 1 } } })
+    expect(stream.stats().changes).toBe(3)
+  }
+})

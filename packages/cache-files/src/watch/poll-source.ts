@@ -3,6 +3,7 @@ import type { Clock, Timer } from '@millrace/cache-core'
 import { FileReadError } from '../errors.ts'
 import type { FileTable } from '../table/file-table.ts'
 import type { FolderList } from '../table/paths/folder-lists.ts'
+import { type KnownFile, sameKnown } from '../table/records/table-snapshot.ts'
 import type { ReportedChanges, WatchSource } from './watch-source.ts'
 
 /** What a {@link PollSource} looks at, and when. */
@@ -24,7 +25,7 @@ export class PollSource implements WatchSource {
   readonly complete = false
   readonly #settings: PollSettings
   readonly #ignored: ReadonlySet<string>
-  #seen = new Map<string, unknown>()
+  #seen = new Map<string, KnownFile | undefined>()
   #lists = new Map<string, FolderList>()
   #report: (changes: ReportedChanges) => void = () => undefined
   #timer: Timer | undefined
@@ -69,10 +70,10 @@ export class PollSource implements WatchSource {
   /** Files that were there the last time are looked for even where the table has forgotten them since. */
   #lookAtFiles(changed: Set<string>): void {
     const before = this.#seen
-    const seen = new Map<string, unknown>()
+    const seen = new Map<string, KnownFile | undefined>()
     for (const path of new Set([...this.#settings.files.paths(), ...before.keys()])) {
       const state = unlessFailed(() => this.#settings.files.knownSync(path))
-      if (before.has(path) && before.get(path) !== state) changed.add(path)
+      if (before.has(path) && !sameKnown(before.get(path), state)) changed.add(path)
       if (state !== undefined || !before.has(path)) seen.set(path, state)
     }
     this.#seen = seen

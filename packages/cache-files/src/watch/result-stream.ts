@@ -7,6 +7,7 @@ import {
 } from '@millrace/kit'
 import type { Graph } from '../graph/graph.ts'
 import type { Query } from '../graph/query.ts'
+import { fingerprintOf } from '../value/fingerprint.ts'
 import type { Watcher } from './watcher.ts'
 
 /** Options of a {@link ResultStream}. */
@@ -115,11 +116,26 @@ export class ResultStream<V, K extends string = string>
     const [outcome] = await Promise.allSettled([
       this.#graph.get(this.#query, this.#key, { signal }),
     ])
-    if (signal.aborted || isSame(this.#latest, outcome)) return
+    if (signal.aborted || this.#isSame(this.#latest, outcome)) return
     this.#counts.changes++
     const result = { ...outcome, revision }
     this.#latest = result
     for (const reader of this.#readers) reader.put(result)
+  }
+
+  /**
+   * Whether a result is the one before: the same value, as the graph returns where nothing had to be computed, or one that is not told from
+   * it. An error is never kept, and is told from others in the same way.
+   */
+  #isSame(before: PromiseSettledResult<V> | undefined, after: PromiseSettledResult<V>): boolean {
+    if (before?.status === 'fulfilled' && after.status === 'fulfilled') {
+      return areEqual(before.value, after.value, this.#query.fingerprint ?? fingerprintOf)
+    }
+    return (
+      before?.status === 'rejected' &&
+      after.status === 'rejected' &&
+      areEqual(before.reason, after.reason, fingerprintOf)
+    )
   }
 
   #leave(reader: ResultReader<V>): void {
@@ -137,16 +153,14 @@ describeStats<ResultStreamStats>(ResultStream.prototype, {
   ...counters('asked', 'changes'),
 })
 
-/** Whether a result is the one before: a graph returns the same value until it is computed anew and differs. */
-function isSame<V>(
-  before: PromiseSettledResult<V> | undefined,
-  after: PromiseSettledResult<V>,
-): boolean {
-  return (
-    before?.status === 'fulfilled' &&
-    after.status === 'fulfilled' &&
-    Object.is(before.value, after.value)
-  )
+function areEqual<T>(before: T, after: T, fingerprint: (value: T) => string): boolean {
+  if (Object.is(before, after)) return true
+  try {
+    return fingerprint(before) === fingerprint(after)
+  } catch {
+    // What cannot be compared is another one.
+    return false
+  }
 }
 
 /** A reader of results; of those it did not take only the newest stays. */

@@ -5,6 +5,7 @@ import { checkList, checkText, isThenable } from '@millrace/kit'
 import { ContextEndedError, FileReadError } from '../../errors.ts'
 import type { PathKind } from '../../table/paths/path-kind.ts'
 import type { FileContent } from '../../table/read/file-content.ts'
+import { globName } from '../inputs/glob.ts'
 import { type InputKind, listFingerprint, namesFingerprint } from '../inputs/input-kinds.ts'
 import type { Query, QueryContext } from '../query.ts'
 import type { Dependency, GraphNode, HeldValue, Outcome } from '../trace/graph-node.ts'
@@ -200,9 +201,9 @@ export class QueryRun implements QueryContext {
   }
 
   glob(pattern: string): readonly string[] {
-    checkText('pattern', pattern)
     const { revision } = this.#flight
-    return this.#listed('glob', pattern, () => revision.glob(pattern), namesFingerprint)
+    const name = globName(checkText('pattern', pattern))
+    return this.#listed('glob', name, () => revision.glob(name), namesFingerprint)
   }
 
   realPath(path: string): string | undefined {

@@ -1,10 +1,9 @@
 import { FileReadError, isStarved } from '../../errors.ts'
-import { sameStamp } from '../../table/file-stamp.ts'
 import type { FileTable } from '../../table/file-table.ts'
-import type { FolderList } from '../../table/paths/folder-lists.ts'
+import { type FolderList, sameList } from '../../table/paths/folder-lists.ts'
 import type { PathKind } from '../../table/paths/path-kind.ts'
 import type { FileContent } from '../../table/read/file-content.ts'
-import type { KnownFile } from '../../table/records/table-snapshot.ts'
+import { type KnownFile, sameKnown } from '../../table/records/table-snapshot.ts'
 import type { DurableInputs } from './durable-inputs.ts'
 import { globSync } from './glob.ts'
 import type { InputDependency } from './input-dependency.ts'
@@ -201,7 +200,8 @@ export class Revision {
     }
     for (const [path, kind] of this.#kinds) if (files.kindSync(path) !== kind) return path
     for (const [path, list] of this.#lists) {
-      if (this.#unlessUnknown(() => files.folderSync(path)) !== list) return path
+      const now = this.#unlessUnknown(() => files.folderSync(path))
+      if (now === undefined || !sameList(now, list)) return path
     }
     for (const [pattern, paths] of this.#globs) {
       const found = this.#unlessUnknown(() => globSync(files, pattern))
@@ -215,7 +215,7 @@ export class Revision {
         if (optionFingerprint(options, name) !== seen) return name
     }
     const checked = this.#unlessUnknown(() => durable.check())
-    return checked === this.durableEpoch ? undefined : durable.cause
+    return Object.is(checked, this.durableEpoch) ? undefined : durable.cause
   }
 
   #look(kind: InputKind, name: string): string {
@@ -303,8 +303,7 @@ export class Revision {
       // A hash alone was never tied to a record.
       return typeof before !== 'string' || fingerprintOf(now) !== before
     }
-    // The same record, or one like it where the table has forgotten the first: nothing was written in between.
-    return now !== before && (now.hash !== before.hash || !sameStamp(now.stamp, before.stamp))
+    return !sameKnown(now, before)
   }
 
   /** What a look finds; `undefined` where it cannot tell, which is like nothing that was found before. */

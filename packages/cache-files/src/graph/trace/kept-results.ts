@@ -21,6 +21,7 @@ import { recordOf, type TraceRecord, traceOf } from './trace-record.ts'
 export interface ResultKeeping extends BestEffortOptions {
   /** Absolute: paths below it are stored relative to it. */
   readonly root: string
+  readonly durable: { readonly identity: string }
   readonly store: Store<TraceRecord> | undefined
   readonly codec: Codec<unknown>
   /** Secret under which fingerprints are kept; empty for none. */
@@ -286,13 +287,13 @@ export class KeptResults {
       if (part?.dependencies[0]?.fingerprint !== trace.fingerprint) continue
       parts.push([query.name, query.version!, part.fingerprint])
     }
-    return recordOf(stored, trace, parts, this.#keeping.root)
+    return recordOf(stored, { trace, key: node.key, parts }, this.#keeping)
   }
 
   /** Takes over a record of the store. Its value is decoded when it is asked for. */
   #take(node: GraphNode, record: TraceRecord): boolean {
-    const { root, find } = this.#keeping
-    const trace = traceOf(record, root, find)
+    const { find } = this.#keeping
+    const trace = traceOf(record, this.#keeping)
     if (trace === undefined) return false
     this.storeHits++
     node.trace = trace

@@ -1,3 +1,4 @@
+import { isAbsolute, sep } from 'node:path'
 import type { StoredResult } from '../../persist/stored-result.ts'
 import type { InputKind } from '../inputs/input-kinds.ts'
 import type { Dependency, GraphNode, Trace } from './graph-node.ts'
@@ -9,12 +10,41 @@ import type { Dependency, GraphNode, Trace } from './graph-node.ts'
 export interface TraceRecord extends StoredResult {
   /** `[kind, name, fingerprint]` of an input, `['query', name, key, fingerprint]` of a query. */
   readonly trace: readonly (readonly string[])[]
-  readonly durable: boolean
+  /** If all it rests on lies in durable folders: which those of the graph were, as another graph may have others. */
+  readonly durable?: string | undefined
+  /** The root, where a key names it or what is outside of it was asked for: elsewhere that is another key, or something else. */
+  readonly root?: string | undefined
   /** `[name, version, fingerprint]` of queries for parts of the result. */
   readonly parts?: readonly (readonly string[])[] | undefined
 }
 
-const PATH_KINDS: ReadonlySet<string> = new Set<InputKind>(['file', 'kind', 'list', 'realPath'])
+/** What traces depend on in a process, and not in another. */
+export interface TracePlace {
+  /** Absolute. */
+  readonly root: string
+  /** The durable folders. */
+  readonly durable: { readonly identity: string }
+  /** The node of a query by its name; `undefined` if there is no such query. */
+  find(query: string, key: string): GraphNode | undefined
+}
+
+/** A trace to be stored. */
+export interface KeptTrace {
+  readonly trace: Trace
+  /** The key of its own node. */
+  readonly key: string
+  /** As in a {@link TraceRecord}. */
+  readonly parts: readonly (readonly string[])[]
+}
+
+/** Kinds of inputs whose names are paths, or may be. */
+const PATH_KINDS: ReadonlySet<string> = new Set<InputKind>([
+  'file',
+  'kind',
+  'list',
+  'glob',
+  'realPath',
+])
 const KINDS: ReadonlySet<string> = new Set<InputKind>([
   'file',
   'kind',
@@ -28,37 +58,50 @@ const KINDS: ReadonlySet<string> = new Set<InputKind>([
 
 export function recordOf(
   stored: StoredResult,
-  trace: Trace,
-  parts: readonly (readonly string[])[],
-  root: string,
+  { trace, key, parts }: KeptTrace,
+  { root, durable }: Pick<TracePlace, 'root' | 'durable'>,
 ): TraceRecord {
+  let rooted = key.includes(root)
   const steps = trace.dependencies.map(dependency => {
     if (dependency.node !== undefined) {
       const { query, key } = dependency.node
+      rooted ||= key.includes(root)
       return ['query', query.name, key, dependency.fingerprint]
     }
     const { kind, name, fingerprint } = dependency
-    const inside = PATH_KINDS.has(kind) && name.startsWith(`${root}/`)
+    const path = PATH_KINDS.has(kind) && isAbsolute(name)
+    const inside = path && (name === root || name.startsWith(`${root}${sep}`))
+    // It may have been named from the root on.
+    rooted ||= path && !inside
     return [kind, inside ? name.slice(root.length) : `=${name}`, fingerprint]
   })
-  const record = { ...stored, trace: steps, durable: trace.durable }
-  return parts.length === 0 ? record : { ...record, parts }
+  return {
+    ...stored,
+    trace: steps,
+    ...(trace.durable && { durable: durable.identity }),
+    ...(rooted && { root }),
+    ...(parts.length > 0 && { parts }),
+  }
 }
 
-/** The trace of a record, or `undefined` if it is none, or depends on a query that `find` does not know. */
+/** The trace of a record, or `undefined` if it is none, was made elsewhere, or depends on a query that `find` does not know. */
 export function traceOf(
   record: TraceRecord,
-  root: string,
-  find: (query: string, key: string) => GraphNode | undefined,
+  { root, durable, find }: TracePlace,
 ): Trace | undefined {
   if (typeof record?.fingerprint !== 'string' || !Array.isArray(record.trace)) return undefined
+  if (record.root !== undefined && record.root !== root) return undefined
   const dependencies: Dependency[] = []
   for (const step of record.trace) {
     const dependency = Array.isArray(step) ? dependencyOf(step, root, find) : undefined
     if (dependency === undefined) return undefined
     dependencies.push(dependency)
   }
-  return { fingerprint: record.fingerprint, dependencies, durable: record.durable === true }
+  return {
+    fingerprint: record.fingerprint,
+    dependencies,
+    durable: record.durable === durable.identity,
+  }
 }
 
 function dependencyOf(

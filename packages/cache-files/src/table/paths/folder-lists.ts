@@ -10,13 +10,14 @@ export interface FolderList {
   readonly names: readonly string[] | undefined
   /** Of the names, those of folders. Links to folders are not among them. */
   readonly folders: ReadonlySet<string>
+  /** Of the folder; `undefined` if there is none. */
+  readonly stamp: FileStamp | undefined
 }
 
 /** What `readdir` tells. */
 type Listing = Pick<FolderList, 'names' | 'folders'>
 
 interface HeldList extends FolderList {
-  readonly stamp: FileStamp | undefined
   /** Whether an equal stamp later proves equal names. */
   settled: boolean
   trust: number
@@ -117,6 +118,11 @@ function readFolder(path: string): Listing {
     if (error.reason !== 'failed') return NOTHING
     throw error
   }
+}
+
+/** Whether nothing came or went between two lists of a folder, also where the first was forgotten meanwhile. */
+export function sameList(a: FolderList, b: FolderList): boolean {
+  return a === b || (sameFolder(a.stamp, b.stamp) && sameListing(a, b))
 }
 
 function sameFolder(a: FileStamp | undefined, b: FileStamp | undefined): boolean {

@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
 import { crc32 } from 'node:zlib'
-import type { FileStamp } from '../file-stamp.ts'
+import { type FileStamp, sameStamp } from '../file-stamp.ts'
 
 /** A file that was read, and whose stamp proves that its bytes are the same for as long as the stamp is. */
 export interface KnownFile {
@@ -9,6 +9,12 @@ export interface KnownFile {
   readonly stamp: FileStamp
   /** SHA-256 in hex. */
   readonly hash: string
+}
+
+/** Whether nothing was written between two answers about a file, also where the first was forgotten meanwhile. */
+export function sameKnown(a: KnownFile | undefined, b: KnownFile | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return a === b || (a.hash === b.hash && sameStamp(a.stamp, b.stamp))
 }
 
 const MAGIC = Buffer.from('MFT2')
