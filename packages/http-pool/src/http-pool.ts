@@ -1,4 +1,4 @@
-import { counters, describeStats, gauges, type StatsKinds } from '@millrace/kit'
+import { counters, describeStats, gauges, isError, type StatsKinds } from '@millrace/kit'
 import {
   type Dispatcher,
   FormData as UndiciFormData,
@@ -229,7 +229,7 @@ describeStats<PoolStats>(HttpPool.prototype, {
 /** What `fetch` rejects with, by the standard's class. The platform quotes the header that it refuses. */
 function asTypeError(error: unknown): unknown {
   // The reason of an abort is whatever its caller gave.
-  if (!(error instanceof Error)) return error
+  if (!isError(error)) return error
   const isHeader = / is an invalid header (?:name|value)/.test(error.message)
   const cause = isHeader
     ? new InvalidRequestError('headers', 'A header has an invalid name or value')

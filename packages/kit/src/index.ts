@@ -7,6 +7,7 @@ export {
 } from './calls/generators.ts'
 export { heed } from './calls/heed.ts'
 export { imitate } from './calls/imitate.ts'
+export { isError } from './calls/is-error.ts'
 export { OperationChannels, traceOperation } from './calls/operation-channels.ts'
 export { tell } from './calls/tell.ts'
 export { textOf } from './calls/text-of.ts'

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { runInNewContext } from 'node:vm'
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -135,6 +136,15 @@ describe('encodeArguments', () => {
   it('accepts one object in several places', () => {
     const shared = { a: 1 }
     expect(encodeArguments([[shared, shared]])).toBe(encodeArguments([[{ a: 1 }, { a: 1 }]]))
+  })
+
+  it('takes plain objects and lists of another realm as its own, and none of its instances', () => {
+    const foreign = (code: string): unknown => runInNewContext(`(${code})`)
+    expect(encodeArguments([foreign('{ a: [1, { b: null }] }')])).toBe(
+      encodeArguments([{ a: [1, { b: null }] }]),
+    )
+    expect(refusal([foreign('new Map()')])).toMatchObject({ reason: 'instance' })
+    expect(refusal([foreign('new (class Account {})()')])).toMatchObject({ reason: 'instance' })
   })
 
   it('refuses what it cannot see into, naming the argument', () => {

@@ -97,6 +97,9 @@ class Encoder {
     if (prototype === Array.prototype) return this.#encodeArray(value as unknown[])
     const bytes = byteTag(value, prototype)
     if (bytes !== undefined) return bytes
+    // `Array.prototype` is an array itself, of whatever realm, and that of a class is not.
+    if (Array.isArray(prototype)) return this.#encodeArray(value as unknown[])
+    if (isPlain(prototype)) return this.#encodeProperties('{', value)
     this.#refuseExtraProperties(value, prototype)
     switch (prototype) {
       case Date.prototype:
@@ -189,6 +192,13 @@ function byteTag(value: object, prototype: unknown): string | undefined {
   }
   const bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString('latin1')
   return `B${className(prototype)}:${bytes.length}:${bytes}`
+}
+
+/** Of another realm, as what `structuredClone` makes is in a test of Jest: objects with the same properties are the same argument. */
+function isPlain(prototype: unknown): boolean {
+  return (
+    Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf')
+  )
 }
 
 function className(prototype: unknown): string {

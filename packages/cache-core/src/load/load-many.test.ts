@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { runInNewContext } from 'node:vm'
 import { VirtualClock } from '@millrace/testkit'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { Cache } from '../cache/cache.ts'
@@ -114,6 +115,14 @@ describe('getOrLoadMany', () => {
     finish(new Map())
     await batch
     expect([...(await joined).errors]).toEqual([['a', down]])
+  })
+
+  it('takes no error of another realm, as those of Node are in a test of Jest, for a value', async () => {
+    const cache = newCache()
+    const down: Error = runInNewContext('new Error("source is down")')
+    const failure = await cache.getOrLoadMany(['a'], () => [down]).catch(e => e)
+    expect([...failure.errors]).toEqual([['a', down]])
+    expect(cache.has('a')).toBe(false)
   })
 
   it('rejects with what it has and why the rest is missing', async () => {

@@ -1,4 +1,4 @@
-import { type Clock, checkFunction, isThenable } from '@millrace/kit'
+import { type Clock, checkFunction, isError, isThenable } from '@millrace/kit'
 import { EntryDetail } from '../entry/entry-detail.ts'
 import type { EntryWriter } from '../entry/entry-writer.ts'
 import { LoadResultError, NO_PROMISE } from '../errors.ts'
@@ -240,7 +240,7 @@ export class Loads<K, V> implements RunListener<K, V> {
   }
 
   #settle(flight: Flight<K, V>, result: BatchItem<V>): void {
-    if (flight.batched && result instanceof Error) {
+    if (flight.batched && isError(result)) {
       this.onFailure(flight, result)
       return
     }

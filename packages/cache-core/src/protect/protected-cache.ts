@@ -2,6 +2,7 @@ import {
   checkFunction,
   checkOneOf,
   checkOptions,
+  isError,
   isThenable,
   type OptionNames,
 } from '@millrace/kit'
@@ -116,7 +117,7 @@ export class ProtectedCache<K, V> extends Cache<K, V> {
   }
 
   #protectItem<I extends BatchItem<V>>(item: I): I {
-    if (item instanceof Error) return item
+    if (isError(item)) return item
     if (!(item instanceof Loaded)) return this.#guard.keep(item)
     return new Loaded(this.#guard.keep(item.value), item) as typeof item
   }

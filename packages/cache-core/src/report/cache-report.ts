@@ -5,6 +5,7 @@ import {
   checkRange,
   checkText,
   InvalidOptionError,
+  isError,
   type OptionRules,
   type Resolved,
   required,
@@ -328,7 +329,7 @@ function figuresOf(stats: CacheStats, maxBytes: number, maxEntries: number): Cac
 /** What was thrown, be it what it may. */
 function messageOf(error: unknown): string {
   try {
-    return error instanceof Error ? error.message : String(error)
+    return isError(error) ? error.message : String(error)
   } catch {
     return 'something without a text'
   }

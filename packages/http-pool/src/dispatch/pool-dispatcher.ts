@@ -1,4 +1,5 @@
 import { stringify } from 'node:querystring'
+import { isError } from '@millrace/kit'
 // As a whole: a runtime that lacks a name of it would not get as far as to say so.
 import * as undici from 'undici'
 import { Dispatcher } from 'undici'
@@ -79,7 +80,7 @@ export class PoolDispatcher extends Dispatcher {
     callback?: () => void,
   ): Promise<void> {
     const core = this.#core
-    const error = errorOrCallback instanceof Error ? errorOrCallback : undefined
+    const error = isError(errorOrCallback) ? errorOrCallback : undefined
     core.closed = true
     core.destroyed = true
     core.abortAll(error)

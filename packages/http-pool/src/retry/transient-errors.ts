@@ -1,3 +1,4 @@
+import { isError } from '@millrace/kit'
 import { HttpTimeoutError, ProxyError } from '../errors.ts'
 
 /** Failures of a connection or of an attempt that may be gone at the next one. */
@@ -38,7 +39,7 @@ export function isTransient(error: Error): boolean {
   if (error instanceof ProxyError) {
     const { statusCode, cause } = error
     if (statusCode !== undefined) return statusCode >= 500
-    return !(cause instanceof Error) || isTransient(cause)
+    return !isError(cause) || isTransient(cause)
   }
   const { code } = error as NodeJS.ErrnoException
   if (typeof code === 'string') return TRANSIENT_CODES.has(code)

@@ -8,6 +8,7 @@ import {
   checkPositive,
   counters,
   describeStats,
+  isError,
   monotonicClock,
   type OptionRules,
   optional,
@@ -208,7 +209,7 @@ export class AdaptiveSemaphore {
 }
 
 function defaultOutcome(error: unknown): Outcome {
-  return error instanceof Error && error.name === 'TimeoutError' ? 'dropped' : 'ignored'
+  return isError(error) && error.name === 'TimeoutError' ? 'dropped' : 'ignored'
 }
 
 describeStats<AdaptiveSemaphoreStats>(AdaptiveSemaphore.prototype, {

@@ -1,4 +1,4 @@
-import { isThenable } from '@millrace/kit'
+import { isError, isThenable } from '@millrace/kit'
 import { LoadResultError, NO_PROMISE } from '../../errors.ts'
 import {
   type BatchContext,
@@ -164,7 +164,7 @@ export class TierLoadRun<V> {
     for (const [index, key] of missing.entries()) {
       try {
         const item = results[index]
-        if (item instanceof Error) failures.set(key, item)
+        if (isError(item)) failures.set(key, item)
         else if (item !== undefined) this.#take(key, item, fence, writes)
       } catch (error) {
         failures.set(key, asError(error))
@@ -227,5 +227,5 @@ export class TierLoadRun<V> {
 }
 
 function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error('The load failed', { cause: thrown })
+  return isError(thrown) ? thrown : new Error('The load failed', { cause: thrown })
 }

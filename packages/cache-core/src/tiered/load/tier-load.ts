@@ -1,4 +1,4 @@
-import { isThenable } from '@millrace/kit'
+import { isError, isThenable } from '@millrace/kit'
 import { LoadResultError, NO_PROMISE } from '../../errors.ts'
 import type { BatchContext, BatchItem, BatchLoader } from '../../load/batch-loader.ts'
 import type { LoadPlan } from '../../load/load-options.ts'
@@ -120,7 +120,7 @@ export class TierLoad<V> implements TierAccess<V> {
       lease: this.lease,
     })
     // What could not be taken; an `Error` that the loader returned is a value.
-    if (item instanceof Error && item !== result) throw item
+    if (item !== result && isError(item)) throw item
     return item as V | Loaded<V>
   }
 
