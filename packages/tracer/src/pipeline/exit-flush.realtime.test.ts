@@ -8,9 +8,13 @@ import { Collector } from '../otlp/collector.fixture.ts'
 const fixture = fileURLToPath(new URL('./exiting.fixture.ts', import.meta.url))
 
 function start(url: string, how: string, ...rest: string[]): ChildProcess {
-  return spawn(process.execPath, ['--conditions=millrace-source', fixture, url, how, ...rest], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  return spawn(
+    process.execPath,
+    ['--conditions=millrace-source', '--expose-gc', fixture, url, how, ...rest],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
 }
 
 test.each(['SIGTERM', 'SIGINT'] as const)(
@@ -74,6 +78,16 @@ test('an empty event loop flushes and keeps the exit code', async () => {
   const [code] = await once(start(collector.url, 'exit-in-beforeExit'), 'exit')
   expect(code).toBe(3)
   expect(collector.names).toHaveLength(250)
+})
+
+test('a tracer that was forgotten while its collector refused delivers at the end', async () => {
+  await using collector = await Collector.start()
+  collector.answer = () => ({ status: 503 })
+  const child = start(collector.url, 'forgotten', '60000')
+  await once(child.stdout!, 'data')
+  collector.answer = () => ({ status: 200 })
+  await once(child, 'exit')
+  expect(collector.names).toHaveLength(500)
 })
 
 test('a collector that is down delays the exit no longer than the timeout', async () => {

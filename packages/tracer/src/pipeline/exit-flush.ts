@@ -9,6 +9,9 @@ interface Flushable {
 /** Signals whose flushes are under way. */
 let signalled = 0
 
+/** Forgets what was collected. */
+const collected = new FinalizationRegistry<ExitFlush>(flush => flush.close())
+
 /** One listener per process event serves all tracers. */
 const listeners = new Map<string, { flushes: Set<ExitFlush>; listener: () => void }>()
 
@@ -16,20 +19,24 @@ const listeners = new Map<string, { flushes: Set<ExitFlush>; listener: () => voi
  * Flushes when the process is about to end: at an empty event loop, at signals, and as a last resort synchronously on
  * `exit`. A signal is raised again once the flush is over, or with the next signal, with its default effect, unless the program listens
  * for it too: then ending is the program's business.
+ *
+ * It does not keep its target in memory: that has nothing to flush where nothing else does.
  */
 export class ExitFlush {
-  readonly #target: Flushable
+  readonly #target: WeakRef<Flushable>
   readonly #events: readonly string[]
   readonly #timeout: number
 
   constructor(target: Flushable, signals: readonly NodeJS.Signals[], timeout: number) {
-    this.#target = target
+    this.#target = new WeakRef(target)
+    collected.register(target, this, this)
     this.#timeout = timeout
     this.#events = ['beforeExit', 'exit', ...signals]
     for (const event of this.#events) listen(event).add(this)
   }
 
   close(): void {
+    collected.unregister(this)
     for (const event of this.#events) {
       const entry = listeners.get(event)
       if (entry === undefined || !entry.flushes.delete(this) || entry.flushes.size > 0) continue
@@ -39,16 +46,18 @@ export class ExitFlush {
   }
 
   flushSync(): void {
-    this.#target.flushSync()
+    this.#target.deref()?.flushSync()
   }
 
   async flush(): Promise<void> {
+    const target = this.#target.deref()
+    if (target === undefined) return
     let timer: Timer | undefined
     const timeout = new Promise<void>(resolve => {
       // It is what keeps the process alive while the flush is under way.
       timer = setSystemTimer(resolve, this.#timeout, true)
     })
-    await Promise.race([this.#target.flush(), timeout])
+    await Promise.race([target.flush(), timeout])
     timer?.cancel()
   }
 }

@@ -3,11 +3,8 @@ import { OtlpTraceExporter } from '../otlp/otlp-trace-exporter.ts'
 import { Tracer } from '../tracer/tracer.ts'
 
 const [url, how, exitTimeout = '3000'] = process.argv.slice(2) as [string, string, string?]
-const tracer = new Tracer({
-  exporter: new OtlpTraceExporter({ url }),
-  exitTimeout: Number(exitTimeout),
-})
-for (let i = 0; i < 250; i++) tracer.startSpan(`s${i}`).end()
+const tracer = makeTracer()
+endSpans(tracer)
 
 switch (how) {
   case 'signal':
@@ -40,5 +37,22 @@ switch (how) {
   case 'exit-in-beforeExit':
     process.exitCode = 3
     break
+  case 'forgotten':
+    endSpans(makeTracer())
+    // Longer than it is looked after without being asked for.
+    for (let pass = 0; pass < 30; pass++) {
+      await new Promise(resolve => setTimeout(resolve, 100))
+      globalThis.gc!()
+    }
+    process.stdout.write('collected')
+    break
   default:
+}
+
+function makeTracer(): Tracer {
+  return new Tracer({ exporter: new OtlpTraceExporter({ url }), exitTimeout: Number(exitTimeout) })
+}
+
+function endSpans(of: Tracer): void {
+  for (let i = 0; i < 250; i++) of.startSpan(`s${i}`).end()
 }

@@ -24,12 +24,14 @@ interface Governed {
  * Holds the tracer to a budget of CPU time. Overhead is what encoding took, which is measured, plus the spans started times
  * the cost of one, which is calibrated once. What is spent on sockets and on collecting garbage is not in it.
  *
- * Only the beginning of traces is steered: traces that other processes began are recorded as they ask.
+ * Only the beginning of traces is steered: traces that other processes began are recorded as they ask. Its timer does not keep it, or
+ * what it watches, in memory.
  */
 export class OverheadGovernor {
   readonly #budget: number
   readonly #governed: Governed
   readonly #clock: EpochClock
+  readonly #self: WeakRef<OverheadGovernor> = new WeakRef(this)
   #timer: Timer
   #since: number
   #started: number
@@ -46,14 +48,15 @@ export class OverheadGovernor {
     this.#since = clock.now()
     this.#started = governed.started
     this.#busy = governed.drain.busy
-    this.#timer = clock.setTimer(this.#measure, PERIOD)
+    this.#timer = measureLater(clock, this.#self)
   }
 
   close(): void {
     this.#timer.cancel()
   }
 
-  readonly #measure = (): void => {
+  /** Looks at what the last period cost. */
+  measure(): void {
     const { started, drain, head, costPerSpan } = this.#governed
     const now = this.#clock.now()
     const spent = (started - this.#started) * costPerSpan + (drain.busy - this.#busy)
@@ -63,7 +66,7 @@ export class OverheadGovernor {
     this.#busy = drain.busy
     // A clock that was set back, or stands still, measures nothing, and what was measured before is no reason to steer again.
     if (elapsed > 0) this.#steer(spent / elapsed, head)
-    this.#timer = this.#clock.setTimer(this.#measure, PERIOD)
+    this.#timer = measureLater(this.#clock, this.#self)
   }
 
   #steer(overhead: number, head: HeadSampling): void {
@@ -76,4 +79,9 @@ export class OverheadGovernor {
     }
     if (this.allowed !== allowed) head.limit(this.allowed)
   }
+}
+
+/** Apart from the class, as a function made in one of its methods may keep the object by its scope. */
+function measureLater(clock: EpochClock, governor: WeakRef<OverheadGovernor>): Timer {
+  return clock.setTimer(() => governor.deref()?.measure(), PERIOD)
 }

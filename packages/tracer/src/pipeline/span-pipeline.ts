@@ -13,15 +13,16 @@ import {
 import { IdleSpan } from '../span/idle/idle-span.ts'
 import { IdSource } from '../span/ids/id-source.ts'
 import { RECORDED, type TraceRecord } from '../span/ids/trace-record.ts'
-import { exactNanos, kindInput, nameText, toClockTime } from '../span/inputs.ts'
+import { kindInput, nameText, toClockTime } from '../span/inputs.ts'
+import { beginAt } from '../span/recorded/given-times.ts'
 import { RecordedSpan } from '../span/recorded/recorded-span.ts'
-import { SpanDetails } from '../span/recorded/span-details.ts'
 import { ResolvedLimits, type SpanLimits } from '../span/recorded/span-limits.ts'
 import { SpanPool } from '../span/recorded/span-pool.ts'
 import type { SpanHost, SpanRecord } from '../span/recorded/span-record.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
 import type { EpochClock } from '../time/clock.ts'
 import { calibrate } from './calibrate.ts'
+import { DeliveryHold } from './delivery-hold.ts'
 import { GuardedExporter } from './guarded-exporter.ts'
 import { OverheadGovernor } from './overhead-governor.ts'
 import type { SlowSpan } from './slow-spans.ts'
@@ -62,6 +63,7 @@ export class SpanPipeline implements SpanHost {
   readonly #poolSize: number
   readonly #tail: TailSampling | null
   readonly #governor: OverheadGovernor | null
+  readonly #hold: DeliveryHold
   #ids = IdSource.shared()
   #pool: SpanPool
   /** Share of traces on the optimised path, in percent. */
@@ -89,6 +91,7 @@ export class SpanPipeline implements SpanHost {
     this.#verified = options.clock.now()
     this.drain = new SpanDrain(this.#exporter, options.clock, options)
     this.#tail = options.tail === undefined ? null : new TailSampling(options.tail, this.drain)
+    this.#hold = new DeliveryHold(options.clock, () => this.#owes)
     this.dropsRoots = this.head.mode === NEVER && this.#tail === null
     this.#pool = this.#newPool()
     const { budget } = options
@@ -240,11 +243,16 @@ export class SpanPipeline implements SpanHost {
     if (this.#closed) {
       this.#droppedLate++
       record.pool.release(record)
-    } else if (this.#tail !== null) {
-      this.#tail.ended(record)
-    } else {
-      this.drain.add(record)
+      return
     }
+    this.#hold.begin()
+    if (this.#tail !== null) this.#tail.ended(record)
+    else this.drain.add(record)
+  }
+
+  /** Whether spans that have ended are still on their way. */
+  get #owes(): boolean {
+    return this.drain.waiting + (this.#tail?.held ?? 0) + this.#exporter.stats().queued > 0
   }
 
   /** Where the clock's zero is for spans of this trace: where it was when the trace began here. */
@@ -290,6 +298,7 @@ export class SpanPipeline implements SpanHost {
     this.#governor?.close()
     this.drain.cancel()
     await this.#exporter.close()
+    this.#hold.end()
   }
 
   slowSpans(): SlowSpan[] {
@@ -338,13 +347,4 @@ export class SpanPipeline implements SpanHost {
   #newPool(): SpanPool {
     return new SpanPool(this.#poolSize, this.#ids, this, this.#scope)
   }
-}
-
-/** Moves the start to a time that was given, if it is one. */
-function beginAt(record: SpanRecord, time: TimeInput): void {
-  const at = toClockTime(time, record.epoch)
-  if (Number.isNaN(at)) return
-  record.start = at
-  const nanos = exactNanos(time)
-  if (nanos !== undefined) (record.details ??= new SpanDetails()).startNanos = nanos
 }

@@ -195,6 +195,15 @@ test.each([
     [0, 1],
     [18_446_744_072, 999_999_999],
   ],
+  // Nanoseconds of a second and more, and of less than none, are added up, as by OpenTelemetry's SDK.
+  [
+    [1_700_000_000, 1_000_000_000],
+    [1_700_000_000, 2_500_000_001],
+  ],
+  [
+    [1_700_000_001, -1],
+    [1_700_000_003, -1_500_000_000],
+  ],
 ] as [TimeInput, TimeInput][])('%j to %j keeps its nanoseconds', (start, end) => {
   const exporter = new EncodingExporter(new ProtobufEncoder(), new JsonEncoder())
   const tracer = new Tracer({ exporter, signals: [] })

@@ -29,7 +29,7 @@ export class Tracer extends ScopedTracer {
     const pipeline = pipelineFor(settings, enabled)
     super({ pipeline, enabled, propagation: new Propagation(propagators) }, scope)
     this.#pipeline = pipeline
-    this.#exit = enabled ? new ExitFlush(this, signals, exitTimeout) : null
+    this.#exit = enabled ? new ExitFlush(pipeline, signals, exitTimeout) : null
   }
 
   /**

@@ -11,6 +11,7 @@ import { RANDOM, RECORDED, SAMPLED, TraceRecord } from '../ids/trace-record.ts'
 import { exactNanos, isTimeInput, nameText, statusInput } from '../inputs.ts'
 import { contextOf, showIds, type TracerSpan } from '../tracer-span.ts'
 import { exceptionAttributes } from './exception-facts.ts'
+import { endAt } from './given-times.ts'
 import { type Moment, SpanDetails } from './span-details.ts'
 import type { SpanRecord } from './span-record.ts'
 
@@ -157,13 +158,6 @@ function detailsOf(record: SpanRecord, serial: number): SpanDetails | null {
 
 function momentOf(record: SpanRecord, time: TimeInput | undefined): Moment {
   return { time: record.pool.host.at(time, record.epoch), nanos: exactNanos(time) }
-}
-
-/** An end that was given; nanoseconds go into the details, as the record has no room for them. */
-function endAt(record: SpanRecord, time: TimeInput): number {
-  const nanos = exactNanos(time)
-  if (nanos !== undefined) (record.details ??= new SpanDetails()).endNanos = nanos
-  return record.pool.host.at(time, record.epoch)
 }
 
 showIds(RecordedSpan.prototype)
