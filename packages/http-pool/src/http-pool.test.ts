@@ -161,7 +161,7 @@ describe('dispatcher', () => {
   test('serves the fetch of Node', async () => {
     server.on('*', { body: 'fetched' })
     const { dispatcher } = pool
-    const init: object = { dispatcher, signal: AbortSignal.timeout(5_000) }
+    const init: object = { dispatcher, signal: AbortSignal.timeout(60_000) }
     const response = await globalThis.fetch(server.url('/'), init)
     expect([response.status, await response.text()]).toEqual([200, 'fetched'])
     expect(pool.stats()).toMatchObject({ requests: 1, pending: 0 })

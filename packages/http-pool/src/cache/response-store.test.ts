@@ -211,12 +211,15 @@ describe('a store', () => {
     }
     const headers = { etag: '"v"', 'cache-control': 'max-age=0' }
     server.on('/', { body: '"kept"', headers }, { status: 304, headers })
-    const pool = makePool({ cache: { store } })
+    const clock = new VirtualClock()
+    const pool = makePool({ cache: { store }, clock })
     await pool.json(server.url('/'))
     await kept()
     expect(lookUps).toBe(2)
-    const error = await pool.json(server.url('/'), { totalTimeout: 800 }).catch(error => error)
-    expect(error).toMatchObject({ phase: 'total', timeout: 800 })
+    const failed = pool.json(server.url('/'), { totalTimeout: 800 }).catch(error => error)
+    await expect.poll(() => lookUps).toBe(4)
+    clock.advance(800)
+    expect(await failed).toMatchObject({ phase: 'total', timeout: 800 })
     expect(server.requests).toHaveLength(2)
     expect(pool.stats()).toMatchObject({ pending: 0, deadlines: 0 })
   })

@@ -63,7 +63,7 @@ test.each(['headersTimeout', 'totalTimeout'])(
     makePool()
     await pool.json(`${url}/a`)
     gate = 2
-    const whole = pool.json(`${url}/b`, { [timeout]: 5_000 })
+    const whole = pool.json(`${url}/b`, { [timeout]: 60_000 })
     await expect.poll(() => open.length).toBe(1)
     await expect(pool.request(`${url}/hang`, { [timeout]: 100 })).rejects.toBeInstanceOf(
       HttpTimeoutError,
@@ -104,15 +104,18 @@ test('concurrency per host bounds the streams', async () => {
 })
 
 test('an abort or a time-out ends its stream and leaves the others alone', async () => {
-  makePool({ headersTimeout: 300 })
+  const clock = new VirtualClock()
+  makePool({ headersTimeout: 300, clock })
   const controller = new AbortController()
   const aborted = pool.json(`${url}/hang`, { signal: controller.signal })
   const late = pool.json(`${url}/hang`)
   await expect.poll(() => open.length).toBe(2)
+  clock.advance(100)
   const other = pool.json(`${url}/other`)
   controller.abort(new Error('left'))
   await expect(aborted).rejects.toThrow('left')
   expect(await other).toEqual({ path: '/other' })
+  clock.advance(200)
   await expect(late).rejects.toMatchObject({ phase: 'headers' })
   await expect.poll(() => open.length).toBe(0)
   expect(sessions).toBe(1)

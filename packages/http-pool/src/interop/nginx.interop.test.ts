@@ -49,6 +49,8 @@ http {
   }
   server {
     listen 127.0.0.1:${tlsPort} ssl http2;
+    keepalive_timeout 60s;
+    keepalive_requests 1000;
     ssl_certificate $FOLDER/cert.pem;
     ssl_certificate_key $FOLDER/key.pem;
     location = /item { return 200 '{"protocol":"$server_protocol"}'; }
@@ -133,9 +135,12 @@ describe('nginx', () => {
 
   test('limits with 429 and Retry-After: all calls succeed in the end', async () => {
     const client = makePool({ retry: { maxAttempts: 8, baseDelay: 200 } })
-    const all = await Promise.all(Array.from({ length: 5 }, () => client.json(`${plain}/limited`)))
-    expect(all).toEqual(Array(5).fill({ ok: true }))
-    expect(client.stats().retries).toBeGreaterThan(0)
+    const call = () => client.json(`${plain}/limited`)
+    // On a busy machine they may come so far apart that all are let through.
+    while (client.stats().retries === 0) {
+      const all = await Promise.all(Array.from({ length: 5 }, call))
+      expect(all).toEqual(Array(5).fill({ ok: true }))
+    }
   })
 
   test('speaks HTTP/2 over TLS on one connection', async () => {
@@ -167,7 +172,7 @@ describe('nginx', () => {
       await load.goesOn(100)
       const before = await worker()
       nginx.signal('SIGHUP')
-      await expect.poll(worker, { timeout: 10_000 }).not.toBe(before)
+      await expect.poll(worker).not.toBe(before)
     }
     await load.goesOn(100)
     await load.stop()

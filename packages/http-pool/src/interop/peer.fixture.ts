@@ -56,7 +56,7 @@ export class Peer {
         this.#output += chunk
       })
     }
-    for (let attempt = 0; attempt < 200; attempt++) {
+    for (const end = performance.now() + 60_000; performance.now() < end; ) {
       if (isMissing || process.exitCode !== null) break
       if (await answers(this.#port)) return
       await new Promise(resolve => setTimeout(resolve, 25))

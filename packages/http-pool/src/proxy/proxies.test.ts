@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { inspect } from 'node:util'
-import { freePort, selfSignedCertificate } from '@millrace/testkit'
+import { freePort, selfSignedCertificate, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HttpPool, type HttpPoolOptions, InvalidOptionError } from '../index.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
@@ -173,10 +173,12 @@ describe('a proxy that', () => {
 
   test('fails once is tried again', async () => {
     refuse = 'HTTP/1.1 503 Busy\r\n\r\n'
-    const pool = makePool({ proxy: proxyUrl, retry: { baseDelay: 200 }, random: () => 1 })
+    const clock = new VirtualClock()
+    const pool = makePool({ proxy: proxyUrl, retry: { baseDelay: 200 }, random: () => 1, clock })
     const answer = pool.json(server.url('/'), { method: 'POST', json: 1 })
-    await expect.poll(() => tunnels.length).toBe(1)
+    await expect.poll(() => pool.stats().retries).toBe(1)
     refuse = undefined
+    clock.advance(200)
     await answer
     expect(tunnels).toHaveLength(2)
   })

@@ -40,7 +40,11 @@ test('before the call', async () => {
 })
 
 test('while it waits for a connection', async () => {
-  server.on('*', { latency: 100, body: '1' })
+  const held = Promise.withResolvers<void>()
+  server.on('*', async () => {
+    await held.promise
+    return { body: '1' }
+  })
   const holder = pool.json(server.url('/'))
   await expect.poll(() => pool.stats().open).toBe(1)
   await abortWhen(
@@ -48,6 +52,7 @@ test('while it waits for a connection', async () => {
     () => pool.stats().queued === 1,
   )
   expect(pool.stats()).toMatchObject({ queued: 0, pending: 1, deadlines: 1 })
+  held.resolve()
   expect(await holder).toBe(1)
   expect(server.requests).toHaveLength(1)
 })
