@@ -170,7 +170,6 @@ describe('the page in Chromium', () => {
     const height = (await heading.boundingBox())!.height
     const calls = setInterval(() => served.record({ route }, 20), 20)
     await heading.getByText(route).waitFor()
-    clearInterval(calls)
     const hidden = await page.evaluate(`(() => {
       const names = [...document.querySelectorAll('.chart h2 span')]
       const name = names.find(({ textContent }) => textContent.startsWith('http_server'))
@@ -179,6 +178,7 @@ describe('the page in Chromium', () => {
     expect(hidden).toEqual([0, 0])
     // There was room for it before it came.
     expect((await heading.boundingBox())!.height).toBe(height)
+    clearInterval(calls)
     await page.close()
     other.close()
     listener.closeAllConnections()
@@ -268,7 +268,7 @@ describe('the page in Chromium', () => {
       socket.write(`GET ${PATH}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`)
       return socket
     })
-    while (dashboard.stats().clients < 5) await new Promise(resolve => setTimeout(resolve, 10))
+    await expect.poll(() => dashboard.stats().clients).toBeGreaterThanOrEqual(stalled.length)
     const page = await browser.newPage()
     await page.goto(`http://localhost:${port}${PATH}/`)
     await page.locator('#caches tr', { hasText: 'users_cache' }).waitFor()

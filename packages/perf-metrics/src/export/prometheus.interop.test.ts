@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '@millrace/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { collectRuntime } from '../collect.ts'
 import { grafanaDashboard } from '../grafana.ts'
@@ -35,15 +35,6 @@ let textApi: string
 /** Of a server with a job for each of {@link FORMATS}. */
 let formatsApi: string
 
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 interface Sample {
   metric: Record<string, string>
   value: [number, string]
@@ -60,18 +51,23 @@ async function query(expression: string, from = api): Promise<Sample[]> {
   return data.result
 }
 
-/** The value of a query once Prometheus has scraped often enough to answer it. */
+/**
+ * The answer to a query once Prometheus has scraped often enough to give it: where a scrape takes too long it has none, as all series
+ * are stale until the next one.
+ */
 async function eventually(
   expression: string,
   accept: (value: number) => boolean,
   from = api,
-): Promise<number> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const value = Number((await query(expression, from))[0]?.value[1] ?? NaN)
-    if (accept(value)) return value
-    await delay(100)
+): Promise<{ value: number; metric: Record<string, string> }> {
+  let value = NaN
+  for (const end = performance.now() + 60_000; performance.now() < end; await delay(100)) {
+    const [sample] = await query(expression, from)
+    if (sample === undefined) continue
+    value = Number(sample.value[1])
+    if (accept(value)) return { value, metric: sample.metric }
   }
-  throw new Error(`${expression} never came to the value expected`)
+  throw new Error(`${expression} never came to the value expected, at last it was ${value}`)
 }
 
 /** Starts a server that scrapes `port` at a path per job, and returns the address of its API. */
@@ -114,10 +110,9 @@ ${jobs.join('')}`,
 
 /** Waits until a server has scraped for the first time. */
 async function scraped(from: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (const end = performance.now() + 60_000; performance.now() < end; await delay(100)) {
     const up = await query('up', from).catch(() => [])
     if (up[0]?.value[1] === '1') return
-    await delay(100)
   }
   throw new Error('Prometheus did not scrape')
 }
@@ -162,9 +157,8 @@ describe('a real Prometheus', () => {
     const sizes = metrics.histogram('shop_size_bytes', { buckets: [10, 100] })
     for (let i = 1; i <= 1000; i++) sizes.observe(i)
     await scraped(api)
-    await eventually('shop_requests_total', value => value === 7)
-    const [series] = await query('shop_requests_total')
-    expect(series!.metric).toMatchObject({ path: nasty, job: 'shop' })
+    const { metric } = await eventually('shop_requests_total', value => value === 7)
+    expect(metric).toMatchObject({ path: nasty, job: 'shop' })
     await eventually('process_resident_memory_bytes', value => value > 1e7)
     requests.inc({ path: nasty }, 3)
     await eventually('sum(shop_requests_total)', value => value === 10)
@@ -173,11 +167,13 @@ describe('a real Prometheus', () => {
 
   it('takes native histograms, whose quantiles are as good as ours', async () => {
     await eventually('histogram_count(shop_size_bytes)', value => value === 1000)
-    const median = await eventually('histogram_quantile(0.5, shop_size_bytes)', value => value > 0)
-    expect(Math.abs(median / 500 - 1)).toBeLessThan(0.025)
-    const p99 = await eventually('histogram_quantile(0.99, shop_size_bytes)', value => value > 0)
-    expect(Math.abs(p99 / 990 - 1)).toBeLessThan(0.025)
-    expect((await query('histogram_sum(shop_size_bytes)'))[0]!.value[1]).toBe('500500')
+    const quantile = async (q: number) => {
+      const found = await eventually(`histogram_quantile(${q}, shop_size_bytes)`, n => n > 0)
+      return found.value
+    }
+    expect(Math.abs((await quantile(0.5)) / 500 - 1)).toBeLessThan(0.025)
+    expect(Math.abs((await quantile(0.99)) / 990 - 1)).toBeLessThan(0.025)
+    await eventually('histogram_sum(shop_size_bytes)', value => value === 500_500)
   })
 
   it('keeps the exemplars, which name the trace', async () => {
@@ -189,9 +185,8 @@ describe('a real Prometheus', () => {
   it('reads OpenMetrics, with every label, bucket and exemplar, where it takes no protobuf', async () => {
     await scraped(textApi)
     expect(accepted.some(accept => accept.startsWith('application/openmetrics-text'))).toBe(true)
-    await eventually('sum(shop_requests_total)', value => value === 10, textApi)
-    const [series] = await query('shop_requests_total', textApi)
-    expect(series!.metric).toMatchObject({ path: nasty, job: 'shop' })
+    const { metric } = await eventually('shop_requests_total', value => value === 10, textApi)
+    expect(metric).toMatchObject({ path: nasty, job: 'shop' })
     await eventually('shop_size_bytes_bucket{le="100.0"}', value => value === 100, textApi)
     await eventually('shop_size_bytes_sum', value => value === 500_500, textApi)
     for (const sample of ['shop_size_bytes_bucket', 'shop_requests_total']) {
@@ -205,10 +200,10 @@ describe('a real Prometheus', () => {
     metrics.timing('wörk_seconds').record(20)
     for (const job of Object.keys(FORMATS)) {
       const labels = `job="${job}"`
-      await eventually(`shop_gr__e_total{${labels}}`, value => value === 5, formatsApi)
+      const total = `shop_gr__e_total{${labels}}`
+      const { metric } = await eventually(total, value => value === 5, formatsApi)
+      expect(metric, job).toMatchObject({ pfad__: 'ü' })
       await eventually(`up{${labels}}`, value => value === 1, formatsApi)
-      const [series] = await query(`shop_gr__e_total{${labels}}`, formatsApi)
-      expect(series!.metric, job).toMatchObject({ pfad__: 'ü' })
       const count = job === 'protobuf' ? 'histogram_count(w_rk_seconds' : 'w_rk_seconds_count'
       const end = job === 'protobuf' ? ')' : ''
       await eventually(`${count}{${labels}}${end}`, value => value === 1, formatsApi)

@@ -58,7 +58,7 @@ describe('delivery', () => {
           more()
         }
       })
-      const timeout = kind === 'late' ? 1000 : 30_000
+      const timeout = kind === 'late' ? 5000 : 30_000
       const exporter = new OtlpMetricExporter(counted(), { url, timeout })
       await exporter.export()
       expect(exporter.stats()).toMatchObject({ exports: 1, failures: 0, retries: 0 })

@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
-import { VirtualClock } from '@millrace/testkit'
+import { freePort, VirtualClock } from '@millrace/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   decoded,
@@ -223,8 +223,8 @@ describe('the exporter', () => {
     expect(exporter.stats()).toMatchObject({ exports: 0, failures: 1, retries: 0 })
     server.closeAllConnections()
     server.close()
-    // Nobody listens there any more.
-    const late = new OtlpMetricExporter(metrics, { url, onError })
+    const nowhere = `http://127.0.0.1:${await freePort()}`
+    const late = new OtlpMetricExporter(metrics, { url: nowhere, onError })
     await late.close()
     expect(errors[1]).toMatchObject({
       code: 'ERR_MILLRACE_METRICS_EXPORT',
