@@ -101,7 +101,8 @@ async function main(): Promise<void> {
       process.stdout.write(`\n@ ${JSON.stringify({ name: full, error: message })}\n`)
     }
   }
-  process.exit(0)
+  // Behind the last line.
+  process.stdout.write('', () => process.exit(0))
 }
 
 await main()
