@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import type { TimeSource } from '@millrace/kit'
 import { VirtualClock } from '@millrace/testkit'
 import { expect, it, type Mock, vi } from 'vitest'
+import { LoadTimeoutError } from '../errors.ts'
 import { BlockedClock } from '../time/blocked-clock.fixture.ts'
 import { Deadlines, type Expiring } from './deadlines.ts'
 
@@ -15,7 +16,7 @@ const start = (clock: TimeSource): Expiring & { abort: Mock<(reason: unknown) =>
 
 it('aborts each load at its own deadline with one timer per duration', () => {
   const clock = new VirtualClock()
-  const deadlines = new Deadlines(clock)
+  const deadlines = new Deadlines(clock, timeout => new LoadTimeoutError(timeout))
   const loads = Array.from({ length: 5 }, () => {
     const load = start(clock)
     deadlines.add(load, 100)
@@ -42,7 +43,7 @@ it('aborts each load at its own deadline with one timer per duration', () => {
 
 it('counts a load that begins while others are aborted', () => {
   const clock = new VirtualClock()
-  const deadlines = new Deadlines(clock)
+  const deadlines = new Deadlines(clock, timeout => new LoadTimeoutError(timeout))
   const first = start(clock)
   const second = { ...start(clock), started: 100 }
   first.abort.mockImplementation(() => deadlines.add(second, 100))
@@ -58,7 +59,7 @@ it('does not wait longer when the clock is set back', () => {
   const clock = new VirtualClock(1_000_000)
   let setBack = 0
   const wall = { now: () => clock.now() - setBack, setTimer: clock.setTimer.bind(clock) }
-  const deadlines = new Deadlines(wall)
+  const deadlines = new Deadlines(wall, timeout => new LoadTimeoutError(timeout))
   const loads = [0, 50].map(() => {
     const load = { ...start(clock), started: wall.now() }
     deadlines.add(load, 100)
@@ -72,7 +73,7 @@ it('does not wait longer when the clock is set back', () => {
 
 it('waits once more for results that could not be read while the thread was blocked', () => {
   const clock = new BlockedClock()
-  const deadlines = new Deadlines(clock)
+  const deadlines = new Deadlines(clock, timeout => new LoadTimeoutError(timeout))
   const begin = () => {
     const load = { ...start(clock), abort: vi.fn<(reason: unknown) => void>() }
     deadlines.add(load, 100)

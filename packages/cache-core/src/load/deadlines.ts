@@ -1,5 +1,4 @@
 import type { Clock, Timer } from '@millrace/kit'
-import { LoadTimeoutError } from '../errors.ts'
 import { graceAfter } from '../time/grace.ts'
 
 /** What has a deadline. */
@@ -12,20 +11,23 @@ export interface Expiring {
 }
 
 /**
- * Hard timeouts of the loads of one cache: one timer per duration in use, however many loads. Loads with the same duration
- * come due in the order in which they began, so a queue is all it takes: O(1) to add and to remove, where a timer of its own
+ * Timeouts of the loads of one cache, or of the calls of one store: one timer per duration in use, however many loads. Loads with the same
+ * duration come due in the order in which they began, so a queue is all it takes: O(1) to add and to remove, where a timer of its own
  * would cost more than the rest of a load's bookkeeping. The timer is left to run when its load ends, for the next one.
  */
 export class Deadlines {
   readonly #clock: Clock
+  readonly #expired: (timeout: number) => Error
   /** By duration; each has a timer. */
   readonly #queues = new Map<number, DeadlineQueue>()
 
-  constructor(clock: Clock) {
+  /** @param expired what a load fails with that passed its timeout, in ms */
+  constructor(clock: Clock, expired: (timeout: number) => Error) {
     this.#clock = clock
+    this.#expired = expired
   }
 
-  /** Aborts `load` with a `LoadTimeoutError` unless it is removed within `timeout` ms of its start. */
+  /** Aborts `load` unless it is removed within `timeout` ms of its start. */
   add(load: Expiring, timeout: number): void {
     const queue = this.#queues.get(timeout)
     if (queue !== undefined) {
@@ -68,7 +70,7 @@ export class Deadlines {
         return
       }
       loads.delete(load)
-      load.abort(new LoadTimeoutError(timeout))
+      load.abort(this.#expired(timeout))
     }
     this.#queues.delete(timeout)
     running.delete(queue)

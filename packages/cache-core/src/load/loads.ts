@@ -1,7 +1,7 @@
 import { type Clock, checkFunction, isError, isThenable } from '@millrace/kit'
 import { EntryDetail } from '../entry/entry-detail.ts'
 import type { EntryWriter } from '../entry/entry-writer.ts'
-import { LoadResultError, NO_PROMISE } from '../errors.ts'
+import { LoadResultError, LoadTimeoutError, NO_PROMISE } from '../errors.ts'
 import type { TagStamp, TagTable } from '../invalidate/tag-table.ts'
 import { type EntryState, FRESH, GONE, type Guard, STALE } from '../kernel/entry.ts'
 import { ABSENT, type Kernel } from '../kernel/kernel.ts'
@@ -82,7 +82,7 @@ export class Loads<K, V> implements RunListener<K, V> {
     this.kernel = options.kernel
     this.tags = options.tags
     this.clock = options.clock
-    this.deadlines = new Deadlines(options.clock)
+    this.deadlines = new Deadlines(options.clock, timeout => new LoadTimeoutError(timeout))
     this.#writer = options.writer
     this.defaults = options.defaults
     this.#enabled = options.enabled

@@ -28,8 +28,8 @@ export async function setOne<V>(
   store: Store<V>,
   [item]: readonly StoreItem<V>[],
 ): Promise<boolean[]> {
-  const { key, value, ...options } = item!
-  return [await store.set(key, value, options)]
+  const { key, value, ttl, retention, tags } = item!
+  return [await store.set(key, value, { ttl, retention, tags })]
 }
 
 export function setMany<V>(

@@ -3,6 +3,7 @@ import type { Cache } from '../cache/cache.ts'
 import type { SetOptions } from '../cache/cache-options.ts'
 import { Glob } from '../invalidate/glob.ts'
 import type { LoadPlan } from '../load/load-options.ts'
+import type { StoreItem } from '../store/contract/store.ts'
 import type { BusListener, Invalidation } from './bus/invalidation-bus.ts'
 import type { TierLoad } from './load/tier-load.ts'
 import { UnsureKeys } from './load/unsure-keys.ts'
@@ -111,21 +112,21 @@ export class TierChanges<V> {
     call: SetCall<V>,
   ): Promise<ReadonlySet<string>> {
     const write = {}
+    const keys = [...values.keys()]
     // Else one would be refused for this one, and take it out of the first tier.
-    this.#load.writes?.flushFor([...values.keys()])
-    const gone = Array.from(
-      values.keys(),
-      (name): Invalidation => ({ verb: 'delete', target: 'key', name }),
-    )
+    this.#load.writes?.flushFor(keys)
+    const gone = keys.map((name): Invalidation => ({ verb: 'delete', target: 'key', name }))
     this.#apply(gone)
-    const order = this.#missed.begin(values.keys())
-    for (const key of values.keys()) this.#writes.set(key, write)
+    const order = this.#missed.begin(keys)
+    for (const key of keys) this.#writes.set(key, write)
     const retention = Math.max(staleWhileRevalidate, staleIfError)
-    const how = { ...options, ttl: options.ttl ?? ttl, retention }
+    const { ttl: fresh = ttl, tags } = options
     const stored = new Set<string>()
     let told = false
     try {
-      const items = Array.from(values, ([key, value]) => ({ ...how, key, value }))
+      const items = keys.map(
+        (key): StoreItem<V> => ({ key, value: values.get(key)!, ttl: fresh, retention, tags }),
+      )
       const kept = await this.#tier.call(
         store => call(store, items),
         // It took effect after all, or not, and after whatever came later; it may have been read from there since.
@@ -147,8 +148,8 @@ export class TierChanges<V> {
       }
       throw error
     } finally {
-      this.#missed.end(values.keys())
-      this.#keep(values, stored, write, { ...options, ttl: Math.min(this.#l1Ttl, how.ttl) })
+      this.#missed.end(keys)
+      this.#keep(values, stored, write, { ttl: Math.min(this.#l1Ttl, fresh), tags })
       if (!told) await this.#peers.tell(gone)
     }
     return stored

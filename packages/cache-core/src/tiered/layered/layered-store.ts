@@ -287,7 +287,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
     tellListener('unsubscribe', () => this.#unsubscribe?.())
     // Else what they outdate would stay in `near`, which may outlive the process.
     await this.#changes.settled()
-    await this.#late.close(this.#far.limit.timeout)
+    await this.#late.close(this.#far.timeout)
     await this.#news.close()
     await Promise.all([this.#near.close(), this.#far.close()])
   }

@@ -80,6 +80,6 @@ export class NearNews<V> {
 
   /** Tries once more to tell what is left. */
   close(): Promise<void> {
-    return this.#recovery.close(this.#near.limit.timeout)
+    return this.#recovery.close(this.#near.timeout)
   }
 }

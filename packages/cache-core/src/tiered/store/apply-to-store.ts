@@ -51,7 +51,7 @@ async function applyToMatching<V>(
   context: SearchContext,
 ): Promise<void> {
   const glob = new Glob(pattern)
-  const { clock, timeout } = store.limit
+  const { clock, timeout } = store
   const longest = SEARCH_CALLS * timeout
   const end = clock.now() + longest
   const mayGoOn = (): void => {

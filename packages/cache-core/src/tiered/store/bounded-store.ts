@@ -1,8 +1,10 @@
 import { type CircuitBreaker, type Clock, isThenable } from '@millrace/kit'
 import { letGo } from '../../iterate/let-go.ts'
+import { Deadlines } from '../../load/deadlines.ts'
 import type { Store, StoreEntry, StoreItem, StoreLookup } from '../../store/contract/store.ts'
-import { type TimeLimit, within } from '../../time/within.ts'
 import type { RecoveryQueue } from '../recovery/recovery-queue.ts'
+import { ClosableClock } from '../time/closable-clock.ts'
+import { type CallHost, type PendingCall, StoreCall } from './store-call.ts'
 import { CacheClosedError, StoreSuspendedError, StoreTimeoutError } from './tier-errors.ts'
 
 /** What a {@link BoundedStore} is made of. */
@@ -22,13 +24,17 @@ export interface BoundedStoreOptions<V> {
  * A store that may be slow, absent or broken. Loads go on without it: what fails or is late counts as a miss on reads, and as not done on
  * writes. Each call ends by the time-out, and a store that fails again and again is left alone for a while.
  */
-export class BoundedStore<V> {
+export class BoundedStore<V> implements CallHost {
   readonly store: Store<V>
-  readonly limit: TimeLimit
+  readonly clock: Clock
+  /** ms for which an answer is waited for. */
+  readonly timeout: number
+  readonly #timers: ClosableClock
+  readonly #deadlines: Deadlines
   readonly #breaker: CircuitBreaker
   readonly #missed: RecoveryQueue
   /** Calls that did not end yet. */
-  readonly #calls = new Set<Promise<unknown>>()
+  readonly #calls = new Set<PendingCall>()
   readonly #closedError: () => Error
   #closed = false
   failures = 0
@@ -38,7 +44,10 @@ export class BoundedStore<V> {
     const { store, clock, timeout, breaker, missed } = options
     this.store = store
     this.#closedError = options.closed ?? (() => new CacheClosedError())
-    this.limit = { clock, timeout, expired: ms => new StoreTimeoutError(ms) }
+    this.clock = clock
+    this.timeout = timeout
+    this.#timers = new ClosableClock(clock)
+    this.#deadlines = new Deadlines(this.#timers, ms => new StoreTimeoutError(ms))
     this.#breaker = breaker
     this.#missed = missed
   }
@@ -93,17 +102,23 @@ export class BoundedStore<V> {
   }
 
   /** `undefined` if the store does not answer: then nothing may be written. */
-  async lookup(keys: readonly string[]): Promise<StoreLookup<V> | undefined> {
+  lookup(keys: readonly string[]): Promise<StoreLookup<V> | undefined> {
     const read = this.#missed.beginRead()
-    const found = await unlessFailed(
-      this.call(async store => {
-        const { entries, fence } = await store.lookup(keys)
-        return { entries: this.#entries(keys, entries), fence }
-      }),
+    const call = this.#ask(
+      store => store.lookup(keys),
+      ({ entries, fence }) => ({ entries: this.#entries(keys, entries), fence }),
     )
-    const judged = found && { ...found, entries: this.#judged(keys, found.entries, read) }
-    this.#missed.endRead(read)
-    return judged
+    return call.then(
+      found => {
+        const entries = this.#judged(keys, found.entries, read)
+        this.#missed.endRead(read)
+        return { entries, fence: found.fence }
+      },
+      () => {
+        this.#missed.endRead(read)
+        return undefined
+      },
+    )
   }
 
   /** For each item `false` if the store refused it, as it was invalidated since its fence or cannot be kept. */
@@ -127,30 +142,41 @@ export class BoundedStore<V> {
    * @param late is told how a call ended that was given up
    * @throws {StoreTimeoutError} after the time-out, {@link StoreSuspendedError} where the store is not asked, and what the store throws
    */
-  async call<T>(work: (store: Store<V>) => PromiseLike<T>, late?: () => void): Promise<T> {
-    if (this.#closed) throw this.#closedError()
-    const rest = this.#breaker.enter()
-    if (rest > 0) throw new StoreSuspendedError(rest)
-    const call = within(this.limit, () => work(this.store), late)
-    this.#calls.add(call)
-    try {
-      const answer = await call
-      this.#breaker.settle(true)
-      return answer
-    } catch (error) {
-      // A store that says what is wrong with a value, or that it is closed, is there.
-      this.#breaker.settle(isAnswer(error))
-      if (!isRefusal(error)) this.failures++
-      throw error
-    } finally {
-      this.#calls.delete(call)
-    }
+  call<T>(work: (store: Store<V>) => PromiseLike<T>, late?: () => void): Promise<T> {
+    return this.#ask(work, asIs, late)
   }
 
   /** Lets no call begin any more; resolves when those that run have ended. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.allSettled(this.#calls)
+    await Promise.allSettled(Array.from(this.#calls, ({ promise }) => promise))
+    this.#timers.close()
+  }
+
+  /** As {@link call}; what `take` throws for an answer is a failure of the store. */
+  #ask<T, R>(
+    work: (store: Store<V>) => PromiseLike<T>,
+    take: (answer: T) => R,
+    late?: () => void,
+  ): Promise<R> {
+    if (this.#closed) return Promise.reject(this.#closedError())
+    const rest = this.#breaker.enter()
+    if (rest > 0) return Promise.reject(new StoreSuspendedError(rest))
+    const { clock, timeout } = this
+    const call = new StoreCall<T, R>({ started: clock.now(), take, host: this, late })
+    this.#calls.add(call)
+    this.#deadlines.add(call, timeout)
+    call.begin(() => work(this.store))
+    return call.promise
+  }
+
+  /** A call is over. */
+  onEnd(call: PendingCall, failed: boolean, error: unknown): void {
+    this.#deadlines.remove(call, this.timeout)
+    this.#calls.delete(call)
+    // A store that says what is wrong with a value, or that it is closed, is there.
+    this.#breaker.settle(!failed || isAnswer(error))
+    if (failed && !isRefusal(error)) this.failures++
   }
 
   /** What is no entry is none, and counts as a failure of the store. */
@@ -202,6 +228,10 @@ function isEntry(entry: StoreEntry<unknown> | undefined): boolean {
     Array.isArray(tags) &&
     tags.every(tag => typeof tag === 'string')
   )
+}
+
+function asIs<T>(answer: T): T {
+  return answer
 }
 
 /** For reads, and writes of what was loaded: a failure was counted, and is as good as a miss. */
