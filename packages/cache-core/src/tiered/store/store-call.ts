@@ -12,7 +12,7 @@ export interface CallHost {
 }
 
 /** What a {@link StoreCall} is made of. */
-export interface StoreCallOptions<T, R> {
+export interface PendingCallOptions<T, R> {
   /** ms on the clock of its deadline. */
   readonly started: number
   /** Makes of the answer what the caller gets; what it throws is the failure of the call. */
@@ -27,13 +27,13 @@ export class StoreCall<T, R> implements PendingCall {
   declare readonly awaited: boolean
   declare readonly started: number
   declare readonly promise: Promise<R>
-  readonly #options: StoreCallOptions<T, R>
+  readonly #options: PendingCallOptions<T, R>
   readonly #resolve: (result: R) => void
   readonly #reject: (error: unknown) => void
   #over = false
   #answered = false
 
-  constructor(options: StoreCallOptions<T, R>) {
+  constructor(options: PendingCallOptions<T, R>) {
     const { promise, resolve, reject } = Promise.withResolvers<R>()
     this.#options = options
     this.awaited = true
