@@ -26,7 +26,7 @@ export class BusLog {
 
   async next(): Promise<void> {
     try {
-      await once(this.#told, 'told', { signal: AbortSignal.timeout(10_000) })
+      await once(this.#told, 'told', { signal: AbortSignal.timeout(60_000) })
     } catch (cause) {
       throw new Error(`Waited in vain; saw ${this.events.join(', ')}`, { cause })
     }

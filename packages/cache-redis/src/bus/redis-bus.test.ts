@@ -4,6 +4,7 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisStore } from '../store/redis-store.ts'
+import { PATIENT } from '../testing/patience.fixture.ts'
 import { BusLog } from './bus-log.fixture.ts'
 import { decodeMessage } from './bus-message.ts'
 import { RedisBus, type RedisBusOptions } from './redis-bus.ts'
@@ -53,13 +54,13 @@ describeRedis('RedisBus', redis => {
 
   test('a subscriber whose connection is cut hears afterwards of what it missed, and of no gap', async () => {
     const [a, b] = [await bus(), await viaProxy()]
-    await using store = new RedisStore<string>({ url: redis.server.url })
+    await using store = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
     const log = new BusLog(b)
     await store.delete('known')
     await log.has('delete key known')
     proxy.refuse()
     proxy.cut()
-    while (b.stats().subscribed === 1) await new Promise(setImmediate)
+    await expect.poll(() => b.stats().subscribed).toBe(0)
     await store.delete('lost')
     await store.expireTag('\ud800')
     await store.set('written', 'v')
@@ -91,13 +92,13 @@ describeRedis('RedisBus', redis => {
     'what it missed is a gap where Redis does not know it, %s',
     async (_, happen) => {
       const b = await viaProxy()
-      await using store = new RedisStore<string>({ url: redis.server.url })
+      await using store = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
       const raw = new Redis(redis.server.port)
       await store.ready()
       const log = new BusLog(b)
       proxy.refuse()
       proxy.cut()
-      while (b.stats().subscribed === 1) await new Promise(setImmediate)
+      await expect.poll(() => b.stats().subscribed).toBe(0)
       await happen(store, raw)
       await proxy.heal()
       await log.has('gap')
@@ -127,7 +128,7 @@ describeRedis('RedisBus', redis => {
     const log = new BusLog(b)
     proxy.refuse()
     proxy.cut()
-    while (b.stats().subscribed === 1) await new Promise(setImmediate)
+    await expect.poll(() => b.stats().subscribed).toBe(0)
     for (let beat = 1; beat <= 3; beat++) {
       await clock.advanceAsync(5_000)
       await log.until(({ length }) => length === beat)
@@ -153,8 +154,7 @@ describeRedis('RedisBus', redis => {
       'delete key k',
       'expire tag t',
     ])
-    while (a.stats().recovering > 0) await new Promise(setImmediate)
-    expect(a.stats().recovering).toBe(0)
+    await expect.poll(() => a.stats().recovering).toBe(0)
   })
 
   test('a message that went missing is noticed by the epoch that the next one follows, and asked for', async () => {
@@ -193,10 +193,11 @@ describeRedis('RedisBus', redis => {
     await redis.server.restart()
     await log.until(events => events.includes('gap') && b.stats().subscribed === 1)
     // Refused until the sender's own connection is back.
-    while (!log.events.includes('delete key heard')) {
+    const heard = async () => {
       await Promise.allSettled([a.publish([key('heard')])])
-      await new Promise(setImmediate)
+      return log.events
     }
+    await expect.poll(heard).toContain('delete key heard')
   })
 
   test('bad options are named', () => {

@@ -6,6 +6,7 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RedisStore } from '../store/redis-store.ts'
+import { PATIENT, PATIENT_TIERS } from '../testing/patience.fixture.ts'
 import { RedisLease, type RedisLeaseSettings } from './redis-lease.ts'
 
 /** One process of several. */
@@ -32,9 +33,13 @@ describeRedis('RedisLease', redis => {
 
   function start(settings: RedisLeaseSettings = {}): Process {
     const { url } = redis.server
-    const store = new RedisStore<string>({ url })
-    const lease = new RedisLease({ url, ...settings })
-    const started = { cache: new TieredCache<string>({ store, lease, ttl: 60_000 }), store, lease }
+    const store = new RedisStore<string>({ ...PATIENT, url })
+    const lease = new RedisLease({ ...PATIENT, url, ...settings })
+    const started = {
+      cache: new TieredCache<string>({ ...PATIENT_TIERS, store, lease, ttl: 60_000 }),
+      store,
+      lease,
+    }
     processes.push(started)
     return started
   }
@@ -51,7 +56,7 @@ describeRedis('RedisLease', redis => {
         return 'value'
       }),
     )
-    while (total(({ waited }) => waited) < 9) await new Promise(setImmediate)
+    await expect.poll(() => total(({ waited }) => waited)).toBe(9)
     end()
     expect(await Promise.all(answers)).toEqual(Array(10).fill('value'))
     expect([loads, total(({ acquired }) => acquired)]).toEqual([1, 1])
@@ -69,7 +74,7 @@ describeRedis('RedisLease', redis => {
       await mayEnd
       throw new Error('no')
     })
-    while (one.lease.stats().acquired === 0) await new Promise(setImmediate)
+    await expect.poll(() => one.lease.stats().acquired).toBe(1)
     const both = Promise.withResolvers<void>()
     let loading = 0
     const load = async () => {
@@ -78,9 +83,7 @@ describeRedis('RedisLease', redis => {
       return 'value'
     }
     const answers = [two.cache.getOrLoad('key', load), three.cache.getOrLoad('key', load)]
-    while (two.lease.stats().waited + three.lease.stats().waited < 2) {
-      await new Promise(setImmediate)
-    }
+    await expect.poll(() => two.lease.stats().waited + three.lease.stats().waited).toBe(2)
     end()
     await expect(failing).rejects.toThrow('no')
     expect(await Promise.all(answers)).toEqual(['value', 'value'])
@@ -91,7 +94,7 @@ describeRedis('RedisLease', redis => {
     await raw.set('millrace:cache:lease:{0}:key', 'dead', 'PX', 60_000)
     const { cache, lease } = start({ clock, waitTimeout: 1_000 })
     const answer = cache.getOrLoad('key', () => 'value')
-    while (lease.stats().waited === 0) await new Promise(setImmediate)
+    await expect.poll(() => lease.stats().waited).toBe(1)
     while (clock.pending > 0) {
       await clock.advanceAsync(50)
       await raw.ping()
@@ -99,8 +102,8 @@ describeRedis('RedisLease', redis => {
     expect(await answer).toBe('value')
     expect(lease.stats().acquired).toBe(0)
     expect(await raw.get('millrace:cache:lease:{0}:key')).toBe('dead')
-    await start({ ttl: 20_000 }).lease.acquire('other')
-    expect(await raw.pttl('millrace:cache:lease:{0}:other')).toBeGreaterThan(19_000)
+    await start({ ttl: 600_000 }).lease.acquire('other')
+    expect(await raw.pttl('millrace:cache:lease:{0}:other')).toBeGreaterThan(300_000)
   })
 
   test('to let go of a lease that ran out does not take it from the next one', async () => {
@@ -122,7 +125,7 @@ describeRedis('RedisLease', redis => {
   test('a user who may not do all that the script does takes no lease that nobody holds', async () => {
     await raw.call('ACL', 'SETUSER', 'timeless', 'on', '>secret', '~*', '&*', '+@all', '-time')
     const url = redis.server.url.replace('//', '//timeless:secret@')
-    const lease = new RedisLease({ url })
+    const lease = new RedisLease({ ...PATIENT, url })
     for (let attempt = 0; attempt < 2; attempt++) {
       await expect(lease.acquire('key')).rejects.toMatchObject({ reason: 'reply' })
     }
@@ -133,11 +136,11 @@ describeRedis('RedisLease', redis => {
 
   test('closed while others wait for it, it leaves no connection behind', async () => {
     for (let moment = 0; moment < 12; moment++) {
-      const lease = new RedisLease({ url: redis.server.url })
+      const lease = new RedisLease({ ...PATIENT, url: redis.server.url })
       await raw.set('millrace:cache:lease:{0}:key', 'another')
       const waiting = lease.acquire('key')
       for (let turn = 0; turn < moment; turn++) await new Promise(setImmediate)
-      if (moment > 8) while (lease.stats().waited === 0) await new Promise(setImmediate)
+      if (moment > 8) await expect.poll(() => lease.stats().waited, { interval: 1 }).toBe(1)
       await lease.close()
       await expect(waiting).rejects.toMatchObject({ code: /STORE_CLOSED|REDIS_UNAVAILABLE/ })
     }
@@ -145,16 +148,16 @@ describeRedis('RedisLease', redis => {
       String(await raw.client('LIST'))
         .trim()
         .split('\n').length
-    while ((await clients()) > 1) await new Promise(setImmediate)
+    await expect.poll(clients).toBe(1)
   })
 
   test('closed, it ends the waits at once', async () => {
     await raw.set('millrace:cache:lease:{0}:key', 'another', 'PX', 3_600_000)
     // Its clock does not move, so that only what is told to a wait ends it.
     const clock = new VirtualClock()
-    const lease = new RedisLease({ url: redis.server.url, ttl: 3_600_000, clock })
+    const lease = new RedisLease({ ...PATIENT, url: redis.server.url, ttl: 3_600_000, clock })
     const waiting = lease.acquire('key')
-    while (lease.stats().waited === 0) await new Promise(setImmediate)
+    await expect.poll(() => lease.stats().waited).toBe(1)
     await lease.close()
     await expect(waiting).rejects.toMatchObject({ code: 'ERR_MILLRACE_STORE_CLOSED' })
     expect(clock.pending).toBe(0)
@@ -165,7 +168,7 @@ describeRedis('RedisLease', redis => {
     await raw.set('millrace:cache:lease:{0}:key', 'slow')
     const answer = cache.getOrLoad('key', () => 'value', { hardTimeout: 30 })
     await expect(answer).rejects.toThrow(LoadTimeoutError)
-    while (lease.stats().pending > 0) await new Promise(setImmediate)
+    await expect.poll(() => lease.stats().pending).toBe(0)
   })
 
   test('of eight processes with fifty callers each one loads, once, and all others are woken', async () => {
@@ -180,7 +183,7 @@ describeRedis('RedisLease', redis => {
         }),
       ),
     )
-    while (total(({ waited }) => waited) < 7) await new Promise(setImmediate)
+    await expect.poll(() => total(({ waited }) => waited)).toBe(7)
     end()
     expect(new Set(await Promise.all(callers))).toEqual(new Set(['value']))
     expect([loads, total(({ waited }) => waited)]).toEqual([1, 7])
@@ -237,19 +240,17 @@ describeRedis('RedisLease', redis => {
 
   test('a lease is renewed as long as it is held, and its holder is told when it was lost', async () => {
     const clock = new VirtualClock(Date.now())
-    const { lease } = start({ clock, ttl: 3_000 })
+    const { lease } = start({ clock, ttl: 300_000 })
     const hold = (await lease.acquire('key'))!
     const name = 'millrace:cache:lease:{0}:key'
     const beat = async () => {
       const { trips } = lease.stats()
-      clock.advance(1_000)
-      while (lease.stats().trips === trips || lease.stats().pending > 0) {
-        await new Promise(setImmediate)
-      }
+      clock.advance(100_000)
+      await expect.poll(() => lease.stats()).toMatchObject({ trips: trips + 1, pending: 0 })
     }
-    await raw.pexpire(name, 500)
+    await raw.pexpire(name, 60_000)
     await beat()
-    expect(await raw.pttl(name)).toBeGreaterThan(1_000)
+    expect(await raw.pttl(name)).toBeGreaterThan(100_000)
     expect(hold.signal.aborted).toBe(false)
     await raw.set(name, 'another')
     const lost = once(hold.signal, 'abort')
@@ -266,9 +267,12 @@ describeRedis('RedisLease', redis => {
     const hold = (await lease.acquire('key'))!
     const lost = once(hold.signal, 'abort')
     redis.server.pause()
-    for (let ms = 0; ms < 6_000; ms += 500) await clock.advanceAsync(500)
-    await lost
-    redis.server.resume()
+    try {
+      for (let ms = 0; ms < 6_000; ms += 500) await clock.advanceAsync(500)
+      await lost
+    } finally {
+      redis.server.resume()
+    }
     expect(lease.stats().lost).toBe(1)
   })
 

@@ -5,6 +5,7 @@ import { RedisBus } from '../bus/redis-bus.ts'
 import { RedisLease } from '../lease/redis-lease.ts'
 import { RedisStore } from '../store/redis-store.ts'
 import { collect } from '../testing/collect.fixture.ts'
+import { PATIENT } from '../testing/patience.fixture.ts'
 
 /** Commands of scripts that have no key, and how many of the others' arguments are keys. */
 const KEYLESS = new Set(['time', 'info', 'publish', 'script'])
@@ -32,8 +33,8 @@ describeRedis('Scripts', redis => {
     })
     for (const hashKeys of [false, true]) {
       const prefix = `hashed ${hashKeys}`
-      const store = new RedisStore<string>({ client, prefix, hashKeys })
-      await using bus = new RedisBus({ client, prefix, heartbeat: 1 })
+      const store = new RedisStore<string>({ ...PATIENT, client, prefix, hashKeys })
+      await using bus = new RedisBus({ ...PATIENT, client, prefix, heartbeat: 1 })
       await bus.ready()
       const keys = Array.from({ length: 200 }, (_, i) => `k${i}`)
       await store.setMany(keys.map(key => ({ key, value: 'v', tags: ['t', key] })))
@@ -52,7 +53,7 @@ describeRedis('Scripts', redis => {
       await store.clear()
       await store.close()
     }
-    await using lease = new RedisLease({ client })
+    await using lease = new RedisLease({ ...PATIENT, client })
     const hold = await lease.acquire('k')
     await hold!.release()
     await client.echo('end')

@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { collect } from '../testing/collect.fixture.ts'
+import { PATIENT, PATIENT_TIERS } from '../testing/patience.fixture.ts'
 import { RedisStore } from './redis-store.ts'
 
 describeRedis('Bad values and foreign keys', redis => {
@@ -13,7 +14,7 @@ describeRedis('Bad values and foreign keys', redis => {
   beforeEach(async () => {
     raw = new Redis(redis.server.port)
     await raw.flushall()
-    store = new RedisStore({ url: redis.server.url })
+    store = new RedisStore({ ...PATIENT, url: redis.server.url })
     await store.setMany(['a', 'b'].map(key => ({ key, value: key })))
   })
   afterEach(async () => {
@@ -34,7 +35,7 @@ describeRedis('Bad values and foreign keys', redis => {
       const entries = await store.getMany(['a', 'x', 'b'])
       expect(entries.map(entry => entry?.value)).toEqual(['a', undefined, 'b'])
       expect((await collect(store.keys())).sort()).toEqual(['a', 'b'])
-      const cache = new TieredCache<string>({ store, ttl: 60_000 })
+      const cache = new TieredCache<string>({ ...PATIENT_TIERS, store, ttl: 60_000 })
       const asked: string[] = []
       await cache.getOrLoadMany(['a', 'b', 'x'], keys => {
         asked.push(...keys)
@@ -60,7 +61,11 @@ describeRedis('Bad values and foreign keys', redis => {
     async place => {
       const name = `foreign:{0}${place}`
       await raw.rpush(name, 'foreign')
-      await using one = new RedisStore<string>({ url: redis.server.url, prefix: 'foreign' })
+      await using one = new RedisStore<string>({
+        ...PATIENT,
+        url: redis.server.url,
+        prefix: 'foreign',
+      })
       const refused = { code: 'ERR_MILLRACE_REDIS_UNAVAILABLE', reason: 'reply' }
       for (let round = 0; round < 2; round++) {
         await expect(one.set('k', 'v')).rejects.toMatchObject(refused)
@@ -149,7 +154,7 @@ describeRedis('Bad values and foreign keys', redis => {
   })
 
   test('big values take their time, and are no outage for small ones', async () => {
-    await using store = new RedisStore<string>({ url: redis.server.url, timeout: 10_000 })
+    await using store = new RedisStore<string>({ url: redis.server.url, ...PATIENT })
     const big = 'x'.repeat(3 * 2 ** 20)
     expect(await store.set('big', big)).toBe(true)
     const reads = Array.from({ length: 4 }, async () => (await store.get('big'))?.value.length)
@@ -161,7 +166,11 @@ describeRedis('Bad values and foreign keys', redis => {
   })
 
   test('a value beyond the limit has a typed error, alone', async () => {
-    await using narrow = new RedisStore<string>({ url: redis.server.url, maxValueBytes: 1_000 })
+    await using narrow = new RedisStore<string>({
+      ...PATIENT,
+      url: redis.server.url,
+      maxValueBytes: 1_000,
+    })
     await expect(narrow.set('k', 'x'.repeat(2_000))).rejects.toMatchObject({
       code: 'ERR_MILLRACE_REDIS_VALUE_TOO_LARGE',
       limit: 1_000,
@@ -174,8 +183,8 @@ describeRedis('Bad values and foreign keys', redis => {
     expect(await narrow.setMany(items)).toEqual([false, true])
     expect(narrow.stats()).toMatchObject({ refused: 1, writes: 1, failures: 0 })
     const { url } = redis.server
-    await using tiny = new RedisStore<string>({ url, maxValueBytes: 1_000_000 })
-    await using patient = new RedisStore<string>({ url, timeout: 10_000 })
+    await using tiny = new RedisStore<string>({ ...PATIENT, url, maxValueBytes: 1_000_000 })
+    await using patient = new RedisStore<string>({ url, ...PATIENT })
     await patient.set('k', 'x'.repeat(2_000_000))
     expect(await tiny.get('k')).toBeUndefined()
   })
@@ -187,8 +196,8 @@ test('a wrong password is the cause of every error, and nothing waits for it', a
   await admin.config('SET', 'requirepass', 'right')
   admin.disconnect()
   for (const url of [`redis://:wrong@127.0.0.1:${server.port}`, server.url]) {
-    await using store = new RedisStore<string>({ url })
-    await using bus = new RedisBus({ url })
+    await using store = new RedisStore<string>({ ...PATIENT, url })
+    await using bus = new RedisBus({ ...PATIENT, url })
     const refusal = { message: expect.stringMatching(/WRONGPASS|NOAUTH/) }
     for (let i = 0; i < 5; i++) {
       await expect(store.get('k')).rejects.toMatchObject({

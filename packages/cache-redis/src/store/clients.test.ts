@@ -6,6 +6,7 @@ import { BusLog } from '../bus/bus-log.fixture.ts'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { RedisLease } from '../lease/redis-lease.ts'
 import { collect } from '../testing/collect.fixture.ts'
+import { PATIENT, PATIENT_TIERS } from '../testing/patience.fixture.ts'
 import { RedisTracking } from '../tracking/redis-tracking.ts'
 import { RedisStore } from './redis-store.ts'
 
@@ -19,11 +20,16 @@ describeRedis('Clients that users have', redis => {
 
   test('keyPrefix applies to everything that is written, found and freed', async () => {
     const client = new Redis(redis.server.port, { keyPrefix: 'app:' })
-    const store = new RedisStore<string>({ client })
-    await using bus = new RedisBus({ client })
+    const store = new RedisStore<string>({ ...PATIENT, client })
+    await using bus = new RedisBus({ ...PATIENT, client })
     await bus.ready()
-    const one = new TieredCache<string>({ store, ttl: 60_000 })
-    const other = new TieredCache<string>({ store: new RedisStore({ client }), bus, ttl: 60_000 })
+    const one = new TieredCache<string>({ ...PATIENT_TIERS, store, ttl: 60_000 })
+    const other = new TieredCache<string>({
+      ...PATIENT_TIERS,
+      store: new RedisStore({ ...PATIENT, client }),
+      bus,
+      ttl: 60_000,
+    })
     await raw.set('millrace:cache:{0}:user:1', 'foreign')
     await one.set('user:1', 'old')
     await one.set('post:1', 'old')
@@ -45,7 +51,7 @@ describeRedis('Clients that users have', redis => {
 
   test('hashed keys are found, listed and freed', async () => {
     const { url } = redis.server
-    await using store = new RedisStore<string>({ url, hashKeys: true })
+    await using store = new RedisStore<string>({ ...PATIENT, url, hashKeys: true })
     const long = 'secret'.repeat(10_000)
     await store.set(long, 'a', { tags: ['t'] })
     await store.set('\ud800', 'b')
@@ -61,10 +67,14 @@ describeRedis('Clients that users have', redis => {
   test('databases do not share a channel, and neither do prefixes', async () => {
     const { port, url } = redis.server
     const start = async (options: object) => {
-      const store = new RedisStore<string>({ ...options } as never)
-      const bus = new RedisBus({ ...options } as never)
+      const store = new RedisStore<string>({ ...PATIENT, ...options } as never)
+      const bus = new RedisBus({ ...PATIENT, ...options } as never)
       await bus.ready()
-      return { store, bus, cache: new TieredCache<string>({ store, bus, ttl: 60_000 }) }
+      return {
+        store,
+        bus,
+        cache: new TieredCache<string>({ ...PATIENT_TIERS, store, bus, ttl: 60_000 }),
+      }
     }
     const all = await Promise.all([
       start({ url }),
@@ -101,10 +111,13 @@ describeRedis('Clients that users have', redis => {
     const client = new Redis(redis.server.port)
     client.on('error', () => undefined)
     const own = client.eventNames().length
-    const stores = Array.from({ length: 20 }, (_, i) => new RedisStore({ client, prefix: `p${i}` }))
-    const lease = new RedisLease({ client })
-    const bus = new RedisBus({ client })
-    const tracking = new RedisTracking({ client, prefix: 'p0', mode: 'optin' })
+    const stores = Array.from(
+      { length: 20 },
+      (_, i) => new RedisStore({ ...PATIENT, client, prefix: `p${i}` }),
+    )
+    const lease = new RedisLease({ ...PATIENT, client })
+    const bus = new RedisBus({ ...PATIENT, client })
+    const tracking = new RedisTracking({ ...PATIENT, client, prefix: 'p0', mode: 'optin' })
     expect(tracking.carries(stores[0])).toBe(true)
     const ready = [...stores, bus, tracking].map(each => each.ready())
     for (const event of ['error', 'ready', 'close', 'end']) {
@@ -123,10 +136,10 @@ describeRedis('Clients that users have', redis => {
     const client = new Redis({ port: 1, retryStrategy: () => 5 })
     client.on('error', () => undefined)
     const make = () => [
-      new RedisStore({ client }),
-      new RedisBus({ client }),
-      new RedisTracking({ client }),
-      new RedisStore({ connection: { port: 1 } }),
+      new RedisStore({ ...PATIENT, client }),
+      new RedisBus({ ...PATIENT, client }),
+      new RedisTracking({ ...PATIENT, client }),
+      new RedisStore({ ...PATIENT, connection: { port: 1 } }),
     ]
     const all = make()
     const waiting = all.map(each => each.ready())
@@ -136,7 +149,7 @@ describeRedis('Clients that users have', redis => {
     for (const each of all) await expect(each.ready()).rejects.toMatchObject(closed)
     expect(client.listenerCount('error')).toBe(1)
 
-    await using store = new RedisStore({ client })
+    await using store = new RedisStore({ ...PATIENT, client })
     const ready = store.ready()
     client.disconnect()
     const ended = { code: 'ERR_MILLRACE_REDIS_UNAVAILABLE', reason: 'disconnected' }
@@ -151,10 +164,10 @@ describeRedis('Clients that users have', redis => {
     await admin.call('ACL', 'SETUSER', 'modest', 'reset', 'on', '>secret', ...groups, ...rules)
     await admin.call('ACL', 'SETUSER', 'modest', '&__redis__:invalidate')
     const url = redis.server.url.replace('//', '//modest:secret@')
-    const store = new RedisStore<string>({ url })
-    const bus = new RedisBus({ url })
-    const tracking = new RedisTracking({ url })
-    const lease = new RedisLease({ url })
+    const store = new RedisStore<string>({ ...PATIENT, url })
+    const bus = new RedisBus({ ...PATIENT, url })
+    const tracking = new RedisTracking({ ...PATIENT, url })
+    const lease = new RedisLease({ ...PATIENT, url })
     await Promise.all([store, bus, tracking].map(each => each.ready()))
     expect(await store.set('k', 'v', { tags: ['t'] })).toBe(true)
     expect((await store.get('k'))?.value).toBe('v')
@@ -181,9 +194,9 @@ describeRedis('Clients that users have', redis => {
     [[{ verb: 'delete', target: 'pattern', name: '' }]],
     [[{ verb: 'delete', target: 'pattern', name: '*'.repeat(1_025) }]],
   ])('what is no invalidation is not published, nor kept to be repeated: %j', async unfit => {
-    await using store = new RedisStore({ url: redis.server.url })
-    await using bus = new RedisBus({ url: redis.server.url })
-    await using tracking = new RedisTracking({ url: redis.server.url })
+    await using store = new RedisStore({ ...PATIENT, url: redis.server.url })
+    await using bus = new RedisBus({ ...PATIENT, url: redis.server.url })
+    await using tracking = new RedisTracking({ ...PATIENT, url: redis.server.url })
     for (const each of [store, bus, tracking]) {
       await expect((async () => each.publish(unfit as never))()).rejects.toMatchObject({
         code: 'ERR_MILLRACE_INVALID_OPTION',
@@ -204,9 +217,9 @@ describeRedis('Clients that users have', redis => {
   }
   test.each(Object.entries(habits))('a client with %s will do', async (_, options) => {
     const client = new Redis({ port: redis.server.port, ...options })
-    await using store = new RedisStore<string>({ client })
-    await using bus = new RedisBus({ client })
-    await using lease = new RedisLease({ client })
+    await using store = new RedisStore<string>({ ...PATIENT, client })
+    await using bus = new RedisBus({ ...PATIENT, client })
+    await using lease = new RedisLease({ ...PATIENT, client })
     const log = new BusLog(bus)
     await Promise.all([store.ready(), bus.ready()])
     // A client that was not ready when messages began to arrive could not be asked what had been missed.

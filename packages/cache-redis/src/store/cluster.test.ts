@@ -6,6 +6,7 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { collect } from '../testing/collect.fixture.ts'
+import { PATIENT, PATIENT_TIERS } from '../testing/patience.fixture.ts'
 import { calls, reads } from '../testing/server-counts.fixture.ts'
 import { RedisStore } from './redis-store.ts'
 
@@ -28,12 +29,12 @@ describeRedis('RedisStore on a Cluster', () => {
     modelRuns: runs(5),
     open: async () => {
       const prefix = `contract-${prefixes++}`
-      const store = new RedisStore({ client, prefix })
+      const store = new RedisStore({ ...PATIENT, client, prefix })
       return {
         store,
         // Only real time moves the servers' clocks, by which they expire keys.
         advance: ms => sleep(ms),
-        peer: async () => new RedisStore({ client, prefix }),
+        peer: async () => new RedisStore({ ...PATIENT, client, prefix }),
         remove: () => store.close(),
       }
     },
@@ -41,7 +42,7 @@ describeRedis('RedisStore on a Cluster', () => {
 
   test('a hundred reads are one write to each node, with one call per group of keys', async () => {
     const many = Array.from({ length: 100 }, (_, i) => `k${i}`)
-    const shared = new RedisStore<string>({ client, prefix: 'trips' })
+    const shared = new RedisStore<string>({ ...PATIENT, client, prefix: 'trips' })
     await shared.setMany(many.map(key => ({ key, value: key })))
     const nodes = cluster.nodes.slice(0, 3).map(({ port }) => new Redis(port))
     const counts = () =>
@@ -80,11 +81,11 @@ describeRedis('RedisStore on a Cluster', () => {
 
   test('a client that is still connecting, lazy or reads from replicas finds everything', async () => {
     const prefix = 'clients'
-    const seed = new RedisStore<string>({ client, prefix })
+    const seed = new RedisStore<string>({ ...PATIENT, client, prefix })
     await seed.set('user:1', 'old')
     for (const options of [{}, { lazyConnect: true }, { scaleReads: 'slave' as const }]) {
       const other = new Cluster(cluster.startupNodes, options)
-      const store = new RedisStore<string>({ client: other, prefix })
+      const store = new RedisStore<string>({ ...PATIENT, client: other, prefix })
       expect(await collect(store.keys())).toEqual(['user:1'])
       for (let i = 0; i < 20; i++) {
         await seed.set('user:1', `${i}`)
@@ -93,8 +94,8 @@ describeRedis('RedisStore on a Cluster', () => {
       other.disconnect()
     }
     const other = new Cluster(cluster.startupNodes)
-    const store = new RedisStore<string>({ client: other, prefix })
-    await new TieredCache<string>({ store }).deleteMatching('user:*')
+    const store = new RedisStore<string>({ ...PATIENT, client: other, prefix })
+    await new TieredCache<string>({ ...PATIENT_TIERS, store }).deleteMatching('user:*')
     expect(await seed.get('user:1')).toBeUndefined()
     other.disconnect()
   })

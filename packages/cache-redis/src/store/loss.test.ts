@@ -3,6 +3,7 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisBus } from '../bus/redis-bus.ts'
+import { PATIENT } from '../testing/patience.fixture.ts'
 import { RedisStore } from './redis-store.ts'
 
 describeRedis('What Redis forgets', redis => {
@@ -12,7 +13,7 @@ describeRedis('What Redis forgets', redis => {
   beforeEach(async () => {
     raw = new Redis(redis.server.port)
     await raw.flushall()
-    store = new RedisStore({ url: redis.server.url })
+    store = new RedisStore({ ...PATIENT, url: redis.server.url })
   })
   afterEach(async () => {
     await store.close()
@@ -91,8 +92,8 @@ describeRedis('What Redis forgets', redis => {
     'an older state that is put back',
     (name, invalidate) => {
       test(`does not undo a ${name} for who knows of it`, async () => {
-        await using bus = new RedisBus({ url: redis.server.url })
-        await using other = new RedisStore<string>({ url: redis.server.url })
+        await using bus = new RedisBus({ ...PATIENT, url: redis.server.url })
+        await using other = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
         await bus.ready()
         bus.carries(other)
         await store.set('k', 'old', { tags: ['t'] })
@@ -118,14 +119,14 @@ describeRedis('What Redis forgets', redis => {
   test.each(Object.entries(invalidations))(
     'an older state that is put back, and goes on by who does not know, does not undo a %s',
     async (_, invalidate) => {
-      await using other = new RedisStore<string>({ url: redis.server.url })
+      await using other = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
       await store.set('k', 'old', { tags: ['t'] })
       const { fence } = await store.lookup(['k'])
       const putBack = await keep()
       await invalidate(store)
       for (let change = 0; change < 3; change++) {
         await putBack()
-        await using stranger = new RedisStore<string>({ url: redis.server.url })
+        await using stranger = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
         await stranger.delete('something else')
         await stranger.deleteTag('another')
         expect(await store.set('k', 'loaded', { fence, tags: ['t'] })).toBe(false)
@@ -139,8 +140,8 @@ describeRedis('What Redis forgets', redis => {
 
   test('where nothing is lost, one life goes on, whatever several processes do at once', async () => {
     const { url } = redis.server
-    await using bus = new RedisBus({ url, heartbeat: 5 })
-    const stores = Array.from({ length: 3 }, () => new RedisStore<number>({ url, timeout: 10_000 }))
+    await using bus = new RedisBus({ ...PATIENT, url, heartbeat: 5 })
+    const stores = Array.from({ length: 3 }, () => new RedisStore<number>({ url, ...PATIENT }))
     bus.carries(stores[0])
     await bus.ready()
     const random = seededRandom(1)
@@ -181,7 +182,7 @@ describeRedis('What Redis forgets', redis => {
   test('a clear leaves what was invalidated and written behind it', async () => {
     const values = Array.from({ length: 2_000 }, (_, i) => ({ key: `k${i}`, value: 'x' }))
     await store.setMany(values)
-    await using other = new RedisStore<string>({ url: redis.server.url })
+    await using other = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
     const clearing = store.clear()
     const fence = await other.fence()
     await other.delete('late')
@@ -199,7 +200,7 @@ describeRedis('What Redis forgets', redis => {
     const { fence } = await store.lookup(['k'])
     // As a promoted replica would hold it: everything, written by a server with another name.
     await raw.zadd(journal, 12_345, '#node')
-    await using other = new RedisStore<string>({ url: redis.server.url })
+    await using other = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
     expect(await other.get('k')).toBeUndefined()
     expect(await store.set('k', 'loaded', { fence })).toBe(false)
   })
@@ -251,7 +252,7 @@ test.each([
     args: ['--maxmemory', '4mb', '--maxmemory-policy', policy],
   })
   const raw = new Redis(server.port)
-  await using store = new RedisStore<string>({ url: server.url, timeout: 10_000 })
+  await using store = new RedisStore<string>({ url: server.url, ...PATIENT })
   const late: string[] = []
   const served = async (key: string) => {
     const entry = await store.get(key)
@@ -287,7 +288,7 @@ test('a full Redis that evicts nothing still lets everything be invalidated', as
     args: ['--maxmemory', '4mb', '--maxmemory-policy', 'noeviction'],
   })
   const raw = new Redis(server.port)
-  await using store = new RedisStore<string>({ url: server.url })
+  await using store = new RedisStore<string>({ ...PATIENT, url: server.url })
   await store.setMany([
     { key: 'k', value: 'old' },
     { key: 'e', value: 'old' },

@@ -5,6 +5,7 @@ import { runs, startSentinel } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { PATIENT } from '../testing/patience.fixture.ts'
 import { RedisStore } from './redis-store.ts'
 
 let prefixes = 0
@@ -15,7 +16,7 @@ describeRedis('RedisStore on one server', redis => {
     modelRuns: runs(30),
     open: async () => {
       const prefix = `contract-${prefixes++}`
-      const open = () => new RedisStore({ url: redis.server.url, prefix })
+      const open = () => new RedisStore({ ...PATIENT, url: redis.server.url, prefix })
       const store = open()
       return {
         store,
@@ -33,7 +34,7 @@ describeRedis('RedisStore on one server', redis => {
     let prefix: string
     beforeEach(() => {
       prefix = `own-${prefixes++}`
-      store = new RedisStore({ url: redis.server.url, prefix })
+      store = new RedisStore({ ...PATIENT, url: redis.server.url, prefix })
       raw = new Redis(redis.server.port)
     })
     afterEach(async () => {
@@ -43,7 +44,7 @@ describeRedis('RedisStore on one server', redis => {
 
     test('stores with different prefixes do not see each other, even if one begins like the other', async () => {
       const neighbours = ['own', 'own:{', 'ow*', '[own]'].map(prefix => prefix.replace('{', ''))
-      const stores = neighbours.map(prefix => new RedisStore({ client: raw, prefix }))
+      const stores = neighbours.map(prefix => new RedisStore({ ...PATIENT, client: raw, prefix }))
       for (const [index, each] of stores.entries()) await each.set('key', index)
       await stores[2]!.clear()
       expect(await Promise.all(stores.map(async each => (await each.get('key'))?.value))).toEqual([
@@ -107,6 +108,7 @@ describeRedis('RedisStore on one server', redis => {
     test('codec and compression are the store’s', async () => {
       const { client } = store
       await using rich = new RedisStore({
+        ...PATIENT,
         client,
         prefix: 'rich',
         codec: structuredCodec,
@@ -127,7 +129,7 @@ describeRedis('RedisStore on one server', redis => {
     })
 
     test('a client that was handed in stays open', async () => {
-      const borrowed = new RedisStore({ client: raw, prefix: 'borrowed' })
+      const borrowed = new RedisStore({ ...PATIENT, client: raw, prefix: 'borrowed' })
       await borrowed.close()
       expect(await raw.ping()).toBe('PONG')
     })
@@ -177,12 +179,12 @@ describeRedis('RedisStore through Sentinel', () => {
     modelRuns: runs(5),
     open: async () => {
       const prefix = `contract-${prefixes++}`
-      const store = new RedisStore({ client, prefix })
+      const store = new RedisStore({ ...PATIENT, client, prefix })
       return {
         store,
         // As above.
         advance: ms => sleep(ms),
-        peer: async () => new RedisStore({ client, prefix }),
+        peer: async () => new RedisStore({ ...PATIENT, client, prefix }),
         remove: () => store.close(),
       }
     },

@@ -3,6 +3,7 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisBus } from '../bus/redis-bus.ts'
+import { PATIENT, PATIENT_TIERS } from '../testing/patience.fixture.ts'
 import { RedisStore } from './redis-store.ts'
 
 /** One process of several. */
@@ -29,10 +30,14 @@ describeRedis('TieredCache over RedisStore and RedisBus', redis => {
 
   async function start(): Promise<Process> {
     const { url } = redis.server
-    const store = new RedisStore<string>({ url })
-    const bus = new RedisBus({ url })
+    const store = new RedisStore<string>({ ...PATIENT, url })
+    const bus = new RedisBus({ ...PATIENT, url })
     await bus.ready()
-    const started = { cache: new TieredCache<string>({ store, bus, ttl: 60_000 }), store, bus }
+    const started = {
+      cache: new TieredCache<string>({ ...PATIENT_TIERS, store, bus, ttl: 60_000 }),
+      store,
+      bus,
+    }
     processes.push(started)
     return started
   }
@@ -63,16 +68,16 @@ describeRedis('TieredCache over RedisStore and RedisBus', redis => {
   const several: Record<string, (first: Process) => Process> = {
     'one store and one bus': ({ store, bus }) => ({ store, bus, cache: over(store, bus) }),
     'one store': ({ store }) => {
-      const bus = new RedisBus({ url: redis.server.url })
+      const bus = new RedisBus({ ...PATIENT, url: redis.server.url })
       return { store, bus, cache: over(store, bus) }
     },
     'one bus': ({ bus }) => {
-      const store = new RedisStore<string>({ url: redis.server.url })
+      const store = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
       return { store, bus, cache: over(store, bus) }
     },
   }
   const over = (store: RedisStore<string>, bus: RedisBus) =>
-    new TieredCache<string>({ store, bus, ttl: 60_000 })
+    new TieredCache<string>({ ...PATIENT_TIERS, store, bus, ttl: 60_000 })
   describe.each(Object.entries(several))('two caches over %s', (_, second) => {
     test.each(['delete', 'deleteTag', 'deleteMatching', 'clear', 'set'])(
       'hear of each other’s %s',
@@ -159,7 +164,7 @@ describeRedis('TieredCache over RedisStore and RedisBus', redis => {
     await eventually(() => b.store.stats().writes === 1)
     const { url } = redis.server
     // Without a bus, and gone before the reply.
-    await using dying = new RedisStore<string>({ url })
+    await using dying = new RedisStore<string>({ ...PATIENT, url })
     await dying.ready()
     for (const invalidate of [
       () => dying.delete('user:1'),

@@ -3,6 +3,7 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { commandsDuring } from '../testing/commands-during.fixture.ts'
+import { PATIENT, PATIENT_TIERS } from '../testing/patience.fixture.ts'
 import { calls } from '../testing/server-counts.fixture.ts'
 import { RedisStore } from './redis-store.ts'
 
@@ -13,8 +14,8 @@ describeRedis('Round trips', redis => {
   beforeEach(async () => {
     raw = new Redis(redis.server.port)
     await raw.flushall()
-    store = new RedisStore({ url: redis.server.url })
-    cache = new TieredCache({ store, ttl: 60_000 })
+    store = new RedisStore({ ...PATIENT, url: redis.server.url })
+    cache = new TieredCache({ ...PATIENT_TIERS, store, ttl: 60_000 })
     await store.ready()
     await store.set('there', 'value', { tags: ['t'] })
     await cache.set('held', 'value', { tags: ['t'] })
@@ -70,13 +71,13 @@ describeRedis('Round trips', redis => {
       while (store.stats().writes < 3) await new Promise(setImmediate)
     }
     expect(await commandsDuring(redis.server.port, settled)).toEqual(['evalsha', 'evalsha'])
-    const other = new TieredCache({ store, ttl: 60_000 })
+    const other = new TieredCache({ ...PATIENT_TIERS, store, ttl: 60_000 })
     const hit = () => other.getOrLoad('loaded', () => 'no', { tags: ['t'] })
     expect(await commandsDuring(redis.server.port, hit)).toEqual(['evalsha'])
   })
 
   test('a first write, before the time of the server is known, asks for it', async () => {
-    await using fresh = new RedisStore<string>({ url: redis.server.url })
+    await using fresh = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
     const { client } = fresh
     await new Promise<void>(resolve => client.once('ready', resolve))
     const write = (key: string) => () => fresh.set(key, 'value')

@@ -5,6 +5,7 @@ import { describeRedis } from '@millrace/testkit/vitest'
 import { Cluster, Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisStore } from '../store/redis-store.ts'
+import { PATIENT, PATIENT_TIERS } from '../testing/patience.fixture.ts'
 import { RedisTracking } from './redis-tracking.ts'
 
 describeRedis('The push messages of RESP3', redis => {
@@ -45,9 +46,9 @@ describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
       await raw.flushall()
       proxy = await FaultProxy.start({ target: redis.server.port })
       const connection = { port: proxy.port, retryStrategy: () => 5 }
-      store = new RedisStore({ connection })
-      tracking = new RedisTracking({ connection, mode })
-      cache = new TieredCache({ store, bus: tracking, ttl: 600_000 })
+      store = new RedisStore({ ...PATIENT, connection })
+      tracking = new RedisTracking({ ...PATIENT, connection, mode })
+      cache = new TieredCache({ ...PATIENT_TIERS, store, bus: tracking, ttl: 600_000 })
       await tracking.ready()
     })
     afterEach(async () => {
@@ -136,7 +137,7 @@ describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
     })
 
     test('a change is noticed again and again, also after other processes have loaded the value', async () => {
-      await using other = new RedisStore<string>({ url: redis.server.url })
+      await using other = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
       for (let round = 0; round < 5; round++) {
         await eventually(async () => (await load(`${round}`)) === `${round}`)
         await stored()
@@ -148,8 +149,13 @@ describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
     })
 
     test('the reads of every store that has it are tracked', async () => {
-      await using second = new RedisStore<string>({ url: redis.server.url })
-      const other = new TieredCache<string>({ store: second, bus: tracking, ttl: 600_000 })
+      await using second = new RedisStore<string>({ ...PATIENT, url: redis.server.url })
+      const other = new TieredCache<string>({
+        ...PATIENT_TIERS,
+        store: second,
+        bus: tracking,
+        ttl: 600_000,
+      })
       for (let round = 0; round < 3; round++) {
         await eventually(async () => {
           await raw.del(name)
@@ -157,8 +163,9 @@ describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
           return (await other.getOrLoad('user:1', () => `${round}`)) === `${round}`
         })
       }
-      await using another = new RedisTracking({ url: redis.server.url, mode })
-      const twice = () => new TieredCache<string>({ store, bus: another, ttl: 600_000 })
+      await using another = new RedisTracking({ ...PATIENT, url: redis.server.url, mode })
+      const twice = () =>
+        new TieredCache<string>({ ...PATIENT_TIERS, store, bus: another, ttl: 600_000 })
       if (mode === 'optin') expect(twice).toThrow('Expected `bus` to be the only one of its store')
       else expect(twice).not.toThrow()
     })

@@ -7,7 +7,7 @@ import { RedisServer } from './redis-server.ts'
 /** How long the replica may take to copy the primary, and the Sentinel to see it, in ms. */
 const formDeadline = 30_000
 
-/** A primary and its replica under a Sentinel that fails over within about two seconds. */
+/** A primary and its replica under a Sentinel that fails over. */
 export class RedisSentinel {
   /** The server that starts as primary. */
   readonly primary: RedisServer
@@ -44,8 +44,14 @@ export class RedisSentinel {
 /** Starts a primary, one replica of it and a Sentinel that watches them. */
 export async function startSentinel({
   name = 'millrace',
+  downAfter = 1_000,
 }: {
   name?: string
+  /**
+   * ms after which a primary that does not answer is failed over. Default: 1,000, so that a test sees it within two seconds; a test of
+   * something else takes more, as a machine that stalls would have it see one, too.
+   */
+  downAfter?: number
 } = {}): Promise<RedisSentinel> {
   const primary = await RedisServer.start()
   const replica = await RedisServer.start({
@@ -58,7 +64,7 @@ export async function startSentinel({
         file,
         [
           `sentinel monitor ${name} ${primary.host} ${primary.port} 1`,
-          `sentinel down-after-milliseconds ${name} 1000`,
+          `sentinel down-after-milliseconds ${name} ${downAfter}`,
           `sentinel failover-timeout ${name} 3000`,
         ].join('\n'),
       )

@@ -20,7 +20,7 @@ export interface RedisServerOptions {
 }
 
 /** How long a server may take to answer its first PING, in ms. */
-const startDeadline = 10_000
+const startDeadline = 30_000
 
 /**
  * A real Redis (or Valkey) server process on a port of 127.0.0.1, without persistence unless the arguments ask for it.
